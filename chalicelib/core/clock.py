@@ -1,0 +1,46 @@
+"""The one reader of the clock. Times are whole numbers since the epoch, in UTC: `_ms` or `_s` says which."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+HOUR_S = 3600
+
+_read_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000  # noqa: E731 - replaced as a whole by `driven_by`
+
+
+def now_ms() -> int:
+    """Return the wall clock in milliseconds."""
+    return _read_ms()
+
+
+def now_s() -> int:
+    """Return the wall clock in whole seconds, rounded down."""
+    return _read_ms() // 1000
+
+
+def elapsed_ns() -> int:
+    """Return a clock that never jumps; only differences mean anything."""
+    return time.perf_counter_ns()
+
+
+def hour_of(at_s: int) -> int:
+    """Return the second in which the clock hour of `at_s` began."""
+    return at_s - at_s % HOUR_S
+
+
+def iso(at_ms: int) -> str:
+    """Return `at_ms` as ISO 8601 in UTC, to the second: `2026-01-31T09:30:00Z`."""
+    return datetime.fromtimestamp(at_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@contextmanager
+def driven_by(read_ms: Callable[[], int]) -> Iterator[None]:
+    """Take the time from `read_ms` for the length of a `with` block: how tests move the clock."""
+    global _read_ms
+    before, _read_ms = _read_ms, read_ms
+    try:
+        yield
+    finally:
+        _read_ms = before

@@ -1,0 +1,47 @@
+"""What a secret looks like: `lk_<kind>_<30 base62><6 base62>`, random characters and then a CRC-32 of all before it.
+
+The checksum refuses a typo or a guess without asking the database and lets a scanner confirm a leak offline. It is no
+security: the 178 random bits are. Since those can't be searched, SHA-256 is enough of a hash for storing.
+"""
+
+import hashlib
+import re
+import zlib
+
+from chalicelib.core import randomness, settings
+
+API_KEY_KINDS = ("live", "test")
+ACCESS_TOKEN_KIND = "at"  # noqa: S105 - a kind, no password
+MAIL_LINK_KIND = "ml"
+KINDS = (*API_KEY_KINDS, ACCESS_TOKEN_KIND, "rt", "ac", "cs", "dc", "se", MAIL_LINK_KIND, "ra")
+
+_SHAPE = re.compile(rf"[a-z][a-z0-9]*_({'|'.join(KINDS)})_[0-9A-Za-z]{{36}}")
+
+
+def mint(kind: str) -> str:
+    """Return a new secret of `kind`. It leaves this process once, in the answer to whoever asked for it."""
+    body = f"{settings.current().brand}_{kind}_{randomness.base62(30)}"
+    return body + checksum(body)
+
+
+def checksum(text: str) -> str:
+    """Return the CRC-32 of `text` as 6 characters of base 62."""
+    return randomness.to_base62(zlib.crc32(text.encode()), 6)
+
+
+def kind_of(text: str) -> str | None:
+    """Return the kind of a well-formed secret, or None when its shape, brand or checksum is wrong."""
+    shape = _SHAPE.fullmatch(text)
+    if shape is None or not text.startswith(f"{settings.current().brand}_"):
+        return None
+    return shape[1] if checksum(text[:-6]) == text[-6:] else None
+
+
+def digest(secret: str) -> str:
+    """Return the SHA-256 of `secret` in hex: the only form of it that is stored."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def hint(secret: str) -> str:
+    """Return what a person may see of `secret` afterwards: `lk_live_…aB3x`."""
+    return f"{secret[: secret.rindex('_') + 1]}…{secret[-4:]}"

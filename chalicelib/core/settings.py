@@ -1,0 +1,105 @@
+"""Everything an owner can set. The one reader of the environment: once, when first asked, into a frozen object."""
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, replace
+
+_ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:\d{1,5})?|https?://\[[0-9a-f:]+\](:\d{1,5})?")
+
+
+class SettingError(Exception):
+    """A setting that can't be used; the message names the variable and says what it takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings of one stage. Each is read from `LATCHKEY_<NAME>`."""
+
+    stage: str = "local"
+    """Which set of tables: `latchkey-<stage>-…`."""
+    brand: str = "lk"
+    """The first letters of every secret."""
+    key_kind: str = "test"
+    """What new API keys are called: `live` or `test`."""
+    public_url: str = ""
+    """Where consumers reach the API (`https://api.example.com`); empty: taken from each request's own context."""
+    allowed_origin: str = "*"
+    """The one browser origin that may call /v1, or `*` for any."""
+    burst_window_s: int = 1
+    """How many seconds the burst limit counts in; a divisor of 60."""
+    client_ip_header: str = ""
+    """Behind the owner's own CDN: the header in which it passes the visitor's address. Empty: the gateway's word."""
+    log_level: str = "INFO"
+    """The least severe log line that is written."""
+
+    def __post_init__(self) -> None:
+        """Refuse a value that would only fail later, in front of a consumer."""
+        _require(re.fullmatch(r"[a-z][a-z0-9-]{0,19}", self.stage), "STAGE", "lower-case letters, digits and hyphens")
+        _require(re.fullmatch(r"[a-z][a-z0-9]{0,9}", self.brand), "BRAND", "1 to 10 lower-case letters and digits")
+        _require(self.key_kind in ("live", "test"), "KEY_KIND", "live or test")
+        _require(
+            not self.public_url or re.match(r"https?://[^/\s]+(/[^\s?#]*)?$", self.public_url), "PUBLIC_URL", "a URL"
+        )
+        _require(
+            self.allowed_origin == "*" or _ORIGIN.fullmatch(self.allowed_origin), "ALLOWED_ORIGIN", "* or one origin"
+        )
+        _require(0 < self.burst_window_s <= 60 and 60 % self.burst_window_s == 0, "BURST_WINDOW_S", "a divisor of 60")
+        _require(self.log_level in ("DEBUG", "INFO", "WARNING", "ERROR"), "LOG_LEVEL", "DEBUG, INFO, WARNING or ERROR")
+
+    def table(self, name: str) -> str:
+        """Return the full name of a table."""
+        return f"latchkey-{self.stage}-{name}"
+
+
+_current: Settings | None = None
+
+
+def current() -> Settings:
+    """Return the settings of this process; the first call reads the environment.
+
+    Raises SettingError when a variable can't be used.
+    """
+    global _current
+    if _current is None:
+        _current = from_environment(os.environ)
+    return _current
+
+
+def from_environment(environment: Mapping[str, str]) -> Settings:
+    """Return the settings that `environment` spells out, the rest at their defaults."""
+    given: dict[str, str | int] = {}
+    for field in fields(Settings):
+        variable = f"LATCHKEY_{field.name.upper()}"
+        text = environment.get(variable, "")
+        if text:
+            given[field.name] = _whole(variable, text) if field.type is int else text.rstrip("/")
+    return replace(Settings(), **given)  # type: ignore[arg-type]  # each value has its field's own type, by the line above
+
+
+def under_chalice_cli() -> bool:
+    """Tell whether Chalice's command line loads the app, rather than Lambda."""
+    return "AWS_CHALICE_CLI_MODE" in os.environ
+
+
+@contextmanager
+def in_use(settings: Settings) -> Iterator[None]:
+    """Use `settings` for the length of a `with` block: how tests and tools choose a stage."""
+    global _current
+    before, _current = _current, settings
+    try:
+        yield
+    finally:
+        _current = before
+
+
+def _whole(variable: str, text: str) -> int:
+    if not text.isdigit():
+        raise SettingError(f"{variable} is {text!r}; it takes a whole number.")
+    return int(text)
+
+
+def _require(holds: object, name: str, takes: str) -> None:
+    if not holds:
+        raise SettingError(f"LATCHKEY_{name} takes {takes}.")

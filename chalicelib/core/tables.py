@@ -1,0 +1,90 @@
+"""The base of every pynamodb model: table names by stage, and every call through `core.wire`.
+
+A feature's `tables.py` declares what is stored; which write is allowed stands in the file that decides it.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from botocore.exceptions import ClientError
+from pynamodb.attributes import Attribute
+from pynamodb.connection import Connection
+from pynamodb.connection.table import TableConnection
+from pynamodb.constants import NUMBER
+from pynamodb.exceptions import PynamoDBException
+from pynamodb.models import Model
+from pynamodb.transactions import TransactWrite
+
+from chalicelib.core import settings, wire
+
+
+class _NamedByStage(type):
+    @property
+    def table_name(cls) -> str:
+        return settings.current().table(cls.table)  # type: ignore[attr-defined]  # each model's Meta names its table
+
+
+class Meta(metaclass=_NamedByStage):
+    """What a model's own Meta inherits; it adds `table`, the name without stage."""
+
+    region = "unused"
+    billing_mode = "PAY_PER_REQUEST"
+
+
+class Whole(Attribute[int]):
+    """A whole number: times, counts and limits are never fractions."""
+
+    attr_type = NUMBER
+
+    def serialize(self, value: int) -> str:
+        """Return the wire's form."""
+        return str(int(value))
+
+    def deserialize(self, value: str) -> int:
+        """Return the number."""
+        return int(value)
+
+
+class DiesAt(Whole):
+    """The epoch second after which DynamoDB may delete an item. It does so late: code compares times itself."""
+
+
+class Table(Model):
+    """A model whose calls go through the wire."""
+
+    @classmethod
+    def _get_connection(cls) -> TableConnection:
+        connection = super()._get_connection()
+        connection.connection._client = _WIRE  # type: ignore[assignment]  # pynamodb asks only the two names below of it
+        return connection
+
+
+class _Wire:
+    """What pynamodb takes for its botocore client."""
+
+    _request_signer = None
+
+    def _make_api_call(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return wire.call(operation, request)
+        except wire.WireError as error:
+            response = error.response or {"Error": {"Code": error.code, "Message": str(error)}}
+            raise ClientError(response, operation) from error
+
+
+_WIRE = _Wire()
+
+
+def transaction() -> TransactWrite:
+    """Return a transaction for a `with` block: all of its writes happen, or none."""
+    connection = Connection(region=Meta.region)
+    connection._client = _WIRE  # type: ignore[assignment]  # as above
+    return TransactWrite(connection=connection)
+
+
+def refused(error: PynamoDBException) -> tuple[int, ...]:
+    """Return which writes of a call their conditions refused: (0,) for a single write, () for another failure."""
+    if error.cause_response_code == "ConditionalCheckFailedException":
+        return (0,)
+    reasons: Iterable[Any] = getattr(error, "cancellation_reasons", ())
+    return tuple(at for at, reason in enumerate(reasons) if reason and reason.code == "ConditionalCheckFailed")

@@ -1,0 +1,98 @@
+"""What the operator sees: one JSON log line a request, counters of what matters, and every DynamoDB call counted.
+
+Nothing here takes a secret: callers pass ids, hints and numbers, and queries of URLs are left out.
+"""
+
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, TextIO
+
+from chalicelib.core import settings
+
+
+@dataclass(slots=True)
+class Calls:
+    """The DynamoDB calls of one piece of work, in order: (operation, table)."""
+
+    made: list[tuple[str, str]] = field(default_factory=list)
+
+
+_stream: TextIO | None = None
+_watching: ContextVar[Calls | None] = ContextVar("calls", default=None)
+
+
+@contextmanager
+def calls_watched() -> Iterator[Calls]:
+    """Collect the DynamoDB calls made inside a `with` block, refused and repeated ones included."""
+    calls = Calls()
+    token = _watching.set(calls)
+    try:
+        yield calls
+    finally:
+        _watching.reset(token)
+
+
+@contextmanager
+def dynamodb_call(operation: str, request: Mapping[str, Any]) -> Iterator[None]:
+    """Note one DynamoDB call."""
+    calls = _watching.get()
+    if calls is not None:
+        calls.made.append((operation, str(request.get("TableName", ""))))
+    yield
+
+
+def info(event: str, **facts: object) -> None:
+    """Log that `event` happened, with what an operator would ask next."""
+    _logger().info(event, extra=_clean(facts))
+
+
+def warning(event: str, **facts: object) -> None:
+    """Log an `event` that an operator should hear of when it repeats."""
+    _logger().warning(event, extra=_clean(facts))
+
+
+def error(event: str, **facts: object) -> None:
+    """Log a fault of ours, with the traceback of the exception being handled, if any."""
+    _logger().error(event, extra=_clean(facts), exc_info=True)
+
+
+def count(metric: str, **dimensions: str) -> None:
+    """Count `metric` once, as a line of CloudWatch's embedded metric format, which costs no call."""
+    import json
+
+    from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
+
+    metrics = EphemeralMetrics(namespace="Latchkey", service="latchkey")
+    metrics.add_metric(name=metric, unit=MetricUnit.Count, value=1)
+    for name, value in {"stage": settings.current().stage, **dimensions}.items():
+        metrics.add_dimension(name=name, value=value)
+    print(json.dumps(metrics.serialize_metric_set()), file=_stream or sys.stdout, flush=True)
+
+
+def write_to(stream: TextIO | None) -> None:
+    """Write log lines and metrics to `stream` instead of standard output, which in Lambda is the log."""
+    global _stream
+    _stream = stream
+    _logger.cache_clear()
+
+
+def _clean(facts: Mapping[str, object]) -> dict[str, object]:
+    return {name: value for name, value in facts.items() if value is not None}
+
+
+@lru_cache(maxsize=1)
+def _logger() -> Any:
+    import logging
+
+    from aws_lambda_powertools.logging import Logger
+
+    # botocore and pynamodb print whole requests at DEBUG, with everything that is in them.
+    for chatty in ("botocore", "pynamodb", "urllib3"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    logging.getLogger("latchkey").handlers.clear()
+    handler = logging.StreamHandler(_stream or sys.stdout)
+    return Logger(service="latchkey", level=settings.current().log_level, logger_handler=handler, location=None)

@@ -1,0 +1,154 @@
+"""The one place that talks to DynamoDB: a call in the wire's own JSON, its errors by what they mean, bounded retries.
+
+botocore signs and sends; its own retries are off, since how long to insist depends on who asks: an admission must
+answer at once, a write that revokes a key may take its time.
+"""
+
+import random
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from chalicelib.core import telemetry
+
+Json = dict[str, Any]
+Send = Callable[[str, Json], Json]
+
+CONNECT_TIMEOUT_S = 1
+READ_TIMEOUT_S = 1
+BACKOFF_S = 0.02
+
+_THROTTLED = frozenset(
+    {"ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded", "ThrottlingError"}
+)
+_CONFLICT = frozenset({"TransactionConflictException", "TransactionInProgressException"})
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How often one call is sent before its caller hears of the failure."""
+
+    unavailable: int
+    throttled: int
+    conflict: int
+
+
+AT_ONCE = Patience(unavailable=2, throttled=1, conflict=6)
+"""For an admission: a throttled counter is an answer, not something to wait for."""
+INSISTENT = Patience(unavailable=3, throttled=6, conflict=12)
+"""For everything a person or a client waits for."""
+
+
+class WireError(Exception):
+    """DynamoDB refused a call: its own `code`, and the `response` botocore parsed."""
+
+    def __init__(self, code: str, message: str, response: Json) -> None:
+        """Keep the parsed answer for whoever must know more than the class says."""
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.response = response
+
+
+class ConditionFailed(WireError):
+    """The condition didn't hold; `item` is the item as it stood, when it was asked for."""
+
+    @property
+    def item(self) -> Json:
+        """Return the attributes the condition was judged on, or {} when there was no item."""
+        return self.response.get("Item") or {}
+
+
+class Throttled(WireError):
+    """The table or partition has no capacity for this call."""
+
+
+class Contended(WireError):
+    """Another transaction held an item of this call."""
+
+
+class Unreachable(WireError):
+    """No answer: a timeout, a broken connection or a 5xx. A write may or may not have happened."""
+
+
+def call(operation: str, request: Mapping[str, Any], patience: Patience = INSISTENT) -> Json:
+    """Send one DynamoDB operation and return its answer.
+
+    A transaction carries one idempotency token through all its tries, so a lost answer is never a second effect.
+    Raises ConditionFailed, Throttled, Contended or Unreachable once `patience` is spent, WireError for anything else.
+    """
+    body = dict(request)
+    if operation == "TransactWriteItems":
+        body.setdefault("ClientRequestToken", str(uuid.uuid4()))
+    tries = {Throttled: patience.throttled, Contended: patience.conflict, Unreachable: patience.unavailable}
+    attempt = 0
+    while True:
+        attempt += 1
+        try:
+            with telemetry.dynamodb_call(operation, body):
+                return _sender()(operation, body)
+        except (Throttled, Contended, Unreachable) as error:
+            tries[type(error)] -= 1
+            if tries[type(error)] <= 0:
+                raise
+        time.sleep(random.uniform(0, BACKOFF_S * 2 ** min(attempt, 5)))  # noqa: S311 - jitter, not a secret
+
+
+@lru_cache(maxsize=1)
+def _sender() -> Send:
+    """Build the botocore client once per process, when first needed: it costs 100 ms."""
+    import botocore.config
+    import botocore.session
+
+    config = botocore.config.Config(
+        connect_timeout=CONNECT_TIMEOUT_S,
+        read_timeout=READ_TIMEOUT_S,
+        max_pool_connections=50,
+        parameter_validation=False,
+        retries={"total_max_attempts": 1, "mode": "standard"},
+    )
+    client = botocore.session.get_session().create_client("dynamodb", config=config)
+
+    def send(operation: str, body: Json) -> Json:
+        from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+
+        try:
+            answer: Json = client._make_api_call(operation, body)
+        except ClientError as error:
+            raise _meaning(error.response) from error
+        except HTTPClientError as error:
+            raise Unreachable(type(error).__name__, "no answer", {}) from error
+        except BotoCoreError as error:
+            raise WireError(type(error).__name__, str(error), {}) from error
+        return answer
+
+    return send
+
+
+def forget_connection() -> None:
+    """Drop the client; the next call makes one from the environment as it is then (tests and tools move endpoints)."""
+    _sender.cache_clear()
+
+
+def _meaning(response: Any) -> WireError:
+    code = response.get("Error", {}).get("Code", "")
+    message = response.get("Error", {}).get("Message", "")
+    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    kind: type[WireError] = WireError
+    if code == "ConditionalCheckFailedException":
+        kind = ConditionFailed
+    elif code in _THROTTLED:
+        kind = Throttled
+    elif code in _CONFLICT or _only_contended(response):
+        kind = Contended
+    elif status >= 500 or code == "InternalServerError":
+        kind = Unreachable
+    return kind(code, message, response)
+
+
+def _only_contended(response: Any) -> bool:
+    """A cancelled transaction is worth repeating when no condition of it failed: only then can its outcome change."""
+    codes = {reason.get("Code") for reason in response.get("CancellationReasons", ())} - {"None", None}
+    return bool(codes) and codes <= {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
