@@ -1,0 +1,122 @@
+"""The decision to let one request through: one conditional UpdateItem decides quota, burst and staleness, and counts.
+
+Nothing is read first, so nothing can change in between; a refused request consumes nothing. What this process has seen
+refused it refuses again from memory, so a flood of refused requests costs next to nothing.
+"""
+
+from chalicelib.core import clock, errors, settings, telemetry, wire
+from chalicelib.limits import memory, outage
+from chalicelib.limits.allowance import Allowance, allowance, seconds_until
+from chalicelib.limits.tiers import Tier
+from chalicelib.limits.windows import OTHER, TABLE, Window, dies_at, item_key, number, window_at
+
+NEVER_STALE = 2**53
+
+
+class Refused(errors.RateLimited):
+    """A limit is spent: which one, and what is left of both."""
+
+    def __init__(self, limit: str, left: Allowance, retry_after_s: int) -> None:
+        """Name the `limit`: `quota`, `burst`, or `throttled` when the counter itself had no capacity."""
+        super().__init__(retry_after_s)
+        self.limit = limit
+        self.left = left
+
+
+class Stale(Exception):
+    """Something about the subject changed at `stale_at_ms`, after what the caller knows was verified."""
+
+    def __init__(self, stale_at_ms: int) -> None:
+        """Carry the mark: whoever verifies after seeing it has seen the change, whatever the clocks say."""
+        super().__init__("verified before the last change")
+        self.stale_at_ms = stale_at_ms
+
+
+def admit(subject: str, tier: Tier, *, counter: str | None = None, verified_at_ms: int = NEVER_STALE) -> Allowance:
+    """Let one request of `subject` through and count it, under `counter` too when one is named.
+
+    `verified_at_ms` is when the caller's credential was verified. Raises Refused when a limit is spent, and Stale when
+    account, credentials or grants changed since. When DynamoDB can't answer, the request passes: a limiter outage must
+    not be an API outage.
+    """
+    window = window_at(subject, tier, clock.now_ms())
+    seen = memory.of(window)
+    _refuse_what_was_refused(window, seen)
+    if outage.lasts(window.now_ms):
+        return allowance(window, used=seen.used, burst_used=0)
+    try:
+        answer = wire.call("UpdateItem", _request(window, seen, counter, verified_at_ms), wire.AT_ONCE)
+    except wire.ConditionFailed as refusal:
+        raise _explain(window, refusal.item, verified_at_ms) from None
+    except wire.Throttled:
+        # Letting it through would reward a flood with a free pass.
+        left = allowance(window, used=seen.used, burst_used=tier.burst)
+        raise Refused("throttled", left, 1) from None
+    except (wire.Unreachable, wire.Contended):
+        outage.begins(window.now_ms)
+        telemetry.count("LimiterUnavailable")
+        return allowance(window, used=seen.used, burst_used=0)
+    item = answer["Attributes"]
+    memory.note(window, item)
+    return allowance(window, used=number(item, "used"), burst_used=number(item, window.slot))
+
+
+def _refuse_what_was_refused(window: Window, seen: memory.Seen) -> None:
+    """A counter only grows: what was spent stays spent until its window ends, or the quota until it is asked again."""
+    if seen.quota_is_spent(window.now_ms):
+        raise _refusal("quota", window, seen.used, seen.burst_used(window))
+    if seen.burst_spent_in == window.slot:
+        raise _refusal("burst", window, seen.used, window.tier.burst)
+
+
+def _request(window: Window, seen: memory.Seen, counter: str | None, verified_at_ms: int) -> wire.Json:
+    """Build the one write. Its condition is the rule, and wins every race between functions for the last admission."""
+    names = {"#slot": window.slot}
+    values = {
+        ":one": {"N": "1"},
+        ":burst": {"N": str(window.tier.burst)},
+        ":verified_at": {"N": str(verified_at_ms)},
+        ":dies_at": {"N": str(dies_at(window.tier.name, window.hour))},
+    }
+    condition = (
+        "(attribute_not_exists(#slot) OR #slot < :burst)"
+        " AND (attribute_not_exists(stale_at) OR stale_at <= :verified_at)"
+    )
+    if window.tier.quota is not None:
+        condition += " AND (attribute_not_exists(used) OR used < :quota)"
+        values[":quota"] = {"N": str(window.tier.quota)}
+    update = "SET dies_at = :dies_at ADD used :one, #slot :one"
+    if counter is not None:
+        names["#counter"] = counter if seen.has_room_for(counter) else OTHER
+        update += ", #counter :one"
+    if seen.past:
+        update += " REMOVE " + ", ".join(seen.past)
+    return {
+        "TableName": settings.current().table(TABLE),
+        "Key": item_key(window.subject, window.tier, window.hour),
+        "UpdateExpression": update,
+        "ConditionExpression": condition,
+        "ExpressionAttributeNames": names,
+        "ExpressionAttributeValues": values,
+        "ReturnValues": "ALL_NEW",
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+    }
+
+
+def _explain(window: Window, item: wire.Json, verified_at_ms: int) -> Exception:
+    """Name what refused, from the item the condition was judged on. Staleness first: it may change the limits."""
+    if number(item, "stale_at") > verified_at_ms:
+        return Stale(number(item, "stale_at"))
+    memory.note(window, item)
+    used, burst_used = number(item, "used"), number(item, window.slot)
+    if window.tier.quota is not None and used >= window.tier.quota:
+        memory.quota_is_spent(window)
+        return _refusal("quota", window, used, burst_used)
+    memory.burst_is_spent(window)
+    return _refusal("burst", window, used, burst_used)
+
+
+def _refusal(limit: str, window: Window, used: int, burst_used: int) -> Refused:
+    left = allowance(window, used=used, burst_used=burst_used)
+    full_again_ms = window.hour_ends_ms if limit == "quota" else window.slot_ends_ms
+    return Refused(limit, left, seconds_until(full_again_ms, window.now_ms))

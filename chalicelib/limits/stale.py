@@ -1,0 +1,67 @@
+"""The mark that makes every change take effect at the next request, though the gateway caches verdicts for 300 s.
+
+A change commits first and is marked then, on the counters that the next admission writes anyway. The mark only ever
+rises, even between functions whose clocks differ, so whoever verifies after seeing a mark can carry its value as proof.
+"""
+
+from chalicelib.core import clock, settings, telemetry, wire
+from chalicelib.limits.tiers import OF_ACCOUNTS, Tier
+from chalicelib.limits.windows import TABLE, dies_at, item_key
+
+CLOCK_SKEW_S = 5
+"""How far the clocks of two functions may differ."""
+
+
+def verified_from(now_ms: int) -> int:
+    """Return the `verified_at` of a verification that begins now.
+
+    Set back by the skew: a change that another function's slower clock stamps must not look older than this.
+    """
+    return now_ms - CLOCK_SKEW_S * 1000
+
+
+def mark(subject: str) -> bool:
+    """Mark everything verified so far about `subject` as stale; return False when a mark couldn't be set.
+
+    Call it after the change has committed. Plain updates, never a transaction: one that touches a counter would make
+    concurrent admissions fail. Repeating it is harmless.
+    """
+    now_ms = clock.now_ms()
+    # A slower clock may still be in the last hour, and a verdict cached now lives on in the next.
+    hours = sorted({clock.hour_of(now_ms // 1000 + ahead_s) for ahead_s in (-CLOCK_SKEW_S, 0, clock.HOUR_S)})
+    try:
+        for tier in OF_ACCOUNTS:
+            for hour in hours:
+                _raise_mark(subject, tier, hour, now_ms)
+    except wire.WireError as error:
+        telemetry.error("stale_mark_lost", subject=subject, code=error.code)
+        telemetry.count("StaleMarkLost")
+        return False
+    return True
+
+
+def _raise_mark(subject: str, tier: Tier, hour: int, now_ms: int) -> None:
+    request = {
+        "TableName": settings.current().table(TABLE),
+        "Key": item_key(subject, tier, hour),
+        "ExpressionAttributeValues": {
+            ":mark": {"N": str(now_ms)},
+            ":dies_at": {"N": str(dies_at(tier.name, hour))},
+        },
+    }
+    try:
+        # Wins against a slower clock: a mark is never lowered.
+        wire.call(
+            "UpdateItem",
+            request
+            | {
+                "UpdateExpression": "SET stale_at = :mark, dies_at = :dies_at",
+                "ConditionExpression": "attribute_not_exists(stale_at) OR stale_at < :mark",
+            },
+        )
+    except wire.ConditionFailed:
+        # This clock is behind the mark that stands. The change is newer all the same, so the mark must still rise.
+        values = {":mark": {"N": "1"}}
+        wire.call(
+            "UpdateItem", request | {"UpdateExpression": "ADD stale_at :mark", "ExpressionAttributeValues": values}
+        )
