@@ -1,0 +1,38 @@
+"""A new account and its claim on an email: one transaction, so that of two claims at once exactly one stands."""
+
+from pynamodb.exceptions import TransactWriteError
+
+from chalicelib.accounts.email import normalised
+from chalicelib.accounts.tables import Account, Email
+from chalicelib.core import clock, errors, ids, tables
+from chalicelib.limits.tiers import Tier
+
+LISTED = "listed"
+
+
+def create_account(
+    *, email: str, name: str, tier: Tier, admin: bool = False, password_hash: str | None = None
+) -> Account:
+    """Return a new, stored account.
+
+    Raises InvalidRequest when `email` is no address, Conflict when an account has it.
+    """
+    account = Account(
+        id=ids.new("acc"),
+        email=normalised(email),
+        name=name,
+        tier=tier.name,
+        admin=admin,
+        created_at=clock.now_ms(),
+        password_hash=password_hash,
+        listed=LISTED,
+    )
+    try:
+        with tables.transaction() as write:
+            write.save(Email(account.email, account_id=account.id), condition=Email.email.does_not_exist())
+            write.save(account, condition=Account.id.does_not_exist())
+    except TransactWriteError as error:
+        if not tables.refused(error):
+            raise
+        raise errors.Conflict("An account with this email exists.") from None
+    return account

@@ -1,0 +1,35 @@
+"""Finding accounts: by id, by email, and page by page."""
+
+from collections.abc import Iterator
+
+from chalicelib.accounts.create import LISTED
+from chalicelib.accounts.email import normalised
+from chalicelib.accounts.tables import Account, Email
+from chalicelib.core import errors, ids
+
+
+def account_by_id(account_id: str) -> Account:
+    """Return an account; raise NotFound when there is none, or it was deleted."""
+    if ids.is_id(account_id, "acc"):
+        try:
+            account = Account.get(account_id, consistent_read=True)
+        except Account.DoesNotExist:
+            account = None
+        if account is not None and account.listed:
+            return account
+    raise errors.NotFound("There is no such user.")
+
+
+def account_by_email(email: str) -> Account:
+    """Return the account that has claimed `email`; raise NotFound when none has."""
+    try:
+        claim = Email.get(normalised(email), consistent_read=True)
+    except Email.DoesNotExist:
+        raise errors.NotFound("No account has this email.") from None
+    return account_by_id(claim.account_id)
+
+
+def accounts_after(account_id: str, limit: int) -> Iterator[Account]:
+    """Return up to `limit` accounts, oldest first, from beyond the id `account_id` ("" for the first)."""
+    beyond = Account.id > account_id if account_id else None
+    yield from Account.directory.query(LISTED, beyond, limit=limit)

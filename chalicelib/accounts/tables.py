@@ -1,0 +1,65 @@
+"""Where people lie: the account, and the claim on its email that keeps an address from being taken twice."""
+
+from pynamodb.attributes import BooleanAttribute, MapAttribute, UnicodeAttribute
+from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
+
+from chalicelib.core import tables
+
+
+class Directory(GlobalSecondaryIndex["Account"]):
+    """Every account that has a public profile, oldest first. Sparse: a deleted account leaves it."""
+
+    class Meta:
+        index_name = "directory"
+        projection = AllProjection()
+
+    listed = UnicodeAttribute(hash_key=True)
+    id = UnicodeAttribute(range_key=True)
+
+
+class Account(tables.Table):
+    """A person who can log in. Times are epoch milliseconds."""
+
+    class Meta(tables.Meta):
+        table = "accounts"
+
+    id = UnicodeAttribute(hash_key=True)
+    email = UnicodeAttribute()
+    name = UnicodeAttribute()
+    tier = UnicodeAttribute()
+    status = UnicodeAttribute(default="active")
+    admin = BooleanAttribute(default=False)
+    created_at = tables.Whole()
+    password_hash = UnicodeAttribute(null=True)
+    email_verified_at = tables.Whole(null=True)
+    session_epoch = tables.Whole(default=0)
+    listed = UnicodeAttribute(null=True)
+    # Each live key's end (ms; 0: never), so that one condition holds the number of keys down.
+    live_keys: MapAttribute[str, int] = MapAttribute(default=dict)
+
+    directory = Directory()
+
+
+class Email(tables.Table):
+    """The claim of one account on one normalised address."""
+
+    class Meta(tables.Meta):
+        table = "emails"
+
+    email = UnicodeAttribute(hash_key=True)
+    account_id = UnicodeAttribute()
+
+
+class Ticket(tables.Table):
+    """A one-time secret under its digest. Consumed by a condition, never by a read and a later write."""
+
+    class Meta(tables.Meta):
+        table = "tickets"
+
+    digest = UnicodeAttribute(hash_key=True)
+    kind = UnicodeAttribute()
+    account_id = UnicodeAttribute()
+    purpose = UnicodeAttribute(null=True)
+    expires_at = tables.Whole()
+    consumed_at = tables.Whole(null=True)
+    dies_at = tables.DiesAt(null=True)
