@@ -1,0 +1,46 @@
+"""Renaming a key and narrowing its scopes. Scopes are never widened: a leaked key must not grow."""
+
+from pynamodb.exceptions import UpdateError
+from pynamodb.expressions.update import Action
+
+from chalicelib.core import errors, tables
+from chalicelib.credentials.find import owned_key
+from chalicelib.credentials.tables import Credential
+from chalicelib.limits import stale
+
+
+def change_key(account_id: str, key_id: str, *, name: str | None, wanted: list[str] | None) -> Credential:
+    """Give a key a new `name`, narrow it to the scopes `wanted`, or both; what is None stays.
+
+    Raises NotFound, InvalidRequest for a scope the key doesn't have, Conflict when the key is revoked, Unavailable when
+    it is narrowed but not every function could be told.
+    """
+    key = owned_key(account_id, key_id)
+    actions: list[Action] = []
+    condition = Credential.id.exists() & Credential.revoked_at.does_not_exist()
+    if name is not None:
+        actions.append(Credential.name.set(name))
+    if wanted is not None:
+        actions.append(Credential.scopes.set(set(wanted)))
+        for scope in wanted:
+            # The rule itself: only what the key still has, also when someone narrows it at the same moment.
+            condition &= Credential.scopes.contains(scope)
+    try:
+        key.update(actions=actions, condition=condition)
+    except UpdateError as error:
+        if not tables.refused(error):
+            raise
+        raise _why_not(key.digest, wanted or []) from None
+    if wanted is not None and not stale.mark(account_id):
+        raise errors.Unavailable(
+            "The key is narrowed, but its old scopes may work for up to 5 more minutes. Send this again to be sure."
+        )
+    return key
+
+
+def _why_not(digest: str, wanted: list[str]) -> errors.LatchkeyError:
+    key = Credential.get(digest, consistent_read=True)
+    if key.revoked_at is not None:
+        return errors.Conflict("This key is revoked and can't be changed.")
+    missing = ", ".join(scope for scope in wanted if scope not in key.scopes)
+    return errors.InvalidRequest(f"scopes can only be narrowed; this key doesn't have {missing}.")

@@ -1,0 +1,89 @@
+"""Making an API key: how many an account may have, what it may carry, and that it outlives nothing that made it."""
+
+from dataclasses import dataclass
+
+from pynamodb.exceptions import TransactWriteError
+
+from chalicelib.accounts.tables import Account
+from chalicelib.core import clock, errors, ids, secrets, settings, tables
+from chalicelib.credentials import live_keys, scopes
+from chalicelib.credentials.tables import Credential
+from chalicelib.credentials.verdict import Verdict
+
+KEPT_PAST_END_S = 30 * 24 * clock.HOUR_S
+"""An expired key is kept so long, so that the answer stays `token_expired`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A new key and, this once, its secret."""
+
+    key: Credential
+    secret: str
+
+    def __repr__(self) -> str:
+        """Leave the secret out of logs and tracebacks."""
+        return f"Issued({self.key.id})"
+
+
+def issue_key(maker: Verdict, *, name: str, wanted: list[str], expires_in_s: int | None) -> Issued:
+    """Make a key for the maker's account with the scopes `wanted`, ending after `expires_in_s` (None: when it must).
+
+    Raises InvalidRequest when a scope is not the maker's own or the key would outlive the maker, Conflict when the
+    account has as many live keys as it may.
+    """
+    for scope in wanted:
+        if scope not in maker.scopes:
+            raise errors.InvalidRequest(f"scopes may hold only what your own credential has; {scope} is not among it.")
+    now_ms = clock.now_ms()
+    expires_at = now_ms + expires_in_s * 1000 if expires_in_s is not None else maker.ends_at_ms or None
+    if maker.ends_at_ms and (expires_at or 0) > maker.ends_at_ms:
+        left_s = (maker.ends_at_ms - now_ms) // 1000
+        raise errors.InvalidRequest(
+            f"expires_in_s may be at most {left_s}: no key outlives the credential that makes it."
+        )
+    issued = new_key(maker.account_id, name=name, wanted=wanted, expires_at=expires_at, made_by=maker.credential_id)
+    put_beside_the_others(issued)
+    return issued
+
+
+def new_key(
+    account_id: str, *, name: str, wanted: list[str] | set[str], expires_at: int | None, made_by: str | None
+) -> Issued:
+    """Return a key that is not stored yet."""
+    secret = secrets.mint(settings.current().key_kind)
+    key = Credential(
+        digest=secrets.digest(secret),
+        id=ids.new("key"),
+        account_id=account_id,
+        kind="key",
+        name=name,
+        hint=secrets.hint(secret),
+        scopes=set(scopes.in_order(wanted)),
+        created_at=clock.now_ms(),
+        made_by=made_by,
+        expires_at=expires_at,
+        dies_at=None if expires_at is None else expires_at // 1000 + KEPT_PAST_END_S,
+    )
+    return Issued(key, secret)
+
+
+def put_beside_the_others(issued: Issued) -> None:
+    """Store a key and count it, in one transaction that two makers of a last allowed key can't both win.
+
+    Raises Conflict when the account has as many live keys as it may.
+    """
+    account = Account(issued.key.account_id)
+    ended: dict[str, int] = {}
+    while True:
+        try:
+            with tables.transaction() as write:
+                write.save(issued.key, condition=Credential.digest.does_not_exist())
+                live_keys.count_in(write, account, issued.key, ended)
+        except TransactWriteError as error:
+            if not tables.refused(error):
+                raise
+            # Keys that ended by themselves still stand in the count: take them out with the next try, or give up.
+            ended = live_keys.ended_among(error, already_tried=ended)
+        else:
+            return

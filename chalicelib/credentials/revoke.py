@@ -1,0 +1,76 @@
+"""Revocation: the key stops at the next request, everywhere, for good; repeating it is harmless."""
+
+from pynamodb.exceptions import TransactWriteError
+from pynamodb.expressions.condition import Condition
+
+from chalicelib.accounts.tables import Account
+from chalicelib.core import clock, errors, tables
+from chalicelib.credentials import live_keys
+from chalicelib.credentials.find import owned_key
+from chalicelib.credentials.issue import KEPT_PAST_END_S
+from chalicelib.credentials.tables import Credential
+from chalicelib.limits import stale
+
+
+def revoke(account_id: str, key_id: str) -> None:
+    """End a key of an account now.
+
+    Raises NotFound; Unavailable when it is revoked but not every function could be told: then it is worth repeating.
+    """
+    key = owned_key(account_id, key_id)
+    while key.revoked_at is None:
+        try:
+            _end(key)
+            break
+        except TransactWriteError as error:
+            if _OLD not in tables.refused(error):
+                raise
+            key = Credential.from_raw_data(_raw(error))
+    if not stale.mark(account_id):
+        raise errors.Unavailable(
+            "The key is revoked, but may be accepted for up to 5 more minutes. Revoke it again to be sure."
+        )
+
+
+_OLD = 0
+"""Where the key's own write stands in the transaction."""
+
+
+def _end(key: Credential) -> None:
+    now_ms = clock.now_ms()
+    unchanged: Condition = Credential.successor_id.does_not_exist()
+    if key.successor_id is not None:
+        unchanged = Credential.successor_id == key.successor_id
+    with tables.transaction() as write:
+        write.update(
+            Credential(key.digest),
+            actions=[
+                Credential.revoked_at.set(now_ms),
+                Credential.dies_at.set(now_ms // 1000 + KEPT_PAST_END_S),
+            ],
+            # Against another revocation, and against a rotation that would leave its successor with a dead neighbour.
+            condition=Credential.id.exists() & Credential.revoked_at.does_not_exist() & unchanged,
+            return_values="ALL_OLD",
+        )
+        live_keys.count_out(write, Account(key.account_id), key)
+        if key.successor_digest is not None and key.is_live():
+            write.update(
+                Credential(key.successor_digest),
+                actions=[Credential.predecessor_digest.remove(), Credential.predecessor_ends_at.remove()],
+            )
+        if (key.predecessor_ends_at or 0) > now_ms:
+            write.update(
+                Credential(key.predecessor_digest),
+                actions=[
+                    Credential.successor_id.remove(),
+                    Credential.successor_digest.remove(),
+                    Credential.successor_ends_at.remove(),
+                ],
+            )
+
+
+def _raw(error: TransactWriteError) -> dict[str, dict[str, object]]:
+    reason = error.cancellation_reasons[_OLD]
+    if reason is None or not reason.raw_item:
+        raise errors.NotFound("There is no such key.") from None
+    return reason.raw_item

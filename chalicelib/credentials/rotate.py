@@ -1,0 +1,123 @@
+"""Rotation: a new key takes over name, scopes and expiry; the old one works on for a grace, so nothing has to stop.
+
+At most two of one lineage live at once. The condition on the old key decides it: two rotations at once make one
+successor.
+"""
+
+from pynamodb.exceptions import TransactWriteError
+from pynamodb.expressions.condition import Condition
+
+from chalicelib.accounts.tables import Account
+from chalicelib.core import clock, errors, tables
+from chalicelib.credentials import live_keys
+from chalicelib.credentials.find import owned_key
+from chalicelib.credentials.issue import KEPT_PAST_END_S, Issued, new_key
+from chalicelib.credentials.tables import Credential
+from chalicelib.credentials.verdict import Verdict
+from chalicelib.limits import stale
+
+GRACE_DEFAULT_S = 86_400
+GRACE_MAX_S = 604_800
+
+
+def rotate(maker: Verdict, key_id: str, grace_s: int) -> Issued:
+    """Replace a key of the maker's account by a new one; the old one works for another `grace_s` seconds.
+
+    Raises NotFound, InsufficientScope when the maker lacks a scope of the key, Conflict when the key has ended, when it
+    or its predecessor has a live partner already, or when the account has as many live keys as it may.
+    """
+    key = owned_key(maker.account_id, key_id)
+    ended: dict[str, int] = {}
+    while True:
+        for scope in sorted(key.scopes):
+            if scope not in maker.scopes:
+                raise errors.InsufficientScope(scope)
+        try:
+            issued = _replace(maker, key, grace_s, ended)
+        except TransactWriteError as error:
+            refused = tables.refused(error)
+            if not refused:
+                raise
+            if _OLD in refused:
+                key = _as_it_stands(error)
+                _explain(key)
+            else:
+                ended = live_keys.ended_among(error, already_tried=ended)
+        else:
+            stale.mark(maker.account_id)
+            return issued
+
+
+_NEW, _OLD = 0, 2
+"""Where the writes stand in the transaction: pynamodb sends puts before updates, in the order given."""
+
+
+def _replace(maker: Verdict, key: Credential, grace_s: int, ended: dict[str, int]) -> Issued:
+    issued = new_key(
+        maker.account_id,
+        name=key.name,
+        wanted=key.scopes,
+        expires_at=_expiry(maker, key),
+        made_by=maker.credential_id,
+    )
+    now_ms = clock.now_ms()
+    retires_at = min(now_ms + grace_s * 1000, key.retires_at or 2**53)
+    retiring = Credential(digest=key.digest, id=key.id, expires_at=key.expires_at, retires_at=retires_at)
+    issued.key.predecessor_digest, issued.key.predecessor_ends_at = key.digest, retiring.ends_at
+    with tables.transaction() as write:
+        write.save(issued.key, condition=Credential.digest.does_not_exist())
+        live_keys.count_in(write, Account(maker.account_id), issued.key, ended, retiring=retiring)
+        write.update(
+            Credential(key.digest),
+            actions=[
+                Credential.retires_at.set(retires_at),
+                Credential.successor_id.set(issued.key.id),
+                Credential.successor_digest.set(issued.key.digest),
+                Credential.successor_ends_at.set(issued.key.ends_at or 0),
+                Credential.dies_at.set((retiring.ends_at or 0) // 1000 + KEPT_PAST_END_S),
+            ],
+            condition=_may_be_rotated(key, now_ms),
+            return_values="ALL_OLD",
+        )
+    return issued
+
+
+def _may_be_rotated(key: Credential, now_ms: int) -> Condition:
+    """The rule, judged where it can't be raced: the key lives, has no live successor and no live predecessor."""
+    lives = (
+        Credential.revoked_at.does_not_exist()
+        & (Credential.expires_at.does_not_exist() | (Credential.expires_at > now_ms))
+        & (Credential.retires_at.does_not_exist() | (Credential.retires_at > now_ms))
+    )
+    is_last = Credential.successor_id.does_not_exist() | Credential.successor_ends_at.between(1, now_ms)
+    is_alone = Credential.predecessor_ends_at.does_not_exist() | (Credential.predecessor_ends_at <= now_ms)
+    # A key narrowed meanwhile must not come back with the scopes that this process has read.
+    rule: Condition = lives & is_last & is_alone & (Credential.scopes == key.scopes)
+    return rule
+
+
+def _expiry(maker: Verdict, key: Credential) -> int | None:
+    """The key's own expiry, cut to the maker's; a key that rotates itself is not cut to its own grace."""
+    if not maker.ends_at_ms or maker.credential_id == key.id:
+        return key.expires_at
+    return min(key.expires_at or maker.ends_at_ms, maker.ends_at_ms)
+
+
+def _as_it_stands(error: TransactWriteError) -> Credential:
+    reason = error.cancellation_reasons[_OLD]
+    if reason is None or not reason.raw_item:
+        raise errors.NotFound("There is no such key.") from None
+    return Credential.from_raw_data(reason.raw_item)
+
+
+def _explain(key: Credential) -> None:
+    """Raise what refused the key; return when nothing does any more and another try is worth it."""
+    now_ms = clock.now_ms()
+    if not key.is_live():
+        raise errors.Conflict("This key has ended; an expired or revoked key can't be rotated. Generate a new one.")
+    if key.successor_id is not None and not 0 < (key.successor_ends_at or 0) <= now_ms:
+        raise errors.Conflict(f"This key was rotated already; its successor is {key.successor_id}.")
+    if key.predecessor_ends_at is not None and key.predecessor_ends_at > now_ms:
+        raise errors.Conflict(
+            f"The key before this one still works until {clock.iso(key.predecessor_ends_at)}. Revoke it, or wait."
+        )

@@ -1,0 +1,21 @@
+"""What a credential may do. A credential never carries more than the one that made it."""
+
+from collections.abc import Iterable
+
+READ, WRITE, KEYS, EVENTS, WEBHOOKS = "read", "write", "keys", "events", "webhooks"
+ADMIN, VERIFY = "admin", "verify"
+
+ORDINARY = (READ, WRITE, KEYS, EVENTS, WEBHOOKS)
+OF_ADMINS = (ADMIN, VERIFY)
+ALL = (*ORDINARY, *OF_ADMINS)
+
+
+def held_by(scopes: Iterable[str], *, admin: bool) -> frozenset[str]:
+    """Return what of `scopes` an account may use now: an account that is no admin any more loses those at once."""
+    return frozenset(scopes) if admin else frozenset(scopes).difference(OF_ADMINS)
+
+
+def in_order(scopes: Iterable[str]) -> list[str]:
+    """Return `scopes` in the order in which they are documented."""
+    present = set(scopes)
+    return [scope for scope in ALL if scope in present]

@@ -1,0 +1,51 @@
+"""Admitting a verified caller, and verifying it anew when something changed: no cached verdict outlives a change."""
+
+from collections import OrderedDict
+
+from chalicelib.credentials.verdict import Verdict
+from chalicelib.credentials.verify import bearer, verify
+from chalicelib.limits.admission import Stale, admit
+from chalicelib.limits.allowance import Allowance
+
+REMEMBERED_MAX = 4_096
+ROUNDS_MAX = 5
+
+_renewed: OrderedDict[str, Verdict] = OrderedDict()
+
+
+def forget() -> None:
+    """Forget what was verified anew, as a new process would."""
+    _renewed.clear()
+
+
+def standing_of(cached: Verdict) -> Verdict:
+    """Return the newest verdict this process has of a credential whose cached one is given."""
+    renewed = _renewed.get(cached.credential_id)
+    return renewed if renewed is not None and renewed.verified_at_ms > cached.verified_at_ms else cached
+
+
+def admit_caller(cached: Verdict, authorization: str) -> tuple[Verdict, Allowance]:
+    """Let one request of a caller through, under what is true of it now, and count it.
+
+    `authorization` is its header, to verify it again when the cached verdict is stale. Returns the verdict that holds
+    and what is left. Raises Unauthorized when the credential is good no longer, Refused when a limit is spent.
+    """
+    verdict = standing_of(cached)
+    for _ in range(ROUNDS_MAX):
+        try:
+            left = admit(
+                verdict.account_id, verdict.tier, counter=verdict.counter, verified_at_ms=verdict.verified_at_ms
+            )
+        except Stale as stale:
+            # Verified after the mark was seen: it has seen every change the mark stands for, whatever the clocks say.
+            verdict = verify(bearer(authorization)).verified_after(stale.stale_at_ms)
+            _remember(verdict)
+        else:
+            return verdict, left
+    raise Stale(verdict.verified_at_ms)
+
+
+def _remember(verdict: Verdict) -> None:
+    _renewed[verdict.credential_id] = verdict
+    if len(_renewed) > REMEMBERED_MAX:
+        _renewed.popitem(last=False)

@@ -1,0 +1,59 @@
+"""Where credentials lie: under the digest of their secret, which the authorizer asks for with one GetItem."""
+
+from pynamodb.attributes import UnicodeAttribute, UnicodeSetAttribute
+from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
+
+from chalicelib.core import clock, tables
+
+
+class ByAccount(GlobalSecondaryIndex["Credential"]):
+    """An account's credentials, oldest first."""
+
+    class Meta:
+        index_name = "by_account"
+        projection = AllProjection()
+
+    account_id = UnicodeAttribute(hash_key=True)
+    id = UnicodeAttribute(range_key=True)
+
+
+class Credential(tables.Table):
+    """An API key or an access token. Times are epoch milliseconds, but for the TTL."""
+
+    class Meta(tables.Meta):
+        table = "credentials"
+
+    digest = UnicodeAttribute(hash_key=True)
+    id = UnicodeAttribute()
+    account_id = UnicodeAttribute()
+    kind = UnicodeAttribute()
+    name = UnicodeAttribute()
+    hint = UnicodeAttribute()
+    scopes = UnicodeSetAttribute()
+    created_at = tables.Whole()
+    made_by = UnicodeAttribute(null=True)
+    expires_at = tables.Whole(null=True)
+    retires_at = tables.Whole(null=True)
+    revoked_at = tables.Whole(null=True)
+    client_id = UnicodeAttribute(null=True)
+    grant_id = UnicodeAttribute(null=True)
+
+    # The neighbours in a key's lineage, so that one condition on one item decides whether it may be rotated.
+    successor_id = UnicodeAttribute(null=True)
+    successor_digest = UnicodeAttribute(null=True)
+    successor_ends_at = tables.Whole(null=True)
+    predecessor_digest = UnicodeAttribute(null=True)
+    predecessor_ends_at = tables.Whole(null=True)
+
+    dies_at = tables.DiesAt(null=True)
+
+    by_account = ByAccount()
+
+    @property
+    def ends_at(self) -> int | None:
+        """Return when it stops working by itself (ms): at its expiry or, rotated out, when its grace is over."""
+        return min((at for at in (self.expires_at, self.retires_at) if at is not None), default=None)
+
+    def is_live(self) -> bool:
+        """Tell whether it still works, as far as this copy of it knows."""
+        return self.revoked_at is None and (self.ends_at is None or self.ends_at > clock.now_ms())
