@@ -1,0 +1,21 @@
+"""Latchkey, table of contents: the Chalice app, its edge, its blueprints."""
+
+from chalice.app import Chalice
+
+from chalicelib.api import authorizer, edge, keys, limits, status, users
+from chalicelib.core import settings
+
+app = Chalice(app_name="latchkey", configure_logs=False)
+edge.install(app)
+
+app.register_blueprint(authorizer.blueprint)
+app.register_blueprint(users.blueprint)
+app.register_blueprint(keys.blueprint)
+app.register_blueprint(limits.blueprint)
+app.register_blueprint(status.blueprint)
+
+if settings.under_chalice_cli():
+    # `chalice local`, `deploy` and `package` learn our gateway's answers here; nothing of it reaches Lambda.
+    from infra import chalice_cli
+
+    chalice_cli.install(app)

@@ -1,0 +1,56 @@
+"""The form of every answer: JSON, one shape of error, headers that let pages of another origin read it."""
+
+from typing import Any
+
+from chalice.app import Response
+
+from chalicelib.core import errors, settings
+from chalicelib.limits import allowance
+
+EXPOSED = ",".join((*allowance.NAMES, "Link", "Location"))
+
+
+def of(body: Any) -> Response:
+    """Return what a view returned as a Response: 200 and JSON, unless it is a Response already."""
+    if isinstance(body, Response):
+        body.headers.setdefault("Content-Type", "application/json")
+        return body
+    return Response(body, headers={"Content-Type": "application/json"})
+
+
+def created(body: dict[str, Any], location: str) -> Response:
+    """Return 201 for something new that lives at `location`."""
+    return Response(body, status_code=201, headers={"Location": location, "Cache-Control": "no-store"})
+
+
+def nothing() -> Response:
+    """Return 204."""
+    return Response("", status_code=204)
+
+
+def refusal(error: errors.LatchkeyError) -> Response:
+    """Return the documented answer to a refusal."""
+    headers: dict[str, str | list[str]] = {"Content-Type": "application/json", **error.headers}
+    return Response({"error": error.error, "message": error.message}, status_code=error.status, headers=headers)
+
+
+def in_our_words(response: Response, request_id: str) -> Response:
+    """Return Chalice's own errors in the documented shape, everything else as it is."""
+    body = response.body
+    if not (isinstance(body, dict) and body.keys() == {"Code", "Message"}):
+        return response
+    if response.status_code == 405:
+        allowed = str(response.headers.get("Allow", ""))
+        return refusal(errors.MethodNotAllowed(f"This path takes {allowed} only.", {"Allow": allowed}))
+    if response.status_code == 415:
+        return refusal(errors.UnsupportedMediaType("Send the body as JSON, with Content-Type: application/json."))
+    if response.status_code < 500:
+        return refusal(errors.InvalidRequest(str(body["Message"])))
+    return refusal(errors.InternalError(request_id))
+
+
+def cross_origin() -> dict[str, str]:
+    """Return the headers that let a page of the allowed origin read an answer (no cookies are ever involved)."""
+    origin = settings.current().allowed_origin
+    vary = {} if origin == "*" else {"Vary": "Origin"}
+    return {"Access-Control-Allow-Origin": origin, "Access-Control-Expose-Headers": EXPOSED, **vary}

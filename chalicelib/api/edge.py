@@ -1,0 +1,180 @@
+"""What every response passes through: who calls, the admission, the route's scope, the view, headers, errors.
+
+The middleware sees everything the app answers, its own 404s and 405s included; what a view raises, `route` turns into
+an answer first, since Chalice shows a view's exception to no middleware.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any
+
+from chalice.app import Blueprint, CORSConfig, Request, Response
+
+from chalicelib.api import answers, visitor
+from chalicelib.api.authorizer import authorizer
+from chalicelib.core import clock, errors, settings, telemetry
+from chalicelib.credentials import standing
+from chalicelib.credentials.verdict import Verdict, from_context
+from chalicelib.limits import allowance
+from chalicelib.limits.admission import Refused, admit
+from chalicelib.limits.allowance import Allowance
+from chalicelib.limits.tiers import ANONYMOUS
+
+JSON = "application/json"
+ANY = "*/*"
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One request on its way to an answer. A view takes it as its first argument."""
+
+    request: Request
+    started_ns: int
+    caller: Verdict | None = None
+    left: Allowance | None = None
+
+    @property
+    def verdict(self) -> Verdict:
+        """Return who calls; only routes with scopes may ask."""
+        if self.caller is None:
+            raise LookupError(f"{self.request.path} is public: nobody was verified.")
+        return self.caller
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """Return the query; of a repeated parameter the last counts."""
+        return dict(self.request.query_params or {})
+
+    @property
+    def id(self) -> str:
+        """Return the gateway's id of this request."""
+        return str(self.request.context.get("requestId", ""))
+
+
+class PerSettings(CORSConfig):
+    """The cross-origin headers, read from the settings when asked for rather than when a blueprint is imported."""
+
+    def get_access_control_headers(self) -> dict[str, str]:
+        """Return the headers of an answer and of a preflight."""
+        return answers.cross_origin() | {
+            "Access-Control-Allow-Headers": "Authorization,Content-Type",
+            "Access-Control-Max-Age": "600",
+        }
+
+
+CROSS_ORIGIN = PerSettings()
+
+_exchange: ContextVar[Exchange] = ContextVar("exchange")
+
+View = Callable[..., Any]
+
+
+def route(blueprint: Blueprint, path: str, *, methods: list[str], scopes: Iterable[str] = ()) -> Callable[[View], View]:
+    """Register a view: `scopes` are what its caller's credential must have; none makes the route public.
+
+    The view is called with the Exchange and the path's parameters, and returns a body or a chalice Response.
+    """
+    scopes = tuple(scopes)
+
+    def register(view: View) -> View:
+        @wraps(view)
+        def answered(**parameters: str) -> Response:
+            try:
+                return answers.of(view(_exchange.get(), **parameters))
+            except errors.LatchkeyError as error:
+                return answers.refusal(error)
+            except Exception:
+                telemetry.error("view_failed", request_id=_exchange.get().id)
+                return answers.refusal(errors.InternalError(_exchange.get().id))
+
+        answered.scopes = scopes  # type: ignore[attr-defined]  # read back by _scopes_of
+        reads_a_body = {"POST", "PUT", "PATCH"} & set(methods)
+        blueprint.route(
+            path,
+            methods=methods,
+            name=view.__name__,
+            cors=CROSS_ORIGIN if path.startswith("/v1/") else None,
+            content_types=[JSON] if reads_a_body else [ANY],
+            **({"authorizer": authorizer} if scopes else {}),
+        )(answered)
+        return view
+
+    return register
+
+
+def install(app: Any) -> None:
+    """Put the edge around everything that `app` answers."""
+
+    def edge(request: Request, get_response: Callable[[Request], Response]) -> Response:
+        exchange = Exchange(request, clock.elapsed_ns())
+        token = _exchange.set(exchange)
+        try:
+            response = _pass(exchange, app.routes, get_response)
+        finally:
+            _exchange.reset(token)
+        return response
+
+    app.register_middleware(edge, "http")
+
+
+def _pass(
+    exchange: Exchange, routes: Mapping[str, Mapping[str, Any]], get_response: Callable[..., Response]
+) -> Response:
+    entry = routes.get(exchange.request.path, {}).get(exchange.request.method)
+    decision = "admitted"
+    try:
+        _admit(exchange, protected=bool(entry and entry.authorizer))
+        _require(exchange, getattr(entry.view_function, "scopes", ()) if entry else ())
+        response = answers.in_our_words(get_response(exchange.request), exchange.id)
+    except errors.LatchkeyError as error:
+        decision = error.limit if isinstance(error, Refused) else error.error
+        response = answers.refusal(error)
+    except Exception:
+        decision = "failed"
+        telemetry.error("edge_failed", request_id=exchange.id)
+        response = answers.refusal(errors.InternalError(exchange.id))
+    response.headers.update(allowance.headers(exchange.left) if exchange.left else allowance.NOBODY)
+    if exchange.request.path.startswith("/v1/"):
+        response.headers.update(answers.cross_origin())
+    _log(exchange, decision, response.status_code)
+    return response
+
+
+def _admit(exchange: Exchange, *, protected: bool) -> None:
+    """Decide the admission of a caller, or of a stranger by address."""
+    try:
+        if protected:
+            caller = exchange.caller = from_context(exchange.request.context["authorizer"])
+            if caller.has_ended(clock.now_ms()):
+                raise errors.TokenExpired
+            exchange.caller, exchange.left = standing.admit_caller(
+                caller, exchange.request.headers.get("authorization", "")
+            )
+        else:
+            exchange.left = admit(visitor.subject(exchange.request), ANONYMOUS)
+    except Refused as refusal:
+        exchange.left = refusal.left
+        raise
+
+
+def _require(exchange: Exchange, scopes: Iterable[str]) -> None:
+    for scope in scopes:
+        if scope not in exchange.verdict.scopes:
+            raise errors.InsufficientScope(scope)
+
+
+def _log(exchange: Exchange, decision: str, status: int) -> None:
+    caller = exchange.caller
+    telemetry.info(
+        "request",
+        request_id=exchange.id,
+        route=f"{exchange.request.method} {exchange.request.path}",
+        status=status,
+        decision=decision,
+        account_id=caller.account_id if caller else None,
+        credential_id=caller.credential_id if caller else None,
+        latency_ms=(clock.elapsed_ns() - exchange.started_ns) // 1_000_000,
+        stage=settings.current().stage,
+    )

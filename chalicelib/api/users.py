@@ -1,0 +1,88 @@
+"""/v1/users: public profiles, one's own record, and what an admin may do to accounts."""
+
+from typing import Any
+
+from chalice.app import Blueprint, Response
+
+from chalicelib.accounts import change, create, find, links
+from chalicelib.accounts.tables import Account
+from chalicelib.api import answers, listing, visitor
+from chalicelib.api.edge import Exchange, route
+from chalicelib.api.fields import OneOf, Text, read_body
+from chalicelib.core import clock, errors
+from chalicelib.credentials.scopes import ADMIN, READ, WRITE
+from chalicelib.limits import tiers
+
+NAME = Text(most=100)
+EMAIL = Text(most=254)
+TIER = OneOf(tuple(tier.name for tier in tiers.OF_ACCOUNTS))
+STATUS = OneOf((change.ACTIVE, change.SUSPENDED))
+
+blueprint = Blueprint(__name__)
+
+
+@route(blueprint, "/v1/users", methods=["GET"], scopes=[READ])
+def list_users(exchange: Exchange) -> Response:
+    """List public profiles, oldest first."""
+    page = listing.asked_for(exchange, "acc")
+    found = list(find.accounts_after(page.after, page.size + 1))
+    return listing.answer(exchange, page, found, public_profile)
+
+
+@route(blueprint, "/v1/users/me", methods=["GET"], scopes=[READ])
+def show_me(exchange: Exchange) -> dict[str, Any]:
+    """Show the caller's own record."""
+    return whole_record(find.account_by_id(exchange.verdict.account_id))
+
+
+@route(blueprint, "/v1/users/me", methods=["PATCH"], scopes=[WRITE])
+def rename_me(exchange: Exchange) -> dict[str, Any]:
+    """Change the caller's own name."""
+    body = read_body(exchange.request.raw_body, {"name": NAME}, {})
+    return whole_record(change.rename(exchange.verdict.account_id, body["name"]))
+
+
+@route(blueprint, "/v1/users/{user_id}", methods=["GET"], scopes=[READ])
+def show_user(exchange: Exchange, user_id: str) -> dict[str, Any]:
+    """Show a public profile; to its owner and to admins the whole record."""
+    account = find.account_by_id(user_id)
+    may_see_all = account.id == exchange.verdict.account_id or ADMIN in exchange.verdict.scopes
+    return whole_record(account) if may_see_all else public_profile(account)
+
+
+@route(blueprint, "/v1/users", methods=["POST"], scopes=[ADMIN])
+def create_user(exchange: Exchange) -> Response:
+    """Create an account; answer with a one-time link at which its person sets a password."""
+    body = read_body(exchange.request.raw_body, {"email": EMAIL, "name": NAME}, {"tier": TIER})
+    account = create.create_account(
+        email=body["email"], name=body["name"], tier=tiers.BY_NAME[body["tier"] or tiers.FREE.name]
+    )
+    base_url = visitor.base_url(exchange.request)
+    link = f"{base_url}/password?ticket={links.new_link(account.id, links.SET_PASSWORD)}"
+    return answers.created(whole_record(account) | {"set_password_url": link}, f"{base_url}/v1/users/{account.id}")
+
+
+@route(blueprint, "/v1/users/{user_id}", methods=["PATCH"], scopes=[ADMIN])
+def change_user(exchange: Exchange, user_id: str) -> dict[str, Any]:
+    """Set an account's tier, suspend it or reinstate it."""
+    body = read_body(exchange.request.raw_body, {}, {"tier": TIER, "status": STATUS})
+    if not any(body.values()):
+        raise errors.InvalidRequest("Give tier, status or both.")
+    account = find.account_by_id(user_id)
+    tier = tiers.BY_NAME[body["tier"]] if body["tier"] else None
+    return whole_record(change.set_standing(account.id, tier=tier, status=body["status"]))
+
+
+def public_profile(account: Account) -> dict[str, Any]:
+    """Return what anyone may see of an account."""
+    return {"id": account.id, "name": account.name, "created_at": clock.iso(account.created_at)}
+
+
+def whole_record(account: Account) -> dict[str, Any]:
+    """Return what its owner and admins see of an account."""
+    return {
+        **public_profile(account),
+        "email": account.email,
+        "tier": account.tier,
+        "status": account.status,
+    }
