@@ -1,0 +1,60 @@
+# `make help` lists what this can do.
+PYTHON ?= python3
+PORT ?= 8000
+STAGE ?= local
+BIN := .venv/bin
+MANAGE = $(BIN)/python -m infra.manage --stage $(STAGE)
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-fast check format key account tier suspend reinstate clean
+
+help: ## list the commands
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+run: $(BIN)/.run ## start a local database and the API on http://127.0.0.1:8000 (PORT=…)
+	@PORT=$(PORT) $(BIN)/python -m infra.local
+
+test: $(BIN)/.dev ## set up and run every test
+	@$(BIN)/python -m pytest tests -n auto --dist loadgroup
+
+test-fast: $(BIN)/.dev ## run the unit and contract tests
+	@$(BIN)/python -m pytest tests -n auto --dist loadgroup --ignore tests/engine --ignore tests/examples --ignore tests/local
+
+check: $(BIN)/.dev ## ruff, mypy --strict, import-linter
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports --no-logo
+
+format: $(BIN)/.dev ## let ruff lay the code out
+	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+
+key: $(BIN)/.run ## print a new API key: EMAIL= [SCOPES="read write keys"] [STAGE=]
+	@$(MANAGE) key --email "$(EMAIL)" $(if $(SCOPES),--scopes "$(SCOPES)")
+
+account: $(BIN)/.run ## create an account: EMAIL= [TIER=free] [NAME=] [ADMIN=1] [STAGE=]
+	@$(MANAGE) account --email "$(EMAIL)" --tier "$(or $(TIER),free)" --name "$(NAME)" $(if $(ADMIN),--admin)
+
+tier: $(BIN)/.run ## set an account's tier: EMAIL= TIER= [STAGE=]
+	@$(MANAGE) tier --email "$(EMAIL)" --tier "$(TIER)"
+
+suspend: $(BIN)/.run ## suspend an account: EMAIL= [STAGE=]
+	@$(MANAGE) suspend --email "$(EMAIL)"
+
+reinstate: $(BIN)/.run ## reinstate an account: EMAIL= [STAGE=]
+	@$(MANAGE) reinstate --email "$(EMAIL)"
+
+clean: ## remove what was installed and the local data
+	rm -rf .venv .local
+
+$(BIN)/python:
+	@echo "Making a virtual environment …"
+	@$(PYTHON) -m venv .venv
+
+# Chalice is only needed where the API runs on a machine of one's own; its pin stands with the development ones.
+$(BIN)/.run: requirements.txt requirements-dev.txt | $(BIN)/python
+	@echo "Installing what runs Latchkey …"
+	@$(BIN)/pip install -q --disable-pip-version-check -r requirements.txt -c requirements-dev.txt chalice PyYAML
+	@touch $@
+
+$(BIN)/.dev: requirements.txt requirements-dev.txt | $(BIN)/python
+	@echo "Installing what tests Latchkey …"
+	@$(BIN)/pip install -q --disable-pip-version-check -r requirements-dev.txt
+	@touch $@ $(BIN)/.run

@@ -1,0 +1,46 @@
+"""The tables of a stage, from `resources.yaml`, created where CloudFormation doesn't reach: local engines, tests."""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from chalicelib.core import settings, wire
+
+RESOURCES = Path(__file__).with_name("resources.yaml")
+_OF_CREATE_TABLE = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
+
+
+@lru_cache(maxsize=1)
+def template() -> dict[str, Any]:
+    """Return the CloudFormation template; `!Sub` strings are left as they stand."""
+
+    class Loader(yaml.SafeLoader):
+        pass
+
+    Loader.add_multi_constructor("!", lambda loader, _tag, node: loader.construct_scalar(node))
+    loaded: dict[str, Any] = yaml.load(RESOURCES.read_text(), Loader)  # noqa: S506 - a SafeLoader that knows `!Sub`
+    return loaded
+
+
+def tables(stage: str) -> dict[str, dict[str, Any]]:
+    """Return the properties of each table of a stage, by full name."""
+    properties = [
+        resource["Properties"]
+        for resource in template()["Resources"].values()
+        if resource["Type"] == "AWS::DynamoDB::Table"
+    ]
+    return {table["TableName"].replace("${Stage}", stage): table for table in properties}
+
+
+def create_missing_tables() -> list[str]:
+    """Create the tables that the current stage lacks and return their names. Existing ones stay as they are."""
+    there = set(wire.call("ListTables", {})["TableNames"])
+    missing = {name: table for name, table in tables(settings.current().stage).items() if name not in there}
+    for name, table in missing.items():
+        wire.call("CreateTable", {"TableName": name} | {key: table[key] for key in _OF_CREATE_TABLE if key in table})
+        if "TimeToLiveSpecification" in table:
+            lifetime = table["TimeToLiveSpecification"]
+            wire.call("UpdateTimeToLive", {"TableName": name, "TimeToLiveSpecification": lifetime})
+    return list(missing)

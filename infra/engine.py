@@ -1,0 +1,157 @@
+"""The local DynamoDB: dynoxide from npm, durable in one SQLite file; ministack from PyPI where dynoxide has no build.
+
+Installed into `.local/`, never into the owner's home.
+"""
+
+import json
+import os
+import platform
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+LOCAL = Path(__file__).parent.parent / ".local"
+DYNOXIDE = "1.2.1"
+MINISTACK = "1.5.33"
+RUNNING = LOCAL / "running.json"
+STARTS_WITHIN_S = 20
+
+_SYSTEMS = {"Linux": "linux", "Darwin": "darwin", "Windows": "win32"}
+_MACHINES = {"x86_64": "x64", "AMD64": "x64", "aarch64": "arm64", "arm64": "arm64"}
+
+
+class EngineError(Exception):
+    """No engine can be started; the message says what to do."""
+
+
+@dataclass(slots=True)
+class Engine:
+    """A running DynamoDB on loopback."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+
+    def stop(self) -> None:
+        """End it and wait until it has."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+
+def start(data: Path | None, *, say: bool = True) -> Engine:
+    """Start an engine that keeps its data in the file `data` (None: in memory only).
+
+    Raises EngineError when neither dynoxide nor ministack can be had or doesn't start.
+    """
+    binary = dynoxide(say=say)
+    if binary is not None:
+        return _started(_dynoxide_command(binary, data))
+    if say:
+        print("dynoxide has no build for this machine, or npm is missing: using ministack instead.")
+        print("Its data is durable only if it is stopped cleanly (Ctrl-C); a kill -9 loses what came since the start.")
+    return _started(_ministack_command(data, say=say))
+
+
+def dynoxide(*, say: bool = True) -> Path | None:
+    """Return the path of dynoxide, installing it from npm first if need be; None where it can't be had."""
+    system, machine = _SYSTEMS.get(platform.system()), _MACHINES.get(platform.machine())
+    package = f"@dynoxide/{system}-{machine}"
+    binary = LOCAL / "npm" / "node_modules" / package / ("dynoxide.exe" if system == "win32" else "dynoxide")
+    if binary.exists():
+        return binary
+    npm = shutil.which("npm")
+    if npm is None:
+        return None
+    if say:
+        print(f"Installing the local DynamoDB engine (dynoxide {DYNOXIDE}, once) …", flush=True)
+    command = [npm, "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(LOCAL / "npm")]
+    installed = subprocess.run([*command, f"{package}@{DYNOXIDE}"], capture_output=True, check=False)
+    return binary if installed.returncode == 0 and binary.exists() else None
+
+
+Command = tuple[list[str], dict[str, str], int]
+
+
+def _dynoxide_command(binary: Path, data: Path | None) -> Command:
+    port = free_port()
+    where = ["--db-path", str(data)] if data else []
+    return [str(binary), "serve", "--host", "127.0.0.1", "--port", str(port), *where], {}, port
+
+
+def _ministack_command(data: Path | None, *, say: bool) -> Command:
+    python = LOCAL / "ministack" / "bin" / "python"
+    if not python.exists():
+        if say:
+            print(f"Installing ministack {MINISTACK} (once) …", flush=True)
+        try:
+            subprocess.run([sys.executable, "-m", "venv", str(python.parent.parent)], check=True)
+            subprocess.run([python, "-m", "pip", "install", "-q", f"ministack=={MINISTACK}"], check=True)
+        except subprocess.CalledProcessError as error:
+            shutil.rmtree(python.parent.parent, ignore_errors=True)
+            raise EngineError("No local DynamoDB engine: install Node.js with npm, then run this again.") from error
+    port = free_port()
+    environment = {"BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port), "SERVICES": "dynamodb"}
+    environment["MINISTACK_ACCOUNT_ID"] = os.environ.get("AWS_ACCESS_KEY_ID", "000000000000")
+    if data:
+        environment |= {"PERSIST_STATE": "1", "STATE_DIR": str(data.with_suffix(".ministack"))}
+    return [str(python), "-m", "ministack"], environment, port
+
+
+def _started(command: Command) -> Engine:
+    arguments, environment, port = command
+    LOCAL.mkdir(exist_ok=True)
+    with (LOCAL / "engine.log").open("ab") as log:
+        # Its own session: Ctrl-C reaches us first, and we stop it when nothing needs it any more.
+        process = subprocess.Popen(
+            arguments, env=os.environ | environment, stdout=log, stderr=log, start_new_session=True
+        )
+    engine = Engine(f"http://127.0.0.1:{port}", process)
+    give_up = time.monotonic() + STARTS_WITHIN_S
+    while process.poll() is None and time.monotonic() < give_up:
+        if _listens(port):
+            return engine
+        time.sleep(0.02)
+    engine.stop()
+    raise EngineError(f"The local DynamoDB engine didn't start; see {LOCAL / 'engine.log'}.")
+
+
+def note_running(database: str, url: str) -> None:
+    """Note where a local run's database and API are, for the operator's commands."""
+    RUNNING.write_text(json.dumps({"database": database, "url": url}))
+
+
+def running() -> tuple[str, str] | None:
+    """Return the addresses of the local run's database and API, if there is one."""
+    try:
+        noted = json.loads(RUNNING.read_text())
+        return (noted["database"], noted["url"]) if _listens(urlsplit(noted["database"]).port or 0) else None
+    except FileNotFoundError:
+        return None
+
+
+def forget_running() -> None:
+    """Note that nothing runs any more."""
+    RUNNING.unlink(missing_ok=True)
+
+
+def free_port() -> int:
+    """Return a port on loopback that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

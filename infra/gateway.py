@@ -1,0 +1,121 @@
+"""What the gateway answers by itself, before our code: once here, applied by `deploy`, `package` and `local`.
+
+Nothing counted such a request, so its limit headers are the allowance of nobody. It carries the cross-origin headers
+too: without them a page would see a network error instead of a 401.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from chalicelib.api.answers import cross_origin
+from chalicelib.api.authorizer import IDENTITY
+from chalicelib.core.errors import MissingApiKey, NotFound, RateLimited
+from chalicelib.limits.allowance import NOBODY
+
+EXTENSION = "x-amazon-apigateway-gateway-responses"
+AUTHORIZER_EXTENSION = "x-amazon-apigateway-authorizer"
+_CONTEXT_ERROR = "$context.authorizer.error"
+_CONTEXT_MESSAGE = "$context.authorizer.message"
+_GATEWAYS_OWN_MESSAGE = "$context.error.messageString"
+"""API Gateway puts this one in with quotes around it."""
+_UNKNOWN_ROUTE = "There is nothing at this path."
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayResponse:
+    """One kind of answer. Without a `status` the gateway keeps the one it had."""
+
+    error: str
+    message: str
+    status: int | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def body(self) -> str:
+        """Return the body, with API Gateway's variables still in it."""
+        message = self.message if self.message == _GATEWAYS_OWN_MESSAGE else json.dumps(self.message)
+        return f'{{"error":{json.dumps(self.error)},"message":{message}}}'
+
+
+_CHALLENGE = (("WWW-Authenticate", "Bearer"),)
+_BUSY = RateLimited(1)
+
+RESPONSES = {
+    "UNAUTHORIZED": GatewayResponse(MissingApiKey.error, MissingApiKey.documented, 401, _CHALLENGE),
+    "ACCESS_DENIED": GatewayResponse(_CONTEXT_ERROR, _CONTEXT_MESSAGE, 401, _CHALLENGE),
+    # An unknown route: without, and with, an Authorization header that the gateway takes for AWS's own.
+    "MISSING_AUTHENTICATION_TOKEN": GatewayResponse(NotFound.error, _UNKNOWN_ROUTE, 404),
+    "INVALID_SIGNATURE": GatewayResponse(NotFound.error, _UNKNOWN_ROUTE, 404),
+    "THROTTLED": GatewayResponse(_BUSY.error, _BUSY.message, 429, tuple(_BUSY.headers.items())),
+    # No status: it would override that of every kind not named here.
+    "DEFAULT_4XX": GatewayResponse("invalid_request", _GATEWAYS_OWN_MESSAGE),
+    "DEFAULT_5XX": GatewayResponse("internal_error", "Something went wrong on our side. Try again in a moment."),
+}
+
+
+def headers_of(response: GatewayResponse) -> dict[str, str]:
+    """Return the headers of one kind of answer."""
+    return {"Content-Type": "application/json", **NOBODY, **cross_origin(), **dict(response.headers)}
+
+
+def in_document() -> dict[str, Any]:
+    """Return all of them as the API document's extension."""
+    return {
+        kind: {
+            **({"statusCode": str(response.status)} if response.status else {}),
+            "responseParameters": {
+                f"gatewayresponse.header.{name}": f"'{value}'" for name, value in headers_of(response).items()
+            },
+            "responseTemplates": {"application/json": response.body},
+        }
+        for kind, response in RESPONSES.items()
+    }
+
+
+def add_to(document: dict[str, Any]) -> None:
+    """Add to Chalice's API document what Chalice can't say: these answers, what a Bearer header must look like, and a
+    404 for every path there isn't.
+    """
+    document[EXTENSION] = in_document()
+    for definition in document.get("securityDefinitions", {}).values():
+        if AUTHORIZER_EXTENSION in definition:
+            definition[AUTHORIZER_EXTENSION]["identityValidationExpression"] = IDENTITY
+    document["paths"]["/{proxy+}"] = {"x-amazon-apigateway-any-method": _nothing_here()}
+
+
+def rendered(
+    kind: str, *, status: int, context: Mapping[str, str], own_message: str
+) -> tuple[int, dict[str, str], str]:
+    """Return status, headers and body as the gateway would send them, for the stand-in gateway.
+
+    `context` is the authorizer's, `own_message` what the gateway itself would say, `status` what it would send.
+    """
+    response = RESPONSES[kind]
+    body = response.body.replace(_GATEWAYS_OWN_MESSAGE, json.dumps(own_message))
+    body = body.replace(_CONTEXT_ERROR, context.get("error", "")).replace(_CONTEXT_MESSAGE, context.get("message", ""))
+    return response.status or status, headers_of(response), body
+
+
+def _nothing_here() -> dict[str, Any]:
+    response = RESPONSES["MISSING_AUTHENTICATION_TOKEN"]
+    headers = headers_of(response)
+    return {
+        "produces": ["application/json"],
+        "responses": {"404": {"description": "not found", "headers": {name: {"type": "string"} for name in headers}}},
+        "x-amazon-apigateway-integration": {
+            "type": "mock",
+            "requestTemplates": {"application/json": '{"statusCode": 404}'},
+            "passthroughBehavior": "when_no_templates",
+            "responses": {
+                "default": {
+                    "statusCode": "404",
+                    "responseParameters": {
+                        f"method.response.header.{name}": f"'{value}'" for name, value in headers.items()
+                    },
+                    "responseTemplates": {"application/json": response.body},
+                }
+            },
+        },
+    }

@@ -1,0 +1,80 @@
+"""`make run`: a durable local DynamoDB, the tables, demo accounts, and the API on http://127.0.0.1:$PORT."""
+
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+from chalicelib.core import telemetry
+from infra import chalice_cli, engine
+
+if TYPE_CHECKING:
+    from infra.demo import Demo
+
+HOST = "127.0.0.1"
+
+
+def main() -> int:
+    """Run until Ctrl-C and stop everything that was started."""
+    port = int(os.environ.get("PORT", "8000"))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    engine.LOCAL.mkdir(exist_ok=True)
+    try:
+        database = engine.start(engine.LOCAL / "latchkey.db")
+    except engine.EngineError as error:
+        print(error, file=sys.stderr)
+        return 1
+    try:
+        os.environ["AWS_ENDPOINT_URL"] = database.url
+        engine.note_running(database.url, f"http://{HOST}:{port}")
+        chalice_cli.prepare_environment(f"http://{HOST}:{port}")
+        with (engine.LOCAL / "latchkey.log").open("a", buffering=1) as log:
+            telemetry.write_to(log)  # the terminal is for people
+            return _serve(port)
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        engine.forget_running()
+        database.stop()
+        print("\nStopped.")
+
+
+def _serve(port: int) -> int:
+    # Imported now: the settings and the log are only right from here on.
+    from app import app
+    from infra import data, demo, server
+
+    created = data.create_missing_tables()
+    if created:
+        print(f"Created {len(created)} tables.", flush=True)
+    try:
+        listener = server.Server(app, HOST, port)
+    except OSError as error:
+        print(
+            f"Can't listen on {HOST}:{port}: {error.strerror}. Choose another port: make run PORT=8001", file=sys.stderr
+        )
+        return 1
+    _introduce(f"http://{HOST}:{port}", demo.add_demo_accounts())
+    try:
+        listener.serve_forever()
+    finally:
+        listener.server_close()
+    return 0
+
+
+def _introduce(url: str, demos: "list[Demo]") -> None:
+    print("\nDemo accounts (email, password, API key):")
+    first: str | None = None
+    for demo in demos:
+        first = first or demo.secret
+        key = demo.secret or f"(not stored; a new one: make key EMAIL={demo.email})"
+        print(f"  {demo.tier.name:<11}{demo.email:<25}{demo.password:<24}{key}")
+    print("\nTry it:")
+    print(f'  curl -i -H "Authorization: Bearer {first or "YOUR_API_KEY"}" {url}/v1/users/me')
+    print(f'  curl -i -H "Authorization: Bearer {first or "YOUR_API_KEY"}" {url}/v1/limits')
+    print(f"  curl -i {url}/v1/users        # no key: 401")
+    print(f"\nDatabase: AWS_ENDPOINT_URL={os.environ['AWS_ENDPOINT_URL']}   Logs: .local/latchkey.log   Stop: Ctrl-C\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

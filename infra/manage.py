@@ -1,0 +1,133 @@
+"""The operator's commands, for the local stage or a deployed one: key, account, tier, suspend, reinstate.
+
+Secrets go to standard output and nowhere else.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+
+from chalicelib.core import errors, settings, wire
+from chalicelib.limits import tiers
+from infra import chalice_cli, engine
+
+
+class _Mistake(Exception):
+    """What the operator got wrong, and how to go on."""
+
+
+def main() -> int:
+    """Run one command; return 1 with one sentence on standard error when it can't be done."""
+    options = _parser().parse_args()
+    try:
+        with settings.in_use(_settings(options.stage)):
+            options.run(options)
+    except (errors.LatchkeyError, settings.SettingError, wire.WireError, _Mistake) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="manage")
+    parser.add_argument("--stage", default="local")
+    commands = parser.add_subparsers(required=True)
+
+    def command(name: str, run: Callable[[argparse.Namespace], None]) -> argparse.ArgumentParser:
+        added = commands.add_parser(name)
+        added.add_argument("--email", required=True)
+        added.set_defaults(run=run)
+        return added
+
+    key = command("key", _key)
+    key.add_argument("--name", default="Made by the operator")
+    key.add_argument("--scopes", default="read write keys")
+    account = command("account", _account)
+    account.add_argument("--name", default="")
+    account.add_argument("--tier", default="free")
+    account.add_argument("--admin", action="store_true")
+    command("tier", _tier).add_argument("--tier", required=True)
+    command("suspend", _suspend)
+    command("reinstate", _reinstate)
+    return parser
+
+
+def _settings(stage: str) -> settings.Settings:
+    """Choose the tables of a stage; for the local one, find the engine that `make run` started."""
+    if stage != "local":
+        return settings.from_environment(os.environ | {"LATCHKEY_STAGE": stage, "LATCHKEY_KEY_KIND": _kind_of(stage)})
+    database, url = engine.running() or (os.environ.get("AWS_ENDPOINT_URL", ""), "http://127.0.0.1:8000")
+    if not database:
+        raise _Mistake("Nothing runs locally: start it with `make run`, or choose a deployed stage with STAGE=.")
+    os.environ["AWS_ENDPOINT_URL"] = database
+    chalice_cli.prepare_environment(url)
+    return settings.from_environment(os.environ)
+
+
+def _kind_of(stage: str) -> str:
+    return "live" if stage == "prod" else "test"
+
+
+def _key(options: argparse.Namespace) -> None:
+    from chalicelib.accounts import find
+    from chalicelib.credentials import scopes
+    from chalicelib.credentials.issue import new_key, put_beside_the_others
+
+    account = find.account_by_email(options.email)
+    wanted = options.scopes.replace(",", " ").split()
+    for scope in wanted:
+        if scope not in scopes.held_by(scopes.ALL, admin=account.admin):
+            raise _Mistake(f"{account.email} can't have the scope {scope}.")
+    issued = new_key(account.id, name=options.name, wanted=wanted, expires_at=None, made_by=None)
+    put_beside_the_others(issued)
+    print(issued.secret)
+
+
+def _account(options: argparse.Namespace) -> None:
+    from chalicelib.accounts import links
+    from chalicelib.accounts.create import create_account
+
+    account = create_account(
+        email=options.email,
+        name=options.name or options.email.partition("@")[0],
+        tier=_tier_named(options.tier),
+        admin=options.admin,
+    )
+    ticket = links.new_link(account.id, links.SET_PASSWORD)
+    base = settings.current().public_url or "https://<the API's address>"
+    print(f"{account.id} {account.email} ({account.tier}{', admin' if account.admin else ''})")
+    print(f"Set a password within the hour: {base}/password?ticket={ticket}")
+
+
+def _tier(options: argparse.Namespace) -> None:
+    from chalicelib.accounts import change, find
+
+    account = find.account_by_email(options.email)
+    change.set_standing(account.id, tier=_tier_named(options.tier), status=None)
+    print(f"{account.email} is {options.tier} from the next request on.")
+
+
+def _suspend(options: argparse.Namespace) -> None:
+    from chalicelib.accounts import change, find
+
+    change.set_standing(find.account_by_email(options.email).id, tier=None, status=change.SUSPENDED)
+    print(f"{options.email} is suspended: its keys and tokens are refused from the next request on.")
+
+
+def _reinstate(options: argparse.Namespace) -> None:
+    from chalicelib.accounts import change, find
+
+    change.set_standing(find.account_by_email(options.email).id, tier=None, status=change.ACTIVE)
+    print(f"{options.email} is reinstated. A refusal that the gateway still remembers lasts up to 5 minutes more.")
+
+
+def _tier_named(name: str) -> tiers.Tier:
+    known = {tier.name: tier for tier in tiers.OF_ACCOUNTS}
+    if name not in known:
+        raise _Mistake(f"TIER must be one of {', '.join(known)}.")
+    return known[name]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,95 @@
+"""HTTP/1.1 on a socket before the stand-in gateway: keep-alive, one write an answer, no Nagle."""
+
+import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from chalice.app import Chalice
+
+from chalicelib.core import clock
+from infra.standin import BODY_MAX_BYTES, Answer, Gateway
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One connection. Reads a request, asks the gateway, writes the answer with one send."""
+
+    protocol_version = "HTTP/1.1"
+    server_version, sys_version = "Latchkey-local", ""
+    disable_nagle_algorithm = True
+    wbufsize = -1
+    timeout = 75
+    server: "Server"
+
+    def _answer(self) -> None:
+        started_ns = clock.elapsed_ns()
+        try:
+            body = self._body()
+        except ValueError:
+            self.close_connection = True
+            self.send_error(400, "Bad Request")
+            return
+        answer = self.server.gateway.handle(
+            self.command, self.path, self.headers.items(), body, ip=self.client_address[0]
+        )
+        self._send(answer)
+        self.server.report(self.command, self.path.partition("?")[0], answer.status, clock.elapsed_ns() - started_ns)
+
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _answer  # noqa: N815 - the base asks
+
+    def _body(self) -> bytes:
+        if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
+            return self._chunks()
+        length = int(self.headers.get("Content-Length", "0"))
+        if not 0 <= length <= BODY_MAX_BYTES + 1:
+            raise ValueError("a body that is too long is not read")
+        return self.rfile.read(length)
+
+    def _chunks(self) -> bytes:
+        chunks: list[bytes] = []
+        while size := int(self.rfile.readline(64).split(b";")[0], 16):
+            if size + sum(map(len, chunks)) > BODY_MAX_BYTES:
+                raise ValueError("a body that is too long is not read")
+            chunks.append(self.rfile.read(size))
+            self.rfile.readline(8)
+        while self.rfile.readline(8192).strip():
+            pass
+        return b"".join(chunks)
+
+    def _send(self, answer: Answer) -> None:
+        self.send_response(answer.status)
+        for name, value in answer.headers:
+            self.send_header(name, value)
+        if answer.status not in (204, 304):
+            self.send_header("Content-Length", str(len(answer.body)))
+        self.end_headers()
+        self.wfile.write(answer.body)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class named it
+        """Leave the base class's line out: it would show queries."""
+
+
+class Server(ThreadingHTTPServer):
+    """The local server. It has the two methods that Chalice's command line asks for."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, app: Chalice, host: str, port: int) -> None:
+        """Listen on `host` and `port`."""
+        super().__init__((host, port), Handler)
+        self.gateway = Gateway(app, domain=f"{host}:{self.server_port}")
+
+    def serve_forever(self, poll_interval: float = 0.2) -> None:
+        """Serve until shut down."""
+        host, port = self.server_address[:2]
+        print(f"Serving on http://{host!s}:{port}", flush=True)
+        super().serve_forever(poll_interval)
+
+    def report(self, method: str, path: str, status: int, took_ns: int) -> None:
+        """Print one line for a person who watches; the query, which may hold a code, stays out."""
+        print(f"{method} {path} {status} {took_ns / 1e6:.1f} ms", flush=True)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that hangs up is no news; anything else is."""
+        if not isinstance(sys.exc_info()[1], ConnectionError | TimeoutError):
+            super().handle_error(request, client_address)

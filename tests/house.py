@@ -1,0 +1,117 @@
+"""A whole Latchkey in one process: accounts, keys, the gateway, and a clock that stands still until it is moved."""
+
+import json
+import random
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from app import app
+from chalicelib.accounts.create import create_account
+from chalicelib.accounts.tables import Account
+from chalicelib.core import clock, randomness, settings, telemetry
+from chalicelib.credentials import standing
+from chalicelib.credentials.issue import Issued, new_key, put_beside_the_others
+from chalicelib.limits import memory, outage, tiers
+from infra.standin import Answer, Gateway
+
+NOON_MS = 1_639_994_400_000
+"""2021-12-20T10:00:00Z."""
+
+
+@dataclass
+class Clock:
+    """A clock that moves when told to."""
+
+    now_ms: int = NOON_MS
+
+    def __call__(self) -> int:
+        return self.now_ms
+
+    def forward(self, seconds: float) -> None:
+        """Move on."""
+        self.now_ms += round(seconds * 1000)
+
+
+@dataclass
+class House:
+    """Everything a test needs; `secrets` collects every secret that was handed out, to look for leaks afterwards."""
+
+    clock: Clock
+    gateway: Gateway = field(default_factory=lambda: Gateway(app, domain="api.example.com"))
+    secrets: list[str] = field(default_factory=list)
+
+    def account(
+        self, tier: tiers.Tier = tiers.FREE, *, email: str = "", name: str = "Ada", admin: bool = False
+    ) -> Account:
+        """Return a new account."""
+        email = email or f"{name.lower()}.{randomness.base62(6)}@example.com"
+        return create_account(email=email, name=name, tier=tier, admin=admin)
+
+    def key(self, account: Account, *scopes: str, expires_in_s: int | None = None) -> Issued:
+        """Return a new key of an account, with read, write and keys unless other scopes are named."""
+        issued = new_key(
+            account.id,
+            name="Test key",
+            wanted=list(scopes) or ["read", "write", "keys"],
+            expires_at=None if expires_in_s is None else clock.now_ms() + expires_in_s * 1000,
+            made_by=None,
+        )
+        put_beside_the_others(issued)
+        self.secrets.append(issued.secret)
+        return issued
+
+    def call(
+        self,
+        method: str,
+        target: str,
+        secret: str | None = None,
+        *,
+        json_body: object = None,
+        body: bytes = b"",
+        headers: dict[str, str] | None = None,
+        ip: str = "203.0.113.7",
+    ) -> Answer:
+        """Send one request through the gateway."""
+        sent = dict(headers or {})
+        if secret is not None:
+            sent["Authorization"] = f"Bearer {secret}"
+        if json_body is not None:
+            body = json.dumps(json_body).encode()
+        if body:
+            sent.setdefault("Content-Type", "application/json")
+        answer = self.gateway.handle(method, target, sent.items(), body, ip=ip)
+        self._collect_secrets(answer)
+        return answer
+
+    def forget(self) -> None:
+        """Forget what a Lambda process remembers, as a cold start does; the gateway's cache stays."""
+        forget_process()
+
+    def _collect_secrets(self, answer: Answer) -> None:
+        if answer.status == 201:
+            made: dict[str, Any] = answer.json()
+            self.secrets.extend(made[name] for name in ("secret",) if name in made)
+
+
+def forget_process() -> None:
+    """Forget everything that a process remembers between requests."""
+    memory.forget()
+    outage.forget()
+    standing.forget()
+
+
+@contextmanager
+def house(**chosen: Any) -> Iterator[House]:
+    """Return a house on the DynamoDB that the environment points at, its clock and chance fixed."""
+    moved = Clock()
+    dice = random.Random(20211220)  # noqa: S311 - fixed on purpose
+    fixed = {"stage": "test", "public_url": "https://api.example.com"} | chosen
+    with ExitStack() as stack:
+        stack.enter_context(settings.in_use(settings.Settings(**fixed)))
+        stack.enter_context(clock.driven_by(moved))
+        stack.enter_context(randomness.drawn_from(dice.randrange))
+        telemetry.write_to(None)
+        forget_process()
+        yield House(moved)
