@@ -3,6 +3,7 @@
 from chalice.app import Chalice
 
 from chalicelib.api import authorizer, edge, keys, limits, status, users
+from chalicelib.api.console import routes as console
 from chalicelib.core import settings
 
 app = Chalice(app_name="latchkey", configure_logs=False)
@@ -13,6 +14,7 @@ app.register_blueprint(users.blueprint)
 app.register_blueprint(keys.blueprint)
 app.register_blueprint(limits.blueprint)
 app.register_blueprint(status.blueprint)
+app.register_blueprint(console.blueprint)
 
 if settings.under_chalice_cli():
     # `chalice local`, `deploy` and `package` learn our gateway's answers here; nothing of it reaches Lambda.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from chalicelib.accounts import find
 from chalicelib.accounts.create import create_account
 from chalicelib.accounts.passwords import hashed
-from chalicelib.core import errors
+from chalicelib.core import clock, errors
 from chalicelib.credentials import scopes
 from chalicelib.credentials.issue import new_key, put_beside_the_others
 from chalicelib.limits import tiers
@@ -34,7 +34,11 @@ def _demo(tier: tiers.Tier) -> Demo:
         account = find.account_by_email(email)
     except errors.NotFound:
         account = create_account(
-            email=email, name=f"{tier.name.title()} Demo", tier=tier, password_hash=hashed(password)
+            email=email,
+            name=f"{tier.name.title()} Demo",
+            tier=tier,
+            password_hash=hashed(password),
+            verified_at_ms=clock.now_ms(),
         )
     if account.live_keys.attribute_values:
         return Demo(tier, email, password, None)

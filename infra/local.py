@@ -6,12 +6,13 @@ import sys
 from typing import TYPE_CHECKING
 
 from chalicelib.core import telemetry
-from infra import chalice_cli, engine
+from infra import chalice_cli, engine, mailbox
 
 if TYPE_CHECKING:
     from infra.demo import Demo
 
 HOST = "127.0.0.1"
+MAIL = engine.LOCAL / "mail"
 
 
 def main() -> int:
@@ -27,6 +28,7 @@ def main() -> int:
     try:
         os.environ["AWS_ENDPOINT_URL"] = database.url
         engine.note_running(database.url, f"http://{HOST}:{port}")
+        os.environ["LATCHKEY_MAIL_FOLDER"] = str(MAIL)
         chalice_cli.prepare_environment(f"http://{HOST}:{port}")
         with (engine.LOCAL / "latchkey.log").open("a", buffering=1) as log:
             telemetry.write_to(log)  # the terminal is for people
@@ -55,6 +57,7 @@ def _serve(port: int) -> int:
         )
         return 1
     _introduce(f"http://{HOST}:{port}", demo.add_demo_accounts())
+    mailbox.watch(MAIL)
     try:
         listener.serve_forever()
     finally:
@@ -69,6 +72,7 @@ def _introduce(url: str, demos: "list[Demo]") -> None:
         first = first or demo.secret
         key = demo.secret or f"(not stored; a new one: make key EMAIL={demo.email})"
         print(f"  {demo.tier.name:<11}{demo.email:<25}{demo.password:<24}{key}")
+    print(f"\nConsole: {url}/login")
     print("\nTry it:")
     print(f'  curl -i -H "Authorization: Bearer {first or "YOUR_API_KEY"}" {url}/v1/users/me')
     print(f'  curl -i -H "Authorization: Bearer {first or "YOUR_API_KEY"}" {url}/v1/limits')

@@ -12,6 +12,8 @@ from chalicelib.core import errors, settings, wire
 from chalicelib.limits import tiers
 from infra import chalice_cli, engine
 
+OPERATOR = "operator"
+
 
 class _Mistake(Exception):
     """What the operator got wrong, and how to go on."""
@@ -104,21 +106,21 @@ def _tier(options: argparse.Namespace) -> None:
     from chalicelib.accounts import change, find
 
     account = find.account_by_email(options.email)
-    change.set_standing(account.id, tier=_tier_named(options.tier), status=None)
+    change.set_standing(account.id, tier=_tier_named(options.tier), status=None, actor=OPERATOR)
     print(f"{account.email} is {options.tier} from the next request on.")
 
 
 def _suspend(options: argparse.Namespace) -> None:
     from chalicelib.accounts import change, find
 
-    change.set_standing(find.account_by_email(options.email).id, tier=None, status=change.SUSPENDED)
+    change.set_standing(find.account_by_email(options.email).id, tier=None, status=change.SUSPENDED, actor=OPERATOR)
     print(f"{options.email} is suspended: its keys and tokens are refused from the next request on.")
 
 
 def _reinstate(options: argparse.Namespace) -> None:
     from chalicelib.accounts import change, find
 
-    change.set_standing(find.account_by_email(options.email).id, tier=None, status=change.ACTIVE)
+    change.set_standing(find.account_by_email(options.email).id, tier=None, status=change.ACTIVE, actor=OPERATOR)
     print(f"{options.email} is reinstated. A refusal that the gateway still remembers lasts up to 5 minutes more.")
 
 

@@ -1,10 +1,11 @@
 """Changing an account: name, tier, suspended or not. Each takes effect at the next request of every credential."""
 
-from pynamodb.exceptions import UpdateError
+from pynamodb.exceptions import TransactWriteError, UpdateError
 from pynamodb.expressions.update import Action
 
 from chalicelib.accounts.tables import Account
 from chalicelib.core import errors, tables
+from chalicelib.events import record
 from chalicelib.limits import stale
 from chalicelib.limits.tiers import Tier
 
@@ -13,15 +14,26 @@ ACTIVE, SUSPENDED = "active", "suspended"
 
 def rename(account_id: str, name: str) -> Account:
     """Give an account another name. No credential is touched, so nothing becomes stale."""
-    return _update(account_id, [Account.name.set(name)])
+    account = Account(account_id)
+    try:
+        # An update would otherwise bring a deleted account back as a stump.
+        account.update(actions=[Account.name.set(name)], condition=Account.listed.exists())
+    except UpdateError as error:
+        if not tables.refused(error):
+            raise
+        raise errors.NotFound("There is no such user.") from None
+    return account
 
 
-def set_standing(account_id: str, *, tier: Tier | None, status: str | None) -> Account:
-    """Set the tier, the status (`active` or `suspended`), or both; what is None stays.
+def set_standing(
+    account_id: str, *, tier: Tier | None, status: str | None, actor: str, reason: str | None = None
+) -> None:
+    """Set the tier, the status (`active` or `suspended`), or both; what is None stays. `actor` did it, for `reason`.
 
     Raises NotFound; Unavailable when it is set but not every function could be told: then it is worth repeating.
     """
     actions: list[Action] = []
+    changed = {"tier": tier.name if tier else "", "status": status or ""}
     if tier is not None:
         actions.append(Account.tier.set(tier.name))
     if status is not None:
@@ -29,21 +41,16 @@ def set_standing(account_id: str, *, tier: Tier | None, status: str | None) -> A
     if status == SUSPENDED:
         # Console sessions of an earlier epoch are over, also after a reinstatement.
         actions.append(Account.session_epoch.add(1))
-    account = _update(account_id, actions)
+    try:
+        with tables.transaction() as write:
+            write.update(Account(account_id), actions=actions, condition=Account.listed.exists())
+            told = {name: value for name, value in changed.items() if value}
+            record.add_to(write, account_id, "account.standing_changed", actor=actor, changed=told, reason=reason)
+    except TransactWriteError as error:
+        if not tables.refused(error):
+            raise
+        raise errors.NotFound("There is no such user.") from None
     if not stale.mark(account_id):
         raise errors.Unavailable(
             "The account is changed, but the change may take up to 5 more minutes to be felt. Send it again to be sure."
         )
-    return account
-
-
-def _update(account_id: str, actions: list[Action]) -> Account:
-    account = Account(account_id)
-    try:
-        # An update would otherwise bring a deleted account back as a stump.
-        account.update(actions=actions, condition=Account.listed.exists())
-    except UpdateError as error:
-        if not tables.refused(error):
-            raise
-        raise errors.NotFound("There is no such user.") from None
-    return account

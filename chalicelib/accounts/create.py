@@ -11,9 +11,15 @@ LISTED = "listed"
 
 
 def create_account(
-    *, email: str, name: str, tier: Tier, admin: bool = False, password_hash: str | None = None
+    *,
+    email: str,
+    name: str,
+    tier: Tier,
+    admin: bool = False,
+    password_hash: str | None = None,
+    verified_at_ms: int | None = None,
 ) -> Account:
-    """Return a new, stored account.
+    """Return a new, stored account; `verified_at_ms` is when its address was proven, if it was.
 
     Raises InvalidRequest when `email` is no address, Conflict when an account has it.
     """
@@ -25,6 +31,7 @@ def create_account(
         admin=admin,
         created_at=clock.now_ms(),
         password_hash=password_hash,
+        email_verified_at=verified_at_ms,
         listed=LISTED,
     )
     try:

@@ -1,13 +1,35 @@
-"""One-time links sent to a person: who holds one may set a password, once, within the hour."""
+"""One-time links sent to a person: what each may be used for, for one hour, once.
 
-from chalicelib.accounts.tables import Ticket
-from chalicelib.core import clock, secrets
+Using one and what it does are a single transaction: of two uses at once one wins, and a mail scanner that only looks
+spends nothing.
+"""
+
+from pynamodb.exceptions import TransactWriteError
+from pynamodb.expressions.condition import Condition
+from pynamodb.expressions.update import Action
+from pynamodb.transactions import TransactWrite
+
+from chalicelib.accounts.tables import Account, Email, Ticket
+from chalicelib.core import clock, errors, secrets, tables
+from chalicelib.limits import stale
 
 LIVES_S = 3_600
 SET_PASSWORD = "set_password"  # noqa: S105 - a purpose, no password
+VERIFY_EMAIL = "verify_email"
+CHANGE_EMAIL = "change_email"
 
 
-def new_link(account_id: str, purpose: str) -> str:
+class SpentLink(errors.LatchkeyError):
+    """The link is unknown, used or too old; the three look alike."""
+
+    status, error = 410, "spent_link"
+
+    def __init__(self) -> None:
+        """Say how to go on."""
+        super().__init__("This link was used already, or is older than an hour. Ask for another one.")
+
+
+def new_link(account_id: str, purpose: str, *, email: str | None = None) -> str:
     """Store a ticket for `purpose` and return its secret, which belongs into one URL and nowhere else."""
     secret = secrets.mint(secrets.MAIL_LINK_KIND)
     expires_at = clock.now_ms() + LIVES_S * 1000
@@ -16,8 +38,118 @@ def new_link(account_id: str, purpose: str) -> str:
         kind=secrets.MAIL_LINK_KIND,
         account_id=account_id,
         purpose=purpose,
+        email=email,
         expires_at=expires_at,
         dies_at=expires_at // 1000 + LIVES_S,
     )
     ticket.save(condition=Ticket.digest.does_not_exist())
     return secret
+
+
+def looked_up(secret: str, purpose: str) -> Ticket:
+    """Return the ticket of a link without spending it; raise SpentLink when it can't be used."""
+    if secrets.kind_of(secret) == secrets.MAIL_LINK_KIND:
+        try:
+            ticket: Ticket = Ticket.get(secrets.digest(secret), consistent_read=True)
+        except Ticket.DoesNotExist:
+            raise SpentLink from None
+        if ticket.purpose == purpose and ticket.consumed_at is None and ticket.expires_at > clock.now_ms():
+            return ticket
+    raise SpentLink
+
+
+def account_of(ticket: Ticket) -> Account:
+    """Return the account a link is for; raise SpentLink when it is gone."""
+    try:
+        account: Account = Account.get(ticket.account_id, consistent_read=True)
+    except Account.DoesNotExist:
+        raise SpentLink from None
+    if not account.listed:
+        raise SpentLink
+    return account
+
+
+def set_password(ticket: Ticket, account: Account, password_hash: str) -> None:
+    """Spend a link on another password. Every session is over; the address is proven, for the link came by it."""
+    _spend(ticket, account, [Account.password_hash.set(password_hash), *_proven(account), Account.session_epoch.add(1)])
+
+
+def verify_email(ticket: Ticket, account: Account) -> None:
+    """Spend a link on proving the account's address; what was there before it was proven ends."""
+    if account.email_verified_at is None:
+        _spend(ticket, account, [*_proven(account), Account.session_epoch.add(1)], Account.email == ticket.email)
+    else:
+        _spend(ticket, account, [], Account.email == ticket.email)
+
+
+def change_email(ticket: Ticket, account: Account) -> str:
+    """Spend a link on another address and return the old one. Raises Conflict when the address is taken by now."""
+    new, old = str(ticket.email), account.email
+    try:
+        with tables.transaction() as write:
+            _consume(write, ticket)
+            write.save(Email(new, account_id=account.id), condition=Email.email.does_not_exist())
+            write.delete(Email(old), condition=Email.account_id == account.id)
+            write.update(
+                Account(account.id),
+                actions=[Account.email.set(new), Account.email_verified_at.set(clock.now_ms())],
+                condition=(Account.email == old) & Account.listed.exists(),
+            )
+    except TransactWriteError as error:
+        if _CLAIM in tables.refused(error):
+            raise errors.Conflict("This address belongs to another account by now.") from None
+        if not tables.refused(error):
+            raise
+        raise SpentLink from None
+    return old
+
+
+_CLAIM = 1
+"""Where the claim on a new address stands in its transaction: pynamodb sends deletes, then puts, then updates."""
+
+
+def _proven(account: Account) -> list[Action]:
+    """What proving an address for the first time changes.
+
+    Whoever made the account before that may have been someone else, waiting for its owner to move in: their keys and
+    grants end, and with the epoch that the callers raise, their sessions.
+    """
+    if account.email_verified_at is not None:
+        return []
+    now_ms = clock.now_ms()
+    return [
+        Account.email_verified_at.set(now_ms),
+        Account.credentials_since.set(now_ms),
+        Account.live_keys.set({}),
+    ]
+
+
+def _spend(ticket: Ticket, account: Account, actions: list[Action], also: Condition | None = None) -> None:
+    # What `_proven` was asked about must still be so when the link is spent.
+    proven = Account.email_verified_at
+    unchanged = proven.does_not_exist() if account.email_verified_at is None else proven.exists()
+    condition = Account.listed.exists() & unchanged
+    if also is not None:
+        condition &= also
+    try:
+        with tables.transaction() as write:
+            _consume(write, ticket)
+            if actions:
+                write.update(Account(account.id), actions=actions, condition=condition)
+            else:
+                write.condition_check(Account, account.id, condition=condition)
+    except TransactWriteError as error:
+        if not tables.refused(error):
+            raise
+        raise SpentLink from None
+    stale.mark(account.id)
+
+
+def _consume(write: TransactWrite, ticket: Ticket) -> None:
+    """Add to a transaction: the ticket is spent. Its condition decides between two uses at once."""
+    now_ms = clock.now_ms()
+    write.update(
+        Ticket(ticket.digest),
+        actions=[Ticket.consumed_at.set(now_ms)],
+        condition=Ticket.consumed_at.does_not_exist() & (Ticket.expires_at > now_ms),
+    )

@@ -1,9 +1,33 @@
-"""Passwords: argon2id at the library's RFC 9106 low-memory profile, which fits a small Lambda function."""
+"""Passwords: which are good enough, and argon2id at RFC 9106's low-memory profile, which fits a small function."""
 
 import argon2
 from argon2.exceptions import VerificationError
 
+from chalicelib.core import errors
+
+LENGTH_MIN, LENGTH_MAX = 12, 256
+GUESSES_TOO_FEW = 1_000_000
+"""What zxcvbn calls guessable: the commonest passwords, and what is only they, repeated, reversed or with a number."""
+
 _HASHER = argon2.PasswordHasher.from_parameters(argon2.profiles.RFC_9106_LOW_MEMORY)
+_OF_NOBODY = "$argon2id$v=19$m=65536,t=3,p=4$sjgoCPoaZhHvWGS1KoltaQ$Q0dG39P/cAtBlZZTJbamFoJmAF8IFefl7aP8kWbotLQ"
+
+
+def accepted(password: str, *, email: str, name: str) -> str:
+    """Return `password`; raise InvalidRequest saying what is wrong with it, if anything is (NIST SP 800-63B §3.1.1)."""
+    from zxcvbn import zxcvbn
+
+    if not LENGTH_MIN <= len(password) <= LENGTH_MAX:
+        raise errors.InvalidRequest(f"Choose a password of {LENGTH_MIN} to {LENGTH_MAX} characters.")
+    try:
+        password.encode()
+    except UnicodeEncodeError:
+        raise errors.InvalidRequest("The password holds a character that can't be written as UTF-8.") from None
+    own_words = [email, *email.split("@"), *name.split()]
+    # Beyond 72 characters it says nothing new and takes long.
+    if zxcvbn(password[:72], user_inputs=own_words)["guesses"] < GUESSES_TOO_FEW:
+        raise errors.InvalidRequest("This password is among the first that anyone would try. Choose another.")
+    return password
 
 
 def hashed(password: str) -> str:
@@ -11,9 +35,9 @@ def hashed(password: str) -> str:
     return _HASHER.hash(password)
 
 
-def matches(password: str, stored: str) -> bool:
-    """Tell whether `password` is the one that `stored` was made of."""
+def matches(password: str, stored: str | None) -> bool:
+    """Tell whether `password` is the one that `stored` was made of; None, for nobody, takes as long and is False."""
     try:
-        return _HASHER.verify(stored, password)
+        return _HASHER.verify(stored or _OF_NOBODY, password) and stored is not None
     except VerificationError:
         return False

@@ -32,7 +32,10 @@ class Account(tables.Table):
     created_at = tables.Whole()
     password_hash = UnicodeAttribute(null=True)
     email_verified_at = tables.Whole(null=True)
+    # Raised by whatever ends sessions: those of an earlier epoch are over.
     session_epoch = tables.Whole(default=0)
+    # Credentials made before this moment (ms) are over: one write ends them all.
+    credentials_since = tables.Whole(default=0)
     listed = UnicodeAttribute(null=True)
     # Each live key's end (ms; 0: never), so that one condition holds the number of keys down.
     live_keys: MapAttribute[str, int] = MapAttribute(default=dict)
@@ -60,6 +63,23 @@ class Ticket(tables.Table):
     kind = UnicodeAttribute()
     account_id = UnicodeAttribute()
     purpose = UnicodeAttribute(null=True)
+    email = UnicodeAttribute(null=True)
     expires_at = tables.Whole()
     consumed_at = tables.Whole(null=True)
+    dies_at = tables.DiesAt(null=True)
+
+
+class Session(tables.Table):
+    """A console session, or a device that someone has logged in from, under the digest of its cookie."""
+
+    class Meta(tables.Meta):
+        table = "sessions"
+
+    digest = UnicodeAttribute(hash_key=True)
+    id = UnicodeAttribute()
+    purpose = UnicodeAttribute()
+    account_id = UnicodeAttribute()
+    epoch = tables.Whole()
+    created_at = tables.Whole()
+    seen_at = tables.Whole()
     dies_at = tables.DiesAt(null=True)

@@ -71,12 +71,40 @@ _exchange: ContextVar[Exchange] = ContextVar("exchange")
 View = Callable[..., Any]
 
 
-def route(blueprint: Blueprint, path: str, *, methods: list[str], scopes: Iterable[str] = ()) -> Callable[[View], View]:
-    """Register a view: `scopes` are what its caller's credential must have; none makes the route public.
+def _refusal(error: errors.LatchkeyError, _exchange: Exchange) -> Response:
+    return answers.refusal(error)
 
-    The view is called with the Exchange and the path's parameters, and returns a body or a chalice Response.
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the edge does for a route beyond calling its view."""
+
+    scopes: tuple[str, ...] = ()
+    """What its caller's credential must have; none makes the route public."""
+    refusal: Callable[[errors.LatchkeyError, Exchange], Response] = _refusal
+    """The form that its errors take."""
+    counted: bool = True
+    """Whether its requests are counted; only what costs nothing is not."""
+
+
+_BY_DEFAULT = Rules()
+
+
+def route(
+    blueprint: Blueprint, path: str, *, methods: list[str], scopes: Iterable[str] = (), takes: str = JSON
+) -> Callable[[View], View]:
+    """Register a view of the JSON API: `scopes` are what its caller's credential must have; none makes it public.
+
+    The view is called with the Exchange and the path's parameters, and returns a body or a chalice Response. A request
+    with a body must have the media type that it `takes`.
     """
-    scopes = tuple(scopes)
+    return route_with(blueprint, path, methods=methods, rules=Rules(scopes=tuple(scopes)), takes=takes)
+
+
+def route_with(
+    blueprint: Blueprint, path: str, *, methods: list[str], rules: Rules, takes: str = JSON
+) -> Callable[[View], View]:
+    """Register a view under rules of its own."""
 
     def register(view: View) -> View:
         @wraps(view)
@@ -84,20 +112,20 @@ def route(blueprint: Blueprint, path: str, *, methods: list[str], scopes: Iterab
             try:
                 return answers.of(view(_exchange.get(), **parameters))
             except errors.LatchkeyError as error:
-                return answers.refusal(error)
+                return rules.refusal(error, _exchange.get())
             except Exception:
                 telemetry.error("view_failed", request_id=_exchange.get().id)
-                return answers.refusal(errors.InternalError(_exchange.get().id))
+                return rules.refusal(errors.InternalError(_exchange.get().id), _exchange.get())
 
-        answered.scopes = scopes  # type: ignore[attr-defined]  # read back by _scopes_of
+        answered.rules = rules  # type: ignore[attr-defined]  # read back by _rules_of
         reads_a_body = {"POST", "PUT", "PATCH"} & set(methods)
         blueprint.route(
             path,
             methods=methods,
             name=view.__name__,
             cors=CROSS_ORIGIN if path.startswith("/v1/") else None,
-            content_types=[JSON] if reads_a_body else [ANY],
-            **({"authorizer": authorizer} if scopes else {}),
+            content_types=[takes] if reads_a_body else [ANY],
+            **({"authorizer": authorizer} if rules.scopes else {}),
         )(answered)
         return view
 
@@ -122,19 +150,19 @@ def install(app: Any) -> None:
 def _pass(
     exchange: Exchange, routes: Mapping[str, Mapping[str, Any]], get_response: Callable[..., Response]
 ) -> Response:
-    entry = routes.get(exchange.request.path, {}).get(exchange.request.method)
+    rules = _rules_of(routes.get(exchange.request.path, {}).get(exchange.request.method))
     decision = "admitted"
     try:
-        _admit(exchange, protected=bool(entry and entry.authorizer))
-        _require(exchange, getattr(entry.view_function, "scopes", ()) if entry else ())
+        _admit(exchange, rules)
+        _require(exchange, rules.scopes)
         response = answers.in_our_words(get_response(exchange.request), exchange.id)
     except errors.LatchkeyError as error:
         decision = error.limit if isinstance(error, Refused) else error.error
-        response = answers.refusal(error)
+        response = rules.refusal(error, exchange)
     except Exception:
         decision = "failed"
         telemetry.error("edge_failed", request_id=exchange.id)
-        response = answers.refusal(errors.InternalError(exchange.id))
+        response = rules.refusal(errors.InternalError(exchange.id), exchange)
     response.headers.update(allowance.headers(exchange.left) if exchange.left else allowance.NOBODY)
     if exchange.request.path.startswith("/v1/"):
         response.headers.update(answers.cross_origin())
@@ -142,17 +170,21 @@ def _pass(
     return response
 
 
-def _admit(exchange: Exchange, *, protected: bool) -> None:
+def _rules_of(entry: Any) -> Rules:
+    """Return the rules of a route; what Chalice answers by itself has those of a public one."""
+    rules: Rules = getattr(entry.view_function, "rules", _BY_DEFAULT) if entry is not None else _BY_DEFAULT
+    return rules
+
+
+def _admit(exchange: Exchange, rules: Rules) -> None:
     """Decide the admission of a caller, or of a stranger by address."""
     try:
-        if protected:
+        if rules.scopes:
             caller = exchange.caller = from_context(exchange.request.context["authorizer"])
-            if caller.has_ended(clock.now_ms()):
-                raise errors.TokenExpired
             exchange.caller, exchange.left = standing.admit_caller(
                 caller, exchange.request.headers.get("authorization", "")
             )
-        else:
+        elif rules.counted:
             exchange.left = admit(visitor.subject(exchange.request), ANONYMOUS)
     except Refused as refusal:
         exchange.left = refusal.left

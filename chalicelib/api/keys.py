@@ -82,21 +82,12 @@ def record(key: Credential, used: dict[str, int]) -> dict[str, Any]:
         "name": key.name,
         "hint": key.hint,
         "scopes": scopes.in_order(key.scopes),
-        "state": state(key),
+        "state": key.state,
         "created_at": clock.iso(key.created_at),
         "expires_at": None if key.ends_at is None else clock.iso(key.ends_at),
         "last_used_at": None if hour is None else clock.iso(hour * 1000),
         "replaced_by": key.successor_id,
     }
-
-
-def state(key: Credential) -> str:
-    """Return how a key stands: `live`, `retiring` (rotated, in its grace), `expired` or `revoked`."""
-    if key.revoked_at is not None:
-        return "revoked"
-    if not key.is_live():
-        return "expired"
-    return "live" if key.retires_at is None else "retiring"
 
 
 def _with_last_use(key: Credential) -> dict[str, Any]:

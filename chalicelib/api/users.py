@@ -70,7 +70,8 @@ def change_user(exchange: Exchange, user_id: str) -> dict[str, Any]:
         raise errors.InvalidRequest("Give tier, status or both.")
     account = find.account_by_id(user_id)
     tier = tiers.BY_NAME[body["tier"]] if body["tier"] else None
-    return whole_record(change.set_standing(account.id, tier=tier, status=body["status"]))
+    change.set_standing(account.id, tier=tier, status=body["status"], actor=exchange.verdict.credential_id)
+    return whole_record(find.account_by_id(account.id))
 
 
 def public_profile(account: Account) -> dict[str, Any]:

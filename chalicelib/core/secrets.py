@@ -13,7 +13,8 @@ from chalicelib.core import randomness, settings
 API_KEY_KINDS = ("live", "test")
 ACCESS_TOKEN_KIND = "at"  # noqa: S105 - a kind, no password
 MAIL_LINK_KIND = "ml"
-KINDS = (*API_KEY_KINDS, ACCESS_TOKEN_KIND, "rt", "ac", "cs", "dc", "se", MAIL_LINK_KIND, "ra")
+SESSION_KIND = "se"
+KINDS = (*API_KEY_KINDS, ACCESS_TOKEN_KIND, "rt", "ac", "cs", "dc", SESSION_KIND, MAIL_LINK_KIND, "ra")
 
 _SHAPE = re.compile(rf"[a-z][a-z0-9]*_({'|'.join(KINDS)})_[0-9A-Za-z]{{36}}")
 

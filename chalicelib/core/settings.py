@@ -31,6 +31,14 @@ class Settings:
     """How many seconds the burst limit counts in; a divisor of 60."""
     client_ip_header: str = ""
     """Behind the owner's own CDN: the header in which it passes the visitor's address. Empty: the gateway's word."""
+    mail_from: str = ""
+    """The verified sender of mail through Amazon SES. Empty: no mail leaves, and nobody has to verify an address."""
+    mail_folder: str = ""
+    """Where a local run keeps mail instead of sending it."""
+    log_in_attempts_per_email: int = 20
+    """Log-in attempts in an hour for one address, known or not."""
+    log_in_attempts_per_network: int = 300
+    """Log-in attempts in an hour from one IPv4 address or IPv6 /64."""
     log_level: str = "INFO"
     """The least severe log line that is written."""
 
@@ -46,6 +54,9 @@ class Settings:
             self.allowed_origin == "*" or _ORIGIN.fullmatch(self.allowed_origin), "ALLOWED_ORIGIN", "* or one origin"
         )
         _require(0 < self.burst_window_s <= 60 and 60 % self.burst_window_s == 0, "BURST_WINDOW_S", "a divisor of 60")
+        _require(not self.mail_from or "@" in self.mail_from, "MAIL_FROM", "an address like name@example.com")
+        _require(self.log_in_attempts_per_email > 0, "LOG_IN_ATTEMPTS_PER_EMAIL", "a whole number above 0")
+        _require(self.log_in_attempts_per_network > 0, "LOG_IN_ATTEMPTS_PER_NETWORK", "a whole number above 0")
         _require(self.log_level in ("DEBUG", "INFO", "WARNING", "ERROR"), "LOG_LEVEL", "DEBUG, INFO, WARNING or ERROR")
 
     def table(self, name: str) -> str:
@@ -95,7 +106,7 @@ def in_use(settings: Settings) -> Iterator[None]:
 
 
 def _whole(variable: str, text: str) -> int:
-    if not text.isdigit():
+    if not text.isdecimal():
         raise SettingError(f"{variable} is {text!r}; it takes a whole number.")
     return int(text)
 

@@ -77,7 +77,16 @@ def write_to(stream: TextIO | None) -> None:
     """Write log lines and metrics to `stream` instead of standard output, which in Lambda is the log."""
     global _stream
     _stream = stream
-    _logger.cache_clear()
+
+
+class _Chosen:
+    """The stream that is chosen when a line is written: the logger lives as long as the process, a choice may not."""
+
+    def write(self, text: str) -> int:
+        return (_stream or sys.stdout).write(text)
+
+    def flush(self) -> None:
+        (_stream or sys.stdout).flush()
 
 
 def _clean(facts: Mapping[str, object]) -> dict[str, object]:
@@ -93,6 +102,5 @@ def _logger() -> Any:
     # botocore and pynamodb print whole requests at DEBUG, with everything that is in them.
     for chatty in ("botocore", "pynamodb", "urllib3"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
-    logging.getLogger("latchkey").handlers.clear()
-    handler = logging.StreamHandler(_stream or sys.stdout)
+    handler = logging.StreamHandler(_Chosen())
     return Logger(service="latchkey", level=settings.current().log_level, logger_handler=handler, location=None)

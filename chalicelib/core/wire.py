@@ -113,12 +113,13 @@ def _sender() -> Send:
 
     def send(operation: str, body: Json) -> Json:
         from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+        from botocore.exceptions import ConnectionError as NoConnection
 
         try:
             answer: Json = client._make_api_call(operation, body)
         except ClientError as error:
             raise _meaning(error.response) from error
-        except HTTPClientError as error:
+        except (HTTPClientError, NoConnection) as error:
             raise Unreachable(type(error).__name__, "no answer", {}) from error
         except BotoCoreError as error:
             raise WireError(type(error).__name__, str(error), {}) from error

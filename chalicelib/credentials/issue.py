@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from pynamodb.exceptions import TransactWriteError
 
-from chalicelib.accounts.tables import Account
+from chalicelib.accounts.tables import Account, Ticket
 from chalicelib.core import clock, errors, ids, secrets, settings, tables
 from chalicelib.credentials import live_keys, scopes
 from chalicelib.credentials.tables import Credential
@@ -26,11 +26,14 @@ class Issued:
         return f"Issued({self.key.id})"
 
 
-def issue_key(maker: Verdict, *, name: str, wanted: list[str], expires_in_s: int | None) -> Issued:
+def issue_key(
+    maker: Verdict, *, name: str, wanted: list[str], expires_in_s: int | None, form: str | None = None
+) -> Issued:
     """Make a key for the maker's account with the scopes `wanted`, ending after `expires_in_s` (None: when it must).
 
+    `form` is the ticket of the form it was asked for with: it is spent with the key, so a reload makes no second one.
     Raises InvalidRequest when a scope is not the maker's own or the key would outlive the maker, Conflict when the
-    account has as many live keys as it may.
+    account has as many live keys as it may or the form was used already.
     """
     for scope in wanted:
         if scope not in maker.scopes:
@@ -43,7 +46,7 @@ def issue_key(maker: Verdict, *, name: str, wanted: list[str], expires_in_s: int
             f"expires_in_s may be at most {left_s}: no key outlives the credential that makes it."
         )
     issued = new_key(maker.account_id, name=name, wanted=wanted, expires_at=expires_at, made_by=maker.credential_id)
-    put_beside_the_others(issued)
+    put_beside_the_others(issued, None if form is None else _spent(form, maker.account_id))
     return issued
 
 
@@ -68,10 +71,10 @@ def new_key(
     return Issued(key, secret)
 
 
-def put_beside_the_others(issued: Issued) -> None:
+def put_beside_the_others(issued: Issued, spent: Ticket | None = None) -> None:
     """Store a key and count it, in one transaction that two makers of a last allowed key can't both win.
 
-    Raises Conflict when the account has as many live keys as it may.
+    Raises Conflict when the account has as many live keys as it may, or the ticket `spent` was spent before.
     """
     account = Account(issued.key.account_id)
     ended: dict[str, int] = {}
@@ -79,11 +82,31 @@ def put_beside_the_others(issued: Issued) -> None:
         try:
             with tables.transaction() as write:
                 write.save(issued.key, condition=Credential.digest.does_not_exist())
+                if spent is not None:
+                    write.save(spent, condition=Ticket.digest.does_not_exist())
                 live_keys.count_in(write, account, issued.key, ended)
         except TransactWriteError as error:
             if not tables.refused(error):
                 raise
+            if spent is not None and _SPENT in tables.refused(error):
+                raise errors.Conflict("This form was used already. Its key is in the list.") from None
             # Keys that ended by themselves still stand in the count: take them out with the next try, or give up.
             ended = live_keys.ended_among(error, already_tried=ended)
         else:
             return
+
+
+_SPENT = 1
+"""Where the form's ticket stands in the transaction."""
+
+
+def _spent(form: str, account_id: str) -> Ticket:
+    now_ms = clock.now_ms()
+    return Ticket(
+        secrets.digest(f"{account_id} {form}"),
+        kind="form",
+        account_id=account_id,
+        expires_at=now_ms,
+        consumed_at=now_ms,
+        dies_at=now_ms // 1000 + KEPT_PAST_END_S,
+    )

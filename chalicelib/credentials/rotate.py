@@ -61,7 +61,9 @@ def _replace(maker: Verdict, key: Credential, grace_s: int, ended: dict[str, int
         made_by=maker.credential_id,
     )
     now_ms = clock.now_ms()
-    retires_at = min(now_ms + grace_s * 1000, key.retires_at or 2**53)
+    # Without a grace it is over for every function, also one whose clock is behind.
+    retires_at = now_ms + (grace_s or -stale.CLOCK_SKEW_S) * 1000
+    retires_at = min(retires_at, key.retires_at or 2**53)
     retiring = Credential(digest=key.digest, id=key.id, expires_at=key.expires_at, retires_at=retires_at)
     issued.key.predecessor_digest, issued.key.predecessor_ends_at = key.digest, retiring.ends_at
     with tables.transaction() as write:

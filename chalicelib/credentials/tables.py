@@ -54,6 +54,15 @@ class Credential(tables.Table):
         """Return when it stops working by itself (ms): at its expiry or, rotated out, when its grace is over."""
         return min((at for at in (self.expires_at, self.retires_at) if at is not None), default=None)
 
+    @property
+    def state(self) -> str:
+        """Return how it stands: `live`, `retiring` (rotated, in its grace), `expired` or `revoked`."""
+        if self.revoked_at is not None:
+            return "revoked"
+        if not self.is_live():
+            return "expired"
+        return "live" if self.retires_at is None else "retiring"
+
     def is_live(self) -> bool:
         """Tell whether it still works, as far as this copy of it knows."""
         return self.revoked_at is None and (self.ends_at is None or self.ends_at > clock.now_ms())

@@ -14,7 +14,7 @@ class Verdict:
     account_id: str
     credential_id: str
     kind: str
-    """`key` or `token`."""
+    """`key`, `token`, or `session` for a person in the console."""
     scopes: frozenset[str]
     tier: tiers.Tier
     client_id: str

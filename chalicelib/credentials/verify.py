@@ -42,6 +42,8 @@ def verify(secret: str) -> Verdict:
     account = _item("accounts", {"id": credential["account_id"]})
     if not account or account["status"]["S"] != "active":
         raise errors.InvalidApiKey
+    if int(credential["created_at"]["N"]) < int(account.get("credentials_since", {"N": "0"})["N"]):
+        raise errors.InvalidApiKey
     ends_at_ms = _ends_at_ms(credential)
     if 0 < ends_at_ms <= clock.now_ms():
         raise errors.TokenExpired

@@ -5,10 +5,10 @@ refused it refuses again from memory, so a flood of refused requests costs next 
 """
 
 from chalicelib.core import clock, errors, settings, telemetry, wire
-from chalicelib.limits import memory, outage
+from chalicelib.limits import memory, outage, refusals
 from chalicelib.limits.allowance import Allowance, allowance, seconds_until
 from chalicelib.limits.tiers import Tier
-from chalicelib.limits.windows import OTHER, TABLE, Window, dies_at, item_key, number, window_at
+from chalicelib.limits.windows import OTHER, REFUSED, TABLE, Window, dies_at, item_key, number, past_slots, window_at
 
 NEVER_STALE = 2**53
 
@@ -44,8 +44,9 @@ def admit(subject: str, tier: Tier, *, counter: str | None = None, verified_at_m
     _refuse_what_was_refused(window, seen)
     if outage.lasts(window.now_ms):
         return allowance(window, used=seen.used, burst_used=0)
+    refused = refusals.held(window)
     try:
-        answer = wire.call("UpdateItem", _request(window, seen, counter, verified_at_ms), wire.AT_ONCE)
+        answer = wire.call("UpdateItem", _request(window, seen, counter, verified_at_ms, refused), wire.AT_ONCE)
     except wire.ConditionFailed as refusal:
         raise _explain(window, refusal.item, verified_at_ms) from None
     except wire.Throttled:
@@ -53,11 +54,13 @@ def admit(subject: str, tier: Tier, *, counter: str | None = None, verified_at_m
         left = allowance(window, used=seen.used, burst_used=tier.burst)
         raise Refused("throttled", left, 1) from None
     except (wire.Unreachable, wire.Contended):
-        outage.begins(window.now_ms)
+        # From now on, not from the request's arrival: waiting for the answer may have taken longer than that.
+        outage.begins(clock.now_ms())
         telemetry.count("LimiterUnavailable")
         return allowance(window, used=seen.used, burst_used=0)
     item = answer["Attributes"]
     memory.note(window, item)
+    refusals.written(window, refused)
     return allowance(window, used=number(item, "used"), burst_used=number(item, window.slot))
 
 
@@ -69,14 +72,14 @@ def _refuse_what_was_refused(window: Window, seen: memory.Seen) -> None:
         raise _refusal("burst", window, seen.used, window.tier.burst)
 
 
-def _request(window: Window, seen: memory.Seen, counter: str | None, verified_at_ms: int) -> wire.Json:
+def _request(window: Window, seen: memory.Seen, counter: str | None, verified_at_ms: int, refused: int) -> wire.Json:
     """Build the one write. Its condition is the rule, and wins every race between functions for the last admission."""
     names = {"#slot": window.slot}
     values = {
         ":one": {"N": "1"},
         ":burst": {"N": str(window.tier.burst)},
         ":verified_at": {"N": str(verified_at_ms)},
-        ":dies_at": {"N": str(dies_at(window.tier.name, window.hour))},
+        ":dies_at": {"N": str(dies_at(window.tier, window.hour))},
     }
     condition = (
         "(attribute_not_exists(#slot) OR #slot < :burst)"
@@ -89,8 +92,13 @@ def _request(window: Window, seen: memory.Seen, counter: str | None, verified_at
     if counter is not None:
         names["#counter"] = counter if seen.has_room_for(counter) else OTHER
         update += ", #counter :one"
-    if seen.past:
-        update += " REMOVE " + ", ".join(seen.past)
+    if refused:
+        values[":refused"] = {"N": str(refused)}
+        update += f", {REFUSED} :refused"
+    # Judged again by this moment's clock: one that was set back may count in a window that seemed past.
+    past = past_slots(seen.past, window)
+    if past:
+        update += " REMOVE " + ", ".join(past)
     return {
         "TableName": settings.current().table(TABLE),
         "Key": item_key(window.subject, window.tier, window.hour),
@@ -117,6 +125,7 @@ def _explain(window: Window, item: wire.Json, verified_at_ms: int) -> Exception:
 
 
 def _refusal(limit: str, window: Window, used: int, burst_used: int) -> Refused:
+    refusals.note(window)
     left = allowance(window, used=used, burst_used=burst_used)
     full_again_ms = window.hour_ends_ms if limit == "quota" else window.slot_ends_ms
     return Refused(limit, left, seconds_until(full_again_ms, window.now_ms))

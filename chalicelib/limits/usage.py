@@ -1,22 +1,51 @@
-"""What the counters tell afterwards: which hours a subject was busy in, and when each key was last used."""
+"""What the counters tell afterwards: how busy each hour was, and when each key was last used."""
 
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 from chalicelib.core import clock, settings, wire
-from chalicelib.limits.tiers import OF_ACCOUNTS
-from chalicelib.limits.windows import KEPT_S, TABLE, partition
+from chalicelib.limits.tiers import OF_ACCOUNTS, Tier
+from chalicelib.limits.windows import OTHER, REFUSED, TABLE, counters, number, partition
 
 
-def last_used_hours(subject: str, counters: set[str]) -> dict[str, int]:
-    """Return the hour (epoch seconds) in which each of `counters` was last counted; what was never used is absent.
+@dataclass(frozen=True, slots=True)
+class Hour:
+    """How many requests were admitted and refused, and how many were counted under each key or client."""
+
+    used: int = 0
+    refused: int = 0
+    by_counter: Counter[str] = field(default_factory=Counter)
+
+    def __add__(self, other: "Hour") -> "Hour":
+        """Return both together."""
+        return Hour(self.used + other.used, self.refused + other.refused, self.by_counter + other.by_counter)
+
+
+def by_hour(subject: str, *, since_s: int) -> dict[int, Hour]:
+    """Return the hours since `since_s` in which a subject was busy, under whichever tier."""
+    hours: dict[int, Hour] = {}
+    for tier in OF_ACCOUNTS:
+        for at, hour in under_tier(subject, tier, since_s=since_s).items():
+            hours[at] = hours.get(at, Hour()) + hour
+    return hours
+
+
+def under_tier(subject: str, tier: Tier, *, since_s: int) -> dict[int, Hour]:
+    """Return the hours since `since_s` in which a subject was busy under one tier: one Query."""
+    return {int(item["hour"]["N"]): _hour(item) for item in _newest_first(subject, tier, since_s)}
+
+
+def last_used_hours(subject: str, wanted: set[str]) -> dict[str, int]:
+    """Return the hour (epoch seconds) in which each counter `wanted` was last counted; what was never used is absent.
 
     Reads newest first and stops as soon as every counter is found, at the latest after the 31 days that are kept.
     """
     found: dict[str, int] = {}
-    for tier in OF_ACCOUNTS:
-        missing = set(counters)
-        for item in _newest_first(partition(subject, tier)):
+    for tier in OF_ACCOUNTS if wanted else ():
+        missing = set(wanted)
+        for item in _newest_first(subject, tier, clock.now_s() - tier.kept_s):
             hour = int(item["hour"]["N"])
             for name in missing & item.keys():
                 found[name] = max(hour, found.get(name, 0))
@@ -26,14 +55,19 @@ def last_used_hours(subject: str, counters: set[str]) -> dict[str, int]:
     return found
 
 
-def _newest_first(subject_and_tier: str) -> Iterator[dict[str, Any]]:
+def _hour(item: dict[str, Any]) -> Hour:
+    named = {name: number(item, name) for name in (*counters(item), OTHER) if name in item}
+    return Hour(number(item, "used"), number(item, REFUSED), Counter(named))
+
+
+def _newest_first(subject: str, tier: Tier, since_s: int) -> Iterator[dict[str, Any]]:
     request: dict[str, Any] = {
         "TableName": settings.current().table(TABLE),
-        "KeyConditionExpression": "subject = :subject AND #hour >= :oldest",
+        "KeyConditionExpression": "subject = :subject AND #hour >= :since",
         "ExpressionAttributeNames": {"#hour": "hour"},
         "ExpressionAttributeValues": {
-            ":subject": {"S": subject_and_tier},
-            ":oldest": {"N": str(clock.now_s() - KEPT_S)},
+            ":subject": {"S": partition(subject, tier)},
+            ":since": {"N": str(since_s)},
         },
         "ScanIndexForward": False,
     }

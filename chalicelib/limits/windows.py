@@ -1,24 +1,29 @@
 """How the counters lie in DynamoDB: one item a subject, tier and clock hour, so one write counts hour and burst.
 
 `used` counts the hour. `s<n>` counts burst window n of the hour; those long past are removed by later writes. `k…` and
-`c…` count one key or one OAuth client, `other` those that came when the item was full. `stale_at` is the moment since
+`c…` count one key or one OAuth client, `other` those that came when the item was full, `refused` the refusals (see
+`refusals`). `stale_at` is the moment since
 which nothing verified earlier may be trusted (see `stale`). The whole stays under 1 KB: one write unit.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from chalicelib.core import clock, settings
 from chalicelib.limits.tiers import Tier
 
 TABLE = "windows"
-KEPT_S = 31 * 24 * clock.HOUR_S
-KEPT_ANONYMOUS_S = 2 * clock.HOUR_S
-SLOTS_KEPT_S = 5
-"""How far behind another function's clock may be and still find its burst window."""
+SLOTS_KEPT_S = 8
+"""How far behind another function's clock may be and still find its burst window: 6 s when one is 3 s fast and one 3 s
+slow, and 2 s for a write that was sent twice."""
+REMOVED_AT_ONCE = 100
+"""An expression is at most 4 KB long; an hour has 3,600 burst windows. What is left goes with the next write."""
 COUNTERS_MAX = 30
 """How many keys and clients one item counts by name: 30 names of 8 characters are 400 bytes."""
 OTHER = "other"
+REFUSED = "refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +72,9 @@ def item_key(subject: str, tier: Tier, hour: int) -> dict[str, Any]:
     return {"subject": {"S": partition(subject, tier)}, "hour": {"N": str(hour)}}
 
 
-def dies_at(tier_name: str, hour: int) -> int:
+def dies_at(tier: Tier, hour: int) -> int:
     """Return the second after which DynamoDB may delete an item."""
-    return hour + (KEPT_ANONYMOUS_S if tier_name == "anonymous" else KEPT_S)
+    return hour + tier.kept_s
 
 
 def number(item: dict[str, Any], name: str) -> int:
@@ -77,10 +82,11 @@ def number(item: dict[str, Any], name: str) -> int:
     return int(item[name]["N"]) if name in item else 0
 
 
-def past_slots(item: dict[str, Any], window: Window) -> tuple[str, ...]:
-    """Return the burst counters of `item` that no function's clock can still be in."""
+def past_slots(names: Iterable[str], window: Window) -> tuple[str, ...]:
+    """Return those `names` of burst counters that no function's clock can still be in, as many as one write removes."""
     oldest = (window.slot_start - window.hour - SLOTS_KEPT_S) // settings.current().burst_window_s
-    return tuple(name for name in item if name[0] == "s" and name[1:].isdigit() and int(name[1:]) < oldest)
+    past = (name for name in names if name[0] == "s" and name[1:].isdigit() and int(name[1:]) < oldest)
+    return tuple(islice(past, REMOVED_AT_ONCE))
 
 
 def counters(item: dict[str, Any]) -> frozenset[str]:

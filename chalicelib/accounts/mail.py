@@ -1,0 +1,66 @@
+"""Mail to a person: by Amazon SES where a sender is configured, into a folder in a local run, otherwise not at all.
+
+Mail holds one-time links, so its text is never logged.
+"""
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from chalicelib.core import clock, randomness, settings, telemetry
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One mail, in plain text."""
+
+    to: str
+    subject: str
+    text: str
+
+    def __repr__(self) -> str:
+        """Leave the text, which may hold a link, out of logs and tracebacks."""
+        return f"Letter({self.subject!r})"
+
+
+def send(letter: Letter) -> None:
+    """Send a letter, or keep it where a local run shows it. A failure is logged: the page says the same either way."""
+    chosen = settings.current()
+    if chosen.mail_from:
+        _by_ses(letter, chosen.mail_from)
+    elif chosen.mail_folder:
+        _into_folder(letter, Path(chosen.mail_folder))
+    else:
+        telemetry.warning("mail_not_sent", subject=letter.subject)
+
+
+def is_configured() -> bool:
+    """Tell whether mail really leaves: only then can anyone be asked to verify an address."""
+    return bool(settings.current().mail_from)
+
+
+def _by_ses(letter: Letter, sender: str) -> None:
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    content = {"Simple": {"Subject": {"Data": letter.subject}, "Body": {"Text": {"Data": letter.text}}}}
+    request = {"FromEmailAddress": sender, "Destination": {"ToAddresses": [letter.to]}, "Content": content}
+    try:
+        _ses().send_email(**request)
+    except (BotoCoreError, ClientError) as error:
+        telemetry.error("mail_failed", subject=letter.subject, code=type(error).__name__)
+        telemetry.count("MailFailed")
+
+
+@lru_cache(maxsize=1)
+def _ses() -> Any:
+    import botocore.session
+
+    return botocore.session.get_session().create_client("sesv2")
+
+
+def _into_folder(letter: Letter, folder: Path) -> None:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    name = f"{clock.iso(clock.now_ms()).replace(':', '')}-{re.sub('[^a-z0-9]+', '-', letter.to)}-{randomness.base62(4)}"
+    (folder / f"{name}.txt").write_text(f"To: {letter.to}\nSubject: {letter.subject}\n\n{letter.text}\n")

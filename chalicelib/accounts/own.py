@@ -1,0 +1,90 @@
+"""What people do to their own accounts: another password, another address, leaving. Each asks for the password."""
+
+from pynamodb.exceptions import TransactWriteError
+
+from chalicelib.accounts import find, letters, links, mail, passwords
+from chalicelib.accounts.email import normalised
+from chalicelib.accounts.sessions import LoggedIn
+from chalicelib.accounts.tables import Account, Email, Session
+from chalicelib.core import errors, tables
+from chalicelib.limits import stale
+
+DELETED = "deleted"
+
+
+def change_password(visitor: LoggedIn, *, password: str, new_password: str, base_url: str) -> None:
+    """Set another password; every other session ends, this one goes on.
+
+    Raises InvalidRequest when `password` is wrong or the new one can't be used.
+    """
+    account, session = visitor.account, visitor.session
+    _confirmed(account, password)
+    new_hash = passwords.hashed(passwords.accepted(new_password, email=account.email, name=account.name))
+    epoch = account.session_epoch + 1
+    try:
+        with tables.transaction() as write:
+            write.update(
+                Account(account.id),
+                actions=[Account.password_hash.set(new_hash), Account.session_epoch.set(epoch)],
+                # Of two changes at once one wins: whoever knew only the old password must not set the last word.
+                condition=(Account.password_hash == account.password_hash)
+                & (Account.session_epoch == account.session_epoch),
+            )
+            write.update(Session(session.digest), actions=[Session.epoch.set(epoch)], condition=Session.id.exists())
+    except TransactWriteError as error:
+        if not tables.refused(error):
+            raise
+        raise errors.Conflict("The password was changed meanwhile. Log in again.") from None
+    mail.send(letters.password_changed(account.email, account.name, f"{base_url}/forgot"))
+
+
+def ask_for_email(visitor: LoggedIn, *, password: str, email: str, base_url: str) -> None:
+    """Send a link to another address; the account moves there when it is used.
+
+    To an address that is taken nothing is sent, and the page says the same. Raises InvalidRequest when the password is
+    wrong or `email` is no address.
+    """
+    account = visitor.account
+    _confirmed(account, password)
+    address = normalised(email)
+    ticket = links.new_link(account.id, links.CHANGE_EMAIL, email=address)
+    try:
+        find.account_by_email(address)
+    except errors.NotFound:
+        mail.send(letters.verify(address, account.name, f"{base_url}/verify?ticket={ticket}"))
+
+
+def delete(visitor: LoggedIn, *, password: str) -> None:
+    """Delete an account: its name and address go, its keys, grants and sessions stop at once, the address is free.
+
+    Raises InvalidRequest when the password is wrong, Unavailable when not every function could be told.
+    """
+    account = visitor.account
+    _confirmed(account, password)
+    try:
+        with tables.transaction() as write:
+            write.delete(Email(account.email), condition=Email.account_id == account.id)
+            write.update(
+                Account(account.id),
+                actions=[
+                    Account.status.set(DELETED),
+                    Account.email.set("deleted"),
+                    Account.name.set("deleted"),
+                    Account.live_keys.set({}),
+                    Account.session_epoch.add(1),
+                    Account.password_hash.remove(),
+                    Account.listed.remove(),
+                ],
+                condition=Account.listed.exists() & (Account.email == account.email),
+            )
+    except TransactWriteError as error:
+        if not tables.refused(error):
+            raise
+        raise errors.Conflict("The account was changed meanwhile. Look at it again, then repeat this.") from None
+    if not stale.mark(account.id):
+        raise errors.Unavailable("The account is deleted, but its keys may be accepted for up to 5 more minutes.")
+
+
+def _confirmed(account: Account, password: str) -> None:
+    if not passwords.matches(password, account.password_hash):
+        raise errors.InvalidRequest("The password is wrong.")

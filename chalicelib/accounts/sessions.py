@@ -1,0 +1,100 @@
+"""Console sessions: 12 hours idle, 14 days in all, over when the account's epoch is raised. Only digests are stored.
+
+A device is remembered the same way and far longer; it proves nothing but that someone logged in from there before.
+"""
+
+from dataclasses import dataclass
+
+from pynamodb.exceptions import UpdateError
+
+from chalicelib.accounts.tables import Account, Session
+from chalicelib.core import clock, ids, secrets, tables
+
+IDLE_MS = 12 * 3_600_000
+IN_ALL_MS = 14 * 24 * 3_600_000
+DEVICE_MS = 365 * 24 * 3_600_000
+SEEN_EVERY_MS = 5 * 60_000
+"""How exactly it is known when a session was last seen: a write for every page would be waste."""
+
+SESSION, DEVICE = "session", "device"
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedIn:
+    """Who looks at a page: the account, and the session it came with."""
+
+    account: Account
+    session: Session
+
+
+def open_session(account: Account) -> str:
+    """Start a session and return its secret, for a cookie. Every log-in gets a new one, so none can be planted."""
+    return _stored(account, SESSION, IN_ALL_MS)
+
+
+def remember_device(account: Account) -> str:
+    """Return the secret of a device that this account has logged in from."""
+    return _stored(account, DEVICE, DEVICE_MS)
+
+
+def session_of(secret: str) -> LoggedIn | None:
+    """Return who is logged in with `secret`, or None when the session is unknown, over or out of date."""
+    session = _found(secret, SESSION)
+    now_ms = clock.now_ms()
+    if session is None or now_ms - session.seen_at >= IDLE_MS or now_ms - session.created_at >= IN_ALL_MS:
+        return None
+    try:
+        account = Account.get(session.account_id, consistent_read=True)
+    except Account.DoesNotExist:
+        return None
+    if account.status != "active" or session.epoch != account.session_epoch:
+        return None
+    if now_ms - session.seen_at >= SEEN_EVERY_MS:
+        _seen(session, now_ms)
+    return LoggedIn(account, session)
+
+
+def knows_device(secret: str, account_id: str) -> str | None:
+    """Return the id of a device this account has logged in from, None for any other."""
+    device = _found(secret, DEVICE)
+    return device.id if device is not None and device.account_id == account_id else None
+
+
+def close_session(secret: str) -> None:
+    """End a session; ending one that is over already is harmless."""
+    if secrets.kind_of(secret) == secrets.SESSION_KIND:
+        Session(secrets.digest(secret)).delete()
+
+
+def _stored(account: Account, purpose: str, lives_ms: int) -> str:
+    secret, now_ms = secrets.mint(secrets.SESSION_KIND), clock.now_ms()
+    Session(
+        secrets.digest(secret),
+        id=ids.new("ses"),
+        purpose=purpose,
+        account_id=account.id,
+        epoch=account.session_epoch,
+        created_at=now_ms,
+        seen_at=now_ms,
+        dies_at=(now_ms + lives_ms) // 1000,
+    ).save()
+    return secret
+
+
+def _found(secret: str, purpose: str) -> Session | None:
+    if secrets.kind_of(secret) != secrets.SESSION_KIND:
+        return None
+    try:
+        session = Session.get(secrets.digest(secret), consistent_read=True)
+    except Session.DoesNotExist:
+        return None
+    return session if session.purpose == purpose else None
+
+
+def _seen(session: Session, now_ms: int) -> None:
+    try:
+        # A log-out at this very moment must not be undone by an update that brings the session back.
+        session.update(actions=[Session.seen_at.set(now_ms)], condition=Session.id.exists())
+    except UpdateError as error:
+        if not tables.refused(error):
+            raise

@@ -1,0 +1,276 @@
+"""What every page passes through: session, CSRF and Origin, the answer's headers, and errors as pages.
+
+A page's view gets a Visit and returns Shown or Gone. Heavy imports (templates, argon2) wait until a page is asked for.
+"""
+
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+
+from chalice.app import Blueprint, Response
+
+from chalicelib.api import visitor
+from chalicelib.api.edge import Exchange, Rules, route_with
+from chalicelib.core import errors, randomness, secrets
+
+if TYPE_CHECKING:
+    from chalicelib.accounts.sessions import LoggedIn
+
+FORM = "application/x-www-form-urlencoded"
+SESSION, DEVICE, VISIT = "latchkey", "latchkey-device", "latchkey-visit"
+SESSION_S, DEVICE_S = 14 * 86_400, 365 * 86_400
+FORM_BYTES_MAX = 64 * 1024
+
+
+class LogInFirst(Exception):
+    """This page is for people who are logged in."""
+
+
+class Forged(errors.LatchkeyError):
+    """A form that wasn't filled in on our page, or on one that is too old."""
+
+    status, error = 403, "forged"
+
+    def __init__(self) -> None:
+        """Say how to go on."""
+        super().__init__("This form is out of date, or came from elsewhere. Open the page again and repeat it.")
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A page to show."""
+
+    template: str
+    matter: dict[str, Any] = field(default_factory=dict)
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """Elsewhere: a path of this console, and what to say there."""
+
+    path: str
+    notice: str = ""
+
+
+@dataclass
+class Visit:
+    """One look at a page, or one form."""
+
+    exchange: Exchange
+    base_url: str
+    cookies: dict[str, str]
+    form: dict[str, list[str]] = field(default_factory=dict)
+    set_cookies: list[str] = field(default_factory=list)
+    form_targets: tuple[str, ...] = ()
+    """Where a form of this page may lead besides here, for the CSP: a client's redirect origin."""
+    _logged_in: "LoggedIn | None" = None
+    _asked: bool = False
+
+    @property
+    def root(self) -> str:
+        """Return the path under which all pages live, without a slash at the end."""
+        return urlsplit(self.base_url).path.rstrip("/")
+
+    @property
+    def secure(self) -> bool:
+        """Tell whether this is https; plain http is for loopback only."""
+        return self.base_url.startswith("https:")
+
+    @property
+    def query(self) -> dict[str, str]:
+        """Return the query; of a repeated parameter the last counts."""
+        return self.exchange.parameters
+
+    @property
+    def logged_in(self) -> "LoggedIn | None":
+        """Return who is logged in, asking the database once."""
+        if not self._asked:
+            from chalicelib.accounts import sessions
+
+            secret = self.cookie(SESSION)
+            self._logged_in = sessions.session_of(secret) if secret else None
+            self._asked = True
+        return self._logged_in
+
+    @property
+    def person(self) -> "LoggedIn":
+        """Return who is logged in; raise LogInFirst when nobody is."""
+        if self.logged_in is None:
+            raise LogInFirst
+        return self.logged_in
+
+    def text(self, name: str) -> str:
+        """Return a field of the form, "" when it is absent."""
+        return self.form.get(name, [""])[-1]
+
+    def cookie(self, name: str) -> str:
+        """Return a cookie of ours, "" when it is absent."""
+        return self.cookies.get(self._cookie_name(name), "")
+
+    def set_cookie(self, name: str, value: str, *, lives_s: int) -> None:
+        """Set a cookie of ours with the answer; `lives_s` 0 deletes it."""
+        secure = "; Secure" if self.secure else ""
+        lives = f"; Max-Age={lives_s}"
+        self.set_cookies.append(f"{self._cookie_name(name)}={value}; Path=/; HttpOnly; SameSite=Lax{lives}{secure}")
+
+    def csrf(self) -> str:
+        """Return what a form of this browser must carry: bound to its session, or to its visit before log-in."""
+        bound_to = self.cookie(SESSION) or self.cookie(VISIT)
+        if not bound_to:
+            bound_to = randomness.base62(30)
+            self.cookies[self._cookie_name(VISIT)] = bound_to
+            self.set_cookie(VISIT, bound_to, lives_s=86_400)
+        return secrets.digest(f"csrf {bound_to}")[:32]
+
+    def _cookie_name(self, name: str) -> str:
+        return f"__Host-{name}" if self.secure else name
+
+
+View = Callable[..., Shown | Gone]
+
+
+def page(blueprint: Blueprint, method: str, path: str, view: str) -> None:
+    """Register the page at `path`; `view` is `module.function` below `chalicelib.api.console`, imported when needed."""
+    module, _, name = view.rpartition(".")
+
+    def shown(exchange: Exchange, **parameters: str) -> Response:
+        visit = Visit(exchange, visitor.base_url(exchange.request), _cookies(exchange))
+        try:
+            if method == "POST":
+                _read_form(visit)
+            call = getattr(import_module(f"chalicelib.api.console.{module}"), name)
+            return _answered(visit, call(visit, **parameters))
+        except LogInFirst:
+            query = urlencode({"next": _asked_for(exchange)}) if method == "GET" else ""
+            return _gone(visit, f"/login?{query}" if query else "/login")
+        except errors.LatchkeyError as error:
+            return _error_page(visit, error)
+
+    shown.__name__ = f"{method.lower()}_{name}"
+    route_with(blueprint, path, methods=[method], rules=Rules(refusal=plain_error_page), takes=FORM)(shown)
+
+
+def local_path(path: str) -> str:
+    """Return `path` when it leads to a page of this console, else "/settings/keys": no redirect leaves the house."""
+    is_local = path.startswith("/") and not path.startswith(("//", "/\\"))
+    clean = path.isascii() and path.isprintable() and "\\" not in path and not urlsplit(path).netloc
+    return path if is_local and clean else "/settings/keys"
+
+
+def plain_error_page(error: errors.LatchkeyError, exchange: Exchange) -> Response:
+    """Return an error as a page without asking who looks: the limits, or a fault, have the word."""
+    from chalicelib.pages import render
+
+    base_url = visitor.base_url(exchange.request)
+    frame = render.Frame(urlsplit(base_url).path, base_url, "", None, is_admin=False, notice=None, here="")
+    html = render.page("error", frame, title=_title(error.status), message=error.message)
+    headers = {**_headers((), secure=base_url.startswith("https:")), **error.headers}
+    return Response(html, headers=dict(headers), status_code=error.status)
+
+
+def _read_form(visit: Visit) -> None:
+    """Read the form, and refuse one that another site sent: its Origin differs, or it lacks this browser's token."""
+    request = visit.exchange.request
+    origin = request.headers.get("origin", "")
+    own = urlsplit(visit.base_url)
+    raw = request.raw_body
+    if origin != f"{own.scheme}://{own.netloc}" or len(raw) > FORM_BYTES_MAX:
+        raise Forged
+    try:
+        text = raw.decode() if isinstance(raw, bytes) else raw
+        pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=100)
+    except ValueError:
+        raise errors.InvalidRequest("The form can't be read: it must be UTF-8.") from None
+    for name, value in pairs:
+        visit.form.setdefault(name, []).append(value)
+    bound_to = visit.cookie(SESSION) or visit.cookie(VISIT)
+    if not bound_to or not hmac.compare_digest(visit.text("csrf").encode(), visit.csrf().encode()):
+        raise Forged
+
+
+def _answered(visit: Visit, result: Shown | Gone) -> Response:
+    if isinstance(result, Gone):
+        notice = f"{'&' if '?' in result.path else '?'}done={quote(result.notice)}" if result.notice else ""
+        return _gone(visit, result.path + notice)
+    return _html(visit, result.template, result.matter, result.status, result.headers)
+
+
+def _gone(visit: Visit, path: str) -> Response:
+    headers = _headers(visit.form_targets, secure=visit.secure)
+    headers["Location"] = f"{visit.root}{path}" or "/"
+    return Response("", headers=_with_cookies(headers, visit), status_code=303)
+
+
+def _error_page(visit: Visit, error: errors.LatchkeyError) -> Response:
+    matter = {"title": _title(error.status), "message": error.message}
+    return _html(visit, "error", matter, error.status, error.headers)
+
+
+def _html(visit: Visit, template: str, matter: dict[str, Any], status: int, headers: dict[str, str]) -> Response:
+    from chalicelib.pages import render, words
+
+    account = visit.logged_in.account if visit.logged_in else None
+    frame = render.Frame(
+        root=visit.root,
+        base_url=visit.base_url,
+        csrf=visit.csrf(),
+        email=account.email if account else None,
+        is_admin=bool(account and account.admin),
+        notice=words.NOTICES.get(visit.query.get("done", "")),
+        here=visit.exchange.request.path,
+    )
+    html = render.page(template, frame, **matter)
+    all_headers = _headers(visit.form_targets, secure=visit.secure) | headers
+    return Response(html, headers=_with_cookies(all_headers, visit), status_code=status)
+
+
+def _headers(form_targets: tuple[str, ...], *, secure: bool) -> dict[str, str]:
+    """The headers of every page. Chrome holds `form-action` against redirects after a form too: hence the targets."""
+    targets = " ".join(("'self'", *form_targets))
+    policy = (
+        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; base-uri 'none';"
+        f" form-action {targets}; frame-ancestors 'none'"
+    )
+    headers = {
+        "Content-Type": "text/html; charset=utf-8",
+        "Content-Security-Policy": policy,
+        "Referrer-Policy": "same-origin",
+        "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "DENY",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cache-Control": "no-store",
+    }
+    if secure:
+        headers["Strict-Transport-Security"] = "max-age=63072000; includeSubDomains"
+    return headers
+
+
+def _with_cookies(headers: dict[str, str], visit: Visit) -> dict[str, str | list[str]]:
+    every: dict[str, str | list[str]] = dict(headers)
+    if visit.set_cookies:
+        every["Set-Cookie"] = visit.set_cookies
+    return every
+
+
+def _cookies(exchange: Exchange) -> dict[str, str]:
+    # By hand: the standard library stops at the first cookie it doesn't like, and others share our domain's jar.
+    pairs = (pair.strip().partition("=") for pair in exchange.request.headers.get("cookie", "").split(";"))
+    return {name: value for name, _, value in pairs if name}
+
+
+def _asked_for(exchange: Exchange) -> str:
+    event = exchange.request.to_original_event()
+    query = urlencode(event.get("multiValueQueryStringParameters") or {}, doseq=True)
+    return f"{event['path']}?{query}" if query else str(event["path"])
+
+
+_TITLES = {404: "There is nothing here", 410: "This link is spent", 429: "Too many requests"}
+
+
+def _title(status: int) -> str:
+    return _TITLES.get(status, "That didn't work" if status < 500 else "Something went wrong on our side")

@@ -1,0 +1,65 @@
+"""Every page of the console and its view. Light: a view's module is imported when its page is asked for."""
+
+from chalice.app import Blueprint, Response
+
+from chalicelib.api.console.frame import page
+from chalicelib.api.edge import Exchange, Rules, route_with
+from chalicelib.core import errors
+
+blueprint = Blueprint(__name__)
+
+for method, path, view in (
+    ("GET", "/", "entry.show_landing"),
+    ("GET", "/signup", "entry.show_sign_up"),
+    ("POST", "/signup", "entry.sign_up"),
+    ("GET", "/login", "entry.show_log_in"),
+    ("POST", "/login", "entry.log_in"),
+    ("POST", "/logout", "entry.log_out"),
+    ("GET", "/forgot", "entry.show_forgot"),
+    ("POST", "/forgot", "entry.forgot"),
+    ("GET", "/password", "mail_links.show_password"),
+    ("POST", "/password", "mail_links.set_password"),
+    ("GET", "/verify", "mail_links.show_verify"),
+    ("POST", "/verify", "mail_links.verify"),
+    ("GET", "/settings", "account.show_settings"),
+    ("GET", "/settings/keys", "keys.show_keys"),
+    ("GET", "/settings/keys/new", "keys.show_new_key"),
+    ("POST", "/settings/keys/new", "keys.generate"),
+    ("GET", "/settings/keys/{key_id}", "keys.show_key"),
+    ("POST", "/settings/keys/{key_id}/rename", "keys.rename"),
+    ("POST", "/settings/keys/{key_id}/narrow", "keys.narrow"),
+    ("POST", "/settings/keys/{key_id}/rotate", "keys.rotate_key"),
+    ("GET", "/settings/keys/{key_id}/revoke", "keys.confirm_revoke"),
+    ("POST", "/settings/keys/{key_id}/revoke", "keys.revoke_key"),
+    ("GET", "/settings/usage", "usage.show_usage"),
+    ("GET", "/settings/account", "account.show_account"),
+    ("POST", "/settings/account/name", "account.rename"),
+    ("POST", "/settings/account/email", "account.change_email"),
+    ("POST", "/settings/account/password", "account.change_password"),
+    ("POST", "/settings/account/verification", "account.send_verification"),
+    ("POST", "/settings/account/delete", "account.delete"),
+    ("GET", "/admin", "admin.show_accounts"),
+    ("GET", "/admin/accounts/{account_id}", "admin.show_account"),
+    ("POST", "/admin/accounts/{account_id}/tier", "admin.set_tier"),
+    ("POST", "/admin/accounts/{account_id}/suspend", "admin.suspend"),
+    ("POST", "/admin/accounts/{account_id}/reinstate", "admin.reinstate"),
+):
+    page(blueprint, method, path, view)
+
+
+def static(exchange: Exchange, name: str) -> Response:
+    """Serve a file whose name carries the hash of what is in it: a browser may keep it for a year."""
+    from chalicelib.pages import assets
+
+    found = assets.find(name)
+    if found is None:
+        raise errors.NotFound("There is no such file.")
+    headers: dict[str, str | list[str]] = {
+        "Content-Type": found[0],
+        "Cache-Control": "public, max-age=31536000, immutable",
+        "X-Content-Type-Options": "nosniff",
+    }
+    return Response(found[1], headers=headers)
+
+
+route_with(blueprint, "/static/{name}", methods=["GET"], rules=Rules(counted=False))(static)

@@ -1,0 +1,67 @@
+"""Settings > Usage: this hour against the limits, the last 24 hours and 30 days as plots, by key, refusals apart."""
+
+from chalicelib.api.console.frame import Shown, Visit
+from chalicelib.core import clock
+from chalicelib.credentials import find
+from chalicelib.limits import tiers
+from chalicelib.limits.usage import Hour, by_hour
+from chalicelib.limits.windows import OTHER, counter_of
+from chalicelib.pages import plots
+
+DAY_S = 24 * clock.HOUR_S
+DAYS = 30
+
+
+def show_usage(visit: Visit) -> Shown:
+    """Show what the account used."""
+    account = visit.person.account
+    now_s = clock.now_s()
+    this_hour = clock.hour_of(now_s)
+    hours = by_hour(account.id, since_s=this_hour - DAYS * DAY_S)
+    now = hours.get(this_hour, Hour())
+    tier = tiers.BY_NAME[account.tier]
+    last_day = [(at, hours.get(at, Hour())) for at in range(this_hour - 23 * clock.HOUR_S, this_hour + 1, clock.HOUR_S)]
+    days = _by_day(hours, now_s)
+    matter = {
+        "tier": tier,
+        "now": now,
+        "resets_ms": (this_hour + clock.HOUR_S) * 1000,
+        "day": _plot([(f"{clock.iso(at * 1000)[11:16]} UTC", hour) for at, hour in last_day]),
+        "month": _plot([(clock.iso(at * 1000)[:10], day) for at, day in days]),
+        "by_key": _by_key(account.id, [hour for _, hour in days]),
+    }
+    return Shown("usage", matter)
+
+
+def _by_day(hours: dict[int, Hour], now_s: int) -> list[tuple[int, Hour]]:
+    today = now_s - now_s % DAY_S
+    days = {today - ago * DAY_S: Hour() for ago in reversed(range(DAYS))}
+    for at, hour in hours.items():
+        day = at - at % DAY_S
+        if day in days:
+            days[day] = days[day] + hour
+    return list(days.items())
+
+
+def _plot(columns: list[tuple[str, Hour]]) -> dict[str, object]:
+    values = [(label, column.used, column.refused) for label, column in columns]
+    titled = [(f"{label}: {used:,} admitted, {refused:,} refused", used, refused) for label, used, refused in values]
+    bars, top = plots.bars(titled)
+    return {
+        "bars": bars,
+        "top": top,
+        "rows": values,
+        "used": sum(used for _, used, _ in values),
+        "refused": sum(refused for _, _, refused in values),
+    }
+
+
+def _by_key(account_id: str, days: list[Hour]) -> list[tuple[str, str, int]]:
+    """Return (name, hint, requests) of each key that was used, the busiest first; what has no key any more together."""
+    total = sum(days, Hour())
+    known = {counter_of(key.id): key for key in find.keys_of(account_id)}
+    rows = [(key.name, key.hint, total.by_counter[name]) for name, key in known.items() if name in total.by_counter]
+    rest = sum(count for name, count in total.by_counter.items() if name not in known)
+    if rest:
+        rows.append(("Other keys and applications", OTHER, rest))
+    return sorted(rows, key=lambda row: -row[2])

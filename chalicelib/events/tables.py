@@ -1,0 +1,21 @@
+"""Where it stands what was done to an account: one item an event, in order, never changed."""
+
+from pynamodb.attributes import MapAttribute, UnicodeAttribute
+
+from chalicelib.core import tables
+
+
+class Event(tables.Table):
+    """Something that happened to an account."""
+
+    class Meta(tables.Meta):
+        table = "events"
+
+    account_id = UnicodeAttribute(hash_key=True)
+    id = UnicodeAttribute(range_key=True)
+    type = UnicodeAttribute()
+    at = tables.Whole()
+    actor = UnicodeAttribute()
+    reason = UnicodeAttribute(null=True)
+    changed: MapAttribute[str, str] = MapAttribute(default=dict)
+    dies_at = tables.DiesAt(null=True)

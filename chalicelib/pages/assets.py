@@ -1,0 +1,34 @@
+"""Static files under names that carry a hash of what is in them, so that a browser may keep each for a year."""
+
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+
+FOLDER = Path(__file__).with_name("static")
+TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
+
+
+def path(name: str) -> str:
+    """Return the path at which the file `name` is served."""
+    return f"/static/{_hashed(name)}"
+
+
+def find(hashed_name: str) -> tuple[str, str] | None:
+    """Return type and text of a file by its hashed name, or None when there is no such file."""
+    name = _names().get(hashed_name)
+    if name is None:
+        return None
+    file = FOLDER / name
+    return TYPES[file.suffix], file.read_text()
+
+
+@lru_cache(maxsize=16)
+def _hashed(name: str) -> str:
+    file = FOLDER / name
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()[:12]
+    return f"{file.stem}.{digest}{file.suffix}"
+
+
+@lru_cache(maxsize=1)
+def _names() -> dict[str, str]:
+    return {_hashed(file.name): file.name for file in FOLDER.iterdir()}

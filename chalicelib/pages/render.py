@@ -1,0 +1,64 @@
+"""Turning a template and what it shows into a page. Everything is escaped; nothing here decides anything."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from chalicelib.core import clock
+from chalicelib.pages import assets, words
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What every page shows around its own matter."""
+
+    root: str
+    """The path under which all pages live: empty, or a stage like `/api`."""
+    base_url: str
+    csrf: str
+    email: str | None
+    """Who is logged in."""
+    is_admin: bool
+    notice: str | None
+    here: str
+    """The page's own path, to mark it in the navigation."""
+
+
+def page(template: str, frame: Frame, **shown: Any) -> str:
+    """Return the HTML of a page."""
+
+    def url(path: str) -> str:
+        return f"{frame.root}{path}"
+
+    def asset(name: str) -> str:
+        return url(assets.path(name))
+
+    return _environment().get_template(f"{template}.html").render(frame=frame, url=url, asset=asset, **shown)
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("chalicelib.pages"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"date": _date, "moment": _moment, "amount": _amount}
+    environment.globals["words"] = words
+    return environment
+
+
+def _date(at_ms: int | None) -> str:
+    return "never" if at_ms is None else clock.iso(at_ms)[:10]
+
+
+def _moment(at_ms: int | None) -> str:
+    return "never" if at_ms is None else clock.iso(at_ms)[:16].replace("T", " ") + " UTC"
+
+
+def _amount(number: int) -> str:
+    return f"{number:,}"

@@ -1,0 +1,24 @@
+"""Mail of a local run: kept in a folder by the app, shown in the terminal from here, links included."""
+
+import threading
+import time
+from pathlib import Path
+
+LOOKS_EVERY_S = 0.3
+
+
+def watch(folder: Path) -> None:
+    """Print every letter that arrives in `folder` from now on."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    known = set(folder.iterdir())
+    threading.Thread(target=_look, args=(folder, known), daemon=True).start()
+
+
+def _look(folder: Path, known: set[Path]) -> None:
+    while True:
+        for letter in sorted(set(folder.iterdir()) - known):
+            text = letter.read_text()
+            if text:
+                known.add(letter)
+                print("\n  ┌ mail ".ljust(60, "─"), *text.rstrip().splitlines(), sep="\n  │ ", flush=True)
+        time.sleep(LOOKS_EVERY_S)
