@@ -51,7 +51,7 @@ $(BIN)/python:
 # Chalice is only needed where the API runs on a machine of one's own; its pin stands with the development ones.
 $(BIN)/.run: requirements.txt requirements-dev.txt | $(BIN)/python
 	@echo "Installing what runs Latchkey …"
-	@$(BIN)/pip install -q --disable-pip-version-check -r requirements.txt -c requirements-dev.txt chalice PyYAML
+	@$(BIN)/pip install -q --disable-pip-version-check -r requirements.txt $$(grep -E '^(chalice|PyYAML)==' requirements-dev.txt)
 	@touch $@
 
 $(BIN)/.dev: requirements.txt requirements-dev.txt | $(BIN)/python
