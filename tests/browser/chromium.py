@@ -1,0 +1,56 @@
+"""Debian's Chromium, for Playwright to drive: found, or installed where that is possible.
+
+Playwright's own browsers are never downloaded.
+"""
+
+import fcntl
+import os
+import shutil
+import subprocess
+
+from infra.engine import LOCAL
+
+ARGUMENTS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+INSTALL = "apt-get update && apt-get install --yes --no-install-recommends chromium"
+
+
+class NoChromium(Exception):
+    """There is no Chromium and none can be installed; the message says what to run."""
+
+
+def path() -> str:
+    """Return where Chromium is, installing it first where we are root and have apt-get.
+
+    Raises NoChromium where there is none and it can't be installed.
+    """
+    if _found() is None and shutil.which("apt-get") and os.geteuid() == 0:
+        _install()
+    found = _found()
+    if found is None:
+        raise NoChromium(f"The browser tests need Chromium. On Debian, run as root: {INSTALL}")
+    return found
+
+
+def _install() -> None:
+    LOCAL.mkdir(exist_ok=True)
+    with (LOCAL / "chromium.lock").open("w") as lock:
+        # Tests run in several processes, and apt-get refuses to run twice at once.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if _found() is None:
+            print("Installing Chromium for the browser tests (once) …", flush=True)
+            noninteractive = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+            subprocess.run(["bash", "-c", INSTALL], env=noninteractive, check=False, stdout=subprocess.DEVNULL)
+
+
+def _found() -> str | None:
+    return next(filter(None, map(shutil.which, NAMES)), None)

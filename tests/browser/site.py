@@ -1,0 +1,64 @@
+"""A web site of one page on a port of its own: for the API, another origin."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+_PAGE = """<!doctype html>
+<meta charset="utf-8">
+<title>A page of another origin</title>
+<pre></pre>
+<script>
+  // A bundler puts these in; a person sees what is printed.
+  globalThis.process = {{ env: {environment} }};
+  const shown = document.querySelector("pre");
+  console.log = console.error = (...words) => shown.append(words.join(" ") + "\\n");
+</script>
+<script type="module">
+{program}
+</script>
+"""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: "Site"
+
+    def do_GET(self) -> None:
+        page = self.server.page.encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Content-Length", str(len(page)))
+        self.end_headers()
+        self.wfile.write(page)
+
+    def log_message(self, *_: object) -> None:
+        """Print nothing."""
+
+
+class Site(ThreadingHTTPServer):
+    """A site that shows the same page at every path."""
+
+    daemon_threads = True
+    page = _PAGE.format(environment="{}", program="")
+
+    def __init__(self) -> None:
+        """Listen on a free port of loopback."""
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.origin = f"http://127.0.0.1:{self.server_port}"
+
+    def show(self, program: str, environment: dict[str, str]) -> None:
+        """Show a page that runs `program`, a module, and everything it prints."""
+        self.page = _PAGE.format(environment=json.dumps(environment), program=program)
+
+
+@contextmanager
+def site() -> Iterator[Site]:
+    """Serve a site for the length of a `with` block."""
+    with Site() as serving:
+        threading.Thread(target=serving.serve_forever, args=(0.05,), daemon=True).start()
+        try:
+            yield serving
+        finally:
+            serving.shutdown()

@@ -1,0 +1,158 @@
+"""Pages of another origin call /v1 in a real browser: what they can read, and who may not.
+
+Everything runs twice: with every origin allowed, and with exactly one.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.site import Site, site
+from tests.examples.blocks import blocks_of
+from tests.examples.served import Key, Served, served
+
+pytestmark = pytest.mark.xdist_group("browser")
+
+PROGRAMS = {
+    block.heading: block.code for block in blocks_of("docs/authentication.md") if block.language == "javascript"
+}
+
+ASK = """async ({url, headers}) => {
+    try {
+        const response = await fetch(url, {headers});
+        return {
+            status: response.status,
+            headers: Object.fromEntries(response.headers),
+            body: await response.json(),
+        };
+    } catch (failure) {
+        return {failure: String(failure)};
+    }
+}"""
+
+
+@pytest.fixture(scope="module")
+def ours() -> Iterator[Site]:
+    """The site that may call the API."""
+    with site() as serving:
+        yield serving
+
+
+@pytest.fixture(scope="module")
+def theirs() -> Iterator[Site]:
+    """A site that may call it only where all may."""
+    with site() as serving:
+        yield serving
+
+
+@pytest.fixture(scope="module", params=["every origin", "one origin"])
+def allowed(request: pytest.FixtureRequest, ours: Site) -> str:
+    """The setting of the API: which origins may call."""
+    return "*" if request.param == "every origin" else ours.origin
+
+
+@pytest.fixture(scope="module")
+def api(allowed: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The API, on a port of its own."""
+    with served(tmp_path_factory.mktemp("server"), LATCHKEY_ALLOWED_ORIGIN=allowed) as running:
+        yield running
+
+
+def test_guide_example_shows_data_and_limits(page: Page, ours: Site, api: Served) -> None:
+    """The guide's fetch example, unchanged, prints users and what is left, which it reads from the headers."""
+    key = api.key()
+    _open(page, ours, api, PROGRAMS["JavaScript"], key)
+    expect(page.locator("pre")).to_contain_text(f"{key.account_id} Ada\n999 of 1000 requests left")
+
+
+def test_guide_example_with_a_refused_key_says_why(page: Page, ours: Site, api: Served) -> None:
+    """A page reads a refusal as it is, where a missing header would make it a network error."""
+    _open(page, ours, api, PROGRAMS["JavaScript"], "INVALID_KEY")
+    said = "401 invalid_api_key: The API key provided is invalid.\n0 of 0 requests left"
+    expect(page.locator("pre")).to_contain_text(said)
+
+
+def test_patch_passes_its_preflight(page: Page, ours: Site, api: Served) -> None:
+    """A PATCH with JSON and a key, which a browser asks leave for first, changes what it should."""
+    key = api.key()
+    _open(page, ours, api, PROGRAMS["Change your own name"], key)
+    expect(page.locator("pre")).to_have_text("You are Ada Lovelace now\n")
+    assert _ask(page, api, key)["body"]["name"] == "Ada Lovelace"
+
+
+def test_every_limit_header_is_readable(page: Page, ours: Site, api: Served) -> None:
+    """A page reads each of the documented headers of a success."""
+    page.goto(ours.origin)
+    read = _ask(page, api, api.key())
+    assert read["status"] == 200
+    assert {name: read["headers"][name] for name in read["headers"] if "ratelimit" in name} == {
+        "x-ratelimit-limit": "1000",
+        "x-ratelimit-remaining": "999",
+        "x-ratelimit-reset": read["headers"]["x-ratelimit-reset"],
+        "ratelimit-policy": '"hour";q=1000;w=3600, "burst";q=50;w=1',
+        "ratelimit": '"hour";r=999;t=3600, "burst";r=49;t=1',
+    }
+
+
+@pytest.mark.parametrize(
+    ("key", "error", "message"),
+    [
+        (None, "missing_api_key", "No API key provided in the Authorization header."),
+        ("INVALID_KEY", "invalid_api_key", "The API key provided is invalid."),
+    ],
+)
+def test_401_is_readable(page: Page, ours: Site, api: Served, key: str | None, error: str, message: str) -> None:
+    """A page reads status, body and limit headers of a 401, though the gateway answers it by itself."""
+    page.goto(ours.origin)
+    read = _ask(page, api, key)
+    assert (read["status"], read["body"]) == (401, {"error": error, "message": message})
+    assert [read["headers"][f"x-ratelimit-{name}"] for name in ("limit", "remaining", "reset")] == ["0", "0", "0"]
+
+
+def test_429_is_readable(page: Page, ours: Site, api: Served) -> None:
+    """A page reads when to come back."""
+    page.goto(ours.origin)
+    read = _ask(page, api, api.key_without_quota())
+    assert (read["status"], read["body"]["error"]) == (429, "rate_limit_exceeded")
+    assert read["headers"]["retry-after"] == "3600"
+    assert (read["headers"]["x-ratelimit-limit"], read["headers"]["x-ratelimit-remaining"]) == ("1000", "0")
+
+
+@pytest.mark.parametrize("key", [None, "INVALID_KEY"])
+def test_page_of_another_origin_reads_a_refusal_only_where_all_may(
+    page: Page, theirs: Site, api: Served, allowed: str, key: str | None
+) -> None:
+    """What the gateway answers by itself tells a page of an origin that isn't allowed nothing."""
+    page.goto(theirs.origin)
+    read = _ask(page, api, key)
+    if allowed == "*":
+        assert read["status"] == 401
+    else:
+        assert read == {"failure": "TypeError: Failed to fetch"}
+
+
+def test_page_of_another_origin_reads_data_only_where_all_may(
+    page: Page, theirs: Site, api: Served, allowed: str
+) -> None:
+    """A good key is no use to a page of an origin that isn't allowed."""
+    page.goto(theirs.origin)
+    key = api.key()
+    read = _ask(page, api, key)
+    if allowed == "*":
+        assert read["body"]["id"] == key.account_id
+    else:
+        assert read == {"failure": "TypeError: Failed to fetch"}
+
+
+def _open(page: Page, ours: Site, api: Served, program: str, key: Key | str) -> None:
+    environment = api.environment(key)
+    ours.show(program, {name: environment[name] for name in ("API_KEY", "BASE_URL")})
+    page.goto(ours.origin)
+
+
+def _ask(page: Page, api: Served, key: Key | str | None) -> Any:
+    secret = key.secret if isinstance(key, Key) else key
+    headers = {} if secret is None else {"Authorization": f"Bearer {secret}"}
+    return page.evaluate(ASK, {"url": f"{api.url}/v1/users/me", "headers": headers})

@@ -1,0 +1,38 @@
+"""The fenced code blocks of a Markdown file, each with the heading it stands under."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+_HEADING = re.compile(r"#{1,6} (.+)")
+_FENCE = re.compile(r"```(\w*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One block: `language` as its fence names it, `heading` the nearest one above."""
+
+    heading: str
+    language: str
+    code: str
+
+
+def blocks_of(document: str) -> list[Block]:
+    """Return the blocks of a file of this repository, in order."""
+    found: list[Block] = []
+    heading, language = "", ""
+    lines: list[str] | None = None
+    for line in (ROOT / document).read_text().splitlines():
+        fence = _FENCE.fullmatch(line)
+        if lines is not None and line == "```":
+            found.append(Block(heading, language, "\n".join(lines) + "\n"))
+            lines = None
+        elif lines is not None:
+            lines.append(line)
+        elif fence:
+            language, lines = fence[1], []
+        elif title := _HEADING.fullmatch(line):
+            heading = title[1]
+    return found

@@ -1,0 +1,109 @@
+"""Starts the server of `server.py` on an engine of its own, and asks it for keys."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from chalicelib.credentials import scopes
+from infra import engine
+
+ORDINARY = (scopes.READ, scopes.WRITE, scopes.KEYS)
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key, its account, and that account's email."""
+
+    secret: str
+    id: str
+    account_id: str
+    email: str
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A running server."""
+
+    url: str
+    process: subprocess.Popen[str]
+
+    def key(self, *scopes: str, tier: str = "free", admin: bool = False, expires_in_s: int | None = None) -> Key:
+        """Return a key of a new account, with read, write and keys unless other scopes are named."""
+        wanted = list(scopes or ORDINARY)
+        return Key(**self._ask(do="key", tier=tier, scopes=wanted, admin=admin, expires_in_s=expires_in_s))
+
+    def key_without_quota(self) -> Key:
+        """Return a key of a new Free account that has spent the quota of its hour."""
+        return self._spent("quota")
+
+    def key_without_burst(self) -> Key:
+        """Return a key of a new Free account that has spent the burst of its second."""
+        return self._spent("burst")
+
+    def _spent(self, limit: str) -> Key:
+        key = self.key()
+        self._ask(do="spend", account_id=key.account_id, limit=limit)
+        return key
+
+    def demo_secret(self, email: str) -> str:
+        """Return the key of a demo account, made just now."""
+        return str(self._ask(do="demo")[email])
+
+    def call(self, method: str, path: str, key: Key | str | None, **sent: Any) -> requests.Response:
+        """Send a request as requests does, with a key, with what is none, or without."""
+        secret = key.secret if isinstance(key, Key) else key
+        headers = {} if secret is None else {"Authorization": f"Bearer {secret}"}
+        return requests.request(method, self.url + path, headers=headers, timeout=10, **sent)
+
+    def get(self, key: Key | str, path: str) -> Any:
+        """Return the body of a successful answer."""
+        answer = self.call("GET", path, key)
+        answer.raise_for_status()
+        return answer.json()
+
+    def environment(self, key: Key | str) -> dict[str, str]:
+        """Return what an example reads: API_KEY and BASE_URL, beside what every program needs."""
+        secret = key if isinstance(key, str) else key.secret
+        return {**os.environ, "API_KEY": secret, "BASE_URL": self.url}
+
+    def _ask(self, **command: Any) -> dict[str, Any]:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        print(json.dumps(command), file=self.process.stdin, flush=True)
+        return _read(self.process.stdout.readline())
+
+
+@contextmanager
+def served(folder: Path, **environment: str) -> Iterator[Served]:
+    """Serve for the length of a `with` block, with `environment` added; the log lies in `folder`."""
+    database = engine.start(None, say=False)
+    try:
+        with subprocess.Popen(
+            [sys.executable, "-m", "tests.examples.server", str(folder / "server.log")],
+            env={**os.environ, "AWS_ENDPOINT_URL": database.url, **environment},
+            cwd=Path(__file__).parents[2],
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        ) as process:
+            assert process.stdout is not None
+            try:
+                yield Served(_read(process.stdout.readline())["url"], process)
+            finally:
+                process.terminate()
+    finally:
+        database.stop()
+
+
+def _read(line: str) -> dict[str, Any]:
+    assert line, "The server has ended; its traceback stands above."
+    answer: dict[str, Any] = json.loads(line)
+    return answer

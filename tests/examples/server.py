@@ -1,0 +1,120 @@
+"""A whole Latchkey in a process of its own, for programs that speak to it over a socket. Run it as a module.
+
+It prints its URL, then answers each line of JSON on standard input with one on standard output: new keys, spent limits.
+Its clock stands still, and moves on by one second whenever a 429 is answered: what a well-behaved client waits for
+comes, and nothing else changes by itself. It ends when standard input does.
+"""
+
+import json
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http.server import ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from app import app
+from chalicelib.accounts.create import create_account
+from chalicelib.core import clock, randomness, settings, telemetry, wire
+from chalicelib.credentials.issue import new_key, put_beside_the_others
+from chalicelib.limits import tiers, windows
+from infra import chalice_cli, data, demo, server, standin
+from tests.house import Clock
+
+HOST = "127.0.0.1"
+
+
+@dataclass
+class Gateway(standin.Gateway):
+    """The stand-in gateway, and a clock that its refusals move."""
+
+    clock: Clock = field(default_factory=Clock)
+
+    def handle(self, *request: Any, **more: Any) -> standin.Answer:
+        """Answer, and make what a 429 asks to wait for come before it is sent."""
+        answer = super().handle(*request, **more)
+        if answer.status == 429:
+            self.clock.forward(1)
+        return answer
+
+    def strike_the_hour(self) -> None:
+        """Move on to a full hour."""
+        self.clock.forward(-(self.clock.now_ms // 1000) % clock.HOUR_S)
+
+
+class Server(server.Server):
+    """The local server, silent: standard output is for answers to commands."""
+
+    gateway: Gateway
+
+    def __init__(self) -> None:
+        """Listen on a free port."""
+        super().__init__(app, HOST, 0)
+        self.url = f"http://{HOST}:{self.server_port}"
+        self.gateway = Gateway(app, domain=f"{HOST}:{self.server_port}")
+
+    def serve_forever(self, poll_interval: float = 0.05) -> None:
+        """Serve."""
+        ThreadingHTTPServer.serve_forever(self, poll_interval)
+
+    def report(self, _method: str, _path: str, _status: int, _took_ns: int) -> None:
+        """Print nothing."""
+
+
+def main() -> None:
+    """Serve until standard input ends."""
+    served = Server()
+    chalice_cli.prepare_environment(served.url)
+    with clock.driven_by(served.gateway.clock), Path(sys.argv[1]).open("a", buffering=1) as log:
+        telemetry.write_to(log)
+        data.create_missing_tables()
+        threading.Thread(target=served.serve_forever, daemon=True).start()
+        _say({"url": served.url})
+        for line in sys.stdin:
+            command = json.loads(line)
+            if command["do"] == "key":
+                served.gateway.strike_the_hour()
+            _say(COMMANDS[command.pop("do")](**command))
+
+
+def _key(tier: str, scopes: list[str], admin: bool, expires_in_s: int | None) -> dict[str, Any]:
+    account = create_account(
+        email=f"{randomness.base62(10)}@example.com", name="Ada", tier=tiers.BY_NAME[tier], admin=admin
+    )
+    expires_at = None if expires_in_s is None else clock.now_ms() + expires_in_s * 1000
+    issued = new_key(account.id, name="Test key", wanted=scopes, expires_at=expires_at, made_by=None)
+    put_beside_the_others(issued)
+    return {"secret": issued.secret, "id": issued.key.id, "account_id": account.id, "email": account.email}
+
+
+def _spend(account_id: str, limit: str) -> dict[str, Any]:
+    """Use up a limit of a Free account: what fifty or a thousand requests would do, in one write."""
+    window = windows.window_at(account_id, tiers.FREE, clock.now_ms())
+    name, most = {"quota": ("used", tiers.FREE.quota), "burst": (window.slot, tiers.FREE.burst)}[limit]
+    wire.call(
+        "UpdateItem",
+        {
+            "TableName": settings.current().table(windows.TABLE),
+            "Key": windows.item_key(account_id, tiers.FREE, window.hour),
+            "UpdateExpression": f"SET {name} = :most",
+            "ExpressionAttributeValues": {":most": {"N": str(most)}},
+        },
+    )
+    return {}
+
+
+def _demo() -> dict[str, Any]:
+    """Make the demo accounts of `make run`."""
+    return {shown.email: shown.secret for shown in demo.add_demo_accounts()}
+
+
+COMMANDS: dict[str, Callable[..., dict[str, Any]]] = {"key": _key, "spend": _spend, "demo": _demo}
+
+
+def _say(answer: dict[str, Any]) -> None:
+    print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    main()
