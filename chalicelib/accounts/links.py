@@ -29,8 +29,12 @@ class SpentLink(errors.LatchkeyError):
         super().__init__("This link was used already, or is older than an hour. Ask for another one.")
 
 
-def new_link(account_id: str, purpose: str, *, email: str | None = None) -> str:
-    """Store a ticket for `purpose` and return its secret, which belongs into one URL and nowhere else."""
+def new_link(account_id: str, purpose: str, *, email: str | None = None, epoch: int | None = None) -> str:
+    """Store a ticket for `purpose` and return its secret, which belongs into one URL and nowhere else.
+
+    `email` is the address it is sent to. With the account's session `epoch` it is void when sessions are: a link that
+    someone asked for with a stolen password, or to a mailbox that is lost, must not outlive what was done about it.
+    """
     secret = secrets.mint(secrets.MAIL_LINK_KIND)
     expires_at = clock.now_ms() + LIVES_S * 1000
     ticket = Ticket(
@@ -39,6 +43,7 @@ def new_link(account_id: str, purpose: str, *, email: str | None = None) -> str:
         account_id=account_id,
         purpose=purpose,
         email=email,
+        epoch=epoch,
         expires_at=expires_at,
         dies_at=expires_at // 1000 + LIVES_S,
     )
@@ -59,12 +64,14 @@ def looked_up(secret: str, purpose: str) -> Ticket:
 
 
 def account_of(ticket: Ticket) -> Account:
-    """Return the account a link is for; raise SpentLink when it is gone."""
+    """Return the account a link is for; raise SpentLink when it is gone, or the link void for it."""
     try:
         account: Account = Account.get(ticket.account_id, consistent_read=True)
     except Account.DoesNotExist:
         raise SpentLink from None
-    if not account.listed:
+    outdated = ticket.epoch not in (None, account.session_epoch)
+    moved = ticket.purpose != CHANGE_EMAIL and ticket.email not in (None, account.email)
+    if not account.listed or outdated or moved:
         raise SpentLink
     return account
 
@@ -76,15 +83,20 @@ def set_password(ticket: Ticket, account: Account, password_hash: str) -> None:
 
 def verify_email(ticket: Ticket, account: Account) -> None:
     """Spend a link on proving the account's address; what was there before it was proven ends."""
-    if account.email_verified_at is None:
-        _spend(ticket, account, [*_proven(account), Account.session_epoch.add(1)], Account.email == ticket.email)
-    else:
-        _spend(ticket, account, [], Account.email == ticket.email)
+    first = account.email_verified_at is None
+    _spend(ticket, account, [*_proven(account), Account.session_epoch.add(1)] if first else [])
 
 
 def change_email(ticket: Ticket, account: Account) -> str:
-    """Spend a link on another address and return the old one. Raises Conflict when the address is taken by now."""
+    """Spend a link on another address and return the old one; what was there before any was proven ends.
+
+    Raises Conflict when the address is taken by now.
+    """
     new, old = str(ticket.email), account.email
+    first = account.email_verified_at is None
+    proven: list[Action] = [Account.email_verified_at.set(clock.now_ms())]
+    if first:
+        proven = [*_proven(account), Account.session_epoch.add(1)]
     try:
         with tables.transaction() as write:
             _consume(write, ticket)
@@ -92,8 +104,8 @@ def change_email(ticket: Ticket, account: Account) -> str:
             write.delete(Email(old), condition=Email.account_id == account.id)
             write.update(
                 Account(account.id),
-                actions=[Account.email.set(new), Account.email_verified_at.set(clock.now_ms())],
-                condition=(Account.email == old) & Account.listed.exists(),
+                actions=[Account.email.set(new), *proven],
+                condition=(Account.email == old) & _still_meant(ticket, account),
             )
     except TransactWriteError as error:
         if _CLAIM in tables.refused(error):
@@ -101,6 +113,8 @@ def change_email(ticket: Ticket, account: Account) -> str:
         if not tables.refused(error):
             raise
         raise SpentLink from None
+    if first:
+        stale.mark(account.id)
     return old
 
 
@@ -124,13 +138,8 @@ def _proven(account: Account) -> list[Action]:
     ]
 
 
-def _spend(ticket: Ticket, account: Account, actions: list[Action], also: Condition | None = None) -> None:
-    # What `_proven` was asked about must still be so when the link is spent.
-    proven = Account.email_verified_at
-    unchanged = proven.does_not_exist() if account.email_verified_at is None else proven.exists()
-    condition = Account.listed.exists() & unchanged
-    if also is not None:
-        condition &= also
+def _spend(ticket: Ticket, account: Account, actions: list[Action]) -> None:
+    condition = _still_meant(ticket, account)
     try:
         with tables.transaction() as write:
             _consume(write, ticket)
@@ -143,6 +152,18 @@ def _spend(ticket: Ticket, account: Account, actions: list[Action], also: Condit
             raise
         raise SpentLink from None
     stale.mark(account.id)
+
+
+def _still_meant(ticket: Ticket, account: Account) -> Condition:
+    """What `account_of` and `_proven` have read must still be so when the link is spent."""
+    proven = Account.email_verified_at
+    condition: Condition = Account.listed.exists()
+    condition &= proven.does_not_exist() if account.email_verified_at is None else proven.exists()
+    if ticket.epoch is not None:
+        condition &= Account.session_epoch == ticket.epoch
+    if ticket.email is not None and ticket.purpose != CHANGE_EMAIL:
+        condition &= Account.email == ticket.email
+    return condition
 
 
 def _consume(write: TransactWrite, ticket: Ticket) -> None:

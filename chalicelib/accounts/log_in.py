@@ -8,8 +8,8 @@ email doesn't lock its owner out.
 import hashlib
 
 from chalicelib.accounts import email as addresses
-from chalicelib.accounts import passwords, sessions
-from chalicelib.accounts.tables import Account, Email
+from chalicelib.accounts import find, passwords, sessions
+from chalicelib.accounts.tables import Account
 from chalicelib.core import errors, settings
 from chalicelib.limits.admission import admit
 from chalicelib.limits.tiers import Tier
@@ -27,11 +27,21 @@ class WrongLogIn(errors.LatchkeyError):
         super().__init__("Email or password is wrong.")
 
 
+class Suspended(errors.LatchkeyError):
+    """The log-in is right, and the account suspended. Only who has the password learns it."""
+
+    status, error = 403, "suspended"
+
+    def __init__(self) -> None:
+        """Say whom to ask."""
+        super().__init__("This account is suspended. Write to the owner of this API.")
+
+
 def log_in(*, email: str, password: str, network: str, device: str) -> Account:
     """Return the account that `email` and `password` open.
 
     `network` is where the attempt comes from, `device` the secret of its device cookie ("" without one). Raises
-    WrongLogIn, or Refused when too many attempts were made this hour.
+    WrongLogIn, Suspended, or Refused when too many attempts were made this hour.
     """
     chosen = settings.current()
     admit(f"log-in-network_{network}", _tier("network", chosen.log_in_attempts_per_network))
@@ -40,7 +50,8 @@ def log_in(*, email: str, password: str, network: str, device: str) -> Account:
     except errors.InvalidRequest:
         address = "nobody@invalid"
     account = _account_of(address)
-    known_device = sessions.knows_device(device, account.id) if account else None
+    # Asked for nobody too: with a device of one's own, one more read would tell which addresses are known.
+    known_device = sessions.knows_device(device, account.id if account else find.NOBODY)
     if known_device:
         admit(f"log-in-device_{known_device}", _tier("device", chosen.log_in_attempts_per_email))
     else:
@@ -50,21 +61,15 @@ def log_in(*, email: str, password: str, network: str, device: str) -> Account:
     if not passwords.matches(password, account.password_hash if account else None) or account is None:
         raise WrongLogIn
     if account.status != "active":
-        raise errors.LatchkeyError("This account is suspended. Write to the owner of this API.")
+        raise Suspended
     return account
 
 
 def _account_of(address: str) -> Account | None:
-    """Two reads whether or not anyone has this address, so that it can't be told by the time they take."""
     try:
-        account_id = Email.get(address, consistent_read=True).account_id
-    except Email.DoesNotExist:
-        account_id = "acc_nobody"
-    try:
-        account: Account = Account.get(account_id, consistent_read=True)
-    except Account.DoesNotExist:
+        return find.account_by_email(address)
+    except (errors.NotFound, errors.InvalidRequest):
         return None
-    return account
 
 
 def _tier(what: str, attempts: int) -> Tier:

@@ -47,11 +47,14 @@ def ask_for_email(visitor: LoggedIn, *, password: str, email: str, base_url: str
     account = visitor.account
     _confirmed(account, password)
     address = normalised(email)
-    ticket = links.new_link(account.id, links.CHANGE_EMAIL, email=address)
+    ticket = links.new_link(account.id, links.CHANGE_EMAIL, email=address, epoch=account.session_epoch)
+    letter = letters.verify(address, account.name, f"{base_url}/verify?ticket={ticket}")
     try:
         find.account_by_email(address)
     except errors.NotFound:
-        mail.send(letters.verify(address, account.name, f"{base_url}/verify?ticket={ticket}"))
+        mail.send(letter)
+    else:
+        mail.pretend(letter)
 
 
 def delete(visitor: LoggedIn, *, password: str) -> None:

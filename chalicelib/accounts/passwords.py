@@ -23,7 +23,7 @@ def accepted(password: str, *, email: str, name: str) -> str:
         password.encode()
     except UnicodeEncodeError:
         raise errors.InvalidRequest("The password holds a character that can't be written as UTF-8.") from None
-    own_words = [email, *email.split("@"), *name.split()]
+    own_words = [email, *email.split("@"), name, "".join(name.split()), *name.split()]
     # Beyond 72 characters it says nothing new and takes long.
     if zxcvbn(password[:72], user_inputs=own_words)["guesses"] < GUESSES_TOO_FEW:
         raise errors.InvalidRequest("This password is among the first that anyone would try. Choose another.")

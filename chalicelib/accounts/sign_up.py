@@ -1,14 +1,12 @@
-"""Signing up, and asking for another password: both answer alike whether or not the address is known.
+"""Signing up, and asking for another password: both answer alike, and take alike, whether or not the address is known.
 
-Only the mail differs, and that reaches the owner of the address alone.
+Only the mail differs, and that reaches the owner of the address alone. So each makes the same calls in either case.
 """
 
 from chalicelib.accounts import create, find, letters, links, mail, passwords
 from chalicelib.accounts.email import normalised
 from chalicelib.core import errors
 from chalicelib.limits.tiers import FREE
-
-NOBODY = "acc_nobody"
 
 
 def sign_up(*, email: str, name: str, password: str, base_url: str) -> None:
@@ -20,10 +18,13 @@ def sign_up(*, email: str, name: str, password: str, base_url: str) -> None:
     # Hashed before anything is looked up: a known address must not answer sooner.
     password_hash = passwords.hashed(passwords.accepted(password, email=address, name=name))
     try:
-        account = create.create_account(email=address, name=name, tier=FREE, password_hash=password_hash)
+        create.create_account(email=address, name=name, tier=FREE, password_hash=password_hash)
+        known = False
     except errors.Conflict:
-        account = find.account_by_email(address)
-        links.new_link(NOBODY, links.VERIFY_EMAIL, email=address)
+        known = True
+    account = find.account_by_email(address)
+    if known:
+        links.new_link(find.NOBODY, links.VERIFY_EMAIL, email=address)
         mail.send(letters.known_already(account.email, account.name, f"{base_url}/login"))
     else:
         send_verification(account.id, account.email, account.name, base_url)
@@ -41,8 +42,8 @@ def ask_for_reset(*, email: str, base_url: str) -> None:
     try:
         account = find.account_by_email(address)
     except errors.NotFound:
-        # The same writes for nobody, so that the time tells nothing.
-        links.new_link(NOBODY, links.SET_PASSWORD)
+        ticket = links.new_link(find.NOBODY, links.SET_PASSWORD, email=address, epoch=0)
+        mail.pretend(letters.reset(address, "", f"{base_url}/password?ticket={ticket}"))
         return
-    ticket = links.new_link(account.id, links.SET_PASSWORD)
+    ticket = links.new_link(account.id, links.SET_PASSWORD, email=account.email, epoch=account.session_epoch)
     mail.send(letters.reset(account.email, account.name, f"{base_url}/password?ticket={ticket}"))

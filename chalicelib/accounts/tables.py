@@ -64,6 +64,8 @@ class Ticket(tables.Table):
     account_id = UnicodeAttribute()
     purpose = UnicodeAttribute(null=True)
     email = UnicodeAttribute(null=True)
+    # The account's session_epoch when it was made: whatever ends sessions ends this, too.
+    epoch = tables.Whole(null=True)
     expires_at = tables.Whole()
     consumed_at = tables.Whole(null=True)
     dies_at = tables.DiesAt(null=True)
