@@ -64,6 +64,12 @@ def admit(subject: str, tier: Tier, *, counter: str | None = None, verified_at_m
     return allowance(window, used=number(item, "used"), burst_used=number(item, window.slot))
 
 
+def recall(subject: str, tier: Tier) -> None:
+    """Raise Refused when this process knows that a limit of `subject` is spent; ask nobody and count nothing."""
+    window = window_at(subject, tier, clock.now_ms())
+    _refuse_what_was_refused(window, memory.of(window))
+
+
 def _refuse_what_was_refused(window: Window, seen: memory.Seen) -> None:
     """A counter only grows: what was spent stays spent until its window ends, or the quota until it is asked again."""
     if seen.quota_is_spent(window.now_ms):

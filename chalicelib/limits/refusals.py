@@ -56,7 +56,9 @@ def _write(window: Window, count: int) -> None:
     try:
         wire.call("UpdateItem", request, wire.AT_ONCE)
     except wire.WireError as error:
-        # Held on to, and tried again with the next refusal: the caller's 429 must not become a 5xx over a statistic.
+        # Held on to, and tried again after another 10 s: a flood of refusals must not wait for a database that is away,
+        # nor the caller's 429 become a 5xx over a statistic.
+        _held[window.item_key] = count, window.now_ms
         telemetry.warning("refusals_not_written", code=error.code)
     else:
         written(window, count)

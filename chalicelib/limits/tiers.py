@@ -17,6 +17,8 @@ FREE = Tier("free", 1_000, 50)
 PRO = Tier("pro", 10_000, 200)
 ENTERPRISE = Tier("enterprise", None, 1_000)
 ANONYMOUS = Tier("anonymous", 3_600, 50, kept_s=2 * 3_600)
+CLIENT = Tier("client", 36_000, 200, kept_s=2 * 3_600)
+"""What an OAuth client that authenticates may ask of the token endpoint and its neighbours."""
 
 OF_ACCOUNTS = (FREE, PRO, ENTERPRISE)
 BY_NAME = {tier.name: tier for tier in (*OF_ACCOUNTS, ANONYMOUS)}
