@@ -31,6 +31,10 @@ class Settings:
     """How many seconds the burst limit counts in; a divisor of 60."""
     client_ip_header: str = ""
     """Behind the owner's own CDN: the header in which it passes the visitor's address. Empty: the gateway's word."""
+    resources: str = ""
+    """Other resources that access tokens may be for (RFC 8707), separated by spaces."""
+    registration: str = "open"
+    """Who may register an OAuth client by itself (RFC 7591): `open`, `closed`, or the SHA-256 of an initial token."""
     mail_from: str = ""
     """The verified sender of mail through Amazon SES. Empty: no mail leaves, and nobody has to verify an address."""
     mail_folder: str = ""
@@ -54,10 +58,20 @@ class Settings:
             self.allowed_origin == "*" or _ORIGIN.fullmatch(self.allowed_origin), "ALLOWED_ORIGIN", "* or one origin"
         )
         _require(0 < self.burst_window_s <= 60 and 60 % self.burst_window_s == 0, "BURST_WINDOW_S", "a divisor of 60")
+        _require(
+            self.registration in ("open", "closed") or re.fullmatch(r"[0-9a-f]{64}", self.registration),
+            "REGISTRATION",
+            "open, closed, or the SHA-256 of an initial token in hex",
+        )
         _require(not self.mail_from or "@" in self.mail_from, "MAIL_FROM", "an address like name@example.com")
         _require(self.log_in_attempts_per_email > 0, "LOG_IN_ATTEMPTS_PER_EMAIL", "a whole number above 0")
         _require(self.log_in_attempts_per_network > 0, "LOG_IN_ATTEMPTS_PER_NETWORK", "a whole number above 0")
         _require(self.log_level in ("DEBUG", "INFO", "WARNING", "ERROR"), "LOG_LEVEL", "DEBUG, INFO, WARNING or ERROR")
+
+    @property
+    def other_resources(self) -> frozenset[str]:
+        """Return the resources besides this API that a token may be for."""
+        return frozenset(self.resources.split())
 
     def table(self, name: str) -> str:
         """Return the full name of a table."""
@@ -92,6 +106,16 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
 def under_chalice_cli() -> bool:
     """Tell whether Chalice's command line loads the app, rather than Lambda."""
     return "AWS_CHALICE_CLI_MODE" in os.environ
+
+
+def trace_header() -> str:
+    """Return X-Ray's header of this invocation; Lambda changes it with each, so it is no setting."""
+    return os.environ.get("_X_AMZN_TRACE_ID", "")
+
+
+def trace_daemon() -> str:
+    """Return where X-Ray's daemon listens beside the function."""
+    return os.environ.get("AWS_XRAY_DAEMON_ADDRESS", "127.0.0.1:2000")
 
 
 @contextmanager

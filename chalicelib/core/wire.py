@@ -96,6 +96,18 @@ def call(operation: str, request: Mapping[str, Any], patience: Patience = INSIST
         time.sleep(random.uniform(0, BACKOFF_S * 2 ** min(attempt, 5)))  # noqa: S311 - jitter, not a secret
 
 
+def batch_get(keys: Mapping[str, Json]) -> dict[str, Json]:
+    """Return one item of each table by its key, read consistently in one call; what isn't there is absent."""
+    wanted: Json = {table: {"Keys": [key], "ConsistentRead": True} for table, key in keys.items()}
+    found: dict[str, Json] = {}
+    while wanted:
+        answer = call("BatchGetItem", {"RequestItems": wanted})
+        found |= {table: items[0] for table, items in answer["Responses"].items() if items}
+        # DynamoDB may leave some for another call when it is short of capacity.
+        wanted = answer.get("UnprocessedKeys") or {}
+    return found
+
+
 @lru_cache(maxsize=1)
 def _sender() -> Send:
     """Build the botocore client once per process, when first needed: it costs 100 ms."""
