@@ -1,0 +1,52 @@
+"""Who asks, and about which ticket: client and ticket in one call, and the client's secret checked (RFC 6749 §2.3)."""
+
+from dataclasses import dataclass
+
+from chalicelib.core import secrets, settings, wire
+from chalicelib.oauth import clients
+from chalicelib.oauth.errors import invalid_client
+from chalicelib.oauth.parameters import ClientCredentials
+from chalicelib.oauth.tables import Client, Ticket
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """An authenticated client, and the ticket that came with the request, if it is one of ours."""
+
+    client: Client
+    ticket: Ticket | None
+
+    @property
+    def subject(self) -> str | None:
+        """Return what the client is counted as; None for a public one, whom anyone can pose as."""
+        return None if self.client.is_public else f"client_{self.client.client_id}"
+
+
+def authenticate(given: ClientCredentials, presented: str = "") -> Known:
+    """Return the client that authenticates, and the ticket whose secret is `presented`.
+
+    Raises invalid_client when the client is unknown or deleted, its secret is wrong, a confidential client sends none
+    or a public one sends any.
+    """
+    client, ticket = _read(given.client_id, presented)
+    if client is None or client.deleted_at is not None:
+        raise invalid_client()
+    if client.is_public:
+        if given.secret is not None:
+            raise invalid_client("This client has no secret to authenticate with.")
+    elif given.secret is None or not clients.has_secret(client, given.secret):
+        raise invalid_client()
+    return Known(client, ticket)
+
+
+def _read(client_id: str, presented: str) -> tuple[Client | None, Ticket | None]:
+    """Read both at once. What can't be an id or a secret of ours is not asked for."""
+    client_table, ticket_table = settings.current().table("clients"), settings.current().table("tickets")
+    keys: dict[str, wire.Json] = {}
+    if clients.is_client_id(client_id):
+        keys[client_table] = {"client_id": {"S": client_id}}
+    if secrets.kind_of(presented) is not None:
+        keys[ticket_table] = {"digest": {"S": secrets.digest(presented)}}
+    found = wire.batch_get(keys)
+    client, ticket = found.get(client_table), found.get(ticket_table)
+    return Client.from_raw_data(client) if client else None, Ticket.from_raw_data(ticket) if ticket else None

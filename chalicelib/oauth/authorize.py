@@ -1,0 +1,193 @@
+"""The authorization endpoint: what may be asked, where an answer may be sent, and the code that a yes is worth.
+
+An unknown client or redirect URI is told to the person and never redirected (RFC 6749 §4.1.2.1); everything after that
+goes back to the client, with `state` and `iss` (RFC 9207).
+"""
+
+import re
+from dataclasses import dataclass
+
+from authlib.common.urls import add_params_to_uri
+from pynamodb.exceptions import TransactWriteError
+
+from chalicelib.core import clock, errors, secrets, tables
+from chalicelib.oauth import client_documents, clients, consent, grants, protocol, redirect_uris, resources, tokens
+from chalicelib.oauth.errors import OAuthError, invalid_request
+from chalicelib.oauth.parameters import Parameters
+from chalicelib.oauth.tables import Client, Grant, Ticket
+
+# A SHA-256 in base64url without padding (RFC 7636 §4.2).
+_CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
+PROMPTS = ("", "consent", "none")
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """An authorization request that may be put to a person."""
+
+    client: Client
+    redirect_uri: str
+    """Where the answer goes."""
+    named_uri: str | None
+    """The redirect URI as the request named it: the token request must repeat it (RFC 6749 §4.1.3)."""
+    state: str
+    scopes: frozenset[str]
+    resources: frozenset[str]
+    code_challenge: str | None
+    prompt: str
+
+    def needs_consent(self, account_id: str) -> bool:
+        """Tell whether the person must be asked, or said yes to all of this before."""
+        return self.prompt == "consent" or not consent.is_remembered(
+            account_id,
+            self.client,
+            redirect_uri=self.redirect_uri,
+            scopes=set(self.scopes),
+            resources=set(self.resources),
+        )
+
+
+class BackToClient(Exception):
+    """The request is refused, and its client is to hear of it at `location`."""
+
+    def __init__(self, location: str) -> None:
+        """Take the redirect URI with the error in its query."""
+        super().__init__("refused, and told to the client")
+        self.location = location
+
+
+class NoSuchClient(errors.LatchkeyError):
+    """A request that must not be redirected anywhere."""
+
+    status, error = 400, "invalid_request"
+
+
+def read(parameters: Parameters, base_url: str) -> Asking:
+    """Return what a request asks.
+
+    Raises NoSuchClient when the client or the redirect URI is not known, BackToClient for everything else.
+    """
+    client = client_documents.find_client(parameters.get("client_id"))
+    if client is None:
+        raise NoSuchClient("The application that sent you here is unknown. Tell its makers: client_id is wrong.")
+    redirect_uri = _redirect_uri(client, parameters.get("redirect_uri"))
+    try:
+        return _read(client, redirect_uri, parameters, base_url)
+    except OAuthError as error:
+        location = _location(redirect_uri, parameters.get("state"), base_url, error=error)
+        raise BackToClient(location) from None
+
+
+def approve(asking: Asking, account_id: str, base_url: str) -> str:
+    """Return where to send the person, with a code: one yes, one new grant.
+
+    Raises NoSuchClient when the client was deleted meanwhile.
+    """
+    code = secrets.mint(tokens.CODE_KIND)
+    scopes, named = set(asking.scopes), set(asking.resources)
+    grant = grants.new(account_id, asking.client.client_id, scopes=scopes, resources=named)
+    expires_at = clock.now_ms() + tokens.CODE_S * 1000
+    ticket = Ticket(
+        secrets.digest(code),
+        kind=tokens.CODE_KIND,
+        client_id=asking.client.client_id,
+        account_id=account_id,
+        grant_id=grant.id,
+        granted_at=grant.created_at,
+        scopes=scopes,
+        resources=named or None,
+        redirect_uri=asking.named_uri,
+        code_challenge=asking.code_challenge,
+        expires_at=expires_at,
+        # Kept as long as its grant: a second use must be found whenever it comes.
+        dies_at=grant.dies_at,
+    )
+    try:
+        with tables.transaction() as write:
+            write.save(grant, condition=Grant.account_id.does_not_exist())
+            write.save(ticket, condition=Ticket.digest.does_not_exist())
+            if asking.client.dies_at is not None:
+                write.update(
+                    Client(asking.client.client_id),
+                    # A client that registered itself is forgotten unless somebody uses it: from now on it is kept.
+                    actions=[Client.dies_at.remove()],
+                    condition=Client.created_at.exists() & Client.deleted_at.does_not_exist(),
+                )
+    except TransactWriteError as error:
+        if not tables.refused(error):
+            raise
+        raise NoSuchClient("The application that sent you here was deleted.") from None
+    consent.remember(account_id, asking.client.client_id, scopes=scopes, resources=named)
+    return _location(asking.redirect_uri, asking.state, base_url, code=code)
+
+
+def refuse(asking: Asking, base_url: str, error: str = "access_denied", description: str = "") -> str:
+    """Return where to send the person, with a no."""
+    told = OAuthError(error, description or "The person said no.")
+    return _location(asking.redirect_uri, asking.state, base_url, error=told)
+
+
+def form_target(parameters: Parameters) -> str | None:
+    """Return where a form on the way to this request may end, for the CSP of its page; None when nowhere but here."""
+    client = client_documents.known_client(parameters.get("client_id"))
+    if client is None:
+        return None
+    try:
+        return redirect_uris.origin(_redirect_uri(client, parameters.get("redirect_uri")))
+    except NoSuchClient:
+        return None
+
+
+def _redirect_uri(client: Client, named: str) -> str:
+    if not named and len(client.redirect_uris) == 1:
+        return str(client.redirect_uris[0])
+    if not any(redirect_uris.matches(named, registered) for registered in client.redirect_uris):
+        raise NoSuchClient(
+            "The application that sent you here asked to be answered at an address that it hasn't registered."
+        )
+    return named
+
+
+def _read(client: Client, redirect_uri: str, parameters: Parameters, base_url: str) -> Asking:
+    if clients.CODE not in client.grant_types:
+        raise OAuthError("unauthorized_client", "This client may not use authorization_code.")
+    scopes = protocol.granted_scopes(parameters, client)
+    prompt = parameters.get("prompt")
+    if prompt not in PROMPTS:
+        raise invalid_request("prompt may be consent or none.")
+    return Asking(
+        client=client,
+        redirect_uri=redirect_uri,
+        named_uri=parameters.get("redirect_uri") or None,
+        state=parameters.get("state"),
+        scopes=frozenset(scopes),
+        resources=frozenset(resources.checked(parameters.resources, base_url)),
+        code_challenge=_challenge(client, parameters),
+        prompt=prompt,
+    )
+
+
+def _challenge(client: Client, parameters: Parameters) -> str | None:
+    """PKCE (RFC 7636): S256 only; required of public clients, offered to all. Stricter than the RFC: no `plain`."""
+    challenge, method = parameters.get("code_challenge"), parameters.get("code_challenge_method")
+    if not challenge and not method:
+        if client.is_public:
+            raise invalid_request("code_challenge is missing: a public client must use PKCE.")
+        return None
+    if method != "S256":
+        raise invalid_request("code_challenge_method must be S256.")
+    if not _CHALLENGE.fullmatch(challenge):
+        raise invalid_request("code_challenge must be a SHA-256 in base64url without padding.")
+    return challenge
+
+
+def _location(
+    redirect_uri: str, state: str, base_url: str, *, code: str | None = None, error: OAuthError | None = None
+) -> str:
+    parameters = [("code", code)] if code else []
+    if error is not None:
+        parameters += [("error", error.error), ("error_description", error.message)]
+    if state:
+        parameters.append(("state", state))
+    location: str = add_params_to_uri(redirect_uri, [*parameters, ("iss", base_url)])
+    return location

@@ -1,0 +1,167 @@
+"""OAuth applications: registering, finding, authenticating and deleting them."""
+
+import hmac
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pynamodb.exceptions import UpdateError
+
+from chalicelib.core import clock, errors, ids, secrets, tables
+from chalicelib.credentials import scopes
+from chalicelib.limits import stale
+from chalicelib.oauth import grants, redirect_uris
+from chalicelib.oauth.tables import Client
+
+CLIENT_SECRET_KIND = "cs"  # noqa: S105 - a kind, no password
+GRANTABLE = frozenset({scopes.READ, scopes.WRITE})
+"""A token must never be able to make keys that outlive the consent."""
+
+CODE, REFRESH, CLIENT_CREDENTIALS = "authorization_code", "refresh_token", "client_credentials"
+DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
+GRANT_TYPES = (CODE, REFRESH, CLIENT_CREDENTIALS, DEVICE)
+CONFIDENTIAL_METHODS = ("client_secret_basic", "client_secret_post")
+AUTH_METHODS = (*CONFIDENTIAL_METHODS, "none")
+OWNED_MAX = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A new client and, this once, its secret; None for a public one."""
+
+    client: Client
+    secret: str | None
+
+    def __repr__(self) -> str:
+        """Leave the secret out of logs and tracebacks."""
+        return f"Registered({self.client.client_id})"
+
+
+def register(
+    *,
+    name: str,
+    uris: list[str],
+    auth_method: str,
+    grant_types: set[str],
+    wanted: set[str],
+    registered_by: str,
+    owner_id: str | None = None,
+    uri: str | None = None,
+    registration_digest: str | None = None,
+) -> Registered:
+    """Store a new client. Raises InvalidRequest for a redirect URI, grant type or scope that it can't have."""
+    public = auth_method == "none"
+    if public and CLIENT_CREDENTIALS in grant_types:
+        raise errors.InvalidRequest("A public client has no credentials to use client_credentials with.")
+    if CODE in grant_types and not uris:
+        raise errors.InvalidRequest("A client that uses authorization_code needs a redirect URI.")
+    if not wanted <= GRANTABLE:
+        raise errors.InvalidRequest(f"scope may hold {' and '.join(sorted(GRANTABLE))} only.")
+    secret = None if public else secrets.mint(CLIENT_SECRET_KIND)
+    client = Client(
+        ids.new("app"),
+        name=name,
+        redirect_uris=checked_uris(uris),
+        grant_types=grant_types,
+        scopes=wanted or set(GRANTABLE),
+        auth_method=auth_method,
+        registered_by=registered_by,
+        created_at=clock.now_ms(),
+        owner_id=owner_id,
+        secret_digest=secrets.digest(secret) if secret else None,
+        secret_hint=secrets.hint(secret) if secret else None,
+        registration_digest=registration_digest,
+        uri=uri,
+    )
+    client.save(condition=Client.client_id.does_not_exist())
+    return Registered(client, secret)
+
+
+def checked_uris(uris: list[str]) -> list[str]:
+    """Return redirect URIs that may be registered; raise InvalidRequest for any other."""
+    if len(uris) > redirect_uris.COUNT_MAX:
+        raise errors.InvalidRequest(f"A client has at most {redirect_uris.COUNT_MAX} redirect URIs.")
+    return [redirect_uris.registrable(uri) for uri in dict.fromkeys(uris)]
+
+
+def is_client_id(text: str) -> bool:
+    """Tell whether `text` has the shape of a client id: one of ours, or the https URL of a metadata document."""
+    return ids.is_id(text, "app") or (text.startswith("https://") and len(text) <= redirect_uris.LENGTH_MAX)
+
+
+def find(client_id: str) -> Client | None:
+    """Return a client by its id, or None when there is none, or it was deleted."""
+    if not is_client_id(client_id):
+        return None
+    try:
+        client: Client = Client.get(client_id, consistent_read=True)
+    except Client.DoesNotExist:
+        return None
+    return client if client.deleted_at is None else None
+
+
+def owned(owner_id: str, client_id: str) -> Client:
+    """Return an account's own client; raise NotFound when it has none of this id."""
+    client = find(client_id)
+    if client is None or client.owner_id != owner_id:
+        raise errors.NotFound("There is no such application.")
+    return client
+
+
+def owned_by(owner_id: str) -> Iterator[Client]:
+    """Return an account's clients, oldest first."""
+    for client in Client.by_owner.query(owner_id):
+        if client.deleted_at is None:
+            yield client
+
+
+def has_secret(client: Client, secret: str) -> bool:
+    """Tell whether `secret` is the client's."""
+    return client.secret_digest is not None and hmac.compare_digest(client.secret_digest, secrets.digest(secret))
+
+
+def rotate_secret(client: Client) -> str:
+    """Give a confidential client another secret and return it; the old one stops at once.
+
+    Raises Conflict when the client was deleted, or its secret was rotated, at the same moment.
+    """
+    secret = secrets.mint(CLIENT_SECRET_KIND)
+    try:
+        client.update(
+            actions=[
+                Client.secret_digest.set(secrets.digest(secret)),
+                Client.secret_hint.set(secrets.hint(secret)),
+            ],
+            # Of two rotations at once one wins: the loser's page must not show a secret that never works.
+            condition=Client.deleted_at.does_not_exist() & (Client.secret_digest == client.secret_digest),
+        )
+    except UpdateError as error:
+        if not tables.refused(error):
+            raise
+        raise errors.Conflict("The application was changed meanwhile. Look at it again, then repeat this.") from None
+    return secret
+
+
+def change(client: Client, *, name: str, uris: list[str]) -> None:
+    """Give a client another name and other redirect URIs. Raises InvalidRequest, or NotFound when it is deleted."""
+    try:
+        client.update(
+            actions=[Client.name.set(name), Client.redirect_uris.set(checked_uris(uris))],
+            condition=Client.deleted_at.does_not_exist() & Client.created_at.exists(),
+        )
+    except UpdateError as error:
+        if not tables.refused(error):
+            raise
+        raise errors.NotFound("There is no such application.") from None
+
+
+def delete(client: Client) -> None:
+    """Delete a client: its own tokens and every grant it was given end at the next request.
+
+    The client's own mark comes first: from then on nothing is issued to it, so the list of its grants can't grow.
+    """
+    now_ms = clock.now_ms()
+    client.update(actions=[Client.deleted_at.set(now_ms)], condition=Client.created_at.exists())
+    for grant in grants.of_client(client.client_id):
+        grants.revoke(grant)
+    if client.owner_id is not None:
+        stale.mark(client.owner_id)

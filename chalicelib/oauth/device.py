@@ -1,0 +1,146 @@
+"""The device flow (RFC 8628): a device shows a code, a person types it elsewhere and decides; the device polls."""
+
+from dataclasses import dataclass
+
+from pynamodb.exceptions import TransactWriteError, UpdateError
+from pynamodb.expressions.update import Action
+
+from chalicelib.core import clock, errors, randomness, secrets, tables
+from chalicelib.oauth import clients, consent, grants
+from chalicelib.oauth.tables import Client, Grant, Ticket
+
+LIVES_S = 600
+INTERVAL_S = 5
+SLOWER_BY_S = 5
+"""RFC 8628 §3.5: each `slow_down` makes the interval longer."""
+DEVICE_KIND, USER_CODE_KIND = "dc", "uc"
+APPROVED, DENIED = "approved", "denied"
+
+_LETTERS = "BCDFGHJKLMNPQRSTVWXZ"
+"""RFC 8628 §6.1: no vowels, so no words; 20 letters at 8 places are 34 bits for ten minutes, with few tries."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A device that waits for a person to decide."""
+
+    ticket: Ticket
+    client: Client
+
+
+def start(client: Client, *, scopes: set[str], resources: set[str], base_url: str) -> dict[str, object]:
+    """Open a device authorization and return its answer (RFC 8628 §3.2)."""
+    secret = secrets.mint(DEVICE_KIND)
+    user_code = "".join(_LETTERS[randomness.below(len(_LETTERS))] for _ in range(8))
+    expires_at = clock.now_ms() + LIVES_S * 1000
+    dies_at = expires_at // 1000 + grants.KEPT_S
+    ticket = Ticket(
+        secrets.digest(secret),
+        kind=DEVICE_KIND,
+        client_id=client.client_id,
+        scopes=scopes,
+        resources=resources or None,
+        expires_at=expires_at,
+        user_code=user_code,
+        interval_s=INTERVAL_S,
+        dies_at=dies_at,
+    )
+    pointer = Ticket(
+        _digest(user_code),
+        kind=USER_CODE_KIND,
+        client_id=client.client_id,
+        expires_at=expires_at,
+        device_digest=ticket.digest,
+        dies_at=expires_at // 1000,
+    )
+    with tables.transaction() as write:
+        write.save(ticket, condition=Ticket.digest.does_not_exist())
+        # Of two devices with one code the second is refused: a person must never decide for another's.
+        write.save(pointer, condition=Ticket.digest.does_not_exist() | (Ticket.expires_at <= clock.now_ms()))
+    shown = f"{user_code[:4]}-{user_code[4:]}"
+    return {
+        "device_code": secret,
+        "user_code": shown,
+        "verification_uri": f"{base_url}/device",
+        "verification_uri_complete": f"{base_url}/device?user_code={shown}",
+        "expires_in": LIVES_S,
+        "interval": INTERVAL_S,
+    }
+
+
+def pending(typed: str) -> Pending:
+    """Return the device whose code was `typed`, in any letter case; raise NotFound when none waits with it."""
+    letters = "".join(letter for letter in typed.upper() if letter in _LETTERS)
+    try:
+        pointer = Ticket.get(_digest(letters), consistent_read=True)
+        ticket = Ticket.get(str(pointer.device_digest), consistent_read=True)
+    except Ticket.DoesNotExist:
+        raise errors.NotFound(
+            "No device waits with this code. Look at the device, and type the code it shows now."
+        ) from None
+    client = clients.find(ticket.client_id)
+    if client is None or ticket.decision is not None or ticket.expires_at <= clock.now_ms():
+        raise errors.NotFound("This code is used or too old. Start again on the device.")
+    return Pending(ticket, client)
+
+
+def approve(waiting: Pending, account_id: str) -> None:
+    """Say yes for an account; raise NotFound when it was decided, or ran out, meanwhile."""
+    ticket = waiting.ticket
+    scopes, resources = set(ticket.scopes or ()), set(ticket.resources or ())
+    grant = grants.new(account_id, ticket.client_id, scopes=scopes, resources=resources)
+    _decide(ticket, APPROVED, account_id, grant)
+    consent.remember(account_id, ticket.client_id, scopes=scopes, resources=resources)
+
+
+def deny(waiting: Pending, account_id: str) -> None:
+    """Say no; raise NotFound when it was decided, or ran out, meanwhile."""
+    _decide(waiting.ticket, DENIED, account_id, None)
+
+
+def polls_too_fast(ticket: Ticket) -> bool:
+    """Tell whether a waiting device asks sooner than its interval allows, and make the interval longer if so."""
+    now_ms = clock.now_ms()
+    interval_s = ticket.interval_s or INTERVAL_S
+    try:
+        # Of two polls at once one is in time: the other finds the moment taken.
+        Ticket(ticket.digest).update(
+            actions=[Ticket.polled_at.set(now_ms)],
+            condition=Ticket.polled_at.does_not_exist() | (Ticket.polled_at <= now_ms - interval_s * 1000),
+        )
+    except UpdateError as error:
+        if not tables.refused(error):
+            raise
+        actions: list[Action] = [Ticket.polled_at.set(now_ms), Ticket.interval_s.set(interval_s + SLOWER_BY_S)]
+        Ticket(ticket.digest).update(actions=actions, condition=Ticket.kind.exists())
+        return True
+    return False
+
+
+def _decide(ticket: Ticket, decision: str, account_id: str, grant: Grant | None) -> None:
+    now_ms = clock.now_ms()
+    actions: list[Action] = [
+        Ticket.decision.set(decision),
+        Ticket.account_id.set(account_id),
+        Ticket.granted_at.set(now_ms),
+    ]
+    if grant is not None:
+        actions.append(Ticket.grant_id.set(grant.id))
+    try:
+        with tables.transaction() as write:
+            if grant is not None:
+                write.save(grant, condition=Grant.account_id.does_not_exist())
+            write.update(
+                Ticket(ticket.digest),
+                actions=actions,
+                # Decided once: of a yes and a no at the same moment the first stands.
+                condition=Ticket.decision.does_not_exist() & (Ticket.expires_at > now_ms),
+            )
+    except TransactWriteError as error:
+        if not tables.refused(error):
+            raise
+        raise errors.NotFound("This code is used or too old. Start again on the device.") from None
+
+
+def _digest(user_code: str) -> str:
+    return secrets.digest(f"user code {user_code}")

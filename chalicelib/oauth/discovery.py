@@ -1,0 +1,37 @@
+"""What a client can find out by itself: the authorization server (RFC 8414) and the API it protects (RFC 9728)."""
+
+from chalicelib.oauth import clients
+
+
+def server(issuer: str) -> dict[str, object]:
+    """Return the authorization server's metadata."""
+    return {
+        "issuer": issuer,
+        "authorization_endpoint": f"{issuer}/oauth/authorize",
+        "token_endpoint": f"{issuer}/oauth/token",
+        "registration_endpoint": f"{issuer}/oauth/register",
+        "revocation_endpoint": f"{issuer}/oauth/revoke",
+        "introspection_endpoint": f"{issuer}/oauth/introspect",
+        "device_authorization_endpoint": f"{issuer}/oauth/device_authorization",
+        "scopes_supported": sorted(clients.GRANTABLE),
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
+        "grant_types_supported": list(clients.GRANT_TYPES),
+        "token_endpoint_auth_methods_supported": list(clients.AUTH_METHODS),
+        "revocation_endpoint_auth_methods_supported": list(clients.AUTH_METHODS),
+        "introspection_endpoint_auth_methods_supported": list(clients.CONFIDENTIAL_METHODS),
+        "code_challenge_methods_supported": ["S256"],
+        "authorization_response_iss_parameter_supported": True,
+        "client_id_metadata_document_supported": True,
+        "service_documentation": f"{issuer}/",
+    }
+
+
+def protected_resource(resource: str, issuer: str) -> dict[str, object]:
+    """Return the metadata of this API, or of a path of it, as a resource."""
+    return {
+        "resource": resource,
+        "authorization_servers": [issuer],
+        "scopes_supported": sorted(clients.GRANTABLE),
+        "bearer_methods_supported": ["header"],
+    }

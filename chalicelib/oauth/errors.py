@@ -1,0 +1,42 @@
+"""OAuth's refusals: `error` and `error_description` (RFC 6749 §5.2), with our messages for people."""
+
+from chalicelib.core.errors import LatchkeyError
+
+
+class OAuthError(LatchkeyError):
+    """A refusal in OAuth's own words."""
+
+    status = 400
+
+    def __init__(
+        self, error: str, description: str, *, status: int = 400, headers: dict[str, str] | None = None
+    ) -> None:
+        """Take the registered `error` code; the `description` is ASCII without quotes, as the RFC asks."""
+        super().__init__(description.replace('"', "'").replace("\\", "/"), headers)
+        self.error = error
+        self.status = status
+
+
+def invalid_request(description: str) -> OAuthError:
+    """A parameter is missing, repeated, unknown or malformed."""
+    return OAuthError("invalid_request", description)
+
+
+def invalid_client(description: str = "The client is unknown, or its authentication failed.") -> OAuthError:
+    """Client authentication failed; the header names the scheme (RFC 6749 §5.2)."""
+    return OAuthError("invalid_client", description, status=401, headers={"WWW-Authenticate": 'Basic realm="latchkey"'})
+
+
+def invalid_grant(description: str = "The code or token is invalid, expired, used or not yours.") -> OAuthError:
+    """The code or refresh token can't be used; which of the reasons it is, a stranger must not learn."""
+    return OAuthError("invalid_grant", description)
+
+
+def invalid_scope() -> OAuthError:
+    """More was asked for than may be had."""
+    return OAuthError("invalid_scope", "The scope is unknown, or more than this client may have.")
+
+
+def invalid_target() -> OAuthError:
+    """A resource that isn't ours to give access to (RFC 8707 §2)."""
+    return OAuthError("invalid_target", "The resource is unknown here.")

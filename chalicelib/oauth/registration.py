@@ -1,0 +1,159 @@
+"""Clients that register themselves (RFC 7591) and manage what they registered (RFC 7592).
+
+Such a client is unverified: the consent page says so. One that nobody ever approves is forgotten after 30 days.
+"""
+
+import hmac
+import json
+from typing import Any
+
+from pynamodb.exceptions import UpdateError
+
+from chalicelib.core import clock, secrets, settings, tables
+from chalicelib.core.errors import InvalidRequest
+from chalicelib.credentials import scopes
+from chalicelib.oauth import clients
+from chalicelib.oauth.errors import OAuthError
+from chalicelib.oauth.tables import Client
+
+UNUSED_KEPT_S = 30 * 86_400
+REGISTRATION_KIND = "ra"
+_TEXT_MAX = 100
+
+
+def may_register(authorization: str) -> None:
+    """Raise OAuthError unless whoever asks may register a client: anybody, nobody, or holders of the initial token."""
+    setting = settings.current().registration
+    if setting == "open":
+        return
+    presented = secrets.digest(_bearer(authorization))
+    if setting == "closed" or not hmac.compare_digest(presented, setting):
+        raise _no_token()
+
+
+def register(raw: bytes | str, base_url: str) -> dict[str, object]:
+    """Store a client as it describes itself and return its information, secrets included this once."""
+    wanted = _metadata(raw)
+    token = secrets.mint(REGISTRATION_KIND)
+    try:
+        made = clients.register(**wanted, registered_by="self", registration_digest=secrets.digest(token))
+    except InvalidRequest as error:
+        raise _metadata_error(error) from None
+    made.client.update(actions=[Client.dies_at.set(clock.now_s() + UNUSED_KEPT_S)])
+    answer = information(made.client, base_url) | {"registration_access_token": token}
+    if made.secret is not None:
+        answer |= {"client_secret": made.secret, "client_secret_expires_at": 0}
+    return answer
+
+
+def authenticated(client_id: str, authorization: str) -> Client:
+    """Return the client that a registration token manages: its own and no other (RFC 7592 §2)."""
+    client = clients.find(client_id)
+    stored = client.registration_digest if client else None
+    if client is None or stored is None or not hmac.compare_digest(stored, secrets.digest(_bearer(authorization))):
+        raise _no_token()
+    return client
+
+
+def replace(client: Client, raw: bytes | str, base_url: str) -> dict[str, object]:
+    """Put another description in place of the client's (RFC 7592 §2.2). Whether it is public can't change."""
+    wanted = _metadata(raw)
+    if (wanted["auth_method"] == "none") != client.is_public:
+        raise OAuthError(
+            "invalid_client_metadata", "token_endpoint_auth_method can't change between none and a secret."
+        )
+    try:
+        client.update(
+            actions=[
+                Client.name.set(wanted["name"]),
+                Client.redirect_uris.set(clients.checked_uris(wanted["uris"])),
+                Client.grant_types.set(wanted["grant_types"]),
+                Client.scopes.set(wanted["wanted"] or set(clients.GRANTABLE)),
+                Client.auth_method.set(wanted["auth_method"]),
+            ],
+            condition=Client.deleted_at.does_not_exist() & Client.created_at.exists(),
+        )
+    except InvalidRequest as error:
+        raise _metadata_error(error) from None
+    except UpdateError as error:
+        if not tables.refused(error):
+            raise
+        raise _no_token() from None
+    return information(client, base_url)
+
+
+def information(client: Client, base_url: str) -> dict[str, object]:
+    """Return what is known of a client, without its secrets (RFC 7591 §3.2.1)."""
+    information: dict[str, object] = {
+        "client_id": client.client_id,
+        "client_id_issued_at": client.created_at // 1000,
+        "client_name": client.name,
+        "redirect_uris": list(client.redirect_uris),
+        "grant_types": [kind for kind in clients.GRANT_TYPES if kind in client.grant_types],
+        "response_types": ["code"] if clients.CODE in client.grant_types else [],
+        "token_endpoint_auth_method": client.auth_method,
+        "scope": " ".join(scopes.in_order(client.scopes)),
+        "registration_client_uri": f"{base_url}/oauth/register/{client.client_id}",
+    }
+    return information | ({"client_uri": client.uri} if client.uri else {})
+
+
+def _metadata(raw: bytes | str) -> dict[str, Any]:
+    """Return the described client, defaults filled in (RFC 7591 §2); what we don't know is ignored, as the RFC asks."""
+    try:
+        given = json.loads(raw)
+    except (ValueError, RecursionError):
+        given = None
+    if not isinstance(given, dict):
+        raise OAuthError("invalid_client_metadata", "The body must be a JSON object.")
+    grant_types = _words(given, "grant_types", clients.GRANT_TYPES, [clients.CODE])
+    _words(given, "response_types", ("code",), ["code"])
+    method = _text(given, "token_endpoint_auth_method", "client_secret_basic")
+    if method not in clients.AUTH_METHODS:
+        raise OAuthError("invalid_client_metadata", "token_endpoint_auth_method is unknown here.")
+    uris = given.get("redirect_uris", [])
+    if not isinstance(uris, list) or not all(isinstance(uri, str) for uri in uris):
+        raise OAuthError("invalid_redirect_uri", "redirect_uris must be a list of strings.")
+    return {
+        "name": _text(given, "client_name", "Unnamed application")[:_TEXT_MAX],
+        "uris": uris,
+        "auth_method": method,
+        "grant_types": set(grant_types),
+        # What isn't ours to give is left out, not refused: clients ask for OpenID's scopes by habit.
+        "wanted": set(_text(given, "scope", "").split()) & clients.GRANTABLE,
+        "uri": _text(given, "client_uri", "")[:_TEXT_MAX] or None,
+    }
+
+
+def _words(given: dict[str, Any], name: str, known: tuple[str, ...], default: list[str]) -> list[str]:
+    words = given.get(name, default)
+    if not isinstance(words, list) or not words or not all(word in known for word in words if isinstance(word, str)):
+        raise OAuthError("invalid_client_metadata", f"{name} may hold {', '.join(known)} only.")
+    if not all(isinstance(word, str) for word in words):
+        raise OAuthError("invalid_client_metadata", f"{name} must be a list of strings.")
+    return words
+
+
+def _text(given: dict[str, Any], name: str, default: str) -> str:
+    text = given.get(name, default)
+    if not isinstance(text, str) or not text.isprintable():
+        raise OAuthError("invalid_client_metadata", f"{name} must be a text on one line.")
+    return text.strip()
+
+
+def _metadata_error(error: InvalidRequest) -> OAuthError:
+    about_uri = "redirect URI" in error.message
+    description = error.message.replace('"', "").replace("\\", "")
+    return OAuthError("invalid_redirect_uri" if about_uri else "invalid_client_metadata", description)
+
+
+def _bearer(authorization: str) -> str:
+    scheme, _, token = authorization.strip().partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def _no_token() -> OAuthError:
+    challenge = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
+    return OAuthError(
+        "invalid_token", "A registration token is needed, and this is none.", status=401, headers=challenge
+    )

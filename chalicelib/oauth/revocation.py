@@ -1,0 +1,96 @@
+"""Giving tokens back (RFC 7009) and asking about one's own (RFC 7662)."""
+
+from pynamodb.exceptions import UpdateError
+
+from chalicelib.core import clock, secrets, tables
+from chalicelib.credentials import scopes
+from chalicelib.credentials.tables import Credential
+from chalicelib.limits import stale
+from chalicelib.oauth import grants
+from chalicelib.oauth.errors import OAuthError, invalid_grant
+from chalicelib.oauth.tables import Client, Grant, Ticket
+from chalicelib.oauth.tokens import REFRESH_KIND
+
+
+def revoke(client: Client, secret: str) -> None:
+    """End a token of the client's: an access token by itself, a refresh token with its whole grant.
+
+    An unknown token is as good as revoked (RFC 7009 §2.2). Raises invalid_grant for another client's.
+    """
+    found = _found(secret)
+    if found is None:
+        return
+    if found.client_id != client.client_id:
+        raise invalid_grant("The token belongs to another client.")
+    told = _end_token(found) if isinstance(found, Credential) else _end_grant(found)
+    if not told:
+        raise OAuthError(
+            "temporarily_unavailable", "The token is revoked but may work for 5 minutes. Repeat.", status=503
+        )
+
+
+def introspect(client: Client, secret: str, issuer: str) -> dict[str, object]:
+    """Return what a token of the client's is good for; of any other only that it isn't active (RFC 7662 §2.2)."""
+    found = _found(secret)
+    if found is None or found.client_id != client.client_id or not _is_live(found):
+        return {"active": False}
+    answer: dict[str, object] = {
+        "active": True,
+        "scope": " ".join(scopes.in_order(found.scopes or ())),
+        "client_id": found.client_id,
+        "token_type": "Bearer" if isinstance(found, Credential) else "refresh_token",
+        "exp": (found.expires_at or 0) // 1000,
+        "sub": str(found.account_id),
+        "iss": issuer,
+    }
+    if isinstance(found, Credential):
+        answer["iat"] = found.created_at // 1000
+    if found.resources:
+        answer["aud"] = sorted(found.resources)
+    return answer
+
+
+def _found(secret: str) -> Credential | Ticket | None:
+    """Look where the token's own kind says; a client's token_type_hint could only be wrong."""
+    kind, digest = secrets.kind_of(secret), secrets.digest(secret)
+    try:
+        if kind == secrets.ACCESS_TOKEN_KIND:
+            return Credential.get(digest, consistent_read=True)
+        if kind == REFRESH_KIND:
+            return Ticket.get(digest, consistent_read=True)
+    except (Credential.DoesNotExist, Ticket.DoesNotExist):
+        pass
+    return None
+
+
+def _is_live(found: Credential | Ticket) -> bool:
+    if isinstance(found, Credential):
+        if not found.is_live():
+            return False
+    elif found.consumed_at is not None or found.expires_at <= clock.now_ms():
+        return False
+    if found.grant_id is None:
+        return True
+    try:
+        return Grant.get(found.grant_id, consistent_read=True).is_live()
+    except Grant.DoesNotExist:
+        return False
+
+
+def _end_token(token: Credential) -> bool:
+    try:
+        token.update(
+            actions=[Credential.revoked_at.set(clock.now_ms())],
+            condition=Credential.id.exists() & Credential.revoked_at.does_not_exist(),
+        )
+    except UpdateError as error:
+        if not tables.refused(error):
+            raise
+    return stale.mark(token.account_id)
+
+
+def _end_grant(ticket: Ticket) -> bool:
+    try:
+        return grants.revoke(Grant.get(str(ticket.grant_id), consistent_read=True))
+    except Grant.DoesNotExist:
+        return True

@@ -1,0 +1,151 @@
+"""Where clients, consents, grants and tickets lie. Times are epoch milliseconds, but for the TTL."""
+
+from pynamodb.attributes import BinaryAttribute, ListAttribute, UnicodeAttribute, UnicodeSetAttribute
+from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
+
+from chalicelib.core import clock, tables
+
+
+class ByOwner(GlobalSecondaryIndex["Client"]):
+    """The clients that an account registered, oldest first."""
+
+    class Meta:
+        index_name = "by_owner"
+        projection = AllProjection()
+
+    owner_id = UnicodeAttribute(hash_key=True)
+    client_id = UnicodeAttribute(range_key=True)
+
+
+class Client(tables.Table):
+    """An OAuth application."""
+
+    class Meta(tables.Meta):
+        table = "clients"
+
+    client_id = UnicodeAttribute(hash_key=True)
+    name = UnicodeAttribute()
+    redirect_uris: ListAttribute[str] = ListAttribute(default=list)
+    grant_types = UnicodeSetAttribute()
+    scopes = UnicodeSetAttribute()
+    auth_method = UnicodeAttribute()
+    """`none` for a public client, else how it says it sends its secret."""
+    registered_by = UnicodeAttribute()
+    """`account`, `self` (RFC 7591) or `document` (client ID metadata document)."""
+    created_at = tables.Whole()
+    owner_id = UnicodeAttribute(null=True)
+    secret_digest = UnicodeAttribute(null=True)
+    secret_hint = UnicodeAttribute(null=True)
+    registration_digest = UnicodeAttribute(null=True)
+    uri = UnicodeAttribute(null=True)
+    deleted_at = tables.Whole(null=True)
+    fetched_at = tables.Whole(null=True)
+    dies_at = tables.DiesAt(null=True)
+
+    by_owner = ByOwner()
+
+    @property
+    def is_public(self) -> bool:
+        """Tell whether it keeps no secret (RFC 6749 §2.1)."""
+        return self.auth_method == "none"
+
+
+class Consent(tables.Table):
+    """An account's remembered yes to a client."""
+
+    class Meta(tables.Meta):
+        table = "consents"
+
+    account_id = UnicodeAttribute(hash_key=True)
+    client_id = UnicodeAttribute(range_key=True)
+    scopes = UnicodeSetAttribute()
+    resources = UnicodeSetAttribute(null=True)
+    given_at = tables.Whole()
+
+
+class GrantsByAccount(GlobalSecondaryIndex["Grant"]):
+    """The grants that an account gave, oldest first."""
+
+    class Meta:
+        index_name = "by_account"
+        projection = AllProjection()
+
+    account_id = UnicodeAttribute(hash_key=True)
+    id = UnicodeAttribute(range_key=True)
+
+
+class GrantsByClient(GlobalSecondaryIndex["Grant"]):
+    """The grants that a client was given, oldest first."""
+
+    class Meta:
+        index_name = "by_client"
+        projection = AllProjection()
+
+    client_id = UnicodeAttribute(hash_key=True)
+    id = UnicodeAttribute(range_key=True)
+
+
+class Grant(tables.Table):
+    """One approval's family of tokens."""
+
+    class Meta(tables.Meta):
+        table = "grants"
+
+    id = UnicodeAttribute(hash_key=True)
+    account_id = UnicodeAttribute()
+    client_id = UnicodeAttribute()
+    scopes = UnicodeSetAttribute()
+    resources = UnicodeSetAttribute(null=True)
+    created_at = tables.Whole()
+    expires_at = tables.Whole()
+    revoked_at = tables.Whole(null=True)
+    dies_at = tables.DiesAt(null=True)
+
+    by_account = GrantsByAccount()
+    by_client = GrantsByClient()
+
+    def is_live(self) -> bool:
+        """Tell whether its tokens may still work."""
+        return self.revoked_at is None and self.expires_at > clock.now_ms()
+
+
+class TicketsByGrant(GlobalSecondaryIndex["Ticket"]):
+    """The tickets of a grant."""
+
+    class Meta:
+        index_name = "by_grant"
+        projection = AllProjection()
+
+    grant_id = UnicodeAttribute(hash_key=True)
+    digest = UnicodeAttribute(range_key=True)
+
+
+class Ticket(tables.Table):
+    """A one-time secret exchanged for tokens: authorization code, refresh token, device code."""
+
+    class Meta(tables.Meta):
+        table = "tickets"
+
+    digest = UnicodeAttribute(hash_key=True)
+    kind = UnicodeAttribute()
+    client_id = UnicodeAttribute()
+    scopes = UnicodeSetAttribute(null=True)
+    resources = UnicodeSetAttribute(null=True)
+    expires_at = tables.Whole()
+    account_id = UnicodeAttribute(null=True)
+    grant_id = UnicodeAttribute(null=True)
+    granted_at = tables.Whole(null=True)
+    consumed_at = tables.Whole(null=True)
+    redirect_uri = UnicodeAttribute(null=True)
+    code_challenge = UnicodeAttribute(null=True)
+    # A rotated refresh token: its last answer, sealed with a key that only its holder can derive (see `sealed`).
+    sealed = BinaryAttribute(null=True, legacy_encoding=False)
+    # A device code: what the person is asked to type, how it was decided, and how often the device may ask.
+    user_code = UnicodeAttribute(null=True)
+    device_digest = UnicodeAttribute(null=True)
+    decision = UnicodeAttribute(null=True)
+    polled_at = tables.Whole(null=True)
+    interval_s = tables.Whole(null=True)
+    dies_at = tables.DiesAt(null=True)
+
+    by_grant = TicketsByGrant()
