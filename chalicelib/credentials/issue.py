@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 
 from pynamodb.exceptions import TransactWriteError
+from pynamodb.expressions.condition import Condition
 
+from chalicelib.accounts import mail
 from chalicelib.accounts.tables import Account, Ticket
 from chalicelib.core import clock, errors, ids, secrets, settings, tables
 from chalicelib.credentials import live_keys, scopes
@@ -33,7 +35,7 @@ def issue_key(
 
     `form` is the ticket of the form it was asked for with: it is spent with the key, so a reload makes no second one.
     Raises InvalidRequest when a scope is not the maker's own or the key would outlive the maker, Conflict when the
-    account has as many live keys as it may or the form was used already.
+    account has as many live keys as it may, its address isn't proven where mail is sent, or the form was used already.
     """
     for scope in wanted:
         if scope not in maker.scopes:
@@ -46,7 +48,7 @@ def issue_key(
             f"expires_in_s may be at most {left_s}: no key outlives the credential that makes it."
         )
     issued = new_key(maker.account_id, name=name, wanted=wanted, expires_at=expires_at, made_by=maker.credential_id)
-    put_beside_the_others(issued, None if form is None else _spent(form, maker.account_id))
+    put_beside_the_others(issued, None if form is None else _spent(form, maker.account_id), maker)
     return issued
 
 
@@ -71,12 +73,14 @@ def new_key(
     return Issued(key, secret)
 
 
-def put_beside_the_others(issued: Issued, spent: Ticket | None = None) -> None:
+def put_beside_the_others(issued: Issued, spent: Ticket | None = None, maker: Verdict | None = None) -> None:
     """Store a key and count it, in one transaction that two makers of a last allowed key can't both win.
 
-    Raises Conflict when the account has as many live keys as it may, or the ticket `spent` was spent before.
+    `maker` is who asks for it; None for the operator. Raises Conflict when the account has as many live keys as it may,
+    the maker may not have one, or the ticket `spent` was spent before.
     """
     account = Account(issued.key.account_id)
+    only_if = None if maker is None else _may_have_one(maker)
     ended: dict[str, int] = {}
     while True:
         try:
@@ -84,16 +88,27 @@ def put_beside_the_others(issued: Issued, spent: Ticket | None = None) -> None:
                 write.save(issued.key, condition=Credential.digest.does_not_exist())
                 if spent is not None:
                     write.save(spent, condition=Ticket.digest.does_not_exist())
-                live_keys.count_in(write, account, issued.key, ended)
+                live_keys.count_in(write, account, issued.key, ended, only_if=only_if)
         except TransactWriteError as error:
             if not tables.refused(error):
                 raise
             if spent is not None and _SPENT in tables.refused(error):
                 raise errors.Conflict("This form was used already. Its key is in the list.") from None
-            # Keys that ended by themselves still stand in the count: take them out with the next try, or give up.
-            ended = live_keys.ended_among(error, already_tried=ended)
+            stood = live_keys.account_in(error)
+            if maker is not None and mail.is_configured() and "email_verified_at" not in stood:
+                raise errors.Conflict("Confirm your email address first: we have sent you a link.") from None
+            # Keys that ended by themselves still stand in the count: take them out with the next try. A refusal that
+            # leaves room means that another maker got ahead, so there is an end to this.
+            ended = live_keys.ended_among(stood, maker)
         else:
             return
+
+
+def _may_have_one(maker: Verdict) -> Condition:
+    condition = live_keys.not_over(maker)
+    if mail.is_configured():
+        condition &= Account.email_verified_at.exists()
+    return condition
 
 
 _SPENT = 1

@@ -6,7 +6,7 @@ More would neither be managed by a person nor fit the counters' one write unit (
 from typing import Any
 
 from pynamodb.exceptions import TransactWriteError
-from pynamodb.expressions.condition import size
+from pynamodb.expressions.condition import Condition, size
 from pynamodb.expressions.operand import Path
 from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
@@ -14,6 +14,7 @@ from pynamodb.transactions import TransactWrite
 from chalicelib.accounts.tables import Account
 from chalicelib.core import clock, errors
 from chalicelib.credentials.tables import Credential
+from chalicelib.credentials.verdict import Verdict
 
 LIVE_MAX = 20
 
@@ -24,16 +25,19 @@ def count_in(
     key: Credential,
     ended: dict[str, int],
     *,
+    only_if: Condition | None = None,
     retiring: Credential | None = None,
 ) -> None:
     """Add to a transaction: count `key` in, take the `ended` out, and note the new end of a key that is `retiring`.
 
-    The condition wins the race of two makers for the last place; that an ended key's end is unchanged wins the one
-    against whoever gave it another.
+    `only_if` is what else must be so of the account. The condition wins the race of two makers for the last place; that
+    an ended key's end is unchanged wins the one against whoever gave it another.
     """
     actions: list[Action] = [_place(key.id).set(key.ends_at or 0)]
     leaving = dict(ended)
     condition = (Account.status == "active") & _place(key.id).does_not_exist()
+    if only_if is not None:
+        condition &= only_if
     if retiring is not None:
         if retiring.is_live():
             actions.append(_place(retiring.id).set(retiring.ends_at or 0))
@@ -53,16 +57,36 @@ def count_out(write: TransactWrite, account: Account, key: Credential) -> None:
     write.update(account, actions=[_place(key.id).remove()], condition=Account.id.exists())
 
 
-def ended_among(error: TransactWriteError, *, already_tried: dict[str, int]) -> dict[str, int]:
-    """Return the keys to take out of the count, from the account as a refused transaction showed it.
+def not_over(maker: Verdict) -> Condition:
+    """Return what must be so of the account for its `maker` to make a key: nothing has ended it since it was verified.
 
-    Raises Conflict when that would not make room, NotFound when there is no such active account.
+    Wins against whoever proves an address for the first time while someone who had the account before makes a key.
     """
-    account = next((reason.raw_item for reason in error.cancellation_reasons if reason and reason.raw_item), None)
+    since = Account.credentials_since
+    condition: Condition = since.does_not_exist() | (since <= maker.verified_at_ms)
+    return condition
+
+
+def account_in(error: TransactWriteError) -> dict[str, Any]:
+    """Return the account as a refused transaction showed it; raise NotFound when it isn't there, or isn't active."""
+    shown = (reason.raw_item for reason in error.cancellation_reasons if reason and reason.raw_item)
+    account = next((item for item in shown if "live_keys" in item), None)
     if account is None or account["status"]["S"] != "active":
         raise errors.NotFound("There is no such account.")
-    ended = {key_id: end_ms for key_id, end_ms in _ends(account).items() if 0 < end_ms <= clock.now_ms()}
-    if not ended or ended == already_tried:
+    return account
+
+
+def ended_among(account: dict[str, Any], maker: Verdict | None, *, places_freed: int = 0) -> dict[str, int]:
+    """Return the keys to take out of the count with the next try, of an `account` that refused one.
+
+    Empty when someone else took them out meanwhile: then there is room now. `places_freed` is how many live keys the
+    transaction itself ends. Raises Conflict when there would be no room, or its `maker` is over.
+    """
+    if maker is not None and int(account.get("credentials_since", {"N": "0"})["N"]) > maker.verified_at_ms:
+        raise errors.Conflict("What you are logged in with, or the key that asks for this, has ended meanwhile.")
+    ends = _ends(account)
+    ended = {key_id: end_ms for key_id, end_ms in ends.items() if 0 < end_ms <= clock.now_ms()}
+    if len(ends) - len(ended) >= LIVE_MAX + places_freed:
         raise errors.Conflict(
             f"An account has at most {LIVE_MAX} live keys. Revoke one that you don't use, then try again."
         )

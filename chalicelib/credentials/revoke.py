@@ -6,7 +6,7 @@ from pynamodb.expressions.condition import Condition
 from chalicelib.accounts.tables import Account
 from chalicelib.core import clock, errors, tables
 from chalicelib.credentials import live_keys
-from chalicelib.credentials.find import owned_key
+from chalicelib.credentials.find import keys_of, owned_key
 from chalicelib.credentials.issue import KEPT_PAST_END_S
 from chalicelib.credentials.tables import Credential
 from chalicelib.limits import stale
@@ -17,7 +17,26 @@ def revoke(account_id: str, key_id: str) -> None:
 
     Raises NotFound; Unavailable when it is revoked but not every function could be told: then it is worth repeating.
     """
-    key = owned_key(account_id, key_id)
+    _revoke(owned_key(account_id, key_id))
+    if not stale.mark(account_id):
+        raise errors.Unavailable(
+            "The key is revoked, but may be accepted for up to 5 more minutes. Revoke it again to be sure."
+        )
+
+
+def revoke_all(account_id: str) -> None:
+    """End every key of an account whose credentials one write on the account has just ended (see `accounts.links`).
+
+    They are refused already; this is for whoever looks at them, and ends what a function with a fast clock made just
+    before that write and dated after it.
+    """
+    for key in list(keys_of(account_id)):
+        if key.is_live():
+            _revoke(key)
+    stale.mark(account_id)
+
+
+def _revoke(key: Credential) -> None:
     while key.revoked_at is None:
         try:
             _end(key)
@@ -26,10 +45,6 @@ def revoke(account_id: str, key_id: str) -> None:
             if _OLD not in tables.refused(error):
                 raise
             key = Credential.from_raw_data(_raw(error))
-    if not stale.mark(account_id):
-        raise errors.Unavailable(
-            "The key is revoked, but may be accepted for up to 5 more minutes. Revoke it again to be sure."
-        )
 
 
 _OLD = 0

@@ -42,7 +42,8 @@ def rotate(maker: Verdict, key_id: str, grace_s: int) -> Issued:
                 key = _as_it_stands(error)
                 _explain(key)
             else:
-                ended = live_keys.ended_among(error, already_tried=ended)
+                stood = live_keys.account_in(error)
+                ended = live_keys.ended_among(stood, maker, places_freed=int(grace_s == 0))
         else:
             stale.mark(maker.account_id)
             return issued
@@ -68,7 +69,8 @@ def _replace(maker: Verdict, key: Credential, grace_s: int, ended: dict[str, int
     issued.key.predecessor_digest, issued.key.predecessor_ends_at = key.digest, retiring.ends_at
     with tables.transaction() as write:
         write.save(issued.key, condition=Credential.digest.does_not_exist())
-        live_keys.count_in(write, Account(maker.account_id), issued.key, ended, retiring=retiring)
+        only_if = live_keys.not_over(maker)
+        live_keys.count_in(write, Account(maker.account_id), issued.key, ended, only_if=only_if, retiring=retiring)
         write.update(
             Credential(key.digest),
             actions=[

@@ -1,6 +1,6 @@
 """Where credentials lie: under the digest of their secret, which the authorizer asks for with one GetItem."""
 
-from pynamodb.attributes import UnicodeAttribute, UnicodeSetAttribute
+from pynamodb.attributes import BooleanAttribute, UnicodeAttribute, UnicodeSetAttribute
 from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
 
 from chalicelib.core import clock, tables
@@ -37,6 +37,9 @@ class Credential(tables.Table):
     revoked_at = tables.Whole(null=True)
     client_id = UnicodeAttribute(null=True)
     grant_id = UnicodeAttribute(null=True)
+    resources = UnicodeSetAttribute(null=True)
+    # An access token for another resource of the owner's only (RFC 8707) is no credential here.
+    for_this_api = BooleanAttribute(null=True)
 
     # The neighbours in a key's lineage, so that one condition on one item decides whether it may be rotated.
     successor_id = UnicodeAttribute(null=True)

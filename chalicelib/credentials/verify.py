@@ -27,11 +27,11 @@ def bearer(authorization: str) -> str:
     return match[1]
 
 
-def verify(secret: str) -> Verdict:
-    """Return who `secret` speaks for and what it may do, as of now.
+def verify(secret: str, resource: str = "") -> Verdict:
+    """Return who `secret` speaks for and what it may do, as of now, at this API or at another `resource` (RFC 8707).
 
-    Raises InvalidApiKey when it is malformed, unknown, revoked or of an account that isn't active, TokenExpired when it
-    is past its end.
+    Raises InvalidApiKey when it is malformed, unknown, revoked, of an account that isn't active, or an access token for
+    elsewhere; TokenExpired when it is past its end.
     """
     if secrets.kind_of(secret) not in _ACCEPTED_KINDS:
         raise errors.InvalidApiKey
@@ -39,10 +39,12 @@ def verify(secret: str) -> Verdict:
     credential = _item("credentials", {"digest": {"S": secrets.digest(secret)}})
     if not credential or "revoked_at" in credential:
         raise errors.InvalidApiKey
-    account = _item("accounts", {"id": credential["account_id"]})
-    if not account or account["status"]["S"] != "active":
+    account, origins = _account_and_origins(credential)
+    if not account or account["status"]["S"] != "active" or not _lives(origins):
         raise errors.InvalidApiKey
     if int(credential["created_at"]["N"]) < int(account.get("credentials_since", {"N": "0"})["N"]):
+        raise errors.InvalidApiKey
+    if not _is_for(credential, resource):
         raise errors.InvalidApiKey
     ends_at_ms = _ends_at_ms(credential)
     if 0 < ends_at_ms <= clock.now_ms():
@@ -64,6 +66,30 @@ def _item(table: str, key: dict[str, Any]) -> dict[str, Any]:
     request = {"TableName": settings.current().table(table), "Key": key, "ConsistentRead": True}
     item: dict[str, Any] = wire.call("GetItem", request).get("Item", {})
     return item
+
+
+def _account_and_origins(credential: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Return the account and, of an access token, its client and its grant, if it has one. One call."""
+    if "client_id" not in credential:
+        return _item("accounts", {"id": credential["account_id"]}), []
+    accounts, grants, clients = (settings.current().table(name) for name in ("accounts", "grants", "clients"))
+    keys = {accounts: {"id": credential["account_id"]}, clients: {"client_id": credential["client_id"]}}
+    if "grant_id" in credential:
+        keys[grants] = {"id": credential["grant_id"]}
+    found = wire.batch_get(keys)
+    return found.get(accounts, {}), [found.get(table, {}) for table in keys if table != accounts]
+
+
+def _lives(origins: list[dict[str, Any]]) -> bool:
+    """A token dies with its grant and with its client."""
+    return not any(not origin or "revoked_at" in origin or "deleted_at" in origin for origin in origins)
+
+
+def _is_for(credential: dict[str, Any], resource: str) -> bool:
+    """A key is good for all that is the owner's; an access token for the resources it names, or for this API."""
+    if not resource:
+        return bool(credential.get("for_this_api", {"BOOL": True})["BOOL"])
+    return "client_id" not in credential or resource in credential.get("resources", {"SS": []})["SS"]
 
 
 def _ends_at_ms(credential: dict[str, Any]) -> int:
