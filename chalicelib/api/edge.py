@@ -14,13 +14,13 @@ from chalice.app import Blueprint, CORSConfig, Request, Response
 
 from chalicelib.api import answers, visitor
 from chalicelib.api.authorizer import authorizer
-from chalicelib.core import clock, errors, settings, telemetry
+from chalicelib.core import clock, errors, telemetry
 from chalicelib.credentials import standing
 from chalicelib.credentials.verdict import Verdict, from_context
 from chalicelib.limits import allowance
 from chalicelib.limits.admission import Refused, admit
 from chalicelib.limits.allowance import Allowance
-from chalicelib.limits.tiers import ANONYMOUS
+from chalicelib.limits.tiers import ANONYMOUS, Tier
 
 JSON = "application/json"
 ANY = "*/*"
@@ -48,9 +48,26 @@ class Exchange:
         return dict(self.request.query_params or {})
 
     @property
+    def took_ms(self) -> int:
+        """Return how long it has been on its way."""
+        return (clock.elapsed_ns() - self.started_ns) // 1_000_000
+
+    @property
     def id(self) -> str:
         """Return the gateway's id of this request."""
         return str(self.request.context.get("requestId", ""))
+
+    def admit_stranger(self) -> None:
+        """Count this request by where it comes from; raise Refused when that is too much."""
+        self.admit_as(visitor.subject(self.request), ANONYMOUS)
+
+    def admit_as(self, subject: str, tier: Tier) -> None:
+        """Count this request on `subject`; raise Refused when a limit of its is spent."""
+        try:
+            self.left = admit(subject, tier)
+        except Refused as refusal:
+            self.left = refusal.left
+            raise
 
 
 class PerSettings(CORSConfig):
@@ -84,7 +101,9 @@ class Rules:
     refusal: Callable[[errors.LatchkeyError, Exchange], Response] = _refusal
     """The form that its errors take."""
     counted: bool = True
-    """Whether its requests are counted; only what costs nothing is not."""
+    """Whether the edge counts its requests; a view that doesn't cost anything, or counts for itself, says no."""
+    cross_origin: bool = False
+    """Whether pages of the allowed origin may call it."""
 
 
 _BY_DEFAULT = Rules()
@@ -98,11 +117,12 @@ def route(
     The view is called with the Exchange and the path's parameters, and returns a body or a chalice Response. A request
     with a body must have the media type that it `takes`.
     """
-    return route_with(blueprint, path, methods=methods, rules=Rules(scopes=tuple(scopes)), takes=takes)
+    rules = Rules(scopes=tuple(scopes), cross_origin=path.startswith("/v1/"))
+    return route_with(blueprint, path, methods=methods, rules=rules, takes=(takes,))
 
 
 def route_with(
-    blueprint: Blueprint, path: str, *, methods: list[str], rules: Rules, takes: str = JSON
+    blueprint: Blueprint, path: str, *, methods: list[str], rules: Rules, takes: tuple[str, ...] = (JSON,)
 ) -> Callable[[View], View]:
     """Register a view under rules of its own."""
 
@@ -123,8 +143,8 @@ def route_with(
             path,
             methods=methods,
             name=view.__name__,
-            cors=CROSS_ORIGIN if path.startswith("/v1/") else None,
-            content_types=[takes] if reads_a_body else [ANY],
+            cors=CROSS_ORIGIN if rules.cross_origin else None,
+            content_types=list(takes) if reads_a_body else [ANY],
             **({"authorizer": authorizer} if rules.scopes else {}),
         )(answered)
         return view
@@ -164,7 +184,7 @@ def _pass(
         telemetry.error("edge_failed", request_id=exchange.id)
         response = rules.refusal(errors.InternalError(exchange.id), exchange)
     response.headers.update(allowance.headers(exchange.left) if exchange.left else allowance.NOBODY)
-    if exchange.request.path.startswith("/v1/"):
+    if rules.cross_origin:
         response.headers.update(answers.cross_origin())
     _log(exchange, decision, response.status_code)
     return response
@@ -185,7 +205,7 @@ def _admit(exchange: Exchange, rules: Rules) -> None:
                 caller, exchange.request.headers.get("authorization", "")
             )
         elif rules.counted:
-            exchange.left = admit(visitor.subject(exchange.request), ANONYMOUS)
+            exchange.admit_stranger()
     except Refused as refusal:
         exchange.left = refusal.left
         raise
@@ -198,15 +218,25 @@ def _require(exchange: Exchange, scopes: Iterable[str]) -> None:
 
 
 def _log(exchange: Exchange, decision: str, status: int) -> None:
-    caller = exchange.caller
-    telemetry.info(
+    """Write the one line of a request, which is its metrics too: requests by tier and status, refusals by limit."""
+    caller, metrics = exchange.caller, {"Requests": 1, "Latency": exchange.took_ms}
+    if status == 429:
+        metrics["Refusals"] = 1
+    if status == 401:
+        metrics["Unauthorized"] = 1
+    if status >= 500:
+        metrics["Faults"] = 1
+    telemetry.measured(
         "request",
+        metrics,
+        {
+            "tier": exchange.left.tier.name if exchange.left else "nobody",
+            "status_class": f"{status // 100}xx",
+            "decision": decision,
+        },
         request_id=exchange.id,
         route=f"{exchange.request.method} {exchange.request.path}",
         status=status,
-        decision=decision,
         account_id=caller.account_id if caller else None,
         credential_id=caller.credential_id if caller else None,
-        latency_ms=(clock.elapsed_ns() - exchange.started_ns) // 1_000_000,
-        stage=settings.current().stage,
     )

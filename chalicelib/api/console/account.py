@@ -5,6 +5,7 @@ from chalicelib.accounts import sign_up as signing_up
 from chalicelib.api.console.frame import SESSION, Gone, Shown, Visit
 from chalicelib.api.fields import Text
 from chalicelib.core import errors
+from chalicelib.credentials.revoke import revoke_all
 
 NAME = Text(most=100)
 
@@ -67,6 +68,7 @@ def delete(visit: Visit) -> Shown | Gone:
         own.delete(visit.person, password=visit.text("password"))
     except (errors.InvalidRequest, errors.Conflict) as error:
         return _account_page(visit, {"delete": error.message}, error.status)
+    revoke_all(visit.person.account.id)
     visit.set_cookie(SESSION, "", lives_s=0)
     return Gone("/login", "deleted")
 

@@ -1,5 +1,7 @@
 """The way in and out: the landing page, signing up, logging in and out, asking for another password."""
 
+from urllib.parse import parse_qs
+
 from chalicelib.accounts import log_in as logging_in
 from chalicelib.accounts import sessions
 from chalicelib.accounts import sign_up as signing_up
@@ -29,12 +31,13 @@ def show_landing(visit: Visit) -> Shown:
 
 def show_sign_up(visit: Visit) -> Shown:
     """Show the form to sign up."""
-    return Shown("signup", {"email": "", "name": "", "problem": None})
+    after = _after(visit, visit.query.get("next", ""))
+    return Shown("signup", {"email": "", "name": "", "next": after, "problem": None})
 
 
 def sign_up(visit: Visit) -> Shown:
     """Make an account; a known address gets the same answer."""
-    email, name = visit.text("email"), visit.text("name")
+    email, name, after = visit.text("email"), visit.text("name"), _after(visit, visit.text("next"))
     try:
         signing_up.sign_up(
             email=email,
@@ -43,13 +46,13 @@ def sign_up(visit: Visit) -> Shown:
             base_url=visit.base_url,
         )
     except errors.InvalidRequest as error:
-        return Shown("signup", {"email": email, "name": name, "problem": error.message}, error.status)
-    return Shown("signed_up", {"email": email})
+        return Shown("signup", {"email": email, "name": name, "next": after, "problem": error.message}, error.status)
+    return Shown("signed_up", {"email": email, "next": after})
 
 
 def show_log_in(visit: Visit) -> Shown | Gone:
     """Show the form to log in; someone who is logged in already goes on."""
-    after = local_path(visit.query.get("next", "/settings/keys"))
+    after = _after(visit, visit.query.get("next", ""))
     if visit.logged_in is not None:
         return Gone(after)
     return Shown("login", {"email": "", "next": after, "problem": None})
@@ -57,7 +60,7 @@ def show_log_in(visit: Visit) -> Shown | Gone:
 
 def log_in(visit: Visit) -> Shown | Gone:
     """Open a session, always a new one, and remember the device."""
-    email, after = visit.text("email"), local_path(visit.text("next") or "/settings/keys")
+    email, after = visit.text("email"), _after(visit, visit.text("next"))
     try:
         account = logging_in.log_in(
             email=email,
@@ -101,3 +104,20 @@ def forgot(visit: Visit) -> Shown:
     except errors.InvalidRequest as error:
         return Shown("forgot", {"email": email, "sent": False, "problem": error.message}, error.status)
     return Shown("forgot", {"email": email, "sent": True, "problem": None})
+
+
+def _after(visit: Visit, asked: str) -> str:
+    """Return where to go after log-in. When a client waits there, this page's forms may lead back to it, too."""
+    after = local_path(asked)
+    path, _, query = after.partition("?")
+    if path == "/oauth/authorize":
+        from chalicelib.oauth import authorize, parameters
+        from chalicelib.oauth import errors as oauth_errors
+
+        try:
+            target = authorize.form_target(parameters.of_query(parse_qs(query, keep_blank_values=True)))
+        except oauth_errors.OAuthError:
+            target = None
+        if target is not None:
+            visit.form_targets = (target,)
+    return after

@@ -23,6 +23,8 @@ FORM = "application/x-www-form-urlencoded"
 SESSION, DEVICE, VISIT = "latchkey", "latchkey-device", "latchkey-visit"
 SESSION_S, DEVICE_S = 14 * 86_400, 365 * 86_400
 FORM_BYTES_MAX = 64 * 1024
+HOME = "/settings/keys"
+"""Where people land after log-in."""
 
 
 class LogInFirst(Exception):
@@ -55,6 +57,13 @@ class Gone:
 
     path: str
     notice: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Away:
+    """Out of the house: to a client's redirect URI, which was checked."""
+
+    url: str
 
 
 @dataclass
@@ -131,7 +140,7 @@ class Visit:
         return f"__Host-{name}" if self.secure else name
 
 
-View = Callable[..., Shown | Gone]
+View = Callable[..., "Shown | Gone | Away"]
 
 
 def page(blueprint: Blueprint, method: str, path: str, view: str) -> None:
@@ -152,14 +161,14 @@ def page(blueprint: Blueprint, method: str, path: str, view: str) -> None:
             return _error_page(visit, error)
 
     shown.__name__ = f"{method.lower()}_{name}"
-    route_with(blueprint, path, methods=[method], rules=Rules(refusal=plain_error_page), takes=FORM)(shown)
+    route_with(blueprint, path, methods=[method], rules=Rules(refusal=plain_error_page), takes=(FORM,))(shown)
 
 
 def local_path(path: str) -> str:
-    """Return `path` when it leads to a page of this console, else "/settings/keys": no redirect leaves the house."""
+    """Return `path` when it leads to a page of this console, else to the keys: no redirect leaves the house."""
     is_local = path.startswith("/") and not path.startswith(("//", "/\\"))
     clean = path.isascii() and path.isprintable() and "\\" not in path and not urlsplit(path).netloc
-    return path if is_local and clean else "/settings/keys"
+    return path if is_local and clean else HOME
 
 
 def plain_error_page(error: errors.LatchkeyError, exchange: Exchange) -> Response:
@@ -193,7 +202,9 @@ def _read_form(visit: Visit) -> None:
         raise Forged
 
 
-def _answered(visit: Visit, result: Shown | Gone) -> Response:
+def _answered(visit: Visit, result: Shown | Gone | Away) -> Response:
+    if isinstance(result, Away):
+        return _sent_to(visit, result.url)
     if isinstance(result, Gone):
         notice = f"{'&' if '?' in result.path else '?'}done={quote(result.notice)}" if result.notice else ""
         return _gone(visit, result.path + notice)
@@ -201,8 +212,12 @@ def _answered(visit: Visit, result: Shown | Gone) -> Response:
 
 
 def _gone(visit: Visit, path: str) -> Response:
+    return _sent_to(visit, f"{visit.root}{path}")
+
+
+def _sent_to(visit: Visit, url: str) -> Response:
     headers = _headers(visit.form_targets, secure=visit.secure)
-    headers["Location"] = f"{visit.root}{path}" or "/"
+    headers["Location"] = url
     return Response("", headers=_with_cookies(headers, visit), status_code=303)
 
 

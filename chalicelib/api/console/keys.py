@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from chalicelib.accounts import mail
 from chalicelib.api.console.frame import Gone, Shown, Visit
 from chalicelib.api.fields import OneOf, SomeOf, Text
-from chalicelib.core import clock, errors, randomness
+from chalicelib.core import errors, randomness
 from chalicelib.credentials import change, find, issue, revoke, rotate, scopes
 from chalicelib.credentials.tables import Credential
 from chalicelib.credentials.verdict import Verdict
@@ -125,7 +125,8 @@ def maker(visit: Visit) -> Verdict:
         tier=tiers.BY_NAME[account.tier],
         client_id="",
         ends_at_ms=0,
-        verified_at_ms=clock.now_ms(),
+        # The account as it was read has seen what ended credentials up to then, and nothing later.
+        verified_at_ms=account.credentials_since,
     )
 
 

@@ -4,6 +4,7 @@ from chalicelib.accounts import letters, links, mail, passwords
 from chalicelib.accounts.tables import Account, Ticket
 from chalicelib.api.console.frame import Gone, Shown, Visit
 from chalicelib.core import errors
+from chalicelib.credentials.revoke import revoke_all
 
 
 def show_password(visit: Visit) -> Shown:
@@ -24,6 +25,7 @@ def set_password(visit: Visit) -> Shown | Gone:
         return Shown("password", matter, error.status)
     had_one = account.password_hash is not None
     links.set_password(ticket, account, passwords.hashed(password))
+    _end_what_was_before(account)
     if had_one:
         mail.send(letters.password_changed(account.email, account.name, f"{visit.base_url}/forgot"))
     return Gone("/login", "password-set")
@@ -41,10 +43,18 @@ def verify(visit: Visit) -> Gone:
     ticket, account = _opened_for_email(visit.text("ticket"))
     if ticket.purpose == links.VERIFY_EMAIL:
         links.verify_email(ticket, account)
+        _end_what_was_before(account)
         return Gone("/login", "verified")
     old = links.change_email(ticket, account)
+    _end_what_was_before(account)
     mail.send(letters.email_changed(old, account.name, str(ticket.email)))
     return Gone("/settings/account", "email-changed")
+
+
+def _end_what_was_before(account: Account) -> None:
+    """Write into the keys of an account that was never proven before that they are over."""
+    if account.email_verified_at is None:
+        revoke_all(account.id)
 
 
 def _opened(secret: str, purpose: str) -> tuple[Ticket, Account]:

@@ -4,7 +4,7 @@ from chalicelib.api.console.frame import Shown, Visit
 from chalicelib.core import clock
 from chalicelib.credentials import find
 from chalicelib.limits import tiers
-from chalicelib.limits.usage import Hour, by_hour
+from chalicelib.limits.usage import Hour, by_hour, under_tier
 from chalicelib.limits.windows import OTHER, counter_of
 from chalicelib.pages import plots
 
@@ -18,8 +18,9 @@ def show_usage(visit: Visit) -> Shown:
     now_s = clock.now_s()
     this_hour = clock.hour_of(now_s)
     hours = by_hour(account.id, since_s=this_hour - DAYS * DAY_S)
-    now = hours.get(this_hour, Hour())
     tier = tiers.BY_NAME[account.tier]
+    # A new tier starts with a full quota: what was used under the old one is none of it.
+    now = under_tier(account.id, tier, since_s=this_hour).get(this_hour, Hour())
     last_day = [(at, hours.get(at, Hour())) for at in range(this_hour - 23 * clock.HOUR_S, this_hour + 1, clock.HOUR_S)]
     days = _by_day(hours, now_s)
     matter = {

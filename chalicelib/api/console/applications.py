@@ -1,0 +1,132 @@
+"""Settings > Applications: what an account registered. Settings > Connected apps: what it said yes to."""
+
+from dataclasses import dataclass
+
+from chalicelib.api.console.frame import Gone, Shown, Visit
+from chalicelib.api.fields import OneOf, SomeOf, Text
+from chalicelib.core import errors
+from chalicelib.credentials import scopes
+from chalicelib.limits.usage import last_used_hours
+from chalicelib.limits.windows import counter_of
+from chalicelib.oauth import clients, consent, grants
+from chalicelib.oauth.tables import Client
+
+NAME = Text(most=100)
+KIND = OneOf(("confidential", "public"))
+SCOPES = SomeOf((scopes.READ, scopes.WRITE))
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """A client that an account said yes to."""
+
+    client: Client
+    scopes: list[str]
+    since_ms: int
+    last_used_ms: int | None
+
+
+def show_applications(visit: Visit) -> Shown:
+    """List the account's applications."""
+    return Shown("applications", {"applications": list(clients.owned_by(visit.person.account.id))})
+
+
+def show_new_application(visit: Visit) -> Shown:
+    """Show the form for a new application."""
+    return _new_form(visit, problem=None, status=200)
+
+
+def register(visit: Visit) -> Shown:
+    """Register an application and show its secret, this once."""
+    account = visit.person.account
+    try:
+        kind = KIND.check("The kind", visit.text("kind"))
+        if len(list(clients.owned_by(account.id))) >= clients.OWNED_MAX:
+            raise errors.Conflict(f"An account has at most {clients.OWNED_MAX} applications. Delete one first.")
+        grant_types = {clients.CODE, clients.REFRESH, clients.DEVICE}
+        made = clients.register(
+            name=NAME.check("The name", visit.text("name")),
+            uris=_uris(visit),
+            auth_method="none" if kind == "public" else "client_secret_basic",
+            grant_types=grant_types if kind == "public" else grant_types | {clients.CLIENT_CREDENTIALS},
+            wanted=set(SCOPES.check("The scopes", visit.form.get("scopes", []))),
+            registered_by="account",
+            owner_id=account.id,
+        )
+    except (errors.InvalidRequest, errors.Conflict) as error:
+        return _new_form(visit, problem=error.message, status=error.status)
+    return Shown("application_made", {"client": made.client, "secret": made.secret, "rotated": False})
+
+
+def show_application(visit: Visit, client_id: str) -> Shown:
+    """Show one application and what can be done with it."""
+    return _page(visit, client_id, problem=None, status=200)
+
+
+def change(visit: Visit, client_id: str) -> Shown | Gone:
+    """Change name and redirect URIs."""
+    client = clients.owned(visit.person.account.id, client_id)
+    try:
+        clients.change(client, name=NAME.check("The name", visit.text("name")), uris=_uris(visit))
+    except errors.InvalidRequest as error:
+        return _page(visit, client_id, problem=error.message, status=error.status)
+    return Gone(f"/settings/applications/{client_id}", "application-changed")
+
+
+def rotate_secret(visit: Visit, client_id: str) -> Shown:
+    """Give the application another secret and show it, this once."""
+    client = clients.owned(visit.person.account.id, client_id)
+    if client.is_public:
+        return _page(visit, client_id, problem="A public application has no secret.", status=409)
+    try:
+        secret = clients.rotate_secret(client)
+    except errors.Conflict as error:
+        return _page(visit, client_id, problem=error.message, status=error.status)
+    return Shown("application_made", {"client": client, "secret": secret, "rotated": True})
+
+
+def delete(visit: Visit, client_id: str) -> Gone:
+    """Delete the application, its grants and its tokens."""
+    clients.delete(clients.owned(visit.person.account.id, client_id))
+    return Gone("/settings/applications", "application-deleted")
+
+
+def show_connected(visit: Visit) -> Shown:
+    """List what may act for the account."""
+    account = visit.person.account
+    newest = {grant.client_id: grant for grant in grants.of_account(account.id)}
+    used = last_used_hours(account.id, {counter_of(client_id) for client_id in newest})
+    connected = []
+    for client_id, grant in newest.items():
+        client = clients.find(client_id)
+        if client is not None:
+            hour = used.get(counter_of(client_id))
+            shown = scopes.in_order(grant.scopes)
+            connected.append(Connected(client, shown, grant.created_at, None if hour is None else hour * 1000))
+    return Shown("connected", {"connected": connected})
+
+
+def disconnect(visit: Visit) -> Gone:
+    """End what a client may do; its tokens stop at the next request."""
+    consent.withdraw(visit.person.account.id, visit.text("client_id"))
+    return Gone("/settings/connected", "disconnected")
+
+
+def _uris(visit: Visit) -> list[str]:
+    return [line.strip() for line in visit.text("redirect_uris").splitlines() if line.strip()]
+
+
+def _new_form(visit: Visit, *, problem: str | None, status: int) -> Shown:
+    matter = {
+        "name": visit.text("name"),
+        "redirect_uris": visit.text("redirect_uris"),
+        "kind": visit.text("kind") or "confidential",
+        "chosen": visit.form.get("scopes", [scopes.READ]),
+        "problem": problem,
+    }
+    return Shown("application_new", matter, status)
+
+
+def _page(visit: Visit, client_id: str, *, problem: str | None, status: int) -> Shown:
+    client = clients.owned(visit.person.account.id, client_id)
+    return Shown("application", {"client": client, "problem": problem}, status)

@@ -1,0 +1,97 @@
+"""Where people decide: the consent page of an authorization request, and the page for a device's code."""
+
+from chalicelib.api.console.frame import Away, LogInFirst, Shown, Visit
+from chalicelib.core import errors
+from chalicelib.limits.tiers import Tier
+from chalicelib.oauth import authorize, device, redirect_uris
+from chalicelib.oauth.errors import OAuthError
+from chalicelib.oauth.parameters import Parameters, of_query
+
+DEVICE_TRIES = Tier("device-codes", 30, 10, kept_s=2 * 3_600)
+"""How many codes one account may try in an hour: guessing another's must not pay (RFC 8628 §5.1)."""
+
+
+def show_authorize(visit: Visit) -> Shown | Away:
+    """Ask the person, or go straight back to the client when they said yes to all of it before."""
+    parameters = _parameters(visit)
+    try:
+        asking = authorize.read(parameters, visit.base_url)
+    except authorize.BackToClient as refused:
+        return Away(refused.location)
+    visit.form_targets = (redirect_uris.origin(asking.redirect_uri),)
+    if visit.logged_in is None:
+        if asking.prompt == "none":
+            return Away(authorize.refuse(asking, visit.base_url, "login_required", "Nobody is logged in."))
+        raise LogInFirst
+    if asking.needs_consent(visit.person.account.id):
+        if asking.prompt == "none":
+            return Away(authorize.refuse(asking, visit.base_url, "consent_required", "The person must be asked."))
+        return _consent_page(asking, parameters)
+    return Away(authorize.approve(asking, visit.person.account.id, visit.base_url))
+
+
+def decide(visit: Visit) -> Shown | Away:
+    """Take the person's decision back to the client. The request is read again: nothing of the form is trusted."""
+    parameters = _parameters(visit)
+    try:
+        asking = authorize.read(parameters, visit.base_url)
+    except authorize.BackToClient as refused:
+        return Away(refused.location)
+    visit.form_targets = (redirect_uris.origin(asking.redirect_uri),)
+    account = visit.person.account
+    if visit.text("decision") != "allow":
+        return Away(authorize.refuse(asking, visit.base_url))
+    return Away(authorize.approve(asking, account.id, visit.base_url))
+
+
+def show_device(visit: Visit) -> Shown:
+    """Ask for the code that a device shows; with a code, ask whether it may."""
+    account = visit.person.account
+    typed = visit.query.get("user_code", "")
+    if not typed:
+        return Shown("device", {"code": "", "problem": None})
+    visit.exchange.admit_as(f"device-codes_{account.id}", DEVICE_TRIES)
+    try:
+        waiting = device.pending(typed)
+    except errors.NotFound as error:
+        return Shown("device", {"code": typed[:20], "problem": error.message}, error.status)
+    return Shown(
+        "device_consent", {"client": waiting.client, "scopes": sorted(waiting.ticket.scopes or ()), "code": typed}
+    )
+
+
+def decide_device(visit: Visit) -> Shown:
+    """Take the person's decision to the device."""
+    account = visit.person.account
+    visit.exchange.admit_as(f"device-codes_{account.id}", DEVICE_TRIES)
+    typed, allowed = visit.text("user_code"), visit.text("decision") == "allow"
+    try:
+        waiting = device.pending(typed)
+        if allowed:
+            device.approve(waiting, account.id)
+        else:
+            device.deny(waiting, account.id)
+    except errors.NotFound as error:
+        return Shown("device", {"code": typed[:20], "problem": error.message}, error.status)
+    return Shown("device_done", {"client": waiting.client, "allowed": allowed})
+
+
+def _parameters(visit: Visit) -> Parameters:
+    event = visit.exchange.request.to_original_event()
+    try:
+        return of_query(event.get("multiValueQueryStringParameters") or {})
+    except OAuthError as error:
+        # Which client it is, and where it may be answered, can't be said of a request that says things twice.
+        raise authorize.NoSuchClient(f"The application that sent you here asked wrongly: {error.message}") from None
+
+
+def _consent_page(asking: authorize.Asking, parameters: Parameters) -> Shown:
+    pairs = [*parameters.values.items(), *(("resource", resource) for resource in parameters.resources)]
+    matter = {
+        "client": asking.client,
+        "scopes": sorted(asking.scopes),
+        "resources": sorted(asking.resources),
+        "redirect": redirect_uris.origin(asking.redirect_uri),
+        "pairs": pairs,
+    }
+    return Shown("consent", matter)

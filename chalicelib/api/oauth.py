@@ -1,0 +1,182 @@
+"""The authorization server's endpoints for clients: tokens, devices, revocation, introspection, registration.
+
+Light until asked: Authlib and its neighbours are imported by the first request that needs them.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from chalice.app import Blueprint, Response
+
+from chalicelib.api import visitor
+from chalicelib.api.edge import Exchange, Rules, View, route_with
+from chalicelib.core import errors
+from chalicelib.limits.admission import recall
+from chalicelib.limits.tiers import ANONYMOUS, CLIENT, Tier
+
+if TYPE_CHECKING:
+    from chalicelib.oauth.authenticate import Known
+    from chalicelib.oauth.parameters import Parameters
+
+FORM, JSON = "application/x-www-form-urlencoded", "application/json"
+REGISTRATIONS = Tier("registration", 100, 20, kept_s=2 * 3_600)
+"""How many clients one network may register in an hour."""
+
+blueprint = Blueprint(__name__)
+
+
+def refusal(error: errors.LatchkeyError, _exchange: Exchange) -> Response:
+    """Return an error in OAuth's form (RFC 6749 §5.2); a limit keeps its own message beside it."""
+    body = {"error": error.error, "error_description": error.message}
+    if isinstance(error, errors.RateLimited):
+        body["message"] = error.message
+    return _json(body, status=error.status, headers=error.headers)
+
+
+OPEN = Rules(refusal=refusal, counted=False, cross_origin=True)
+"""Called by pages too, and counted by the view: by client once that is known, by address before."""
+CLOSED = Rules(refusal=refusal, counted=False)
+
+
+def _endpoint(path: str, rules: Rules, *, takes: tuple[str, ...] = (FORM, JSON)) -> Callable[[View], View]:
+    def register(view: View) -> View:
+        route_with(blueprint, path, methods=["POST"], rules=rules, takes=takes)(view)
+        return view
+
+    return register
+
+
+@_endpoint("/oauth/token", OPEN)
+def token(exchange: Exchange) -> Response:
+    """Exchange a code, a refresh token, a device code or the client's own credentials for an access token."""
+    parameters, known = _authenticated(exchange)
+    from chalicelib.oauth.protocol import TokenServer
+
+    server = TokenServer(parameters, known.client, known.ticket, base_url=visitor.base_url(exchange.request))
+    return _json(server.answer())
+
+
+@_endpoint("/oauth/device_authorization", OPEN)
+def device_authorization(exchange: Exchange) -> Response:
+    """Open a device authorization (RFC 8628)."""
+    parameters, known = _authenticated(exchange)
+    from chalicelib.oauth import clients, device, resources
+    from chalicelib.oauth.errors import OAuthError, invalid_scope
+    from chalicelib.oauth.parameters import scope_of
+
+    if clients.DEVICE not in known.client.grant_types:
+        raise OAuthError("unauthorized_client", "This client may not use the device flow.")
+    base_url = visitor.base_url(exchange.request)
+    asked = scope_of(parameters)
+    if not asked <= clients.GRANTABLE:
+        raise invalid_scope()
+    scopes = (asked or {"read"}) & set(known.client.scopes)
+    if not scopes:
+        raise invalid_scope()
+    wanted = resources.checked(parameters.resources, base_url)
+    return _json(device.start(known.client, scopes=scopes, resources=wanted, base_url=base_url))
+
+
+@_endpoint("/oauth/revoke", OPEN)
+def revoke(exchange: Exchange) -> Response:
+    """End one of the client's own tokens (RFC 7009)."""
+    parameters, known = _authenticated(exchange)
+    from chalicelib.oauth import revocation
+
+    revocation.revoke(known.client, parameters.required("token"))
+    return _json({})
+
+
+@_endpoint("/oauth/introspect", CLOSED)
+def introspect(exchange: Exchange) -> Response:
+    """Say what one of the client's own tokens is good for (RFC 7662)."""
+    parameters, known = _authenticated(exchange)
+    from chalicelib.oauth import revocation
+    from chalicelib.oauth.errors import invalid_client
+
+    if known.client.is_public:
+        raise invalid_client("Only a client with a secret may introspect.")
+    issuer = visitor.base_url(exchange.request)
+    return _json(revocation.introspect(known.client, parameters.required("token"), issuer))
+
+
+@_endpoint("/oauth/register", OPEN, takes=(JSON,))
+def register(exchange: Exchange) -> Response:
+    """Register a client (RFC 7591)."""
+    exchange.admit_stranger()
+    exchange.admit_as(f"registration_{visitor.network(visitor.source_ip(exchange.request))}", REGISTRATIONS)
+    from chalicelib.oauth import registration
+
+    registration.may_register(_authorization(exchange))
+    made = registration.register(exchange.request.raw_body, visitor.base_url(exchange.request))
+    return _json(made, status=201)
+
+
+def show_registration(exchange: Exchange, client_id: str) -> Response:
+    """Show a client to the holder of its registration token (RFC 7592 §2.1)."""
+    exchange.admit_stranger()
+    from chalicelib.oauth import registration
+
+    client = registration.authenticated(client_id, _authorization(exchange))
+    return _json(registration.information(client, visitor.base_url(exchange.request)))
+
+
+def replace_registration(exchange: Exchange, client_id: str) -> Response:
+    """Put another description in place of a client's (RFC 7592 §2.2)."""
+    exchange.admit_stranger()
+    from chalicelib.oauth import registration
+
+    client = registration.authenticated(client_id, _authorization(exchange))
+    base_url = visitor.base_url(exchange.request)
+    return _json(registration.replace(client, exchange.request.raw_body, base_url))
+
+
+def delete_registration(exchange: Exchange, client_id: str) -> Response:
+    """Delete a client (RFC 7592 §2.3)."""
+    exchange.admit_stranger()
+    from chalicelib.oauth import clients, registration
+
+    clients.delete(registration.authenticated(client_id, _authorization(exchange)))
+    return Response("", status_code=204, headers={"Cache-Control": "no-store"})
+
+
+for method, view in (("GET", show_registration), ("PUT", replace_registration), ("DELETE", delete_registration)):
+    route_with(blueprint, "/oauth/register/{client_id}", methods=[method], rules=OPEN)(view)
+
+
+def _authenticated(exchange: Exchange) -> "tuple[Parameters, Known]":
+    """Return the request's parameters and the client that authenticates with them; count the request on either.
+
+    Who fails to authenticate is counted by address, and so is a public client, as whom anyone can pose.
+    """
+    recall(visitor.subject(exchange.request), ANONYMOUS)
+    try:
+        parameters, known = _read(exchange)
+    except errors.LatchkeyError:
+        exchange.admit_stranger()
+        raise
+    if known.subject is None:
+        exchange.admit_stranger()
+    else:
+        exchange.admit_as(known.subject, CLIENT)
+    return parameters, known
+
+
+def _read(exchange: Exchange) -> "tuple[Parameters, Known]":
+    from chalicelib.oauth import authenticate, parameters
+
+    request = exchange.request
+    given = parameters.of_body(request.raw_body, request.headers.get("content-type", JSON))
+    credentials = parameters.client_credentials(given, _authorization(exchange))
+    # Whatever the ticket is called, it is read in the same call as the client.
+    presented = given.get("code") or given.get("refresh_token") or given.get("device_code")
+    return given, authenticate.authenticate(credentials, presented)
+
+
+def _authorization(exchange: Exchange) -> str:
+    return str(exchange.request.headers.get("authorization", ""))
+
+
+def _json(body: dict[str, Any], *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    fixed = {"Content-Type": "application/json", "Cache-Control": "no-store", "Pragma": "no-cache"}
+    return Response(body, status_code=status, headers={**fixed, **(headers or {})})
