@@ -32,7 +32,7 @@ def _bar(at: int, step: float, top: int, title: str, used: int, refused: int) ->
     return Bar(
         x=round(at * step + GAP / 2, 1),
         width=round(step - GAP, 1),
-        used_y=HEIGHT - used_height,
+        used_y=round(HEIGHT - used_height, 1),
         used_height=used_height,
         refused_y=round(HEIGHT - used_height - refused_height, 1),
         refused_height=refused_height,
@@ -41,10 +41,11 @@ def _bar(at: int, step: float, top: int, title: str, used: int, refused: int) ->
 
 
 def _round_up(number: int) -> int:
-    """Return the next number that a person calls round: 1, 2 or 5 times a power of ten."""
+    """Return the next number that a person calls round, and half of which is round too, from 10 up."""
     power = 1
     while True:
-        for step in (1, 2, 5):
-            if step * power >= max(1, number):
-                return step * power
+        for tenths in (10, 12, 16, 20, 30, 40, 50, 60, 80):
+            step = tenths * power // 10
+            if step >= max(1, number):
+                return step
         power *= 10

@@ -47,7 +47,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"date": _date, "moment": _moment, "amount": _amount}
+    environment.filters |= {"iso": clock.iso, "date": _date, "moment": _moment, "ago": _ago, "amount": _amount}
     environment.globals["words"] = words
     return environment
 
@@ -58,6 +58,15 @@ def _date(at_ms: int | None) -> str:
 
 def _moment(at_ms: int | None) -> str:
     return "never" if at_ms is None else clock.iso(at_ms)[:16].replace("T", " ") + " UTC"
+
+
+def _ago(hour_ms: int) -> str:
+    """Say how long ago an hour began, as exactly as one cares to know."""
+    hours = (clock.hour_of(clock.now_s()) - hour_ms // 1000) // clock.HOUR_S
+    if hours <= 0:
+        return "this hour"
+    count, unit = (hours, "hour") if hours < 48 else (hours // 24, "day")
+    return f"{count} {unit}{'s' if count > 1 else ''} ago"
 
 
 def _amount(number: int) -> str:

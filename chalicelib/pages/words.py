@@ -7,6 +7,12 @@ SCOPES = {
     "admin": ("Administer", "Create accounts, set tiers, suspend and reinstate anyone."),
 }
 
+CONSENTS = {
+    "read": "See users, your own record and your limits",
+    "write": "Change your own name",
+}
+"""What a client may do, said to the person who decides."""
+
 EXPIRIES = {"never": None, "7 days": 7, "30 days": 30, "90 days": 90, "1 year": 365}
 """In days."""
 
@@ -28,6 +34,9 @@ NOTICES = {
     "renamed": "The name is changed.",
     "narrowed": "The scopes are narrowed, from the next request on.",
     "revoked": "The key is revoked. It stops working with the next request.",
+    "application-changed": "The application is changed.",
+    "application-deleted": "The application is deleted. Its tokens stop working with the next request.",
+    "disconnected": "The application is disconnected. Its tokens stop working with the next request.",
     "deleted": "Your account is deleted.",
     "standing": "The account is changed, from its next request on.",
 }

@@ -1,16 +1,35 @@
 "use strict";
-// The copy buttons: hidden until this runs, since without JavaScript a person selects the field and copies it.
+// The copy buttons: hidden until this runs, since without JavaScript a person selects the text and copies it.
+const SHOWN_MS = 2000;
+
 for (const button of document.querySelectorAll("button[data-copies]")) {
-  const field = document.getElementById(button.dataset.copies);
+  const source = document.getElementById(button.dataset.copies);
+  const label = button.textContent;
+  let back;
   button.hidden = false;
   button.addEventListener("click", async () => {
-    field.select();
     try {
-      await navigator.clipboard.writeText(field.value);
+      await navigator.clipboard.writeText(source.value ?? source.textContent);
     } catch {
-      document.execCommand("copy"); // on plain http, where the clipboard API is off
+      select(source); // on plain http, where the clipboard API is off
+      document.execCommand("copy");
+      button.focus();
     }
     button.textContent = "Copied";
-    button.setAttribute("aria-live", "polite");
+    button.nextElementSibling.textContent = "Copied to the clipboard.";
+    clearTimeout(back);
+    back = setTimeout(() => {
+      button.textContent = label;
+      button.nextElementSibling.textContent = "";
+    }, SHOWN_MS);
   });
+}
+
+for (const secret of document.querySelectorAll("textarea[readonly]")) {
+  secret.addEventListener("focus", () => secret.select());
+}
+
+function select(source) {
+  if (source.select) source.select();
+  else getSelection().selectAllChildren(source);
 }
