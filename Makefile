@@ -6,7 +6,7 @@ BIN := .venv/bin
 MANAGE = $(BIN)/python -m infra.manage --stage $(STAGE)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast check format key account tier suspend reinstate clean
+.PHONY: help run test test-fast check format key account tier suspend reinstate deploy package status destroy clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -40,6 +40,18 @@ suspend: $(BIN)/.run ## suspend an account: EMAIL= [STAGE=]
 
 reinstate: $(BIN)/.run ## reinstate an account: EMAIL= [STAGE=]
 	@$(MANAGE) reinstate --email "$(EMAIL)"
+
+deploy: $(BIN)/.dev ## deploy into your AWS account: STAGE=dev|prod [ALARM_EMAIL=]
+	@$(BIN)/python -m infra.deploy deploy --stage "$(STAGE)" --alarm-email "$(ALARM_EMAIL)"
+
+package: $(BIN)/.dev ## write one SAM stack for your own pipeline: STAGE= [OUT=]
+	@$(BIN)/python -m infra.deploy package --stage "$(STAGE)" --out "$(or $(OUT),.local/package)"
+
+status: $(BIN)/.dev ## show URL, tables and alarms of a stage: STAGE=
+	@$(BIN)/python -m infra.deploy status --stage "$(STAGE)"
+
+destroy: $(BIN)/.dev ## remove the service and, with DATA=delete and a typed word, the data: STAGE=
+	@$(BIN)/python -m infra.deploy destroy --stage "$(STAGE)" --data "$(or $(DATA),keep)"
 
 clean: ## remove what was installed and the local data
 	rm -rf .venv .local

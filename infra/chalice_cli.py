@@ -30,7 +30,8 @@ def create_local_server(app: Any, _config: Config, host: str, port: int) -> serv
 
 def prepare_environment(public_url: str) -> None:
     """Set what a local run needs: its URL and, with a local engine, that engine's stage and no real AWS account."""
-    os.environ.setdefault("LATCHKEY_PUBLIC_URL", public_url)
+    if not os.environ.get("LATCHKEY_PUBLIC_URL"):
+        os.environ["LATCHKEY_PUBLIC_URL"] = public_url
     engine = os.environ.get("AWS_ENDPOINT_URL_DYNAMODB") or os.environ.get("AWS_ENDPOINT_URL", "")
     if urlsplit(engine).hostname in ("127.0.0.1", "localhost", "::1"):
         os.environ["LATCHKEY_STAGE"] = "local"

@@ -14,14 +14,23 @@ _OF_CREATE_TABLE = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalS
 
 @lru_cache(maxsize=1)
 def template() -> dict[str, Any]:
-    """Return the CloudFormation template; `!Sub` strings are left as they stand."""
+    """Return the CloudFormation template; its intrinsic functions are left out of it."""
 
     class Loader(yaml.SafeLoader):
         pass
 
-    Loader.add_multi_constructor("!", lambda loader, _tag, node: loader.construct_scalar(node))
+    Loader.add_multi_constructor("!", _as_it_stands)
     loaded: dict[str, Any] = yaml.load(RESOURCES.read_text(), Loader)  # noqa: S506 - a SafeLoader that knows `!Sub`
     return loaded
+
+
+def _as_it_stands(loader: yaml.SafeLoader, _tag: str, node: yaml.Node) -> Any:
+    """Read `!Sub …`, `!If […]` and their like as what stands behind the tag."""
+    if isinstance(node, yaml.SequenceNode):
+        return loader.construct_sequence(node, deep=True)
+    if isinstance(node, yaml.MappingNode):
+        return loader.construct_mapping(node, deep=True)
+    return node.value
 
 
 def tables(stage: str) -> dict[str, dict[str, Any]]:

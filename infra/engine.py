@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,9 +75,16 @@ def dynoxide(*, say: bool = True) -> Path | None:
         return None
     if say:
         print(f"Installing the local DynamoDB engine (dynoxide {DYNOXIDE}, once) …", flush=True)
-    command = [npm, "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(LOCAL / "npm")]
-    installed = subprocess.run([*command, f"{package}@{DYNOXIDE}"], capture_output=True, check=False)
-    return binary if installed.returncode == 0 and binary.exists() else None
+    LOCAL.mkdir(exist_ok=True)
+    # Beside its place, then moved there whole: neither two starts at once nor a Ctrl-C leave half of it.
+    with tempfile.TemporaryDirectory(dir=LOCAL) as beside:
+        command = [npm, "install", "--silent", "--no-audit", "--no-fund", "--prefix", beside]
+        installed = subprocess.run([*command, f"{package}@{DYNOXIDE}"], capture_output=True, check=False)
+        made = Path(beside) / binary.relative_to(LOCAL / "npm")
+        if installed.returncode == 0 and made.exists():
+            binary.parent.mkdir(parents=True, exist_ok=True)
+            made.replace(binary)
+    return binary if binary.exists() else None
 
 
 Command = tuple[list[str], dict[str, str], int]
@@ -117,12 +125,16 @@ def _started(command: Command) -> Engine:
         )
     engine = Engine(f"http://127.0.0.1:{port}", process)
     give_up = time.monotonic() + STARTS_WITHIN_S
-    while process.poll() is None and time.monotonic() < give_up:
-        if _listens(port):
-            return engine
-        time.sleep(0.02)
-    engine.stop()
-    raise EngineError(f"The local DynamoDB engine didn't start; see {LOCAL / 'engine.log'}.")
+    try:
+        while process.poll() is None and time.monotonic() < give_up:
+            if _listens(port):
+                return engine
+            time.sleep(0.02)
+        raise EngineError(f"The local DynamoDB engine didn't start; see {LOCAL / 'engine.log'}.")
+    except BaseException:
+        # Ctrl-C comes here too; the engine's own session doesn't hear it.
+        engine.stop()
+        raise
 
 
 def note_running(database: str, url: str) -> None:

@@ -84,7 +84,7 @@ class Gateway:
 
     app: Chalice
     domain: str = "127.0.0.1:8000"
-    cached: dict[str, _Verdict] = field(default_factory=dict)
+    cached: dict[str, _Verdict] = field(default_factory=dict, repr=False)  # its keys are whole Authorization headers
 
     def __post_init__(self) -> None:
         """Sort the routes as API Gateway does: what is spelled out goes before what is in braces."""

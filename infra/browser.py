@@ -1,0 +1,156 @@
+"""A person's browser in a few lines: keeps cookies, fills in the console's forms, stops where a client takes over.
+
+For the walk-through of `make oauth-demo`, and for tests that need someone to say yes. Plain http, so loopback only.
+"""
+
+import http.client
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from urllib.parse import urlencode, urljoin, urlsplit
+
+from infra.standin import Answer
+
+TIMEOUT_S = 30
+FORM = "application/x-www-form-urlencoded"
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A request as it went out."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+Watch = Callable[[Sent, Answer], None]
+
+
+def call(
+    method: str, url: str, headers: Mapping[str, str] | None = None, body: bytes = b"", *, watch: Watch | None = None
+) -> Answer:
+    """Send one request, let `watch` see it with its answer, and return the answer; a redirect is not followed."""
+    parts = urlsplit(url)
+    target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
+    connection = http.client.HTTPConnection(parts.netloc, timeout=TIMEOUT_S)
+    try:
+        connection.request(method, target, body or None, dict(headers or {}))
+        response = connection.getresponse()
+        answer = Answer(response.status, response.getheaders(), response.read())
+    finally:
+        connection.close()
+    if watch is not None:
+        watch(Sent(method, url, headers or {}, body), answer)
+    return answer
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A form as it stands on a page: where it goes, and what is filled in already."""
+
+    action: str
+    fields: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What the person looks at; `leads_to` is where a redirect leaves the site, "" when it didn't."""
+
+    url: str
+    answer: Answer
+    leads_to: str = ""
+
+    def form(self, path: str) -> Form | None:
+        """Return the form that goes to `path`, if the page has one."""
+        return next((form for form in self._read().forms if urlsplit(form.action).path == path), None)
+
+    def value(self, element_id: str) -> str:
+        """Return what stands in an input of the page."""
+        return self._read().values[element_id]
+
+    def _read(self) -> "_Reader":
+        reader = _Reader()
+        reader.feed(self.answer.body.decode())
+        return reader
+
+
+@dataclass
+class Browser:
+    """One browser, at the console whose root is `url`."""
+
+    url: str
+    watch: Watch | None = None
+    cookies: dict[str, str] = field(default_factory=dict, repr=False)
+
+    def open(self, url: str) -> Page:
+        """Look at a page: a path of the console, or the whole URL that a client sends the person to."""
+        return self._followed("GET", urljoin(self.url, url), {})
+
+    def send(self, page: Page, path: str, **filled_in: str | Iterable[str]) -> Page:
+        """Send the form of a page that goes to `path`. Raises LookupError when it has none."""
+        form = page.form(path)
+        if form is None:
+            raise LookupError(f"{page.url} has no form for {path}; it answered {page.answer.status}.")
+        body = urlencode({**form.fields, **filled_in}, doseq=True).encode()
+        # A browser says where a form was filled in; the console takes none from elsewhere.
+        headers = {"Content-Type": FORM, "Origin": self.url}
+        return self._followed("POST", urljoin(self.url, form.action), headers, body)
+
+    def log_in(self, email: str, password: str, page: Page | None = None) -> Page:
+        """Fill in the form to log in, on `page` or by itself, and go where that leads."""
+        return self.send(page or self.open("/login"), "/login", email=email, password=password)
+
+    def decide(self, url: str, decision: str, *, email: str, password: str) -> str:
+        """Go where a client sends the person, log in if asked, decide if asked; return where the client is answered."""
+        page = self.open(url)
+        if page.form("/login"):
+            page = self.log_in(email, password, page)
+        if page.form("/oauth/authorize"):
+            page = self.send(page, "/oauth/authorize", decision=decision)
+        if not page.leads_to:
+            raise LookupError(f"{page.url} leads to no client; it answered {page.answer.status}.")
+        return page.leads_to
+
+    def _followed(self, method: str, url: str, headers: dict[str, str], body: bytes = b"") -> Page:
+        answer = self._exchanged(method, url, headers, body)
+        while location := answer.header("Location"):
+            url = urljoin(url, location)
+            if not url.startswith(f"{self.url}/"):
+                return Page(url, answer, leads_to=url)
+            answer = self._exchanged("GET", url, {})
+        return Page(url, answer)
+
+    def _exchanged(self, method: str, url: str, headers: dict[str, str], body: bytes = b"") -> Answer:
+        if self.cookies:
+            headers = headers | {"Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())}
+        answer = call(method, url, headers, body, watch=self.watch)
+        for cookie in (value for name, value in answer.headers if name.lower() == "set-cookie"):
+            pair, *attributes = cookie.split("; ")
+            name, _, value = pair.partition("=")
+            if "Max-Age=0" in attributes:
+                self.cookies.pop(name, None)
+            else:
+                self.cookies[name] = value
+        return answer
+
+
+class _Reader(HTMLParser):
+    """Collects forms, and inputs by id."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.forms: list[Form] = []
+        self.values: dict[str, str] = {}
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attrs}
+        if tag == "form":
+            self.forms.append(Form(given.get("action", "")))
+        if tag != "input":
+            return
+        if "id" in given:
+            self.values[given["id"]] = given.get("value", "")
+        if "name" in given and self.forms and (given.get("type") not in ("checkbox", "radio") or "checked" in given):
+            self.forms[-1].fields[given["name"]] = given.get("value", "")

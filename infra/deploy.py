@@ -1,0 +1,263 @@
+"""`make deploy`, `package`, `status`, `destroy`: the data stack by CloudFormation, the service by Chalice's commands.
+
+Each step says what it does, is safe to repeat, and leaves what runs alone when it fails.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, WaiterError
+
+from infra.data import RESOURCES
+
+ROOT = Path(__file__).parent.parent
+STAGES = ("dev", "prod")
+RATE_LIMIT, BURST_LIMIT = 2_000, 4_000
+"""What the gateway lets through to all callers together, in requests a second: a bound on the bill, not on anyone."""
+ACCESS_LOG = json.dumps(
+    {
+        "request_id": "$context.requestId",
+        "ip": "$context.identity.sourceIp",
+        "time": "$context.requestTime",
+        "method": "$context.httpMethod",
+        "resource": "$context.resourcePath",
+        "status": "$context.status",
+        "length": "$context.responseLength",
+        "latency_ms": "$context.responseLatency",
+        "error": "$context.error.message",
+    }
+)
+"""The route, never the path or the query: those may hold a code."""
+
+
+class DeployError(Exception):
+    """A step failed; the message says which, what still runs, and what to do."""
+
+
+def main() -> int:
+    """Run one command; return 1 with one sentence on standard error when it can't be done."""
+    parser = argparse.ArgumentParser(prog="deploy")
+    parser.add_argument("command", choices=("deploy", "package", "status", "destroy"))
+    parser.add_argument("--stage", choices=STAGES, required=True)
+    parser.add_argument("--alarm-email", default="")
+    parser.add_argument("--data", default="keep")
+    parser.add_argument("--out", default=".local/package")
+    options = parser.parse_args()
+    commands: dict[str, Callable[[], None]] = {
+        "deploy": lambda: deploy(options.stage, alarm_email=options.alarm_email),
+        "package": lambda: package(options.stage, Path(options.out)),
+        "status": lambda: status(options.stage),
+        "destroy": lambda: destroy(options.stage, delete_data=options.data == "delete"),
+    }
+    try:
+        commands[options.command]()
+    except NoCredentialsError:
+        print("No AWS credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.", file=sys.stderr)
+        return 1
+    except (DeployError, ClientError, BotoCoreError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def deploy(stage: str, *, alarm_email: str = "") -> None:
+    """Create or update a stage: first its data, then its service."""
+    who = boto3.client("sts").get_caller_identity()
+    say(f"Deploying {stage} into account {who['Account']}, region {boto3.session.Session().region_name}.")
+    put_data_stack(stage, alarm_email)
+    say("Deploying the service (chalice deploy) …")
+    chalice("deploy", stage)
+    api = deployed_api(stage)
+    guard_stage(stage, api)
+    say(f"\nLatchkey runs at {api['rest_api_url']}")
+    say(f"Next: make account EMAIL=you@example.com ADMIN=1 STAGE={stage}, then open {api['rest_api_url']}login")
+
+
+def put_data_stack(stage: str, alarm_email: str) -> None:
+    """Create or update the data stack and wait for it; doing it again changes nothing."""
+    cloudformation, name = boto3.client("cloudformation"), stack_name(stage)
+    parameters = [{"ParameterKey": "Stage", "ParameterValue": stage}]
+    if alarm_email:
+        parameters.append({"ParameterKey": "AlarmEmail", "ParameterValue": alarm_email})
+    elif _stack(cloudformation, name):
+        # An address given once is kept until another is given.
+        parameters.append({"ParameterKey": "AlarmEmail", "UsePreviousValue": True})  # type: ignore[dict-item]
+    request: dict[str, Any] = {"StackName": name, "TemplateBody": RESOURCES.read_text(), "Parameters": parameters}
+    try:
+        if _stack(cloudformation, name):
+            say(f"Updating the data stack {name} …")
+            cloudformation.update_stack(**request)
+            kind = "stack_update_complete"
+        else:
+            say(f"Creating the data stack {name}: tables, logs, alarms, dashboard (about two minutes) …")
+            cloudformation.create_stack(**request, EnableTerminationProtection=True)
+            kind = "stack_create_complete"
+    except ClientError as error:
+        if "No updates are to be performed" in str(error):
+            say("The data stack is up to date.")
+            return
+        raise
+    try:
+        cloudformation.get_waiter(kind).wait(StackName=name, WaiterConfig={"Delay": 5, "MaxAttempts": 180})
+    except WaiterError as error:
+        raise DeployError(
+            f"The data stack {name} could not be brought up to date; nothing else was touched, and what ran before"
+            f" still runs. See why: aws cloudformation describe-stack-events --stack-name {name}"
+        ) from error
+
+
+def guard_stage(stage: str, api: dict[str, str]) -> None:
+    """Set what Chalice doesn't: a bound on all callers together, and access logs without paths and queries."""
+    logs = _outputs(boto3.client("cloudformation"), stack_name(stage)).get("AccessLogs", "")
+    settings = {
+        "/*/*/throttling/rateLimit": str(RATE_LIMIT),
+        "/*/*/throttling/burstLimit": str(BURST_LIMIT),
+        "/*/*/metrics/enabled": "true",
+        "/accessLogSettings/destinationArn": logs.removesuffix(":*"),
+        "/accessLogSettings/format": ACCESS_LOG,
+    }
+    say("Setting throttling and access logs of the gateway …")
+    patch = [{"op": "replace", "path": path, "value": value} for path, value in settings.items()]
+    try:
+        boto3.client("apigateway").update_stage(
+            restApiId=api["rest_api_id"], stageName=gateway_stage(stage), patchOperations=patch
+        )
+    except ClientError as error:
+        raise DeployError(
+            "The service is deployed, but the gateway's throttling and access logs could not be set. API Gateway needs"
+            f" a role to write logs with, once in each account and region (docs/deploying.md says how): {error}"
+        ) from error
+
+
+def package(stage: str, out: Path) -> None:
+    """Write one SAM stack of service and data, for a pipeline of the owner's own."""
+    out.mkdir(parents=True, exist_ok=True)
+    # The data template asks for a stage; in one stack with the service there is but one it can be.
+    data = out / "data.yaml"
+    asked = "  Stage:\n    Type: String\n"
+    data.write_text(RESOURCES.read_text().replace(asked, f"{asked}    Default: {stage}\n"))
+    say(f"Packaging {stage} (chalice package) …")
+    chalice("package", stage, "--merge-template", str(data), "--template-format", "yaml", str(out))
+    data.unlink()
+    megabytes = (out / "deployment.zip").stat().st_size / 1e6
+    say(
+        f"{out}/sam.yaml and {out}/deployment.zip ({megabytes:.1f} MB). Then: sam deploy -t {out}/sam.yaml --guided"
+    )
+
+
+def status(stage: str) -> None:
+    """Show where a stage runs, how its tables stand, and which alarms ring."""
+    api = deployed_api(stage)
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    say(f"{'service':<10}{api['rest_api_url']}   (this checkout: {version})")
+    stack = _stack(boto3.client("cloudformation"), stack_name(stage))
+    say(f"{'data':<10}{stack_name(stage)}: {stack['StackStatus'] if stack else 'missing'}")
+    dynamodb = boto3.client("dynamodb")
+    for table in stage_tables(stage):
+        described = dynamodb.describe_table(TableName=table)["Table"]
+        say(f"{'table':<10}{table}: {described['TableStatus']}, about {described['ItemCount']:,} items")
+    prefix = f"latchkey-{stage}-"
+    for alarm in boto3.client("cloudwatch").describe_alarms(AlarmNamePrefix=prefix)["MetricAlarms"]:
+        say(f"{'alarm':<10}{alarm['AlarmName'].removeprefix(prefix)}: {alarm['StateValue']}")
+
+
+def destroy(stage: str, *, delete_data: bool) -> None:
+    """Remove the service and, only when asked for and confirmed by typing, the data."""
+    if delete_data:
+        _confirm(stage)
+    say("Removing the service (chalice delete) …")
+    chalice("delete", stage)
+    if not delete_data:
+        say("The data is kept: make deploy brings the service back to it. To delete it too: DATA=delete.")
+        return
+    cloudformation, dynamodb = boto3.client("cloudformation"), boto3.client("dynamodb")
+    tables = stage_tables(stage)
+    say(f"Deleting the data stack and {len(tables)} tables …")
+    if _stack(cloudformation, stack_name(stage)):
+        cloudformation.update_termination_protection(StackName=stack_name(stage), EnableTerminationProtection=False)
+        cloudformation.delete_stack(StackName=stack_name(stage))
+        cloudformation.get_waiter("stack_delete_complete").wait(StackName=stack_name(stage))
+    # The stack retains its tables on purpose: only this command, after the typed word, deletes them.
+    for table in tables:
+        dynamodb.update_table(TableName=table, DeletionProtectionEnabled=False)
+        dynamodb.delete_table(TableName=table)
+    say("Deleted. Point-in-time backups of deleted tables are kept by AWS for 35 days.")
+
+
+def _confirm(stage: str) -> None:
+    expected = f"delete {stage}"
+    say(f"This deletes every account, key and counter of {stage}, for good.")
+    if input(f"Type '{expected}' to go on: ").strip() != expected:
+        raise DeployError("Not confirmed; nothing was removed.")
+
+
+def chalice(command: str, stage: str, *more: str) -> None:
+    """Run one of Chalice's own commands; what it prints is shown as it comes."""
+    arguments = [sys.executable, "-m", "chalice.cli", command, "--stage", stage, *more]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    if subprocess.run(arguments, cwd=ROOT, env=environment, check=False).returncode != 0:
+        raise DeployError(
+            f"chalice {command} failed; its own words stand above. The data was not touched, and what ran before still"
+            " runs. Run this again when the cause is gone."
+        )
+
+
+def deployed_api(stage: str) -> dict[str, str]:
+    """Return the gateway's id and URL of a stage, as Chalice noted them; raise DeployError when nothing is deployed."""
+    noted = ROOT / ".chalice" / "deployed" / f"{stage}.json"
+    resources = json.loads(noted.read_text())["resources"] if noted.exists() else []
+    for resource in resources:
+        if resource["resource_type"] == "rest_api":
+            return {name: resource[name] for name in ("rest_api_id", "rest_api_url")}
+    raise DeployError(f"Nothing is deployed as {stage} from this checkout: make deploy STAGE={stage}.")
+
+
+def gateway_stage(stage: str) -> str:
+    """Return what the gateway calls the stage: the first part of the path on its own domain."""
+    config = json.loads((ROOT / ".chalice" / "config.json").read_text())
+    name: str = config["stages"][stage]["api_gateway_stage"]
+    return name
+
+
+def stage_tables(stage: str) -> list[str]:
+    """Return the tables of a stage that exist."""
+    pages = boto3.client("dynamodb").get_paginator("list_tables").paginate()
+    names = [name for page in pages for name in page["TableNames"]]
+    return [name for name in names if name.startswith(f"latchkey-{stage}-")]
+
+
+def stack_name(stage: str) -> str:
+    """Return the name of a stage's data stack."""
+    return f"latchkey-{stage}-data"
+
+
+def say(text: str) -> None:
+    """Tell the owner what happens, as it happens."""
+    print(text, flush=True)
+
+
+def _stack(cloudformation: Any, name: str) -> dict[str, Any] | None:
+    try:
+        stacks: list[dict[str, Any]] = cloudformation.describe_stacks(StackName=name)["Stacks"]
+    except ClientError as error:
+        if "does not exist" in str(error):
+            return None
+        raise
+    return stacks[0]
+
+
+def _outputs(cloudformation: Any, name: str) -> dict[str, str]:
+    stack = _stack(cloudformation, name) or {}
+    return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
