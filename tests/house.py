@@ -10,10 +10,10 @@ from typing import Any
 from app import app
 from chalicelib.accounts.create import create_account
 from chalicelib.accounts.tables import Account
-from chalicelib.core import clock, randomness, settings, telemetry
+from chalicelib.core import clock, randomness, settings, telemetry, wire
 from chalicelib.credentials import standing
 from chalicelib.credentials.issue import Issued, new_key, put_beside_the_others
-from chalicelib.limits import memory, outage, tiers
+from chalicelib.limits import memory, outage, refusals, tiers, windows
 from infra.standin import Answer, Gateway
 
 NOON_MS = 1_639_994_400_000
@@ -40,7 +40,7 @@ class House:
 
     clock: Clock
     gateway: Gateway = field(default_factory=lambda: Gateway(app, domain="api.example.com"))
-    secrets: list[str] = field(default_factory=list)
+    secrets: list[str] = field(default_factory=list, repr=False)
 
     def account(
         self, tier: tiers.Tier = tiers.FREE, *, email: str = "", name: str = "Ada", admin: bool = False
@@ -85,6 +85,31 @@ class House:
         self._collect_secrets(answer)
         return answer
 
+    def counted(self, subject: str, tier: tiers.Tier, **counters: int) -> None:
+        """Write counters of this hour as if so many requests had come; `burst` is the counter of this second."""
+        window = windows.window_at(subject, tier, clock.now_ms())
+        named = {window.slot if name == "burst" else name: count for name, count in counters.items()}
+        wire.call(
+            "UpdateItem",
+            {
+                "TableName": settings.current().table(windows.TABLE),
+                "Key": windows.item_key(subject, tier, window.hour),
+                "UpdateExpression": "SET " + ", ".join(f"{name} = :{name}" for name in named),
+                "ExpressionAttributeValues": {f":{name}": {"N": str(count)} for name, count in named.items()},
+            },
+        )
+
+    def counters(self, subject: str, tier: tiers.Tier = tiers.FREE) -> dict[str, int]:
+        """Return the counters and times of this hour's item."""
+        hour = clock.hour_of(clock.now_s())
+        request = {
+            "TableName": settings.current().table(windows.TABLE),
+            "Key": windows.item_key(subject, tier, hour),
+            "ConsistentRead": True,
+        }
+        item = wire.call("GetItem", request).get("Item", {})
+        return {name: int(value["N"]) for name, value in item.items() if "N" in value and name != "hour"}
+
     def forget(self) -> None:
         """Forget what a Lambda process remembers, as a cold start does; the gateway's cache stays."""
         forget_process()
@@ -93,12 +118,19 @@ class House:
         if answer.status == 201:
             made: dict[str, Any] = answer.json()
             self.secrets.extend(made[name] for name in ("secret",) if name in made)
+            self.secrets.extend(made["set_password_url"].partition("=")[2:] if "set_password_url" in made else ())
+
+
+def refusal(answer: Answer) -> tuple[int, str]:
+    """Return what a refused caller's program sees: the status and the `error`."""
+    return answer.status, answer.json()["error"]
 
 
 def forget_process() -> None:
     """Forget everything that a process remembers between requests."""
     memory.forget()
     outage.forget()
+    refusals.forget()
     standing.forget()
 
 

@@ -1,4 +1,4 @@
-"""One Chromium for all browser tests of a process, and a fresh page for each."""
+"""One Chromium for all browser tests of a process, and a fresh profile for each."""
 
 from collections.abc import Iterator
 
@@ -6,6 +6,9 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.browser import chromium
+from tests.browser.console import Console, served
+from tests.browser.sights import Cast
+from tests.browser.visitors import Visitors
 
 # A machine that runs other tests too may be slow; nothing waits longer than it must.
 expect.set_options(timeout=20_000)
@@ -27,3 +30,25 @@ def page(browser: Browser) -> Iterator[Page]:
     context = browser.new_context()
     yield context.new_page()
     context.close()
+
+
+@pytest.fixture(scope="session")
+def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
+    """A console on a database of its own, where 3 attempts to log in are enough."""
+    with served(tmp_path_factory.mktemp("console"), LATCHKEY_LOG_IN_ATTEMPTS_PER_EMAIL="3") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def cast(console: Console) -> Cast:
+    """The people whose pages are looked at."""
+    return Cast(console)
+
+
+@pytest.fixture
+def visitors(browser: Browser, console: Console) -> Iterator[Visitors]:
+    """People with browsers of their own, at the console; afterwards, that nothing went wrong on any page they saw."""
+    came = Visitors(browser, console)
+    yield came
+    came.leave()
+    assert came.faults == []

@@ -1,0 +1,99 @@
+"""Passwords: which are good enough, and how they are stored."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from zxcvbn.frequency_lists import FREQUENCY_LISTS
+
+from chalicelib.accounts import passwords
+from chalicelib.core import errors
+from tests.visitor import PASSWORD, hash_of
+
+GOOD = "rT7-zebra vault "
+COMMON = [word for word in FREQUENCY_LISTS["passwords"] if len(word) >= passwords.LENGTH_MIN]
+
+
+def accepts(password: str, *, email: str = "ada@example.com", name: str = "Ada Lovelace") -> bool:
+    """Tell whether a password may be chosen."""
+    try:
+        return passwords.accepted(password, email=email, name=name) == password
+    except errors.InvalidRequest:
+        return False
+
+
+@pytest.mark.parametrize(("length", "good"), [(11, False), (12, True), (72, True), (73, True), (256, True), (257, False)])
+def test_password_length_is_held_to_12_and_256(length: int, good: bool) -> None:
+    """12 to 256 characters are taken, one less or more is not."""
+    assert accepts((GOOD * 17)[:length]) is good
+
+
+def test_password_of_any_script_counts_by_characters() -> None:
+    """Twelve characters are twelve characters, however many bytes they take; spaces at the ends belong to them."""
+    assert accepts("пурпурный єнот")
+    assert accepts(" 山川草木鳥獣虫魚天地 ")
+    assert not accepts("山川草木鳥獣")
+
+
+@pytest.mark.parametrize("start", range(4))
+def test_commonest_passwords_are_refused(start: int) -> None:
+    """Every password of the list that is long enough to be chosen is refused, and so it is with a number behind it."""
+    assert len(COMMON) > 100
+    for word in COMMON[start::4]:
+        assert not accepts(word), word
+        assert not accepts(f"{word}1"), word
+
+
+@pytest.mark.parametrize(
+    "password",
+    ["passwordpassword", "Password1234", "123456789012", "qwertyuiop[]", "aaaaaaaaaaaaaaaa", "abcabcabcabcabc", "drowssapdrowssap"],
+)
+def test_password_of_one_idea_is_refused(password: str) -> None:
+    """Repetition, reversal and rows of keys make nothing long out of something short."""
+    assert not accepts(password)
+
+
+@pytest.mark.parametrize(
+    "password",
+    ["ada.lovelace@example.com", "ada.lovelace12", "LovelaceLovelace", "adalovelace1", "Ada Lovelace", "ecalevolecalevol"],
+)
+def test_password_made_of_ones_own_name_or_address_is_refused(password: str) -> None:
+    """What everyone who knows the account would try first is refused."""
+    assert not accepts(password, email="ada.lovelace@example.com", name="Ada Lovelace")
+
+
+def test_refusal_says_what_to_do_and_not_the_password() -> None:
+    """The message is for a page, so it must not repeat what was typed."""
+    for password in ("short", "passwordpassword", "x" * 300):
+        with pytest.raises(errors.InvalidRequest) as refused:
+            passwords.accepted(password, email="ada@example.com", name="Ada")
+        assert "Choose" in refused.value.message
+        assert password not in refused.value.message
+
+
+@given(st.text(min_size=0, max_size=90), st.text(max_size=20), st.text(max_size=20))
+def test_any_text_is_accepted_or_refused(password: str, email: str, name: str) -> None:
+    """Nothing that can be typed, half a surrogate pair included, makes the check fail."""
+    accepts(password, email=email, name=name)
+
+
+def test_stored_form_is_argon2id_with_the_parameters_of_rfc_9106() -> None:
+    """RFC 9106 §4, the second choice: 64 MiB, 3 passes, 4 lanes, a salt of 16 bytes, a tag of 32."""
+    kind, version, parameters, salt, tag = hash_of(PASSWORD).split("$")[1:]
+    assert (kind, version, parameters) == ("argon2id", "v=19", "m=65536,t=3,p=4")
+    assert (len(salt), len(tag)) == (22, 43)
+
+
+def test_password_matches_its_own_stored_form_only() -> None:
+    """The right password matches; another, and any password of nobody, does not; two people's forms differ."""
+    assert passwords.matches(PASSWORD, hash_of(PASSWORD))
+    assert not passwords.matches(PASSWORD.upper(), hash_of(PASSWORD))
+    assert not passwords.matches(PASSWORD, None)
+    assert passwords.hashed(PASSWORD) != hash_of(PASSWORD)
+
+
+def test_nobodys_hash_takes_as_much_work_as_anybodys() -> None:
+    """A password of nobody is checked against a form with the same parameters, or the time would tell."""
+    stored = passwords._OF_NOBODY.split("$")
+    real = hash_of(PASSWORD).split("$")
+    assert stored[1:4] == real[1:4]
+    assert list(map(len, stored[4:])) == list(map(len, real[4:]))

@@ -1,0 +1,157 @@
+"""Console sessions: how long each lasts, what ends it, and what it costs to look at one."""
+
+import json
+
+import pytest
+
+from chalicelib.accounts import change, own, sessions
+from chalicelib.accounts.sessions import LoggedIn
+from chalicelib.accounts.tables import Account, Session
+from chalicelib.core import secrets, settings, telemetry, wire
+from chalicelib.limits import tiers
+from tests.house import House
+from tests.visitor import PASSWORD, person
+
+HOUR_S = 3_600
+OTHER = "harmonica wolverine custard"
+
+
+def someone(secret: str) -> LoggedIn:
+    """Return who is logged in; nobody is a failure of the test."""
+    found = sessions.session_of(secret)
+    assert found is not None
+    return found
+
+
+def test_session_lasts_12_hours_without_a_visit(home: House) -> None:
+    """Unused for 12 hours a session is over, and not a millisecond before."""
+    account = person()
+    used, unused = sessions.open_session(account), sessions.open_session(account)
+    home.clock.forward(12 * HOUR_S - 0.001)
+    assert someone(used).account.id == account.id
+    home.clock.forward(0.001)
+    assert sessions.session_of(unused) is None
+    assert someone(used).account.id == account.id
+
+
+def test_session_lasts_14_days_in_all(home: House) -> None:
+    """However often it is used, after 14 days a session is over."""
+    secret = sessions.open_session(person())
+    for _ in range(14 * 24 // 6 - 1):
+        home.clock.forward(6 * HOUR_S)
+        someone(secret)
+    home.clock.forward(6 * HOUR_S - 0.001)
+    someone(secret)
+    home.clock.forward(0.001)
+    assert sessions.session_of(secret) is None
+
+
+def test_visit_is_noted_at_most_every_5_minutes(home: House) -> None:
+    """Looking at pages costs reads; only the first look in five minutes costs a write."""
+    secret = sessions.open_session(person())
+    written = []
+    for _ in range(4):
+        with telemetry.calls_watched() as calls:
+            someone(secret)
+        written.append(("UpdateItem", "latchkey-test-sessions") in calls.made)
+        home.clock.forward(150)
+    assert written == [False, False, True, False]
+
+
+def test_visit_noted_late_ends_no_session_early(home: House) -> None:
+    """Since a look within five minutes isn't noted, idleness counts from the noted one: at most 5 minutes too strict."""
+    secret = sessions.open_session(person())
+    home.clock.forward(299)
+    someone(secret)
+    home.clock.forward(12 * HOUR_S - 300)
+    someone(secret)
+
+
+def test_password_change_ends_every_other_session(home: House) -> None:
+    """The one that changed the password goes on; the others are over."""
+    account = person()
+    kept, ended = sessions.open_session(account), sessions.open_session(account)
+    own.change_password(someone(kept), password=PASSWORD, new_password=OTHER, base_url="https://api.example.com")
+    assert someone(kept).account.session_epoch == 1
+    assert sessions.session_of(ended) is None
+
+
+def test_suspension_ends_sessions_for_good(home: House) -> None:
+    """A suspended person is logged out, and stays so when the account is reinstated."""
+    account = person()
+    secret = sessions.open_session(account)
+    change.set_standing(account.id, tier=None, status=change.SUSPENDED, actor="operator")
+    assert sessions.session_of(secret) is None
+    change.set_standing(account.id, tier=None, status=change.ACTIVE, actor="operator")
+    assert sessions.session_of(secret) is None
+    assert someone(sessions.open_session(Account.get(account.id))).account.id == account.id
+
+
+def test_deletion_ends_sessions(home: House) -> None:
+    """With the account its sessions are gone."""
+    account = person()
+    leaving, other = sessions.open_session(account), sessions.open_session(account)
+    own.delete(someone(leaving), password=PASSWORD)
+    assert sessions.session_of(leaving) is None
+    assert sessions.session_of(other) is None
+
+
+def test_tier_change_ends_no_session(home: House) -> None:
+    """What has nothing to do with who may log in logs nobody out."""
+    account = person()
+    secret = sessions.open_session(account)
+    change.set_standing(account.id, tier=tiers.PRO, status=None, actor="operator")
+    assert someone(secret).account.tier == "pro"
+
+
+def test_session_opened_by_an_old_copy_of_the_account_is_over(home: House) -> None:
+    """A log-in that was under way while the password changed leads nowhere."""
+    before = person()
+    secret = sessions.open_session(before)
+    own.change_password(someone(secret), password=PASSWORD, new_password=OTHER, base_url="https://api.example.com")
+    assert sessions.session_of(sessions.open_session(before)) is None
+
+
+def test_closed_session_is_over_and_closing_it_again_is_harmless(home: House) -> None:
+    """A log-out ends one session; the same person's other one goes on."""
+    account = person()
+    secret, other = sessions.open_session(account), sessions.open_session(account)
+    for _ in range(2):
+        sessions.close_session(secret)
+    assert sessions.session_of(secret) is None
+    assert someone(other).account.id == account.id
+
+
+def test_device_is_no_session_and_a_session_no_device(home: House) -> None:
+    """A device's secret says where someone logged in before; it lets nobody in."""
+    account = person()
+    device, session = sessions.remember_device(account), sessions.open_session(account)
+    assert sessions.session_of(device) is None
+    assert sessions.knows_device(session, account.id) is None
+    assert sessions.knows_device(device, account.id) is not None
+    assert sessions.knows_device(device, person(name="Eve").id) is None
+
+
+@pytest.mark.parametrize("secret", ["", "nonsense", "lk_se_" + "0" * 36, "lk_live_" + "0" * 36])
+def test_malformed_secret_is_refused_without_asking(home: House, secret: str) -> None:
+    """A guess costs no call: its checksum is wrong."""
+    with telemetry.calls_watched() as calls:
+        assert sessions.session_of(secret) is None
+        sessions.close_session(secret)
+    assert calls.made == []
+
+
+def test_unknown_secret_opens_nothing(home: House) -> None:
+    """A well-formed secret that nobody was given is nobody's."""
+    assert sessions.session_of(secrets.mint(secrets.SESSION_KIND)) is None
+
+
+def test_secrets_of_sessions_and_devices_are_not_stored(home: House) -> None:
+    """The table holds digests: whoever reads it can't log in. Each item says when it may be deleted."""
+    account = person()
+    handed_out = [sessions.open_session(account), sessions.remember_device(account)]
+    stored = wire.call("Scan", {"TableName": settings.current().table("sessions")})["Items"]
+    for secret in handed_out:
+        assert secret not in json.dumps(stored)
+        assert secret.rpartition("_")[2] not in json.dumps(stored)
+    assert [item.dies_at is not None for item in Session.scan()] == [True, True]

@@ -1,0 +1,199 @@
+"""What every route does before its view: credential, admission, scope; and the answers no view makes."""
+
+from typing import Any
+
+import pytest
+
+from app import app
+from chalicelib.limits import tiers
+from infra.standin import Context
+from tests.api.routes import ROUTES
+from tests.fault import gateway_with_fault
+from tests.house import House, refusal
+
+ORDINARY = {"read", "write", "keys", "events", "webhooks"}
+EACH_ROUTE = pytest.mark.parametrize(("method", "path", "scope"), ROUTES)
+LIMIT_HEADERS = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
+
+
+def target(path: str) -> str:
+    """Return a path with an id in it."""
+    return path.replace("{id}", "key_" + "0" * 20)
+
+
+def test_every_route_of_the_api_is_listed_here() -> None:
+    """A new route is not forgotten by the tests below."""
+    there = {(method, path) for path, methods in app.routes.items() for method in methods if path.startswith("/v1/")}
+    named = {
+        (method, path.replace("{id}", "{user_id}" if "/users" in path else "{key_id}")) for method, path, _ in ROUTES
+    }
+    assert there == named
+
+
+@EACH_ROUTE
+def test_route_without_a_credential_is_a_401(home: House, method: str, path: str, scope: str) -> None:
+    """The gateway answers by itself: no function runs, and nothing is counted."""
+    answer = home.call(method, target(path))
+    assert refusal(answer) == (401, "missing_api_key")
+    assert [answer.header(name) for name in LIMIT_HEADERS] == ["0", "0", "0"]
+
+
+@EACH_ROUTE
+def test_route_with_too_little_scope_is_a_403(home: House, method: str, path: str, scope: str) -> None:
+    """A key that may do everything else is told which scope it lacks."""
+    secret = home.key(home.account(), *sorted(ORDINARY - {scope})).secret
+    answer = home.call(method, target(path), secret, body=b"{}")
+    assert refusal(answer) == (403, "insufficient_scope")
+    assert answer.json()["message"] == f"This request needs a credential with the scope {scope}."
+    assert answer.header("x-amzn-Remapped-WWW-Authenticate") == f'Bearer error="insufficient_scope", scope="{scope}"'
+
+
+@EACH_ROUTE
+def test_route_of_a_spent_account_is_a_429(home: House, method: str, path: str, scope: str) -> None:
+    """Whatever is asked for, a spent quota refuses it."""
+    account = home.account(admin=True)
+    secret = home.key(account, *sorted(ORDINARY), "admin").secret
+    home.counted(account.id, tiers.FREE, used=1000)
+    answer = home.call(method, target(path), secret, body=b"{}")
+    assert refusal(answer) == (429, "rate_limit_exceeded")
+    assert answer.header("Retry-After") == "3600"
+    assert [answer.header(name) for name in LIMIT_HEADERS] == ["1000", "0", str(home.clock.now_ms // 1000 + 3600)]
+
+
+@EACH_ROUTE
+def test_route_may_be_read_by_pages_of_other_origins(home: House, method: str, path: str, scope: str) -> None:
+    """Preflight and answer let a page read every header that matters."""
+    preflight = home.call("OPTIONS", target(path), headers={"Origin": "https://app.example.com"})
+    assert preflight.status == 200
+    assert method in (preflight.header("Access-Control-Allow-Methods") or "").split(",")
+    answer = home.call(method, target(path), home.key(home.account()).secret, body=b"{}")
+    for said in (preflight, answer):
+        exposed = (said.header("Access-Control-Expose-Headers") or "").split(",")
+        assert said.header("Access-Control-Allow-Origin") == "*"
+        assert {*LIMIT_HEADERS, "RateLimit", "RateLimit-Policy", "Retry-After"} <= set(exposed)
+        assert said.header("Access-Control-Allow-Credentials") is None
+
+
+def test_quota_is_shared_by_all_keys_of_an_account(home: House) -> None:
+    """More keys are no more quota."""
+    account = home.account()
+    home.counted(account.id, tiers.FREE, used=998)
+    first, second = home.key(account), home.key(account)
+    left = [home.call("GET", "/v1/users/me", key.secret).header("X-RateLimit-Remaining") for key in (first, second)]
+    assert left == ["1", "0"]
+    assert home.call("GET", "/v1/users/me", first.secret).status == 429
+    assert home.call("GET", "/v1/users/me", home.key(home.account()).secret).status == 200
+
+
+def test_rotation_adds_no_quota(home: House) -> None:
+    """A new key counts where the old one did."""
+    account = home.account()
+    key = home.key(account)
+    home.counted(account.id, tiers.FREE, used=997)
+    made = home.call("POST", f"/v1/keys/{key.key.id}/rotate", key.secret).json()
+    assert home.call("GET", "/v1/users/me", made["secret"]).header("X-RateLimit-Remaining") == "1"
+
+
+def test_admission_comes_before_the_scope(home: House) -> None:
+    """A caller that may not, too, uses up its allowance: guessing is not free."""
+    secret = home.key(home.account(), "read").secret
+    home.call("GET", "/v1/keys", secret)
+    assert home.call("GET", "/v1/users/me", secret).header("X-RateLimit-Remaining") == "998"
+
+
+@pytest.mark.parametrize(("tier", "burst"), [(tiers.FREE, 50), (tiers.PRO, 200), (tiers.ENTERPRISE, 1_000)])
+def test_burst_of_each_tier_is_exact(home: House, tier: tiers.Tier, burst: int) -> None:
+    """The last request of the burst passes, the next is refused until the second ends."""
+    account = home.account(tier)
+    secret = home.key(account).secret
+    home.counted(account.id, tier, burst=burst - 1)
+    assert home.call("GET", "/v1/limits", secret).status == 200
+    answer = home.call("GET", "/v1/limits", secret)
+    assert (refusal(answer), answer.header("Retry-After")) == ((429, "rate_limit_exceeded"), "1")
+    home.clock.forward(1)
+    assert home.call("GET", "/v1/limits", secret).status == 200
+
+
+@pytest.mark.parametrize(("tier", "quota"), [(tiers.FREE, 1_000), (tiers.PRO, 10_000)])
+def test_quota_of_each_tier_is_exact(home: House, tier: tiers.Tier, quota: int) -> None:
+    """The last request of the quota passes, the next is refused until the hour ends."""
+    account = home.account(tier)
+    secret = home.key(account).secret
+    home.counted(account.id, tier, used=quota - 1)
+    assert home.call("GET", "/v1/limits", secret).header("X-RateLimit-Remaining") == "0"
+    assert home.call("GET", "/v1/limits", secret).status == 429
+    home.clock.forward(3600)
+    assert home.call("GET", "/v1/limits", secret).header("X-RateLimit-Remaining") == str(quota - 1)
+
+
+def test_fault_in_a_view_is_a_500_that_tells_nothing(home: House) -> None:
+    """The caller gets a request id to quote, the limit headers, and no word of what happened."""
+    secret = home.key(home.account()).secret
+    home.gateway = gateway_with_fault()
+    answer = home.call("GET", "/v1/fault", secret)
+    assert refusal(answer) == (500, "internal_error")
+    assert answer.json()["message"] == (
+        f"Something went wrong on our side. Quote this request id: {answer.header('x-amzn-RequestId')}."
+    )
+    assert answer.header("X-RateLimit-Remaining") == "999"
+
+
+def event(method: str, path: str, **more: Any) -> dict[str, Any]:
+    """Return what Lambda would be called with, past a gateway that would have refused it."""
+    context = {"resourcePath": path, "httpMethod": method, "requestId": "r-1", "identity": {"sourceIp": "203.0.113.7"}}
+    return {
+        "headers": {},
+        "multiValueQueryStringParameters": None,
+        "pathParameters": None,
+        "stageVariables": None,
+        "requestContext": context,
+        "body": None,
+        "isBase64Encoded": False,
+        "path": path,
+    } | more
+
+
+def test_unknown_method_that_reaches_the_app_is_a_405(home: House) -> None:
+    """It says which methods there are, in the documented shape and with the limit headers of a visitor."""
+    answer = app(event("DELETE", "/v1/users"), Context("test", "r-1"))
+    assert answer["statusCode"] == 405
+    assert answer["body"] == '{"error":"method_not_allowed","message":"This path takes GET, POST only."}'
+    assert answer["headers"]["Allow"] == "GET, POST"
+    assert answer["headers"]["X-RateLimit-Limit"] == "3600"
+
+
+def test_protected_route_without_a_verdict_is_no_way_in(home: House) -> None:
+    """Were the gateway's authorizer ever detached, every protected route would fail, not open."""
+    answer = app(event("GET", "/v1/users"), Context("test", "r-1"))
+    assert answer["statusCode"] == 500
+    assert "data" not in answer["body"]
+
+
+def test_request_of_another_media_type_is_a_415(home: House) -> None:
+    """Forms are not read where JSON is documented."""
+    secret = home.key(home.account()).secret
+    answer = home.call("PATCH", "/v1/users/me", secret, body=b"name=Ada", headers={"Content-Type": "text/plain"})
+    assert refusal(answer) == (415, "unsupported_media_type")
+
+
+@pytest.mark.parametrize("kind", ["application/json", "Application/JSON", "application/json; charset=utf-8"])
+def test_json_is_read_however_it_is_spelled(home: House, kind: str) -> None:
+    """Case and parameters of the media type don't matter."""
+    secret = home.key(home.account()).secret
+    answer = home.call("PATCH", "/v1/users/me", secret, json_body={"name": "B"}, headers={"Content-Type": kind})
+    assert answer.status == 200
+
+
+def test_strangers_are_counted_by_address(home: House) -> None:
+    """One visitor's burst is not another's."""
+    for _ in range(50):
+        assert home.call("GET", "/health", ip="203.0.113.7").status == 200
+    assert refusal(home.call("GET", "/health", ip="203.0.113.7")) == (429, "rate_limit_exceeded")
+    assert home.call("GET", "/health", ip="203.0.113.8").status == 200
+
+
+def test_header_of_a_visitor_changes_nothing_about_its_address(home: House) -> None:
+    """Nobody gets a new allowance by writing a header."""
+    home.counted("ip_203.0.113.7", tiers.ANONYMOUS, used=3600)
+    for name in ("X-Forwarded-For", "X-Real-IP", "Forwarded", "CF-Connecting-IP"):
+        assert home.call("GET", "/health", headers={name: "198.51.100.1"}).status == 429

@@ -1,0 +1,104 @@
+"""No log line, exception, repr or stored item holds a secret: everything said and stored in a busy hour is searched."""
+
+import io
+import logging
+import traceback
+from collections.abc import Callable
+
+import pytest
+
+from chalicelib.core import errors, secrets, settings, telemetry, wire
+from chalicelib.credentials import change, rotate
+from chalicelib.credentials.verify import verify
+from chalicelib.limits import tiers
+from infra import data
+from tests.fault import gateway_with_fault
+from tests.house import House
+
+
+def dump_of_all_tables() -> str:
+    """Return every stored item as text."""
+    dumped = []
+    for name in data.tables(settings.current().stage):
+        request = {"TableName": name}
+        while True:
+            answer = wire.call("Scan", request)
+            dumped.append(repr(answer["Items"]))
+            if "LastEvaluatedKey" not in answer:
+                break
+            request |= {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+    return "\n".join(dumped)
+
+
+def live_through_an_hour(home: House) -> list[str]:
+    """Do everything that touches a secret, well and badly; return what was seen of the objects involved."""
+    root, ada = home.account(name="Root", admin=True), home.account()
+    admin, key, poor = home.key(root, "read", "admin"), home.key(ada), home.key(ada, "read", "keys", expires_in_s=60)
+    seen = [repr(thing) for thing in (admin, key, key.key, verify(key.secret), home.gateway)]
+
+    made = home.call("POST", "/v1/keys", key.secret, json_body={"name": "CI", "scopes": ["read", "keys"]}).json()
+    for secret in (made["secret"], poor.secret):
+        home.call("GET", "/v1/users/me", secret)
+    home.call("PATCH", f"/v1/keys/{made['id']}", key.secret, json_body={"name": "CI 2", "scopes": ["read"]})
+    home.call("POST", f"/v1/keys/{made['id']}/rotate", key.secret, json_body={"grace_s": 0})
+    home.call("POST", f"/v1/keys/{key.key.id}/rotate", key.secret)
+    home.call("POST", f"/v1/keys/{key.key.id}/rotate", key.secret)
+    home.call("GET", "/v1/keys", key.secret)
+    home.call("POST", "/v1/users", admin.secret, json_body={"email": "bea@example.com", "name": "Bea"})
+    home.call("POST", "/v1/users", admin.secret, json_body={"email": "bea@example.com", "name": "Bea"})
+
+    unknown = secrets.mint("test")
+    home.secrets += [unknown]
+    for authorization in (unknown, f"{key.secret}x", key.secret[:-1], f"{key.secret} {key.secret}", ""):
+        home.call("GET", "/v1/users/me", authorization)
+    home.call("GET", "/v1/users/me", headers={"Authorization": f"Basic {key.secret}"})
+    home.call("GET", f"/v1/users?secret={key.secret}", key.secret)
+    home.call("PATCH", "/v1/users/me", key.secret, body=b"{" + key.secret.encode())
+    home.call("DELETE", f"/v1/keys/{made['id']}", key.secret)
+    home.call("GET", "/v1/users/me", made["secret"])
+    home.clock.forward(60)
+    home.call("GET", "/v1/users/me", poor.secret)
+    home.counted(ada.id, tiers.FREE, used=1000)
+    home.call("GET", "/v1/users/me", key.secret)
+
+    seen += [
+        _traceback_of(lambda: verify(unknown)),
+        _traceback_of(lambda: rotate.rotate(verify(key.secret), key.key.id, 0)),
+        _traceback_of(lambda: change.change_key(ada.id, key.key.id, name=None, wanted=["events"])),
+    ]
+    home.clock.forward(3600)
+    home.gateway = gateway_with_fault()
+    home.call("GET", "/v1/fault", key.secret)
+    return seen
+
+
+def _traceback_of(fails: Callable[[], object]) -> str:
+    try:
+        fails()
+    except (errors.LatchkeyError, wire.WireError):
+        return traceback.format_exc()
+    return pytest.fail("nothing was refused")
+
+
+def test_secrets_are_nowhere_but_in_the_answer_that_made_them(
+    home: House, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Neither a whole secret nor its random part is in any log, traceback, repr or table; digests and hints are."""
+    caplog.set_level(logging.DEBUG)
+    log = io.StringIO()
+    telemetry.write_to(log)
+    seen = live_through_an_hour(home)
+    stored = dump_of_all_tables()
+    wire.call("DeleteTable", {"TableName": settings.current().table("accounts")})
+    home.call("GET", "/v1/users/me", home.secrets[0])
+    home.clock.forward(300)
+    home.call("GET", "/v1/users/me", home.secrets[0])
+
+    printed = "".join(capfd.readouterr())
+    everything = "\n".join((log.getvalue(), caplog.text, printed, stored, *seen))
+    assert len(home.secrets) >= 8
+    for secret in home.secrets:
+        assert secret[-36:-6] not in everything
+    assert "tests.fault.Fault" in log.getvalue()
+    assert secrets.digest(home.secrets[0]) in stored
+    assert secrets.hint(home.secrets[0]) in stored

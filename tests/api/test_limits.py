@@ -1,0 +1,41 @@
+"""/v1/limits: what the caller may do and what is left of it."""
+
+import pytest
+
+from chalicelib.limits import tiers
+from tests.house import NOON_MS, House
+
+NOON_S = NOON_MS // 1000
+
+
+@pytest.mark.parametrize("tier", [tiers.FREE, tiers.PRO], ids=lambda tier: tier.name)
+def test_limits_show_quota_and_burst(home: House, tier: tiers.Tier) -> None:
+    """The numbers count this very request, and are those of the headers."""
+    home.clock.forward(1800.5)
+    answer = home.call("GET", "/v1/limits", home.key(home.account(tier)).secret)
+    assert answer.json() == {
+        "tier": tier.name,
+        "quota": {"limit": tier.quota, "remaining": (tier.quota or 0) - 1, "reset": NOON_S + 3600},
+        "burst": {"limit": tier.burst, "remaining": tier.burst - 1, "reset": NOON_S + 1801, "window_s": 1},
+    }
+    assert answer.header("X-RateLimit-Limit") == str(tier.quota)
+    assert answer.header("X-RateLimit-Remaining") == str(answer.json()["quota"]["remaining"])
+    assert answer.header("X-RateLimit-Reset") == str(answer.json()["quota"]["reset"])
+
+
+def test_limits_of_enterprise_have_no_quota(home: House) -> None:
+    """Unlimited is null, not a large number."""
+    answer = home.call("GET", "/v1/limits", home.key(home.account(tiers.ENTERPRISE)).secret)
+    assert answer.json() == {
+        "tier": "enterprise",
+        "quota": None,
+        "burst": {"limit": 1000, "remaining": 999, "reset": NOON_S + 1, "window_s": 1},
+    }
+
+
+def test_limits_count_what_other_keys_used(home: House) -> None:
+    """The quota is the account's."""
+    account = home.account()
+    first, second = home.key(account), home.key(account)
+    home.call("GET", "/v1/users/me", first.secret)
+    assert home.call("GET", "/v1/limits", second.secret).json()["quota"]["remaining"] == 998

@@ -1,0 +1,183 @@
+"""Whatever is sent, the answer is no 5xx, and every refusal has the documented shape."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import cycle
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from chalicelib.limits import tiers
+from infra.standin import Answer
+from tests.api.routes import ROUTES
+from tests.house import House
+
+NOT_FLAKY = settings(
+    max_examples=100,
+    derandomize=True,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+DOCUMENTED = {
+    400: {"invalid_request"},
+    401: {"missing_api_key", "invalid_api_key", "token_expired"},
+    403: {"insufficient_scope"},
+    404: {"not_found"},
+    409: {"conflict"},
+    415: {"unsupported_media_type"},
+    429: {"rate_limit_exceeded"},
+    431: {"invalid_request"},
+}
+GOOD_BODIES: dict[tuple[str, str], dict[str, object]] = {
+    ("PATCH", "/v1/users/me"): {"name": "Ada"},
+    ("POST", "/v1/users"): {"email": "bea@example.com", "name": "Bea", "tier": "pro"},
+    ("PATCH", "/v1/users/{id}"): {"tier": "pro", "status": "active"},
+    ("POST", "/v1/keys"): {"name": "CI", "scopes": ["read"], "expires_in_s": 3600},
+    ("PATCH", "/v1/keys/{id}"): {"name": "CI", "scopes": ["read"]},
+    ("POST", "/v1/keys/{id}/rotate"): {"grace_s": 0},
+}
+
+ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=80)
+ODD_TEXT = st.sampled_from(["", " ", "\x00", "\ud800", "🗝" * 70, "é" * 300, "a@b@c", "@", "a@xn--.com", "a@\ud800.com"])
+GOOD = st.sampled_from(["read", "write", "keys", "admin", "free", "pro", "active", "suspended", "a@example.com", 60, 0])
+NUMBERS = st.one_of(st.integers(), st.floats(), st.sampled_from([10**400, -1, 604_801, 1e308, 2**63]))
+VALUES = st.one_of(st.none(), st.booleans(), NUMBERS, ANY_TEXT, ODD_TEXT, GOOD)
+DEEP_VALUES = st.recursive(
+    VALUES,
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(ANY_TEXT, inner, max_size=3)),
+    max_leaves=5,
+)
+NO_OBJECTS = st.one_of(
+    st.binary(max_size=80),
+    DEEP_VALUES.map(json.dumps).map(str.encode),
+    st.sampled_from(
+        [b"", b"[" * 100_000, b'{"name":' * 50_000, b"9" * 5_000, b"NaN", b'{"name":Infinity}', b"\xff\xfe{}"]
+    ),
+)
+PIECES = [
+    "%00",
+    "%ED%A0%80",
+    "%FF",
+    "%",
+    "%2F",
+    "..",
+    ";",
+    "é",
+    "limit",
+    "cursor",
+    "=",
+    "&",
+    "1",
+    "-1",
+    "YWNj",
+    "a2V5Xw",
+]
+IN_A_URL = st.one_of(
+    st.text(st.characters(min_codepoint=33, max_codepoint=255), max_size=60),
+    st.lists(st.sampled_from(PIECES)).map("".join),
+)
+NAMES = ["Accept", "Accept-Encoding", "Origin", "X-Forwarded-For", "Host", "Cookie", "Content-Encoding", "Content-Type"]
+
+
+@dataclass
+class Callers:
+    """Keys that may do everything, much, and little; and something real to ask for."""
+
+    everything: str
+    others: Iterator[str]
+    account_id: str
+    key_id: str
+    ids: Iterator[str]
+
+
+@pytest.fixture
+def callers(home: House) -> Callers:
+    """An admin's key, other keys, and ids of accounts and keys that exist."""
+    admin, ordinary = home.account(tiers.ENTERPRISE, admin=True), home.account(tiers.ENTERPRISE)
+    spare = home.key(admin)
+    everything = home.key(admin, "read", "write", "keys", "admin").secret
+    return Callers(
+        everything=everything,
+        others=cycle([home.key(ordinary).secret, home.key(ordinary, "read").secret, everything]),
+        account_id=ordinary.id,
+        key_id=spare.key.id,
+        ids=cycle([spare.key.id, ordinary.id, "me", "acc_" + "0" * 20, "key_" + "z" * 20, "key_~"]),
+    )
+
+
+def check(answer: Answer) -> None:
+    """Hold an answer to what is documented."""
+    assert answer.status < 500, answer
+    assert answer.header("X-RateLimit-Limit") is not None
+    if answer.status >= 400:
+        body = answer.json()
+        assert answer.header("Content-Type") == "application/json"
+        assert body.keys() == {"error", "message"}
+        assert body["error"] in DOCUMENTED[answer.status], body
+        assert isinstance(body["message"], str)
+
+
+@NOT_FLAKY
+@given(route=st.sampled_from(list(GOOD_BODIES)), data=st.data())
+def test_rubbish_in_the_fields_of_a_body_is_refused(
+    home: House, callers: Callers, route: tuple[str, str], data: st.DataObject
+) -> None:
+    """A made-up value in any field that a route takes never gets a 5xx."""
+    method, path = route
+    spoilt = data.draw(st.sampled_from(sorted(GOOD_BODIES[route])))
+    value = data.draw(st.one_of(VALUES, st.lists(GOOD, max_size=3), DEEP_VALUES))
+    fields = GOOD_BODIES[route] | {spoilt: value}
+    home.clock.forward(1)
+    target = path.replace("{id}", callers.account_id if "users" in path else callers.key_id)
+    check(home.call(method, target, callers.everything, body=json.dumps(fields).encode()))
+
+
+@NOT_FLAKY
+@given(route=st.sampled_from(ROUTES), body=NO_OBJECTS)
+def test_rubbish_as_a_body_is_refused(home: House, callers: Callers, route: tuple[str, str, str], body: bytes) -> None:
+    """Made-up bytes and JSON of any form never get a 5xx, from whomever."""
+    home.clock.forward(1)
+    check(home.call(route[0], route[1].replace("{id}", next(callers.ids)), next(callers.others), body=body))
+
+
+@NOT_FLAKY
+@given(route=st.sampled_from(ROUTES), thing=IN_A_URL, query=IN_A_URL)
+def test_rubbish_in_a_url_is_refused(
+    home: House, callers: Callers, route: tuple[str, str, str], thing: str, query: str
+) -> None:
+    """Made-up ids, cursors, limits and parameters never get a 5xx."""
+    home.clock.forward(1)
+    target = route[1].replace("{id}", thing.replace("/", "").replace("?", "").replace("#", ""))
+    for asked in (query, f"cursor={query}", f"limit={query}"):
+        check(home.call(route[0], f"{target}?{asked}", callers.everything))
+
+
+@NOT_FLAKY
+@given(route=st.sampled_from(ROUTES), headers=st.dictionaries(st.sampled_from(NAMES), ANY_TEXT, max_size=3))
+def test_rubbish_in_headers_is_refused(
+    home: House, callers: Callers, route: tuple[str, str, str], headers: dict[str, str]
+) -> None:
+    """Made-up headers never get a 5xx."""
+    home.clock.forward(1)
+    target = route[1].replace("{id}", next(callers.ids))
+    check(home.call(route[0], target, next(callers.others), body=b"{}", headers=headers))
+
+
+@NOT_FLAKY
+@given(authorization=st.one_of(ANY_TEXT, ANY_TEXT.map("Bearer ".__add__), ANY_TEXT.map("Bearer lk_test_".__add__)))
+def test_rubbish_in_the_authorization_header_is_a_401(home: House, authorization: str) -> None:
+    """Whatever stands in the header, it is a clean 401."""
+    answer = home.call("GET", "/v1/users/me", headers={"Authorization": authorization})
+    assert answer.status == 401
+    check(answer)
+
+
+@NOT_FLAKY
+@given(target=IN_A_URL)
+def test_rubbish_as_a_path_gets_an_answer(home: House, target: str) -> None:
+    """Whatever is asked for, the answer is no 5xx."""
+    home.clock.forward(1)
+    assert home.call("GET", f"/{target}").status < 500

@@ -1,0 +1,27 @@
+"""/health: open to everybody, and honest about the database."""
+
+from chalicelib.core import settings, telemetry, wire
+from tests.house import House, refusal
+
+
+def test_health_is_ok_while_the_database_answers(home: House) -> None:
+    """Anyone may ask, with or without a credential."""
+    answer = home.call("GET", "/health")
+    assert (answer.status, answer.body) == (200, b'{"status":"ok"}')
+    assert home.call("GET", "/health", "nonsense").status == 200
+
+
+def test_health_is_a_503_when_the_database_does_not_answer(home: House) -> None:
+    """A monitor sees it, and when to ask again."""
+    wire.call("DeleteTable", {"TableName": settings.current().table("accounts")})
+    answer = home.call("GET", "/health")
+    assert refusal(answer) == (503, "unavailable")
+    assert answer.header("Retry-After") == "1"
+
+
+def test_health_reads_once(home: House) -> None:
+    """A monitor that asks every second costs one read and one count each."""
+    home.call("GET", "/health")
+    with telemetry.calls_watched() as calls:
+        home.call("GET", "/health")
+    assert calls.made == [("UpdateItem", "latchkey-test-windows"), ("GetItem", "latchkey-test-accounts")]

@@ -1,0 +1,95 @@
+"""POST /v1/verify, as a service meets it that is shown somebody's secret."""
+
+from chalicelib.core import telemetry
+from chalicelib.limits import tiers
+from tests.house import House
+
+
+def _ask(home: House, service: str, secret: str, **more: object) -> dict[str, object]:
+    answer = home.call("POST", "/v1/verify", service, json_body={"secret": secret, **more})
+    assert answer.status == 200, answer.body
+    body: dict[str, object] = answer.json()
+    return body
+
+
+def _service(home: House) -> str:
+    return home.key(home.account(tiers.ENTERPRISE, name="Service", admin=True), "verify").secret
+
+
+def test_good_secret_is_told_with_account_scopes_and_limits(home: House) -> None:
+    """A service learns whom a secret speaks for, what it may do and what is left of its allowance."""
+    account = home.account()
+    issued = home.key(account, "read")
+    assert _ask(home, _service(home), issued.secret) == {
+        "valid": True,
+        "admitted": True,
+        "account_id": account.id,
+        "credential_id": issued.key.id,
+        "kind": "key",
+        "scopes": ["read"],
+        "tier": "free",
+        "client_id": None,
+        "expires_at": None,
+        "limits": {"limit": 1000, "remaining": 999, "reset": 1639998000},
+    }
+
+
+def test_bad_secret_is_told_as_the_api_itself_would(home: House) -> None:
+    """A service can pass on the documented error."""
+    answer = _ask(home, _service(home), "nonsense")
+    assert answer == {
+        "valid": False,
+        "admitted": False,
+        "error": "invalid_api_key",
+        "message": "The API key provided is invalid.",
+    }
+
+
+def test_spent_burst_is_told_with_when_to_come_back(home: House) -> None:
+    """A request beyond the limit isn't admitted, though its secret is good."""
+    account = home.account()
+    secret, service = home.key(account).secret, _service(home)
+    for _ in range(50):
+        assert _ask(home, service, secret)["admitted"]
+    refused = _ask(home, service, secret)
+    assert (refused["valid"], refused["admitted"], refused["retry_after_s"]) == (True, False, 1)
+    assert refused["message"] == "Rate limit exceeded. Try again in 1 seconds."
+
+
+def test_calls_are_four_cold_and_two_warm(home: House) -> None:
+    """Both admissions are counted; within 60 s a verdict is not read again."""
+    secret, service = home.key(home.account()).secret, _service(home)
+    home.call("POST", "/v1/verify", service, json_body={"secret": "nonsense"})
+    calls = []
+    for _ in range(2):
+        with telemetry.calls_watched() as watched:
+            _ask(home, service, secret)
+        calls.append([operation for operation, _ in watched.made])
+    assert calls == [["UpdateItem", "GetItem", "GetItem", "UpdateItem"], ["UpdateItem", "UpdateItem"]]
+    home.clock.forward(61)
+    with telemetry.calls_watched() as watched:
+        _ask(home, service, secret)
+    assert len(watched.made) == 4
+
+
+def test_revoked_secret_is_refused_at_the_next_question(home: House) -> None:
+    """A cached verdict never outlives a change."""
+    account = home.account()
+    issued, other, service = home.key(account), home.key(account), _service(home)
+    assert _ask(home, service, issued.secret)["admitted"]
+    assert home.call("DELETE", f"/v1/keys/{issued.key.id}", other.secret).status == 204
+    assert _ask(home, service, issued.secret)["error"] == "invalid_api_key"
+
+
+def test_asking_needs_the_scope_verify(home: House) -> None:
+    """An ordinary key can't try other people's secrets."""
+    secret = home.key(home.account()).secret
+    answer = home.call("POST", "/v1/verify", secret, json_body={"secret": secret})
+    assert (answer.status, answer.json()["error"]) == (403, "insufficient_scope")
+
+
+def test_unknown_field_is_refused_by_name(home: House) -> None:
+    """A misspelt field doesn't pass in silence."""
+    answer = home.call("POST", "/v1/verify", _service(home), json_body={"secrets": "x"})
+    assert (answer.status, answer.json()["error"]) == (400, "invalid_request")
+    assert "'secrets'" in answer.json()["message"]

@@ -1,0 +1,125 @@
+"""Starts the server of `server.py` on an engine of its own, asks it for people to be, and reads their mail."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from chalicelib.core import randomness
+from infra import engine
+
+PASSWORD = "violet harbour tin whistle"
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Someone with an account and the password PASSWORD."""
+
+    id: str
+    email: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """An API key."""
+
+    id: str
+    secret: str
+
+
+@dataclass(frozen=True, slots=True)
+class Console:
+    """A running console."""
+
+    url: str
+    mail: Path
+    process: subprocess.Popen[str]
+
+    def person(
+        self,
+        name: str = "Ada",
+        *,
+        email: str = "",
+        tier: str = "free",
+        admin: bool = False,
+        verified: bool = True,
+        password: str | None = PASSWORD,
+    ) -> Person:
+        """Return someone with a new account."""
+        email = email or f"{randomness.base62(8).lower()}@example.com"
+        asked = {"email": email, "name": name, "tier": tier, "admin": admin, "verified": verified}
+        return Person(self._ask(do="account", password=password, **asked)["id"], email, name)
+
+    def session(self, person: Person) -> str:
+        """Return the secret of a new session, as its cookie carries it."""
+        return str(self._ask(do="session", account_id=person.id)["session"])
+
+    def key(self, person: Person, *scopes: str, name: str = "Test key") -> Key:
+        """Return a new key of a person, with read and write unless other scopes are named."""
+        return Key(**self._ask(do="key", account_id=person.id, name=name, scopes=scopes or ["read", "write"]))
+
+    def demo(self, person: Person) -> dict[str, str]:
+        """Give a person keys of every state and a month of usage; return the ids of the keys by name."""
+        keys: dict[str, str] = self._ask(do="demo", account_id=person.id)["keys"]
+        return keys
+
+    def forward(self, seconds: float) -> None:
+        """Move the server's clock."""
+        self._ask(do="forward", seconds=seconds)
+
+    def letters(self, to: str) -> list[str]:
+        """Return the mail that came to an address, the newest last."""
+        files = sorted(self.mail.glob("*.txt"), key=lambda file: file.stat().st_mtime_ns)
+        return [text for text in (file.read_text() for file in files) if text.startswith(f"To: {to}\n")]
+
+    def link(self, to: str) -> str:
+        """Return the link in the newest mail to an address."""
+        found = re.search(r"https?://\S+", self.letters(to)[-1])
+        assert found, "The newest letter holds no link."
+        return found.group()
+
+    def _ask(self, **command: Any) -> dict[str, Any]:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        print(json.dumps(command), file=self.process.stdin, flush=True)
+        return _read(self.process.stdout.readline())
+
+
+@contextmanager
+def served(folder: Path, **environment: str) -> Iterator[Console]:
+    """Serve for the length of a `with` block, with `environment` added; log, data and mail lie in `folder`."""
+    database = engine.start(folder / "console.db", say=False)
+    try:
+        with subprocess.Popen(
+            [sys.executable, "-m", "tests.browser.server", str(folder / "server.log")],
+            env={
+                **os.environ,
+                "AWS_ENDPOINT_URL": database.url,
+                "LATCHKEY_MAIL_FOLDER": str(folder / "mail"),
+                **environment,
+            },
+            cwd=Path(__file__).parents[2],
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        ) as process:
+            assert process.stdout is not None
+            try:
+                yield Console(_read(process.stdout.readline())["url"], folder / "mail", process)
+            finally:
+                process.terminate()
+    finally:
+        database.stop()
+
+
+def _read(line: str) -> dict[str, Any]:
+    assert line, "The server has ended; its traceback stands above."
+    answer: dict[str, Any] = json.loads(line)
+    return answer

@@ -1,0 +1,127 @@
+"""A whole Latchkey with its console in a process of its own, for a browser to look at. Run it as a module.
+
+It prints its URL, then answers each line of JSON on standard input with one on standard output: new accounts, sessions,
+keys, demo data. Its clock stands still but for a moment that each request takes, so that no hour strikes and no burst
+fills while a test looks. It ends when standard input does.
+"""
+
+import json
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http.server import ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from app import app
+from chalicelib.accounts import passwords, sessions
+from chalicelib.accounts.create import create_account
+from chalicelib.accounts.tables import Account
+from chalicelib.core import clock, telemetry
+from chalicelib.credentials.issue import new_key, put_beside_the_others
+from chalicelib.limits import tiers
+from infra import chalice_cli, data, server, standin
+from tests.browser import demo
+from tests.house import Clock
+
+HOST = "127.0.0.1"
+AFTERNOON_MS = 1_778_163_720_000
+"""2026-05-07T14:22:00Z, a Thursday."""
+REQUEST_TAKES_S = 0.025
+"""So 40 requests fit into a second: fewer than the burst that a stranger has."""
+
+
+@dataclass
+class Gateway(standin.Gateway):
+    """The stand-in gateway, and a clock that its requests move."""
+
+    clock: Clock = field(default_factory=lambda: Clock(AFTERNOON_MS))
+
+    def handle(self, *request: Any, **more: Any) -> standin.Answer:
+        """Answer after the moment that a request takes."""
+        self.clock.forward(REQUEST_TAKES_S)
+        return super().handle(*request, **more)
+
+
+class Server(server.Server):
+    """The local server, silent: standard output is for answers to commands."""
+
+    gateway: Gateway
+
+    def __init__(self) -> None:
+        """Listen on a free port."""
+        super().__init__(app, HOST, 0)
+        self.url = f"http://{HOST}:{self.server_port}"
+        self.gateway = Gateway(app, domain=f"{HOST}:{self.server_port}")
+
+    def serve_forever(self, poll_interval: float = 0.05) -> None:
+        """Serve."""
+        ThreadingHTTPServer.serve_forever(self, poll_interval)
+
+    def report(self, _method: str, _path: str, _status: int, _took_ns: int) -> None:
+        """Print nothing."""
+
+
+def main() -> None:
+    """Serve until standard input ends."""
+    served = Server()
+    chalice_cli.prepare_environment(served.url)
+    with clock.driven_by(served.gateway.clock), Path(sys.argv[1]).open("a", buffering=1) as log:
+        telemetry.write_to(log)
+        data.create_missing_tables()
+        threading.Thread(target=served.serve_forever, daemon=True).start()
+        _say({"url": served.url})
+        for line in sys.stdin:
+            command = json.loads(line)
+            _say(COMMANDS[command.pop("do")](served.gateway.clock, **command))
+
+
+def _account(
+    moved: Clock, email: str, name: str, password: str | None, tier: str, admin: bool, verified: bool
+) -> dict[str, Any]:
+    account = create_account(
+        email=email,
+        name=name,
+        tier=tiers.BY_NAME[tier],
+        admin=admin,
+        password_hash=None if password is None else passwords.hashed(password),
+        verified_at_ms=clock.now_ms() if verified else None,
+    )
+    return {"id": account.id}
+
+
+def _session(moved: Clock, account_id: str) -> dict[str, Any]:
+    return {"session": sessions.open_session(Account.get(account_id))}
+
+
+def _key(moved: Clock, account_id: str, name: str, scopes: list[str]) -> dict[str, Any]:
+    issued = new_key(account_id, name=name, wanted=scopes, expires_at=None, made_by=None)
+    put_beside_the_others(issued)
+    return {"id": issued.key.id, "secret": issued.secret}
+
+
+def _demo(moved: Clock, account_id: str) -> dict[str, Any]:
+    return {"keys": demo.add_history(account_id, moved)}
+
+
+def _forward(moved: Clock, seconds: float) -> dict[str, Any]:
+    moved.forward(seconds)
+    return {}
+
+
+COMMANDS: dict[str, Callable[..., dict[str, Any]]] = {
+    "account": _account,
+    "session": _session,
+    "key": _key,
+    "demo": _demo,
+    "forward": _forward,
+}
+
+
+def _say(answer: dict[str, Any]) -> None:
+    print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    main()

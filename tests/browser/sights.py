@@ -1,0 +1,195 @@
+"""Every page of the console in every state that looks different, and how to get there."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+from playwright.sync_api import Page
+
+from tests.browser.console import PASSWORD, Console, Key, Person
+
+LONG = "Wolfeschlegelsteinhausenbergerdorff" * 2
+"""A name without a space in it, as long as a key's may be but for some."""
+
+
+@dataclass(frozen=True)
+class Cast:
+    """The people whose pages are looked at, each made when first asked for."""
+
+    console: Console
+
+    @cached_property
+    def ada(self) -> Person:
+        """Someone with keys of every state and a month of usage."""
+        return self.console.person("Ada Lovelace", tier="pro")
+
+    @cached_property
+    def keys(self) -> dict[str, str]:
+        """Ada's keys, by name."""
+        return self.console.demo(self.ada)
+
+    @cached_property
+    def new(self) -> Person:
+        """Someone with nothing yet, whose address isn't confirmed and who has a long name."""
+        return self.console.person(LONG, verified=False, email=f"{LONG[:60]}@{LONG[:60]}.example.com".lower())
+
+    @cached_property
+    def admin(self) -> Person:
+        """An administrator."""
+        return self.console.person("Grace Hopper", tier="enterprise", admin=True)
+
+    @cached_property
+    def spare(self) -> Key:
+        """A key of the administrator's, with a long name."""
+        return self.console.key(self.admin, "read", "write", "keys", "admin", name=LONG[:64])
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """One page in one state: who looks at it ("" for a guest), and how to get there."""
+
+    name: str
+    who: str
+    open: Callable[[Page, Cast], None]
+
+
+def _at(path: str) -> Callable[[Page, Cast], None]:
+    def open_path(page: Page, cast: Cast) -> None:
+        page.goto(cast.console.url + path)
+
+    return open_path
+
+
+def _sent(path: str, button: str, **fields: str) -> Callable[[Page, Cast], None]:
+    """Open a page and send its form."""
+
+    def send(page: Page, cast: Cast) -> None:
+        page.goto(cast.console.url + path)
+        _fill_in(page, button, **fields)
+
+    return send
+
+
+def _fill_in(page: Page, button: str, **fields: str) -> None:
+    form = page.locator("form").filter(has=page.get_by_role("button", name=button, exact=True))
+    for name, value in fields.items():
+        form.locator(f"[name={name}]").fill(value)
+    form.get_by_role("button", name=button, exact=True).click()
+
+
+def _key(name: str, after: str = "") -> Callable[[Page, Cast], None]:
+    def open_key(page: Page, cast: Cast) -> None:
+        page.goto(f"{cast.console.url}/settings/keys/{cast.keys[name]}{after}")
+
+    return open_key
+
+
+def _with_demo(path: str) -> Callable[[Page, Cast], None]:
+    def open_path(page: Page, cast: Cast) -> None:
+        assert cast.keys
+        page.goto(cast.console.url + path)
+
+    return open_path
+
+
+def _long_key(page: Page, cast: Cast) -> None:
+    page.goto(f"{cast.console.url}/settings/keys/{cast.spare.id}")
+
+
+def _rotated(page: Page, cast: Cast) -> None:
+    key = cast.console.key(cast.admin, name=LONG[:64])
+    page.goto(f"{cast.console.url}/settings/keys/{key.id}")
+    page.get_by_role("button", name="Rotate").click()
+
+
+def _link(path: str, button: str, after: Callable[[Page], None] | None = None) -> Callable[[Page, Cast], None]:
+    def open_link(page: Page, cast: Cast) -> None:
+        someone = cast.console.person("Grace", verified=False)
+        if path == "/forgot":
+            _sent(path, button, email=someone.email)(page, cast)
+        else:
+            email = f"new.{someone.email}"
+            _sent(path, button, email=email, name="Grace", password=PASSWORD)(page, cast)
+            page.goto(cast.console.link(email))
+            return
+        page.goto(cast.console.link(someone.email))
+        if after:
+            after(page)
+
+    return open_link
+
+
+def _too_many_attempts(page: Page, cast: Cast) -> None:
+    page.goto(f"{cast.console.url}/login")
+    for _ in range(4):
+        _fill_in(page, "Log in", email=f"nobody@{cast.console.url[-5:]}.example.com", password="wrong again")
+
+
+def _forged(page: Page, cast: Cast) -> None:
+    page.goto(f"{cast.console.url}/login")
+    page.context.clear_cookies()
+    _fill_in(page, "Log in", email="a@example.com", password="whatever it is")
+
+
+def _account_of(who: str) -> Callable[[Page, Cast], None]:
+    def open_account(page: Page, cast: Cast) -> None:
+        assert cast.keys
+        page.goto(f"{cast.console.url}/admin/accounts/{getattr(cast, who).id}")
+
+    return open_account
+
+
+def _suspended(page: Page, cast: Cast) -> None:
+    someone = cast.console.person("Mallory")
+    page.goto(f"{cast.console.url}/admin/accounts/{someone.id}")
+    _fill_in(page, "Set tier", reason="Asked for it in ticket 4711")
+    _fill_in(page, "Suspend", reason=LONG * 2)
+
+
+SIGHTS = [
+    Sight("landing", "", _at("/")),
+    Sight("login", "", _at("/login")),
+    Sight("login-first", "", _at("/settings/usage")),
+    Sight("login-wrong", "", _sent("/login", "Log in", email="a@example.com", password="not the one")),
+    Sight("login-too-often", "", _too_many_attempts),
+    Sight("login-after-logout", "", _at("/login?done=logged-out")),
+    Sight("signup", "", _at("/signup")),
+    Sight("signup-weak", "", _sent("/signup", "Sign up", email="b@example.com", name="B", password="password1234")),
+    Sight("signed-up", "", _sent("/signup", "Sign up", email="c@example.com", name="C", password=PASSWORD)),
+    Sight("forgot", "", _at("/forgot")),
+    Sight("forgot-sent", "", _sent("/forgot", "Send the link", email="c@example.com")),
+    Sight("password", "", _link("/forgot", "Send the link")),
+    Sight(
+        "password-weak",
+        "",
+        _link("/forgot", "Send the link", lambda page: _fill_in(page, "Set the password", password="password1234")),
+    ),
+    Sight("verify", "", _link("/signup", "Sign up")),
+    Sight("spent-link", "", _at("/verify?ticket=lk_ml_spent")),
+    Sight("forged", "", _forged),
+    Sight("landing-inside", "ada", _at("/")),
+    Sight("keys", "ada", _with_demo("/settings/keys")),
+    Sight("keys-none", "new", _at("/settings/keys")),
+    Sight("keys-revoked", "ada", _with_demo("/settings/keys?done=revoked")),
+    Sight("key-new", "ada", _at("/settings/keys/new")),
+    Sight("key-new-refused", "admin", _sent("/settings/keys/new", "Generate key", name="   ")),
+    Sight("key-made", "ada", _sent("/settings/keys/new", "Generate key", name="Checkout service")),
+    Sight("key-rotated", "admin", _rotated),
+    Sight("key", "ada", _key("Storefront, rotated")),
+    Sight("key-long", "admin", _long_key),
+    Sight("key-retiring", "ada", _key("Storefront")),
+    Sight("key-ended", "ada", _key("Old dashboard")),
+    Sight("key-revoke", "ada", _key("Laptop", "/revoke")),
+    Sight("key-unknown", "ada", _at("/settings/keys/key_unknown")),
+    Sight("usage", "ada", _with_demo("/settings/usage")),
+    Sight("usage-none", "new", _at("/settings/usage")),
+    Sight("usage-unlimited", "admin", _at("/settings/usage")),
+    Sight("account", "ada", _at("/settings/account")),
+    Sight("account-unconfirmed", "new", _at("/settings/account")),
+    Sight("account-refused", "ada", _sent("/settings/account", "Delete my account", password="not the one")),
+    Sight("account-done", "ada", _at("/settings/account?done=password-changed")),
+    Sight("admin", "admin", _with_demo("/admin")),
+    Sight("admin-unknown", "admin", _at("/admin?find=nobody@example.com")),
+    Sight("admin-account", "admin", _account_of("ada")),
+    Sight("admin-refused", "admin", _suspended),
+]

@@ -1,0 +1,116 @@
+"""What administrators see and do: find an account, its tier, suspension, reinstatement; each with a reason."""
+
+import pytest
+import requests
+from playwright.sync_api import Page, expect
+
+from tests.browser.console import Console
+from tests.browser.visitors import Visitors
+
+pytestmark = pytest.mark.xdist_group("browser")
+
+AUTHORIZER_REMEMBERS_S = 300
+
+
+@pytest.fixture(params=[True, False], ids=["JavaScript", "no JavaScript"])
+def admin(request: pytest.FixtureRequest, visitors: Visitors, console: Console) -> Page:
+    """An administrator's browser."""
+    return visitors.member(console.person("Grace", admin=True), javascript=bool(request.param))
+
+
+def test_admin_finds_suspends_and_reinstates(admin: Page, visitors: Visitors, console: Console) -> None:
+    """A suspended account's key and session stop at once; reinstated, its key works again; both are on record."""
+    person = console.person("Mallory")
+    key = console.key(person)
+    theirs = visitors.member(person)
+    theirs.goto("/settings/keys")
+    expect(theirs.get_by_role("heading", level=1)).to_have_text("API Keys")
+    assert _status(console, key.secret) == 200
+
+    _find(admin, person.email)
+    expect(admin.get_by_role("table", name="Keys")).to_contain_text(key.secret[-4:])
+    assert key.secret not in admin.content()
+    _decide(admin, "Suspend", "Sends spam, see ticket 4711")
+    expect(admin.get_by_role("status")).to_be_visible()
+    expect(admin.get_by_text("Suspended", exact=True)).to_be_visible()
+    assert _status(console, key.secret) == 401
+    theirs.reload()
+    expect(theirs.get_by_role("heading", level=1)).to_have_text("Log in")
+
+    _decide(admin, "Reinstate", "It was a mistake")
+    expect(admin.get_by_text("Active", exact=True)).to_be_visible()
+    console.forward(AUTHORIZER_REMEMBERS_S)
+    assert _status(console, key.secret) == 200
+    record = admin.get_by_role("table", name="What was done")
+    expect(record).to_contain_text("Sends spam, see ticket 4711")
+    expect(record).to_contain_text("It was a mistake")
+
+
+def test_admin_sets_the_tier_for_a_reason(admin: Page, console: Console) -> None:
+    """A new tier is confirmed, shown and recorded; the key has its limits with the next request."""
+    person = console.person("Ada")
+    key = console.key(person)
+    _find(admin, person.id)
+    admin.get_by_label("Tier").select_option("Pro")
+    _decide(admin, "Set tier", "Bought Pro")
+    expect(admin.get_by_role("status")).to_have_text("The account is changed, from its next request on.")
+    expect(admin.get_by_role("table", name="What was done")).to_contain_text("Bought Pro")
+    answer = requests.get(
+        f"{console.url}/v1/users/me", headers={"Authorization": f"Bearer {key.secret}"}, timeout=10
+    )
+    assert answer.headers["X-RateLimit-Limit"] == "10000"
+
+
+def test_reason_is_needed(admin: Page, console: Console) -> None:
+    """A reason that says nothing is refused, and nothing changes."""
+    person = console.person("Ada")
+    _find(admin, person.email)
+    _decide(admin, "Suspend", "  ?  ")
+    expect(admin.get_by_role("alert")).to_contain_text("The reason")
+    expect(admin.get_by_text("Active", exact=True)).to_be_visible()
+
+
+def test_unknown_account_is_said_to_be_unknown(admin: Page) -> None:
+    """Who searches in vain is told so and keeps what was typed."""
+    _find(admin, "nobody@example.com")
+    expect(admin.get_by_role("alert")).to_be_visible()
+    expect(admin.get_by_label("Email or account id")).to_have_value("nobody@example.com")
+
+
+def test_busiest_and_most_refused_are_listed(admin: Page, console: Console) -> None:
+    """The accounts of the last 24 hours lead to their pages."""
+    busy = console.person("Ada", tier="pro")
+    console.demo(busy)
+    admin.goto("/admin")
+    for table in ("Most refused, last 24 hours", "Busiest, last 24 hours"):
+        row = admin.get_by_role("table", name=table).get_by_role("row").filter(has_text=busy.email)
+        expect(row).to_contain_text("2,200")
+    admin.get_by_role("link", name=busy.email).first.click()
+    expect(admin.get_by_role("main")).to_contain_text(busy.id)
+
+
+def test_admin_pages_are_not_there_for_others(visitors: Visitors, console: Console) -> None:
+    """Someone without the flag sees neither the link nor the pages."""
+    person = console.person()
+    page = visitors.member(person)
+    for path in ("/admin", f"/admin/accounts/{person.id}"):
+        page.goto(path)
+        expect(page.get_by_role("heading", level=1)).to_have_text("There is nothing here")
+        expect(page.get_by_role("link", name="Admin")).to_have_count(0)
+
+
+def _find(admin: Page, wanted: str) -> None:
+    admin.goto("/admin")
+    admin.get_by_label("Email or account id").fill(wanted)
+    admin.get_by_role("button", name="Find account").click()
+
+
+def _decide(admin: Page, button: str, reason: str) -> None:
+    form = admin.locator("form").filter(has=admin.get_by_role("button", name=button, exact=True))
+    form.get_by_label("Reason").fill(reason)
+    form.get_by_role("button", name=button).click()
+
+
+def _status(console: Console, secret: str) -> int:
+    answer = requests.get(f"{console.url}/v1/users/me", headers={"Authorization": f"Bearer {secret}"}, timeout=10)
+    return answer.status_code

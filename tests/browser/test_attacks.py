@@ -1,0 +1,273 @@
+"""What strangers try through someone's browser: frames, scripts in names, redirects, planted cookies, forged forms."""
+
+from collections.abc import Iterator
+from urllib.parse import quote
+
+import pytest
+import requests
+from playwright.sync_api import Page, expect
+
+from tests.browser.console import PASSWORD, Console
+from tests.browser.site import Site, site
+from tests.browser.visitors import Visitors, log_in, session_of, set_session
+
+pytestmark = pytest.mark.xdist_group("browser")
+
+HOSTILE = (
+    "<img src=x onerror=alert(1)>",
+    '"><script>alert(1)</script>',
+    "'><svg onload=alert(1)>",
+    "{{7*7}}{% raw %}${7*7}",
+    "</title></textarea><script>alert(1)</script>",
+    "&lt;script&gt;alert(1)&lt;/script&gt;",
+)
+ELSEWHERE = (
+    "//evil.example",
+    "///evil.example",
+    "/\\evil.example",
+    "\\\\evil.example",
+    "/\t/evil.example",
+    "https:evil.example",
+    "https://evil.example",
+    "javascript:alert(1)",
+    "data:text/html,<script>alert(1)</script>",
+    "/%09/evil.example",
+    "@evil.example",
+    "/settings/../..//evil.example",
+)
+PLANTED = """() => [
+    ...document.querySelectorAll('script:not([src*="/static/"]), img, svg[onload], iframe, object, embed, base'),
+    ...[...document.querySelectorAll('*')].filter(element => [...element.attributes].some(({name}) => /^on/.test(name))),
+].map(element => element.outerHTML)"""
+"""Elements that none of our pages has; a script that ran or was refused is noticed besides."""
+
+
+@pytest.fixture
+def evil() -> Iterator[Site]:
+    """A site on another port of the same host: another origin, to which browsers count our cookies as their own."""
+    with site() as serving:
+        yield serving
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_names_are_shown_as_they_are_written(name: str, visitors: Visitors, console: Console) -> None:
+    """Markup and template syntax in names and reasons is text on every page that shows it, also an administrator's."""
+    person = console.person(name)
+    key = console.key(person, name=name)
+    page = visitors.member(person)
+    _watch(page)
+    page.goto("/settings/keys")
+    expect(page.get_by_role("link", name=name, exact=True)).to_be_visible()
+    _nothing_planted(page)
+    page.goto(f"/settings/keys/{key.id}")
+    expect(page.get_by_role("heading", level=1)).to_have_text(name)
+    expect(page).to_have_title(f"{name} · Latchkey")
+    page.get_by_role("textbox", name="Name").fill(f"{name}!")
+    page.get_by_role("button", name="Rename").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(f"{name}!")
+    _nothing_planted(page)
+    page.get_by_role("button", name="Rotate").click()
+    expect(page.get_by_text(f"{name}!", exact=True)).to_be_visible()
+    _nothing_planted(page)
+    requests.get(f"{console.url}/v1/users/me", headers={"Authorization": f"Bearer {key.secret}"}, timeout=10)
+    for path in ("/settings/usage", "/settings/account", f"/settings/keys/{key.id}/revoke"):
+        page.goto(path)
+        _nothing_planted(page)
+
+    admin = visitors.member(console.person("Grace", admin=True))
+    _watch(admin)
+    admin.goto(f"/admin/accounts/{person.id}")
+    expect(admin.locator("dd").filter(has_text=name)).to_be_visible()
+    admin.locator("#tier-reason").fill(name)
+    admin.get_by_role("button", name="Set tier").click()
+    expect(admin.get_by_role("cell", name=name, exact=True)).to_be_visible()
+    _nothing_planted(admin)
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_what_a_form_or_a_link_brings_is_shown_as_it_is(text: str, visitors: Visitors, console: Console) -> None:
+    """What is sent back in a form, or comes in a query, is text or isn't shown at all."""
+    page = visitors.guest()
+    _watch(page)
+    query = quote(text)
+    for path in (
+        f"/?done={query}",
+        f"/login?done={query}",
+        f"/login?next={query}",
+        f"/login?next=/{query}",
+        f"/signup?next=/{query}",
+        f"/verify?ticket={query}",
+        f"/password?ticket={query}",
+        f"/device?user_code={query}",
+        f"/settings/keys?done={query}",
+    ):
+        page.goto(path)
+        _nothing_planted(page)
+        assert "49" not in page.locator("body").inner_text()
+
+    page.goto("/signup")
+    page.locator("form").first.evaluate("form => form.noValidate = true")
+    page.get_by_label("Email").fill(text)
+    page.get_by_label("Your name").fill(text)
+    page.get_by_label("Password").fill("short")
+    page.get_by_role("button", name="Sign up").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+    expect(page.get_by_label("Your name")).to_have_value(text)
+    _nothing_planted(page)
+
+    visitors.log_in_quietly(page, console.person(admin=True))
+    page.goto(f"/admin?find={query}")
+    expect(page.get_by_label("Email or account id")).to_have_value(text)
+    _nothing_planted(page)
+    page.goto("/settings/keys/new")
+    page.get_by_role("textbox", name="Name").fill(text * 3)
+    page.locator("[name=name]").evaluate("(field, text) => { field.value = text }", text * 9)
+    page.get_by_role("button", name="Generate key").click()
+    expect(page.get_by_role("main")).to_be_visible()
+    _nothing_planted(page)
+
+
+@pytest.mark.parametrize("elsewhere", ELSEWHERE)
+def test_log_in_leads_nowhere_else(elsewhere: str, visitors: Visitors, console: Console) -> None:
+    """Whatever a link to the log-in names as the way on, a browser stays with us, logged in before or just now."""
+    person = console.person()
+    page = visitors.guest()
+    _watch(page)
+    page.goto(f"/login?next={quote(elsewhere)}")
+    log_in(page, person.email)
+    expect(page.get_by_role("button", name="Log out")).to_be_visible()
+    assert page.url.startswith(f"{console.url}/")
+    page.goto(f"/login?next={quote(elsewhere)}")
+    expect(page.get_by_role("button", name="Log out")).to_be_visible()
+    assert page.url.startswith(f"{console.url}/")
+
+
+def test_pages_are_not_shown_in_frames(visitors: Visitors, console: Console, evil: Site) -> None:
+    """A page of another origin that frames ours, to have its buttons clicked unseen, gets an error instead."""
+    page = visitors.member(console.person())
+    evil.show(
+        f"""for (const path of ["/", "/login", "/settings/account"]) {{
+            const frame = document.createElement("iframe");
+            frame.src = "{console.url}" + path;
+            document.body.append(frame);
+        }}""",
+        {},
+    )
+    page.goto(evil.origin, wait_until="load")
+    frames = page.frames[1:]
+    assert len(frames) == 3
+    for frame in frames:
+        frame.wait_for_load_state()
+        assert frame.url == "chrome-error://chromewebdata/"
+        assert frame.locator("form").count() == 0
+    refused = [fault for fault in visitors.faults if "frame-ancestors 'none'" in fault]
+    assert len(refused) == 3
+    visitors.faults.clear()
+
+
+def test_forged_form_changes_nothing(visitors: Visitors, console: Console, evil: Site) -> None:
+    """A form that another origin sends with our cookies is refused, without our token and even with it."""
+    person = console.person("Ada")
+    page = visitors.member(person)
+    page.goto("/settings/account")
+    token = page.locator("[name=csrf]").first.input_value()
+    for stolen in ("", token):
+        evil.show(
+            f"""const form = document.createElement("form");
+            form.method = "post";
+            form.action = "{console.url}/settings/account/name";
+            form.innerHTML = `<input name="name" value="Mallory"><input name="csrf" value="{stolen}">`;
+            document.body.append(form);
+            form.submit();""",
+            {},
+        )
+        page.goto(evil.origin)
+        page.wait_for_url(f"{console.url}/**")
+        expect(page.get_by_role("main")).to_contain_text("This form is out of date, or came from elsewhere.")
+    page.goto("/settings/account")
+    expect(page.get_by_label("Your name")).to_have_value("Ada")
+    visitors.faults.clear()  # the other site is another host
+
+
+def test_token_of_another_session_is_refused(visitors: Visitors, console: Console) -> None:
+    """What an attacker's own pages carry opens no form of someone else's."""
+    theirs = visitors.member(console.person("Mallory"))
+    theirs.goto("/settings/account")
+    token = theirs.locator("[name=csrf]").first.input_value()
+    page = visitors.member(console.person("Ada"))
+    page.goto("/settings/account")
+    page.locator("[name=csrf]").evaluate_all("(fields, token) => fields.forEach(field => field.value = token)", token)
+    page.get_by_label("Your name").fill("Mallory")
+    page.get_by_role("button", name="Change name").click()
+    expect(page.get_by_role("main")).to_contain_text("This form is out of date, or came from elsewhere.")
+
+
+@pytest.mark.parametrize("planted", ["the attacker's", "made up"])
+def test_planted_session_is_not_the_one_after_log_in(planted: str, visitors: Visitors, console: Console) -> None:
+    """Log-in always opens a new session, closes the planted one, and keeps its cookie from scripts."""
+    mallory, ada = console.person("Mallory"), console.person("Ada")
+    secret = console.session(mallory) if planted == "the attacker's" else "lk_se_planted"
+    page = visitors.guest()
+    set_session(page.context, console, secret)
+    page.goto("/login")
+    if planted == "the attacker's":
+        # The victim finds someone else logged in, and logs out first or logs in over it: both must be safe.
+        expect(page.get_by_role("banner")).to_contain_text(mallory.email)
+        page.get_by_role("button", name="Log out").click()
+        set_session(page.context, console, "lk_se_planted")
+        page.goto("/login")
+    log_in(page, ada.email, PASSWORD)
+    expect(page.get_by_role("banner")).to_contain_text(ada.email)
+    assert session_of(page) not in (None, secret, "lk_se_planted")
+    cookie = next(cookie for cookie in page.context.cookies() if cookie.get("name") == "latchkey")
+    assert (cookie.get("httpOnly"), cookie.get("sameSite"), cookie.get("path")) == (True, "Lax", "/")
+    thief = visitors.guest()
+    set_session(thief.context, console, secret)
+    thief.goto("/settings/keys")
+    expect(thief.get_by_role("heading", level=1)).to_have_text("Log in")
+
+
+def test_policy_lets_no_script_of_a_page_run(visitors: Visitors, console: Console) -> None:
+    """Even where markup got through, no inline script, handler or foreign file would run or load."""
+    page = visitors.member(console.person())
+    page.goto("/settings/keys")
+    page.evaluate(
+        """() => {
+            const run = (name, fields) =>
+                document.body.append(Object.assign(document.createElement(name), fields));
+            run("script", {textContent: "window.ran = true"});
+            run("script", {src: "https://evil.example/x.js"});
+            run("img", {src: "https://evil.example/x.png"});
+            document.body.insertAdjacentHTML("beforeend", "<p style='position: fixed' onclick='window.ran = true'>x</p>");
+            document.body.lastChild.click();
+        }"""
+    )
+    assert page.evaluate("window.ran") is None
+    assert page.evaluate("getComputedStyle(document.body.lastChild).position") == "static"
+    for refused in ("script-src", "style-src", "img-src"):
+        assert any(refused in fault for fault in visitors.faults), refused
+    visitors.faults.clear()
+
+
+def test_redirect_carries_the_headers_of_a_page(console: Console) -> None:
+    """A redirect, an error and a page that isn't there carry the same policy as every page."""
+    for path in ("/", "/settings/keys", "/login", "/verify?ticket=x", "/settings"):
+        answer = requests.get(console.url + path, allow_redirects=False, timeout=10)
+        assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"], path
+        assert "default-src 'none'" in answer.headers["Content-Security-Policy"], path
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["Referrer-Policy"] == "same-origin"
+        assert answer.headers["Cache-Control"] == "no-store"
+
+
+def _watch(page: Page) -> None:
+    """Fail at once when a script of a page opens a dialog."""
+
+    def opened(_: object) -> None:
+        raise AssertionError("A script of the page ran.")
+
+    page.on("dialog", opened)
+
+
+def _nothing_planted(page: Page) -> None:
+    assert page.evaluate(PLANTED) == []

@@ -1,0 +1,232 @@
+"""The way of a developer through the console, from signing up to a key that is revoked, with the key in use."""
+
+import re
+
+import pytest
+import requests
+from playwright.sync_api import Browser, Error, Locator, Page, expect
+
+from tests.browser.console import PASSWORD, Console, served
+from tests.browser.hands import Hands, Keyboard, Mouse
+from tests.browser.visitors import NARROW, Visitors
+
+pytestmark = pytest.mark.xdist_group("browser")
+
+SECRET = re.compile(r"lk_test_[0-9A-Za-z]{36}")
+
+
+@pytest.fixture(params=["mouse", "360 px", "keyboard", "no JavaScript"])
+def hands(request: pytest.FixtureRequest, visitors: Visitors) -> Hands:
+    """Someone who has just heard of the API."""
+    if request.param == "keyboard":
+        return Keyboard(visitors.guest())
+    narrow, javascript = request.param == "360 px", request.param != "no JavaScript"
+    return Mouse(visitors.guest(width=NARROW, javascript=javascript) if narrow else visitors.guest(javascript=javascript))
+
+
+def test_developer_gets_uses_rotates_and_revokes_a_key(
+    hands: Hands, console: Console, request: pytest.FixtureRequest
+) -> None:
+    """Everything that the public contract promises works by mouse, at 360 px, by keyboard and without JavaScript."""
+    page = hands.page
+    _sign_up(hands, f"dev.{hash(request.node.name) % 10**8}@example.com")
+
+    expect(page.get_by_role("heading", name="No keys yet")).to_be_visible()
+    hands.follow("Generate New Key")
+    hands.fill("Name", "Nightly export")
+    hands.tick("Write")
+    hands.press("Generate key")
+    first = _copied(hands, javascript="no JavaScript" not in request.node.name)
+    assert [_status(console, first) for _ in range(3)] == [200, 200, 200]
+
+    hands.follow("Usage")
+    expect(page.locator(".tile").first).to_contain_text("3 of 1,000")
+    expect(page.get_by_role("row", name="Nightly export").last).to_contain_text("3")
+    expect(page.get_by_role("img", name="Last 24 hours: 3 admitted, 0 refused.")).to_be_visible()
+
+    hands.follow("API Keys")
+    hands.follow("Nightly export")
+    hands.press("Rotate")
+    second = _shown(page)
+    expect(page.get_by_role("main")).to_contain_text("It was last used this hour.")
+    assert first != second
+    assert (_status(console, first), _status(console, second)) == (200, 200)
+
+    hands.follow("I have stored it")
+    expect(page.get_by_role("row").filter(has_text=first[-4:])).to_contain_text("Rotated out")
+    hands.follow("Nightly export")  # the newer one stands first
+    expect(page.get_by_role("main")).to_contain_text(second[-4:])
+    hands.follow("Revoke…")
+    hands.press("Revoke key")
+    expect(page.get_by_role("status")).to_have_text("The key is revoked. It stops working with the next request.")
+    expect(page.get_by_role("table", name="Ended keys")).to_contain_text(second[-4:])
+    assert (_status(console, first), _status(console, second)) == (200, 401)
+
+
+def test_reload_of_a_new_key_makes_no_second_one(visitors: Visitors, console: Console) -> None:
+    """The form was spent with the key: sending it again shows where the key is, and no secret."""
+    page = visitors.member(console.person())
+    page.goto("/settings/keys/new")
+    _name(page).fill("Storefront")
+    page.get_by_role("button", name="Generate key").click()
+    secret = _shown(page)
+    page.reload()
+    expect(page.get_by_role("alert")).to_have_text("This form was used already. Its key is in the list.")
+    expect(page.get_by_role("main")).not_to_contain_text(secret)
+    page.goto("/settings/keys")
+    expect(page.get_by_role("row").filter(has_text="Storefront")).to_have_count(1)
+
+
+def test_reload_of_a_rotated_key_makes_no_third_one(visitors: Visitors, console: Console) -> None:
+    """A rotation that is sent again says that it was done."""
+    person = console.person()
+    page = visitors.member(person)
+    page.goto(f"/settings/keys/{console.key(person).id}")
+    page.get_by_role("button", name="Rotate").click()
+    _shown(page)
+    page.reload()
+    expect(page.get_by_role("alert")).to_be_visible()
+    page.goto("/settings/keys")
+    expect(page.get_by_role("row").filter(has_text="Test key")).to_have_count(2)
+
+
+def test_secret_is_gone_with_its_page(visitors: Visitors, console: Console) -> None:
+    """Neither the list nor the way back shows a secret again."""
+    page = visitors.member(console.person())
+    page.goto("/settings/keys/new")
+    _name(page).fill("Storefront")
+    page.get_by_role("button", name="Generate key").click()
+    secret = _shown(page)
+    page.get_by_role("link", name="I have stored it").click()
+    expect(page.get_by_role("table")).to_contain_text(secret[-4:])
+    assert secret not in page.content()
+    with pytest.raises(Error, match="ERR_CACHE_MISS"):  # the browser kept no copy
+        page.go_back()
+
+
+def test_copy_button_works_where_the_clipboard_is_closed(visitors: Visitors, console: Console) -> None:
+    """On plain http a page has no clipboard: the button selects and copies as of old."""
+    page = visitors.member(console.person())
+    page.add_init_script("Object.defineProperty(navigator, 'clipboard', {value: undefined})")
+    page.goto("/settings/keys/new")
+    _name(page).fill("Storefront")
+    page.get_by_role("button", name="Generate key").click()
+    secret = _shown(page)
+    page.get_by_role("button", name="Copy").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_focused()
+    page.goto("/settings/keys/new")
+    _name(page).press("Control+v")
+    expect(_name(page)).to_have_value(secret)
+
+
+def test_key_is_renamed_and_narrowed(visitors: Visitors, console: Console) -> None:
+    """A new name and fewer scopes are confirmed and shown, and hold from the next request on."""
+    person = console.person()
+    key = console.key(person, "read", "write")
+    page = visitors.member(person)
+    page.goto(f"/settings/keys/{key.id}")
+    _name(page).fill("Storefront")
+    page.get_by_role("button", name="Rename").click()
+    expect(page.get_by_role("status")).to_have_text("The name is changed.")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Storefront")
+    page.get_by_role("checkbox", name="Write").uncheck()
+    page.get_by_role("button", name="Narrow").click()
+    expect(page.get_by_role("status")).to_have_text("The scopes are narrowed, from the next request on.")
+    changed = requests.patch(
+        f"{console.url}/v1/users/me",
+        json={"name": "Mallory"},
+        headers={"Authorization": f"Bearer {key.secret}"},
+        timeout=10,
+    )
+    assert (changed.status_code, changed.json()["error"]) == (403, "insufficient_scope")
+
+
+def test_refused_form_says_why_and_keeps_what_was_written(visitors: Visitors, console: Console) -> None:
+    """A form with a mistake comes back with a sentence and with everything that was filled in."""
+    page = visitors.member(console.person())
+    page.goto("/settings/keys/new")
+    _name(page).fill("Storefront")
+    page.get_by_role("checkbox", name="Read").uncheck()
+    page.get_by_label("Expires after").select_option("1 year")
+    page.get_by_role("button", name="Generate key").click()
+    expect(page.get_by_role("alert")).to_contain_text("scopes")
+    expect(_name(page)).to_have_value("Storefront")
+    expect(page.get_by_label("Expires after")).to_have_value("1 year")
+    page.get_by_role("checkbox", name="Write").check()
+    page.get_by_role("button", name="Generate key").click()
+    _shown(page)
+
+
+def test_someone_elses_key_is_not_there(visitors: Visitors, console: Console) -> None:
+    """A key of another account looks like one that never was."""
+    key = console.key(console.person())
+    page = visitors.member(console.person())
+    for path in (f"/settings/keys/{key.id}", f"/settings/keys/{key.id}/revoke", "/settings/keys/key_never"):
+        page.goto(path)
+        expect(page.get_by_role("main")).to_contain_text("There is no such key.")
+        assert key.secret[-4:] not in page.content()
+
+
+def test_address_must_be_confirmed_before_a_key_where_mail_is_sent(
+    browser: Browser, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Where a sender is configured the list says what to do first, and the form for a key is not to be had."""
+    with served(tmp_path_factory.mktemp("strict"), LATCHKEY_MAIL_FROM="api@example.com") as strict:
+        visitors = Visitors(browser, strict)
+        page = visitors.member(strict.person(verified=False))
+        page.goto("/settings/keys")
+        expect(page.get_by_role("main")).to_contain_text("Confirm your email address before you generate a key")
+        expect(page.get_by_role("link", name="Generate New Key")).to_have_count(0)
+        expect(page.get_by_role("link", name="Send another one")).to_be_visible()
+        page.goto("/settings/keys/new")
+        expect(page.get_by_role("main")).to_contain_text("Confirm your email address first")
+        visitors.leave()
+        assert visitors.faults == []
+
+
+def _name(page: Page) -> Locator:
+    return page.get_by_role("textbox", name="Name")
+
+
+def _sign_up(hands: Hands, email: str) -> None:
+    """Come as a stranger and arrive at the list of keys."""
+    page = hands.page
+    page.goto("/")
+    hands.follow("Sign up")
+    hands.fill("Email", email)
+    hands.fill("Your name", "Ada Lovelace")
+    hands.fill("Password", PASSWORD)
+    hands.press("Sign up")
+    expect(page.get_by_role("status")).to_contain_text(email)
+    hands.follow("Log in")
+    hands.fill("Email", email)
+    hands.fill("Password", PASSWORD)
+    hands.press("Log in")
+
+
+def _copied(hands: Hands, *, javascript: bool) -> str:
+    """Return the secret from the clipboard, where the copy button put it; without JavaScript, from the page."""
+    secret = _shown(hands.page)
+    button = hands.page.get_by_role("button", name="Copy")
+    if not javascript:
+        expect(button).to_be_hidden()
+        return secret
+    hands.press("Copy")
+    expect(hands.page.get_by_role("button", name="Copied")).to_be_visible()
+    expect(hands.page.get_by_text("Copied to the clipboard.")).to_be_attached()
+    copied = str(hands.page.evaluate("navigator.clipboard.readText()"))
+    assert copied == secret
+    return copied
+
+
+def _shown(page: Page) -> str:
+    """Return the secret on the page of a new key."""
+    expect(page.get_by_role("heading", name="Your new key")).to_be_visible()
+    secret = page.locator("#secret").input_value()
+    assert SECRET.fullmatch(secret)
+    return secret
+
+
+def _status(console: Console, secret: str) -> int:
+    answer = requests.get(f"{console.url}/v1/users/me", headers={"Authorization": f"Bearer {secret}"}, timeout=10)
+    return answer.status_code

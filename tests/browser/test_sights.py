@@ -1,0 +1,94 @@
+"""Every page in every state: accessible by axe's rules in light and dark, wide and narrow; nothing sticks out."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser import axe
+from tests.browser.sights import SIGHTS, Cast, Sight
+from tests.browser.visitors import NARROW, WIDE, Visitors
+
+pytestmark = pytest.mark.xdist_group("browser")
+
+HIDDEN_STOP = """() => {
+    const {activeElement: at} = document;
+    if (at === document.body) return null;
+    const drawn = [getComputedStyle(at), getComputedStyle(at, "::after")];
+    const box = at.getBoundingClientRect();
+    const seen = box.bottom > 0 && box.top < innerHeight && drawn.some(style => style.outlineStyle === "solid");
+    return [at.outerHTML.slice(0, 120), seen];
+}"""
+"""What has the focus, and whether that can be seen; null when the page has been walked through."""
+
+
+@pytest.mark.parametrize("sight", SIGHTS, ids=lambda sight: sight.name)
+def test_page_is_accessible_and_fits(sight: Sight, visitors: Visitors, cast: Cast) -> None:
+    """No rule of axe is broken and nothing is wider than the window, however it is looked at."""
+    page = _opened(sight, visitors, cast)
+    for width in (WIDE, NARROW):
+        page.set_viewport_size({"width": width, "height": 800})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            assert axe.violations(page) == []
+
+
+def test_axe_would_find_a_fault(visitors: Visitors) -> None:
+    """A field that loses its label is found: the rules do run."""
+    page = visitors.guest()
+    page.goto("/login")
+    page.evaluate("document.querySelector('label').remove()")
+    assert [fault.partition(":")[0] for fault in axe.violations(page)] == ["label"]
+
+
+@pytest.mark.parametrize("width", [320, 480, 735, 752, 1040, 1056, 1920])
+def test_no_width_cuts_a_table_off(width: int, visitors: Visitors, cast: Cast) -> None:
+    """Tables keep inside their cards at either side of every width at which the layout changes."""
+    page = visitors.guest(width=width)
+    for name in ("keys", "usage", "admin-account"):
+        sight = next(sight for sight in SIGHTS if sight.name == name)
+        visitors.log_in_quietly(page, getattr(cast, sight.who))
+        sight.open(page, cast)
+        cut_off = "[...document.querySelectorAll('html, .flush, .card')].filter(box => box.scrollWidth > box.clientWidth)"
+        assert page.evaluate(f"{cut_off}.map(box => box.outerHTML.slice(0, 200))") == []
+
+
+@pytest.mark.parametrize("name", ["login", "keys", "key", "key-new", "key-made", "usage", "account", "admin-account"])
+def test_every_stop_of_the_tab_key_can_be_seen(name: str, visitors: Visitors, cast: Cast) -> None:
+    """Who walks through a page with the Tab key sees at each stop where they are."""
+    page = _opened(next(sight for sight in SIGHTS if sight.name == name), visitors, cast)
+    page.evaluate("document.activeElement.blur()")
+    stops = []
+    for _ in range(80):
+        page.keyboard.press("Tab")
+        stop = page.evaluate(HIDDEN_STOP)
+        if stop is None:
+            break
+        stops.append(stop)
+    assert len(stops) >= 4
+    assert [html for html, seen in stops if not seen] == []
+
+
+def test_skip_link_leads_past_the_navigation(visitors: Visitors, cast: Cast) -> None:
+    """The first stop of the Tab key jumps to the page's own matter."""
+    page = visitors.member(cast.ada)
+    page.goto("/settings/usage")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("main")).to_be_focused()
+    page.keyboard.press("Tab")
+    assert page.get_by_role("main").locator(":focus").count() == 1
+
+
+def test_nothing_moves_for_those_who_ask_for_it(visitors: Visitors, cast: Cast) -> None:
+    """With reduced motion no element has a transition or an animation."""
+    page = visitors.member(cast.ada)
+    page.goto("/settings/keys")
+    moving = """[...document.querySelectorAll('*')].map(element => getComputedStyle(element))
+        .filter(style => style.transitionDuration !== '0s' || style.animationName !== 'none').length"""
+    assert page.evaluate(moving) == 0
+
+
+def _opened(sight: Sight, visitors: Visitors, cast: Cast) -> Page:
+    page = visitors.member(getattr(cast, sight.who)) if sight.who else visitors.guest()
+    sight.open(page, cast)
+    return page

@@ -1,0 +1,82 @@
+"""People with a browser at the console: each in a profile of its own, and watched for whatever goes wrong on a page."""
+
+import re
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request
+
+from tests.browser.console import PASSWORD, Console, Person
+
+WIDE, NARROW = 1280, 360
+PATIENCE_MS = 20_000
+REFUSED = re.compile(r"Failed to load resource: the server responded with a status of 4\d\d .*")
+"""What Chromium says of every page that is no success."""
+
+
+@dataclass
+class Visitors:
+    """Everyone who came, and every fault that their browsers reported: errors, policies broken, other hosts asked."""
+
+    browser: Browser
+    console: Console
+    faults: list[str] = field(default_factory=list)
+    contexts: list[BrowserContext] = field(default_factory=list)
+
+    def guest(self, *, width: int = WIDE, javascript: bool = True) -> Page:
+        """Return an empty page of someone who isn't logged in."""
+        context = self.browser.new_context(
+            base_url=self.console.url,
+            viewport={"width": width, "height": 800},
+            java_script_enabled=javascript,
+            reduced_motion="reduce",
+            permissions=["clipboard-read", "clipboard-write"] if javascript else [],
+        )
+        self.contexts.append(context)
+        context.set_default_timeout(PATIENCE_MS)
+        context.on("console", self._heard)
+        context.on("weberror", lambda error: self.faults.append(f"script: {error.error}"))
+        context.on("request", self._asked)
+        return context.new_page()
+
+    def member(self, person: Person, *, width: int = WIDE, javascript: bool = True) -> Page:
+        """Return an empty page of someone who is logged in already."""
+        page = self.guest(width=width, javascript=javascript)
+        self.log_in_quietly(page, person)
+        return page
+
+    def log_in_quietly(self, page: Page, person: Person) -> None:
+        """Give a browser a session without the form."""
+        set_session(page.context, self.console, self.console.session(person))
+
+    def leave(self) -> None:
+        """Close every browser."""
+        for context in self.contexts:
+            context.close()
+
+    def _heard(self, message: ConsoleMessage) -> None:
+        expected = REFUSED.fullmatch(message.text) and "/static/" not in message.location["url"]
+        if message.type in ("error", "warning") and not expected:
+            self.faults.append(f"{message.type}: {message.text} at {message.location['url']}")
+
+    def _asked(self, request: Request) -> None:
+        url = urlsplit(request.url)
+        if f"{url.scheme}://{url.netloc}" != self.console.url:
+            self.faults.append(f"another host: {request.url}")
+
+
+def set_session(context: BrowserContext, console: Console, secret: str) -> None:
+    """Put the secret of a session into a browser's cookies."""
+    context.add_cookies([{"name": "latchkey", "value": secret, "url": console.url}])
+
+
+def session_of(page: Page) -> str | None:
+    """Return the secret of the session in a browser's cookies."""
+    return next((cookie["value"] for cookie in page.context.cookies() if cookie.get("name") == "latchkey"), None)
+
+
+def log_in(page: Page, email: str, password: str = PASSWORD) -> None:
+    """Fill in the form on the page to log in."""
+    page.get_by_label("Email").fill(email)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("main").get_by_role("button", name="Log in").click()

@@ -1,0 +1,188 @@
+"""The wire contract as data: each `<topic>/<case>.http` holds one request and its full answer, to the byte.
+
+Before the request, lines of `# given:` say what is so, in order. Without any it is 2021-12-20T10:00:00Z, and there is
+one free account, Ada: `{{ada}}` is her id; `{{key}}` is her key (read, write, keys), `{{ada_key_id}}` its id and
+`{{hint}}` its hint.
+
+    tier NAME         Ada's tier
+    admin             Ada is an admin
+    suspended         Ada's account is suspended
+    scopes NAME …     what her key carries
+    expires N         her key ends in N seconds
+    rotated N         her key is rotated and works on for N seconds; its successor is `{{successor_id}}`
+    revoked           her key is revoked
+    other NAME        another account: `{{name}}`, its key `{{name_key_id}}`
+    used N            N requests are counted in this hour, for Ada and for the visitor's address
+    burst N           N requests are counted in this second, for both
+    seconds N         the clock moves on
+    origin ORIGIN     the one allowed origin
+    fault             there is a route whose view fails, GET /v1/fault
+    outage            the database has lost the table of accounts
+
+In requests, `{{unknown_key}}` and `{{mistyped_key}}` are never stored, `{{long}}` is 7 KB, `{{controls}}` are control
+characters, `{{spaces}}` are three, and `{{after_ada}}` is the cursor beyond her. In answers, `{{request_id}}` is the
+gateway's, and `{{new_id}}`, `{{new_key}}`, `{{new_hint}}`, `{{new_ticket}}` are what a 201 has made; headers are
+sorted by name.
+"""
+
+import base64
+import json
+import re
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from http import HTTPStatus
+from pathlib import Path
+
+import pytest
+
+from chalicelib.accounts import change
+from chalicelib.accounts.tables import Account
+from chalicelib.core import clock, secrets, settings, wire
+from chalicelib.credentials import rotate
+from chalicelib.credentials.issue import Issued
+from chalicelib.credentials.tables import Credential
+from chalicelib.credentials.verify import verify
+from chalicelib.limits import tiers
+from infra.standin import Answer
+from tests.fault import gateway_with_fault
+from tests.house import House
+
+HERE = Path(__file__).parent
+CASES = sorted(str(path.relative_to(HERE).with_suffix("")) for path in HERE.glob("*/*.http"))
+VISITOR = "203.0.113.7"
+UNWRITABLE = {"long": "x" * 7_000, "controls": "\x00\x01\t\x1b\r\n\x7f", "spaces": "   "}
+
+
+@dataclass
+class Play:
+    """One exchange: what is given, and what the names in its file stand for."""
+
+    home: House
+    until_played: ExitStack
+    names: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Let Ada in."""
+        self.ada, self.key = self.person("Ada")
+        typo = "a" if self.key.secret[-1] != "a" else "b"
+        self.names |= {
+            "key": self.key.secret,
+            "hint": _in_json(self.key.key.hint),
+            "unknown_key": secrets.mint("test"),
+            "mistyped_key": self.key.secret[:-1] + typo,
+        }
+
+    def person(self, name: str) -> tuple[Account, Issued]:
+        """Add an account and a key of it."""
+        account = self.home.account(email=f"{name.lower()}@example.com", name=name)
+        issued = self.home.key(account)
+        self.names |= {
+            name.lower(): account.id,
+            f"{name.lower()}_key_id": issued.key.id,
+            f"after_{name.lower()}": base64.urlsafe_b64encode(account.id.encode()).decode().rstrip("="),
+        }
+        return account, issued
+
+    def given(self, fact: str) -> None:  # noqa: C901 - a table of words, one line each
+        """Make one `# given:` line so."""
+        match fact.split():
+            case ["tier", tier]:
+                self.ada.update(actions=[Account.tier.set(tier)])
+            case ["admin"]:
+                self.ada.update(actions=[Account.admin.set(True)])
+            case ["suspended"]:
+                self.ada.update(actions=[Account.status.set(change.SUSPENDED)])
+            case ["scopes", *scopes]:
+                self.key.key.update(actions=[Credential.scopes.set(set(scopes))])
+            case ["expires", seconds]:
+                self.key.key.update(actions=[Credential.expires_at.set(clock.now_ms() + int(seconds) * 1000)])
+            case ["rotated", grace_s]:
+                self.names["successor_id"] = rotate.rotate(
+                    verify(self.key.secret), self.key.key.id, int(grace_s)
+                ).key.id
+            case ["revoked"]:
+                self.key.key.update(actions=[Credential.revoked_at.set(clock.now_ms())])
+            case ["other", name]:
+                self.person(name)
+            case ["used", count]:
+                self.count(used=int(count))
+            case ["burst", count]:
+                self.count(burst=int(count))
+            case ["seconds", seconds]:
+                self.home.clock.forward(float(seconds))
+            case ["origin", origin]:
+                chosen = replace(settings.current(), allowed_origin=origin)
+                self.until_played.enter_context(settings.in_use(chosen))
+            case ["fault"]:
+                self.home.gateway = gateway_with_fault()
+            case ["outage"]:
+                wire.call("DeleteTable", {"TableName": settings.current().table("accounts")})
+            case _:
+                pytest.fail(f"unknown word: {fact}")
+
+    def count(self, **counters: int) -> None:
+        """Write counters as if so many requests had come."""
+        for tier in tiers.OF_ACCOUNTS:
+            self.home.counted(self.ada.id, tier, **counters)
+        self.home.counted(f"ip_{VISITOR}", tiers.ANONYMOUS, **counters)
+
+    def request(self, text: str) -> Answer:
+        """Send the request of a file."""
+        head, _, body = text.strip("\n").partition("\n\n")
+        first, *lines = head.split("\n")
+        method, target, _ = first.split(" ")
+        headers = [(name, self.filled(value)) for name, _, value in (line.partition(": ") for line in lines)]
+        return self.home.gateway.handle(method, self.filled(target), headers, self.filled(body).encode(), ip=VISITOR)
+
+    def filled(self, text: str) -> str:
+        """Put the values in for the names."""
+        for name, value in (self.names | UNWRITABLE).items():
+            text = text.replace(f"{{{{{name}}}}}", value)
+        return text
+
+    def shown(self, answer: Answer) -> str:
+        """Write an answer as the files have it."""
+        names = self.names | {"request_id": answer.header("x-amzn-RequestId") or "none"}
+        if answer.status == HTTPStatus.CREATED:
+            made = answer.json()
+            names["new_id"] = made["id"]
+            if "secret" in made:
+                names |= {"new_key": made["secret"], "new_hint": _in_json(made["hint"])}
+            else:
+                names["new_ticket"] = made["set_password_url"].partition("=")[2]
+        status = HTTPStatus(answer.status)
+        headers = sorted(answer.headers, key=lambda header: header[0].lower())
+        text = "\n".join((f"HTTP/1.1 {status} {status.phrase}", *map(": ".join, headers)))
+        text += f"\n\n{answer.body.decode()}" if answer.body else ""
+        for name, value in names.items():
+            text = text.replace(value, f"{{{{{name}}}}}")
+        return text
+
+
+def _in_json(text: str) -> str:
+    return json.dumps(text)[1:-1]
+
+
+def _parts(text: str) -> tuple[list[str], str, str]:
+    """Return the facts given, the request and the answer of a file."""
+    facts = re.findall(r"^# given: (.+)\n", text, re.MULTILINE)
+    exchange = re.sub(r"^#.*\n", "", text, flags=re.MULTILINE)
+    request, answer = re.split(r"^(?=HTTP/1\.1 )", exchange, maxsplit=1, flags=re.MULTILINE)
+    return facts, request, answer.removesuffix("\n")
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_exchange_holds_to_the_byte(home: House, case: str) -> None:
+    """The request of the file gets exactly the answer of the file."""
+    facts, request, answer = _parts((HERE / f"{case}.http").read_text())
+    with ExitStack() as until_played:
+        play = Play(home, until_played)
+        for fact in facts:
+            play.given(fact)
+        assert play.shown(play.request(request)) == answer
+
+
+def test_no_file_holds_what_looks_like_a_secret() -> None:
+    """A secret scanner finds nothing in the exchanges: secrets stand there by name only."""
+    for case in CASES:
+        assert not re.search(r"lk_[a-z]+_[0-9A-Za-z]{36}", (HERE / f"{case}.http").read_text()), case

@@ -1,0 +1,88 @@
+"""The format of secrets: kinds, checksum, hint."""
+
+import hashlib
+import json
+import zlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chalicelib.core import randomness, secrets
+from tests.house import House
+
+PUBLISHED: dict[str, Any] = json.loads(Path(__file__).with_name("checksums.json").read_text())
+
+
+@pytest.mark.parametrize("vector", PUBLISHED["vectors"], ids=lambda vector: vector["text"] or "empty")
+def test_checksum_of_published_vectors(vector: dict[str, str]) -> None:
+    """The checksum is the CRC-32 that everybody means, in base 62."""
+    assert f"{zlib.crc32(vector['text'].encode()):08x}" == vector["crc32"]
+    assert secrets.checksum(vector["text"]) == vector["base62"]
+
+
+@pytest.mark.parametrize("vector", PUBLISHED["numbers"], ids=lambda vector: vector["base62"])
+def test_base62_of_borders(vector: dict[str, Any]) -> None:
+    """Base 62 counts with digits, capitals and small letters, and pads with zeros."""
+    assert PUBLISHED["alphabet"] == randomness.BASE62
+    assert randomness.to_base62(vector["number"], 6) == vector["base62"]
+
+
+@pytest.mark.parametrize("kind", secrets.KINDS)
+def test_minted_secret_is_of_its_kind(home: House, kind: str) -> None:
+    """Every kind of secret names its kind, carries 36 characters and passes its own checksum."""
+    secret = secrets.mint(kind)
+    assert secret.startswith(f"lk_{kind}_")
+    assert len(secret) == len(f"lk_{kind}_") + 36
+    assert secrets.kind_of(secret) == kind
+
+
+def test_minted_secrets_differ(home: House) -> None:
+    """No two secrets are alike."""
+    assert len({secrets.mint("test") for _ in range(100)}) == 100
+
+
+def test_every_single_typo_is_noticed(home: House) -> None:
+    """A secret in which any one character is another is no secret."""
+    secret = secrets.mint("live")
+    for at, character in enumerate(secret):
+        typo = secret[:at] + ("a" if character != "a" else "b") + secret[at + 1 :]
+        assert secrets.kind_of(typo) is None, typo
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda secret: secret + "0", id="longer"),
+        pytest.param(lambda secret: secret[:-1], id="shorter"),
+        pytest.param(lambda secret: f" {secret}", id="space_before"),
+        pytest.param(lambda secret: f"{secret}\n", id="newline_after"),
+        pytest.param(lambda secret: secret.upper(), id="upper_case"),
+        pytest.param(lambda secret: secret.replace("lk_", "xx_"), id="another_brand"),
+        pytest.param(lambda secret: secret.replace("_test_", "_best_"), id="unknown_kind"),
+        pytest.param(lambda secret: secret[:-1] + "é", id="not_ascii"),
+        pytest.param(lambda secret: secret[:-1] + "\ud800", id="lone_surrogate"),
+        pytest.param(lambda _: "", id="empty"),
+    ],
+)
+def test_malformed_secret_has_no_kind(home: House, change: Any) -> None:
+    """What isn't exactly of the format is no secret, and asks no database."""
+    assert secrets.kind_of(change(secrets.mint("test"))) is None
+
+
+def test_secret_of_another_brand_is_refused_though_its_checksum_is_right(home: House) -> None:
+    """Another deployment's secret is not ours."""
+    body = "xy_test_" + "0" * 30
+    assert secrets.kind_of(body + secrets.checksum(body)) is None
+
+
+def test_digest_is_sha256_in_hex() -> None:
+    """FIPS 180-2, appendix B.1: the digest of "abc"."""
+    assert secrets.digest("abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert secrets.digest("abc") == hashlib.sha256(b"abc").hexdigest()
+
+
+def test_hint_shows_prefix_and_last_four(home: House) -> None:
+    """A hint tells keys apart and reveals 4 of 36 characters."""
+    secret = secrets.mint("test")
+    assert secrets.hint(secret) == f"lk_test_…{secret[-4:]}"

@@ -1,0 +1,84 @@
+"""What an owner can set, and what is refused with the name of the variable."""
+
+import dataclasses
+
+import pytest
+
+from chalicelib.core import settings
+from chalicelib.core.settings import SettingError, Settings
+
+
+def test_empty_environment_gives_the_defaults() -> None:
+    """Nothing has to be set."""
+    assert settings.from_environment({}) == Settings()
+
+
+def test_empty_variable_counts_as_unset() -> None:
+    """A template that leaves a variable empty means its default."""
+    assert settings.from_environment({"LATCHKEY_PUBLIC_URL": "", "LATCHKEY_BURST_WINDOW_S": ""}) == Settings()
+
+
+def test_variables_are_read_by_name() -> None:
+    """Each setting comes from `LATCHKEY_<NAME>`; other variables are none of our business."""
+    chosen = settings.from_environment(
+        {
+            "LATCHKEY_STAGE": "prod",
+            "LATCHKEY_BRAND": "acme",
+            "LATCHKEY_KEY_KIND": "live",
+            "LATCHKEY_ALLOWED_ORIGIN": "https://app.example.com:8443",
+            "LATCHKEY_BURST_WINDOW_S": "10",
+            "STAGE": "other",
+        }
+    )
+    assert (chosen.stage, chosen.brand, chosen.key_kind) == ("prod", "acme", "live")
+    assert (chosen.allowed_origin, chosen.burst_window_s) == ("https://app.example.com:8443", 10)
+
+
+def test_slash_at_the_end_of_a_url_is_dropped() -> None:
+    """Both ways of writing the public URL give the same links."""
+    assert settings.from_environment({"LATCHKEY_PUBLIC_URL": "https://api.example.com/v0/"}).public_url == (
+        "https://api.example.com/v0"
+    )
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("STAGE", "Prod"),
+        ("STAGE", "a" * 21),
+        ("BRAND", "l_k"),
+        ("KEY_KIND", "demo"),
+        ("PUBLIC_URL", "api.example.com"),
+        ("PUBLIC_URL", "https://api.example.com/?a=b"),
+        ("PUBLIC_URL", "javascript:alert(1)"),
+        ("ALLOWED_ORIGIN", "https://app.example.com/path"),
+        ("ALLOWED_ORIGIN", "https://a.example.com,https://b.example.com"),
+        ("ALLOWED_ORIGIN", "https://app.example.com\r\nX-Evil: 1"),
+        ("ALLOWED_ORIGIN", "null"),
+        ("BURST_WINDOW_S", "0"),
+        ("BURST_WINDOW_S", "7"),
+        ("BURST_WINDOW_S", "120"),
+        ("BURST_WINDOW_S", "ten"),
+        ("BURST_WINDOW_S", "-1"),
+        ("BURST_WINDOW_S", "²"),
+        ("LOG_LEVEL", "verbose"),
+    ],
+)
+def test_unusable_value_is_refused_by_name(variable: str, value: str) -> None:
+    """A wrong setting fails at once, naming the variable, rather than in front of a consumer."""
+    with pytest.raises(SettingError, match=f"LATCHKEY_{variable}"):
+        settings.from_environment({f"LATCHKEY_{variable}": value})
+
+
+def test_settings_are_frozen() -> None:
+    """Nothing changes a setting behind anybody's back."""
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Settings().stage = "other"  # type: ignore[misc]  # that is the point
+
+
+def test_settings_in_use_end_with_the_block() -> None:
+    """A tool that works on another stage leaves nothing behind."""
+    with settings.in_use(Settings(stage="outer")):
+        with settings.in_use(Settings(stage="inner")):
+            assert settings.current().table("accounts") == "latchkey-inner-accounts"
+        assert settings.current().stage == "outer"

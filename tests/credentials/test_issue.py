@@ -1,0 +1,128 @@
+"""Making keys: never more than the maker's, and at most 20 that live."""
+
+from dataclasses import replace
+
+import pytest
+
+from chalicelib.accounts.tables import Account
+from chalicelib.core import errors, secrets, settings
+from chalicelib.credentials import find, revoke
+from chalicelib.credentials.issue import KEPT_PAST_END_S, Issued, issue_key
+from chalicelib.credentials.live_keys import LIVE_MAX
+from chalicelib.credentials.tables import Credential
+from chalicelib.credentials.verify import verify
+from tests.house import NOON_MS, House
+
+
+def issue(home: House, maker: Issued, *scopes: str, expires_in_s: int | None = None) -> Issued:
+    """Make a key with another."""
+    issued = issue_key(verify(maker.secret), name="Made", wanted=list(scopes) or ["read"], expires_in_s=expires_in_s)
+    home.secrets.append(issued.secret)
+    return issued
+
+
+def test_made_key_works_and_is_stored_by_its_digest_alone(home: House) -> None:
+    """The secret is in the answer; the table holds its SHA-256 and the hint."""
+    issued = issue(home, home.key(home.account()), "read", "write")
+    assert verify(issued.secret).scopes == {"read", "write"}
+    stored = Credential.get(secrets.digest(issued.secret))
+    assert (stored.hint, stored.scopes) == (secrets.hint(issued.secret), {"read", "write"})
+
+
+@pytest.mark.parametrize("kind", ["live", "test"])
+def test_made_key_is_of_the_stages_kind(home: House, kind: str) -> None:
+    """A production stage makes live keys."""
+    maker = home.key(home.account())
+    with settings.in_use(replace(settings.current(), key_kind=kind)):
+        assert secrets.kind_of(issue(home, maker).secret) == kind
+
+
+def test_repr_of_an_issued_key_is_its_id(home: House) -> None:
+    """A key that ends up in a log or traceback shows no secret."""
+    issued = home.key(home.account())
+    assert repr(issued) == f"Issued({issued.key.id})"
+
+
+def test_scope_that_the_maker_lacks_is_refused_by_name(home: House) -> None:
+    """No key is made that may do more than its maker."""
+    maker = home.key(home.account(), "read", "keys")
+    with pytest.raises(errors.InvalidRequest, match="write"):
+        issue(home, maker, "read", "write")
+
+
+def test_admin_scope_is_refused_to_the_key_of_an_ordinary_account(home: House) -> None:
+    """`admin` on a key that was made while its account was admin is worth nothing afterwards, not even to pass on."""
+    account = home.account(admin=True)
+    maker = home.key(account, "keys", "admin")
+    account.update(actions=[Account.admin.set(False)])
+    with pytest.raises(errors.InvalidRequest, match="admin"):
+        issue(home, maker, "admin")
+
+
+def test_key_of_an_endless_maker_is_endless_unless_asked_otherwise(home: House) -> None:
+    """No expiry is asked for, none is given."""
+    maker = home.key(home.account())
+    assert issue(home, maker).key.expires_at is None
+    assert issue(home, maker, expires_in_s=60).key.expires_at == NOON_MS + 60_000
+
+
+def test_key_of_an_ending_maker_ends_with_it(home: House) -> None:
+    """A key that is asked for without an expiry ends when its maker does."""
+    maker = home.key(home.account(), expires_in_s=3600)
+    assert issue(home, maker).key.expires_at == NOON_MS + 3_600_000
+
+
+def test_key_that_would_outlive_its_maker_is_refused(home: House) -> None:
+    """The message says how long it may live: exactly as long as the maker."""
+    maker = home.key(home.account(), expires_in_s=3600)
+    with pytest.raises(errors.InvalidRequest, match="at most 3600:"):
+        issue(home, maker, expires_in_s=3601)
+    assert issue(home, maker, expires_in_s=3600).key.expires_at == NOON_MS + 3_600_000
+
+
+def test_ended_key_is_kept_for_thirty_days(home: House) -> None:
+    """The answer stays `token_expired` for a month before the database may forget the key."""
+    key = home.key(home.account(), expires_in_s=60).key
+    assert key.dies_at == NOON_MS // 1000 + 60 + KEPT_PAST_END_S
+
+
+def test_twenty_keys_may_live_and_the_next_is_a_conflict(home: House) -> None:
+    """The limit counts live keys of an account; the refusal says what to do."""
+    account = home.account()
+    keys = [home.key(account) for _ in range(LIVE_MAX)]
+    with pytest.raises(errors.Conflict, match="at most 20 live keys"):
+        issue(home, keys[0])
+    assert len(list(find.keys_of(account.id))) == LIVE_MAX
+    home.key(home.account())
+
+
+def test_revoked_key_frees_its_place(home: House) -> None:
+    """One out, one in."""
+    account = home.account()
+    keys = [home.key(account) for _ in range(LIVE_MAX)]
+    revoke.revoke(account.id, keys[7].key.id)
+    issue(home, keys[0])
+    with pytest.raises(errors.Conflict):
+        issue(home, keys[0])
+
+
+def test_expired_keys_free_their_places(home: House) -> None:
+    """Keys that ended by themselves are no longer counted, without anybody tidying up."""
+    account = home.account()
+    maker = home.key(account)
+    for _ in range(LIVE_MAX - 1):
+        home.key(account, expires_in_s=60)
+    home.clock.forward(60)
+    for _ in range(LIVE_MAX - 1):
+        issue(home, maker)
+    with pytest.raises(errors.Conflict):
+        issue(home, maker)
+
+
+def test_key_for_a_suspended_account_is_refused(home: House) -> None:
+    """A suspension that is not felt everywhere yet makes no new keys."""
+    account = home.account()
+    maker = verify(home.key(account).secret)
+    account.update(actions=[Account.status.set("suspended")])
+    with pytest.raises(errors.NotFound):
+        issue_key(maker, name="Late", wanted=["read"], expires_in_s=None)

@@ -1,0 +1,219 @@
+"""Rotation: who may, what the successor inherits, and that at most two of a lineage live."""
+
+import pytest
+
+from chalicelib.core import errors
+from chalicelib.credentials import change, find, revoke
+from chalicelib.credentials.issue import Issued
+from chalicelib.credentials.live_keys import LIVE_MAX
+from chalicelib.credentials.rotate import GRACE_DEFAULT_S, GRACE_MAX_S, rotate
+from chalicelib.credentials.tables import Credential
+from chalicelib.credentials.verify import verify
+from tests.house import NOON_MS, House
+
+
+def turn(home: House, maker: Issued, key: Issued, grace_s: int = GRACE_DEFAULT_S) -> Issued:
+    """Rotate `key` with `maker`."""
+    issued = rotate(verify(maker.secret), key.key.id, grace_s)
+    home.secrets.append(issued.secret)
+    return issued
+
+
+def stored(issued: Issued) -> Credential:
+    """Return a key as it stands."""
+    return find.owned_key(issued.key.account_id, issued.key.id)
+
+
+def test_successor_inherits_name_scopes_and_expiry(home: House) -> None:
+    """A rotation changes the secret and nothing else."""
+    account = home.account()
+    old = home.key(account, "read", "events", "keys", expires_in_s=999)
+    maker = home.key(account, "read", "events", "keys")
+    new = turn(home, maker, old)
+    assert (new.key.name, new.key.scopes, new.key.expires_at) == (old.key.name, old.key.scopes, old.key.expires_at)
+    assert new.secret != old.secret
+    assert verify(new.secret).scopes == verify(old.secret).scopes
+
+
+def test_old_key_works_until_its_grace_is_over(home: House) -> None:
+    """Nothing has to stop: both work for the grace, then the successor alone."""
+    account = home.account()
+    old = home.key(account)
+    new = turn(home, old, old, grace_s=60)
+    assert stored(old).successor_id == new.key.id
+    home.clock.forward(59.999)
+    assert verify(old.secret)
+    assert verify(new.secret)
+    home.clock.forward(0.001)
+    with pytest.raises(errors.TokenExpired):
+        verify(old.secret)
+    assert verify(new.secret)
+
+
+def test_grace_of_nothing_ends_the_old_key_at_once(home: House) -> None:
+    """A leaked key is replaced and dead in one call."""
+    old = home.key(home.account())
+    new = turn(home, old, old, grace_s=0)
+    with pytest.raises(errors.TokenExpired):
+        verify(old.secret)
+    assert verify(new.secret)
+
+
+def test_longest_grace_is_a_week(home: House) -> None:
+    """The old key lives for exactly that long."""
+    old = home.key(home.account())
+    turn(home, old, old, grace_s=GRACE_MAX_S)
+    assert stored(old).ends_at == NOON_MS + 7 * 86_400_000
+
+
+def test_grace_never_prolongs_a_key(home: House) -> None:
+    """A key that expires before its grace is over expires."""
+    old = home.key(home.account(), expires_in_s=60)
+    turn(home, old, old, grace_s=3600)
+    assert stored(old).ends_at == NOON_MS + 60_000
+
+
+def test_rotated_key_is_not_rotated_again_while_its_successor_lives(home: House) -> None:
+    """Two of a lineage live, never three; the refusal names the successor."""
+    old = home.key(home.account())
+    new = turn(home, old, old)
+    with pytest.raises(errors.Conflict, match=new.key.id):
+        turn(home, old, old)
+
+
+def test_successor_is_not_rotated_while_its_predecessor_lives(home: House) -> None:
+    """Two of a lineage live, never three; the refusal says until when."""
+    old = home.key(home.account())
+    new = turn(home, old, old, grace_s=60)
+    with pytest.raises(errors.Conflict, match="2021-12-20T10:01:00Z"):
+        turn(home, new, new)
+
+
+def test_predecessors_end_frees_the_successor(home: House) -> None:
+    """When the grace is over the lineage may go on."""
+    old = home.key(home.account())
+    new = turn(home, old, old, grace_s=60)
+    home.clock.forward(60)
+    assert verify(turn(home, new, new).secret)
+
+
+def test_predecessors_revocation_frees_the_successor(home: House) -> None:
+    """Whoever revokes the old key need not wait for its grace."""
+    account = home.account()
+    old = home.key(account)
+    new = turn(home, old, old)
+    revoke.revoke(account.id, old.key.id)
+    assert verify(turn(home, new, new).secret)
+
+
+def test_grace_of_nothing_frees_the_successor(home: House) -> None:
+    """A key whose predecessor is over may be rotated at once."""
+    old = home.key(home.account())
+    new = turn(home, old, old, grace_s=0)
+    assert verify(turn(home, new, new, grace_s=0).secret)
+
+
+def test_successors_revocation_frees_the_key_without_prolonging_it(home: House) -> None:
+    """A successor that was lost is replaced, but the old key's grace runs on as it was."""
+    account = home.account()
+    old = home.key(account)
+    lost = turn(home, old, old, grace_s=600)
+    revoke.revoke(account.id, lost.key.id)
+    home.clock.forward(300)
+    new = turn(home, old, old, grace_s=GRACE_MAX_S)
+    assert verify(new.secret)
+    assert stored(old).ends_at == NOON_MS + 600_000
+
+
+def test_successors_expiry_frees_the_key(home: House) -> None:
+    """A successor that ended by itself, as its short-lived maker did, leaves the key to be rotated again."""
+    account = home.account()
+    old, brief = home.key(account), home.key(account, expires_in_s=60)
+    first = turn(home, brief, old)
+    assert first.key.expires_at == NOON_MS + 60_000
+    home.clock.forward(60)
+    assert verify(turn(home, old, old).secret)
+
+
+def test_successor_never_outlives_its_maker(home: House) -> None:
+    """An ending key that rotates an endless one makes an ending one."""
+    account = home.account()
+    endless, ending = home.key(account), home.key(account, expires_in_s=3600)
+    assert turn(home, ending, endless).key.expires_at == NOON_MS + 3_600_000
+
+
+def test_key_in_its_grace_makes_no_endless_key(home: House) -> None:
+    """A rotated key that rotates another passes on no more life than it has left."""
+    account = home.account()
+    leaving, other = home.key(account), home.key(account)
+    turn(home, leaving, leaving, grace_s=60)
+    assert turn(home, leaving, other).key.expires_at == NOON_MS + 60_000
+
+
+def test_key_that_rotates_itself_passes_its_own_expiry_on(home: House) -> None:
+    """Its own grace doesn't shorten its successor's life."""
+    account = home.account()
+    endless, ending = home.key(account), home.key(account, expires_in_s=3600)
+    assert turn(home, endless, endless, grace_s=60).key.expires_at is None
+    assert turn(home, ending, ending, grace_s=60).key.expires_at == NOON_MS + 3_600_000
+
+
+def test_rotation_needs_every_scope_of_the_key(home: House) -> None:
+    """Nobody gets by rotation what it may not do itself; the refusal names the scope."""
+    account = home.account()
+    big, small = home.key(account, "read", "write", "keys"), home.key(account, "read", "keys")
+    with pytest.raises(errors.InsufficientScope, match="write"):
+        turn(home, small, big)
+    assert turn(home, big, small)
+
+
+@pytest.mark.parametrize("grace_s", [0, 60])
+def test_ended_key_is_not_rotated(home: House, grace_s: int) -> None:
+    """Neither expired nor rotated out nor revoked keys come back."""
+    account = home.account()
+    maker = home.key(account)
+    expired, revoked, retired = home.key(account, expires_in_s=60), home.key(account), home.key(account)
+    revoke.revoke(account.id, revoked.key.id)
+    turn(home, maker, retired, grace_s=grace_s)
+    home.clock.forward(60)
+    for ended in (expired, revoked, retired):
+        with pytest.raises(errors.Conflict, match="has ended"):
+            turn(home, maker, ended)
+
+
+def test_someone_elses_key_is_not_found(home: House) -> None:
+    """Another account's key looks like one that never was."""
+    with pytest.raises(errors.NotFound):
+        turn(home, home.key(home.account()), home.key(home.account()))
+
+
+def test_narrowed_key_comes_back_narrow(home: House) -> None:
+    """The successor has the scopes that the key has now."""
+    account = home.account()
+    maker, key = home.key(account), home.key(account)
+    change.change_key(account.id, key.key.id, name="Narrow", wanted=["read"])
+    new = turn(home, maker, key)
+    assert (new.key.name, new.key.scopes) == ("Narrow", {"read"})
+
+
+def test_rotation_needs_a_place_among_the_live_keys(home: House) -> None:
+    """Both live for the grace, so a full account has to make room; without a grace it has room."""
+    account = home.account()
+    keys = [home.key(account) for _ in range(LIVE_MAX)]
+    with pytest.raises(errors.Conflict, match="at most 20 live keys"):
+        turn(home, keys[0], keys[1])
+    assert turn(home, keys[0], keys[1], grace_s=0)
+    with pytest.raises(errors.Conflict, match="at most 20 live keys"):
+        turn(home, keys[0], keys[2], grace_s=1)
+
+
+def test_refused_rotation_leaves_no_trace(home: House) -> None:
+    """A key that couldn't be rotated is as it was, and no key was made."""
+    account = home.account()
+    old = home.key(account)
+    turn(home, old, old)
+    before = [key.id for key in find.keys_of(account.id)]
+    with pytest.raises(errors.Conflict):
+        turn(home, old, old, grace_s=0)
+    assert [key.id for key in find.keys_of(account.id)] == before
+    assert verify(old.secret)

@@ -1,0 +1,131 @@
+"""Is this secret good? Every kind of no, and what a yes tells."""
+
+from dataclasses import replace
+
+import pytest
+
+from chalicelib.accounts.tables import Account
+from chalicelib.core import errors, secrets, settings
+from chalicelib.credentials import revoke
+from chalicelib.credentials.verify import bearer, verify
+from chalicelib.limits import stale
+from chalicelib.limits.tiers import PRO
+from tests.house import NOON_MS, House
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    [
+        "Bearer abc",
+        "bearer abc",
+        "BEARER abc",
+        "bEaReR abc",
+        "  Bearer abc  ",
+        "Bearer    abc",
+        "Bearer\tabc",
+        "Bearer abc\n",
+    ],
+)
+def test_bearer_is_found_in_any_spelling(authorization: str) -> None:
+    """RFC 9110 §11.1: the scheme is case-insensitive; spaces around scheme and token don't matter."""
+    assert bearer(authorization) == "abc"
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    ["", " ", "Bearer", "bearer ", "Bearer \t ", "Basic abc", "abc", "Bearerabc", "Token Bearer abc", "\x00"],
+)
+def test_other_authorization_is_a_missing_key(authorization: str) -> None:
+    """Another scheme, or none, or no token: no API key came."""
+    with pytest.raises(errors.MissingApiKey):
+        bearer(authorization)
+
+
+def test_text_after_the_token_belongs_to_it() -> None:
+    """Nothing is cut off a credential to make it fit."""
+    assert bearer("Bearer abc def") == "abc def"
+
+
+def test_good_key_tells_who_calls_and_what_it_may(home: House) -> None:
+    """A verdict is everything the edge needs to know, dated back by the clocks' skew."""
+    account = home.account(PRO)
+    issued = home.key(account, "read", "keys", expires_in_s=600)
+    verdict = verify(issued.secret)
+    assert (verdict.account_id, verdict.credential_id, verdict.kind) == (account.id, issued.key.id, "key")
+    assert (verdict.scopes, verdict.tier) == (frozenset({"read", "keys"}), PRO)
+    assert (verdict.ends_at_ms, verdict.client_id) == (NOON_MS + 600_000, "")
+    assert verdict.verified_at_ms == stale.verified_from(NOON_MS)
+
+
+def test_key_without_expiry_never_ends(home: House) -> None:
+    """0 stands for never."""
+    assert verify(home.key(home.account()).secret).ends_at_ms == 0
+
+
+@pytest.mark.parametrize("kind", sorted({*secrets.KINDS} - {"live", "test", "at"}))
+def test_secret_of_another_kind_is_refused(home: House, kind: str) -> None:
+    """A refresh token, a session or a mail link opens no API, whatever the database says."""
+    with pytest.raises(errors.InvalidApiKey):
+        verify(secrets.mint(kind))
+
+
+def test_unknown_key_is_invalid(home: House) -> None:
+    """A well-formed key that was never issued is refused."""
+    with pytest.raises(errors.InvalidApiKey):
+        verify(secrets.mint("test"))
+
+
+@pytest.mark.parametrize("kind", secrets.API_KEY_KINDS)
+def test_key_of_either_kind_is_accepted(home: House, kind: str) -> None:
+    """`live` and `test` are names: what counts is that the key is stored here."""
+    with settings.in_use(replace(settings.current(), key_kind=kind)):
+        secret = home.key(home.account()).secret
+    assert secrets.kind_of(secret) == kind
+    assert verify(secret)
+
+
+def test_expired_key_is_refused_from_its_end_on(home: House) -> None:
+    """Until the last millisecond it works; at its end it is expired."""
+    secret = home.key(home.account(), expires_in_s=60).secret
+    home.clock.forward(59.999)
+    assert verify(secret)
+    home.clock.forward(0.001)
+    with pytest.raises(errors.TokenExpired):
+        verify(secret)
+
+
+def test_revoked_key_is_invalid_even_when_it_is_expired_too(home: House) -> None:
+    """Revocation is the stronger word."""
+    account = home.account()
+    issued = home.key(account, expires_in_s=60)
+    revoke.revoke(account.id, issued.key.id)
+    home.clock.forward(61)
+    with pytest.raises(errors.InvalidApiKey):
+        verify(issued.secret)
+
+
+def test_key_of_a_suspended_account_is_invalid(home: House) -> None:
+    """Nothing of a suspended account works."""
+    account = home.account()
+    secret = home.key(account).secret
+    account.update(actions=[Account.status.set("suspended")])
+    with pytest.raises(errors.InvalidApiKey):
+        verify(secret)
+
+
+def test_key_of_a_vanished_account_is_invalid(home: House) -> None:
+    """A key without an account speaks for nobody."""
+    account = home.account()
+    secret = home.key(account).secret
+    account.delete()
+    with pytest.raises(errors.InvalidApiKey):
+        verify(secret)
+
+
+def test_scopes_of_admins_end_with_the_flag(home: House) -> None:
+    """An account that is no admin any more has keys that can do no more than others'."""
+    account = home.account(admin=True)
+    secret = home.key(account, "read", "admin", "verify").secret
+    assert verify(secret).scopes == {"read", "admin", "verify"}
+    account.update(actions=[Account.admin.set(False)])
+    assert verify(secret).scopes == {"read"}

@@ -1,0 +1,62 @@
+"""Fixtures of the tests on a real engine: dynoxide in memory, a fleet of processes, a line to it that fails."""
+
+import io
+from collections.abc import Iterator
+
+import pytest
+
+from chalicelib.core import clock, settings, telemetry, wire
+from infra import data, engine
+from tests.engine.faulty import Line
+from tests.engine.fleet import PUBLIC_URL, STAGE, Fleet
+from tests.house import Clock, House, forget_process
+
+
+@pytest.fixture(scope="session")
+def url() -> Iterator[str]:
+    """An engine with the tables and nothing in them but what the tests of this session put there."""
+    running = engine.start(None, say=False)
+    with pytest.MonkeyPatch.context() as environment, settings.in_use(settings.Settings(stage=STAGE)):
+        environment.setenv("AWS_ENDPOINT_URL", running.url)
+        wire.forget_connection()
+        data.create_missing_tables()
+        wire.forget_connection()
+    yield running.url
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def fleet() -> Iterator[Fleet]:
+    """Four processes of eight threads."""
+    started = Fleet()
+    yield started
+    started.stop()
+
+
+@pytest.fixture
+def line(url: str) -> Iterator[Line]:
+    """The line between a house and the engine, which a test may make fail."""
+    laid = Line(url)
+    yield laid
+    laid.close()
+
+
+@pytest.fixture
+def logged() -> io.StringIO:
+    """What the house logged and counted."""
+    return io.StringIO()
+
+
+@pytest.fixture
+def home(line: Line, logged: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
+    """A house at the end of the line. Its clock stands still; chance is real, since the engine outlives the test."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", line.url)
+    wire.forget_connection()
+    moved = Clock()
+    with settings.in_use(settings.Settings(stage=STAGE, public_url=PUBLIC_URL)), clock.driven_by(moved):
+        telemetry.write_to(logged)
+        forget_process()
+        yield House(moved)
+        forget_process()
+    telemetry.write_to(None)
+    wire.forget_connection()

@@ -1,0 +1,219 @@
+"""A line to the engine that fails as told: the faults of a real DynamoDB that no emulator shows, made on the wire.
+
+Each is what a caller would see of it: an error for an answer, a connection that breaks, or silence. A fault that comes
+`_AFTER` differs in this only: the engine has done the work, and nobody hears of it.
+"""
+
+import http.client
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import urlsplit
+
+_NAMESPACE = "com.amazonaws.dynamodb.v20120810#"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call on its way to the engine."""
+
+    operation: str
+    body: dict[str, Any]
+
+    @property
+    def table(self) -> str:
+        """Return the table's name without its stage, "" for a call on several."""
+        return str(self.body.get("TableName", "")).rpartition("-")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """The engine isn't asked; the caller gets this error."""
+
+    status: int
+    code: str
+    more: dict[str, Any] = field(default_factory=dict)
+
+
+class Breaks(Enum):
+    """The caller gets no answer."""
+
+    DROPPED = auto()
+    """The connection breaks before the engine is asked."""
+    DROPPED_AFTER = auto()
+    """The connection breaks when the engine has done it."""
+    SILENT = auto()
+    """Nothing happens, and nothing is said until the caller hangs up."""
+    SILENT_AFTER = auto()
+    """The engine has done it, and nothing is said until the caller hangs up."""
+
+
+Fault = Answers | Breaks
+Rule = Callable[[Call], bool]
+
+THROUGHPUT_EXCEEDED = Answers(400, "ProvisionedThroughputExceededException")
+THROTTLED = Answers(400, "ThrottlingException")
+CONFLICT = Answers(400, "TransactionConflictException")
+CANCELED_BY_CONFLICT = Answers(
+    400,
+    "TransactionCanceledException",
+    {"CancellationReasons": [{"Code": "None"}, {"Code": "TransactionConflict", "Message": "Transaction is ongoing"}]},
+)
+SERVER_ERROR = Answers(500, "InternalServerError")
+NO_AMAZON = Answers(503, "ServiceUnavailable")
+
+
+def named(fault: Fault) -> str:
+    """Return what the id of a test says of a fault."""
+    return fault.code if isinstance(fault, Answers) else fault.name.lower()
+
+
+def counting(call: Call) -> bool:
+    """Tell whether `call` is an admission's write."""
+    return call.table == "windows" and "ADD used" in call.body.get("UpdateExpression", "")
+
+
+def marking(call: Call) -> bool:
+    """Tell whether `call` sets a stale mark."""
+    return call.table == "windows" and "stale_at" in call.body.get("UpdateExpression", "")
+
+
+def transaction(call: Call) -> bool:
+    """Tell whether `call` is a transaction."""
+    return call.operation == "TransactWriteItems"
+
+
+def reading(call: Call) -> bool:
+    """Tell whether `call` reads one item."""
+    return call.operation == "GetItem"
+
+
+class Line:
+    """A proxy before the engine. `seen` holds every call in the order of arrival, those that were failed included."""
+
+    def __init__(self, engine_url: str) -> None:
+        """Listen on a port of its own, for the engine at `engine_url`."""
+        self.engine = urlsplit(engine_url).netloc
+        self.seen: list[Call] = []
+        self._decide: Callable[[Call], Fault | None] = lambda _: None
+        self._lock = threading.Lock()
+        self._hung_up = threading.Event()
+        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self._server.line = self
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop listening and let go of everyone who still waits."""
+        self._hung_up.set()
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    @contextmanager
+    def failing(self, rule: Rule, fault: Fault, *, times: int | None = None) -> Iterator[list[Call]]:
+        """Fail what `rule` picks, at most `times` (None: each), within a `with` block; collects what was picked.
+
+        What `rule` picks beyond `times` passes, and is collected too.
+        """
+        picked: list[Call] = []
+
+        def decide(call: Call) -> Fault | None:
+            if not rule(call):
+                return None
+            picked.append(call)
+            return fault if times is None or len(picked) <= times else None
+
+        with self.failing_by(decide):
+            yield picked
+
+    @contextmanager
+    def failing_by(self, decide: Callable[[Call], Fault | None]) -> Iterator[None]:
+        """Fail as `decide` says within a `with` block; it is asked about one call at a time."""
+        self._decide, before = decide, self._decide
+        try:
+            yield
+        finally:
+            self._decide = before
+
+    def decided(self, call: Call) -> Fault | None:
+        """Return what shall happen to `call`."""
+        with self._lock:
+            self.seen.append(call)
+            return self._decide(call)
+
+    def wait_for_hang_up(self, caller: socket.socket) -> None:
+        """Say nothing until the caller closes the connection, or the line is closed."""
+        caller.settimeout(0.05)
+        while not self._hung_up.is_set():
+            try:
+                if caller.recv(1, socket.MSG_PEEK) == b"":
+                    return
+            except TimeoutError:
+                continue
+            except OSError:
+                return
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+    line: Line
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1
+    server: _Server
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        call = Call(self.headers["X-Amz-Target"].rpartition(".")[2], json.loads(body))
+        fault = self.server.line.decided(call)
+        if isinstance(fault, Answers):
+            self._send(fault.status, json.dumps({"__type": _NAMESPACE + fault.code, "message": "", **fault.more}))
+            return
+        if fault in (Breaks.DROPPED, Breaks.SILENT):
+            self._break(fault)
+            return
+        status, answer = self._asked(body)
+        if fault is not None:
+            self._break(fault)
+            return
+        self._send(status, answer)
+
+    def setup(self) -> None:
+        super().setup()
+        self.engine = http.client.HTTPConnection(self.server.line.engine, timeout=30)
+
+    def finish(self) -> None:
+        super().finish()
+        self.engine.close()
+
+    def _asked(self, body: bytes) -> tuple[int, str]:
+        self.engine.request("POST", "/", body, dict(self.headers.items()))
+        answer = self.engine.getresponse()
+        return answer.status, answer.read().decode()
+
+    def _break(self, fault: Breaks) -> None:
+        if fault in (Breaks.SILENT, Breaks.SILENT_AFTER):
+            self.server.line.wait_for_hang_up(self.connection)
+        self.close_connection = True
+
+    def _send(self, status: int, text: str) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", "application/x-amz-json-1.0")
+        self.send_header("Content-Length", str(len(text.encode())))
+        self.end_headers()
+        self.wfile.write(text.encode())
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class named it
+        """Stay quiet."""

@@ -1,0 +1,167 @@
+"""Four processes of eight threads, like four functions in Lambda: each its own app, gateway cache, memory and clock.
+
+Requests are dealt out one a thread; every thread waits until all are ready before it sends its next one. So 32 requests
+are under way at the same moment, whatever the machine.
+"""
+
+import multiprocessing
+import os
+import threading
+import traceback
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import repeat, zip_longest
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from multiprocessing.synchronize import Barrier
+from typing import Any
+
+PROCESSES, THREADS = 4, 8
+AT_ONCE = PROCESSES * THREADS
+STAGE = "engine"
+PUBLIC_URL = "https://api.example.com"
+READY_WITHIN_S = 60
+TOGETHER: tuple[int, ...] = (0,) * PROCESSES
+"""How far the clock of each process is off, in seconds: not at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request, and the moment at which a right clock would see it arrive; no Bearer goes with an empty `secret`."""
+
+    method: str
+    target: str
+    secret: str
+    at_ms: int
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came back."""
+
+    status: int
+    headers: dict[str, str]
+    body: Any
+
+
+class FleetError(Exception):
+    """A request ended in an exception instead of an answer."""
+
+
+@dataclass
+class Fleet:
+    """The running processes, which share nothing but the engine."""
+
+    processes: list[BaseProcess] = field(default_factory=list)
+    pipes: list[Connection] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Start them."""
+        context = multiprocessing.get_context("spawn")
+        self.barrier = context.Barrier(PROCESSES)
+        for _ in range(PROCESSES):
+            ours, theirs = context.Pipe()
+            process = context.Process(target=_function, args=(theirs, self.barrier), daemon=True)
+            process.start()
+            theirs.close()
+            self.processes.append(process)
+            self.pipes.append(ours)
+
+    def stop(self) -> None:
+        """End them; each ends when its pipe closes."""
+        for pipe in self.pipes:
+            pipe.close()
+        for process in self.processes:
+            process.join(READY_WITHIN_S)
+            process.close()
+
+    def send(self, url: str, requests: Iterable[Request], clocks_off_s: Sequence[int] = TOGETHER) -> list[list[Reply]]:
+        """Send `requests`, 32 at a time, to the engine at `url`; return the replies of each process."""
+        dealt = list(requests)
+        for number, pipe in enumerate(self.pipes):
+            lanes = [dealt[number + PROCESSES * thread :: AT_ONCE] for thread in range(THREADS)]
+            rounds = -(-len(dealt) // AT_ONCE)
+            pipe.send(_Task(url, lanes, rounds, clocks_off_s[number] * 1000))
+        outcomes = [pipe.recv() for pipe in self.pipes]
+        failures = [outcome for outcome in outcomes if isinstance(outcome, str)]
+        if failures:
+            self.barrier.reset()
+            raise FleetError("\n".join(failures))
+        return outcomes
+
+    def everywhere(self, url: str, request: Request, clocks_off_s: Sequence[int] = TOGETHER) -> list[Reply]:
+        """Send one request from every thread of every process at once."""
+        return flat(self.send(url, [request] * AT_ONCE, clocks_off_s))
+
+
+def flat(replies: Iterable[Iterable[Reply]]) -> list[Reply]:
+    """Return the replies of all processes together."""
+    return [reply for of_process in replies for reply in of_process]
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    url: str
+    lanes: list[list[Request]]
+    rounds: int
+    clock_off_ms: int
+
+
+def _function(pipe: Connection, barrier: Barrier) -> None:
+    """Be one function: answer what comes through the pipe until it closes."""
+    from app import app
+    from chalicelib.core import clock, settings, telemetry, wire
+    from infra.standin import Gateway
+
+    moment = threading.local()
+    gateway = Gateway(app, domain="api.example.com")
+
+    def lane(task: _Task, requests: list[Request], ready: threading.Barrier) -> list[Reply]:
+        replies = []
+        for _, request in zip_longest(range(task.rounds), requests):
+            ready.wait(READY_WITHIN_S)
+            if request is not None:
+                moment.now_ms = request.at_ms + task.clock_off_ms
+                replies.append(_answer(gateway, request))
+        return replies
+
+    def all_lanes(task: _Task) -> list[Reply]:
+        # The last thread of a process to be ready waits for the other processes: 4 to wake across processes, not 32.
+        ready = threading.Barrier(THREADS, action=lambda: barrier.wait(READY_WITHIN_S))
+        return flat(threads.map(lane, repeat(task), task.lanes, repeat(ready)))
+
+    chosen = settings.Settings(stage=STAGE, public_url=PUBLIC_URL)
+    with (
+        open(os.devnull, "w") as nowhere,  # noqa: PTH123 - a device, no path of ours
+        settings.in_use(chosen),
+        clock.driven_by(lambda: int(moment.now_ms)),
+        ThreadPoolExecutor(THREADS) as threads,
+    ):
+        telemetry.write_to(nowhere)
+        while (task := _next(pipe)) is not None:
+            if os.environ.get("AWS_ENDPOINT_URL") != task.url:
+                os.environ["AWS_ENDPOINT_URL"] = task.url
+                wire.forget_connection()
+                wire.call("ListTables", {})  # one client now, rather than one for each thread at its first request
+            try:
+                pipe.send(all_lanes(task))
+            except Exception:
+                barrier.abort()
+                pipe.send(traceback.format_exc())
+
+
+def _next(pipe: Connection) -> _Task | None:
+    try:
+        task: _Task = pipe.recv()
+    except EOFError:
+        return None
+    return task
+
+
+def _answer(gateway: Any, request: Request) -> Reply:
+    bearer = {"Authorization": f"Bearer {request.secret}"} if request.secret else {}
+    headers = {**bearer, "Content-Type": "application/json"}
+    answer = gateway.handle(request.method, request.target, headers.items(), request.body)
+    return Reply(answer.status, dict(answer.headers), answer.json() if answer.body else None)

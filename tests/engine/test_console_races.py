@@ -1,0 +1,264 @@
+"""Of several people, or one person's several clicks, at once: each one-time thing happens once, and what is over stays so.
+
+Where it says "at once", all have read what they decide by before any of them writes.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from chalicelib.accounts import find as find_accounts
+from chalicelib.accounts import links, sessions
+from chalicelib.accounts.tables import Account, Email, Session
+from chalicelib.core import randomness
+from chalicelib.credentials import find
+from tests.engine.faulty import Call, transaction
+from tests.engine.holding import HoldingLine, at_once, met
+from tests.house import House
+from tests.letterbox import Letterbox, kept_in
+from tests.visitor import PASSWORD, Page, Visitor, logged_in, person
+
+TWENTY = 20
+OTHER_PASSWORDS = ("harmonica wolverine custard", "telescope marmalade ostrich")
+
+
+@pytest.fixture
+def line(url: str) -> Iterator[HoldingLine]:
+    """A line that can hold calls back."""
+    laid = HoldingLine(url)
+    yield laid
+    laid.close()
+
+
+@pytest.fixture
+def box(home: House, tmp_path: Path) -> Iterator[Letterbox]:
+    """Where mail goes."""
+    with kept_in(tmp_path / "mail") as kept:
+        yield kept
+
+
+def sessions_write(operation: str) -> Callable[[Call], bool]:
+    """Return the rule that picks one kind of write on sessions."""
+    return lambda call: (call.operation, call.table) == (operation, "sessions")
+
+
+def making_a_key(call: Call) -> bool:
+    """Tell whether `call` stores a credential."""
+    items = call.body.get("TransactItems", [])
+    return any(item.get("Put", {}).get("TableName", "").endswith("-credentials") for item in items)
+
+
+def statuses(pages: list[Page]) -> Counter[int]:
+    """Count what was answered."""
+    return Counter(page.status for page in pages)
+
+
+def works(home: House, secret: str) -> bool:
+    """Tell whether a key is accepted by a gateway and a function that have never seen it."""
+    home.forget()
+    home.gateway.cached.clear()
+    return home.call("GET", "/v1/users/me", secret).status == 200
+
+
+def test_mail_link_used_20_times_at_once_is_spent_once(home: House, line: HoldingLine) -> None:
+    """Of 20 clicks on one link one confirms the address; the others are told that it is spent."""
+    account = person(verified=False)
+    ticket = links.new_link(account.id, links.VERIFY_EMAIL, email=account.email)
+    target = f"/verify?ticket={ticket}"
+    clicks = []
+    for _ in range(TWENTY):
+        visitor = Visitor(home)
+        form = visitor.filled(visitor.open(target), "/verify", {})
+        clicks.append(lambda visitor=visitor, form=form: visitor.send("/verify", form))
+    assert statuses(met(line, transaction, clicks)) == {303: 1, 410: TWENTY - 1}
+    assert Account.get(account.id).session_epoch == 1
+
+
+def test_reset_links_of_one_account_at_once_set_one_password(home: House, line: HoldingLine) -> None:
+    """Of two people with a link each, one sets the password, and it is that one's."""
+    account = person()
+    deeds = []
+    for password in OTHER_PASSWORDS:
+        ticket = links.new_link(account.id, links.SET_PASSWORD, email=account.email, epoch=account.session_epoch)
+        visitor = Visitor(home)
+        form = visitor.filled(visitor.open(f"/password?ticket={ticket}"), "/password", {"password": password})
+        deeds.append(lambda visitor=visitor, form=form: visitor.send("/password", form))
+    pages = met(line, transaction, deeds)
+    assert statuses(pages) == {303: 1, 410: 1}
+    for password, page in zip(OTHER_PASSWORDS, pages, strict=True):
+        assert Visitor(home).log_in(account.email, password).status == (303 if page.status == 303 else 401)
+
+
+def test_form_sent_20_times_at_once_makes_one_key(home: House, line: HoldingLine) -> None:
+    """However often a button is pressed, one form makes one key, and one answer shows its secret."""
+    account = person()
+    visitor = logged_in(home, account)
+    form = visitor.filled(visitor.open("/settings/keys/new"), "/settings/keys/new", {"name": "CI"})
+    presses = [lambda: visitor.send("/settings/keys/new", form)] * TWENTY
+    pages = met(line, making_a_key, presses)
+    assert statuses(pages) == {200: 1, 409: TWENTY - 1}
+    assert [key.name for key in find.keys_of(account.id)] == ["CI"]
+    assert len(Account.get(account.id).live_keys.attribute_values) == 1
+
+
+def test_two_sign_ups_with_one_address_at_once_make_one_account(home: House, line: HoldingLine, box: Letterbox) -> None:
+    """Both people read the same; the address gets one letter to confirm it and one that it is known."""
+    email = f"eve.{randomness.base62(8).lower()}@example.com"
+    deeds = []
+    for name in ("Eve", "Mallory"):
+        visitor = Visitor(home)
+        form = visitor.filled(visitor.open("/signup"), "/signup", {"email": email, "name": name, "password": PASSWORD})
+        deeds.append(lambda visitor=visitor, form=form: visitor.send("/signup", form))
+    pages = met(line, transaction, deeds)
+    assert statuses(pages) == {200: 2}
+    assert pages[0].text == pages[1].text
+    accounts = [account for account in find_accounts.accounts_after("", 5_000) if account.email == email]
+    assert [account.id for account in accounts] == [Email.get(email).account_id]
+    subjects = sorted(letter.subject for letter in box.take())
+    assert subjects == ["Confirm your email address", "You have an account already"]
+
+
+def test_two_password_changes_at_once_one_wins(home: House, line: HoldingLine) -> None:
+    """One sets the password and goes on; the other is told of it, its session is over and its password opens nothing."""
+    account = person()
+    visitors = [logged_in(home, account) for _ in OTHER_PASSWORDS]
+    deeds = []
+    for visitor, password in zip(visitors, OTHER_PASSWORDS, strict=True):
+        page, action = visitor.open("/settings/account"), "/settings/account/password"
+        form = visitor.filled(page, action, {"password": PASSWORD, "new_password": password})
+        deeds.append(lambda visitor=visitor, form=form, action=action: visitor.send(action, form))
+    pages = met(line, transaction, deeds)
+    assert statuses(pages) == {303: 1, 409: 1}
+    for visitor, password, page in zip(visitors, OTHER_PASSWORDS, pages, strict=True):
+        won = page.status == 303
+        assert visitor.open("/settings/account").status == (200 if won else 303)
+        assert Visitor(home).log_in(account.email, password).status == (303 if won else 401)
+
+
+def test_addresses_claimed_by_two_accounts_at_once_go_to_one(home: House, line: HoldingLine) -> None:
+    """Of two accounts that move to one address at the same moment one gets it; the other keeps its own."""
+    wanted = f"wanted.{randomness.base62(8).lower()}@example.com"
+    accounts, deeds = [person(), person()], []
+    for account in accounts:
+        ticket = links.new_link(account.id, links.CHANGE_EMAIL, email=wanted, epoch=account.session_epoch)
+        visitor = Visitor(home)
+        form = visitor.filled(visitor.open(f"/verify?ticket={ticket}"), "/verify", {})
+        deeds.append(lambda visitor=visitor, form=form: visitor.send("/verify", form))
+    pages = met(line, transaction, deeds)
+    assert statuses(pages) == {303: 1, 409: 1}
+    for account, page in zip(accounts, pages, strict=True):
+        has = wanted if page.status == 303 else account.email
+        assert Account.get(account.id).email == has
+        assert Email.get(has).account_id == account.id
+    lost = [account.email for account, page in zip(accounts, pages, strict=True) if page.status == 303]
+    with pytest.raises(Email.DoesNotExist):
+        Email.get(lost[0])
+
+
+def test_log_out_during_a_page_view_is_not_undone_by_it(home: House, line: HoldingLine) -> None:
+    """A page that was asked for before the log-out and notes the visit after it doesn't bring the session back."""
+    visitor = logged_in(home, person())
+    other_tab = Visitor(home, cookies=dict(visitor.cookies))
+    form = visitor.filled(visitor.open("/settings/usage"), "/logout", {})
+    home.clock.forward(sessions.SEEN_EVERY_MS / 1000)
+    with line.holding(sessions_write("UpdateItem")) as held, ThreadPoolExecutor(1) as thread:
+        view = thread.submit(lambda: other_tab.open("/settings/usage"))
+        held.wait_for(1)
+        session = visitor.session
+        assert visitor.send("/logout", form).status == 303
+        held.let_go()
+        assert view.result().status == 200
+    assert sessions.session_of(session) is None
+    assert other_tab.open("/settings/usage").status == 303
+    assert [found for found in Session.scan() if found.seen_at == home.clock.now_ms and found.dies_at is None] == []
+
+
+def test_page_views_and_log_out_20_at_once_leave_no_session(home: House) -> None:
+    """However they fall together, after a log-out the session is over."""
+    visitor = logged_in(home, person())
+    form = visitor.filled(visitor.open("/settings/account"), "/logout", {})
+    session = visitor.session
+    home.clock.forward(sessions.SEEN_EVERY_MS / 1000)
+    tabs = [Visitor(home, cookies=dict(visitor.cookies)) for _ in range(TWENTY - 1)]
+    views = [lambda tab=tab: tab.open("/settings/account") for tab in tabs]
+    pages = at_once([*views, lambda: visitor.send("/logout", form)])
+    assert {page.status for page in pages} <= {200, 303}
+    assert sessions.session_of(session) is None
+
+
+def test_deletion_before_a_key_that_is_being_made_leaves_none(home: House, line: HoldingLine) -> None:
+    """A key whose making was decided before the deletion and written after it never comes to be."""
+    account = person()
+    maker = home.key(account)
+    visitor, leaving = logged_in(home, account), logged_in(home, account)
+    form = visitor.filled(visitor.open("/settings/keys/new"), "/settings/keys/new", {"name": "Late"})
+    body = {"name": "Late", "scopes": ["read"]}
+    with line.holding(making_a_key) as held, ThreadPoolExecutor(2) as threads:
+        by_page = threads.submit(lambda: visitor.send("/settings/keys/new", form))
+        by_api = threads.submit(lambda: home.call("POST", "/v1/keys", maker.secret, json_body=body))
+        held.wait_for(2)
+        gone = leaving.submit("/settings/account/delete", on="/settings/account", password=PASSWORD)
+        assert gone.status == 303
+        held.let_go()
+        assert by_page.result().status == 404
+        assert by_api.result().status == 404
+    assert [key.name for key in find.keys_of(account.id) if key.is_live()] == []
+    assert not works(home, maker.secret)
+
+
+def test_deletion_and_key_creations_20_at_once_leave_no_working_key(home: House) -> None:
+    """However they fall together, after a deletion no key of the account works."""
+    account = person()
+    maker = home.key(account)
+    leaving = logged_in(home, account)
+    form = leaving.filled(leaving.open("/settings/account"), "/settings/account/delete", {"password": PASSWORD})
+    body = {"name": "Late", "scopes": ["read"]}
+    makers = [lambda: home.call("POST", "/v1/keys", maker.secret, json_body=body)] * (TWENTY - 1)
+    answers = at_once([*makers, lambda: leaving.send("/settings/account/delete", form).answer])
+    assert answers[-1].status == 303
+    made = [answer.json()["secret"] for answer in answers[:-1] if answer.status == 201]
+    assert not any(works(home, secret) for secret in [maker.secret, *made])
+
+
+@pytest.mark.parametrize("by", ["api", "page"])
+def test_key_that_is_being_made_when_the_address_is_proven_never_works(home: House, line: HoldingLine, by: str) -> None:
+    """Whoever had the account before its owner proved the address can't save a key over that moment."""
+    squatted = person(verified=False)
+    old = home.key(squatted)
+    squatter = logged_in(home, squatted)
+    form = squatter.filled(squatter.open("/settings/keys/new"), "/settings/keys/new", {"name": "Late"})
+    ticket = links.new_link(squatted.id, links.VERIFY_EMAIL, email=squatted.email)
+    body = {"name": "Late", "scopes": ["read"]}
+    deeds = {
+        "api": lambda: home.call("POST", "/v1/keys", old.secret, json_body=body),
+        "page": lambda: squatter.send("/settings/keys/new", form).answer,
+    }
+    with line.holding(making_a_key) as held, ThreadPoolExecutor(1) as thread:
+        late = thread.submit(deeds[by])
+        held.wait_for(1)
+        assert Visitor(home).submit(f"/verify?ticket={ticket}").status == 303
+        held.let_go()
+        assert late.result().status == 409
+    assert [key.name for key in find.keys_of(squatted.id) if key.is_live()] == []
+    assert not works(home, old.secret)
+
+
+def test_log_in_attempts_at_once_are_not_more_than_allowed(home: House) -> None:
+    """Guesses sent at the same moment are counted like guesses sent one after the other."""
+    from dataclasses import replace
+
+    from chalicelib.core import settings
+
+    account = person()
+    visitors = [Visitor(home) for _ in range(8)]
+    pages = [(visitor, visitor.open("/login")) for visitor in visitors]
+    fields = {"email": account.email, "password": "not the password at all"}
+    with settings.in_use(replace(settings.current(), log_in_attempts_per_email=3)):
+        guesses = [
+            lambda visitor=visitor, form=visitor.filled(page, "/login", fields): visitor.send("/login", form)
+            for visitor, page in pages
+        ]
+        assert statuses(at_once(guesses)) == {401: 3, 429: 5}

@@ -1,0 +1,191 @@
+"""What an admission does when the engine fails it: on the wire, as DynamoDB does and no emulator."""
+
+import io
+from collections import Counter, defaultdict
+from collections.abc import Callable
+
+import pytest
+
+from chalicelib.accounts.tables import Account
+from chalicelib.core import wire
+from chalicelib.limits import outage, tiers
+from infra import engine
+from infra.standin import Answer
+from tests.engine import counters
+from tests.engine.faulty import (
+    CONFLICT,
+    NO_AMAZON,
+    SERVER_ERROR,
+    THROTTLED,
+    THROUGHPUT_EXCEEDED,
+    Breaks,
+    Call,
+    Fault,
+    Line,
+    counting,
+    named,
+)
+from tests.engine.fleet import AT_ONCE, Fleet, Request, flat
+from tests.house import NOON_MS, House
+
+UNANSWERED = [SERVER_ERROR, NO_AMAZON, *Breaks]
+NEVER_DONE = [SERVER_ERROR, NO_AMAZON, Breaks.DROPPED, Breaks.SILENT]
+DONE_UNHEARD = [Breaks.DROPPED_AFTER, Breaks.SILENT_AFTER]
+
+
+@pytest.fixture
+def key(home: House) -> str:
+    """The secret of a Free account's key, known to the gateway already."""
+    secret = home.key(home.account(tiers.FREE)).secret
+    assert asked(home, secret).status == 200
+    home.clock.forward(1)
+    return secret
+
+
+def asked(home: House, secret: str) -> Answer:
+    """Return the answer to a request that needs nothing of the engine but its admission."""
+    return home.call("GET", "/v1/limits", secret)
+
+
+def left(answer: Answer) -> int:
+    """Return what an admitted request was told to be left of its quota."""
+    assert answer.status == 200
+    return int(answer.header("X-RateLimit-Remaining") or -1)
+
+
+@pytest.mark.parametrize("fault", [THROUGHPUT_EXCEEDED, THROTTLED], ids=named)
+def test_throttled_counter_is_a_429_for_one_second(home: House, line: Line, key: str, fault: Fault) -> None:
+    """A throttled counter refuses at once, for a second, and uses nothing up: a flood is not rewarded."""
+    with line.failing(counting, fault) as calls:
+        refused = asked(home, key)
+    assert (refused.status, refused.header("Retry-After")) == (429, "1")
+    assert refused.json() == {
+        "error": "rate_limit_exceeded",
+        "message": "Rate limit exceeded. Try again in 1 seconds.",
+    }
+    assert len(calls) == 1
+    assert left(asked(home, key)) == 998
+
+
+def test_conflict_is_retried(home: House, line: Line, key: str) -> None:
+    """A counter that meets a transaction is written again until it is through, and counts once."""
+    with line.failing(counting, CONFLICT, times=5) as calls:
+        assert left(asked(home, key)) == 998
+    assert len(calls) == 6
+
+
+@pytest.mark.parametrize("fault", [CONFLICT, *UNANSWERED], ids=named)
+def test_unanswered_counter_lets_requests_through(
+    home: House, line: Line, key: str, logged: io.StringIO, fault: Fault
+) -> None:
+    """A limiter outage is no API outage: the request passes, then others for a second without asking; it is counted."""
+
+    def decide(call: Call) -> Fault | None:
+        if not counting(call):
+            return None
+        calls.append(call)
+        if fault in (Breaks.SILENT, Breaks.SILENT_AFTER):
+            home.clock.forward(wire.READ_TIMEOUT_S)
+        return fault
+
+    calls: list[Call] = []
+    with line.failing_by(decide):
+        assert asked(home, key).status == 200
+        tries = len(calls)
+        assert tries == (wire.AT_ONCE.conflict if fault == CONFLICT else wire.AT_ONCE.unavailable)
+        assert logged.getvalue().count('"LimiterUnavailable":1') == 1
+        home.clock.now_ms += outage.LASTS_MS - 1
+        assert asked(home, key).status == 200
+        assert len(calls) == tries
+    home.clock.now_ms += 1
+    done_unheard = tries if fault in DONE_UNHEARD else 0
+    assert left(asked(home, key)) == 998 - done_unheard
+    assert logged.getvalue().count('"LimiterUnavailable":1') == 1
+
+
+def test_engine_that_is_gone_lets_requests_through(home: House, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A refused connection is an outage like any other."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{engine.free_port()}")
+    wire.forget_connection()
+    assert asked(home, key).status == 200
+
+
+@pytest.mark.parametrize("fault", NEVER_DONE, ids=named)
+def test_counter_that_fails_once_counts_once(home: House, line: Line, key: str, fault: Fault) -> None:
+    """A write that didn't happen is sent again and counts once."""
+    with line.failing(counting, fault, times=1) as calls:
+        assert left(asked(home, key)) == 998
+    assert len(calls) == 2
+
+
+@pytest.mark.parametrize("fault", DONE_UNHEARD, ids=named)
+def test_counter_whose_answer_is_lost_may_count_twice(home: House, line: Line, key: str, fault: Fault) -> None:
+    """A write whose answer is lost is sent again: the request is admitted once and counted twice."""
+    with line.failing(counting, fault, times=1) as calls:
+        assert left(asked(home, key)) == 997
+    assert len(calls) == 2
+
+
+@pytest.mark.parametrize("fault", DONE_UNHEARD, ids=named)
+def test_last_admission_whose_answer_is_lost_is_not_given_twice(home: House, line: Line, fault: Fault) -> None:
+    """Where the last place of the quota was taken unheard, the retry is refused: one too few, never one too many."""
+    account = home.account(tiers.FREE)
+    secret = home.key(account).secret
+    counters.set_used(account, 999)
+    with line.failing(counting, fault, times=1):
+        assert asked(home, secret).status == 429
+    assert counters.used(account) == 1_000
+    assert asked(home, secret).status == 429
+
+
+def test_lost_answers_never_admit_over_the_burst(home: House, line: Line) -> None:
+    """With the first answer of every request lost, half of the burst is let through and all of it is counted."""
+    account = home.account(tiers.FREE)
+    secret = home.key(account).secret
+    with line.failing_by(every_other(Breaks.DROPPED_AFTER)):
+        answers = Counter(asked(home, secret).status for _ in range(60))
+    assert answers == {200: 25, 429: 35}
+    assert counters.used(account) == 50
+
+
+@pytest.mark.xdist_group("fleet")
+@pytest.mark.parametrize("fault", [CONFLICT, SERVER_ERROR, Breaks.DROPPED], ids=named)
+def test_burst_is_exact_though_every_other_write_fails(home: House, fleet: Fleet, line: Line, fault: Fault) -> None:
+    """32 threads whose every first write fails get exactly the burst of their account."""
+    accounts, requests = crowd(home)
+    with line.failing_by(every_other(fault)):
+        replies = flat(fleet.send(line.url, requests))
+    assert Counter(reply.status for reply in replies) == {200: 100, 429: len(requests) - 100}
+    assert [counters.used(account) for account in accounts] == [50, 50]
+
+
+@pytest.mark.xdist_group("fleet")
+def test_burst_is_never_exceeded_though_every_other_answer_is_lost(home: House, fleet: Fleet, line: Line) -> None:
+    """32 threads that hear of every second write only never get more than the burst of their account."""
+    accounts, requests = crowd(home)
+    with line.failing_by(every_other(Breaks.DROPPED_AFTER)):
+        replies = flat(fleet.send(line.url, requests))
+    # Whoever is admitted was counted twice.
+    assert 0 < sum(reply.status == 200 for reply in replies) <= 50
+    assert [counters.used(account) for account in accounts] == [50, 50]
+
+
+def crowd(home: House) -> tuple[list[Account], list[Request]]:
+    """Return two accounts, and 128 requests in one second that give each of the 32 threads a key of its own."""
+    accounts = [home.account(tiers.FREE) for _ in range(2)]
+    secrets = [home.key(account).secret for _ in range(AT_ONCE // 2) for account in accounts]
+    return accounts, [Request("GET", "/v1/limits", secret, NOON_MS) for _ in range(4) for secret in secrets]
+
+
+def every_other(fault: Fault) -> Callable[[Call], Fault | None]:
+    """Fail each key's first admission write, third, fifth …: one thread a key means one failure a request at most."""
+    writes: defaultdict[str, int] = defaultdict(int)
+
+    def decide(call: Call) -> Fault | None:
+        if not counting(call):
+            return None
+        counter = call.body["ExpressionAttributeNames"]["#counter"]
+        writes[counter] += 1
+        return fault if writes[counter] % 2 else None
+
+    return decide

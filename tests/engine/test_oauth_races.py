@@ -1,0 +1,464 @@
+"""Of many who use one code, token or page at once, as many succeed as may; and what is over is over for whoever was quick.
+
+Where it says "before" or "during", one writer is held back at its own write until the other has finished.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import count
+from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import pytest
+
+from chalicelib.accounts.tables import Account
+from chalicelib.core import clock
+from chalicelib.limits import tiers
+from chalicelib.oauth import authorize, clients, consent, device, grants, parameters
+from chalicelib.oauth.tables import Consent, Grant, Ticket
+from infra.standin import Answer
+from tests.engine.faulty import Call, Rule, transaction
+from tests.engine.fleet import PUBLIC_URL, Fleet, Reply, Request, flat
+from tests.engine.holding import HoldingLine, at_once, met
+from tests.house import House
+from tests.visitor import Page, logged_in, person
+
+of_functions = pytest.mark.xdist_group("fleet")
+
+TWENTY = 20
+REDIRECT = "https://app.example.com/callback"
+VERIFIER = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
+CHALLENGE = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
+"""RFC 7636 appendix B."""
+KINDS = ("public", "confidential")
+
+Parameters = dict[str, str]
+_seconds = count(1)
+
+
+@pytest.fixture
+def line(url: str) -> Iterator[HoldingLine]:
+    """A line that can hold calls back."""
+    laid = HoldingLine(url)
+    yield laid
+    laid.close()
+
+
+@pytest.fixture(autouse=True)
+def _second_of_its_own(home: House) -> None:
+    """Each test has a second for itself, so that none spends another's burst."""
+    home.clock.forward(2 * next(_seconds))
+
+
+class Registered:
+    """A client as its makers see it, and what it asks the server."""
+
+    def __init__(self, home: House, kind: str) -> None:
+        """Register it for an account of its own."""
+        public = kind == "public"
+        kinds = {clients.CODE, clients.REFRESH, clients.DEVICE} | (set() if public else {clients.CLIENT_CREDENTIALS})
+        made = clients.register(
+            name="App",
+            uris=[REDIRECT],
+            auth_method="none" if public else "client_secret_post",
+            grant_types=kinds,
+            wanted={"read", "write"},
+            registered_by="account",
+            owner_id=home.account(tiers.PRO).id,
+        )
+        self.home, self.client, self.id = home, made.client, made.client.client_id
+        self.credentials = {"client_id": self.id} | ({"client_secret": made.secret} if made.secret else {})
+
+    def authorization(self, **more: str) -> Parameters:
+        """Return the parameters of an authorization request."""
+        return {
+            "client_id": self.id,
+            "redirect_uri": REDIRECT,
+            "response_type": "code",
+            "scope": "read write",
+            "code_challenge": CHALLENGE,
+            "code_challenge_method": "S256",
+            **more,
+        }
+
+    def approved(self, account: Account, authorization: Parameters) -> str:
+        """Return where an account's yes leads."""
+        asked = parameters.of_query({name: [value] for name, value in authorization.items()})
+        return authorize.approve(authorize.read(asked, PUBLIC_URL), account.id, PUBLIC_URL)
+
+    def code(self, account: Account) -> str:
+        """Return a code that an account's yes was worth."""
+        location = self.approved(account, self.authorization())
+        return parse_qs(urlsplit(location).query)["code"][0]
+
+    def redemption(self, code: str) -> Parameters:
+        """Return the token request for a code."""
+        proof = {"redirect_uri": REDIRECT, "code_verifier": VERIFIER}
+        return {"grant_type": clients.CODE, "code": code, **proof, **self.credentials}
+
+    def refresh(self, tokens: dict[str, Any]) -> Parameters:
+        """Return the token request that rotates the refresh token of an answer."""
+        return {"grant_type": clients.REFRESH, "refresh_token": tokens["refresh_token"], **self.credentials}
+
+    def poll(self, device_code: str) -> Parameters:
+        """Return the token request for a device code."""
+        return {"grant_type": clients.DEVICE, "device_code": device_code, **self.credentials}
+
+    def ask(self, asked: Parameters) -> Answer:
+        """Send a token request."""
+        return self.home.call("POST", "/oauth/token", json_body=asked)
+
+    def revoke(self, token: str) -> Answer:
+        """Give a token back."""
+        return self.home.call("POST", "/oauth/revoke", json_body={"token": token, **self.credentials})
+
+    def tokens(self, account: Account) -> dict[str, Any]:
+        """Return the tokens of a new grant of an account's."""
+        answer = self.ask(self.redemption(self.code(account)))
+        assert answer.status == 200, answer.body
+        tokens: dict[str, Any] = answer.json()
+        return tokens
+
+    def device_code(self) -> tuple[str, str]:
+        """Return a new device code, and what its person is to type."""
+        shown = device.start(self.client, scopes={"read"}, resources=set(), base_url=PUBLIC_URL)
+        return str(shown["device_code"]), str(shown["user_code"])
+
+
+@pytest.fixture(params=KINDS)
+def app(home: House, request: pytest.FixtureRequest) -> Registered:
+    """A public, and a confidential, client."""
+    return Registered(home, request.param)
+
+
+def said(answer: Answer | Reply) -> tuple[int, str]:
+    """Return the status of an answer and, of a refusal, the `error`."""
+    body = answer.json() if isinstance(answer, Answer) else answer.body
+    return answer.status, body.get("error", "")
+
+
+def works(home: House, tokens: dict[str, Any]) -> bool:
+    """Tell whether an access token is accepted, by the gateway as it is or by one that has never seen it."""
+    statuses = [home.call("GET", "/v1/users/me", tokens["access_token"]).status]
+    home.forget()
+    home.gateway.cached.clear()
+    statuses.append(home.call("GET", "/v1/users/me", tokens["access_token"]).status)
+    assert set(statuses) <= {200, 401}
+    return 200 in statuses
+
+
+def issued(answers: list[Answer]) -> list[dict[str, Any]]:
+    """Return the tokens that came with the answers that brought any."""
+    return [answer.json() for answer in answers if answer.status == 200 and b"access_token" in answer.body]
+
+
+def assert_nothing_works(app: Registered, everything: list[dict[str, Any]]) -> None:
+    """No access token is accepted and no refresh token brings another."""
+    assert not any(works(app.home, tokens) for tokens in everything)
+    assert {said(app.ask(app.refresh(tokens))) for tokens in everything} <= {
+        (400, "invalid_grant"),
+        (401, "invalid_client"),
+    }
+
+
+def revoking(call: Call) -> bool:
+    """Tell whether `call` ends a grant."""
+    return (call.operation, call.table) == ("UpdateItem", "grants")
+
+
+def remembering(call: Call) -> bool:
+    """Tell whether `call` remembers a consent."""
+    return (call.operation, call.table) == ("UpdateItem", "consents")
+
+
+def first_of(rule: Rule) -> Rule:
+    """Return the rule that picks no more than the first call that `rule` picks, however often it is sent again."""
+    picked: list[Call] = []
+
+    def picks(call: Call) -> bool:
+        if rule(call) and not picked:
+            picked.append(call)
+        return call in picked
+
+    return picks
+
+
+def everywhere(home: House, fleet: Fleet, url: str, asked: Parameters) -> list[Reply]:
+    """Send one token request 20 times at once, from four processes that have imported all they need."""
+    nobody = json.dumps({"client_id": "app_nobody", "grant_type": clients.CODE}).encode()
+    fleet.everywhere(url, Request("POST", "/oauth/token", "", clock.now_ms() - 1000, nobody))
+    body = json.dumps(asked).encode()
+    return flat(fleet.send(url, [Request("POST", "/oauth/token", "", clock.now_ms(), body)] * TWENTY))
+
+
+ONE_OF_TWENTY = {(200, ""): 1, (400, "invalid_grant"): TWENTY - 1}
+
+
+def test_code_redeemed_20_times_at_once_succeeds_once(home: House, line: HoldingLine, app: Registered) -> None:
+    """All read it unspent; one gets tokens, the others invalid_grant, and the reuse ends what the one got."""
+    asked = app.redemption(app.code(person()))
+    answers = met(line, transaction, [partial(app.ask, asked)] * TWENTY)
+    assert Counter(map(said, answers)) == ONE_OF_TWENTY
+    assert_nothing_works(app, issued(answers))
+
+
+@of_functions
+def test_code_redeemed_by_four_processes_at_once_succeeds_once(
+    home: House, fleet: Fleet, url: str, app: Registered
+) -> None:
+    """The same of functions that share nothing but the database."""
+    replies = everywhere(home, fleet, url, app.redemption(app.code(person())))
+    assert Counter(map(said, replies)) == ONE_OF_TWENTY
+    assert_nothing_works(app, [reply.body for reply in replies if reply.status == 200])
+
+
+def test_refresh_token_of_a_public_client_used_20_times_at_once_has_one_successor(
+    home: House, line: HoldingLine
+) -> None:
+    """One gets a pair, the others invalid_grant; one successor was stored, and the grant is revoked."""
+    app, account = Registered(home, "public"), person()
+    tokens = app.tokens(account)
+    answers = met(line, transaction, [partial(app.ask, app.refresh(tokens))] * TWENTY)
+    assert Counter(map(said, answers)) == ONE_OF_TWENTY
+    assert_one_successor(account, revoked=True)
+    assert_nothing_works(app, [*issued(answers), tokens])
+
+
+@of_functions
+def test_refresh_token_of_a_public_client_used_by_four_processes_at_once_has_one_successor(
+    home: House, fleet: Fleet, url: str
+) -> None:
+    """The same of functions that share nothing but the database."""
+    app, account = Registered(home, "public"), person()
+    tokens = app.tokens(account)
+    replies = everywhere(home, fleet, url, app.refresh(tokens))
+    assert Counter(map(said, replies)) == ONE_OF_TWENTY
+    assert_one_successor(account, revoked=True)
+    assert_nothing_works(app, [*(reply.body for reply in replies if reply.status == 200), tokens])
+
+
+def test_refresh_token_of_a_confidential_client_used_20_times_at_once_brings_one_pair(
+    home: House, line: HoldingLine
+) -> None:
+    """All get the same access and refresh token, and both work."""
+    app, account = Registered(home, "confidential"), person()
+    answers = met(line, transaction, [partial(app.ask, app.refresh(app.tokens(account)))] * TWENTY)
+    assert_one_pair(app, account, issued(answers))
+
+
+@of_functions
+def test_refresh_token_of_a_confidential_client_used_by_four_processes_at_once_brings_one_pair(
+    home: House, fleet: Fleet, url: str
+) -> None:
+    """The same of functions that share nothing but the database."""
+    app, account = Registered(home, "confidential"), person()
+    replies = everywhere(home, fleet, url, app.refresh(app.tokens(account)))
+    assert_one_pair(app, account, [reply.body for reply in replies if reply.status == 200])
+
+
+def test_refreshes_at_once_over_30_s_are_reuse(home: House, line: HoldingLine) -> None:
+    """20 late repeats of a confidential client's refresh are a theft: none succeeds, and the grant is revoked."""
+    app, account = Registered(home, "confidential"), person()
+    tokens = app.tokens(account)
+    successor = app.ask(app.refresh(tokens)).json()
+    home.clock.forward(30)
+    answers = at_once([partial(app.ask, app.refresh(tokens))] * TWENTY)
+    assert {said(answer) for answer in answers} == {(400, "invalid_grant")}
+    assert_nothing_works(app, [tokens, successor])
+
+
+def test_revocation_during_a_refresh_leaves_no_live_token(home: House, line: HoldingLine, app: Registered) -> None:
+    """A refresh that was decided before the revocation and is written after it brings nothing."""
+    tokens = app.tokens(person())
+    with line.holding(transaction) as held, ThreadPoolExecutor(1) as thread:
+        refresh = thread.submit(app.ask, app.refresh(tokens))
+        held.wait_for(1)
+        assert app.revoke(tokens["refresh_token"]).status == 200
+        held.let_go()
+        assert said(refresh.result()) == (400, "invalid_grant")
+    assert_nothing_works(app, [tokens])
+
+
+def test_refresh_during_a_revocation_leaves_no_live_token(home: House, line: HoldingLine, app: Registered) -> None:
+    """Tokens that come to be between the revocation's reading and its writing, and are used, are dead after it."""
+    tokens = app.tokens(person())
+    with line.holding(revoking) as held, ThreadPoolExecutor(1) as thread:
+        revocation = thread.submit(app.revoke, tokens["refresh_token"])
+        held.wait_for(1)
+        successor = app.ask(app.refresh(tokens)).json()
+        assert home.call("GET", "/v1/users/me", successor["access_token"]).status == 200
+        held.let_go()
+        assert revocation.result().status == 200
+    assert_nothing_works(app, [tokens, successor])
+
+
+def test_revocations_and_refreshes_20_at_once_leave_no_live_token(home: House, app: Registered) -> None:
+    """However they fall together, whoever was told that the token is revoked can rely on it."""
+    tokens = app.tokens(person())
+    refreshes = [partial(app.ask, app.refresh(tokens))] * (TWENTY // 2)
+    revocations = [partial(app.revoke, tokens["refresh_token"])] * (TWENTY // 2)
+    answers = at_once([*refreshes, *revocations])
+    assert {answer.status for answer in answers[TWENTY // 2 :]} == {200}
+    assert_nothing_works(app, [tokens, *issued(answers)])
+
+
+def test_device_code_polled_20_times_at_once_is_redeemed_once(home: House, line: HoldingLine, app: Registered) -> None:
+    """All find it approved and unspent; one gets tokens, the others invalid_grant."""
+    device_code, user_code = app.device_code()
+    device.approve(device.pending(user_code), person().id)
+    answers = met(line, transaction, [partial(app.ask, app.poll(device_code))] * TWENTY)
+    assert Counter(map(said, answers)) == ONE_OF_TWENTY
+
+
+@of_functions
+def test_device_code_polled_by_four_processes_at_once_is_redeemed_once(
+    home: House, fleet: Fleet, url: str, app: Registered
+) -> None:
+    """The same of functions that share nothing but the database."""
+    device_code, user_code = app.device_code()
+    device.approve(device.pending(user_code), person().id)
+    replies = everywhere(home, fleet, url, app.poll(device_code))
+    assert Counter(map(said, replies)) == ONE_OF_TWENTY
+
+
+def test_polls_of_an_undecided_device_code_at_once_are_in_time_once(home: House) -> None:
+    """Of 20 polls at the same moment one hears that nobody has decided yet, the others that they are too fast."""
+    app = Registered(home, "public")
+    device_code, _ = app.device_code()
+    answers = at_once([partial(app.ask, app.poll(device_code))] * TWENTY)
+    assert Counter(map(said, answers)) == {(400, "authorization_pending"): 1, (400, "slow_down"): TWENTY - 1}
+
+
+def test_device_code_decided_by_20_people_at_once_is_decided_once(
+    home: House, line: HoldingLine, app: Registered
+) -> None:
+    """Of ten who allow and ten who deny one stands, the others hear that it is decided, and the device hears the one."""
+    device_code, user_code = app.device_code()
+    decisions = []
+    for decision in ("allow", "deny") * (TWENTY // 2):
+        visitor = logged_in(home, person())
+        page = visitor.open(f"/device?user_code={user_code}")
+        form = visitor.filled(page, "/device", {"decision": decision})
+        decisions.append(partial(visitor.send, "/device", form))
+    pages = met(line, transaction, decisions)
+    assert Counter(page.status for page in pages) == {200: 1, 404: TWENTY - 1}
+    allowed = next(at for at, page in enumerate(pages) if page.status == 200) % 2 == 0
+    assert said(app.ask(app.poll(device_code))) == ((200, "") if allowed else (400, "access_denied"))
+
+
+@pytest.mark.parametrize("first", ["allow", "deny"])
+def test_decision_that_comes_second_changes_nothing(home: House, line: HoldingLine, first: str) -> None:
+    """Whoever decides during another's decision is told so, whichever of the two it is."""
+    app = Registered(home, "public")
+    device_code, user_code = app.device_code()
+    second = {"allow": "deny", "deny": "allow"}[first]
+    early, late = (decider(home, user_code, decision) for decision in (first, second))
+    with line.holding(first_of(transaction)) as held, ThreadPoolExecutor(1) as thread:
+        waiting = thread.submit(late)
+        held.wait_for(1)
+        assert early().status == 200
+        held.let_go()
+        assert waiting.result().status == 404
+    assert said(app.ask(app.poll(device_code))) == ((200, "") if first == "allow" else (400, "access_denied"))
+
+
+def test_consents_at_once_add_up(home: House, line: HoldingLine) -> None:
+    """20 yeses for different scopes and resources, written at the same moment, are all remembered."""
+    app, account = Registered(home, "confidential"), person()
+    asked = [
+        app.authorization(scope=scope, resource=f"{PUBLIC_URL}/v1/{number}")
+        for number in range(TWENTY // 2)
+        for scope in ("read", "write")
+    ]
+    met(line, remembering, [partial(app.approved, account, each) for each in asked])
+    remembered = Consent.get(account.id, app.id)
+    assert set(remembered.scopes) == {"read", "write"}
+    assert remembered.resources == {each["resource"] for each in asked}
+    everything = [*app.authorization().items(), *(("resource", each["resource"]) for each in asked[::2])]
+    page = logged_in(home, account).open(f"/oauth/authorize?{urlencode(everything)}")
+    assert page.location.startswith(f"{REDIRECT}?code=")
+
+
+def test_client_deleted_during_redemptions_leaves_no_working_token(home: House, line: HoldingLine) -> None:
+    """Tokens whose issuing was decided before the deletion and written after it don't work."""
+    app = Registered(home, "confidential")
+    asked = [app.redemption(app.code(person())) for _ in range(4)]
+    with line.holding(transaction) as held, ThreadPoolExecutor(4) as threads:
+        redemptions = [threads.submit(app.ask, each) for each in asked]
+        held.wait_for(len(asked))
+        clients.delete(clients.owned(str(app.client.owner_id), app.id))
+        held.let_go()
+        answers = [redemption.result() for redemption in redemptions]
+    assert_nothing_works(app, issued(answers))
+
+
+def test_client_deletion_and_redemptions_20_at_once_leave_no_working_token(home: House, app: Registered) -> None:
+    """However they fall together, after the deletion nothing that the client was given works."""
+    owner = logged_in(home, Account.get(str(app.client.owner_id)))
+    path = f"/settings/applications/{app.id}"
+    form = owner.filled(owner.open(path), f"{path}/delete", {})
+    redemptions = [partial(app.ask, app.redemption(app.code(person()))) for _ in range(TWENTY - 2)]
+    own = partial(app.ask, {"grant_type": clients.CLIENT_CREDENTIALS, **app.credentials})
+    answers = at_once([*redemptions, own, lambda: owner.send(f"{path}/delete", form).answer])
+    assert answers[-1].status == 303
+    everything = issued(answers)
+    assert not any(works(home, tokens) for tokens in everything)
+    assert {said(each()) for each in (*redemptions, own)} == {(401, "invalid_client")}
+
+
+@pytest.mark.parametrize("exchange", ["redemption", "refresh"])
+def test_disconnection_during_an_exchange_leaves_no_working_token(
+    home: House, line: HoldingLine, app: Registered, exchange: str
+) -> None:
+    """An exchange that was decided before the disconnection and is written after it brings nothing."""
+    account = person()
+    tokens = app.tokens(account)
+    asked = app.refresh(tokens) if exchange == "refresh" else app.redemption(app.code(account))
+    with line.holding(transaction) as held, ThreadPoolExecutor(1) as thread:
+        late = thread.submit(app.ask, asked)
+        held.wait_for(1)
+        consent.withdraw(account.id, app.id)
+        held.let_go()
+        assert said(late.result()) == (400, "invalid_grant")
+    assert_nothing_works(app, [tokens])
+
+
+def test_disconnection_and_refreshes_20_at_once_leave_no_working_token(home: House, app: Registered) -> None:
+    """However they fall together, after the disconnection nothing that the client holds for this account works."""
+    account = person()
+    held = [app.tokens(account) for _ in range(4)]
+    visitor = logged_in(home, account)
+    form = visitor.filled(visitor.open("/settings/connected"), "/settings/connected", {})
+    refreshes = [partial(app.ask, app.refresh(held[at % 4])) for at in range(TWENTY - 1)]
+    answers = at_once([*refreshes, lambda: visitor.send("/settings/connected", form).answer])
+    assert answers[-1].status == 303
+    assert_nothing_works(app, [*held, *issued(answers)])
+    assert list(grants.of_account(account.id)) == []
+
+
+def assert_one_successor(account: Account, *, revoked: bool) -> None:
+    """The account's only grant has two refresh tokens: the spent one, and one successor."""
+    (grant,) = Grant.by_account.query(account.id)
+    assert (grant.revoked_at is not None) == revoked
+    spent = Counter(ticket.consumed_at is not None for ticket in Ticket.by_grant.query(grant.id) if ticket.kind == "rt")
+    assert spent == {True: 1, False: 1}
+
+
+def assert_one_pair(app: Registered, account: Account, answers: list[dict[str, Any]]) -> None:
+    """All 20 got the same tokens, which work, and no others were stored."""
+    assert len(answers) == TWENTY
+    (access_token,) = {answer["access_token"] for answer in answers}
+    (refresh_token,) = {answer["refresh_token"] for answer in answers}
+    assert_one_successor(account, revoked=False)
+    assert works(app.home, {"access_token": access_token})
+    assert app.ask(app.refresh({"refresh_token": refresh_token})).status == 200
+
+
+def decider(home: House, user_code: str, decision: str) -> Callable[[], Page]:
+    """Return the press of a button by somebody who has the page with the device's code open."""
+    visitor = logged_in(home, person())
+    form = visitor.filled(visitor.open(f"/device?user_code={user_code}"), "/device", {"decision": decision})
+    return partial(visitor.send, "/device", form)

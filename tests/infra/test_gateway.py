@@ -1,0 +1,158 @@
+"""What the gateway answers by itself, as `chalice deploy` and `chalice package` send it to AWS."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from functools import lru_cache
+from typing import Any
+
+import pytest
+
+from chalicelib.api.authorizer import IDENTITY
+from infra import gateway
+
+CORS = {"Access-Control-Allow-Origin", "Access-Control-Expose-Headers"}
+LIMITS = {"X-RateLimit-Limit": "0", "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "0"}
+PROGRAM = """
+import json
+from chalice.deploy.swagger import CFNSwaggerGenerator, TemplatedSwaggerGenerator
+from app import app
+for generator in (CFNSwaggerGenerator(), TemplatedSwaggerGenerator()):
+    print(json.dumps(generator.generate_swagger(app, None), default=repr))
+"""
+"""What `chalice package` and `chalice deploy` do about the API document."""
+
+
+@lru_cache(maxsize=1)
+def documents() -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the packaged and the deployed API document, with `app.py` loaded as Chalice's command line loads it."""
+    environment = os.environ | {"AWS_CHALICE_CLI_MODE": "true"}
+    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True, env=environment)
+    packaged, deployed = map(json.loads, done.stdout.splitlines()[-2:])
+    return packaged, deployed
+
+
+def document() -> dict[str, Any]:
+    """Return the packaged document."""
+    return documents()[0]
+
+
+def responses() -> dict[str, Any]:
+    """Return the gateway responses of the document."""
+    found: dict[str, Any] = document()["x-amazon-apigateway-gateway-responses"]
+    return found
+
+
+def headers_of(response: dict[str, Any]) -> dict[str, str]:
+    """Return the headers that a gateway response sets; literal values stand in single quotes."""
+    values = {}
+    for name, value in response["responseParameters"].items():
+        assert re.fullmatch(r"'[^']*'", value), (name, value)
+        values[name.removeprefix("gatewayresponse.header.")] = value[1:-1]
+    return values
+
+
+def test_document_has_our_gateway_responses() -> None:
+    """A plain `put_rest_api` overwrites what was set by hand, so they are in both documents."""
+    for made in documents():
+        assert made["x-amazon-apigateway-gateway-responses"] == gateway.in_document()
+        assert "/{proxy+}" in made["paths"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "body"),
+    [
+        (
+            "UNAUTHORIZED",
+            "401",
+            {"error": "missing_api_key", "message": "No API key provided in the Authorization header."},
+        ),
+        ("MISSING_AUTHENTICATION_TOKEN", "404", {"error": "not_found", "message": "There is nothing at this path."}),
+        ("INVALID_SIGNATURE", "404", {"error": "not_found", "message": "There is nothing at this path."}),
+        (
+            "THROTTLED",
+            "429",
+            {"error": "rate_limit_exceeded", "message": "Rate limit exceeded. Try again in 1 seconds."},
+        ),
+    ],
+)
+def test_gateway_answers_in_our_words(kind: str, status: str, body: dict[str, str]) -> None:
+    """Status and body are the documented ones, to the byte."""
+    response = responses()[kind]
+    assert response["statusCode"] == status
+    assert response["responseTemplates"] == {"application/json": json.dumps(body, separators=(",", ":"))}
+
+
+def test_denial_says_what_the_authorizer_says() -> None:
+    """401, with the error and message of the authorizer's context."""
+    response = responses()["ACCESS_DENIED"]
+    assert response["statusCode"] == "401"
+    assert response["responseTemplates"]["application/json"] == (
+        '{"error":"$context.authorizer.error","message":"$context.authorizer.message"}'
+    )
+
+
+@pytest.mark.parametrize("kind", ["DEFAULT_4XX", "DEFAULT_5XX"])
+def test_defaults_have_no_status_of_their_own(kind: str) -> None:
+    """A status here would override that of every answer not named."""
+    assert "statusCode" not in responses()[kind]
+
+
+def test_unnamed_4xx_says_what_the_gateway_says() -> None:
+    """API Gateway puts its own message in with quotes around it, so the template has none."""
+    assert responses()["DEFAULT_4XX"]["responseTemplates"]["application/json"] == (
+        '{"error":"invalid_request","message":$context.error.messageString}'
+    )
+
+
+@pytest.mark.parametrize("kind", sorted(gateway.RESPONSES))
+def test_gateways_own_answers_can_be_read_by_pages_and_show_limits(kind: str) -> None:
+    """Without the cross-origin headers a page sees a network error; the limits are those of nobody."""
+    headers = headers_of(responses()[kind])
+    assert headers.keys() >= CORS | LIMITS.keys()
+    assert {name: headers[name] for name in LIMITS} == LIMITS
+    assert headers["Content-Type"] == "application/json"
+
+
+@pytest.mark.parametrize(
+    ("kind", "challenged"), [("UNAUTHORIZED", True), ("ACCESS_DENIED", True), ("THROTTLED", False)]
+)
+def test_401_of_the_gateway_names_the_scheme(kind: str, challenged: bool) -> None:
+    """RFC 9110 §11.6.1: a 401 has a challenge; and a throttled caller hears when to come back."""
+    headers = headers_of(responses()[kind])
+    assert headers.get("WWW-Authenticate", "").startswith("Bearer") is challenged
+    assert (headers.get("Retry-After") == "1") is not challenged
+
+
+def test_authorizer_is_cached_and_asked_only_about_bearers() -> None:
+    """300 s, by the Authorization header, and nothing but `Bearer …` reaches the function."""
+    (definition,) = document()["securityDefinitions"].values()
+    assert (definition["name"], definition["in"]) == ("Authorization", "header")
+    authorizer = definition["x-amazon-apigateway-authorizer"]
+    assert authorizer["authorizerResultTtlInSeconds"] == 300
+    assert authorizer["identityValidationExpression"] == IDENTITY
+
+
+def test_unknown_path_is_a_mock_404() -> None:
+    """Whatever API Gateway makes of a Bearer header on a path there isn't, this route answers first."""
+    integration = document()["paths"]["/{proxy+}"]["x-amazon-apigateway-any-method"]["x-amazon-apigateway-integration"]
+    answer = integration["responses"]["default"]
+    assert (integration["type"], answer["statusCode"]) == ("mock", "404")
+    assert answer["responseTemplates"]["application/json"] == (
+        '{"error":"not_found","message":"There is nothing at this path."}'
+    )
+    headers = {
+        name.removeprefix("method.response.header."): value[1:-1]
+        for name, value in answer["responseParameters"].items()
+    }
+    assert headers.items() >= LIMITS.items()
+
+
+def test_every_route_of_the_api_is_protected_in_the_document() -> None:
+    """No method of /v1 is open, preflights aside."""
+    for path, methods in document()["paths"].items():
+        for method, definition in methods.items():
+            if path.startswith("/v1/") and method != "options":
+                assert definition.get("security"), (method, path)

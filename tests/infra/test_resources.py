@@ -1,0 +1,101 @@
+"""The tables that CloudFormation creates are those that the code declares, and none can be lost by mistake."""
+
+import pkgutil
+from importlib import import_module
+from typing import Any
+
+import pytest
+
+import chalicelib
+from chalicelib.core import settings
+from chalicelib.core.settings import Settings
+from chalicelib.core.tables import DiesAt, Table
+from infra import data
+
+
+def models() -> dict[str, type[Table]]:
+    """Return every model of every `tables.py`, by its table's full name."""
+    for module in pkgutil.walk_packages(chalicelib.__path__, "chalicelib."):
+        if module.name.endswith(".tables") and module.name != "chalicelib.core.tables":
+            import_module(module.name)
+    with settings.in_use(Settings(stage="test")):
+        return {str(model.Meta.table_name): model for model in Table.__subclasses__()}
+
+
+MODELS = models()
+TABLES = data.tables("test")
+RESOURCES = {
+    resource["Properties"]["TableName"]: resource
+    for resource in data.template()["Resources"].values()
+    if resource["Type"] == "AWS::DynamoDB::Table"
+}
+
+
+def keys_of(schema: list[dict[str, str]]) -> dict[str, str]:
+    """Return the attribute of each role (HASH, RANGE)."""
+    return {key["KeyType"]: key["AttributeName"] for key in schema}
+
+
+def declared_keys(attributes: dict[str, Any]) -> dict[str, str]:
+    """Return the attribute of each role, of those that a model or an index declares."""
+    keys = {}
+    for attribute in attributes.values():
+        if attribute.is_hash_key:
+            keys["HASH"] = attribute.attr_name
+        if attribute.is_range_key:
+            keys["RANGE"] = attribute.attr_name
+    return keys
+
+
+def test_every_model_has_its_table_and_every_table_its_model() -> None:
+    """Nothing is declared on one side only."""
+    assert TABLES.keys() == MODELS.keys()
+
+
+@pytest.mark.parametrize("name", sorted(MODELS))
+def test_keys_and_indexes_are_those_of_the_model(name: str) -> None:
+    """Hash key, range key, indexes with their keys and projections, and the types of all of them."""
+    table, model = TABLES[name], MODELS[name]
+    assert keys_of(table["KeySchema"]) == declared_keys(model.get_attributes())
+    in_template = {index["IndexName"]: index for index in table.get("GlobalSecondaryIndexes", ())}
+    assert in_template.keys() == model._indexes.keys()
+    types = {definition["AttributeName"]: definition["AttributeType"] for definition in table["AttributeDefinitions"]}
+    used = set(declared_keys(model.get_attributes()).values())
+    for index_name, index in model._indexes.items():
+        assert keys_of(in_template[index_name]["KeySchema"]) == declared_keys(index.Meta.attributes)
+        projection = index.Meta.projection
+        assert in_template[index_name]["Projection"] == {
+            "ProjectionType": projection.projection_type,
+            **({"NonKeyAttributes": projection.non_key_attributes} if projection.non_key_attributes else {}),
+        }
+        used |= set(declared_keys(index.Meta.attributes).values())
+    assert types == {attribute: model.get_attributes()[attribute].attr_type for attribute in used}
+
+
+@pytest.mark.parametrize("name", sorted(MODELS))
+def test_time_to_live_is_that_of_the_model(name: str) -> None:
+    """DynamoDB deletes by the attribute that the code writes, and only where it writes one."""
+    declared = [
+        attribute.attr_name for attribute in MODELS[name].get_attributes().values() if type(attribute) is DiesAt
+    ]
+    specified = TABLES[name].get("TimeToLiveSpecification")
+    assert specified == ({"AttributeName": declared[0], "Enabled": True} if declared else None)
+
+
+@pytest.mark.parametrize("name", sorted(RESOURCES))
+def test_table_cannot_be_lost_by_mistake(name: str) -> None:
+    """Encrypted, recoverable to any second, protected from deletion, and kept when the stack goes; paid by use."""
+    resource = RESOURCES[name]
+    properties = resource["Properties"]
+    assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == ("Retain", "Retain")
+    assert properties["SSESpecification"] == {"SSEEnabled": True}
+    assert properties["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    assert properties["DeletionProtectionEnabled"] is True
+    assert properties["BillingMode"] == "PAY_PER_REQUEST"
+
+
+def test_tables_are_named_by_stage() -> None:
+    """Two stages of one account never share a table."""
+    assert {name.removeprefix("latchkey-prod-") for name in data.tables("prod")} == {
+        name.removeprefix("latchkey-test-") for name in TABLES
+    }

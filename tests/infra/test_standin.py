@@ -1,0 +1,65 @@
+"""The stand-in for API Gateway does what tests and local runs rely on."""
+
+from dataclasses import replace
+
+import pytest
+
+from app import app
+from chalicelib.core import settings
+from infra.standin import Gateway
+from tests.house import House, refusal
+
+
+def test_authorizers_word_is_cached_by_the_whole_header(home: House) -> None:
+    """As in API Gateway: another spelling of the same credential is another entry."""
+    secret = home.key(home.account()).secret
+    home.call("GET", "/v1/limits", secret)
+    home.call("GET", "/v1/limits", secret)
+    home.call("GET", "/v1/limits", headers={"Authorization": f"bearer {secret}"})
+    assert len(home.gateway.cached) == 2
+
+
+def test_cached_word_covers_every_route(home: House) -> None:
+    """The authorizer is asked once, whichever route is called first."""
+    secret = home.key(home.account()).secret
+    for target in ("/v1/limits", "/v1/users", "/v1/keys"):
+        assert home.call("GET", target, secret).status == 200
+    assert len(home.gateway.cached) == 1
+
+
+def test_repr_of_a_gateway_shows_no_credential(home: House) -> None:
+    """What it has cached is keyed by whole Authorization headers."""
+    secret = home.key(home.account()).secret
+    home.call("GET", "/v1/limits", secret)
+    assert secret not in repr(home.gateway)
+
+
+@pytest.mark.parametrize("method", ["HEAD", "PUT", "TRACE", "BREW"])
+def test_method_that_a_path_does_not_have_is_a_404(home: House, method: str) -> None:
+    """API Gateway knows no 405; to HEAD it sends no body."""
+    answer = home.call(method, "/v1/users", home.key(home.account()).secret)
+    assert answer.status == 404
+    assert answer.body == (b"" if method == "HEAD" else answer.body)
+
+
+def test_body_beyond_ten_megabytes_is_refused(home: House) -> None:
+    """As API Gateway does, without a function running, in the documented shape."""
+    answer = home.call("PATCH", "/v1/users/me", home.key(home.account()).secret, body=b"x" * (10 * 1024 * 1024 + 1))
+    assert refusal(answer) == (413, "invalid_request")
+
+
+def test_each_answer_has_its_own_request_id(home: House) -> None:
+    """Also when the gateway answers by itself."""
+    ids = {home.call("GET", target).header("x-amzn-RequestId") for target in ("/health", "/health", "/v1/users", "/x")}
+    assert len(ids) == 4
+    assert None not in ids
+
+
+def test_gateway_without_configured_url_links_to_its_own_domain(home: House) -> None:
+    """What a visitor writes into Host is never where a link leads."""
+    home.gateway = Gateway(app, domain="abc.execute-api.us-east-1.amazonaws.com")
+    home.account(name="Bea")
+    secret = home.key(home.account()).secret
+    with settings.in_use(replace(settings.current(), public_url="")):
+        answer = home.call("GET", "/v1/users?limit=1", secret, headers={"Host": "evil.example"})
+    assert (answer.header("Link") or "").startswith("<https://abc.execute-api.us-east-1.amazonaws.com/v1/users?")

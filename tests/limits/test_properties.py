@@ -1,0 +1,125 @@
+"""What holds of the limits whatever the clock and the caller do, found out by hypothesis."""
+
+from collections import Counter
+from itertools import count
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from chalicelib.core import clock
+from chalicelib.limits import windows
+from chalicelib.limits.admission import Refused, admit
+from chalicelib.limits.allowance import Allowance
+from chalicelib.limits.tiers import Tier
+from tests.house import House
+
+TIER = Tier("free", 12, 4)
+NOT_FLAKY = settings(
+    max_examples=15,
+    derandomize=True,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+SUBJECTS = (f"acc_{number}" for number in count())
+
+ONWARD_MS = st.one_of(
+    st.integers(0, 400), st.sampled_from([0, 999, 1_000, 10_000]), st.integers(0, clock.HOUR_S * 1000 // 4)
+)
+BACK_MS = st.integers(-windows.SLOTS_KEPT_S * 1000, 0)
+MOVES = st.lists(st.tuples(st.one_of(ONWARD_MS, ONWARD_MS, BACK_MS), st.booleans()), min_size=10, max_size=30)
+"""By how much the clock moves before each request, and whether another process serves it."""
+
+
+class Clocks:
+    """A clock that is set back by no more than two functions' clocks may differ."""
+
+    def __init__(self, home: House) -> None:
+        """Start where the house stands."""
+        self.home, self.latest_ms = home, home.clock.now_ms
+
+    def move(self, by_ms: int) -> None:
+        """Move on, or back."""
+        earliest_ms = self.latest_ms - windows.SLOTS_KEPT_S * 1000
+        self.home.clock.now_ms = max(self.home.clock.now_ms + by_ms, earliest_ms)
+        self.latest_ms = max(self.latest_ms, self.home.clock.now_ms)
+
+
+def ask(subject: str) -> Allowance | Refused:
+    """Ask for one request; return what is left, or the refusal."""
+    try:
+        return admit(subject, TIER)
+    except Refused as refusal:
+        return refusal
+
+
+@NOT_FLAKY
+@given(MOVES)
+def test_limits_are_never_exceeded(home: House, moves: list[tuple[int, bool]]) -> None:
+    """Never more than the quota in any clock hour, never more than the burst in any clock second."""
+    subject, clocks = next(SUBJECTS), Clocks(home)
+    hours, seconds = Counter[int](), Counter[int]()
+    for by_ms, elsewhere in moves:
+        clocks.move(by_ms)
+        if elsewhere:
+            home.forget()
+        admitted = isinstance(ask(subject), Allowance)
+        hours[clock.hour_of(clock.now_s())] += admitted
+        seconds[clock.now_s()] += admitted
+    assert max(hours.values()) <= (TIER.quota or 0)
+    assert max(seconds.values()) <= TIER.burst
+
+
+@NOT_FLAKY
+@given(MOVES)
+def test_client_that_keeps_under_both_limits_is_never_refused(home: House, moves: list[tuple[int, bool]]) -> None:
+    """Whoever counts along and stays within quota and burst meets no 429."""
+    subject, clocks = next(SUBJECTS), Clocks(home)
+    hours, seconds = Counter[int](), Counter[int]()
+    for by_ms, elsewhere in moves:
+        clocks.move(by_ms)
+        if elsewhere:
+            home.forget()
+        hour, second = clock.hour_of(clock.now_s()), clock.now_s()
+        if hours[hour] < (TIER.quota or 0) and seconds[second] < TIER.burst:
+            assert isinstance(ask(subject), Allowance)
+            hours[hour] += 1
+            seconds[second] += 1
+
+
+@NOT_FLAKY
+@given(MOVES)
+def test_remaining_never_rises_within_an_hour(home: House, moves: list[tuple[int, bool]]) -> None:
+    """A caller that plans with `X-RateLimit-Remaining` is never told of more than before."""
+    subject, clocks = next(SUBJECTS), Clocks(home)
+    lowest: dict[int, int] = {}
+    for by_ms, elsewhere in moves:
+        clocks.move(by_ms)
+        if elsewhere:
+            home.forget()
+        hour = clock.hour_of(clock.now_s())
+        answer = ask(subject)
+        left = answer.left if isinstance(answer, Refused) else answer
+        assert left.remaining <= lowest.get(hour, TIER.quota or 0)
+        lowest[hour] = left.remaining
+
+
+@NOT_FLAKY
+@given(st.integers(0, clock.HOUR_S * 1000 - 1), st.lists(st.integers(0, 300), min_size=8, max_size=16))
+def test_wait_named_by_a_refusal_is_when_the_next_request_succeeds(
+    home: House, into_the_hour_ms: int, steps_ms: list[int]
+) -> None:
+    """After N seconds the next request succeeds, a second earlier it doesn't; message and header say the same N."""
+    subject = next(SUBJECTS)
+    home.clock.now_ms += into_the_hour_ms
+    for step_ms in steps_ms:
+        home.clock.now_ms += step_ms
+        answer = ask(subject)
+        if isinstance(answer, Refused):
+            wait_s = answer.retry_after_s
+            assert answer.message == f"Rate limit exceeded. Try again in {wait_s} seconds."
+            assert answer.headers == {"Retry-After": str(wait_s)}
+            home.clock.forward(wait_s - 1)
+            assert isinstance(ask(subject), Refused)
+            home.clock.forward(1)
+            assert isinstance(ask(subject), Allowance)

@@ -1,0 +1,84 @@
+"""The mark that makes a change take effect at the next request."""
+
+import pytest
+
+from chalicelib.core import clock, settings, telemetry, wire
+from chalicelib.limits import stale
+from chalicelib.limits.tiers import ENTERPRISE, FREE, OF_ACCOUNTS, PRO, Tier
+from chalicelib.limits.windows import TABLE, item_key
+from tests.house import NOON_MS, House
+
+HOUR = NOON_MS // 1000
+
+
+def mark_of(tier: Tier, hour: int) -> int | None:
+    """Return the mark on one item."""
+    request = {"TableName": settings.current().table(TABLE), "Key": item_key("acc_1", tier, hour)}
+    item = wire.call("GetItem", request).get("Item", {})
+    return int(item["stale_at"]["N"]) if "stale_at" in item else None
+
+
+@pytest.mark.parametrize("tier", OF_ACCOUNTS, ids=lambda tier: tier.name)
+def test_mark_stands_in_this_and_the_next_hour_of_every_tier(home: House, tier: Tier) -> None:
+    """A verdict cached now may be used for 300 s, under any tier, across the hour."""
+    home.clock.forward(1800)
+    assert stale.mark("acc_1")
+    now_ms = NOON_MS + 1_800_000
+    assert (mark_of(tier, HOUR), mark_of(tier, HOUR + 3600)) == (now_ms, now_ms)
+    assert mark_of(tier, HOUR - 3600) is None
+
+
+def test_mark_just_after_the_hour_stands_in_the_last_one_too(home: House) -> None:
+    """A function whose clock is a few seconds behind still counts in the hour before."""
+    home.clock.forward(stale.CLOCK_SKEW_S - 0.001)
+    stale.mark("acc_1")
+    assert [mark_of(FREE, HOUR + hours * 3600) for hours in (-1, 0, 1)] == [home.clock.now_ms] * 3
+
+
+def test_mark_later_in_the_hour_leaves_the_last_one_alone(home: House) -> None:
+    """Nobody counts there any more."""
+    home.clock.forward(stale.CLOCK_SKEW_S)
+    stale.mark("acc_1")
+    assert mark_of(FREE, HOUR - 3600) is None
+
+
+def test_mark_rises_with_the_clock(home: House) -> None:
+    """A later change makes stale what was verified after the earlier one."""
+    stale.mark("acc_1")
+    home.clock.forward(1)
+    stale.mark("acc_1")
+    assert mark_of(PRO, HOUR) == NOON_MS + 1_000
+
+
+@pytest.mark.parametrize("behind_s", [0, 0.001, 5, 60])
+def test_mark_rises_though_the_clock_is_behind(home: House, behind_s: float) -> None:
+    """A mark is never lowered, and a change marked by a slower clock is a change all the same."""
+    stale.mark("acc_1")
+    home.clock.forward(-behind_s)
+    stale.mark("acc_1")
+    marks = [mark_of(tier, HOUR) for tier in OF_ACCOUNTS]
+    assert marks == [NOON_MS + 1] * 3
+
+
+def test_mark_counts_nothing(home: House) -> None:
+    """A change uses up no allowance."""
+    stale.mark("acc_1")
+    assert home.counters("acc_1", ENTERPRISE).keys() == {"stale_at", "dies_at"}
+
+
+def test_mark_is_of_plain_updates(home: House) -> None:
+    """No transaction ever touches a counter: an admission that met one would fail."""
+    with telemetry.calls_watched() as calls:
+        stale.mark("acc_1")
+    assert set(calls.made) == {("UpdateItem", "latchkey-test-windows")}
+
+
+def test_lost_mark_is_told(home: House) -> None:
+    """Whoever changed something hears when not every function could be told."""
+    wire.call("DeleteTable", {"TableName": settings.current().table(TABLE)})
+    assert stale.mark("acc_1") is False
+
+
+def test_verification_is_dated_back_by_the_skew(home: House) -> None:
+    """A change that a slower clock stamps later than a verification is newer than it."""
+    assert stale.verified_from(clock.now_ms()) == NOON_MS - stale.CLOCK_SKEW_S * 1000

@@ -1,0 +1,67 @@
+"""How counters lie: where a moment is counted, and that the item stays within one write unit."""
+
+from dataclasses import replace
+
+import pytest
+
+from chalicelib.core import ids, settings
+from chalicelib.limits import windows
+from chalicelib.limits.tiers import ENTERPRISE, FREE
+from tests.house import NOON_MS, House
+
+
+def size_bytes(item: dict[str, dict[str, str]]) -> int:
+    """Return the size of an item as DynamoDB charges it (Developer Guide, "DynamoDB item sizes and formats")."""
+    return sum(len(name) + _value_bytes(value) for name, value in item.items())
+
+
+def _value_bytes(value: dict[str, str]) -> int:
+    if "S" in value:
+        return len(value["S"].encode())
+    return (len(value["N"].strip("-0").rstrip("0")) + 1) // 2 + 1
+
+
+def test_fullest_item_is_one_write_unit(home: House) -> None:
+    """With every counter named, every burst window kept and the largest numbers, an item is under 1 KB."""
+    largest = {"N": "9999999999"}
+    moment = {"N": str(NOON_MS)}
+    slots = {f"s{3590 + second}": largest for second in range(windows.SLOTS_KEPT_S + 3)}
+    named = {f"k{number:07}": largest for number in range(windows.COUNTERS_MAX)}
+    item = windows.item_key(ids.new("acc"), ENTERPRISE, NOON_MS // 1000) | slots | named
+    item |= {"used": largest, windows.OTHER: largest, windows.REFUSED: largest, "stale_at": moment, "dies_at": moment}
+    assert size_bytes(item) < 1_024
+
+
+@pytest.mark.parametrize(
+    ("at_s", "hour_s", "slot"),
+    [(0, 0, "s0"), (0.999, 0, "s0"), (1, 0, "s1"), (3599.999, 0, "s3599"), (3600, 3600, "s0")],
+)
+def test_moment_is_counted_in_its_own_hour_and_second(home: House, at_s: float, hour_s: int, slot: str) -> None:
+    """Borders belong to what begins there."""
+    window = windows.window_at("acc_1", FREE, NOON_MS + round(at_s * 1000))
+    assert (window.hour, window.slot) == (NOON_MS // 1000 + hour_s, slot)
+    assert window.slot_start * 1000 <= window.now_ms < window.slot_ends_ms
+
+
+@pytest.mark.parametrize(("window_s", "slot", "starts_s"), [(1, "s59", 59), (10, "s5", 50), (60, "s0", 0)])
+def test_burst_window_begins_at_its_multiple(home: House, window_s: int, slot: str, starts_s: int) -> None:
+    """A longer burst window begins at a multiple of its length."""
+    with settings.in_use(replace(settings.current(), burst_window_s=window_s)):
+        window = windows.window_at("acc_1", FREE, NOON_MS + 59_999)
+        assert (window.slot, window.slot_start) == (slot, NOON_MS // 1000 + starts_s)
+        assert window.slot_ends_ms == NOON_MS + (starts_s + window_s) * 1000
+
+
+def test_past_windows_are_those_no_clock_can_be_in(home: House) -> None:
+    """What is a few seconds old is kept for slower clocks; other names that begin alike are no windows."""
+    window = windows.window_at("acc_1", FREE, NOON_MS + 60_000)
+    oldest_kept = 60 - windows.SLOTS_KEPT_S
+    names = ["used", "stale_at", f"s{oldest_kept - 1}", f"s{oldest_kept}", "s60", "s61", "s3", "k1234567", "hour"]
+    assert windows.past_slots(names, window) == (f"s{oldest_kept - 1}", "s3")
+
+
+def test_counter_of_a_credential_has_eight_characters(home: House) -> None:
+    """A key is counted by the random end of its id, an OAuth client likewise."""
+    key_id, client_id = ids.new("key"), ids.new("app")
+    assert windows.counter_of(key_id) == f"k{key_id[-7:]}"
+    assert windows.counter_of(client_id) == f"c{client_id[-7:]}"

@@ -1,0 +1,240 @@
+"""`make run` as a developer meets it: started, interrupted in every way there is, started again."""
+
+import os
+import random
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import pytest
+import requests
+
+from infra import engine
+
+ROOT = Path(__file__).parents[2]
+NEEDED = ("Makefile", "app.py", "chalicelib", "infra", "requirements.txt", "requirements-dev.txt")
+KEY = re.compile(r"lk_test_[0-9A-Za-z]{36}")
+TIERS = ("free", "pro", "enterprise")
+GIVEN_UP_AFTER_S = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One `make run`, in a terminal of its own, and what it printed until it was waited for."""
+
+    process: subprocess.Popen[str]
+    printed: str
+    url: str
+
+    @property
+    def keys(self) -> list[str]:
+        """Return the API keys that it printed with the demo accounts."""
+        return [
+            found[0] for line in self.printed.splitlines() if "@example.com" in line and (found := KEY.search(line))
+        ]
+
+    def interrupt(self, by: signal.Signals) -> str:
+        """Send a signal to everything in this terminal, as Ctrl-C does; return what was printed until all ended."""
+        os.killpg(self.process.pid, by)
+        return self.process.communicate(timeout=GIVEN_UP_AFTER_S)[0]
+
+    def get(self, path: str, key: str) -> Any:
+        """Return what the API answers to a GET with a key."""
+        answer = requests.get(self.url + path, headers=bearer(key), timeout=GIVEN_UP_AFTER_S)
+        answer.raise_for_status()
+        return answer.json()
+
+
+class Tree:
+    """A fresh copy of the repository, in which nothing was run yet but the installation."""
+
+    def __init__(self, path: Path) -> None:
+        """Copy what `make run` needs, and lend it what this repository has installed."""
+        self.path, self.port, self.runs = path, _port_that_stays_free(), list[Run]()
+        for name in NEEDED:
+            copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy2
+            copy(ROOT / name, path / name)
+        (path / ".local").mkdir()
+        (path / ".local" / "npm").symlink_to(engine.LOCAL / "npm")
+        binaries = path / ".venv" / "bin"
+        binaries.mkdir(parents=True)
+        (binaries / "python").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+        (binaries / "python").chmod(0o755)
+        (binaries / ".run").touch()
+
+    def start(self, until: str = "Serving on") -> Run:
+        """Start `make run` and return when it has printed a line that begins with `until`."""
+        process = self._make("run", f"PORT={self.port}")
+        assert process.stdout is not None
+        run = Run(process, _printed(process.stdout, until), f"http://127.0.0.1:{self.port}")
+        self.runs.append(run)
+        return run
+
+    def make(self, *arguments: str) -> str:
+        """Return what another make command prints."""
+        process = self._make(*arguments)
+        printed = process.communicate(timeout=GIVEN_UP_AFTER_S)[0]
+        assert process.returncode == 0, printed
+        return printed
+
+    def refused_start(self) -> str:
+        """Return what `make run` prints when it can't serve."""
+        process = self._make("run", f"PORT={self.port}")
+        printed = process.communicate(timeout=GIVEN_UP_AFTER_S)[0]
+        assert process.returncode != 0
+        return printed
+
+    def engines(self) -> list[int]:
+        """Return the processes that serve this tree's database."""
+        return [pid for pid, command in _processes() if str(self.path / ".local" / "latchkey.db") in command]
+
+    def kill_engines(self) -> None:
+        """Kill -9 the engines."""
+        for pid in self.engines():
+            os.kill(pid, signal.SIGKILL)
+
+    def clean(self) -> None:
+        """Leave nothing running, however a test ended."""
+        for run in self.runs:
+            if run.process.poll() is None:
+                run.interrupt(signal.SIGKILL)
+        self.kill_engines()
+
+    def _make(self, *arguments: str) -> subprocess.Popen[str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "LATCHKEY_", "MAKE"))}
+        return subprocess.Popen(
+            ["make", *arguments],
+            cwd=self.path,
+            env=kept,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Iterator[Tree]:
+    """A fresh copy of the repository."""
+    if engine.dynoxide(say=False) is None:
+        pytest.skip("Without dynoxide local data is durable after a clean stop only, as `make run` says on start.")
+    made = Tree(tmp_path)
+    yield made
+    made.clean()
+
+
+def bearer(key: str) -> dict[str, str]:
+    """Return the header that carries a key."""
+    return {"Authorization": f"Bearer {key}"}
+
+
+def created_key(run: Run, by: str) -> str:
+    """Return a key made through the API."""
+    body = {"name": "Made before the crash", "scopes": ["read"]}
+    answer = requests.post(f"{run.url}/v1/keys", json=body, headers=bearer(by), timeout=GIVEN_UP_AFTER_S)
+    assert answer.status_code == 201
+    secret: str = answer.json()["secret"]
+    return secret
+
+
+@pytest.mark.parametrize("killed", ["everything", "all_but_the_engine", "the_engine_first"])
+def test_killed_run_loses_no_account_or_key(tree: Tree, killed: str) -> None:
+    """After kill -9 the next start has the same accounts, and every key that was ever shown works."""
+    first = tree.start()
+    assert len(first.keys) == len(TIERS)
+    keys = [*first.keys, created_key(first, by=first.keys[0])]
+    people = [first.get("/v1/users/me", key) for key in keys]
+    if killed == "the_engine_first":
+        tree.kill_engines()
+    first.interrupt(signal.SIGKILL)
+    if killed == "everything":
+        tree.kill_engines()
+    second = tree.start()
+    assert [second.get("/v1/users/me", key) for key in keys] == people
+    assert [person["tier"] for person in people] == [*TIERS, "free"]
+
+
+def test_later_start_shows_no_secret_but_how_to_get_a_key(tree: Tree) -> None:
+    """What isn't stored can't be shown again: a later start names the command that makes a key, and the key works."""
+    tree.start().interrupt(signal.SIGINT)
+    again = tree.start()
+    assert not KEY.search(again.printed)
+    for tier in TIERS:
+        assert f"make key EMAIL={tier}@example.com" in again.printed
+    key = tree.make("key", "EMAIL=pro@example.com").strip()
+    assert KEY.fullmatch(key)
+    assert again.get("/v1/users/me", key)["tier"] == "pro"
+
+
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM], ids=lambda by: by.name)
+def test_interrupt_stops_everything_that_was_started(tree: Tree, by: signal.Signals) -> None:
+    """Ctrl-C, and a polite kill, leave no engine and no server behind."""
+    run = tree.start()
+    assert len(tree.engines()) == 1
+    printed = run.interrupt(by)
+    assert "Stopped." in printed
+    assert "Traceback" not in printed
+    assert tree.engines() == []
+    assert _nothing_listens(tree.port)
+
+
+def test_interrupt_while_starting_stops_everything(tree: Tree) -> None:
+    """Ctrl-C in the middle of the first start leaves no engine behind, and the next start has all it needs."""
+    run = tree.start(until="Created")
+    assert "Traceback" not in run.interrupt(signal.SIGINT)
+    assert tree.engines() == []
+    again = tree.start()
+    for tier in TIERS:
+        assert f"{tier}@example.com" in again.printed
+
+
+def test_taken_port_is_named_and_leaves_nothing_running(tree: Tree) -> None:
+    """When the port is taken, one sentence says so and how to choose another, and no engine stays behind."""
+    with socket.create_server(("127.0.0.1", tree.port)):
+        printed = tree.refused_start()
+    assert f"127.0.0.1:{tree.port}" in printed
+    assert "make run PORT=" in printed
+    assert "Traceback" not in printed
+    assert tree.engines() == []
+
+
+def _printed(output: IO[str], until: str) -> str:
+    printed = ""
+    for line in output:
+        printed += line
+        if line.startswith(until):
+            return printed
+    raise AssertionError(f"`make run` ended before it printed {until!r}:\n{printed}")
+
+
+def _processes() -> Iterator[tuple[int, str]]:
+    """Return every process of this machine that can be seen: id and command line."""
+    if Path("/proc/self/cmdline").exists():
+        for folder in Path("/proc").iterdir():
+            if folder.name.isdigit():
+                try:
+                    yield int(folder.name), (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                except OSError:
+                    continue  # ended meanwhile
+    else:
+        listing = subprocess.run(["ps", "-axo", "pid=,args="], capture_output=True, text=True, check=True).stdout
+        for line in listing.splitlines():
+            pid, _, command = line.strip().partition(" ")
+            yield int(pid), command
+
+
+def _port_that_stays_free() -> int:
+    """Return a port below those that the system hands out: nobody takes it by chance while `make run` is down."""
+    return next(port for port in random.sample(range(20_000, 30_000), 100) if _nothing_listens(port))
+
+
+def _nothing_listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0

@@ -1,0 +1,265 @@
+"""A person at the console without a browser: keeps cookies, fills in forms as they stand on the page, follows redirects.
+
+Every path that a page names must lie under the root of the deployment, and is sent to the gateway without it, as a
+stage of API Gateway would.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from html.parser import HTMLParser
+from itertools import count
+from urllib.parse import urlencode
+
+from chalicelib.accounts import passwords, sessions
+from chalicelib.accounts.create import create_account
+from chalicelib.accounts.tables import Account
+from chalicelib.core import clock, randomness
+from chalicelib.limits import tiers
+from infra.standin import Answer
+from tests.house import House
+
+PASSWORD = "glacier mandolin porcupine"
+ORIGIN = "https://api.example.com"
+FORM = "application/x-www-form-urlencoded"
+VOID = ("meta", "link", "input", "br", "img", "hr", "wbr")
+Fields = Mapping[str, str | Iterable[str]]
+
+_visitors = count()
+
+
+@lru_cache(maxsize=8)
+def hash_of(password: str) -> str:
+    """Return the stored form of a password, made once: it is slow on purpose."""
+    return passwords.hashed(password)
+
+
+def person(
+    *,
+    email: str = "",
+    name: str = "Ada",
+    password: str = PASSWORD,
+    tier: tiers.Tier = tiers.FREE,
+    admin: bool = False,
+    verified: bool = True,
+) -> Account:
+    """Return a new account whose person can log in."""
+    return create_account(
+        email=email or f"{name.split()[0].lower()}.{randomness.base62(6)}@example.com",
+        name=name,
+        tier=tier,
+        admin=admin,
+        password_hash=hash_of(password),
+        verified_at_ms=clock.now_ms() if verified else None,
+    )
+
+
+@dataclass
+class Form:
+    """A form as it stands on a page: what a browser would send if nobody touched it."""
+
+    action: str
+    method: str
+    fields: list[tuple[str, str]] = field(default_factory=list)
+
+
+class _Reader(HTMLParser):
+    """Collects what a test asks of a page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.forms: list[Form] = []
+        self.urls: list[str] = []
+        self.said: dict[str, list[str]] = {}
+        self.text: list[str] = []
+        self.tags: list[str] = []
+        self._within: list[tuple[str, str]] = []
+        self._select: str | None = None
+        self._option: tuple[str | None, bool] | None = None
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attrs}
+        self.tags.append(tag)
+        self.urls += [given[name] for name in ("href", "src", "action") if name in given]
+        if tag == "form":
+            self.forms.append(Form(given.get("action", ""), given.get("method", "get")))
+        elif tag == "input":
+            self._input(given)
+        elif tag == "select":
+            self._select = given["name"]
+        elif tag == "option":
+            self._option = given.get("value"), "selected" in given
+        if tag not in VOID:
+            self._within.append((tag, given.get("role", tag)))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "select":
+            self._select = None
+        opened, _ = self._within.pop()
+        assert opened == tag, f"</{tag}> closes <{opened}>"
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+        if self._option is not None:
+            value, selected = self._option
+            self._option = None
+            if selected and self._select:
+                self.forms[-1].fields.append((self._select, data if value is None else value))
+        for role in {role for _, role in self._within} & {"h1", "status", "alert"}:
+            self.said.setdefault(role, []).append(data)
+
+    def _input(self, given: dict[str, str]) -> None:
+        kind = given.get("type", "text")
+        if "name" in given and self.forms and (kind != "checkbox" or "checked" in given):
+            self.forms[-1].fields.append((given["name"], given.get("value", "")))
+
+
+@dataclass
+class Page:
+    """An answer, as a person sees it."""
+
+    answer: Answer
+    target: str
+
+    @property
+    def status(self) -> int:
+        """Return the status."""
+        return self.answer.status
+
+    @property
+    def html(self) -> str:
+        """Return the source."""
+        return self.answer.body.decode()
+
+    @property
+    def location(self) -> str:
+        """Return where a redirect leads, "" for an answer that is none."""
+        return self.answer.header("Location") or ""
+
+    @property
+    def set_cookies(self) -> list[str]:
+        """Return the cookies that are set, as they stand in the headers."""
+        return [value for name, value in self.answer.headers if name.lower() == "set-cookie"]
+
+    @cached_property
+    def read(self) -> _Reader:
+        """Return what stands on the page."""
+        reader = _Reader()
+        reader.feed(self.html)
+        return reader
+
+    @property
+    def urls(self) -> list[str]:
+        """Return every link, form and file that the page names."""
+        return self.read.urls
+
+    @property
+    def text(self) -> str:
+        """Return what is written on the page, with single spaces."""
+        return " ".join(" ".join(self.read.text).split())
+
+    @property
+    def notice(self) -> str:
+        """Return the confirmation that is shown, "" without one."""
+        return _joined(self.read.said.get("status", ()))
+
+    @property
+    def problem(self) -> str:
+        """Return what is said to be wrong, "" without anything."""
+        return _joined(self.read.said.get("alert", ()))
+
+    @property
+    def heading(self) -> str:
+        """Return the page's heading."""
+        return _joined(self.read.said.get("h1", ()))
+
+    def form(self, action: str) -> Form:
+        """Return the form that leads to `action`; a page without one is a failure of the test."""
+        return next(form for form in self.read.forms if form.action == action)
+
+    def value(self, action: str, name: str) -> str:
+        """Return what stands in a field of a form."""
+        return next(value for field, value in self.form(action).fields if field == name)
+
+
+def _joined(texts: Iterable[str]) -> str:
+    return " ".join("".join(texts).split())
+
+
+@dataclass
+class Visitor:
+    """One browser of one person, at an address of its own."""
+
+    home: House
+    origin: str = ORIGIN
+    root: str = ""
+    """The path under which the pages lie, "" or a stage like `/api`."""
+    ip: str = field(default_factory=lambda: f"198.51.100.{next(_visitors) % 256}")
+    cookies: dict[str, str] = field(default_factory=dict)
+
+    def open(self, target: str, **headers: str) -> Page:
+        """Look at a page; the redirect stays for the caller to see."""
+        return self._exchanged("GET", target, {name.replace("_", "-"): value for name, value in headers.items()})
+
+    def submit(self, action: str, *, on: str = "", **fields: str | Iterable[str]) -> Page:
+        """Open the page `on` (the form's own path, if it isn't named), and send its form to `action` filled in."""
+        page = self.open(on or action)
+        return self.send(action, self.filled(page, action, fields))
+
+    def filled(self, page: Page, action: str, fields: Fields) -> dict[str, str | Iterable[str]]:
+        """Return what the form to `action` on a page sends, with `fields` filled in."""
+        whole: dict[str, str | Iterable[str]] = {}
+        for name, value in page.form(self.root + action.partition("?")[0]).fields:
+            whole[name] = [*whole.get(name, ()), value]
+        return whole | dict(fields)
+
+    def send(self, target: str, fields: Fields, *, origin: str | None = "own", body: bytes = b"") -> Page:
+        """Send a form, or the `body` as it is; `origin` is the page's own unless another, or None, is given."""
+        headers = {"Content-Type": FORM}
+        if origin is not None:
+            headers["Origin"] = self.origin if origin == "own" else origin
+        return self._exchanged("POST", target.partition("?")[0], headers, body or urlencode(fields, doseq=True).encode())
+
+    def follow(self, page: Page) -> Page:
+        """Go where an answer leads, as far as it leads."""
+        while page.location:
+            page = self.open(self.local(page.location))
+        return page
+
+    def local(self, path: str) -> str:
+        """Return a path of a page without the root it must have."""
+        assert path.startswith(f"{self.root}/"), f"{path} leaves {self.root}/"
+        return path.removeprefix(self.root)
+
+    def log_in(self, email: str, password: str = PASSWORD, **fields: str) -> Page:
+        """Fill in the form to log in."""
+        return self.submit("/login", email=email, password=password, **fields)
+
+    @property
+    def session(self) -> str:
+        """Return the session's secret, "" without one."""
+        return self.cookies.get(self.cookie_name("latchkey"), "")
+
+    def cookie_name(self, name: str) -> str:
+        """Return what a cookie is called here."""
+        return f"__Host-{name}" if self.origin.startswith("https:") else name
+
+    def _exchanged(self, method: str, target: str, headers: dict[str, str], body: bytes = b"") -> Page:
+        if self.cookies:
+            headers = headers | {"Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())}
+        page = Page(self.home.call(method, target, headers=headers, body=body, ip=self.ip), target)
+        for cookie in page.set_cookies:
+            pair, *attributes = cookie.split("; ")
+            name, _, value = pair.partition("=")
+            if "Max-Age=0" in attributes:
+                self.cookies.pop(name, None)
+            else:
+                self.cookies[name] = value
+        return page
+
+
+def logged_in(home: House, account: Account) -> Visitor:
+    """Return someone who logged in a moment ago, from a device that is not known."""
+    visitor = Visitor(home)
+    visitor.cookies[visitor.cookie_name("latchkey")] = sessions.open_session(account)
+    return visitor
