@@ -6,7 +6,7 @@ BIN := .venv/bin
 MANAGE = $(BIN)/python -m infra.manage --stage $(STAGE)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast check format key account tier suspend reinstate deploy package status destroy clean
+.PHONY: help run test test-fast check format key account tier suspend reinstate deploy package status destroy costs oauth-demo screenshots clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -52,6 +52,15 @@ status: $(BIN)/.dev ## show URL, tables and alarms of a stage: STAGE=
 
 destroy: $(BIN)/.dev ## remove the service and, with DATA=delete and a typed word, the data: STAGE=
 	@$(BIN)/python -m infra.deploy destroy --stage "$(STAGE)" --data "$(or $(DATA),keep)"
+
+oauth-demo: $(BIN)/.run ## walk through OAuth against `make run`, request by request: [CLIENT_ID= CLIENT_SECRET=]
+	@CLIENT_ID="$(CLIENT_ID)" CLIENT_SECRET="$(CLIENT_SECRET)" $(BIN)/python -m infra.oauth_demo
+
+costs: $(BIN)/.run ## compute docs/costs.md from infra/prices.json
+	@$(BIN)/python -m infra.costs
+
+screenshots: $(BIN)/.dev ## take the README's pictures of the console anew
+	@$(BIN)/python -m tests.browser.screenshots
 
 clean: ## remove what was installed and the local data
 	rm -rf .venv .local

@@ -67,7 +67,7 @@ class Page:
         return next((form for form in self._read().forms if urlsplit(form.action).path == path), None)
 
     def value(self, element_id: str) -> str:
-        """Return what stands in an input of the page."""
+        """Return what stands in an input or a text area of the page."""
         return self._read().values[element_id]
 
     def _read(self) -> "_Reader":
@@ -137,20 +137,35 @@ class Browser:
 
 
 class _Reader(HTMLParser):
-    """Collects forms, and inputs by id."""
+    """Collects forms, and what stands in inputs and text areas by their id."""
 
     def __init__(self) -> None:
         super().__init__()
         self.forms: list[Form] = []
         self.values: dict[str, str] = {}
+        self._area: dict[str, str] | None = None
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attrs}
         if tag == "form":
             self.forms.append(Form(given.get("action", "")))
-        if tag != "input":
-            return
+        elif tag == "textarea":
+            self._area = given | {"value": ""}
+        elif tag == "input" and (given.get("type") not in ("checkbox", "radio") or "checked" in given):
+            self._holds(given)
+
+    def handle_data(self, data: str) -> None:
+        if self._area is not None:
+            self._area["value"] += data
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "textarea" and self._area is not None:
+            self._holds(self._area)
+            self._area = None
+
+    def _holds(self, given: dict[str, str]) -> None:
+        value = given.get("value", "")
         if "id" in given:
-            self.values[given["id"]] = given.get("value", "")
-        if "name" in given and self.forms and (given.get("type") not in ("checkbox", "radio") or "checked" in given):
-            self.forms[-1].fields[given["name"]] = given.get("value", "")
+            self.values[given["id"]] = value
+        if "name" in given and self.forms:
+            self.forms[-1].fields[given["name"]] = value

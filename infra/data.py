@@ -45,11 +45,17 @@ def tables(stage: str) -> dict[str, dict[str, Any]]:
 
 def create_missing_tables() -> list[str]:
     """Create the tables that the current stage lacks and return their names. Existing ones stay as they are."""
-    there = set(wire.call("ListTables", {})["TableNames"])
-    missing = {name: table for name, table in tables(settings.current().stage).items() if name not in there}
-    for name, table in missing.items():
-        wire.call("CreateTable", {"TableName": name} | {key: table[key] for key in _OF_CREATE_TABLE if key in table})
+    created = []
+    for name, table in tables(settings.current().stage).items():
+        request = {"TableName": name} | {key: table[key] for key in _OF_CREATE_TABLE if key in table}
+        try:
+            wire.call("CreateTable", request)
+        except wire.WireError as error:
+            if error.code != "ResourceInUseException":
+                raise
+            continue
+        created.append(name)
         if "TimeToLiveSpecification" in table:
             lifetime = table["TimeToLiveSpecification"]
             wire.call("UpdateTimeToLive", {"TableName": name, "TimeToLiveSpecification": lifetime})
-    return list(missing)
+    return created

@@ -148,9 +148,7 @@ def package(stage: str, out: Path) -> None:
     chalice("package", stage, "--merge-template", str(data), "--template-format", "yaml", str(out))
     data.unlink()
     megabytes = (out / "deployment.zip").stat().st_size / 1e6
-    say(
-        f"{out}/sam.yaml and {out}/deployment.zip ({megabytes:.1f} MB). Then: sam deploy -t {out}/sam.yaml --guided"
-    )
+    say(f"{out}/sam.yaml and {out}/deployment.zip ({megabytes:.1f} MB). Then: sam deploy -t {out}/sam.yaml --guided")
 
 
 def status(stage: str) -> None:

@@ -67,7 +67,8 @@ def dynoxide(*, say: bool = True) -> Path | None:
     """Return the path of dynoxide, installing it from npm first if need be; None where it can't be had."""
     system, machine = _SYSTEMS.get(platform.system()), _MACHINES.get(platform.machine())
     package = f"@dynoxide/{system}-{machine}"
-    binary = LOCAL / "npm" / "node_modules" / package / ("dynoxide.exe" if system == "win32" else "dynoxide")
+    name = "dynoxide.exe" if system == "win32" else "dynoxide"
+    binary = LOCAL / f"dynoxide-{DYNOXIDE}" / name
     if binary.exists():
         return binary
     npm = shutil.which("npm")
@@ -80,7 +81,7 @@ def dynoxide(*, say: bool = True) -> Path | None:
     with tempfile.TemporaryDirectory(dir=LOCAL) as beside:
         command = [npm, "install", "--silent", "--no-audit", "--no-fund", "--prefix", beside]
         installed = subprocess.run([*command, f"{package}@{DYNOXIDE}"], capture_output=True, check=False)
-        made = Path(beside) / binary.relative_to(LOCAL / "npm")
+        made = Path(beside) / "node_modules" / package / name
         if installed.returncode == 0 and made.exists():
             binary.parent.mkdir(parents=True, exist_ok=True)
             made.replace(binary)
@@ -137,9 +138,23 @@ def _started(command: Command) -> Engine:
         raise
 
 
-def note_running(database: str, url: str) -> None:
-    """Note where a local run's database and API are, for the operator's commands."""
-    RUNNING.write_text(json.dumps({"database": database, "url": url}))
+def note_running(database: Engine, url: str) -> None:
+    """Note where a local run's database and API are, for the operator's commands and for the next start."""
+    RUNNING.write_text(json.dumps({"database": database.url, "url": url, "pid": database.process.pid}))
+
+
+def end_what_was_left() -> None:
+    """End the engine of a run that was killed before it could: two on one file would be one too many."""
+    if running() is None:
+        return
+    pid = int(json.loads(RUNNING.read_text())["pid"])
+    # The number may belong to another program by now: only what still looks like our engine is ended.
+    looks = subprocess.run(["ps", "-p", str(pid), "-o", "command="], capture_output=True, text=True, check=False).stdout
+    if str(LOCAL) in looks:
+        os.kill(pid, signal.SIGINT)
+        give_up = time.monotonic() + STARTS_WITHIN_S
+        while running() is not None and time.monotonic() < give_up:
+            time.sleep(0.05)
 
 
 def running() -> tuple[str, str] | None:

@@ -9,7 +9,7 @@ from chalicelib.core import telemetry
 from infra import chalice_cli, engine, mailbox
 
 if TYPE_CHECKING:
-    from infra.demo import Demo
+    from infra.demo import Demo, DemoClient
 
 HOST = "127.0.0.1"
 MAIL = engine.LOCAL / "mail"
@@ -21,13 +21,14 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     engine.LOCAL.mkdir(exist_ok=True)
     try:
+        engine.end_what_was_left()
         database = engine.start(engine.LOCAL / "latchkey.db")
     except engine.EngineError as error:
         print(error, file=sys.stderr)
         return 1
     try:
         os.environ["AWS_ENDPOINT_URL"] = database.url
-        engine.note_running(database.url, f"http://{HOST}:{port}")
+        engine.note_running(database, f"http://{HOST}:{port}")
         os.environ["LATCHKEY_MAIL_FOLDER"] = str(MAIL)
         chalice_cli.prepare_environment(f"http://{HOST}:{port}")
         with (engine.LOCAL / "latchkey.log").open("a", buffering=1) as log:
@@ -56,7 +57,7 @@ def _serve(port: int) -> int:
             f"Can't listen on {HOST}:{port}: {error.strerror}. Choose another port: make run PORT=8001", file=sys.stderr
         )
         return 1
-    _introduce(f"http://{HOST}:{port}", demo.add_demo_accounts())
+    _introduce(f"http://{HOST}:{port}", demo.add_demo_accounts(), demo.add_demo_client())
     mailbox.watch(MAIL)
     try:
         listener.serve_forever()
@@ -65,13 +66,19 @@ def _serve(port: int) -> int:
     return 0
 
 
-def _introduce(url: str, demos: "list[Demo]") -> None:
+def _introduce(url: str, demos: "list[Demo]", client: "DemoClient") -> None:
     print("\nDemo accounts (email, password, API key):")
     first: str | None = None
     for demo in demos:
         first = first or demo.secret
         key = demo.secret or f"(not stored; a new one: make key EMAIL={demo.email})"
         print(f"  {demo.tier.name:<11}{demo.email:<25}{demo.password:<24}{key}")
+    print("\nDemo application for OAuth, of the Pro account:")
+    print(f"  client id     {client.client_id}")
+    rotate = "(not stored; a new one: log in, Settings > Applications > Rotate secret)"
+    print(f"  secret        {client.secret or rotate}")
+    print(f"  redirect URI  {client.redirect_uri}  (on loopback any port matches)")
+    print("  The whole flow, request by request: make oauth-demo, in another terminal")
     print(f"\nConsole: {url}/login")
     print("\nTry it:")
     print(f'  curl -i -H "Authorization: Bearer {first or "YOUR_API_KEY"}" {url}/v1/users/me')

@@ -4,6 +4,7 @@ Every path that a page names must lie under the root of the deployment, and is s
 stage of API Gateway would.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -73,6 +74,8 @@ class _Reader(HTMLParser):
         self.said: dict[str, list[str]] = {}
         self.text: list[str] = []
         self.tags: list[str] = []
+        self.attributes: set[str] = set()
+        self.rows: list[list[list[str]]] = []
         self._within: list[tuple[str, str]] = []
         self._select: str | None = None
         self._option: tuple[str | None, bool] | None = None
@@ -80,11 +83,16 @@ class _Reader(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attrs}
         self.tags.append(tag)
+        self.attributes |= given.keys()
         self.urls += [given[name] for name in ("href", "src", "action") if name in given]
         if tag == "form":
             self.forms.append(Form(given.get("action", ""), given.get("method", "get")))
         elif tag == "input":
             self._input(given)
+        elif tag == "tr":
+            self.rows.append([])
+        elif tag in ("td", "th"):
+            self.rows[-1].append([])
         elif tag == "select":
             self._select = given["name"]
         elif tag == "option":
@@ -105,6 +113,8 @@ class _Reader(HTMLParser):
             self._option = None
             if selected and self._select:
                 self.forms[-1].fields.append((self._select, data if value is None else value))
+        if self.rows and {"td", "th"} & {tag for tag, _ in self._within}:
+            self.rows[-1][-1].append(data)
         for role in {role for _, role in self._within} & {"h1", "status", "alert"}:
             self.said.setdefault(role, []).append(data)
 
@@ -173,6 +183,16 @@ class Page:
         """Return the page's heading."""
         return _joined(self.read.said.get("h1", ()))
 
+    @property
+    def secrets(self) -> list[str]:
+        """Return the API keys that the page shows whole."""
+        return re.findall(r"lk_(?:live|test)_[0-9A-Za-z]{36}", self.html)
+
+    @property
+    def rows(self) -> list[list[str]]:
+        """Return the rows of every table, as the texts of their cells."""
+        return [[" ".join(" ".join(cell).split()) for cell in row] for row in self.read.rows]
+
     def form(self, action: str) -> Form:
         """Return the form that leads to `action`; a page without one is a failure of the test."""
         return next(form for form in self.read.forms if form.action == action)
@@ -218,7 +238,9 @@ class Visitor:
         headers = {"Content-Type": FORM}
         if origin is not None:
             headers["Origin"] = self.origin if origin == "own" else origin
-        return self._exchanged("POST", target.partition("?")[0], headers, body or urlencode(fields, doseq=True).encode())
+        return self._exchanged(
+            "POST", target.partition("?")[0], headers, body or urlencode(fields, doseq=True).encode()
+        )
 
     def follow(self, page: Page) -> Page:
         """Go where an answer leads, as far as it leads."""

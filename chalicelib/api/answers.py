@@ -1,5 +1,6 @@
 """The form of every answer: JSON, one shape of error, headers that let pages of another origin read it."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from chalice.app import Response
@@ -34,19 +35,23 @@ def refusal(error: errors.LatchkeyError) -> Response:
     return Response({"error": error.error, "message": error.message}, status_code=error.status, headers=headers)
 
 
-def in_our_words(response: Response, request_id: str) -> Response:
-    """Return Chalice's own errors in the documented shape, everything else as it is."""
+def in_our_words(response: Response, takes: Iterable[str], request_id: str) -> errors.LatchkeyError | None:
+    """Return what Chalice refused by itself as a refusal of ours, None for every other answer.
+
+    `takes` are the media types of the route.
+    """
     body = response.body
     if not (isinstance(body, dict) and body.keys() == {"Code", "Message"}):
-        return response
+        return None
     if response.status_code == 405:
         allowed = str(response.headers.get("Allow", ""))
-        return refusal(errors.MethodNotAllowed(f"This path takes {allowed} only.", {"Allow": allowed}))
+        return errors.MethodNotAllowed(f"This path takes {allowed} only.", {"Allow": allowed})
     if response.status_code == 415:
-        return refusal(errors.UnsupportedMediaType("Send the body as JSON, with Content-Type: application/json."))
+        form = "as JSON, with" if list(takes) == ["application/json"] else "with"
+        return errors.UnsupportedMediaType(f"Send the body {form} Content-Type: {' or '.join(takes)}.")
     if response.status_code < 500:
-        return refusal(errors.InvalidRequest(str(body["Message"])))
-    return refusal(errors.InternalError(request_id))
+        return errors.InvalidRequest(str(body["Message"]))
+    return errors.InternalError(request_id)
 
 
 def cross_origin() -> dict[str, str]:

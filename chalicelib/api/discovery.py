@@ -1,6 +1,7 @@
 """/.well-known: what clients can find out by themselves."""
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from chalice.app import Blueprint, Response
 
@@ -24,7 +25,7 @@ def authorization_server(exchange: Exchange) -> Response:
 def authorization_server_of_path(exchange: Exchange, path: str) -> Response:
     """Describe the authorization server of an issuer with a path, the path put last (RFC 8414 §3.1)."""
     issuer = visitor.base_url(exchange.request)
-    if not issuer.endswith(f"/{path}"):
+    if urlsplit(issuer).path != f"/{path}":
         raise errors.NotFound("There is no such issuer.")
     return authorization_server(exchange)
 

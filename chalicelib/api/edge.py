@@ -14,11 +14,11 @@ from chalice.app import Blueprint, CORSConfig, Request, Response
 
 from chalicelib.api import answers, visitor
 from chalicelib.api.authorizer import authorizer
-from chalicelib.core import clock, errors, telemetry
+from chalicelib.core import clock, errors, telemetry, wire
 from chalicelib.credentials import standing
 from chalicelib.credentials.verdict import Verdict, from_context
 from chalicelib.limits import allowance
-from chalicelib.limits.admission import Refused, admit
+from chalicelib.limits.admission import Refused, admit, recall
 from chalicelib.limits.allowance import Allowance
 from chalicelib.limits.tiers import ANONYMOUS, Tier
 
@@ -60,6 +60,14 @@ class Exchange:
     def admit_stranger(self) -> None:
         """Count this request by where it comes from; raise Refused when that is too much."""
         self.admit_as(visitor.subject(self.request), ANONYMOUS)
+
+    def recall_stranger(self) -> None:
+        """Raise Refused when this process knows that the limit of where it comes from is spent; count nothing."""
+        try:
+            recall(visitor.subject(self.request), ANONYMOUS)
+        except Refused as refusal:
+            self.left = refusal.left
+            raise
 
     def admit_as(self, subject: str, tier: Tier) -> None:
         """Count this request on `subject`; raise Refused when a limit of its is spent."""
@@ -133,9 +141,8 @@ def route_with(
                 return answers.of(view(_exchange.get(), **parameters))
             except errors.LatchkeyError as error:
                 return rules.refusal(error, _exchange.get())
-            except Exception:
-                telemetry.error("view_failed", request_id=_exchange.get().id)
-                return rules.refusal(errors.InternalError(_exchange.get().id), _exchange.get())
+            except Exception as error:
+                return rules.refusal(_fault("view_failed", error, _exchange.get()), _exchange.get())
 
         answered.rules = rules  # type: ignore[attr-defined]  # read back by _rules_of
         reads_a_body = {"POST", "PUT", "PATCH"} & set(methods)
@@ -170,24 +177,33 @@ def install(app: Any) -> None:
 def _pass(
     exchange: Exchange, routes: Mapping[str, Mapping[str, Any]], get_response: Callable[..., Response]
 ) -> Response:
-    rules = _rules_of(routes.get(exchange.request.path, {}).get(exchange.request.method))
+    entry = routes.get(exchange.request.path, {}).get(exchange.request.method)
+    rules = _rules_of(entry)
     decision = "admitted"
     try:
         _admit(exchange, rules)
         _require(exchange, rules.scopes)
-        response = answers.in_our_words(get_response(exchange.request), exchange.id)
+        response = get_response(exchange.request)
+        refused = answers.in_our_words(response, entry.content_types if entry else (), exchange.id)
+        if refused is not None:
+            response = rules.refusal(refused, exchange)
     except errors.LatchkeyError as error:
         decision = error.limit if isinstance(error, Refused) else error.error
         response = rules.refusal(error, exchange)
-    except Exception:
+    except Exception as error:
         decision = "failed"
-        telemetry.error("edge_failed", request_id=exchange.id)
-        response = rules.refusal(errors.InternalError(exchange.id), exchange)
+        response = rules.refusal(_fault("edge_failed", error, exchange), exchange)
     response.headers.update(allowance.headers(exchange.left) if exchange.left else allowance.NOBODY)
     if rules.cross_origin:
         response.headers.update(answers.cross_origin())
     _log(exchange, decision, response.status_code)
     return response
+
+
+def _fault(event: str, error: Exception, exchange: Exchange) -> errors.LatchkeyError:
+    """Log what went wrong on our side, and return what to say of it: try again, or quote the request id."""
+    telemetry.error(event, request_id=exchange.id)
+    return errors.Unavailable() if wire.is_outage(error) else errors.InternalError(exchange.id)
 
 
 def _rules_of(entry: Any) -> Rules:

@@ -96,4 +96,5 @@ def _with_last_use(key: Credential) -> dict[str, Any]:
 
 def _shown_once(exchange: Exchange, issued: issue.Issued) -> Response:
     location = f"{visitor.base_url(exchange.request)}/v1/keys/{issued.key.id}"
-    return answers.created(record(issued.key, {}) | {"secret": issued.secret}, location)
+    warning = {} if issued.told else {"warning": "The old key may be accepted for up to 5 minutes more."}
+    return answers.created(record(issued.key, {}) | {"secret": issued.secret} | warning, location)

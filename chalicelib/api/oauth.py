@@ -11,8 +11,7 @@ from chalice.app import Blueprint, Response
 from chalicelib.api import visitor
 from chalicelib.api.edge import Exchange, Rules, View, route_with
 from chalicelib.core import errors
-from chalicelib.limits.admission import recall
-from chalicelib.limits.tiers import ANONYMOUS, CLIENT, Tier
+from chalicelib.limits.tiers import CLIENT, Tier
 
 if TYPE_CHECKING:
     from chalicelib.oauth.authenticate import Known
@@ -149,9 +148,10 @@ def _authenticated(exchange: Exchange) -> "tuple[Parameters, Known]":
 
     Who fails to authenticate is counted by address, and so is a public client, as whom anyone can pose.
     """
-    recall(visitor.subject(exchange.request), ANONYMOUS)
     try:
         parameters, known = _read(exchange)
+    except errors.RateLimited:
+        raise
     except errors.LatchkeyError:
         exchange.admit_stranger()
         raise
@@ -168,9 +168,11 @@ def _read(exchange: Exchange) -> "tuple[Parameters, Known]":
     request = exchange.request
     given = parameters.of_body(request.raw_body, request.headers.get("content-type", JSON))
     credentials = parameters.client_credentials(given, _authorization(exchange))
-    # Whatever the ticket is called, it is read in the same call as the client.
-    presented = given.get("code") or given.get("refresh_token") or given.get("device_code")
-    return given, authenticate.authenticate(credentials, presented)
+    if credentials.secret is None:
+        # Counted by address in any case: a flood of these is refused before anything is read. Whoever shows a secret
+        # must not pay for what else comes from its network.
+        exchange.recall_stranger()
+    return given, authenticate.authenticate(credentials, authenticate.presented(given))
 
 
 def _authorization(exchange: Exchange) -> str:

@@ -5,11 +5,14 @@ second look-up can't lead elsewhere. One deadline for all of it, a bound on the 
 """
 
 import http.client
+import io
 import ipaddress
 import socket
 import ssl
+import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 from chalicelib.core import clock
@@ -18,6 +21,8 @@ Resolve = Callable[[str, int], Iterable[str]]
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _6TO4 = ipaddress.ip_network("2002::/16")
+_GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
+"""All that is assigned. Beyond it lie older ways of writing an IPv4 address, which Python takes for global."""
 
 
 class FetchError(Exception):
@@ -49,25 +54,30 @@ def get(
 ) -> Fetched:
     """Fetch an https URL; `resolver` and `tls` are arguments for tests, never settings.
 
-    Raises FetchError when the URL isn't https, an address of its name isn't public, it answers with a redirect, or it
-    takes longer than `deadline_s` or is longer than `bytes_max`.
+    Raises FetchError when the URL isn't https, an address of its name isn't public, it answers with a redirect, it
+    breaks off, or it takes longer than `deadline_s` or is longer than `bytes_max`.
     """
-    parts = urlsplit(url)
-    if parts.scheme != "https" or not parts.hostname or parts.username or parts.password:
+    try:
+        parts = urlsplit(url)
+        port = 443 if parts.port is None else parts.port
+        # What is no name in TLS, like one that starts with a dot, must not get as far as a connection.
+        (parts.hostname or "").encode("idna")
+    except ValueError:
+        raise FetchError("It is no URL.") from None
+    if parts.scheme != "https" or not parts.hostname or "@" in parts.netloc:
         raise FetchError("Only plain https URLs are fetched.")
     until_ns = clock.elapsed_ns() + round(deadline_s * 1e9)
-    port = parts.port or 443
-    address = _public_address(parts.hostname, port, resolver)
-    connection = _Pinned(parts.hostname, port, address, _left_s(until_ns), tls or ssl.create_default_context())
+    address = _public_address(parts.hostname, port, resolver, until_ns)
+    connection = _Pinned(parts.hostname, port, address, until_ns, tls or ssl.create_default_context())
     try:
         target = f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}"
         connection.request("GET", target, headers={"Accept": accept, "User-Agent": "Latchkey", "Connection": "close"})
-        answer = connection.getresponse()
-        if 300 <= answer.status < 400:
-            raise FetchError("It answers with a redirect, and none is followed.")
-        body = _body(connection, answer, until_ns, bytes_max)
-        return Fetched(answer.status, {name.lower(): value for name, value in answer.getheaders()}, body)
-    except (OSError, http.client.HTTPException) as error:
+        with connection.getresponse() as answer:
+            if 300 <= answer.status < 400:
+                raise FetchError("It answers with a redirect, and none is followed.")
+            body = _body(answer, bytes_max)
+            return Fetched(answer.status, {name.lower(): value for name, value in answer.getheaders()}, body)
+    except (OSError, ValueError, http.client.HTTPException) as error:
         raise FetchError("It doesn't answer.") from error
     finally:
         connection.close()
@@ -81,6 +91,8 @@ def is_public(address: str) -> bool:
         return False
     if isinstance(parsed, ipaddress.IPv6Address):
         parsed = _unwrapped(parsed)
+    if isinstance(parsed, ipaddress.IPv6Address) and parsed not in _GLOBAL_UNICAST:
+        return False
     return parsed.is_global and not parsed.is_multicast
 
 
@@ -94,42 +106,86 @@ def _unwrapped(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | ipaddr
     return address
 
 
-def _public_address(host: str, port: int, resolver: Resolve) -> str:
-    try:
-        addresses = list(resolver(host, port))
-    except (OSError, UnicodeError) as error:
-        raise FetchError("Its name can't be resolved.") from error
+def _public_address(host: str, port: int, resolver: Resolve, until_ns: int) -> str:
+    addresses = _resolved(host, port, resolver, until_ns)
     if not addresses or not all(is_public(address) for address in addresses):
-        raise FetchError("Its name leads to an address that isn't public.")
+        raise FetchError("Its name leads to no address, or to one that isn't public.")
     return addresses[0]
 
 
-class _Pinned(http.client.HTTPSConnection):
-    """A connection to an address that was checked, under the TLS name that was asked for."""
+def _resolved(host: str, port: int, resolver: Resolve, until_ns: int) -> list[str]:
+    """Ask for as long as the deadline allows: the system's resolver can't be told to hurry, only left alone."""
+    answers: list[list[str]] = []
 
-    def __init__(self, host: str, port: int, address: str, timeout_s: float, tls: ssl.SSLContext) -> None:
-        super().__init__(host, port, timeout=timeout_s, context=tls)
-        self._address, self._tls = address, tls
+    def ask() -> None:
+        try:
+            answers.append(list(resolver(host, port)))
+        except (OSError, ValueError):
+            answers.append([])
+
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(_left_s(until_ns))
+    if not answers:
+        raise FetchError("It takes too long.")
+    return answers[0]
+
+
+class _Pinned(http.client.HTTPSConnection):
+    """A connection to an address that was checked, under the TLS name that was asked for, for as long as is left."""
+
+    def __init__(self, host: str, port: int, address: str, until_ns: int, tls: ssl.SSLContext) -> None:
+        super().__init__(host, port, context=tls)
+        self._address, self._until_ns, self._tls = address, until_ns, tls
+        self.response_class = self._answer  # type: ignore[assignment]  # called to make a response, and nothing else
 
     def connect(self) -> None:
         """Connect to the checked address rather than to whatever the name says by now."""
-        plain = socket.create_connection((self._address, self.port), self.timeout)
-        self.sock = self._tls.wrap_socket(plain, server_hostname=self.host)
+        plain = socket.create_connection((self._address, self.port), _left_s(self._until_ns))
+        try:
+            plain.settimeout(_left_s(self._until_ns))
+            self.sock = self._tls.wrap_socket(plain, server_hostname=self.host)
+        finally:
+            # Handed over to the TLS socket, if it came to that.
+            plain.close()
+
+    def _answer(self, sock: socket.socket, method: str | None = None) -> http.client.HTTPResponse:
+        answer = http.client.HTTPResponse(sock, method=method)
+        answer.fp.close()
+        answer.fp = io.BufferedReader(_Timed(sock, self._until_ns))
+        return answer
 
 
-def _body(connection: _Pinned, answer: http.client.HTTPResponse, until_ns: int, bytes_max: int) -> bytes:
+class _Timed(io.RawIOBase):
+    """What a server sends. Each read gets what is left of the one deadline: no drip stretches it, of headers either."""
+
+    def __init__(self, sock: socket.socket, until_ns: int) -> None:
+        self._sock, self._until_ns, self._raw = sock, until_ns, sock.makefile("rb", buffering=0)
+
+    def readable(self) -> bool:
+        """Tell that it can be read."""
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        """Read what is there, waiting no longer than is left."""
+        self._sock.settimeout(_left_s(self._until_ns))
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._raw.close()
+        super().close()
+
+
+def _body(answer: http.client.HTTPResponse, bytes_max: int) -> bytes:
     body = b""
-    while True:
-        # Each read gets what is left of the one deadline: a server that drips a byte a second doesn't stretch it.
-        if connection.sock is not None:
-            connection.sock.settimeout(_left_s(until_ns))
-        chunk = answer.read1(16_384)
-        if not chunk:
-            return body
+    while chunk := answer.read1(16_384):
         body += chunk
         if len(body) > bytes_max:
             raise FetchError(f"It is longer than {bytes_max} bytes.")
-        _left_s(until_ns)
+    if answer.length:
+        raise FetchError("It breaks off.")
+    return body
 
 
 def _left_s(until_ns: int) -> float:

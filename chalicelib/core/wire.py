@@ -96,6 +96,15 @@ def call(operation: str, request: Mapping[str, Any], patience: Patience = INSIST
         time.sleep(random.uniform(0, BACKOFF_S * 2 ** min(attempt, 5)))  # noqa: S311 - jitter, not a secret
 
 
+def is_outage(error: BaseException | None) -> bool:
+    """Tell whether an exception, or what it came from, is DynamoDB not answering in time: worth asking again later."""
+    while error is not None:
+        if isinstance(error, Throttled | Contended | Unreachable):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
 def batch_get(keys: Mapping[str, Json]) -> dict[str, Json]:
     """Return one item of each table by its key, read consistently in one call; what isn't there is absent."""
     wanted: Json = {table: {"Keys": [key], "ConsistentRead": True} for table, key in keys.items()}

@@ -22,6 +22,8 @@ class Issued:
 
     key: Credential
     secret: str
+    told: bool = True
+    """Whether every function heard that the key before it is rotated out; if not, it may work for 5 minutes more."""
 
     def __repr__(self) -> str:
         """Leave the secret out of logs and tracebacks."""

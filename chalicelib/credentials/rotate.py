@@ -4,6 +4,8 @@ At most two of one lineage live at once. The condition on the old key decides it
 successor.
 """
 
+from dataclasses import replace
+
 from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.condition import Condition
 
@@ -45,8 +47,8 @@ def rotate(maker: Verdict, key_id: str, grace_s: int) -> Issued:
                 stood = live_keys.account_in(error)
                 ended = live_keys.ended_among(stood, maker, places_freed=int(grace_s == 0))
         else:
-            stale.mark(maker.account_id)
-            return issued
+            # Not an error: the new key's secret is in this answer and nowhere else.
+            return replace(issued, told=stale.mark(maker.account_id))
 
 
 _NEW, _OLD = 0, 2

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from chalicelib.core import secrets, settings, wire
 from chalicelib.oauth import clients
 from chalicelib.oauth.errors import invalid_client
-from chalicelib.oauth.parameters import ClientCredentials
+from chalicelib.oauth.parameters import ClientCredentials, Parameters
 from chalicelib.oauth.tables import Client, Ticket
+
+_PRESENTED_AS = {clients.CODE: "code", clients.REFRESH: "refresh_token", clients.DEVICE: "device_code"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,14 @@ class Known:
     def subject(self) -> str | None:
         """Return what the client is counted as; None for a public one, whom anyone can pose as."""
         return None if self.client.is_public else f"client_{self.client.client_id}"
+
+
+def presented(parameters: Parameters) -> str:
+    """Return the secret of the ticket that a request's own grant type spends, "" when it spends none.
+
+    No other is looked at: with client_credentials a code that came along would be spent unchecked.
+    """
+    return parameters.get(_PRESENTED_AS.get(parameters.get("grant_type"), ""))
 
 
 def authenticate(given: ClientCredentials, presented: str = "") -> Known:

@@ -6,10 +6,11 @@ goes back to the client, with `state` and `iss` (RFC 9207).
 
 import re
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
-from authlib.common.urls import add_params_to_uri
 from pynamodb.exceptions import TransactWriteError
 
+from chalicelib.accounts.tables import Account
 from chalicelib.core import clock, errors, secrets, tables
 from chalicelib.oauth import client_documents, clients, consent, grants, protocol, redirect_uris, resources, tokens
 from chalicelib.oauth.errors import OAuthError, invalid_request
@@ -36,10 +37,10 @@ class Asking:
     code_challenge: str | None
     prompt: str
 
-    def needs_consent(self, account_id: str) -> bool:
+    def needs_consent(self, account: Account) -> bool:
         """Tell whether the person must be asked, or said yes to all of this before."""
         return self.prompt == "consent" or not consent.is_remembered(
-            account_id,
+            account,
             self.client,
             redirect_uri=self.redirect_uri,
             scopes=set(self.scopes),
@@ -189,5 +190,6 @@ def _location(
         parameters += [("error", error.error), ("error_description", error.message)]
     if state:
         parameters.append(("state", state))
-    location: str = add_params_to_uri(redirect_uri, [*parameters, ("iss", base_url)])
-    return location
+    # Put behind what was registered, not parsed and written anew: the client gets its own URI back to the letter.
+    joint = "&" if "?" in redirect_uri else "?"
+    return f"{redirect_uri}{joint}{urlencode([*parameters, ('iss', base_url)])}"

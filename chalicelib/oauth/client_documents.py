@@ -38,7 +38,9 @@ def find_client(
     try:
         return _fetched(client_id, resolver, tls)
     except (BadDocument, fetch.FetchError, InvalidRequest) as error:
-        telemetry.warning("client_document_refused", host=urlsplit(client_id).hostname, reason=str(error))
+        # By hand: what isn't a URL is refused and logged, too.
+        host = client_id.split("/")[2].rpartition("@")[2]
+        telemetry.warning("client_document_refused", host=host, reason=str(error))
         return None
 
 
@@ -65,7 +67,10 @@ def _fetched(client_id: str, resolver: fetch.Resolve, tls: ssl.SSLContext | None
 
 def _check_url(client_id: str) -> None:
     """The draft's §3: a path, no dot segments, no fragment, no user information."""
-    parts = urlsplit(client_id)
+    try:
+        parts = urlsplit(client_id)
+    except ValueError:
+        raise BadDocument("its client_id is no URL") from None
     segments = parts.path.split("/")
     if parts.path in ("", "/") or "." in segments or ".." in segments or "#" in client_id or "@" in parts.netloc:
         raise BadDocument("a client_id URL has a path, and no fragment, dot segments or user information")

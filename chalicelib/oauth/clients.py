@@ -52,8 +52,7 @@ def register(
     public = auth_method == "none"
     if public and CLIENT_CREDENTIALS in grant_types:
         raise errors.InvalidRequest("A public client has no credentials to use client_credentials with.")
-    if CODE in grant_types and not uris:
-        raise errors.InvalidRequest("A client that uses authorization_code needs a redirect URI.")
+    check_uris_for(grant_types, uris)
     if not wanted <= GRANTABLE:
         raise errors.InvalidRequest(f"scope may hold {' and '.join(sorted(GRANTABLE))} only.")
     secret = None if public else secrets.mint(CLIENT_SECRET_KIND)
@@ -74,6 +73,12 @@ def register(
     )
     client.save(condition=Client.client_id.does_not_exist())
     return Registered(client, secret)
+
+
+def check_uris_for(grant_types: set[str], uris: list[str]) -> None:
+    """Raise InvalidRequest when a client has nowhere to be answered, and its grant types need that."""
+    if CODE in grant_types and not uris:
+        raise errors.InvalidRequest("A client that uses authorization_code needs a redirect URI.")
 
 
 def checked_uris(uris: list[str]) -> list[str]:

@@ -1,14 +1,19 @@
 """Consents: a remembered yes to a client, and when it must be asked for again."""
 
+from pynamodb.exceptions import PutError, UpdateError
+from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
-from chalicelib.core import clock
+from chalicelib.accounts.tables import Account
+from chalicelib.core import clock, tables
 from chalicelib.oauth import grants
 from chalicelib.oauth.redirect_uris import is_shared_with_other_apps
 from chalicelib.oauth.tables import Client, Consent
 
 
-def is_remembered(account_id: str, client: Client, *, redirect_uri: str, scopes: set[str], resources: set[str]) -> bool:
+def is_remembered(
+    account: Account, client: Client, *, redirect_uri: str, scopes: set[str], resources: set[str]
+) -> bool:
     """Tell whether an account said yes to all of this before.
 
     Never to a redirect that any app of a machine may listen on: another app could pose as the client (RFC 8252 §8.6).
@@ -16,18 +21,29 @@ def is_remembered(account_id: str, client: Client, *, redirect_uri: str, scopes:
     if is_shared_with_other_apps(redirect_uri):
         return False
     try:
-        consent = Consent.get(account_id, client.client_id, consistent_read=True)
+        consent = Consent.get(account.id, client.client_id, consistent_read=True)
     except Consent.DoesNotExist:
+        return False
+    if consent.given_at < account.credentials_since:
+        # Said before the address was proven: maybe by someone else, of whose credentials none is good any more.
         return False
     return scopes <= set(consent.scopes) and resources <= set(consent.resources or ())
 
 
 def remember(account_id: str, client_id: str, *, scopes: set[str], resources: set[str]) -> None:
-    """Remember a yes beside what was remembered before; two at once add up."""
+    """Remember a yes beside what was remembered before, or in place of what is over; two at once add up."""
+    since_ms = Account.get(account_id, consistent_read=True).credentials_since
     actions: list[Action] = [Consent.scopes.add(scopes), Consent.given_at.set(clock.now_ms())]
     if resources:
         actions.append(Consent.resources.add(resources))
-    Consent(account_id, client_id).update(actions=actions)
+    over = Consent.given_at < since_ms
+    try:
+        Consent(account_id, client_id).update(actions=actions, condition=~over)
+    except UpdateError as error:
+        if not tables.refused(error):
+            raise
+        new = Consent(account_id, client_id, scopes=scopes, resources=resources or None, given_at=clock.now_ms())
+        _replace(new, over, actions)
 
 
 def withdraw(account_id: str, client_id: str) -> None:
@@ -36,3 +52,13 @@ def withdraw(account_id: str, client_id: str) -> None:
     for grant in grants.of_account(account_id):
         if grant.client_id == client_id:
             grants.revoke(grant)
+
+
+def _replace(new: Consent, over: Condition, actions: list[Action]) -> None:
+    """Put a consent in the place of one that is over; of two at once the second finds none, and adds to the first's."""
+    try:
+        new.save(condition=over)
+    except PutError as error:
+        if not tables.refused(error):
+            raise
+        Consent(new.account_id, new.client_id).update(actions=actions)

@@ -1,15 +1,15 @@
 """What a client can find out by itself: the authorization server (RFC 8414) and the API it protects (RFC 9728)."""
 
+from chalicelib.core import settings
 from chalicelib.oauth import clients
 
 
 def server(issuer: str) -> dict[str, object]:
     """Return the authorization server's metadata."""
-    return {
+    metadata: dict[str, object] = {
         "issuer": issuer,
         "authorization_endpoint": f"{issuer}/oauth/authorize",
         "token_endpoint": f"{issuer}/oauth/token",
-        "registration_endpoint": f"{issuer}/oauth/register",
         "revocation_endpoint": f"{issuer}/oauth/revoke",
         "introspection_endpoint": f"{issuer}/oauth/introspect",
         "device_authorization_endpoint": f"{issuer}/oauth/device_authorization",
@@ -25,6 +25,9 @@ def server(issuer: str) -> dict[str, object]:
         "client_id_metadata_document_supported": True,
         "service_documentation": f"{issuer}/",
     }
+    if settings.current().registration != "closed":
+        metadata["registration_endpoint"] = f"{issuer}/oauth/register"
+    return metadata
 
 
 def protected_resource(resource: str, issuer: str) -> dict[str, object]:

@@ -4,7 +4,6 @@ Whatever is odd is refused here with a sentence, since libraries meet it as an e
 """
 
 import base64
-import binascii
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -110,7 +109,7 @@ def _basic(authorization: str) -> tuple[str, str]:
         raise invalid_client("The client must authenticate by HTTP Basic or by parameters.")
     try:
         text = base64.b64decode(encoded.strip(), validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:
         raise invalid_client("The Basic credentials can't be read.") from None
     client_id, colon, secret = text.partition(":")
     if not colon or not client_id or not secret or not _PRINTABLE.fullmatch(text):

@@ -29,9 +29,9 @@ _SAID = {
     "slow_down": "Asked too soon. Wait 5 seconds longer between two requests from now on.",
     "access_denied": "The person said no.",
     "expired_token": "The device code is too old. Start again.",
-    "unsupported_grant_type": "grant_type is missing or unknown here.",
+    "unsupported_grant_type": "grant_type is unknown here.",
 }
-"""What Authlib leaves unsaid."""
+"""What Authlib leaves unsaid, or says by repeating what was sent."""
 
 
 class KnownClient(ClientMixin):  # type: ignore[misc]  # Authlib has no types
@@ -127,7 +127,8 @@ class _Request(OAuth2Request):  # type: ignore[misc]  # as above
     def __init__(self, parameters: Parameters, headers: dict[str, str]) -> None:
         # The URI is only looked at for its scheme; on loopback a local run has no TLS.
         super().__init__("POST", "https://latchkey.invalid/oauth/token", headers=headers)
-        self.payload = BasicOAuth2Payload(dict(parameters.values))
+        # What is empty is absent (RFC 6749 §3.2); Authlib tells the two apart.
+        self.payload = BasicOAuth2Payload({name: value for name, value in parameters.values.items() if value})
 
     @property
     def form(self) -> dict[str, str]:
@@ -150,6 +151,7 @@ class TokenServer(AuthorizationServer):  # type: ignore[misc]  # as above
 
     def answer(self) -> tokens.Answer:
         """Return the token answer; raise OAuthError with what was wrong."""
+        self.parameters.required("grant_type")
         body: tokens.Answer = self.create_token_response(self.parameters)
         return body
 
@@ -179,7 +181,7 @@ class TokenServer(AuthorizationServer):  # type: ignore[misc]  # as above
         return body
 
     def handle_error_response(self, request: Any, error: OAuth2Error) -> Any:
-        description = error.get_error_description() or _SAID.get(error.error, error.error)
+        description = _SAID.get(error.error) or error.get_error_description() or error.error
         raise OAuthError(error.error, description, status=error.status_code) from None
 
     def _issued(self, request: Any) -> tokens.Answer:
@@ -211,9 +213,13 @@ class TokenServer(AuthorizationServer):  # type: ignore[misc]  # as above
 
     def _resources(self) -> set[str]:
         """Return the resources of the new access token: those granted, or fewer (RFC 8707 §2.2)."""
-        granted = set((self.known_ticket.resources if self.known_ticket else None) or ())
         asked = resources.checked(self.parameters.resources, self.base_url)
-        if self.known_ticket and granted and not asked <= granted:
+        if self.known_ticket is None:
+            return asked
+        granted = set(self.known_ticket.resources or ())
+        # A yes to no resource by name was one to this API, not to the owner's others.
+        within = asked <= granted if granted else all(resources.is_this_api(each, self.base_url) for each in asked)
+        if not within:
             raise OAuthError("invalid_target", "The resource was not granted.")
         return asked or granted
 
@@ -225,7 +231,9 @@ class _Code(AuthorizationCodeGrant):  # type: ignore[misc]  # as above
         ticket = self.server.known_ticket
         if ticket is None or ticket.kind != tokens.CODE_KIND or ticket.client_id != client.stored.client_id:
             return None
-        return KnownTicket(ticket) if ticket.expires_at > clock.now_ms() else None
+        # One that was spent is looked at however old it is: its second use is reuse whenever it comes.
+        fresh = ticket.consumed_at is not None or ticket.expires_at > clock.now_ms()
+        return KnownTicket(ticket) if fresh else None
 
     def authenticate_user(self, authorization_code: KnownTicket) -> str | None:
         return authorization_code.stored.account_id
@@ -291,8 +299,8 @@ class _Authorize(AuthorizationServer):  # type: ignore[misc]  # as above
 
 def granted_scopes(parameters: Parameters, client: Client) -> set[str]:
     """Return the scopes that an authorization request may be given; raise OAuthError for what it asks wrongly."""
-    if not parameters.get("response_type"):
-        raise OAuthError("invalid_request", "response_type is missing.")
+    if parameters.required("response_type") != "code":
+        raise OAuthError("unsupported_response_type", "response_type may be code only.")
     try:
         grant = _Authorize(client).get_consent_grant(parameters)
     except OAuth2Error as error:

@@ -15,6 +15,8 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 # RFC 3986 characters only: what a browser and a server could read differently can't be registered.
 _PLAIN = re.compile(r"[A-Za-z0-9\-._~:/?\[\]@!$&'()*+,;=%]+")
+# A name or an address and maybe a port: this goes into a header, and urlsplit sees `::1` in `evil.example[::1]`.
+_PLACE = re.compile(r"([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 _PRIVATE_SCHEME = re.compile(r"[a-z][a-z0-9+-]*(\.[a-z0-9+-]+)+")
 
 
@@ -25,9 +27,9 @@ def registrable(uri: str) -> str:
     §7.1); no fragment (RFC 6749 §3.1.2), no user information.
     """
     parts = _split(uri)
-    if parts is None or "#" in uri or parts.username is not None or parts.password is not None:
+    if parts is None:
         raise errors.InvalidRequest(f"A redirect URI must be absolute and plain, without a fragment: {_shown(uri)}.")
-    if parts.scheme == "https" and parts.hostname:
+    if parts.scheme == "https" and parts.netloc:
         return uri
     if parts.scheme == "http" and parts.hostname in LOOPBACK:
         return uri
@@ -62,18 +64,20 @@ def origin(uri: str) -> str:
 
 
 def _split(uri: str) -> SplitResult | None:
-    if len(uri) > LENGTH_MAX or not _PLAIN.fullmatch(uri.partition("#")[0] or " "):
+    """Return the parts of an absolute URI without user information and fragment, None of anything else."""
+    if len(uri) > LENGTH_MAX or not _PLAIN.fullmatch(uri):
         return None
     try:
         parts = urlsplit(uri)
-        _ = parts.port  # a port that is no number is found only by asking for it
+        _ = parts.port  # one beyond 65535 is found only by asking for it
     except ValueError:
         return None
-    return parts if parts.scheme else None
+    plain = not parts.netloc or _PLACE.fullmatch(parts.netloc)
+    return parts if parts.scheme and plain else None
 
 
 def _without_port(parts: SplitResult) -> tuple[object, ...]:
-    return parts.scheme, parts.hostname, parts.username, parts.password, parts.path, parts.query, parts.fragment
+    return parts.scheme, parts.hostname, parts.path, parts.query
 
 
 def _shown(uri: str) -> str:

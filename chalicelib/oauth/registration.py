@@ -17,6 +17,9 @@ from chalicelib.oauth.errors import OAuthError
 from chalicelib.oauth.tables import Client
 
 UNUSED_KEPT_S = 30 * 86_400
+BODY_BYTES_MAX = 64 * 1024
+GRANT_TYPES = (clients.CODE, clients.REFRESH, clients.DEVICE)
+"""Without client_credentials: nobody's account stands behind such a client, for its own requests to be counted on."""
 REGISTRATION_KIND = "ra"
 _TEXT_MAX = 100
 
@@ -57,12 +60,13 @@ def authenticated(client_id: str, authorization: str) -> Client:
 
 def replace(client: Client, raw: bytes | str, base_url: str) -> dict[str, object]:
     """Put another description in place of the client's (RFC 7592 §2.2). Whether it is public can't change."""
-    wanted = _metadata(raw)
+    wanted = _metadata(raw, client.client_id)
     if (wanted["auth_method"] == "none") != client.is_public:
         raise OAuthError(
             "invalid_client_metadata", "token_endpoint_auth_method can't change between none and a secret."
         )
     try:
+        clients.check_uris_for(wanted["grant_types"], wanted["uris"])
         client.update(
             actions=[
                 Client.name.set(wanted["name"]),
@@ -70,6 +74,7 @@ def replace(client: Client, raw: bytes | str, base_url: str) -> dict[str, object
                 Client.grant_types.set(wanted["grant_types"]),
                 Client.scopes.set(wanted["wanted"] or set(clients.GRANTABLE)),
                 Client.auth_method.set(wanted["auth_method"]),
+                Client.uri.set(wanted["uri"]) if wanted["uri"] else Client.uri.remove(),
             ],
             condition=Client.deleted_at.does_not_exist() & Client.created_at.exists(),
         )
@@ -98,16 +103,17 @@ def information(client: Client, base_url: str) -> dict[str, object]:
     return information | ({"client_uri": client.uri} if client.uri else {})
 
 
-def _metadata(raw: bytes | str) -> dict[str, Any]:
-    """Return the described client, defaults filled in (RFC 7591 §2); what we don't know is ignored, as the RFC asks."""
-    try:
-        given = json.loads(raw)
-    except (ValueError, RecursionError):
-        given = None
-    if not isinstance(given, dict):
-        raise OAuthError("invalid_client_metadata", "The body must be a JSON object.")
-    grant_types = _words(given, "grant_types", clients.GRANT_TYPES, [clients.CODE])
-    _words(given, "response_types", ("code",), ["code"])
+def _metadata(raw: bytes | str, client_id: str | None = None) -> dict[str, Any]:
+    """Return the described client, defaults filled in (RFC 7591 §2); what we don't know is ignored, as the RFC asks.
+
+    With a `client_id` it describes a client that exists, and may name no other (RFC 7592 §2.2).
+    """
+    given = _object(raw)
+    if client_id is not None and given.get("client_id", client_id) != client_id:
+        raise OAuthError("invalid_client_metadata", "client_id is another client's.")
+    grant_types = _words(given, "grant_types", GRANT_TYPES, [clients.CODE])
+    if clients.CODE in grant_types or given.get("response_types") != []:
+        _words(given, "response_types", ("code",), ["code"])
     method = _text(given, "token_endpoint_auth_method", "client_secret_basic")
     if method not in clients.AUTH_METHODS:
         raise OAuthError("invalid_client_metadata", "token_endpoint_auth_method is unknown here.")
@@ -115,7 +121,7 @@ def _metadata(raw: bytes | str) -> dict[str, Any]:
     if not isinstance(uris, list) or not all(isinstance(uri, str) for uri in uris):
         raise OAuthError("invalid_redirect_uri", "redirect_uris must be a list of strings.")
     return {
-        "name": _text(given, "client_name", "Unnamed application")[:_TEXT_MAX],
+        "name": _text(given, "client_name", "")[:_TEXT_MAX] or "Unnamed application",
         "uris": uris,
         "auth_method": method,
         "grant_types": set(grant_types),
@@ -123,6 +129,25 @@ def _metadata(raw: bytes | str) -> dict[str, Any]:
         "wanted": set(_text(given, "scope", "").split()) & clients.GRANTABLE,
         "uri": _text(given, "client_uri", "")[:_TEXT_MAX] or None,
     }
+
+
+def _object(raw: bytes | str) -> dict[str, Any]:
+    if len(raw) > BODY_BYTES_MAX:
+        raise OAuthError("invalid_client_metadata", "The body is too long.")
+    try:
+        given = json.loads(raw, object_pairs_hook=_once)
+    except (ValueError, RecursionError):
+        given = None
+    if not isinstance(given, dict):
+        raise OAuthError("invalid_client_metadata", "The body must be a JSON object that names nothing twice.")
+    return given
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise ValueError("a name stands there twice")
+    return fields
 
 
 def _words(given: dict[str, Any], name: str, known: tuple[str, ...], default: list[str]) -> list[str]:
@@ -149,7 +174,7 @@ def _metadata_error(error: InvalidRequest) -> OAuthError:
 
 def _bearer(authorization: str) -> str:
     scheme, _, token = authorization.strip().partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else ""
+    return token.strip() if scheme.lower() == "bearer" and token.isascii() else ""
 
 
 def _no_token() -> OAuthError:

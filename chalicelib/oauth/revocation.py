@@ -2,6 +2,7 @@
 
 from pynamodb.exceptions import UpdateError
 
+from chalicelib.accounts.tables import Account
 from chalicelib.core import clock, secrets, tables
 from chalicelib.credentials import scopes
 from chalicelib.credentials.tables import Credential
@@ -69,12 +70,14 @@ def _is_live(found: Credential | Ticket) -> bool:
             return False
     elif found.consumed_at is not None or found.expires_at <= clock.now_ms():
         return False
-    if found.grant_id is None:
-        return True
     try:
-        return Grant.get(found.grant_id, consistent_read=True).is_live()
-    except Grant.DoesNotExist:
+        account = Account.get(str(found.account_id), consistent_read=True)
+        grant = Grant.get(found.grant_id, consistent_read=True) if found.grant_id else None
+    except (Account.DoesNotExist, Grant.DoesNotExist):
         return False
+    since_ms = found.created_at if isinstance(found, Credential) else found.granted_at or 0
+    stands = account.status == "active" and account.credentials_since <= since_ms
+    return stands and (grant is None or grant.is_live())
 
 
 def _end_token(token: Credential) -> bool:

@@ -122,6 +122,7 @@ def _exchange(
     ticket: Ticket, asked: Asked, token: Credential, refresh: Ticket | None, box: bytes | None = None
 ) -> None:
     now_ms = clock.now_ms()
+    since = Account.credentials_since
     spent: list[Action] = [Ticket.consumed_at.set(now_ms)]
     if box is not None:
         spent.append(Ticket.sealed.set(box))
@@ -132,7 +133,8 @@ def _exchange(
         write.condition_check(
             Account,
             asked.account_id,
-            condition=(Account.status == "active") & (Account.credentials_since <= (ticket.granted_at or 0)),
+            # An account that is older than this attribute lacks it.
+            condition=(Account.status == "active") & (since.does_not_exist() | (since <= (ticket.granted_at or 0))),
         )
         write.save(token, condition=Credential.digest.does_not_exist())
         if refresh is not None:

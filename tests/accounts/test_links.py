@@ -145,7 +145,9 @@ def test_keys_of_a_proven_address_work_on(home: House, purpose: str) -> None:
     assert home.call("GET", "/v1/users/me", key.secret).status == 200
 
 
-@pytest.mark.parametrize(("purpose", "goes_on"), [(links.VERIFY_EMAIL, True), (links.SET_PASSWORD, False), (links.CHANGE_EMAIL, True)])
+@pytest.mark.parametrize(
+    ("purpose", "goes_on"), [(links.VERIFY_EMAIL, True), (links.SET_PASSWORD, False), (links.CHANGE_EMAIL, True)]
+)
 def test_sessions_of_a_proven_address_end_with_a_reset_only(home: House, purpose: str, goes_on: bool) -> None:
     """Whoever resets the password ends every session; proving an address again doesn't."""
     account = person()

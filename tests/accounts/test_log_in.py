@@ -51,7 +51,9 @@ def test_right_password_opens_the_account(home: House) -> None:
         assert log_in(email=email, password=PASSWORD, network=NETWORK, device="").id == account.id
 
 
-@pytest.mark.parametrize("email", ["ada@example.com", "nobody@example.com", "no address", "", "a" * 300 + "@example.com"])
+@pytest.mark.parametrize(
+    "email", ["ada@example.com", "nobody@example.com", "no address", "", "a" * 300 + "@example.com"]
+)
 def test_wrong_log_in_looks_the_same_whatever_is_wrong(home: House, email: str) -> None:
     """A wrong password, an unknown address and something that is no address get the same answer."""
     person(email="ada@example.com")

@@ -90,7 +90,11 @@ def test_refused_letter_is_logged_without_its_link_and_stops_nothing(home: House
         sign_up(email="ada@example.com", name="Ada", password=PASSWORD, base_url=BASE)
     lines = [json.loads(line) for line in log.getvalue().splitlines()]
     failed = next(line for line in lines if line.get("message") == "mail_failed")
-    assert (failed["level"], failed["subject"], failed["code"]) == ("ERROR", "Confirm your email address", "MessageRejected")
+    assert (failed["level"], failed["subject"], failed["code"]) == (
+        "ERROR",
+        "Confirm your email address",
+        "MessageRejected",
+    )
     assert any("MailFailed" in line for line in lines)
     assert "lk_ml_" not in log.getvalue()
 

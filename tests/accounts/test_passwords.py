@@ -21,7 +21,9 @@ def accepts(password: str, *, email: str = "ada@example.com", name: str = "Ada L
         return False
 
 
-@pytest.mark.parametrize(("length", "good"), [(11, False), (12, True), (72, True), (73, True), (256, True), (257, False)])
+@pytest.mark.parametrize(
+    ("length", "good"), [(11, False), (12, True), (72, True), (73, True), (256, True), (257, False)]
+)
 def test_password_length_is_held_to_12_and_256(length: int, good: bool) -> None:
     """12 to 256 characters are taken, one less or more is not."""
     assert accepts((GOOD * 17)[:length]) is good
@@ -45,7 +47,15 @@ def test_commonest_passwords_are_refused(start: int) -> None:
 
 @pytest.mark.parametrize(
     "password",
-    ["passwordpassword", "Password1234", "123456789012", "qwertyuiop[]", "aaaaaaaaaaaaaaaa", "abcabcabcabcabc", "drowssapdrowssap"],
+    [
+        "passwordpassword",
+        "Password1234",
+        "123456789012",
+        "qwertyuiop[]",
+        "aaaaaaaaaaaaaaaa",
+        "abcabcabcabcabc",
+        "drowssapdrowssap",
+    ],
 )
 def test_password_of_one_idea_is_refused(password: str) -> None:
     """Repetition, reversal and rows of keys make nothing long out of something short."""
@@ -54,7 +64,14 @@ def test_password_of_one_idea_is_refused(password: str) -> None:
 
 @pytest.mark.parametrize(
     "password",
-    ["ada.lovelace@example.com", "ada.lovelace12", "LovelaceLovelace", "adalovelace1", "Ada Lovelace", "ecalevolecalevol"],
+    [
+        "ada.lovelace@example.com",
+        "ada.lovelace12",
+        "LovelaceLovelace",
+        "adalovelace1",
+        "Ada Lovelace",
+        "ecalevolecalevol",
+    ],
 )
 def test_password_made_of_ones_own_name_or_address_is_refused(password: str) -> None:
     """What everyone who knows the account would try first is refused."""

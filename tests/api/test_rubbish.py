@@ -15,7 +15,7 @@ from tests.api.routes import ROUTES
 from tests.house import House
 
 NOT_FLAKY = settings(
-    max_examples=100,
+    max_examples=60,
     derandomize=True,
     deadline=None,
     database=None,

@@ -55,7 +55,7 @@ def _made(
 
 
 def _hours(account_id: str, counters: dict[str, str], successor: str) -> Iterator[dict[str, Any]]:
-    """Return one item an hour: office hours and week-ends of the storefront, the export at 02:00, now and then a 429."""
+    """Return one item an hour: a storefront with office hours and week-ends, a nightly export, now and then a 429."""
     dice = random.Random(20260507)  # noqa: S311 - fixed on purpose
     tier = tiers.BY_NAME[Account.get(account_id).tier]
     quota = tier.quota or 0

@@ -12,7 +12,9 @@ STOPS_MAX = 80
 class Hands(Protocol):
     """Whoever uses the page."""
 
-    page: Page
+    @property
+    def page(self) -> Page:
+        """What they look at."""
 
     def follow(self, link: str) -> None:
         """Follow the first link of this name."""

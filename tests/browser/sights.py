@@ -6,6 +6,7 @@ from functools import cached_property
 
 from playwright.sync_api import Page
 
+from tests.browser import applications
 from tests.browser.console import PASSWORD, Console, Key, Person
 
 LONG = "Wolfeschlegelsteinhausenbergerdorff" * 2
@@ -37,6 +38,11 @@ class Cast:
     def admin(self) -> Person:
         """An administrator."""
         return self.console.person("Grace Hopper", tier="enterprise", admin=True)
+
+    @cached_property
+    def stranger(self) -> str:
+        """The client id of a program that registered itself, under a long name."""
+        return applications.register_itself(self.console, f"Ledger {LONG}")
 
     @cached_property
     def spare(self) -> Key:
@@ -146,13 +152,43 @@ def _suspended(page: Page, cast: Cast) -> None:
     _fill_in(page, "Suspend", reason=LONG * 2)
 
 
+def _device(page: Page, cast: Cast) -> None:
+    page.goto(f"{cast.console.url}/device?user_code={applications.device(cast.console, cast.stranger).user_code}")
+
+
+def _device_done(page: Page, cast: Cast) -> None:
+    _device(page, cast)
+    page.get_by_role("button", name="Allow").click()
+
+
+def _application_made(page: Page, cast: Cast) -> None:
+    applications.register(page, cast.console, "Ledger sync")
+
+
+def _consent_to_a_stranger(page: Page, cast: Cast) -> None:
+    page.goto(applications.authorize_url(cast.console, cast.stranger, "read"))
+
+
+def _application(page: Page, cast: Cast) -> None:
+    applications.register(page, cast.console, LONG)
+    page.get_by_role("link", name="I have stored it").click()
+
+
+def _consent(page: Page, cast: Cast) -> None:
+    client_id = applications.register(page, cast.console, "Ledger sync")
+    page.goto(applications.authorize_url(cast.console, client_id, "read write"))
+
+
+def _connected(page: Page, cast: Cast) -> None:
+    _device_done(page, cast)
+    page.goto(f"{cast.console.url}/settings/connected")
+
+
 SIGHTS = [
     Sight("landing", "", _at("/")),
     Sight("login", "", _at("/login")),
-    Sight("login-first", "", _at("/settings/usage")),
     Sight("login-wrong", "", _sent("/login", "Log in", email="a@example.com", password="not the one")),
     Sight("login-too-often", "", _too_many_attempts),
-    Sight("login-after-logout", "", _at("/login?done=logged-out")),
     Sight("signup", "", _at("/signup")),
     Sight("signup-weak", "", _sent("/signup", "Sign up", email="b@example.com", name="B", password="password1234")),
     Sight("signed-up", "", _sent("/signup", "Sign up", email="c@example.com", name="C", password=PASSWORD)),
@@ -187,7 +223,20 @@ SIGHTS = [
     Sight("account", "ada", _at("/settings/account")),
     Sight("account-unconfirmed", "new", _at("/settings/account")),
     Sight("account-refused", "ada", _sent("/settings/account", "Delete my account", password="not the one")),
-    Sight("account-done", "ada", _at("/settings/account?done=password-changed")),
+    Sight("applications-none", "new", _at("/settings/applications")),
+    Sight("application-new", "ada", _at("/settings/applications/new")),
+    Sight("application-made", "ada", _application_made),
+    Sight("application", "ada", _application),
+    Sight("applications", "ada", _at("/settings/applications")),
+    Sight("consent", "ada", _consent),
+    Sight("consent-stranger", "ada", _consent_to_a_stranger),
+    Sight("consent-unknown", "ada", _at("/oauth/authorize?client_id=nobody")),
+    Sight("device", "ada", _at("/device")),
+    Sight("device-unknown", "ada", _at("/device?user_code=BCDF-GHJK")),
+    Sight("device-consent", "ada", _device),
+    Sight("device-done", "ada", _device_done),
+    Sight("connected", "ada", _connected),
+    Sight("connected-none", "new", _at("/settings/connected")),
     Sight("admin", "admin", _with_demo("/admin")),
     Sight("admin-unknown", "admin", _at("/admin?find=nobody@example.com")),
     Sight("admin-account", "admin", _account_of("ada")),

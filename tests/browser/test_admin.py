@@ -55,9 +55,7 @@ def test_admin_sets_the_tier_for_a_reason(admin: Page, console: Console) -> None
     _decide(admin, "Set tier", "Bought Pro")
     expect(admin.get_by_role("status")).to_have_text("The account is changed, from its next request on.")
     expect(admin.get_by_role("table", name="What was done")).to_contain_text("Bought Pro")
-    answer = requests.get(
-        f"{console.url}/v1/users/me", headers={"Authorization": f"Bearer {key.secret}"}, timeout=10
-    )
+    answer = requests.get(f"{console.url}/v1/users/me", headers={"Authorization": f"Bearer {key.secret}"}, timeout=10)
     assert answer.headers["X-RateLimit-Limit"] == "10000"
 
 

@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, Error, Locator, Page, expect
 
 from tests.browser.console import PASSWORD, Console, served
 from tests.browser.hands import Hands, Keyboard, Mouse
-from tests.browser.visitors import NARROW, Visitors
+from tests.browser.visitors import NARROW, WIDE, Visitors
 
 pytestmark = pytest.mark.xdist_group("browser")
 
@@ -20,8 +20,8 @@ def hands(request: pytest.FixtureRequest, visitors: Visitors) -> Hands:
     """Someone who has just heard of the API."""
     if request.param == "keyboard":
         return Keyboard(visitors.guest())
-    narrow, javascript = request.param == "360 px", request.param != "no JavaScript"
-    return Mouse(visitors.guest(width=NARROW, javascript=javascript) if narrow else visitors.guest(javascript=javascript))
+    width = NARROW if request.param == "360 px" else WIDE
+    return Mouse(visitors.guest(width=width, javascript=request.param != "no JavaScript"))
 
 
 def test_developer_gets_uses_rotates_and_revokes_a_key(

@@ -158,6 +158,15 @@ def test_key_that_rotates_itself_passes_its_own_expiry_on(home: House) -> None:
     assert turn(home, ending, ending, grace_s=60).key.expires_at == NOON_MS + 3_600_000
 
 
+def test_key_that_rotates_itself_again_in_its_grace_makes_no_shorter_lived_one(home: House) -> None:
+    """A successor that was lost and revoked is replaced by one that lives as long as it would have."""
+    account = home.account()
+    old = home.key(account)
+    lost = turn(home, old, old, grace_s=600)
+    revoke.revoke(account.id, lost.key.id)
+    assert turn(home, old, old).key.expires_at is None
+
+
 def test_rotation_needs_every_scope_of_the_key(home: House) -> None:
     """Nobody gets by rotation what it may not do itself; the refusal names the scope."""
     account = home.account()

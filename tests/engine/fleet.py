@@ -120,16 +120,24 @@ def _function(pipe: Connection, barrier: Barrier) -> None:
 
     def lane(task: _Task, requests: list[Request], ready: threading.Barrier) -> list[Reply]:
         replies = []
-        for _, request in zip_longest(range(task.rounds), requests):
-            ready.wait(READY_WITHIN_S)
-            if request is not None:
-                moment.now_ms = request.at_ms + task.clock_off_ms
-                replies.append(_answer(gateway, request))
+        try:
+            for _, request in zip_longest(range(task.rounds), requests):
+                ready.wait(READY_WITHIN_S)
+                if request is not None:
+                    moment.now_ms = request.at_ms + task.clock_off_ms
+                    replies.append(_answer(gateway, request))
+        except BaseException:
+            ready.abort()
+            barrier.abort()
+            raise
         return replies
+
+    def wait_for_other_processes() -> None:
+        barrier.wait(READY_WITHIN_S)
 
     def all_lanes(task: _Task) -> list[Reply]:
         # The last thread of a process to be ready waits for the other processes: 4 to wake across processes, not 32.
-        ready = threading.Barrier(THREADS, action=lambda: barrier.wait(READY_WITHIN_S))
+        ready = threading.Barrier(THREADS, action=wait_for_other_processes)
         return flat(threads.map(lane, repeat(task), task.lanes, repeat(ready)))
 
     chosen = settings.Settings(stage=STAGE, public_url=PUBLIC_URL)
@@ -148,7 +156,6 @@ def _function(pipe: Connection, barrier: Barrier) -> None:
             try:
                 pipe.send(all_lanes(task))
             except Exception:
-                barrier.abort()
                 pipe.send(traceback.format_exc())
 
 

@@ -1,6 +1,6 @@
-"""Of many who use one code, token or page at once, as many succeed as may; and what is over is over for whoever was quick.
+"""Of many who use one code or token at once, as many succeed as may; and what is over is over for the quick ones too.
 
-Where it says "before" or "during", one writer is held back at its own write until the other has finished.
+Where it says "during", one writer is held back at its own write until the other has finished.
 """
 
 import json
@@ -24,7 +24,7 @@ from tests.engine.faulty import Call, Rule, transaction
 from tests.engine.fleet import PUBLIC_URL, Fleet, Reply, Request, flat
 from tests.engine.holding import HoldingLine, at_once, met
 from tests.house import House
-from tests.visitor import Page, logged_in, person
+from tests.visitor import Fields, Page, Visitor, logged_in, person
 
 of_functions = pytest.mark.xdist_group("fleet")
 
@@ -111,13 +111,20 @@ class Registered:
         """Send a token request."""
         return self.home.call("POST", "/oauth/token", json_body=asked)
 
+    def spend(self, asked: Parameters) -> Answer:
+        """Send a token request, and use what it brings as fast as can be: the gateway then remembers a yes."""
+        answer = self.ask(asked)
+        if answer.status == 200:
+            self.home.call("GET", "/v1/users/me", answer.json()["access_token"])
+        return answer
+
     def revoke(self, token: str) -> Answer:
         """Give a token back."""
         return self.home.call("POST", "/oauth/revoke", json_body={"token": token, **self.credentials})
 
     def tokens(self, account: Account) -> dict[str, Any]:
         """Return the tokens of a new grant of an account's."""
-        answer = self.ask(self.redemption(self.code(account)))
+        answer = self.spend(self.redemption(self.code(account)))
         assert answer.status == 200, answer.body
         tokens: dict[str, Any] = answer.json()
         return tokens
@@ -140,14 +147,15 @@ def said(answer: Answer | Reply) -> tuple[int, str]:
     return answer.status, body.get("error", "")
 
 
-def works(home: House, tokens: dict[str, Any]) -> bool:
-    """Tell whether an access token is accepted, by the gateway as it is or by one that has never seen it."""
-    statuses = [home.call("GET", "/v1/users/me", tokens["access_token"]).status]
+def working(home: House, everything: list[dict[str, Any]]) -> list[str]:
+    """Return the access tokens that are accepted, by the gateway as it is or by one that has never seen them."""
+    secrets = [tokens["access_token"] for tokens in everything]
+    statuses = [home.call("GET", "/v1/users/me", secret).status for secret in secrets]
     home.forget()
     home.gateway.cached.clear()
-    statuses.append(home.call("GET", "/v1/users/me", tokens["access_token"]).status)
+    statuses += [home.call("GET", "/v1/users/me", secret).status for secret in secrets]
     assert set(statuses) <= {200, 401}
-    return 200 in statuses
+    return [secret for secret, status in zip(secrets * 2, statuses, strict=True) if status == 200]
 
 
 def issued(answers: list[Answer]) -> list[dict[str, Any]]:
@@ -157,7 +165,7 @@ def issued(answers: list[Answer]) -> list[dict[str, Any]]:
 
 def assert_nothing_works(app: Registered, everything: list[dict[str, Any]]) -> None:
     """No access token is accepted and no refresh token brings another."""
-    assert not any(works(app.home, tokens) for tokens in everything)
+    assert working(app.home, everything) == []
     assert {said(app.ask(app.refresh(tokens))) for tokens in everything} <= {
         (400, "invalid_grant"),
         (401, "invalid_client"),
@@ -172,6 +180,11 @@ def revoking(call: Call) -> bool:
 def remembering(call: Call) -> bool:
     """Tell whether `call` remembers a consent."""
     return (call.operation, call.table) == ("UpdateItem", "consents")
+
+
+def replacing(call: Call) -> bool:
+    """Tell whether `call` puts a consent in the place of another."""
+    return (call.operation, call.table) == ("PutItem", "consents")
 
 
 def first_of(rule: Rule) -> Rule:
@@ -200,7 +213,7 @@ ONE_OF_TWENTY = {(200, ""): 1, (400, "invalid_grant"): TWENTY - 1}
 def test_code_redeemed_20_times_at_once_succeeds_once(home: House, line: HoldingLine, app: Registered) -> None:
     """All read it unspent; one gets tokens, the others invalid_grant, and the reuse ends what the one got."""
     asked = app.redemption(app.code(person()))
-    answers = met(line, transaction, [partial(app.ask, asked)] * TWENTY)
+    answers = met(line, transaction, [partial(app.spend, asked)] * TWENTY)
     assert Counter(map(said, answers)) == ONE_OF_TWENTY
     assert_nothing_works(app, issued(answers))
 
@@ -221,7 +234,7 @@ def test_refresh_token_of_a_public_client_used_20_times_at_once_has_one_successo
     """One gets a pair, the others invalid_grant; one successor was stored, and the grant is revoked."""
     app, account = Registered(home, "public"), person()
     tokens = app.tokens(account)
-    answers = met(line, transaction, [partial(app.ask, app.refresh(tokens))] * TWENTY)
+    answers = met(line, transaction, [partial(app.spend, app.refresh(tokens))] * TWENTY)
     assert Counter(map(said, answers)) == ONE_OF_TWENTY
     assert_one_successor(account, revoked=True)
     assert_nothing_works(app, [*issued(answers), tokens])
@@ -245,7 +258,7 @@ def test_refresh_token_of_a_confidential_client_used_20_times_at_once_brings_one
 ) -> None:
     """All get the same access and refresh token, and both work."""
     app, account = Registered(home, "confidential"), person()
-    answers = met(line, transaction, [partial(app.ask, app.refresh(app.tokens(account)))] * TWENTY)
+    answers = met(line, transaction, [partial(app.spend, app.refresh(app.tokens(account)))] * TWENTY)
     assert_one_pair(app, account, issued(answers))
 
 
@@ -265,7 +278,7 @@ def test_refreshes_at_once_over_30_s_are_reuse(home: House, line: HoldingLine) -
     tokens = app.tokens(account)
     successor = app.ask(app.refresh(tokens)).json()
     home.clock.forward(30)
-    answers = at_once([partial(app.ask, app.refresh(tokens))] * TWENTY)
+    answers = at_once([partial(app.spend, app.refresh(tokens))] * TWENTY)
     assert {said(answer) for answer in answers} == {(400, "invalid_grant")}
     assert_nothing_works(app, [tokens, successor])
 
@@ -274,7 +287,7 @@ def test_revocation_during_a_refresh_leaves_no_live_token(home: House, line: Hol
     """A refresh that was decided before the revocation and is written after it brings nothing."""
     tokens = app.tokens(person())
     with line.holding(transaction) as held, ThreadPoolExecutor(1) as thread:
-        refresh = thread.submit(app.ask, app.refresh(tokens))
+        refresh = thread.submit(app.spend, app.refresh(tokens))
         held.wait_for(1)
         assert app.revoke(tokens["refresh_token"]).status == 200
         held.let_go()
@@ -288,8 +301,7 @@ def test_refresh_during_a_revocation_leaves_no_live_token(home: House, line: Hol
     with line.holding(revoking) as held, ThreadPoolExecutor(1) as thread:
         revocation = thread.submit(app.revoke, tokens["refresh_token"])
         held.wait_for(1)
-        successor = app.ask(app.refresh(tokens)).json()
-        assert home.call("GET", "/v1/users/me", successor["access_token"]).status == 200
+        successor = app.spend(app.refresh(tokens)).json()
         held.let_go()
         assert revocation.result().status == 200
     assert_nothing_works(app, [tokens, successor])
@@ -298,7 +310,7 @@ def test_refresh_during_a_revocation_leaves_no_live_token(home: House, line: Hol
 def test_revocations_and_refreshes_20_at_once_leave_no_live_token(home: House, app: Registered) -> None:
     """However they fall together, whoever was told that the token is revoked can rely on it."""
     tokens = app.tokens(person())
-    refreshes = [partial(app.ask, app.refresh(tokens))] * (TWENTY // 2)
+    refreshes = [partial(app.spend, app.refresh(tokens))] * (TWENTY // 2)
     revocations = [partial(app.revoke, tokens["refresh_token"])] * (TWENTY // 2)
     answers = at_once([*refreshes, *revocations])
     assert {answer.status for answer in answers[TWENTY // 2 :]} == {200}
@@ -309,7 +321,7 @@ def test_device_code_polled_20_times_at_once_is_redeemed_once(home: House, line:
     """All find it approved and unspent; one gets tokens, the others invalid_grant."""
     device_code, user_code = app.device_code()
     device.approve(device.pending(user_code), person().id)
-    answers = met(line, transaction, [partial(app.ask, app.poll(device_code))] * TWENTY)
+    answers = met(line, transaction, [partial(app.spend, app.poll(device_code))] * TWENTY)
     assert Counter(map(said, answers)) == ONE_OF_TWENTY
 
 
@@ -328,14 +340,14 @@ def test_polls_of_an_undecided_device_code_at_once_are_in_time_once(home: House)
     """Of 20 polls at the same moment one hears that nobody has decided yet, the others that they are too fast."""
     app = Registered(home, "public")
     device_code, _ = app.device_code()
-    answers = at_once([partial(app.ask, app.poll(device_code))] * TWENTY)
+    answers = at_once([partial(app.spend, app.poll(device_code))] * TWENTY)
     assert Counter(map(said, answers)) == {(400, "authorization_pending"): 1, (400, "slow_down"): TWENTY - 1}
 
 
 def test_device_code_decided_by_20_people_at_once_is_decided_once(
     home: House, line: HoldingLine, app: Registered
 ) -> None:
-    """Of ten who allow and ten who deny one stands, the others hear that it is decided, and the device hears the one."""
+    """Of ten who allow and ten who deny one stands: the others hear that it is decided, the device hears the one."""
     device_code, user_code = app.device_code()
     decisions = []
     for decision in ("allow", "deny") * (TWENTY // 2):
@@ -374,12 +386,21 @@ def test_consents_at_once_add_up(home: House, line: HoldingLine) -> None:
         for scope in ("read", "write")
     ]
     met(line, remembering, [partial(app.approved, account, each) for each in asked])
-    remembered = Consent.get(account.id, app.id)
-    assert set(remembered.scopes) == {"read", "write"}
-    assert remembered.resources == {each["resource"] for each in asked}
+    assert_remembered(app, account, asked)
     everything = [*app.authorization().items(), *(("resource", each["resource"]) for each in asked[::2])]
     page = logged_in(home, account).open(f"/oauth/authorize?{urlencode(everything)}")
     assert page.location.startswith(f"{REDIRECT}?code=")
+
+
+def test_consents_at_once_take_the_place_of_one_that_is_over(home: House, line: HoldingLine) -> None:
+    """20 yeses that all find one from before the address was proven are remembered, and that one no more."""
+    app, account = Registered(home, "confidential"), person()
+    app.approved(account, app.authorization(scope="write", resource=f"{PUBLIC_URL}/v1/of-a-squatter"))
+    home.clock.forward(1)
+    account.update(actions=[Account.credentials_since.set(clock.now_ms())])
+    asked = [app.authorization(scope="read", resource=f"{PUBLIC_URL}/v1/{number}") for number in range(TWENTY)]
+    met(line, replacing, [partial(app.approved, account, each) for each in asked])
+    assert_remembered(app, account, asked)
 
 
 def test_client_deleted_during_redemptions_leaves_no_working_token(home: House, line: HoldingLine) -> None:
@@ -387,7 +408,7 @@ def test_client_deleted_during_redemptions_leaves_no_working_token(home: House, 
     app = Registered(home, "confidential")
     asked = [app.redemption(app.code(person())) for _ in range(4)]
     with line.holding(transaction) as held, ThreadPoolExecutor(4) as threads:
-        redemptions = [threads.submit(app.ask, each) for each in asked]
+        redemptions = [threads.submit(app.spend, each) for each in asked]
         held.wait_for(len(asked))
         clients.delete(clients.owned(str(app.client.owner_id), app.id))
         held.let_go()
@@ -400,12 +421,13 @@ def test_client_deletion_and_redemptions_20_at_once_leave_no_working_token(home:
     owner = logged_in(home, Account.get(str(app.client.owner_id)))
     path = f"/settings/applications/{app.id}"
     form = owner.filled(owner.open(path), f"{path}/delete", {})
-    redemptions = [partial(app.ask, app.redemption(app.code(person()))) for _ in range(TWENTY - 2)]
-    own = partial(app.ask, {"grant_type": clients.CLIENT_CREDENTIALS, **app.credentials})
-    answers = at_once([*redemptions, own, lambda: owner.send(f"{path}/delete", form).answer])
+    redemptions = [partial(app.spend, app.redemption(app.code(person()))) for _ in range(TWENTY - 2)]
+    own = partial(app.spend, {"grant_type": clients.CLIENT_CREDENTIALS, **app.credentials})
+    deeds: list[Callable[[], Answer]] = [*redemptions, own, pressed(owner, f"{path}/delete", form)]
+    answers = at_once(deeds)
     assert answers[-1].status == 303
     everything = issued(answers)
-    assert not any(works(home, tokens) for tokens in everything)
+    assert working(home, everything) == []
     assert {said(each()) for each in (*redemptions, own)} == {(401, "invalid_client")}
 
 
@@ -418,7 +440,7 @@ def test_disconnection_during_an_exchange_leaves_no_working_token(
     tokens = app.tokens(account)
     asked = app.refresh(tokens) if exchange == "refresh" else app.redemption(app.code(account))
     with line.holding(transaction) as held, ThreadPoolExecutor(1) as thread:
-        late = thread.submit(app.ask, asked)
+        late = thread.submit(app.spend, asked)
         held.wait_for(1)
         consent.withdraw(account.id, app.id)
         held.let_go()
@@ -432,11 +454,19 @@ def test_disconnection_and_refreshes_20_at_once_leave_no_working_token(home: Hou
     held = [app.tokens(account) for _ in range(4)]
     visitor = logged_in(home, account)
     form = visitor.filled(visitor.open("/settings/connected"), "/settings/connected", {})
-    refreshes = [partial(app.ask, app.refresh(held[at % 4])) for at in range(TWENTY - 1)]
-    answers = at_once([*refreshes, lambda: visitor.send("/settings/connected", form).answer])
+    refreshes = [partial(app.spend, app.refresh(held[at % 4])) for at in range(TWENTY - 1)]
+    deeds: list[Callable[[], Answer]] = [*refreshes, pressed(visitor, "/settings/connected", form)]
+    answers = at_once(deeds)
     assert answers[-1].status == 303
     assert_nothing_works(app, [*held, *issued(answers)])
     assert list(grants.of_account(account.id)) == []
+
+
+def assert_remembered(app: Registered, account: Account, asked: list[Parameters]) -> None:
+    """The scopes and resources of these requests are remembered, and no others."""
+    remembered = Consent.get(account.id, app.id)
+    assert set(remembered.scopes) == {each["scope"] for each in asked}
+    assert remembered.resources == {each["resource"] for each in asked}
 
 
 def assert_one_successor(account: Account, *, revoked: bool) -> None:
@@ -453,8 +483,13 @@ def assert_one_pair(app: Registered, account: Account, answers: list[dict[str, A
     (access_token,) = {answer["access_token"] for answer in answers}
     (refresh_token,) = {answer["refresh_token"] for answer in answers}
     assert_one_successor(account, revoked=False)
-    assert works(app.home, {"access_token": access_token})
+    assert working(app.home, answers[:1]) == [access_token] * 2
     assert app.ask(app.refresh({"refresh_token": refresh_token})).status == 200
+
+
+def pressed(visitor: Visitor, action: str, form: Fields) -> Callable[[], Answer]:
+    """Return the press of a button."""
+    return lambda: visitor.send(action, form).answer
 
 
 def decider(home: House, user_code: str, decision: str) -> Callable[[], Page]:

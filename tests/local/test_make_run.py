@@ -62,7 +62,8 @@ class Tree:
             copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy2
             copy(ROOT / name, path / name)
         (path / ".local").mkdir()
-        (path / ".local" / "npm").symlink_to(engine.LOCAL / "npm")
+        held = f"dynoxide-{engine.DYNOXIDE}"
+        (path / ".local" / held).symlink_to(engine.LOCAL / held)
         binaries = path / ".venv" / "bin"
         binaries.mkdir(parents=True)
         (binaries / "python").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-from chalicelib.accounts import sessions
+from chalicelib.accounts import change, links, sessions
 from chalicelib.accounts.tables import Account
 from chalicelib.oauth import clients
 from chalicelib.oauth.tables import Client
 from infra.standin import Answer
 from tests.house import House
-from tests.visitor import FORM, Page, Visitor, person
+from tests.visitor import FORM, PASSWORD, Page, Visitor, person
 
 ISSUER = "https://api.example.com"
 CALLBACK = "https://app.example.com/cb"
@@ -178,12 +178,34 @@ class Person(Visitor):
         tokens = self.tokens(app, **changed)
         return tokens["access_token"], tokens["refresh_token"]
 
+    def logs_in_again(self) -> None:
+        """Open another session, as after the old one ended."""
+        self.cookies = {self.cookie_name("latchkey"): sessions.open_session(Account.get(self.account.id))}
+
+    def proves_address(self) -> None:
+        """Follow the link that proves the account's address, and log in again."""
+        ticket = links.new_link(self.account.id, links.VERIFY_EMAIL, email=self.account.email)
+        assert self.submit("/verify", on=f"/verify?ticket={ticket}").status == 303
+        self.logs_in_again()
+
+    def suspended(self) -> None:
+        """Have an admin suspend the account."""
+        change.set_standing(self.account.id, tier=None, status=change.SUSPENDED, actor="acc_admin")
+
+    def leaves(self) -> None:
+        """Delete the account, on the page for that."""
+        assert self.submit("/settings/account/delete", on="/settings/account", password=PASSWORD).status == 303
+
+    def reinstated(self) -> None:
+        """Have an admin reinstate it."""
+        change.set_standing(self.account.id, tier=None, status=change.ACTIVE, actor="acc_admin")
+
 
 def someone(home: House, name: str = "Ada", **kind: Any) -> Person:
     """Return a new person, logged in."""
     account = person(name=name, **kind)
     visitor = Person(home, account=account)
-    visitor.cookies[visitor.cookie_name("latchkey")] = sessions.open_session(account)
+    visitor.logs_in_again()
     return visitor
 
 
@@ -194,4 +216,6 @@ def _given(parameters: Parameters) -> dict[str, str | Iterable[str]]:
 def as_json(home: House, path: str, body: object, **headers: str) -> Answer:
     """Send a JSON body of any form."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return home.call("POST", path, body=json.dumps(body).encode(), headers={"Content-Type": "application/json", **named})
+    return home.call(
+        "POST", path, body=json.dumps(body).encode(), headers={"Content-Type": "application/json", **named}
+    )

@@ -1,7 +1,5 @@
 """requests-oauthlib's session, and oauthlib's own client where the session offers nothing."""
 
-from collections.abc import Iterator
-
 import pytest
 import requests
 from oauthlib.oauth2 import BackendApplicationClient, DeviceClient, WebApplicationClient
@@ -14,10 +12,9 @@ pytestmark = pytest.mark.xdist_group("oauth_clients")
 
 
 @pytest.fixture(autouse=True)
-def _without_tls(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _without_tls(monkeypatch: pytest.MonkeyPatch) -> None:
     """What oauthlib's documentation names for a server on loopback."""
     monkeypatch.setenv("OAUTHLIB_INSECURE_TRANSPORT", "1")
-    yield
 
 
 @pytest.mark.parametrize("method", AT_CLIENT_METHODS)

@@ -9,7 +9,7 @@ from chalicelib.credentials import scopes
 from chalicelib.limits.usage import last_used_hours
 from chalicelib.limits.windows import counter_of
 from chalicelib.oauth import clients, consent, grants
-from chalicelib.oauth.tables import Client
+from chalicelib.oauth.tables import Client, Grant
 
 NAME = Text(most=100)
 KIND = OneOf(("confidential", "public"))
@@ -94,15 +94,18 @@ def delete(visit: Visit, client_id: str) -> Gone:
 def show_connected(visit: Visit) -> Shown:
     """List what may act for the account."""
     account = visit.person.account
-    newest = {grant.client_id: grant for grant in grants.of_account(account.id)}
-    used = last_used_hours(account.id, {counter_of(client_id) for client_id in newest})
+    given: dict[str, list[Grant]] = {}
+    for grant in grants.of_account(account.id):
+        given.setdefault(grant.client_id, []).append(grant)
+    used = last_used_hours(account.id, {counter_of(client_id) for client_id in given})
     connected = []
-    for client_id, grant in newest.items():
+    for client_id, family in given.items():
         client = clients.find(client_id)
         if client is not None:
             hour = used.get(counter_of(client_id))
-            shown = scopes.in_order(grant.scopes)
-            connected.append(Connected(client, shown, grant.created_at, None if hour is None else hour * 1000))
+            # Each device has a grant of its own: what the client may do is what any of them may.
+            shown = scopes.in_order(scope for grant in family for scope in grant.scopes)
+            connected.append(Connected(client, shown, family[-1].created_at, None if hour is None else hour * 1000))
     return Shown("connected", {"connected": connected})
 
 

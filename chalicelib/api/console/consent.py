@@ -17,13 +17,17 @@ def show_authorize(visit: Visit) -> Shown | Away:
     try:
         asking = authorize.read(parameters, visit.base_url)
     except authorize.BackToClient as refused:
+        if visit.logged_in is None and parameters.get("prompt") != "none":
+            # Whoever registers a client chooses where its errors lead: nobody is sent there straight from a link to us
+            # (RFC 9700 §4.11.2).
+            raise LogInFirst from None
         return Away(refused.location)
     visit.form_targets = (redirect_uris.origin(asking.redirect_uri),)
     if visit.logged_in is None:
         if asking.prompt == "none":
             return Away(authorize.refuse(asking, visit.base_url, "login_required", "Nobody is logged in."))
         raise LogInFirst
-    if asking.needs_consent(visit.person.account.id):
+    if asking.needs_consent(visit.person.account):
         if asking.prompt == "none":
             return Away(authorize.refuse(asking, visit.base_url, "consent_required", "The person must be asked."))
         return _consent_page(asking, parameters)
@@ -32,13 +36,12 @@ def show_authorize(visit: Visit) -> Shown | Away:
 
 def decide(visit: Visit) -> Shown | Away:
     """Take the person's decision back to the client. The request is read again: nothing of the form is trusted."""
-    parameters = _parameters(visit)
+    account = visit.person.account
     try:
-        asking = authorize.read(parameters, visit.base_url)
+        asking = authorize.read(_parameters(visit), visit.base_url)
     except authorize.BackToClient as refused:
         return Away(refused.location)
     visit.form_targets = (redirect_uris.origin(asking.redirect_uri),)
-    account = visit.person.account
     if visit.text("decision") != "allow":
         return Away(authorize.refuse(asking, visit.base_url))
     return Away(authorize.approve(asking, account.id, visit.base_url))

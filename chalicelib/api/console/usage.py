@@ -6,6 +6,7 @@ from chalicelib.credentials import find
 from chalicelib.limits import tiers
 from chalicelib.limits.usage import Hour, by_hour, under_tier
 from chalicelib.limits.windows import OTHER, counter_of
+from chalicelib.oauth import clients, grants
 from chalicelib.pages import plots
 
 DAY_S = 24 * clock.HOUR_S
@@ -58,11 +59,23 @@ def _plot(columns: list[tuple[str, Hour]]) -> dict[str, object]:
 
 
 def _by_key(account_id: str, days: list[Hour]) -> list[tuple[str, str, int]]:
-    """Return (name, hint, requests) of each key that was used, the busiest first; what has no key any more together."""
+    """Return (name, hint, requests) of each key and application that was used, the busiest first; the rest together."""
     total = sum(days, Hour())
-    known = {counter_of(key.id): key for key in find.keys_of(account_id)}
-    rows = [(key.name, key.hint, total.by_counter[name]) for name, key in known.items() if name in total.by_counter]
+    known = {counter_of(key.id): (key.name, key.hint) for key in find.keys_of(account_id)}
+    if any(name.startswith("c") for name in total.by_counter):
+        known |= _applications(account_id)
+    rows = [(*told, total.by_counter[name]) for name, told in known.items() if name in total.by_counter]
     rest = sum(count for name, count in total.by_counter.items() if name not in known)
     if rest:
         rows.append(("Other keys and applications", OTHER, rest))
     return sorted(rows, key=lambda row: -row[2])
+
+
+def _applications(account_id: str) -> dict[str, tuple[str, str]]:
+    """Return name and id of each application that is connected or the account's own, by its counter."""
+    connected = {grant.client_id for grant in grants.of_account(account_id)}
+    own = {client.client_id: client for client in clients.owned_by(account_id)}
+    found = own | {client_id: clients.find(client_id) for client_id in connected - own.keys()}
+    return {
+        counter_of(client_id): (client.name, client_id) for client_id, client in found.items() if client is not None
+    }

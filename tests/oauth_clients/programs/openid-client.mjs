@@ -38,7 +38,7 @@ const url = client.buildAuthorizationUrl(config, {
 });
 const callback = await allows(url);
 const checks = { pkceCodeVerifier, expectedState };
-await assert.rejects(client.authorizationCodeGrant(config, ofAnotherIssuer(callback), checks), /iss/);
+await assert.rejects(client.authorizationCodeGrant(config, ofAnotherIssuer(callback), checks), ({ cause }) => /iss/.test(cause.message));
 const tokens = await client.authorizationCodeGrant(config, callback, checks);
 assert.equal(tokens.scope, 'read write');
 assert.equal(tokens.expiresIn(), 3600);

@@ -1,0 +1,51 @@
+"""Every page of the console, from the app itself: one that is added is tested with the others."""
+
+from dataclasses import dataclass
+
+from app import app
+from chalicelib.accounts import links
+from chalicelib.accounts.tables import Account
+from chalicelib.api.console import frame
+from tests.house import House
+from tests.visitor import Visitor, logged_in, person
+
+
+def _all(method: str) -> list[str]:
+    return [
+        path
+        for path, entries in app.routes.items()
+        if method in entries
+        and getattr(entries[method].view_function, "rules", None)
+        and entries[method].view_function.rules.refusal is frame.plain_error_page
+    ]
+
+
+SHOWN, FORMS = _all("GET"), _all("POST")
+"""The paths that show a page, and those that take a form."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A house with someone to look at: an admin, with a key and a link on the way."""
+
+    admin: Account
+    visitor: Visitor
+    ids: dict[str, str]
+    tickets: dict[str, str]
+
+    def path(self, route: str) -> str:
+        """Return a route with the ids of what there is in it, and the ticket that it takes."""
+        filled = route.format(**self.ids)
+        return f"{filled}?ticket={self.tickets[filled]}" if filled in self.tickets else filled
+
+
+def place(home: House) -> Place:
+    """Return a place with something on every page."""
+    admin = person(name="Root", admin=True)
+    key = home.key(admin)
+    tickets = {
+        "/verify": links.new_link(admin.id, links.VERIFY_EMAIL, email=admin.email),
+        "/password": links.new_link(admin.id, links.SET_PASSWORD, email=admin.email, epoch=admin.session_epoch),
+    }
+    ids = {"key_id": key.key.id, "account_id": admin.id, "client_id": "app_00000000000000000000"}
+    return Place(admin, logged_in(home, admin), ids, tickets)

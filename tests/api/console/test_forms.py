@@ -1,0 +1,234 @@
+"""Forms: only those that a person filled in on our own page are read, and whatever they hold is answered."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as trying
+from hypothesis import strategies as st
+
+from chalicelib.core import settings, wire
+from tests.api.console.places import FORMS, SHOWN, place
+from tests.house import House
+from tests.visitor import ORIGIN, PASSWORD, Page, Visitor, logged_in, person
+
+FOREIGN = (
+    "https://evil.example.net",
+    "http://api.example.com",
+    "https://api.example.com:8443",
+    "https://api.example.com.evil.example.net",
+    "https://evil-api.example.com",
+    "https://sub.api.example.com",
+    f"{ORIGIN}/",
+    "null",
+    "",
+)
+SLOW = ("/login", "/signup", "/password", *(f"/settings/account/{deed}" for deed in ("email", "password", "delete")))
+"""What hashes a password."""
+NAMES = (
+    *("csrf", "email", "name", "password", "new_password", "next", "ticket", "scopes", "expiry", "grace", "tier"),
+    *("reason", "client_id", "redirect_uris", "decision", "user_code", "find", "done"),
+)
+
+
+def everything() -> str:
+    """Return all that is stored, but for the counters and the moment a session was last seen."""
+    chosen = settings.current()
+    names = [name for name in wire.call("ListTables", {})["TableNames"] if name != chosen.table("windows")]
+    items: dict[str, Any] = {name: wire.call("Scan", {"TableName": name})["Items"] for name in names}
+    for item in items[chosen.table("sessions")]:
+        del item["seen_at"]
+    return json.dumps(items, sort_keys=True)
+
+
+def token(visitor: Visitor, on: str) -> str:
+    """Return the token of the forms on a page."""
+    return dict(visitor.open(on).read.forms[0].fields)["csrf"]
+
+
+@pytest.mark.parametrize(
+    "forge",
+    [
+        lambda visitor, other: {},
+        lambda visitor, other: {"csrf": ""},
+        lambda visitor, other: {"csrf": "0" * 32},
+        lambda visitor, other: {"csrf": token(visitor, "/settings/account").upper()},
+        lambda visitor, other: {"csrf": token(other, "/settings/account")},
+        lambda visitor, other: {"csrf": token(Visitor(visitor.home), "/login")},
+        lambda visitor, other: {"csrf": [token(visitor, "/settings/account"), "0" * 32]},
+    ],
+    ids=["missing", "empty", "wrong", "other_case", "another_browsers", "of_a_stranger", "overwritten"],
+)
+def test_form_without_this_browsers_token_is_refused(
+    home: House, forge: Callable[[Visitor, Visitor], dict[str, Any]]
+) -> None:
+    """With everything right but the token, no account is deleted and no key revoked."""
+    somewhere = place(home)
+    fields = forge(somewhere.visitor, logged_in(home, person(name="Eve")))
+    before = everything()
+    for route in ("/settings/account/delete", "/settings/keys/{key_id}/revoke"):
+        page = somewhere.visitor.send(somewhere.path(route), {"password": PASSWORD} | fields)
+        assert (page.status, page.heading) == (403, "That didn't work"), route
+    assert everything() == before
+
+
+@pytest.mark.parametrize("origin", FOREIGN)
+def test_form_from_another_origin_is_refused(home: House, origin: str) -> None:
+    """With everything right but where it was sent from, a form changes nothing."""
+    somewhere = place(home)
+    before = everything()
+    fields = {"csrf": token(somewhere.visitor, "/settings/account"), "password": PASSWORD}
+    assert somewhere.visitor.send("/settings/account/delete", fields, origin=origin).status == 403
+    assert everything() == before
+
+
+def test_no_form_is_read_without_token_or_origin(home: House) -> None:
+    """Every form there is: with no token, from another site, and from nowhere it changes nothing."""
+    somewhere = place(home)
+    fields = {"password": PASSWORD, "reason": "because"}
+    signed = fields | {"csrf": token(somewhere.visitor, "/settings/account")}
+    before = everything()
+    for route in FORMS:
+        home.clock.forward(1)
+        target = somewhere.path(route)
+        assert somewhere.visitor.send(target, fields).status == 403, route
+        assert somewhere.visitor.send(target, signed, origin=FOREIGN[0]).status == 403, route
+        assert somewhere.visitor.send(target, signed, origin=None).status == 403, route
+    assert everything() == before
+
+
+def test_form_sent_by_get_changes_nothing(home: House) -> None:
+    """A link or an image can't send a form: what changes something takes POST only."""
+    somewhere = place(home)
+    fields = f"csrf={token(somewhere.visitor, '/settings/account')}&password={PASSWORD}&reason=because&name=Eve"
+    before = everything()
+    for route in FORMS:
+        home.clock.forward(1)
+        answer = home.call("GET", f"{somewhere.path(route).partition('?')[0]}?{fields}")
+        assert answer.status in (200, 303, 404, 410, 400), route
+    assert everything() == before
+
+
+def test_token_dies_with_its_session(home: House) -> None:
+    """After logging in anew, a form that was open before is out of date."""
+    account = person()
+    visitor = Visitor(home)
+    before = token(visitor, "/login")
+    visitor.log_in(account.email)
+    assert token(visitor, "/settings/account") != before
+    assert visitor.send("/settings/account/name", {"csrf": before, "name": "Eve"}).status == 403
+
+
+@pytest.mark.parametrize("kind", ["application/json", "text/plain", "multipart/form-data; boundary=x", ""])
+def test_form_in_another_form_is_not_read(home: House, kind: str) -> None:
+    """What a script of another site may send without asking leave, plain text or multipart, is no form here."""
+    visitor = logged_in(home, person())
+    cookie = f"__Host-latchkey={visitor.session}"
+    headers = {"Cookie": cookie, "Origin": ORIGIN} | ({"Content-Type": kind} if kind else {})
+    body = f"csrf={token(visitor, '/settings/account')}&name=Eve".encode()
+    answer = home.gateway.handle("POST", "/settings/account/name", headers.items(), body)
+    assert answer.status == 415
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"name=%ff%fe",
+        b"name=%ed%a0%80",
+        b"name=" + b"x" * 1_000_000,
+        b"&".join(b"f%d=1" % number for number in range(10_000)),
+        b"&".join(b"f=1" for _ in range(101)),
+        b"=&=&&;&%&%zz",
+        b"\x00",
+        b"{}",
+    ],
+    ids=["no_utf8", "surrogate", "one_mb", "10000_fields", "101_fields", "punctuation", "nul", "json"],
+)
+def test_rubbish_is_refused_in_words(home: House, body: bytes) -> None:
+    """Whatever comes as a form, the answer is a page that says what happened."""
+    visitor = logged_in(home, person())
+    csrf = token(visitor, "/settings/account").encode()
+    page = visitor.send("/settings/account/name", {}, body=body + b"&csrf=" + csrf)
+    assert page.status in (400, 403)
+    assert page.problem or page.heading == "That didn't work"
+
+
+def test_form_of_64_kb_is_read(home: House) -> None:
+    """What a person can type is read, and its fault is named beside the field."""
+    visitor = logged_in(home, person())
+    page = visitor.submit("/settings/account/name", on="/settings/account", name="x" * 60_000)
+    assert (page.status, page.problem) == (400, "The name must be a text of 1 to 100 characters on one line.")
+
+
+def assert_answered(page: Page) -> None:
+    """Check that a page was answered, and not by accident."""
+    assert page.status < 500, (page.target, page.status, page.text)
+
+
+_values = st.one_of(
+    st.text(max_size=40),
+    st.sampled_from(
+        [
+            "",
+            "read",
+            "admin",
+            "never",
+            "at once",
+            "free",
+            "00000000",
+            "/settings",
+            "//evil.example.net",
+            "a@example.com",
+            "-1",
+        ]
+    ),
+)
+_fields = st.dictionaries(st.sampled_from(NAMES), st.one_of(_values, st.lists(_values, max_size=3)), max_size=8)
+
+
+@pytest.mark.parametrize("route", FORMS)
+def test_any_form_is_answered(home: House, route: str) -> None:
+    """Whatever is filled in, known words and none, a form is answered without a fault."""
+    somewhere = place(home)
+    target = somewhere.path(route).partition("?")[0]
+    inside = dict(somewhere.visitor.cookies)
+    csrf = token(somewhere.visitor, "/settings/account")
+
+    @trying(max_examples=3 if route in SLOW else 12, deadline=None)
+    @given(fields=_fields, with_ticket=st.booleans())
+    def attempt(fields: dict[str, Any], with_ticket: bool) -> None:
+        home.clock.forward(1)
+        somewhere.visitor.cookies = dict(inside)
+        ticket = {"ticket": somewhere.tickets.get(target, "")} if with_ticket else {}
+        text = {name: _writable(value) for name, value in (fields | ticket | {"csrf": csrf}).items()}
+        assert_answered(somewhere.visitor.send(target, text))
+
+    attempt()
+
+
+@trying(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    route=st.sampled_from(SHOWN),
+    inside=st.booleans(),
+    query=st.dictionaries(st.sampled_from((*NAMES, "limit", "é")), _values, max_size=5),
+    last=st.text(alphabet=st.characters(codec="utf-8", exclude_characters="/?#%"), min_size=1, max_size=30),
+)
+def test_any_query_and_path_is_answered(
+    home: House, route: str, inside: bool, query: dict[str, str], last: str
+) -> None:
+    """Whatever stands in the address, the page is answered without a fault."""
+    from urllib.parse import quote, urlencode
+
+    home.clock.forward(1)
+    path = route.format(key_id=quote(last), account_id=quote(last), client_id=quote(last))
+    visitor = logged_in(home, person(admin=True)) if inside else Visitor(home)
+    assert_answered(visitor.open(f"{path}?{urlencode({name: _writable(value) for name, value in query.items()})}"))
+
+
+def _writable(value: Any) -> Any:
+    """Return text that can stand in a body at all: a browser sends no half of a surrogate pair."""
+    if isinstance(value, list):
+        return [_writable(one) for one in value]
+    return value.encode("utf-8", "replace").decode()

@@ -1,0 +1,256 @@
+"""Settings > API Keys: generate, see, rename, narrow, rotate, revoke, as a person does it."""
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from chalicelib.core import settings
+from chalicelib.credentials import find
+from chalicelib.limits import tiers
+from tests.house import House, refusal
+from tests.visitor import Page, Visitor, logged_in, person
+
+NEW = "/settings/keys/new"
+
+
+def secret_on(page: Page) -> str:
+    """Return the one secret that a page shows."""
+    (secret,) = page.secrets
+    return secret
+
+
+def states(visitor: Visitor) -> list[tuple[str, str]]:
+    """Return the keys of the list from top to bottom: the first word of the name and the state."""
+    rows = visitor.open("/settings/keys").rows
+    return [(row[0].split()[0], row[-1]) for row in rows if row[-1] != "State"]
+
+
+def test_person_generates_a_key_and_uses_it(home: House) -> None:
+    """The page shows the secret once; the key does what was chosen, and appears in the list by its hint."""
+    visitor = logged_in(home, person())
+    made = visitor.submit(NEW, name="Nightly export", scopes=["read", "write"], expiry="30 days")
+    assert (made.status, made.heading) == (200, "Your new key")
+    secret = secret_on(made)
+    key = home.call("GET", "/v1/users/me", secret)
+    assert key.status == 200
+    assert refusal(home.call("GET", "/v1/keys", secret)) == (403, "insufficient_scope")
+    row = visitor.open("/settings/keys").rows[1]
+    assert row == [
+        f"Nightly export lk_test_…{secret[-4:]}",
+        "read write",
+        "2021-12-20",
+        "2022-01-19",
+        "this hour",
+        "Live",
+    ]
+    assert secret not in visitor.open("/settings/keys").html
+
+
+@pytest.mark.parametrize(("expiry", "shown"), [("never", "never"), ("7 days", "2021-12-27"), ("1 year", "2022-12-20")])
+def test_expiry_is_what_was_chosen(home: House, expiry: str, shown: str) -> None:
+    """Each choice means what it says."""
+    visitor = logged_in(home, person())
+    visitor.submit(NEW, name="CI", expiry=expiry)
+    assert visitor.open("/settings/keys").rows[1][3] == shown
+
+
+def test_form_sent_again_makes_no_second_key(home: House) -> None:
+    """A reload of the answer says that the form was used, shows no secret, and a new form works."""
+    account = person()
+    visitor = logged_in(home, account)
+    form = visitor.filled(visitor.open(NEW), NEW, {"name": "CI"})
+    assert visitor.send(NEW, form).status == 200
+    again = visitor.send(NEW, form)
+    assert (again.status, again.problem) == (409, "This form was used already. Its key is in the list.")
+    assert again.secrets == []
+    assert len(list(find.keys_of(account.id))) == 1
+    assert visitor.send(NEW, visitor.filled(again, NEW, {"name": "CI"})).status == 200
+    assert len(list(find.keys_of(account.id))) == 2
+
+
+def test_form_of_one_account_spends_none_of_another(home: House) -> None:
+    """A ticket that someone else has seen is still good for the account it was made for."""
+    one, other = logged_in(home, person()), logged_in(home, person(name="Eve"))
+    ticket = one.open(NEW).value(NEW, "ticket")
+    assert other.submit(NEW, name="Theirs", ticket=ticket).status == 200
+    assert one.submit(NEW, name="Ours", ticket=ticket).status == 200
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        ({"name": " "}, "The name must be a text of 1 to 64 characters on one line."),
+        ({"name": "x" * 65}, "The name must be a text of 1 to 64 characters on one line."),
+        ({"name": "a\nb"}, "The name must be a text of 1 to 64 characters on one line."),
+        ({"scopes": []}, "The scopes must be a list of one or more different words of read, write, keys, admin."),
+        (
+            {"scopes": ["read", "fly"]},
+            "The scopes must be a list of one or more different words of read, write, keys, admin.",
+        ),
+        (
+            {"scopes": ["read", "read"]},
+            "The scopes must be a list of one or more different words of read, write, keys, admin.",
+        ),
+        ({"scopes": ["read", "admin"]}, "scopes may hold only what your own credential has; admin is not among it."),
+        ({"expiry": "1000 years"}, "The expiry must be one of never, 7 days, 30 days, 90 days, 1 year."),
+        ({"expiry": ""}, "The expiry must be one of never, 7 days, 30 days, 90 days, 1 year."),
+    ],
+)
+def test_form_with_a_fault_is_shown_again_as_it_was(home: House, fields: dict[str, str], problem: str) -> None:
+    """What was typed stands there still; no key was made, and the form's ticket is new."""
+    account = person()
+    visitor = logged_in(home, account)
+    page = visitor.submit(NEW, **({"name": "CI", "scopes": ["write"], "expiry": "7 days"} | fields))
+    assert (page.status, page.problem) == (400, problem)
+    assert page.value(NEW, "name") == fields.get("name", "CI")
+    if "scopes" not in fields:
+        assert page.value(NEW, "scopes") == "write"
+    assert list(find.keys_of(account.id)) == []
+
+
+def test_scopes_of_admins_are_offered_to_admins_only(home: House) -> None:
+    """Nobody is offered what they would be refused."""
+    assert "admin" not in re.findall(r'value="(\w+)"', logged_in(home, person()).open(NEW).html)
+    admin = logged_in(home, person(admin=True))
+    assert "admin" in re.findall(r'value="(\w+)"', admin.open(NEW).html)
+    assert admin.submit(NEW, name="Ops", scopes=["admin"]).status == 200
+
+
+def test_twenty_first_key_is_refused_in_words(home: House) -> None:
+    """The page says what to do about it."""
+    account = person()
+    for _ in range(20):
+        home.key(account)
+    page = logged_in(home, account).submit(NEW, name="One more")
+    assert (page.status, "at most 20 live keys" in page.problem) == (409, True)
+
+
+def test_key_is_renamed(home: House) -> None:
+    """Under its page, with a confirmation; a bad name changes nothing."""
+    account = person()
+    visitor = logged_in(home, account)
+    path = f"/settings/keys/{home.key(account).key.id}"
+    page = visitor.submit(f"{path}/rename", on=path, name="Web shop")
+    assert page.location == f"{path}?done=renamed"
+    shown = visitor.follow(page)
+    assert (shown.heading, shown.notice) == ("Web shop", "The name is changed.")
+    bad = visitor.submit(f"{path}/rename", on=path, name="")
+    assert (bad.status, bad.heading) == (400, "Web shop")
+
+
+def test_key_is_narrowed_and_never_widened(home: House) -> None:
+    """From the next request on it may do less; what was taken can't be given back."""
+    account = person()
+    visitor = logged_in(home, account)
+    key = home.key(account, "read", "write")
+    path = f"/settings/keys/{key.key.id}"
+    assert home.call("PATCH", "/v1/users/me", key.secret, json_body={"name": "Ada"}).status == 200
+    page = visitor.submit(f"{path}/narrow", on=path, scopes=["read"])
+    assert visitor.follow(page).notice == "The scopes are narrowed, from the next request on."
+    assert refusal(home.call("PATCH", "/v1/users/me", key.secret, json_body={"name": "Ada"})) == (
+        403,
+        "insufficient_scope",
+    )
+    csrf = visitor.open(path).value(f"{path}/rename", "csrf")
+    widened = visitor.send(f"{path}/narrow", {"csrf": csrf, "scopes": ["read", "write"]})
+    assert (widened.status, "can only be narrowed" in widened.problem) == (400, True)
+
+
+def test_key_is_rotated_with_the_grace_that_was_chosen(home: House) -> None:
+    """The new secret is shown once; the old key works until the moment the page names, and was last used then."""
+    account = person()
+    visitor = logged_in(home, account)
+    key = home.key(account)
+    home.call("GET", "/v1/users/me", key.secret)
+    path = f"/settings/keys/{key.key.id}"
+    made = visitor.submit(f"{path}/rotate", on=path, grace="in 1 hour")
+    assert (made.status, made.heading) == (200, "Your new key")
+    assert "2021-12-20 11:00 UTC" in made.text
+    assert "this hour" in made.text
+    assert states(visitor) == [("Test", "Live"), ("Test", "Rotated out")]
+    assert home.call("GET", "/v1/users/me", secret_on(made)).status == 200
+    assert home.call("GET", "/v1/users/me", key.secret).status == 200
+    home.clock.forward(3_600)
+    assert refusal(home.call("GET", "/v1/users/me", key.secret)) == (401, "token_expired")
+    assert states(visitor) == [("Test", "Live"), ("Test", "Expired")]
+
+
+def test_rotation_sent_again_makes_no_second_key(home: House) -> None:
+    """A reload says that the key was rotated already."""
+    account = person()
+    visitor = logged_in(home, account)
+    path = f"/settings/keys/{home.key(account).key.id}"
+    form = visitor.filled(visitor.open(path), f"{path}/rotate", {"grace": "at once"})
+    assert visitor.send(f"{path}/rotate", form).status == 200
+    again = visitor.send(f"{path}/rotate", form)
+    assert again.status == 409
+    assert len(list(find.keys_of(account.id))) == 2
+    assert visitor.send(f"{path}/rotate", form | {"grace": "in 100 years"}).status == 400
+
+
+def test_key_is_revoked_after_a_question(home: House) -> None:
+    """The page asks first; then the key stops at the next request and stands below as revoked."""
+    account = person()
+    visitor = logged_in(home, account)
+    key, other = home.key(account), home.key(account)
+    assert home.call("GET", "/v1/users/me", key.secret).status == 200
+    path = f"/settings/keys/{key.key.id}"
+    assert f"{path}/revoke" in visitor.open(path).urls
+    page = visitor.follow(visitor.submit(f"{path}/revoke"))
+    assert (page.target, page.notice) == (
+        "/settings/keys?done=revoked",
+        "The key is revoked. It stops working with the next request.",
+    )
+    assert refusal(home.call("GET", "/v1/users/me", key.secret)) == (401, "invalid_api_key")
+    assert home.call("GET", "/v1/users/me", other.secret).status == 200
+    assert states(visitor) == [("Test", "Live"), ("Test", "Revoked")]
+    assert not [form for form in visitor.open(path).read.forms if "settings/keys" in form.action]
+
+
+def test_keys_are_listed_newest_first_and_ended_ones_below(home: House) -> None:
+    """What works stands on top."""
+    account = person()
+    visitor = logged_in(home, account)
+    for name, expiry in (("First", "7 days"), ("Second", "never"), ("Third", "90 days")):
+        visitor.submit(NEW, name=name, expiry=expiry)
+        home.clock.forward(60)
+    home.clock.forward(8 * 86_400)
+    assert states(logged_in(home, account)) == [("Third", "Live"), ("Second", "Live"), ("First", "Expired")]
+
+
+def test_last_use_is_shown_in_words(home: House) -> None:
+    """Never, this hour, hours ago, days ago."""
+    account = person()
+    key = home.key(account)
+    shown = []
+    for forward_s in (0, 0, 3_600 * 5, 86_400 * 3):
+        home.clock.forward(forward_s)
+        shown.append(logged_in(home, account).open("/settings/keys").rows[1][4])
+        if len(shown) == 1:
+            home.call("GET", "/v1/users/me", key.secret)
+    assert shown == ["never", "this hour", "5 hours ago", "3 days ago"]
+
+
+@pytest.mark.parametrize("configured", [True, False])
+def test_unproven_address_generates_no_key_where_mail_is_sent(home: House, configured: bool) -> None:
+    """By page and by API alike; where no mail leaves, nobody could prove anything, so nobody has to."""
+    account = person(verified=False)
+    key = home.key(account)
+    visitor = logged_in(home, account)
+    form = visitor.filled(visitor.open(NEW), NEW, {"name": "CI"})
+    with settings.in_use(replace(settings.current(), mail_from="keys@example.com" if configured else "")):
+        shown, sent = visitor.open(NEW), visitor.send(NEW, form)
+        made = home.call("POST", "/v1/keys", key.secret, json_body={"name": "CI", "scopes": ["read"]})
+        assert ("Confirm your email address" in visitor.open("/settings/keys").text) is configured
+        assert [shown.status, sent.status, made.status] == ([409, 409, 409] if configured else [200, 200, 201])
+        if configured:
+            assert made.json()["message"] == "Confirm your email address first: we have sent you a link."
+            assert home.call("POST", f"/v1/keys/{key.key.id}/rotate", key.secret).status == 201
+
+
+def test_key_made_here_is_no_stronger_than_its_account(home: House) -> None:
+    """The tier is the account's, whichever of its keys asks."""
+    visitor = logged_in(home, person(tier=tiers.PRO))
+    secret = secret_on(visitor.submit(NEW, name="CI"))
+    assert home.call("GET", "/v1/limits", secret).json()["tier"] == "pro"

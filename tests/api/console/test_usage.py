@@ -1,0 +1,154 @@
+"""Settings > Usage: the numbers are those of the counters, to the hour, the day and the key."""
+
+import re
+
+import pytest
+
+from chalicelib.accounts import change
+from chalicelib.accounts.tables import Account
+from chalicelib.core import telemetry
+from chalicelib.credentials.issue import Issued
+from chalicelib.limits import tiers
+from chalicelib.limits.windows import counter_of
+from tests.house import House
+from tests.visitor import Page, logged_in, person
+
+Numbers = dict[str, tuple[int, int]]
+
+
+def columns(page: Page) -> tuple[Numbers, Numbers]:
+    """Return the tables under the two plots: (admitted, refused) by hour, and by day."""
+    rows = [row for row in page.rows if len(row) == 3 and re.fullmatch(r"\d\d:\d\d UTC|\d{4}-\d\d-\d\d", row[0])]
+    numbers = {row[0]: (int(row[1].replace(",", "")), int(row[2].replace(",", ""))) for row in rows}
+    hours = {label: pair for label, pair in numbers.items() if "UTC" in label}
+    return hours, {label: pair for label, pair in numbers.items() if "UTC" not in label}
+
+
+def busy(numbers: Numbers) -> Numbers:
+    """Return the columns in which something happened."""
+    return {label: pair for label, pair in numbers.items() if pair != (0, 0)}
+
+
+def by_key(page: Page) -> dict[str, int]:
+    """Return the requests of each key, by the end of its hint or, for the rest, its name."""
+    rows = page.rows[[row[0] for row in page.rows].index("Name") + 1 :]
+    return {row[0].split()[-1][-4:]: int(row[1].replace(",", "")) for row in rows}
+
+
+def use(
+    home: House, account: Account, key: Issued, used: int, *, refused: int = 0, tier: tiers.Tier = tiers.FREE
+) -> None:
+    """Count so many requests of a key in this hour."""
+    home.counted(account.id, tier, used=used, refused=refused, **{counter_of(key.key.id): used})
+
+
+def test_requests_show_up_at_once(home: House) -> None:
+    """Three requests and a refused one, seen a second later: this hour against the quota, by hour, day and key."""
+    account = person()
+    one, other = home.key(account), home.key(account)
+    for key in (one, one, other):
+        home.call("GET", "/v1/users/me", key.secret)
+    home.counted(account.id, tiers.FREE, burst=50)
+    home.call("GET", "/v1/users/me", one.secret)
+    home.clock.forward(1)
+    home.call("GET", "/v1/users/me", one.secret)
+    page = logged_in(home, account).open("/settings/usage")
+    assert "4 of 1,000" in page.text
+    assert "50 a second" in page.text
+    hours, days = columns(page)
+    assert (busy(hours), busy(days)) == ({"10:00 UTC": (4, 1)}, {"2021-12-20": (4, 1)})
+    assert by_key(page) == {one.secret[-4:]: 3, other.secret[-4:]: 1}
+
+
+def test_hours_and_days_are_told_apart(home: House) -> None:
+    """The last 24 hours by hour and the last 30 days by day, in UTC; what is older than that is in neither."""
+    account = person()
+    key = home.key(account)
+    begun_ms = home.clock.now_ms
+    for hours_ago, used in ((30 * 24, 64), (29 * 24, 32), (24, 16), (23, 8), (11, 4), (1, 2), (0, 1)):
+        home.clock.now_ms = begun_ms + (30 * 24 - hours_ago) * 3_600_000
+        use(home, account, key, used, refused=used)
+    assert home.clock.now_ms == begun_ms + 30 * 86_400_000
+    page = logged_in(home, account).open("/settings/usage")
+    hours, days = columns(page)
+    assert (len(hours), len(days)) == (24, 30)
+    assert busy(hours) == {"10:00 UTC": (1, 1), "09:00 UTC": (2, 2), "23:00 UTC": (4, 4), "11:00 UTC": (8, 8)}
+    assert busy(days) == {"2022-01-19": (3, 3), "2022-01-18": (28, 28), "2021-12-21": (32, 32)}
+    assert by_key(page) == {key.secret[-4:]: 63}
+    assert "15 admitted" in page.text
+    assert "63 admitted" in page.text
+
+
+def test_use_across_a_tier_change_is_whole_and_this_hour_begins_anew(home: House) -> None:
+    """Nothing is lost of the hour; what is shown against the new quota is what the next answer's headers will say."""
+    account = person()
+    key = home.key(account)
+    use(home, account, key, 900, refused=5)
+    change.set_standing(account.id, tier=tiers.PRO, status=None, actor="operator")
+    answer = home.call("GET", "/v1/limits", key.secret)
+    assert answer.json()["quota"]["remaining"] == 9_999
+    page = logged_in(home, account).open("/settings/usage")
+    assert "1 of 10,000" in page.text
+    hours, days = columns(page)
+    assert (busy(hours), busy(days)) == ({"10:00 UTC": (901, 5)}, {"2021-12-20": (901, 5)})
+    assert by_key(page) == {key.secret[-4:]: 901}
+
+
+def test_enterprise_has_no_quota_to_show(home: House) -> None:
+    """Its burst is its limit."""
+    account = person(tier=tiers.ENTERPRISE)
+    use(home, account, home.key(account), 123_456, tier=tiers.ENTERPRISE)
+    page = logged_in(home, account).open("/settings/usage")
+    assert "123,456 no quota" in page.text
+    assert "1,000 a second" in page.text
+
+
+def test_keys_that_are_gone_are_counted_together(home: House) -> None:
+    """The busiest stands first, and what has no key any more is not lost."""
+    account = person()
+    key = home.key(account)
+    home.counted(account.id, tiers.FREE, used=60, kGONEAAA=20, cGONEBBB=10, **{counter_of(key.key.id): 30})
+    page = logged_in(home, account).open("/settings/usage")
+    assert list(by_key(page).items()) == [(key.secret[-4:], 30), ("ther", 30)]
+    assert "Other keys and applications" in page.text
+
+
+def test_nothing_used_says_what_to_do(home: House) -> None:
+    """A new account is shown the way, not an empty plot."""
+    page = logged_in(home, person()).open("/settings/usage")
+    assert "No requests in the last 30 days" in page.text
+    assert "0 of 1,000" in page.text
+    assert "/settings/keys" in page.urls
+
+
+def test_someone_elses_use_is_not_shown(home: House) -> None:
+    """Each account sees its own."""
+    other = person(name="Eve")
+    use(home, other, home.key(other), 500)
+    assert "500" not in logged_in(home, person()).open("/settings/usage").text
+
+
+def test_use_costs_a_handful_of_reads(home: House) -> None:
+    """A month is one Query a tier, one more is this hour; nothing is written but the count of the page."""
+    account = person()
+    use(home, account, home.key(account), 5)
+    visitor = logged_in(home, account)
+    with telemetry.calls_watched() as calls:
+        visitor.open("/settings/usage")
+    assert sorted(calls.made) == [
+        ("GetItem", "latchkey-test-accounts"),
+        ("GetItem", "latchkey-test-sessions"),
+        ("Query", "latchkey-test-credentials"),
+        *[("Query", "latchkey-test-windows")] * 4,
+        ("UpdateItem", "latchkey-test-windows"),
+    ]
+
+
+@pytest.mark.parametrize("used", [1, 999, 1_000, 5_000])
+def test_plot_says_its_numbers_to_those_who_cant_see_it(home: House, used: int) -> None:
+    """The picture is named by its sums, each bar by its own, and the table has them all."""
+    account = person()
+    use(home, account, home.key(account), used, refused=7)
+    page = logged_in(home, account).open("/settings/usage")
+    assert f'aria-label="Last 24 hours: {used:,} admitted, 7 refused.' in page.html
+    assert f"<title>10:00 UTC: {used:,} admitted, 7 refused</title>" in page.html

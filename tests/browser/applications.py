@@ -1,0 +1,80 @@
+"""OAuth applications for a browser to meet: registered on the console's page, or by themselves."""
+
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+import requests
+from playwright.sync_api import Page, expect
+
+from tests.browser.console import Console
+
+REDIRECT_URI = "http://127.0.0.1:9/back"
+"""Where nobody listens: it isn't asked."""
+CHALLENGE = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
+"""RFC 7636, appendix B."""
+
+
+def register(page: Page, console: Console, name: str, redirect_uri: str = REDIRECT_URI) -> str:
+    """Register a confidential application for whoever is logged in, end on the page with its secret; return its id."""
+    page.goto(f"{console.url}/settings/applications/new")
+    page.get_by_role("textbox", name="Name").fill(name)
+    page.get_by_label("Redirect URIs").fill(redirect_uri)
+    page.get_by_role("checkbox", name="Write").check()
+    page.get_by_role("button", name="Register").click()
+    expect(page.get_by_role("status").first).to_contain_text("Copy the secret now.")
+    return page.get_by_label("Client id").input_value()
+
+
+def register_itself(console: Console, name: str) -> str:
+    """Register a public application as a program does by itself (RFC 7591); return its id."""
+    asked = {
+        "client_name": name,
+        "redirect_uris": [REDIRECT_URI],
+        "token_endpoint_auth_method": "none",
+        "grant_types": ["authorization_code", "urn:ietf:params:oauth:grant-type:device_code"],
+    }
+    answer = requests.post(f"{console.url}/oauth/register", json=asked, timeout=10)
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["client_id"])
+
+
+def authorize_url(console: Console, client_id: str, scope: str, redirect_uri: str = REDIRECT_URI) -> str:
+    """Return where an application sends people to be asked."""
+    query = {
+        "response_type": "code",
+        "client_id": client_id,
+        "redirect_uri": redirect_uri,
+        "scope": scope,
+        "state": "af0ifjsldkj",
+        "code_challenge": CHALLENGE,
+        "code_challenge_method": "S256",
+    }
+    return f"{console.url}/oauth/authorize?{urlencode(query)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A device of a public application, waiting to be allowed (RFC 8628)."""
+
+    client_id: str
+    user_code: str
+    device_code: str
+
+    def token(self, console: Console) -> str:
+        """Return the access token that it gets once it is allowed."""
+        asked = {
+            "grant_type": "urn:ietf:params:oauth:grant-type:device_code",
+            "client_id": self.client_id,
+            "device_code": self.device_code,
+        }
+        answer = requests.post(f"{console.url}/oauth/token", data=asked, timeout=10)
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["access_token"])
+
+
+def device(console: Console, client_id: str) -> Device:
+    """Return a device that shows a code."""
+    answer = requests.post(f"{console.url}/oauth/device_authorization", data={"client_id": client_id}, timeout=10)
+    assert answer.status_code == 200, answer.text
+    shown = answer.json()
+    return Device(client_id, shown["user_code"], shown["device_code"])

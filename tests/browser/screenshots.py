@@ -1,0 +1,53 @@
+"""`make screenshots`: two pages of the console, with a month of demo data, as the README shows them."""
+
+import sys
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+from infra.engine import EngineError
+from tests.browser import chromium
+from tests.browser.console import served
+from tests.browser.visitors import set_session
+
+FOLDER = Path(__file__).parents[2] / "docs" / "images"
+SHOTS = {"api-keys": ("/settings/keys", 625), "usage": ("/settings/usage", 1075)}
+"""The path of each, and how many pixels of it are shown."""
+WIDTH, SCALE = 1280, 1.5
+BYTES_MAX = 200_000
+
+
+def main() -> int:
+    """Write the images; return 1 with one sentence on standard error when it can't be done."""
+    try:
+        _take()
+    except (chromium.NoChromium, EngineError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _take() -> None:
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    executable = chromium.path()
+    with tempfile.TemporaryDirectory() as folder, served(Path(folder)) as console, sync_playwright() as playwright:
+        ada = console.person("Ada Lovelace", email="ada@example.com", tier="pro")
+        console.demo(ada)
+        browser = playwright.chromium.launch(executable_path=executable, args=[*chromium.ARGUMENTS])
+        for name, (path, height) in SHOTS.items():
+            context = browser.new_context(
+                base_url=console.url, viewport={"width": WIDTH, "height": height}, device_scale_factor=SCALE
+            )
+            set_session(context, console, console.session(ada))
+            page = context.new_page()
+            page.goto(path)
+            file = FOLDER / f"{name}.png"
+            page.screenshot(path=file)
+            print(f"{file.relative_to(Path.cwd())}  {file.stat().st_size / 1000:.0f} KB")
+            assert file.stat().st_size < BYTES_MAX, f"{name} is too big for a README."
+        browser.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

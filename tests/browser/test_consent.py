@@ -1,0 +1,135 @@
+"""People decide about applications: asked, they allow or deny, are led back, and can take it back."""
+
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import requests
+from playwright.sync_api import Page, expect
+
+from tests.browser import applications
+from tests.browser.console import Console, Person
+from tests.browser.visitors import Visitors, log_in
+
+pytestmark = pytest.mark.xdist_group("browser")
+
+THEIRS = "https://ledger.example"
+"""The application's own site."""
+
+
+@pytest.fixture
+def person(console: Console) -> Person:
+    """Someone who is asked."""
+    return console.person("Ada")
+
+
+@pytest.fixture
+def asked_at(visitors: Visitors, console: Console) -> str:
+    """The page to which an application of someone else's sends people."""
+    back = f"{THEIRS}/back"
+    client_id = applications.register(visitors.member(console.person("Grace")), console, "Ledger sync", back)
+    return applications.authorize_url(console, client_id, "read write", back)
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+def test_person_logs_in_allows_and_is_led_back(
+    javascript: bool, visitors: Visitors, person: Person, asked_at: str
+) -> None:
+    """From the application to the log-in, the question, and back with a code; the second time without the question."""
+    page = _led_back_by(visitors.guest(javascript=javascript), visitors)
+    page.goto(asked_at)
+    log_in(page, person.email)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Allow “Ledger sync”?")
+    expect(page.get_by_role("main").get_by_role("list")).to_contain_text("Change your own name")
+    page.get_by_role("button", name="Allow").click()
+    assert "code" in _answer(page)
+
+    elsewhere = _led_back_by(visitors.guest(javascript=javascript), visitors)
+    elsewhere.goto(asked_at)
+    log_in(elsewhere, person.email)
+    assert "code" in _answer(elsewhere)
+
+
+def test_person_denies(visitors: Visitors, person: Person, asked_at: str) -> None:
+    """A no is taken back to the application, and nothing is connected."""
+    page = _led_back_by(visitors.member(person), visitors)
+    page.goto(asked_at)
+    page.get_by_role("button", name="Deny").click()
+    assert _answer(page)["error"] == ["access_denied"]
+    page.goto(f"{visitors.console.url}/settings/connected")
+    expect(page.get_by_role("heading", name="Nothing is connected")).to_be_visible()
+
+
+def test_person_takes_it_back(visitors: Visitors, console: Console, person: Person) -> None:
+    """A device that was allowed is listed, and its token stops when it is disconnected."""
+    client_id = applications.register_itself(console, "Television")
+    device = applications.device(console, client_id)
+    page = visitors.member(person)
+    page.goto("/device")
+    page.get_by_label("Code").fill(device.user_code)
+    page.get_by_role("button", name="Go on").click()
+    expect(page.get_by_text("nobody has checked its name")).to_be_visible()
+    page.get_by_role("button", name="Allow").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Device connected")
+    token = device.token(console)
+    assert _status(console, token) == 200
+
+    page.get_by_role("link", name="Connected apps").click()
+    row = page.get_by_role("row").filter(has_text="Television")
+    expect(row).to_contain_text("this hour")
+    row.get_by_role("button", name="Disconnect Television").click()
+    expect(page.get_by_role("status")).to_contain_text("The application is disconnected.")
+    assert _status(console, token) == 401
+
+
+def test_wrong_code_says_so_and_keeps_it(visitors: Visitors, person: Person) -> None:
+    """A code that no device shows is refused in one sentence, beside the field."""
+    page = visitors.member(person)
+    page.goto("/device?user_code=BCDF-GHJK")
+    expect(page.get_by_role("alert")).to_be_visible()
+    expect(page.get_by_label("Code")).to_have_value("BCDF-GHJK")
+
+
+def test_application_is_changed_gets_another_secret_and_goes(
+    visitors: Visitors, console: Console, person: Person
+) -> None:
+    """Each action on one's own application is confirmed; its new secret is shown once and copied."""
+    page = visitors.member(person)
+    applications.register(page, console, "Ledger sync")
+    first = page.get_by_label("Client secret").input_value()
+    page.get_by_role("link", name="I have stored it").click()
+    assert first not in page.content()
+    page.get_by_role("textbox", name="Name").fill("Ledger")
+    page.get_by_role("button", name="Change").click()
+    expect(page.get_by_role("status")).to_have_text("The application is changed.")
+    page.get_by_role("button", name="Rotate secret").click()
+    expect(page.get_by_role("status").first).to_contain_text("The old one has stopped working.")
+    page.get_by_role("button", name="Copy").last.click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    second = page.get_by_label("Client secret").input_value()
+    assert (page.evaluate("navigator.clipboard.readText()"), second == first) == (second, False)
+    page.get_by_role("link", name="I have stored it").click()
+    page.get_by_role("button", name="Delete application").click()
+    expect(page.get_by_role("status")).to_contain_text("The application is deleted.")
+    expect(page.get_by_role("heading", name="No applications yet")).to_be_visible()
+
+
+def _led_back_by(page: Page, visitors: Visitors) -> Page:
+    """Let a browser find the application's site, which nothing answers for in truth."""
+    visitors.friends.add(THEIRS)
+    page.context.route(
+        f"{THEIRS}/**", lambda route: route.fulfill(content_type="text/html", body="<title>Back</title>")
+    )
+    return page
+
+
+def _answer(page: Page) -> dict[str, list[str]]:
+    """Return what the application is told in the address that people are led back to."""
+    page.wait_for_url(f"{THEIRS}/back?**")
+    answer = parse_qs(urlsplit(page.url).query)
+    assert answer["state"] == ["af0ifjsldkj"]
+    return answer
+
+
+def _status(console: Console, secret: str) -> int:
+    answer = requests.get(f"{console.url}/v1/users/me", headers={"Authorization": f"Bearer {secret}"}, timeout=10)
+    return answer.status_code

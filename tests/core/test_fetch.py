@@ -1,0 +1,332 @@
+"""Fetching what a stranger named: only public addresses, only the address that was checked, and not for long."""
+
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from itertools import chain, repeat
+
+import pytest
+
+from chalicelib.core import fetch
+from tests.internet import ADDRESS, NAME, Internet, connected_to_nothing_else, dripping, silent
+
+URL = f"https://{NAME}/client.json"
+OK = b"HTTP/1.1 200 OK\r\n"
+PRIVATE = [
+    "127.0.0.1",
+    "127.8.8.8",
+    "0.0.0.0",  # noqa: S104 - refused
+    "10.0.0.1",
+    "172.16.0.1",
+    "192.168.1.1",
+    "100.64.0.1",
+    "169.254.169.254",
+    "169.254.170.2",
+    "192.0.2.1",
+    "198.18.0.1",
+    "224.0.0.1",
+    "239.255.255.250",
+    "240.0.0.1",
+    "255.255.255.255",
+    "::",
+    "::1",
+    "fe80::1",
+    "fe80::1%eth0",
+    "fec0::1",
+    "fc00::1",
+    "fd00:ec2::254",
+    "ff02::1",
+    "2001:db8::1",
+    # Ways of writing an IPv4 address in an IPv6 one.
+    "::ffff:127.0.0.1",
+    "::ffff:169.254.169.254",
+    "::ffff:0:127.0.0.1",
+    "::127.0.0.1",
+    "64:ff9b::7f00:1",
+    "64:ff9b::a9fe:a9fe",
+    "64:ff9b:1::7f00:1",
+    "2002:7f00:1::",
+    "2002:a00:1::1",
+    "2002:a9fe:a9fe::",
+    "2001:0:7f00:1::",
+    # No addresses at all.
+    "",
+    "127.1",
+    "2130706433",
+    "0x7f000001",
+    "localhost",
+]
+PUBLIC = [ADDRESS, "8.8.8.8", "2606:4700:4700::1111", "64:ff9b::808:808", "2002:808:808::", "::ffff:8.8.8.8"]
+
+
+@pytest.fixture
+def internet() -> Iterator[Internet]:
+    """An internet with nothing in it."""
+    with connected_to_nothing_else() as made:
+        yield made
+
+
+def leading_to(*addresses: str) -> fetch.Resolve:
+    """Return a resolver for which every name has these addresses."""
+    return lambda *_asked: addresses
+
+
+def get(
+    internet: Internet, url: str = URL, *, addresses: tuple[str, ...] = (ADDRESS,), deadline_s: float = 10
+) -> bytes:
+    """Fetch what a name with these addresses serves, 1,000 bytes at most."""
+    answer = fetch.get(url, deadline_s=deadline_s, bytes_max=1_000, resolver=leading_to(*addresses), tls=internet.tls)
+    assert answer.status == 200
+    return answer.body
+
+
+def test_public_address_is_fetched(internet: Internet) -> None:
+    """Under the name that was asked for, and nothing of ours is told."""
+    internet.answers(b"hello")
+    assert get(internet, f"{URL}?v=1") == b"hello"
+    (request,) = internet.requests
+    lines = request.decode().split("\r\n")
+    assert lines[0] == "GET /client.json?v=1 HTTP/1.1"
+    assert {line.lower() for line in lines[1:] if line} == {
+        f"host: {NAME}",
+        "accept: application/json",
+        "accept-encoding: identity",
+        "user-agent: latchkey",
+        "connection: close",
+    }
+
+
+@pytest.mark.parametrize("address", PRIVATE)
+def test_address_that_isnt_public_is_never_connected_to(internet: Internet, address: str) -> None:
+    """Neither alone nor beside public ones, wherever it stands among them (SSRF)."""
+    for addresses in ((address,), (ADDRESS, address), (address, ADDRESS), ("8.8.8.8", address, ADDRESS)):
+        with pytest.raises(fetch.FetchError, match="isn't public"):
+            get(internet, addresses=addresses)
+    assert internet.connected == []
+
+
+@pytest.mark.parametrize("address", PUBLIC)
+def test_public_address_in_any_form_is_public(address: str) -> None:
+    """What wraps a public IPv4 address is as public as that."""
+    assert fetch.is_public(address)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "169.254.169.254", "[::ffff:10.0.0.1]", "2130706433", "0x7f.1"])
+def test_address_in_the_url_is_checked_like_any(internet: Internet, host: str) -> None:
+    """The system's own resolver reads them, in all their spellings."""
+    with pytest.raises(fetch.FetchError):
+        fetch.get(f"https://{host}/x", deadline_s=10, bytes_max=1_000, tls=internet.tls)
+    assert internet.connected == []
+
+
+def test_name_without_an_address_is_refused(internet: Internet) -> None:
+    """Unknown, or unreadable."""
+
+    def unknown(host: str, port: int) -> list[str]:
+        raise socket.gaierror(socket.EAI_NONAME, "unknown")
+
+    def unreadable(host: str, port: int) -> list[str]:
+        raise UnicodeError("label too long")
+
+    resolvers: list[fetch.Resolve] = [unknown, unreadable, leading_to()]
+    for resolver in resolvers:
+        with pytest.raises(fetch.FetchError):
+            fetch.get(URL, deadline_s=10, bytes_max=1_000, resolver=resolver, tls=internet.tls)
+    assert internet.connected == []
+
+
+def test_connection_goes_to_the_address_that_was_checked(internet: Internet) -> None:
+    """A name that leads elsewhere at the second look-up (DNS rebinding) isn't looked up a second time."""
+    internet.answers(b"hello")
+    answers = chain([[ADDRESS]], repeat(["127.0.0.1"]))
+    asked: list[tuple[str, int]] = []
+
+    def rebinding(host: str, port: int) -> list[str]:
+        asked.append((host, port))
+        return next(answers)
+
+    fetch.get(URL, deadline_s=10, bytes_max=1_000, resolver=rebinding, tls=internet.tls)
+    assert asked == [(NAME, 443)]
+    assert internet.connected == [(ADDRESS, 443)]
+
+
+def test_port_of_the_url_is_the_one_that_is_connected_to(internet: Internet) -> None:
+    """And a public address doesn't make a port that is none."""
+    internet.answers(b"hello", port=8443)
+    assert get(internet, f"https://{NAME}:8443/x") == b"hello"
+    assert internet.connected == [(ADDRESS, 8443)]
+    for port in ("0", "99999", "-1", "x", "443x"):
+        with pytest.raises(fetch.FetchError):
+            get(internet, f"https://{NAME}:{port}/x")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"http://{NAME}/x",
+        f"ftp://{NAME}/x",
+        "file:///etc/passwd",
+        f"//{NAME}/x",
+        NAME,
+        "",
+        "https://",
+        "https:///x",
+        f"https://user@{NAME}/x",
+        f"https://@{NAME}/x",
+        f"https://user:password@{NAME}/x",
+        f"https://:password@{NAME}/x",
+        "https://[/x",
+        "https://[::1/x",
+        f"https://{NAME}/a b",
+        f"https://{NAME}/é",
+        "https://.client.example/x",
+    ],
+)
+def test_what_is_no_plain_https_url_is_refused(internet: Internet, url: str) -> None:
+    """Other schemes, user information, brackets left open, characters that can't stand there."""
+    internet.answers(b"hello")
+    with pytest.raises(fetch.FetchError):
+        get(internet, url)
+    assert internet.requests == []
+
+
+@pytest.mark.parametrize(
+    "status", ["301 Moved", "302 Found", "303 See Other", "307 Temporary", "308 Permanent", "304 Same"]
+)
+def test_redirect_is_not_followed(internet: Internet, status: str) -> None:
+    """Wherever it leads: to our own network, or to the same place."""
+    for location in ("https://169.254.169.254/latest/meta-data/", URL):
+        internet.answers(b"", status=status, headers=f"Location: {location}\r\n")
+        with pytest.raises(fetch.FetchError, match="redirect"):
+            get(internet)
+    assert set(internet.connected) == {(ADDRESS, 443)}
+    assert len(internet.requests) == 2
+
+
+def test_other_statuses_are_for_the_caller(internet: Internet) -> None:
+    """A 404 is an answer."""
+    internet.answers(b"gone", status="404 Not Found")
+    answer = fetch.get(URL, deadline_s=10, bytes_max=1_000, resolver=leading_to(ADDRESS), tls=internet.tls)
+    assert (answer.status, answer.body, answer.headers) == (404, b"gone", {"content-length": "4"})
+
+
+def test_certificate_for_another_name_is_refused(internet: Internet) -> None:
+    """Connecting to an address doesn't mean trusting whatever answers there."""
+    internet.answers(b"hello", name="other.example")
+    with pytest.raises(fetch.FetchError):
+        get(internet)
+    assert internet.requests == []
+
+
+def test_certificate_of_an_unknown_authority_is_refused(internet: Internet) -> None:
+    """Without an argument of the tests', only the authorities that everybody trusts are."""
+    internet.answers(b"hello")
+    for tls in (None, ssl.create_default_context()):
+        with pytest.raises(fetch.FetchError):
+            fetch.get(URL, deadline_s=10, bytes_max=1_000, resolver=leading_to(ADDRESS), tls=tls)
+    assert internet.requests == []
+
+
+def test_proxy_of_the_environment_is_not_used(internet: Internet, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy would look names up by itself."""
+    for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "HTTP_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    internet.answers(b"hello")
+    assert get(internet) == b"hello"
+
+
+@pytest.mark.parametrize(
+    ("head", "drop"),
+    [
+        (b"", b"H"),
+        (OK, b"X-A: b\r\n"),
+        (OK + b"X-A: ", b"b"),
+        (OK + b"Content-Length: 900\r\n\r\n", b"b"),
+        (OK + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\nb\r\n"),
+        (OK + b"Transfer-Encoding: chunked\r\n\r\n", b"0"),
+        (OK + b"\r\n", b"b"),
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    ],
+    ids=["status", "headers", "header", "body", "chunks", "chunk-size", "endless", "continue"],
+)
+def test_slow_drip_ends_with_the_deadline(internet: Internet, head: bytes, drop: bytes) -> None:
+    """However the bytes are spread: each one that comes in time buys no more of it."""
+    internet.serves(dripping(head, drop))
+    with pytest.raises(fetch.FetchError):
+        get(internet, deadline_s=0.2)
+    assert len(internet.requests) == 1
+
+
+def test_server_that_says_nothing_ends_with_the_deadline(internet: Internet) -> None:
+    """Neither in TLS nor after it."""
+    internet.says_nothing()
+    with pytest.raises(fetch.FetchError):
+        get(internet, deadline_s=0.2)
+    internet.serves(silent)
+    with pytest.raises(fetch.FetchError):
+        get(internet, deadline_s=0.2)
+
+
+def test_resolver_that_says_nothing_ends_with_the_deadline(internet: Internet) -> None:
+    """Whoever chose the name may run its name server, too."""
+    done = threading.Event()
+
+    def silent(host: str, port: int) -> list[str]:
+        done.wait(5)
+        return [ADDRESS]
+
+    with pytest.raises(fetch.FetchError, match="too long"):
+        fetch.get(URL, deadline_s=0.1, bytes_max=1_000, resolver=silent, tls=internet.tls)
+    done.set()
+    assert internet.connected == []
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        OK + b"Content-Length: 1001\r\n\r\n" + b"x" * 1_001,
+        OK + b"\r\n" + b"x" * 1_001,
+        OK + b"Transfer-Encoding: chunked\r\n\r\n" + b"64\r\n" + (b"x" * 100 + b"\r\n64\r\n") * 20,
+        OK + b"Content-Length: 5000000000\r\n\r\n" + b"x" * 20_000,
+    ],
+    ids=["named", "until-the-end", "chunked", "gigabytes"],
+)
+def test_too_long_an_answer_is_refused(internet: Internet, answer: bytes) -> None:
+    """As soon as it is, whatever it says of its length."""
+    internet.serves(lambda talk: talk.sendall(answer))
+    with pytest.raises(fetch.FetchError, match="longer than 1000 bytes"):
+        get(internet)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        OK + b"Content-Length: 900\r\n\r\nhello",
+        OK + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
+        OK + b"Transfer-Encoding: chunked\r\n\r\nzz\r\nhello\r\n0\r\n\r\n",
+        b"nonsense\r\n\r\n",
+        b"HTTP/1.1 x\r\n\r\n",
+        OK + b"X: y\r\n" * 200 + b"\r\n",
+        OK + b"X: " + b"y" * 70_000 + b"\r\n\r\n",
+        b"",
+    ],
+    ids=["short", "no-last-chunk", "bad-chunk", "none", "no-status", "many", "wide", "silence"],
+)
+def test_answer_that_breaks_off_or_is_none_is_refused(internet: Internet, answer: bytes) -> None:
+    """A length that promises more than comes, chunks without an end, what isn't HTTP: nothing half is used."""
+    internet.serves(lambda talk: talk.sendall(answer))
+    with pytest.raises(fetch.FetchError):
+        get(internet)
+
+
+def test_answer_is_no_longer_than_it_says(internet: Internet) -> None:
+    """What comes behind isn't part of it."""
+    internet.serves(lambda talk: talk.sendall(OK + b"Content-Length: 5\r\n\r\nhello world"))
+    assert get(internet) == b"hello"
+
+
+def test_exactly_as_long_as_allowed_is_fine(internet: Internet) -> None:
+    """The bound is the last size that is."""
+    internet.answers(b"x" * 1_000)
+    assert get(internet) == b"x" * 1_000

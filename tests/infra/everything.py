@@ -1,0 +1,216 @@
+"""Everything that Latchkey can do, once: every route and page, every OAuth flow, and what goes wrong on the way."""
+
+import re
+from dataclasses import dataclass, replace
+
+from chalicelib.core import settings
+from chalicelib.limits import tiers
+from chalicelib.oauth.tables import Client
+from infra.standin import Answer
+from tests.house import House
+from tests.infra.recorder import Recorder
+from tests.oauth.flow import CALLBACK, CLIENT, CODE, DEVICE, LOOPBACK, REFRESH, App, Person, as_json, registered, someone
+from tests.visitor import PASSWORD, Page, Visitor, person
+
+OTHER = "harmonica wolverine custard"
+ACCOUNT = "/settings/account"
+
+
+@dataclass
+class Everything:
+    """The scenario. Each part stands alone, on one house."""
+
+    home: House
+    recorder: Recorder
+
+    def happens(self) -> None:
+        """Let all of it happen."""
+        self.public_routes()
+        self.users()
+        self.keys()
+        self.services()
+        self.signing_up()
+        self.account_page()
+        self.key_pages()
+        self.admin_pages()
+        self.application_pages()
+        self.code_flow()
+        self.reuse()
+        self.device_flow()
+        self.client_for_itself()
+        self.registration()
+        self.leaving()
+
+    def public_routes(self) -> None:
+        """What anyone may see."""
+        page = Visitor(self.home).open("/")
+        ok(page)
+        static = next(url for url in page.urls if url.startswith("/static/"))
+        for target in (static, "/health", "/login", "/signup", "/forgot"):
+            ok(self.home.call("GET", target))
+        for kind in ("authorization-server", "protected-resource"):
+            ok(self.home.call("GET", f"/.well-known/oauth-{kind}"))
+        ok(self.home.call("GET", "/.well-known/oauth-protected-resource/v1"))
+        with settings.in_use(replace(settings.current(), public_url="https://api.example.com/api")):
+            ok(self.home.call("GET", "/.well-known/oauth-authorization-server/api"))
+
+    def users(self) -> None:
+        """The API of accounts, as oneself and as an admin."""
+        call, admin = self.home.call, self.home.account(tiers.ENTERPRISE, name="Root", admin=True)
+        secret = self.home.key(admin, "read", "write", "admin").secret
+        ok(call("GET", "/v1/limits", secret), call("GET", "/v1/users/me", secret), call("GET", "/v1/users", secret))
+        ok(call("PATCH", "/v1/users/me", secret, json_body={"name": "Rooty"}))
+        made = call("POST", "/v1/users", secret, json_body={"email": "new@example.com", "name": "New"})
+        ok(made, call("GET", f"/v1/users/{made.json()['id']}", secret))
+        again = call("POST", "/v1/users", secret, json_body={"email": "new@example.com", "name": "New"})
+        assert again.status == 409
+        for change in ({"tier": "pro"}, {"status": "suspended"}, {"status": "active"}):
+            ok(call("PATCH", f"/v1/users/{made.json()['id']}", secret, json_body=change))
+
+    def keys(self) -> None:
+        """The API of keys: made, read, changed, rotated, revoked, refused."""
+        call, account = self.home.call, person()
+        secret = self.home.key(account).secret
+        made = call("POST", "/v1/keys", secret, json_body={"name": "CI", "scopes": ["read", "write"]})
+        path = f"/v1/keys/{made.json()['id']}"
+        ok(made, call("GET", "/v1/keys", secret), call("GET", path, secret))
+        ok(call("PATCH", path, secret, json_body={"name": "CI 2", "scopes": ["read"]}))
+        rotated = call("POST", f"{path}/rotate", secret, json_body={"grace_s": 60})
+        ok(rotated, call("DELETE", f"/v1/keys/{rotated.json()['id']}", secret), call("DELETE", path, secret))
+        self.home.counted(account.id, tiers.FREE, used=1000)
+        assert call("GET", "/v1/limits", secret).status == 429
+        self.home.clock.forward(3600)
+        ok(call("GET", "/v1/limits", secret))
+
+    def services(self) -> None:
+        """A service that is shown somebody's secret: a key's, a token's, a revoked one's."""
+        admin = self.home.account(tiers.ENTERPRISE, name="Service", admin=True)
+        service = self.home.key(admin, "verify").secret
+        token, _ = someone(self.home).grant(registered(self.home))
+        for secret in (self.home.key(self.home.account()).secret, token, "nonsense"):
+            ok(self.home.call("POST", "/v1/verify", service, json_body={"secret": secret}))
+
+    def signing_up(self) -> None:
+        """From nothing to a session, in again and out, and a forgotten password."""
+        visitor = Visitor(self.home)
+        ok(visitor.submit("/signup", email="grace@example.com", name="Grace", password=PASSWORD))
+        ok(visitor.submit(self.link()), visitor.log_in("grace@example.com"), visitor.open("/login"))
+        ok(visitor.submit("/logout", on=ACCOUNT), visitor.log_in("grace@example.com"))
+        ok(Visitor(self.home).submit("/signup", email="grace@example.com", name="Eve", password=PASSWORD))
+        for email in ("grace@example.com", "nobody@example.com"):
+            ok(Visitor(self.home).submit("/forgot", email=email))
+            assert Visitor(self.home).log_in(email, "not the password").status == 401
+        self.recorder.letters.pop()  # what is only pretended
+        ok(Visitor(self.home).submit(self.link(), password=OTHER))
+        ok(Visitor(self.home).log_in("grace@example.com", OTHER))
+
+    def account_page(self) -> None:
+        """Name, address, password."""
+        ada = someone(self.home, verified=False)
+        ok(ada.open("/settings"), ada.submit(f"{ACCOUNT}/verification", on=ACCOUNT), ada.submit(self.link()))
+        ada.logs_in_again()
+        ok(ada.submit(f"{ACCOUNT}/name", on=ACCOUNT, name="Ada L"))
+        ok(ada.submit(f"{ACCOUNT}/email", on=ACCOUNT, email="l@example.com", password=PASSWORD))
+        ok(ada.submit(self.link()))
+        ok(ada.submit(f"{ACCOUNT}/password", on=ACCOUNT, password=PASSWORD, new_password=OTHER))
+        self.home.clock.forward(3600)
+        ok(ada.open(ACCOUNT), ada.open("/settings/usage"))
+
+    def key_pages(self) -> None:
+        """Keys, by hand."""
+        ada = someone(self.home)
+        ok(ada.submit("/settings/keys/new", name="CI", scopes=["read", "write"]), ada.open("/settings/keys"))
+        path = next(url for url in ada.open("/settings/keys").urls if "/settings/keys/key_" in url)
+        ok(ada.submit(f"{path}/rename", on=path, name="Web"), ada.submit(f"{path}/narrow", on=path, scopes=["read"]))
+        ok(ada.submit(f"{path}/rotate", on=path, grace="in 1 hour"), ada.submit(f"{path}/revoke"))
+
+    def admin_pages(self) -> None:
+        """Other people's accounts."""
+        root, ada = someone(self.home, "Root", admin=True), person()
+        path = f"/admin/accounts/{ada.id}"
+        ok(root.open("/admin"), root.open(f"/admin?email={ada.email}"), root.open(path))
+        ok(root.submit(f"{path}/tier", on=path, tier="pro", reason="Paid"))
+        ok(root.submit(f"{path}/suspend", on=path, reason="Abuse"))
+        ok(root.submit(f"{path}/reinstate", on=path, reason="A mistake"))
+
+    def application_pages(self) -> None:
+        """Applications, by hand."""
+        ada, form = someone(self.home), {"kind": "confidential", "scopes": ["read"]}
+        ok(ada.submit("/settings/applications/new", name="Photos", redirect_uris=CALLBACK, **form))
+        path = next(url for url in ada.open("/settings/applications").urls if "/settings/applications/app_" in url)
+        ok(ada.submit(f"{path}/change", on=path, name="Pictures", redirect_uris=CALLBACK))
+        ok(ada.submit(f"{path}/secret", on=path), ada.submit(f"{path}/delete", on=path))
+
+    def code_flow(self) -> None:
+        """Consent, remembered and refused; refreshed, asked about, given back; disconnected."""
+        ada, app = someone(self.home), registered(self.home)
+        token, refresh = ada.grant(app)
+        ok(self.home.call("GET", "/v1/users/me", token), ada.asked(app), ada.open("/settings/connected"))
+        ok(ada.decides(ada.asked(app, scope="read", prompt="consent"), "deny"))
+        later = app.refresh(refresh).json()
+        ok(*(app.post("/oauth/introspect", token=each) for each in (token, later["refresh_token"])))
+        ok(*(app.post("/oauth/revoke", token=each) for each in (token, later["refresh_token"])))
+        spa = registered(self.home, LOOPBACK, public=True)
+        token, _ = ada.grant(spa)
+        ok(self.home.call("GET", "/v1/limits", token), ada.submit("/settings/connected", client_id=spa.id))
+        assert self.home.call("GET", "/v1/limits", token).status == 401
+
+    def reuse(self) -> None:
+        """A lost answer, and what thieves do."""
+        ada, app = someone(self.home), registered(self.home)
+        _, refresh = ada.grant(app)
+        ok(app.refresh(refresh), app.refresh(refresh))
+        self.home.clock.forward(31)
+        assert app.refresh(refresh).status == 400
+        code = ada.code(app)
+        ok(app.redeem(code))
+        assert app.redeem(code).status == 400
+
+    def device_flow(self) -> None:
+        """A device waits, polls too fast, and gets a yes or a no."""
+        ada, app = someone(self.home), registered(self.home)
+        for decision in ("allow", "deny"):
+            started = app.post("/oauth/device_authorization", scope="read").json()
+            polls = [app.ask(DEVICE, device_code=started["device_code"]).status for _ in range(2)]
+            assert polls == [400, 400]
+            page = ada.open(f"/device?user_code={started['user_code']}")
+            ok(page, ada.send("/device", ada.filled(page, "/device", {"decision": decision})))
+            self.home.clock.forward(30)
+            answer = app.ask(DEVICE, device_code=started["device_code"])
+            assert answer.status == (200 if decision == "allow" else 400)
+
+    def client_for_itself(self) -> None:
+        """A client in its own name."""
+        answer = registered(self.home).ask(CLIENT)
+        ok(answer, self.home.call("GET", "/v1/limits", answer.json()["access_token"]))
+
+    def registration(self) -> None:
+        """A client that registers itself, shows itself, changes and goes; people had said yes to it."""
+        described = {"redirect_uris": [CALLBACK], "grant_types": [CODE, REFRESH]}
+        made = as_json(self.home, "/oauth/register", described)
+        body = made.json()
+        path, token = f"/oauth/register/{body['client_id']}", body["registration_access_token"]
+        ok(made, self.home.call("GET", path, token))
+        changed = {**described, "client_id": body["client_id"], "client_name": "Renamed"}
+        ok(self.home.call("PUT", path, token, json_body=changed))
+        someone(self.home).grant(App(self.home, Client.get(body["client_id"]), body["client_secret"], CALLBACK))
+        ok(self.home.call("DELETE", path, token))
+
+    def leaving(self) -> None:
+        """An account with a key, an application and a connection is deleted by its person."""
+        ada = someone(self.home)
+        self.home.key(ada.account)
+        ada.grant(registered(self.home, owner=ada.account))
+        ada.leaves()
+
+    def link(self) -> str:
+        """Return the link in the newest letter that has one, as path and query."""
+        links = [re.findall(r"https?://[^/\s]+(/\S+\?ticket=\S+)", letter) for letter in self.recorder.letters]
+        return str([found[-1] for found in links if found][-1])
+
+
+def ok(*answers: Answer | Page) -> None:
+    """Insist that every answer is one that was hoped for."""
+    for answer in answers:
+        told = answer.body if isinstance(answer, Answer) else answer.text
+        assert answer.status < 400, (answer.status, told)

@@ -1,0 +1,129 @@
+"""Least privilege, proved: what each function's policy grants is what the function needs, and nothing else."""
+
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from moto import mock_aws
+
+from app import app
+from chalicelib.accounts import mail
+from chalicelib.core import telemetry, wire
+from infra import data
+from tests.house import house
+from tests.infra.everything import Everything
+from tests.infra.recorder import API, AUTHORIZER, Need, Recorder, recorded
+
+CHALICE = Path(__file__).parents[2] / ".chalice"
+STAGES = ("dev", "prod")
+OF_LAMBDA = {
+    "logs:CreateLogStream": "the runtime writes the log, in a group of the function's own; streams have names of its choosing",
+    "logs:PutLogEvents": "as above",
+    "xray:PutTraceSegments": "the daemon beside the function sends what is traced; X-Ray has no resources to name",
+    "xray:PutTelemetryRecords": "as above",
+}
+"""What the code itself never calls: the action, and why it is granted, and wide where it is."""
+WIDE = {
+    "ses:SendEmail": "identity/*: the sender is a setting of the owner's, and Chalice reads a policy file as it stands",
+}
+"""What is wide though the code calls it, and why."""
+
+
+@pytest.fixture(scope="module")
+def recorder() -> Iterator[Recorder]:
+    """Everything that can be done, recorded."""
+    mail._ses.cache_clear()
+    with mock_aws(), recorded() as (recorder, gateway), house(mail_from="latchkey@example.com") as home:
+        telemetry.write_to(io.StringIO())
+        data.create_missing_tables()
+        home.gateway = gateway
+        Everything(home, recorder).happens()
+        yield recorder
+    mail._ses.cache_clear()
+    wire.forget_connection()
+
+
+def policy(stage: str, function: str) -> list[dict[str, Any]]:
+    """Return the statements of a function's policy."""
+    statements: list[dict[str, Any]] = json.loads((CHALICE / f"policy-{stage}-{function}.json").read_text())["Statement"]
+    return statements
+
+
+def granted(stage: str, function: str) -> list[tuple[str, str]]:
+    """Return each (action, ARN) that a policy allows."""
+    return [
+        (action, arn)
+        for statement in policy(stage, function)
+        for action in _listed(statement["Action"])
+        for arn in _listed(statement["Resource"])
+    ]
+
+
+def _listed(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
+
+
+def _end(arn: str) -> str:
+    """Return what of an ARN names the thing itself."""
+    return arn.split(":", 5)[-1]
+
+
+def test_everything_was_done(recorder: Recorder) -> None:
+    """No route is left out of what the policies are measured by."""
+    routes = {(method, route) for route, entries in app.routes.items() for method in entries}
+    assert routes - recorder.answered == set()
+
+
+@pytest.mark.parametrize("function", [API, AUTHORIZER])
+@pytest.mark.parametrize("stage", STAGES)
+def test_policy_grants_what_the_function_needs_and_nothing_else(recorder: Recorder, stage: str, function: str) -> None:
+    """Too little would fail in production only; too much is what a thief of the role would get."""
+    needed = {(action, resource.replace("latchkey-test-", f"latchkey-{stage}-")) for action, resource in needs(recorder, function)}
+    allowed = {(action, _end(arn)) for action, arn in granted(stage, function) if action not in OF_LAMBDA}
+    assert (needed - allowed, allowed - needed) == (set(), set())
+
+
+def needs(recorder: Recorder, function: str) -> set[Need]:
+    """Return what a function was seen to need."""
+    assert recorder.needs[function]
+    return recorder.needs[function]
+
+
+@pytest.mark.parametrize("function", [API, AUTHORIZER])
+@pytest.mark.parametrize("stage", STAGES)
+def test_only_region_account_and_partition_are_left_open(stage: str, function: str) -> None:
+    """Chalice reads a policy file as it stands, so those can't be filled in; everything else is named."""
+    for action, arn in granted(stage, function):
+        assert "*" not in action
+        if action in OF_LAMBDA or action in WIDE:
+            continue
+        start, partition, service, region, account, end = arn.split(":", 5)
+        assert (start, partition, region, account) == ("arn", "*", "*", "*"), arn
+        assert service == action.partition(":")[0]
+        assert "*" not in end, arn
+
+
+@pytest.mark.parametrize("function", [API, AUTHORIZER])
+@pytest.mark.parametrize("stage", STAGES)
+def test_what_lambda_itself_needs_is_granted(stage: str, function: str) -> None:
+    """Logs go to the function's own group, which the data stack made; traces to X-Ray."""
+    found = {action: arn for action, arn in granted(stage, function) if action in OF_LAMBDA}
+    name = f"latchkey-{stage}" if function == API else f"latchkey-{stage}-{function}"
+    group = f"arn:*:logs:*:*:log-group:/aws/lambda/{name}:*"
+    assert found == {action: group if action.startswith("logs:") else "*" for action in OF_LAMBDA}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_each_function_has_the_policy_that_is_tested(stage: str) -> None:
+    """The configuration points at these files, and nothing is granted beside them."""
+    config = json.loads((CHALICE / "config.json").read_text())
+    chosen = config["stages"][stage]
+    assert (config["autogen_policy"], chosen.get("autogen_policy")) == (False, None)
+    functions = chosen["lambda_functions"]
+    assert functions.keys() == {"api_handler", AUTHORIZER}
+    assert chosen["iam_policy_file"] == f"policy-{stage}-{API}.json"
+    assert "iam_policy_file" not in functions["api_handler"]
+    assert functions[AUTHORIZER]["iam_policy_file"] == f"policy-{stage}-{AUTHORIZER}.json"

@@ -1,0 +1,77 @@
+"""`make oauth-demo` beside `make run`: the whole flow, printed; and the demo application that a run introduces."""
+
+import re
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from infra import engine
+from tests.local.test_make_run import GIVEN_UP_AFTER_S, Tree
+
+CLIENT = re.compile(r"client id +(\S+)\n +secret +(.+)\n +redirect URI +(\S+)")
+REQUEST = re.compile(r"^> ([A-Z]+) ([^ ?]+)", re.MULTILINE)
+STATUS = re.compile(r"^< HTTP/1\.1 (\d+)", re.MULTILINE)
+REGISTRATION = [("POST", "/oauth/register", "201")]
+FLOW = [
+    ("GET", "/oauth/authorize", "303"),
+    ("GET", "/login", "200"),
+    ("POST", "/login", "303"),
+    ("GET", "/oauth/authorize", "200"),
+    ("POST", "/oauth/authorize", "303"),
+    ("GET", "/callback", "200"),
+    ("POST", "/oauth/token", "200"),
+    ("GET", "/v1/users", "200"),
+    ("POST", "/oauth/token", "200"),
+    ("GET", "/v1/users", "200"),
+    ("POST", "/oauth/revoke", "200"),
+    ("GET", "/v1/users", "401"),
+]
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Iterator[Tree]:
+    """A fresh copy of the repository."""
+    if engine.dynoxide(say=False) is None:
+        pytest.skip("Without dynoxide local data is durable after a clean stop only, as `make run` says on start.")
+    made = Tree(tmp_path)
+    yield made
+    made.clean()
+
+
+def exchanges(printed: str) -> list[tuple[str, str, str]]:
+    """Return what was printed as sent, and the status that came back."""
+    sent = REQUEST.findall(printed)
+    return [(method, path, status) for (method, path), status in zip(sent, STATUS.findall(printed), strict=True)]
+
+
+def test_walk_through_shows_the_whole_flow(tree: Tree) -> None:
+    """Without arguments a client registers itself; with the demo application's id and secret it is that one."""
+    run = tree.start()
+    assert exchanges(tree.make("oauth-demo")) == REGISTRATION + FLOW
+    found = CLIENT.search(run.printed)
+    assert found is not None
+    with_demo_client = tree.make("oauth-demo", f"CLIENT_ID={found[1]}", f"CLIENT_SECRET={found[2]}")
+    assert exchanges(with_demo_client) == FLOW
+
+
+def test_walk_through_says_that_nothing_runs(tree: Tree) -> None:
+    """One sentence, and no traceback."""
+    process = tree._make("oauth-demo")
+    printed = process.communicate(timeout=GIVEN_UP_AFTER_S)[0]
+    assert process.returncode != 0
+    assert "Start it with `make run`" in printed
+    assert "Traceback" not in printed
+
+
+def test_demo_application_is_made_once(tree: Tree) -> None:
+    """A later start has the same application, without its secret, and says how to get another."""
+    first = CLIENT.search(tree.start().printed)
+    tree.runs[0].interrupt(signal.SIGINT)
+    second = CLIENT.search(tree.start().printed)
+    assert first is not None
+    assert second is not None
+    assert (first[1], first[3]) == (second[1], second[3])
+    assert first[2].startswith("lk_cs_")
+    assert "Rotate secret" in second[2]

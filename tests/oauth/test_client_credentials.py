@@ -1,0 +1,71 @@
+"""A client in its own name: counted on its owner, for at most an hour, without a refresh token."""
+
+from chalicelib.limits import tiers
+from chalicelib.oauth import clients
+from tests.house import House
+from tests.oauth.flow import CLIENT, CODE, ISSUER, App, Person, refusal, registered, someone, works
+
+
+def test_token_of_a_client_itself_acts_for_its_owner(home: House, app: App) -> None:
+    """There is no refresh token (RFC 6749 §4.4.3), and its requests are the owner's."""
+    body = app.ask(CLIENT).json()
+    assert body.keys() == {"access_token", "token_type", "expires_in", "scope"}
+    assert home.call("GET", "/v1/users/me", body["access_token"]).json()["id"] == app.client.owner_id
+    assert home.counters(str(app.client.owner_id), tiers.FREE)["used"] == 1
+
+
+def test_scope_of_a_client_itself_is_read_unless_it_asks(home: House) -> None:
+    """What it may have at most was said when it was registered; more than that is left out, or refused if it's all."""
+    app, reader, writer = registered(home), registered(home, scopes=["read"]), registered(home, scopes=["write"])
+    assert app.ask(CLIENT).json()["scope"] == "read"
+    assert app.ask(CLIENT, scope="write read").json()["scope"] == "read write"
+    assert reader.ask(CLIENT, scope="read write").json()["scope"] == "read"
+    assert writer.ask(CLIENT).json()["scope"] == "write"
+    assert refusal(reader.ask(CLIENT, scope="write")) == (400, "invalid_scope")
+
+
+def test_scope_that_oauth_never_grants_is_refused(home: House) -> None:
+    """No token can make keys that outlive it, nor administer, whoever owns the client."""
+    app = registered(home, owner=home.account(admin=True))
+    for scope in ("keys", "admin", "verify", "events", "webhooks", "read keys", "openid", 'read"', "READ"):
+        assert refusal(app.ask(CLIENT, scope=scope)) == (400, "invalid_scope"), scope
+
+
+def test_public_client_has_no_token_of_its_own(home: House, spa: App) -> None:
+    """Anyone can pose as it."""
+    assert refusal(spa.ask(CLIENT)) == (400, "unauthorized_client")
+
+
+def test_client_without_the_grant_type_has_no_token_of_its_own(home: House) -> None:
+    """It may use what it was registered for."""
+    assert refusal(registered(home, grant_types=[CODE]).ask(CLIENT)) == (400, "unauthorized_client")
+
+
+def test_token_of_a_client_itself_may_name_its_resource(home: House, app: App) -> None:
+    """One for this API works here."""
+    assert works(home, app.ask(CLIENT, resource=f"{ISSUER}/v1").json()["access_token"])
+    assert refusal(app.ask(CLIENT, resource="https://evil.example")) == (400, "invalid_target")
+
+
+def test_token_of_a_client_itself_stops_with_its_owner(home: House) -> None:
+    """Suspended: the tokens stop at the next request, though the gateway has them cached."""
+    owner = someone(home)
+    token = registered(home, owner=owner.account).ask(CLIENT).json()["access_token"]
+    assert works(home, token)
+    owner.suspended()
+    assert not works(home, token)
+
+
+def test_token_of_a_client_itself_stops_with_the_client(home: House, app: App) -> None:
+    """Deleting a client ends the tokens it has in its own name, at the next request."""
+    token = app.ask(CLIENT).json()["access_token"]
+    assert works(home, token)
+    clients.delete(app.client)
+    assert not works(home, token)
+
+
+def test_token_of_a_client_itself_is_not_ended_by_a_person(home: House, ada: Person, app: App) -> None:
+    """Who disconnects an app ends what it may do for them, no more."""
+    own, granted = app.ask(CLIENT).json()["access_token"], ada.grant(app)[0]
+    ada.submit("/settings/connected", client_id=app.id)
+    assert (works(home, own), works(home, granted)) == (True, False)

@@ -1,0 +1,243 @@
+"""Clients named by a URL: the document that is fetched there decides, and one that can't be trusted is no client."""
+
+import io
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from chalicelib.core import telemetry
+from chalicelib.oauth import client_documents
+from chalicelib.oauth.tables import Client
+from tests.house import House
+from tests.internet import ADDRESS, NAME, Internet, connected_to_nothing_else, silent
+from tests.oauth.flow import CALLBACK, LOOPBACK, PKCE, App, Person, post, query_of, refusal, works
+
+URL = f"https://{NAME}/client.json"
+DAY_S = 86_400
+DOCUMENT: dict[str, object] = {
+    "client_id": URL,
+    "client_name": "Editor",
+    "redirect_uris": [CALLBACK, LOOPBACK],
+    "token_endpoint_auth_method": "none",
+}
+
+
+@pytest.fixture
+def internet() -> Iterator[Internet]:
+    """An internet with nothing in it."""
+    with connected_to_nothing_else() as made:
+        yield made
+
+
+def found(internet: Internet, client_id: str = URL, address: str = ADDRESS) -> Client | None:
+    """Look for a client whose name leads to an address."""
+    return client_documents.find_client(client_id, resolver=lambda *_asked: [address], tls=internet.tls)
+
+
+def publish(internet: Internet, document: object, **answer: Any) -> None:
+    """Put a document where its client id leads."""
+    internet.answers(document if isinstance(document, bytes) else json.dumps(document).encode(), **answer)
+
+
+def known(home: House, internet: Internet) -> App:
+    """Return the client of DOCUMENT, once it was fetched."""
+    publish(internet, DOCUMENT)
+    client = found(internet)
+    assert client
+    return App(home, client, None, CALLBACK, PKCE)
+
+
+def test_client_is_what_its_document_says(home: House, internet: Internet) -> None:
+    """Public, unverified, with the code flow and refresh tokens."""
+    client = known(home, internet).client
+    assert (client.client_id, client.name, client.uri) == (URL, "Editor", URL)
+    assert (client.is_public, client.registered_by) == (True, "document")
+    assert client.redirect_uris == [CALLBACK, LOOPBACK]
+    assert set(client.grant_types) == {"authorization_code", "refresh_token"}
+    assert client.owner_id is None
+
+
+def test_client_of_a_document_goes_the_whole_way(home: House, ada: Person, internet: Internet) -> None:
+    """PKCE, no secret, refresh, revocation; the page marks it as unverified and names the URL."""
+    app = known(home, internet)
+    page = ada.asked(app)
+    assert ("Unverified" in page.text, URL in page.text, "Editor" in page.text) == (True, True, True)
+    tokens = ada.tokens(app)
+    assert works(home, tokens["access_token"])
+    tokens = app.refresh(tokens["refresh_token"]).json()
+    assert app.post("/oauth/revoke", token=tokens["refresh_token"]).status == 200
+    assert not works(home, tokens["access_token"])
+
+
+def test_client_of_a_document_is_public_and_no_more(home: House, ada: Person, internet: Internet) -> None:
+    """It must use PKCE, has no secret, no token of its own, no device, nothing to introspect or manage."""
+    app = known(home, internet)
+    assert (
+        query_of(ada.asked(app, code_challenge=None, code_challenge_method=None).location)["error"] == "invalid_request"
+    )
+    assert refusal(app.ask("client_credentials")) == (400, "unauthorized_client")
+    assert refusal(app.post("/oauth/device_authorization")) == (400, "unauthorized_client")
+    assert refusal(app.post("/oauth/introspect", token="x")) == (401, "invalid_client")
+    assert refusal(post(home, "/oauth/token", {"client_id": URL, "client_secret": "x"})) == (401, "invalid_client")
+
+
+def test_document_is_fetched_once_a_day(home: House, internet: Internet) -> None:
+    """What it said is good for 24 hours; then it is read again, and what changed holds."""
+    known(home, internet)
+    publish(internet, DOCUMENT | {"client_name": "Editor 2", "redirect_uris": [CALLBACK]})
+    home.clock.forward(DAY_S - 0.001)
+    client = found(internet)
+    assert (client and client.name, len(internet.requests)) == ("Editor", 1)
+    home.clock.forward(0.001)
+    client = found(internet)
+    assert (client and client.name, client and client.redirect_uris) == ("Editor 2", [CALLBACK])
+    assert len(internet.requests) == 2
+
+
+def test_document_that_is_gone_after_a_day_is_no_client(home: House, ada: Person, internet: Internet) -> None:
+    """Nobody is sent to it any more; tokens that were issued go on until they end."""
+    app = known(home, internet)
+    access, refresh = ada.grant(app)
+    publish(internet, b"", status="404 Not Found")
+    home.clock.forward(DAY_S)
+    assert found(internet) is None
+    assert app.refresh(refresh).status == 200
+    assert not works(home, access)
+
+
+def test_endpoints_for_clients_fetch_nothing(home: House, internet: Internet) -> None:
+    """Only somebody who is sent here with a client_id makes us look; a token request can't."""
+    for endpoint in ("/oauth/token", "/oauth/revoke", "/oauth/introspect", "/oauth/device_authorization"):
+        assert refusal(post(home, endpoint, {"client_id": URL, "token": "x"})) == (401, "invalid_client")
+    home.call("GET", f"/login?next=/oauth/authorize?client_id={URL}")
+    assert internet.connected == []
+
+
+BAD: dict[str, object] = {
+    "no JSON": b"<html>",
+    "no UTF-8": b'{"client_id": "\xff"}',
+    "nested too deeply": b"[" * 60_000,
+    "a list": [DOCUMENT],
+    "a string": URL,
+    "null": None,
+    "another client_id": DOCUMENT | {"client_id": f"https://{NAME}/other.json"},
+    "the same with a slash": DOCUMENT | {"client_id": f"{URL}/"},
+    "no client_id": {name: value for name, value in DOCUMENT.items() if name != "client_id"},
+    "a mistyped client_id": DOCUMENT | {"client_id": [URL]},
+    "no redirects": DOCUMENT | {"redirect_uris": []},
+    "redirects left out": {name: value for name, value in DOCUMENT.items() if name != "redirect_uris"},
+    "one redirect that is no list": DOCUMENT | {"redirect_uris": CALLBACK},
+    "a mistyped redirect": DOCUMENT | {"redirect_uris": [CALLBACK, 7]},
+    "a redirect that runs": DOCUMENT | {"redirect_uris": ["javascript:alert(1)"]},
+    "a redirect without TLS": DOCUMENT | {"redirect_uris": ["http://client.example/cb"]},
+    "too many redirects": DOCUMENT | {"redirect_uris": [f"https://{NAME}/{number}" for number in range(11)]},
+    "a secret": DOCUMENT | {"client_secret": "x"},
+    "HTTP Basic": DOCUMENT | {"token_endpoint_auth_method": "client_secret_basic"},
+    "a key": DOCUMENT | {"token_endpoint_auth_method": "private_key_jwt"},
+    "a mistyped method": DOCUMENT | {"token_endpoint_auth_method": ["none"]},
+    "too long": DOCUMENT | {"padding": "x" * 65_536},
+}
+
+
+@pytest.mark.parametrize("document", BAD.values(), ids=BAD)
+def test_document_that_cant_be_used_is_no_client(home: House, internet: Internet, document: object) -> None:
+    """And nothing of it is kept."""
+    publish(internet, document)
+    assert found(internet) is None
+    assert list(Client.scan()) == []
+    assert len(internet.requests) == 1
+
+
+def test_answer_that_is_no_document_is_no_client(home: House, internet: Internet) -> None:
+    """An error, a redirect, a name that leads to our own network, silence: the operator hears why, nobody else."""
+    log = io.StringIO()
+    telemetry.write_to(log)
+    for status in ("404 Not Found", "500 Oops", "201 Created", "204 No Content", "302 Found"):
+        publish(internet, DOCUMENT, status=status, headers="Location: https://169.254.169.254/\r\n")
+        assert found(internet) is None, status
+    for address in ("127.0.0.1", "169.254.169.254", "10.0.0.1", "::ffff:127.0.0.1"):
+        assert found(internet, address=address) is None
+    assert found(internet, address="8.8.8.8") is None
+    said = [json.loads(line) for line in log.getvalue().splitlines()]
+    assert {(line["message"], line["host"]) for line in said} == {("client_document_refused", NAME)}
+    assert len(said) == 10
+    assert {address for address, _ in internet.connected} == {ADDRESS, "8.8.8.8"}
+
+
+@pytest.mark.parametrize(
+    "client_id",
+    [
+        f"https://{NAME}",
+        f"https://{NAME}/",
+        f"https://{NAME}/#x",
+        f"{URL}#x",
+        f"{URL}#",
+        f"https://{NAME}/a/../client.json",
+        f"https://{NAME}/./client.json",
+        f"https://{NAME}/..",
+        f"https://user@{NAME}/client.json",
+        f"https://user:password@{NAME}/client.json",
+        f"http://{NAME}/client.json",
+        f"HTTPS://{NAME}/client.json",
+        "https://",
+        "https:///client.json",
+        "https://[/client.json",
+        f"https://{NAME}:99999/client.json",
+        f"https://{NAME}:x/client.json",
+        f"{URL} ",
+        f"https://{NAME}/" + "x" * 2_000,
+    ],
+)
+def test_url_that_is_no_client_id_is_never_fetched(
+    home: House, ada: Person, internet: Internet, client_id: str
+) -> None:
+    """No path, a fragment, dot segments, user information, another scheme: nobody is asked, and the person is told."""
+    publish(internet, DOCUMENT | {"client_id": client_id})
+    assert found(internet, client_id) is None
+    page = ada.open(App(home, Client(client_id), None, CALLBACK).asking())
+    assert (page.status, page.location) == (400, "")
+    assert (internet.connected, internet.requests) == ([], [])
+
+
+def test_document_may_have_a_query_and_a_port(home: House, internet: Internet) -> None:
+    """They are part of the id, to the letter."""
+    url = f"https://{NAME}:8443/client?v=1"
+    publish(internet, DOCUMENT | {"client_id": url}, port=8443)
+    client = found(internet, url)
+    assert client
+    assert client.client_id == url
+
+
+@pytest.mark.parametrize("name", [None, "", "  ", 7, ["Editor"], "two\nlines", "turned \u202e round"])
+def test_name_that_cant_be_shown_is_the_host(home: House, internet: Internet, name: object) -> None:
+    """A person must see something true."""
+    publish(internet, DOCUMENT | {"client_name": name})
+    client = found(internet)
+    assert client
+    assert client.name == NAME
+
+
+def test_name_is_cut(home: House, internet: Internet) -> None:
+    """What a page shows is short."""
+    publish(internet, DOCUMENT | {"client_name": " " + "x" * 200})
+    client = found(internet)
+    assert client
+    assert client.name == "x" * 100
+
+
+def test_document_that_is_slow_is_no_client(home: House, internet: Internet, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A person waits for 5 s at most; here the deadline is a fifth of a second, all else being the same."""
+    internet.serves(silent)
+    monkeypatch.setattr(client_documents, "DEADLINE_S", 0.2)
+    assert found(internet) is None
+
+
+def test_own_ids_are_found_without_looking_anywhere(home: House, app: App, internet: Internet) -> None:
+    """Only https names a document."""
+    client = found(internet, app.id)
+    assert client
+    assert client.client_id == app.id
+    assert found(internet, "app_" + "0" * 20) is None
+    assert internet.connected == []

@@ -1,0 +1,127 @@
+"""A yes is remembered for what it was said to, and asked for again when that grows or others may pose as the client."""
+
+import pytest
+
+from tests.house import House
+from tests.oauth.flow import ISSUER, LOOPBACK, PRIVATE, App, Person, query_of, registered, someone, works
+
+BOTH = [f"{ISSUER}/v1", f"{ISSUER}/v1/users"]
+
+
+def is_asked(person: Person, app: App, **asked: str | list[str]) -> bool:
+    """Tell whether a request shows the consent page, or goes straight back with a code."""
+    page = person.asked(app, **asked)
+    if page.status == 200:
+        return True
+    assert "code" in query_of(page.location), page.location
+    return False
+
+
+def test_yes_is_remembered(home: House, ada: Person, app: App) -> None:
+    """The same again, or less, isn't asked for again: not after a year either."""
+    ada.allows(app, scope="read write", resource=BOTH)
+    assert not is_asked(ada, app, scope="read write", resource=BOTH)
+    assert not is_asked(ada, app, scope="read", resource=BOTH[0])
+    assert not is_asked(ada, app)
+    home.clock.forward(365 * 86_400)
+    ada.logs_in_again()
+    assert not is_asked(ada, app, scope="write")
+
+
+def test_no_is_not_remembered(ada: Person, app: App) -> None:
+    """Who said no may say yes the next time."""
+    ada.decides(ada.asked(app), "deny")
+    assert is_asked(ada, app)
+
+
+def test_yes_is_asked_for_again_when_scopes_grow(ada: Person, app: App) -> None:
+    """And then both are remembered."""
+    ada.allows(app, scope="read")
+    assert is_asked(ada, app, scope="write")
+    assert is_asked(ada, app, scope="read write")
+    ada.allows(app, scope="write")
+    assert not is_asked(ada, app, scope="read write")
+
+
+def test_yes_is_asked_for_again_when_resources_grow(ada: Person, app: App) -> None:
+    """A yes for one place is none for another."""
+    ada.allows(app, resource=BOTH[0])
+    assert is_asked(ada, app, resource=BOTH)
+    assert is_asked(ada, app, resource=BOTH[1])
+    ada.allows(app, resource=BOTH[1])
+    assert not is_asked(ada, app, resource=BOTH)
+
+
+def test_yes_is_asked_for_again_when_the_client_wants_that(ada: Person, app: App) -> None:
+    """prompt=consent."""
+    ada.allows(app)
+    assert is_asked(ada, app, prompt="consent")
+    assert not is_asked(ada, app)
+
+
+@pytest.mark.parametrize("uri", [LOOPBACK, "http://localhost/cb", PRIVATE])
+def test_yes_is_always_asked_for_where_other_apps_may_listen(home: House, ada: Person, uri: str) -> None:
+    """RFC 8252 §8.6: any app of the machine could pose as this one. Silently it gets nothing."""
+    app = registered(home, uri, public=True)
+    ada.allows(app)
+    assert is_asked(ada, app)
+    assert query_of(ada.asked(app, prompt="none").location)["error"] == "consent_required"
+
+
+def test_yes_to_one_client_is_none_to_another(home: House, ada: Person, app: App) -> None:
+    """Nor is one account's yes another's."""
+    ada.allows(app)
+    assert is_asked(ada, registered(home))
+    assert is_asked(someone(home, "Bea"), app)
+
+
+def test_yes_at_a_device_counts_for_the_browser(home: House, ada: Person, app: App) -> None:
+    """It is the same client, the same account, the same words."""
+    user_code = app.post("/oauth/device_authorization", scope="read").json()["user_code"]
+    ada.submit("/device", on=f"/device?user_code={user_code}", decision="allow")
+    assert not is_asked(ada, app, scope="read")
+    assert is_asked(ada, app, scope="write")
+
+
+def test_yes_that_was_taken_back_is_asked_for_again(ada: Person, app: App) -> None:
+    """Disconnecting forgets it."""
+    ada.allows(app)
+    ada.submit("/settings/connected", client_id=app.id)
+    assert is_asked(ada, app)
+
+
+def test_yes_given_before_the_address_was_proven_is_asked_for_again(home: House, app: App) -> None:
+    """Somebody else may have said it, waiting for the owner to move in; and what is said now replaces it."""
+    ada = someone(home, verified=False)
+    ada.allows(app, scope="read write")
+    home.clock.forward(60)
+    ada.proves_address()
+    assert is_asked(ada, app, scope="read")
+    ada.allows(app, scope="read")
+    assert not is_asked(ada, app, scope="read")
+    assert is_asked(ada, app, scope="read write")
+
+
+def test_connected_apps_say_what_each_may_do(home: House, ada: Person) -> None:
+    """All that any of its grants allows, not only the newest; unverified clients are marked."""
+    app, other = registered(home), registered(home)
+    ada.allows(app, scope="read write")
+    ada.allows(app, scope="read")
+    ada.allows(other, scope="read")
+    page = ada.open("/settings/connected")
+    rows = [row.partition("</tr>")[0] for row in page.html.split("<tr>")[2:]]
+    mine = next(row for row in rows if app.id in row)
+    its = next(row for row in rows if other.id in row)
+    assert ("read</code>" in mine, "write</code>" in mine) == (True, True)
+    assert ("read</code>" in its, "write</code>" in its) == (True, False)
+
+
+def test_connected_app_that_was_disconnected_is_gone(home: House, ada: Person, app: App) -> None:
+    """It isn't listed any more, and someone else's connection goes on."""
+    bea = someone(home, "Bea")
+    mine, others = ada.grant(app)[0], bea.grant(app)[0]
+    assert (works(home, mine), works(home, others)) == (True, True)
+    page = ada.submit("/settings/connected", client_id=app.id)
+    assert app.id not in ada.follow(page).html
+    assert app.id in bea.open("/settings/connected").html
+    assert (works(home, mine), works(home, others)) == (False, True)

@@ -1,0 +1,180 @@
+"""Which redirect URIs can be registered, and when one that is asked for is the same."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chalicelib.core.errors import InvalidRequest
+from chalicelib.oauth import redirect_uris
+
+GOOD = [
+    "https://app.example.com/cb",
+    "https://app.example.com",
+    "https://app.example.com:8443/cb?tenant=a%20b&x",
+    "https://my_app.example.com/cb",
+    "https://xn--pp-wia.example.com/cb",
+    "https://192.0.2.1/cb",
+    "https://[2001:db8::1]:8443/cb",
+    "http://127.0.0.1/cb",
+    "http://127.0.0.1:49152/cb",
+    "http://localhost:3000/cb",
+    "http://[::1]/cb",
+    "http://[::1]:49152",
+    "com.example.app:/cb",
+    "com.example.app://cb",
+    "com.example.app:///cb",
+    "com.example.my-app+beta:/cb?x",
+]
+BAD = [
+    "",
+    " ",
+    "/cb",
+    "app.example.com/cb",
+    "//app.example.com/cb",
+    # A fragment (RFC 6749 §3.1.2).
+    "https://app.example.com/cb#x",
+    "https://app.example.com/cb#",
+    "com.example.app:/cb#x",
+    # http on a host that others can be.
+    "http://app.example.com/cb",
+    "http://192.0.2.1/cb",
+    "http://10.0.0.1/cb",
+    # What looks like loopback.
+    "http://127.0.0.1.evil.com/cb",
+    "http://localhost.evil.com/cb",
+    "http://evil.com/127.0.0.1",
+    "http://127.1/cb",
+    "http://127.0.0.2/cb",
+    "http://127.0.0.1./cb",
+    "http://0.0.0.0/cb",
+    "http://0x7f.0.0.1/cb",
+    "http://2130706433/cb",
+    "http://0177.0.0.1/cb",
+    "http://[::]/cb",
+    "http://[::ffff:127.0.0.1]/cb",
+    "http://[0:0:0:0:0:0:0:1]/cb",
+    "http://[::1%25eth0]/cb",
+    "http://[::1]evil.com/cb",
+    "http://evil.com[::1]/cb",
+    "http://localhost@evil.com/cb",
+    "http://127.0.0.1:80@evil.com/cb",
+    "http://evil.com\\@127.0.0.1/cb",
+    # User information.
+    "https://user@app.example.com/cb",
+    "https://user:password@app.example.com/cb",
+    "https://@app.example.com/cb",
+    "com.example.app://user@cb",
+    # Schemes that run, read, or belong to anybody.
+    "javascript:alert(1)",
+    "javascript://app.example.com/%0aalert(1)",
+    "JavaScript:alert(1)",
+    "data:text/html,x",
+    "vbscript:x",
+    "file:///etc/passwd",
+    "blob:https://app.example.com/x",
+    "about:blank",
+    "ftp://app.example.com/cb",
+    "ws://127.0.0.1/cb",
+    "myapp:/cb",
+    "myapp://cb",
+    "com.:/cb",
+    ".com:/cb",
+    "com..app:/cb",
+    "urn:ietf:wg:oauth:2.0:oob",
+    # A place that is none, or would break out of the header it stands in.
+    "https://",
+    "https:///cb",
+    "https:/app.example.com/cb",
+    "https:app.example.com/cb",
+    "https://*.example.com/cb",
+    "https://*/cb",
+    "https://a;sandbox/cb",
+    "https://a,b/cb",
+    "https://a'unsafe-inline'/cb",
+    "https://app%2eexample.com/cb",
+    "https://app.example.com:99999/cb",
+    "https://app.example.com:/cb",
+    "https://app.example.com:x/cb",
+    "https://[::1/cb",
+    "com.example.app://a;b/cb",
+    # Characters that two programs may read differently.
+    "https://app.example.com/c b",
+    "https://app.example.com/cb\n",
+    "https://app.example.com/\tcb",
+    "https://app.example.com\\cb",
+    'https://app.example.com/"',
+    "https://app.example.com/<x>",
+    "https://äpp.example.com/cb",
+    "https://app.example.com/\x00",
+    "https://app.example.com/" + "x" * 2_000,
+]
+
+
+@pytest.mark.parametrize("uri", GOOD)
+def test_good_redirect_can_be_registered(uri: str) -> None:
+    """An https URL anywhere, http on this machine, a private scheme in reverse-domain form."""
+    assert redirect_uris.registrable(uri) == uri
+    assert redirect_uris.matches(uri, uri)
+
+
+@pytest.mark.parametrize("uri", BAD, ids=ascii)
+def test_bad_redirect_cant_be_registered(uri: str) -> None:
+    """And the refusal is plain ASCII, whatever was sent."""
+    with pytest.raises(InvalidRequest) as refused:
+        redirect_uris.registrable(uri)
+    assert refused.value.message.isascii()
+    assert refused.value.message.isprintable()
+
+
+@pytest.mark.parametrize("uri", GOOD)
+def test_no_other_uri_is_a_registered_one(uri: str) -> None:
+    """Exact comparison (RFC 9700 §2.1): nothing else of either list is the same."""
+    others = [other for other in (*GOOD, *BAD) if other != uri and redirect_uris.matches(other, uri)]
+    loopback = {"http://127.0.0.1/cb", "http://127.0.0.1:49152/cb"}
+    assert set(others) | {uri} == (loopback if uri in loopback else {uri})
+
+
+def test_only_the_port_of_a_loopback_address_may_differ() -> None:
+    """RFC 8252 §7.3; the three names of this machine are three places."""
+    assert redirect_uris.matches("http://127.0.0.1:1/cb", "http://127.0.0.1:49152/cb")
+    for asked in ("http://localhost:1/cb", "http://[::1]:1/cb", "http://127.0.0.1:1/cb/", "http://127.0.0.1:1/cb?x"):
+        assert not redirect_uris.matches(asked, "http://127.0.0.1/cb"), asked
+
+
+@pytest.mark.parametrize(
+    ("uri", "source"),
+    [
+        ("https://app.example.com/cb?x", "https://app.example.com"),
+        ("https://app.example.com:8443", "https://app.example.com:8443"),
+        ("http://127.0.0.1:49152/cb", "http://127.0.0.1:49152"),
+        ("com.example.app:/cb", "com.example.app:"),
+        ("com.example.app://cb", "com.example.app:"),
+    ],
+)
+def test_origin_is_what_a_policy_calls_the_place(uri: str, source: str) -> None:
+    """An origin, or a private scheme with its colon."""
+    assert redirect_uris.origin(uri) == source
+
+
+def test_machine_and_scheme_are_shared_with_other_apps() -> None:
+    """Only an https address belongs to one app (RFC 8252 §8.6)."""
+    shared = [uri for uri in GOOD if redirect_uris.is_shared_with_other_apps(uri)]
+    assert shared == [uri for uri in GOOD if not uri.startswith("https:")]
+
+
+@settings(max_examples=300, derandomize=True, deadline=None, database=None)
+@given(
+    uri=st.one_of(
+        st.text(max_size=60),
+        st.text("htps:/[]@.#?%1 7;,'*evil\\", max_size=40).map("http".__add__),
+        st.text("[]@.:;,'*%1ab\\ ", max_size=30).map("https://{}/cb".format),
+    )
+)
+def test_origin_of_whatever_can_be_registered_is_one_plain_source(uri: str) -> None:
+    """Nothing that gets in breaks out of the header, or names more than one place."""
+    try:
+        source = redirect_uris.origin(redirect_uris.registrable(uri))
+    except InvalidRequest:
+        return
+    assert not set(source) & set(" ;,*'\"\\@#?\r\n")
+    assert redirect_uris.matches(uri, uri)

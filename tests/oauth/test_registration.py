@@ -1,0 +1,371 @@
+"""Clients that register themselves (RFC 7591), and manage what they registered (RFC 7592): their own, and no other."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from chalicelib.api.oauth import REGISTRATIONS
+from chalicelib.core import secrets, settings
+from chalicelib.oauth.tables import Client
+from infra.standin import Answer
+from tests.house import House
+from tests.oauth.flow import (
+    CALLBACK,
+    CLIENT,
+    CODE,
+    DEVICE,
+    ISSUER,
+    LOOPBACK,
+    PKCE,
+    REFRESH,
+    App,
+    Person,
+    as_json,
+    refusal,
+    registered,
+    works,
+)
+
+REGISTER = "/oauth/register"
+NO_TOKEN = (401, "invalid_token")
+BAD_METADATA = (400, "invalid_client_metadata")
+BAD_REDIRECT = (400, "invalid_redirect_uri")
+DAY_S = 86_400
+
+
+def register(home: House, **described: object) -> dict[str, Any]:
+    """Register a client and return its information."""
+    answer = as_json(home, REGISTER, {"redirect_uris": [CALLBACK], **described})
+    assert answer.status == 201, answer.body
+    assert answer.header("Cache-Control") == "no-store"
+    body: dict[str, Any] = answer.json()
+    home.secrets += [body["registration_access_token"], *([body["client_secret"]] if "client_secret" in body else [])]
+    return body
+
+
+def app_of(home: House, body: dict[str, Any]) -> App:
+    """Return a registered client as its makers see it."""
+    public = body["token_endpoint_auth_method"] == "none"
+    client = Client.get(body["client_id"])
+    return App(home, client, body.get("client_secret"), body["redirect_uris"][0], PKCE if public else {})
+
+
+def manage(home: House, method: str, client_id: str, token: str | None, body: object = None) -> Answer:
+    """Send a request of RFC 7592."""
+    raw = b"" if body is None else json.dumps(body).encode()
+    return home.call(method, f"{REGISTER}/{client_id}", token, body=raw)
+
+
+@contextmanager
+def setting(registration: str) -> Iterator[None]:
+    """Have the owner decide who may register."""
+    with settings.in_use(replace(settings.current(), registration=registration)):
+        yield
+
+
+def test_client_with_a_redirect_alone_gets_the_defaults(home: House) -> None:
+    """RFC 7591 §2: code flow, HTTP Basic; a secret, and a token to manage it with."""
+    body = register(home)
+    now_s = home.clock.now_ms // 1000
+    assert body == {
+        "client_id": body["client_id"],
+        "client_id_issued_at": now_s,
+        "client_name": "Unnamed application",
+        "redirect_uris": [CALLBACK],
+        "grant_types": [CODE],
+        "response_types": ["code"],
+        "token_endpoint_auth_method": "client_secret_basic",
+        "scope": "read write",
+        "registration_client_uri": f"{ISSUER}/oauth/register/{body['client_id']}",
+        "registration_access_token": body["registration_access_token"],
+        "client_secret": body["client_secret"],
+        "client_secret_expires_at": 0,
+    }
+    assert (secrets.kind_of(body["client_secret"]), secrets.kind_of(body["registration_access_token"])) == ("cs", "ra")
+
+
+def test_public_client_gets_no_secret(home: House, ada: Person) -> None:
+    """And goes the whole way, as unverified."""
+    body = register(
+        home,
+        redirect_uris=[LOOPBACK],
+        token_endpoint_auth_method="none",
+        grant_types=[CODE, REFRESH],
+        client_name="Terminal",
+        client_uri="https://terminal.example",
+        scope="read openid",
+        software_id="unheard of",
+    )
+    assert not {"client_secret", "client_secret_expires_at", "software_id"} & body.keys()
+    assert (body["scope"], body["client_name"], body["client_uri"]) == ("read", "Terminal", "https://terminal.example")
+    app = app_of(home, body)
+    page = ada.asked(app, scope="read write")
+    assert "Terminal" in page.text
+    assert "Unverified" in page.text
+    tokens = ada.tokens(app, scope="read write")
+    assert (tokens["scope"], works(home, tokens["access_token"])) == ("read", True)
+    assert "Unverified" in ada.open("/settings/connected").text
+
+
+def test_confidential_client_goes_the_whole_way(home: House, ada: Person) -> None:
+    """Its secret works, its consent is remembered."""
+    app = app_of(home, register(home, grant_types=[CODE, REFRESH, DEVICE], client_name="Server"))
+    _, refresh = ada.grant(app)
+    assert app.refresh(refresh).status == 200
+    assert app.post("/oauth/device_authorization").status == 200
+    assert ada.asked(app).status == 303
+
+
+def test_client_that_nobody_stands_behind_has_no_token_of_its_own(home: House) -> None:
+    """Its own requests could be counted on nobody: client_credentials can't be registered, nor used."""
+    for grant_types in ([CLIENT], [CODE, CLIENT]):
+        answer = as_json(home, REGISTER, {"redirect_uris": [CALLBACK], "grant_types": grant_types})
+        assert refusal(answer) == BAD_METADATA
+    assert refusal(app_of(home, register(home)).ask(CLIENT)) == (400, "unauthorized_client")
+
+
+def test_device_client_needs_no_redirect_and_no_response_type(home: House) -> None:
+    """RFC 7591 §2.1: without the code flow there is nothing to redirect."""
+    answer = as_json(
+        home, REGISTER, {"grant_types": [DEVICE], "response_types": [], "token_endpoint_auth_method": "none"}
+    )
+    assert (answer.status, answer.json()["response_types"], answer.json()["redirect_uris"]) == (201, [], [])
+
+
+BAD_URIS: tuple[object, ...] = (
+    [],
+    ["https://app.example.com/cb#fragment"],
+    ["http://app.example.com/cb"],
+    ["http://127.0.0.1.evil.com/cb"],
+    ["http://localhost.evil.com/cb"],
+    ["http://127.1/cb"],
+    ["https://user:password@app.example.com/cb"],
+    ["javascript:alert(1)"],
+    ["data:text/html,x"],
+    ["myapp:/cb"],
+    [CALLBACK, "http://evil.example/"],
+    [f"https://app.example.com/{number}" for number in range(11)],
+    ["https://app.example.com/" + "x" * 2_000],
+    [7],
+    [None],
+    [[CALLBACK]],
+    [CALLBACK, {}],
+    [""],
+    ["\ud800"],
+    CALLBACK,
+    {"0": CALLBACK},
+    7,
+    None,
+)
+
+
+def test_client_with_a_bad_redirect_is_refused(home: House) -> None:
+    """RFC 7591 §3.2.2: invalid_redirect_uri, whatever is wrong with it."""
+    for uris in BAD_URIS:
+        home.clock.forward(1)
+        assert refusal(as_json(home, REGISTER, {"redirect_uris": uris})) == BAD_REDIRECT, uris
+    assert list(Client.scan()) == []
+
+
+BAD_FIELDS: tuple[dict[str, object], ...] = (
+    {"grant_types": []},
+    {"grant_types": ["implicit"]},
+    {"grant_types": ["password", CODE]},
+    {"grant_types": CODE},
+    {"grant_types": [7]},
+    {"grant_types": [[CODE]]},
+    {"grant_types": [CODE, None]},
+    {"grant_types": {CODE: True}},
+    {"response_types": ["token"]},
+    {"response_types": ["code", "token"]},
+    {"response_types": []},
+    {"response_types": "code"},
+    {"response_types": [None]},
+    {"token_endpoint_auth_method": "private_key_jwt"},
+    {"token_endpoint_auth_method": ""},
+    {"token_endpoint_auth_method": ["none"]},
+    {"token_endpoint_auth_method": None},
+    {"client_name": 7},
+    {"client_name": ["Photos"]},
+    {"client_name": "two\nlines"},
+    {"client_name": "turned \u202e round"},
+    {"client_name": "\ud800"},
+    {"client_name": None},
+    {"client_uri": 7},
+    {"client_uri": "https://a\nb"},
+    {"scope": 7},
+    {"scope": ["read"]},
+    {"scope": "read\twrite\x00"},
+    {"client_name": "x" * 70_000},
+)
+
+
+def test_client_with_bad_metadata_is_refused(home: House) -> None:
+    """RFC 7591 §3.2.2: invalid_client_metadata, and nothing that is mistyped reaches further."""
+    for fields in BAD_FIELDS:
+        home.clock.forward(1)
+        assert refusal(as_json(home, REGISTER, {"redirect_uris": [CALLBACK], **fields})) == BAD_METADATA, fields
+    for raw in (b"", b"{", b"[]", b'"x"', b"7", b"null", b"[" * 100_000, b"\xff", b'{"redirect_uris": ' + b"9" * 5_000):
+        assert (
+            refusal(home.call("POST", REGISTER, body=raw, headers={"Content-Type": "application/json"})) == BAD_METADATA
+        )
+    assert list(Client.scan()) == []
+
+
+def test_name_is_cut_and_an_empty_one_is_none(home: House) -> None:
+    """What a page shows is short, and says something."""
+    assert register(home, client_name=" " + "x" * 200)["client_name"] == "x" * 100
+    assert register(home, client_name="  ")["client_name"] == "Unnamed application"
+
+
+def test_registration_can_be_closed(home: House) -> None:
+    """Then nobody registers, with whatever token; the discovery document doesn't name the endpoint."""
+    with setting("closed"):
+        assert refusal(as_json(home, REGISTER, {"redirect_uris": [CALLBACK]})) == NO_TOKEN
+        assert refusal(as_json(home, REGISTER, {}, Authorization="Bearer closed")) == NO_TOKEN
+        assert refusal(as_json(home, REGISTER, {}, Authorization="Bearer ")) == NO_TOKEN
+        assert "registration_endpoint" not in home.call("GET", "/.well-known/oauth-authorization-server").json()
+
+
+def test_registration_can_need_an_initial_token(home: House) -> None:
+    """The owner's setting holds its SHA-256; whoever has the token registers, others don't (RFC 7591 §3.1)."""
+    token = "an initial token of the owner's"
+    wanted = {"redirect_uris": [CALLBACK]}
+    with setting(secrets.digest(token)):
+        for wrong in (
+            "",
+            "Bearer",
+            "Bearer x",
+            f"Basic {token}",
+            token,
+            f"Bearer {secrets.digest(token)}",
+            "Bearer é\ud800",
+        ):
+            assert refusal(as_json(home, REGISTER, wanted, Authorization=wrong)) == NO_TOKEN, wrong
+        answer = as_json(home, REGISTER, wanted)
+        assert refusal(answer) == NO_TOKEN
+        assert answer.header("x-amzn-Remapped-WWW-Authenticate") == 'Bearer error="invalid_token"'
+        assert as_json(home, REGISTER, wanted, Authorization=f"bearer {token}").status == 201
+        assert home.call("GET", "/.well-known/oauth-authorization-server").json()["registration_endpoint"]
+
+
+def test_registrations_are_limited_by_address(home: House) -> None:
+    """100 an hour from one network, refused ones included; another network goes on."""
+    home.counted("registration_203.0.113.7", REGISTRATIONS, used=98)
+    good = json.dumps({"redirect_uris": [CALLBACK]}).encode()
+    send = lambda body, ip: home.call("POST", REGISTER, body=body, ip=ip)  # noqa: E731 - said thrice below
+    assert [send(good, "203.0.113.7").status, send(b"{}", "203.0.113.7").status] == [201, 400]
+    answer = send(good, "203.0.113.7")
+    assert refusal(answer) == (429, "rate_limit_exceeded")
+    assert answer.json()["message"] == answer.json()["error_description"]
+    assert (answer.header("Retry-After"), answer.header("X-RateLimit-Limit")) == ("3600", "100")
+    assert send(good, "203.0.113.8").status == 201
+
+
+def test_client_that_nobody_approves_is_forgotten_after_30_days(home: House, ada: Person) -> None:
+    """And kept from the first yes on."""
+    body = register(home)
+    app = app_of(home, body)
+    assert app.client.dies_at == home.clock.now_ms // 1000 + 30 * DAY_S
+    ada.allows(app)
+    assert Client.get(app.id).dies_at is None
+
+
+def test_client_is_shown_to_the_holder_of_its_token(home: House) -> None:
+    """RFC 7592 §2.1: what is known of it, but its secret."""
+    body = register(home, client_name="Photos", client_uri="https://photos.example")
+    answer = manage(home, "GET", body["client_id"], body["registration_access_token"])
+    assert (answer.status, answer.header("Cache-Control")) == (200, "no-store")
+    hidden = {"client_secret", "client_secret_expires_at", "registration_access_token"}
+    assert answer.json() == {name: value for name, value in body.items() if name not in hidden}
+
+
+def test_client_is_replaced_by_the_holder_of_its_token(home: House, ada: Person) -> None:
+    """RFC 7592 §2.2: what is left out goes back to its default; id and secret stay."""
+    body = register(home, client_name="Photos", client_uri="https://photos.example", grant_types=[CODE, REFRESH])
+    token, client_id = body["registration_access_token"], body["client_id"]
+    other = "https://app.example.com/other"
+    answer = manage(home, "PUT", client_id, token, {"client_id": client_id, "redirect_uris": [other], "scope": "read"})
+    changed = answer.json()
+    assert answer.status == 200
+    assert (changed["client_name"], changed["redirect_uris"], changed["scope"]) == (
+        "Unnamed application",
+        [other],
+        "read",
+    )
+    assert (changed["grant_types"], "client_uri" in changed) == ([CODE], False)
+    app = app_of(home, changed | {"client_secret": body["client_secret"]})
+    assert ada.asked(app, redirect_uri=CALLBACK).status == 400
+    assert ada.tokens(app, scope="read write")["scope"] == "read"
+
+
+@pytest.mark.parametrize("described", [{}, {"grant_types": [DEVICE], "response_types": [], "redirect_uris": []}])
+def test_client_can_send_back_what_it_was_told(home: House, described: dict[str, object]) -> None:
+    """RFC 7592 §2.2: every field of the information, changed or not, is part of a replacement."""
+    body = register(home, **described)
+    token, client_id = body["registration_access_token"], body["client_id"]
+    shown = manage(home, "GET", client_id, token).json()
+    assert manage(home, "PUT", client_id, token, shown).json() == shown
+
+
+def test_client_cant_be_replaced_by_what_couldnt_be_registered(home: House) -> None:
+    """Bad redirects, grant types that it can't have, another id, a change between public and confidential."""
+    body = register(home)
+    token, client_id = body["registration_access_token"], body["client_id"]
+    before = manage(home, "GET", client_id, token).json()
+    refused: tuple[tuple[dict[str, object], tuple[int, str]], ...] = (
+        ({}, BAD_REDIRECT),
+        ({"redirect_uris": ["http://evil.example/"]}, BAD_REDIRECT),
+        ({"redirect_uris": [CALLBACK], "grant_types": [CLIENT]}, BAD_METADATA),
+        ({"redirect_uris": [CALLBACK], "token_endpoint_auth_method": "none"}, BAD_METADATA),
+        ({"redirect_uris": [CALLBACK], "client_id": "app_" + "0" * 20}, BAD_METADATA),
+        ({"redirect_uris": [CALLBACK], "client_id": None}, BAD_METADATA),
+    )
+    for described, error in refused:
+        assert refusal(manage(home, "PUT", client_id, token, described)) == error, described
+    assert manage(home, "GET", client_id, token).json() == before
+
+
+def test_client_is_deleted_by_the_holder_of_its_token(home: House, ada: Person) -> None:
+    """RFC 7592 §2.3: with its grants, at the next request; then it is as unknown as any."""
+    body = register(home)
+    token, client_id = body["registration_access_token"], body["client_id"]
+    access = ada.tokens(app_of(home, body))["access_token"]
+    assert works(home, access)
+    answer = manage(home, "DELETE", client_id, token)
+    assert (answer.status, answer.body, answer.header("Cache-Control")) == (204, b"", "no-store")
+    assert not works(home, access)
+    for method in ("GET", "PUT", "DELETE"):
+        assert refusal(manage(home, method, client_id, token, {"redirect_uris": [CALLBACK]})) == NO_TOKEN
+
+
+def test_registration_token_manages_its_own_client_only(home: House, app: App) -> None:
+    """Another's token, a client's secret, a key, nothing: the same refusal as for a client that never was."""
+    mine, other = register(home), register(home)
+    key = home.key(home.account()).secret
+    tokens = (None, "", "x", "é", other["registration_access_token"], mine["client_secret"], key, app.secret)
+    for client_id in (mine["client_id"], app.id, "app_" + "0" * 20, "nobody", "https:"):
+        home.clock.forward(1)
+        for token in (*tokens, *([] if client_id == mine["client_id"] else [mine["registration_access_token"]])):
+            assert refusal(manage(home, "GET", client_id, token)) == NO_TOKEN
+        assert refusal(manage(home, "DELETE", client_id, "x")) == NO_TOKEN
+        assert refusal(manage(home, "PUT", client_id, "x", {"redirect_uris": [CALLBACK]})) == NO_TOKEN
+    assert manage(home, "GET", mine["client_id"], mine["registration_access_token"]).status == 200
+
+
+def test_redirect_that_cant_be_registered_cant_be_registered_on_the_page(home: House, ada: Person) -> None:
+    """People and programs meet the same rules, and the page says what is wrong."""
+    for uri in ("http://evil.example/cb", "javascript:alert(1)", "https://a.example/#x", "https://u@a.example/cb"):
+        fields = {"name": "Mine", "kind": "public", "scopes": ["read"], "redirect_uris": uri}
+        page = ada.submit("/settings/applications/new", **fields)
+        assert page.status == 400
+        assert "A redirect URI must" in page.problem
+    mine = registered(home, owner=ada.account)
+    path = f"/settings/applications/{mine.id}"
+    assert ada.submit(f"{path}/change", on=path, name="Mine", redirect_uris="ftp://a.example/cb").status == 400
+    assert ada.submit(f"{path}/change", on=path, name="Mine", redirect_uris="https://b.example/cb").status == 303
+    assert Client.get(mine.id).redirect_uris == ["https://b.example/cb"]
