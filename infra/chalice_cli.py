@@ -1,24 +1,38 @@
 """What Chalice's own commands learn from us, so that they are right without a wrapper.
 
-`deploy` and `package`: the gateway's answers in the API document. `local`: the stand-in gateway instead of Chalice's.
+`deploy` and `package`: the gateway's answers in the API document, and a package without what Lambda has or nobody uses.
+`local`: the stand-in gateway instead of Chalice's.
 """
 
 import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from zipfile import ZipFile
 
 from chalice import local
 from chalice.config import Config
+from chalice.deploy.packager import BaseLambdaDeploymentPackager
 from chalice.deploy.swagger import SwaggerGenerator
 
 from infra import gateway, server
 
+UNSHIPPED = ("boto3", "botocore", "s3transfer", "*.dist-info", "*.data", "**/tests", "**/__pycache__")
+"""What pip brings along and the package leaves out. The first three are Lambda's own, which AWS keeps up to date, and
+two thirds of what a cold start would fetch; the rest is for installing and developing, and read by nothing here."""
+
 _generate = SwaggerGenerator.generate_swagger
+_add_dependencies = BaseLambdaDeploymentPackager._add_py_deps
+_own_files = BaseLambdaDeploymentPackager._iter_chalice_lib_if_needed
 
 
 def install(_app: Any) -> None:
     """Teach Chalice's command line; loading the app again changes nothing more."""
     SwaggerGenerator.generate_swagger = _generate_with_gateway  # type: ignore[method-assign]  # Chalice has no hook
+    BaseLambdaDeploymentPackager._add_py_deps = _add_what_is_used  # type: ignore[method-assign]  # as above
+    BaseLambdaDeploymentPackager._iter_chalice_lib_if_needed = _own_sources  # type: ignore[method-assign]  # as above
     local.create_local_server = create_local_server  # type: ignore[assignment]  # as above
 
 
@@ -46,3 +60,20 @@ def _generate_with_gateway(self: SwaggerGenerator, app: Any, rest_api: Any = Non
     document: dict[str, Any] = _generate(self, app, rest_api)
     gateway.add_to(document)
     return document
+
+
+def _add_what_is_used(
+    self: BaseLambdaDeploymentPackager, zip_fileobj: ZipFile, deps_dir: str, prefix: str = ""
+) -> None:
+    """Add the dependencies, which stand in a directory that Chalice made for this alone."""
+    for pattern in UNSHIPPED:
+        for unneeded in sorted(Path(deps_dir).glob(pattern)):
+            shutil.rmtree(unneeded, ignore_errors=True)  # a cache may have gone with its package
+    _add_dependencies(self, zip_fileobj, deps_dir, prefix)
+
+
+def _own_sources(self: BaseLambdaDeploymentPackager, project_dir: str) -> Iterator[tuple[str, str]]:
+    """Return the files of chalicelib without caches, which would also make the same code another package each time."""
+    for path, name in _own_files(self, project_dir):
+        if "__pycache__" not in Path(name).parts:
+            yield path, name

@@ -199,7 +199,9 @@ def _confirm(stage: str) -> None:
 
 def chalice(command: str, stage: str, *more: str) -> None:
     """Run one of Chalice's own commands; what it prints is shown as it comes."""
-    arguments = [sys.executable, "-m", "chalice.cli", command, "--stage", stage, *more]
+    # `-m chalice.cli` there isn't, and the script beside the interpreter needs the environment to be where it was made.
+    program = "import sys; from chalice.cli import main; sys.exit(main())"
+    arguments = [sys.executable, "-c", program, command, "--stage", stage, *more]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     if subprocess.run(arguments, cwd=ROOT, env=environment, check=False).returncode != 0:
         raise DeployError(

@@ -1,10 +1,14 @@
 """Fixtures of every test: a fresh house on moto, in one process."""
 
 import os
+import socket
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from moto import mock_aws
+from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.dynamodb.models import dynamodb_backends
 
 # Before anything makes a client: a test must never reach a real account.
 os.environ |= {
@@ -17,6 +21,7 @@ os.environ |= {
 for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_PROFILE", "LATCHKEY_PUBLIC_URL"):
     os.environ.pop(name, None)
 
+from chalicelib.core import wire  # noqa: E402 - the environment comes first
 from infra import data  # noqa: E402 - the environment comes first
 from tests.house import House, house  # noqa: E402
 
@@ -25,5 +30,31 @@ from tests.house import House, house  # noqa: E402
 def home() -> Iterator[House]:
     """A house with empty tables, on moto."""
     with mock_aws(), house() as made:
-        data.create_missing_tables()
+        put_empty_tables_up()
         yield made
+
+
+@pytest.fixture
+def cut_off(monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
+    """A house whose database refuses every connection: a port that is taken and at which nobody listens."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{taken.getsockname()[1]}")
+        wire.forget_connection()
+        with house() as made:
+            yield made
+    wire.forget_connection()
+
+
+_tables: dict[str, Any] = {}
+
+
+def put_empty_tables_up() -> None:
+    """Give moto its tables, emptied: making them anew would be most of the time that a test takes."""
+    backend = dynamodb_backends[DEFAULT_ACCOUNT_ID]["us-east-1"]
+    for table in _tables.values():
+        table.items.clear()
+    backend.tables.update(_tables)
+    if not _tables:
+        data.create_missing_tables()
+        _tables.update(backend.tables)

@@ -20,7 +20,7 @@ class Received:
     @property
     def link(self) -> str:
         """Return the link in it, whole."""
-        return re.findall(r"https?://\S+", self.text)[-1]
+        return str(re.findall(r"https?://\S+", self.text)[-1])
 
     @property
     def target(self) -> str:

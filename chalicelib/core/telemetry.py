@@ -73,7 +73,8 @@ def measured(event: str, metrics: Mapping[str, int], dimensions: Mapping[str, st
         "CloudWatchMetrics": [
             {
                 "Namespace": NAMESPACE,
-                "Dimensions": [["stage"], [*named]],
+                # By stage for the alarms, and by everything; a set that stood there twice might be counted twice.
+                "Dimensions": [["stage"], [*named]] if dimensions else [["stage"]],
                 "Metrics": [{"Name": name, "Unit": UNITS.get(name, "Count")} for name in metrics],
             }
         ],

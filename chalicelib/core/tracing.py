@@ -9,7 +9,7 @@ import secrets
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 
 from chalicelib.core import settings
@@ -24,10 +24,13 @@ def subsegment(operation: str, table: str) -> Iterator[None]:
     if trace.get("Sampled") != "1":
         yield
         return
-    started, failed = time.time(), True
+    started, outcome = time.time(), {}
     try:
         yield
-        failed = False
+    except Exception as error:
+        # X-Ray's words: an error is a refusal, such as a condition that doesn't hold; a fault is DynamoDB's own.
+        outcome = {"fault" if getattr(error, "is_fault", True) else "error": True}
+        raise
     finally:
         _send(
             {
@@ -39,16 +42,18 @@ def subsegment(operation: str, table: str) -> Iterator[None]:
                 "namespace": "aws",
                 "start_time": started,
                 "end_time": time.time(),
-                "fault": failed,
                 "aws": {"operation": operation, "table_name": table},
+                **outcome,
             }
         )
 
 
 def _send(segment: dict[str, object]) -> None:
     host, _, port = settings.trace_daemon().rpartition(":")
-    # A datagram: it is not waited for, and one that is lost is a line missing in a picture.
-    _socket().sendto(_HEADER + json.dumps(segment).encode(), (host, int(port)))
+    # A datagram: it is not waited for, and one that is lost is a line missing in a picture. Nothing of it may reach the
+    # call that is traced: no daemon, no room in the buffer, an address that is none.
+    with suppress(OSError, ValueError, OverflowError):
+        _socket().sendto(_HEADER + json.dumps(segment).encode(), (host, int(port)))
 
 
 @lru_cache(maxsize=1)

@@ -45,6 +45,9 @@ INSISTENT = Patience(unavailable=3, throttled=6, conflict=12)
 class WireError(Exception):
     """DynamoDB refused a call: its own `code`, and the `response` botocore parsed."""
 
+    is_fault = False
+    """Whether DynamoDB failed, rather than refused."""
+
     def __init__(self, code: str, message: str, response: Json) -> None:
         """Keep the parsed answer for whoever must know more than the class says."""
         super().__init__(f"{code}: {message}")
@@ -71,6 +74,8 @@ class Contended(WireError):
 
 class Unreachable(WireError):
     """No answer: a timeout, a broken connection or a 5xx. A write may or may not have happened."""
+
+    is_fault = True
 
 
 def call(operation: str, request: Mapping[str, Any], patience: Patience = INSISTENT) -> Json:

@@ -84,7 +84,7 @@ def put_beside_the_others(issued: Issued, spent: Ticket | None = None, maker: Ve
     account = Account(issued.key.account_id)
     only_if = None if maker is None else _may_have_one(maker)
     ended: dict[str, int] = {}
-    while True:
+    for _ in range(live_keys.ROUNDS_MAX):
         try:
             with tables.transaction() as write:
                 write.save(issued.key, condition=Credential.digest.does_not_exist())
@@ -100,10 +100,11 @@ def put_beside_the_others(issued: Issued, spent: Ticket | None = None, maker: Ve
             if maker is not None and mail.is_configured() and "email_verified_at" not in stood:
                 raise errors.Conflict("Confirm your email address first: we have sent you a link.") from None
             # Keys that ended by themselves still stand in the count: take them out with the next try. A refusal that
-            # leaves room means that another maker got ahead, so there is an end to this.
+            # leaves room means that another maker got ahead.
             ended = live_keys.ended_among(stood, maker)
         else:
             return
+    raise errors.Unavailable("Too many keys of this account are being made right now. Try again in a moment.")
 
 
 def _may_have_one(maker: Verdict) -> Condition:

@@ -17,6 +17,8 @@ from chalicelib.credentials.tables import Credential
 from chalicelib.credentials.verdict import Verdict
 
 LIVE_MAX = 20
+ROUNDS_MAX = 60
+"""How often a maker of a key starts again because another got ahead: each of those made or ended a key."""
 
 
 def count_in(

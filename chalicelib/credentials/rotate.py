@@ -30,7 +30,7 @@ def rotate(maker: Verdict, key_id: str, grace_s: int) -> Issued:
     """
     key = owned_key(maker.account_id, key_id)
     ended: dict[str, int] = {}
-    while True:
+    for _ in range(live_keys.ROUNDS_MAX):
         for scope in sorted(key.scopes):
             if scope not in maker.scopes:
                 raise errors.InsufficientScope(scope)
@@ -49,6 +49,7 @@ def rotate(maker: Verdict, key_id: str, grace_s: int) -> Issued:
         else:
             # Not an error: the new key's secret is in this answer and nowhere else.
             return replace(issued, told=stale.mark(maker.account_id))
+    raise errors.Unavailable("Too much of this account is being changed right now. Try again in a moment.")
 
 
 _NEW, _OLD = 0, 2

@@ -134,7 +134,7 @@ def form_target(parameters: Parameters) -> str | None:
     if client is None:
         return None
     try:
-        return redirect_uris.origin(_redirect_uri(client, parameters.get("redirect_uri")))
+        return redirect_uris.policy_source(_redirect_uri(client, parameters.get("redirect_uri")))
     except NoSuchClient:
         return None
 

@@ -31,7 +31,7 @@ def find_client(
     `resolver` and `tls` are arguments for tests. None when there is no such client, or its document can't be used.
     """
     known = known_client(client_id)
-    if not client_id.startswith("https://"):
+    if not client_id.startswith("https://") or not clients.is_client_id(client_id):
         return known
     if known is not None and clock.now_ms() - (known.fetched_at or 0) < FRESH_MS:
         return known

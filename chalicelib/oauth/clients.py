@@ -22,6 +22,8 @@ GRANT_TYPES = (CODE, REFRESH, CLIENT_CREDENTIALS, DEVICE)
 CONFIDENTIAL_METHODS = ("client_secret_basic", "client_secret_post")
 AUTH_METHODS = (*CONFIDENTIAL_METHODS, "none")
 OWNED_MAX = 50
+ID_LENGTH_MAX = 1_024
+"""As long as a DynamoDB sort key can be: consents have the client's id there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,7 @@ def checked_uris(uris: list[str]) -> list[str]:
 
 def is_client_id(text: str) -> bool:
     """Tell whether `text` has the shape of a client id: one of ours, or the https URL of a metadata document."""
-    return ids.is_id(text, "app") or (text.startswith("https://") and len(text) <= redirect_uris.LENGTH_MAX)
+    return ids.is_id(text, "app") or (text.startswith("https://") and len(text) <= ID_LENGTH_MAX)
 
 
 def find(client_id: str) -> Client | None:

@@ -53,10 +53,15 @@ def start(client: Client, *, scopes: set[str], resources: set[str], base_url: st
         device_digest=ticket.digest,
         dies_at=expires_at // 1000,
     )
-    with tables.transaction() as write:
-        write.save(ticket, condition=Ticket.digest.does_not_exist())
-        # Of two devices with one code the second is refused: a person must never decide for another's.
-        write.save(pointer, condition=Ticket.digest.does_not_exist() | (Ticket.expires_at <= clock.now_ms()))
+    try:
+        with tables.transaction() as write:
+            write.save(ticket, condition=Ticket.digest.does_not_exist())
+            # Of two devices with one code the second takes another: a person must never decide for another's.
+            write.save(pointer, condition=Ticket.digest.does_not_exist() | (Ticket.expires_at <= clock.now_ms()))
+    except TransactWriteError as error:
+        if not tables.refused(error):
+            raise
+        return start(client, scopes=scopes, resources=resources, base_url=base_url)
     shown = f"{user_code[:4]}-{user_code[4:]}"
     return {
         "device_code": secret,

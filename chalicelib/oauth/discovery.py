@@ -6,10 +6,12 @@ from chalicelib.oauth import clients
 
 def server(issuer: str) -> dict[str, object]:
     """Return the authorization server's metadata."""
-    metadata: dict[str, object] = {
+    open_to_some = settings.current().registration != "closed"
+    return {
         "issuer": issuer,
         "authorization_endpoint": f"{issuer}/oauth/authorize",
         "token_endpoint": f"{issuer}/oauth/token",
+        **({"registration_endpoint": f"{issuer}/oauth/register"} if open_to_some else {}),
         "revocation_endpoint": f"{issuer}/oauth/revoke",
         "introspection_endpoint": f"{issuer}/oauth/introspect",
         "device_authorization_endpoint": f"{issuer}/oauth/device_authorization",
@@ -25,9 +27,6 @@ def server(issuer: str) -> dict[str, object]:
         "client_id_metadata_document_supported": True,
         "service_documentation": f"{issuer}/",
     }
-    if settings.current().registration != "closed":
-        metadata["registration_endpoint"] = f"{issuer}/oauth/register"
-    return metadata
 
 
 def protected_resource(resource: str, issuer: str) -> dict[str, object]:

@@ -231,6 +231,10 @@ class _Code(AuthorizationCodeGrant):  # type: ignore[misc]  # as above
         ticket = self.server.known_ticket
         if ticket is None or ticket.kind != tokens.CODE_KIND or ticket.client_id != client.stored.client_id:
             return None
+        named = self.request.payload.redirect_uri
+        if ticket.redirect_uri is None and named and not client.check_redirect_uri(named):
+            # The first request named none, so Authlib takes any here; only a registered one can be meant.
+            return None
         # One that was spent is looked at however old it is: its second use is reuse whenever it comes.
         fresh = ticket.consumed_at is not None or ticket.expires_at > clock.now_ms()
         return KnownTicket(ticket) if fresh else None

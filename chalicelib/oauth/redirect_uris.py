@@ -58,9 +58,18 @@ def is_shared_with_other_apps(uri: str) -> bool:
 
 
 def origin(uri: str) -> str:
-    """Return what a Content-Security-Policy calls the place: an origin, or a private scheme."""
+    """Return what a person is told of the place: an origin, or a private scheme."""
     parts = urlsplit(uri)
     return f"{parts.scheme}://{parts.netloc}" if parts.scheme in ("http", "https") else f"{parts.scheme}:"
+
+
+def policy_source(uri: str) -> str:
+    """Return what a Content-Security-Policy calls the place.
+
+    It has no word for an IPv6 address: browsers ignore one, and block the way to it. There the scheme has to do.
+    """
+    parts = urlsplit(uri)
+    return f"{parts.scheme}:" if "[" in parts.netloc else origin(uri)
 
 
 def _split(uri: str) -> SplitResult | None:

@@ -80,7 +80,7 @@ def test_suspension_is_told_to_who_has_the_password_only(home: House) -> None:
 
 @pytest.mark.parametrize("email", ["ada@example.com", "nobody@example.com"], ids=["known", "unknown"])
 def test_address_has_20_attempts_an_hour_known_or_not(home: House, email: str) -> None:
-    """The twentieth is tried, the next one isn't, even with the right password and from elsewhere, until the hour ends."""
+    """The twentieth is tried; the next one isn't, even with the right password and from elsewhere, in this hour."""
     person(email="ada@example.com")
     home.clock.forward(1_800)
     attempts_made(home, "email", by_email(email), 19)

@@ -10,7 +10,7 @@ from typing import Any
 
 import botocore.session
 import pytest
-from moto.core import DEFAULT_ACCOUNT_ID
+from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.ses.models import ses_backends
 
 from chalicelib.accounts import letters, mail

@@ -59,7 +59,7 @@ def test_visit_is_noted_at_most_every_5_minutes(home: House) -> None:
 
 
 def test_visit_noted_late_ends_no_session_early(home: House) -> None:
-    """Since a look within five minutes isn't noted, idleness counts from the noted one: at most 5 minutes too strict."""
+    """A look within five minutes isn't noted, so idleness counts from the noted one: at most 5 minutes too strict."""
     secret = sessions.open_session(person())
     home.clock.forward(299)
     someone(secret)

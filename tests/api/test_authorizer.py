@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ from chalicelib.api.authorizer import IDENTITY, authorizer
 from chalicelib.core import secrets, telemetry
 from infra.standin import Context
 from tests.house import House
+
+ROOT = Path(__file__).parents[2]
 
 
 def decide(token: str) -> dict[str, Any]:
@@ -73,7 +76,7 @@ def test_authorizer_imports_nothing_heavy() -> None:
         "heavy = ('pynamodb', 'boto3', 'argon2', 'jinja2', 'authlib', 'botocore.client')\n"
         "print([name for name in heavy if name in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.strip() == "[]"
 
 

@@ -1,8 +1,13 @@
 """POST /v1/verify, as a service meets it that is shown somebody's secret."""
 
-from chalicelib.core import telemetry
+from dataclasses import replace
+
+from chalicelib.core import settings, telemetry
 from chalicelib.limits import tiers
 from tests.house import House
+from tests.oauth.flow import registered, someone
+
+SHOP, OTHER = "https://shop.example.com", "https://other.example.com"
 
 
 def _ask(home: House, service: str, secret: str, **more: object) -> dict[str, object]:
@@ -93,3 +98,27 @@ def test_unknown_field_is_refused_by_name(home: House) -> None:
     answer = home.call("POST", "/v1/verify", _service(home), json_body={"secrets": "x"})
     assert (answer.status, answer.json()["error"]) == (400, "invalid_request")
     assert "'secrets'" in answer.json()["message"]
+
+
+def test_token_is_good_for_the_resource_it_was_issued_for_alone(home: House) -> None:
+    """A service that names itself isn't taken in by a token for another one, nor by one for this API (RFC 8707)."""
+    service = _service(home)
+    with settings.in_use(replace(settings.current(), resources=f"{SHOP} {OTHER}")):
+        ada, app = someone(home), registered(home)
+        for_shop, _ = ada.grant(app, resource=SHOP)
+        for_api, _ = ada.grant(app)
+        told = _ask(home, service, for_shop, resource=SHOP)
+        assert (told["valid"], told["admitted"], told["kind"]) == (True, True, "token")
+        assert (told["account_id"], told["client_id"]) == (ada.account.id, app.id)
+        for secret, named in ((for_shop, OTHER), (for_shop, None), (for_api, SHOP)):
+            refused = _ask(home, service, secret, **({"resource": named} if named else {}))
+            assert (refused["valid"], refused["error"]) == (False, "invalid_api_key")
+        # What was remembered of one resource says nothing of another.
+        assert _ask(home, service, for_shop, resource=SHOP)["valid"] is True
+        assert home.call("GET", "/v1/limits", for_shop).status == 401
+
+
+def test_key_is_good_for_every_resource(home: House) -> None:
+    """A key speaks for its account wherever the owner's services are."""
+    secret, service = home.key(home.account()).secret, _service(home)
+    assert _ask(home, service, secret, resource=SHOP)["valid"] is True

@@ -11,18 +11,22 @@ from infra.engine import LOCAL
 
 PACKAGE = "axe-core@4.14.1"
 
-_RUN = """async () => {
-    const {violations} = await axe.run(document, {resultTypes: ["violations"]});
+OF_COLOURS = ("color-contrast", "link-in-text-block")
+"""The rules to which it matters whether a page is light or dark."""
+
+_RUN = """async rules => {
+    const options = {resultTypes: ["violations"], ...(rules && {runOnly: rules})};
+    const {violations} = await axe.run(document, options);
     return violations.flatMap(({id, help, nodes}) =>
         nodes.map(({target, failureSummary}) => `${id}: ${help}: ${target.join(" ")}: ${failureSummary}`));
 }"""
 
 
-def violations(page: Page) -> list[str]:
-    """Return what every rule of axe, best practices included, finds wrong with a page as it looks now."""
+def violations(page: Page, *, rules: tuple[str, ...] | None = None) -> list[str]:
+    """Return what `rules` (by default every rule of axe, best practices included) find wrong with a page right now."""
     if not page.evaluate("typeof axe === 'object'"):
         page.evaluate(_source())
-    found: list[str] = page.evaluate(_RUN)
+    found: list[str] = page.evaluate(_RUN, rules and list(rules))
     return found
 
 

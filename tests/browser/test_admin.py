@@ -5,6 +5,7 @@ import requests
 from playwright.sync_api import Page, expect
 
 from tests.browser.console import Console
+from tests.browser.sights import Cast
 from tests.browser.visitors import Visitors
 
 pytestmark = pytest.mark.xdist_group("browser")
@@ -12,10 +13,10 @@ pytestmark = pytest.mark.xdist_group("browser")
 AUTHORIZER_REMEMBERS_S = 300
 
 
-@pytest.fixture(params=[True, False], ids=["JavaScript", "no JavaScript"])
-def admin(request: pytest.FixtureRequest, visitors: Visitors, console: Console) -> Page:
-    """An administrator's browser."""
-    return visitors.member(console.person("Grace", admin=True), javascript=bool(request.param))
+@pytest.fixture
+def admin(visitors: Visitors, console: Console) -> Page:
+    """An administrator's browser, which runs no scripts."""
+    return visitors.member(console.person("Grace", admin=True), javascript=False)
 
 
 def test_admin_finds_suspends_and_reinstates(admin: Page, visitors: Visitors, console: Console) -> None:
@@ -75,10 +76,10 @@ def test_unknown_account_is_said_to_be_unknown(admin: Page) -> None:
     expect(admin.get_by_label("Email or account id")).to_have_value("nobody@example.com")
 
 
-def test_busiest_and_most_refused_are_listed(admin: Page, console: Console) -> None:
+def test_busiest_and_most_refused_are_listed(admin: Page, cast: Cast) -> None:
     """The accounts of the last 24 hours lead to their pages."""
-    busy = console.person("Ada", tier="pro")
-    console.demo(busy)
+    busy = cast.ada
+    assert cast.keys
     admin.goto("/admin")
     for table in ("Most refused, last 24 hours", "Busiest, last 24 hours"):
         row = admin.get_by_role("table", name=table).get_by_role("row").filter(has_text=busy.email)

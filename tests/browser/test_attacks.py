@@ -15,10 +15,8 @@ from tests.browser.visitors import Visitors, log_in, session_of, set_session
 pytestmark = pytest.mark.xdist_group("browser")
 
 HOSTILE = (
-    "<img src=x onerror=alert(1)>",
-    "'\"><script>alert(1)</script>",
-    "{{7*7}}{% raw %}${7*7}",
-    "</title></textarea>&lt;b&gt;<svg onload=alert(1)>",
+    "'\"><img src=x onerror=alert(1)>{{7*7}}",
+    "</title></textarea>&lt;b&gt;<script>alert(1)</script>{% raw %}",
 )
 ELSEWHERE = (
     "//evil.example",

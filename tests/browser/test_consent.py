@@ -30,12 +30,9 @@ def asked_at(visitors: Visitors, console: Console) -> str:
     return applications.authorize_url(console, client_id, "read write", back)
 
 
-@pytest.mark.parametrize("javascript", [True, False])
-def test_person_logs_in_allows_and_is_led_back(
-    javascript: bool, visitors: Visitors, person: Person, asked_at: str
-) -> None:
+def test_person_logs_in_allows_and_is_led_back(visitors: Visitors, person: Person, asked_at: str) -> None:
     """From the application to the log-in, the question, and back with a code; the second time without the question."""
-    page = _led_back_by(visitors.guest(javascript=javascript), visitors)
+    page = _led_back_by(visitors.guest(javascript=False), visitors)
     page.goto(asked_at)
     log_in(page, person.email)
     expect(page.get_by_role("heading", level=1)).to_have_text("Allow “Ledger sync”?")
@@ -43,7 +40,7 @@ def test_person_logs_in_allows_and_is_led_back(
     page.get_by_role("button", name="Allow").click()
     assert "code" in _answer(page)
 
-    elsewhere = _led_back_by(visitors.guest(javascript=javascript), visitors)
+    elsewhere = _led_back_by(visitors.guest(javascript=False), visitors)
     elsewhere.goto(asked_at)
     log_in(elsewhere, person.email)
     assert "code" in _answer(elsewhere)

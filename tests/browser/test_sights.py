@@ -31,9 +31,10 @@ def test_page_is_accessible_and_fits(sight: Sight, visitors: Visitors, cast: Cas
     for width in (WIDE, NARROW):
         page.set_viewport_size({"width": width, "height": 800})
         assert page.evaluate("document.documentElement.scrollWidth") <= width
-        for scheme in ("light", "dark"):
-            page.emulate_media(color_scheme=scheme)
-            assert axe.violations(page) == []
+        page.emulate_media(color_scheme="light")
+        assert axe.violations(page) == []
+        page.emulate_media(color_scheme="dark")
+        assert axe.violations(page, rules=axe.OF_COLOURS) == []
 
 
 def test_axe_would_find_a_fault(visitors: Visitors) -> None:

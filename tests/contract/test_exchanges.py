@@ -22,7 +22,7 @@ one free account, Ada: `{{ada}}` is her id; `{{key}}` is her key (read, write, k
 In requests, `{{unknown_key}}` and `{{mistyped_key}}` are never stored, `{{long}}` is 7 KB, `{{controls}}` are control
 characters, `{{spaces}}` are three, and `{{after_ada}}` is the cursor beyond her. In answers, `{{request_id}}` is the
 gateway's, and `{{new_id}}`, `{{new_key}}`, `{{new_hint}}`, `{{new_ticket}}` are what a 201 has made; headers are
-sorted by name.
+sorted by name. What the authorization server needs stands in `flows`.
 """
 
 import base64
@@ -44,6 +44,7 @@ from chalicelib.credentials.tables import Credential
 from chalicelib.credentials.verify import verify
 from chalicelib.limits import tiers
 from infra.standin import Answer
+from tests.contract.flows import Flow, new_names
 from tests.fault import gateway_with_fault
 from tests.house import House
 
@@ -64,6 +65,7 @@ class Play:
     def __post_init__(self) -> None:
         """Let Ada in."""
         self.ada, self.key = self.person("Ada")
+        self.flow = Flow(self.home, self.ada, self.names)
         typo = "a" if self.key.secret[-1] != "a" else "b"
         self.names |= {
             "key": self.key.secret,
@@ -117,8 +119,8 @@ class Play:
                 self.home.gateway = gateway_with_fault()
             case ["outage"]:
                 wire.call("DeleteTable", {"TableName": settings.current().table("accounts")})
-            case _:
-                pytest.fail(f"unknown word: {fact}")
+            case words:
+                assert self.flow.given(words), f"unknown words: {fact}"
 
     def count(self, **counters: int) -> None:
         """Write counters as if so many requests had come."""
@@ -142,9 +144,9 @@ class Play:
 
     def shown(self, answer: Answer) -> str:
         """Write an answer as the files have it."""
-        names = self.names | {"request_id": answer.header("x-amzn-RequestId") or "none"}
-        if answer.status == HTTPStatus.CREATED:
-            made = answer.json()
+        names = self.names | {"request_id": answer.header("x-amzn-RequestId") or "none"} | new_names(answer)
+        made = answer.json() if answer.status == HTTPStatus.CREATED else {}
+        if "id" in made:
             names["new_id"] = made["id"]
             if "secret" in made:
                 names |= {"new_key": made["secret"], "new_hint": _in_json(made["hint"])}

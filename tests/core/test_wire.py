@@ -1,31 +1,15 @@
 """The wire: what DynamoDB's failures mean, and the item as it stood when a condition refused."""
 
-import socket
-from collections.abc import Iterator
-
 import pytest
 
 from chalicelib.core import settings, telemetry, wire
-from tests.house import House, house
+from tests.house import House
 
 PUT = {"TableName": "latchkey-test-emails", "Item": {"email": {"S": "a@example.com"}, "account_id": {"S": "acc_1"}}}
 IF_NEW = PUT | {
     "ConditionExpression": "attribute_not_exists(email)",
     "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
 }
-
-
-@pytest.fixture
-def unreachable(monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
-    """A house whose database hangs up on everybody: a port that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
-        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
-        wire.forget_connection()
-        with house() as made:
-            yield made
-    wire.forget_connection()
 
 
 def test_refused_condition_shows_the_item_as_it_stood(home: House) -> None:
@@ -52,7 +36,7 @@ def test_unknown_table_is_no_outage(home: House) -> None:
     assert len(calls.made) == 1
 
 
-def test_refused_connection_is_an_outage(unreachable: House) -> None:
+def test_refused_connection_is_an_outage(cut_off: House) -> None:
     """A database that can't be connected to is unreachable, and is asked as often as the caller has patience for."""
     with telemetry.calls_watched() as calls, pytest.raises(wire.Unreachable):
         wire.call("GetItem", {"TableName": "latchkey-test-accounts", "Key": {"id": {"S": "1"}}}, wire.AT_ONCE)

@@ -9,7 +9,18 @@ from chalicelib.oauth.tables import Client
 from infra.standin import Answer
 from tests.house import House
 from tests.infra.recorder import Recorder
-from tests.oauth.flow import CALLBACK, CLIENT, CODE, DEVICE, LOOPBACK, REFRESH, App, Person, as_json, registered, someone
+from tests.oauth.flow import (
+    CALLBACK,
+    CLIENT,
+    CODE,
+    DEVICE,
+    LOOPBACK,
+    REFRESH,
+    App,
+    as_json,
+    registered,
+    someone,
+)
 from tests.visitor import PASSWORD, Page, Visitor, person
 
 OTHER = "harmonica wolverine custard"
@@ -135,8 +146,8 @@ class Everything:
 
     def application_pages(self) -> None:
         """Applications, by hand."""
-        ada, form = someone(self.home), {"kind": "confidential", "scopes": ["read"]}
-        ok(ada.submit("/settings/applications/new", name="Photos", redirect_uris=CALLBACK, **form))
+        ada, new = someone(self.home), "/settings/applications/new"
+        ok(ada.submit(new, name="Photos", redirect_uris=CALLBACK, kind="confidential", scopes=["read"]))
         path = next(url for url in ada.open("/settings/applications").urls if "/settings/applications/app_" in url)
         ok(ada.submit(f"{path}/change", on=path, name="Pictures", redirect_uris=CALLBACK))
         ok(ada.submit(f"{path}/secret", on=path), ada.submit(f"{path}/delete", on=path))
@@ -154,6 +165,12 @@ class Everything:
         token, _ = ada.grant(spa)
         ok(self.home.call("GET", "/v1/limits", token), ada.submit("/settings/connected", client_id=spa.id))
         assert self.home.call("GET", "/v1/limits", token).status == 401
+        # A yes that was said before the address was proven is replaced.
+        eve = someone(self.home, "Eve", verified=False)
+        eve.grant(app)
+        self.home.clock.forward(1)
+        eve.proves_address()
+        eve.grant(app)
 
     def reuse(self) -> None:
         """A lost answer, and what thieves do."""

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from chalicelib.api.authorizer import IDENTITY
 from infra import gateway
 
+ROOT = Path(__file__).parents[2]
 CORS = {"Access-Control-Allow-Origin", "Access-Control-Expose-Headers"}
 LIMITS = {"X-RateLimit-Limit": "0", "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "0"}
 PROGRAM = """
@@ -29,7 +31,8 @@ for generator in (CFNSwaggerGenerator(), TemplatedSwaggerGenerator()):
 def documents() -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the packaged and the deployed API document, with `app.py` loaded as Chalice's command line loads it."""
     environment = os.environ | {"AWS_CHALICE_CLI_MODE": "true"}
-    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True, env=environment)
+    command = [sys.executable, "-c", PROGRAM]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment, cwd=ROOT)
     packaged, deployed = map(json.loads, done.stdout.splitlines()[-2:])
     return packaged, deployed
 

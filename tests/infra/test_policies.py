@@ -17,10 +17,12 @@ from tests.house import house
 from tests.infra.everything import Everything
 from tests.infra.recorder import API, AUTHORIZER, Need, Recorder, recorded
 
+pytestmark = pytest.mark.xdist_group("policies")
+
 CHALICE = Path(__file__).parents[2] / ".chalice"
 STAGES = ("dev", "prod")
 OF_LAMBDA = {
-    "logs:CreateLogStream": "the runtime writes the log, in a group of the function's own; streams have names of its choosing",
+    "logs:CreateLogStream": "the runtime writes the log, in the function's own group; it names the streams",
     "logs:PutLogEvents": "as above",
     "xray:PutTraceSegments": "the daemon beside the function sends what is traced; X-Ray has no resources to name",
     "xray:PutTelemetryRecords": "as above",
@@ -48,7 +50,9 @@ def recorder() -> Iterator[Recorder]:
 
 def policy(stage: str, function: str) -> list[dict[str, Any]]:
     """Return the statements of a function's policy."""
-    statements: list[dict[str, Any]] = json.loads((CHALICE / f"policy-{stage}-{function}.json").read_text())["Statement"]
+    statements: list[dict[str, Any]] = json.loads((CHALICE / f"policy-{stage}-{function}.json").read_text())[
+        "Statement"
+    ]
     return statements
 
 
@@ -81,7 +85,10 @@ def test_everything_was_done(recorder: Recorder) -> None:
 @pytest.mark.parametrize("stage", STAGES)
 def test_policy_grants_what_the_function_needs_and_nothing_else(recorder: Recorder, stage: str, function: str) -> None:
     """Too little would fail in production only; too much is what a thief of the role would get."""
-    needed = {(action, resource.replace("latchkey-test-", f"latchkey-{stage}-")) for action, resource in needs(recorder, function)}
+    needed = {
+        (action, resource.replace("latchkey-test-", f"latchkey-{stage}-"))
+        for action, resource in needs(recorder, function)
+    }
     allowed = {(action, _end(arn)) for action, arn in granted(stage, function) if action not in OF_LAMBDA}
     assert (needed - allowed, allowed - needed) == (set(), set())
 

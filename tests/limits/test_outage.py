@@ -1,27 +1,11 @@
 """A limiter outage is no API outage: while the database can't be reached, requests pass, a call a second."""
 
 import io
-import socket
-from collections.abc import Iterator
-
-import pytest
 
 from chalicelib.core import telemetry, wire
 from chalicelib.limits.admission import admit
 from chalicelib.limits.tiers import FREE
-from tests.house import House, house
-
-
-@pytest.fixture
-def cut_off(monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
-    """A house whose database refuses every connection."""
-    with socket.socket() as unheard:
-        unheard.bind(("127.0.0.1", 0))
-        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{unheard.getsockname()[1]}")
-        wire.forget_connection()
-        with house() as made:
-            yield made
-    wire.forget_connection()
+from tests.house import House
 
 
 def test_request_passes_when_the_database_cannot_be_reached(cut_off: House) -> None:

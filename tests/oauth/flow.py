@@ -22,7 +22,8 @@ PRIVATE = "com.example.app:/cb"
 VERIFIER = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
 CHALLENGE = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
 """RFC 7636 appendix B."""
-CODE, REFRESH, CLIENT, DEVICE = clients.GRANT_TYPES
+GRANT_TYPES = clients.GRANT_TYPES
+CODE, REFRESH, CLIENT, DEVICE = GRANT_TYPES
 
 Parameters = Mapping[str, str | Iterable[str] | None]
 """What a request says; None leaves a parameter out, a list repeats it."""
@@ -140,7 +141,7 @@ def registered(
 class Person(Visitor):
     """Somebody with an account, logged in, whom clients ask."""
 
-    account: Account = None  # type: ignore[assignment]  # a dataclass that inherits defaults must have one; see `someone`
+    account: Account = field(kw_only=True)
 
     def asked(self, app: App, **changed: str | Iterable[str] | None) -> Page:
         """Go where a client sends them."""

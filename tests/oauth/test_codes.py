@@ -177,9 +177,11 @@ def test_code_is_bound_to_the_redirect_it_was_asked_for(home: House, ada: Person
 
 
 def test_client_with_one_redirect_needs_to_name_it_nowhere(ada: Person, app: App) -> None:
-    """What wasn't named in the first request needn't be in the second."""
+    """What wasn't named in the first request needn't be in the second; if it is, it must be that one."""
     code = ada.code(app, redirect_uri=None)
+    assert refusal(app.redeem(code, redirect_uri="https://evil.example/cb")) == USED
     assert app.redeem(code, redirect_uri=None).status == 200
+    assert app.redeem(ada.code(app, redirect_uri=None)).status == 200
 
 
 WRONG_VERIFIERS = {

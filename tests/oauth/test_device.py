@@ -1,11 +1,12 @@
 """The device flow (RFC 8628): the device waits and polls, a person types its code and decides, once."""
 
+import random
 import re
 
 import pytest
 
 from chalicelib.api.console.consent import DEVICE_TRIES
-from chalicelib.core import secrets
+from chalicelib.core import randomness, secrets
 from tests.house import House
 from tests.oauth.flow import CODE, DEVICE, ISSUER, App, Person, refusal, registered, someone, works
 
@@ -227,3 +228,17 @@ def test_approval_for_an_account_that_is_over_brings_nothing(home: House, ada: P
     decide(ada, user_code)
     ada.suspended()
     assert refusal(app.ask(DEVICE, device_code=device_code)) == USED
+
+
+def test_device_never_gets_a_code_that_another_shows(home: House, ada: Person, app: App) -> None:
+    """Chance may draw the same letters twice: a person who types them must not decide for somebody else's device."""
+    letters = iter([0] * 8 + [0] * 8 + [1] * 8 + [0] * 8)
+    dice = random.Random(7)  # noqa: S311 - fixed on purpose
+    with randomness.drawn_from(lambda bound: next(letters) if bound == 20 else dice.randrange(bound)):
+        (first, its_code), (second, _) = started(app), started(app)
+        assert its_code == "BBBB-BBBB"
+        decide(ada, its_code)
+        assert app.ask(DEVICE, device_code=first).status == 200
+        assert refusal(app.ask(DEVICE, device_code=second)) == (400, "authorization_pending")
+        home.clock.forward(600)
+        assert started(app)[1] == its_code

@@ -61,7 +61,7 @@ def test_parameter_that_is_repeated_at_the_authorization_endpoint_is_told_to_the
         assert f"{name} is given twice" in page.text
 
 
-BODIES = (
+BODIES: tuple[object, ...] = (
     [],
     "text",
     7,

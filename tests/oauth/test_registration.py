@@ -256,14 +256,13 @@ def test_registration_can_need_an_initial_token(home: House) -> None:
 def test_registrations_are_limited_by_address(home: House) -> None:
     """100 an hour from one network, refused ones included; another network goes on."""
     home.counted("registration_203.0.113.7", REGISTRATIONS, used=98)
-    good = json.dumps({"redirect_uris": [CALLBACK]}).encode()
-    send = lambda body, ip: home.call("POST", REGISTER, body=body, ip=ip)  # noqa: E731 - said thrice below
-    assert [send(good, "203.0.113.7").status, send(b"{}", "203.0.113.7").status] == [201, 400]
-    answer = send(good, "203.0.113.7")
+    good = {"redirect_uris": [CALLBACK]}
+    assert [as_json(home, REGISTER, body).status for body in (good, {})] == [201, 400]
+    answer = as_json(home, REGISTER, good)
     assert refusal(answer) == (429, "rate_limit_exceeded")
     assert answer.json()["message"] == answer.json()["error_description"]
     assert (answer.header("Retry-After"), answer.header("X-RateLimit-Limit")) == ("3600", "100")
-    assert send(good, "203.0.113.8").status == 201
+    assert home.call("POST", REGISTER, json_body=good, ip="203.0.113.8").status == 201
 
 
 def test_client_that_nobody_approves_is_forgotten_after_30_days(home: House, ada: Person) -> None:
@@ -360,8 +359,7 @@ def test_registration_token_manages_its_own_client_only(home: House, app: App) -
 def test_redirect_that_cant_be_registered_cant_be_registered_on_the_page(home: House, ada: Person) -> None:
     """People and programs meet the same rules, and the page says what is wrong."""
     for uri in ("http://evil.example/cb", "javascript:alert(1)", "https://a.example/#x", "https://u@a.example/cb"):
-        fields = {"name": "Mine", "kind": "public", "scopes": ["read"], "redirect_uris": uri}
-        page = ada.submit("/settings/applications/new", **fields)
+        page = ada.submit("/settings/applications/new", name="Mine", kind="public", scopes=["read"], redirect_uris=uri)
         assert page.status == 400
         assert "A redirect URI must" in page.problem
     mine = registered(home, owner=ada.account)

@@ -1,5 +1,7 @@
 """Plots: bars that say the same as the numbers beside them."""
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -33,13 +35,13 @@ def test_bars_stand_side_by_side_in_order(columns: list[tuple[int, int]]) -> Non
     assert [bar.title for bar in bars] == [str(at) for at in range(len(columns))]
     assert bars[0].x >= 0
     assert bars[-1].x + bars[-1].width <= plots.WIDTH
-    for left, right in zip(bars, bars[1:], strict=False):
+    for left, right in pairwise(bars):
         assert left.x + left.width <= right.x
 
 
 @given(_columns)
 def test_top_is_the_next_round_number(columns: list[tuple[int, int]]) -> None:
-    """Two digits and zeros, with a half of its own from 10 up: no lower than the highest column, nor half as high again."""
+    """Two digits and zeros, even from 10 up: no lower than the highest column, nor more than half as high again."""
     _, top = plots.bars(titled(columns))
     highest = max(used + refused for used, refused in columns)
     assert len(str(top).rstrip("0")) <= 2

@@ -22,7 +22,7 @@ def show_authorize(visit: Visit) -> Shown | Away:
             # (RFC 9700 §4.11.2).
             raise LogInFirst from None
         return Away(refused.location)
-    visit.form_targets = (redirect_uris.origin(asking.redirect_uri),)
+    visit.form_targets = (redirect_uris.policy_source(asking.redirect_uri),)
     if visit.logged_in is None:
         if asking.prompt == "none":
             return Away(authorize.refuse(asking, visit.base_url, "login_required", "Nobody is logged in."))
@@ -41,7 +41,7 @@ def decide(visit: Visit) -> Shown | Away:
         asking = authorize.read(_parameters(visit), visit.base_url)
     except authorize.BackToClient as refused:
         return Away(refused.location)
-    visit.form_targets = (redirect_uris.origin(asking.redirect_uri),)
+    visit.form_targets = (redirect_uris.policy_source(asking.redirect_uri),)
     if visit.text("decision") != "allow":
         return Away(authorize.refuse(asking, visit.base_url))
     return Away(authorize.approve(asking, account.id, visit.base_url))

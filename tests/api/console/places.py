@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from app import app
 from chalicelib.accounts import links
 from chalicelib.accounts.tables import Account
+from chalicelib.api import edge
 from chalicelib.api.console import frame
 from tests.house import House
 from tests.visitor import Visitor, logged_in, person
@@ -15,8 +16,7 @@ def _all(method: str) -> list[str]:
         path
         for path, entries in app.routes.items()
         if method in entries
-        and getattr(entries[method].view_function, "rules", None)
-        and entries[method].view_function.rules.refusal is frame.plain_error_page
+        and getattr(entries[method].view_function, "rules", edge.Rules()).refusal is frame.plain_error_page
     ]
 
 

@@ -1,11 +1,12 @@
 """The way in and out: sign up, log in, log out, and where one gets to afterwards."""
 
 from dataclasses import replace
+from urllib.parse import urlencode
 
 import pytest
 
 from chalicelib.accounts import sessions
-from chalicelib.core import settings, wire
+from chalicelib.core import settings, telemetry, wire
 from tests.house import House
 from tests.letterbox import Letterbox
 from tests.visitor import PASSWORD, Visitor, logged_in, person
@@ -111,7 +112,7 @@ def test_network_is_the_64_of_an_ipv6_address(home: House) -> None:
 
 
 def test_log_in_takes_a_new_session_whatever_was_there(home: House) -> None:
-    """A session that someone planted, well-formed or not, or the person's last one, is not what they are logged in with."""
+    """No session that someone planted, well-formed or not, nor the person's last one, is taken over."""
     account, attacker = person(), person(name="Eve")
     planted = sessions.open_session(attacker)
     visitor = Visitor(home)
@@ -176,8 +177,6 @@ def test_form_of_someone_whose_session_is_over_leads_to_log_in(home: House) -> N
 @pytest.mark.parametrize("after", OUTSIDE)
 def test_no_redirect_leaves_the_house(home: House, after: str) -> None:
     """Whatever `next` says, who is inside already is led to a page of ours, and the form to log in keeps only such."""
-    from urllib.parse import urlencode
-
     target = f"/login?{urlencode({'next': after})}"
     assert logged_in(home, person()).open(target).location == WITH_ROOM
     assert Visitor(home).open(target).value("/login", "next") == WITH_ROOM
@@ -227,8 +226,6 @@ def test_pages_are_counted_by_address_and_refused_as_pages(home: House) -> None:
 
 def test_session_table_is_asked_only_with_a_cookie(home: House) -> None:
     """A stranger's look at the landing page costs the count of it and nothing else."""
-    from chalicelib.core import telemetry
-
     with telemetry.calls_watched() as calls:
         Visitor(home).open("/")
     assert calls.made == [("UpdateItem", "latchkey-test-windows")]

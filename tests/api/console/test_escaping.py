@@ -14,12 +14,9 @@ from tests.house import House
 from tests.visitor import PASSWORD, Page, Visitor, logged_in, person
 
 PAYLOADS = (
-    "<img src=x onerror=alert(1)>",
-    '"><script>alert(1)</script>',
-    "' autofocus onfocus=alert(1) x='",
-    "{{ 7 * 191 }}{% raw %}${7*191}",
-    "</title></textarea><svg/onload=alert(1)>",
-    "&lt;b&gt; javascript:alert(1)",
+    "\"'><img src=x onerror=alert(1)></title>{{7*191}}&lt;b&gt;",
+    "</textarea><svg/onload=alert(1)>{% raw %}${7*191}<!--",
+    '\' autofocus onfocus=alert(1) x=" onload="alert(1)',
 )
 
 

@@ -1,8 +1,8 @@
 """Forms: only those that a person filled in on our own page are read, and whatever they hold is answered."""
 
 import json
-from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote, urlencode
 
 import pytest
 from hypothesis import HealthCheck, given
@@ -48,44 +48,41 @@ def token(visitor: Visitor, on: str) -> str:
     return dict(visitor.open(on).read.forms[0].fields)["csrf"]
 
 
-@pytest.mark.parametrize(
-    "forge",
-    [
-        lambda visitor, other: {},
-        lambda visitor, other: {"csrf": ""},
-        lambda visitor, other: {"csrf": "0" * 32},
-        lambda visitor, other: {"csrf": token(visitor, "/settings/account").upper()},
-        lambda visitor, other: {"csrf": token(other, "/settings/account")},
-        lambda visitor, other: {"csrf": token(Visitor(visitor.home), "/login")},
-        lambda visitor, other: {"csrf": [token(visitor, "/settings/account"), "0" * 32]},
-    ],
-    ids=["missing", "empty", "wrong", "other_case", "another_browsers", "of_a_stranger", "overwritten"],
-)
-def test_form_without_this_browsers_token_is_refused(
-    home: House, forge: Callable[[Visitor, Visitor], dict[str, Any]]
-) -> None:
+def test_form_without_this_browsers_token_is_refused(home: House) -> None:
     """With everything right but the token, no account is deleted and no key revoked."""
     somewhere = place(home)
-    fields = forge(somewhere.visitor, logged_in(home, person(name="Eve")))
+    own = token(somewhere.visitor, "/settings/account")
+    tokens: dict[str, list[str]] = {
+        "missing": [],
+        "empty": [""],
+        "wrong": ["0" * 32],
+        "in other letters": [own.upper()],
+        "another browser's": [token(logged_in(home, person(name="Eve")), "/settings/account")],
+        "a stranger's": [token(Visitor(home), "/login")],
+        "overwritten": [own, "0" * 32],
+    }
     before = everything()
-    for route in ("/settings/account/delete", "/settings/keys/{key_id}/revoke"):
-        page = somewhere.visitor.send(somewhere.path(route), {"password": PASSWORD} | fields)
-        assert (page.status, page.heading) == (403, "That didn't work"), route
+    for what, given_tokens in tokens.items():
+        for route in ("/settings/account/delete", "/settings/keys/{key_id}/revoke"):
+            fields = {"password": [PASSWORD], "csrf": given_tokens}
+            page = somewhere.visitor.send(somewhere.path(route), fields)
+            assert (page.status, page.heading) == (403, "That didn't work"), (what, route)
     assert everything() == before
 
 
-@pytest.mark.parametrize("origin", FOREIGN)
-def test_form_from_another_origin_is_refused(home: House, origin: str) -> None:
+def test_form_from_another_origin_is_refused(home: House) -> None:
     """With everything right but where it was sent from, a form changes nothing."""
     somewhere = place(home)
     before = everything()
     fields = {"csrf": token(somewhere.visitor, "/settings/account"), "password": PASSWORD}
-    assert somewhere.visitor.send("/settings/account/delete", fields, origin=origin).status == 403
+    for origin in (*FOREIGN, None):
+        page = somewhere.visitor.send("/settings/account/delete", fields, origin=origin)
+        assert page.status == 403, origin
     assert everything() == before
 
 
 def test_no_form_is_read_without_token_or_origin(home: House) -> None:
-    """Every form there is: with no token, from another site, and from nowhere it changes nothing."""
+    """Every form there is: with no token, and from another site, it changes nothing."""
     somewhere = place(home)
     fields = {"password": PASSWORD, "reason": "because"}
     signed = fields | {"csrf": token(somewhere.visitor, "/settings/account")}
@@ -95,7 +92,6 @@ def test_no_form_is_read_without_token_or_origin(home: House) -> None:
         target = somewhere.path(route)
         assert somewhere.visitor.send(target, fields).status == 403, route
         assert somewhere.visitor.send(target, signed, origin=FOREIGN[0]).status == 403, route
-        assert somewhere.visitor.send(target, signed, origin=None).status == 403, route
     assert everything() == before
 
 
@@ -196,7 +192,7 @@ def test_any_form_is_answered(home: House, route: str) -> None:
     inside = dict(somewhere.visitor.cookies)
     csrf = token(somewhere.visitor, "/settings/account")
 
-    @trying(max_examples=3 if route in SLOW else 12, deadline=None)
+    @trying(max_examples=2 if route in SLOW else 8, deadline=None)
     @given(fields=_fields, with_ticket=st.booleans())
     def attempt(fields: dict[str, Any], with_ticket: bool) -> None:
         home.clock.forward(1)
@@ -208,7 +204,7 @@ def test_any_form_is_answered(home: House, route: str) -> None:
     attempt()
 
 
-@trying(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@trying(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     route=st.sampled_from(SHOWN),
     inside=st.booleans(),
@@ -219,8 +215,6 @@ def test_any_query_and_path_is_answered(
     home: House, route: str, inside: bool, query: dict[str, str], last: str
 ) -> None:
     """Whatever stands in the address, the page is answered without a fault."""
-    from urllib.parse import quote, urlencode
-
     home.clock.forward(1)
     path = route.format(key_id=quote(last), account_id=quote(last), client_id=quote(last))
     visitor = logged_in(home, person(admin=True)) if inside else Visitor(home)

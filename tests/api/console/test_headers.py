@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from chalicelib.core import settings, telemetry
+from chalicelib.core import settings, telemetry, wire
 from chalicelib.limits import tiers
 from chalicelib.pages import assets
 from tests.api.console.places import SHOWN, place
@@ -67,8 +67,6 @@ def test_every_error_is_a_guarded_page(home: House) -> None:
 
 def test_fault_of_ours_is_a_guarded_page(home: House) -> None:
     """A page that fails says so in words and quotes the request's id, without a traceback."""
-    from chalicelib.core import wire
-
     visitor = logged_in(home, person())
     wire.call("DeleteTable", {"TableName": settings.current().table("credentials")})
     page = visitor.open("/settings/keys")

@@ -97,11 +97,14 @@ def test_form_of_one_account_spends_none_of_another(home: House) -> None:
         ({"expiry": ""}, "The expiry must be one of never, 7 days, 30 days, 90 days, 1 year."),
     ],
 )
-def test_form_with_a_fault_is_shown_again_as_it_was(home: House, fields: dict[str, str], problem: str) -> None:
+def test_form_with_a_fault_is_shown_again_as_it_was(
+    home: House, fields: dict[str, str | list[str]], problem: str
+) -> None:
     """What was typed stands there still; no key was made, and the form's ticket is new."""
     account = person()
     visitor = logged_in(home, account)
-    page = visitor.submit(NEW, **({"name": "CI", "scopes": ["write"], "expiry": "7 days"} | fields))
+    typed: dict[str, str | list[str]] = {"name": "CI", "scopes": ["write"], "expiry": "7 days"}
+    page = visitor.send(NEW, visitor.filled(visitor.open(NEW), NEW, typed | fields))
     assert (page.status, page.problem) == (400, problem)
     assert page.value(NEW, "name") == fields.get("name", "CI")
     if "scopes" not in fields:

@@ -1,4 +1,4 @@
-"""Under a stage, on a custom domain, behind whatever headers: every link, form, redirect and file is where it must be."""
+"""Under a stage, on a domain, behind whatever headers: every link, form, redirect and file is where it must be."""
 
 from dataclasses import dataclass, replace
 from typing import Any

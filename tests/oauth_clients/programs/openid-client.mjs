@@ -41,7 +41,7 @@ const checks = { pkceCodeVerifier, expectedState };
 await assert.rejects(client.authorizationCodeGrant(config, ofAnotherIssuer(callback), checks), ({ cause }) => /iss/.test(cause.message));
 const tokens = await client.authorizationCodeGrant(config, callback, checks);
 assert.equal(tokens.scope, 'read write');
-assert.equal(tokens.expiresIn(), 3600);
+assert.equal(tokens.expires_in, 3600);
 
 async function record(token) {
   return (await client.fetchProtectedResource(config, token, new URL(me), 'GET')).json();

@@ -1,0 +1,186 @@
+"""What the operator sees of requests: one line each, its metrics too, as CloudWatch's embedded format has it."""
+
+import io
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from chalicelib.api import authorizer
+from chalicelib.core import secrets, telemetry
+from chalicelib.limits import tiers
+from tests.fault import gateway_with_fault
+from tests.house import House
+from tests.oauth.flow import CLIENT, registered, someone
+
+Line = dict[str, Any]
+Lines = Callable[[], list[Line]]
+UNITS = {"Count", "Milliseconds"}
+
+
+@pytest.fixture
+def lines(home: House) -> Iterator[Lines]:
+    """What was logged since it was last asked."""
+    stream = io.StringIO()
+    telemetry.write_to(stream)
+
+    def since() -> list[Line]:
+        written = [json.loads(line) for line in stream.getvalue().splitlines()]
+        stream.seek(0)
+        stream.truncate()
+        return written
+
+    yield since
+    telemetry.write_to(None)
+
+
+def of(event: str, written: list[Line]) -> list[Line]:
+    """Return the lines of one event."""
+    return [line for line in written if line["message"] == event]
+
+
+def count(metric: str, written: list[Line]) -> int:
+    """Return how often a metric was counted."""
+    return sum(line.get(metric, 0) for line in written)
+
+
+def assert_embedded(line: Line) -> None:
+    """Insist on the format: what CloudWatch can't read it drops without a word."""
+    embedded = line["_aws"]
+    assert isinstance(embedded["Timestamp"], int)
+    (directive,) = embedded["CloudWatchMetrics"]
+    assert directive["Namespace"] == "Latchkey"
+    for metric in directive["Metrics"]:
+        assert metric["Unit"] in UNITS
+        assert isinstance(line[metric["Name"]], int)
+    sets = directive["Dimensions"]
+    # One that stood there twice might be counted twice.
+    assert len({tuple(sorted(names)) for names in sets}) == len(sets)
+    assert ["stage"] in sets
+    for names in sets:
+        assert all(isinstance(line[name], str) and line[name] for name in names)
+
+
+def test_each_request_is_one_line_with_who_and_what(home: House, lines: Lines) -> None:
+    """Admitted, without scope, not found, by a stranger: the same facts, from which an operator can go on."""
+    account = home.account()
+    issued, weak = home.key(account), home.key(account, "write")
+    lines()
+    for method, target, secret, status, decision, who in (
+        ("GET", "/v1/users/me", issued, 200, "admitted", True),
+        ("GET", "/v1/users/me", weak, 403, "insufficient_scope", True),
+        ("GET", "/v1/users/acc_00000000000000000000", issued, 404, "admitted", True),
+        ("GET", "/health", None, 200, "admitted", False),
+    ):
+        answer = home.call(method, target, secret.secret if secret else None)
+        (line,) = of("request", lines())
+        route = "/v1/users/{user_id}" if status == 404 else target
+        assert (line["request_id"], line["route"]) == (answer.header("x-amzn-RequestId"), f"{method} {route}")
+        assert (line["status"], line["decision"], line["status_class"]) == (status, decision, f"{status // 100}xx")
+        assert line["tier"] == ("free" if who else "anonymous")
+        assert line.get("account_id") == (account.id if who else None)
+        assert line.get("credential_id") == (secret.key.id if secret else None)
+        assert (line["Requests"], line["level"]) == (1, "INFO")
+        assert line["Latency"] >= 0
+
+
+def test_every_line_with_metrics_is_of_the_embedded_format(home: House, lines: Lines) -> None:
+    """Requests of every kind, verifications, counters."""
+    home.call("GET", "/v1/limits", home.key(home.account()).secret)
+    home.call("GET", "/v1/limits", "nonsense")
+    home.call("GET", "/health")
+    someone(home).grant(registered(home))
+    telemetry.count("LimiterUnavailable")
+    measured = [line for line in lines() if "_aws" in line]
+    assert {"request", "verified", "denied", "counted"} <= {line["message"] for line in measured}
+    for line in measured:
+        assert_embedded(line)
+
+
+@pytest.mark.parametrize(("spent", "limit"), [({"used": 1000}, "quota"), ({"burst": 50}, "burst")])
+def test_refusals_are_counted_by_limit(home: House, lines: Lines, spent: dict[str, int], limit: str) -> None:
+    """Those from memory as well."""
+    account = home.account()
+    secret = home.key(account).secret
+    home.counted(account.id, tiers.FREE, **spent)
+    for _ in range(3):
+        assert home.call("GET", "/v1/limits", secret).status == 429
+    refused = of("request", lines())
+    assert [(line["Refusals"], line["decision"], line["tier"]) for line in refused] == [(1, limit, "free")] * 3
+    assert all("Unauthorized" not in line and "Faults" not in line for line in refused)
+
+
+def test_unauthorized_is_counted_by_error(home: House, lines: Lines) -> None:
+    """By the authorizer once a secret, since the gateway remembers; what has no Bearer reaches no function of ours."""
+    expired = home.key(home.account(), expires_in_s=-1).secret
+    for secret in (secrets.mint("test"), "nonsense", "nonsense", expired):
+        home.call("GET", "/v1/limits", secret)
+    home.call("GET", "/v1/limits")
+    denied = of("denied", lines())
+    assert [line["error"] for line in denied] == ["invalid_api_key", "invalid_api_key", "token_expired"]
+    assert [line["Unauthorized"] for line in denied] == [1, 1, 1]
+
+
+def test_unauthorized_at_the_edge_is_counted_by_error(home: House, lines: Lines) -> None:
+    """A key that ends while the gateway believes in it."""
+    secret = home.key(home.account(), expires_in_s=60).secret
+    home.call("GET", "/v1/limits", secret)
+    home.clock.forward(60)
+    lines()
+    assert home.call("GET", "/v1/limits", secret).status == 401
+    (line,) = lines()
+    assert (line["Unauthorized"], line["decision"], line["status_class"]) == (1, "token_expired", "4xx")
+
+
+def test_fault_is_counted(home: House, lines: Lines) -> None:
+    """And its traceback logged, with the id that the caller was told."""
+    home.gateway = gateway_with_fault()
+    answer = home.call("GET", "/v1/fault", home.key(home.account()).secret)
+    assert answer.status == 500
+    written = lines()
+    (line,), (traced,) = of("request", written), of("view_failed", written)
+    assert (line["Faults"], line["status_class"]) == (1, "5xx")
+    assert (traced["level"], traced["request_id"]) == ("ERROR", answer.header("x-amzn-RequestId"))
+    assert traced["exception_name"] == "Fault"
+
+
+def test_cold_start_of_the_authorizer_is_counted_once(
+    home: House, lines: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once a process, whether its first word is a yes or a no."""
+    for first, second in (("nonsense", home.key(home.account()).secret), (home.key(home.account()).secret, "rubbish")):
+        monkeypatch.setattr(authorizer, "_started", [])
+        lines()
+        home.call("GET", "/v1/limits", first)
+        assert count("AuthorizerColdStarts", lines()) == 1
+        home.call("GET", "/v1/limits", second)
+        assert count("AuthorizerColdStarts", lines()) == 0
+
+
+def test_tokens_are_counted_as_they_are_issued(home: House, lines: Lines) -> None:
+    """By code, by refresh, to a client itself; not those refused, nor an answer given again."""
+    ada, app = someone(home), registered(home)
+    code = ada.code(app)
+    lines()
+    tokens = app.redeem(code).json()
+    assert count("TokensIssued", lines()) == 1
+    app.refresh(tokens["refresh_token"])
+    assert count("TokensIssued", lines()) == 1
+    app.refresh(tokens["refresh_token"])
+    assert count("TokensIssued", lines()) == 0
+    app.ask(CLIENT)
+    assert count("TokensIssued", lines()) == 1
+    app.refresh("nonsense")
+    assert count("TokensIssued", lines()) == 0
+
+
+def test_reuse_is_counted(home: House, lines: Lines) -> None:
+    """One alarm rings on it."""
+    ada, app = someone(home), registered(home)
+    code = ada.code(app)
+    app.redeem(code)
+    lines()
+    assert app.redeem(code).status == 400
+    written = lines()
+    assert (count("ReuseDetected", written), count("TokensIssued", written)) == (1, 0)

@@ -1,0 +1,149 @@
+"""An owner's own API behind Latchkey, as docs/own-routes.md tells it: in the same app, and behind another gateway.
+
+The third way, POST /v1/verify, is in test_verify.py.
+"""
+
+from types import ModuleType
+from typing import Any
+
+import pytest
+from chalice.app import Blueprint, Chalice
+
+from chalicelib.api import edge
+from chalicelib.api.authorizer import authorizer
+from chalicelib.core import telemetry
+from chalicelib.limits import tiers
+from infra.standin import Gateway
+from tests.examples.blocks import ROOT, blocks_of
+from tests.house import House, refusal
+
+ORDERS = "/v1/orders"
+
+
+def documented() -> Blueprint:
+    """Return the blueprint that the page shows."""
+    (code,) = [block.code for block in blocks_of("docs/own-routes.md") if block.language == "python"]
+    module = ModuleType("orders")
+    exec(compile(code, "docs/own-routes.md", "exec"), module.__dict__)  # noqa: S102 - the page's own example
+    blueprint: Blueprint = module.blueprint
+    return blueprint
+
+
+@pytest.fixture
+def shop(home: House) -> House:
+    """A house whose app has the documented blueprint."""
+    app = Chalice(app_name="shop", configure_logs=False)
+    edge.install(app)
+    app.register_blueprint(documented())
+    home.gateway = Gateway(app, domain="api.example.com")
+    return home
+
+
+def test_own_route_answers_whoever_may(shop: House) -> None:
+    """The view knows who calls; the answer tells what is left and lets pages read it, with nothing done by the view."""
+    account = shop.account()
+    answer = shop.call("GET", ORDERS, shop.key(account, "read").secret)
+    assert (answer.status, answer.json()) == (200, {"data": [], "account": account.id})
+    assert (answer.header("X-RateLimit-Limit"), answer.header("X-RateLimit-Remaining")) == ("1000", "999")
+    assert answer.header("Access-Control-Allow-Origin") == "*"
+
+
+def test_own_route_refuses_without_a_credential(shop: House) -> None:
+    """As every route does, a wrong key with a reason of its own."""
+    assert refusal(shop.call("GET", ORDERS)) == (401, "missing_api_key")
+    assert refusal(shop.call("GET", ORDERS, "nonsense")) == (401, "invalid_api_key")
+    assert refusal(shop.call("GET", ORDERS, shop.key(shop.account(), expires_in_s=-1).secret)) == (401, "token_expired")
+
+
+def test_own_route_refuses_too_little_scope(shop: House) -> None:
+    """The scope that the decorator names."""
+    answer = shop.call("GET", ORDERS, shop.key(shop.account(), "write").secret)
+    assert refusal(answer) == (403, "insufficient_scope")
+    assert "read" in answer.json()["message"]
+
+
+def test_own_route_refuses_a_spent_quota(shop: House) -> None:
+    """It counts on the same account as everything else."""
+    account = shop.account()
+    shop.counted(account.id, tiers.FREE, used=1000)
+    answer = shop.call("GET", ORDERS, shop.key(account).secret)
+    assert refusal(answer) == (429, "rate_limit_exceeded")
+    assert answer.header("Retry-After") == "3600"
+
+
+def test_own_route_costs_one_call(shop: House) -> None:
+    """Besides what the view itself reads."""
+    secret = shop.key(shop.account()).secret
+    shop.call("GET", ORDERS, secret)
+    with telemetry.calls_watched() as calls:
+        shop.call("GET", ORDERS, secret)
+    assert calls.made == [("UpdateItem", "latchkey-test-windows")]
+
+
+@pytest.fixture
+def other() -> Gateway:
+    """Another API Gateway: an app without Latchkey's edge, whose route asks Latchkey's authorizer."""
+    app = Chalice(app_name="other", configure_logs=False)
+
+    @app.route("/orders", authorizer=authorizer)
+    def orders() -> dict[str, Any]:
+        request: Any = app.current_request
+        who: dict[str, Any] = request.context["authorizer"]
+        return who
+
+    return Gateway(app, domain="orders.example.com")
+
+
+def ask(gateway: Gateway, secret: str) -> tuple[int, Any]:
+    """Return status and body of a request to the other gateway."""
+    answer = gateway.handle("GET", "/orders", [("Authorization", f"Bearer {secret}")])
+    return answer.status, answer.json()
+
+
+def test_other_gateway_learns_who_calls(home: House, other: Gateway) -> None:
+    """Every field that the page names, each a string."""
+    account = home.account(tiers.PRO)
+    issued = home.key(account, "read", "write", expires_in_s=3600)
+    assert ask(other, issued.secret) == (
+        200,
+        {
+            "principalId": account.id,
+            "account_id": account.id,
+            "credential_id": issued.key.id,
+            "kind": "key",
+            "scopes": "read write",
+            "tier": "pro",
+            "client_id": "",
+            "ends_at_ms": str(home.clock.now_ms + 3_600_000),
+            "verified_at_ms": str(home.clock.now_ms - 8_000),
+        },
+    )
+
+
+def test_other_gateway_refuses_bad_keys(home: House, other: Gateway) -> None:
+    """Before its function runs."""
+    assert ask(other, "nonsense")[0] == 401
+    assert other.handle("GET", "/orders").status == 401
+
+
+def test_other_gateway_counts_nothing_and_believes_for_300_s(home: House, other: Gateway) -> None:
+    """What the page warns of; /v1/verify is what notices at once."""
+    account = home.account()
+    issued, own = home.key(account), home.key(account)
+    service = home.key(home.account(admin=True), "verify").secret
+    assert ask(other, issued.secret)[0] == 200
+    assert home.counters(account.id) == {}
+    assert home.call("DELETE", f"/v1/keys/{issued.key.id}", own.secret).status == 204
+    with telemetry.calls_watched() as calls:
+        assert ask(other, issued.secret)[0] == 200
+    assert calls.made == []
+    assert home.call("POST", "/v1/verify", service, json_body={"secret": issued.secret}).json()["valid"] is False
+    home.clock.forward(300)
+    assert ask(other, issued.secret)[0] == 401
+
+
+def test_page_names_every_field_of_the_context(home: House, other: Gateway) -> None:
+    """Whoever reads it needs no source."""
+    _, who = ask(other, home.key(home.account()).secret)
+    page = (ROOT / "docs" / "own-routes.md").read_text()
+    assert [name for name in who if f"`{name}`" not in page] == ["principalId"]

@@ -1,0 +1,101 @@
+"""What X-Ray hears: one subsegment a DynamoDB call when Lambda traces the invocation, otherwise nothing."""
+
+import json
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from chalicelib.core import telemetry, wire
+from chalicelib.limits import tiers
+from tests.house import House
+
+ROOT, PARENT = "1-5759e988-bd862e3fe1be46a994272793", "53995c3f42cd8ad8"
+
+
+@pytest.fixture
+def daemon(monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
+    """A socket where X-Ray's daemon would listen."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.setblocking(False)
+        monkeypatch.setenv("AWS_XRAY_DAEMON_ADDRESS", f"127.0.0.1:{listening.getsockname()[1]}")
+        yield listening
+
+
+def traced(monkeypatch: pytest.MonkeyPatch, *, sampled: str) -> None:
+    """Set what Lambda sets for each invocation."""
+    monkeypatch.setenv("_X_AMZN_TRACE_ID", f"Root={ROOT};Parent={PARENT};Sampled={sampled};Lineage=1:a:0")
+
+
+def heard(daemon: socket.socket) -> list[dict[str, Any]]:
+    """Return the segments that came, each a header and a document (X-Ray's daemon protocol)."""
+    segments: list[dict[str, Any]] = []
+    while True:
+        try:
+            header, _, document = daemon.recv(65_536).partition(b"\n")
+        except BlockingIOError:
+            return segments
+        assert json.loads(header) == {"format": "json", "version": 1}
+        segments.append(json.loads(document))
+
+
+def test_each_call_of_a_sampled_request_is_a_subsegment(
+    home: House, daemon: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under the invocation's own segment, with what was asked of which table, and how long it took."""
+    secret = home.key(home.account()).secret
+    traced(monkeypatch, sampled="1")
+    assert home.call("GET", "/v1/limits", secret).status == 200
+    segments = heard(daemon)
+    assert [segment["aws"] for segment in segments] == [
+        {"operation": "GetItem", "table_name": "latchkey-test-credentials"},
+        {"operation": "GetItem", "table_name": "latchkey-test-accounts"},
+        {"operation": "UpdateItem", "table_name": "latchkey-test-windows"},
+    ]
+    for segment in segments:
+        assert (segment["trace_id"], segment["parent_id"], segment["type"]) == (ROOT, PARENT, "subsegment")
+        assert (segment["name"], segment["namespace"]) == ("DynamoDB", "aws")
+        assert not {"error", "fault"} & segment.keys()
+        assert segment["start_time"] <= segment["end_time"]
+    assert len({segment["id"] for segment in segments}) == 3
+    assert secret not in json.dumps(segments)
+
+
+def test_refusal_is_an_error_and_an_outage_a_fault(
+    home: House, daemon: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A condition that doesn't hold is DynamoDB at work; no answer is not."""
+    account = home.account()
+    secret = home.key(account).secret
+    home.call("GET", "/v1/limits", secret)
+    home.counted(account.id, tiers.FREE, used=1000)
+    traced(monkeypatch, sampled="1")
+    assert home.call("GET", "/v1/limits", secret).status == 429
+    assert [(segment.get("error"), segment.get("fault")) for segment in heard(daemon)] == [(True, None)]
+    with pytest.raises(wire.Unreachable), telemetry.dynamodb_call("GetItem", {"TableName": "t"}):
+        raise wire.Unreachable("ReadTimeoutError", "no answer", {})
+    assert [(segment.get("error"), segment.get("fault")) for segment in heard(daemon)] == [(None, True)]
+
+
+@pytest.mark.parametrize("header", [None, f"Root={ROOT};Parent={PARENT};Sampled=0", f"Root={ROOT}", "nonsense", ""])
+def test_request_that_is_not_sampled_sends_nothing(
+    home: House, daemon: socket.socket, monkeypatch: pytest.MonkeyPatch, header: str | None
+) -> None:
+    """Lambda decides what is traced."""
+    if header is not None:
+        monkeypatch.setenv("_X_AMZN_TRACE_ID", header)
+    assert home.call("GET", "/v1/limits", home.key(home.account()).secret).status == 200
+    assert heard(daemon) == []
+
+
+@pytest.mark.parametrize(
+    "address", ["127.0.0.1:9", "nowhere.invalid:2000", "nonsense", "127.0.0.1:99999", "[::1]:2000"]
+)
+def test_daemon_that_is_not_there_breaks_nothing(home: House, monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    """A picture is never worth a request, nor its wait."""
+    monkeypatch.setenv("AWS_XRAY_DAEMON_ADDRESS", address)
+    traced(monkeypatch, sampled="1")
+    secret = home.key(home.account()).secret
+    assert [home.call("GET", "/v1/limits", secret).status for _ in range(3)] == [200] * 3

@@ -1,0 +1,57 @@
+"""The API must not get slower to start for its console: what a page needs is loaded when a page is asked for."""
+
+import json
+import os
+import subprocess
+import sys
+
+from tests.engine.fleet import STAGE
+from tests.house import House
+from tests.visitor import person
+
+OF_PAGES = (
+    *("argon2", "zxcvbn", "jinja2", "markupsafe", "authlib"),
+    *(
+        "chalicelib.pages",
+        "chalicelib.accounts.passwords",
+        "chalicelib.accounts.sessions",
+        "chalicelib.accounts.log_in",
+    ),
+    *("chalicelib.api.console.entry", "chalicelib.api.console.keys"),
+)
+FUNCTION = """
+import json, sys
+from app import app
+from infra.standin import Gateway
+gateway = Gateway(app, domain="api.example.com")
+answers = []
+for target in sys.argv[2:]:
+    headers = {"Authorization": f"Bearer {sys.argv[1]}"} if target.startswith("/v1") else {}
+    answers.append(gateway.handle("GET", target, headers.items()).status)
+print(json.dumps([answers, list(sys.modules)]))
+"""
+
+
+def loaded(url: str, secret: str, *targets: str) -> tuple[list[int], set[str]]:
+    """Return what a new process answers to these requests, and the modules it has loaded when it has."""
+    environment = os.environ | {"AWS_ENDPOINT_URL": url, "LATCHKEY_STAGE": STAGE, "LATCHKEY_LOG_LEVEL": "ERROR"}
+    environment.pop("LATCHKEY_PUBLIC_URL", None)
+    command = [sys.executable, "-c", FUNCTION, secret, *targets]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    answers, modules = json.loads(done.stdout.splitlines()[-1])
+    return answers, set(modules)
+
+
+def test_request_to_the_api_loads_nothing_of_the_console(home: House, url: str) -> None:
+    """A new process that has served /v1 knows neither templates nor password hashing."""
+    key = home.key(person())
+    answers, modules = loaded(url, key.secret, "/v1/users/me", "/v1/limits", "/v1/users", "/health")
+    assert answers == [200, 200, 200, 200]
+    assert [name for name in OF_PAGES if name in modules] == []
+
+
+def test_page_loads_what_it_needs(home: House, url: str) -> None:
+    """The same process shows a page when it is asked for one: the names above are the right ones."""
+    answers, modules = loaded(url, "", "/login", "/signup")
+    assert answers == [200, 200]
+    assert {"jinja2", "chalicelib.pages", "argon2", "chalicelib.api.console.entry"} <= modules

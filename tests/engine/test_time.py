@@ -1,0 +1,170 @@
+"""Who has an account here, a stranger can't learn from the time an answer takes either.
+
+Known and unknown are asked in turn, 200 times in all or more, with a real database and a sender of mail on a socket.
+The difference of their medians must be no more than what one kind differs from itself, cut in two at random, or than
+half a call to the database: an item that is there takes some 0.1 ms longer to read than one that isn't, which nobody
+can tell over a network in as many tries as the limits allow.
+"""
+
+import gc
+import random
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from statistics import median
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from chalicelib.accounts import mail, passwords, sessions
+from chalicelib.accounts.tables import Account
+from chalicelib.core import randomness, settings, wire
+from tests.engine.post_office import PostOffice, open_office
+from tests.house import House
+from tests.visitor import PASSWORD, Visitor, person
+
+CUTS = 300
+WARM = 5
+
+
+@pytest.fixture
+def line(url: str) -> Any:
+    """No line between house and engine, which would only add its own time."""
+    return SimpleNamespace(url=url)
+
+
+@pytest.fixture
+def office(home: House, monkeypatch: pytest.MonkeyPatch) -> Iterator[PostOffice]:
+    """Where mail is sent, and limits that nobody runs into."""
+    sending = replace(
+        settings.current(),
+        mail_from="keys@example.com",
+        log_in_attempts_per_email=100_000,
+        log_in_attempts_per_network=100_000,
+    )
+    with open_office() as opened:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_SESV2", opened.url)
+        mail._ses.cache_clear()
+        with settings.in_use(sending):
+            yield opened
+        mail._ses.cache_clear()
+
+
+def medians_apart(one: list[int], other: list[int]) -> float:
+    """Return how far the medians of two series are apart."""
+    return abs(median(one) - median(other))
+
+
+def noise(series: list[int], dice: random.Random) -> float:
+    """Return how far a series is apart from itself at most, cut in two at random many times."""
+    apart = []
+    for _ in range(CUTS):
+        cut = dice.sample(series, len(series))
+        apart.append(medians_apart(cut[::2], cut[1::2]))
+    return max(apart)
+
+
+def looks_alike(one: list[int], other: list[int], *, at_least: float) -> bool:
+    """Tell whether two series of times differ by no more than either differs from itself, or than `at_least`."""
+    dice = random.Random(1)  # noqa: S311 - no secret
+    return medians_apart(one, other) <= max(noise(one, dice), noise(other, dice), at_least)
+
+
+def half_a_call() -> float:
+    """Return half the time (ns) that the least thing takes that could be done for one and not for the other."""
+    request = {"TableName": settings.current().table("accounts"), "Key": {"id": {"S": "acc_nobody"}}}
+    taken = []
+    for _ in range(100):
+        started_ns = time.perf_counter_ns()
+        wire.call("GetItem", request)
+        taken.append(time.perf_counter_ns() - started_ns)
+    return median(taken) / 2
+
+
+def times(home: House, one: Callable[[], None], other: Callable[[], None], tries: int) -> tuple[list[int], list[int]]:
+    """Return how long each took (ns), asked in turn and each first as often as last."""
+    taken: tuple[list[int], list[int]] = ([], [])
+    gc.collect()
+    gc.disable()
+    try:
+        for number in range(2 * WARM + tries):
+            for at in (0, 1) if number % 2 else (1, 0):
+                home.clock.forward(1)
+                started_ns = time.perf_counter_ns()
+                (one, other)[at]()
+                if number >= 2 * WARM:
+                    taken[at].append(time.perf_counter_ns() - started_ns)
+    finally:
+        gc.enable()
+    return taken
+
+
+def sending(home: House, action: str, emails: Iterator[str], status: int, device: str = "", **fields: str) -> Any:
+    """Return what sends one form to `action`, filled in for the next of `emails`."""
+    visitor = Visitor(home)
+    form = visitor.filled(visitor.open(action), action, fields)
+    if device:
+        visitor.cookies[visitor.cookie_name("latchkey-device")] = device
+    cookies = dict(visitor.cookies)
+
+    def send() -> None:
+        visitor.cookies = dict(cookies)
+        assert visitor.send(action, {**form, "email": next(emails)}).status == status
+
+    return send
+
+
+def always(email: str) -> Iterator[str]:
+    """Return the same address for ever."""
+    while True:
+        yield email
+
+
+def ever_new() -> Iterator[str]:
+    """Return addresses that nobody has."""
+    while True:
+        yield f"new.{randomness.base62(10).lower()}@example.com"
+
+
+def known() -> Iterator[str]:
+    """Return the address of an account, for ever. Its password takes to check what everyone's takes."""
+    account = person()
+    account.update(actions=[Account.password_hash.set(passwords.hashed(PASSWORD))])
+    return always(account.email)
+
+
+def test_yardstick_tells_one_millisecond_apart() -> None:
+    """What is measured with would notice: one call to the database more, in ten milliseconds that vary by one."""
+    dice = random.Random(2)  # noqa: S311 - no secret
+    one, same, later = ([round(dice.gauss(middle_ms, 1) * 1e6) for _ in range(200)] for middle_ms in (10.0, 10.0, 11.0))
+    assert looks_alike(one, same, at_least=0)
+    assert not looks_alike(one, later, at_least=500_000)
+
+
+@pytest.mark.xdist_group("time of log-in")
+def test_log_in_takes_alike_for_an_unknown_address_and_a_wrong_password(home: House, office: PostOffice) -> None:
+    """Also for someone who has an account, and with it a device, of their own."""
+    device = sessions.remember_device(person(name="Eve"))
+    one = sending(home, "/login", known(), 401, device, password="not the password at all")
+    other = sending(home, "/login", ever_new(), 401, device, password="not the password at all")
+    assert looks_alike(*times(home, one, other, 100), at_least=half_a_call())
+
+
+@pytest.mark.xdist_group("time of sign-up")
+def test_sign_up_takes_alike_for_a_known_and_a_new_address(home: House, office: PostOffice) -> None:
+    """An account is made, or a letter written to the one there is."""
+    fields = {"name": "Ada", "password": PASSWORD}
+    one = sending(home, "/signup", known(), 200, **fields)
+    other = sending(home, "/signup", ever_new(), 200, **fields)
+    assert looks_alike(*times(home, one, other, 100), at_least=half_a_call())
+    assert len(office.taken) == 2 * (100 + 2 * WARM)
+
+
+@pytest.mark.xdist_group("time of reset")
+def test_reset_takes_alike_for_a_known_and_an_unknown_address(home: House, office: PostOffice) -> None:
+    """A letter is sent, or one to nobody."""
+    one = sending(home, "/forgot", known(), 200)
+    other = sending(home, "/forgot", ever_new(), 200)
+    assert looks_alike(*times(home, one, other, 200), at_least=half_a_call())
+    assert len(office.taken) == 2 * (200 + 2 * WARM)

@@ -1,0 +1,64 @@
+"""The owner's pages are complete: every setting, every alarm, the costs as they are computed."""
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+from chalicelib.core.settings import Settings
+from infra import costs, data
+
+ROOT = Path(__file__).parents[2]
+ALARMS = {
+    resource["Properties"]["AlarmName"].removeprefix("latchkey-${Stage}-"): resource["Properties"]
+    for resource in data.template()["Resources"].values()
+    if resource["Type"] == "AWS::CloudWatch::Alarm"
+}
+
+
+def rows(page: str, heading: str) -> dict[str, list[str]]:
+    """Return the rows of the first table under a heading, by their first cell without its backticks."""
+    section = (ROOT / "docs" / page).read_text().split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    cells = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in re.findall(r"^\|.*\|$", section, re.MULTILINE)
+    ]
+    return {first.strip("`"): rest for first, *rest in cells[2:]}
+
+
+def test_every_setting_is_in_the_architecture_page() -> None:
+    """With its default as it is."""
+    told = rows("architecture.md", "Time, chance, settings, telemetry")
+    there = {f"LATCHKEY_{field.name.upper()}": str(field.default) for field in fields(Settings)}
+    assert told.keys() == there.keys()
+    assert {name: row[0].strip("`") for name, row in told.items()} == there
+
+
+def test_every_alarm_is_in_the_operating_page() -> None:
+    """With what it means and where to look; the four of Lambda's share a row."""
+    told = rows("operating.md", "Is it healthy?")
+    named = {name for names in told for name in names.split(", ")}
+    of_lambda = {
+        name.removeprefix(function)
+        for name in ALARMS
+        for function in ("api", "authorizer")
+        if name.startswith(function)
+    }
+    own = {name for name in ALARMS if not name.startswith(("api", "authorizer"))}
+    assert named == own | of_lambda
+    assert all(len(row) == 2 and all(row) for row in told.values())
+
+
+def test_alarm_rings_on_a_metric_that_is_counted() -> None:
+    """A misspelt name would never ring."""
+    sources = "".join(path.read_text() for path in (ROOT / "chalicelib").rglob("*.py"))
+    for alarm in ALARMS.values():
+        dimensions = [dimension["Name"] for dimension in alarm["Dimensions"]]
+        if alarm["Namespace"] == "Latchkey":
+            assert f'"{alarm["MetricName"]}"' in sources
+            assert dimensions == ["stage"]
+        else:
+            assert (alarm["Namespace"], dimensions) == ("AWS/Lambda", ["FunctionName"])
+
+
+def test_costs_are_as_computed() -> None:
+    """`make costs` was run after the last change of prices or calls."""
+    assert (ROOT / "docs" / "costs.md").read_text() == costs.page()

@@ -1,0 +1,107 @@
+"""Applications on the page: registering them, their secret shown once, and who loses when two change one at once."""
+
+import re
+
+import pytest
+
+from chalicelib.core import errors
+from chalicelib.oauth import authorize, clients, parameters, registration
+from chalicelib.oauth.errors import OAuthError
+from chalicelib.oauth.tables import Client
+from tests.house import House
+from tests.oauth.flow import CALLBACK, CLIENT, ISSUER, LOOPBACK, PKCE, App, Person, refusal, registered, works
+from tests.visitor import Page
+
+NEW = "/settings/applications/new"
+SECRET = re.compile(r"lk_cs_[0-9A-Za-z]{36}")
+
+
+def register(person: Person, kind: str, *uris: str) -> Page:
+    """Fill in the form for a new application."""
+    return person.submit(NEW, name="Mine", redirect_uris="\r\n".join(uris), kind=kind, scopes=["read", "write"])
+
+
+def test_confidential_application_is_registered_on_the_page(home: House, ada: Person) -> None:
+    """Id and secret are shown, the secret never again, and with them it goes the whole way."""
+    page = register(ada, "confidential", CALLBACK, f" {LOOPBACK} ", "")
+    (client,) = clients.owned_by(ada.account.id)
+    (secret,) = set(SECRET.findall(page.html))
+    assert (client.client_id in page.html, client.redirect_uris) == (True, [CALLBACK, LOOPBACK])
+    app = App(home, client, secret, CALLBACK)
+    assert works(home, ada.grant(app)[0])
+    assert app.ask(CLIENT).status == 200
+    for target in ("/settings/applications", f"/settings/applications/{client.client_id}"):
+        shown = ada.open(target).html
+        assert client.client_id in shown
+        assert not SECRET.search(shown)
+
+
+def test_public_application_is_registered_on_the_page(home: House, ada: Person) -> None:
+    """It has no secret, nor can it get one."""
+    page = register(ada, "public", LOOPBACK)
+    (client,) = clients.owned_by(ada.account.id)
+    assert not SECRET.search(page.html)
+    assert works(home, ada.grant(App(home, client, None, LOOPBACK, PKCE))[0])
+    path = f"/settings/applications/{client.client_id}"
+    fields = ada.filled(ada.open(path), f"{path}/change", {})
+    assert ada.send(f"{path}/secret", fields).status == 409
+
+
+def test_application_that_cant_be_is_told_why(home: House, ada: Person) -> None:
+    """Without a redirect, a name, a kind or a scope there is none."""
+    good = {"name": "Mine", "redirect_uris": CALLBACK, "kind": "public"}
+    for wrong in ({"redirect_uris": ""}, {"name": " "}, {"kind": "secret"}, {"redirect_uris": "x"}):
+        page = ada.submit(NEW, **{**good, **wrong}, scopes=["read"])
+        assert (page.status, bool(page.problem)) == (400, True), wrong
+    assert ada.submit(NEW, **good, scopes=["keys"]).status == 400
+    assert list(clients.owned_by(ada.account.id)) == []
+
+
+def test_account_has_at_most_50_applications(home: House, ada: Person) -> None:
+    """One that is deleted makes room."""
+    owned = [registered(home, owner=ada.account) for _ in range(clients.OWNED_MAX)]
+    page = register(ada, "public", CALLBACK)
+    assert (page.status, "at most 50" in page.problem) == (409, True)
+    clients.delete(owned[0].client)
+    assert register(ada, "public", CALLBACK).status == 200
+
+
+def test_second_of_two_rotations_at_once_is_refused(home: House, app: App) -> None:
+    """Its page must not show a secret that never works."""
+    seen_by_both = Client.get(app.id)
+    app.secret = clients.rotate_secret(app.client)
+    with pytest.raises(errors.Conflict):
+        clients.rotate_secret(seen_by_both)
+    assert app.ask(CLIENT).status == 200
+
+
+def test_change_of_a_client_that_was_deleted_meanwhile_is_refused(home: House, app: App) -> None:
+    """Neither its name, its secret nor its description brings it back."""
+    seen = Client.get(app.id)
+    clients.delete(app.client)
+    with pytest.raises(errors.NotFound):
+        clients.change(seen, name="Mine", uris=[CALLBACK])
+    with pytest.raises(errors.Conflict):
+        clients.rotate_secret(seen)
+    with pytest.raises(OAuthError, match="registration token"):
+        registration.replace(seen, f'{{"redirect_uris": ["{CALLBACK}"]}}', ISSUER)
+    assert clients.find(app.id) is None
+
+
+@pytest.mark.parametrize("registered_by", ["account", "self"])
+def test_yes_to_a_client_that_was_deleted_meanwhile_is_worth_nothing(
+    home: House, ada: Person, app: App, registered_by: str
+) -> None:
+    """One that may be forgotten is refused at once; of one that is kept the code is no good."""
+    if registered_by == "self":
+        app.client.update(actions=[Client.dies_at.set(home.clock.now_ms // 1000 + 60)])
+    asked = {"client_id": [app.id], "redirect_uri": [CALLBACK], "response_type": ["code"]}
+    asking = authorize.read(parameters.of_query(asked), ISSUER)
+    clients.delete(app.client)
+    if registered_by == "self":
+        with pytest.raises(authorize.NoSuchClient):
+            authorize.approve(asking, ada.account.id, ISSUER)
+        return
+    location = authorize.approve(asking, ada.account.id, ISSUER)
+    code = location.partition("code=")[2].partition("&")[0]
+    assert refusal(app.redeem(code)) == (401, "invalid_client")

@@ -1,0 +1,56 @@
+"""The hot path's cold start doesn't pay for the authorization server, nor that for the pages."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+FRESH = """
+import json, os, sys
+import tests.conftest
+from infra import data
+from moto import mock_aws
+from tests.house import house
+
+with mock_aws():
+    with house() as home:
+        data.create_missing_tables()
+        secret = home.key(home.account()).secret
+    # A process that has just started: what the preparations imported is forgotten.
+    for name in list(sys.modules):
+        if name.partition(".")[0] in {forgotten!r}:
+            del sys.modules[name]
+    os.environ["LATCHKEY_STAGE"] = "test"
+    from app import app
+    from infra.standin import Gateway
+
+    headers = [("Authorization", "Bearer " + secret), ("Content-Type", "application/json")]
+    answer = Gateway(app).handle({method!r}, {target!r}, headers, {body!r})
+    assert answer.status == {status}, answer
+print("\\n" + json.dumps(sorted({{name.partition(".")[0] for name in sys.modules}})))
+"""
+PROTOCOL = {"authlib", "cryptography", "joserfc"}
+PAGES = {"jinja2", "argon2", "zxcvbn"}
+FORGOTTEN = sorted({"app", "chalicelib", "infra", "pynamodb"} | PROTOCOL | PAGES)
+
+
+def imported_by(method: str, target: str, status: int, body: bytes = b"") -> set[str]:
+    """Return what is imported once a new process has answered one request."""
+    script = FRESH.format(forgotten=FORGOTTEN, method=method, target=target, status=status, body=body)
+    run = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    return set(json.loads(run.stdout.splitlines()[-1]))
+
+
+def test_first_request_of_the_api_imports_neither_authlib_nor_cryptography() -> None:
+    """Nor templates, nor password hashing: an API call pays for none of them."""
+    imported = imported_by("GET", "/v1/users/me", 200)
+    assert {"chalicelib", "chalice"} <= imported
+    assert not imported & (PROTOCOL | PAGES)
+
+
+def test_first_token_request_imports_no_pages() -> None:
+    """A client waits for the protocol, not for what people look at."""
+    imported = imported_by("POST", "/oauth/token", 401, b'{"client_id": "nobody"}')
+    assert not imported & PAGES

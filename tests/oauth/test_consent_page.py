@@ -1,0 +1,154 @@
+"""The page that asks, and those on the way to it: what they say, where they lead, who can press their buttons."""
+
+from urllib.parse import quote
+
+import pytest
+
+from chalicelib.oauth import clients
+from chalicelib.oauth.tables import Client
+from tests.house import House
+from tests.oauth.flow import (
+    CALLBACK,
+    ISSUER,
+    LOOPBACK,
+    PRIVATE,
+    App,
+    Person,
+    query_of,
+    registered,
+    someone,
+)
+from tests.visitor import PASSWORD, Visitor, person
+
+
+def test_whatever_isnt_the_allow_button_is_a_no(ada: Person, app: App) -> None:
+    """Only one button gives anything away."""
+    page = ada.asked(app)
+    for decision in ("", "ALLOW", "yes", "deny\0allow"):
+        assert query_of(ada.decides(page, decision).location)["error"] == "access_denied"
+
+
+def test_stranger_logs_in_first_and_comes_back(home: House, app: App) -> None:
+    """The whole way in a browser: the request, log-in, the consent page, the client."""
+    account = person(name="Bea")
+    visitor = Person(home, account=account)
+    page = visitor.asked(app, scope="read write")
+    assert page.location.startswith("/login?next=%2Foauth%2Fauthorize%3F")
+    page = visitor.follow(page)
+    page = visitor.send("/login", visitor.filled(page, "/login", {"email": account.email, "password": "wrong wrong"}))
+    assert page.status == 401
+    page = visitor.send("/login", visitor.filled(page, "/login", {"email": account.email, "password": PASSWORD}))
+    page = visitor.follow(page)
+    assert page.status == 200
+    location = visitor.decides(page).location
+    assert location.startswith(f"{CALLBACK}?code=")
+    assert app.redeem(query_of(location)["code"]).json()["scope"] == "read write"
+
+
+def test_consent_page_says_who_asks_for_what(home: House, ada: Person) -> None:
+    """The client's name, the account, where one goes back to, every scope in words."""
+    app = registered(home, CALLBACK)
+    text = ada.asked(app, scope="read write", resource=f"{ISSUER}/v1").text
+    for said in ("Photos", ada.account.email, "https://app.example.com", f"{ISSUER}/v1", "read", "write"):
+        assert said in text
+    assert "Unverified" not in text
+
+
+def test_what_a_client_calls_itself_is_shown_as_text(home: House, ada: Person) -> None:
+    """A name or a state is no markup."""
+    app = registered(home)
+    app.client.update(actions=[Client.name.set("<script>alert(1)</script>")])
+    page = ada.asked(app, state="'\"><script>alert(2)</script>")
+    assert "<script>alert" not in page.html
+    assert page.status == 200
+    assert query_of(ada.decides(page).location)["state"] == "'\"><script>alert(2)</script>"
+
+
+@pytest.mark.parametrize(
+    ("uri", "asked", "source"),
+    [
+        (CALLBACK, CALLBACK, "https://app.example.com"),
+        ("https://app.example.com:8443/cb?x", "https://app.example.com:8443/cb?x", "https://app.example.com:8443"),
+        (LOOPBACK, "http://127.0.0.1:49152/cb", "http://127.0.0.1:49152"),
+        ("http://[::1]/cb", "http://[::1]:49152/cb", "http:"),
+        (PRIVATE, PRIVATE, "com.example.app:"),
+    ],
+)
+def test_pages_on_the_way_may_lead_to_the_client(home: House, uri: str, asked: str, source: str) -> None:
+    """Browsers hold `form-action` against the redirect behind a form: consent, log-in and sign-up list its origin."""
+    app, ada = registered(home, uri, public=True), someone(home)
+    target = app.asking(redirect_uri=asked)
+    waiting = f"?next={quote(target, safe='')}"
+    stranger = Visitor(home)
+    login = stranger.open(f"/login{waiting}")
+    wrong = stranger.send("/login", stranger.filled(login, "/login", {"email": "a@example.com", "password": "wrong"}))
+    pages = [ada.open(target), login, wrong, stranger.open(f"/signup{waiting}")]
+    assert [page.status for page in pages] == [200, 200, 401, 200]
+    for page in pages:
+        assert f"form-action 'self' {source};" in str(page.answer.header("Content-Security-Policy"))
+
+
+def test_pages_lead_to_no_client_that_isnt_asked_for(home: House, app: App) -> None:
+    """An unknown client, an unregistered redirect or another page of ours adds nothing to the policy."""
+    stranger = Visitor(home)
+    for after in (
+        "/settings/keys",
+        app.asking(redirect_uri="https://evil.example/"),
+        "/oauth/authorize?client_id=nobody&redirect_uri=https://evil.example/",
+        app.asking() + "&client_id=x",
+        "/oauth/authorize",
+        "https://evil.example/oauth/authorize?x",
+    ):
+        policy = str(stranger.open(f"/login?next={quote(after, safe='')}").answer.header("Content-Security-Policy"))
+        assert "form-action 'self';" in policy, after
+
+
+def test_consent_page_can_be_framed_by_nobody(ada: Person, app: App) -> None:
+    """Clickjacking: nobody's page can put ours under its own (RFC 9700 §4.16). Nor is it kept, or the referrer told."""
+    page = ada.asked(app)
+    headers = {name: page.answer.header(name) for name in ("X-Frame-Options", "Cache-Control", "Referrer-Policy")}
+    assert headers == {"X-Frame-Options": "DENY", "Cache-Control": "no-store", "Referrer-Policy": "same-origin"}
+    policy = str(page.answer.header("Content-Security-Policy"))
+    assert "frame-ancestors 'none'" in policy
+    assert "default-src 'none'" in policy
+
+
+def test_consent_from_elsewhere_is_forged(home: House, ada: Person, app: App) -> None:
+    """Another site's form, one without this browser's token, or with another session's, decides nothing."""
+    page = ada.asked(app)
+    eve = someone(home, "Eve")
+    token = dict(eve.asked(app).read.forms[-1].fields)["csrf"]
+    forged = [
+        ada.decides(page, origin="https://evil.example"),
+        ada.decides(page, origin="null"),
+        ada.decides(page, origin=None),
+        ada.decides(page, csrf="0" * 32),
+        ada.decides(page, csrf=""),
+        ada.decides(page, csrf=token),
+    ]
+    assert [(answer.status, answer.location) for answer in forged] == [(403, "")] * len(forged)
+    assert ada.asked(app).status == 200
+
+
+def test_decision_is_taken_on_what_is_asked_not_on_what_a_form_says(ada: Person, app: App) -> None:
+    """Fields added to the form change nothing: the request itself is read again."""
+    page = ada.asked(app)
+    location = ada.decides(page, scope="read write", redirect_uri="https://evil.example/", client_id="x").location
+    assert location.startswith(CALLBACK)
+    assert app.redeem(query_of(location)["code"]).json()["scope"] == "read"
+
+
+def test_decision_after_the_session_ended_is_none(home: House, ada: Person, app: App) -> None:
+    """Logged out in another tab: log in again, and nothing was given."""
+    page = ada.asked(app)
+    home.clock.forward(13 * 3_600)
+    answer = ada.decides(page)
+    assert answer.location == "/login"
+
+
+def test_decision_on_a_deleted_client_leads_nowhere(home: House, ada: Person, app: App) -> None:
+    """It was deleted while its page was open."""
+    page = ada.asked(app)
+    clients.delete(app.client)
+    answer = ada.decides(page)
+    assert (answer.status, answer.location) == (400, "")

@@ -1,0 +1,104 @@
+"""What a client finds out by itself: the server's metadata (RFC 8414) and the protected API's (RFC 9728)."""
+
+from dataclasses import replace
+from urllib.parse import urlsplit
+
+import pytest
+from authlib.oauth2.rfc8414 import AuthorizationServerMetadata
+
+from app import app
+from chalicelib.core import settings
+from tests.house import House
+from tests.oauth.flow import ISSUER
+
+SERVER, RESOURCE = "/.well-known/oauth-authorization-server", "/.well-known/oauth-protected-resource"
+
+
+def test_metadata_is_valid(home: House) -> None:
+    """Authlib's reading of RFC 8414 finds nothing wrong."""
+    document = home.call("GET", SERVER).json()
+    AuthorizationServerMetadata(document).validate()
+
+
+def test_metadata_says_what_there_is(home: House) -> None:
+    """To the letter: what a client may rely on."""
+    answer = home.call("GET", SERVER)
+    assert (answer.status, answer.header("Content-Type")) == (200, "application/json")
+    assert answer.header("Cache-Control") == "public, max-age=3600"
+    assert answer.json() == {
+        "issuer": ISSUER,
+        "authorization_endpoint": f"{ISSUER}/oauth/authorize",
+        "token_endpoint": f"{ISSUER}/oauth/token",
+        "registration_endpoint": f"{ISSUER}/oauth/register",
+        "revocation_endpoint": f"{ISSUER}/oauth/revoke",
+        "introspection_endpoint": f"{ISSUER}/oauth/introspect",
+        "device_authorization_endpoint": f"{ISSUER}/oauth/device_authorization",
+        "scopes_supported": ["read", "write"],
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
+        "grant_types_supported": [
+            "authorization_code",
+            "refresh_token",
+            "client_credentials",
+            "urn:ietf:params:oauth:grant-type:device_code",
+        ],
+        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
+        "revocation_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
+        "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+        "code_challenge_methods_supported": ["S256"],
+        "authorization_response_iss_parameter_supported": True,
+        "client_id_metadata_document_supported": True,
+        "service_documentation": f"{ISSUER}/",
+    }
+
+
+def test_every_endpoint_that_is_named_is_there(home: House) -> None:
+    """No link of the document leads nowhere."""
+    named = {name: url for name, url in home.call("GET", SERVER).json().items() if name.endswith("_endpoint")}
+    for name, url in named.items():
+        methods = app.routes[urlsplit(url).path]
+        assert ("GET" if name == "authorization_endpoint" else "POST") in methods, name
+
+
+@pytest.mark.parametrize(("path", "resource"), [("", ISSUER), ("/v1", f"{ISSUER}/v1")])
+def test_protected_resource_names_its_server(home: House, path: str, resource: str) -> None:
+    """The whole API, or the path that a client was told, each with the issuer to go to."""
+    answer = home.call("GET", f"{RESOURCE}{path}")
+    assert (answer.status, answer.header("Content-Type")) == (200, "application/json")
+    assert answer.json() == {
+        "resource": resource,
+        "authorization_servers": [ISSUER],
+        "scopes_supported": ["read", "write"],
+        "bearer_methods_supported": ["header"],
+    }
+
+
+def test_path_that_is_no_issuer_or_resource_is_not_found(home: House) -> None:
+    """A document that is found elsewhere than its issuer says would be refused by clients, rightly."""
+    for path in (f"{SERVER}/api", f"{SERVER}/api.example.com", f"{RESOURCE}/v2", f"{RESOURCE}/api.example.com"):
+        answer = home.call("GET", path)
+        assert (answer.status, answer.json()["error"]) == (404, "not_found"), path
+
+
+def test_issuer_with_a_path_is_found_in_both_forms(home: House) -> None:
+    """RFC 8414 §3.1 puts the issuer's path behind the well-known one; OpenID puts it before, where the stage is."""
+    with settings.in_use(replace(settings.current(), public_url=f"{ISSUER}/auth")):
+        inserted, appended = home.call("GET", f"{SERVER}/auth"), home.call("GET", SERVER)
+        assert inserted.json() == appended.json()
+        AuthorizationServerMetadata(inserted.json()).validate()
+        assert (inserted.status, inserted.json()["issuer"]) == (200, f"{ISSUER}/auth")
+        assert inserted.json()["token_endpoint"] == f"{ISSUER}/auth/oauth/token"
+        assert home.call("GET", f"{RESOURCE}/v1").json()["resource"] == f"{ISSUER}/auth/v1"
+        assert home.call("GET", f"{SERVER}/oth").status == 404
+
+
+def test_issuer_is_never_what_a_caller_says(home: House) -> None:
+    """Without a configured URL it is the gateway's own domain: no header of the request can name another."""
+    lies = {
+        "Host": "evil.example",
+        "X-Forwarded-Host": "evil.example",
+        "X-Forwarded-Proto": "http",
+        "Forwarded": "host=x",
+    }
+    with settings.in_use(replace(settings.current(), public_url="")):
+        assert home.call("GET", SERVER, headers=lies).json()["issuer"] == ISSUER

@@ -1,0 +1,106 @@
+"""No log line, traceback, repr or stored item holds a secret of the authorization server's: all of it is searched."""
+
+import io
+import logging
+import traceback
+from collections.abc import Callable
+
+import pytest
+
+from chalicelib.core import errors, secrets, settings, telemetry, wire
+from chalicelib.oauth import authenticate, clients, parameters, tokens
+from chalicelib.oauth.protocol import TokenServer
+from chalicelib.oauth.tables import Client, Ticket
+from infra import data
+from tests.house import House
+from tests.oauth.flow import CALLBACK, CLIENT, DEVICE, ISSUER, App, Person, as_json, basic, post, registered, works
+
+
+def dump_of_all_tables() -> str:
+    """Return every stored item as text."""
+    names = data.tables(settings.current().stage)
+    return "\n".join(repr(wire.call("Scan", {"TableName": name})["Items"]) for name in names)
+
+
+def live_through_a_flow(home: House, ada: Person, app: App, spa: App) -> None:
+    """Do everything that touches a secret, well and badly."""
+    for client in (app, spa):
+        access, refresh = ada.grant(client)
+        works(home, access)
+        client.refresh(refresh, scope="read")
+        client.refresh(refresh)
+        home.clock.forward(31)
+        client.refresh(refresh)
+        works(home, access)
+        code = ada.code(client)
+        client.redeem(code, code_verifier="x" * 50)
+        client.redeem(code, redirect_uri="https://evil.example/")
+        client.redeem(code)
+        client.redeem(code)
+        client.post("/oauth/revoke", token=ada.grant(client)[1])
+    token = app.ask(CLIENT).json()["access_token"]
+    app.post("/oauth/introspect", token=token)
+    registered(home).post("/oauth/introspect", token=token)
+    registered(home).post("/oauth/revoke", token=token)
+    post(home, "/oauth/token", {"token": token}, headers=basic(app.id, str(app.secret) + "x"))
+    post(home, "/oauth/token", app.credentials, headers=basic(app.id, str(app.secret)))
+    home.call("POST", "/oauth/token", body=b'{"client_secret": "' + str(app.secret).encode())
+    home.call("GET", f"/oauth/token?client_secret={app.secret}")
+    device = app.post("/oauth/device_authorization").json()
+    home.secrets.append(device["device_code"])
+    app.ask(DEVICE, device_code=device["device_code"])
+    ada.submit("/device", on=f"/device?user_code={device['user_code']}", decision="allow")
+    app.ask(DEVICE, device_code=device["device_code"])
+    made = as_json(home, "/oauth/register", {"redirect_uris": [CALLBACK]}).json()
+    home.secrets += [made["client_secret"], made["registration_access_token"]]
+    for held in (made["registration_access_token"], made["client_secret"], "x"):
+        home.call("GET", f"/oauth/register/{made['client_id']}", held)
+
+
+def traceback_of(fails: Callable[[], object]) -> str:
+    """Return what a log would say of an exception."""
+    try:
+        fails()
+    except (errors.LatchkeyError, wire.WireError):
+        return traceback.format_exc()
+    return pytest.fail("nothing was refused")
+
+
+def test_secrets_of_the_flows_are_nowhere_but_in_the_answers(
+    home: House,
+    ada: Person,
+    app: App,
+    spa: App,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """Codes, tokens, client secrets, registration tokens: neither whole nor their random part, at DEBUG either."""
+    caplog.set_level(logging.DEBUG)
+    log = io.StringIO()
+    telemetry.write_to(log)
+    live_through_a_flow(home, ada, app, spa)
+
+    code = ada.code(app)
+    given = parameters.of_body(f"code={code}&grant_type=authorization_code", parameters.FORM)
+    credentials = parameters.ClientCredentials(app.id, str(app.secret))
+    ticket = Ticket.get(secrets.digest(code))
+    server = TokenServer(given, app.client, ticket, base_url=ISSUER)
+    seen = [
+        *map(repr, (given, credentials, ticket, app, Client.get(app.id), server, server.known_ticket)),
+        repr(clients.Registered(app.client, app.secret)),
+        traceback_of(lambda: authenticate.authenticate(parameters.ClientCredentials("x", app.secret), code)),
+        traceback_of(server.answer),
+    ]
+    stored = dump_of_all_tables()
+    wire.call("DeleteTable", {"TableName": settings.current().table("tickets")})
+    app.redeem(code)
+
+    everything = "\n".join((log.getvalue(), caplog.text, "".join(capfd.readouterr()), stored, *seen))
+    kinds = {secrets.kind_of(secret) for secret in home.secrets}
+    assert kinds >= {"at", "rt", "ac", "cs", "dc", "ra"}
+    for secret in home.secrets:
+        assert secret[-36:-6] not in everything, secret[:6]
+    assert "token.reuse_detected" in log.getvalue()
+    assert "view_failed" in log.getvalue()
+    assert secrets.digest(code) in stored
+    assert tokens.CODE_KIND == "ac"

@@ -1,0 +1,166 @@
+"""No request leads anywhere but to a redirect URI that its client registered, nor there before somebody logged in."""
+
+from itertools import cycle
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import pytest
+
+from tests.house import House
+from tests.oauth.flow import (
+    CALLBACK,
+    LOOPBACK,
+    App,
+    Person,
+    query_of,
+    registered,
+    someone,
+)
+from tests.visitor import Visitor
+
+UNKNOWN = (
+    "",
+    "nobody",
+    "app_" + "0" * 20,
+    "app_00000000000000000000\0",
+    "../../x",
+    "https://",
+    "http://evil.example/x",
+)
+
+
+def test_unknown_client_leads_nowhere(home: House, ada: Person) -> None:
+    """Neither its redirect nor its state is used: the person is told (RFC 6749 §4.1.2.1)."""
+    for client_id in UNKNOWN:
+        asked = {"client_id": client_id, "redirect_uri": "https://evil.example/", "response_type": "code"}
+        page = ada.open(f"/oauth/authorize?{urlencode(asked)}")
+        assert (page.status, page.location) == (400, ""), client_id
+        assert page.answer.header("Content-Type") == "text/html; charset=utf-8"
+        assert "evil.example" not in page.html
+    assert ada.open("/oauth/authorize").status == 400
+
+
+UNREGISTERED = (
+    "https://evil.example/cb",
+    "https://app.example.com",
+    "https://app.example.com/",
+    "https://app.example.com/cb/",
+    "https://app.example.com/cb/../cb",
+    "https://app.example.com/cb/..%2fcb",
+    "https://app.example.com//cb",
+    "https://app.example.com/CB",
+    "https://app.example.com/c%62",
+    "https://app.example.com/cb?",
+    "https://app.example.com/cb?next=https://evil.example",
+    "https://app.example.com/cb#",
+    "https://app.example.com/cb#fragment",
+    "https://app.example.com/cb;x",
+    "https://app.example.com:443/cb",
+    "https://app.example.com:8443/cb",
+    "https://app.example.com./cb",
+    "https://APP.example.com/cb",
+    "HTTPS://app.example.com/cb",
+    "http://app.example.com/cb",
+    "https://user@app.example.com/cb",
+    "https://app.example.com@evil.example/cb",
+    "https://app.example.com\\@evil.example/cb",
+    "https://app.example.com.evil.example/cb",
+    "https://evil.example/https://app.example.com/cb",
+    "https:app.example.com/cb",
+    "//app.example.com/cb",
+    "/cb",
+    "cb",
+    " https://app.example.com/cb",
+    "https://app.example.com/cb ",
+    "https://app.example.com/cb\t",
+    "https://app.example.com/cb\r\nLocation: https://evil.example",
+    "https://app.example.com/cb\0",
+    "https://äpp.example.com/cb",
+    "javascript:alert(1)//https://app.example.com/cb",
+    "data:text/html,x",
+    'https://app.example.com/"cb',
+    "https://[::1]/cb",
+    "https://[/cb",
+    "https://app.example.com:99999/cb",
+    "x" * 3_000,
+)
+
+
+def test_unregistered_redirect_leads_nowhere(home: House, ada: Person, app: App) -> None:
+    """Only the registered string itself will do: no other path, query, port, case, encoding, slash or scheme."""
+    # With another error in the request, and without: neither is told to the redirect.
+    others = cycle(({}, {"scope": "nonsense"}, {"prompt": "none"}))
+    for redirect_uri in UNREGISTERED:
+        home.clock.forward(1)
+        page = ada.asked(app, redirect_uri=redirect_uri, **next(others))
+        assert (page.status, page.location) == (400, ""), redirect_uri
+
+
+def test_client_with_several_redirects_must_name_one(home: House, ada: Person) -> None:
+    """Which of them is meant can't be guessed."""
+    app = registered(home, CALLBACK, "https://app.example.com/second")
+    assert ada.asked(app, redirect_uri=None).status == 400
+    assert ada.allows(app, redirect_uri="https://app.example.com/second").startswith("https://app.example.com/second?")
+
+
+def test_redirect_with_a_query_keeps_it(home: House, ada: Person) -> None:
+    """RFC 6749 §3.1.2: the answer is added behind, and what was registered stays to the letter."""
+    for uri in ("https://app.example.com/cb?tenant=a%2fb;c&x", "com.example.app:///cb"):
+        app = registered(home, uri)
+        joint = "&" if "?" in uri else "?"
+        assert ada.allows(app).startswith(f"{uri}{joint}code=lk_ac_")
+
+
+@pytest.mark.parametrize(
+    "registered_uri", [LOOPBACK, "http://localhost/cb", "http://[::1]/cb", "http://127.0.0.1:80/cb"]
+)
+def test_loopback_redirect_may_have_any_port(home: House, ada: Person, registered_uri: str) -> None:
+    """RFC 8252 §7.3: a native app listens where it can; everything but the port must be as registered."""
+    app = registered(home, registered_uri, public=True)
+    host = str(urlsplit(registered_uri).hostname)
+    host = f"[{host}]" if ":" in host else host
+    for port in (":1", ":49152", ":65535", ""):
+        uri = f"http://{host}{port}/cb"
+        assert ada.allows(app, redirect_uri=uri).startswith(f"{uri}?code=")
+    elsewhere = [
+        f"http://{host}:49152/other",
+        f"http://{host}:49152/cb?x",
+        f"http://{host}:49152/cb#",
+        f"http://{host}:65536/cb",
+        f"http://{host}:x/cb",
+        f"https://{host}:49152/cb",
+        f"http://user@{host}:49152/cb",
+        f"http://{host}:49152@evil.example/cb",
+        f"http://evil.example{host}/cb",
+        f"http://{host}evil.example/cb",
+        "http://127.0.0.2:49152/cb",
+        "http://127.1:49152/cb",
+        "http://[::ffff:127.0.0.1]:49152/cb",
+        "http://localhost.evil.example:49152/cb",
+        "http://127.0.0.1.evil.example:49152/cb",
+    ]
+    for uri in elsewhere:
+        home.clock.forward(1)
+        assert ada.asked(app, redirect_uri=uri).status == 400, uri
+
+
+def test_https_redirect_must_have_its_port(home: House, ada: Person) -> None:
+    """Only loopback may vary."""
+    app = registered(home, "https://app.example.com:8443/cb")
+    assert ada.asked(app, redirect_uri="https://app.example.com:8444/cb").status == 400
+    assert ada.asked(app, redirect_uri=CALLBACK).status == 400
+
+
+def test_stranger_is_sent_to_no_client_before_logging_in(home: House, app: App) -> None:
+    """Whoever may register clients could else make any link of ours lead anywhere (RFC 9700 §4.11.2)."""
+    stranger = Visitor(home)
+    wrong: list[dict[str, str]] = [
+        {},
+        {"response_type": "token"},
+        {"scope": "nonsense"},
+        {"resource": "https://x.example"},
+    ]
+    for changed in wrong:
+        page = stranger.open(app.asking(**changed))
+        assert page.location.startswith("/login?next="), changed
+    target = parse_qs(urlsplit(page.location).query)["next"][0]
+    assert query_of(someone(home).open(target).location)["error"]

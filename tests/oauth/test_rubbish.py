@@ -1,0 +1,229 @@
+"""Whatever is sent to the authorization server, the answer is no 5xx, and every refusal has OAuth's form."""
+
+import json
+from collections.abc import Iterator
+from itertools import cycle
+from urllib.parse import quote, urlencode
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from infra.standin import Answer
+from tests.house import House
+from tests.internet import Internet, connected_to_nothing_else
+from tests.oauth.flow import CALLBACK, CHALLENGE, CODE, DEVICE, GRANT_TYPES, REFRESH, App, Person, registered
+from tests.visitor import FORM
+
+NOT_FLAKY = settings(
+    max_examples=40,
+    derandomize=True,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+ENDPOINTS = ("/oauth/token", "/oauth/device_authorization", "/oauth/revoke", "/oauth/introspect", "/oauth/register")
+ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=60)
+ODD = st.sampled_from(
+    [
+        "",
+        " ",
+        "\x00",
+        "\ud800",
+        '"',
+        "\\",
+        "'",
+        "%",
+        "%ff",
+        "é",
+        "🗝" * 40,
+        "a b",
+        "a\r\nb",
+        "x" * 3_000,
+        "https://[/x",
+        "https://a:x/y",
+    ]
+)
+KNOWN = st.sampled_from([*GRANT_TYPES, "read", "write read", "code", "S256", CALLBACK, CHALLENGE, "none", "consent"])
+TEXT = st.one_of(ANY_TEXT, ODD, KNOWN)
+NAMES = st.sampled_from(
+    [
+        *(
+            "client_id",
+            "client_secret",
+            "grant_type",
+            "code",
+            "code_verifier",
+            "redirect_uri",
+            "refresh_token",
+            "scope",
+        ),
+        *("device_code", "token", "token_type_hint", "resource", "response_type", "state", "prompt"),
+        *("code_challenge", "code_challenge_method", "client_assertion", "request", "redirect_uris", "grant_types"),
+        *("response_types", "token_endpoint_auth_method", "client_name", "client_uri", "jwks"),
+    ]
+)
+ANY_NAME = st.one_of(NAMES, ANY_TEXT)
+JSON = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), TEXT),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(ANY_NAME, inner, max_size=3)),
+    max_leaves=5,
+)
+HEADERS = st.dictionaries(
+    st.sampled_from(["Authorization", "Content-Type", "Accept", "Origin", "Cookie", "Host", "X-Forwarded-For"]),
+    st.one_of(
+        TEXT, TEXT.map("Basic ".__add__), TEXT.map("Bearer ".__add__), st.just(FORM), st.just("application/json")
+    ),
+    max_size=3,
+)
+
+
+@pytest.fixture
+def internet() -> Iterator[Internet]:
+    """An internet with nothing in it: made-up client ids must not look into the real one."""
+    with connected_to_nothing_else() as made:
+        yield made
+
+
+@pytest.fixture
+def real(home: House, ada: Person, app: App, spa: App) -> Iterator[dict[str, str]]:
+    """Parameters that are right, for one to be spoilt: real credentials, codes and tokens."""
+    _, refresh = ada.grant(app)
+    device = app.post("/oauth/device_authorization").json()
+    return cycle(
+        [
+            {**app.credentials, "grant_type": CODE, "code": ada.code(app), "redirect_uri": CALLBACK},
+            {**spa.credentials, "grant_type": CODE, "code": ada.code(spa), "redirect_uri": CALLBACK},
+            {**app.credentials, "grant_type": REFRESH, "refresh_token": refresh, "token": refresh},
+            {**app.credentials, "grant_type": DEVICE, "device_code": device["device_code"]},
+            {**registered(home).credentials, "grant_type": "client_credentials", "token": refresh},
+        ]
+    )
+
+
+def check(answer: Answer) -> None:
+    """Hold an answer of an endpoint for clients to RFC 6749 §5.2."""
+    assert answer.status < 500, answer
+    assert answer.header("X-RateLimit-Limit") is not None
+    if answer.status >= 400:
+        body = answer.json()
+        assert {"error", "error_description"} <= body.keys() <= {"error", "error_description", "message"}
+        assert answer.header("Cache-Control") == "no-store"
+        assert answer.header("Content-Type") == "application/json"
+        assert body["error_description"].isascii()
+        assert body["error_description"].isprintable()
+        assert not set(body["error_description"]) & {'"', "\\"}
+        assert answer.status in (400, 401, 415, 429)
+
+
+def encoded(fields: list[tuple[str, str]]) -> bytes:
+    """Return a form, whatever is in it."""
+    return urlencode(fields, errors="surrogatepass").encode()
+
+
+@NOT_FLAKY
+@given(endpoint=st.sampled_from(ENDPOINTS), name=ANY_NAME, value=TEXT)
+def test_one_spoilt_parameter_is_refused(
+    home: House, real: Iterator[dict[str, str]], endpoint: str, name: str, value: str
+) -> None:
+    """Everything else of the request is right."""
+    home.clock.forward(1)
+    fields = {**next(real), name: value}
+    check(home.call("POST", endpoint, body=encoded([*fields.items()]), headers={"Content-Type": FORM}))
+    check(home.call("POST", endpoint, body=json.dumps(fields).encode()))
+
+
+@NOT_FLAKY
+@given(endpoint=st.sampled_from(ENDPOINTS), name=NAMES, value=JSON)
+def test_one_mistyped_parameter_is_refused(
+    home: House, real: Iterator[dict[str, str]], endpoint: str, name: str, value: object
+) -> None:
+    """JSON of any form in a string's place."""
+    home.clock.forward(1)
+    described = {"redirect_uris": [CALLBACK]} if endpoint == "/oauth/register" else next(real)
+    check(home.call("POST", endpoint, body=json.dumps({**described, name: value}).encode()))
+
+
+@NOT_FLAKY
+@given(
+    endpoint=st.sampled_from(ENDPOINTS),
+    body=st.one_of(
+        st.binary(max_size=80), JSON.map(json.dumps).map(str.encode), st.lists(st.tuples(ANY_NAME, TEXT)).map(encoded)
+    ),
+    headers=HEADERS,
+)
+def test_rubbish_as_a_body_and_in_headers_is_refused(
+    home: House, endpoint: str, body: bytes, headers: dict[str, str]
+) -> None:
+    """Made-up bytes under made-up media types, with made-up credentials."""
+    home.clock.forward(1)
+    check(home.call("POST", endpoint, body=body, headers=headers))
+
+
+@NOT_FLAKY
+@given(data=st.data(), method=st.sampled_from(["GET", "PUT", "DELETE"]))
+def test_rubbish_in_the_management_of_a_client_is_refused(
+    home: House, app: App, data: st.DataObject, method: str
+) -> None:
+    """Made-up ids, tokens and descriptions."""
+    home.clock.forward(1)
+    client_id = data.draw(st.one_of(st.just(app.id), st.text("abc_09%.é~", min_size=1, max_size=30)))
+    body = json.dumps(data.draw(JSON)).encode()
+    answer = home.call(method, f"/oauth/register/{client_id}", body=body, headers=data.draw(HEADERS))
+    check(answer)
+    assert answer.status >= 400
+
+
+@NOT_FLAKY
+@given(name=ANY_NAME, value=TEXT, more=st.lists(st.tuples(ANY_NAME, TEXT), max_size=2), logged_in=st.booleans())
+def test_rubbish_in_an_authorization_request_never_fails(
+    home: House,
+    ada: Person,
+    spa: App,
+    internet: Internet,
+    name: str,
+    value: str,
+    more: list[tuple[str, str]],
+    logged_in: bool,
+) -> None:
+    """Nor does it lead anywhere but to the client, or to our own log-in; decided on by a form or not."""
+    home.clock.forward(1)
+    query = quote_all([(name, value), *more])
+    target = f"{spa.asking(**{name: None} if name in ('state', 'redirect_uri') else {})}&{query}"
+    cookies = dict(ada.cookies)
+    if not logged_in:
+        ada.cookies.clear()
+    pages = [ada.open(target), ada.open(f"/oauth/authorize?{query}"), ada.open(f"/login?next={quote(target, safe='')}")]
+    ada.cookies = cookies
+    for page in pages:
+        assert page.status < 500, page
+        if page.location:
+            assert page.location.startswith(
+                (f"{CALLBACK}?", "/login?next=%2Foauth%2Fauthorize", "/oauth/authorize?", "/settings")
+            ), target
+    assert internet.requests == []
+
+
+@NOT_FLAKY
+@given(typed=TEXT)
+def test_rubbish_as_a_user_code_is_not_found(home: House, ada: Person, typed: str) -> None:
+    """Whatever is typed, no device waits with it."""
+    home.clock.forward(3_600)
+    ada.logs_in_again()
+    status = ada.open(f"/device?user_code={quote(typed, errors='surrogatepass')}").status
+    assert status == (404 if typed else 200)
+
+
+def quote_all(pairs: list[tuple[str, str]]) -> str:
+    """Return a query string, whatever is in it."""
+    return urlencode(pairs, errors="surrogatepass")
+
+
+@NOT_FLAKY
+@given(path=st.one_of(st.text("abc09%._~/é-", max_size=30), TEXT.map(lambda text: quote(text, errors="surrogatepass"))))
+def test_rubbish_behind_a_well_known_path_is_not_found(home: House, path: str) -> None:
+    """Only the documents that are there are."""
+    home.clock.forward(1)
+    for document in ("oauth-authorization-server", "oauth-protected-resource"):
+        answer = home.call("GET", f"/.well-known/{document}/{path}x")
+        assert (answer.status, answer.json()["error"]) == (404, "not_found")

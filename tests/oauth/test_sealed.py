@@ -1,0 +1,58 @@
+"""The one secret that is kept: a refresh's last answer, which opens with the token that was presented and no other."""
+
+from chalicelib.core import secrets
+from chalicelib.oauth import sealed
+from chalicelib.oauth.tables import Ticket
+from tests.house import House
+from tests.oauth.flow import App, Person, registered
+
+ANSWER: dict[str, object] = {"access_token": "an access token", "expires_in": 3600, "refresh_token": "a refresh token"}
+
+
+def test_box_opens_with_the_secret_it_was_sealed_with(home: House) -> None:
+    """And gives back what was put in."""
+    secret = secrets.mint("rt")
+    assert sealed.opened(sealed.seal(ANSWER, secret), secret) == ANSWER
+
+
+def test_box_opens_with_nothing_else(home: House) -> None:
+    """Another token, the digest that stands beside it, a part, nothing."""
+    secret = secrets.mint("rt")
+    box = sealed.seal(ANSWER, secret)
+    for other in (secrets.mint("rt"), secrets.digest(secret), secret[:-1], secret.lower(), ""):
+        assert sealed.opened(box, other) is None
+
+
+def test_box_that_was_changed_doesnt_open(home: House) -> None:
+    """Not by a bit, wherever it is; nor when something is missing."""
+    secret = secrets.mint("rt")
+    box = sealed.seal(ANSWER, secret)
+    for at in (0, 11, 12, len(box) // 2, len(box) - 1):
+        changed = bytearray(box)
+        changed[at] ^= 1
+        assert sealed.opened(bytes(changed), secret) is None
+    for cut in (box[:-1], box[1:], box[:12]):
+        assert sealed.opened(cut, secret) is None
+
+
+def test_two_boxes_of_one_answer_differ(home: House) -> None:
+    """A nonce is never used twice with one key."""
+    secret = secrets.mint("rt")
+    assert sealed.seal(ANSWER, secret) != sealed.seal(ANSWER, secret)
+
+
+def test_table_holds_a_closed_box_for_confidential_clients_only(home: House, ada: Person, app: App) -> None:
+    """It shows neither token, and opens with the presented one."""
+    spa = registered(home, public=True)
+    for client in (app, spa):
+        _, presented = ada.grant(client)
+        answer = client.refresh(presented).json()
+        ticket = Ticket.get(secrets.digest(presented))
+        if client is spa:
+            assert ticket.sealed is None
+            continue
+        assert sealed.opened(ticket.sealed, presented) == answer
+        for token in (answer["access_token"], answer["refresh_token"]):
+            assert token.encode() not in ticket.sealed
+            assert token not in repr(ticket.serialize())
+        assert sealed.opened(ticket.sealed, ticket.digest) is None
