@@ -11,6 +11,7 @@ from typing import Any
 
 from chalicelib.api.answers import cross_origin
 from chalicelib.api.authorizer import IDENTITY
+from chalicelib.core import settings
 from chalicelib.core.errors import MissingApiKey, NotFound, RateLimited
 from chalicelib.limits.allowance import NOBODY
 
@@ -57,7 +58,12 @@ RESPONSES = {
 
 def headers_of(response: GatewayResponse) -> dict[str, str]:
     """Return the headers of one kind of answer."""
-    return {"Content-Type": "application/json", **NOBODY, **cross_origin(), **dict(response.headers)}
+    headers = {"Content-Type": "application/json", **NOBODY, **cross_origin(), **dict(response.headers)}
+    public_url = settings.current().public_url
+    if public_url and "WWW-Authenticate" in headers:
+        # RFC 9728 §5.1: a client that was refused finds the authorization server from here.
+        headers["WWW-Authenticate"] += f' resource_metadata="{public_url}/.well-known/oauth-protected-resource"'
+    return headers
 
 
 def in_document() -> dict[str, Any]:
