@@ -70,6 +70,13 @@ class Console:
         keys: dict[str, str] = self._ask(do="demo", account_id=person.id)["keys"]
         return keys
 
+    @contextmanager
+    def crowded(self) -> Iterator[None]:
+        """Refuse every page for the length of a `with` block: this second's burst is used up."""
+        self._ask(do="crowd")
+        yield
+        self.forward(1)
+
     def forward(self, seconds: float) -> None:
         """Move the server's clock."""
         self._ask(do="forward", seconds=seconds)

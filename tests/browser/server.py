@@ -18,9 +18,9 @@ from app import app
 from chalicelib.accounts import passwords, sessions
 from chalicelib.accounts.create import create_account
 from chalicelib.accounts.tables import Account
-from chalicelib.core import clock, telemetry
+from chalicelib.core import clock, settings, telemetry, wire
 from chalicelib.credentials.issue import new_key, put_beside_the_others
-from chalicelib.limits import tiers
+from chalicelib.limits import tiers, windows
 from infra import chalice_cli, data, server, standin
 from tests.browser import demo
 from tests.house import Clock
@@ -105,6 +105,20 @@ def _demo(moved: Clock, account_id: str) -> dict[str, Any]:
     return {"keys": demo.add_history(account_id, moved)}
 
 
+def _crowd(moved: Clock) -> dict[str, Any]:
+    """Use up this second's burst of whoever isn't logged in here."""
+    moved.now_ms += -moved.now_ms % 1000
+    window = windows.window_at(f"ip_{HOST}", tiers.ANONYMOUS, moved.now_ms)
+    request = {
+        "TableName": settings.current().table(windows.TABLE),
+        "Key": windows.item_key(window.subject, window.tier, window.hour),
+        "UpdateExpression": f"SET {window.slot} = :burst",
+        "ExpressionAttributeValues": {":burst": {"N": str(window.tier.burst)}},
+    }
+    wire.call("UpdateItem", request)
+    return {}
+
+
 def _forward(moved: Clock, seconds: float) -> dict[str, Any]:
     moved.forward(seconds)
     return {}
@@ -115,6 +129,7 @@ COMMANDS: dict[str, Callable[..., dict[str, Any]]] = {
     "session": _session,
     "key": _key,
     "demo": _demo,
+    "crowd": _crowd,
     "forward": _forward,
 }
 

@@ -131,6 +131,11 @@ def _too_many_attempts(page: Page, cast: Cast) -> None:
         _fill_in(page, "Log in", email=f"nobody@{cast.console.url[-5:]}.example.com", password="wrong again")
 
 
+def _too_many_requests(page: Page, cast: Cast) -> None:
+    with cast.console.crowded():
+        page.goto(cast.console.url)
+
+
 def _forged(page: Page, cast: Cast) -> None:
     page.goto(f"{cast.console.url}/login")
     page.context.clear_cookies()
@@ -203,6 +208,7 @@ SIGHTS = [
     Sight("verify", "", _link("/signup", "Sign up")),
     Sight("spent-link", "", _at("/verify?ticket=lk_ml_spent")),
     Sight("forged", "", _forged),
+    Sight("too-many-requests", "", _too_many_requests),
     Sight("landing-inside", "ada", _at("/")),
     Sight("keys", "ada", _with_demo("/settings/keys")),
     Sight("keys-none", "new", _at("/settings/keys")),

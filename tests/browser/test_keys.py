@@ -6,6 +6,8 @@ import pytest
 import requests
 from playwright.sync_api import Browser, Error, Locator, Page, expect
 
+from chalicelib.core import randomness
+from tests.browser import axe
 from tests.browser.console import PASSWORD, Console, served
 from tests.browser.hands import Hands, Keyboard, Mouse
 from tests.browser.visitors import NARROW, WIDE, Visitors
@@ -29,7 +31,7 @@ def test_developer_gets_uses_rotates_and_revokes_a_key(
 ) -> None:
     """Everything that the public contract promises works by mouse, at 360 px, by keyboard and without JavaScript."""
     page = hands.page
-    _sign_up(hands, f"dev.{hash(request.node.name) % 10**8}@example.com")
+    _sign_up(hands, f"dev.{randomness.base62(8).lower()}@example.com")
 
     expect(page.get_by_role("heading", name="No keys yet")).to_be_visible()
     hands.follow("Generate New Key")
@@ -178,6 +180,7 @@ def test_address_must_be_confirmed_before_a_key_where_mail_is_sent(
         expect(page.get_by_role("main")).to_contain_text("Confirm your email address before you generate a key")
         expect(page.get_by_role("link", name="Generate New Key")).to_have_count(0)
         expect(page.get_by_role("link", name="Send another one")).to_be_visible()
+        assert axe.violations(page) == []
         page.goto("/settings/keys/new")
         expect(page.get_by_role("main")).to_contain_text("Confirm your email address first")
         visitors.leave()
