@@ -1,13 +1,13 @@
 """axe-core from npm, installed once into `.local/`, and what it has against a page."""
 
-import os
-import shutil
 import subprocess
 from functools import lru_cache
+from pathlib import Path
 
 from playwright.sync_api import Page
 
 from infra.engine import LOCAL
+from tests import installed
 
 PACKAGE = "axe-core@4.14.1"
 
@@ -32,11 +32,10 @@ def violations(page: Page, *, rules: tuple[str, ...] | None = None) -> list[str]
 
 @lru_cache(maxsize=1)
 def _source() -> str:
-    prefix = LOCAL / f"npm-{PACKAGE}"
-    if not prefix.exists():
-        assert shutil.which("npm"), "Install Node.js with npm: axe-core, which looks at the pages, comes from there."
-        making = LOCAL / f"npm-{PACKAGE}.{os.getpid()}"
-        command = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(making), PACKAGE]
-        subprocess.run(command, check=True, capture_output=True)
-        making.rename(prefix)
+    prefix = installed.once(LOCAL / f"npm-{PACKAGE}", _install)
     return (prefix / "node_modules" / "axe-core" / "axe.min.js").read_text()
+
+
+def _install(folder: Path) -> None:
+    command = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(folder), PACKAGE]
+    subprocess.run(command, check=True, capture_output=True)

@@ -4,7 +4,6 @@ import json
 import shutil
 import subprocess
 import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import pytest
 
 from infra.engine import LOCAL
 from tests.examples.blocks import Block
+from tests.installed import once
 
 AXIOS = "axios@1.21.1"
 ENDS_WITHIN_S = 60
@@ -83,12 +83,10 @@ def _saved(code: str, file: Path) -> str:
 
 
 def _with_axios() -> Path:
-    """Return a `node_modules` that holds axios, installed once. It appears whole or not at all."""
-    prefix = LOCAL / f"npm-{AXIOS}"
-    if not prefix.exists():
-        with tempfile.TemporaryDirectory(dir=LOCAL) as beside:
-            making = Path(beside) / "npm"
-            command = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(making), AXIOS]
-            subprocess.run(command, check=True, capture_output=True)
-            making.rename(prefix)
-    return prefix / "node_modules"
+    """Return a `node_modules` that holds axios."""
+    return once(LOCAL / f"npm-{AXIOS}", _install_axios) / "node_modules"
+
+
+def _install_axios(folder: Path) -> None:
+    command = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(folder), AXIOS]
+    subprocess.run(command, check=True, capture_output=True)

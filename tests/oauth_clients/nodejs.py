@@ -9,7 +9,6 @@ import json
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from typing import Any
 import requests
 
 from infra.engine import LOCAL
+from tests.installed import once
 from tests.oauth_clients.someone import CALLBACK, Application, Someone
 
 HERE = Path(__file__).parent
@@ -53,21 +53,16 @@ def run(program: str, someone: Someone, folder: Path, application: Application |
 
 
 def installed() -> Path:
-    """Return a `node_modules` that holds the pinned clients, installed once. It appears whole or not at all."""
-    assert shutil.which("npm"), "Install Node.js 20 or newer with npm: half of the OAuth clients run on it."
+    """Return a `node_modules` that holds the pinned clients."""
     pins = hashlib.sha256(b"".join((HERE / name).read_bytes() for name in PINS)).hexdigest()[:16]
-    prefix = LOCAL / "oauth-clients" / pins
-    if not prefix.exists():
-        prefix.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=LOCAL) as beside:
-            making = Path(beside) / "npm"
-            making.mkdir()
-            for name in PINS:
-                shutil.copy2(HERE / name, making)
-            command = ["npm", "ci", "--silent", "--no-audit", "--no-fund", "--ignore-scripts"]
-            subprocess.run(command, cwd=making, check=True, capture_output=True)
-            making.rename(prefix)
-    return prefix / "node_modules"
+    return once(LOCAL / "oauth-clients" / pins, _install) / "node_modules"
+
+
+def _install(folder: Path) -> None:
+    for name in PINS:
+        shutil.copy2(HERE / name, folder)
+    command = ["npm", "ci", "--silent", "--no-audit", "--no-fund", "--ignore-scripts"]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
 
 
 def _conversation(process: "subprocess.Popen[str]", someone: Someone) -> Results:

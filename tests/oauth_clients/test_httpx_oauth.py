@@ -1,6 +1,5 @@
 """httpx-oauth's client. It is for confidential clients only, and leaves PKCE's verifier to its caller."""
 
-import asyncio
 import base64
 import hashlib
 from typing import Literal
@@ -9,6 +8,7 @@ import pytest
 import requests
 from httpx_oauth.oauth2 import GetAccessTokenError, OAuth2
 
+from tests.oauth_clients.loop import finished
 from tests.oauth_clients.someone import CALLBACK, Someone, parameter
 
 pytestmark = pytest.mark.xdist_group("oauth_clients")
@@ -22,12 +22,12 @@ CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest())
 @pytest.mark.parametrize("method", METHODS)
 def test_code_flow(someone: Someone, method: Method) -> None:
     """Code with PKCE, the API, refresh, revocation."""
-    asyncio.run(_whole_flow(someone, method))
+    finished(_whole_flow(someone, method))
 
 
 def test_wrong_verifier_is_refused(someone: Someone) -> None:
     """The client hears of it as its own error, and the code is still good with the right one."""
-    asyncio.run(_wrong_verifier(someone))
+    finished(_wrong_verifier(someone))
 
 
 async def _whole_flow(someone: Someone, method: Method) -> None:

@@ -1,6 +1,5 @@
 """The MCP SDK's client: from nothing but the API's address to an answer, by discovery and registration."""
 
-import asyncio
 from dataclasses import dataclass, field
 
 import httpx2
@@ -10,6 +9,7 @@ from mcp.client.auth.extensions.client_credentials import ClientCredentialsOAuth
 from mcp.shared.auth import OAuthClientInformationFull, OAuthClientMetadata, OAuthToken
 from pydantic import AnyUrl
 
+from tests.oauth_clients.loop import finished
 from tests.oauth_clients.someone import AT_CLIENT_METHODS, CALLBACK, Someone, parameter, with_parameter
 
 pytestmark = pytest.mark.xdist_group("oauth_clients")
@@ -61,19 +61,19 @@ class Answered:
 @pytest.mark.parametrize("method", AT_CLIENT_METHODS)
 def test_discovery_registration_and_code_flow(someone: Someone, method: str) -> None:
     """A 401 leads to the metadata, to a registration, to consent with PKCE and resource, and to the answer."""
-    asyncio.run(_whole_flow(someone, method))
+    finished(_whole_flow(someone, method))
 
 
 def test_answer_of_another_issuer_is_refused(someone: Someone) -> None:
     """The metadata announce `iss`, so the client takes no answer with another one (RFC 9207)."""
     with pytest.raises(OAuthFlowError, match="iss"):
-        asyncio.run(_mixed_up(someone))
+        finished(_mixed_up(someone))
 
 
 @pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])
 def test_client_credentials(someone: Someone, method: str) -> None:
     """A client of one's own needs nobody at a browser."""
-    asyncio.run(_by_itself(someone, method))
+    finished(_by_itself(someone, method))
 
 
 async def _whole_flow(someone: Someone, method: str) -> None:
