@@ -84,15 +84,15 @@ def deploy(stage: str, *, alarm_email: str = "") -> None:
 def put_data_stack(stage: str, alarm_email: str) -> None:
     """Create or update the data stack and wait for it; doing it again changes nothing."""
     cloudformation, name = boto3.client("cloudformation"), stack_name(stage)
-    parameters = [{"ParameterKey": "Stage", "ParameterValue": stage}]
-    if alarm_email:
-        parameters.append({"ParameterKey": "AlarmEmail", "ParameterValue": alarm_email})
-    elif _stack(cloudformation, name):
+    exists = _stack(cloudformation, name) is not None
+    email: dict[str, Any] = {"ParameterKey": "AlarmEmail", "ParameterValue": alarm_email}
+    if exists and not alarm_email:
         # An address given once is kept until another is given.
-        parameters.append({"ParameterKey": "AlarmEmail", "UsePreviousValue": True})  # type: ignore[dict-item]
+        email = {"ParameterKey": "AlarmEmail", "UsePreviousValue": True}
+    parameters = [{"ParameterKey": "Stage", "ParameterValue": stage}, email]
     request: dict[str, Any] = {"StackName": name, "TemplateBody": RESOURCES.read_text(), "Parameters": parameters}
     try:
-        if _stack(cloudformation, name):
+        if exists:
             say(f"Updating the data stack {name} …")
             cloudformation.update_stack(**request)
             kind = "stack_update_complete"
@@ -143,12 +143,19 @@ def package(stage: str, out: Path) -> None:
     # The data template asks for a stage; in one stack with the service there is but one it can be.
     data = out / "data.yaml"
     asked = "  Stage:\n    Type: String\n"
-    data.write_text(RESOURCES.read_text().replace(asked, f"{asked}    Default: {stage}\n"))
+    template = RESOURCES.read_text().replace(asked, f"{asked}    Default: {stage}\n")
+    data.write_text(template.replace("\nResources:\n", f"\nResources:\n{_function_names(stage)}", 1))
     say(f"Packaging {stage} (chalice package) …")
     chalice("package", stage, "--merge-template", str(data), "--template-format", "yaml", str(out))
     data.unlink()
     megabytes = (out / "deployment.zip").stat().st_size / 1e6
     say(f"{out}/sam.yaml and {out}/deployment.zip ({megabytes:.1f} MB). Then: sam deploy -t {out}/sam.yaml --guided")
+
+
+def _function_names(stage: str) -> str:
+    """Return what names the functions as `chalice deploy` does; their log groups, alarms and policies know no other."""
+    names = {"APIHandler": f"latchkey-{stage}", "Authorizer": f"latchkey-{stage}-authorizer"}
+    return "".join(f"  {logical}:\n    Properties: {{FunctionName: {name}}}\n" for logical, name in names.items())
 
 
 def status(stage: str) -> None:
@@ -186,6 +193,7 @@ def destroy(stage: str, *, delete_data: bool) -> None:
     # The stack retains its tables on purpose: only this command, after the typed word, deletes them.
     for table in tables:
         dynamodb.update_table(TableName=table, DeletionProtectionEnabled=False)
+        dynamodb.get_waiter("table_exists").wait(TableName=table)  # a table that is being updated can't be deleted
         dynamodb.delete_table(TableName=table)
     say("Deleted. Point-in-time backups of deleted tables are kept by AWS for 35 days.")
 

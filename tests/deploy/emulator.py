@@ -1,0 +1,152 @@
+"""The packaged stack in ministack: its API Gateway, Lambda and DynamoDB run what `make package` wrote.
+
+ministack has an environment of its own, since it pins botocore; AWS's translator beside it expands the SAM template.
+"""
+
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import requests
+
+from infra import engine, gateway
+from tests.deploy.checkout import Checkout
+
+ACCOUNT = "123456789012"
+"""Access key id and account at once: ministack takes the one for the other."""
+REGION = "us-east-1"
+STAGE = "dev"
+PINS = (f"ministack=={engine.MINISTACK}", "aws-sam-translator==1.115.0", "boto3==1.43.106")
+"""The last is the boto3 of the botocore that ministack pins."""
+HOME = engine.LOCAL / f"emulator-{engine.MINISTACK}"
+STARTS_WITHIN_S = 60
+_AWS = {"AWS_ACCESS_KEY_ID": ACCOUNT, "AWS_SECRET_ACCESS_KEY": "emulated", "AWS_DEFAULT_REGION": REGION}
+
+
+@dataclass(frozen=True, slots=True)
+class Emulator:
+    """A running emulator."""
+
+    url: str
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Return what sends a process here."""
+        return {**_AWS, "AWS_ENDPOINT_URL": self.url}
+
+    def client(self, service: str) -> Any:
+        """Return a client of one of its services."""
+        return boto3.client(
+            service,
+            endpoint_url=self.url,
+            region_name=REGION,
+            aws_access_key_id=ACCOUNT,
+            aws_secret_access_key=_AWS["AWS_SECRET_ACCESS_KEY"],
+        )
+
+
+@contextmanager
+def running(log: Path) -> Iterator[Emulator]:
+    """Run an emulator with nothing in it, for the length of a `with` block."""
+    python = _python()
+    port = engine.free_port()
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "LATCHKEY_"))}
+    own = {"BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port), "MINISTACK_ACCOUNT_ID": ACCOUNT}
+    with log.open("wb") as written:
+        # Its own home: functions get its environment, and nothing of the developer's.
+        process = subprocess.Popen(
+            [str(python), "-m", "ministack"],
+            env={**kept, **_AWS, **own, "HOME": str(log.parent)},
+            stdout=written,
+            stderr=written,
+        )
+        try:
+            _wait_for(f"http://127.0.0.1:{port}/_ministack/health", process, log)
+            yield Emulator(f"http://127.0.0.1:{port}")
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def create_stack(emulator: Emulator, package: Path) -> str:
+    """Create the packaged stack and return the URL of its stage, set as the public URL of the functions.
+
+    What an owner's pipeline does (the code goes to S3), and three things for the emulator, which reads no gateway
+    responses in the document and gives functions no `domainName`, from which they would know their URL.
+    """
+    s3, cloudformation = emulator.client("s3"), emulator.client("cloudformation")
+    s3.create_bucket(Bucket="code")
+    s3.upload_file(str(package / "deployment.zip"), "code", "deployment.zip")
+    template = (package / "sam.yaml").read_text()
+    template = template.replace("CodeUri: ./deployment.zip", "CodeUri: s3://code/deployment.zip")
+    s3.put_object(Bucket="code", Key="sam.yaml", Body=template.encode())
+    cloudformation.create_stack(
+        StackName="latchkey",
+        TemplateURL=f"{emulator.url}/code/sam.yaml",
+        Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+    )
+    waiting = {"Delay": 1, "MaxAttempts": 60}
+    cloudformation.get_waiter("stack_create_complete").wait(StackName="latchkey", WaiterConfig=waiting)
+    stack = cloudformation.describe_stacks(StackName="latchkey")["Stacks"][0]
+    api = next(output["OutputValue"] for output in stack["Outputs"] if output["OutputKey"] == "RestAPIId")
+    url = f"{emulator.url}/_aws/execute-api/{api}/api"
+    _tell_functions(emulator, url)
+    _put_gateway_responses(emulator, api)
+    return url
+
+
+def package(checkout: Checkout, out: Path) -> Path:
+    """Package the stage and return where the stack and its code lie."""
+    checkout.succeeds("package", STAGE, "--out", str(out))
+    return out
+
+
+def _tell_functions(emulator: Emulator, url: str) -> None:
+    functions = emulator.client("lambda")
+    for name in (f"latchkey-{STAGE}", f"latchkey-{STAGE}-authorizer"):
+        variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+        variables["LATCHKEY_PUBLIC_URL"] = url
+        functions.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
+
+
+def _put_gateway_responses(emulator: Emulator, api: str) -> None:
+    gateways = emulator.client("apigateway")
+    for kind, response in gateway.in_document().items():
+        gateways.put_gateway_response(restApiId=api, responseType=kind, **response)
+    gateways.create_deployment(restApiId=api, stageName="api")
+
+
+def _python() -> Path:
+    """Return the emulator's interpreter, installing it first if need be."""
+    done = HOME / "installed"
+    engine.LOCAL.mkdir(exist_ok=True)
+    with (engine.LOCAL / "emulator.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # one of the workers installs, the others wait for it
+        if not done.exists():
+            shutil.rmtree(HOME, ignore_errors=True)  # half an installation
+            subprocess.run([sys.executable, "-m", "venv", str(HOME)], check=True)
+            install = [str(HOME / "bin" / "python"), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+            subprocess.run([*install, *PINS], check=True)
+            done.touch()
+    return HOME / "bin" / "python"
+
+
+def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    give_up = time.monotonic() + STARTS_WITHIN_S
+    while process.poll() is None and time.monotonic() < give_up:
+        try:
+            requests.get(url, timeout=30)
+        except requests.ConnectionError:
+            time.sleep(0.05)
+        else:
+            return
+    raise AssertionError(f"The emulator didn't start: {log.read_text()[-2000:]}")

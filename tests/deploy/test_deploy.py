@@ -1,0 +1,150 @@
+"""`make deploy` and `make status`, against moto's server; `cloud.py` says what of AWS that leaves out."""
+
+import shutil
+
+import pytest
+
+from app import app
+from chalicelib.api.authorizer import CACHED_S, IDENTITY
+from infra import data, deploy, gateway
+from tests.deploy.checkout import Checkout
+from tests.deploy.conftest import Deployment
+
+pytestmark = [
+    pytest.mark.xdist_group("deploy"),
+    pytest.mark.filterwarnings("ignore:Tried to parse AWS.*not supported by moto:UserWarning"),
+]
+METHODS = {"get", "post", "put", "patch", "delete", "options"}
+
+
+def test_deploy_says_where_it_runs_and_what_comes_next(deployment: Deployment) -> None:
+    """The account and region, each step, the URL, and the owner's own account as the next step."""
+    (api,) = deployment.cloud.apis()
+    url = f"https://{api}.execute-api.us-east-1.amazonaws.com/api/"
+    said = deployment.said.splitlines()
+    assert said[0] == "Deploying dev into account 123456789012, region us-east-1."
+    assert f"Latchkey runs at {url}" in said
+    assert said[-1] == f"Next: make account EMAIL=you@example.com ADMIN=1 STAGE=dev, then open {url}login"
+
+
+def test_deploy_creates_protected_tables(deployment: Deployment) -> None:
+    """Every table of the stage, which neither a slip nor a deleted stack removes."""
+    assert set(deployment.cloud.tables()) == set(data.tables("dev"))
+    assert deployment.cloud.protected == {"latchkey-dev-data"}
+    dynamodb = deployment.cloud.client("dynamodb")
+    assert all(
+        dynamodb.describe_table(TableName=name)["Table"]["DeletionProtectionEnabled"] for name in data.tables("dev")
+    )
+
+
+def test_deploy_creates_functions_with_roles_of_their_own(deployment: Deployment) -> None:
+    """The API and the authorizer, for arm64, each with its own role and the time and memory chosen for it."""
+    functions = deployment.cloud.functions()
+    assert set(functions) == {"latchkey-dev", "latchkey-dev-authorizer"}
+    api, authorizer = functions["latchkey-dev"], functions["latchkey-dev-authorizer"]
+    assert (api["MemorySize"], api["Timeout"]) == (512, 28)
+    assert (authorizer["MemorySize"], authorizer["Timeout"]) == (256, 5)
+    assert api["Architectures"] == authorizer["Architectures"] == ["arm64"]
+    assert api["Role"] != authorizer["Role"]
+
+
+def test_document_has_every_route_of_the_app(deployment: Deployment) -> None:
+    """What the app serves is what the gateway was told, and a 404 for everything else."""
+    paths = deployment.cloud.documents[0]["paths"]
+    assert set(paths) == {*app.routes, "/{proxy+}"}
+    for path, entries in app.routes.items():
+        # Chalice adds OPTIONS for cross-origin routes.
+        assert {method.upper() for method in paths[path]} - {"OPTIONS"} == set(entries) - {"OPTIONS"}, path
+
+
+def test_document_has_the_authorizer(deployment: Deployment) -> None:
+    """Its word is kept for 300 s, and what isn't a Bearer header never reaches it; everything under /v1 asks it."""
+    document = deployment.cloud.documents[0]
+    (definition,) = document["securityDefinitions"].values()
+    authorizer = definition[gateway.AUTHORIZER_EXTENSION]
+    assert authorizer["authorizerResultTtlInSeconds"] == CACHED_S == 300
+    assert authorizer["identityValidationExpression"] == IDENTITY
+    assert ":latchkey-dev-authorizer/invocations" in authorizer["authorizerUri"]
+    for path, operations in document["paths"].items():
+        for method in METHODS & set(operations) - {"options"}:
+            assert path.startswith("/v1/") == ("security" in operations[method]), (method, path)
+
+
+def test_document_has_what_the_gateway_answers_by_itself(deployment: Deployment) -> None:
+    """The same answers as the stand-in gateway gives."""
+    answers = deployment.cloud.documents[0][gateway.EXTENSION]
+    assert answers == gateway.in_document()
+    assert answers["UNAUTHORIZED"]["statusCode"] == "401"
+    assert "$context.authorizer.error" in answers["ACCESS_DENIED"]["responseTemplates"]["application/json"]
+
+
+def test_stage_is_bounded_and_logged(deployment: Deployment) -> None:
+    """Throttling of all callers together, metrics, and access logs without path or query."""
+    (api,) = deployment.cloud.apis()
+    stage = deployment.cloud.client("apigateway").get_stage(restApiId=api, stageName="api")
+    bounds = stage["methodSettings"]["*/*"]
+    assert (bounds["throttlingRateLimit"], bounds["throttlingBurstLimit"]) == (deploy.RATE_LIMIT, deploy.BURST_LIMIT)
+    assert bounds["metricsEnabled"]
+    logs = stage["accessLogSettings"]
+    assert logs["destinationArn"].endswith(":log-group:/latchkey/dev/access")
+    assert "$context.path" not in logs["format"]
+
+
+def test_deploying_again_changes_nothing_and_replaces_the_service(deployment: Deployment) -> None:
+    """The data stack is left alone; API and functions keep their names, so the URL stays."""
+    cloud = deployment.cloud
+    before = cloud.apis(), set(cloud.functions()), cloud.tables()
+    said = deployment.checkout.succeeds("deploy", "dev")
+    assert "The data stack is up to date." in said
+    assert (cloud.apis(), set(cloud.functions()), cloud.tables()) == before
+    assert cloud.documents[-1][gateway.EXTENSION] == gateway.in_document()
+
+
+def test_an_address_for_alarms_is_kept(deployment: Deployment) -> None:
+    """Given once, it holds until another is given."""
+    deployment.checkout.succeeds("deploy", "dev", "--alarm-email", "ops@example.com")
+    assert "The data stack is up to date." in deployment.checkout.succeeds("deploy", "dev")
+    sns = deployment.cloud.client("sns")
+    assert [found["Endpoint"] for found in sns.list_subscriptions()["Subscriptions"]] == ["ops@example.com"]
+
+
+def test_status_shows_service_data_tables_and_alarms(deployment: Deployment) -> None:
+    """One line each. moto's CloudFormation creates no alarms, so this one is made by hand."""
+    deployment.cloud.client("cloudwatch").put_metric_alarm(
+        AlarmName="latchkey-dev-faults",
+        Namespace="Latchkey",
+        MetricName="Faults",
+        Statistic="Sum",
+        Period=300,
+        EvaluationPeriods=1,
+        Threshold=5,
+        ComparisonOperator="GreaterThanThreshold",
+    )
+    (api,) = deployment.cloud.apis()
+    said = deployment.checkout.succeeds("status", "dev").splitlines()
+    assert said[0].startswith(f"service   https://{api}.execute-api.us-east-1.amazonaws.com/api/")
+    assert said[1].startswith("data      latchkey-dev-data: ")
+    assert {line for line in said if line.startswith("table ")} == {
+        f"table     {name}: ACTIVE, about 0 items" for name in data.tables("dev")
+    }
+    assert said[-1].startswith("alarm     faults: ")
+
+
+def test_a_service_that_fails_leaves_data_and_what_runs(deployment: Deployment) -> None:
+    """The failure says that the data was not touched, and what to do."""
+    cloud, broken = deployment.cloud, deployment.checkout.path.with_name("broken")
+    shutil.copytree(deployment.checkout.path, broken)
+    (broken / "app.py").write_text("raise RuntimeError('broken on purpose')\n")
+    before = cloud.apis(), cloud.functions(), cloud.tables()
+    done = Checkout(broken, deployment.checkout.environment).run("deploy", "dev")
+    assert done.returncode == 1
+    assert "chalice deploy failed" in done.stderr
+    assert "The data was not touched, and what ran before still runs. Run this again" in done.stderr
+    assert (cloud.apis(), cloud.functions(), cloud.tables()) == before
+
+
+def test_status_of_a_stage_that_is_not_there(deployment: Deployment) -> None:
+    """It says so, and how to deploy it."""
+    done = deployment.checkout.run("status", "prod")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "Nothing is deployed as prod from this checkout: make deploy STAGE=prod.\n"

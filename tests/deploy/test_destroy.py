@@ -1,0 +1,50 @@
+"""`make destroy`, against moto's server: the service alone, everything, or nothing after a wrong word."""
+
+import pytest
+
+from infra import data
+from tests.deploy.conftest import Deployment
+
+pytestmark = [
+    pytest.mark.xdist_group("deploy"),
+    pytest.mark.filterwarnings("ignore:Tried to parse AWS.*not supported by moto:UserWarning"),
+]
+
+
+def test_wrong_word_removes_nothing(deployment: Deployment) -> None:
+    """Not the data, and not the service either."""
+    cloud = deployment.cloud
+    for typed in ("dev\n", "delete prod\n", "\n"):
+        done = deployment.checkout.run("destroy", "dev", "--data", "delete", typed=typed)
+        assert done.returncode == 1
+        assert done.stderr == "Not confirmed; nothing was removed.\n"
+    assert set(cloud.functions()) == {"latchkey-dev", "latchkey-dev-authorizer"}
+    assert len(cloud.apis()) == 1
+    assert set(cloud.tables()) == set(data.tables("dev"))
+
+
+def test_service_goes_and_data_stays(deployment: Deployment) -> None:
+    """What a deploy afterwards brings back, to the same data."""
+    cloud = deployment.cloud
+    said = deployment.checkout.succeeds("destroy", "dev")
+    assert "The data is kept" in said
+    assert (cloud.apis(), cloud.functions()) == ([], {})
+    assert cloud.client("iam").list_roles()["Roles"] == []
+    assert set(cloud.tables()) == set(data.tables("dev"))
+    assert "The data stack is up to date." in deployment.checkout.succeeds("deploy", "dev")
+    assert len(cloud.apis()) == 1
+
+
+def test_typed_word_removes_everything(deployment: Deployment) -> None:
+    """Service, stack and tables; another stage's table of the same account stays, and once more does no harm."""
+    cloud = deployment.cloud
+    cloud.client("dynamodb").create_table(
+        TableName="latchkey-prod-accounts",
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    for _ in range(2):
+        deployment.checkout.succeeds("destroy", "dev", "--data", "delete", typed="delete dev\n")
+        assert (cloud.apis(), cloud.functions(), cloud.stacks()) == ([], {}, {})
+        assert cloud.tables() == ["latchkey-prod-accounts"]

@@ -1,0 +1,309 @@
+"""The stack that `make package` writes, created whole in an emulator and spoken to through its API Gateway.
+
+There SAM's transform, the API document, the cached authorizer, both functions (from the packaged zip, with its
+compiled dependencies) and DynamoDB run for real. What this emulator (ministack) can't do, and where that is covered:
+
+- It leaves `$context.authorizer.*` in gateway responses as it stands, so the body of the authorizer's refusals is
+  asked of the authorizer's function here, and of the stand-in gateway by tests/contract.
+- It ignores the document's gateway responses: tests/deploy/emulator.py puts the same ones as resources, and
+  tests/deploy/test_deploy.py looks at the document.
+- It imports no answers of mock integrations (preflight, the 404 of `/{proxy+}`): tests/infra/test_gateway.py.
+- It gives a request no `domainName`, so the public URL is set; tests/api/test_visitor.py has requests without one.
+- It doesn't rename `WWW-Authenticate` on answers of functions: tests/api/test_edge.py.
+- It speaks plain http on loopback: `Secure` cookies and HSTS are tests/api/console's.
+- It checks no IAM policy: tests/infra/test_policies.py holds those to the calls that are made.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import pytest
+import requests
+from requests_oauthlib import OAuth2Session
+
+from chalicelib.accounts.tables import Account
+from chalicelib.core import clock, settings, wire
+from chalicelib.credentials.issue import Issued, new_key, put_beside_the_others
+from chalicelib.limits import tiers, windows
+from infra.browser import Page
+from infra.gateway import RESPONSES
+from infra.standin import Answer
+from tests.deploy import emulator
+from tests.deploy.checkout import architecture_here, copied
+from tests.house import forget_process
+from tests.visitor import PASSWORD, person
+
+pytestmark = [
+    pytest.mark.xdist_group("deploy"),
+    pytest.mark.skipif(architecture_here() is None, reason="functions for Lambda run on Linux, x86-64 or arm64"),
+]
+HOUR_MS = 3_600_000
+TIMEOUT_S = 60
+CALLBACK = "http://127.0.0.1/callback"
+
+
+@dataclass(frozen=True, slots=True)
+class Emulated:
+    """The stage at `url`, and the operator's hand in its tables."""
+
+    url: str
+    emulator: emulator.Emulator
+
+    def call(self, method: str, path: str, secret: str | None = None, **more: Any) -> requests.Response:
+        """Send one request through the emulated gateway."""
+        headers = {} if secret is None else {"Authorization": f"Bearer {secret}"}
+        return requests.request(method, self.url + path, headers=headers, timeout=TIMEOUT_S, **more)
+
+    def authorizer_says(self, secret: str) -> dict[str, Any]:
+        """Return what the authorizer's function answers to the gateway."""
+        event = {
+            "type": "TOKEN",
+            "authorizationToken": f"Bearer {secret}",
+            "methodArn": "arn:aws:execute-api:r:1:a/api/GET/v1",
+        }
+        client = self.emulator.client("lambda")
+        answer = client.invoke(FunctionName="latchkey-dev-authorizer", Payload=json.dumps(event).encode())
+        policy: dict[str, Any] = json.loads(answer["Payload"].read())
+        return policy
+
+    def authorizer_ran_for(self, key: Issued) -> int:
+        """Return how often the authorizer's function found a key good, by its log group, which the stack made."""
+        logs = self.emulator.client("logs")
+        events = logs.filter_log_events(logGroupName="/aws/lambda/latchkey-dev-authorizer")["events"]
+        return sum(key.key.id in event["message"] for event in events)
+
+
+@pytest.fixture(scope="module")
+def emulated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulated]:
+    """The packaged stack, created; this process writes to its tables as `make account` and `make key` do."""
+    folder = tmp_path_factory.mktemp("emulated")
+    (folder / "checkout").mkdir()
+    checkout = copied(folder / "checkout", architecture=architecture_here() or "")
+    packaged = emulator.package(checkout, folder / "package")
+    with emulator.running(folder / "emulator.log") as running:
+        url = emulator.create_stack(running, packaged)
+        with pytest.MonkeyPatch.context() as environment, settings.in_use(settings.Settings(stage=emulator.STAGE)):
+            for name, value in running.environment.items():
+                environment.setenv(name, value)
+            wire.forget_connection()
+            forget_process()
+            yield Emulated(url, running)
+        wire.forget_connection()
+        forget_process()
+
+
+@pytest.fixture
+def account(emulated: Emulated) -> Account:
+    """Somebody new, with a password."""
+    return person()
+
+
+def key_of(account: Account, *scopes: str, expires_at_ms: int | None = None) -> Issued:
+    """Return a new key."""
+    wanted = list(scopes) or ["read", "write", "keys"]
+    issued = new_key(account.id, name="Test key", wanted=wanted, expires_at=expires_at_ms, made_by=None)
+    put_beside_the_others(issued)
+    return issued
+
+
+def refusal(answer: requests.Response) -> tuple[int, str]:
+    """Return the status and the `error` of a refusal."""
+    return answer.status_code, answer.json()["error"]
+
+
+def test_health_needs_no_key(emulated: Emulated) -> None:
+    """The function answers, and counts who asked."""
+    answer = emulated.call("GET", "/health")
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+    assert answer.headers["X-RateLimit-Limit"] == "3600"
+
+
+def test_missing_key_is_refused_by_the_gateway(emulated: Emulated) -> None:
+    """Without a function running, also when the header is no Bearer's: its own answer has its own challenge."""
+    basic = requests.get(f"{emulated.url}/v1/users/me", headers={"Authorization": "Basic YTpi"}, timeout=TIMEOUT_S)
+    for answer in (emulated.call("GET", "/v1/users/me"), basic):
+        assert refusal(answer) == (401, "missing_api_key")
+        assert answer.text == RESPONSES["UNAUTHORIZED"].body
+        assert answer.headers["WWW-Authenticate"] == "Bearer"
+        assert answer.headers["X-RateLimit-Limit"] == "0"
+
+
+def test_unknown_route_is_not_found(emulated: Emulated) -> None:
+    """An unknown path and an unknown method of a known one, in our words."""
+    for method, path in (("GET", "/nowhere"), ("DELETE", "/v1/users/me")):
+        assert refusal(emulated.call(method, path)) == (404, "not_found"), path
+
+
+def test_invalid_key_is_denied(emulated: Emulated) -> None:
+    """A string that was never a secret, and one that nobody was given."""
+    for secret in ("nonsense", "lk_test_" + "0" * 36):
+        answer = emulated.call("GET", "/v1/users/me", secret)
+        assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
+        said = emulated.authorizer_says(secret)
+        assert said["policyDocument"]["Statement"][0]["Effect"] == "Deny"
+        assert said["context"]["error"] == "invalid_api_key"
+
+
+def test_expired_key_is_denied(emulated: Emulated, account: Account) -> None:
+    """With an error of its own. The key was made an hour ago, for a minute."""
+    then_ms = clock.now_ms() - HOUR_MS
+    with clock.driven_by(lambda: then_ms):
+        key = key_of(account, expires_at_ms=then_ms + 60_000)
+    assert emulated.call("GET", "/v1/users/me", key.secret).status_code == 401
+    assert emulated.authorizer_says(key.secret)["context"]["error"] == "token_expired"
+
+
+def test_key_names_its_account(emulated: Emulated, account: Account) -> None:
+    """The context that the authorizer gave reaches the function; the limits are the tier's."""
+    key = key_of(account)
+    answer = emulated.call("GET", "/v1/users/me", key.secret)
+    assert (answer.status_code, answer.json()["id"]) == (200, account.id)
+    assert (answer.headers["X-RateLimit-Limit"], answer.headers["X-RateLimit-Remaining"]) == ("1000", "999")
+
+
+def test_scope_is_checked(emulated: Emulated, account: Account) -> None:
+    """The cached policy allows every route; the function looks at the scope."""
+    key = key_of(account, "read")
+    assert refusal(emulated.call("GET", "/v1/keys", key.secret)) == (403, "insufficient_scope")
+
+
+def test_keys_are_made_rotated_and_listed(emulated: Emulated, account: Account) -> None:
+    """A key makes another, which works; a path parameter reaches the function."""
+    key = key_of(account)
+    made = emulated.call("POST", "/v1/keys", key.secret, json={"name": "Second", "scopes": ["read"]})
+    assert made.status_code == 201, made.text
+    assert emulated.call("GET", "/v1/users/me", made.json()["secret"]).json()["id"] == account.id
+    one = emulated.call("GET", f"/v1/keys/{made.json()['id']}", key.secret)
+    assert (one.status_code, one.json()["name"]) == (200, "Second")
+    listed = emulated.call("GET", "/v1/keys", key.secret).json()["data"]
+    assert {item["name"] for item in listed} == {"Test key", "Second"}
+
+
+def test_spent_quota_is_refused_though_the_authorizer_is_cached(emulated: Emulated, account: Account) -> None:
+    """The gateway still lets the request through; the counter doesn't."""
+    key = key_of(account)
+    assert emulated.call("GET", "/v1/users/me", key.secret).status_code == 200
+    for at_ms in (clock.now_ms(), clock.now_ms() + HOUR_MS):  # whatever hour it is when the request comes
+        window = windows.window_at(account.id, tiers.FREE, at_ms)
+        wire.call(
+            "UpdateItem",
+            {
+                "TableName": settings.current().table(windows.TABLE),
+                "Key": windows.item_key(account.id, tiers.FREE, window.hour),
+                "UpdateExpression": "SET used = :used",
+                "ExpressionAttributeValues": {":used": {"N": "1000"}},
+            },
+        )
+    answer = emulated.call("GET", "/v1/users/me", key.secret)
+    assert refusal(answer) == (429, "rate_limit_exceeded")
+    assert answer.headers["X-RateLimit-Remaining"] == "0"
+    assert 1 <= int(answer.headers["Retry-After"]) <= 3600
+    assert emulated.authorizer_ran_for(key) == 1
+
+
+def test_revocation_holds_at_the_next_request(emulated: Emulated, account: Account) -> None:
+    """Though the gateway has the authorizer's Allow for 300 s yet, and doesn't ask it again."""
+    key, other = key_of(account), key_of(account)
+    assert emulated.call("GET", "/v1/users/me", key.secret).status_code == 200
+    revoked = emulated.call("DELETE", f"/v1/keys/{key.key.id}", other.secret)
+    assert revoked.status_code in (200, 204), revoked.text
+    assert refusal(emulated.call("GET", "/v1/users/me", key.secret)) == (401, "invalid_api_key")
+    assert emulated.authorizer_ran_for(key) == 1
+    assert emulated.call("GET", "/v1/users/me", other.secret).status_code == 200
+
+
+@dataclass
+class Visitor:
+    """A person at the console under the stage's prefix; follows redirects until they leave it."""
+
+    root: str
+    session: requests.Session = field(default_factory=requests.Session)
+
+    def open(self, url: str) -> Page:
+        """Look at a page."""
+        return self._page(self.session.get(url, allow_redirects=False, timeout=TIMEOUT_S))
+
+    def send(self, page: Page, path: str, **filled_in: str) -> Page:
+        """Send the form of a page that goes to `path` under the root."""
+        form = page.form(urlsplit(self.root).path + path)
+        assert form is not None, f"{page.url} has no form for {path}"
+        origin = "{0.scheme}://{0.netloc}".format(urlsplit(self.root))
+        answer = self.session.post(
+            urljoin(self.root, form.action),
+            data={**form.fields, **filled_in},
+            headers={"Origin": origin},
+            allow_redirects=False,
+            timeout=TIMEOUT_S,
+        )
+        return self._page(answer)
+
+    def _page(self, answer: requests.Response) -> Page:
+        url = answer.url
+        while "Location" in answer.headers:
+            url = urljoin(url, answer.headers["Location"])
+            if not url.startswith(f"{self.root}/"):
+                return Page(url, _as_answer(answer), leads_to=url)
+            answer = self.session.get(url, allow_redirects=False, timeout=TIMEOUT_S)
+        return Page(url, _as_answer(answer))
+
+
+def _as_answer(response: requests.Response) -> Answer:
+    return Answer(response.status_code, list(response.headers.items()), response.content)
+
+
+def test_console_under_the_stage_prefix(emulated: Emulated, account: Account) -> None:
+    """A person logs in; every path of the page that follows lies under the prefix, and its style sheet is there."""
+    visitor = Visitor(emulated.url)
+    page = visitor.open(f"{emulated.url}/login")
+    page = visitor.send(page, "/login", email=account.email, password=PASSWORD)
+    assert (page.answer.status, page.url) == (200, f"{emulated.url}/settings/keys")
+    text = page.answer.body.decode()
+    assert "Log out" in text
+    paths = [path for path in re.findall(r'(?:href|src|action)="([^"#]+)"', text) if path.startswith("/")]
+    prefix = urlsplit(emulated.url).path
+    assert paths
+    assert [path for path in paths if not path.startswith(f"{prefix}/")] == []
+    style = visitor.open(urljoin(emulated.url, next(path for path in paths if path.endswith(".css"))))
+    assert style.answer.status == 200
+
+
+def test_wrong_password_is_refused(emulated: Emulated, account: Account) -> None:
+    """The same page again, and no session."""
+    visitor = Visitor(emulated.url)
+    page = visitor.send(visitor.open(f"{emulated.url}/login"), "/login", email=account.email, password="wrong horse")
+    assert page.answer.status == 401
+    assert page.form(f"{urlsplit(emulated.url).path}/login") is not None
+
+
+def test_code_flow_of_a_real_client(emulated: Emulated, account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    """requests-oauthlib registers itself, sends the person, exchanges the code, calls the API, refreshes; what it
+    gave back is refused at the next request.
+    """
+    monkeypatch.setenv("OAUTHLIB_INSECURE_TRANSPORT", "1")  # what its documentation names for a server on loopback
+    server = emulated.call("GET", "/.well-known/oauth-authorization-server").json()
+    assert server["issuer"] == emulated.url
+    asked = {
+        "client_name": "A real client",
+        "redirect_uris": [CALLBACK],
+        "grant_types": ["authorization_code", "refresh_token"],
+        "token_endpoint_auth_method": "none",
+    }
+    client_id = requests.post(server["registration_endpoint"], json=asked, timeout=TIMEOUT_S).json()["client_id"]
+    session = OAuth2Session(client_id, redirect_uri=CALLBACK, scope=["read"], pkce="S256")
+    url, _ = session.authorization_url(server["authorization_endpoint"])
+    visitor = Visitor(emulated.url)
+    page = visitor.send(visitor.open(url), "/login", email=account.email, password=PASSWORD)
+    page = visitor.send(page, "/oauth/authorize", decision="allow")
+    assert page.leads_to.startswith(CALLBACK)
+    token = session.fetch_token(server["token_endpoint"], authorization_response=page.leads_to, include_client_id=True)
+    assert session.get(f"{emulated.url}/v1/users/me").json()["id"] == account.id
+    fresh = session.refresh_token(server["token_endpoint"], client_id=client_id)
+    assert fresh["access_token"] != token["access_token"]
+    assert session.get(f"{emulated.url}/v1/users/me").status_code == 200
+    ended = {"token": fresh["refresh_token"], "client_id": client_id}
+    assert requests.post(server["revocation_endpoint"], data=ended, timeout=TIMEOUT_S).status_code == 200
+    assert refusal(session.get(f"{emulated.url}/v1/users/me")) == (401, "invalid_api_key")

@@ -1,0 +1,88 @@
+"""`make package`: one SAM stack for a pipeline of the owner's own, service and data named alike."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from infra import data, gateway
+from tests.deploy.checkout import copied
+
+pytestmark = pytest.mark.xdist_group("deploy")
+STAGE = "prod"
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the package lies, made for arm64 as it is configured."""
+    made = tmp_path_factory.mktemp("package")
+    checkout = copied(tmp_path_factory.mktemp("checkout"), AWS_DEFAULT_REGION="us-east-1")
+    said = checkout.succeeds("package", STAGE, "--out", str(made))
+    assert f"sam deploy -t {made}/sam.yaml --guided" in said
+    return made
+
+
+@pytest.fixture(scope="module")
+def template(out: Path) -> dict[str, Any]:
+    """The stack."""
+    loaded: dict[str, Any] = yaml.safe_load((out / "sam.yaml").read_text())
+    return loaded
+
+
+def test_package_is_a_stack_and_its_code(out: Path) -> None:
+    """Nothing else is left there."""
+    assert {path.name for path in out.iterdir()} == {"sam.yaml", "deployment.zip"}
+
+
+def test_stage_has_its_default(template: dict[str, Any]) -> None:
+    """There is but one stage that it can be, so nobody is asked; the address for alarms stays a parameter."""
+    assert template["Parameters"]["Stage"]["Default"] == STAGE
+    assert template["Parameters"]["AlarmEmail"]["Default"] == ""
+
+
+def test_one_stack_has_service_and_data(template: dict[str, Any]) -> None:
+    """The API, its two functions, and everything of the data stack."""
+    kinds = [resource["Type"] for resource in template["Resources"].values()]
+    assert template["Transform"] == "AWS::Serverless-2016-10-31"
+    assert kinds.count("AWS::Serverless::Api") == 1
+    assert kinds.count("AWS::Serverless::Function") == 2
+    assert kinds.count("AWS::DynamoDB::Table") == len(data.tables(STAGE))
+    assert set(data.template()["Resources"]) <= set(template["Resources"])
+
+
+def test_tables_outlive_the_stack(template: dict[str, Any]) -> None:
+    """Merged or not, they are retained and protected."""
+    for resource in template["Resources"].values():
+        if resource["Type"] == "AWS::DynamoDB::Table":
+            assert resource["DeletionPolicy"] == "Retain"
+            assert resource["Properties"]["DeletionProtectionEnabled"]
+
+
+def test_functions_have_the_names_that_logs_alarms_and_policies_know(template: dict[str, Any]) -> None:
+    """SAM would name them by itself: they could not write a log, and no alarm would watch them."""
+    resources = template["Resources"]
+    names = {resource["Properties"].get("FunctionName") for resource in _of(template, "AWS::Serverless::Function")}
+    assert names == {f"latchkey-{STAGE}", f"latchkey-{STAGE}-authorizer"}
+    groups = {resource["Properties"]["LogGroupName"]["Fn::Sub"] for resource in _of(template, "AWS::Logs::LogGroup")}
+    assert {f"/aws/lambda/{name}" for name in names} <= {group.replace("${Stage}", STAGE) for group in groups}
+    for logical, name in (("APIHandler", f"latchkey-{STAGE}"), ("Authorizer", f"latchkey-{STAGE}-authorizer")):
+        (policy,) = (
+            resource
+            for resource in _of(template, "AWS::IAM::Role")
+            if resource is resources[resources[logical]["Properties"]["Role"]["Fn::GetAtt"][0]]
+        )
+        assert f":log-group:/aws/lambda/{name}:*" in str(policy["Properties"]["Policies"])
+
+
+def test_document_of_the_package_is_that_of_deploy(template: dict[str, Any]) -> None:
+    """With what the gateway answers by itself, and the authorizer's expression."""
+    (api,) = _of(template, "AWS::Serverless::Api")
+    document = api["Properties"]["DefinitionBody"]
+    assert document[gateway.EXTENSION] == gateway.in_document()
+    (definition,) = document["securityDefinitions"].values()
+    assert definition[gateway.AUTHORIZER_EXTENSION]["authorizerResultTtlInSeconds"] == 300
+
+
+def _of(template: dict[str, Any], kind: str) -> list[dict[str, Any]]:
+    return [resource for resource in template["Resources"].values() if resource["Type"] == kind]
