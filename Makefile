@@ -19,7 +19,7 @@ test: $(BIN)/.dev ## set up and run every test
 	@$(BIN)/python -m pytest tests -n auto --dist loadgroup
 
 test-fast: $(BIN)/.dev ## run the unit and contract tests
-	@$(BIN)/python -m pytest tests -n auto --dist loadgroup --ignore tests/engine --ignore tests/examples --ignore tests/local --ignore tests/oauth_clients
+	@$(BIN)/python -m pytest tests -n auto --dist loadgroup --ignore tests/engine --ignore tests/examples --ignore tests/local --ignore tests/oauth_clients --ignore tests/deploy --ignore tests/browser
 
 check: $(BIN)/.dev ## ruff, mypy --strict, import-linter
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports --no-logo

@@ -16,12 +16,14 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, WaiterError
 
+from infra import deployed
 from infra.data import RESOURCES
+from infra.deployed import ROOT
 
-ROOT = Path(__file__).parent.parent
 STAGES = ("dev", "prod")
 RATE_LIMIT, BURST_LIMIT = 2_000, 4_000
 """What the gateway lets through to all callers together, in requests a second: a bound on the bill, not on anyone."""
+NEVER_CREATED = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED")
 ACCESS_LOG = json.dumps(
     {
         "request_id": "$context.requestId",
@@ -84,7 +86,13 @@ def deploy(stage: str, *, alarm_email: str = "") -> None:
 def put_data_stack(stage: str, alarm_email: str) -> None:
     """Create or update the data stack and wait for it; doing it again changes nothing."""
     cloudformation, name = boto3.client("cloudformation"), stack_name(stage)
-    exists = _stack(cloudformation, name) is not None
+    stack = _stack(cloudformation, name)
+    exists = stack is not None
+    if stack is not None and stack["StackStatus"] in NEVER_CREATED:
+        raise DeployError(
+            f"The data stack {name} was never created whole, and CloudFormation can't go on from there. No data is"
+            f" in it yet: make destroy STAGE={stage} DATA=delete, then deploy again."
+        )
     email: dict[str, Any] = {"ParameterKey": "AlarmEmail", "ParameterValue": alarm_email}
     if exists and not alarm_email:
         # An address given once is kept until another is given.
@@ -219,13 +227,11 @@ def chalice(command: str, stage: str, *more: str) -> None:
 
 
 def deployed_api(stage: str) -> dict[str, str]:
-    """Return the gateway's id and URL of a stage, as Chalice noted them; raise DeployError when nothing is deployed."""
-    noted = ROOT / ".chalice" / "deployed" / f"{stage}.json"
-    resources = json.loads(noted.read_text())["resources"] if noted.exists() else []
-    for resource in resources:
-        if resource["resource_type"] == "rest_api":
-            return {name: resource[name] for name in ("rest_api_id", "rest_api_url")}
-    raise DeployError(f"Nothing is deployed as {stage} from this checkout: make deploy STAGE={stage}.")
+    """Return the gateway's id and URL of a stage; raise DeployError when nothing is deployed."""
+    api = deployed.api_of(stage)
+    if api is None:
+        raise DeployError(f"Nothing is deployed as {stage} from this checkout: make deploy STAGE={stage}.")
+    return api
 
 
 def gateway_stage(stage: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from chalicelib.core import errors, settings, wire
 from chalicelib.limits import tiers
-from infra import chalice_cli, engine
+from infra import chalice_cli, deployed, engine
 
 OPERATOR = "operator"
 
@@ -97,7 +97,9 @@ def _account(options: argparse.Namespace) -> None:
         admin=options.admin,
     )
     ticket = links.new_link(account.id, links.SET_PASSWORD)
-    base = settings.current().public_url or "https://<the API's address>"
+    api = deployed.api_of(options.stage)
+    address = api["rest_api_url"].rstrip("/") if api else "https://<the API's address>"
+    base = settings.current().public_url or address
     print(f"{account.id} {account.email} ({account.tier}{', admin' if account.admin else ''})")
     print(f"Set a password within the hour: {base}/password?ticket={ticket}")
 

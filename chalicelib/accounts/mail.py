@@ -3,6 +3,7 @@
 Mail holds one-time links, so its text is never logged.
 """
 
+import hashlib
 import os
 import re
 from dataclasses import dataclass, replace
@@ -11,7 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from chalicelib.core import clock, randomness, settings, telemetry
+from chalicelib.limits.admission import Refused, admit
+from chalicelib.limits.tiers import Tier
 
+ASKED = Tier("mail", 10, 10, kept_s=2 * 3_600)
+"""How many letters that anybody can ask for one address gets in an hour."""
 SIMULATOR = "success@simulator.amazonses.com"
 """Amazon's own address for trying mail out: it takes a letter, counts it in no quota and keeps nothing."""
 
@@ -45,6 +50,34 @@ def pretend(letter: Letter) -> None:
     chosen = settings.current()
     if chosen.mail_from:
         _by_ses(replace(letter, to=SIMULATOR), chosen.mail_from)
+
+
+def send_asked(letter: Letter) -> None:
+    """Send a letter that anybody can ask for: at most 10 an hour to one address, so no mailbox is flooded through us.
+
+    Beyond that it is only pretended, since whoever asks must not learn more than before.
+    """
+    if _has_room(letter.to):
+        send(letter)
+    else:
+        pretend(letter)
+
+
+def pretend_asked(letter: Letter) -> None:
+    """Do for an address that nobody has what `send_asked` does, but for the letter."""
+    _has_room(letter.to)
+    pretend(letter)
+
+
+def _has_room(address: str) -> bool:
+    # Hashed, as for log-in attempts: an address that nobody has signed up with must not stand in our tables.
+    subject = hashlib.sha256(address.encode()).hexdigest()[:32]
+    try:
+        admit(f"mail_{subject}", ASKED)
+    except Refused:
+        telemetry.warning("mail_held_back")
+        return False
+    return True
 
 
 def is_configured() -> bool:

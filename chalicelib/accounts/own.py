@@ -52,9 +52,9 @@ def ask_for_email(visitor: LoggedIn, *, password: str, email: str, base_url: str
     try:
         find.account_by_email(address)
     except errors.NotFound:
-        mail.send(letter)
+        mail.send_asked(letter)
     else:
-        mail.pretend(letter)
+        mail.pretend_asked(letter)
 
 
 def delete(visitor: LoggedIn, *, password: str) -> None:

@@ -25,7 +25,7 @@ def sign_up(*, email: str, name: str, password: str, base_url: str) -> None:
     account = find.account_by_email(address)
     if known:
         links.new_link(find.NOBODY, links.VERIFY_EMAIL, email=address)
-        mail.send(letters.known_already(account.email, account.name, f"{base_url}/login"))
+        mail.send_asked(letters.known_already(account.email, account.name, f"{base_url}/login"))
     else:
         send_verification(account.id, account.email, account.name, base_url)
 
@@ -33,7 +33,7 @@ def sign_up(*, email: str, name: str, password: str, base_url: str) -> None:
 def send_verification(account_id: str, email: str, name: str, base_url: str) -> None:
     """Send an account's address a link that proves it."""
     ticket = links.new_link(account_id, links.VERIFY_EMAIL, email=email)
-    mail.send(letters.verify(email, name, f"{base_url}/verify?ticket={ticket}"))
+    mail.send_asked(letters.verify(email, name, f"{base_url}/verify?ticket={ticket}"))
 
 
 def ask_for_reset(*, email: str, base_url: str) -> None:
@@ -43,7 +43,7 @@ def ask_for_reset(*, email: str, base_url: str) -> None:
         account = find.account_by_email(address)
     except errors.NotFound:
         ticket = links.new_link(find.NOBODY, links.SET_PASSWORD, email=address, epoch=0)
-        mail.pretend(letters.reset(address, "", f"{base_url}/password?ticket={ticket}"))
+        mail.pretend_asked(letters.reset(address, "", f"{base_url}/password?ticket={ticket}"))
         return
     ticket = links.new_link(account.id, links.SET_PASSWORD, email=account.email, epoch=account.session_epoch)
-    mail.send(letters.reset(account.email, account.name, f"{base_url}/password?ticket={ticket}"))
+    mail.send_asked(letters.reset(account.email, account.name, f"{base_url}/password?ticket={ticket}"))

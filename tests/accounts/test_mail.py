@@ -146,3 +146,15 @@ def test_sender_wins_over_the_folder(ses: Sent, tmp_path: Path) -> None:
         mail.send(LETTER)
     assert len(ses.take()) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_nobodys_mailbox_is_flooded_by_whoever_asks(home: House, tmp_path: Path) -> None:
+    """An address gets ten letters an hour that anybody can ask for; the eleventh waits for the next hour."""
+    person(email="ada@example.com")
+    with settings.in_use(replace(settings.current(), mail_folder=str(tmp_path))):
+        for _ in range(12):
+            ask_for_reset(email="ada@example.com", base_url=BASE)
+        assert len(list(tmp_path.iterdir())) == 10
+        home.clock.forward(3_600)
+        ask_for_reset(email="ada@example.com", base_url=BASE)
+        assert len(list(tmp_path.iterdir())) == 11

@@ -171,7 +171,7 @@ def test_scope_is_checked(emulated: Emulated, account: Account) -> None:
     assert refusal(emulated.call("GET", "/v1/keys", key.secret)) == (403, "insufficient_scope")
 
 
-def test_keys_are_made_rotated_and_listed(emulated: Emulated, account: Account) -> None:
+def test_keys_are_made_and_listed(emulated: Emulated, account: Account) -> None:
     """A key makes another, which works; a path parameter reaches the function."""
     key = key_of(account)
     made = emulated.call("POST", "/v1/keys", key.secret, json={"name": "Second", "scopes": ["read"]})
