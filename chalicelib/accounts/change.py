@@ -1,6 +1,5 @@
 """Changing an account: name, tier, suspended or not. Each takes effect at the next request of every credential."""
 
-from pynamodb.exceptions import TransactWriteError, UpdateError
 from pynamodb.expressions.update import Action
 
 from chalicelib.accounts.tables import Account
@@ -15,13 +14,9 @@ ACTIVE, SUSPENDED = "active", "suspended"
 def rename(account_id: str, name: str) -> Account:
     """Give an account another name. No credential is touched, so nothing becomes stale."""
     account = Account(account_id)
-    try:
+    with tables.refused_as(errors.NotFound("There is no such user.")):
         # An update would otherwise bring a deleted account back as a stump.
         account.update(actions=[Account.name.set(name)], condition=Account.listed.exists())
-    except UpdateError as error:
-        if not tables.refused(error):
-            raise
-        raise errors.NotFound("There is no such user.") from None
     return account
 
 
@@ -41,15 +36,10 @@ def set_standing(
     if status == SUSPENDED:
         # Console sessions of an earlier epoch are over, also after a reinstatement.
         actions.append(Account.session_epoch.add(1))
-    try:
-        with tables.transaction() as write:
-            write.update(Account(account_id), actions=actions, condition=Account.listed.exists())
-            told = {name: value for name, value in changed.items() if value}
-            record.add_to(write, account_id, "account.standing_changed", actor=actor, changed=told, reason=reason)
-    except TransactWriteError as error:
-        if not tables.refused(error):
-            raise
-        raise errors.NotFound("There is no such user.") from None
+    with tables.refused_as(errors.NotFound("There is no such user.")), tables.transaction() as write:
+        write.update(Account(account_id), actions=actions, condition=Account.listed.exists())
+        told = {name: value for name, value in changed.items() if value}
+        record.add_to(write, account_id, "account.standing_changed", actor=actor, changed=told, reason=reason)
     if not stale.mark(account_id):
         raise errors.Unavailable(
             "The account is changed, but the change may take up to 5 more minutes to be felt. Send it again to be sure."

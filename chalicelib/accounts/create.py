@@ -1,7 +1,5 @@
 """A new account and its claim on an email: one transaction, so that of two claims at once exactly one stands."""
 
-from pynamodb.exceptions import TransactWriteError
-
 from chalicelib.accounts.email import normalised
 from chalicelib.accounts.tables import Account, Email
 from chalicelib.core import clock, errors, ids, tables
@@ -34,12 +32,8 @@ def create_account(
         email_verified_at=verified_at_ms,
         listed=LISTED,
     )
-    try:
-        with tables.transaction() as write:
-            write.save(Email(account.email, account_id=account.id), condition=Email.email.does_not_exist())
-            write.save(account, condition=Account.id.does_not_exist())
-    except TransactWriteError as error:
-        if not tables.refused(error):
-            raise
-        raise errors.Conflict("An account with this email exists.") from None
+    taken = errors.Conflict("An account with this email exists.")
+    with tables.refused_as(taken), tables.transaction() as write:
+        write.save(Email(account.email, account_id=account.id), condition=Email.email.does_not_exist())
+        write.save(account, condition=Account.id.does_not_exist())
     return account

@@ -14,10 +14,7 @@ NOBODY = "acc_nobody"
 def account_by_id(account_id: str) -> Account:
     """Return an account; raise NotFound when there is none, or it was deleted."""
     if ids.is_id(account_id, "acc"):
-        try:
-            account = Account.get(account_id, consistent_read=True)
-        except Account.DoesNotExist:
-            account = None
+        account = Account.found(account_id)
         if account is not None and account.listed:
             return account
     raise errors.NotFound("There is no such user.")
@@ -28,14 +25,10 @@ def account_by_email(email: str) -> Account:
 
     Two reads whether or not anyone has this address, so that it can't be told by the time they take.
     """
-    try:
-        account_id = Email.get(normalised(email), consistent_read=True).account_id
-    except Email.DoesNotExist:
-        account_id = NOBODY
-    try:
-        account: Account = Account.get(account_id, consistent_read=True)
-    except Account.DoesNotExist:
-        raise errors.NotFound("No account has this email.") from None
+    claim = Email.found(normalised(email))
+    account = Account.found(claim.account_id if claim is not None else NOBODY)
+    if account is None:
+        raise errors.NotFound("No account has this email.")
     return account
 
 

@@ -53,22 +53,19 @@ def new_link(account_id: str, purpose: str, *, email: str | None = None, epoch: 
 
 def looked_up(secret: str, purpose: str) -> Ticket:
     """Return the ticket of a link without spending it; raise SpentLink when it can't be used."""
-    if secrets.kind_of(secret) == secrets.MAIL_LINK_KIND:
-        try:
-            ticket: Ticket = Ticket.get(secrets.digest(secret), consistent_read=True)
-        except Ticket.DoesNotExist:
-            raise SpentLink from None
-        if ticket.purpose == purpose and ticket.consumed_at is None and ticket.expires_at > clock.now_ms():
-            return ticket
-    raise SpentLink
+    ticket = Ticket.found(secrets.digest(secret)) if secrets.kind_of(secret) == secrets.MAIL_LINK_KIND else None
+    if ticket is None or ticket.purpose != purpose:
+        raise SpentLink
+    if ticket.consumed_at is not None or ticket.expires_at <= clock.now_ms():
+        raise SpentLink
+    return ticket
 
 
 def account_of(ticket: Ticket) -> Account:
     """Return the account a link is for; raise SpentLink when it is gone, or the link void for it."""
-    try:
-        account: Account = Account.get(ticket.account_id, consistent_read=True)
-    except Account.DoesNotExist:
-        raise SpentLink from None
+    account = Account.found(ticket.account_id)
+    if account is None:
+        raise SpentLink
     outdated = ticket.epoch not in (None, account.session_epoch)
     moved = ticket.purpose != CHANGE_EMAIL and ticket.email not in (None, account.email)
     if not account.listed or outdated or moved:
@@ -140,17 +137,12 @@ def _proven(account: Account) -> list[Action]:
 
 def _spend(ticket: Ticket, account: Account, actions: list[Action]) -> None:
     condition = _still_meant(ticket, account)
-    try:
-        with tables.transaction() as write:
-            _consume(write, ticket)
-            if actions:
-                write.update(Account(account.id), actions=actions, condition=condition)
-            else:
-                write.condition_check(Account, account.id, condition=condition)
-    except TransactWriteError as error:
-        if not tables.refused(error):
-            raise
-        raise SpentLink from None
+    with tables.refused_as(SpentLink()), tables.transaction() as write:
+        _consume(write, ticket)
+        if actions:
+            write.update(Account(account.id), actions=actions, condition=condition)
+        else:
+            write.condition_check(Account, account.id, condition=condition)
     stale.mark(account.id)
 
 

@@ -1,7 +1,5 @@
 """What people do to their own accounts: another password, another address, leaving. Each asks for the password."""
 
-from pynamodb.exceptions import TransactWriteError
-
 from chalicelib.accounts import find, letters, links, mail, passwords
 from chalicelib.accounts.email import normalised
 from chalicelib.accounts.sessions import LoggedIn
@@ -21,20 +19,16 @@ def change_password(visitor: LoggedIn, *, password: str, new_password: str, base
     _confirmed(account, password)
     new_hash = passwords.hashed(passwords.accepted(new_password, email=account.email, name=account.name))
     epoch = account.session_epoch + 1
-    try:
-        with tables.transaction() as write:
-            write.update(
-                Account(account.id),
-                actions=[Account.password_hash.set(new_hash), Account.session_epoch.set(epoch)],
-                # Of two changes at once one wins: whoever knew only the old password must not set the last word.
-                condition=(Account.password_hash == account.password_hash)
-                & (Account.session_epoch == account.session_epoch),
-            )
-            write.update(Session(session.digest), actions=[Session.epoch.set(epoch)], condition=Session.id.exists())
-    except TransactWriteError as error:
-        if not tables.refused(error):
-            raise
-        raise errors.Conflict("The password was changed meanwhile. Log in again.") from None
+    outrun = errors.Conflict("The password was changed meanwhile. Log in again.")
+    with tables.refused_as(outrun), tables.transaction() as write:
+        write.update(
+            Account(account.id),
+            actions=[Account.password_hash.set(new_hash), Account.session_epoch.set(epoch)],
+            # Of two changes at once one wins: whoever knew only the old password must not set the last word.
+            condition=(Account.password_hash == account.password_hash)
+            & (Account.session_epoch == account.session_epoch),
+        )
+        write.update(Session(session.digest), actions=[Session.epoch.set(epoch)], condition=Session.id.exists())
     mail.send(letters.password_changed(account.email, account.name, f"{base_url}/forgot"))
 
 
@@ -64,26 +58,22 @@ def delete(visitor: LoggedIn, *, password: str) -> None:
     """
     account = visitor.account
     _confirmed(account, password)
-    try:
-        with tables.transaction() as write:
-            write.delete(Email(account.email), condition=Email.account_id == account.id)
-            write.update(
-                Account(account.id),
-                actions=[
-                    Account.status.set(DELETED),
-                    Account.email.set("deleted"),
-                    Account.name.set("deleted"),
-                    Account.live_keys.set({}),
-                    Account.session_epoch.add(1),
-                    Account.password_hash.remove(),
-                    Account.listed.remove(),
-                ],
-                condition=Account.listed.exists() & (Account.email == account.email),
-            )
-    except TransactWriteError as error:
-        if not tables.refused(error):
-            raise
-        raise errors.Conflict("The account was changed meanwhile. Look at it again, then repeat this.") from None
+    outrun = errors.Conflict("The account was changed meanwhile. Look at it again, then repeat this.")
+    with tables.refused_as(outrun), tables.transaction() as write:
+        write.delete(Email(account.email), condition=Email.account_id == account.id)
+        write.update(
+            Account(account.id),
+            actions=[
+                Account.status.set(DELETED),
+                Account.email.set("deleted"),
+                Account.name.set("deleted"),
+                Account.live_keys.set({}),
+                Account.session_epoch.add(1),
+                Account.password_hash.remove(),
+                Account.listed.remove(),
+            ],
+            condition=Account.listed.exists() & (Account.email == account.email),
+        )
     if not stale.mark(account.id):
         raise errors.Unavailable("The account is deleted, but its keys may be accepted for up to 5 more minutes.")
 

@@ -5,8 +5,6 @@ A device is remembered the same way and far longer; it proves nothing but that s
 
 from dataclasses import dataclass
 
-from pynamodb.exceptions import UpdateError
-
 from chalicelib.accounts.tables import Account, Session
 from chalicelib.core import clock, ids, secrets, tables
 
@@ -43,11 +41,8 @@ def session_of(secret: str) -> LoggedIn | None:
     now_ms = clock.now_ms()
     if session is None or now_ms - session.seen_at >= IDLE_MS or now_ms - session.created_at >= IN_ALL_MS:
         return None
-    try:
-        account = Account.get(session.account_id, consistent_read=True)
-    except Account.DoesNotExist:
-        return None
-    if account.status != "active" or session.epoch != account.session_epoch:
+    account = Account.found(session.account_id)
+    if account is None or account.status != "active" or session.epoch != account.session_epoch:
         return None
     if now_ms - session.seen_at >= SEEN_EVERY_MS:
         _seen(session, now_ms)
@@ -84,17 +79,11 @@ def _stored(account: Account, purpose: str, lives_ms: int) -> str:
 def _found(secret: str, purpose: str) -> Session | None:
     if secrets.kind_of(secret) != secrets.SESSION_KIND:
         return None
-    try:
-        session = Session.get(secrets.digest(secret), consistent_read=True)
-    except Session.DoesNotExist:
-        return None
-    return session if session.purpose == purpose else None
+    session = Session.found(secrets.digest(secret))
+    return session if session is not None and session.purpose == purpose else None
 
 
 def _seen(session: Session, now_ms: int) -> None:
-    try:
+    with tables.may_be_refused():
         # A log-out at this very moment must not be undone by an update that brings the session back.
         session.update(actions=[Session.seen_at.set(now_ms)], condition=Session.id.exists())
-    except UpdateError as error:
-        if not tables.refused(error):
-            raise

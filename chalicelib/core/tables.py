@@ -3,8 +3,9 @@
 A feature's `tables.py` declares what is stored; which write is allowed stands in the file that decides it.
 """
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, Self
 
 from botocore.exceptions import ClientError
 from pynamodb.attributes import Attribute
@@ -58,6 +59,14 @@ class Table(Model):
         connection.connection._client = _WIRE  # type: ignore[assignment]  # pynamodb asks only the two names below of it
         return connection
 
+    @classmethod
+    def found(cls, hash_key: Any, range_key: Any = None) -> Self | None:
+        """Return the item of a key as it is at this moment, or None when there is none."""
+        try:
+            return cls.get(hash_key, range_key, consistent_read=True)
+        except cls.DoesNotExist:
+            return None
+
 
 class _Wire:
     """What pynamodb takes for its botocore client."""
@@ -88,3 +97,24 @@ def refused(error: PynamoDBException) -> tuple[int, ...]:
         return (0,)
     reasons: Iterable[Any] = getattr(error, "cancellation_reasons", ())
     return tuple(at for at, reason in enumerate(reasons) if reason and reason.code == "ConditionalCheckFailed")
+
+
+@contextmanager
+def refused_as(answer: Exception) -> Iterator[None]:
+    """Raise `answer` in place of a write, or a transaction, that its conditions refused."""
+    try:
+        yield
+    except PynamoDBException as error:
+        if not refused(error):
+            raise
+        raise answer from None
+
+
+@contextmanager
+def may_be_refused() -> Iterator[None]:
+    """Go on after a write that its condition refused: what it was for is done already, or must not be."""
+    try:
+        yield
+    except PynamoDBException as error:
+        if not refused(error):
+            raise

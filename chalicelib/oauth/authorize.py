@@ -8,8 +8,6 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from pynamodb.exceptions import TransactWriteError
-
 from chalicelib.accounts.tables import Account
 from chalicelib.core import clock, errors, secrets, tables
 from chalicelib.oauth import client_documents, clients, consent, grants, protocol, redirect_uris, resources, tokens
@@ -103,21 +101,17 @@ def approve(asking: Asking, account_id: str, base_url: str) -> str:
         # Kept as long as its grant: a second use must be found whenever it comes.
         dies_at=grant.dies_at,
     )
-    try:
-        with tables.transaction() as write:
-            write.save(grant, condition=Grant.account_id.does_not_exist())
-            write.save(ticket, condition=Ticket.digest.does_not_exist())
-            if asking.client.dies_at is not None:
-                write.update(
-                    Client(asking.client.client_id),
-                    # A client that registered itself is forgotten unless somebody uses it: from now on it is kept.
-                    actions=[Client.dies_at.remove()],
-                    condition=Client.created_at.exists() & Client.deleted_at.does_not_exist(),
-                )
-    except TransactWriteError as error:
-        if not tables.refused(error):
-            raise
-        raise NoSuchClient("The application that sent you here was deleted.") from None
+    gone = NoSuchClient("The application that sent you here was deleted.")
+    with tables.refused_as(gone), tables.transaction() as write:
+        write.save(grant, condition=Grant.account_id.does_not_exist())
+        write.save(ticket, condition=Ticket.digest.does_not_exist())
+        if asking.client.dies_at is not None:
+            write.update(
+                Client(asking.client.client_id),
+                # A client that registered itself is forgotten unless somebody uses it: from now on it is kept.
+                actions=[Client.dies_at.remove()],
+                condition=Client.created_at.exists() & Client.deleted_at.does_not_exist(),
+            )
     consent.remember(account_id, asking.client.client_id, scopes=scopes, resources=named)
     return _location(asking.redirect_uri, asking.state, base_url, code=code)
 

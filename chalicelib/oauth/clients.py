@@ -4,8 +4,6 @@ import hmac
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pynamodb.exceptions import UpdateError
-
 from chalicelib.core import clock, errors, ids, secrets, tables
 from chalicelib.credentials import scopes
 from chalicelib.limits import stale
@@ -99,18 +97,15 @@ def find(client_id: str) -> Client | None:
     """Return a client by its id, or None when there is none, or it was deleted."""
     if not is_client_id(client_id):
         return None
-    try:
-        client: Client = Client.get(client_id, consistent_read=True)
-    except Client.DoesNotExist:
-        return None
-    return client if client.deleted_at is None else None
+    client = Client.found(client_id)
+    return client if client is not None and client.deleted_at is None else None
 
 
 def owned(owner_id: str, client_id: str) -> Client:
     """Return an account's own client; raise NotFound when it has none of this id."""
     client = find(client_id)
     if client is None or client.owner_id != owner_id:
-        raise errors.NotFound("There is no such application.")
+        raise _no_such_application()
     return client
 
 
@@ -132,7 +127,8 @@ def rotate_secret(client: Client) -> str:
     Raises Conflict when the client was deleted, or its secret was rotated, at the same moment.
     """
     secret = secrets.mint(CLIENT_SECRET_KIND)
-    try:
+    outrun = errors.Conflict("The application was changed meanwhile. Look at it again, then repeat this.")
+    with tables.refused_as(outrun):
         client.update(
             actions=[
                 Client.secret_digest.set(secrets.digest(secret)),
@@ -141,24 +137,16 @@ def rotate_secret(client: Client) -> str:
             # Of two rotations at once one wins: the loser's page must not show a secret that never works.
             condition=Client.deleted_at.does_not_exist() & (Client.secret_digest == client.secret_digest),
         )
-    except UpdateError as error:
-        if not tables.refused(error):
-            raise
-        raise errors.Conflict("The application was changed meanwhile. Look at it again, then repeat this.") from None
     return secret
 
 
 def change(client: Client, *, name: str, uris: list[str]) -> None:
     """Give a client another name and other redirect URIs. Raises InvalidRequest, or NotFound when it is deleted."""
-    try:
+    with tables.refused_as(_no_such_application()):
         client.update(
             actions=[Client.name.set(name), Client.redirect_uris.set(checked_uris(uris))],
             condition=Client.deleted_at.does_not_exist() & Client.created_at.exists(),
         )
-    except UpdateError as error:
-        if not tables.refused(error):
-            raise
-        raise errors.NotFound("There is no such application.") from None
 
 
 def delete(client: Client) -> None:
@@ -172,3 +160,7 @@ def delete(client: Client) -> None:
         grants.revoke(grant)
     if client.owner_id is not None:
         stale.mark(client.owner_id)
+
+
+def _no_such_application() -> errors.NotFound:
+    return errors.NotFound("There is no such application.")

@@ -20,9 +20,8 @@ def is_remembered(
     """
     if is_shared_with_other_apps(redirect_uri):
         return False
-    try:
-        consent = Consent.get(account.id, client.client_id, consistent_read=True)
-    except Consent.DoesNotExist:
+    consent = Consent.found(account.id, client.client_id)
+    if consent is None:
         return False
     if consent.given_at < account.credentials_since:
         # Said before the address was proven: maybe by someone else, of whose credentials none is good any more.

@@ -76,16 +76,13 @@ def start(client: Client, *, scopes: set[str], resources: set[str], base_url: st
 def pending(typed: str) -> Pending:
     """Return the device whose code was `typed`, in any letter case; raise NotFound when none waits with it."""
     letters = "".join(letter for letter in typed.upper() if letter in _LETTERS)
-    try:
-        pointer = Ticket.get(_digest(letters), consistent_read=True)
-        ticket = Ticket.get(str(pointer.device_digest), consistent_read=True)
-    except Ticket.DoesNotExist:
-        raise errors.NotFound(
-            "No device waits with this code. Look at the device, and type the code it shows now."
-        ) from None
+    pointer = Ticket.found(_digest(letters))
+    ticket = Ticket.found(str(pointer.device_digest)) if pointer is not None else None
+    if ticket is None:
+        raise errors.NotFound("No device waits with this code. Look at the device, and type the code it shows now.")
     client = clients.find(ticket.client_id)
     if client is None or ticket.decision is not None or ticket.expires_at <= clock.now_ms():
-        raise errors.NotFound("This code is used or too old. Start again on the device.")
+        raise _used_or_old()
     return Pending(ticket, client)
 
 
@@ -131,20 +128,19 @@ def _decide(ticket: Ticket, decision: str, account_id: str, grant: Grant | None)
     ]
     if grant is not None:
         actions.append(Ticket.grant_id.set(grant.id))
-    try:
-        with tables.transaction() as write:
-            if grant is not None:
-                write.save(grant, condition=Grant.account_id.does_not_exist())
-            write.update(
-                Ticket(ticket.digest),
-                actions=actions,
-                # Decided once: of a yes and a no at the same moment the first stands.
-                condition=Ticket.decision.does_not_exist() & (Ticket.expires_at > now_ms),
-            )
-    except TransactWriteError as error:
-        if not tables.refused(error):
-            raise
-        raise errors.NotFound("This code is used or too old. Start again on the device.") from None
+    with tables.refused_as(_used_or_old()), tables.transaction() as write:
+        if grant is not None:
+            write.save(grant, condition=Grant.account_id.does_not_exist())
+        write.update(
+            Ticket(ticket.digest),
+            actions=actions,
+            # Decided once: of a yes and a no at the same moment the first stands.
+            condition=Ticket.decision.does_not_exist() & (Ticket.expires_at > now_ms),
+        )
+
+
+def _used_or_old() -> errors.NotFound:
+    return errors.NotFound("This code is used or too old. Start again on the device.")
 
 
 def _digest(user_code: str) -> str:

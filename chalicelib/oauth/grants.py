@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator
 
-from pynamodb.exceptions import UpdateError
-
 from chalicelib.core import clock, ids, tables
 from chalicelib.limits import stale
 from chalicelib.oauth.tables import Grant
@@ -30,24 +28,19 @@ def new(account_id: str, client_id: str, *, scopes: set[str], resources: set[str
 
 def revoke(grant: Grant) -> bool:
     """End a grant and all its tokens; harmless to repeat. Return False when not every function could be told."""
-    try:
+    with tables.may_be_refused():
         # Wins against a redemption or refresh at the same moment: their transaction checks that the grant lives.
         grant.update(
             actions=[Grant.revoked_at.set(clock.now_ms())],
             condition=Grant.account_id.exists() & Grant.revoked_at.does_not_exist(),
         )
-    except UpdateError as error:
-        if not tables.refused(error):
-            raise
     return stale.mark(grant.account_id)
 
 
-def revoke_by_id(grant_id: str) -> None:
-    """End a grant that is known by its id only."""
-    try:
-        revoke(Grant.get(grant_id, consistent_read=True))
-    except Grant.DoesNotExist:
-        return
+def revoke_by_id(grant_id: str) -> bool:
+    """End a grant that is known by its id only; one that is gone has ended. Return what `revoke` does."""
+    grant = Grant.found(grant_id)
+    return grant is None or revoke(grant)
 
 
 def of_client(client_id: str) -> Iterator[Grant]:

@@ -7,8 +7,6 @@ import hmac
 import json
 from typing import Any
 
-from pynamodb.exceptions import UpdateError
-
 from chalicelib.core import clock, secrets, settings, tables
 from chalicelib.core.errors import InvalidRequest
 from chalicelib.credentials import scopes
@@ -67,10 +65,14 @@ def replace(client: Client, raw: bytes | str, base_url: str) -> dict[str, object
         )
     try:
         clients.check_uris_for(wanted["grant_types"], wanted["uris"])
+        uris = clients.checked_uris(wanted["uris"])
+    except InvalidRequest as error:
+        raise _metadata_error(error) from None
+    with tables.refused_as(_no_token()):
         client.update(
             actions=[
                 Client.name.set(wanted["name"]),
-                Client.redirect_uris.set(clients.checked_uris(wanted["uris"])),
+                Client.redirect_uris.set(uris),
                 Client.grant_types.set(wanted["grant_types"]),
                 Client.scopes.set(wanted["wanted"] or set(clients.GRANTABLE)),
                 Client.auth_method.set(wanted["auth_method"]),
@@ -78,12 +80,6 @@ def replace(client: Client, raw: bytes | str, base_url: str) -> dict[str, object
             ],
             condition=Client.deleted_at.does_not_exist() & Client.created_at.exists(),
         )
-    except InvalidRequest as error:
-        raise _metadata_error(error) from None
-    except UpdateError as error:
-        if not tables.refused(error):
-            raise
-        raise _no_token() from None
     return information(client, base_url)
 
 

@@ -1,7 +1,5 @@
 """Giving tokens back (RFC 7009) and asking about one's own (RFC 7662)."""
 
-from pynamodb.exceptions import UpdateError
-
 from chalicelib.accounts.tables import Account
 from chalicelib.core import clock, secrets, tables
 from chalicelib.credentials import scopes
@@ -23,7 +21,7 @@ def revoke(client: Client, secret: str) -> None:
         return
     if found.client_id != client.client_id:
         raise invalid_grant("The token belongs to another client.")
-    told = _end_token(found) if isinstance(found, Credential) else _end_grant(found)
+    told = _end_token(found) if isinstance(found, Credential) else grants.revoke_by_id(str(found.grant_id))
     if not told:
         raise OAuthError(
             "temporarily_unavailable", "The token is revoked but may work for 5 minutes. Repeat.", status=503
@@ -54,14 +52,9 @@ def introspect(client: Client, secret: str, issuer: str) -> dict[str, object]:
 def _found(secret: str) -> Credential | Ticket | None:
     """Look where the token's own kind says; a client's token_type_hint could only be wrong."""
     kind, digest = secrets.kind_of(secret), secrets.digest(secret)
-    try:
-        if kind == secrets.ACCESS_TOKEN_KIND:
-            return Credential.get(digest, consistent_read=True)
-        if kind == REFRESH_KIND:
-            return Ticket.get(digest, consistent_read=True)
-    except (Credential.DoesNotExist, Ticket.DoesNotExist):
-        pass
-    return None
+    if kind == secrets.ACCESS_TOKEN_KIND:
+        return Credential.found(digest)
+    return Ticket.found(digest) if kind == REFRESH_KIND else None
 
 
 def _is_live(found: Credential | Ticket) -> bool:
@@ -70,30 +63,20 @@ def _is_live(found: Credential | Ticket) -> bool:
             return False
     elif found.consumed_at is not None or found.expires_at <= clock.now_ms():
         return False
-    try:
-        account = Account.get(str(found.account_id), consistent_read=True)
-        grant = Grant.get(found.grant_id, consistent_read=True) if found.grant_id else None
-    except (Account.DoesNotExist, Grant.DoesNotExist):
-        return False
+    account = Account.found(str(found.account_id))
     since_ms = found.created_at if isinstance(found, Credential) else found.granted_at or 0
-    stands = account.status == "active" and account.credentials_since <= since_ms
-    return stands and (grant is None or grant.is_live())
+    if account is None or account.status != "active" or account.credentials_since > since_ms:
+        return False
+    if not found.grant_id:
+        return True
+    grant = Grant.found(found.grant_id)
+    return grant is not None and grant.is_live()
 
 
 def _end_token(token: Credential) -> bool:
-    try:
+    with tables.may_be_refused():
         token.update(
             actions=[Credential.revoked_at.set(clock.now_ms())],
             condition=Credential.id.exists() & Credential.revoked_at.does_not_exist(),
         )
-    except UpdateError as error:
-        if not tables.refused(error):
-            raise
     return stale.mark(token.account_id)
-
-
-def _end_grant(ticket: Ticket) -> bool:
-    try:
-        return grants.revoke(Grant.get(str(ticket.grant_id), consistent_read=True))
-    except Grant.DoesNotExist:
-        return True

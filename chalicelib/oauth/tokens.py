@@ -180,18 +180,13 @@ def _reused(ticket: Ticket, asked: Asked) -> None:
 
 
 def _is_unused(secret: str) -> bool:
-    try:
-        successor = Ticket.get(secrets.digest(secret), consistent_read=True)
-    except Ticket.DoesNotExist:
-        return False
-    return successor.consumed_at is None
+    successor = Ticket.found(secrets.digest(secret))
+    return successor is not None and successor.consumed_at is None
 
 
 def _lives(grant_id: str | None) -> bool:
-    try:
-        return Grant.get(grant_id or "-", consistent_read=True).is_live()
-    except Grant.DoesNotExist:
-        return False
+    grant = Grant.found(grant_id or "-")
+    return grant is not None and grant.is_live()
 
 
 def _refresh_ticket(asked: Asked, spent: Ticket) -> tuple[Ticket, str]:
