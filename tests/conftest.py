@@ -3,6 +3,7 @@
 import os
 import socket
 from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -23,15 +24,26 @@ for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_PROFILE", "LA
 
 from chalicelib.core import wire  # noqa: E402 - the environment comes first
 from infra import data  # noqa: E402 - the environment comes first
+from tests import moto_front, twin  # noqa: E402 - the environment comes first
 from tests.house import House, house  # noqa: E402
 
 
+@pytest.fixture(scope="session")
+def moto_url() -> Iterator[str]:
+    """Where moto's DynamoDB listens."""
+    with moto_front.served() as url:
+        yield url
+
+
 @pytest.fixture
-def home() -> Iterator[House]:
+def home(moto_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
     """A house with empty tables, on moto."""
-    with mock_aws(), house() as made:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", moto_url)
+    wire.forget_connection()
+    with mock_aws(), house() as made, twin.beside_botocore() if twin.is_asked_for() else nullcontext():
         put_empty_tables_up()
         yield made
+    wire.forget_connection()
 
 
 @pytest.fixture

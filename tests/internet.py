@@ -3,6 +3,7 @@
 Only where the operating system would go out is something else put: which address was asked for stays to be seen.
 """
 
+import os
 import socket
 import ssl
 import threading
@@ -11,6 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import trustme
@@ -38,7 +40,11 @@ class Internet:
         """Take the way out: an address that isn't here can't be reached."""
         connect = socket.create_connection
 
+        database = urlsplit(os.environ.get("AWS_ENDPOINT_URL_DYNAMODB", ""))
+
         def create_connection(address: tuple[str, int], *rest: Any, **named: Any) -> socket.socket:
+            if address == (database.hostname, database.port):
+                return connect(address, *rest, **named)
             self.connected.append(address)
             if address not in self.ports:
                 raise OSError("network is unreachable")

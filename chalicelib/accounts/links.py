@@ -7,7 +7,6 @@ spends nothing.
 from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
-from pynamodb.transactions import TransactWrite
 
 from chalicelib.accounts.tables import Account, Email, Ticket
 from chalicelib.core import clock, errors, secrets, tables
@@ -158,7 +157,7 @@ def _still_meant(ticket: Ticket, account: Account) -> Condition:
     return condition
 
 
-def _consume(write: TransactWrite, ticket: Ticket) -> None:
+def _consume(write: tables.Transaction, ticket: Ticket) -> None:
     """Add to a transaction: the ticket is spent. Its condition decides between two uses at once."""
     now_ms = clock.now_ms()
     write.update(

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 HOUR_S = 3600
 
 _read_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000  # noqa: E731 - replaced as a whole by `driven_by`
+_pause: Callable[[float], None] = time.sleep
 
 
 def now_ms() -> int:
@@ -23,6 +24,11 @@ def now_s() -> int:
 def elapsed_ns() -> int:
     """Return a clock that never jumps; only differences mean anything."""
     return time.perf_counter_ns()
+
+
+def pause(seconds: float) -> None:
+    """Wait."""
+    _pause(seconds)
 
 
 def hour_of(at_s: int) -> int:
@@ -44,3 +50,14 @@ def driven_by(read_ms: Callable[[], int]) -> Iterator[None]:
         yield
     finally:
         _read_ms = before
+
+
+@contextmanager
+def paused_by(pause: Callable[[float], None]) -> Iterator[None]:
+    """Let `pause` do the waiting for the length of a `with` block: how a simulation makes it take no time."""
+    global _pause
+    before, _pause = _pause, pause
+    try:
+        yield
+    finally:
+        _pause = before

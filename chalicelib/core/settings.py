@@ -43,6 +43,8 @@ class Settings:
     """Log-in attempts in an hour for one address, known or not."""
     log_in_attempts_per_network: int = 300
     """Log-in attempts in an hour from one IPv4 address or IPv6 /64."""
+    wire: str = "lean"
+    """What sends calls to DynamoDB: `lean`, or `botocore`, which takes several times the CPU and heeds HTTP proxies."""
     log_level: str = "INFO"
     """The least severe log line that is written."""
 
@@ -66,6 +68,7 @@ class Settings:
         _require(not self.mail_from or "@" in self.mail_from, "MAIL_FROM", "an address like name@example.com")
         _require(self.log_in_attempts_per_email > 0, "LOG_IN_ATTEMPTS_PER_EMAIL", "a whole number above 0")
         _require(self.log_in_attempts_per_network > 0, "LOG_IN_ATTEMPTS_PER_NETWORK", "a whole number above 0")
+        _require(self.wire in ("lean", "botocore"), "WIRE", "lean or botocore")
         _require(self.log_level in ("DEBUG", "INFO", "WARNING", "ERROR"), "LOG_LEVEL", "DEBUG, INFO, WARNING or ERROR")
 
     @property
@@ -101,6 +104,11 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         if text:
             given[field.name] = _whole(variable, text) if field.type is int else text.rstrip("/")
     return replace(Settings(), **given)  # type: ignore[arg-type]  # each value has its field's own type, by the line above
+
+
+def environment() -> Mapping[str, str]:
+    """Return the environment, for the variables that are AWS's own."""
+    return os.environ
 
 
 def under_chalice_cli() -> bool:

@@ -9,14 +9,11 @@ from typing import Any, Self
 
 from botocore.exceptions import ClientError
 from pynamodb.attributes import Attribute
-from pynamodb.connection import Connection
-from pynamodb.connection.table import TableConnection
 from pynamodb.constants import NUMBER
 from pynamodb.exceptions import PynamoDBException
-from pynamodb.models import Model
-from pynamodb.transactions import TransactWrite
 
 from chalicelib.core import settings, wire
+from chalicelib.core.pynamodb_alone import Connection, Model, TableConnection, TransactWrite
 
 
 class _NamedByStage(type):
@@ -83,8 +80,10 @@ class _Wire:
 
 _WIRE = _Wire()
 
+Transaction = TransactWrite
 
-def transaction() -> TransactWrite:
+
+def transaction() -> Transaction:
     """Return a transaction for a `with` block: all of its writes happen, or none."""
     connection = Connection(region=Meta.region)
     connection._client = _WIRE  # type: ignore[assignment]  # as above

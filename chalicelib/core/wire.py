@@ -1,18 +1,18 @@
 """The one place that talks to DynamoDB: a call in the wire's own JSON, its errors by what they mean, bounded retries.
 
-botocore signs and sends; its own retries are off, since how long to insist depends on who asks: an admission must
-answer at once, a write that revokes a key may take its time.
+`lean` signs and sends, or, by a setting, botocore. How long to insist depends on who asks: an admission must answer at
+once, a write that revokes a key may take its time.
 """
 
 import random
-import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
-from chalicelib.core import telemetry
+from chalicelib.core import aws, clock, lean, settings, telemetry
+from chalicelib.core.connections import Connections, NoAnswer
 
 Json = dict[str, Any]
 Send = Callable[[str, Json], Json]
@@ -43,7 +43,7 @@ INSISTENT = Patience(unavailable=3, throttled=6, conflict=12)
 
 
 class WireError(Exception):
-    """DynamoDB refused a call: its own `code`, and the `response` botocore parsed."""
+    """DynamoDB refused a call: its own `code`, and the parsed `response`."""
 
     is_fault = False
     """Whether DynamoDB failed, rather than refused."""
@@ -93,12 +93,12 @@ def call(operation: str, request: Mapping[str, Any], patience: Patience = INSIST
         attempt += 1
         try:
             with telemetry.dynamodb_call(operation, body):
-                return _sender()(operation, body)
+                return sender()(operation, body)
         except (Throttled, Contended, Unreachable) as error:
             tries[type(error)] -= 1
             if tries[type(error)] <= 0:
                 raise
-        time.sleep(random.uniform(0, BACKOFF_S * 2 ** min(attempt, 5)))  # noqa: S311 - jitter, not a secret
+        clock.pause(random.uniform(0, BACKOFF_S * 2 ** min(attempt, 5)))  # noqa: S311 - jitter, not a secret
 
 
 def is_outage(error: BaseException | None) -> bool:
@@ -122,9 +122,45 @@ def batch_get(keys: Mapping[str, Json]) -> dict[str, Json]:
     return found
 
 
-@lru_cache(maxsize=1)
-def _sender() -> Send:
-    """Build the botocore client once per process, when first needed: it costs 100 ms."""
+_sends: Send | None = None
+_connections: Connections | None = None
+
+
+def sender() -> Send:
+    """Return what sends; made once per process, when first needed."""
+    global _sends
+    if _sends is None:
+        _sends = _by_botocore() if settings.current().wire == "botocore" else _by_ourselves()
+    return _sends
+
+
+def _by_ourselves() -> Send:
+    global _connections
+    try:
+        place = aws.place()
+    except aws.NotConfigured as error:
+        raise WireError("NotConfigured", str(error), {}) from error
+    _connections = Connections(
+        place.url,
+        connect_timeout_s=CONNECT_TIMEOUT_S,
+        read_timeout_s=READ_TIMEOUT_S,
+        ca_bundle=settings.environment().get("AWS_CA_BUNDLE", ""),
+    )
+    caller = lean.Caller(place, _connections.send)
+
+    def send(operation: str, body: Json) -> Json:
+        try:
+            return caller(operation, body)
+        except lean.Failed as error:
+            raise meaning(error.response) from error
+        except NoAnswer as error:
+            raise Unreachable("NoAnswer", str(error), {}) from error
+
+    return send
+
+
+def _by_botocore() -> Send:
+    """Build botocore's client, which costs 100 ms. Its own retries are off: ours are for both."""
     import botocore.config
     import botocore.session
 
@@ -144,7 +180,7 @@ def _sender() -> Send:
         try:
             answer: Json = client._make_api_call(operation, body)
         except ClientError as error:
-            raise _meaning(error.response) from error
+            raise meaning(error.response) from error
         except (HTTPClientError, NoConnection) as error:
             raise Unreachable(type(error).__name__, "no answer", {}) from error
         except BotoCoreError as error:
@@ -155,11 +191,29 @@ def _sender() -> Send:
 
 
 def forget_connection() -> None:
-    """Drop the client; the next call makes one from the environment as it is then (tests and tools move endpoints)."""
-    _sender.cache_clear()
+    """Drop what sends; the next call makes it from the environment as it is then (tests and tools move endpoints)."""
+    global _sends
+    _sends = None
+    if _connections is not None:
+        _connections.close()
 
 
-def _meaning(response: Any) -> WireError:
+@contextmanager
+def sent_by(send: Send) -> Iterator[None]:
+    """Let `send` answer calls for the length of a `with` block: how a simulation models DynamoDB.
+
+    It returns the answer, or raises one of the errors above.
+    """
+    global _sends
+    before, _sends = _sends, send
+    try:
+        yield
+    finally:
+        _sends = before
+
+
+def meaning(response: Any) -> WireError:
+    """Return the error that an answer in botocore's form stands for."""
     code = response.get("Error", {}).get("Code", "")
     message = response.get("Error", {}).get("Message", "")
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)

@@ -9,10 +9,9 @@ from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.condition import Condition, size
 from pynamodb.expressions.operand import Path
 from pynamodb.expressions.update import Action
-from pynamodb.transactions import TransactWrite
 
 from chalicelib.accounts.tables import Account
-from chalicelib.core import clock, errors
+from chalicelib.core import clock, errors, tables
 from chalicelib.credentials.tables import Credential
 from chalicelib.credentials.verdict import Verdict
 
@@ -22,7 +21,7 @@ ROUNDS_MAX = 60
 
 
 def count_in(
-    write: TransactWrite,
+    write: tables.Transaction,
     account: Account,
     key: Credential,
     ended: dict[str, int],
@@ -54,7 +53,7 @@ def count_in(
     write.update(account, actions=actions, condition=condition, return_values="ALL_OLD")
 
 
-def count_out(write: TransactWrite, account: Account, key: Credential) -> None:
+def count_out(write: tables.Transaction, account: Account, key: Credential) -> None:
     """Add to a transaction: `key` is live no longer."""
     write.update(account, actions=[_place(key.id).remove()], condition=Account.id.exists())
 

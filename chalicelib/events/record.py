@@ -2,16 +2,20 @@
 
 from collections.abc import Iterator
 
-from pynamodb.transactions import TransactWrite
-
-from chalicelib.core import clock, ids
+from chalicelib.core import clock, ids, tables
 from chalicelib.events.tables import Event
 
 KEPT_S = 90 * 24 * clock.HOUR_S
 
 
 def add_to(
-    write: TransactWrite, account_id: str, kind: str, *, actor: str, changed: dict[str, str], reason: str | None = None
+    write: tables.Transaction,
+    account_id: str,
+    kind: str,
+    *,
+    actor: str,
+    changed: dict[str, str],
+    reason: str | None = None,
 ) -> None:
     """Add to a transaction: `kind` happened to an account, by `actor` (an account's or credential's id)."""
     event = Event(

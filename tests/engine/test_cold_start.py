@@ -1,4 +1,4 @@
-"""The API must not get slower to start for its console: what a page needs is loaded when a page is asked for."""
+"""A cold start imports only what it needs: nothing of the console, of OAuth, or of botocore's client for the API."""
 
 import json
 import os
@@ -18,6 +18,10 @@ OF_PAGES = (
         "chalicelib.accounts.log_in",
     ),
     *("chalicelib.api.console.entry", "chalicelib.api.console.keys"),
+)
+HEAVY = (
+    *("boto3", "botocore.client", "botocore.session", "botocore.credentials", "botocore.endpoint", "urllib3"),
+    *("jsonschema", "requests"),
 )
 FUNCTION = """
 import json, sys
@@ -43,11 +47,29 @@ def loaded(url: str, secret: str, *targets: str) -> tuple[list[int], set[str]]:
 
 
 def test_request_to_the_api_loads_nothing_of_the_console(home: House, url: str) -> None:
-    """A new process that has served /v1 knows neither templates nor password hashing."""
+    """A new process that has served /v1 knows neither templates nor password hashing, nor how botocore calls AWS."""
     key = home.key(person())
-    answers, modules = loaded(url, key.secret, "/v1/users/me", "/v1/limits", "/v1/users", "/health")
-    assert answers == [200, 200, 200, 200]
-    assert [name for name in OF_PAGES if name in modules] == []
+    answers, modules = loaded(url, key.secret, "/v1/users/me", "/v1/limits", "/v1/users", "/v1/keys", "/health")
+    assert answers == [200, 200, 200, 200, 200]
+    assert [name for name in (*OF_PAGES, *HEAVY) if name in modules] == []
+
+
+def test_verification_loads_neither_pynamodb_nor_what_calls_aws(home: House, url: str) -> None:
+    """The authorizer is a function of its own, which calls the database for each new key."""
+    program = (
+        "import sys\n"
+        "from chalicelib.api.authorizer import authorizer\n"
+        "call = {'type': 'TOKEN', 'methodArn': 'arn:aws:execute-api:r:1:a/api/GET/v1',"
+        " 'authorizationToken': 'Bearer ' + sys.argv[1]}\n"
+        "effect = authorizer(call, None)['policyDocument']['Statement'][0]['Effect']\n"
+        "print(effect, *sys.modules)"
+    )
+    environment = os.environ | {"AWS_ENDPOINT_URL": url, "LATCHKEY_STAGE": STAGE}
+    command = [sys.executable, "-c", program, home.key(person()).secret]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    effect, *modules = done.stdout.splitlines()[-1].split()
+    assert effect == "Allow"
+    assert [name for name in (*OF_PAGES, *HEAVY, "pynamodb") if name in modules] == []
 
 
 def test_page_loads_what_it_needs(home: House, url: str) -> None:

@@ -9,6 +9,7 @@ import pytest
 from botocore.client import BaseClient
 
 from app import app
+from chalicelib.core import wire
 from infra.standin import Answer, Gateway
 
 API, AUTHORIZER = "api", "authorizer"
@@ -44,10 +45,9 @@ class Recorder:
         finally:
             self.function = before
 
-    def note(self, client: Any, operation: str, request: dict[str, Any]) -> None:
+    def note(self, service: str, operation: str, request: dict[str, Any]) -> None:
         """Note one call."""
         if self.function is not None:
-            service = client.meta.service_model.signing_name
             needed = {(f"{service}:{action}", resource) for action, resource in _judged(operation, request)}
             self.needs[self.function] |= needed
 
@@ -73,20 +73,25 @@ class RecordedGateway(Gateway):
 
 @contextmanager
 def recorded() -> Iterator[tuple[Recorder, RecordedGateway]]:
-    """Record every call of every AWS client in a `with` block; mail is taken in by the recorder."""
+    """Record every call of the wire and of every AWS client in a `with` block; mail is taken in by the recorder."""
     recorder = Recorder()
     gateway = RecordedGateway(app, domain="api.example.com")
     gateway.recorder = recorder
+    by_wire = wire.sender()
     send: Callable[..., dict[str, Any]] = BaseClient._make_api_call
 
+    def call(operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        recorder.note("dynamodb", operation, request)
+        return by_wire(operation, request)
+
     def make_api_call(client: Any, operation: str, request: dict[str, Any]) -> dict[str, Any]:
-        recorder.note(client, operation, request)
+        recorder.note(client.meta.service_model.signing_name, operation, request)
         if operation == "SendEmail":
             recorder.letters.append(request["Content"]["Simple"]["Body"]["Text"]["Data"])
             return {}
         return send(client, operation, request)
 
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, wire.sent_by(call):
         patch.setattr(BaseClient, "_make_api_call", make_api_call)
         yield recorder, gateway
 

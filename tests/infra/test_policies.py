@@ -35,17 +35,25 @@ WIDE = {
 
 
 @pytest.fixture(scope="module")
-def recorder() -> Iterator[Recorder]:
+def recorder(moto_url: str) -> Iterator[Recorder]:
     """Everything that can be done, recorded."""
     mail._ses.cache_clear()
-    with mock_aws(), recorded() as (recorder, gateway), house(mail_from="latchkey@example.com") as home:
+    with pytest.MonkeyPatch.context() as environment, mock_aws():
+        environment.setenv("AWS_ENDPOINT_URL_DYNAMODB", moto_url)
+        wire.forget_connection()
+        yield from everything_recorded()
+    mail._ses.cache_clear()
+    wire.forget_connection()
+
+
+def everything_recorded() -> Iterator[Recorder]:
+    """Do it."""
+    with recorded() as (recorder, gateway), house(mail_from="latchkey@example.com") as home:
         telemetry.write_to(io.StringIO())
         data.create_missing_tables()
         home.gateway = gateway
         Everything(home, recorder).happens()
         yield recorder
-    mail._ses.cache_clear()
-    wire.forget_connection()
 
 
 def policy(stage: str, function: str) -> list[dict[str, Any]]:

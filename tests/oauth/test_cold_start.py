@@ -11,9 +11,10 @@ import json, os, sys
 import tests.conftest
 from infra import data
 from moto import mock_aws
+from tests import moto_front
 from tests.house import house
 
-with mock_aws():
+with mock_aws(), moto_front.served() as os.environ["AWS_ENDPOINT_URL_DYNAMODB"]:
     with house() as home:
         data.create_missing_tables()
         secret = home.key(home.account()).secret

@@ -1,0 +1,56 @@
+"""Signing a call to DynamoDB: AWS Signature Version 4, for one POST to `/` with every header signed.
+
+The key that signs is derived once a day for each secret; the rest is two hashes and one HMAC a call.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import lru_cache
+
+ALGORITHM = "AWS4-HMAC-SHA256"
+SERVICE = "dynamodb"
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Who calls AWS. `token` is empty for credentials that don't end."""
+
+    key_id: str
+    secret: str = field(repr=False)
+    token: str = field(default="", repr=False)
+
+
+def signed(
+    headers: Mapping[str, str], body: bytes, *, credentials: Credentials, region: str, at_ms: int
+) -> dict[str, str]:
+    """Return `headers` and those that sign them with `body`.
+
+    `headers` have names in lower case and values without spaces around them, and `host` is among them. `at_ms` is now:
+    AWS refuses a signature that is more than some minutes off.
+    """
+    moment = datetime.fromtimestamp(at_ms // 1000, UTC).strftime("%Y%m%dT%H%M%SZ")
+    signing = {**headers, "x-amz-date": moment}
+    if credentials.token:
+        signing["x-amz-security-token"] = credentials.token
+    names = sorted(signing)
+    listed = ";".join(names)
+    lines = "".join(f"{name}:{signing[name]}\n" for name in names)
+    request = f"POST\n/\n\n{lines}\n{listed}\n{hashlib.sha256(body).hexdigest()}"
+    scope = f"{moment[:8]}/{region}/{SERVICE}/aws4_request"
+    to_sign = f"{ALGORITHM}\n{moment}\n{scope}\n{hashlib.sha256(request.encode()).hexdigest()}"
+    signature = hmac.digest(_key(credentials.secret, moment[:8], region), to_sign.encode(), "sha256").hex()
+    signing["authorization"] = (
+        f"{ALGORITHM} Credential={credentials.key_id}/{scope}, SignedHeaders={listed}, Signature={signature}"
+    )
+    return signing
+
+
+@lru_cache(maxsize=4)
+def _key(secret: str, day: str, region: str) -> bytes:
+    key = f"AWS4{secret}".encode()
+    for part in (day, region, SERVICE, "aws4_request"):
+        key = hmac.digest(key, part.encode(), "sha256")
+    return key

@@ -1,0 +1,130 @@
+"""Where DynamoDB is and who asks: as botocore would say it, by the environment alone where that says enough."""
+
+import json
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import botocore.session
+import pytest
+
+from chalicelib.core import aws
+from chalicelib.core.sigv4 import Credentials
+
+WHO = {"AWS_ACCESS_KEY_ID": "one", "AWS_SECRET_ACCESS_KEY": "two"}
+
+
+@pytest.fixture
+def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
+    """An environment that says nothing of AWS."""
+    for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "SESSION_TOKEN", "DEFAULT_REGION", "REGION", "PROFILE"):
+        monkeypatch.delenv(f"AWS_{name}", raising=False)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / name.lower()))
+    return monkeypatch
+
+
+def test_endpoint_of_every_region_is_botocores() -> None:
+    """Where a region's name doesn't tell its domain, botocore is asked."""
+    session = botocore.session.get_session()
+    asked_botocore = 0
+    for partition in session.get_available_partitions():
+        for region in session.get_available_regions("dynamodb", partition):
+            place = aws.of_environment(WHO | {"AWS_REGION": region})
+            if place is None:
+                asked_botocore += 1
+                continue
+            client = session.create_client(
+                "dynamodb", region_name=region, aws_access_key_id="one", aws_secret_access_key="two"
+            )
+            assert (place.url, place.region) == (client.meta.endpoint_url, region)
+    assert 0 < asked_botocore < 12
+
+
+def test_lambdas_environment_says_everything() -> None:
+    """Its session token included; botocore isn't asked."""
+    place = aws.of_environment(WHO | {"AWS_REGION": "eu-central-1", "AWS_SESSION_TOKEN": "three"})
+    assert place is not None
+    assert place.host == "dynamodb.eu-central-1.amazonaws.com"
+    assert place.credentials() == Credentials("one", "two", "three")
+
+
+def test_endpoint_of_ones_own_wins() -> None:
+    """DynamoDB's own variable over that of every service; the Host header has the port."""
+    chosen = {"AWS_ENDPOINT_URL_DYNAMODB": "http://127.0.0.1:8001", "AWS_ENDPOINT_URL": "http://127.0.0.1:8002"}
+    place = aws.of_environment(WHO | {"AWS_DEFAULT_REGION": "us-east-1"} | chosen)
+    assert place is not None
+    assert (place.url, place.host) == ("http://127.0.0.1:8001", "127.0.0.1:8001")
+
+
+def test_endpoint_that_is_no_url_is_named() -> None:
+    """Rather than failing as an unknown host."""
+    with pytest.raises(aws.NotConfigured, match="localhost:8001"):
+        aws.of_environment(WHO | {"AWS_REGION": "us-east-1", "AWS_ENDPOINT_URL": "localhost:8001"})
+
+
+def test_profile_is_botocores_to_read(bare: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Region, endpoint and keys from the files of an owner's machine."""
+    (tmp_path / "aws_config_file").write_text(
+        "[profile mine]\nregion = eu-west-1\nendpoint_url = http://127.0.0.1:8009\n"
+    )
+    (tmp_path / "aws_shared_credentials_file").write_text(
+        "[mine]\naws_access_key_id = a\naws_secret_access_key = b\naws_session_token = c\n"
+    )
+    bare.setenv("AWS_PROFILE", "mine")
+    bare.delenv("AWS_ENDPOINT_URL_DYNAMODB", raising=False)
+    place = aws.place()
+    assert (place.url, place.region) == ("http://127.0.0.1:8009", "eu-west-1")
+    assert place.credentials() == Credentials("a", "b", "c")
+
+
+def test_nothing_configured_says_what_to_set(bare: pytest.MonkeyPatch) -> None:
+    """No region, then no credentials."""
+    with pytest.raises(aws.NotConfigured, match="AWS_DEFAULT_REGION"):
+        aws.place()
+    bare.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    with pytest.raises(aws.NotConfigured, match="AWS_ACCESS_KEY_ID"):
+        aws.place()
+
+
+class Vending(BaseHTTPRequestHandler):
+    """Hands out credentials that end in five minutes, each time others: as a container's role does."""
+
+    handed_out = 0
+
+    def do_GET(self) -> None:
+        Vending.handed_out += 1
+        ends = datetime.now(UTC) + timedelta(minutes=5)
+        answer = {
+            "AccessKeyId": f"id{self.handed_out}",
+            "SecretAccessKey": "secret",
+            "Token": "token",
+            "Expiration": ends.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        }
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(json.dumps(answer).encode())
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class named it
+        """Stay quiet."""
+
+
+@pytest.fixture
+def role(bare: pytest.MonkeyPatch) -> Iterator[None]:
+    """Credentials from a role whose tokens end soon."""
+    Vending.handed_out = 0
+    with HTTPServer(("127.0.0.1", 0), Vending) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        bare.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"http://127.0.0.1:{server.server_port}/")
+        bare.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+        yield
+        server.shutdown()
+
+
+def test_credentials_that_end_soon_are_refreshed(role: None) -> None:
+    """By the call that needs them; those handed out here end so soon that every call does."""
+    place = aws.place()
+    first, second = place.credentials(), place.credentials()
+    assert first.key_id != second.key_id

@@ -1,0 +1,102 @@
+"""What DynamoDB's JSON says is what botocore reads from it, and the other way round."""
+
+import json
+import zlib
+from typing import Any
+
+import botocore.session
+import pytest
+from botocore.parsers import JSONParser
+from botocore.serialize import JSONSerializer
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib.core import lean
+from chalicelib.core.connections import Answer, NoAnswer
+
+MODEL = botocore.session.get_session().get_service_model("dynamodb").operation_model("PutItem")
+SCALARS = (
+    st.builds(lambda text: {"S": text}, st.text(max_size=20))
+    | st.builds(lambda number: {"N": str(number)}, st.integers())
+    | st.builds(lambda raw: {"B": raw}, st.binary(max_size=20))
+    | st.builds(lambda raw: {"BS": raw}, st.lists(st.binary(max_size=9), min_size=1, max_size=3))
+    | st.builds(lambda texts: {"SS": texts}, st.lists(st.text(max_size=9), min_size=1, max_size=3))
+    | st.sampled_from([{"BOOL": True}, {"NULL": True}])
+)
+NAMES = st.sampled_from(["B", "BS", "S", "M", "L", "name", "ß"])
+VALUES = st.recursive(
+    SCALARS,
+    lambda value: (
+        st.builds(lambda values: {"L": values}, st.lists(value, max_size=3))
+        | st.builds(lambda values: {"M": values}, st.dictionaries(NAMES, value, max_size=3))
+    ),
+    max_leaves=8,
+)
+ITEMS = st.dictionaries(NAMES, VALUES, min_size=1, max_size=4)
+
+
+def answered(body: bytes, status: int = 200, **headers: str) -> Answer:
+    """Return an answer as it comes off a connection."""
+    return Answer(status, {name.replace("_", "-"): value for name, value in headers.items()}, body)
+
+
+@given(ITEMS)
+def test_request_is_botocores(item: dict[str, Any]) -> None:
+    """Binary values at any depth are base64."""
+    request = {"TableName": "t", "Item": item}
+    theirs = JSONSerializer().serialize_to_request(request, MODEL)["body"]
+    assert json.loads(lean.encoded(request)) == json.loads(theirs)
+
+
+@given(ITEMS)
+def test_answer_is_botocores(item: dict[str, Any]) -> None:
+    """An attribute that has the name of a type is no value of that type."""
+    body = lean.encoded({"Attributes": item})
+    response = {"status_code": 200, "headers": {}, "body": body}
+    theirs = JSONParser().parse(response, MODEL.output_shape)
+    theirs.pop("ResponseMetadata")
+    assert lean.understood(answered(body)) == theirs == {"Attributes": item}
+
+
+def test_what_has_no_form_on_the_wire_is_refused() -> None:
+    """A mistake of ours shows here, not as an error of DynamoDB's."""
+    with pytest.raises(TypeError, match="set"):
+        lean.encoded({"Item": {"S": {1, 2}}})
+
+
+def test_error_is_botocores() -> None:
+    """Code, message, reasons and items, whatever the spelling."""
+    reasons = [{"Code": "None"}, {"Code": "ConditionalCheckFailed", "Item": {"raw": {"B": "aGk="}}}]
+    body = {"__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException", "Message": "no"}
+    answer = answered(json.dumps(body | {"CancellationReasons": reasons}).encode(), 400, x_amzn_requestid="1")
+    with pytest.raises(lean.Failed) as failed:
+        lean.understood(answer)
+    response = failed.value.response
+    assert response["Error"] == {"Code": "TransactionCanceledException", "Message": "no"}
+    assert response["ResponseMetadata"] == {"HTTPStatusCode": 400, "RequestId": "1"}
+    assert response["CancellationReasons"][1]["Item"] == {"raw": {"B": b"hi"}}
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>Bad Gateway</html>", b'["no object"]', b"\xff\xfe"])
+def test_error_of_something_in_between_has_its_status(body: bytes) -> None:
+    """A proxy's page isn't DynamoDB's JSON."""
+    with pytest.raises(lean.Failed, match="502") as failed:
+        lean.understood(answered(body, 502))
+    assert failed.value.response["ResponseMetadata"]["HTTPStatusCode"] == 502
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[1]", b'{"Item": {"B": '])
+def test_answer_that_cannot_be_read_is_none(body: bytes) -> None:
+    """Whether the call was carried out, nobody knows."""
+    with pytest.raises(NoAnswer):
+        lean.understood(answered(body))
+
+
+def test_damaged_answer_is_none() -> None:
+    """DynamoDB sends a checksum; what doesn't fit was changed on the way."""
+    body = b'{"Item":{}}'
+    good = str(zlib.crc32(body))
+    assert lean.understood(answered(body, x_amz_crc32=good)) == {"Item": {}}
+    for bad in ("1", "x", ""):
+        with pytest.raises(NoAnswer, match="damaged"):
+            lean.understood(answered(body, x_amz_crc32=bad))

@@ -1,0 +1,44 @@
+"""Our signatures are botocore's: the reference, on anything that a call may hold."""
+
+from datetime import UTC, datetime
+from unittest import mock
+
+import botocore.auth
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials as Reference
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib.core.sigv4 import Credentials, signed
+
+HEADERS = {"host": "dynamodb.us-east-1.amazonaws.com", "content-type": "application/x-amz-json-1.0"}
+WORDS = st.text(st.sampled_from("abcdefghijklmnopqrstuvwxyzABCXYZ0123456789/+=-_.:"), min_size=1, max_size=60)
+
+
+def by_botocore(headers: dict[str, str], body: bytes, who: Credentials, region: str, at_ms: int) -> dict[str, str]:
+    """Return the headers that botocore would send."""
+    request = AWSRequest("POST", f"https://{headers['host']}/", headers=headers, data=body)
+    moment = datetime.fromtimestamp(at_ms // 1000, UTC).replace(tzinfo=None)
+    with mock.patch.object(botocore.auth, "get_current_datetime", return_value=moment):
+        SigV4Auth(Reference(who.key_id, who.secret, who.token or None), "dynamodb", region).add_auth(request)
+    return {name.lower(): value for name, value in request.headers.items()}
+
+
+@given(
+    operation=WORDS,
+    body=st.binary(max_size=2_000),
+    who=st.builds(Credentials, WORDS, WORDS, st.just("") | WORDS),
+    region=st.sampled_from(["us-east-1", "eu-central-1", "cn-north-1", "us-gov-west-1"]),
+    at_ms=st.integers(0, 4_102_444_800_000),
+)
+def test_signature_is_botocores(operation: str, body: bytes, who: Credentials, region: str, at_ms: int) -> None:
+    """With and without a session token, on every day."""
+    headers = {**HEADERS, "x-amz-target": f"DynamoDB_20120810.{operation}"}
+    ours = signed(headers, body, credentials=who, region=region, at_ms=at_ms)
+    assert ours == by_botocore(headers, body, who, region, at_ms)
+
+
+def test_repr_of_credentials_shows_no_secret() -> None:
+    """They may stand in a traceback."""
+    assert repr(Credentials("id", "hidden one", "hidden two")) == "Credentials(key_id='id')"

@@ -1,0 +1,109 @@
+"""Both ways to DynamoDB side by side: each call is made once, and must be written and read by both alike.
+
+`LATCHKEY_TESTS_TWIN=1` puts it under every test of a house on moto; tests/engine/test_both_wires.py does that.
+"""
+
+import json
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from io import BytesIO
+from typing import Any
+
+import botocore.session
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from chalicelib.core import aws, lean, wire
+from chalicelib.core.connections import Answer, Connections
+
+VARIABLE = "LATCHKEY_TESTS_TWIN"
+SENT_ALIKE = ("host", "content-type", "x-amz-target", "x-amz-security-token", "content-length")
+
+
+@lru_cache(maxsize=1)
+def _client() -> Any:
+    """Return botocore's client, which takes longer to make than most tests run."""
+    config = Config(parameter_validation=False, retries={"total_max_attempts": 1, "mode": "standard"})
+    return botocore.session.get_session().create_client("dynamodb", config=config)
+
+
+class _Body(BytesIO):
+    def stream(self, **_: Any) -> Iterator[bytes]:
+        yield self.read()
+
+
+class Twin:
+    """Sends what `lean` writes, lets botocore write the same and read the same answer, and compares."""
+
+    def __init__(self) -> None:
+        place = aws.place()
+        self.connections = Connections(place.url, connect_timeout_s=1, read_timeout_s=5)
+        self.caller = lean.Caller(place, self._send)
+        self.client = _client()
+        self.lock = threading.Lock()
+        self.sent, self.answer = b"", Answer(0, {}, b"")
+
+    def __call__(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        """Make one call both ways."""
+        with self.lock:
+            ours, failed = _outcome(self.caller, operation, request)
+            theirs, failed_there = _outcome(self.client._make_api_call, operation, request)
+        assert (_compared(ours), failed) == (_compared(theirs), failed_there), operation
+        if failed:
+            raise wire.meaning(ours)
+        return ours
+
+    def _send(self, request: bytes) -> Answer:
+        self.sent, self.answer = request, self.connections.send(request)
+        return self.answer
+
+    def answered(self, request: AWSPreparedRequest, **_rest: Any) -> AWSResponse:
+        """Compare what botocore would send now with what was sent, and give it the answer to that."""
+        head, _, body = self.sent.partition(b"\r\n\r\n")
+        ours = dict(line.split(": ", 1) for line in head.decode().split("\r\n")[1:])
+        theirs = {name.lower(): _text(value) for name, value in request.headers.items()}
+        # botocore takes the Host header from the URL as it sends.
+        theirs["host"] = request.url.split("/")[2]
+        theirs["content-length"] = ours["content-length"]
+        assert json.loads(body) == json.loads(str(_text(request.body)))
+        assert [ours.get(name) for name in SENT_ALIKE] == [theirs.get(name) for name in SENT_ALIKE]
+        return AWSResponse(request.url, self.answer.status, dict(self.answer.headers), _Body(self.answer.body))
+
+
+def _outcome(send: wire.Send, operation: str, request: dict[str, Any]) -> tuple[dict[str, Any], bool]:
+    """Return an answer, and whether it is an error."""
+    try:
+        return send(operation, request), False
+    except (lean.Failed, ClientError) as error:
+        return error.response, True
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode() if isinstance(value, bytes) else value
+
+
+def _compared(answer: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what botocore tells of the exchange itself, and a table's description, whose times it parses."""
+    apart = ("ResponseMetadata", "message", "Message", "Table", "TableDescription")
+    return {name: value for name, value in answer.items() if name not in apart}
+
+
+def is_asked_for() -> bool:
+    """Tell whether houses shall be twins."""
+    return VARIABLE in os.environ
+
+
+@contextmanager
+def beside_botocore() -> Iterator[None]:
+    """Compare every call of a `with` block."""
+    twin = Twin()
+    events = twin.client.meta.events
+    events.register("before-send.dynamodb", twin.answered)
+    with wire.sent_by(twin):
+        yield
+    events.unregister("before-send.dynamodb", twin.answered)
+    twin.connections.close()
