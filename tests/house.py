@@ -13,7 +13,7 @@ from chalicelib.accounts.tables import Account
 from chalicelib.core import clock, randomness, settings, telemetry, wire
 from chalicelib.credentials import standing
 from chalicelib.credentials.issue import Issued, new_key, put_beside_the_others
-from chalicelib.limits import memory, outage, refusals, tiers, windows
+from chalicelib.limits import leases, memory, outage, refusals, tiers, windows
 from infra.standin import Answer, Gateway
 
 NOON_MS = 1_639_994_400_000
@@ -128,6 +128,7 @@ def refusal(answer: Answer) -> tuple[int, str]:
 
 def forget_process() -> None:
     """Forget everything that a process remembers between requests."""
+    leases.forget()
     memory.forget()
     outage.forget()
     refusals.forget()

@@ -1,11 +1,14 @@
 """The decision to let one request through: one conditional UpdateItem decides quota, burst and staleness, and counts.
 
 Nothing is read first, so nothing can change in between; a refused request consumes nothing. What this process has seen
-refused it refuses again from memory, so a flood of refused requests costs next to nothing.
+refused it refuses again from memory, so a flood of refused requests costs next to nothing. Without an hourly quota, one
+write may take several admissions (see `leases`).
 """
 
+from dataclasses import replace
+
 from chalicelib.core import clock, errors, settings, telemetry, wire
-from chalicelib.limits import memory, outage, refusals
+from chalicelib.limits import leases, memory, outage, refusals
 from chalicelib.limits.allowance import Allowance, allowance, seconds_until
 from chalicelib.limits.tiers import Tier
 from chalicelib.limits.windows import OTHER, REFUSED, TABLE, Window, dies_at, item_key, number, past_slots, window_at
@@ -41,14 +44,15 @@ def admit(subject: str, tier: Tier, *, counter: str | None = None, verified_at_m
     """
     window = window_at(subject, tier, clock.now_ms())
     seen = memory.of(window)
+    if tier.quota is None and (burst_used := leases.spend(window, counter, verified_at_ms)) is not None:
+        return allowance(window, used=seen.used, burst_used=burst_used)
     _refuse_what_was_refused(window, seen)
     if outage.lasts(window.now_ms):
         return allowance(window, used=seen.used, burst_used=0)
     refused = refusals.held(window)
+    take = leases.wanted(window, counter, seen) if tier.quota is None else leases.ONE
     try:
-        answer = wire.call("UpdateItem", _request(window, seen, counter, verified_at_ms, refused), wire.AT_ONCE)
-    except wire.ConditionFailed as refusal:
-        raise _explain(window, refusal.item, verified_at_ms) from None
+        item = _counted(window, seen, counter, verified_at_ms, refused, take)
     except wire.Throttled:
         # Letting it through would reward a flood with a free pass.
         left = allowance(window, used=seen.used, burst_used=tier.burst)
@@ -58,10 +62,9 @@ def admit(subject: str, tier: Tier, *, counter: str | None = None, verified_at_m
         outage.begins(clock.now_ms())
         telemetry.count("LimiterUnavailable")
         return allowance(window, used=seen.used, burst_used=0)
-    item = answer["Attributes"]
     memory.note(window, item)
     refusals.written(window, refused)
-    return allowance(window, used=number(item, "used"), burst_used=number(item, window.slot))
+    return allowance(window, used=number(item, "used"), burst_used=number(item, window.slot) - take.size + 1)
 
 
 def recall(subject: str, tier: Tier) -> None:
@@ -78,26 +81,51 @@ def _refuse_what_was_refused(window: Window, seen: memory.Seen) -> None:
         raise _refusal("burst", window, seen.used, window.tier.burst)
 
 
-def _request(window: Window, seen: memory.Seen, counter: str | None, verified_at_ms: int, refused: int) -> wire.Json:
+def _counted(
+    window: Window, seen: memory.Seen, counter: str | None, verified_at_ms: int, refused: int, take: leases.Take
+) -> wire.Json:
+    """Take `take` in one write, or one admission where there is no room for a lease; return the item after it."""
+    try:
+        request = _request(window, seen, counter, verified_at_ms, refused, take)
+        item: wire.Json = wire.call("UpdateItem", request, wire.AT_ONCE)["Attributes"]
+    except wire.ConditionFailed as refusal:
+        if take.size > 1 and _is_short_of_room(window, refusal.item, verified_at_ms):
+            memory.note(window, refusal.item)
+            return _counted(window, seen, counter, verified_at_ms, refused, replace(take, size=1))
+        raise _explain(window, refusal.item, verified_at_ms) from None
+    if window.tier.quota is None:
+        leases.taken(window, counter, verified_at_ms, take, number(item, window.slot))
+    return item
+
+
+def _is_short_of_room(window: Window, item: wire.Json, verified_at_ms: int) -> bool:
+    """Tell whether only the lease was too much: one request may still pass."""
+    return number(item, window.slot) < window.tier.burst and number(item, "stale_at") <= verified_at_ms
+
+
+def _request(
+    window: Window, seen: memory.Seen, counter: str | None, verified_at_ms: int, refused: int, take: leases.Take
+) -> wire.Json:
     """Build the one write. Its condition is the rule, and wins every race between functions for the last admission."""
     names = {"#slot": window.slot}
     values = {
-        ":one": {"N": "1"},
-        ":burst": {"N": str(window.tier.burst)},
+        ":size": {"N": str(take.size)},
+        ":used": {"N": str(take.size - take.returned)},
+        ":below": {"N": str(leases.below(window, take.size))},
         ":verified_at": {"N": str(verified_at_ms)},
         ":dies_at": {"N": str(dies_at(window.tier, window.hour))},
     }
     condition = (
-        "(attribute_not_exists(#slot) OR #slot < :burst)"
+        "(attribute_not_exists(#slot) OR #slot < :below)"
         " AND (attribute_not_exists(stale_at) OR stale_at <= :verified_at)"
     )
     if window.tier.quota is not None:
         condition += " AND (attribute_not_exists(used) OR used < :quota)"
         values[":quota"] = {"N": str(window.tier.quota)}
-    update = "SET dies_at = :dies_at ADD used :one, #slot :one"
+    update = "SET dies_at = :dies_at ADD used :used, #slot :size"
     if counter is not None:
         names["#counter"] = counter if seen.has_room_for(counter) else OTHER
-        update += ", #counter :one"
+        update += ", #counter :used"
     if refused:
         values[":refused"] = {"N": str(refused)}
         update += f", {REFUSED} :refused"

@@ -152,7 +152,6 @@ def _function(pipe: Connection, barrier: Barrier) -> None:
             if os.environ.get("AWS_ENDPOINT_URL") != task.url:
                 os.environ["AWS_ENDPOINT_URL"] = task.url
                 wire.forget_connection()
-                wire.call("ListTables", {})  # one client now, rather than one for each thread at its first request
             try:
                 pipe.send(all_lanes(task))
             except Exception:
