@@ -7,7 +7,7 @@ CHECKOV := .local/checkov-3.3.30
 MANAGE = $(BIN)/python -m infra.manage --stage $(STAGE)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast check format key account tier suspend reinstate deploy package status destroy costs oauth-demo screenshots audit clean
+.PHONY: help run test test-fast check format key account tier suspend reinstate deploy package status destroy costs simulate oauth-demo screenshots audit clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -59,6 +59,9 @@ destroy: $(BIN)/.dev ## remove the service and, with DATA=delete and a typed wor
 
 oauth-demo: $(BIN)/.run ## walk through OAuth against `make run`, request by request: [CLIENT_ID= CLIENT_SECRET=]
 	@CLIENT_ID="$(CLIENT_ID)" CLIENT_SECRET="$(CLIENT_SECRET)" $(BIN)/python -m infra.oauth_demo
+
+simulate: $(BIN)/.dev ## play 1 to 1,000,000 requests/s in virtual time and write docs/scale.md's tables
+	@$(BIN)/python -m infra.simulate
 
 costs: $(BIN)/.run ## compute docs/costs.md from infra/prices.json
 	@$(BIN)/python -m infra.costs

@@ -75,7 +75,7 @@ def looks_alike(one: list[int], other: list[int], *, at_least: float = LEAST_NS)
 def times(home: House, one: Callable[[], None], other: Callable[[], None], tries: int) -> tuple[list[int], list[int]]:
     """Return how long each took (ns), asked in turn and each first as often as last; both must make the same calls."""
     taken: tuple[list[int], list[int]] = ([], [])
-    made: tuple[list[telemetry.Calls], list[telemetry.Calls]] = ([], [])
+    made: tuple[set[tuple[tuple[str, str], ...]], set[tuple[tuple[str, str], ...]]] = (set(), set())
     gc.collect()
     gc.disable()
     try:
@@ -85,7 +85,7 @@ def times(home: House, one: Callable[[], None], other: Callable[[], None], tries
                 started_ns = time.perf_counter_ns()
                 with telemetry.calls_watched() as calls:
                     (one, other)[at]()
-                made[at].append(calls)
+                made[at].add(tuple(calls.made))
                 if number >= 2 * WARM:
                     taken[at].append(time.perf_counter_ns() - started_ns)
     finally:
