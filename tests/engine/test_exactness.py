@@ -86,6 +86,26 @@ def test_burst_of_accounts_is_their_own(home: House, fleet: Fleet, url: str) -> 
     assert Counter(reply.status for reply in replies) == {200: 100, 429: 100}
 
 
+def test_leases_never_exceed_the_burst(home: House, fleet: Fleet, url: str) -> None:
+    """Functions that have seen a high rate take many admissions at once, all of them together no more than 1,000."""
+    account = home.account(tiers.ENTERPRISE)
+    secret = home.key(account).secret
+    for second, asked in enumerate((640, 1_600, 1_600)):
+        replies = flat(fleet.send(url, requests([secret], asked, second_of=second)))
+        admitted = sum(reply.status == 200 for reply in replies)
+        assert admitted <= 1_000
+        # What a thread has left when its process has no more requests is lost.
+        assert admitted >= min(asked, 950)
+
+
+def test_client_under_four_fifths_of_the_burst_is_never_refused(home: House, fleet: Fleet, url: str) -> None:
+    """Whatever the functions hold unspent."""
+    secret = home.key(home.account(tiers.ENTERPRISE)).secret
+    for second in range(3):
+        replies = flat(fleet.send(url, requests([secret], 790, second_of=second)))
+        assert {reply.status for reply in replies} == {200}
+
+
 CLOCKS_OFF_S = (-3, -1, 1, 3)
 
 
