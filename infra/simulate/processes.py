@@ -1,0 +1,102 @@
+"""One memory for each simulated function, though all of them run in this process.
+
+`chalicelib.limits` remembers in variables of its modules. Those are found by their form (lower case, neither function,
+class nor module), given to each function as copies of what a new process has, and swapped when another goes on. What
+can't be swapped so stops the simulation, rather than being shared in silence.
+"""
+
+import importlib
+import pickle
+import pkgutil
+from inspect import isclass, isfunction, ismodule
+from types import GenericAlias, ModuleType, UnionType
+from typing import Any
+
+from chalicelib import limits
+
+State = dict[ModuleType, dict[str, Any]]
+
+
+class UnknownStateError(Exception):
+    """A module of the limits remembers something in a way that the simulation can't give to each function."""
+
+
+class Processes:
+    """Swaps what the modules of the limits remember."""
+
+    def __init__(self) -> None:
+        """Note what a new process has, and what no process may change."""
+        modules = _modules()
+        self._before = {module: {name: vars(module)[name] for name in _state(module)} for module in modules}
+        for module in modules:
+            _forget(module)
+        self._new = {module: _frozen(module, list(names)) for module, names in self._before.items() if names}
+        self._constants = {module: _frozen(module, _constants(module)) for module in modules}
+
+    def new(self) -> State:
+        """Return what a new process remembers."""
+        return {module: _thawed(variables) for module, variables in self._new.items()}
+
+    def enter(self, state: State) -> None:
+        """Let the modules remember this."""
+        for module, variables in state.items():
+            vars(module).update(variables)
+
+    def leave(self, state: State) -> None:
+        """Keep what the modules remember now; a variable may have been bound anew."""
+        for module, variables in state.items():
+            for name in variables:
+                variables[name] = vars(module)[name]
+
+    def end(self) -> None:
+        """Give this process its own memory back. Raises UnknownStateError when what should never change did."""
+        for module, variables in self._before.items():
+            vars(module).update(variables)
+        for module, constants in self._constants.items():
+            for name, value in _thawed(constants).items():
+                if vars(module)[name] != value:
+                    raise UnknownStateError(f"{module.__name__}.{name} is written as a constant and has changed")
+
+
+def _modules() -> list[ModuleType]:
+    return [
+        importlib.import_module(f"{limits.__name__}.{found.name}") for found in pkgutil.iter_modules(limits.__path__)
+    ]
+
+
+def _state(module: ModuleType) -> list[str]:
+    return [name for name, value in vars(module).items() if not name.isupper() and _is_value(module, name, value)]
+
+
+def _constants(module: ModuleType) -> list[str]:
+    return [name for name, value in vars(module).items() if name.isupper() and _is_value(module, name, value)]
+
+
+def _is_value(module: ModuleType, name: str, value: object) -> bool:
+    if hasattr(value, "cache_info"):
+        raise UnknownStateError(f"{module.__name__}.{name} is a cache: the functions would share it")
+    is_type = isclass(value) or isinstance(value, GenericAlias | UnionType) or _comes_from_typing(value)
+    return not (name.startswith("__") or is_type or ismodule(value) or isfunction(value))
+
+
+def _comes_from_typing(value: object) -> bool:
+    return getattr(value, "__module__", "") in ("typing", "collections.abc")
+
+
+def _frozen(module: ModuleType, names: list[str]) -> bytes:
+    try:
+        return pickle.dumps({name: vars(module)[name] for name in names})
+    except (TypeError, AttributeError, pickle.PicklingError) as error:
+        raise UnknownStateError(f"one of {module.__name__}'s {', '.join(names)} can't be copied") from error
+
+
+def _thawed(variables: bytes) -> dict[str, Any]:
+    found: dict[str, Any] = pickle.loads(variables)  # noqa: S301 - our own, from a moment ago
+    return found
+
+
+def _forget(module: ModuleType) -> None:
+    if "forget" in vars(module):
+        module.forget()
+    elif _state(module):
+        raise UnknownStateError(f"{module.__name__} remembers {', '.join(_state(module))} and can't forget it")

@@ -1,0 +1,62 @@
+"""What `make simulate` plays: the rates from 1 to 1,000,000 requests a second, and what goes wrong at any of them."""
+
+from infra.simulate import assumptions, ceilings, clients, functions
+from infra.simulate.scenario import Scenario
+
+PLAYED = 10_000
+"""How many requests of a rate are played, about."""
+SECONDS = {1: 600, 10: 120, 100: 40, 1_000: 15, 10_000: 10, 100_000: 10, 1_000_000: 10}
+RATES = tuple(SECONDS)
+
+CLOCKS_AGREE = tuple(Scenario(f"{rate} a second", rate, seconds, at_most=PLAYED) for rate, seconds in SECONDS.items())
+CLOCKS_DIFFER = tuple(
+    Scenario(
+        f"{rate} a second, clocks differ",
+        rate,
+        seconds,
+        at_most=PLAYED,
+        clocks_off_ms=assumptions.CLOCKS_DIFFER_MS,
+    )
+    for rate, seconds in SECONDS.items()
+)
+
+HOT = {100: 20, 800: 6, 2_000: 4}
+"""How many seconds one Enterprise account is played at so many requests a second."""
+OTHERS_S = 100_000
+
+
+def _hot(name: str, pick: functions.Pick, beside: int) -> tuple[Scenario, ...]:
+    undisturbed = (
+        Scenario(f"{rate} {name}", rate, seconds, crowd=clients.hot, pick=pick, beside=beside, changes=0)
+        for rate, seconds in HOT.items()
+    )
+    changed = Scenario(f"800 {name}, changed", 800, HOT[800], crowd=clients.hot, pick=pick, beside=beside, changes=3)
+    return (*undisturbed, changed)
+
+
+HOT_ACCOUNTS = {
+    "its own, the last idle one first": _hot("few", functions.latest_idle, 0),
+    "its own, any idle one": _hot("any", functions.any_idle, 0),
+    f"those of {OTHERS_S:,}/s, any idle one": _hot("many", functions.any_idle, OTHERS_S),
+}
+"""One Enterprise account by itself, and which functions serve it."""
+
+ROUGH = {
+    "DynamoDB doesn't answer for 5 s, at 100/s": Scenario("outage", 100, 40, away_s=5),
+    "from nothing to 10,000/s, with Lambda's default concurrency": Scenario(
+        "rush", 10_000, 1, warm=False, functions_limit=ceilings.LAMBDA_CONCURRENCY
+    ),
+    "one Free account asks 3,000 times a second, few functions": Scenario(
+        "flood, few functions", 3_000, 3, crowd=clients.flooded, partitions=1
+    ),
+    f"the same, beside {OTHERS_S:,}/s": Scenario(
+        "flood, many functions", 3_000, 3, crowd=clients.flooded, partitions=1, beside=OTHERS_S
+    ),
+}
+
+EVERY = (
+    *CLOCKS_AGREE,
+    *CLOCKS_DIFFER,
+    *(scenario for scenarios in HOT_ACCOUNTS.values() for scenario in scenarios),
+    *ROUGH.values(),
+)

@@ -1,0 +1,338 @@
+"""The simulation finds what it looks for, is the same at every run, and its table does what DynamoDB does."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import pytest
+
+from chalicelib.core import clock, settings, wire
+from chalicelib.limits import memory, outage, tiers
+from infra.simulate import ceilings, clients, expressions, functions, page, scales
+from infra.simulate.expressions import InvalidError, Item, NotModelledError
+from infra.simulate.play import Outcome, play
+from infra.simulate.processes import Processes, UnknownStateError
+from infra.simulate.scenario import Scenario
+from infra.simulate.table import Table
+from tests.house import House
+
+PAGE = (Path(__file__).parents[2] / "docs" / "scale.md").read_text()
+CROWD = Scenario("crowd", 60, 6, clocks_off_ms=3_000)
+HOT = Scenario("hot", 700, 4, crowd=clients.hot, changes=2)
+
+
+@lru_cache(maxsize=1)
+def crowd_played() -> Outcome:
+    """Return what comes of the crowd on a table without a fault."""
+    return play(CROWD)
+
+
+class Blind(Table):
+    """A table that doesn't see some attributes of an item when it judges a condition."""
+
+    unseen: str
+
+    def holds(self, condition: str | None, item: Item, names: expressions.Names, values: expressions.Values) -> bool:
+        seen = {name: value for name, value in item.items() if not re.fullmatch(self.unseen, name)}
+        return super().holds(condition, seen, names, values)
+
+
+class BlindToBursts(Blind):
+    """A burst never refuses."""
+
+    unseen = r"s\d+"
+
+
+class BlindToQuotas(Blind):
+    """A quota never refuses."""
+
+    unseen = "used"
+
+
+class BlindToChanges(Blind):
+    """Nothing is ever stale."""
+
+    unseen = "stale_at"
+
+
+class Forgetful(Table):
+    """A table that loses the burst counters of other seconds than the last one written."""
+
+    def update(self, request: Any) -> tuple[int, wire.Json | wire.ConditionFailed]:
+        answer = super().update(request)
+        written = request.get("ExpressionAttributeNames", {}).get("#slot")
+        for item in self.items.values():
+            for name in [name for name in item if re.fullmatch(r"s\d+", name) and name != written]:
+                del item[name]
+        return answer
+
+
+class Recording(Table):
+    """A table that keeps what it was asked and what it answered."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[tuple[dict[str, Any], wire.Json | wire.ConditionFailed]] = []
+
+    def update(self, request: Any) -> tuple[int, wire.Json | wire.ConditionFailed]:
+        units, answer = super().update(request)
+        self.asked.append((dict(request), answer))
+        return units, answer
+
+
+def test_same_seed_gives_the_same_run() -> None:
+    """To the last count and the last microsecond."""
+    assert play(CROWD) == crowd_played()
+
+
+def test_another_seed_gives_another_run() -> None:
+    """Or the seed would not be used."""
+    assert play(replace(CROWD, seed=2)).answers_us != crowd_played().answers_us
+
+
+def test_crowd_is_admitted_exactly_though_clocks_differ() -> None:
+    """Quotas and bursts are asked for to the last, by floods that get much refused, and no change is missed."""
+    judge = crowd_played().judge
+    assert (judge.over_burst, judge.over_quota, judge.missed_changes) == (0, 0, 0)
+    assert judge.refused["burst"] > 100
+    assert judge.refused["quota"] > 0
+
+
+def test_hot_account_is_admitted_exactly_from_leases() -> None:
+    """What a lease has taken is counted in the second in which it is spent."""
+    judge = play(replace(HOT, pick=functions.latest_idle)).judge
+    assert judge.leased > 100
+    assert (judge.over_admitted, judge.missed_changes) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("fault", "found"),
+    [
+        (BlindToBursts, lambda outcome: outcome.judge.over_burst),
+        (BlindToQuotas, lambda outcome: outcome.judge.over_quota),
+        (BlindToChanges, lambda outcome: outcome.judge.missed_changes),
+        (Forgetful, lambda outcome: outcome.judge.over_burst),
+    ],
+)
+def test_fault_of_the_table_is_found(fault: type[Table], found: Callable[[Outcome], int]) -> None:
+    """A condition that doesn't look, or a counter that is lost, lets somebody through who shouldn't be."""
+    assert found(play(CROWD, fault())) > 0
+
+
+def test_partition_throttles_what_is_too_much_for_it() -> None:
+    """With many functions, each refusal is a write; what goes beyond a partition's capacity is a 429."""
+    outcome = play(replace(HOT, rate=2_500, seconds=2, beside=100_000, changes=0))
+    # The sum of refusals is a write too, now and then, and may be throttled.
+    assert outcome.table.throttled >= outcome.judge.refused["throttled"] > 1_000
+    assert outcome.table.units <= ceilings.PARTITION_WRITES_S * (2 + 2)
+
+
+def test_lambda_turns_away_beyond_its_concurrency() -> None:
+    """A request that finds no idle function and may start none is not served."""
+    outcome = play(replace(CROWD, warm=False, functions_limit=2))
+    assert outcome.functions == 2
+    assert outcome.turned_away > 0
+    assert len(outcome.answers_us) < outcome.judge.compliant
+
+
+def test_outage_lets_requests_pass_and_counts_them_apart() -> None:
+    """While DynamoDB is away nobody is refused; that isn't an over-admission but a decision."""
+    outcome = play(replace(CROWD, away_s=2))
+    assert outcome.judge.unasked > 0
+    assert outcome.judge.over_admitted == 0
+
+
+def test_run_leaves_nothing_behind() -> None:
+    """Clock, settings and what sends are what they were."""
+    before = clock.now_ms, settings._current, wire._sends, clock._pause
+    play(replace(CROWD, seconds=2))
+    assert before == (clock.now_ms, settings._current, wire._sends, clock._pause)
+    assert not memory._items
+
+
+def test_table_answers_as_another_dynamodb_does(home: House) -> None:
+    """Updates of a crowd and of a hot account, their refusals included, are put to moto too."""
+    table = Recording()
+    play(Scenario("told", 4, 30, clocks_off_ms=3_000), table)
+    play(replace(HOT, rate=20, changes=8, clocks_off_ms=3_000), table)
+    play(replace(HOT, rate=60, changes=0, pick=functions.latest_idle), table)
+    # Those of the others are many, and alike.
+    told = ("acc_spender", "acc_pipeline", "acc_hot")
+    asked = [each for each in table.asked if each[0]["Key"]["subject"]["S"].startswith(told)]
+    for text in ("REMOVE", "ADD stale_at", "SET stale_at", "SET dies_at"):
+        assert any(text in request["UpdateExpression"] for request, _ in asked), text
+    assert any(isinstance(answer, wire.ConditionFailed) for _, answer in asked)
+    assert any(request["ExpressionAttributeValues"].get(":size", {"N": "1"}) != {"N": "1"} for request, _ in asked)
+    for request, answer in asked:
+        assert _asked_of_moto(request) == _shown(answer)
+
+
+def _asked_of_moto(request: dict[str, Any]) -> tuple[bool, Item]:
+    try:
+        return _shown(wire.call("UpdateItem", request | {"TableName": "latchkey-test-windows"}))
+    except wire.ConditionFailed as refusal:
+        return _shown(refusal)
+
+
+def _shown(answer: wire.Json | wire.ConditionFailed) -> tuple[bool, Item]:
+    """Return whether a condition held, and the item that was shown."""
+    if isinstance(answer, wire.ConditionFailed):
+        return False, answer.item
+    return True, answer.get("Attributes", {})
+
+
+ITEM: Item = {"used": {"N": "7"}, "s1": {"N": "2"}}
+VALUES = {":seven": {"N": "7"}, ":one": {"N": "1"}}
+
+
+@pytest.mark.parametrize(
+    ("text", "holds"),
+    [
+        ("used = :seven", True),
+        ("used < :seven", False),
+        ("used <= :seven", True),
+        ("used > :one AND #slot >= :one", True),
+        ("absent < :seven", False),
+        ("attribute_not_exists(absent) OR absent < :one", True),
+        ("attribute_exists(used) AND (used < :one OR #slot < :one)", False),
+    ],
+)
+def test_condition_is_judged(text: str, holds: bool) -> None:
+    """As DynamoDB judges it: what isn't there compares as false."""
+    assert expressions.condition(text)(ITEM, {"#slot": "s1"}, VALUES) is holds
+
+
+def test_update_is_applied_to_the_item_as_it_was() -> None:
+    """Every clause sees the item before the update."""
+    update = expressions.update("SET total = used + :one, first = if_not_exists(first, :one) ADD used :one REMOVE s1")
+    assert update.applied(ITEM, {}, VALUES) == {"used": {"N": "8"}, "total": {"N": "8"}, "first": {"N": "1"}}
+
+
+@pytest.mark.parametrize(
+    "text", ["begins_with(used, :one)", "used <> :one", "NOT used < :one", "used BETWEEN :one AND :seven", "a.b = :one"]
+)
+def test_condition_that_is_not_known_stops_the_run(text: str) -> None:
+    """Better than a guess."""
+    with pytest.raises(NotModelledError):
+        expressions.condition(text)
+
+
+@pytest.mark.parametrize("text", ["DELETE used :one", "SET used", "ADD used other", "SET a[0] = :one"])
+def test_update_that_is_not_known_stops_the_run(text: str) -> None:
+    """Better than a guess."""
+    with pytest.raises(NotModelledError):
+        expressions.update(text)
+
+
+REQUEST = {
+    "TableName": "windows",
+    "Key": {"subject": {"S": "acc#free"}, "hour": {"N": "0"}},
+    "UpdateExpression": "ADD used :one",
+    "ExpressionAttributeValues": {":one": {"N": "1"}},
+}
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"UpdateExpression": "ADD used :two"},
+        {"UpdateExpression": "ADD hour :one"},
+        {"UpdateExpression": "ADD used :one, used :one"},
+        {"ExpressionAttributeNames": {"#unused": "s1"}},
+    ],
+)
+def test_request_that_dynamodb_would_refuse_stops_the_run(changed: dict[str, Any]) -> None:
+    """The product must never send it."""
+    with pytest.raises(InvalidError):
+        Table().update(REQUEST | changed)
+
+
+def test_request_with_an_unknown_part_stops_the_run() -> None:
+    """It may ask for something that the table doesn't do."""
+    with pytest.raises(NotModelledError):
+        Table().update(REQUEST | {"ReturnConsumedCapacity": "TOTAL"})
+
+
+@pytest.fixture
+def processes() -> Iterator[Processes]:
+    """The memories of several functions, given back afterwards."""
+    made = Processes()
+    yield made
+    made.end()
+
+
+def test_function_has_its_memory_to_itself(processes: Processes) -> None:
+    """An outage that one noticed is nothing to the other."""
+    one, other = processes.new(), processes.new()
+    processes.enter(one)
+    outage.begins(0)
+    processes.leave(one)
+    processes.enter(other)
+    assert not outage.lasts(1)
+    processes.leave(other)
+    processes.enter(one)
+    assert outage.lasts(1)
+
+
+@pytest.mark.parametrize("state", [lru_cache(str), Lock()], ids=["cache", "lock"])
+def test_memory_that_cannot_be_kept_apart_stops_the_run(monkeypatch: pytest.MonkeyPatch, state: object) -> None:
+    """Functions would share it."""
+    monkeypatch.setattr(memory, "_more", state, raising=False)
+    with pytest.raises(UnknownStateError):
+        Processes()
+
+
+def test_memory_that_cannot_be_forgotten_stops_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a new process has is then unknown."""
+    monkeypatch.setattr(tiers, "_seen", {}, raising=False)
+    with pytest.raises(UnknownStateError, match="tiers remembers _seen"):
+        Processes()
+
+
+def test_constant_that_changes_stops_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was memory under another name."""
+    monkeypatch.setattr(memory, "SEEN", [], raising=False)
+    processes = Processes()
+    memory.SEEN.append(1)  # type: ignore[attr-defined]  # planted above
+    with pytest.raises(UnknownStateError, match="SEEN"):
+        processes.end()
+
+
+@pytest.mark.parametrize("tier", [tiers.FREE, tiers.PRO, tiers.ENTERPRISE], ids=lambda tier: tier.name)
+def test_compliant_client_keeps_under_its_burst(tier: tiers.Tier) -> None:
+    """In no second, wherever it begins, does it send more than 80 % of it."""
+    sent = list(clients._spaced(iter(range(0, 3_000_000, 100)), tier))
+    most = round(clients.KEEPS_UNDER * tier.burst)
+    assert all(later - earlier >= 1_000_000 for earlier, later in zip(sent, sent[most:], strict=False))
+
+
+def test_limits_bind_in_the_order_of_their_defaults() -> None:
+    """A rate needs a tenth of it as concurrency however short its requests are."""
+    assert ceilings.need(1_000, seconds_each=0.01, writes_each=1).binds() == []
+    need = ceilings.need(3_000, seconds_each=0.01, writes_each=1)
+    assert (need.binds(), need.concurrent, need.concurrency) == (["the stage's throttle"], 30, 300)
+    assert ceilings.need(30_000, seconds_each=0.01, writes_each=1).binds()[-1] == "Lambda's concurrency"
+
+
+def test_page_tells_what_the_simulation_was_told() -> None:
+    """`make simulate` was run after the last change of an assumption or a limit."""
+    assert page.rewritten(PAGE, page.told()) == PAGE
+
+
+def test_page_has_every_rate_and_nobody_over_admitted() -> None:
+    """In its table of exactness."""
+    block = PAGE.partition("<!-- simulate: exactness -->")[2].partition("<!-- /simulate -->")[0]
+    heads, _, *rows = ([cell.strip() for cell in line.strip("|").split("|")] for line in block.strip().splitlines())
+    assert [row[0] for row in rows] == [f"{rate:,}" for rate in scales.RATES]
+    for name in ("over-admitted", "changes missed"):
+        assert {row[heads.index(name)] for row in rows} == {"0"}
+
+
+def test_page_without_a_place_for_a_table_is_refused() -> None:
+    """Or a table would be lost in silence."""
+    with pytest.raises(ValueError, match="exactness"):
+        page.rewritten("# Scale", {"exactness": ""})
