@@ -39,6 +39,8 @@ def moto_url() -> Iterator[str]:
 def home(moto_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
     """A house with empty tables, on moto."""
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", moto_url)
+    # moto knows no idempotency tokens: on a busy machine a call that is sent twice would count twice.
+    monkeypatch.setattr(wire, "READ_TIMEOUT_S", 30)
     wire.forget_connection()
     with mock_aws(), house() as made, twin.beside_botocore() if twin.is_asked_for() else nullcontext():
         put_empty_tables_up()
