@@ -7,7 +7,7 @@ CHECKOV := .local/checkov-3.3.30
 MANAGE = $(BIN)/python -m infra.manage --stage $(STAGE)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast check format key account tier suspend reinstate deploy package status destroy costs simulate oauth-demo screenshots audit clean
+.PHONY: help run test test-fast check format key account tier suspend reinstate deploy package status destroy costs simulate bench oauth-demo screenshots audit clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -65,6 +65,9 @@ simulate: $(BIN)/.dev ## play 1 to 1,000,000 requests/s in virtual time and writ
 
 costs: $(BIN)/.run ## compute docs/costs.md from infra/prices.json
 	@$(BIN)/python -m infra.costs
+
+bench: $(BIN)/.dev ## measure Latchkey beside others, write docs/performance.md: [ROUNDS=5] [OUT=docs/bench.json]
+	@$(BIN)/python -m infra.bench $(if $(ROUNDS),--rounds "$(ROUNDS)") $(if $(OUT),--out "$(OUT)")
 
 screenshots: $(BIN)/.dev ## take the README's pictures of the console anew
 	@$(BIN)/python -m tests.browser.screenshots

@@ -1,0 +1,237 @@
+"""Authlib on Flask at its best: its token and introspection endpoints as its documentation shows them, with PKCE.
+
+A request goes through Flask's WSGI application in this process; no socket, no middleware, no debugging, no logging. The
+store is SQLAlchemy on SQLite in memory, or plain dictionaries where BENCH_STORE says `dict`. Refresh tokens rotate: a
+spent one is marked. Codes and refresh tokens are put into the store directly, outside of what is measured.
+"""
+
+import base64
+import io
+import os
+import secrets
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from authlib.integrations.flask_oauth2 import AuthorizationServer
+from authlib.oauth2.rfc6749 import grants
+from authlib.oauth2.rfc7636 import CodeChallenge, create_s256_code_challenge
+from authlib.oauth2.rfc7662 import IntrospectionEndpoint
+from flask import Flask, Response
+
+from infra.bench.contender import Work, serve
+from infra.bench.contenders.oauth_authlib_stores import (
+    CALLBACK,
+    CLIENT_ID,
+    EXPIRES_IN_S,
+    GRANT_TYPES,
+    Store,
+    in_dictionaries,
+    new_token,
+)
+
+AUTH_METHODS = ["client_secret_basic"]
+CLIENT_SECRET = secrets.token_urlsafe(32)
+ISSUER = "https://auth.example.com"
+VERIFIER = secrets.token_urlsafe(32)
+CHALLENGE: str = create_s256_code_challenge(VERIFIER)
+
+Environ = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What is sent, and what a success says."""
+
+    environ: Callable[[], Environ]
+    says: bytes
+
+
+def main() -> None:
+    """Serve requests of one kind."""
+    store = _store()
+    app = _app(store)
+    operation = _operations(store)[sys.argv[1]]
+
+    def prepare(count: int) -> Sequence[Environ]:
+        made = [operation.environ() for _ in range(count)]
+        store.end()
+        return made
+
+    def operate(environ: Environ) -> bool:
+        return answered(app, environ, operation.says)
+
+    serve(Work(operate, prepare))
+
+
+def answered(app: Flask, environ: Environ, says: bytes) -> bool:
+    """Tell that a request is answered; raise if that isn't a success that says what it must."""
+    statuses: list[str] = []
+
+    def start(status: str, _headers: Any, _error: Any = None) -> Any:
+        statuses.append(status)
+
+    answer: Any = app.wsgi_app(environ, start)
+    body = b"".join(answer)
+    answer.close()
+    if not statuses[0].startswith("200") or says not in body:
+        raise AssertionError(f"{statuses[0]} {body!r}")
+    return True
+
+
+def _store() -> Store:
+    if os.environ.get("BENCH_STORE") == "dict":
+        return in_dictionaries(CLIENT_SECRET)
+    from infra.bench.contenders.oauth_authlib_sqlite import in_sqlite
+
+    return in_sqlite(CLIENT_SECRET)
+
+
+def _operations(store: Store) -> dict[str, Operation]:
+    def code() -> Environ:
+        made = secrets.token_urlsafe(32)
+        store.put_code(made, CHALLENGE)
+        return _token("authorization_code", code=made, redirect_uri=CALLBACK, code_verifier=VERIFIER)
+
+    def refresh() -> Environ:
+        made = new_token()
+        store.put_token(made)
+        return _token("refresh_token", refresh_token=made["refresh_token"])
+
+    introspected = new_token()
+    store.put_token(introspected)
+    asked = {"token": introspected["access_token"], "token_type_hint": "access_token"}
+    return {
+        "client_credentials": Operation(lambda: _token("client_credentials", scope="read"), b'"access_token"'),
+        "code": Operation(code, b'"refresh_token"'),
+        "refresh": Operation(refresh, b'"refresh_token"'),
+        "introspect": Operation(lambda: _post("/introspect", asked), b'"active": true'),
+    }
+
+
+def _app(store: Store) -> Flask:
+    app = Flask(__name__)
+    app.config.update(
+        # Authlib's own asks the system for each character, which takes longer than it need.
+        OAUTH2_ACCESS_TOKEN_GENERATOR=_secret,
+        OAUTH2_REFRESH_TOKEN_GENERATOR=_secret,
+        OAUTH2_TOKEN_EXPIRES_IN=dict.fromkeys(GRANT_TYPES, EXPIRES_IN_S),
+    )
+    server = AuthorizationServer(app, query_client=store.client, save_token=store.save_token)
+    server.register_grant(grants.ClientCredentialsGrant)
+    server.register_grant(_code_grant(store), [CodeChallenge(required=True)])
+    server.register_grant(_refresh_grant(store))
+    server.register_endpoint(_introspection(store))
+    app.teardown_appcontext(lambda _error: store.end())
+
+    @app.post("/token")
+    def token() -> Response:
+        answer: Response = server.create_token_response()
+        return answer
+
+    @app.post("/introspect")
+    def introspect() -> Response:
+        answer: Response = server.create_endpoint_response("introspection")
+        return answer
+
+    return app
+
+
+def _code_grant(store: Store) -> type:
+    class Code(grants.AuthorizationCodeGrant):  # type: ignore[misc]  # Authlib has no types
+        TOKEN_ENDPOINT_AUTH_METHODS = AUTH_METHODS
+
+        def query_authorization_code(self, code: str, client: Any) -> Any:
+            return store.code(code, client.get_client_id())
+
+        def delete_authorization_code(self, authorization_code: Any) -> None:
+            store.delete_code(authorization_code)
+
+        def authenticate_user(self, authorization_code: Any) -> Any:
+            return store.user(authorization_code.user_id)
+
+    return Code
+
+
+def _refresh_grant(store: Store) -> type:
+    class Refresh(grants.RefreshTokenGrant):  # type: ignore[misc]  # Authlib has no types
+        TOKEN_ENDPOINT_AUTH_METHODS = AUTH_METHODS
+        INCLUDE_NEW_REFRESH_TOKEN = True
+
+        def authenticate_refresh_token(self, refresh_token: str) -> Any:
+            token = store.token(refresh_token, "refresh_token")
+            return token if token and not token.refresh_token_revoked_at else None
+
+        def authenticate_user(self, refresh_token: Any) -> Any:
+            return store.user(refresh_token.user_id)
+
+        def revoke_old_credential(self, refresh_token: Any) -> None:
+            store.revoke(refresh_token)
+
+    return Refresh
+
+
+def _introspection(store: Store) -> type:
+    class Introspection(IntrospectionEndpoint):  # type: ignore[misc]  # Authlib has no types
+        CLIENT_AUTH_METHODS = AUTH_METHODS
+
+        def query_token(self, token_string: str, token_type_hint: str | None) -> Any:
+            return store.token(token_string, token_type_hint or "access_token")
+
+        def check_permission(self, token: Any, client: Any, request: Any) -> bool:  # noqa: ARG002 - Authlib names it
+            return bool(token.check_client(client))
+
+        def introspect_token(self, token: Any) -> dict[str, object]:
+            return {
+                "active": True,
+                "client_id": token.client_id,
+                "exp": token.issued_at + token.expires_in,
+                "iat": token.issued_at,
+                "iss": ISSUER,
+                "scope": token.get_scope(),
+                "sub": str(token.user_id),
+                "token_type": token.token_type,
+            }
+
+    return Introspection
+
+
+def _secret(**_of: Any) -> str:
+    return secrets.token_urlsafe(32)
+
+
+def _token(grant_type: str, **more: str) -> Environ:
+    return _post("/token", {"grant_type": grant_type, **more})
+
+
+def _post(path: str, parameters: dict[str, str]) -> Environ:
+    body = urlencode(parameters).encode()
+    credentials = base64.b64encode(f"{CLIENT_ID}:{CLIENT_SECRET}".encode()).decode()
+    return {
+        "CONTENT_LENGTH": str(len(body)),
+        "CONTENT_TYPE": "application/x-www-form-urlencoded",
+        "HTTP_ACCEPT": "*/*",
+        "HTTP_AUTHORIZATION": f"Basic {credentials}",
+        "HTTP_HOST": "auth.example.com",
+        "PATH_INFO": path,
+        "QUERY_STRING": "",
+        "REMOTE_ADDR": "203.0.113.7",
+        "REQUEST_METHOD": "POST",
+        "SCRIPT_NAME": "",
+        "SERVER_NAME": "auth.example.com",
+        "SERVER_PORT": "443",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "wsgi.errors": io.StringIO(),
+        "wsgi.input": io.BytesIO(body),
+        "wsgi.multiprocess": False,
+        "wsgi.multithread": False,
+        "wsgi.run_once": False,
+        "wsgi.url_scheme": "https",
+        "wsgi.version": (1, 0),
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,110 @@
+"""Latchkey as its contenders meet it: tables in the engine that the environment names, accounts with keys, and events
+as API Gateway sends them.
+"""
+
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from chalicelib.accounts.create import create_account
+from chalicelib.api.authorizer import authorizer
+from chalicelib.core import clock, randomness, telemetry
+from chalicelib.credentials.issue import new_key, put_beside_the_others
+from chalicelib.limits.tiers import Tier
+from infra import data
+from infra.standin import Context
+
+Event = dict[str, Any]
+
+SUBJECTS = 50
+"""Over how many accounts a load is spread: so many that no limit of theirs is reached, few enough to stay in memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """An account with one API key."""
+
+    account_id: str
+    secret: str = field(repr=False)
+
+
+@contextmanager
+def ready() -> Iterator[Callable[[], int]]:
+    """Create the tables where they are missing; give a count of the calls that this thread made in the `with` block.
+
+    The log is written as in production, to where nobody reads it: a line a request is part of what a request costs.
+    """
+    with open(os.devnull, "w") as nowhere:  # noqa: PTH123 - a device, no path of ours
+        telemetry.write_to(nowhere)
+        data.create_missing_tables()
+        with telemetry.calls_watched() as calls:
+            yield lambda: len(calls.made)
+
+
+def callers(tier: Tier, count: int = SUBJECTS) -> list[Caller]:
+    """Return new accounts of a tier, each with a key that may do what a key may."""
+    return [_caller(tier) for _ in range(count)]
+
+
+def _caller(tier: Tier) -> Caller:
+    account = create_account(email=f"{randomness.base62(12).lower()}@example.com", name="Bench", tier=tier)
+    issued = new_key(account.id, name="Bench", wanted=["read", "write", "keys"], expires_at=None, made_by=None)
+    put_beside_the_others(issued)
+    return Caller(account.id, issued.secret)
+
+
+def authorizer_event(secret: str) -> Event:
+    """Return the event of API Gateway's question who holds `secret`."""
+    arn = "arn:aws:execute-api:us-east-1:000000000000:abcdef1234/api/GET/v1/limits"
+    return {"type": "TOKEN", "authorizationToken": f"Bearer {secret}", "methodArn": arn}
+
+
+def limits_event(secret: str) -> Event:
+    """Return the event of one authorized `GET /v1/limits`; the context of its caller is what the authorizer says."""
+    context: Any = Context("latchkey-bench", str(uuid.uuid4()))
+    policy: dict[str, Any] = authorizer(authorizer_event(secret), context)
+    event = proxy_event("/v1/limits", secret)
+    event["requestContext"]["authorizer"] = {**policy["context"], "principalId": policy["principalId"]}
+    return event
+
+
+def proxy_event(path: str, secret: str) -> Event:
+    """Return the event of one GET with the headers and the context that API Gateway adds."""
+    headers = {
+        "Accept": "*/*",
+        "Accept-Encoding": "gzip, deflate",
+        "Authorization": f"Bearer {secret}",
+        "Host": "abcdef1234.execute-api.us-east-1.amazonaws.com",
+        "User-Agent": "python-requests/2.34",
+        "X-Amzn-Trace-Id": "Root=1-61c05540-0123456789abcdef01234567",
+        "X-Forwarded-For": "203.0.113.7",
+        "X-Forwarded-Port": "443",
+        "X-Forwarded-Proto": "https",
+    }
+    return {
+        "resource": path,
+        "path": path,
+        "httpMethod": "GET",
+        "headers": headers,
+        "multiValueHeaders": {name: [value] for name, value in headers.items()},
+        "queryStringParameters": None,
+        "multiValueQueryStringParameters": None,
+        "pathParameters": None,
+        "stageVariables": None,
+        "requestContext": {
+            "resourcePath": path,
+            "httpMethod": "GET",
+            "path": f"/api{path}",
+            "stage": "api",
+            "domainName": "abcdef1234.execute-api.us-east-1.amazonaws.com",
+            "requestId": str(uuid.uuid4()),
+            "requestTimeEpoch": clock.now_ms(),
+            "identity": {"sourceIp": "203.0.113.7", "userAgent": "python-requests/2.34"},
+            "protocol": "HTTP/1.1",
+        },
+        "body": None,
+        "isBase64Encoded": False,
+    }

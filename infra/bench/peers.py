@@ -1,0 +1,121 @@
+"""The environments that peers live in, under `.local/bench`: a virtual one for Python, a `node_modules` for Node.js.
+
+Each is installed once, whole, by the pins in `peers/`; other pins get another folder. What can't be installed is not
+measured, and nothing is assumed about it. After a change of `peers/package.json`, in that folder:
+`npm install --package-lock-only --omit-lockfile-registry-resolved`.
+"""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.engine import LOCAL
+
+HERE = Path(__file__).parent
+PINS = HERE / "peers"
+HOME = LOCAL / "bench"
+LOG = HOME / "bench.log"
+PROGRAMS = HERE / "contenders"
+_COMPILED = ("better-sqlite3",)
+"""What has a part in C++, fetched or compiled by itself: where that fails, the others can still be measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Homes:
+    """Where peers run; None is an environment that couldn't be installed."""
+
+    python: Path | None
+    node: Path | None
+
+
+def install() -> Homes:
+    """Return both environments, installed if they weren't."""
+    HOME.mkdir(parents=True, exist_ok=True)
+    return Homes(_tried(_python), _tried(_node))
+
+
+def pinned() -> dict[str, str]:
+    """Return the versions of all peers."""
+    python = re.findall(r"^([\w.-]+)==(\S+)", (PINS / "requirements.txt").read_text(), re.MULTILINE)
+    node: dict[str, str] = json.loads((PINS / "package.json").read_text())["dependencies"]
+    return dict(python) | node
+
+
+def _tried(environment: Callable[[], Path]) -> Path | None:
+    try:
+        return environment()
+    except (subprocess.CalledProcessError, OSError) as error:
+        print(f"Not all peers can be installed ({error}); see {LOG.relative_to(LOCAL.parent)}.", file=sys.stderr)
+        return None
+
+
+def _python() -> Path:
+    """Return the interpreter of the Python peers."""
+    home = _home("python", "requirements.txt")
+    python = home / "bin" / "python"
+    if not _is_whole(home):
+        print("Installing the Python peers (once) …", flush=True)
+        _run([sys.executable, "-m", "venv", str(home)])
+        quiet = ["-q", "--disable-pip-version-check"]
+        _run([str(python), "-m", "pip", "install", *quiet, "-r", str(PINS / "requirements.txt")])
+        _seal(home)
+    return python
+
+
+def _node() -> Path:
+    """Return the folder in which programs find the Node.js peers, with the programs in it as they are now."""
+    home = _home("node", "package.json", "package-lock.json")
+    if not _is_whole(home):
+        print("Installing the Node.js peers (once) …", flush=True)
+        home.mkdir(parents=True)
+        for name in ("package.json", "package-lock.json"):
+            shutil.copy2(PINS / name, home)
+        _run(["npm", "ci", "--silent", "--no-audit", "--no-fund", "--ignore-scripts"], home)
+        for package in _COMPILED:
+            _compile(package, home)
+        _seal(home)
+    for program in PROGRAMS.glob("*.mjs"):
+        shutil.copy2(program, home)
+    return home
+
+
+def _compile(package: str, home: Path) -> None:
+    """Let a package fetch or compile what it needs; whoever uses it says later that it isn't there."""
+    node = shutil.which("node")
+    headers = Path(node).resolve().parent.parent if node else home
+    # Where Node.js came with its headers they are used; otherwise they are fetched.
+    known = {"npm_config_nodedir": str(headers)} if (headers / "include" / "node" / "node.h").exists() else {}
+    with suppress(subprocess.CalledProcessError):
+        _run(["npm", "rebuild", "--silent", package], home, known)
+
+
+def _run(command: list[str], folder: Path | None = None, environment: Mapping[str, str] | None = None) -> None:
+    with LOG.open("ab") as log:
+        subprocess.run(
+            command, cwd=folder, env=os.environ | dict(environment or {}), stdout=log, stderr=log, check=True
+        )
+
+
+def _home(kind: str, *pins: str) -> Path:
+    digest = hashlib.sha256(b"".join((PINS / name).read_bytes() for name in pins)).hexdigest()
+    return HOME / f"{kind}-{digest[:12]}"
+
+
+def _is_whole(home: Path) -> bool:
+    """Tell whether an environment was installed to its end; what is left of one that wasn't is removed."""
+    if (home / ".whole").exists():
+        return True
+    shutil.rmtree(home, ignore_errors=True)
+    return False
+
+
+def _seal(home: Path) -> None:
+    (home / ".whole").touch()

@@ -1,0 +1,136 @@
+"""What people read of a measurement: a table on the terminal and docs/performance.md, all of it from bench.json."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from infra.bench import results
+from infra.bench.rounds import Round
+from infra.bench.rows import GROUPS, ROWS, Group, Row
+
+Bench = Mapping[str, Any]
+
+_SIGN = {"<=": "≤", ">=": "≥"}
+
+
+def table(bench: Bench) -> str:
+    """Return the rows with a target, for a terminal."""
+    lines = [("", "reached", "target", "")]
+    for row in ROWS:
+        ratio = bench["ratios"].get(row.name)
+        if ratio is None:
+            lines.append((_plain(row.says), "–", _target(row), f"not measured: {results.missing(row, _found(bench))}"))
+        else:
+            lines.append((_plain(row.says), _number(ratio["reached"]), _target(row), _verdict(ratio)))
+    widths = [max(len(line[column]) for line in lines) for column in range(3)]
+    return "\n".join(
+        f"{says:<{widths[0]}}  {reached:>{widths[1]}}  {target:>{widths[2]}}  {verdict}".rstrip()
+        for says, reached, target, verdict in lines
+    )
+
+
+def page(bench: Bench) -> str:
+    """Return docs/performance.md."""
+    machine = bench["machine"]
+    where = f"{machine['cpu']}, {machine['cores']} cores, {machine['system']}"
+    lines = [
+        "# How fast it is",
+        "",
+        "<!-- written by `make bench` from bench.json; change infra/bench, not this page -->",
+        "",
+        f"Measured on {bench['date']} by `make bench`: {where}.",
+        "Every number is the median of its rounds; of over-admission the worst. Contenders take turns, round by round,",
+        "after two rounds that warm up. Those on DynamoDB have the same local engine beside them, the others SQLite in",
+        "their own process. CPU is what a contender's own process used, user and system time together, without the",
+        "engine's. Latencies and paces are those of this machine and this engine: DynamoDB answers over a network.",
+        "",
+        "## Targets",
+        "",
+        "| what | reached | target | |",
+        "|---|---:|---:|---|",
+        *(_target_line(row, bench) for row in ROWS),
+        "",
+        *(line for group in GROUPS for line in _group_lines(group, bench)),
+        *_version_lines(bench["versions"]),
+        "To measure again: `make bench`. It takes some minutes, longer the first time, when it installs the others.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _target_line(row: Row, bench: Bench) -> str:
+    ratio = bench["ratios"].get(row.name)
+    if ratio is None:
+        return f"| {row.says} | – | {_target(row)} | not measured: {results.missing(row, _found(bench))} |"
+    return f"| {row.says} | {_number(ratio['reached'])} | {_target(row)} | {_verdict(ratio)} |"
+
+
+def _group_lines(group: Group, bench: Bench) -> list[str]:
+    found = _found(bench).get(group.name)
+    if found is None:
+        return []
+    lines = [
+        f"## {group.says}",
+        "",
+        _size(bench["rounds"][group.name]),
+        "",
+        "| who | what | a second | p50 ms | p99 ms | CPU µs each | database calls each |",
+        "|---|---|---:|---:|---:|---:|---:|",
+    ]
+    for contender in group.contenders:
+        summary = found[contender.name]
+        if "not_measured" in summary:
+            cells = f"not measured: {summary['not_measured']} | | | |"
+        else:
+            cells = " | ".join(_cells(summary))
+        lines.append(f"| {contender.name} | {contender.says} | {cells} |")
+    return [*lines, ""]
+
+
+def _cells(summary: Mapping[str, Any]) -> tuple[str, ...]:
+    return (
+        _number(summary["ops_per_s"]),
+        _number(summary["p50_us"] / 1e3),
+        _number(summary["p99_us"] / 1e3),
+        _number(summary["cpu_us"]),
+        _number(summary["calls_per_op"]),
+    )
+
+
+def _version_lines(versions: Mapping[str, Mapping[str, str]]) -> list[str]:
+    lines = ["## Versions", ""]
+    for whose, named in versions.items():
+        lines.append(f"- {whose}: " + ", ".join(f"{name} {version}" for name, version in named.items()))
+    return [*lines, ""]
+
+
+def _size(measured: Mapping[str, Sequence[Round]]) -> str:
+    """Say how much was measured, by the contender that did most of it."""
+    rounds = max(measured.values(), key=len)
+    sizes = sorted({one["operations"] for one in rounds})
+    return f"Rounds: {len(rounds)}, of {' or '.join(f'{size:,}' for size in sizes) or 'no'} operations each."
+
+
+def _found(bench: Bench) -> results.Summaries:
+    found: results.Summaries = bench["contenders"]
+    return found
+
+
+def _target(row: Row) -> str:
+    return f"{_SIGN[row.direction]} {row.target:g}"
+
+
+def _verdict(ratio: Mapping[str, Any]) -> str:
+    return "reached" if results.is_met(ratio) else "**missed**"
+
+
+def _number(value: float | None) -> str:
+    """Return a number with three digits that mean something; a dash for one that nobody knows."""
+    if value is None:
+        return "–"
+    if value == int(value) or value >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.2f}" if value < 10 else f"{value:.1f}"
+
+
+def _plain(text: str) -> str:
+    return text.replace("`", "")

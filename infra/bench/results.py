@@ -1,0 +1,87 @@
+"""What the rounds come out as: medians by contender, and the numbers that have a target."""
+
+from collections.abc import Mapping, Sequence
+from statistics import median
+from typing import Any
+
+from infra.bench.rounds import Measured, Round
+from infra.bench.rows import ROWS, Row
+
+Summary = dict[str, Any]
+Summaries = dict[str, dict[str, Summary]]
+
+
+def summaries(measured: Mapping[str, Sequence[Measured]]) -> Summaries:
+    """Return what came of each contender, by group: medians of its rounds, or `not_measured` with the reason."""
+    return {
+        group: {outcome.contender.name: _summary(outcome) for outcome in outcomes}
+        for group, outcomes in measured.items()
+    }
+
+
+def raw(measured: Mapping[str, Sequence[Measured]]) -> dict[str, dict[str, list[Round]]]:
+    """Return every round of every contender, as it was measured."""
+    return {
+        group: {outcome.contender.name: outcome.rounds for outcome in outcomes} for group, outcomes in measured.items()
+    }
+
+
+def ratios(found: Summaries, rows: Sequence[Row] = ROWS) -> dict[str, dict[str, Any]]:
+    """Return what each row came to; one whose contenders weren't all measured is absent."""
+    reached = {row.name: _reached(row, found) for row in rows}
+    return {
+        row.name: {"reached": value, "target": row.target, "direction": row.direction}
+        for row in rows
+        if (value := reached[row.name]) is not None
+    }
+
+
+def missing(row: Row, found: Summaries) -> str:
+    """Return why a row has no number."""
+    group = found.get(row.group, {})
+    for name in (row.contender, row.against):
+        if name and "not_measured" in group.get(name, {"not_measured": ""}):
+            return f"{name}: {group[name]['not_measured']}" if name in group else "left out of this run"
+    return "there was nothing to divide by"
+
+
+def is_met(ratio: Mapping[str, Any]) -> bool:
+    """Tell whether a target was reached."""
+    reached, target = float(ratio["reached"]), float(ratio["target"])
+    return reached <= target if ratio["direction"] == "<=" else reached >= target
+
+
+def _reached(row: Row, found: Summaries) -> float | None:
+    group = found.get(row.group, {})
+    own = group.get(row.contender, {}).get(row.metric)
+    if own is None or not row.against:
+        return None if own is None else float(own)
+    other = group.get(row.against, {}).get(row.metric)
+    return round(own / other, 4) if other else None
+
+
+def _summary(outcome: Measured) -> Summary:
+    if outcome.reason:
+        return {"not_measured": outcome.reason}
+    rounds = outcome.rounds
+    summary = {
+        "ops_per_s": round(median(one["operations"] / one["wall_ns"] * 1e9 for one in rounds), 1),
+        "p50_us": round(median(one["p50_ns"] for one in rounds) / 1e3, 1),
+        "p99_us": round(median(one["p99_ns"] for one in rounds) / 1e3, 1),
+        "cpu_us": _each(rounds, "cpu_ns", 1e3, digits=1),
+        "calls_per_op": _each(rounds, "calls", 1, digits=4),
+        "refused": sum(one["refused"] for one in rounds),
+    }
+    if "over_admitted" in rounds[0]:
+        # One round that admits too many is one too many: no median.
+        summary["over_admitted"] = max(one["over_admitted"] for one in rounds)
+        summary["busiest_second"] = max(one["busiest_second"] for one in rounds)
+    return summary
+
+
+def _each(rounds: Sequence[Round], name: str, unit: float, *, digits: int) -> float | None:
+    """Return the median of what one operation took of something, None where a contender doesn't know."""
+    if any(one[name] is None for one in rounds):
+        return None
+    each: float = median(one[name] / one["operations"] for one in rounds) / unit
+    return round(each, digits)

@@ -1,0 +1,225 @@
+"""What `make bench` measures, and what it must come out as: the contenders, who is measured with whom, the targets."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """A program of `contenders/` that works as it is told. `at_home` is where it runs."""
+
+    name: str
+    file: str
+    says: str
+    argument: str = ""
+    at_home: Literal["ours", "python", "node"] = "ours"
+    may_refuse: bool = False
+    """Refusing may be part of its load; any other that refuses hasn't done the work that it is measured by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Contenders that take turns in one run, round by round."""
+
+    name: str
+    says: str
+    contenders: tuple[Contender, ...]
+    operations: int
+    parallel: int = 1
+    more_rounds: int = 0
+    """Rounds beyond the usual ones, where one round is one short sample."""
+
+
+Metric = Literal["cpu_us", "ops_per_s", "calls_per_op", "over_admitted"]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One number that must be reached: a contender's metric by itself, or divided by that of `against`."""
+
+    name: str
+    says: str
+    group: str
+    contender: str
+    metric: Metric
+    direction: Literal["<=", ">="]
+    target: float
+    against: str = ""
+
+
+_ADMISSION = Contender("latchkey admission", "latchkey_admission.py", "quota, burst and staleness judged and counted")
+_REQUEST = Contender("latchkey request", "latchkey_request.py", "`GET /v1/limits` of a verified key, event to answer")
+
+
+def _oauth(operation: str) -> tuple[Contender, ...]:
+    return (
+        Contender("latchkey", "oauth_latchkey.py", "event to answer, on DynamoDB", operation),
+        Contender("authlib", "oauth_authlib.py", "Authlib on Flask, WSGI call to answer", operation, "python"),
+        Contender("node-oidc-provider", "oauth_node.mjs", "request to answer, no socket", operation, "node"),
+    )
+
+
+def _calls(name: str, argument: str) -> Contender:
+    return Contender(name, "calls.py", "through the gateway's stand-in", argument)
+
+
+GROUPS = (
+    Group(
+        "warm",
+        "Warm, one after another: what one decision and one whole request take, beside the floors under them",
+        (
+            Contender("boto3 update_item", "boto3_update_item.py", "a counting, conditional call, as large as ours"),
+            _ADMISSION,
+            _REQUEST,
+            Contender("chalice route", "chalice_route.py", "a route that asks nobody, event to answer"),
+        ),
+        operations=1_000,
+    ),
+    Group(
+        "decision",
+        "The limit decision: an hourly and a one-second limit of one of 50 subjects, eight at a time",
+        (
+            _ADMISSION,
+            Contender("zae-limiter", "zae.py", "`acquire`, speculative writes, stored limits", at_home="python"),
+            Contender(
+                "rate-limiter-flexible", "rate_limiter_flexible.mjs", "a union of two DynamoDB limiters", at_home="node"
+            ),
+        ),
+        operations=600,
+        # Eight, since the peers are asynchronous and their waiting should overlap; one at a time they are slower still.
+        parallel=8,
+    ),
+    Group(
+        "verification",
+        "A key verified with its limit, warm, one after another: ours on DynamoDB, theirs on SQLite in their process",
+        (
+            _REQUEST,
+            Contender("better-auth", "better_auth.mjs", "`verifyApiKey`, rate limit on, no HTTP", at_home="node"),
+            Contender(
+                "djangorestframework-api-key",
+                "drf_api_key.py",
+                "`HasAPIKey` and a throttle, WSGI call to answer",
+                at_home="python",
+            ),
+        ),
+        operations=600,
+    ),
+    Group(
+        "cold start",
+        "Cold start: a fresh process, from before the first import to the first answer",
+        (
+            Contender("authorizer", "cold.py", "a key verified, two reads", "authorizer"),
+            Contender("/v1", "cold.py", "`GET /v1/limits`, one write", "v1"),
+            Contender("chalice + boto3", "cold.py", "the smallest function that makes one call", "minimal"),
+        ),
+        operations=3,
+        more_rounds=2,
+    ),
+    Group("client_credentials", "OAuth: a token for the client itself", _oauth("client_credentials"), operations=200),
+    Group("code", "OAuth: a code exchanged for tokens", _oauth("code"), operations=150),
+    Group("refresh", "OAuth: a refresh token exchanged", _oauth("refresh"), operations=150),
+    Group("introspect", "OAuth: a token introspected", _oauth("introspect"), operations=200),
+    Group(
+        "local server",
+        "Requests over one kept-alive connection to a server on this machine, `GET /v1/limits` of a verified key",
+        (
+            Contender("make run", "local_server.py", "the gateway's stand-in", "latchkey"),
+            Contender("chalice local", "local_server.py", "stock, on the same app and database", "stock"),
+        ),
+        operations=50,
+    ),
+    Group(
+        "fleet",
+        "One Enterprise account, 1,000 requests a second at most, behind eight functions, after two seconds of run-in",
+        (
+            Contender("800 a second", "fleet.py", "below the limit", "100", may_refuse=True),
+            Contender("1,200 a second", "fleet.py", "beyond it", "150", may_refuse=True),
+        ),
+        operations=4_000,
+    ),
+    Group(
+        "database calls",
+        "How many database calls a request makes, the admission of its caller included",
+        (
+            _calls("authenticated request", "authenticated"),
+            _calls("first request of a token", "first"),
+            _calls("client_credentials", "client_credentials"),
+            _calls("code exchange", "code"),
+            _calls("refresh", "refresh"),
+        ),
+        operations=20,
+    ),
+)
+
+
+def _calls_row(name: str, request: str, target: float) -> Row:
+    return Row(name, f"database calls: {request}", "database calls", request, "calls_per_op", "<=", target)
+
+
+def _cpu(name: str, says: str, where: tuple[str, str], against: str, target: float) -> Row:
+    group, contender = where
+    return Row(name, f"CPU: {says} ÷ {against}", group, contender, "cpu_us", "<=", target, against)
+
+
+def _pace(name: str, says: str, where: tuple[str, str], against: str, target: float) -> Row:
+    group, contender = where
+    return Row(name, f"{says} a second ÷ {against}", group, contender, "ops_per_s", ">=", target, against)
+
+
+_BARE = "boto3 update_item"
+_MINIMAL = "chalice + boto3"
+_DRF = "djangorestframework-api-key"
+_PROVIDER = "node-oidc-provider"
+_DECISION = ("decision", _ADMISSION.name)
+_VERIFICATION = ("verification", _REQUEST.name)
+_CODE = ("code", "latchkey")
+_REFRESH = ("refresh", "latchkey")
+_SERVER = ("local server", "make run")
+
+ROWS = (
+    _cpu("admission_cpu_vs_boto3", "an admission", ("warm", _ADMISSION.name), _BARE, 0.40),
+    _cpu("request_cpu_vs_boto3", "a whole `GET /v1/limits`", ("warm", _REQUEST.name), _BARE, 0.60),
+    _cpu("cold_authorizer_vs_chalice_boto3", "the authorizer, cold", ("cold start", "authorizer"), _MINIMAL, 0.50),
+    _cpu("cold_v1_vs_chalice_boto3", "`/v1`, cold", ("cold start", "/v1"), _MINIMAL, 0.65),
+    _pace("decision_vs_zae_limiter", "limit decisions", _DECISION, "zae-limiter", 2.0),
+    _pace("decision_vs_rate_limiter_flexible", "limit decisions", _DECISION, "rate-limiter-flexible", 1.5),
+    _cpu("verification_cpu_vs_better_auth", "a key verified", _VERIFICATION, "better-auth", 0.5),
+    _cpu("verification_cpu_vs_drf_api_key", "a key verified", _VERIFICATION, _DRF, 1.0),
+    _cpu("code_cpu_vs_authlib", "a code exchanged", _CODE, "authlib", 0.6),
+    _cpu("refresh_cpu_vs_authlib", "a refresh", _REFRESH, "authlib", 0.6),
+    _cpu("code_cpu_vs_node_oidc_provider", "a code exchanged", _CODE, _PROVIDER, 1.5),
+    _cpu("refresh_cpu_vs_node_oidc_provider", "a refresh", _REFRESH, _PROVIDER, 2.0),
+    _calls_row("calls_authenticated_request", "authenticated request", 1),
+    _calls_row("calls_first_request_of_a_token", "first request of a token", 3),
+    _calls_row("calls_client_credentials", "client_credentials", 3),
+    _calls_row("calls_code_exchange", "code exchange", 4),
+    _calls_row("calls_refresh", "refresh", 3),
+    Row(
+        "enterprise_writes_per_request",
+        "writes a request: one Enterprise account, 800 a second over 8 functions",
+        group="fleet",
+        contender="800 a second",
+        metric="calls_per_op",
+        direction="<=",
+        target=0.2,
+    ),
+    Row(
+        "enterprise_over_admitted",
+        "admitted beyond 1,000 in any second, at 800 a second",
+        group="fleet",
+        contender="800 a second",
+        metric="over_admitted",
+        direction="<=",
+        target=0,
+    ),
+    Row(
+        "enterprise_over_admitted_when_flooded",
+        "admitted beyond 1,000 in any second, at 1,200 a second",
+        group="fleet",
+        contender="1,200 a second",
+        metric="over_admitted",
+        direction="<=",
+        target=0,
+    ),
+    _pace("make_run_vs_chalice_local", "requests to `make run`", _SERVER, "chalice local", 20),
+)
