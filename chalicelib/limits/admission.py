@@ -52,7 +52,7 @@ def admit(subject: str, tier: Tier, *, counter: str | None = None, verified_at_m
     refused = refusals.held(window)
     take = leases.wanted(window, counter, seen) if tier.quota is None else leases.ONE
     try:
-        item = _counted(window, seen, counter, verified_at_ms, refused, take)
+        item, size = _counted(window, seen, counter, verified_at_ms, refused, take)
     except wire.Throttled:
         # Letting it through would reward a flood with a free pass.
         left = allowance(window, used=seen.used, burst_used=tier.burst)
@@ -64,7 +64,7 @@ def admit(subject: str, tier: Tier, *, counter: str | None = None, verified_at_m
         return allowance(window, used=seen.used, burst_used=0)
     memory.note(window, item)
     refusals.written(window, refused)
-    return allowance(window, used=number(item, "used"), burst_used=number(item, window.slot) - take.size + 1)
+    return allowance(window, used=number(item, "used"), burst_used=number(item, window.slot) - size + 1)
 
 
 def recall(subject: str, tier: Tier) -> None:
@@ -83,8 +83,11 @@ def _refuse_what_was_refused(window: Window, seen: memory.Seen) -> None:
 
 def _counted(
     window: Window, seen: memory.Seen, counter: str | None, verified_at_ms: int, refused: int, take: leases.Take
-) -> wire.Json:
-    """Take `take` in one write, or one admission where there is no room for a lease; return the item after it."""
+) -> tuple[wire.Json, int]:
+    """Take `take` in one write, or one admission where there is no room for a lease.
+
+    Returns the item after it and how many were taken.
+    """
     try:
         request = _request(window, seen, counter, verified_at_ms, refused, take)
         item: wire.Json = wire.call("UpdateItem", request, wire.AT_ONCE)["Attributes"]
@@ -95,7 +98,7 @@ def _counted(
         raise _explain(window, refusal.item, verified_at_ms) from None
     if window.tier.quota is None:
         leases.taken(window, counter, verified_at_ms, take, number(item, window.slot))
-    return item
+    return item, take.size
 
 
 def _is_short_of_room(window: Window, item: wire.Json, verified_at_ms: int) -> bool:

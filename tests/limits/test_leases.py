@@ -101,6 +101,12 @@ def test_leases_end_at_four_fifths_of_the_burst(busy: House) -> None:
     assert len(calls.made) == 1 + 205 + 1
 
 
+def test_lease_that_found_no_room_says_what_is_left(busy: House) -> None:
+    """It was one admission after all, and the headers count one."""
+    busy.counted(WHO, ENTERPRISE, burst=795)
+    assert admit(WHO, ENTERPRISE, counter=KEY).burst_left == 204
+
+
 def test_quota_is_counted_request_by_request(home: House) -> None:
     """At any rate: a lease would make it inexact."""
     for _ in range(3):
