@@ -9,18 +9,16 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import urlencode
 
 from app import app
 from chalicelib.limits.tiers import PRO
-from chalicelib.oauth import authorize, clients
-from chalicelib.oauth.parameters import of_query
-from infra.bench import latchkey
+from chalicelib.oauth import clients
+from infra.bench import consent, latchkey
+from infra.bench.consent import CALLBACK
 from infra.bench.contender import Work, serve
 from infra.standin import Answer, Gateway
 
-CALLBACK = "https://app.example.com/cb"
-ISSUER = "https://api.example.com"
 FORM = [("Content-Type", "application/x-www-form-urlencoded")]
 
 Given = dict[str, str]
@@ -41,15 +39,7 @@ class Client:
 
     def code(self) -> str:
         """Return a code, as the person's yes makes it."""
-        asked = {
-            "client_id": self.authenticated_by["client_id"],
-            "redirect_uri": CALLBACK,
-            "response_type": "code",
-            "scope": "read write",
-        }
-        asking = authorize.read(of_query({name: [value] for name, value in asked.items()}), ISSUER)
-        location = authorize.approve(asking, self.account_id, ISSUER)
-        return parse_qs(urlsplit(location).query)["code"][0]
+        return consent.code(self.account_id, self.authenticated_by["client_id"])
 
     def redeem(self, code: str) -> Answer:
         """Exchange a code."""

@@ -5,7 +5,6 @@ keys lie in SQLite in memory, the throttle's history in Django's local-memory ca
 Only JSON is rendered and nobody else is authenticated. As many keys as ours, all below their limit.
 """
 
-import io
 from typing import Any
 
 import django  # type: ignore[import-not-found]  # this and what follows is in the peers' environment only
@@ -15,6 +14,7 @@ from django.core.management import call_command  # type: ignore[import-not-found
 from django.urls import path  # type: ignore[import-not-found]
 
 from infra.bench.contender import Work, serve
+from infra.bench.wsgi import environ
 
 KEYS = 50
 RATE = "10000/hour"
@@ -50,7 +50,8 @@ def main() -> None:
 
     def operate(number: int) -> bool:
         statuses: list[str] = []
-        answer = application(_request(keys[number % KEYS]), lambda status, *_: statuses.append(status))
+        request = environ("GET", "/limits", "api.example.com", f"Api-Key {keys[number % KEYS]}")
+        answer = application(request, lambda status, *_: statuses.append(status))
         b"".join(answer)
         answer.close()
         return statuses[0].startswith("200")
@@ -86,28 +87,6 @@ def _keys() -> list[str]:
     from rest_framework_api_key.models import APIKey  # type: ignore[import-not-found]
 
     return [APIKey.objects.create_key(name=f"Bench {number}")[1] for number in range(KEYS)]
-
-
-def _request(key: str) -> dict[str, Any]:
-    return {
-        "HTTP_ACCEPT": "*/*",
-        "HTTP_AUTHORIZATION": f"Api-Key {key}",
-        "PATH_INFO": "/limits",
-        "QUERY_STRING": "",
-        "REMOTE_ADDR": "203.0.113.7",
-        "REQUEST_METHOD": "GET",
-        "SCRIPT_NAME": "",
-        "SERVER_NAME": "api.example.com",
-        "SERVER_PORT": "443",
-        "SERVER_PROTOCOL": "HTTP/1.1",
-        "wsgi.errors": io.StringIO(),
-        "wsgi.input": io.BytesIO(),
-        "wsgi.multiprocess": False,
-        "wsgi.multithread": False,
-        "wsgi.run_once": False,
-        "wsgi.url_scheme": "https",
-        "wsgi.version": (1, 0),
-    }
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ spent one is marked. Codes and refresh tokens are put into the store directly, o
 """
 
 import base64
-import io
 import os
 import secrets
 import sys
@@ -31,14 +30,13 @@ from infra.bench.contenders.oauth_authlib_stores import (
     in_dictionaries,
     new_token,
 )
+from infra.bench.wsgi import Environ, environ
 
 AUTH_METHODS = ["client_secret_basic"]
 CLIENT_SECRET = secrets.token_urlsafe(32)
 ISSUER = "https://auth.example.com"
 VERIFIER = secrets.token_urlsafe(32)
 CHALLENGE: str = create_s256_code_challenge(VERIFIER)
-
-Environ = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,28 +207,8 @@ def _token(grant_type: str, **more: str) -> Environ:
 def _post(path: str, parameters: dict[str, str]) -> Environ:
     body = urlencode(parameters).encode()
     credentials = base64.b64encode(f"{CLIENT_ID}:{CLIENT_SECRET}".encode()).decode()
-    return {
-        "CONTENT_LENGTH": str(len(body)),
-        "CONTENT_TYPE": "application/x-www-form-urlencoded",
-        "HTTP_ACCEPT": "*/*",
-        "HTTP_AUTHORIZATION": f"Basic {credentials}",
-        "HTTP_HOST": "auth.example.com",
-        "PATH_INFO": path,
-        "QUERY_STRING": "",
-        "REMOTE_ADDR": "203.0.113.7",
-        "REQUEST_METHOD": "POST",
-        "SCRIPT_NAME": "",
-        "SERVER_NAME": "auth.example.com",
-        "SERVER_PORT": "443",
-        "SERVER_PROTOCOL": "HTTP/1.1",
-        "wsgi.errors": io.StringIO(),
-        "wsgi.input": io.BytesIO(body),
-        "wsgi.multiprocess": False,
-        "wsgi.multithread": False,
-        "wsgi.run_once": False,
-        "wsgi.url_scheme": "https",
-        "wsgi.version": (1, 0),
-    }
+    form = {"CONTENT_LENGTH": str(len(body)), "CONTENT_TYPE": "application/x-www-form-urlencoded"}
+    return environ("POST", path, "auth.example.com", f"Basic {credentials}", body) | form
 
 
 if __name__ == "__main__":

@@ -13,21 +13,19 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import urlencode
 
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 
 from app import app
 from chalicelib.limits.tiers import PRO
-from chalicelib.oauth import authorize, clients
-from chalicelib.oauth.parameters import of_query
-from infra.bench import latchkey
+from chalicelib.oauth import clients
+from infra.bench import consent, latchkey
+from infra.bench.consent import CALLBACK
 from infra.bench.contender import Work, serve
 from infra.bench.latchkey import Event
 from infra.standin import Context
 
-CALLBACK = "https://app.example.com/cb"
-ISSUER = "https://api.example.com"
 TOKEN, INTROSPECT = "/oauth/token", "/oauth/introspect"
 VERIFIER = secrets.token_urlsafe(32)
 CHALLENGE: str = create_s256_code_challenge(VERIFIER)
@@ -68,17 +66,7 @@ class Client:
 
     def code(self) -> str:
         """Return a code, as the person's yes makes it."""
-        asked = {
-            "client_id": self.id,
-            "code_challenge": CHALLENGE,
-            "code_challenge_method": "S256",
-            "redirect_uri": CALLBACK,
-            "response_type": "code",
-            "scope": "read write",
-        }
-        asking = authorize.read(of_query({name: [value] for name, value in asked.items()}), ISSUER)
-        location = authorize.approve(asking, self.account_id, ISSUER)
-        return parse_qs(urlsplit(location).query)["code"][0]
+        return consent.code(self.account_id, self.id, code_challenge=CHALLENGE, code_challenge_method="S256")
 
 
 def main() -> None:
