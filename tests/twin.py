@@ -18,7 +18,8 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from chalicelib.core import aws, lean, wire
-from chalicelib.core.connections import Answer, Connections
+from chalicelib.core.answering import Answer
+from chalicelib.core.connections import Connections
 
 VARIABLE = "LATCHKEY_TESTS_TWIN"
 SENT_ALIKE = ("host", "content-type", "x-amz-target", "x-amz-security-token", "content-length")

@@ -6,7 +6,7 @@ an answer first, since Chalice shows a view's exception to no middleware.
 
 from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any
 
@@ -34,6 +34,8 @@ class Exchange:
     started_ns: int
     caller: Verdict | None = None
     left: Allowance | None = None
+    counted: dict[str, int] = field(default_factory=dict)
+    """What happened on its way and is counted: metrics by name, for its line in the log."""
 
     @property
     def verdict(self) -> Verdict:
@@ -166,7 +168,8 @@ def install(app: Any) -> None:
         exchange = Exchange(request, clock.elapsed_ns())
         token = _exchange.set(exchange)
         try:
-            response = _pass(exchange, app.routes, get_response)
+            with telemetry.counting_into(exchange.counted):
+                response = _pass(exchange, app.routes, get_response)
         finally:
             _exchange.reset(token)
         return response
@@ -235,7 +238,7 @@ def _require(exchange: Exchange, scopes: Iterable[str]) -> None:
 
 def _log(exchange: Exchange, decision: str, status: int) -> None:
     """Write the one line of a request, which is its metrics too: requests by tier and status, refusals by limit."""
-    caller, metrics = exchange.caller, {"Requests": 1, "Latency": exchange.took_ms}
+    caller, metrics = exchange.caller, {"Requests": 1, "Latency": exchange.took_ms, **exchange.counted}
     if status == 429:
         metrics["Refusals"] = 1
     if status == 401:

@@ -79,24 +79,25 @@ def device_authorization(exchange: Exchange) -> Response:
 @_endpoint("/oauth/revoke", OPEN)
 def revoke(exchange: Exchange) -> Response:
     """End one of the client's own tokens (RFC 7009)."""
-    parameters, known = _authenticated(exchange)
+    parameters, known = _authenticated(exchange, about="token")
     from chalicelib.oauth import revocation
 
-    revocation.revoke(known.client, parameters.required("token"))
+    parameters.required("token")
+    revocation.revoke(known.client, known.presented)
     return _json({})
 
 
 @_endpoint("/oauth/introspect", CLOSED)
 def introspect(exchange: Exchange) -> Response:
     """Say what one of the client's own tokens is good for (RFC 7662)."""
-    parameters, known = _authenticated(exchange)
+    parameters, known = _authenticated(exchange, about="token")
     from chalicelib.oauth import revocation
     from chalicelib.oauth.errors import invalid_client
 
     if known.client.is_public:
         raise invalid_client("Only a client with a secret may introspect.")
-    issuer = visitor.base_url(exchange.request)
-    return _json(revocation.introspect(known.client, parameters.required("token"), issuer))
+    parameters.required("token")
+    return _json(revocation.introspect(known.client, known.presented, visitor.base_url(exchange.request)))
 
 
 @_endpoint("/oauth/register", OPEN, takes=(JSON,))
@@ -143,13 +144,15 @@ for method, view in (("GET", show_registration), ("PUT", replace_registration), 
     route_with(blueprint, "/oauth/register/{client_id}", methods=[method], rules=OPEN)(view)
 
 
-def _authenticated(exchange: Exchange) -> "tuple[Parameters, Known]":
+def _authenticated(exchange: Exchange, about: str = "") -> "tuple[Parameters, Known]":
     """Return the request's parameters and the client that authenticates with them; count the request on either.
+
+    The parameter `about` names what is looked up with the client; without it, the ticket that its grant type spends.
 
     Who fails to authenticate is counted by address, and so is a public client, as whom anyone can pose.
     """
     try:
-        parameters, known = _read(exchange)
+        parameters, known = _read(exchange, about)
     except errors.RateLimited:
         raise
     except errors.LatchkeyError:
@@ -162,7 +165,7 @@ def _authenticated(exchange: Exchange) -> "tuple[Parameters, Known]":
     return parameters, known
 
 
-def _read(exchange: Exchange) -> "tuple[Parameters, Known]":
+def _read(exchange: Exchange, about: str) -> "tuple[Parameters, Known]":
     from chalicelib.oauth import authenticate, parameters
 
     request = exchange.request
@@ -172,7 +175,8 @@ def _read(exchange: Exchange) -> "tuple[Parameters, Known]":
         # Counted by address in any case: a flood of these is refused before anything is read. Whoever shows a secret
         # must not pay for what else comes from its network.
         exchange.recall_stranger()
-    return given, authenticate.authenticate(credentials, authenticate.presented(given))
+    presented = given.get(about) if about else authenticate.presented(given)
+    return given, authenticate.authenticate(credentials, presented)
 
 
 def _authorization(exchange: Exchange) -> str:

@@ -1,18 +1,18 @@
 """Kept-alive connections to one server, for any number of threads: a request goes out whole, its answer is read whole.
 
-The request is one write, so neither Nagle's algorithm nor a second packet delays it; the answer is the standard
-library's to parse. A connection that the other side has closed while it was idle is found out before it is used.
+The request is one write, so neither Nagle's algorithm nor a second packet delays it. The answer is read by `answering`.
+A connection that the other side has closed while it was idle is found out before it is used.
 """
 
 import select
 import socket
 from collections import deque
-from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
-from http.client import HTTPException, HTTPResponse
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+
+from chalicelib.core import answering
+from chalicelib.core.answering import Answer
 
 if TYPE_CHECKING:
     import ssl
@@ -22,15 +22,6 @@ IDLE_MAX = 50
 
 class NoAnswer(Exception):
     """The connection failed before the whole answer was here; the request may or may not have been carried out."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What came back. Names of headers are in lower case."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
 
 
 class Connections:
@@ -57,15 +48,15 @@ class Connections:
             raise NoAnswer(f"no connection: {type(error).__name__}") from error
         try:
             connection.sendall(request)
-            answer, stays = _read(connection)
-        except (OSError, HTTPException, ValueError) as error:
+            answer = answering.read(connection)
+        except (OSError, ValueError) as error:
             connection.close()
             raise NoAnswer(f"no answer: {type(error).__name__}") from error
         except BaseException:
             # Half an answer may still be on its way: nobody else may read it.
             connection.close()
             raise
-        if stays and len(self._idle) < IDLE_MAX:
+        if answer.stays and len(self._idle) < IDLE_MAX:
             self._idle.append(connection)
         else:
             connection.close()
@@ -111,18 +102,3 @@ def _has_something_to_say(connection: socket.socket) -> bool:
     poll = select.poll()
     poll.register(connection, select.POLLIN)
     return bool(poll.poll(0))
-
-
-def _read(connection: socket.socket) -> tuple[Answer, bool]:
-    """Return an answer, and whether the connection may carry another."""
-    response = HTTPResponse(connection, method="POST")
-    try:
-        response.begin()
-        if response.length is None and not response.chunked:
-            # It would end where the connection does, and so would one that was cut.
-            raise HTTPException("an answer without a length")
-        body = response.read()
-        headers = {name.lower(): value for name, value in response.getheaders()}
-        return Answer(response.status, headers, body), not response.will_close
-    finally:
-        response.close()

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from chalicelib.core import aws, clock, sigv4
-from chalicelib.core.connections import Answer, NoAnswer
+from chalicelib.core.answering import Answer
+from chalicelib.core.connections import NoAnswer
 
 Json = dict[str, Any]
 
@@ -53,7 +54,7 @@ class Caller:
 
 def encoded(request: Mapping[str, Any]) -> bytes:
     """Return a request in DynamoDB's JSON; binary values are base64 there."""
-    return json.dumps(request, separators=(",", ":"), default=_in_base64).encode()
+    return _ENCODER.encode(request).encode()
 
 
 def understood(answer: Answer) -> Json:
@@ -97,6 +98,9 @@ def _in_base64(value: object) -> str:
     if isinstance(value, bytes | bytearray):
         return b64encode(value).decode()
     raise TypeError(f"{type(value).__name__} has no form on the wire.")
+
+
+_ENCODER = json.JSONEncoder(separators=(",", ":"), default=_in_base64)
 
 
 def _from_base64(value: Json) -> Json:

@@ -31,7 +31,7 @@ def signed(
     `headers` have names in lower case and values without spaces around them, and `host` is among them. `at_ms` is now:
     AWS refuses a signature that is more than some minutes off.
     """
-    moment = datetime.fromtimestamp(at_ms // 1000, UTC).strftime("%Y%m%dT%H%M%SZ")
+    moment = _moment(at_ms // 1000)
     signing = {**headers, "x-amz-date": moment}
     if credentials.token:
         signing["x-amz-security-token"] = credentials.token
@@ -46,6 +46,11 @@ def signed(
         f"{ALGORITHM} Credential={credentials.key_id}/{scope}, SignedHeaders={listed}, Signature={signature}"
     )
     return signing
+
+
+@lru_cache(maxsize=1)
+def _moment(at_s: int) -> str:
+    return datetime.fromtimestamp(at_s, UTC).strftime("%Y%m%dT%H%M%SZ")
 
 
 @lru_cache(maxsize=4)

@@ -20,7 +20,7 @@ _HEADER = b'{"format": "json", "version": 1}\n'
 @contextmanager
 def subsegment(operation: str, table: str) -> Iterator[None]:
     """Tell X-Ray how long a `with` block took and whether it failed; do nothing when this invocation isn't traced."""
-    trace = dict(pair.partition("=")[::2] for pair in settings.trace_header().split(";"))
+    trace = current()
     if trace.get("Sampled") != "1":
         yield
         return
@@ -46,6 +46,12 @@ def subsegment(operation: str, table: str) -> Iterator[None]:
                 **outcome,
             }
         )
+
+
+def current() -> dict[str, str]:
+    """Return the parts of X-Ray's header of this invocation: Root, Parent, Sampled. Empty outside of Lambda."""
+    header = settings.trace_header()
+    return dict(pair.partition("=")[::2] for pair in header.split(";")) if header else {}
 
 
 def _send(segment: dict[str, object]) -> None:

@@ -64,6 +64,21 @@ class ConditionFailed(WireError):
         return self.response.get("Item") or {}
 
 
+class Cancelled(WireError):
+    """A transaction happened not at all: at least one of its conditions didn't hold."""
+
+    @property
+    def reasons(self) -> list[Json]:
+        """Return why, write by write: `Code` (`None`: nothing against it) and, if it was asked for, `Item`."""
+        reasons: list[Json] = self.response.get("CancellationReasons", [])
+        return reasons
+
+    @property
+    def was_refused(self) -> bool:
+        """Tell whether a condition of it didn't hold, rather than something having gone wrong."""
+        return any(reason.get("Code") == "ConditionalCheckFailed" for reason in self.reasons)
+
+
 class Throttled(WireError):
     """The table or partition has no capacity for this call."""
 
@@ -224,6 +239,8 @@ def meaning(response: Any) -> WireError:
         kind = Throttled
     elif code in _CONFLICT or _only_contended(response):
         kind = Contended
+    elif code == "TransactionCanceledException":
+        kind = Cancelled
     elif status >= 500 or code == "InternalServerError":
         kind = Unreachable
     return kind(code, message, response)

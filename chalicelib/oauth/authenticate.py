@@ -1,8 +1,9 @@
-"""Who asks, and about which ticket: client and ticket in one call, and the client's secret checked (RFC 6749 §2.3)."""
+"""Who asks, and about which token: both read in one call, and the client's secret checked (RFC 6749 §2.3)."""
 
 from dataclasses import dataclass
 
 from chalicelib.core import secrets, settings, wire
+from chalicelib.credentials.tables import Credential
 from chalicelib.oauth import clients
 from chalicelib.oauth.errors import invalid_client
 from chalicelib.oauth.parameters import ClientCredentials, Parameters
@@ -13,10 +14,15 @@ _PRESENTED_AS = {clients.CODE: "code", clients.REFRESH: "refresh_token", clients
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """An authenticated client, and the ticket that came with the request, if it is one of ours."""
+    """An authenticated client, and what lies under the secret that came with the request, if it is one of ours."""
 
     client: Client
-    ticket: Ticket | None
+    presented: Credential | Ticket | None
+
+    @property
+    def ticket(self) -> Ticket | None:
+        """Return the ticket that was presented; an access token is none."""
+        return self.presented if isinstance(self.presented, Ticket) else None
 
     @property
     def subject(self) -> str | None:
@@ -33,12 +39,12 @@ def presented(parameters: Parameters) -> str:
 
 
 def authenticate(given: ClientCredentials, presented: str = "") -> Known:
-    """Return the client that authenticates, and the ticket whose secret is `presented`.
+    """Return the client that authenticates, and the ticket or access token whose secret is `presented`.
 
     Raises invalid_client when the client is unknown or deleted, its secret is wrong, a confidential client sends none
     or a public one sends any.
     """
-    client, ticket = _read(given.client_id, presented)
+    client, found = _read(given.client_id, presented)
     if client is None or client.deleted_at is not None:
         raise invalid_client()
     if client.is_public:
@@ -46,17 +52,19 @@ def authenticate(given: ClientCredentials, presented: str = "") -> Known:
             raise invalid_client("This client has no secret to authenticate with.")
     elif given.secret is None or not clients.has_secret(client, given.secret):
         raise invalid_client()
-    return Known(client, ticket)
+    return Known(client, found)
 
 
-def _read(client_id: str, presented: str) -> tuple[Client | None, Ticket | None]:
-    """Read both at once. What can't be an id or a secret of ours is not asked for."""
-    client_table, ticket_table = settings.current().table("clients"), settings.current().table("tickets")
+def _read(client_id: str, presented: str) -> tuple[Client | None, Credential | Ticket | None]:
+    """Read both at once, the token where its own kind says. What can't be an id or a secret of ours isn't asked for."""
+    kind = secrets.kind_of(presented)
+    model: type[Credential | Ticket] = Credential if kind == secrets.ACCESS_TOKEN_KIND else Ticket
+    client_table, token_table = settings.current().table("clients"), model.Meta.table_name
     keys: dict[str, wire.Json] = {}
     if clients.is_client_id(client_id):
         keys[client_table] = {"client_id": {"S": client_id}}
-    if secrets.kind_of(presented) is not None:
-        keys[ticket_table] = {"digest": {"S": secrets.digest(presented)}}
+    if kind is not None:
+        keys[token_table] = {"digest": {"S": secrets.digest(presented)}}
     found = wire.batch_get(keys)
-    client, ticket = found.get(client_table), found.get(ticket_table)
-    return Client.from_raw_data(client) if client else None, Ticket.from_raw_data(ticket) if ticket else None
+    client, token = found.get(client_table), found.get(token_table)
+    return Client.from_raw_data(client) if client else None, model.from_raw_data(token) if token else None

@@ -3,15 +3,14 @@
 Client, redirect, verifier and scope were checked before and spend nothing. The transaction decides the rest, where it
 can't be raced: the ticket is unspent and fresh, its grant and its account are alive. Whether the client is, every use
 of the tokens asks again; a check here would make all exchanges of a busy client wait for each other.
+
+What is written here is in the wire's own form: by models, the transaction would cost more to build than to send.
 """
 
 from dataclasses import dataclass
 
-from pynamodb.exceptions import TransactWriteError
-from pynamodb.expressions.update import Action
-
 from chalicelib.accounts.tables import Account
-from chalicelib.core import clock, ids, secrets, tables, telemetry
+from chalicelib.core import clock, ids, secrets, tables, telemetry, wire
 from chalicelib.credentials import scopes
 from chalicelib.credentials.issue import KEPT_PAST_END_S
 from chalicelib.credentials.tables import Credential
@@ -42,12 +41,12 @@ class Asked:
     base_url: str
 
 
-def access_token(asked: Asked) -> tuple[Credential, str]:
-    """Return an access token that is not stored yet, and its secret."""
+def _access_token(asked: Asked) -> tuple[wire.Json, str]:
+    """Return the item of a new access token, and its secret."""
     secret = secrets.mint(secrets.ACCESS_TOKEN_KIND)
     now_ms = clock.now_ms()
-    token = Credential(
-        secrets.digest(secret),
+    item = Credential.item(
+        digest=secrets.digest(secret),
         id=ids.new("tok"),
         account_id=asked.account_id,
         kind="token",
@@ -58,11 +57,11 @@ def access_token(asked: Asked) -> tuple[Credential, str]:
         expires_at=now_ms + ACCESS_S * 1000,
         client_id=asked.client.client_id,
         grant_id=asked.grant_id,
-        resources=asked.resources or None,
+        resources=asked.resources,
         for_this_api=serves_this_api(asked.resources, asked.base_url),
         dies_at=now_ms // 1000 + ACCESS_S + KEPT_PAST_END_S,
     )
-    return token, secret
+    return _put(Credential, item), secret
 
 
 def redeem(ticket: Ticket, asked: Asked, *, with_refresh: bool) -> Answer:
@@ -71,12 +70,12 @@ def redeem(ticket: Ticket, asked: Asked, *, with_refresh: bool) -> Answer:
     Raises invalid_grant. A code used twice also ends what its first use issued: one of the two uses was a thief's (RFC
     6749 §4.1.2).
     """
-    token, secret = access_token(asked)
+    token, secret = _access_token(asked)
     refresh, refresh_secret = _refresh_ticket(asked, ticket) if with_refresh else (None, None)
     try:
         _exchange(ticket, asked, token, refresh)
-    except TransactWriteError as error:
-        if not tables.refused(error):
+    except wire.Cancelled as error:
+        if not error.was_refused:
             raise
         if _was_spent(error):
             _reused(ticket, asked)
@@ -92,14 +91,14 @@ def refresh(ticket: Ticket, asked: Asked, presented: str) -> Answer:
     """
     if ticket.consumed_at is not None:
         return _again(ticket, asked, presented)
-    token, secret = access_token(asked)
+    token, secret = _access_token(asked)
     successor, successor_secret = _refresh_ticket(asked, ticket)
     answer = _answer(secret, successor_secret, asked.scopes)
     box = None if asked.client.is_public else sealed.seal(answer, presented)
     try:
         _exchange(ticket, asked, token, successor, box)
-    except TransactWriteError as error:
-        if not tables.refused(error):
+    except wire.Cancelled as error:
+        if not error.was_refused:
             raise
         if not _was_spent(error):
             raise invalid_grant() from None
@@ -109,49 +108,60 @@ def refresh(ticket: Ticket, asked: Asked, presented: str) -> Answer:
 
 def for_client_itself(asked: Asked) -> Answer:
     """Issue a token to a client in its own name, counted on its owner (RFC 6749 §4.4); it gets no refresh token."""
-    token, secret = access_token(asked)
-    token.save(condition=Credential.digest.does_not_exist())
+    token, secret = _access_token(asked)
+    wire.call("PutItem", token)
     return _answer(secret, None, asked.scopes)
 
 
-_SPENDING = 0
-"""Where the ticket's own write stands among the updates; checks and puts are sent before it."""
+_LAST = -1
+"""Where the ticket's own write stands in the transaction."""
 
 
 def _exchange(
-    ticket: Ticket, asked: Asked, token: Credential, refresh: Ticket | None, box: bytes | None = None
+    ticket: Ticket, asked: Asked, token: wire.Json, refresh: wire.Json | None, box: bytes | None = None
 ) -> None:
-    now_ms = clock.now_ms()
-    since = Account.credentials_since
-    spent: list[Action] = [Ticket.consumed_at.set(now_ms)]
+    now = {"N": str(clock.now_ms())}
+    grant = {
+        "TableName": Grant.Meta.table_name,
+        "Key": Grant.item(id=asked.grant_id),
+        "ConditionExpression": "attribute_not_exists(revoked_at) AND expires_at > :now",
+        "ExpressionAttributeValues": {":now": now},
+    }
+    account = {
+        "TableName": Account.Meta.table_name,
+        "Key": Account.item(id=asked.account_id),
+        # An account that is older than this attribute lacks it.
+        "ConditionExpression": "#status = :active"
+        " AND (attribute_not_exists(credentials_since) OR credentials_since <= :granted)",
+        "ExpressionAttributeNames": {"#status": "status"},
+        "ExpressionAttributeValues": {":active": {"S": "active"}, ":granted": {"N": str(ticket.granted_at or 0)}},
+    }
+    spent = {
+        "TableName": Ticket.Meta.table_name,
+        "Key": Ticket.item(digest=ticket.digest),
+        "UpdateExpression": "SET consumed_at = :now",
+        # Wins the race of any number of exchanges of one ticket: consumed_at is written once.
+        "ConditionExpression": "attribute_not_exists(consumed_at) AND expires_at > :now",
+        "ExpressionAttributeValues": {":now": now},
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+    }
     if box is not None:
-        spent.append(Ticket.sealed.set(box))
-    with tables.transaction() as write:
-        write.condition_check(
-            Grant, asked.grant_id or "", condition=Grant.revoked_at.does_not_exist() & (Grant.expires_at > now_ms)
-        )
-        write.condition_check(
-            Account,
-            asked.account_id,
-            # An account that is older than this attribute lacks it.
-            condition=(Account.status == "active") & (since.does_not_exist() | (since <= (ticket.granted_at or 0))),
-        )
-        write.save(token, condition=Credential.digest.does_not_exist())
-        if refresh is not None:
-            write.save(refresh, condition=Ticket.digest.does_not_exist())
-        write.update(
-            Ticket(ticket.digest),
-            actions=spent,
-            # Wins the race of any number of exchanges of one ticket: consumed_at is written once.
-            condition=Ticket.consumed_at.does_not_exist() & (Ticket.expires_at > now_ms),
-            return_values="ALL_OLD",
-        )
+        spent["UpdateExpression"] = "SET consumed_at = :now, sealed = :box"
+        spent["ExpressionAttributeValues"] = {":now": now, ":box": {"B": box}}
+    writes = [{"ConditionCheck": grant}, {"ConditionCheck": account}, {"Put": token}]
+    if refresh is not None:
+        writes.append({"Put": refresh})
+    wire.call("TransactWriteItems", {"TransactItems": [*writes, {"Update": spent}]})
 
 
-def _was_spent(error: TransactWriteError) -> bool:
+def _put(table: type[tables.Table], item: wire.Json) -> wire.Json:
+    """Return the write of a new item under the digest of its secret."""
+    return {"TableName": table.Meta.table_name, "Item": item, "ConditionExpression": "attribute_not_exists(digest)"}
+
+
+def _was_spent(error: wire.Cancelled) -> bool:
     """Tell whether it was the ticket that refused, because it had been spent: expiry, or a dead grant, is no reuse."""
-    last = error.cancellation_reasons[-1] if error.cancellation_reasons else None
-    return bool(last and last.raw_item and "consumed_at" in last.raw_item)
+    return "consumed_at" in error.reasons[_LAST].get("Item", {})
 
 
 def _again(spent: Ticket, asked: Asked, presented: str) -> Answer:
@@ -189,24 +199,24 @@ def _lives(grant_id: str | None) -> bool:
     return grant is not None and grant.is_live()
 
 
-def _refresh_ticket(asked: Asked, spent: Ticket) -> tuple[Ticket, str]:
+def _refresh_ticket(asked: Asked, spent: Ticket) -> tuple[wire.Json, str]:
     """A refresh token keeps the scopes of what it replaces, whatever the access token was narrowed to (§6)."""
     secret = secrets.mint(REFRESH_KIND)
     ends_at = (spent.granted_at or 0) + grants.LIVES_MS
-    ticket = Ticket(
-        secrets.digest(secret),
+    item = Ticket.item(
+        digest=secrets.digest(secret),
         kind=REFRESH_KIND,
         client_id=asked.client.client_id,
         account_id=asked.account_id,
         grant_id=asked.grant_id,
         granted_at=spent.granted_at,
-        scopes=set(spent.scopes or ()),
+        scopes=spent.scopes,
         resources=spent.resources,
         expires_at=ends_at,
         # A spent ticket stays until its grant has ended: reuse is found as long as it could matter.
         dies_at=ends_at // 1000 + grants.KEPT_S,
     )
-    return ticket, secret
+    return _put(Ticket, item), secret
 
 
 def _answer(access: str, refresh_secret: str | None, granted: set[str]) -> Answer:

@@ -16,6 +16,8 @@ from chalicelib.core.connections import IDLE_MAX, Connections, NoAnswer
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Kind: Plain\r\n\r\nhi"
 CLOSING = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi"
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nh\r\n1\r\ni\r\n0\r\n\r\n"
+TRAILING = CHUNKED[:-2] + b"X-Sum: 1\r\n\r\n"
+INTERIM = b"HTTP/1.1 100 Continue\r\n\r\n"
 REQUEST = b"POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 0\r\n\r\n"
 Serve = Callable[[socket.socket], None]
 
@@ -94,12 +96,36 @@ def once(answer: bytes) -> Serve:
     return serve
 
 
-@pytest.mark.parametrize("answer", [OK, CHUNKED])
+@pytest.mark.parametrize(
+    "answer", [OK, CHUNKED, TRAILING, INTERIM + OK], ids=["length", "chunks", "trailer", "interim"]
+)
 def test_connection_is_used_again(answer: bytes) -> None:
     """Whatever the answer's framing."""
     with served(always(answer)) as (server, connections):
         assert [connections.send(REQUEST).body for _ in range(5)] == [b"hi"] * 5
         assert server.accepted == 1
+
+
+def test_answer_may_come_in_any_pieces() -> None:
+    """A network splits where it likes."""
+    for answer in (OK, TRAILING):
+
+        def serve(connection: socket.socket, answer: bytes = answer) -> None:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            while request_of(connection):
+                for byte in answer:
+                    connection.sendall(bytes([byte]))
+
+        with served(serve) as (server, connections):
+            assert [connections.send(REQUEST).body for _ in range(3)] == [b"hi"] * 3
+            assert server.accepted == 1
+
+
+def test_old_server_closes_after_each_answer() -> None:
+    """HTTP/1.0 keeps nothing alive unless it says so."""
+    with served(always(OK.replace(b"1.1", b"1.0"))) as (server, connections):
+        assert [connections.send(REQUEST).body for _ in range(2)] == [b"hi"] * 2
+        assert server.accepted == 2
 
 
 def test_names_of_headers_are_in_lower_case() -> None:
@@ -151,8 +177,30 @@ def test_half_closed_connection_is_found_out() -> None:
 
 @pytest.mark.parametrize(
     "answer",
-    [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhi", b"HTTP/1.1 200", b"rubbish\r\n\r\n", b"\xff" * 99_999],
-    ids=["nothing", "cut short", "cut in the head", "no HTTP", "an endless line"],
+    [
+        b"",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhi",
+        b"HTTP/1.1 200",
+        b"rubbish\r\n\r\n",
+        b"\xff" * 99_999,
+        b"HTTP/1.1 2000 OK\r\nContent-Length: 2\r\n\r\nhi",
+        b"HTTP/1.1 200 OK\r\n\r\nhi",
+        b"HTTP/1.1 200 OK\r\nContent-Length: -2\r\n\r\nhi",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nrubbish\r\n\r\nhi",
+        b"HTTP/1.1 200 OK\r\nContent-Length : 2\r\n\r\nhi",
+        OK + OK,
+        CHUNKED.replace(b"1\r\nh", b"z\r\nh"),
+        CHUNKED.replace(b"1\r\nh", b"-1\r\nh"),
+        CHUNKED.replace(b"1\r\nh\r\n", b"1\r\nhh\r\n"),
+        CHUNKED.replace(b"chunked", b"gzip"),
+        CHUNKED + b"more",
+        CHUNKED[:-7],
+    ],
+    ids=[
+        *("nothing", "cut short", "cut in the head", "no HTTP", "an endless line", "no status", "no length"),
+        *("a negative length", "no header", "a space before the colon", "two answers", "no size", "a negative size"),
+        *("a chunk that is too long", "an unknown encoding", "more than the chunks", "cut in the chunks"),
+    ],
 )
 def test_broken_answer_is_none(answer: bytes) -> None:
     """And the connection it came on isn't kept."""

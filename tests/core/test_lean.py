@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.core import lean
-from chalicelib.core.connections import Answer, NoAnswer
+from chalicelib.core.answering import Answer
+from chalicelib.core.connections import NoAnswer
 
 MODEL = botocore.session.get_session().get_service_model("dynamodb").operation_model("PutItem")
 SCALARS = (

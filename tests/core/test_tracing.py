@@ -7,11 +7,19 @@ from typing import Any
 
 import pytest
 
-from chalicelib.core import telemetry, wire
+from chalicelib.core import telemetry, tracing, wire
 from chalicelib.limits import tiers
 from tests.house import House
 
 ROOT, PARENT = "1-5759e988-bd862e3fe1be46a994272793", "53995c3f42cd8ad8"
+
+
+@pytest.fixture(autouse=True)
+def closed_after() -> Iterator[None]:
+    """The socket that a process sends by lives as long as the process; here, as long as a test."""
+    yield
+    tracing._socket().close()
+    tracing._socket.cache_clear()
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ OF_PAGES = (
 )
 HEAVY = (
     *("boto3", "botocore.client", "botocore.session", "botocore.credentials", "botocore.endpoint", "urllib3"),
-    *("jsonschema", "requests"),
+    *("jsonschema", "requests", "aws_lambda_powertools"),
 )
 FUNCTION = """
 import json, sys
@@ -38,7 +38,7 @@ print(json.dumps([answers, list(sys.modules)]))
 
 def loaded(url: str, secret: str, *targets: str) -> tuple[list[int], set[str]]:
     """Return what a new process answers to these requests, and the modules it has loaded when it has."""
-    environment = os.environ | {"AWS_ENDPOINT_URL": url, "LATCHKEY_STAGE": STAGE, "LATCHKEY_LOG_LEVEL": "ERROR"}
+    environment = os.environ | {"AWS_ENDPOINT_URL": url, "LATCHKEY_STAGE": STAGE}
     environment.pop("LATCHKEY_PUBLIC_URL", None)
     command = [sys.executable, "-c", FUNCTION, secret, *targets]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)

@@ -40,6 +40,13 @@ def test_client_credentials_are_one_read_one_write_and_the_admission(app: App) -
     assert cost(app.ask, CLIENT) == [READ_BOTH, COUNT, ("PutItem", "latchkey-test-credentials")]
 
 
+def test_introspection_is_two_reads_and_the_admission(ada: Person, app: App) -> None:
+    """Client and token; then the account and the grant that keep the token alive."""
+    for token in ada.grant(app):
+        assert cost(app.post, "/oauth/introspect", token=token) == [READ_BOTH, COUNT, READ_BOTH]
+    assert cost(app.post, "/oauth/introspect", token="rubbish") == [READ_BOTH, COUNT]
+
+
 def test_poll_of_a_device_is_one_read_one_write_and_the_admission(app: App) -> None:
     """Waiting is cheap."""
     device_code = app.post("/oauth/device_authorization").json()["device_code"]
