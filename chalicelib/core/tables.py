@@ -3,13 +3,14 @@
 A feature's `tables.py` declares what is stored; which write is allowed stands in the file that decides it.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, Self
 
 from botocore.exceptions import ClientError
 from pynamodb.attributes import Attribute
-from pynamodb.constants import NUMBER
+from pynamodb.constants import NULL, NUMBER
 from pynamodb.exceptions import PynamoDBException
 
 from chalicelib.core import settings, wire
@@ -57,6 +58,25 @@ class Table(Model):
         return connection
 
     @classmethod
+    def from_raw_data(cls, data: wire.Json) -> Self:
+        """Return the model of an item: pynamodb's own, without asking for attributes that an item doesn't have."""
+        model = cls.__new__(cls)
+        model.attribute_values = {}
+        for name, default in _defaults(cls).items():
+            setattr(model, name, default())
+        attributes = cls.get_attributes()
+        for name, value in data.items():
+            attribute = attributes.get(name)
+            if attribute is None or NULL in value:
+                continue
+            found = attribute.deserialize(attribute.get_value(value))
+            if isinstance(found, dict):
+                setattr(model, name, found)  # which makes pynamodb's own kind of map of it
+            else:
+                model.attribute_values[name] = found
+        return model
+
+    @classmethod
     def item(cls, **values: Any) -> wire.Json:
         """Return an item of this table in the wire's own form; what is None is absent, as DynamoDB wants empty sets.
 
@@ -64,7 +84,7 @@ class Table(Model):
         """
         attributes = cls.get_attributes()
         return {
-            attributes[name].attr_name: {attributes[name].attr_type: attributes[name].serialize(value)}
+            name: {attributes[name].attr_type: attributes[name].serialize(value)}
             for name, value in values.items()
             if value is not None and value != set()
         }
@@ -76,6 +96,21 @@ class Table(Model):
             return cls.get(hash_key, range_key, consistent_read=True)
         except cls.DoesNotExist:
             return None
+
+
+@cache
+def _defaults(model: type[Table]) -> dict[str, Callable[[], Any]]:
+    """Return what makes the values that a model has where its item has none."""
+    defaults = {name: attribute.default for name, attribute in model.get_attributes().items()}
+    return {
+        name: default if callable(default) else _always(default)
+        for name, default in defaults.items()
+        if default is not None
+    }
+
+
+def _always(value: Any) -> Callable[[], Any]:
+    return lambda: value
 
 
 class _Wire:

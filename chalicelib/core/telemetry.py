@@ -6,7 +6,7 @@ Nothing here takes a secret: callers pass ids, hints and numbers, and queries of
 import json
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -29,6 +29,7 @@ class Calls:
     made: list[tuple[str, str]] = field(default_factory=list)
 
 
+_UNTRACED = nullcontext()
 _stream: TextIO | None = None
 _watching: ContextVar[Calls | None] = ContextVar("calls", default=None)
 _counting: ContextVar[dict[str, int] | None] = ContextVar("counting", default=None)
@@ -45,15 +46,13 @@ def calls_watched() -> Iterator[Calls]:
         _watching.reset(token)
 
 
-@contextmanager
-def dynamodb_call(operation: str, request: Mapping[str, Any]) -> Iterator[None]:
-    """Note one DynamoDB call."""
+def dynamodb_call(operation: str, request: Mapping[str, Any]) -> AbstractContextManager[None]:
+    """Note one DynamoDB call, and how long a `with` block with it takes where that is traced."""
     calls = _watching.get()
     table = str(request.get("TableName", ""))
     if calls is not None:
         calls.made.append((operation, table))
-    with tracing.subsegment(operation, table):
-        yield
+    return tracing.subsegment(operation, table) if tracing.is_on() else _UNTRACED
 
 
 def info(event: str, **facts: object) -> None:

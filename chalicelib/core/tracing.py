@@ -19,11 +19,8 @@ _HEADER = b'{"format": "json", "version": 1}\n'
 
 @contextmanager
 def subsegment(operation: str, table: str) -> Iterator[None]:
-    """Tell X-Ray how long a `with` block took and whether it failed; do nothing when this invocation isn't traced."""
+    """Tell X-Ray how long a `with` block took and whether it failed. Only for an invocation that is traced."""
     trace = current()
-    if trace.get("Sampled") != "1":
-        yield
-        return
     started, outcome = time.time(), {}
     try:
         yield
@@ -46,6 +43,11 @@ def subsegment(operation: str, table: str) -> Iterator[None]:
                 **outcome,
             }
         )
+
+
+def is_on() -> bool:
+    """Tell whether this invocation is traced."""
+    return current().get("Sampled") == "1"
 
 
 def current() -> dict[str, str]:

@@ -54,7 +54,7 @@ def serve(work: Work) -> None:
 
     def run(count: int, parallel: int) -> Answer:
         material = work.prepare(count)
-        answer = _measured(work.calls, lambda: _in_threads(work.operate, material, parallel))
+        answer = measured(work.calls, lambda: _in_threads(work.operate, material, parallel))
         return answer if work.works_here else answer | {"cpu_ns": None}
 
     serve_runs(run)
@@ -64,7 +64,7 @@ def serve_async(runner: asyncio.Runner, work: AsyncWork) -> None:
     """Do what standard input says, in as many tasks as it says, until it ends."""
 
     def run(count: int, parallel: int) -> Answer:
-        return _measured(work.calls, lambda: runner.run(_in_tasks(work.operate, range(count), parallel)))
+        return measured(work.calls, lambda: runner.run(_in_tasks(work.operate, range(count), parallel)))
 
     serve_runs(run)
 
@@ -87,7 +87,8 @@ def one_after_another(operate: Callable[[Any], bool], material: Sequence[Any]) -
     return Pace(latency_ns, refused)
 
 
-def _measured(calls: Callable[[], int] | None, work: Callable[[], Pace]) -> Answer:
+def measured(calls: Callable[[], int] | None, work: Callable[[], Pace]) -> Answer:
+    """Return what a piece of work took; `calls` counts the database calls that were made until now."""
     calls_before = calls() if calls else 0
     cpu_before, began = time.process_time_ns(), time.perf_counter_ns()
     pace = work()

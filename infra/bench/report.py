@@ -5,7 +5,7 @@ from typing import Any
 
 from infra.bench import results
 from infra.bench.rounds import Round
-from infra.bench.rows import GROUPS, ROWS, Group, Row
+from infra.bench.rows import GROUPS, PROFILE, ROWS, Group, Row
 
 Bench = Mapping[str, Any]
 
@@ -68,6 +68,8 @@ def _group_lines(group: Group, bench: Bench) -> list[str]:
     found = _found(bench).get(group.name)
     if found is None:
         return []
+    if group.name == PROFILE:
+        return _profile_lines(group, bench)
     lines = [
         f"## {group.says}",
         "",
@@ -83,6 +85,32 @@ def _group_lines(group: Group, bench: Bench) -> list[str]:
         else:
             cells = " | ".join(_cells(summary))
         lines.append(f"| {contender.name} | {contender.says} | {cells} |")
+    return [*lines, ""]
+
+
+def _profile_lines(group: Group, bench: Bench) -> list[str]:
+    """Return the shares of a profile, and what they come to of the CPU that was measured without looking."""
+    found = _found(bench)
+    profiles = {
+        contender.name: (found[group.name][contender.name]["profile"], found[contender.name]["latchkey"]["cpu_us"])
+        for contender in group.contenders
+        if "profile" in found[group.name][contender.name]
+        and "cpu_us" in found.get(contender.name, {}).get("latchkey", {})
+    }
+    lines = [
+        f"## {group.says}",
+        "",
+        f"{_size(bench['rounds'][group.name])} The stack is looked at every few milliseconds of CPU.",
+        "",
+        "| part | " + " | ".join(f"{name}: share | CPU µs" for name in profiles) + " |",
+        "|---|" + "---:|---:|" * len(profiles),
+    ]
+    parts = {part: None for shares, _ in profiles.values() for part in shares}
+    for part in parts:
+        cells = (
+            f"{shares.get(part, 0):.0%} | {shares.get(part, 0) * cpu_us:.0f}" for shares, cpu_us in profiles.values()
+        )
+        lines.append(f"| {part} | {' | '.join(cells)} |")
     return [*lines, ""]
 
 

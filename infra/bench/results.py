@@ -1,5 +1,6 @@
 """What the rounds come out as: medians by contender, and the numbers that have a target."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
@@ -76,6 +77,9 @@ def _summary(outcome: Measured) -> Summary:
         # One round that admits too many is one too many: no median.
         summary["over_admitted"] = max(one["over_admitted"] for one in rounds)
         summary["busiest_second"] = max(one["busiest_second"] for one in rounds)
+    if "profile" in rounds[0]:
+        samples = sum((Counter(one["profile"]) for one in rounds), Counter[str]())
+        summary["profile"] = {part: round(count / samples.total(), 4) for part, count in samples.most_common()}
     return summary
 
 

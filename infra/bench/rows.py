@@ -47,6 +47,9 @@ class Row:
     against: str = ""
 
 
+PROFILE = "profile"
+"""The group whose rounds are samples of the stack."""
+
 _ADMISSION = Contender("latchkey admission", "latchkey_admission.py", "quota, burst and staleness judged and counted")
 _REQUEST = Contender("latchkey request", "latchkey_request.py", "`GET /v1/limits` of a verified key, event to answer")
 
@@ -118,6 +121,15 @@ GROUPS = (
     Group("client_credentials", "OAuth: a token for the client itself", _oauth("client_credentials"), operations=200),
     Group("code", "OAuth: a code exchanged for tokens", _oauth("code"), operations=150),
     Group("refresh", "OAuth: a refresh token exchanged", _oauth("refresh"), operations=150),
+    Group(
+        PROFILE,
+        "Where the CPU of a token exchange goes",
+        (
+            Contender("code", "oauth_profile.py", "a code exchanged", "code"),
+            Contender("refresh", "oauth_profile.py", "a refresh token exchanged", "refresh"),
+        ),
+        operations=400,
+    ),
     Group("introspect", "OAuth: a token introspected", _oauth("introspect"), operations=200),
     Group(
         "local server",

@@ -72,7 +72,7 @@ class Client:
 def main() -> None:
     """Serve requests of one kind."""
     with latchkey.ready() as calls:
-        operation = OPERATIONS[sys.argv[1]](itertools.cycle(_clients()))
+        operation = OPERATIONS[sys.argv[1]](itertools.cycle(clients_of_one_account()))
 
         def prepare(count: int) -> Sequence[Event]:
             return [operation.event() for _ in range(count)]
@@ -134,7 +134,8 @@ OPERATIONS: dict[str, Callable[[Clients], Operation]] = {
 }
 
 
-def _clients() -> list[Client]:
+def clients_of_one_account() -> list[Client]:
+    """Return new clients, as many as a load is spread over."""
     (owner,) = latchkey.callers(PRO, 1)
     return [_client(owner.account_id) for _ in range(latchkey.SUBJECTS)]
 

@@ -1,0 +1,80 @@
+"""Where the CPU of a token request goes: the requests of `oauth_latchkey`, and a look at the stack every few ms of CPU.
+
+A sample belongs to the innermost frame of a part that is named here; what libraries do for it counts as its own, the
+kernel's work on a socket included.
+"""
+
+import itertools
+import signal
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from infra.bench import latchkey
+from infra.bench.contender import Answer, measured, one_after_another, serve_runs
+from infra.bench.contenders.oauth_latchkey import OPERATIONS, answered, clients_of_one_account
+
+PARTS = (
+    ("the database: sockets", ("core/connections.py", "core/answering.py")),
+    ("the database: signatures", ("core/sigv4.py",)),
+    ("the database: JSON, retries, counting", ("core/lean.py", "core/wire.py", "core/tracing.py")),
+    ("items read as models", ("pynamodb/", "core/tables.py")),
+    ("the grant's grammar (Authlib)", ("authlib/", "oauth/protocol.py")),
+    ("the admission", ("chalicelib/limits/",)),
+    ("the log line", ("core/telemetry.py",)),
+    ("secrets made, hashed, sealed", ("core/secrets.py", "core/randomness.py", "oauth/sealed.py", "core/ids.py")),
+    ("what is read and decided", ("chalicelib/oauth/", "chalicelib/credentials/")),
+    ("Chalice and the edge", ("chalice/", "chalicelib/api/")),
+)
+ELSEWHERE = "elsewhere"
+EVERY_S = 0.001
+"""Linux looks at its timers when it ticks, which is every 1 to 10 ms."""
+
+
+def main() -> None:
+    """Serve requests of the kind that the argument names."""
+    with latchkey.ready() as calls:
+        operation = OPERATIONS[sys.argv[1]](itertools.cycle(clients_of_one_account()))
+
+        def run(count: int, _parallel: int) -> Answer:
+            events = [operation.event() for _ in range(count)]
+            with sampled() as parts:
+                answer = measured(
+                    calls, lambda: one_after_another(lambda event: bool(answered(event, operation.says)), events)
+                )
+            return answer | {"profile": dict(parts)}
+
+        serve_runs(run)
+
+
+@contextmanager
+def sampled() -> Iterator[Counter[str]]:
+    """Count in which part the CPU of a `with` block is spent, in samples."""
+    parts: Counter[str] = Counter()
+
+    def look(_signal: int, frame: FrameType | None) -> None:
+        parts[_part(frame)] += 1
+
+    before = signal.signal(signal.SIGPROF, look)
+    signal.setitimer(signal.ITIMER_PROF, EVERY_S, EVERY_S)
+    try:
+        yield parts
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
+
+
+def _part(frame: FrameType | None) -> str:
+    while frame is not None:
+        file = frame.f_code.co_filename
+        for part, files in PARTS:
+            if any(each in file for each in files):
+                return part
+        frame = frame.f_back
+    return ELSEWHERE
+
+
+if __name__ == "__main__":
+    main()
