@@ -35,6 +35,12 @@ class Patience:
     throttled: int
     conflict: int
 
+    def tries(self, error: "WireError") -> int:
+        """Return how often a call is sent that fails like this."""
+        if isinstance(error, Throttled):
+            return self.throttled
+        return self.conflict if isinstance(error, Contended) else self.unavailable
+
 
 AT_ONCE = Patience(unavailable=2, throttled=1, conflict=6)
 """For an admission: a throttled counter is an answer, not something to wait for."""
@@ -102,18 +108,16 @@ def call(operation: str, request: Mapping[str, Any], patience: Patience = INSIST
     body = dict(request)
     if operation == "TransactWriteItems":
         body.setdefault("ClientRequestToken", str(uuid.uuid4()))
-    tries = {Throttled: patience.throttled, Contended: patience.conflict, Unreachable: patience.unavailable}
-    attempt = 0
+    failed: list[type[WireError]] = []
     while True:
-        attempt += 1
         try:
             with telemetry.dynamodb_call(operation, body):
                 return sender()(operation, body)
         except (Throttled, Contended, Unreachable) as error:
-            tries[type(error)] -= 1
-            if tries[type(error)] <= 0:
+            failed.append(type(error))
+            if failed.count(type(error)) >= patience.tries(error):
                 raise
-        clock.pause(random.uniform(0, BACKOFF_S * 2 ** min(attempt, 5)))  # noqa: S311 - jitter, not a secret
+        clock.pause(random.uniform(0, BACKOFF_S * 2 ** min(len(failed), 5)))  # noqa: S311 - jitter, not a secret
 
 
 def is_outage(error: BaseException | None) -> bool:

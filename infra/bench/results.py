@@ -79,6 +79,7 @@ def _summary(outcome: Measured) -> Summary:
         summary["busiest_second"] = max(one["busiest_second"] for one in rounds)
     if "profile" in rounds[0]:
         samples = sum((Counter(one["profile"]) for one in rounds), Counter[str]())
+        summary["cpu_at_once_us"] = _each(rounds, "cpu_at_once_ns", 1e3, digits=1)
         summary["profile"] = {part: round(count / samples.total(), 4) for part, count in samples.most_common()}
     return summary
 

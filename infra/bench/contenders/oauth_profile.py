@@ -1,19 +1,24 @@
 """Where the CPU of a token request goes: the requests of `oauth_latchkey`, and a look at the stack every few ms of CPU.
 
 A sample belongs to the innermost frame of a part that is named here; what libraries do for it counts as its own, the
-kernel's work on a socket included.
+kernel's work on a socket included. Then the same requests again, with the database's answers as they came, but at once:
+what is missing then is what waiting costs, since a process that has slept finds its caches cold.
 """
 
 import itertools
 import signal
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
+from unittest.mock import patch
 
+from chalicelib.core import wire
+from chalicelib.core.answering import Answer as HttpAnswer
+from chalicelib.core.connections import Connections
 from infra.bench import latchkey
-from infra.bench.contender import Answer, measured, one_after_another, serve_runs
+from infra.bench.contender import Answer, Pace, measured, one_after_another, serve_runs
 from infra.bench.contenders.oauth_latchkey import OPERATIONS, answered, clients_of_one_account
 
 PARTS = (
@@ -40,13 +45,45 @@ def main() -> None:
 
         def run(count: int, _parallel: int) -> Answer:
             events = [operation.event() for _ in range(count)]
-            with sampled() as parts:
-                answer = measured(
-                    calls, lambda: one_after_another(lambda event: bool(answered(event, operation.says)), events)
-                )
-            return answer | {"profile": dict(parts)}
+            answers: list[HttpAnswer] = []
+
+            def work() -> Pace:
+                return one_after_another(lambda event: bool(answered(event, operation.says)), events)
+
+            with sampled() as parts, _sending(_recorded(answers)):
+                answer = measured(calls, work)
+            with _sending(_replayed(answers)):
+                at_once = measured(calls, work)
+            return answer | {"profile": dict(parts), "cpu_at_once_ns": at_once["cpu_ns"]}
 
         serve_runs(run)
+
+
+Send = Callable[[Connections, bytes], HttpAnswer]
+
+
+@contextmanager
+def _sending(send: Send) -> Iterator[None]:
+    """Let `send` carry every call to the database in a `with` block."""
+    with patch.object(Connections, "send", send):
+        wire.forget_connection()
+        yield
+    wire.forget_connection()
+
+
+def _recorded(answers: list[HttpAnswer]) -> Send:
+    send = Connections.send
+
+    def recorded(connections: Connections, request: bytes) -> HttpAnswer:
+        answers.append(send(connections, request))
+        return answers[-1]
+
+    return recorded
+
+
+def _replayed(answers: Sequence[HttpAnswer]) -> Send:
+    again = iter(answers)
+    return lambda _connections, _request: next(again)
 
 
 @contextmanager
