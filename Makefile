@@ -16,7 +16,7 @@ run: $(BIN)/.run ## start a local database and the API on http://127.0.0.1:8000 
 	@PORT=$(PORT) $(BIN)/python -m infra.local
 
 test: $(BIN)/.dev ## set up and run every test
-	@$(BIN)/python -m pytest tests -n auto --dist loadgroup
+	@LATCHKEY_TESTS_TWIN=1 $(BIN)/python -m pytest tests -n auto --dist loadgroup
 
 test-fast: $(BIN)/.dev ## run the unit and contract tests
 	@$(BIN)/python -m pytest tests -n auto --dist loadgroup --ignore tests/engine --ignore tests/examples --ignore tests/local --ignore tests/oauth_clients --ignore tests/deploy --ignore tests/browser

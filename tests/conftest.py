@@ -10,6 +10,7 @@ import pytest
 from moto import mock_aws
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.dynamodb.models import dynamodb_backends
+from moto.ses.models import ses_backends
 
 # Before anything makes a client: a test must never reach a real account.
 os.environ |= {
@@ -30,8 +31,8 @@ from tests.house import House, house  # noqa: E402
 
 @pytest.fixture(scope="session")
 def moto_url() -> Iterator[str]:
-    """Where moto's DynamoDB listens."""
-    with moto_front.served() as url:
+    """Where moto's DynamoDB listens; whatever else is asked of AWS, moto answers, too."""
+    with mock_aws(), moto_front.served() as url:
         yield url
 
 
@@ -42,7 +43,8 @@ def home(moto_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
     # moto knows no idempotency tokens: on a busy machine a call that is sent twice would count twice.
     monkeypatch.setattr(wire, "READ_TIMEOUT_S", 30)
     wire.forget_connection()
-    with mock_aws(), house() as made, twin.beside_botocore() if twin.is_asked_for() else nullcontext():
+    ses_backends[DEFAULT_ACCOUNT_ID]["us-east-1"].reset()
+    with house() as made, twin.beside_botocore() if twin.is_asked_for() else nullcontext():
         put_empty_tables_up()
         yield made
     wire.forget_connection()

@@ -1,6 +1,6 @@
 """Both ways to DynamoDB side by side: each call is made once, and must be written and read by both alike.
 
-`LATCHKEY_TESTS_TWIN=1` puts it under every test of a house on moto; tests/engine/test_both_wires.py does that.
+`make test` puts it under every test of a house on moto, by `LATCHKEY_TESTS_TWIN=1`; `make test-fast` leaves it out.
 """
 
 import json
