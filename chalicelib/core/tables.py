@@ -82,12 +82,13 @@ class Table(Model):
 
         For the few writes that happen so often that building a model would cost more than sending it.
         """
-        attributes = cls.get_attributes()
-        return {
-            name: {attributes[name].attr_type: attributes[name].serialize(value)}
-            for name, value in values.items()
-            if value is not None and value != set()
-        }
+        attributes = _serializers(cls)
+        item = {}
+        for name, value in values.items():
+            kind, serialize = attributes[name]
+            if value is not None and value != set():
+                item[name] = {kind: serialize(value)}
+        return item
 
     @classmethod
     def found(cls, hash_key: Any, range_key: Any = None) -> Self | None:
@@ -96,6 +97,11 @@ class Table(Model):
             return cls.get(hash_key, range_key, consistent_read=True)
         except cls.DoesNotExist:
             return None
+
+
+@cache
+def _serializers(model: type[Table]) -> dict[str, tuple[str, Callable[[Any], Any]]]:
+    return {name: (attribute.attr_type, attribute.serialize) for name, attribute in model.get_attributes().items()}
 
 
 @cache

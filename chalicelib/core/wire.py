@@ -5,7 +5,7 @@ once, a write that revokes a key may take its time.
 """
 
 import random
-import uuid
+import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -107,7 +107,7 @@ def call(operation: str, request: Mapping[str, Any], patience: Patience = INSIST
     """
     body = dict(request)
     if operation == "TransactWriteItems":
-        body.setdefault("ClientRequestToken", str(uuid.uuid4()))
+        body.setdefault("ClientRequestToken", secrets.token_hex(16))
     failed: list[type[WireError]] = []
     while True:
         try:
