@@ -2,7 +2,7 @@
 
 from chalice.app import Chalice
 
-from chalicelib.api import authorizer, discovery, edge, keys, limits, oauth, status, users, verify
+from chalicelib.api import authorizer, discovery, edge, events, keys, limits, oauth, status, users, verify
 from chalicelib.api.console import routes as console
 from chalicelib.core import settings
 
@@ -13,6 +13,7 @@ app.register_blueprint(authorizer.blueprint)
 app.register_blueprint(users.blueprint)
 app.register_blueprint(keys.blueprint)
 app.register_blueprint(limits.blueprint)
+app.register_blueprint(events.blueprint)
 app.register_blueprint(verify.blueprint)
 app.register_blueprint(status.blueprint)
 app.register_blueprint(oauth.blueprint)

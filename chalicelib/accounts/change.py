@@ -2,9 +2,10 @@
 
 from pynamodb.expressions.update import Action
 
+from chalicelib.accounts import find
 from chalicelib.accounts.tables import Account
 from chalicelib.core import errors, tables
-from chalicelib.events import record
+from chalicelib.events import kinds, record
 from chalicelib.limits import stale
 from chalicelib.limits.tiers import Tier
 
@@ -13,11 +14,11 @@ ACTIVE, SUSPENDED = "active", "suspended"
 
 def rename(account_id: str, name: str) -> Account:
     """Give an account another name. No credential is touched, so nothing becomes stale."""
-    account = Account(account_id)
-    with tables.refused_as(errors.NotFound("There is no such user.")):
+    with tables.refused_as(errors.NotFound("There is no such user.")), tables.transaction() as write:
         # An update would otherwise bring a deleted account back as a stump.
-        account.update(actions=[Account.name.set(name)], condition=Account.listed.exists())
-    return account
+        write.update(Account(account_id), actions=[Account.name.set(name)], condition=Account.listed.exists())
+        record.add_to(write, account_id, kinds.ACCOUNT_RENAMED, {"name": name})
+    return find.account_by_id(account_id)
 
 
 def set_standing(
@@ -39,7 +40,7 @@ def set_standing(
     with tables.refused_as(errors.NotFound("There is no such user.")), tables.transaction() as write:
         write.update(Account(account_id), actions=actions, condition=Account.listed.exists())
         told = {name: value for name, value in changed.items() if value}
-        record.add_to(write, account_id, "account.standing_changed", actor=actor, changed=told, reason=reason)
+        record.add_to(write, account_id, kinds.STANDING_CHANGED, told, actor=actor, reason=reason)
     if not stale.mark(account_id):
         raise errors.Unavailable(
             "The account is changed, but the change may take up to 5 more minutes to be felt. Send it again to be sure."

@@ -3,6 +3,7 @@
 from chalicelib.accounts.email import normalised
 from chalicelib.accounts.tables import Account, Email
 from chalicelib.core import clock, errors, ids, tables
+from chalicelib.events import kinds, record
 from chalicelib.limits.tiers import Tier
 
 LISTED = "listed"
@@ -36,4 +37,5 @@ def create_account(
     with tables.refused_as(taken), tables.transaction() as write:
         write.save(Email(account.email, account_id=account.id), condition=Email.email.does_not_exist())
         write.save(account, condition=Account.id.does_not_exist())
+        record.add_to(write, account.id, kinds.ACCOUNT_CREATED, {"tier": tier.name})
     return account

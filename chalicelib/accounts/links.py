@@ -10,6 +10,7 @@ from pynamodb.expressions.update import Action
 
 from chalicelib.accounts.tables import Account, Email, Ticket
 from chalicelib.core import clock, errors, secrets, tables
+from chalicelib.events import kinds, record
 from chalicelib.limits import stale
 
 LIVES_S = 3_600
@@ -74,13 +75,14 @@ def account_of(ticket: Ticket) -> Account:
 
 def set_password(ticket: Ticket, account: Account, password_hash: str) -> None:
     """Spend a link on another password. Every session is over; the address is proven, for the link came by it."""
-    _spend(ticket, account, [Account.password_hash.set(password_hash), *_proven(account), Account.session_epoch.add(1)])
+    actions = [Account.password_hash.set(password_hash), *_proven(account), Account.session_epoch.add(1)]
+    _spend(ticket, account, actions, kinds.PASSWORD_CHANGED)
 
 
 def verify_email(ticket: Ticket, account: Account) -> None:
     """Spend a link on proving the account's address; what was there before it was proven ends."""
     first = account.email_verified_at is None
-    _spend(ticket, account, [*_proven(account), Account.session_epoch.add(1)] if first else [])
+    _spend(ticket, account, [*_proven(account), Account.session_epoch.add(1)] if first else [], kinds.EMAIL_VERIFIED)
 
 
 def change_email(ticket: Ticket, account: Account) -> str:
@@ -97,6 +99,7 @@ def change_email(ticket: Ticket, account: Account) -> str:
         with tables.transaction() as write:
             _consume(write, ticket)
             write.save(Email(new, account_id=account.id), condition=Email.email.does_not_exist())
+            record.add_to(write, account.id, kinds.EMAIL_CHANGED, {})
             write.delete(Email(old), condition=Email.account_id == account.id)
             write.update(
                 Account(account.id),
@@ -134,12 +137,13 @@ def _proven(account: Account) -> list[Action]:
     ]
 
 
-def _spend(ticket: Ticket, account: Account, actions: list[Action]) -> None:
+def _spend(ticket: Ticket, account: Account, actions: list[Action], kind: str) -> None:
     condition = _still_meant(ticket, account)
     with tables.refused_as(SpentLink()), tables.transaction() as write:
         _consume(write, ticket)
         if actions:
             write.update(Account(account.id), actions=actions, condition=condition)
+            record.add_to(write, account.id, kind, {})
         else:
             write.condition_check(Account, account.id, condition=condition)
     stale.mark(account.id)

@@ -5,6 +5,7 @@ from chalicelib.accounts.email import normalised
 from chalicelib.accounts.sessions import LoggedIn
 from chalicelib.accounts.tables import Account, Email, Session
 from chalicelib.core import errors, tables
+from chalicelib.events import kinds, record
 from chalicelib.limits import stale
 
 DELETED = "deleted"
@@ -28,6 +29,7 @@ def change_password(visitor: LoggedIn, *, password: str, new_password: str, base
             condition=(Account.password_hash == account.password_hash)
             & (Account.session_epoch == account.session_epoch),
         )
+        record.add_to(write, account.id, kinds.PASSWORD_CHANGED, {})
         write.update(Session(session.digest), actions=[Session.epoch.set(epoch)], condition=Session.id.exists())
     mail.send(letters.password_changed(account.email, account.name, f"{base_url}/forgot"))
 
@@ -74,6 +76,7 @@ def delete(visitor: LoggedIn, *, password: str) -> None:
             ],
             condition=Account.listed.exists() & (Account.email == account.email),
         )
+        record.add_to(write, account.id, kinds.ACCOUNT_DELETED, {})
     if not stale.mark(account.id):
         raise errors.Unavailable("The account is deleted, but its keys may be accepted for up to 5 more minutes.")
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from chalicelib.accounts.tables import Account, Session
 from chalicelib.core import clock, ids, secrets, tables
+from chalicelib.events import kinds, record
 
 IDLE_MS = 12 * 3_600_000
 IN_ALL_MS = 14 * 24 * 3_600_000
@@ -27,12 +28,18 @@ class LoggedIn:
 
 def open_session(account: Account) -> str:
     """Start a session and return its secret, for a cookie. Every log-in gets a new one, so none can be planted."""
-    return _stored(account, SESSION, IN_ALL_MS)
+    session, secret = _new(account, SESSION, IN_ALL_MS)
+    with tables.transaction() as write:
+        write.save(session, condition=Session.digest.does_not_exist())
+        record.add_to(write, account.id, kinds.LOGGED_IN, {"session": session.id}, actor=session.id)
+    return secret
 
 
 def remember_device(account: Account) -> str:
     """Return the secret of a device that this account has logged in from."""
-    return _stored(account, DEVICE, DEVICE_MS)
+    device, secret = _new(account, DEVICE, DEVICE_MS)
+    device.save()
+    return secret
 
 
 def session_of(secret: str) -> LoggedIn | None:
@@ -61,9 +68,9 @@ def close_session(secret: str) -> None:
         Session(secrets.digest(secret)).delete()
 
 
-def _stored(account: Account, purpose: str, lives_ms: int) -> str:
+def _new(account: Account, purpose: str, lives_ms: int) -> tuple[Session, str]:
     secret, now_ms = secrets.mint(secrets.SESSION_KIND), clock.now_ms()
-    Session(
+    session = Session(
         secrets.digest(secret),
         id=ids.new("ses"),
         purpose=purpose,
@@ -72,8 +79,8 @@ def _stored(account: Account, purpose: str, lives_ms: int) -> str:
         created_at=now_ms,
         seen_at=now_ms,
         dies_at=(now_ms + lives_ms) // 1000,
-    ).save()
-    return secret
+    )
+    return session, secret
 
 
 def _found(secret: str, purpose: str) -> Session | None:

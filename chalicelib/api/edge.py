@@ -17,6 +17,7 @@ from chalicelib.api.authorizer import authorizer
 from chalicelib.core import clock, errors, telemetry, wire
 from chalicelib.credentials import standing
 from chalicelib.credentials.verdict import Verdict, from_context
+from chalicelib.events import actors
 from chalicelib.limits import allowance
 from chalicelib.limits.admission import Refused, admit, recall
 from chalicelib.limits.allowance import Allowance
@@ -168,7 +169,7 @@ def install(app: Any) -> None:
         exchange = Exchange(request, clock.elapsed_ns())
         token = _exchange.set(exchange)
         try:
-            with telemetry.counting_into(exchange.counted):
+            with telemetry.counting_into(exchange.counted), actors.stranger_from(visitor.source_ip(request)):
                 response = _pass(exchange, app.routes, get_response)
         finally:
             _exchange.reset(token)
@@ -223,6 +224,7 @@ def _admit(exchange: Exchange, rules: Rules) -> None:
             exchange.caller, exchange.left = standing.admit_caller(
                 caller, exchange.request.headers.get("authorization", "")
             )
+            actors.is_known_as(caller.credential_id)
         elif rules.counted:
             exchange.admit_stranger()
     except Refused as refusal:

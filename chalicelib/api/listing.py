@@ -3,7 +3,7 @@
 import base64
 import binascii
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
@@ -24,17 +24,22 @@ class Page:
 
     size: int
     after: str
+    chosen_by: dict[str, str] = field(default_factory=dict)
+    """What else is asked of each of them: parameters that the next page's URL repeats."""
 
 
-def asked_for(exchange: Exchange, prefix: str) -> Page:
+def asked_for(exchange: Exchange, prefix: str, *choices: str) -> Page:
     """Return the page that a request asks for, of a list of things whose ids start with `prefix`.
+
+    `choices` are the parameters by which it may choose among them.
 
     Raises InvalidRequest when `limit` or `cursor` is wrong, or another parameter is given.
     """
     parameters = exchange.parameters
-    known_parameters(parameters, "limit", "cursor")
+    known_parameters(parameters, "limit", "cursor", *choices)
     size = whole_parameter(parameters, "limit", SIZE, SIZE_DEFAULT)
-    return Page(size, _opened(parameters["cursor"], prefix) if "cursor" in parameters else "")
+    after = _opened(parameters["cursor"], prefix) if "cursor" in parameters else ""
+    return Page(size, after, {name: parameters[name] for name in choices if name in parameters})
 
 
 def answer(exchange: Exchange, page: Page, found: list[Any], shown: Callable[[Any], dict[str, Any]]) -> Response:
@@ -43,7 +48,7 @@ def answer(exchange: Exchange, page: Page, found: list[Any], shown: Callable[[An
     cursor = _closed(here[-1].id) if has_next else None
     headers: dict[str, str | list[str]] = {"Content-Type": "application/json"}
     if cursor:
-        query = urlencode({"limit": page.size, "cursor": cursor})
+        query = urlencode({**page.chosen_by, "limit": page.size, "cursor": cursor})
         headers["Link"] = f'<{visitor.base_url(exchange.request)}{exchange.request.path}?{query}>; rel="next"'
     return Response({"data": [shown(thing) for thing in here], "next_cursor": cursor}, headers=headers)
 

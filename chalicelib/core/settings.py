@@ -39,6 +39,8 @@ class Settings:
     """The verified sender of mail through Amazon SES. Empty: no mail leaves, and nobody has to verify an address."""
     mail_folder: str = ""
     """Where a local run keeps mail instead of sending it."""
+    events_kept_days: int = 90
+    """How many days it is remembered what happened to an account."""
     log_in_attempts_per_email: int = 20
     """Log-in attempts in an hour for one address, known or not."""
     log_in_attempts_per_network: int = 300
@@ -66,6 +68,7 @@ class Settings:
             "open, closed, or the SHA-256 of an initial token in hex",
         )
         _require(not self.mail_from or "@" in self.mail_from, "MAIL_FROM", "an address like name@example.com")
+        _require(self.events_kept_days > 0, "EVENTS_KEPT_DAYS", "a whole number above 0")
         _require(self.log_in_attempts_per_email > 0, "LOG_IN_ATTEMPTS_PER_EMAIL", "a whole number above 0")
         _require(self.log_in_attempts_per_network > 0, "LOG_IN_ATTEMPTS_PER_NETWORK", "a whole number above 0")
         _require(self.wire in ("lean", "botocore"), "WIRE", "lean or botocore")

@@ -1,11 +1,13 @@
 """Renaming a key and narrowing its scopes. Scopes are never widened: a leaked key must not grow."""
 
-from pynamodb.exceptions import UpdateError
+from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.update import Action
 
 from chalicelib.core import errors, tables
+from chalicelib.credentials import scopes
 from chalicelib.credentials.find import owned_key
 from chalicelib.credentials.tables import Credential
+from chalicelib.events import kinds, record
 from chalicelib.limits import stale
 
 
@@ -26,8 +28,14 @@ def change_key(account_id: str, key_id: str, *, name: str | None, wanted: list[s
             # The rule itself: only what the key still has, also when someone narrows it at the same moment.
             condition &= Credential.scopes.contains(scope)
     try:
-        key.update(actions=actions, condition=condition)
-    except UpdateError as error:
+        with tables.transaction() as write:
+            write.update(Credential(key.digest), actions=actions, condition=condition)
+            if name is not None:
+                record.add_to(write, account_id, kinds.KEY_RENAMED, {"key": key.id, "name": name})
+            if wanted is not None:
+                told = {"key": key.id, "scopes": " ".join(scopes.in_order(wanted))}
+                record.add_to(write, account_id, kinds.KEY_NARROWED, told)
+    except TransactWriteError as error:
         if not tables.refused(error):
             raise
         raise _why_not(key.digest, wanted or []) from None
@@ -35,7 +43,7 @@ def change_key(account_id: str, key_id: str, *, name: str | None, wanted: list[s
         raise errors.Unavailable(
             "The key is narrowed, but its old scopes may work for up to 5 more minutes. Send this again to be sure."
         )
-    return key
+    return Credential.get(key.digest, consistent_read=True)
 
 
 def _why_not(digest: str, wanted: list[str]) -> errors.LatchkeyError:

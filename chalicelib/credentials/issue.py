@@ -11,6 +11,7 @@ from chalicelib.core import clock, errors, ids, secrets, settings, tables
 from chalicelib.credentials import live_keys, scopes
 from chalicelib.credentials.tables import Credential
 from chalicelib.credentials.verdict import Verdict
+from chalicelib.events import kinds, record
 
 KEPT_PAST_END_S = 30 * 24 * clock.HOUR_S
 """An expired key is kept so long, so that the answer stays `token_expired`."""
@@ -91,6 +92,7 @@ def put_beside_the_others(issued: Issued, spent: Ticket | None = None, maker: Ve
                 if spent is not None:
                     write.save(spent, condition=Ticket.digest.does_not_exist())
                 live_keys.count_in(write, account, issued.key, ended, only_if=only_if)
+                record.add_to(write, issued.key.account_id, kinds.KEY_CREATED, _told(issued.key))
         except TransactWriteError as error:
             if not tables.refused(error):
                 raise
@@ -112,6 +114,10 @@ def _may_have_one(maker: Verdict) -> Condition:
     if mail.is_configured():
         condition &= Account.email_verified_at.exists()
     return condition
+
+
+def _told(key: Credential) -> dict[str, str]:
+    return {"key": key.id, "name": key.name, "scopes": " ".join(scopes.in_order(key.scopes))}
 
 
 _SPENT = 1

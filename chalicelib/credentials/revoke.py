@@ -9,6 +9,7 @@ from chalicelib.credentials import live_keys
 from chalicelib.credentials.find import keys_of, owned_key
 from chalicelib.credentials.issue import KEPT_PAST_END_S
 from chalicelib.credentials.tables import Credential
+from chalicelib.events import kinds, record
 from chalicelib.limits import stale
 
 
@@ -47,8 +48,8 @@ def _revoke(key: Credential) -> None:
             key = Credential.from_raw_data(_raw(error))
 
 
-_OLD = 0
-"""Where the key's own write stands in the transaction."""
+_OLD = 1
+"""Where the key's own write stands in the transaction: pynamodb sends puts, here the event, before updates."""
 
 
 def _end(key: Credential) -> None:
@@ -67,6 +68,7 @@ def _end(key: Credential) -> None:
             condition=Credential.id.exists() & Credential.revoked_at.does_not_exist() & unchanged,
             return_values="ALL_OLD",
         )
+        record.add_to(write, key.account_id, kinds.KEY_REVOKED, {"key": key.id, "name": key.name})
         live_keys.count_out(write, Account(key.account_id), key)
         if key.successor_digest is not None and key.is_live():
             write.update(

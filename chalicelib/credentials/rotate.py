@@ -16,6 +16,7 @@ from chalicelib.credentials.find import owned_key
 from chalicelib.credentials.issue import KEPT_PAST_END_S, Issued, new_key
 from chalicelib.credentials.tables import Credential
 from chalicelib.credentials.verdict import Verdict
+from chalicelib.events import kinds, record
 from chalicelib.limits import stale
 
 GRACE_DEFAULT_S = 86_400
@@ -52,7 +53,7 @@ def rotate(maker: Verdict, key_id: str, grace_s: int) -> Issued:
     raise errors.Unavailable("Too much of this account is being changed right now. Try again in a moment.")
 
 
-_NEW, _OLD = 0, 2
+_NEW, _OLD = 0, 3
 """Where the writes stand in the transaction: pynamodb sends puts before updates, in the order given."""
 
 
@@ -86,6 +87,8 @@ def _replace(maker: Verdict, key: Credential, grace_s: int, ended: dict[str, int
             condition=_may_be_rotated(key, now_ms),
             return_values="ALL_OLD",
         )
+        told = {"key": key.id, "successor": issued.key.id, "ends_at": clock.iso(retires_at)}
+        record.add_to(write, maker.account_id, kinds.KEY_ROTATED, told)
     return issued
 
 

@@ -2,35 +2,49 @@
 
 from collections.abc import Iterator
 
-from chalicelib.core import clock, ids, tables
+from chalicelib.core import clock, ids, settings, tables
+from chalicelib.events import actors, kinds
 from chalicelib.events.tables import Event
 
-KEPT_S = 90 * 24 * clock.HOUR_S
+DAY_S = 24 * clock.HOUR_S
+LAST_ID = "evt_~"
 
 
 def add_to(
     write: tables.Transaction,
     account_id: str,
     kind: str,
-    *,
-    actor: str,
     changed: dict[str, str],
+    *,
+    actor: str = "",
     reason: str | None = None,
 ) -> None:
-    """Add to a transaction: `kind` happened to an account, by `actor` (an account's or credential's id)."""
+    """Add to a transaction: `kind` happened to an account.
+
+    `changed` says what in words and ids, never a secret; `actor` did it, or else whoever acts now.
+    """
+    if kind not in kinds.WORDS:
+        raise ValueError(f"{kind} is no type of event.")
+    acting, now_s = actors.current(), clock.now_s()
     event = Event(
         account_id,
         ids.new("evt"),
         type=kind,
         at=clock.now_ms(),
-        actor=actor,
+        actor=actor or acting.id,
+        source_ip=acting.ip or None,
         reason=reason,
         changed=changed,
-        dies_at=clock.now_s() + KEPT_S,
+        dies_at=now_s + settings.current().events_kept_days * DAY_S,
     )
     write.save(event, condition=Event.id.does_not_exist())
 
 
-def newest_first(account_id: str, limit: int) -> Iterator[Event]:
-    """Return what happened to an account, the newest first."""
-    yield from Event.query(account_id, scan_index_forward=False, limit=limit)
+def newest_first(account_id: str, limit: int, *, before: str = "", kind: str = "") -> Iterator[Event]:
+    """Return what happened to an account, the newest first: beyond the id `before`, and of one type only, if named."""
+    now_s = clock.now_s()
+    # DynamoDB deletes what is over when it finds the time.
+    lives = Event.dies_at > now_s
+    chosen = lives & (Event.type == kind) if kind else lives
+    # Ids sort by time.
+    yield from Event.query(account_id, Event.id < (before or LAST_ID), chosen, scan_index_forward=False, limit=limit)

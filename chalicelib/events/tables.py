@@ -16,6 +16,7 @@ class Event(tables.Table):
     type = UnicodeAttribute()
     at = tables.Whole()
     actor = UnicodeAttribute()
+    source_ip = UnicodeAttribute(null=True)
     reason = UnicodeAttribute(null=True)
     changed: MapAttribute[str, str] = MapAttribute(default=dict)
     dies_at = tables.DiesAt(null=True)

@@ -10,11 +10,11 @@ from tests.house import House
 
 
 def test_name_changes_and_nothing_else(home: House) -> None:
-    """No credential becomes stale by it: one write, and none to the counters."""
+    """No credential becomes stale by it: one write with its event, and none to the counters."""
     account = home.account()
     with telemetry.calls_watched() as calls:
         assert change.rename(account.id, "Ada B").name == "Ada B"
-    assert calls.made == [("UpdateItem", "latchkey-test-accounts")]
+    assert calls.made == [("TransactWriteItems", ""), ("GetItem", "latchkey-test-accounts")]
 
 
 def test_tier_and_status_change_one_by_one_or_together(home: House) -> None:

@@ -14,5 +14,6 @@ ROUTES = [
     ("DELETE", "/v1/keys/{id}", "keys"),
     ("POST", "/v1/keys/{id}/rotate", "keys"),
     ("GET", "/v1/limits", "read"),
+    ("GET", "/v1/events", "events"),
     ("POST", "/v1/verify", "verify"),
 ]

@@ -224,6 +224,7 @@ SIGHTS = [
     Sight("key-revoke", "ada", _key("Laptop", "/revoke")),
     Sight("key-unknown", "ada", _at("/settings/keys/key_unknown")),
     Sight("usage", "ada", _with_demo("/settings/usage")),
+    Sight("activity", "ada", _with_demo("/settings/activity")),
     Sight("usage-none", "new", _at("/settings/usage")),
     Sight("usage-unlimited", "admin", _at("/settings/usage")),
     Sight("account", "ada", _at("/settings/account")),

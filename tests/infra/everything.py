@@ -81,7 +81,8 @@ class Everything:
     def keys(self) -> None:
         """The API of keys: made, read, changed, rotated, revoked, refused."""
         call, account = self.home.call, person()
-        secret = self.home.key(account).secret
+        secret = self.home.key(account, "read", "write", "keys", "events").secret
+        ok(call("GET", "/v1/events", secret))
         made = call("POST", "/v1/keys", secret, json_body={"name": "CI", "scopes": ["read", "write"]})
         path = f"/v1/keys/{made.json()['id']}"
         ok(made, call("GET", "/v1/keys", secret), call("GET", path, secret))
@@ -125,7 +126,7 @@ class Everything:
         ok(ada.submit(self.link()))
         ok(ada.submit(f"{ACCOUNT}/password", on=ACCOUNT, password=PASSWORD, new_password=OTHER))
         self.home.clock.forward(3600)
-        ok(ada.open(ACCOUNT), ada.open("/settings/usage"))
+        ok(ada.open(ACCOUNT), ada.open("/settings/usage"), ada.open("/settings/activity"))
 
     def key_pages(self) -> None:
         """Keys, by hand."""

@@ -8,7 +8,7 @@ from chalicelib.api.console.frame import Gone, Shown, Visit
 from chalicelib.api.fields import OneOf, Text
 from chalicelib.core import clock, errors
 from chalicelib.credentials import find as find_keys
-from chalicelib.events import record
+from chalicelib.events import kinds, record
 from chalicelib.limits import tiers
 from chalicelib.limits.usage import Hour, by_hour, under_tier
 
@@ -83,7 +83,7 @@ def _account_page(visit: Visit, account_id: str, *, problem: str | None, status:
         "account": account,
         "keys": list(find_keys.keys_of(account.id)),
         "used": sum(hours.values(), Hour()),
-        "events": list(record.newest_first(account.id, 20)),
+        "events": list(record.newest_first(account.id, 20, kind=kinds.STANDING_CHANGED)),
         "problem": problem,
     }
     return Shown("admin_account", matter, status)

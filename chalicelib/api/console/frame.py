@@ -15,6 +15,7 @@ from chalice.app import Blueprint, Response
 from chalicelib.api import visitor
 from chalicelib.api.edge import Exchange, Rules, route_with
 from chalicelib.core import errors, randomness, secrets
+from chalicelib.events import actors
 
 if TYPE_CHECKING:
     from chalicelib.accounts.sessions import LoggedIn
@@ -104,6 +105,8 @@ class Visit:
             secret = self.cookie(SESSION)
             self._logged_in = sessions.session_of(secret) if secret else None
             self._asked = True
+            if self._logged_in is not None:
+                actors.is_known_as(self._logged_in.session.id)
         return self._logged_in
 
     @property

@@ -32,6 +32,7 @@ for method, path, view in (
     ("GET", "/settings/keys/{key_id}/revoke", "keys.confirm_revoke"),
     ("POST", "/settings/keys/{key_id}/revoke", "keys.revoke_key"),
     ("GET", "/settings/usage", "usage.show_usage"),
+    ("GET", "/settings/activity", "activity.show_activity"),
     ("GET", "/settings/account", "account.show_account"),
     ("POST", "/settings/account/name", "account.rename"),
     ("POST", "/settings/account/email", "account.change_email"),

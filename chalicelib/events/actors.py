@@ -1,0 +1,42 @@
+"""Who acts, and from where: known at the edge, and asked for where an event is recorded."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+
+OPERATOR = "operator"
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """`id` is that of a credential, a session or an account; outside of any request the operator acts."""
+
+    id: str = OPERATOR
+    ip: str = ""
+
+
+STRANGER = "stranger"
+"""Who has shown nothing yet: somebody who signs up, logs in or opens a link of a letter."""
+
+_acting: ContextVar[Actor | None] = ContextVar("acting", default=None)
+
+
+def current() -> Actor:
+    """Return who acts."""
+    return _acting.get() or Actor()
+
+
+@contextmanager
+def stranger_from(ip: str) -> Iterator[None]:
+    """Let somebody at an address act in a `with` block, until it is known who it is."""
+    token = _acting.set(Actor(STRANGER, ip))
+    try:
+        yield
+    finally:
+        _acting.reset(token)
+
+
+def is_known_as(id: str) -> None:  # noqa: A002 - what it is
+    """Take down who it is that acts, now that it is known."""
+    _acting.set(replace(current(), id=id))

@@ -1,0 +1,32 @@
+"""What can happen to an account: the type of each event, and in words what it says."""
+
+ACCOUNT_CREATED = "account.created"
+ACCOUNT_RENAMED = "account.renamed"
+STANDING_CHANGED = "account.standing_changed"
+PASSWORD_CHANGED = "account.password_changed"  # noqa: S105 - a type, no password
+EMAIL_CHANGED = "account.email_changed"
+EMAIL_VERIFIED = "account.email_verified"
+ACCOUNT_DELETED = "account.deleted"
+LOGGED_IN = "session.opened"
+KEY_CREATED = "key.created"
+KEY_RENAMED = "key.renamed"
+KEY_NARROWED = "key.narrowed"
+KEY_ROTATED = "key.rotated"
+KEY_REVOKED = "key.revoked"
+
+WORDS = {
+    ACCOUNT_CREATED: "Account created",
+    ACCOUNT_RENAMED: "Name changed",
+    STANDING_CHANGED: "Tier or status changed",
+    PASSWORD_CHANGED: "Password changed",
+    EMAIL_CHANGED: "Email address changed",
+    EMAIL_VERIFIED: "Email address confirmed",
+    ACCOUNT_DELETED: "Account deleted",
+    LOGGED_IN: "Logged in",
+    KEY_CREATED: "API key generated",
+    KEY_RENAMED: "API key renamed",
+    KEY_NARROWED: "API key narrowed",
+    KEY_ROTATED: "API key rotated",
+    KEY_REVOKED: "API key revoked",
+}
+"""Every type there is."""

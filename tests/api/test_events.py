@@ -1,0 +1,181 @@
+"""GET /v1/events: what happened to the caller's own account, written with the change itself."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chalicelib.accounts import change
+from chalicelib.accounts.tables import Account
+from chalicelib.core import clock, settings, wire
+from chalicelib.events import kinds, record
+from chalicelib.events.tables import Event
+from chalicelib.limits import tiers
+from infra.standin import Answer
+from tests.house import House
+from tests.visitor import logged_in, person
+
+IP = "203.0.113.7"
+
+
+def told(home: House, secret: str, query: str = "") -> list[dict[str, Any]]:
+    """Return the events of a page."""
+    answer = home.call("GET", f"/v1/events{query}", secret)
+    assert answer.status == 200, answer.body
+    events: list[dict[str, Any]] = answer.json()["data"]
+    return events
+
+
+def reader(home: House, account: Account) -> str:
+    """Return a key that may read events."""
+    return home.key(account, "events", "keys", "write", "read").secret
+
+
+def made(answer: Answer) -> dict[str, Any]:
+    """Return what was made."""
+    assert answer.status == 201, answer.body
+    thing: dict[str, Any] = answer.json()
+    return thing
+
+
+def test_life_of_a_key_is_told(home: House) -> None:
+    """By whom, from where, and what changed; the newest first."""
+    account = home.account()
+    home.clock.forward(1)
+    maker = home.key(account, "events", "keys", "read")
+    home.clock.forward(1)
+    key = made(home.call("POST", "/v1/keys", maker.secret, json_body={"name": "CI", "scopes": ["read", "keys"]}))
+    path = f"/v1/keys/{key['id']}"
+    home.clock.forward(1)
+    home.call("PATCH", path, maker.secret, json_body={"name": "Build", "scopes": ["read"]})
+    home.clock.forward(1)
+    successor = made(home.call("POST", f"{path}/rotate", maker.secret, json_body={"grace_s": 60}))
+    home.clock.forward(1)
+    assert home.call("DELETE", path, maker.secret).status == 204
+    events = told(home, maker.secret)
+    assert [event["type"] for event in events[:1]] == [kinds.KEY_REVOKED]
+    by_type = {event["type"]: event for event in events[:5]}
+    assert by_type[kinds.KEY_CREATED]["changed"] == {"key": key["id"], "name": "CI", "scopes": "read keys"}
+    assert by_type[kinds.KEY_RENAMED]["changed"] == {"key": key["id"], "name": "Build"}
+    assert by_type[kinds.KEY_NARROWED]["changed"] == {"key": key["id"], "scopes": "read"}
+    assert by_type[kinds.KEY_ROTATED]["changed"]["successor"] == successor["id"]
+    assert by_type[kinds.KEY_REVOKED]["changed"] == {"key": key["id"], "name": "Build"}
+    assert {(event["actor"], event["source_ip"]) for event in by_type.values()} == {(maker.key.id, IP)}
+    assert by_type[kinds.KEY_REVOKED]["created_at"] == clock.iso(home.clock.now_ms)
+    assert [event["type"] for event in events[5:]] == [kinds.KEY_CREATED, kinds.ACCOUNT_CREATED]
+
+
+def test_no_secret_is_told(home: House) -> None:
+    """An event is read by whoever may read events, and may be sent on."""
+    account = home.account()
+    maker = home.key(account, "events", "keys", "read")
+    made(home.call("POST", "/v1/keys", maker.secret, json_body={"name": "CI", "scopes": ["read"]}))
+    text = home.call("GET", "/v1/events", maker.secret).body
+    assert [secret for secret in home.secrets if secret in str(text)] == []
+
+
+def test_refused_change_is_not_told(home: House) -> None:
+    """Nothing happened."""
+    account = home.account()
+    maker = home.key(account, "events", "keys", "read")
+    before = told(home, maker.secret)
+    assert home.call("PATCH", f"/v1/keys/{maker.key.id}", maker.secret, json_body={"scopes": ["write"]}).status == 400
+    assert told(home, maker.secret) == before
+
+
+def test_change_that_can_not_be_told_does_not_happen(home: House) -> None:
+    """Neither stands without the other."""
+    account = home.account()
+    maker = home.key(account, "keys", "read")
+    wire.call("DeleteTable", {"TableName": settings.current().table("events")})
+    assert home.call("PATCH", f"/v1/keys/{maker.key.id}", maker.secret, json_body={"name": "Other"}).status == 500
+    assert home.call("GET", f"/v1/keys/{maker.key.id}", maker.secret).json()["name"] == "Test key"
+
+
+def test_list_is_paged_and_chosen_by_type(home: House) -> None:
+    """A cursor goes on where a page ended, and keeps what was chosen."""
+    account = home.account()
+    secret = reader(home, account)
+    for number in range(5):
+        home.clock.forward(1)
+        home.call("PATCH", "/v1/users/me", secret, json_body={"name": f"Ada {number}"})
+        change.set_standing(account.id, tier=tiers.PRO, status=None, actor="acc_x", reason="because")
+    seen, query = [], "?limit=2&type=account.renamed"
+    while query:
+        answer = home.call("GET", f"/v1/events{query}", secret)
+        body = answer.json()
+        seen += [event["changed"]["name"] for event in body["data"]]
+        query = "?" + str(answer.header("Link")).split("?")[1].split(">")[0] if body["next_cursor"] else ""
+    assert seen == [f"Ada {number}" for number in reversed(range(5))]
+    (standing, *_) = told(home, secret, "?type=account.standing_changed")
+    assert (standing["actor"], standing["reason"], standing["changed"]) == ("acc_x", "because", {"tier": "pro"})
+
+
+@pytest.mark.parametrize("query", ["?type=key.made", "?type=", "?cursor=x", "?limit=0", "?limit=101", "?before=x"])
+def test_rubbish_in_the_query_is_refused(home: House, query: str) -> None:
+    """With what may stand there."""
+    answer = home.call("GET", f"/v1/events{query}", reader(home, home.account()))
+    assert (answer.status, answer.json()["error"]) == (400, "invalid_request")
+
+
+def test_only_the_scope_opens_it_and_only_its_own(home: House) -> None:
+    """Others' events are nobody's."""
+    ada, bob = home.account(), home.account(name="Bob")
+    assert home.call("GET", "/v1/events", home.key(ada, "read", "keys").secret).status == 403
+    home.clock.forward(1)
+    told_to_bob = told(home, reader(home, bob))
+    assert [event["type"] for event in told_to_bob] == [kinds.KEY_CREATED, kinds.ACCOUNT_CREATED]
+    assert {event["actor"] for event in told_to_bob} == {"operator"}
+
+
+def test_events_are_over_after_the_days_of_the_setting(home: House) -> None:
+    """Whether or not DynamoDB has deleted them."""
+    account = home.account()
+    assert len(list(record.newest_first(account.id, 10))) == 1
+    home.clock.forward(90 * 86_400)
+    assert list(record.newest_first(account.id, 10)) == []
+    assert Event.count(account.id) == 1
+
+
+def test_unknown_type_is_a_mistake(home: House) -> None:
+    """Every type is documented, so none is made up on the way."""
+    with pytest.raises(ValueError, match="no type"):
+        record.add_to(None, "acc_x", "key.forgotten", {})  # type: ignore[arg-type]  # not looked at
+
+
+def test_console_shows_it_and_says_by_whom(home: House) -> None:
+    """Settings > Activity: what, when, by whom, from where."""
+    ada = person()
+    home.clock.forward(1)
+    visitor = logged_in(home, ada)
+    home.clock.forward(1)
+    visitor.submit("/settings/account/name", on="/settings/account", name="Ada Lovelace")
+    rows = visitor.open("/settings/activity").rows
+    assert [row[0] for row in rows[1:4]] == [
+        "Name changed name: Ada Lovelace",
+        "Logged in",
+        "Account created tier: free",
+    ]
+    assert rows[1][2:] == ["this session", visitor.ip]
+
+
+def test_console_pages_through_older_ones(home: House) -> None:
+    """Fifty at a time."""
+    ada = person()
+    visitor = logged_in(home, ada)
+    for number in range(60):
+        change.rename(ada.id, f"Ada {number}")
+        home.clock.forward(1)
+    first = visitor.open("/settings/activity")
+    assert len(first.rows) == 1 + 50
+    (older,) = [url for url in first.urls if "before=" in url]
+    second = visitor.open(visitor.local(older))
+    assert "Ada 9" in second.text
+    assert len(second.rows) >= 1 + 10
+    assert visitor.open("/settings/activity?before=rubbish").rows == first.rows
+
+
+def test_every_type_is_documented() -> None:
+    """In the guide, with what it says."""
+    guide = (Path(__file__).parents[2] / "docs" / "authentication.md").read_text()
+    assert [kind for kind in kinds.WORDS if f"| `{kind}` |" not in guide] == []
