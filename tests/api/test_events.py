@@ -151,12 +151,12 @@ def test_console_shows_it_and_says_by_whom(home: House) -> None:
     home.clock.forward(1)
     visitor.submit("/settings/account/name", on="/settings/account", name="Ada Lovelace")
     rows = visitor.open("/settings/activity").rows
-    assert [row[0] for row in rows[1:4]] == [
-        "Name changed name: Ada Lovelace",
-        "Logged in",
-        "Account created tier: free",
+    assert [row[:2] for row in rows[1:4]] == [
+        ["Name changed", "now called Ada Lovelace"],
+        ["Logged in", "–"],
+        ["Account created", "tier: Free"],
     ]
-    assert rows[1][2:] == ["this session", visitor.ip]
+    assert rows[1][3:] == ["this session", visitor.ip]
 
 
 def test_console_pages_through_older_ones(home: House) -> None:

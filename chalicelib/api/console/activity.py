@@ -7,6 +7,7 @@ from chalicelib.core import ids, settings
 from chalicelib.credentials import find
 from chalicelib.events import actors, kinds, record
 from chalicelib.events.tables import Event
+from chalicelib.pages import words
 
 SHOWN = 50
 
@@ -17,7 +18,7 @@ class Row:
 
     event: Event
     what: str
-    facts: list[tuple[str, str]]
+    details: list[str]
     actor: str
 
 
@@ -42,8 +43,25 @@ def show_activity(visit: Visit) -> Shown:
 
 
 def _row(event: Event, named: dict[str, str]) -> Row:
-    facts = [(name, named.get(value, value)) for name, value in event.changed.as_dict().items() if name != "session"]
-    return Row(event, kinds.WORDS.get(event.type, event.type), facts, _who(event.actor, named))
+    return Row(event, kinds.WORDS.get(event.type, event.type), _details(event, named), _who(event.actor, named))
+
+
+def _details(event: Event, named: dict[str, str]) -> list[str]:
+    """Return what changed, as a person says it: a key by its name, as far as the account still has it."""
+    changed = event.changed.as_dict()
+    key = changed.get("key", "")
+    details = {
+        "key": named.get(key, changed.get("name", key)),
+        "name": f"now called {changed.get('name')}" if event.type != kinds.KEY_CREATED else "",
+        "scopes": f"scopes: {changed.get('scopes')}",
+        "successor": "replaced by a new key",
+        "ends_at": f"works until {changed.get('ends_at', '')[:16].replace('T', ' ')} UTC",
+        "tier": f"tier: {words.TIERS.get(changed.get('tier', ''), changed.get('tier'))}",
+        "status": f"status: {changed.get('status')}",
+    }
+    if event.type == kinds.KEY_REVOKED:
+        details["name"] = ""
+    return [text for name, text in details.items() if name in changed and text]
 
 
 def _who(actor: str, named: dict[str, str]) -> str:
