@@ -11,6 +11,7 @@ from chalice.app import Blueprint, Response
 from chalicelib.api import visitor
 from chalicelib.api.edge import Exchange, Rules, View, route_with
 from chalicelib.core import errors
+from chalicelib.events import actors
 from chalicelib.limits.tiers import CLIENT, Tier
 
 if TYPE_CHECKING:
@@ -158,6 +159,7 @@ def _authenticated(exchange: Exchange, about: str = "") -> "tuple[Parameters, Kn
     except errors.LatchkeyError:
         exchange.admit_stranger()
         raise
+    actors.is_known_as(known.client.client_id)
     if known.subject is None:
         exchange.admit_stranger()
     else:

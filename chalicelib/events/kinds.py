@@ -13,6 +13,13 @@ KEY_RENAMED = "key.renamed"
 KEY_NARROWED = "key.narrowed"
 KEY_ROTATED = "key.rotated"
 KEY_REVOKED = "key.revoked"
+APPLICATION_CREATED = "application.created"
+APPLICATION_CHANGED = "application.changed"
+APPLICATION_SECRET_ROTATED = "application.secret_rotated"  # noqa: S105 - as above
+APPLICATION_DELETED = "application.deleted"
+GRANT_CREATED = "grant.created"
+GRANT_REVOKED = "grant.revoked"
+REUSE_DETECTED = "grant.reuse_detected"
 
 WORDS = {
     ACCOUNT_CREATED: "Account created",
@@ -28,5 +35,12 @@ WORDS = {
     KEY_NARROWED: "API key narrowed",
     KEY_ROTATED: "API key rotated",
     KEY_REVOKED: "API key revoked",
+    APPLICATION_CREATED: "Application registered",
+    APPLICATION_CHANGED: "Application changed",
+    APPLICATION_SECRET_ROTATED: "Application's secret rotated",
+    APPLICATION_DELETED: "Application deleted",
+    GRANT_CREATED: "Application allowed",
+    GRANT_REVOKED: "Application's access ended",
+    REUSE_DETECTED: "Application's access ended: a used token came back",
 }
 """Every type there is."""

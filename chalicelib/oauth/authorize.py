@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 from chalicelib.accounts.tables import Account
 from chalicelib.core import clock, errors, secrets, tables
+from chalicelib.events import kinds
 from chalicelib.oauth import client_documents, clients, consent, grants, protocol, redirect_uris, resources, tokens
 from chalicelib.oauth.errors import OAuthError, invalid_request
 from chalicelib.oauth.parameters import Parameters
@@ -104,6 +105,7 @@ def approve(asking: Asking, account_id: str, base_url: str) -> str:
     gone = NoSuchClient("The application that sent you here was deleted.")
     with tables.refused_as(gone), tables.transaction() as write:
         write.save(grant, condition=Grant.account_id.does_not_exist())
+        grants.tell(write, grant, kinds.GRANT_CREATED, name=asking.client.name)
         write.save(ticket, condition=Ticket.digest.does_not_exist())
         if asking.client.dies_at is not None:
             write.update(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from chalicelib.core import clock, errors, ids, secrets, tables
 from chalicelib.credentials import scopes
+from chalicelib.events import kinds, record
 from chalicelib.limits import stale
 from chalicelib.oauth import grants, redirect_uris
 from chalicelib.oauth.tables import Client
@@ -71,7 +72,9 @@ def register(
         registration_digest=registration_digest,
         uri=uri,
     )
-    client.save(condition=Client.client_id.does_not_exist())
+    with tables.transaction() as write:
+        write.save(client, condition=Client.client_id.does_not_exist())
+        _tell(write, client, kinds.APPLICATION_CREATED)
     return Registered(client, secret)
 
 
@@ -128,25 +131,30 @@ def rotate_secret(client: Client) -> str:
     """
     secret = secrets.mint(CLIENT_SECRET_KIND)
     outrun = errors.Conflict("The application was changed meanwhile. Look at it again, then repeat this.")
-    with tables.refused_as(outrun):
-        client.update(
-            actions=[
-                Client.secret_digest.set(secrets.digest(secret)),
-                Client.secret_hint.set(secrets.hint(secret)),
-            ],
+    digest, hint = secrets.digest(secret), secrets.hint(secret)
+    with tables.refused_as(outrun), tables.transaction() as write:
+        write.update(
+            Client(client.client_id),
+            actions=[Client.secret_digest.set(digest), Client.secret_hint.set(hint)],
             # Of two rotations at once one wins: the loser's page must not show a secret that never works.
             condition=Client.deleted_at.does_not_exist() & (Client.secret_digest == client.secret_digest),
         )
+        _tell(write, client, kinds.APPLICATION_SECRET_ROTATED)
+    client.secret_digest, client.secret_hint = digest, hint
     return secret
 
 
 def change(client: Client, *, name: str, uris: list[str]) -> None:
     """Give a client another name and other redirect URIs. Raises InvalidRequest, or NotFound when it is deleted."""
-    with tables.refused_as(_no_such_application()):
-        client.update(
-            actions=[Client.name.set(name), Client.redirect_uris.set(checked_uris(uris))],
+    registrable = checked_uris(uris)
+    with tables.refused_as(_no_such_application()), tables.transaction() as write:
+        write.update(
+            Client(client.client_id),
+            actions=[Client.name.set(name), Client.redirect_uris.set(registrable)],
             condition=Client.deleted_at.does_not_exist() & Client.created_at.exists(),
         )
+        client.name, client.redirect_uris = name, registrable
+        _tell(write, client, kinds.APPLICATION_CHANGED)
 
 
 def delete(client: Client) -> None:
@@ -155,11 +163,23 @@ def delete(client: Client) -> None:
     The client's own mark comes first: from then on nothing is issued to it, so the list of its grants can't grow.
     """
     now_ms = clock.now_ms()
-    client.update(actions=[Client.deleted_at.set(now_ms)], condition=Client.created_at.exists())
+    with tables.transaction() as write:
+        write.update(
+            Client(client.client_id),
+            actions=[Client.deleted_at.set(now_ms)],
+            condition=Client.created_at.exists(),
+        )
+        _tell(write, client, kinds.APPLICATION_DELETED)
     for grant in grants.of_client(client.client_id):
         grants.revoke(grant)
     if client.owner_id is not None:
         stale.mark(client.owner_id)
+
+
+def _tell(write: tables.Transaction, client: Client, kind: str) -> None:
+    """Add an event to a transaction; what registered itself, or is a document, has no account to tell."""
+    if client.owner_id is not None:
+        record.add_to(write, client.owner_id, kind, {"application": client.client_id, "name": client.name})
 
 
 def _no_such_application() -> errors.NotFound:

@@ -6,6 +6,7 @@ from pynamodb.exceptions import TransactWriteError, UpdateError
 from pynamodb.expressions.update import Action
 
 from chalicelib.core import clock, errors, randomness, secrets, tables
+from chalicelib.events import kinds
 from chalicelib.oauth import clients, consent, grants
 from chalicelib.oauth.tables import Client, Grant, Ticket
 
@@ -131,6 +132,7 @@ def _decide(ticket: Ticket, decision: str, account_id: str, grant: Grant | None)
     with tables.refused_as(_used_or_old()), tables.transaction() as write:
         if grant is not None:
             write.save(grant, condition=Grant.account_id.does_not_exist())
+            grants.tell(write, grant, kinds.GRANT_CREATED)
         write.update(
             Ticket(ticket.digest),
             actions=actions,

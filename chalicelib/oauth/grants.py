@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 
 from chalicelib.core import clock, ids, tables
+from chalicelib.credentials import scopes
+from chalicelib.events import kinds, record
 from chalicelib.limits import stale
 from chalicelib.oauth.tables import Grant
 
@@ -26,21 +28,29 @@ def new(account_id: str, client_id: str, *, scopes: set[str], resources: set[str
     )
 
 
-def revoke(grant: Grant) -> bool:
+def tell(write: tables.Transaction, grant: Grant, kind: str, **more: str) -> None:
+    """Add to a transaction: this happened to a grant, told to the account that gave it."""
+    told = {"grant": grant.id, "application": grant.client_id, "scopes": " ".join(scopes.in_order(grant.scopes))}
+    record.add_to(write, grant.account_id, kind, told | more)
+
+
+def revoke(grant: Grant, kind: str = kinds.GRANT_REVOKED) -> bool:
     """End a grant and all its tokens; harmless to repeat. Return False when not every function could be told."""
-    with tables.may_be_refused():
+    with tables.may_be_refused(), tables.transaction() as write:
         # Wins against a redemption or refresh at the same moment: their transaction checks that the grant lives.
-        grant.update(
+        write.update(
+            Grant(grant.id),
             actions=[Grant.revoked_at.set(clock.now_ms())],
             condition=Grant.account_id.exists() & Grant.revoked_at.does_not_exist(),
         )
+        tell(write, grant, kind)
     return stale.mark(grant.account_id)
 
 
-def revoke_by_id(grant_id: str) -> bool:
+def revoke_by_id(grant_id: str, kind: str = kinds.GRANT_REVOKED) -> bool:
     """End a grant that is known by its id only; one that is gone has ended. Return what `revoke` does."""
     grant = Grant.found(grant_id)
-    return grant is None or revoke(grant)
+    return grant is None or revoke(grant, kind)
 
 
 def of_client(client_id: str) -> Iterator[Grant]:

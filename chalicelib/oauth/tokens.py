@@ -14,6 +14,7 @@ from chalicelib.core import clock, ids, secrets, tables, telemetry, wire
 from chalicelib.credentials import scopes
 from chalicelib.credentials.issue import KEPT_PAST_END_S
 from chalicelib.credentials.tables import Credential
+from chalicelib.events import kinds
 from chalicelib.oauth import grants, sealed
 from chalicelib.oauth.errors import invalid_grant
 from chalicelib.oauth.resources import serves_this_api
@@ -186,7 +187,7 @@ def _reused(ticket: Ticket, asked: Asked) -> None:
     )
     telemetry.count("ReuseDetected", kind=ticket.kind)
     if asked.grant_id is not None:
-        grants.revoke_by_id(asked.grant_id)
+        grants.revoke_by_id(asked.grant_id, kinds.REUSE_DETECTED)
 
 
 def _is_unused(secret: str) -> bool:

@@ -10,6 +10,7 @@ from chalicelib.events.tables import Event
 from chalicelib.pages import words
 
 SHOWN = 50
+RENAMED = (kinds.ACCOUNT_RENAMED, kinds.KEY_RENAMED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +53,14 @@ def _details(event: Event, named: dict[str, str]) -> list[str]:
     key = changed.get("key", "")
     details = {
         "key": named.get(key, changed.get("name", key)),
-        "name": f"now called {changed.get('name')}" if event.type != kinds.KEY_CREATED else "",
+        "name": f"now called {changed.get('name')}" if event.type in RENAMED else "",
         "scopes": f"scopes: {changed.get('scopes')}",
         "successor": "replaced by a new key",
         "ends_at": f"works until {changed.get('ends_at', '')[:16].replace('T', ' ')} UTC",
+        "application": changed.get("name") or changed.get("application", ""),
         "tier": f"tier: {words.TIERS.get(changed.get('tier', ''), changed.get('tier'))}",
         "status": f"status: {changed.get('status')}",
     }
-    if event.type == kinds.KEY_REVOKED:
-        details["name"] = ""
     return [text for name, text in details.items() if name in changed and text]
 
 
@@ -71,4 +71,6 @@ def _who(actor: str, named: dict[str, str]) -> str:
         return "the owner of this API"
     if actor == actors.STRANGER:
         return "someone not logged in"
-    return {"ses": "a session", "key": "an API key", "tok": "an application"}.get(actor[:3], actor)
+    return {"ses": "a session", "key": "an API key", "tok": "an application", "app": "the application"}.get(
+        actor[:3], actor
+    )

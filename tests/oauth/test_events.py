@@ -1,0 +1,63 @@
+"""What is told of applications and grants: to the account that owns the one, or gave the other."""
+
+from chalicelib.events import kinds, record
+from chalicelib.oauth import clients
+from tests.house import House
+from tests.oauth.flow import App, Person
+
+
+def told(account_id: str) -> list[tuple[str, str]]:
+    """Return type and actor of an account's events about OAuth, by time."""
+    events = record.newest_first(account_id, 100)
+    return [(e.type, e.actor) for e in events if e.type.startswith(("grant.", "application."))][::-1]
+
+
+def test_yes_and_its_end_are_told_to_who_said_it(home: House, ada: Person, app: App) -> None:
+    """The client ended it by itself, so the client is the actor."""
+    _, refresh = ada.grant(app)
+    home.clock.forward(1)
+    assert app.post("/oauth/revoke", token=refresh).status == 200
+    (given, by), ended = told(ada.account.id)
+    assert (given, by[:4]) == (kinds.GRANT_CREATED, "ses_")
+    assert ended == (kinds.GRANT_REVOKED, app.id)
+    newest = next(record.newest_first(ada.account.id, 1))
+    assert newest.changed.as_dict()["application"] == app.id
+
+
+def test_reuse_is_told_once(home: House, ada: Person, app: App) -> None:
+    """However often the thief comes back."""
+    _, refresh = ada.grant(app)
+    app.refresh(refresh)
+    home.clock.forward(60)
+    for _ in range(3):
+        assert app.refresh(refresh).status == 400
+    assert [kind for kind, _ in told(ada.account.id)] == [kinds.GRANT_CREATED, kinds.REUSE_DETECTED]
+
+
+def test_life_of_an_application_is_told_to_its_owner(home: House, ada: Person) -> None:
+    """Without its secrets."""
+    made = clients.register(
+        name="Reader",
+        uris=["https://reader.example/cb"],
+        auth_method="client_secret_basic",
+        grant_types={clients.CODE},
+        wanted=set(),
+        registered_by="account",
+        owner_id=ada.account.id,
+    )
+    home.clock.forward(1)
+    clients.change(made.client, name="Reader 2", uris=["https://reader.example/cb"])
+    home.clock.forward(1)
+    secret = clients.rotate_secret(made.client)
+    home.clock.forward(1)
+    clients.delete(made.client)
+    assert [kind for kind, _ in told(ada.account.id)] == [
+        kinds.APPLICATION_CREATED,
+        kinds.APPLICATION_CHANGED,
+        kinds.APPLICATION_SECRET_ROTATED,
+        kinds.APPLICATION_DELETED,
+    ]
+    everything = str([event.serialize() for event in record.newest_first(ada.account.id, 100)])
+    assert secret not in everything
+    assert str(made.secret) not in everything
+    assert "Reader 2" in everything
