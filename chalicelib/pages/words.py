@@ -4,7 +4,7 @@ SCOPES = {
     "read": ("Read", "See users, your own record and your limits."),
     "write": ("Write", "Change your own name."),
     "keys": ("Manage keys", "Make, rename, narrow, rotate and revoke API keys."),
-    "events": ("Read activity", "See what happened to your account and your keys."),
+    "events": ("Activity", "See what happened to your account and your keys."),
     "admin": ("Administer", "Create accounts, set tiers, suspend and reinstate anyone."),
 }
 
