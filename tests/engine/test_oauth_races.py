@@ -172,9 +172,20 @@ def assert_nothing_works(app: Registered, everything: list[dict[str, Any]]) -> N
     }
 
 
+def spending(call: Call) -> bool:
+    """Tell whether `call` makes a ticket, or spends one, and what comes of it."""
+    return transaction(call) and "tickets" in _written(call)
+
+
+def _written(call: Call) -> set[str]:
+    """Return the tables that a transaction writes to."""
+    parts = [each.get("Update") or each.get("Put", {}) for each in call.body["TransactItems"]]
+    return {part["TableName"].rpartition("-")[2] for part in parts if part}
+
+
 def revoking(call: Call) -> bool:
     """Tell whether `call` ends a grant."""
-    return (call.operation, call.table) == ("UpdateItem", "grants")
+    return transaction(call) and "revoked_at" in json.dumps([each.get("Update") for each in call.body["TransactItems"]])
 
 
 def remembering(call: Call) -> bool:
@@ -213,7 +224,7 @@ ONE_OF_TWENTY = {(200, ""): 1, (400, "invalid_grant"): TWENTY - 1}
 def test_code_redeemed_20_times_at_once_succeeds_once(home: House, line: HoldingLine, app: Registered) -> None:
     """All read it unspent; one gets tokens, the others invalid_grant, and the reuse ends what the one got."""
     asked = app.redemption(app.code(person()))
-    answers = met(line, transaction, [partial(app.spend, asked)] * TWENTY)
+    answers = met(line, spending, [partial(app.spend, asked)] * TWENTY)
     assert Counter(map(said, answers)) == ONE_OF_TWENTY
     assert_nothing_works(app, issued(answers))
 
@@ -234,7 +245,7 @@ def test_refresh_token_of_a_public_client_used_20_times_at_once_has_one_successo
     """One gets a pair, the others invalid_grant; one successor was stored, and the grant is revoked."""
     app, account = Registered(home, "public"), person()
     tokens = app.tokens(account)
-    answers = met(line, transaction, [partial(app.spend, app.refresh(tokens))] * TWENTY)
+    answers = met(line, spending, [partial(app.spend, app.refresh(tokens))] * TWENTY)
     assert Counter(map(said, answers)) == ONE_OF_TWENTY
     assert_one_successor(account, revoked=True)
     assert_nothing_works(app, [*issued(answers), tokens])
@@ -258,7 +269,7 @@ def test_refresh_token_of_a_confidential_client_used_20_times_at_once_brings_one
 ) -> None:
     """All get the same access and refresh token, and both work."""
     app, account = Registered(home, "confidential"), person()
-    answers = met(line, transaction, [partial(app.spend, app.refresh(app.tokens(account)))] * TWENTY)
+    answers = met(line, spending, [partial(app.spend, app.refresh(app.tokens(account)))] * TWENTY)
     assert_one_pair(app, account, issued(answers))
 
 
@@ -286,7 +297,7 @@ def test_refreshes_at_once_over_30_s_are_reuse(home: House, line: HoldingLine) -
 def test_revocation_during_a_refresh_leaves_no_live_token(home: House, line: HoldingLine, app: Registered) -> None:
     """A refresh that was decided before the revocation and is written after it brings nothing."""
     tokens = app.tokens(person())
-    with line.holding(transaction) as held, ThreadPoolExecutor(1) as thread:
+    with line.holding(spending) as held, ThreadPoolExecutor(1) as thread:
         refresh = thread.submit(app.spend, app.refresh(tokens))
         held.wait_for(1)
         assert app.revoke(tokens["refresh_token"]).status == 200
@@ -321,7 +332,7 @@ def test_device_code_polled_20_times_at_once_is_redeemed_once(home: House, line:
     """All find it approved and unspent; one gets tokens, the others invalid_grant."""
     device_code, user_code = app.device_code()
     device.approve(device.pending(user_code), person().id)
-    answers = met(line, transaction, [partial(app.spend, app.poll(device_code))] * TWENTY)
+    answers = met(line, spending, [partial(app.spend, app.poll(device_code))] * TWENTY)
     assert Counter(map(said, answers)) == ONE_OF_TWENTY
 
 
@@ -355,7 +366,7 @@ def test_device_code_decided_by_20_people_at_once_is_decided_once(
         page = visitor.open(f"/device?user_code={user_code}")
         form = visitor.filled(page, "/device", {"decision": decision})
         decisions.append(partial(visitor.send, "/device", form))
-    pages = met(line, transaction, decisions)
+    pages = met(line, spending, decisions)
     assert Counter(page.status for page in pages) == {200: 1, 404: TWENTY - 1}
     allowed = next(at for at, page in enumerate(pages) if page.status == 200) % 2 == 0
     assert said(app.ask(app.poll(device_code))) == ((200, "") if allowed else (400, "access_denied"))
@@ -368,7 +379,7 @@ def test_decision_that_comes_second_changes_nothing(home: House, line: HoldingLi
     device_code, user_code = app.device_code()
     second = {"allow": "deny", "deny": "allow"}[first]
     early, late = (decider(home, user_code, decision) for decision in (first, second))
-    with line.holding(first_of(transaction)) as held, ThreadPoolExecutor(1) as thread:
+    with line.holding(first_of(spending)) as held, ThreadPoolExecutor(1) as thread:
         waiting = thread.submit(late)
         held.wait_for(1)
         assert early().status == 200
@@ -407,7 +418,7 @@ def test_client_deleted_during_redemptions_leaves_no_working_token(home: House, 
     """Tokens whose issuing was decided before the deletion and written after it don't work."""
     app = Registered(home, "confidential")
     asked = [app.redemption(app.code(person())) for _ in range(4)]
-    with line.holding(transaction) as held, ThreadPoolExecutor(4) as threads:
+    with line.holding(spending) as held, ThreadPoolExecutor(4) as threads:
         redemptions = [threads.submit(app.spend, each) for each in asked]
         held.wait_for(len(asked))
         clients.delete(clients.owned(str(app.client.owner_id), app.id))
@@ -439,7 +450,7 @@ def test_disconnection_during_an_exchange_leaves_no_working_token(
     account = person()
     tokens = app.tokens(account)
     asked = app.refresh(tokens) if exchange == "refresh" else app.redemption(app.code(account))
-    with line.holding(transaction) as held, ThreadPoolExecutor(1) as thread:
+    with line.holding(spending) as held, ThreadPoolExecutor(1) as thread:
         late = thread.submit(app.spend, asked)
         held.wait_for(1)
         consent.withdraw(account.id, app.id)
