@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 HOUR_S = 3600
+DAY_S = 24 * HOUR_S
 
 _read_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000  # noqa: E731 - replaced as a whole by `driven_by`
 _pause: Callable[[float], None] = time.sleep

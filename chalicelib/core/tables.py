@@ -3,7 +3,7 @@
 A feature's `tables.py` declares what is stored; which write is allowed stands in the file that decides it.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from typing import Any, Self
@@ -97,6 +97,12 @@ class Table(Model):
             return cls.get(hash_key, range_key, consistent_read=True)
         except cls.DoesNotExist:
             return None
+
+
+def found_at_once(keys: Mapping[type[Table], wire.Json]) -> dict[type[Table], Any]:
+    """Return the item of each table by its key, as it is at this moment, in one call; what isn't there is absent."""
+    found = wire.batch_get({model.Meta.table_name: key for model, key in keys.items()})
+    return {model: model.from_raw_data(found[name]) for model in keys if (name := model.Meta.table_name) in found}
 
 
 @cache

@@ -6,7 +6,7 @@ Nothing here takes a secret: callers pass ids, hints and numbers, and queries of
 import json
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -29,7 +29,6 @@ class Calls:
     made: list[tuple[str, str]] = field(default_factory=list)
 
 
-_UNTRACED = nullcontext()
 _stream: TextIO | None = None
 _watching: ContextVar[Calls | None] = ContextVar("calls", default=None)
 _counting: ContextVar[dict[str, int] | None] = ContextVar("counting", default=None)
@@ -52,7 +51,7 @@ def dynamodb_call(operation: str, request: Mapping[str, Any]) -> AbstractContext
     table = str(request.get("TableName", ""))
     if calls is not None:
         calls.made.append((operation, table))
-    return tracing.subsegment(operation, table) if tracing.is_on() else _UNTRACED
+    return tracing.subsegment(operation, table)
 
 
 def info(event: str, **facts: object) -> None:
@@ -102,10 +101,9 @@ def measured(event: str, metrics: Mapping[str, int], dimensions: Mapping[str, st
     }
     if trace := tracing.current().get("Root"):
         line["xray_trace_id"] = trace
-    stream = _stream or sys.stdout
     # One write: lines of threads must not mix.
-    stream.write(_ENCODER.encode(line) + "\n")
-    stream.flush()
+    _CHOSEN.write(_ENCODER.encode(line) + "\n")
+    _CHOSEN.flush()
 
 
 def count(metric: str, **dimensions: str) -> None:
@@ -143,6 +141,9 @@ class _Chosen:
         (_stream or sys.stdout).flush()
 
 
+_CHOSEN = _Chosen()
+
+
 def _clean(facts: Mapping[str, object]) -> dict[str, object]:
     return {name: value for name, value in facts.items() if value is not None}
 
@@ -156,7 +157,7 @@ def _logger() -> Any:
     # botocore and pynamodb print whole requests at DEBUG, with everything that is in them.
     for chatty in ("botocore", "pynamodb", "urllib3"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
-    handler = logging.StreamHandler(_Chosen())
+    handler = logging.StreamHandler(_CHOSEN)
     return Logger(
         service=SERVICE,
         level=settings.current().log_level,

@@ -9,7 +9,7 @@ import secrets
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import lru_cache
 
 from chalicelib.core import settings
@@ -17,10 +17,17 @@ from chalicelib.core import settings
 _HEADER = b'{"format": "json", "version": 1}\n'
 
 
-@contextmanager
-def subsegment(operation: str, table: str) -> Iterator[None]:
-    """Tell X-Ray how long a `with` block took and whether it failed. Only for an invocation that is traced."""
+_UNTRACED = nullcontext()
+
+
+def subsegment(operation: str, table: str) -> AbstractContextManager[None]:
+    """Tell X-Ray how long a `with` block took and whether it failed; do nothing when this invocation isn't traced."""
     trace = current()
+    return _told(trace, operation, table) if trace.get("Sampled") == "1" else _UNTRACED
+
+
+@contextmanager
+def _told(trace: dict[str, str], operation: str, table: str) -> Iterator[None]:
     started, outcome = time.time(), {}
     try:
         yield
@@ -43,11 +50,6 @@ def subsegment(operation: str, table: str) -> Iterator[None]:
                 **outcome,
             }
         )
-
-
-def is_on() -> bool:
-    """Tell whether this invocation is traced."""
-    return current().get("Sampled") == "1"
 
 
 def current() -> dict[str, str]:

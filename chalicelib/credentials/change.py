@@ -33,7 +33,7 @@ def change_key(account_id: str, key_id: str, *, name: str | None, wanted: list[s
             if name is not None:
                 record.add_to(write, account_id, kinds.KEY_RENAMED, {"key": key.id, "name": name})
             if wanted is not None:
-                told = {"key": key.id, "scopes": " ".join(scopes.in_order(wanted))}
+                told = {"key": key.id, "scopes": scopes.joined(wanted)}
                 record.add_to(write, account_id, kinds.KEY_NARROWED, told)
     except TransactWriteError as error:
         if not tables.refused(error):

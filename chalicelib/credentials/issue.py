@@ -13,7 +13,7 @@ from chalicelib.credentials.tables import Credential
 from chalicelib.credentials.verdict import Verdict
 from chalicelib.events import kinds, record
 
-KEPT_PAST_END_S = 30 * 24 * clock.HOUR_S
+KEPT_PAST_END_S = 30 * clock.DAY_S
 """An expired key is kept so long, so that the answer stays `token_expired`."""
 
 
@@ -117,7 +117,7 @@ def _may_have_one(maker: Verdict) -> Condition:
 
 
 def _told(key: Credential) -> dict[str, str]:
-    return {"key": key.id, "name": key.name, "scopes": " ".join(scopes.in_order(key.scopes))}
+    return {"key": key.id, "name": key.name, "scopes": scopes.joined(key.scopes)}
 
 
 _SPENT = 1

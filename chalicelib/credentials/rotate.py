@@ -53,8 +53,8 @@ def rotate(maker: Verdict, key_id: str, grace_s: int) -> Issued:
     raise errors.Unavailable("Too much of this account is being changed right now. Try again in a moment.")
 
 
-_NEW, _OLD = 0, 3
-"""Where the writes stand in the transaction: pynamodb sends puts before updates, in the order given."""
+_OLD = 3
+"""Where the old key's write stands in the transaction: pynamodb sends puts before updates, in the order given."""
 
 
 def _replace(maker: Verdict, key: Credential, grace_s: int, ended: dict[str, int]) -> Issued:

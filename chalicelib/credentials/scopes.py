@@ -19,3 +19,8 @@ def in_order(scopes: Iterable[str]) -> list[str]:
     """Return `scopes` in the order in which they are documented."""
     present = set(scopes)
     return [scope for scope in ALL if scope in present]
+
+
+def joined(scopes: Iterable[str]) -> str:
+    """Return `scopes` in that order as one text, a space between two (RFC 6749 §3.3)."""
+    return " ".join(in_order(scopes))

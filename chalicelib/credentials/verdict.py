@@ -42,7 +42,7 @@ def to_context(verdict: Verdict) -> dict[str, str]:
         "account_id": verdict.account_id,
         "credential_id": verdict.credential_id,
         "kind": verdict.kind,
-        "scopes": " ".join(scopes.in_order(verdict.scopes)),
+        "scopes": scopes.joined(verdict.scopes),
         "tier": verdict.tier.name,
         "client_id": verdict.client_id,
         "ends_at_ms": str(verdict.ends_at_ms),

@@ -6,7 +6,6 @@ from chalicelib.core import clock, ids, settings, tables
 from chalicelib.events import actors, kinds
 from chalicelib.events.tables import Event
 
-DAY_S = 24 * clock.HOUR_S
 LAST_ID = "evt_~"
 
 
@@ -25,26 +24,25 @@ def add_to(
     """
     if kind not in kinds.WORDS:
         raise ValueError(f"{kind} is no type of event.")
-    acting, now_s = actors.current(), clock.now_s()
+    acting, now_ms = actors.current(), clock.now_ms()
     event = Event(
         account_id,
         ids.new("evt"),
         type=kind,
-        at=clock.now_ms(),
+        at=now_ms,
         actor=actor or acting.id,
         source_ip=acting.ip or None,
         reason=reason,
         changed=changed,
-        dies_at=now_s + settings.current().events_kept_days * DAY_S,
+        dies_at=now_ms // 1000 + settings.current().events_kept_days * clock.DAY_S,
     )
     write.save(event, condition=Event.id.does_not_exist())
 
 
 def newest_first(account_id: str, limit: int, *, before: str = "", kind: str = "") -> Iterator[Event]:
     """Return what happened to an account, the newest first: beyond the id `before`, and of one type only, if named."""
-    now_s = clock.now_s()
     # DynamoDB deletes what is over when it finds the time.
-    lives = Event.dies_at > now_s
+    lives = Event.dies_at > clock.now_s()
     chosen = lives & (Event.type == kind) if kind else lives
     # Ids sort by time.
     yield from Event.query(account_id, Event.id < (before or LAST_ID), chosen, scan_index_forward=False, limit=limit)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from chalicelib.core import secrets, settings, wire
+from chalicelib.core import secrets, tables, wire
 from chalicelib.credentials.tables import Credential
 from chalicelib.oauth import clients
 from chalicelib.oauth.errors import invalid_client
@@ -59,12 +59,10 @@ def _read(client_id: str, presented: str) -> tuple[Client | None, Credential | T
     """Read both at once, the token where its own kind says. What can't be an id or a secret of ours isn't asked for."""
     kind = secrets.kind_of(presented)
     model: type[Credential | Ticket] = Credential if kind == secrets.ACCESS_TOKEN_KIND else Ticket
-    client_table, token_table = settings.current().table("clients"), model.Meta.table_name
-    keys: dict[str, wire.Json] = {}
+    keys: dict[type[tables.Table], wire.Json] = {}
     if clients.is_client_id(client_id):
-        keys[client_table] = {"client_id": {"S": client_id}}
+        keys[Client] = Client.item(client_id=client_id)
     if kind is not None:
-        keys[token_table] = {"digest": {"S": secrets.digest(presented)}}
-    found = wire.batch_get(keys)
-    client, token = found.get(client_table), found.get(token_table)
-    return Client.from_raw_data(client) if client else None, model.from_raw_data(token) if token else None
+        keys[model] = model.item(digest=secrets.digest(presented))
+    found = tables.found_at_once(keys)
+    return found.get(Client), found.get(model)

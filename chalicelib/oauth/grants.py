@@ -30,7 +30,7 @@ def new(account_id: str, client_id: str, *, scopes: set[str], resources: set[str
 
 def tell(write: tables.Transaction, grant: Grant, kind: str, **more: str) -> None:
     """Add to a transaction: this happened to a grant, told to the account that gave it."""
-    told = {"grant": grant.id, "application": grant.client_id, "scopes": " ".join(scopes.in_order(grant.scopes))}
+    told = {"grant": grant.id, "application": grant.client_id, "scopes": scopes.joined(grant.scopes)}
     record.add_to(write, grant.account_id, kind, told | more)
 
 

@@ -93,7 +93,7 @@ def information(client: Client, base_url: str) -> dict[str, object]:
         "grant_types": [kind for kind in clients.GRANT_TYPES if kind in client.grant_types],
         "response_types": ["code"] if clients.CODE in client.grant_types else [],
         "token_endpoint_auth_method": client.auth_method,
-        "scope": " ".join(scopes.in_order(client.scopes)),
+        "scope": scopes.joined(client.scopes),
         "registration_client_uri": f"{base_url}/oauth/register/{client.client_id}",
     }
     return information | ({"client_uri": client.uri} if client.uri else {})

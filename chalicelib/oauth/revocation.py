@@ -38,7 +38,7 @@ def introspect(client: Client, found: Token, issuer: str) -> dict[str, object]:
         return {"active": False}
     answer: dict[str, object] = {
         "active": True,
-        "scope": " ".join(scopes.in_order(token.scopes or ())),
+        "scope": scopes.joined(token.scopes or ()),
         "client_id": token.client_id,
         "token_type": "Bearer" if isinstance(token, Credential) else "refresh_token",
         "exp": (token.expires_at or 0) // 1000,
@@ -63,14 +63,13 @@ def _is_live(found: Credential | Ticket) -> bool:
             return False
     elif found.consumed_at is not None or found.expires_at <= clock.now_ms():
         return False
-    keys = {Account.Meta.table_name: Account.item(id=found.account_id)}
+    keys: dict[type[tables.Table], wire.Json] = {Account: Account.item(id=found.account_id)}
     if found.grant_id:
-        keys[Grant.Meta.table_name] = Grant.item(id=found.grant_id)
-    read = wire.batch_get(keys)
-    account, grant = (read.get(model.Meta.table_name) for model in (Account, Grant))
-    if account is None or not _allows(Account.from_raw_data(account), found):
+        keys[Grant] = Grant.item(id=found.grant_id)
+    read = tables.found_at_once(keys)
+    if Account not in read or not _allows(read[Account], found):
         return False
-    return not found.grant_id or (grant is not None and Grant.from_raw_data(grant).is_live())
+    return not found.grant_id or (Grant in read and read[Grant].is_live())
 
 
 def _allows(account: Account, found: Credential | Ticket) -> bool:

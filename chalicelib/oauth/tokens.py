@@ -225,4 +225,4 @@ def _answer(access: str, refresh_secret: str | None, granted: set[str]) -> Answe
     answer: Answer = {"access_token": access, "token_type": "Bearer", "expires_in": ACCESS_S}
     if refresh_secret is not None:
         answer["refresh_token"] = refresh_secret
-    return answer | {"scope": " ".join(scopes.in_order(granted))}
+    return answer | {"scope": scopes.joined(granted)}

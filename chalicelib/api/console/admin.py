@@ -14,7 +14,6 @@ from chalicelib.limits.usage import Hour, by_hour, under_tier
 
 REASON = Text(most=200, least=3)
 TIER = OneOf(tuple(tier.name for tier in tiers.OF_ACCOUNTS))
-DAY_S = 24 * clock.HOUR_S
 BUSIEST_OF = 2_000
 SHOWN = 10
 AT_ONCE = 16
@@ -78,7 +77,7 @@ def _change(visit: Visit, account_id: str, *, status: str | None) -> Shown | Gon
 def _account_page(visit: Visit, account_id: str, *, problem: str | None, status: int) -> Shown:
     _admin(visit)
     account = find.account_by_id(account_id)
-    hours = by_hour(account.id, since_s=clock.hour_of(clock.now_s()) - DAY_S)
+    hours = by_hour(account.id, since_s=clock.hour_of(clock.now_s()) - clock.DAY_S)
     matter = {
         "account": account,
         "keys": list(find_keys.keys_of(account.id)),
@@ -99,7 +98,7 @@ def _admin(visit: Visit) -> Account:
 
 def _last_day() -> list[tuple[Account, Hour]]:
     """Return every account's last 24 hours, for the oldest 2,000 accounts: one small Query each, 16 at once."""
-    since_s = clock.hour_of(clock.now_s()) - DAY_S
+    since_s = clock.hour_of(clock.now_s()) - clock.DAY_S
     accounts = list(find.accounts_after("", BUSIEST_OF))
 
     def total(account: Account) -> Hour:

@@ -9,7 +9,6 @@ from chalicelib.limits.windows import OTHER, counter_of
 from chalicelib.oauth import clients, grants
 from chalicelib.pages import plots
 
-DAY_S = 24 * clock.HOUR_S
 DAYS = 30
 
 
@@ -18,7 +17,7 @@ def show_usage(visit: Visit) -> Shown:
     account = visit.person.account
     now_s = clock.now_s()
     this_hour = clock.hour_of(now_s)
-    hours = by_hour(account.id, since_s=this_hour - DAYS * DAY_S)
+    hours = by_hour(account.id, since_s=this_hour - DAYS * clock.DAY_S)
     tier = tiers.BY_NAME[account.tier]
     # A new tier starts with a full quota: what was used under the old one is none of it.
     now = under_tier(account.id, tier, since_s=this_hour).get(this_hour, Hour())
@@ -36,10 +35,10 @@ def show_usage(visit: Visit) -> Shown:
 
 
 def _by_day(hours: dict[int, Hour], now_s: int) -> list[tuple[int, Hour]]:
-    today = now_s - now_s % DAY_S
-    days = {today - ago * DAY_S: Hour() for ago in reversed(range(DAYS))}
+    today = now_s - now_s % clock.DAY_S
+    days = {today - ago * clock.DAY_S: Hour() for ago in reversed(range(DAYS))}
     for at, hour in hours.items():
-        day = at - at % DAY_S
+        day = at - at % clock.DAY_S
         if day in days:
             days[day] = days[day] + hour
     return list(days.items())
