@@ -2,7 +2,20 @@
 
 from chalice.app import Chalice
 
-from chalicelib.api import authorizer, discovery, edge, events, keys, limits, oauth, status, users, verify
+from chalicelib.api import (
+    authorizer,
+    background,
+    discovery,
+    edge,
+    events,
+    keys,
+    limits,
+    oauth,
+    status,
+    users,
+    verify,
+    webhooks,
+)
 from chalicelib.api.console import routes as console
 from chalicelib.core import settings
 
@@ -10,10 +23,12 @@ app = Chalice(app_name="latchkey", configure_logs=False)
 edge.install(app)
 
 app.register_blueprint(authorizer.blueprint)
+app.register_blueprint(background.blueprint)
 app.register_blueprint(users.blueprint)
 app.register_blueprint(keys.blueprint)
 app.register_blueprint(limits.blueprint)
 app.register_blueprint(events.blueprint)
+app.register_blueprint(webhooks.blueprint)
 app.register_blueprint(verify.blueprint)
 app.register_blueprint(status.blueprint)
 app.register_blueprint(oauth.blueprint)

@@ -1,10 +1,15 @@
 """A whole Latchkey in one process: accounts, keys, the gateway, and a clock that stands still until it is moved."""
 
+import atexit
+import base64
 import json
 import random
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 from app import app
@@ -135,12 +140,21 @@ def forget_process() -> None:
     standing.forget()
 
 
+@lru_cache(maxsize=1)
+def stage_key_file() -> str:
+    """Return a file that holds a stage's key."""
+    with NamedTemporaryFile("w", prefix="latchkey-test-key-", delete=False) as file:
+        file.write(base64.b64encode(bytes(range(32))).decode())
+    atexit.register(Path(file.name).unlink, missing_ok=True)
+    return file.name
+
+
 @contextmanager
 def house(**chosen: Any) -> Iterator[House]:
     """Return a house on the DynamoDB that the environment points at, its clock and chance fixed."""
     moved = Clock()
     dice = random.Random(20211220)  # noqa: S311 - fixed on purpose
-    fixed = {"stage": "test", "public_url": "https://api.example.com"} | chosen
+    fixed = {"stage": "test", "public_url": "https://api.example.com", "stage_key_file": stage_key_file()} | chosen
     with ExitStack() as stack:
         stack.enter_context(settings.in_use(settings.Settings(**fixed)))
         stack.enter_context(clock.driven_by(moved))

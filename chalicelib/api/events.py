@@ -1,16 +1,12 @@
 """/v1/events: what happened to the caller's account, the newest first."""
 
-from typing import Any
-
 from chalice.app import Blueprint, Response
 
 from chalicelib.api import listing
 from chalicelib.api.edge import Exchange, route
 from chalicelib.api.fields import OneOf
-from chalicelib.core import clock
 from chalicelib.credentials.scopes import EVENTS
 from chalicelib.events import kinds, record
-from chalicelib.events.tables import Event
 
 TYPE = OneOf(tuple(kinds.WORDS))
 
@@ -23,17 +19,4 @@ def list_events(exchange: Exchange) -> Response:
     page = listing.asked_for(exchange, "evt", "type")
     kind = TYPE.check("type", page.chosen_by["type"]) if page.chosen_by else ""
     found = list(record.newest_first(exchange.verdict.account_id, page.size + 1, before=page.after, kind=kind))
-    return listing.answer(exchange, page, found, shown)
-
-
-def shown(event: Event) -> dict[str, Any]:
-    """Return an event as the account that it happened to sees it."""
-    return {
-        "id": event.id,
-        "type": event.type,
-        "created_at": clock.iso(event.at),
-        "actor": event.actor,
-        "source_ip": event.source_ip,
-        "changed": event.changed.as_dict(),
-        "reason": event.reason,
-    }
+    return listing.answer(exchange, page, found, record.shown)

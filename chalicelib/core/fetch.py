@@ -1,4 +1,4 @@
-"""Fetching an address that a stranger chose, without being made to reach what only we can reach (SSRF).
+"""Asking an address that a stranger chose, without being made to reach what only we can reach (SSRF).
 
 The name is resolved once, every address it has must be public, and the connection goes to that very address, so that a
 second look-up can't lead elsewhere. One deadline for all of it, a bound on the size, no redirects, no proxy.
@@ -19,6 +19,7 @@ from chalicelib.core import clock
 
 Resolve = Callable[[str, int], Iterable[str]]
 
+_OURS = {"User-Agent": "Latchkey", "Connection": "close"}
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _6TO4 = ipaddress.ip_network("2002::/16")
 _GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
@@ -57,30 +58,56 @@ def get(
     Raises FetchError when the URL isn't https, an address of its name isn't public, it answers with a redirect, it
     breaks off, or it takes longer than `deadline_s` or is longer than `bytes_max`.
     """
-    try:
-        parts = urlsplit(url)
-        port = 443 if parts.port is None else parts.port
-        # What is no name in TLS, like one that starts with a dot, must not get as far as a connection.
-        (parts.hostname or "").encode("idna")
-    except ValueError:
-        raise FetchError("It is no URL.") from None
-    if parts.scheme != "https" or not parts.hostname or "@" in parts.netloc:
-        raise FetchError("Only plain https URLs are fetched.")
     until_ns = clock.elapsed_ns() + round(deadline_s * 1e9)
-    address = _public_address(parts.hostname, port, resolver, until_ns)
-    connection = _Pinned(parts.hostname, port, address, until_ns, tls or ssl.create_default_context())
+    connection, target = _connection(url, until_ns, resolver, tls)
     try:
-        target = f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}"
-        connection.request("GET", target, headers={"Accept": accept, "User-Agent": "Latchkey", "Connection": "close"})
+        connection.request("GET", target, headers={"Accept": accept, **_OURS})
         with connection.getresponse() as answer:
             if 300 <= answer.status < 400:
                 raise FetchError("It answers with a redirect, and none is followed.")
-            body = _body(answer, bytes_max)
-            return Fetched(answer.status, {name.lower(): value for name, value in answer.getheaders()}, body)
+            return _fetched(answer, _body(answer, bytes_max))
     except (OSError, ValueError, http.client.HTTPException) as error:
         raise FetchError("It doesn't answer.") from error
     finally:
         connection.close()
+
+
+def post(
+    url: str,
+    body: bytes,
+    headers: dict[str, str],
+    *,
+    deadline_s: float,
+    bytes_max: int,
+    loopback: bool = False,
+    resolver: Resolve = resolve,
+    tls: ssl.SSLContext | None = None,
+) -> Fetched:
+    """Send `body` to an https URL, or to an http one on this machine where `loopback` is allowed.
+
+    Whatever status comes is an answer, a redirect too; of its body no more is kept than `bytes_max`, and that it breaks
+    off changes nothing. Raises FetchError when an address of the name isn't public, or no status comes in time.
+    """
+    until_ns = clock.elapsed_ns() + round(deadline_s * 1e9)
+    connection, target = _connection(url, until_ns, resolver, tls, loopback=loopback)
+    try:
+        connection.request("POST", target, body, {**headers, **_OURS})
+        with connection.getresponse() as answer:
+            return _fetched(answer, _beginning(answer, bytes_max))
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        raise FetchError(_why_no_answer(error)) from error
+    finally:
+        connection.close()
+
+
+def is_on_this_machine(url: str) -> bool:
+    """Tell whether `url` is plain http to this very machine, by its address or as `localhost`."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError:
+        return False
+    return parts.scheme == "http" and (host == "localhost" or _is_loopback(host))
 
 
 def is_public(address: str) -> bool:
@@ -106,9 +133,36 @@ def _unwrapped(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | ipaddr
     return address
 
 
-def _public_address(host: str, port: int, resolver: Resolve, until_ns: int) -> str:
+def _connection(
+    url: str, until_ns: int, resolver: Resolve, tls: ssl.SSLContext | None, *, loopback: bool = False
+) -> tuple["_Pinned", str]:
+    """Return a connection that will go to a checked address, and what to ask for there."""
+    try:
+        parts = urlsplit(url)
+        is_plain = loopback and is_on_this_machine(url)
+        port = parts.port if parts.port is not None else (80 if is_plain else 443)
+        # What is no name in TLS, like one that starts with a dot, must not get as far as a connection.
+        (parts.hostname or "").encode("idna")
+    except ValueError:
+        raise FetchError("It is no URL.") from None
+    if (parts.scheme != "https" and not is_plain) or not parts.hostname or "@" in parts.netloc:
+        raise FetchError("Only plain https URLs are asked.")
+    address = _address(parts.hostname, port, resolver, until_ns, _is_loopback if is_plain else is_public)
+    secured = None if is_plain else tls or ssl.create_default_context()
+    target = f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}"
+    return _Pinned(parts.hostname, port, address, until_ns, secured), target
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
+
+
+def _address(host: str, port: int, resolver: Resolve, until_ns: int, is_allowed: Callable[[str], bool]) -> str:
     addresses = _resolved(host, port, resolver, until_ns)
-    if not addresses or not all(is_public(address) for address in addresses):
+    if not addresses or not all(is_allowed(address) for address in addresses):
         raise FetchError("Its name leads to no address, or to one that isn't public.")
     return addresses[0]
 
@@ -131,23 +185,26 @@ def _resolved(host: str, port: int, resolver: Resolve, until_ns: int) -> list[st
     return answers[0]
 
 
-class _Pinned(http.client.HTTPSConnection):
-    """A connection to an address that was checked, under the TLS name that was asked for, for as long as is left."""
+class _Pinned(http.client.HTTPConnection):
+    """A connection to an address that was checked, for as long as is left; with TLS, under the name asked for."""
 
-    def __init__(self, host: str, port: int, address: str, until_ns: int, tls: ssl.SSLContext) -> None:
-        super().__init__(host, port, context=tls)
+    def __init__(self, host: str, port: int, address: str, until_ns: int, tls: ssl.SSLContext | None) -> None:
+        super().__init__(host, port)
+        self.default_port = 80 if tls is None else 443
         self._address, self._until_ns, self._tls = address, until_ns, tls
         self.response_class = self._answer  # type: ignore[assignment]  # called to make a response, and nothing else
 
     def connect(self) -> None:
         """Connect to the checked address rather than to whatever the name says by now."""
-        plain = socket.create_connection((self._address, self.port), _left_s(self._until_ns))
-        try:
-            plain.settimeout(_left_s(self._until_ns))
-            self.sock = self._tls.wrap_socket(plain, server_hostname=self.host)
-        finally:
-            # Handed over to the TLS socket, if it came to that.
-            plain.close()
+        self.sock = socket.create_connection((self._address, self.port), _left_s(self._until_ns))
+        self.sock.settimeout(_left_s(self._until_ns))
+        if self._tls is not None:
+            plain = self.sock
+            try:
+                self.sock = self._tls.wrap_socket(plain, server_hostname=self.host)
+            finally:
+                # Handed over to the TLS socket, if it came to that.
+                plain.close()
 
     def _answer(self, sock: socket.socket, method: str | None = None) -> http.client.HTTPResponse:
         answer = http.client.HTTPResponse(sock, method=method)
@@ -186,6 +243,31 @@ def _body(answer: http.client.HTTPResponse, bytes_max: int) -> bytes:
     if answer.length:
         raise FetchError("It breaks off.")
     return body
+
+
+def _beginning(answer: http.client.HTTPResponse, bytes_max: int) -> bytes:
+    """Return what comes of a body, up to a bound: whoever has said a status has answered, whatever follows."""
+    body = b""
+    try:
+        while len(body) < bytes_max and (chunk := answer.read1(bytes_max - len(body))):
+            body += chunk
+    except (OSError, ValueError, http.client.HTTPException, FetchError):
+        return body
+    return body
+
+
+def _fetched(answer: http.client.HTTPResponse, body: bytes) -> Fetched:
+    return Fetched(answer.status, {name.lower(): value for name, value in answer.getheaders()}, body)
+
+
+def _why_no_answer(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return "It takes too long."
+    if isinstance(error, ssl.SSLError):
+        return "Its certificate isn't good, or it speaks no TLS."
+    if isinstance(error, ConnectionRefusedError):
+        return "It refuses connections."
+    return "It doesn't answer." if isinstance(error, OSError) else "It answers with what is no HTTP."
 
 
 def _left_s(until_ns: int) -> float:

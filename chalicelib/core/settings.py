@@ -39,6 +39,8 @@ class Settings:
     """The verified sender of mail through Amazon SES. Empty: no mail leaves, and nobody has to verify an address."""
     mail_folder: str = ""
     """Where a local run keeps mail instead of sending it."""
+    stage_key_file: str = ""
+    """Where a local run keeps the stage's key. Empty: it is the SSM parameter `/latchkey/<stage>/key`."""
     events_kept_days: int = 90
     """How many days it is remembered what happened to an account."""
     log_in_attempts_per_email: int = 20

@@ -20,6 +20,15 @@ APPLICATION_DELETED = "application.deleted"
 GRANT_CREATED = "grant.created"
 GRANT_REVOKED = "grant.revoked"
 REUSE_DETECTED = "grant.reuse_detected"
+TOKEN_REVOKED = "token.revoked"  # noqa: S105 - as above
+CONSENT_REMEMBERED = "consent.remembered"
+CONSENT_WITHDRAWN = "consent.withdrawn"
+WEBHOOK_CREATED = "webhook.created"
+WEBHOOK_CHANGED = "webhook.changed"
+WEBHOOK_SECRET_ROTATED = "webhook.secret_rotated"  # noqa: S105 - as above
+WEBHOOK_DISABLED = "webhook.disabled"
+WEBHOOK_ENABLED = "webhook.enabled"
+WEBHOOK_DELETED = "webhook.deleted"
 
 WORDS = {
     ACCOUNT_CREATED: "Account created",
@@ -42,5 +51,32 @@ WORDS = {
     GRANT_CREATED: "Application allowed",
     GRANT_REVOKED: "Application's access ended",
     REUSE_DETECTED: "Application's access ended: a used token came back",
+    TOKEN_REVOKED: "Application gave an access token back",
+    CONSENT_REMEMBERED: "Application's permission remembered",
+    CONSENT_WITHDRAWN: "Application's permission forgotten",
+    WEBHOOK_CREATED: "Webhook added",
+    WEBHOOK_CHANGED: "Webhook changed",
+    WEBHOOK_SECRET_ROTATED: "Webhook's secret rotated",
+    WEBHOOK_DISABLED: "Webhook disabled",
+    WEBHOOK_ENABLED: "Webhook enabled",
+    WEBHOOK_DELETED: "Webhook deleted",
 }
 """Every type there is."""
+
+ENDS_VERDICTS = frozenset(
+    {
+        STANDING_CHANGED,
+        PASSWORD_CHANGED,
+        EMAIL_CHANGED,
+        EMAIL_VERIFIED,
+        ACCOUNT_DELETED,
+        KEY_NARROWED,
+        KEY_ROTATED,
+        KEY_REVOKED,
+        APPLICATION_DELETED,
+        GRANT_REVOKED,
+        REUSE_DETECTED,
+        TOKEN_REVOKED,
+    }
+)
+"""What makes older verdicts about credentials wrong: a mark follows each (see `limits.stale`)."""

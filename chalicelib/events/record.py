@@ -1,6 +1,7 @@
 """Recording an event: in the same transaction as the change it tells of, so that neither stands without the other."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from chalicelib.core import clock, ids, settings, tables
 from chalicelib.events import actors, kinds
@@ -46,3 +47,21 @@ def newest_first(account_id: str, limit: int, *, before: str = "", kind: str = "
     chosen = lives & (Event.type == kind) if kind else lives
     # Ids sort by time.
     yield from Event.query(account_id, Event.id < (before or LAST_ID), chosen, scan_index_forward=False, limit=limit)
+
+
+def since(account_id: str, after: str) -> Iterator[Event]:
+    """Return what happened to an account beyond the id `after`, in order."""
+    yield from Event.query(account_id, Event.id > after, Event.dies_at > clock.now_s())
+
+
+def shown(event: Event) -> dict[str, Any]:
+    """Return an event as the account that it happened to sees it, in the API and in its webhooks."""
+    return {
+        "id": event.id,
+        "type": event.type,
+        "created_at": clock.iso(event.at),
+        "actor": event.actor,
+        "source_ip": event.source_ip,
+        "changed": event.changed.as_dict(),
+        "reason": event.reason,
+    }

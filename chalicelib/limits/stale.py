@@ -6,7 +6,7 @@ rises, even between functions whose clocks differ, so whoever verifies after see
 
 from chalicelib.core import clock, settings, telemetry, wire
 from chalicelib.limits.tiers import OF_ACCOUNTS, Tier
-from chalicelib.limits.windows import TABLE, dies_at, item_key
+from chalicelib.limits.windows import TABLE, dies_at, item_key, number
 
 CLOCK_SKEW_S = 8
 """How far the clocks of two functions may differ: 6 s when one is 3 s fast and one 3 s slow, and some to spare."""
@@ -38,6 +38,20 @@ def mark(subject: str) -> bool:
         telemetry.count("StaleMarkLost")
         return False
     return True
+
+
+def is_marked(subject: str, since_ms: int) -> bool:
+    """Tell whether a change at `since_ms` was marked wherever an admission now would look."""
+    hour = clock.hour_of(clock.now_s())
+    table = settings.current().table(TABLE)
+    keys = [item_key(subject, tier, hour) for tier in OF_ACCOUNTS]
+    wanted: wire.Json = {table: {"Keys": keys, "ConsistentRead": True}}
+    items: list[wire.Json] = []
+    while wanted:
+        answer = wire.call("BatchGetItem", {"RequestItems": wanted})
+        items += answer["Responses"].get(table, [])
+        wanted = answer.get("UnprocessedKeys") or {}
+    return len(items) == len(keys) and all(number(item, "stale_at") >= since_ms for item in items)
 
 
 def _raise_mark(subject: str, tier: Tier, hour: int, now_ms: int) -> None:

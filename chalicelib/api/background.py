@@ -1,0 +1,73 @@
+"""What runs without a request: a function on the stream of events, one every minute, one every hour.
+
+Each deploys as a Lambda function of its own, `chalicelib.api.background.<name>`, and imports only what it does. In a
+local run a thread calls the same functions.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from chalice.app import Blueprint, CloudWatchEvent, DynamoDBEvent
+
+from chalicelib.core import clock, telemetry, wire
+
+EVENTS_STREAM = "arn:aws:dynamodb:us-east-1:000000000000:table/latchkey-events/stream/set-by-the-data-stack"
+"""Chalice wants an ARN at import. The real one is the data stack's to say, and put in its place when it is deployed."""
+SWEEP_MS = 45_000
+"""How long the minute's function begins new work, so that it is done before the next begins."""
+
+blueprint = Blueprint(__name__)
+
+
+@blueprint.on_dynamodb_record(stream_arn=EVENTS_STREAM, name="stream", batch_size=100, starting_position="TRIM_HORIZON")
+def stream(records: DynamoDBEvent) -> None:
+    """Follow up what happened. A failure of the database is raised, so that DynamoDB brings the same records again."""
+    follow_up([record.new_image for record in records if record.event_name == "INSERT"])
+
+
+@blueprint.schedule("rate(1 minute)", name="minute")
+def minute(event: CloudWatchEvent) -> None:
+    """Send what is due."""
+    every_minute()
+
+
+@blueprint.schedule("cron(5 * * * ? *)", name="hour")
+def hour(event: CloudWatchEvent) -> None:
+    """Look for what was lost."""
+    every_hour()
+
+
+def follow_up(images: Iterable[wire.Json]) -> None:
+    """Do what follows from events, given as their items: webhooks, and marks that were lost.
+
+    Doing it again is harmless. Raises when the database doesn't answer; an item that makes no sense is left out.
+    """
+    from chalicelib.webhooks import follow
+
+    follow.up(images)
+
+
+def every_minute() -> None:
+    """Do what is done once a minute."""
+    from chalicelib.webhooks import deliver
+
+    _each(("webhooks_swept", lambda: deliver.sweep(clock.now_ms() + SWEEP_MS)))
+
+
+def every_hour() -> None:
+    """Do what is done once an hour."""
+    from chalicelib.webhooks import fan_out
+
+    _each(("webhooks_missing", lambda: fan_out.put_what_is_missing(clock.now_ms())))
+
+
+def _each(*tasks: tuple[str, Callable[[], Any]]) -> None:
+    """Do all of them: one that fails must not keep the others from being done."""
+    for name, task in tasks:
+        try:
+            done = task()
+        except Exception:
+            telemetry.error(f"{name}_failed")
+            telemetry.count("BackgroundFaults", task=name)
+        else:
+            telemetry.info(name, done=done)

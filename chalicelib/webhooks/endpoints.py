@@ -1,0 +1,190 @@
+"""An account's endpoints: at most ten, each with a secret of its own, and what may become of each.
+
+Every change is one transaction with the event that tells of it. What an endpoint is disabled for stands on it: by its
+account, because it answered 410, or because it failed for too long.
+"""
+
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from pynamodb.exceptions import TransactWriteError
+from pynamodb.expressions.condition import Condition
+from pynamodb.expressions.operand import Path
+from pynamodb.expressions.update import Action
+
+from chalicelib.core import clock, errors, fetch, ids, tables
+from chalicelib.events import kinds, record
+from chalicelib.webhooks import attempt, signing
+from chalicelib.webhooks.tables import DISABLED, ENABLED, Endpoint
+
+ENDPOINTS_MAX = 10
+COUNT = "count"
+"""The range key of the item that counts an account's endpoints, so that a condition can hold them down."""
+FIRST, LAST = "whk_", "whk_~"
+BY_ACCOUNT, GONE, FAILING = "account", "gone", "failing"
+
+
+def create(account_id: str, *, url: str, name: str, types: list[str] | None) -> Endpoint:
+    """Add an endpoint that is told of events of `types` (None: all) from now on.
+
+    Raises InvalidRequest when the URL can't be sent to, Conflict when there are ten already.
+    """
+    check(url)
+    now_ms = clock.now_ms()
+    endpoint = Endpoint(
+        account_id,
+        ids.new("whk"),
+        url=url,
+        name=name,
+        types=set(types) if types else None,
+        created_at=now_ms,
+        enabled_at=now_ms,
+    )
+    # First of all: without a key there is no secret to give.
+    signing.secret_of(endpoint)
+    full = errors.Conflict(f"An account has at most {ENDPOINTS_MAX} webhooks. Delete one that you don't use.")
+    count = Path([COUNT])
+    with tables.refused_as(full), tables.transaction() as write:
+        write.save(endpoint, condition=Endpoint.id.does_not_exist())
+        # Wins the race of two for the last place.
+        write.update(
+            Endpoint(account_id, COUNT),
+            actions=[count.add(1)],
+            condition=count.does_not_exist() | (count < ENDPOINTS_MAX),
+        )
+        record.add_to(write, account_id, kinds.WEBHOOK_CREATED, _told(endpoint))
+    return endpoint
+
+
+def owned(account_id: str, endpoint_id: str) -> Endpoint:
+    """Return an account's endpoint; raise NotFound when it has none of this id."""
+    endpoint = Endpoint.found(account_id, endpoint_id) if ids.is_id(endpoint_id, "whk") else None
+    if endpoint is None:
+        raise _none()
+    return endpoint
+
+
+def of_account(account_id: str, *, after: str = "", limit: int | None = None) -> Iterator[Endpoint]:
+    """Return an account's endpoints, oldest first, from beyond the id `after`."""
+    beyond = Endpoint.id.between(f"{after or FIRST} ", LAST)  # no id holds a space
+    yield from Endpoint.query(account_id, beyond, limit=limit, consistent_read=True)
+
+
+def change(endpoint: Endpoint, *, url: str | None, name: str | None, types: list[str] | None) -> Endpoint:
+    """Give an endpoint another URL, name or choice of types; what is None stays, and no types at all means every type.
+
+    Raises InvalidRequest when the URL can't be sent to, NotFound when the endpoint was deleted meanwhile.
+    """
+    actions: list[Action] = []
+    if url is not None:
+        check(url)
+        actions.append(Endpoint.url.set(url))
+        endpoint.url = url
+    if name is not None:
+        actions.append(Endpoint.name.set(name))
+        endpoint.name = name
+    if types is not None:
+        actions.append(Endpoint.types.set(set(types)) if types else Endpoint.types.remove())
+        endpoint.types = set(types) or None
+    _update(endpoint, actions, kinds.WEBHOOK_CHANGED)
+    return owned(endpoint.account_id, endpoint.id)
+
+
+def rotate_secret(endpoint: Endpoint) -> Endpoint:
+    """Give an endpoint another secret; the old one signs beside it for a day.
+
+    Raises Conflict when another rotation came first, or the last one's overlap isn't over: three secrets would be one
+    too many.
+    """
+    now_ms = clock.now_ms()
+    overlap = Endpoint.overlap_ends_at
+    alone = overlap.does_not_exist() | (overlap <= now_ms)
+    outrun = errors.Conflict("This secret was rotated within the last 24 hours. Both still sign; wait until one ends.")
+    actions: list[Action] = [
+        Endpoint.version.set(endpoint.version + 1),
+        overlap.set(now_ms + signing.OVERLAP_MS),
+    ]
+    with tables.refused_as(outrun):
+        _update(endpoint, actions, kinds.WEBHOOK_SECRET_ROTATED, only_if=(Endpoint.version == endpoint.version) & alone)
+    return owned(endpoint.account_id, endpoint.id)
+
+
+def enable(endpoint: Endpoint) -> None:
+    """Send to an endpoint again, of what happens from now on. Harmless to repeat."""
+    actions: list[Action] = [
+        Endpoint.status.set(ENABLED),
+        Endpoint.enabled_at.set(clock.now_ms()),
+        Endpoint.failures.set(0),
+        Endpoint.failing_since.remove(),
+        Endpoint.disabled_because.remove(),
+    ]
+    with tables.may_be_refused():
+        _update(endpoint, actions, kinds.WEBHOOK_ENABLED, only_if=Endpoint.status == DISABLED)
+
+
+def disable(endpoint: Endpoint, because: str) -> None:
+    """Send no more to an endpoint. Harmless to repeat; the reason that came first stays."""
+    actions: list[Action] = [Endpoint.status.set(DISABLED), Endpoint.disabled_because.set(because)]
+    with tables.may_be_refused():
+        _update(endpoint, actions, kinds.WEBHOOK_DISABLED, only_if=Endpoint.status == ENABLED, because=because)
+
+
+def delete(endpoint: Endpoint) -> None:
+    """Forget an endpoint; what waits for it is dropped. Harmless to repeat."""
+    count = Path([COUNT])
+    with tables.may_be_refused(), tables.transaction() as write:
+        write.delete(Endpoint(endpoint.account_id, endpoint.id), condition=Endpoint.created_at.exists())
+        write.update(Endpoint(endpoint.account_id, COUNT), actions=[count.add(-1)])
+        record.add_to(write, endpoint.account_id, kinds.WEBHOOK_DELETED, _told(endpoint))
+
+
+def check(url: str) -> None:
+    """Raise InvalidRequest unless `url` is one that we would send to. Where its name leads is checked when we do."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname or "", parts.port
+        host.encode("idna")
+    except ValueError:
+        raise errors.InvalidRequest("url must be a URL like https://example.com/hooks.") from None
+    if attempt.is_local() and fetch.is_on_this_machine(url):
+        return
+    if parts.scheme != "https" or not host or "@" in parts.netloc or parts.fragment or not _is_plain(url):
+        raise errors.InvalidRequest("url must be an https URL without user, password or fragment.")
+    if _is_address(host) and not fetch.is_public(host):
+        raise errors.InvalidRequest("url must lead to where all the internet can reach.")
+
+
+def _is_plain(url: str) -> bool:
+    return url.isascii() and url.isprintable() and " " not in url
+
+
+def _is_address(host: str) -> bool:
+    return ":" in host or host.replace(".", "").isdigit()
+
+
+def _update(
+    endpoint: Endpoint, actions: list[Action], kind: str, *, only_if: Condition | None = None, **more: str
+) -> None:
+    exists = Endpoint.created_at.exists()
+    try:
+        with tables.transaction() as write:
+            write.update(
+                Endpoint(endpoint.account_id, endpoint.id),
+                actions=actions,
+                condition=exists if only_if is None else exists & only_if,
+            )
+            record.add_to(write, endpoint.account_id, kind, _told(endpoint) | more)
+    except TransactWriteError as error:
+        if not tables.refused(error) or only_if is not None:
+            raise
+        raise _none() from None
+
+
+def _told(endpoint: Endpoint) -> dict[str, str]:
+    # Of the URL only where it leads: paths and queries of such URLs often hold a secret.
+    parts = urlsplit(endpoint.url)
+    return {"webhook": endpoint.id, "name": endpoint.name, "host": parts.netloc}
+
+
+def _none() -> errors.NotFound:
+    return errors.NotFound("There is no such webhook.")

@@ -1,0 +1,88 @@
+"""Which endpoints an event goes to, and putting it on its way to each: once, however often it is asked for.
+
+A delivery lies under endpoint and event, so the stream may bring an event twice, and a sweep may bring it again.
+"""
+
+import zlib
+from collections.abc import Iterable, Iterator
+
+from chalicelib.core import clock, ids, settings, tables
+from chalicelib.events import record
+from chalicelib.events.tables import Event
+from chalicelib.webhooks import endpoints, message
+from chalicelib.webhooks.tables import ENABLED, Delivery, Endpoint
+
+LANES = tuple(str(lane) for lane in range(4))
+"""What waits is spread over so many partitions of the index that is swept."""
+LOOKED_BACK_S = 3 * clock.DAY_S
+
+
+def put(events: Iterable[Event]) -> list[tuple[Endpoint, Delivery]]:
+    """Put events of whichever accounts on their way; return what is new, in order for each endpoint."""
+    by_account: dict[str, list[Event]] = {}
+    for event in events:
+        by_account.setdefault(event.account_id, []).append(event)
+    return [
+        (endpoint, delivery)
+        for account_id, happened in by_account.items()
+        for endpoint in endpoints.of_account(account_id)
+        for event in sorted(happened, key=lambda event: event.id)
+        if _is_told(endpoint, event) and (delivery := _put(endpoint, event)) is not None
+    ]
+
+
+def put_what_is_missing(now_ms: int) -> int:
+    """Put on its way what the stream lost; return how much that was.
+
+    Reads the endpoints of all accounts and, of those that have any, the events of three days.
+    """
+    found = 0
+    for endpoint in Endpoint.scan(Endpoint.status == ENABLED):
+        since = ids.first_at("evt", max(endpoint.enabled_at, now_ms - LOOKED_BACK_S * 1000))
+        there = {delivery.id for delivery in Delivery.query(endpoint.id, Delivery.id > since)}
+        for event in record.since(endpoint.account_id, since):
+            if event.id not in there and _is_told(endpoint, event):
+                found += _put(endpoint, event) is not None
+    return found
+
+
+def lane_of(endpoint_id: str) -> str:
+    """Return the part of the queue that an endpoint's deliveries wait in."""
+    return LANES[zlib.crc32(endpoint_id.encode()) % len(LANES)]
+
+
+def new(endpoint: Endpoint, message_id: str, kind: str, body: str, *, due_at: int) -> Delivery:
+    """Return a delivery that is not stored yet."""
+    now_ms = clock.now_ms()
+    return Delivery(
+        endpoint.id,
+        message_id,
+        account_id=endpoint.account_id,
+        type=kind,
+        body=body,
+        created_at=now_ms,
+        lane=lane_of(endpoint.id),
+        due_at=due_at,
+        dies_at=now_ms // 1000 + settings.current().events_kept_days * clock.DAY_S,
+    )
+
+
+def of_endpoint(endpoint_id: str, limit: int, *, before: str = "") -> Iterator[Delivery]:
+    """Return what was, is or will be delivered to an endpoint, the newest first, beyond the id `before`."""
+    lives = Delivery.dies_at > clock.now_s()
+    older = Delivery.id < (before or record.LAST_ID)
+    yield from Delivery.query(endpoint_id, older, lives, scan_index_forward=False, limit=limit)
+
+
+def _is_told(endpoint: Endpoint, event: Event) -> bool:
+    chosen = endpoint.types is None or event.type in endpoint.types
+    return endpoint.status == ENABLED and chosen and event.at >= endpoint.enabled_at
+
+
+def _put(endpoint: Endpoint, event: Event) -> Delivery | None:
+    """Return the delivery, None when it is there already: delivered, maybe, and not to be sent again."""
+    delivery = new(endpoint, event.id, event.type, message.of_event(event), due_at=clock.now_ms())
+    with tables.may_be_refused():
+        delivery.save(condition=Delivery.id.does_not_exist())
+        return delivery
+    return None

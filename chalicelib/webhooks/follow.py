@@ -1,0 +1,51 @@
+"""What follows from an event: its webhooks, marks that were lost, and the end of an account's endpoints.
+
+The stream brings events in the order in which they happened to an account, and brings them again after a failure.
+"""
+
+from collections.abc import Iterable
+
+from chalicelib.core import clock, ids, telemetry, wire
+from chalicelib.events import kinds
+from chalicelib.events.tables import Event
+from chalicelib.limits import stale
+from chalicelib.webhooks import deliver, endpoints, fan_out
+
+SENDING_MS = 5_000
+"""How long sending at once goes on; the rest is left to the sweep."""
+
+
+def up(images: Iterable[wire.Json]) -> None:
+    """Follow up events, given as their items."""
+    events = [event for image in images if (event := _event(image)) is not None]
+    for event in events:
+        if event.type in kinds.ENDS_VERDICTS:
+            _mark_if_lost(event)
+    # Whoever fails or is slow is left to the sweep: nobody else's events wait for it.
+    prompt = [delivery for endpoint, delivery in fan_out.put(events) if not (endpoint.failures or endpoint.slow)]
+    deliver.send_all(deliver.queue_of(prompt), clock.now_ms() + SENDING_MS)
+    for event in events:
+        if event.type == kinds.ACCOUNT_DELETED:
+            for endpoint in list(endpoints.of_account(event.account_id)):
+                endpoints.delete(endpoint)
+
+
+def _event(image: wire.Json) -> Event | None:
+    """Return the event of an item of the table, None for what else lies there."""
+    try:
+        if not ids.is_id(image["id"]["S"], "evt"):
+            return None
+        event = Event.from_raw_data(image)
+        kinds.WORDS[event.type]
+    except (KeyError, TypeError, ValueError, AttributeError):
+        # Raising would bring this very item again for a day, and nothing that comes after it.
+        telemetry.error("event_unreadable")
+        telemetry.count("BackgroundFaults", task="event_unreadable")
+        return None
+    return event
+
+
+def _mark_if_lost(event: Event) -> None:
+    """Set the mark that belongs to a change once more, unless it stands: the function that changed may have died."""
+    if not stale.is_marked(event.account_id, event.at) and not stale.mark(event.account_id):
+        raise wire.Unreachable("MarkLost", "the mark of a change could not be set", {})

@@ -1,0 +1,27 @@
+"""What is sent of an event: the same text at every attempt, in the form that Standard Webhooks proposes."""
+
+import json
+from typing import Any
+
+from chalicelib.core import clock
+from chalicelib.events import record
+from chalicelib.events.tables import Event
+
+TEST = "webhook.test"
+"""The type of the message that an account sends itself to try its endpoint. Nothing happened: it is no event."""
+
+
+def of_event(event: Event) -> str:
+    """Return the message that tells of an event; its data is what GET /v1/events shows."""
+    return _message(event.type, event.at, record.shown(event))
+
+
+def of_test(endpoint_id: str, message_id: str) -> str:
+    """Return a message that tells of nothing."""
+    now_ms = clock.now_ms()
+    return _message(TEST, now_ms, {"id": message_id, "type": TEST, "changed": {"webhook": endpoint_id}})
+
+
+def _message(kind: str, at_ms: int, data: dict[str, Any]) -> str:
+    told = {"type": kind, "timestamp": clock.iso(at_ms), "data": data}
+    return json.dumps(told, separators=(",", ":"), ensure_ascii=False)

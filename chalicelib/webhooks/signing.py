@@ -1,0 +1,45 @@
+"""Signatures by the Standard Webhooks specification: HMAC-SHA-256 over id, time and body, so none can be changed.
+
+An endpoint's secret is derived from the stage's key and stored nowhere. After a rotation the old one signs beside the
+new one for a day, so that a receiver can change over without missing anything.
+"""
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Iterable
+
+from chalicelib.core import clock
+from chalicelib.core.stage_key import stage_key
+from chalicelib.webhooks.tables import Endpoint
+
+PREFIX = "whsec_"
+OVERLAP_MS = clock.DAY_S * 1000
+
+
+def secret_of(endpoint: Endpoint) -> str:
+    """Return the secret that the receiver checks with: `whsec_…`, to be shown to the account once."""
+    return PREFIX + base64.b64encode(_key(endpoint, endpoint.version)).decode()
+
+
+def keys_of(endpoint: Endpoint) -> list[bytes]:
+    """Return the keys that sign now, the newest first."""
+    keys = [_key(endpoint, endpoint.version)]
+    if (endpoint.overlap_ends_at or 0) > clock.now_ms():
+        keys.append(_key(endpoint, endpoint.version - 1))
+    return keys
+
+
+def headers(message_id: str, at_s: int, body: bytes, keys: Iterable[bytes]) -> dict[str, str]:
+    """Return the headers that vouch for `body`: one signature a key, a space between two."""
+    signed = f"{message_id}.{at_s}.".encode() + body
+    signatures = (base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode() for key in keys)
+    return {
+        "webhook-id": message_id,
+        "webhook-timestamp": str(at_s),
+        "webhook-signature": " ".join(f"v1,{signature}" for signature in signatures),
+    }
+
+
+def _key(endpoint: Endpoint, version: int) -> bytes:
+    return stage_key(f"webhook {endpoint.id} {version}")

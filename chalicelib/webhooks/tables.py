@@ -1,0 +1,83 @@
+"""Where webhooks lie: an account's endpoints, and what is, was or will be delivered to each."""
+
+from pynamodb.attributes import BooleanAttribute, ListAttribute, MapAttribute, UnicodeAttribute, UnicodeSetAttribute
+from pynamodb.indexes import GlobalSecondaryIndex, IncludeProjection
+
+from chalicelib.core import tables
+
+ENABLED, DISABLED = "enabled", "disabled"
+PENDING, DELIVERED, FAILED = "pending", "delivered", "failed"
+
+
+class Endpoint(tables.Table):
+    """An address that is told what happens to an account. Times are epoch milliseconds."""
+
+    class Meta(tables.Meta):
+        table = "endpoints"
+
+    account_id = UnicodeAttribute(hash_key=True)
+    id = UnicodeAttribute(range_key=True)
+    url = UnicodeAttribute()
+    name = UnicodeAttribute()
+    # The types of event that it is told of; absent: all.
+    types = UnicodeSetAttribute(null=True)
+    status = UnicodeAttribute(default=ENABLED)
+    disabled_because = UnicodeAttribute(null=True)
+    created_at = tables.Whole()
+    # It is told of nothing that happened before.
+    enabled_at = tables.Whole()
+    # Which secret signs; the one before it signs beside it until its overlap ends.
+    version = tables.Whole(default=1)
+    overlap_ends_at = tables.Whole(null=True)
+    # How many attempts in a row failed, and since when.
+    failures = tables.Whole(default=0)
+    failing_since = tables.Whole(null=True)
+    # Whether its last answer took so long that nobody should wait for the next.
+    slow = BooleanAttribute(default=False)
+    # Until when some function sends to it: one at a time, so that events arrive in order.
+    busy_until = tables.Whole(null=True)
+
+
+class Attempt(MapAttribute[str, object]):
+    """One try to deliver: what was answered, or why nothing was."""
+
+    at = tables.Whole()
+    took_ms = tables.Whole()
+    status = tables.Whole(null=True)
+    answer = UnicodeAttribute(null=True)
+    problem = UnicodeAttribute(null=True)
+
+
+class ByDue(GlobalSecondaryIndex["Delivery"]):
+    """What waits to be sent, by when. Sparse: what is delivered, or given up, leaves it."""
+
+    class Meta:
+        index_name = "by_due"
+        projection = IncludeProjection(["account_id"])
+
+    lane = UnicodeAttribute(hash_key=True)
+    due_at = tables.Whole(range_key=True)
+
+
+class Delivery(tables.Table):
+    """One event on its way to one endpoint, under the event's id: it can't be put there twice."""
+
+    class Meta(tables.Meta):
+        table = "deliveries"
+
+    endpoint_id = UnicodeAttribute(hash_key=True)
+    id = UnicodeAttribute(range_key=True)
+    account_id = UnicodeAttribute()
+    type = UnicodeAttribute()
+    # Exactly what is sent, at each attempt the same.
+    body = UnicodeAttribute()
+    state = UnicodeAttribute(default=PENDING)
+    created_at = tables.Whole()
+    lane = UnicodeAttribute(null=True)
+    due_at = tables.Whole(null=True)
+    # How many attempts since it was last put on its way; `attempts` holds those before, too.
+    tries = tables.Whole(default=0)
+    attempts: ListAttribute[Attempt] = ListAttribute(of=Attempt, default=list)
+    dies_at = tables.DiesAt(null=True)
+
+    by_due = ByDue()

@@ -1,0 +1,75 @@
+"""A receiver of webhooks on this machine: answers as it is told to, and keeps what it was sent."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+PUBLIC_URL = "http://127.0.0.1:8000"
+"""The URL of a local run: only there may a receiver be on the same machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """One request."""
+
+    headers: dict[str, str]
+    body: bytes
+    path: str
+
+    @property
+    def id(self) -> str:
+        """Return which message it is."""
+        return self.headers["webhook-id"]
+
+
+@dataclass
+class Receiver:
+    """What came, and what is answered: each status of `says` once, then the last for ever."""
+
+    url: str
+    says: list[int] = field(default_factory=lambda: [204])
+    answers: bytes = b""
+    headers: dict[str, str] = field(default_factory=dict)
+    received: list[Received] = field(default_factory=list)
+    waits: threading.Event = field(default_factory=threading.Event)
+    """Set, unless the receiver is to take its time."""
+
+    @property
+    def ids(self) -> list[str]:
+        """Return the ids of the messages in the order in which they came."""
+        return [each.id for each in self.received]
+
+
+@contextmanager
+def listening() -> Iterator[Receiver]:
+    """Listen for the length of a `with` block."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            receiver.received.append(Received({k.lower(): v for k, v in self.headers.items()}, body, self.path))
+            receiver.waits.wait()
+            self.send_response(receiver.says.pop(0) if len(receiver.says) > 1 else receiver.says[0])
+            for name, value in {"Content-Length": str(len(receiver.answers)), **receiver.headers}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(receiver.answers)
+
+        def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002 - the base class named it
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    receiver = Receiver(f"http://127.0.0.1:{server.server_port}/hooks")
+    receiver.waits.set()
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    try:
+        yield receiver
+    finally:
+        receiver.waits.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()

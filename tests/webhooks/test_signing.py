@@ -1,0 +1,82 @@
+"""Signatures, judged by the libraries of others."""
+
+import base64
+import json
+import time
+from pathlib import Path
+
+import pytest
+import standardwebhooks
+import svix
+
+from chalicelib.core import clock
+from chalicelib.webhooks import endpoints, signing
+from chalicelib.webhooks.tables import Endpoint
+from tests.house import House
+from tests.receiver import Receiver
+from tests.webhooks.told import as_it_stands, endpoint_of, happens, streamed
+
+VECTORS = json.loads(Path(__file__).with_name("vectors.json").read_text())
+
+
+@pytest.mark.parametrize("vector", VECTORS["vectors"], ids=lambda vector: vector["name"])
+def test_published_vector_is_signed_as_published(vector: dict[str, str]) -> None:
+    """Byte for byte."""
+    key = base64.b64decode(vector["secret"])
+    made = signing.headers(vector["id"], int(vector["timestamp"]), vector["body"].encode(), [key])
+    assert made["webhook-signature"] == vector["signature"]
+
+
+def test_two_libraries_verify_what_is_sent(local: House, receiver: Receiver) -> None:
+    """The libraries standardwebhooks and svix take it, with the secret that was shown; changed by a byte they don't."""
+    ada = local.account()
+    endpoint = endpoint_of(ada, receiver)
+    happens(local, ada)
+    streamed(ada)
+    (sent,) = receiver.received
+    secret = signing.secret_of(endpoint)
+    now_s = int(sent.headers["webhook-timestamp"])
+    assert now_s == clock.now_s()
+    fresh = dict(sent.headers)
+    for library, error in (
+        (standardwebhooks.Webhook, standardwebhooks.WebhookVerificationError),
+        (svix.Webhook, svix.WebhookVerificationError),
+    ):
+        judge = library(secret)
+        # They ask the machine's clock; ours stands still, so the same body is signed for theirs.
+        fresh |= _signed_now(sent.id, sent.body, endpoint)
+        judge.verify(sent.body, fresh)
+        with pytest.raises(error):
+            judge.verify(sent.body.replace(b"Lovelace", b"Lovelock"), fresh)
+    again = signing.headers(sent.id, now_s, sent.body, signing.keys_of(endpoint))
+    assert {name: sent.headers[name] for name in again} == again
+
+
+def test_both_secrets_sign_during_the_overlap_and_one_after_it(local: House, receiver: Receiver) -> None:
+    """A receiver changes over when it likes within a day."""
+    ada = local.account()
+    first = endpoint_of(ada, receiver)
+    old = signing.secret_of(first)
+    second = endpoints.rotate_secret(first)
+    new = signing.secret_of(second)
+    assert old != new
+    signatures = _signed_now("msg_1", b"{}", second)["webhook-signature"].split()
+    assert len(signatures) == 2
+    for secret in (old, new):
+        standardwebhooks.Webhook(secret).verify(b"{}", _signed_now("msg_1", b"{}", second))
+    local.clock.forward(86_400)
+    assert len(_signed_now("msg_1", b"{}", as_it_stands(second))["webhook-signature"].split()) == 1
+    with pytest.raises(standardwebhooks.WebhookVerificationError):
+        standardwebhooks.Webhook(old).verify(b"{}", _signed_now("msg_1", b"{}", second))
+
+
+def test_no_two_endpoints_share_a_secret_and_none_is_stored(local: House, receiver: Receiver) -> None:
+    """Each is derived from the stage's key, the endpoint's id and a version."""
+    ada = local.account()
+    one, two = endpoint_of(ada, receiver), endpoint_of(ada, receiver)
+    assert signing.secret_of(one) != signing.secret_of(two)
+    assert signing.secret_of(one)[len(signing.PREFIX) :] not in str(as_it_stands(one).attribute_values)
+
+
+def _signed_now(message_id: str, body: bytes, endpoint: Endpoint) -> dict[str, str]:
+    return signing.headers(message_id, int(time.time()), body, signing.keys_of(endpoint))

@@ -1,0 +1,50 @@
+"""What happens to an account and is told to its webhooks."""
+
+from chalicelib.accounts import change
+from chalicelib.accounts.tables import Account
+from chalicelib.api import background
+from chalicelib.core import settings, wire
+from chalicelib.events import record
+from chalicelib.webhooks import endpoints
+from chalicelib.webhooks.tables import Delivery, Endpoint
+from tests.house import House
+from tests.receiver import Receiver
+
+
+def endpoint_of(account: Account, receiver: Receiver, types: list[str] | None = None) -> Endpoint:
+    """Return an endpoint of an account that leads to a receiver."""
+    return endpoints.create(account.id, url=receiver.url, name="Ledger", types=types or ["account.renamed"])
+
+
+def happens(home: House, account: Account, name: str = "Ada Lovelace") -> str:
+    """Rename an account a second later, and return the id of the event."""
+    home.clock.forward(1)
+    change.rename(account.id, name)
+    return next(record.newest_first(account.id, 1)).id
+
+
+def images(account_id: str) -> list[wire.Json]:
+    """Return the items of an account's events, as the stream shows them."""
+    request = {
+        "TableName": settings.current().table("events"),
+        "KeyConditionExpression": "account_id = :account",
+        "ExpressionAttributeValues": {":account": {"S": account_id}},
+        "ConsistentRead": True,
+    }
+    items: list[wire.Json] = wire.call("Query", request)["Items"]
+    return items
+
+
+def streamed(account: Account) -> None:
+    """Let the stream bring all that happened to an account, what it has brought before included."""
+    background.follow_up(images(account.id))
+
+
+def delivery(endpoint: Endpoint, message_id: str) -> Delivery:
+    """Return a delivery as it stands."""
+    return Delivery.get(endpoint.id, message_id, consistent_read=True)
+
+
+def as_it_stands(endpoint: Endpoint) -> Endpoint:
+    """Return an endpoint as it stands."""
+    return endpoints.owned(endpoint.account_id, endpoint.id)
