@@ -14,6 +14,8 @@ from chalice.app import Blueprint, CORSConfig, Request, Response
 
 from chalicelib.api import answers, visitor
 from chalicelib.api.authorizer import authorizer
+from chalicelib.api.declared import NOTHING_DECLARED, Answer, Body, Declared, Fields, Form, Query
+from chalicelib.api.shapes import Kind
 from chalicelib.core import clock, errors, telemetry, wire
 from chalicelib.credentials import standing
 from chalicelib.credentials.verdict import Verdict, from_context
@@ -26,6 +28,9 @@ from chalicelib.limits.tiers import ANONYMOUS, Tier
 JSON = "application/json"
 ANY = "*/*"
 
+Routes = Mapping[str, Mapping[str, Any]]
+"""Chalice's own table: entries by path and method."""
+
 
 @dataclass(slots=True)
 class Exchange:
@@ -33,6 +38,12 @@ class Exchange:
 
     request: Request
     started_ns: int
+    routes: Routes = field(default_factory=dict, repr=False)
+    """Every route of the app: what the reference is made from."""
+    body: dict[str, Any] = field(default_factory=dict, repr=False)
+    """The fields of its body, as the route declares and checks them. They may hold a secret."""
+    query: dict[str, Any] = field(default_factory=dict)
+    """The parameters of its query, as the route declares and checks them."""
     caller: Verdict | None = None
     left: Allowance | None = None
     counted: dict[str, int] = field(default_factory=dict)
@@ -121,33 +132,56 @@ _BY_DEFAULT = Rules()
 
 
 def route(
-    blueprint: Blueprint, path: str, *, methods: list[str], scopes: Iterable[str] = (), takes: str = JSON
+    blueprint: Blueprint,
+    path: str,
+    *,
+    methods: list[str],
+    scopes: Iterable[str] = (),
+    takes: str = JSON,
+    body: Body | Form | None = None,
+    query: Query | None = None,
+    ids: Fields | None = None,
+    gives: Mapping[int, Answer | Kind] | None = None,
+    refuses: Iterable[type[errors.LatchkeyError]] = (),
 ) -> Callable[[View], View]:
     """Register a view of the JSON API: `scopes` are what its caller's credential must have; none makes it public.
 
     The view is called with the Exchange and the path's parameters, and returns a body or a chalice Response. A request
-    with a body must have the media type that it `takes`.
+    with a body must have the media type that it `takes`. `body` and `query` are checked before the view runs, which
+    finds them on the Exchange. `ids` are the path's parameters, `gives` the answers by status, `refuses` the errors
+    beyond those that follow from the rest: they and the view's docstring make its part of the reference.
     """
     rules = Rules(scopes=tuple(scopes), cross_origin=path.startswith("/v1/"))
-    return route_with(blueprint, path, methods=methods, rules=rules, takes=(takes,))
+    given = {status: each if isinstance(each, Answer) else Answer(each) for status, each in (gives or {}).items()}
+    declared = Declared(body, query, ids or {}, given, tuple(refuses))
+    return route_with(blueprint, path, methods=methods, rules=rules, takes=(takes,), declared=declared)
 
 
 def route_with(
-    blueprint: Blueprint, path: str, *, methods: list[str], rules: Rules, takes: tuple[str, ...] = (JSON,)
+    blueprint: Blueprint,
+    path: str,
+    *,
+    methods: list[str],
+    rules: Rules,
+    takes: tuple[str, ...] = (JSON,),
+    declared: Declared | None = None,
 ) -> Callable[[View], View]:
-    """Register a view under rules of its own."""
+    """Register a view under rules of its own; only what is `declared` is part of the reference."""
 
     def register(view: View) -> View:
         @wraps(view)
         def answered(**parameters: str) -> Response:
             try:
-                return answers.of(view(_exchange.get(), **parameters))
+                exchange = _exchange.get()
+                _read(exchange, declared or NOTHING_DECLARED)
+                return answers.of(view(exchange, **parameters))
             except errors.LatchkeyError as error:
                 return rules.refusal(error, _exchange.get())
             except Exception as error:
                 return rules.refusal(_fault("view_failed", error, _exchange.get()), _exchange.get())
 
         answered.rules = rules  # type: ignore[attr-defined]  # read back by _rules_of
+        answered.declared = declared  # type: ignore[attr-defined]  # read back by the reference
         reads_a_body = {"POST", "PUT", "PATCH"} & set(methods)
         blueprint.route(
             path,
@@ -162,15 +196,23 @@ def route_with(
     return register
 
 
+def _read(exchange: Exchange, declared: Declared) -> None:
+    """Check what the request carries by what its route declares."""
+    if declared.query is not None:
+        exchange.query = declared.query.read(exchange.parameters)
+    if isinstance(declared.body, Body):
+        exchange.body = declared.body.read(exchange.request.raw_body)
+
+
 def install(app: Any) -> None:
     """Put the edge around everything that `app` answers."""
 
     def edge(request: Request, get_response: Callable[[Request], Response]) -> Response:
-        exchange = Exchange(request, clock.elapsed_ns())
+        exchange = Exchange(request, clock.elapsed_ns(), app.routes)
         token = _exchange.set(exchange)
         try:
             with telemetry.counting_into(exchange.counted), actors.stranger_from(visitor.source_ip(request)):
-                response = _pass(exchange, app.routes, get_response)
+                response = _pass(exchange, get_response)
         finally:
             _exchange.reset(token)
         return response
@@ -178,10 +220,8 @@ def install(app: Any) -> None:
     app.register_middleware(edge, "http")
 
 
-def _pass(
-    exchange: Exchange, routes: Mapping[str, Mapping[str, Any]], get_response: Callable[..., Response]
-) -> Response:
-    entry = routes.get(exchange.request.path, {}).get(exchange.request.method)
+def _pass(exchange: Exchange, get_response: Callable[..., Response]) -> Response:
+    entry = exchange.routes.get(exchange.request.path, {}).get(exchange.request.method)
     rules = _rules_of(entry)
     decision = "admitted"
     try:

@@ -4,19 +4,42 @@ from chalice.app import Blueprint, Response
 
 from chalicelib.api import listing
 from chalicelib.api.edge import Exchange, route
-from chalicelib.api.fields import OneOf
+from chalicelib.api.fields import Id, OneOf
+from chalicelib.api.shapes import Anything, Moment, OrNull, Said, Shape
 from chalicelib.credentials.scopes import EVENTS
 from chalicelib.events import kinds, record
 
-TYPE = OneOf(tuple(kinds.WORDS))
+TYPE = OneOf(tuple(kinds.WORDS), about="What happened.")
+
+EVENT = Shape(
+    "Event",
+    "Something that happened to the account, its keys, applications or grants.",
+    {
+        "id": Id("evt", about="The event's id."),
+        "type": TYPE,
+        "created_at": Moment("When it happened."),
+        "actor": Said("Who did it: the id of a key, a token, a session or an application, or a word for the operator."),
+        "source_ip": OrNull(Said(), "From where; null when it was not asked for by a request."),
+        "changed": Anything(
+            "What it was done to and what it is now, never a secret.", {"key": "key_0V5kqWn4Zr8TfYb2LcXd"}
+        ),
+        "reason": OrNull(Said(), "Why, where somebody had to say so."),
+    },
+)
 
 blueprint = Blueprint(__name__)
 
 
-@route(blueprint, "/v1/events", methods=["GET"], scopes=[EVENTS])
+@route(
+    blueprint,
+    "/v1/events",
+    methods=["GET"],
+    scopes=[EVENTS],
+    query=listing.pages("evt", {"type": TYPE}),
+    gives={200: listing.page_of(EVENT, "what happened, the newest first")},
+)
 def list_events(exchange: Exchange) -> Response:
     """List what happened, the newest first; `type` chooses one type of event."""
-    page = listing.asked_for(exchange, "evt", "type")
-    kind = TYPE.check("type", page.chosen_by["type"]) if page.chosen_by else ""
+    page, kind = listing.asked_for(exchange), exchange.query["type"] or ""
     found = list(record.newest_first(exchange.verdict.account_id, page.size + 1, before=page.after, kind=kind))
     return listing.answer(exchange, page, found, record.shown)

@@ -1,19 +1,37 @@
-"""What a request may carry: each field says what it takes, and refuses anything else by name."""
+"""What a request may carry: each field says what it takes, refuses anything else by name, and tells both in a schema.
 
-import json
-from collections.abc import Mapping
+A field's `schema` (JSON Schema, as OpenAPI 3.1 has it) stands beside its `check`, and one test holds the two equal.
+"""
+
+import re
 from dataclasses import dataclass
 from typing import Any, Protocol
-from unicodedata import category
 
+from chalicelib.core import ids
 from chalicelib.core.errors import InvalidRequest
+
+Schema = dict[str, Any]
 
 
 class Field(Protocol):
-    """One kind of value. `check` returns it, or raises InvalidRequest naming the field."""
+    """One kind of value."""
+
+    @property
+    def default(self) -> Any:
+        """Return what the view sees when the value is absent."""
 
     def check(self, name: str, value: object) -> Any:
-        """Return `value` as the view may use it."""
+        """Return `value` as the view may use it, or raise InvalidRequest naming the field."""
+
+    def read(self, name: str, text: str) -> Any:
+        """Return the same of a value that is text, since it stands in a URL."""
+
+    def schema(self) -> Schema:
+        """Return the JSON Schema of the values that `check` takes."""
+
+
+_CONTROL = r"\u0000-\u001f\u007f-\u009f"
+_BLANK = r"\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 
 
 @dataclass(frozen=True)
@@ -22,14 +40,34 @@ class Text:
 
     most: int
     least: int = 1
+    about: str = ""
+    example: str = ""
+    default: str | None = None
 
     def check(self, name: str, value: object) -> str:
         """Return the text without spaces around it."""
-        text = value.strip() if isinstance(value, str) else ""
-        # Cc: control characters; Cs: half of a surrogate pair, which no UTF-8 can carry.
-        if not self.least <= len(text) <= self.most or any(category(character) in ("Cc", "Cs") for character in text):
+        good = isinstance(value, str) and len(value) <= self.most and re.fullmatch(self._pattern, value) is not None
+        # Half of a surrogate pair is something that no UTF-8 can carry, and no schema can speak of.
+        if not good or not _is_whole(str(value)):
             raise InvalidRequest(f"{name} must be a text of {self.least} to {self.most} characters on one line.")
-        return text
+        return str(value).strip()
+
+    def read(self, name: str, text: str) -> str:
+        """Return the same of a value in a URL."""
+        return self.check(name, text)
+
+    def schema(self) -> Schema:
+        """Return a string with bounds and a pattern."""
+        bounds = {"minLength": self.least, "maxLength": self.most, "pattern": f"^{self._pattern}$"}
+        return _described({"type": "string", **bounds}, self.about, self.example, self.default)
+
+    @property
+    def _pattern(self) -> str:
+        """What `least` characters between spaces and without control characters are, for Python and ECMA-262."""
+        solid, inner, around = f"[^{_BLANK}{_CONTROL}]", f"[^{_CONTROL}]", f"[{_BLANK}]*"
+        if self.least == 1:
+            return f"{around}{solid}{inner}*"
+        return f"{around}{solid}{inner}{{{self.least - 2},}}{solid}{around}"
 
 
 @dataclass(frozen=True)
@@ -38,12 +76,25 @@ class Whole:
 
     least: int
     most: int
+    about: str = ""
+    example: int | None = None
+    default: int | None = None
 
     def check(self, name: str, value: object) -> int:
-        """Return the number."""
-        if isinstance(value, bool) or not isinstance(value, int) or not self.least <= value <= self.most:
+        """Return the number; 1.0 is 1, as it is in JSON."""
+        whole = int(value) if isinstance(value, float) and value.is_integer() else value
+        if isinstance(whole, bool) or not isinstance(whole, int) or not self.least <= whole <= self.most:
             raise InvalidRequest(f"{name} must be a whole number from {self.least} to {self.most}.")
-        return value
+        return whole
+
+    def read(self, name: str, text: str) -> int:
+        """Return the same of digits in a URL."""
+        return self.check(name, int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None)
+
+    def schema(self) -> Schema:
+        """Return an integer with bounds."""
+        bounds = {"minimum": self.least, "maximum": self.most}
+        return _described({"type": "integer", **bounds}, self.about, self.example, self.default)
 
 
 @dataclass(frozen=True)
@@ -51,6 +102,9 @@ class OneOf:
     """One of a few words."""
 
     words: tuple[str, ...]
+    about: str = ""
+    example: str = ""
+    default: str | None = None
 
     def check(self, name: str, value: object) -> str:
         """Return the word."""
@@ -58,12 +112,23 @@ class OneOf:
             raise InvalidRequest(f"{name} must be one of {', '.join(self.words)}.")
         return value
 
+    def read(self, name: str, text: str) -> str:
+        """Return the same of a word in a URL."""
+        return self.check(name, text)
+
+    def schema(self) -> Schema:
+        """Return a string with an enumeration."""
+        return _described({"type": "string", "enum": list(self.words)}, self.about, self.example, self.default)
+
 
 @dataclass(frozen=True)
 class SomeOf:
     """A list of one or more different words."""
 
     words: tuple[str, ...]
+    about: str = ""
+    example: tuple[str, ...] = ()
+    default: None = None
 
     def check(self, name: str, value: object) -> list[str]:
         """Return the words in the order in which they are documented."""
@@ -73,63 +138,52 @@ class SomeOf:
             raise InvalidRequest(f"{name} must be a list of one or more different words of {', '.join(self.words)}.")
         return known
 
+    def read(self, name: str, text: str) -> list[str]:
+        """Return the same of words in a URL, with commas between."""
+        return self.check(name, text.split(","))
 
-def read_body(raw: bytes | str, required: Mapping[str, Field], optional: Mapping[str, Field]) -> dict[str, Any]:
-    """Return the checked fields of a JSON body; an optional field that is absent is None.
-
-    Raises InvalidRequest naming the field that is missing, unknown or wrong.
-    """
-    given = _object(raw)
-    known = {**required, **optional}
-    for name in given:
-        if name not in known:
-            raise InvalidRequest(f"Unknown field {_shown(name)}; this request takes {', '.join(known)}.")
-    for name in required:
-        if name not in given:
-            raise InvalidRequest(f"{name} is missing.")
-    return {name: field.check(name, given[name]) if name in given else None for name, field in known.items()}
+    def schema(self) -> Schema:
+        """Return an array of an enumeration."""
+        words = {"type": "string", "enum": list(self.words)}
+        array = {"type": "array", "items": words, "minItems": 1, "uniqueItems": True}
+        return _described(array, self.about, list(self.example), None)
 
 
-def whole_parameter(parameters: Mapping[str, str], name: str, field: Whole, default: int) -> int:
-    """Return a whole number from the query, `default` when it isn't there."""
-    text = parameters.get(name)
-    if text is None:
-        return default
-    return field.check(name, int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None)
+@dataclass(frozen=True)
+class Id:
+    """An id of ours: three letters that say of what, and twenty characters."""
+
+    prefix: str
+    about: str = ""
+    default: None = None
+
+    def check(self, name: str, value: object) -> str:
+        """Return the id."""
+        if not isinstance(value, str) or not ids.is_id(value, self.prefix):
+            raise InvalidRequest(f"{name} must be an id that starts with {self.prefix}_.")
+        return value
+
+    def read(self, name: str, text: str) -> str:
+        """Return the same of an id in a URL."""
+        return self.check(name, text)
+
+    def schema(self) -> Schema:
+        """Return a string with the pattern of an id."""
+        pattern = f"^{self.prefix}_[0-9A-Za-z]{{20}}$"
+        example = f"{self.prefix}_0V5kqWn4Zr8TfYb2LcXd"
+        return _described({"type": "string", "pattern": pattern}, self.about, example, None)
 
 
-def known_parameters(parameters: Mapping[str, str], *known: str) -> None:
-    """Refuse a query parameter that this route doesn't have: a misspelt `limit` must not pass in silence."""
-    for name in parameters:
-        if name not in known:
-            takes = f"takes {', '.join(known)}" if known else "takes none"
-            raise InvalidRequest(f"Unknown parameter {_shown(name)}; this request {takes}.")
+def _described(schema: Schema, about: str, example: Any, default: Any) -> Schema:
+    told = {"description": about} if about else {}
+    shown = {"examples": [example]} if example not in (None, "", []) else {}
+    return {**schema, **told, **({} if default is None else {"default": default}), **shown}
 
 
-def _object(raw: bytes | str) -> dict[str, object]:
-    try:
-        text = raw.decode() if isinstance(raw, bytes) else raw
-        given = json.loads(text, object_pairs_hook=_once, parse_constant=_no_constant)
-    except RecursionError:
-        raise InvalidRequest("The body is nested too deeply.") from None
-    except ValueError:
-        raise InvalidRequest("The body must be a JSON object.") from None
-    if not isinstance(given, dict):
-        raise InvalidRequest("The body must be a JSON object.")
-    return given
+def _is_whole(text: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
-def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    fields = dict(pairs)
-    if len(fields) != len(pairs):
-        raise InvalidRequest("The body names a field twice.")
-    return fields
-
-
-def _no_constant(word: str) -> None:
-    raise ValueError(word)
-
-
-def _shown(name: str) -> str:
-    """A stranger's text, short and in ASCII, safe to repeat in a message."""
+def shown(name: str) -> str:
+    """Return a stranger's text, short and in ASCII, safe to repeat in a message."""
     return ascii(name[:40])

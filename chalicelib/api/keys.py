@@ -5,8 +5,10 @@ from typing import Any
 from chalice.app import Blueprint, Response
 
 from chalicelib.api import answers, listing, visitor
+from chalicelib.api.declared import Answer, Body
 from chalicelib.api.edge import Exchange, route
-from chalicelib.api.fields import SomeOf, Text, Whole, read_body
+from chalicelib.api.fields import Id, OneOf, SomeOf, Text, Whole
+from chalicelib.api.shapes import Moment, OrNull, Said, Shape, Words
 from chalicelib.core import clock, errors
 from chalicelib.credentials import change, find, issue, revoke, rotate, scopes
 from chalicelib.credentials.scopes import KEYS
@@ -14,60 +16,132 @@ from chalicelib.credentials.tables import Credential
 from chalicelib.limits.usage import last_used_hours
 from chalicelib.limits.windows import counter_of
 
-NAME = Text(most=64)
-SCOPES = SomeOf(scopes.ALL)
-LIFE_S = Whole(60, 10 * 365 * 86_400)
-GRACE_S = Whole(0, rotate.GRACE_MAX_S)
+NAME = Text(most=64, about="What it is called, for people to tell keys apart.", example="CI pipeline")
+SCOPES = SomeOf(scopes.ALL, about="What the key may do; never more than the credential that asks.", example=("read",))
+LIFE_S = Whole(
+    60,
+    10 * 365 * 86_400,
+    about="After how many seconds it expires. Without it, it expires when the credential that asks does.",
+    example=7_776_000,
+)
+GRACE_S = Whole(0, rotate.GRACE_MAX_S, about="How many seconds the old key works on.", default=rotate.GRACE_DEFAULT_S)
+
+KEY_ID = {"key_id": Id("key", about="The key's id.")}
+KEY = Shape(
+    "Key",
+    "An API key, without its secret.",
+    {
+        "id": Id("key", about="The key's id."),
+        "name": Said("What it is called.", "CI pipeline"),
+        "hint": Said("What may be seen of its secret: how it starts and ends.", "lk_live_…X7fQ"),
+        "scopes": Words("What it may do.", scopes.ALL, ("read",)),
+        "state": OneOf(
+            ("live", "retiring", "expired", "revoked"),
+            about="Whether it works: `retiring` is rotated and in its grace, so it still does.",
+        ),
+        "created_at": Moment("When it was made."),
+        "expires_at": OrNull(Moment(), "When it ends by itself; null: never."),
+        "last_used_at": OrNull(Moment(), "The hour in which it was last used; null: not in 31 days."),
+        "replaced_by": OrNull(Id("key"), "The key that a rotation put in its place."),
+    },
+)
+KEY_MADE = Shape(
+    "KeyMade",
+    "A new API key with its secret, which is in this answer and nowhere else.",
+    {
+        **KEY.fields,
+        "secret": Said("What to send as `Authorization: Bearer …`. Store it now: it is shown once."),
+        "warning": Said("What could not be done at once, and will be within minutes."),
+    },
+    optional=("warning",),
+)
+MADE = Answer(KEY_MADE, "The key is made. Its secret is shown this once.", ("Location", "Cache-Control"))
 
 blueprint = Blueprint(__name__)
 
 
-@route(blueprint, "/v1/keys", methods=["GET"], scopes=[KEYS])
+@route(
+    blueprint,
+    "/v1/keys",
+    methods=["GET"],
+    scopes=[KEYS],
+    query=listing.pages("key"),
+    gives={200: listing.page_of(KEY, "the account's keys, oldest first")},
+)
 def list_keys(exchange: Exchange) -> Response:
     """List the account's keys, oldest first; ended ones until 30 days past their end."""
-    page = listing.asked_for(exchange, "key")
+    page = listing.asked_for(exchange)
     account_id = exchange.verdict.account_id
     found = list(find.keys_of(account_id, after=page.after or find.FIRST_KEY_ID, limit=page.size + 1))
     used = last_used_hours(account_id, {counter_of(key.id) for key in found})
     return listing.answer(exchange, page, found, lambda key: record(key, used))
 
 
-@route(blueprint, "/v1/keys/{key_id}", methods=["GET"], scopes=[KEYS])
+@route(blueprint, "/v1/keys/{key_id}", methods=["GET"], scopes=[KEYS], ids=KEY_ID, gives={200: KEY})
 def show_key(exchange: Exchange, key_id: str) -> dict[str, Any]:
     """Show one key."""
     key = find.owned_key(exchange.verdict.account_id, key_id)
     return _with_last_use(key)
 
 
-@route(blueprint, "/v1/keys", methods=["POST"], scopes=[KEYS])
+@route(
+    blueprint,
+    "/v1/keys",
+    methods=["POST"],
+    scopes=[KEYS],
+    body=Body({"name": NAME, "scopes": SCOPES}, {"expires_in_s": LIFE_S}),
+    gives={201: MADE},
+    refuses=[errors.Conflict],
+)
 def create_key(exchange: Exchange) -> Response:
     """Make a key with at most the caller's own scopes."""
-    body = read_body(exchange.request.raw_body, {"name": NAME, "scopes": SCOPES}, {"expires_in_s": LIFE_S})
+    body = exchange.body
     issued = issue.issue_key(
         exchange.verdict, name=body["name"], wanted=body["scopes"], expires_in_s=body["expires_in_s"]
     )
     return _shown_once(exchange, issued)
 
 
-@route(blueprint, "/v1/keys/{key_id}/rotate", methods=["POST"], scopes=[KEYS])
+@route(
+    blueprint,
+    "/v1/keys/{key_id}/rotate",
+    methods=["POST"],
+    scopes=[KEYS],
+    ids=KEY_ID,
+    body=Body(optional={"grace_s": GRACE_S}, may_be_empty=True),
+    gives={201: MADE},
+    refuses=[errors.Conflict],
+)
 def rotate_key(exchange: Exchange, key_id: str) -> Response:
     """Replace a key; the old one works on for `grace_s` seconds."""
-    body = read_body(exchange.request.raw_body or b"{}", {}, {"grace_s": GRACE_S})
-    grace_s = rotate.GRACE_DEFAULT_S if body["grace_s"] is None else body["grace_s"]
-    return _shown_once(exchange, rotate.rotate(exchange.verdict, key_id, grace_s))
+    return _shown_once(exchange, rotate.rotate(exchange.verdict, key_id, exchange.body["grace_s"]))
 
 
-@route(blueprint, "/v1/keys/{key_id}", methods=["PATCH"], scopes=[KEYS])
+@route(
+    blueprint,
+    "/v1/keys/{key_id}",
+    methods=["PATCH"],
+    scopes=[KEYS],
+    ids=KEY_ID,
+    body=Body(optional={"name": NAME, "scopes": SCOPES}, least=1),
+    gives={200: KEY},
+    refuses=[errors.Conflict],
+)
 def change_key(exchange: Exchange, key_id: str) -> dict[str, Any]:
     """Rename a key or narrow its scopes."""
-    body = read_body(exchange.request.raw_body, {}, {"name": NAME, "scopes": SCOPES})
-    if not any(body.values()):
-        raise errors.InvalidRequest("Give name, scopes or both.")
+    body = exchange.body
     key = change.change_key(exchange.verdict.account_id, key_id, name=body["name"], wanted=body["scopes"])
     return _with_last_use(key)
 
 
-@route(blueprint, "/v1/keys/{key_id}", methods=["DELETE"], scopes=[KEYS])
+@route(
+    blueprint,
+    "/v1/keys/{key_id}",
+    methods=["DELETE"],
+    scopes=[KEYS],
+    ids=KEY_ID,
+    gives={204: Answer(about="The key is revoked.")},
+)
 def revoke_key(exchange: Exchange, key_id: str) -> Response:
     """Revoke a key, for good and from the next request on."""
     revoke.revoke(exchange.verdict.account_id, key_id)

@@ -5,13 +5,35 @@ from typing import Any
 from chalice.app import Blueprint
 
 from chalicelib.api.edge import Exchange, route
+from chalicelib.api.fields import OneOf
+from chalicelib.api.shapes import Number, OrNull, Shape
 from chalicelib.core import settings
 from chalicelib.credentials.scopes import READ
+from chalicelib.limits import tiers
+
+_COUNTED = {
+    "limit": Number("How many requests there may be.", 1_000),
+    "remaining": Number("How many are left.", 999),
+    "reset": Number("The epoch second in which all are there again.", 1_640_000_000),
+}
+QUOTA = Shape("Quota", "The requests of the clock hour.", _COUNTED)
+BURST = Shape(
+    "Burst", "The requests of one burst window.", {**_COUNTED, "window_s": Number("How many seconds it is.", 1)}
+)
+LIMITS = Shape(
+    "Limits",
+    "What the caller's account may do and what is left of it.",
+    {
+        "tier": OneOf(tuple(tier.name for tier in tiers.OF_ACCOUNTS), about="The account's tier."),
+        "quota": OrNull(QUOTA, "The hour's quota; null where the tier has none."),
+        "burst": BURST,
+    },
+)
 
 blueprint = Blueprint(__name__)
 
 
-@route(blueprint, "/v1/limits", methods=["GET"], scopes=[READ])
+@route(blueprint, "/v1/limits", methods=["GET"], scopes=[READ], gives={200: LIMITS})
 def show_limits(exchange: Exchange) -> dict[str, Any]:
     """Show the caller's tier, quota and burst, what is left of them, and when they reset (epoch seconds)."""
     left = exchange.left

@@ -10,12 +10,36 @@ from urllib.parse import urlencode
 from chalice.app import Response
 
 from chalicelib.api import visitor
+from chalicelib.api.declared import Answer, Fields, Query
 from chalicelib.api.edge import Exchange
-from chalicelib.api.fields import Whole, known_parameters, whole_parameter
+from chalicelib.api.fields import Schema, Whole
+from chalicelib.api.shapes import Kind, ListOf, OrNull, Said, Shape
 from chalicelib.core import errors, ids
 
-SIZE_DEFAULT = 50
-SIZE = Whole(1, 100)
+SIZE = Whole(1, 100, about="How many there may be on a page.", default=50)
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """Where a page starts: the `next_cursor` of the page before, of a list of things whose ids start with `prefix`."""
+
+    prefix: str
+    default: str = ""
+
+    def check(self, name: str, value: object) -> str:
+        """Return the id after which the page starts."""
+        last_id = _opened(str(value))
+        if not ids.is_id(last_id, self.prefix):
+            raise errors.InvalidRequest(f"{name} must be the next_cursor of an earlier answer.")
+        return last_id
+
+    def read(self, name: str, text: str) -> str:
+        """Return the same of a value in a URL."""
+        return self.check(name, text)
+
+    def schema(self) -> Schema:
+        """Return a string; what is in it is no one's business."""
+        return {"type": "string", "description": "The `next_cursor` of the page before, as it stands there."}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,18 +52,25 @@ class Page:
     """What else is asked of each of them: parameters that the next page's URL repeats."""
 
 
-def asked_for(exchange: Exchange, prefix: str, *choices: str) -> Page:
-    """Return the page that a request asks for, of a list of things whose ids start with `prefix`.
+def pages(prefix: str, choices: Fields | None = None) -> Query:
+    """Return the query of a list of things whose ids start with `prefix`; by `choices` one may choose among them."""
+    return Query({"limit": SIZE, "cursor": Cursor(prefix), **(choices or {})})
 
-    `choices` are the parameters by which it may choose among them.
 
-    Raises InvalidRequest when `limit` or `cursor` is wrong, or another parameter is given.
-    """
-    parameters = exchange.parameters
-    known_parameters(parameters, "limit", "cursor", *choices)
-    size = whole_parameter(parameters, "limit", SIZE, SIZE_DEFAULT)
-    after = _opened(parameters["cursor"], prefix) if "cursor" in parameters else ""
-    return Page(size, after, {name: parameters[name] for name in choices if name in parameters})
+def page_of(shape: Shape, about: str) -> Answer:
+    """Return the answer that is a page of things of this shape."""
+    fields: dict[str, Kind] = {
+        "data": ListOf(shape, about="What is on this page."),
+        "next_cursor": OrNull(Said(), about="Where the next page starts; null on the last."),
+    }
+    return Answer(Shape(f"{shape.name}Page", f"One page of a list: {about}.", fields), about, ("Link",))
+
+
+def asked_for(exchange: Exchange) -> Page:
+    """Return the page that a request asks for by the query that `pages` declares."""
+    query, parameters = exchange.query, exchange.parameters
+    chosen = {name: text for name, text in parameters.items() if name not in ("limit", "cursor")}
+    return Page(query["limit"], query["cursor"], chosen)
 
 
 def answer(exchange: Exchange, page: Page, found: list[Any], shown: Callable[[Any], dict[str, Any]]) -> Response:
@@ -57,11 +88,8 @@ def _closed(last_id: str) -> str:
     return base64.urlsafe_b64encode(last_id.encode()).decode().rstrip("=")
 
 
-def _opened(cursor: str, prefix: str) -> str:
+def _opened(cursor: str) -> str:
     try:
-        last_id = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
+        return base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
     except (binascii.Error, ValueError):
-        last_id = ""
-    if not ids.is_id(last_id, prefix):
-        raise errors.InvalidRequest("cursor must be the next_cursor of an earlier answer.")
-    return last_id
+        return ""

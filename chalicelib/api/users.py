@@ -1,5 +1,6 @@
 """/v1/users: public profiles, one's own record, and what an admin may do to accounts."""
 
+from dataclasses import replace
 from typing import Any
 
 from chalice.app import Blueprint, Response
@@ -7,42 +8,94 @@ from chalice.app import Blueprint, Response
 from chalicelib.accounts import change, create, find, links
 from chalicelib.accounts.tables import Account
 from chalicelib.api import answers, listing, visitor
+from chalicelib.api.declared import Answer, Body
 from chalicelib.api.edge import Exchange, route
-from chalicelib.api.fields import OneOf, Text, read_body
+from chalicelib.api.fields import Id, OneOf, Text
+from chalicelib.api.shapes import AnyOf, Moment, Said, Shape
 from chalicelib.core import clock, errors
 from chalicelib.credentials.scopes import ADMIN, READ, WRITE
 from chalicelib.limits import tiers
 
-NAME = Text(most=100)
-EMAIL = Text(most=254)
-TIER = OneOf(tuple(tier.name for tier in tiers.OF_ACCOUNTS))
-STATUS = OneOf((change.ACTIVE, change.SUSPENDED))
+NAME = Text(most=100, about="What the person is called.", example="Ada Lovelace")
+EMAIL = Text(most=254, about="The person's address, like name@example.com.", example="ada@example.com")
+TIER = OneOf(tuple(tier.name for tier in tiers.OF_ACCOUNTS), about="The tier, which decides the limits.")
+STATUS = OneOf((change.ACTIVE, change.SUSPENDED), about="A suspended account's keys and tokens are refused.")
+
+USER_ID = {"user_id": Id("acc", about="The account's id.")}
+PROFILE = Shape(
+    "Profile",
+    "What anyone may see of an account.",
+    {
+        "id": Id("acc", about="The account's id."),
+        "name": Said("What the person is called.", "Ada Lovelace"),
+        "created_at": Moment("When the account was made."),
+    },
+)
+USER = Shape(
+    "User",
+    "An account, as its owner and admins see it.",
+    {
+        **PROFILE.fields,
+        "email": Said("The person's address.", "ada@example.com"),
+        "tier": TIER,
+        "status": STATUS,
+    },
+)
+USER_MADE = Shape(
+    "UserMade",
+    "A new account, and a link for its person.",
+    {
+        **USER.fields,
+        "set_password_url": Said("Where its person sets a password, once and within a day.", format="uri"),
+    },
+)
 
 blueprint = Blueprint(__name__)
 
 
-@route(blueprint, "/v1/users", methods=["GET"], scopes=[READ])
+@route(
+    blueprint,
+    "/v1/users",
+    methods=["GET"],
+    scopes=[READ],
+    query=listing.pages("acc"),
+    gives={200: listing.page_of(PROFILE, "public profiles, oldest first")},
+)
 def list_users(exchange: Exchange) -> Response:
     """List public profiles, oldest first."""
-    page = listing.asked_for(exchange, "acc")
+    page = listing.asked_for(exchange)
     found = list(find.accounts_after(page.after, page.size + 1))
     return listing.answer(exchange, page, found, public_profile)
 
 
-@route(blueprint, "/v1/users/me", methods=["GET"], scopes=[READ])
+@route(blueprint, "/v1/users/me", methods=["GET"], scopes=[READ], gives={200: USER}, refuses=[errors.NotFound])
 def show_me(exchange: Exchange) -> dict[str, Any]:
     """Show the caller's own record."""
     return whole_record(find.account_by_id(exchange.verdict.account_id))
 
 
-@route(blueprint, "/v1/users/me", methods=["PATCH"], scopes=[WRITE])
+@route(
+    blueprint,
+    "/v1/users/me",
+    methods=["PATCH"],
+    scopes=[WRITE],
+    body=Body({"name": NAME}),
+    gives={200: USER},
+    refuses=[errors.NotFound],
+)
 def rename_me(exchange: Exchange) -> dict[str, Any]:
     """Change the caller's own name."""
-    body = read_body(exchange.request.raw_body, {"name": NAME}, {})
-    return whole_record(change.rename(exchange.verdict.account_id, body["name"]))
+    return whole_record(change.rename(exchange.verdict.account_id, exchange.body["name"]))
 
 
-@route(blueprint, "/v1/users/{user_id}", methods=["GET"], scopes=[READ])
+@route(
+    blueprint,
+    "/v1/users/{user_id}",
+    methods=["GET"],
+    scopes=[READ],
+    ids=USER_ID,
+    gives={200: AnyOf((USER, PROFILE))},
+)
 def show_user(exchange: Exchange, user_id: str) -> dict[str, Any]:
     """Show a public profile; to its owner and to admins the whole record."""
     account = find.account_by_id(user_id)
@@ -50,24 +103,36 @@ def show_user(exchange: Exchange, user_id: str) -> dict[str, Any]:
     return whole_record(account) if may_see_all else public_profile(account)
 
 
-@route(blueprint, "/v1/users", methods=["POST"], scopes=[ADMIN])
+@route(
+    blueprint,
+    "/v1/users",
+    methods=["POST"],
+    scopes=[ADMIN],
+    body=Body({"email": EMAIL, "name": NAME}, {"tier": replace(TIER, default=tiers.FREE.name)}),
+    gives={201: Answer(USER_MADE, "The account is made.", ("Location", "Cache-Control"))},
+    refuses=[errors.Conflict],
+)
 def create_user(exchange: Exchange) -> Response:
     """Create an account; answer with a one-time link at which its person sets a password."""
-    body = read_body(exchange.request.raw_body, {"email": EMAIL, "name": NAME}, {"tier": TIER})
-    account = create.create_account(
-        email=body["email"], name=body["name"], tier=tiers.BY_NAME[body["tier"] or tiers.FREE.name]
-    )
+    body = exchange.body
+    account = create.create_account(email=body["email"], name=body["name"], tier=tiers.BY_NAME[body["tier"]])
     base_url = visitor.base_url(exchange.request)
     link = f"{base_url}/password?ticket={links.new_link(account.id, links.SET_PASSWORD)}"
     return answers.created(whole_record(account) | {"set_password_url": link}, f"{base_url}/v1/users/{account.id}")
 
 
-@route(blueprint, "/v1/users/{user_id}", methods=["PATCH"], scopes=[ADMIN])
+@route(
+    blueprint,
+    "/v1/users/{user_id}",
+    methods=["PATCH"],
+    scopes=[ADMIN],
+    ids=USER_ID,
+    body=Body(optional={"tier": TIER, "status": STATUS}, least=1),
+    gives={200: USER},
+)
 def change_user(exchange: Exchange, user_id: str) -> dict[str, Any]:
     """Set an account's tier, suspend it or reinstate it."""
-    body = read_body(exchange.request.raw_body, {}, {"tier": TIER, "status": STATUS})
-    if not any(body.values()):
-        raise errors.InvalidRequest("Give tier, status or both.")
+    body = exchange.body
     account = find.account_by_id(user_id)
     tier = tiers.BY_NAME[body["tier"]] if body["tier"] else None
     change.set_standing(account.id, tier=tier, status=body["status"], actor=exchange.verdict.credential_id)

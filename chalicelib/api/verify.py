@@ -4,27 +4,95 @@ from typing import Any
 
 from chalice.app import Blueprint
 
+from chalicelib.api.declared import Body
 from chalicelib.api.edge import Exchange, route
-from chalicelib.api.fields import Text, read_body
+from chalicelib.api.fields import OneOf, Text
+from chalicelib.api.shapes import AnyOf, Flag, Moment, Number, OrNull, Said, Shape, Words
 from chalicelib.core import clock, errors
 from chalicelib.credentials import scopes, standing
+from chalicelib.limits import tiers
 from chalicelib.limits.admission import Refused
 from chalicelib.limits.allowance import Allowance
 
-SECRET = Text(most=200)
-RESOURCE = Text(most=2_000)
+SECRET = Text(most=200, about="What your caller sent as `Authorization: Bearer …`.")
+RESOURCE = Text(
+    most=2_000,
+    about="For which resource an access token must be (RFC 8707); without it, this API.",
+    example="https://orders.example.com",
+)
+
+ALLOWANCE = Shape(
+    "Allowance",
+    "What is left to the account whose secret it is.",
+    {
+        "limit": Number("The quota, or the burst limit where there is no quota.", 1_000),
+        "remaining": Number("What is left of it.", 998),
+        "reset": Number("The epoch second in which it is full again.", 1_640_000_000),
+    },
+)
+_REFUSAL = {
+    "error": Said("What to answer your caller: the code.", "rate_limit_exceeded"),
+    "message": Said("What to answer your caller: the words."),
+}
+VERDICT = AnyOf(
+    (
+        Shape(
+            "VerdictAdmitted",
+            "The secret is good and the request may pass; it is counted.",
+            {
+                "valid": Flag("The secret is good.", fixed=True),
+                "admitted": Flag("The request may pass.", fixed=True),
+                "account_id": Said("For whom the secret speaks.", "acc_0V5kqWn4Zr8TfYb2LcXd"),
+                "credential_id": Said("Which credential it is.", "key_0V5kqWn4Zr8TfYb2LcXd"),
+                "kind": OneOf(("key", "token"), about="An API key or an access token."),
+                "scopes": Words("What it may do.", scopes.ALL, ("read",)),
+                "tier": OneOf(tuple(tier.name for tier in tiers.OF_ACCOUNTS), about="The account's tier."),
+                "client_id": OrNull(Said(), "The application that holds the token; null for a key."),
+                "expires_at": OrNull(Moment(), "When it ends by itself; null: never."),
+                "limits": ALLOWANCE,
+            },
+        ),
+        Shape(
+            "VerdictHeldBack",
+            "The secret is good, but a limit of its account is spent.",
+            {
+                "valid": Flag("The secret is good.", fixed=True),
+                "admitted": Flag("The request may not pass.", fixed=False),
+                **_REFUSAL,
+                "retry_after_s": Number("In how many seconds it may.", 1),
+                "limits": ALLOWANCE,
+            },
+        ),
+        Shape(
+            "VerdictRefused",
+            "The secret is malformed, unknown, revoked, expired or not for this resource.",
+            {
+                "valid": Flag("The secret is not good.", fixed=False),
+                "admitted": Flag("The request may not pass.", fixed=False),
+                **_REFUSAL,
+            },
+        ),
+    )
+)
 
 blueprint = Blueprint(__name__)
 
 
-@route(blueprint, "/v1/verify", methods=["POST"], scopes=[scopes.VERIFY])
+@route(
+    blueprint,
+    "/v1/verify",
+    methods=["POST"],
+    scopes=[scopes.VERIFY],
+    body=Body({"secret": SECRET}, {"resource": RESOURCE}),
+    gives={200: VERDICT},
+)
 def verify(exchange: Exchange) -> dict[str, Any]:
     """Say whom a secret speaks for and what it may do, and count one request on that account.
 
     Always 200 when the question is right: `valid` says whether the secret is good, `admitted` whether the request may
     pass, and `error` and `message` are what the service should answer its caller if not.
     """
-    body = read_body(exchange.request.raw_body, {"secret": SECRET}, {"resource": RESOURCE})
+    body = exchange.body
     try:
         verdict, left = standing.admit_presented(body["secret"], body["resource"] or "")
     except errors.Unauthorized as refusal:

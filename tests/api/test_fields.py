@@ -2,24 +2,26 @@
 
 import pytest
 
-from chalicelib.api.fields import OneOf, SomeOf, Text, Whole, known_parameters, read_body, whole_parameter
+from chalicelib.api.declared import Body, Query
+from chalicelib.api.fields import OneOf, SomeOf, Text, Whole
 from chalicelib.core.errors import InvalidRequest
 
 NAME = {"name": Text(most=5)}
 COUNT = {"count": Whole(1, 9)}
+LIMIT = Query({"limit": Whole(1, 100, default=50)})
 
 
 def told(raw: bytes | str) -> str:
     """Return what is said about a body that is refused."""
     with pytest.raises(InvalidRequest) as refused:
-        read_body(raw, NAME, COUNT)
+        Body(NAME, COUNT).read(raw)
     return refused.value.message
 
 
 def test_good_body_is_read() -> None:
     """Required and optional fields come back checked; what is absent is None."""
-    assert read_body(b'{"name":" Ada "}', NAME, COUNT) == {"name": "Ada", "count": None}
-    assert read_body('{"count":9,"name":"Ada"}', NAME, COUNT) == {"name": "Ada", "count": 9}
+    assert Body(NAME, COUNT).read(b'{"name":" Ada "}') == {"name": "Ada", "count": None}
+    assert Body(NAME, COUNT).read('{"count":9,"name":"Ada"}') == {"name": "Ada", "count": 9}
 
 
 @pytest.mark.parametrize(
@@ -79,10 +81,10 @@ def test_text_that_cannot_be_is_refused(value: str) -> None:
 
 def test_text_of_any_script_is_taken() -> None:
     """Characters are counted, not bytes; a whole surrogate pair is one."""
-    assert read_body('{"name":"Zoë \\ud83d\\udd11"}', NAME, {})["name"] == "Zoë 🔑"
+    assert Body(NAME).read('{"name":"Zoë \\ud83d\\udd11"}')["name"] == "Zoë 🔑"
 
 
-@pytest.mark.parametrize("value", ["0", "10", "-1", "1.0", "1e0", "true", "null", '"1"', "[1]", "1" + "0" * 400])
+@pytest.mark.parametrize("value", ["0", "10", "-1", "1.5", "1e400", "true", "null", '"1"', "[1]", "1" + "0" * 400])
 def test_number_that_cannot_be_is_refused(value: str) -> None:
     """Out of bounds, no whole number, or another type; true is no 1."""
     assert told(f'{{"name":"Ada","count":{value}}}') == "count must be a whole number from 1 to 9."
@@ -108,19 +110,39 @@ def test_words_must_be_different_and_known() -> None:
 def test_parameter_that_is_no_number_is_refused(text: str) -> None:
     """Only plain digits are a number."""
     with pytest.raises(InvalidRequest, match="limit must be"):
-        whole_parameter({"limit": text}, "limit", Whole(1, 100), 50)
+        LIMIT.read({"limit": text})
 
 
 def test_parameter_that_is_absent_has_its_default() -> None:
     """No limit is the default limit."""
-    assert whole_parameter({}, "limit", Whole(1, 100), 50) == 50
-    assert whole_parameter({"limit": "007"}, "limit", Whole(1, 100), 50) == 7
+    assert LIMIT.read({}) == {"limit": 50}
+    assert LIMIT.read({"limit": "007"}) == {"limit": 7}
 
 
 def test_unknown_parameter_is_refused_by_name() -> None:
     """The message says what there is."""
-    known_parameters({"limit": "1"}, "limit", "cursor")
+    pages = Query({"limit": Whole(1, 100), "cursor": Text(most=9)})
+    assert pages.read({"limit": "1"}) == {"limit": 1, "cursor": None}
     with pytest.raises(InvalidRequest, match="Unknown parameter 'page'; this request takes limit, cursor"):
-        known_parameters({"page": "1"}, "limit", "cursor")
+        pages.read({"page": "1"})
     with pytest.raises(InvalidRequest, match="takes none"):
-        known_parameters({"page": "1"})
+        Query().read({"page": "1"})
+
+
+def test_whole_number_may_be_written_as_a_fraction_of_nothing() -> None:
+    """1.0 and 1e0 are 1: JSON has one kind of number, and JSON Schema says so."""
+    for value in ("1.0", "1e0"):
+        assert Body(COUNT).read(f'{{"count":{value}}}') == {"count": 1}
+
+
+def test_body_without_enough_fields_is_refused() -> None:
+    """A change that changes nothing is a mistake; the message says what there is to give."""
+    with pytest.raises(InvalidRequest, match="Give name, count or both"):
+        Body(optional={**NAME, **COUNT}, least=1).read("{}")
+    with pytest.raises(InvalidRequest, match="Give one or more of name, count, tier"):
+        Body(optional={**NAME, **COUNT, "tier": OneOf(("free",))}, least=1).read("{}")
+
+
+def test_body_may_be_left_out_where_it_is_declared_so() -> None:
+    """No body is an empty object, whose fields have their defaults."""
+    assert Body(optional={"count": Whole(1, 9, default=5)}, may_be_empty=True).read(b"") == {"count": 5}

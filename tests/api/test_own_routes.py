@@ -21,8 +21,8 @@ ORDERS = "/v1/orders"
 
 
 def documented() -> Blueprint:
-    """Return the blueprint that the page shows."""
-    (code,) = [block.code for block in blocks_of("docs/own-routes.md") if block.language == "python"]
+    """Return the blueprint that the page shows, in two pieces."""
+    code = "\n".join(block.code for block in blocks_of("docs/own-routes.md") if block.language == "python")
     module = ModuleType("orders")
     exec(compile(code, "docs/own-routes.md", "exec"), module.__dict__)  # noqa: S102 - the page's own example
     blueprint: Blueprint = module.blueprint
@@ -69,6 +69,15 @@ def test_own_route_refuses_a_spent_quota(shop: House) -> None:
     answer = shop.call("GET", ORDERS, shop.key(account).secret)
     assert refusal(answer) == (429, "rate_limit_exceeded")
     assert answer.header("Retry-After") == "3600"
+
+
+def test_own_route_is_read_by_what_it_declares(shop: House) -> None:
+    """The view sees what was checked, with defaults; anything else is a 400 that names the field."""
+    secret = shop.key(shop.account(), "write").secret
+    made = shop.call("POST", ORDERS, secret, json_body={"item": " tea "})
+    assert (made.status, made.json()["item"], made.json()["count"]) == (201, "tea", 1)
+    refused = shop.call("POST", ORDERS, secret, json_body={"item": "tea", "count": 100})
+    assert (refused.status, refused.json()["message"]) == (400, "count must be a whole number from 1 to 99.")
 
 
 def test_own_route_costs_one_call(shop: House) -> None:

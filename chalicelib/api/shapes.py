@@ -1,0 +1,178 @@
+"""What an answer carries, told field by field: named shapes, and the kinds of value in them.
+
+They describe and never check: production trusts its views, the tests hold every answer to its shape.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+Schema = dict[str, Any]
+
+
+class Kind(Protocol):
+    """One kind of value in an answer. Every Field of a request is one, too."""
+
+    def schema(self) -> Schema:
+        """Return its JSON Schema; a named shape returns a reference to itself."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """A text."""
+
+    about: str = ""
+    example: str = ""
+    format: str = ""
+
+    def schema(self) -> Schema:
+        """Return a string."""
+        form = {"format": self.format} if self.format else {}
+        shown = {"examples": [self.example]} if self.example else {}
+        return {"type": "string", **form, **_told(self.about), **shown}
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A time, in UTC to the second."""
+
+    about: str = ""
+
+    def schema(self) -> Schema:
+        """Return a date-time."""
+        return {"type": "string", "format": "date-time", **_told(self.about), "examples": ["2021-12-20T10:00:00Z"]}
+
+
+@dataclass(frozen=True)
+class Number:
+    """A whole number that is never negative."""
+
+    about: str = ""
+    example: int | None = None
+
+    def schema(self) -> Schema:
+        """Return an integer."""
+        shown = {"examples": [self.example]} if self.example is not None else {}
+        return {"type": "integer", "minimum": 0, **_told(self.about), **shown}
+
+
+@dataclass(frozen=True)
+class Flag:
+    """Yes or no; always `fixed`, where that is given."""
+
+    about: str = ""
+    fixed: bool | None = None
+
+    def schema(self) -> Schema:
+        """Return a boolean."""
+        fixed = {"const": self.fixed} if self.fixed is not None else {}
+        return {"type": "boolean", **fixed, **_told(self.about)}
+
+
+@dataclass(frozen=True)
+class Words:
+    """A list of texts, each of `words` where those are given."""
+
+    about: str = ""
+    words: tuple[str, ...] = ()
+    example: tuple[str, ...] = ()
+
+    def schema(self) -> Schema:
+        """Return an array of strings."""
+        word: Schema = {"type": "string", "enum": list(self.words)} if self.words else {"type": "string"}
+        shown = {"examples": [list(self.example)]} if self.example else {}
+        return {"type": "array", "items": word, **_told(self.about), **shown}
+
+
+@dataclass(frozen=True)
+class Anything:
+    """An object whose names depend on what it tells of."""
+
+    about: str = ""
+    example: Mapping[str, Any] = field(default_factory=dict)
+
+    def schema(self) -> Schema:
+        """Return an object of whatever."""
+        shown = {"examples": [dict(self.example)]} if self.example else {}
+        return {"type": "object", "additionalProperties": True, **_told(self.about), **shown}
+
+
+@dataclass(frozen=True)
+class ListOf:
+    """A list of one kind."""
+
+    kind: Kind
+    about: str = ""
+
+    def schema(self) -> Schema:
+        """Return an array."""
+        return {"type": "array", "items": self.kind.schema(), **_told(self.about)}
+
+
+@dataclass(frozen=True)
+class OrNull:
+    """A kind that may be absent, and then is null."""
+
+    kind: Kind
+    about: str = ""
+
+    def schema(self) -> Schema:
+        """Return the kind's schema, with null."""
+        one = self.kind.schema()
+        if "$ref" in one or "anyOf" in one:
+            return {"anyOf": [one, {"type": "null"}], **_told(self.about)}
+        words = {"enum": [*one["enum"], None]} if "enum" in one else {}
+        return {**one, "type": [one["type"], "null"], **words, **_told(self.about)}
+
+
+@dataclass(frozen=True)
+class AnyOf:
+    """One of several shapes."""
+
+    kinds: tuple[Kind, ...]
+    about: str = ""
+
+    def schema(self) -> Schema:
+        """Return the alternatives."""
+        return {"anyOf": [kind.schema() for kind in self.kinds], **_told(self.about)}
+
+
+@dataclass(frozen=True)
+class Shape:
+    """An object with a name of its own: a component of the document."""
+
+    name: str
+    about: str
+    fields: Mapping[str, Kind]
+    optional: tuple[str, ...] = ()
+    """Which of its fields may be absent."""
+
+    def schema(self) -> Schema:
+        """Return a reference to it."""
+        return {"$ref": f"#/components/schemas/{self.name}"}
+
+    def component(self) -> Schema:
+        """Return what the reference leads to."""
+        return {
+            "type": "object",
+            "description": self.about,
+            "properties": {name: kind.schema() for name, kind in self.fields.items()},
+            "required": [name for name in self.fields if name not in self.optional],
+        }
+
+
+def shapes_in(kind: Kind) -> Iterator[Shape]:
+    """Yield every named shape in `kind`, itself included."""
+    if isinstance(kind, Shape):
+        yield kind
+        for inner in kind.fields.values():
+            yield from shapes_in(inner)
+    elif isinstance(kind, (ListOf, OrNull)):
+        yield from shapes_in(kind.kind)
+    elif isinstance(kind, AnyOf):
+        for inner in kind.kinds:
+            yield from shapes_in(inner)
+
+
+def _told(about: str) -> Schema:
+    return {"description": about} if about else {}
