@@ -5,34 +5,101 @@ from typing import Any
 from chalice.app import Blueprint, Response
 
 from chalicelib.api import answers, listing, visitor
+from chalicelib.api.declared import Answer, Body
 from chalicelib.api.edge import Exchange, route
-from chalicelib.api.fields import OneOf, SomeOf, Text, read_body
+from chalicelib.api.fields import Id, OneOf, SomeOf, Text
+from chalicelib.api.shapes import ListOf, Moment, Number, OrNull, Said, Shape, Words
 from chalicelib.core import clock, errors, ids
 from chalicelib.credentials.scopes import WEBHOOKS
 from chalicelib.events import kinds
 from chalicelib.webhooks import deliver, endpoints, fan_out, message, signing
-from chalicelib.webhooks.tables import DISABLED, ENABLED, Attempt, Delivery, Endpoint
+from chalicelib.webhooks.tables import DELIVERED, DISABLED, ENABLED, FAILED, PENDING, Attempt, Delivery, Endpoint
 
-URL = Text(most=2_000)
-NAME = Text(most=64)
-TYPES = SomeOf(("*", *kinds.WORDS))
-STATUS = OneOf((ENABLED, DISABLED))
+EVERY = "*"
+URL = Text(most=2_000, about="Where messages are sent: an https URL.", example="https://example.com/hooks")
+NAME = Text(most=64, about="What it is called, for people to tell webhooks apart.", example="Ledger")
+TYPES = SomeOf(
+    (EVERY, *kinds.WORDS), about="Which types of event it is told of; `*`: all.", example=(kinds.KEY_CREATED,)
+)
+STATUS = OneOf((ENABLED, DISABLED), about="Whether anything is sent to it.")
+
+WEBHOOK_ID = {"webhook_id": Id("whk", about="The webhook's id.")}
+DELIVERY_ID = {**WEBHOOK_ID, "message_id": Id("evt", about="The id of the message, which is that of its event.")}
+_ABOUT = {
+    "id": WEBHOOK_ID["webhook_id"],
+    "name": Said("What it is called.", "Ledger"),
+    "url": Said("Where messages are sent.", "https://example.com/hooks"),
+    "types": Words("Which types of event it is told of.", (EVERY, *kinds.WORDS), (EVERY,)),
+    "status": STATUS,
+    "disabled_because": OrNull(
+        OneOf((endpoints.BY_ACCOUNT, endpoints.GONE, endpoints.FAILING)),
+        "Why nothing is sent: the account chose so, it answered 410, or it failed for a day.",
+    ),
+    "created_at": Moment("When it was added."),
+    "failing_since": OrNull(Moment(), "Since when every attempt has failed; null: the last one arrived."),
+}
+WEBHOOK = Shape("Webhook", "Where events of the account are sent.", _ABOUT)
+WEBHOOK_MADE = Shape(
+    "WebhookMade",
+    "A webhook with its secret, which is in this answer and nowhere else.",
+    {**_ABOUT, "secret": Said("What to verify messages with. Store it now: it is shown once.")},
+)
+ATTEMPT = Shape(
+    "Attempt",
+    "One attempt to deliver a message.",
+    {
+        "at": Moment("When it was made."),
+        "took_ms": Number("How long it took, in milliseconds.", 120),
+        "status": OrNull(Number(), "What was answered; null: nothing."),
+        "answer": OrNull(Said(), "How the answer's body begins."),
+        "problem": OrNull(Said(), "What was wrong; null: nothing."),
+    },
+)
+DELIVERY = Shape(
+    "Delivery",
+    "A message on its way to a webhook.",
+    {
+        "id": Id("evt", about="The id of the message, which is that of its event."),
+        "type": OneOf((message.TEST, *kinds.WORDS), about="What it tells of."),
+        "state": OneOf((PENDING, DELIVERED, FAILED), about="Whether it waits, has arrived, or was given up."),
+        "created_at": Moment("When it was put on its way."),
+        "next_attempt_at": OrNull(Moment(), "When it is tried next; null: it isn't."),
+        "body": Said("What is sent, the same at every attempt."),
+        "attempts": ListOf(ATTEMPT, "What came of each attempt so far, of the last twenty."),
+    },
+)
+SHOWN_ONCE = Answer(WEBHOOK_MADE, "The secret is shown this once.", ("Cache-Control",))
 
 blueprint = Blueprint(__name__)
 
 
-@route(blueprint, "/v1/webhooks", methods=["GET"], scopes=[WEBHOOKS])
+@route(
+    blueprint,
+    "/v1/webhooks",
+    methods=["GET"],
+    scopes=[WEBHOOKS],
+    query=listing.pages("whk"),
+    gives={200: listing.page_of(WEBHOOK, "the account's webhooks, oldest first")},
+)
 def list_webhooks(exchange: Exchange) -> Response:
     """List the account's webhooks, oldest first."""
-    page = listing.asked_for(exchange, "whk")
+    page = listing.asked_for(exchange)
     found = list(endpoints.of_account(exchange.verdict.account_id, after=page.after, limit=page.size + 1))
     return listing.answer(exchange, page, found, record)
 
 
-@route(blueprint, "/v1/webhooks", methods=["POST"], scopes=[WEBHOOKS])
+@route(
+    blueprint,
+    "/v1/webhooks",
+    methods=["POST"],
+    scopes=[WEBHOOKS],
+    body=Body({"url": URL, "name": NAME}, {"types": TYPES}),
+    gives={201: Answer(WEBHOOK_MADE, "It is added. Its secret is shown this once.", ("Location", "Cache-Control"))},
+    refuses=[errors.Conflict],
+)
 def create_webhook(exchange: Exchange) -> Response:
-    """Add a webhook; its secret is in this answer and nowhere else."""
-    body = read_body(exchange.request.raw_body, {"url": URL, "name": NAME}, {"types": TYPES})
+    """Add a webhook: from now on it is told of events, of all types unless `types` chooses some. At most ten."""
+    body = exchange.body
     endpoint = endpoints.create(
         exchange.verdict.account_id, url=body["url"], name=body["name"], types=_chosen(body["types"])
     )
@@ -40,19 +107,27 @@ def create_webhook(exchange: Exchange) -> Response:
     return answers.created(with_secret(endpoint), location)
 
 
-@route(blueprint, "/v1/webhooks/{webhook_id}", methods=["GET"], scopes=[WEBHOOKS])
+@route(blueprint, "/v1/webhooks/{webhook_id}", methods=["GET"], scopes=[WEBHOOKS], ids=WEBHOOK_ID, gives={200: WEBHOOK})
 def show_webhook(exchange: Exchange, webhook_id: str) -> dict[str, Any]:
     """Show one webhook."""
     return record(_owned(exchange, webhook_id))
 
 
-@route(blueprint, "/v1/webhooks/{webhook_id}", methods=["PATCH"], scopes=[WEBHOOKS])
+@route(
+    blueprint,
+    "/v1/webhooks/{webhook_id}",
+    methods=["PATCH"],
+    scopes=[WEBHOOKS],
+    ids=WEBHOOK_ID,
+    body=Body(optional={"url": URL, "name": NAME, "types": TYPES, "status": STATUS}, least=1),
+    gives={200: WEBHOOK},
+)
 def change_webhook(exchange: Exchange, webhook_id: str) -> dict[str, Any]:
-    """Change where a webhook leads, its name or types; disable or enable it."""
-    body = read_body(exchange.request.raw_body, {}, {"url": URL, "name": NAME, "types": TYPES, "status": STATUS})
-    if not any(body.values()):
-        raise errors.InvalidRequest("Give url, name, types or status.")
-    endpoint = _owned(exchange, webhook_id)
+    """Change where a webhook leads, its name or its types; disable or enable it.
+
+    Enabled again, it is told of what happens from then on; what happened before can be sent again by hand.
+    """
+    body, endpoint = exchange.body, _owned(exchange, webhook_id)
     if body["url"] or body["name"] or body["types"]:
         types = None if body["types"] is None else _chosen(body["types"]) or []
         endpoint = endpoints.change(endpoint, url=body["url"], name=body["name"], types=types)
@@ -63,46 +138,92 @@ def change_webhook(exchange: Exchange, webhook_id: str) -> dict[str, Any]:
     return record(_owned(exchange, webhook_id))
 
 
-@route(blueprint, "/v1/webhooks/{webhook_id}", methods=["DELETE"], scopes=[WEBHOOKS])
+@route(
+    blueprint,
+    "/v1/webhooks/{webhook_id}",
+    methods=["DELETE"],
+    scopes=[WEBHOOKS],
+    ids=WEBHOOK_ID,
+    gives={204: Answer(about="The webhook is deleted.")},
+)
 def delete_webhook(exchange: Exchange, webhook_id: str) -> Response:
     """Delete a webhook and drop what waits for it."""
     endpoints.delete(_owned(exchange, webhook_id))
     return answers.nothing()
 
 
-@route(blueprint, "/v1/webhooks/{webhook_id}/rotate", methods=["POST"], scopes=[WEBHOOKS])
-def rotate_webhook(exchange: Exchange, webhook_id: str) -> dict[str, Any]:
+@route(
+    blueprint,
+    "/v1/webhooks/{webhook_id}/rotate",
+    methods=["POST"],
+    scopes=[WEBHOOKS],
+    ids=WEBHOOK_ID,
+    body=Body(may_be_empty=True),
+    gives={200: SHOWN_ONCE},
+    refuses=[errors.Conflict],
+)
+def rotate_webhook(exchange: Exchange, webhook_id: str) -> Response:
     """Give a webhook another secret; the old one signs beside it for 24 hours."""
-    read_body(exchange.request.raw_body or b"{}", {}, {})
-    return with_secret(endpoints.rotate_secret(_owned(exchange, webhook_id)))
+    made = endpoints.rotate_secret(_owned(exchange, webhook_id))
+    return Response(with_secret(made), headers={"Cache-Control": "no-store"})
 
 
-@route(blueprint, "/v1/webhooks/{webhook_id}/test", methods=["POST"], scopes=[WEBHOOKS])
+@route(
+    blueprint,
+    "/v1/webhooks/{webhook_id}/test",
+    methods=["POST"],
+    scopes=[WEBHOOKS],
+    ids=WEBHOOK_ID,
+    body=Body(may_be_empty=True),
+    gives={200: DELIVERY},
+    refuses=[errors.Conflict],
+)
 def test_webhook(exchange: Exchange, webhook_id: str) -> dict[str, Any]:
-    """Send a message of the type webhook.test at once, and say what came of it."""
-    read_body(exchange.request.raw_body or b"{}", {}, {})
+    """Send a message of the type `webhook.test` at once, and say what came of it."""
     return delivery_record(send_test(_owned(exchange, webhook_id)))
 
 
-@route(blueprint, "/v1/webhooks/{webhook_id}/deliveries", methods=["GET"], scopes=[WEBHOOKS])
+@route(
+    blueprint,
+    "/v1/webhooks/{webhook_id}/deliveries",
+    methods=["GET"],
+    scopes=[WEBHOOKS],
+    ids=WEBHOOK_ID,
+    query=listing.pages("evt"),
+    gives={200: listing.page_of(DELIVERY, "what was, is or will be delivered, the newest first")},
+)
 def list_deliveries(exchange: Exchange, webhook_id: str) -> Response:
     """List what was, is or will be delivered to a webhook, the newest first."""
-    endpoint = _owned(exchange, webhook_id)
-    page = listing.asked_for(exchange, "evt")
+    page, endpoint = listing.asked_for(exchange), _owned(exchange, webhook_id)
     found = list(fan_out.of_endpoint(endpoint.id, page.size + 1, before=page.after))
     return listing.answer(exchange, page, found, delivery_record)
 
 
-@route(blueprint, "/v1/webhooks/{webhook_id}/deliveries/{message_id}", methods=["GET"], scopes=[WEBHOOKS])
+@route(
+    blueprint,
+    "/v1/webhooks/{webhook_id}/deliveries/{message_id}",
+    methods=["GET"],
+    scopes=[WEBHOOKS],
+    ids=DELIVERY_ID,
+    gives={200: DELIVERY},
+)
 def show_delivery(exchange: Exchange, webhook_id: str, message_id: str) -> dict[str, Any]:
     """Show one delivery: what is sent, and what each attempt was answered."""
     return delivery_record(deliver.delivery_of(_owned(exchange, webhook_id), message_id))
 
 
-@route(blueprint, "/v1/webhooks/{webhook_id}/deliveries/{message_id}/resend", methods=["POST"], scopes=[WEBHOOKS])
+@route(
+    blueprint,
+    "/v1/webhooks/{webhook_id}/deliveries/{message_id}/resend",
+    methods=["POST"],
+    scopes=[WEBHOOKS],
+    ids=DELIVERY_ID,
+    body=Body(may_be_empty=True),
+    gives={200: DELIVERY},
+    refuses=[errors.Conflict],
+)
 def resend_delivery(exchange: Exchange, webhook_id: str, message_id: str) -> dict[str, Any]:
     """Send a delivery again at once, under the same id, and say what came of it."""
-    read_body(exchange.request.raw_body or b"{}", {}, {})
     return delivery_record(deliver.resend(_owned(exchange, webhook_id), message_id))
 
 
@@ -118,7 +239,7 @@ def record(endpoint: Endpoint) -> dict[str, Any]:
         "id": endpoint.id,
         "name": endpoint.name,
         "url": endpoint.url,
-        "types": ["*"] if endpoint.types is None else [kind for kind in kinds.WORDS if kind in endpoint.types],
+        "types": [EVERY] if endpoint.types is None else [kind for kind in kinds.WORDS if kind in endpoint.types],
         "status": endpoint.status,
         "disabled_because": endpoint.disabled_because,
         "created_at": clock.iso(endpoint.created_at),
@@ -155,7 +276,7 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
 
 
 def _chosen(types: list[str] | None) -> list[str] | None:
-    return None if types is None or "*" in types else types
+    return None if types is None or EVERY in types else types
 
 
 def _owned(exchange: Exchange, webhook_id: str) -> Endpoint:

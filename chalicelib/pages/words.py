@@ -5,6 +5,7 @@ SCOPES = {
     "write": ("Write", "Change your own name."),
     "keys": ("Manage keys", "Make, rename, narrow, rotate and revoke API keys."),
     "events": ("Activity", "See what happened to your account and your keys."),
+    "webhooks": ("Webhooks", "Add, change and delete webhooks, and see what was sent."),
     "admin": ("Administer", "Create accounts, set tiers, suspend and reinstate anyone."),
 }
 
@@ -22,6 +23,20 @@ GRACES = {"at once": 0, "in 1 hour": 3_600, "in 24 hours": 86_400, "in 7 days": 
 
 STATES = {"live": "Live", "retiring": "Rotated out", "expired": "Expired", "revoked": "Revoked"}
 
+WEBHOOK_STATES = {"enabled": ("live", "Enabled"), "disabled": ("revoked", "Disabled")}
+DELIVERY_STATES = {
+    "pending": ("retiring", "Waiting"),
+    "delivered": ("live", "Delivered"),
+    "failed": ("revoked", "Given up"),
+}
+"""What it looks like, and what it is called."""
+
+DISABLED_BECAUSE = {
+    "account": "You disabled this webhook.",
+    "gone": "It answered 410, which says that it wants no more, and was disabled.",
+    "failing": "Every attempt failed for a day, and it was disabled.",
+}
+
 TIERS = {"free": "Free", "pro": "Pro", "enterprise": "Enterprise"}
 
 NOTICES = {
@@ -38,6 +53,11 @@ NOTICES = {
     "application-changed": "The application is changed.",
     "application-deleted": "The application is deleted. Its tokens stop working with the next request.",
     "disconnected": "The application is disconnected. Its tokens stop working with the next request.",
+    "webhook-changed": "The webhook is changed.",
+    "webhook-enabled": "The webhook is enabled. It is told of what happens from now on.",
+    "webhook-disabled": "The webhook is disabled.",
+    "webhook-deleted": "The webhook is deleted.",
+    "webhook-resent": "It was sent again.",
     "deleted": "Your account is deleted.",
     "standing": "The account is changed, from its next request on.",
 }

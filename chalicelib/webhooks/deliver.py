@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pynamodb.exceptions import PynamoDBException, UpdateError
 from pynamodb.expressions.update import Action
 
-from chalicelib.core import clock, errors, fetch, tables, telemetry
+from chalicelib.core import clock, errors, fetch, ids, tables, telemetry
 from chalicelib.core.stage_key import NoStageKey
 from chalicelib.webhooks import attempt, endpoints, fan_out, retry
 from chalicelib.webhooks.attempt import Outcome
@@ -69,8 +69,8 @@ def send_all(waiting: Queue, until_ms: int, resolver: fetch.Resolve = fetch.reso
         return
     with ThreadPoolExecutor(min(AT_ONCE, len(waiting))) as pool:
         sent = {
-            endpoint_id: pool.submit(_send_in_order, account_id, endpoint_id, sorted(ids), until_ms, resolver)
-            for (account_id, endpoint_id), ids in waiting.items()
+            endpoint_id: pool.submit(_send_in_order, account_id, endpoint_id, sorted(message_ids), until_ms, resolver)
+            for (account_id, endpoint_id), message_ids in waiting.items()
         }
     for endpoint_id, done in sent.items():
         try:
@@ -94,6 +94,7 @@ def send_test(endpoint: Endpoint, body: str, message_id: str, kind: str) -> Deli
     if endpoint.status != ENABLED:
         raise errors.Conflict("This webhook is disabled. Enable it first.")
     delivery = fan_out.new(endpoint, message_id, kind, body, due_at=clock.now_ms() + CLAIMED_MS)
+    delivery.claimed_until = delivery.due_at
     delivery.save()
     return send_now(endpoint, delivery)
 
@@ -107,8 +108,7 @@ def resend(endpoint: Endpoint, message_id: str) -> Delivery:
         raise errors.Conflict("This webhook is disabled. Enable it first.")
     delivery = delivery_of(endpoint, message_id)
     now_ms = clock.now_ms()
-    # A claim is a due time that is no more than a minute ahead; the retries of a failed one are further away, or past.
-    is_free = (Delivery.state != PENDING) | (Delivery.due_at <= now_ms) | (Delivery.due_at > now_ms + CLAIMED_MS)
+    claimed = Delivery.claimed_until
     busy = errors.Conflict("This delivery is being sent at this moment. Look again in a minute.")
     with tables.refused_as(busy):
         delivery.update(
@@ -116,16 +116,16 @@ def resend(endpoint: Endpoint, message_id: str) -> Delivery:
                 Delivery.state.set(PENDING),
                 Delivery.tries.set(0),
                 Delivery.lane.set(fan_out.lane_of(endpoint.id)),
-                Delivery.due_at.set(now_ms + CLAIMED_MS),
+                *_claim(now_ms),
             ],
-            condition=Delivery.created_at.exists() & is_free,
+            condition=Delivery.created_at.exists() & (claimed.does_not_exist() | (claimed <= now_ms)),
         )
     return send_now(endpoint, delivery)
 
 
 def delivery_of(endpoint: Endpoint, message_id: str) -> Delivery:
     """Return a delivery to an endpoint; raise NotFound when there is none of this id."""
-    delivery = Delivery.found(endpoint.id, message_id) if message_id else None
+    delivery = Delivery.found(endpoint.id, message_id) if ids.is_id(message_id, "evt") else None
     if delivery is None:
         raise errors.NotFound("There is no such delivery.")
     return delivery
@@ -187,7 +187,7 @@ def _claimed(endpoint_id: str, message_id: str) -> Delivery | None:
     try:
         # Wins against whoever else has seen it due.
         delivery.update(
-            actions=[Delivery.due_at.set(now_ms + CLAIMED_MS)],
+            actions=_claim(now_ms),
             condition=(Delivery.state == PENDING) & (Delivery.due_at <= now_ms),
         )
     except UpdateError as error:
@@ -197,12 +197,20 @@ def _claimed(endpoint_id: str, message_id: str) -> Delivery | None:
     return delivery
 
 
+def _claim(now_ms: int) -> list[Action]:
+    return [Delivery.due_at.set(now_ms + CLAIMED_MS), Delivery.claimed_until.set(now_ms + CLAIMED_MS)]
+
+
 def _settle(endpoint: Endpoint, delivery: Delivery, outcome: Outcome) -> None:
     """Write down what came of an attempt; what was killed before it could is sent again."""
     tries, now_ms = delivery.tries + 1, clock.now_ms()
     due_at = None if outcome.is_delivered else retry.next_at_ms(tries, now_ms)
     attempts = [*delivery.attempts, outcome.record()][-ATTEMPTS_KEPT:]
-    actions: list[Action] = [Delivery.tries.set(tries), Delivery.attempts.set(attempts)]
+    actions: list[Action] = [
+        Delivery.tries.set(tries),
+        Delivery.attempts.set(attempts),
+        Delivery.claimed_until.remove(),
+    ]
     if due_at is not None:
         actions.append(Delivery.due_at.set(due_at))
     else:

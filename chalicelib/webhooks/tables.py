@@ -75,6 +75,8 @@ class Delivery(tables.Table):
     created_at = tables.Whole()
     lane = UnicodeAttribute(null=True)
     due_at = tables.Whole(null=True)
+    # Until when some function is sending it; it is due again then, in case that function dies.
+    claimed_until = tables.Whole(null=True)
     # How many attempts since it was last put on its way; `attempts` holds those before, too.
     tries = tables.Whole(default=0)
     attempts: ListAttribute[Attempt] = ListAttribute(of=Attempt, default=list)

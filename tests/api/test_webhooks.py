@@ -1,0 +1,206 @@
+"""/v1/webhooks: endpoints of one's own, with a secret that is shown once, and what became of each message."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from chalicelib.api import background
+from chalicelib.core import settings, stage_key
+from chalicelib.events import kinds, record
+from chalicelib.webhooks import endpoints
+from tests.house import House, refusal
+from tests.receiver import PUBLIC_URL, Receiver, listening
+from tests.webhooks.told import happens, streamed
+
+URL = "https://hooks.example.com/latchkey?tenant=7"
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """A receiver on this machine."""
+    with listening() as made:
+        yield made
+
+
+@pytest.fixture
+def local(home: House) -> Iterator[House]:
+    """A house that runs on this machine."""
+    with settings.in_use(replace(settings.current(), public_url=PUBLIC_URL)):
+        yield home
+
+
+def added(home: House, secret: str, **fields: Any) -> dict[str, Any]:
+    """Return a new webhook."""
+    answer = home.call("POST", "/v1/webhooks", secret, json_body={"url": URL, "name": "Ledger", **fields})
+    assert answer.status == 201, answer.body
+    assert answer.header("Cache-Control") == "no-store"
+    made: dict[str, Any] = answer.json()
+    assert str(answer.header("Location")).endswith(f"/v1/webhooks/{made['id']}")
+    return made
+
+
+def test_life_of_a_webhook(home: House) -> None:
+    """Added, shown, changed, disabled, enabled, rotated, deleted; each is an event, and none holds the secret."""
+    ada = home.account()
+    secret = home.key(ada, "webhooks").secret
+    made = added(home, secret)
+    path = f"/v1/webhooks/{made['id']}"
+    assert made["secret"].startswith("whsec_")
+    shown = home.call("GET", path, secret).json()
+    assert shown == {name: value for name, value in made.items() if name != "secret"}
+    assert (shown["types"], shown["status"], shown["url"]) == (["*"], "enabled", URL)
+    home.clock.forward(1)
+    changed = home.call("PATCH", path, secret, json_body={"types": ["key.revoked", "key.created"], "name": "Audit"})
+    assert changed.json() == {**shown, "types": ["key.created", "key.revoked"], "name": "Audit"}
+    assert home.call("PATCH", path, secret, json_body={"types": ["*"]}).json()["types"] == ["*"]
+    disabled = home.call("PATCH", path, secret, json_body={"status": "disabled"}).json()
+    assert (disabled["status"], disabled["disabled_because"]) == ("disabled", "account")
+    enabled = home.call("PATCH", path, secret, json_body={"status": "enabled"}).json()
+    assert (enabled["status"], enabled["disabled_because"]) == ("enabled", None)
+    rotated = home.call("POST", f"{path}/rotate", secret)
+    assert rotated.json()["secret"] not in (made["secret"], None)
+    assert home.call("GET", "/v1/webhooks", secret).json()["data"] == [enabled]
+    assert home.call("DELETE", path, secret).status == 204
+    assert refusal(home.call("GET", path, secret)) == (404, "not_found")
+    happened = [event for event in record.newest_first(ada.id, 50) if event.type.startswith("webhook.")]
+    assert {event.type for event in happened} == {kind for kind in kinds.WORDS if kind.startswith("webhook.")}
+    told = str([event.changed.as_dict() for event in happened])
+    assert "tenant" not in told
+    assert not any(value in told for value in (made["secret"], rotated.json()["secret"]))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://example.com/",
+        "ftp://example.com/",
+        "https://user:pass@example.com/",
+        "https://example.com/#part",
+        "https://",
+        "example.com",
+        "https://exa mple.com/",
+        "https://example.com:99999/",
+        "https://127.0.0.1/",
+        "https://10.0.0.8/",
+        "https://169.254.169.254/latest/meta-data",
+        "https://[::1]/",
+        "https://[fd00::1]/",
+        "http://127.0.0.1:9000/",
+        "https://.example.com/",
+        "https://example.com/\u00e9",
+        7,
+        None,
+    ],
+)
+def test_url_that_can_not_be_sent_to_is_refused(home: House, url: object) -> None:
+    """With what was wrong; a name that leads inside is found out when it is sent to."""
+    secret = home.key(home.account(), "webhooks").secret
+    answer = home.call("POST", "/v1/webhooks", secret, json_body={"url": url, "name": "Bad"})
+    assert refusal(answer) == (400, "invalid_request")
+    assert "url" in answer.json()["message"]
+    made = added(home, secret)
+    assert home.call("PATCH", f"/v1/webhooks/{made['id']}", secret, json_body={"url": url}).status == 400
+
+
+def test_eleventh_webhook_is_refused_until_one_goes(home: House) -> None:
+    """Ten an account."""
+    secret = home.key(home.account(), "webhooks").secret
+    made = [added(home, secret, name=f"No. {number}")["id"] for number in range(10)]
+    answer = home.call("POST", "/v1/webhooks", secret, json_body={"url": URL, "name": "One more"})
+    assert refusal(answer) == (409, "conflict")
+    assert home.call("DELETE", f"/v1/webhooks/{made[3]}", secret).status == 204
+    assert home.call("DELETE", f"/v1/webhooks/{made[3]}", secret).status == 404
+    added(home, secret)
+    assert home.call("POST", "/v1/webhooks", secret, json_body={"url": URL, "name": "One more"}).status == 409
+    pages = home.call("GET", "/v1/webhooks?limit=4", secret)
+    assert (len(pages.json()["data"]), pages.json()["next_cursor"] is None) == (4, False)
+
+
+def test_only_the_scope_opens_it_and_only_its_own(home: House) -> None:
+    """Others' webhooks are not found, whatever is tried on them."""
+    ada, bob = home.account(), home.account(name="Bob")
+    made = added(home, home.key(ada, "webhooks").secret)
+    path = f"/v1/webhooks/{made['id']}"
+    assert home.call("GET", path, home.key(ada, "read", "keys", "events").secret).status == 403
+    bobs = home.key(bob, "webhooks").secret
+    for method, end, body in (
+        ("GET", "", None),
+        ("PATCH", "", {"status": "disabled"}),
+        ("DELETE", "", None),
+        ("POST", "/rotate", None),
+        ("POST", "/test", None),
+        ("GET", "/deliveries", None),
+        ("GET", "/deliveries/evt_0Ss7tMyeLGfao5CaN5Tz", None),
+        ("POST", "/deliveries/evt_0Ss7tMyeLGfao5CaN5Tz/resend", None),
+    ):
+        assert refusal(home.call(method, path + end, bobs, json_body=body)) == (404, "not_found")
+
+
+def test_second_rotation_within_the_overlap_is_refused(home: House) -> None:
+    """Three secrets at once would be one too many."""
+    secret = home.key(home.account(), "webhooks").secret
+    path = f"/v1/webhooks/{added(home, secret)['id']}/rotate"
+    assert home.call("POST", path, secret).status == 200
+    assert refusal(home.call("POST", path, secret)) == (409, "conflict")
+    home.clock.forward(86_400)
+    assert home.call("POST", path, secret).status == 200
+
+
+def test_test_message_is_sent_at_once(local: House, receiver: Receiver) -> None:
+    """And what came of it is in the answer."""
+    secret = local.key(local.account(), "webhooks").secret
+    made = added(local, secret, url=receiver.url)
+    receiver.says, receiver.answers = [200], b"thank you"
+    answer = local.call("POST", f"/v1/webhooks/{made['id']}/test", secret).json()
+    assert (answer["type"], answer["state"]) == ("webhook.test", "delivered")
+    assert [(each["status"], each["answer"]) for each in answer["attempts"]] == [(200, "thank you")]
+    assert receiver.ids == [answer["id"]]
+    receiver.says = [500]
+    failed = local.call("POST", f"/v1/webhooks/{made['id']}/test", secret).json()
+    assert (failed["state"], failed["attempts"][0]["status"]) == ("pending", 500)
+    assert failed["next_attempt_at"] is not None
+
+
+def test_log_shows_what_was_sent_and_answered_and_sends_again(local: House, receiver: Receiver) -> None:
+    """The newest first, in pages; sent again under the same id."""
+    ada = local.account()
+    secret = local.key(ada, "webhooks").secret
+    made = added(local, secret, url=receiver.url, types=["account.renamed"])
+    receiver.says = [500, 204]
+    happened = [happens(local, ada, f"Ada {number}") for number in range(3)]
+    streamed(ada)
+    background.every_minute()
+    path = f"/v1/webhooks/{made['id']}/deliveries"
+    page = local.call("GET", f"{path}?limit=2", secret).json()
+    assert [each["id"] for each in page["data"]] == happened[:0:-1]
+    rest = local.call("GET", f"{path}?cursor={page['next_cursor']}", secret).json()["data"]
+    assert [each["id"] for each in rest] == happened[:1]
+    first = local.call("GET", f"{path}/{happened[0]}", secret).json()
+    assert first == rest[0]
+    assert (first["state"], first["attempts"][0]["problem"]) == ("pending", "It answers 500.")
+    again = local.call("POST", f"{path}/{happened[0]}/resend", secret).json()
+    assert (again["state"], len(again["attempts"])) == ("delivered", 2)
+    assert again["body"] == receiver.received[-1].body.decode()
+    assert refusal(local.call("POST", f"{path}/evt_{'0' * 20}/resend", secret)) == (404, "not_found")
+
+
+def test_disabled_webhook_sends_nothing_by_hand_either(home: House) -> None:
+    """It says so."""
+    secret = home.key(home.account(), "webhooks").secret
+    path = f"/v1/webhooks/{added(home, secret)['id']}"
+    home.call("PATCH", path, secret, json_body={"status": "disabled"})
+    assert refusal(home.call("POST", f"{path}/test", secret)) == (409, "conflict")
+
+
+def test_without_a_stage_key_nothing_is_made(home: House) -> None:
+    """A secret that can't be said again must not be shown; the caller is told that it isn't their fault."""
+    ada = home.account()
+    secret = home.key(ada, "webhooks").secret
+    stage_key.forget()
+    with settings.in_use(replace(settings.current(), stage_key_file="/nowhere/key")):
+        answer = home.call("POST", "/v1/webhooks", secret, json_body={"url": URL, "name": "Ledger"})
+    stage_key.forget()
+    assert refusal(answer) == (503, "unavailable")
+    assert list(endpoints.of_account(ada.id)) == []
