@@ -6,6 +6,7 @@
 
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,12 @@ from urllib.parse import urlsplit
 from zipfile import ZipFile
 
 from chalice import local
+from chalice.app import DynamoDBEventConfig
 from chalice.config import Config
 from chalice.deploy.packager import BaseLambdaDeploymentPackager
 from chalice.deploy.swagger import SwaggerGenerator
 
-from infra import gateway, server
+from infra import background, deployed, gateway, server, stage_key
 
 UNSHIPPED = ("boto3", "botocore", "s3transfer", "*.dist-info", "*.data", "**/tests", "**/__pycache__")
 """What pip brings along and the package leaves out. The first three are Lambda's own, which AWS keeps up to date, and
@@ -28,8 +30,9 @@ _add_dependencies = BaseLambdaDeploymentPackager._add_py_deps
 _own_files = BaseLambdaDeploymentPackager._iter_chalice_lib_if_needed
 
 
-def install(_app: Any) -> None:
+def install(app: Any) -> None:
     """Teach Chalice's command line; loading the app again changes nothing more."""
+    _name_the_stream(app)
     SwaggerGenerator.generate_swagger = _generate_with_gateway  # type: ignore[method-assign]  # Chalice has no hook
     BaseLambdaDeploymentPackager._add_py_deps = _add_what_is_used  # type: ignore[method-assign]  # as above
     BaseLambdaDeploymentPackager._iter_chalice_lib_if_needed = _own_sources  # type: ignore[method-assign]  # as above
@@ -39,6 +42,8 @@ def install(_app: Any) -> None:
 def create_local_server(app: Any, _config: Config, host: str, port: int) -> server.Server:
     """Return the server that `chalice local` runs."""
     prepare_environment(f"http://{host}:{port}")
+    if _has_local_engine():
+        background.start()
     return server.Server(app, host, port)
 
 
@@ -46,14 +51,45 @@ def prepare_environment(public_url: str) -> None:
     """Set what a local run needs: its URL and, with a local engine, that engine's stage and no real AWS account."""
     if not os.environ.get("LATCHKEY_PUBLIC_URL"):
         os.environ["LATCHKEY_PUBLIC_URL"] = public_url
-    engine = os.environ.get("AWS_ENDPOINT_URL_DYNAMODB") or os.environ.get("AWS_ENDPOINT_URL", "")
-    if urlsplit(engine).hostname in ("127.0.0.1", "localhost", "::1"):
+    if _has_local_engine():
         os.environ["LATCHKEY_STAGE"] = "local"
         os.environ["LATCHKEY_KEY_KIND"] = "test"
         # botocore signs every call; a local engine takes any name.
         os.environ.setdefault("AWS_ACCESS_KEY_ID", "local")
         os.environ.setdefault("AWS_SECRET_ACCESS_KEY", "local")
         os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
+        os.environ.setdefault("LATCHKEY_STAGE_KEY_FILE", str(stage_key.local_file()))
+
+
+def _has_local_engine() -> bool:
+    engine = os.environ.get("AWS_ENDPOINT_URL_DYNAMODB") or os.environ.get("AWS_ENDPOINT_URL", "")
+    return urlsplit(engine).hostname in ("127.0.0.1", "localhost", "::1")
+
+
+def _name_the_stream(app: Any) -> None:
+    """Give the function on the stream of events its stream, which the data stack has made.
+
+    `deploy` asks the data stack; in a package CloudFormation is told to. Every other command leaves it unnamed.
+    """
+    command = next((word for word in sys.argv[1:] if word in ("deploy", "package")), None)
+    if command is None:
+        return
+    stage = _stage_of(sys.argv)
+    arn: Any = {"Fn::ImportValue": f"latchkey-{stage}-events-stream"}
+    if command == "deploy":
+        arn = deployed.events_stream(stage)
+    for source in app.event_sources:
+        if isinstance(source, DynamoDBEventConfig):
+            source.stream_arn = arn
+
+
+def _stage_of(words: list[str]) -> str:
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        if word == "--stage":
+            return following
+        if word.startswith("--stage="):
+            return word.removeprefix("--stage=")
+    return "dev"
 
 
 def _generate_with_gateway(self: SwaggerGenerator, app: Any, rest_api: Any = None) -> dict[str, Any]:

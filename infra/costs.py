@@ -80,7 +80,7 @@ def page() -> str:
         "|---|---:|---:|---:|---:|---:|",
         *rows,
         "",
-        "While nobody calls, what is left is storage: tables and logs by the gigabyte, ten alarms and one dashboard.",
+        "While nobody calls, what is left is storage: tables and logs by the gigabyte, 13 alarms and one dashboard.",
         "",
     )
     return "\n".join(lines)

@@ -44,15 +44,20 @@ def tables(stage: str) -> dict[str, dict[str, Any]]:
 
 
 def create_missing_tables() -> list[str]:
-    """Create the tables that the current stage lacks and return their names. Existing ones stay as they are."""
+    """Create the tables that the current stage lacks and return their names. Existing ones keep all that they have."""
     created = []
     for name, table in tables(settings.current().stage).items():
         request = {"TableName": name} | {key: table[key] for key in _OF_CREATE_TABLE if key in table}
+        stream = {"StreamEnabled": True, **table["StreamSpecification"]} if "StreamSpecification" in table else None
+        if stream:
+            request["StreamSpecification"] = stream
         try:
             wire.call("CreateTable", request)
         except wire.WireError as error:
             if error.code != "ResourceInUseException":
                 raise
+            if stream and "LatestStreamArn" not in wire.call("DescribeTable", {"TableName": name})["Table"]:
+                wire.call("UpdateTable", {"TableName": name, "StreamSpecification": stream})
             continue
         created.append(name)
         if "TimeToLiveSpecification" in table:

@@ -16,13 +16,15 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, WaiterError
 
-from infra import deployed
+from infra import deployed, stage_key
 from infra.data import RESOURCES
 from infra.deployed import ROOT
 
 STAGES = ("dev", "prod")
 RATE_LIMIT, BURST_LIMIT = 2_000, 4_000
 """What the gateway lets through to all callers together, in requests a second: a bound on the bill, not on anyone."""
+FUNCTIONS = {"APIHandler": "", "Authorizer": "-authorizer", "Stream": "-stream", "Minute": "-minute", "Hour": "-hour"}
+"""What Chalice calls each function in a template, and how its name ends."""
 NEVER_CREATED = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED")
 ACCESS_LOG = json.dumps(
     {
@@ -75,6 +77,8 @@ def deploy(stage: str, *, alarm_email: str = "") -> None:
     who = boto3.client("sts").get_caller_identity()
     say(f"Deploying {stage} into account {who['Account']}, region {boto3.session.Session().region_name}.")
     put_data_stack(stage, alarm_email)
+    if stage_key.create(boto3.client("ssm"), stage):
+        say("Made the stage's key, from which webhook secrets are derived (SSM, SecureString).")
     say("Deploying the service (chalice deploy) …")
     chalice("deploy", stage)
     api = deployed_api(stage)
@@ -85,7 +89,7 @@ def deploy(stage: str, *, alarm_email: str = "") -> None:
 
 def put_data_stack(stage: str, alarm_email: str) -> None:
     """Create or update the data stack and wait for it; doing it again changes nothing."""
-    cloudformation, name = boto3.client("cloudformation"), stack_name(stage)
+    cloudformation, name = boto3.client("cloudformation"), deployed.data_stack(stage)
     stack = _stack(cloudformation, name)
     exists = stack is not None
     if stack is not None and stack["StackStatus"] in NEVER_CREATED:
@@ -124,7 +128,7 @@ def put_data_stack(stage: str, alarm_email: str) -> None:
 
 def guard_stage(stage: str, api: dict[str, str]) -> None:
     """Set what Chalice doesn't: a bound on all callers together, and access logs without paths and queries."""
-    logs = _outputs(boto3.client("cloudformation"), stack_name(stage)).get("AccessLogs", "")
+    logs = _outputs(boto3.client("cloudformation"), deployed.data_stack(stage)).get("AccessLogs", "")
     settings = {
         "/*/*/throttling/rateLimit": str(RATE_LIMIT),
         "/*/*/throttling/burstLimit": str(BURST_LIMIT),
@@ -162,8 +166,13 @@ def package(stage: str, out: Path) -> None:
 
 def _function_names(stage: str) -> str:
     """Return what names the functions as `chalice deploy` does; their log groups, alarms and policies know no other."""
-    names = {"APIHandler": f"latchkey-{stage}", "Authorizer": f"latchkey-{stage}-authorizer"}
-    return "".join(f"  {logical}:\n    Properties: {{FunctionName: {name}}}\n" for logical, name in names.items())
+    names = {logical: f"latchkey-{stage}{end}" for logical, end in FUNCTIONS.items()}
+    own = "".join(f"  {logical}:\n    Properties:\n      FunctionName: {name}\n" for logical, name in names.items())
+    # In one stack with the data, the stream is the table's own rather than another stack's.
+    stream = (
+        "      Events:\n        StreamDynamodbEventSource:\n          Properties: {Stream: !GetAtt Events.StreamArn}\n"
+    )
+    return own.replace(f"FunctionName: latchkey-{stage}-stream\n", f"FunctionName: latchkey-{stage}-stream\n{stream}")
 
 
 def status(stage: str) -> None:
@@ -171,8 +180,8 @@ def status(stage: str) -> None:
     api = deployed_api(stage)
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     say(f"{'service':<10}{api['rest_api_url']}   (this checkout: {version})")
-    stack = _stack(boto3.client("cloudformation"), stack_name(stage))
-    say(f"{'data':<10}{stack_name(stage)}: {stack['StackStatus'] if stack else 'missing'}")
+    stack = _stack(boto3.client("cloudformation"), deployed.data_stack(stage))
+    say(f"{'data':<10}{deployed.data_stack(stage)}: {stack['StackStatus'] if stack else 'missing'}")
     dynamodb = boto3.client("dynamodb")
     for table in stage_tables(stage):
         described = dynamodb.describe_table(TableName=table)["Table"]
@@ -194,15 +203,18 @@ def destroy(stage: str, *, delete_data: bool) -> None:
     cloudformation, dynamodb = boto3.client("cloudformation"), boto3.client("dynamodb")
     tables = stage_tables(stage)
     say(f"Deleting the data stack and {len(tables)} tables …")
-    if _stack(cloudformation, stack_name(stage)):
-        cloudformation.update_termination_protection(StackName=stack_name(stage), EnableTerminationProtection=False)
-        cloudformation.delete_stack(StackName=stack_name(stage))
-        cloudformation.get_waiter("stack_delete_complete").wait(StackName=stack_name(stage))
+    if _stack(cloudformation, deployed.data_stack(stage)):
+        cloudformation.update_termination_protection(
+            StackName=deployed.data_stack(stage), EnableTerminationProtection=False
+        )
+        cloudformation.delete_stack(StackName=deployed.data_stack(stage))
+        cloudformation.get_waiter("stack_delete_complete").wait(StackName=deployed.data_stack(stage))
     # The stack retains its tables on purpose: only this command, after the typed word, deletes them.
     for table in tables:
         dynamodb.update_table(TableName=table, DeletionProtectionEnabled=False)
         dynamodb.get_waiter("table_exists").wait(TableName=table)  # a table that is being updated can't be deleted
         dynamodb.delete_table(TableName=table)
+    stage_key.delete(boto3.client("ssm"), stage)
     say("Deleted. Point-in-time backups of deleted tables are kept by AWS for 35 days.")
 
 
@@ -246,11 +258,6 @@ def stage_tables(stage: str) -> list[str]:
     pages = boto3.client("dynamodb").get_paginator("list_tables").paginate()
     names = [name for page in pages for name in page["TableNames"]]
     return [name for name in names if name.startswith(f"latchkey-{stage}-")]
-
-
-def stack_name(stage: str) -> str:
-    """Return the name of a stage's data stack."""
-    return f"latchkey-{stage}-data"
 
 
 def say(text: str) -> None:

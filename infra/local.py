@@ -45,7 +45,7 @@ def main() -> int:
 def _serve(port: int) -> int:
     # Imported now: the settings and the log are only right from here on.
     from app import app
-    from infra import data, demo, server
+    from infra import background, data, demo, server
 
     created = data.create_missing_tables()
     if created:
@@ -59,6 +59,7 @@ def _serve(port: int) -> int:
         return 1
     _introduce(f"http://{HOST}:{port}", demo.add_demo_accounts(), demo.add_demo_client())
     mailbox.watch(MAIL)
+    background.start()
     try:
         listener.serve_forever()
     finally:

@@ -8,7 +8,7 @@ from chalicelib.api import answers, listing, visitor
 from chalicelib.api.declared import Answer, Body
 from chalicelib.api.edge import Exchange, route
 from chalicelib.api.fields import Id, OneOf, SomeOf, Text
-from chalicelib.api.shapes import ListOf, Moment, Number, OrNull, Said, Shape, Words
+from chalicelib.api.shapes import Kind, ListOf, Moment, Number, OrNull, Said, Shape, Words
 from chalicelib.core import clock, errors, ids
 from chalicelib.credentials.scopes import WEBHOOKS
 from chalicelib.events import kinds
@@ -25,7 +25,7 @@ STATUS = OneOf((ENABLED, DISABLED), about="Whether anything is sent to it.")
 
 WEBHOOK_ID = {"webhook_id": Id("whk", about="The webhook's id.")}
 DELIVERY_ID = {**WEBHOOK_ID, "message_id": Id("evt", about="The id of the message, which is that of its event.")}
-_ABOUT = {
+_ABOUT: dict[str, Kind] = {
     "id": WEBHOOK_ID["webhook_id"],
     "name": Said("What it is called.", "Ledger"),
     "url": Said("Where messages are sent.", "https://example.com/hooks"),

@@ -13,6 +13,8 @@ from chalicelib.webhooks import deliver, endpoints, fan_out
 
 SENDING_MS = 5_000
 """How long sending at once goes on; the rest is left to the sweep."""
+BELIEVED_MS = 400_000
+"""After so long no verdict from before a change is believed any more, marked or not: the gateway forgets in 300 s."""
 
 
 def up(images: Iterable[wire.Json]) -> None:
@@ -47,5 +49,7 @@ def _event(image: wire.Json) -> Event | None:
 
 def _mark_if_lost(event: Event) -> None:
     """Set the mark that belongs to a change once more, unless it stands: the function that changed may have died."""
+    if clock.now_ms() - event.at > BELIEVED_MS:
+        return
     if not stale.is_marked(event.account_id, event.at) and not stale.mark(event.account_id):
         raise wire.Unreachable("MarkLost", "the mark of a change could not be set", {})

@@ -3,12 +3,18 @@
 import re
 from dataclasses import dataclass, replace
 
-from chalicelib.core import settings
+from chalicelib.accounts import change
+from chalicelib.api import background
+from chalicelib.api.webhooks import send_test
+from chalicelib.core import settings, tables
+from chalicelib.events import kinds, record
+from chalicelib.events.tables import Event
 from chalicelib.limits import tiers
 from chalicelib.oauth.tables import Client
+from chalicelib.webhooks import endpoints, fan_out
 from infra.standin import Answer
 from tests.house import House
-from tests.infra.recorder import Recorder
+from tests.infra.recorder import HOUR, MINUTE, STREAM, Recorder
 from tests.oauth.flow import (
     CALLBACK,
     CLIENT,
@@ -21,7 +27,9 @@ from tests.oauth.flow import (
     registered,
     someone,
 )
+from tests.receiver import PUBLIC_URL, Receiver, listening
 from tests.visitor import PASSWORD, Page, Visitor, person
+from tests.webhooks.told import SCHEDULED, images, stream_of
 
 OTHER = "harmonica wolverine custard"
 ACCOUNT = "/settings/account"
@@ -43,6 +51,7 @@ class Everything:
         self.signing_up()
         self.account_page()
         self.key_pages()
+        self.webhook_pages()
         self.admin_pages()
         self.application_pages()
         self.code_flow()
@@ -51,6 +60,9 @@ class Everything:
         self.client_for_itself()
         self.registration()
         self.leaving()
+        with listening() as receiver, settings.in_use(replace(settings.current(), public_url=PUBLIC_URL)):
+            self.webhooks(receiver)
+            self.background(receiver)
 
     def public_routes(self) -> None:
         """What anyone may see."""
@@ -75,8 +87,8 @@ class Everything:
         ok(made, call("GET", f"/v1/users/{made.json()['id']}", secret))
         again = call("POST", "/v1/users", secret, json_body={"email": "new@example.com", "name": "New"})
         assert again.status == 409
-        for change in ({"tier": "pro"}, {"status": "suspended"}, {"status": "active"}):
-            ok(call("PATCH", f"/v1/users/{made.json()['id']}", secret, json_body=change))
+        for standing in ({"tier": "pro"}, {"status": "suspended"}, {"status": "active"}):
+            ok(call("PATCH", f"/v1/users/{made.json()['id']}", secret, json_body=standing))
 
     def keys(self) -> None:
         """The API of keys: made, read, changed, rotated, revoked, refused."""
@@ -135,6 +147,23 @@ class Everything:
         path = next(url for url in ada.open("/settings/keys").urls if "/settings/keys/key_" in url)
         ok(ada.submit(f"{path}/rename", on=path, name="Web"), ada.submit(f"{path}/narrow", on=path, scopes=["read"]))
         ok(ada.submit(f"{path}/rotate", on=path, grace="in 1 hour"), ada.submit(f"{path}/revoke"))
+
+    def webhook_pages(self) -> None:
+        """Settings > Webhooks."""
+        ada = someone(self.home)
+        place = "/settings/webhooks"
+        ok(ada.open(place), ada.open(f"{place}/new"))
+        with listening() as receiver, settings.in_use(replace(settings.current(), public_url=PUBLIC_URL)):
+            made = endpoints.create(ada.account.id, url=receiver.url, name="Ledger", types=None)
+            sent = send_test(made)
+        path = f"{place}/{made.id}"
+        hook = {"url": "https://127.0.0.1.nip.invalid/", "name": "Audit"}
+        ok(ada.submit(f"{place}/new", on=f"{place}/new", **hook))
+        ok(ada.open(path), ada.submit(f"{path}/change", on=path, **hook), ada.submit(f"{path}/secret", on=path))
+        one = f"{path}/deliveries/{sent.id}"
+        ok(ada.submit(f"{path}/test", on=path), ada.open(one), ada.submit(f"{one}/resend", on=one))
+        ok(ada.submit(f"{path}/status", on=path), ada.submit(f"{path}/status", on=path))
+        ok(ada.submit(f"{path}/delete", on=path))
 
     def admin_pages(self) -> None:
         """Other people's accounts."""
@@ -221,10 +250,66 @@ class Everything:
         ada.grant(registered(self.home, owner=ada.account))
         ada.leaves()
 
+    def webhooks(self, receiver: Receiver) -> None:
+        """The API of webhooks, and what of it people see."""
+        call, ada = self.home.call, person()
+        secret = self.home.key(ada, "webhooks").secret
+        made = call("POST", "/v1/webhooks", secret, json_body={"url": receiver.url, "name": "Ledger"})
+        path = f"/v1/webhooks/{made.json()['id']}"
+        ok(made, call("GET", "/v1/webhooks", secret), call("GET", path, secret))
+        ok(call("PATCH", path, secret, json_body={"name": "Audit"}), call("POST", f"{path}/rotate", secret))
+        sent = call("POST", f"{path}/test", secret)
+        log = f"{path}/deliveries"
+        one = f"{log}/{sent.json()['id']}"
+        ok(sent, call("GET", log, secret), call("GET", one, secret), call("POST", f"{one}/resend", secret))
+        receiver.says = [500, 204, 410, 204]
+        ok(*(call("POST", f"{path}/test", secret) for _ in range(3)))
+        ok(call("PATCH", path, secret, json_body={"status": "enabled"}), call("DELETE", path, secret))
+
+    def background(self, receiver: Receiver) -> None:
+        """What the functions without a request do: deliver, fail, give up, drop, and find what was lost."""
+        for function, act in ((STREAM, self._streams), (MINUTE, _minute), (HOUR, _hour)):
+            ada = person()
+            hooks = [endpoints.create(ada.id, url=receiver.url, name=name, types=None) for name in ("A", "B", "C")]
+            endpoints.disable(hooks[2], endpoints.BY_ACCOUNT)
+            for says in ([204, 500], [500, 204], [410]):
+                receiver.says = says
+                change.rename(ada.id, f"Ada {says}")
+                if function == MINUTE:
+                    fan_out.put(_events(ada.id))
+                with self.recorder.within(function):
+                    act(ada.id)
+                self.home.clock.forward(90)
+            for hook in hooks:
+                endpoints.enable(hook)
+                change.rename(ada.id, "Ada")
+                fan_out.put(_events(ada.id))
+                endpoints.disable(hook, endpoints.BY_ACCOUNT)
+            change.set_standing(ada.id, tier=tiers.PRO, status=None, actor="operator")
+            with tables.transaction() as write:
+                record.add_to(write, ada.id, kinds.ACCOUNT_DELETED, {})
+            with self.recorder.within(function):
+                act(ada.id)
+
+    def _streams(self, account_id: str) -> None:
+        background.stream(stream_of(account_id), None)
+
     def link(self) -> str:
         """Return the link in the newest letter that has one, as path and query."""
         links = [re.findall(r"https?://[^/\s]+(/\S+\?ticket=\S+)", letter) for letter in self.recorder.letters]
         return str([found[-1] for found in links if found][-1])
+
+
+def _minute(_account_id: str) -> None:
+    background.minute(SCHEDULED, None)
+
+
+def _hour(_account_id: str) -> None:
+    background.hour(SCHEDULED, None)
+
+
+def _events(account_id: str) -> list[Event]:
+    return [Event.from_raw_data(image) for image in images(account_id)]
 
 
 def ok(*answers: Answer | Page) -> None:

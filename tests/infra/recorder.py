@@ -13,6 +13,8 @@ from chalicelib.core import wire
 from infra.standin import Answer, Gateway
 
 API, AUTHORIZER = "api", "authorizer"
+STREAM, MINUTE, HOUR = "stream", "minute", "hour"
+FUNCTIONS = (API, AUTHORIZER, STREAM, MINUTE, HOUR)
 Need = tuple[str, str]
 """An action, and the end of the ARN of what it is done to: (dynamodb:Query, table/latchkey-test-events)."""
 
@@ -29,7 +31,7 @@ _OF_TRANSACTION = {
 class Recorder:
     """What each function needed, which routes answered, and the letters that left."""
 
-    needs: dict[str, set[Need]] = field(default_factory=lambda: {API: set(), AUTHORIZER: set()})
+    needs: dict[str, set[Need]] = field(default_factory=lambda: {function: set() for function in FUNCTIONS})
     answered: set[tuple[str, str]] = field(default_factory=set)
     """(method, route) of what a function answered without an error."""
     letters: list[str] = field(default_factory=list)
@@ -109,6 +111,8 @@ def _judged(operation: str, request: dict[str, Any]) -> Iterator[Need]:
         yield operation, f"table/{request['TableName']}/index/{request['IndexName']}"
     elif "TableName" in request:
         yield operation, f"table/{request['TableName']}"
+    elif operation == "GetParameter":
+        yield operation, f"parameter{request['Name']}"
     elif operation == "SendEmail":
         yield operation, "identity/*"
     else:

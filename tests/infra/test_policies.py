@@ -6,16 +6,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 from moto import mock_aws
 
 from app import app
 from chalicelib.accounts import mail
-from chalicelib.core import telemetry, wire
+from chalicelib.core import stage_key, telemetry, wire
 from infra import data
+from infra import stage_key as infra_stage_key
 from tests.house import house
 from tests.infra.everything import Everything
-from tests.infra.recorder import API, AUTHORIZER, Need, Recorder, recorded
+from tests.infra.recorder import API, FUNCTIONS, STREAM, Need, Recorder, recorded
 
 pytestmark = pytest.mark.xdist_group("policies")
 
@@ -28,6 +30,8 @@ OF_LAMBDA = {
     "xray:PutTelemetryRecords": "as above",
 }
 """What the code itself never calls: the action, and why it is granted, and wide where it is."""
+OF_STREAMS = ("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams")
+"""What Lambda does in the name of the function on the stream to bring it its records."""
 WIDE = {
     "ses:SendEmail": "identity/*: the sender is a setting of the owner's, and Chalice reads a policy file as it stands",
 }
@@ -43,13 +47,16 @@ def recorder(moto_url: str) -> Iterator[Recorder]:
         wire.forget_connection()
         yield from everything_recorded()
     mail._ses.cache_clear()
+    stage_key.forget()
     wire.forget_connection()
 
 
 def everything_recorded() -> Iterator[Recorder]:
     """Do it."""
-    with recorded() as (recorder, gateway), house(mail_from="latchkey@example.com") as home:
+    with recorded() as (recorder, gateway), house(mail_from="latchkey@example.com", stage_key_file="") as home:
         telemetry.write_to(io.StringIO())
+        infra_stage_key.create(boto3.client("ssm"), "test")
+        stage_key.forget()
         data.create_missing_tables()
         home.gateway = gateway
         Everything(home, recorder).happens()
@@ -74,6 +81,10 @@ def granted(stage: str, function: str) -> list[tuple[str, str]]:
     ]
 
 
+def _is_lambdas(action: str) -> bool:
+    return action in OF_LAMBDA or action in OF_STREAMS
+
+
 def _listed(value: str | list[str]) -> list[str]:
     return [value] if isinstance(value, str) else value
 
@@ -89,15 +100,15 @@ def test_everything_was_done(recorder: Recorder) -> None:
     assert routes - recorder.answered == set()
 
 
-@pytest.mark.parametrize("function", [API, AUTHORIZER])
+@pytest.mark.parametrize("function", FUNCTIONS)
 @pytest.mark.parametrize("stage", STAGES)
 def test_policy_grants_what_the_function_needs_and_nothing_else(recorder: Recorder, stage: str, function: str) -> None:
     """Too little would fail in production only; too much is what a thief of the role would get."""
     needed = {
-        (action, resource.replace("latchkey-test-", f"latchkey-{stage}-"))
+        (action, resource.replace("latchkey-test-", f"latchkey-{stage}-").replace("/test/", f"/{stage}/"))
         for action, resource in needs(recorder, function)
     }
-    allowed = {(action, _end(arn)) for action, arn in granted(stage, function) if action not in OF_LAMBDA}
+    allowed = {(action, _end(arn)) for action, arn in granted(stage, function) if not _is_lambdas(action)}
     assert (needed - allowed, allowed - needed) == (set(), set())
 
 
@@ -107,13 +118,13 @@ def needs(recorder: Recorder, function: str) -> set[Need]:
     return recorder.needs[function]
 
 
-@pytest.mark.parametrize("function", [API, AUTHORIZER])
+@pytest.mark.parametrize("function", FUNCTIONS)
 @pytest.mark.parametrize("stage", STAGES)
 def test_only_region_account_and_partition_are_left_open(stage: str, function: str) -> None:
     """Chalice reads a policy file as it stands, so those can't be filled in; everything else is named."""
     for action, arn in granted(stage, function):
         assert "*" not in action
-        if action in OF_LAMBDA or action in WIDE:
+        if _is_lambdas(action) or action in WIDE:
             continue
         start, partition, service, region, account, end = arn.split(":", 5)
         assert (start, partition, region, account) == ("arn", "*", "*", "*"), arn
@@ -121,7 +132,7 @@ def test_only_region_account_and_partition_are_left_open(stage: str, function: s
         assert "*" not in end, arn
 
 
-@pytest.mark.parametrize("function", [API, AUTHORIZER])
+@pytest.mark.parametrize("function", FUNCTIONS)
 @pytest.mark.parametrize("stage", STAGES)
 def test_what_lambda_itself_needs_is_granted(stage: str, function: str) -> None:
     """Logs go to the function's own group, which the data stack made; traces to X-Ray."""
@@ -131,6 +142,16 @@ def test_what_lambda_itself_needs_is_granted(stage: str, function: str) -> None:
     assert found == {action: group if action.startswith("logs:") else "*" for action in OF_LAMBDA}
 
 
+@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize("stage", STAGES)
+def test_only_the_function_on_the_stream_may_read_it(stage: str, function: str) -> None:
+    """Streams can be listed without naming one only; the rest is of the one table."""
+    found = {action: arn for action, arn in granted(stage, function) if action in OF_STREAMS}
+    stream = f"arn:*:dynamodb:*:*:table/latchkey-{stage}-events/stream/*"
+    listed = {"dynamodb:ListStreams": "*"}
+    assert found == ({**dict.fromkeys(OF_STREAMS, stream), **listed} if function == STREAM else {})
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_each_function_has_the_policy_that_is_tested(stage: str) -> None:
     """The configuration points at these files, and nothing is granted beside them."""
@@ -138,7 +159,8 @@ def test_each_function_has_the_policy_that_is_tested(stage: str) -> None:
     chosen = config["stages"][stage]
     assert (config["autogen_policy"], chosen.get("autogen_policy")) == (False, None)
     functions = chosen["lambda_functions"]
-    assert functions.keys() == {"api_handler", AUTHORIZER}
+    assert functions.keys() == {"api_handler", *FUNCTIONS} - {API}
     assert chosen["iam_policy_file"] == f"policy-{stage}-{API}.json"
     assert "iam_policy_file" not in functions["api_handler"]
-    assert functions[AUTHORIZER]["iam_policy_file"] == f"policy-{stage}-{AUTHORIZER}.json"
+    for function in functions.keys() - {"api_handler"}:
+        assert functions[function]["iam_policy_file"] == f"policy-{stage}-{function}.json"

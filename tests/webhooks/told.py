@@ -11,6 +11,20 @@ from tests.house import House
 from tests.receiver import Receiver
 
 
+SCHEDULED = {
+    "version": "0",
+    "id": "0",
+    "account": "000000000000",
+    "region": "us-east-1",
+    "source": "aws.events",
+    "detail-type": "Scheduled Event",
+    "time": "2021-12-20T10:00:00Z",
+    "resources": [],
+    "detail": {},
+}
+"""What the functions on a schedule get."""
+
+
 def endpoint_of(account: Account, receiver: Receiver, types: list[str] | None = None) -> Endpoint:
     """Return an endpoint of an account that leads to a receiver."""
     return endpoints.create(account.id, url=receiver.url, name="Ledger", types=types or ["account.renamed"])
@@ -33,6 +47,29 @@ def images(account_id: str) -> list[wire.Json]:
     }
     items: list[wire.Json] = wire.call("Query", request)["Items"]
     return items
+
+
+def stream_of(account_id: str) -> wire.Json:
+    """Return all that happened to an account as Lambda gets it from the stream."""
+    return {
+        "Records": [
+            {
+                "eventID": str(number),
+                "eventName": "INSERT",
+                "awsRegion": "us-east-1",
+                "eventSourceARN": background.EVENTS_STREAM,
+                "dynamodb": {
+                    "ApproximateCreationDateTime": 1_640_000_000,
+                    "Keys": {name: image[name] for name in ("account_id", "id")},
+                    "NewImage": image,
+                    "SequenceNumber": str(number),
+                    "SizeBytes": 300,
+                    "StreamViewType": "NEW_IMAGE",
+                },
+            }
+            for number, image in enumerate(images(account_id), start=1)
+        ]
+    }
 
 
 def streamed(account: Account) -> None:

@@ -1,0 +1,91 @@
+"""What Lambda does without a request, in a local run: two threads that call the same functions.
+
+One follows the local engine's stream of events, the other looks at the clock.
+"""
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import botocore.config
+import botocore.session
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chalicelib.api import background
+from chalicelib.core import clock, settings, telemetry, wire
+
+LOOKS_EVERY_S = 0.3
+_CHECKED_EVERY_S = 1
+
+
+def start() -> threading.Event:
+    """Start both; they end with the process, or soon after the returned event is set."""
+    ended = threading.Event()
+    for work in (_follow, _keep_time):
+        threading.Thread(target=work, args=(ended,), daemon=True).start()
+    return ended
+
+
+def _follow(ended: threading.Event) -> None:
+    records = _Records()
+    while not ended.wait(LOOKS_EVERY_S):
+        try:
+            for images in records.new():
+                background.follow_up(images)
+        except Exception:
+            # As in Lambda: the same records come again. All they lead to happens once.
+            telemetry.error("stream_failed")
+            records = _Records()
+
+
+def _keep_time(ended: threading.Event) -> None:
+    minute = hour = 0
+    while not ended.wait(_CHECKED_EVERY_S):
+        now_s = clock.now_s()
+        if now_s // 60 != minute:
+            minute = now_s // 60
+            background.every_minute()
+        if clock.hour_of(now_s) != hour:
+            hour = clock.hour_of(now_s)
+            background.every_hour()
+
+
+class _Records:
+    """The stream of the table of events, from its beginning: what a run that was killed left comes again, too."""
+
+    def __init__(self) -> None:
+        # dynoxide's shard ids are shorter than botocore's own validation admits.
+        config = botocore.config.Config(parameter_validation=False)
+        self._client = botocore.session.get_session().create_client("dynamodbstreams", config=config)
+        self._iterators: dict[str, str | None] = {}
+
+    def new(self) -> Iterator[list[wire.Json]]:
+        """Yield what has happened since the last look, as Lambda gives it: the items of new events, in order."""
+        for shard in self._shards():
+            iterator = self._iterators[shard]
+            while iterator:
+                answer = self._client.get_records(ShardIterator=iterator)
+                records = answer["Records"]
+                if records:
+                    yield [each["dynamodb"]["NewImage"] for each in records if each["eventName"] == "INSERT"]
+                # Only now: a failure brings these records again.
+                iterator = self._iterators[shard] = answer.get("NextShardIterator")
+                if not records:
+                    break
+
+    def _shards(self) -> list[str]:
+        try:
+            stream = _arn()
+            found: list[dict[str, Any]] = self._client.describe_stream(StreamArn=stream)["StreamDescription"]["Shards"]
+        except (BotoCoreError, ClientError, wire.WireError):
+            return []
+        for shard in found:
+            if shard["ShardId"] not in self._iterators:
+                asked = {"StreamArn": stream, "ShardId": shard["ShardId"], "ShardIteratorType": "TRIM_HORIZON"}
+                self._iterators[shard["ShardId"]] = self._client.get_shard_iterator(**asked)["ShardIterator"]
+        return [shard["ShardId"] for shard in found]
+
+
+def _arn() -> str:
+    described = wire.call("DescribeTable", {"TableName": settings.current().table("events")})
+    return str(described["Table"].get("LatestStreamArn", ""))
