@@ -282,8 +282,8 @@ class Visitor:
         return page
 
 
-def logged_in(home: House, account: Account) -> Visitor:
+def logged_in(home: House, account: Account, origin: str = ORIGIN) -> Visitor:
     """Return someone who logged in a moment ago, from a device that is not known."""
-    visitor = Visitor(home)
+    visitor = Visitor(home, origin)
     visitor.cookies[visitor.cookie_name("latchkey")] = sessions.open_session(account)
     return visitor

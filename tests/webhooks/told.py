@@ -10,7 +10,6 @@ from chalicelib.webhooks.tables import Delivery, Endpoint
 from tests.house import House
 from tests.receiver import Receiver
 
-
 SCHEDULED = {
     "version": "0",
     "id": "0",

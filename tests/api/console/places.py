@@ -7,6 +7,9 @@ from chalicelib.accounts import links
 from chalicelib.accounts.tables import Account
 from chalicelib.api import edge
 from chalicelib.api.console import frame
+from chalicelib.api.webhooks import send_test
+from chalicelib.webhooks import endpoints
+from chalicelib.webhooks.tables import Delivery, Endpoint
 from tests.house import House
 from tests.visitor import Visitor, logged_in, person
 
@@ -47,5 +50,19 @@ def place(home: House) -> Place:
         "/verify": links.new_link(admin.id, links.VERIFY_EMAIL, email=admin.email),
         "/password": links.new_link(admin.id, links.SET_PASSWORD, email=admin.email, epoch=admin.session_epoch),
     }
-    ids = {"key_id": key.key.id, "account_id": admin.id, "client_id": "app_00000000000000000000"}
+    sent = told_to_nobody(admin)
+    ids = {
+        "key_id": key.key.id,
+        "account_id": admin.id,
+        "client_id": "app_00000000000000000000",
+        "webhook_id": sent.endpoint_id,
+        "message_id": sent.id,
+    }
     return Place(admin, logged_in(home, admin), ids, tickets)
+
+
+def told_to_nobody(account: Account, name: str = "Ledger") -> Delivery:
+    """Return a delivery that failed, to a webhook whose address nothing is ever sent to."""
+    made = endpoints.create(account.id, url="https://hooks.example.com/", name=name, types=None)
+    Endpoint(account.id, made.id).update(actions=[Endpoint.url.set("https://127.0.0.1/")])
+    return send_test(endpoints.owned(account.id, made.id))

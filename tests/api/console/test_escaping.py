@@ -9,7 +9,7 @@ import pytest
 from chalicelib.accounts import change
 from chalicelib.credentials import find
 from chalicelib.limits import tiers
-from tests.api.console.places import SHOWN
+from tests.api.console.places import SHOWN, told_to_nobody
 from tests.house import House
 from tests.visitor import PASSWORD, Page, Visitor, logged_in, person
 
@@ -39,7 +39,14 @@ def pages_of(home: House, name: str) -> list[Page]:
     visitor = logged_in(home, account)
     visitor.submit("/settings/keys/new", name=name)
     (key,) = find.keys_of(account.id)
-    made = {"key_id": key.id, "account_id": account.id, "client_id": "app_00000000000000000000"}
+    sent = told_to_nobody(account, name)
+    made = {
+        "key_id": key.id,
+        "account_id": account.id,
+        "client_id": "app_00000000000000000000",
+        "webhook_id": sent.endpoint_id,
+        "message_id": sent.id,
+    }
     change.set_standing(account.id, tier=tiers.PRO, status=None, actor=account.id, reason=name)
     home.counted(account.id, tiers.PRO, used=10, refused=1)
     shown = []

@@ -85,15 +85,15 @@ def test_form_of_one_account_spends_none_of_another(home: House) -> None:
         ({"name": "a\nb"}, "The name must be a text of 1 to 64 characters on one line."),
         (
             {"scopes": []},
-            "The scopes must be a list of one or more different words of read, write, keys, events, admin.",
+            "The scopes must be a list of one or more different words of read, write, keys, events, webhooks, admin.",
         ),
         (
             {"scopes": ["read", "fly"]},
-            "The scopes must be a list of one or more different words of read, write, keys, events, admin.",
+            "The scopes must be a list of one or more different words of read, write, keys, events, webhooks, admin.",
         ),
         (
             {"scopes": ["read", "read"]},
-            "The scopes must be a list of one or more different words of read, write, keys, events, admin.",
+            "The scopes must be a list of one or more different words of read, write, keys, events, webhooks, admin.",
         ),
         ({"scopes": ["read", "admin"]}, "scopes may hold only what your own credential has; admin is not among it."),
         ({"expiry": "1000 years"}, "The expiry must be one of never, 7 days, 30 days, 90 days, 1 year."),

@@ -1,0 +1,140 @@
+"""Settings > Webhooks: added, tried, changed, rotated, disabled, deleted; and a log that can be sent from again."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from chalicelib.core import settings
+from chalicelib.webhooks import deliver, endpoints, fan_out
+from chalicelib.webhooks.tables import DISABLED, ENABLED, Endpoint
+from tests.api.console.places import told_to_nobody
+from tests.house import House
+from tests.receiver import PUBLIC_URL, Receiver, listening
+from tests.visitor import Visitor, logged_in, person
+
+PLACE = "/settings/webhooks"
+NEW = f"{PLACE}/new"
+URL = "https://hooks.example.com/latchkey"
+
+
+@pytest.fixture
+def ada(home: House) -> Visitor:
+    """Somebody who is logged in."""
+    return logged_in(home, person())
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """A receiver on this machine."""
+    with listening() as made:
+        yield made
+
+
+def path_of(ada: Visitor) -> str:
+    """Return the path of the one webhook there is."""
+    (path,) = {url for url in ada.open(PLACE).urls if f"{PLACE}/whk_" in url}
+    return ada.local(path)
+
+
+def test_secret_is_shown_once(ada: Visitor) -> None:
+    """On the page that adds it, and on none after."""
+    assert "No webhooks yet" in ada.open(PLACE).text
+    made = ada.submit(NEW, name="Ledger", url=URL, types=["key.created", "key.revoked"])
+    assert made.status == 200
+    assert "whsec_" in made.html
+    page = ada.open(path_of(ada))
+    assert "whsec_" not in page.html
+    assert ["key.created" in page.text, "key.renamed" in page.html, "2 types" in ada.open(PLACE).text] == [True] * 3
+
+
+def test_form_with_a_fault_is_shown_again_as_it_was(ada: Visitor) -> None:
+    """With what was wrong, and what was typed and chosen."""
+    page = ada.submit(NEW, name="Ledger", url="http://example.com/", types=["key.created"])
+    assert (page.status, page.problem) == (400, "url must be an https URL without user, password or fragment.")
+    assert 'value="http://example.com/"' in page.html
+    assert 'value="key.created" checked' in page.html
+
+
+def test_test_message_shows_what_came_of_it(home: House, receiver: Receiver) -> None:
+    """With the request, the answer, and a way to send it again."""
+    with settings.in_use(replace(settings.current(), public_url=PUBLIC_URL)):
+        local = logged_in(home, person(), PUBLIC_URL)
+        local.submit(NEW, name="Ledger", url=receiver.url)
+        path = path_of(local)
+        receiver.says, receiver.answers = [500], b"<script>alert(1)</script>"
+        gone = local.submit(f"{path}/test", on=path)
+        shown = local.open(local.local(str(gone.location)))
+        assert "It answers 500." in shown.text
+        assert "<script>alert(1)</script>" in shown.text
+        assert "webhook.test" in shown.text
+        receiver.says = [204]
+        again = local.submit(f"{local.local(str(gone.location))}/resend", on=local.local(str(gone.location)))
+        assert "Delivered" in local.open(local.local(str(again.location))).text
+        assert len(set(receiver.ids)) == 1
+        assert [row[0] for row in local.open(path).rows[1:]] == ["Test message"]
+
+
+def test_changed_rotated_disabled_enabled_deleted(ada: Visitor) -> None:
+    """Each by one form, and each says what it did."""
+    ada.submit(NEW, name="Ledger", url=URL, types=["key.created"])
+    path = path_of(ada)
+    endpoint_id = path.rpartition("/")[2]
+    assert ada.submit(f"{path}/change", on=path, name="Audit", url=f"{URL}/2", types=[]).status == 303
+    page = ada.open(path)
+    assert ["Audit" in page.text, f"{URL}/2" in page.text] == [True, True]
+    first = ada.submit(f"{path}/secret", on=path)
+    assert "whsec_" in first.html
+    assert ada.submit(f"{path}/secret", on=path).status == 409
+    assert ada.submit(f"{path}/status", on=path).status == 303
+    account = Endpoint.scan()
+    (stands,) = [each for each in account if each.id == endpoint_id]
+    assert (stands.status, stands.types) == (DISABLED, None)
+    assert "You disabled this webhook." in ada.open(path).text
+    assert ada.submit(f"{path}/status", on=path).status == 303
+    assert endpoints.owned(stands.account_id, endpoint_id).status == ENABLED
+    assert ada.submit(f"{path}/delete", on=path).status == 303
+    assert "No webhooks yet" in ada.open(PLACE).text
+
+
+def test_bad_change_shows_the_page_with_what_was_wrong(ada: Visitor) -> None:
+    """And changes nothing."""
+    ada.submit(NEW, name="Ledger", url=URL)
+    path = path_of(ada)
+    page = ada.submit(f"{path}/change", on=path, name=" ", url=URL)
+    assert (page.status, page.problem) == (400, "The name must be a text of 1 to 64 characters on one line.")
+
+
+def test_delivery_that_is_being_sent_can_not_be_sent_again(home: House) -> None:
+    """It says so on its page."""
+    account = person()
+    ada = logged_in(home, account)
+    sent = told_to_nobody(account)
+    place = f"{PLACE}/{sent.endpoint_id}/deliveries/{sent.id}"
+    home.clock.forward(70)
+    assert deliver._claimed(sent.endpoint_id, sent.id) is not None
+    page = ada.submit(f"{place}/resend", on=place)
+    assert page.status == 409
+    assert "being sent" in str(page.problem)
+
+
+def test_someone_elses_is_not_found(home: House, ada: Visitor) -> None:
+    """Like one that never was."""
+    sent = told_to_nobody(person(name="Bob"))
+    assert ada.open(f"{PLACE}/{sent.endpoint_id}").status == 404
+    assert ada.open(f"{PLACE}/{sent.endpoint_id}/deliveries/{sent.id}").status == 404
+
+
+def test_log_has_pages(home: House) -> None:
+    """Twenty-five at a time."""
+    account = person()
+    ada = logged_in(home, account)
+    sent = told_to_nobody(account)
+    endpoint = endpoints.owned(account.id, sent.endpoint_id)
+    for number in range(30):
+        fan_out.new(endpoint, f"evt_{number:020}", "key.created", "{}", due_at=0).save()
+    path = f"{PLACE}/{endpoint.id}"
+    first = ada.open(path)
+    assert len(first.rows) == 1 + 25
+    (older,) = [url for url in first.urls if "before=" in url]
+    assert len(ada.open(ada.local(older)).rows) == 1 + 6
