@@ -1,0 +1,112 @@
+"""Where a webhook leads is looked up and checked when it is sent to: no name leads to what only we can reach."""
+
+import socket
+from typing import Any
+
+import pytest
+
+from chalicelib.core import settings
+from chalicelib.webhooks import attempt, fan_out
+from chalicelib.webhooks.tables import Endpoint
+from tests.dns import NameServer, answering
+from tests.house import House
+from tests.receiver import Receiver
+
+PUBLIC, OTHER_PUBLIC = "93.184.215.14", "2606:2800:21f:cb07:6820:80da:af6b:8b2c"
+INSIDE = [
+    "127.0.0.1",
+    "127.8.8.8",
+    "10.0.0.8",
+    "172.16.4.2",
+    "192.168.0.1",
+    "100.64.0.1",
+    "169.254.169.254",
+    "169.254.170.2",
+    "0.0.0.0",  # noqa: S104 - an address that must not be reached
+    "224.0.0.251",
+    "255.255.255.255",
+    "198.18.0.1",
+    "::1",
+    "::",
+    "fe80::1",
+    "fd00:ec2::254",
+    "ff02::1",
+    "::ffff:127.0.0.1",
+    "::ffff:169.254.169.254",
+    "64:ff9b::a9fe:a9fe",
+    "2002:7f00:1::1",
+    "::127.0.0.1",
+]
+
+
+def sent(home: House, server: NameServer, url: str = "https://rebind.example/hooks") -> attempt.Outcome:
+    """Send a message to a name of that server's."""
+    endpoint = Endpoint("acc_x", "whk_x", url=url, name="x", created_at=0, enabled_at=0)
+    return attempt.send(endpoint, fan_out.new(endpoint, "evt_x", "key.created", "{}", due_at=0), server.resolve)
+
+
+@pytest.mark.parametrize("address", INSIDE)
+def test_name_that_leads_inside_is_not_sent_to(home: House, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loopback, private, link-local, multicast, metadata, in every way of writing them; nothing is connected to."""
+    monkeypatch.setattr(socket, "create_connection", _never)
+    with answering([address]) as server:
+        outcome = sent(home, server)
+    assert (outcome.status, outcome.problem) == (None, "Its name leads to no address, or to one that isn't public.")
+    assert server.asked == ["rebind.example"]
+
+
+@pytest.mark.parametrize("addresses", [[PUBLIC, "127.0.0.1"], ["10.0.0.1", PUBLIC], [OTHER_PUBLIC, "::1"], []])
+def test_one_address_inside_is_one_too_many(home: House, addresses: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which of several would be tried is nobody's choice; no address at all is none."""
+    monkeypatch.setattr(socket, "create_connection", _never)
+    with answering(addresses) as server:
+        assert sent(home, server).problem == "Its name leads to no address, or to one that isn't public."
+
+
+def test_answer_that_changes_between_look_ups_changes_nothing(home: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is looked up once: the connection goes to the very address that was checked, whatever the name says next."""
+    reached: list[Any] = []
+
+    def connect(address: Any, *rest: object) -> socket.socket:
+        reached.append(address)
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(socket, "create_connection", connect)
+    with answering([PUBLIC], ["127.0.0.1"]) as server:
+        assert sent(home, server).problem == "It refuses connections."
+        assert (reached, server.asked) == ([(PUBLIC, 443)], ["rebind.example"])
+        # The next attempt looks it up anew, and meets the other answer.
+        assert "isn't public" in str(sent(home, server).problem)
+        assert (reached, len(server.asked)) == ([(PUBLIC, 443)], 2)
+
+
+def test_deployed_api_never_sends_to_this_machine(home: House, receiver: Receiver) -> None:
+    """Only a run that says by its own URL that it is local does."""
+    assert settings.current().public_url == "https://api.example.com"
+    with answering(["127.0.0.1"]) as server:
+        outcome = sent(home, server, receiver.url)
+        named = sent(home, server, receiver.url.replace("127.0.0.1", "localhost"))
+    assert (outcome.status, named.status, receiver.received) == (None, None, [])
+
+
+def test_local_run_sends_to_this_machine_by_no_other_name(local: House, receiver: Receiver) -> None:
+    """Its address and `localhost` are; a name that merely leads there isn't."""
+    with answering(["127.0.0.1"]) as server:
+        assert sent(local, server, receiver.url.replace("127.0.0.1", "rebind.example")).status is None
+        assert sent(local, server, receiver.url.replace("127.0.0.1", "localhost")).status == 204
+    with answering([PUBLIC]) as server:
+        assert sent(local, server, receiver.url.replace("127.0.0.1", "localhost")).status is None
+
+
+def test_redirect_inside_is_not_followed(local: House, receiver: Receiver) -> None:
+    """Whatever it names."""
+    receiver.says = [307]
+    receiver.headers = {"Location": "http://169.254.169.254/latest/meta-data"}
+    with answering(["127.0.0.1"]) as server:
+        outcome = sent(local, server, receiver.url)
+    assert (outcome.status, outcome.is_delivered) == (307, False)
+    assert len(receiver.received) == 1
+
+
+def _never(*_arguments: object) -> socket.socket:
+    raise AssertionError("nothing may be connected to")
