@@ -15,7 +15,7 @@ from chalicelib.api import background
 from chalicelib.core import clock, settings, telemetry, wire
 
 LOOKS_EVERY_S = 0.3
-_CHECKED_EVERY_S = 1
+_CHECKED_EVERY_S = 0.5
 
 
 def start() -> threading.Event:
@@ -44,10 +44,11 @@ def _keep_time(ended: threading.Event) -> None:
         now_s = clock.now_s()
         if now_s // 60 != minute:
             minute = now_s // 60
-            background.every_minute()
+            # As in Lambda, the next one begins whether or not the last has ended.
+            threading.Thread(target=background.every_minute, daemon=True).start()
         if clock.hour_of(now_s) != hour:
             hour = clock.hour_of(now_s)
-            background.every_hour()
+            threading.Thread(target=background.every_hour, daemon=True).start()
 
 
 class _Records:

@@ -1,6 +1,7 @@
 """A receiver of webhooks on this machine: answers as it is told to, and keeps what it was sent."""
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -34,8 +35,18 @@ class Receiver:
     answers: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
     received: list[Received] = field(default_factory=list)
+    fails_first: int = 0
+    """How often it answers each message with 503 before it answers as told."""
+    takes_s: float = 0
+    """How long it takes to answer."""
     waits: threading.Event = field(default_factory=threading.Event)
     """Set, unless the receiver is to take its time."""
+
+    def status(self) -> int:
+        """Return what is answered to the request that came last."""
+        if self.ids.count(self.ids[-1]) <= self.fails_first:
+            return 503
+        return self.says.pop(0) if len(self.says) > 1 else self.says[0]
 
     @property
     def ids(self) -> list[str]:
@@ -52,7 +63,8 @@ def listening() -> Iterator[Receiver]:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             receiver.received.append(Received({k.lower(): v for k, v in self.headers.items()}, body, self.path))
             receiver.waits.wait()
-            self.send_response(receiver.says.pop(0) if len(receiver.says) > 1 else receiver.says[0])
+            time.sleep(receiver.takes_s)
+            self.send_response(receiver.status())
             for name, value in {"Content-Length": str(len(receiver.answers)), **receiver.headers}.items():
                 self.send_header(name, value)
             self.end_headers()

@@ -4,7 +4,6 @@ A program writes one line of JSON for each thing that it asks, reads the answer 
 what came of it: the records that it read with its tokens, and the tokens that must be dead afterwards.
 """
 
-import hashlib
 import json
 import os
 import shutil
@@ -15,12 +14,10 @@ from typing import Any
 
 import requests
 
-from infra.engine import LOCAL
-from tests.installed import once
+from tests.installed import pinned
 from tests.oauth_clients.someone import CALLBACK, Application, Someone
 
 HERE = Path(__file__).parent
-PINS = ("package.json", "package-lock.json")
 ENDS_WITHIN_S = 120
 
 Results = dict[str, Any]
@@ -29,7 +26,7 @@ Results = dict[str, Any]
 def run(program: str, someone: Someone, folder: Path, application: Application | None = None, **more: str) -> Results:
     """Run a program in `folder`, for a client that is registered already or, without one, registers itself."""
     shutil.copytree(HERE / "programs", folder / "programs")
-    (folder / "node_modules").symlink_to(installed())
+    (folder / "node_modules").symlink_to(pinned(HERE, "oauth-clients"))
     given = {
         "issuer": someone.issuer,
         "me": someone.me,
@@ -50,19 +47,6 @@ def run(program: str, someone: Someone, folder: Path, application: Application |
             return _conversation(process, someone)
         finally:
             process.kill()
-
-
-def installed() -> Path:
-    """Return a `node_modules` that holds the pinned clients."""
-    pins = hashlib.sha256(b"".join((HERE / name).read_bytes() for name in PINS)).hexdigest()[:16]
-    return once(LOCAL / "oauth-clients" / pins, _install) / "node_modules"
-
-
-def _install(folder: Path) -> None:
-    for name in PINS:
-        shutil.copy2(HERE / name, folder)
-    command = ["npm", "ci", "--silent", "--no-audit", "--no-fund", "--ignore-scripts"]
-    subprocess.run(command, cwd=folder, check=True, capture_output=True)
 
 
 def _conversation(process: "subprocess.Popen[str]", someone: Someone) -> Results:

@@ -2,6 +2,8 @@
 
 import base64
 import json
+import os
+import subprocess
 import time
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from chalicelib.core import clock
 from chalicelib.webhooks import endpoints, signing
 from chalicelib.webhooks.tables import Endpoint
 from tests.house import House
+from tests.installed import pinned
 from tests.receiver import Receiver
 from tests.webhooks.told import as_it_stands, endpoint_of, happens, streamed
 
@@ -50,6 +53,39 @@ def test_two_libraries_verify_what_is_sent(local: House, receiver: Receiver) -> 
             judge.verify(sent.body.replace(b"Lovelace", b"Lovelock"), fresh)
     again = signing.headers(sent.id, now_s, sent.body, signing.keys_of(endpoint))
     assert {name: sent.headers[name] for name in again} == again
+
+
+@pytest.mark.parametrize("library", ["standardwebhooks", "svix"])
+def test_libraries_for_node_verify_what_is_sent(local: House, library: str, tmp_path: Path) -> None:
+    """The guide's JavaScript, as it stands there; changed by a byte, it is refused."""
+    ada = local.account()
+    endpoint = endpoints.create(ada.id, url="https://hooks.example.com/", name="Ledger", types=None)
+    (tmp_path / "node_modules").symlink_to(pinned(Path(__file__).parent, "webhook-receivers"))
+    guide = (Path(__file__).parents[2] / "docs" / "webhooks.md").read_text()
+    shown = guide.split("```javascript\n")[1].split("```")[0].replace('from "standardwebhooks"', f'from "{library}"')
+    (tmp_path / "receive.mjs").write_text(shown + _PROGRAM)
+    body = '{"type":"key.created","data":{"name":"Ærø"}}'
+    given = {"headers": _signed_now("evt_1", body.encode(), endpoint), "body": body}
+    environment = os.environ | {"WEBHOOK_SECRET": signing.secret_of(endpoint), "GIVEN": json.dumps(given)}
+    done = subprocess.run(
+        ["node", tmp_path / "receive.mjs"], env=environment, capture_output=True, text=True, check=True
+    )
+    assert json.loads(done.stdout) == ["taken", "WebhookVerificationError"]
+
+
+_PROGRAM = """
+const { headers, body } = JSON.parse(process.env.GIVEN);
+const said = [];
+for (const text of [body, body.replace("key", "kex")]) {
+  try {
+    receive(text, headers);
+    said.push("taken");
+  } catch (error) {
+    said.push(error.constructor.name);
+  }
+}
+console.log(JSON.stringify(said));
+"""
 
 
 def test_both_secrets_sign_during_the_overlap_and_one_after_it(local: House, receiver: Receiver) -> None:

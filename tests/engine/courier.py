@@ -1,0 +1,50 @@
+"""The background of a deployment as a process of its own, which a test may kill: it follows the stream and the clock.
+
+Its clock runs fast from a given moment on, so that waiting for a minute takes a second or two.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.engine.fleet import STAGE
+from tests.house import stage_key_file
+from tests.receiver import PUBLIC_URL
+
+ROOT = Path(__file__).parents[2]
+SPEED = 30
+"""So many of its seconds pass in one."""
+
+
+def clock_from(start_ms: int, began: float) -> Callable[[], int]:
+    """Return a clock that stood at `start_ms` when the machine's monotonic one stood at `began`."""
+    return lambda: start_ms + round((time.monotonic() - began) * 1000 * SPEED)
+
+
+def started(url: str, start_ms: int, began: float) -> "subprocess.Popen[bytes]":
+    """Start one."""
+    environment = os.environ | {
+        "AWS_ENDPOINT_URL": url,
+        "LATCHKEY_STAGE": STAGE,
+        "LATCHKEY_PUBLIC_URL": PUBLIC_URL,
+        "LATCHKEY_STAGE_KEY_FILE": stage_key_file(),
+        "PYTHONPATH": str(ROOT),
+    }
+    command = [sys.executable, "-m", "tests.engine.courier", str(start_ms), repr(began)]
+    return subprocess.Popen(command, env=environment, cwd=ROOT, stdout=subprocess.DEVNULL)
+
+
+def main() -> None:
+    """Work until killed."""
+    from chalicelib.core import clock
+    from infra import background
+
+    with clock.driven_by(clock_from(int(sys.argv[1]), float(sys.argv[2]))):
+        background.start().wait()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,218 @@
+"""Deliveries by real processes that are killed at any moment, to receivers that misbehave in every way.
+
+Every event arrives at least once wherever anything can arrive, and nothing of it is on the way of a request.
+"""
+
+import random
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from chalicelib.accounts import change
+from chalicelib.accounts.tables import Account
+from chalicelib.api import background
+from chalicelib.core import clock, settings, telemetry
+from chalicelib.events import kinds, record
+from chalicelib.webhooks import endpoints
+from chalicelib.webhooks.tables import DELIVERED, DISABLED, Delivery, Endpoint
+from tests.engine import courier
+from tests.house import NOON_MS, House, stage_key_file
+from tests.receiver import PUBLIC_URL, Receiver, listening
+from tests.webhooks.told import images
+
+pytestmark = pytest.mark.xdist_group("couriers")
+
+EVENTS = 30
+KILLS = 12
+ARRIVES_WITHIN_S = 90
+TYPES = [kinds.ACCOUNT_RENAMED]
+
+
+@dataclass
+class Sockets:
+    """A receiver that speaks no proper HTTP: what it says, byte for byte, and the ids of what it was sent."""
+
+    says: bytes | None
+    """None: nothing, ever; it doesn't even read."""
+    url: str = ""
+    ids: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def raw(says: bytes | None) -> Iterator[Sockets]:
+    """Listen with a bare socket."""
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen(64)
+        made = Sockets(says, f"http://127.0.0.1:{server.getsockname()[1]}/")
+        kept: list[socket.socket] = []
+
+        def serve() -> None:
+            while True:
+                try:
+                    accepted, _ = server.accept()
+                except OSError:
+                    return
+                kept.append(accepted)
+                if made.says is not None:
+                    with accepted:
+                        text = accepted.recv(65_536).decode()
+                        made.ids.append(text.split("webhook-id: ")[1].split("\r\n")[0])
+                        accepted.sendall(made.says)
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield made
+        server.shutdown(socket.SHUT_RDWR)
+        for each in kept:
+            each.close()
+
+
+@dataclass
+class Town:
+    """An account and every kind of receiver."""
+
+    account: Account
+    good: Receiver
+    slow: Receiver
+    flapping: Receiver
+    redirecting: Receiver
+    gone: Receiver
+    lying: Sockets
+    silent: Sockets
+    endpoints: dict[str, Endpoint]
+
+
+@pytest.fixture
+def town(home: House) -> Iterator[Town]:
+    """A local house, an account with an endpoint for each receiver."""
+    chosen = replace(settings.current(), public_url=PUBLIC_URL, stage_key_file=stage_key_file())
+    with ExitStack() as stack:
+        stack.enter_context(settings.in_use(chosen))
+        receivers = {
+            name: stack.enter_context(listening()) for name in ("good", "slow", "flapping", "redirecting", "gone")
+        }
+        lying = stack.enter_context(raw(b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\nfour"))
+        silent = stack.enter_context(raw(None))
+        receivers["flapping"].fails_first = 1
+        receivers["redirecting"].says = [302]
+        receivers["redirecting"].headers = {"Location": receivers["good"].url}
+        receivers["gone"].says = [410]
+        receivers["slow"].takes_s = 0.4
+        ada = home.account()
+        made = {
+            name: endpoints.create(ada.id, url=each.url, name=name, types=TYPES)
+            for name, each in {**receivers, "lying": lying, "silent": silent}.items()
+        }
+        yield Town(account=ada, lying=lying, silent=silent, endpoints=made, **receivers)
+
+
+def renamed(account: Account, times: int) -> None:
+    """Change an account's name so often."""
+    for number in range(times):
+        change.rename(account.id, f"Ada {number}")
+
+
+def events_of(account: Account) -> set[str]:
+    """Return the ids of the events that the endpoints are told of."""
+    return {event.id for event in record.newest_first(account.id, 500, kind=TYPES[0])}
+
+
+def test_killed_at_any_moment_every_event_arrives(url: str, town: Town) -> None:
+    """At each receiver that takes anything, at least once; one that says 410 is disabled, the others go on."""
+    began, dice = time.monotonic(), random.Random(4711)  # noqa: S311 - fixed on purpose
+    with clock.driven_by(courier.clock_from(NOON_MS, began)):
+        happening = threading.Thread(target=renamed, args=(town.account, EVENTS))
+        happening.start()
+        for _ in range(KILLS):
+            running = courier.started(url, NOON_MS, began)
+            time.sleep(0.3 + dice.random())
+            running.kill()
+            running.wait()
+        happening.join()
+        running = courier.started(url, NOON_MS, began)
+        happened = events_of(town.account)
+        assert len(happened) == EVENTS
+        takers = {"good": town.good, "slow": town.slow, "flapping": town.flapping, "lying": town.lying}
+        give_up = time.monotonic() + ARRIVES_WITHIN_S
+        missing = {"nothing": {"yet"}}
+        while any(missing.values()) and time.monotonic() < give_up:
+            time.sleep(0.2)
+            missing = {
+                name: {
+                    delivery.id
+                    for delivery in Delivery.query(town.endpoints[name].id)
+                    if delivery.state != DELIVERED and delivery.id in happened
+                }
+                | (happened - set(taker.ids))
+                for name, taker in takers.items()
+            }
+        running.kill()
+        running.wait()
+        assert missing == {name: set() for name in takers}
+        gone = endpoints.owned(town.account.id, town.endpoints["gone"].id)
+        assert (gone.status, gone.disabled_because) == (DISABLED, endpoints.GONE)
+        assert set(town.gone.ids) <= happened
+        # Nothing was lost where nothing could arrive: it waits, with what was wrong.
+        for name in ("redirecting", "silent"):
+            waiting = list(Delivery.query(town.endpoints[name].id))
+            assert {each.id for each in waiting} == happened
+            assert any(each.attempts for each in waiting)
+        # What the redirect named was sent nothing by it.
+        assert {each.path for each in town.good.received} == {"/hooks"}
+
+
+def test_events_arrive_in_order_where_nothing_fails(url: str, town: Town) -> None:
+    """The stream brings them in order, and one function at a time sends to an endpoint."""
+    began = time.monotonic()
+    with clock.driven_by(courier.clock_from(NOON_MS, began)):
+        running = courier.started(url, NOON_MS, began)
+        renamed(town.account, EVENTS)
+        happened = sorted(events_of(town.account))
+        give_up = time.monotonic() + ARRIVES_WITHIN_S
+        while not set(happened) <= set(town.good.ids) and time.monotonic() < give_up:
+            time.sleep(0.1)
+        running.kill()
+        running.wait()
+    first = list(dict.fromkeys(town.good.ids))
+    assert first == happened
+
+
+def test_no_request_waits_for_a_webhook(home: House, town: Town) -> None:
+    """A change makes the same calls with ten endpoints as with none; what is sent is sent by other functions."""
+    key = home.key(town.account)
+    other = home.key(home.account(name="Bob"))
+    calls = []
+    for secret in (key.secret, other.secret):
+        assert home.call("GET", "/v1/users/me", secret).status == 200
+        with telemetry.calls_watched() as watched:
+            answer = home.call("PATCH", "/v1/users/me", secret, json_body={"name": "Grace"})
+        assert answer.status == 200
+        calls.append(watched.made)
+    assert calls[0] == calls[1]
+    assert town.good.received == []
+
+
+def test_two_that_bring_the_same_events_at_once_put_each_on_its_way_once(home: House, town: Town) -> None:
+    """The loser of the race for a delivery sends nothing."""
+    for number in range(8):
+        change.rename(town.account.id, f"Ada {number}")
+    items = images(town.account.id)
+    together = threading.Barrier(6)
+
+    def bring() -> None:
+        together.wait()
+        background.follow_up(items)
+
+    threads = [threading.Thread(target=bring) for _ in range(6)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    happened = events_of(town.account)
+    assert {each.id for each in Delivery.query(town.endpoints["good"].id)} == happened
+    assert len(town.good.ids) == len(set(town.good.ids))
