@@ -104,10 +104,8 @@ def town(home: House) -> Iterator[Town]:
         receivers["gone"].says = [410]
         receivers["slow"].takes_s = 0.4
         ada = home.account()
-        made = {
-            name: endpoints.create(ada.id, url=each.url, name=name, types=TYPES)
-            for name, each in {**receivers, "lying": lying, "silent": silent}.items()
-        }
+        urls = {name: each.url for name, each in receivers.items()} | {"lying": lying.url, "silent": silent.url}
+        made = {name: endpoints.create(ada.id, url=url, name=name, types=TYPES) for name, url in urls.items()}
         yield Town(account=ada, lying=lying, silent=silent, endpoints=made, **receivers)
 
 
@@ -137,7 +135,7 @@ def test_killed_at_any_moment_every_event_arrives(url: str, town: Town) -> None:
         running = courier.started(url, NOON_MS, began)
         happened = events_of(town.account)
         assert len(happened) == EVENTS
-        takers = {"good": town.good, "slow": town.slow, "flapping": town.flapping, "lying": town.lying}
+        takers: dict[str, Receiver | Sockets] = {"good": town.good, "slow": town.slow, "flapping": town.flapping, "lying": town.lying}
         give_up = time.monotonic() + ARRIVES_WITHIN_S
         missing = {"nothing": {"yet"}}
         while any(missing.values()) and time.monotonic() < give_up:

@@ -89,7 +89,7 @@ def test_changed_rotated_disabled_enabled_deleted(ada: Visitor) -> None:
     assert ada.submit(f"{path}/status", on=path).status == 303
     account = Endpoint.scan()
     (stands,) = [each for each in account if each.id == endpoint_id]
-    assert (stands.status, stands.types) == (DISABLED, None)
+    assert [stands.status, stands.types] == [DISABLED, None]
     assert "You disabled this webhook." in ada.open(path).text
     assert ada.submit(f"{path}/status", on=path).status == 303
     assert endpoints.owned(stands.account_id, endpoint_id).status == ENABLED
