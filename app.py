@@ -2,7 +2,7 @@
 
 from chalice.app import Chalice
 
-from chalicelib.api import authorizer, discovery, edge, events, keys, limits, oauth, status, users, verify
+from chalicelib.api import authorizer, discovery, edge, events, keys, limits, oauth, openapi, status, users, verify
 from chalicelib.api.console import routes as console
 from chalicelib.core import settings
 
@@ -18,6 +18,7 @@ app.register_blueprint(verify.blueprint)
 app.register_blueprint(status.blueprint)
 app.register_blueprint(oauth.blueprint)
 app.register_blueprint(discovery.blueprint)
+app.register_blueprint(openapi.blueprint)
 app.register_blueprint(console.blueprint)
 
 if settings.under_chalice_cli():

@@ -46,7 +46,7 @@ USER_MADE = Shape(
     "A new account, and a link for its person.",
     {
         **USER.fields,
-        "set_password_url": Said("Where its person sets a password, once and within a day.", format="uri"),
+        "set_password_url": Said("Where its person sets a password, once and within an hour.", format="uri"),
     },
 )
 
