@@ -105,7 +105,7 @@ class Declared:
     refusal: Shape = ERROR
     """The form of its refusals."""
     proofs: tuple[str, ...] = ()
-    """How the caller of a public route may show who it is: `client`, `registration`, or "" where it needn't."""
+    """How the caller of a public route may show who it is (names of security schemes); "" where it needn't."""
 
 
 NOTHING_DECLARED = Declared()

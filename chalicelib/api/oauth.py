@@ -46,8 +46,8 @@ CLOSED = Rules(refusal=refusal, counted=False)
 def _endpoint(
     path: str, rules: Rules, body: Form, gives: dict[int, Shape], *, takes: tuple[str, ...] = (FORM, JSON)
 ) -> Callable[[View], View]:
-    # A client may authenticate in the body, and a public one can't at all.
-    declared = _declared(body, gives, "client", "")
+    # A client may authenticate in the body, and a public one, or one that registers, can't at all.
+    declared = _declared(body, gives, "client" if FORM in takes else "initial", "")
     return route_with(blueprint, path, methods=["POST"], rules=rules, takes=takes, declared=declared)
 
 

@@ -20,7 +20,7 @@ _RESOURCE = Said("For which resource the token is to be (RFC 8707); in a form it
 _SCOPE = Said("The scopes, with spaces between them.", "read write")
 
 TOKEN_ASKED = Form(
-    {"grant_type": OneOf(GRANT_TYPES, about="What is given for the token.", example="authorization_code")},
+    {"grant_type": OneOf(GRANT_TYPES, about="What is given for the token.", example="client_credentials")},
     {
         "code": Said("The authorization code, with the first grant type."),
         "redirect_uri": Said("Where the code was sent to: the same as when it was asked for."),

@@ -150,6 +150,11 @@ def _security_schemes(declared: list[Route], base_url: str) -> Schema:
             "scheme": "bearer",
             "description": "The registration token that a client got when it registered itself.",
         },
+        "initial": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "The initial token, where the owner lets only those who hold it register clients.",
+        },
     }
     used = {name for route in declared for choice in security(route) for name in choice}
     return {name: scheme for name, scheme in schemes.items() if name in used}

@@ -90,8 +90,9 @@ def _object(body: Body | Form) -> Schema:
 
 
 def _shown(body: Body | Form) -> list[str]:
-    """Return the fields that an example shows: all of ours, of a protocol's only what must be there."""
-    return [*body.required, *body.optional] if isinstance(body, Body) or not body.required else [*body.required]
+    """Return the fields that an example shows: all of ours, of a protocol's those that have an example."""
+    optional = [name for name, field in body.optional.items() if isinstance(body, Body) or "examples" in field.schema()]
+    return [*body.required, *optional]
 
 
 def _responses(route: Route, shapes: Components) -> Schema:
