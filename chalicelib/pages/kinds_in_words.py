@@ -12,7 +12,7 @@ _FORMATS = {"date-time": "time", "uri": "URL"}
 def kind_of(schema: Schema) -> str:
     """Return what a value may be."""
     if "$ref" in schema:
-        return schema["$ref"].rpartition("/")[2]
+        return str(schema["$ref"]).rpartition("/")[2]
     if "anyOf" in schema:
         return " or ".join(kind_of(each) for each in schema["anyOf"])
     kinds = schema.get("type", "anything")

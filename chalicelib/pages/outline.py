@@ -139,7 +139,9 @@ def _operations_of(document: Schema, tag: str) -> Iterator[Operation]:
 
 
 def _operation(document: Schema, method: str, path: str, told: Schema) -> Operation:
-    media, body = next(iter(told.get("requestBody", {}).get("content", {}).items()), ("", {}))
+    content: Schema = told.get("requestBody", {}).get("content", {})
+    media = next(iter(content), "")
+    body: Schema = content.get(media, {})
     replies = [_reply(document, status, response) for status, response in told["responses"].items()]
     example = body.get("example")
     parameters = told.get("parameters", [])
