@@ -7,7 +7,7 @@ CHECKOV := .local/checkov-3.3.30
 MANAGE = $(BIN)/python -m infra.manage --stage $(STAGE)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast check format key account tier suspend reinstate deploy package status destroy costs simulate bench oauth-demo screenshots audit clean
+.PHONY: help run test test-fast check format key account tier suspend reinstate deploy package status destroy costs simulate bench reference oauth-demo screenshots audit clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -19,7 +19,7 @@ test: $(BIN)/.dev ## set up and run every test
 	@LATCHKEY_TESTS_TWIN=1 $(BIN)/python -m pytest tests -n auto --dist loadgroup
 
 test-fast: $(BIN)/.dev ## run the unit and contract tests
-	@$(BIN)/python -m pytest tests -n auto --dist loadgroup --ignore tests/engine --ignore tests/examples --ignore tests/local --ignore tests/oauth_clients --ignore tests/deploy --ignore tests/browser
+	@$(BIN)/python -m pytest tests -n auto --dist loadgroup --ignore tests/engine --ignore tests/examples --ignore tests/local --ignore tests/oauth_clients --ignore tests/deploy --ignore tests/browser --ignore tests/reference
 
 check: $(BIN)/.dev ## ruff, mypy --strict, import-linter
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports --no-logo
@@ -68,6 +68,9 @@ costs: $(BIN)/.run ## compute docs/costs.md from infra/prices.json
 
 bench: $(BIN)/.dev ## measure Latchkey beside others, write docs/performance.md: [ROUNDS=5] [OUT=docs/bench.json]
 	@$(BIN)/python -m infra.bench $(if $(ROUNDS),--rounds "$(ROUNDS)") $(if $(OUT),--out "$(OUT)")
+
+reference: $(BIN)/.run ## print docs/rest-api.md from the routes
+	@$(BIN)/python -m infra.reference
 
 screenshots: $(BIN)/.dev ## take the README's pictures of the console anew
 	@$(BIN)/python -m tests.browser.screenshots

@@ -11,6 +11,7 @@ from chalicelib.api import (
     keys,
     limits,
     oauth,
+    openapi,
     status,
     users,
     verify,
@@ -33,6 +34,7 @@ app.register_blueprint(verify.blueprint)
 app.register_blueprint(status.blueprint)
 app.register_blueprint(oauth.blueprint)
 app.register_blueprint(discovery.blueprint)
+app.register_blueprint(openapi.blueprint)
 app.register_blueprint(console.blueprint)
 
 if settings.under_chalice_cli():

@@ -20,6 +20,7 @@ from chalicelib.credentials import standing
 from chalicelib.credentials.issue import Issued, new_key, put_beside_the_others
 from chalicelib.limits import leases, memory, outage, refusals, tiers, windows
 from infra.standin import Answer, Gateway
+from tests import conforming
 
 NOON_MS = 1_639_994_400_000
 """2021-12-20T10:00:00Z."""
@@ -87,6 +88,7 @@ class House:
         if body:
             sent.setdefault("Content-Type", "application/json")
         answer = self.gateway.handle(method, target, sent.items(), body, ip=ip)
+        conforming.check(self.gateway, method, target, answer)
         self._collect_secrets(answer)
         return answer
 

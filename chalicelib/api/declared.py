@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chalicelib.api.fields import Field, shown
-from chalicelib.api.shapes import Kind
+from chalicelib.api.shapes import ERROR, Kind, Shape
 from chalicelib.core.errors import InvalidRequest, LatchkeyError
 
 Fields = Mapping[str, Field]
@@ -102,6 +102,10 @@ class Declared:
     gives: Mapping[int, Answer] = field(default_factory=dict)
     refuses: tuple[type[LatchkeyError], ...] = ()
     """What it may answer beyond what follows from its scope, body, query and path."""
+    refusal: Shape = ERROR
+    """The form of its refusals."""
+    proofs: tuple[str, ...] = ()
+    """How the caller of a public route may show who it is (names of security schemes); "" where it needn't."""
 
 
 NOTHING_DECLARED = Declared()

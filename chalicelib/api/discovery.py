@@ -6,7 +6,10 @@ from urllib.parse import urlsplit
 from chalice.app import Blueprint, Response
 
 from chalicelib.api import visitor
+from chalicelib.api.declared import Answer, Declared
 from chalicelib.api.edge import Exchange, Rules, route_with
+from chalicelib.api.fields import Text
+from chalicelib.api.oauth_shapes import AUTHORIZATION_SERVER, PROTECTED_RESOURCE
 from chalicelib.core import errors
 
 CACHED_S = 3_600
@@ -48,13 +51,16 @@ def protected_resource_of_path(exchange: Exchange, path: str) -> Response:
     return _described(discovery.protected_resource(f"{issuer}/{path}", issuer))
 
 
-for place, view in (
-    ("oauth-authorization-server", authorization_server),
-    ("oauth-authorization-server/{path}", authorization_server_of_path),
-    ("oauth-protected-resource", protected_resource),
-    ("oauth-protected-resource/{path}", protected_resource_of_path),
+PATH = {"path": Text(most=100, about="The path of the issuer, or of the resource: `v1`.", example="v1")}
+
+for place, view, shape in (
+    ("oauth-authorization-server", authorization_server, AUTHORIZATION_SERVER),
+    ("oauth-authorization-server/{path}", authorization_server_of_path, AUTHORIZATION_SERVER),
+    ("oauth-protected-resource", protected_resource, PROTECTED_RESOURCE),
+    ("oauth-protected-resource/{path}", protected_resource_of_path, PROTECTED_RESOURCE),
 ):
-    route_with(blueprint, f"/.well-known/{place}", methods=["GET"], rules=PUBLIC)(view)
+    declared = Declared(path=PATH if "{" in place else {}, gives={200: Answer(shape, headers=("Cache-Control",))})
+    route_with(blueprint, f"/.well-known/{place}", methods=["GET"], rules=PUBLIC, declared=declared)(view)
 
 
 def _described(metadata: dict[str, Any]) -> Response:

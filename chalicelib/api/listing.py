@@ -63,7 +63,8 @@ def page_of(shape: Shape, about: str) -> Answer:
         "data": ListOf(shape, about="What is on this page."),
         "next_cursor": OrNull(Said(), about="Where the next page starts; null on the last."),
     }
-    return Answer(Shape(f"{shape.name}Page", f"One page of a list: {about}.", fields), about, ("Link",))
+    page = Shape(f"{shape.name}Page", f"One page of a list: {about}.", fields)
+    return Answer(page, f"{about[:1].upper()}{about[1:]}.", ("Link",))
 
 
 def asked_for(exchange: Exchange) -> Page:

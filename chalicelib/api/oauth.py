@@ -4,12 +4,17 @@ Light until asked: Authlib and its neighbours are imported by the first request 
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from chalice.app import Blueprint, Response
 
+from chalicelib.api import oauth_shapes as shapes
 from chalicelib.api import visitor
+from chalicelib.api.declared import Answer, Declared, Form
 from chalicelib.api.edge import Exchange, Rules, View, route_with
+from chalicelib.api.fields import Id
+from chalicelib.api.shapes import Shape
 from chalicelib.core import errors
 from chalicelib.events import actors
 from chalicelib.limits.tiers import CLIENT, Tier
@@ -38,15 +43,21 @@ OPEN = Rules(refusal=refusal, counted=False, cross_origin=True)
 CLOSED = Rules(refusal=refusal, counted=False)
 
 
-def _endpoint(path: str, rules: Rules, *, takes: tuple[str, ...] = (FORM, JSON)) -> Callable[[View], View]:
-    def register(view: View) -> View:
-        route_with(blueprint, path, methods=["POST"], rules=rules, takes=takes)(view)
-        return view
+def _endpoint(
+    path: str, rules: Rules, body: Form, gives: dict[int, Shape], *, takes: tuple[str, ...] = (FORM, JSON)
+) -> Callable[[View], View]:
+    # A client may authenticate in the body, and a public one, or one that registers, can't at all.
+    declared = _declared(body, gives, "client" if FORM in takes else "initial", "")
+    return route_with(blueprint, path, methods=["POST"], rules=rules, takes=takes, declared=declared)
 
-    return register
+
+def _declared(body: Form | None, gives: dict[int, Shape], *proofs: str) -> Declared:
+    answered = {status: Answer(shape, headers=("Cache-Control",)) for status, shape in gives.items()}
+    refuses = (errors.Unauthorized,)
+    return Declared(body, gives=answered, refuses=refuses, refusal=shapes.OAUTH_ERROR, proofs=proofs)
 
 
-@_endpoint("/oauth/token", OPEN)
+@_endpoint("/oauth/token", OPEN, shapes.TOKEN_ASKED, {200: shapes.TOKEN})
 def token(exchange: Exchange) -> Response:
     """Exchange a code, a refresh token, a device code or the client's own credentials for an access token."""
     parameters, known = _authenticated(exchange)
@@ -56,7 +67,7 @@ def token(exchange: Exchange) -> Response:
     return _json(server.answer())
 
 
-@_endpoint("/oauth/device_authorization", OPEN)
+@_endpoint("/oauth/device_authorization", OPEN, shapes.DEVICE_ASKED, {200: shapes.DEVICE_OPENED})
 def device_authorization(exchange: Exchange) -> Response:
     """Open a device authorization (RFC 8628)."""
     parameters, known = _authenticated(exchange)
@@ -77,7 +88,7 @@ def device_authorization(exchange: Exchange) -> Response:
     return _json(device.start(known.client, scopes=scopes, resources=wanted, base_url=base_url))
 
 
-@_endpoint("/oauth/revoke", OPEN)
+@_endpoint("/oauth/revoke", OPEN, shapes.TOKEN_TOLD, {200: shapes.REVOKED})
 def revoke(exchange: Exchange) -> Response:
     """End one of the client's own tokens (RFC 7009)."""
     parameters, known = _authenticated(exchange, about="token")
@@ -88,7 +99,7 @@ def revoke(exchange: Exchange) -> Response:
     return _json({})
 
 
-@_endpoint("/oauth/introspect", CLOSED)
+@_endpoint("/oauth/introspect", CLOSED, shapes.TOKEN_TOLD, {200: shapes.INTROSPECTED})
 def introspect(exchange: Exchange) -> Response:
     """Say what one of the client's own tokens is good for (RFC 7662)."""
     parameters, known = _authenticated(exchange, about="token")
@@ -101,7 +112,7 @@ def introspect(exchange: Exchange) -> Response:
     return _json(revocation.introspect(known.client, known.presented, visitor.base_url(exchange.request)))
 
 
-@_endpoint("/oauth/register", OPEN, takes=(JSON,))
+@_endpoint("/oauth/register", OPEN, shapes.CLIENT_DESCRIBED, {201: shapes.CLIENT_MADE}, takes=(JSON,))
 def register(exchange: Exchange) -> Response:
     """Register a client (RFC 7591)."""
     exchange.admit_stranger()
@@ -141,8 +152,16 @@ def delete_registration(exchange: Exchange, client_id: str) -> Response:
     return Response("", status_code=204, headers={"Cache-Control": "no-store"})
 
 
-for method, view in (("GET", show_registration), ("PUT", replace_registration), ("DELETE", delete_registration)):
-    route_with(blueprint, "/oauth/register/{client_id}", methods=[method], rules=OPEN)(view)
+CLIENT_ID = {"client_id": Id("app", about="The client's id.")}
+GONE = Answer(about="The client is deleted.", headers=("Cache-Control",))
+
+for method, view, declared in (
+    ("GET", show_registration, _declared(None, {200: shapes.CLIENT}, "registration")),
+    ("PUT", replace_registration, _declared(shapes.CLIENT_REPLACED, {200: shapes.CLIENT}, "registration")),
+    ("DELETE", delete_registration, replace(_declared(None, {}, "registration"), gives={204: GONE})),
+):
+    own = replace(declared, path=CLIENT_ID)
+    route_with(blueprint, "/oauth/register/{client_id}", methods=[method], rules=OPEN, declared=own)(view)
 
 
 def _authenticated(exchange: Exchange, about: str = "") -> "tuple[Parameters, Known]":

@@ -161,6 +161,16 @@ class Shape:
         }
 
 
+ERROR = Shape(
+    "Error",
+    "A refusal.",
+    {
+        "error": Said("The code, for programs; it stays what it is.", "invalid_request"),
+        "message": Said("What was wrong and what to do, for people; it may be worded anew.", "name is missing."),
+    },
+)
+
+
 def shapes_in(kind: Kind) -> Iterator[Shape]:
     """Yield every named shape in `kind`, itself included."""
     if isinstance(kind, Shape):

@@ -46,7 +46,7 @@ USER_MADE = Shape(
     "A new account, and a link for its person.",
     {
         **USER.fields,
-        "set_password_url": Said("Where its person sets a password, once and within a day.", format="uri"),
+        "set_password_url": Said("Where its person sets a password, once and within an hour.", format="uri"),
     },
 )
 
@@ -94,7 +94,7 @@ def rename_me(exchange: Exchange) -> dict[str, Any]:
     methods=["GET"],
     scopes=[READ],
     ids=USER_ID,
-    gives={200: AnyOf((USER, PROFILE))},
+    gives={200: Answer(AnyOf((USER, PROFILE)), "The profile, or the whole record.")},
 )
 def show_user(exchange: Exchange, user_id: str) -> dict[str, Any]:
     """Show a public profile; to its owner and to admins the whole record."""

@@ -4,7 +4,7 @@ from typing import Any
 
 from chalice.app import Blueprint
 
-from chalicelib.api.declared import Body
+from chalicelib.api.declared import Answer, Body
 from chalicelib.api.edge import Exchange, route
 from chalicelib.api.fields import OneOf, Text
 from chalicelib.api.shapes import AnyOf, Flag, Moment, Number, OrNull, Said, Shape, Words
@@ -84,7 +84,7 @@ blueprint = Blueprint(__name__)
     methods=["POST"],
     scopes=[scopes.VERIFY],
     body=Body({"secret": SECRET}, {"resource": RESOURCE}),
-    gives={200: VERDICT},
+    gives={200: Answer(VERDICT, "What the secret is good for.")},
 )
 def verify(exchange: Exchange) -> dict[str, Any]:
     """Say whom a secret speaks for and what it may do, and count one request on that account.

@@ -9,6 +9,17 @@ ORDINARY = (READ, WRITE, KEYS, EVENTS, WEBHOOKS)
 OF_ADMINS = (ADMIN, VERIFY)
 ALL = (*ORDINARY, *OF_ADMINS)
 
+ABOUT = {
+    READ: "See public profiles, one's own record and one's limits.",
+    WRITE: "Change one's own name.",
+    KEYS: "Make, rename, narrow, rotate and revoke the account's keys.",
+    EVENTS: "See what happened to the account and its keys.",
+    WEBHOOKS: "Have events sent to a URL of one's own.",
+    ADMIN: "Create accounts, set tiers, suspend and reinstate. For admins only.",
+    VERIFY: "Ask whether somebody's secret is good. For admins only.",
+}
+"""What each allows, for the reference."""
+
 
 def held_by(scopes: Iterable[str], *, admin: bool) -> frozenset[str]:
     """Return what of `scopes` an account may use now: an account that is no admin any more loses those at once."""

@@ -1,10 +1,12 @@
 """Turning a template and what it shows into a page. Everything is escaped; nothing here decides anything."""
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from chalicelib.core import clock
 from chalicelib.pages import assets, words
@@ -48,6 +50,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {"iso": clock.iso, "date": _date, "moment": _moment, "ago": _ago, "amount": _amount}
+    environment.filters["coded"] = _coded
     environment.globals["words"] = words
     return environment
 
@@ -67,6 +70,11 @@ def _ago(hour_ms: int) -> str:
         return "this hour"
     count, unit = (hours, "hour") if hours < 48 else (hours // 24, "day")
     return f"{count} {unit}{'s' if count > 1 else ''} ago"
+
+
+def _coded(text: str) -> Markup:
+    """Return a text with what stands in backticks as code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped a moment ago
 
 
 def _amount(number: int) -> str:

@@ -157,6 +157,14 @@ def _suspended(page: Page, cast: Cast) -> None:
     _fill_in(page, "Suspend", reason=LONG * 2)
 
 
+def _tried(page: Page, cast: Cast) -> None:
+    page.goto(f"{cast.console.url}/docs")
+    trial = page.locator("article", has=page.locator("#show_me"))
+    trial.get_by_text("Try it").click()
+    trial.get_by_role("button", name="Send").click()
+    trial.get_by_text("missing_api_key").wait_for()
+
+
 def _device(page: Page, cast: Cast) -> None:
     page.goto(f"{cast.console.url}/device?user_code={applications.device(cast.console, cast.stranger).user_code}")
 
@@ -209,6 +217,9 @@ SIGHTS = [
     Sight("spent-link", "", _at("/verify?ticket=lk_ml_spent")),
     Sight("forged", "", _forged),
     Sight("too-many-requests", "", _too_many_requests),
+    Sight("docs", "", _at("/docs")),
+    Sight("docs-tried", "", _tried),
+    Sight("docs-inside", "ada", _at("/docs")),
     Sight("landing-inside", "ada", _at("/")),
     Sight("keys", "ada", _with_demo("/settings/keys")),
     Sight("keys-none", "new", _at("/settings/keys")),

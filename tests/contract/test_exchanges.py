@@ -44,6 +44,7 @@ from chalicelib.credentials.tables import Credential
 from chalicelib.credentials.verify import verify
 from chalicelib.limits import tiers
 from infra.standin import Answer
+from tests import conforming
 from tests.contract.flows import Flow, new_names
 from tests.fault import gateway_with_fault
 from tests.house import House
@@ -134,7 +135,10 @@ class Play:
         first, *lines = head.split("\n")
         method, target, _ = first.split(" ")
         headers = [(name, self.filled(value)) for name, _, value in (line.partition(": ") for line in lines)]
-        return self.home.gateway.handle(method, self.filled(target), headers, self.filled(body).encode(), ip=VISITOR)
+        target = self.filled(target)
+        answer = self.home.gateway.handle(method, target, headers, self.filled(body).encode(), ip=VISITOR)
+        conforming.check(self.home.gateway, method, target, answer)
+        return answer
 
     def filled(self, text: str) -> str:
         """Put the values in for the names."""

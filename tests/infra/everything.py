@@ -69,7 +69,7 @@ class Everything:
         page = Visitor(self.home).open("/")
         ok(page)
         static = next(url for url in page.urls if url.startswith("/static/"))
-        for target in (static, "/health", "/login", "/signup", "/forgot"):
+        for target in (static, "/health", "/openapi.json", "/docs", "/login", "/signup", "/forgot"):
             ok(self.home.call("GET", target))
         for kind in ("authorization-server", "protected-resource"):
             ok(self.home.call("GET", f"/.well-known/oauth-{kind}"))

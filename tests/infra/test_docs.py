@@ -5,7 +5,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from chalicelib.core.settings import Settings
-from infra import costs, data
+from infra import costs, data, reference
 
 ROOT = Path(__file__).parents[2]
 ALARMS = {
@@ -57,6 +57,11 @@ def test_alarm_rings_on_a_metric_that_is_counted() -> None:
             assert dimensions == ["stage"]
         else:
             assert (alarm["Namespace"], dimensions) == ("AWS/Lambda", ["FunctionName"])
+
+
+def test_api_reference_is_as_printed() -> None:
+    """`make reference` was run after the last change of a route."""
+    assert (ROOT / "docs" / "rest-api.md").read_text() == reference.page()
 
 
 def test_costs_are_as_computed() -> None:

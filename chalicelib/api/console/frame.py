@@ -78,6 +78,8 @@ class Visit:
     set_cookies: list[str] = field(default_factory=list)
     form_targets: tuple[str, ...] = ()
     """Where a form of this page may lead besides here, for the CSP: a client's redirect origin."""
+    may_ask_the_api: bool = False
+    """Whether a script of this page may send requests, to this very API and nowhere else."""
     _logged_in: "LoggedIn | None" = None
     _asked: bool = False
 
@@ -244,6 +246,8 @@ def _html(visit: Visit, template: str, matter: dict[str, Any], status: int, head
     )
     html = render.page(template, frame, **matter)
     all_headers = _headers(visit.form_targets, secure=visit.secure) | headers
+    if visit.may_ask_the_api:
+        all_headers["Content-Security-Policy"] += "; connect-src 'self'"
     return Response(html, headers=_with_cookies(all_headers, visit), status_code=status)
 
 

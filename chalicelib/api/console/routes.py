@@ -10,6 +10,7 @@ blueprint = Blueprint(__name__)
 
 for method, path, view in (
     ("GET", "/", "entry.show_landing"),
+    ("GET", "/docs", "reference.show_docs"),
     ("GET", "/signup", "entry.show_sign_up"),
     ("POST", "/signup", "entry.sign_up"),
     ("GET", "/login", "entry.show_log_in"),

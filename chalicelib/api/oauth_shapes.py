@@ -1,0 +1,164 @@
+"""What the authorization server's endpoints take and give, told to readers; `chalicelib.oauth` checks.
+
+Written out here, since importing that package for its words would cost every cold start of the API.
+"""
+
+from chalicelib.api.declared import Form
+from chalicelib.api.fields import OneOf
+from chalicelib.api.shapes import Flag, Kind, Number, Said, Shape, Words
+
+DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
+GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials", DEVICE)
+AUTH_METHODS = ("client_secret_basic", "client_secret_post", "none")
+SCOPES = ("read", "write")
+
+_CLIENT: dict[str, Kind] = {
+    "client_id": Said("Which client asks, where it doesn't authenticate by HTTP Basic."),
+    "client_secret": Said("Its secret, where it doesn't authenticate by HTTP Basic and isn't public."),
+}
+_RESOURCE = Said("For which resource the token is to be (RFC 8707); in a form it may be repeated.", format="uri")
+_SCOPE = Said("The scopes, with spaces between them.", "read write")
+
+TOKEN_ASKED = Form(
+    {"grant_type": OneOf(GRANT_TYPES, about="What is given for the token.", example="client_credentials")},
+    {
+        "code": Said("The authorization code, with the first grant type."),
+        "redirect_uri": Said("Where the code was sent to: the same as when it was asked for."),
+        "code_verifier": Said("What the code challenge was made from (PKCE, RFC 7636)."),
+        "refresh_token": Said("The refresh token, with the second grant type. It works once."),
+        "device_code": Said("The device's code, with the fourth grant type."),
+        "scope": _SCOPE,
+        "resource": _RESOURCE,
+        **_CLIENT,
+    },
+)
+TOKEN = Shape(
+    "Token",
+    "An access token (RFC 6749 §5.1).",
+    {
+        "access_token": Said("What to send as `Authorization: Bearer …`."),
+        "token_type": OneOf(("Bearer",), about="How to send it."),
+        "expires_in": Number("How many seconds it works.", 3_600),
+        "refresh_token": Said("What gets the next one; it works once, and comes with a new one."),
+        "scope": _SCOPE,
+    },
+    optional=("refresh_token",),
+)
+
+DEVICE_ASKED = Form({}, {"scope": _SCOPE, "resource": _RESOURCE, **_CLIENT})
+DEVICE_OPENED = Shape(
+    "DeviceAuthorization",
+    "What a device shows, and what it polls with (RFC 8628 §3.2).",
+    {
+        "device_code": Said("What the device polls the token endpoint with."),
+        "user_code": Said("What the person types.", "BCDF-GHJK"),
+        "verification_uri": Said("Where the person types it.", format="uri"),
+        "verification_uri_complete": Said("The same with the code filled in, for a QR code.", format="uri"),
+        "expires_in": Number("How many seconds both codes work.", 600),
+        "interval": Number("How many seconds to wait between two polls.", 5),
+    },
+)
+
+TOKEN_TOLD = Form(
+    {"token": Said("The access token or the refresh token.")},
+    {"token_type_hint": Said("What it is; a hint that isn't needed."), **_CLIENT},
+)
+REVOKED = Shape("Revoked", "Nothing: the token works no more.", {})
+INTROSPECTED = Shape(
+    "Introspection",
+    "What a token is good for (RFC 7662 §2.2). Of one that isn't, or isn't the client's own, only `active` is told.",
+    {
+        "active": Flag("Whether it works now."),
+        "scope": _SCOPE,
+        "client_id": Said("Which client holds it."),
+        "token_type": OneOf(("Bearer", "refresh_token"), about="An access token or a refresh token."),
+        "exp": Number("When it ends, in epoch seconds.", 1_640_003_600),
+        "iat": Number("When it was made, in epoch seconds.", 1_640_000_000),
+        "sub": Said("The account that it speaks for.", "acc_0V5kqWn4Zr8TfYb2LcXd"),
+        "iss": Said("Who made it.", format="uri"),
+        "aud": Words("For which resources it is, where any were named."),
+    },
+    optional=("scope", "client_id", "token_type", "exp", "iat", "sub", "iss", "aud"),
+)
+
+_METADATA: dict[str, Kind] = {
+    "client_name": Said("What people are shown.", "Example App"),
+    "redirect_uris": Words("Where codes may be sent to, each to the letter.", example=("https://app.test/callback",)),
+    "grant_types": Words("What it may give for tokens.", GRANT_TYPES, ("authorization_code", "refresh_token")),
+    "response_types": Words("`code`, or nothing for a client that never asks for one.", ("code",), ("code",)),
+    "token_endpoint_auth_method": OneOf(AUTH_METHODS, about="How it authenticates; `none` for a public client."),
+    "scope": _SCOPE,
+    "client_uri": Said("Its home page.", format="uri"),
+}
+CLIENT_DESCRIBED = Form({}, _METADATA)
+CLIENT_REPLACED = Form({}, {"client_id": Said("The client's own id, or nothing."), **_METADATA})
+CLIENT = Shape(
+    "Client",
+    "A client, as it is registered (RFC 7591 §3.2.1).",
+    {
+        "client_id": Said("Its id.", "app_0V5kqWn4Zr8TfYb2LcXd"),
+        "client_id_issued_at": Number("When it was registered, in epoch seconds.", 1_640_000_000),
+        **_METADATA,
+        "registration_client_uri": Said("Where it may show, change or delete itself (RFC 7592).", format="uri"),
+    },
+    optional=("client_uri",),
+)
+CLIENT_MADE = Shape(
+    "ClientMade",
+    "A new client, with its secrets this once.",
+    {
+        **CLIENT.fields,
+        "registration_access_token": Said("What the client shows, changes or deletes itself with."),
+        "client_secret": Said("What it authenticates with, unless it is public."),
+        "client_secret_expires_at": Number("Always 0: its secret doesn't expire.", 0),
+    },
+    optional=("client_uri", "client_secret", "client_secret_expires_at"),
+)
+
+OAUTH_ERROR = Shape(
+    "OAuthError",
+    "A refusal in OAuth's form (RFC 6749 §5.2).",
+    {
+        "error": Said("The registered code.", "invalid_grant"),
+        "error_description": Said("What was wrong, for people.", "The code or token is invalid."),
+        "message": Said("The same, where a limit is spent."),
+    },
+    optional=("message",),
+)
+
+_ENDPOINT = Said(format="uri")
+AUTHORIZATION_SERVER = Shape(
+    "AuthorizationServer",
+    "The authorization server's metadata (RFC 8414 §2).",
+    {
+        "issuer": Said("Who makes the tokens.", format="uri"),
+        "authorization_endpoint": Said("Where to send people.", format="uri"),
+        **{
+            f"{name}_endpoint": _ENDPOINT
+            for name in ("token", "registration", "revocation", "introspection", "device_authorization")
+        },
+        "scopes_supported": Words("The scopes that people can allow.", SCOPES, SCOPES),
+        "response_types_supported": Words(words=("code",)),
+        "response_modes_supported": Words(words=("query",)),
+        "grant_types_supported": Words(words=GRANT_TYPES),
+        **{
+            f"{name}_endpoint_auth_methods_supported": Words(words=AUTH_METHODS)
+            for name in ("token", "revocation", "introspection")
+        },
+        "code_challenge_methods_supported": Words(words=("S256",)),
+        "authorization_response_iss_parameter_supported": Flag(fixed=True),
+        "client_id_metadata_document_supported": Flag(fixed=True),
+        "service_documentation": Said("Where to read on.", format="uri"),
+    },
+    optional=("registration_endpoint",),
+)
+PROTECTED_RESOURCE = Shape(
+    "ProtectedResource",
+    "This API's metadata (RFC 9728 §2).",
+    {
+        "resource": Said("What the tokens are for.", format="uri"),
+        "authorization_servers": Words("Who makes them."),
+        "scopes_supported": Words("The scopes that people can allow.", SCOPES, SCOPES),
+        "bearer_methods_supported": Words("How to send them.", ("header",), ("header",)),
+    },
+)

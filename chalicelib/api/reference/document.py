@@ -1,0 +1,160 @@
+"""The whole document: OpenAPI 3.1, made from the routes and what they declare. Nothing in it is written twice.
+
+/openapi.json gives it, /docs shows it, docs/rest-api.md is printed from it.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from chalicelib.api.declared import Answer
+from chalicelib.api.edge import Routes
+from chalicelib.api.reference import refusals
+from chalicelib.api.reference.operations import OF_PEOPLE, operation, security
+from chalicelib.api.reference.routes import Route, declared_in, ids_of
+from chalicelib.api.shapes import Kind, Shape, shapes_in
+from chalicelib.credentials import scopes
+from chalicelib.events import kinds
+from chalicelib.limits import tiers
+
+Schema = dict[str, Any]
+
+OPENAPI = "3.1.1"
+VERSION = "1.0.0"
+"""Of the API: its first number is the one in /v1."""
+
+INTRODUCTION = """\
+JSON in and out, over HTTPS. Send an API key or an access token as `Authorization: Bearer …`: its scopes say
+what it may do.
+
+Every answer says what is left of the limits of your account, in `X-RateLimit-Limit`, `X-RateLimit-Remaining` and
+`X-RateLimit-Reset`. A refusal is `{"error": …, "message": …}`: the code stays what it is, the message is for people.
+
+A method that a path doesn't have is a 404, as an unknown path is. A body over 10 MB is a 413, too many headers
+are a 431.
+"""
+
+HEADERS = {
+    "X-RateLimit-Limit": ("The quota of this clock hour, or the burst limit where there is no quota.", 1_000),
+    "X-RateLimit-Remaining": ("What is left of it.", 999),
+    "X-RateLimit-Reset": ("The epoch second in which it is full again.", 1_640_000_000),
+    "RateLimit-Policy": ("Every limit, as draft-ietf-httpapi-ratelimit-headers writes it.", '"hour";q=1000;w=3600'),
+    "RateLimit": ("What is left of each limit, and in how many seconds it is full again.", '"hour";r=999;t=3600'),
+    "Retry-After": ("In how many seconds to ask again.", 1),
+    "Link": ("Where the next page is; absent on the last.", '<https://api.latchkey.test/v1/keys?cursor=…>; rel="next"'),
+    "Location": ("Where what was made can be found.", "https://api.latchkey.test/v1/keys/key_0V5kqWn4Zr8TfYb2LcXd"),
+    "Cache-Control": ("Whether it may be kept.", "no-store"),
+    "ETag": ("What to send as If-None-Match to be told that nothing has changed.", '"9f2c"'),
+    "WWW-Authenticate": ("What a credential must look like (RFC 6750 §3).", "Bearer"),
+}
+ALWAYS = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
+
+
+def document(routes: Routes, base_url: str) -> Schema:
+    """Return the document of an app's routes, for an API that is reached at `base_url`."""
+    declared = declared_in(routes)
+    shapes = {shape.name: shape.component() for route in declared for shape in _shapes_of(route)}
+    paths: Schema = {}
+    for route, operation_id in ids_of(declared):
+        paths.setdefault(route.path, {})[route.method.lower()] = operation(route, operation_id, shapes)
+    return {
+        "openapi": OPENAPI,
+        "info": _info(base_url),
+        "servers": [{"url": base_url}],
+        "tags": [{"name": name, "description": about} for name, about in _tags(declared).items()],
+        "paths": paths,
+        "components": {
+            "securitySchemes": _security_schemes(declared, base_url),
+            "headers": _headers(declared),
+            "responses": {
+                refusals.name_of(route, status): refusals.component(route, status)
+                for route in declared
+                for status in refusals.statuses_of(route)
+            },
+            "schemas": dict(sorted(shapes.items())),
+        },
+        "x-errors": refusals.table(),
+        "x-scopes": [{"scope": scope, "about": scopes.ABOUT[scope]} for scope in scopes.ALL],
+        "x-event-types": [{"type": kind, "about": words} for kind, words in kinds.WORDS.items()],
+        "x-tiers": [{"tier": tier.name, "quota": tier.quota, "burst": tier.burst} for tier in tiers.OF_ACCOUNTS],
+    }
+
+
+def _info(base_url: str) -> Schema:
+    return {
+        "title": "Latchkey",
+        "version": VERSION,
+        "summary": "API keys, OAuth 2.1 and exact limits in front of an HTTP API.",
+        "description": INTRODUCTION,
+        "contact": {"name": "The console", "url": f"{base_url}/"},
+        "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+    }
+
+
+def _tags(declared: list[Route]) -> dict[str, str]:
+    return {route.tag: route.about_tag for route in declared}
+
+
+def _shapes_of(route: Route) -> Iterator[Shape]:
+    answers: tuple[Answer, ...] = tuple(route.declared.gives.values())
+    found: list[Kind] = [answer.shape for answer in answers if answer.shape is not None]
+    for kind in (*found, route.declared.refusal):
+        yield from shapes_in(kind)
+
+
+def _headers(declared: list[Route]) -> Schema:
+    """Return those headers that some answer has."""
+    used = {header for route in declared for answer in route.declared.gives.values() for header in answer.headers}
+    for route in declared:
+        for status in refusals.statuses_of(route):
+            used |= refusals.component(route, status)["headers"].keys()
+    return {name: _header(name) for name in HEADERS if name in used}
+
+
+def _header(name: str) -> Schema:
+    about, example = HEADERS[name]
+    kind = "integer" if isinstance(example, int) else "string"
+    return {
+        "description": about,
+        "required": name in ALWAYS,
+        "schema": {"type": kind, **({"minimum": 0} if kind == "integer" else {})},
+        "example": example,
+    }
+
+
+def _security_schemes(declared: list[Route], base_url: str) -> Schema:
+    allowed = {scope: scopes.ABOUT[scope] for scope in OF_PEOPLE}
+    token_url = f"{base_url}/oauth/token"
+    flows = {
+        "authorizationCode": {
+            "authorizationUrl": f"{base_url}/oauth/authorize",
+            "tokenUrl": token_url,
+            "refreshUrl": token_url,
+            "scopes": allowed,
+        },
+        "clientCredentials": {"tokenUrl": token_url, "scopes": allowed},
+    }
+    schemes = {
+        "bearer": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "An API key from *Settings > API Keys*, or an access token.",
+        },
+        "oauth": {"type": "oauth2", "description": "An access token that a person allowed.", "flows": flows},
+        "client": {
+            "type": "http",
+            "scheme": "basic",
+            "description": "An OAuth client's id and secret; both may stand in the body instead.",
+        },
+        "registration": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "The registration token that a client got when it registered itself.",
+        },
+        "initial": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "The initial token, where the owner lets only those who hold it register clients.",
+        },
+    }
+    used = {name for route in declared for choice in security(route) for name in choice}
+    return {name: scheme for name, scheme in schemes.items() if name in used}

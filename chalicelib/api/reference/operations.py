@@ -1,0 +1,119 @@
+"""One operation of the document: what a route says, takes and gives."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from chalicelib.api.declared import Answer, Body, Form
+from chalicelib.api.fields import Field
+from chalicelib.api.reference import refusals
+from chalicelib.api.reference.examples import example_of
+from chalicelib.api.reference.routes import Route
+from chalicelib.credentials import scopes
+
+Schema = dict[str, Any]
+Components = Mapping[str, Schema]
+
+OF_PEOPLE = (scopes.READ, scopes.WRITE)
+"""What an access token can have."""
+UNDECLARED = Answer(about="What the route gives.")
+
+
+def operation(route: Route, operation_id: str, shapes: Components) -> Schema:
+    """Return the operation; `shapes` are the named shapes of the document."""
+    described = [route.says, *(f"Needs a credential with the scope `{scope}`." for scope in route.rules.scopes)]
+    body = _request_body(route, shapes)
+    parameters = [*_in_path(route), *_in_query(route)]
+    return {
+        "operationId": operation_id,
+        "tags": [route.tag],
+        "summary": route.summary,
+        "description": "\n\n".join(described),
+        "security": security(route),
+        **({"x-required-scope": route.rules.scopes[0]} if route.rules.scopes else {}),
+        **({"parameters": parameters} if parameters else {}),
+        **({"requestBody": body} if body else {}),
+        "responses": _responses(route, shapes),
+    }
+
+
+def security(route: Route) -> list[Schema]:
+    """Return any one of which is enough: a key, a token for what people can allow, or what OAuth's clients have."""
+    if route.rules.scopes:
+        (scope, *_) = route.rules.scopes
+        return [{"bearer": []}, *([{"oauth": [scope]}] if scope in OF_PEOPLE else [])]
+    return [{proof: []} if proof else {} for proof in route.declared.proofs]
+
+
+def _in_path(route: Route) -> list[Schema]:
+    declared = route.declared.path
+    return [
+        {"name": name, "in": "path", "required": True, **_parameter(declared.get(name))} for name in route.parameters
+    ]
+
+
+def _in_query(route: Route) -> list[Schema]:
+    query = route.declared.query
+    fields = query.fields if query is not None else {}
+    return [{"name": name, "in": "query", "required": False, **_parameter(field)} for name, field in fields.items()]
+
+
+def _parameter(field: Field | None) -> Schema:
+    schema = {"type": "string"} if field is None else field.schema()
+    about = schema.pop("description", "")
+    return {**({"description": about} if about else {}), "schema": schema}
+
+
+def _request_body(route: Route, shapes: Components) -> Schema | None:
+    body = route.declared.body
+    if body is None:
+        # An owner's route that declares nothing may still read one; of ours each declares what it takes.
+        undeclared = route.reads_a_body and not route.declared.gives
+        return {"content": {media: {"schema": {}} for media in route.takes}} if undeclared else None
+    schema = _object(body)
+    shown = {name: example_of(schema["properties"][name], shapes) for name in _shown(body)}
+    media = {"schema": schema, "example": shown}
+    is_optional = isinstance(body, Body) and body.may_be_empty
+    return {"required": not is_optional, "content": dict.fromkeys(route.takes, media)}
+
+
+def _object(body: Body | Form) -> Schema:
+    fields = {**body.required, **body.optional}
+    least = {"minProperties": body.least} if isinstance(body, Body) and body.least else {}
+    return {
+        "type": "object",
+        "properties": {name: field.schema() for name, field in fields.items()},
+        **({"required": list(body.required)} if body.required else {}),
+        **least,
+        # A protocol's own forms may hold more, which is ignored as their RFCs ask.
+        **({"additionalProperties": False} if isinstance(body, Body) else {}),
+    }
+
+
+def _shown(body: Body | Form) -> list[str]:
+    """Return the fields that an example shows: all of ours, of a protocol's those that have an example."""
+    optional = [name for name, field in body.optional.items() if isinstance(body, Body) or "examples" in field.schema()]
+    return [*body.required, *optional]
+
+
+def _responses(route: Route, shapes: Components) -> Schema:
+    gives = route.declared.gives or {200: UNDECLARED}
+    given = {str(status): _response(answer, shapes) for status, answer in sorted(gives.items())}
+    refused = {
+        str(status): {"$ref": f"#/components/responses/{refusals.name_of(route, status)}"}
+        for status in refusals.statuses_of(route)
+    }
+    return {**given, **refused}
+
+
+def _response(answer: Answer, shapes: Components) -> Schema:
+    headers = {name: {"$ref": f"#/components/headers/{name}"} for name in (*refusals.LIMITS, *answer.headers)}
+    response: Schema = {"description": answer.about or "Done.", "headers": headers}
+    if answer.shape is not None:
+        schema = answer.shape.schema()
+        response["content"] = {answer.media: {"schema": schema, "example": example_of(schema, shapes)}}
+        response["description"] = answer.about or shapes.get(schema.get("$ref", "").rpartition("/")[2], {}).get(
+            "description", "Done."
+        )
+    elif answer is UNDECLARED:
+        response["content"] = {answer.media: {"schema": {}}}
+    return response

@@ -1,0 +1,102 @@
+"""Every refusal there is: its status, its code, its words, and how each stands in the document."""
+
+from typing import Any
+
+from chalicelib.api import answers
+from chalicelib.api.reference.routes import Route
+from chalicelib.api.shapes import ERROR
+from chalicelib.core import errors
+from chalicelib.limits import allowance
+
+Schema = dict[str, Any]
+
+STATUSES = {
+    400: "A field, a parameter or the body is wrong; the message names it.",
+    401: "There is no usable credential.",
+    403: "The credential is good but lacks the scope.",
+    404: "There is no such thing, or it is someone else's.",
+    409: "It is taken, it has ended, or there are as many as there may be.",
+    415: "The body has a media type that this route doesn't read.",
+    429: "The quota or the burst is spent.",
+    500: "A fault of ours; quote the request id.",
+    503: "The database can't be reached, or not everything could be told; asking again is safe.",
+}
+SHOWN: dict[int, tuple[errors.LatchkeyError, ...]] = {
+    400: (errors.InvalidRequest("name is missing."),),
+    401: (errors.MissingApiKey(), errors.InvalidApiKey(), errors.TokenExpired()),
+    403: (errors.InsufficientScope("keys"),),
+    404: (errors.NotFound("There is no such key."),),
+    409: (errors.Conflict("This key is revoked and can't be changed."),),
+    415: (errors.UnsupportedMediaType("Send the body as JSON, with Content-Type: application/json."),),
+    429: (errors.RateLimited(1),),
+    500: (errors.InternalError("6f7c3c6e-6f0f-4c9a-9c55-0c1f1d2f6a3b"),),
+    503: (errors.Unavailable(),),
+}
+"""What each status looks like."""
+OF_OAUTH = {
+    400: ("invalid_grant", "The code or token is invalid, expired, used or not yours."),
+    401: ("invalid_client", "The client is unknown, or its authentication failed."),
+}
+
+LIMITS = tuple(name for name in allowance.NAMES if name != "Retry-After")
+
+
+def statuses_of(route: Route) -> list[int]:
+    """Return every status with which a route may refuse: what it declares, and what follows from the rest of it."""
+    declared, may = route.declared, {429, 500, 503}
+    if route.rules.scopes:
+        may |= {401, 403}
+    if declared.body is not None or declared.query is not None:
+        may.add(400)
+    if route.reads_a_body:
+        may.add(415)
+    if declared.path and declared.refusal is ERROR:
+        may.add(404)
+    return sorted(may | {kind.status for kind in declared.refuses})
+
+
+def name_of(route: Route, status: int) -> str:
+    """Return the name of the component that is a refusal of this route with this status."""
+    return f"{route.declared.refusal.name}{status}"
+
+
+def component(route: Route, status: int) -> Schema:
+    """Return that component."""
+    headers = [*LIMITS]
+    if status in (401, 403):
+        headers.append("WWW-Authenticate")
+    if status in (429, 503):
+        headers.append("Retry-After")
+    examples = _shown(status) if route.declared.refusal is ERROR else _shown_by_oauth(status)
+    return {
+        "description": STATUSES[status],
+        "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in headers},
+        "content": {"application/json": {"schema": route.declared.refusal.schema(), "examples": examples}},
+    }
+
+
+def table() -> list[Schema]:
+    """Return every code there is with its status and what it means."""
+    kinds = {
+        kind.error: kind
+        for kind in vars(errors).values()
+        if isinstance(kind, type) and issubclass(kind, errors.LatchkeyError) and _has_a_code(kind)
+    }
+    return [
+        {"error": kind.error, "status": kind.status, "about": " ".join((kind.__doc__ or "").split())}
+        for kind in sorted(kinds.values(), key=lambda kind: kind.status)
+    ]
+
+
+def _has_a_code(kind: type[errors.LatchkeyError]) -> bool:
+    return kind not in (errors.LatchkeyError, errors.Unauthorized)
+
+
+def _shown(status: int) -> Schema:
+    return {refusal.error: {"value": answers.refusal(refusal).body} for refusal in SHOWN[status]}
+
+
+def _shown_by_oauth(status: int) -> Schema:
+    first = SHOWN[status][0]
+    code, told = OF_OAUTH.get(status, (first.error, first.message))
+    return {code: {"value": {"error": code, "error_description": told}}}

@@ -1,0 +1,89 @@
+"""`make reference`: docs/rest-api.md, the API reference to read beside the code, printed from what /docs shows."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from app import app
+from chalicelib.api.reference.document import document
+from chalicelib.pages.outline import Operation, Row, outline
+
+PAGE = Path(__file__).parents[1] / "docs" / "rest-api.md"
+BASE_URL = "https://api.example.com"
+
+
+def page() -> str:
+    """Return the page as it should be."""
+    return "\n".join(_lines()) + "\n"
+
+
+def _lines() -> Iterator[str]:
+    told = outline(document(app.routes, BASE_URL))
+    yield "# API reference"
+    yield from ("", "<!-- Printed by `make reference` from the routes; what is changed here by hand is lost. -->")
+    for paragraph in told.introduction:
+        yield from ("", paragraph)
+    yield from (
+        "",
+        "A deployment shows the same at `/docs`, where requests can be tried, and at `/openapi.json`.",
+    )
+    for tag in told.tags:
+        yield from ("", f"## {tag.name}", "", tag.about)
+        for operation in tag.operations:
+            yield from _operation(operation)
+    yield from ("", "## Errors", "")
+    codes = [(f"`{each['error']}`", str(each["status"]), each["about"]) for each in told.errors]
+    yield from _table(("code", "status", "what it means"), codes)
+    yield from ("", "## Scopes", "")
+    yield from _table(("scope", "what it allows"), [(f"`{each['scope']}`", each["about"]) for each in told.scopes])
+    yield from ("", "## Tiers", "")
+    tiers = [(f"`{each['tier']}`", _amount(each["quota"]), _amount(each["burst"])) for each in told.tiers]
+    yield from _table(("tier", "requests an hour", "burst"), tiers)
+    yield from ("", "## Headers", "")
+    yield from _table(("header", "what it says"), [(f"`{row.name}`", row.about) for row in told.headers])
+    yield from ("", "## Event types", "")
+    yield from _table(("type", "what happened"), [(f"`{each['type']}`", each["about"]) for each in told.event_types])
+    yield from ("", "## Shapes")
+    for shape in told.shapes:
+        yield from ("", f"### {shape.name}", "", shape.about)
+        yield from _rows(shape.rows, "may be absent")
+
+
+def _operation(operation: Operation) -> Iterator[str]:
+    yield from ("", f"### {operation.method} {operation.path}", "", f"{operation.summary}.")
+    if operation.more:
+        yield from ("", operation.more)
+    yield from ("", f"Needs {operation.needs}.")
+    for rows in (operation.in_path, operation.in_query, operation.fields):
+        yield from _rows(rows, "optional")
+    yield from ("", "```console", f"$ {operation.curl}", "```", "")
+    answers = [(each.status, " ".join((each.about, *map(_link, each.shapes)))) for each in operation.replies]
+    refusals = [(each.status, each.about) for each in operation.refusals]
+    yield from _table(("status", "answer"), [*answers, *refusals])
+
+
+def _rows(rows: tuple[Row, ...], absent: str) -> Iterator[str]:
+    if rows:
+        yield ""
+        yield from _table(
+            ("name", "what it is", "takes"),
+            [(f"`{row.name}`" + ("" if row.required else f" ({absent})"), row.about, row.kind) for row in rows],
+        )
+
+
+def _table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    yield f"| {' | '.join(heads)} |"
+    yield "|" + "---|" * len(heads)
+    for row in rows:
+        yield f"| {' | '.join(cell.replace('|', '/') for cell in row)} |"
+
+
+def _amount(number: int | None) -> str:
+    return "unlimited" if number is None else f"{number:,}"
+
+
+def _link(shape: str) -> str:
+    return f"[{shape}](#{shape.lower()})"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page())

@@ -1,0 +1,212 @@
+"""/openapi.json is the API as it is: every route, error, event, scope and limit, and nothing that it doesn't do."""
+
+import json
+import re
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from chalice.app import Blueprint, Chalice
+from openapi_spec_validator import validate
+
+from app import app
+from chalicelib.api import edge, oauth_shapes
+from chalicelib.api.edge import Exchange, route
+from chalicelib.api.reference.document import document
+from chalicelib.api.reference.examples import example_of
+from chalicelib.core import errors
+from chalicelib.credentials import scopes
+from chalicelib.events import kinds
+from chalicelib.limits import tiers
+from chalicelib.oauth import clients
+from infra.standin import Answer, Gateway
+from tests import conforming
+from tests.api.routes import ROUTES
+from tests.house import House
+
+URL = "https://api.latchkey.test"
+WHOLE = document(app.routes, URL)
+OPERATIONS = [
+    (f"{method} {path}", operation)
+    for path, operations in WHOLE["paths"].items()
+    for method, operation in operations.items()
+]
+
+
+def codes() -> set[str]:
+    """Return every code that a refusal can have."""
+    found, looked_at = set(), [errors.LatchkeyError]
+    while looked_at:
+        kind = looked_at.pop()
+        looked_at += [each for each in kind.__subclasses__() if each.__module__ == errors.__name__]
+        found.add(kind.error)
+    return found
+
+
+def test_document_is_served_to_anyone(home: House) -> None:
+    """Without a key, to pages of any origin, and for a while from a cache."""
+    answer = home.call("GET", "/openapi.json")
+    assert (answer.status, answer.header("Content-Type")) == (200, "application/json")
+    assert answer.header("Cache-Control") == "public, max-age=300"
+    assert answer.header("Access-Control-Allow-Origin") == "*"
+    assert answer.json()["servers"] == [{"url": "https://api.example.com"}]
+
+
+def test_document_that_is_known_is_not_sent_again(home: House) -> None:
+    """A 304 for its ETag, the whole for any other."""
+    etag = home.call("GET", "/openapi.json").header("ETag") or ""
+    again = home.call("GET", "/openapi.json", headers={"If-None-Match": etag})
+    assert (again.status, again.body, again.header("ETag")) == (304, b"", etag)
+    assert home.call("GET", "/openapi.json", headers={"If-None-Match": '"other"'}).status == 200
+
+
+def test_document_is_valid() -> None:
+    """By OpenAPI 3.1's own schema and rules."""
+    validate(WHOLE)
+
+
+def test_every_route_of_the_api_is_there_with_its_scope() -> None:
+    """Path by path, the scope that the edge asks for."""
+    told = {
+        (method.upper(), re.sub(r"{\w+}", "{id}", path), operation["x-required-scope"])
+        for path, operations in WHOLE["paths"].items()
+        for method, operation in operations.items()
+        if "x-required-scope" in operation
+    }
+    assert told == set(ROUTES)
+
+
+def test_every_route_that_is_no_page_is_there() -> None:
+    """Of the console's pages and files none is; of everything else each is."""
+    undeclared = {
+        entry.view_function.__name__
+        for entries in app.routes.values()
+        for entry in entries.values()
+        if vars(entry.view_function)["declared"] is None
+    }
+    assert all(name.startswith(("get_", "post_")) or name == "static" for name in undeclared), undeclared
+
+
+@pytest.mark.parametrize(("name", "operation"), OPERATIONS, ids=[name for name, _ in OPERATIONS])
+def test_operation_is_told_whole(name: str, operation: dict[str, Any]) -> None:
+    """A sentence of its own, an answer with what is in it, and every parameter and field in words."""
+    assert operation["summary"]
+    assert operation["description"].startswith(operation["summary"])
+    assert any(status < "400" for status in operation["responses"])
+    assert {"429", "500", "503"} <= operation["responses"].keys()
+    for parameter in operation.get("parameters", []):
+        assert parameter["description"], parameter
+    for media in operation.get("requestBody", {}).get("content", {}).values():
+        for field, schema in media["schema"]["properties"].items():
+            assert schema.get("description"), (name, field)
+
+
+def test_every_error_code_is_there() -> None:
+    """In the table, with its status and what it means, and as an example of its status."""
+    assert {row["error"] for row in WHOLE["x-errors"]} == codes()
+    assert all(row["about"] and row["status"] >= 400 for row in WHOLE["x-errors"])
+    shown = {
+        code
+        for response in WHOLE["components"]["responses"].values()
+        for code in response["content"]["application/json"]["examples"]
+    }
+    # The gateway says 404 where the app itself would say 405, so no operation has it.
+    assert codes() - shown == {"method_not_allowed"}
+
+
+def test_every_event_type_is_there() -> None:
+    """In the table, and as what an event's type may be and be chosen by."""
+    assert {row["type"]: row["about"] for row in WHOLE["x-event-types"]} == kinds.WORDS
+    assert WHOLE["components"]["schemas"]["Event"]["properties"]["type"]["enum"] == list(kinds.WORDS)
+    assert all(value in kinds.WORDS for name, value in vars(kinds).items() if name.isupper() and isinstance(value, str))
+
+
+def test_every_scope_and_tier_is_there() -> None:
+    """With what it allows, and with its limits."""
+    assert [row["scope"] for row in WHOLE["x-scopes"]] == list(scopes.ALL) == list(scopes.ABOUT)
+    assert [(row["tier"], row["quota"], row["burst"]) for row in WHOLE["x-tiers"]] == [
+        (tier.name, tier.quota, tier.burst) for tier in tiers.OF_ACCOUNTS
+    ]
+    flows = WHOLE["components"]["securitySchemes"]["oauth"]["flows"]
+    assert {frozenset(flow["scopes"]) for flow in flows.values()} == {frozenset(clients.GRANTABLE)}
+
+
+def test_words_of_oauth_are_the_servers_own() -> None:
+    """They are written out beside it, so that no cold start imports it."""
+    assert oauth_shapes.GRANT_TYPES == clients.GRANT_TYPES
+    assert oauth_shapes.AUTH_METHODS == clients.AUTH_METHODS
+    assert frozenset(oauth_shapes.SCOPES) == clients.GRANTABLE
+
+
+def test_example_of_every_shape_is_one() -> None:
+    """What the document shows as an example, its own schema takes, with no field that isn't named."""
+    import jsonschema_rs
+
+    shapes = WHOLE["components"]["schemas"]
+    closed = conforming.strict({"schemas": shapes})["schemas"]
+    for name in shapes:
+        schema = {"$ref": f"#/components/schemas/{name}", "components": {"schemas": closed}}
+        jsonschema_rs.validate(schema, example_of({"$ref": f"#/components/schemas/{name}"}, shapes))
+
+
+def test_operations_have_ids_of_their_own() -> None:
+    """Views of different modules may share a name; those who generate clients need another for each."""
+    app = Chalice(app_name="shop", configure_logs=False)
+    edge.install(app)
+    for module in ("one", "two", "two"):
+        blueprint = Blueprint(module)
+
+        def show(exchange: Exchange) -> None:
+            """Show it."""
+
+        show.__module__ = module
+        place = f"/v1/{module}/{len(app.routes)}"
+        route(blueprint, place, methods=["GET"], scopes=["read"])(show)
+        app.register_blueprint(blueprint)
+    told = [operation["get"]["operationId"] for operation in document(app.routes, URL)["paths"].values()]
+    assert told == ["one_show", "get_v1_two_1", "get_v1_two_2"]
+
+
+def test_route_that_declares_nothing_is_told_sensibly() -> None:
+    """Its path, scope and words are known; what it takes and gives may be anything."""
+    app = Chalice(app_name="shop", configure_logs=False)
+    blueprint = Blueprint("orders")
+
+    @route(blueprint, "/v1/orders/{order_id}", methods=["POST"], scopes=["write"])
+    def change_order(exchange: Exchange, order_id: str) -> None:
+        pass
+
+    app.register_blueprint(blueprint)
+    whole = document(app.routes, URL)
+    validate(whole)
+    operation = whole["paths"]["/v1/orders/{order_id}"]["post"]
+    assert operation["summary"] == "Change order"
+    assert operation["parameters"] == [
+        {"name": "order_id", "in": "path", "required": True, "schema": {"type": "string"}}
+    ]
+    assert operation["requestBody"] == {"content": {"application/json": {"schema": {}}}}
+    assert set(operation["responses"]) == {"200", "401", "403", "415", "429", "500", "503"}
+
+
+def test_answer_that_is_not_declared_is_found() -> None:
+    """The check beside every request of the suite can fail: by status, header, field and kind."""
+    gateway = Gateway(app, domain="api.example.com")
+    limits = [(name, "1") for name in ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")]
+    good = Answer(200, [("Content-Type", "application/json"), *limits], b'{"status":"ok"}')
+    conforming.check(gateway, "GET", "/health?x=1", good)
+    for spoilt in (
+        replace(good, status=418),
+        replace(good, headers=good.headers[:2]),
+        replace(good, body=b'{"status":"ok","more":1}'),
+        replace(good, body=b'{"status":"well"}'),
+        replace(good, body=b"{}"),
+        replace(good, headers=[("Content-Type", "text/html"), *limits]),
+    ):
+        with pytest.raises(AssertionError):
+            conforming.check(gateway, "GET", "/health?x=1", spoilt)
+
+
+def test_document_holds_no_secret_and_no_name_of_a_table(home: House) -> None:
+    """It is for strangers."""
+    text = json.dumps(WHOLE)
+    assert not re.search(r"lk_[a-z]+_[0-9A-Za-z]{36}|latchkey-\w+-\w+", text)

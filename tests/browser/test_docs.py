@@ -1,0 +1,118 @@
+"""Reading the reference and trying requests from it, in a real browser."""
+
+import json
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.console import Console
+from tests.browser.visitors import NARROW, Visitors
+
+pytestmark = pytest.mark.xdist_group("browser")
+
+KEPT = "JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie, location.href, history.length])"
+
+
+def opened(page: Page, operation: str) -> Locator:
+    """Return the card of an operation, its "Try it" open."""
+    page.goto("/docs")
+    card = page.locator("article", has=page.locator(f"#{operation}"))
+    card.get_by_text("Try it").click()
+    return card
+
+
+def test_request_is_tried_with_ones_own_key(visitors: Visitors, console: Console) -> None:
+    """The status, the limits' headers and the body are shown."""
+    ada, page = console.person("Ada"), visitors.guest()
+    card = opened(page, "show_me")
+    page.get_by_label("Try it with your key").fill(console.key(ada).secret)
+    card.get_by_role("button", name="Send").click()
+    answer = card.locator(".answer")
+    expect(answer).to_contain_text("200 OK")
+    expect(answer).to_contain_text("x-ratelimit-remaining: 999")
+    expect(answer).to_contain_text(ada.email)
+
+
+def test_key_is_kept_nowhere(visitors: Visitors, console: Console) -> None:
+    """Neither in storage, nor in a cookie or a URL, nor on the page after a reload."""
+    page = visitors.guest()
+    urls: list[str] = []
+    page.on("request", lambda request: urls.append(request.url))
+    card = opened(page, "show_me")
+    before, secret = page.evaluate(KEPT), console.key(console.person("Bea")).secret
+    page.get_by_label("Try it with your key").fill(secret)
+    card.get_by_role("button", name="Send").click()
+    expect(card.locator(".answer")).to_contain_text("200 OK")
+    assert page.evaluate(KEPT) == before
+    assert not any(secret in url for url in urls)
+    page.reload()
+    expect(page.get_by_label("Try it with your key")).to_have_value("")
+
+
+def test_path_query_and_body_are_filled_in(visitors: Visitors, console: Console) -> None:
+    """A key is made with the example as its body, listed one a page, and shown by its id."""
+    page, secret = visitors.guest(), console.key(console.person("Cleo"), "keys", "read").secret
+    card = opened(page, "create_key")
+    page.get_by_label("Try it with your key").fill(secret)
+    card.get_by_label("Body").fill(json.dumps({"name": "Made here", "scopes": ["read"]}))
+    card.get_by_role("button", name="Send").click()
+    expect(card.locator(".answer")).to_contain_text("201 Created")
+    made = json.loads(card.get_by_role("group", name="Body").inner_text())
+
+    listed = page.locator("article", has=page.locator("#list_keys"))
+    listed.get_by_text("Try it").click()
+    listed.get_by_label("limit").fill("1")
+    listed.get_by_role("button", name="Send").click()
+    expect(listed.locator(".answer")).to_contain_text("next_cursor")
+    assert len(json.loads(listed.get_by_role("group", name="Body").inner_text())["data"]) == 1
+
+    shown = page.locator("article", has=page.locator("#show_key"))
+    shown.get_by_text("Try it").click()
+    shown.get_by_role("button", name="Send").click()
+    expect(shown.locator(".answer")).to_contain_text("Fill in key_id first.")
+    shown.get_by_label("key_id").fill(made["id"])
+    shown.get_by_role("button", name="Send").click()
+    expect(shown.locator(".answer")).to_contain_text("Made here")
+
+
+def test_refusal_is_shown_as_it_is(visitors: Visitors) -> None:
+    """Without a key the answer is the 401 that a program would get."""
+    card = opened(visitors.guest(), "show_me")
+    card.get_by_role("button", name="Send").click()
+    expect(card.locator(".answer")).to_contain_text("401 Unauthorized")
+    expect(card.locator(".answer")).to_contain_text("missing_api_key")
+
+
+def test_answer_is_shown_as_text(visitors: Visitors, console: Console) -> None:
+    """Whatever an answer holds, it is no part of the page."""
+    page, secret = visitors.guest(), console.key(console.person("<img src=x onerror=alert(1)>")).secret
+    card = opened(page, "show_me")
+    page.get_by_label("Try it with your key").fill(secret)
+    card.get_by_role("button", name="Send").click()
+    expect(card.locator(".answer")).to_contain_text("<img src=x")
+    assert card.locator(".answer img").count() == 0
+
+
+def test_reference_reads_without_javascript(visitors: Visitors) -> None:
+    """Everything is there but what needs a script, of which nothing shows."""
+    page = visitors.guest(javascript=False, width=NARROW)
+    page.goto("/docs#create_key")
+    expect(page.locator("#create_key")).to_be_in_viewport()
+    expect(page.get_by_text("Try it", exact=True).first).to_be_hidden()
+    expect(page.locator("#api-key")).to_be_hidden()
+
+
+def test_keyboard_is_enough(visitors: Visitors, console: Console) -> None:
+    """The key is typed, a request opened and sent, and its answer reached, with no mouse."""
+    page, secret = visitors.guest(), console.key(console.person("Dora")).secret
+    page.goto("/docs")
+    page.get_by_label("Try it with your key").focus()
+    page.keyboard.type(secret)
+    card = page.locator("article", has=page.locator("#show_limits"))
+    card.get_by_text("Try it").focus()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(card.locator(".answer")).to_contain_text("200 OK")
+    page.keyboard.press("Tab")
+    expect(card.get_by_role("group", name="Headers")).to_be_focused()

@@ -1,0 +1,82 @@
+"""Holds an answer to what its route declares: status, headers and body, to the last field.
+
+Stricter than the document itself, whose shapes may grow: here a field that isn't declared is a fault, or it would never
+be described. It runs beside every request that a test sends through its house, and never in production.
+"""
+
+import json
+from functools import lru_cache
+from typing import Any
+
+import jsonschema_rs
+from chalice.app import Chalice
+
+from chalicelib.api.reference.document import document
+from infra.standin import Answer, Gateway
+
+BASE_URL = "https://api.latchkey.test"
+OF_THE_GATEWAY = (413, 431)
+"""What the gateway refuses before it looks at the route, as the document's introduction says."""
+
+
+def check(gateway: Gateway, method: str, target: str, answer: Answer) -> None:
+    """Insist that a documented route gave what its declaration says; other routes may answer as they like."""
+    operation = _operation(gateway, method, target)
+    if operation is None or answer.status in OF_THE_GATEWAY:
+        return
+    whole = _document(gateway.app)
+    where = f"{method} {target}: {answer.status}"
+    assert str(answer.status) in operation["responses"], f"{where} is not documented"
+    response = _resolved(whole, operation["responses"][str(answer.status)])
+    for name, header in response["headers"].items():
+        there = answer.header(name) or answer.header(f"x-amzn-Remapped-{name}")
+        assert there or not _resolved(whole, header)["required"], f"{where} lacks {name}"
+    if "content" not in response:
+        assert answer.body == b"", f"{where} has a body"
+        return
+    media = (answer.header("Content-Type") or "").partition(";")[0]
+    assert media in response["content"], f"{where} is {media}"
+    if media == "application/json":
+        validator = _validator(gateway.app, json.dumps(response["content"][media]["schema"]))
+        faults = [f"{fault.instance_path}: {fault.message}" for fault in validator.iter_errors(answer.json())]
+        assert faults == [], f"{where}: {faults}"
+
+
+def strict(schema: Any) -> Any:
+    """Return a schema under which an object has no field that isn't named."""
+    if isinstance(schema, list):
+        return [strict(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    closed = {name: strict(each) for name, each in schema.items()}
+    return {"additionalProperties": False, **closed} if "properties" in schema else closed
+
+
+def _operation(gateway: Gateway, method: str, target: str) -> dict[str, Any] | None:
+    try:
+        route = gateway.routes.match_route(target.partition("?")[0]).route
+    except ValueError:
+        return None
+    operation: dict[str, Any] | None = _document(gateway.app)["paths"].get(route, {}).get(method.lower())
+    return operation
+
+
+@lru_cache(maxsize=4)
+def _document(app: Chalice) -> dict[str, Any]:
+    return document(app.routes, BASE_URL)
+
+
+@lru_cache(maxsize=256)
+def _validator(app: Chalice, schema: str) -> Any:
+    whole: dict[str, Any] = strict(_document(app)["components"])
+    return jsonschema_rs.Draft202012Validator(
+        {**strict(json.loads(schema)), "components": whole}, validate_formats=True
+    )
+
+
+def _resolved(whole: dict[str, Any], thing: dict[str, Any]) -> dict[str, Any]:
+    if "$ref" not in thing:
+        return thing
+    for name in thing["$ref"].removeprefix("#/").split("/"):
+        whole = whole[name]
+    return whole
