@@ -135,7 +135,12 @@ def test_killed_at_any_moment_every_event_arrives(url: str, town: Town) -> None:
         running = courier.started(url, NOON_MS, began)
         happened = events_of(town.account)
         assert len(happened) == EVENTS
-        takers: dict[str, Receiver | Sockets] = {"good": town.good, "slow": town.slow, "flapping": town.flapping, "lying": town.lying}
+        takers: dict[str, Receiver | Sockets] = {
+            "good": town.good,
+            "slow": town.slow,
+            "flapping": town.flapping,
+            "lying": town.lying,
+        }
         give_up = time.monotonic() + ARRIVES_WITHIN_S
         missing = {"nothing": {"yet"}}
         while any(missing.values()) and time.monotonic() < give_up:
