@@ -178,6 +178,33 @@ def _application_made(page: Page, cast: Cast) -> None:
     applications.register(page, cast.console, "Ledger sync")
 
 
+def _webhook(page: Page, cast: Cast, name: str = "Ledger") -> None:
+    page.goto(f"{cast.console.url}/settings/webhooks/new")
+    # Nobody listens there, and a local run may ask.
+    _fill_in(page, "Add webhook", name=name, url="http://127.0.0.1:9/hooks")
+    page.get_by_role("link", name="I have stored it").click()
+
+
+def _webhook_delivery(page: Page, cast: Cast) -> None:
+    _webhook(page, cast)
+    page.get_by_role("button", name="Send a test message").click()
+
+
+def _webhook_with_log(page: Page, cast: Cast) -> None:
+    _webhook_delivery(page, cast)
+    page.get_by_role("link", name="Ledger").click()
+
+
+def _webhook_long(page: Page, cast: Cast) -> None:
+    _webhook(page, cast, LONG[:64])
+    page.get_by_role("button", name="Disable webhook").click()
+
+
+def _webhook_types(page: Page, cast: Cast) -> None:
+    page.goto(f"{cast.console.url}/settings/webhooks/new")
+    page.get_by_text("Choose types of event").click()
+
+
 def _consent_to_a_stranger(page: Page, cast: Cast) -> None:
     page.goto(applications.authorize_url(cast.console, cast.stranger, "read"))
 
@@ -236,6 +263,14 @@ SIGHTS = [
     Sight("key-unknown", "ada", _at("/settings/keys/key_unknown")),
     Sight("usage", "ada", _with_demo("/settings/usage")),
     Sight("activity", "ada", _with_demo("/settings/activity")),
+    Sight("webhooks-none", "new", _at("/settings/webhooks")),
+    Sight("webhook-new", "ada", _webhook_types),
+    Sight("webhook-new-refused", "ada", _sent("/settings/webhooks/new", "Add webhook", name="Ledger", url="no")),
+    Sight("webhook-made", "new", _sent("/settings/webhooks/new", "Add webhook", name="Ledger", url="https://x.test/")),
+    Sight("webhook", "ada", _webhook_with_log),
+    Sight("webhook-delivery", "ada", _webhook_delivery),
+    Sight("webhook-long", "admin", _webhook_long),
+    Sight("webhooks", "ada", _at("/settings/webhooks")),
     Sight("usage-none", "new", _at("/settings/usage")),
     Sight("usage-unlimited", "admin", _at("/settings/usage")),
     Sight("account", "ada", _at("/settings/account")),
