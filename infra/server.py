@@ -34,7 +34,11 @@ class Handler(BaseHTTPRequestHandler):
         self._send(answer)
         self.server.report(self.command, self.path.partition("?")[0], answer.status, clock.elapsed_ns() - started_ns)
 
-    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _answer  # noqa: N815 - the base asks
+    def __getattr__(self, name: str) -> Any:
+        """Answer whatever method is asked with: one that no route has is the gateway's to refuse."""
+        if name.startswith("do_"):
+            return self._answer
+        raise AttributeError(name)
 
     def _body(self) -> bytes:
         if self.headers.get("Transfer-Encoding", "").lower() == "chunked":

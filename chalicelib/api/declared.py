@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chalicelib.api.fields import Field, shown
-from chalicelib.api.shapes import ERROR, Kind, Shape
+from chalicelib.api.shapes import ERROR, Kind, Schema, Shape
 from chalicelib.core.errors import InvalidRequest, LatchkeyError
 
 Fields = Mapping[str, Field]
@@ -77,6 +77,8 @@ class Form:
 
     required: Mapping[str, Kind] = field(default_factory=dict)
     optional: Mapping[str, Kind] = field(default_factory=dict)
+    others: bool | Schema = True
+    """What fields of other names may hold, which are ignored as the protocols' RFCs ask."""
 
 
 @dataclass(frozen=True, slots=True)

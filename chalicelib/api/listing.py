@@ -16,6 +16,8 @@ from chalicelib.api.fields import Schema, Whole
 from chalicelib.api.shapes import Kind, ListOf, OrNull, Said, Shape
 from chalicelib.core import errors, ids
 
+LENGTH = 32
+"""Of every cursor: an id's 24 characters in base64."""
 SIZE = Whole(1, 100, about="How many there may be on a page.", default=50)
 
 
@@ -38,8 +40,10 @@ class Cursor:
         return self.check(name, text)
 
     def schema(self) -> Schema:
-        """Return a string; what is in it is no one's business."""
-        return {"type": "string", "description": "The `next_cursor` of the page before, as it stands there."}
+        """Return a string of the only length that it has; what is in it is no one's business."""
+        told = "The `next_cursor` of the page before, as it stands there."
+        length = {"minLength": LENGTH, "maxLength": LENGTH}
+        return {"type": "string", "format": f"{self.prefix}-cursor", **length, "description": told}
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,6 @@ def _text(schema: Schema) -> str:
     prefix = re.match(r"\^([a-z]{3}_)\[", schema.get("pattern", ""))
     if prefix:
         return f"id, `{prefix[1]}…`"
-    if "maxLength" in schema:
+    if "maxLength" in schema and "format" not in schema:
         return f"text of {schema['minLength']:,} to {schema['maxLength']:,} characters"
     return _FORMATS.get(schema.get("format", ""), "text")

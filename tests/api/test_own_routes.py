@@ -11,6 +11,7 @@ from chalice.app import Blueprint, Chalice
 
 from chalicelib.api import edge
 from chalicelib.api.authorizer import authorizer
+from chalicelib.api.reference.document import document
 from chalicelib.core import telemetry
 from chalicelib.limits import tiers
 from infra.standin import Gateway
@@ -78,6 +79,16 @@ def test_own_route_is_read_by_what_it_declares(shop: House) -> None:
     assert (made.status, made.json()["item"], made.json()["count"]) == (201, "tea", 1)
     refused = shop.call("POST", ORDERS, secret, json_body={"item": "tea", "count": 100})
     assert (refused.status, refused.json()["message"]) == (400, "count must be a whole number from 1 to 99.")
+
+
+def test_own_route_is_part_of_the_reference(shop: House) -> None:
+    """With what it declares, under its module's name, in the words of its docstring."""
+    whole = document(shop.gateway.app.routes, "https://api.latchkey.test")
+    assert whole["tags"] == [{"name": "Orders", "description": "An API of one's own, behind keys, scopes and limits."}]
+    listed, ordered = whole["paths"][ORDERS]["get"], whole["paths"][ORDERS]["post"]
+    assert (listed["summary"], listed["x-required-scope"]) == ("List the caller's orders", "read")
+    assert ordered["requestBody"]["content"]["application/json"]["example"] == {"item": "tea", "count": 1}
+    assert {"201", "400", "401", "403", "409", "415", "429"} <= ordered["responses"].keys()
 
 
 def test_own_route_costs_one_call(shop: House) -> None:

@@ -84,8 +84,7 @@ def _object(body: Body | Form) -> Schema:
         "properties": {name: field.schema() for name, field in fields.items()},
         **({"required": list(body.required)} if body.required else {}),
         **least,
-        # A protocol's own forms may hold more, which is ignored as their RFCs ask.
-        **({"additionalProperties": False} if isinstance(body, Body) else {}),
+        "additionalProperties": False if isinstance(body, Body) else body.others,
     }
 
 

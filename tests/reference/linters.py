@@ -1,0 +1,47 @@
+"""redocly and spectral from npm, installed once into `.local/`, and what they have against a document."""
+
+import json
+import os
+import subprocess
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from infra.engine import LOCAL
+from tests import installed
+
+REDOCLY, SPECTRAL = "@redocly/cli@2.77.0", "@stoplight/spectral-cli@6.16.3"
+HERE = Path(__file__).parent
+
+
+def of_redocly(document: Path) -> list[str]:
+    """Return what redocly's recommended rules find, warnings included."""
+    command = ["redocly", "lint", "--config", str(HERE / "redocly.yaml"), "--format", "json", str(document)]
+    found: dict[str, Any] = json.loads(_run(command))
+    return [f"{problem['ruleId']}: {problem['message']}" for problem in found["problems"]]
+
+
+def of_spectral(document: Path) -> list[str]:
+    """Return what spectral's rules for OpenAPI find, down to its hints."""
+    ruleset = str(HERE / "spectral.yaml")
+    command = ["spectral", "lint", "--ruleset", ruleset, "--format", "json", "--quiet", str(document)]
+    return [f"{problem['code']}: {problem['message']}" for problem in json.loads(_run(command))]
+
+
+def _run(command: list[str]) -> str:
+    program = _folder() / "node_modules" / ".bin" / command[0]
+    quiet = os.environ | {"REDOCLY_TELEMETRY": "off", "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true"}
+    done = subprocess.run([str(program), *command[1:]], capture_output=True, text=True, env=quiet, check=False)
+    assert done.stdout, done.stderr
+    return done.stdout
+
+
+@lru_cache(maxsize=1)
+def _folder() -> Path:
+    return installed.once(LOCAL / "npm-openapi-linters-2.77.0-6.16.3", _install)
+
+
+def _install(folder: Path) -> None:
+    packages = [REDOCLY, SPECTRAL]
+    flags = ["--silent", "--no-audit", "--no-fund", "--ignore-scripts"]
+    subprocess.run(["npm", "install", *flags, "--prefix", str(folder), *packages], check=True)
