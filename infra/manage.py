@@ -1,4 +1,4 @@
-"""The operator's commands, for the local stage or a deployed one: key, account, tier, suspend, reinstate.
+"""The operator's commands, for the local stage or a deployed one: key, account, tier, suspend, reinstate, incident.
 
 Secrets go to standard output and nowhere else.
 """
@@ -51,6 +51,11 @@ def _parser() -> argparse.ArgumentParser:
     account.add_argument("--admin", action="store_true")
     command("tier", _tier).add_argument("--tier", required=True)
     command("suspend", _suspend)
+    incident = commands.add_parser("incident")
+    for name in ("title", "id", "text", "components", "state"):
+        incident.add_argument(f"--{name}", default="")
+    incident.add_argument("--close", action="store_true")
+    incident.set_defaults(run=_incident)
     command("reinstate", _reinstate)
     return parser
 
@@ -124,6 +129,38 @@ def _reinstate(options: argparse.Namespace) -> None:
 
     change.set_standing(find.account_by_email(options.email).id, tier=None, status=change.ACTIVE, actor=OPERATOR)
     print(f"{options.email} is reinstated. A refusal that the gateway still remembers lasts up to 5 minutes more.")
+
+
+def _incident(options: argparse.Namespace) -> None:
+    from chalicelib.core import ids
+    from chalicelib.uptime import incidents
+
+    if not options.text.strip() or len(options.text) > incidents.TEXT_MAX:
+        raise _Mistake(f"TEXT must say what readers should know, in at most {incidents.TEXT_MAX} characters.")
+    state = incidents.RESOLVED if options.close else options.state or incidents.INVESTIGATING
+    if state not in incidents.STATES:
+        raise _Mistake(f"STATE must be one of {', '.join(incidents.STATES)}.")
+    if options.id:
+        if not ids.is_id(options.id, "inc"):
+            raise _Mistake("ID must be what opening the incident has printed: inc_…")
+        incident = incidents.update(options.id, options.text.strip(), state)
+    else:
+        incident = incidents.open_one(options.title.strip(), options.text.strip(), _components(options), state)
+    print(f"{incident.at}  {incident.title}: {state}. Readers of /status see it within 15 seconds.")
+    if incident.closed_at is None:
+        print(f'Go on with: make incident ID={incident.at} TEXT="…" [STATE=identified|monitoring] [CLOSE=1]')
+
+
+def _components(options: argparse.Namespace) -> list[str]:
+    from chalicelib.uptime.checks import COMPONENTS
+
+    if not 0 < len(options.title.strip()) <= 100:
+        raise _Mistake("TITLE must be 1 to 100 characters; or give the ID of an open incident.")
+    chosen: list[str] = options.components.replace(",", " ").split()
+    for name in chosen:
+        if name not in COMPONENTS:
+            raise _Mistake(f"COMPONENTS must be some of {', '.join(COMPONENTS)}.")
+    return chosen
 
 
 def _tier_named(name: str) -> tiers.Tier:

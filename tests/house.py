@@ -19,6 +19,7 @@ from chalicelib.core import clock, randomness, settings, telemetry, wire
 from chalicelib.credentials import standing
 from chalicelib.credentials.issue import Issued, new_key, put_beside_the_others
 from chalicelib.limits import leases, memory, outage, refusals, tiers, windows
+from chalicelib.uptime import days, report
 from infra.standin import Answer, Gateway
 from tests import conforming
 
@@ -140,6 +141,8 @@ def forget_process() -> None:
     outage.forget()
     refusals.forget()
     standing.forget()
+    days.forget()
+    report.forget()
 
 
 @lru_cache(maxsize=1)

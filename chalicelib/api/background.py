@@ -27,7 +27,7 @@ def stream(records: DynamoDBEvent) -> None:
 
 @blueprint.schedule("rate(1 minute)", name="minute")
 def minute(event: CloudWatchEvent) -> None:
-    """Send what is due."""
+    """Check how things are, and send what is due."""
     every_minute()
 
 
@@ -49,9 +49,13 @@ def follow_up(images: Iterable[wire.Json]) -> None:
 
 def every_minute() -> None:
     """Do what is done once a minute."""
+    from chalicelib.uptime import checks
     from chalicelib.webhooks import deliver
 
-    _each(("webhooks_swept", lambda: deliver.sweep(clock.now_ms() + SWEEP_MS)))
+    _each(
+        ("status_checked", lambda: checks.check(deliver.oldest_due_ms)),
+        ("webhooks_swept", lambda: deliver.sweep(clock.now_ms() + SWEEP_MS)),
+    )
 
 
 def every_hour() -> None:

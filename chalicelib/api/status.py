@@ -1,13 +1,76 @@
-"""/health: does this deployment answer, its database included?"""
+"""How this deployment is: /health for monitors, /status for people, feeds and programs.
 
-from chalice.app import Blueprint
+/status is readable when the database is down: nobody is asked who looks, and a read that fails is what there is to say.
+"""
 
-from chalicelib.api.edge import Exchange, route
-from chalicelib.api.fields import OneOf
-from chalicelib.api.shapes import Shape
-from chalicelib.core import errors, settings, telemetry, wire
+from typing import Any
+
+from chalice.app import Blueprint, Response
+
+from chalicelib.api import visitor
+from chalicelib.api.declared import Answer
+from chalicelib.api.edge import Exchange, Rules, route, route_with
+from chalicelib.api.fields import Id, OneOf
+from chalicelib.api.shapes import Kind, ListOf, Moment, Number, OrNull, Said, Shape, Words
+from chalicelib.core import clock, errors, settings, telemetry, wire
 
 HEALTH = Shape("Health", "This deployment answers.", {"status": OneOf(("ok",), about="Always ok: it is a 503 if not.")})
+_STATE = OneOf(("up", "degraded", "down", "unknown"), about="How it is; unknown: nobody has checked.")
+_PARTS = ("api", "oauth", "webhooks", "database")
+DAY = Shape(
+    "StatusDay",
+    "One day of a component.",
+    {
+        "day": Said("In UTC.", "2026-01-31"),
+        "state": _STATE,
+        "minutes_checked": Number("In how many minutes it was checked."),
+        "minutes_degraded": Number("In how many of them it was slow, or late."),
+        "minutes_down": Number("In how many of them it was down."),
+    },
+)
+COMPONENT = Shape(
+    "StatusComponent",
+    "A part of the service.",
+    {
+        "id": OneOf(_PARTS, about="Which."),
+        "name": Said("What people call it.", "API"),
+        "state": _STATE,
+        "uptime_percent": OrNull(Said(), "In how much of 90 days it was not down; null: nobody knows."),
+        "days": ListOf(DAY, "90 days, the oldest first."),
+    },
+)
+INCIDENT = Shape(
+    "Incident",
+    "What the operator told of a disturbance.",
+    {
+        "id": Id("inc", about="The incident's id."),
+        "title": Said("What it is called."),
+        "components": Words("What it touches.", _PARTS),
+        "opened_at": Moment("When it was opened."),
+        "closed_at": OrNull(Moment(), "When it was closed; null: it is open."),
+        "updates": ListOf(
+            Shape(
+                "IncidentUpdate",
+                "What was known at a moment.",
+                {
+                    "at": Moment("When."),
+                    "state": OneOf(("investigating", "identified", "monitoring", "resolved"), about="How far one was."),
+                    "text": Said("What was said."),
+                },
+            ),
+            "The oldest first.",
+        ),
+    },
+)
+_STATUS: dict[str, Kind] = {
+    "state": _STATE,
+    "checked_at": OrNull(Moment(), "When it was last checked; null: never."),
+    "history": OneOf(("read", "unreadable"), about="Whether what happened before could be read."),
+    "components": ListOf(COMPONENT, "Every part of the service."),
+    "incidents": ListOf(INCIDENT, "The newest first."),
+}
+STATUS = Shape("Status", "How the service is and was.", _STATUS)
+CACHED = {"Cache-Control": "public, max-age=30"}
 
 blueprint = Blueprint(__name__)
 
@@ -22,3 +85,100 @@ def health(exchange: Exchange) -> dict[str, str]:
         telemetry.warning("database_unreachable", request_id=exchange.id, code=error.code)
         raise errors.Unavailable from None
     return {"status": "ok"}
+
+
+@route(blueprint, "/status.json", methods=["GET"], gives={200: Answer(STATUS, headers=("Cache-Control",))})
+def show_status(exchange: Exchange) -> Response:
+    """Show how the service is, how it was in 90 days, and its incidents. Also while the database is down."""
+    from chalicelib.uptime.report import report
+
+    made = report()
+    body = {
+        "state": made.state,
+        "checked_at": None if made.checked_at_ms is None else clock.iso(made.checked_at_ms),
+        "history": "read" if made.is_readable else "unreadable",
+        "components": [_component(each) for each in made.components],
+        "incidents": [_incident(each) for each in made.incidents],
+    }
+    return Response(body, headers={"Content-Type": "application/json", **CACHED})
+
+
+@route(
+    blueprint,
+    "/status.rss",
+    methods=["GET"],
+    gives={200: Answer(Said("RSS 2.0."), "A feed.", ("Cache-Control",), media="application/rss+xml")},
+)
+def feed_status(exchange: Exchange) -> Response:
+    """Give the incidents as a feed, RSS 2.0: an item for each update."""
+    from chalicelib.uptime.report import report
+
+    return Response(
+        _feed(report().incidents, visitor.base_url(exchange.request)),
+        headers={"Content-Type": "application/rss+xml; charset=utf-8", **CACHED},
+    )
+
+
+def get_status_page(exchange: Exchange) -> Response:
+    """Show all of it to people."""
+    from chalicelib.api.console import frame
+    from chalicelib.uptime.report import NAMES, report
+
+    return frame.plain_page(exchange, "status", report=report(), names=NAMES)
+
+
+def _as_page(error: errors.LatchkeyError, exchange: Exchange) -> Response:
+    from chalicelib.api.console import frame
+
+    return frame.plain_error_page(error, exchange)
+
+
+route_with(blueprint, "/status", methods=["GET"], rules=Rules(refusal=_as_page))(get_status_page)
+
+
+def _component(component: Any) -> dict[str, Any]:
+    return {
+        "id": component.id,
+        "name": component.name,
+        "state": component.state,
+        "uptime_percent": None if component.uptime_percent is None else f"{component.uptime_percent:g}",
+        "days": [
+            {
+                "day": day.day,
+                "state": day.state,
+                "minutes_checked": day.checked,
+                "minutes_degraded": day.degraded,
+                "minutes_down": day.down,
+            }
+            for day in component.days
+        ],
+    }
+
+
+def _incident(incident: Any) -> dict[str, Any]:
+    return {
+        "id": incident.at,
+        "title": incident.title,
+        "components": [name for name in _PARTS if name in (incident.components or ())],
+        "opened_at": clock.iso(incident.opened_at),
+        "closed_at": None if incident.closed_at is None else clock.iso(incident.closed_at),
+        "updates": [{"at": clock.iso(each.at), "state": each.state, "text": each.text} for each in incident.updates],
+    }
+
+
+def _feed(incidents: Any, base_url: str) -> str:
+    from xml.etree import ElementTree
+
+    root = ElementTree.Element("rss", version="2.0")
+    channel = ElementTree.SubElement(root, "channel")
+    for name, text in (("title", "Status"), ("link", f"{base_url}/status"), ("description", "Incidents")):
+        ElementTree.SubElement(channel, name).text = text
+    for incident in incidents:
+        for number, update in reversed(list(enumerate(incident.updates))):
+            item = ElementTree.SubElement(channel, "item")
+            ElementTree.SubElement(item, "title").text = f"{incident.title}: {update.state}"
+            ElementTree.SubElement(item, "description").text = update.text
+            ElementTree.SubElement(item, "link").text = f"{base_url}/status"
+            ElementTree.SubElement(item, "guid", isPermaLink="false").text = f"{incident.at}.{number}"
+            ElementTree.SubElement(item, "pubDate").text = clock.rfc822(update.at)
+    return '<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(root, encoding="unicode")

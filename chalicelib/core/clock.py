@@ -42,6 +42,11 @@ def iso(at_ms: int) -> str:
     return datetime.fromtimestamp(at_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def rfc822(at_ms: int) -> str:
+    """Return `at_ms` as RFC 822 has it, which feeds want: `Sat, 31 Jan 2026 09:30:00 GMT`."""
+    return datetime.fromtimestamp(at_ms // 1000, UTC).strftime("%a, %d %b %Y %H:%M:%S GMT")
+
+
 @contextmanager
 def driven_by(read_ms: Callable[[], int]) -> Iterator[None]:
     """Take the time from `read_ms` for the length of a `with` block: how tests move the clock."""

@@ -37,6 +37,28 @@ DISABLED_BECAUSE = {
     "failing": "Every attempt failed for a day, and it was disabled.",
 }
 
+UPTIME = {
+    "up": ("live", "Up"),
+    "degraded": ("retiring", "Degraded"),
+    "down": ("revoked", "Down"),
+    "unknown": ("expired", "Not known"),
+}
+"""How a component is: what it looks like, and what it is called."""
+
+OVERALL = {
+    "up": "Everything is up.",
+    "degraded": "Something is slower, or later, than it should be.",
+    "down": "Something is down.",
+    "unknown": "Nobody has checked for some minutes.",
+}
+
+INCIDENTS = {
+    "investigating": "Investigating",
+    "identified": "Identified",
+    "monitoring": "Monitoring",
+    "resolved": "Resolved",
+}
+
 TIERS = {"free": "Free", "pro": "Pro", "enterprise": "Enterprise"}
 
 NOTICES = {

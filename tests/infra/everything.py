@@ -11,6 +11,7 @@ from chalicelib.events import kinds, record
 from chalicelib.events.tables import Event
 from chalicelib.limits import tiers
 from chalicelib.oauth.tables import Client
+from chalicelib.uptime import incidents
 from chalicelib.webhooks import endpoints, fan_out
 from infra.standin import Answer
 from tests.house import House
@@ -69,7 +70,18 @@ class Everything:
         page = Visitor(self.home).open("/")
         ok(page)
         static = next(url for url in page.urls if url.startswith("/static/"))
-        for target in (static, "/health", "/openapi.json", "/docs", "/login", "/signup", "/forgot"):
+        for target in (
+            static,
+            "/health",
+            "/status",
+            "/status.json",
+            "/status.rss",
+            "/openapi.json",
+            "/docs",
+            "/login",
+            "/signup",
+            "/forgot",
+        ):
             ok(self.home.call("GET", target))
         for kind in ("authorization-server", "protected-resource"):
             ok(self.home.call("GET", f"/.well-known/oauth-{kind}"))
@@ -268,6 +280,7 @@ class Everything:
 
     def background(self, receiver: Receiver) -> None:
         """What the functions without a request do: deliver, fail, give up, drop, and find what was lost."""
+        incidents.update(incidents.open_one("Slow", "Looking into it.", ["api"]).at, "Mended.", incidents.RESOLVED)
         for function, act in ((STREAM, self._streams), (MINUTE, _minute), (HOUR, _hour)):
             ada = person()
             hooks = [endpoints.create(ada.id, url=receiver.url, name=name, types=None) for name in ("A", "B", "C")]

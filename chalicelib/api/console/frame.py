@@ -178,13 +178,20 @@ def local_path(path: str) -> str:
 
 def plain_error_page(error: errors.LatchkeyError, exchange: Exchange) -> Response:
     """Return an error as a page without asking who looks: the limits, or a fault, have the word."""
+    response = plain_page(exchange, "error", title=_title(error.status), message=error.message)
+    response.headers.update(error.headers)
+    response.status_code = error.status
+    return response
+
+
+def plain_page(exchange: Exchange, template: str, **matter: Any) -> Response:
+    """Return a page that is the same for everybody: nobody is asked who looks, and nothing is read for it."""
     from chalicelib.pages import render
 
     base_url = visitor.base_url(exchange.request)
     frame = render.Frame(urlsplit(base_url).path, base_url, "", None, is_admin=False, notice=None, here="")
-    html = render.page("error", frame, title=_title(error.status), message=error.message)
-    headers = {**_headers((), secure=base_url.startswith("https:")), **error.headers}
-    return Response(html, headers=dict(headers), status_code=error.status)
+    html = render.page(template, frame, **matter)
+    return Response(html, headers=dict(_headers((), secure=base_url.startswith("https:"))))
 
 
 def _read_form(visit: Visit) -> None:

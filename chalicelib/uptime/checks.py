@@ -1,0 +1,81 @@
+"""What is checked every minute, and what counts as up, degraded or down.
+
+The API and the authorization server are asked over HTTP at their own public URL, gateway included: a check that only
+calls itself proves nothing. Without a configured URL nobody knows where that is, and they count as not checked.
+"""
+
+import http.client
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from chalicelib.core import clock, settings, wire
+from chalicelib.uptime import days
+
+COMPONENTS = ("api", "oauth", "webhooks", "database")
+UP, DEGRADED, DOWN, UNKNOWN = "up", "degraded", "down", "unknown"
+ANSWERS_WITHIN_S = 5
+SLOW_MS = 1_000
+LATE_MS, VERY_LATE_MS = 5 * 60_000, 30 * 60_000
+"""How long a delivery may be overdue before webhooks count as degraded, and as down."""
+
+States = dict[str, str]
+
+
+def check(overdue_ms: Callable[[int], int | None]) -> States:
+    """Check every component, write down what was found, and return it.
+
+    `overdue_ms` says how long the most overdue delivery of a webhook has been due at a moment, None when none is.
+    """
+    now_ms = clock.now_ms()
+    states = {
+        "api": _asked("/health"),
+        "oauth": _asked("/.well-known/oauth-authorization-server"),
+        "webhooks": _webhooks(overdue_ms, now_ms),
+        "database": _database(),
+    }
+    days.write(now_ms // 60_000, states)
+    return states
+
+
+def _asked(path: str) -> str:
+    url = settings.current().public_url
+    if not url:
+        return UNKNOWN
+    parts, started_ns = urlsplit(url), clock.elapsed_ns()
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    connection = kind(parts.netloc, timeout=ANSWERS_WITHIN_S)
+    try:
+        connection.request("GET", parts.path + path, headers={"User-Agent": "Latchkey", "Connection": "close"})
+        status = connection.getresponse().status
+    except (OSError, http.client.HTTPException):
+        return DOWN
+    finally:
+        connection.close()
+    return UP if status == 200 and not _is_slow(started_ns) else DEGRADED
+
+
+def _webhooks(overdue_ms: Callable[[int], int | None], now_ms: int) -> str:
+    try:
+        late_ms = overdue_ms(now_ms) or 0
+    except Exception as error:
+        if not wire.is_outage(error):
+            raise
+        return DOWN
+    if late_ms > VERY_LATE_MS:
+        return DOWN
+    return DEGRADED if late_ms > LATE_MS else UP
+
+
+def _database() -> str:
+    """Read as an authorizer does. That it can be written, the writing down of this very check shows."""
+    started_ns = clock.elapsed_ns()
+    request = {"TableName": settings.current().table("accounts"), "Key": {"id": {"S": "health"}}}
+    try:
+        wire.call("GetItem", {**request, "ConsistentRead": True}, wire.AT_ONCE)
+    except wire.WireError:
+        return DOWN
+    return DEGRADED if _is_slow(started_ns) else UP
+
+
+def _is_slow(started_ns: int) -> bool:
+    return (clock.elapsed_ns() - started_ns) // 1_000_000 > SLOW_MS

@@ -1,0 +1,54 @@
+"""Incidents: opened, updated and closed by an operator, for everybody to read. What was said is never changed."""
+
+from pynamodb.expressions.condition import Condition
+from pynamodb.expressions.update import Action
+
+from chalicelib.core import clock, errors, ids, tables
+from chalicelib.uptime.tables import Status, Update
+
+INCIDENT = "incident"
+INVESTIGATING, IDENTIFIED, MONITORING, RESOLVED = "investigating", "identified", "monitoring", "resolved"
+STATES = (INVESTIGATING, IDENTIFIED, MONITORING, RESOLVED)
+SHOWN = 30
+TEXT_MAX = 2_000
+
+
+def open_one(title: str, text: str, components: list[str], state: str = INVESTIGATING) -> Status:
+    """Open an incident."""
+    now_ms = clock.now_ms()
+    incident = Status(
+        INCIDENT,
+        ids.new("inc"),
+        title=title,
+        components=set(components) or None,
+        opened_at=now_ms,
+        updates=[_update(state, text, now_ms)],
+    )
+    incident.save(condition=Status.at.does_not_exist())
+    return incident
+
+
+def update(incident_id: str, text: str, state: str) -> Status:
+    """Add what is known now; `resolved` closes it. Two updates at once are both kept.
+
+    Raises NotFound, or Conflict when it is closed already.
+    """
+    now_ms = clock.now_ms()
+    actions: list[Action] = [Status.updates.set(Status.updates.append([_update(state, text, now_ms)]))]
+    if state == RESOLVED:
+        actions.append(Status.closed_at.set(now_ms))
+    incident = Status(INCIDENT, incident_id)
+    condition: Condition = Status.opened_at.exists() & Status.closed_at.does_not_exist()
+    closed = errors.Conflict("There is no open incident of this id: it was closed already, or never opened.")
+    with tables.refused_as(closed):
+        incident.update(actions=actions, condition=condition)
+    return incident
+
+
+def newest_first() -> list[Status]:
+    """Return the newest incidents."""
+    return list(Status.query(INCIDENT, scan_index_forward=False, limit=SHOWN))
+
+
+def _update(state: str, text: str, now_ms: int) -> Update:
+    return Update(at=now_ms, state=state, text=text)  # type: ignore[no-untyped-call]  # pynamodb's own

@@ -1,0 +1,235 @@
+"""The status page: what is checked and counted, what readers see, and that they see it while the database is down."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from chalicelib.core import clock, errors, settings, wire
+from chalicelib.uptime import checks, days, incidents, report
+from infra import manage
+from tests.house import House
+from tests.receiver import Receiver, listening
+from tests.visitor import Visitor
+
+DAY_S = 86_400
+
+
+def nothing_waits(_now_ms: int) -> None:
+    """No delivery is overdue."""
+
+
+def told(home: House) -> dict[str, Any]:
+    """Return what programs are told, read anew."""
+    report.forget()
+    answer = home.call("GET", "/status.json")
+    assert answer.status == 200, answer.body
+    body: dict[str, Any] = answer.json()
+    return body
+
+
+def states(home: House) -> dict[str, str]:
+    """Return how each component is."""
+    return {each["id"]: each["state"] for each in told(home)["components"]}
+
+
+def checked(**found: str) -> None:
+    """Write down what was found in this minute, the rest up."""
+    days.write(clock.now_ms() // 60_000, dict.fromkeys(checks.COMPONENTS, "up") | found)
+
+
+@pytest.fixture
+def answering() -> Iterator[Receiver]:
+    """Something that answers GET with 501: not what was asked for."""
+    with listening() as made:
+        yield made
+
+
+def test_check_asks_over_http_and_says_what_it_found(home: House, answering: Receiver) -> None:
+    """Nobody answers: down. Something else answers: degraded. No URL: nobody knows."""
+    for url, found in (
+        ("http://127.0.0.1:9", "down"),
+        (answering.url, "degraded"),
+        ("", "unknown"),
+    ):
+        with settings.in_use(replace(settings.current(), public_url=url)):
+            assert checks.check(nothing_waits) == {
+                "api": found,
+                "oauth": found,
+                "webhooks": "up",
+                "database": "up",
+            }
+
+
+@pytest.mark.parametrize(
+    ("late_ms", "found"), [(None, "up"), (300_000, "up"), (300_001, "degraded"), (1_800_001, "down")]
+)
+def test_webhooks_are_as_late_as_their_latest(home: House, late_ms: int | None, found: str) -> None:
+    """Five minutes are normal; half an hour isn't."""
+    with settings.in_use(replace(settings.current(), public_url="")):
+        assert checks.check(lambda _: late_ms)["webhooks"] == found
+
+
+def test_minute_is_counted_once_whoever_checks_it(home: House) -> None:
+    """Two functions, or one that tries again."""
+    checked(api="down")
+    checked(api="down")
+    home.clock.forward(60)
+    checked()
+    (today,) = told(home)["components"][0]["days"][-1:]
+    assert (today["minutes_checked"], today["minutes_down"], today["state"]) == (2, 1, "degraded")
+
+
+def test_clock_that_jumps_back_counts_nothing_twice(home: House) -> None:
+    """The minutes that it has passed already are in the count."""
+    for _ in range(3):
+        checked()
+        home.clock.forward(60)
+    home.clock.forward(-120)
+    checked(api="down")
+    assert told(home)["components"][0]["days"][-1]["minutes_down"] == 0
+
+
+def test_days_show_how_long_it_was_down_and_how_much_is_known(home: House) -> None:
+    """Ninety days, the oldest first; a day without checks is no data."""
+    for _ in range(10):
+        checked(database="down")
+        home.clock.forward(60)
+    home.clock.forward(2 * DAY_S)
+    for _ in range(30):
+        checked(webhooks="degraded")
+        home.clock.forward(60)
+    shown = {each["id"]: each for each in told(home)["components"]}
+    assert [day["state"] for day in shown["database"]["days"][-3:]] == ["down", "unknown", "up"]
+    assert [day["state"] for day in shown["webhooks"]["days"][-3:]] == ["up", "unknown", "degraded"]
+    assert len(shown["api"]["days"]) == 90
+    assert (shown["database"]["uptime_percent"], shown["api"]["uptime_percent"]) == ("75", "100")
+
+
+def test_what_nobody_has_checked_is_not_known(home: House) -> None:
+    """Neither before the first check nor five minutes after the last."""
+    assert set(states(home).values()) == {"unknown"}
+    checked(oauth="degraded")
+    assert states(home) == {"api": "up", "oauth": "degraded", "webhooks": "up", "database": "up"}
+    home.clock.forward(6 * 60)
+    assert set(states(home).values()) == {"unknown"}
+
+
+def test_what_could_not_be_written_is_written_with_the_next_check(home: House) -> None:
+    """As minutes in which the database was down."""
+    checked()
+    send = wire.sender()
+    with wire.sent_by(_unreachable):
+        for _ in range(3):
+            home.clock.forward(60)
+            checked()
+    assert wire.sender() is send
+    home.clock.forward(60)
+    checked()
+    (database,) = [each for each in told(home)["components"] if each["id"] == "database"]
+    assert (database["state"], database["days"][-1]["minutes_down"], database["days"][-1]["minutes_checked"]) == (
+        "up",
+        3,
+        5,
+    )
+
+
+def test_page_stays_readable_when_the_database_is_down(home: House) -> None:
+    """As page, JSON and RSS; it says so, and shows what was read before."""
+    checked()
+    incidents.open_one("Slow answers", "We are looking into it.", ["api"])
+    assert "Slow answers" in Visitor(home).open("/status").text
+    home.clock.forward(60)
+    with wire.sent_by(_unreachable):
+        page = Visitor(home).open("/status")
+        body = home.call("GET", "/status.json").json()
+        feed = home.call("GET", "/status.rss")
+    assert (page.status, feed.status) == (200, 200)
+    assert "Something is down." in page.text
+    assert "Slow answers" in page.text
+    assert (body["state"], body["history"]) == ("down", "read")
+    assert {each["id"]: each["state"] for each in body["components"]}["database"] == "down"
+
+
+def test_new_process_says_that_it_can_not_read_what_was(home: House) -> None:
+    """Nothing is made up."""
+    home.forget()
+    with wire.sent_by(_unreachable):
+        page = Visitor(home).open("/status")
+        body = home.call("GET", "/status.json").json()
+    assert page.status == 200
+    assert "can't be read right now" in page.text
+    assert (body["history"], body["components"][3]["state"]) == ("unreadable", "down")
+
+
+def test_crowd_of_readers_reads_once_in_15_seconds(home: House) -> None:
+    """The page costs two reads, however many look at it."""
+    assert home.call("GET", "/status.json").status == 200
+    with wire.sent_by(_unreachable):
+        assert home.call("GET", "/status.json").json()["history"] == "read"
+    home.clock.forward(1)
+    assert home.call("GET", "/status").status == 200
+
+
+def test_incident_is_opened_updated_and_closed(home: House, capsys: pytest.CaptureFixture[str]) -> None:
+    """By the operator's command; readers see each step, on the page and in the feed."""
+    run("--title", "Slow <b>answers</b>", "--text", "Looking & seeing.", "--components", "api,database")
+    incident_id = capsys.readouterr().out.split()[0]
+    home.clock.forward(60)
+    run("--id", incident_id, "--text", "A partition was hot.", "--state", "identified")
+    home.clock.forward(60)
+    run("--id", incident_id, "--text", "Fast again.", "--close")
+    (shown,) = told(home)["incidents"]
+    assert [each["state"] for each in shown["updates"]] == ["investigating", "identified", "resolved"]
+    assert (shown["components"], shown["closed_at"]) == (["api", "database"], clock.iso(home.clock.now_ms))
+    page = Visitor(home).open("/status")
+    assert "Slow <b>answers</b>" in page.text
+    assert "<b>answers" not in page.html
+    feed = ElementTree.fromstring(home.call("GET", "/status.rss").body)  # noqa: S314 - our own
+    items = feed.findall("./channel/item")
+    assert [item.findtext("description") for item in items] == [
+        "Fast again.",
+        "A partition was hot.",
+        "Looking & seeing.",
+    ]
+    assert items[2].findtext("pubDate") == "Mon, 20 Dec 2021 10:00:00 GMT"
+    assert len({item.findtext("guid") for item in items}) == 3
+
+
+def test_closed_incident_stays_closed(home: House) -> None:
+    """What was said is never changed; what never was can't be updated."""
+    incident = incidents.open_one("Slow", "Looking.", [])
+    incidents.update(incident.at, "Mended.", incidents.RESOLVED)
+    for incident_id in (incident.at, "inc_" + "0" * 20):
+        with pytest.raises(errors.Conflict):
+            incidents.update(incident_id, "Again.", incidents.MONITORING)
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (["--title", "Slow"], "TEXT must say"),
+        (["--text", "Looking."], "TITLE must be"),
+        (["--title", "x" * 101, "--text", "Looking."], "TITLE must be"),
+        (["--title", "Slow", "--text", "Looking.", "--components", "api moon"], "COMPONENTS must be some of"),
+        (["--id", "7", "--text", "Looking."], "ID must be"),
+        (["--title", "Slow", "--text", "Looking.", "--state", "lost"], "STATE must be one of"),
+    ],
+)
+def test_operator_is_told_what_was_wrong(home: House, words: list[str], problem: str) -> None:
+    """And nothing is opened."""
+    with pytest.raises(manage._Mistake, match=problem):
+        run(*words)
+    assert told(home)["incidents"] == []
+
+
+def run(*words: str) -> None:
+    """Run the operator's command on this house."""
+    options = manage._parser().parse_args(["incident", *words])
+    options.run(options)
+
+
+def _unreachable(operation: str, _request: wire.Json) -> wire.Json:
+    raise wire.Unreachable("NoAnswer", f"{operation} got no answer", {})
