@@ -102,6 +102,7 @@ def _key(moved: Clock, account_id: str, name: str, scopes: list[str]) -> dict[st
 
 
 def _demo(moved: Clock, account_id: str) -> dict[str, Any]:
+    demo.add_checks()
     return {"keys": demo.add_history(account_id, moved)}
 
 
