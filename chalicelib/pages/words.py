@@ -47,6 +47,7 @@ UPTIME = {
 
 OVERALL = {
     "up": "Everything is up.",
+    "incident": "The checks find everything up; read below what they don't see.",
     "degraded": "Something is slower, or later, than it should be.",
     "down": "Something is down.",
     "unknown": "Nobody has checked for some minutes.",
