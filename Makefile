@@ -7,7 +7,7 @@ CHECKOV := .local/checkov-3.3.30
 MANAGE = $(BIN)/python -m infra.manage --stage $(STAGE)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast check format key account tier suspend reinstate deploy package status destroy costs simulate bench reference oauth-demo screenshots audit clean
+.PHONY: help run test test-fast check format key account tier suspend reinstate leak-secret github-keys deploy package status destroy costs simulate bench reference oauth-demo screenshots audit clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -44,6 +44,12 @@ suspend: $(BIN)/.run ## suspend an account: EMAIL= [STAGE=]
 
 reinstate: $(BIN)/.run ## reinstate an account: EMAIL= [STAGE=]
 	@$(MANAGE) reinstate --email "$(EMAIL)"
+
+leak-secret: $(BIN)/.run ## print what senders of leaks sign with: [STAGE=]
+	@$(MANAGE) leak-secret
+
+github-keys: $(BIN)/.run ## fetch the public keys that GitHub signs reports of leaks with; then deploy
+	@$(BIN)/python -m infra.github_keys
 
 deploy: $(BIN)/.dev ## deploy into your AWS account: STAGE=dev|prod [ALARM_EMAIL=]
 	@$(BIN)/python -m infra.deploy deploy --stage "$(STAGE)" --alarm-email "$(ALARM_EMAIL)"

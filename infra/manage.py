@@ -1,4 +1,4 @@
-"""The operator's commands, for the local stage or a deployed one: key, account, tier, suspend, reinstate.
+"""The operator's commands, for the local stage or a deployed one: key, account, tier, suspend, reinstate, leak-secret.
 
 Secrets go to standard output and nowhere else.
 """
@@ -52,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     command("tier", _tier).add_argument("--tier", required=True)
     command("suspend", _suspend)
     command("reinstate", _reinstate)
+    commands.add_parser("leak-secret").set_defaults(run=_leak_secret)
     return parser
 
 
@@ -124,6 +125,12 @@ def _reinstate(options: argparse.Namespace) -> None:
 
     change.set_standing(find.account_by_email(options.email).id, tier=None, status=change.ACTIVE, actor=OPERATOR)
     print(f"{options.email} is reinstated. A refusal that the gateway still remembers lasts up to 5 minutes more.")
+
+
+def _leak_secret(_options: argparse.Namespace) -> None:
+    from chalicelib.watch import partner
+
+    print(partner.secret())
 
 
 def _tier_named(name: str) -> tiers.Tier:
