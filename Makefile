@@ -7,7 +7,7 @@ CHECKOV := .local/checkov-3.3.30
 MANAGE = $(BIN)/python -m infra.manage --stage $(STAGE)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast check format key account tier suspend reinstate incident deploy package status destroy costs simulate bench reference oauth-demo screenshots audit clean
+.PHONY: help run test test-fast check format key account tier suspend reinstate incident leak-secret github-keys deploy package status destroy costs simulate bench reference oauth-demo screenshots audit clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -47,6 +47,12 @@ reinstate: $(BIN)/.run ## reinstate an account: EMAIL= [STAGE=]
 
 incident: $(BIN)/.run ## tell readers of /status: TITLE= TEXT= [COMPONENTS="api database"], or ID= TEXT= [STATE=] [CLOSE=1] [STAGE=]
 	@$(MANAGE) incident --title "$(TITLE)" --id "$(ID)" --text "$(TEXT)" --components "$(COMPONENTS)" --state "$(STATE)" $(if $(CLOSE),--close)
+
+leak-secret: $(BIN)/.run ## print what senders of leaks sign with: [STAGE=]
+	@$(MANAGE) leak-secret
+
+github-keys: $(BIN)/.run ## fetch the public keys that GitHub signs reports of leaks with; then deploy
+	@$(BIN)/python -m infra.github_keys
 
 deploy: $(BIN)/.dev ## deploy into your AWS account: STAGE=dev|prod [ALARM_EMAIL=]
 	@$(BIN)/python -m infra.deploy deploy --stage "$(STAGE)" --alarm-email "$(ALARM_EMAIL)"

@@ -9,6 +9,7 @@ from chalicelib.api import (
     edge,
     events,
     keys,
+    leaks,
     limits,
     oauth,
     openapi,
@@ -31,6 +32,7 @@ app.register_blueprint(limits.blueprint)
 app.register_blueprint(events.blueprint)
 app.register_blueprint(webhooks.blueprint)
 app.register_blueprint(verify.blueprint)
+app.register_blueprint(leaks.blueprint)
 app.register_blueprint(status.blueprint)
 app.register_blueprint(oauth.blueprint)
 app.register_blueprint(discovery.blueprint)

@@ -1,4 +1,5 @@
-"""The operator's commands, for the local stage or a deployed one: key, account, tier, suspend, reinstate, incident.
+"""The operator's commands, for the local stage or a deployed one: key, account, tier, suspend, reinstate,
+incident, leak-secret.
 
 Secrets go to standard output and nowhere else.
 """
@@ -57,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     incident.add_argument("--close", action="store_true")
     incident.set_defaults(run=_incident)
     command("reinstate", _reinstate)
+    commands.add_parser("leak-secret").set_defaults(run=_leak_secret)
     return parser
 
 
@@ -161,6 +163,12 @@ def _components(options: argparse.Namespace) -> list[str]:
         if name not in COMPONENTS:
             raise _Mistake(f"COMPONENTS must be some of {', '.join(COMPONENTS)}.")
     return chosen
+
+
+def _leak_secret(_options: argparse.Namespace) -> None:
+    from chalicelib.watch import partner
+
+    print(partner.secret())
 
 
 def _tier_named(name: str) -> tiers.Tier:

@@ -37,3 +37,25 @@ def email_changed(to: str, name: str, new_email: str) -> Letter:
         " If this wasn't you, write to the owner of this API at once."
     )
     return Letter(to, "Your email address was changed", text)
+
+
+def key_was_stopped(to: str, name: str, *, key: str, why: str, done: str, link: str) -> Letter:
+    """Tell that a key was narrowed or revoked by itself; `why` is what was noticed, `done` what was done."""
+    text = (
+        f"Hello {name},\n\nsomething unusual was noticed about your API key {key}: {why}."
+        f" As you chose for such a case, it was {done}.{_see(link)}"
+    )
+    return Letter(to, f"Your API key {key} was {done}", text)
+
+
+def leaked(to: str, name: str, *, what: str, where: str, done: str, link: str) -> Letter:
+    """Tell that a secret was found where others can read it, where, and what was done."""
+    text = (
+        f"Hello {name},\n\nthe secret of your {what} was found where others can read it.\n\n"
+        f"{where}\n\n{done}{_see(link)}"
+    )
+    return Letter(to, f"Your {what} has leaked", text)
+
+
+def _see(link: str) -> str:
+    return f"\n\nLook at it here:\n\n{link}" if link else ""

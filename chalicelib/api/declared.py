@@ -82,6 +82,11 @@ class Form:
 
 
 @dataclass(frozen=True, slots=True)
+class Listed(Form):
+    """A JSON list of objects that the view reads by a protocol of its own."""
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """One status that a route gives: what is in its body, and which headers it has beyond those of every answer."""
 

@@ -10,7 +10,7 @@ from chalicelib.api.edge import Exchange, route
 from chalicelib.api.fields import Id, OneOf, SomeOf, Text, Whole
 from chalicelib.api.shapes import Moment, OrNull, Said, Shape, Words
 from chalicelib.core import clock, errors
-from chalicelib.credentials import change, find, issue, revoke, rotate, scopes
+from chalicelib.credentials import change, find, issue, on_anomaly, revoke, rotate, scopes
 from chalicelib.credentials.scopes import KEYS
 from chalicelib.credentials.tables import Credential
 from chalicelib.limits.usage import last_used_hours
@@ -25,6 +25,12 @@ LIFE_S = Whole(
     example=7_776_000,
 )
 GRACE_S = Whole(0, rotate.GRACE_MAX_S, about="How many seconds the old key works on.", default=rotate.GRACE_DEFAULT_S)
+
+ON_ANOMALY = OneOf(
+    on_anomaly.ALL,
+    about="What is done when the key behaves strangely or leaked where not everybody can read: `tell` its account,"
+    " `narrow` it to `read`, or `revoke` it. A key that leaked in public is always revoked.",
+)
 
 KEY_ID = {"key_id": Id("key", about="The key's id.")}
 KEY = Shape(
@@ -43,6 +49,7 @@ KEY = Shape(
         "expires_at": OrNull(Moment(), "When it ends by itself; null: never."),
         "last_used_at": OrNull(Moment(), "The hour in which it was last used; null: not in 31 days."),
         "replaced_by": OrNull(Id("key"), "The key that a rotation put in its place."),
+        "on_anomaly": ON_ANOMALY,
     },
 )
 KEY_MADE = Shape(
@@ -123,14 +130,16 @@ def rotate_key(exchange: Exchange, key_id: str) -> Response:
     methods=["PATCH"],
     scopes=[KEYS],
     ids=KEY_ID,
-    body=Body(optional={"name": NAME, "scopes": SCOPES}, least=1),
+    body=Body(optional={"name": NAME, "scopes": SCOPES, "on_anomaly": ON_ANOMALY}, least=1),
     gives={200: KEY},
     refuses=[errors.Conflict],
 )
 def change_key(exchange: Exchange, key_id: str) -> dict[str, Any]:
-    """Rename a key or narrow its scopes."""
+    """Rename a key, narrow its scopes, or choose what is done when it behaves strangely."""
     body = exchange.body
-    key = change.change_key(exchange.verdict.account_id, key_id, name=body["name"], wanted=body["scopes"])
+    key = change.change_key(
+        exchange.verdict.account_id, key_id, name=body["name"], wanted=body["scopes"], on_anomaly=body["on_anomaly"]
+    )
     return _with_last_use(key)
 
 
@@ -161,6 +170,7 @@ def record(key: Credential, used: dict[str, int]) -> dict[str, Any]:
         "expires_at": None if key.ends_at is None else clock.iso(key.ends_at),
         "last_used_at": None if hour is None else clock.iso(hour * 1000),
         "replaced_by": key.successor_id,
+        "on_anomaly": key.on_anomaly or on_anomaly.TELL,
     }
 
 

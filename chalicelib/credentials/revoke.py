@@ -18,7 +18,7 @@ def revoke(account_id: str, key_id: str) -> None:
 
     Raises NotFound; Unavailable when it is revoked but not every function could be told: then it is worth repeating.
     """
-    _revoke(owned_key(account_id, key_id))
+    end(owned_key(account_id, key_id))
     if not stale.mark(account_id):
         raise errors.Unavailable(
             "The key is revoked, but may be accepted for up to 5 more minutes. Revoke it again to be sure."
@@ -33,19 +33,40 @@ def revoke_all(account_id: str) -> None:
     """
     for key in list(keys_of(account_id)):
         if key.is_live():
-            _revoke(key)
+            end(key)
     stale.mark(account_id)
 
 
-def _revoke(key: Credential) -> None:
+def end(key: Credential) -> bool:
+    """End a key, and return whether this call did. The mark is the caller's to set."""
     while key.revoked_at is None:
         try:
             _end(key)
-            break
         except TransactWriteError as error:
             if _OLD not in tables.refused(error):
                 raise
             key = Credential.from_raw_data(_raw(error))
+        else:
+            return True
+    return False
+
+
+def end_token(token: Credential) -> bool:
+    """End an access token by itself, and return whether this call did. The mark is the caller's to set."""
+    try:
+        with tables.transaction() as write:
+            write.update(
+                Credential(token.digest),
+                actions=[Credential.revoked_at.set(clock.now_ms())],
+                condition=Credential.id.exists() & Credential.revoked_at.does_not_exist(),
+            )
+            told = {"token": token.id, "application": str(token.client_id)}
+            record.add_to(write, token.account_id, kinds.TOKEN_REVOKED, told)
+    except TransactWriteError as error:
+        if not tables.refused(error):
+            raise
+        return False
+    return True
 
 
 _OLD = 1

@@ -70,6 +70,7 @@ def _replace(maker: Verdict, key: Credential, grace_s: int, ended: dict[str, int
     retires_at = now_ms + (grace_s or -stale.CLOCK_SKEW_S) * 1000
     retires_at = min(retires_at, key.retires_at or 2**53)
     retiring = Credential(digest=key.digest, id=key.id, expires_at=key.expires_at, retires_at=retires_at)
+    issued.key.on_anomaly = key.on_anomaly
     issued.key.predecessor_digest, issued.key.predecessor_ends_at = key.digest, retiring.ends_at
     with tables.transaction() as write:
         write.save(issued.key, condition=Credential.digest.does_not_exist())

@@ -17,6 +17,10 @@ class ByAccount(GlobalSecondaryIndex["Credential"]):
     id = UnicodeAttribute(range_key=True)
 
 
+UNUSUAL_SHOWN_MS = 7 * clock.DAY_S * 1000
+"""How long people are shown that something was noticed."""
+
+
 class Credential(tables.Table):
     """An API key or an access token. Times are epoch milliseconds, but for the TTL."""
 
@@ -48,6 +52,15 @@ class Credential(tables.Table):
     predecessor_digest = UnicodeAttribute(null=True)
     predecessor_ends_at = tables.Whole(null=True)
 
+    # What its account wants done when it behaves strangely (see `credentials.on_anomaly`); absent: to be told.
+    on_anomaly = UnicodeAttribute(null=True)
+    # What was last noticed about it, and when: for the console, which shows it for some days.
+    unusual = UnicodeAttribute(null=True)
+    unusual_at = tables.Whole(null=True)
+    # When it was last reported as leaked, and what was done then: the same report again is not told again.
+    leaked_at = tables.Whole(null=True)
+    leaked_done = UnicodeAttribute(null=True)
+
     dies_at = tables.DiesAt(null=True)
 
     by_account = ByAccount()
@@ -65,6 +78,12 @@ class Credential(tables.Table):
         if not self.is_live():
             return "expired"
         return "live" if self.retires_at is None else "retiring"
+
+    @property
+    def unusual_of_late(self) -> str | None:
+        """Return what was noticed about it within the last days."""
+        shown = self.unusual_at is not None and clock.now_ms() - self.unusual_at < UNUSUAL_SHOWN_MS
+        return self.unusual if shown else None
 
     def is_live(self) -> bool:
         """Tell whether it still works, as far as this copy of it knows."""

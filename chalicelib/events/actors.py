@@ -16,6 +16,8 @@ class Actor:
     ip: str = ""
 
 
+WATCH = "watch"
+"""What acts by itself, as the account chose, when a key leaks or behaves strangely."""
 STRANGER = "stranger"
 """Who has shown nothing yet: somebody who signs up, logs in or opens a link of a letter."""
 
@@ -31,6 +33,16 @@ def current() -> Actor:
 def stranger_from(ip: str) -> Iterator[None]:
     """Let somebody at an address act in a `with` block, until it is known who it is."""
     token = _acting.set(Actor(STRANGER, ip))
+    try:
+        yield
+    finally:
+        _acting.reset(token)
+
+
+@contextmanager
+def watch() -> Iterator[None]:
+    """Let the watch act in a `with` block, on nobody's behalf and from nowhere."""
+    token = _acting.set(Actor(WATCH))
     try:
         yield
     finally:

@@ -13,6 +13,8 @@ KEY_RENAMED = "key.renamed"
 KEY_NARROWED = "key.narrowed"
 KEY_ROTATED = "key.rotated"
 KEY_REVOKED = "key.revoked"
+KEY_POLICY_CHANGED = "key.policy_changed"
+KEY_LEAKED = "key.leaked"
 APPLICATION_CREATED = "application.created"
 APPLICATION_CHANGED = "application.changed"
 APPLICATION_SECRET_ROTATED = "application.secret_rotated"  # noqa: S105 - as above
@@ -44,6 +46,8 @@ WORDS = {
     KEY_NARROWED: "API key narrowed",
     KEY_ROTATED: "API key rotated",
     KEY_REVOKED: "API key revoked",
+    KEY_POLICY_CHANGED: "API key: what is done when something is unusual changed",
+    KEY_LEAKED: "API key or access token found where others can read it",
     APPLICATION_CREATED: "Application registered",
     APPLICATION_CHANGED: "Application changed",
     APPLICATION_SECRET_ROTATED: "Application's secret rotated",
@@ -51,7 +55,7 @@ WORDS = {
     GRANT_CREATED: "Application allowed",
     GRANT_REVOKED: "Application's access ended",
     REUSE_DETECTED: "Application's access ended: a used token came back",
-    TOKEN_REVOKED: "Application gave an access token back",
+    TOKEN_REVOKED: "Application's access token ended",
     CONSENT_REMEMBERED: "Application's permission remembered",
     CONSENT_WITHDRAWN: "Application's permission forgotten",
     WEBHOOK_CREATED: "Webhook added",

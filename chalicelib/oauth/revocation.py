@@ -3,8 +3,8 @@
 from chalicelib.accounts.tables import Account
 from chalicelib.core import clock, tables, wire
 from chalicelib.credentials import scopes
+from chalicelib.credentials.revoke import end_token
 from chalicelib.credentials.tables import Credential
-from chalicelib.events import kinds, record
 from chalicelib.limits import stale
 from chalicelib.oauth import grants
 from chalicelib.oauth.errors import OAuthError, invalid_grant
@@ -79,12 +79,5 @@ def _allows(account: Account, found: Credential | Ticket) -> bool:
 
 
 def _end_token(token: Credential) -> bool:
-    with tables.may_be_refused(), tables.transaction() as write:
-        write.update(
-            Credential(token.digest),
-            actions=[Credential.revoked_at.set(clock.now_ms())],
-            condition=Credential.id.exists() & Credential.revoked_at.does_not_exist(),
-        )
-        told = {"token": token.id, "application": str(token.client_id)}
-        record.add_to(write, token.account_id, kinds.TOKEN_REVOKED, told)
+    end_token(token)
     return stale.mark(token.account_id)

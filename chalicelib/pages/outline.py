@@ -158,12 +158,18 @@ def _operation(document: Schema, method: str, path: str, told: Schema) -> Operat
         in_path=in_path,
         in_query=tuple(_parameter(each) for each in parameters if each["in"] == "query"),
         media=media,
-        fields=_rows(body.get("schema", {})),
+        fields=_rows(_one_of(body.get("schema", {}))),
         body="" if example is None else json.dumps(example, indent=2, ensure_ascii=False),
         replies=tuple(reply for reply in replies if reply.status < "400"),
         refusals=tuple(reply for reply in replies if reply.status >= "400"),
         curl=_curl(document["servers"][0]["url"] + _filled(path, in_path), method, flags, media, example),
     )
+
+
+def _one_of(schema: Schema) -> Schema:
+    """Return what a body is, or what each is that it lists."""
+    each: Schema = schema.get("items", schema)
+    return each
 
 
 def _schemes(told: Schema) -> list[str]:

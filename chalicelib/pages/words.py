@@ -21,6 +21,13 @@ EXPIRIES = {"never": None, "7 days": 7, "30 days": 30, "90 days": 90, "1 year": 
 GRACES = {"at once": 0, "in 1 hour": 3_600, "in 24 hours": 86_400, "in 7 days": 604_800}
 """In seconds: when a rotated key stops."""
 
+POLICIES = {
+    "tell": ("Tell me", "It works on. What was noticed stands here and in the list of your keys for seven days."),
+    "narrow": ("Narrow it to Read", "It can still read. If it may not read, it is revoked."),
+    "revoke": ("Revoke it", "It stops working, for good."),
+}
+"""What can be done with a key by itself when something is unusual."""
+
 STATES = {"live": "Live", "retiring": "Rotated out", "expired": "Expired", "revoked": "Revoked"}
 
 WEBHOOK_STATES = {"enabled": ("live", "Enabled"), "disabled": ("revoked", "Disabled")}
@@ -72,6 +79,7 @@ NOTICES = {
     "verification-sent": "We have sent you another link. It works for one hour.",
     "renamed": "The name is changed.",
     "narrowed": "The scopes are narrowed, from the next request on.",
+    "policy-chosen": "It is noted what to do when something is unusual.",
     "revoked": "The key is revoked. It stops working with the next request.",
     "application-changed": "The application is changed.",
     "application-deleted": "The application is deleted. Its tokens stop working with the next request.",

@@ -1,5 +1,8 @@
 """Every route that takes a key: method, path with `{id}` for an id, and the scope it needs."""
 
+PUBLIC = ("POST", "/v1/leaks")
+"""The one route under /v1 that takes none: those who find leaked secrets sign what they send."""
+
 ROUTES = [
     ("GET", "/v1/users", "read"),
     ("POST", "/v1/users", "admin"),

@@ -290,7 +290,7 @@ def test_key_that_cannot_be_is_refused_by_field(home: House, body: object, named
 @pytest.mark.parametrize(
     ("body", "named"),
     [
-        ({}, "Give name, scopes or both."),
+        ({}, "Give one or more of name, scopes, on_anomaly."),
         ({"name": None}, "name must"),
         ({"scopes": []}, "scopes must"),
         ({"id": 1}, "'id'"),

@@ -97,7 +97,8 @@ def test_operation_is_told_whole(name: str, operation: dict[str, Any]) -> None:
     for parameter in operation.get("parameters", []):
         assert parameter["description"], parameter
     for media in operation.get("requestBody", {}).get("content", {}).values():
-        for field, schema in media["schema"]["properties"].items():
+        whole = media["schema"].get("items", media["schema"])
+        for field, schema in whole["properties"].items():
             assert schema.get("description"), (name, field)
 
 

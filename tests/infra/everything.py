@@ -6,7 +6,10 @@ from dataclasses import dataclass, replace
 from chalicelib.accounts import change
 from chalicelib.api import background
 from chalicelib.api.webhooks import send_test
-from chalicelib.core import settings, tables
+from chalicelib.core import secrets, settings, tables
+from chalicelib.credentials import rotate
+from chalicelib.credentials.change import change_key
+from chalicelib.credentials.verify import verify
 from chalicelib.events import kinds, record
 from chalicelib.events.tables import Event
 from chalicelib.limits import tiers
@@ -30,6 +33,7 @@ from tests.oauth.flow import (
 )
 from tests.receiver import PUBLIC_URL, Receiver, listening
 from tests.visitor import PASSWORD, Page, Visitor, person
+from tests.watch.signing import alert, report
 from tests.webhooks.told import SCHEDULED, images, stream_of
 
 OTHER = "harmonica wolverine custard"
@@ -48,6 +52,7 @@ class Everything:
         self.public_routes()
         self.users()
         self.keys()
+        self.leaks()
         self.services()
         self.signing_up()
         self.account_page()
@@ -118,6 +123,15 @@ class Everything:
         self.home.clock.forward(3600)
         ok(call("GET", "/v1/limits", secret))
 
+    def leaks(self) -> None:
+        """Leaked secrets: a key's in public and elsewhere, a token's, one that nobody has."""
+        public, elsewhere, before = (self.home.key(person()) for _ in range(3))
+        rotate.rotate(verify(before.secret), before.key.id, 60)
+        change_key(elsewhere.key.account_id, elsewhere.key.id, name=None, wanted=None, on_anomaly="narrow")
+        token, _ = someone(self.home).grant(registered(self.home))
+        tokens = [alert(secret) for secret in (public.secret, before.secret, token, secrets.mint("test"))]
+        ok(report(self.home, *tokens, alert(elsewhere.secret, public=False)))
+
     def services(self) -> None:
         """A service that is shown somebody's secret: a key's, a token's, a revoked one's."""
         admin = self.home.account(tiers.ENTERPRISE, name="Service", admin=True)
@@ -158,6 +172,7 @@ class Everything:
         ok(ada.submit("/settings/keys/new", name="CI", scopes=["read", "write"]), ada.open("/settings/keys"))
         path = next(url for url in ada.open("/settings/keys").urls if "/settings/keys/key_" in url)
         ok(ada.submit(f"{path}/rename", on=path, name="Web"), ada.submit(f"{path}/narrow", on=path, scopes=["read"]))
+        ok(ada.submit(f"{path}/policy", on=path, on_anomaly="revoke"))
         ok(ada.submit(f"{path}/rotate", on=path, grace="in 1 hour"), ada.submit(f"{path}/revoke"))
 
     def webhook_pages(self) -> None:

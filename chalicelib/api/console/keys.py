@@ -1,4 +1,7 @@
-"""Settings > API Keys: list, generate, rename, narrow, rotate, revoke. A secret is in the one answer that made it."""
+"""Settings > API Keys: list, generate, rename, narrow, rotate, revoke, choose what is done when something is unusual.
+
+A secret is in the one answer that made it.
+"""
 
 from dataclasses import dataclass
 
@@ -6,7 +9,7 @@ from chalicelib.accounts import mail
 from chalicelib.api.console.frame import Gone, Shown, Visit
 from chalicelib.api.fields import OneOf, SomeOf, Text
 from chalicelib.core import errors, randomness
-from chalicelib.credentials import change, find, issue, revoke, rotate, scopes
+from chalicelib.credentials import change, find, issue, on_anomaly, revoke, rotate, scopes
 from chalicelib.credentials.tables import Credential
 from chalicelib.credentials.verdict import Verdict
 from chalicelib.limits import tiers
@@ -17,6 +20,7 @@ from chalicelib.pages import words
 NAME = Text(most=64)
 EXPIRY = OneOf(tuple(words.EXPIRIES))
 GRACE = OneOf(tuple(words.GRACES))
+POLICY = OneOf(on_anomaly.ALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,16 @@ def narrow(visit: Visit, key_id: str) -> Shown | Gone:
     except (errors.InvalidRequest, errors.Conflict) as error:
         return _key_page(visit, key_id, problem=error.message, status=error.status)
     return Gone(f"/settings/keys/{key_id}", "narrowed")
+
+
+def choose_policy(visit: Visit, key_id: str) -> Shown | Gone:
+    """Choose what is done when the key behaves strangely."""
+    try:
+        chosen = POLICY.check("What is done", visit.text("on_anomaly"))
+        change.change_key(visit.person.account.id, key_id, name=None, wanted=None, on_anomaly=chosen)
+    except (errors.InvalidRequest, errors.Conflict) as error:
+        return _key_page(visit, key_id, problem=error.message, status=error.status)
+    return Gone(f"/settings/keys/{key_id}", "policy-chosen")
 
 
 def rotate_key(visit: Visit, key_id: str) -> Shown:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from chalicelib.api.declared import Answer, Body, Form
+from chalicelib.api.declared import Answer, Body, Form, Listed
 from chalicelib.api.fields import Field
 from chalicelib.api.reference import refusals
 from chalicelib.api.reference.examples import example_of
@@ -70,7 +70,9 @@ def _request_body(route: Route, shapes: Components) -> Schema | None:
         undeclared = route.reads_a_body and not route.declared.gives
         return {"content": {media: {"schema": {}} for media in route.takes}} if undeclared else None
     schema = _object(body)
-    shown = {name: example_of(schema["properties"][name], shapes) for name in _shown(body)}
+    shown: Any = {name: example_of(schema["properties"][name], shapes) for name in _shown(body)}
+    if isinstance(body, Listed):
+        schema, shown = {"type": "array", "items": schema, "minItems": 1}, [shown]
     media = {"schema": schema, "example": shown}
     is_optional = isinstance(body, Body) and body.may_be_empty
     return {"required": not is_optional, "content": dict.fromkeys(route.takes, media)}

@@ -1,0 +1,125 @@
+"""/v1/leaks: those who look for leaked secrets report what they found, as GitHub's secret scanning does.
+
+Public, since a sender has no key here: what counts is the signature over the body as it came.
+"""
+
+import json
+from typing import Any
+
+from chalice.app import Blueprint
+
+from chalicelib.api.declared import Listed
+from chalicelib.api.edge import Exchange, route
+from chalicelib.api.fields import OneOf
+from chalicelib.api.shapes import Flag, ListOf, Said, Shape
+from chalicelib.core import secrets
+from chalicelib.core.errors import InvalidRequest
+
+BODY_BYTES_MAX = 1024 * 1024
+ALERTS_MAX = 1_000
+TOKEN_MAX, TYPE_MAX, URL_MAX, SOURCE_MAX = 1_000, 100, 2_000, 100
+
+REPORTED = Listed(
+    {"token": Said("The secret that was found."), "type": Said("What the sender calls its kind.", "latchkey_api_key")},
+    {
+        "url": Said("Where it was found.", "https://github.com/octocat/Hello-World/blob/main/settings.py"),
+        "source": Said("In what it was found.", "commit"),
+        "public": Flag("Whether anybody can read it there; yes when left out, and always for GitHub's reports."),
+    },
+)
+JUDGED = Shape(
+    "JudgedLeak",
+    "What a reported secret turned out to be.",
+    {
+        "token_hash": Said("The SHA-256 of what was reported, in hex."),
+        "token_type": Said("Its kind, as it was reported.", "latchkey_api_key"),
+        "label": OneOf(("true_positive", "false_positive"), about="Whether it is, or was, a secret of this API."),
+    },
+)
+
+blueprint = Blueprint(__name__)
+
+
+@route(
+    blueprint,
+    "/v1/leaks",
+    methods=["POST"],
+    body=REPORTED,
+    gives={200: ListOf(JUDGED, "Each secret once.")},
+)
+def report_leaks(exchange: Exchange) -> list[dict[str, str]]:
+    """Report secrets that were found where others can read them.
+
+    Signed by GitHub (`Github-Public-Key-Identifier`, `Github-Public-Key-Signature`) or by a sender that holds this
+    API's secret for it (`Latchkey-Timestamp`, `Latchkey-Signature`). A key found in public is revoked at once.
+    """
+    from chalicelib.watch import leaks
+
+    body = exchange.request.raw_body
+    raw = body if isinstance(body, bytes) else body.encode()
+    from_github = _signed_by_github(exchange, raw)
+    alerts = [leaks.Alert(**each | ({"public": True} if from_github else {})) for each in _alerts(raw)]
+    judged = leaks.follow_up(alerts)
+    exchange.counted["LeakedSecrets"] = sum(label == leaks.TRUE_POSITIVE for _, label in judged)
+    return [
+        {"token_hash": secrets.digest(alert.token), "token_type": alert.type, "label": label}
+        for alert, label in judged
+        if label is not None
+    ]
+
+
+def _signed_by_github(exchange: Exchange, raw: bytes) -> bool:
+    """Return whether GitHub has signed the body, or else another sender; raise InvalidRequest when nobody has."""
+    from chalicelib.watch import github, partner
+
+    if len(raw) > BODY_BYTES_MAX:
+        raise InvalidRequest(f"The body may have at most {BODY_BYTES_MAX} bytes.")
+    headers = exchange.request.headers
+    if github.SIGNATURE in headers:
+        github.check(raw, identifier=headers.get(github.IDENTIFIER, ""), signature=headers[github.SIGNATURE])
+        return True
+    if partner.SIGNATURE in headers:
+        partner.check(raw, timestamp=headers.get(partner.TIMESTAMP, ""), signature=headers[partner.SIGNATURE])
+        return False
+    raise InvalidRequest(
+        f"The body must be signed: with {github.IDENTIFIER} and {github.SIGNATURE}, or with {partner.TIMESTAMP} and"
+        f" {partner.SIGNATURE}."
+    )
+
+
+def _alerts(raw: bytes) -> list[dict[str, Any]]:
+    """Return the fields of each alert; what a sender adds beside them is ignored. No message repeats what was sent."""
+    try:
+        given = json.loads(raw)
+    except (ValueError, RecursionError):
+        raise InvalidRequest("The body must be a JSON list.") from None
+    if not isinstance(given, list) or not 1 <= len(given) <= ALERTS_MAX:
+        raise InvalidRequest(f"The body must be a JSON list of 1 to {ALERTS_MAX} alerts.")
+    return [_alert(place, each) for place, each in enumerate(given)]
+
+
+def _alert(place: int, given: object) -> dict[str, Any]:
+    if not isinstance(given, dict):
+        raise InvalidRequest(f"Alert {place} must be an object with token and type.")
+    public = given.get("public", True)
+    if not isinstance(public, bool):
+        raise InvalidRequest(f"public of alert {place} must be true or false.")
+    return {
+        "token": _text(place, given, "token", 1, TOKEN_MAX),
+        "type": _text(place, given, "type", 1, TYPE_MAX),
+        "url": _text(place, given, "url", 0, URL_MAX),
+        "source": _text(place, given, "source", 0, SOURCE_MAX),
+        "public": public,
+    }
+
+
+def _text(place: int, given: dict[str, Any], name: str, least: int, most: int) -> str:
+    text = given.get(name) or ""
+    if not isinstance(text, str) or not least <= len(text) <= most or not _is_sendable(text):
+        raise InvalidRequest(f"{name} of alert {place} must be a text of {least} to {most} characters.")
+    return text
+
+
+def _is_sendable(text: str) -> bool:
+    """Half of a surrogate pair can't be written in UTF-8."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)

@@ -1,0 +1,78 @@
+"""Fetches the public keys that GitHub signs its reports of leaked secrets with, into the file that ships to Lambda.
+
+`make github-keys`, then deploy. A key that couldn't be used is refused here, not when a report comes.
+"""
+
+import argparse
+import json
+import sys
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+from chalicelib.watch import github
+
+URL = "https://api.github.com/meta/public_keys/secret_scanning"
+TIMEOUT_S = 20
+
+
+class Unusable(Exception):
+    """What GitHub answered is not a list of keys; the message says why."""
+
+
+def main() -> int:
+    """Write the keys; return 1 with one sentence on standard error when they can't be had."""
+    parser = argparse.ArgumentParser(prog="github-keys")
+    parser.add_argument("--url", default=URL)
+    parser.add_argument("--out", type=Path, default=github.KEYS_FILE)
+    options = parser.parse_args()
+    try:
+        keys = checked(fetched(options.url))
+    except (OSError, Unusable) as error:
+        print(f"The keys can't be had from {options.url}: {error}", file=sys.stderr)
+        return 1
+    options.out.write_text(json.dumps({"public_keys": keys}, indent=2) + "\n")
+    print(f"{len(keys)} keys are in {options.out.name}. They are used from the next deployment on.")
+    return 0
+
+
+def fetched(url: str) -> Any:
+    """Return what is published; raise OSError when nothing answers, Unusable when it is no JSON."""
+    request = urllib.request.Request(url, headers={"Accept": "application/vnd.github+json", "User-Agent": "latchkey"})  # noqa: S310 - the operator's own
+    with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310 - as above
+        try:
+            return json.loads(answer.read())
+        except ValueError:
+            raise Unusable("it is no JSON.") from None
+
+
+def checked(published: Any) -> list[dict[str, Any]]:
+    """Return the keys of what is published, each on P-256; raise Unusable when one isn't, or there is none."""
+    try:
+        keys = [
+            {name: each[name] for name in ("key_identifier", "key", "is_current")} for each in published["public_keys"]
+        ]
+    except (KeyError, TypeError):
+        raise Unusable("it is no list of keys.") from None
+    for each in keys:
+        if not _is_on_p256(each["key"]):
+            raise Unusable(f"the key {each['key_identifier']} is not on P-256.")
+    if not keys:
+        raise Unusable("there is no key in it.")
+    return keys
+
+
+def _is_on_p256(pem: str) -> bool:
+    try:
+        key = load_pem_public_key(pem.encode())
+    except (ValueError, AttributeError, UnsupportedAlgorithm):
+        return False
+    return isinstance(key, EllipticCurvePublicKey) and isinstance(key.curve, SECP256R1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

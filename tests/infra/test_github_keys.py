@@ -1,0 +1,86 @@
+"""`make github-keys`: what GitHub publishes is in the file as it is used, and nothing that couldn't be."""
+
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from chalicelib.core import secrets
+from chalicelib.watch import github
+from chalicelib.watch.leaks import LOOKED_UP
+from infra import github_keys
+from tests.house import House
+from tests.watch.signing import Signer
+
+
+def run(monkeypatch: pytest.MonkeyPatch, published: Path, out: Path) -> int:
+    """Run the command on what a file holds."""
+    monkeypatch.setattr(sys, "argv", ["github-keys", "--url", published.as_uri(), "--out", str(out)])
+    return github_keys.main()
+
+
+def test_keys_are_used_after_they_were_fetched(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What else GitHub may say of a key is left out."""
+    published, out, signers = tmp_path / "published.json", tmp_path / "keys.json", [Signer("one"), Signer("two")]
+    published.write_text(json.dumps({"public_keys": [signer.published | {"new": 1} for signer in signers]}))
+    assert run(monkeypatch, published, out) == 0
+    assert "2 keys" in capsys.readouterr().out
+    assert json.loads(out.read_text()) == {"public_keys": [signer.published for signer in signers]}
+    monkeypatch.setattr(github, "KEYS_FILE", out)
+    for signer in signers:
+        headers = signer.headers(b"[]")
+        github.check(b"[]", identifier=headers[github.IDENTIFIER], signature=headers[github.SIGNATURE])
+
+
+def other_curve() -> str:
+    """Return a key that GitHub wouldn't sign with."""
+    key = ec.generate_private_key(ec.SECP384R1()).public_key()
+    return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+
+@pytest.mark.parametrize(
+    "published",
+    [
+        "<html>",
+        "[]",
+        "{}",
+        '{"public_keys": []}',
+        '{"public_keys": [{"key_identifier": "x"}]}',
+        json.dumps({"public_keys": [{"key_identifier": "x", "key": "no key", "is_current": True}]}),
+        json.dumps({"public_keys": [{"key_identifier": "x", "key": 7, "is_current": True}]}),
+        json.dumps({"public_keys": [{"key_identifier": "x", "key": other_curve(), "is_current": True}]}),
+    ],
+)
+def test_what_is_no_list_of_keys_leaves_the_file_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str], published: str
+) -> None:
+    """One sentence says why."""
+    source, out = tmp_path / "published.json", tmp_path / "keys.json"
+    source.write_text(published)
+    out.write_text("as it was")
+    assert run(monkeypatch, source, out) == 1
+    assert capsys.readouterr().err.startswith("The keys can't be had from ")
+    assert out.read_text() == "as it was"
+
+
+def test_nothing_that_answers_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No traceback."""
+    assert run(monkeypatch, tmp_path / "nowhere.json", tmp_path / "keys.json") == 1
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_pattern_to_register_finds_what_we_look_up(home: House) -> None:
+    """Every kind that can be found by its digest, and no other; docs/leaks.md has it once."""
+    page = (Path(__file__).parents[2] / "docs" / "leaks.md").read_text()
+    (pattern,) = re.findall(r"^lk_\(.*$", page, re.MULTILINE)
+    assert pattern == f"lk_({'|'.join(LOOKED_UP)})_[0-9A-Za-z]{{36}}"
+    for kind in secrets.KINDS:
+        assert bool(re.fullmatch(pattern, secrets.mint(kind))) == (kind in LOOKED_UP)
