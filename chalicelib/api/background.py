@@ -15,6 +15,8 @@ EVENTS_STREAM = "arn:aws:dynamodb:us-east-1:000000000000:table/latchkey-events/s
 """Chalice wants an ARN at import. The real one is the data stack's to say, and put in its place when it is deployed."""
 SWEEP_MS = 45_000
 """How long the minute's function begins new work, so that it is done before the next begins."""
+WATCH_MS = 12 * 60_000
+"""How long the hour's function begins to look at accounts; it may run for 15 minutes."""
 
 blueprint = Blueprint(__name__)
 
@@ -33,7 +35,7 @@ def minute(event: CloudWatchEvent) -> None:
 
 @blueprint.schedule("cron(5 * * * ? *)", name="hour")
 def hour(event: CloudWatchEvent) -> None:
-    """Look for what was lost."""
+    """Look for what was lost, and for what is unusual."""
     every_hour()
 
 
@@ -60,9 +62,13 @@ def every_minute() -> None:
 
 def every_hour() -> None:
     """Do what is done once an hour."""
+    from chalicelib.watch import sweep
     from chalicelib.webhooks import fan_out
 
-    _each(("webhooks_missing", lambda: fan_out.put_what_is_missing(clock.now_ms())))
+    _each(
+        ("webhooks_missing", lambda: fan_out.put_what_is_missing(clock.now_ms())),
+        ("watched", lambda: sweep.sweep(clock.now_ms() + WATCH_MS)),
+    )
 
 
 def _each(*tasks: tuple[str, Callable[[], Any]]) -> None:

@@ -31,6 +31,10 @@ WEBHOOK_SECRET_ROTATED = "webhook.secret_rotated"  # noqa: S105 - as above
 WEBHOOK_DISABLED = "webhook.disabled"
 WEBHOOK_ENABLED = "webhook.enabled"
 WEBHOOK_DELETED = "webhook.deleted"
+NEW_NETWORK = "anomaly.new_network"
+UNUSUAL_TRAFFIC = "anomaly.unusual_traffic"
+MANY_DENIALS = "anomaly.many_denials"
+MANY_REFUSALS = "anomaly.many_refusals"
 
 WORDS = {
     ACCOUNT_CREATED: "Account created",
@@ -64,6 +68,10 @@ WORDS = {
     WEBHOOK_DISABLED: "Webhook disabled",
     WEBHOOK_ENABLED: "Webhook enabled",
     WEBHOOK_DELETED: "Webhook deleted",
+    NEW_NETWORK: "Unusual: requests from a new network",
+    UNUSUAL_TRAFFIC: "Unusual: far more requests than ever",
+    MANY_DENIALS: "Unusual: many requests that it may not make",
+    MANY_REFUSALS: "Unusual: many requests beyond the limits",
 }
 """Every type there is."""
 

@@ -34,7 +34,7 @@ def by_hour(subject: str, *, since_s: int) -> dict[int, Hour]:
 
 def under_tier(subject: str, tier: Tier, *, since_s: int) -> dict[int, Hour]:
     """Return the hours since `since_s` in which a subject was busy under one tier: one Query."""
-    return {int(item["hour"]["N"]): _hour(item) for item in _newest_first(subject, tier, since_s)}
+    return {int(item["hour"]["N"]): _hour(item) for item in items_newest_first(subject, tier, since_s)}
 
 
 def last_used_hours(subject: str, wanted: set[str]) -> dict[str, int]:
@@ -45,7 +45,7 @@ def last_used_hours(subject: str, wanted: set[str]) -> dict[str, int]:
     found: dict[str, int] = {}
     for tier in OF_ACCOUNTS if wanted else ():
         missing = set(wanted)
-        for item in _newest_first(subject, tier, clock.now_s() - tier.kept_s):
+        for item in items_newest_first(subject, tier, clock.now_s() - tier.kept_s):
             hour = int(item["hour"]["N"])
             for name in missing & item.keys():
                 found[name] = max(hour, found.get(name, 0))
@@ -55,12 +55,8 @@ def last_used_hours(subject: str, wanted: set[str]) -> dict[str, int]:
     return found
 
 
-def _hour(item: dict[str, Any]) -> Hour:
-    named = {name: number(item, name) for name in (*counters(item), OTHER) if name in item}
-    return Hour(number(item, "used"), number(item, REFUSED), Counter(named))
-
-
-def _newest_first(subject: str, tier: Tier, since_s: int) -> Iterator[dict[str, Any]]:
+def items_newest_first(subject: str, tier: Tier, since_s: int) -> Iterator[dict[str, Any]]:
+    """Yield the raw items of a subject under one tier since `since_s`: one Query."""
     request: dict[str, Any] = {
         "TableName": settings.current().table(TABLE),
         "KeyConditionExpression": "subject = :subject AND #hour >= :since",
@@ -77,3 +73,8 @@ def _newest_first(subject: str, tier: Tier, since_s: int) -> Iterator[dict[str, 
         if "LastEvaluatedKey" not in answer:
             return
         request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
+
+def _hour(item: dict[str, Any]) -> Hour:
+    named = {name: number(item, name) for name in (*counters(item), OTHER) if name in item}
+    return Hour(number(item, "used"), number(item, REFUSED), Counter(named))

@@ -12,7 +12,7 @@ from chalicelib.credentials.change import change_key
 from chalicelib.credentials.verify import verify
 from chalicelib.events import kinds, record
 from chalicelib.events.tables import Event
-from chalicelib.limits import tiers
+from chalicelib.limits import tiers, windows
 from chalicelib.oauth.tables import Client
 from chalicelib.uptime import incidents
 from chalicelib.webhooks import endpoints, fan_out
@@ -33,6 +33,7 @@ from tests.oauth.flow import (
 )
 from tests.receiver import PUBLIC_URL, Receiver, listening
 from tests.visitor import PASSWORD, Page, Visitor, person
+from tests.watch.planted import NETWORK, item, used_for_days
 from tests.watch.signing import alert, report
 from tests.webhooks.told import SCHEDULED, images, stream_of
 
@@ -69,6 +70,7 @@ class Everything:
         with listening() as receiver, settings.in_use(replace(settings.current(), public_url=PUBLIC_URL)):
             self.webhooks(receiver)
             self.background(receiver)
+        self.anomalies()
 
     def public_routes(self) -> None:
         """What anyone may see."""
@@ -318,6 +320,18 @@ class Everything:
                 record.add_to(write, ada.id, kinds.ACCOUNT_DELETED, {})
             with self.recorder.within(function):
                 act(ada.id)
+
+    def anomalies(self) -> None:
+        """A key that behaves strangely, of each policy, and what the hourly look does about it."""
+        for policy in on_anomaly.ALL:
+            account = person()
+            issued = used_for_days(self.home, account)
+            Credential(issued.key.digest).update(actions=[Credential.on_anomaly.set(policy)])
+            counter = windows.counter_of(issued.key.id)
+            new = {NETWORK: counter, "nBBBBBBBB": counter}
+            item(account, clock.hour_of(clock.now_s()), {counter: 50}, new)
+            with self.recorder.within(HOUR):
+                _hour(account.id)
 
     def _streams(self, account_id: str) -> None:
         background.stream(stream_of(account_id), None)

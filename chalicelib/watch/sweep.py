@@ -1,0 +1,128 @@
+"""The hourly look at every account: what was unusual in the last hour and in this one, each told once.
+
+It walks the directory of accounts and reads the counters of two hours, a hundred items a call; only accounts that were
+busy cost more (see `profiles`). One account that can't be judged keeps no other from it. What time doesn't suffice for
+is gone on with by the next look, from where this one ended.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import Any
+
+from chalicelib.accounts import find
+from chalicelib.accounts.tables import Account
+from chalicelib.core import clock, settings, telemetry, wire
+from chalicelib.credentials.find import keys_of
+from chalicelib.credentials.tables import Credential
+from chalicelib.events import actors, kinds, notable
+from chalicelib.limits.tiers import BY_NAME, Tier
+from chalicelib.limits.usage import items_newest_first
+from chalicelib.limits.windows import TABLE, counter_of, item_key, partition
+from chalicelib.watch import history, policy, profiles, unusual
+
+PAGE = 50
+"""So many accounts, with two hours each, are one batch of reads."""
+KEPT_S = 31 * clock.DAY_S
+KINDS = {
+    unusual.NEW_NETWORK: kinds.NEW_NETWORK,
+    unusual.TRAFFIC: kinds.UNUSUAL_TRAFFIC,
+    unusual.DENIALS: kinds.MANY_DENIALS,
+    unusual.REFUSALS: kinds.MANY_REFUSALS,
+}
+WHY = {
+    unusual.NEW_NETWORK: "requests from a network not seen in 30 days",
+    unusual.TRAFFIC: "far more requests than it ever sends",
+    unusual.DENIALS: "many requests that it may not make",
+    unusual.REFUSALS: "many requests beyond the limits",
+}
+ACTED_ON = (unusual.NEW_NETWORK, unusual.TRAFFIC, unusual.DENIALS)
+"""What a policy other than `tell` acts on. Who meets the limits is held by the limits."""
+
+Items = list[dict[str, Any]]
+PerAccount = Callable[[Account, Tier, Items], None]
+"""What else is done with an account and its counters of the last hour and this one."""
+
+
+def sweep(until_ms: int, also: Iterable[PerAccount] = ()) -> int:
+    """Look at every account, beginning with no other after `until_ms`; return how many were busy."""
+    after, busy = profiles.cursor(), 0
+    while page := list(islice(find.accounts_after(after, PAGE), PAGE)):
+        for account, items in _with_counters(page):
+            if items:
+                busy += 1
+                _each(account, items, also)
+        after = page[-1].id
+        if clock.now_ms() >= until_ms:
+            telemetry.warning("watch_cut_short", after=after)
+            break
+    else:
+        after = ""
+    profiles.keep_cursor(after)
+    return busy
+
+
+def look_at(account: Account, tier: Tier, items: Items) -> None:
+    """Judge an account's last hour and this one, tell what is unusual, and do what each key's policy says."""
+    now_s = clock.now_s()
+    hours = {counter: hour for item in items for counter, hour in _latest(item).items()}
+    if not profiles.needs_a_whole_look(profiles.of_account(account.id), hours, now_s):
+        return
+    whole = history.of_account(items_newest_first(account.id, tier, now_s - KEPT_S))
+    named = {counter_of(key.id): key for key in keys_of(account.id)}
+    this_hour = clock.hour_of(now_s)
+    for counter, past in whole.items():
+        for hour in (this_hour - clock.HOUR_S, this_hour):
+            for finding in unusual.look(past, hour):
+                _tell(account, counter, named.get(counter), finding)
+    # Only now: what couldn't be told is looked at whole again.
+    profiles.keep(account.id, whole, now_s)
+
+
+def _each(account: Account, items: Items, also: Iterable[PerAccount]) -> None:
+    tier = BY_NAME[account.tier]
+    for work in (look_at, *also):
+        try:
+            work(account, tier, items)
+        except Exception:
+            telemetry.error("watch_failed", account_id=account.id)
+            telemetry.count("BackgroundFaults", task="watch")
+
+
+def _tell(account: Account, counter: str, key: Credential | None, finding: unusual.Finding) -> None:
+    who = {"key": key.id, "name": key.name} if key is not None else {"application": counter}
+    numbers = {name: str(count) for name, count in finding.numbers.items()}
+    told = {**who, **numbers, "hour": clock.iso(finding.hour * 1000)}
+    once = f"{counter}#{finding.hour}"
+    is_new = notable.tell_once(account.id, KINDS[finding.kind], once, told, actor=actors.WATCH)
+    if not is_new or key is None or not key.is_live():
+        return
+    chosen = None if finding.kind in ACTED_ON else "tell"
+    done = policy.act(account.id, key.id, policy=chosen, why=WHY[finding.kind])
+    telemetry.info("unusual", account_id=account.id, credential_id=key.id, kind=finding.kind, done=done)
+
+
+def _latest(item: dict[str, Any]) -> dict[str, history.Hour]:
+    return {counter: hour for counter, hours in history.of_account([item]).items() for hour in hours.values()}
+
+
+def _with_counters(accounts: list[Account]) -> Iterator[tuple[Account, Items]]:
+    this_hour = clock.hour_of(clock.now_s())
+    keys = [
+        item_key(account.id, BY_NAME[account.tier], hour)
+        for account in accounts
+        for hour in (this_hour - clock.HOUR_S, this_hour)
+    ]
+    found: dict[str, Items] = {}
+    for item in _batch(keys):
+        found.setdefault(item["subject"]["S"], []).append(item)
+    for account in accounts:
+        yield account, found.get(partition(account.id, BY_NAME[account.tier]), [])
+
+
+def _batch(keys: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    table = settings.current().table(TABLE)
+    wanted: wire.Json = {table: {"Keys": keys}}
+    while wanted:
+        answer = wire.call("BatchGetItem", {"RequestItems": wanted})
+        yield from answer["Responses"].get(table, [])
+        wanted = answer.get("UnprocessedKeys") or {}

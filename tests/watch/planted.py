@@ -1,0 +1,33 @@
+"""Counters of past hours, written as their admissions would have written them."""
+
+from typing import Any
+
+from chalicelib.accounts.tables import Account
+from chalicelib.core import clock, settings, wire
+from chalicelib.credentials.issue import Issued
+from chalicelib.limits import tiers, windows
+from tests.house import House
+
+HOUR_S = 3_600
+DAYS = 10
+NETWORK = "nAAAAAAAA"
+"""The network that everything comes from."""
+
+
+def item(account: Account, hour: int, counters: dict[str, int], networks: dict[str, str]) -> None:
+    """Write the counters of an hour, and the counter that each network belongs to."""
+    values: dict[str, Any] = {name: {"N": str(count)} for name, count in counters.items()}
+    values |= {name: {"S": counter} for name, counter in networks.items()}
+    key = windows.item_key(account.id, tiers.FREE, hour)
+    wire.call("PutItem", {"TableName": settings.current().table(windows.TABLE), "Item": {**key, **values}})
+
+
+def used_for_days(home: House, account: Account) -> Issued:
+    """Return a key that has sent 40 requests an hour from one network for ten days."""
+    issued = home.key(account, "read", "write")
+    counter = windows.counter_of(issued.key.id)
+    home.clock.forward(DAYS * 24 * HOUR_S)
+    hour = clock.hour_of(clock.now_s())
+    for ago in range(DAYS * 24):
+        item(account, hour - ago * HOUR_S, {counter: 40, "used": 40}, {NETWORK: counter})
+    return issued

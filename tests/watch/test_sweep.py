@@ -1,0 +1,148 @@
+"""The hourly look: what is unusual is told once, and acted on as chosen; no account is left out for long."""
+
+from typing import Any
+
+import pytest
+
+from chalicelib.accounts.tables import Account
+from chalicelib.api import background
+from chalicelib.core import clock, telemetry
+from chalicelib.credentials import find
+from chalicelib.credentials.issue import Issued
+from chalicelib.credentials.tables import Credential
+from chalicelib.events import kinds, record
+from chalicelib.limits import tiers, windows
+from chalicelib.watch import sweep
+from tests.house import House
+from tests.watch.planted import HOUR_S, NETWORK, item, used_for_days
+
+
+@pytest.fixture
+def key(home: House) -> Issued:
+    """A key that has sent 40 requests an hour from one network for ten days, and its account."""
+    return used_for_days(home, home.account())
+
+
+def owner(issued: Issued) -> Account:
+    """Return whose key it is."""
+    return Account.get(issued.key.account_id)
+
+
+def now(issued: Issued, *networks: str, **counted: int) -> None:
+    """Write this hour of a key: its requests, `denials` and `refusals`, and the networks it came from."""
+    counter = windows.counter_of(issued.key.id)
+    names = {"requests": counter, "denials": f"f{counter[1:]}", "refusals": f"q{counter[1:]}"}
+    counters = {names[name]: count for name, count in {"requests": 40, **counted}.items()}
+    marks = dict.fromkeys((NETWORK, *networks), counter)
+    item(owner(issued), clock.hour_of(clock.now_s()), counters, marks)
+
+
+def anomalies(issued: Issued) -> list[dict[str, Any]]:
+    """Return what was found."""
+    events = record.newest_first(issued.key.account_id, 50)
+    return [{"type": event.type, **event.changed.as_dict()} for event in events if event.type.startswith("anomaly.")]
+
+
+@pytest.mark.parametrize(
+    ("networks", "counted", "kind"),
+    [
+        (["nBBBBBBBB"], {}, kinds.NEW_NETWORK),
+        ([], {"requests": 900}, kinds.UNUSUAL_TRAFFIC),
+        ([], {"requests": 90, "denials": 60}, kinds.MANY_DENIALS),
+        ([], {"refusals": 300}, kinds.MANY_REFUSALS),
+    ],
+)
+def test_planted_anomaly_is_told_once(
+    home: House, key: Issued, networks: list[str], counted: dict[str, int], kind: str
+) -> None:
+    """At the next look, with the key and the numbers, beside the key for its person; looking again tells nothing."""
+    background.every_hour()
+    assert anomalies(key) == []
+    home.clock.forward(HOUR_S)
+    now(key, *networks, **counted)
+    background.every_hour()
+    (found,) = anomalies(key)
+    assert (found["type"], found["key"], found["name"]) == (kind, key.key.id, "Test key")
+    assert found["hour"] == clock.iso(clock.hour_of(clock.now_s()) * 1000)
+    assert Credential.get(key.key.digest).unusual is not None
+    background.every_hour()
+    home.clock.forward(HOUR_S)
+    background.every_hour()
+    assert len(anomalies(key)) == 1
+
+
+def test_what_happened_after_the_last_look_is_found_by_the_next(home: House, key: Issued) -> None:
+    """The look at five past sees the whole hour before."""
+    background.every_hour()
+    home.clock.forward(HOUR_S)
+    now(key, "nBBBBBBBB")
+    home.clock.forward(HOUR_S)
+    background.every_hour()
+    assert [found["type"] for found in anomalies(key)] == [kinds.NEW_NETWORK]
+
+
+@pytest.mark.parametrize(("chosen", "state", "scopes"), [("narrow", "live", {"read"}), ("revoke", "revoked", None)])
+def test_policy_is_followed(home: House, key: Issued, chosen: str, state: str, scopes: set[str] | None) -> None:
+    """From the next request on."""
+    Credential(key.key.digest).update(actions=[Credential.on_anomaly.set(chosen)])
+    background.every_hour()
+    home.clock.forward(HOUR_S)
+    now(key, "nBBBBBBBB")
+    background.every_hour()
+    stands = find.owned_key(key.key.account_id, key.key.id)
+    assert stands.state == state
+    assert scopes is None or stands.scopes == scopes
+
+
+def test_many_refusals_are_only_told(home: House, key: Issued) -> None:
+    """The limits hold already."""
+    Credential(key.key.digest).update(actions=[Credential.on_anomaly.set("revoke")])
+    background.every_hour()
+    home.clock.forward(HOUR_S)
+    now(key, refusals=300)
+    background.every_hour()
+    assert len(anomalies(key)) == 1
+    assert find.owned_key(key.key.account_id, key.key.id).state == "live"
+
+
+def test_ordinary_hour_reads_one_small_item(home: House, key: Issued) -> None:
+    """Thirty days are read once a day, and when something looks new."""
+    background.every_hour()
+    home.clock.forward(HOUR_S)
+    now(key)
+    with telemetry.calls_watched() as watched:
+        sweep.sweep(clock.now_ms() + 60_000)
+    read = [call for call in watched.made if call[1] != "latchkey-test-accounts" and call[0] != "PutItem"]
+    assert ("Query", "latchkey-test-windows") not in read
+    assert read.count(("GetItem", "latchkey-test-profiles")) == 2
+
+
+def test_broken_account_keeps_no_other_from_being_looked_at(home: House, key: Issued) -> None:
+    """What fails is logged and counted, and met again in an hour."""
+    broken = home.account(name="Broken")
+    item(broken, clock.hour_of(clock.now_s()), {"used": 1}, {})
+    seen: list[str] = []
+
+    def also(account: Account, _tier: tiers.Tier, _items: sweep.Items) -> None:
+        seen.append(account.id)
+        if account.id == key.key.account_id:
+            raise LookupError("on purpose")
+
+    assert sweep.sweep(clock.now_ms() + 60_000, also=[also]) == 2
+    assert seen == [key.key.account_id, broken.id]
+
+
+def test_look_that_is_cut_short_is_gone_on_with(home: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By whichever function looks next; the tail of many accounts is not forgotten."""
+    monkeypatch.setattr(sweep, "PAGE", 2)
+    accounts = [home.account(name=f"Ada{number}") for number in range(5)]
+    for account in accounts:
+        item(account, clock.hour_of(clock.now_s()), {"used": 1}, {})
+    seen: list[str] = []
+
+    def also(account: Account, _tier: tiers.Tier, _items: sweep.Items) -> None:
+        seen.append(account.id)
+
+    for _ in range(3):
+        sweep.sweep(0, also=[also])
+    assert sorted(seen) == sorted(account.id for account in accounts)
