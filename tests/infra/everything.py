@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from chalicelib.accounts import change
 from chalicelib.api import background
 from chalicelib.api.webhooks import send_test
-from chalicelib.core import secrets, settings, tables
-from chalicelib.credentials import rotate
+from chalicelib.core import clock, settings, tables
+from chalicelib.credentials import on_anomaly, rotate
 from chalicelib.credentials.change import change_key
+from chalicelib.credentials.tables import Credential
 from chalicelib.credentials.verify import verify
 from chalicelib.events import kinds, record
 from chalicelib.events.tables import Event
