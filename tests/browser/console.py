@@ -65,6 +65,14 @@ class Console:
         """Return a new key of a person, with read and write unless other scopes are named."""
         return Key(**self._ask(do="key", account_id=person.id, name=name, scopes=scopes or ["read", "write"]))
 
+    def unusual(self, person: Person, key_id: str, why: str) -> None:
+        """Let something unusual be noticed about a key."""
+        self._ask(do="unusual", account_id=person.id, key_id=key_id, why=why)
+
+    def leaked(self, key: Key) -> None:
+        """Report a key as found in a place that isn't public."""
+        self._ask(do="leaked", secret=key.secret)
+
     def demo(self, person: Person) -> dict[str, str]:
         """Give a person keys of every state and a month of usage; return the ids of the keys by name."""
         keys: dict[str, str] = self._ask(do="demo", account_id=person.id)["keys"]

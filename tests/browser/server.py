@@ -21,6 +21,7 @@ from chalicelib.accounts.tables import Account
 from chalicelib.core import clock, settings, telemetry, wire
 from chalicelib.credentials.issue import new_key, put_beside_the_others
 from chalicelib.limits import tiers, windows
+from chalicelib.watch import leaks, policy
 from infra import chalice_cli, data, server, standin
 from tests.browser import demo
 from tests.house import Clock
@@ -101,6 +102,15 @@ def _key(moved: Clock, account_id: str, name: str, scopes: list[str]) -> dict[st
     return {"id": issued.key.id, "secret": issued.secret}
 
 
+def _unusual(moved: Clock, account_id: str, key_id: str, why: str) -> dict[str, Any]:
+    return {"done": policy.act(account_id, key_id, why=why)}
+
+
+def _leaked(moved: Clock, secret: str) -> dict[str, Any]:
+    leaks.follow_up([leaks.Alert(secret, "key", public=False)])
+    return {}
+
+
 def _demo(moved: Clock, account_id: str) -> dict[str, Any]:
     demo.add_checks()
     return {"keys": demo.add_history(account_id, moved)}
@@ -129,6 +139,8 @@ COMMANDS: dict[str, Callable[..., dict[str, Any]]] = {
     "account": _account,
     "session": _session,
     "key": _key,
+    "unusual": _unusual,
+    "leaked": _leaked,
     "demo": _demo,
     "crowd": _crowd,
     "forward": _forward,

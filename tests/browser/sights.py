@@ -45,6 +45,20 @@ class Cast:
         return applications.register_itself(self.console, f"Ledger {LONG}")
 
     @cached_property
+    def watched(self) -> Person:
+        """Someone with two keys about which something was noticed."""
+        return self.console.person("Katherine Johnson")
+
+    @cached_property
+    def strange(self) -> Key:
+        """One of them: it leaked, too."""
+        other, key = (self.console.key(self.watched, name=name) for name in (LONG[:64], "Storefront"))
+        for each in (other, key):
+            self.console.unusual(self.watched, each.id, "requests from a new network")
+        self.console.leaked(key)
+        return key
+
+    @cached_property
     def spare(self) -> Key:
         """A key of the administrator's, with a long name."""
         return self.console.key(self.admin, "read", "write", "keys", "admin", name=LONG[:64])
@@ -100,6 +114,15 @@ def _with_demo(path: str) -> Callable[[Page, Cast], None]:
 
 def _long_key(page: Page, cast: Cast) -> None:
     page.goto(f"{cast.console.url}/settings/keys/{cast.spare.id}")
+
+
+def _strange(page: Page, cast: Cast) -> None:
+    page.goto(f"{cast.console.url}/settings/keys/{cast.strange.id}")
+
+
+def _strange_list(page: Page, cast: Cast) -> None:
+    assert cast.strange
+    page.goto(f"{cast.console.url}/settings/keys")
 
 
 def _rotated(page: Page, cast: Cast) -> None:
@@ -260,6 +283,8 @@ SIGHTS = [
     Sight("key-long", "admin", _long_key),
     Sight("key-retiring", "ada", _key("Storefront")),
     Sight("key-ended", "ada", _key("Old dashboard")),
+    Sight("key-unusual", "watched", _strange),
+    Sight("keys-unusual", "watched", _strange_list),
     Sight("key-revoke", "ada", _key("Laptop", "/revoke")),
     Sight("key-unknown", "ada", _at("/settings/keys/key_unknown")),
     Sight("status", "ada", _with_demo("/status")),

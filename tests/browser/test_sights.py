@@ -49,7 +49,7 @@ def test_axe_would_find_a_fault(visitors: Visitors) -> None:
 def test_no_width_cuts_a_table_off(width: int, visitors: Visitors, cast: Cast) -> None:
     """Tables keep inside their cards at either side of every width at which the layout changes."""
     page = visitors.guest(width=width)
-    for name in ("keys", "usage", "admin-account"):
+    for name in ("keys", "keys-unusual", "usage", "admin-account"):
         sight = next(sight for sight in SIGHTS if sight.name == name)
         visitors.log_in_quietly(page, getattr(cast, sight.who))
         sight.open(page, cast)
