@@ -240,6 +240,8 @@ def _pass(exchange: Exchange, get_response: Callable[..., Response]) -> Response
     response.headers.update(allowance.headers(exchange.left) if exchange.left else allowance.NOBODY)
     if rules.cross_origin:
         response.headers.update(answers.cross_origin())
+    if exchange.caller is not None and response.status_code in (401, 403):
+        standing.note_failure(exchange.caller)
     _log(exchange, decision, response.status_code)
     return response
 
@@ -262,7 +264,7 @@ def _admit(exchange: Exchange, rules: Rules) -> None:
         if rules.scopes:
             caller = exchange.caller = from_context(exchange.request.context["authorizer"])
             exchange.caller, exchange.left = standing.admit_caller(
-                caller, exchange.request.headers.get("authorization", "")
+                caller, exchange.request.headers.get("authorization", ""), use=_use(exchange.request, rules)
             )
             actors.is_known_as(caller.credential_id)
         elif rules.counted:
@@ -270,6 +272,12 @@ def _admit(exchange: Exchange, rules: Rules) -> None:
     except Refused as refusal:
         exchange.left = refusal.left
         raise
+
+
+def _use(request: Request, rules: Rules) -> standing.Use:
+    """Return where a request comes from and what it is for."""
+    network = visitor.neighbourhood(visitor.source_ip(request))
+    return standing.Use(network, f"{request.method} {request.path}", rules.scopes)
 
 
 def _require(exchange: Exchange, scopes: Iterable[str]) -> None:

@@ -1,6 +1,7 @@
 """Where a request comes from, and which URL it was sent to: by the gateway's word, never a header anyone can write."""
 
-from ipaddress import IPv6Address, ip_address
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from chalice.app import Request
 
@@ -32,6 +33,24 @@ def network(address: str) -> str:
     if isinstance(parsed, IPv6Address):
         return f"{IPv6Address(int(parsed) >> 64 << 64)}/64"
     return str(parsed)
+
+
+@lru_cache(maxsize=4_096)
+def neighbourhood(address: str) -> str:
+    """Return the network that a credential is known to be used from: the IPv4 /24 or the IPv6 /48 around `address`.
+
+    Wider than what a stranger is counted by: a provider that hands out another address, or a phone another /64, is
+    still the same place, while a thief elsewhere is not. What is no address is "".
+    """
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return ""
+    if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is not None:
+        parsed = parsed.ipv4_mapped
+    if isinstance(parsed, IPv6Address):
+        return f"{IPv6Address(int(parsed) >> 80 << 80)}/48"
+    return f"{IPv4Address(int(parsed) >> 8 << 8)}/24"
 
 
 def base_url(request: Request) -> str:

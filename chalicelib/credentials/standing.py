@@ -1,13 +1,17 @@
 """Admitting a verified caller, and verifying it anew when something changed: no cached verdict outlives a change."""
 
 from collections import OrderedDict
+from dataclasses import dataclass
+from functools import lru_cache
 
 from chalicelib.core import clock, errors, secrets
 from chalicelib.credentials.verdict import Verdict
 from chalicelib.credentials.verify import bearer, verify
+from chalicelib.limits import refusals, traits
 from chalicelib.limits.admission import Stale, admit
 from chalicelib.limits.allowance import Allowance
 from chalicelib.limits.stale import CLOCK_SKEW_S
+from chalicelib.limits.windows import window_at
 
 REMEMBERED_MAX = 4_096
 PRESENTED_MS = 60_000
@@ -17,6 +21,20 @@ ROUNDS_MAX = 40
 
 _renewed: OrderedDict[str, Verdict] = OrderedDict()
 _presented: OrderedDict[tuple[str, str], Verdict] = OrderedDict()
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """Where a request comes from and what it is for; what is "" is not recorded."""
+
+    network: str = ""
+    route: str = ""
+    """Its method and pattern: `GET /v1/users/{user_id}`."""
+    scopes: tuple[str, ...] = ()
+    """What the route asks of a credential."""
+
+
+NO_USE = Use()
 
 
 def forget() -> None:
@@ -47,10 +65,13 @@ def admit_presented(secret: str, resource: str) -> tuple[Verdict, Allowance]:
     return admit_caller(cached, f"Bearer {secret}", resource)
 
 
-def admit_caller(cached: Verdict, authorization: str, resource: str = "") -> tuple[Verdict, Allowance]:
+def admit_caller(
+    cached: Verdict, authorization: str, resource: str = "", use: Use = NO_USE
+) -> tuple[Verdict, Allowance]:
     """Let one request of a caller through, under what is true of it now, and count it.
 
-    `authorization` is its header, to verify it again when the cached verdict is stale. Returns the verdict that holds
+    `authorization` is its header, to verify it again when the cached verdict is stale; `use` is recorded with the
+    admission, a route that the scopes don't allow left out. Returns the verdict that holds
     and what is left. Raises Unauthorized when the credential is good no longer, Refused when a limit is spent,
     Unavailable when changes of the account come faster than it can be verified.
     """
@@ -61,7 +82,11 @@ def admit_caller(cached: Verdict, authorization: str, resource: str = "") -> tup
     for _ in range(ROUNDS_MAX):
         try:
             left = admit(
-                verdict.account_id, verdict.tier, counter=verdict.counter, verified_at_ms=verdict.verified_at_ms
+                verdict.account_id,
+                verdict.tier,
+                counter=verdict.counter,
+                verified_at_ms=verdict.verified_at_ms,
+                shown=_shown(verdict, use),
             )
         except Stale as stale:
             # Verified after the mark was seen: it has seen every change the mark stands for, whatever the clocks say.
@@ -70,6 +95,23 @@ def admit_caller(cached: Verdict, authorization: str, resource: str = "") -> tup
         else:
             return verdict, left
     raise errors.Unavailable("Too much of this account is being changed right now. Try again in a moment.")
+
+
+def note_failure(verdict: Verdict) -> None:
+    """Note that a request of a known credential was answered 401 or 403, to be written with a later admission."""
+    refusals.note_failure(window_at(verdict.account_id, verdict.tier, clock.now_ms()), verdict.counter)
+
+
+def _shown(verdict: Verdict, use: Use) -> traits.Traits:
+    # The scopes are checked after the admission, and a route that was refused was not used.
+    route = use.route if verdict.scopes.issuperset(use.scopes) else ""
+    return _named(verdict.counter, use.network, route)
+
+
+@lru_cache(maxsize=REMEMBERED_MAX)
+def _named(counter: str, network: str, route: str) -> traits.Traits:
+    """Return what is shown by the attributes' names, whose hashes are the same at each request."""
+    return traits.shown_by(counter, network=network, route=route)
 
 
 def _remember(verdict: Verdict) -> None:

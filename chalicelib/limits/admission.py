@@ -2,15 +2,16 @@
 
 Nothing is read first, so nothing can change in between; a refused request consumes nothing. What this process has seen
 refused it refuses again from memory, so a flood of refused requests costs next to nothing. Without an hourly quota, one
-write may take several admissions (see `leases`).
+write may take several admissions (see `leases`). The same write tells what the request shows (see `traits`).
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from chalicelib.core import clock, errors, settings, telemetry, wire
-from chalicelib.limits import leases, memory, outage, refusals
+from chalicelib.limits import leases, memory, outage, refusals, traits
 from chalicelib.limits.allowance import Allowance, allowance, seconds_until
 from chalicelib.limits.tiers import Tier
+from chalicelib.limits.traits import Traits
 from chalicelib.limits.windows import OTHER, REFUSED, TABLE, Window, dies_at, item_key, number, past_slots, window_at
 
 NEVER_STALE = 2**53
@@ -35,24 +36,42 @@ class Stale(Exception):
         self.stale_at_ms = stale_at_ms
 
 
-def admit(subject: str, tier: Tier, *, counter: str | None = None, verified_at_ms: int = NEVER_STALE) -> Allowance:
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Who asks, besides the subject: what one admission is counted under and judged by."""
+
+    counter: str | None = None
+    verified_at_ms: int = NEVER_STALE
+    shown: Traits = traits.NOTHING_SHOWN
+
+
+def admit(
+    subject: str,
+    tier: Tier,
+    *,
+    counter: str | None = None,
+    verified_at_ms: int = NEVER_STALE,
+    shown: Traits = traits.NOTHING_SHOWN,
+) -> Allowance:
     """Let one request of `subject` through and count it, under `counter` too when one is named.
 
-    `verified_at_ms` is when the caller's credential was verified. Raises Refused when a limit is spent, and Stale when
+    `verified_at_ms` is when the caller's credential was verified; what the request has `shown` is recorded under its
+    counter. Raises Refused when a limit is spent, and Stale when
     account, credentials or grants changed since. When DynamoDB can't answer, the request passes: a limiter outage must
     not be an API outage.
     """
+    asked = Asked(counter, verified_at_ms, shown)
     window = window_at(subject, tier, clock.now_ms())
     seen = memory.of(window)
     if tier.quota is None and (burst_used := leases.spend(window, counter, verified_at_ms)) is not None:
         return allowance(window, used=seen.used, burst_used=burst_used)
-    _refuse_what_was_refused(window, seen)
+    _refuse_what_was_refused(window, seen, counter)
     if outage.lasts(window.now_ms):
         return allowance(window, used=seen.used, burst_used=0)
-    refused = refusals.held(window)
+    told_no = refusals.held(window)
     take = leases.wanted(window, counter, seen) if tier.quota is None else leases.ONE
     try:
-        item, size = _counted(window, seen, counter, verified_at_ms, refused, take)
+        item, size = _counted(window, seen, asked, told_no, take)
     except wire.Throttled:
         # Letting it through would reward a flood with a free pass.
         left = allowance(window, used=seen.used, burst_used=tier.burst)
@@ -63,7 +82,7 @@ def admit(subject: str, tier: Tier, *, counter: str | None = None, verified_at_m
         telemetry.count("LimiterUnavailable")
         return allowance(window, used=seen.used, burst_used=0)
     memory.note(window, item)
-    refusals.written(window, refused)
+    refusals.written(window, told_no)
     return allowance(window, used=number(item, "used"), burst_used=number(item, window.slot) - size + 1)
 
 
@@ -73,31 +92,31 @@ def recall(subject: str, tier: Tier) -> None:
     _refuse_what_was_refused(window, memory.of(window))
 
 
-def _refuse_what_was_refused(window: Window, seen: memory.Seen) -> None:
+def _refuse_what_was_refused(window: Window, seen: memory.Seen, counter: str | None = None) -> None:
     """A counter only grows: what was spent stays spent until its window ends, or the quota until it is asked again."""
     if seen.quota_is_spent(window.now_ms):
-        raise _refusal("quota", window, seen.used, seen.burst_used(window))
+        raise _refusal("quota", window, counter, seen.used, seen.burst_used(window))
     if seen.burst_spent_in == window.slot:
-        raise _refusal("burst", window, seen.used, window.tier.burst)
+        raise _refusal("burst", window, counter, seen.used, window.tier.burst)
 
 
 def _counted(
-    window: Window, seen: memory.Seen, counter: str | None, verified_at_ms: int, refused: int, take: leases.Take
+    window: Window, seen: memory.Seen, asked: Asked, told_no: refusals.Sum, take: leases.Take
 ) -> tuple[wire.Json, int]:
     """Take `take` in one write, or one admission where there is no room for a lease.
 
     Returns the item after it and how many were taken.
     """
     try:
-        request = _request(window, seen, counter, verified_at_ms, refused, take)
+        request = _request(window, seen, asked, told_no, take)
         item: wire.Json = wire.call("UpdateItem", request, wire.AT_ONCE)["Attributes"]
     except wire.ConditionFailed as refusal:
-        if take.size > 1 and _is_short_of_room(window, refusal.item, verified_at_ms):
+        if take.size > 1 and _is_short_of_room(window, refusal.item, asked.verified_at_ms):
             memory.note(window, refusal.item)
-            return _counted(window, seen, counter, verified_at_ms, refused, replace(take, size=1))
-        raise _explain(window, refusal.item, verified_at_ms) from None
+            return _counted(window, seen, asked, told_no, replace(take, size=1))
+        raise _explain(window, refusal.item, asked) from None
     if window.tier.quota is None:
-        leases.taken(window, counter, verified_at_ms, take, number(item, window.slot))
+        leases.taken(window, asked.counter, asked.verified_at_ms, take, number(item, window.slot))
     return item, take.size
 
 
@@ -106,17 +125,17 @@ def _is_short_of_room(window: Window, item: wire.Json, verified_at_ms: int) -> b
     return number(item, window.slot) < window.tier.burst and number(item, "stale_at") <= verified_at_ms
 
 
-def _request(
-    window: Window, seen: memory.Seen, counter: str | None, verified_at_ms: int, refused: int, take: leases.Take
-) -> wire.Json:
+def _request(window: Window, seen: memory.Seen, asked: Asked, told_no: refusals.Sum, take: leases.Take) -> wire.Json:
     """Build the one write. Its condition is the rule, and wins every race between functions for the last admission."""
-    names = {"#slot": window.slot}
-    values = {
+    learnt = traits.learnt(seen.known, asked.counter, asked.shown, told_no.by_name)
+    names = {"#slot": window.slot, **learnt.names}
+    values: wire.Json = {
         ":size": {"N": str(take.size)},
         ":used": {"N": str(take.size - take.returned)},
         ":below": {"N": str(leases.below(window, take.size))},
-        ":verified_at": {"N": str(verified_at_ms)},
+        ":verified_at": {"N": str(asked.verified_at_ms)},
         ":dies_at": {"N": str(dies_at(window.tier, window.hour))},
+        **learnt.values,
     }
     condition = (
         "(attribute_not_exists(#slot) OR #slot < :below)"
@@ -125,17 +144,17 @@ def _request(
     if window.tier.quota is not None:
         condition += " AND (attribute_not_exists(used) OR used < :quota)"
         values[":quota"] = {"N": str(window.tier.quota)}
-    update = "SET dies_at = :dies_at ADD used :used, #slot :size"
-    if counter is not None:
-        names["#counter"] = counter if seen.has_room_for(counter) else OTHER
+    update = f"SET dies_at = :dies_at{learnt.sets} ADD used :used, #slot :size{learnt.adds}"
+    if asked.counter is not None:
+        names["#counter"] = asked.counter if seen.has_room_for(asked.counter) else OTHER
         update += ", #counter :used"
-    if refused:
-        values[":refused"] = {"N": str(refused)}
+    if told_no.refused:
+        values[":refused"] = {"N": str(told_no.refused)}
         update += f", {REFUSED} :refused"
     # Judged again by this moment's clock: one that was set back may count in a window that seemed past.
-    past = past_slots(seen.past, window)
-    if past:
-        update += " REMOVE " + ", ".join(past)
+    gone = (*past_slots(seen.past, window), *learnt.removes)
+    if gone:
+        update += " REMOVE " + ", ".join(gone)
     return {
         "TableName": settings.current().table(TABLE),
         "Key": item_key(window.subject, window.tier, window.hour),
@@ -148,21 +167,21 @@ def _request(
     }
 
 
-def _explain(window: Window, item: wire.Json, verified_at_ms: int) -> Exception:
+def _explain(window: Window, item: wire.Json, asked: Asked) -> Exception:
     """Name what refused, from the item the condition was judged on. Staleness first: it may change the limits."""
-    if number(item, "stale_at") > verified_at_ms:
+    if number(item, "stale_at") > asked.verified_at_ms:
         return Stale(number(item, "stale_at"))
     memory.note(window, item)
     used, burst_used = number(item, "used"), number(item, window.slot)
     if window.tier.quota is not None and used >= window.tier.quota:
         memory.quota_is_spent(window)
-        return _refusal("quota", window, used, burst_used)
+        return _refusal("quota", window, asked.counter, used, burst_used)
     memory.burst_is_spent(window)
-    return _refusal("burst", window, used, burst_used)
+    return _refusal("burst", window, asked.counter, used, burst_used)
 
 
-def _refusal(limit: str, window: Window, used: int, burst_used: int) -> Refused:
-    refusals.note(window)
+def _refusal(limit: str, window: Window, counter: str | None, used: int, burst_used: int) -> Refused:
+    refusals.note(window, counter)
     left = allowance(window, used=used, burst_used=burst_used)
     full_again_ms = window.hour_ends_ms if limit == "quota" else window.slot_ends_ms
     return Refused(limit, left, seconds_until(full_again_ms, window.now_ms))

@@ -5,7 +5,9 @@ Never consulted to let anything through.
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from typing import Any
 
+from chalicelib.limits import traits
 from chalicelib.limits.windows import COUNTERS_MAX, Window, counters, number, past_slots
 
 ITEMS_MAX = 4_096
@@ -21,6 +23,7 @@ class Seen:
     slots: dict[str, int] = field(default_factory=dict)
     past: tuple[str, ...] = ()
     counters: frozenset[str] = frozenset()
+    known: traits.Known = traits.NOTHING_KNOWN
     quota_spent_at_ms: int = -QUOTA_ASKED_AGAIN_MS
     burst_spent_in: str = ""
 
@@ -46,13 +49,14 @@ def of(window: Window) -> Seen:
     return _items.get(window.item_key, _nothing)
 
 
-def note(window: Window, item: dict[str, dict[str, str]]) -> None:
+def note(window: Window, item: dict[str, Any]) -> None:
     """Remember `item` as DynamoDB has just shown it."""
     seen = _remembered(window)
     seen.used = number(item, "used")
     seen.slots = {window.slot: number(item, window.slot)}
     seen.past = past_slots(item, window)
     seen.counters = counters(item)
+    seen.known = traits.known(item)
 
 
 def quota_is_spent(window: Window) -> None:

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-Item = dict[str, dict[str, str]]
+Item = dict[str, dict[str, Any]]
 Names = Mapping[str, str]
-Values = Mapping[str, dict[str, str]]
+Values = Mapping[str, dict[str, Any]]
 Condition = Callable[[Item, Names, Values], bool]
-Operand = Callable[[Item, Names, Values], dict[str, str] | None]
+Operand = Callable[[Item, Names, Values], dict[str, Any] | None]
 Change = Callable[[Item, Item, Names, Values], None]
 """Given the item as it was and the one in the making: every clause sees the item as it was."""
 
@@ -98,7 +98,7 @@ def resolve(spelled: str, names: Names) -> str:
     return names[spelled]
 
 
-def whole(value: Mapping[str, str]) -> int:
+def whole(value: Mapping[str, Any]) -> int:
     """Return a number; the counters are whole."""
     if set(value) != {"N"}:
         raise InvalidError(f"{value} is no number")
@@ -233,7 +233,7 @@ class _Parser:
 
         def change(before: Item, after: Item, names: Names, values: Values) -> None:
             name = resolve(path, names)
-            after[name] = {"N": str(whole(before.get(name, {"N": "0"})) + whole(_given(value, values)))}
+            after[name] = _added(before.get(name), _given(value, values))
 
         return path, change
 
@@ -246,13 +246,22 @@ class _Parser:
         return path, change
 
 
-def _given(value: str, values: Values) -> dict[str, str]:
+def _added(there: dict[str, Any] | None, more: dict[str, Any]) -> dict[str, Any]:
+    """Return a number and another, or the union of two sets of strings; what isn't there is 0 or empty."""
+    if set(more) != {"SS"}:
+        return {"N": str(whole(there or {"N": "0"}) + whole(more))}
+    if not more["SS"] or (there is not None and set(there) != {"SS"}):
+        raise InvalidError(f"{more} can't be added to {there}")
+    return {"SS": sorted({*(there or more)["SS"], *more["SS"]})}
+
+
+def _given(value: str, values: Values) -> dict[str, Any]:
     if value not in values:
         raise InvalidError(f"{value} is not among the values")
     return values[value]
 
 
-def _there(path: str, value: dict[str, str] | None) -> dict[str, str]:
+def _there(path: str, value: dict[str, Any] | None) -> dict[str, Any]:
     if value is None:
         raise InvalidError(f"{path} is set to an attribute that isn't there")
     return value

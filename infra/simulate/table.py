@@ -77,8 +77,9 @@ def units(item: Item) -> int:
     size_bytes = 0
     for name, value in item.items():
         number = value.get("N")
+        texts = value.get("SS") or [value.get("S", "")]
         # A number takes a byte for two digits and one more, about.
-        size_bytes += len(name) + (len(number) // 2 + 2 if number else len(value.get("S", "")))
+        size_bytes += len(name) + (len(number) // 2 + 2 if number else len("".join(texts)))
     return max(1, -(-size_bytes // UNIT_BYTES))
 
 

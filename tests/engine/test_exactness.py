@@ -9,6 +9,7 @@ from chalicelib.limits import tiers, windows
 from tests.engine import counters
 from tests.engine.fleet import AT_ONCE, PROCESSES, Fleet, Reply, Request, flat
 from tests.house import NOON_MS, House
+from tests.limits.item_size import size_bytes
 
 pytestmark = pytest.mark.xdist_group("fleet")
 
@@ -135,5 +136,4 @@ def test_window_item_stays_within_one_write_unit(home: House, fleet: Fleet, url:
     secrets = [home.key(account).secret for _ in range(20)]
     fleet.send(url, requests(secrets, 20 * AT_ONCE))
     counted = counters.item(account)
-    size_bytes = sum(len(name) + len(next(iter(value.values()))) for name, value in counted.items())
-    assert size_bytes < 1_024
+    assert size_bytes(counted) < 1_024

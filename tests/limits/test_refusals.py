@@ -92,23 +92,23 @@ def test_refusals_that_cant_be_written_are_tried_again_after_ten_seconds(home: H
             refusals.note(window(home))
         asked.append(len(calls.made))
     assert asked == [0, 1, 0, 0, 1]
-    assert refusals.held(window(home)) == 6
+    assert refusals.held(window(home)).refused == 6
 
 
 def test_refusals_of_many_are_not_remembered_without_end(home: House) -> None:
     """A flood of strangers fills no memory: the oldest sums are forgotten."""
     for number in range(refusals.ITEMS_MAX + 10):
         refusals.note(window(home, f"ip_{number}"))
-    assert refusals.held(window(home, "ip_0")) == 0
-    assert refusals.held(window(home, f"ip_{refusals.ITEMS_MAX + 9}")) == 1
+    assert refusals.held(window(home, "ip_0")).refused == 0
+    assert refusals.held(window(home, f"ip_{refusals.ITEMS_MAX + 9}")).refused == 1
 
 
 def test_refusal_during_the_write_is_not_lost(home: House) -> None:
     """What came while a sum was being written stays for the next one."""
     for _ in range(3):
         refusals.note(window(home))
-    refusals.written(window(home), 2)
-    assert refusals.held(window(home)) == 1
+    refusals.written(window(home), refusals.Sum(2))
+    assert refusals.held(window(home)).refused == 1
 
 
 def test_log_in_attempts_that_are_refused_stay_with_their_own_counters(home: House) -> None:

@@ -1,0 +1,255 @@
+"""What a counters' item knows beyond counts: from where each credential is used, for what, how often it was told no.
+
+All of it travels in the admission's one write, and only what this process hasn't seen in the item yet: in the steady
+state nothing. The item must stay under 1 KB, so each kind has its share of it, and where a share is used up a mark says
+that the record isn't complete. No address is kept: a network is a hash of it and of the counter. Whoever can read the
+table could try all networks; the hash keeps addresses out of sight, not out of reach.
+"""
+
+import base64
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from chalicelib.core import randomness
+
+NETWORKS_MAX = 8
+"""How many pairs of a counter and a network one item names: 8 of 17 bytes are 136."""
+NAMED_MAX = 8
+"""How many credentials one item counts failures of, and refusals."""
+SHARED_BYTES = 230
+"""What routes, failures and refusals take together at most."""
+NETWORKS_OTHER, ROUTES_OTHER, FAILED_OTHER = "n_other", "r_other", "f_other"
+FAILED, REFUSED = "f", "q"
+
+_ROUTE_BYTES = 4 + 3
+_COUNTER_BYTES = 8 + 1
+_NUMBER_BYTES = 8 + 5
+"""A name of 8 characters and a number of up to 8 digits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What one request shows besides its caller, as attributes of the item; "" is not recorded."""
+
+    network: str = ""
+    route: str = ""
+
+
+NOTHING_SHOWN = Traits()
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What an item names already, and how much room is left."""
+
+    names: frozenset[str] = frozenset()
+    """Attributes; a route is followed by the counter that used it."""
+    networks: int = 0
+    failed: int = 0
+    refused: int = 0
+    room_bytes: int = SHARED_BYTES
+    excess: tuple[str, ...] = ()
+    """What goes with the next write: processes that didn't know the item yet have put too much into it."""
+
+
+NOTHING_KNOWN = Known()
+
+
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    """The parts of the admission's expression that tell what is new; each clause begins with a comma."""
+
+    sets: str = ""
+    adds: str = ""
+    removes: tuple[str, ...] = ()
+    names: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+NOTHING_LEARNT = Learnt()
+
+
+def shown_by(counter: str, *, network: str, route: str) -> Traits:
+    """Return what a request under `counter` shows; `route` is its method and pattern, "" is left out."""
+    return Traits(network_name(counter, network) if network else "", route_name(route) if route else "")
+
+
+def network_name(counter: str, network: str) -> str:
+    """Return the attribute of a counter and a network."""
+    digest = hashlib.sha256(f"{counter}|{network}".encode()).digest()
+    return "n" + base64.urlsafe_b64encode(digest[:6]).decode()
+
+
+def route_name(route: str) -> str:
+    """Return the attribute of a route. Two may share one: of 60 routes any two do with a chance of 1 %."""
+    digest = hashlib.sha256(route.encode()).digest()
+    return "r" + randomness.to_base62(int.from_bytes(digest[:8]) % 62**3, 3)
+
+
+def known(item: Mapping[str, Any]) -> Known:
+    """Return what a raw item names."""
+    names: set[str] = set()
+    networks = failed = refused = 0
+    room = SHARED_BYTES
+    for name, value in item.items():
+        kind = name[0]
+        if kind not in "nrfq":
+            continue
+        if kind == "n":
+            names.add(name)
+            networks += name != NETWORKS_OTHER
+        elif kind == "r" and "SS" in value:
+            names.update(name + counter for counter in value["SS"])
+            room -= _route_bytes(value)
+        elif kind in "fq" and len(name) == 8:
+            names.add(name)
+            failed += kind == FAILED
+            refused += kind == REFUSED
+            room -= _NUMBER_BYTES
+        elif name == ROUTES_OTHER:
+            names.add(name)
+    if not names:
+        return NOTHING_KNOWN
+    excess = tuple(_excess(item)) if networks > NETWORKS_MAX or room < 0 else ()
+    return Known(frozenset(names), networks, failed, refused, room, excess)
+
+
+def learnt(known: Known, counter: str | None, shown: Traits, told_no: Mapping[str, int]) -> Learnt:
+    """Return what a write under `counter` adds to an item: what the request shows, and failures and refusals by name.
+
+    `told_no` are the sums by attribute, as `refusals` holds them.
+    """
+    if not told_no and not known.excess and (counter is None or _is_known(known, counter, shown)):
+        return NOTHING_LEARNT
+    return _Telling(known).all(counter, shown, told_no)
+
+
+def networks_of(item: Mapping[str, Any]) -> dict[str, str]:
+    """Return the counter of each network that a raw item names."""
+    return {name: value["S"] for name, value in item.items() if name[0] == "n" and "S" in value}
+
+
+def routes_of(item: Mapping[str, Any]) -> dict[str, frozenset[str]]:
+    """Return the counters that used each route that a raw item names."""
+    return {name: frozenset(value["SS"]) for name, value in item.items() if name[0] == "r" and "SS" in value}
+
+
+def is_complete(item: Mapping[str, Any]) -> bool:
+    """Tell whether a raw item names every route that was used."""
+    return ROUTES_OTHER not in item
+
+
+def times_told_no(item: Mapping[str, Any], kind: str, counter: str) -> int:
+    """Return how often an item says that a credential failed (`FAILED`) or was refused (`REFUSED`)."""
+    return int(item.get(kind + counter[-7:], {"N": "0"})["N"])
+
+
+def _is_known(known: Known, counter: str, shown: Traits) -> bool:
+    """Tell whether an item has all of it. A ninth network is counted each time, an unnamed route is marked once."""
+    return (not shown.network or shown.network in known.names) and (
+        not shown.route or shown.route + counter in known.names or (_is_full(known) and ROUTES_OTHER in known.names)
+    )
+
+
+def _is_full(known: Known) -> bool:
+    return known.room_bytes < _ROUTE_BYTES + _COUNTER_BYTES
+
+
+def _route_bytes(value: Mapping[str, Any]) -> int:
+    return _ROUTE_BYTES + _COUNTER_BYTES * len(value["SS"])
+
+
+def _excess(item: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is beyond the shares: the last by name, so that all processes agree."""
+    yield from sorted(networks_of(item))[NETWORKS_MAX:]
+    room = SHARED_BYTES - _NUMBER_BYTES * sum(name[0] in "fq" and len(name) == 8 for name in item)
+    for name in sorted(routes_of(item)):
+        room -= _route_bytes(item[name])
+        if room < 0:
+            yield name
+
+
+class _Telling:
+    """Collects the clauses of one write."""
+
+    def __init__(self, known: Known) -> None:
+        self.known, self.room = known, known.room_bytes
+        self.failed, self.refused = known.failed, known.refused
+        self.sets: list[str] = []
+        self.adds: list[str] = []
+        self.names: dict[str, str] = {}
+        self.values: dict[str, Any] = {}
+
+    def all(self, counter: str | None, shown: Traits, told_no: Mapping[str, int]) -> Learnt:
+        """Tell everything."""
+        removes = self._excess()
+        networks_left_out = sum(name[0] == "n" for name in self.known.excess)
+        routes_left_out = len(removes) > networks_left_out
+        if counter is not None:
+            networks_left_out += not self._network(counter, shown.network)
+            routes_left_out = not self._route(counter, shown.route) or routes_left_out
+        failed_left_out = self._told_no(told_no)
+        if routes_left_out and ROUTES_OTHER not in self.known.names:
+            self.sets.append(f"{ROUTES_OTHER} = :one")
+            self.values[":one"] = {"N": "1"}
+        for name, count in ((NETWORKS_OTHER, networks_left_out), (FAILED_OTHER, failed_left_out)):
+            if count:
+                self._add(name, f":{name}", {"N": str(count)})
+        return Learnt(_clauses(self.sets), _clauses(self.adds), removes, self.names, self.values)
+
+    def _excess(self) -> tuple[str, ...]:
+        self.names |= {f"#x{number}": name for number, name in enumerate(self.known.excess)}
+        return tuple(self.names)
+
+    def _network(self, counter: str, name: str) -> bool:
+        """Name a network; return False when it can only be counted."""
+        if not name or name in self.known.names:
+            return True
+        if self.known.networks >= NETWORKS_MAX:
+            return False
+        self.sets.append("#network = :network")
+        self.names["#network"], self.values[":network"] = name, {"S": counter}
+        return True
+
+    def _route(self, counter: str, name: str) -> bool:
+        """Name a route; return False when there is no room."""
+        if not name or name + counter in self.known.names:
+            return True
+        is_there = any(known.startswith(name) for known in self.known.names)
+        needed = _COUNTER_BYTES if is_there else _ROUTE_BYTES + _COUNTER_BYTES
+        if needed > self.room:
+            return False
+        self.room -= needed
+        self.names["#route"] = name
+        self._add("#route", ":route", {"SS": [counter]})
+        return True
+
+    def _told_no(self, sums: Mapping[str, int]) -> int:
+        """Name who was told no; return how many failures found no room. Unnamed refusals are in the account's sum."""
+        left_out = 0
+        for number, (name, count) in enumerate(sums.items()):
+            if name not in self.known.names and not self._makes_room(name[0]):
+                left_out += count * (name[0] == FAILED)
+                continue
+            self.names[f"#no{number}"] = name
+            self._add(f"#no{number}", f":no{number}", {"N": str(count)})
+        return left_out
+
+    def _makes_room(self, kind: str) -> bool:
+        count = self.failed if kind == FAILED else self.refused
+        if count >= NAMED_MAX or self.room < _NUMBER_BYTES:
+            return False
+        self.room -= _NUMBER_BYTES
+        self.failed += kind == FAILED
+        self.refused += kind == REFUSED
+        return True
+
+    def _add(self, spelled: str, placeholder: str, value: Mapping[str, Any]) -> None:
+        self.adds.append(f"{spelled} {placeholder}")
+        self.values[placeholder] = value
+
+
+def _clauses(parts: list[str]) -> str:
+    return "".join(f", {part}" for part in parts)

@@ -1,0 +1,75 @@
+"""What the edge tells of a request with its admission: the network and the route."""
+
+from typing import Any
+
+import pytest
+
+from chalicelib.api import visitor
+from chalicelib.core import clock, settings, wire
+from chalicelib.limits import tiers, traits, windows
+from chalicelib.limits.windows import counter_of
+from tests.house import House
+
+
+def item_of(account_id: str) -> dict[str, Any]:
+    """Return the raw item of this hour."""
+    key = windows.item_key(account_id, tiers.FREE, clock.hour_of(clock.now_s()))
+    item: dict[str, Any] = wire.call("GetItem", {"TableName": settings.current().table("windows"), "Key": key})["Item"]
+    return item
+
+
+def test_request_tells_its_network_and_its_route(home: House) -> None:
+    """The route is its pattern, so what stands in a path doesn't matter."""
+    account = home.account()
+    issued = home.key(account)
+    home.call("GET", f"/v1/users/{account.id}", issued.secret, ip="198.51.100.9")
+    counter, item = counter_of(issued.key.id), item_of(account.id)
+    assert traits.routes_of(item) == {traits.route_name("GET /v1/users/{user_id}"): {counter}}
+    assert traits.networks_of(item) == {traits.network_name(counter, "198.51.100.0/24"): counter}
+
+
+def test_route_that_the_scopes_refuse_is_not_used_but_a_failure(home: House) -> None:
+    """A 403 is counted by the credential's name and written with its next admission."""
+    account = home.account()
+    issued = home.key(account, "read")
+    for _ in range(3):
+        assert home.call("GET", "/v1/keys", issued.secret).status == 403
+    home.call("GET", "/v1/limits", issued.secret)
+    item = item_of(account.id)
+    assert list(traits.routes_of(item)) == [traits.route_name("GET /v1/limits")]
+    assert traits.times_told_no(item, traits.FAILED, counter_of(issued.key.id)) == 3
+
+
+def test_key_that_ended_within_the_gateways_memory_is_a_failure(home: House) -> None:
+    """A 401 instead of an admission is written with the account's next one."""
+    account = home.account()
+    short, other = home.key(account, expires_in_s=60), home.key(account)
+    home.call("GET", "/v1/limits", short.secret)
+    home.clock.forward(61)
+    assert home.call("GET", "/v1/limits", short.secret).status == 401
+    home.call("GET", "/v1/limits", other.secret)
+    assert traits.times_told_no(item_of(account.id), traits.FAILED, counter_of(short.key.id)) == 1
+
+
+def test_secret_that_a_service_asks_about_tells_neither(home: House) -> None:
+    """`/v1/verify` doesn't know where its caller's callers are."""
+    account, admin = home.account(), home.account(admin=True)
+    issued, service = home.key(account), home.key(admin, "verify")
+    answer = home.call("POST", "/v1/verify", service.secret, json_body={"secret": issued.secret})
+    assert answer.status == 200
+    item = item_of(account.id)
+    assert (traits.networks_of(item), traits.routes_of(item)) == ({}, {})
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("203.0.113.7", "203.0.113.0/24"),
+        ("::ffff:203.0.113.7", "203.0.113.0/24"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1::/48"),
+        ("not an address", ""),
+    ],
+)
+def test_neighbourhood_is_wider_than_one_customers_network(address: str, network: str) -> None:
+    """Another address of the same provider is the same place; what is no address is none."""
+    assert visitor.neighbourhood(address) == network

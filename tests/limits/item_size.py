@@ -1,0 +1,16 @@
+"""How large DynamoDB says an item is (Developer Guide, "DynamoDB item sizes and formats")."""
+
+from typing import Any
+
+
+def size_bytes(item: dict[str, Any]) -> int:
+    """Return the size of an item, sets counted with the overhead that lists have, which the guide doesn't give them."""
+    return sum(len(name) + _value_bytes(value) for name, value in item.items())
+
+
+def _value_bytes(value: dict[str, Any]) -> int:
+    if "S" in value:
+        return len(value["S"].encode())
+    if "SS" in value:
+        return 3 + sum(1 + len(text.encode()) for text in value["SS"])
+    return (len(value["N"].strip("-0").rstrip("0")) + 1) // 2 + 1

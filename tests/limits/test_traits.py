@@ -1,0 +1,200 @@
+"""What an admission tells besides counting: from where, for what, who was told no; in one write and under 1 KB."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from chalicelib.core import clock, ids, settings, telemetry, wire
+from chalicelib.limits import refusals, traits, windows
+from chalicelib.limits.admission import Refused, admit
+from chalicelib.limits.tiers import ENTERPRISE, PRO, Tier
+from tests.house import House, forget_process
+from tests.limits.item_size import size_bytes
+
+ADA, BOB = "kAda0000", "kBob0000"
+SUBJECT = "acc_1"
+WRITE = ("UpdateItem", "latchkey-test-windows")
+
+
+def item_of(subject: str = SUBJECT, tier: Tier = PRO) -> dict[str, Any]:
+    """Return the raw item of this hour."""
+    key = windows.item_key(subject, tier, clock.hour_of(clock.now_s()))
+    request = {"TableName": settings.current().table(windows.TABLE), "Key": key, "ConsistentRead": True}
+    item: dict[str, Any] = wire.call("GetItem", request)["Item"]
+    return item
+
+
+def ask(counter: str = ADA, network: str = "203.0.113.0/24", route: str = "GET /v1/users", tier: Tier = PRO) -> None:
+    """Be admitted once."""
+    admit(SUBJECT, tier, counter=counter, shown=traits.shown_by(counter, network=network, route=route))
+
+
+@contextmanager
+def sent() -> Iterator[list[dict[str, Any]]]:
+    """Collect the requests that go to DynamoDB."""
+    requests: list[dict[str, Any]] = []
+    through = wire.sender()
+
+    def send(operation: str, body: wire.Json) -> wire.Json:
+        requests.append(body)
+        return through(operation, body)
+
+    with wire.sent_by(send):
+        yield requests
+
+
+def test_item_learns_network_and_route_in_the_admissions_write(home: House) -> None:
+    """One call tells where from and what for; the network is a hash, its value the counter."""
+    with telemetry.calls_watched() as calls:
+        ask()
+    assert calls.made == [WRITE]
+    item = item_of()
+    assert traits.networks_of(item) == {traits.network_name(ADA, "203.0.113.0/24"): ADA}
+    assert traits.routes_of(item) == {traits.route_name("GET /v1/users"): {ADA}}
+    assert traits.is_complete(item)
+    assert "203.0" not in str(item)
+
+
+def test_names_are_as_their_readers_expect(home: House) -> None:
+    """`n` and 8 characters, `r` and 3: whoever reads the items relies on it."""
+    name = traits.network_name(ADA, "203.0.113.0/24")
+    assert (name, len(name)) == ("nmUkuS2Af", 9)
+    assert len(traits.route_name("GET /v1/users")) == 4
+
+
+def test_steady_state_sends_nothing_more(home: House) -> None:
+    """Once an item is known, the expression is as long as without network and route."""
+    ask()
+    with sent() as requests:
+        ask()
+        admit(SUBJECT, PRO, counter=ADA)
+    assert requests[0] == requests[1]
+
+
+def test_keys_of_one_network_and_route_are_told_apart(home: House) -> None:
+    """Each counter has its own pair, and is in the route's set."""
+    ask(ADA)
+    ask(BOB)
+    item = item_of()
+    assert sorted(traits.networks_of(item).values()) == [ADA, BOB]
+    assert traits.routes_of(item) == {traits.route_name("GET /v1/users"): {ADA, BOB}}
+
+
+def test_ninth_network_is_counted_without_a_name(home: House) -> None:
+    """Eight are named; each admission from another is one more in `n_other`."""
+    for number in range(10):
+        ask(network=f"10.0.{number}.0/24")
+    ask(network="10.0.9.0/24")
+    item = item_of()
+    assert len(traits.networks_of(item)) == traits.NETWORKS_MAX
+    assert windows.number(item, traits.NETWORKS_OTHER) == 3
+
+
+def test_route_that_finds_no_room_marks_the_hour(home: House) -> None:
+    """An hour that doesn't name every route says so, once, and costs nothing more from then on."""
+    for number in range(40):
+        ask(route=f"GET /v1/own/{number}")
+    item = item_of()
+    assert not traits.is_complete(item)
+    assert len(traits.routes_of(item)) == traits.SHARED_BYTES // 16
+    with sent() as requests:
+        ask(route="GET /v1/own/39")
+        admit(SUBJECT, PRO, counter=ADA)
+    assert requests[0] == requests[1]
+
+
+def test_what_cold_processes_put_in_too_much_goes_with_the_next_write(home: House) -> None:
+    """Processes that don't know the item may overfill it; the first that sees it tidies up, and leaves the marks."""
+    for number in range(30):
+        ask(network=f"10.0.{number}.0/24", route=f"GET /v1/own/{number}")
+        forget_process()
+    assert len(traits.networks_of(item_of())) == 30
+    ask()
+    ask()
+    item = item_of()
+    assert len(traits.networks_of(item)) == traits.NETWORKS_MAX
+    assert not traits.is_complete(item)
+    assert windows.number(item, traits.NETWORKS_OTHER) > 0
+    assert size_bytes(item) < 1_024
+
+
+def test_failures_are_written_with_the_next_admission(home: House) -> None:
+    """A failure costs no call; the sum goes by the credential's name."""
+    ask()
+    window = windows.window_at(SUBJECT, PRO, home.clock.now_ms)
+    with telemetry.calls_watched() as calls:
+        for _ in range(3):
+            refusals.note_failure(window, ADA)
+    assert calls.made == []
+    ask()
+    ask()
+    item = item_of()
+    assert traits.times_told_no(item, traits.FAILED, ADA) == 3
+    assert windows.number(item, windows.REFUSED) == 0
+
+
+def test_failures_without_an_admission_are_written_after_ten_seconds(home: House) -> None:
+    """A credential that only fails is seen all the same."""
+    for after_s in (0, 9, 1):
+        home.clock.forward(after_s)
+        refusals.note_failure(windows.window_at(SUBJECT, PRO, home.clock.now_ms), ADA)
+    assert traits.times_told_no(item_of(), traits.FAILED, ADA) == 3
+
+
+def test_failures_of_a_ninth_credential_are_counted_without_a_name(home: House) -> None:
+    """Eight are named, the others are one sum."""
+    window = windows.window_at(SUBJECT, PRO, home.clock.now_ms)
+    for number in range(10):
+        refusals.note_failure(window, f"k{number:07}")
+    admit(SUBJECT, PRO)
+    item = item_of()
+    assert windows.number(item, traits.FAILED_OTHER) == 2
+    assert sum(name[0] == "f" and name != traits.FAILED_OTHER for name in item) == traits.NAMED_MAX
+
+
+def test_refusals_are_counted_by_credential_too(home: House) -> None:
+    """Whose requests a limit refused stands beside the account's sum."""
+    small = Tier("pro", 1_000, 1)
+    ask(tier=small)
+    for _ in range(4):
+        with pytest.raises(Refused):
+            ask(BOB, tier=small)
+    home.clock.forward(1)
+    ask(tier=small)
+    item = item_of()
+    assert windows.number(item, windows.REFUSED) == 4
+    assert traits.times_told_no(item, traits.REFUSED, BOB) == 4
+    assert traits.times_told_no(item, traits.REFUSED, ADA) == 0
+
+
+def test_without_a_counter_nothing_is_told(home: House) -> None:
+    """A stranger's item names no networks and no routes."""
+    admit("ip_203.0.113.7", PRO, shown=traits.Traits("nAAAAAAAA", "rAAA"))
+    item = item_of("ip_203.0.113.7")
+    assert (traits.networks_of(item), traits.routes_of(item)) == ({}, {})
+
+
+def test_fullest_item_is_one_write_unit(home: House) -> None:
+    """Filled by admissions until nothing finds room, with the largest numbers and a stale mark, it is under 1 KB."""
+    subject = ids.new("acc")
+    keys = [f"{'k' if number < 20 else 'c'}{number:07}" for number in range(windows.COUNTERS_MAX + 5)]
+    for number in range(500):
+        counter = keys[number % len(keys)]
+        shown = traits.shown_by(counter, network=f"10.0.{number}.0/24", route=f"GET /v1/own/{number % 45}")
+        if number % 5 == 0:
+            window = windows.window_at(subject, ENTERPRISE, home.clock.now_ms)
+            refusals.note_failure(window, counter)
+            refusals.note(window, counter)
+        admit(subject, ENTERPRISE, counter=counter, shown=shown)
+        home.clock.forward(0.3)
+    item = item_of(subject, ENTERPRISE)
+    assert {windows.OTHER, windows.REFUSED, traits.NETWORKS_OTHER, traits.ROUTES_OTHER, traits.FAILED_OTHER} < set(item)
+    assert len(windows.counters(item)) == windows.COUNTERS_MAX
+    # An hour of 27,777 requests each second, and clocks that put 11 burst windows beside each other.
+    largest = {"N": "99999999"}
+    item |= {name: largest for name, value in item.items() if "N" in value and name not in ("hour", "dies_at")}
+    slots = {f"s{3590 + second}": largest for second in range(windows.SLOTS_KEPT_S + 3)}
+    filled = {name: value for name, value in item.items() if not (name[0] == "s" and name[1:].isdigit())} | slots
+    assert 900 < size_bytes(filled | {"stale_at": {"N": str(home.clock.now_ms)}}) < 1_024
