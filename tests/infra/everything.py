@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from chalicelib.accounts import change
 from chalicelib.api import background
 from chalicelib.api.webhooks import send_test
-from chalicelib.core import clock, settings, tables
+from chalicelib.core import clock, secrets, settings, tables
 from chalicelib.credentials import on_anomaly, rotate
 from chalicelib.credentials.change import change_key
 from chalicelib.credentials.tables import Credential
