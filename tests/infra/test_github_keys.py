@@ -56,6 +56,7 @@ def other_curve() -> str:
         json.dumps({"public_keys": [{"key_identifier": "x", "key": 7, "is_current": True}]}),
         json.dumps({"public_keys": [{"key_identifier": "x", "key": other_curve(), "is_current": True}]}),
     ],
+    ids=["html", "list", "nothing", "no keys", "no key", "no pem", "number", "other curve"],
 )
 def test_what_is_no_list_of_keys_leaves_the_file_alone(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str], published: str
