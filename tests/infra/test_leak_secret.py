@@ -1,0 +1,30 @@
+"""`make leak-secret`: what it prints is what a sender signs with."""
+
+import sys
+
+import pytest
+
+from chalicelib.watch import partner
+from infra import manage
+from tests.house import House, stage_key_file
+
+
+def test_printed_secret_is_the_one_that_is_checked_with(
+    home: House, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The whole output is the secret, so that a script can take it."""
+    monkeypatch.setenv("LATCHKEY_STAGE_KEY_FILE", stage_key_file())
+    monkeypatch.setattr(sys, "argv", ["manage", "--stage", "test", "leak-secret"])
+    assert manage.main() == 0
+    assert capsys.readouterr().out == f"{partner.secret()}\n"
+
+
+def test_stage_without_a_key_is_one_sentence(
+    home: House, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No traceback."""
+    monkeypatch.setenv("LATCHKEY_STAGE_KEY_FILE", "/nowhere")
+    monkeypatch.setattr(sys, "argv", ["manage", "--stage", "test", "leak-secret"])
+    assert manage.main() == 1
+    printed = capsys.readouterr()
+    assert printed.err == "This needs the key of this stage, which can't be read. The owner of this API must look.\n"
