@@ -29,6 +29,8 @@ WEBHOOK_SECRET_ROTATED = "webhook.secret_rotated"  # noqa: S105 - as above
 WEBHOOK_DISABLED = "webhook.disabled"
 WEBHOOK_ENABLED = "webhook.enabled"
 WEBHOOK_DELETED = "webhook.deleted"
+QUOTA_NEARLY_SPENT = "quota.nearly_spent"
+QUOTA_SPENT = "quota.spent"
 
 WORDS = {
     ACCOUNT_CREATED: "Account created",
@@ -60,6 +62,8 @@ WORDS = {
     WEBHOOK_DISABLED: "Webhook disabled",
     WEBHOOK_ENABLED: "Webhook enabled",
     WEBHOOK_DELETED: "Webhook deleted",
+    QUOTA_NEARLY_SPENT: "80 % of the hour's quota used",
+    QUOTA_SPENT: "The hour's quota is spent",
 }
 """Every type there is."""
 

@@ -8,7 +8,7 @@ write may take several admissions (see `leases`). The same write tells what the 
 from dataclasses import dataclass, replace
 
 from chalicelib.core import clock, errors, settings, telemetry, wire
-from chalicelib.limits import leases, memory, outage, refusals, traits
+from chalicelib.limits import leases, memory, outage, quota, refusals, traits
 from chalicelib.limits.allowance import Allowance, allowance, seconds_until
 from chalicelib.limits.tiers import Tier
 from chalicelib.limits.traits import Traits
@@ -81,9 +81,11 @@ def admit(
         outage.begins(clock.now_ms())
         telemetry.count("LimiterUnavailable")
         return allowance(window, used=seen.used, burst_used=0)
+    used = number(item, "used")
+    crossed = quota.crossed(tier, known=seen.used, used=used)
     memory.note(window, item)
     refusals.written(window, told_no)
-    return allowance(window, used=number(item, "used"), burst_used=number(item, window.slot) - size + 1)
+    return allowance(window, used=used, burst_used=number(item, window.slot) - size + 1, crossed=crossed)
 
 
 def recall(subject: str, tier: Tier) -> None:

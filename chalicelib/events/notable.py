@@ -1,0 +1,59 @@
+"""Telling an account of what nobody changed, once: a claim and the event in one transaction, written after the fact.
+
+The claim lies beside the events, under a partition that no account has, so no reader of events meets it. The event has
+an id of its own moment: whoever reads on from an id misses nothing. In the wire's own JSON: the hot path may tell.
+"""
+
+from collections.abc import Mapping
+
+from chalicelib.core import clock, ids, settings, telemetry, wire
+from chalicelib.events import kinds
+
+TABLE = "events"
+LATCHKEY = "latchkey"
+"""Who acts where nobody did: what was noticed afterwards."""
+
+
+def tell_once(
+    account_id: str, kind: str, once: str, changed: Mapping[str, str], *, actor: str = LATCHKEY, ip: str = ""
+) -> bool:
+    """Record that `kind` happened to an account, unless it is recorded under `once`; tell whether this call did.
+
+    Never raises for what the database says: it is told beside an answer that stands. What wasn't told is counted, and
+    may be told by whoever notices next.
+    """
+    if kind not in kinds.WORDS:
+        raise ValueError(f"{kind} is no type of event.")
+    now_ms = clock.now_ms()
+    dies_at = {"N": str(now_ms // 1000 + settings.current().events_kept_days * clock.DAY_S)}
+    claim = {"account_id": {"S": f"{account_id}#once"}, "id": {"S": f"{kind}#{once}"}, "dies_at": dies_at}
+    event = {
+        "account_id": {"S": account_id},
+        "id": {"S": ids.new("evt")},
+        "type": {"S": kind},
+        "at": {"N": str(now_ms)},
+        "actor": {"S": actor},
+        **({"source_ip": {"S": ip}} if ip else {}),
+        "changed": {"M": {name: {"S": value} for name, value in changed.items()}},
+        "dies_at": dies_at,
+    }
+    try:
+        wire.call("TransactWriteItems", {"TransactItems": [_put(claim), _put(event)]}, wire.AT_ONCE)
+    except wire.Cancelled as refusal:
+        if not refusal.was_refused:
+            _not_told(kind, refusal)
+        return False
+    except wire.WireError as error:
+        _not_told(kind, error)
+        return False
+    return True
+
+
+def _put(item: wire.Json) -> wire.Json:
+    table = settings.current().table(TABLE)
+    return {"Put": {"TableName": table, "Item": item, "ConditionExpression": "attribute_not_exists(id)"}}
+
+
+def _not_told(kind: str, error: wire.WireError) -> None:
+    telemetry.warning("event_not_told", type=kind, code=error.code)
+    telemetry.count("EventNotTold")
