@@ -63,7 +63,11 @@ def admit(
     asked = Asked(counter, verified_at_ms, shown)
     window = window_at(subject, tier, clock.now_ms())
     seen = memory.of(window)
-    if tier.quota is None and (burst_used := leases.spend(window, counter, verified_at_ms)) is not None:
+    if (
+        tier.quota is None
+        and traits.is_old_news(seen.known, counter, shown)
+        and (burst_used := leases.spend(window, counter, verified_at_ms)) is not None
+    ):
         return allowance(window, used=seen.used, burst_used=burst_used)
     _refuse_what_was_refused(window, seen, counter)
     if outage.lasts(window.now_ms):
