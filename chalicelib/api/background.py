@@ -67,7 +67,7 @@ def every_hour() -> None:
 
     _each(
         ("webhooks_missing", lambda: fan_out.put_what_is_missing(clock.now_ms())),
-        ("watched", lambda: sweep.sweep(clock.now_ms() + WATCH_MS)),
+        ("watched", lambda: sweep.sweep(clock.now_ms() + WATCH_MS, also=[sweep.tell_of_quotas])),
     )
 
 

@@ -258,6 +258,16 @@ def _rules_of(entry: Any) -> Rules:
     return rules
 
 
+def scopes_by_route(routes: Routes) -> dict[str, tuple[str, ...]]:
+    """Return what each route that needs a credential asks of it: `GET /v1/users` and so on, the owner's own as well."""
+    return {
+        f"{method} {path}": rules.scopes
+        for path, methods in routes.items()
+        for method, entry in methods.items()
+        if (rules := _rules_of(entry)).scopes
+    }
+
+
 def _admit(exchange: Exchange, rules: Rules) -> None:
     """Decide the admission of a caller, or of a stranger by address."""
     try:

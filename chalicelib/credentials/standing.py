@@ -93,6 +93,8 @@ def admit_caller(
             verdict = verify(bearer(authorization), resource).verified_after(stale.stale_at_ms)
             _remember(verdict)
         else:
+            if left.crossed:
+                _tell(verdict, left, use)
             return verdict, left
     raise errors.Unavailable("Too much of this account is being changed right now. Try again in a moment.")
 
@@ -100,6 +102,18 @@ def admit_caller(
 def note_failure(verdict: Verdict) -> None:
     """Note that a request of a known credential was answered 401 or 403, to be written with a later admission."""
     refusals.note_failure(window_at(verdict.account_id, verdict.tier, clock.now_ms()), verdict.counter)
+
+
+def _tell(verdict: Verdict, left: Allowance, use: Use) -> None:
+    """Tell the account what this request has brought its quota to."""
+    from chalicelib.events import actors, quota
+
+    hour = left.quota_resets_ms // 1000 - clock.HOUR_S
+    # Where a service asks for its caller, the address is the service's.
+    ip = actors.current().ip if use.network else ""
+    for what in left.crossed:
+        used = (verdict.tier.quota or 0) - left.quota_left
+        quota.tell(verdict.account_id, verdict.tier, hour, what, used=used, actor=verdict.credential_id, ip=ip)
 
 
 def _shown(verdict: Verdict, use: Use) -> traits.Traits:

@@ -35,6 +35,8 @@ NEW_NETWORK = "anomaly.new_network"
 UNUSUAL_TRAFFIC = "anomaly.unusual_traffic"
 MANY_DENIALS = "anomaly.many_denials"
 MANY_REFUSALS = "anomaly.many_refusals"
+QUOTA_NEARLY_SPENT = "quota.nearly_spent"
+QUOTA_SPENT = "quota.spent"
 
 WORDS = {
     ACCOUNT_CREATED: "Account created",
@@ -72,6 +74,8 @@ WORDS = {
     UNUSUAL_TRAFFIC: "Unusual: far more requests than ever",
     MANY_DENIALS: "Unusual: many requests that it may not make",
     MANY_REFUSALS: "Unusual: many requests beyond the limits",
+    QUOTA_NEARLY_SPENT: "80 % of the hour's quota used",
+    QUOTA_SPENT: "The hour's quota is spent",
 }
 """Every type there is."""
 

@@ -1,8 +1,7 @@
-"""What is found out rather than done: a quota that is nearly spent, something unusual. Told once, whoever finds it.
+"""Telling an account of what nobody changed, once: a claim and the event in one transaction, written after the fact.
 
-A claim under a derived key decides who tells, in one transaction with the event; the event gets an id of its own, so
-that ids keep the order in which things became known, and whoever reads on from an id misses nothing. Written in the
-wire's own JSON: an admission that finds something out must not import models.
+The claim lies beside the events, under a partition that no account has, so no reader of events meets it. The event has
+an id of its own moment: whoever reads on from an id misses nothing. In the wire's own JSON: the hot path may tell.
 """
 
 from collections.abc import Mapping
@@ -11,46 +10,50 @@ from chalicelib.core import clock, ids, settings, telemetry, wire
 from chalicelib.events import kinds
 
 TABLE = "events"
-CLAIMS = "#once"
-"""What an account's claims lie under, beside its events."""
+LATCHKEY = "latchkey"
+"""Who acts where nobody did: what was noticed afterwards."""
 
 
 def tell_once(
-    account_id: str, kind: str, once: str, changed: Mapping[str, str], *, actor: str, ip: str | None = None
+    account_id: str, kind: str, once: str, changed: Mapping[str, str], *, actor: str = LATCHKEY, ip: str = ""
 ) -> bool:
-    """Record that `kind` happened to an account, unless it was recorded under the same `once`; tell whether it was now.
+    """Record that `kind` happened to an account, unless it is recorded under `once`; tell whether this call did.
 
-    A failure is logged and counted, and comes back as False: what was found out stands, and a sweep finds it again.
+    Never raises for what the database says: it is told beside an answer that stands. What wasn't told is counted, and
+    may be told by whoever notices next.
     """
     if kind not in kinds.WORDS:
         raise ValueError(f"{kind} is no type of event.")
-    table, now_ms = settings.current().table(TABLE), clock.now_ms()
+    now_ms = clock.now_ms()
     dies_at = {"N": str(now_ms // 1000 + settings.current().events_kept_days * clock.DAY_S)}
-    claim = {"account_id": {"S": account_id + CLAIMS}, "id": {"S": f"{kind}#{once}"}, "dies_at": dies_at}
+    claim = {"account_id": {"S": f"{account_id}#once"}, "id": {"S": f"{kind}#{once}"}, "dies_at": dies_at}
     event = {
         "account_id": {"S": account_id},
         "id": {"S": ids.new("evt")},
         "type": {"S": kind},
         "at": {"N": str(now_ms)},
         "actor": {"S": actor},
+        **({"source_ip": {"S": ip}} if ip else {}),
         "changed": {"M": {name: {"S": value} for name, value in changed.items()}},
         "dies_at": dies_at,
-        **({"source_ip": {"S": ip}} if ip else {}),
     }
-    new = "attribute_not_exists(id)"
-    puts = [{"Put": {"TableName": table, "Item": item, "ConditionExpression": new}} for item in (claim, event)]
     try:
-        wire.call("TransactWriteItems", {"TransactItems": puts})
-    except wire.Cancelled as error:
-        if not error.was_refused:
-            _failed(kind, error)
+        wire.call("TransactWriteItems", {"TransactItems": [_put(claim), _put(event)]}, wire.AT_ONCE)
+    except wire.Cancelled as refusal:
+        if not refusal.was_refused:
+            _not_told(kind, refusal)
         return False
     except wire.WireError as error:
-        _failed(kind, error)
+        _not_told(kind, error)
         return False
     return True
 
 
-def _failed(kind: str, error: wire.WireError) -> None:
-    telemetry.error("notable_not_told", type=kind, code=error.code)
-    telemetry.count("NotableLost")
+def _put(item: wire.Json) -> wire.Json:
+    table = settings.current().table(TABLE)
+    return {"Put": {"TableName": table, "Item": item, "ConditionExpression": "attribute_not_exists(id)"}}
+
+
+def _not_told(kind: str, error: wire.WireError) -> None:
+    telemetry.warning("event_not_told", type=kind, code=error.code)
+    telemetry.count("EventNotTold")

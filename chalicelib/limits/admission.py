@@ -8,7 +8,7 @@ write may take several admissions (see `leases`). The same write tells what the 
 from dataclasses import dataclass, replace
 
 from chalicelib.core import clock, errors, settings, telemetry, wire
-from chalicelib.limits import leases, memory, outage, refusals, traits
+from chalicelib.limits import leases, memory, outage, quota, refusals, traits
 from chalicelib.limits.allowance import Allowance, allowance, seconds_until
 from chalicelib.limits.tiers import Tier
 from chalicelib.limits.traits import Traits
@@ -63,7 +63,11 @@ def admit(
     asked = Asked(counter, verified_at_ms, shown)
     window = window_at(subject, tier, clock.now_ms())
     seen = memory.of(window)
-    if tier.quota is None and (burst_used := leases.spend(window, counter, verified_at_ms)) is not None:
+    if (
+        tier.quota is None
+        and traits.is_old_news(seen.known, counter, shown)
+        and (burst_used := leases.spend(window, counter, verified_at_ms)) is not None
+    ):
         return allowance(window, used=seen.used, burst_used=burst_used)
     _refuse_what_was_refused(window, seen, counter)
     if outage.lasts(window.now_ms):
@@ -81,9 +85,11 @@ def admit(
         outage.begins(clock.now_ms())
         telemetry.count("LimiterUnavailable")
         return allowance(window, used=seen.used, burst_used=0)
+    used = number(item, "used")
+    crossed = quota.crossed(tier, known=seen.used, used=used)
     memory.note(window, item)
     refusals.written(window, told_no)
-    return allowance(window, used=number(item, "used"), burst_used=number(item, window.slot) - size + 1)
+    return allowance(window, used=used, burst_used=number(item, window.slot) - size + 1, crossed=crossed)
 
 
 def recall(subject: str, tier: Tier) -> None:

@@ -17,6 +17,8 @@ class Allowance:
     now_ms: int
     quota_resets_ms: int
     burst_resets_ms: int
+    crossed: tuple[str, ...] = ()
+    """What this admission brought the quota to (see `quota`)."""
 
     @property
     def limit(self) -> int:
@@ -34,7 +36,7 @@ class Allowance:
         return (self.burst_resets_ms if self.tier.quota is None else self.quota_resets_ms) // 1000
 
 
-def allowance(window: Window, *, used: int, burst_used: int) -> Allowance:
+def allowance(window: Window, *, used: int, burst_used: int, crossed: tuple[str, ...] = ()) -> Allowance:
     """Return what is left in `window` when `used` and `burst_used` are taken."""
     tier = window.tier
     return Allowance(
@@ -44,6 +46,7 @@ def allowance(window: Window, *, used: int, burst_used: int) -> Allowance:
         now_ms=window.now_ms,
         quota_resets_ms=window.hour_ends_ms,
         burst_resets_ms=window.slot_ends_ms,
+        crossed=crossed,
     )
 
 

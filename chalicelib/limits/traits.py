@@ -126,6 +126,13 @@ def learnt(known: Known, counter: str | None, shown: Traits, told_no: Mapping[st
     return _Telling(known).all(counter, shown, told_no)
 
 
+def is_old_news(known: Known, counter: str | None, shown: Traits) -> bool:
+    """Tell whether an item needn't hear of a request again: then a lease may be spent on it."""
+    return counter is None or _is_known(
+        known, counter, Traits("" if known.networks >= NETWORKS_MAX else shown.network, shown.route)
+    )
+
+
 def networks_of(item: Mapping[str, Any]) -> dict[str, str]:
     """Return the counter of each network that a raw item names."""
     return {name: value["S"] for name, value in item.items() if name[0] == "n" and "S" in value}

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chalicelib.core import clock, settings, wire
+from chalicelib.limits import traits
 from chalicelib.limits.tiers import OF_ACCOUNTS, Tier
 from chalicelib.limits.windows import OTHER, REFUSED, TABLE, counters, number, partition
 
@@ -52,6 +53,29 @@ def last_used_hours(subject: str, wanted: set[str]) -> dict[str, int]:
             missing -= item.keys()
             if not missing:
                 break
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """The routes, as the counters name them, that one key or client used; whether that is every one."""
+
+    routes: frozenset[str] = frozenset()
+    complete: bool = True
+
+
+def routes_used(subject: str, wanted: set[str], *, since_s: int) -> dict[str, Used]:
+    """Return what each counter `wanted` was used for since then: one Query a tier."""
+    found = dict.fromkeys(wanted, Used())
+    for tier in OF_ACCOUNTS if wanted else ():
+        for item in items_newest_first(subject, tier, since_s):
+            routes, whole = traits.routes_of(item), traits.is_complete(item)
+            for counter in wanted:
+                here = frozenset(name for name, counters in routes.items() if counter in counters)
+                # Counted and named nowhere: refused, asked about by a service, or from before routes were recorded.
+                known = whole and (counter not in item or bool(here)) and OTHER not in item
+                before = found[counter]
+                found[counter] = Used(before.routes | here, before.complete and known)
     return found
 
 

@@ -11,10 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from chalicelib.limits.traits import FAILED, NETWORKS_OTHER, REFUSED, networks_of, times_told_no
 from chalicelib.limits.windows import counters, number
-
-DENIALS, REFUSALS, NETWORK = "f", "q", "n"
-NETWORKS_MISSED = "n_other"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +54,14 @@ def of_account(items: Iterable[Mapping[str, Any]]) -> dict[str, dict[int, Hour]]
 
 def _of_item(item: dict[str, Any]) -> dict[str, Hour]:
     networks: dict[str, set[str]] = defaultdict(set)
-    for name, value in item.items():
-        if name[0] == NETWORK and len(name) == 9 and "S" in value:
-            networks[value["S"]].add(name[1:])
-    missed = number(item, NETWORKS_MISSED) > 0
+    for name, counter in networks_of(item).items():
+        networks[counter].add(name[1:])
+    missed = number(item, NETWORKS_OTHER) > 0
     return {
         counter: Hour(
             requests=number(item, counter),
-            denials=number(item, DENIALS + counter[1:]),
-            refusals=number(item, REFUSALS + counter[1:]),
+            denials=times_told_no(item, FAILED, counter),
+            refusals=times_told_no(item, REFUSED, counter),
             networks=frozenset(networks[counter]),
             networks_missed=missed,
         )

@@ -14,7 +14,7 @@ from chalicelib.accounts.tables import Account
 from chalicelib.core import clock, settings, telemetry, wire
 from chalicelib.credentials.find import keys_of
 from chalicelib.credentials.tables import Credential
-from chalicelib.events import actors, kinds, notable
+from chalicelib.events import actors, kinds, notable, quota
 from chalicelib.limits.tiers import BY_NAME, Tier
 from chalicelib.limits.usage import items_newest_first
 from chalicelib.limits.windows import TABLE, counter_of, item_key, partition
@@ -76,6 +76,12 @@ def look_at(account: Account, tier: Tier, items: Items) -> None:
                 _tell(account, counter, named.get(counter), finding)
     # Only now: what couldn't be told is looked at whole again.
     profiles.keep(account.id, whole, now_s)
+
+
+def tell_of_quotas(account: Account, tier: Tier, items: Items) -> None:
+    """Tell of a quota that is nearly spent, or spent, and that no admission could tell of."""
+    for item in items:
+        quota.sweep_account(account.id, tier, int(item["hour"]["N"]), item)
 
 
 def _each(account: Account, items: Items, also: Iterable[PerAccount]) -> None:

@@ -3,17 +3,19 @@
 A secret is in the one answer that made it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from chalicelib.accounts import mail
 from chalicelib.api.console.frame import Gone, Shown, Visit
+from chalicelib.api.edge import scopes_by_route
 from chalicelib.api.fields import OneOf, SomeOf, Text
-from chalicelib.core import errors, randomness
+from chalicelib.core import clock, errors, randomness
 from chalicelib.credentials import change, find, issue, on_anomaly, revoke, rotate, scopes
+from chalicelib.credentials.advice import LOOKED_BACK_S, Advice, advise
 from chalicelib.credentials.tables import Credential
 from chalicelib.credentials.verdict import Verdict
 from chalicelib.limits import tiers
-from chalicelib.limits.usage import last_used_hours
+from chalicelib.limits.usage import last_used_hours, routes_used
 from chalicelib.limits.windows import counter_of
 from chalicelib.pages import words
 
@@ -31,6 +33,7 @@ class Row:
     scopes: list[str]
     state: str
     last_used_ms: int | None
+    advice: Advice | None = None
 
 
 def show_keys(visit: Visit) -> Shown:
@@ -38,7 +41,8 @@ def show_keys(visit: Visit) -> Shown:
     account = visit.person.account
     found = list(find.keys_of(account.id))
     used = last_used_hours(account.id, {counter_of(key.id) for key in found})
-    rows = [_row(key, used) for key in reversed(found)]
+    advised = _advice(visit, [key for key in found if key.state == "live"])
+    rows = [replace(_row(key, used), advice=advised.get(key.id)) for key in reversed(found)]
     live = [row for row in rows if row.state in ("live", "retiring")]
     ended = [row for row in rows if row.state not in ("live", "retiring")]
     return Shown("keys", {"live": live, "ended": ended, "unverified": _must_verify(visit)})
@@ -147,8 +151,25 @@ def maker(visit: Visit) -> Verdict:
 def _key_page(visit: Visit, key_id: str, *, problem: str | None, status: int) -> Shown:
     account = visit.person.account
     key = find.owned_key(account.id, key_id)
-    row = _row(key, last_used_hours(account.id, {counter_of(key.id)}))
+    row = replace(_row(key, last_used_hours(account.id, {counter_of(key.id)})), advice=_advice(visit, [key])[key.id])
     return Shown("key", {"row": row, "problem": problem}, status)
+
+
+def _advice(visit: Visit, keys: list[Credential]) -> dict[str, Advice]:
+    """Return what each of `keys` has used in 30 days, by its id."""
+    since_s = clock.now_s() - LOOKED_BACK_S
+    used = routes_used(visit.person.account.id, {counter_of(key.id) for key in keys}, since_s=since_s)
+    by_route = scopes_by_route(visit.exchange.routes)
+    return {
+        key.id: advise(
+            key.scopes,
+            used[counter_of(key.id)],
+            by_route,
+            age_s=clock.now_s() - key.created_at // 1000,
+            rotated=key.predecessor_digest is not None,
+        )
+        for key in keys
+    }
 
 
 def _new_key_form(

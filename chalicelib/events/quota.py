@@ -1,0 +1,30 @@
+"""Telling an account that the quota of an hour is nearly spent, or spent: once each, by who gets it there."""
+
+from typing import Any
+
+from chalicelib.core import clock
+from chalicelib.events import kinds, notable
+from chalicelib.limits import quota
+from chalicelib.limits.tiers import Tier
+from chalicelib.limits.windows import number
+
+_KINDS = {quota.NEARLY_SPENT: kinds.QUOTA_NEARLY_SPENT, quota.SPENT: kinds.QUOTA_SPENT}
+
+
+def tell(
+    account_id: str, tier: Tier, hour: int, what: str, *, used: int, actor: str = notable.LATCHKEY, ip: str = ""
+) -> bool:
+    """Record what the quota of an hour has come to; tell whether this call did."""
+    changed = {
+        "tier": tier.name,
+        "used": str(used),
+        "quota": str(tier.quota),
+        "resets_at": clock.iso((hour + clock.HOUR_S) * 1000),
+    }
+    return notable.tell_once(account_id, _KINDS[what], f"{tier.name}#{hour}", changed, actor=actor, ip=ip)
+
+
+def sweep_account(account_id: str, tier: Tier, hour: int, item: dict[str, Any]) -> int:
+    """Record what an hour's raw counters have come to and no admission told; return how much that was."""
+    used = number(item, "used")
+    return sum(tell(account_id, tier, hour, what, used=used) for what in quota.reached(tier, used))

@@ -1,0 +1,47 @@
+"""Settings > API Keys says what a key used, and offers the narrower key only where the record is complete."""
+
+from chalicelib.limits import tiers
+from tests.house import House
+from tests.visitor import logged_in, person
+
+DAY_S = 86_400
+
+
+def test_page_of_a_key_shows_what_it_used_and_chooses_that(home: House) -> None:
+    """Routes and scopes in words, the narrower choice made, a hint in the list; the form narrows the key."""
+    account = person()
+    issued = home.key(account)
+    path = f"/settings/keys/{issued.key.id}"
+    home.clock.forward(8 * DAY_S)
+    home.call("GET", "/v1/limits", issued.secret)
+    visitor = logged_in(home, account)
+    html = visitor.open(path).html
+    assert "<code>GET /v1/limits</code>" in html
+    assert "Only what it used in the last 30 days is chosen" in html
+    assert 'value="read" checked' in html
+    assert 'value="write" checked' not in html
+    assert "2 not used in 30 days" in visitor.open("/settings/keys").html
+
+
+def test_young_key_is_promised_nothing(home: House) -> None:
+    """A weekly job may not have had its turn yet: everything stays chosen, and the page says why."""
+    account = person()
+    issued = home.key(account)
+    home.call("GET", "/v1/limits", issued.secret)
+    visitor = logged_in(home, account)
+    html = visitor.open(f"/settings/keys/{issued.key.id}").html
+    assert "This may not be all" in html
+    assert 'value="write" checked' in html
+    assert "not used in 30 days" not in visitor.open("/settings/keys").html
+
+
+def test_key_whose_hour_names_no_route_is_promised_nothing(home: House) -> None:
+    """A service that asks about a key says nothing of routes."""
+    account = person()
+    issued = home.key(account)
+    home.clock.forward(8 * DAY_S)
+    home.call("GET", "/v1/limits", issued.secret)
+    home.clock.forward(3_600)
+    home.counted(account.id, tiers.FREE, **{"used": 1, f"k{issued.key.id[-7:]}": 1})
+    html = logged_in(home, account).open(f"/settings/keys/{issued.key.id}").html
+    assert "This may not be all" in html

@@ -1,0 +1,43 @@
+"""Which scopes a key could do without: only what the record can say."""
+
+import pytest
+
+from chalicelib.credentials.advice import YOUNG_S, Advice, advise
+from chalicelib.limits.traits import route_name
+from chalicelib.limits.usage import Used
+
+ROUTES = {"GET /v1/users": ("read",), "GET /v1/keys": ("keys",), "PATCH /v1/users/me": ("write",)}
+
+
+def advised(*routes: str, complete: bool = True, age_s: int = YOUNG_S, rotated: bool = False) -> Advice:
+    """Return the advice for a key with read, write and keys that used `routes`."""
+    used = Used(frozenset(route_name(route) for route in routes), complete)
+    return advise({"write", "keys", "read"}, used, ROUTES, age_s=age_s, rotated=rotated)
+
+
+def test_scopes_of_used_routes_are_used() -> None:
+    """The rest is what the key can be narrowed by."""
+    advice = advised("GET /v1/users", "GET /v1/keys")
+    assert advice == Advice(["read", "keys"], ["write"], ["GET /v1/keys", "GET /v1/users"], complete=True)
+    assert advice.narrower
+
+
+def test_key_that_used_everything_or_nothing_is_not_narrowed() -> None:
+    """There is nothing to take away, or nothing would be left."""
+    assert not advised(*ROUTES).narrower
+    assert not advised().narrower
+
+
+@pytest.mark.parametrize(
+    "advice",
+    [
+        advised("GET /v1/users", complete=False),
+        advised("GET /v1/users", age_s=YOUNG_S - 1),
+        advised("GET /v1/users", rotated=True),
+        advised("GET /v1/users", "GET /v1/gone"),
+    ],
+    ids=["an hour isn't complete", "young", "rotated", "a route that is no more"],
+)
+def test_nothing_is_promised_that_the_record_cant_say(advice: Advice) -> None:
+    """What was used is shown all the same."""
+    assert (advice.complete, advice.narrower, advice.used) == (False, False, ["read"])
