@@ -19,7 +19,7 @@ from chalicelib.core import clock, randomness, settings, telemetry, wire
 from chalicelib.credentials import standing
 from chalicelib.credentials.issue import Issued, new_key, put_beside_the_others
 from chalicelib.limits import leases, memory, outage, refusals, tiers, windows
-from chalicelib.uptime import days, report
+from chalicelib.uptime import checks, days, report
 from infra.standin import Answer, Gateway
 from tests import conforming
 
@@ -141,6 +141,7 @@ def forget_process() -> None:
     outage.forget()
     refusals.forget()
     standing.forget()
+    checks.forget()
     days.forget()
     report.forget()
 

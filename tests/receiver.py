@@ -39,6 +39,8 @@ class Receiver:
     """How often it answers each message with 503 before it answers as told."""
     takes_s: float = 0
     """How long it takes to answer."""
+    looked_at: list[str] = field(default_factory=list)
+    """The paths that were asked for by GET."""
     waits: threading.Event = field(default_factory=threading.Event)
     """Set, unless the receiver is to take its time."""
 
@@ -69,6 +71,12 @@ def listening() -> Iterator[Receiver]:
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(receiver.answers)
+
+        def do_GET(self) -> None:
+            receiver.looked_at.append(self.path)
+            self.send_response(receiver.says[0])
+            self.send_header("Content-Length", "0")
+            self.end_headers()
 
         def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002 - the base class named it
             pass

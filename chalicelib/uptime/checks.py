@@ -1,7 +1,8 @@
 """What is checked every minute, and what counts as up, degraded or down.
 
 The API and the authorization server are asked over HTTP at their own public URL, gateway included: a check that only
-calls itself proves nothing. Without a configured URL nobody knows where that is, and they count as not checked.
+calls itself proves nothing. Since the gateway charges for it, what is up is asked every five minutes, and what isn't
+every minute. Without a configured URL nobody knows where that is, and they count as not checked.
 """
 
 import http.client
@@ -18,7 +19,12 @@ SLOW_MS = 1_000
 LATE_MS, VERY_LATE_MS = 5 * 60_000, 30 * 60_000
 """How long a delivery may be overdue before webhooks count as degraded, and as down."""
 
+ASKED_EVERY_MS = 5 * 60_000
+
 States = dict[str, str]
+
+_up_at_ms: dict[str, int] = {}
+"""When each path was found up, by URL; forgotten when it isn't any more."""
 
 
 def check(overdue_ms: Callable[[int], int | None]) -> States:
@@ -28,8 +34,8 @@ def check(overdue_ms: Callable[[int], int | None]) -> States:
     """
     now_ms = clock.now_ms()
     states = {
-        "api": _asked("/health"),
-        "oauth": _asked("/.well-known/oauth-authorization-server"),
+        "api": _found("/health", now_ms),
+        "oauth": _found("/.well-known/oauth-authorization-server", now_ms),
         "webhooks": _webhooks(overdue_ms, now_ms),
         "database": _database(),
     }
@@ -37,10 +43,26 @@ def check(overdue_ms: Callable[[int], int | None]) -> States:
     return states
 
 
-def _asked(path: str) -> str:
+def forget() -> None:
+    """Forget what was found up, as a new process would."""
+    _up_at_ms.clear()
+
+
+def _found(path: str, now_ms: int) -> str:
     url = settings.current().public_url
     if not url:
         return UNKNOWN
+    asked_ms = now_ms - _up_at_ms.get(url + path, -ASKED_EVERY_MS)
+    if 0 <= asked_ms < ASKED_EVERY_MS:
+        return UP
+    state = _asked(url, path)
+    _up_at_ms.pop(url + path, None)
+    if state == UP:
+        _up_at_ms[url + path] = now_ms
+    return state
+
+
+def _asked(url: str, path: str) -> str:
     parts, started_ns = urlsplit(url), clock.elapsed_ns()
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     connection = kind(parts.netloc, timeout=ANSWERS_WITHIN_S)

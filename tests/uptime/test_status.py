@@ -42,7 +42,7 @@ def checked(**found: str) -> None:
 
 @pytest.fixture
 def answering() -> Iterator[Receiver]:
-    """Something that answers GET with 501: not what was asked for."""
+    """Something that answers, but not what was asked for."""
     with listening() as made:
         yield made
 
@@ -61,6 +61,22 @@ def test_check_asks_over_http_and_says_what_it_found(home: House, answering: Rec
                 "webhooks": "up",
                 "database": "up",
             }
+
+
+def test_what_is_up_is_asked_every_five_minutes_and_what_is_not_every_minute(home: House, answering: Receiver) -> None:
+    """The gateway charges for each question."""
+    answering.says = [200]
+    with settings.in_use(replace(settings.current(), public_url=answering.url.removesuffix("/hooks"))):
+        for _ in range(10):
+            assert checks.check(nothing_waits)["api"] == "up"
+            home.clock.forward(60)
+        assert answering.looked_at.count("/health") == 2
+        answering.says = [503]
+        for _ in range(10):
+            found = checks.check(nothing_waits)
+            home.clock.forward(60)
+    assert found["api"] == "degraded"
+    assert answering.looked_at.count("/health") > 2 + 5
 
 
 @pytest.mark.parametrize(

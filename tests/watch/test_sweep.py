@@ -146,3 +146,21 @@ def test_look_that_is_cut_short_is_gone_on_with(home: House, monkeypatch: pytest
     for _ in range(3):
         sweep.sweep(0, also=[also])
     assert sorted(seen) == sorted(account.id for account in accounts)
+
+
+def test_stranger_with_a_stolen_key_is_noticed_by_what_admissions_wrote(home: House) -> None:
+    """Nothing planted: four days of requests from one network, then one from another."""
+    account = home.account()
+    issued = home.key(account, "read")
+    for _ in range(4 * 24):
+        assert home.call("GET", "/v1/users/me", issued.secret, ip="203.0.113.7").status == 200
+        home.clock.forward(HOUR_S)
+    background.every_hour()
+    assert home.call("GET", "/v1/users/me", issued.secret, ip="203.0.113.99").status == 200
+    background.every_hour()
+    assert anomalies(issued) == []
+    assert home.call("GET", "/v1/users/me", issued.secret, ip="198.51.100.23").status == 200
+    background.every_hour()
+    (found,) = anomalies(issued)
+    assert (found["type"], found["key"]) == (kinds.NEW_NETWORK, issued.key.id)
+    assert "198.51" not in str(found)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from chalicelib.api.console.frame import Shown, Visit
 from chalicelib.core import ids, settings
 from chalicelib.credentials import find
-from chalicelib.events import actors, kinds, record
+from chalicelib.events import actors, kinds, notable, record
 from chalicelib.events.tables import Event
 from chalicelib.pages import words
 
@@ -63,6 +63,11 @@ def _details(event: Event, named: dict[str, str]) -> list[str]:
         "application": changed.get("name") or changed.get("application", ""),
         "tier": f"tier: {words.TIERS.get(changed.get('tier', ''), changed.get('tier'))}",
         "status": f"status: {changed.get('status')}",
+        "used": f"{changed.get('used')} of {changed.get('quota')} requests of the hour",
+        "networks": f"known until then: {changed.get('known')}",
+        "requests": f"{changed.get('requests')} requests in an hour, usually {changed.get('usual')}",
+        "denials": f"{changed.get('denials')} in an hour, at most {changed.get('most_before')} before",
+        "refusals": f"{changed.get('refusals')} in an hour, at most {changed.get('most_before')} before",
     }
     return [text for name, text in details.items() if name in changed and text]
 
@@ -74,6 +79,8 @@ def _who(actor: str, named: dict[str, str]) -> str:
         return "the owner of this API"
     if actor == actors.STRANGER:
         return "someone not logged in"
+    if actor in (actors.WATCH, notable.LATCHKEY):
+        return "Latchkey, by itself"
     return {"ses": "a session", "key": "an API key", "tok": "an application", "app": "the application"}.get(
         actor[:3], actor
     )
