@@ -57,6 +57,40 @@ def per_million(shape: Shape) -> dict[str, float]:
     }
 
 
+MINUTES, HOURS = 30 * 24 * 60, 30 * 24
+BY_ITSELF = (
+    # Invocations, GB-seconds, write units, read units, requests to the gateway, log lines; in a month.
+    (
+        "every minute: status checked, webhooks swept",
+        MINUTES,
+        MINUTES * 0.5 * 0.2,
+        MINUTES,
+        MINUTES * 6,
+        0,
+        MINUTES * 2,
+    ),
+    ("the status page's questions, where `LATCHKEY_PUBLIC_URL` is set", 0, 0, 0, 0, 2 * MINUTES / 5, 0),
+    ("every hour: 1,000 accounts that nobody uses", HOURS, HOURS * 0.5 * 1, HOURS, HOURS * 1_000, 0, HOURS * 2),
+    ("every hour: each 1,000 accounts in use, besides", 0, HOURS * 0.5 * 10, 30_000, 1_000 * (HOURS + 30 * 90), 0, 0),
+)
+"""What runs without a request. Durations are assumptions: 0.2 s a minute; 1 s an hour, 10 s more for 1,000 in use."""
+_BUSY = SHAPES[0]
+
+
+def by_itself() -> list[str]:
+    """Return the rows of what a month costs without a request."""
+    rows = []
+    for name, invocations, gb_seconds, writes, reads, requests, lines in BY_ITSELF:
+        lambda_ = PRICES["lambda_per_million"] * invocations / 1e6 + PRICES["lambda_arm64_per_gb_second"] * gb_seconds
+        dynamodb = (
+            PRICES["dynamodb_write_units_per_million"] * writes + PRICES["dynamodb_read_units_per_million"] * reads
+        ) / 1e6
+        asked = sum(per_million(_BUSY).values()) * requests / 1e6
+        logs = PRICES["logs_per_gb"] * LOG_BYTES * lines / 1e9
+        rows.append(f"| {name} | {lambda_ + dynamodb + asked + logs:.2f} |")
+    return rows
+
+
 def page() -> str:
     """Return docs/costs.md."""
     rows = []
@@ -80,7 +114,12 @@ def page() -> str:
         "|---|---:|---:|---:|---:|---:|",
         *rows,
         "",
-        "While nobody calls, what is left is storage: tables and logs by the gigabyte, 13 alarms and one dashboard.",
+        "While nobody calls, this is left, in US dollars a month; and storage: tables and logs by the gigabyte, 13",
+        "alarms and one dashboard. A webhook's delivery is a few writes and what its receiver takes to answer.",
+        "",
+        "| what runs by itself | a month |",
+        "|---|---:|",
+        *by_itself(),
         "",
     )
     return "\n".join(lines)

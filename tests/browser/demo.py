@@ -10,7 +10,7 @@ from chalicelib.core import clock, settings, wire
 from chalicelib.credentials import revoke, rotate
 from chalicelib.credentials.issue import Issued, new_key, put_beside_the_others
 from chalicelib.credentials.verdict import Verdict
-from chalicelib.limits import tiers, windows
+from chalicelib.limits import tiers, traits, windows
 from chalicelib.uptime import checks, days, incidents, report
 from tests.house import Clock
 
@@ -97,6 +97,8 @@ def _hours(account_id: str, counters: dict[str, str], successor: str) -> Iterato
             "refused": _number(max(0, wanted - quota)),
             "dies_at": _number(windows.dies_at(tier, at)),
             **{name: _number(count) for name, count in by_name.items()},
+            # Every key reads one thing, whatever it may.
+            traits.route_name("GET /v1/users/me"): {"SS": sorted(by_name)},
         }
 
 
