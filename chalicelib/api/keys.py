@@ -98,7 +98,7 @@ def show_key(exchange: Exchange, key_id: str) -> dict[str, Any]:
     scopes=[KEYS],
     body=Body({"name": NAME, "scopes": SCOPES}, {"expires_in_s": LIFE_S}),
     gives={201: MADE},
-    refuses=[errors.Conflict],
+    refuses=[errors.Conflict, errors.NotFound],
 )
 def create_key(exchange: Exchange) -> Response:
     """Make a key with at most the caller's own scopes."""

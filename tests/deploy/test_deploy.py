@@ -1,5 +1,6 @@
 """`make deploy` and `make status`, against moto's server; `cloud.py` says what of AWS that leaves out."""
 
+import base64
 import shutil
 
 import pytest
@@ -39,14 +40,37 @@ def test_deploy_creates_protected_tables(deployment: Deployment) -> None:
 
 
 def test_deploy_creates_functions_with_roles_of_their_own(deployment: Deployment) -> None:
-    """The API and the authorizer, for arm64, each with its own role and the time and memory chosen for it."""
+    """The API, the authorizer and those without a request, for arm64, each with its own role, time and memory."""
     functions = deployment.cloud.functions()
-    assert set(functions) == {"latchkey-dev", "latchkey-dev-authorizer"}
+    assert set(functions) == {f"latchkey-dev{end}" for end in deploy.FUNCTIONS.values()}
+    assert len({made["Role"] for made in functions.values()}) == len(functions)
+    assert {made["Architectures"][0] for made in functions.values()} == {"arm64"}
     api, authorizer = functions["latchkey-dev"], functions["latchkey-dev-authorizer"]
     assert (api["MemorySize"], api["Timeout"]) == (512, 28)
     assert (authorizer["MemorySize"], authorizer["Timeout"]) == (256, 5)
     assert api["Architectures"] == authorizer["Architectures"] == ["arm64"]
     assert api["Role"] != authorizer["Role"]
+
+
+def test_function_on_the_stream_is_given_the_stream_of_events(deployment: Deployment) -> None:
+    """The one that the data stack made, from its beginning."""
+    cloud = deployment.cloud
+    stream = cloud.client("dynamodb").describe_table(TableName="latchkey-dev-events")["Table"]["LatestStreamArn"]
+    mappings = cloud.client("lambda").list_event_source_mappings()["EventSourceMappings"]
+    assert [(each["EventSourceArn"], each["FunctionArn"].rpartition(":")[2]) for each in mappings] == [
+        (stream, "latchkey-dev-stream")
+    ]
+
+
+def test_stage_has_a_key_that_a_second_deployment_keeps(deployment: Deployment) -> None:
+    """Every webhook's secret is derived from it."""
+    ssm = deployment.cloud.client("ssm")
+    made = ssm.get_parameter(Name="/latchkey/dev/key", WithDecryption=True)["Parameter"]
+    assert made["Type"] == "SecureString"
+    assert len(base64.b64decode(made["Value"])) == 32
+    deployment.checkout.succeeds("deploy", "dev")
+    again = ssm.get_parameter(Name="/latchkey/dev/key", WithDecryption=True)["Parameter"]
+    assert (again["Value"], again["Version"]) == (made["Value"], 1)
 
 
 def test_document_has_every_route_of_the_app(deployment: Deployment) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from infra import data
+from infra import data, deploy
 from tests.deploy.conftest import Deployment
 
 pytestmark = [
@@ -18,7 +18,7 @@ def test_wrong_word_removes_nothing(deployment: Deployment) -> None:
         done = deployment.checkout.run("destroy", "dev", "--data", "delete", typed=typed)
         assert done.returncode == 1
         assert done.stderr == "Not confirmed; nothing was removed.\n"
-    assert set(cloud.functions()) == {"latchkey-dev", "latchkey-dev-authorizer"}
+    assert set(cloud.functions()) == {f"latchkey-dev{end}" for end in deploy.FUNCTIONS.values()}
     assert len(cloud.apis()) == 1
     assert set(cloud.tables()) == set(data.tables("dev"))
 

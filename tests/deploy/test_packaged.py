@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from infra import data, gateway
+from infra import data, deploy, gateway
 from tests.deploy.checkout import copied
 
 pytestmark = pytest.mark.xdist_group("deploy")
@@ -42,11 +42,11 @@ def test_stage_has_its_default(template: dict[str, Any]) -> None:
 
 
 def test_one_stack_has_service_and_data(template: dict[str, Any]) -> None:
-    """The API, its two functions, and everything of the data stack."""
+    """The API, every function, and everything of the data stack."""
     kinds = [resource["Type"] for resource in template["Resources"].values()]
     assert template["Transform"] == "AWS::Serverless-2016-10-31"
     assert kinds.count("AWS::Serverless::Api") == 1
-    assert kinds.count("AWS::Serverless::Function") == 2
+    assert kinds.count("AWS::Serverless::Function") == len(deploy.FUNCTIONS)
     assert kinds.count("AWS::DynamoDB::Table") == len(data.tables(STAGE))
     assert set(data.template()["Resources"]) <= set(template["Resources"])
 
@@ -63,16 +63,23 @@ def test_functions_have_the_names_that_logs_alarms_and_policies_know(template: d
     """SAM would name them by itself: they could not write a log, and no alarm would watch them."""
     resources = template["Resources"]
     names = {resource["Properties"].get("FunctionName") for resource in _of(template, "AWS::Serverless::Function")}
-    assert names == {f"latchkey-{STAGE}", f"latchkey-{STAGE}-authorizer"}
+    assert names == {f"latchkey-{STAGE}{end}" for end in deploy.FUNCTIONS.values()}
     groups = {resource["Properties"]["LogGroupName"]["Fn::Sub"] for resource in _of(template, "AWS::Logs::LogGroup")}
     assert {f"/aws/lambda/{name}" for name in names} <= {group.replace("${Stage}", STAGE) for group in groups}
-    for logical, name in (("APIHandler", f"latchkey-{STAGE}"), ("Authorizer", f"latchkey-{STAGE}-authorizer")):
+    for logical, end in deploy.FUNCTIONS.items():
+        name = f"latchkey-{STAGE}{end}"
         (policy,) = (
             resource
             for resource in _of(template, "AWS::IAM::Role")
             if resource is resources[resources[logical]["Properties"]["Role"]["Fn::GetAtt"][0]]
         )
         assert f":log-group:/aws/lambda/{name}:*" in str(policy["Properties"]["Policies"])
+
+
+def test_function_on_the_stream_reads_the_stream_of_this_stack(template: dict[str, Any]) -> None:
+    """No other stack is needed."""
+    (source,) = template["Resources"]["Stream"]["Properties"]["Events"].values()
+    assert source["Properties"]["Stream"] == {"Fn::GetAtt": ["Events", "StreamArn"]}
 
 
 def test_document_of_the_package_is_that_of_deploy(template: dict[str, Any]) -> None:

@@ -179,8 +179,12 @@ def spending(call: Call) -> bool:
 
 def _written(call: Call) -> set[str]:
     """Return the tables that a transaction writes to."""
-    parts = [each.get("Update") or each.get("Put", {}) for each in call.body["TransactItems"]]
-    return {part["TableName"].rpartition("-")[2] for part in parts if part}
+    return _tables_of(call, "Update") | _tables_of(call, "Put")
+
+
+def _tables_of(call: Call, kind: str) -> set[str]:
+    """Return the tables that the writes of one kind in a transaction are for."""
+    return {each[kind]["TableName"].rpartition("-")[2] for each in call.body["TransactItems"] if kind in each}
 
 
 def revoking(call: Call) -> bool:
@@ -190,12 +194,12 @@ def revoking(call: Call) -> bool:
 
 def remembering(call: Call) -> bool:
     """Tell whether `call` remembers a consent."""
-    return (call.operation, call.table) == ("UpdateItem", "consents")
+    return transaction(call) and "consents" in _tables_of(call, "Update")
 
 
 def replacing(call: Call) -> bool:
     """Tell whether `call` puts a consent in the place of another."""
-    return (call.operation, call.table) == ("PutItem", "consents")
+    return transaction(call) and "consents" in _tables_of(call, "Put")
 
 
 def first_of(rule: Rule) -> Rule:
