@@ -25,6 +25,9 @@ UNSHIPPED = ("boto3", "botocore", "s3transfer", "*.dist-info", "*.data", "**/tes
 """What pip brings along and the package leaves out. The first three are Lambda's own, which AWS keeps up to date, and
 two thirds of what a cold start would fetch; the rest is for installing and developing, and read by nothing here."""
 
+WITH_DATA = "LATCHKEY_PACKAGED_WITH_DATA"
+"""Set for a package that the data template is merged into."""
+
 _generate = SwaggerGenerator.generate_swagger
 _add_dependencies = BaseLambdaDeploymentPackager._add_py_deps
 _own_files = BaseLambdaDeploymentPackager._iter_chalice_lib_if_needed
@@ -78,6 +81,8 @@ def _name_the_stream(app: Any) -> None:
     arn: Any = {"Fn::ImportValue": f"latchkey-{stage}-events-stream"}
     if command == "deploy":
         arn = deployed.events_stream(stage)
+    elif WITH_DATA in os.environ:
+        arn = {"Fn::GetAtt": ["Events", "StreamArn"]}
     for source in app.event_sources:
         if isinstance(source, DynamoDBEventConfig):
             source.stream_arn = arn

@@ -16,7 +16,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, WaiterError
 
-from infra import deployed, stage_key
+from infra import chalice_cli, deployed, stage_key
 from infra.data import RESOURCES
 from infra.deployed import ROOT
 
@@ -158,6 +158,8 @@ def package(stage: str, out: Path) -> None:
     template = RESOURCES.read_text().replace(asked, f"{asked}    Default: {stage}\n")
     data.write_text(template.replace("\nResources:\n", f"\nResources:\n{_function_names(stage)}", 1))
     say(f"Packaging {stage} (chalice package) …")
+    # In one stack with the data, the stream is the table's own rather than another stack's.
+    os.environ[chalice_cli.WITH_DATA] = "1"
     chalice("package", stage, "--merge-template", str(data), "--template-format", "yaml", str(out))
     data.unlink()
     megabytes = (out / "deployment.zip").stat().st_size / 1e6
@@ -167,12 +169,7 @@ def package(stage: str, out: Path) -> None:
 def _function_names(stage: str) -> str:
     """Return what names the functions as `chalice deploy` does; their log groups, alarms and policies know no other."""
     names = {logical: f"latchkey-{stage}{end}" for logical, end in FUNCTIONS.items()}
-    own = "".join(f"  {logical}:\n    Properties:\n      FunctionName: {name}\n" for logical, name in names.items())
-    # In one stack with the data, the stream is the table's own rather than another stack's.
-    stream = (
-        "      Events:\n        StreamDynamodbEventSource:\n          Properties: {Stream: !GetAtt Events.StreamArn}\n"
-    )
-    return own.replace(f"FunctionName: latchkey-{stage}-stream\n", f"FunctionName: latchkey-{stage}-stream\n{stream}")
+    return "".join(f"  {logical}:\n    Properties: {{FunctionName: {name}}}\n" for logical, name in names.items())
 
 
 def status(stage: str) -> None:
