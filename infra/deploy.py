@@ -159,8 +159,8 @@ def package(stage: str, out: Path) -> None:
     data.write_text(template.replace("\nResources:\n", f"\nResources:\n{_function_names(stage)}", 1))
     say(f"Packaging {stage} (chalice package) …")
     # In one stack with the data, the stream is the table's own rather than another stack's.
-    os.environ[chalice_cli.WITH_DATA] = "1"
-    chalice("package", stage, "--merge-template", str(data), "--template-format", "yaml", str(out))
+    merging = ("--merge-template", str(data), "--template-format", "yaml")
+    chalice("package", stage, *merging, str(out), environment={chalice_cli.WITH_DATA: "1"})
     data.unlink()
     megabytes = (out / "deployment.zip").stat().st_size / 1e6
     say(f"{out}/sam.yaml and {out}/deployment.zip ({megabytes:.1f} MB). Then: sam deploy -t {out}/sam.yaml --guided")
@@ -222,13 +222,13 @@ def _confirm(stage: str) -> None:
         raise DeployError("Not confirmed; nothing was removed.")
 
 
-def chalice(command: str, stage: str, *more: str) -> None:
+def chalice(command: str, stage: str, *more: str, environment: dict[str, str] | None = None) -> None:
     """Run one of Chalice's own commands; what it prints is shown as it comes."""
     # `-m chalice.cli` there isn't, and the script beside the interpreter needs the environment to be where it was made.
     program = "import sys; from chalice.cli import main; sys.exit(main())"
     arguments = [sys.executable, "-c", program, command, "--stage", stage, *more]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    if subprocess.run(arguments, cwd=ROOT, env=environment, check=False).returncode != 0:
+    everything = os.environ | {"PYTHONPATH": str(ROOT)} | (environment or {})
+    if subprocess.run(arguments, cwd=ROOT, env=everything, check=False).returncode != 0:
         raise DeployError(
             f"chalice {command} failed; its own words stand above. The data was not touched, and what ran before still"
             " runs. Run this again when the cause is gone."

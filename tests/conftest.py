@@ -73,4 +73,8 @@ def put_empty_tables_up() -> None:
     backend.tables.update(_tables)
     if not _tables:
         data.create_missing_tables()
+        # What a stream has once shown, moto would keep for all tests to come, and copy with each transaction.
+        for table in backend.tables.values():
+            table.set_stream_specification(None)
+            table.stream_shard = None
         _tables.update(backend.tables)
