@@ -58,8 +58,8 @@ def keep_cursor(after: str) -> None:
     wire.call("PutItem", {"TableName": settings.current().table(TABLE), "Item": item})
 
 
-def needs_a_whole_look(profile: Profile, hours: dict[str, Hour], now_s: int) -> bool:
-    """Tell whether what credentials did in an hour, by counter, can't be judged by the profile alone."""
+def needs_a_whole_look(profile: Profile, recent: dict[str, dict[int, Hour]], now_s: int) -> bool:
+    """Tell whether what credentials did in the last hours, by counter, can't be judged by the profile alone."""
     if profile.looked_on != now_s // clock.DAY_S:
         return True
     return any(
@@ -67,7 +67,8 @@ def needs_a_whole_look(profile: Profile, hours: dict[str, Hour], now_s: int) -> 
         or hour.requests > max(unusual.REQUESTS_MIN - 1, MORE_THAN * profile.most.get(counter, 0))
         or hour.denials >= unusual.DENIALS_MIN
         or hour.refusals >= unusual.REFUSALS_MIN
-        for counter, hour in hours.items()
+        for counter, hours in recent.items()
+        for hour in hours.values()
     )
 
 

@@ -64,8 +64,7 @@ def sweep(until_ms: int, also: Iterable[PerAccount] = ()) -> int:
 def look_at(account: Account, tier: Tier, items: Items) -> None:
     """Judge an account's last hour and this one, tell what is unusual, and do what each key's policy says."""
     now_s = clock.now_s()
-    hours = {counter: hour for item in items for counter, hour in _latest(item).items()}
-    if not profiles.needs_a_whole_look(profiles.of_account(account.id), hours, now_s):
+    if not profiles.needs_a_whole_look(profiles.of_account(account.id), history.of_account(items), now_s):
         return
     whole = history.of_account(items_newest_first(account.id, tier, now_s - KEPT_S))
     named = {counter_of(key.id): key for key in keys_of(account.id)}
@@ -105,10 +104,6 @@ def _tell(account: Account, counter: str, key: Credential | None, finding: unusu
     chosen = None if finding.kind in ACTED_ON else "tell"
     done = policy.act(account.id, key.id, policy=chosen, why=WHY[finding.kind])
     telemetry.info("unusual", account_id=account.id, credential_id=key.id, kind=finding.kind, done=done)
-
-
-def _latest(item: dict[str, Any]) -> dict[str, history.Hour]:
-    return {counter: hour for counter, hours in history.of_account([item]).items() for hour in hours.values()}
 
 
 def _with_counters(accounts: list[Account]) -> Iterator[tuple[Account, Items]]:

@@ -81,6 +81,18 @@ def test_what_happened_after_the_last_look_is_found_by_the_next(home: House, key
     assert [found["type"] for found in anomalies(key)] == [kinds.NEW_NETWORK]
 
 
+@pytest.mark.parametrize("networks", [["nBBBBBBBB"], []])
+def test_ordinary_hour_hides_nothing_of_the_hour_before(home: House, key: Issued, networks: list[str]) -> None:
+    """Both hours are looked at, whichever of them is read last."""
+    background.every_hour()
+    home.clock.forward(HOUR_S)
+    now(key, *networks, requests=40 if networks else 900)
+    home.clock.forward(HOUR_S)
+    now(key)
+    background.every_hour()
+    assert [found["type"] for found in anomalies(key)] == [kinds.NEW_NETWORK if networks else kinds.UNUSUAL_TRAFFIC]
+
+
 @pytest.mark.parametrize(("chosen", "state", "scopes"), [("narrow", "live", {"read"}), ("revoke", "revoked", None)])
 def test_policy_is_followed(home: House, key: Issued, chosen: str, state: str, scopes: set[str] | None) -> None:
     """From the next request on."""
