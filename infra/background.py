@@ -62,7 +62,9 @@ class _Records:
 
     def new(self) -> Iterator[list[wire.Json]]:
         """Yield what has happened since the last look, as Lambda gives it: the items of new events, in order."""
-        for shard in self._shards():
+        if not any(self._iterators.values()):
+            self._find_shards()
+        for shard in self._iterators:
             iterator = self._iterators[shard]
             while iterator:
                 answer = self._client.get_records(ShardIterator=iterator)
@@ -74,17 +76,17 @@ class _Records:
                 if not records:
                     break
 
-    def _shards(self) -> list[str]:
+    def _find_shards(self) -> None:
+        """Find what to read: at first, and whenever all that was known has come to its end."""
         try:
             stream = _arn()
             found: list[dict[str, Any]] = self._client.describe_stream(StreamArn=stream)["StreamDescription"]["Shards"]
         except (BotoCoreError, ClientError, wire.WireError):
-            return []
+            return
         for shard in found:
             if shard["ShardId"] not in self._iterators:
                 asked = {"StreamArn": stream, "ShardId": shard["ShardId"], "ShardIteratorType": "TRIM_HORIZON"}
                 self._iterators[shard["ShardId"]] = self._client.get_shard_iterator(**asked)["ShardIterator"]
-        return [shard["ShardId"] for shard in found]
 
 
 def _arn() -> str:

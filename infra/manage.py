@@ -135,13 +135,13 @@ def _reinstate(options: argparse.Namespace) -> None:
 
 def _incident(options: argparse.Namespace) -> None:
     from chalicelib.core import ids
-    from chalicelib.uptime import incidents
+    from chalicelib.uptime import incidents, states
 
     if not options.text.strip() or len(options.text) > incidents.TEXT_MAX:
         raise _Mistake(f"TEXT must say what readers should know, in at most {incidents.TEXT_MAX} characters.")
-    state = incidents.RESOLVED if options.close else options.state or incidents.INVESTIGATING
-    if state not in incidents.STATES:
-        raise _Mistake(f"STATE must be one of {', '.join(incidents.STATES)}.")
+    state = states.RESOLVED if options.close else options.state or states.INVESTIGATING
+    if state not in states.OF_INCIDENTS:
+        raise _Mistake(f"STATE must be one of {', '.join(states.OF_INCIDENTS)}.")
     if options.id:
         if not ids.is_id(options.id, "inc"):
             raise _Mistake("ID must be what opening the incident has printed: inc_…")
@@ -154,7 +154,7 @@ def _incident(options: argparse.Namespace) -> None:
 
 
 def _components(options: argparse.Namespace) -> list[str]:
-    from chalicelib.uptime.checks import COMPONENTS
+    from chalicelib.uptime.states import COMPONENTS
 
     if not 0 < len(options.title.strip()) <= 100:
         raise _Mistake("TITLE must be 1 to 100 characters; or give the ID of an open incident.")

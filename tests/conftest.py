@@ -4,6 +4,7 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -23,10 +24,11 @@ os.environ |= {
 for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_PROFILE", "LATCHKEY_PUBLIC_URL"):
     os.environ.pop(name, None)
 
-from chalicelib.core import wire  # noqa: E402 - the environment comes first
+from chalicelib.core import settings, wire  # noqa: E402 - the environment comes first
 from infra import data  # noqa: E402 - the environment comes first
 from tests import moto_front, twin  # noqa: E402 - the environment comes first
 from tests.house import House, house  # noqa: E402
+from tests.receiver import PUBLIC_URL, Receiver, listening  # noqa: E402 - the environment comes first
 
 
 @pytest.fixture(scope="session")
@@ -48,6 +50,20 @@ def home(moto_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
         put_empty_tables_up()
         yield made
     wire.forget_connection()
+
+
+@pytest.fixture
+def local(home: House) -> Iterator[House]:
+    """A house that says it runs on this machine, where its receivers may be, too."""
+    with settings.in_use(replace(settings.current(), public_url=PUBLIC_URL)):
+        yield home
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """A receiver on this machine; it answers 204."""
+    with listening() as made:
+        yield made
 
 
 @pytest.fixture

@@ -13,10 +13,10 @@ from chalicelib.api.edge import Exchange, Rules, route, route_with
 from chalicelib.api.fields import Id, OneOf
 from chalicelib.api.shapes import Kind, ListOf, Moment, Number, OrNull, Said, Shape, Words
 from chalicelib.core import clock, errors, settings, telemetry, wire
+from chalicelib.uptime import states
 
 HEALTH = Shape("Health", "This deployment answers.", {"status": OneOf(("ok",), about="Always ok: it is a 503 if not.")})
-_STATE = OneOf(("up", "degraded", "down", "unknown"), about="How it is; unknown: nobody has checked.")
-_PARTS = ("api", "oauth", "webhooks", "database")
+_STATE = OneOf(states.OF_COMPONENTS, about="How it is; unknown: nobody has checked.")
 DAY = Shape(
     "StatusDay",
     "One day of a component.",
@@ -32,7 +32,7 @@ COMPONENT = Shape(
     "StatusComponent",
     "A part of the service.",
     {
-        "id": OneOf(_PARTS, about="Which."),
+        "id": OneOf(states.COMPONENTS, about="Which."),
         "name": Said("What people call it.", "API"),
         "state": _STATE,
         "uptime_percent": OrNull(Said(), "In how much of 90 days it was not down; null: nobody knows."),
@@ -45,7 +45,7 @@ INCIDENT = Shape(
     {
         "id": Id("inc", about="The incident's id."),
         "title": Said("What it is called."),
-        "components": Words("What it touches.", _PARTS),
+        "components": Words("What it touches.", states.COMPONENTS),
         "opened_at": Moment("When it was opened."),
         "closed_at": OrNull(Moment(), "When it was closed; null: it is open."),
         "updates": ListOf(
@@ -54,7 +54,7 @@ INCIDENT = Shape(
                 "What was known at a moment.",
                 {
                     "at": Moment("When."),
-                    "state": OneOf(("investigating", "identified", "monitoring", "resolved"), about="How far one was."),
+                    "state": OneOf(states.OF_INCIDENTS, about="How far one was."),
                     "text": Said("What was said."),
                 },
             ),
@@ -159,7 +159,7 @@ def _incident(incident: Any) -> dict[str, Any]:
     return {
         "id": incident.at,
         "title": incident.title,
-        "components": [name for name in _PARTS if name in (incident.components or ())],
+        "components": [name for name in states.COMPONENTS if name in (incident.components or ())],
         "opened_at": clock.iso(incident.opened_at),
         "closed_at": None if incident.closed_at is None else clock.iso(incident.closed_at),
         "updates": [{"at": clock.iso(each.at), "state": each.state, "text": each.text} for each in incident.updates],

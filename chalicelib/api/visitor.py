@@ -24,15 +24,10 @@ def source_ip(request: Request) -> str:
 
 def network(address: str) -> str:
     """Return the network that `address` is counted by; what is no address counts together as `unknown`."""
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return "unknown"
-    if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is not None:
-        parsed = parsed.ipv4_mapped
+    parsed = _parsed(address)
     if isinstance(parsed, IPv6Address):
         return f"{IPv6Address(int(parsed) >> 64 << 64)}/64"
-    return str(parsed)
+    return "unknown" if parsed is None else str(parsed)
 
 
 @lru_cache(maxsize=4_096)
@@ -42,15 +37,10 @@ def neighbourhood(address: str) -> str:
     Wider than what a stranger is counted by: a provider that hands out another address, or a phone another /64, is
     still the same place, while a thief elsewhere is not. What is no address is "".
     """
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return ""
-    if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is not None:
-        parsed = parsed.ipv4_mapped
+    parsed = _parsed(address)
     if isinstance(parsed, IPv6Address):
         return f"{IPv6Address(int(parsed) >> 80 << 80)}/48"
-    return f"{IPv4Address(int(parsed) >> 8 << 8)}/24"
+    return "" if parsed is None else f"{IPv4Address(int(parsed) >> 8 << 8)}/24"
 
 
 def base_url(request: Request) -> str:
@@ -64,3 +54,12 @@ def base_url(request: Request) -> str:
     path, resource = str(request.context["path"]), str(request.to_original_event()["path"])
     prefix = path.removesuffix(resource) if path != resource else ""
     return f"https://{request.context['domainName']}{prefix}"
+
+
+def _parsed(address: str) -> IPv4Address | IPv6Address | None:
+    """Return an address, an IPv4 one that is written as IPv6 as what it is; None for what is none."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return None
+    return (parsed.ipv4_mapped or parsed) if isinstance(parsed, IPv6Address) else parsed

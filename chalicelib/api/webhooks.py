@@ -9,7 +9,7 @@ from chalicelib.api.declared import Answer, Body
 from chalicelib.api.edge import Exchange, route
 from chalicelib.api.fields import Id, OneOf, SomeOf, Text
 from chalicelib.api.shapes import Kind, ListOf, Moment, Number, OrNull, Said, Shape, Words
-from chalicelib.core import clock, errors, ids
+from chalicelib.core import clock, errors
 from chalicelib.credentials.scopes import WEBHOOKS
 from chalicelib.events import kinds
 from chalicelib.webhooks import deliver, endpoints, fan_out, message, signing
@@ -130,7 +130,7 @@ def change_webhook(exchange: Exchange, webhook_id: str) -> dict[str, Any]:
     body, endpoint = exchange.body, _owned(exchange, webhook_id)
     if body["url"] or body["name"] or body["types"]:
         types = None if body["types"] is None else _chosen(body["types"]) or []
-        endpoint = endpoints.change(endpoint, url=body["url"], name=body["name"], types=types)
+        endpoints.change(endpoint, url=body["url"], name=body["name"], types=types)
     if body["status"] == DISABLED:
         endpoints.disable(endpoint, endpoints.BY_ACCOUNT)
     elif body["status"] == ENABLED:
@@ -180,7 +180,7 @@ def rotate_webhook(exchange: Exchange, webhook_id: str) -> Response:
 )
 def test_webhook(exchange: Exchange, webhook_id: str) -> dict[str, Any]:
     """Send a message of the type `webhook.test` at once, and say what came of it."""
-    return delivery_record(send_test(_owned(exchange, webhook_id)))
+    return delivery_record(deliver.send_test(_owned(exchange, webhook_id)))
 
 
 @route(
@@ -225,12 +225,6 @@ def show_delivery(exchange: Exchange, webhook_id: str, message_id: str) -> dict[
 def resend_delivery(exchange: Exchange, webhook_id: str, message_id: str) -> dict[str, Any]:
     """Send a delivery again at once, under the same id, and say what came of it."""
     return delivery_record(deliver.resend(_owned(exchange, webhook_id), message_id))
-
-
-def send_test(endpoint: Endpoint) -> Delivery:
-    """Send an endpoint a message that tells of nothing."""
-    message_id = ids.new("evt")
-    return deliver.send_test(endpoint, message.of_test(endpoint.id, message_id), message_id, message.TEST)
 
 
 def record(endpoint: Endpoint) -> dict[str, Any]:

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 
+from chalicelib.core.clock import DAY_S
+
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:\d{1,5})?|https?://\[[0-9a-f:]+\](:\d{1,5})?")
 
 
@@ -80,6 +82,11 @@ class Settings:
     def other_resources(self) -> frozenset[str]:
         """Return the resources besides this API that a token may be for."""
         return frozenset(self.resources.split())
+
+    @property
+    def events_kept_s(self) -> int:
+        """Return how many seconds it is remembered what happened to an account."""
+        return self.events_kept_days * DAY_S
 
     def table(self, name: str) -> str:
         """Return the full name of a table."""

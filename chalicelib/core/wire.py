@@ -133,12 +133,23 @@ def batch_get(keys: Mapping[str, Json]) -> dict[str, Json]:
     """Return one item of each table by its key, read consistently in one call; what isn't there is absent."""
     wanted: Json = {table: {"Keys": [key], "ConsistentRead": True} for table, key in keys.items()}
     found: dict[str, Json] = {}
+    for responses in _batches(wanted):
+        found |= {table: items[0] for table, items in responses.items() if items}
+    return found
+
+
+def batch_get_of(table: str, keys: list[Json], *, consistent: bool) -> list[Json]:
+    """Read items of one table by up to 100 keys, in no order; what isn't there is absent."""
+    wanted: Json = {table: {"Keys": keys, "ConsistentRead": consistent}}
+    return [item for responses in _batches(wanted) for item in responses.get(table, [])]
+
+
+def _batches(wanted: Json) -> Iterator[dict[str, list[Json]]]:
     while wanted:
         answer = call("BatchGetItem", {"RequestItems": wanted})
-        found |= {table: items[0] for table, items in answer["Responses"].items() if items}
+        yield answer["Responses"]
         # DynamoDB may leave some for another call when it is short of capacity.
         wanted = answer.get("UnprocessedKeys") or {}
-    return found
 
 
 _sends: Send | None = None

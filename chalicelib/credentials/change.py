@@ -50,15 +50,12 @@ def narrow_to_read(key: Credential) -> bool:
     # Of two at once one narrows; a key that was narrowed or revoked before stays as it is.
     condition = Credential.revoked_at.does_not_exist() & Credential.scopes.contains(scopes.READ)
     condition &= size(Credential.scopes) > 1
-    try:
+    with tables.may_be_refused():
         with tables.transaction() as write:
             write.update(Credential(key.digest), actions=[Credential.scopes.set({scopes.READ})], condition=condition)
             record.add_to(write, key.account_id, kinds.KEY_NARROWED, {"key": key.id, "scopes": scopes.READ})
-    except TransactWriteError as error:
-        if not tables.refused(error):
-            raise
-        return False
-    return True
+        return True
+    return False
 
 
 def _changes(

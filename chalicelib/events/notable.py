@@ -25,7 +25,7 @@ def tell_once(
     if kind not in kinds.WORDS:
         raise ValueError(f"{kind} is no type of event.")
     now_ms = clock.now_ms()
-    dies_at = {"N": str(now_ms // 1000 + settings.current().events_kept_days * clock.DAY_S)}
+    dies_at = {"N": str(now_ms // 1000 + settings.current().events_kept_s)}
     claim = {"account_id": {"S": f"{account_id}#once"}, "id": {"S": f"{kind}#{once}"}, "dies_at": dies_at}
     event = {
         "account_id": {"S": account_id},

@@ -35,7 +35,7 @@ def add_to(
         source_ip=acting.ip or None,
         reason=reason,
         changed=changed,
-        dies_at=now_ms // 1000 + settings.current().events_kept_days * clock.DAY_S,
+        dies_at=now_ms // 1000 + settings.current().events_kept_s,
     )
     write.save(event, condition=Event.id.does_not_exist())
 

@@ -43,14 +43,8 @@ def mark(subject: str) -> bool:
 def is_marked(subject: str, since_ms: int) -> bool:
     """Tell whether a change at `since_ms` was marked wherever an admission now would look."""
     hour = clock.hour_of(clock.now_s())
-    table = settings.current().table(TABLE)
     keys = [item_key(subject, tier, hour) for tier in OF_ACCOUNTS]
-    wanted: wire.Json = {table: {"Keys": keys, "ConsistentRead": True}}
-    items: list[wire.Json] = []
-    while wanted:
-        answer = wire.call("BatchGetItem", {"RequestItems": wanted})
-        items += answer["Responses"].get(table, [])
-        wanted = answer.get("UnprocessedKeys") or {}
+    items = wire.batch_get_of(settings.current().table(TABLE), keys, consistent=True)
     return len(items) == len(keys) and all(number(item, "stale_at") >= since_ms for item in items)
 
 

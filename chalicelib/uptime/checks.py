@@ -11,9 +11,8 @@ from urllib.parse import urlsplit
 
 from chalicelib.core import clock, settings, wire
 from chalicelib.uptime import days
+from chalicelib.uptime.states import DEGRADED, DOWN, UNKNOWN, UP
 
-COMPONENTS = ("api", "oauth", "webhooks", "database")
-UP, DEGRADED, DOWN, UNKNOWN = "up", "degraded", "down", "unknown"
 ANSWERS_WITHIN_S = 5
 SLOW_MS = 1_000
 LATE_MS, VERY_LATE_MS = 5 * 60_000, 30 * 60_000

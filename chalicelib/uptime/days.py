@@ -8,6 +8,7 @@ from collections import deque
 from typing import Any
 
 from chalicelib.core import clock, settings, wire
+from chalicelib.uptime.states import DOWN, UP
 
 TABLE = "status"
 DAY = "day"
@@ -31,7 +32,7 @@ def write(minute: int, states: States) -> None:
         try:
             _count(*_unwritten[0])
         except wire.WireError:
-            _unwritten[-1] = (minute, {**states, "database": "down"})
+            _unwritten[-1] = (minute, {**states, "database": DOWN})
             return
         _unwritten.popleft()
 
@@ -61,7 +62,7 @@ def forget() -> None:
 
 def _count(minute: int, states: States) -> None:
     at_s = minute * 60
-    counted = [f"{name}_{state}" for name, state in states.items() if state != "up"]
+    counted = [f"{name}_{state}" for name, state in states.items() if state != UP]
     names = {f"#c{number}": counter for number, counter in enumerate(counted)}
     names |= {f"#n{number}": f"now_{name}" for number, name in enumerate(states)}
     values: dict[str, Any] = {

@@ -4,11 +4,10 @@ from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
 from chalicelib.core import clock, errors, ids, tables
+from chalicelib.uptime.states import INVESTIGATING, RESOLVED
 from chalicelib.uptime.tables import Status, Update
 
 INCIDENT = "incident"
-INVESTIGATING, IDENTIFIED, MONITORING, RESOLVED = "investigating", "identified", "monitoring", "resolved"
-STATES = (INVESTIGATING, IDENTIFIED, MONITORING, RESOLVED)
 SHOWN = 30
 TEXT_MAX = 2_000
 

@@ -9,7 +9,7 @@ from pynamodb.exceptions import PynamoDBException
 
 from chalicelib.core import clock, wire
 from chalicelib.uptime import days, incidents
-from chalicelib.uptime.checks import COMPONENTS, DOWN, UNKNOWN, UP
+from chalicelib.uptime.states import COMPONENTS, DEGRADED, DOWN, UNKNOWN, UP
 from chalicelib.uptime.tables import Status
 
 KEPT_MS = 15_000
@@ -34,7 +34,7 @@ class Day:
             return UNKNOWN
         if self.down >= 5:
             return DOWN
-        return "degraded" if self.down or self.degraded >= 5 else UP
+        return DEGRADED if self.down or self.degraded >= 5 else UP
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Report:
     def state(self) -> str:
         """Return the worst state that any component is in."""
         states = {component.state for component in self.components}
-        return next((state for state in (DOWN, "degraded", UP) if state in states), UNKNOWN)
+        return next((state for state in (DOWN, DEGRADED, UP) if state in states), UNKNOWN)
 
 
 _kept: list[Report] = []
@@ -115,7 +115,7 @@ def _made(items: list[wire.Json], told: tuple[Status, ...], now_ms: int) -> Repo
 
 def _day(day: str, item: wire.Json, name: str) -> Day:
     checked = _number(item, "minutes") - _number(item, f"{name}_{UNKNOWN}")
-    return Day(day, checked, _number(item, f"{name}_degraded"), _number(item, f"{name}_{DOWN}"))
+    return Day(day, checked, _number(item, f"{name}_{DEGRADED}"), _number(item, f"{name}_{DOWN}"))
 
 
 def _without_database(now_ms: int) -> Report:

@@ -13,6 +13,7 @@ from chalicelib.accounts import find
 from chalicelib.accounts.tables import Account
 from chalicelib.core import clock, settings, telemetry, wire
 from chalicelib.credentials.find import keys_of
+from chalicelib.credentials.on_anomaly import TELL
 from chalicelib.credentials.tables import Credential
 from chalicelib.events import actors, kinds, notable, quota
 from chalicelib.limits.tiers import BY_NAME, Tier
@@ -101,7 +102,7 @@ def _tell(account: Account, counter: str, key: Credential | None, finding: unusu
     is_new = notable.tell_once(account.id, KINDS[finding.kind], once, told, actor=actors.WATCH)
     if not is_new or key is None or not key.is_live():
         return
-    chosen = None if finding.kind in ACTED_ON else "tell"
+    chosen = None if finding.kind in ACTED_ON else TELL
     done = policy.act(account.id, key.id, policy=chosen, why=WHY[finding.kind])
     telemetry.info("unusual", account_id=account.id, credential_id=key.id, kind=finding.kind, done=done)
 
@@ -114,16 +115,7 @@ def _with_counters(accounts: list[Account]) -> Iterator[tuple[Account, Items]]:
         for hour in (this_hour - clock.HOUR_S, this_hour)
     ]
     found: dict[str, Items] = {}
-    for item in _batch(keys):
+    for item in wire.batch_get_of(settings.current().table(TABLE), keys, consistent=False):
         found.setdefault(item["subject"]["S"], []).append(item)
     for account in accounts:
         yield account, found.get(partition(account.id, BY_NAME[account.tier]), [])
-
-
-def _batch(keys: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    table = settings.current().table(TABLE)
-    wanted: wire.Json = {table: {"Keys": keys}}
-    while wanted:
-        answer = wire.call("BatchGetItem", {"RequestItems": wanted})
-        yield from answer["Responses"].get(table, [])
-        wanted = answer.get("UnprocessedKeys") or {}

@@ -6,15 +6,15 @@ steps aside and comes again by its own schedule; where nobody answers at all, wh
 sweep.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from pynamodb.exceptions import PynamoDBException, UpdateError
+from pynamodb.exceptions import PynamoDBException
 from pynamodb.expressions.update import Action
 
 from chalicelib.core import clock, errors, fetch, ids, tables, telemetry
 from chalicelib.core.stage_key import NoStageKey
-from chalicelib.webhooks import attempt, endpoints, fan_out, retry
+from chalicelib.webhooks import attempt, endpoints, fan_out, message, retry
 from chalicelib.webhooks.attempt import Outcome
 from chalicelib.webhooks.tables import DELIVERED, ENABLED, FAILED, PENDING, Delivery, Endpoint
 
@@ -36,30 +36,24 @@ Queue = dict[tuple[str, str], list[str]]
 
 def sweep(until_ms: int, resolver: fetch.Resolve = fetch.resolve) -> int:
     """Send what is due, starting nothing after `until_ms`; return how much was due."""
-    waiting: Queue = {}
-    now_ms = clock.now_ms()
-    for lane in fan_out.LANES:
-        for due in Delivery.by_due.query(lane, Delivery.due_at <= now_ms, limit=SWEPT_MAX):
-            of_endpoint = waiting.setdefault((due.account_id, due.endpoint_id), [])
-            if len(of_endpoint) < OF_ENDPOINT_MAX:
-                of_endpoint.append(due.id)
+    waiting = queue_of(_due(clock.now_ms(), SWEPT_MAX), at_most=OF_ENDPOINT_MAX)
     send_all(waiting, until_ms, resolver)
     return sum(map(len, waiting.values()))
 
 
 def oldest_due_ms(now_ms: int) -> int | None:
     """Return for how long the delivery that is most overdue has been due, None when none is."""
-    first = [
-        due.due_at for lane in fan_out.LANES for due in Delivery.by_due.query(lane, Delivery.due_at <= now_ms, limit=1)
-    ]
+    first = [due.due_at for due in _due(now_ms, 1) if due.due_at is not None]
     return now_ms - min(first) if first else None
 
 
-def queue_of(deliveries: Iterable[Delivery]) -> Queue:
-    """Return deliveries by the endpoint they go to."""
+def queue_of(deliveries: Iterable[Delivery], *, at_most: int | None = None) -> Queue:
+    """Return deliveries by the endpoint they go to, `at_most` so many for each."""
     waiting: Queue = {}
     for delivery in deliveries:
-        waiting.setdefault((delivery.account_id, delivery.endpoint_id), []).append(delivery.id)
+        of_endpoint = waiting.setdefault((delivery.account_id, delivery.endpoint_id), [])
+        if at_most is None or len(of_endpoint) < at_most:
+            of_endpoint.append(delivery.id)
     return waiting
 
 
@@ -89,11 +83,12 @@ def send_now(endpoint: Endpoint, delivery: Delivery, resolver: fetch.Resolve = f
     return Delivery.get(delivery.endpoint_id, delivery.id, consistent_read=True)
 
 
-def send_test(endpoint: Endpoint, body: str, message_id: str, kind: str) -> Delivery:
-    """Send a message that nothing has led to, and return what came of it."""
-    if endpoint.status != ENABLED:
-        raise errors.Conflict("This webhook is disabled. Enable it first.")
-    delivery = fan_out.new(endpoint, message_id, kind, body, due_at=clock.now_ms() + CLAIMED_MS)
+def send_test(endpoint: Endpoint) -> Delivery:
+    """Send a message that tells of nothing, and return what came of it. Raises Conflict while it is disabled."""
+    _must_be_enabled(endpoint)
+    message_id = ids.new("evt")
+    body = message.of_test(endpoint.id, message_id)
+    delivery = fan_out.new(endpoint, message_id, message.TEST, body, due_at=clock.now_ms() + CLAIMED_MS)
     delivery.claimed_until = delivery.due_at
     delivery.save()
     return send_now(endpoint, delivery)
@@ -104,8 +99,7 @@ def resend(endpoint: Endpoint, message_id: str) -> Delivery:
 
     Raises NotFound, or Conflict while the endpoint is disabled or the delivery is being sent.
     """
-    if endpoint.status != ENABLED:
-        raise errors.Conflict("This webhook is disabled. Enable it first.")
+    _must_be_enabled(endpoint)
     delivery = delivery_of(endpoint, message_id)
     now_ms = clock.now_ms()
     claimed = Delivery.claimed_until
@@ -131,6 +125,17 @@ def delivery_of(endpoint: Endpoint, message_id: str) -> Delivery:
     return delivery
 
 
+def _must_be_enabled(endpoint: Endpoint) -> None:
+    if endpoint.status != ENABLED:
+        raise errors.Conflict("This webhook is disabled. Enable it first.")
+
+
+def _due(now_ms: int, of_lane_max: int) -> Iterator[Delivery]:
+    """Return what is due, of each lane the most overdue first."""
+    for lane in fan_out.LANES:
+        yield from Delivery.by_due.query(lane, Delivery.due_at <= now_ms, limit=of_lane_max)
+
+
 def _send_in_order(
     account_id: str, endpoint_id: str, message_ids: list[str], until_ms: int, resolver: fetch.Resolve
 ) -> None:
@@ -141,7 +146,7 @@ def _send_in_order(
     try:
         for message_id in message_ids:
             # The endpoint is ours for as long as one attempt can take, and no longer.
-            if clock.now_ms() >= min(until_ms, _busy_until(endpoint) - attempt.DEADLINE_S * 1000):
+            if clock.now_ms() >= min(until_ms, (endpoint.busy_until or 0) - attempt.DEADLINE_S * 1000):
                 break
             delivery = _claimed(endpoint_id, message_id)
             if delivery is None:
@@ -158,20 +163,13 @@ def _taken(account_id: str, endpoint_id: str) -> Endpoint | None:
     """Take an endpoint for oneself; None when another function sends to it, or nothing is to be sent to it."""
     endpoint, now_ms = Endpoint(account_id, endpoint_id), clock.now_ms()
     busy = Endpoint.busy_until
-    try:
+    with tables.may_be_refused():
         endpoint.update(
             actions=[busy.set(now_ms + CLAIMED_MS)],
             condition=(Endpoint.status == ENABLED) & (busy.does_not_exist() | (busy <= now_ms)),
         )
-    except UpdateError as error:
-        if not tables.refused(error):
-            raise
-        return None
-    return endpoint
-
-
-def _busy_until(endpoint: Endpoint) -> int:
-    return endpoint.busy_until or 0
+        return endpoint
+    return None
 
 
 def _let_go(endpoint: Endpoint) -> None:
@@ -184,17 +182,14 @@ def _let_go(endpoint: Endpoint) -> None:
 def _claimed(endpoint_id: str, message_id: str) -> Delivery | None:
     """Claim a delivery for one attempt; None when another has, or it is delivered."""
     delivery, now_ms = Delivery(endpoint_id, message_id), clock.now_ms()
-    try:
+    with tables.may_be_refused():
         # Wins against whoever else has seen it due.
         delivery.update(
             actions=_claim(now_ms),
             condition=(Delivery.state == PENDING) & (Delivery.due_at <= now_ms),
         )
-    except UpdateError as error:
-        if not tables.refused(error):
-            raise
-        return None
-    return delivery
+        return delivery
+    return None
 
 
 def _claim(now_ms: int) -> list[Action]:

@@ -70,7 +70,7 @@ def of_account(account_id: str, *, after: str = "", limit: int | None = None) ->
     yield from Endpoint.query(account_id, beyond, limit=limit, consistent_read=True)
 
 
-def change(endpoint: Endpoint, *, url: str | None, name: str | None, types: list[str] | None) -> Endpoint:
+def change(endpoint: Endpoint, *, url: str | None, name: str | None, types: list[str] | None) -> None:
     """Give an endpoint another URL, name or choice of types; what is None stays, and no types at all means every type.
 
     Raises InvalidRequest when the URL can't be sent to, NotFound when the endpoint was deleted meanwhile.
@@ -87,7 +87,6 @@ def change(endpoint: Endpoint, *, url: str | None, name: str | None, types: list
         actions.append(Endpoint.types.set(set(types)) if types else Endpoint.types.remove())
         endpoint.types = set(types) or None
     _update(endpoint, actions, kinds.WEBHOOK_CHANGED)
-    return owned(endpoint.account_id, endpoint.id)
 
 
 def rotate_secret(endpoint: Endpoint) -> Endpoint:
@@ -96,17 +95,16 @@ def rotate_secret(endpoint: Endpoint) -> Endpoint:
     Raises Conflict when another rotation came first, or the last one's overlap isn't over: three secrets would be one
     too many.
     """
-    now_ms = clock.now_ms()
-    overlap = Endpoint.overlap_ends_at
+    now_ms, version, overlap = clock.now_ms(), endpoint.version + 1, Endpoint.overlap_ends_at
+    ends_at = now_ms + signing.OVERLAP_MS
     alone = overlap.does_not_exist() | (overlap <= now_ms)
     outrun = errors.Conflict("This secret was rotated within the last 24 hours. Both still sign; wait until one ends.")
-    actions: list[Action] = [
-        Endpoint.version.set(endpoint.version + 1),
-        overlap.set(now_ms + signing.OVERLAP_MS),
-    ]
+    actions: list[Action] = [Endpoint.version.set(version), overlap.set(ends_at)]
+    only_if = (Endpoint.version == endpoint.version) & alone
     with tables.refused_as(outrun):
-        _update(endpoint, actions, kinds.WEBHOOK_SECRET_ROTATED, only_if=(Endpoint.version == endpoint.version) & alone)
-    return owned(endpoint.account_id, endpoint.id)
+        _update(endpoint, actions, kinds.WEBHOOK_SECRET_ROTATED, only_if=only_if)
+    endpoint.version, endpoint.overlap_ends_at = version, ends_at
+    return endpoint
 
 
 def enable(endpoint: Endpoint) -> None:

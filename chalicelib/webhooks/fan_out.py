@@ -63,7 +63,7 @@ def new(endpoint: Endpoint, message_id: str, kind: str, body: str, *, due_at: in
         created_at=now_ms,
         lane=lane_of(endpoint.id),
         due_at=due_at,
-        dies_at=now_ms // 1000 + settings.current().events_kept_days * clock.DAY_S,
+        dies_at=now_ms // 1000 + settings.current().events_kept_s,
     )
 
 

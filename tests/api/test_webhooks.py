@@ -1,6 +1,5 @@
 """/v1/webhooks: endpoints of one's own, with a secret that is shown once, and what became of each message."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -11,24 +10,10 @@ from chalicelib.core import settings, stage_key
 from chalicelib.events import kinds, record
 from chalicelib.webhooks import endpoints
 from tests.house import House, refusal
-from tests.receiver import PUBLIC_URL, Receiver, listening
+from tests.receiver import Receiver
 from tests.webhooks.told import happens, streamed
 
 URL = "https://hooks.example.com/latchkey?tenant=7"
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    """A receiver on this machine."""
-    with listening() as made:
-        yield made
-
-
-@pytest.fixture
-def local(home: House) -> Iterator[House]:
-    """A house that runs on this machine."""
-    with settings.in_use(replace(settings.current(), public_url=PUBLIC_URL)):
-        yield home
 
 
 def added(home: House, secret: str, **fields: Any) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from chalicelib.credentials import revoke, rotate
 from chalicelib.credentials.issue import Issued, new_key, put_beside_the_others
 from chalicelib.credentials.verdict import Verdict
 from chalicelib.limits import tiers, traits, windows
-from chalicelib.uptime import checks, days, incidents, report
+from chalicelib.uptime import days, incidents, report, states
 from tests.house import Clock
 
 DAY_S = 24 * clock.HOUR_S
@@ -47,12 +47,12 @@ def add_checks() -> None:
     """Give the status page 60 days of checks, not all of them good, and an incident of each kind."""
     for ago in reversed(range(60)):
         at_s = clock.now_s() - ago * DAY_S
-        found = dict.fromkeys(checks.COMPONENTS, "up")
+        found = dict.fromkeys(states.COMPONENTS, "up")
         for minute in range(at_s // 60 - 8, at_s // 60 + 1):
             bad = {17: {"database": "down", "api": "degraded"}, 31: {"webhooks": "degraded"}}.get(ago, {})
             days.write(minute, found | bad)
     closed = incidents.open_one("Database unreachable", "Reads fail. We are looking into it.", ["database", "api"])
-    incidents.update(closed.at, "The region has recovered.", incidents.RESOLVED)
+    incidents.update(closed.at, "The region has recovered.", states.RESOLVED)
     incidents.open_one("Webhooks arrive late", "Some deliveries wait for longer than usual.", ["webhooks"])
     report.forget()
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 
 from chalicelib.accounts import change
 from chalicelib.api import background
-from chalicelib.api.webhooks import send_test
 from chalicelib.core import clock, secrets, settings, tables
 from chalicelib.credentials import on_anomaly, rotate
 from chalicelib.credentials.change import change_key
@@ -15,8 +14,8 @@ from chalicelib.events import kinds, record
 from chalicelib.events.tables import Event
 from chalicelib.limits import tiers, windows
 from chalicelib.oauth.tables import Client
-from chalicelib.uptime import incidents
-from chalicelib.webhooks import endpoints, fan_out
+from chalicelib.uptime import incidents, states
+from chalicelib.webhooks import deliver, endpoints, fan_out
 from infra.standin import Answer
 from tests.house import House
 from tests.infra.recorder import HOUR, MINUTE, STREAM, Recorder
@@ -185,7 +184,7 @@ class Everything:
         ok(ada.open(place), ada.open(f"{place}/new"))
         with listening() as receiver, settings.in_use(replace(settings.current(), public_url=PUBLIC_URL)):
             made = endpoints.create(ada.account.id, url=receiver.url, name="Ledger", types=None)
-            sent = send_test(made)
+            sent = deliver.send_test(made)
         path = f"{place}/{made.id}"
         hook = {"url": "https://127.0.0.1.nip.invalid/", "name": "Audit"}
         ok(ada.submit(f"{place}/new", on=f"{place}/new", **hook))
@@ -298,7 +297,7 @@ class Everything:
 
     def background(self, receiver: Receiver) -> None:
         """What the functions without a request do: deliver, fail, give up, drop, and find what was lost."""
-        incidents.update(incidents.open_one("Slow", "Looking into it.", ["api"]).at, "Mended.", incidents.RESOLVED)
+        incidents.update(incidents.open_one("Slow", "Looking into it.", ["api"]).at, "Mended.", states.RESOLVED)
         for function, act in ((STREAM, self._streams), (MINUTE, _minute), (HOUR, _hour)):
             ada = person()
             hooks = [endpoints.create(ada.id, url=receiver.url, name=name, types=None) for name in ("A", "B", "C")]

@@ -1,6 +1,5 @@
 """The status page: what is checked and counted, what readers see, and that they see it while the database is down."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 from xml.etree import ElementTree
@@ -9,9 +8,10 @@ import pytest
 
 from chalicelib.core import clock, errors, settings, wire
 from chalicelib.uptime import checks, days, incidents, report
+from chalicelib.uptime import states as words
 from infra import manage
 from tests.house import House
-from tests.receiver import Receiver, listening
+from tests.receiver import Receiver
 from tests.visitor import Visitor
 
 DAY_S = 86_400
@@ -37,21 +37,14 @@ def states(home: House) -> dict[str, str]:
 
 def checked(**found: str) -> None:
     """Write down what was found in this minute, the rest up."""
-    days.write(clock.now_ms() // 60_000, dict.fromkeys(checks.COMPONENTS, "up") | found)
+    days.write(clock.now_ms() // 60_000, dict.fromkeys(words.COMPONENTS, "up") | found)
 
 
-@pytest.fixture
-def answering() -> Iterator[Receiver]:
-    """Something that answers, but not what was asked for."""
-    with listening() as made:
-        yield made
-
-
-def test_check_asks_over_http_and_says_what_it_found(home: House, answering: Receiver) -> None:
+def test_check_asks_over_http_and_says_what_it_found(home: House, receiver: Receiver) -> None:
     """Nobody answers: down. Something else answers: degraded. No URL: nobody knows."""
     for url, found in (
         ("http://127.0.0.1:9", "down"),
-        (answering.url, "degraded"),
+        (receiver.url, "degraded"),
         ("", "unknown"),
     ):
         with settings.in_use(replace(settings.current(), public_url=url)):
@@ -63,20 +56,20 @@ def test_check_asks_over_http_and_says_what_it_found(home: House, answering: Rec
             }
 
 
-def test_what_is_up_is_asked_every_five_minutes_and_what_is_not_every_minute(home: House, answering: Receiver) -> None:
+def test_what_is_up_is_asked_every_five_minutes_and_what_is_not_every_minute(home: House, receiver: Receiver) -> None:
     """The gateway charges for each question."""
-    answering.says = [200]
-    with settings.in_use(replace(settings.current(), public_url=answering.url.removesuffix("/hooks"))):
+    receiver.says = [200]
+    with settings.in_use(replace(settings.current(), public_url=receiver.url.removesuffix("/hooks"))):
         for _ in range(10):
             assert checks.check(nothing_waits)["api"] == "up"
             home.clock.forward(60)
-        assert answering.looked_at.count("/health") == 2
-        answering.says = [503]
+        assert receiver.looked_at.count("/health") == 2
+        receiver.says = [503]
         for _ in range(10):
             found = checks.check(nothing_waits)
             home.clock.forward(60)
     assert found["api"] == "degraded"
-    assert answering.looked_at.count("/health") > 2 + 5
+    assert receiver.looked_at.count("/health") > 2 + 5
 
 
 @pytest.mark.parametrize(
@@ -217,10 +210,10 @@ def test_incident_is_opened_updated_and_closed(home: House, capsys: pytest.Captu
 def test_closed_incident_stays_closed(home: House) -> None:
     """What was said is never changed; what never was can't be updated."""
     incident = incidents.open_one("Slow", "Looking.", [])
-    incidents.update(incident.at, "Mended.", incidents.RESOLVED)
+    incidents.update(incident.at, "Mended.", words.RESOLVED)
     for incident_id in (incident.at, "inc_" + "0" * 20):
         with pytest.raises(errors.Conflict):
-            incidents.update(incident_id, "Again.", incidents.MONITORING)
+            incidents.update(incident_id, "Again.", words.MONITORING)
 
 
 @pytest.mark.parametrize(

@@ -98,7 +98,7 @@ def test_ten_attempts_within_about_three_days(local: House, receiver: Receiver) 
         background.every_minute()
         if as_it_stands(endpoint).failures > 5:
             receiver.says = [200, 503]
-            deliver.send_test(as_it_stands(endpoint), "{}", f"evt_{clock.now_ms():020}", "webhook.test")
+            deliver.send_test(as_it_stands(endpoint))
     assert (found.state, found.tries, len(found.attempts)) == (FAILED, 10, 10)
     assert 2.5 < (clock.now_ms() - began_ms) / 1000 / DAY_S < 3.5
     assert as_it_stands(endpoint).status == ENABLED

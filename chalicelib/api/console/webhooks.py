@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from chalicelib.api.console.frame import Gone, Shown, Visit
 from chalicelib.api.fields import SomeOf, Text
-from chalicelib.api.webhooks import send_test
 from chalicelib.core import errors, ids
 from chalicelib.events import kinds
 from chalicelib.webhooks import deliver, endpoints, fan_out, message, signing
@@ -97,7 +96,7 @@ def test(visit: Visit, webhook_id: str) -> Shown | Gone:
     """Send a test message and show what came of it."""
     endpoint = _owned(visit, webhook_id)
     try:
-        return Gone(f"{HOME}/{webhook_id}/deliveries/{send_test(endpoint).id}")
+        return Gone(f"{HOME}/{webhook_id}/deliveries/{deliver.send_test(endpoint).id}")
     except errors.Conflict as error:
         return _page(visit, endpoint, problem=error.message, status=error.status)
 

@@ -7,8 +7,7 @@ from chalicelib.accounts import links
 from chalicelib.accounts.tables import Account
 from chalicelib.api import edge
 from chalicelib.api.console import frame
-from chalicelib.api.webhooks import send_test
-from chalicelib.webhooks import endpoints
+from chalicelib.webhooks import deliver, endpoints
 from chalicelib.webhooks.tables import Delivery, Endpoint
 from tests.house import House
 from tests.visitor import Visitor, logged_in, person
@@ -65,4 +64,4 @@ def told_to_nobody(account: Account, name: str = "Ledger") -> Delivery:
     """Return a delivery that failed, to a webhook whose address nothing is ever sent to."""
     made = endpoints.create(account.id, url="https://hooks.example.com/", name=name, types=None)
     Endpoint(account.id, made.id).update(actions=[Endpoint.url.set("https://127.0.0.1/")])
-    return send_test(endpoints.owned(account.id, made.id))
+    return deliver.send_test(endpoints.owned(account.id, made.id))

@@ -1,6 +1,5 @@
 """Settings > Webhooks: added, tried, changed, rotated, disabled, deleted; and a log that can be sent from again."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -10,7 +9,7 @@ from chalicelib.webhooks import deliver, endpoints, fan_out
 from chalicelib.webhooks.tables import DISABLED, ENABLED, Endpoint
 from tests.api.console.places import told_to_nobody
 from tests.house import House
-from tests.receiver import PUBLIC_URL, Receiver, listening
+from tests.receiver import PUBLIC_URL, Receiver
 from tests.visitor import Visitor, logged_in, person
 
 PLACE = "/settings/webhooks"
@@ -22,13 +21,6 @@ URL = "https://hooks.example.com/latchkey"
 def ada(home: House) -> Visitor:
     """Somebody who is logged in."""
     return logged_in(home, person())
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    """A receiver on this machine."""
-    with listening() as made:
-        yield made
 
 
 def path_of(ada: Visitor) -> str:
