@@ -42,8 +42,7 @@ def moto_url() -> Iterator[str]:
 def home(moto_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
     """A house with empty tables, on moto."""
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", moto_url)
-    # moto knows no idempotency tokens: on a busy machine a call that is sent twice would count twice.
-    monkeypatch.setattr(wire, "READ_TIMEOUT_S", 30)
+    monkeypatch.setattr(wire, "READ_TIMEOUT_S", moto_front.ANSWERS_WITHIN_S)
     wire.forget_connection()
     ses_backends[DEFAULT_ACCOUNT_ID]["us-east-1"].reset()
     with house() as made, twin.beside_botocore() if twin.is_asked_for() else nullcontext():

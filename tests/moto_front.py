@@ -10,6 +10,8 @@ from moto.dynamodb.responses import DynamoHandler
 
 URL = "https://dynamodb.us-east-1.amazonaws.com/"
 """Where moto takes a request to have gone."""
+ANSWERS_WITHIN_S = 30
+"""moto knows no idempotency tokens: on a busy machine a call that is sent twice would count twice."""
 
 
 class _Front(ThreadingHTTPServer):

@@ -20,6 +20,7 @@ from botocore.exceptions import ClientError
 from chalicelib.core import aws, lean, wire
 from chalicelib.core.answering import Answer
 from chalicelib.core.connections import Connections
+from tests.moto_front import ANSWERS_WITHIN_S
 
 VARIABLE = "LATCHKEY_TESTS_TWIN"
 SENT_ALIKE = ("host", "content-type", "x-amz-target", "x-amz-security-token", "content-length")
@@ -42,7 +43,7 @@ class Twin:
 
     def __init__(self) -> None:
         place = aws.place()
-        self.connections = Connections(place.url, connect_timeout_s=1, read_timeout_s=5)
+        self.connections = Connections(place.url, connect_timeout_s=1, read_timeout_s=ANSWERS_WITHIN_S)
         self.caller = lean.Caller(place, self._send)
         self.client = _client()
         self.lock = threading.Lock()

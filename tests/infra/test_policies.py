@@ -15,6 +15,7 @@ from chalicelib.accounts import mail
 from chalicelib.core import stage_key, telemetry, wire
 from infra import data
 from infra import stage_key as infra_stage_key
+from tests import moto_front
 from tests.house import house
 from tests.infra.everything import Everything
 from tests.infra.recorder import API, FUNCTIONS, STREAM, Need, Recorder, recorded
@@ -44,6 +45,7 @@ def recorder(moto_url: str) -> Iterator[Recorder]:
     mail._ses.cache_clear()
     with pytest.MonkeyPatch.context() as environment, mock_aws():
         environment.setenv("AWS_ENDPOINT_URL_DYNAMODB", moto_url)
+        environment.setattr(wire, "READ_TIMEOUT_S", moto_front.ANSWERS_WITHIN_S)
         wire.forget_connection()
         yield from everything_recorded()
     mail._ses.cache_clear()
