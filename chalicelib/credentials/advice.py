@@ -1,7 +1,7 @@
 """Which scopes a key could do without, by what it has used in 30 days; and whether that is all it has used.
 
 Nothing is promised that the counters can't say: an hour that doesn't name every route, a young key, or one whose
-predecessor's use counts as well, make the record incomplete.
+predecessor was in use within the 30 days, make the record incomplete.
 """
 
 from collections.abc import Iterable, Mapping
@@ -47,5 +47,5 @@ def advise(
         used=scopes.in_order(needed.intersection(held)),
         unused=scopes.in_order(set(held) - needed),
         routes=routes,
-        complete=used.complete and explained and age_s >= YOUNG_S and not rotated,
+        complete=used.complete and explained and age_s >= (LOOKED_BACK_S if rotated else YOUNG_S),
     )

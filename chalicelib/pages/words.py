@@ -79,6 +79,7 @@ NOTICES = {
     "verification-sent": "We have sent you another link. It works for one hour.",
     "renamed": "The name is changed.",
     "narrowed": "The scopes are narrowed, from the next request on.",
+    "taken-for-usual": "It is no longer shown as unusual. The same thing is told again only when it is new again.",
     "policy-chosen": "It is noted what to do when something is unusual.",
     "revoked": "The key is revoked. It stops working with the next request.",
     "application-changed": "The application is changed.",

@@ -79,6 +79,15 @@ def link_to(key: Credential) -> str:
     return f"{base_url}/settings/keys/{key.id}" if base_url else ""
 
 
+def take_for_usual(key: Credential, noted_at_ms: int) -> None:
+    """Take back what was noted beside a key at `noted_at_ms`: its person knows what it was. What came later stays."""
+    with tables.may_be_refused():
+        Credential(key.digest).update(
+            actions=[Credential.unusual.remove(), Credential.unusual_at.remove()],
+            condition=Credential.unusual_at == noted_at_ms,
+        )
+
+
 def _note(key: Credential, why: str) -> None:
     with tables.may_be_refused():
         Credential(key.digest).update(

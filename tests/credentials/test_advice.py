@@ -2,7 +2,7 @@
 
 import pytest
 
-from chalicelib.credentials.advice import YOUNG_S, Advice, advise
+from chalicelib.credentials.advice import LOOKED_BACK_S, YOUNG_S, Advice, advise
 from chalicelib.limits.traits import route_name
 from chalicelib.limits.usage import Used
 
@@ -28,12 +28,17 @@ def test_key_that_used_everything_or_nothing_is_not_narrowed() -> None:
     assert not advised().narrower
 
 
+def test_key_that_was_rotated_in_long_ago_is_like_any_other() -> None:
+    """Nothing of what its predecessor did is within the 30 days."""
+    assert advised("GET /v1/users", age_s=LOOKED_BACK_S, rotated=True).narrower
+
+
 @pytest.mark.parametrize(
     "advice",
     [
         advised("GET /v1/users", complete=False),
         advised("GET /v1/users", age_s=YOUNG_S - 1),
-        advised("GET /v1/users", rotated=True),
+        advised("GET /v1/users", age_s=LOOKED_BACK_S - 1, rotated=True),
         advised("GET /v1/users", "GET /v1/gone"),
     ],
     ids=["an hour isn't complete", "young", "rotated", "a route that is no more"],

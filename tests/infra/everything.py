@@ -15,6 +15,7 @@ from chalicelib.events.tables import Event
 from chalicelib.limits import tiers, windows
 from chalicelib.oauth.tables import Client
 from chalicelib.uptime import incidents, states
+from chalicelib.watch import policy
 from chalicelib.webhooks import deliver, endpoints, fan_out
 from infra.standin import Answer
 from tests.house import House
@@ -175,6 +176,8 @@ class Everything:
         path = next(url for url in ada.open("/settings/keys").urls if "/settings/keys/key_" in url)
         ok(ada.submit(f"{path}/rename", on=path, name="Web"), ada.submit(f"{path}/narrow", on=path, scopes=["read"]))
         ok(ada.submit(f"{path}/policy", on=path, on_anomaly="revoke"))
+        policy.act(ada.account.id, path.rpartition("/")[2], policy="tell", why="requests from a new network")
+        ok(ada.submit(f"{path}/usual", on=path))
         ok(ada.submit(f"{path}/rotate", on=path, grace="in 1 hour"), ada.submit(f"{path}/revoke"))
 
     def webhook_pages(self) -> None:
@@ -323,10 +326,10 @@ class Everything:
 
     def anomalies(self) -> None:
         """A key that behaves strangely, of each policy, and what the hourly look does about it."""
-        for policy in on_anomaly.ALL:
+        for chosen in on_anomaly.ALL:
             account = person()
             issued = used_for_days(self.home, account)
-            Credential(issued.key.digest).update(actions=[Credential.on_anomaly.set(policy)])
+            Credential(issued.key.digest).update(actions=[Credential.on_anomaly.set(chosen)])
             counter = windows.counter_of(issued.key.id)
             new = {NETWORK: counter, "nBBBBBBBB": counter}
             item(account, clock.hour_of(clock.now_s()), {counter: 50}, new)

@@ -18,6 +18,7 @@ from chalicelib.limits import tiers
 from chalicelib.limits.usage import last_used_hours, routes_used
 from chalicelib.limits.windows import counter_of
 from chalicelib.pages import words
+from chalicelib.watch import policy
 
 NAME = Text(most=64)
 EXPIRY = OneOf(tuple(words.EXPIRIES))
@@ -105,6 +106,15 @@ def choose_policy(visit: Visit, key_id: str) -> Shown | Gone:
     except (errors.InvalidRequest, errors.Conflict) as error:
         return _key_page(visit, key_id, problem=error.message, status=error.status)
     return Gone(f"/settings/keys/{key_id}", "policy-chosen")
+
+
+def take_for_usual(visit: Visit, key_id: str) -> Gone:
+    """Show what was noticed about the key no longer: its person knows what it was."""
+    key = find.owned_key(visit.person.account.id, key_id)
+    # Something else may have been noticed since the page was shown, and was not seen yet.
+    if key.unusual_at is not None and visit.text("noted_at") == str(key.unusual_at):
+        policy.take_for_usual(key, key.unusual_at)
+    return Gone(f"/settings/keys/{key_id}", "taken-for-usual")
 
 
 def rotate_key(visit: Visit, key_id: str) -> Shown:

@@ -30,6 +30,7 @@ for method, path, view in (
     ("POST", "/settings/keys/{key_id}/rename", "keys.rename"),
     ("POST", "/settings/keys/{key_id}/narrow", "keys.narrow"),
     ("POST", "/settings/keys/{key_id}/policy", "keys.choose_policy"),
+    ("POST", "/settings/keys/{key_id}/usual", "keys.take_for_usual"),
     ("POST", "/settings/keys/{key_id}/rotate", "keys.rotate_key"),
     ("GET", "/settings/keys/{key_id}/revoke", "keys.confirm_revoke"),
     ("POST", "/settings/keys/{key_id}/revoke", "keys.revoke_key"),

@@ -8,6 +8,7 @@ import pytest
 from chalicelib.core import settings
 from chalicelib.credentials import find
 from chalicelib.limits import tiers
+from chalicelib.watch import policy
 from tests.house import House, refusal
 from tests.visitor import Page, Visitor, logged_in, person
 
@@ -161,6 +162,37 @@ def test_key_is_narrowed_and_never_widened(home: House) -> None:
     csrf = visitor.open(path).value(f"{path}/rename", "csrf")
     widened = visitor.send(f"{path}/narrow", {"csrf": csrf, "scopes": ["read", "write"]})
     assert (widened.status, "can only be narrowed" in widened.problem) == (400, True)
+
+
+def test_policy_is_chosen(home: House) -> None:
+    """What is done when something is unusual; what is no policy is refused."""
+    account = person()
+    visitor = logged_in(home, account)
+    key_id = home.key(account).key.id
+    path = f"/settings/keys/{key_id}"
+    page = visitor.submit(f"{path}/policy", on=path, on_anomaly="narrow")
+    assert visitor.follow(page).notice == "It is noted what to do when something is unusual."
+    assert find.owned_key(account.id, key_id).on_anomaly == "narrow"
+    assert visitor.submit(f"{path}/policy", on=path, on_anomaly="panic").status == 400
+
+
+def test_what_was_noticed_is_taken_for_usual(home: House) -> None:
+    """By a button beside it, in the list, too; what was noticed after the page was shown stays."""
+    account = person()
+    visitor = logged_in(home, account)
+    key_id = home.key(account).key.id
+    path = f"/settings/keys/{key_id}"
+    policy.act(account.id, key_id, why="requests from a new network")
+    csrf, seen = (visitor.open(path).value(f"{path}/usual", name) for name in ("csrf", "noted_at"))
+    home.clock.forward(1)
+    policy.act(account.id, key_id, why="far more requests than ever")
+    visitor.send(f"{path}/usual", {"csrf": csrf, "noted_at": seen})
+    assert "far more requests than ever" in visitor.open("/settings/keys").text
+    page = visitor.follow(visitor.submit(f"{path}/usual", on=path))
+    assert page.notice == "It is no longer shown as unusual. The same thing is told again only when it is new again."
+    assert "Unusual" not in page.text + visitor.open("/settings/keys").text
+    for rubbish in ("", "None", "soon"):
+        assert visitor.send(f"{path}/usual", {"csrf": csrf, "noted_at": rubbish}).status == 303
 
 
 def test_key_is_rotated_with_the_grace_that_was_chosen(home: House) -> None:
