@@ -109,17 +109,6 @@ class Grant(tables.Table):
         return self.revoked_at is None and self.expires_at > clock.now_ms()
 
 
-class TicketsByGrant(GlobalSecondaryIndex["Ticket"]):
-    """The tickets of a grant."""
-
-    class Meta:
-        index_name = "by_grant"
-        projection = AllProjection()
-
-    grant_id = UnicodeAttribute(hash_key=True)
-    digest = UnicodeAttribute(range_key=True)
-
-
 class Ticket(tables.Table):
     """A one-time secret exchanged for tokens: authorization code, refresh token, device code."""
 
@@ -147,5 +136,3 @@ class Ticket(tables.Table):
     polled_at = tables.Whole(null=True)
     interval_s = tables.Whole(null=True)
     dies_at = tables.DiesAt(null=True)
-
-    by_grant = TicketsByGrant()
