@@ -17,6 +17,7 @@ from chalicelib.oauth.tables import Client
 from chalicelib.uptime import incidents, states
 from chalicelib.watch import policy
 from chalicelib.webhooks import deliver, endpoints, fan_out
+from chalicelib.webhooks.tables import Endpoint
 from infra.standin import Answer
 from tests.house import House
 from tests.infra.recorder import HOUR, MINUTE, STREAM, Recorder
@@ -313,12 +314,20 @@ class Everything:
                 with self.recorder.within(function):
                     act(ada.id)
                 self.home.clock.forward(90)
+            # Somebody else sends to it.
+            later_ms = clock.now_ms() + clock.HOUR_S * 1000
+            Endpoint(ada.id, hooks[0].id).update(actions=[Endpoint.busy_until.set(later_ms)])
+            change.rename(ada.id, "Ada")
+            with self.recorder.within(function):
+                act(ada.id)
             for hook in hooks:
                 endpoints.enable(hook)
                 change.rename(ada.id, "Ada")
                 fan_out.put(_events(ada.id))
                 endpoints.disable(hook, endpoints.BY_ACCOUNT)
             change.set_standing(ada.id, tier=tiers.PRO, status=None, actor="operator")
+            # Whoever deletes it dies before the mark is set.
+            self.home.clock.forward(1)
             with tables.transaction() as write:
                 record.add_to(write, ada.id, kinds.ACCOUNT_DELETED, {})
             with self.recorder.within(function):

@@ -9,7 +9,7 @@ import pytest
 from botocore.client import BaseClient
 
 from app import app
-from chalicelib.core import wire
+from chalicelib.core import stage_key, wire
 from infra.standin import Answer, Gateway
 
 API, AUTHORIZER = "api", "authorizer"
@@ -40,8 +40,10 @@ class Recorder:
 
     @contextmanager
     def within(self, function: str) -> Iterator[None]:
-        """Take the calls of a `with` block for those of a function."""
+        """Take the calls of a `with` block for those of a function, which has read nothing for another one before."""
         before, self.function = self.function, function
+        if before != function:
+            stage_key.forget()
         try:
             yield
         finally:

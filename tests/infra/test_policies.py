@@ -1,38 +1,17 @@
 """Least privilege, proved: what each function's policy grants is what the function needs, and nothing else."""
 
-import io
 import json
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
-import boto3
 import pytest
 from moto import mock_aws
 
 from app import app
-from chalicelib.accounts import mail
-from chalicelib.core import stage_key, telemetry, wire
-from infra import data
-from infra import stage_key as infra_stage_key
-from tests import moto_front
-from tests.house import house
-from tests.infra.everything import Everything
-from tests.infra.recorder import API, FUNCTIONS, STREAM, Need, Recorder, recorded
+from tests.infra.policies import CHALICE, OF_LAMBDA, OF_STREAMS, STAGES, is_lambdas, listed, policy, seen
+from tests.infra.recorder import API, FUNCTIONS, STREAM, Need, Recorder
 
 pytestmark = pytest.mark.xdist_group("policies")
 
-CHALICE = Path(__file__).parents[2] / ".chalice"
-STAGES = ("dev", "prod")
-OF_LAMBDA = {
-    "logs:CreateLogStream": "the runtime writes the log, in the function's own group; it names the streams",
-    "logs:PutLogEvents": "as above",
-    "xray:PutTraceSegments": "the daemon beside the function sends what is traced; X-Ray has no resources to name",
-    "xray:PutTelemetryRecords": "as above",
-}
-"""What the code itself never calls: the action, and why it is granted, and wide where it is."""
-OF_STREAMS = ("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams")
-"""What Lambda does in the name of the function on the stream to bring it its records."""
 WIDE = {
     "ses:SendEmail": "identity/*: the sender is a setting of the owner's, and Chalice reads a policy file as it stands",
 }
@@ -42,35 +21,8 @@ WIDE = {
 @pytest.fixture(scope="module")
 def recorder(moto_url: str) -> Iterator[Recorder]:
     """Everything that can be done, recorded."""
-    mail._ses.cache_clear()
-    with pytest.MonkeyPatch.context() as environment, mock_aws():
-        environment.setenv("AWS_ENDPOINT_URL_DYNAMODB", moto_url)
-        environment.setattr(wire, "READ_TIMEOUT_S", moto_front.ANSWERS_WITHIN_S)
-        wire.forget_connection()
-        yield from everything_recorded()
-    mail._ses.cache_clear()
-    stage_key.forget()
-    wire.forget_connection()
-
-
-def everything_recorded() -> Iterator[Recorder]:
-    """Do it."""
-    with recorded() as (recorder, gateway), house(mail_from="latchkey@example.com", stage_key_file="") as home:
-        telemetry.write_to(io.StringIO())
-        infra_stage_key.create(boto3.client("ssm"), "test")
-        stage_key.forget()
-        data.create_missing_tables()
-        home.gateway = gateway
-        Everything(home, recorder).happens()
-        yield recorder
-
-
-def policy(stage: str, function: str) -> list[dict[str, Any]]:
-    """Return the statements of a function's policy."""
-    statements: list[dict[str, Any]] = json.loads((CHALICE / f"policy-{stage}-{function}.json").read_text())[
-        "Statement"
-    ]
-    return statements
+    with mock_aws(), seen(moto_url) as recorded:
+        yield recorded
 
 
 def granted(stage: str, function: str) -> list[tuple[str, str]]:
@@ -78,17 +30,9 @@ def granted(stage: str, function: str) -> list[tuple[str, str]]:
     return [
         (action, arn)
         for statement in policy(stage, function)
-        for action in _listed(statement["Action"])
-        for arn in _listed(statement["Resource"])
+        for action in listed(statement["Action"])
+        for arn in listed(statement["Resource"])
     ]
-
-
-def _is_lambdas(action: str) -> bool:
-    return action in OF_LAMBDA or action in OF_STREAMS
-
-
-def _listed(value: str | list[str]) -> list[str]:
-    return [value] if isinstance(value, str) else value
 
 
 def _end(arn: str) -> str:
@@ -110,7 +54,7 @@ def test_policy_grants_what_the_function_needs_and_nothing_else(recorder: Record
         (action, resource.replace("latchkey-test-", f"latchkey-{stage}-").replace("/test/", f"/{stage}/"))
         for action, resource in needs(recorder, function)
     }
-    allowed = {(action, _end(arn)) for action, arn in granted(stage, function) if not _is_lambdas(action)}
+    allowed = {(action, _end(arn)) for action, arn in granted(stage, function) if not is_lambdas(action)}
     assert (needed - allowed, allowed - needed) == (set(), set())
 
 
@@ -126,7 +70,7 @@ def test_only_region_account_and_partition_are_left_open(stage: str, function: s
     """Chalice reads a policy file as it stands, so those can't be filled in; everything else is named."""
     for action, arn in granted(stage, function):
         assert "*" not in action
-        if _is_lambdas(action) or action in WIDE:
+        if is_lambdas(action) or action in WIDE:
             continue
         start, partition, service, region, account, end = arn.split(":", 5)
         assert (start, partition, region, account) == ("arn", "*", "*", "*"), arn

@@ -1,0 +1,120 @@
+"""Writes the functions' policies anew from what they are seen to need: `python -m tests.infra.policies`.
+
+Look at the difference before you commit it: whatever a function may do, a thief of its role may do.
+"""
+
+import io
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from chalicelib.accounts import mail
+from chalicelib.core import stage_key, telemetry, wire
+from infra import data
+from infra import stage_key as infra_stage_key
+from tests import moto_front
+from tests.house import house
+from tests.infra.everything import Everything
+from tests.infra.recorder import FUNCTIONS, Need, Recorder, recorded
+
+CHALICE = Path(__file__).parents[2] / ".chalice"
+STAGES = ("dev", "prod")
+OF_LAMBDA = {
+    "logs:CreateLogStream": "the runtime writes the log, in the function's own group; it names the streams",
+    "logs:PutLogEvents": "as above",
+    "xray:PutTraceSegments": "the daemon beside the function sends what is traced; X-Ray has no resources to name",
+    "xray:PutTelemetryRecords": "as above",
+}
+"""What the code itself never calls: the action, and why it is granted, and wide where it is."""
+OF_STREAMS = ("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams")
+"""What Lambda does in the name of the function on the stream to bring it its records."""
+ORDER = (
+    "GetItem", "BatchGetItem", "PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem", "Query", "Scan",
+)  # fmt: skip
+TITLES = {"identity/*": "Mail"}
+
+
+@contextmanager
+def seen(moto_url: str) -> Iterator[Recorder]:
+    """Do everything that can be done, and yield who needed what for it."""
+    mail._ses.cache_clear()
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("AWS_ENDPOINT_URL_DYNAMODB", moto_url)
+        environment.setattr(wire, "READ_TIMEOUT_S", moto_front.ANSWERS_WITHIN_S)
+        wire.forget_connection()
+        with recorded() as (recorder, gateway), house(mail_from="latchkey@example.com", stage_key_file="") as home:
+            telemetry.write_to(io.StringIO())
+            infra_stage_key.create(boto3.client("ssm"), "test")
+            stage_key.forget()
+            data.create_missing_tables()
+            home.gateway = gateway
+            Everything(home, recorder).happens()
+            yield recorder
+    mail._ses.cache_clear()
+    stage_key.forget()
+    wire.forget_connection()
+
+
+def policy(stage: str, function: str) -> list[dict[str, Any]]:
+    """Return the statements of a function's policy."""
+    statements: list[dict[str, Any]] = json.loads((CHALICE / f"policy-{stage}-{function}.json").read_text())[
+        "Statement"
+    ]
+    return statements
+
+
+def is_lambdas(action: str) -> bool:
+    """Tell whether it is Lambda itself that needs an action."""
+    return action in OF_LAMBDA or action in OF_STREAMS
+
+
+def listed(value: str | list[str]) -> list[str]:
+    """Return what may stand alone as a list."""
+    return [value] if isinstance(value, str) else value
+
+
+def statements(needs: set[Need], stage: str) -> list[dict[str, Any]]:
+    """Return a statement for each thing that is needed, tables first."""
+    in_order = sorted(needs, key=lambda need: (not need[1].startswith("table/"), need[1]))
+    by_resource = groupby(in_order, key=itemgetter(1))
+    return [_statement(resource, [action for action, _ in needed], stage) for resource, needed in by_resource]
+
+
+def _statement(resource: str, actions: list[str], stage: str) -> dict[str, Any]:
+    service = actions[0].partition(":")[0]
+    end = resource.replace("latchkey-test-", f"latchkey-{stage}-").replace("/test/", f"/{stage}/")
+    title = TITLES.get(resource) or "".join(part.title() for part in re.split("[/_-]", _own_name(resource)))
+    arn = f"arn:*:{service}:*:*:{end}"
+    in_order = sorted(actions, key=lambda action: ORDER.index(action.split(":")[1]) if service == "dynamodb" else 0)
+    return {"Sid": title, "Effect": "Allow", "Action": in_order, "Resource": [arn] if service == "dynamodb" else arn}
+
+
+def _own_name(resource: str) -> str:
+    """Return what a table, or an index, or the stage's key is called: `windows`, `grants/by_client`, `stage/key`."""
+    own = resource.removeprefix("table/latchkey-test-").replace("/index", "")
+    return own.replace("parameter/latchkey/test", "stage")
+
+
+def write() -> None:
+    """Write all of them."""
+    import tests.conftest  # noqa: F401 - it sets the environment in which nothing reaches a real account
+
+    with mock_aws(), moto_front.served() as url, seen(url) as recorder:
+        for stage in STAGES:
+            for function in FUNCTIONS:
+                kept = [each for each in policy(stage, function) if all(map(is_lambdas, listed(each["Action"])))]
+                whole = {"Version": "2012-10-17", "Statement": kept + statements(recorder.needs[function], stage)}
+                (CHALICE / f"policy-{stage}-{function}.json").write_text(json.dumps(whole, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    write()
