@@ -53,11 +53,13 @@ class Server:
 
 
 @contextmanager
-def served(serve: Serve, tls: ssl.SSLContext | None = None, **more: str) -> Iterator[tuple[Server, Connections]]:
-    """Return a server, and connections to it."""
+def served(
+    serve: Serve, tls: ssl.SSLContext | None = None, *, read_timeout_s: float = 10, **more: str
+) -> Iterator[tuple[Server, Connections]]:
+    """Return a server, and connections to it; they are only in a hurry where that is what is tested."""
     server = Server(serve, tls)
     url = f"{'https' if tls else 'http'}://{'localhost' if tls else '127.0.0.1'}:{server.port}"
-    connections = Connections(url, connect_timeout_s=1, read_timeout_s=0.2, **more)
+    connections = Connections(url, connect_timeout_s=10, read_timeout_s=read_timeout_s, **more)
     try:
         yield server, connections
     finally:
@@ -228,7 +230,7 @@ def test_silence_is_no_answer_in_time() -> None:
             return
         always(OK)(connection)
 
-    with served(serve) as (_, connections):
+    with served(serve, read_timeout_s=0.2) as (_, connections):
         with pytest.raises(NoAnswer, match="Timeout"):
             connections.send(REQUEST)
         late.set()
