@@ -15,8 +15,9 @@ EVENTS_STREAM = "arn:aws:dynamodb:us-east-1:000000000000:table/latchkey-events/s
 """Chalice wants an ARN at import. The real one is the data stack's to say, and put in its place when it is deployed."""
 SWEEP_MS = 45_000
 """How long the minute's function begins new work, so that it is done before the next begins."""
-WATCH_MS = 12 * 60_000
-"""How long the hour's function begins to look at accounts; it may run for 15 minutes."""
+WATCH_MS = 10 * 60_000
+REPAIR_MS = 13 * 60_000
+"""Until when the hour's function begins to look at an account, and to look for its lost webhooks; it may run for 15."""
 
 blueprint = Blueprint(__name__)
 
@@ -52,10 +53,10 @@ def follow_up(images: Iterable[wire.Json]) -> None:
 def every_minute() -> None:
     """Do what is done once a minute."""
     from chalicelib.uptime import checks
-    from chalicelib.webhooks import deliver
+    from chalicelib.webhooks import deliver, waiting
 
     _each(
-        ("status_checked", lambda: checks.check(deliver.oldest_due_ms)),
+        ("status_checked", lambda: checks.check(waiting.oldest_due_ms)),
         ("webhooks_swept", lambda: deliver.sweep(clock.now_ms() + SWEEP_MS)),
     )
 
@@ -65,9 +66,10 @@ def every_hour() -> None:
     from chalicelib.watch import sweep
     from chalicelib.webhooks import fan_out
 
+    began_ms = clock.now_ms()
     _each(
-        ("webhooks_missing", lambda: fan_out.put_what_is_missing(clock.now_ms())),
-        ("watched", lambda: sweep.sweep(clock.now_ms() + WATCH_MS, also=[sweep.tell_of_quotas])),
+        ("watched", lambda: sweep.sweep(began_ms + WATCH_MS, also=[sweep.tell_of_quotas])),
+        ("webhooks_missing", lambda: fan_out.put_what_is_missing(began_ms, began_ms + REPAIR_MS)),
     )
 
 

@@ -1,7 +1,7 @@
 """Asking an address that a stranger chose, without being made to reach what only we can reach (SSRF).
 
-The name is resolved once, every address it has must be public, and the connection goes to that very address, so that a
-second look-up can't lead elsewhere. One deadline for all of it, a bound on the size, no redirects, no proxy.
+The name is resolved once, every address it has must be public, and the connection goes to those very addresses, so that
+a second look-up can't lead elsewhere. One deadline for all of it, a bound on the size, no redirects, no proxy.
 """
 
 import http.client
@@ -11,6 +11,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -24,6 +25,9 @@ _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _6TO4 = ipaddress.ip_network("2002::/16")
 _GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
 """All that is assigned. Beyond it lie older ways of writing an IPv4 address, which Python takes for global."""
+
+ADDRESSES_MAX = 4
+"""So many of a name's addresses are tried."""
 
 
 class FetchError(Exception):
@@ -147,10 +151,10 @@ def _connection(
         raise FetchError("It is no URL.") from None
     if (parts.scheme != "https" and not is_plain) or not parts.hostname or "@" in parts.netloc:
         raise FetchError("Only plain https URLs are asked.")
-    address = _address(parts.hostname, port, resolver, until_ns, _is_loopback if is_plain else is_public)
+    addresses = _addresses(parts.hostname, port, resolver, until_ns, _is_loopback if is_plain else is_public)
     secured = None if is_plain else tls or ssl.create_default_context()
     target = f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}"
-    return _Pinned(parts.hostname, port, address, until_ns, secured), target
+    return _Pinned(parts.hostname, port, addresses, until_ns, secured), target
 
 
 def _is_loopback(address: str) -> bool:
@@ -160,11 +164,11 @@ def _is_loopback(address: str) -> bool:
         return False
 
 
-def _address(host: str, port: int, resolver: Resolve, until_ns: int, is_allowed: Callable[[str], bool]) -> str:
+def _addresses(host: str, port: int, resolver: Resolve, until_ns: int, is_allowed: Callable[[str], bool]) -> list[str]:
     addresses = _resolved(host, port, resolver, until_ns)
     if not addresses or not all(is_allowed(address) for address in addresses):
         raise FetchError("Its name leads to no address, or to one that isn't public.")
-    return addresses[0]
+    return addresses
 
 
 def _resolved(host: str, port: int, resolver: Resolve, until_ns: int) -> list[str]:
@@ -186,17 +190,17 @@ def _resolved(host: str, port: int, resolver: Resolve, until_ns: int) -> list[st
 
 
 class _Pinned(http.client.HTTPConnection):
-    """A connection to an address that was checked, for as long as is left; with TLS, under the name asked for."""
+    """A connection to one of the addresses that were checked, for as long as is left; with TLS, under the name."""
 
-    def __init__(self, host: str, port: int, address: str, until_ns: int, tls: ssl.SSLContext | None) -> None:
+    def __init__(self, host: str, port: int, addresses: list[str], until_ns: int, tls: ssl.SSLContext | None) -> None:
         super().__init__(host, port)
         self.default_port = 80 if tls is None else 443
-        self._address, self._until_ns, self._tls = address, until_ns, tls
+        self._addresses, self._until_ns, self._tls = addresses, until_ns, tls
         self.response_class = self._answer  # type: ignore[assignment]  # called to make a response, and nothing else
 
     def connect(self) -> None:
-        """Connect to the checked address rather than to whatever the name says by now."""
-        self.sock = socket.create_connection((self._address, self.port), _left_s(self._until_ns))
+        """Connect to a checked address rather than to whatever the name says by now."""
+        self.sock = self._connected()
         self.sock.settimeout(_left_s(self._until_ns))
         if self._tls is not None:
             plain = self.sock
@@ -205,6 +209,14 @@ class _Pinned(http.client.HTTPConnection):
             finally:
                 # Handed over to the TLS socket, if it came to that.
                 plain.close()
+
+    def _connected(self) -> socket.socket:
+        """Try one address after another, each for its share of what is left."""
+        *others, last = self._addresses[:ADDRESSES_MAX]
+        for left, address in zip(range(len(others) + 1, 1, -1), others, strict=True):
+            with suppress(OSError):
+                return socket.create_connection((address, self.port), _left_s(self._until_ns) / left)
+        return socket.create_connection((last, self.port), _left_s(self._until_ns))
 
     def _answer(self, sock: socket.socket, method: str | None = None) -> http.client.HTTPResponse:
         answer = http.client.HTTPResponse(sock, method=method)

@@ -2,119 +2,100 @@
 
 Nothing is kept outside of the database. Whoever is about to send moves the delivery's due time a minute ahead, by a
 condition that one of two wins; if it is killed then, the delivery is due again a minute later. A delivery that failed
-steps aside and comes again by its own schedule; where nobody answers at all, what is behind it waits for the next
-sweep.
+steps aside and comes again by its own schedule; where nobody answers at all, what is behind it waits for a later
+sweep, and so does whatever happens until that has caught up.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 from pynamodb.exceptions import PynamoDBException
 from pynamodb.expressions.update import Action
 
-from chalicelib.core import clock, errors, fetch, ids, tables, telemetry
+from chalicelib.core import clock, errors, fetch, ids, tables, telemetry, wire
 from chalicelib.core.stage_key import NoStageKey
-from chalicelib.webhooks import attempt, endpoints, fan_out, message, retry
-from chalicelib.webhooks.attempt import Outcome
-from chalicelib.webhooks.tables import DELIVERED, ENABLED, FAILED, PENDING, Delivery, Endpoint
+from chalicelib.webhooks import attempt, fan_out, message, turn, waiting
+from chalicelib.webhooks.settle import drop, settle
+from chalicelib.webhooks.tables import ENABLED, PENDING, Delivery, Endpoint
+from chalicelib.webhooks.waiting import Place, Queue
 
-CLAIMED_MS = 60_000
-"""Longer than an attempt can take, so that nobody sends a second time while the first is under way."""
+CLAIMED_MS = turn.LASTS_MS
 AT_ONCE = 16
-"""To so many endpoints one function sends at the same time."""
-SWEPT_MAX = 10_000
-"""So much of each lane one sweep looks at."""
+"""To so many endpoints one function sends at the same time, and to as many that fail or are slow."""
 OF_ENDPOINT_MAX = 50
-"""So much of one endpoint a sweep takes up: what waits for one that is down must not hide what waits behind it."""
-ATTEMPTS_KEPT = 20
-SLOW_MS = 2_000
-"""Who takes longer to answer is sent to by the sweep only."""
-
-Queue = dict[tuple[str, str], list[str]]
-"""What waits for each endpoint (account and id), in order."""
+"""So much of one endpoint a sweep takes up."""
+SLOW_TURN_MS = 15_000
+"""How long one that fails or is slow is sent to while others like it wait."""
 
 
 def sweep(until_ms: int, resolver: fetch.Resolve = fetch.resolve) -> int:
     """Send what is due, starting nothing after `until_ms`; return how much was due."""
-    waiting = queue_of(_due(clock.now_ms(), SWEPT_MAX), at_most=OF_ENDPOINT_MAX)
-    send_all(waiting, until_ms, resolver)
-    return sum(map(len, waiting.values()))
+    read_at_ms = clock.now_ms()
+    queue = waiting.queue_of(waiting.due(read_at_ms))
+    stand = waiting.standing(queue)
+    well, others = waiting.in_turn(queue, stand, read_at_ms)
+    turn_ms = SLOW_TURN_MS if len(others) > AT_ONCE else until_ms - read_at_ms
+
+    def to_well(place: Place) -> None:
+        _send_in_order(place, queue[place], until_ms, resolver, read_at_ms)
+
+    def to_other(place: Place) -> None:
+        if place in stand and stand[place].status == ENABLED:
+            _send_in_order(place, queue[place], min(until_ms, clock.now_ms() + turn_ms), resolver, read_at_ms)
+        else:
+            _drop_all(place, queue[place], until_ms)
+
+    with _at_once(well, to_well), _at_once(others, to_other):
+        pass
+    return sum(map(len, queue.values()))
 
 
-def oldest_due_ms(now_ms: int) -> int | None:
-    """Return for how long the delivery that is most overdue has been due, None when none is."""
-    first = [due.due_at for due in _due(now_ms, 1) if due.due_at is not None]
-    return now_ms - min(first) if first else None
-
-
-def queue_of(deliveries: Iterable[Delivery], *, at_most: int | None = None) -> Queue:
-    """Return deliveries by the endpoint they go to, `at_most` so many for each."""
-    waiting: Queue = {}
-    for delivery in deliveries:
-        of_endpoint = waiting.setdefault((delivery.account_id, delivery.endpoint_id), [])
-        if at_most is None or len(of_endpoint) < at_most:
-            of_endpoint.append(delivery.id)
-    return waiting
-
-
-def send_all(waiting: Queue, until_ms: int, resolver: fetch.Resolve = fetch.resolve) -> None:
-    """Send what waits, to several endpoints at once; what fails in our own house stays due."""
-    if not waiting:
-        return
-    with ThreadPoolExecutor(min(AT_ONCE, len(waiting))) as pool:
-        sent = {
-            endpoint_id: pool.submit(_send_in_order, account_id, endpoint_id, sorted(message_ids), until_ms, resolver)
-            for (account_id, endpoint_id), message_ids in waiting.items()
-        }
-    for endpoint_id, done in sent.items():
-        try:
-            done.result()
-        except (PynamoDBException, NoStageKey) as error:
-            telemetry.error("webhooks_not_sent", endpoint_id=endpoint_id, code=type(error).__name__)
-            telemetry.count("WebhookFaults")
-
-
-def send_now(endpoint: Endpoint, delivery: Delivery, resolver: fetch.Resolve = fetch.resolve) -> Delivery:
-    """Make one attempt out of turn, for a person who waits, and return the delivery as it stands then.
-
-    `delivery` must be claimed. A failure is tried again by the schedule.
-    """
-    _settle(endpoint, delivery, attempt.send(endpoint, delivery, resolver))
-    return Delivery.get(delivery.endpoint_id, delivery.id, consistent_read=True)
+def send_all(queue: Queue, until_ms: int, resolver: fetch.Resolve = fetch.resolve) -> None:
+    """Send what has just happened, to several endpoints at once; what doesn't get its turn is left to the sweep."""
+    with _at_once(queue, lambda place: _send_in_order(place, queue[place], until_ms, resolver, None)):
+        pass
 
 
 def send_test(endpoint: Endpoint) -> Delivery:
-    """Send a message that tells of nothing, and return what came of it. Raises Conflict while it is disabled."""
+    """Send a message that tells of nothing, and return what came of it.
+
+    Raises Conflict while the endpoint is disabled, or something else is sent to it.
+    """
     _must_be_enabled(endpoint)
-    message_id = ids.new("evt")
-    body = message.of_test(endpoint.id, message_id)
-    delivery = fan_out.new(endpoint, message_id, message.TEST, body, due_at=clock.now_ms() + CLAIMED_MS)
-    delivery.claimed_until = delivery.due_at
-    delivery.save()
-    return send_now(endpoint, delivery)
+    with turn.by_hand(endpoint) as taken:
+        message_id = ids.new("evt")
+        body = message.of_test(taken.id, message_id)
+        delivery = fan_out.new(taken, message_id, message.TEST, body, due_at=clock.now_ms() + CLAIMED_MS)
+        delivery.claimed_until = delivery.due_at
+        delivery.save()
+        return _sent_now(taken, delivery)
 
 
 def resend(endpoint: Endpoint, message_id: str) -> Delivery:
     """Send a delivery again, under the same id, whatever became of it; return what came of that.
 
-    Raises NotFound, or Conflict while the endpoint is disabled or the delivery is being sent.
+    A failure is tried again by the schedule. Raises NotFound, or Conflict while the endpoint is disabled, something
+    else is sent to it, or the delivery is being sent.
     """
     _must_be_enabled(endpoint)
     delivery = delivery_of(endpoint, message_id)
-    now_ms = clock.now_ms()
-    claimed = Delivery.claimed_until
-    busy = errors.Conflict("This delivery is being sent at this moment. Look again in a minute.")
-    with tables.refused_as(busy):
-        delivery.update(
-            actions=[
-                Delivery.state.set(PENDING),
-                Delivery.tries.set(0),
-                Delivery.lane.set(fan_out.lane_of(endpoint.id)),
-                *_claim(now_ms),
-            ],
-            condition=Delivery.created_at.exists() & (claimed.does_not_exist() | (claimed <= now_ms)),
-        )
-    return send_now(endpoint, delivery)
+    with turn.by_hand(endpoint) as taken:
+        now_ms = clock.now_ms()
+        claimed = Delivery.claimed_until
+        busy = errors.Conflict("This delivery is being sent at this moment. Look again in a minute.")
+        with tables.refused_as(busy):
+            delivery.update(
+                actions=[
+                    Delivery.state.set(PENDING),
+                    Delivery.tries.set(0),
+                    Delivery.lane.set(fan_out.lane_of(taken.id)),
+                    Delivery.queued_at.set(now_ms),
+                    *_claim(now_ms),
+                ],
+                condition=Delivery.created_at.exists() & (claimed.does_not_exist() | (claimed <= now_ms)),
+            )
+        return _sent_now(taken, delivery)
 
 
 def delivery_of(endpoint: Endpoint, message_id: str) -> Delivery:
@@ -130,131 +111,100 @@ def _must_be_enabled(endpoint: Endpoint) -> None:
         raise errors.Conflict("This webhook is disabled. Enable it first.")
 
 
-def _due(now_ms: int, of_lane_max: int) -> Iterator[Delivery]:
-    """Return what is due, of each lane the most overdue first."""
-    for lane in fan_out.LANES:
-        yield from Delivery.by_due.query(lane, Delivery.due_at <= now_ms, limit=of_lane_max)
+def _sent_now(endpoint: Endpoint, delivery: Delivery) -> Delivery:
+    settle(endpoint, delivery, attempt.send(endpoint, delivery))
+    return Delivery.get(delivery.endpoint_id, delivery.id, consistent_read=True)
+
+
+@contextmanager
+def _at_once(places: Collection[Place], work: Callable[[Place], None]) -> Iterator[None]:
+    """Do the work for several endpoints at once, beside a `with` block; what fails in our own house stays due."""
+    with ThreadPoolExecutor(max(1, min(AT_ONCE, len(places)))) as pool:
+        done = {place: pool.submit(work, place) for place in places}
+        yield
+    for (_, endpoint_id), each in done.items():
+        try:
+            each.result()
+        except (PynamoDBException, wire.WireError, NoStageKey) as error:
+            telemetry.error("webhooks_not_sent", endpoint_id=endpoint_id, code=type(error).__name__)
+            telemetry.count("WebhookFaults")
 
 
 def _send_in_order(
-    account_id: str, endpoint_id: str, message_ids: list[str], until_ms: int, resolver: fetch.Resolve
+    place: Place, message_ids: list[str], until_ms: int, resolver: fetch.Resolve, read_at_ms: int | None
 ) -> None:
-    endpoint = _taken(account_id, endpoint_id)
+    """Send to one endpoint, if its turn can be had. `read_at_ms` is when a sweep read all that was due, None else."""
+    endpoint = turn.take(*place)
     if endpoint is None:
-        _drop_if_unwanted(account_id, endpoint_id, message_ids)
+        _not_taken(place, message_ids, until_ms)
         return
     try:
-        for message_id in message_ids:
-            # The endpoint is ours for as long as one attempt can take, and no longer.
-            if clock.now_ms() >= min(until_ms, (endpoint.busy_until or 0) - attempt.DEADLINE_S * 1000):
-                break
-            delivery = _claimed(endpoint_id, message_id)
-            if delivery is None:
-                continue
-            outcome = attempt.send(endpoint, delivery, resolver)
-            _settle(endpoint, delivery, outcome)
-            if outcome.is_silent or outcome.is_gone:
-                break
+        in_order = sorted(message_ids)
+        if not _all_tried(endpoint, in_order[:OF_ENDPOINT_MAX], until_ms, resolver) or len(in_order) > OF_ENDPOINT_MAX:
+            turn.fall_behind(endpoint)
+        elif read_at_ms is not None:
+            turn.catch_up(endpoint, read_at_ms)
     finally:
-        _let_go(endpoint)
+        turn.let_go(endpoint)
 
 
-def _taken(account_id: str, endpoint_id: str) -> Endpoint | None:
-    """Take an endpoint for oneself; None when another function sends to it, or nothing is to be sent to it."""
-    endpoint, now_ms = Endpoint(account_id, endpoint_id), clock.now_ms()
-    busy = Endpoint.busy_until
-    with tables.may_be_refused():
-        endpoint.update(
-            actions=[busy.set(now_ms + CLAIMED_MS)],
-            condition=(Endpoint.status == ENABLED) & (busy.does_not_exist() | (busy <= now_ms)),
-        )
-        return endpoint
-    return None
+def _all_tried(endpoint: Endpoint, message_ids: list[str], until_ms: int, resolver: fetch.Resolve) -> bool:
+    """Try one after another, and tell whether none was left untried."""
+    for left, message_id in zip(range(len(message_ids) - 1, -1, -1), message_ids, strict=True):
+        # The endpoint is ours for as long as one attempt can take, and no longer.
+        if clock.now_ms() >= min(until_ms, (endpoint.busy_until or 0) - attempt.DEADLINE_S * 1000):
+            return False
+        stands = turn.still(endpoint)
+        if stands is None:
+            return False
+        delivery = _claimed(stands, message_id)
+        if delivery is None:
+            continue
+        outcome = attempt.send(stands, delivery, resolver)
+        settle(stands, delivery, outcome)
+        if outcome.is_silent:
+            return not left
+        if outcome.is_gone:
+            break
+    return True
 
 
-def _let_go(endpoint: Endpoint) -> None:
-    with tables.may_be_refused():
-        Endpoint(endpoint.account_id, endpoint.id).update(
-            actions=[Endpoint.busy_until.remove()], condition=Endpoint.busy_until == endpoint.busy_until
-        )
+def _not_taken(place: Place, message_ids: list[str], until_ms: int) -> None:
+    """See why an endpoint can't be sent to: nothing is to be, or another function sends to it, and this must wait."""
+    endpoint = Endpoint.found(*place)
+    if endpoint is None or endpoint.status != ENABLED:
+        _drop_all(place, message_ids, until_ms)
+    elif (endpoint.busy_until or 0) > clock.now_ms():
+        turn.fall_behind(endpoint)
 
 
-def _claimed(endpoint_id: str, message_id: str) -> Delivery | None:
-    """Claim a delivery for one attempt; None when another has, or it is delivered."""
-    delivery, now_ms = Delivery(endpoint_id, message_id), clock.now_ms()
+def _drop_all(place: Place, message_ids: list[str], until_ms: int) -> None:
+    for message_id in message_ids:
+        if clock.now_ms() >= until_ms:
+            return
+        drop(place[1], message_id)
+
+
+def _claimed(endpoint: Endpoint, message_id: str) -> Delivery | None:
+    """Claim a delivery for one attempt; None when another has, it is delivered, or it isn't to be sent any more."""
+    delivery, now_ms = Delivery(endpoint.id, message_id), clock.now_ms()
     with tables.may_be_refused():
         # Wins against whoever else has seen it due.
         delivery.update(
             actions=_claim(now_ms),
             condition=(Delivery.state == PENDING) & (Delivery.due_at <= now_ms),
         )
+        if _waited_while_disabled(endpoint, delivery):
+            drop(endpoint.id, message_id)
+            return None
         return delivery
     return None
 
 
+def _waited_while_disabled(endpoint: Endpoint, delivery: Delivery) -> bool:
+    is_older = delivery.id < ids.first_at("evt", endpoint.enabled_at)
+    return is_older and (delivery.queued_at or 0) < endpoint.enabled_at
+
+
 def _claim(now_ms: int) -> list[Action]:
     return [Delivery.due_at.set(now_ms + CLAIMED_MS), Delivery.claimed_until.set(now_ms + CLAIMED_MS)]
-
-
-def _settle(endpoint: Endpoint, delivery: Delivery, outcome: Outcome) -> None:
-    """Write down what came of an attempt; what was killed before it could is sent again."""
-    tries, now_ms = delivery.tries + 1, clock.now_ms()
-    due_at = None if outcome.is_delivered else retry.next_at_ms(tries, now_ms)
-    attempts = [*delivery.attempts, outcome.record()][-ATTEMPTS_KEPT:]
-    actions: list[Action] = [
-        Delivery.tries.set(tries),
-        Delivery.attempts.set(attempts),
-        Delivery.claimed_until.remove(),
-    ]
-    if due_at is not None:
-        actions.append(Delivery.due_at.set(due_at))
-    else:
-        state = DELIVERED if outcome.is_delivered else FAILED
-        actions += [Delivery.state.set(state), Delivery.lane.remove(), Delivery.due_at.remove()]
-    # That it arrived stands, whatever a second attempt says that was under way beside this one.
-    condition = Delivery.created_at.exists() if outcome.is_delivered else Delivery.state == PENDING
-    with tables.may_be_refused():
-        delivery.update(actions=actions, condition=condition)
-    telemetry.measured(
-        "webhook",
-        {"WebhookAttempts": 1, "WebhookFailures": int(not outcome.is_delivered)},
-        {},
-        endpoint_id=endpoint.id,
-        message_id=delivery.id,
-        status=outcome.status,
-        took_ms=outcome.took_ms,
-    )
-    if outcome.is_gone:
-        endpoints.disable(endpoint, endpoints.GONE)
-    elif not outcome.is_delivered:
-        _count_failure(endpoint, now_ms)
-    elif endpoint.failures:
-        _update(endpoint, [Endpoint.failures.set(0), Endpoint.failing_since.remove()])
-    is_slow = outcome.took_ms > SLOW_MS
-    if is_slow != endpoint.slow:
-        _update(endpoint, [Endpoint.slow.set(is_slow)])
-
-
-def _count_failure(endpoint: Endpoint, now_ms: int) -> None:
-    since = Endpoint.failing_since
-    _update(endpoint, [Endpoint.failures.add(1), since.set(since | now_ms)])
-    if retry.is_given_up(endpoint.failures, endpoint.failing_since or now_ms, now_ms):
-        endpoints.disable(endpoint, endpoints.FAILING)
-
-
-def _update(endpoint: Endpoint, actions: list[Action]) -> None:
-    with tables.may_be_refused():
-        endpoint.update(actions=actions, condition=Endpoint.created_at.exists())
-
-
-def _drop_if_unwanted(account_id: str, endpoint_id: str, message_ids: list[str]) -> None:
-    """Take what waits for an endpoint that is disabled, or deleted, out of the queue; it can be sent again by hand."""
-    endpoint = Endpoint.found(account_id, endpoint_id)
-    if endpoint is not None and endpoint.status == ENABLED:
-        return
-    for message_id in message_ids:
-        with tables.may_be_refused():
-            Delivery(endpoint_id, message_id).update(
-                actions=[Delivery.state.set(FAILED), Delivery.lane.remove(), Delivery.due_at.remove()],
-                condition=Delivery.state == PENDING,
-            )

@@ -14,6 +14,7 @@ from pynamodb.expressions.update import Action
 
 from chalicelib.core import clock, errors, fetch, ids, tables
 from chalicelib.events import kinds, record
+from chalicelib.events.notable import LATCHKEY
 from chalicelib.webhooks import attempt, signing
 from chalicelib.webhooks.tables import DISABLED, ENABLED, Endpoint
 
@@ -85,8 +86,9 @@ def change(endpoint: Endpoint, *, url: str | None, name: str | None, types: list
         endpoint.name = name
     if types is not None:
         actions.append(Endpoint.types.set(set(types)) if types else Endpoint.types.remove())
+        actions.append(Endpoint.types_since.set(clock.now_ms()))
         endpoint.types = set(types) or None
-    _update(endpoint, actions, kinds.WEBHOOK_CHANGED)
+    _update(endpoint, actions, kinds.WEBHOOK_CHANGED, _told(endpoint))
 
 
 def rotate_secret(endpoint: Endpoint) -> Endpoint:
@@ -102,7 +104,7 @@ def rotate_secret(endpoint: Endpoint) -> Endpoint:
     actions: list[Action] = [Endpoint.version.set(version), overlap.set(ends_at)]
     only_if = (Endpoint.version == endpoint.version) & alone
     with tables.refused_as(outrun):
-        _update(endpoint, actions, kinds.WEBHOOK_SECRET_ROTATED, only_if=only_if)
+        _update(endpoint, actions, kinds.WEBHOOK_SECRET_ROTATED, _told(endpoint), only_if=only_if)
     endpoint.version, endpoint.overlap_ends_at = version, ends_at
     return endpoint
 
@@ -115,25 +117,29 @@ def enable(endpoint: Endpoint) -> None:
         Endpoint.failures.set(0),
         Endpoint.failing_since.remove(),
         Endpoint.disabled_because.remove(),
+        Endpoint.quiet_until.remove(),
+        Endpoint.behind_since.remove(),
     ]
     with tables.may_be_refused():
-        _update(endpoint, actions, kinds.WEBHOOK_ENABLED, only_if=Endpoint.status == DISABLED)
+        _update(endpoint, actions, kinds.WEBHOOK_ENABLED, _told(endpoint), only_if=Endpoint.status == DISABLED)
 
 
 def disable(endpoint: Endpoint, because: str) -> None:
     """Send no more to an endpoint. Harmless to repeat; the reason that came first stays."""
     actions: list[Action] = [Endpoint.status.set(DISABLED), Endpoint.disabled_because.set(because)]
+    told = _told(endpoint) | {"because": because}
+    actor = "" if because == BY_ACCOUNT else LATCHKEY
     with tables.may_be_refused():
-        _update(endpoint, actions, kinds.WEBHOOK_DISABLED, only_if=Endpoint.status == ENABLED, because=because)
+        _update(endpoint, actions, kinds.WEBHOOK_DISABLED, told, only_if=Endpoint.status == ENABLED, actor=actor)
 
 
-def delete(endpoint: Endpoint) -> None:
-    """Forget an endpoint; what waits for it is dropped. Harmless to repeat."""
+def delete(endpoint: Endpoint, *, actor: str = "") -> None:
+    """Forget an endpoint; what waits for it is dropped. Harmless to repeat. `actor` does it, or else who acts now."""
     count = Path([COUNT])
     with tables.may_be_refused(), tables.transaction() as write:
         write.delete(Endpoint(endpoint.account_id, endpoint.id), condition=Endpoint.created_at.exists())
         write.update(Endpoint(endpoint.account_id, COUNT), actions=[count.add(-1)])
-        record.add_to(write, endpoint.account_id, kinds.WEBHOOK_DELETED, _told(endpoint))
+        record.add_to(write, endpoint.account_id, kinds.WEBHOOK_DELETED, _told(endpoint), actor=actor)
 
 
 def check(url: str) -> None:
@@ -146,8 +152,14 @@ def check(url: str) -> None:
         raise errors.InvalidRequest("url must be a URL like https://example.com/hooks.") from None
     if attempt.is_local() and fetch.is_on_this_machine(url):
         return
-    if parts.scheme != "https" or not host or "@" in parts.netloc or parts.fragment or not _is_plain(url):
-        raise errors.InvalidRequest("url must be an https URL without user, password or fragment.")
+    if parts.scheme != "https" or not host:
+        raise errors.InvalidRequest("url must be an https URL, like https://example.com/hooks.")
+    if "@" in parts.netloc or parts.fragment:
+        raise errors.InvalidRequest("url must be without user, password and fragment.")
+    if not _is_plain(url):
+        raise errors.InvalidRequest(
+            "url must be written in ASCII without spaces: münchen.de as xn--mnchen-3ya.de, a space as %20."
+        )
     if _is_address(host) and not fetch.is_public(host):
         raise errors.InvalidRequest("url must lead to where all the internet can reach.")
 
@@ -161,7 +173,13 @@ def _is_address(host: str) -> bool:
 
 
 def _update(
-    endpoint: Endpoint, actions: list[Action], kind: str, *, only_if: Condition | None = None, **more: str
+    endpoint: Endpoint,
+    actions: list[Action],
+    kind: str,
+    told: dict[str, str],
+    *,
+    only_if: Condition | None = None,
+    actor: str = "",
 ) -> None:
     exists = Endpoint.created_at.exists()
     try:
@@ -171,7 +189,7 @@ def _update(
                 actions=actions,
                 condition=exists if only_if is None else exists & only_if,
             )
-            record.add_to(write, endpoint.account_id, kind, _told(endpoint) | more)
+            record.add_to(write, endpoint.account_id, kind, told, actor=actor)
     except TransactWriteError as error:
         if not tables.refused(error) or only_if is not None:
             raise

@@ -6,7 +6,7 @@ A delivery lies under endpoint and event, so the stream may bring an event twice
 import zlib
 from collections.abc import Iterable, Iterator
 
-from chalicelib.core import clock, ids, settings, tables
+from chalicelib.core import clock, ids, randomness, settings, tables, telemetry
 from chalicelib.events import record
 from chalicelib.events.tables import Event
 from chalicelib.webhooks import endpoints, message
@@ -15,6 +15,7 @@ from chalicelib.webhooks.tables import ENABLED, Delivery, Endpoint
 LANES = tuple(str(lane) for lane in range(4))
 """What waits is spread over so many partitions of the index that is swept."""
 LOOKED_BACK_S = 3 * clock.DAY_S
+LOOKED_BACK_BRIEFLY_S = 3 * clock.HOUR_S
 
 
 def put(events: Iterable[Event]) -> list[tuple[Endpoint, Delivery]]:
@@ -31,18 +32,24 @@ def put(events: Iterable[Event]) -> list[tuple[Endpoint, Delivery]]:
     ]
 
 
-def put_what_is_missing(now_ms: int) -> int:
-    """Put on its way what the stream lost; return how much that was.
+def put_what_is_missing(now_ms: int, until_ms: int) -> int:
+    """Put on its way what the stream lost, beginning with no account after `until_ms`; return how much that was.
 
-    Reads the endpoints of all accounts and, of those that have any, the events of three days.
+    Reads the endpoints of all accounts and, of those that have any, the events of three hours; of each account once a
+    day those of three days. Which accounts come first is decided by lot, so that none is always left out.
     """
-    found = 0
+    by_account: dict[str, list[Endpoint]] = {}
     for endpoint in Endpoint.scan(Endpoint.status == ENABLED):
-        since = ids.first_at("evt", max(endpoint.enabled_at, now_ms - LOOKED_BACK_S * 1000))
-        there = {delivery.id for delivery in Delivery.query(endpoint.id, Delivery.id > since)}
-        for event in record.since(endpoint.account_id, since):
-            if event.id not in there and _is_told(endpoint, event):
-                found += _put(endpoint, event) is not None
+        by_account.setdefault(endpoint.account_id, []).append(endpoint)
+    found = 0
+    for account_id in sorted(by_account, key=lambda _id: randomness.below(1 << 32)):
+        if clock.now_ms() >= until_ms:
+            telemetry.warning("webhooks_not_looked_for", accounts=len(by_account))
+            telemetry.count("BackgroundFaults", task="webhooks_not_looked_for")
+            break
+        is_turn = zlib.crc32(account_id.encode()) % 24 == now_ms // 1000 // clock.HOUR_S % 24
+        back_s = LOOKED_BACK_S if is_turn else LOOKED_BACK_BRIEFLY_S
+        found += _put_missing(account_id, by_account[account_id], now_ms - back_s * 1000)
     return found
 
 
@@ -72,6 +79,18 @@ def of_endpoint(endpoint_id: str, limit: int, *, before: str = "") -> Iterator[D
     lives = Delivery.dies_at > clock.now_s()
     older = Delivery.id < (before or record.LAST_ID)
     yield from Delivery.query(endpoint_id, older, lives, scan_index_forward=False, limit=limit)
+
+
+def _put_missing(account_id: str, its_endpoints: list[Endpoint], since_ms: int) -> int:
+    events = list(record.since(account_id, ids.first_at("evt", since_ms)))
+    found = 0
+    for endpoint in its_endpoints:
+        # What was chosen later says nothing about what was to be told before.
+        since = ids.first_at("evt", max(endpoint.enabled_at, endpoint.types_since or 0, since_ms))
+        there = {delivery.id for delivery in Delivery.query(endpoint.id, Delivery.id > since)}
+        missing = [event for event in events if event.id > since and event.id not in there]
+        found += sum(_put(endpoint, event) is not None for event in missing if _is_told(endpoint, event))
+    return found
 
 
 def _is_told(endpoint: Endpoint, event: Event) -> bool:

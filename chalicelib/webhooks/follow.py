@@ -7,9 +7,10 @@ from collections.abc import Iterable
 
 from chalicelib.core import clock, ids, telemetry, wire
 from chalicelib.events import kinds
+from chalicelib.events.notable import LATCHKEY
 from chalicelib.events.tables import Event
 from chalicelib.limits import stale
-from chalicelib.webhooks import deliver, endpoints, fan_out
+from chalicelib.webhooks import deliver, endpoints, fan_out, waiting
 
 SENDING_MS = 5_000
 """How long sending at once goes on; the rest is left to the sweep."""
@@ -23,13 +24,13 @@ def up(images: Iterable[wire.Json]) -> None:
     for event in events:
         if event.type in kinds.ENDS_VERDICTS:
             _mark_if_lost(event)
-    # Whoever fails or is slow is left to the sweep: nobody else's events wait for it.
-    prompt = [delivery for endpoint, delivery in fan_out.put(events) if not (endpoint.failures or endpoint.slow)]
-    deliver.send_all(deliver.queue_of(prompt), clock.now_ms() + SENDING_MS)
+    # Whoever fails, is slow or is behind is left to the sweep: nobody waits for it, and no event overtakes another.
+    prompt = [delivery for endpoint, delivery in fan_out.put(events) if waiting.is_up_to_date(endpoint)]
+    deliver.send_all(waiting.queue_of(prompt), clock.now_ms() + SENDING_MS)
     for event in events:
         if event.type == kinds.ACCOUNT_DELETED:
             for endpoint in list(endpoints.of_account(event.account_id)):
-                endpoints.delete(endpoint)
+                endpoints.delete(endpoint, actor=LATCHKEY)
 
 
 def _event(image: wire.Json) -> Event | None:

@@ -22,6 +22,9 @@ WAITS_S = (
 ATTEMPTS_MAX = len(WAITS_S) + 1
 JITTER_PERCENT = 10
 """So much sooner or later: a receiver that comes back isn't met by everything at once."""
+QUIET_STEP_MS = 60_000
+QUIET_MAX_MS = 15 * 60_000
+"""An endpoint where nobody answers is left alone for longer each time: trying it costs a function 15 s."""
 FAILURES_MAX = 10
 FAILING_FOR_MS = clock.DAY_S * 1000
 GONE = 410
@@ -34,6 +37,11 @@ def next_at_ms(tries: int, now_ms: int) -> int | None:
     wait_ms = WAITS_S[tries - 1] * 1000
     spread_ms = wait_ms * JITTER_PERCENT // 100
     return now_ms + wait_ms - spread_ms + randomness.below(2 * spread_ms + 1)
+
+
+def quiet_until_ms(failures: int, now_ms: int) -> int:
+    """Return until when an endpoint where nobody answers is left alone, after `failures` before that in a row."""
+    return now_ms + min(failures * QUIET_STEP_MS, QUIET_MAX_MS)
 
 
 def is_given_up(failures: int, failing_since_ms: int, now_ms: int) -> bool:

@@ -29,11 +29,17 @@ class Endpoint(tables.Table):
     # Which secret signs; the one before it signs beside it until its overlap ends.
     version = tables.Whole(default=1)
     overlap_ends_at = tables.Whole(null=True)
+    # Since when it has had these types: nobody looks whether something older was lost.
+    types_since = tables.Whole(null=True)
     # How many attempts in a row failed, and since when.
     failures = tables.Whole(default=0)
     failing_since = tables.Whole(null=True)
     # Whether its last answer took so long that nobody should wait for the next.
     slow = BooleanAttribute(default=False)
+    # Until when it is left alone, since nobody answered there.
+    quiet_until = tables.Whole(null=True)
+    # Since when something that could have been sent waits: what comes after it mustn't overtake it.
+    behind_since = tables.Whole(null=True)
     # Until when some function sends to it: one at a time, so that events arrive in order.
     busy_until = tables.Whole(null=True)
 
@@ -75,6 +81,8 @@ class Delivery(tables.Table):
     created_at = tables.Whole()
     lane = UnicodeAttribute(null=True)
     due_at = tables.Whole(null=True)
+    # When it was last asked for by hand.
+    queued_at = tables.Whole(null=True)
     # Until when some function is sending it; it is due again then, in case that function dies.
     claimed_until = tables.Whole(null=True)
     # How many attempts since it was last put on its way; `attempts` holds those before, too.

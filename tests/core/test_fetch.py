@@ -151,6 +151,13 @@ def test_connection_goes_to_the_address_that_was_checked(internet: Internet) -> 
     assert internet.connected == [(ADDRESS, 443)]
 
 
+def test_address_that_cant_be_reached_is_passed_over(internet: Internet) -> None:
+    """As browsers do: a name may have an address that we have no way to, or one where nothing runs."""
+    internet.answers(b"hello")
+    assert get(internet, addresses=("2606:4700:4700::1111", "8.8.8.8", ADDRESS)) == b"hello"
+    assert internet.connected == [("2606:4700:4700::1111", 443), ("8.8.8.8", 443), (ADDRESS, 443)]
+
+
 def test_port_of_the_url_is_the_one_that_is_connected_to(internet: Internet) -> None:
     """And a public address doesn't make a port that is none."""
     internet.answers(b"hello", port=8443)

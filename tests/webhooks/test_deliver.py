@@ -10,7 +10,7 @@ from chalicelib.core import clock, wire
 from chalicelib.events import kinds, record
 from chalicelib.events.tables import Event
 from chalicelib.limits import stale
-from chalicelib.webhooks import attempt, deliver, endpoints, fan_out, retry
+from chalicelib.webhooks import attempt, deliver, endpoints, fan_out, retry, turn, waiting
 from chalicelib.webhooks.tables import DELIVERED, DISABLED, ENABLED, FAILED, PENDING, Delivery
 from tests.house import House
 from tests.receiver import Receiver
@@ -162,8 +162,8 @@ def test_killed_before_it_was_written_down_it_is_sent_again(local: House, receiv
     endpoint_of(ada, receiver)
     event_id = happens(local, ada)
     ((endpoint, _),) = fan_out.put(Event.from_raw_data(image) for image in images(ada.id))
-    deliver._taken(ada.id, endpoint.id)
-    claimed = deliver._claimed(endpoint.id, event_id)
+    assert turn.take(ada.id, endpoint.id) is not None
+    claimed = deliver._claimed(endpoint, event_id)
     assert claimed is not None
     attempt.send(endpoint, claimed)
     # Here it is killed.
@@ -313,11 +313,11 @@ def test_oldest_due_says_how_late_things_are(local: House, receiver: Receiver) -
     """For the status page."""
     ada = local.account()
     endpoint_of(ada, receiver)
-    assert deliver.oldest_due_ms(clock.now_ms()) is None
+    assert waiting.oldest_due_ms(clock.now_ms()) is None
     happens(local, ada)
     fan_out.put(Event.from_raw_data(image) for image in images(ada.id))
     local.clock.forward(90)
-    assert deliver.oldest_due_ms(clock.now_ms()) == 90_000
+    assert waiting.oldest_due_ms(clock.now_ms()) == 90_000
 
 
 def _marks(account_id: str) -> list[str]:

@@ -43,7 +43,7 @@ def test_secret_is_shown_once(ada: Visitor) -> None:
 def test_form_with_a_fault_is_shown_again_as_it_was(ada: Visitor) -> None:
     """With what was wrong, and what was typed and chosen."""
     page = ada.submit(NEW, name="Ledger", url="http://example.com/", types=["key.created"])
-    assert (page.status, page.problem) == (400, "url must be an https URL without user, password or fragment.")
+    assert (page.status, page.problem) == (400, "url must be an https URL, like https://example.com/hooks.")
     assert 'value="http://example.com/"' in page.html
     assert 'value="key.created" checked' in page.html
 
@@ -104,7 +104,7 @@ def test_delivery_that_is_being_sent_can_not_be_sent_again(home: House) -> None:
     sent = told_to_nobody(account)
     place = f"{PLACE}/{sent.endpoint_id}/deliveries/{sent.id}"
     home.clock.forward(70)
-    assert deliver._claimed(sent.endpoint_id, sent.id) is not None
+    assert deliver._claimed(endpoints.owned(account.id, sent.endpoint_id), sent.id) is not None
     page = ada.submit(f"{place}/resend", on=place)
     assert page.status == 409
     assert "being sent" in str(page.problem)

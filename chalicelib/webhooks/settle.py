@@ -1,0 +1,81 @@
+"""What comes of an attempt: delivered, to be tried again, given up; and what that says of the endpoint."""
+
+from pynamodb.expressions.update import Action
+
+from chalicelib.core import clock, tables, telemetry
+from chalicelib.webhooks import endpoints, retry
+from chalicelib.webhooks.attempt import Outcome
+from chalicelib.webhooks.tables import DELIVERED, FAILED, PENDING, Delivery, Endpoint
+
+ATTEMPTS_KEPT = 20
+SLOW_MS = 2_000
+"""Who takes longer to answer is sent to by the sweep only."""
+
+
+def settle(endpoint: Endpoint, delivery: Delivery, outcome: Outcome) -> None:
+    """Write down what came of an attempt; what was killed before it could is sent again."""
+    tries, now_ms = delivery.tries + 1, clock.now_ms()
+    due_at = None if outcome.is_delivered else retry.next_at_ms(tries, now_ms)
+    attempts = [*delivery.attempts, outcome.record()][-ATTEMPTS_KEPT:]
+    actions: list[Action] = [Delivery.tries.set(tries), Delivery.attempts.set(attempts)]
+    if due_at is not None:
+        actions += [Delivery.due_at.set(due_at), Delivery.claimed_until.remove()]
+    else:
+        actions += _ended_as(DELIVERED if outcome.is_delivered else FAILED)
+    # That it arrived stands, whatever a second attempt says that was under way beside this one.
+    condition = Delivery.created_at.exists() if outcome.is_delivered else Delivery.state == PENDING
+    with tables.may_be_refused():
+        delivery.update(actions=actions, condition=condition)
+    telemetry.measured(
+        "webhook",
+        {"WebhookAttempts": 1, "WebhookFailures": int(not outcome.is_delivered)},
+        {},
+        endpoint_id=endpoint.id,
+        message_id=delivery.id,
+        status=outcome.status,
+        took_ms=outcome.took_ms,
+    )
+    _judge(endpoint, outcome, now_ms)
+
+
+def drop(endpoint_id: str, message_id: str) -> None:
+    """Take a delivery out of the queue, unless it is delivered; it can be sent again by hand."""
+    with tables.may_be_refused():
+        Delivery(endpoint_id, message_id).update(actions=_ended_as(FAILED), condition=Delivery.state == PENDING)
+
+
+def _judge(endpoint: Endpoint, outcome: Outcome, now_ms: int) -> None:
+    if outcome.is_gone:
+        endpoints.disable(endpoint, endpoints.GONE)
+    elif not outcome.is_delivered:
+        _count_failure(endpoint, outcome, now_ms)
+    elif endpoint.failures:
+        _update(endpoint, [Endpoint.failures.set(0), Endpoint.failing_since.remove(), Endpoint.quiet_until.remove()])
+    is_slow = outcome.took_ms > SLOW_MS
+    if is_slow != endpoint.slow:
+        _update(endpoint, [Endpoint.slow.set(is_slow)])
+
+
+def _count_failure(endpoint: Endpoint, outcome: Outcome, now_ms: int) -> None:
+    since = Endpoint.failing_since
+    actions: list[Action] = [Endpoint.failures.add(1), since.set(since | now_ms)]
+    if outcome.is_silent:
+        actions.append(Endpoint.quiet_until.set(retry.quiet_until_ms(endpoint.failures, now_ms)))
+    _update(endpoint, actions)
+    if retry.is_given_up(endpoint.failures, endpoint.failing_since or now_ms, now_ms):
+        endpoints.disable(endpoint, endpoints.FAILING)
+
+
+def _update(endpoint: Endpoint, actions: list[Action]) -> None:
+    with tables.may_be_refused():
+        endpoint.update(actions=actions, condition=Endpoint.created_at.exists())
+
+
+def _ended_as(state: str) -> list[Action]:
+    """Return what ends a delivery and takes it out of the queue."""
+    return [
+        Delivery.state.set(state),
+        Delivery.lane.remove(),
+        Delivery.due_at.remove(),
+        Delivery.claimed_until.remove(),
+    ]

@@ -1,0 +1,78 @@
+"""Whose turn it is to send to an endpoint: one function's at a time, so that events arrive in order.
+
+A turn ends by itself a minute after it was taken, in case its function dies.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pynamodb.expressions.condition import Condition
+from pynamodb.expressions.update import Action
+
+from chalicelib.core import clock, errors, tables
+from chalicelib.webhooks.tables import ENABLED, Endpoint
+
+LASTS_MS = 60_000
+"""Longer than an attempt can take, so that nobody sends a second time while the first is under way."""
+CAUGHT_UP_AFTER_MS = 5_000
+"""An index shows what was written so long ago."""
+
+
+def take(account_id: str, endpoint_id: str) -> Endpoint | None:
+    """Take the turn; None when another function has it, or nothing is to be sent now."""
+    now_ms = clock.now_ms()
+    quiet = Endpoint.quiet_until
+    return _taken(account_id, endpoint_id, quiet.does_not_exist() | (quiet <= now_ms), now_ms)
+
+
+@contextmanager
+def by_hand(endpoint: Endpoint) -> Iterator[Endpoint]:
+    """Take the turn for the length of a `with` block, for a person who waits, though the endpoint may be left alone.
+
+    Raises Conflict while another function has it: whoever asks often must not hold as many functions.
+    """
+    taken = _taken(endpoint.account_id, endpoint.id, None, clock.now_ms())
+    if taken is None:
+        raise errors.Conflict("Something is being sent to this webhook at this moment. Try again in a few seconds.")
+    try:
+        yield taken
+    finally:
+        let_go(taken)
+
+
+def still(endpoint: Endpoint) -> Endpoint | None:
+    """Return the endpoint as it stands now; None when it was disabled or deleted, or the turn is another's by now."""
+    stands = Endpoint.found(endpoint.account_id, endpoint.id)
+    is_ours = stands is not None and stands.status == ENABLED and stands.busy_until == endpoint.busy_until
+    return stands if is_ours else None
+
+
+def let_go(endpoint: Endpoint) -> None:
+    """End the turn."""
+    _update_if(endpoint, [Endpoint.busy_until.remove()], Endpoint.busy_until == endpoint.busy_until)
+
+
+def fall_behind(endpoint: Endpoint) -> None:
+    """Note that something older waits: what happens from now on mustn't overtake it, and is left to the sweep."""
+    _update_if(endpoint, [Endpoint.behind_since.set(clock.now_ms())], Endpoint.created_at.exists())
+
+
+def catch_up(endpoint: Endpoint, read_at_ms: int) -> None:
+    """Note that all that waited at `read_at_ms` was tried, unless it fell behind again since."""
+    behind = endpoint.behind_since
+    if behind is not None and behind <= read_at_ms - CAUGHT_UP_AFTER_MS:
+        _update_if(endpoint, [Endpoint.behind_since.remove()], Endpoint.behind_since == behind)
+
+
+def _taken(account_id: str, endpoint_id: str, only_if: Condition | None, now_ms: int) -> Endpoint | None:
+    endpoint, busy = Endpoint(account_id, endpoint_id), Endpoint.busy_until
+    free = (Endpoint.status == ENABLED) & (busy.does_not_exist() | (busy <= now_ms))
+    with tables.may_be_refused():
+        endpoint.update(actions=[busy.set(now_ms + LASTS_MS)], condition=free if only_if is None else free & only_if)
+        return endpoint
+    return None
+
+
+def _update_if(endpoint: Endpoint, actions: list[Action], condition: Condition) -> None:
+    with tables.may_be_refused():
+        Endpoint(endpoint.account_id, endpoint.id).update(actions=actions, condition=condition)

@@ -1,0 +1,90 @@
+"""What waits to be sent, and who is sent to first: whoever answers well never waits for those who don't."""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from chalicelib.core import clock, randomness, settings, wire
+from chalicelib.webhooks.fan_out import LANES
+from chalicelib.webhooks.tables import ENABLED, Delivery, Endpoint
+
+READ_FOR_MS = 10_000
+"""So long a sweep reads what is due, a part of it for each lane."""
+READ_AT_ONCE = 100
+"""DynamoDB's most for one batch."""
+JUDGED_MAX = 200
+"""So many of each lane tell how late things are."""
+
+Place = tuple[str, str]
+"""An endpoint, by its account and its id."""
+Queue = dict[Place, list[str]]
+"""The ids of the deliveries that wait for each endpoint."""
+
+
+def queue_of(deliveries: Iterable[Delivery]) -> Queue:
+    """Return deliveries by the endpoint they go to."""
+    waiting: Queue = {}
+    for delivery in deliveries:
+        waiting.setdefault((delivery.account_id, delivery.endpoint_id), []).append(delivery.id)
+    return waiting
+
+
+def due(now_ms: int) -> Iterator[Delivery]:
+    """Return what is due, of each lane the most overdue first, as far as it can be read in time."""
+    for lane in LANES:
+        until_ms = clock.now_ms() + READ_FOR_MS // len(LANES)
+        for delivery in Delivery.by_due.query(lane, Delivery.due_at <= now_ms):
+            yield delivery
+            if clock.now_ms() >= until_ms:
+                break
+
+
+def oldest_due_ms(now_ms: int) -> int | None:
+    """Return for how long the most overdue delivery has waited that nobody but us keeps waiting; None without one.
+
+    What waits for an endpoint that fails, is slow or is disabled waits for its receiver.
+    """
+    found = [
+        delivery
+        for lane in LANES
+        for delivery in Delivery.by_due.query(lane, Delivery.due_at <= now_ms, limit=JUDGED_MAX)
+    ]
+    stand = standing(queue_of(found))
+    since = [
+        delivery.due_at
+        for delivery in found
+        if delivery.due_at is not None and answers_well(stand.get((delivery.account_id, delivery.endpoint_id)))
+    ]
+    return now_ms - min(since) if since else None
+
+
+def standing(places: Iterable[Place]) -> dict[Place, Endpoint]:
+    """Return the endpoints at `places` as they stand; one that was deleted is absent."""
+    keys = [{"account_id": {"S": account_id}, "id": {"S": endpoint_id}} for account_id, endpoint_id in places]
+    table = settings.current().table(Endpoint.Meta.table)
+    found = [
+        Endpoint.from_raw_data(item)
+        for first in range(0, len(keys), READ_AT_ONCE)
+        for item in wire.batch_get_of(table, keys[first : first + READ_AT_ONCE], consistent=True)
+    ]
+    return {(each.account_id, each.id): each for each in found}
+
+
+def answers_well(endpoint: Endpoint | None) -> bool:
+    """Tell whether an endpoint is sent to, and neither fails nor keeps us waiting."""
+    return endpoint is not None and endpoint.status == ENABLED and not (endpoint.failures or endpoint.slow)
+
+
+def is_up_to_date(endpoint: Endpoint) -> bool:
+    """Tell whether an endpoint can be sent to at once: it answers well, and nothing older waits for it."""
+    return answers_well(endpoint) and endpoint.behind_since is None
+
+
+def in_turn(places: Iterable[Place], stand: Mapping[Place, Endpoint], now_ms: int) -> tuple[list[Place], list[Place]]:
+    """Return who is sent to, in the order of their turns: those who answer well, and the others.
+
+    By lot, so that the same ones don't always come first; who is left alone for a while isn't among them. Those that
+    are disabled or deleted are among the others.
+    """
+    by_lot = sorted(places, key=lambda _place: randomness.below(1 << 32))
+    well = [place for place in by_lot if answers_well(stand.get(place))]
+    others = [place for place in by_lot if not answers_well(stand.get(place))]
+    return well, [place for place in others if place not in stand or (stand[place].quiet_until or 0) <= now_ms]

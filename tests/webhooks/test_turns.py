@@ -1,0 +1,292 @@
+"""Whose turn it is: nobody waits for somebody else's receiver, and no event overtakes another."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+
+from chalicelib.accounts.tables import Account
+from chalicelib.api import background
+from chalicelib.core import clock, errors, fetch
+from chalicelib.events import kinds, record
+from chalicelib.events.tables import Event
+from chalicelib.webhooks import attempt, deliver, endpoints, fan_out, turn, waiting
+from chalicelib.webhooks.attempt import Outcome
+from chalicelib.webhooks.tables import DELIVERED, FAILED, Delivery, Endpoint
+from tests.house import House
+from tests.receiver import Receiver
+from tests.webhooks.told import as_it_stands, delivery, endpoint_of, happens, images, streamed
+
+DEAD = "http://127.0.0.1:9/"
+RENAMED = [kinds.ACCOUNT_RENAMED]
+SWEEP_MS = 45_000
+
+
+class Sent:
+    """Stands where messages leave: what was sent where, and how long each takes to be answered there."""
+
+    def __init__(self, home: House) -> None:
+        """Take a moment at first; DEAD never answers."""
+        self.home, self.took_s = home, 0.005
+        self.messages: list[tuple[Endpoint, str]] = []
+        self.before: Callable[[], None] = lambda: None
+
+    def send(self, endpoint: Endpoint, message: Delivery, _resolver: fetch.Resolve = fetch.resolve) -> Outcome:
+        """Send nothing, and say what would have come of it."""
+        self.messages.append((endpoint, message.id))
+        self.before()
+        at_ms = clock.now_ms()
+        is_dead = endpoint.url == DEAD
+        took_s = attempt.DEADLINE_S if is_dead else self.took_s
+        self.home.clock.forward(took_s)
+        return Outcome(at_ms, round(took_s * 1000), None if is_dead else 200, problem="Nobody." if is_dead else None)
+
+    def to(self, endpoint: Endpoint) -> list[str]:
+        """Return what was sent to an endpoint."""
+        return [message_id for each, message_id in self.messages if each.id == endpoint.id]
+
+
+@pytest.fixture
+def sent(local: House, monkeypatch: pytest.MonkeyPatch) -> Sent:
+    """What is sent, with one function's one thread in place of sixteen."""
+    made = Sent(local)
+    monkeypatch.setattr(attempt, "send", made.send)
+    monkeypatch.setattr(deliver, "AT_ONCE", 1)
+    return made
+
+
+def dead_ones(account: Account, number: int) -> list[Endpoint]:
+    """Return so many endpoints of an account at which nobody answers."""
+    return [endpoints.create(account.id, url=DEAD, name="Down", types=RENAMED) for _ in range(number)]
+
+
+def put(account: Account) -> None:
+    """Put what happened to an account on its way, and send nothing."""
+    fan_out.put(Event.from_raw_data(image) for image in images(account.id))
+
+
+def swept(home: House, minutes: int) -> None:
+    """Let a sweep begin every minute, whether or not the one before has ended."""
+    began_ms = clock.now_ms()
+    for minute in range(1, minutes + 1):
+        home.clock.now_ms = max(began_ms + minute * 60_000, clock.now_ms())
+        deliver.sweep(clock.now_ms() + SWEEP_MS)
+
+
+def test_endpoints_where_nobody_answers_keep_nobody_else_waiting(local: House, sent: Sent, receiver: Receiver) -> None:
+    """Each is tried, and then left alone for longer and longer."""
+    ada, bob = local.account(), local.account()
+    dead = dead_ones(ada, 8)
+    for number in range(5):
+        happens(local, ada, f"Ada {number}")
+    put(ada)
+    good = endpoint_of(bob, receiver)
+    event_id = happens(local, bob)
+    put(bob)
+    swept(local, 5)
+    assert delivery(good, event_id).state == DELIVERED
+    assert all(sent.to(endpoint) for endpoint in dead)
+    later = happens(local, bob)
+    put(bob)
+    swept(local, 1)
+    assert delivery(good, later).state == DELIVERED
+    swept(local, 30)
+    tried = Counter(endpoint.id for endpoint, _ in sent.messages)
+    assert max(tried[endpoint.id] for endpoint in dead) <= 10
+
+
+def test_slow_endpoint_with_much_before_it_keeps_nobody_else_waiting(
+    local: House, sent: Sent, receiver: Receiver
+) -> None:
+    """Those who answer well have threads of their own."""
+    ada, bob = local.account(), local.account()
+    slow = endpoint_of(ada, receiver)
+    Endpoint(ada.id, slow.id).update(actions=[Endpoint.slow.set(True)])
+    for number in range(60):
+        happens(local, ada, f"Ada {number}")
+    put(ada)
+    good = endpoint_of(bob, receiver)
+    event_id = happens(local, bob)
+    put(bob)
+    sent.took_s = 5
+    swept(local, 1)
+    assert delivery(good, event_id).state == DELIVERED
+
+
+def test_account_with_a_dead_receiver_does_not_make_us_late(local: House, sent: Sent) -> None:
+    """The status page tells of what is our own."""
+    ada = local.account()
+    dead_ones(ada, 1)
+    for number in range(40):
+        happens(local, ada, f"Ada {number}")
+    streamed(ada)
+    late = []
+    for _ in range(10):
+        local.clock.forward(60)
+        late.append(waiting.oldest_due_ms(clock.now_ms()))
+        deliver.sweep(clock.now_ms() + SWEEP_MS)
+    assert late == [None] * 10
+
+
+def test_no_event_overtakes_another_while_nothing_fails(local: House, sent: Sent, receiver: Receiver) -> None:
+    """What the stream brings while something older waits is left to the sweep, until it has caught up."""
+    ada = local.account()
+    endpoint = endpoint_of(ada, receiver)
+    sent.took_s = 0.3
+    happened = [happens(local, ada, f"Ada {number}") for number in range(30)]
+    streamed(ada)
+    happened.append(happens(local, ada, "Later"))
+    streamed(ada)
+    assert len(sent.messages) < 30
+    swept(local, 2)
+    assert sent.to(endpoint) == happened
+    happened.append(happens(local, ada, "Last"))
+    streamed(ada)
+    assert sent.to(endpoint) == happened
+
+
+def test_what_comes_while_another_function_sends_is_left_to_the_sweep(
+    local: House, sent: Sent, receiver: Receiver
+) -> None:
+    """And so is what comes after that."""
+    ada = local.account()
+    endpoint = endpoint_of(ada, receiver)
+    first = happens(local, ada, "Ada 1")
+    held = turn.take(ada.id, endpoint.id)
+    assert held is not None
+    streamed(ada)
+    turn.let_go(held)
+    second = happens(local, ada, "Ada 2")
+    streamed(ada)
+    assert sent.messages == []
+    swept(local, 1)
+    assert sent.to(endpoint) == [first, second]
+
+
+@pytest.mark.parametrize("how", ["disabled", "deleted", "elsewhere"])
+def test_change_of_an_endpoint_is_heeded_by_what_is_under_way(
+    local: House, sent: Sent, receiver: Receiver, how: str
+) -> None:
+    """From the next message on."""
+    ada = local.account()
+    endpoint = endpoint_of(ada, receiver)
+    for number in range(5):
+        happens(local, ada, f"Ada {number}")
+
+    def change() -> None:
+        sent.before = lambda: None
+        if how == "disabled":
+            endpoints.disable(as_it_stands(endpoint), endpoints.BY_ACCOUNT)
+        elif how == "deleted":
+            endpoints.delete(as_it_stands(endpoint))
+        else:
+            endpoints.change(as_it_stands(endpoint), url="http://127.0.0.1:1/new", name=None, types=None)
+
+    sent.before = change
+    streamed(ada)
+    assert [each.url for each, _ in sent.messages].count(receiver.url) == 1
+    assert len(sent.messages) == (5 if how == "elsewhere" else 1)
+
+
+def test_what_waited_while_disabled_is_not_sent_by_itself(local: House, receiver: Receiver) -> None:
+    """Whenever it was to be tried again; by hand it can be sent, and then it is tried again like any other."""
+    ada = local.account()
+    endpoint = endpoint_of(ada, receiver)
+    receiver.says = [503, 200]
+    event_id = happens(local, ada)
+    streamed(ada)
+    endpoints.disable(as_it_stands(endpoint), endpoints.BY_ACCOUNT)
+    local.clock.forward(5)
+    background.every_minute()
+    endpoints.enable(as_it_stands(endpoint))
+    local.clock.forward(120)
+    background.every_minute()
+    assert receiver.ids == [event_id]
+    assert delivery(endpoint, event_id).state == FAILED
+    receiver.says = [503, 200]
+    deliver.resend(as_it_stands(endpoint), event_id)
+    local.clock.forward(120)
+    background.every_minute()
+    assert receiver.ids == [event_id] * 3
+    assert delivery(endpoint, event_id).state == DELIVERED
+
+
+def test_what_waits_for_a_disabled_endpoint_is_dropped_at_once(local: House, receiver: Receiver) -> None:
+    """However much it is: it makes nobody late."""
+    ada = local.account()
+    endpoint = endpoint_of(ada, receiver)
+    for number in range(60):
+        happens(local, ada, f"Ada {number}")
+    put(ada)
+    endpoints.disable(as_it_stands(endpoint), endpoints.BY_ACCOUNT)
+    background.every_minute()
+    assert {each.state for each in Delivery.query(endpoint.id)} == {FAILED}
+
+
+def test_other_types_bring_nothing_from_before(local: House, receiver: Receiver) -> None:
+    """The hourly look doesn't take for lost what nobody asked for then."""
+    ada = local.account()
+    endpoint = endpoint_of(ada, receiver, [kinds.KEY_CREATED])
+    for number in range(3):
+        happens(local, ada, f"Ada {number}")
+    streamed(ada)
+    local.clock.forward(60)
+    endpoints.change(as_it_stands(endpoint), url=None, name=None, types=[])
+    background.every_hour()
+    background.every_minute()
+    told = {event.type for event in record.newest_first(ada.id, 99) if event.id in receiver.ids}
+    assert told <= {kinds.WEBHOOK_CHANGED}
+
+
+def test_one_message_at_a_time_is_sent_by_hand(local: House, receiver: Receiver) -> None:
+    """Whoever asks for more is told so at once, and holds no function."""
+    ada = local.account()
+    endpoint = endpoint_of(ada, receiver)
+    event_id = happens(local, ada)
+    streamed(ada)
+    receiver.waits.clear()
+    testing = threading.Thread(target=deliver.send_test, args=(as_it_stands(endpoint),))
+    testing.start()
+    while len(receiver.received) < 2:
+        clock.pause(0.01)
+    with pytest.raises(errors.Conflict, match="Try again in a few seconds"):
+        deliver.send_test(as_it_stands(endpoint))
+    with pytest.raises(errors.Conflict, match="Try again in a few seconds"):
+        deliver.resend(as_it_stands(endpoint), event_id)
+    receiver.waits.set()
+    testing.join()
+    assert deliver.send_test(as_it_stands(endpoint)).state == DELIVERED
+
+
+def test_nobody_in_person_disables_what_is_gone(local: House, receiver: Receiver) -> None:
+    """The event names Latchkey, which did it by itself."""
+    ada = local.account()
+    endpoint_of(ada, receiver)
+    receiver.says = [410]
+    happens(local, ada)
+    streamed(ada)
+    (told,) = (event for event in record.newest_first(ada.id, 9) if event.type == kinds.WEBHOOK_DISABLED)
+    assert told.actor == "latchkey"
+
+
+def test_hourly_look_for_what_was_lost_ends_in_time(local: House, receiver: Receiver) -> None:
+    """And says that it left something out."""
+    ada = local.account()
+    endpoint_of(ada, receiver)
+    happens(local, ada)
+    assert fan_out.put_what_is_missing(clock.now_ms(), clock.now_ms()) == 0
+    assert fan_out.put_what_is_missing(clock.now_ms(), clock.now_ms() + 1) == 1
+
+
+def test_what_was_lost_two_days_ago_is_found_within_a_day(local: House, receiver: Receiver) -> None:
+    """Most hours look three hours back, one of the day three days."""
+    ada = local.account()
+    endpoint_of(ada, receiver)
+    event_id = happens(local, ada)
+    local.clock.forward(2 * clock.DAY_S)
+    for _ in range(24):
+        local.clock.forward(clock.HOUR_S)
+        background.every_hour()
+    background.every_minute()
+    assert receiver.ids == [event_id]
