@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.condition import Condition
 
-from chalicelib.accounts import mail
+from chalicelib.accounts import forms, mail
 from chalicelib.accounts.tables import Account, Ticket
 from chalicelib.core import clock, errors, ids, secrets, settings, tables
 from chalicelib.credentials import live_keys, scopes
@@ -51,7 +51,7 @@ def issue_key(
             f"expires_in_s may be at most {left_s}: no key outlives the credential that makes it."
         )
     issued = new_key(maker.account_id, name=name, wanted=wanted, expires_at=expires_at, made_by=maker.credential_id)
-    put_beside_the_others(issued, None if form is None else _spent(form, maker.account_id), maker)
+    put_beside_the_others(issued, None if form is None else forms.spent(form, maker.account_id), maker)
     return issued
 
 
@@ -122,15 +122,3 @@ def _told(key: Credential) -> dict[str, str]:
 
 _SPENT = 1
 """Where the form's ticket stands in the transaction."""
-
-
-def _spent(form: str, account_id: str) -> Ticket:
-    now_ms = clock.now_ms()
-    return Ticket(
-        secrets.digest(f"{account_id} {form}"),
-        kind="form",
-        account_id=account_id,
-        expires_at=now_ms,
-        consumed_at=now_ms,
-        dies_at=now_ms // 1000 + KEPT_PAST_END_S,
-    )

@@ -12,6 +12,8 @@ from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.operand import Path
 from pynamodb.expressions.update import Action
 
+from chalicelib.accounts import forms
+from chalicelib.accounts.tables import Ticket
 from chalicelib.core import clock, errors, fetch, ids, tables
 from chalicelib.events import kinds, record
 from chalicelib.events.notable import LATCHKEY
@@ -22,13 +24,16 @@ ENDPOINTS_MAX = 10
 COUNT = "count"
 """The range key of the item that counts an account's endpoints, so that a condition can hold them down."""
 FIRST, LAST = "whk_", "whk_~"
+_SPENT = 1
+"""Where the form's ticket stands in the transaction."""
 BY_ACCOUNT, GONE, FAILING = "account", "gone", "failing"
 
 
-def create(account_id: str, *, url: str, name: str, types: list[str] | None) -> Endpoint:
+def create(account_id: str, *, url: str, name: str, types: list[str] | None, form: str | None = None) -> Endpoint:
     """Add an endpoint that is told of events of `types` (None: all) from now on.
 
-    Raises InvalidRequest when the URL can't be sent to, Conflict when there are ten already.
+    `form` is the ticket of the form it was asked for with: it is spent with it, so a reload makes no second one. Raises
+    InvalidRequest when the URL can't be sent to, Conflict when there are ten already, or the form was used already.
     """
     check(url)
     now_ms = clock.now_ms()
@@ -43,17 +48,28 @@ def create(account_id: str, *, url: str, name: str, types: list[str] | None) -> 
     )
     # First of all: without a key there is no secret to give.
     signing.secret_of(endpoint)
-    full = errors.Conflict(f"An account has at most {ENDPOINTS_MAX} webhooks. Delete one that you don't use.")
     count = Path([COUNT])
-    with tables.refused_as(full), tables.transaction() as write:
-        write.save(endpoint, condition=Endpoint.id.does_not_exist())
-        # Wins the race of two for the last place.
-        write.update(
-            Endpoint(account_id, COUNT),
-            actions=[count.add(1)],
-            condition=count.does_not_exist() | (count < ENDPOINTS_MAX),
-        )
-        record.add_to(write, account_id, kinds.WEBHOOK_CREATED, _told(endpoint))
+    try:
+        with tables.transaction() as write:
+            write.save(endpoint, condition=Endpoint.id.does_not_exist())
+            if form is not None:
+                write.save(forms.spent(form, account_id), condition=Ticket.digest.does_not_exist())
+            # Wins the race of two for the last place.
+            write.update(
+                Endpoint(account_id, COUNT),
+                actions=[count.add(1)],
+                condition=count.does_not_exist() | (count < ENDPOINTS_MAX),
+            )
+            record.add_to(write, account_id, kinds.WEBHOOK_CREATED, _told(endpoint))
+    except TransactWriteError as error:
+        refused = tables.refused(error)
+        if not refused:
+            raise
+        if form is not None and _SPENT in refused:
+            raise errors.Conflict("This form was used already. Its webhook is in the list.") from None
+        raise errors.Conflict(
+            f"An account has at most {ENDPOINTS_MAX} webhooks. Delete one that you don't use."
+        ) from None
     return endpoint
 
 
