@@ -7,7 +7,8 @@ import random
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -16,9 +17,9 @@ import pytest
 from chalicelib.accounts import change
 from chalicelib.accounts.tables import Account
 from chalicelib.api import background
-from chalicelib.core import clock, settings, telemetry
+from chalicelib.core import clock, errors, settings, telemetry
 from chalicelib.events import kinds, record
-from chalicelib.webhooks import endpoints
+from chalicelib.webhooks import deliver, endpoints
 from chalicelib.webhooks.tables import DELIVERED, DISABLED, Delivery, Endpoint
 from tests.engine import courier
 from tests.house import NOON_MS, House, stage_key_file
@@ -225,3 +226,46 @@ def test_two_that_bring_the_same_events_at_once_put_each_on_its_way_once(home: H
     happened = events_of(town.account)
     assert {each.id for each in Delivery.query(town.endpoints["good"].id)} == happened
     assert len(town.good.ids) == len(set(town.good.ids))
+
+
+def at_once(times: int, work: Callable[[], object], until_one_is_left: threading.Event | None = None) -> list[object]:
+    """Do the same so many times at once, and return what came of each: what it returned, or the conflict.
+
+    The event is set as soon as one alone is under way.
+    """
+    together = threading.Barrier(times)
+
+    def one(_: int) -> object:
+        together.wait()
+        try:
+            return work()
+        except errors.Conflict as error:
+            return error
+
+    with ThreadPoolExecutor(times) as pool:
+        under_way = [pool.submit(one, number) for number in range(times)]
+        if until_one_is_left is not None:
+            while sum(not each.done() for each in under_way) > 1:
+                time.sleep(0.01)
+            until_one_is_left.set()
+    return [each.result() for each in under_way]
+
+
+def test_of_many_tests_at_once_one_is_sent(home: House, town: Town) -> None:
+    """The others are told that something is being sent, and hold nothing."""
+    town.good.waits.clear()
+    came = at_once(12, lambda: deliver.send_test(town.endpoints["good"]), town.good.waits)
+    sent = [each.id for each in came if isinstance(each, Delivery)]
+    assert town.good.ids == sent
+    assert len(sent) == 1
+
+
+def test_form_sent_many_times_at_once_adds_one_webhook(home: House, town: Town) -> None:
+    """The others hear that the form was used."""
+    account = home.account(name="Bob")
+    came = at_once(
+        12, lambda: endpoints.create(account.id, url=town.good.url, name="Ledger", types=None, form="the same")
+    )
+    conflicts = [str(each) for each in came if isinstance(each, errors.Conflict)]
+    assert len(list(endpoints.of_account(account.id))) == 1
+    assert conflicts == ["This form was used already. Its webhook is in the list."] * 11
