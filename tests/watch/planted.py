@@ -14,11 +14,13 @@ NETWORK = "nAAAAAAAA"
 """The network that everything comes from."""
 
 
-def item(account: Account, hour: int, counters: dict[str, int], networks: dict[str, str]) -> None:
+def item(
+    account: Account, hour: int, counters: dict[str, int], networks: dict[str, str], tier: tiers.Tier = tiers.FREE
+) -> None:
     """Write the counters of an hour, and the counter that each network belongs to."""
     values: dict[str, Any] = {name: {"N": str(count)} for name, count in counters.items()}
     values |= {name: {"S": counter} for name, counter in networks.items()}
-    key = windows.item_key(account.id, tiers.FREE, hour)
+    key = windows.item_key(account.id, tier, hour)
     wire.call("PutItem", {"TableName": settings.current().table(windows.TABLE), "Item": {**key, **values}})
 
 

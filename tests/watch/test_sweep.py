@@ -6,13 +6,13 @@ import pytest
 
 from chalicelib.accounts.tables import Account
 from chalicelib.api import background
-from chalicelib.core import clock, telemetry
+from chalicelib.core import clock, settings, telemetry, wire
 from chalicelib.credentials import find
 from chalicelib.credentials.issue import Issued
 from chalicelib.credentials.tables import Credential
 from chalicelib.events import kinds, record
 from chalicelib.limits import tiers, windows
-from chalicelib.watch import sweep
+from chalicelib.watch import history, profiles, sweep
 from tests.house import House
 from tests.watch.planted import HOUR_S, NETWORK, item, used_for_days
 
@@ -127,6 +127,59 @@ def test_ordinary_hour_reads_one_small_item(home: House, key: Issued) -> None:
     read = [call for call in watched.made if call[1] != "latchkey-test-accounts" and call[0] != "PutItem"]
     assert ("Query", "latchkey-test-windows") not in read
     assert read.count(("GetItem", "latchkey-test-profiles")) == 2
+
+
+def test_burst_at_a_quiet_time_is_found_beside_a_busy_one(home: House) -> None:
+    """A job at three in the morning hides nothing of the afternoon: each time of day has a most of its own."""
+    account = home.account()
+    issued = home.key(account, "read")
+    counter = windows.counter_of(issued.key.id)
+    home.clock.forward(20 * 24 * HOUR_S)
+    start = clock.hour_of(clock.now_s())
+    for ago in range(20 * 24):
+        at = start - ago * HOUR_S
+        item(account, at, {counter: 5_000 if at % clock.DAY_S == 3 * HOUR_S else 20}, {NETWORK: counter})
+    background.every_hour()
+    home.clock.forward(HOUR_S)
+    now(issued, requests=4_000)
+    background.every_hour()
+    assert [found["type"] for found in anomalies(issued)] == [kinds.UNUSUAL_TRAFFIC]
+
+
+def test_hour_that_was_looked_at_while_it_ran_is_judged_again_when_it_is_over(home: House, key: Issued) -> None:
+    """What an hour had come to by then is no habit that its end is held against."""
+    background.every_hour()
+    home.clock.forward(HOUR_S)
+    now(key, requests=200)
+    background.every_hour()
+    assert anomalies(key) == []
+    now(key, requests=390)
+    home.clock.forward(HOUR_S)
+    background.every_hour()
+    assert [found["type"] for found in anomalies(key)] == [kinds.UNUSUAL_TRAFFIC]
+
+
+def test_profile_of_an_earlier_form_is_none(home: House, key: Issued) -> None:
+    """What was kept before an update is looked up anew."""
+    owner_id = key.key.account_id
+    background.every_hour()
+    kept = profiles.of_account(owner_id)
+    table = settings.current().table(profiles.TABLE)
+    most = {"M": {windows.counter_of(key.key.id): {"N": "5000"}}}
+    old = {"account_id": {"S": owner_id}, "looked_on": {"N": str(kept.looked_on)}, "most": most}
+    wire.call("PutItem", {"TableName": table, "Item": old})
+    assert profiles.of_account(owner_id) == profiles.NOTHING
+    background.every_hour()
+    assert profiles.of_account(owner_id) == kept
+
+
+def test_profile_stays_small(home: House) -> None:
+    """Of very many credentials the busiest are remembered; the others are looked up when they do something."""
+    hour = clock.hour_of(clock.now_s())
+    past = {f"k{number:07}": {hour - 24 * HOUR_S: history.Hour(requests=number)} for number in range(1_000)}
+    profiles.keep("acc_1", past, clock.now_s())
+    kept = profiles.of_account("acc_1").most
+    assert (len(kept), min(max(most) for most in kept.values())) == (profiles.COUNTERS_MAX, 900)
 
 
 def test_broken_account_keeps_no_other_from_being_looked_at(home: House, key: Issued) -> None:
