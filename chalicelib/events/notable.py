@@ -19,14 +19,13 @@ def tell_once(
 ) -> bool:
     """Record that `kind` happened to an account, unless it is recorded under `once`; tell whether this call did.
 
-    Never raises for what the database says: it is told beside an answer that stands. What wasn't told is counted, and
-    may be told by whoever notices next.
+    Raises WireError when the database didn't write it; that is counted, and whoever notices next may tell it.
     """
     if kind not in kinds.WORDS:
         raise ValueError(f"{kind} is no type of event.")
     now_ms = clock.now_ms()
     dies_at = {"N": str(now_ms // 1000 + settings.current().events_kept_s)}
-    claim = {"account_id": {"S": f"{account_id}#once"}, "id": {"S": f"{kind}#{once}"}, "dies_at": dies_at}
+    claim = {**_claim_key(account_id, kind, once), "dies_at": dies_at}
     event = {
         "account_id": {"S": account_id},
         "id": {"S": ids.new("evt")},
@@ -42,11 +41,23 @@ def tell_once(
     except wire.Cancelled as refusal:
         if not refusal.was_refused:
             _not_told(kind, refusal)
+            raise
         return False
     except wire.WireError as error:
         _not_told(kind, error)
-        return False
+        raise
     return True
+
+
+def was_told(account_id: str, kind: str, once: str) -> bool:
+    """Tell whether `kind` is recorded under `once`."""
+    key = _claim_key(account_id, kind, once)
+    request = {"TableName": settings.current().table(TABLE), "Key": key, "ConsistentRead": True}
+    return "Item" in wire.call("GetItem", request)
+
+
+def _claim_key(account_id: str, kind: str, once: str) -> wire.Json:
+    return {"account_id": {"S": f"{account_id}#once"}, "id": {"S": f"{kind}#{once}"}}
 
 
 def _put(item: wire.Json) -> wire.Json:

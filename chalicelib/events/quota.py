@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from chalicelib.core import clock
+from chalicelib.core import clock, wire
 from chalicelib.events import kinds, notable
 from chalicelib.limits import quota
 from chalicelib.limits.tiers import Tier
@@ -14,7 +14,29 @@ _KINDS = {quota.NEARLY_SPENT: kinds.QUOTA_NEARLY_SPENT, quota.SPENT: kinds.QUOTA
 def tell(
     account_id: str, tier: Tier, hour: int, what: str, *, used: int, actor: str = notable.LATCHKEY, ip: str = ""
 ) -> bool:
-    """Record what the quota of an hour has come to; tell whether this call did."""
+    """Record what the quota of an hour has come to; tell whether this call did.
+
+    Never raises for what the database says: it is told beside an answer that stands. The hourly look makes up for it.
+    """
+    try:
+        return _tell(account_id, tier, hour, what, used=used, actor=actor, ip=ip)
+    except wire.WireError:
+        # Counted and logged where it was raised.
+        return False
+
+
+def sweep_account(account_id: str, tier: Tier, hour: int, item: dict[str, Any]) -> int:
+    """Record what an hour's raw counters have come to and no admission told; return how much that was.
+
+    Raises WireError when the database didn't write it.
+    """
+    used = number(item, "used")
+    return sum(_tell(account_id, tier, hour, what, used=used) for what in quota.reached(tier, used))
+
+
+def _tell(
+    account_id: str, tier: Tier, hour: int, what: str, *, used: int, actor: str = notable.LATCHKEY, ip: str = ""
+) -> bool:
     changed = {
         "tier": tier.name,
         "used": str(used),
@@ -22,9 +44,3 @@ def tell(
         "resets_at": clock.iso((hour + clock.HOUR_S) * 1000),
     }
     return notable.tell_once(account_id, _KINDS[what], f"{tier.name}#{hour}", changed, actor=actor, ip=ip)
-
-
-def sweep_account(account_id: str, tier: Tier, hour: int, item: dict[str, Any]) -> int:
-    """Record what an hour's raw counters have come to and no admission told; return how much that was."""
-    used = number(item, "used")
-    return sum(tell(account_id, tier, hour, what, used=used) for what in quota.reached(tier, used))

@@ -63,18 +63,27 @@ def sweep(until_ms: int, also: Iterable[PerAccount] = ()) -> int:
 
 
 def look_at(account: Account, tier: Tier, items: Items) -> None:
-    """Judge an account's last hour and this one, tell what is unusual, and do what each key's policy says."""
+    """Judge an account's last hour and this one, do what each key's policy says, and tell what is unusual.
+
+    Raises ExceptionGroup when some of it couldn't be done or told; the rest is.
+    """
     now_s = clock.now_s()
     if not profiles.needs_a_whole_look(profiles.of_account(account.id), history.of_account(items), now_s):
         return
     whole = history.of_account(items_newest_first(account.id, tier, now_s - KEPT_S))
     named = {counter_of(key.id): key for key in keys_of(account.id)}
     this_hour = clock.hour_of(now_s)
+    failed = []
     for counter, past in whole.items():
         for hour in (this_hour - clock.HOUR_S, this_hour):
             for finding in unusual.look(past, hour):
-                _tell(account, counter, named.get(counter), finding)
-    # Only now: what couldn't be told is looked at whole again.
+                try:
+                    _follow_up(account, counter, named.get(counter), finding)
+                except Exception as error:  # One key mustn't keep the others from being looked at.
+                    failed.append(error)
+    if failed:
+        # No profile is kept: what couldn't be done or told is looked at whole again.
+        raise ExceptionGroup("not all that was unusual could be followed up", failed)
     profiles.keep(account.id, whole, now_s)
 
 
@@ -94,17 +103,23 @@ def _each(account: Account, items: Items, also: Iterable[PerAccount]) -> None:
             telemetry.count("BackgroundFaults", task="watch")
 
 
-def _tell(account: Account, counter: str, key: Credential | None, finding: unusual.Finding) -> None:
+def _follow_up(account: Account, counter: str, key: Credential | None, finding: unusual.Finding) -> None:
+    """Do what the key's policy says and tell of it, once.
+
+    What was told is done: whoever chooses another policy then, or says that it was them, isn't overruled. So telling
+    comes last. What was done and couldn't be told is done again, which is harmless.
+    """
+    kind, once = KINDS[finding.kind], f"{counter}#{finding.hour}"
+    if notable.was_told(account.id, kind, once):
+        return
+    if key is not None and key.is_live():
+        chosen = None if finding.kind in ACTED_ON else TELL
+        done = policy.act(account.id, key.id, policy=chosen, why=WHY[finding.kind])
+        telemetry.info("unusual", account_id=account.id, credential_id=key.id, kind=finding.kind, done=done)
     who = {"key": key.id, "name": key.name} if key is not None else {"application": counter}
     numbers = {name: str(count) for name, count in finding.numbers.items()}
     told = {**who, **numbers, "hour": clock.iso(finding.hour * 1000)}
-    once = f"{counter}#{finding.hour}"
-    is_new = notable.tell_once(account.id, KINDS[finding.kind], once, told, actor=actors.WATCH)
-    if not is_new or key is None or not key.is_live():
-        return
-    chosen = None if finding.kind in ACTED_ON else TELL
-    done = policy.act(account.id, key.id, policy=chosen, why=WHY[finding.kind])
-    telemetry.info("unusual", account_id=account.id, credential_id=key.id, kind=finding.kind, done=done)
+    notable.tell_once(account.id, kind, once, told, actor=actors.WATCH)
 
 
 def _with_counters(accounts: list[Account]) -> Iterator[tuple[Account, Items]]:

@@ -1,5 +1,7 @@
 """The hourly look: what is unusual is told once, and acted on as chosen; no account is left out for long."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -7,12 +9,12 @@ import pytest
 from chalicelib.accounts.tables import Account
 from chalicelib.api import background
 from chalicelib.core import clock, settings, telemetry, wire
-from chalicelib.credentials import find
+from chalicelib.credentials import change, find
 from chalicelib.credentials.issue import Issued
 from chalicelib.credentials.tables import Credential
 from chalicelib.events import kinds, record
 from chalicelib.limits import tiers, windows
-from chalicelib.watch import history, profiles, sweep
+from chalicelib.watch import history, policy, profiles, sweep
 from tests.house import House
 from tests.watch.planted import HOUR_S, NETWORK, item, used_for_days
 
@@ -41,6 +43,22 @@ def anomalies(issued: Issued) -> list[dict[str, Any]]:
     """Return what was found."""
     events = record.newest_first(issued.key.account_id, 50)
     return [{"type": event.type, **event.changed.as_dict()} for event in events if event.type.startswith("anomaly.")]
+
+
+@contextmanager
+def writes_lost(kind: str) -> Iterator[None]:
+    """Let no transaction come through that records an event of one type."""
+    send = wire.sender()
+
+    def losing(operation: str, request: wire.Json) -> wire.Json:
+        if operation == "TransactWriteItems" and any(
+            put["Put"]["Item"].get("type") == {"S": kind} for put in request["TransactItems"] if "Put" in put
+        ):
+            raise wire.Unreachable("NoAnswer", "no answer", {})
+        return send(operation, request)
+
+    with wire.sent_by(losing):
+        yield
 
 
 @pytest.mark.parametrize(
@@ -104,6 +122,63 @@ def test_policy_is_followed(home: House, key: Issued, chosen: str, state: str, s
     stands = find.owned_key(key.key.account_id, key.key.id)
     assert stands.state == state
     assert scopes is None or stands.scopes == scopes
+
+
+@pytest.mark.parametrize("lost", [kinds.KEY_REVOKED, kinds.NEW_NETWORK])
+def test_what_a_fault_of_the_database_kept_from_being_done_is_done_by_the_next_look(
+    home: House, key: Issued, lost: str
+) -> None:
+    """The key is revoked and told of, once, whichever of the two the database didn't write."""
+    Credential(key.key.digest).update(actions=[Credential.on_anomaly.set("revoke")])
+    background.every_hour()
+    home.clock.forward(HOUR_S)
+    now(key, "nBBBBBBBB")
+    with writes_lost(lost):
+        background.every_hour()
+    assert anomalies(key) == []
+    home.clock.forward(HOUR_S)
+    for _ in range(2):
+        background.every_hour()
+    assert [found["type"] for found in anomalies(key)] == [kinds.NEW_NETWORK]
+    assert find.owned_key(key.key.account_id, key.key.id).state == "revoked"
+
+
+def test_fault_with_one_key_keeps_no_other_of_its_account_from_being_told_of(home: House) -> None:
+    """What couldn't be done for the one is done by the next look."""
+    account = home.account()
+    keys = [home.key(account, "read") for _ in range(2)]
+    Credential(keys[0].key.digest).update(actions=[Credential.on_anomaly.set("revoke")])
+    counters = [windows.counter_of(issued.key.id) for issued in keys]
+    home.clock.forward(10 * 24 * HOUR_S)
+    hour = clock.hour_of(clock.now_s())
+    for ago in range(1, 10 * 24):
+        item(
+            account, hour - ago * HOUR_S, dict.fromkeys(counters, 40), {NETWORK: counters[0], "nBBBBBBBB": counters[1]}
+        )
+    item(account, hour, dict.fromkeys(counters, 900), {})
+    with writes_lost(kinds.KEY_REVOKED):
+        background.every_hour()
+    assert [found["key"] for found in anomalies(keys[0])] == [keys[1].key.id]
+    background.every_hour()
+    assert {found["key"] for found in anomalies(keys[0])} == {issued.key.id for issued in keys}
+
+
+def test_what_was_told_is_not_acted_on_again(home: House, key: Issued) -> None:
+    """Not when its person has said that it was them, nor by a policy that was chosen later."""
+    background.every_hour()
+    home.clock.forward(HOUR_S)
+    now(key, "nBBBBBBBB")
+    background.every_hour()
+    noted = find.owned_key(key.key.account_id, key.key.id)
+    assert noted.unusual_of_late is not None
+    policy.take_for_usual(noted, noted.unusual_at or 0)
+    change.change_key(key.key.account_id, key.key.id, name=None, wanted=None, on_anomaly="revoke")
+    # One more, so that the same hour is looked at whole again.
+    now(key, "nBBBBBBBB", "nCCCCCCCC")
+    home.clock.forward(HOUR_S)
+    background.every_hour()
+    stands = find.owned_key(key.key.account_id, key.key.id)
+    assert (stands.state, stands.unusual_of_late, len(anomalies(key))) == ("live", None, 1)
 
 
 def test_many_refusals_are_only_told(home: House, key: Issued) -> None:
