@@ -5,6 +5,7 @@ doesn't know, more than twice the most that a credential ever did around that ti
 """
 
 from dataclasses import dataclass, field
+from zlib import crc32
 
 from chalicelib.core import clock, settings, wire
 from chalicelib.watch import unusual
@@ -27,13 +28,23 @@ class Profile:
     """What the last whole look has seen."""
 
     looked_on: int = 0
-    """The day, counted from the epoch."""
+    """The day, as `day_of` counts them."""
     networks: frozenset[str] = frozenset()
     most: dict[str, tuple[int, ...]] = field(default_factory=dict)
     """The most requests of each credential in one hour, for each of the 24 hours of the day."""
 
 
 NOTHING = Profile()
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """How far the looks at all accounts have come."""
+
+    after: str = ""
+    """The id of the account with which the last look was cut short, "" when it came round."""
+    since: int | None = None
+    """The first hour (its first second) that isn't judged of every account as one that is over; None: not known."""
 
 
 def of_account(account_id: str) -> Profile:
@@ -53,22 +64,27 @@ def of_account(account_id: str) -> Profile:
     )
 
 
-def cursor() -> str:
-    """Return the id of the account with which the last look was cut short, "" when it came to the end."""
+def cursor() -> Cursor:
+    """Return how far the looks at all accounts have come."""
     request = {"TableName": settings.current().table(TABLE), "Key": {"account_id": {"S": CURSOR}}}
     item = wire.call("GetItem", request).get("Item", {})
-    return str(item.get("after", {"S": ""})["S"])
+    return Cursor(item.get("after", {"S": ""})["S"], int(item["since"]["N"]) if "since" in item else None)
 
 
-def keep_cursor(after: str) -> None:
-    """Remember where a look was cut short."""
-    item = {"account_id": {"S": CURSOR}, "after": {"S": after}}
+def keep_cursor(cursor: Cursor) -> None:
+    """Remember how far a look has come."""
+    item = {"account_id": {"S": CURSOR}, "after": {"S": cursor.after}, "since": {"N": str(cursor.since)}}
     wire.call("PutItem", {"TableName": settings.current().table(TABLE), "Item": item})
 
 
-def needs_a_whole_look(profile: Profile, recent: dict[str, dict[int, Hour]], now_s: int) -> bool:
+def day_of(account_id: str, now_s: int) -> int:
+    """Return the number of a day that begins at a time of day of the account's own: not all are due at midnight."""
+    return (now_s + crc32(account_id.encode()) % clock.DAY_S) // clock.DAY_S
+
+
+def needs_a_whole_look(profile: Profile, recent: dict[str, dict[int, Hour]], today: int) -> bool:
     """Tell whether what credentials did in the last hours, by counter, can't be judged by the profile alone."""
-    if profile.looked_on != now_s // clock.DAY_S:
+    if profile.looked_on != today:
         return True
     return any(
         hour.networks - profile.networks
@@ -91,7 +107,7 @@ def keep(account_id: str, history: dict[str, dict[int, Hour]], now_s: int) -> No
     busiest = sorted(most, key=lambda counter: -max(most[counter]))[:COUNTERS_MAX]
     item: wire.Json = {
         "account_id": {"S": account_id},
-        "looked_on": {"N": str(now_s // clock.DAY_S)},
+        "looked_on": {"N": str(day_of(account_id, now_s))},
         "most_by_hour": {"M": {counter: {"S": " ".join(map(str, most[counter]))} for counter in busiest}},
         "dies_at": {"N": str(now_s + KEPT_S)},
     }

@@ -1,8 +1,8 @@
 """The hourly look at every account: what was unusual in the last hour and in this one, each told once.
 
 It walks the directory of accounts and reads the counters of two hours, a hundred items a call; only accounts that were
-busy cost more (see `profiles`). One account that can't be judged keeps no other from it. What time doesn't suffice for
-is gone on with by the next look, from where this one ended.
+busy cost more (see `profiles`). One account that can't be judged keeps no other from it. The next look begins where
+time didn't suffice for more, goes once round, and goes back to the hours that weren't judged of every account.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -23,6 +23,9 @@ from chalicelib.watch import history, policy, profiles, unusual
 
 PAGE = 50
 """So many accounts, with two hours each, are one batch of reads."""
+BATCH_MAX = 100
+HOURS_MAX = 6
+"""How far back a look goes for what others before it have missed, this hour included."""
 KEPT_S = 31 * clock.DAY_S
 KINDS = {
     unusual.NEW_NETWORK: kinds.NEW_NETWORK,
@@ -41,46 +44,46 @@ ACTED_ON = (unusual.NEW_NETWORK, unusual.TRAFFIC, unusual.DENIALS)
 
 Items = list[dict[str, Any]]
 PerAccount = Callable[[Account, Tier, Items], None]
-"""What else is done with an account and its counters of the last hour and this one."""
+"""What else is done with an account and its counters of the hours that are looked at."""
 
 
 def sweep(until_ms: int, also: Iterable[PerAccount] = ()) -> int:
     """Look at every account, beginning with no other after `until_ms`; return how many were busy."""
-    after, busy = profiles.cursor(), 0
-    while page := list(islice(find.accounts_after(after, PAGE), PAGE)):
-        for account, items in _with_counters(page):
+    cursor, this_hour = profiles.cursor(), clock.hour_of(clock.now_s())
+    hours = _hours_to_judge(cursor.since, this_hour)
+    after, busy, all_judged = "", 0, True
+    for page in _once_round(cursor.after):
+        for account, items in _with_counters(page, hours):
             if items:
                 busy += 1
-                _each(account, items, also)
-        after = page[-1].id
+                all_judged &= _each(account, items, also)
         if clock.now_ms() >= until_ms:
+            after = page[-1].id
             telemetry.warning("watch_cut_short", after=after)
             break
-    else:
-        after = ""
-    profiles.keep_cursor(after)
+    # This hour isn't over: the next look begins with it.
+    since = this_hour if all_judged and not after else hours[0]
+    profiles.keep_cursor(profiles.Cursor(after, since))
     return busy
 
 
 def look_at(account: Account, tier: Tier, items: Items) -> None:
-    """Judge an account's last hour and this one, do what each key's policy says, and tell what is unusual.
+    """Judge an account from the first hour of `items` on, do what each key's policy says, and tell what is unusual.
 
     Raises ExceptionGroup when some of it couldn't be done or told; the rest is.
     """
     now_s = clock.now_s()
-    if not profiles.needs_a_whole_look(profiles.of_account(account.id), history.of_account(items), now_s):
+    recent, today = history.of_account(items), profiles.day_of(account.id, now_s)
+    if not profiles.needs_a_whole_look(profiles.of_account(account.id), recent, today):
         return
     whole = history.of_account(items_newest_first(account.id, tier, now_s - KEPT_S))
     named = {counter_of(key.id): key for key in keys_of(account.id)}
-    this_hour = clock.hour_of(now_s)
     failed = []
-    for counter, past in whole.items():
-        for hour in (this_hour - clock.HOUR_S, this_hour):
-            for finding in unusual.look(past, hour):
-                try:
-                    _follow_up(account, counter, named.get(counter), finding)
-                except Exception as error:  # One key mustn't keep the others from being looked at.
-                    failed.append(error)
+    for counter, finding in _findings(whole, min(int(item["hour"]["N"]) for item in items)):
+        try:
+            _follow_up(account, counter, named.get(counter), finding)
+        except Exception as error:  # One key mustn't keep the others from being looked at.
+            failed.append(error)
     if failed:
         # No profile is kept: what couldn't be done or told is looked at whole again.
         raise ExceptionGroup("not all that was unusual could be followed up", failed)
@@ -93,14 +96,49 @@ def tell_of_quotas(account: Account, tier: Tier, items: Items) -> None:
         quota.sweep_account(account.id, tier, int(item["hour"]["N"]), item)
 
 
-def _each(account: Account, items: Items, also: Iterable[PerAccount]) -> None:
-    tier = BY_NAME[account.tier]
+def _hours_to_judge(since: int | None, this_hour: int) -> range:
+    """Return the hours from `since` to this one, or as many as are looked back to."""
+    first = this_hour - clock.HOUR_S if since is None else min(since, this_hour)
+    return range(max(first, this_hour - (HOURS_MAX - 1) * clock.HOUR_S), this_hour + 1, clock.HOUR_S)
+
+
+def _once_round(after: str) -> Iterator[list[Account]]:
+    """Yield all accounts in pages: from beyond the id `after` to the last, then from the first to that one."""
+    yield from _pages(after)
+    for page in _pages("") if after else ():
+        rest = [account for account in page if account.id <= after]
+        if rest:
+            yield rest
+        if len(rest) < len(page):
+            return
+
+
+def _pages(after: str) -> Iterator[list[Account]]:
+    while page := list(islice(find.accounts_after(after, PAGE), PAGE)):
+        yield page
+        after = page[-1].id
+
+
+def _each(account: Account, items: Items, also: Iterable[PerAccount]) -> bool:
+    """Do all that is done with an account; return whether nothing of it failed."""
+    tier, is_done = BY_NAME[account.tier], True
     for work in (look_at, *also):
         try:
             work(account, tier, items)
         except Exception:
             telemetry.error("watch_failed", account_id=account.id)
             telemetry.count("BackgroundFaults", task="watch")
+            is_done = False
+    return is_done
+
+
+def _findings(whole: dict[str, dict[int, history.Hour]], first: int) -> Iterator[tuple[str, unusual.Finding]]:
+    """Yield what is unusual since the hour `first`, and whose counter it is: of all that the profile will know."""
+    for counter, past in whole.items():
+        for hour in sorted(past):
+            if hour >= first:
+                for finding in unusual.look(past, hour):
+                    yield counter, finding
 
 
 def _follow_up(account: Account, counter: str, key: Credential | None, finding: unusual.Finding) -> None:
@@ -122,15 +160,12 @@ def _follow_up(account: Account, counter: str, key: Credential | None, finding: 
     notable.tell_once(account.id, kind, once, told, actor=actors.WATCH)
 
 
-def _with_counters(accounts: list[Account]) -> Iterator[tuple[Account, Items]]:
-    this_hour = clock.hour_of(clock.now_s())
-    keys = [
-        item_key(account.id, BY_NAME[account.tier], hour)
-        for account in accounts
-        for hour in (this_hour - clock.HOUR_S, this_hour)
-    ]
+def _with_counters(accounts: list[Account], hours: range) -> Iterator[tuple[Account, Items]]:
+    keys = [item_key(account.id, BY_NAME[account.tier], hour) for account in accounts for hour in hours]
     found: dict[str, Items] = {}
-    for item in wire.batch_get_of(settings.current().table(TABLE), keys, consistent=False):
-        found.setdefault(item["subject"]["S"], []).append(item)
+    for start in range(0, len(keys), BATCH_MAX):
+        some = keys[start : start + BATCH_MAX]
+        for item in wire.batch_get_of(settings.current().table(TABLE), some, consistent=False):
+            found.setdefault(item["subject"]["S"], []).append(item)
     for account in accounts:
         yield account, found.get(partition(account.id, BY_NAME[account.tier]), [])

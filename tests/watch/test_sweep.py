@@ -194,6 +194,9 @@ def test_many_refusals_are_only_told(home: House, key: Issued) -> None:
 
 def test_ordinary_hour_reads_one_small_item(home: House, key: Issued) -> None:
     """Thirty days are read once a day, and when something looks new."""
+    account_id = key.key.account_id
+    if profiles.day_of(account_id, clock.now_s()) != profiles.day_of(account_id, clock.now_s() + HOUR_S):
+        home.clock.forward(HOUR_S)
     background.every_hour()
     home.clock.forward(HOUR_S)
     now(key)
@@ -286,6 +289,96 @@ def test_look_that_is_cut_short_is_gone_on_with(home: House, monkeypatch: pytest
     for _ in range(3):
         sweep.sweep(0, also=[also])
     assert sorted(seen) == sorted(account.id for account in accounts)
+
+
+def test_look_goes_back_to_the_hours_that_others_missed(home: House, key: Issued) -> None:
+    """A function that didn't run for some hours; what is found is told with its own hour, once."""
+    background.every_hour()
+    home.clock.forward(HOUR_S)
+    now(key, "nBBBBBBBB", requests=900)
+    then = clock.iso(clock.hour_of(clock.now_s()) * 1000)
+    for _ in range(4):
+        home.clock.forward(HOUR_S)
+        now(key)
+    background.every_hour()
+    background.every_hour()
+    found = {(found["type"], found["hour"]) for found in anomalies(key)}
+    assert found == {(kinds.NEW_NETWORK, then), (kinds.UNUSUAL_TRAFFIC, then)}
+    assert len(anomalies(key)) == 2
+
+
+def test_look_after_a_long_time_goes_back_some_hours_only(home: House, key: Issued) -> None:
+    """What is told is news, and no look reads a day of everybody."""
+    background.every_hour()
+    for ahead in range(1, 30):
+        home.clock.forward(HOUR_S)
+        now(key, *(["nBBBBBBBB"] if ahead == 3 else []))
+    background.every_hour()
+    assert anomalies(key) == []
+
+
+@pytest.mark.parametrize("pages", [1, 2])
+def test_what_a_look_that_was_cut_short_has_seen_too_early_is_judged(
+    home: House, monkeypatch: pytest.MonkeyPatch, pages: int
+) -> None:
+    """The next look does the rest, and what the one before it has seen of an hour that wasn't over."""
+    monkeypatch.setattr(sweep, "PAGE", 1)
+    first = used_for_days(home, home.account())
+    others = [home.account(name=f"Zoe{number}") for number in range(2)]
+    background.every_hour()
+    home.clock.forward(HOUR_S)
+    for other in others:
+        item(other, clock.hour_of(clock.now_s()), {"used": 1}, {})
+    for _ in range(pages):
+        sweep.sweep(0)
+    now(first, "nBBBBBBBB", requests=900)
+    home.clock.forward(HOUR_S)
+    now(first)
+    sweep.sweep(clock.now_ms() + 60_000)
+    assert {found["type"] for found in anomalies(first)} == {kinds.NEW_NETWORK, kinds.UNUSUAL_TRAFFIC}
+
+
+def test_hour_that_could_not_be_judged_is_judged_by_a_later_look(home: House, key: Issued) -> None:
+    """The hour before the last one, too, when the look at it failed."""
+    background.every_hour()
+    home.clock.forward(HOUR_S)
+    now(key, "nBBBBBBBB")
+    home.clock.forward(HOUR_S)
+    now(key)
+    with writes_lost(kinds.NEW_NETWORK):
+        background.every_hour()
+    home.clock.forward(HOUR_S)
+    now(key)
+    background.every_hour()
+    assert [found["type"] for found in anomalies(key)] == [kinds.NEW_NETWORK]
+
+
+def test_each_account_is_looked_at_once_a_round(home: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever it begins, also in the middle of what comes as one page."""
+    monkeypatch.setattr(sweep, "PAGE", 2)
+    accounts = [home.account(name=f"Ada{number}") for number in range(5)]
+    for account in accounts:
+        item(account, clock.hour_of(clock.now_s()), {"used": 1}, {})
+    for after in ("", *(account.id for account in accounts), "acc_~"):
+        profiles.keep_cursor(profiles.Cursor(after, clock.hour_of(clock.now_s())))
+        seen: list[str] = []
+
+        def also(account: Account, _tier: tiers.Tier, _items: sweep.Items, seen: list[str] = seen) -> None:
+            seen.append(account.id)
+
+        assert sweep.sweep(clock.now_ms() + 60_000, also=[also]) == 5
+        assert sorted(seen) == sorted(account.id for account in accounts)
+
+
+def test_whole_looks_are_spread_over_the_day() -> None:
+    """Each account has its own moment, once in 24 hours; not all have midnight."""
+    start = clock.DAY_S * 18_000
+    due = []
+    for number in range(240):
+        days = [profiles.day_of(f"acc_{number}", start + hour * HOUR_S) for hour in range(25)]
+        assert days[24] == days[0] + 1
+        due.append(days.index(days[24]))
+    assert len(set(due)) == 24
 
 
 def test_stranger_with_a_stolen_key_is_noticed_by_what_admissions_wrote(home: House) -> None:
