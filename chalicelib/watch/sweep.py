@@ -16,9 +16,9 @@ from chalicelib.credentials.find import keys_of
 from chalicelib.credentials.on_anomaly import TELL
 from chalicelib.credentials.tables import Credential
 from chalicelib.events import actors, kinds, notable, quota
-from chalicelib.limits.tiers import BY_NAME, Tier
+from chalicelib.limits.tiers import BY_NAME, OF_ACCOUNTS, Tier
 from chalicelib.limits.usage import items_newest_first
-from chalicelib.limits.windows import TABLE, counter_of, item_key, partition
+from chalicelib.limits.windows import TABLE, counter_of, item_key
 from chalicelib.watch import history, policy, profiles, unusual
 
 PAGE = 50
@@ -43,7 +43,7 @@ ACTED_ON = (unusual.NEW_NETWORK, unusual.TRAFFIC, unusual.DENIALS)
 """What a policy other than `tell` acts on. Who meets the limits is held by the limits."""
 
 Items = list[dict[str, Any]]
-PerAccount = Callable[[Account, Tier, Items], None]
+PerAccount = Callable[[Account, Items], None]
 """What else is done with an account and its counters of the hours that are looked at."""
 
 
@@ -67,7 +67,7 @@ def sweep(until_ms: int, also: Iterable[PerAccount] = ()) -> int:
     return busy
 
 
-def look_at(account: Account, tier: Tier, items: Items) -> None:
+def look_at(account: Account, items: Items) -> None:
     """Judge an account from the first hour of `items` on, do what each key's policy says, and tell what is unusual.
 
     Raises ExceptionGroup when some of it couldn't be done or told; the rest is.
@@ -76,7 +76,9 @@ def look_at(account: Account, tier: Tier, items: Items) -> None:
     recent, today = history.of_account(items), profiles.day_of(account.id, now_s)
     if not profiles.needs_a_whole_look(profiles.of_account(account.id), recent, today):
         return
-    whole = history.of_account(items_newest_first(account.id, tier, now_s - KEPT_S))
+    whole = history.of_account(
+        item for tier in OF_ACCOUNTS for item in items_newest_first(account.id, tier, now_s - KEPT_S)
+    )
     named = {counter_of(key.id): key for key in keys_of(account.id)}
     failed = []
     for counter, finding in _findings(whole, min(int(item["hour"]["N"]) for item in items)):
@@ -90,10 +92,10 @@ def look_at(account: Account, tier: Tier, items: Items) -> None:
     profiles.keep(account.id, whole, now_s)
 
 
-def tell_of_quotas(account: Account, tier: Tier, items: Items) -> None:
+def tell_of_quotas(account: Account, items: Items) -> None:
     """Tell of a quota that is nearly spent, or spent, and that no admission could tell of."""
     for item in items:
-        quota.sweep_account(account.id, tier, int(item["hour"]["N"]), item)
+        quota.sweep_account(account.id, _tier_of(item), int(item["hour"]["N"]), item)
 
 
 def _hours_to_judge(since: int | None, this_hour: int) -> range:
@@ -121,10 +123,10 @@ def _pages(after: str) -> Iterator[list[Account]]:
 
 def _each(account: Account, items: Items, also: Iterable[PerAccount]) -> bool:
     """Do all that is done with an account; return whether nothing of it failed."""
-    tier, is_done = BY_NAME[account.tier], True
+    is_done = True
     for work in (look_at, *also):
         try:
-            work(account, tier, items)
+            work(account, items)
         except Exception:
             telemetry.error("watch_failed", account_id=account.id)
             telemetry.count("BackgroundFaults", task="watch")
@@ -161,11 +163,29 @@ def _follow_up(account: Account, counter: str, key: Credential | None, finding: 
 
 
 def _with_counters(accounts: list[Account], hours: range) -> Iterator[tuple[Account, Items]]:
-    keys = [item_key(account.id, BY_NAME[account.tier], hour) for account in accounts for hour in hours]
-    found: dict[str, Items] = {}
+    """Yield each account with its counters of those hours, under every tier it had in them."""
+    found = {account.id: Items() for account in accounts}
+    for item in _read((account.id, BY_NAME[account.tier], hour) for account in accounts for hour in hours):
+        found[_subject_of(item)].append(item)
+    # A change of tier marks the counters of its hour and of the next one (see `stale`): only then are there others.
+    changed = [account for account in accounts if any("stale_at" in item for item in found[account.id])]
+    others = [(account.id, tier) for account in changed for tier in OF_ACCOUNTS if tier.name != account.tier]
+    for item in _read((account_id, tier, hour) for account_id, tier in others for hour in hours):
+        found[_subject_of(item)].append(item)
+    for account in accounts:
+        yield account, found[account.id]
+
+
+def _read(wanted: Iterable[tuple[str, Tier, int]]) -> Iterator[dict[str, Any]]:
+    keys = [item_key(*each) for each in wanted]
     for start in range(0, len(keys), BATCH_MAX):
         some = keys[start : start + BATCH_MAX]
-        for item in wire.batch_get_of(settings.current().table(TABLE), some, consistent=False):
-            found.setdefault(item["subject"]["S"], []).append(item)
-    for account in accounts:
-        yield account, found.get(partition(account.id, BY_NAME[account.tier]), [])
+        yield from wire.batch_get_of(settings.current().table(TABLE), some, consistent=False)
+
+
+def _subject_of(item: dict[str, Any]) -> str:
+    return str(item["subject"]["S"].rpartition("#")[0])
+
+
+def _tier_of(item: dict[str, Any]) -> Tier:
+    return BY_NAME[item["subject"]["S"].rpartition("#")[2]]

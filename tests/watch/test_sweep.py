@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib.accounts.change import set_standing
 from chalicelib.accounts.tables import Account
 from chalicelib.api import background
 from chalicelib.core import clock, settings, telemetry, wire
@@ -31,12 +32,17 @@ def owner(issued: Issued) -> Account:
 
 
 def now(issued: Issued, *networks: str, **counted: int) -> None:
+    """Write this hour of a key, under the Free tier."""
+    now_under(tiers.FREE, issued, *networks, **counted)
+
+
+def now_under(tier: tiers.Tier, issued: Issued, /, *networks: str, **counted: int) -> None:
     """Write this hour of a key: its requests, `denials` and `refusals`, and the networks it came from."""
     counter = windows.counter_of(issued.key.id)
     names = {"requests": counter, "denials": f"f{counter[1:]}", "refusals": f"q{counter[1:]}"}
     counters = {names[name]: count for name, count in {"requests": 40, **counted}.items()}
     marks = dict.fromkeys((NETWORK, *networks), counter)
-    item(owner(issued), clock.hour_of(clock.now_s()), counters, marks)
+    item(owner(issued), clock.hour_of(clock.now_s()), counters, marks, tier)
 
 
 def anomalies(issued: Issued) -> list[dict[str, Any]]:
@@ -181,6 +187,67 @@ def test_what_was_told_is_not_acted_on_again(home: House, key: Issued) -> None:
     assert (stands.state, stands.unusual_of_late, len(anomalies(key))) == ("live", None, 1)
 
 
+def becomes_pro(issued: Issued) -> None:
+    """Have its account change its tier."""
+    set_standing(issued.key.account_id, tier=tiers.PRO, status=None, actor="operator")
+
+
+def test_change_of_tier_forgets_no_network(home: House, key: Issued) -> None:
+    """What was usual under the old tier is usual under the new one: no key is revoked for it."""
+    Credential(key.key.digest).update(actions=[Credential.on_anomaly.set("revoke")])
+    now(key, "nWEEKLY00")
+    home.clock.forward(HOUR_S)
+    becomes_pro(key)
+    for _ in range(4 * 24):
+        home.clock.forward(HOUR_S)
+        now_under(tiers.PRO, key)
+    background.every_hour()
+    home.clock.forward(HOUR_S)
+    now_under(tiers.PRO, key, "nWEEKLY00")
+    background.every_hour()
+    assert anomalies(key) == []
+    assert find.owned_key(key.key.account_id, key.key.id).state == "live"
+
+
+def test_change_of_tier_makes_no_key_a_young_one(home: House, key: Issued) -> None:
+    """A stranger who comes the day after is seen."""
+    becomes_pro(key)
+    for _ in range(24):
+        home.clock.forward(HOUR_S)
+        now_under(tiers.PRO, key)
+    background.every_hour()
+    home.clock.forward(HOUR_S)
+    now_under(tiers.PRO, key, "nBBBBBBBB", requests=9_000, denials=500)
+    background.every_hour()
+    assert {found["type"] for found in anomalies(key)} == {
+        kinds.NEW_NETWORK,
+        kinds.UNUSUAL_TRAFFIC,
+        kinds.MANY_DENIALS,
+    }
+
+
+def test_what_was_done_under_the_old_tier_just_before_its_change_is_judged(home: House, key: Issued) -> None:
+    """Also when nothing is counted under the new one."""
+    background.every_hour()
+    home.clock.forward(HOUR_S)
+    now(key, "nBBBBBBBB")
+    home.clock.forward(HOUR_S // 2)
+    becomes_pro(key)
+    home.clock.forward(HOUR_S // 2)
+    background.every_hour()
+    assert [found["type"] for found in anomalies(key)] == [kinds.NEW_NETWORK]
+
+
+def test_quota_that_was_spent_under_the_old_tier_is_told_with_that(home: House) -> None:
+    """Its numbers are those of the tier it was counted under."""
+    account = home.account()
+    item(account, clock.hour_of(clock.now_s()), {"used": 1_000}, {})
+    set_standing(account.id, tier=tiers.PRO, status=None, actor="operator")
+    background.every_hour()
+    (spent,) = record.newest_first(account.id, 1, kind=kinds.QUOTA_SPENT)
+    assert (spent.changed.as_dict()["tier"], spent.changed.as_dict()["used"]) == ("free", "1000")
+
+
 def test_many_refusals_are_only_told(home: House, key: Issued) -> None:
     """The limits hold already."""
     Credential(key.key.digest).update(actions=[Credential.on_anomaly.set("revoke")])
@@ -266,7 +333,7 @@ def test_broken_account_keeps_no_other_from_being_looked_at(home: House, key: Is
     item(broken, clock.hour_of(clock.now_s()), {"used": 1}, {})
     seen: list[str] = []
 
-    def also(account: Account, _tier: tiers.Tier, _items: sweep.Items) -> None:
+    def also(account: Account, _items: sweep.Items) -> None:
         seen.append(account.id)
         if account.id == key.key.account_id:
             raise LookupError("on purpose")
@@ -283,7 +350,7 @@ def test_look_that_is_cut_short_is_gone_on_with(home: House, monkeypatch: pytest
         item(account, clock.hour_of(clock.now_s()), {"used": 1}, {})
     seen: list[str] = []
 
-    def also(account: Account, _tier: tiers.Tier, _items: sweep.Items) -> None:
+    def also(account: Account, _items: sweep.Items) -> None:
         seen.append(account.id)
 
     for _ in range(3):
@@ -363,7 +430,7 @@ def test_each_account_is_looked_at_once_a_round(home: House, monkeypatch: pytest
         profiles.keep_cursor(profiles.Cursor(after, clock.hour_of(clock.now_s())))
         seen: list[str] = []
 
-        def also(account: Account, _tier: tiers.Tier, _items: sweep.Items, seen: list[str] = seen) -> None:
+        def also(account: Account, _items: sweep.Items, seen: list[str] = seen) -> None:
             seen.append(account.id)
 
         assert sweep.sweep(clock.now_ms() + 60_000, also=[also]) == 5
