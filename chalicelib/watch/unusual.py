@@ -51,8 +51,8 @@ DENIALS_MIN = 50
 REFUSALS_MIN = 100
 STORM = 4
 """How many times the worst hour of its past a storm of denials or refusals is."""
-ROAMS_DAYS = 5
-"""On so many days after its first it turned up from a new network: then one more says nothing."""
+ROAMS_HOURS = 5
+"""In so many hours after its first day it turned up from a new network: then one more says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +80,14 @@ def _network(past: History, hour: int, now: Hour) -> Finding | None:
     if hour - first < NETWORKS_SETTLE_S or any(seen.networks_missed for seen in past.values()):
         return None
     known: set[str] = set()
-    roamed: set[int] = set()
+    roamed = 0
     for at in sorted(past):
-        if past[at].networks - known and at - first >= NETWORKS_SETTLE_S:
-            roamed.add(at // DAY_S)
+        if past[at].networks - known and at - first >= DAY_S:
+            roamed += 1
         known |= past[at].networks
     new = now.networks - known
     # Without any record of networks, from before they were recorded, nothing is new.
-    if not new or not known or len(roamed) >= ROAMS_DAYS:
+    if not new or not known or roamed >= ROAMS_HOURS:
         return None
     return Finding(NEW_NETWORK, hour, {"networks": len(new), "known": len(known)})
 

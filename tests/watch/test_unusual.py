@@ -1,5 +1,6 @@
 """What is told of 30 days of traffic: nothing of an ordinary month, and each planted anomaly in its own hour."""
 
+import random
 from typing import Any
 
 import pytest
@@ -106,7 +107,18 @@ def test_key_that_roams_is_let_roam() -> None:
     made = items(daily, 0)
     for day in range(4, 30):
         made[24 * day + 12] |= {KEY: number(5), f"nROAMS{day:03}": {"S": KEY}}
-    assert [finding.kind for finding in told(made)] == [unusual.NEW_NETWORK] * unusual.ROAMS_DAYS
+    assert [finding.kind for finding in told(made)] == [unusual.NEW_NETWORK] * unusual.ROAMS_HOURS
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_phone_is_let_roam_from_its_first_days_on(seed: int) -> None:
+    """A carrier gives it one of a hundred networks, two an hour by day: a handful of alarms in 30 days, if any."""
+    dice = random.Random(seed)  # noqa: S311 - fixed on purpose
+    made = items(daily, seed, networks=1)
+    for item in made:
+        if 8 <= int(item["hour"]["N"]) % DAY_S // HOUR_S < 22:
+            item |= {f"nPHONE{dice.randrange(100):03}": {"S": KEY} for _ in range(2)}
+    assert len(told(made)) <= unusual.ROAMS_HOURS
 
 
 @pytest.mark.parametrize("seed", SEEDS)
