@@ -73,7 +73,8 @@ def routes_used(subject: str, wanted: set[str], *, since_s: int) -> dict[str, Us
             for counter in wanted:
                 here = frozenset(name for name, counters in routes.items() if counter in counters)
                 # Counted and named nowhere: refused, asked about by a service, or from before routes were recorded.
-                known = whole and (counter not in item or bool(here)) and OTHER not in item
+                # What others did in an hour says nothing about one that wasn't used in it, if all found a counter.
+                known = (counter not in item or (whole and bool(here))) and OTHER not in item
                 before = found[counter]
                 found[counter] = Used(before.routes | here, before.complete and known)
     return found

@@ -2,8 +2,10 @@
 
 from chalicelib.core import telemetry
 from chalicelib.limits.admission import admit
-from chalicelib.limits.tiers import FREE, PRO
-from chalicelib.limits.usage import last_used_hours
+from chalicelib.limits.tiers import ENTERPRISE, FREE, PRO
+from chalicelib.limits.traits import Traits, route_name
+from chalicelib.limits.usage import Used, last_used_hours, routes_used
+from chalicelib.limits.windows import COUNTERS_MAX
 from tests.house import NOON_MS, House
 
 HOUR = NOON_MS // 1000
@@ -40,3 +42,28 @@ def test_last_use_costs_reads_only(home: House) -> None:
     with telemetry.calls_watched() as calls:
         last_used_hours("acc_1", {"kAAAAAAA"})
     assert {operation for operation, _ in calls.made} == {"Query"}
+
+
+def used(counter: str, *routes: str) -> None:
+    """Use routes under a counter."""
+    for route in routes:
+        admit("acc_1", ENTERPRISE, counter=counter, shown=Traits(route=route_name(route)))
+
+
+def test_hour_that_names_not_every_route_says_nothing_about_a_key_that_was_not_used_in_it(home: House) -> None:
+    """Of a key that was, it can't say all."""
+    used("kAAAAAAA", "GET /v1/mine")
+    home.clock.forward(3_600)
+    used("kBBBBBBB", *(f"GET /v1/own/{number}" for number in range(40)))
+    found = routes_used("acc_1", {"kAAAAAAA", "kBBBBBBB"}, since_s=HOUR)
+    assert found["kAAAAAAA"] == Used(frozenset({route_name("GET /v1/mine")}), complete=True)
+    assert not found["kBBBBBBB"].complete
+
+
+def test_hour_in_which_some_found_no_counter_may_hide_any_key(home: House) -> None:
+    """The key may be one of them."""
+    used("kAAAAAAA", "GET /v1/mine")
+    home.clock.forward(3_600)
+    for number in range(COUNTERS_MAX + 1):
+        used(f"k{number:07}", "GET /v1/mine")
+    assert not routes_used("acc_1", {"kAAAAAAA"}, since_s=HOUR)["kAAAAAAA"].complete
