@@ -19,7 +19,7 @@ from chalicelib.events import actors, kinds, notable, quota
 from chalicelib.limits.tiers import BY_NAME, OF_ACCOUNTS, Tier
 from chalicelib.limits.usage import items_newest_first
 from chalicelib.limits.windows import TABLE, counter_of, item_key
-from chalicelib.watch import history, policy, profiles, unusual
+from chalicelib.watch import applications, history, policy, profiles, unusual
 
 PAGE = 50
 """So many accounts, with two hours each, are one batch of reads."""
@@ -156,10 +156,13 @@ def _follow_up(account: Account, counter: str, key: Credential | None, finding: 
         chosen = None if finding.kind in ACTED_ON else TELL
         done = policy.act(account.id, key.id, policy=chosen, why=WHY[finding.kind])
         telemetry.info("unusual", account_id=account.id, credential_id=key.id, kind=finding.kind, done=done)
-    who = {"key": key.id, "name": key.name} if key is not None else {"application": counter}
     numbers = {name: str(count) for name, count in finding.numbers.items()}
-    told = {**who, **numbers, "hour": clock.iso(finding.hour * 1000)}
+    told = {**_who(account.id, counter, key, finding.hour), **numbers, "hour": clock.iso(finding.hour * 1000)}
     notable.tell_once(account.id, kind, once, told, actor=actors.WATCH)
+
+
+def _who(account_id: str, counter: str, key: Credential | None, hour: int) -> dict[str, str]:
+    return applications.named(account_id, counter, hour) if key is None else {"key": key.id, "name": key.name}
 
 
 def _with_counters(accounts: list[Account], hours: range) -> Iterator[tuple[Account, Items]]:

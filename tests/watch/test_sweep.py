@@ -17,6 +17,7 @@ from chalicelib.events import kinds, record
 from chalicelib.limits import tiers, windows
 from chalicelib.watch import history, policy, profiles, sweep
 from tests.house import House
+from tests.oauth.flow import App, Person, registered
 from tests.watch.planted import HOUR_S, NETWORK, item, used_for_days
 
 
@@ -93,6 +94,25 @@ def test_planted_anomaly_is_told_once(
     home.clock.forward(HOUR_S)
     background.every_hour()
     assert len(anomalies(key)) == 1
+
+
+def test_application_is_told_by_its_id_and_name(home: House, ada: Person, app: App) -> None:
+    """As its account knows it, also when its token has ended since."""
+    other = registered(home)
+    counter = windows.counter_of(app.id)
+    home.clock.forward(10 * 24 * HOUR_S)
+    hour = clock.hour_of(clock.now_s())
+    for ago in range(1, 10 * 24):
+        item(ada.account, hour - ago * HOUR_S, {counter: 40}, {NETWORK: counter})
+    ada.logs_in_again()
+    for each in (app, other):
+        ada.grant(each)
+    item(ada.account, hour, {counter: 40}, {NETWORK: counter, "nBBBBBBBB": counter})
+    home.clock.forward(HOUR_S + 1)
+    background.every_hour()
+    (event,) = (event for event in record.newest_first(ada.account.id, 50) if event.type == kinds.NEW_NETWORK)
+    told = event.changed.as_dict()
+    assert (told["application"], told["name"], told.get("key"), event.actor) == (app.id, "Photos", None, "watch")
 
 
 def test_what_happened_after_the_last_look_is_found_by_the_next(home: House, key: Issued) -> None:
