@@ -25,6 +25,8 @@ LOOKED_UP = (*secrets.API_KEY_KINDS, secrets.ACCESS_TOKEN_KIND)
 """The kinds of secret that can be found by their digest here; see `docs/leaks.md` for the others."""
 BUDGET_MS = 20_000
 """How long one report is worked on: the gateway gives up at 29 s."""
+URL_MAX, SOURCE_MAX = 2_000, 100
+"""So much of each is told; what is longer is cut off."""
 TRUE_POSITIVE, FALSE_POSITIVE = "true_positive", "false_positive"
 
 _DONE = {
@@ -131,7 +133,8 @@ def _told(found: Credential, alert: Alert, outcome: Outcome) -> dict[str, str]:
     told = {
         "token" if found.kind == "token" else "key": found.id,
         "name": found.name,
-        "source": "" if alert.token in alert.source else alert.source,
+        # Looked through as a whole: of a secret that is cut in two, half would be told.
+        "source": "" if alert.token in alert.source else alert.source[:SOURCE_MAX],
         "url": _where(alert),
         "public": "yes" if alert.public else "no",
         "acted": outcome.done,
@@ -147,4 +150,4 @@ def _where(alert: Alert) -> str:
     except ValueError:
         return ""
     good = parts.scheme in ("https", "http") and address.isascii() and address.isprintable() and " " not in address
-    return address if good and alert.token not in address else ""
+    return address[:URL_MAX] if good and alert.token not in address else ""

@@ -40,7 +40,7 @@ def sent(home: House, body: bytes) -> tuple[int, str]:
         b'[{"token":"x","type":"y","url":7}]',
         b'[{"token":"x","type":"y","public":"no"}]',
         json.dumps([GOOD | {"token": "x" * 1_001}]).encode(),
-        json.dumps([GOOD | {"url": "x" * 2_001}]).encode(),
+        b'[{"token":"x","type":"y","source":["z"]}]',
         json.dumps([GOOD] * 1_001).encode(),
     ],
     ids=range(19),

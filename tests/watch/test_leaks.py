@@ -11,6 +11,7 @@ import pytest
 from chalicelib.accounts.tables import Account
 from chalicelib.core import clock, errors, randomness, secrets, telemetry
 from chalicelib.credentials import change, revoke
+from chalicelib.credentials.find import owned_key
 from chalicelib.credentials.tables import Credential
 from chalicelib.credentials.verify import verify
 from chalicelib.events import kinds, record
@@ -62,6 +63,30 @@ def test_key_that_leaked_in_public_is_revoked_at_the_next_request(home: House, t
     assert (letter.to, letter.subject) == (account.email, "Your API key Test key has leaked")
     assert PUBLIC_PLACE in letter.text
     assert "It is revoked" in letter.text
+
+
+def test_alert_with_a_long_or_broken_place_keeps_no_report_from_being_acted_on(home: House) -> None:
+    """What only people read is cut off, or left out, and the keys are revoked."""
+    long = "https://github.com/o/r/blob/main/" + "d/" * 1_000
+    accounts = [home.account(name=name) for name in ("Ada", "Bea", "Cleo")]
+    keys = [home.key(account) for account in accounts]
+    places = [{"url": long}, {"url": "", "source": "s" * 101}, {"url": "\ud800", "source": "\ud800"}]
+    answer = report(home, *(alert(key.secret) | place for key, place in zip(keys, places, strict=True)))
+    assert answer.status == 200
+    assert [owned_key(key.key.account_id, key.key.id).state for key in keys] == ["revoked"] * 3
+    said = [told(account)[0]["changed"] for account in accounts]
+    assert [each.get("url") for each in said] == [long[: leaks.URL_MAX], None, None]
+    assert [each.get("source") for each in said] == ["commit", "s" * leaks.SOURCE_MAX, None]
+
+
+def test_secret_at_the_end_of_what_is_told_is_not_told_by_half(home: House) -> None:
+    """A place is looked through before it is cut."""
+    account = home.account()
+    issued = home.key(account)
+    place = "https://example.com/" + "d" * (leaks.URL_MAX - 40) + issued.secret
+    report(home, alert(issued.secret, url=place) | {"source": "s" * (leaks.SOURCE_MAX - 20) + issued.secret})
+    said = told(account)[0]["changed"]
+    assert not {"url", "source"} & said.keys()
 
 
 def test_same_report_again_is_told_once(home: House, tmp_path: Path) -> None:
