@@ -12,7 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 from pynamodb.exceptions import TransactWriteError
 
 from chalicelib.accounts import letters, mail
-from chalicelib.core import clock, errors, secrets, tables
+from chalicelib.core import clock, errors, ids, secrets, tables
 from chalicelib.credentials import revoke
 from chalicelib.credentials.on_anomaly import REVOKE, TELL
 from chalicelib.credentials.tables import Credential
@@ -27,6 +27,10 @@ BUDGET_MS = 20_000
 """How long one report is worked on: the gateway gives up at 29 s."""
 URL_MAX, SOURCE_MAX = 2_000, 100
 """So much of each is told; what is longer is cut off."""
+REPEATED_WITHIN_MS = clock.DAY_S * 1000
+"""How long after a report it may come again because it wasn't answered with a 200."""
+MOMENT_MS, MOMENT_EVENTS = 100, 10
+"""How long after it is dated, and behind how many others, the event of a revocation is looked for."""
 TRUE_POSITIVE, FALSE_POSITIVE = "true_positive", "false_positive"
 
 _DONE = {
@@ -105,6 +109,9 @@ def _ended(token: Credential) -> Outcome:
 
 def _tell_once(found: Credential, alert: Alert, outcome: Outcome) -> None:
     """Record what leaked and what was done, and write to its person; the same report again isn't told."""
+    if found.leaked_done == outcome.done:
+        return
+    done = _DONE[outcome.done] if found.is_live() or _ended_just_now(found) else _OVER
     with actors.watch():
         try:
             with tables.transaction() as write:
@@ -125,8 +132,19 @@ def _tell_once(found: Credential, alert: Alert, outcome: Outcome) -> None:
         what = f"access token {found.hint}" if found.kind == "token" else f"API key {found.name}"
         where = f"Found at: {_where(alert) or 'not said'}"
         link = "" if found.kind == "token" else policy.link_to(found)
-        done = _DONE[outcome.done] if found.is_live() else _OVER
         mail.send(letters.leaked(person.email, person.name, what=what, where=where, done=done, link=link))
+
+
+def _ended_just_now(found: Credential) -> bool:
+    """Tell whether an earlier report, of which nothing could be told, revoked it, and not its person."""
+    if found.revoked_at is None or clock.now_ms() - found.revoked_at > REPEATED_WITHIN_MS:
+        return False
+    kind, what = (kinds.TOKEN_REVOKED, "token") if found.kind == "token" else (kinds.KEY_REVOKED, "key")
+    before = ids.first_at("evt", found.revoked_at + MOMENT_MS)
+    return any(
+        (event.type, event.actor, event.changed.as_dict().get(what)) == (kind, actors.WATCH, found.id)
+        for event in record.newest_first(found.account_id, MOMENT_EVENTS, before=before)
+    )
 
 
 def _told(found: Credential, alert: Alert, outcome: Outcome) -> dict[str, str]:

@@ -1,5 +1,7 @@
-"""Counters of past hours, written as their admissions would have written them."""
+"""Counters of past hours, written as their admissions would have written them; and what gets lost."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from chalicelib.accounts.tables import Account
@@ -33,3 +35,19 @@ def used_for_days(home: House, account: Account) -> Issued:
     for ago in range(DAYS * 24):
         item(account, hour - ago * HOUR_S, {counter: 40, "used": 40}, {NETWORK: counter})
     return issued
+
+
+@contextmanager
+def writes_lost(kind: str) -> Iterator[None]:
+    """Let no transaction come through that records an event of one type."""
+    send = wire.sender()
+
+    def losing(operation: str, request: wire.Json) -> wire.Json:
+        if operation == "TransactWriteItems" and any(
+            put["Put"]["Item"].get("type") == {"S": kind} for put in request["TransactItems"] if "Put" in put
+        ):
+            raise wire.Unreachable("NoAnswer", "no answer", {})
+        return send(operation, request)
+
+    with wire.sent_by(losing):
+        yield

@@ -20,6 +20,7 @@ from tests.api.test_leaks import dump_of_all_tables
 from tests.house import House, refusal
 from tests.letterbox import kept_in
 from tests.oauth.flow import App, Person
+from tests.watch.planted import writes_lost
 from tests.watch.signing import PUBLIC_PLACE, Signer, alert, known, report
 
 
@@ -189,6 +190,22 @@ def test_key_that_had_ended_was_one_all_the_same(home: House, tmp_path: Path) ->
         assert ["had ended before" in letter.text for letter in box.take()] == [True, True]
     assert {each["label"] for each in answer} == {"true_positive"}
     assert {event["changed"]["acted"] for event in told(account)} == {"told", "revoked"}
+
+
+@pytest.mark.parametrize("is_token", [False, True])
+def test_report_that_comes_again_since_it_could_not_be_told_says_what_it_did(
+    home: House, ada: Person, app: App, tmp_path: Path, is_token: bool
+) -> None:
+    """The first one revoked the secret: it hadn't ended before."""
+    secret = ada.grant(app)[0] if is_token else home.key(ada.account).secret
+    with kept_in(tmp_path / "mail") as box:
+        with writes_lost(kinds.KEY_LEAKED):
+            assert report(home, alert(secret)).status == 503
+        home.clock.forward(3_600)
+        assert report(home, alert(secret)).status == 200
+        letter = box.take_one()
+    assert "It is revoked" in letter.text
+    assert [event["changed"]["acted"] for event in told(ada.account)] == ["revoked"]
 
 
 def test_leaked_access_token_is_revoked(home: House, ada: Person, app: App, tmp_path: Path) -> None:

@@ -1,7 +1,5 @@
 """The hourly look: what is unusual is told once, and acted on as chosen; no account is left out for long."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -18,7 +16,7 @@ from chalicelib.limits import tiers, windows
 from chalicelib.watch import history, policy, profiles, sweep
 from tests.house import House
 from tests.oauth.flow import App, Person, registered
-from tests.watch.planted import HOUR_S, NETWORK, item, used_for_days
+from tests.watch.planted import HOUR_S, NETWORK, item, used_for_days, writes_lost
 
 
 @pytest.fixture
@@ -50,22 +48,6 @@ def anomalies(issued: Issued) -> list[dict[str, Any]]:
     """Return what was found."""
     events = record.newest_first(issued.key.account_id, 50)
     return [{"type": event.type, **event.changed.as_dict()} for event in events if event.type.startswith("anomaly.")]
-
-
-@contextmanager
-def writes_lost(kind: str) -> Iterator[None]:
-    """Let no transaction come through that records an event of one type."""
-    send = wire.sender()
-
-    def losing(operation: str, request: wire.Json) -> wire.Json:
-        if operation == "TransactWriteItems" and any(
-            put["Put"]["Item"].get("type") == {"S": kind} for put in request["TransactItems"] if "Put" in put
-        ):
-            raise wire.Unreachable("NoAnswer", "no answer", {})
-        return send(operation, request)
-
-    with wire.sent_by(losing):
-        yield
 
 
 @pytest.mark.parametrize(
