@@ -62,6 +62,10 @@ def _found(path: str, now_ms: int) -> str:
 
 
 def _asked(url: str, path: str) -> str:
+    """Only a 200 is an answer of ours: a gateway says 5xx for a function that fails, 403 or 404 where there is none.
+
+    A 429 is degraded: who answers it works, and has no room for this one.
+    """
     parts, started_ns = urlsplit(url), clock.elapsed_ns()
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     connection = kind(parts.netloc, timeout=ANSWERS_WITHIN_S)
@@ -72,7 +76,11 @@ def _asked(url: str, path: str) -> str:
         return DOWN
     finally:
         connection.close()
-    return UP if status == 200 and not _is_slow(started_ns) else DEGRADED
+    if status == 429:
+        return DEGRADED
+    if status != 200:
+        return DOWN
+    return DEGRADED if _is_slow(started_ns) else UP
 
 
 def _webhooks(overdue_ms: Callable[[int], int | None], now_ms: int) -> str:

@@ -41,10 +41,10 @@ def checked(**found: str) -> None:
 
 
 def test_check_asks_over_http_and_says_what_it_found(home: House, receiver: Receiver) -> None:
-    """Nobody answers: down. Something else answers: degraded. No URL: nobody knows."""
+    """Nobody answers, or something else: down. No URL: nobody knows."""
     for url, found in (
         ("http://127.0.0.1:9", "down"),
-        (receiver.url, "degraded"),
+        (receiver.url, "down"),
         ("", "unknown"),
     ):
         with settings.in_use(replace(settings.current(), public_url=url)):
@@ -68,8 +68,26 @@ def test_what_is_up_is_asked_every_five_minutes_and_what_is_not_every_minute(hom
         for _ in range(10):
             found = checks.check(nothing_waits)
             home.clock.forward(60)
-    assert found["api"] == "degraded"
+    assert found["api"] == "down"
     assert receiver.looked_at.count("/health") > 2 + 5
+
+
+@pytest.mark.parametrize(
+    ("status", "found"),
+    [(200, "up"), (204, "down"), (302, "down"), (403, "down"), (404, "down"), (429, "degraded")]
+    + [(status, "down") for status in (500, 502, 503, 504)],
+)
+def test_only_a_200_is_up_and_only_a_429_is_better_than_down(
+    home: House, receiver: Receiver, status: int, found: str
+) -> None:
+    """A gateway answers for a function that fails, or that isn't there; that is down, and counts as minutes down."""
+    receiver.says = [status]
+    with settings.in_use(replace(settings.current(), public_url=receiver.url.removesuffix("/hooks"))):
+        checks.check(nothing_waits)
+    api, oauth = told(home)["components"][:2]
+    assert (api["state"], oauth["state"]) == (found, found)
+    assert api["days"][-1]["minutes_down"] == (found == "down")
+    assert api["uptime_percent"] == ("0" if found == "down" else "100")
 
 
 @pytest.mark.parametrize(
