@@ -143,15 +143,17 @@ def route(
     ids: Fields | None = None,
     gives: Mapping[int, Answer | Kind] | None = None,
     refuses: Iterable[type[errors.LatchkeyError]] = (),
+    counted: bool = True,
 ) -> Callable[[View], View]:
     """Register a view of the JSON API: `scopes` are what its caller's credential must have; none makes it public.
 
     The view is called with the Exchange and the path's parameters, and returns a body or a chalice Response. A request
     with a body must have the media type that it `takes`. `body` and `query` are checked before the view runs, which
     finds them on the Exchange. `ids` are the path's parameters, `gives` the answers by status, `refuses` the errors
-    beyond those that follow from the rest: they and the view's docstring make its part of the reference.
+    beyond those that follow from the rest: they and the view's docstring make its part of the reference. What isn't
+    `counted` is public, and its requests count for nobody.
     """
-    rules = Rules(scopes=tuple(scopes), cross_origin=path.startswith("/v1/"))
+    rules = Rules(scopes=tuple(scopes), counted=counted, cross_origin=path.startswith("/v1/"))
     given = {status: each if isinstance(each, Answer) else Answer(each) for status, each in (gives or {}).items()}
     declared = Declared(body, query, ids or {}, given, tuple(refuses))
     return route_with(blueprint, path, methods=methods, rules=rules, takes=(takes,), declared=declared)

@@ -1,6 +1,7 @@
 """How this deployment is: /health for monitors, /status for people, feeds and programs.
 
-/status is readable when the database is down: nobody is asked who looks, and a read that fails is what there is to say.
+/status is readable when the database is down: nobody is asked who looks, nothing is counted, since that asks the
+database, and a read that fails is what there is to say.
 """
 
 from typing import Any
@@ -87,7 +88,9 @@ def health(exchange: Exchange) -> dict[str, str]:
     return {"status": "ok"}
 
 
-@route(blueprint, "/status.json", methods=["GET"], gives={200: Answer(STATUS, headers=("Cache-Control",))})
+@route(
+    blueprint, "/status.json", methods=["GET"], gives={200: Answer(STATUS, headers=("Cache-Control",))}, counted=False
+)
 def show_status(exchange: Exchange) -> Response:
     """Show how the service is, how it was in 90 days, and its incidents. Also while the database is down."""
     from chalicelib.uptime.report import report
@@ -108,6 +111,7 @@ def show_status(exchange: Exchange) -> Response:
     "/status.rss",
     methods=["GET"],
     gives={200: Answer(Said("RSS 2.0."), "A feed.", ("Cache-Control",), media="application/rss+xml")},
+    counted=False,
 )
 def feed_status(exchange: Exchange) -> Response:
     """Give the incidents as a feed, RSS 2.0: an item for each update."""
@@ -133,7 +137,7 @@ def _as_page(error: errors.LatchkeyError, exchange: Exchange) -> Response:
     return frame.plain_error_page(error, exchange)
 
 
-route_with(blueprint, "/status", methods=["GET"], rules=Rules(refusal=_as_page))(get_status_page)
+route_with(blueprint, "/status", methods=["GET"], rules=Rules(refusal=_as_page, counted=False))(get_status_page)
 
 
 def _component(component: Any) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """What readers of the status page see: now, 90 days, incidents. It is readable when the database is down, too.
 
-What was read last is kept for a crowd, for some seconds; and for an outage, as long as the process lives.
+What was read last is kept for a crowd, for some seconds; and for an outage, as long as the process lives. That the
+database is down is kept for some seconds, too: while it is silent, one reader waits for it and the others don't.
 """
 
 from dataclasses import dataclass, field, replace
@@ -13,6 +14,7 @@ from chalicelib.uptime.states import COMPONENTS, DEGRADED, DOWN, UNKNOWN, UP
 from chalicelib.uptime.tables import Status
 
 KEPT_MS = 15_000
+DOWN_KEPT_MS = 5_000
 FRESH_MINUTES = 5
 """After so many minutes without a check nobody knows how things are."""
 NAMES = {"api": "API", "oauth": "Authorization server", "webhooks": "Webhooks", "database": "Database"}
@@ -76,17 +78,21 @@ class Report:
 
 
 _kept: list[Report] = []
+_down: list[Report] = []
 
 
 def report() -> Report:
     """Return how things are and were. Never raises because of the database: that it is down is what there is to say."""
     now_ms = clock.now_ms()
-    if _kept and 0 <= now_ms - _kept[0].read_at_ms < KEPT_MS:
-        return _kept[0]
+    for kept, for_ms in ((_kept, KEPT_MS), (_down, DOWN_KEPT_MS)):
+        if kept and 0 <= now_ms - kept[0].read_at_ms < for_ms:
+            return kept[0]
     try:
         made = _made(days.newest_first(now_ms // 1000), tuple(incidents.newest_first()), now_ms)
     except (wire.WireError, PynamoDBException):
-        return _without_database(now_ms)
+        # From now on, not from the request's arrival: waiting for the answer may have taken as long.
+        _down[:] = [_without_database(clock.now_ms())]
+        return _down[0]
     _kept[:] = [made]
     return made
 
@@ -94,6 +100,7 @@ def report() -> Report:
 def forget() -> None:
     """Forget what was read, as a new process would."""
     _kept.clear()
+    _down.clear()
 
 
 def _made(items: list[wire.Json], told: tuple[Status, ...], now_ms: int) -> Report:
@@ -121,7 +128,7 @@ def _day(day: str, item: wire.Json, name: str) -> Day:
 def _without_database(now_ms: int) -> Report:
     known = _kept[0] if _kept else _made([], (), now_ms)
     components = tuple(replace(each, state=DOWN if each.id == "database" else UNKNOWN) for each in known.components)
-    return replace(known, components=components, is_readable=bool(_kept))
+    return replace(known, components=components, is_readable=bool(_kept), read_at_ms=now_ms)
 
 
 def _number(item: wire.Json, name: str) -> int:

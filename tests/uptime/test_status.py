@@ -6,7 +6,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from chalicelib.core import clock, errors, settings, wire
+from chalicelib.core import clock, errors, settings, telemetry, wire
+from chalicelib.limits import tiers
 from chalicelib.uptime import checks, days, incidents, report
 from chalicelib.uptime import states as words
 from infra import manage
@@ -27,6 +28,12 @@ def told(home: House) -> dict[str, Any]:
     answer = home.call("GET", "/status.json")
     assert answer.status == 200, answer.body
     body: dict[str, Any] = answer.json()
+    return body
+
+
+def told_as_kept(home: House) -> dict[str, Any]:
+    """Return what programs are told, which may have been read some seconds before."""
+    body: dict[str, Any] = home.call("GET", "/status.json").json()
     return body
 
 
@@ -189,6 +196,76 @@ def test_new_process_says_that_it_can_not_read_what_was(home: House) -> None:
     assert page.status == 200
     assert "can't be read right now" in page.text
     assert (body["history"], body["components"][3]["state"]) == ("unreadable", "down")
+
+
+FAULTS = {
+    "silent": wire.Unreachable("NoAnswer", "no answer", {}),
+    **{
+        code: wire.meaning({"Error": {"Code": code, "Message": "no"}, "ResponseMetadata": {"HTTPStatusCode": status}})
+        for code, status in (
+            ("AccessDeniedException", 400),
+            ("ResourceNotFoundException", 400),
+            ("KMSAccessDeniedException", 400),
+            ("UnrecognizedClientException", 400),
+            ("ThrottlingException", 400),
+            ("ProvisionedThroughputExceededException", 400),
+            ("TransactionConflictException", 400),
+            ("InternalServerError", 500),
+        )
+    },
+}
+
+
+@pytest.mark.parametrize("path", ["/status", "/status.json", "/status.rss"])
+@pytest.mark.parametrize("fails", ["every call", "only the incidents"])
+@pytest.mark.parametrize("fault", FAULTS)
+def test_page_is_readable_however_the_database_fails(home: House, fault: str, fails: str, path: str) -> None:
+    """By silence, by refusing, by a table or a key that isn't there, by having no room: as page, JSON and RSS."""
+    checked()
+    real = wire.sender()
+
+    def send(operation: str, request: wire.Json) -> wire.Json:
+        days_are_asked_for = request.get("ExpressionAttributeValues", {}).get(":day") is not None
+        if fails == "only the incidents" and days_are_asked_for:
+            return real(operation, request)
+        raise FAULTS[fault]
+
+    with wire.sent_by(send):
+        answer = home.call("GET", path)
+    assert answer.status == 200
+    if path == "/status.json":
+        assert (answer.json()["state"], answer.json()["history"]) == ("down", "unreadable")
+
+
+def test_readers_are_not_counted(home: House) -> None:
+    """Counting asks the database; so there is no limit, the headers are nobody's, and a spent one refuses nothing."""
+    home.counted("ip_203.0.113.7", tiers.ANONYMOUS, used=3600)
+    for path in ("/status", "/status.json", "/status.rss"):
+        answer = home.call("GET", path)
+        assert (answer.status, answer.header("X-RateLimit-Limit")) == (200, "0")
+    with telemetry.calls_watched() as calls:
+        home.call("GET", "/status.json")
+    assert calls.made == []
+
+
+def test_while_the_database_is_silent_one_reader_waits_for_it_in_five_seconds(home: House) -> None:
+    """The others are told at once that it is down; when it answers again, readers see that within 5 seconds."""
+    asked: list[str] = []
+
+    def silent(operation: str, request: wire.Json) -> wire.Json:
+        asked.append(operation)
+        return _unreachable(operation, request)
+
+    checked()
+    with wire.sent_by(silent):
+        for _ in range(3):
+            assert told_as_kept(home)["state"] == "down"
+        of_one_reader = len(asked)
+        home.clock.forward(4)
+        assert told_as_kept(home)["state"] == "down"
+    assert (of_one_reader, len(asked)) == (wire.AT_ONCE.unavailable, wire.AT_ONCE.unavailable)
+    home.clock.forward(1)
+    assert told_as_kept(home)["state"] == "up"
 
 
 def test_crowd_of_readers_reads_once_in_15_seconds(home: House) -> None:
