@@ -64,7 +64,11 @@ INCIDENT = Shape(
     },
 )
 _STATUS: dict[str, Kind] = {
-    "state": _STATE,
+    "state": OneOf(
+        states.OF_THE_WHOLE,
+        about="As its worst part is; partly_checked: what is checked is up, and some parts are not checked; "
+        "unknown: nobody has checked.",
+    ),
     "checked_at": OrNull(Moment(), "When it was last checked; null: never."),
     "history": OneOf(("read", "unreadable"), about="Whether what happened before could be read."),
     "components": ListOf(COMPONENT, "Every part of the service."),

@@ -54,7 +54,8 @@ UPTIME = {
 
 OVERALL = {
     "up": "Everything is up.",
-    "incident": "The checks find everything up; read below what they don't see.",
+    "partly_checked": "What is checked is up; some parts are not checked.",
+    "incident": "The checks find nothing wrong; read below what they don't see.",
     "degraded": "Something is slower, or later, than it should be.",
     "down": "Something is down.",
     "unknown": "Nobody has checked for some minutes.",

@@ -10,7 +10,7 @@ from pynamodb.exceptions import PynamoDBException
 
 from chalicelib.core import clock, wire
 from chalicelib.uptime import days, incidents
-from chalicelib.uptime.states import COMPONENTS, DEGRADED, DOWN, UNKNOWN, UP
+from chalicelib.uptime.states import COMPONENTS, DEGRADED, DOWN, PARTLY_CHECKED, UNKNOWN, UP
 from chalicelib.uptime.tables import Status
 
 KEPT_MS = 15_000
@@ -72,8 +72,10 @@ class Report:
 
     @property
     def state(self) -> str:
-        """Return the worst state that any component is in."""
+        """Return the worst state that any component is in, and never more than is known."""
         states = {component.state for component in self.components}
+        if states == {UP, UNKNOWN}:
+            return PARTLY_CHECKED
         return next((state for state in (DOWN, DEGRADED, UP) if state in states), UNKNOWN)
 
 

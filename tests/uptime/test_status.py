@@ -151,6 +151,49 @@ def test_what_nobody_has_checked_is_not_known(home: House) -> None:
     assert set(states(home).values()) == {"unknown"}
 
 
+@pytest.mark.parametrize(
+    ("found", "whole", "headline"),
+    [
+        ({}, "up", "Everything is up."),
+        (
+            {"api": "unknown", "oauth": "unknown"},
+            "partly_checked",
+            "What is checked is up; some parts are not checked.",
+        ),
+        ({"api": "unknown", "webhooks": "degraded"}, "degraded", "Something is slower, or later, than it should be."),
+        ({"api": "unknown", "database": "down"}, "down", "Something is down."),
+        (dict.fromkeys(words.COMPONENTS, "unknown"), "unknown", "Nobody has checked for some minutes."),
+    ],
+)
+def test_whole_is_as_its_worst_part_and_never_more_than_is_known(
+    home: House, found: dict[str, str], whole: str, headline: str
+) -> None:
+    """A deployment that knows no public URL can't check its API: not everything is up then."""
+    checked(**found)
+    assert told(home)["state"] == whole
+    page = Visitor(home).open("/status").text
+    assert headline in page
+    assert (whole == "up") == ("Everything is up." in page)
+
+
+def test_page_says_how_often_each_part_is_checked(home: House) -> None:
+    """The API and the authorization server, found up, are not asked each minute."""
+    checked()
+    page = Visitor(home).open("/status").text
+    assert (
+        "Checked every minute, the API and the authorization server every five minutes while they are up; last at"
+        in page
+    )
+
+
+@pytest.mark.parametrize("api", ["up", "unknown"])
+def test_open_incident_has_the_headline_when_the_checks_find_nothing(home: House, api: str) -> None:
+    """Readers are not told that all is well above what isn't."""
+    checked(api=api)
+    incidents.open_one("Slow answers", "We are looking into it.", ["api"])
+    assert "The checks find nothing wrong; read below what they don't see." in Visitor(home).open("/status").text
+
+
 def test_what_could_not_be_written_is_written_with_the_next_check(home: House) -> None:
     """As minutes in which the database was down."""
     checked()
