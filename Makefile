@@ -4,7 +4,12 @@ PORT ?= 8000
 STAGE ?= local
 BIN := .venv/bin
 CHECKOV := .local/checkov-3.3.30
-MANAGE = $(BIN)/python -m infra.manage --stage $(STAGE)
+MANAGE := $(BIN)/python -m infra.manage --stage="$$STAGE"
+
+# What is given to a target reaches its program by the environment, letter by letter: make expands nothing in it, and the
+# shell runs nothing of it. So recipes say "$$TEXT", never "$(TEXT)".
+GIVEN := ADMIN ALARM_EMAIL CLIENT_ID CLIENT_SECRET CLOSE COMPONENTS DATA EMAIL ID NAME OUT PORT ROUNDS SCOPES STAGE STATE TEXT TIER TITLE
+$(foreach name,$(GIVEN),$(if $(filter undefined,$(origin $(name))),,$(eval override $(name) := $$(value $(name)))$(eval export $(name))))
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-fast check format key account tier suspend reinstate incident leak-secret github-keys deploy package status destroy costs simulate bench reference oauth-demo screenshots audit clean
@@ -13,7 +18,7 @@ help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
 run: $(BIN)/.run ## start a local database and the API on http://127.0.0.1:8000 (PORT=…)
-	@PORT=$(PORT) $(BIN)/python -m infra.local
+	@$(BIN)/python -m infra.local
 
 test: $(BIN)/.dev ## set up and run every test
 	@LATCHKEY_TESTS_TWIN=1 $(BIN)/python -m pytest tests -n auto --dist loadgroup
@@ -31,22 +36,22 @@ format: $(BIN)/.dev ## let ruff lay the code out
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
 key: $(BIN)/.run ## print a new API key: EMAIL= [SCOPES="read write keys"] [STAGE=]
-	@$(MANAGE) key --email "$(EMAIL)" $(if $(SCOPES),--scopes "$(SCOPES)")
+	@$(MANAGE) key --email="$$EMAIL" $(if $(SCOPES),--scopes="$$SCOPES")
 
 account: $(BIN)/.run ## create an account: EMAIL= [TIER=free] [NAME=] [ADMIN=1] [STAGE=]
-	@$(MANAGE) account --email "$(EMAIL)" --tier "$(or $(TIER),free)" --name "$(NAME)" $(if $(ADMIN),--admin)
+	@$(MANAGE) account --email="$$EMAIL" --tier="$${TIER:-free}" --name="$$NAME" $(if $(ADMIN),--admin)
 
 tier: $(BIN)/.run ## set an account's tier: EMAIL= TIER= [STAGE=]
-	@$(MANAGE) tier --email "$(EMAIL)" --tier "$(TIER)"
+	@$(MANAGE) tier --email="$$EMAIL" --tier="$$TIER"
 
 suspend: $(BIN)/.run ## suspend an account: EMAIL= [STAGE=]
-	@$(MANAGE) suspend --email "$(EMAIL)"
+	@$(MANAGE) suspend --email="$$EMAIL"
 
 reinstate: $(BIN)/.run ## reinstate an account: EMAIL= [STAGE=]
-	@$(MANAGE) reinstate --email "$(EMAIL)"
+	@$(MANAGE) reinstate --email="$$EMAIL"
 
 incident: $(BIN)/.run ## tell readers of /status: TITLE= TEXT= [COMPONENTS="api database"], or ID= TEXT= [STATE=] [CLOSE=1] [STAGE=]
-	@$(MANAGE) incident --title "$(TITLE)" --id "$(ID)" --text "$(TEXT)" --components "$(COMPONENTS)" --state "$(STATE)" $(if $(CLOSE),--close)
+	@$(MANAGE) incident --title="$$TITLE" --id="$$ID" --text="$$TEXT" --components="$$COMPONENTS" --state="$$STATE" $(if $(CLOSE),--close)
 
 leak-secret: $(BIN)/.run ## print what senders of leaks sign with: [STAGE=]
 	@$(MANAGE) leak-secret
@@ -55,19 +60,19 @@ github-keys: $(BIN)/.run ## fetch the public keys that GitHub signs reports of l
 	@$(BIN)/python -m infra.github_keys
 
 deploy: $(BIN)/.dev ## deploy into your AWS account: STAGE=dev|prod [ALARM_EMAIL=]
-	@$(BIN)/python -m infra.deploy deploy --stage "$(STAGE)" --alarm-email "$(ALARM_EMAIL)"
+	@$(BIN)/python -m infra.deploy deploy --stage="$$STAGE" --alarm-email="$$ALARM_EMAIL"
 
 package: $(BIN)/.dev ## write one SAM stack for your own pipeline: STAGE= [OUT=]
-	@$(BIN)/python -m infra.deploy package --stage "$(STAGE)" --out "$(or $(OUT),.local/package)"
+	@$(BIN)/python -m infra.deploy package --stage="$$STAGE" --out="$${OUT:-.local/package}"
 
 status: $(BIN)/.dev ## show URL, tables and alarms of a stage: STAGE=
-	@$(BIN)/python -m infra.deploy status --stage "$(STAGE)"
+	@$(BIN)/python -m infra.deploy status --stage="$$STAGE"
 
 destroy: $(BIN)/.dev ## remove the service and, with DATA=delete and a typed word, the data: STAGE=
-	@$(BIN)/python -m infra.deploy destroy --stage "$(STAGE)" --data "$(or $(DATA),keep)"
+	@$(BIN)/python -m infra.deploy destroy --stage="$$STAGE" --data="$${DATA:-keep}"
 
 oauth-demo: $(BIN)/.run ## walk through OAuth against `make run`, request by request: [CLIENT_ID= CLIENT_SECRET=]
-	@CLIENT_ID="$(CLIENT_ID)" CLIENT_SECRET="$(CLIENT_SECRET)" $(BIN)/python -m infra.oauth_demo
+	@$(BIN)/python -m infra.oauth_demo
 
 simulate: $(BIN)/.dev ## play 1 to 1,000,000 requests/s in virtual time and write docs/scale.md's tables
 	@$(BIN)/python -m infra.simulate
@@ -76,7 +81,7 @@ costs: $(BIN)/.run ## compute docs/costs.md from infra/prices.json
 	@$(BIN)/python -m infra.costs
 
 bench: $(BIN)/.dev ## measure Latchkey beside others, write docs/performance.md: [ROUNDS=5] [OUT=docs/bench.json]
-	@$(BIN)/python -m infra.bench $(if $(ROUNDS),--rounds "$(ROUNDS)") $(if $(OUT),--out "$(OUT)")
+	@$(BIN)/python -m infra.bench $(if $(ROUNDS),--rounds="$$ROUNDS") $(if $(OUT),--out="$$OUT")
 
 reference: $(BIN)/.run ## print docs/rest-api.md from the routes
 	@$(BIN)/python -m infra.reference

@@ -1,0 +1,130 @@
+"""What is given to a make target reaches its program as it was written: nothing of it is run, expanded or lost."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+HOSTILE = (
+    "`touch ran-backticks` $(touch ran-parentheses) $(shell touch ran-by-make) $5, $$5, $HOME, ${HOME}, $(TITLE); "
+    """"quoted", 'apostrophe's', it's % # * ? ~ ! \\ \\n & | > ran-redirected < {a,b} — ü"""
+)
+TOLD = """import json, os, sys
+names = ("PORT", "CLIENT_ID", "CLIENT_SECRET")
+print(json.dumps({"arguments": sys.argv[1:], "environment": {name: os.environ.get(name) for name in names}}))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """What a program was started with."""
+
+    arguments: list[str]
+    environment: dict[str, str | None]
+
+
+class Make:
+    """The Makefile in a folder of its own, with an interpreter that only tells what it was started with."""
+
+    def __init__(self, folder: Path) -> None:
+        """Copy the Makefile, and let what it installs be there."""
+        self.folder = folder
+        for name in ("Makefile", "requirements.txt", "requirements-dev.txt"):
+            shutil.copy2(ROOT / name, folder / name)
+        binaries = folder / ".venv" / "bin"
+        binaries.mkdir(parents=True)
+        (folder / "told.py").write_text(TOLD)
+        (binaries / "python").write_text(f'#!/bin/sh\nexec "{sys.executable}" "{folder}/told.py" "$@"\n')
+        (binaries / "python").chmod(0o755)
+        for name in (".run", ".dev"):
+            (binaries / name).touch()
+
+    def __call__(self, target: str, **given: str) -> Started:
+        """Return what the program of a target is started with."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("MAKE") and name != "STAGE"}
+        words = [f"{name}={value}" for name, value in given.items()]
+        done = subprocess.run(
+            ["make", target, *words], cwd=self.folder, env=kept, capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        assert list(self.folder.glob("ran*")) == []
+        return Started(**json.loads(done.stdout))
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Make:
+    """The Makefile."""
+    return Make(tmp_path)
+
+
+def options(started: Started) -> dict[str, str]:
+    """Return what stands behind each option."""
+    named = [each.partition("=") for each in started.arguments if each.startswith("--")]
+    return {name: value for name, _, value in named}
+
+
+@pytest.mark.parametrize("text", [HOSTILE, "Two lines:\nthe second `touch ran`.", "--close", "-1", "ends in \\", "$"])
+@pytest.mark.parametrize(
+    ("target", "names"),
+    [
+        ("incident", ("TITLE", "ID", "TEXT", "COMPONENTS", "STATE", "STAGE")),
+        ("key", ("EMAIL", "SCOPES", "STAGE")),
+        ("account", ("EMAIL", "TIER", "NAME", "STAGE")),
+        ("tier", ("EMAIL", "TIER", "STAGE")),
+        ("suspend", ("EMAIL", "STAGE")),
+        ("reinstate", ("EMAIL", "STAGE")),
+        ("leak-secret", ("STAGE",)),
+        ("deploy", ("STAGE", "ALARM_EMAIL")),
+        ("package", ("STAGE", "OUT")),
+        ("status", ("STAGE",)),
+        ("destroy", ("STAGE", "DATA")),
+        ("bench", ("ROUNDS", "OUT")),
+    ],
+)
+def test_what_is_given_arrives_as_it_was_written(make: Make, target: str, names: tuple[str, ...], text: str) -> None:
+    """Backticks, dollars, quotes, lines and what looks like an option: each is a letter, and nothing is run."""
+    told = options(make(target, **dict.fromkeys(names, text)))
+    assert told == {f"--{name.lower().replace('_', '-')}": text for name in names}
+
+
+@pytest.mark.parametrize(
+    ("target", "name"), [("run", "PORT"), ("oauth-demo", "CLIENT_ID"), ("oauth-demo", "CLIENT_SECRET")]
+)
+def test_what_is_given_by_the_environment_arrives_as_it_was_written(make: Make, target: str, name: str) -> None:
+    """A secret is on no command line."""
+    assert make(target, **{name: HOSTILE}).environment[name] == HOSTILE
+
+
+def test_what_is_not_given_has_its_default(make: Make) -> None:
+    """Of a switch nothing is said, of the rest what `make help` says."""
+    assert options(make("account", EMAIL="ada@example.com")) == {
+        "--stage": "local",
+        "--email": "ada@example.com",
+        "--tier": "free",
+        "--name": "",
+    }
+    assert options(make("account", EMAIL="ada@example.com", ADMIN="1", TIER=""))["--tier"] == "free"
+    assert "--admin" in make("account", EMAIL="ada@example.com", ADMIN="1").arguments
+    assert "--close" in make("incident", ID="inc_1", TEXT="Fast again.", CLOSE="1").arguments
+    assert "--close" not in make("incident", ID="inc_1", TEXT="Fast again.", CLOSE="").arguments
+    assert options(make("package", STAGE="prod"))["--out"] == ".local/package"
+    assert options(make("destroy", STAGE="prod"))["--data"] == "keep"
+    assert "--scopes" not in options(make("key", EMAIL="ada@example.com"))
+    assert make("bench").arguments == ["-m", "infra.bench"]
+    assert make("run").environment["PORT"] == "8000"
+
+
+def test_recipes_leave_what_is_given_to_the_shell() -> None:
+    """A target added later doesn't paste into a command what it was given, nor forgets to hand it on."""
+    lines = (ROOT / "Makefile").read_text().splitlines()
+    recipes = re.sub(r"\$\(if \$\(\w+\),", "", "\n".join(line for line in lines if line.startswith("\t")))
+    assert set(re.findall(r"\$\((\w+)\)", recipes)) == {"BIN", "CHECKOV", "MAKEFILE_LIST", "MANAGE", "PYTHON"}
+    (given,) = [line.partition(":=")[2].split() for line in lines if line.startswith("GIVEN :=")]
+    assert set(re.findall(r"\$\$\{?([A-Z_]+)", recipes)) <= set(given)
