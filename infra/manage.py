@@ -7,6 +7,7 @@ Secrets go to standard output and nowhere else.
 import argparse
 import os
 import sys
+import unicodedata
 from collections.abc import Callable
 
 from chalicelib.core import errors, settings, wire
@@ -139,6 +140,7 @@ def _incident(options: argparse.Namespace) -> None:
 
     if not options.text.strip() or len(options.text) > incidents.TEXT_MAX:
         raise _Mistake(f"TEXT must say what readers should know, in at most {incidents.TEXT_MAX} characters.")
+    _must_be_readable("TEXT", options.text.replace("\n", ""))
     state = states.RESOLVED if options.close else options.state or states.INVESTIGATING
     if state not in states.OF_INCIDENTS:
         raise _Mistake(f"STATE must be one of {', '.join(states.OF_INCIDENTS)}.")
@@ -146,6 +148,8 @@ def _incident(options: argparse.Namespace) -> None:
         if not ids.is_id(options.id, "inc"):
             raise _Mistake("ID must be what opening the incident has printed: inc_…")
         incident = incidents.update(options.id, options.text.strip(), state)
+    elif state == states.RESOLVED:
+        raise _Mistake('Which incident is over? Its ID is in /status.json: make incident ID=inc_… TEXT="…" CLOSE=1')
     else:
         incident = incidents.open_one(options.title.strip(), options.text.strip(), _components(options), state)
     print(f"{incident.at}  {incident.title}: {state}. Readers of /status see it within 15 seconds.")
@@ -158,11 +162,19 @@ def _components(options: argparse.Namespace) -> list[str]:
 
     if not 0 < len(options.title.strip()) <= 100:
         raise _Mistake("TITLE must be 1 to 100 characters; or give the ID of an open incident.")
+    _must_be_readable("TITLE", options.title)
     chosen: list[str] = options.components.replace(",", " ").split()
     for name in chosen:
         if name not in COMPONENTS:
             raise _Mistake(f"COMPONENTS must be some of {', '.join(COMPONENTS)}.")
     return chosen
+
+
+def _must_be_readable(name: str, text: str) -> None:
+    """Refuse what has no place on a page or in a feed, whose XML can't hold all of it; any kind of space is fine."""
+    for character in text:
+        if not character.isprintable() and unicodedata.category(character) != "Zs":
+            raise _Mistake(f"{name} has a character that can't be shown: U+{ord(character):04X}. Leave it out.")
 
 
 def _leak_secret(_options: argparse.Namespace) -> None:

@@ -345,6 +345,16 @@ def test_incident_is_opened_updated_and_closed(home: House, capsys: pytest.Captu
     assert len({item.findtext("guid") for item in items}) == 3
 
 
+def test_lines_and_every_kind_of_letter_can_be_told(home: House) -> None:
+    """On the page and in the feed, which stays well-formed."""
+    text = 'First line.\nZweite Zeile: <5\u00a0s & "schnell" – 日本 🎉'
+    run("--title", "Langsam & träge", "--text", text)
+    (shown,) = told(home)["incidents"]
+    assert shown["updates"][0]["text"] == text
+    feed = ElementTree.fromstring(home.call("GET", "/status.rss").body)  # noqa: S314 - our own
+    assert feed.findtext("./channel/item/description") == text
+
+
 def test_closed_incident_stays_closed(home: House) -> None:
     """What was said is never changed; what never was can't be updated."""
     incident = incidents.open_one("Slow", "Looking.", [])
@@ -363,6 +373,14 @@ def test_closed_incident_stays_closed(home: House) -> None:
         (["--title", "Slow", "--text", "Looking.", "--components", "api moon"], "COMPONENTS must be some of"),
         (["--id", "7", "--text", "Looking."], "ID must be"),
         (["--title", "Slow", "--text", "Looking.", "--state", "lost"], "STATE must be one of"),
+        (["--title", "Slow", "--text", "Fast again.", "--close"], "Which incident is over"),
+        (["--text", "Fast again.", "--close"], "Which incident is over"),
+        (["--title", "Slow", "--text", "Fast again.", "--state", "resolved"], "Which incident is over"),
+        (["--title", "Slow", "--text", "See \x1b[1mhere\x1b[0m."], r"TEXT has .* U\+001B"),
+        (["--title", "Slow", "--text", "No such \ud800."], r"TEXT has .* U\+D800"),
+        (["--title", "Slow", "--text", "No such \uffff."], r"TEXT has .* U\+FFFF"),
+        (["--title", "Slow\nanswers", "--text", "Looking."], r"TITLE has .* U\+000A"),
+        (["--title", "Slow\0", "--text", "Looking."], r"TITLE has .* U\+0000"),
     ],
 )
 def test_operator_is_told_what_was_wrong(home: House, words: list[str], problem: str) -> None:
