@@ -1,5 +1,6 @@
 """`make run`: a durable local DynamoDB, the tables, demo accounts, and the API on http://127.0.0.1:$PORT."""
 
+import fcntl
 import os
 import signal
 import sys
@@ -16,10 +17,33 @@ MAIL = engine.LOCAL / "mail"
 
 
 def main() -> int:
-    """Run until Ctrl-C and stop everything that was started."""
-    port = int(os.environ.get("PORT", "8000"))
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    """Run until Ctrl-C and stop everything that was started; while another run lasts, touch nothing and return 1."""
+    signal.signal(signal.SIGTERM, _end)
     engine.LOCAL.mkdir(exist_ok=True)
+    # The system lets go of it when this process ends, however it does.
+    with (engine.LOCAL / "run.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(_who_runs(), file=sys.stderr)
+            return 1
+        return _run(int(os.environ.get("PORT", "8000")))
+
+
+def _end(*_: object) -> None:
+    # make passes on what it gets, so it may come twice: the second would cut the stopping short.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.exit(0)
+
+
+def _who_runs() -> str:
+    noted = engine.running()
+    if noted is None:
+        return "Latchkey is starting, or stopping, in another terminal: wait for it, or press Ctrl-C there."
+    return f"Latchkey runs already at {noted[1]}: use it, or press Ctrl-C in its terminal and run this again."
+
+
+def _run(port: int) -> int:
     try:
         engine.end_what_was_left()
         database = engine.start(engine.LOCAL / "latchkey.db")

@@ -206,6 +206,28 @@ def test_taken_port_is_named_and_leaves_nothing_running(tree: Tree) -> None:
     assert tree.engines() == []
 
 
+@pytest.mark.parametrize("where", ["on its port", "on another port"])
+def test_second_run_is_refused_and_leaves_the_first_alone(tree: Tree, where: str) -> None:
+    """It says where Latchkey runs already; the first serves on, with its database and the operator's commands."""
+    first = tree.start()
+    if where == "on another port":
+        tree.port = _port_that_stays_free()
+    printed = tree.refused_start()
+    assert f"Latchkey runs already at {first.url}" in printed
+    assert "Traceback" not in printed
+    assert len(tree.engines()) == 1
+    assert first.get("/v1/users/me", tree.make("key", "EMAIL=pro@example.com").strip())["tier"] == "pro"
+    assert "Stopped." in first.interrupt(signal.SIGINT)
+    assert len(tree.start().keys) == 0
+
+
+def test_second_run_is_refused_while_the_first_starts(tree: Tree) -> None:
+    """Before it serves, too, when its port says nothing of it yet."""
+    tree.start(until="Created")
+    assert "Latchkey runs already" in tree.refused_start()
+    assert len(tree.engines()) == 1
+
+
 def _printed(output: IO[str], until: str) -> str:
     printed = ""
     for line in output:
