@@ -1,13 +1,18 @@
 """HTTP/1.1 on a socket before the stand-in gateway: keep-alive, one write an answer, no Nagle."""
 
 import sys
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from chalice.app import Chalice
 
 from chalicelib.core import clock
-from infra.standin import BODY_MAX_BYTES, Answer, Gateway
+from infra.standin import BODY_MAX_BYTES, TOO_LONG, Answer, Gateway
+
+PIECE_BYTES = 65_536
+READ_MAX_BYTES = 100 * 1024 * 1024
+"""So much of a body that is too long is read and thrown away: who is hung up on while sending never sees the answer."""
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -22,17 +27,21 @@ class Handler(BaseHTTPRequestHandler):
 
     def _answer(self) -> None:
         started_ns = clock.elapsed_ns()
+        answer = self._answer_of_the_gateway()
+        self._send(answer)
+        self.server.report(self.command, self.path.partition("?")[0], answer.status, clock.elapsed_ns() - started_ns)
+
+    def _answer_of_the_gateway(self) -> Answer:
+        gateway = self.server.gateway
         try:
             body = self._body()
         except ValueError:
             self.close_connection = True
-            self.send_error(400, "Bad Request")
-            return
-        answer = self.server.gateway.handle(
-            self.command, self.path, self.headers.items(), body, ip=self.client_address[0]
-        )
-        self._send(answer)
-        self.server.report(self.command, self.path.partition("?")[0], answer.status, clock.elapsed_ns() - started_ns)
+            return gateway.refused(400, "Bad Request")
+        if body is None:
+            self.close_connection = True
+            return gateway.refused(413, TOO_LONG)
+        return gateway.handle(self.command, self.path, self.headers.items(), body, ip=self.client_address[0])
 
     def __getattr__(self, name: str) -> Any:
         """Answer whatever method is asked with: one that no route has is the gateway's to refuse."""
@@ -40,24 +49,34 @@ class Handler(BaseHTTPRequestHandler):
             return self._answer
         raise AttributeError(name)
 
-    def _body(self) -> bytes:
-        if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
-            return self._chunks()
-        length = int(self.headers.get("Content-Length", "0"))
-        if not 0 <= length <= BODY_MAX_BYTES + 1:
-            raise ValueError("a body that is too long is not read")
-        return self.rfile.read(length)
+    def _body(self) -> bytes | None:
+        """Return the body, None when it is too long. Raises ValueError when nobody can say how long it is."""
+        kept: list[bytes] = []
+        length = 0
+        for piece in self._pieces():
+            length += len(piece)
+            if length <= BODY_MAX_BYTES:
+                kept.append(piece)
+            elif length > READ_MAX_BYTES:
+                break
+        return b"".join(kept) if length <= BODY_MAX_BYTES else None
 
-    def _chunks(self) -> bytes:
-        chunks: list[bytes] = []
+    def _pieces(self) -> Iterator[bytes]:
+        if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
+            yield from self._read(int(self.headers.get("Content-Length", "0")))
+            return
         while size := int(self.rfile.readline(64).split(b";")[0], 16):
-            if size + sum(map(len, chunks)) > BODY_MAX_BYTES:
-                raise ValueError("a body that is too long is not read")
-            chunks.append(self.rfile.read(size))
+            yield from self._read(size)
             self.rfile.readline(8)
         while self.rfile.readline(8192).strip():
             pass
-        return b"".join(chunks)
+
+    def _read(self, length: int) -> Iterator[bytes]:
+        if length < 0:
+            raise ValueError("nothing is that short")
+        while length and (piece := self.rfile.read(min(length, PIECE_BYTES))):
+            length -= len(piece)
+            yield piece
 
     def _send(self, answer: Answer) -> None:
         self.send_response(answer.status)

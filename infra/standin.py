@@ -25,6 +25,7 @@ from infra import gateway
 
 STAGE = "api"
 BODY_MAX_BYTES = 10 * 1024 * 1024
+TOO_LONG = "Request Too Long"
 HEADERS_MAX_BYTES = 10_240
 RENAMED = {"www-authenticate": "x-amzn-Remapped-WWW-Authenticate"}
 """What API Gateway renames on answers that come from Lambda."""
@@ -108,20 +109,23 @@ class Gateway:
             self._authorize(event)
             answer = _of_lambda(self.app(event, Context("latchkey-local", request_id)))
         except _Refused as refusal:
-            status, fixed, text = gateway.rendered(
-                refusal.kind, status=refusal.status, context=refusal.context, own_message=refusal.message
-            )
-            answer = Answer(status, list(fixed.items()), text.encode())
+            answer = _refusal(refusal)
         answer.headers.append(("x-amzn-RequestId", request_id))
         if method == "HEAD":
             answer.body = b""
+        return answer
+
+    def refused(self, status: int, message: str) -> Answer:
+        """Return the answer to a request that can't be read whole, such as 413 to one that is too long."""
+        answer = _refusal(_Refused("DEFAULT_4XX", status, message))
+        answer.headers.append(("x-amzn-RequestId", str(uuid.uuid4())))
         return answer
 
     def _event(
         self, method: str, target: str, headers: Headers, body: bytes, ip: str, request_id: str
     ) -> dict[str, Any]:
         if len(body) > BODY_MAX_BYTES:
-            raise _Refused("DEFAULT_4XX", 413, "Request Too Long")
+            raise _Refused("DEFAULT_4XX", 413, TOO_LONG)
         if sum(len(name) + len(value) for name, value in headers) > HEADERS_MAX_BYTES:
             raise _Refused("DEFAULT_4XX", 431, "Request Header Fields Too Large")
         url = urlsplit(f"//gateway{target}" if target.startswith("/") else target)
@@ -207,6 +211,13 @@ class Gateway:
         methods = ",".join((*entries, "OPTIONS"))
         headers = {"Access-Control-Allow-Methods": methods, **cors[0].get_access_control_headers()}
         return Answer(200, [("Content-Type", "application/json"), *headers.items()], b"")
+
+
+def _refusal(refusal: _Refused) -> Answer:
+    status, fixed, text = gateway.rendered(
+        refusal.kind, status=refusal.status, context=refusal.context, own_message=refusal.message
+    )
+    return Answer(status, list(fixed.items()), text.encode())
 
 
 def _of_lambda(response: dict[str, Any]) -> Answer:

@@ -3,21 +3,72 @@
 import http.client
 import json
 import threading
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import pytest
 
 from infra.server import Server
+from infra.standin import BODY_MAX_BYTES
 from tests.house import House
 
+PIECE = b" " * 65_536
 
-def test_method_that_no_route_has_is_the_gateways_to_refuse(home: House) -> None:
-    """Whatever it is called, even one that Python's own server has never heard of."""
-    with Server(home.gateway.app, "127.0.0.1", 0) as server:
-        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+
+@pytest.fixture
+def server(home: House) -> Iterator[Server]:
+    """The house on a socket."""
+    with Server(home.gateway.app, "127.0.0.1", 0) as started:
+        threading.Thread(target=started.serve_forever, args=(0.05,), daemon=True).start()
         try:
-            for method in ("TRACE", "QUERY", "BREW"):
-                connection = http.client.HTTPConnection("127.0.0.1", server.server_port)
-                connection.request(method, "/v1/users/me")
-                answer = connection.getresponse()
-                assert (answer.status, json.load(answer)["error"]) == (404, "not_found")
-                connection.close()
+            yield started
         finally:
-            server.shutdown()
+            started.shutdown()
+
+
+def sent(
+    server: Server, method: str, body: bytes | Iterable[bytes] | None = None, *, content_length: str | None = None
+) -> tuple[http.client.HTTPResponse, Any]:
+    """Return the answer to one request and its parsed body; a body in pieces is sent chunked."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.server_port)
+    headers = {"Content-Type": "application/json"}
+    if content_length is not None:
+        headers["Content-Length"] = content_length
+    connection.request(method, "/v1/users/me", body, headers)
+    answer = connection.getresponse()
+    parsed = json.load(answer)
+    connection.close()
+    return answer, parsed
+
+
+def test_method_that_no_route_has_is_the_gateways_to_refuse(server: Server) -> None:
+    """Whatever it is called, even one that Python's own server has never heard of."""
+    for method in ("TRACE", "QUERY", "BREW"):
+        answer, body = sent(server, method)
+        assert (answer.status, body["error"]) == (404, "not_found")
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["whole", "chunked"])
+@pytest.mark.parametrize("length", [BODY_MAX_BYTES + 1, 11 * 1024 * 1024, 3 * BODY_MAX_BYTES])
+def test_body_that_is_too_long_is_the_documented_413(server: Server, length: int, whole: bool) -> None:
+    """In JSON, heard by a client that sends all of it before it listens; the connection ends there."""
+    pieces = [PIECE] * (length // len(PIECE)) + [b" " * (length % len(PIECE))]
+    answer, body = sent(server, "PATCH", b"".join(pieces) if whole else (piece for piece in pieces if piece))
+    assert (answer.status, body) == (413, {"error": "invalid_request", "message": "Request Too Long"})
+    assert (answer.getheader("Content-Type"), answer.getheader("X-RateLimit-Limit")) == ("application/json", "0")
+    assert answer.getheader("x-amzn-RequestId")
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["whole", "chunked"])
+def test_longest_body_is_read(server: Server, whole: bool) -> None:
+    """Up to the gateway's limit a body reaches whoever refuses or takes it."""
+    pieces = [PIECE] * (BODY_MAX_BYTES // len(PIECE))
+    answer, body = sent(server, "PATCH", b"".join(pieces) if whole else iter(pieces))
+    assert (answer.status, body["error"]) == (401, "missing_api_key")
+
+
+@pytest.mark.parametrize("length", ["-1", "many"])
+def test_body_of_no_length_is_a_400_in_json(server: Server, length: str) -> None:
+    """Nobody can say where it ends."""
+    answer, body = sent(server, "PATCH", content_length=length)
+    assert (answer.status, body["error"]) == (400, "invalid_request")
