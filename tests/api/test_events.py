@@ -1,5 +1,6 @@
 """GET /v1/events: what happened to the caller's own account, written with the change itself."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,8 @@ import pytest
 
 from chalicelib.accounts import change
 from chalicelib.accounts.tables import Account
-from chalicelib.core import clock, settings, wire
+from chalicelib.api.console import activity
+from chalicelib.core import clock, settings, tables, wire
 from chalicelib.events import kinds, record
 from chalicelib.events.tables import Event
 from chalicelib.limits import tiers
@@ -16,6 +18,10 @@ from tests.house import House
 from tests.visitor import logged_in, person
 
 IP = "203.0.113.7"
+NO_FIELDS = ("told", "narrowed", "revoked", "account", "gone", "failing", "reason")
+"""What else stands in code in the guide's table of events."""
+SAID = {"public": "no", "acted": "narrowed", "because": "gone", "on_anomaly": "narrow"}
+"""What is told in a field that only holds certain words."""
 
 
 def told(home: House, secret: str, query: str = "") -> list[dict[str, Any]]:
@@ -175,7 +181,47 @@ def test_console_pages_through_older_ones(home: House) -> None:
     assert visitor.open("/settings/activity?before=rubbish").rows == first.rows
 
 
+def documented() -> dict[str, list[str]]:
+    """Return what the guide's table says that each type of event tells of."""
+    guide = (Path(__file__).parents[2] / "docs" / "authentication.md").read_text()
+    rows = re.findall(r"^\| `(\w+\.\w+)` \| (.*) \|$", guide, re.MULTILINE)
+    return {kind: [word for word in re.findall(r"`(\w+)`", says) if word not in NO_FIELDS] for kind, says in rows}
+
+
 def test_every_type_is_documented() -> None:
     """In the guide, with what it says."""
-    guide = (Path(__file__).parents[2] / "docs" / "authentication.md").read_text()
-    assert [kind for kind in kinds.WORDS if f"| `{kind}` |" not in guide] == []
+    assert list(documented()) == list(kinds.WORDS)
+
+
+@pytest.mark.parametrize("kind", kinds.WORDS)
+def test_console_shows_every_field_of_every_type(home: House, kind: str) -> None:
+    """Or leaves it out on purpose: without the field, the row would say something else."""
+    ada = person()
+    visitor = logged_in(home, ada)
+
+    def row(fields: dict[str, str]) -> list[str]:
+        home.clock.forward(1)
+        with tables.transaction() as write:
+            record.add_to(write, ada.id, kind, fields)
+        return visitor.open("/settings/activity").rows[1][:2]
+
+    whole = {name: SAID.get(name, f"the-{name}") for name in documented()[kind]}
+    # It is a key that leaked, or an access token.
+    for other in ("key", "token") if whole.keys() >= {"key", "token"} else ("",):
+        told = {name: text for name, text in whole.items() if name != other}
+        shown = [name for name in told if name not in activity.LEFT_OUT]
+        assert [name for name in shown if row(told) == row({one: told[one] for one in told if one != name})] == []
+
+
+def test_console_says_where_a_secret_was_found_and_what_was_done(home: House) -> None:
+    """The page of a leaked key leads there; an access token is nowhere else to be seen."""
+    ada = person()
+    home.clock.forward(1)
+    with tables.transaction() as write:
+        told = {"source": "commit", "url": "https://example.com/code", "public": "yes", "acted": "revoked"}
+        record.add_to(write, ada.id, kinds.KEY_LEAKED, {"token": "tok_1", "name": "Calendar", **told})
+    home.clock.forward(1)
+    details = logged_in(home, ada).open("/settings/activity").rows[2][1]
+    token, *rest = details.split(", ")
+    assert token == "access token tok_1 of Calendar"
+    assert rest == ["found at https://example.com/code", "found in: commit", "anybody could read it", "revoked"]

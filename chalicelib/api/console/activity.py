@@ -11,6 +11,12 @@ from chalicelib.pages import words
 
 SHOWN = 50
 RENAMED = (kinds.ACCOUNT_RENAMED, kinds.KEY_RENAMED)
+LEFT_OUT = ("session", "grant")
+"""What of an event isn't shown: who acted and which application it was say it better than these ids."""
+
+_BECAUSE = {"gone": "it answered 410", "failing": "it failed for a day"}
+_PUBLIC = {"yes": "anybody could read it", "no": "not everybody could read it"}
+_ACTED = {"told": "nothing was changed", "narrowed": "narrowed to reading", "revoked": "revoked"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,27 +55,41 @@ def _row(event: Event, named: dict[str, str]) -> Row:
 
 def _details(event: Event, named: dict[str, str]) -> list[str]:
     """Return what changed, as a person says it: a key by its name, as far as the account still has it."""
-    changed = event.changed.as_dict()
+    changed: dict[str, str] = event.changed.as_dict()
     key = changed.get("key", "")
+    name = changed.get("name")
     details = {
-        "key": named.get(key, changed.get("name", key)),
-        "name": f"now called {changed.get('name')}" if event.type in RENAMED else "",
+        "key": named.get(key, name or key),
+        "token": f"access token {changed.get('token')}" + (f" of {name}" if name else ""),
+        "name": f"now called {name}" if event.type in RENAMED else "",
+        "url": f"found at {changed.get('url')}",
+        "source": f"found in: {changed.get('source')}",
+        "public": _PUBLIC.get(changed.get("public", ""), ""),
+        "acted": _ACTED.get(changed.get("acted", ""), ""),
+        "on_anomaly": f"chosen: {words.POLICIES.get(changed.get('on_anomaly', ''), ('',))[0]}",
         "scopes": f"scopes: {changed.get('scopes')}",
         "successor": "replaced by a new key",
-        "ends_at": f"works until {changed.get('ends_at', '')[:16].replace('T', ' ')} UTC",
-        "webhook": changed.get("name") or changed.get("webhook", ""),
+        "ends_at": f"works until {_moment(changed, 'ends_at')}",
+        "webhook": name or changed.get("webhook", ""),
         "host": changed.get("host", ""),
-        "because": {"gone": "it answered 410", "failing": "it failed for a day"}.get(changed.get("because", ""), ""),
-        "application": changed.get("name") or changed.get("application", ""),
+        "because": _BECAUSE.get(changed.get("because", ""), ""),
+        "application": name or changed.get("application", ""),
         "tier": f"tier: {words.TIERS.get(changed.get('tier', ''), changed.get('tier'))}",
         "status": f"status: {changed.get('status')}",
         "used": f"{changed.get('used')} of {changed.get('quota')} requests of the hour",
-        "networks": f"known until then: {changed.get('known')}",
+        "resets_at": f"full again at {_moment(changed, 'resets_at')}",
+        "networks": f"new networks: {changed.get('networks')}",
+        "known": f"known until then: {changed.get('known')}",
         "requests": f"{changed.get('requests')} requests in an hour, usually {changed.get('usual')}",
         "denials": f"{changed.get('denials')} in an hour, at most {changed.get('most_before')} before",
         "refusals": f"{changed.get('refusals')} in an hour, at most {changed.get('most_before')} before",
+        "hour": f"in the hour that began at {_moment(changed, 'hour')}",
     }
-    return [text for name, text in details.items() if name in changed and text]
+    return [text for field, text in details.items() if field in changed and text]
+
+
+def _moment(changed: dict[str, str], field: str) -> str:
+    return changed.get(field, "")[:16].replace("T", " ") + " UTC"
 
 
 def _who(actor: str, named: dict[str, str]) -> str:
