@@ -39,7 +39,11 @@ blueprint = Blueprint(__name__)
     gives={200: listing.page_of(EVENT, "what happened, the newest first")},
 )
 def list_events(exchange: Exchange) -> Response:
-    """List what happened, the newest first; `type` chooses one type of event."""
+    """List what happened, the newest first; `type` chooses one type of event.
+
+    Of one type a page may hold fewer than `limit`, even none, while there are more: go on while there is a
+    `next_cursor`.
+    """
     page, kind = listing.asked_for(exchange), exchange.query["type"] or ""
-    found = list(record.newest_first(exchange.verdict.account_id, page.size + 1, before=page.after, kind=kind))
-    return listing.answer(exchange, page, found, record.shown)
+    found, end = record.look_back(exchange.verdict.account_id, page.size + 1, before=page.after, kind=kind)
+    return listing.answer(exchange, page, found, record.shown, goes_on=end)

@@ -78,10 +78,16 @@ def asked_for(exchange: Exchange) -> Page:
     return Page(query["limit"], query["cursor"], chosen)
 
 
-def answer(exchange: Exchange, page: Page, found: list[Any], shown: Callable[[Any], dict[str, Any]]) -> Response:
-    """Return one page of `found`, which holds one thing more than the page when there is a next one."""
+def answer(
+    exchange: Exchange, page: Page, found: list[Any], shown: Callable[[Any], dict[str, Any]], *, goes_on: str = ""
+) -> Response:
+    """Return one page of `found`, which holds one thing more than the page when there is a next one.
+
+    `goes_on` is the id beyond which there may be more although `found` doesn't fill the page; "" for none.
+    """
     here, has_next = found[: page.size], len(found) > page.size
-    cursor = _closed(here[-1].id) if has_next else None
+    last_id = here[-1].id if has_next else goes_on
+    cursor = _closed(last_id) if last_id else None
     headers: dict[str, str | list[str]] = {"Content-Type": "application/json"}
     if cursor:
         query = urlencode({**page.chosen_by, "limit": page.size, "cursor": cursor})

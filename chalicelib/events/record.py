@@ -1,6 +1,7 @@
 """Recording an event: in the same transaction as the change it tells of, so that neither stands without the other."""
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from chalicelib.core import clock, ids, settings, tables
@@ -8,6 +9,10 @@ from chalicelib.events import actors, kinds
 from chalicelib.events.tables import Event
 
 LAST_ID = "evt_~"
+PAGE = 1_000
+"""So many events are looked at by one call that looks for those of one type."""
+PAGES = 5
+"""So many calls one look back makes."""
 
 
 def add_to(
@@ -40,13 +45,34 @@ def add_to(
     write.save(event, condition=Event.id.does_not_exist())
 
 
-def newest_first(account_id: str, limit: int, *, before: str = "", kind: str = "") -> Iterator[Event]:
-    """Return what happened to an account, the newest first: beyond the id `before`, and of one type only, if named."""
+def newest_first(account_id: str, limit: int, *, before: str = "", kind: str = "") -> list[Event]:
+    """Return what happened to an account, the newest first, as far back as `look_back` goes."""
+    return look_back(account_id, limit, before=before, kind=kind)[0]
+
+
+def look_back(account_id: str, limit: int, *, before: str = "", kind: str = "") -> tuple[list[Event], str]:
+    """Return up to `limit` events, the newest first, and the id up to which was looked, "" where nothing is left.
+
+    They lie beyond the id `before` and, where `kind` is named, are of that type only. DynamoDB reads whatever happened
+    to find those, so no more than `PAGES` pages are read: what comes back then may be less than there is.
+    """
     # DynamoDB deletes what is over when it finds the time.
     lives = Event.dies_at > clock.now_s()
-    chosen = lives & (Event.type == kind) if kind else lives
     # Ids sort by time.
-    yield from Event.query(account_id, Event.id < (before or LAST_ID), chosen, scan_index_forward=False, limit=limit)
+    pages = Event.query(
+        account_id,
+        Event.id < (before or LAST_ID),
+        lives & (Event.type == kind) if kind else lives,
+        scan_index_forward=False,
+        page_size=PAGE if kind else limit,
+    ).page_iter
+    found: list[Event] = []
+    for page in islice(pages, PAGES):
+        found += [Event.from_raw_data(item) for item in page["Items"]]
+        if len(found) >= limit:
+            return found[:limit], found[limit - 1].id
+    end = pages.last_evaluated_key
+    return found, end["id"]["S"] if end else ""
 
 
 def since(account_id: str, after: str) -> Iterator[Event]:

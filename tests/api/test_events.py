@@ -9,7 +9,7 @@ import pytest
 from chalicelib.accounts import change
 from chalicelib.accounts.tables import Account
 from chalicelib.api.console import activity
-from chalicelib.core import clock, settings, tables, wire
+from chalicelib.core import clock, settings, tables, telemetry, wire
 from chalicelib.events import kinds, record
 from chalicelib.events.tables import Event
 from chalicelib.limits import tiers
@@ -117,6 +117,45 @@ def test_list_is_paged_and_chosen_by_type(home: House) -> None:
     assert (standing["actor"], standing["reason"], standing["changed"]) == ("acc_x", "because", {"tier": "pro"})
 
 
+def renamed(account: Account, times: int) -> None:
+    """Write down that an account was renamed so many times after all else."""
+    at, dies_at = clock.now_ms(), clock.now_s() + 86_400
+    with Event.batch_write() as write:
+        for number in range(times):
+            name = f"evt_z{number:019d}"
+            write.save(Event(account.id, name, type=kinds.ACCOUNT_RENAMED, at=at, actor="x", dies_at=dies_at))
+
+
+def test_one_type_is_found_among_many_in_a_few_calls(home: House) -> None:
+    """However few are asked for: the database is asked for a thousand at a time."""
+    account = home.account()
+    secret = reader(home, account)
+    change.set_standing(account.id, tier=tiers.PRO, status=None, actor="acc_x", reason="because")
+    renamed(account, 500)
+    admin = logged_in(home, person(name="Root", admin=True))
+    with telemetry.calls_watched() as calls:
+        assert len(told(home, secret, "?type=account.standing_changed&limit=1")) == 1
+        assert "because" in admin.open(f"/admin/accounts/{account.id}").text
+    assert [operation for operation, table in calls.made if table.endswith("events")] == ["Query", "Query"]
+
+
+def test_page_of_one_type_ends_where_the_looking_ended(home: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a cursor from there, even where nothing was found; whoever follows finds everything once."""
+    monkeypatch.setattr(record, "PAGE", 4)
+    account = home.account()
+    secret = reader(home, account)
+    change.set_standing(account.id, tier=tiers.PRO, status=None, actor="acc_x", reason="because")
+    renamed(account, 50)
+    sizes, query = [], "?type=account.standing_changed"
+    while query:
+        with telemetry.calls_watched() as calls:
+            body = home.call("GET", f"/v1/events{query}", secret).json()
+        assert calls.made.count(("Query", "latchkey-test-events")) <= record.PAGES
+        sizes.append(len(body["data"]))
+        query = f"?type=account.standing_changed&cursor={body['next_cursor']}" if body["next_cursor"] else ""
+    assert sizes == [0, 0, 1]
+
+
 @pytest.mark.parametrize("query", ["?type=key.made", "?type=", "?cursor=x", "?limit=0", "?limit=101", "?before=x"])
 def test_rubbish_in_the_query_is_refused(home: House, query: str) -> None:
     """With what may stand there."""
@@ -137,9 +176,9 @@ def test_only_the_scope_opens_it_and_only_its_own(home: House) -> None:
 def test_events_are_over_after_the_days_of_the_setting(home: House) -> None:
     """Whether or not DynamoDB has deleted them."""
     account = home.account()
-    assert len(list(record.newest_first(account.id, 10))) == 1
+    assert len(record.newest_first(account.id, 10)) == 1
     home.clock.forward(90 * 86_400)
-    assert list(record.newest_first(account.id, 10)) == []
+    assert record.newest_first(account.id, 10) == []
     assert Event.count(account.id) == 1
 
 

@@ -20,7 +20,7 @@ def test_yes_and_its_end_are_told_to_who_said_it(home: House, ada: Person, app: 
     (given, by), ended = told(ada.account.id)
     assert (given, by[:4]) == (kinds.GRANT_CREATED, "ses_")
     assert ended == (kinds.GRANT_REVOKED, app.id)
-    newest = next(record.newest_first(ada.account.id, 1))
+    newest = record.newest_first(ada.account.id, 1)[0]
     assert newest.changed.as_dict()["application"] == app.id
 
 

@@ -33,7 +33,7 @@ def happens(home: House, account: Account, name: str = "Ada Lovelace") -> str:
     """Rename an account a second later, and return the id of the event."""
     home.clock.forward(1)
     change.rename(account.id, name)
-    return next(record.newest_first(account.id, 1)).id
+    return record.newest_first(account.id, 1)[0].id
 
 
 def images(account_id: str) -> list[wire.Json]:

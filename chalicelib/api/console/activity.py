@@ -34,7 +34,7 @@ def show_activity(visit: Visit) -> Shown:
     account, before = visit.person.account, visit.query.get("before", "")
     # What is no id of an event is the first page: a link that was cut needs no error.
     before = before if ids.is_id(before, "evt") else ""
-    found = list(record.newest_first(account.id, SHOWN + 1, before=before))
+    found = record.newest_first(account.id, SHOWN + 1, before=before)
     named = {key.id: key.name for key in find.keys_of(account.id)} | {visit.person.session.id: "this session"}
     rows = [_row(event, named) for event in found[:SHOWN]]
     older = rows[-1].event.id if len(found) > SHOWN else None

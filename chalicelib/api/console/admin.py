@@ -82,7 +82,7 @@ def _account_page(visit: Visit, account_id: str, *, problem: str | None, status:
         "account": account,
         "keys": list(find_keys.keys_of(account.id)),
         "used": sum(hours.values(), Hour()),
-        "events": list(record.newest_first(account.id, 20, kind=kinds.STANDING_CHANGED)),
+        "events": record.newest_first(account.id, 20, kind=kinds.STANDING_CHANGED),
         "problem": problem,
     }
     return Shown("admin_account", matter, status)
