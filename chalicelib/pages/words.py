@@ -7,6 +7,7 @@ SCOPES = {
     "events": ("Activity", "See what happened to your account and your keys."),
     "webhooks": ("Webhooks", "Add, change and delete webhooks, and see what was sent."),
     "admin": ("Administer", "Create accounts, set tiers, suspend and reinstate anyone."),
+    "verify": ("Verify", "Ask, as a service of yours, whether somebody's secret is good, and count a request on them."),
 }
 
 CONSENTS = {

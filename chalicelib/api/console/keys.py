@@ -23,6 +23,7 @@ from chalicelib.watch import policy
 NAME = Text(most=64)
 EXPIRY = OneOf(tuple(words.EXPIRIES))
 GRACE = OneOf(tuple(words.GRACES))
+SCOPES = SomeOf(scopes.ALL)
 POLICY = OneOf(on_anomaly.ALL)
 
 
@@ -64,7 +65,7 @@ def generate(visit: Visit) -> Shown:
         issued = issue.issue_key(
             maker(visit),
             name=NAME.check("The name", name),
-            wanted=SomeOf(tuple(words.SCOPES)).check("The scopes", chosen),
+            wanted=_wanted(visit),
             expires_in_s=None if days is None else days * 86_400,
             form=visit.text("ticket"),
         )
@@ -91,8 +92,7 @@ def rename(visit: Visit, key_id: str) -> Shown | Gone:
 def narrow(visit: Visit, key_id: str) -> Shown | Gone:
     """Take scopes away from the key."""
     try:
-        wanted = SomeOf(scopes.ALL).check("The scopes", visit.form.get("scopes", []))
-        change.change_key(visit.person.account.id, key_id, name=None, wanted=wanted)
+        change.change_key(visit.person.account.id, key_id, name=None, wanted=_wanted(visit))
     except (errors.InvalidRequest, errors.Conflict) as error:
         return _key_page(visit, key_id, problem=error.message, status=error.status)
     return Gone(f"/settings/keys/{key_id}", "narrowed")
@@ -195,6 +195,14 @@ def _new_key_form(
         "ticket": randomness.base62(30),
     }
     return Shown("key_new", matter, status)
+
+
+def _wanted(visit: Visit) -> list[str]:
+    """Return the scopes that were chosen; raise InvalidRequest for none, and for what is no scope."""
+    chosen = visit.form.get("scopes", [])
+    if not chosen:
+        raise errors.InvalidRequest("Choose one scope or more.")
+    return SCOPES.check("The scopes", chosen)
 
 
 def _must_verify(visit: Visit) -> bool:
