@@ -125,7 +125,8 @@ def show_webhook(exchange: Exchange, webhook_id: str) -> dict[str, Any]:
 def change_webhook(exchange: Exchange, webhook_id: str) -> dict[str, Any]:
     """Change where a webhook leads, its name or its types; disable or enable it.
 
-    Enabled again, it is told of what happens from then on; what happened before can be sent again by hand.
+    Enabled again, it is told of what happens from then on. What happened while it was disabled is never sent to it: see
+    `GET /v1/events`. What waited when it was disabled isn't sent by itself any more, but can be resent from its log.
     """
     body, endpoint = exchange.body, _owned(exchange, webhook_id)
     if body["url"] or body["name"] or body["types"]:

@@ -89,7 +89,7 @@ NOTICES = {
     "disconnected": "The application is disconnected. Its tokens stop working with the next request.",
     "webhook-changed": "The webhook is changed.",
     "webhook-enabled": "The webhook is enabled. It is told of what happens from now on.",
-    "webhook-disabled": "The webhook is disabled.",
+    "webhook-disabled": "The webhook is disabled. What happens from now on isn't sent to it.",
     "webhook-deleted": "The webhook is deleted.",
     "webhook-resent": "It was sent again.",
     "deleted": "Your account is deleted.",

@@ -1,6 +1,7 @@
 """/v1/webhooks: endpoints of one's own, with a secret that is shown once, and what became of each message."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -169,6 +170,25 @@ def test_log_shows_what_was_sent_and_answered_and_sends_again(local: House, rece
     assert (again["state"], len(again["attempts"])) == ("delivered", 2)
     assert again["body"] == receiver.received[-1].body.decode()
     assert refusal(local.call("POST", f"{path}/evt_{'0' * 20}/resend", secret)) == (404, "not_found")
+
+
+def test_what_happens_while_it_is_disabled_is_in_the_events_alone(local: House, receiver: Receiver) -> None:
+    """It is not in the log, can't be resent, and isn't sent once the webhook is enabled again."""
+    ada = local.account()
+    secret = local.key(ada, "webhooks", "events").secret
+    path = f"/v1/webhooks/{added(local, secret, url=receiver.url, types=['account.renamed'])['id']}"
+    local.call("PATCH", path, secret, json_body={"status": "disabled"})
+    missed = happens(local, ada, "Ada L")
+    streamed(ada)
+    local.clock.forward(1)
+    local.call("PATCH", path, secret, json_body={"status": "enabled"})
+    background.every_minute()
+    assert local.call("GET", f"{path}/deliveries", secret).json()["data"] == []
+    assert refusal(local.call("POST", f"{path}/deliveries/{missed}/resend", secret)) == (404, "not_found")
+    assert missed in [event["id"] for event in local.call("GET", "/v1/events", secret).json()["data"]]
+    assert receiver.ids == []
+    guide = (Path(__file__).parents[2] / "docs" / "webhooks.md").read_text()
+    assert "What happens while a webhook is disabled is not sent to it, then or later" in guide
 
 
 def test_disabled_webhook_sends_nothing_by_hand_either(home: House) -> None:
