@@ -22,6 +22,13 @@ CUT_OFF = """[...document.querySelectorAll("html, .card")]
     .filter(box => box.scrollWidth > box.clientWidth)
     .map(box => box.outerHTML.slice(0, 200))"""
 """Parts whose matter is wider than they are."""
+STRAYED = """[...document.querySelectorAll("td[data-label] > *")].filter(part => {
+    const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
+    const [box, cell] = [part.getBoundingClientRect(), part.parentElement.getBoundingClientRect()];
+    const isStretched = part.matches(".state") && box.right > cell.right - rem;
+    return part.tagName !== "BR" && (box.left < cell.left + 6.5 * rem || isStretched);
+}).map(part => part.outerHTML.slice(0, 200))"""
+"""What stands in a table's cells, but not beside the label, or wider than it needs."""
 
 
 @pytest.mark.parametrize("sight", SIGHTS, ids=lambda sight: sight.name)
@@ -54,6 +61,16 @@ def test_no_width_cuts_a_table_off(width: int, visitors: Visitors, cast: Cast) -
         visitors.log_in_quietly(page, getattr(cast, sight.who))
         sight.open(page, cast)
         assert page.evaluate(CUT_OFF) == []
+
+
+def test_narrow_table_keeps_everything_beside_its_label(visitors: Visitors, cast: Cast) -> None:
+    """On a phone each row is a card: nothing of a value stands under its label, and no pill is stretched."""
+    by_name = {sight.name: sight for sight in SIGHTS}
+    page = visitors.member(cast.ada, width=NARROW)
+    for name in ("keys", "activity", "webhook-delivery", "webhook", "webhooks"):
+        by_name[name].open(page, cast)
+        assert page.locator("td[data-label]").count() > 0
+        assert page.evaluate(STRAYED) == []
 
 
 @pytest.mark.parametrize("name", ["login", "keys", "key", "key-new", "key-made", "usage", "account", "admin-account"])
