@@ -53,7 +53,7 @@ def _operation(operation: Operation) -> Iterator[str]:
     if operation.more:
         yield from ("", operation.more)
     yield from ("", f"Needs {operation.needs}.")
-    for rows in (operation.in_path, operation.in_query, operation.fields):
+    for rows in (operation.in_path, operation.in_query, operation.in_headers, operation.fields):
         yield from _rows(rows, "optional")
     yield from ("", "```console", f"$ {operation.curl}", "```", "")
     answers = [(each.status, " ".join((each.about, *map(_link, each.shapes)))) for each in operation.replies]

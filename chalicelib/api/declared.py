@@ -104,6 +104,8 @@ class Declared:
     body: Body | Form | None = None
     query: Query | None = None
     """None leaves the query unread: whatever stands there is the view's to look at."""
+    headers: Mapping[str, Kind] = field(default_factory=dict)
+    """What its headers carry; documented only, each of them optional: the view reads them by a protocol of its own."""
     path: Fields = field(default_factory=dict)
     """What stands in the braces of its path; documented only, since an id of any other form is not found anyway."""
     gives: Mapping[int, Answer] = field(default_factory=dict)

@@ -27,6 +27,14 @@ REPORTED = Listed(
         "public": Flag("Whether anybody can read it there; yes when left out, and always for GitHub's reports."),
     },
 )
+SIGNED = {
+    "Github-Public-Key-Identifier": Said("By which of its keys GitHub has signed the body."),
+    "Github-Public-Key-Signature": Said("That signature: ECDSA on P-256 with SHA-256, in DER and base64."),
+    "Latchkey-Timestamp": Said("When another sender has signed the body, in epoch seconds.", "1640000000"),
+    "Latchkey-Signature": Said(
+        "That signature: `v1=`, and in hex the HMAC-SHA-256 over the time, a dot and the body, byte for byte."
+    ),
+}
 JUDGED = Shape(
     "JudgedLeak",
     "What a reported secret turned out to be.",
@@ -45,6 +53,8 @@ blueprint = Blueprint(__name__)
     "/v1/leaks",
     methods=["POST"],
     body=REPORTED,
+    headers=SIGNED,
+    proofs=("github", "sender"),
     gives={200: ListOf(JUDGED, "Each secret once.")},
 )
 def report_leaks(exchange: Exchange) -> list[dict[str, str]]:

@@ -49,6 +49,7 @@ class Operation:
     takes_key: bool
     in_path: tuple[Row, ...]
     in_query: tuple[Row, ...]
+    in_headers: tuple[Row, ...]
     media: str
     """The first media type of its body, "" without one."""
     fields: tuple[Row, ...]
@@ -60,7 +61,7 @@ class Operation:
 
     @property
     def can_be_tried(self) -> bool:
-        """Tell whether a key, or nothing, is all that it takes: OAuth's clients have programs of their own."""
+        """Tell whether a key, or nothing, is all that it takes: for signing, and for OAuth, one has programs."""
         return self.takes_key or self.needs == NOTHING
 
 
@@ -105,6 +106,7 @@ NOTHING = "nothing: it is open to anyone"
 _NEEDS = {
     "client": "the client's id and secret, by HTTP Basic or in the body; a public client's id alone",
     "registration": "the client's registration token as Bearer",
+    "sender": "a signature of the body, in the headers below: GitHub's, or that of a sender who holds our secret",
     "initial": "nothing, or the owner's initial token as Bearer where registration isn't open",
 }
 
@@ -157,6 +159,7 @@ def _operation(document: Schema, method: str, path: str, told: Schema) -> Operat
         takes_key="bearer" in _schemes(told),
         in_path=in_path,
         in_query=tuple(_parameter(each) for each in parameters if each["in"] == "query"),
+        in_headers=tuple(_parameter(each) for each in parameters if each["in"] == "header"),
         media=media,
         fields=_rows(_one_of(body.get("schema", {}))),
         body="" if example is None else json.dumps(example, indent=2, ensure_ascii=False),
@@ -184,6 +187,8 @@ def _needs(told: Schema) -> tuple[str, str]:
         return f"an API key{token} with the scope `{told['x-required-scope']}`", '-H "Authorization: Bearer $API_KEY"'
     if "client" in schemes:
         return _NEEDS["client"], '-u "$CLIENT_ID:$CLIENT_SECRET"'
+    if "sender" in schemes:
+        return _NEEDS["sender"], '-H "Latchkey-Timestamp: $TIMESTAMP" -H "Latchkey-Signature: v1=$SIGNATURE"'
     if "initial" in schemes:
         return _NEEDS["initial"], ""
     if "registration" in schemes:

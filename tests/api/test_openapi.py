@@ -19,6 +19,7 @@ from chalicelib.credentials import scopes
 from chalicelib.events import kinds
 from chalicelib.limits import tiers
 from chalicelib.oauth import clients
+from chalicelib.watch import github, partner
 from infra.standin import Answer, Gateway
 from tests import conforming
 from tests.api.routes import ROUTES
@@ -137,6 +138,16 @@ def test_words_of_oauth_are_the_servers_own() -> None:
     assert oauth_shapes.GRANT_TYPES == clients.GRANT_TYPES
     assert oauth_shapes.AUTH_METHODS == clients.AUTH_METHODS
     assert frozenset(oauth_shapes.SCOPES) == clients.GRANTABLE
+
+
+def test_signed_reports_are_told_with_their_headers() -> None:
+    """Open to nobody who can't sign: the headers of both kinds of sender, under the names that are looked for."""
+    told = WHOLE["paths"]["/v1/leaks"]["post"]
+    names = [parameter["name"] for parameter in told["parameters"] if parameter["in"] == "header"]
+    assert names == [github.IDENTIFIER, github.SIGNATURE, partner.TIMESTAMP, partner.SIGNATURE]
+    schemes = WHOLE["components"]["securitySchemes"]
+    signed = [schemes[name]["name"] for choice in told["security"] for name in choice]
+    assert signed == [github.SIGNATURE, partner.SIGNATURE]
 
 
 def test_example_of_every_shape_is_one() -> None:

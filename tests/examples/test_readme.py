@@ -3,6 +3,7 @@
 import re
 import subprocess
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -35,7 +36,7 @@ def test_every_endpoint_is_listed_with_its_scope() -> None:
     """The table of endpoints has each route of the API, and no other, with the scope that it asks for."""
     listed = {tuple(row[0].strip("`").split()): row[1].strip("`") for row in ROWS if re.match(r"`[A-Z]+ /", row[0])}
     routes = {
-        (method, path): " ".join(vars(entry.view_function)["rules"].scopes) or "none"
+        (method, path): _asked_of(vars(entry.view_function))
         for path, entries in app.routes.items()
         for method, entry in entries.items()
         if path.startswith("/v1/") or path in ("/health", "/openapi.json", "/status.json", "/status.rss")
@@ -57,6 +58,11 @@ def test_every_pinned_package_is_explained() -> None:
     pinned = set(re.findall(r"^([\w-]+)(?:\[\w+\])?==", pins, re.MULTILINE))
     explained = {name.strip() for row in ROWS if len(row) == 2 for name in row[0].split(",")}
     assert pinned <= explained
+
+
+def _asked_of(view: dict[str, Any]) -> str:
+    """Return what a route asks for: a scope, a signature, or nothing."""
+    return " ".join(view["rules"].scopes) or ("a signature" if view["declared"].proofs else "none")
 
 
 def _curl_steps() -> list[tuple[str, list[str]]]:

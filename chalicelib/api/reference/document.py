@@ -44,7 +44,10 @@ HEADERS = {
     "Location": ("Where what was made can be found.", "https://api.latchkey.test/v1/keys/key_0V5kqWn4Zr8TfYb2LcXd"),
     "Cache-Control": ("Whether it may be kept.", "no-store"),
     "ETag": ("What to send as If-None-Match to be told that nothing has changed.", '"9f2c"'),
-    "WWW-Authenticate": ("What a credential must look like (RFC 6750 §3).", "Bearer"),
+    "WWW-Authenticate": (
+        "What a credential must look like (RFC 6750 §3). A route's own comes as `x-amzn-Remapped-WWW-Authenticate`.",
+        "Bearer",
+    ),
 }
 ALWAYS = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
 
@@ -154,6 +157,18 @@ def _security_schemes(declared: list[Route], base_url: str) -> Schema:
             "type": "http",
             "scheme": "bearer",
             "description": "The initial token, where the owner lets only those who hold it register clients.",
+        },
+        "github": {
+            "type": "apiKey",
+            "in": "header",
+            "name": "Github-Public-Key-Signature",
+            "description": "GitHub's signature of the body; `Github-Public-Key-Identifier` says by which of its keys.",
+        },
+        "sender": {
+            "type": "apiKey",
+            "in": "header",
+            "name": "Latchkey-Signature",
+            "description": "The signature of the body by whoever holds the secret for it, at `Latchkey-Timestamp`.",
         },
     }
     used = {name for route in declared for choice in security(route) for name in choice}

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from chalicelib.api.declared import Answer, Body, Form, Listed
-from chalicelib.api.fields import Field
 from chalicelib.api.reference import refusals
 from chalicelib.api.reference.examples import example_of
 from chalicelib.api.reference.routes import Route
+from chalicelib.api.shapes import Kind
 from chalicelib.credentials import scopes
 
 Schema = dict[str, Any]
@@ -22,7 +22,7 @@ def operation(route: Route, operation_id: str, shapes: Components) -> Schema:
     """Return the operation; `shapes` are the named shapes of the document."""
     described = [route.says, *(f"Needs a credential with the scope `{scope}`." for scope in route.rules.scopes)]
     body = _request_body(route, shapes)
-    parameters = [*_in_path(route), *_in_query(route)]
+    parameters = [*_in_path(route), *_in_query(route), *_in_headers(route)]
     return {
         "operationId": operation_id,
         "tags": [route.tag],
@@ -57,7 +57,14 @@ def _in_query(route: Route) -> list[Schema]:
     return [{"name": name, "in": "query", "required": False, **_parameter(field)} for name, field in fields.items()]
 
 
-def _parameter(field: Field | None) -> Schema:
+def _in_headers(route: Route) -> list[Schema]:
+    return [
+        {"name": name, "in": "header", "required": False, **_parameter(kind)}
+        for name, kind in route.declared.headers.items()
+    ]
+
+
+def _parameter(field: Kind | None) -> Schema:
     schema = {"type": "string"} if field is None else field.schema()
     about = schema.pop("description", "")
     return {**({"description": about} if about else {}), "schema": schema}

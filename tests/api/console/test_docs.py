@@ -49,6 +49,19 @@ def test_key_can_not_reach_a_url(home: House) -> None:
     assert 'autocomplete="off"' in field
 
 
+def test_only_what_a_key_is_enough_for_can_be_tried(home: House) -> None:
+    """What has to be signed, and what OAuth's clients send, can't be sent from a page."""
+    page = Visitor(home).open("/docs")
+    tried = [form.action for form in page.read.forms]
+    assert 'data-path="/v1/keys"' in page.html
+    assert 'data-path="/v1/leaks"' not in page.html
+    assert 'data-path="/oauth/token"' not in page.html
+    assert "Needs a signature of the body" in page.text
+    assert "Latchkey-Signature: v1=$SIGNATURE" in page.text
+    assert "every request below can be sent" not in page.text
+    assert set(tried) == {""}
+
+
 def test_page_is_the_same_for_members(home: House) -> None:
     """Who is logged in reads the same, and is led there from the console."""
     member = logged_in(home, person())
