@@ -9,6 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from chalicelib.core import clock
+from chalicelib.limits import tiers
 from chalicelib.pages import assets, words
 
 
@@ -50,7 +51,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {"iso": clock.iso, "date": _date, "moment": _moment, "ago": _ago, "amount": _amount}
-    environment.filters["coded"] = _coded
+    environment.filters |= {"coded": _coded, "unused": _unused}
     environment.globals["words"] = words
     return environment
 
@@ -70,6 +71,13 @@ def _ago(hour_ms: int) -> str:
         return "this hour"
     count, unit = (hours, "hour") if hours < 48 else (hours // 24, "day")
     return f"{count} {unit}{'s' if count > 1 else ''} ago"
+
+
+def _unused(since_ms: int, used: str = "") -> str:
+    """Say of what there is since then that nobody knows of a use, as far as anybody can: counters go after a month."""
+    kept_s = tiers.FREE.kept_s
+    is_all_known = clock.now_s() - since_ms // 1000 < kept_s
+    return f"never{used}" if is_all_known else f"not{used} in {kept_s // clock.DAY_S} days"
 
 
 def _coded(text: str) -> Markup:

@@ -1,6 +1,6 @@
 """Settings > API Keys says what a key used, and offers the narrower key only where the record is complete."""
 
-from chalicelib.limits import tiers
+from chalicelib.limits import tiers, traits
 from tests.house import House
 from tests.visitor import logged_in, person
 
@@ -45,3 +45,14 @@ def test_key_whose_hour_names_no_route_is_promised_nothing(home: House) -> None:
     home.counted(account.id, tiers.FREE, **{"used": 1, f"k{issued.key.id[-7:]}": 1})
     html = logged_in(home, account).open(f"/settings/keys/{issued.key.id}").html
     assert "This may not be all" in html
+
+
+def test_hour_with_more_routes_than_are_recorded_is_a_reason(home: House) -> None:
+    """The page names it among what may make the record incomplete."""
+    account = person()
+    issued = home.key(account)
+    home.clock.forward(8 * DAY_S)
+    home.call("GET", "/v1/limits", issued.secret)
+    home.counted(account.id, tiers.FREE, **{traits.ROUTES_OTHER: 1})
+    html = logged_in(home, account).open(f"/settings/keys/{issued.key.id}").html
+    assert "used in an hour in which your keys used more routes than are recorded" in html

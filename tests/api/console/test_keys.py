@@ -273,6 +273,19 @@ def test_last_use_is_shown_in_words(home: House) -> None:
     assert shown == ["never", "this hour", "5 hours ago", "3 days ago"]
 
 
+def test_use_that_is_long_ago_is_not_said_to_be_none(home: House) -> None:
+    """Counters are kept for 31 days: of what an older key did before, nobody knows."""
+    account = person()
+    path = f"/settings/keys/{home.key(account).key.id}"
+    visitor = logged_in(home, account)
+    assert "It was never used." in visitor.open(f"{path}/revoke").text
+    home.clock.forward(31 * 86_400)
+    visitor = logged_in(home, account)
+    assert visitor.open("/settings/keys").rows[1][4] == "not in 31 days"
+    assert "It was not used in 31 days." in visitor.open(f"{path}/revoke").text
+    assert "never" not in visitor.open(path).text.partition("Last used")[2].partition("Rotate")[0]
+
+
 @pytest.mark.parametrize("configured", [True, False])
 def test_unproven_address_generates_no_key_where_mail_is_sent(home: House, configured: bool) -> None:
     """By page and by API alike; where no mail leaves, nobody could prove anything, so nobody has to."""
