@@ -41,7 +41,7 @@ class Body:
         known = self.fields
         for name in given:
             if name not in known:
-                raise InvalidRequest(f"Unknown field {shown(name)}; this request takes {', '.join(known)}.")
+                raise InvalidRequest(f"Unknown field {shown(name)}; this request {_takes(known)}.")
         for name in self.required:
             if name not in given:
                 raise InvalidRequest(f"{name} is missing.")
@@ -63,8 +63,7 @@ class Query:
         """
         for name in parameters:
             if name not in self.fields:
-                takes = f"takes {', '.join(self.fields)}" if self.fields else "takes none"
-                raise InvalidRequest(f"Unknown parameter {shown(name)}; this request {takes}.")
+                raise InvalidRequest(f"Unknown parameter {shown(name)}; this request {_takes(self.fields)}.")
         return {
             name: kind.read(name, parameters[name]) if name in parameters else kind.default
             for name, kind in self.fields.items()
@@ -118,6 +117,10 @@ class Declared:
 
 
 NOTHING_DECLARED = Declared()
+
+
+def _takes(fields: Fields) -> str:
+    return f"takes {', '.join(fields)}" if fields else "takes none"
 
 
 def _give_some(names: list[str]) -> str:

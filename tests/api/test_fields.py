@@ -57,6 +57,8 @@ def test_field_named_twice_is_refused() -> None:
 def test_unknown_field_is_refused_by_name() -> None:
     """A misspelt field must not pass in silence; the message says what there is."""
     assert told('{"nmae":"Ada"}') == "Unknown field 'nmae'; this request takes name, count."
+    with pytest.raises(InvalidRequest, match="Unknown field 'x'; this request takes none"):
+        Body(may_be_empty=True).read('{"x":1}')
 
 
 def test_name_of_an_unknown_field_is_repeated_safely() -> None:

@@ -7,6 +7,7 @@ import pytest
 from chalicelib.accounts.tables import Account, Email, Ticket
 from chalicelib.core import clock, secrets
 from chalicelib.limits import stale, tiers
+from tests.api.routes import ROUTES
 from tests.house import NOON_MS, House, refusal
 
 
@@ -288,6 +289,18 @@ def test_misspelt_parameter_is_refused_by_name(home: House) -> None:
     answer = home.call("GET", "/v1/users?limt=5", home.key(home.account()).secret)
     assert refusal(answer) == (400, "invalid_request")
     assert answer.json()["message"] == "Unknown parameter 'limt'; this request takes limit, cursor."
+
+
+@pytest.mark.parametrize(("method", "path", "scope"), ROUTES)
+def test_parameter_that_a_request_does_not_have_is_refused_by_name(
+    home: House, method: str, path: str, scope: str
+) -> None:
+    """By every request that takes a key, as the guide says: also by those that take no parameter at all."""
+    secret = home.key(home.account(admin=True), scope).secret
+    body: dict[str, str] | None = {} if method in ("POST", "PATCH") else None
+    answer = home.call(method, f"{path.format(id='x')}?limt=5", secret, json_body=body)
+    assert refusal(answer) == (400, "invalid_request")
+    assert "Unknown parameter 'limt'; this request takes" in answer.json()["message"]
 
 
 def test_time_of_creation_is_the_clocks(home: House) -> None:
