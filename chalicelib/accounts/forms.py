@@ -1,20 +1,27 @@
-"""Forms that make something once: what a form carries is spent with what it makes, so a reload makes no second one."""
+"""Forms of the console that make something once: each carries a ticket, which is spent with what it makes.
+
+A browser sends a form again when its answer is reloaded; the second time makes nothing.
+"""
 
 from chalicelib.accounts.tables import Ticket
-from chalicelib.core import clock, secrets
+from chalicelib.core import clock, errors, secrets
 
 KEPT_S = 30 * clock.DAY_S
-"""Longer than a page stays open."""
 
 
-def spent(form: str, account_id: str) -> Ticket:
-    """Return what an account's form leaves behind when it is used, to be stored if nothing stands there yet."""
+def spent(ticket: str, account_id: str) -> Ticket:
+    """Return the item that a ticket is spent by; whoever stores it does so on condition that there is none."""
     now_ms = clock.now_ms()
     return Ticket(
-        secrets.digest(f"{account_id} {form}"),
+        secrets.digest(f"{account_id} {ticket}"),
         kind="form",
         account_id=account_id,
         expires_at=now_ms,
         consumed_at=now_ms,
         dies_at=now_ms // 1000 + KEPT_S,
     )
+
+
+def used_already(made: str) -> errors.Conflict:
+    """Return what is said of a ticket that was spent before, on the thing that `made` names."""
+    return errors.Conflict(f"This form was used already. Its {made} is in the list.")

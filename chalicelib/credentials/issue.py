@@ -97,7 +97,7 @@ def put_beside_the_others(issued: Issued, spent: Ticket | None = None, maker: Ve
             if not tables.refused(error):
                 raise
             if spent is not None and _SPENT in tables.refused(error):
-                raise errors.Conflict("This form was used already. Its key is in the list.") from None
+                raise forms.used_already("key") from None
             stood = live_keys.account_in(error)
             if maker is not None and mail.is_configured() and "email_verified_at" not in stood:
                 raise errors.Conflict("Confirm your email address first: we have sent you a link.") from None

@@ -66,7 +66,7 @@ def create(account_id: str, *, url: str, name: str, types: list[str] | None, for
         if not refused:
             raise
         if form is not None and _SPENT in refused:
-            raise errors.Conflict("This form was used already. Its webhook is in the list.") from None
+            raise forms.used_already("webhook") from None
         raise errors.Conflict(
             f"An account has at most {ENDPOINTS_MAX} webhooks. Delete one that you don't use."
         ) from None

@@ -2,10 +2,11 @@
 
 import json
 from dataclasses import dataclass
+from typing import Any
 
 from chalicelib.api.console.frame import Gone, Shown, Visit
 from chalicelib.api.fields import SomeOf, Text
-from chalicelib.core import errors, ids
+from chalicelib.core import errors, ids, randomness
 from chalicelib.events import kinds
 from chalicelib.webhooks import deliver, endpoints, fan_out, message, signing
 from chalicelib.webhooks.tables import ENABLED, Delivery, Endpoint
@@ -42,12 +43,8 @@ def add(visit: Visit) -> Shown:
     """Add a webhook and show its secret, this once."""
     account = visit.person.account
     try:
-        endpoint = endpoints.create(
-            account.id,
-            url=URL.check("The URL", visit.text("url")),
-            name=NAME.check("The name", visit.text("name")),
-            types=_types(visit),
-        )
+        url, name, types = _filled_in(visit)
+        endpoint = endpoints.create(account.id, url=url, name=name, types=types, form=visit.text("ticket"))
     except (errors.InvalidRequest, errors.Conflict) as error:
         return _new_form(visit, problem=error.message, status=error.status)
     return _secret(endpoint, rotated=False)
@@ -62,14 +59,11 @@ def change(visit: Visit, webhook_id: str) -> Shown | Gone:
     """Change where a webhook leads, its name or its types."""
     endpoint = _owned(visit, webhook_id)
     try:
-        endpoints.change(
-            endpoint,
-            url=URL.check("The URL", visit.text("url")),
-            name=NAME.check("The name", visit.text("name")),
-            types=_types(visit) or [],
-        )
+        url, name, types = _filled_in(visit)
+        endpoints.change(endpoint, url=url, name=name, types=types or [])
     except errors.InvalidRequest as error:
-        return _page(visit, endpoint, problem=error.message, status=error.status)
+        typed = {name: visit.text(name) for name in ("name", "url")} | {"types": visit.form.get("types", [])}
+        return _page(visit, endpoint, problem=error.message, status=error.status, typed=typed)
     return Gone(f"{HOME}/{webhook_id}", "webhook-changed")
 
 
@@ -124,7 +118,9 @@ def resend(visit: Visit, webhook_id: str, message_id: str) -> Shown | Gone:
     return Gone(f"{HOME}/{webhook_id}/deliveries/{message_id}", "webhook-resent")
 
 
-def _page(visit: Visit, endpoint: Endpoint, *, problem: str | None, status: int) -> Shown:
+def _page(
+    visit: Visit, endpoint: Endpoint, *, problem: str | None, status: int, typed: dict[str, Any] | None = None
+) -> Shown:
     before = visit.query.get("before", "")
     # What is no id is the first page: a link that was cut needs no error.
     before = before if ids.is_id(before, "evt") else ""
@@ -135,6 +131,7 @@ def _page(visit: Visit, endpoint: Endpoint, *, problem: str | None, status: int)
         "older": found[SHOWN - 1].id if len(found) > SHOWN else None,
         "before": before,
         "kinds": kinds.WORDS,
+        "typed": typed or {"name": endpoint.name, "url": endpoint.url, "types": endpoint.types or []},
         "problem": problem,
     }
     return Shown("webhook", matter, status)
@@ -147,6 +144,7 @@ def _new_form(visit: Visit, *, problem: str | None, status: int) -> Shown:
         "chosen": visit.form.get("types", []),
         "kinds": kinds.WORDS,
         "problem": problem,
+        "ticket": randomness.base62(30),
     }
     return Shown("webhook_new", matter, status)
 
@@ -175,6 +173,11 @@ def _last_status(delivery: Delivery) -> str:
         return "–"
     last = delivery.attempts[-1]
     return str(last.status) if last.status is not None else str(last.problem)
+
+
+def _filled_in(visit: Visit) -> tuple[str, str, list[str] | None]:
+    """Return URL, name and types as a form has them; raise InvalidRequest naming what is wrong."""
+    return URL.check("The URL", visit.text("url")), NAME.check("The name", visit.text("name")), _types(visit)
 
 
 def _types(visit: Visit) -> list[str] | None:

@@ -40,6 +40,18 @@ def test_secret_is_shown_once(ada: Visitor) -> None:
     assert ["key.created" in page.text, "key.renamed" in page.html, "2 types" in ada.open(PLACE).text] == [True] * 3
 
 
+def test_form_sent_again_adds_no_second_webhook(ada: Visitor) -> None:
+    """A reload of the answer says that the form was used, shows no secret, and a new form works."""
+    form = ada.filled(ada.open(NEW), NEW, {"name": "Ledger", "url": URL})
+    assert ada.send(NEW, form).status == 200
+    again = ada.send(NEW, form)
+    assert (again.status, again.problem) == (409, "This form was used already. Its webhook is in the list.")
+    assert "whsec_" not in again.html
+    assert len(ada.open(PLACE).rows) == 1 + 1
+    assert ada.send(NEW, ada.filled(again, NEW, {})).status == 200
+    assert len(ada.open(PLACE).rows) == 1 + 2
+
+
 def test_form_with_a_fault_is_shown_again_as_it_was(ada: Visitor) -> None:
     """With what was wrong, and what was typed and chosen."""
     page = ada.submit(NEW, name="Ledger", url="http://example.com/", types=["key.created"])
@@ -90,11 +102,15 @@ def test_changed_rotated_disabled_enabled_deleted(ada: Visitor) -> None:
 
 
 def test_bad_change_shows_the_page_with_what_was_wrong(ada: Visitor) -> None:
-    """And changes nothing."""
+    """And what was typed; it changes nothing."""
     ada.submit(NEW, name="Ledger", url=URL)
     path = path_of(ada)
-    page = ada.submit(f"{path}/change", on=path, name=" ", url=URL)
+    page = ada.submit(f"{path}/change", on=path, name=" ", url=f"{URL}/2", types=["key.created"])
     assert (page.status, page.problem) == (400, "The name must be a text of 1 to 64 characters on one line.")
+    assert page.value(f"{path}/change", "url") == f"{URL}/2"
+    assert page.value(f"{path}/change", "types") == "key.created"
+    stands = ada.open(path)
+    assert (stands.heading, stands.value(f"{path}/change", "url")) == ("Ledger", URL)
 
 
 def test_delivery_that_is_being_sent_can_not_be_sent_again(home: House) -> None:
