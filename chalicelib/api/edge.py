@@ -149,17 +149,19 @@ def route(
 ) -> Callable[[View], View]:
     """Register a view of the JSON API: `scopes` are what its caller's credential must have; none makes it public.
 
+    One that has scopes and says what it gives takes no query but the one it names. A public one may have `headers` and
+    `proofs` that its view looks at by itself.
+
     The view is called with the Exchange and the path's parameters, and returns a body or a chalice Response. A request
     with a body must have the media type that it `takes`. `body` and `query` are checked before the view runs, which
-    finds them on the Exchange; a route that asks for scopes and says what it gives takes no query but the one it names.
-    `headers` and `proofs` are what a public route looks at by itself, `ids` the path's parameters, `gives` the answers
-    by status, `refuses` the errors beyond those that follow from the rest: they and the view's docstring make its part
-    of the reference. What isn't `counted` is public, and its requests count for nobody.
+    finds them on the Exchange. `ids` are the path's parameters, `gives` the answers by status, `refuses` the errors
+    beyond those that follow from the rest: they and the view's docstring make its part of the reference. What isn't
+    `counted` is public, and its requests count for nobody.
     """
     rules = Rules(scopes=tuple(scopes), counted=counted, cross_origin=path.startswith("/v1/"))
-    if query is None and gives and rules.scopes:
-        query = Query()
     given = {status: each if isinstance(each, Answer) else Answer(each) for status, each in (gives or {}).items()}
+    if query is None and given and rules.scopes:
+        query = Query()
     declared = Declared(body, query, headers or {}, ids or {}, given, tuple(refuses), proofs=proofs)
     return route_with(blueprint, path, methods=methods, rules=rules, takes=(takes,), declared=declared)
 
