@@ -10,6 +10,7 @@ import sys
 import unicodedata
 from collections.abc import Callable
 
+from chalicelib.accounts import states
 from chalicelib.core import errors, settings, wire
 from chalicelib.limits import tiers
 from infra import chalice_cli, deployed, engine
@@ -123,14 +124,14 @@ def _tier(options: argparse.Namespace) -> None:
 def _suspend(options: argparse.Namespace) -> None:
     from chalicelib.accounts import change, find
 
-    change.set_standing(find.account_by_email(options.email).id, tier=None, status=change.SUSPENDED, actor=OPERATOR)
+    change.set_standing(find.account_by_email(options.email).id, tier=None, status=states.SUSPENDED, actor=OPERATOR)
     print(f"{options.email} is suspended: its keys and tokens are refused from the next request on.")
 
 
 def _reinstate(options: argparse.Namespace) -> None:
     from chalicelib.accounts import change, find
 
-    change.set_standing(find.account_by_email(options.email).id, tier=None, status=change.ACTIVE, actor=OPERATOR)
+    change.set_standing(find.account_by_email(options.email).id, tier=None, status=states.ACTIVE, actor=OPERATOR)
     print(f"{options.email} is reinstated. A refusal that the gateway still remembers lasts up to 5 minutes more.")
 
 

@@ -3,13 +3,12 @@
 from pynamodb.expressions.update import Action
 
 from chalicelib.accounts import find
+from chalicelib.accounts.states import SUSPENDED
 from chalicelib.accounts.tables import Account
 from chalicelib.core import errors, tables
 from chalicelib.events import kinds, record
 from chalicelib.limits import stale
 from chalicelib.limits.tiers import Tier
-
-ACTIVE, SUSPENDED = "active", "suspended"
 
 
 def rename(account_id: str, name: str) -> Account:

@@ -7,7 +7,7 @@ from chalicelib.api.edge import Exchange, route
 from chalicelib.api.fields import Id, OneOf
 from chalicelib.api.shapes import Anything, Moment, OrNull, Said, Shape
 from chalicelib.credentials.scopes import EVENTS
-from chalicelib.events import kinds, record
+from chalicelib.events import kinds
 
 TYPE = OneOf(tuple(kinds.WORDS), about="What happened.")
 
@@ -44,6 +44,8 @@ def list_events(exchange: Exchange) -> Response:
     Of one type a page may hold fewer than `limit`, even none, while there are more: go on while there is a
     `next_cursor`.
     """
+    from chalicelib.events import record
+
     page, kind = listing.asked_for(exchange), exchange.query["type"] or ""
     found, end = record.look_back(exchange.verdict.account_id, page.size + 1, before=page.after, kind=kind)
     return listing.answer(exchange, page, found, record.shown, goes_on=end)

@@ -1,6 +1,6 @@
 """/v1/keys: an account's own API keys. A secret is in the 201 that made it and nowhere else."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chalice.app import Blueprint, Response
 
@@ -10,11 +10,14 @@ from chalicelib.api.edge import Exchange, route
 from chalicelib.api.fields import Id, OneOf, SomeOf, Text, Whole
 from chalicelib.api.shapes import Moment, OrNull, Said, Shape, Words
 from chalicelib.core import clock, errors
-from chalicelib.credentials import change, find, issue, on_anomaly, revoke, rotate, scopes
+from chalicelib.credentials import grace, on_anomaly, scopes
 from chalicelib.credentials.scopes import KEYS
-from chalicelib.credentials.tables import Credential
 from chalicelib.limits.usage import last_used_hours
 from chalicelib.limits.windows import counter_of
+
+if TYPE_CHECKING:
+    from chalicelib.credentials.issue import Issued
+    from chalicelib.credentials.tables import Credential
 
 NAME = Text(most=64, about="What it is called, for people to tell keys apart.", example="CI pipeline")
 SCOPES = SomeOf(scopes.ALL, about="What the key may do; never more than the credential that asks.", example=("read",))
@@ -24,7 +27,7 @@ LIFE_S = Whole(
     about="After how many seconds it expires. Without it, it expires when the credential that asks does.",
     example=7_776_000,
 )
-GRACE_S = Whole(0, rotate.GRACE_MAX_S, about="How many seconds the old key works on.", default=rotate.GRACE_DEFAULT_S)
+GRACE_S = Whole(0, grace.MAX_S, about="How many seconds the old key works on.", default=grace.DEFAULT_S)
 
 ON_ANOMALY = OneOf(
     on_anomaly.ALL,
@@ -77,6 +80,8 @@ blueprint = Blueprint(__name__)
 )
 def list_keys(exchange: Exchange) -> Response:
     """List the account's keys, oldest first; ended ones until 30 days past their end."""
+    from chalicelib.credentials import find
+
     page = listing.asked_for(exchange)
     account_id = exchange.verdict.account_id
     found = list(find.keys_of(account_id, after=page.after or find.FIRST_KEY_ID, limit=page.size + 1))
@@ -87,6 +92,8 @@ def list_keys(exchange: Exchange) -> Response:
 @route(blueprint, "/v1/keys/{key_id}", methods=["GET"], scopes=[KEYS], ids=KEY_ID, gives={200: KEY})
 def show_key(exchange: Exchange, key_id: str) -> dict[str, Any]:
     """Show one key."""
+    from chalicelib.credentials import find
+
     key = find.owned_key(exchange.verdict.account_id, key_id)
     return _with_last_use(key)
 
@@ -102,6 +109,8 @@ def show_key(exchange: Exchange, key_id: str) -> dict[str, Any]:
 )
 def create_key(exchange: Exchange) -> Response:
     """Make a key with at most the caller's own scopes."""
+    from chalicelib.credentials import issue
+
     body = exchange.body
     issued = issue.issue_key(
         exchange.verdict, name=body["name"], wanted=body["scopes"], expires_in_s=body["expires_in_s"]
@@ -121,6 +130,8 @@ def create_key(exchange: Exchange) -> Response:
 )
 def rotate_key(exchange: Exchange, key_id: str) -> Response:
     """Replace a key; the old one works on for `grace_s` seconds."""
+    from chalicelib.credentials import rotate
+
     return _shown_once(exchange, rotate.rotate(exchange.verdict, key_id, exchange.body["grace_s"]))
 
 
@@ -136,6 +147,8 @@ def rotate_key(exchange: Exchange, key_id: str) -> Response:
 )
 def change_key(exchange: Exchange, key_id: str) -> dict[str, Any]:
     """Rename a key, narrow its scopes, or choose what is done when it behaves strangely."""
+    from chalicelib.credentials import change
+
     body = exchange.body
     key = change.change_key(
         exchange.verdict.account_id, key_id, name=body["name"], wanted=body["scopes"], on_anomaly=body["on_anomaly"]
@@ -153,11 +166,13 @@ def change_key(exchange: Exchange, key_id: str) -> dict[str, Any]:
 )
 def revoke_key(exchange: Exchange, key_id: str) -> Response:
     """Revoke a key, for good and from the next request on."""
+    from chalicelib.credentials import revoke
+
     revoke.revoke(exchange.verdict.account_id, key_id)
     return answers.nothing()
 
 
-def record(key: Credential, used: dict[str, int]) -> dict[str, Any]:
+def record(key: "Credential", used: dict[str, int]) -> dict[str, Any]:
     """Return what is shown of a key; `used` is the hour in which each counter was last counted."""
     hour = used.get(counter_of(key.id))
     return {
@@ -174,11 +189,11 @@ def record(key: Credential, used: dict[str, int]) -> dict[str, Any]:
     }
 
 
-def _with_last_use(key: Credential) -> dict[str, Any]:
+def _with_last_use(key: "Credential") -> dict[str, Any]:
     return record(key, last_used_hours(key.account_id, {counter_of(key.id)}))
 
 
-def _shown_once(exchange: Exchange, issued: issue.Issued) -> Response:
+def _shown_once(exchange: Exchange, issued: "Issued") -> Response:
     location = f"{visitor.base_url(exchange.request)}/v1/keys/{issued.key.id}"
     warning = {} if issued.told else {"warning": "The old key may be accepted for up to 5 minutes more."}
     return answers.created(record(issued.key, {}) | {"secret": issued.secret} | warning, location)

@@ -1,12 +1,11 @@
 """/v1/users: public profiles, one's own record, and what an admin may do to accounts."""
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chalice.app import Blueprint, Response
 
-from chalicelib.accounts import change, create, find, links
-from chalicelib.accounts.tables import Account
+from chalicelib.accounts import states
 from chalicelib.api import answers, listing, visitor
 from chalicelib.api.declared import Answer, Body
 from chalicelib.api.edge import Exchange, route
@@ -16,10 +15,13 @@ from chalicelib.core import clock, errors
 from chalicelib.credentials.scopes import ADMIN, READ, WRITE
 from chalicelib.limits import tiers
 
+if TYPE_CHECKING:
+    from chalicelib.accounts.tables import Account
+
 NAME = Text(most=100, about="What the person is called.", example="Ada Lovelace")
 EMAIL = Text(most=254, about="The person's address, like name@example.com.", example="ada@example.com")
 TIER = OneOf(tuple(tier.name for tier in tiers.OF_ACCOUNTS), about="The tier, which decides the limits.")
-STATUS = OneOf((change.ACTIVE, change.SUSPENDED), about="A suspended account's keys and tokens are refused.")
+STATUS = OneOf((states.ACTIVE, states.SUSPENDED), about="A suspended account's keys and tokens are refused.")
 
 USER_ID = {"user_id": Id("acc", about="The account's id.")}
 PROFILE = Shape(
@@ -63,6 +65,8 @@ blueprint = Blueprint(__name__)
 )
 def list_users(exchange: Exchange) -> Response:
     """List public profiles, oldest first."""
+    from chalicelib.accounts import find
+
     page = listing.asked_for(exchange)
     found = list(find.accounts_after(page.after, page.size + 1))
     return listing.answer(exchange, page, found, public_profile)
@@ -71,6 +75,8 @@ def list_users(exchange: Exchange) -> Response:
 @route(blueprint, "/v1/users/me", methods=["GET"], scopes=[READ], gives={200: USER}, refuses=[errors.NotFound])
 def show_me(exchange: Exchange) -> dict[str, Any]:
     """Show the caller's own record."""
+    from chalicelib.accounts import find
+
     return whole_record(find.account_by_id(exchange.verdict.account_id))
 
 
@@ -85,6 +91,8 @@ def show_me(exchange: Exchange) -> dict[str, Any]:
 )
 def rename_me(exchange: Exchange) -> dict[str, Any]:
     """Change the caller's own name."""
+    from chalicelib.accounts import change
+
     return whole_record(change.rename(exchange.verdict.account_id, exchange.body["name"]))
 
 
@@ -98,6 +106,8 @@ def rename_me(exchange: Exchange) -> dict[str, Any]:
 )
 def show_user(exchange: Exchange, user_id: str) -> dict[str, Any]:
     """Show a public profile; to its owner and to admins the whole record."""
+    from chalicelib.accounts import find
+
     account = find.account_by_id(user_id)
     may_see_all = account.id == exchange.verdict.account_id or ADMIN in exchange.verdict.scopes
     return whole_record(account) if may_see_all else public_profile(account)
@@ -114,6 +124,8 @@ def show_user(exchange: Exchange, user_id: str) -> dict[str, Any]:
 )
 def create_user(exchange: Exchange) -> Response:
     """Create an account; answer with a one-time link at which its person sets a password."""
+    from chalicelib.accounts import create, links
+
     body = exchange.body
     account = create.create_account(email=body["email"], name=body["name"], tier=tiers.BY_NAME[body["tier"]])
     base_url = visitor.base_url(exchange.request)
@@ -132,6 +144,8 @@ def create_user(exchange: Exchange) -> Response:
 )
 def change_user(exchange: Exchange, user_id: str) -> dict[str, Any]:
     """Set an account's tier, suspend it or reinstate it."""
+    from chalicelib.accounts import change, find
+
     body = exchange.body
     account = find.account_by_id(user_id)
     tier = tiers.BY_NAME[body["tier"]] if body["tier"] else None
@@ -139,12 +153,12 @@ def change_user(exchange: Exchange, user_id: str) -> dict[str, Any]:
     return whole_record(find.account_by_id(account.id))
 
 
-def public_profile(account: Account) -> dict[str, Any]:
+def public_profile(account: "Account") -> dict[str, Any]:
     """Return what anyone may see of an account."""
     return {"id": account.id, "name": account.name, "created_at": clock.iso(account.created_at)}
 
 
-def whole_record(account: Account) -> dict[str, Any]:
+def whole_record(account: "Account") -> dict[str, Any]:
     """Return what its owner and admins see of an account."""
     return {
         **public_profile(account),

@@ -1,6 +1,6 @@
 """/v1/webhooks: where the account's events are sent, and what became of each. A secret is shown once."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chalice.app import Blueprint, Response
 
@@ -12,8 +12,11 @@ from chalicelib.api.shapes import Kind, ListOf, Moment, Number, OrNull, Said, Sh
 from chalicelib.core import clock, errors
 from chalicelib.credentials.scopes import WEBHOOKS
 from chalicelib.events import kinds
-from chalicelib.webhooks import deliver, endpoints, fan_out, message, signing
-from chalicelib.webhooks.tables import DELIVERED, DISABLED, ENABLED, FAILED, PENDING, Attempt, Delivery, Endpoint
+from chalicelib.webhooks import states
+from chalicelib.webhooks.states import DELIVERED, DISABLED, ENABLED, FAILED, PENDING
+
+if TYPE_CHECKING:
+    from chalicelib.webhooks.tables import Attempt, Delivery, Endpoint
 
 EVERY = "*"
 URL = Text(most=2_000, about="Where messages are sent: an https URL.", example="https://example.com/hooks")
@@ -32,7 +35,7 @@ _ABOUT: dict[str, Kind] = {
     "types": Words("Which types of event it is told of.", (EVERY, *kinds.WORDS), (EVERY,)),
     "status": STATUS,
     "disabled_because": OrNull(
-        OneOf((endpoints.BY_ACCOUNT, endpoints.GONE, endpoints.FAILING)),
+        OneOf((states.BY_ACCOUNT, states.GONE, states.FAILING)),
         "Why nothing is sent: the account chose so, it answered 410, or it failed for a day.",
     ),
     "created_at": Moment("When it was added."),
@@ -60,7 +63,7 @@ DELIVERY = Shape(
     "A message on its way to a webhook.",
     {
         "id": Id("evt", about="The id of the message, which is that of its event."),
-        "type": OneOf((message.TEST, *kinds.WORDS), about="What it tells of."),
+        "type": OneOf((states.TEST, *kinds.WORDS), about="What it tells of."),
         "state": OneOf((PENDING, DELIVERED, FAILED), about="Whether it waits, has arrived, or was given up."),
         "created_at": Moment("When it was put on its way."),
         "next_attempt_at": OrNull(Moment(), "When it is tried next; null: it isn't."),
@@ -83,6 +86,8 @@ blueprint = Blueprint(__name__)
 )
 def list_webhooks(exchange: Exchange) -> Response:
     """List the account's webhooks, oldest first."""
+    from chalicelib.webhooks import endpoints
+
     page = listing.asked_for(exchange)
     found = list(endpoints.of_account(exchange.verdict.account_id, after=page.after, limit=page.size + 1))
     return listing.answer(exchange, page, found, record)
@@ -99,6 +104,8 @@ def list_webhooks(exchange: Exchange) -> Response:
 )
 def create_webhook(exchange: Exchange) -> Response:
     """Add a webhook: from now on it is told of events, of all types unless `types` chooses some. At most ten."""
+    from chalicelib.webhooks import endpoints
+
     body = exchange.body
     endpoint = endpoints.create(
         exchange.verdict.account_id, url=body["url"], name=body["name"], types=_chosen(body["types"])
@@ -128,12 +135,14 @@ def change_webhook(exchange: Exchange, webhook_id: str) -> dict[str, Any]:
     Enabled again, it is told of what happens from then on. What happened while it was disabled is never sent to it: see
     `GET /v1/events`. What waited when it was disabled isn't sent by itself any more, but can be resent from its log.
     """
+    from chalicelib.webhooks import endpoints
+
     body, endpoint = exchange.body, _owned(exchange, webhook_id)
     if body["url"] or body["name"] or body["types"]:
         types = None if body["types"] is None else _chosen(body["types"]) or []
         endpoints.change(endpoint, url=body["url"], name=body["name"], types=types)
     if body["status"] == DISABLED:
-        endpoints.disable(endpoint, endpoints.BY_ACCOUNT)
+        endpoints.disable(endpoint, states.BY_ACCOUNT)
     elif body["status"] == ENABLED:
         endpoints.enable(endpoint)
     return record(_owned(exchange, webhook_id))
@@ -149,6 +158,8 @@ def change_webhook(exchange: Exchange, webhook_id: str) -> dict[str, Any]:
 )
 def delete_webhook(exchange: Exchange, webhook_id: str) -> Response:
     """Delete a webhook and drop what waits for it."""
+    from chalicelib.webhooks import endpoints
+
     endpoints.delete(_owned(exchange, webhook_id))
     return answers.nothing()
 
@@ -165,6 +176,8 @@ def delete_webhook(exchange: Exchange, webhook_id: str) -> Response:
 )
 def rotate_webhook(exchange: Exchange, webhook_id: str) -> Response:
     """Give a webhook another secret; the old one signs beside it for 24 hours."""
+    from chalicelib.webhooks import endpoints
+
     made = endpoints.rotate_secret(_owned(exchange, webhook_id))
     return Response(with_secret(made), headers={"Cache-Control": "no-store"})
 
@@ -181,6 +194,8 @@ def rotate_webhook(exchange: Exchange, webhook_id: str) -> Response:
 )
 def test_webhook(exchange: Exchange, webhook_id: str) -> dict[str, Any]:
     """Send a message of the type `webhook.test` at once, and say what came of it."""
+    from chalicelib.webhooks import deliver
+
     return delivery_record(deliver.send_test(_owned(exchange, webhook_id)))
 
 
@@ -195,6 +210,8 @@ def test_webhook(exchange: Exchange, webhook_id: str) -> dict[str, Any]:
 )
 def list_deliveries(exchange: Exchange, webhook_id: str) -> Response:
     """List what was, is or will be delivered to a webhook, the newest first."""
+    from chalicelib.webhooks import fan_out
+
     page, endpoint = listing.asked_for(exchange), _owned(exchange, webhook_id)
     found = list(fan_out.of_endpoint(endpoint.id, page.size + 1, before=page.after))
     return listing.answer(exchange, page, found, delivery_record)
@@ -210,6 +227,8 @@ def list_deliveries(exchange: Exchange, webhook_id: str) -> Response:
 )
 def show_delivery(exchange: Exchange, webhook_id: str, message_id: str) -> dict[str, Any]:
     """Show one delivery: what is sent, and what each attempt was answered."""
+    from chalicelib.webhooks import deliver
+
     return delivery_record(deliver.delivery_of(_owned(exchange, webhook_id), message_id))
 
 
@@ -225,10 +244,12 @@ def show_delivery(exchange: Exchange, webhook_id: str, message_id: str) -> dict[
 )
 def resend_delivery(exchange: Exchange, webhook_id: str, message_id: str) -> dict[str, Any]:
     """Send a delivery again at once, under the same id, and say what came of it."""
+    from chalicelib.webhooks import deliver
+
     return delivery_record(deliver.resend(_owned(exchange, webhook_id), message_id))
 
 
-def record(endpoint: Endpoint) -> dict[str, Any]:
+def record(endpoint: "Endpoint") -> dict[str, Any]:
     """Return what its account sees of a webhook."""
     return {
         "id": endpoint.id,
@@ -242,12 +263,14 @@ def record(endpoint: Endpoint) -> dict[str, Any]:
     }
 
 
-def with_secret(endpoint: Endpoint) -> dict[str, Any]:
+def with_secret(endpoint: "Endpoint") -> dict[str, Any]:
     """Return a webhook and, this once, its secret."""
+    from chalicelib.webhooks import signing
+
     return record(endpoint) | {"secret": signing.secret_of(endpoint)}
 
 
-def delivery_record(delivery: Delivery) -> dict[str, Any]:
+def delivery_record(delivery: "Delivery") -> dict[str, Any]:
     """Return what its account sees of a delivery."""
     return {
         "id": delivery.id,
@@ -260,7 +283,7 @@ def delivery_record(delivery: Delivery) -> dict[str, Any]:
     }
 
 
-def _attempt(attempt: Attempt) -> dict[str, Any]:
+def _attempt(attempt: "Attempt") -> dict[str, Any]:
     return {
         "at": clock.iso(attempt.at),
         "took_ms": attempt.took_ms,
@@ -274,5 +297,7 @@ def _chosen(types: list[str] | None) -> list[str] | None:
     return None if types is None or EVERY in types else types
 
 
-def _owned(exchange: Exchange, webhook_id: str) -> Endpoint:
+def _owned(exchange: Exchange, webhook_id: str) -> "Endpoint":
+    from chalicelib.webhooks import endpoints
+
     return endpoints.owned(exchange.verdict.account_id, webhook_id)

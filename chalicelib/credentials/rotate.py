@@ -19,9 +19,6 @@ from chalicelib.credentials.verdict import Verdict
 from chalicelib.events import kinds, record
 from chalicelib.limits import stale
 
-GRACE_DEFAULT_S = 86_400
-GRACE_MAX_S = 604_800
-
 
 def rotate(maker: Verdict, key_id: str, grace_s: int) -> Issued:
     """Replace a key of the maker's account by a new one; the old one works for another `grace_s` seconds.

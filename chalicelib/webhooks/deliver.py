@@ -15,9 +15,10 @@ from pynamodb.expressions.update import Action
 
 from chalicelib.core import clock, errors, fetch, ids, tables, telemetry, wire
 from chalicelib.core.stage_key import NoStageKey
-from chalicelib.webhooks import attempt, fan_out, message, turn, waiting
+from chalicelib.webhooks import attempt, fan_out, message, states, turn, waiting
 from chalicelib.webhooks.settle import drop, settle
-from chalicelib.webhooks.tables import ENABLED, PENDING, Delivery, Endpoint
+from chalicelib.webhooks.states import ENABLED, PENDING
+from chalicelib.webhooks.tables import Delivery, Endpoint
 from chalicelib.webhooks.waiting import Place, Queue
 
 CLAIMED_MS = turn.LASTS_MS
@@ -66,7 +67,7 @@ def send_test(endpoint: Endpoint) -> Delivery:
     with turn.by_hand(endpoint) as taken:
         message_id = ids.new("evt")
         body = message.of_test(taken.id, message_id)
-        delivery = fan_out.new(taken, message_id, message.TEST, body, due_at=clock.now_ms() + CLAIMED_MS)
+        delivery = fan_out.new(taken, message_id, states.TEST, body, due_at=clock.now_ms() + CLAIMED_MS)
         delivery.claimed_until = delivery.due_at
         delivery.save()
         return _sent_now(taken, delivery)

@@ -18,7 +18,8 @@ from chalicelib.core import clock, errors, fetch, ids, tables
 from chalicelib.events import kinds, record
 from chalicelib.events.notable import LATCHKEY
 from chalicelib.webhooks import attempt, signing
-from chalicelib.webhooks.tables import DISABLED, ENABLED, Endpoint
+from chalicelib.webhooks.states import BY_ACCOUNT, DISABLED, ENABLED
+from chalicelib.webhooks.tables import Endpoint
 
 ENDPOINTS_MAX = 10
 COUNT = "count"
@@ -26,7 +27,6 @@ COUNT = "count"
 FIRST, LAST = "whk_", "whk_~"
 _SPENT = 1
 """Where the form's ticket stands in the transaction."""
-BY_ACCOUNT, GONE, FAILING = "account", "gone", "failing"
 
 
 def create(account_id: str, *, url: str, name: str, types: list[str] | None, form: str | None = None) -> Endpoint:

@@ -10,7 +10,8 @@ from chalicelib.core import clock, ids, randomness, settings, tables, telemetry
 from chalicelib.events import record
 from chalicelib.events.tables import Event
 from chalicelib.webhooks import endpoints, message
-from chalicelib.webhooks.tables import ENABLED, Delivery, Endpoint
+from chalicelib.webhooks.states import ENABLED
+from chalicelib.webhooks.tables import Delivery, Endpoint
 
 LANES = tuple(str(lane) for lane in range(4))
 """What waits is spread over so many partitions of the index that is swept."""

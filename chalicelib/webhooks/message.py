@@ -6,9 +6,7 @@ from typing import Any
 from chalicelib.core import clock
 from chalicelib.events import record
 from chalicelib.events.tables import Event
-
-TEST = "webhook.test"
-"""The type of the message that an account sends itself to try its endpoint. Nothing happened: it is no event."""
+from chalicelib.webhooks.states import TEST
 
 
 def of_event(event: Event) -> str:

@@ -3,9 +3,10 @@
 from pynamodb.expressions.update import Action
 
 from chalicelib.core import clock, tables, telemetry
-from chalicelib.webhooks import endpoints, retry
+from chalicelib.webhooks import endpoints, retry, states
 from chalicelib.webhooks.attempt import Outcome
-from chalicelib.webhooks.tables import DELIVERED, FAILED, PENDING, Delivery, Endpoint
+from chalicelib.webhooks.states import DELIVERED, FAILED, PENDING
+from chalicelib.webhooks.tables import Delivery, Endpoint
 
 ATTEMPTS_KEPT = 20
 SLOW_MS = 2_000
@@ -46,7 +47,7 @@ def drop(endpoint_id: str, message_id: str) -> None:
 
 def _judge(endpoint: Endpoint, outcome: Outcome, now_ms: int) -> None:
     if outcome.is_gone:
-        endpoints.disable(endpoint, endpoints.GONE)
+        endpoints.disable(endpoint, states.GONE)
     elif not outcome.is_delivered:
         _count_failure(endpoint, outcome, now_ms)
     elif endpoint.failures:
@@ -63,7 +64,7 @@ def _count_failure(endpoint: Endpoint, outcome: Outcome, now_ms: int) -> None:
         actions.append(Endpoint.quiet_until.set(retry.quiet_until_ms(endpoint.failures, now_ms)))
     _update(endpoint, actions)
     if retry.is_given_up(endpoint.failures, endpoint.failing_since or now_ms, now_ms):
-        endpoints.disable(endpoint, endpoints.FAILING)
+        endpoints.disable(endpoint, states.FAILING)
 
 
 def _update(endpoint: Endpoint, actions: list[Action]) -> None:

@@ -4,9 +4,7 @@ from pynamodb.attributes import BooleanAttribute, ListAttribute, MapAttribute, U
 from pynamodb.indexes import GlobalSecondaryIndex, IncludeProjection
 
 from chalicelib.core import tables
-
-ENABLED, DISABLED = "enabled", "disabled"
-PENDING, DELIVERED, FAILED = "pending", "delivered", "failed"
+from chalicelib.webhooks.states import ENABLED, PENDING
 
 
 class Endpoint(tables.Table):

@@ -10,7 +10,8 @@ from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
 from chalicelib.core import clock, errors, tables
-from chalicelib.webhooks.tables import ENABLED, Endpoint
+from chalicelib.webhooks.states import ENABLED
+from chalicelib.webhooks.tables import Endpoint
 
 LASTS_MS = 60_000
 """Longer than an attempt can take, so that nobody sends a second time while the first is under way."""

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from chalicelib.core import clock, randomness, settings, wire
 from chalicelib.webhooks.fan_out import LANES
-from chalicelib.webhooks.tables import ENABLED, Delivery, Endpoint
+from chalicelib.webhooks.states import ENABLED
+from chalicelib.webhooks.tables import Delivery, Endpoint
 
 READ_FOR_MS = 10_000
 """So long a sweep reads what is due, a part of it for each lane."""

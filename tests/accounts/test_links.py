@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from chalicelib.accounts import change, links, own, sessions
+from chalicelib.accounts import change, links, own, sessions, states
 from chalicelib.accounts.tables import Account, Email, Ticket
 from chalicelib.core import errors, secrets, settings, telemetry, wire
 from tests.house import House
@@ -211,7 +211,7 @@ def test_link_is_void_with_the_sessions_of_its_time(home: House, purpose: str, w
     elif what == "reset":
         use(link(account, links.SET_PASSWORD), links.SET_PASSWORD)
     else:
-        change.set_standing(account.id, tier=None, status=change.SUSPENDED, actor="operator")
+        change.set_standing(account.id, tier=None, status=states.SUSPENDED, actor="operator")
     with pytest.raises(links.SpentLink):
         use(secret, purpose)
     # Also when the account was read before.

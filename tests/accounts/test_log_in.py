@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from chalicelib.accounts import change, sessions
+from chalicelib.accounts import change, sessions, states
 from chalicelib.accounts.log_in import Suspended, WrongLogIn, log_in
 from chalicelib.core import settings, telemetry, wire
 from chalicelib.limits import windows
@@ -71,7 +71,7 @@ def test_account_without_a_password_opens_to_none(home: House) -> None:
 def test_suspension_is_told_to_who_has_the_password_only(home: House) -> None:
     """A stranger can't learn from a wrong password that there is an account, and that it is suspended."""
     account = person(email="ada@example.com")
-    change.set_standing(account.id, tier=None, status=change.SUSPENDED, actor="operator")
+    change.set_standing(account.id, tier=None, status=states.SUSPENDED, actor="operator")
     assert try_it("ada@example.com", WRONG) == "wrong_log_in"
     with pytest.raises(Suspended) as refused:
         log_in(email="ada@example.com", password=PASSWORD, network=NETWORK, device="")

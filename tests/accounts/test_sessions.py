@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from chalicelib.accounts import change, own, sessions
+from chalicelib.accounts import change, own, sessions, states
 from chalicelib.accounts.sessions import LoggedIn
 from chalicelib.accounts.tables import Account, Session
 from chalicelib.core import secrets, settings, telemetry, wire
@@ -80,9 +80,9 @@ def test_suspension_ends_sessions_for_good(home: House) -> None:
     """A suspended person is logged out, and stays so when the account is reinstated."""
     account = person()
     secret = sessions.open_session(account)
-    change.set_standing(account.id, tier=None, status=change.SUSPENDED, actor="operator")
+    change.set_standing(account.id, tier=None, status=states.SUSPENDED, actor="operator")
     assert sessions.session_of(secret) is None
-    change.set_standing(account.id, tier=None, status=change.ACTIVE, actor="operator")
+    change.set_standing(account.id, tier=None, status=states.ACTIVE, actor="operator")
     assert sessions.session_of(secret) is None
     assert someone(sessions.open_session(Account.get(account.id))).account.id == account.id
 

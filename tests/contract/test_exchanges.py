@@ -35,7 +35,7 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.accounts import change
+from chalicelib.accounts import states
 from chalicelib.accounts.tables import Account
 from chalicelib.core import clock, secrets, settings, wire
 from chalicelib.credentials import rotate
@@ -94,7 +94,7 @@ class Play:
             case ["admin"]:
                 self.ada.update(actions=[Account.admin.set(True)])
             case ["suspended"]:
-                self.ada.update(actions=[Account.status.set(change.SUSPENDED)])
+                self.ada.update(actions=[Account.status.set(states.SUSPENDED)])
             case ["scopes", *scopes]:
                 self.key.key.update(actions=[Credential.scopes.set(set(scopes))])
             case ["expires", seconds]:

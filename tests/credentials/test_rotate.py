@@ -3,16 +3,16 @@
 import pytest
 
 from chalicelib.core import errors
-from chalicelib.credentials import change, find, revoke
+from chalicelib.credentials import change, find, grace, revoke
 from chalicelib.credentials.issue import Issued
 from chalicelib.credentials.live_keys import LIVE_MAX
-from chalicelib.credentials.rotate import GRACE_DEFAULT_S, GRACE_MAX_S, rotate
+from chalicelib.credentials.rotate import rotate
 from chalicelib.credentials.tables import Credential
 from chalicelib.credentials.verify import verify
 from tests.house import NOON_MS, House
 
 
-def turn(home: House, maker: Issued, key: Issued, grace_s: int = GRACE_DEFAULT_S) -> Issued:
+def turn(home: House, maker: Issued, key: Issued, grace_s: int = grace.DEFAULT_S) -> Issued:
     """Rotate `key` with `maker`."""
     issued = rotate(verify(maker.secret), key.key.id, grace_s)
     home.secrets.append(issued.secret)
@@ -62,7 +62,7 @@ def test_grace_of_nothing_ends_the_old_key_at_once(home: House) -> None:
 def test_longest_grace_is_a_week(home: House) -> None:
     """The old key lives for exactly that long."""
     old = home.key(home.account())
-    turn(home, old, old, grace_s=GRACE_MAX_S)
+    turn(home, old, old, grace_s=grace.MAX_S)
     assert stored(old).ends_at == NOON_MS + 7 * 86_400_000
 
 
@@ -120,7 +120,7 @@ def test_successors_revocation_frees_the_key_without_prolonging_it(home: House) 
     lost = turn(home, old, old, grace_s=600)
     revoke.revoke(account.id, lost.key.id)
     home.clock.forward(300)
-    new = turn(home, old, old, grace_s=GRACE_MAX_S)
+    new = turn(home, old, old, grace_s=grace.MAX_S)
     assert verify(new.secret)
     assert stored(old).ends_at == NOON_MS + 600_000
 

@@ -23,6 +23,10 @@ HEAVY = (
     *("boto3", "botocore.client", "botocore.session", "botocore.credentials", "botocore.endpoint", "urllib3"),
     *("jsonschema", "requests", "aws_lambda_powertools"),
 )
+OF_MODELS = (
+    *("pynamodb", "chalicelib.core.tables", "chalicelib.accounts.tables", "chalicelib.credentials.tables"),
+    *("chalicelib.events.record", "chalicelib.webhooks.deliver", "chalicelib.core.fetch", "concurrent.futures.thread"),
+)
 FUNCTION = """
 import json, sys
 from app import app
@@ -52,6 +56,14 @@ def test_request_to_the_api_loads_nothing_of_the_console(home: House, url: str) 
     answers, modules = loaded(url, key.secret, "/v1/users/me", "/v1/limits", "/v1/users", "/v1/keys", "/health")
     assert answers == [200, 200, 200, 200, 200]
     assert [name for name in (*OF_PAGES, *HEAVY) if name in modules] == []
+
+
+def test_request_that_reads_nothing_loads_no_model(home: House, url: str) -> None:
+    """What an owner's own route pays for the door: neither pynamodb nor what accounts, keys or webhooks are made of."""
+    key = home.key(person())
+    answers, modules = loaded(url, key.secret, "/v1/limits", "/health")
+    assert answers == [200, 200]
+    assert [name for name in (*OF_PAGES, *HEAVY, *OF_MODELS) if name in modules] == []
 
 
 def test_verification_loads_neither_pynamodb_nor_what_calls_aws(home: House, url: str) -> None:

@@ -19,8 +19,9 @@ from chalicelib.accounts.tables import Account
 from chalicelib.api import background
 from chalicelib.core import clock, errors, settings, telemetry
 from chalicelib.events import kinds, record
-from chalicelib.webhooks import deliver, endpoints
-from chalicelib.webhooks.tables import DELIVERED, DISABLED, Delivery, Endpoint
+from chalicelib.webhooks import deliver, endpoints, states
+from chalicelib.webhooks.states import DELIVERED, DISABLED
+from chalicelib.webhooks.tables import Delivery, Endpoint
 from tests.engine import courier
 from tests.house import NOON_MS, House, stage_key_file
 from tests.receiver import PUBLIC_URL, Receiver, listening
@@ -165,7 +166,7 @@ def test_killed_at_any_moment_every_event_arrives(url: str, town: Town) -> None:
         running.wait()
         assert missing == {name: set() for name in takers}
         gone = endpoints.owned(town.account.id, town.endpoints["gone"].id)
-        assert (gone.status, gone.disabled_because) == (DISABLED, endpoints.GONE)
+        assert (gone.status, gone.disabled_because) == (DISABLED, states.GONE)
         assert set(town.gone.ids) <= happened
         # Nothing was lost where nothing could arrive: it waits, with what was wrong. An attempt at the silent one takes
         # all of its 15 s, which is longer than everything else here may take.

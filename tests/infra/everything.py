@@ -17,6 +17,7 @@ from chalicelib.oauth.tables import Client
 from chalicelib.uptime import incidents, states
 from chalicelib.watch import policy
 from chalicelib.webhooks import deliver, endpoints, fan_out
+from chalicelib.webhooks.states import BY_ACCOUNT
 from chalicelib.webhooks.tables import Endpoint
 from infra.standin import Answer
 from tests.house import House
@@ -305,7 +306,7 @@ class Everything:
         for function, act in ((STREAM, self._streams), (MINUTE, _minute), (HOUR, _hour)):
             ada = person()
             hooks = [endpoints.create(ada.id, url=receiver.url, name=name, types=None) for name in ("A", "B", "C")]
-            endpoints.disable(hooks[2], endpoints.BY_ACCOUNT)
+            endpoints.disable(hooks[2], BY_ACCOUNT)
             for says in ([204, 500], [500, 204], [410]):
                 receiver.says = says
                 change.rename(ada.id, f"Ada {says}")
@@ -324,7 +325,7 @@ class Everything:
                 endpoints.enable(hook)
                 change.rename(ada.id, "Ada")
                 fan_out.put(_events(ada.id))
-                endpoints.disable(hook, endpoints.BY_ACCOUNT)
+                endpoints.disable(hook, BY_ACCOUNT)
             change.set_standing(ada.id, tier=tiers.PRO, status=None, actor="operator")
             # Whoever deletes it dies before the mark is set.
             self.home.clock.forward(1)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-from chalicelib.accounts import change, links, sessions
+from chalicelib.accounts import change, links, sessions, states
 from chalicelib.accounts.tables import Account
 from chalicelib.oauth import clients
 from chalicelib.oauth.tables import Client
@@ -191,7 +191,7 @@ class Person(Visitor):
 
     def suspended(self) -> None:
         """Have an admin suspend the account."""
-        change.set_standing(self.account.id, tier=None, status=change.SUSPENDED, actor="acc_admin")
+        change.set_standing(self.account.id, tier=None, status=states.SUSPENDED, actor="acc_admin")
 
     def leaves(self) -> None:
         """Delete the account, on the page for that."""
@@ -199,7 +199,7 @@ class Person(Visitor):
 
     def reinstated(self) -> None:
         """Have an admin reinstate it."""
-        change.set_standing(self.account.id, tier=None, status=change.ACTIVE, actor="acc_admin")
+        change.set_standing(self.account.id, tier=None, status=states.ACTIVE, actor="acc_admin")
 
 
 def someone(home: House, name: str = "Ada", **kind: Any) -> Person:

@@ -10,8 +10,9 @@ from chalicelib.core import clock, wire
 from chalicelib.events import kinds, record
 from chalicelib.events.tables import Event
 from chalicelib.limits import stale
-from chalicelib.webhooks import attempt, deliver, endpoints, fan_out, retry, turn, waiting
-from chalicelib.webhooks.tables import DELIVERED, DISABLED, ENABLED, FAILED, PENDING, Delivery
+from chalicelib.webhooks import attempt, deliver, endpoints, fan_out, retry, states, turn, waiting
+from chalicelib.webhooks.states import DELIVERED, DISABLED, ENABLED, FAILED, PENDING
+from chalicelib.webhooks.tables import Delivery
 from tests.house import House
 from tests.receiver import Receiver
 from tests.webhooks.told import as_it_stands, delivery, endpoint_of, happens, images, streamed
@@ -118,9 +119,9 @@ def test_ten_failures_in_a_row_over_a_day_disable(local: House, receiver: Receiv
     local.clock.forward(DAY_S)
     background.every_minute()
     stands = as_it_stands(endpoint)
-    assert (stands.status, stands.disabled_because) == (DISABLED, endpoints.FAILING)
+    assert (stands.status, stands.disabled_because) == (DISABLED, states.FAILING)
     (told,) = [event for event in record.newest_first(ada.id, 99) if event.type == kinds.WEBHOOK_DISABLED]
-    assert told.changed.as_dict()["because"] == endpoints.FAILING
+    assert told.changed.as_dict()["because"] == states.FAILING
     sent = len(receiver.received)
     local.clock.forward(DAY_S)
     background.every_minute()
@@ -138,14 +139,14 @@ def test_gone_disables_at_once(local: House, receiver: Receiver) -> None:
     happens(local, ada, "Two")
     streamed(ada)
     assert len(receiver.received) == 1
-    assert as_it_stands(endpoint).disabled_because == endpoints.GONE
+    assert as_it_stands(endpoint).disabled_because == states.GONE
 
 
 def test_enabled_again_it_is_told_of_what_happens_from_then_on(local: House, receiver: Receiver) -> None:
     """What happened meanwhile isn't sent by itself."""
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
-    endpoints.disable(endpoint, endpoints.BY_ACCOUNT)
+    endpoints.disable(endpoint, states.BY_ACCOUNT)
     happens(local, ada, "Unheard")
     local.clock.forward(1)
     endpoints.enable(as_it_stands(endpoint))

@@ -11,9 +11,10 @@ from chalicelib.api import background
 from chalicelib.core import clock, errors, fetch
 from chalicelib.events import kinds, record
 from chalicelib.events.tables import Event
-from chalicelib.webhooks import attempt, deliver, endpoints, fan_out, turn, waiting
+from chalicelib.webhooks import attempt, deliver, endpoints, fan_out, states, turn, waiting
 from chalicelib.webhooks.attempt import Outcome
-from chalicelib.webhooks.tables import DELIVERED, FAILED, Delivery, Endpoint
+from chalicelib.webhooks.states import DELIVERED, FAILED
+from chalicelib.webhooks.tables import Delivery, Endpoint
 from tests.house import House
 from tests.receiver import Receiver
 from tests.webhooks.told import as_it_stands, delivery, endpoint_of, happens, images, streamed
@@ -177,7 +178,7 @@ def test_change_of_an_endpoint_is_heeded_by_what_is_under_way(
     def change() -> None:
         sent.before = lambda: None
         if how == "disabled":
-            endpoints.disable(as_it_stands(endpoint), endpoints.BY_ACCOUNT)
+            endpoints.disable(as_it_stands(endpoint), states.BY_ACCOUNT)
         elif how == "deleted":
             endpoints.delete(as_it_stands(endpoint))
         else:
@@ -196,7 +197,7 @@ def test_what_waited_while_disabled_is_not_sent_by_itself(local: House, receiver
     receiver.says = [503, 200]
     event_id = happens(local, ada)
     streamed(ada)
-    endpoints.disable(as_it_stands(endpoint), endpoints.BY_ACCOUNT)
+    endpoints.disable(as_it_stands(endpoint), states.BY_ACCOUNT)
     local.clock.forward(5)
     background.every_minute()
     endpoints.enable(as_it_stands(endpoint))
@@ -219,7 +220,7 @@ def test_what_waits_for_a_disabled_endpoint_is_dropped_at_once(local: House, rec
     for number in range(60):
         happens(local, ada, f"Ada {number}")
     put(ada)
-    endpoints.disable(as_it_stands(endpoint), endpoints.BY_ACCOUNT)
+    endpoints.disable(as_it_stands(endpoint), states.BY_ACCOUNT)
     background.every_minute()
     assert {each.state for each in Delivery.query(endpoint.id)} == {FAILED}
 

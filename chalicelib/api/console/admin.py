@@ -2,7 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-from chalicelib.accounts import change, find
+from chalicelib.accounts import change, find, states
 from chalicelib.accounts.tables import Account
 from chalicelib.api.console.frame import Gone, Shown, Visit
 from chalicelib.api.fields import OneOf, Text
@@ -50,12 +50,12 @@ def set_tier(visit: Visit, account_id: str) -> Shown | Gone:
 
 def suspend(visit: Visit, account_id: str) -> Shown | Gone:
     """Suspend the account."""
-    return _change(visit, account_id, status=change.SUSPENDED)
+    return _change(visit, account_id, status=states.SUSPENDED)
 
 
 def reinstate(visit: Visit, account_id: str) -> Shown | Gone:
     """Reinstate the account."""
-    return _change(visit, account_id, status=change.ACTIVE)
+    return _change(visit, account_id, status=states.ACTIVE)
 
 
 def _change(visit: Visit, account_id: str, *, status: str | None) -> Shown | Gone:

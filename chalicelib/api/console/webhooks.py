@@ -8,8 +8,9 @@ from chalicelib.api.console.frame import Gone, Shown, Visit
 from chalicelib.api.fields import SomeOf, Text
 from chalicelib.core import errors, ids, randomness
 from chalicelib.events import kinds
-from chalicelib.webhooks import deliver, endpoints, fan_out, message, signing
-from chalicelib.webhooks.tables import ENABLED, Delivery, Endpoint
+from chalicelib.webhooks import deliver, endpoints, fan_out, signing, states
+from chalicelib.webhooks.states import ENABLED
+from chalicelib.webhooks.tables import Delivery, Endpoint
 
 NAME = Text(most=64)
 URL = Text(most=2_000)
@@ -73,7 +74,7 @@ def set_status(visit: Visit, webhook_id: str) -> Gone:
     if visit.text("status") == ENABLED:
         endpoints.enable(endpoint)
         return Gone(f"{HOME}/{webhook_id}", "webhook-enabled")
-    endpoints.disable(endpoint, endpoints.BY_ACCOUNT)
+    endpoints.disable(endpoint, states.BY_ACCOUNT)
     return Gone(f"{HOME}/{webhook_id}", "webhook-disabled")
 
 
@@ -165,7 +166,7 @@ def _delivery(endpoint: Endpoint, delivery: Delivery, *, problem: str | None, st
 
 
 def _what(kind: str) -> str:
-    return "Test message" if kind == message.TEST else kinds.WORDS.get(kind, kind)
+    return "Test message" if kind == states.TEST else kinds.WORDS.get(kind, kind)
 
 
 def _last_status(delivery: Delivery) -> str:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from chalicelib.accounts import change, links
+from chalicelib.accounts import change, links, states
 from chalicelib.core import secrets, settings
 from tests.house import House
 from tests.letterbox import Letterbox
@@ -36,7 +36,7 @@ def test_wrong_log_in_reads_the_same_for_known_and_unknown(home: House, state: s
     else:
         account = person(email=KNOWN, verified=state != "unverified")
         if state == "suspended":
-            change.set_standing(account.id, tier=None, status=change.SUSPENDED, actor="operator")
+            change.set_standing(account.id, tier=None, status=states.SUSPENDED, actor="operator")
     known, unknown = both(home, "/login", password="not the password at all")
     assert known == unknown
     assert known.startswith("401\n")
@@ -66,7 +66,7 @@ def test_reset_reads_the_same_for_known_and_unknown(home: House, box: Letterbox,
     """The page promises a message if there is an account, and nothing else."""
     account = person(email=KNOWN, verified=state != "unverified")
     if state == "suspended":
-        change.set_standing(account.id, tier=None, status=change.SUSPENDED, actor="operator")
+        change.set_standing(account.id, tier=None, status=states.SUSPENDED, actor="operator")
     known, unknown = both(home, "/forgot")
     assert known == unknown
     assert known.startswith("200\n")

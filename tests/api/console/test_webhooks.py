@@ -6,7 +6,8 @@ import pytest
 
 from chalicelib.core import settings
 from chalicelib.webhooks import deliver, endpoints, fan_out
-from chalicelib.webhooks.tables import DISABLED, ENABLED, Endpoint
+from chalicelib.webhooks.states import DISABLED, ENABLED
+from chalicelib.webhooks.tables import Endpoint
 from tests.api.console.places import told_to_nobody
 from tests.house import House
 from tests.receiver import PUBLIC_URL, Receiver

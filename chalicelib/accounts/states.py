@@ -1,0 +1,3 @@
+"""What an account can be."""
+
+ACTIVE, SUSPENDED = "active", "suspended"

@@ -1,0 +1,4 @@
+"""How long a rotated key works on, in seconds."""
+
+DEFAULT_S = 86_400
+MAX_S = 604_800
