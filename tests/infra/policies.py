@@ -19,9 +19,9 @@ from moto import mock_aws
 
 from chalicelib.accounts import mail
 from chalicelib.core import stage_key, telemetry, wire
-from infra import data
 from infra import stage_key as infra_stage_key
 from tests import moto_front
+from tests.conftest import put_empty_tables_up
 from tests.house import house
 from tests.infra.everything import Everything
 from tests.infra.recorder import FUNCTIONS, Need, Recorder, recorded
@@ -55,7 +55,7 @@ def seen(moto_url: str) -> Iterator[Recorder]:
             telemetry.write_to(io.StringIO())
             infra_stage_key.create(boto3.client("ssm"), "test")
             stage_key.forget()
-            data.create_missing_tables()
+            put_empty_tables_up()
             home.gateway = gateway
             Everything(home, recorder).happens()
             yield recorder
@@ -106,8 +106,6 @@ def _own_name(resource: str) -> str:
 
 def write() -> None:
     """Write all of them."""
-    import tests.conftest  # noqa: F401 - it sets the environment in which nothing reaches a real account
-
     with mock_aws(), moto_front.served() as url, seen(url) as recorder:
         for stage in STAGES:
             for function in FUNCTIONS:
