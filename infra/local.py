@@ -27,7 +27,11 @@ def main() -> int:
         except BlockingIOError:
             print(_who_runs(), file=sys.stderr)
             return 1
-        return _run(int(os.environ.get("PORT", "8000")))
+        port = os.environ.get("PORT") or "8000"
+        if not port.isdecimal() or not 0 < int(port) < 65_536:
+            print("PORT must be a number from 1 to 65535.", file=sys.stderr)
+            return 1
+        return _run(int(port))
 
 
 def _end(*_: object) -> None:

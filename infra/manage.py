@@ -26,7 +26,7 @@ def main() -> int:
     """Run one command; return 1 with one sentence on standard error when it can't be done."""
     options = _parser().parse_args()
     try:
-        with settings.in_use(_settings(options.stage)):
+        with settings.in_use(_settings(options.stage or "local")):
             options.run(options)
     except (errors.LatchkeyError, settings.SettingError, wire.WireError, _Mistake) as error:
         print(error, file=sys.stderr)
@@ -87,6 +87,8 @@ def _key(options: argparse.Namespace) -> None:
 
     account = find.account_by_email(options.email)
     wanted = options.scopes.replace(",", " ").split()
+    if not wanted:
+        raise _Mistake("SCOPES must name one scope or more.")
     for scope in wanted:
         if scope not in scopes.held_by(scopes.ALL, admin=account.admin):
             raise _Mistake(f"{account.email} can't have the scope {scope}.")

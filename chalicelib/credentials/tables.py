@@ -57,6 +57,8 @@ class Credential(tables.Table):
     # What was last noticed about it, and when: for the console, which shows it for some days.
     unusual = UnicodeAttribute(null=True)
     unusual_at = tables.Whole(null=True)
+    # Until when its person knows what it did: that is not held against it any more.
+    usual_until = tables.Whole(null=True)
     # When it was last reported as leaked, and what was done then: the same report again is not told again.
     leaked_at = tables.Whole(null=True)
     leaked_done = UnicodeAttribute(null=True)

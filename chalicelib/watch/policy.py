@@ -40,9 +40,11 @@ def act(account_id: str, key_id: str, *, policy: str | None = None, why: str) ->
     key = owned_key(account_id, key_id)
     if key.is_live():
         _note(key, why)
-    outcome = follow(key, policy or key.on_anomaly or TELL)
-    person = person_of(account_id) if outcome.changed else None
-    if person is not None:
+    chosen = policy or key.on_anomaly or TELL
+    # Read before it is done: what fails here is met again by the next look, and then as something still to be done.
+    person = None if chosen == TELL else person_of(account_id)
+    outcome = follow(key, chosen)
+    if person is not None and outcome.changed:
         done, link = _IN_WORDS[outcome.done], link_to(key)
         mail.send(letters.key_was_stopped(person.email, person.name, key=key.name, why=why, done=done, link=link))
     return outcome.done
@@ -83,7 +85,11 @@ def take_for_usual(key: Credential, noted_at_ms: int) -> None:
     """Take back what was noted beside a key at `noted_at_ms`: its person knows what it was. What came later stays."""
     with tables.may_be_refused():
         Credential(key.digest).update(
-            actions=[Credential.unusual.remove(), Credential.unusual_at.remove()],
+            actions=[
+                Credential.unusual.remove(),
+                Credential.unusual_at.remove(),
+                Credential.usual_until.set(clock.now_ms()),
+            ],
             condition=Credential.unusual_at == noted_at_ms,
         )
 

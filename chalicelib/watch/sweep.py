@@ -152,7 +152,7 @@ def _follow_up(account: Account, counter: str, key: Credential | None, finding: 
     kind, once = KINDS[finding.kind], f"{counter}#{finding.hour}"
     if notable.was_told(account.id, kind, once):
         return
-    if key is not None and key.is_live():
+    if key is not None and key.is_live() and (key.usual_until or 0) < finding.hour * 1000:
         chosen = None if finding.kind in ACTED_ON else TELL
         done = policy.act(account.id, key.id, policy=chosen, why=WHY[finding.kind])
         telemetry.info("unusual", account_id=account.id, credential_id=key.id, kind=finding.kind, done=done)

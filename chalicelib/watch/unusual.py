@@ -52,7 +52,7 @@ REFUSALS_MIN = 100
 STORM = 4
 """How many times the worst hour of its past a storm of denials or refusals is."""
 ROAMS_HOURS = 5
-"""In so many hours after its first day it turned up from a new network: then one more says nothing."""
+"""In so many hours since it settled it turned up from a new network: then one more says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def _network(past: History, hour: int, now: Hour) -> Finding | None:
     known: set[str] = set()
     roamed = 0
     for at in sorted(past):
-        if past[at].networks - known and at - first >= DAY_S:
+        if past[at].networks - known and at - first >= NETWORKS_SETTLE_S:
             roamed += 1
         known |= past[at].networks
     new = now.networks - known

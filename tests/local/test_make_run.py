@@ -206,6 +206,16 @@ def test_taken_port_is_named_and_leaves_nothing_running(tree: Tree) -> None:
     assert tree.engines() == []
 
 
+@pytest.mark.parametrize("port", ["here", "0", "65536", "-1"])
+def test_port_that_is_none_is_refused(tree: Tree, port: str) -> None:
+    """By one sentence, before anything is started."""
+    process = tree._make("run", f"PORT={port}")
+    printed = process.communicate(timeout=GIVEN_UP_AFTER_S)[0]
+    assert process.returncode != 0
+    assert "PORT must be a number from 1 to 65535." in printed
+    assert "Traceback" not in printed
+
+
 @pytest.mark.parametrize("where", ["on its port", "on another port"])
 def test_second_run_is_refused_and_leaves_the_first_alone(tree: Tree, where: str) -> None:
     """It says where Latchkey runs already; the first serves on, with its database and the operator's commands."""

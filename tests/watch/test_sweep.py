@@ -1,5 +1,6 @@
 """The hourly look: what is unusual is told once, and acted on as chosen; no account is left out for long."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from chalicelib.events import kinds, record
 from chalicelib.limits import tiers, windows
 from chalicelib.watch import history, policy, profiles, sweep
 from tests.house import House
+from tests.letterbox import kept_in
 from tests.oauth.flow import App, Person, registered
 from tests.watch.planted import HOUR_S, NETWORK, item, used_for_days, writes_lost
 
@@ -187,6 +189,45 @@ def test_what_was_told_is_not_acted_on_again(home: House, key: Issued) -> None:
     background.every_hour()
     stands = find.owned_key(key.key.account_id, key.key.id)
     assert (stands.state, stands.unusual_of_late, len(anomalies(key))) == ("live", None, 1)
+
+
+def test_what_its_person_knows_is_not_acted_on_though_it_was_not_told(home: House, key: Issued) -> None:
+    """Whatever policy they chose since: it is told, and that is all."""
+    background.every_hour()
+    home.clock.forward(HOUR_S)
+    now(key, "nBBBBBBBB")
+    with writes_lost(kinds.NEW_NETWORK):
+        background.every_hour()
+    noted = find.owned_key(key.key.account_id, key.key.id)
+    policy.take_for_usual(noted, noted.unusual_at or 0)
+    change.change_key(key.key.account_id, key.key.id, name=None, wanted=None, on_anomaly="revoke")
+    home.clock.forward(HOUR_S)
+    background.every_hour()
+    stands = find.owned_key(key.key.account_id, key.key.id)
+    assert (stands.state, stands.unusual_of_late, len(anomalies(key))) == ("live", None, 1)
+
+
+def test_person_is_written_to_whatever_failed_once(home: House, key: Issued, tmp_path: Path) -> None:
+    """A look that can't read whom to write to does nothing; the next one does all of it."""
+    change.change_key(key.key.account_id, key.key.id, name=None, wanted=None, on_anomaly="revoke")
+    background.every_hour()
+    home.clock.forward(HOUR_S)
+    now(key, "nBBBBBBBB")
+    send = wire.sender()
+
+    def no_account(operation: str, request: wire.Json) -> wire.Json:
+        if operation == "GetItem" and request["TableName"].endswith("-accounts"):
+            raise wire.Unreachable("NoAnswer", "no answer", {})
+        return send(operation, request)
+
+    with kept_in(tmp_path / "mail") as box:
+        with wire.sent_by(no_account):
+            background.every_hour()
+        assert find.owned_key(key.key.account_id, key.key.id).state == "live"
+        home.clock.forward(HOUR_S)
+        background.every_hour()
+        assert "revoked" in str(box.take_one())
+    assert find.owned_key(key.key.account_id, key.key.id).state == "revoked"
 
 
 def becomes_pro(issued: Issued) -> None:

@@ -110,6 +110,18 @@ def test_key_that_roams_is_let_roam() -> None:
     assert [finding.kind for finding in told(made)] == [unusual.NEW_NETWORK] * unusual.ROAMS_HOURS
 
 
+def test_new_networks_of_the_first_days_are_no_roaming() -> None:
+    """A program that was rolled out to more hosts, or runs on another one each weekday, is settled."""
+    hosts, weekdays = items(daily, 0), items(daily, 0)
+    for hour, item in enumerate(hosts):
+        item |= {f"nHOST{number:04}": {"S": KEY} for number, since in enumerate((30, 34, 50, 54, 58)) if hour >= since}
+    for hour, item in enumerate(weekdays):
+        item |= {f"nWEEKDAY{hour // 24 % 7}": {"S": KEY}}
+    for made in (hosts, weekdays):
+        made[24 * 20 + 12] |= {KEY: number(5), "nSTRANGER": {"S": KEY}}
+        assert [finding.kind for finding in told_around(made, NOON_OF_DAY_20)] == [unusual.NEW_NETWORK]
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_phone_is_let_roam_from_its_first_days_on(seed: int) -> None:
     """A carrier gives it one of a hundred networks, two an hour by day: a handful of alarms in 30 days, if any."""
