@@ -10,11 +10,9 @@ from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
-from pynamodb.exceptions import PynamoDBException
 from pynamodb.expressions.update import Action
 
-from chalicelib.core import clock, errors, fetch, ids, tables, telemetry, wire
-from chalicelib.core.stage_key import NoStageKey
+from chalicelib.core import clock, errors, fetch, ids, tables, telemetry
 from chalicelib.webhooks import attempt, fan_out, message, states, turn, waiting
 from chalicelib.webhooks.settle import drop, settle
 from chalicelib.webhooks.states import ENABLED, PENDING
@@ -24,10 +22,10 @@ from chalicelib.webhooks.waiting import Place, Queue
 CLAIMED_MS = turn.LASTS_MS
 AT_ONCE = 16
 """To so many endpoints one function sends at the same time, and to as many that fail or are slow."""
-OF_ENDPOINT_MAX = 50
-"""So much of one endpoint a sweep takes up."""
-SLOW_TURN_MS = 15_000
-"""How long one that fails or is slow is sent to while others like it wait."""
+RECENT_MS = 5 * 60_000
+"""What happened within it may be on its way though a sweep's look at the index didn't show it."""
+TURN_MS = 15_000
+"""How long one is sent to while others like it wait."""
 
 
 def sweep(until_ms: int, resolver: fetch.Resolve = fetch.resolve) -> int:
@@ -36,18 +34,14 @@ def sweep(until_ms: int, resolver: fetch.Resolve = fetch.resolve) -> int:
     queue = waiting.queue_of(waiting.due(read_at_ms))
     stand = waiting.standing(queue)
     well, others = waiting.in_turn(queue, stand, read_at_ms)
-    turn_ms = SLOW_TURN_MS if len(others) > AT_ONCE else until_ms - read_at_ms
 
-    def to_well(place: Place) -> None:
-        _send_in_order(place, queue[place], until_ms, resolver, read_at_ms)
+    def turn_until_ms(places: Collection[Place]) -> int:
+        return min(until_ms, clock.now_ms() + TURN_MS) if len(places) > AT_ONCE else until_ms
 
-    def to_other(place: Place) -> None:
-        if place in stand and stand[place].status == ENABLED:
-            _send_in_order(place, queue[place], min(until_ms, clock.now_ms() + turn_ms), resolver, read_at_ms)
-        else:
-            _drop_all(place, queue[place], until_ms)
+    def send_to(places: Collection[Place]) -> Callable[[Place], None]:
+        return lambda place: _send_in_order(place, queue[place], turn_until_ms(places), resolver, read_at_ms)
 
-    with _at_once(well, to_well), _at_once(others, to_other):
+    with _at_once(well, send_to(well)), _at_once(others, send_to(others)):
         pass
     return sum(map(len, queue.values()))
 
@@ -126,7 +120,7 @@ def _at_once(places: Collection[Place], work: Callable[[Place], None]) -> Iterat
     for (_, endpoint_id), each in done.items():
         try:
             each.result()
-        except (PynamoDBException, wire.WireError, NoStageKey) as error:
+        except Exception as error:
             telemetry.error("webhooks_not_sent", endpoint_id=endpoint_id, code=type(error).__name__)
             telemetry.count("WebhookFaults")
 
@@ -135,18 +129,37 @@ def _send_in_order(
     place: Place, message_ids: list[str], until_ms: int, resolver: fetch.Resolve, read_at_ms: int | None
 ) -> None:
     """Send to one endpoint, if its turn can be had. `read_at_ms` is when a sweep read all that was due, None else."""
-    endpoint = turn.take(*place)
-    if endpoint is None:
-        _not_taken(place, message_ids, until_ms)
-        return
+    taken, nothing_is_left = None, False
     try:
-        in_order = sorted(message_ids)
-        if not _all_tried(endpoint, in_order[:OF_ENDPOINT_MAX], until_ms, resolver) or len(in_order) > OF_ENDPOINT_MAX:
-            turn.fall_behind(endpoint)
-        elif read_at_ms is not None:
-            turn.catch_up(endpoint, read_at_ms)
+        taken = turn.take(*place)
+        if taken is None:
+            _not_taken(place, message_ids, until_ms)
+            nothing_is_left = True
+        else:
+            nothing_is_left = _all_tried(taken, sorted(message_ids), until_ms, resolver) and (
+                read_at_ms is None or _caught_up(taken, read_at_ms, until_ms, resolver)
+            )
     finally:
-        turn.let_go(endpoint)
+        # First of all: where this can't be written the turn stands, and whoever comes next finds it taken.
+        if not nothing_is_left:
+            turn.fall_behind(taken or Endpoint(*place))
+        if taken is not None:
+            turn.let_go(taken)
+
+
+def _caught_up(endpoint: Endpoint, read_at_ms: int, until_ms: int, resolver: fetch.Resolve) -> bool:
+    """Try what came since a sweep read its queue, too, and end being behind; tell whether none was left untried."""
+    recent = Delivery.id > ids.first_at("evt", read_at_ms - RECENT_MS)
+    while (stands := turn.still(endpoint)) is not None and stands.behind_since is not None:
+        untried = (Delivery.state == PENDING) & (Delivery.tries == 0) & (Delivery.due_at <= clock.now_ms())
+        came = [each.id for each in Delivery.query(endpoint.id, recent, untried, consistent_read=True)]
+        if not came:
+            # Whoever leaves something to the sweep says so once it is there, so this is refused then.
+            turn.catch_up(stands)
+            return True
+        if not _all_tried(endpoint, came, until_ms, resolver):
+            return False
+    return True
 
 
 def _all_tried(endpoint: Endpoint, message_ids: list[str], until_ms: int, resolver: fetch.Resolve) -> bool:
@@ -172,18 +185,14 @@ def _all_tried(endpoint: Endpoint, message_ids: list[str], until_ms: int, resolv
 
 def _not_taken(place: Place, message_ids: list[str], until_ms: int) -> None:
     """See why an endpoint can't be sent to: nothing is to be, or another function sends to it, and this must wait."""
-    endpoint = Endpoint.found(*place)
+    now_ms, endpoint = clock.now_ms(), Endpoint.found(*place)
     if endpoint is None or endpoint.status != ENABLED:
-        _drop_all(place, message_ids, until_ms)
-    elif (endpoint.busy_until or 0) > clock.now_ms():
+        for message_id in message_ids:
+            if clock.now_ms() >= until_ms:
+                return
+            drop(place[1], message_id, now_ms)
+    elif (endpoint.busy_until or 0) > now_ms:
         turn.fall_behind(endpoint)
-
-
-def _drop_all(place: Place, message_ids: list[str], until_ms: int) -> None:
-    for message_id in message_ids:
-        if clock.now_ms() >= until_ms:
-            return
-        drop(place[1], message_id)
 
 
 def _claimed(endpoint: Endpoint, message_id: str) -> Delivery | None:
@@ -196,7 +205,7 @@ def _claimed(endpoint: Endpoint, message_id: str) -> Delivery | None:
             condition=(Delivery.state == PENDING) & (Delivery.due_at <= now_ms),
         )
         if _waited_while_disabled(endpoint, delivery):
-            drop(endpoint.id, message_id)
+            drop(endpoint.id, message_id, endpoint.enabled_at)
             return None
         return delivery
     return None

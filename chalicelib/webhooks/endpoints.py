@@ -96,6 +96,14 @@ def change(endpoint: Endpoint, *, url: str | None, name: str | None, types: list
     if url is not None:
         check(url)
         actions.append(Endpoint.url.set(url))
+        if url != endpoint.url:
+            # What the old one answered says nothing of the new; what waits for it is still sent first.
+            actions += [
+                Endpoint.failures.set(0),
+                Endpoint.failing_since.remove(),
+                Endpoint.quiet_until.remove(),
+                Endpoint.behind_since.set(clock.now_ms()),
+            ]
         endpoint.url = url
     if name is not None:
         actions.append(Endpoint.name.set(name))
@@ -141,12 +149,17 @@ def enable(endpoint: Endpoint) -> None:
 
 
 def disable(endpoint: Endpoint, because: str) -> None:
-    """Send no more to an endpoint. Harmless to repeat; the reason that came first stays."""
+    """Send no more to an endpoint. Harmless to repeat; the reason that came first stays.
+
+    For what its URL answered, only while it has that URL.
+    """
     actions: list[Action] = [Endpoint.status.set(DISABLED), Endpoint.disabled_because.set(because)]
     told = _told(endpoint) | {"because": because}
-    actor = "" if because == BY_ACCOUNT else LATCHKEY
+    only_if, actor = Endpoint.status == ENABLED, ""
+    if because != BY_ACCOUNT:
+        only_if, actor = only_if & (Endpoint.url == endpoint.url), LATCHKEY
     with tables.may_be_refused():
-        _update(endpoint, actions, kinds.WEBHOOK_DISABLED, told, only_if=Endpoint.status == ENABLED, actor=actor)
+        _update(endpoint, actions, kinds.WEBHOOK_DISABLED, told, only_if=only_if, actor=actor)
 
 
 def delete(endpoint: Endpoint, *, actor: str = "") -> None:

@@ -10,7 +10,7 @@ from chalicelib.core import clock, ids, randomness, settings, tables, telemetry
 from chalicelib.events import record
 from chalicelib.events.tables import Event
 from chalicelib.webhooks import endpoints, message
-from chalicelib.webhooks.states import ENABLED
+from chalicelib.webhooks.states import ENABLED, PENDING
 from chalicelib.webhooks.tables import Delivery, Endpoint
 
 LANES = tuple(str(lane) for lane in range(4))
@@ -100,9 +100,11 @@ def _is_told(endpoint: Endpoint, event: Event) -> bool:
 
 
 def _put(endpoint: Endpoint, event: Event) -> Delivery | None:
-    """Return the delivery, None when it is there already: delivered, maybe, and not to be sent again."""
+    """Return the delivery, None when it is there already and was tried: delivered, maybe, and not to be sent again."""
     delivery = new(endpoint, event.id, event.type, message.of_event(event), due_at=clock.now_ms())
     with tables.may_be_refused():
         delivery.save(condition=Delivery.id.does_not_exist())
         return delivery
-    return None
+    # Whoever put it there may have died before it was sent.
+    there = Delivery.found(endpoint.id, event.id)
+    return there if there is not None and there.state == PENDING and not there.tries else None

@@ -10,7 +10,7 @@ from chalicelib.events import kinds
 from chalicelib.events.notable import LATCHKEY
 from chalicelib.events.tables import Event
 from chalicelib.limits import stale
-from chalicelib.webhooks import deliver, endpoints, fan_out, waiting
+from chalicelib.webhooks import deliver, endpoints, fan_out, turn, waiting
 
 SENDING_MS = 5_000
 """How long sending at once goes on; the rest is left to the sweep."""
@@ -25,7 +25,10 @@ def up(images: Iterable[wire.Json]) -> None:
         if event.type in kinds.ENDS_VERDICTS:
             _mark_if_lost(event)
     # Whoever fails, is slow or is behind is left to the sweep: nobody waits for it, and no event overtakes another.
-    prompt = [delivery for endpoint, delivery in fan_out.put(events) if waiting.is_up_to_date(endpoint)]
+    put = fan_out.put(events)
+    prompt = [delivery for endpoint, delivery in put if waiting.is_up_to_date(endpoint)]
+    for endpoint in {endpoint.id: endpoint for endpoint, _ in put if not waiting.is_up_to_date(endpoint)}.values():
+        turn.fall_behind(endpoint)
     deliver.send_all(waiting.queue_of(prompt), clock.now_ms() + SENDING_MS)
     for event in events:
         if event.type == kinds.ACCOUNT_DELETED:

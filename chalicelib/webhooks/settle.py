@@ -39,10 +39,17 @@ def settle(endpoint: Endpoint, delivery: Delivery, outcome: Outcome) -> None:
     _judge(endpoint, outcome, now_ms)
 
 
-def drop(endpoint_id: str, message_id: str) -> None:
-    """Take a delivery out of the queue, unless it is delivered; it can be sent again by hand."""
+def drop(endpoint_id: str, message_id: str, decided_at_ms: int) -> None:
+    """Take a delivery out of the queue, unless it is delivered, or was asked for by hand since that was decided.
+
+    It can be sent again by hand.
+    """
+    queued = Delivery.queued_at
+    still_so = queued.does_not_exist() | (queued < decided_at_ms)
     with tables.may_be_refused():
-        Delivery(endpoint_id, message_id).update(actions=_ended_as(FAILED), condition=Delivery.state == PENDING)
+        Delivery(endpoint_id, message_id).update(
+            actions=_ended_as(FAILED), condition=(Delivery.state == PENDING) & still_so
+        )
 
 
 def _judge(endpoint: Endpoint, outcome: Outcome, now_ms: int) -> None:

@@ -15,8 +15,6 @@ from chalicelib.webhooks.tables import Endpoint
 
 LASTS_MS = 60_000
 """Longer than an attempt can take, so that nobody sends a second time while the first is under way."""
-CAUGHT_UP_AFTER_MS = 5_000
-"""An index shows what was written so long ago."""
 
 
 def take(account_id: str, endpoint_id: str) -> Endpoint | None:
@@ -58,11 +56,10 @@ def fall_behind(endpoint: Endpoint) -> None:
     _update_if(endpoint, [Endpoint.behind_since.set(clock.now_ms())], Endpoint.created_at.exists())
 
 
-def catch_up(endpoint: Endpoint, read_at_ms: int) -> None:
-    """Note that all that waited at `read_at_ms` was tried, unless it fell behind again since."""
-    behind = endpoint.behind_since
-    if behind is not None and behind <= read_at_ms - CAUGHT_UP_AFTER_MS:
-        _update_if(endpoint, [Endpoint.behind_since.remove()], Endpoint.behind_since == behind)
+def catch_up(endpoint: Endpoint) -> None:
+    """Note that all that waited was tried, unless it fell behind again since `endpoint` was read."""
+    behind = Endpoint.behind_since
+    _update_if(endpoint, [behind.remove()], behind == endpoint.behind_since)
 
 
 def _taken(account_id: str, endpoint_id: str, only_if: Condition | None, now_ms: int) -> Endpoint | None:

@@ -1,6 +1,7 @@
 """What waits to be sent, and who is sent to first: whoever answers well never waits for those who don't."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 
 from chalicelib.core import clock, randomness, settings, wire
 from chalicelib.webhooks.fan_out import LANES
@@ -11,8 +12,8 @@ READ_FOR_MS = 10_000
 """So long a sweep reads what is due, a part of it for each lane."""
 READ_AT_ONCE = 100
 """DynamoDB's most for one batch."""
-JUDGED_MAX = 200
-"""So many of each lane tell how late things are."""
+JUDGED_FOR_MS = 2_000
+"""So long what is due is read to tell how late things are."""
 
 Place = tuple[str, str]
 """An endpoint, by its account and its id."""
@@ -24,15 +25,20 @@ def queue_of(deliveries: Iterable[Delivery]) -> Queue:
     """Return deliveries by the endpoint they go to."""
     waiting: Queue = {}
     for delivery in deliveries:
-        waiting.setdefault((delivery.account_id, delivery.endpoint_id), []).append(delivery.id)
+        waiting.setdefault(_place(delivery), []).append(delivery.id)
     return waiting
 
 
 def due(now_ms: int) -> Iterator[Delivery]:
-    """Return what is due, of each lane the most overdue first, as far as it can be read in time."""
+    """Return what is due, as far as it can be read in time.
+
+    Of each lane the most overdue first, and every second minute last: more than can be read for one endpoint must not
+    hide for ever what lies behind it.
+    """
     for lane in LANES:
         until_ms = clock.now_ms() + READ_FOR_MS // len(LANES)
-        for delivery in Delivery.by_due.query(lane, Delivery.due_at <= now_ms):
+        is_turned = now_ms // 60_000 % 2 == 1
+        for delivery in Delivery.by_due.query(lane, Delivery.due_at <= now_ms, scan_index_forward=not is_turned):
             yield delivery
             if clock.now_ms() >= until_ms:
                 break
@@ -43,18 +49,28 @@ def oldest_due_ms(now_ms: int) -> int | None:
 
     What waits for an endpoint that fails, is slow or is disabled waits for its receiver.
     """
-    found = [
-        delivery
-        for lane in LANES
-        for delivery in Delivery.by_due.query(lane, Delivery.due_at <= now_ms, limit=JUDGED_MAX)
-    ]
-    stand = standing(queue_of(found))
-    since = [
-        delivery.due_at
-        for delivery in found
-        if delivery.due_at is not None and answers_well(stand.get((delivery.account_id, delivery.endpoint_id)))
-    ]
+    since = [since_ms for lane in LANES if (since_ms := _oldest_of_ours(lane, now_ms)) is not None]
     return now_ms - min(since) if since else None
+
+
+def _oldest_of_ours(lane: str, now_ms: int) -> int | None:
+    """Return since when the first of a lane has been due whose endpoint answers well, as far as can be read in time."""
+    until_ms = clock.now_ms() + JUDGED_FOR_MS // len(LANES)
+    stand: dict[Place, Endpoint] = {}
+    found = Delivery.by_due.query(lane, Delivery.due_at <= now_ms)
+    while some := list(islice(found, READ_AT_ONCE)):
+        unknown = {place for place in map(_place, some) if place not in stand}
+        stand |= standing(unknown)
+        for delivery in some:
+            if answers_well(stand.get(_place(delivery))):
+                return delivery.due_at
+        if clock.now_ms() >= until_ms:
+            break
+    return None
+
+
+def _place(delivery: Delivery) -> Place:
+    return delivery.account_id, delivery.endpoint_id
 
 
 def standing(places: Iterable[Place]) -> dict[Place, Endpoint]:

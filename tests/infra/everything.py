@@ -16,7 +16,7 @@ from chalicelib.limits import tiers, windows
 from chalicelib.oauth.tables import Client
 from chalicelib.uptime import incidents, states
 from chalicelib.watch import policy
-from chalicelib.webhooks import deliver, endpoints, fan_out
+from chalicelib.webhooks import deliver, endpoints, fan_out, turn
 from chalicelib.webhooks.states import BY_ACCOUNT
 from chalicelib.webhooks.tables import Endpoint
 from infra.standin import Answer
@@ -312,6 +312,7 @@ class Everything:
                 change.rename(ada.id, f"Ada {says}")
                 if function == MINUTE:
                     fan_out.put(_events(ada.id))
+                    turn.fall_behind(hooks[0])
                 with self.recorder.within(function):
                     act(ada.id)
                 self.home.clock.forward(90)

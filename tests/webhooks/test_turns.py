@@ -2,7 +2,8 @@
 
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -11,9 +12,9 @@ from chalicelib.api import background
 from chalicelib.core import clock, errors, fetch
 from chalicelib.events import kinds, record
 from chalicelib.events.tables import Event
-from chalicelib.webhooks import attempt, deliver, endpoints, fan_out, states, turn, waiting
+from chalicelib.webhooks import attempt, deliver, endpoints, fan_out, settle, states, turn, waiting
 from chalicelib.webhooks.attempt import Outcome
-from chalicelib.webhooks.states import DELIVERED, FAILED
+from chalicelib.webhooks.states import DELIVERED, ENABLED, FAILED, PENDING
 from chalicelib.webhooks.tables import Delivery, Endpoint
 from tests.house import House
 from tests.receiver import Receiver
@@ -115,6 +116,51 @@ def test_slow_endpoint_with_much_before_it_keeps_nobody_else_waiting(
     assert delivery(good, event_id).state == DELIVERED
 
 
+def test_endpoints_that_take_their_time_keep_nobody_else_waiting(local: House, sent: Sent, receiver: Receiver) -> None:
+    """Though they answer well: nobody's turn takes all of a sweep while others wait."""
+    ada, bob = local.account(), local.account()
+    for _ in range(8):
+        endpoint_of(ada, receiver)
+    for number in range(40):
+        happens(local, ada, f"Ada {number}")
+    put(ada)
+    good = endpoint_of(bob, receiver)
+    event_id = happens(local, bob)
+    put(bob)
+    sent.took_s = 1.9
+    swept(local, 4)
+    assert delivery(good, event_id).state == DELIVERED
+
+
+def test_more_than_can_be_read_for_one_endpoint_hides_nobody_else(
+    local: House, sent: Sent, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither from the sweep, which begins at the other end every second minute, nor from how late we are."""
+    monkeypatch.setattr(fan_out, "LANES", ("0",))
+    monkeypatch.setattr(waiting, "LANES", ("0",))
+    ada, bob = local.account(), local.account()
+    dead_ones(ada, 1)
+    good = endpoint_of(bob, receiver)
+    for number in range(30):
+        happens(local, ada, f"Ada {number}")
+    put(ada)
+    swept(local, 1)
+    event_id = happens(local, bob)
+    put(bob)
+    local.clock.forward(60)
+    assert waiting.oldest_due_ms(clock.now_ms()) == 60_000
+    query = Delivery.by_due.query
+
+    def slowly(*arguments: Any, **named: Any) -> Iterator[Delivery]:
+        for each in query(*arguments, **named):
+            local.clock.forward(1)
+            yield each
+
+    monkeypatch.setattr(Delivery.by_due, "query", slowly)
+    swept(local, 2)
+    assert delivery(good, event_id).state == DELIVERED
+
+
 def test_account_with_a_dead_receiver_does_not_make_us_late(local: House, sent: Sent) -> None:
     """The status page tells of what is our own."""
     ada = local.account()
@@ -211,6 +257,39 @@ def test_what_waited_while_disabled_is_not_sent_by_itself(local: House, receiver
     background.every_minute()
     assert receiver.ids == [event_id] * 3
     assert delivery(endpoint, event_id).state == DELIVERED
+
+
+def test_what_is_asked_for_by_hand_is_dropped_by_nobody_who_decided_before(
+    local: House, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Enabled and asked for again while a sweep was dropping what waited, it is tried again after a failure."""
+    ada = local.account()
+    endpoint = endpoint_of(ada, receiver)
+    waits = [happens(local, ada, f"Ada {number}") for number in range(3)]
+    put(ada)
+    endpoints.disable(as_it_stands(endpoint), states.BY_ACCOUNT)
+    receiver.says = [503, 204]
+    drop = settle.drop
+
+    def meanwhile(endpoint_id: str, message_id: str, decided_at_ms: int) -> None:
+        monkeypatch.setattr(deliver, "drop", drop)
+        local.clock.forward(1)
+        endpoints.enable(as_it_stands(endpoint))
+        deliver.resend(as_it_stands(endpoint), waits[-1])
+        drop(endpoint_id, message_id, decided_at_ms)
+
+    monkeypatch.setattr(deliver, "drop", meanwhile)
+    deliver.sweep(clock.now_ms() + SWEEP_MS)
+    assert [delivery(endpoint, each).state for each in waits] == [FAILED, FAILED, PENDING]
+
+
+def test_answer_of_an_old_url_disables_no_new_one(local: House, sent: Sent, receiver: Receiver) -> None:
+    """It was under way when the URL was changed."""
+    ada = local.account()
+    endpoint = endpoint_of(ada, receiver)
+    endpoints.change(as_it_stands(endpoint), url="http://127.0.0.1:1/new", name=None, types=None)
+    endpoints.disable(endpoint, states.GONE)
+    assert as_it_stands(endpoint).status == ENABLED
 
 
 def test_what_waits_for_a_disabled_endpoint_is_dropped_at_once(local: House, receiver: Receiver) -> None:
