@@ -17,7 +17,7 @@ CURSOR = "cursor"
 """No account has such an id."""
 NETWORKS_MAX = 400
 COUNTERS_MAX = 100
-"""So many credentials, with 24 numbers each, are some 10 KB at most."""
+"""So many credentials, with 24 numbers each, and 400 networks are some 24 KB at most."""
 HOURS = 24
 MORE_THAN = 2
 NEVER = (0,) * HOURS
