@@ -1,9 +1,11 @@
 """The one source of chance: the system's generator, in base 62, which survives URLs, shells and double clicks."""
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
+Thing = TypeVar("Thing")
 BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 _PAIRS = [first + second for first in BASE62 for second in BASE62]
@@ -20,6 +22,11 @@ def below(bound: int) -> int:
 def base62(length: int) -> str:
     """Return `length` random characters of base 62; each carries 5.95 bits."""
     return to_base62(_below(62**length), length)
+
+
+def shuffled(things: Iterable[Thing]) -> list[Thing]:
+    """Return things in an order by lot."""
+    return sorted(things, key=lambda _thing: _below(1 << 32))
 
 
 def to_base62(number: int, length: int) -> str:

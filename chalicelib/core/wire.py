@@ -17,6 +17,8 @@ from chalicelib.core.connections import Connections, NoAnswer
 Json = dict[str, Any]
 Send = Callable[[str, Json], Json]
 
+BATCH_MAX = 100
+"""DynamoDB reads so many items by their keys in one call."""
 CONNECT_TIMEOUT_S = 1
 READ_TIMEOUT_S = 1
 BACKOFF_S = 0.02
@@ -139,9 +141,13 @@ def batch_get(keys: Mapping[str, Json]) -> dict[str, Json]:
 
 
 def batch_get_of(table: str, keys: list[Json], *, consistent: bool) -> list[Json]:
-    """Read items of one table by up to 100 keys, in no order; what isn't there is absent."""
-    wanted: Json = {table: {"Keys": keys, "ConsistentRead": consistent}}
-    return [item for responses in _batches(wanted) for item in responses.get(table, [])]
+    """Read items of one table by their keys, a hundred a call, in no order; what isn't there is absent."""
+    return [
+        item
+        for first in range(0, len(keys), BATCH_MAX)
+        for responses in _batches({table: {"Keys": keys[first : first + BATCH_MAX], "ConsistentRead": consistent}})
+        for item in responses.get(table, [])
+    ]
 
 
 def _batches(wanted: Json) -> Iterator[dict[str, list[Json]]]:

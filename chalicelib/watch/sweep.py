@@ -23,7 +23,6 @@ from chalicelib.watch import applications, history, policy, profiles, unusual
 
 PAGE = 50
 """So many accounts, with two hours each, are one batch of reads."""
-BATCH_MAX = 100
 HOURS_MAX = 6
 """How far back a look goes for what others before it have missed, this hour included."""
 KEPT_S = 31 * clock.DAY_S
@@ -179,11 +178,9 @@ def _with_counters(accounts: list[Account], hours: range) -> Iterator[tuple[Acco
         yield account, found[account.id]
 
 
-def _read(wanted: Iterable[tuple[str, Tier, int]]) -> Iterator[dict[str, Any]]:
+def _read(wanted: Iterable[tuple[str, Tier, int]]) -> Items:
     keys = [item_key(*each) for each in wanted]
-    for start in range(0, len(keys), BATCH_MAX):
-        some = keys[start : start + BATCH_MAX]
-        yield from wire.batch_get_of(settings.current().table(TABLE), some, consistent=False)
+    return wire.batch_get_of(settings.current().table(TABLE), keys, consistent=False)
 
 
 def _subject_of(item: dict[str, Any]) -> str:

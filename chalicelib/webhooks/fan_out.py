@@ -43,7 +43,7 @@ def put_what_is_missing(now_ms: int, until_ms: int) -> int:
     for endpoint in Endpoint.scan(Endpoint.status == ENABLED):
         by_account.setdefault(endpoint.account_id, []).append(endpoint)
     found = 0
-    for account_id in sorted(by_account, key=lambda _id: randomness.below(1 << 32)):
+    for account_id in randomness.shuffled(by_account):
         if clock.now_ms() >= until_ms:
             telemetry.warning("webhooks_not_looked_for", accounts=len(by_account))
             telemetry.count("BackgroundFaults", task="webhooks_not_looked_for")

@@ -10,8 +10,6 @@ from chalicelib.webhooks.tables import Delivery, Endpoint
 
 READ_FOR_MS = 10_000
 """So long a sweep reads what is due, a part of it for each lane."""
-READ_AT_ONCE = 100
-"""DynamoDB's most for one batch."""
 JUDGED_FOR_MS = 2_000
 """So long what is due is read to tell how late things are."""
 
@@ -35,9 +33,9 @@ def due(now_ms: int) -> Iterator[Delivery]:
     Of each lane the most overdue first, and every second minute last: more than can be read for one endpoint must not
     hide for ever what lies behind it.
     """
+    is_turned = now_ms // 60_000 % 2 == 1
     for lane in LANES:
         until_ms = clock.now_ms() + READ_FOR_MS // len(LANES)
-        is_turned = now_ms // 60_000 % 2 == 1
         for delivery in Delivery.by_due.query(lane, Delivery.due_at <= now_ms, scan_index_forward=not is_turned):
             yield delivery
             if clock.now_ms() >= until_ms:
@@ -58,7 +56,7 @@ def _oldest_of_ours(lane: str, now_ms: int) -> int | None:
     until_ms = clock.now_ms() + JUDGED_FOR_MS // len(LANES)
     stand: dict[Place, Endpoint] = {}
     found = Delivery.by_due.query(lane, Delivery.due_at <= now_ms)
-    while some := list(islice(found, READ_AT_ONCE)):
+    while some := list(islice(found, wire.BATCH_MAX)):
         unknown = {place for place in map(_place, some) if place not in stand}
         stand |= standing(unknown)
         for delivery in some:
@@ -77,11 +75,7 @@ def standing(places: Iterable[Place]) -> dict[Place, Endpoint]:
     """Return the endpoints at `places` as they stand; one that was deleted is absent."""
     keys = [{"account_id": {"S": account_id}, "id": {"S": endpoint_id}} for account_id, endpoint_id in places]
     table = settings.current().table(Endpoint.Meta.table)
-    found = [
-        Endpoint.from_raw_data(item)
-        for first in range(0, len(keys), READ_AT_ONCE)
-        for item in wire.batch_get_of(table, keys[first : first + READ_AT_ONCE], consistent=True)
-    ]
+    found = [Endpoint.from_raw_data(item) for item in wire.batch_get_of(table, keys, consistent=True)]
     return {(each.account_id, each.id): each for each in found}
 
 
@@ -101,7 +95,7 @@ def in_turn(places: Iterable[Place], stand: Mapping[Place, Endpoint], now_ms: in
     By lot, so that the same ones don't always come first; who is left alone for a while isn't among them. Those that
     are disabled or deleted are among the others.
     """
-    by_lot = sorted(places, key=lambda _place: randomness.below(1 << 32))
+    by_lot = randomness.shuffled(places)
     well = [place for place in by_lot if answers_well(stand.get(place))]
     others = [place for place in by_lot if not answers_well(stand.get(place))]
     return well, [place for place in others if place not in stand or (stand[place].quiet_until or 0) <= now_ms]

@@ -68,6 +68,21 @@ def put(account: Account) -> None:
     fan_out.put(Event.from_raw_data(image) for image in images(account.id))
 
 
+def waits(home: House, account: Account, number: int) -> list[str]:
+    """Let so much happen to an account and put it on its way; return the ids of the events."""
+    happened = [happens(home, account, f"Ada {each}") for each in range(number)]
+    put(account)
+    return happened
+
+
+def waits_at(home: House, receiver: Receiver) -> tuple[Endpoint, str]:
+    """Let one event wait for somebody else, at an endpoint that answers well; return both."""
+    bob = home.account(name="Bob")
+    endpoint = endpoint_of(bob, receiver)
+    (event_id,) = waits(home, bob, 1)
+    return endpoint, event_id
+
+
 def swept(home: House, minutes: int) -> None:
     """Let a sweep begin every minute, whether or not the one before has ended."""
     began_ms = clock.now_ms()
@@ -102,15 +117,11 @@ def test_slow_endpoint_with_much_before_it_keeps_nobody_else_waiting(
     local: House, sent: Sent, receiver: Receiver
 ) -> None:
     """Those who answer well have threads of their own."""
-    ada, bob = local.account(), local.account()
+    ada = local.account()
     slow = endpoint_of(ada, receiver)
     Endpoint(ada.id, slow.id).update(actions=[Endpoint.slow.set(True)])
-    for number in range(60):
-        happens(local, ada, f"Ada {number}")
-    put(ada)
-    good = endpoint_of(bob, receiver)
-    event_id = happens(local, bob)
-    put(bob)
+    waits(local, ada, 60)
+    good, event_id = waits_at(local, receiver)
     sent.took_s = 5
     swept(local, 1)
     assert delivery(good, event_id).state == DELIVERED
@@ -118,15 +129,11 @@ def test_slow_endpoint_with_much_before_it_keeps_nobody_else_waiting(
 
 def test_endpoints_that_take_their_time_keep_nobody_else_waiting(local: House, sent: Sent, receiver: Receiver) -> None:
     """Though they answer well: nobody's turn takes all of a sweep while others wait."""
-    ada, bob = local.account(), local.account()
+    ada = local.account()
     for _ in range(8):
         endpoint_of(ada, receiver)
-    for number in range(40):
-        happens(local, ada, f"Ada {number}")
-    put(ada)
-    good = endpoint_of(bob, receiver)
-    event_id = happens(local, bob)
-    put(bob)
+    waits(local, ada, 40)
+    good, event_id = waits_at(local, receiver)
     sent.took_s = 1.9
     swept(local, 4)
     assert delivery(good, event_id).state == DELIVERED
