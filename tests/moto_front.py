@@ -13,6 +13,9 @@ URL = "https://dynamodb.us-east-1.amazonaws.com/"
 ANSWERS_WITHIN_S = 30
 """moto knows no idempotency tokens: on a busy machine a call that is sent twice would count twice."""
 
+_one_at_a_time = threading.Lock()
+"""moto isn't made for threads: it loses updates, and trips over a table that changes while it is read."""
+
 
 class _Front(ThreadingHTTPServer):
     daemon_threads = True
@@ -26,7 +29,8 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         request = Request.from_primitives("POST", URL, self.headers, body)
-        status, headers, text = DynamoHandler.dispatch(request, URL, request.headers)
+        with _one_at_a_time:
+            status, headers, text = DynamoHandler.dispatch(request, URL, request.headers)
         answer = text.encode() if isinstance(text, str) else text
         self.send_response(status)
         for name, value in headers.items():
