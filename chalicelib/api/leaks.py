@@ -17,7 +17,6 @@ from chalicelib.core.errors import InvalidRequest
 
 BODY_BYTES_MAX = 1024 * 1024
 ALERTS_MAX = 1_000
-TOKEN_MAX, TYPE_MAX = 1_000, 100
 
 REPORTED = Listed(
     {"token": Said("The secret that was found."), "type": Said("What the sender calls its kind.", "latchkey_api_key")},
@@ -115,18 +114,21 @@ def _alert(place: int, given: object) -> dict[str, Any]:
     if not isinstance(public, bool):
         raise InvalidRequest(f"public of alert {place} must be true or false.")
     return {
-        "token": _text(place, given, "token", 1, TOKEN_MAX),
-        "type": _text(place, given, "type", 1, TYPE_MAX),
+        "token": _text(place, given, "token"),
+        "type": _text(place, given, "type"),
         "url": _words(place, given, "url"),
         "source": _words(place, given, "source"),
         "public": public,
     }
 
 
-def _text(place: int, given: dict[str, Any], name: str, least: int, most: int) -> str:
-    text = given.get(name) or ""
-    if not isinstance(text, str) or not least <= len(text) <= most or not _is_sendable(text):
-        raise InvalidRequest(f"{name} of alert {place} must be a text of {least} to {most} characters.")
+def _text(place: int, given: dict[str, Any], name: str) -> str:
+    """Return what must be there, of any length: what is too long for a secret of ours is none, and no reason to refuse
+    those beside it.
+    """
+    text = given.get(name)
+    if not isinstance(text, str) or not text or not _is_sendable(text):
+        raise InvalidRequest(f"{name} of alert {place} must be a text that isn't empty.")
     return text
 
 
