@@ -58,6 +58,9 @@ class Tree:
     def __init__(self, path: Path) -> None:
         """Copy what `make run` needs, and lend it what this repository has installed."""
         self.path, self.port, self.runs = path, _port_that_stays_free(), list[Run]()
+        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+            # What a shell starts in the background ignores Ctrl-C, and so would everything that is started from here.
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         for name in NEEDED:
             copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy2
             copy(ROOT / name, path / name)
