@@ -95,10 +95,11 @@ def change_email(ticket: Ticket, account: Account) -> str:
     proven: list[Action] = [Account.email_verified_at.set(clock.now_ms())]
     if first:
         proven = [*_proven(account), Account.session_epoch.add(1)]
+    claim = Email(new, account_id=account.id)
     try:
         with tables.transaction() as write:
             _consume(write, ticket)
-            write.save(Email(new, account_id=account.id), condition=Email.email.does_not_exist())
+            write.save(claim, condition=Email.email.does_not_exist())
             record.add_to(write, account.id, kinds.EMAIL_CHANGED, {})
             write.delete(Email(old), condition=Email.account_id == account.id)
             write.update(
@@ -107,18 +108,14 @@ def change_email(ticket: Ticket, account: Account) -> str:
                 condition=(Account.email == old) & _still_meant(ticket, account),
             )
     except TransactWriteError as error:
-        if _CLAIM in tables.refused(error):
-            raise errors.Conflict("This address belongs to another account by now.") from None
         if not tables.refused(error):
             raise
+        if tables.refused_write(error, claim) is not None:
+            raise errors.Conflict("This address belongs to another account by now.") from None
         raise SpentLink from None
     if first:
         stale.mark(account.id)
     return old
-
-
-_CLAIM = 1
-"""Where the claim on a new address stands in its transaction: pynamodb sends deletes, then puts, then updates."""
 
 
 def _proven(account: Account) -> list[Action]:

@@ -3,15 +3,16 @@
 A feature's `tables.py` declares what is stored; which write is allowed stands in the file that decides it.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
+from itertools import chain, zip_longest
 from typing import Any, Self
 
 from botocore.exceptions import ClientError
 from pynamodb.attributes import Attribute
 from pynamodb.constants import NULL, NUMBER
-from pynamodb.exceptions import PynamoDBException
+from pynamodb.exceptions import CancellationReason, PynamoDBException, TransactWriteError
 
 from chalicelib.core import settings, wire
 from chalicelib.core.pynamodb_alone import Connection, Model, TableConnection, TransactWrite
@@ -90,6 +91,14 @@ class Table(Model):
                 item[name] = {kind: serialize(value)}
         return item
 
+    def key(self) -> wire.Json:
+        """Return what names its item, in the wire's own form."""
+        return {
+            name: value
+            for name, value in self.serialize(null_check=False).items()
+            if name in (self._hash_keyname, self._range_keyname)
+        }
+
     @classmethod
     def found(cls, hash_key: Any, range_key: Any = None) -> Self | None:
         """Return the item of a key as it is at this moment, or None when there is none."""
@@ -140,22 +149,49 @@ class _Wire:
 
 _WIRE = _Wire()
 
-Transaction = TransactWrite
+
+class Transaction(TransactWrite):
+    """Writes that all happen, or none; where one is refused, `refused_write` tells which."""
+
+    def _commit(self) -> Any:
+        try:
+            return super()._commit()
+        except TransactWriteError as error:
+            # In the order in which pynamodb sends them, and DynamoDB gives its reasons.
+            kinds = (self._condition_check_items, self._delete_items, self._put_items, self._update_items)
+            error.writes = list(chain(*kinds))  # type: ignore[attr-defined]  # the error itself doesn't know them
+            raise
 
 
 def transaction() -> Transaction:
     """Return a transaction for a `with` block: all of its writes happen, or none."""
     connection = Connection(region=Meta.region)
     connection._client = _WIRE  # type: ignore[assignment]  # as above
-    return TransactWrite(connection=connection)
+    return Transaction(connection=connection)
 
 
-def refused(error: PynamoDBException) -> tuple[int, ...]:
-    """Return which writes of a call their conditions refused: (0,) for a single write, () for another failure."""
-    if error.cause_response_code == "ConditionalCheckFailedException":
-        return (0,)
-    reasons: Iterable[Any] = getattr(error, "cancellation_reasons", ())
-    return tuple(at for at, reason in enumerate(reasons) if reason and reason.code == "ConditionalCheckFailed")
+def refused(error: PynamoDBException) -> bool:
+    """Tell whether its condition refused a write, or one of a transaction's; else it failed for another reason."""
+    return error.cause_response_code == "ConditionalCheckFailedException" or any(
+        map(_is_refusal, getattr(error, "cancellation_reasons", ()))
+    )
+
+
+def refused_write(error: TransactWriteError, model: Table) -> wire.Json | None:
+    """Return the item for which a transaction's write of `model`, known by its keys, was refused; None if it wasn't.
+
+    {} where no item stands there, or the write didn't ask for it (`return_values="ALL_OLD"`). Raises ValueError when
+    the transaction was to write no such item.
+    """
+    key = model.key().items()
+    for write, reason in zip_longest(error.writes, error.cancellation_reasons):  # type: ignore[attr-defined]  # as above
+        if write["TableName"] == model.Meta.table_name and key <= write.get("Key", write.get("Item")).items():
+            return (reason.raw_item or {}) if reason is not None and _is_refusal(reason) else None
+    raise ValueError("The transaction writes no such item.")
+
+
+def _is_refusal(reason: CancellationReason | None) -> bool:
+    return reason is not None and reason.code == "ConditionalCheckFailed"
 
 
 @contextmanager

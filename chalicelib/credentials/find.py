@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from chalicelib.core import errors, ids
+from chalicelib.core import errors, ids, wire
 from chalicelib.credentials.tables import Credential
 
 FIRST_KEY_ID, LAST_KEY_ID = "key_", "key_~"
@@ -13,7 +13,14 @@ def owned_key(account_id: str, key_id: str) -> Credential:
     if ids.is_id(key_id, "key"):
         for key in Credential.by_account.query(account_id, Credential.id == key_id):
             return key
-    raise errors.NotFound("There is no such key.")
+    raise _none()
+
+
+def as_it_stood(item: wire.Json) -> Credential:
+    """Return the key that refused a change, by the item that it was refused for; raise NotFound when there is none."""
+    if not item:
+        raise _none()
+    return Credential.from_raw_data(item)
 
 
 def keys_of(account_id: str, *, after: str = FIRST_KEY_ID, limit: int | None = None) -> Iterator[Credential]:
@@ -22,3 +29,7 @@ def keys_of(account_id: str, *, after: str = FIRST_KEY_ID, limit: int | None = N
         f"{after} ", LAST_KEY_ID
     )  # no id holds a space, and it sorts before all that may follow
     yield from Credential.by_account.query(account_id, beyond, limit=limit)
+
+
+def _none() -> errors.NotFound:
+    return errors.NotFound("There is no such key.")

@@ -96,9 +96,9 @@ def put_beside_the_others(issued: Issued, spent: Ticket | None = None, maker: Ve
         except TransactWriteError as error:
             if not tables.refused(error):
                 raise
-            if spent is not None and _SPENT in tables.refused(error):
+            if spent is not None and tables.refused_write(error, spent) is not None:
                 raise forms.used_already("key") from None
-            stood = live_keys.account_in(error)
+            stood = live_keys.account_in(error, account)
             if maker is not None and mail.is_configured() and "email_verified_at" not in stood:
                 raise errors.Conflict("Confirm your email address first: we have sent you a link.") from None
             # Keys that ended by themselves still stand in the count: take them out with the next try. A refusal that
@@ -118,7 +118,3 @@ def _may_have_one(maker: Verdict) -> Condition:
 
 def _told(key: Credential) -> dict[str, str]:
     return {"key": key.id, "name": key.name, "scopes": scopes.joined(key.scopes)}
-
-
-_SPENT = 1
-"""Where the form's ticket stands in the transaction."""

@@ -68,13 +68,12 @@ def not_over(maker: Verdict) -> Condition:
     return condition
 
 
-def account_in(error: TransactWriteError) -> dict[str, Any]:
+def account_in(error: TransactWriteError, account: Account) -> dict[str, Any]:
     """Return the account as a refused transaction showed it; raise NotFound when it isn't there, or isn't active."""
-    shown = (reason.raw_item for reason in error.cancellation_reasons if reason and reason.raw_item)
-    account = next((item for item in shown if "live_keys" in item), None)
-    if account is None or account["status"]["S"] != "active":
+    shown = tables.refused_write(error, account)
+    if not shown or shown["status"]["S"] != "active":
         raise errors.NotFound("There is no such account.")
-    return account
+    return shown
 
 
 def ended_among(account: dict[str, Any], maker: Verdict | None, *, places_freed: int = 0) -> dict[str, int]:

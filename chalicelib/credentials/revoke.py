@@ -6,7 +6,7 @@ from pynamodb.expressions.condition import Condition
 from chalicelib.accounts.tables import Account
 from chalicelib.core import clock, errors, tables
 from chalicelib.credentials import live_keys
-from chalicelib.credentials.find import keys_of, owned_key
+from chalicelib.credentials.find import as_it_stood, keys_of, owned_key
 from chalicelib.credentials.issue import KEPT_PAST_END_S
 from chalicelib.credentials.tables import Credential
 from chalicelib.events import kinds, record
@@ -43,9 +43,10 @@ def end(key: Credential) -> bool:
         try:
             _end(key)
         except TransactWriteError as error:
-            if _OLD not in tables.refused(error):
+            stood = tables.refused_write(error, Credential(key.digest))
+            if stood is None:
                 raise
-            key = Credential.from_raw_data(_raw(error))
+            key = as_it_stood(stood)
         else:
             return True
     return False
@@ -64,10 +65,6 @@ def end_token(token: Credential) -> bool:
             record.add_to(write, token.account_id, kinds.TOKEN_REVOKED, told)
         return True
     return False
-
-
-_OLD = 1
-"""Where the key's own write stands in the transaction: pynamodb sends puts, here the event, before updates."""
 
 
 def _end(key: Credential) -> None:
@@ -102,10 +99,3 @@ def _end(key: Credential) -> None:
                     Credential.successor_ends_at.remove(),
                 ],
             )
-
-
-def _raw(error: TransactWriteError) -> dict[str, dict[str, object]]:
-    reason = error.cancellation_reasons[_OLD]
-    if reason is None or not reason.raw_item:
-        raise errors.NotFound("There is no such key.") from None
-    return reason.raw_item

@@ -12,7 +12,7 @@ from pynamodb.expressions.condition import Condition
 from chalicelib.accounts.tables import Account
 from chalicelib.core import clock, errors, tables
 from chalicelib.credentials import live_keys
-from chalicelib.credentials.find import owned_key
+from chalicelib.credentials.find import as_it_stood, owned_key
 from chalicelib.credentials.issue import KEPT_PAST_END_S, Issued, new_key
 from chalicelib.credentials.tables import Credential
 from chalicelib.credentials.verdict import Verdict
@@ -35,23 +35,19 @@ def rotate(maker: Verdict, key_id: str, grace_s: int) -> Issued:
         try:
             issued = _replace(maker, key, grace_s, ended)
         except TransactWriteError as error:
-            refused = tables.refused(error)
-            if not refused:
+            if not tables.refused(error):
                 raise
-            if _OLD in refused:
-                key = _as_it_stands(error)
+            stood = tables.refused_write(error, Credential(key.digest))
+            if stood is not None:
+                key = as_it_stood(stood)
                 _explain(key)
             else:
-                stood = live_keys.account_in(error)
-                ended = live_keys.ended_among(stood, maker, places_freed=int(grace_s == 0))
+                account = live_keys.account_in(error, Account(maker.account_id))
+                ended = live_keys.ended_among(account, maker, places_freed=int(grace_s == 0))
         else:
             # Not an error: the new key's secret is in this answer and nowhere else.
             return replace(issued, told=stale.mark(maker.account_id))
     raise errors.Unavailable("Too much of this account is being changed right now. Try again in a moment.")
-
-
-_OLD = 3
-"""Where the old key's write stands in the transaction: pynamodb sends puts before updates, in the order given."""
 
 
 def _replace(maker: Verdict, key: Credential, grace_s: int, ended: dict[str, int]) -> Issued:
@@ -109,13 +105,6 @@ def _expiry(maker: Verdict, key: Credential) -> int | None:
     if not maker.ends_at_ms or maker.credential_id == key.id:
         return key.expires_at
     return min(key.expires_at or maker.ends_at_ms, maker.ends_at_ms)
-
-
-def _as_it_stands(error: TransactWriteError) -> Credential:
-    reason = error.cancellation_reasons[_OLD]
-    if reason is None or not reason.raw_item:
-        raise errors.NotFound("There is no such key.") from None
-    return Credential.from_raw_data(reason.raw_item)
 
 
 def _explain(key: Credential) -> None:

@@ -25,8 +25,6 @@ ENDPOINTS_MAX = 10
 COUNT = "count"
 """The range key of the item that counts an account's endpoints, so that a condition can hold them down."""
 FIRST, LAST = "whk_", "whk_~"
-_SPENT = 1
-"""Where the form's ticket stands in the transaction."""
 
 
 def create(account_id: str, *, url: str, name: str, types: list[str] | None, form: str | None = None) -> Endpoint:
@@ -49,11 +47,12 @@ def create(account_id: str, *, url: str, name: str, types: list[str] | None, for
     # First of all: without a key there is no secret to give.
     signing.secret_of(endpoint)
     count = Path([COUNT])
+    spent = None if form is None else forms.spent(form, account_id)
     try:
         with tables.transaction() as write:
             write.save(endpoint, condition=Endpoint.id.does_not_exist())
-            if form is not None:
-                write.save(forms.spent(form, account_id), condition=Ticket.digest.does_not_exist())
+            if spent is not None:
+                write.save(spent, condition=Ticket.digest.does_not_exist())
             # Wins the race of two for the last place.
             write.update(
                 Endpoint(account_id, COUNT),
@@ -62,10 +61,9 @@ def create(account_id: str, *, url: str, name: str, types: list[str] | None, for
             )
             record.add_to(write, account_id, kinds.WEBHOOK_CREATED, _told(endpoint))
     except TransactWriteError as error:
-        refused = tables.refused(error)
-        if not refused:
+        if not tables.refused(error):
             raise
-        if form is not None and _SPENT in refused:
+        if spent is not None and tables.refused_write(error, spent) is not None:
             raise forms.used_already("webhook") from None
         raise errors.Conflict(
             f"An account has at most {ENDPOINTS_MAX} webhooks. Delete one that you don't use."

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from pynamodb.attributes import MapAttribute
+from pynamodb.exceptions import TransactWriteError
 from pynamodb.models import Model
 
 from chalicelib.accounts.tables import Account
@@ -60,3 +61,37 @@ def test_item_holds_nothing_empty_and_nothing_unknown() -> None:
     assert Credential.item(digest="d", scopes=set(), name=None) == {"digest": {"S": "d"}}
     with pytest.raises(KeyError):
         Credential.item(digets="d")
+
+
+@pytest.mark.usefixtures("home")
+def test_refused_write_of_a_transaction_is_told_by_its_item() -> None:
+    """Whatever the order in which the writes were added, and whatever else was refused."""
+    Ticket("there", kind="device", client_id="app_1", expires_at=1).save()
+    write = tables.transaction()
+    is_spent = Ticket.kind == "spent"
+    write.update(Ticket("there"), actions=[Ticket.consumed_at.set(1)], condition=is_spent, return_values="ALL_OLD")
+    write.update(Ticket("gone"), actions=[Ticket.consumed_at.set(1)], condition=Ticket.digest.exists())
+    write.save(Ticket("new", kind="device", client_id="app_1", expires_at=1), condition=Ticket.digest.does_not_exist())
+    write.delete(Ticket("old"))
+    with pytest.raises(TransactWriteError) as raised, write:
+        pass
+    assert tables.refused(raised.value)
+    stood = tables.refused_write(raised.value, Ticket("there"))
+    assert stood is not None
+    assert stood["client_id"] == {"S": "app_1"}
+    assert tables.refused_write(raised.value, Ticket("gone")) == {}
+    assert tables.refused_write(raised.value, Ticket("new")) is None
+    assert tables.refused_write(raised.value, Ticket("old")) is None
+    with pytest.raises(ValueError, match="no such item"):
+        tables.refused_write(raised.value, Ticket("another"))
+
+
+@pytest.mark.usefixtures("cut_off")
+def test_transaction_that_never_arrived_was_refused_nowhere() -> None:
+    """What failed for another reason is none of the caller's conditions."""
+    write = tables.transaction()
+    write.delete(Ticket("old"))
+    with pytest.raises(TransactWriteError) as raised, write:
+        pass
+    assert not tables.refused(raised.value)
+    assert tables.refused_write(raised.value, Ticket("old")) is None
