@@ -89,6 +89,7 @@ def emulated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulated]:
         with pytest.MonkeyPatch.context() as environment, settings.in_use(settings.Settings(stage=emulator.STAGE)):
             for name, value in running.environment.items():
                 environment.setenv(name, value)
+            environment.setattr(wire, "READ_TIMEOUT_S", TIMEOUT_S)
             wire.forget_connection()
             forget_process()
             yield Emulated(url, running)

@@ -7,8 +7,8 @@ import pytest
 
 from chalicelib.core import clock, settings, telemetry, wire
 from infra import data, engine
-from tests.engine.faulty import Line
-from tests.engine.fleet import PUBLIC_URL, STAGE, Fleet
+from tests.engine.faulty import WITHOUT_AN_ANSWER, Line
+from tests.engine.fleet import ANSWERS_WITHIN_S, PUBLIC_URL, STAGE, Fleet
 from tests.house import Clock, House, forget_process
 
 
@@ -48,9 +48,21 @@ def logged() -> io.StringIO:
 
 
 @pytest.fixture
-def home(line: Line, logged: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
+def answers_within_s(request: pytest.FixtureRequest) -> int:
+    """How long the house waits for an answer: longer than any machine is busy, unless an answer is to stay away.
+
+    What gives up too early asks again and counts twice, and a call that is held back is to be sent once.
+    """
+    callspec = getattr(request.node, "callspec", None)
+    fault = callspec.params.get("fault") if callspec else None
+    return wire.READ_TIMEOUT_S if fault in WITHOUT_AN_ANSWER else ANSWERS_WITHIN_S
+
+
+@pytest.fixture
+def home(line: Line, logged: io.StringIO, answers_within_s: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
     """A house at the end of the line. Its clock stands still; chance is real, since the engine outlives the test."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", line.url)
+    monkeypatch.setattr(wire, "READ_TIMEOUT_S", answers_within_s)
     wire.forget_connection()
     moved = Clock()
     with settings.in_use(settings.Settings(stage=STAGE, public_url=PUBLIC_URL)), clock.driven_by(moved):

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.engine.fleet import STAGE
+from tests.engine.fleet import ANSWERS_WITHIN_S, STAGE
 from tests.house import stage_key_file
 from tests.receiver import PUBLIC_URL
 
@@ -39,9 +39,10 @@ def started(url: str, start_ms: int, began: float) -> "subprocess.Popen[bytes]":
 
 def main() -> None:
     """Work until killed."""
-    from chalicelib.core import clock
+    from chalicelib.core import clock, wire
     from infra import background
 
+    wire.READ_TIMEOUT_S = ANSWERS_WITHIN_S
     with clock.driven_by(clock_from(int(sys.argv[1]), float(sys.argv[2]))):
         background.start().wait()
 

@@ -55,6 +55,7 @@ class Breaks(Enum):
 
 
 Fault = Answers | Breaks
+WITHOUT_AN_ANSWER = (Breaks.SILENT, Breaks.SILENT_AFTER)
 Rule = Callable[[Call], bool]
 
 THROUGHPUT_EXCEEDED = Answers(400, "ProvisionedThroughputExceededException")
@@ -204,7 +205,7 @@ class _Handler(BaseHTTPRequestHandler):
         return answer.status, answer.read().decode()
 
     def _break(self, fault: Breaks) -> None:
-        if fault in (Breaks.SILENT, Breaks.SILENT_AFTER):
+        if fault in WITHOUT_AN_ANSWER:
             self.server.line.wait_for_hang_up(self.connection)
         self.close_connection = True
 

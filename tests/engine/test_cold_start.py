@@ -30,7 +30,9 @@ OF_MODELS = (
 FUNCTION = """
 import json, sys
 from app import app
+from chalicelib.core import wire
 from infra.standin import Gateway
+wire.READ_TIMEOUT_S = 60
 gateway = Gateway(app, domain="api.example.com")
 answers = []
 for target in sys.argv[2:]:

@@ -18,6 +18,7 @@ from tests.engine.faulty import (
     SERVER_ERROR,
     THROTTLED,
     THROUGHPUT_EXCEEDED,
+    WITHOUT_AN_ANSWER,
     Breaks,
     Call,
     Fault,
@@ -84,7 +85,7 @@ def test_unanswered_counter_lets_requests_through(
         if not counting(call):
             return None
         calls.append(call)
-        if fault in (Breaks.SILENT, Breaks.SILENT_AFTER):
+        if fault in WITHOUT_AN_ANSWER:
             home.clock.forward(wire.READ_TIMEOUT_S)
         return fault
 
