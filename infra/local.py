@@ -59,9 +59,9 @@ def _run(port: int) -> int:
         engine.note_running(database, f"http://{HOST}:{port}")
         os.environ["LATCHKEY_MAIL_FOLDER"] = str(MAIL)
         chalice_cli.prepare_environment(f"http://{HOST}:{port}")
-        with (engine.LOCAL / "latchkey.log").open("a", buffering=1) as log:
-            telemetry.write_to(log)  # the terminal is for people
-            return _serve(port)
+        # The terminal is for people. Threads may write to the log until the process ends, so nobody closes it.
+        telemetry.write_to((engine.LOCAL / "latchkey.log").open("a", buffering=1))
+        return _serve(port)
     except KeyboardInterrupt:
         return 0
     finally:
@@ -87,10 +87,11 @@ def _serve(port: int) -> int:
         return 1
     _introduce(f"http://{HOST}:{port}", demo.add_demo_accounts(), demo.add_demo_client())
     mailbox.watch(MAIL)
-    background.start()
+    ended = background.start()
     try:
         listener.serve_forever()
     finally:
+        ended.set()
         listener.server_close()
     return 0
 

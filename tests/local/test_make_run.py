@@ -21,6 +21,13 @@ from infra import engine
 ROOT = Path(__file__).parents[2]
 NEEDED = ("Makefile", "app.py", "chalicelib", "infra", "requirements.txt", "requirements-dev.txt")
 KEY = re.compile(r"lk_test_[0-9A-Za-z]{36}")
+LINGERING = """#!/bin/sh
+trap 'kill -KILL $serving; sleep 2; exit' INT
+"{binary}" "$@" &
+serving=$!
+wait
+"""
+"""An engine that is gone for whoever asks it, and takes its time to end."""
 TIERS = ("free", "pro", "enterprise")
 GIVEN_UP_AFTER_S = 60
 
@@ -94,6 +101,15 @@ class Tree:
         printed = process.communicate(timeout=GIVEN_UP_AFTER_S)[0]
         assert process.returncode != 0
         return printed
+
+    def linger(self) -> None:
+        """Let the engine take its time to end."""
+        folder = self.path / ".local" / f"dynoxide-{engine.DYNOXIDE}"
+        binary = (folder / "dynoxide").resolve()
+        folder.unlink()
+        folder.mkdir()
+        (folder / "dynoxide").write_text(LINGERING.format(binary=binary))
+        (folder / "dynoxide").chmod(0o755)
 
     def engines(self) -> list[int]:
         """Return the processes that serve this tree's database."""
@@ -187,6 +203,15 @@ def test_interrupt_stops_everything_that_was_started(tree: Tree, by: signal.Sign
     assert "Traceback" not in printed
     assert tree.engines() == []
     assert _nothing_listens(tree.port)
+
+
+def test_interrupt_says_nothing_of_an_engine_that_takes_its_time_to_end(tree: Tree) -> None:
+    """What goes on beside the server stops with it, or fails into the log: the terminal shows no traceback."""
+    tree.linger()
+    run = tree.start()
+    printed = run.interrupt(signal.SIGINT)
+    assert printed.split() == ["Stopped."]
+    assert tree.engines() == []
 
 
 def test_interrupt_while_starting_stops_everything(tree: Tree) -> None:
