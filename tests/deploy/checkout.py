@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.copies import copy_part
+
 ROOT = Path(__file__).parents[2]
 PARTS = ("app.py", "requirements.txt", "pyproject.toml", "chalicelib", "infra")
 KEPT = ROOT / ".local" / "deploy-test"
@@ -69,8 +71,7 @@ class Checkout:
 def copied(path: Path, *, architecture: str = "arm64", **environment: str) -> Checkout:
     """Copy the checkout to `path`, to deploy for a processor: `arm64`, which is configured, or `x86_64`."""
     for part in PARTS:
-        copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
-        copy(ROOT / part, path / part)
+        copy_part(ROOT / part, path / part)
     (path / ".chalice").mkdir()
     for policy in (ROOT / ".chalice").glob("policy-*.json"):
         shutil.copy(policy, path / ".chalice")
@@ -80,7 +81,7 @@ def copied(path: Path, *, architecture: str = "arm64", **environment: str) -> Ch
     (path / ".chalice" / "config.json").write_text(json.dumps(configuration))
     checkout = Checkout(path, environment)
     if (KEPT / architecture).exists():
-        shutil.copytree(KEPT / architecture, checkout.packages)
+        shutil.copytree(KEPT / architecture, checkout.packages, ignore=shutil.ignore_patterns("*.zip.*"))
     return checkout
 
 

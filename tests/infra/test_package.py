@@ -15,6 +15,7 @@ import botocore
 import pytest
 
 from infra.chalice_cli import UNSHIPPED
+from tests.copies import copy_part
 
 ROOT = Path(__file__).parents[2]
 COPY = ROOT / ".local" / "package-test"
@@ -66,12 +67,9 @@ def _copy_checkout() -> None:
     """Copy what a checkout has and a cache that one collects; drop a package that an older hook made."""
     for part in PARTS:
         source, copy = ROOT / part, COPY / part
-        if source.is_dir():
-            shutil.rmtree(copy, ignore_errors=True)
-            shutil.copytree(source, copy)
-        else:
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(source, copy)
+        shutil.rmtree(copy, ignore_errors=True)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy_part(source, copy)
     for policy in (ROOT / ".chalice").glob("policy-*.json"):
         shutil.copy(policy, COPY / ".chalice")
     cache = COPY / "chalicelib" / "__pycache__"

@@ -3,7 +3,6 @@
 import os
 import random
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -17,6 +16,7 @@ import pytest
 import requests
 
 from infra import engine
+from tests.copies import copy_part
 
 ROOT = Path(__file__).parents[2]
 NEEDED = ("Makefile", "app.py", "chalicelib", "infra", "requirements.txt", "requirements-dev.txt")
@@ -69,8 +69,7 @@ class Tree:
             # What a shell starts in the background ignores Ctrl-C, and so would everything that is started from here.
             signal.signal(signal.SIGINT, signal.default_int_handler)
         for name in NEEDED:
-            copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy2
-            copy(ROOT / name, path / name)
+            copy_part(ROOT / name, path / name)
         (path / ".local").mkdir()
         held = f"dynoxide-{engine.DYNOXIDE}"
         (path / ".local" / held).symlink_to(engine.LOCAL / held)
