@@ -19,6 +19,7 @@ _one_at_a_time = threading.Lock()
 
 class _Front(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 128
 
 
 class _Handler(BaseHTTPRequestHandler):

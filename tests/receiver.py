@@ -56,6 +56,11 @@ class Receiver:
         return [each.id for each in self.received]
 
 
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 128
+    """As many may knock at once: with Python's 5, the others' connections would wait for a second or be given up."""
+
+
 @contextmanager
 def listening() -> Iterator[Receiver]:
     """Listen for the length of a `with` block."""
@@ -81,7 +86,7 @@ def listening() -> Iterator[Receiver]:
         def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002 - the base class named it
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = _Server(("127.0.0.1", 0), Handler)
     receiver = Receiver(f"http://127.0.0.1:{server.server_port}/hooks")
     receiver.waits.set()
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)

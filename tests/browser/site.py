@@ -41,6 +41,7 @@ class Site(ThreadingHTTPServer):
     """A site that shows the same page at every path."""
 
     daemon_threads = True
+    request_queue_size = 128
     page = _PAGE.format(environment="{}", program="")
 
     def __init__(self) -> None:
