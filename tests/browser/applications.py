@@ -33,7 +33,7 @@ def register_itself(console: Console, name: str) -> str:
         "token_endpoint_auth_method": "none",
         "grant_types": ["authorization_code", "urn:ietf:params:oauth:grant-type:device_code"],
     }
-    answer = requests.post(f"{console.url}/oauth/register", json=asked, timeout=10)
+    answer = requests.post(f"{console.url}/oauth/register", json=asked, timeout=60)
     assert answer.status_code == 201, answer.text
     return str(answer.json()["client_id"])
 
@@ -67,14 +67,14 @@ class Device:
             "client_id": self.client_id,
             "device_code": self.device_code,
         }
-        answer = requests.post(f"{console.url}/oauth/token", data=asked, timeout=10)
+        answer = requests.post(f"{console.url}/oauth/token", data=asked, timeout=60)
         assert answer.status_code == 200, answer.text
         return str(answer.json()["access_token"])
 
 
 def device(console: Console, client_id: str) -> Device:
     """Return a device that shows a code."""
-    answer = requests.post(f"{console.url}/oauth/device_authorization", data={"client_id": client_id}, timeout=10)
+    answer = requests.post(f"{console.url}/oauth/device_authorization", data={"client_id": client_id}, timeout=60)
     assert answer.status_code == 200, answer.text
     shown = answer.json()
     return Device(client_id, shown["user_code"], shown["device_code"])

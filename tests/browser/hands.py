@@ -56,7 +56,9 @@ class Keyboard:
 
     def follow(self, link: str) -> None:
         self._reach(_named(self.page, "link", link))
-        self.page.keyboard.press("Enter")
+        # A click waits for the page that it leads to, a key doesn't; and the page before may have the next link, too.
+        with self.page.expect_navigation():
+            self.page.keyboard.press("Enter")
 
     def press(self, button: str) -> None:
         self._reach(_named(self.page, "button", button))

@@ -70,7 +70,12 @@ class Sight:
 
     name: str
     who: str
-    open: Callable[[Page, Cast], None]
+    way: Callable[[Page, Cast], None]
+
+    def open(self, page: Page, cast: Cast) -> None:
+        """Go there, and return when the page is whole: after a click it may have come without its styles yet."""
+        self.way(page, cast)
+        page.wait_for_load_state()
 
 
 def _at(path: str) -> Callable[[Page, Cast], None]:

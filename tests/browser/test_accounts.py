@@ -211,5 +211,5 @@ def test_plot_says_what_the_bar_under_the_pointer_stands_for(visitors: Visitors,
 
 
 def _status(console: Console, secret: str) -> int:
-    answer = requests.get(f"{console.url}/v1/users/me", headers={"Authorization": f"Bearer {secret}"}, timeout=10)
+    answer = requests.get(f"{console.url}/v1/users/me", headers={"Authorization": f"Bearer {secret}"}, timeout=60)
     return answer.status_code

@@ -56,7 +56,7 @@ def test_admin_sets_the_tier_for_a_reason(admin: Page, console: Console) -> None
     _decide(admin, "Set tier", "Bought Pro")
     expect(admin.get_by_role("status")).to_have_text("The account is changed, from its next request on.")
     expect(admin.get_by_role("table", name="What was done")).to_contain_text("Bought Pro")
-    answer = requests.get(f"{console.url}/v1/users/me", headers={"Authorization": f"Bearer {key.secret}"}, timeout=10)
+    answer = requests.get(f"{console.url}/v1/users/me", headers={"Authorization": f"Bearer {key.secret}"}, timeout=60)
     assert answer.headers["X-RateLimit-Limit"] == "10000"
 
 
@@ -111,5 +111,5 @@ def _decide(admin: Page, button: str, reason: str) -> None:
 
 
 def _status(console: Console, secret: str) -> int:
-    answer = requests.get(f"{console.url}/v1/users/me", headers={"Authorization": f"Bearer {secret}"}, timeout=10)
+    answer = requests.get(f"{console.url}/v1/users/me", headers={"Authorization": f"Bearer {secret}"}, timeout=60)
     return answer.status_code

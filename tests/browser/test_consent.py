@@ -128,5 +128,5 @@ def _answer(page: Page) -> dict[str, list[str]]:
 
 
 def _status(console: Console, secret: str) -> int:
-    answer = requests.get(f"{console.url}/v1/users/me", headers={"Authorization": f"Bearer {secret}"}, timeout=10)
+    answer = requests.get(f"{console.url}/v1/users/me", headers={"Authorization": f"Bearer {secret}"}, timeout=60)
     return answer.status_code

@@ -138,7 +138,7 @@ def test_key_is_renamed_and_narrowed(visitors: Visitors, console: Console) -> No
         f"{console.url}/v1/users/me",
         json={"name": "Mallory"},
         headers={"Authorization": f"Bearer {key.secret}"},
-        timeout=10,
+        timeout=60,
     )
     assert (changed.status_code, changed.json()["error"]) == (403, "insufficient_scope")
 
@@ -231,5 +231,5 @@ def _shown(page: Page) -> str:
 
 
 def _status(console: Console, secret: str) -> int:
-    answer = requests.get(f"{console.url}/v1/users/me", headers={"Authorization": f"Bearer {secret}"}, timeout=10)
+    answer = requests.get(f"{console.url}/v1/users/me", headers={"Authorization": f"Bearer {secret}"}, timeout=60)
     return answer.status_code

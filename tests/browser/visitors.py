@@ -1,6 +1,7 @@
 """People with a browser at the console: each in a profile of its own, and watched for whatever goes wrong on a page."""
 
 import re
+import time
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -50,6 +51,15 @@ class Visitors:
     def log_in_quietly(self, page: Page, person: Person) -> None:
         """Give a browser a session without the form."""
         set_session(page.context, self.console, self.console.session(person))
+
+    def take_faults(self, page: Page, count: int) -> list[str]:
+        """Return the faults that a test made on purpose, once so many are told of: a page doesn't wait for them."""
+        give_up = time.monotonic() + PATIENCE_MS / 1000
+        while len(self.faults) < count and time.monotonic() < give_up:
+            page.wait_for_timeout(20)
+        taken, self.faults[:] = list(self.faults), []
+        assert len(taken) == count, taken
+        return taken
 
     def leave(self) -> None:
         """Close every browser."""

@@ -61,7 +61,7 @@ class Served:
         """Send a request as requests does, with a key, with what is none, or without."""
         secret = key.secret if isinstance(key, Key) else key
         headers = {} if secret is None else {"Authorization": f"Bearer {secret}"}
-        return requests.request(method, self.url + path, headers=headers, timeout=10, **sent)
+        return requests.request(method, self.url + path, headers=headers, timeout=60, **sent)
 
     def get(self, key: Key | str, path: str) -> Any:
         """Return the body of a successful answer."""

@@ -24,7 +24,7 @@ def test_terminal_session_goes_as_shown(api: Served) -> None:
     assert steps
     for command, shown in steps:
         ended = subprocess.run(
-            ["bash", "-c", command], env=environment, capture_output=True, text=True, timeout=30, check=True
+            ["bash", "-c", command], env=environment, capture_output=True, text=True, timeout=60, check=True
         )
         lines = ended.stdout.splitlines()
         for line in shown:
