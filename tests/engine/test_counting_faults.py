@@ -1,6 +1,7 @@
 """What an admission does when the engine fails it: on the wire, as DynamoDB does and no emulator."""
 
 import io
+import socket
 from collections import Counter, defaultdict
 from collections.abc import Callable
 
@@ -9,7 +10,6 @@ import pytest
 from chalicelib.accounts.tables import Account
 from chalicelib.core import wire
 from chalicelib.limits import outage, tiers
-from infra import engine
 from infra.standin import Answer
 from tests.engine import counters
 from tests.engine.faulty import (
@@ -106,9 +106,11 @@ def test_unanswered_counter_lets_requests_through(
 
 def test_engine_that_is_gone_lets_requests_through(home: House, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A refused connection is an outage like any other."""
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{engine.free_port()}")
-    wire.forget_connection()
-    assert asked(home, key).status == 200
+    with socket.socket() as taken:  # and nobody listens: what is merely free, another process may take
+        taken.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{taken.getsockname()[1]}")
+        wire.forget_connection()
+        assert asked(home, key).status == 200
 
 
 @pytest.mark.parametrize("fault", NEVER_DONE, ids=named)
