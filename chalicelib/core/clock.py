@@ -9,6 +9,7 @@ HOUR_S = 3600
 DAY_S = 24 * HOUR_S
 
 _read_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000  # noqa: E731 - replaced as a whole by `driven_by`
+_elapsed_ns: Callable[[], int] = time.perf_counter_ns
 _pause: Callable[[float], None] = time.sleep
 
 
@@ -24,7 +25,7 @@ def now_s() -> int:
 
 def elapsed_ns() -> int:
     """Return a clock that never jumps; only differences mean anything."""
-    return time.perf_counter_ns()
+    return _elapsed_ns()
 
 
 def pause(seconds: float) -> None:
@@ -56,6 +57,17 @@ def driven_by(read_ms: Callable[[], int]) -> Iterator[None]:
         yield
     finally:
         _read_ms = before
+
+
+@contextmanager
+def measured_by(elapsed_ns: Callable[[], int]) -> Iterator[None]:
+    """Measure by `elapsed_ns` for the length of a `with` block: how tests say how long something takes."""
+    global _elapsed_ns
+    before, _elapsed_ns = _elapsed_ns, elapsed_ns
+    try:
+        yield
+    finally:
+        _elapsed_ns = before
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """The status page: what is checked and counted, what readers see, and that they see it while the database is down."""
 
 from dataclasses import replace
+from itertools import count
 from typing import Any
 from xml.etree import ElementTree
 
@@ -104,6 +105,14 @@ def test_webhooks_are_as_late_as_their_latest(home: House, late_ms: int | None, 
     """Five minutes are normal; half an hour isn't."""
     with settings.in_use(replace(settings.current(), public_url="")):
         assert checks.check(lambda _: late_ms)["webhooks"] == found
+
+
+@pytest.mark.parametrize(("takes_ms", "found"), [(1_000, "up"), (1_001, "degraded")])
+def test_database_that_takes_longer_than_a_second_is_degraded(home: House, takes_ms: int, found: str) -> None:
+    """It answers, and later than it should."""
+    times_ns = count(0, takes_ms * 1_000_000)
+    with settings.in_use(replace(settings.current(), public_url="")), clock.measured_by(lambda: next(times_ns)):
+        assert checks.check(nothing_waits)["database"] == found
 
 
 def test_minute_is_counted_once_whoever_checks_it(home: House) -> None:

@@ -130,6 +130,23 @@ def test_ten_failures_in_a_row_over_a_day_disable(local: House, receiver: Receiv
     assert {each.state for each in fan_out.of_endpoint(endpoint.id, 99)} == {FAILED}
 
 
+def test_who_takes_longer_than_two_seconds_is_sent_to_by_the_sweep_only(local: House, receiver: Receiver) -> None:
+    """Until it is quicker."""
+    ada = local.account()
+    endpoint = endpoint_of(ada, receiver)
+    happened = [happens(local, ada, "1")]
+    with clock.measured_by(lambda: 3 * 10**9 * len(receiver.received)):
+        streamed(ada)
+    assert as_it_stands(endpoint).slow
+    happened.append(happens(local, ada, "2"))
+    streamed(ada)
+    assert receiver.ids == happened[:1]
+    local.clock.forward(30)
+    background.every_minute()
+    assert receiver.ids == happened
+    assert not as_it_stands(endpoint).slow
+
+
 def test_gone_disables_at_once(local: House, receiver: Receiver) -> None:
     """410 says: no more."""
     ada = local.account()
