@@ -134,13 +134,17 @@ class Server:
             self._talk(talk)
 
 
-def dripping(head: bytes, drop: bytes) -> Talk:
-    """Return a server that sends `head`, and then a drop every few milliseconds for as long as anybody listens."""
+def dripping(head: bytes, drop: bytes, dripped: list[bytes]) -> Talk:
+    """Return a server that sends `head`, and then a drop every few milliseconds for as long as anybody listens.
+
+    `dripped` is what it has sent of drops so far.
+    """
     pause = threading.Event()
 
     def talk(connection: ssl.SSLSocket) -> None:
         connection.sendall(head)
         while not pause.wait(0.01):
+            dripped.append(drop)
             connection.sendall(drop)
 
     return talk
