@@ -54,12 +54,12 @@ class Server:
 
 @contextmanager
 def served(
-    serve: Serve, tls: ssl.SSLContext | None = None, *, read_timeout_s: float = 10, **more: str
+    serve: Serve, tls: ssl.SSLContext | None = None, *, read_timeout_s: float = 30, **more: str
 ) -> Iterator[tuple[Server, Connections]]:
     """Return a server, and connections to it; they are only in a hurry where that is what is tested."""
     server = Server(serve, tls)
     url = f"{'https' if tls else 'http'}://{'localhost' if tls else '127.0.0.1'}:{server.port}"
-    connections = Connections(url, connect_timeout_s=10, read_timeout_s=read_timeout_s, **more)
+    connections = Connections(url, connect_timeout_s=30, read_timeout_s=read_timeout_s, **more)
     try:
         yield server, connections
     finally:
@@ -155,7 +155,7 @@ def test_connection_that_was_closed_while_idle_is_found_out() -> None:
     with served(serve) as (server, connections):
         for _ in range(3):
             assert connections.send(REQUEST).body == b"hi"
-            assert closed.wait(5)
+            assert closed.wait(30)
             closed.clear()
         assert server.accepted == 3
 
@@ -172,7 +172,7 @@ def test_half_closed_connection_is_found_out() -> None:
 
     with served(serve) as (server, connections):
         assert connections.send(REQUEST).body == b"hi"
-        assert shut.wait(5)
+        assert shut.wait(30)
         assert connections.send(REQUEST).body == b"hi"
         assert server.accepted == 2
 
@@ -219,13 +219,14 @@ def test_broken_answer_is_none(answer: bytes) -> None:
 
 def test_silence_is_no_answer_in_time() -> None:
     """A late answer is never taken for that of the next request."""
-    late = threading.Event()
+    asked, late = threading.Event(), threading.Event()
     turns = count()
 
     def serve(connection: socket.socket) -> None:
         if next(turns) == 0:
+            asked.set()
             request_of(connection)
-            late.wait(5)
+            late.wait(60)
             connection.sendall(OK.replace(b"hi", b"no"))
             return
         always(OK)(connection)
@@ -233,6 +234,8 @@ def test_silence_is_no_answer_in_time() -> None:
     with served(serve, read_timeout_s=0.2) as (_, connections):
         with pytest.raises(NoAnswer, match="Timeout"):
             connections.send(REQUEST)
+        assert asked.wait(30)
+        connections._read_timeout_s = 30
         late.set()
         assert connections.send(REQUEST).body == b"hi"
 
@@ -269,7 +272,7 @@ def test_idle_connections_are_bounded() -> None:
     def serve(connection: socket.socket) -> None:
         while request_of(connection):
             if not ready.broken:
-                ready.wait(5)
+                ready.wait(60)
             connection.sendall(OK)
 
     with served(serve) as (_, connections), ThreadPoolExecutor(IDLE_MAX + 10) as threads:
