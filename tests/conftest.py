@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
+import hypothesis
 import pytest
 from moto import mock_aws
 from moto.core.models import DEFAULT_ACCOUNT_ID
@@ -23,6 +24,10 @@ os.environ |= {
 }
 for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_PROFILE", "LATCHKEY_PUBLIC_URL"):
     os.environ.pop(name, None)
+
+# What Hypothesis tries is fixed, and nothing of it is given up because the machine is busy.
+hypothesis.settings.register_profile("fixed", derandomize=True, deadline=None, database=None)
+hypothesis.settings.load_profile("fixed")
 
 from chalicelib.core import settings, wire  # noqa: E402 - the environment comes first
 from infra import data  # noqa: E402 - the environment comes first
