@@ -20,6 +20,7 @@ _one_at_a_time = threading.Lock()
 class _Front(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
+    """With the usual five a connection that finds no place among those that wait is made a second later."""
 
 
 class _Handler(BaseHTTPRequestHandler):

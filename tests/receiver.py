@@ -44,9 +44,9 @@ class Receiver:
     waits: threading.Event = field(default_factory=threading.Event)
     """Set, unless the receiver is to take its time."""
 
-    def status(self) -> int:
-        """Return what is answered to the request that came last."""
-        if self.ids.count(self.ids[-1]) <= self.fails_first:
+    def status(self, message_id: str) -> int:
+        """Return what is answered to a message that has just come."""
+        if self.ids.count(message_id) <= self.fails_first:
             return 503
         return self.says.pop(0) if len(self.says) > 1 else self.says[0]
 
@@ -58,7 +58,7 @@ class Receiver:
 
 class _Server(ThreadingHTTPServer):
     request_queue_size = 128
-    """As many may knock at once: with Python's 5, the others' connections would wait for a second or be given up."""
+    """With the usual five a connection that finds no place among those that wait is made a second later."""
 
 
 @contextmanager
@@ -68,10 +68,11 @@ def listening() -> Iterator[Receiver]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            receiver.received.append(Received({k.lower(): v for k, v in self.headers.items()}, body, self.path))
+            received = Received({k.lower(): v for k, v in self.headers.items()}, body, self.path)
+            receiver.received.append(received)
             receiver.waits.wait()
             time.sleep(receiver.takes_s)
-            self.send_response(receiver.status())
+            self.send_response(receiver.status(received.id))
             for name, value in {"Content-Length": str(len(receiver.answers)), **receiver.headers}.items():
                 self.send_header(name, value)
             self.end_headers()

@@ -43,7 +43,7 @@ class Twin:
 
     def __init__(self) -> None:
         place = aws.place()
-        self.connections = Connections(place.url, connect_timeout_s=1, read_timeout_s=ANSWERS_WITHIN_S)
+        self.connections = Connections(place.url, connect_timeout_s=ANSWERS_WITHIN_S, read_timeout_s=ANSWERS_WITHIN_S)
         self.caller = lean.Caller(place, self._send)
         self.client = _client()
         self.lock = threading.Lock()
