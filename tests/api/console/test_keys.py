@@ -205,6 +205,7 @@ def test_key_is_rotated_with_the_grace_that_was_chosen(home: House) -> None:
     key = home.key(account)
     home.call("GET", "/v1/users/me", key.secret)
     path = f"/settings/keys/{key.key.id}"
+    home.clock.forward(1)
     made = visitor.submit(f"{path}/rotate", on=path, grace="in 1 hour")
     assert (made.status, made.heading) == (200, "Your new key")
     assert "2021-12-20 11:00 UTC" in made.text
