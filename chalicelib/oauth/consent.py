@@ -1,5 +1,7 @@
 """Consents: a remembered yes to a client, and when it must be asked for again."""
 
+from collections.abc import Iterator
+
 from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
@@ -23,12 +25,16 @@ def is_remembered(
     if is_shared_with_other_apps(redirect_uri):
         return False
     consent = Consent.found(account.id, client.client_id)
-    if consent is None:
-        return False
-    if consent.given_at < account.credentials_since:
-        # Said before the address was proven: maybe by someone else, of whose credentials none is good any more.
+    if consent is None or _is_over(consent, account):
         return False
     return scopes <= set(consent.scopes) and resources <= set(consent.resources or ())
+
+
+def of_account(account: Account) -> Iterator[Consent]:
+    """Return what an account said yes to and has not taken back, whether or not it is made use of now."""
+    for consent in Consent.query(account.id, consistent_read=True):
+        if not _is_over(consent, account):
+            yield consent
 
 
 def remember(account_id: str, client_id: str, *, scopes: set[str], resources: set[str]) -> None:
@@ -56,6 +62,14 @@ def withdraw(account_id: str, client_id: str) -> None:
     for grant in grants.of_account(account_id):
         if grant.client_id == client_id:
             grants.revoke(grant)
+
+
+def _is_over(consent: Consent, account: Account) -> bool:
+    """Tell whether it was said before the address was proven.
+
+    Maybe by someone else, of whose credentials none is good any more.
+    """
+    return consent.given_at < account.credentials_since
 
 
 def _add(

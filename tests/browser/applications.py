@@ -1,7 +1,7 @@
 """OAuth applications for a browser to meet: registered on the console's page, or by themselves."""
 
 from dataclasses import dataclass
-from urllib.parse import urlencode
+from urllib.parse import parse_qs, urlencode
 
 import requests
 from playwright.sync_api import Page, expect
@@ -10,6 +10,7 @@ from tests.browser.console import Console
 
 REDIRECT_URI = "http://127.0.0.1:9/back"
 """Where nobody listens: it isn't asked."""
+VERIFIER = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
 CHALLENGE = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
 """RFC 7636, appendix B."""
 
@@ -25,13 +26,13 @@ def register(page: Page, console: Console, name: str, redirect_uri: str = REDIRE
     return page.get_by_label("Client id").input_value()
 
 
-def register_itself(console: Console, name: str) -> str:
+def register_itself(console: Console, name: str, redirect_uri: str = REDIRECT_URI) -> str:
     """Register a public application as a program does by itself (RFC 7591); return its id."""
     asked = {
         "client_name": name,
-        "redirect_uris": [REDIRECT_URI],
+        "redirect_uris": [redirect_uri],
         "token_endpoint_auth_method": "none",
-        "grant_types": ["authorization_code", "urn:ietf:params:oauth:grant-type:device_code"],
+        "grant_types": ["authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code"],
     }
     answer = requests.post(f"{console.url}/oauth/register", json=asked, timeout=60)
     assert answer.status_code == 201, answer.text
@@ -50,6 +51,22 @@ def authorize_url(console: Console, client_id: str, scope: str, redirect_uri: st
         "code_challenge_method": "S256",
     }
     return f"{console.url}/oauth/authorize?{urlencode(query)}"
+
+
+def give_back(console: Console, client_id: str, back: str) -> None:
+    """Redeem the code in the address that a person was led back to, and end what they allowed (RFC 7009)."""
+    redirect_uri, _, query = back.partition("?")
+    asked = {
+        "grant_type": "authorization_code",
+        "client_id": client_id,
+        "code": parse_qs(query)["code"][0],
+        "redirect_uri": redirect_uri,
+        "code_verifier": VERIFIER,
+    }
+    answer = requests.post(f"{console.url}/oauth/token", data=asked, timeout=60)
+    assert answer.status_code == 200, answer.text
+    given = {"client_id": client_id, "token": answer.json()["refresh_token"]}
+    assert requests.post(f"{console.url}/oauth/revoke", data=given, timeout=60).status_code == 200
 
 
 @dataclass(frozen=True, slots=True)

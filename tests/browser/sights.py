@@ -252,6 +252,17 @@ def _connected(page: Page, cast: Cast) -> None:
     page.goto(f"{cast.console.url}/settings/connected")
 
 
+def _remembered(page: Page, cast: Cast) -> None:
+    """Allowed, and given back by the application."""
+    back = f"{cast.console.url}/status"
+    client_id = applications.register_itself(cast.console, "Ledger sync", back)
+    page.goto(applications.authorize_url(cast.console, client_id, "read write", back))
+    page.get_by_role("button", name="Allow").click()
+    page.wait_for_url(f"{back}?*")
+    applications.give_back(cast.console, client_id, page.url)
+    page.goto(f"{cast.console.url}/settings/connected")
+
+
 SIGHTS = [
     Sight("landing", "", _at("/")),
     Sight("login", "", _at("/login")),
@@ -321,6 +332,7 @@ SIGHTS = [
     Sight("device-consent", "ada", _device),
     Sight("device-done", "ada", _device_done),
     Sight("connected", "ada", _connected),
+    Sight("connected-remembered", "ada", _remembered),
     Sight("connected-none", "new", _at("/settings/connected")),
     Sight("admin", "admin", _with_demo("/admin")),
     Sight("admin-unknown", "admin", _at("/admin?find=nobody@example.com")),

@@ -116,6 +116,29 @@ def test_connected_apps_say_what_each_may_do(home: House, ada: Person) -> None:
     assert ("read</code>" in its, "write</code>" in its) == (True, False)
 
 
+def test_remembered_yes_is_listed_until_it_is_forgotten(home: House, ada: Person, app: App) -> None:
+    """Though the application gave its tokens back: it may get others without asking."""
+    app.post("/oauth/revoke", token=ada.grant(app, scope="read")[1])
+    page = ada.open("/settings/connected")
+    assert app.id in page.html
+    assert "Remembered" in page.html
+    assert not is_asked(ada, app, scope="read")
+    ada.submit("/settings/connected", client_id=app.id)
+    app.post("/oauth/revoke", token=ada.grant(app, scope="read")[1])
+    ada.submit("/settings/connected", client_id=app.id)
+    assert app.id not in ada.open("/settings/connected").html
+    assert is_asked(ada, app, scope="read")
+
+
+def test_yes_given_before_the_address_was_proven_is_not_listed(home: House, app: App) -> None:
+    """Nobody is held to it."""
+    ada = someone(home, verified=False)
+    ada.allows(app, scope="read write")
+    home.clock.forward(60)
+    ada.proves_address()
+    assert app.id not in ada.open("/settings/connected").html
+
+
 def test_connected_app_that_was_disconnected_is_gone(home: House, ada: Person, app: App) -> None:
     """It isn't listed any more, and someone else's connection goes on."""
     bea = someone(home, "Bea")

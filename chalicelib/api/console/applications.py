@@ -4,12 +4,11 @@ from dataclasses import dataclass
 
 from chalicelib.api.console.frame import Gone, Shown, Visit
 from chalicelib.api.fields import OneOf, SomeOf, Text
-from chalicelib.core import errors
+from chalicelib.core import errors, ids
 from chalicelib.credentials import scopes
 from chalicelib.limits.usage import last_used_hours
 from chalicelib.limits.windows import counter_of
 from chalicelib.oauth import clients, consent, grants
-from chalicelib.oauth.tables import Client, Grant
 
 NAME = Text(most=100)
 KIND = OneOf(("confidential", "public"))
@@ -20,7 +19,11 @@ SCOPES = SomeOf((scopes.READ, scopes.WRITE))
 class Connected:
     """A client that an account said yes to."""
 
-    client: Client
+    client_id: str
+    name: str
+    is_verified: bool
+    is_live: bool
+    """Whether it may act now; else its yes is only remembered."""
     scopes: list[str]
     since_ms: int
     last_used_ms: int | None
@@ -92,20 +95,36 @@ def delete(visit: Visit, client_id: str) -> Gone:
 
 
 def show_connected(visit: Visit) -> Shown:
-    """List what may act for the account."""
+    """List what may act for the account, and then what may again without being asked for."""
     account = visit.person.account
-    given: dict[str, list[Grant]] = {}
+    allowed: dict[str, tuple[set[str], int]] = {}
     for grant in grants.of_account(account.id):
-        given.setdefault(grant.client_id, []).append(grant)
-    used = last_used_hours(account.id, {counter_of(client_id) for client_id in given})
+        if grant.created_at < account.credentials_since:
+            continue  # over, like all that was made before the address was proven
+        # Each device has a grant of its own: what the client may do is what any of them may.
+        others, _ = allowed.get(grant.client_id, (set(), 0))
+        allowed[grant.client_id] = others | set(grant.scopes), grant.created_at
+    live = set(allowed)
+    for remembered in consent.of_account(account):
+        allowed.setdefault(remembered.client_id, (set(remembered.scopes), remembered.given_at))
+    used = last_used_hours(account.id, {counter_of(client_id) for client_id in allowed})
     connected = []
-    for client_id, family in given.items():
-        client = clients.find(client_id)
-        if client is not None:
-            hour = used.get(counter_of(client_id))
-            # Each device has a grant of its own: what the client may do is what any of them may.
-            shown = scopes.in_order(scope for grant in family for scope in grant.scopes)
-            connected.append(Connected(client, shown, family[-1].created_at, None if hour is None else hour * 1000))
+    for client_id, (may, since_ms) in allowed.items():
+        client, hour = clients.find(client_id), used.get(counter_of(client_id))
+        if client is None and ids.is_id(client_id, "app"):
+            continue  # deleted, for good
+        connected.append(
+            Connected(
+                client_id,
+                # What a metadata document said is forgotten some time; its client can come again all the same.
+                name=client_id if client is None else client.name,
+                is_verified=client is not None and client.registered_by == "account",
+                is_live=client_id in live,
+                scopes=scopes.in_order(may),
+                since_ms=since_ms,
+                last_used_ms=None if hour is None else hour * 1000,
+            )
+        )
     return Shown("connected", {"connected": connected})
 
 
