@@ -8,6 +8,7 @@ from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
+from chalicelib.accounts import mail
 from chalicelib.accounts.tables import Account, Email, Ticket
 from chalicelib.core import clock, errors, secrets, tables
 from chalicelib.events import kinds, record
@@ -71,6 +72,25 @@ def account_of(ticket: Ticket) -> Account:
     if not account.listed or outdated or moved:
         raise SpentLink
     return account
+
+
+def is_unproven(account: Account) -> bool:
+    """Tell whether an account has yet to prove its address before it gives anybody access.
+
+    Where no mail leaves nobody could, so nobody has to.
+    """
+    return mail.is_configured() and account.email_verified_at is None
+
+
+def check_proven(account: Account) -> None:
+    """Raise Conflict while an account has yet to prove its address."""
+    if is_unproven(account):
+        raise unproven()
+
+
+def unproven() -> errors.Conflict:
+    """Return what an account is told that has yet to prove its address."""
+    return errors.Conflict("Confirm your email address first: we have sent you a link.")
 
 
 def set_password(ticket: Ticket, account: Account, password_hash: str) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.condition import Condition
 
-from chalicelib.accounts import forms, mail
+from chalicelib.accounts import forms, links, mail
 from chalicelib.accounts.tables import Account, Ticket
 from chalicelib.core import clock, errors, ids, secrets, settings, tables
 from chalicelib.credentials import live_keys, scopes
@@ -100,7 +100,7 @@ def put_beside_the_others(issued: Issued, spent: Ticket | None = None, maker: Ve
                 raise forms.used_already("key") from None
             stood = live_keys.account_in(error, account)
             if maker is not None and mail.is_configured() and "email_verified_at" not in stood:
-                raise errors.Conflict("Confirm your email address first: we have sent you a link.") from None
+                raise links.unproven() from None
             # Keys that ended by themselves still stand in the count: take them out with the next try. A refusal that
             # leaves room means that another maker got ahead.
             ended = live_keys.ended_among(stood, maker)

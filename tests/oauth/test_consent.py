@@ -1,7 +1,10 @@
 """A yes is remembered for what it was said to, and asked for again when that grows or others may pose as the client."""
 
+from dataclasses import replace
+
 import pytest
 
+from chalicelib.core import settings
 from tests.house import House
 from tests.oauth.flow import ISSUER, LOOPBACK, PRIVATE, App, Person, query_of, registered, someone, works
 
@@ -100,6 +103,25 @@ def test_yes_given_before_the_address_was_proven_is_asked_for_again(home: House,
     ada.allows(app, scope="read")
     assert not is_asked(ada, app, scope="read")
     assert is_asked(ada, app, scope="read write")
+
+
+@pytest.mark.parametrize("configured", [True, False])
+def test_unproven_address_gives_nobody_access_where_mail_is_sent(home: House, app: App, configured: bool) -> None:
+    """Neither in the browser, silently or not, nor at a device, nor to a client of its own: as it generates no key."""
+    ada = someone(home, verified=False)
+    ada.allows(app)
+    page = ada.asked(app, prompt="consent")
+    user_code = app.post("/oauth/device_authorization", scope="read").json()["user_code"]
+    new = "/settings/applications/new"
+    with settings.in_use(replace(settings.current(), mail_from="keys@example.com" if configured else "")):
+        asked, said = ada.asked(app), ada.decides(page)
+        silently = query_of(ada.asked(app, prompt="none").location)
+        at_device = ada.submit("/device", on=f"/device?user_code={user_code}", decision="allow")
+        assert [each.status for each in (asked, said, at_device)] == ([409] * 3 if configured else [303, 303, 200])
+        assert silently.get("error") == ("consent_required" if configured else None)
+        assert ada.open(new).status == (409 if configured else 200)
+        assert ("Confirm your email address first" in asked.text) is configured
+        assert query_of(ada.decides(page, "deny").location)["error"] == "access_denied"
 
 
 def test_connected_apps_say_what_each_may_do(home: House, ada: Person) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from chalicelib.accounts import links
 from chalicelib.api.console.frame import Gone, Shown, Visit
 from chalicelib.api.fields import OneOf, SomeOf, Text
 from chalicelib.core import errors, ids
@@ -36,12 +37,14 @@ def show_applications(visit: Visit) -> Shown:
 
 def show_new_application(visit: Visit) -> Shown:
     """Show the form for a new application."""
+    links.check_proven(visit.person.account)
     return _new_form(visit, problem=None, status=200)
 
 
 def register(visit: Visit) -> Shown:
     """Register an application and show its secret, this once."""
     account = visit.person.account
+    links.check_proven(account)
     try:
         kind = KIND.check("The kind", visit.text("kind"))
         if len(list(clients.owned_by(account.id))) >= clients.OWNED_MAX:

@@ -1,5 +1,6 @@
 """Where people decide: the consent page of an authorization request, and the page for a device's code."""
 
+from chalicelib.accounts import links
 from chalicelib.api.console.frame import Away, LogInFirst, Shown, Visit
 from chalicelib.core import errors
 from chalicelib.limits.tiers import Tier
@@ -27,11 +28,13 @@ def show_authorize(visit: Visit) -> Shown | Away:
         if asking.prompt == "none":
             return Away(authorize.refuse(asking, visit.base_url, "login_required", "Nobody is logged in."))
         raise LogInFirst
-    if asking.needs_consent(visit.person.account):
+    account = visit.person.account
+    if asking.needs_consent(account) or links.is_unproven(account):
         if asking.prompt == "none":
             return Away(authorize.refuse(asking, visit.base_url, "consent_required", "The person must be asked."))
+        links.check_proven(account)
         return _consent_page(asking, parameters)
-    return Away(authorize.approve(asking, visit.person.account.id, visit.base_url))
+    return Away(authorize.approve(asking, account.id, visit.base_url))
 
 
 def decide(visit: Visit) -> Shown | Away:
@@ -44,6 +47,7 @@ def decide(visit: Visit) -> Shown | Away:
     visit.form_targets = (redirect_uris.policy_source(asking.redirect_uri),)
     if visit.text("decision") != "allow":
         return Away(authorize.refuse(asking, visit.base_url))
+    links.check_proven(account)
     return Away(authorize.approve(asking, account.id, visit.base_url))
 
 
@@ -71,6 +75,7 @@ def decide_device(visit: Visit) -> Shown:
     try:
         waiting = device.pending(typed)
         if allowed:
+            links.check_proven(account)
             device.approve(waiting, account.id)
         else:
             device.deny(waiting, account.id)

@@ -5,7 +5,7 @@ A secret is in the one answer that made it.
 
 from dataclasses import dataclass, replace
 
-from chalicelib.accounts import mail
+from chalicelib.accounts import links
 from chalicelib.api.console.frame import Gone, Shown, Visit
 from chalicelib.api.edge import scopes_by_route
 from chalicelib.api.fields import OneOf, SomeOf, Text
@@ -47,18 +47,18 @@ def show_keys(visit: Visit) -> Shown:
     rows = [replace(_row(key, used), advice=advised.get(key.id)) for key in reversed(found)]
     live = [row for row in rows if row.state in ("live", "retiring")]
     ended = [row for row in rows if row.state not in ("live", "retiring")]
-    return Shown("keys", {"live": live, "ended": ended, "unverified": _must_verify(visit)})
+    return Shown("keys", {"live": live, "ended": ended, "unverified": links.is_unproven(account)})
 
 
 def show_new_key(visit: Visit) -> Shown:
     """Show the form for a new key."""
-    _verified(visit)
+    links.check_proven(visit.person.account)
     return _new_key_form(visit, name="", chosen=["read"], expiry="90 days", problem=None, status=200)
 
 
 def generate(visit: Visit) -> Shown:
     """Make the key and show its secret, this once."""
-    _verified(visit)
+    links.check_proven(visit.person.account)
     name, chosen, expiry = visit.text("name"), visit.form.get("scopes", []), visit.text("expiry")
     try:
         days = words.EXPIRIES[EXPIRY.check("The expiry", expiry)]
@@ -203,15 +203,6 @@ def _wanted(visit: Visit) -> list[str]:
     if not chosen:
         raise errors.InvalidRequest("Choose one scope or more.")
     return SCOPES.check("The scopes", chosen)
-
-
-def _must_verify(visit: Visit) -> bool:
-    return mail.is_configured() and visit.person.account.email_verified_at is None
-
-
-def _verified(visit: Visit) -> None:
-    if _must_verify(visit):
-        raise errors.Conflict("Confirm your email address first: we have sent you a link.")
 
 
 def _row(key: Credential, used: dict[str, int]) -> Row:
