@@ -42,6 +42,13 @@ class Account(tables.Table):
 
     directory = Directory()
 
+    def has_ended(self, made_at: int) -> bool:
+        """Tell whether what was made at a time (ms) in its name is over.
+
+        That was before the address was proven: maybe somebody else made it, of whose credentials none is good any more.
+        """
+        return made_at < self.credentials_since
+
 
 class Email(tables.Table):
     """The claim of one account on one normalised address."""

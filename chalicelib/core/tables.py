@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from itertools import chain, zip_longest
-from typing import Any, Self
+from typing import Any, Self, TypeGuard
 
 from botocore.exceptions import ClientError
 from pynamodb.attributes import Attribute
@@ -186,11 +186,11 @@ def refused_write(error: TransactWriteError, model: Table) -> wire.Json | None:
     key = model.key().items()
     for write, reason in zip_longest(error.writes, error.cancellation_reasons):  # type: ignore[attr-defined]  # as above
         if write["TableName"] == model.Meta.table_name and key <= write.get("Key", write.get("Item")).items():
-            return (reason.raw_item or {}) if reason is not None and _is_refusal(reason) else None
+            return (reason.raw_item or {}) if _is_refusal(reason) else None
     raise ValueError("The transaction writes no such item.")
 
 
-def _is_refusal(reason: CancellationReason | None) -> bool:
+def _is_refusal(reason: CancellationReason | None) -> TypeGuard[CancellationReason]:
     return reason is not None and reason.code == "ConditionalCheckFailed"
 
 

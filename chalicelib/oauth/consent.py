@@ -25,7 +25,7 @@ def is_remembered(
     if is_shared_with_other_apps(redirect_uri):
         return False
     consent = Consent.found(account.id, client.client_id)
-    if consent is None or _is_over(consent, account):
+    if consent is None or account.has_ended(consent.given_at):
         return False
     return scopes <= set(consent.scopes) and resources <= set(consent.resources or ())
 
@@ -33,7 +33,7 @@ def is_remembered(
 def of_account(account: Account) -> Iterator[Consent]:
     """Return what an account said yes to and has not taken back, whether or not it is made use of now."""
     for consent in Consent.query(account.id, consistent_read=True):
-        if not _is_over(consent, account):
+        if not account.has_ended(consent.given_at):
             yield consent
 
 
@@ -62,14 +62,6 @@ def withdraw(account_id: str, client_id: str) -> None:
     for grant in grants.of_account(account_id):
         if grant.client_id == client_id:
             grants.revoke(grant)
-
-
-def _is_over(consent: Consent, account: Account) -> bool:
-    """Tell whether it was said before the address was proven.
-
-    Maybe by someone else, of whose credentials none is good any more.
-    """
-    return consent.given_at < account.credentials_since
 
 
 def _add(

@@ -75,7 +75,7 @@ def _is_live(found: Credential | Ticket) -> bool:
 
 def _allows(account: Account, found: Credential | Ticket) -> bool:
     since_ms = found.created_at if isinstance(found, Credential) else found.granted_at or 0
-    return account.status == "active" and account.credentials_since <= since_ms
+    return account.status == "active" and not account.has_ended(since_ms)
 
 
 def _end_token(token: Credential) -> bool:

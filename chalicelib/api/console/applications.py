@@ -102,8 +102,8 @@ def show_connected(visit: Visit) -> Shown:
     account = visit.person.account
     allowed: dict[str, tuple[set[str], int]] = {}
     for grant in grants.of_account(account.id):
-        if grant.created_at < account.credentials_since:
-            continue  # over, like all that was made before the address was proven
+        if account.has_ended(grant.created_at):
+            continue
         # Each device has a grant of its own: what the client may do is what any of them may.
         others, _ = allowed.get(grant.client_id, (set(), 0))
         allowed[grant.client_id] = others | set(grant.scopes), grant.created_at
