@@ -3,10 +3,12 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 from moto.core.request import Request
 from moto.dynamodb.responses import DynamoHandler
+
+from tests.serving import CrowdServer
 
 URL = "https://dynamodb.us-east-1.amazonaws.com/"
 """Where moto takes a request to have gone."""
@@ -15,12 +17,6 @@ ANSWERS_WITHIN_S = 30
 
 _one_at_a_time = threading.Lock()
 """moto isn't made for threads: it loses updates, and trips over a table that changes while it is read."""
-
-
-class _Front(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 128
-    """With the usual five a connection that finds no place among those that wait is made a second later."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -49,7 +45,7 @@ class _Handler(BaseHTTPRequestHandler):
 @contextmanager
 def served() -> Iterator[str]:
     """Serve moto's tables for the length of a `with` block; return the URL."""
-    with _Front(("127.0.0.1", 0), _Handler) as front:
+    with CrowdServer(("127.0.0.1", 0), _Handler) as front:
         thread = threading.Thread(target=front.serve_forever, args=(0.05,), daemon=True)
         thread.start()
         try:

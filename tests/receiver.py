@@ -5,8 +5,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+from tests.serving import CrowdServer
 
 PUBLIC_URL = "http://127.0.0.1:8000"
 """The URL of a local run: only there may a receiver be on the same machine."""
@@ -56,11 +58,6 @@ class Receiver:
         return [each.id for each in self.received]
 
 
-class _Server(ThreadingHTTPServer):
-    request_queue_size = 128
-    """With the usual five a connection that finds no place among those that wait is made a second later."""
-
-
 @contextmanager
 def listening() -> Iterator[Receiver]:
     """Listen for the length of a `with` block."""
@@ -87,7 +84,7 @@ def listening() -> Iterator[Receiver]:
         def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002 - the base class named it
             pass
 
-    server = _Server(("127.0.0.1", 0), Handler)
+    server = CrowdServer(("127.0.0.1", 0), Handler)
     receiver = Receiver(f"http://127.0.0.1:{server.server_port}/hooks")
     receiver.waits.set()
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)

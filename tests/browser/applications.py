@@ -7,12 +7,10 @@ import requests
 from playwright.sync_api import Page, expect
 
 from tests.browser.console import Console
+from tests.oauth.flow import CHALLENGE, VERIFIER
 
 REDIRECT_URI = "http://127.0.0.1:9/back"
 """Where nobody listens: it isn't asked."""
-VERIFIER = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
-CHALLENGE = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
-"""RFC 7636, appendix B."""
 
 
 def register(page: Page, console: Console, name: str, redirect_uri: str = REDIRECT_URI) -> str:

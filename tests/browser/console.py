@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import requests
+
 from chalicelib.core import randomness
 from infra import engine
 
@@ -77,6 +79,11 @@ class Console:
         """Give a person keys of every state and a month of usage; return the ids of the keys by name."""
         keys: dict[str, str] = self._ask(do="demo", account_id=person.id)["keys"]
         return keys
+
+    def status(self, secret: str) -> int:
+        """Return with which status the API answers a key or an access token."""
+        headers = {"Authorization": f"Bearer {secret}"}
+        return requests.get(f"{self.url}/v1/users/me", headers=headers, timeout=60).status_code
 
     @contextmanager
     def crowded(self) -> Iterator[None]:

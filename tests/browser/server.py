@@ -25,10 +25,9 @@ from chalicelib.watch import leaks, policy
 from infra import chalice_cli, data, server, standin
 from tests.browser import demo
 from tests.house import Clock
+from tests.serving import ENGINE_ANSWERS_WITHIN_S
 
 HOST = "127.0.0.1"
-ANSWERS_WITHIN_S = 60
-"""The database, on a busy machine: a call that is sent twice would count twice."""
 AFTERNOON_MS = 1_778_163_720_000
 """2026-05-07T14:22:00Z, a Thursday."""
 REQUEST_TAKES_S = 0.025
@@ -68,7 +67,7 @@ class Server(server.Server):
 
 def main() -> None:
     """Serve until standard input ends."""
-    wire.READ_TIMEOUT_S = ANSWERS_WITHIN_S
+    wire.READ_TIMEOUT_S = ENGINE_ANSWERS_WITHIN_S
     served = Server()
     chalice_cli.prepare_environment(served.url)
     with clock.driven_by(served.gateway.clock), Path(sys.argv[1]).open("a", buffering=1) as log:

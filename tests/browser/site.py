@@ -4,7 +4,9 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+
+from tests.serving import CrowdServer
 
 _PAGE = """<!doctype html>
 <meta charset="utf-8">
@@ -37,11 +39,9 @@ class _Handler(BaseHTTPRequestHandler):
         """Print nothing."""
 
 
-class Site(ThreadingHTTPServer):
+class Site(CrowdServer):
     """A site that shows the same page at every path."""
 
-    daemon_threads = True
-    request_queue_size = 128
     page = _PAGE.format(environment="{}", program="")
 
     def __init__(self) -> None:

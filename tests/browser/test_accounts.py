@@ -1,7 +1,6 @@
 """What people do with their accounts: links by mail, passwords, leaving. The main ways are gone without JavaScript."""
 
 import pytest
-import requests
 from playwright.sync_api import expect
 
 from tests.browser.console import PASSWORD, Console
@@ -132,13 +131,13 @@ def test_deleted_account_is_gone_with_its_keys(visitors: Visitors, console: Cons
     """Its key stops, its session is over, and nobody can log in any more."""
     person = console.person()
     key = console.key(person)
-    assert _status(console, key.secret) == 200
+    assert console.status(key.secret) == 200
     page = visitors.member(person, javascript=False)
     page.goto("/settings/account")
     page.locator("#delete-password").fill(PASSWORD)
     page.get_by_role("button", name="Delete my account").click()
     expect(page.get_by_role("status")).to_have_text("Your account is deleted.")
-    assert _status(console, key.secret) == 401
+    assert console.status(key.secret) == 401
     log_in(page, person.email)
     expect(page.get_by_role("alert")).to_have_text("Email or password is wrong.")
 
@@ -208,8 +207,3 @@ def test_plot_says_what_the_bar_under_the_pointer_stands_for(visitors: Visitors,
     day.get_by_text("As a table").click()
     expect(day.get_by_role("row", name="14:00 UTC")).to_contain_text("2,409")
     expect(day.get_by_role("row")).to_have_count(25)
-
-
-def _status(console: Console, secret: str) -> int:
-    answer = requests.get(f"{console.url}/v1/users/me", headers={"Authorization": f"Bearer {secret}"}, timeout=60)
-    return answer.status_code

@@ -26,7 +26,7 @@ def test_admin_finds_suspends_and_reinstates(admin: Page, visitors: Visitors, co
     theirs = visitors.member(person)
     theirs.goto("/settings/keys")
     expect(theirs.get_by_role("heading", level=1)).to_have_text("API Keys")
-    assert _status(console, key.secret) == 200
+    assert console.status(key.secret) == 200
 
     _find(admin, person.email)
     expect(admin.get_by_role("table", name="Keys")).to_contain_text(key.secret[-4:])
@@ -34,14 +34,14 @@ def test_admin_finds_suspends_and_reinstates(admin: Page, visitors: Visitors, co
     _decide(admin, "Suspend", "Sends spam, see ticket 4711")
     expect(admin.get_by_role("status")).to_be_visible()
     expect(admin.get_by_text("Suspended", exact=True)).to_be_visible()
-    assert _status(console, key.secret) == 401
+    assert console.status(key.secret) == 401
     theirs.reload()
     expect(theirs.get_by_role("heading", level=1)).to_have_text("Log in")
 
     _decide(admin, "Reinstate", "It was a mistake")
     expect(admin.get_by_text("Active", exact=True)).to_be_visible()
     console.forward(AUTHORIZER_REMEMBERS_S)
-    assert _status(console, key.secret) == 200
+    assert console.status(key.secret) == 200
     record = admin.get_by_role("table", name="What was done")
     expect(record).to_contain_text("Sends spam, see ticket 4711")
     expect(record).to_contain_text("It was a mistake")
@@ -108,8 +108,3 @@ def _decide(admin: Page, button: str, reason: str) -> None:
     form = admin.locator("form").filter(has=admin.get_by_role("button", name=button, exact=True))
     form.get_by_label("Reason").fill(reason)
     form.get_by_role("button", name=button).click()
-
-
-def _status(console: Console, secret: str) -> int:
-    answer = requests.get(f"{console.url}/v1/users/me", headers={"Authorization": f"Bearer {secret}"}, timeout=60)
-    return answer.status_code

@@ -3,7 +3,6 @@
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-import requests
 from playwright.sync_api import Page, expect
 
 from tests.browser import applications
@@ -68,14 +67,14 @@ def test_person_takes_it_back(visitors: Visitors, console: Console, person: Pers
     page.get_by_role("button", name="Allow").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Device connected")
     token = device.token(console)
-    assert _status(console, token) == 200
+    assert console.status(token) == 200
 
     page.get_by_role("link", name="Connected apps").click()
     row = page.get_by_role("row").filter(has_text="Television")
     expect(row).to_contain_text("this hour")
     row.get_by_role("button", name="Disconnect Television").click()
     expect(page.get_by_role("status")).to_contain_text("The application is disconnected.")
-    assert _status(console, token) == 401
+    assert console.status(token) == 401
 
 
 def test_wrong_code_says_so_and_keeps_it(visitors: Visitors, person: Person) -> None:
@@ -125,8 +124,3 @@ def _answer(page: Page) -> dict[str, list[str]]:
     answer = parse_qs(urlsplit(page.url).query)
     assert answer["state"] == ["af0ifjsldkj"]
     return answer
-
-
-def _status(console: Console, secret: str) -> int:
-    answer = requests.get(f"{console.url}/v1/users/me", headers={"Authorization": f"Bearer {secret}"}, timeout=60)
-    return answer.status_code

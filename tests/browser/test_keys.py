@@ -39,7 +39,7 @@ def test_developer_gets_uses_rotates_and_revokes_a_key(
     hands.tick("Write")
     hands.press("Generate key")
     first = _copied(hands, javascript="no JavaScript" not in request.node.name)
-    assert [_status(console, first) for _ in range(3)] == [200, 200, 200]
+    assert [console.status(first) for _ in range(3)] == [200, 200, 200]
 
     hands.follow("Usage")
     expect(page.locator(".tile").first).to_contain_text("3 of 1,000")
@@ -52,7 +52,7 @@ def test_developer_gets_uses_rotates_and_revokes_a_key(
     second = _shown(page)
     expect(page.get_by_role("main")).to_contain_text("It was last used this hour.")
     assert first != second
-    assert (_status(console, first), _status(console, second)) == (200, 200)
+    assert (console.status(first), console.status(second)) == (200, 200)
 
     hands.follow("I have stored it")
     expect(page.get_by_role("row").filter(has_text=first[-4:])).to_contain_text("Rotated out")
@@ -62,7 +62,7 @@ def test_developer_gets_uses_rotates_and_revokes_a_key(
     hands.press("Revoke key")
     expect(page.get_by_role("status")).to_have_text("The key is revoked. It stops working with the next request.")
     expect(page.get_by_role("table", name="Ended keys")).to_contain_text(second[-4:])
-    assert (_status(console, first), _status(console, second)) == (200, 401)
+    assert (console.status(first), console.status(second)) == (200, 401)
 
 
 def test_reload_of_a_new_key_makes_no_second_one(visitors: Visitors, console: Console) -> None:
@@ -228,8 +228,3 @@ def _shown(page: Page) -> str:
     secret = page.locator("#secret").input_value()
     assert SECRET.fullmatch(secret)
     return secret
-
-
-def _status(console: Console, secret: str) -> int:
-    answer = requests.get(f"{console.url}/v1/users/me", headers={"Authorization": f"Bearer {secret}"}, timeout=60)
-    return answer.status_code

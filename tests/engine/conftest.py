@@ -8,8 +8,9 @@ import pytest
 from chalicelib.core import clock, settings, telemetry, wire
 from infra import data, engine
 from tests.engine.faulty import WITHOUT_AN_ANSWER, Line
-from tests.engine.fleet import ANSWERS_WITHIN_S, PUBLIC_URL, STAGE, Fleet
+from tests.engine.fleet import PUBLIC_URL, STAGE, Fleet
 from tests.house import Clock, House, forget_process
+from tests.serving import ENGINE_ANSWERS_WITHIN_S
 
 
 @pytest.fixture(scope="session")
@@ -55,7 +56,7 @@ def answers_within_s(request: pytest.FixtureRequest) -> int:
     """
     callspec = getattr(request.node, "callspec", None)
     fault = callspec.params.get("fault") if callspec else None
-    return wire.READ_TIMEOUT_S if fault in WITHOUT_AN_ANSWER else ANSWERS_WITHIN_S
+    return wire.READ_TIMEOUT_S if fault in WITHOUT_AN_ANSWER else ENGINE_ANSWERS_WITHIN_S
 
 
 @pytest.fixture

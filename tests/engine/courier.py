@@ -10,9 +10,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.engine.fleet import ANSWERS_WITHIN_S, STAGE
+from tests.engine.fleet import STAGE
 from tests.house import stage_key_file
 from tests.receiver import PUBLIC_URL
+from tests.serving import ENGINE_ANSWERS_WITHIN_S
 
 ROOT = Path(__file__).parents[2]
 SPEED = 30
@@ -42,7 +43,7 @@ def main() -> None:
     from chalicelib.core import clock, wire
     from infra import background
 
-    wire.READ_TIMEOUT_S = ANSWERS_WITHIN_S
+    wire.READ_TIMEOUT_S = ENGINE_ANSWERS_WITHIN_S
     with clock.driven_by(clock_from(int(sys.argv[1]), float(sys.argv[2]))):
         background.start().wait()
 

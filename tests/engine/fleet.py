@@ -17,13 +17,13 @@ from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import Barrier
 from typing import Any
 
+from tests.serving import ENGINE_ANSWERS_WITHIN_S
+
 PROCESSES, THREADS = 4, 8
 AT_ONCE = PROCESSES * THREADS
 STAGE = "engine"
 PUBLIC_URL = "https://api.example.com"
 READY_WITHIN_S = 60
-ANSWERS_WITHIN_S = 60
-"""On a busy machine a call that is sent twice would count twice."""
 TOGETHER: tuple[int, ...] = (0,) * PROCESSES
 """How far the clock of each process is off, in seconds: not at all."""
 
@@ -150,7 +150,7 @@ def _function(pipe: Connection, barrier: Barrier) -> None:
         ThreadPoolExecutor(THREADS) as threads,
     ):
         telemetry.write_to(nowhere)
-        wire.READ_TIMEOUT_S = ANSWERS_WITHIN_S
+        wire.READ_TIMEOUT_S = ENGINE_ANSWERS_WITHIN_S
         while (task := _next(pipe)) is not None:
             if os.environ.get("AWS_ENDPOINT_URL") != task.url:
                 os.environ["AWS_ENDPOINT_URL"] = task.url

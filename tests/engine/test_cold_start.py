@@ -32,7 +32,8 @@ import json, sys
 from app import app
 from chalicelib.core import wire
 from infra.standin import Gateway
-wire.READ_TIMEOUT_S = 60
+from tests.serving import ENGINE_ANSWERS_WITHIN_S
+wire.READ_TIMEOUT_S = ENGINE_ANSWERS_WITHIN_S
 gateway = Gateway(app, domain="api.example.com")
 answers = []
 for target in sys.argv[2:]:

@@ -24,15 +24,13 @@ from tests.engine.faulty import Call, Rule, transaction
 from tests.engine.fleet import PUBLIC_URL, Fleet, Reply, Request, flat
 from tests.engine.holding import HoldingLine, at_once, met
 from tests.house import House
+from tests.oauth.flow import CHALLENGE, VERIFIER
 from tests.visitor import Fields, Page, Visitor, logged_in, person
 
 of_functions = pytest.mark.xdist_group("fleet")
 
 TWENTY = 20
 REDIRECT = "https://app.example.com/callback"
-VERIFIER = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
-CHALLENGE = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
-"""RFC 7636 appendix B."""
 KINDS = ("public", "confidential")
 
 Parameters = dict[str, str]
