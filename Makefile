@@ -3,7 +3,7 @@ PYTHON ?= python3
 PORT ?= 8000
 STAGE ?= local
 BIN := .venv/bin
-CHECKOV := .local/checkov-3.3.30
+LOCKED := ship run dev bench checkov emulator lock ministack
 MANAGE := $(BIN)/python -m infra.manage --stage="$$STAGE"
 
 # What is given to a target reaches its program by the environment, letter by letter: make expands nothing in it, and the
@@ -12,7 +12,7 @@ GIVEN := ADMIN ALARM_EMAIL CLIENT_ID CLIENT_SECRET CLOSE COMPONENTS DATA EMAIL I
 $(foreach name,$(GIVEN),$(if $(filter undefined,$(origin $(name))),,$(eval override $(name) := $$(value $(name)))$(eval export $(name))))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast check format key account tier suspend reinstate incident leak-secret github-keys deploy package status destroy costs simulate bench reference oauth-demo screenshots audit clean
+.PHONY: help run test test-fast check format key account tier suspend reinstate incident leak-secret github-keys deploy package status destroy costs simulate bench reference oauth-demo screenshots audit lock clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -29,8 +29,15 @@ test-fast: $(BIN)/.dev ## run the unit and contract tests
 check: $(BIN)/.dev ## ruff, mypy --strict, import-linter
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports --no-logo
 
-audit: $(CHECKOV)/bin/checkov ## ask checkov about infra/resources.yaml (installs it first, which takes minutes)
-	@$< --config-file infra/checkov.yaml && echo "Nothing to say, beyond what infra/checkov.yaml leaves out."
+audit: $(BIN)/.dev ## ask checkov about infra/resources.yaml (installs it first, which takes minutes)
+	@"$$($(BIN)/python -m infra.pinned checkov)/checkov" --config-file infra/checkov.yaml && echo "Nothing to say, beyond what infra/checkov.yaml leaves out."
+
+lock: $(BIN)/.dev ## write the hashed pins of every package anew from infra/requirements/*.in
+	@uv="$$($(BIN)/python -m infra.pinned lock)/uv"; for name in $(LOCKED); do \
+		case $$name in ship) out=requirements.txt ;; dev) out=requirements-dev.txt ;; *) out=infra/requirements/$$name.txt ;; esac; \
+		"$$uv" pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate \
+			--custom-compile-command "make lock" "infra/requirements/$$name.in" -o "$$out" || exit 1; \
+	done
 
 format: $(BIN)/.dev ## let ruff lay the code out
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
@@ -92,22 +99,19 @@ screenshots: $(BIN)/.dev ## take the README's pictures of the console anew
 clean: ## remove what was installed and the local data
 	rm -rf .venv .local
 
-# checkov's pins would hold ours down, so it has an environment of its own.
-$(CHECKOV)/bin/checkov:
-	@echo "Installing what audits the template …"
-	@$(PYTHON) -m venv $(CHECKOV) && $(CHECKOV)/bin/pip install -q --disable-pip-version-check "checkov==$(CHECKOV:.local/checkov-%=%)"
-
 $(BIN)/python:
 	@echo "Making a virtual environment …"
 	@$(PYTHON) -m venv .venv
 
-# Chalice is only needed where the API runs on a machine of one's own; its pin stands with the development ones.
-$(BIN)/.run: requirements.txt requirements-dev.txt | $(BIN)/python
+INSTALL := $(BIN)/pip install -q --disable-pip-version-check --require-hashes
+
+# Chalice is only needed where the API runs on a machine of one's own.
+$(BIN)/.run: infra/requirements/run.txt | $(BIN)/python
 	@echo "Installing what runs Latchkey …"
-	@$(BIN)/pip install -q --disable-pip-version-check -r requirements.txt $$(grep -E '^(chalice|PyYAML)==' requirements-dev.txt)
+	@$(INSTALL) -r infra/requirements/run.txt
 	@touch $@
 
-$(BIN)/.dev: requirements.txt requirements-dev.txt | $(BIN)/python
+$(BIN)/.dev: requirements-dev.txt | $(BIN)/python
 	@echo "Installing what tests Latchkey …"
-	@$(BIN)/pip install -q --disable-pip-version-check -r requirements-dev.txt
+	@$(INSTALL) -r requirements-dev.txt
 	@touch $@ $(BIN)/.run

@@ -1,10 +1,13 @@
 """What Chalice's own commands learn from us, so that they are right without a wrapper.
 
-`deploy` and `package`: the gateway's answers in the API document, and a package without what Lambda has or nobody uses.
+`deploy` and `package`: the gateway's answers in the API document, and a package of exactly the files that
+`requirements.txt` pins, without what Lambda has or nobody uses.
 `local`: the stand-in gateway instead of Chalice's.
 """
 
+import hashlib
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -13,10 +16,11 @@ from typing import Any
 from urllib.parse import urlsplit
 from zipfile import ZipFile
 
+import click
 from chalice import local
 from chalice.app import DynamoDBEventConfig
 from chalice.config import Config
-from chalice.deploy.packager import BaseLambdaDeploymentPackager
+from chalice.deploy.packager import BaseLambdaDeploymentPackager, PipRunner
 from chalice.deploy.swagger import SwaggerGenerator
 
 from infra import background, deployed, gateway, server, stage_key
@@ -25,11 +29,14 @@ UNSHIPPED = ("boto3", "botocore", "s3transfer", "*.dist-info", "*.data", "**/tes
 """What pip brings along and the package leaves out. The first three are Lambda's own, which AWS keeps up to date, and
 two thirds of what a cold start would fetch; the rest is for installing and developing, and read by nothing here."""
 
+REQUIREMENTS = Path(__file__).parent.parent / "requirements.txt"
+
 WITH_DATA = "LATCHKEY_PACKAGED_WITH_DATA"
 """Set for a package that the data template is merged into."""
 
 _generate = SwaggerGenerator.generate_swagger
 _add_dependencies = BaseLambdaDeploymentPackager._add_py_deps
+_download_wheels = PipRunner.download_manylinux_wheels
 _own_files = BaseLambdaDeploymentPackager._iter_chalice_lib_if_needed
 
 
@@ -37,6 +44,7 @@ def install(app: Any) -> None:
     """Teach Chalice's command line; loading the app again changes nothing more."""
     _name_the_stream(app)
     SwaggerGenerator.generate_swagger = _generate_with_gateway  # type: ignore[method-assign]  # Chalice has no hook
+    PipRunner.download_manylinux_wheels = _download_pinned_wheels  # type: ignore[method-assign]  # as above
     BaseLambdaDeploymentPackager._add_py_deps = _add_what_is_used  # type: ignore[method-assign]  # as above
     BaseLambdaDeploymentPackager._iter_chalice_lib_if_needed = _own_sources  # type: ignore[method-assign]  # as above
     local.create_local_server = create_local_server  # type: ignore[assignment]  # as above
@@ -101,6 +109,28 @@ def _generate_with_gateway(self: SwaggerGenerator, app: Any, rest_api: Any = Non
     document: dict[str, Any] = _generate(self, app, rest_api)
     gateway.add_to(document)
     return document
+
+
+def _download_pinned_wheels(
+    self: PipRunner, abi: str, packages: list[str], directory: str, platforms: list[str] | None = None
+) -> None:
+    """Download the wheels for Lambda's processor, and refuse one whose hash `requirements.txt` doesn't have.
+
+    Chalice names them to pip by version alone, so pip can't check them itself.
+    """
+    _download_wheels(self, abi, packages, directory, platforms)
+    check_hashes(Path(directory), REQUIREMENTS.read_text())
+
+
+def check_hashes(downloads: Path, requirements: str) -> None:
+    """Raise ClickException, for Chalice to print, when a file in `downloads` has no hash in `requirements`."""
+    pinned = set(re.findall(r"--hash=sha256:([0-9a-f]{64})", requirements))
+    for file in sorted(downloads.iterdir()):
+        if hashlib.sha256(file.read_bytes()).hexdigest() not in pinned:
+            raise click.ClickException(
+                f"{file.name} is not a file that requirements.txt pins, so nothing was packaged."
+                " If the pins are out of date, `make lock` writes them anew."
+            )
 
 
 def _add_what_is_used(

@@ -10,19 +10,20 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-LOCAL = Path(__file__).parent.parent / ".local"
-DYNOXIDE = "1.2.1"
-MINISTACK = "1.5.33"
+from infra import pinned
+
+LOCAL = pinned.LOCAL
 RUNNING = LOCAL / "running.json"
 STARTS_WITHIN_S = 20
 
+_DYNOXIDE = Path(__file__).parent / "dynoxide"
+_BUILDS: dict[str, str] = json.loads((_DYNOXIDE / "package.json").read_text())["optionalDependencies"]
+(DYNOXIDE,) = set(_BUILDS.values())
 _SYSTEMS = {"Linux": "linux", "Darwin": "darwin", "Windows": "win32"}
 _MACHINES = {"x86_64": "x64", "AMD64": "x64", "aarch64": "arm64", "arm64": "arm64"}
 
@@ -64,28 +65,17 @@ def start(data: Path | None, *, say: bool = True) -> Engine:
 
 
 def dynoxide(*, say: bool = True) -> Path | None:
-    """Return the path of dynoxide, installing it from npm first if need be; None where it can't be had."""
+    """Return the path of dynoxide, installing it from npm first if need be; None where no build is pinned for it."""
     system, machine = _SYSTEMS.get(platform.system()), _MACHINES.get(platform.machine())
     package = f"@dynoxide/{system}-{machine}"
-    name = "dynoxide.exe" if system == "win32" else "dynoxide"
-    binary = LOCAL / f"dynoxide-{DYNOXIDE}" / name
-    if binary.exists():
-        return binary
-    npm = shutil.which("npm")
-    if npm is None:
+    if package not in _BUILDS or shutil.which("npm") is None:
         return None
-    if say:
-        print(f"Installing the local DynamoDB engine (dynoxide {DYNOXIDE}, once) …", flush=True)
-    LOCAL.mkdir(exist_ok=True)
-    # Beside its place, then moved there whole: neither two starts at once nor a Ctrl-C leave half of it.
-    with tempfile.TemporaryDirectory(dir=LOCAL) as beside:
-        command = [npm, "install", "--silent", "--no-audit", "--no-fund", "--prefix", beside]
-        installed = subprocess.run([*command, f"{package}@{DYNOXIDE}"], capture_output=True, check=False)
-        made = Path(beside) / "node_modules" / package / name
-        if installed.returncode == 0 and made.exists():
-            binary.parent.mkdir(parents=True, exist_ok=True)
-            made.replace(binary)
-    return binary if binary.exists() else None
+    announced = f"Installing the local DynamoDB engine (dynoxide {DYNOXIDE}, once) …" if say else ""
+    try:
+        modules = pinned.node_modules(_DYNOXIDE, "dynoxide", announced=announced)
+    except subprocess.CalledProcessError:
+        return None
+    return modules / package / ("dynoxide.exe" if system == "win32" else "dynoxide")
 
 
 Command = tuple[list[str], dict[str, str], int]
@@ -98,22 +88,16 @@ def _dynoxide_command(binary: Path, data: Path | None) -> Command:
 
 
 def _ministack_command(data: Path | None, *, say: bool) -> Command:
-    python = LOCAL / "ministack" / "bin" / "python"
-    if not python.exists():
-        if say:
-            print(f"Installing ministack {MINISTACK} (once) …", flush=True)
-        try:
-            subprocess.run([sys.executable, "-m", "venv", str(python.parent.parent)], check=True)
-            subprocess.run([python, "-m", "pip", "install", "-q", f"ministack=={MINISTACK}"], check=True)
-        except subprocess.CalledProcessError as error:
-            shutil.rmtree(python.parent.parent, ignore_errors=True)
-            raise EngineError("No local DynamoDB engine: install Node.js with npm, then run this again.") from error
+    try:
+        programs = pinned.python_programs("ministack", announced="Installing ministack (once) …" if say else "")
+    except subprocess.CalledProcessError as error:
+        raise EngineError("No local DynamoDB engine: install Node.js with npm, then run this again.") from error
     port = free_port()
     environment = {"BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port), "SERVICES": "dynamodb"}
     environment["MINISTACK_ACCOUNT_ID"] = os.environ.get("AWS_ACCESS_KEY_ID", "000000000000")
     if data:
         environment |= {"PERSIST_STATE": "1", "STATE_DIR": str(data.with_suffix(".ministack"))}
-    return [str(python), "-m", "ministack"], environment, port
+    return [str(programs / "python"), "-m", "ministack"], environment, port
 
 
 def _started(command: Command) -> Engine:

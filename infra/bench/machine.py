@@ -30,7 +30,7 @@ def versions() -> dict[str, dict[str, str]]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     ours = {name: metadata.version(name) for name in OURS}
     under = {"python": platform.python_version(), "node": _node(), "dynoxide": engine.DYNOXIDE}
-    return {"latchkey": {"latchkey": project["version"], **ours}, "peers": peers.pinned(), "under both": under}
+    return {"latchkey": {"latchkey": project["version"], **ours}, "peers": peers.versions(), "under both": under}
 
 
 def _processor() -> str:

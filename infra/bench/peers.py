@@ -1,8 +1,8 @@
 """The environments that peers live in, under `.local/bench`: a virtual one for Python, a `node_modules` for Node.js.
 
-Each is installed once, whole, by the pins in `peers/`; other pins get another folder. What can't be installed is not
-measured, and nothing is assumed about it. After a change of `peers/package.json`, in that folder:
-`npm install --package-lock-only --omit-lockfile-registry-resolved`.
+Each is installed once, whole, by `infra/requirements/bench.txt` and the lock file in `peers/`; other pins get another
+folder. What can't be installed is not measured, and nothing is assumed about it. After a change of
+`peers/package.json`, in that folder: `npm install --package-lock-only --omit-lockfile-registry-resolved`.
 """
 
 import hashlib
@@ -17,7 +17,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.engine import LOCAL
+from infra import pinned
+from infra.pinned import LOCAL
 
 HERE = Path(__file__).parent
 PINS = HERE / "peers"
@@ -42,9 +43,9 @@ def install() -> Homes:
     return Homes(_tried(_python), _tried(_node))
 
 
-def pinned() -> dict[str, str]:
+def versions() -> dict[str, str]:
     """Return the versions of all peers."""
-    python = re.findall(r"^([\w.-]+)==(\S+)", (PINS / "requirements.txt").read_text(), re.MULTILINE)
+    python = re.findall(r"^([\w.-]+)==(\S+)", (pinned.REQUIREMENTS / "bench.in").read_text(), re.MULTILINE)
     node: dict[str, str] = json.loads((PINS / "package.json").read_text())["dependencies"]
     return dict(python) | node
 
@@ -59,15 +60,7 @@ def _tried(environment: Callable[[], Path]) -> Path | None:
 
 def _python() -> Path:
     """Return the interpreter of the Python peers."""
-    home = _home("python", "requirements.txt")
-    python = home / "bin" / "python"
-    if not _is_whole(home):
-        print("Installing the Python peers (once) …", flush=True)
-        _run([sys.executable, "-m", "venv", str(home)])
-        quiet = ["-q", "--disable-pip-version-check"]
-        _run([str(python), "-m", "pip", "install", *quiet, "-r", str(PINS / "requirements.txt")])
-        _seal(home)
-    return python
+    return pinned.python_programs("bench", announced="Installing the Python peers (once) …") / "python"
 
 
 def _node() -> Path:

@@ -1,15 +1,11 @@
 """axe-core from npm, installed once into `.local/`, and what it has against a page."""
 
-import subprocess
 from functools import lru_cache
 from pathlib import Path
 
 from playwright.sync_api import Page
 
-from infra.engine import LOCAL
-from tests import installed
-
-PACKAGE = "axe-core@4.14.1"
+from infra import pinned
 
 OF_COLOURS = ("color-contrast", "link-in-text-block")
 """The rules to which it matters whether a page is light or dark."""
@@ -32,10 +28,5 @@ def violations(page: Page, *, rules: tuple[str, ...] | None = None) -> list[str]
 
 @lru_cache(maxsize=1)
 def _source() -> str:
-    prefix = installed.once(LOCAL / f"npm-{PACKAGE}", _install)
-    return (prefix / "node_modules" / "axe-core" / "axe.min.js").read_text()
-
-
-def _install(folder: Path) -> None:
-    command = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(folder), PACKAGE]
-    subprocess.run(command, check=True, capture_output=True)
+    modules = pinned.node_modules(Path(__file__).parent, "axe")
+    return (modules / "axe-core" / "axe.min.js").read_text()

@@ -3,11 +3,8 @@
 ministack has an environment of its own, since it pins botocore; AWS's translator beside it expands the SAM template.
 """
 
-import fcntl
 import os
-import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,16 +15,13 @@ from typing import Any
 import boto3
 import requests
 
-from infra import engine, gateway
+from infra import engine, gateway, pinned
 from tests.deploy.checkout import Checkout
 
 ACCOUNT = "123456789012"
 """Access key id and account at once: ministack takes the one for the other."""
 REGION = "us-east-1"
 STAGE = "dev"
-PINS = (f"ministack=={engine.MINISTACK}", "aws-sam-translator==1.115.0", "boto3==1.43.106")
-"""The last is the boto3 of the botocore that ministack pins."""
-HOME = engine.LOCAL / f"emulator-{engine.MINISTACK}"
 STARTS_WITHIN_S = 60
 _AWS = {"AWS_ACCESS_KEY_ID": ACCOUNT, "AWS_SECRET_ACCESS_KEY": "emulated", "AWS_DEFAULT_REGION": REGION}
 
@@ -57,14 +51,14 @@ class Emulator:
 @contextmanager
 def running(log: Path) -> Iterator[Emulator]:
     """Run an emulator with nothing in it, for the length of a `with` block."""
-    python = _python()
+    programs = pinned.python_programs("emulator")
     port = engine.free_port()
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "LATCHKEY_"))}
     own = {"BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port), "MINISTACK_ACCOUNT_ID": ACCOUNT}
     with log.open("wb") as written:
         # Its own home: functions get its environment, and nothing of the developer's.
         process = subprocess.Popen(
-            [str(python), "-m", "ministack"],
+            [str(programs / "python"), "-m", "ministack"],
             env={**kept, **_AWS, **own, "HOME": str(log.parent)},
             stdout=written,
             stderr=written,
@@ -123,21 +117,6 @@ def _put_gateway_responses(emulator: Emulator, api: str) -> None:
     for kind, response in gateway.in_document().items():
         gateways.put_gateway_response(restApiId=api, responseType=kind, **response)
     gateways.create_deployment(restApiId=api, stageName="api")
-
-
-def _python() -> Path:
-    """Return the emulator's interpreter, installing it first if need be."""
-    done = HOME / "installed"
-    engine.LOCAL.mkdir(exist_ok=True)
-    with (engine.LOCAL / "emulator.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # one of the workers installs, the others wait for it
-        if not done.exists():
-            shutil.rmtree(HOME, ignore_errors=True)  # half an installation
-            subprocess.run([sys.executable, "-m", "venv", str(HOME)], check=True)
-            install = [str(HOME / "bin" / "python"), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
-            subprocess.run([*install, *PINS], check=True)
-            done.touch()
-    return HOME / "bin" / "python"
 
 
 def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:

@@ -10,11 +10,9 @@ from typing import Any
 
 import pytest
 
-from infra.engine import LOCAL
+from infra import pinned
 from tests.examples.blocks import Block
-from tests.installed import once
 
-AXIOS = "axios@1.21.1"
 ENDS_WITHIN_S = 60
 LANGUAGES = ("bash", "javascript", "python", "go")
 
@@ -66,7 +64,7 @@ def _javascript(code: str, folder: Path) -> list[str]:
     node = shutil.which("node")
     assert node, "Install Node.js 20 or newer with npm: the JavaScript examples run on it."
     if "axios" in code:
-        (folder / "node_modules").symlink_to(_with_axios())
+        (folder / "node_modules").symlink_to(pinned.node_modules(Path(__file__).parent, "axios"))
     return [node, _saved(code, folder / "example.mjs")]
 
 
@@ -80,13 +78,3 @@ def _go(code: str, folder: Path) -> list[str]:
 def _saved(code: str, file: Path) -> str:
     file.write_text(code)
     return str(file)
-
-
-def _with_axios() -> Path:
-    """Return a `node_modules` that holds axios."""
-    return once(LOCAL / f"npm-{AXIOS}", _install_axios) / "node_modules"
-
-
-def _install_axios(folder: Path) -> None:
-    command = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(folder), AXIOS]
-    subprocess.run(command, check=True, capture_output=True)

@@ -3,6 +3,7 @@
 import os
 import random
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -71,8 +72,7 @@ class Tree:
         for name in NEEDED:
             copy_part(ROOT / name, path / name)
         (path / ".local").mkdir()
-        held = f"dynoxide-{engine.DYNOXIDE}"
-        (path / ".local" / held).symlink_to(engine.LOCAL / held)
+        (path / ".local" / "dynoxide").symlink_to(engine.LOCAL / "dynoxide")
         binaries = path / ".venv" / "bin"
         binaries.mkdir(parents=True)
         (binaries / "python").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
@@ -103,12 +103,14 @@ class Tree:
 
     def linger(self) -> None:
         """Let the engine take its time to end."""
-        folder = self.path / ".local" / f"dynoxide-{engine.DYNOXIDE}"
-        binary = (folder / "dynoxide").resolve()
-        folder.unlink()
-        folder.mkdir()
-        (folder / "dynoxide").write_text(LINGERING.format(binary=binary))
-        (folder / "dynoxide").chmod(0o755)
+        held = engine.dynoxide(say=False)
+        assert held is not None
+        lent = self.path / ".local" / "dynoxide"
+        lent.unlink()
+        shutil.copytree(engine.LOCAL / "dynoxide", lent, ignore=shutil.ignore_patterns(held.name))
+        lingering = self.path / held.relative_to(engine.LOCAL.parent)
+        lingering.write_text(LINGERING.format(binary=held))
+        lingering.chmod(0o755)
 
     def engines(self) -> list[int]:
         """Return the processes that serve this tree's database."""

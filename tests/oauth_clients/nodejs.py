@@ -14,7 +14,7 @@ from typing import Any
 
 import requests
 
-from tests.installed import pinned
+from infra import pinned
 from tests.oauth_clients.someone import CALLBACK, Application, Someone
 
 HERE = Path(__file__).parent
@@ -26,7 +26,7 @@ Results = dict[str, Any]
 def run(program: str, someone: Someone, folder: Path, application: Application | None = None, **more: str) -> Results:
     """Run a program in `folder`, for a client that is registered already or, without one, registers itself."""
     shutil.copytree(HERE / "programs", folder / "programs")
-    (folder / "node_modules").symlink_to(pinned(HERE, "oauth-clients"))
+    (folder / "node_modules").symlink_to(pinned.node_modules(HERE, "oauth-clients"))
     given = {
         "issuer": someone.issuer,
         "me": someone.me,

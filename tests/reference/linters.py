@@ -3,14 +3,11 @@
 import json
 import os
 import subprocess
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from infra.engine import LOCAL
-from tests import installed
+from infra import pinned
 
-REDOCLY, SPECTRAL = "@redocly/cli@2.77.0", "@stoplight/spectral-cli@6.16.3"
 HERE = Path(__file__).parent
 
 
@@ -29,19 +26,8 @@ def of_spectral(document: Path) -> list[str]:
 
 
 def _run(command: list[str]) -> str:
-    program = _folder() / "node_modules" / ".bin" / command[0]
+    program = pinned.node_modules(HERE, "openapi-linters") / ".bin" / command[0]
     quiet = os.environ | {"REDOCLY_TELEMETRY": "off", "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true"}
     done = subprocess.run([str(program), *command[1:]], capture_output=True, text=True, env=quiet, check=False)
     assert done.stdout, done.stderr
     return done.stdout
-
-
-@lru_cache(maxsize=1)
-def _folder() -> Path:
-    return installed.once(LOCAL / "npm-openapi-linters-2.77.0-6.16.3", _install)
-
-
-def _install(folder: Path) -> None:
-    packages = [REDOCLY, SPECTRAL]
-    flags = ["--silent", "--no-audit", "--no-fund", "--ignore-scripts"]
-    subprocess.run(["npm", "install", *flags, "--prefix", str(folder), *packages], check=True)

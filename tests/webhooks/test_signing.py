@@ -14,8 +14,8 @@ import svix
 from chalicelib.core import clock
 from chalicelib.webhooks import endpoints, signing
 from chalicelib.webhooks.tables import Endpoint
+from infra import pinned
 from tests.house import House
-from tests.installed import pinned
 from tests.receiver import Receiver
 from tests.webhooks.told import as_it_stands, endpoint_of, happens, streamed
 
@@ -60,7 +60,7 @@ def test_libraries_for_node_verify_what_is_sent(local: House, library: str, tmp_
     """The guide's JavaScript, as it stands there; changed by a byte, it is refused."""
     ada = local.account()
     endpoint = endpoints.create(ada.id, url="https://hooks.example.com/", name="Ledger", types=None)
-    (tmp_path / "node_modules").symlink_to(pinned(Path(__file__).parent, "webhook-receivers"))
+    (tmp_path / "node_modules").symlink_to(pinned.node_modules(Path(__file__).parent, "webhook-receivers"))
     guide = (Path(__file__).parents[2] / "docs" / "webhooks.md").read_text()
     shown = guide.split("```javascript\n")[1].split("```")[0].replace('from "standardwebhooks"', f'from "{library}"')
     (tmp_path / "receive.mjs").write_text(shown + _PROGRAM)
