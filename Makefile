@@ -4,17 +4,17 @@ PORT ?= 8000
 STAGE ?= local
 BIN := .venv/bin
 LOCKED := ship run dev bench checkov emulator lock ministack
-MANAGE := $(BIN)/python -m infra.manage --stage="$$STAGE"
+MANAGE := $(BIN)/python -m infra.manage --stage="$$STAGE" --reason="$$REASON"
 
 # What is given to a target reaches its program by the environment, letter by letter: make expands nothing in it, and the
 # shell runs nothing of it. So recipes say "$$TEXT", never "$(TEXT)".
-GIVEN := ADMIN ALARM_EMAIL CLIENT_ID CLIENT_SECRET CLOSE COMPONENTS DATA EMAIL ID NAME OUT PORT ROUNDS SCOPES STAGE STATE TEXT TIER TITLE
+GIVEN := ADMIN ALARM_EMAIL CLIENT_ID CLIENT_SECRET CLOSE COMPONENTS DATA EMAIL ID NAME OFF OUT PORT REASON ROUNDS SCOPES STAGE STATE TEXT TIER TITLE
 $(foreach name,$(GIVEN),$(if $(filter undefined,$(origin $(name))),,$(eval override $(name) := $$(value $(name)))$(eval export $(name))))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast check format key account tier suspend reinstate incident leak-secret github-keys deploy package status destroy costs simulate bench reference oauth-demo screenshots audit lock clean
+.PHONY: help run test test-fast check format key account tier suspend reinstate admin admins password-link incident leak-secret github-keys deploy package status destroy costs simulate bench reference oauth-demo screenshots audit lock clean
 
-help: ## list the commands
+help: ## list the commands; those for accounts take REASON=, which administrators see
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
 run: $(BIN)/.run ## start a local database and the API on http://127.0.0.1:8000 (PORT=…)
@@ -56,6 +56,15 @@ suspend: $(BIN)/.run ## suspend an account: EMAIL= [STAGE=]
 
 reinstate: $(BIN)/.run ## reinstate an account: EMAIL= [STAGE=]
 	@$(MANAGE) reinstate --email="$$EMAIL"
+
+admin: $(BIN)/.run ## make an account an administrator: EMAIL= [OFF=1] [STAGE=]
+	@$(MANAGE) admin --email="$$EMAIL" $(if $(OFF),--off)
+
+admins: $(BIN)/.run ## list the administrators: [STAGE=]
+	@$(MANAGE) admins
+
+password-link: $(BIN)/.run ## print a one-time link to set an account's password: EMAIL= [STAGE=]
+	@$(MANAGE) password-link --email="$$EMAIL"
 
 incident: $(BIN)/.run ## tell readers of /status: TITLE= TEXT= [COMPONENTS="api database"], or ID= TEXT= [STATE=] [CLOSE=1] [STAGE=]
 	@$(MANAGE) incident --title="$$TITLE" --id="$$ID" --text="$$TEXT" --components="$$COMPONENTS" --state="$$STATE" $(if $(CLOSE),--close)

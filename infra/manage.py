@@ -1,5 +1,6 @@
-"""The operator's commands, for the local stage or a deployed one: key, account, tier, suspend, reinstate,
-incident, leak-secret.
+"""The operator's commands on accounts, incidents and secrets, for the local stage or a deployed one.
+
+Each takes a reason, which administrators see beside what was done.
 
 Secrets go to standard output and nowhere else.
 """
@@ -12,10 +13,13 @@ from collections.abc import Callable
 
 from chalicelib.accounts import states
 from chalicelib.core import errors, settings, wire
+from chalicelib.events import actors
 from chalicelib.limits import tiers
 from infra import chalice_cli, deployed, engine
 
 OPERATOR = "operator"
+REASON_MAX = 200
+"""Characters, as on the console's pages for administrators."""
 
 
 class _Mistake(Exception):
@@ -26,7 +30,7 @@ def main() -> int:
     """Run one command; return 1 with one sentence on standard error when it can't be done."""
     options = _parser().parse_args()
     try:
-        with settings.in_use(_settings(options.stage or "local")):
+        with settings.in_use(_settings(options.stage or "local")), actors.operator_for(_reason(options.reason)):
             options.run(options)
     except (errors.LatchkeyError, settings.SettingError, wire.WireError, _Mistake) as error:
         print(error, file=sys.stderr)
@@ -37,6 +41,7 @@ def main() -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="manage")
     parser.add_argument("--stage", default="local")
+    parser.add_argument("--reason", default="")
     commands = parser.add_subparsers(required=True)
 
     def command(name: str, run: Callable[[argparse.Namespace], None]) -> argparse.ArgumentParser:
@@ -60,6 +65,9 @@ def _parser() -> argparse.ArgumentParser:
     incident.add_argument("--close", action="store_true")
     incident.set_defaults(run=_incident)
     command("reinstate", _reinstate)
+    command("admin", _admin).add_argument("--off", action="store_true")
+    command("password-link", _password_link)
+    commands.add_parser("admins").set_defaults(run=_admins)
     commands.add_parser("leak-secret").set_defaults(run=_leak_secret)
     return parser
 
@@ -74,6 +82,14 @@ def _settings(stage: str) -> settings.Settings:
     os.environ["AWS_ENDPOINT_URL"] = database
     chalice_cli.prepare_environment(url)
     return settings.from_environment(os.environ)
+
+
+def _reason(given: str) -> str | None:
+    reason = given.strip()
+    if len(reason) > REASON_MAX:
+        raise _Mistake(f"REASON may have at most {REASON_MAX} characters.")
+    _must_be_readable("REASON", reason)
+    return reason or None
 
 
 def _kind_of(stage: str) -> str:
@@ -98,7 +114,6 @@ def _key(options: argparse.Namespace) -> None:
 
 
 def _account(options: argparse.Namespace) -> None:
-    from chalicelib.accounts import links
     from chalicelib.accounts.create import create_account
 
     account = create_account(
@@ -107,12 +122,43 @@ def _account(options: argparse.Namespace) -> None:
         tier=_tier_named(options.tier),
         admin=options.admin,
     )
-    ticket = links.new_link(account.id, links.SET_PASSWORD)
-    api = deployed.api_of(options.stage)
-    address = api["rest_api_url"].rstrip("/") if api else "https://<the API's address>"
-    base = settings.current().public_url or address
     print(f"{account.id} {account.email} ({account.tier}{', admin' if account.admin else ''})")
-    print(f"Set a password within the hour: {base}/password?ticket={ticket}")
+    _print_link(account.id, options.stage)
+
+
+def _password_link(options: argparse.Namespace) -> None:
+    from chalicelib.accounts import find
+
+    account = find.account_by_email(options.email)
+    if account.status != states.ACTIVE:
+        raise _Mistake(f"{account.email} is {account.status}: reinstate it first.")
+    _print_link(account.id, options.stage)
+
+
+def _print_link(account_id: str, stage: str) -> None:
+    """Print a link that sets the password of an account. Handed over by hand, so it proves no address."""
+    from chalicelib.accounts import links
+
+    ticket = links.new_link(account_id, links.SET_PASSWORD)
+    api = deployed.api_of(stage)
+    address = api["rest_api_url"].rstrip("/") if api else "https://<the API's address>"
+    print(f"Set a password within the hour: {settings.current().public_url or address}/password?ticket={ticket}")
+
+
+def _admin(options: argparse.Namespace) -> None:
+    from chalicelib.accounts import change, find
+
+    account = find.account_by_email(options.email)
+    change.set_admin(account.id, not options.off)
+    print(f"{account.email} is {'no administrator any more' if options.off else 'an administrator'}, as of now.")
+
+
+def _admins(_options: argparse.Namespace) -> None:
+    from chalicelib.accounts import find
+
+    for account in find.accounts_after("", limit=None):
+        if account.admin:
+            print(f"{account.id} {account.email} ({account.status})")
 
 
 def _tier(options: argparse.Namespace) -> None:

@@ -40,6 +40,21 @@ def set_standing(
         write.update(Account(account_id), actions=actions, condition=Account.listed.exists())
         told = {name: value for name, value in changed.items() if value}
         record.add_to(write, account_id, kinds.STANDING_CHANGED, told, actor=actor, reason=reason)
+    _mark(account_id)
+
+
+def set_admin(account_id: str, admin: bool) -> None:
+    """Set the admin flag. Without it the scopes `admin` and `verify` of its keys are void from the next request on.
+
+    Raises NotFound; Unavailable as `set_standing` does.
+    """
+    with tables.refused_as(errors.NotFound("There is no such user.")), tables.transaction() as write:
+        write.update(Account(account_id), actions=[Account.admin.set(admin)], condition=Account.listed.exists())
+        record.add_to(write, account_id, kinds.STANDING_CHANGED, {"admin": "yes" if admin else "no"})
+    _mark(account_id)
+
+
+def _mark(account_id: str) -> None:
     if not stale.mark(account_id):
         raise errors.Unavailable(
             "The account is changed, but the change may take up to 5 more minutes to be felt. Send it again to be sure."

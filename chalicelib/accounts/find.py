@@ -32,7 +32,7 @@ def account_by_email(email: str) -> Account:
     return account
 
 
-def accounts_after(account_id: str, limit: int) -> Iterator[Account]:
-    """Return up to `limit` accounts, oldest first, from beyond the id `account_id` ("" for the first)."""
+def accounts_after(account_id: str, limit: int | None) -> Iterator[Account]:
+    """Return up to `limit` accounts (None: all), oldest first, from beyond the id `account_id` ("" for the first)."""
     beyond = Account.id > account_id if account_id else None
     yield from Account.directory.query(LISTED, beyond, limit=limit)

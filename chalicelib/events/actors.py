@@ -14,6 +14,8 @@ class Actor:
 
     id: str = OPERATOR
     ip: str = ""
+    reason: str | None = None
+    """Why the operator does it, where they said so."""
 
 
 WATCH = "watch"
@@ -43,6 +45,16 @@ def stranger_from(ip: str) -> Iterator[None]:
 def watch() -> Iterator[None]:
     """Let the watch act in a `with` block, on nobody's behalf and from nowhere."""
     token = _acting.set(Actor(WATCH))
+    try:
+        yield
+    finally:
+        _acting.reset(token)
+
+
+@contextmanager
+def operator_for(reason: str | None) -> Iterator[None]:
+    """Record `reason` with every event of a `with` block: the operator acts, by a command."""
+    token = _acting.set(Actor(reason=reason))
     try:
         yield
     finally:

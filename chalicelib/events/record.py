@@ -38,7 +38,7 @@ def add_to(
         at=now_ms,
         actor=actor or acting.id,
         source_ip=acting.ip or None,
-        reason=reason,
+        reason=reason or acting.reason,
         changed=changed,
         dies_at=now_ms // 1000 + settings.current().events_kept_s,
     )

@@ -36,7 +36,8 @@ class Make:
     def __init__(self, folder: Path) -> None:
         """Copy the Makefile, and let what it installs be there."""
         self.folder = folder
-        for name in ("Makefile", "requirements.txt", "requirements-dev.txt"):
+        (folder / "infra" / "requirements").mkdir(parents=True)
+        for name in ("Makefile", "requirements-dev.txt", "infra/requirements/run.txt"):
             shutil.copy2(ROOT / name, folder / name)
         binaries = folder / ".venv" / "bin"
         binaries.mkdir(parents=True)
@@ -74,13 +75,16 @@ def options(started: Started) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("target", "names"),
     [
-        ("incident", ("TITLE", "ID", "TEXT", "COMPONENTS", "STATE", "STAGE")),
-        ("key", ("EMAIL", "SCOPES", "STAGE")),
-        ("account", ("EMAIL", "TIER", "NAME", "STAGE")),
-        ("tier", ("EMAIL", "TIER", "STAGE")),
-        ("suspend", ("EMAIL", "STAGE")),
-        ("reinstate", ("EMAIL", "STAGE")),
-        ("leak-secret", ("STAGE",)),
+        ("incident", ("TITLE", "ID", "TEXT", "COMPONENTS", "STATE", "STAGE", "REASON")),
+        ("key", ("EMAIL", "SCOPES", "STAGE", "REASON")),
+        ("account", ("EMAIL", "TIER", "NAME", "STAGE", "REASON")),
+        ("tier", ("EMAIL", "TIER", "STAGE", "REASON")),
+        ("suspend", ("EMAIL", "STAGE", "REASON")),
+        ("reinstate", ("EMAIL", "STAGE", "REASON")),
+        ("admin", ("EMAIL", "STAGE", "REASON")),
+        ("admins", ("STAGE", "REASON")),
+        ("password-link", ("EMAIL", "STAGE", "REASON")),
+        ("leak-secret", ("STAGE", "REASON")),
         ("deploy", ("STAGE", "ALARM_EMAIL")),
         ("package", ("STAGE", "OUT")),
         ("status", ("STAGE",)),
@@ -106,12 +110,15 @@ def test_what_is_not_given_has_its_default(make: Make) -> None:
     """Of a switch nothing is said, of the rest what `make help` says."""
     assert options(make("account", EMAIL="ada@example.com")) == {
         "--stage": "local",
+        "--reason": "",
         "--email": "ada@example.com",
         "--tier": "free",
         "--name": "",
     }
     assert options(make("account", EMAIL="ada@example.com", ADMIN="1", TIER=""))["--tier"] == "free"
     assert "--admin" in make("account", EMAIL="ada@example.com", ADMIN="1").arguments
+    assert "--off" in make("admin", EMAIL="ada@example.com", OFF="1").arguments
+    assert "--off" not in make("admin", EMAIL="ada@example.com").arguments
     assert "--close" in make("incident", ID="inc_1", TEXT="Fast again.", CLOSE="1").arguments
     assert "--close" not in make("incident", ID="inc_1", TEXT="Fast again.", CLOSE="").arguments
     assert options(make("package", STAGE="prod"))["--out"] == ".local/package"
@@ -125,6 +132,6 @@ def test_recipes_leave_what_is_given_to_the_shell() -> None:
     """A target added later doesn't paste into a command what it was given, nor forgets to hand it on."""
     lines = (ROOT / "Makefile").read_text().splitlines()
     recipes = re.sub(r"\$\(if \$\(\w+\),", "", "\n".join(line for line in lines if line.startswith("\t")))
-    assert set(re.findall(r"\$\((\w+)\)", recipes)) == {"BIN", "CHECKOV", "MAKEFILE_LIST", "MANAGE", "PYTHON"}
+    assert set(re.findall(r"\$\((\w+)\)", recipes)) == {"BIN", "INSTALL", "LOCKED", "MAKEFILE_LIST", "MANAGE", "PYTHON"}
     (given,) = [line.partition(":=")[2].split() for line in lines if line.startswith("GIVEN :=")]
     assert set(re.findall(r"\$\$\{?([A-Z_]+)", recipes)) <= set(given)

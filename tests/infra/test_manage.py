@@ -1,0 +1,102 @@
+"""The operator's commands for administrators, password links and reasons."""
+
+import re
+import sys
+from dataclasses import replace
+
+import pytest
+
+from chalicelib.accounts import find
+from chalicelib.core import settings
+from chalicelib.events import record
+from infra import manage
+from tests.house import House, stage_key_file
+
+URL = "https://api.example.com"
+
+
+class Command:
+    """`infra.manage`, as make calls it, on the test's stage."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        """Give it the stage's key and URL."""
+        self._monkeypatch, self._capsys = monkeypatch, capsys
+        monkeypatch.setenv("LATCHKEY_STAGE_KEY_FILE", stage_key_file())
+        monkeypatch.setenv("LATCHKEY_PUBLIC_URL", URL)
+
+    def __call__(self, *words: str, reason: str = "") -> str:
+        """Return what a command prints that succeeds."""
+        self._capsys.readouterr()
+        assert self._run(words, reason) == 0
+        return self._capsys.readouterr().out
+
+    def refused(self, *words: str, reason: str = "") -> str:
+        """Return what a command that can't be done says on standard error."""
+        assert self._run(words, reason) == 1
+        return self._capsys.readouterr().err
+
+    def _run(self, words: tuple[str, ...], reason: str) -> int:
+        self._monkeypatch.setattr(sys, "argv", ["manage", "--stage=test", f"--reason={reason}", *words])
+        return manage.main()
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """The operator's commands."""
+    return Command(monkeypatch, capsys)
+
+
+def test_existing_account_becomes_an_administrator_and_no_longer(home: House, command: Command) -> None:
+    """Both take effect at the next request of its keys, whatever the gateway has cached; the list says who is one."""
+    account = home.account(name="Ada")
+    command("admin", f"--email={account.email}")
+    assert find.account_by_id(account.id).admin
+    assert command("admins") == f"{account.id} {account.email} (active)\n"
+    key = home.key(account, "admin").secret
+    assert home.call("PATCH", f"/v1/users/{account.id}", key, json_body={"tier": "pro"}).status == 200
+    command("admin", f"--email={account.email}", "--off")
+    assert home.call("PATCH", f"/v1/users/{account.id}", key, json_body={"tier": "free"}).status == 403
+    assert command("admins") == ""
+
+
+def test_every_change_by_a_command_has_its_reason(home: House, command: Command) -> None:
+    """What was given as REASON stands with the event, the operator as its actor."""
+    reason = "Ticket 4711: asked by phone."
+    command("account", "--email=ada@example.com", reason=reason)
+    account = find.account_by_email("ada@example.com")
+    for words in (["key"], ["tier", "--tier=pro"], ["suspend"], ["reinstate"], ["admin"], ["admin", "--off"]):
+        command(words[0], "--email=ada@example.com", *words[1:], reason=reason)
+    events = record.newest_first(account.id, 20)
+    assert len(events) == 7
+    assert {(event.actor, event.reason) for event in events} == {("operator", reason)}
+    assert events[0].changed.as_dict() == {"admin": "no"}
+
+
+def test_reason_is_optional_and_bounded(home: House, command: Command) -> None:
+    """Nothing given is no reason; what can't be shown on a page is refused before anything is done."""
+    account = home.account()
+    command("suspend", f"--email={account.email}")
+    assert record.newest_first(account.id, 1)[0].reason is None
+    too_long = command.refused("reinstate", f"--email={account.email}", reason="x" * 201)
+    assert too_long == "REASON may have at most 200 characters.\n"
+    assert "REASON has a character" in command.refused("reinstate", f"--email={account.email}", reason="a\x1b[31mb")
+    assert find.account_by_id(account.id).status == "suspended"
+
+
+def test_password_link_lets_a_locked_out_user_in(home: House, command: Command) -> None:
+    """Without mail it is the way back: the page behind the printed link takes a new password, once."""
+    account = home.account()
+    printed = command("password-link", f"--email={account.email}")
+    (link,) = re.findall(rf"{URL}(/password\?ticket=\S+)", printed)
+    assert home.call("GET", link).status == 200
+    assert command.refused("password-link", "--email=nobody@example.com") == "No account has this email.\n"
+    command("suspend", f"--email={account.email}")
+    assert "reinstate it first" in command.refused("password-link", f"--email={account.email}")
+
+
+def test_password_link_is_for_the_deployed_url(home: House, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stage that was not deployed from this checkout, and has no public URL here, is named as such."""
+    account = home.account()
+    monkeypatch.delenv("LATCHKEY_PUBLIC_URL")
+    with settings.in_use(replace(settings.current(), public_url="")):
+        assert "https://<the API's address>/password?ticket=" in command("password-link", f"--email={account.email}")
