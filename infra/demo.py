@@ -1,7 +1,9 @@
-"""The demo accounts of a local run, one a tier, and an OAuth application of one of them: added once, so that every curl
-line has someone to be.
+"""The demo accounts of a local run, one a tier and an administrator, and an OAuth application of one of them.
+
+Added once, so that every curl line has someone to be.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chalicelib.accounts import find
@@ -15,15 +17,16 @@ from chalicelib.oauth import clients
 
 OWNER = tiers.PRO
 """Whose account the demo application belongs to."""
+ADMIN = "admin"
 REDIRECT_URI = "http://127.0.0.1:8765/callback"
 SCOPES = [scopes.READ, scopes.WRITE, scopes.KEYS]
 
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """A demo account as a person sees it; `secret` is there only when its key was made just now."""
+    """A demo account; `label` is its tier or `admin`, `secret` is there only when its key was made just now."""
 
-    tier: tiers.Tier
+    label: str
     email: str
     password: str
     secret: str | None
@@ -38,19 +41,20 @@ class DemoClient:
     secret: str | None
 
 
-def log_in_of(tier: tiers.Tier) -> tuple[str, str]:
+def log_in_of(label: str) -> tuple[str, str]:
     """Return email and password of a demo account."""
-    return f"{tier.name}@example.com", f"only-a-{tier.name}-demo"
+    return f"{label}@example.com", f"only-a-{label}-demo"
 
 
 def add_demo_accounts() -> list[Demo]:
     """Return the demo accounts, made where they were missing."""
-    return [_demo(tier) for tier in tiers.OF_ACCOUNTS]
+    of_tiers = [_demo(tier.name, tier, SCOPES) for tier in tiers.OF_ACCOUNTS]
+    return [*of_tiers, _demo(ADMIN, tiers.FREE, scopes.ALL)]
 
 
 def add_demo_client() -> DemoClient:
     """Return the first application of the owner, made if there was none."""
-    owner = find.account_by_email(log_in_of(OWNER)[0])
+    owner = find.account_by_email(log_in_of(OWNER.name)[0])
     first = next(iter(clients.owned_by(owner.id)), None)
     if first is not None:
         return DemoClient(first.client_id, ", ".join(first.redirect_uris), None)
@@ -66,20 +70,21 @@ def add_demo_client() -> DemoClient:
     return DemoClient(made.client.client_id, REDIRECT_URI, made.secret)
 
 
-def _demo(tier: tiers.Tier) -> Demo:
-    email, password = log_in_of(tier)
+def _demo(label: str, tier: tiers.Tier, wanted: Sequence[str]) -> Demo:
+    email, password = log_in_of(label)
     try:
         account = find.account_by_email(email)
     except errors.NotFound:
         account = create_account(
             email=email,
-            name=f"{tier.name.title()} Demo",
+            name=f"{label.title()} Demo",
             tier=tier,
+            admin=label == ADMIN,
             password_hash=hashed(password),
             verified_at_ms=clock.now_ms(),
         )
     if account.live_keys.attribute_values:
-        return Demo(tier, email, password, None)
-    issued = new_key(account.id, name="Demo key", wanted=SCOPES, expires_at=None, made_by=None)
+        return Demo(label, email, password, None)
+    issued = new_key(account.id, name="Demo key", wanted=list(wanted), expires_at=None, made_by=None)
     put_beside_the_others(issued)
-    return Demo(tier, email, password, issued.secret)
+    return Demo(label, email, password, issued.secret)

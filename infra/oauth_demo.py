@@ -92,7 +92,7 @@ def _client(url: str) -> tuple[str, str]:
 
 def _code(url: str, client_id: str, callback: "Callback", state: str) -> str:
     """Return the code that the person's yes is worth."""
-    email, password = demo.log_in_of(demo.OWNER)
+    email, password = demo.log_in_of(demo.OWNER.name)
     _say(f"The client sends the browser to the authorization endpoint. There {email} logs in, and says yes.")
     asked = {
         "client_id": client_id,

@@ -1,5 +1,6 @@
 """HTTP/1.1 on a socket before the stand-in gateway: keep-alive, one write an answer, no Nagle."""
 
+import socket
 import sys
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -97,9 +98,13 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, app: Chalice, host: str, port: int) -> None:
-        """Listen on `host` and `port`."""
-        super().__init__((host, port), Handler)
+    def __init__(self, app: Chalice, host: str, port: int, *, listener: socket.socket | None = None) -> None:
+        """Listen on `host` and `port`, or serve a socket that listens already."""
+        super().__init__((host, port), Handler, bind_and_activate=listener is None)
+        if listener is not None:
+            self.socket.close()
+            self.socket, self.server_address = listener, listener.getsockname()[:2]
+            self.server_name, self.server_port = host, port
         self.gateway = Gateway(app, domain=f"{host}:{self.server_port}")
 
     def serve_forever(self, poll_interval: float = 0.2) -> None:

@@ -1,0 +1,33 @@
+"""Faults of views in a local run, readable in the terminal: the log has them as one escaped line of JSON."""
+
+import logging
+import sys
+import traceback
+from pathlib import Path
+
+from chalicelib.core import telemetry
+
+ROOT = Path(__file__).parent.parent
+EDGE = str(ROOT / "chalicelib" / "api" / "edge.py")
+
+
+def show_in_terminal() -> None:
+    """Print the traceback of every fault that is logged from now on, as well."""
+    logging.getLogger(telemetry.SERVICE).addHandler(_Terminal(logging.ERROR))
+
+
+def readable(error: BaseException) -> str:
+    """Return the traceback of an exception, from the view on: how a request came there is the same for all."""
+    shown = traceback.TracebackException.from_exception(error)
+    while shown.stack and shown.stack[0].filename == EDGE:
+        shown.stack.pop(0)
+    return "".join(shown.format()).replace(f"{ROOT}/", "")
+
+
+class _Terminal(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        if error is not None:
+            request = getattr(record, "request_id", None)
+            where = f" (request {request})" if request else ""
+            print(f"\n{record.getMessage()}{where}\n{readable(error)}", file=sys.stderr, flush=True)
