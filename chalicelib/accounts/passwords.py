@@ -6,8 +6,6 @@ from argon2.exceptions import VerificationError
 from chalicelib.core import errors
 
 LENGTH_MIN, LENGTH_MAX = 12, 256
-GUESSES_TOO_FEW = 1_000_000
-"""What zxcvbn calls guessable: the commonest passwords, and what is only they, repeated, reversed or with a number."""
 
 _HASHER = argon2.PasswordHasher.from_parameters(argon2.profiles.RFC_9106_LOW_MEMORY)
 _OF_NOBODY = "$argon2id$v=19$m=65536,t=3,p=4$sjgoCPoaZhHvWGS1KoltaQ$Q0dG39P/cAtBlZZTJbamFoJmAF8IFefl7aP8kWbotLQ"
@@ -15,7 +13,7 @@ _OF_NOBODY = "$argon2id$v=19$m=65536,t=3,p=4$sjgoCPoaZhHvWGS1KoltaQ$Q0dG39P/cAtB
 
 def accepted(password: str, *, email: str, name: str) -> str:
     """Return `password`; raise InvalidRequest saying what is wrong with it, if anything is (NIST SP 800-63B §3.1.1)."""
-    from zxcvbn import zxcvbn
+    from chalicelib.accounts import guessing
 
     if not LENGTH_MIN <= len(password) <= LENGTH_MAX:
         raise errors.InvalidRequest(f"Choose a password of {LENGTH_MIN} to {LENGTH_MAX} characters.")
@@ -24,9 +22,8 @@ def accepted(password: str, *, email: str, name: str) -> str:
     except UnicodeEncodeError:
         raise errors.InvalidRequest("The password holds a character that can't be written as UTF-8.") from None
     own_words = [email, *email.split("@"), name, "".join(name.split()), *name.split()]
-    # Beyond 72 characters it says nothing new and takes long.
-    if zxcvbn(password[:72], user_inputs=own_words)["guesses"] < GUESSES_TOO_FEW:
-        raise errors.InvalidRequest("This password is among the first that anyone would try. Choose another.")
+    if guessing.is_guessable(password, own_words):
+        raise errors.InvalidRequest("This password is too easy to guess. Choose another.")
     return password
 
 

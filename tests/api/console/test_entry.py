@@ -53,7 +53,7 @@ def test_person_signs_up_confirms_and_logs_in(home: House, box: Letterbox) -> No
         ({"name": " "}, "Your name must be a text of 1 to 100 characters on one line."),
         ({"name": "x" * 101}, "Your name must be a text of 1 to 100 characters on one line."),
         ({"password": "short"}, "Choose a password of 12 to 256 characters."),
-        ({"password": "passwordpassword"}, "This password is among the first that anyone would try. Choose another."),
+        ({"password": "passwordpassword"}, "This password is too easy to guess. Choose another."),
     ],
 )
 def test_sign_up_says_what_is_wrong_and_keeps_what_was_typed(home: House, fields: dict[str, str], problem: str) -> None:

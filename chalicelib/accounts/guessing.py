@@ -1,0 +1,175 @@
+"""Whether a password is among the first million guesses, by zxcvbn's lists and arithmetic, in bounded time.
+
+zxcvbn weighs every way to cut a password into parts, and for each all readings of its digits and signs as letters: up
+to seconds for one text of 72 characters, for anybody who signs up. By its own formula a password of l parts takes at
+least 10,000 ** (l - 1) guesses, so fewer than a million means one part or two. Such parts begin or end the password:
+only those are looked at, and a reading is found in an index instead of being tried.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
+from itertools import islice
+from math import inf
+from typing import Any
+
+from zxcvbn import matching, scoring
+from zxcvbn.frequency_lists import FREQUENCY_LISTS
+
+GUESSES_TOO_FEW = 1_000_000
+READ_MAX = 72
+"""Beyond so many characters nothing is read: nobody's first guesses are that long."""
+OWN_WORDS_MAX = 60
+"""An address and a name of ordinary length have no more."""
+
+_OF_A_CHARACTER = scoring.BRUTEFORCE_CARDINALITY
+_TRIED_MAX = 5
+_OF_ANOTHER_PART = scoring.MIN_GUESSES_BEFORE_GROWING_SEQUENCE
+_DATE_MAX = 10
+_TURNS_MAX = 8
+"""A walk over the keyboard with more turns takes more guesses than count here, and long to be reckoned."""
+_CLASSES = ("a4@", "b8", "c({[<", "e3", "g69", "il1!|7t+", "o0", "s$5", "x%", "z2")
+"""What is written for what, as `matching.L33T_TABLE` has it; i, l and t share signs."""
+_FOLD = str.maketrans({sign: each[0] for each in _CLASSES for sign in each[1:]})
+
+Ranks = Mapping[str, int]
+
+
+def is_guessable(password: str, own_words: Iterable[str]) -> bool:
+    """Return whether `password` takes fewer than a million guesses of somebody who knows `own_words`, too."""
+    own: dict[str, int] = {}
+    for rank, word in enumerate(islice(own_words, OWN_WORDS_MAX), 1):
+        own.setdefault(word.lower()[:READ_MAX], rank)
+    return _guesses(password[:READ_MAX], own) < GUESSES_TOO_FEW
+
+
+def _guesses(text: str, own: Ranks) -> float:
+    """Return how many guesses the cheapest one or two parts take that `text` is; `inf` when they are too many."""
+    firsts, lasts = _tried_one_by_one(text), _tried_one_by_one(text)
+    for start, end, guesses in _parts(text, own):
+        if start == 0:
+            firsts[end] = min(guesses, firsts.get(end, inf))
+        if end == len(text):
+            lasts[len(text) - start] = min(guesses, lasts.get(len(text) - start, inf))
+    of_two = (2 * guesses * lasts.get(len(text) - end, inf) + _OF_ANOTHER_PART for end, guesses in firsts.items())
+    return min(firsts.get(len(text), inf), *of_two)
+
+
+def _tried_one_by_one(text: str) -> dict[int, float]:
+    """Return the guesses of a few characters that are no idea, by how many they are."""
+    lengths = range(1, min(len(text), _TRIED_MAX) + 1)
+    return {length: float(max(_OF_A_CHARACTER**length, 1 + _least(length, text))) for length in lengths}
+
+
+def _parts(text: str, own: Ranks) -> Iterator[tuple[int, int, float]]:
+    """Return what begins or ends `text` and is one idea: from where, to where, and the guesses that it takes."""
+    end = len(text)
+    longest = min(end, max(_longest(), *map(len, own), 0) if own else _longest())
+    for length in range(1, longest + 1):
+        for start in {0, end - length}:
+            guesses = _of_word(text[start : start + length], own)
+            if guesses < inf:
+                yield start, start + length, max(guesses, _least(length, text))
+    for match in (*matching.sequence_match(text), *matching.regex_match(text), *_walks(text), *_dates(text)):
+        if match["i"] == 0 or match["j"] == end - 1:
+            yield match["i"], match["j"] + 1, float(scoring.estimate_guesses(match, text))
+    for length, period in _repeats(text):
+        yield 0, length, _of_repeat(text[:period], length, text, own)
+    for length, period in _repeats(text[::-1]):
+        yield end - length, end, _of_repeat(text[end - period :], length, text, own)
+
+
+def _least(length: int, text: str) -> int:
+    """A part takes so many guesses at least, since the attacker doesn't know where it ends."""
+    if length == len(text):
+        return 1
+    return scoring.MIN_SUBMATCH_GUESSES_SINGLE_CHAR if length == 1 else scoring.MIN_SUBMATCH_GUESSES_MULTI_CHAR
+
+
+def _of_word(token: str, own: Ranks) -> float:
+    """Return the guesses of a word of the lists, one's own, one that is reversed or written with signs for letters."""
+    word, best = token.lower(), inf
+    for spelled, factor in ((word, 1), (word[::-1], 2)):
+        rank = min(_ranks().get(spelled, inf), own.get(spelled, inf))
+        if rank < inf:
+            best = min(best, rank * factor * _variations(token))
+    for spelled, rank in _readings(word, own):
+        signs = {sign: letter for sign, letter in zip(word, spelled, strict=True) if sign != letter}
+        if signs and all(sign in matching.L33T_TABLE.get(letter, ()) for sign, letter in signs.items()):
+            match: Any = {"token": token, "rank": rank, "l33t": True, "sub": signs}
+            best = min(best, scoring.dictionary_guesses(match))
+    return best
+
+
+def _variations(token: str) -> int:
+    match: Any = {"token": token}
+    return int(scoring.uppercase_variations(match))
+
+
+def _readings(word: str, own: Ranks) -> Iterator[tuple[str, int]]:
+    """Return the words, and their ranks, that `word` may be when its signs stand for letters."""
+    if word.isalpha():
+        return
+    folded = word.translate(_FOLD)
+    for spelled in _by_fold().get(folded, "").split("\n"):
+        if len(spelled) == len(word) > 1:
+            yield spelled, _ranks()[spelled]
+    for spelled, rank in own.items():
+        if len(spelled) == len(word) > 1 and spelled.translate(_FOLD) == folded:
+            yield spelled, rank
+
+
+def _walks(text: str) -> Iterator[Any]:
+    return (match for match in matching.spatial_match(text) if match["turns"] <= _TURNS_MAX)
+
+
+def _dates(text: str) -> Iterator[Any]:
+    """Look for dates where they count: whether one lies within another is asked of each pair."""
+    yield from (match for match in matching.date_match(text[:_DATE_MAX]) if match["i"] == 0)
+    after = max(0, len(text) - _DATE_MAX)
+    for match in matching.date_match(text[after:]):
+        yield {**match, "i": match["i"] + after, "j": match["j"] + after}
+
+
+def _repeats(text: str) -> Iterator[tuple[int, int]]:
+    """Return each beginning of `text` that is something shorter, repeated: its length and how long that is.
+
+    By the borders of Knuth, Morris and Pratt, in one pass.
+    """
+    borders = [0]
+    for end in range(2, len(text) + 1):
+        border = borders[-1]
+        while border and text[border] != text[end - 1]:
+            border = borders[border - 1]
+        borders.append(border + (text[border] == text[end - 1]))
+        period = end - borders[-1]
+        if period < end and end % period == 0:
+            yield end, period
+
+
+def _of_repeat(base: str, length: int, text: str, own: Ranks) -> float:
+    return max(_guesses(base, own) * (length // len(base)), _least(length, text))
+
+
+@lru_cache(maxsize=1)
+def _ranks() -> Ranks:
+    """Return the words of all lists, each with its best rank."""
+    ranks: dict[str, int] = {}
+    for words in FREQUENCY_LISTS.values():
+        for rank, word in enumerate(words, 1):
+            ranks[word] = min(rank, ranks.get(word, rank))
+    return ranks
+
+
+@lru_cache(maxsize=1)
+def _longest() -> int:
+    return max(map(len, _ranks()))
+
+
+@lru_cache(maxsize=1)
+def _by_fold() -> Mapping[str, str]:
+    """Return the words by what they are when all signs for a letter are the same one, a line each."""
+    index: dict[str, str] = {}
+    for word in _ranks():
+        folded = word.translate(_FOLD)
+        index[folded] = f"{index[folded]}\n{word}" if folded in index else word
+    return index

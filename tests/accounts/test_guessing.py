@@ -1,0 +1,115 @@
+"""What is guessable: all that zxcvbn says of the first million guesses, in a time that nobody can stretch."""
+
+import gc
+import time
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from zxcvbn import zxcvbn
+from zxcvbn.frequency_lists import FREQUENCY_LISTS
+from zxcvbn.matching import L33T_TABLE
+
+from chalicelib.accounts import guessing, passwords
+
+OWN = ["ada.lovelace@example.com", "ada.lovelace", "example.com", "Ada Lovelace", "AdaLovelace", "Ada", "Lovelace"]
+SIGNS = "4@8({[<3691!|70$5+%2"
+WORDS = st.sampled_from(FREQUENCY_LISTS["passwords"][:3_000] + FREQUENCY_LISTS["english_wikipedia"][:3_000])
+ROWS = st.sampled_from(["qwertyuiop", "asdfgh", "zxcvbnm", "1qaz2wsx", "poiuyt", "abcdef", "98765", "789456"])
+DATES = st.dates().map(lambda day: f"{day.day}/{day.month}/{day.year}")
+
+
+@st.composite
+def with_signs(draw: st.DrawFn) -> str:
+    """A word, some of its letters written as signs."""
+    word = draw(WORDS)
+    return "".join(draw(st.sampled_from([letter, *L33T_TABLE.get(letter, [])])) for letter in word)
+
+
+PARTS = st.one_of(
+    WORDS,
+    WORDS.map(lambda word: word[::-1]),
+    WORDS.map(str.capitalize),
+    WORDS.map(str.upper),
+    with_signs(),
+    ROWS,
+    DATES,
+    st.integers(0, 10**8).map(str),
+    st.text("abXY09!$@", min_size=1, max_size=4),
+    st.sampled_from(OWN),
+)
+PASSWORDS = st.builds(
+    lambda parts, times: ("".join(parts) * times)[:20], st.lists(PARTS, min_size=1, max_size=3), st.integers(1, 3)
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(PASSWORDS)
+def test_whatever_zxcvbn_calls_guessable_is_refused(password: str) -> None:
+    """Words, reversed, in capitals, with signs for letters; rows of keys, dates, repetitions, and any two of them."""
+    if zxcvbn(password, user_inputs=OWN)["guesses"] < guessing.GUESSES_TOO_FEW:
+        assert guessing.is_guessable(password, OWN)
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        *(
+            "rT7-zebra vault",
+            "correct horse battery staple",
+            "пурпурный єнот",
+            " 山川草木鳥獣虫魚天地 ",
+            "x9$Lq!72vbN#",
+        ),
+        *("Tr0ub4dour&3xyz", "kV3!jfPq9z_w", "twelve.monkeys.ate", "1n73rn4710n4l1z@710n-m4rk", SIGNS),
+    ],
+)
+def test_password_of_several_parts_is_taken(password: str) -> None:
+    """Three ideas, or a few characters that are none, take more than a million guesses."""
+    assert not guessing.is_guessable(password, OWN)
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        *("p4$$w0rd1234", "p@55w0rdp@55w0rd", "dr0w$$@pdr0w$$@p", "qwertyuiop2017"),
+        *("zaq1zaq1zaq1", "adalovelaceada", "ADA LOVELACE", "999999999999999999999999", "x7qx7qx7qx7q"),
+    ],
+)
+def test_password_of_one_or_two_ideas_is_refused(password: str) -> None:
+    """However they are written."""
+    assert guessing.is_guessable(password, OWN)
+
+
+def test_what_is_behind_the_first_72_characters_makes_nothing_better() -> None:
+    """Nobody's guesses are that long, so what begins so easily is easy."""
+    assert guessing.is_guessable("password" * 9 + "rT7-zebra vault", [])
+
+
+def took_ns(check: Callable[[], object]) -> int:
+    """Return the least CPU time of a few runs."""
+    gc.disable()
+    try:
+        times = []
+        for _ in range(3):
+            started = time.process_time_ns()
+            check()
+            times.append(time.process_time_ns() - started)
+    finally:
+        gc.enable()
+    return min(times)
+
+
+UNITS = f"{SIGNS} !1|7l+it 1|7 a ab aab 1 19 1/1/ qwertyuiop qazwsx abcdefghijkl É İ password P4$$w0rd @4 aA the"
+MORE_UNITS = "elizabeth 6yhnjuik zxzxxzxz a1b2 aaaaaaab abaababaabaab 1212010 12.1.2010 li1|!7+ ()"
+
+
+@pytest.mark.parametrize("unit", [*UNITS.split(" "), *MORE_UNITS.split(" ")])
+def test_no_password_takes_longer_to_judge_than_to_hash(unit: str) -> None:
+    """Signs for letters took zxcvbn seconds; so might words upon words, rows of keys, dates and repetitions."""
+    password = (unit * 72)[:72]
+    hashing_ns = took_ns(lambda: passwords.hashed(password))
+    for own in ([], OWN, ["4@" * 36, *(f"w{number}" for number in range(500))]):
+        guessing.is_guessable(password, own)
+        assert took_ns(lambda own=own: guessing.is_guessable(password, own)) < hashing_ns  # type: ignore[misc]
