@@ -8,7 +8,7 @@ from typing import Any
 
 from chalice.app import Chalice
 
-from chalicelib.core import clock
+from chalicelib.core import clock, framing, http_syntax
 from infra.standin import BODY_MAX_BYTES, TOO_LONG, Answer, Gateway
 
 PIECE_BYTES = 65_536
@@ -63,18 +63,28 @@ class Handler(BaseHTTPRequestHandler):
         return b"".join(kept) if length <= BODY_MAX_BYTES else None
 
     def _pieces(self) -> Iterator[bytes]:
-        if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
-            yield from self._read(int(self.headers.get("Content-Length", "0")))
+        lengths, codings = self.headers.get_all("Content-Length", []), self.headers.get_all("Transfer-Encoding", [])
+        if not codings:
+            yield from self._read(_stated(lengths or ["0"]))
             return
-        while size := int(self.rfile.readline(64).split(b";")[0], 16):
+        if lengths or [coding.lower() for coding in codings] != ["chunked"]:
+            raise ValueError("two ends")
+        while size := framing.chunk_size(self._line(framing.CHUNK_LINE_MAX)):
             yield from self._read(size)
-            self.rfile.readline(8)
-        while self.rfile.readline(8192).strip():
-            pass
+            if self._line(2):
+                raise ValueError("a chunk without an end")
+        for _ in range(framing.FIELDS_MAX):
+            if not self._line(PIECE_BYTES):
+                return
+        raise ValueError("too many trailers")
+
+    def _line(self, most: int) -> bytes:
+        line = self.rfile.readline(most + 2)
+        if not line.endswith(b"\r\n"):
+            raise ValueError("not a line")
+        return line[:-2]
 
     def _read(self, length: int) -> Iterator[bytes]:
-        if length < 0:
-            raise ValueError("nothing is that short")
         while length and (piece := self.rfile.read(min(length, PIECE_BYTES))):
             length -= len(piece)
             yield piece
@@ -90,6 +100,14 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class named it
         """Leave the base class's line out: it would show queries."""
+
+
+def _stated(lengths: list[str]) -> int:
+    """Return the one length that is stated, in ASCII digits only (RFC 9112 §6.3)."""
+    length = http_syntax.whole(http_syntax.trimmed(lengths[0])) if len(set(lengths)) == 1 else None
+    if length is None:
+        raise ValueError("not a length")
+    return length
 
 
 class Server(ThreadingHTTPServer):

@@ -28,6 +28,11 @@ def elapsed_ns() -> int:
     return _elapsed_ns()
 
 
+def monotonic_ns() -> int:
+    """Return the operating system's own clock, which no test moves: for what is left of a wait on a socket."""
+    return time.monotonic_ns()
+
+
 def pause(seconds: float) -> None:
     """Wait."""
     _pause(seconds)

@@ -4,23 +4,21 @@ The name is resolved once, every address it has must be public, and the connecti
 a second look-up can't lead elsewhere. One deadline for all of it, a bound on the size, no redirects, no proxy.
 """
 
-import http.client
-import io
 import ipaddress
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterable
-from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from chalicelib.core import clock
+from chalicelib.core import clock, framing
 
 Resolve = Callable[[str, int], Iterable[str]]
 
-_OURS = {"User-Agent": "Latchkey", "Connection": "close"}
+_OURS = {"Accept-Encoding": "identity", "User-Agent": "Latchkey", "Connection": "close"}
+_PIECE = 16_384
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _6TO4 = ipaddress.ip_network("2002::/16")
 _GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
@@ -62,18 +60,18 @@ def get(
     Raises FetchError when the URL isn't https, an address of its name isn't public, it answers with a redirect, it
     breaks off, or it takes longer than `deadline_s` or is longer than `bytes_max`.
     """
-    until_ns = clock.elapsed_ns() + round(deadline_s * 1e9)
-    connection, target = _connection(url, until_ns, resolver, tls)
-    try:
-        connection.request("GET", target, headers={"Accept": accept, **_OURS})
-        with connection.getresponse() as answer:
-            if 300 <= answer.status < 400:
-                raise FetchError("It answers with a redirect, and none is followed.")
-            return _fetched(answer, _body(answer, bytes_max))
-    except (OSError, ValueError, http.client.HTTPException) as error:
-        raise FetchError("It doesn't answer.") from error
-    finally:
-        connection.close()
+    until_ns = _until_ns(deadline_s)
+    place = _place(url, until_ns, resolver, tls)
+    with _asked(place, _request("GET", place, {"Accept": accept}), until_ns) as incoming:
+        head = framing.head_of(incoming)
+        if 300 <= head.status < 400:
+            raise FetchError("It answers with a redirect, and none is followed.")
+        body = bytearray()
+        for piece in framing.body_of(incoming, head):
+            body += piece
+            if len(body) > bytes_max:
+                raise FetchError(f"It is longer than {bytes_max} bytes.")
+        return Fetched(head.status, dict(head.headers), bytes(body))
 
 
 def post(
@@ -92,16 +90,23 @@ def post(
     Whatever status comes is an answer, a redirect too; of its body no more is kept than `bytes_max`, and that it breaks
     off changes nothing. Raises FetchError when an address of the name isn't public, or no status comes in time.
     """
-    until_ns = clock.elapsed_ns() + round(deadline_s * 1e9)
-    connection, target = _connection(url, until_ns, resolver, tls, loopback=loopback)
-    try:
-        connection.request("POST", target, body, {**headers, **_OURS})
-        with connection.getresponse() as answer:
-            return _fetched(answer, _beginning(answer, bytes_max))
-    except (OSError, ValueError, http.client.HTTPException) as error:
-        raise FetchError(_why_no_answer(error)) from error
-    finally:
-        connection.close()
+    until_ns = _until_ns(deadline_s)
+    place = _place(url, until_ns, resolver, tls, loopback=loopback)
+    with _asked(place, _request("POST", place, headers, body), until_ns) as incoming:
+        head = framing.head_of(incoming, "POST")
+        return Fetched(head.status, dict(head.headers), _beginning(incoming, head, bytes_max))
+
+
+def status_of(url: str, *, deadline_s: float) -> int:
+    """Return the status of a GET of our own URL, wherever that leads; its body isn't read.
+
+    Raises FetchError when none comes in time.
+    """
+    until_ns = _until_ns(deadline_s)
+    place = _parsed(url)
+    place.addresses += _resolved(place.host, place.port, resolve, until_ns)
+    with _asked(place, _request("GET", place, {"Accept": "*/*"}), until_ns) as incoming:
+        return framing.head_of(incoming).status
 
 
 def is_on_this_machine(url: str) -> bool:
@@ -137,24 +142,49 @@ def _unwrapped(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | ipaddr
     return address
 
 
-def _connection(
-    url: str, until_ns: int, resolver: Resolve, tls: ssl.SSLContext | None, *, loopback: bool = False
-) -> tuple["_Pinned", str]:
-    """Return a connection that will go to a checked address, and what to ask for there."""
+@dataclass(slots=True)
+class _Place:
+    """Where a request goes: to one of the addresses; with TLS, under the name."""
+
+    host: str
+    port: int
+    target: str
+    tls: ssl.SSLContext | None
+    addresses: list[str] = field(default_factory=list)
+
+    @property
+    def authority(self) -> str:
+        """Return what the Host header says."""
+        host = f"[{self.host}]" if ":" in self.host else self.host.encode("idna").decode()
+        return host if self.port == (80 if self.tls is None else 443) else f"{host}:{self.port}"
+
+
+def _place(url: str, until_ns: int, resolver: Resolve, tls: ssl.SSLContext | None, *, loopback: bool = False) -> _Place:
+    """Return where to ask: a plain https URL, or an http one on this machine, at addresses that were checked."""
+    is_plain = loopback and is_on_this_machine(url)
+    place = _parsed(url, tls)
+    if (place.tls is None and not is_plain) or "@" in urlsplit(url).netloc:
+        raise FetchError("Only plain https URLs are asked.")
+    place.addresses += _addresses(place.host, place.port, resolver, until_ns, _is_loopback if is_plain else is_public)
+    return place
+
+
+def _parsed(url: str, tls: ssl.SSLContext | None = None) -> _Place:
+    """Return the place that an http or https URL names, without its addresses."""
     try:
         parts = urlsplit(url)
-        is_plain = loopback and is_on_this_machine(url)
+        is_plain = parts.scheme == "http"
         port = parts.port if parts.port is not None else (80 if is_plain else 443)
         # What is no name in TLS, like one that starts with a dot, must not get as far as a connection.
         (parts.hostname or "").encode("idna")
     except ValueError:
         raise FetchError("It is no URL.") from None
-    if (parts.scheme != "https" and not is_plain) or not parts.hostname or "@" in parts.netloc:
+    if parts.scheme not in ("http", "https") or not parts.hostname:
         raise FetchError("Only plain https URLs are asked.")
-    addresses = _addresses(parts.hostname, port, resolver, until_ns, _is_loopback if is_plain else is_public)
-    secured = None if is_plain else tls or ssl.create_default_context()
     target = f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}"
-    return _Pinned(parts.hostname, port, addresses, until_ns, secured), target
+    if not target.isascii() or not target.isprintable() or " " in target:
+        raise FetchError("It is no URL.")
+    return _Place(parts.hostname, port, target, None if is_plain else tls or ssl.create_default_context())
 
 
 def _is_loopback(address: str) -> bool:
@@ -189,87 +219,69 @@ def _resolved(host: str, port: int, resolver: Resolve, until_ns: int) -> list[st
     return answers[0]
 
 
-class _Pinned(http.client.HTTPConnection):
-    """A connection to one of the addresses that were checked, for as long as is left; with TLS, under the name."""
-
-    def __init__(self, host: str, port: int, addresses: list[str], until_ns: int, tls: ssl.SSLContext | None) -> None:
-        super().__init__(host, port)
-        self.default_port = 80 if tls is None else 443
-        self._addresses, self._until_ns, self._tls = addresses, until_ns, tls
-        self.response_class = self._answer  # type: ignore[assignment]  # called to make a response, and nothing else
-
-    def connect(self) -> None:
-        """Connect to a checked address rather than to whatever the name says by now."""
-        self.sock = self._connected()
-        self.sock.settimeout(_left_s(self._until_ns))
-        if self._tls is not None:
-            plain = self.sock
-            try:
-                self.sock = self._tls.wrap_socket(plain, server_hostname=self.host)
-            finally:
-                # Handed over to the TLS socket, if it came to that.
-                plain.close()
-
-    def _connected(self) -> socket.socket:
-        """Try one address after another, each for its share of what is left."""
-        *others, last = self._addresses[:ADDRESSES_MAX]
-        for left, address in zip(range(len(others) + 1, 1, -1), others, strict=True):
-            with suppress(OSError):
-                return socket.create_connection((address, self.port), _left_s(self._until_ns) / left)
-        return socket.create_connection((last, self.port), _left_s(self._until_ns))
-
-    def _answer(self, sock: socket.socket, method: str | None = None) -> http.client.HTTPResponse:
-        answer = http.client.HTTPResponse(sock, method=method)
-        answer.fp.close()
-        answer.fp = io.BufferedReader(_Timed(sock, self._until_ns))
-        return answer
+def _request(method: str, place: _Place, headers: dict[str, str], body: bytes | None = None) -> bytes:
+    """Return a whole request; raise FetchError for a header that would be more than one."""
+    length = {} if body is None else {"Content-Length": str(len(body))}
+    lines = [f"{name}: {value}" for name, value in {"Host": place.authority, **headers, **_OURS, **length}.items()]
+    if any(not line.isascii() or not line.isprintable() for line in lines):
+        raise FetchError("It can't be asked with such a header.")
+    head = "\r\n".join((f"{method} {place.target} HTTP/1.1", *lines, "", ""))
+    return head.encode("ascii") + (body or b"")
 
 
-class _Timed(io.RawIOBase):
-    """What a server sends. Each read gets what is left of the one deadline: no drip stretches it, of headers either."""
+@contextmanager
+def _asked(place: _Place, request: bytes, until_ns: int) -> Iterator[framing.Incoming]:
+    """Send a request and give what comes to a `with` block; one deadline for all of it, bodies that drip included."""
+    connection: socket.socket | None = None
 
-    def __init__(self, sock: socket.socket, until_ns: int) -> None:
-        self._sock, self._until_ns, self._raw = sock, until_ns, sock.makefile("rb", buffering=0)
+    def receive() -> bytes:
+        assert connection is not None  # noqa: S101 - read within the block below only
+        connection.settimeout(_left_s(until_ns))
+        return connection.recv(_PIECE)
 
-    def readable(self) -> bool:
-        """Tell that it can be read."""
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        """Read what is there, waiting no longer than is left."""
-        self._sock.settimeout(_left_s(self._until_ns))
-        return self._raw.readinto(buffer)
-
-    def close(self) -> None:
-        """Let go of the connection."""
-        self._raw.close()
-        super().close()
-
-
-def _body(answer: http.client.HTTPResponse, bytes_max: int) -> bytes:
-    body = b""
-    while chunk := answer.read1(16_384):
-        body += chunk
-        if len(body) > bytes_max:
-            raise FetchError(f"It is longer than {bytes_max} bytes.")
-    if answer.length:
-        raise FetchError("It breaks off.")
-    return body
-
-
-def _beginning(answer: http.client.HTTPResponse, bytes_max: int) -> bytes:
-    """Return what comes of a body, up to a bound: whoever has said a status has answered, whatever follows."""
-    body = b""
     try:
-        while len(body) < bytes_max and (chunk := answer.read1(bytes_max - len(body))):
-            body += chunk
-    except (OSError, ValueError, http.client.HTTPException, FetchError):
-        return body
-    return body
+        connection = _connected(place, until_ns)
+        connection.settimeout(_left_s(until_ns))
+        connection.sendall(request)
+        yield framing.Incoming(receive)
+    except (OSError, ValueError) as error:
+        raise FetchError(_why_no_answer(error)) from error
+    finally:
+        if connection is not None:
+            connection.close()
 
 
-def _fetched(answer: http.client.HTTPResponse, body: bytes) -> Fetched:
-    return Fetched(answer.status, {name.lower(): value for name, value in answer.getheaders()}, body)
+def _connected(place: _Place, until_ns: int) -> socket.socket:
+    """Connect to a checked address rather than to whatever the name says by now."""
+    plain = _reached(place, until_ns)
+    if place.tls is None:
+        return plain
+    try:
+        plain.settimeout(_left_s(until_ns))
+        return place.tls.wrap_socket(plain, server_hostname=place.host)
+    finally:
+        # Handed over to the TLS socket, if it came to that.
+        plain.close()
+
+
+def _reached(place: _Place, until_ns: int) -> socket.socket:
+    """Try one address after another, each for its share of what is left."""
+    *others, last = place.addresses[:ADDRESSES_MAX] or [""]
+    for left, address in zip(range(len(others) + 1, 1, -1), others, strict=True):
+        with suppress(OSError):
+            return socket.create_connection((address, place.port), _left_s(until_ns) / left)
+    return socket.create_connection((last, place.port), _left_s(until_ns))
+
+
+def _beginning(incoming: framing.Incoming, head: framing.Head, bytes_max: int) -> bytes:
+    """Return what comes of a body, up to a bound: whoever has said a status has answered, whatever follows."""
+    body = bytearray()
+    with suppress(OSError, ValueError, FetchError):
+        for piece in framing.body_of(incoming, head):
+            body += piece
+            if len(body) >= bytes_max:
+                break
+    return bytes(body[:bytes_max])
 
 
 def _why_no_answer(error: Exception) -> str:
@@ -280,6 +292,10 @@ def _why_no_answer(error: Exception) -> str:
     if isinstance(error, ConnectionRefusedError):
         return "It refuses connections."
     return "It doesn't answer." if isinstance(error, OSError) else "It answers with what is no HTTP."
+
+
+def _until_ns(deadline_s: float) -> int:
+    return clock.elapsed_ns() + round(deadline_s * 1e9)
 
 
 def _left_s(until_ns: int) -> float:

@@ -5,11 +5,9 @@ calls itself proves nothing. Since the gateway charges for it, what is up is ask
 every minute. Without a configured URL nobody knows where that is, and they count as not checked.
 """
 
-import http.client
 from collections.abc import Callable
-from urllib.parse import urlsplit
 
-from chalicelib.core import clock, settings, wire
+from chalicelib.core import clock, fetch, settings, wire
 from chalicelib.uptime import days
 from chalicelib.uptime.states import DEGRADED, DOWN, UNKNOWN, UP
 
@@ -66,16 +64,11 @@ def _asked(url: str, path: str) -> str:
 
     A 429 is degraded: who answers it works, and has no room for this one.
     """
-    parts, started_ns = urlsplit(url), clock.elapsed_ns()
-    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = kind(parts.netloc, timeout=ANSWERS_WITHIN_S)
+    started_ns = clock.elapsed_ns()
     try:
-        connection.request("GET", parts.path + path, headers={"User-Agent": "Latchkey", "Connection": "close"})
-        status = connection.getresponse().status
-    except (OSError, http.client.HTTPException):
+        status = fetch.status_of(url + path, deadline_s=ANSWERS_WITHIN_S)
+    except fetch.FetchError:
         return DOWN
-    finally:
-        connection.close()
     if status == 429:
         return DEGRADED
     if status != 200:

@@ -11,7 +11,8 @@ from itertools import count
 import pytest
 import trustme
 
-from chalicelib.core.connections import IDLE_MAX, Connections, NoAnswer
+from chalicelib.core import clock
+from chalicelib.core.connections import IDLE_FOR_MS, IDLE_MAX, Connections, NoAnswer
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Kind: Plain\r\n\r\nhi"
 CLOSING = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi"
@@ -304,3 +305,77 @@ def test_certificate_is_verified() -> None:
         pytest.raises(NoAnswer, match="SSLCertVerificationError"),
     ):
         connections.send(REQUEST)
+
+
+def test_connections_that_went_to_sleep_together_cost_one_try() -> None:
+    """After a thaw each idle connection is gone: the first that fails unsaid takes the others with it."""
+    gone = threading.Event()
+
+    def serve(connection: socket.socket) -> None:
+        while request_of(connection):
+            if gone.is_set() and server.accepted <= 3:
+                return
+            ready.wait(60)
+            connection.sendall(OK)
+
+    ready = threading.Barrier(3)
+    with served(serve) as (server, connections), ThreadPoolExecutor(3) as threads:
+        list(threads.map(lambda _: connections.send(REQUEST), range(3)))
+        gone.set()
+        ready = threading.Barrier(1)
+        with pytest.raises(NoAnswer):
+            connections.send(REQUEST)
+        assert connections.send(REQUEST).body == b"hi"
+        assert (server.accepted, len(connections._idle)) == (4, 1)
+
+
+def test_connection_that_was_idle_for_long_is_not_used_again() -> None:
+    """What stands between forgets it, and says so to nobody."""
+    now_ms = 1_000_000
+    with clock.driven_by(lambda: now_ms), served(always(OK)) as (server, connections):
+        for pause_ms, accepted in ((0, 1), (IDLE_FOR_MS - 1, 1), (IDLE_FOR_MS, 2), (-1, 3)):
+            now_ms += pause_ms
+            connections.send(REQUEST)
+            assert server.accepted == accepted
+
+
+def test_answer_in_pieces_leaves_the_next_its_whole_time() -> None:
+    """What was left for the end of one answer isn't what the next has."""
+
+    def serve(connection: socket.socket) -> None:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        while request_of(connection):
+            for byte in OK:
+                connection.sendall(bytes([byte]))
+
+    with served(serve, read_timeout_s=30) as (_, connections):
+        connections.send(REQUEST)
+        assert [connection.gettimeout() for connection, _ in connections._idle] == [30]
+
+
+def test_answer_that_drips_is_none_in_time() -> None:
+    """One deadline for the whole answer, however its bytes are spread."""
+    done = threading.Event()
+
+    def serve(connection: socket.socket) -> None:
+        request_of(connection)
+        while not done.wait(0.01):
+            connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n"[:1])
+
+    with served(serve, read_timeout_s=0.2) as (_, connections):
+        with pytest.raises(NoAnswer, match="Timeout"):
+            connections.send(REQUEST)
+        done.set()
+
+
+def test_handshake_that_says_nothing_ends_with_the_time_for_connecting() -> None:
+    """TLS included."""
+
+    def serve(connection: socket.socket) -> None:
+        connection.recv(99_999)
+        connection.recv(1)
+
+    with served(serve) as (server, _):
+        connections = Connections(f"https://localhost:{server.port}", connect_timeout_s=0.2, read_timeout_s=30)
+        with pytest.raises(NoAnswer, match="no connection"):
+            connections.send(REQUEST)
