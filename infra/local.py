@@ -26,7 +26,7 @@ def main() -> int:
             print(_who_runs(), file=sys.stderr)
             return 1
         port = os.environ.get("PORT") or "8000"
-        if not port.isdecimal() or not 0 < int(port) < 65_536:
+        if not port.isascii() or not port.isdigit() or not 0 < int(port) < 65_536:
             print("PORT must be a number from 1 to 65535.", file=sys.stderr)
             return 1
         return _run(int(port))

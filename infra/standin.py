@@ -20,7 +20,7 @@ from chalice.app import Chalice, ChaliceAuthorizer
 from chalice.local import LocalARNBuilder, RouteMatcher
 
 from chalicelib.api.authorizer import CACHED_S, IDENTITY
-from chalicelib.core import clock
+from chalicelib.core import clock, http_syntax
 from infra import gateway
 
 STAGE = "api"
@@ -169,7 +169,7 @@ class Gateway:
         if not body:
             return None, False
         kind = {name.lower(): value for name, value in headers}.get("content-type", "")
-        if kind.split(";")[0].strip() in self.app.api.binary_types:
+        if http_syntax.media_type(kind) in self.app.api.binary_types:
             return base64.b64encode(body).decode(), True
         return body.decode("utf-8", "replace"), False
 
@@ -178,7 +178,7 @@ class Gateway:
         if not isinstance(entry.authorizer, ChaliceAuthorizer):
             return
         token = next((value for name, value in event["headers"].items() if name.lower() == "authorization"), "")
-        if re.match(IDENTITY, token, re.DOTALL) is None:
+        if re.match(IDENTITY, token, re.DOTALL | re.ASCII) is None:
             raise _Refused("UNAUTHORIZED", 401, "Unauthorized")
         policy = self._policy(entry.authorizer, token, event)
         context = {name: _as_string(value) for name, value in policy.get("context", {}).items()}

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from chalicelib.core import ids
+from chalicelib.core import http_syntax, ids
 from chalicelib.core.errors import InvalidRequest
 
 Schema = dict[str, Any]
@@ -89,7 +89,7 @@ class Whole:
 
     def read(self, name: str, text: str) -> int:
         """Return the same of digits in a URL."""
-        return self.check(name, int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None)
+        return self.check(name, http_syntax.whole(text))
 
     def schema(self) -> Schema:
         """Return an integer with bounds."""

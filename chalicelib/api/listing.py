@@ -100,7 +100,9 @@ def _closed(last_id: str) -> str:
 
 
 def _opened(cursor: str) -> str:
+    if len(cursor) != LENGTH:
+        return ""
     try:
-        return base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
+        return base64.b64decode(cursor, altchars=b"-_", validate=True).decode("ascii")
     except (binascii.Error, ValueError):
         return ""

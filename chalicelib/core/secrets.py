@@ -16,6 +16,8 @@ MAIL_LINK_KIND = "ml"
 SESSION_KIND = "se"
 KINDS = (*API_KEY_KINDS, ACCESS_TOKEN_KIND, "rt", "ac", "cs", "dc", SESSION_KIND, MAIL_LINK_KIND, "ra")
 
+LENGTH_MAX = 10 + 1 + max(map(len, KINDS)) + 1 + 36
+"""Of every secret: the longest brand, the longest kind, and what is random."""
 _SHAPE = re.compile(rf"[a-z][a-z0-9]*_({'|'.join(KINDS)})_[0-9A-Za-z]{{36}}")
 
 
@@ -32,6 +34,9 @@ def checksum(text: str) -> str:
 
 def kind_of(text: str) -> str | None:
     """Return the kind of a well-formed secret, or None when its shape, brand or checksum is wrong."""
+    if len(text) > LENGTH_MAX:
+        # Before anything looks at it: a stranger may send as much as a header or a body holds.
+        return None
     shape = _SHAPE.fullmatch(text)
     if shape is None or not text.startswith(f"{settings.current().brand}_"):
         return None

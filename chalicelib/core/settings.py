@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, replace
 
 from chalicelib.core.clock import DAY_S
 
-_ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:\d{1,5})?|https?://\[[0-9a-f:]+\](:\d{1,5})?")
+_ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:]+\](:[0-9]{1,5})?")
 
 
 class SettingError(Exception):
@@ -60,7 +60,7 @@ class Settings:
         _require(re.fullmatch(r"[a-z][a-z0-9]{0,9}", self.brand), "BRAND", "1 to 10 lower-case letters and digits")
         _require(self.key_kind in ("live", "test"), "KEY_KIND", "live or test")
         _require(
-            not self.public_url or re.match(r"https?://[^/\s]+(/[^\s?#]*)?$", self.public_url), "PUBLIC_URL", "a URL"
+            not self.public_url or re.fullmatch(r"https?://[^/\s]+(/[^\s?#]*)?", self.public_url), "PUBLIC_URL", "a URL"
         )
         _require(
             self.allowed_origin == "*" or _ORIGIN.fullmatch(self.allowed_origin), "ALLOWED_ORIGIN", "* or one origin"
@@ -150,7 +150,7 @@ def in_use(settings: Settings) -> Iterator[None]:
 
 
 def _whole(variable: str, text: str) -> int:
-    if not text.isdecimal():
+    if not text.isascii() or not text.isdigit():
         raise SettingError(f"{variable} is {text!r}; it takes a whole number.")
     return int(text)
 

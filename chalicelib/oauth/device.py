@@ -17,6 +17,8 @@ SLOWER_BY_S = 5
 DEVICE_KIND, USER_CODE_KIND = "dc", "uc"
 APPROVED, DENIED = "approved", "denied"
 
+TYPED_MAX = 100
+"""So much of what is typed is looked at: a code has eight letters."""
 _LETTERS = "BCDFGHJKLMNPQRSTVWXZ"
 """RFC 8628 §6.1: no vowels, so no words; 20 letters at 8 places are 34 bits for ten minutes, with few tries."""
 
@@ -76,7 +78,8 @@ def start(client: Client, *, scopes: set[str], resources: set[str], base_url: st
 
 def pending(typed: str) -> Pending:
     """Return the device whose code was `typed`, in any letter case; raise NotFound when none waits with it."""
-    letters = "".join(letter for letter in typed.upper() if letter in _LETTERS)
+    # Letters of other scripts that become ours as capitals weren't shown by any device.
+    letters = "".join(letter for letter in typed[:TYPED_MAX] if letter.isascii() and letter.upper() in _LETTERS).upper()
     pointer = Ticket.found(_digest(letters))
     ticket = Ticket.found(str(pointer.device_digest)) if pointer is not None else None
     if ticket is None:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, unquote_plus
 
+from chalicelib.core import http_syntax
 from chalicelib.oauth.errors import OAuthError, invalid_client, invalid_request
 
 FORM, JSON = "application/x-www-form-urlencoded", "application/json"
@@ -67,7 +68,7 @@ def of_body(raw: bytes | str, content_type: str) -> Parameters:
         raise invalid_request("The body is too long.")
     try:
         text = raw.decode() if isinstance(raw, bytes) else raw
-        if content_type.split(";")[0].strip().lower() == JSON:
+        if http_syntax.media_type(content_type) == JSON:
             return _of_json(text)
         return _once(parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=100))
     except (ValueError, RecursionError):
@@ -104,11 +105,11 @@ def scope_of(parameters: Parameters) -> set[str]:
 
 
 def _basic(authorization: str) -> tuple[str, str]:
-    scheme, _, encoded = authorization.strip().partition(" ")
-    if scheme.lower() != "basic":
+    scheme, encoded = http_syntax.credentials(authorization)
+    if scheme != "basic":
         raise invalid_client("The client must authenticate by HTTP Basic or by parameters.")
     try:
-        text = base64.b64decode(encoded.strip(), validate=True).decode()
+        text = base64.b64decode(encoded, validate=True).decode()
     except ValueError:
         raise invalid_client("The Basic credentials can't be read.") from None
     client_id, colon, secret = text.partition(":")

@@ -7,7 +7,7 @@ import hmac
 import json
 from typing import Any
 
-from chalicelib.core import clock, secrets, settings, tables
+from chalicelib.core import clock, http_syntax, secrets, settings, tables
 from chalicelib.core.errors import InvalidRequest
 from chalicelib.credentials import scopes
 from chalicelib.oauth import clients
@@ -20,6 +20,8 @@ GRANT_TYPES = (clients.CODE, clients.REFRESH, clients.DEVICE)
 """Without client_credentials: nobody's account stands behind such a client, for its own requests to be counted on."""
 REGISTRATION_KIND = "ra"
 _TEXT_MAX = 100
+_TOKEN_MAX = 1_000
+"""The initial token is the operator's own text: longer than a secret of ours, but no one's is longer than this."""
 
 
 def may_register(authorization: str) -> None:
@@ -169,8 +171,8 @@ def _metadata_error(error: InvalidRequest) -> OAuthError:
 
 
 def _bearer(authorization: str) -> str:
-    scheme, _, token = authorization.strip().partition(" ")
-    return token.strip() if scheme.lower() == "bearer" and token.isascii() else ""
+    scheme, token = http_syntax.credentials(authorization)
+    return token if scheme == "bearer" and token.isascii() and len(token) <= _TOKEN_MAX else ""
 
 
 def _no_token() -> OAuthError:

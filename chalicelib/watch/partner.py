@@ -6,7 +6,7 @@ The secret is derived from the stage's key, so it is stored nowhere; `make leak-
 import hashlib
 import hmac
 
-from chalicelib.core import clock
+from chalicelib.core import clock, http_syntax
 from chalicelib.core.errors import InvalidRequest
 from chalicelib.core.stage_key import stage_key
 
@@ -22,7 +22,7 @@ def secret() -> str:
 
 def check(raw: bytes, *, timestamp: str, signature: str) -> None:
     """Return when a holder of the secret has signed `raw` just now; raise InvalidRequest when it has not."""
-    at_s = int(timestamp) if timestamp.isascii() and timestamp.isdigit() and len(timestamp) < 19 else None
+    at_s = http_syntax.whole(timestamp)
     if at_s is None or abs(clock.now_s() - at_s) > TOLERANCE_S:
         raise InvalidRequest(f"{TIMESTAMP} must be the epoch second of now, give or take {TOLERANCE_S} seconds.")
     expected = VERSION + sign(raw, timestamp)

@@ -6,6 +6,7 @@ import pytest
 
 from chalicelib.accounts.tables import Account
 from chalicelib.core import errors, secrets, settings
+from chalicelib.core.settings import Settings
 from chalicelib.credentials import revoke
 from chalicelib.credentials.verify import bearer, verify
 from chalicelib.limits import stale
@@ -33,7 +34,10 @@ def test_bearer_is_found_in_any_spelling(authorization: str) -> None:
 
 @pytest.mark.parametrize(
     "authorization",
-    ["", " ", "Bearer", "bearer ", "Bearer \t ", "Basic abc", "abc", "Bearerabc", "Token Bearer abc", "\x00"],
+    [
+        *("", " ", "Bearer", "bearer ", "Bearer \t ", "Basic abc", "abc", "Bearerabc", "Token Bearer abc", "\x00"),
+        *("Bearer\xa0abc", "\xa0Bearer abc", "\u2000Bearer abc", "Bearer\u3000abc", "Bearer\x0cabc", "Bearer\nabc"),
+    ],
 )
 def test_other_authorization_is_a_missing_key(authorization: str) -> None:
     """Another scheme, or none, or no token: no API key came."""
@@ -44,6 +48,16 @@ def test_other_authorization_is_a_missing_key(authorization: str) -> None:
 def test_text_after_the_token_belongs_to_it() -> None:
     """Nothing is cut off a credential to make it fit."""
     assert bearer("Bearer abc def") == "abc def"
+
+
+def test_text_that_is_longer_than_a_secret_is_refused_before_it_is_looked_at(home: House) -> None:
+    """And every secret that there is is short enough."""
+    longest = Settings(brand="a" * 10)
+    with settings.in_use(longest):
+        assert max(len(secrets.mint(kind)) for kind in secrets.KINDS) == secrets.LENGTH_MAX
+    for text in ("x" * 65_536, secrets.mint("live") + " " * 65_536, f"x{' ' * 9_500}x"):
+        with pytest.raises(errors.InvalidApiKey):
+            verify(text)
 
 
 def test_good_key_tells_who_calls_and_what_it_may(home: House) -> None:

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import socket
 import threading
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -67,8 +68,33 @@ def test_longest_body_is_read(server: Server, whole: bool) -> None:
     assert (answer.status, body["error"]) == (401, "missing_api_key")
 
 
-@pytest.mark.parametrize("length", ["-1", "many"])
+@pytest.mark.parametrize("length", ["-1", "many", "1_0", "+1", "\xb2", "1, 2", "9" * 30])
 def test_body_of_no_length_is_a_400_in_json(server: Server, length: str) -> None:
     """Nobody can say where it ends."""
     answer, body = sent(server, "PATCH", content_length=length)
     assert (answer.status, body["error"]) == (400, "invalid_request")
+
+
+@pytest.mark.parametrize(
+    "framing",
+    [
+        b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
+        b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+        b"Transfer-Encoding: gzip, chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+        b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+        b"Transfer-Encoding: chunked\r\n\r\n0x2\r\n{}\r\n0\r\n\r\n",
+        b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}!\r\n0\r\n\r\n",
+        b"Transfer-Encoding: chunked\r\n\r\n-2\r\n{}\r\n0\r\n\r\n",
+    ],
+)
+def test_body_with_two_ends_is_a_400_and_the_last_of_its_connection(server: Server, framing: bytes) -> None:
+    """As a gateway refuses what the next reader might take apart differently."""
+    with socket.create_connection(("127.0.0.1", server.server_port)) as connection:
+        head = b"PATCH /v1/users/me HTTP/1.1\r\nHost: here\r\nContent-Type: application/json\r\n"
+        connection.sendall(head + framing)
+        connection.settimeout(60)
+        received = b""
+        while piece := connection.recv(65_536):
+            received += piece
+    assert received.startswith(b"HTTP/1.1 400 ")
+    assert received.count(b"HTTP/1.1") == 1

@@ -138,7 +138,7 @@ def disconnect(visit: Visit) -> Gone:
 
 
 def _uris(visit: Visit) -> list[str]:
-    return [line.strip() for line in visit.text("redirect_uris").splitlines() if line.strip()]
+    return [uri for line in visit.text("redirect_uris").split("\n") if (uri := line.strip(" \t\r"))]
 
 
 def _new_form(visit: Visit, *, problem: str | None, status: int) -> Shown:

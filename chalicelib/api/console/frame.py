@@ -14,7 +14,7 @@ from chalice.app import Blueprint, Response
 
 from chalicelib.api import visitor
 from chalicelib.api.edge import Exchange, Rules, route_with
-from chalicelib.core import errors, randomness, secrets
+from chalicelib.core import errors, http_syntax, randomness, secrets
 from chalicelib.events import actors
 
 if TYPE_CHECKING:
@@ -287,9 +287,18 @@ def _with_cookies(headers: dict[str, str], visit: Visit) -> dict[str, str | list
 
 
 def _cookies(exchange: Exchange) -> dict[str, str]:
-    # By hand: the standard library stops at the first cookie it doesn't like, and others share our domain's jar.
-    pairs = (pair.strip().partition("=") for pair in exchange.request.headers.get("cookie", "").split(";"))
-    return {name: value for name, _, value in pairs if name}
+    """Return the cookies by name; of two with one name the first counts, which is the one a browser holds closer.
+
+    By hand: the standard library stops at the first cookie it doesn't like, and others share our domain's jar. A name
+    is a token (RFC 6265 §4.1.1): browsers give `__Host-` its meaning only where the name begins with it, so nothing but
+    spaces and tabs may be taken off before it.
+    """
+    cookies: dict[str, str] = {}
+    for pair in exchange.request.headers.get("cookie", "").split(";"):
+        name, equals, value = http_syntax.trimmed(pair).partition("=")
+        if equals and http_syntax.is_token(name):
+            cookies.setdefault(name, value)
+    return cookies
 
 
 def _asked_for(exchange: Exchange) -> str:

@@ -1,0 +1,44 @@
+"""The pieces of HTTP's field values: by ASCII's characters alone."""
+
+import pytest
+
+from chalicelib.core import http_syntax
+
+OTHER_SPACES = ["\xa0", "\x85", "\u2000", "\u3000", "\x0b", "\x0c", "\x1c", "\n", "\r", "\ufeff"]
+
+
+@pytest.mark.parametrize("space", OTHER_SPACES)
+def test_only_spaces_and_tabs_are_taken_off(space: str) -> None:
+    """RFC 9110 §5.6.3."""
+    assert http_syntax.trimmed(f" \t{space}a{space}\t ") == f"{space}a{space}"
+    assert http_syntax.media_type(f"{space}text/plain ; charset=utf-8") == f"{space}text/plain"
+    assert http_syntax.members(f"a , ,{space}b,") == ["a", f"{space}b"]
+    assert http_syntax.credentials(f"Bearer{space}abc")[0] != "bearer"
+    assert not http_syntax.is_token(f"{space}a")
+    assert http_syntax.whole(f"{space}1") is None
+
+
+@pytest.mark.parametrize("text", ["", "1_0", "+1", "-1", " 1", "1 ", "1.0", "0x1", "٣", "²", "１", "1" * 19])
+def test_number_is_ascii_digits_only(text: str) -> None:
+    """No sign, no underscore, no digit of another script, no more than fit into 64 bits."""
+    assert http_syntax.whole(text) is None
+
+
+def test_number_is_read() -> None:
+    """Leading zeros included."""
+    assert [http_syntax.whole(text) for text in ("0", "007", "9" * 18)] == [0, 7, 10**18 - 1]
+
+
+@pytest.mark.parametrize(
+    ("authorization", "parts"),
+    [
+        ("Bearer abc", ("bearer", "abc")),
+        ("\t BASIC \t abc def ", ("basic", "abc def")),
+        ("Bearer", ("bearer", "")),
+        ("", ("", "")),
+        ("Ba\u017fic abc", ("", "abc")),
+    ],
+)
+def test_credentials_are_scheme_and_rest(authorization: str, parts: tuple[str, str]) -> None:
+    """RFC 9110 §11.4: the scheme in any case, of ASCII."""
+    assert http_syntax.credentials(authorization) == parts
