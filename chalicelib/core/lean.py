@@ -67,10 +67,9 @@ def understood(answer: Answer) -> Json:
     if answer.status != 200:
         raise Failed(_error(answer))
     try:
-        parsed = _parsed(answer.body)
-    except ValueError:
-        raise NoAnswer("the answer is no JSON") from None
-    return parsed
+        return _parsed(answer.body)
+    except ValueError as error:
+        raise NoAnswer(str(error)) from None
 
 
 def _error(answer: Answer) -> Json:
@@ -79,7 +78,9 @@ def _error(answer: Answer) -> Json:
         parsed = _parsed(answer.body)
     except ValueError:
         parsed = {}
-    code = str(parsed.pop("__type", answer.status)).rpartition("#")[2]
+    named = parsed.pop("__type", "") or answer.headers.get("x-amzn-errortype", "") or answer.status
+    # A namespace may stand before the code, and the address of a page about it behind.
+    code = str(named).partition(":")[0].rpartition("#")[2]
     messages = [parsed.pop(name, "") for name in ("message", "Message")]
     metadata = {"HTTPStatusCode": answer.status, "RequestId": answer.headers.get("x-amzn-requestid", "")}
     return {**parsed, "Error": {"Code": code, "Message": messages[0] or messages[1]}, "ResponseMetadata": metadata}
@@ -88,7 +89,12 @@ def _error(answer: Answer) -> Json:
 def _parsed(body: bytes) -> Json:
     # Only an answer that may hold binary values is walked through.
     hook = _from_base64 if b'"B"' in body or b'"BS"' in body else None
-    parsed = json.loads(body, object_hook=hook)
+    try:
+        parsed = json.loads(body, object_hook=hook)
+    except RecursionError:
+        raise ValueError("the answer is nested too deeply") from None
+    except ValueError:
+        raise ValueError("the answer is no JSON") from None
     if not isinstance(parsed, dict):
         raise ValueError("an answer is an object")
     return parsed

@@ -19,12 +19,21 @@ Send = Callable[[str, Json], Json]
 
 BATCH_MAX = 100
 """DynamoDB reads so many items by their keys in one call."""
+BATCHES_MAX = 8
+"""So often is asked for what a batch left over."""
 CONNECT_TIMEOUT_S = 1
 READ_TIMEOUT_S = 1
 BACKOFF_S = 0.02
 
 _THROTTLED = frozenset(
     {"ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded", "ThrottlingError"}
+)
+_NOT_ACCEPTED = frozenset(
+    {
+        *("InvalidSignatureException", "RequestTimeTooSkewed", "RequestExpired", "RequestTimeTooSkewedException"),
+        *("ExpiredTokenException", "ExpiredToken", "UnrecognizedClientException", "InvalidClientTokenId"),
+        *("IncompleteSignatureException", "SignatureDoesNotMatch", "MissingAuthenticationTokenException"),
+    }
 )
 _CONFLICT = frozenset({"TransactionConflictException", "TransactionInProgressException"})
 
@@ -36,11 +45,14 @@ class Patience:
     unavailable: int
     throttled: int
     conflict: int
+    not_accepted: int = 2
 
     def tries(self, error: "WireError") -> int:
         """Return how often a call is sent that fails like this."""
         if isinstance(error, Throttled):
             return self.throttled
+        if isinstance(error, NotAccepted):
+            return self.not_accepted
         return self.conflict if isinstance(error, Contended) else self.unavailable
 
 
@@ -95,6 +107,14 @@ class Contended(WireError):
     """Another transaction held an item of this call."""
 
 
+class NotAccepted(WireError):
+    """The signature, its time or its credentials weren't accepted: nothing was done.
+
+    A function that was frozen between signing and sending wakes up with a signature that is too old, or with
+    credentials that have ended: the next try is signed anew.
+    """
+
+
 class Unreachable(WireError):
     """No answer: a timeout, a broken connection or a 5xx. A write may or may not have happened."""
 
@@ -105,7 +125,8 @@ def call(operation: str, request: Mapping[str, Any], patience: Patience = INSIST
     """Send one DynamoDB operation and return its answer.
 
     A transaction carries one idempotency token through all its tries, so a lost answer is never a second effect.
-    Raises ConditionFailed, Throttled, Contended or Unreachable once `patience` is spent, WireError for anything else.
+    Raises ConditionFailed, Throttled, Contended, NotAccepted or Unreachable once `patience` is spent, WireError for
+    anything else.
     """
     body = dict(request)
     if operation == "TransactWriteItems":
@@ -115,11 +136,11 @@ def call(operation: str, request: Mapping[str, Any], patience: Patience = INSIST
         try:
             with telemetry.dynamodb_call(operation, body):
                 return sender()(operation, body)
-        except (Throttled, Contended, Unreachable) as error:
+        except (Throttled, Contended, NotAccepted, Unreachable) as error:
             failed.append(type(error))
             if failed.count(type(error)) >= patience.tries(error):
                 raise
-        clock.pause(random.uniform(0, BACKOFF_S * 2 ** min(len(failed), 5)))  # noqa: S311 - jitter, not a secret
+        _back_off(len(failed))
 
 
 def is_outage(error: BaseException | None) -> bool:
@@ -151,11 +172,21 @@ def batch_get_of(table: str, keys: list[Json], *, consistent: bool) -> list[Json
 
 
 def _batches(wanted: Json) -> Iterator[dict[str, list[Json]]]:
-    while wanted:
+    """Return what batches of reads bring; raise Throttled when some of it doesn't come in `BATCHES_MAX` calls."""
+    for made in range(1, BATCHES_MAX + 1):
         answer = call("BatchGetItem", {"RequestItems": wanted})
         yield answer["Responses"]
-        # DynamoDB may leave some for another call when it is short of capacity.
+        # DynamoDB leaves some for another call when it is short of capacity, or when they are more than 16 MB.
         wanted = answer.get("UnprocessedKeys") or {}
+        if not wanted:
+            return
+        if made < BATCHES_MAX:
+            _back_off(made)
+    raise Throttled("ProvisionedThroughputExceededException", "UnprocessedKeys remain", answer)
+
+
+def _back_off(times: int) -> None:
+    clock.pause(random.uniform(0, BACKOFF_S * 2 ** min(times, 5)))  # noqa: S311 - jitter, not a secret
 
 
 _sends: Send | None = None
@@ -182,13 +213,18 @@ def _by_ourselves() -> Send:
         read_timeout_s=READ_TIMEOUT_S,
         ca_bundle=settings.environment().get("AWS_CA_BUNDLE", ""),
     )
-    caller = lean.Caller(place, _connections.send)
+    send_whole = _connections.send
+    caller = lean.Caller(place, send_whole)
 
     def send(operation: str, body: Json) -> Json:
+        nonlocal caller
         try:
             return caller(operation, body)
         except lean.Failed as error:
-            raise meaning(error.response) from error
+            meant = meaning(error.response)
+            if isinstance(meant, NotAccepted):
+                caller = lean.Caller(aws.place(), send_whole)
+            raise meant from error
         except NoAnswer as error:
             raise Unreachable("NoAnswer", str(error), {}) from error
 
@@ -262,6 +298,8 @@ def meaning(response: Any) -> WireError:
         kind = Contended
     elif code == "TransactionCanceledException":
         kind = Cancelled
+    elif code in _NOT_ACCEPTED:
+        kind = NotAccepted
     elif status >= 500 or code == "InternalServerError":
         kind = Unreachable
     return kind(code, message, response)

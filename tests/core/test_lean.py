@@ -78,6 +78,31 @@ def test_error_is_botocores() -> None:
     assert response["CancellationReasons"][1]["Item"] == {"raw": {"B": b"hi"}}
 
 
+@pytest.mark.parametrize(
+    "named",
+    [
+        "com.amazon.coral.service#ThrottlingException:http://internal.amazon.com/coral/com.amazon.coral.service/",
+        *("ThrottlingException:http://here#there", "a.b#ThrottlingException", "ThrottlingException"),
+    ],
+)
+def test_error_is_named_without_what_stands_around_it(named: str) -> None:
+    """A namespace before it, the address of a page behind it; in the body, or else in a header."""
+    body = json.dumps({"__type": named}).encode()
+    theirs = JSONParser().parse({"status_code": 400, "headers": {}, "body": body}, MODEL.output_shape)
+    for answer in (answered(body, 400), answered(b"{}", 400, x_amzn_errortype=named)):
+        with pytest.raises(lean.Failed) as failed:
+            lean.understood(answer)
+        assert failed.value.response["Error"]["Code"] == theirs["Error"]["Code"] == "ThrottlingException"
+
+
+@pytest.mark.parametrize("status", [200, 400, 500])
+@pytest.mark.parametrize("nested", [b'{"a":' * 2_000 + b"1" + b"}" * 2_000, b'{"a":' + b"[" * 100_000])
+def test_answer_that_is_nested_too_deeply_is_an_error_of_ours(status: int, nested: bytes) -> None:
+    """Python gives up on it in a way that nobody expects."""
+    with pytest.raises((NoAnswer, lean.Failed)):
+        lean.understood(answered(nested, status))
+
+
 @pytest.mark.parametrize("body", [b"", b"<html>Bad Gateway</html>", b'["no object"]', b"\xff\xfe"])
 def test_error_of_something_in_between_has_its_status(body: bytes) -> None:
     """A proxy's page isn't DynamoDB's JSON."""

@@ -1,8 +1,12 @@
 """The wire: what DynamoDB's failures mean, and the item as it stood when a condition refused."""
 
+import socket
+from typing import Any
+
 import pytest
 
-from chalicelib.core import settings, telemetry, wire
+from chalicelib.core import clock, settings, telemetry, wire
+from tests.core.test_connections import served
 from tests.house import House
 
 PUT = {"TableName": "latchkey-test-emails", "Item": {"email": {"S": "a@example.com"}, "account_id": {"S": "acc_1"}}}
@@ -41,3 +45,83 @@ def test_refused_connection_is_an_outage(cut_off: House) -> None:
     with telemetry.calls_watched() as calls, pytest.raises(wire.Unreachable):
         wire.call("GetItem", {"TableName": "latchkey-test-accounts", "Key": {"id": {"S": "1"}}}, wire.AT_ONCE)
     assert len(calls.made) == wire.AT_ONCE.unavailable
+
+
+def left_over(answers: int) -> tuple[wire.Send, list[dict[str, Any]]]:
+    """Return what answers so many batches with one item each and the other keys left over, and what it was asked."""
+    asked: list[dict[str, Any]] = []
+
+    def send(_operation: str, body: dict[str, Any]) -> dict[str, Any]:
+        asked.append(body)
+        keys = body["RequestItems"]["t"]["Keys"]
+        more = {"t": {"Keys": keys[1:]}} if len(asked) < answers else {}
+        return {"Responses": {"t": keys if not more else keys[:1]}, "UnprocessedKeys": more}
+
+    return send, asked
+
+
+def test_what_a_batch_leaves_over_is_asked_for_after_a_pause() -> None:
+    """DynamoDB leaves keys over when it is short of capacity: asking at once makes it shorter."""
+    send, asked = left_over(3)
+    pauses: list[float] = []
+    with wire.sent_by(send), clock.paused_by(pauses.append):
+        found = wire.batch_get_of("t", [{"id": {"N": str(number)}} for number in range(5)], consistent=True)
+    assert len(found) == 5
+    assert (len(asked), len(pauses)) == (3, 2)
+
+
+def test_what_a_batch_leaves_over_for_ever_is_an_outage() -> None:
+    """It is asked for a bounded number of times."""
+    send, asked = left_over(10**6)
+    with wire.sent_by(send), clock.paused_by(lambda _: None), pytest.raises(wire.Throttled) as failed:
+        wire.batch_get_of("t", [{"id": {"N": str(number)}} for number in range(100)], consistent=True)
+    assert len(asked) == wire.BATCHES_MAX
+    assert wire.is_outage(failed.value)
+
+
+@pytest.mark.parametrize("code", ["InvalidSignatureException", "RequestTimeTooSkewed", "ExpiredTokenException"])
+def test_call_that_is_never_accepted_is_sent_twice(code: str) -> None:
+    """Wrong credentials stay wrong: the second refusal is the operator's to hear of, and no outage."""
+    asked: list[str] = []
+
+    def send(operation: str, _body: dict[str, Any]) -> dict[str, Any]:
+        asked.append(operation)
+        raise wire.meaning({"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": 400}})
+
+    with wire.sent_by(send), clock.paused_by(lambda _: None), pytest.raises(wire.NotAccepted) as failed:
+        wire.call("GetItem", {"TableName": "t"}, wire.AT_ONCE)
+    assert asked == ["GetItem", "GetItem"]
+    assert not wire.is_outage(failed.value)
+
+
+def test_second_try_is_signed_with_the_credentials_of_now(home: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that were read when the process began may have ended."""
+    keys: list[str] = []
+
+    def serve(connection: socket.socket) -> None:
+        while head := received(connection):
+            keys.append(head.partition("Credential=")[2].partition("/")[0])
+            body = b'{"__type":"x#ExpiredTokenException"}' if len(keys) == 1 else b"{}"
+            monkeypatch.setenv("AWS_ACCESS_KEY_ID", "new")
+            connection.sendall(
+                b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n%s" % (200 + 200 * (len(keys) < 2), len(body), body)
+            )
+
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "old")
+    with served(serve) as (server, _):
+        for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{server.port}")
+        wire.forget_connection()
+        assert wire.call("GetItem", {"TableName": "t"}) == {}
+    assert keys == ["old", "new"]
+
+
+def received(connection: socket.socket) -> str:
+    """Return the head of one request, once its body is there too; "" when there is none."""
+    text = ""
+    while "\r\n\r\n" not in text or not text.endswith("}"):
+        piece = connection.recv(65_536).decode()
+        if not piece:
+            return ""
+        text += piece
+    return text

@@ -68,6 +68,10 @@ CANCELED_BY_CONFLICT = Answers(
     "TransactionCanceledException",
     {"CancellationReasons": [{"Code": "None"}, {"Code": "TransactionConflict", "Message": "Transaction is ongoing"}]},
 )
+NOT_ACCEPTED = [
+    Answers(400, code)
+    for code in ("InvalidSignatureException", "RequestTimeTooSkewed", "RequestExpired", "ExpiredTokenException")
+]
 SERVER_ERROR = Answers(500, "InternalServerError")
 NO_AMAZON = Answers(503, "ServiceUnavailable")
 

@@ -15,6 +15,7 @@ from tests.engine import counters
 from tests.engine.faulty import (
     CONFLICT,
     NO_AMAZON,
+    NOT_ACCEPTED,
     SERVER_ERROR,
     THROTTLED,
     THROUGHPUT_EXCEEDED,
@@ -23,8 +24,10 @@ from tests.engine.faulty import (
     Call,
     Fault,
     Line,
+    Rule,
     counting,
     named,
+    reading,
 )
 from tests.engine.fleet import AT_ONCE, Fleet, Request, flat
 from tests.house import NOON_MS, House
@@ -119,6 +122,19 @@ def test_counter_that_fails_once_counts_once(home: House, line: Line, key: str, 
     with line.failing(counting, fault, times=1) as calls:
         assert left(asked(home, key)) == 998
     assert len(calls) == 2
+
+
+@pytest.mark.parametrize("fault", NOT_ACCEPTED, ids=named)
+@pytest.mark.parametrize("rule", [counting, reading])
+def test_call_that_was_signed_before_a_thaw_is_signed_anew(
+    home: House, line: Line, key: str, rule: Rule, fault: Fault
+) -> None:
+    """Nothing was done, so it is sent once more with the time and the credentials of now, and counts once."""
+    secret = home.key(home.account(tiers.FREE)).secret
+    with line.failing(rule, fault, times=1) as calls:
+        answer = asked(home, secret)
+    assert (answer.status, left(answer)) == (200, 999)
+    assert len(calls) == (2 if rule is counting else 3)
 
 
 @pytest.mark.parametrize("fault", DONE_UNHEARD, ids=named)
