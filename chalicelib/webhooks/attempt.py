@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from chalicelib.core import clock, fetch, settings
-from chalicelib.webhooks import signing
+from chalicelib.webhooks import retry, signing
 from chalicelib.webhooks.retry import GONE
 from chalicelib.webhooks.tables import Attempt, Delivery, Endpoint
 
@@ -22,6 +22,8 @@ class Outcome:
     status: int | None
     answer: str | None = None
     problem: str | None = None
+    not_before_ms: int = 0
+    """Before when the receiver asked not to be tried again; 0 when it didn't."""
 
     @property
     def is_delivered(self) -> bool:
@@ -63,7 +65,8 @@ def send(endpoint: Endpoint, delivery: Delivery, resolver: fetch.Resolve = fetch
     except fetch.FetchError as error:
         return Outcome(at_ms, _since_ms(started_ns), None, problem=str(error))
     text = answer.body.decode("utf-8", "replace") or None
-    return Outcome(at_ms, _since_ms(started_ns), answer.status, text, _problem(answer.status))
+    asked_ms = retry.asked_for_ms(answer.headers.get("retry-after", ""), clock.now_ms())
+    return Outcome(at_ms, _since_ms(started_ns), answer.status, text, _problem(answer.status), asked_ms)
 
 
 def is_local() -> bool:

@@ -1,10 +1,13 @@
 """When a delivery that failed is tried again, and when an endpoint is given up.
 
-Ten attempts within about three days. An endpoint that says 410 wants no more; one that fails ten times in a row for a
-day isn't there any more.
+Ten attempts within about three days; a receiver that says when to come back (RFC 9110 §10.2.3) isn't met before. An
+endpoint that says 410 wants no more; one that fails ten times in a row for a day isn't there any more.
 """
 
-from chalicelib.core import clock, randomness
+from contextlib import suppress
+from datetime import UTC, datetime
+
+from chalicelib.core import clock, http_syntax, randomness
 
 _MINUTE_S = 60
 WAITS_S = (
@@ -19,6 +22,11 @@ WAITS_S = (
     22 * clock.HOUR_S,
 )
 """How long after each attempt the next one comes: together 71.6 hours."""
+SCHEDULE_MS = 3 * clock.DAY_S * 1000
+"""No receiver can ask for a try later than so long after the first."""
+HTTP_DATES = ("%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %d %H:%M:%S %Y")
+"""The form of today, and the two that must still be read (RFC 9110 §5.6.7)."""
+DATE_LENGTH_MAX = 40
 ATTEMPTS_MAX = len(WAITS_S) + 1
 JITTER_PERCENT = 10
 """So much sooner or later: a receiver that comes back isn't met by everything at once."""
@@ -30,13 +38,32 @@ FAILING_FOR_MS = clock.DAY_S * 1000
 GONE = 410
 
 
-def next_at_ms(tries: int, now_ms: int) -> int | None:
-    """Return when to try again after `tries` attempts (from 1), None when that was the last."""
+def next_at_ms(tries: int, now_ms: int, *, not_before_ms: int = 0, since_ms: int | None = None) -> int | None:
+    """Return when to try again after `tries` attempts (from 1), None when that was the last.
+
+    Not before the moment that the receiver asked for, as far as that lies within the schedule, which began at
+    `since_ms` (None: now).
+    """
     if tries >= ATTEMPTS_MAX:
         return None
+    end_ms = (now_ms if since_ms is None else since_ms) + SCHEDULE_MS
     wait_ms = WAITS_S[tries - 1] * 1000
     spread_ms = wait_ms * JITTER_PERCENT // 100
-    return now_ms + wait_ms - spread_ms + randomness.below(2 * spread_ms + 1)
+    return max(min(not_before_ms, end_ms), now_ms + wait_ms - spread_ms + randomness.below(2 * spread_ms + 1))
+
+
+def asked_for_ms(retry_after: str, now_ms: int) -> int:
+    """Return the moment that a `Retry-After` names, in seconds or as a date; 0 for what is neither, or is over."""
+    wait_s = http_syntax.whole(retry_after)
+    if wait_s is not None:
+        return now_ms + wait_s * 1000
+    if len(retry_after) > DATE_LENGTH_MAX or not retry_after.isascii():
+        return 0
+    for form in HTTP_DATES:
+        with suppress(ValueError, OverflowError):
+            at_ms = int(datetime.strptime(retry_after, form).replace(tzinfo=UTC).timestamp()) * 1000
+            return at_ms if at_ms > now_ms else 0
+    return 0
 
 
 def quiet_until_ms(failures: int, now_ms: int) -> int:

@@ -16,7 +16,7 @@ SLOW_MS = 2_000
 def settle(endpoint: Endpoint, delivery: Delivery, outcome: Outcome) -> None:
     """Write down what came of an attempt; what was killed before it could is sent again."""
     tries, now_ms = delivery.tries + 1, clock.now_ms()
-    due_at = None if outcome.is_delivered else retry.next_at_ms(tries, now_ms)
+    due_at = None if outcome.is_delivered else _next_at_ms(delivery, tries, outcome, now_ms)
     attempts = [*delivery.attempts, outcome.record()][-ATTEMPTS_KEPT:]
     actions: list[Action] = [Delivery.tries.set(tries), Delivery.attempts.set(attempts)]
     if due_at is not None:
@@ -50,6 +50,12 @@ def drop(endpoint_id: str, message_id: str, decided_at_ms: int) -> None:
         Delivery(endpoint_id, message_id).update(
             actions=_ended_as(FAILED), condition=(Delivery.state == PENDING) & still_so
         )
+
+
+def _next_at_ms(delivery: Delivery, tries: int, outcome: Outcome, now_ms: int) -> int | None:
+    """A schedule begins when a delivery is made, and again when it is asked for by hand."""
+    since_ms = delivery.queued_at or delivery.created_at
+    return retry.next_at_ms(tries, now_ms, not_before_ms=outcome.not_before_ms, since_ms=since_ms)
 
 
 def _judge(endpoint: Endpoint, outcome: Outcome, now_ms: int) -> None:

@@ -2,6 +2,7 @@
 
 import socket
 import threading
+from datetime import UTC, datetime
 
 import pytest
 
@@ -83,6 +84,68 @@ def test_failure_is_tried_again_until_it_arrives(local: House, receiver: Receive
     assert "redirect" in str(found.attempts[2].problem)
     assert found.state == DELIVERED
     assert [as_it_stands(endpoint).failures, as_it_stands(endpoint).failing_since] == [0, None]
+
+
+@pytest.mark.parametrize("status", [429, 503, 500, 301])
+@pytest.mark.parametrize("form", ["7200", "Mon, 20 Dec 2021 %H:%M:%S GMT"])
+def test_receiver_that_says_when_to_come_back_is_not_met_before(
+    local: House, receiver: Receiver, status: int, form: str
+) -> None:
+    """By `Retry-After`, in seconds or as a date (RFC 9110 §10.2.3); then it is."""
+    ada = local.account()
+    endpoint = endpoint_of(ada, receiver)
+    event_id = happens(local, ada)
+    now_ms = clock.now_ms()
+    receiver.says = [status, 200]
+    receiver.headers = {"Retry-After": datetime.fromtimestamp(now_ms // 1000 + 7_200, UTC).strftime(form)}
+    streamed(ada)
+    assert 7_199_000 <= (delivery(endpoint, event_id).due_at or 0) - now_ms <= 7_200_000
+    local.clock.forward(7_000)
+    background.every_minute()
+    assert len(receiver.received) == 1
+    local.clock.forward(200)
+    background.every_minute()
+    assert receiver.ids == [event_id] * 2
+    assert delivery(endpoint, event_id).state == DELIVERED
+
+
+def test_receiver_cannot_ask_for_a_try_after_the_schedules_end(local: House, receiver: Receiver) -> None:
+    """Three days after the event it is over, whatever it says; each try has its place in the schedule."""
+    ada = local.account()
+    endpoint = endpoint_of(ada, receiver)
+    event_id = happens(local, ada)
+    began_ms = clock.now_ms()
+    receiver.says, receiver.headers = [503], {"Retry-After": "9" * 12}
+    streamed(ada)
+    assert delivery(endpoint, event_id).due_at == began_ms + retry.SCHEDULE_MS
+    local.clock.forward(3 * DAY_S)
+    background.every_minute()
+    second = delivery(endpoint, event_id)
+    assert (second.tries, second.state) == (2, PENDING)
+    assert (second.due_at or 0) - clock.now_ms() < 6 * 60_000
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        *("", "-7200", "+7200", "7200.5", "7_200", "0x1c20", "2 hours", "\xb27200", "7200, 7200", "9" * 40, "0"),
+        *("Mon, 20 Dec 2001 12:00:00 GMT", "Mon, 32 Dec 2031 12:00:00 GMT", "2031-12-20T12:00:00Z", "x" * 5_000),
+    ],
+)
+def test_nonsense_for_when_to_come_back_is_ignored(nonsense: str) -> None:
+    """Then the schedule counts alone."""
+    now_ms = 1_640_000_000_000
+    asked_ms = retry.asked_for_ms(nonsense, now_ms)
+    assert asked_ms <= now_ms
+    assert (retry.next_at_ms(1, now_ms, not_before_ms=asked_ms) or 0) - now_ms <= 66_000
+
+
+@pytest.mark.parametrize(
+    "date", ["Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"]
+)
+def test_date_is_read_in_each_form_of_http(date: str) -> None:
+    """RFC 9110 §5.6.7."""
+    assert retry.asked_for_ms(date, 0) == 784_111_777_000
 
 
 def test_ten_attempts_within_about_three_days(local: House, receiver: Receiver) -> None:
