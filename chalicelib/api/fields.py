@@ -71,6 +71,29 @@ class Text:
 
 
 @dataclass(frozen=True)
+class Line:
+    """A string of 1 to `most` characters as it came, whatever they are: who reads it knows what belongs to it."""
+
+    most: int
+    about: str = ""
+    default: None = None
+
+    def check(self, name: str, value: object) -> str:
+        """Return the text."""
+        if not isinstance(value, str) or not 1 <= len(value) <= self.most or not _is_whole(value):
+            raise InvalidRequest(f"{name} must be a text of 1 to {self.most} characters.")
+        return value
+
+    def read(self, name: str, text: str) -> str:
+        """Return the same of a value in a URL."""
+        return self.check(name, text)
+
+    def schema(self) -> Schema:
+        """Return a string with bounds."""
+        return _described({"type": "string", "minLength": 1, "maxLength": self.most}, self.about, "", None)
+
+
+@dataclass(frozen=True)
 class Whole:
     """A whole number from `least` to `most`."""
 

@@ -6,15 +6,19 @@ from chalice.app import Blueprint
 
 from chalicelib.api.declared import Answer, Body
 from chalicelib.api.edge import Exchange, route
-from chalicelib.api.fields import OneOf, Text
+from chalicelib.api.fields import Line, OneOf, Text
 from chalicelib.api.shapes import AnyOf, Flag, Moment, Number, OrNull, Said, Shape, Words
 from chalicelib.core import clock, errors
 from chalicelib.credentials import scopes, standing
+from chalicelib.credentials.verify import presented
 from chalicelib.limits import tiers
 from chalicelib.limits.admission import Refused
 from chalicelib.limits.allowance import Allowance
 
-SECRET = Text(most=200, about="What your caller sent as `Authorization: Bearer …`.")
+SECRET = Line(
+    most=1_000,
+    about="What your caller sent: the secret, or the whole value of `Authorization: Bearer …`, spaces included.",
+)
 RESOURCE = Text(
     most=2_000,
     about="For which resource an access token must be (RFC 8707); without it, this API.",
@@ -94,7 +98,7 @@ def verify(exchange: Exchange) -> dict[str, Any]:
     """
     body = exchange.body
     try:
-        verdict, left = standing.admit_presented(body["secret"], body["resource"] or "")
+        verdict, left = standing.admit_presented(presented(body["secret"]), body["resource"] or "")
     except errors.Unauthorized as refusal:
         return {"valid": False, "admitted": False, "error": refusal.error, "message": refusal.message}
     except Refused as refusal:

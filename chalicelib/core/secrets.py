@@ -43,6 +43,16 @@ def kind_of(text: str) -> str | None:
     return shape[1] if checksum(text[:-6]) == text[-6:] else None
 
 
+def found_in(text: str) -> list[str]:
+    """Return every well-formed secret that stands in `text`, whatever is around it, each once.
+
+    In quotes, with a line's end, in a whole Authorization header, in the line of a settings file.
+    """
+    shape = rf"(?=({settings.current().brand}_(?:{'|'.join(KINDS)})_[0-9A-Za-z]{{36}}))"
+    found = (match[1] for match in re.finditer(shape, text))
+    return [secret for secret in dict.fromkeys(found) if kind_of(secret) is not None]
+
+
 def digest(secret: str) -> str:
     """Return the SHA-256 of `secret` in hex: the only form of it that is stored."""
     return hashlib.sha256(secret.encode()).hexdigest()

@@ -27,6 +27,16 @@ def bearer(authorization: str) -> str:
     return secret
 
 
+def presented(text: str) -> str:
+    """Return the secret of what a service was shown: the secret alone, or the whole value of an Authorization header.
+
+    Whitespace around it, a line's end included, belongs to a file or a header, not to the secret.
+    """
+    text = text.strip(_AROUND)
+    scheme, secret = http_syntax.credentials(text)
+    return secret if scheme == "bearer" and secret else text
+
+
 def verify(secret: str, resource: str = "") -> Verdict:
     """Return who `secret` speaks for and what it may do, as of now, at this API or at another `resource` (RFC 8707).
 

@@ -65,10 +65,22 @@ def follow_up(alerts: Iterable[Alert]) -> list[tuple[Alert, str | None]]:
     until_ms = clock.now_ms() + BUDGET_MS
     judged = []
     for alert in _each_once(alerts):
-        if clock.now_ms() > until_ms:
-            raise errors.Unavailable("Not every alert could be looked at in time. Send them again.")
-        judged.append((alert, _judged(alert)))
+        labels = []
+        # A reporter may send what stands around a secret, too; the secret is everybody's all the same.
+        for secret in secrets.found_in(alert.token):
+            if clock.now_ms() > until_ms:
+                raise errors.Unavailable("Not every alert could be looked at in time. Send them again.")
+            labels.append(_judged(replace(alert, token=secret)))
+        judged.append((alert, _of_all(labels)))
     return judged
+
+
+def _of_all(labels: list[str | None]) -> str | None:
+    """Return the label of a text by those of the secrets in it."""
+    known = [label for label in labels if label is not None]
+    if not known and labels:
+        return None
+    return TRUE_POSITIVE if TRUE_POSITIVE in known else FALSE_POSITIVE
 
 
 def _each_once(alerts: Iterable[Alert]) -> list[Alert]:
@@ -82,10 +94,7 @@ def _each_once(alerts: Iterable[Alert]) -> list[Alert]:
 
 
 def _judged(alert: Alert) -> str | None:
-    kind = secrets.kind_of(alert.token)
-    if kind is None:
-        return FALSE_POSITIVE
-    if kind not in LOOKED_UP:
+    if secrets.kind_of(alert.token) not in LOOKED_UP:
         return None
     found = Credential.found(secrets.digest(alert.token))
     if found is None:
@@ -152,7 +161,7 @@ def _told(found: Credential, alert: Alert, outcome: Outcome) -> dict[str, str]:
         "token" if found.kind == "token" else "key": found.id,
         "name": found.name,
         # Looked through as a whole: of a secret that is cut in two, half would be told.
-        "source": "" if alert.token in alert.source else alert.source[:SOURCE_MAX],
+        "source": "" if secrets.found_in(alert.source) else alert.source[:SOURCE_MAX],
         "url": _where(alert),
         "public": "yes" if alert.public else "no",
         "acted": outcome.done,
@@ -168,4 +177,4 @@ def _where(alert: Alert) -> str:
     except ValueError:
         return ""
     good = parts.scheme in ("https", "http") and address.isascii() and address.isprintable() and " " not in address
-    return address[:URL_MAX] if good and alert.token not in address else ""
+    return address[:URL_MAX] if good and not secrets.found_in(address) else ""

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from chalicelib.core import settings, telemetry
 from chalicelib.limits import tiers
 from tests.house import House
@@ -37,6 +39,30 @@ def test_good_secret_is_told_with_account_scopes_and_limits(home: House) -> None
         "expires_at": None,
         "limits": {"limit": 1000, "remaining": 999, "reset": 1639998000},
     }
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        *("{}\n", " {}", "{} ", "\t{}\r\n", "Bearer {}", "bearer {}", "  BEARER \t {}  ", "Bearer {}\n"),
+        "Bearer " + " " * 500 + "{}",
+    ],
+)
+def test_secret_is_found_in_what_the_caller_sent(home: House, shown: str) -> None:
+    """With the end of the line it was read from, or as the whole value of the header."""
+    secret = home.key(home.account()).secret
+    assert _ask(home, _service(home), shown.format(secret))["admitted"]
+
+
+@pytest.mark.parametrize(
+    "shown",
+    ["Basic {}", "{} {}", "Bearer", " ", "\n", "\xa0{}", "Bearer\xa0{}", "Bearer Bearer {}", "x{}", "{}x", "\0"],
+)
+def test_text_that_is_no_secret_is_told_as_a_bad_one(home: House, shown: str) -> None:
+    """Nothing is cut off it to make it fit but whitespace and the scheme."""
+    secret = home.key(home.account()).secret
+    answer = _ask(home, _service(home), shown.format(secret, secret))
+    assert (answer["valid"], answer["error"]) == (False, "invalid_api_key")
 
 
 def test_bad_secret_is_told_as_the_api_itself_would(home: House) -> None:

@@ -282,3 +282,72 @@ def test_many_alerts_cost_nothing_until_one_is_well_formed(home: House, monkeypa
     answer = report(home, *guesses)
     assert (answer.status, len(answer.json())) == (200, 1_000)
     assert clock.now_ms() == home.clock.now_ms
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        *(
+            "{}\n",
+            " {}",
+            '"{}"',
+            "'{}',",
+            "Bearer {}",
+            "Authorization: Bearer {}",
+            "API_KEY={}",
+            "`{}`",
+            "<{}>",
+            "{}\0",
+        ),
+        *(
+            "https://api.example.com/?key={}&a=b",
+            "\xa0{}\ufeff",
+            "x{}y",
+            '{{"key": "{}"}}',
+            "lk_live_{}",
+            "# old\nKEY={}\n",
+        ),
+    ],
+)
+def test_key_is_recognised_with_what_stands_around_it(home: House, tmp_path: Path, around: str) -> None:
+    """A reporter may send more than the key; the key is out all the same, and the hash is that of what was sent."""
+    github, issued = Signer("one"), home.key(home.account())
+    sent = around.format(issued.secret)
+    with known(tmp_path, github):
+        (judged,) = report(home, alert(sent), signer=github).json()
+    assert judged["label"] == "true_positive"
+    assert judged["token_hash"] == hashlib.sha256(sent.encode()).hexdigest()
+    assert home.call("GET", "/v1/users/me", issued.secret).status == 401
+
+
+def test_every_key_in_what_was_sent_is_ended(home: House, tmp_path: Path) -> None:
+    """Whoever finds a file with two keys may send it whole."""
+    github, account = Signer("one"), home.account()
+    issued = [home.key(account).secret for _ in range(3)]
+    with known(tmp_path, github):
+        (judged,) = report(home, alert(f"A={issued[0]}\nB={unknown()}\nC={issued[1]}{issued[2]}"), signer=github).json()
+    assert judged["label"] == "true_positive"
+    assert [home.call("GET", "/v1/users/me", secret).status for secret in issued] == [401] * 3
+
+
+def test_text_around_a_secret_of_another_kind_is_as_little_judged(home: House, tmp_path: Path) -> None:
+    """Nor is anything said of a typo or of nothing at all."""
+    github = Signer("one")
+    with known(tmp_path, github):
+        assert report(home, alert(f"Bearer {secrets.mint('rt')}\n"), signer=github).json() == []
+        for text in (f"KEY={unknown()[:-1]}!", "lk_live_" * 100, "KEY=", f"KEY={unknown()}"):
+            (judged,) = report(home, alert(text), signer=github).json()
+            assert judged["label"] == "false_positive"
+
+
+def test_no_secret_of_a_report_is_told_by_its_source_or_address(home: House, tmp_path: Path) -> None:
+    """Whichever of them stands there."""
+    github, account = Signer("one"), home.account()
+    issued, other = home.key(account).secret, home.key(account).secret
+    with known(tmp_path, github):
+        report(
+            home,
+            alert(f"K={issued}") | {"source": f"see {other}", "url": f"https://x.example/{other}/a"},
+            signer=github,
+        )
+    assert other not in dump_of_all_tables()
