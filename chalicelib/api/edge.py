@@ -221,6 +221,7 @@ def install(app: Any) -> None:
         token = _exchange.set(exchange)
         try:
             with telemetry.counting_into(exchange.counted), actors.stranger_from(visitor.source_ip(request)):
+                visitor.note_unreadable(request)
                 response = _pass(exchange, get_response)
         finally:
             _exchange.reset(token)

@@ -5,7 +5,12 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from chalice.app import Request
 
-from chalicelib.core import settings
+from chalicelib.core import http_syntax, settings, telemetry
+
+ADDRESS_MAX = 100
+PORT_DIGITS_MAX = 5
+PORT_ALWAYS = "cloudfront-viewer-address"
+_NAT64 = int(IPv6Address("64:ff9b::")) >> 32
 
 
 def subject(request: Request) -> str:
@@ -14,12 +19,18 @@ def subject(request: Request) -> str:
 
 
 def source_ip(request: Request) -> str:
-    """Return the visitor's address; behind the owner's own CDN from the header that the settings name."""
-    trusted = settings.current().client_ip_header
-    if trusted and trusted in request.headers:
-        # The CDN appends what it saw; whatever stands before came from the visitor.
-        return str(request.headers[trusted]).rpartition(",")[2].strip()
-    return str(request.context["identity"]["sourceIp"])
+    """Return the visitor's address; behind the owner's own CDN from the header that the settings name.
+
+    Where an address can't be read from that, it is the gateway's word, which is the CDN's own address: strangers who
+    come by one server of the CDN then share a limit.
+    """
+    return _of_cdn(request) or str(request.context["identity"]["sourceIp"])
+
+
+def note_unreadable(request: Request) -> None:
+    """Count the request whose header of the CDN holds no address: it is limited together with others."""
+    if settings.current().client_ip_header in request.headers and _of_cdn(request) is None:
+        telemetry.count("ClientAddressUnreadable")
 
 
 def network(address: str) -> str:
@@ -56,10 +67,43 @@ def base_url(request: Request) -> str:
     return f"https://{request.context['domainName']}{prefix}"
 
 
+def _of_cdn(request: Request) -> str | None:
+    trusted = settings.current().client_ip_header
+    if not trusted or trusted not in request.headers:
+        return None
+    # The CDN appends what it saw; whatever stands before came from the visitor.
+    return _written(str(request.headers[trusted]).rpartition(",")[2][:ADDRESS_MAX], trusted.lower())
+
+
+@lru_cache(maxsize=4_096)
+def _written(text: str, header: str) -> str | None:
+    """Return the address in what a CDN wrote, without its port, brackets and zone; None when there is none.
+
+    CloudFront writes its port behind an IPv6 address without brackets, so the last group there is never the address's.
+    """
+    text = http_syntax.trimmed(text)
+    before, _, port = text.rpartition(":")
+    has_port = http_syntax.whole(port) is not None and len(port) <= PORT_DIGITS_MAX
+    hosts = [text]
+    if text.startswith("["):
+        hosts = [text[1:-1]] if text.endswith("]") else [before[1:-1]] if has_port and before.endswith("]") else []
+    elif has_port and (header == PORT_ALWAYS or before.count(":") in (0, 7)):
+        hosts = [before, text]
+    parsed = next((address for host in hosts if (address := _parsed(host.partition("%")[0])) is not None), None)
+    if parsed is None:
+        telemetry.warning("client_address_unreadable", header=header)
+        return None
+    return str(parsed)
+
+
 def _parsed(address: str) -> IPv4Address | IPv6Address | None:
-    """Return an address, an IPv4 one that is written as IPv6 as what it is; None for what is none."""
+    """Return an address, an IPv4 one that is written as IPv6 (mapped, or by NAT64) as what it is; None for none."""
     try:
         parsed = ip_address(address)
     except ValueError:
         return None
-    return (parsed.ipv4_mapped or parsed) if isinstance(parsed, IPv6Address) else parsed
+    if isinstance(parsed, IPv6Address):
+        # The zone only says by which of its interfaces a machine reaches the address.
+        number = int(parsed)
+        return parsed.ipv4_mapped or (IPv4Address(number & 0xFFFFFFFF) if number >> 32 == _NAT64 else parsed)
+    return parsed

@@ -1,5 +1,6 @@
 """Where a request comes from, and which URL it was sent to."""
 
+import io
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -8,8 +9,18 @@ import pytest
 from chalice.app import Request
 
 from chalicelib.api import visitor
-from chalicelib.core import settings
+from chalicelib.core import settings, telemetry
 from chalicelib.core.settings import Settings
+from tests.house import House
+
+
+@pytest.fixture
+def logged() -> Iterator[io.StringIO]:
+    """What is written to the log."""
+    log = io.StringIO()
+    telemetry.write_to(log)
+    yield log
+    telemetry.write_to(None)
 
 
 @pytest.fixture
@@ -51,6 +62,7 @@ def request(headers: dict[str, str] | None = None, **context: Any) -> Request:
         ("::1", "::/64"),
         ("::ffff:203.0.113.7", "203.0.113.7"),
         ("fe80::1%eth0", "fe80::/64"),
+        ("64:ff9b::c633:640a", "198.51.100.10"),
         ("", "unknown"),
         ("nonsense", "unknown"),
         ("203.0.113.7:443", "unknown"),
@@ -73,13 +85,77 @@ def test_address_is_the_gateways_word() -> None:
         ("198.51.100.1", "ip_198.51.100.1"),
         ("6.6.6.6, 198.51.100.1", "ip_198.51.100.1"),
         ("6.6.6.6,2001:db8::1", "ip_2001:db8::/64"),
-        ("nonsense", "ip_unknown"),
-        ("", "ip_unknown"),
+        ("198.51.100.1:46532", "ip_198.51.100.1"),
+        ("6.6.6.6:1, [2001:db8::1]:443", "ip_2001:db8::/64"),
     ],
 )
 def test_address_behind_a_cdn_is_what_the_cdn_appended(behind_cdn: None, forwarded: str, subject: str) -> None:
     """What stands before the last comma came from the visitor and is worth nothing."""
     assert visitor.subject(request({"x-forwarded-for": forwarded})) == subject
+
+
+@pytest.mark.parametrize("header", ["CloudFront-Viewer-Address", "X-Real-Ip"])
+@pytest.mark.parametrize(
+    ("written", "address"),
+    [
+        ("198.51.100.10", "198.51.100.10"),
+        ("198.51.100.10:46532", "198.51.100.10"),
+        (" \t198.51.100.10:46532 ", "198.51.100.10"),
+        ("[2001:db8::1]:443", "2001:db8::1"),
+        ("[2001:db8::1]", "2001:db8::1"),
+        ("2001:db8::1", "2001:db8::1"),
+        ("2001:db8::beef", "2001:db8::beef"),
+        ("2001:0db8:85a3:0000:0000:8a2e:0370:7334:46532", "2001:db8:85a3::8a2e:370:7334"),
+        ("2001:0db8:85a3:0000:0000:8a2e:0370:7334", "2001:db8:85a3::8a2e:370:7334"),
+        ("::ffff:198.51.100.10", "198.51.100.10"),
+        ("[::ffff:198.51.100.10]:443", "198.51.100.10"),
+        ("64:ff9b::c633:640a", "198.51.100.10"),
+        ("[64:ff9b::198.51.100.10]:443", "198.51.100.10"),
+        ("fe80::1%eth0", "fe80::1"),
+        ("[fe80::1%25eth0]:443", "fe80::1"),
+        ("6.6.6.6, 7.7.7.7:80, 198.51.100.10:46532", "198.51.100.10"),
+    ],
+)
+def test_address_is_read_without_what_stands_around_it(header: str, written: str, address: str) -> None:
+    """Port, brackets and zone are no part of it, and an IPv4 address is one in whatever form."""
+    with settings.in_use(Settings(client_ip_header=header)):
+        assert visitor.source_ip(request({header: written})) == address
+
+
+@pytest.mark.parametrize(
+    ("written", "address"),
+    [
+        ("2001:db8::1:443", "2001:db8::1"),
+        ("2001:db8:1:2:3:::46532", "2001:db8:1:2:3::"),
+        ("2a09:bac1:76c0:98::1f1:2a:65535", "2a09:bac1:76c0:98::1f1:2a"),
+        ("64:ff9b::c633:640a:46532", "198.51.100.10"),
+        ("::ffff:198.51.100.10:46532", "198.51.100.10"),
+    ],
+)
+def test_cloudfronts_last_group_is_the_port(written: str, address: str) -> None:
+    """It writes IPv6 without brackets, and always a port behind it."""
+    with settings.in_use(Settings(client_ip_header="cloudfront-viewer-address")):
+        assert visitor.source_ip(request({"CloudFront-Viewer-Address": written})) == address
+
+
+@pytest.mark.parametrize(
+    "rubbish",
+    [
+        *("", "unknown", "nonsense", "198.51.100.10:port", "198.51.100.10:", "198.51.100.10:999999", "198.51.100", ","),
+        *("[2001:db8::1", "2001:db8::1]:443", "[198.51.100.10]x", "198.51.100.10 x", "\xa0198.51.100.10", "x" * 5_000),
+        *("198.51.100.1\u0660", "198.51.100.10:4_4", "_hidden", "198.51.100.10,"),
+    ],
+)
+def test_header_without_an_address_is_counted_by_the_gateways_word(
+    home: House, logged: io.StringIO, rubbish: str
+) -> None:
+    """Not all together as nobody; the log and a metric say that it is so."""
+    with settings.in_use(replace(settings.current(), client_ip_header="CloudFront-Viewer-Address")):
+        assert visitor.subject(request({"cloudfront-viewer-address": rubbish})) == "ip_203.0.113.7"
+        visitor._written.cache_clear()
+        assert home.call("GET", "/health", headers={"CloudFront-Viewer-Address": rubbish}).status == 200
+    assert logged.getvalue().count('"ClientAddressUnreadable":1') == 1
+    assert "client_address_unreadable" in logged.getvalue()
 
 
 def test_request_past_the_cdn_is_counted_by_the_gateways_word(behind_cdn: None) -> None:
