@@ -91,6 +91,20 @@ class Exchange:
             self.left = refusal.left
             raise
 
+    def admit_networks(self, tier: Tier) -> Allowance:
+        """Count this request on each network that it comes from; raise Refused when one has spent its limit.
+
+        Return what is left to the narrowest. For what an anonymous caller can start and costs us more than an answer.
+        """
+        allowances = []
+        for network in visitor.networks(visitor.source_ip(self.request)):
+            try:
+                allowances.append(admit(f"{tier.name}_{network}", tier))
+            except Refused as refusal:
+                self.left = refusal.left
+                raise
+        return allowances[0]
+
 
 class PerSettings(CORSConfig):
     """The cross-origin headers, read from the settings when asked for rather than when a blueprint is imported."""

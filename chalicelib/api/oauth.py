@@ -17,15 +17,13 @@ from chalicelib.api.fields import Id
 from chalicelib.api.shapes import Shape
 from chalicelib.core import errors
 from chalicelib.events import actors
-from chalicelib.limits.tiers import CLIENT, Tier
+from chalicelib.limits.tiers import CLIENT, DEVICE_STARTS, REGISTRATIONS
 
 if TYPE_CHECKING:
     from chalicelib.oauth.authenticate import Known
     from chalicelib.oauth.parameters import Parameters
 
 FORM, JSON = "application/x-www-form-urlencoded", "application/json"
-REGISTRATIONS = Tier("registration", 100, 20, kept_s=2 * 3_600)
-"""How many clients one network may register in an hour."""
 
 blueprint = Blueprint(__name__)
 
@@ -39,7 +37,7 @@ def refusal(error: errors.LatchkeyError, _exchange: Exchange) -> Response:
 
 
 OPEN = Rules(refusal=refusal, counted=False, cross_origin=True)
-"""Called by pages too, and counted by the view: by client once that is known, by address before."""
+"""Called by pages too, and counted by the view: by client once an owned one is known, by address before."""
 CLOSED = Rules(refusal=refusal, counted=False)
 
 
@@ -85,6 +83,8 @@ def device_authorization(exchange: Exchange) -> Response:
     if not scopes:
         raise invalid_scope()
     wanted = resources.checked(parameters.resources, base_url)
+    if known.subject is None:
+        exchange.admit_networks(DEVICE_STARTS)
     return _json(device.start(known.client, scopes=scopes, resources=wanted, base_url=base_url))
 
 
@@ -116,7 +116,7 @@ def introspect(exchange: Exchange) -> Response:
 def register(exchange: Exchange) -> Response:
     """Register a client (RFC 7591)."""
     exchange.admit_stranger()
-    exchange.admit_as(f"registration_{visitor.network(visitor.source_ip(exchange.request))}", REGISTRATIONS)
+    exchange.left = exchange.admit_networks(REGISTRATIONS)
     from chalicelib.oauth import registration
 
     registration.may_register(_authorization(exchange))
@@ -169,7 +169,8 @@ def _authenticated(exchange: Exchange, about: str = "") -> "tuple[Parameters, Kn
 
     The parameter `about` names what is looked up with the client; without it, the ticket that its grant type spends.
 
-    Who fails to authenticate is counted by address, and so is a public client, as whom anyone can pose.
+    A request that fails to authenticate is counted by address, and so is one of a public client, as which anyone can
+    pose, or of a client without an owner, of which anyone can register more.
     """
     try:
         parameters, known = _read(exchange, about)

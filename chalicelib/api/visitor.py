@@ -41,6 +41,15 @@ def network(address: str) -> str:
     return "unknown" if parsed is None else str(parsed)
 
 
+def networks(address: str) -> tuple[str, ...]:
+    """Return every network that costly requests of `address` are counted by: the IPv4 address, or the IPv6 /64 and /48.
+
+    One customer may have a whole /48, which is 65,536 times a /64.
+    """
+    around = neighbourhood(address)
+    return (network(address), around) if around.endswith("/48") else (network(address),)
+
+
 @lru_cache(maxsize=4_096)
 def neighbourhood(address: str) -> str:
     """Return the network that a credential is known to be used from: the IPv4 /24 or the IPv6 /48 around `address`.

@@ -18,7 +18,14 @@ PRO = Tier("pro", 10_000, 200)
 ENTERPRISE = Tier("enterprise", None, 1_000)
 ANONYMOUS = Tier("anonymous", 3_600, 50, kept_s=2 * 3_600)
 CLIENT = Tier("client", 36_000, 200, kept_s=2 * 3_600)
-"""What an OAuth client that authenticates may ask of the token endpoint and its neighbours."""
+"""Requests to the token endpoint and its neighbours by an OAuth client with a secret that an account registered."""
+
+REGISTRATIONS = Tier("registration", 100, 20, kept_s=2 * 3_600)
+"""OAuth clients that one network may register in an hour."""
+DEVICE_STARTS = Tier("device-starts", 300, 20, kept_s=2 * 3_600)
+"""Device authorizations that one network may start in an hour for clients that anyone can pose as or register."""
+DOCUMENT_FETCHES = Tier("document-fetches", 60, 10, kept_s=2 * 3_600)
+"""Client metadata documents that one network may make us fetch in an hour."""
 
 OF_ACCOUNTS = (FREE, PRO, ENTERPRISE)
 BY_NAME = {tier.name: tier for tier in (*OF_ACCOUNTS, ANONYMOUS)}

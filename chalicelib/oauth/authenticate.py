@@ -26,8 +26,14 @@ class Known:
 
     @property
     def subject(self) -> str | None:
-        """Return what the client is counted as; None for a public one, whom anyone can pose as."""
-        return None if self.client.is_public else f"client_{self.client.client_id}"
+        """Return what the client is counted as, or None where its requests count for the network they come from.
+
+        That is a public client's, as which anyone can pose, and one's without an owner: a caller could register a
+        client for every limit it wants to have.
+        """
+        if self.client.is_public or self.client.owner_id is None:
+            return None
+        return f"client_{self.client.client_id}"
 
 
 def presented(parameters: Parameters) -> str:

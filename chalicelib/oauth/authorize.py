@@ -107,13 +107,7 @@ def approve(asking: Asking, account_id: str, base_url: str) -> str:
         write.save(grant, condition=Grant.account_id.does_not_exist())
         grants.tell(write, grant, kinds.GRANT_CREATED, name=asking.client.name)
         write.save(ticket, condition=Ticket.digest.does_not_exist())
-        if asking.client.dies_at is not None:
-            write.update(
-                Client(asking.client.client_id),
-                # A client that registered itself is forgotten unless somebody uses it: from now on it is kept.
-                actions=[Client.dies_at.remove()],
-                condition=Client.created_at.exists() & Client.deleted_at.does_not_exist(),
-            )
+        clients.keep(write, asking.client)
     consent.remember(account_id, asking.client.client_id, scopes=scopes, resources=named)
     return _location(asking.redirect_uri, asking.state, base_url, code=code)
 

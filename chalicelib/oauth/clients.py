@@ -4,6 +4,8 @@ import hmac
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from pynamodb.expressions.update import Action
+
 from chalicelib.core import clock, errors, ids, secrets, tables
 from chalicelib.credentials import scopes
 from chalicelib.events import kinds, record
@@ -21,6 +23,9 @@ GRANT_TYPES = (CODE, REFRESH, CLIENT_CREDENTIALS, DEVICE)
 CONFIDENTIAL_METHODS = ("client_secret_basic", "client_secret_post")
 AUTH_METHODS = (*CONFIDENTIAL_METHODS, "none")
 OWNED_MAX = 50
+DOCUMENT_KEPT_S = 120 * 86_400
+"""How long the client of a metadata document is kept after an approval: longer than any grant lives, with a margin that
+spares most approvals the write."""
 ID_LENGTH_MAX = 1_024
 """As long as a DynamoDB sort key can be: consents have the client's id there."""
 
@@ -48,6 +53,7 @@ def register(
     owner_id: str | None = None,
     uri: str | None = None,
     registration_digest: str | None = None,
+    dies_at: int | None = None,
 ) -> Registered:
     """Store a new client. Raises InvalidRequest for a redirect URI, grant type or scope that it can't have."""
     public = auth_method == "none"
@@ -71,6 +77,7 @@ def register(
         secret_hint=secrets.hint(secret) if secret else None,
         registration_digest=registration_digest,
         uri=uri,
+        dies_at=dies_at,
     )
     with tables.transaction() as write:
         write.save(client, condition=Client.client_id.does_not_exist())
@@ -122,6 +129,23 @@ def owned_by(owner_id: str) -> Iterator[Client]:
 def has_secret(client: Client, secret: str) -> bool:
     """Tell whether `secret` is the client's."""
     return client.secret_digest is not None and hmac.compare_digest(client.secret_digest, secrets.digest(secret))
+
+
+def keep(write: tables.Transaction, client: Client) -> None:
+    """Add to the transaction of an approval: the client is used, so it isn't forgotten as one that nobody approved is.
+
+    One that registered itself is kept for good, since it can't register as the same again; a document can be fetched
+    again, so its client is kept as long as its grants.
+    """
+    until_s = clock.now_s() + DOCUMENT_KEPT_S
+    actions: list[Action] = [Client.dies_at.remove()]
+    if client.registered_by == "document":
+        actions = [Client.dies_at.set(until_s), Client.kept_until.set(until_s)]
+        if (client.kept_until or 0) >= clock.now_s() + grants.LIVES_MS // 1000:
+            return
+    if client.dies_at is not None:
+        condition = Client.created_at.exists() & Client.deleted_at.does_not_exist()
+        write.update(Client(client.client_id), actions=actions, condition=condition)
 
 
 def rotate_secret(client: Client) -> str:

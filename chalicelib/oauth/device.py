@@ -36,7 +36,6 @@ def start(client: Client, *, scopes: set[str], resources: set[str], base_url: st
     secret = secrets.mint(DEVICE_KIND)
     user_code = "".join(_LETTERS[randomness.below(len(_LETTERS))] for _ in range(8))
     expires_at = clock.now_ms() + LIVES_S * 1000
-    dies_at = expires_at // 1000 + grants.KEPT_S
     ticket = Ticket(
         secrets.digest(secret),
         kind=DEVICE_KIND,
@@ -46,7 +45,8 @@ def start(client: Client, *, scopes: set[str], resources: set[str], base_url: st
         expires_at=expires_at,
         user_code=user_code,
         interval_s=INTERVAL_S,
-        dies_at=dies_at,
+        # Any caller can start one, so it is kept no longer than it can be approved.
+        dies_at=expires_at // 1000,
     )
     pointer = Ticket(
         _digest(user_code),
@@ -95,13 +95,13 @@ def approve(waiting: Pending, account_id: str) -> None:
     ticket = waiting.ticket
     scopes, resources = set(ticket.scopes or ()), set(ticket.resources or ())
     grant = grants.new(account_id, ticket.client_id, scopes=scopes, resources=resources)
-    _decide(ticket, APPROVED, account_id, grant)
+    _decide(waiting, APPROVED, account_id, grant)
     consent.remember(account_id, ticket.client_id, scopes=scopes, resources=resources)
 
 
 def deny(waiting: Pending, account_id: str) -> None:
     """Say no; raise NotFound when it was decided, or ran out, meanwhile."""
-    _decide(waiting.ticket, DENIED, account_id, None)
+    _decide(waiting, DENIED, account_id, None)
 
 
 def polls_too_fast(ticket: Ticket) -> bool:
@@ -123,19 +123,21 @@ def polls_too_fast(ticket: Ticket) -> bool:
     return False
 
 
-def _decide(ticket: Ticket, decision: str, account_id: str, grant: Grant | None) -> None:
-    now_ms = clock.now_ms()
+def _decide(waiting: Pending, decision: str, account_id: str, grant: Grant | None) -> None:
+    ticket, now_ms = waiting.ticket, clock.now_ms()
     actions: list[Action] = [
         Ticket.decision.set(decision),
         Ticket.account_id.set(account_id),
         Ticket.granted_at.set(now_ms),
     ]
     if grant is not None:
-        actions.append(Ticket.grant_id.set(grant.id))
+        # Kept as long as its grant: a second use must be found whenever it comes.
+        actions += [Ticket.grant_id.set(grant.id), Ticket.dies_at.set(grant.dies_at or 0)]
     with tables.refused_as(_used_or_old()), tables.transaction() as write:
         if grant is not None:
             write.save(grant, condition=Grant.account_id.does_not_exist())
             grants.tell(write, grant, kinds.GRANT_CREATED)
+            clients.keep(write, waiting.client)
         write.update(
             Ticket(ticket.digest),
             actions=actions,

@@ -1,6 +1,6 @@
 """Clients that register themselves (RFC 7591) and manage what they registered (RFC 7592).
 
-Such a client is unverified: the consent page says so. One that nobody ever approves is forgotten after 30 days.
+Such a client is unverified: the consent page says so. One that nobody ever approves is forgotten after a week.
 """
 
 import hmac
@@ -14,7 +14,7 @@ from chalicelib.oauth import clients
 from chalicelib.oauth.errors import OAuthError
 from chalicelib.oauth.tables import Client
 
-UNUSED_KEPT_S = 30 * 86_400
+UNUSED_KEPT_S = 7 * 86_400
 BODY_BYTES_MAX = 64 * 1024
 GRANT_TYPES = (clients.CODE, clients.REFRESH, clients.DEVICE)
 """Without client_credentials: nobody's account stands behind such a client, for its own requests to be counted on."""
@@ -39,10 +39,14 @@ def register(raw: bytes | str, base_url: str) -> dict[str, object]:
     wanted = _metadata(raw)
     token = secrets.mint(REGISTRATION_KIND)
     try:
-        made = clients.register(**wanted, registered_by="self", registration_digest=secrets.digest(token))
+        made = clients.register(
+            **wanted,
+            registered_by="self",
+            registration_digest=secrets.digest(token),
+            dies_at=clock.now_s() + UNUSED_KEPT_S,
+        )
     except InvalidRequest as error:
         raise _metadata_error(error) from None
-    made.client.update(actions=[Client.dies_at.set(clock.now_s() + UNUSED_KEPT_S)])
     answer = information(made.client, base_url) | {"registration_access_token": token}
     if made.secret is not None:
         answer |= {"client_secret": made.secret, "client_secret_expires_at": 0}

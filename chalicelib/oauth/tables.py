@@ -41,6 +41,8 @@ class Client(tables.Table):
     deleted_at = tables.Whole(null=True)
     fetched_at = tables.Whole(null=True)
     dies_at = tables.DiesAt(null=True)
+    kept_until = tables.Whole(null=True)
+    """Of a document that an account approved: the epoch second until which it is kept at least."""
 
     by_owner = ByOwner()
 

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from chalicelib.api.oauth import REGISTRATIONS
 from chalicelib.core import secrets, settings, wire
 from chalicelib.limits import tiers
+from chalicelib.limits.tiers import REGISTRATIONS
 from infra.standin import Answer
 from tests.house import House
 from tests.oauth.flow import CALLBACK, CLIENT, DEVICE, App, Person, as_json, basic, post, refusal, registered

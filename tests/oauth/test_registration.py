@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib.api.oauth import REGISTRATIONS
 from chalicelib.core import secrets, settings
+from chalicelib.limits.tiers import REGISTRATIONS
 from chalicelib.oauth.tables import Client
 from infra.standin import Answer
 from tests.house import House
@@ -34,7 +34,6 @@ REGISTER = "/oauth/register"
 NO_TOKEN = (401, "invalid_token")
 BAD_METADATA = (400, "invalid_client_metadata")
 BAD_REDIRECT = (400, "invalid_redirect_uri")
-DAY_S = 86_400
 
 
 def register(home: House, **described: object) -> dict[str, Any]:
@@ -263,15 +262,6 @@ def test_registrations_are_limited_by_address(home: House) -> None:
     assert answer.json()["message"] == answer.json()["error_description"]
     assert (answer.header("Retry-After"), answer.header("X-RateLimit-Limit")) == ("3600", "100")
     assert home.call("POST", REGISTER, json_body=good, ip="203.0.113.8").status == 201
-
-
-def test_client_that_nobody_approves_is_forgotten_after_30_days(home: House, ada: Person) -> None:
-    """And kept from the first yes on."""
-    body = register(home)
-    app = app_of(home, body)
-    assert app.client.dies_at == home.clock.now_ms // 1000 + 30 * DAY_S
-    ada.allows(app)
-    assert Client.get(app.id).dies_at is None
 
 
 def test_client_is_shown_to_the_holder_of_its_token(home: House) -> None:

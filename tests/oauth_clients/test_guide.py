@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 import requests
 
-from chalicelib.api.oauth import REGISTRATIONS
-from chalicelib.limits.tiers import ANONYMOUS, CLIENT
+from chalicelib.limits.tiers import ANONYMOUS, CLIENT, REGISTRATIONS
 from chalicelib.oauth import device, grants, tokens
 from tests.examples.blocks import ROOT, blocks_of
 from tests.oauth_clients.someone import CALLBACK, Someone, parameter
