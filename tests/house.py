@@ -22,6 +22,7 @@ from chalicelib.core import clock, randomness, settings, telemetry, wire
 from chalicelib.credentials import standing
 from chalicelib.credentials.issue import Issued, new_key, put_beside_the_others
 from chalicelib.limits import leases, memory, outage, refusals, tiers, windows
+from chalicelib.oauth import document_fetches
 from chalicelib.uptime import checks, days, report
 from infra.standin import Answer, Gateway
 from tests import conforming
@@ -144,6 +145,7 @@ def forget_process() -> None:
     outage.forget()
     refusals.forget()
     standing.forget()
+    document_fetches.forget()
     checks.forget()
     days.forget()
     report.forget()

@@ -151,7 +151,7 @@ AUTHORIZATION_SERVER = Shape(
         },
         "code_challenge_methods_supported": Words(words=("S256",)),
         "authorization_response_iss_parameter_supported": Flag(fixed=True),
-        "client_id_metadata_document_supported": Flag(fixed=True),
+        "client_id_metadata_document_supported": Flag("Whether the URL of a metadata document can be a client's id."),
         "service_documentation": Said("Where to read on.", format="uri"),
     },
     optional=("registration_endpoint",),

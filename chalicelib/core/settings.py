@@ -36,7 +36,10 @@ class Settings:
     resources: str = ""
     """Other resources that access tokens may be for (RFC 8707), separated by spaces."""
     registration: str = "open"
-    """Who may register an OAuth client by itself (RFC 7591): `open`, `closed`, or the SHA-256 of an initial token."""
+    """Who may register an OAuth client by itself (RFC 7591): `open`, `closed`, or the SHA-256 of an initial token.
+
+    Only `open` also takes the URL of a metadata document as a client's id.
+    """
     mail_from: str = ""
     """The verified sender of mail through Amazon SES. Empty: no mail leaves, and nobody has to verify an address."""
     mail_folder: str = ""

@@ -62,12 +62,12 @@ class NoSuchClient(errors.LatchkeyError):
     status, error = 400, "invalid_request"
 
 
-def read(parameters: Parameters, base_url: str) -> Asking:
-    """Return what a request asks.
+def read(parameters: Parameters, base_url: str, *, admit_fetch: client_documents.Admit | None = None) -> Asking:
+    """Return what a request asks. `admit_fetch` is called before a client's document is fetched; else none is.
 
     Raises NoSuchClient when the client or the redirect URI is not known, BackToClient for everything else.
     """
-    client = client_documents.find_client(parameters.get("client_id"))
+    client = client_documents.find_client(parameters.get("client_id"), admit=admit_fetch)
     if client is None:
         raise NoSuchClient("The application that sent you here is unknown. Tell its makers: client_id is wrong.")
     redirect_uri = _redirect_uri(client, parameters.get("redirect_uri"))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pynamodb.expressions.update import Action
 
-from chalicelib.core import clock, errors, ids, secrets, tables
+from chalicelib.core import clock, errors, ids, secrets, settings, tables
 from chalicelib.credentials import scopes
 from chalicelib.events import kinds, record
 from chalicelib.limits import stale
@@ -101,6 +101,15 @@ def checked_uris(uris: list[str]) -> list[str]:
 def is_client_id(text: str) -> bool:
     """Tell whether `text` has the shape of a client id: one of ours, or the https URL of a metadata document."""
     return ids.is_id(text, "app") or (text.startswith("https://") and len(text) <= ID_LENGTH_MAX)
+
+
+def documents_are_taken() -> bool:
+    """Return whether the URL of a metadata document can be a client's id: only where any client may register itself.
+
+    A document can't carry an initial token, so an operator who asks for one decides about every client, as one does who
+    closed registration.
+    """
+    return settings.current().registration == "open"
 
 
 def find(client_id: str) -> Client | None:

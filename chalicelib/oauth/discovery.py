@@ -24,7 +24,7 @@ def server(issuer: str) -> dict[str, object]:
         "introspection_endpoint_auth_methods_supported": list(clients.CONFIDENTIAL_METHODS),
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": True,
-        "client_id_metadata_document_supported": True,
+        "client_id_metadata_document_supported": clients.documents_are_taken(),
         "service_documentation": f"{issuer}/",
     }
 

@@ -39,7 +39,8 @@ class Client(tables.Table):
     registration_digest = UnicodeAttribute(null=True)
     uri = UnicodeAttribute(null=True)
     deleted_at = tables.Whole(null=True)
-    fetched_at = tables.Whole(null=True)
+    fresh_until = tables.Whole(null=True)
+    """Of a document: when it is to be fetched again."""
     dies_at = tables.DiesAt(null=True)
     kept_until = tables.Whole(null=True)
     """Of a document that an account approved: the epoch second until which it is kept at least."""

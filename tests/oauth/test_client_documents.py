@@ -16,6 +16,7 @@ from tests.oauth.flow import CALLBACK, LOOPBACK, PKCE, App, Person, post, query_
 
 URL = f"https://{NAME}/client.json"
 DAY_S = 86_400
+FAILED_S = 300
 DOCUMENT: dict[str, object] = {
     "client_id": URL,
     "client_name": "Editor",
@@ -33,7 +34,9 @@ def internet() -> Iterator[Internet]:
 
 def found(internet: Internet, client_id: str = URL, address: str = ADDRESS) -> Client | None:
     """Look for a client whose name leads to an address."""
-    return client_documents.find_client(client_id, resolver=lambda *_asked: [address], tls=internet.tls)
+    return client_documents.find_client(
+        client_id, admit=lambda: None, resolver=lambda *_asked: [address], tls=internet.tls
+    )
 
 
 def publish(internet: Internet, document: object, **answer: Any) -> None:
@@ -157,8 +160,10 @@ def test_answer_that_is_no_document_is_no_client(home: House, internet: Internet
     for status in ("404 Not Found", "500 Oops", "201 Created", "204 No Content", "302 Found"):
         publish(internet, DOCUMENT, status=status, headers="Location: https://169.254.169.254/\r\n")
         assert found(internet) is None, status
+        home.clock.forward(FAILED_S)
     for address in ("127.0.0.1", "169.254.169.254", "10.0.0.1", "::ffff:127.0.0.1"):
         assert found(internet, address=address) is None
+        home.clock.forward(FAILED_S)
     assert found(internet, address="8.8.8.8") is None
     said = [json.loads(line) for line in log.getvalue().splitlines()]
     assert {(line["message"], line["host"]) for line in said} == {("client_document_refused", NAME)}

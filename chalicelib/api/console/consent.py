@@ -3,7 +3,7 @@
 from chalicelib.accounts import links
 from chalicelib.api.console.frame import Away, LogInFirst, Shown, Visit
 from chalicelib.core import errors
-from chalicelib.limits.tiers import Tier
+from chalicelib.limits.tiers import DOCUMENT_FETCHES, Tier
 from chalicelib.oauth import authorize, device, redirect_uris
 from chalicelib.oauth.errors import OAuthError
 from chalicelib.oauth.parameters import Parameters, of_query
@@ -16,7 +16,7 @@ def show_authorize(visit: Visit) -> Shown | Away:
     """Ask the person, or go straight back to the client when they said yes to all of it before."""
     parameters = _parameters(visit)
     try:
-        asking = authorize.read(parameters, visit.base_url)
+        asking = _read(visit, parameters)
     except authorize.BackToClient as refused:
         if visit.logged_in is None and parameters.get("prompt") != "none":
             # Whoever registers a client chooses where its errors lead: nobody is sent there straight from a link to us
@@ -41,7 +41,7 @@ def decide(visit: Visit) -> Shown | Away:
     """Take the person's decision back to the client. The request is read again: nothing of the form is trusted."""
     account = visit.person.account
     try:
-        asking = authorize.read(_parameters(visit), visit.base_url)
+        asking = _read(visit, _parameters(visit))
     except authorize.BackToClient as refused:
         return Away(refused.location)
     visit.form_targets = (redirect_uris.policy_source(asking.redirect_uri),)
@@ -82,6 +82,15 @@ def decide_device(visit: Visit) -> Shown:
     except errors.NotFound as error:
         return Shown("device", {"code": typed[:20], "problem": error.message}, error.status)
     return Shown("device_done", {"client": waiting.client, "allowed": allowed})
+
+
+def _read(visit: Visit, parameters: Parameters) -> authorize.Asking:
+    """Read a request; a client's document is fetched only within the allowance of the network that it comes from."""
+
+    def admit_fetch() -> None:
+        visit.exchange.admit_networks(DOCUMENT_FETCHES)
+
+    return authorize.read(parameters, visit.base_url, admit_fetch=admit_fetch)
 
 
 def _parameters(visit: Visit) -> Parameters:
