@@ -40,6 +40,9 @@ class Account(tables.Table):
     # Each live key's end (ms; 0: never), so that one condition holds the number of keys down.
     live_keys: MapAttribute[str, int] = MapAttribute(default=dict)
 
+    # How many OAuth applications it has registered, so that one condition holds their number down.
+    applications = tables.Whole(null=True)
+
     directory = Directory()
 
     def has_ended(self, made_at: int) -> bool:

@@ -4,8 +4,11 @@ import hmac
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.update import Action
 
+from chalicelib.accounts.states import ACTIVE
+from chalicelib.accounts.tables import Account
 from chalicelib.core import clock, errors, ids, secrets, settings, tables
 from chalicelib.credentials import scopes
 from chalicelib.events import kinds, record
@@ -55,7 +58,11 @@ def register(
     registration_digest: str | None = None,
     dies_at: int | None = None,
 ) -> Registered:
-    """Store a new client. Raises InvalidRequest for a redirect URI, grant type or scope that it can't have."""
+    """Store a new client.
+
+    Raises InvalidRequest for a redirect URI, grant type or scope that it can't have, Conflict when its owner has 50,
+    NotFound when its owner is no active account.
+    """
     public = auth_method == "none"
     if public and CLIENT_CREDENTIALS in grant_types:
         raise errors.InvalidRequest("A public client has no credentials to use client_credentials with.")
@@ -79,9 +86,15 @@ def register(
         uri=uri,
         dies_at=dies_at,
     )
-    with tables.transaction() as write:
-        write.save(client, condition=Client.client_id.does_not_exist())
-        _tell(write, client, kinds.APPLICATION_CREATED)
+    try:
+        with tables.transaction() as write:
+            write.save(client, condition=Client.client_id.does_not_exist())
+            _count_in(write, client)
+            _tell(write, client, kinds.APPLICATION_CREATED)
+    except TransactWriteError as error:
+        if owner_id is None or not tables.refused(error):
+            raise
+        raise _why_not_counted(error, owner_id) from None
     return Registered(client, secret)
 
 
@@ -191,22 +204,50 @@ def change(client: Client, *, name: str, uris: list[str]) -> None:
 
 
 def delete(client: Client) -> None:
-    """Delete a client: its own tokens and every grant it was given end at the next request.
+    """Delete a client: its own tokens and every grant it was given end at the next request. Harmless to repeat.
 
     The client's own mark comes first: from then on nothing is issued to it, so the list of its grants can't grow.
     """
     now_ms = clock.now_ms()
-    with tables.transaction() as write:
+    with tables.may_be_refused(), tables.transaction() as write:
         write.update(
             Client(client.client_id),
             actions=[Client.deleted_at.set(now_ms)],
-            condition=Client.created_at.exists(),
+            # Of two deletions at once one gives the place back.
+            condition=Client.created_at.exists() & Client.deleted_at.does_not_exist(),
         )
+        _count_out(write, client)
         _tell(write, client, kinds.APPLICATION_DELETED)
     for grant in grants.of_client(client.client_id):
         grants.revoke(grant)
     if client.owner_id is not None:
         stale.mark(client.owner_id)
+
+
+def _count_in(write: tables.Transaction, client: Client) -> None:
+    """Add to a transaction: the client's owner has one more. Wins the race of two for the last place."""
+    if client.owner_id is None:
+        return
+    count = Account.applications
+    room = count.does_not_exist() | (count < OWNED_MAX)
+    write.update(
+        Account(client.owner_id),
+        actions=[count.add(1)],
+        condition=(Account.status == ACTIVE) & room,
+        return_values="ALL_OLD",
+    )
+
+
+def _count_out(write: tables.Transaction, client: Client) -> None:
+    if client.owner_id is not None:
+        write.update(Account(client.owner_id), actions=[Account.applications.add(-1)], condition=Account.id.exists())
+
+
+def _why_not_counted(error: TransactWriteError, owner_id: str) -> errors.LatchkeyError:
+    shown = tables.refused_write(error, Account(owner_id))
+    if not shown or shown["status"]["S"] != ACTIVE:
+        return errors.NotFound("There is no such account.")
+    return errors.Conflict(f"An account has at most {OWNED_MAX} applications. Delete one first.")
 
 
 def _tell(write: tables.Transaction, client: Client, kind: str) -> None:

@@ -4,7 +4,10 @@ import re
 
 import pytest
 
+from chalicelib.accounts import change, states
 from chalicelib.core import errors
+from chalicelib.events import kinds
+from chalicelib.events.tables import Event
 from chalicelib.oauth import authorize, clients, parameters, registration
 from chalicelib.oauth.errors import OAuthError
 from chalicelib.oauth.tables import Client
@@ -64,6 +67,26 @@ def test_account_has_at_most_50_applications(home: House, ada: Person) -> None:
     assert (page.status, "at most 50" in page.problem) == (409, True)
     clients.delete(owned[0].client)
     assert register(ada, "public", CALLBACK).status == 200
+    assert register(ada, "public", CALLBACK).status == 409
+
+
+def test_deleting_an_application_again_makes_no_more_room(home: House, ada: Person) -> None:
+    """Its place is given back once, and its owner is told once."""
+    owned = [registered(home, owner=ada.account) for _ in range(clients.OWNED_MAX)]
+    for _ in range(3):
+        clients.delete(owned[0].client)
+    assert [register(ada, "public", CALLBACK).status for _ in range(2)] == [200, 409]
+    deletions = list(Event.query(ada.account.id, filter_condition=Event.type == kinds.APPLICATION_DELETED))
+    assert len(deletions) == 1
+
+
+def test_suspended_account_registers_no_application(home: House) -> None:
+    """What is decided in the one write is that it is active, too."""
+    owner = home.account()
+    change.set_standing(owner.id, tier=None, status=states.SUSPENDED, actor="acc_admin")
+    with pytest.raises(errors.NotFound):
+        registered(home, owner=owner)
+    assert list(clients.owned_by(owner.id)) == []
 
 
 def test_second_of_two_rotations_at_once_is_refused(home: House, app: App) -> None:

@@ -47,8 +47,6 @@ def register(visit: Visit) -> Shown:
     links.check_proven(account)
     try:
         kind = KIND.check("The kind", visit.text("kind"))
-        if len(list(clients.owned_by(account.id))) >= clients.OWNED_MAX:
-            raise errors.Conflict(f"An account has at most {clients.OWNED_MAX} applications. Delete one first.")
         grant_types = {clients.CODE, clients.REFRESH, clients.DEVICE}
         made = clients.register(
             name=NAME.check("The name", visit.text("name")),
