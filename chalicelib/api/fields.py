@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from chalicelib.core import http_syntax, ids
+from chalicelib.core import http_syntax, ids, names
 from chalicelib.core.errors import InvalidRequest
 
 Schema = dict[str, Any]
@@ -30,13 +30,9 @@ class Field(Protocol):
         """Return the JSON Schema of the values that `check` takes."""
 
 
-_CONTROL = r"\u0000-\u001f\u007f-\u009f"
-_BLANK = r"\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
-
-
 @dataclass(frozen=True)
 class Text:
-    """A string of `least` to `most` characters, none of them a control character, spaces around it dropped."""
+    """A string of `least` to `most` characters that can be shown (see `core.names`), spaces around it dropped."""
 
     most: int
     least: int = 1
@@ -46,11 +42,9 @@ class Text:
 
     def check(self, name: str, value: object) -> str:
         """Return the text without spaces around it."""
-        good = isinstance(value, str) and len(value) <= self.most and re.fullmatch(self._pattern, value) is not None
-        # Half of a surrogate pair is something that no UTF-8 can carry, and no schema can speak of.
-        if not good or not _is_whole(str(value)):
-            raise InvalidRequest(f"{name} must be a text of {self.least} to {self.most} characters on one line.")
-        return str(value).strip()
+        if isinstance(value, str) and len(value) <= self.most and self._takes(value):
+            return value.strip()
+        raise InvalidRequest(f"{name} {self._problem(value)}.")
 
     def read(self, name: str, text: str) -> str:
         """Return the same of a value in a URL."""
@@ -61,13 +55,22 @@ class Text:
         bounds = {"minLength": self.least, "maxLength": self.most, "pattern": f"^{self._pattern}$"}
         return _described({"type": "string", **bounds}, self.about, self.example, self.default)
 
+    def _takes(self, text: str) -> bool:
+        return names.is_on_one_line(text) and re.fullmatch(self._pattern, text) is not None
+
+    def _problem(self, value: object) -> str:
+        bounds = f"must be a text of {self.least} to {self.most} characters on one line"
+        if not isinstance(value, str) or not self.least <= len(value.strip()) <= self.most:
+            return bounds
+        return (names.problem(value) if names.is_on_one_line(value) else None) or bounds
+
     @property
     def _pattern(self) -> str:
-        """What `least` characters between spaces and without control characters are, for Python and ECMA-262."""
-        solid, inner, around = f"[^{_BLANK}{_CONTROL}]", f"[^{_CONTROL}]", f"[{_BLANK}]*"
+        """Return what `least` characters from the first to the last that is seen are, for Python and ECMA-262."""
+        seen, inner, around = names.SEEN, names.ALLOWED, f"{names.UNSEEN}*"
         if self.least == 1:
-            return f"{around}{solid}{inner}*"
-        return f"{around}{solid}{inner}{{{self.least - 2},}}{solid}{around}"
+            return f"{around}{seen}{inner}*"
+        return f"{around}{seen}{inner}{{{self.least - 2},}}{seen}{around}"
 
 
 @dataclass(frozen=True)

@@ -19,10 +19,12 @@ FIELDS: dict[str, Field] = {
     "id": Id("key"),
 }
 BLANK_AND_CONTROL = "\t\n\r\x0b\x1c\x1f\x7f\x85\x9f \xa0\u1680\u2003\u200b\u2028\u3000\ufeff"
+UNSEEN_AND_TURNING = "\xad\u115f\u200d\u200f\u2060\u202a\u202e\u2066\u2069\u2800\ufe0f\U0001d173\U000e0020\U000e0100"
 # Half of a surrogate pair is no character, and a body that has one can't be sent: test_fields has it.
 TEXTS = st.one_of(
     st.text(st.characters(exclude_categories=["Cs"]), max_size=8),
     st.text(st.sampled_from("ab🔑é" + BLANK_AND_CONTROL), max_size=8),
+    st.text(st.sampled_from("ab🔑 " + UNSEEN_AND_TURNING), max_size=8),
 )
 WORDS = st.sampled_from(["read", "write", "keys", "READ", "read "])
 IDS = st.from_regex(r"(key|acc)_[0-9A-Za-z]{19,21}\n?", fullmatch=True)
