@@ -129,8 +129,8 @@ def show_registration(exchange: Exchange, client_id: str) -> Response:
     exchange.admit_stranger()
     from chalicelib.oauth import registration
 
-    client = registration.authenticated(client_id, _authorization(exchange))
-    return _json(registration.information(client, visitor.base_url(exchange.request)))
+    client, token = registration.authenticated(client_id, _authorization(exchange))
+    return _json(registration.information(client, token, visitor.base_url(exchange.request)))
 
 
 def replace_registration(exchange: Exchange, client_id: str) -> Response:
@@ -138,9 +138,9 @@ def replace_registration(exchange: Exchange, client_id: str) -> Response:
     exchange.admit_stranger()
     from chalicelib.oauth import registration
 
-    client = registration.authenticated(client_id, _authorization(exchange))
+    client, token = registration.authenticated(client_id, _authorization(exchange))
     base_url = visitor.base_url(exchange.request)
-    return _json(registration.replace(client, exchange.request.raw_body, base_url))
+    return _json(registration.replace(client, token, exchange.request.raw_body, base_url))
 
 
 def delete_registration(exchange: Exchange, client_id: str) -> Response:
@@ -148,7 +148,8 @@ def delete_registration(exchange: Exchange, client_id: str) -> Response:
     exchange.admit_stranger()
     from chalicelib.oauth import clients, registration
 
-    clients.delete(registration.authenticated(client_id, _authorization(exchange)))
+    client, _ = registration.authenticated(client_id, _authorization(exchange))
+    clients.delete(client)
     return Response("", status_code=204, headers={"Cache-Control": "no-store"})
 
 

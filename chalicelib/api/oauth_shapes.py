@@ -5,7 +5,7 @@ Written out here, since importing that package for its words would cost every co
 
 from chalicelib.api.declared import Form
 from chalicelib.api.fields import OneOf
-from chalicelib.api.shapes import Flag, Kind, Number, Said, Shape, Words
+from chalicelib.api.shapes import Flag, Kind, Number, OrNull, Said, Shape, Words
 
 DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
 GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials", DEVICE)
@@ -92,10 +92,18 @@ _METADATA: dict[str, Kind] = {
     "response_types": Words("`code`, or nothing for a client that never asks for one.", ("code",), ("code",)),
     "token_endpoint_auth_method": OneOf(AUTH_METHODS, about="How it authenticates; `none` for a public client."),
     "scope": _SCOPE,
-    "client_uri": Said("Its home page. It is kept as it is given, and shown to nobody."),
+    "client_uri": Said("Its home page, an http or https URL; one of more than 100 characters is dropped."),
 }
-CLIENT_DESCRIBED = Form({}, _METADATA)
-CLIENT_REPLACED = Form({}, {"client_id": Said("The client's own id, or nothing."), **_METADATA})
+_DESCRIBED: dict[str, Kind] = {
+    **_METADATA,
+    "grant_types": Words(
+        "What it may give for tokens. What isn't supported is left out; the answer says what is in effect.",
+        example=("authorization_code", "refresh_token"),
+    ),
+    "response_types": Words("What it asks for: `code`. What isn't supported is left out.", example=("code",)),
+}
+CLIENT_DESCRIBED = Form({}, {name: OrNull(kind) for name, kind in _DESCRIBED.items()})
+CLIENT_REPLACED = Form({"client_id": Said("The client's own id.")}, CLIENT_DESCRIBED.optional)
 CLIENT = Shape(
     "Client",
     "A client, as it is registered (RFC 7591 §3.2.1).",
@@ -104,6 +112,7 @@ CLIENT = Shape(
         "client_id_issued_at": Number("When it was registered, in epoch seconds.", 1_640_000_000),
         **_METADATA,
         "registration_client_uri": Said("Where it may show, change or delete itself (RFC 7592).", format="uri"),
+        "registration_access_token": Said("What the client shows, changes or deletes itself with."),
     },
     optional=("client_uri",),
 )
@@ -112,7 +121,6 @@ CLIENT_MADE = Shape(
     "A new client, with its secrets this once.",
     {
         **CLIENT.fields,
-        "registration_access_token": Said("What the client shows, changes or deletes itself with."),
         "client_secret": Said("What it authenticates with, unless it is public."),
         "client_secret_expires_at": Number("Always 0: its secret doesn't expire.", 0),
     },

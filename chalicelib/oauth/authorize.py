@@ -181,5 +181,5 @@ def _location(
     if state:
         parameters.append(("state", state))
     # Put behind what was registered, not parsed and written anew: the client gets its own URI back to the letter.
-    joint = "&" if "?" in redirect_uri else "?"
+    joint = "?" if "?" not in redirect_uri else "" if redirect_uri.endswith(("?", "&")) else "&"
     return f"{redirect_uri}{joint}{urlencode([*parameters, ('iss', base_url)])}"

@@ -4,15 +4,15 @@ Such a client is public and unverified. Its document is fetched when somebody is
 only within an allowance, and neither again while it is fresh nor within minutes of a failure.
 """
 
-import json
+import re
 import ssl
 from collections.abc import Callable
-from typing import Any
 from urllib.parse import urlsplit
 
-from chalicelib.core import clock, fetch, telemetry
+from chalicelib.core import clock, fetch, names, telemetry
 from chalicelib.core.errors import InvalidRequest
-from chalicelib.oauth import clients, document_fetches
+from chalicelib.oauth import client_metadata, clients, document_fetches
+from chalicelib.oauth.errors import OAuthError
 from chalicelib.oauth.freshness import fresh_s
 from chalicelib.oauth.tables import Client
 
@@ -20,6 +20,15 @@ DEADLINE_S = 5.0
 BYTES_MAX = 64 * 1024
 UNUSED_KEPT_S = 2 * 86_400
 """How long a client is kept that no account approves; longer than its document is fresh."""
+OFFERED = (clients.CODE, clients.REFRESH)
+"""The grant types of such a client, all of them unless its document says fewer."""
+
+# RFC 3986's characters but `#`; what another program could read as a dot or a slash.
+_PLAIN = re.compile(r"[A-Za-z0-9\-._~:/?\[\]@!$&'()*+,;=%]+")
+_ENCODED = (
+    (re.compile("%(?:25)*2e", re.IGNORECASE), "."),
+    (re.compile("%(?:25)*(?:2f|5c)", re.IGNORECASE), "/"),
+)
 
 Admit = Callable[[], object]
 """Counts one fetch for whoever causes it; raises errors.RateLimited when it caused enough."""
@@ -86,7 +95,7 @@ def _fetched(client_id: str, resolver: fetch.Resolve, tls: ssl.SSLContext | None
         if answer.status != 200:
             raise BadDocument("it isn't there")
         described = _described(client_id, _document(client_id, answer.body))
-    except (BadDocument, fetch.FetchError, InvalidRequest) as error:
+    except (BadDocument, fetch.FetchError, InvalidRequest, OAuthError) as error:
         document_fetches.failed(client_id)
         _log(client_id, error)
         return None
@@ -126,38 +135,46 @@ def _stored(described: Client, *, fresh_ms: int) -> Client:
 
 
 def _check_url(client_id: str) -> None:
-    """The draft's §3: a path, no dot segments, no fragment, no user information."""
+    """The draft's §3: a path, no dot segments however they are written, no fragment, no user information."""
     try:
         parts = urlsplit(client_id)
+        _ = parts.port  # one beyond 65535 is found only by asking for it
     except ValueError:
         raise BadDocument("its client_id is no URL") from None
-    segments = parts.path.split("/")
-    if parts.path in ("", "/") or "." in segments or ".." in segments or "#" in client_id or "@" in parts.netloc:
-        raise BadDocument("a client_id URL has a path, and no fragment, dot segments or user information")
+    is_plain = _PLAIN.fullmatch(client_id) and "@" not in parts.netloc and not _has_dot_segments(parts.path)
+    if not is_plain or parts.path in ("", "/"):
+        raise BadDocument("a client_id URL is plain and has a path, and no fragment, dot segments or user information")
 
 
-def _document(client_id: str, body: bytes) -> dict[str, Any]:
-    try:
-        document = json.loads(body)
-    except (ValueError, RecursionError):
-        document = None
-    if not isinstance(document, dict) or document.get("client_id") != client_id:
+def _has_dot_segments(path: str) -> bool:
+    """Return whether a server could read `.` or `..` in a path: encoded, however often, or before a `;`."""
+    for encoded, character in _ENCODED:
+        path = encoded.sub(character, path)
+    return any(segment.partition(";")[0] in (".", "..") for segment in path.split("/"))
+
+
+def _document(client_id: str, body: bytes) -> client_metadata.Fields:
+    document = client_metadata.fields_of(body)
+    if document.get("client_id") != client_id:
         raise BadDocument("it doesn't name itself as client_id")
     return document
 
 
-def _described(client_id: str, document: dict[str, Any]) -> Client:
-    uris = document.get("redirect_uris")
-    if not isinstance(uris, list) or not uris or not all(isinstance(uri, str) for uri in uris):
-        raise BadDocument("redirect_uris must be a list of strings")
-    if document.get("token_endpoint_auth_method", "none") != "none" or "client_secret" in document:
-        raise BadDocument("only public clients can be described by a document")
+def _described(client_id: str, document: client_metadata.Fields) -> Client:
     name = document.get("client_name")
-    shown = name if isinstance(name, str) and name.isprintable() and name.strip() else urlsplit(client_id).netloc
+    if not isinstance(name, str) or names.problem(name):
+        # Whoever is asked must read something true.
+        document = {**document, "client_name": urlsplit(client_id).netloc}
+    described = client_metadata.read(document, offered=OFFERED, by_default=OFFERED, auth_method="none")
+    if described.auth_method != "none" or "client_secret" in document:
+        raise BadDocument("only public clients can be described by a document")
+    if clients.CODE not in described.grant_types:
+        raise BadDocument("grant_types must hold authorization_code")
+    clients.check_uris_for(set(described.grant_types), described.redirect_uris)
     return Client(
         client_id,
-        name=shown.strip()[:100],
-        redirect_uris=clients.checked_uris(uris),
-        grant_types={clients.CODE, clients.REFRESH},
-        scopes=set(clients.GRANTABLE),
+        name=described.name,
+        redirect_uris=clients.checked_uris(described.redirect_uris),
+        grant_types=set(described.grant_types),
+        scopes=set(described.scopes),
     )

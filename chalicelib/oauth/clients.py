@@ -23,6 +23,8 @@ GRANTABLE = frozenset({scopes.READ, scopes.WRITE})
 CODE, REFRESH, CLIENT_CREDENTIALS = "authorization_code", "refresh_token", "client_credentials"
 DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
 GRANT_TYPES = (CODE, REFRESH, CLIENT_CREDENTIALS, DEVICE)
+SELF_REGISTRABLE = (CODE, REFRESH, DEVICE)
+"""Without client_credentials: a client that registers itself has no account, on which its own requests could count."""
 CONFIDENTIAL_METHODS = ("client_secret_basic", "client_secret_post")
 AUTH_METHODS = (*CONFIDENTIAL_METHODS, "none")
 OWNED_MAX = 50
@@ -101,13 +103,13 @@ def register(
 def check_uris_for(grant_types: set[str], uris: list[str]) -> None:
     """Raise InvalidRequest when a client has nowhere to be answered, and its grant types need that."""
     if CODE in grant_types and not uris:
-        raise errors.InvalidRequest("A client that uses authorization_code needs a redirect URI.")
+        raise redirect_uris.BadRedirectURI("A client that uses authorization_code needs a redirect URI.")
 
 
 def checked_uris(uris: list[str]) -> list[str]:
     """Return redirect URIs that may be registered; raise InvalidRequest for any other."""
     if len(uris) > redirect_uris.COUNT_MAX:
-        raise errors.InvalidRequest(f"A client has at most {redirect_uris.COUNT_MAX} redirect URIs.")
+        raise redirect_uris.BadRedirectURI(f"A client has at most {redirect_uris.COUNT_MAX} redirect URIs.")
     return [redirect_uris.registrable(uri) for uri in dict.fromkeys(uris)]
 
 

@@ -18,7 +18,8 @@ def server(issuer: str) -> dict[str, object]:
         "scopes_supported": sorted(clients.GRANTABLE),
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
-        "grant_types_supported": list(clients.GRANT_TYPES),
+        # What a client that reads this can register; client_credentials is for those that an account registered.
+        "grant_types_supported": list(clients.SELF_REGISTRABLE),
         "token_endpoint_auth_methods_supported": list(clients.AUTH_METHODS),
         "revocation_endpoint_auth_methods_supported": list(clients.AUTH_METHODS),
         "introspection_endpoint_auth_methods_supported": list(clients.CONFIDENTIAL_METHODS),

@@ -1,13 +1,14 @@
 """Where an authorization may lead: which redirect URIs can be registered, and when one that is asked for is the same.
 
-Exact string comparison (RFC 9700 §2.1), but for the port of a loopback address, which a native app can't know
-beforehand (RFC 8252 §7.3).
+Compared to the letter (RFC 9700 §2.1), but for the port of a loopback address, which a native app can't know beforehand
+(RFC 8252 §7.3).
 """
 
 import re
 from urllib.parse import SplitResult, urlsplit
 
 from chalicelib.core import errors
+from chalicelib.oauth import redirect_schemes
 
 LENGTH_MAX = 2_000
 COUNT_MAX = 10
@@ -17,26 +18,33 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _PLAIN = re.compile(r"[A-Za-z0-9\-._~:/?\[\]@!$&'()*+,;=%]+")
 # A name or an address and maybe a port: this goes into a header, and urlsplit sees `::1` in `evil.example[::1]`.
 _PLACE = re.compile(r"([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
-_PRIVATE_SCHEME = re.compile(r"[a-z][a-z0-9+-]*(\.[a-z0-9+-]+)+")
+# A place without a scheme, like localhost:3000/cb, whose name would be taken for one.
+_SCHEMELESS = re.compile(r"[^:/?]*:[0-9]{1,5}([/?].*)?")
+# What stands before, in and after the port of a loopback address.
+_LOOPBACK = re.compile(r"((?i:http://(?:127\.0\.0\.1|\[::1\]|localhost)))(?::([0-9]{1,5}))?((?:[/?].*)?)")
+
+
+class BadRedirectURI(errors.InvalidRequest):
+    """A redirect URI that can't be registered, or too many or too few of them."""
 
 
 def registrable(uri: str) -> str:
     """Return `uri` when it may be registered.
 
-    Raises InvalidRequest: https anywhere, http on loopback only, or a private scheme in reverse-domain form (RFC 8252
-    §7.1); no fragment (RFC 6749 §3.1.2), no user information.
+    Raises BadRedirectURI: https anywhere, http on loopback only, or a scheme that is an application's own (see
+    `redirect_schemes`); no fragment (RFC 6749 §3.1.2), no user information.
     """
     parts = _split(uri)
     if parts is None:
-        raise errors.InvalidRequest(f"A redirect URI must be absolute and plain, without a fragment: {_shown(uri)}.")
+        raise BadRedirectURI(f"A redirect URI must be absolute and plain, without a fragment: {_shown(uri)}.")
     if parts.scheme == "https" and parts.netloc:
         return uri
     if parts.scheme == "http" and parts.hostname in LOOPBACK:
         return uri
-    if _PRIVATE_SCHEME.fullmatch(parts.scheme):
+    if redirect_schemes.is_private_use(parts.scheme) and not _SCHEMELESS.fullmatch(uri):
         return uri
-    raise errors.InvalidRequest(
-        f"A redirect URI must use https, http on 127.0.0.1, [::1] or localhost, or a private scheme with a dot in it"
+    raise BadRedirectURI(
+        f"A redirect URI must use https, http on 127.0.0.1, [::1] or localhost, or a scheme of the application's own"
         f" like com.example.app: {_shown(uri)}."
     )
 
@@ -45,10 +53,10 @@ def matches(asked: str, registered: str) -> bool:
     """Tell whether the redirect URI `asked` for is the `registered` one."""
     if asked == registered:
         return True
-    left, right = _split(asked), _split(registered)
-    if left is None or right is None or left.scheme != "http" or left.hostname not in LOOPBACK:
+    left, right = _LOOPBACK.fullmatch(asked), _LOOPBACK.fullmatch(registered)
+    if left is None or right is None or _split(asked) is None or not _is_port(left[2]):
         return False
-    return _without_port(left) == _without_port(right)
+    return (left[1], left[3]) == (right[1], right[3])
 
 
 def is_shared_with_other_apps(uri: str) -> bool:
@@ -85,8 +93,9 @@ def _split(uri: str) -> SplitResult | None:
     return parts if parts.scheme and plain else None
 
 
-def _without_port(parts: SplitResult) -> tuple[object, ...]:
-    return parts.scheme, parts.hostname, parts.path, parts.query
+def _is_port(digits: str | None) -> bool:
+    """Return whether a port, if there is one, is written as every program writes it, and can be listened on."""
+    return digits is None or (digits[0] != "0" and int(digits) < 65_536)
 
 
 def _shown(uri: str) -> str:

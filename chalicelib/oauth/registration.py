@@ -4,24 +4,28 @@ Such a client is unverified: the consent page says so. One that nobody ever appr
 """
 
 import hmac
-import json
-from typing import Any
 
 from chalicelib.core import clock, http_syntax, secrets, settings, tables
 from chalicelib.core.errors import InvalidRequest
 from chalicelib.credentials import scopes
-from chalicelib.oauth import clients
+from chalicelib.oauth import client_metadata, clients
+from chalicelib.oauth.client_metadata import Fields, Metadata
 from chalicelib.oauth.errors import OAuthError
 from chalicelib.oauth.tables import Client
 
 UNUSED_KEPT_S = 7 * 86_400
 BODY_BYTES_MAX = 64 * 1024
-GRANT_TYPES = (clients.CODE, clients.REFRESH, clients.DEVICE)
-"""Without client_credentials: nobody's account stands behind such a client, for its own requests to be counted on."""
 REGISTRATION_KIND = "ra"
-_TEXT_MAX = 100
 _TOKEN_MAX = 1_000
 """The initial token is the operator's own text: longer than a secret of ours, but no one's is longer than this."""
+UNNAMED = "Unnamed application"
+NEVER_REPLACED = (
+    "registration_access_token",
+    "registration_client_uri",
+    "client_secret_expires_at",
+    "client_id_issued_at",
+)
+"""What a replacement must not hold (RFC 7592 §2.2): it is the server's to say."""
 
 
 def may_register(authorization: str) -> None:
@@ -36,61 +40,66 @@ def may_register(authorization: str) -> None:
 
 def register(raw: bytes | str, base_url: str) -> dict[str, object]:
     """Store a client as it describes itself and return its information, secrets included this once."""
-    wanted = _metadata(raw)
+    described = _described(_fields(raw))
     token = secrets.mint(REGISTRATION_KIND)
     try:
         made = clients.register(
-            **wanted,
+            name=described.name or UNNAMED,
+            uris=described.redirect_uris,
+            auth_method=described.auth_method,
+            grant_types=set(described.grant_types),
+            wanted=set(described.scopes),
+            uri=described.uri,
             registered_by="self",
             registration_digest=secrets.digest(token),
             dies_at=clock.now_s() + UNUSED_KEPT_S,
         )
     except InvalidRequest as error:
-        raise _metadata_error(error) from None
-    answer = information(made.client, base_url) | {"registration_access_token": token}
+        raise client_metadata.refusal_of(error) from None
+    answer = information(made.client, token, base_url)
     if made.secret is not None:
         answer |= {"client_secret": made.secret, "client_secret_expires_at": 0}
     return answer
 
 
-def authenticated(client_id: str, authorization: str) -> Client:
-    """Return the client that a registration token manages: its own and no other (RFC 7592 §2)."""
-    client = clients.find(client_id)
+def authenticated(client_id: str, authorization: str) -> tuple[Client, str]:
+    """Return the client that a registration token manages, its own and no other (RFC 7592 §2), and that token."""
+    client, token = clients.find(client_id), _bearer(authorization)
     stored = client.registration_digest if client else None
-    if client is None or stored is None or not hmac.compare_digest(stored, secrets.digest(_bearer(authorization))):
+    if client is None or stored is None or not hmac.compare_digest(stored, secrets.digest(token)):
         raise _no_token()
-    return client
+    return client, token
 
 
-def replace(client: Client, raw: bytes | str, base_url: str) -> dict[str, object]:
+def replace(client: Client, token: str, raw: bytes | str, base_url: str) -> dict[str, object]:
     """Put another description in place of the client's (RFC 7592 §2.2). Whether it is public can't change."""
-    wanted = _metadata(raw, client.client_id)
-    if (wanted["auth_method"] == "none") != client.is_public:
-        raise OAuthError(
-            "invalid_client_metadata", "token_endpoint_auth_method can't change between none and a secret."
-        )
+    given = _fields(raw)
+    _check_own(client, given)
+    described = _described(given)
+    if (described.auth_method == "none") != client.is_public:
+        raise _invalid("token_endpoint_auth_method can't change between none and a secret.")
     try:
-        clients.check_uris_for(wanted["grant_types"], wanted["uris"])
-        uris = clients.checked_uris(wanted["uris"])
+        clients.check_uris_for(set(described.grant_types), described.redirect_uris)
+        uris = clients.checked_uris(described.redirect_uris)
     except InvalidRequest as error:
-        raise _metadata_error(error) from None
+        raise client_metadata.refusal_of(error) from None
     with tables.refused_as(_no_token()):
         client.update(
             actions=[
-                Client.name.set(wanted["name"]),
+                Client.name.set(described.name or UNNAMED),
                 Client.redirect_uris.set(uris),
-                Client.grant_types.set(wanted["grant_types"]),
-                Client.scopes.set(wanted["wanted"] or set(clients.GRANTABLE)),
-                Client.auth_method.set(wanted["auth_method"]),
-                Client.uri.set(wanted["uri"]) if wanted["uri"] else Client.uri.remove(),
+                Client.grant_types.set(set(described.grant_types)),
+                Client.scopes.set(set(described.scopes)),
+                Client.auth_method.set(described.auth_method),
+                Client.uri.set(described.uri) if described.uri else Client.uri.remove(),
             ],
             condition=Client.deleted_at.does_not_exist() & Client.created_at.exists(),
         )
-    return information(client, base_url)
+    return information(client, token, base_url)
 
 
-def information(client: Client, base_url: str) -> dict[str, object]:
-    """Return what is known of a client, without its secrets (RFC 7591 §3.2.1)."""
+def information(client: Client, token: str, base_url: str) -> dict[str, object]:
+    """Return what is known of a client to the holder of its registration token (RFC 7591 §3.2.1, RFC 7592 §3)."""
     information: dict[str, object] = {
         "client_id": client.client_id,
         "client_id_issued_at": client.created_at // 1000,
@@ -101,82 +110,43 @@ def information(client: Client, base_url: str) -> dict[str, object]:
         "token_endpoint_auth_method": client.auth_method,
         "scope": scopes.joined(client.scopes),
         "registration_client_uri": f"{base_url}/oauth/register/{client.client_id}",
+        "registration_access_token": token,
     }
     return information | ({"client_uri": client.uri} if client.uri else {})
 
 
-def _metadata(raw: bytes | str, client_id: str | None = None) -> dict[str, Any]:
-    """Return the described client, defaults filled in (RFC 7591 §2); what we don't know is ignored, as the RFC asks.
-
-    With a `client_id` it describes a client that exists, and may name no other (RFC 7592 §2.2).
-    """
-    given = _object(raw)
-    if client_id is not None and given.get("client_id", client_id) != client_id:
-        raise OAuthError("invalid_client_metadata", "client_id is another client's.")
-    grant_types = _words(given, "grant_types", GRANT_TYPES, [clients.CODE])
-    if clients.CODE in grant_types or given.get("response_types") != []:
-        _words(given, "response_types", ("code",), ["code"])
-    method = _text(given, "token_endpoint_auth_method", "client_secret_basic")
-    if method not in clients.AUTH_METHODS:
-        raise OAuthError("invalid_client_metadata", "token_endpoint_auth_method is unknown here.")
-    uris = given.get("redirect_uris", [])
-    if not isinstance(uris, list) or not all(isinstance(uri, str) for uri in uris):
-        raise OAuthError("invalid_redirect_uri", "redirect_uris must be a list of strings.")
-    return {
-        "name": _text(given, "client_name", "")[:_TEXT_MAX] or "Unnamed application",
-        "uris": uris,
-        "auth_method": method,
-        "grant_types": set(grant_types),
-        # What isn't ours to give is left out, not refused: clients ask for OpenID's scopes by habit.
-        "wanted": set(_text(given, "scope", "").split()) & clients.GRANTABLE,
-        "uri": _text(given, "client_uri", "")[:_TEXT_MAX] or None,
-    }
-
-
-def _object(raw: bytes | str) -> dict[str, Any]:
+def _fields(raw: bytes | str) -> Fields:
     if len(raw) > BODY_BYTES_MAX:
-        raise OAuthError("invalid_client_metadata", "The body is too long.")
-    try:
-        given = json.loads(raw, object_pairs_hook=_once)
-    except (ValueError, RecursionError):
-        given = None
-    if not isinstance(given, dict):
-        raise OAuthError("invalid_client_metadata", "The body must be a JSON object that names nothing twice.")
-    return given
+        raise _invalid("The body is too long.")
+    return client_metadata.fields_of(raw)
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    fields = dict(pairs)
-    if len(fields) != len(pairs):
-        raise ValueError("a name stands there twice")
-    return fields
+def _described(given: Fields) -> Metadata:
+    """Return the described client, the defaults of RFC 7591 §2 filled in."""
+    return client_metadata.read(
+        given, offered=clients.SELF_REGISTRABLE, by_default=(clients.CODE,), auth_method=clients.CONFIDENTIAL_METHODS[0]
+    )
 
 
-def _words(given: dict[str, Any], name: str, known: tuple[str, ...], default: list[str]) -> list[str]:
-    words = given.get(name, default)
-    if not isinstance(words, list) or not words or not all(word in known for word in words if isinstance(word, str)):
-        raise OAuthError("invalid_client_metadata", f"{name} may hold {', '.join(known)} only.")
-    if not all(isinstance(word, str) for word in words):
-        raise OAuthError("invalid_client_metadata", f"{name} must be a list of strings.")
-    return words
-
-
-def _text(given: dict[str, Any], name: str, default: str) -> str:
-    text = given.get(name, default)
-    if not isinstance(text, str) or not text.isprintable():
-        raise OAuthError("invalid_client_metadata", f"{name} must be a text on one line.")
-    return text.strip()
-
-
-def _metadata_error(error: InvalidRequest) -> OAuthError:
-    about_uri = "redirect URI" in error.message
-    description = error.message.replace('"', "").replace("\\", "")
-    return OAuthError("invalid_redirect_uri" if about_uri else "invalid_client_metadata", description)
+def _check_own(client: Client, given: Fields) -> None:
+    """Raise OAuthError unless a replacement names this very client, and nothing that isn't its to say."""
+    if given.get("client_id") != client.client_id:
+        raise _invalid("client_id must be the client's own.")
+    forbidden = [name for name in NEVER_REPLACED if name in given]
+    if forbidden:
+        raise _invalid(f"{forbidden[0]} can't be replaced: leave it out.")
+    secret = given.get("client_secret")
+    if secret is not None and not (isinstance(secret, str) and clients.has_secret(client, secret)):
+        raise _invalid("client_secret must be the client's own, or left out.")
 
 
 def _bearer(authorization: str) -> str:
     scheme, token = http_syntax.credentials(authorization)
     return token if scheme == "bearer" and token.isascii() and len(token) <= _TOKEN_MAX else ""
+
+
+def _invalid(description: str) -> OAuthError:
+    return OAuthError("invalid_client_metadata", description)
 
 
 def _no_token() -> OAuthError:

@@ -136,6 +136,17 @@ BAD: dict[str, object] = {
     "a redirect that runs": DOCUMENT | {"redirect_uris": ["javascript:alert(1)"]},
     "a redirect without TLS": DOCUMENT | {"redirect_uris": ["http://client.example/cb"]},
     "too many redirects": DOCUMENT | {"redirect_uris": [f"https://{NAME}/{number}" for number in range(11)]},
+    "a field named twice": json.dumps(DOCUMENT)[:-1].encode() + b', "client_name": "Another"}',
+    "no redirects but null": DOCUMENT | {"redirect_uris": None},
+    "a redirect by mail": DOCUMENT | {"redirect_uris": ["mailto:ada@example.com"]},
+    "grant types of which none is left": DOCUMENT | {"grant_types": ["implicit", "client_credentials"]},
+    "no code flow": DOCUMENT | {"grant_types": ["refresh_token"]},
+    "mistyped grant types": DOCUMENT | {"grant_types": "authorization_code"},
+    "response types of which none is left": DOCUMENT | {"response_types": ["token"]},
+    "a home page that runs": DOCUMENT | {"client_uri": "javascript:alert(1)"},
+    "a long home page that runs": DOCUMENT | {"client_uri": "javascript:" + "x" * 200},
+    "a mistyped home page": DOCUMENT | {"client_uri": 7},
+    "a mistyped scope": DOCUMENT | {"scope": ["read"]},
     "a secret": DOCUMENT | {"client_secret": "x"},
     "HTTP Basic": DOCUMENT | {"token_endpoint_auth_method": "client_secret_basic"},
     "a key": DOCUMENT | {"token_endpoint_auth_method": "private_key_jwt"},
@@ -180,6 +191,20 @@ def test_answer_that_is_no_document_is_no_client(home: House, internet: Internet
         f"{URL}#x",
         f"{URL}#",
         f"https://{NAME}/a/../client.json",
+        *(
+            f"https://{NAME}/a/{dots}/client.json"
+            for dots in ("%2e%2e", "%2E%2e", ".%2e", "%2e.", "%2e", "%252e%252E", "%25252e.", "..;x", "%2e%2e;x=1")
+        ),
+        *(
+            f"https://{NAME}/a{dots}client.json"
+            for dots in ("%2f..%2f", "%5c..%5c", "%2F%2e%2e/", "/..%2f", "%252f..%255c")
+        ),
+        f"https://{NAME}/a\\..\\client.json",
+        f"https://{NAME}/a/..",
+        f"https://{NAME}/%2e%2e",
+        f"https://{NAME}/a/.\t./client.json",
+        f"https://{NAME}/clïent.json",
+        f"https://{NAME}/client.json\x00",
         f"https://{NAME}/./client.json",
         f"https://{NAME}/..",
         f"https://user@{NAME}/client.json",
@@ -204,6 +229,56 @@ def test_url_that_is_no_client_id_is_never_fetched(
     page = ada.open(App(home, Client(client_id), None, CALLBACK).asking())
     assert (page.status, page.location) == (400, "")
     assert (internet.connected, internet.requests) == ([], [])
+
+
+def test_document_may_have_dots_in_names_and_in_its_query(home: House, internet: Internet) -> None:
+    """Only whole segments of them lead elsewhere."""
+    for url in (f"https://{NAME}/.well-known/...json", f"https://{NAME}/a..b/%2e.c?x=/../", f"https://{NAME}/%20/a"):
+        publish(internet, DOCUMENT | {"client_id": url})
+        assert found(internet, url) is not None, url
+
+
+def test_null_in_a_document_is_absent(home: House, internet: Internet) -> None:
+    """As in a registration."""
+    fields = ("client_uri", "client_name", "grant_types", "response_types", "scope", "token_endpoint_auth_method")
+    publish(internet, DOCUMENT | dict.fromkeys((*fields, "client_secret", "logo_uri")))
+    client = found(internet)
+    assert client
+    assert (client.name, set(client.scopes)) == (NAME, {"read", "write"})
+    assert set(client.grant_types) == {"authorization_code", "refresh_token"}
+
+
+def test_document_is_narrowed_to_what_is_supported(home: House, internet: Internet) -> None:
+    """As a registration is: what isn't ours is left out while something is left."""
+    asked = ["authorization_code", "urn:ietf:params:oauth:grant-type:jwt-bearer", "client_credentials"]
+    publish(
+        internet, DOCUMENT | {"grant_types": asked, "response_types": ["code", "none"], "scope": "openid read offline"}
+    )
+    client = found(internet)
+    assert client
+    assert (set(client.grant_types), set(client.scopes)) == ({"authorization_code"}, {"read"})
+
+
+def test_document_may_name_schemes_of_the_application(home: House, ada: Person, internet: Internet) -> None:
+    """Alone or beside others; consent is asked each time."""
+    uri = "cursor://anysphere.cursor-mcp/oauth/callback"
+    publish(internet, DOCUMENT | {"redirect_uris": [uri, CALLBACK, LOOPBACK]})
+    client = found(internet)
+    assert client
+    app = App(home, client, None, uri, PKCE)
+    for _ in range(2):
+        page = ada.asked(app)
+        assert page.status == 200
+        assert ada.decides(page).location.startswith(f"{uri}?code=")
+
+
+def test_what_is_not_read_in_a_document_is_not_judged(home: House, internet: Internet) -> None:
+    """Nor stored; an address that is too long is dropped, and the id stays what people are shown."""
+    unread = {"logo_uri": "javascript:x", "tos_uri": 7, "policy_uri": [], "contacts": "x", "jwks_uri": {}, "jwks": 1}
+    publish(internet, DOCUMENT | unread | {"client_uri": "https://client.example/" + "x" * 200})
+    client = found(internet)
+    assert client
+    assert client.uri == URL
 
 
 def test_document_may_have_a_query_and_a_port(home: House, internet: Internet) -> None:

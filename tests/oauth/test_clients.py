@@ -107,7 +107,7 @@ def test_change_of_a_client_that_was_deleted_meanwhile_is_refused(home: House, a
     with pytest.raises(errors.Conflict):
         clients.rotate_secret(seen)
     with pytest.raises(OAuthError, match="registration token"):
-        registration.replace(seen, f'{{"redirect_uris": ["{CALLBACK}"]}}', ISSUER)
+        registration.replace(seen, "", f'{{"client_id": "{app.id}", "redirect_uris": ["{CALLBACK}"]}}', ISSUER)
     assert clients.find(app.id) is None
 
 

@@ -39,7 +39,6 @@ def test_metadata_says_what_there_is(home: House) -> None:
         "grant_types_supported": [
             "authorization_code",
             "refresh_token",
-            "client_credentials",
             "urn:ietf:params:oauth:grant-type:device_code",
         ],
         "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],

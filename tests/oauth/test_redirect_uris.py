@@ -7,6 +7,16 @@ from hypothesis import strategies as st
 from chalicelib.core.errors import InvalidRequest
 from chalicelib.oauth import redirect_uris
 
+_DENIED = """
+    about android-app app-settings blob cap chrome chrome-extension chrome-untrusted cid content data devtools
+    edge facetime feed file filesystem ftp ftps geo git gopher hcp help https imap info intent irc ircs
+    itms-services jar javascript ldap ldaps livescript magnet mailto maps market mhtml mid mms mocha
+    moz-extension ms-appinstaller ms-msdt ms-settings news nfs nntp opera pop prefs rdp redis resource rlogin
+    rtsp safari-extension search search-ms sftp shell shortcuts sip sips smb sms smsto ssh steam svn tel
+    telnet tftp turn urn vbscript view-source vnc webcal ws wss wyciwyg x-apple.systempreferences xmpp
+"""
+DENIED = _DENIED.split()
+"""Some schemes that browsers, systems and protocols act on."""
 GOOD = [
     "https://app.example.com/cb",
     "https://app.example.com",
@@ -24,6 +34,15 @@ GOOD = [
     "com.example.app://cb",
     "com.example.app:///cb",
     "com.example.my-app+beta:/cb?x",
+    "https://app.example.com/cb?",
+    "http://localhost/cb?",
+    "cursor://anysphere.cursor-mcp/oauth/callback",
+    "vscode://vscode.github-authentication/did-authenticate",
+    "vscode-insiders://publisher.extension/cb",
+    "warp://mcp/oauth2callback",
+    "myapp:/cb",
+    "myapp://cb",
+    "web+app:cb",
 ]
 BAD = [
     "",
@@ -75,8 +94,18 @@ BAD = [
     "about:blank",
     "ftp://app.example.com/cb",
     "ws://127.0.0.1/cb",
-    "myapp:/cb",
-    "myapp://cb",
+    *(f"{scheme}:x" for scheme in DENIED),
+    *(f"{scheme}://app.example.com/cb" for scheme in DENIED if scheme != "https"),
+    "MAILTO:x",
+    "View-Source:https://app.example.com/",
+    "c:/cb",
+    "1app:/cb",
+    "-app:/cb",
+    "my_app:/cb",
+    # A place whose scheme was forgotten.
+    "localhost:3000/cb",
+    "app.example.com:8443/cb",
+    "app.example.com:8443",
     "com.:/cb",
     ".com:/cb",
     "com..app:/cb",
@@ -112,7 +141,7 @@ BAD = [
 
 @pytest.mark.parametrize("uri", GOOD)
 def test_good_redirect_can_be_registered(uri: str) -> None:
-    """An https URL anywhere, http on this machine, a private scheme in reverse-domain form."""
+    """An https URL anywhere, http on this machine, a scheme of the application's own."""
     assert redirect_uris.registrable(uri) == uri
     assert redirect_uris.matches(uri, uri)
 
@@ -139,6 +168,78 @@ def test_only_the_port_of_a_loopback_address_may_differ() -> None:
     assert redirect_uris.matches("http://127.0.0.1:1/cb", "http://127.0.0.1:49152/cb")
     for asked in ("http://localhost:1/cb", "http://[::1]:1/cb", "http://127.0.0.1:1/cb/", "http://127.0.0.1:1/cb?x"):
         assert not redirect_uris.matches(asked, "http://127.0.0.1/cb"), asked
+
+
+LOOPBACK = ("http://127.0.0.1/cb", "http://localhost/cb", "http://[::1]/cb", "http://127.0.0.1/cb?", "http://127.0.0.1")
+NOT_THE_SAME = {
+    "http://127.0.0.1/cb": (
+        "HTTP://127.0.0.1/cb",
+        "Http://127.0.0.1:1/cb",
+        "http://127.0.0.1/cb?",
+        "http://127.0.0.1:1/cb?",
+        "http://127.0.0.1/cb/",
+        "http://127.0.0.1/CB",
+        "http://127.0.0.1/%63b",
+        "http://127.0.0.1//cb",
+        "http://127.0.0.1/./cb",
+        "http://127.0.0.1/cb;x",
+        "http://127.0.0.1:08888/cb",
+        "http://127.0.0.1:0/cb",
+        "http://127.0.0.1:00/cb",
+        "http://127.0.0.1:65536/cb",
+        "http://127.0.0.1:99999/cb",
+        "http://127.0.0.1:999999/cb",
+        "http://127.0.0.1:/cb",
+        "http://127.0.0.1:+1/cb",
+        "http://127.0.0.1:1 /cb",
+        "http://127.0.0.1:١/cb",
+        "http://127.0.0.1:1\\@evil.example/cb",
+        "http://127.0.0.1\\/cb",
+        "http:\\\\127.0.0.1/cb",
+        "http:/127.0.0.1/cb",
+        "http:127.0.0.1/cb",
+        "http://user@127.0.0.1/cb",
+        "http://127.0.0.1:80@evil.example/cb",
+        "http://127.0.0.1./cb",
+        "http://127.0.0.1:1/cb#x",
+        "http://127.0.0.1:1/cb\n",
+        " http://127.0.0.1:1/cb",
+        "https://127.0.0.1:1/cb",
+    ),
+    "http://localhost/cb": (
+        "http://LOCALHOST/cb",
+        "http://Localhost:1/cb",
+        "http://localhost./cb",
+        "http://localhost:01/cb",
+    ),
+    "http://[::1]/cb": ("http://[0:0:0:0:0:0:0:1]:1/cb", "http://[::01]/cb", "http://::1/cb"),
+    "http://127.0.0.1": ("http://127.0.0.1/", "http://127.0.0.1:1/", "http://127.0.0.1?", "http://127.0.0.1:1?"),
+    "http://127.0.0.1/cb?": ("http://127.0.0.1/cb", "http://127.0.0.1:1/cb", "http://127.0.0.1/cb?x"),
+    "com.example.app:/cb": ("COM.example.app:/cb", "com.example.app:/cb?", "com.example.app://cb"),
+    "cursor://anysphere.cursor-mcp/cb": ("cursor://anysphere.cursor-mcp:1/cb", "Cursor://anysphere.cursor-mcp/cb"),
+    "https://app.example.com/cb": (
+        "https://app.example.com:443/cb",
+        "https://APP.example.com/cb",
+        "https://app.example.com/cb?",
+    ),
+}
+
+
+@pytest.mark.parametrize("registered", NOT_THE_SAME)
+def test_redirect_is_compared_to_the_letter(registered: str) -> None:
+    """No other case, no `?` more or less, no other way to write a port."""
+    same = [asked for asked in NOT_THE_SAME[registered] if redirect_uris.matches(asked, registered)]
+    assert same == []
+
+
+@pytest.mark.parametrize("registered", LOOPBACK)
+def test_port_of_a_loopback_address_may_be_any_that_a_program_can_listen_on(registered: str) -> None:
+    """From 1 to 65535, or none, whatever port was registered; the rest is the same to the letter."""
+    host = registered.removeprefix("http://").partition("/")[0]
+    for port in ("", ":1", ":8888", ":65535"):
+        asked = registered.replace(host, host + port, 1)
+        for was in ("", ":0", ":08888", ":49152"):
+            assert redirect_uris.matches(asked, registered.replace(host, host + was, 1)), (asked, was)
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,21 @@ UNKNOWN = (
 )
 
 
+@pytest.mark.parametrize(
+    ("uri", "beginning"),
+    [
+        ("https://app.example.com/cb?", "https://app.example.com/cb?code="),
+        ("https://app.example.com/cb?x=1", "https://app.example.com/cb?x=1&code="),
+        ("https://app.example.com/cb?x=1&", "https://app.example.com/cb?x=1&code="),
+        ("http://127.0.0.1:1/cb?", "http://127.0.0.1:1/cb?code="),
+        ("myapp://cb", "myapp://cb?code="),
+    ],
+)
+def test_answer_is_joined_to_what_was_registered(home: House, ada: Person, uri: str, beginning: str) -> None:
+    """To the letter, and so that the first parameter isn't an empty one."""
+    assert ada.allows(registered(home, uri)).startswith(beginning)
+
+
 def test_unknown_client_leads_nowhere(home: House, ada: Person) -> None:
     """Neither its redirect nor its state is used: the person is told (RFC 6749 §4.1.2.1)."""
     for client_id in UNKNOWN:

@@ -10,6 +10,7 @@ import pytest
 
 from chalicelib.core import secrets, settings
 from chalicelib.limits.tiers import REGISTRATIONS
+from chalicelib.oauth.registration import NEVER_REPLACED
 from chalicelib.oauth.tables import Client
 from infra.standin import Answer
 from tests.house import House
@@ -120,10 +121,10 @@ def test_confidential_client_goes_the_whole_way(home: House, ada: Person) -> Non
 
 
 def test_client_that_nobody_stands_behind_has_no_token_of_its_own(home: House) -> None:
-    """Its own requests could be counted on nobody: client_credentials can't be registered, nor used."""
-    for grant_types in ([CLIENT], [CODE, CLIENT]):
-        answer = as_json(home, REGISTER, {"redirect_uris": [CALLBACK], "grant_types": grant_types})
-        assert refusal(answer) == BAD_METADATA
+    """Its requests could count on nobody: client_credentials can't be registered nor used, and isn't advertised."""
+    answer = as_json(home, REGISTER, {"redirect_uris": [CALLBACK], "grant_types": [CLIENT]})
+    assert refusal(answer) == BAD_METADATA
+    assert CLIENT not in home.call("GET", "/.well-known/oauth-authorization-server").json()["grant_types_supported"]
     assert refusal(app_of(home, register(home)).ask(CLIENT)) == (400, "unauthorized_client")
 
 
@@ -145,7 +146,8 @@ BAD_URIS: tuple[object, ...] = (
     ["https://user:password@app.example.com/cb"],
     ["javascript:alert(1)"],
     ["data:text/html,x"],
-    ["myapp:/cb"],
+    ["localhost:3000/cb"],
+    ["mailto:ada@example.com"],
     [CALLBACK, "http://evil.example/"],
     [f"https://app.example.com/{number}" for number in range(11)],
     ["https://app.example.com/" + "x" * 2_000],
@@ -173,29 +175,40 @@ def test_client_with_a_bad_redirect_is_refused(home: House) -> None:
 BAD_FIELDS: tuple[dict[str, object], ...] = (
     {"grant_types": []},
     {"grant_types": ["implicit"]},
-    {"grant_types": ["password", CODE]},
+    {"grant_types": ["urn:ietf:params:oauth:grant-type:jwt-bearer", "password", CLIENT]},
     {"grant_types": CODE},
     {"grant_types": [7]},
     {"grant_types": [[CODE]]},
     {"grant_types": [CODE, None]},
     {"grant_types": {CODE: True}},
     {"response_types": ["token"]},
-    {"response_types": ["code", "token"]},
-    {"response_types": []},
+    {"response_types": ["none", "id_token"]},
     {"response_types": "code"},
     {"response_types": [None]},
     {"token_endpoint_auth_method": "private_key_jwt"},
     {"token_endpoint_auth_method": ""},
     {"token_endpoint_auth_method": ["none"]},
-    {"token_endpoint_auth_method": None},
     {"client_name": 7},
     {"client_name": ["Photos"]},
     {"client_name": "two\nlines"},
     {"client_name": "turned \u202e round"},
     {"client_name": "\ud800"},
-    {"client_name": None},
+    {"client_name": "\u200b\u2060"},
+    {"client_name": "a\u2067b"},
     {"client_uri": 7},
     {"client_uri": "https://a\nb"},
+    {"client_uri": "javascript:alert(1)"},
+    {"client_uri": "javascript://app.example.com/%0aalert(1)"},
+    {"client_uri": "data:text/html,x"},
+    {"client_uri": "ftp://app.example.com/"},
+    {"client_uri": "app.example.com"},
+    {"client_uri": "//app.example.com/"},
+    {"client_uri": "https:"},
+    {"client_uri": "https://"},
+    {"client_uri": "https://[/"},
+    {"client_uri": "https://user:password@app.example.com/"},
+    {"client_uri": 'https://app.example.com/"><script>'},
+    {"client_uri": "javascript:" + "x" * 200},
     {"scope": 7},
     {"scope": ["read"]},
     {"scope": "read\twrite\x00"},
@@ -213,6 +226,115 @@ def test_client_with_bad_metadata_is_refused(home: House) -> None:
             refusal(home.call("POST", REGISTER, body=raw, headers={"Content-Type": "application/json"})) == BAD_METADATA
         )
     assert list(Client.scan()) == []
+
+
+PRIVATE = (
+    "cursor://anysphere.cursor-mcp/oauth/callback",
+    "vscode://vscode.github/cb",
+    "warp://mcp/cb",
+    "com.example.app:/cb",
+)
+
+
+@pytest.mark.parametrize("uris", [*([uri] for uri in PRIVATE), [*PRIVATE, LOOPBACK, CALLBACK]])
+def test_scheme_of_an_application_can_be_registered(home: House, ada: Person, uris: list[str]) -> None:
+    """Alone or beside others; consent is asked each time, since other apps can claim such a scheme."""
+    body = register(home, redirect_uris=uris, token_endpoint_auth_method="none")
+    assert body["redirect_uris"] == uris
+    app = app_of(home, body)
+    for _ in range(2):
+        page = ada.asked(app)
+        assert page.status == 200
+        assert ada.decides(page).location.startswith(f"{uris[0]}?code=")
+
+
+NARROWED: tuple[tuple[dict[str, object], list[str], list[str]], ...] = (
+    ({"grant_types": [CODE, "implicit", "password"]}, [CODE], ["code"]),
+    ({"grant_types": ["urn:ietf:params:oauth:grant-type:jwt-bearer", REFRESH, CODE]}, [CODE, REFRESH], ["code"]),
+    ({"grant_types": [CODE, CLIENT]}, [CODE], ["code"]),
+    ({"grant_types": [CODE, CODE]}, [CODE], ["code"]),
+    ({"response_types": ["code", "none"]}, [CODE], ["code"]),
+    ({"response_types": ["code id_token", "code", "token"]}, [CODE], ["code"]),
+    ({"response_types": []}, [CODE], ["code"]),
+    ({"grant_types": [DEVICE, "implicit"], "response_types": ["token"]}, [DEVICE], []),
+    ({"grant_types": [DEVICE], "response_types": ["code"]}, [DEVICE], []),
+)
+
+
+def test_what_isnt_supported_is_left_out_and_the_rest_is_echoed(home: House) -> None:
+    """RFC 7591 §3.2.1: the server may replace what was asked for, and says by what."""
+    for described, grant_types, response_types in NARROWED:
+        home.clock.forward(1)
+        body = register(home, **described)
+        assert (body["grant_types"], body["response_types"]) == (grant_types, response_types), described
+        assert set(Client.get(body["client_id"]).grant_types) == set(grant_types)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["client_name", "client_uri", "grant_types", "response_types", "scope", "token_endpoint_auth_method", "logo_uri"],
+)
+def test_null_is_absent(home: House, name: str) -> None:
+    """RFC 7591 §2: as if the field weren't there."""
+    body = register(home, **{name: None})
+    without = register(home)
+    own = ("client_id", "client_secret", "registration_access_token", "registration_client_uri")
+    assert {**body, **dict.fromkeys(own)} == {**without, **dict.fromkeys(own)}
+
+
+def test_redirects_of_null_are_none(home: House) -> None:
+    """A client of the device flow needs none; one of the code flow does."""
+    assert register(home, redirect_uris=None, grant_types=[DEVICE])["redirect_uris"] == []
+    assert refusal(as_json(home, REGISTER, {"redirect_uris": None})) == BAD_REDIRECT
+
+
+def test_what_is_not_read_is_not_judged(home: House) -> None:
+    """Nor stored, nor repeated."""
+    unread = {
+        "logo_uri": "javascript:alert(1)",
+        "tos_uri": 7,
+        "policy_uri": ["x"],
+        "contacts": "nobody",
+        "jwks_uri": {},
+        "jwks": [],
+        "software_statement": False,
+        "client_name#de": "\u202e",
+        "x": float("nan"),
+    }
+    assert not unread.keys() & register(home, **unread).keys()
+
+
+def test_everything_that_is_advertised_can_be_registered(home: House) -> None:
+    """A client that reads the metadata and asks for what it finds isn't refused, nor gets less."""
+    metadata = home.call("GET", "/.well-known/oauth-authorization-server").json()
+    for grant_type in metadata["grant_types_supported"]:
+        home.clock.forward(1)
+        assert register(home, grant_types=[grant_type])["grant_types"] == [grant_type]
+    for method in metadata["token_endpoint_auth_methods_supported"]:
+        home.clock.forward(1)
+        assert register(home, token_endpoint_auth_method=method)["token_endpoint_auth_method"] == method
+    every = " ".join(metadata["scopes_supported"])
+    assert register(home, scope=every)["scope"] == every
+    assert register(home, response_types=metadata["response_types_supported"])["response_types"] == ["code"]
+
+
+def test_error_code_of_a_bad_redirect_depends_on_no_sentence(home: House) -> None:
+    """A name that talks of redirect URIs is bad metadata, and too many redirects are bad redirects."""
+    assert (
+        refusal(as_json(home, REGISTER, {"redirect_uris": [CALLBACK], "client_name": "redirect URI\n"})) == BAD_METADATA
+    )
+    many = [f"https://app.example.com/{number}" for number in range(11)]
+    assert refusal(as_json(home, REGISTER, {"redirect_uris": many})) == BAD_REDIRECT
+
+
+def test_home_page_is_kept_whole_or_dropped(home: House) -> None:
+    """Half an address leads elsewhere."""
+    longest = "https://app.example.com/".ljust(100, "x")
+    assert register(home, client_uri=longest)["client_uri"] == longest
+    for uri in (longest + "x", "https://app.example.com/".ljust(168, "x")):
+        assert "client_uri" not in register(home, client_uri=uri)
+    assert "client_uri" not in register(home, client_uri="")
+    assert register(home, client_uri="http://app.example.com/a?b#c")["client_uri"] == "http://app.example.com/a?b#c"
 
 
 def test_name_is_cut_and_an_empty_one_is_none(home: House) -> None:
@@ -265,11 +387,11 @@ def test_registrations_are_limited_by_address(home: House) -> None:
 
 
 def test_client_is_shown_to_the_holder_of_its_token(home: House) -> None:
-    """RFC 7592 §2.1: what is known of it, but its secret."""
+    """RFC 7592 §2.1, §3: what is known of it, but its secret, and the presented token and its own address again."""
     body = register(home, client_name="Photos", client_uri="https://photos.example")
     answer = manage(home, "GET", body["client_id"], body["registration_access_token"])
     assert (answer.status, answer.header("Cache-Control")) == (200, "no-store")
-    hidden = {"client_secret", "client_secret_expires_at", "registration_access_token"}
+    hidden = {"client_secret", "client_secret_expires_at"}
     assert answer.json() == {name: value for name, value in body.items() if name not in hidden}
 
 
@@ -294,11 +416,16 @@ def test_client_is_replaced_by_the_holder_of_its_token(home: House, ada: Person)
 
 @pytest.mark.parametrize("described", [{}, {"grant_types": [DEVICE], "response_types": [], "redirect_uris": []}])
 def test_client_can_send_back_what_it_was_told(home: House, described: dict[str, object]) -> None:
-    """RFC 7592 §2.2: every field of the information, changed or not, is part of a replacement."""
+    """RFC 7592 §2.2: every field of the information is part of a replacement, but for those that the server decides."""
     body = register(home, **described)
     token, client_id = body["registration_access_token"], body["client_id"]
     shown = manage(home, "GET", client_id, token).json()
-    assert manage(home, "PUT", client_id, token, shown).json() == shown
+    sent = {name: value for name, value in shown.items() if name not in NEVER_REPLACED}
+    assert manage(home, "PUT", client_id, token, sent).json() == shown
+    assert manage(home, "PUT", client_id, token, sent | {"client_secret": body["client_secret"]}).json() == shown
+    assert (
+        manage(home, "PUT", client_id, token, sent | dict.fromkeys((*NEVER_REPLACED, "client_secret"))).json() == shown
+    )
 
 
 def test_client_cant_be_replaced_by_what_couldnt_be_registered(home: House) -> None:
@@ -313,9 +440,17 @@ def test_client_cant_be_replaced_by_what_couldnt_be_registered(home: House) -> N
         ({"redirect_uris": [CALLBACK], "token_endpoint_auth_method": "none"}, BAD_METADATA),
         ({"redirect_uris": [CALLBACK], "client_id": "app_" + "0" * 20}, BAD_METADATA),
         ({"redirect_uris": [CALLBACK], "client_id": None}, BAD_METADATA),
+        ({"redirect_uris": [CALLBACK], "client_id": [client_id]}, BAD_METADATA),
+        ({"redirect_uris": [CALLBACK], "client_secret": "another"}, BAD_METADATA),
+        ({"redirect_uris": [CALLBACK], "client_secret": ""}, BAD_METADATA),
+        ({"redirect_uris": [CALLBACK], "client_secret": 7}, BAD_METADATA),
+        *(({"redirect_uris": [CALLBACK], name: body[name]}, BAD_METADATA) for name in NEVER_REPLACED),
     )
     for described, error in refused:
-        assert refusal(manage(home, "PUT", client_id, token, described)) == error, described
+        sent = {"client_id": client_id, **described}
+        assert refusal(manage(home, "PUT", client_id, token, sent)) == error, described
+    without = {"redirect_uris": [CALLBACK]}
+    assert refusal(manage(home, "PUT", client_id, token, without)) == BAD_METADATA
     assert manage(home, "GET", client_id, token).json() == before
 
 

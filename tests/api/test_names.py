@@ -1,0 +1,99 @@
+"""One rule for names, wherever one is given: over the API, in the console, in a registration or in a document."""
+
+import json
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from infra.standin import Answer
+from tests.house import House
+from tests.internet import Internet, connected_to_nothing_else
+from tests.oauth.flow import CALLBACK, Person, registered, someone
+from tests.oauth.test_client_documents import DOCUMENT, found, publish
+
+GOOD = ("👩\u200d💻", "10\u00a0km", "\u200fדוד", "山田\u3000太郎", "می\u200cخواهم", "Ada")
+BAD = ("\u200b", "\u2800", "\U000e0041", "a\u202eb", "a\u2066b", "a\x07b", "a\x9bb", "a\u2028b")
+
+
+@pytest.fixture
+def internet() -> Iterator[Internet]:
+    """An internet with nothing in it."""
+    with connected_to_nothing_else() as made:
+        yield made
+
+
+def api(method: str, path: str, *scopes: str, **others: object) -> Callable[[House, Person, str], bool]:
+    """Return what sends a name to the API and tells whether it was taken."""
+
+    def give(home: House, ada: Person, name: str) -> bool:
+        secret = home.key(ada.account, *scopes).secret
+        return taken(home.call(method, path, secret, json_body={"name": name, **others}))
+
+    return give
+
+
+def console(action: str, page: str, **others: str | list[str]) -> Callable[[House, Person, str], bool]:
+    """Return what sends a name by a form of the console and tells whether it was taken."""
+
+    def give(_home: House, ada: Person, name: str) -> bool:
+        return taken(ada.submit(action, on=page, name=name, **others).answer)
+
+    return give
+
+
+def renamed(home: House, ada: Person, name: str) -> bool:
+    """Give an application another name in the console."""
+    path = f"/settings/applications/{registered(home, owner=ada.account).id}"
+    return taken(ada.submit(f"{path}/change", on=path, name=name, redirect_uris=CALLBACK).answer)
+
+
+def registration(home: House, _ada: Person, name: str) -> bool:
+    """Register a client."""
+    body = {"client_name": name, "redirect_uris": [CALLBACK]}
+    return taken(home.call("POST", "/oauth/register", json_body=body))
+
+
+def taken(answer: Answer) -> bool:
+    """Tell whether a name was taken; what isn't is the caller's fault."""
+    assert answer.status in (200, 201, 303, 400), answer.body
+    return answer.status != 400
+
+
+ENTRIES = {
+    "own account": api("PATCH", "/v1/users/me", "write"),
+    "key": api("POST", "/v1/keys", "keys", scopes=["keys"]),
+    "webhook": api("POST", "/v1/webhooks", "webhooks", url="https://hooks.example.com/"),
+    "own account in the console": console("/settings/account/name", "/settings/account"),
+    "key in the console": console("/settings/keys/new", "/settings/keys/new", scopes=["read"]),
+    "application in the console": console(
+        "/settings/applications/new",
+        "/settings/applications/new",
+        kind="public",
+        redirect_uris=CALLBACK,
+        scopes=["read"],
+    ),
+    "application's change in the console": renamed,
+    "webhook in the console": console(
+        "/settings/webhooks/new", "/settings/webhooks/new", url="https://hooks.example.com/"
+    ),
+    "registration": registration,
+}
+
+
+@pytest.mark.parametrize("entry", ENTRIES.values(), ids=ENTRIES)
+def test_name_is_judged_by_one_rule(home: House, entry: Callable[[House, Person, str], bool]) -> None:
+    """Joined emoji, special spaces and marks of direction are taken; what can't be seen or turns the text isn't."""
+    ada, judged = someone(home), {}
+    for name in (*GOOD, *BAD):
+        home.clock.forward(1)
+        judged[name] = entry(home, ada, name)
+    assert judged == dict.fromkeys(GOOD, True) | dict.fromkeys(BAD, False)
+
+
+@pytest.mark.parametrize("name", [*GOOD, *BAD], ids=ascii)
+def test_name_in_a_document_is_judged_by_the_same_rule(home: House, internet: Internet, name: str) -> None:
+    """A document whose name can't be shown is called by its host."""
+    publish(internet, json.dumps(DOCUMENT | {"client_name": name}).encode())
+    client = found(internet)
+    assert client
+    assert client.name == (name if name in GOOD else "client.example")
