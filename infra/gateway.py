@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from chalicelib.api.answers import cross_origin
+from chalicelib.api import challenge
+from chalicelib.api.answers import ALLOWED, cross_origin
 from chalicelib.api.authorizer import IDENTITY
 from chalicelib.core import settings
 from chalicelib.core.errors import MissingApiKey, NotFound, RateLimited
@@ -32,6 +33,8 @@ class GatewayResponse:
     message: str
     status: int | None = None
     headers: tuple[tuple[str, str], ...] = ()
+    challenge: dict[str, str] | None = None
+    """What its challenge says beside the metadata; None for an answer that has none."""
 
     @property
     def body(self) -> str:
@@ -40,12 +43,11 @@ class GatewayResponse:
         return f'{{"error":{json.dumps(self.error)},"message":{message}}}'
 
 
-_CHALLENGE = (("WWW-Authenticate", "Bearer"),)
 _BUSY = RateLimited(1)
 
 RESPONSES = {
-    "UNAUTHORIZED": GatewayResponse(MissingApiKey.error, MissingApiKey.documented, 401, _CHALLENGE),
-    "ACCESS_DENIED": GatewayResponse(_CONTEXT_ERROR, _CONTEXT_MESSAGE, 401, _CHALLENGE),
+    "UNAUTHORIZED": GatewayResponse(MissingApiKey.error, MissingApiKey.documented, 401, challenge={}),
+    "ACCESS_DENIED": GatewayResponse(_CONTEXT_ERROR, _CONTEXT_MESSAGE, 401, challenge=challenge.INVALID_TOKEN),
     # An unknown route: without, and with, an Authorization header that the gateway takes for AWS's own.
     "MISSING_AUTHENTICATION_TOKEN": GatewayResponse(NotFound.error, _UNKNOWN_ROUTE, 404),
     "INVALID_SIGNATURE": GatewayResponse(NotFound.error, _UNKNOWN_ROUTE, 404),
@@ -58,11 +60,10 @@ RESPONSES = {
 
 def headers_of(response: GatewayResponse) -> dict[str, str]:
     """Return the headers of one kind of answer."""
-    headers = {"Content-Type": "application/json", **NOBODY, **cross_origin(), **dict(response.headers)}
-    public_url = settings.current().public_url
-    if public_url and "WWW-Authenticate" in headers:
-        # RFC 9728 §5.1: a client that was refused finds the authorization server from here.
-        headers["WWW-Authenticate"] += f' resource_metadata="{public_url}/.well-known/oauth-protected-resource"'
+    for_pages = {**cross_origin(), "Access-Control-Allow-Headers": ALLOWED}
+    headers = {"Content-Type": "application/json", **NOBODY, **for_pages, **dict(response.headers)}
+    if response.challenge is not None:
+        headers["WWW-Authenticate"] = challenge.bearer(response.challenge, settings.current().public_url)
     return headers
 
 

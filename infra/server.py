@@ -93,7 +93,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(answer.status)
         for name, value in answer.headers:
             self.send_header(name, value)
-        if answer.status not in (204, 304):
+        if answer.status not in (204, 304) and answer.header("Content-Length") is None:
             self.send_header("Content-Length", str(len(answer.body)))
         self.end_headers()
         self.wfile.write(answer.body)

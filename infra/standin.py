@@ -111,9 +111,7 @@ class Gateway:
         except _Refused as refusal:
             answer = _refusal(refusal)
         answer.headers.append(("x-amzn-RequestId", request_id))
-        if method == "HEAD":
-            answer.body = b""
-        return answer
+        return _without_body(answer) if method == "HEAD" else answer
 
     def refused(self, status: int, message: str) -> Answer:
         """Return the answer to a request that can't be read whole, such as 413 to one that is too long."""
@@ -211,6 +209,14 @@ class Gateway:
         methods = ",".join((*entries, "OPTIONS"))
         headers = {"Access-Control-Allow-Methods": methods, **cors[0].get_access_control_headers()}
         return Answer(200, [("Content-Type", "application/json"), *headers.items()], b"")
+
+
+def _without_body(answer: Answer) -> Answer:
+    """Return what goes over the wire in answer to HEAD; the length that the function says stands."""
+    if answer.status not in (204, 304) and answer.header("Content-Length") is None:
+        answer.headers.append(("Content-Length", str(len(answer.body))))
+    answer.body = b""
+    return answer
 
 
 def _refusal(refusal: _Refused) -> Answer:

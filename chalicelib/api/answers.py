@@ -8,7 +8,25 @@ from chalice.app import Response
 from chalicelib.core import errors, settings
 from chalicelib.limits import allowance
 
-EXPOSED = ",".join((*allowance.NAMES, "Link", "Location"))
+EXPOSED = ",".join(
+    (
+        *allowance.NAMES,
+        *("Link", "Location", "ETag", "Idempotency-Replayed"),
+        # The gateway's own answers have the first; it renames that of ours.
+        *("WWW-Authenticate", "x-amzn-Remapped-WWW-Authenticate", "x-amzn-RequestId"),
+    )
+)
+"""What a page of another origin may read of an answer besides its body: every header that we send."""
+ALLOWED = ",".join(
+    (
+        *("Authorization", "Content-Type", "Accept", "Idempotency-Key", "If-None-Match"),
+        # MCP's clients, which also fetch the public documents and ask for tokens.
+        *("MCP-Protocol-Version", "Mcp-Session-Id", "Mcp-Method", "Mcp-Name", "Last-Event-ID"),
+        # What fetch wrappers and tracing put on every request that a page makes.
+        *("X-Requested-With", "traceparent", "tracestate", "baggage"),
+    )
+)
+"""What a page of another origin may send: what we read, and what clients send without asking."""
 
 
 def of(body: Any) -> Response:
@@ -27,6 +45,15 @@ def created(body: dict[str, Any], location: str) -> Response:
 def nothing() -> Response:
     """Return 204."""
     return Response("", status_code=204)
+
+
+def without_body(response: Response) -> Response:
+    """Return an answer to HEAD: that of GET, its length included, with nothing in it (RFC 9110 §9.3.2)."""
+    body = response.to_dict()["body"]
+    headers = dict(response.headers)
+    if response.status_code not in (204, 304):
+        headers["Content-Length"] = str(len(body if isinstance(body, bytes) else body.encode()))
+    return Response("", status_code=response.status_code, headers=headers)
 
 
 def refusal(error: errors.LatchkeyError) -> Response:
@@ -59,3 +86,8 @@ def cross_origin() -> dict[str, str]:
     origin = settings.current().allowed_origin
     vary = {} if origin == "*" else {"Vary": "Origin"}
     return {"Access-Control-Allow-Origin": origin, "Access-Control-Expose-Headers": EXPOSED, **vary}
+
+
+def preflight() -> dict[str, str]:
+    """Return the headers that answer a browser which asks whether a page may send what it wants to."""
+    return {**cross_origin(), "Access-Control-Allow-Headers": ALLOWED, "Access-Control-Max-Age": "600"}

@@ -12,7 +12,7 @@ from typing import Any
 
 from chalice.app import Blueprint, CORSConfig, Request, Response
 
-from chalicelib.api import answers, visitor
+from chalicelib.api import answers, challenge, visitor
 from chalicelib.api.authorizer import authorizer
 from chalicelib.api.declared import NOTHING_DECLARED, Answer, Body, Declared, Fields, Form, Query
 from chalicelib.api.shapes import Kind
@@ -60,6 +60,17 @@ class Exchange:
     def parameters(self) -> dict[str, str]:
         """Return the query; of a repeated parameter the last counts."""
         return dict(self.request.query_params or {})
+
+    @property
+    def route(self) -> str:
+        """Return the route it is counted and recorded as, by method and pattern: a HEAD is a GET without its body."""
+        method = "GET" if self.is_head else self.request.method
+        return f"{method} {self.request.path}"
+
+    @property
+    def is_head(self) -> bool:
+        """Tell whether only the headers are asked for; then nothing may be spent or issued that a GET would."""
+        return bool(self.request.method == "HEAD")
 
     @property
     def took_ms(self) -> int:
@@ -111,10 +122,7 @@ class PerSettings(CORSConfig):
 
     def get_access_control_headers(self) -> dict[str, str]:
         """Return the headers of an answer and of a preflight."""
-        return answers.cross_origin() | {
-            "Access-Control-Allow-Headers": "Authorization,Content-Type",
-            "Access-Control-Max-Age": "600",
-        }
+        return answers.preflight()
 
 
 CROSS_ORIGIN = PerSettings()
@@ -172,7 +180,8 @@ def route(
     beyond those that follow from the rest: they and the view's docstring make its part of the reference. What isn't
     `counted` is public, and its requests count for nobody.
     """
-    rules = Rules(scopes=tuple(scopes), counted=counted, cross_origin=path.startswith("/v1/"))
+    # No answer of these depends on a cookie: a page of another origin reads what anybody with the same key can.
+    rules = Rules(scopes=tuple(scopes), counted=counted, cross_origin=True)
     given = {status: each if isinstance(each, Answer) else Answer(each) for status, each in (gives or {}).items()}
     if query is None and given and rules.scopes:
         query = Query()
@@ -189,7 +198,10 @@ def route_with(
     takes: tuple[str, ...] = (JSON,),
     declared: Declared | None = None,
 ) -> Callable[[View], View]:
-    """Register a view under rules of its own; only what is `declared` is part of the reference."""
+    """Register a view under rules of its own; only what is `declared` is part of the reference.
+
+    What can be got by GET can be asked for by HEAD (RFC 9110 §9.3.2): its view runs, and the edge leaves the body out.
+    """
 
     def register(view: View) -> View:
         @wraps(view)
@@ -199,7 +211,7 @@ def route_with(
                 _read(exchange, declared or NOTHING_DECLARED)
                 return answers.of(view(exchange, **parameters))
             except errors.LatchkeyError as error:
-                return rules.refusal(error, _exchange.get())
+                return _refused(error, rules, _exchange.get())
             except Exception as error:
                 return rules.refusal(_fault("view_failed", error, _exchange.get()), _exchange.get())
 
@@ -208,7 +220,7 @@ def route_with(
         reads_a_body = {"POST", "PUT", "PATCH"} & set(methods)
         blueprint.route(
             path,
-            methods=methods,
+            methods=[*methods, *({"HEAD"} - set(methods) if "GET" in methods else ())],
             name=view.__name__,
             cors=CROSS_ORIGIN if rules.cross_origin else None,
             content_types=list(takes) if reads_a_body else [ANY],
@@ -257,7 +269,7 @@ def _pass(exchange: Exchange, get_response: Callable[..., Response]) -> Response
             response = rules.refusal(refused, exchange)
     except errors.LatchkeyError as error:
         decision = error.limit if isinstance(error, Refused) else error.error
-        response = rules.refusal(error, exchange)
+        response = _refused(error, rules, exchange)
     except Exception as error:
         decision = "failed"
         response = rules.refusal(_fault("edge_failed", error, exchange), exchange)
@@ -267,6 +279,15 @@ def _pass(exchange: Exchange, get_response: Callable[..., Response]) -> Response
     if exchange.caller is not None and response.status_code in (401, 403):
         standing.note_failure(exchange.caller)
     _log(exchange, decision, response.status_code)
+    return answers.without_body(response) if exchange.is_head else response
+
+
+def _refused(error: errors.LatchkeyError, rules: Rules, exchange: Exchange) -> Response:
+    """Return a refusal in the form of its route; a 401 or 403 of a credential says how to do better."""
+    response = rules.refusal(error, exchange)
+    told = challenge.of(error, rules.scopes, visitor.base_url(exchange.request))
+    if told is not None:
+        response.headers["WWW-Authenticate"] = told
     return response
 
 
@@ -288,7 +309,7 @@ def scopes_by_route(routes: Routes) -> dict[str, tuple[str, ...]]:
         f"{method} {path}": rules.scopes
         for path, methods in routes.items()
         for method, entry in methods.items()
-        if (rules := _rules_of(entry)).scopes
+        if method != "HEAD" and (rules := _rules_of(entry)).scopes
     }
 
 
@@ -298,7 +319,7 @@ def _admit(exchange: Exchange, rules: Rules) -> None:
         if rules.scopes:
             caller = exchange.caller = from_context(exchange.request.context["authorizer"])
             exchange.caller, exchange.left = standing.admit_caller(
-                caller, exchange.request.headers.get("authorization", ""), use=_use(exchange.request, rules)
+                caller, exchange.request.headers.get("authorization", ""), use=_use(exchange, rules)
             )
             actors.is_known_as(caller.credential_id)
         elif rules.counted:
@@ -308,10 +329,10 @@ def _admit(exchange: Exchange, rules: Rules) -> None:
         raise
 
 
-def _use(request: Request, rules: Rules) -> standing.Use:
+def _use(exchange: Exchange, rules: Rules) -> standing.Use:
     """Return where a request comes from and what it is for."""
-    network = visitor.neighbourhood(visitor.source_ip(request))
-    return standing.Use(network, f"{request.method} {request.path}", rules.scopes)
+    network = visitor.neighbourhood(visitor.source_ip(exchange.request))
+    return standing.Use(network, exchange.route, rules.scopes)
 
 
 def _require(exchange: Exchange, scopes: Iterable[str]) -> None:
@@ -338,7 +359,7 @@ def _log(exchange: Exchange, decision: str, status: int) -> None:
             "decision": decision,
         },
         request_id=exchange.id,
-        route=f"{exchange.request.method} {exchange.request.path}",
+        route=exchange.route,
         status=status,
         account_id=caller.account_id if caller else None,
         credential_id=caller.credential_id if caller else None,

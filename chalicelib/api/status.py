@@ -82,10 +82,7 @@ blueprint = Blueprint(__name__)
 
 @route(blueprint, "/health", methods=["GET"], gives={200: HEALTH})
 def health(exchange: Exchange) -> dict[str, str]:
-    """Answer ok when DynamoDB answers a read.
-
-    Monitors ask by GET: a HEAD is a 404, as every method is that a path doesn't have.
-    """
+    """Answer ok when DynamoDB answers a read. Monitors may ask by HEAD as well."""
     request = {"TableName": settings.current().table("accounts"), "Key": {"id": {"S": "health"}}}
     try:
         wire.call("GetItem", request, wire.AT_ONCE)

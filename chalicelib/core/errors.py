@@ -24,16 +24,15 @@ class InvalidRequest(LatchkeyError):
 
 
 class Unauthorized(LatchkeyError):
-    """No usable credential. RFC 6750 §3: every 401 names the scheme."""
+    """No usable credential. Its challenge (RFC 6750 §3) is the edge's to write, who knows where it was asked for."""
 
     status = 401
 
     def __init__(self) -> None:
         """Take the documented message; a 401 tells a stranger no more than that."""
-        super().__init__(self.documented, {"WWW-Authenticate": self.challenge})
+        super().__init__(self.documented)
 
     documented = ""
-    challenge = 'Bearer error="invalid_token"'
 
 
 class MissingApiKey(Unauthorized):
@@ -41,7 +40,6 @@ class MissingApiKey(Unauthorized):
 
     error = "missing_api_key"
     documented = "No API key provided in the Authorization header."
-    challenge = "Bearer"
 
 
 class InvalidApiKey(Unauthorized):
@@ -65,8 +63,8 @@ class InsufficientScope(LatchkeyError):
 
     def __init__(self, scope: str) -> None:
         """Name the `scope` that is needed."""
-        challenge = f'Bearer error="insufficient_scope", scope="{scope}"'
-        super().__init__(f"This request needs a credential with the scope {scope}.", {"WWW-Authenticate": challenge})
+        super().__init__(f"This request needs a credential with the scope {scope}.")
+        self.scope = scope
 
 
 class NotFound(LatchkeyError):

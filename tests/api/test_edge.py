@@ -14,6 +14,7 @@ from tests.house import House, refusal
 
 ORDINARY = {"read", "write", "keys", "events", "webhooks"}
 EACH_ROUTE = pytest.mark.parametrize(("method", "path", "scope"), ROUTES)
+READ_BY_PAGES = ("WWW-Authenticate", "x-amzn-Remapped-WWW-Authenticate", "Idempotency-Replayed", "Location", "Link")
 LIMIT_HEADERS = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
 
 
@@ -24,7 +25,12 @@ def target(path: str) -> str:
 
 def test_every_route_of_the_api_is_listed_here() -> None:
     """A new route is not forgotten by the tests below."""
-    there = {(method, path) for path, methods in app.routes.items() for method in methods if path.startswith("/v1/")}
+    there = {
+        (method, path)
+        for path, methods in app.routes.items()
+        for method in methods
+        if path.startswith("/v1/") and method != "HEAD"
+    }
     listed = {PUBLIC, *(route[:2] for route in ROUTES)}
     assert {(method, re.sub(r"\{\w+\}", "{id}", path)) for method, path in there} == listed
 
@@ -44,7 +50,10 @@ def test_route_with_too_little_scope_is_a_403(home: House, method: str, path: st
     answer = home.call(method, target(path), secret, body=b"{}")
     assert refusal(answer) == (403, "insufficient_scope")
     assert answer.json()["message"] == f"This request needs a credential with the scope {scope}."
-    assert answer.header("x-amzn-Remapped-WWW-Authenticate") == f'Bearer error="insufficient_scope", scope="{scope}"'
+    assert answer.header("x-amzn-Remapped-WWW-Authenticate") == (
+        f'Bearer error="insufficient_scope", error_description="{answer.json()["message"]}", scope="{scope}", '
+        f"{METADATA}"
+    )
 
 
 @EACH_ROUTE
@@ -69,8 +78,29 @@ def test_route_may_be_read_by_pages_of_other_origins(home: House, method: str, p
     for said in (preflight, answer):
         exposed = (said.header("Access-Control-Expose-Headers") or "").split(",")
         assert said.header("Access-Control-Allow-Origin") == "*"
-        assert {*LIMIT_HEADERS, "RateLimit", "RateLimit-Policy", "Retry-After"} <= set(exposed)
+        assert {*LIMIT_HEADERS, "RateLimit", "RateLimit-Policy", "Retry-After", *READ_BY_PAGES} <= set(exposed)
         assert said.header("Access-Control-Allow-Credentials") is None
+
+
+METADATA = 'resource_metadata="https://api.example.com/.well-known/oauth-protected-resource"'
+
+
+@pytest.mark.parametrize("ends", ["revoked", "expired"])
+def test_credential_that_ends_between_two_requests_is_challenged_as_invalid(home: House, ends: str) -> None:
+    """The gateway still believes it, so the edge answers: invalid_token, the route's scope, the metadata (RFC 6750)."""
+    account = home.account()
+    maker, key = home.key(account), home.key(account, "read", expires_in_s=60)
+    assert home.call("GET", "/v1/users/me", key.secret).status == 200
+    if ends == "revoked":
+        home.call("DELETE", f"/v1/keys/{key.key.id}", maker.secret)
+    else:
+        home.clock.forward(60)
+    answer = home.call("GET", "/v1/users/me", key.secret)
+    assert answer.status == 401
+    assert answer.header("x-amzn-Remapped-WWW-Authenticate") == (
+        'Bearer error="invalid_token", error_description="The API key or access token is malformed, unknown, revoked or'
+        f' expired.", scope="read", {METADATA}'
+    )
 
 
 def test_quota_is_shared_by_all_keys_of_an_account(home: House) -> None:
@@ -156,7 +186,7 @@ def test_unknown_method_that_reaches_the_app_is_a_405(home: House) -> None:
     """It says which methods there are, in the documented shape and with the limit headers of a visitor."""
     answer = app(event("DELETE", "/v1/users"), Context("test", "r-1"))
     assert answer["statusCode"] == 405
-    assert answer["body"] == '{"error":"method_not_allowed","message":"This path takes GET, POST only."}'
+    assert answer["body"] == '{"error":"method_not_allowed","message":"This path takes GET, HEAD, POST only."}'
     assert answer["headers"]["Allow"] == "GET, POST"
     assert answer["headers"]["X-RateLimit-Limit"] == "3600"
 

@@ -19,13 +19,15 @@ PROGRAMS = {
     block.heading: block.code for block in blocks_of("docs/authentication.md") if block.language == "javascript"
 }
 
-ASK = """async ({url, headers}) => {
+DESCRIPTION = "The API key or access token is malformed, unknown, revoked or expired."
+METADATA = "/.well-known/oauth-protected-resource"
+ASK = """async ({url, headers, method, body}) => {
     try {
-        const response = await fetch(url, {headers});
+        const response = await fetch(url, {headers, method, body});
         return {
             status: response.status,
             headers: Object.fromEntries(response.headers),
-            body: await response.json(),
+            body: await response.json().catch(() => null),
         };
     } catch (failure) {
         return {failure: String(failure)};
@@ -120,6 +122,57 @@ def test_429_is_readable(page: Page, ours: Site, api: Served) -> None:
     assert (read["headers"]["x-ratelimit-limit"], read["headers"]["x-ratelimit-remaining"]) == ("1000", "0")
 
 
+@pytest.mark.parametrize(
+    ("key", "told"),
+    [
+        (None, "Bearer resource_metadata="),
+        ("INVALID_KEY", f'Bearer error="invalid_token", error_description="{DESCRIPTION}", resource_metadata='),
+    ],
+)
+def test_challenge_of_a_401_is_readable(page: Page, ours: Site, api: Served, key: str | None, told: str) -> None:
+    """A client in a page finds the authorization server from what it was refused with (RFC 9728 §5.1)."""
+    page.goto(ours.origin)
+    assert _ask(page, api, key)["headers"]["www-authenticate"] == f'{told}"{api.url}{METADATA}"'
+
+
+def test_challenge_of_a_403_is_readable_under_the_name_that_the_gateway_gives_it(
+    page: Page, ours: Site, api: Served
+) -> None:
+    """It names the scope that a step-up is to ask for."""
+    page.goto(ours.origin)
+    read = _fetch(page, f"{api.url}/v1/events", api.key().secret)
+    assert read["status"] == 403
+    assert 'error="insufficient_scope"' in read["headers"]["x-amzn-remapped-www-authenticate"]
+    assert 'scope="events"' in read["headers"]["x-amzn-remapped-www-authenticate"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/v1/users/me", 200),
+        ("HEAD", "/v1/users/me", 200),
+        ("GET", METADATA, 200),
+        ("GET", "/.well-known/oauth-authorization-server", 200),
+        ("GET", "/openapi.json", 200),
+        ("GET", "/status.json", 200),
+        ("GET", "/health", 200),
+        ("POST", "/oauth/token", 400),
+        ("POST", "/oauth/register", 400),
+        ("POST", "/oauth/revoke", 400),
+    ],
+)
+def test_page_sends_what_clients_of_mcp_and_tracing_send(
+    page: Page, ours: Site, api: Served, method: str, path: str, status: int
+) -> None:
+    """No header that such a client adds makes the browser refuse: the API, the documents, and OAuth's endpoints."""
+    page.goto(ours.origin)
+    traced = f"00-{'1' * 32}-{'2' * 16}-01"
+    sent = {"MCP-Protocol-Version": "2026-07-28", "traceparent": traced, "X-Requested-With": "fetch"}
+    body = "{}" if method == "POST" else None
+    read = _fetch(page, f"{api.url}{path}", api.key().secret if path.startswith("/v1") else None, method, body, sent)
+    assert (read.get("failure"), read.get("status")) == (None, status)
+
+
 @pytest.mark.parametrize("key", [None, "INVALID_KEY"])
 def test_page_of_another_origin_reads_a_refusal_only_where_all_may(
     page: Page, theirs: Site, api: Served, allowed: str, key: str | None
@@ -153,6 +206,18 @@ def _open(page: Page, ours: Site, api: Served, program: str, key: Key | str) -> 
 
 
 def _ask(page: Page, api: Served, key: Key | str | None) -> Any:
-    secret = key.secret if isinstance(key, Key) else key
-    headers = {} if secret is None else {"Authorization": f"Bearer {secret}"}
-    return page.evaluate(ASK, {"url": f"{api.url}/v1/users/me", "headers": headers})
+    return _fetch(page, f"{api.url}/v1/users/me", key.secret if isinstance(key, Key) else key)
+
+
+def _fetch(
+    page: Page,
+    url: str,
+    secret: str | None = None,
+    method: str = "GET",
+    body: str | None = None,
+    headers: dict[str, str] | None = None,
+) -> Any:
+    sent = dict(headers or {}) | ({} if secret is None else {"Authorization": f"Bearer {secret}"})
+    if body is not None:
+        sent["Content-Type"] = "application/json"
+    return page.evaluate(ASK, {"url": url, "headers": sent, "method": method, "body": body})

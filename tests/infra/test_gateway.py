@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 
+from chalicelib.api import answers
 from chalicelib.api.authorizer import IDENTITY
 from infra import gateway
 from tests.api.routes import PUBLIC
 
 ROOT = Path(__file__).parents[2]
-CORS = {"Access-Control-Allow-Origin", "Access-Control-Expose-Headers"}
+CORS = {"Access-Control-Allow-Origin", "Access-Control-Expose-Headers", "Access-Control-Allow-Headers"}
 LIMITS = {"X-RateLimit-Limit": "0", "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "0"}
 PROGRAM = """
 import json
@@ -128,6 +129,39 @@ def test_401_of_the_gateway_names_the_scheme(kind: str, challenged: bool) -> Non
     headers = headers_of(responses()[kind])
     assert headers.get("WWW-Authenticate", "").startswith("Bearer") is challenged
     assert (headers.get("Retry-After") == "1") is not challenged
+
+
+def test_gateway_says_what_was_wrong_with_a_denied_credential() -> None:
+    """RFC 6750 §3.1: an error code where there was a credential, none where there wasn't."""
+    assert headers_of(responses()["UNAUTHORIZED"])["WWW-Authenticate"] == "Bearer"
+    assert headers_of(responses()["ACCESS_DENIED"])["WWW-Authenticate"] == (
+        'Bearer error="invalid_token", error_description="The API key or access token is malformed, unknown, revoked or'
+        ' expired."'
+    )
+
+
+def test_every_preflight_allows_what_clients_send_and_exposes_what_we_send() -> None:
+    """Each path that a page may call, in the document that is deployed."""
+    asked = {path: methods["options"] for path, methods in document()["paths"].items() if "options" in methods}
+    assert {"/v1/keys", "/oauth/token", "/oauth/register", "/.well-known/oauth-protected-resource"} <= asked.keys()
+    assert {"/openapi.json", "/health", "/status.json", "/status.rss"} <= asked.keys()
+    for path, definition in asked.items():
+        default = definition["x-amazon-apigateway-integration"]["responses"]["default"]["responseParameters"]
+        said = {name.removeprefix("method.response.header."): value.strip("'") for name, value in default.items()}
+        assert said["Access-Control-Allow-Headers"].split(",") == answers.ALLOWED.split(","), path
+        assert said["Access-Control-Expose-Headers"].split(",") == answers.EXPOSED.split(","), path
+    sent = {"Authorization", "Content-Type", "Idempotency-Key", "MCP-Protocol-Version"}
+    read = {"WWW-Authenticate", "x-amzn-Remapped-WWW-Authenticate", "Retry-After", "Idempotency-Replayed"}
+    assert sent <= set(answers.ALLOWED.split(","))
+    assert read <= set(answers.EXPOSED.split(","))
+
+
+def test_deployed_document_has_head_wherever_it_has_get() -> None:
+    """With the same authorizer before it."""
+    for path, methods in document()["paths"].items():
+        assert ("head" in methods) == ("get" in methods), path
+        if "get" in methods:
+            assert methods["head"].get("security") == methods["get"].get("security"), path
 
 
 def test_authorizer_is_cached_and_asked_only_about_bearers() -> None:

@@ -34,12 +34,19 @@ def test_repr_of_a_gateway_shows_no_credential(home: House) -> None:
     assert secret not in repr(home.gateway)
 
 
-@pytest.mark.parametrize("method", ["HEAD", "PUT", "TRACE", "BREW"])
+@pytest.mark.parametrize("method", ["PUT", "TRACE", "BREW"])
 def test_method_that_a_path_does_not_have_is_a_404(home: House, method: str) -> None:
-    """API Gateway knows no 405; to HEAD it sends no body."""
+    """API Gateway knows no 405."""
     answer = home.call(method, "/v1/users", home.key(home.account()).secret)
-    assert answer.status == 404
-    assert answer.body == (b"" if method == "HEAD" else answer.body)
+    assert refusal(answer) == (404, "not_found")
+
+
+def test_head_of_a_path_that_there_is_not_has_no_body(home: House) -> None:
+    """The gateway's own answers to HEAD say how long that to GET is, and send nothing of it."""
+    for target in ("/v1/nothing", "/oauth/token", "/v1/users"):
+        got, asked = home.call("GET", target), home.call("HEAD", target)
+        assert (asked.status, asked.body) == (got.status, b"")
+        assert asked.header("Content-Length") == str(len(got.body))
 
 
 def test_body_beyond_ten_megabytes_is_refused(home: House) -> None:

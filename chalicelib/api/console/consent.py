@@ -34,6 +34,9 @@ def show_authorize(visit: Visit) -> Shown | Away:
             return Away(authorize.refuse(asking, visit.base_url, "consent_required", "The person must be asked."))
         links.check_proven(account)
         return _consent_page(asking, parameters)
+    if visit.exchange.is_head:
+        # A grant and its code are made for whoever goes there, not for whoever looks where a link leads.
+        return _consent_page(asking, parameters)
     return Away(authorize.approve(asking, account.id, visit.base_url))
 
 

@@ -29,15 +29,15 @@ what it may do.
 Every answer says what is left of the limits of your account, in `X-RateLimit-Limit`, `X-RateLimit-Remaining` and
 `X-RateLimit-Reset`. A refusal is `{"error": …, "message": …}`: the code stays what it is, the message is for people.
 
-A method that a path doesn't have is a 404, as an unknown path is. A body over 10 MB is a 413, too many headers
-are a 431.
+What can be got by GET can be asked for by HEAD. A method that a path doesn't have is a 404, as an unknown path is.
+A body over 10 MB is a 413, too many headers are a 431.
 """
 
 HEADERS = {
     "X-RateLimit-Limit": ("The quota of this clock hour, or the burst limit where there is no quota.", 1_000),
     "X-RateLimit-Remaining": ("What is left of it.", 999),
     "X-RateLimit-Reset": ("The epoch second in which it is full again.", 1_640_000_000),
-    "RateLimit-Policy": ("Every limit, as draft-ietf-httpapi-ratelimit-headers writes it.", '"hour";q=1000;w=3600'),
+    "RateLimit-Policy": ("Every limit, as draft-ietf-httpapi-ratelimit-headers-11 writes it.", '"hour";q=1000;w=3600'),
     "RateLimit": ("What is left of each limit, and in how many seconds it is full again.", '"hour";r=999;t=3600'),
     "Retry-After": ("In how many seconds to ask again.", 1),
     "Link": ("Where the next page is; absent on the last.", '<https://api.latchkey.test/v1/keys?cursor=…>; rel="next"'),
@@ -45,8 +45,8 @@ HEADERS = {
     "Cache-Control": ("Whether it may be kept.", "no-store"),
     "ETag": ("What to send as If-None-Match to be told that nothing has changed.", '"9f2c"'),
     "WWW-Authenticate": (
-        "What a credential must look like (RFC 6750 §3). A route's own comes as `x-amzn-Remapped-WWW-Authenticate`.",
-        "Bearer",
+        "What was wrong and where to get what is needed (RFC 6750 §3); of a route `x-amzn-Remapped-WWW-Authenticate`.",
+        'Bearer error="invalid_token"',
     ),
 }
 ALWAYS = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")

@@ -59,12 +59,15 @@ class Route:
 
 
 def declared_in(routes: Routes) -> list[Route]:
-    """Return every route that is part of the reference, by tag in the order of registration, then by path."""
+    """Return every route that is part of the reference, by tag in the order of registration, then by path.
+
+    HEAD is left out: it is there wherever GET is, and says the same without a body.
+    """
     found = [
         _route(method, path, entry)
         for path, entries in routes.items()
         for method, entry in entries.items()
-        if getattr(entry.view_function, "declared", None) is not None
+        if method != "HEAD" and getattr(entry.view_function, "declared", None) is not None
     ]
     tags = list(dict.fromkeys(route.tag for route in found))
     return sorted(found, key=lambda route: tags.index(route.tag))
