@@ -1,5 +1,7 @@
 """A new account and its claim on an email: one transaction, so that of two claims at once exactly one stands."""
 
+from collections.abc import Callable
+
 from chalicelib.accounts.email import normalised
 from chalicelib.accounts.tables import Account, Email
 from chalicelib.core import clock, errors, ids, tables
@@ -17,9 +19,11 @@ def create_account(
     admin: bool = False,
     password_hash: str | None = None,
     verified_at_ms: int | None = None,
+    beside: Callable[[tables.Transaction, Account], None] | None = None,
 ) -> Account:
     """Return a new, stored account; `verified_at_ms` is when its address was proven, if it was.
 
+    `beside` adds to the transaction what is to stand beside it.
     Raises InvalidRequest when `email` is no address, Conflict when an account has it.
     """
     account = Account(
@@ -38,4 +42,6 @@ def create_account(
         write.save(Email(account.email, account_id=account.id), condition=Email.email.does_not_exist())
         write.save(account, condition=Account.id.does_not_exist())
         record.add_to(write, account.id, kinds.ACCOUNT_CREATED, {"tier": tier.name})
+        if beside is not None:
+            beside(write, account)
     return account

@@ -31,7 +31,14 @@ class SpentLink(errors.LatchkeyError):
 
 
 def new_link(account_id: str, purpose: str, *, email: str | None = None, epoch: int | None = None) -> str:
-    """Store a ticket for `purpose` and return its secret, which belongs into one URL and nowhere else.
+    """Store a ticket for `purpose` and return its secret, which belongs into one URL and nowhere else."""
+    ticket, secret = unsaved(account_id, purpose, email=email, epoch=epoch)
+    ticket.save(condition=Ticket.digest.does_not_exist())
+    return secret
+
+
+def unsaved(account_id: str, purpose: str, *, email: str | None = None, epoch: int | None = None) -> tuple[Ticket, str]:
+    """Return a ticket for `purpose` that is to be stored with something else, and its secret.
 
     `email` is the address it is sent to. With the account's session `epoch` it is void when sessions are: a link that
     someone asked for with a stolen password, or to a mailbox that is lost, must not outlive what was done about it.
@@ -48,8 +55,7 @@ def new_link(account_id: str, purpose: str, *, email: str | None = None, epoch: 
         expires_at=expires_at,
         dies_at=expires_at // 1000 + LIVES_S,
     )
-    ticket.save(condition=Ticket.digest.does_not_exist())
-    return secret
+    return ticket, secret
 
 
 def looked_up(secret: str, purpose: str) -> Ticket:

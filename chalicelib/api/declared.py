@@ -112,11 +112,18 @@ class Declared:
     """What it may answer beyond what follows from its scope, body, query and path."""
     refusal: Shape = ERROR
     """The form of its refusals."""
+    idempotency: str = ""
+    """How it heeds an Idempotency-Key: RECORDED or CLAIMED; "" where it ignores one."""
     proofs: tuple[str, ...] = ()
     """How the caller of a public route may show who it is (names of security schemes); "" where it needn't."""
 
 
 NOTHING_DECLARED = Declared()
+
+RECORDED = "recorded"
+"""The view records its answer in the transaction that makes something (`Exchange.recorded`)."""
+CLAIMED = "claimed"
+"""The edge claims the request before the view runs, and keeps its answer afterwards: for whatever a view does."""
 
 
 def _takes(fields: Fields) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import wraps
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from chalice.app import Blueprint, CORSConfig, Request, Response
 
@@ -25,6 +25,10 @@ from chalicelib.limits.admission import Refused, admit, recall
 from chalicelib.limits.allowance import Allowance
 from chalicelib.limits.tiers import ANONYMOUS, Tier
 
+if TYPE_CHECKING:
+    from chalicelib.idempotency.record import Once, Recording
+
+T = TypeVar("T")
 JSON = "application/json"
 ANY = "*/*"
 
@@ -46,6 +50,8 @@ class Exchange:
     """The parameters of its query, as the route declares and checks them."""
     caller: Verdict | None = None
     left: Allowance | None = None
+    once: "Once | None" = field(default=None, repr=False)
+    """The request under its Idempotency-Key, where it has one and its route heeds it."""
     counted: dict[str, int] = field(default_factory=dict)
     """What happened on its way and is counted: metrics by name, for its line in the log."""
 
@@ -81,6 +87,15 @@ class Exchange:
     def id(self) -> str:
         """Return the gateway's id of this request."""
         return str(self.request.context.get("requestId", ""))
+
+    def recorded(self, shown: Callable[[T], Response]) -> "Recording[T] | None":
+        """Return what the transaction that makes a T is to record, whose answer `shown` gives; None without a key."""
+        if self.once is None:
+            return None
+        from chalicelib.api import idempotency
+        from chalicelib.idempotency.record import Recording
+
+        return Recording(self.once, lambda made: idempotency.kept(answers.of(shown(made))))
 
     def admit_stranger(self) -> None:
         """Count this request by where it comes from; raise Refused when that is too much."""
@@ -167,6 +182,7 @@ def route(
     ids: Fields | None = None,
     gives: Mapping[int, Answer | Kind] | None = None,
     refuses: Iterable[type[errors.LatchkeyError]] = (),
+    idempotency: str = "",
     counted: bool = True,
 ) -> Callable[[View], View]:
     """Register a view of the JSON API: `scopes` are what its caller's credential must have; none makes it public.
@@ -177,15 +193,20 @@ def route(
     The view is called with the Exchange and the path's parameters, and returns a body or a chalice Response. A request
     with a body must have the media type that it `takes`. `body` and `query` are checked before the view runs, which
     finds them on the Exchange. `ids` are the path's parameters, `gives` the answers by status, `refuses` the errors
-    beyond those that follow from the rest: they and the view's docstring make its part of the reference. What isn't
-    `counted` is public, and its requests count for nobody.
+    beyond those that follow from the rest: they and the view's docstring make its part of the reference.
+    `idempotency` says how it heeds an Idempotency-Key: RECORDED or CLAIMED. What isn't `counted` is public, and its
+    requests count for nobody.
     """
     # No answer of these depends on a cookie: a page of another origin reads what anybody with the same key can.
     rules = Rules(scopes=tuple(scopes), counted=counted, cross_origin=True)
     given = {status: each if isinstance(each, Answer) else Answer(each) for status, each in (gives or {}).items()}
     if query is None and given and rules.scopes:
         query = Query()
-    declared = Declared(body, query, headers or {}, ids or {}, given, tuple(refuses), proofs=proofs)
+    if idempotency and not rules.scopes:
+        raise ValueError("Only a route that knows its caller can tell whose Idempotency-Key it is.")
+    declared = Declared(
+        body, query, headers or {}, ids or {}, given, tuple(refuses), idempotency=idempotency, proofs=proofs
+    )
     return route_with(blueprint, path, methods=methods, rules=rules, takes=(takes,), declared=declared)
 
 
@@ -209,7 +230,7 @@ def route_with(
             try:
                 exchange = _exchange.get()
                 _read(exchange, declared or NOTHING_DECLARED)
-                return answers.of(view(exchange, **parameters))
+                return _answer(exchange, declared or NOTHING_DECLARED, view, parameters)
             except errors.LatchkeyError as error:
                 return _refused(error, rules, _exchange.get())
             except Exception as error:
@@ -237,6 +258,14 @@ def _read(exchange: Exchange, declared: Declared) -> None:
         exchange.query = declared.query.read(exchange.parameters)
     if isinstance(declared.body, Body):
         exchange.body = declared.body.read(exchange.request.raw_body)
+
+
+def _answer(exchange: Exchange, declared: Declared, view: View, parameters: Mapping[str, str]) -> Response:
+    if not declared.idempotency or "idempotency-key" not in exchange.request.headers:
+        return answers.of(view(exchange, **parameters))
+    from chalicelib.api import idempotency
+
+    return idempotency.answered(exchange, declared.idempotency, view, parameters)
 
 
 def install(app: Any) -> None:

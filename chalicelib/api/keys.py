@@ -1,11 +1,12 @@
 """/v1/keys: an account's own API keys. A secret is in the 201 that made it and nowhere else."""
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from chalice.app import Blueprint, Response
 
 from chalicelib.api import answers, listing, visitor
-from chalicelib.api.declared import Answer, Body
+from chalicelib.api.declared import RECORDED, Answer, Body
 from chalicelib.api.edge import Exchange, route
 from chalicelib.api.fields import Id, OneOf, SomeOf, Text, Whole
 from chalicelib.api.shapes import Moment, OrNull, Said, Shape, Words
@@ -106,6 +107,7 @@ def show_key(exchange: Exchange, key_id: str) -> dict[str, Any]:
     body=Body({"name": NAME, "scopes": SCOPES}, {"expires_in_s": LIFE_S}),
     gives={201: MADE},
     refuses=[errors.Conflict, errors.NotFound],
+    idempotency=RECORDED,
 )
 def create_key(exchange: Exchange) -> Response:
     """Make a key with at most the caller's own scopes."""
@@ -113,7 +115,11 @@ def create_key(exchange: Exchange) -> Response:
 
     body = exchange.body
     issued = issue.issue_key(
-        exchange.verdict, name=body["name"], wanted=body["scopes"], expires_in_s=body["expires_in_s"]
+        exchange.verdict,
+        name=body["name"],
+        wanted=body["scopes"],
+        expires_in_s=body["expires_in_s"],
+        once=exchange.recorded(partial(_shown_once, exchange)),
     )
     return _shown_once(exchange, issued)
 
@@ -127,12 +133,14 @@ def create_key(exchange: Exchange) -> Response:
     body=Body(optional={"grace_s": GRACE_S}, may_be_empty=True),
     gives={201: MADE},
     refuses=[errors.Conflict],
+    idempotency=RECORDED,
 )
 def rotate_key(exchange: Exchange, key_id: str) -> Response:
     """Replace a key; the old one works on for `grace_s` seconds."""
     from chalicelib.credentials import rotate
 
-    return _shown_once(exchange, rotate.rotate(exchange.verdict, key_id, exchange.body["grace_s"]))
+    once = exchange.recorded(partial(_shown_once, exchange))
+    return _shown_once(exchange, rotate.rotate(exchange.verdict, key_id, exchange.body["grace_s"], once))
 
 
 @route(

@@ -7,7 +7,7 @@ from chalice.app import Blueprint, Response
 
 from chalicelib.accounts import states
 from chalicelib.api import answers, listing, visitor
-from chalicelib.api.declared import Answer, Body
+from chalicelib.api.declared import RECORDED, Answer, Body
 from chalicelib.api.edge import Exchange, route
 from chalicelib.api.fields import Id, OneOf, Text
 from chalicelib.api.shapes import AnyOf, Moment, Said, Shape
@@ -121,16 +121,20 @@ def show_user(exchange: Exchange, user_id: str) -> dict[str, Any]:
     body=Body({"email": EMAIL, "name": NAME}, {"tier": replace(TIER, default=tiers.FREE.name)}),
     gives={201: Answer(USER_MADE, "The account is made.", ("Location", "Cache-Control"))},
     refuses=[errors.Conflict],
+    idempotency=RECORDED,
 )
 def create_user(exchange: Exchange) -> Response:
     """Create an account; answer with a one-time link at which its person sets a password."""
-    from chalicelib.accounts import create, links
+    from chalicelib.accounts import invite
+
+    def shown(made: invite.Invited) -> Response:
+        base_url = visitor.base_url(exchange.request)
+        link = {"set_password_url": f"{base_url}/password?ticket={made.link}"}
+        return answers.created(whole_record(made.account) | link, f"{base_url}/v1/users/{made.account.id}")
 
     body = exchange.body
-    account = create.create_account(email=body["email"], name=body["name"], tier=tiers.BY_NAME[body["tier"]])
-    base_url = visitor.base_url(exchange.request)
-    link = f"{base_url}/password?ticket={links.new_link(account.id, links.SET_PASSWORD)}"
-    return answers.created(whole_record(account) | {"set_password_url": link}, f"{base_url}/v1/users/{account.id}")
+    tier, once = tiers.BY_NAME[body["tier"]], exchange.recorded(shown)
+    return shown(invite.invite(email=body["email"], name=body["name"], tier=tier, once=once))
 
 
 @route(

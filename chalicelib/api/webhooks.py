@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from chalice.app import Blueprint, Response
 
 from chalicelib.api import answers, listing, visitor
-from chalicelib.api.declared import Answer, Body
+from chalicelib.api.declared import CLAIMED, RECORDED, Answer, Body
 from chalicelib.api.edge import Exchange, route
 from chalicelib.api.fields import Id, OneOf, SomeOf, Text
 from chalicelib.api.shapes import Kind, ListOf, Moment, Number, OrNull, Said, Shape, Words
@@ -101,17 +101,25 @@ def list_webhooks(exchange: Exchange) -> Response:
     body=Body({"url": URL, "name": NAME}, {"types": TYPES}),
     gives={201: Answer(WEBHOOK_MADE, "It is added. Its secret is shown this once.", ("Location", "Cache-Control"))},
     refuses=[errors.Conflict],
+    idempotency=RECORDED,
 )
 def create_webhook(exchange: Exchange) -> Response:
     """Add a webhook: from now on it is told of events, of all types unless `types` chooses some. At most ten."""
     from chalicelib.webhooks import endpoints
 
+    def shown(endpoint: "Endpoint") -> Response:
+        location = f"{visitor.base_url(exchange.request)}/v1/webhooks/{endpoint.id}"
+        return answers.created(with_secret(endpoint), location)
+
     body = exchange.body
     endpoint = endpoints.create(
-        exchange.verdict.account_id, url=body["url"], name=body["name"], types=_chosen(body["types"])
+        exchange.verdict.account_id,
+        url=body["url"],
+        name=body["name"],
+        types=_chosen(body["types"]),
+        once=exchange.recorded(shown),
     )
-    location = f"{visitor.base_url(exchange.request)}/v1/webhooks/{endpoint.id}"
-    return answers.created(with_secret(endpoint), location)
+    return shown(endpoint)
 
 
 @route(blueprint, "/v1/webhooks/{webhook_id}", methods=["GET"], scopes=[WEBHOOKS], ids=WEBHOOK_ID, gives={200: WEBHOOK})
@@ -173,13 +181,16 @@ def delete_webhook(exchange: Exchange, webhook_id: str) -> Response:
     body=Body(may_be_empty=True),
     gives={200: SHOWN_ONCE},
     refuses=[errors.Conflict],
+    idempotency=RECORDED,
 )
 def rotate_webhook(exchange: Exchange, webhook_id: str) -> Response:
     """Give a webhook another secret; the old one signs beside it for 24 hours."""
     from chalicelib.webhooks import endpoints
 
-    made = endpoints.rotate_secret(_owned(exchange, webhook_id))
-    return Response(with_secret(made), headers={"Cache-Control": "no-store"})
+    def shown(endpoint: "Endpoint") -> Response:
+        return Response(with_secret(endpoint), headers={"Cache-Control": "no-store"})
+
+    return shown(endpoints.rotate_secret(_owned(exchange, webhook_id), exchange.recorded(shown)))
 
 
 @route(
@@ -191,6 +202,7 @@ def rotate_webhook(exchange: Exchange, webhook_id: str) -> Response:
     body=Body(may_be_empty=True),
     gives={200: DELIVERY},
     refuses=[errors.Conflict],
+    idempotency=CLAIMED,
 )
 def test_webhook(exchange: Exchange, webhook_id: str) -> dict[str, Any]:
     """Send a message of the type `webhook.test` at once, and say what came of it."""
@@ -241,6 +253,7 @@ def show_delivery(exchange: Exchange, webhook_id: str, message_id: str) -> dict[
     body=Body(may_be_empty=True),
     gives={200: DELIVERY},
     refuses=[errors.Conflict],
+    idempotency=CLAIMED,
 )
 def resend_delivery(exchange: Exchange, webhook_id: str, message_id: str) -> dict[str, Any]:
     """Send a delivery again at once, under the same id, and say what came of it."""

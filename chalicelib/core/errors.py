@@ -91,6 +91,29 @@ class Conflict(LatchkeyError):
     status, error = 409, "conflict"
 
 
+class RequestInProgress(Conflict):
+    """A request with this Idempotency-Key runs at this moment; ask again for its answer."""
+
+    error = "request_in_progress"
+
+    def __init__(self) -> None:
+        """Say when to ask again."""
+        super().__init__(
+            "A request with this Idempotency-Key is running. Send it again in a moment for its answer.",
+            {"Retry-After": "1"},
+        )
+
+
+class IdempotencyKeyReused(LatchkeyError):
+    """The Idempotency-Key was used for another request: each needs a key of its own."""
+
+    status, error = 422, "idempotency_key_reused"
+
+    def __init__(self) -> None:
+        """Say what to do."""
+        super().__init__("This Idempotency-Key was used with another body. Use a new key for a new request.")
+
+
 class RateLimited(LatchkeyError):
     """The quota or the burst is spent."""
 

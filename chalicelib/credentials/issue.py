@@ -1,6 +1,7 @@
 """Making an API key: how many an account may have, what it may carry, and that it outlives nothing that made it."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.condition import Condition
@@ -12,6 +13,9 @@ from chalicelib.credentials import live_keys, scopes
 from chalicelib.credentials.tables import Credential
 from chalicelib.credentials.verdict import Verdict
 from chalicelib.events import kinds, record
+
+if TYPE_CHECKING:
+    from chalicelib.idempotency.record import Recording
 
 KEPT_PAST_END_S = 30 * clock.DAY_S
 """An expired key is kept so long, so that the answer stays `token_expired`."""
@@ -32,13 +36,20 @@ class Issued:
 
 
 def issue_key(
-    maker: Verdict, *, name: str, wanted: list[str], expires_in_s: int | None, form: str | None = None
+    maker: Verdict,
+    *,
+    name: str,
+    wanted: list[str],
+    expires_in_s: int | None,
+    form: str | None = None,
+    once: "Recording[Issued] | None" = None,
 ) -> Issued:
     """Make a key for the maker's account with the scopes `wanted`, ending after `expires_in_s` (None: when it must).
 
     `form` is the ticket of the form it was asked for with: it is spent with the key, so a reload makes no second one.
-    Raises InvalidRequest when a scope is not the maker's own or the key would outlive the maker, Conflict when the
-    account has as many live keys as it may, its address isn't proven where mail is sent, or the form was used already.
+    `once` records the request that it was asked for with. Raises InvalidRequest when a scope is not the maker's own or
+    the key would outlive the maker, Conflict when the account has as many live keys as it may, its address isn't proven
+    where mail is sent, or the form was used already.
     """
     for scope in wanted:
         if scope not in maker.scopes:
@@ -51,7 +62,7 @@ def issue_key(
             f"expires_in_s may be at most {left_s}: no key outlives the credential that makes it."
         )
     issued = new_key(maker.account_id, name=name, wanted=wanted, expires_at=expires_at, made_by=maker.credential_id)
-    put_beside_the_others(issued, None if form is None else forms.spent(form, maker.account_id), maker)
+    put_beside_the_others(issued, None if form is None else forms.spent(form, maker.account_id), maker, once)
     return issued
 
 
@@ -76,7 +87,12 @@ def new_key(
     return Issued(key, secret)
 
 
-def put_beside_the_others(issued: Issued, spent: Ticket | None = None, maker: Verdict | None = None) -> None:
+def put_beside_the_others(
+    issued: Issued,
+    spent: Ticket | None = None,
+    maker: Verdict | None = None,
+    once: "Recording[Issued] | None" = None,
+) -> None:
     """Store a key and count it, in one transaction that two makers of a last allowed key can't both win.
 
     `maker` is who asks for it; None for the operator. Raises Conflict when the account has as many live keys as it may,
@@ -93,9 +109,13 @@ def put_beside_the_others(issued: Issued, spent: Ticket | None = None, maker: Ve
                     write.save(spent, condition=Ticket.digest.does_not_exist())
                 live_keys.count_in(write, account, issued.key, ended, only_if=only_if)
                 record.add_to(write, issued.key.account_id, kinds.KEY_CREATED, _told(issued.key))
+                if once is not None:
+                    once.add_to(write, issued)
         except TransactWriteError as error:
             if not tables.refused(error):
                 raise
+            if once is not None:
+                once.explain(error)
             if spent is not None and tables.refused_write(error, spent) is not None:
                 raise forms.used_already("key") from None
             stood = live_keys.account_in(error, account)

@@ -5,6 +5,7 @@ successor.
 """
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.condition import Condition
@@ -19,10 +20,14 @@ from chalicelib.credentials.verdict import Verdict
 from chalicelib.events import kinds, record
 from chalicelib.limits import stale
 
+if TYPE_CHECKING:
+    from chalicelib.idempotency.record import Recording
 
-def rotate(maker: Verdict, key_id: str, grace_s: int) -> Issued:
+
+def rotate(maker: Verdict, key_id: str, grace_s: int, once: "Recording[Issued] | None" = None) -> Issued:
     """Replace a key of the maker's account by a new one; the old one works for another `grace_s` seconds.
 
+    `once` records the request that it was asked for with.
     Raises NotFound, InsufficientScope when the maker lacks a scope of the key, Conflict when the key has ended, when it
     or its predecessor has a live partner already, or when the account has as many live keys as it may.
     """
@@ -33,10 +38,12 @@ def rotate(maker: Verdict, key_id: str, grace_s: int) -> Issued:
             if scope not in maker.scopes:
                 raise errors.InsufficientScope(scope)
         try:
-            issued = _replace(maker, key, grace_s, ended)
+            issued = _replace(maker, key, grace_s, ended, once)
         except TransactWriteError as error:
             if not tables.refused(error):
                 raise
+            if once is not None:
+                once.explain(error)
             stood = tables.refused_write(error, Credential(key.digest))
             if stood is not None:
                 key = as_it_stood(stood)
@@ -50,7 +57,9 @@ def rotate(maker: Verdict, key_id: str, grace_s: int) -> Issued:
     raise errors.Unavailable("Too much of this account is being changed right now. Try again in a moment.")
 
 
-def _replace(maker: Verdict, key: Credential, grace_s: int, ended: dict[str, int]) -> Issued:
+def _replace(
+    maker: Verdict, key: Credential, grace_s: int, ended: dict[str, int], once: "Recording[Issued] | None"
+) -> Issued:
     issued = new_key(
         maker.account_id,
         name=key.name,
@@ -63,7 +72,7 @@ def _replace(maker: Verdict, key: Credential, grace_s: int, ended: dict[str, int
     retires_at = now_ms + (grace_s or -stale.CLOCK_SKEW_S) * 1000
     retires_at = min(retires_at, key.retires_at or 2**53)
     retiring = Credential(digest=key.digest, id=key.id, expires_at=key.expires_at, retires_at=retires_at)
-    issued.key.on_anomaly = key.on_anomaly
+    issued.key.on_anomaly, issued.key.lineage = key.on_anomaly, key.lineage or key.id
     issued.key.predecessor_digest, issued.key.predecessor_ends_at = key.digest, retiring.ends_at
     with tables.transaction() as write:
         write.save(issued.key, condition=Credential.digest.does_not_exist())
@@ -83,6 +92,8 @@ def _replace(maker: Verdict, key: Credential, grace_s: int, ended: dict[str, int
         )
         told = {"key": key.id, "successor": issued.key.id, "ends_at": clock.iso(retires_at)}
         record.add_to(write, maker.account_id, kinds.KEY_ROTATED, told)
+        if once is not None:
+            once.add_to(write, issued)
     return issued
 
 

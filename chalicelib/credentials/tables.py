@@ -51,6 +51,8 @@ class Credential(tables.Table):
     successor_ends_at = tables.Whole(null=True)
     predecessor_digest = UnicodeAttribute(null=True)
     predecessor_ends_at = tables.Whole(null=True)
+    # The id of the first key of it; absent on that one.
+    lineage = UnicodeAttribute(null=True)
 
     # What its account wants done when it behaves strangely (see `credentials.on_anomaly`); absent: to be told.
     on_anomaly = UnicodeAttribute(null=True)

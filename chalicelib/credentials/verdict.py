@@ -21,6 +21,8 @@ class Verdict:
     ends_at_ms: int
     """When it stops working by itself; 0: never."""
     verified_at_ms: int
+    lineage: str = ""
+    """What it shares with those that replace it: of a key the id of the first before it, of a token its grant."""
 
     @property
     def counter(self) -> str:
@@ -47,6 +49,7 @@ def to_context(verdict: Verdict) -> dict[str, str]:
         "client_id": verdict.client_id,
         "ends_at_ms": str(verdict.ends_at_ms),
         "verified_at_ms": str(verdict.verified_at_ms),
+        "lineage": verdict.lineage,
     }
 
 
@@ -61,4 +64,6 @@ def from_context(context: Mapping[str, str]) -> Verdict:
         client_id=context["client_id"],
         ends_at_ms=int(context["ends_at_ms"]),
         verified_at_ms=int(context["verified_at_ms"]),
+        # For 300 s after a deployment, the gateway believes verdicts that were given without it.
+        lineage=context.get("lineage") or context["credential_id"],
     )

@@ -69,6 +69,7 @@ def verify(secret: str, resource: str = "") -> Verdict:
         client_id=credential.get("client_id", {}).get("S", ""),
         ends_at_ms=ends_at_ms,
         verified_at_ms=verified_at_ms,
+        lineage=_lineage(credential),
     )
 
 
@@ -93,6 +94,12 @@ def _account_and_origins(credential: dict[str, Any]) -> tuple[dict[str, Any], li
 def _lives(origins: list[dict[str, Any]]) -> bool:
     """A token dies with its grant and with its client."""
     return not any(not origin or "revoked_at" in origin or "deleted_at" in origin for origin in origins)
+
+
+def _lineage(credential: dict[str, Any]) -> str:
+    """A token's is its grant or, without one, its client; a key's the first of its rotations, itself without any."""
+    names = ("grant_id", "client_id", "lineage", "id")
+    return next(str(credential[name]["S"]) for name in names if name in credential)
 
 
 def _is_for(credential: dict[str, Any], resource: str) -> bool:

@@ -5,6 +5,7 @@ account, because it answered 410, or because it failed for too long.
 """
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from pynamodb.exceptions import TransactWriteError
@@ -21,17 +22,29 @@ from chalicelib.webhooks import attempt, signing
 from chalicelib.webhooks.states import BY_ACCOUNT, DISABLED, ENABLED
 from chalicelib.webhooks.tables import Endpoint
 
+if TYPE_CHECKING:
+    from chalicelib.idempotency.record import Recording
+
 ENDPOINTS_MAX = 10
 COUNT = "count"
 """The range key of the item that counts an account's endpoints, so that a condition can hold them down."""
 FIRST, LAST = "whk_", "whk_~"
 
 
-def create(account_id: str, *, url: str, name: str, types: list[str] | None, form: str | None = None) -> Endpoint:
+def create(
+    account_id: str,
+    *,
+    url: str,
+    name: str,
+    types: list[str] | None,
+    form: str | None = None,
+    once: "Recording[Endpoint] | None" = None,
+) -> Endpoint:
     """Add an endpoint that is told of events of `types` (None: all) from now on.
 
-    `form` is the ticket of the form it was asked for with: it is spent with it, so a reload makes no second one. Raises
-    InvalidRequest when the URL can't be sent to, Conflict when there are ten already, or the form was used already.
+    `form` is the ticket of the form it was asked for with: it is spent with it, so a reload makes no second one; `once`
+    records the request that it was asked for with. Raises InvalidRequest when the URL can't be sent to, Conflict when
+    there are ten already, or the form was used already.
     """
     check(url)
     now_ms = clock.now_ms()
@@ -60,9 +73,13 @@ def create(account_id: str, *, url: str, name: str, types: list[str] | None, for
                 condition=count.does_not_exist() | (count < ENDPOINTS_MAX),
             )
             record.add_to(write, account_id, kinds.WEBHOOK_CREATED, _told(endpoint))
+            if once is not None:
+                once.add_to(write, endpoint)
     except TransactWriteError as error:
         if not tables.refused(error):
             raise
+        if once is not None:
+            once.explain(error)
         if spent is not None and tables.refused_write(error, spent) is not None:
             raise forms.used_already("webhook") from None
         raise errors.Conflict(
@@ -113,8 +130,8 @@ def change(endpoint: Endpoint, *, url: str | None, name: str | None, types: list
     _update(endpoint, actions, kinds.WEBHOOK_CHANGED, _told(endpoint))
 
 
-def rotate_secret(endpoint: Endpoint) -> Endpoint:
-    """Give an endpoint another secret; the old one signs beside it for a day.
+def rotate_secret(endpoint: Endpoint, once: "Recording[Endpoint] | None" = None) -> Endpoint:
+    """Give an endpoint another secret; the old one signs beside it for a day. `once` records the request for it.
 
     Raises Conflict when another rotation came first, or the last one's overlap isn't over: three secrets would be one
     too many.
@@ -125,9 +142,9 @@ def rotate_secret(endpoint: Endpoint) -> Endpoint:
     outrun = errors.Conflict("This secret was rotated within the last 24 hours. Both still sign; wait until one ends.")
     actions: list[Action] = [Endpoint.version.set(version), overlap.set(ends_at)]
     only_if = (Endpoint.version == endpoint.version) & alone
-    with tables.refused_as(outrun):
-        _update(endpoint, actions, kinds.WEBHOOK_SECRET_ROTATED, _told(endpoint), only_if=only_if)
     endpoint.version, endpoint.overlap_ends_at = version, ends_at
+    with tables.refused_as(outrun):
+        _update(endpoint, actions, kinds.WEBHOOK_SECRET_ROTATED, _told(endpoint), only_if=only_if, once=once)
     return endpoint
 
 
@@ -207,6 +224,7 @@ def _update(
     *,
     only_if: Condition | None = None,
     actor: str = "",
+    once: "Recording[Endpoint] | None" = None,
 ) -> None:
     exists = Endpoint.created_at.exists()
     try:
@@ -217,7 +235,11 @@ def _update(
                 condition=exists if only_if is None else exists & only_if,
             )
             record.add_to(write, endpoint.account_id, kind, told, actor=actor)
+            if once is not None:
+                once.add_to(write, endpoint)
     except TransactWriteError as error:
+        if once is not None and tables.refused(error):
+            once.explain(error)
         if not tables.refused(error) or only_if is not None:
             raise
         raise _none() from None

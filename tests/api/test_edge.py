@@ -187,7 +187,7 @@ def test_unknown_method_that_reaches_the_app_is_a_405(home: House) -> None:
     answer = app(event("DELETE", "/v1/users"), Context("test", "r-1"))
     assert answer["statusCode"] == 405
     assert answer["body"] == '{"error":"method_not_allowed","message":"This path takes GET, HEAD, POST only."}'
-    assert answer["headers"]["Allow"] == "GET, POST"
+    assert answer["headers"]["Allow"] == "GET, HEAD, POST"
     assert answer["headers"]["X-RateLimit-Limit"] == "3600"
 
 

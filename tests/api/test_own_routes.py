@@ -7,15 +7,17 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from chalice.app import Blueprint, Chalice
+from chalice.app import Blueprint, Chalice, Response
 
 from chalicelib.api import edge
 from chalicelib.api.authorizer import authorizer
+from chalicelib.api.declared import CLAIMED
 from chalicelib.api.reference.document import document
 from chalicelib.core import telemetry
 from chalicelib.limits import tiers
-from infra.standin import Gateway
+from infra.standin import Answer, Gateway
 from tests.examples.blocks import ROOT, blocks_of
+from tests.fault import Fault
 from tests.house import House, refusal
 
 ORDERS = "/v1/orders"
@@ -101,6 +103,71 @@ def test_own_route_costs_one_call(shop: House) -> None:
 
 
 @pytest.fixture
+def till(home: House) -> tuple[House, list[str]]:
+    """A house whose app has a route that charges, and what it has charged; "fail" and "refuse" it doesn't."""
+    blueprint, charged = Blueprint(__name__), list[str]()
+
+    @edge.route(blueprint, "/v1/charges", methods=["POST"], scopes=["write"], idempotency=CLAIMED)
+    def charge(exchange: edge.Exchange) -> Response:
+        what = str(exchange.request.raw_body, "ascii")  # type: ignore[arg-type]  # bytes, whatever Chalice declares
+        if what == "fail":
+            raise Fault(what)
+        if what != "refuse":
+            charged.append(what)
+        return Response({"id": f"chg_{len(charged)}"}, status_code=402 if what == "refuse" else 201)
+
+    @edge.route(blueprint, "/v1/notes", methods=["POST"], scopes=["write"])
+    def note(exchange: edge.Exchange) -> dict[str, int]:
+        charged.append("note")
+        return {"notes": len(charged)}
+
+    app = Chalice(app_name="till", configure_logs=False)
+    edge.install(app)
+    app.register_blueprint(blueprint)
+    home.gateway = Gateway(app, domain="api.example.com")
+    return home, charged
+
+
+def charge(home: House, secret: str, body: bytes, path: str = "/v1/charges") -> Answer:
+    """Send a body under an Idempotency-Key that is always the same."""
+    headers = {"Authorization": f"Bearer {secret}", "Idempotency-Key": "once", "Content-Type": "application/json"}
+    return home.gateway.handle("POST", path, headers.items(), body)
+
+
+def test_own_route_that_claims_happens_once(till: tuple[House, list[str]]) -> None:
+    """With nothing done by the view; and the same for a client's tokens of one grant."""
+    home, charged = till
+    secret = home.key(home.account(), "write").secret
+    first, second = charge(home, secret, b"tea"), charge(home, secret, b"tea")
+    assert (first.status, second.status, second.body) == (201, 201, first.body)
+    assert (second.header("Idempotency-Replayed"), charged) == ("true", ["tea"])
+    assert refusal(charge(home, secret, b"coffee")) == (422, "idempotency_key_reused")
+
+
+@pytest.mark.parametrize(("body", "status"), [(b"fail", 500), (b"refuse", 402)])
+def test_own_route_that_failed_may_be_tried_again(till: tuple[House, list[str]], body: bytes, status: int) -> None:
+    """Only success is kept, and the claim is given up at once."""
+    home, charged = till
+    secret = home.key(home.account(), "write").secret
+    assert [charge(home, secret, body).status for _ in range(2)] == [status, status]
+    assert (charge(home, secret, b"tea").status, charged) == (201, ["tea"])
+
+
+def test_own_route_that_says_nothing_ignores_the_header(till: tuple[House, list[str]]) -> None:
+    """It may read it by itself."""
+    home, charged = till
+    secret = home.key(home.account(), "write").secret
+    assert [charge(home, secret, b"", "/v1/notes").json() for _ in range(2)] == [{"notes": 1}, {"notes": 2}]
+    assert charged == ["note", "note"]
+
+
+def test_public_route_can_not_heed_the_header() -> None:
+    """Nobody could tell whose key it is."""
+    with pytest.raises(ValueError, match="knows its caller"):
+        edge.route(Blueprint(__name__), "/v1/open", methods=["POST"], idempotency=CLAIMED)
+
+
+@pytest.fixture
 def other() -> Gateway:
     """Another API Gateway: an app without Latchkey's edge, whose route asks Latchkey's authorizer."""
     app = Chalice(app_name="other", configure_logs=False)
@@ -136,6 +203,7 @@ def test_other_gateway_learns_who_calls(home: House, other: Gateway) -> None:
             "client_id": "",
             "ends_at_ms": str(home.clock.now_ms + 3_600_000),
             "verified_at_ms": str(home.clock.now_ms - 8_000),
+            "lineage": issued.key.id,
         },
     )
 

@@ -156,9 +156,9 @@ def test_challenge_of_a_403_is_readable_under_the_name_that_the_gateway_gives_it
         ("GET", "/openapi.json", 200),
         ("GET", "/status.json", 200),
         ("GET", "/health", 200),
-        ("POST", "/oauth/token", 400),
+        ("POST", "/oauth/token", 401),
         ("POST", "/oauth/register", 400),
-        ("POST", "/oauth/revoke", 400),
+        ("POST", "/oauth/revoke", 401),
     ],
 )
 def test_page_sends_what_clients_of_mcp_and_tracing_send(
@@ -171,6 +171,17 @@ def test_page_sends_what_clients_of_mcp_and_tracing_send(
     body = "{}" if method == "POST" else None
     read = _fetch(page, f"{api.url}{path}", api.key().secret if path.startswith("/v1") else None, method, body, sent)
     assert (read.get("failure"), read.get("status")) == (None, status)
+
+
+def test_page_repeats_a_request_and_reads_that_it_was_made_before(page: Page, ours: Site, api: Served) -> None:
+    """It may send an Idempotency-Key, and reads Idempotency-Replayed and Location."""
+    page.goto(ours.origin)
+    secret, sent = api.key().secret, {"Idempotency-Key": "8e03978e-40d5-43dd-bc93-6894a57f9324"}
+    body = '{"name": "CI", "scopes": ["read"]}'
+    first, second = (_fetch(page, f"{api.url}/v1/keys", secret, "POST", body, sent) for _ in range(2))
+    assert (first["status"], second["status"], second["body"]) == (201, 201, first["body"])
+    assert [read["headers"].get("idempotency-replayed") for read in (first, second)] == [None, "true"]
+    assert second["headers"]["location"] == f"{api.url}/v1/keys/{first['body']['id']}"
 
 
 @pytest.mark.parametrize("key", [None, "INVALID_KEY"])

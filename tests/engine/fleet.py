@@ -37,6 +37,7 @@ class Request:
     secret: str
     at_ms: int
     body: bytes = b""
+    idempotency_key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +117,7 @@ def _function(pipe: Connection, barrier: Barrier) -> None:
     from app import app
     from chalicelib.core import clock, settings, telemetry, wire
     from infra.standin import Gateway
+    from tests.house import stage_key_file
 
     moment = threading.local()
     gateway = Gateway(app, domain="api.example.com")
@@ -142,7 +144,7 @@ def _function(pipe: Connection, barrier: Barrier) -> None:
         ready = threading.Barrier(THREADS, action=wait_for_other_processes)
         return flat(threads.map(lane, repeat(task), task.lanes, repeat(ready)))
 
-    chosen = settings.Settings(stage=STAGE, public_url=PUBLIC_URL)
+    chosen = settings.Settings(stage=STAGE, public_url=PUBLIC_URL, stage_key_file=stage_key_file())
     with (
         open(os.devnull, "w") as nowhere,  # noqa: PTH123 - a device, no path of ours
         settings.in_use(chosen),
@@ -171,6 +173,7 @@ def _next(pipe: Connection) -> _Task | None:
 
 def _answer(gateway: Any, request: Request) -> Reply:
     bearer = {"Authorization": f"Bearer {request.secret}"} if request.secret else {}
-    headers = {**bearer, "Content-Type": "application/json"}
+    once = {"Idempotency-Key": request.idempotency_key} if request.idempotency_key else {}
+    headers = {**bearer, **once, "Content-Type": "application/json"}
     answer = gateway.handle(request.method, request.target, headers.items(), request.body)
     return Reply(answer.status, dict(answer.headers), answer.json() if answer.body else None)

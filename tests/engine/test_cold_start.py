@@ -26,6 +26,7 @@ HEAVY = (
 OF_MODELS = (
     *("pynamodb", "chalicelib.core.tables", "chalicelib.accounts.tables", "chalicelib.credentials.tables"),
     *("chalicelib.events.record", "chalicelib.webhooks.deliver", "chalicelib.core.fetch", "concurrent.futures.thread"),
+    *("chalicelib.api.idempotency", "chalicelib.idempotency", "chalicelib.core.sealed", "cryptography"),
 )
 FUNCTION = """
 import json, sys

@@ -42,6 +42,7 @@ HEADERS = {
     "Retry-After": ("In how many seconds to ask again.", 1),
     "Link": ("Where the next page is; absent on the last.", '<https://api.latchkey.test/v1/keys?cursor=…>; rel="next"'),
     "Location": ("Where what was made can be found.", "https://api.latchkey.test/v1/keys/key_0V5kqWn4Zr8TfYb2LcXd"),
+    "Idempotency-Replayed": ("`true` where this is the answer that the same request was given before.", "true"),
     "Cache-Control": ("Whether it may be kept.", "no-store"),
     "ETag": ("What to send as If-None-Match to be told that nothing has changed.", '"9f2c"'),
     "WWW-Authenticate": (
@@ -107,6 +108,7 @@ def _shapes_of(route: Route) -> Iterator[Shape]:
 def _headers(declared: list[Route]) -> Schema:
     """Return those headers that some answer has."""
     used = {header for route in declared for answer in route.declared.gives.values() for header in answer.headers}
+    used |= {"Idempotency-Replayed" for route in declared if route.declared.idempotency}
     for route in declared:
         for status in refusals.statuses_of(route):
             used |= refusals.component(route, status)["headers"].keys()

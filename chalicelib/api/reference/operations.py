@@ -7,7 +7,7 @@ from chalicelib.api.declared import Answer, Body, Form, Listed
 from chalicelib.api.reference import refusals
 from chalicelib.api.reference.examples import example_of
 from chalicelib.api.reference.routes import Route
-from chalicelib.api.shapes import Kind
+from chalicelib.api.shapes import Kind, Said
 from chalicelib.credentials import scopes
 
 Schema = dict[str, Any]
@@ -16,6 +16,13 @@ Components = Mapping[str, Schema]
 OF_PEOPLE = (scopes.READ, scopes.WRITE)
 """What an access token can have."""
 UNDECLARED = Answer(about="What the route gives.")
+
+
+IDEMPOTENCY_KEY = Said(
+    "1 to 255 visible characters that name this request. Sent again under the same one within 24 hours, it happens once"
+    " and is answered the same.",
+    "8e03978e-40d5-43dd-bc93-6894a57f9324",
+)
 
 
 def operation(route: Route, operation_id: str, shapes: Components) -> Schema:
@@ -58,9 +65,10 @@ def _in_query(route: Route) -> list[Schema]:
 
 
 def _in_headers(route: Route) -> list[Schema]:
+    heeded: dict[str, Kind] = {"Idempotency-Key": IDEMPOTENCY_KEY} if route.declared.idempotency else {}
     return [
         {"name": name, "in": "header", "required": False, **_parameter(kind)}
-        for name, kind in route.declared.headers.items()
+        for name, kind in {**route.declared.headers, **heeded}.items()
     ]
 
 
@@ -105,7 +113,8 @@ def _shown(body: Body | Form) -> list[str]:
 
 def _responses(route: Route, shapes: Components) -> Schema:
     gives = route.declared.gives or {200: UNDECLARED}
-    given = {str(status): _response(answer, shapes) for status, answer in sorted(gives.items())}
+    more = ("Idempotency-Replayed",) if route.declared.idempotency else ()
+    given = {str(status): _response(answer, shapes, more) for status, answer in sorted(gives.items())}
     refused = {
         str(status): {"$ref": f"#/components/responses/{refusals.name_of(route, status)}"}
         for status in refusals.statuses_of(route)
@@ -113,8 +122,9 @@ def _responses(route: Route, shapes: Components) -> Schema:
     return {**given, **refused}
 
 
-def _response(answer: Answer, shapes: Components) -> Schema:
-    headers = {name: {"$ref": f"#/components/headers/{name}"} for name in (*refusals.LIMITS, *answer.headers)}
+def _response(answer: Answer, shapes: Components, more: tuple[str, ...] = ()) -> Schema:
+    named = (*refusals.LIMITS, *answer.headers, *more)
+    headers = {name: {"$ref": f"#/components/headers/{name}"} for name in named}
     response: Schema = {"description": answer.about or "Done.", "headers": headers}
     if answer.shape is not None:
         schema = answer.shape.schema()

@@ -17,6 +17,7 @@ STATUSES = {
     404: "There is no such thing, or it is someone else's.",
     409: "It is taken, it has ended, or there are as many as there may be.",
     415: "The body has a media type that this route doesn't read.",
+    422: "The Idempotency-Key belongs to another request.",
     429: "The quota or the burst is spent.",
     500: "A fault of ours; quote the request id.",
     503: "The database can't be reached, or not everything could be told; asking again is safe.",
@@ -26,8 +27,9 @@ SHOWN: dict[int, tuple[errors.LatchkeyError, ...]] = {
     401: (errors.MissingApiKey(), errors.InvalidApiKey(), errors.TokenExpired()),
     403: (errors.InsufficientScope("keys"),),
     404: (errors.NotFound("There is no such key."),),
-    409: (errors.Conflict("This key is revoked and can't be changed."),),
+    409: (errors.Conflict("This key is revoked and can't be changed."), errors.RequestInProgress()),
     415: (errors.UnsupportedMediaType("Send the body as JSON, with Content-Type: application/json."),),
+    422: (errors.IdempotencyKeyReused(),),
     429: (errors.RateLimited(1),),
     500: (errors.InternalError("6f7c3c6e-6f0f-4c9a-9c55-0c1f1d2f6a3b"),),
     503: (errors.Unavailable(),),
@@ -50,6 +52,8 @@ def statuses_of(route: Route) -> list[int]:
         may.add(400)
     if route.reads_a_body:
         may.add(415)
+    if declared.idempotency:
+        may |= {400, 409, 422}
     if declared.path and declared.refusal is ERROR:
         may.add(404)
     return sorted(may | {kind.status for kind in declared.refuses})
@@ -65,7 +69,7 @@ def component(route: Route, status: int) -> Schema:
     headers = [*LIMITS]
     if status in (401, 403):
         headers.append("WWW-Authenticate")
-    if status in (429, 503):
+    if status in (409, 429, 503):
         headers.append("Retry-After")
     examples = _shown(status) if route.declared.refusal is ERROR else _shown_by_oauth(status)
     return {

@@ -1,0 +1,38 @@
+"""An account that an admin makes for somebody, and the link at which that person sets a password: both, or neither."""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from chalicelib.accounts import create, links
+from chalicelib.accounts.tables import Account, Ticket
+from chalicelib.core import tables
+from chalicelib.limits.tiers import Tier
+
+if TYPE_CHECKING:
+    from chalicelib.idempotency.record import Recording
+
+
+@dataclass(frozen=True, slots=True)
+class Invited:
+    """A new account and, this once, the secret of its link."""
+
+    account: Account
+    link: str = field(repr=False)
+
+
+def invite(*, email: str, name: str, tier: Tier, once: "Recording[Invited] | None" = None) -> Invited:
+    """Make an account without a password and a link to set one; `once` records the request that asked for it.
+
+    Raises InvalidRequest when `email` is no address, Conflict when an account has it.
+    """
+    invited: list[Invited] = []
+
+    def with_a_link(write: tables.Transaction, account: Account) -> None:
+        ticket, secret = links.unsaved(account.id, links.SET_PASSWORD)
+        write.save(ticket, condition=Ticket.digest.does_not_exist())
+        invited.append(Invited(account, secret))
+        if once is not None:
+            once.add_to(write, invited[0])
+
+    create.create_account(email=email, name=name, tier=tier, beside=with_a_link)
+    return invited[0]

@@ -1,0 +1,119 @@
+"""A creating request under an Idempotency-Key: made once, answered the same however often it comes.
+
+Loaded when a request has that header, and its route heeds it.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from chalice.app import Response
+
+from chalicelib.api import answers
+from chalicelib.api.declared import CLAIMED
+from chalicelib.api.edge import Exchange
+from chalicelib.core import errors, wire
+from chalicelib.credentials.verify import bearer
+from chalicelib.idempotency import header, record
+
+T = TypeVar("T")
+
+
+def answered(exchange: Exchange, kind: str, view: Callable[..., Any], parameters: Mapping[str, str]) -> Response:
+    """Return the answer of a view, or the one that the same request was given before.
+
+    Raises InvalidRequest for a malformed key, IdempotencyKeyReused for one of another request, RequestInProgress, and
+    Conflict where another credential of the lineage sent it.
+    """
+    once = exchange.once = _once(exchange)
+    try:
+        if kind == CLAIMED:
+            once.take()
+            return _kept(once, _claimed(once, exchange, view, parameters))
+        return _kept(once, _recorded(once, exchange, view, parameters))
+    except record.Replayed as before:
+        again = _response(before.answer)
+        again.headers["Idempotency-Replayed"] = "true"
+        return again
+
+
+def kept(response: Response) -> record.Answer:
+    """Return an answer in the form in which it is kept."""
+    body = response.to_dict()["body"]
+    headers = {name: value for name, value in response.headers.items() if isinstance(value, str)}
+    return record.Answer(response.status_code, headers, body, _id_in(body))
+
+
+def _recorded(
+    once: record.Once, exchange: Exchange, view: Callable[..., Any], parameters: Mapping[str, str]
+) -> Response:
+    """Call a view that records the answer in its own transaction."""
+    try:
+        return answers.of(view(exchange, **parameters))
+    except Exception as error:
+        # What it was refused for may be what it made before; and of many at once, one may have made it meanwhile.
+        if isinstance(error, errors.LatchkeyError) or wire.is_outage(error):
+            once.look()
+        raise
+
+
+def _claimed(
+    once: record.Once, exchange: Exchange, view: Callable[..., Any], parameters: Mapping[str, str]
+) -> Response:
+    try:
+        response = answers.of(view(exchange, **parameters))
+    except BaseException:
+        once.let_go()
+        raise
+    if not _is_success(response):
+        once.let_go()
+    return response
+
+
+def _kept(once: record.Once, response: Response) -> Response:
+    """Return a success as it is kept: what a transaction has recorded before may have been made too early."""
+    if not _is_success(response):
+        return response
+    answer = kept(response)
+    if answer != once.written:
+        once.keep(answer)
+    return _response(answer)
+
+
+def _once(exchange: Exchange) -> record.Once:
+    request, verdict = exchange.request, exchange.verdict
+    event = request.to_original_event()
+    values = [
+        each
+        for name, given in (event.get("multiValueHeaders") or {}).items()
+        if name.lower() == "idempotency-key"
+        for each in given
+    ] or [request.headers["idempotency-key"]]
+    query = json.dumps(sorted((event.get("multiValueQueryStringParameters") or {}).items()))
+    body = request.raw_body
+    return record.once(
+        account_id=verdict.account_id,
+        lineage=verdict.lineage,
+        place=json.dumps([exchange.route, sorted((request.uri_params or {}).items())]),
+        key=header.read(values),
+        content=query.encode() + b"\n" + (body if isinstance(body, bytes) else body.encode()),
+        secret=bearer(request.headers.get("authorization", "")),
+    )
+
+
+def _response(answer: record.Answer) -> Response:
+    headers: dict[str, str | list[str]] = {**answer.headers}
+    return Response(answer.body, status_code=answer.status, headers=headers)
+
+
+def _is_success(response: Response) -> bool:
+    return bool(200 <= response.status_code < 300)
+
+
+def _id_in(body: str) -> str:
+    try:
+        made = json.loads(body)
+    except ValueError:
+        return ""
+    made_id = made.get("id", "") if isinstance(made, dict) else ""
+    return made_id[:100] if isinstance(made_id, str) else ""

@@ -1,0 +1,34 @@
+"""The header `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header-07): a string of RFC 8941, or bare text."""
+
+import re
+from collections.abc import Iterable
+
+from chalicelib.core.errors import InvalidRequest
+
+LENGTH_MAX = 255
+_BARE = re.compile(r"[!#-~]+")
+_QUOTED = re.compile(r'"(?:[!#-\[\]-~]|\\["\\])*"')
+
+
+def read(values: Iterable[str]) -> str:
+    """Return the key of a request, the same whether it was quoted or not.
+
+    More lenient than the draft: clients of other services send it bare. Raises InvalidRequest for anything but 1 to 255
+    visible ASCII characters, and for two that differ.
+    """
+    keys = {_text(value.strip(" \t")) for value in values}
+    if len(keys) != 1:
+        raise InvalidRequest("Send one Idempotency-Key.")
+    (key,) = keys
+    if key is None or not 1 <= len(key) <= LENGTH_MAX:
+        raise InvalidRequest(
+            f"Idempotency-Key must be 1 to {LENGTH_MAX} visible ASCII characters, bare or as a quoted string."
+        )
+    return key
+
+
+def _text(value: str) -> str | None:
+    """Return what a value stands for; None when it is malformed."""
+    if _BARE.fullmatch(value):
+        return value
+    return re.sub(r"\\(.)", r"\1", value[1:-1]) if _QUOTED.fullmatch(value) else None

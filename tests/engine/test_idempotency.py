@@ -1,0 +1,87 @@
+"""Requests under one Idempotency-Key, sent twenty at a time from four processes: one happens, all hear of that one."""
+
+import json
+from collections import Counter
+
+import pytest
+
+from chalicelib.accounts.tables import Account
+from chalicelib.credentials import find
+from chalicelib.events import kinds, record
+from chalicelib.limits import tiers
+from chalicelib.webhooks import fan_out
+from tests.engine.fleet import Fleet, Reply, Request, flat
+from tests.house import NOON_MS, House
+
+pytestmark = pytest.mark.xdist_group("fleet")
+
+MANY = 20
+
+
+def body_of(name: str) -> bytes:
+    """Return a request for a key."""
+    return json.dumps({"name": name, "scopes": ["read"]}).encode()
+
+
+def sent(fleet: Fleet, url: str, path: str, secret: str, bodies: list[bytes], key: str = "once") -> list[Reply]:
+    """Send a request for each body at once, all under one Idempotency-Key, by a credential that is known already."""
+    fleet.everywhere(url, Request("GET", "/v1/limits", secret, NOON_MS - 2_000))
+    return flat(fleet.send(url, [Request("POST", path, secret, NOON_MS, body, key) for body in bodies]))
+
+
+def made_by(account: Account, kind: str) -> int:
+    """Return how often something happened to an account."""
+    return len(record.newest_first(account.id, 100, kind=kind))
+
+
+def test_one_request_twenty_times_at_once_makes_one_key(home: House, fleet: Fleet, url: str) -> None:
+    """All get the same id and the same secret, one of them first; or hear that it is being made."""
+    account = home.account(tiers.ENTERPRISE)
+    key = home.key(account)
+    replies = sent(fleet, url, "/v1/keys", key.secret, [body_of("CI")] * MANY)
+    assert {reply.status for reply in replies} <= {201, 409}
+    made = [reply for reply in replies if reply.status == 201]
+    assert len({(reply.body["id"], reply.body["secret"]) for reply in made}) == 1
+    assert Counter("Idempotency-Replayed" in reply.headers for reply in made)[False] == 1
+    assert {reply.body["error"] for reply in replies if reply.status == 409} <= {"request_in_progress"}
+    assert len(list(find.keys_of(account.id))) == 2
+    assert made_by(account, kinds.KEY_CREATED) == 2
+    assert home.call("GET", "/v1/users/me", made[0].body["secret"]).status == 200
+
+
+def test_twenty_bodies_at_once_under_one_key_make_one_thing(home: House, fleet: Fleet, url: str) -> None:
+    """One body wins; whoever sent another hears that the key is taken."""
+    account = home.account(tiers.ENTERPRISE)
+    key = home.key(account)
+    replies = sent(fleet, url, "/v1/keys", key.secret, [body_of(f"CI {number % 4}") for number in range(MANY)])
+    assert {reply.status for reply in replies} <= {201, 409, 422}
+    made = [reply for reply in replies if reply.status == 201]
+    assert len({(reply.body["id"], reply.body["name"]) for reply in made}) == 1
+    assert 422 in {reply.status for reply in replies}
+    assert len(list(find.keys_of(account.id))) == 2
+
+
+def test_rotation_twenty_times_at_once_under_one_key_makes_one_successor(home: House, fleet: Fleet, url: str) -> None:
+    """Its condition would refuse the others; the record answers them."""
+    account = home.account(tiers.ENTERPRISE)
+    keeper, key = home.key(account), home.key(account)
+    replies = sent(fleet, url, f"/v1/keys/{key.key.id}/rotate", keeper.secret, [b""] * MANY)
+    assert {reply.status for reply in replies} <= {201, 409}
+    made = [reply for reply in replies if reply.status == 201]
+    assert len({(reply.body["id"], reply.body["secret"]) for reply in made}) == 1
+    assert {reply.body["error"] for reply in replies if reply.status == 409} <= {"request_in_progress"}
+    assert made_by(account, kinds.KEY_ROTATED) == 1
+
+
+def test_test_message_asked_for_twenty_times_at_once_is_sent_once(home: House, fleet: Fleet, url: str) -> None:
+    """What has effects outside is claimed first: the others are answered the same, or that it runs."""
+    account = home.account(tiers.ENTERPRISE)
+    secret = home.key(account, "webhooks", "read").secret
+    hook = {"url": "https://hooks.invalid/", "name": "Ledger"}
+    with_secret = Request("POST", "/v1/webhooks", secret, NOON_MS - 1_000, json.dumps(hook).encode())
+    (added,) = flat(fleet.send(url, [with_secret]))
+    replies = sent(fleet, url, f"/v1/webhooks/{added.body['id']}/test", secret, [b""] * MANY)
+    assert {reply.status for reply in replies} <= {200, 409}
+    assert {reply.body["error"] for reply in replies if reply.status == 409} <= {"request_in_progress"}
+    assert len({reply.body["id"] for reply in replies if reply.status == 200}) == 1
+    assert len(list(fan_out.of_endpoint(added.body["id"], 10))) == 1
