@@ -4,7 +4,7 @@ A browser sends a form again when its answer is reloaded; the second time makes 
 """
 
 from chalicelib.accounts.tables import Ticket
-from chalicelib.core import clock, errors, secrets
+from chalicelib.core import clock, errors, secrets, tables
 
 KEPT_S = 30 * clock.DAY_S
 
@@ -20,6 +20,11 @@ def spent(ticket: str, account_id: str) -> Ticket:
         consumed_at=now_ms,
         dies_at=now_ms // 1000 + KEPT_S,
     )
+
+
+def add_to(write: tables.Transaction, form: Ticket) -> None:
+    """Add to a transaction: the form is used. Of two uses at once one wins."""
+    write.save(form, condition=Ticket.digest.does_not_exist())
 
 
 def used_already(made: str) -> errors.Conflict:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.update import Action
 
+from chalicelib.accounts import forms
 from chalicelib.accounts.states import ACTIVE
 from chalicelib.accounts.tables import Account
 from chalicelib.core import clock, errors, ids, secrets, settings, tables
@@ -59,11 +60,13 @@ def register(
     uri: str | None = None,
     registration_digest: str | None = None,
     dies_at: int | None = None,
+    form: str | None = None,
 ) -> Registered:
     """Store a new client.
 
-    Raises InvalidRequest for a redirect URI, grant type or scope that it can't have, Conflict when its owner has 50,
-    NotFound when its owner is no active account.
+    `form` is the ticket of the form it was asked for with: it is spent with it, so a reload makes no second one. Raises
+    InvalidRequest for a redirect URI, grant type or scope that it can't have, Conflict when its owner has 50 or the form
+    was used already, NotFound when its owner is no active account.
     """
     public = auth_method == "none"
     if public and CLIENT_CREDENTIALS in grant_types:
@@ -88,14 +91,19 @@ def register(
         uri=uri,
         dies_at=dies_at,
     )
+    spent = None if form is None else forms.spent(form, str(owner_id))
     try:
         with tables.transaction() as write:
             write.save(client, condition=Client.client_id.does_not_exist())
             _count_in(write, client)
             _tell(write, client, kinds.APPLICATION_CREATED)
+            if spent is not None:
+                forms.add_to(write, spent)
     except TransactWriteError as error:
         if owner_id is None or not tables.refused(error):
             raise
+        if spent is not None and tables.refused_write(error, spent) is not None:
+            raise forms.used_already("application") from None
         raise _why_not_counted(error, owner_id) from None
     return Registered(client, secret)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from chalicelib.accounts import links
 from chalicelib.api.console.frame import Gone, Shown, Visit
 from chalicelib.api.fields import OneOf, SomeOf, Text
-from chalicelib.core import errors, ids
+from chalicelib.core import errors, ids, randomness
 from chalicelib.credentials import scopes
 from chalicelib.limits.usage import last_used_hours
 from chalicelib.limits.windows import counter_of
@@ -56,6 +56,7 @@ def register(visit: Visit) -> Shown:
             wanted=set(SCOPES.check("The scopes", visit.form.get("scopes", []))),
             registered_by="account",
             owner_id=account.id,
+            form=visit.text("ticket"),
         )
     except (errors.InvalidRequest, errors.Conflict) as error:
         return _new_form(visit, problem=error.message, status=error.status)
@@ -83,6 +84,9 @@ def rotate_secret(visit: Visit, client_id: str) -> Shown:
     if client.is_public:
         return _page(visit, client_id, problem="A public application has no secret.", status=409)
     try:
+        # A browser that loads the answer again sends the form again: it may replace only what its person has seen.
+        if visit.text("replaces") != client.secret_hint:
+            raise errors.Conflict("The secret was rotated already. Rotate it again only if you lost the new one.")
         secret = clients.rotate_secret(client)
     except errors.Conflict as error:
         return _page(visit, client_id, problem=error.message, status=error.status)
@@ -146,6 +150,7 @@ def _new_form(visit: Visit, *, problem: str | None, status: int) -> Shown:
         "kind": visit.text("kind") or "confidential",
         "chosen": visit.form.get("scopes", [scopes.READ]),
         "problem": problem,
+        "ticket": randomness.base62(30),
     }
     return Shown("application_new", matter, status)
 

@@ -1,0 +1,53 @@
+"""Forms that a browser sends again when their answer is loaded again: what they make, they make once."""
+
+import pytest
+
+from chalicelib.oauth import clients
+from tests.house import House
+from tests.visitor import Visitor, logged_in, person
+
+PLACE, NEW = "/settings/applications", "/settings/applications/new"
+APPLICATION = {
+    "name": "Photos",
+    "redirect_uris": "https://app.example.com/cb",
+    "kind": "confidential",
+    "scopes": "read",
+}
+
+
+@pytest.fixture
+def ada(home: House) -> Visitor:
+    """Somebody who is logged in."""
+    return logged_in(home, person())
+
+
+def test_form_sent_again_registers_no_second_application(ada: Visitor) -> None:
+    """A reload of the answer says that the form was used, shows no secret, and a new form works."""
+    form = ada.filled(ada.open(NEW), NEW, APPLICATION)
+    assert ada.send(NEW, form).status == 200
+    again = ada.send(NEW, form)
+    assert (again.status, again.problem) == (409, "This form was used already. Its application is in the list.")
+    assert "lk_cs_" not in again.html
+    assert len(ada.open(PLACE).rows) == 1 + 1
+    assert ada.send(NEW, ada.filled(again, NEW, APPLICATION)).status == 200
+    assert len(ada.open(PLACE).rows) == 1 + 2
+
+
+def test_reload_of_a_new_secret_does_not_replace_it(home: House) -> None:
+    """The secret that was shown goes on, and the page says so; asked for anew it is rotated again."""
+    account = person()
+    ada = logged_in(home, account)
+    ada.submit(NEW, **APPLICATION)
+    (client,) = clients.owned_by(account.id)
+    path = f"{PLACE}/{client.client_id}"
+    form = ada.filled(ada.open(path), f"{path}/secret", {})
+    assert ada.send(f"{path}/secret", form).status == 200
+    kept = clients.owned(account.id, client.client_id).secret_digest
+    again = ada.send(f"{path}/secret", form)
+    assert (again.status, again.problem) == (
+        409,
+        "The secret was rotated already. Rotate it again only if you lost the new one.",
+    )
+    assert clients.owned(account.id, client.client_id).secret_digest == kept
+    assert ada.submit(f"{path}/secret", on=path).status == 200
+    assert clients.owned(account.id, client.client_id).secret_digest != kept
