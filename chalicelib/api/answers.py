@@ -65,7 +65,7 @@ def refusal(error: errors.LatchkeyError) -> Response:
 def in_our_words(response: Response, takes: Iterable[str], request_id: str) -> errors.LatchkeyError | None:
     """Return what Chalice refused by itself as a refusal of ours, None for every other answer.
 
-    `takes` are the media types of the route.
+    `takes` are the media types of a route that isn't registered by the edge.
     """
     body = response.body
     if not (isinstance(body, dict) and body.keys() == {"Code", "Message"}):
@@ -74,11 +74,16 @@ def in_our_words(response: Response, takes: Iterable[str], request_id: str) -> e
         allowed = str(response.headers.get("Allow", ""))
         return errors.MethodNotAllowed(f"This path takes {allowed} only.", {"Allow": allowed})
     if response.status_code == 415:
-        form = "as JSON, with" if list(takes) == ["application/json"] else "with"
-        return errors.UnsupportedMediaType(f"Send the body {form} Content-Type: {' or '.join(takes)}.")
+        return unsupported(takes)
     if response.status_code < 500:
         return errors.InvalidRequest(str(body["Message"]))
     return errors.InternalError(request_id)
+
+
+def unsupported(takes: Iterable[str]) -> errors.UnsupportedMediaType:
+    """Return the refusal of a body that has none of the media types that a route takes."""
+    form = "as JSON, with" if list(takes) == ["application/json"] else "with"
+    return errors.UnsupportedMediaType(f"Send the body {form} Content-Type: {' or '.join(takes)}.")
 
 
 def cross_origin() -> dict[str, str]:

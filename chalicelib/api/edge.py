@@ -4,6 +4,7 @@ The middleware sees everything the app answers, its own 404s and 405s included; 
 an answer first, since Chalice shows a view's exception to no middleware.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -229,6 +230,7 @@ def route_with(
         def answered(**parameters: str) -> Response:
             try:
                 exchange = _exchange.get()
+                _check_media_type(exchange, answered.takes)  # type: ignore[attr-defined]  # set below
                 _read(exchange, declared or NOTHING_DECLARED)
                 return _answer(exchange, declared or NOTHING_DECLARED, view, parameters)
             except errors.LatchkeyError as error:
@@ -239,17 +241,28 @@ def route_with(
         answered.rules = rules  # type: ignore[attr-defined]  # read back by _rules_of
         answered.declared = declared  # type: ignore[attr-defined]  # read back by the reference
         reads_a_body = {"POST", "PUT", "PATCH"} & set(methods)
+        answered.takes = takes if reads_a_body else (ANY,)  # type: ignore[attr-defined]  # read back by the reference
         blueprint.route(
             path,
             methods=[*methods, *({"HEAD"} - set(methods) if "GET" in methods else ())],
             name=view.__name__,
             cors=CROSS_ORIGIN if rules.cross_origin else None,
-            content_types=list(takes) if reads_a_body else [ANY],
+            # Chalice would refuse a media type that nobody reads: that of a request without a body.
+            content_types=[ANY],
             **({"authorizer": authorizer} if rules.scopes else {}),
         )(answered)
         return view
 
     return register
+
+
+def _check_media_type(exchange: Exchange, takes: tuple[str, ...]) -> None:
+    """Raise UnsupportedMediaType for a body that has another media type than its route takes."""
+    if takes == (ANY,) or not exchange.request.raw_body:
+        return
+    given = str(exchange.request.headers.get("content-type", JSON)).lower()
+    if not {part.strip() for part in re.split("[,;]", given)} & set(takes):
+        raise answers.unsupported(takes)
 
 
 def _read(exchange: Exchange, declared: Declared) -> None:

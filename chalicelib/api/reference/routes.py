@@ -92,7 +92,7 @@ def _route(method: str, path: str, entry: object) -> Route:
     return Route(
         method=method,
         path=path,
-        takes=tuple(entry.content_types),  # type: ignore[attr-defined]  # as above
+        takes=entry.view_function.takes,  # type: ignore[attr-defined]  # as above
         rules=entry.view_function.rules,  # type: ignore[attr-defined]  # as above
         declared=entry.view_function.declared,  # type: ignore[attr-defined]  # as above
         name=view.__name__,

@@ -1,0 +1,102 @@
+"""What a request carries and nobody reads is never a reason to refuse it: headers, cookies, bodies, media types.
+
+Parameters of a URL are the exception under /v1, where a misspelt one would otherwise pass unseen.
+"""
+
+import pytest
+
+from tests.house import House, refusal
+
+TYPES = [
+    "application/x-www-form-urlencoded",
+    "text/plain;charset=UTF-8",
+    "multipart/form-data; boundary=x",
+    "application/octet-stream",
+    "image/png",
+    "application/json; charset=latin1",
+    "nonsense",
+    "",
+    ";;,",
+]
+HEADERS = {
+    "Cookie": '=; a; b="; __Host-latchkey=x; é=1',
+    "Accept": "image/png;q=x, ,,/",
+    "Accept-Language": "fr-é",
+    "Accept-Encoding": "br;q=2",
+    "Content-Encoding": "gzip",
+    "If-None-Match": "W/",
+    "If-Modified-Since": "yesterday",
+    "Range": "bytes=9-1",
+    "Expect": "nothing",
+    "Origin": "null",
+    "Referer": "::",
+    "X-Forwarded-For": "' OR 1=1",
+    "Forwarded": "for=",
+    "Host": "evil.example",
+    "traceparent": "00-0-0",
+    "Idempotency-Key": '"',
+    "X-Http-Method-Override": "DELETE",
+}
+
+
+@pytest.mark.parametrize("media_type", TYPES)
+def test_media_type_of_a_request_without_a_body_is_not_judged(home: House, media_type: str) -> None:
+    """Many clients send one with every POST: a rotation without a body is made all the same."""
+    account = home.account()
+    keeper, key = home.key(account), home.key(account)
+    headers = {"Content-Type": media_type}
+    assert home.call("POST", f"/v1/keys/{key.key.id}/rotate", keeper.secret, headers=headers).status == 201
+
+
+@pytest.mark.parametrize("media_type", TYPES)
+def test_body_that_nobody_reads_is_not_judged(home: House, media_type: str) -> None:
+    """Whatever GET, HEAD and DELETE carry, to the API and to public documents."""
+    secret = home.key(home.account()).secret
+    headers, body = {"Content-Type": media_type}, b'{"name": \xff'
+    for method, target in (("GET", "/v1/users/me"), ("HEAD", "/v1/users/me"), ("GET", "/health"), ("GET", "/")):
+        bearer = secret if target.startswith("/v1") else None
+        assert home.call(method, target, bearer, headers=headers, body=body).status == 200, (method, target)
+    other = home.call("POST", "/v1/keys", secret, json_body={"name": "x", "scopes": ["read"]}).json()["id"]
+    assert home.call("DELETE", f"/v1/keys/{other}", secret, headers=headers, body=body).status == 204
+
+
+@pytest.mark.parametrize(("name", "value"), HEADERS.items())
+def test_header_that_nobody_reads_is_not_judged(home: House, name: str, value: str) -> None:
+    """Also one that something else reads elsewhere."""
+    secret = home.key(home.account()).secret
+    headers = {name: value}
+    for target in ("/v1/users/me", "/health", "/openapi.json", "/.well-known/oauth-protected-resource", "/login"):
+        bearer = secret if target.startswith("/v1") else None
+        assert home.call("GET", target, bearer, headers=headers).status == 200, target
+    if name != "Idempotency-Key":
+        made = home.call("POST", "/v1/keys", secret, json_body={"name": "x", "scopes": ["read"]}, headers=headers)
+        assert made.status == 201
+
+
+@pytest.mark.parametrize(
+    "media_type",
+    [
+        "application/json",
+        "Application/JSON",
+        'application/json;charset="utf-8"',
+        "application/json ; x=y",
+        "application/json;",
+    ],
+)
+def test_parameters_of_the_media_type_are_not_judged(home: House, media_type: str) -> None:
+    """JSON is UTF-8, whatever is said beside it (RFC 8259 §11)."""
+    headers = {"Content-Type": media_type}
+    answer = home.call(
+        "PATCH", "/v1/users/me", home.key(home.account()).secret, json_body={"name": "é"}, headers=headers
+    )
+    assert (answer.status, answer.json()["name"]) == (200, "é")
+
+
+@pytest.mark.parametrize(
+    "media_type", ["application/x-www-form-urlencoded", "text/plain", "application/jsonp", "nonsense"]
+)
+def test_media_type_of_a_body_that_is_read_is_judged(home: House, media_type: str) -> None:
+    """A body in another form would be misread."""
+    secret = home.key(home.account()).secret
+    answer = home.call("PATCH", "/v1/users/me", secret, body=b'{"name":"x"}', headers={"Content-Type": media_type})
+    assert refusal(answer) == (415, "unsupported_media_type")
