@@ -7,11 +7,12 @@ import pytest
 from chalicelib.accounts.tables import Account
 from chalicelib.core import errors, secrets, settings
 from chalicelib.core.settings import Settings
-from chalicelib.credentials import revoke
+from chalicelib.credentials import revoke, rotate
 from chalicelib.credentials.verify import bearer, verify
 from chalicelib.limits import stale
 from chalicelib.limits.tiers import PRO
 from tests.house import NOON_MS, House
+from tests.oauth.flow import CLIENT, registered, someone
 
 
 @pytest.mark.parametrize(
@@ -143,3 +144,23 @@ def test_scopes_of_admins_end_with_the_flag(home: House) -> None:
     assert verify(secret).scopes == {"read", "admin", "verify"}
     account.update(actions=[Account.admin.set(False)])
     assert verify(secret).scopes == {"read"}
+
+
+def test_lineage_of_a_key_is_the_first_of_its_rotations(home: House) -> None:
+    """However often it is rotated: what was asked for by the one is known to the other."""
+    account = home.account()
+    keeper, first = home.key(account), home.key(account)
+    second = rotate.rotate(verify(keeper.secret), first.key.id, 0)
+    third = rotate.rotate(verify(keeper.secret), second.key.id, 0)
+    assert [verify(issued.secret).lineage for issued in (keeper, third)] == [keeper.key.id, first.key.id]
+
+
+def test_lineage_of_a_token_is_its_grant_or_its_client(home: House) -> None:
+    """A refreshed token is the same caller; so is a client in its own name, whichever token it has got."""
+    ada, client = someone(home), registered(home)
+    token, refresh = ada.grant(client)
+    later = client.refresh(refresh).json()["access_token"]
+    assert verify(token).lineage == verify(later).lineage
+    assert verify(token).lineage.startswith("gra_")
+    own = {verify(client.ask(CLIENT).json()["access_token"]).lineage for _ in range(2)}
+    assert own == {client.id}

@@ -138,6 +138,12 @@ def _creates_a_key(api: Served, run: Run) -> None:
     assert api.get(made["secret"], "/v1/users/me")["name"] == "Ada"
 
 
+def _makes_one_key_however_often(api: Served, run: Run) -> None:
+    key = api.key()
+    assert run(key).json() == run(key).json()
+    assert [made["name"] for made in api.get(key, "/v1/keys")["data"]].count("CI pipeline") == 1
+
+
 def _rotates(api: Served, run: Run) -> None:
     key = api.key()
     successor = run(key, KEY_ID=key.id).json()
@@ -193,6 +199,7 @@ PROVED: dict[str, Callable[[Served, Run], None]] = {
     "Backing off in JavaScript": _waits_but_not_an_hour,
     "Backing off in Python": _waits_but_not_an_hour,
     "Backing off in Go": _waits_but_not_an_hour,
+    "Repeating a request safely": _makes_one_key_however_often,
     "List users": _lists_every_page,
     "Show your own record": _shows_own_record,
     "Change your own name": _renames,
