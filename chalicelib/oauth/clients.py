@@ -65,8 +65,8 @@ def register(
     """Store a new client.
 
     `form` is the ticket of the form it was asked for with: it is spent with it, so a reload makes no second one. Raises
-    InvalidRequest for a redirect URI, grant type or scope that it can't have, Conflict when its owner has 50 or the form
-    was used already, NotFound when its owner is no active account.
+    InvalidRequest for a redirect URI, grant type or scope that it can't have, Conflict when its owner has 50 or
+    the form was used already, NotFound when its owner is no active account.
     """
     public = auth_method == "none"
     if public and CLIENT_CREDENTIALS in grant_types:

@@ -51,6 +51,15 @@ def test_own_route_answers_whoever_may(shop: House) -> None:
     assert answer.header("Access-Control-Allow-Origin") == "*"
 
 
+def test_own_route_that_can_be_got_answers_head(shop: House) -> None:
+    """With nothing done by its owner; behind the same credential, and counted as its GET."""
+    secret = shop.key(shop.account(), "read").secret
+    got, asked = (shop.call(method, ORDERS, secret) for method in ("GET", "HEAD"))
+    assert (asked.status, asked.body, asked.header("Content-Length")) == (200, b"", str(len(got.body)))
+    assert asked.header("X-RateLimit-Remaining") == "998"
+    assert shop.call("HEAD", ORDERS).status == 401
+
+
 def test_own_route_refuses_without_a_credential(shop: House) -> None:
     """As every route does, a wrong key with a reason of its own."""
     assert refusal(shop.call("GET", ORDERS)) == (401, "missing_api_key")

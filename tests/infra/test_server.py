@@ -98,3 +98,19 @@ def test_body_with_two_ends_is_a_400_and_the_last_of_its_connection(server: Serv
             received += piece
     assert received.startswith(b"HTTP/1.1 400 ")
     assert received.count(b"HTTP/1.1") == 1
+
+
+def test_head_leaves_the_connection_in_step(server: Server) -> None:
+    """Over one connection: the length that GET would have, once, nothing behind it, and the next answer is whole."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.server_port)
+    lengths = []
+    for method, path in (("HEAD", "/health"), ("GET", "/health"), ("HEAD", "/v1/users/me"), ("GET", "/v1/users/me")):
+        connection.request(method, path)
+        answer = connection.getresponse()
+        body = answer.read()
+        lengths.append(answer.headers.get_all("Content-Length"))
+        assert body == b"" if method == "HEAD" else json.loads(body)
+    connection.close()
+    assert lengths[0] == lengths[1]
+    assert lengths[2] == lengths[3]
+    assert [len(each or ()) for each in lengths] == [1, 1, 1, 1]

@@ -7,7 +7,7 @@ from chalicelib.api.declared import Answer, Body, Form, Listed
 from chalicelib.api.reference import refusals
 from chalicelib.api.reference.examples import example_of
 from chalicelib.api.reference.routes import Route
-from chalicelib.api.shapes import Kind, Said
+from chalicelib.api.shapes import Kind
 from chalicelib.credentials import scopes
 
 Schema = dict[str, Any]
@@ -18,11 +18,18 @@ OF_PEOPLE = (scopes.READ, scopes.WRITE)
 UNDECLARED = Answer(about="What the route gives.")
 
 
-IDEMPOTENCY_KEY = Said(
-    "1 to 255 visible characters that name this request. Sent again under the same one within 24 hours, it happens once"
-    " and is answered the same.",
-    "8e03978e-40d5-43dd-bc93-6894a57f9324",
-)
+IDEMPOTENCY_KEY: Schema = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "1 to 255 visible characters that name this request: sent again with them within 24 hours, it"
+    " happens once and is answered the same.",
+    "schema": {
+        "type": "string",
+        "pattern": r'^([!#-~]{1,255}|"([!#-\[\]-~]|\\["\\]){1,255}")$',
+        "examples": ["8e03978e-40d5-43dd-bc93-6894a57f9324"],
+    },
+}
 
 
 def operation(route: Route, operation_id: str, shapes: Components) -> Schema:
@@ -65,11 +72,11 @@ def _in_query(route: Route) -> list[Schema]:
 
 
 def _in_headers(route: Route) -> list[Schema]:
-    heeded: dict[str, Kind] = {"Idempotency-Key": IDEMPOTENCY_KEY} if route.declared.idempotency else {}
-    return [
+    named = [
         {"name": name, "in": "header", "required": False, **_parameter(kind)}
-        for name, kind in {**route.declared.headers, **heeded}.items()
+        for name, kind in route.declared.headers.items()
     ]
+    return [*named, *([IDEMPOTENCY_KEY] if route.declared.idempotency else [])]
 
 
 def _parameter(field: Kind | None) -> Schema:
