@@ -16,6 +16,8 @@ from chalicelib.api.shapes import Kind, ListOf, Moment, Number, OrNull, Said, Sh
 from chalicelib.core import clock, errors, settings, telemetry, wire
 from chalicelib.uptime import states
 
+ATOM = "http://www.w3.org/2005/Atom"
+
 HEALTH = Shape("Health", "This deployment answers.", {"status": OneOf(("ok",), about="Always ok: it is a 503 if not.")})
 _STATE = OneOf(states.OF_COMPONENTS, about="How it is; unknown: nobody has checked.")
 DAY = Shape(
@@ -175,18 +177,33 @@ def _incident(incident: Any) -> dict[str, Any]:
 
 
 def _feed(incidents: Any, base_url: str) -> str:
+    """Return RSS 2.0, whose link to itself is Atom's (RFC 4287 §4.2.7.2), as the RSS Advisory Board recommends."""
     from xml.etree import ElementTree
 
+    ElementTree.register_namespace("atom", ATOM)
     root = ElementTree.Element("rss", version="2.0")
     channel = ElementTree.SubElement(root, "channel")
-    for name, text in (("title", "Status"), ("link", f"{base_url}/status"), ("description", "Incidents")):
+    for name, text in (
+        ("title", "Status"),
+        ("link", f"{base_url}/status"),
+        ("description", "Incidents"),
+        ("language", "en"),
+    ):
         ElementTree.SubElement(channel, name).text = text
-    for incident in incidents:
-        for number, update in reversed(list(enumerate(incident.updates))):
-            item = ElementTree.SubElement(channel, "item")
-            ElementTree.SubElement(item, "title").text = f"{incident.title}: {update.state}"
-            ElementTree.SubElement(item, "description").text = update.text
-            ElementTree.SubElement(item, "link").text = f"{base_url}/status"
-            ElementTree.SubElement(item, "guid", isPermaLink="false").text = f"{incident.at}.{number}"
-            ElementTree.SubElement(item, "pubDate").text = clock.rfc822(update.at)
+    own = {"href": f"{base_url}/status.rss", "rel": "self", "type": "application/rss+xml"}
+    ElementTree.SubElement(channel, f"{{{ATOM}}}link", own)
+    updates = [
+        (update, f"{incident.at}.{number}", f"{incident.title}: {update.state}")
+        for incident in incidents
+        for number, update in reversed(list(enumerate(incident.updates)))
+    ]
+    if updates:
+        ElementTree.SubElement(channel, "lastBuildDate").text = clock.rfc822(max(each.at for each, _, _ in updates))
+    for update, guid, title in updates:
+        item = ElementTree.SubElement(channel, "item")
+        ElementTree.SubElement(item, "title").text = title
+        ElementTree.SubElement(item, "description").text = update.text
+        ElementTree.SubElement(item, "link").text = f"{base_url}/status"
+        ElementTree.SubElement(item, "guid", isPermaLink="false").text = guid
+        ElementTree.SubElement(item, "pubDate").text = clock.rfc822(update.at)
     return '<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(root, encoding="unicode")

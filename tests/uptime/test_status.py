@@ -1,6 +1,8 @@
 """The status page: what is checked and counted, what readers see, and that they see it while the database is down."""
 
+import re
 from dataclasses import replace
+from email.utils import parsedate_to_datetime
 from itertools import count
 from typing import Any
 from xml.etree import ElementTree
@@ -352,6 +354,38 @@ def test_incident_is_opened_updated_and_closed(home: House, capsys: pytest.Captu
     ]
     assert items[2].findtext("pubDate") == "Mon, 20 Dec 2021 10:00:00 GMT"
     assert len({item.findtext("guid") for item in items}) == 3
+
+
+def test_feed_is_what_readers_of_feeds_ask_for(home: House) -> None:
+    """RSS 2.0 with a link to itself, items that are no links by their ids, and times as RFC 822 writes them."""
+    empty = ElementTree.fromstring(home.call("GET", "/status.rss").body)  # noqa: S314 - our own
+    assert empty.find("./channel/lastBuildDate") is None
+    first = incidents.open_one("Slow", "Looking.", [])
+    home.clock.forward(60)
+    incidents.open_one("Also slow", "Looking here, too.", [])
+    home.clock.forward(60)
+    incidents.update(first.at, "Mended.", words.RESOLVED)
+    report.forget()
+    answer = home.call("GET", "/status.rss")
+    assert answer.header("Content-Type") == "application/rss+xml; charset=utf-8"
+    root = ElementTree.fromstring(answer.body)  # noqa: S314 - our own
+    assert (root.tag, root.get("version"), [each.tag for each in root]) == ("rss", "2.0", ["channel"])
+    channel = root[0]
+    for required in ("title", "link", "description"):
+        assert channel.findtext(required)
+    (link,) = channel.findall("{http://www.w3.org/2005/Atom}link")
+    own = "https://api.example.com/status.rss"
+    assert link.attrib == {"rel": "self", "type": "application/rss+xml", "href": own}
+    assert home.call("GET", "/status.rss").status == 200
+    assert parsedate_to_datetime(str(channel.findtext("lastBuildDate"))).timestamp() * 1000 == home.clock.now_ms
+    items = channel.findall("item")
+    assert len({item.findtext("guid") for item in items}) == len(items) == 3
+    for item in items:
+        (guid,) = item.findall("guid")
+        assert (guid.get("isPermaLink"), item.findtext("link")) == ("false", "https://api.example.com/status")
+        moment = str(item.findtext("pubDate"))
+        assert re.fullmatch(r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT", moment)
+        assert parsedate_to_datetime(moment).timestamp() * 1000 <= home.clock.now_ms
 
 
 def test_lines_and_every_kind_of_letter_can_be_told(home: House) -> None:
