@@ -136,7 +136,7 @@ def _decide(waiting: Pending, decision: str, account_id: str, grant: Grant | Non
     with tables.refused_as(_used_or_old()), tables.transaction() as write:
         if grant is not None:
             write.save(grant, condition=Grant.account_id.does_not_exist())
-            grants.tell(write, grant, kinds.GRANT_CREATED)
+            grants.tell(write, grant, kinds.GRANT_CREATED, name=waiting.client.name)
             clients.keep(write, waiting.client)
         write.update(
             Ticket(ticket.digest),
