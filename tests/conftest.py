@@ -31,7 +31,7 @@ hypothesis.settings.load_profile("fixed")
 
 from chalicelib.core import settings, wire  # noqa: E402 - the environment comes first
 from infra import data  # noqa: E402 - the environment comes first
-from tests import moto_front, twin  # noqa: E402 - the environment comes first
+from tests import kept, moto_front, twin  # noqa: E402 - the environment comes first
 from tests.house import House, house  # noqa: E402
 from tests.receiver import PUBLIC_URL, Receiver, listening  # noqa: E402 - the environment comes first
 
@@ -44,7 +44,7 @@ def moto_url() -> Iterator[str]:
 
 
 @pytest.fixture
-def home(moto_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
+def home(moto_url: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[House]:
     """A house with empty tables, on moto."""
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", moto_url)
     monkeypatch.setattr(wire, "READ_TIMEOUT_S", moto_front.ANSWERS_WITHIN_S)
@@ -53,6 +53,7 @@ def home(moto_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
     with house() as made, twin.beside_botocore() if twin.is_asked_for() else nullcontext():
         put_empty_tables_up()
         yield made
+    kept.check(_tables.values(), made_up=request.node.get_closest_marker("made_up_events") is not None)
     wire.forget_connection()
 
 

@@ -1,7 +1,5 @@
 """GET /v1/events: what happened to the caller's own account, written with the change itself."""
 
-import re
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,11 +13,10 @@ from chalicelib.events.tables import Event
 from chalicelib.limits import tiers
 from infra.standin import Answer
 from tests.house import House
+from tests.kept import documented
 from tests.visitor import logged_in, person
 
 IP = "203.0.113.7"
-NO_FIELDS = ("told", "narrowed", "revoked", "account", "gone", "failing", "reason")
-"""What else stands in code in the guide's table of events."""
 SAID = {"public": "no", "acted": "narrowed", "because": "gone", "on_anomaly": "narrow"}
 """What is told in a field that only holds certain words."""
 
@@ -126,6 +123,7 @@ def renamed(account: Account, times: int) -> None:
             write.save(Event(account.id, name, type=kinds.ACCOUNT_RENAMED, at=at, actor="x", dies_at=dies_at))
 
 
+@pytest.mark.made_up_events
 def test_one_type_is_found_among_many_in_a_few_calls(home: House) -> None:
     """However few are asked for: the database is asked for a thousand at a time."""
     account = home.account()
@@ -139,6 +137,7 @@ def test_one_type_is_found_among_many_in_a_few_calls(home: House) -> None:
     assert [operation for operation, table in calls.made if table.endswith("events")] == ["Query", "Query"]
 
 
+@pytest.mark.made_up_events
 def test_page_of_one_type_ends_where_the_looking_ended(home: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a cursor from there, even where nothing was found; whoever follows finds everything once."""
     monkeypatch.setattr(record, "PAGE", 4)
@@ -220,18 +219,12 @@ def test_console_pages_through_older_ones(home: House) -> None:
     assert visitor.open("/settings/activity?before=rubbish").rows == first.rows
 
 
-def documented() -> dict[str, list[str]]:
-    """Return what the guide's table says that each type of event tells of."""
-    guide = (Path(__file__).parents[2] / "docs" / "authentication.md").read_text()
-    rows = re.findall(r"^\| `(\w+\.\w+)` \| (.*) \|$", guide, re.MULTILINE)
-    return {kind: [word for word in re.findall(r"`(\w+)`", says) if word not in NO_FIELDS] for kind, says in rows}
-
-
 def test_every_type_is_documented() -> None:
     """In the guide, with what it says."""
     assert list(documented()) == list(kinds.WORDS)
 
 
+@pytest.mark.made_up_events
 @pytest.mark.parametrize("kind", kinds.WORDS)
 def test_console_shows_every_field_of_every_type(home: House, kind: str) -> None:
     """Or leaves it out on purpose: without the field, the row would say something else."""

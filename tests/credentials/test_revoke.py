@@ -69,3 +69,11 @@ def test_someone_elses_key_is_not_found_and_works_on(home: House) -> None:
     with pytest.raises(errors.NotFound):
         revoke(home.account().id, issued.key.id)
     assert verify(issued.secret)
+
+
+def test_revoked_key_is_deleted_thirty_days_later(home: House) -> None:
+    """It is listed until then; afterwards nobody needs to know that there was one, whatever its own expiry."""
+    account = home.account()
+    for issued in (home.key(account), home.key(account, expires_in_s=60), home.key(account, expires_in_s=10**9)):
+        revoke(account.id, issued.key.id)
+        assert find.owned_key(account.id, issued.key.id).dies_at == NOON_MS // 1000 + 30 * 86_400

@@ -2,13 +2,14 @@
 
 import pytest
 
-from chalicelib.core import errors
+from chalicelib.core import clock, errors
 from chalicelib.credentials import change, find, grace, revoke
 from chalicelib.credentials.issue import Issued
 from chalicelib.credentials.live_keys import LIVE_MAX
 from chalicelib.credentials.rotate import rotate
 from chalicelib.credentials.tables import Credential
 from chalicelib.credentials.verify import verify
+from chalicelib.events import kinds, record
 from tests.house import NOON_MS, House
 
 
@@ -226,3 +227,26 @@ def test_refused_rotation_leaves_no_trace(home: House) -> None:
         turn(home, old, old, grace_s=0)
     assert [key.id for key in find.keys_of(account.id)] == before
     assert verify(old.secret)
+
+
+def test_rotated_key_is_deleted_thirty_days_after_its_end(home: House) -> None:
+    """And its successor, which has no end, isn't."""
+    old = home.key(home.account())
+    new = turn(home, old, old, grace_s=60)
+    assert stored(old).dies_at == NOON_MS // 1000 + 60 + 30 * 86_400
+    assert "dies_at" not in stored(new).attribute_values
+
+
+@pytest.mark.parametrize("grace_s", [0, 60])
+def test_rotation_tells_which_key_follows_which_and_when_the_old_one_ends(home: House, grace_s: int) -> None:
+    """Whoever reads Activity, or gets the webhook, knows by when every program must have the new key."""
+    account = home.account()
+    old = home.key(account)
+    home.clock.forward(1)
+    new = turn(home, old, old, grace_s=grace_s)
+    (event,) = record.newest_first(account.id, 1)
+    ends_at = clock.iso(stored(old).ends_at or 0)
+    assert (event.type, event.changed.as_dict()) == (
+        kinds.KEY_ROTATED,
+        {"key": old.key.id, "successor": new.key.id, "ends_at": ends_at},
+    )

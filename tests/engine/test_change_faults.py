@@ -10,6 +10,7 @@ from chalicelib.credentials import find
 from chalicelib.credentials.issue import Issued
 from chalicelib.limits import tiers
 from infra.standin import Answer
+from tests import visitor
 from tests.engine.faulty import (
     CANCELED_BY_CONFLICT,
     CONFLICT,
@@ -162,6 +163,24 @@ def test_change_that_cannot_be_made_known_is_503_and_heals(
         assert (lost.status, lost.header("Retry-After"), lost.json()["error"]) == (503, "1", "unavailable")
     assert make(person).status == done
     assert look(person) == refused
+
+
+@pytest.mark.parametrize("fault", [SERVER_ERROR, Breaks.DROPPED], ids=named)
+def test_deletion_that_cannot_be_made_known_is_503_and_done(home: House, line: Line, fault: Fault) -> None:
+    """The account is gone; its page says that its keys may be accepted for five more minutes, and no longer."""
+    account = visitor.person()
+    key, ada = home.key(account), visitor.logged_in(home, account)
+    assert home.call("GET", "/v1/limits", key.secret).status == 200
+    page = ada.open("/settings/account")
+    fields = ada.filled(page, "/settings/account/delete", {"password": visitor.PASSWORD})
+    with line.failing(marking, fault):
+        answer = ada.send("/settings/account/delete", fields)
+    assert answer.status == 503
+    assert "5 more minutes" in answer.text
+    assert Account.get(account.id).status == "deleted"
+    home.gateway.cached.clear()
+    home.forget()
+    assert home.call("GET", "/v1/limits", key.secret).status == 401
 
 
 def test_revocation_marked_in_part_is_503_and_heals(person: Person, line: Line) -> None:

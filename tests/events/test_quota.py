@@ -49,6 +49,7 @@ def test_next_hour_is_told_anew(home: House) -> None:
     assert told(account.id) == [kinds.QUOTA_SPENT] * 2
 
 
+@pytest.mark.made_up_events
 def test_who_loses_the_claim_tells_nothing(home: House) -> None:
     """Of two that notice the same, one tells; the claim is no event."""
     account = home.account()

@@ -82,3 +82,20 @@ def test_lost_mark_is_told(home: House) -> None:
 def test_verification_is_dated_back_by_the_skew(home: House) -> None:
     """A change that a slower clock stamps later than a verification is newer than it."""
     assert stale.verified_from(clock.now_ms()) == NOON_MS - stale.CLOCK_SKEW_S * 1000
+
+
+def test_change_counts_as_marked_only_where_every_item_has_its_mark(home: House) -> None:
+    """A function that died between two marks left some: the stream sets all of them again."""
+    since_ms = clock.now_ms()
+    home.clock.forward(1)
+    stale.mark("acc_1")
+    assert stale.is_marked("acc_1", since_ms)
+    for tier in OF_ACCOUNTS:
+        request = {"TableName": settings.current().table(TABLE), "Key": item_key("acc_1", tier, HOUR)}
+        item = wire.call("GetItem", request)["Item"]
+        for less in (item | {"stale_at": {"N": str(since_ms - 1)}}, {n: v for n, v in item.items() if n != "stale_at"}):
+            wire.call("PutItem", {"TableName": request["TableName"], "Item": less})
+            assert not stale.is_marked("acc_1", since_ms), tier
+        wire.call("DeleteItem", request)
+        assert not stale.is_marked("acc_1", since_ms), tier
+        wire.call("PutItem", {"TableName": request["TableName"], "Item": item})

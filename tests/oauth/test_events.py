@@ -1,7 +1,9 @@
 """What is told of applications and grants: to the account that owns the one, or gave the other."""
 
+from chalicelib.accounts.tables import Account
+from chalicelib.core import clock
 from chalicelib.events import kinds, record
-from chalicelib.oauth import clients
+from chalicelib.oauth import clients, consent
 from tests.house import House
 from tests.oauth.flow import App, Person
 
@@ -61,3 +63,23 @@ def test_life_of_an_application_is_told_to_its_owner(home: House, ada: Person) -
     assert secret not in everything
     assert str(made.secret) not in everything
     assert "Reader 2" in everything
+
+
+def test_yes_and_its_withdrawal_tell_to_which_application_and_what(home: House, ada: Person, app: App) -> None:
+    """Also where it takes the place of a yes from before the address was proven, or adds to an older one."""
+    for scopes, told_scopes in (({"read"}, "read"), ({"read", "write"}, "read write")):
+        home.clock.forward(1)
+        consent.remember(ada.account.id, app.id, scopes=scopes, resources=set())
+        (event,) = record.newest_first(ada.account.id, 1)
+        assert event.type == kinds.CONSENT_REMEMBERED
+        assert event.changed.as_dict() == {"application": app.id, "scopes": told_scopes}
+    home.clock.forward(60)
+    Account(ada.account.id).update(actions=[Account.credentials_since.set(clock.now_ms())])
+    home.clock.forward(1)
+    consent.remember(ada.account.id, app.id, scopes={"write"}, resources=set())
+    (event,) = record.newest_first(ada.account.id, 1)
+    assert event.changed.as_dict() == {"application": app.id, "scopes": "write"}
+    home.clock.forward(1)
+    consent.withdraw(ada.account.id, app.id)
+    (event,) = record.newest_first(ada.account.id, 1)
+    assert (event.type, event.changed.as_dict()) == (kinds.CONSENT_WITHDRAWN, {"application": app.id})

@@ -285,3 +285,13 @@ def test_source_of_whatever_can_be_registered_is_one_plain_word(uri: str) -> Non
         return
     assert not set(source) & set(" ;,*'\"\\@#?\r\n")
     assert redirect_uris.matches(uri, uri)
+
+
+@pytest.mark.parametrize("start", ["https://app.example.com/", "com.example.app:/"])
+def test_redirect_of_two_thousand_characters_is_the_longest(start: str) -> None:
+    """Longer ones fit into no header everywhere, and are compared, stored and sent at each step."""
+    longest = start.ljust(2_000, "x")
+    assert redirect_uris.registrable(longest) == longest
+    assert redirect_uris.matches(longest, longest)
+    with pytest.raises(InvalidRequest):
+        redirect_uris.registrable(longest + "x")

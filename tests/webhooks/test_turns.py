@@ -9,12 +9,12 @@ import pytest
 
 from chalicelib.accounts.tables import Account
 from chalicelib.api import background
-from chalicelib.core import clock, errors, fetch
+from chalicelib.core import clock, errors, fetch, ids
 from chalicelib.events import kinds, record
 from chalicelib.events.tables import Event
-from chalicelib.webhooks import attempt, deliver, endpoints, fan_out, settle, states, turn, waiting
+from chalicelib.webhooks import attempt, deliver, endpoints, fan_out, retry, settle, states, turn, waiting
 from chalicelib.webhooks.attempt import Outcome
-from chalicelib.webhooks.states import DELIVERED, ENABLED, FAILED, PENDING
+from chalicelib.webhooks.states import DELIVERED, DISABLED, ENABLED, FAILED, PENDING
 from chalicelib.webhooks.tables import Delivery, Endpoint
 from tests.house import Clock, House
 from tests.receiver import Receiver
@@ -409,3 +409,63 @@ def test_what_was_lost_two_days_ago_is_found_within_a_day(local: House, receiver
         background.every_hour()
     background.every_minute()
     assert receiver.ids == [event_id]
+
+
+@pytest.mark.parametrize("took_s", [1, 7, 14.999, 15])
+def test_nothing_starts_that_could_not_end_within_the_turn(
+    local: House, sent: Sent, receiver: Receiver, took_s: float
+) -> None:
+    """However long the function may go on: a minute after the turn was taken another function may send."""
+    ada = local.account()
+    endpoint = endpoint_of(ada, receiver)
+    waits(local, ada, 70)
+    began: list[int] = []
+    sent.took_s, taken_ms = took_s, clock.now_ms()
+    sent.before = lambda: began.append(clock.now_ms() - taken_ms)
+    deliver.send_all({(ada.id, endpoint.id): sorted(each.id for each in Delivery.query(endpoint.id))}, 2**53)
+    assert max(began) < turn.LASTS_MS - attempt.DEADLINE_S * 1000 <= max(began) + took_s * 1000
+
+
+def test_nothing_starts_once_the_function_must_end(local: House, sent: Sent, receiver: Receiver) -> None:
+    """However much of the turn is left; the rest is left to the sweep."""
+    ada = local.account()
+    endpoint = endpoint_of(ada, receiver)
+    waits(local, ada, 10)
+    began: list[int] = []
+    sent.took_s, until_ms = 2, clock.now_ms() + 5_000
+    sent.before = lambda: began.append(clock.now_ms() - until_ms)
+    deliver.send_all({(ada.id, endpoint.id): sorted(each.id for each in Delivery.query(endpoint.id))}, until_ms)
+    assert began == [-5_000, -3_000, -1_000]
+    assert as_it_stands(endpoint).behind_since == clock.now_ms()
+
+
+def test_turn_lasts_a_minute_whoever_takes_it(local: House, receiver: Receiver) -> None:
+    """A function that died holds an endpoint no longer, and one that lives is sure of all of it."""
+    ada = local.account()
+    endpoint = endpoint_of(ada, receiver)
+    assert turn.LASTS_MS == 60_000 > 2 * attempt.DEADLINE_S * 1000
+    assert turn.take(ada.id, endpoint.id) is not None
+    local.clock.forward(59.999)
+    assert turn.take(ada.id, endpoint.id) is None
+    with pytest.raises(errors.Conflict, match="Try again in a few seconds"), turn.by_hand(endpoint):
+        pass
+    local.clock.forward(0.001)
+    with turn.by_hand(endpoint) as taken:
+        assert taken.busy_until == clock.now_ms() + 60_000
+    assert as_it_stands(endpoint).busy_until is None
+
+
+def test_endpoint_fails_since_its_first_failure_in_a_row(local: House, receiver: Receiver) -> None:
+    """Ten failures disable it a day after the first of them, not a moment sooner and not ten times a day later."""
+    ada = local.account()
+    endpoint = endpoint_of(ada, receiver)
+    message = fan_out.new(endpoint, ids.new("evt"), states.TEST, "{}", due_at=clock.now_ms())
+    began_ms = clock.now_ms()
+    for number in range(1, retry.FAILURES_MAX + 3):
+        settle.settle(as_it_stands(endpoint), message, Outcome(clock.now_ms(), 5, 500))
+        stands = as_it_stands(endpoint)
+        assert (stands.failures, stands.failing_since) == (number, began_ms)
+        assert stands.status == (ENABLED if number < retry.FAILURES_MAX + 2 else DISABLED)
+        local.clock.forward(1)
+        if number >= retry.FAILURES_MAX:
+            local.clock.now_ms = began_ms + retry.FAILING_FOR_MS - (1 if number == retry.FAILURES_MAX else 0)

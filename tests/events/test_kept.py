@@ -1,0 +1,44 @@
+"""The check beside every test on moto can fail: what it is there to find, it finds."""
+
+from typing import Any
+
+import pytest
+
+from chalicelib.core import settings, tables, wire
+from chalicelib.events import kinds, record
+from chalicelib.oauth.tables import Ticket
+from tests import kept
+from tests.conftest import _tables as left
+from tests.house import House
+
+
+@pytest.mark.made_up_events
+@pytest.mark.parametrize(
+    ("kind", "told", "fault"),
+    [
+        (kinds.KEY_ROTATED, {"key": "key_1", "successor": "key_2"}, "key.rotated lacks ends_at"),
+        (kinds.CONSENT_REMEMBERED, {"scopes": "read"}, "consent.remembered lacks application"),
+        (kinds.ACCOUNT_DELETED, {"why": "x"}, "account.deleted has why, which no guide explains"),
+        (kinds.NEW_NETWORK, {"name": "CI", "hour": "1", "networks": "1"}, "tells"),
+    ],
+)
+def test_event_that_tells_too_little_or_too_much_is_found(
+    home: House, kind: str, told: dict[str, Any], fault: str
+) -> None:
+    """By its type's row in the guide."""
+    kept.check(left.values())
+    with tables.transaction() as write:
+        record.add_to(write, "acc_1", kind, told)
+    with pytest.raises(AssertionError, match=fault):
+        kept.check(left.values())
+
+
+def test_item_that_may_be_deleted_before_its_end_is_found(home: House) -> None:
+    """A second is enough, whatever the item is."""
+    ticket = Ticket("digest", kind="dc", client_id="app_1", expires_at=5_000_999, dies_at=4_999)
+    ticket.save()
+    with pytest.raises(AssertionError, match="may be deleted at 4999, before 5000999"):
+        kept.check(left.values())
+    table = settings.current().table("tickets")
+    wire.call("DeleteItem", {"TableName": table, "Key": {"digest": {"S": "digest"}}})
+    kept.check(left.values())

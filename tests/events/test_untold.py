@@ -1,0 +1,94 @@
+"""A change whose event can't be stored fails as what it is, and is taken for no refusal of its conditions."""
+
+from collections.abc import Callable
+
+import pytest
+from pynamodb.exceptions import TransactWriteError
+
+from chalicelib.accounts import links
+from chalicelib.core import settings, telemetry, wire
+from chalicelib.credentials import change, issue, revoke, rotate
+from chalicelib.credentials.verify import verify
+from chalicelib.oauth import consent
+from chalicelib.watch import leaks
+from chalicelib.watch.leaks import Alert
+from chalicelib.webhooks import endpoints
+from tests.house import House
+from tests.receiver import Receiver
+from tests.visitor import person
+
+
+def _makes_a_key(home: House, receiver: Receiver) -> Callable[[], object]:
+    made = issue.new_key(home.account().id, name="CI", wanted=["read"], expires_at=None, made_by=None)
+    return lambda: issue.put_beside_the_others(made)
+
+
+def _changes_a_key(home: House, receiver: Receiver) -> Callable[[], object]:
+    key = home.key(home.account()).key
+    return lambda: change.change_key(key.account_id, key.id, name="CI", wanted=["read"])
+
+
+def _rotates_a_key(home: House, receiver: Receiver) -> Callable[[], object]:
+    issued = home.key(home.account())
+    maker = verify(issued.secret)
+    return lambda: rotate.rotate(maker, issued.key.id, 60)
+
+
+def _revokes_a_key(home: House, receiver: Receiver) -> Callable[[], object]:
+    key = home.key(home.account()).key
+    return lambda: revoke.revoke(key.account_id, key.id)
+
+
+def _allows_a_client(home: House, receiver: Receiver) -> Callable[[], object]:
+    account = home.account()
+    return lambda: consent.remember(account.id, "app_1", scopes={"read"}, resources=set())
+
+
+def _adds_a_webhook(home: House, receiver: Receiver) -> Callable[[], object]:
+    account = home.account()
+    return lambda: endpoints.create(account.id, url=receiver.url, name="Ledger", types=[])
+
+
+def _changes_a_webhook(home: House, receiver: Receiver) -> Callable[[], object]:
+    made = endpoints.create(home.account().id, url=receiver.url, name="Ledger", types=[])
+    return lambda: endpoints.change(made, url=None, name="Books", types=None)
+
+
+def _changes_an_address(home: House, receiver: Receiver) -> Callable[[], object]:
+    account = person()
+    secret = links.new_link(account.id, links.CHANGE_EMAIL, email="new@example.com", epoch=account.session_epoch)
+    ticket = links.looked_up(secret, links.CHANGE_EMAIL)
+    return lambda: links.change_email(ticket, account)
+
+
+def _reports_a_leak(home: House, receiver: Receiver) -> Callable[[], object]:
+    issued = home.key(home.account())
+    alert = Alert(issued.secret, "lk", "https://example.com", "commit", public=False)
+    return lambda: leaks.follow_up([alert])
+
+
+@pytest.mark.parametrize(
+    "prepare",
+    [
+        _makes_a_key,
+        _changes_a_key,
+        _rotates_a_key,
+        _revokes_a_key,
+        _allows_a_client,
+        _adds_a_webhook,
+        _changes_a_webhook,
+        _changes_an_address,
+        _reports_a_leak,
+    ],
+    ids=lambda prepare: prepare.__name__.strip("_"),
+)
+def test_change_that_cannot_be_told_is_an_error_and_not_repeated(
+    local: House, receiver: Receiver, prepare: Callable[[House, Receiver], Callable[[], object]]
+) -> None:
+    """The wire repeats what is worth it; taken for a refusal it would be explained as what it is not."""
+    change_it = prepare(local, receiver)
+    wire.call("DeleteTable", {"TableName": settings.current().table("events")})
+    with telemetry.calls_watched() as calls, pytest.raises(TransactWriteError) as raised:
+        change_it()
+    assert raised.value.cause_response_code == "ResourceNotFoundException"
+    assert [operation for operation, _ in calls.made].count("TransactWriteItems") == 1
