@@ -49,7 +49,7 @@ def strict(schema: Any) -> Any:
     if not isinstance(schema, dict):
         return schema
     closed = {name: strict(each) for name, each in schema.items()}
-    return {"additionalProperties": False, **closed} if "properties" in schema else closed
+    return {**closed, "additionalProperties": False} if "properties" in schema else closed
 
 
 def _operation(gateway: Gateway, method: str, target: str) -> dict[str, Any] | None:

@@ -16,8 +16,6 @@ _CLIENT: dict[str, Kind] = {
     "client_id": Said("Which client asks, where it doesn't authenticate by HTTP Basic."),
     "client_secret": Said("Its secret, where it doesn't authenticate by HTTP Basic and isn't public."),
 }
-_PRINTABLE = {"type": "string", "pattern": "^[\\u0020-\\u007e]*$"}
-"""What every parameter holds, known or not (RFC 6749 appendix A)."""
 _RESOURCE = Said("For which resource the token is to be (RFC 8707); in a form it may be repeated.", format="uri")
 _SCOPE = Said("The scopes, with spaces between them.", "read write")
 
@@ -33,7 +31,6 @@ TOKEN_ASKED = Form(
         "resource": _RESOURCE,
         **_CLIENT,
     },
-    others=_PRINTABLE,
 )
 TOKEN = Shape(
     "Token",
@@ -48,7 +45,7 @@ TOKEN = Shape(
     optional=("refresh_token",),
 )
 
-DEVICE_ASKED = Form({}, {"scope": _SCOPE, "resource": _RESOURCE, **_CLIENT}, others=_PRINTABLE)
+DEVICE_ASKED = Form({}, {"scope": _SCOPE, "resource": _RESOURCE, **_CLIENT})
 DEVICE_OPENED = Shape(
     "DeviceAuthorization",
     "What a device shows, and what it polls with (RFC 8628 §3.2).",
@@ -65,7 +62,6 @@ DEVICE_OPENED = Shape(
 TOKEN_TOLD = Form(
     {"token": Said("The access token or the refresh token.")},
     {"token_type_hint": Said("What it is; a hint that isn't needed."), **_CLIENT},
-    others=_PRINTABLE,
 )
 REVOKED = Shape("Revoked", "Nothing: the token works no more.", {})
 INTROSPECTED = Shape(

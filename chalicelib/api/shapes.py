@@ -152,12 +152,13 @@ class Shape:
         return {"$ref": f"#/components/schemas/{self.name}"}
 
     def component(self) -> Schema:
-        """Return what the reference leads to."""
+        """Return what the reference leads to. An answer may gain fields at any time, so a reader must ignore others."""
         return {
             "type": "object",
             "description": self.about,
             "properties": {name: kind.schema() for name, kind in self.fields.items()},
             "required": [name for name in self.fields if name not in self.optional],
+            "additionalProperties": True,
         }
 
 

@@ -222,3 +222,17 @@ def test_document_holds_no_secret_and_no_name_of_a_table() -> None:
     """It is for strangers."""
     text = json.dumps(WHOLE)
     assert not re.search(r"lk_[a-z]+_[0-9A-Za-z]{36}|latchkey-\w+-\w+", text)
+
+
+def test_bodies_of_oauth_are_told_as_forms_and_json_in_words() -> None:
+    """Of two kinds of body generators make two types that don't fit each other."""
+    for path in ("token", "device_authorization", "revoke", "introspect"):
+        operation = WHOLE["paths"][f"/oauth/{path}"]["post"]
+        assert list(operation["requestBody"]["content"]) == ["application/x-www-form-urlencoded"]
+        assert "The same fields may come as `application/json`." in operation["description"]
+    assert list(WHOLE["paths"]["/oauth/register"]["post"]["requestBody"]["content"]) == ["application/json"]
+
+
+def test_answers_may_grow_and_say_so() -> None:
+    """A client that is generated today keeps what it doesn't know tomorrow."""
+    assert all(shape["additionalProperties"] is True for shape in WHOLE["components"]["schemas"].values())

@@ -15,6 +15,7 @@ Components = Mapping[str, Schema]
 
 OF_PEOPLE = (scopes.READ, scopes.WRITE)
 """What an access token can have."""
+FORM = "application/x-www-form-urlencoded"
 UNDECLARED = Answer(about="What the route gives.")
 
 
@@ -34,7 +35,8 @@ IDEMPOTENCY_KEY: Schema = {
 
 def operation(route: Route, operation_id: str, shapes: Components) -> Schema:
     """Return the operation; `shapes` are the named shapes of the document."""
-    described = [route.says, *(f"Needs a credential with the scope `{scope}`." for scope in route.rules.scopes)]
+    needs = [f"Needs a credential with the scope `{scope}`." for scope in route.rules.scopes]
+    described = [route.says, *_also_takes(route), *needs]
     body = _request_body(route, shapes)
     parameters = [*_in_path(route), *_in_query(route), *_in_headers(route)]
     return {
@@ -97,7 +99,18 @@ def _request_body(route: Route, shapes: Components) -> Schema | None:
         schema, shown = {"type": "array", "items": schema, "minItems": 1}, [shown]
     media = {"schema": schema, "example": shown}
     is_optional = isinstance(body, Body) and body.may_be_empty
-    return {"required": not is_optional, "content": dict.fromkeys(route.takes, media)}
+    return {"required": not is_optional, "content": dict.fromkeys(_media_told(route), media)}
+
+
+def _media_told(route: Route) -> tuple[str, ...]:
+    """Return the media types of a body: of a protocol's, only the form that its RFC names, or generators make two."""
+    return (FORM,) if FORM in route.takes else route.takes
+
+
+def _also_takes(route: Route) -> list[str]:
+    """Return a sentence about what a body may be besides what is described."""
+    others = [media for media in route.takes if media not in _media_told(route)]
+    return [f"The same fields may come as `{media}`." for media in others] if route.declared.body else []
 
 
 def _object(body: Body | Form) -> Schema:
