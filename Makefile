@@ -3,16 +3,16 @@ PYTHON ?= python3
 PORT ?= 8000
 STAGE ?= local
 BIN := .venv/bin
-LOCKED := ship run dev bench checkov emulator lock ministack
+LOCKED := ship run dev bench checkov cosmic-ray emulator lock ministack
 MANAGE := $(BIN)/python -m infra.manage --stage="$$STAGE" --reason="$$REASON"
 
 # What is given to a target reaches its program by the environment, letter by letter: make expands nothing in it, and the
 # shell runs nothing of it. So recipes say "$$TEXT", never "$(TEXT)".
-GIVEN := ADMIN ALARM_EMAIL CLIENT_ID CLIENT_SECRET CLOSE COMPONENTS DATA EMAIL ID NAME OFF OUT PORT REASON ROUNDS SCOPES STAGE STATE TEXT TIER TITLE
+GIVEN := ADMIN ALARM_EMAIL ALL CLIENT_ID CLIENT_SECRET CLOSE COMPONENTS DATA EMAIL ID MINUTES NAME OFF ONLY OUT PORT REASON ROUNDS SCOPES SEED STAGE STATE TEXT TIER TITLE
 $(foreach name,$(GIVEN),$(if $(filter undefined,$(origin $(name))),,$(eval override $(name) := $$(value $(name)))$(eval export $(name))))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast check format key account tier suspend reinstate admin admins password-link incident leak-secret github-keys deploy package status destroy costs simulate bench reference oauth-demo screenshots audit lock clean
+.PHONY: help run test test-fast check format key account tier suspend reinstate admin admins password-link incident leak-secret github-keys deploy package status destroy costs simulate bench mutate reference oauth-demo screenshots audit lock clean
 
 help: ## list the commands; those for accounts take REASON=, which administrators see
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -21,7 +21,7 @@ run: $(BIN)/.run ## start a local database and the API on http://127.0.0.1:8000 
 	@$(BIN)/python -m infra.local
 
 test: $(BIN)/.dev ## set up and run every test
-	@LATCHKEY_TESTS_TWIN=1 $(BIN)/python -m pytest tests -n auto --dist loadgroup
+	@TESTS_TWIN=1 $(BIN)/python -m pytest tests -n auto --dist loadgroup
 
 test-fast: $(BIN)/.dev ## run the unit and contract tests
 	@$(BIN)/python -m pytest tests -n auto --dist loadgroup --ignore tests/engine --ignore tests/examples --ignore tests/local --ignore tests/oauth_clients --ignore tests/deploy --ignore tests/browser --ignore tests/reference
@@ -98,6 +98,9 @@ costs: $(BIN)/.run ## compute docs/costs.md from infra/prices.json
 
 bench: $(BIN)/.dev ## measure Latchkey beside others, write docs/performance.md: [ROUNDS=5] [OUT=docs/bench.json]
 	@$(BIN)/python -m infra.bench $(if $(ROUNDS),--rounds="$$ROUNDS") $(if $(OUT),--out="$$OUT")
+
+mutate: $(BIN)/.dev ## change the code and see whether a test notices: [MINUTES=10] [SEED=1] [ONLY="limits oauth"], or ALL=1 overnight
+	@$(BIN)/python -m infra.mutate --python="$$($(BIN)/python -m infra.pinned cosmic-ray)/python" --minutes="$${MINUTES:-10}" --seed="$${SEED:-1}" --only="$$ONLY" $(if $(ALL),--all)
 
 reference: $(BIN)/.run ## print docs/rest-api.md from the routes
 	@$(BIN)/python -m infra.reference

@@ -23,6 +23,7 @@ from chalice.config import Config
 from chalice.deploy.packager import BaseLambdaDeploymentPackager, PipRunner
 from chalice.deploy.swagger import SwaggerGenerator
 
+from chalicelib.core import settings
 from infra import background, deployed, gateway, server, stage_key
 
 UNSHIPPED = ("boto3", "botocore", "s3transfer", "*.dist-info", "*.data", "**/tests", "**/__pycache__")
@@ -31,7 +32,7 @@ two thirds of what a cold start would fetch; the rest is for installing and deve
 
 REQUIREMENTS = Path(__file__).parent.parent / "requirements.txt"
 
-WITH_DATA = "LATCHKEY_PACKAGED_WITH_DATA"
+WITH_DATA = "PACKAGED_WITH_LATCHKEY_DATA"
 """Set for a package that the data template is merged into."""
 
 _generate = SwaggerGenerator.generate_swagger
@@ -53,6 +54,7 @@ def install(app: Any) -> None:
 def create_local_server(app: Any, _config: Config, host: str, port: int) -> server.Server:
     """Return the server that `chalice local` runs."""
     prepare_environment(f"http://{host}:{port}")
+    settings.current()  # one that can't be used ends it here, not at the first request
     if _has_local_engine():
         background.start()
     return server.Server(app, host, port)

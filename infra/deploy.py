@@ -16,11 +16,13 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, WaiterError
 
+from chalicelib.core import settings
 from infra import chalice_cli, deployed, stage_key
 from infra.data import RESOURCES
 from infra.deployed import ROOT
 
 STAGES = ("dev", "prod")
+CONFIGURATION = ROOT / ".chalice" / "config.json"
 RATE_LIMIT, BURST_LIMIT = 2_000, 4_000
 """What the gateway lets through to all callers together, in requests a second: a bound on the bill, not on anyone."""
 FUNCTIONS = {"APIHandler": "", "Authorizer": "-authorizer", "Stream": "-stream", "Minute": "-minute", "Hour": "-hour"}
@@ -74,6 +76,7 @@ def main() -> int:
 
 def deploy(stage: str, *, alarm_email: str = "") -> None:
     """Create or update a stage: first its data, then its service."""
+    check_settings(stage)
     who = boto3.client("sts").get_caller_identity()
     say(f"Deploying {stage} into account {who['Account']}, region {boto3.session.Session().region_name}.")
     put_data_stack(stage, alarm_email)
@@ -85,6 +88,20 @@ def deploy(stage: str, *, alarm_email: str = "") -> None:
     guard_stage(stage, api)
     say(f"\nLatchkey runs at {api['rest_api_url']}")
     say(f"Next: make account EMAIL=you@example.com ADMIN=1 STAGE={stage}, then open {api['rest_api_url']}login")
+
+
+def check_settings(stage: str) -> None:
+    """Refuse a setting that the functions would refuse when they start: nothing is touched before all are right."""
+    whole = json.loads(CONFIGURATION.read_text())
+    chosen = whole["stages"][stage]
+    of_functions = chosen.get("lambda_functions", {}).items()
+    for function, own in (("", {}), *of_functions):
+        given = [each.get("environment_variables", {}) for each in (whole, chosen, own)]
+        try:
+            settings.from_environment({name: value for each in given for name, value in each.items()})
+        except settings.SettingError as error:
+            where = f"stages.{stage}" + (f".lambda_functions.{function}" if function else "")
+            raise DeployError(f".chalice/config.json, {where}: {error}") from error
 
 
 def put_data_stack(stage: str, alarm_email: str) -> None:
@@ -129,7 +146,7 @@ def put_data_stack(stage: str, alarm_email: str) -> None:
 def guard_stage(stage: str, api: dict[str, str]) -> None:
     """Set what Chalice doesn't: a bound on all callers together, and access logs without paths and queries."""
     logs = _outputs(boto3.client("cloudformation"), deployed.data_stack(stage)).get("AccessLogs", "")
-    settings = {
+    chosen = {
         "/*/*/throttling/rateLimit": str(RATE_LIMIT),
         "/*/*/throttling/burstLimit": str(BURST_LIMIT),
         "/*/*/metrics/enabled": "true",
@@ -137,7 +154,7 @@ def guard_stage(stage: str, api: dict[str, str]) -> None:
         "/accessLogSettings/format": ACCESS_LOG,
     }
     say("Setting throttling and access logs of the gateway …")
-    patch = [{"op": "replace", "path": path, "value": value} for path, value in settings.items()]
+    patch = [{"op": "replace", "path": path, "value": value} for path, value in chosen.items()]
     try:
         boto3.client("apigateway").update_stage(
             restApiId=api["rest_api_id"], stageName=gateway_stage(stage), patchOperations=patch
@@ -151,6 +168,7 @@ def guard_stage(stage: str, api: dict[str, str]) -> None:
 
 def package(stage: str, out: Path) -> None:
     """Write one SAM stack of service and data, for a pipeline of the owner's own."""
+    check_settings(stage)
     out.mkdir(parents=True, exist_ok=True)
     # The data template asks for a stage; in one stack with the service there is but one it can be.
     data = out / "data.yaml"

@@ -8,6 +8,7 @@ import socket
 import sys
 import time
 
+from chalicelib.core import settings
 from infra import chalice_cli, engine, reload, server
 
 HOST = "127.0.0.1"
@@ -47,7 +48,11 @@ def _who_runs() -> str:
 
 def _run(port: int) -> int:
     try:
+        settings.from_environment(os.environ)
         listener = _listen(port)
+    except settings.SettingError as error:
+        print(error, file=sys.stderr)
+        return 1
     except OSError as error:
         print(
             f"Can't listen on {HOST}:{port}: {error.strerror}. Choose another port: make run PORT=8001", file=sys.stderr
@@ -56,7 +61,7 @@ def _run(port: int) -> int:
     try:
         engine.end_what_was_left()
         database = engine.start(engine.LOCAL / "latchkey.db")
-    except engine.EngineError as error:
+    except (engine.EngineError, settings.SettingError) as error:
         print(error, file=sys.stderr)
         return 1
     try:

@@ -1,6 +1,6 @@
 """Both ways to DynamoDB side by side: each call is made once, and must be written and read by both alike.
 
-`make test` puts it under every test of a house on moto, by `LATCHKEY_TESTS_TWIN=1`; `make test-fast` leaves it out.
+`make test` puts it under every test of a house on moto, by `TESTS_TWIN=1`; `make test-fast` leaves it out.
 """
 
 import json
@@ -22,7 +22,7 @@ from chalicelib.core.answering import Answer
 from chalicelib.core.connections import Connections
 from tests.moto_front import ANSWERS_WITHIN_S
 
-VARIABLE = "LATCHKEY_TESTS_TWIN"
+VARIABLE = "TESTS_TWIN"
 SENT_ALIKE = ("host", "content-type", "x-amz-target", "x-amz-security-token", "content-length")
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields, replace
 
 from chalicelib.core.clock import DAY_S
 
+PREFIX = "LATCHKEY_"
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:]+\](:[0-9]{1,5})?")
 
 
@@ -59,6 +60,13 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Refuse a value that would only fail later, in front of a consumer."""
+
+        def _require(holds: object, name: str, takes: str) -> None:
+            if not holds:
+                # Whoever writes the initial token where its digest belongs must not find it in a log.
+                given = "something else" if name == "REGISTRATION" else repr(getattr(self, name.lower()))
+                raise SettingError(f"{PREFIX}{name} takes {takes}, not {given}. Change it, or leave it unset.")
+
         _require(re.fullmatch(r"[a-z][a-z0-9-]{0,19}", self.stage), "STAGE", "lower-case letters, digits and hyphens")
         _require(re.fullmatch(r"[a-z][a-z0-9]{0,9}", self.brand), "BRAND", "1 to 10 lower-case letters and digits")
         _require(self.key_kind in ("live", "test"), "KEY_KIND", "live or test")
@@ -111,10 +119,14 @@ def current() -> Settings:
 
 
 def from_environment(environment: Mapping[str, str]) -> Settings:
-    """Return the settings that `environment` spells out, the rest at their defaults."""
+    """Return the settings that `environment` spells out, the rest at their defaults.
+
+    Raises SettingError for a value that can't be used, and for a name that begins as ours do and is none.
+    """
+    _refuse_unknown(environment)
     given: dict[str, str | int] = {}
     for field in fields(Settings):
-        variable = f"LATCHKEY_{field.name.upper()}"
+        variable = f"{PREFIX}{field.name.upper()}"
         text = environment.get(variable, "")
         if text:
             given[field.name] = _whole(variable, text) if field.type is int else text.rstrip("/")
@@ -154,10 +166,20 @@ def in_use(settings: Settings) -> Iterator[None]:
 
 def _whole(variable: str, text: str) -> int:
     if not text.isascii() or not text.isdigit():
-        raise SettingError(f"{variable} is {text!r}; it takes a whole number.")
+        raise SettingError(f"{variable} takes a whole number, not {text!r}. Change it, or leave it unset.")
     return int(text)
 
 
-def _require(holds: object, name: str, takes: str) -> None:
-    if not holds:
-        raise SettingError(f"LATCHKEY_{name} takes {takes}.")
+def _refuse_unknown(environment: Mapping[str, str]) -> None:
+    """Raise SettingError for a misspelt name, which would otherwise be a setting that has no effect."""
+    known = {f"{PREFIX}{field.name.upper()}" for field in fields(Settings)}
+    unknown = sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
+    if not unknown:
+        return
+    from difflib import get_close_matches
+
+    nearest = get_close_matches(unknown[0].upper(), known, 1)
+    meant = f" Did you mean {nearest[0]}?" if nearest else ""
+    raise SettingError(
+        f"{unknown[0]} is no setting of Latchkey.{meant} docs/deploying.md lists all of them; rename or remove it."
+    )

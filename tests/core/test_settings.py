@@ -1,6 +1,8 @@
 """What an owner can set, and what is refused with the name of the variable."""
 
 import dataclasses
+import subprocess
+import sys
 
 import pytest
 
@@ -68,6 +70,56 @@ def test_unusable_value_is_refused_by_name(variable: str, value: str) -> None:
     """A wrong setting fails at once, naming the variable, rather than in front of a consumer."""
     with pytest.raises(SettingError, match=f"LATCHKEY_{variable}"):
         settings.from_environment({f"LATCHKEY_{variable}": value})
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("LATCHKEY_BRNAD", "LATCHKEY_BRAND"),
+        ("LATCHKEY_PUBLICURL", "LATCHKEY_PUBLIC_URL"),
+        ("LATCHKEY_ALLOWED_ORIGINS", "LATCHKEY_ALLOWED_ORIGIN"),
+        ("LATCHKEY_brand", "LATCHKEY_BRAND"),
+        ("LATCHKEY_", None),
+        ("LATCHKEY_QQQQQQQQQQQQQQQQQQQQ", None),
+    ],
+)
+@pytest.mark.parametrize("value", ["acme", ""])
+def test_setting_that_nobody_reads_is_refused_with_the_nearest_name(name: str, nearest: str | None, value: str) -> None:
+    """A misspelt one would have no effect, and nobody would know why; an empty one, too."""
+    with pytest.raises(SettingError) as refused:
+        settings.from_environment({"LATCHKEY_STAGE": "dev", name: value})
+    said = str(refused.value)
+    assert said.startswith(f"{name} is no setting of Latchkey. ")
+    assert "docs/deploying.md" in said
+    if nearest is not None:
+        assert f"Did you mean {nearest}?" in said
+
+
+def test_unusable_value_is_told_with_what_to_do() -> None:
+    """The variable, the value, what it takes, and that it may be left out."""
+    for variable, value in (("LATCHKEY_BRAND", "l_k"), ("LATCHKEY_BURST_WINDOW_S", "ten"), ("LATCHKEY_WIRE", "boto")):
+        with pytest.raises(SettingError) as refused:
+            settings.from_environment({variable: value})
+        said = str(refused.value)
+        assert said.startswith(f"{variable} takes ")
+        assert f"not {value!r}." in said
+        assert said.endswith("Change it, or leave it unset.")
+
+
+def test_initial_token_that_stands_where_its_digest_should_is_not_told() -> None:
+    """It is a secret, and what refuses it stands in a log."""
+    with pytest.raises(SettingError) as refused:
+        settings.from_environment({"LATCHKEY_REGISTRATION": "the-initial-token"})
+    assert "the-initial-token" not in str(refused.value)
+
+
+def test_good_settings_import_nothing_to_judge_names_by() -> None:
+    """Every cold start reads them."""
+    program = (
+        "import sys; from chalicelib.core import settings; settings.from_environment({'LATCHKEY_STAGE': 'dev'});"
+        "sys.exit('difflib' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
 def test_settings_are_frozen() -> None:

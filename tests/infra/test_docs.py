@@ -26,12 +26,13 @@ def rows(page: str, heading: str) -> dict[str, list[str]]:
     return {first.strip("`"): rest for first, *rest in cells[2:]}
 
 
-def test_every_setting_is_in_the_architecture_page() -> None:
-    """With its default as it is."""
-    told = rows("architecture.md", "Time, chance, settings, telemetry")
+def test_every_setting_is_in_the_deploying_page() -> None:
+    """With its default as it is, and what it is for."""
+    told = rows("deploying.md", "Settings")
     there = {f"LATCHKEY_{field.name.upper()}": str(field.default) for field in fields(Settings)}
     assert told.keys() == there.keys()
     assert {name: row[0].strip("`") for name, row in told.items()} == there
+    assert all(len(row) == 2 and len(row[1]) > 15 for row in told.values())
 
 
 def test_every_alarm_is_in_the_operating_page() -> None:
