@@ -5,6 +5,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
+import jsonschema_rs
 import pytest
 from chalice.app import Blueprint, Chalice
 from openapi_spec_validator import validate
@@ -12,8 +13,10 @@ from openapi_spec_validator import validate
 from app import app
 from chalicelib.api import edge, oauth_shapes
 from chalicelib.api.edge import Exchange, route
+from chalicelib.api.fields import Id, OneOf, SomeOf, Text, Whole
 from chalicelib.api.reference.document import document
 from chalicelib.api.reference.examples import example_of
+from chalicelib.api.shapes import AnyOf, Flag, ListOf, Moment, Number, OrNull, Said, Words
 from chalicelib.core import errors
 from chalicelib.credentials import scopes
 from chalicelib.events import kinds
@@ -152,8 +155,6 @@ def test_signed_reports_are_told_with_their_headers() -> None:
 
 def test_example_of_every_shape_is_one() -> None:
     """What the document shows as an example, its own schema takes, with no field that isn't named."""
-    import jsonschema_rs
-
     shapes = WHOLE["components"]["schemas"]
     closed = conforming.strict({"schemas": shapes})["schemas"]
     for name in shapes:
@@ -236,3 +237,39 @@ def test_bodies_of_oauth_are_told_as_forms_and_json_in_words() -> None:
 def test_answers_may_grow_and_say_so() -> None:
     """A client that is generated today keeps what it doesn't know tomorrow."""
     assert all(shape["additionalProperties"] is True for shape in WHOLE["components"]["schemas"].values())
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        Whole(1, 99),
+        Whole(-9, -3),
+        Whole(5, 5),
+        Text(most=80, least=12),
+        Text(most=1),
+        OneOf(("big", "small")),
+        SomeOf(("read", "write")),
+        Id("ord"),
+        Moment(),
+        Said(),
+        Said(format="uri"),
+        Number(),
+        Flag(),
+        Words(words=("a", "b")),
+        ListOf(Whole(3, 4)),
+        OrNull(Whole(1, 2)),
+        AnyOf((Whole(7, 8), Flag())),
+    ],
+    ids=repr,
+)
+def test_example_of_a_field_without_one_fits_its_bounds(field: Any) -> None:
+    """Whatever an own route declares, its examples are values that it takes, so the document stays valid."""
+    schema = field.schema()
+    jsonschema_rs.Draft202012Validator(schema, validate_formats=True).validate(example_of(schema, {}))
+
+
+def test_example_of_a_list_has_as_many_items_as_there_must_be() -> None:
+    """Different ones where they must be."""
+    words = {"type": "array", "items": {"type": "string", "enum": ["a", "b", "c"]}, "minItems": 2, "uniqueItems": True}
+    for schema in (words, {"type": "array", "items": {"type": "integer", "minimum": 3}, "minItems": 4}):
+        jsonschema_rs.validate(schema, example_of(schema, {}))

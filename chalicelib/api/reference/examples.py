@@ -1,12 +1,12 @@
-"""An example of anything that a schema describes, made from the examples in it."""
+"""An example of anything that a schema describes: one that stands in it, or else one made to fit its bounds."""
 
 from collections.abc import Mapping
 from typing import Any
 
 Schema = dict[str, Any]
 
-_OF_FORMATS = {"uri": "https://api.latchkey.test/"}
-_OF_TYPES: dict[str, Any] = {"string": "…", "integer": 0, "boolean": True, "object": {}, "array": [], "null": None}
+_OF_FORMATS = {"uri": "https://api.latchkey.test/", "date-time": "2021-12-20T10:00:00Z"}
+_OF_TYPES: dict[str, Any] = {"boolean": True, "null": None}
 
 
 def example_of(schema: Schema, components: Mapping[str, Schema]) -> Any:
@@ -30,7 +30,19 @@ def _of_type(kind: str, schema: Schema, components: Mapping[str, Schema]) -> Any
     if kind == "object":
         return {name: example_of(each, components) for name, each in schema.get("properties", {}).items()}
     if kind == "array":
-        return [example_of(schema["items"], components)]
+        return _items(schema, components)
+    if kind == "integer":
+        return min(max(0, schema.get("minimum", 0)), schema.get("maximum", 2**53))
     if kind == "string" and schema.get("format") in _OF_FORMATS:
         return _OF_FORMATS[schema["format"]]
+    if kind == "string":
+        return "…" * max(1, schema.get("minLength", 1))
     return _OF_TYPES[kind]
+
+
+def _items(schema: Schema, components: Mapping[str, Schema]) -> list[Any]:
+    """Return as many items as there must be, one at least; where each must be another, as many words as there must."""
+    least, words = max(1, schema.get("minItems", 1)), schema["items"].get("enum", [])
+    if schema.get("uniqueItems") and words:
+        return list(words[:least])
+    return [example_of(schema["items"], components)] * least
