@@ -1,0 +1,118 @@
+"""`make mutate`: changes the code where it decides something, and sees whether a test notices.
+
+A sample of ten minutes, or with ALL=1 every mutant. What was found is kept in `.local/mutate`, so that a run that was
+interrupted, or repeated after tests were added, goes on: a killed mutant stays killed until its file changes.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from infra.mutate import copies, report
+from infra.mutate.selection import Coverage, Mutant, Place, in_order, within
+
+PACKAGES = ("limits", "credentials", "oauth", "accounts", "webhooks", "core")
+WORKERS = 2
+BUDGET_S, WHOLE_BUDGET_S = 90.0, 600.0
+"""How long the tests for one mutant may take together, in a sample and in a whole run."""
+STARTS_WITHIN_S, SLOWER = 60, 8
+"""How much longer than it ever took a mutant's tests may take before they count as hanging."""
+
+
+class Asked:
+    """A program that answers each line of JSON with one."""
+
+    def __init__(self, *command: str, folder: Path) -> None:
+        """Start it."""
+        pipe = subprocess.PIPE
+        self._program = subprocess.Popen(command, cwd=folder, stdin=pipe, stdout=pipe, text=True)
+        self._lock = threading.Lock()
+
+    def __call__(self, **question: Any) -> Any:
+        """Ask, one at a time."""
+        with self._lock:
+            print(json.dumps(question), file=self._program.stdin, flush=True)
+            answer = self._program.stdout.readline() if self._program.stdout else ""
+            return json.loads(answer)
+
+    def stop(self) -> None:
+        """End it."""
+        self._program.kill()
+        self._program.wait()
+
+
+def main() -> None:
+    """Try mutants until the time is over, then say what survived."""
+    options = _options()
+    packages = options.only.split() or list(PACKAGES)
+    names = [name for name in copies.files() if name.startswith(tuple(f"chalicelib/{each}/" for each in packages))]
+    state = copies.digest([name for name in copies.files() if name.startswith(("chalicelib/", "tests/", "app.py"))])
+    folders = [copies.copy(number) for number in range(WORKERS)]
+    coverage = copies.covered(folders[0], state, options.only.split())
+    maker = Asked(options.python, str(copies.ROOT / "infra/mutate/mutations.py"), folder=copies.ROOT)
+    places = [Place(**each) for name in names if name.endswith(".py") for each in maker(path=name)]
+    results = report.Results(copies.HOME / "results.jsonl", state)
+    left = iter(in_order(places, options.seed))
+    until = time.monotonic() + (float("inf") if options.all else options.minutes * 60)
+    lock = threading.Lock()
+
+    def each() -> Iterator[Place]:
+        while time.monotonic() < until:
+            with lock:
+                place = next(left, None)
+            if place is None:
+                return
+            yield place
+
+    def work(folder: Path) -> None:
+        worker = Asked(sys.executable, "-m", "infra.mutate.worker", folder=folder)
+        try:
+            for place in each():
+                made = maker(path=place.path, operator=place.operator, occurrence=place.occurrence)
+                if made is not None:
+                    mutant = Mutant(place, made["line"], tuple(made["before"]), tuple(made["after"]))
+                    _try(worker, mutant, coverage, results, WHOLE_BUDGET_S if options.all else BUDGET_S)
+        finally:
+            worker.stop()
+
+    try:
+        with ThreadPoolExecutor(WORKERS) as pool:
+            list(pool.map(work, folders))
+    finally:
+        maker.stop()
+        report.show(results, len(places), copies.HOME / "report.md")
+
+
+def _try(worker: Asked, mutant: Mutant, coverage: Coverage, results: report.Results, budget_s: float) -> None:
+    source = (copies.ROOT / mutant.place.path).read_text()
+    if results.knows(mutant, source):
+        return
+    all_tests = coverage.tests_of(mutant.place)
+    tests = within(all_tests, coverage.took_s, budget_s)
+    outcome = "untested"
+    if tests:
+        within_s = STARTS_WITHIN_S + SLOWER * sum(coverage.took_s.get(test, 0) for test in tests)
+        asked = {"path": mutant.place.path, "source": mutant.applied_to(source), "tests": tests, "within_s": within_s}
+        outcome = worker(**asked)
+    results.add(mutant, source, outcome, tests=len(tests), of=len(all_tests))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make mutate")
+    parser.add_argument("--python", required=True, help="the Python that has cosmic-ray")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--only", default="", help="some of the packages")
+    parser.add_argument("--all", action="store_true")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

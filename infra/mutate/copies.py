@@ -1,0 +1,111 @@
+"""Copies of the checkout in which files are mutated and tests run: the checkout itself is never touched."""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import coverage
+
+from infra.engine import LOCAL
+from infra.mutate.selection import Coverage
+
+ROOT = Path(__file__).parents[2]
+HOME = LOCAL / "mutate"
+TESTS = (
+    "accounts",
+    "api",
+    "contract",
+    "core",
+    "credentials",
+    "events",
+    "limits",
+    "oauth",
+    "uptime",
+    "watch",
+    "webhooks",
+)
+"""Folders whose tests run in one process, beside those below: what runs in others isn't seen, and is slow."""
+ON_THE_ENGINE = ("test_change_faults.py", "test_counting_faults.py", "test_console_races.py", "test_oauth_races.py")
+
+
+def files() -> list[str]:
+    """Return every file of the checkout, new ones included."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    return sorted(name for name in listed.split("\0") if name and (ROOT / name).is_file())
+
+
+def digest(names: list[str]) -> str:
+    """Return what files hold, in short."""
+    whole = hashlib.sha256()
+    for name in names:
+        whole.update(f"{name}\0".encode() + (ROOT / name).read_bytes())
+    return whole.hexdigest()[:16]
+
+
+def copy(number: int) -> Path:
+    """Return a fresh copy; what is installed is shared."""
+    made = HOME / f"copy-{number}"
+    shutil.rmtree(made, ignore_errors=True)
+    for name in files():
+        (made / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, made / name)
+    (made / ".venv").symlink_to(ROOT / ".venv")
+    (made / ".local").symlink_to(LOCAL)
+    return made
+
+
+def covered(fresh: Path, state: str, only: Sequence[str] = ()) -> Coverage:
+    """Return which tests run what, from the last look if nothing has changed since; else run all of them once.
+
+    For some features alone, only the tests in their own folders: that is quick, and others may kill what survives.
+    """
+    folder = HOME / "-".join(["coverage", *only, state])
+    if not (folder / "whole").exists():
+        print(
+            "Looking which test runs which line; this takes as long as the tests take, once for each state …",
+            flush=True,
+        )
+        where = [f"tests/{name}" for name in only or TESTS]
+        where += [] if only else [f"tests/engine/{name}" for name in ON_THE_ENGINE]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-p",
+            "infra.mutate.contexts",
+            "-n",
+            "2",
+            "--dist",
+            "loadgroup",
+            *where,
+        ]
+        environment = os.environ | {"MUTATE_COVERAGE": str(folder)}
+        done = subprocess.run(["nice", "-n", "19", *command], cwd=fresh, env=environment, check=False)
+        if done.returncode not in (0, 1):
+            raise SystemExit("The tests could not be run.")
+        if done.returncode:
+            print("Some tests fail without any mutation: those that do are worth nothing here.", flush=True)
+        (folder / "whole").touch()
+    return _read(folder, fresh)
+
+
+def _read(folder: Path, fresh: Path) -> Coverage:
+    lines: dict[str, dict[int, set[str]]] = {}
+    for file in folder.glob("lines.*"):
+        data = coverage.CoverageData(str(file))
+        data.read()
+        for path in data.measured_files():
+            by_line = lines.setdefault(str(Path(path).relative_to(fresh)), {})
+            for line, tests in data.contexts_by_lineno(path).items():
+                by_line.setdefault(line, set()).update(test for test in tests if test)
+    took: dict[str, float] = {}
+    for file in folder.glob("took.*.json"):
+        took |= json.loads(file.read_text())
+    frozen = {path: {line: frozenset(tests) for line, tests in each.items()} for path, each in lines.items()}
+    return Coverage(frozen, took)

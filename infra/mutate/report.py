@@ -1,0 +1,82 @@
+"""What became of the mutants: kept from run to run, and shown as a score with the survivors."""
+
+import hashlib
+import json
+import threading
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from infra.mutate.selection import Mutant, equivalent
+
+DEAD = ("killed", "timeout")
+
+
+class Results:
+    """The outcomes of this run and of those before it, a line of JSON each."""
+
+    def __init__(self, file: Path, state: str) -> None:
+        """Read what earlier runs found; `state` is that of code and tests now."""
+        self._file, self._state, self._lock = file, state, threading.Lock()
+        self._known = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+        self._by_key = {_id(each["key"], each["file"]): each for each in self._known}
+        self.seen: list[dict[str, Any]] = []
+        """What this run looked at, whether or not it had to try it."""
+
+    def knows(self, mutant: Mutant, source: str) -> bool:
+        """Tell whether nothing is to be found out: it died in this very file, is listed, or these tests have tried."""
+        known = self._by_key.get(_id(mutant.key, _digest(source)))
+        if mutant.key in equivalent():
+            self._saw({"key": mutant.key, "outcome": "equivalent", "line": mutant.line})
+            return True
+        if known is not None and (known["outcome"] in DEAD or known["state"] == self._state):
+            self._saw(known)
+            return True
+        return False
+
+    def add(self, mutant: Mutant, source: str, outcome: str, *, tests: int, of: int) -> None:
+        """Keep an outcome."""
+        found: dict[str, Any] = {"key": mutant.key, "file": _digest(source), "state": self._state, "outcome": outcome}
+        found |= {"line": mutant.line, "tests": tests, "of": of, "operator": mutant.place.operator}
+        with self._lock, self._file.open("a") as kept:
+            print(json.dumps(found), file=kept)
+        self._saw(found)
+        if outcome not in DEAD:
+            print(f"{outcome}: {mutant.key[0]} line {mutant.line}: {mutant.key[1]}  ->  {mutant.key[2]}", flush=True)
+
+    def _saw(self, found: dict[str, Any]) -> None:
+        with self._lock:
+            self.seen.append(found)
+
+
+def show(results: Results, places: int, file: Path) -> None:
+    """Print the score, and write it with every survivor into `file`."""
+    by_package: dict[str, Counter[str]] = {}
+    for each in results.seen:
+        by_package.setdefault(each["key"][0].split("/")[1], Counter())[each["outcome"]] += 1
+    rows = [f"| {name} | {_score(count)} | {sum(count.values())} |" for name, count in sorted(by_package.items())]
+    whole: Counter[str] = sum(by_package.values(), Counter())
+    head = f"{sum(whole.values())} of about {places} mutants: {dict(whole)}; score {_score(whole)}"
+    survivors = [
+        f"- `{each['key'][0]}` line {each['line']} ({each['outcome']}, {each['tests']} of {each['of']} tests):\n"
+        f"  `{each['key'][1]}`\n  `{each['key'][2]}`"
+        for each in results.seen
+        if each["outcome"] in ("survived", "untested")
+    ]
+    table = ["| package | score | mutants |", "|---|---|---|", *rows]
+    file.write_text("\n".join(["# Mutants", "", head, "", *table, "", "## Survivors", "", *survivors, ""]))
+    print("\n".join([head, *rows, f"Survivors: {file}"]))
+
+
+def _score(count: Counter[str]) -> str:
+    alive = count["survived"] + count["untested"]
+    dead = sum(count[outcome] for outcome in DEAD)
+    return f"{100 * dead / (dead + alive):.1f} %" if dead + alive else "–"
+
+
+def _digest(source: str) -> str:
+    return hashlib.sha256(source.encode()).hexdigest()[:16]
+
+
+def _id(key: Any, file: str) -> tuple[Any, ...]:
+    return (*key, file)

@@ -1,0 +1,101 @@
+"""Which mutants are tried, and by which tests: those that run the mutated lines, the nearest and fastest first."""
+
+import hashlib
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+EQUIVALENT = Path(__file__).with_name("equivalent.toml")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where one operator of the tool can change a file."""
+
+    path: str
+    operator: str
+    occurrence: int
+    function: str
+    line: int
+    ends: int
+
+    @property
+    def package(self) -> str:
+        """Return the feature that it belongs to."""
+        return self.path.split("/")[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """What a mutation makes of some lines. `key` knows no line number, so it outlives changes elsewhere in the file."""
+
+    place: Place
+    line: int
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """Return the function, its lines and what they become, without their indentation."""
+        where = f"{self.place.path}::{self.place.function}"
+        return where, _plain(self.before), _plain(self.after)
+
+    def applied_to(self, source: str) -> str:
+        """Return the file with the mutation in it."""
+        lines = source.split("\n")
+        at = self.line - 1
+        if tuple(lines[at : at + len(self.before)]) != self.before:
+            raise ValueError(f"{self.place.path} has changed meanwhile.")
+        return "\n".join([*lines[:at], *self.after, *lines[at + len(self.before) :]])
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """Which tests run which line of which file, and how long each takes."""
+
+    lines: Mapping[str, Mapping[int, frozenset[str]]]
+    took_s: Mapping[str, float]
+    files: dict[str, frozenset[str]] = field(default_factory=dict)
+
+    def tests_of(self, place: Place) -> list[str]:
+        """Return the tests that run a place: those in the folder of its feature first, and of each the fastest.
+
+        A line that runs when its file is imported belongs to all tests that run anything of the file.
+        """
+        lines = self.lines.get(place.path, {})
+        found = frozenset[str]().union(*(lines.get(line, frozenset()) for line in range(place.line, place.ends + 1)))
+        if not place.function or not found:
+            found = self.files.setdefault(place.path, frozenset[str]().union(*lines.values()))
+        near = f"tests/{place.package}/"
+        return sorted(found, key=lambda test: (not test.startswith(near), self.took_s.get(test, 0), test))
+
+
+def in_order(places: Iterable[Place], seed: int) -> list[Place]:
+    """Return all places in an order that the seed alone decides: another place more or less moves no other."""
+
+    def lot(place: Place) -> str:
+        return hashlib.sha256(f"{seed} {place}".encode()).hexdigest()
+
+    return sorted(places, key=lot)
+
+
+def within(tests: Iterable[str], took_s: Mapping[str, float], budget_s: float) -> list[str]:
+    """Return the first tests that together take no longer than the budget; one at least."""
+    chosen: list[str] = []
+    for test in tests:
+        budget_s -= took_s.get(test, 0)
+        if chosen and budget_s < 0:
+            break
+        chosen.append(test)
+    return chosen
+
+
+def equivalent(file: Path = EQUIVALENT) -> dict[tuple[str, str, str], str]:
+    """Return the mutants that no test can tell from the code, each with its reason."""
+    listed = tomllib.loads(file.read_text()).get("mutant", [])
+    return {(each["where"], each["before"], each["after"]): each["why"] for each in listed}
+
+
+def _plain(lines: Iterable[str]) -> str:
+    return " ".join(" ".join(line.split()) for line in lines)

@@ -1,0 +1,65 @@
+"""Which mutants `make mutate` tries, and by which tests."""
+
+from pathlib import Path
+
+import pytest
+
+from infra.mutate.selection import Coverage, Mutant, Place, equivalent, in_order, within
+
+PATH = "chalicelib/limits/stale.py"
+TOOK_S = {"tests/limits/a.py::slow": 3.0, "tests/limits/a.py::quick": 0.1, "tests/api/b.py::quickest": 0.01}
+
+
+def place(line: int = 5, function: str = "mark") -> Place:
+    """Return a place of a file."""
+    return Place(PATH, "NumberReplacer", 0, function, line, line)
+
+
+def test_tests_that_run_the_line_are_chosen_the_nearest_and_fastest_first() -> None:
+    """Those of the feature's own folder, by how long they take, and then others; none that doesn't run it."""
+    covered = Coverage({PATH: {5: frozenset(TOOK_S), 6: frozenset(["tests/limits/a.py::slow"])}}, TOOK_S)
+    assert covered.tests_of(place()) == [
+        "tests/limits/a.py::quick",
+        "tests/limits/a.py::slow",
+        "tests/api/b.py::quickest",
+    ]
+    assert covered.tests_of(place(6)) == ["tests/limits/a.py::slow"]
+
+
+def test_line_that_runs_at_import_belongs_to_all_tests_of_its_file() -> None:
+    """A constant is read by whatever runs below it."""
+    covered = Coverage({PATH: {6: frozenset(["tests/limits/a.py::slow"])}}, TOOK_S)
+    assert covered.tests_of(place(1, function="")) == ["tests/limits/a.py::slow"]
+
+
+def test_tests_are_run_as_far_as_the_time_allows() -> None:
+    """One at least."""
+    names = list(TOOK_S)
+    assert within(names, TOOK_S, 3.05) == names[:1]
+    assert within(names, TOOK_S, 3.105) == names[:2]
+    assert within(names, TOOK_S, 0) == names[:1]
+    assert within([], TOOK_S, 9) == []
+
+
+def test_order_is_the_seeds_and_no_place_moves_another() -> None:
+    """The same seed tries the same ones first, whatever is added elsewhere."""
+    places = [place(line) for line in range(50)]
+    assert in_order(places, 1) == in_order(reversed(places), 1) != in_order(places, 2)
+    assert [each for each in in_order([*places, place(99)], 1) if each.line != 99] == in_order(places, 1)
+
+
+def test_mutant_is_known_by_its_lines_wherever_they_stand() -> None:
+    """So what is listed as equivalent stays so when something is added above it."""
+    one, other = (Mutant(place(line), line, ("    a = 1",), ("        a = 2",)) for line in (1, 3))
+    assert one.key == other.key == (f"{PATH}::mark", "a = 1", "a = 2")
+    assert one.applied_to("    a = 1\nb") == "        a = 2\nb"
+    with pytest.raises(ValueError, match="has changed meanwhile"):
+        other.applied_to("    a = 1\nb\nc")
+
+
+def test_equivalent_mutants_are_listed_with_their_reasons(tmp_path: Path) -> None:
+    """Each has one; the kept list can be read."""
+    file = tmp_path / "equivalent.toml"
+    file.write_text('[[mutant]]\nwhere = "f"\nbefore = "a = 1"\nafter = "a = 2"\nwhy = "Nobody reads it."\n')
+    assert equivalent(file) == {("f", "a = 1", "a = 2"): "Nobody reads it."}
+    assert all(equivalent().values())
