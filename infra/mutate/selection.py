@@ -61,12 +61,16 @@ class Coverage:
     def tests_of(self, place: Place) -> list[str]:
         """Return the tests that run a place: those in the folder of its feature first, and of each the fastest.
 
-        A line that runs when its file is imported belongs to all tests that run anything of the file.
+        A line that runs when its file is imported belongs to all tests that run anything of the file, and where none
+        does, to all there are.
         """
         lines = self.lines.get(place.path, {})
         found = frozenset[str]().union(*(lines.get(line, frozenset()) for line in range(place.line, place.ends + 1)))
         if not place.function or not found:
             found = self.files.setdefault(place.path, frozenset[str]().union(*lines.values()))
+        if not found:
+            # Nothing but names and numbers: whoever imports it reads them.
+            found = frozenset(self.took_s)
         near = f"tests/{place.package}/"
         return sorted(found, key=lambda test: (not test.startswith(near), self.took_s.get(test, 0), test))
 

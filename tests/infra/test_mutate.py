@@ -30,6 +30,7 @@ def test_line_that_runs_at_import_belongs_to_all_tests_of_its_file() -> None:
     """A constant is read by whatever runs below it."""
     covered = Coverage({PATH: {6: frozenset(["tests/limits/a.py::slow"])}}, TOOK_S)
     assert covered.tests_of(place(1, function="")) == ["tests/limits/a.py::slow"]
+    assert set(Coverage({}, TOOK_S).tests_of(place(1, function=""))) == set(TOOK_S)
 
 
 def test_tests_are_run_as_far_as_the_time_allows() -> None:
