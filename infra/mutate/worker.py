@@ -56,7 +56,7 @@ def _outcome(child: int, within_s: float) -> str:
         ended, status = os.waitpid(child, os.WNOHANG)
         if ended:
             _end(child)
-            return {0: "survived", 1: "killed", 2: "killed"}.get(os.waitstatus_to_exitcode(status), "killed")
+            return {0: "survived", 1: "killed"}.get(os.waitstatus_to_exitcode(status), "broken")
         time.sleep(0.05)  # nothing of the service: there is no clock to move
     _end(child)
     os.waitpid(child, 0)
