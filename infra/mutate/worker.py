@@ -14,6 +14,10 @@ from pathlib import Path
 import pytest
 
 
+IMPORTED_BEFORE = "ignore::pytest.PytestAssertRewriteWarning"
+"""It is meant: see `_import_what_never_changes`."""
+
+
 def main() -> None:
     """Answer each line of JSON with how the tests ended."""
     os.nice(19)
@@ -46,7 +50,7 @@ def _run(tests: list[str]) -> None:
         os.dup2(nothing, number)
     code = 3
     with contextlib.suppress(BaseException):
-        code = int(pytest.main(["-x", "-p", "no:cacheprovider", "-p", "no:xdist", *tests]))
+        code = int(pytest.main(["-x", "-p", "no:cacheprovider", "-p", "no:xdist", "-W", IMPORTED_BEFORE, *tests]))
     os._exit(code)
 
 
