@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-
 IMPORTED_BEFORE = "ignore::pytest.PytestAssertRewriteWarning"
 """It is meant: see `_import_what_never_changes`."""
 
