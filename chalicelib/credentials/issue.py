@@ -49,7 +49,7 @@ def issue_key(
     `form` is the ticket of the form it was asked for with: it is spent with the key, so a reload makes no second one.
     `once` records the request that it was asked for with. Raises InvalidRequest when a scope is not the maker's own or
     the key would outlive the maker, Conflict when the account has as many live keys as it may, its address isn't proven
-    where mail is sent, or the form was used already.
+    where mail is sent, the maker's own end has moved since it was verified, or the form was used already.
     """
     for scope in wanted:
         if scope not in maker.scopes:
@@ -99,7 +99,7 @@ def put_beside_the_others(
     the maker may not have one, or the ticket `spent` was spent before.
     """
     account = Account(issued.key.account_id)
-    only_if = None if maker is None else _may_have_one(maker)
+    only_if = None if maker is None else _may_make_one(maker)
     ended: dict[str, int] = {}
     for _ in range(live_keys.ROUNDS_MAX):
         try:
@@ -129,8 +129,8 @@ def put_beside_the_others(
     raise errors.Unavailable("Too many keys of this account are being made right now. Try again in a moment.")
 
 
-def _may_have_one(maker: Verdict) -> Condition:
-    condition = live_keys.not_over(maker)
+def _may_make_one(maker: Verdict) -> Condition:
+    condition = live_keys.ends_as_verified(maker)
     if mail.is_configured():
         condition &= Account.email_verified_at.exists()
     return condition

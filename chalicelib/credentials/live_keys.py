@@ -13,7 +13,7 @@ from pynamodb.expressions.update import Action
 from chalicelib.accounts.tables import Account
 from chalicelib.core import clock, errors, tables
 from chalicelib.credentials.tables import Credential
-from chalicelib.credentials.verdict import Verdict
+from chalicelib.credentials.verdict import KEY, Verdict
 
 LIVE_MAX = 20
 ROUNDS_MAX = 60
@@ -58,13 +58,18 @@ def count_out(write: tables.Transaction, account: Account, key: Credential) -> N
     write.update(account, actions=[_place(key.id).remove()], condition=Account.id.exists())
 
 
-def not_over(maker: Verdict) -> Condition:
-    """Return what must be so of the account for its `maker` to make a key: nothing has ended it since it was verified.
+def ends_as_verified(maker: Verdict) -> Condition:
+    """Return the condition on the account under which its `maker` may make a key: it ends when its verdict says.
 
-    Wins against whoever proves an address for the first time while someone who had the account before makes a key.
+    Wins against whoever rotates or revokes the maker, ends its session, or proves the address for the first time, at
+    the same moment: a verdict from before that may say that the maker never ends.
     """
     since = Account.credentials_since
     condition: Condition = since.does_not_exist() | (since <= maker.verified_at_ms)
+    if maker.session_epoch is not None:
+        condition &= Account.session_epoch == maker.session_epoch
+    elif maker.kind == KEY:
+        condition &= _place(maker.credential_id) == maker.ends_at_ms
     return condition
 
 
@@ -82,15 +87,23 @@ def ended_among(account: dict[str, Any], maker: Verdict | None, *, places_freed:
     Empty when someone else took them out meanwhile: then there is room now. `places_freed` is how many live keys the
     transaction itself ends. Raises Conflict when there would be no room, or its `maker` is over.
     """
-    if maker is not None and int(account.get("credentials_since", {"N": "0"})["N"]) > maker.verified_at_ms:
-        raise errors.Conflict("What you are logged in with, or the key that asks for this, has ended meanwhile.")
     ends = _ends(account)
+    if maker is not None and not _ends_as_verified(maker, account, ends):
+        raise errors.Conflict("The session or key that asks for this has ended, or was rotated, meanwhile.")
     ended = {key_id: end_ms for key_id, end_ms in ends.items() if 0 < end_ms <= clock.now_ms()}
     if len(ends) - len(ended) >= LIVE_MAX + places_freed:
         raise errors.Conflict(
             f"An account has at most {LIVE_MAX} live keys. Revoke one that you don't use, then try again."
         )
     return ended
+
+
+def _ends_as_verified(maker: Verdict, account: dict[str, Any], ends: dict[str, int]) -> bool:
+    if int(account.get("credentials_since", {"N": "0"})["N"]) > maker.verified_at_ms:
+        return False
+    if maker.session_epoch is not None:
+        return int(account.get("session_epoch", {"N": "0"})["N"]) == maker.session_epoch
+    return maker.kind != KEY or ends.get(maker.credential_id) == maker.ends_at_ms
 
 
 def _ends(account: dict[str, Any]) -> dict[str, int]:

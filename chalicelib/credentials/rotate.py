@@ -1,7 +1,7 @@
 """Rotation: a new key takes over name, scopes and expiry; the old one works on for a grace, so nothing has to stop.
 
 At most two of one lineage live at once. The condition on the old key decides it: two rotations at once make one
-successor.
+successor. A key that works on for its grace only, and is rotated again, passes on what is left of that and no more.
 """
 
 from dataclasses import replace
@@ -29,7 +29,8 @@ def rotate(maker: Verdict, key_id: str, grace_s: int, once: "Recording[Issued] |
 
     `once` records the request that it was asked for with.
     Raises NotFound, InsufficientScope when the maker lacks a scope of the key, Conflict when the key has ended, when it
-    or its predecessor has a live partner already, or when the account has as many live keys as it may.
+    or its predecessor has a live partner already, when the maker's own end has moved since it was verified, or when the
+    account has as many live keys as it may.
     """
     key = owned_key(maker.account_id, key_id)
     ended: dict[str, int] = {}
@@ -76,7 +77,7 @@ def _replace(
     issued.key.predecessor_digest, issued.key.predecessor_ends_at = key.digest, retiring.ends_at
     with tables.transaction() as write:
         write.save(issued.key, condition=Credential.digest.does_not_exist())
-        only_if = live_keys.not_over(maker)
+        only_if = live_keys.ends_as_verified(maker)
         live_keys.count_in(write, Account(maker.account_id), issued.key, ended, only_if=only_if, retiring=retiring)
         write.update(
             Credential(key.digest),
@@ -99,10 +100,12 @@ def _replace(
 
 def _may_be_rotated(key: Credential, now_ms: int) -> Condition:
     """The rule, judged where it can't be raced: the key lives, has no live successor and no live predecessor."""
+    # The successor's end was computed from the grace that this process has read: one that began meanwhile must refuse.
+    grace = Credential.retires_at
     lives = (
         Credential.revoked_at.does_not_exist()
         & (Credential.expires_at.does_not_exist() | (Credential.expires_at > now_ms))
-        & (Credential.retires_at.does_not_exist() | (Credential.retires_at > now_ms))
+        & (grace.does_not_exist() if key.retires_at is None else (grace == key.retires_at) & (grace > now_ms))
     )
     is_last = Credential.successor_id.does_not_exist() | Credential.successor_ends_at.between(1, now_ms)
     is_alone = Credential.predecessor_ends_at.does_not_exist() | (Credential.predecessor_ends_at <= now_ms)
@@ -112,10 +115,8 @@ def _may_be_rotated(key: Credential, now_ms: int) -> Condition:
 
 
 def _expiry(maker: Verdict, key: Credential) -> int | None:
-    """The key's own expiry, cut to the maker's; a key that rotates itself is not cut to its own grace."""
-    if not maker.ends_at_ms or maker.credential_id == key.id:
-        return key.expires_at
-    return min(key.expires_at or maker.ends_at_ms, maker.ends_at_ms)
+    """Return the earlier of the key's own end, the grace of one that was rotated before included, and the maker's."""
+    return min((end for end in (key.ends_at, maker.ends_at_ms) if end), default=None)
 
 
 def _explain(key: Credential) -> None:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from chalicelib.credentials import scopes
 from chalicelib.limits import tiers, windows
 
+KEY = "key"
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -23,6 +25,8 @@ class Verdict:
     verified_at_ms: int
     lineage: str = ""
     """What it shares with those that replace it: of a key the id of the first before it, of a token its grant."""
+    session_epoch: int | None = None
+    """The account's epoch that a session in the console is of; None for what comes through the gateway."""
 
     @property
     def counter(self) -> str:

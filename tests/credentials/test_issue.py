@@ -9,6 +9,7 @@ from chalicelib.core import errors, secrets, settings
 from chalicelib.credentials import find, revoke
 from chalicelib.credentials.issue import KEPT_PAST_END_S, Issued, issue_key
 from chalicelib.credentials.live_keys import LIVE_MAX
+from chalicelib.credentials.rotate import rotate
 from chalicelib.credentials.tables import Credential
 from chalicelib.credentials.verify import verify
 from tests.house import NOON_MS, House
@@ -126,3 +127,23 @@ def test_key_for_a_suspended_account_is_refused(home: House) -> None:
     account.update(actions=[Account.status.set("suspended")])
     with pytest.raises(errors.NotFound):
         issue_key(maker, name="Late", wanted=["read"], expires_in_s=None)
+
+
+def test_key_made_by_a_verdict_from_before_the_makers_rotation_is_refused(home: House) -> None:
+    """A function that hasn't heard yet that its maker is being rotated out makes no key that stays."""
+    account = home.account()
+    maker = home.key(account)
+    unaware = verify(maker.secret)
+    rotate(unaware, maker.key.id, 600)
+    with pytest.raises(errors.Conflict):
+        issue_key(unaware, name="Made", wanted=["read"], expires_in_s=None)
+    assert issue(home, maker).key.expires_at == NOON_MS + 600_000
+
+
+def test_key_made_by_a_session_that_ended_meanwhile_is_refused(home: House) -> None:
+    """Whoever was logged out while they asked for a key gets none."""
+    account = home.account()
+    session = replace(verify(home.key(account).secret), kind="session", session_epoch=account.session_epoch)
+    account.update(actions=[Account.session_epoch.add(1)])
+    with pytest.raises(errors.Conflict):
+        issue_key(session, name="Made", wanted=["read"], expires_in_s=None)

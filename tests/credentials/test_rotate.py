@@ -4,7 +4,7 @@ import pytest
 
 from chalicelib.core import clock, errors
 from chalicelib.credentials import change, find, grace, revoke
-from chalicelib.credentials.issue import Issued
+from chalicelib.credentials.issue import Issued, issue_key
 from chalicelib.credentials.live_keys import LIVE_MAX
 from chalicelib.credentials.rotate import rotate
 from chalicelib.credentials.tables import Credential
@@ -159,13 +159,48 @@ def test_key_that_rotates_itself_passes_its_own_expiry_on(home: House) -> None:
     assert turn(home, ending, ending, grace_s=60).key.expires_at == NOON_MS + 3_600_000
 
 
-def test_key_that_rotates_itself_again_in_its_grace_makes_no_shorter_lived_one(home: House) -> None:
-    """A successor that was lost and revoked is replaced by one that lives as long as it would have."""
+def test_key_that_rotates_itself_again_in_its_grace_makes_none_that_outlives_it(home: House) -> None:
+    """Whoever holds a key that is being rotated out can't make themselves one that stays, by revoking its successor."""
     account = home.account()
     old = home.key(account)
-    lost = turn(home, old, old, grace_s=600)
-    revoke.revoke(account.id, lost.key.id)
-    assert turn(home, old, old).key.expires_at is None
+    successor = turn(home, old, old, grace_s=600)
+    revoke.revoke(account.id, successor.key.id)
+    assert turn(home, old, old, grace_s=0).key.expires_at == NOON_MS + 600_000
+
+
+def test_successor_of_a_key_in_its_grace_ends_with_it_whoever_rotates(home: House) -> None:
+    """Of a key that is being rotated out an endless key makes no endless one either."""
+    account = home.account()
+    old, endless = home.key(account), home.key(account)
+    revoke.revoke(account.id, turn(home, endless, old, grace_s=600).key.id)
+    assert turn(home, endless, old).key.expires_at == NOON_MS + 600_000
+
+
+def test_lineage_of_a_rotated_key_never_ends_later_than_its_grace(home: House) -> None:
+    """However often it is rotated on, and whatever its last one makes, all of it is over when the first's grace is."""
+    account = home.account()
+    old = home.key(account)
+    revoke.revoke(account.id, turn(home, old, old, grace_s=600).key.id)
+    last = turn(home, old, old)
+    revoke.revoke(account.id, old.key.id)
+    for _ in range(3):
+        last = turn(home, last, last, grace_s=0)
+    made = issue_key(verify(last.secret), name="More", wanted=["read"], expires_in_s=None)
+    home.clock.forward(600)
+    for each in (last, made):
+        with pytest.raises(errors.TokenExpired):
+            verify(each.secret)
+
+
+def test_rotation_by_a_verdict_from_before_the_makers_own_rotation_is_refused(home: House) -> None:
+    """A function that hasn't heard yet that the key is being rotated out gives it no successor that stays."""
+    account = home.account()
+    old, other = home.key(account), home.key(account)
+    unaware = verify(old.secret)
+    turn(home, old, old, grace_s=600)
+    with pytest.raises(errors.Conflict):
+        rotate(unaware, other.key.id, 0)
+    assert stored(other).retires_at is None
 
 
 def test_rotation_needs_every_scope_of_the_key(home: House) -> None:

@@ -155,6 +155,7 @@ def maker(visit: Visit) -> Verdict:
         ends_at_ms=0,
         # The account as it was read has seen what ended credentials up to then, and nothing later.
         verified_at_ms=account.credentials_since,
+        session_epoch=session.epoch,
     )
 
 

@@ -1,0 +1,97 @@
+"""A key that is being rotated out brings forth nothing that outlives it, whatever reaches the database first.
+
+Where it says "during", the makers are held back at their own write until the rotation has finished.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import pytest
+
+from chalicelib.credentials import find, revoke
+from chalicelib.credentials.issue import Issued
+from chalicelib.credentials.live_keys import LIVE_MAX
+from chalicelib.credentials.rotate import rotate
+from chalicelib.credentials.verify import verify
+from chalicelib.limits import tiers
+from tests.engine.faulty import Call
+from tests.engine.holding import HoldingLine, at_once
+from tests.house import House
+
+TWENTY = 20
+GRACE_S = 600
+NAME = "Made by a key"
+
+
+@pytest.fixture
+def line(url: str) -> Iterator[HoldingLine]:
+    """A line that can hold calls back."""
+    laid = HoldingLine(url)
+    yield laid
+    laid.close()
+
+
+def making_another(call: Call) -> bool:
+    """Tell whether `call` stores what a key asked for by POST /v1/keys."""
+    puts = [item["Put"]["Item"] for item in call.body.get("TransactItems", []) if "Put" in item]
+    return any(put.get("name") == {"S": NAME} for put in puts)
+
+
+def rotating(call: Call) -> bool:
+    """Tell whether `call` stores the end of a key's grace."""
+    updates = [item["Update"] for item in call.body.get("TransactItems", []) if "Update" in item]
+    return any("retires_at" in update.get("ExpressionAttributeNames", {}).values() for update in updates)
+
+
+def made_by(home: House, key: Issued) -> Callable[[], int]:
+    """Return the request by which a key makes another."""
+    body = {"name": NAME, "scopes": ["read", "keys"]}
+    return lambda: home.call("POST", "/v1/keys", key.secret, json_body=body).status
+
+
+def endless(account_id: str, *but: str) -> list[str]:
+    """Return the live keys of an account that have no end, `but` those named."""
+    return [key.id for key in find.keys_of(account_id) if key.is_live() and key.ends_at is None and key.id not in but]
+
+
+def test_keys_made_20_at_once_during_their_makers_rotation_are_refused(home: House, line: HoldingLine) -> None:
+    """All were admitted, and read their maker as endless; its rotation commits first, and none of them is made."""
+    account = home.account()
+    owner, leaving = home.key(account), home.key(account)
+    with line.holding(making_another) as held, ThreadPoolExecutor(TWENTY) as threads:
+        asked = [threads.submit(made_by(home, leaving)) for _ in range(TWENTY)]
+        held.wait_for(TWENTY)
+        successor = rotate(verify(owner.secret), leaving.key.id, GRACE_S)
+        held.let_go()
+        assert Counter(each.result() for each in asked) == {409: TWENTY}
+    assert endless(account.id, owner.key.id, successor.key.id) == []
+
+
+def test_rotation_decided_before_the_grace_began_makes_no_key_that_outlives_it(home: House, line: HoldingLine) -> None:
+    """A key that rotates itself gains nothing by being late: its owner has rotated it, and revoked the successor."""
+    account = home.account()
+    owner, leaving = home.key(account), home.key(account)
+    by_owner = verify(owner.secret)
+    with line.holding(rotating) as held, ThreadPoolExecutor(1) as thread:
+        own = thread.submit(home.call, "POST", f"/v1/keys/{leaving.key.id}/rotate", leaving.secret)
+        held.wait_for(1)
+        held.rule = making_another
+        revoke.revoke(account.id, rotate(by_owner, leaving.key.id, GRACE_S).key.id)
+        held.let_go()
+        assert own.result().status == 409
+    assert endless(account.id, owner.key.id) == []
+
+
+def test_twenty_makers_at_once_with_a_rotation_leave_no_endless_key_that_came_after(home: House) -> None:
+    """In any order: whoever makes a key after the rotation makes one that ends with the grace, or none."""
+    account = home.account(tiers.PRO)
+    owner, leaving = home.key(account), home.key(account)
+    room = LIVE_MAX - 4
+    rotated = partial(home.call, "POST", f"/v1/keys/{leaving.key.id}/rotate", owner.secret)
+    at_once([*[made_by(home, leaving)] * room, lambda: rotated().status])
+    before = {key.id for key in find.keys_of(account.id)}
+    statuses = at_once([made_by(home, leaving)] * TWENTY)
+    assert set(statuses) <= {201, 409}
+    assert endless(account.id, *before) == []
