@@ -2,7 +2,7 @@
 
 from pynamodb.expressions.update import Action
 
-from chalicelib.accounts import find
+from chalicelib.accounts import find, owned_clients, unfinished
 from chalicelib.accounts.states import SUSPENDED
 from chalicelib.accounts.tables import Account
 from chalicelib.core import errors, tables
@@ -25,7 +25,8 @@ def set_standing(
 ) -> None:
     """Set the tier, the status (`active` or `suspended`), or both; what is None stays. `actor` did it, for `reason`.
 
-    Raises NotFound; Unavailable when it is set but not every function could be told: then it is worth repeating.
+    With its status its OAuth clients stop, or work again. Raises NotFound; Unavailable when it is set but not every
+    function could be told: then it is worth repeating.
     """
     actions: list[Action] = []
     changed = {"tier": tier.name if tier else "", "status": status or ""}
@@ -36,10 +37,21 @@ def set_standing(
     if status == SUSPENDED:
         # Console sessions of an earlier epoch are over, also after a reinstatement.
         actions.append(Account.session_epoch.add(1))
-    with tables.refused_as(errors.NotFound("There is no such user.")), tables.transaction() as write:
+    told = {name: value for name, value in changed.items() if value}
+    gone = errors.NotFound("There is no such user.")
+    ending = unfinished.new(unfinished.OF_OWNER, account_id) if status == SUSPENDED else None
+
+    def add_to(write: tables.Transaction) -> None:
         write.update(Account(account_id), actions=actions, condition=Account.listed.exists())
-        told = {name: value for name, value in changed.items() if value}
         record.add_to(write, account_id, kinds.STANDING_CHANGED, told, actor=actor, reason=reason)
+        if ending is not None:
+            write.save(ending)
+
+    if status is None:
+        with tables.refused_as(gone), tables.transaction() as write:
+            add_to(write)
+    else:
+        owned_clients.with_status(account_id, status, add_to, refused=gone)
     _mark(account_id)
 
 
@@ -59,3 +71,5 @@ def _mark(account_id: str) -> None:
         raise errors.Unavailable(
             "The account is changed, but the change may take up to 5 more minutes to be felt. Send it again to be sure."
         )
+    if ending is not None:
+        unfinished.settle(ending, is_finished=owned_clients.finish(ending))

@@ -1,9 +1,10 @@
 """What people do to their own accounts: another password, another address, leaving. Each asks for the password."""
 
-from chalicelib.accounts import find, letters, links, mail, passwords
+from chalicelib.accounts import find, letters, links, mail, owned_clients, passwords, unfinished
 from chalicelib.accounts.email import normalised
 from chalicelib.accounts.sessions import LoggedIn
 from chalicelib.accounts.tables import Account, Email, Session
+from chalicelib.accounts.unfinished import Unfinished
 from chalicelib.core import errors, tables
 from chalicelib.events import kinds, record
 from chalicelib.limits import stale
@@ -53,15 +54,18 @@ def ask_for_email(visitor: LoggedIn, *, password: str, email: str, base_url: str
         mail.pretend_asked(letter)
 
 
-def delete(visitor: LoggedIn, *, password: str) -> None:
-    """Delete an account: its name and address go, its keys, grants and sessions stop at once, the address is free.
+def delete(visitor: LoggedIn, *, password: str) -> Unfinished:
+    """Delete an account: its name and address go, what it made stops at once, the address is free.
 
-    Raises InvalidRequest when the password is wrong, Unavailable when not every function could be told.
+    Return the ending that deletes what belonged to it (see `endings.account`). Raises InvalidRequest when the password
+    is wrong, Unavailable when not every function could be told: the rest is finished all the same.
     """
     account = visitor.account
     _confirmed(account, password)
     outrun = errors.Conflict("The account was changed meanwhile. Look at it again, then repeat this.")
-    with tables.refused_as(outrun), tables.transaction() as write:
+    ending = unfinished.new(unfinished.OF_ACCOUNT, account.id)
+
+    def add_to(write: tables.Transaction) -> None:
         write.delete(Email(account.email), condition=Email.account_id == account.id)
         write.update(
             Account(account.id),
@@ -77,8 +81,12 @@ def delete(visitor: LoggedIn, *, password: str) -> None:
             condition=Account.listed.exists() & (Account.email == account.email),
         )
         record.add_to(write, account.id, kinds.ACCOUNT_DELETED, {})
+        write.save(ending)
+
+    owned_clients.with_status(account.id, DELETED, add_to, refused=outrun)
     if not stale.mark(account.id):
         raise errors.Unavailable("The account is deleted, but its keys may be accepted for up to 5 more minutes.")
+    return ending
 
 
 def _confirmed(account: Account, password: str) -> None:

@@ -15,6 +15,8 @@ EVENTS_STREAM = "arn:aws:dynamodb:us-east-1:000000000000:table/latchkey-events/s
 """Chalice wants an ARN at import. The real one is the data stack's to say, and put in its place when it is deployed."""
 SWEEP_MS = 45_000
 """How long the minute's function begins new work, so that it is done before the next begins."""
+ENDINGS_MS = 15_000
+"""How long of that it begins to finish what requests have ended."""
 WATCH_MS = 10 * 60_000
 REPAIR_MS = 13 * 60_000
 """Until when the hour's function begins to look at an account, and to look for its lost webhooks; it may run for 15."""
@@ -30,7 +32,7 @@ def stream(records: DynamoDBEvent) -> None:
 
 @blueprint.schedule("rate(1 minute)", name="minute")
 def minute(event: CloudWatchEvent) -> None:
-    """Check how things are, and send what is due."""
+    """Check how things are, finish what requests have ended, and send what is due."""
     every_minute()
 
 
@@ -52,12 +54,15 @@ def follow_up(images: Iterable[wire.Json]) -> None:
 
 def every_minute() -> None:
     """Do what is done once a minute."""
+    from chalicelib.endings import finish
     from chalicelib.uptime import checks
     from chalicelib.webhooks import deliver, waiting
 
+    began_ms = clock.now_ms()
     _each(
         ("status_checked", lambda: checks.check(waiting.oldest_due_ms)),
-        ("webhooks_swept", lambda: deliver.sweep(clock.now_ms() + SWEEP_MS)),
+        ("endings_finished", lambda: finish.all_unfinished(began_ms + ENDINGS_MS)),
+        ("webhooks_swept", lambda: deliver.sweep(began_ms + SWEEP_MS)),
     )
 
 

@@ -12,6 +12,7 @@ from chalicelib.credentials.verdict import Verdict
 from chalicelib.limits import stale, tiers
 
 _AROUND = " \t\r\n"
+_ENDED = frozenset(("revoked_at", "deleted_at", "owner_suspended_at"))
 _ACCEPTED_KINDS = (*secrets.API_KEY_KINDS, secrets.ACCESS_TOKEN_KIND)
 
 
@@ -92,8 +93,8 @@ def _account_and_origins(credential: dict[str, Any]) -> tuple[dict[str, Any], li
 
 
 def _lives(origins: list[dict[str, Any]]) -> bool:
-    """A token dies with its grant and with its client."""
-    return not any(not origin or "revoked_at" in origin or "deleted_at" in origin for origin in origins)
+    """A token dies with its grant and with its client, and a client with its owner's account."""
+    return all(origin and _ENDED.isdisjoint(origin) for origin in origins)
 
 
 def _lineage(credential: dict[str, Any]) -> str:

@@ -23,6 +23,9 @@ WATCH = "watch"
 STRANGER = "stranger"
 """Who has shown nothing yet: somebody who signs up, logs in or opens a link of a letter."""
 
+LATCHKEY = "latchkey"
+"""Who acts where nobody did: what was noticed, or is finished, afterwards."""
+
 _acting: ContextVar[Actor | None] = ContextVar("acting", default=None)
 
 
@@ -55,6 +58,16 @@ def watch() -> Iterator[None]:
 def operator_for(reason: str | None) -> Iterator[None]:
     """Record `reason` with every event of a `with` block: the operator acts, by a command."""
     token = _acting.set(Actor(reason=reason))
+    try:
+        yield
+    finally:
+        _acting.reset(token)
+
+
+@contextmanager
+def latchkey() -> Iterator[None]:
+    """Let nobody act in a `with` block: what is done in it follows from what somebody did before."""
+    token = _acting.set(Actor(LATCHKEY))
     try:
         yield
     finally:

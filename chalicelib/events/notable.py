@@ -7,11 +7,10 @@ an id of its own moment: whoever reads on from an id misses nothing. In the wire
 from collections.abc import Mapping
 
 from chalicelib.core import clock, ids, settings, telemetry, wire
-from chalicelib.events import kinds
+from chalicelib.events import actors, kinds
 
 TABLE = "events"
-LATCHKEY = "latchkey"
-"""Who acts where nobody did: what was noticed afterwards."""
+LATCHKEY = actors.LATCHKEY
 
 
 def tell_once(

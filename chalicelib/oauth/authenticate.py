@@ -47,11 +47,11 @@ def presented(parameters: Parameters) -> str:
 def authenticate(given: ClientCredentials, presented: str = "") -> Known:
     """Return the client that authenticates, and the ticket or access token whose secret is `presented`.
 
-    Raises invalid_client when the client is unknown or deleted, its secret is wrong, a confidential client sends none
-    or a public one sends any.
+    Raises invalid_client when the client is unknown or ended, or its owner is, its secret is wrong, a confidential
+    client sends none or a public one sends any.
     """
     client, found = _read(given.client_id, presented)
-    if client is None or client.deleted_at is not None:
+    if client is None or not client.is_active:
         raise invalid_client()
     if client.is_public:
         if given.secret is not None:

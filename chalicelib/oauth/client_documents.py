@@ -82,7 +82,7 @@ def _is_fresh(client: Client) -> bool:
 def _is_fetchable(client_id: str) -> bool:
     """Return whether the URL may be a client's, before anything is counted or fetched."""
     try:
-        _check_url(client_id)
+        check_url(client_id)
     except BadDocument as error:
         _log(client_id, error)
         return False
@@ -134,8 +134,11 @@ def _stored(described: Client, *, fresh_ms: int) -> Client:
     return client
 
 
-def _check_url(client_id: str) -> None:
-    """The draft's §3: a path, no dot segments however they are written, no fragment, no user information."""
+def check_url(client_id: str) -> None:
+    """Raise BadDocument unless a URL can name a client.
+
+    The draft's §3: a path, no dot segments however they are written, no fragment, no user information.
+    """
     try:
         parts = urlsplit(client_id)
         _ = parts.port  # one beyond 65535 is found only by asking for it

@@ -3,13 +3,15 @@
 import hmac
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.update import Action
 
-from chalicelib.accounts import forms
+from chalicelib.accounts import forms, unfinished
 from chalicelib.accounts.states import ACTIVE
 from chalicelib.accounts.tables import Account
+from chalicelib.accounts.unfinished import SLICE, Unfinished
 from chalicelib.core import clock, errors, ids, secrets, settings, tables
 from chalicelib.credentials import scopes
 from chalicelib.events import kinds, record
@@ -32,6 +34,7 @@ OWNED_MAX = 50
 DOCUMENT_KEPT_S = 120 * 86_400
 """How long the client of a metadata document is kept after an approval: longer than any grant lives, with a margin that
 spares most approvals the write."""
+DELETED_KEPT_S = 30 * clock.DAY_S
 ID_LENGTH_MAX = 1_024
 """As long as a DynamoDB sort key can be: consents have the client's id there."""
 
@@ -136,11 +139,14 @@ def documents_are_taken() -> bool:
 
 
 def find(client_id: str) -> Client | None:
-    """Return a client by its id, or None when there is none, or it was deleted."""
-    if not is_client_id(client_id):
-        return None
-    client = Client.found(client_id)
-    return client if client is not None and client.deleted_at is None else None
+    """Return a client by its id, or None when there is none, or it or its owner's account has ended."""
+    client = stored(client_id)
+    return client if client is not None and client.is_active else None
+
+
+def stored(client_id: str) -> Client | None:
+    """Return what is known of a client by its id, active or not."""
+    return Client.found(client_id) if is_client_id(client_id) else None
 
 
 def owned(owner_id: str, client_id: str) -> Client:
@@ -213,25 +219,43 @@ def change(client: Client, *, name: str, uris: list[str]) -> None:
         _tell(write, client, kinds.APPLICATION_CHANGED)
 
 
-def delete(client: Client) -> None:
-    """Delete a client: its own tokens and every grant it was given end at the next request. Harmless to repeat.
+def delete(client: Client, *, actor: str = "", reason: str | None = None) -> None:
+    """End a client for good: its own tokens and every grant it was given end at the next request. Harmless to repeat.
 
-    The client's own mark comes first: from then on nothing is issued to it, so the list of its grants can't grow.
+    The client's own mark comes first: from then on nothing is issued to it and nothing of it is accepted. The grants
+    are revoked, and their accounts marked, in slices: the first of them here, the others by the minute's function.
+    `actor` does it, for `reason`, or else who acts now.
     """
-    now_ms = clock.now_ms()
-    with tables.may_be_refused(), tables.transaction() as write:
-        write.update(
-            Client(client.client_id),
-            actions=[Client.deleted_at.set(now_ms)],
+    ending = unfinished.new(unfinished.OF_CLIENT, client.client_id)
+    is_document = client.registered_by == "document"
+    actions: list[Action] = [
+        Client.deleted_at.set(ending.began_at),
+        # A document could be fetched again, so that it was ended is remembered for good.
+        Client.dies_at.remove() if is_document else Client.dies_at.set(ending.began_at // 1000 + DELETED_KEPT_S),
+        Client.ended_by.set(actor) if actor else Client.ended_by.remove(),
+        Client.ended_because.set(reason) if reason else Client.ended_because.remove(),
+    ]
+    with tables.may_be_refused():
+        with tables.transaction() as write:
             # Of two deletions at once one gives the place back.
-            condition=Client.created_at.exists() & Client.deleted_at.does_not_exist(),
-        )
-        _count_out(write, client)
-        _tell(write, client, kinds.APPLICATION_DELETED)
-    for grant in grants.of_client(client.client_id):
+            alive = Client.created_at.exists() & Client.deleted_at.does_not_exist()
+            write.update(Client(client.client_id), actions=actions, condition=alive)
+            write.save(ending)
+            _count_out(write, client)
+            _tell(write, client, kinds.APPLICATION_DELETED, actor=actor, reason=reason)
+        if client.owner_id is not None:
+            stale.mark(client.owner_id)
+        unfinished.settle(ending, is_finished=finish_ending(ending))
+
+
+def finish_ending(ending: Unfinished) -> bool:
+    """Revoke a slice of the grants that an ended client was given; return whether none is left."""
+    given = list(islice(grants.of_client(ending.subject, after=ending.after), SLICE))
+    for grant in given:
+        # A mark that is lost is set again by the stream, for the event of the revocation.
         grants.revoke(grant)
-    if client.owner_id is not None:
-        stale.mark(client.owner_id)
+    ending.after = given[-1].id if given else ending.after
+    return len(given) < SLICE
 
 
 def _count_in(write: tables.Transaction, client: Client) -> None:
@@ -260,10 +284,11 @@ def _why_not_counted(error: TransactWriteError, owner_id: str) -> errors.Latchke
     return errors.Conflict(f"An account has at most {OWNED_MAX} applications. Delete one first.")
 
 
-def _tell(write: tables.Transaction, client: Client, kind: str) -> None:
+def _tell(write: tables.Transaction, client: Client, kind: str, *, actor: str = "", reason: str | None = None) -> None:
     """Add an event to a transaction; what registered itself, or is a document, has no account to tell."""
     if client.owner_id is not None:
-        record.add_to(write, client.owner_id, kind, {"application": client.client_id, "name": client.name})
+        told = {"application": client.client_id, "name": client.name}
+        record.add_to(write, client.owner_id, kind, told, actor=actor, reason=reason)
 
 
 def _no_such_application() -> errors.NotFound:

@@ -53,9 +53,9 @@ def revoke_by_id(grant_id: str, kind: str = kinds.GRANT_REVOKED) -> bool:
     return grant is None or revoke(grant, kind)
 
 
-def of_client(client_id: str) -> Iterator[Grant]:
-    """Return the grants of a client that aren't revoked."""
-    for grant in Grant.by_client.query(client_id):
+def of_client(client_id: str, *, after: str | None = None) -> Iterator[Grant]:
+    """Return the grants of a client that aren't revoked, oldest first, from beyond the id `after`."""
+    for grant in Grant.by_client.query(client_id, Grant.id > after if after else None):
         if grant.revoked_at is None:
             yield grant
 

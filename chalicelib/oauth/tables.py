@@ -39,6 +39,11 @@ class Client(tables.Table):
     registration_digest = UnicodeAttribute(null=True)
     uri = UnicodeAttribute(null=True)
     deleted_at = tables.Whole(null=True)
+    # Who ended it, if that was an admin or the operator, and why.
+    ended_by = UnicodeAttribute(null=True)
+    ended_because = UnicodeAttribute(null=True)
+    # Since when its owner's account is suspended or deleted (see `accounts.owned_clients`).
+    owner_suspended_at = tables.Whole(null=True)
     fresh_until = tables.Whole(null=True)
     """Of a document: when it is to be fetched again."""
     dies_at = tables.DiesAt(null=True)
@@ -51,6 +56,11 @@ class Client(tables.Table):
     def is_public(self) -> bool:
         """Tell whether it keeps no secret (RFC 6749 §2.1)."""
         return self.auth_method == "none"
+
+    @property
+    def is_active(self) -> bool:
+        """Tell whether anything may be issued to it, and what it was issued works."""
+        return self.deleted_at is None and self.owner_suspended_at is None
 
 
 class Consent(tables.Table):

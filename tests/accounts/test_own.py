@@ -30,7 +30,7 @@ def test_every_change_asks_for_the_password(home: House, box: Letterbox) -> None
     """Whoever finds an open browser can't take the account over, nor delete it."""
     account = person()
     someone = visit(account)
-    deeds: list[Callable[[], None]] = [
+    deeds: list[Callable[[], object]] = [
         lambda: own.change_password(someone, password=WRONG, new_password=OTHER, base_url=BASE),
         lambda: own.ask_for_email(someone, password=WRONG, email="new@example.com", base_url=BASE),
         lambda: own.delete(someone, password=WRONG),

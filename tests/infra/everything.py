@@ -3,7 +3,9 @@
 import re
 from dataclasses import dataclass, replace
 
-from chalicelib.accounts import change
+from chalicelib.accounts import change, links
+from chalicelib.accounts.states import SUSPENDED
+from chalicelib.accounts.unfinished import SLICE
 from chalicelib.api import background
 from chalicelib.core import clock, secrets, settings, tables
 from chalicelib.credentials import on_anomaly, rotate
@@ -13,6 +15,7 @@ from chalicelib.credentials.verify import verify
 from chalicelib.events import kinds, record
 from chalicelib.events.tables import Event
 from chalicelib.limits import tiers, windows
+from chalicelib.oauth import grants
 from chalicelib.oauth.tables import Client
 from chalicelib.uptime import incidents, states
 from chalicelib.watch import policy
@@ -283,7 +286,16 @@ class Everything:
         ada = someone(self.home)
         self.home.key(ada.account)
         ada.grant(registered(self.home, owner=ada.account))
+        endpoints.create(ada.account.id, url="https://example.com/", name="Ledger", types=None)
+        fan_out.put(_events(ada.account.id))
+        links.new_link(ada.account.id, links.CHANGE_EMAIL, email="next@example.com")
+        self.home.clock.forward(1)
         ada.leaves()
+        # What others granted to an application is ended by the minute's function, where there is more than a slice of it.
+        app = registered(self.home)
+        for _ in range(SLICE + 1):
+            grants.new(ada.account.id, app.id, scopes={"read"}, resources=set()).save()
+        change.set_standing(str(app.client.owner_id), tier=None, status=SUSPENDED, actor="operator")
 
     def webhooks(self, receiver: Receiver) -> None:
         """The API of webhooks, and what of it people see."""

@@ -1,11 +1,11 @@
 """Settings > Account: name, address, password, leaving."""
 
-from chalicelib.accounts import change, links, own
+from chalicelib.accounts import change, links, own, unfinished
 from chalicelib.accounts import sign_up as signing_up
 from chalicelib.api.console.frame import SESSION, Gone, Shown, Visit
 from chalicelib.api.fields import Text
 from chalicelib.core import errors
-from chalicelib.credentials.revoke import revoke_all
+from chalicelib.endings.account import finish
 
 NAME = Text(most=100)
 
@@ -65,10 +65,10 @@ def send_verification(visit: Visit) -> Gone:
 def delete(visit: Visit) -> Shown | Gone:
     """Delete the account."""
     try:
-        own.delete(visit.person, password=visit.text("password"))
+        ending = own.delete(visit.person, password=visit.text("password"))
     except (errors.InvalidRequest, errors.Conflict) as error:
         return _account_page(visit, {"delete": error.message}, error.status)
-    revoke_all(visit.person.account.id)
+    unfinished.settle(ending, is_finished=finish(ending))
     visit.set_cookie(SESSION, "", lives_s=0)
     return Gone("/login", "deleted")
 

@@ -1,0 +1,50 @@
+"""Ending any client, by an admin or the operator: an account's, a self-registered one, or a metadata document's."""
+
+from urllib.parse import urlsplit
+
+from chalicelib.core import clock, errors, tables, telemetry
+from chalicelib.oauth import client_documents, clients
+from chalicelib.oauth.tables import Client
+
+
+def known(client_id: str) -> Client:
+    """Return what is known of a client, active or not; raise NotFound when nothing is."""
+    client = clients.stored(client_id)
+    if client is None:
+        raise errors.NotFound("There is no such application.")
+    return client
+
+
+def end(client_id: str, *, actor: str, reason: str | None = None) -> Client:
+    """End a client for good and return it. Harmless to repeat.
+
+    The URL of a metadata document may be ended before anybody was sent here with it. Raises NotFound when there is no
+    such client.
+    """
+    client = clients.stored(client_id) or _document(client_id)
+    clients.delete(client, actor=actor, reason=reason)
+    telemetry.warning("client_ended", client_id=client.client_id, actor=actor)
+    return Client.get(client.client_id, consistent_read=True)
+
+
+def _document(client_id: str) -> Client:
+    """Store a client for a document that was never fetched, so that there is something to end."""
+    try:
+        if not clients.is_client_id(client_id) or not client_id.startswith("https://"):
+            raise client_documents.BadDocument
+        client_documents.check_url(client_id)
+    except client_documents.BadDocument:
+        raise errors.NotFound("There is no such application.") from None
+    client = Client(
+        client_id,
+        name=urlsplit(client_id).netloc[:100],
+        grant_types={clients.CODE},
+        scopes=set(clients.GRANTABLE),
+        auth_method="none",
+        registered_by="document",
+        created_at=clock.now_ms(),
+        uri=client_id,
+    )
+    with tables.may_be_refused():
+        client.save(condition=Client.client_id.does_not_exist())
+    return client

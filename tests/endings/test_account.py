@@ -1,0 +1,149 @@
+"""What belonged to a deleted account is deleted: some in the request, the rest slice by slice, killed anywhere."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from chalicelib.accounts import change, links, sessions, unfinished
+from chalicelib.accounts.unfinished import SETTLED_MS
+from chalicelib.core import clock, settings, wire
+from chalicelib.endings import finish
+from chalicelib.events import kinds, record
+from chalicelib.oauth import clients, grants
+from chalicelib.webhooks import endpoints, fan_out
+from infra import data
+from tests.house import House
+from tests.oauth.flow import Person, registered, someone, works
+from tests.visitor import PASSWORD
+
+LATER_MS = 60_000
+NAME = "Ada Augusta Byron"
+
+
+class Killed(BaseException):
+    """The function is gone, with nothing that it could still do about it."""
+
+
+@pytest.fixture
+def leaving(home: House) -> Person:
+    """Somebody who has made one of everything, whose webhook was told of their name, and who leaves a minute ago."""
+    ada = someone(home)
+    home.key(ada.account)
+    ada.grant(registered(home))
+    someone(home, "User").grant(registered(home, owner=ada.account))
+    for hook in ("A", "B"):
+        home.clock.forward(1)
+        made = endpoints.create(ada.account.id, url=f"https://example.com/{hook}", name=hook, types=None)
+        change.rename(ada.account.id, NAME)
+        fan_out.put(record.since(ada.account.id, "evt_"))
+    endpoints.delete(made)
+    links.new_link(ada.account.id, links.CHANGE_EMAIL, email="byron@example.com")
+    sessions.remember_device(ada.account)
+    ada.leaves()
+    home.clock.forward(SETTLED_MS / 1000)
+    return ada
+
+
+def left(account_id: str) -> dict[str, int]:
+    """Count the items that name an account, or hold what it was called, by table."""
+    found = {}
+    for name in data.tables(settings.current().stage):
+        items = wire.call("Scan", {"TableName": name, "ConsistentRead": True})["Items"]
+        named = [item for item in items if account_id in json.dumps(item) or "yron" in json.dumps(item)]
+        if named:
+            found[name.removeprefix(settings.current().table(""))] = len(named)
+    return found
+
+
+def finished() -> None:
+    """Let the minute's function run."""
+    finish.all_unfinished(clock.now_ms() + LATER_MS)
+
+
+def kept(account_id: str) -> dict[str, int]:
+    """Return what is left besides the account's stump and its counters."""
+    return {name: count for name, count in left(account_id).items() if name not in ("accounts", "windows")}
+
+
+def test_deletion_leaves_nothing_but_its_stump_its_counters_and_the_event_of_its_end(leaving: Person) -> None:
+    """No name, address, URI, key, grant, consent, session or delivery is left, also of a webhook deleted before."""
+    finished()
+    assert kept(leaving.account.id) == {"events": 1}
+    assert [event.type for event in record.newest_first(leaving.account.id, 10)] == [kinds.ACCOUNT_DELETED]
+    assert list(unfinished.all_there_are()) == []
+
+
+def test_deletion_is_finished_however_often_it_is_killed(leaving: Person) -> None:
+    """Killed after any number of its calls, it goes on when the next function comes."""
+    by_wire, calls = wire.sender(), 0
+
+    def until_killed(operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        nonlocal calls
+        calls += 1
+        if calls % 7 == 0:
+            raise Killed
+        return by_wire(operation, request)
+
+    killed = 0
+    with wire.sent_by(until_killed):
+        while killed < 200:
+            try:
+                finished()
+                break
+            except Killed:
+                killed += 1
+    assert killed > 5
+    finished()
+    assert kept(leaving.account.id) == {"events": 1}
+    assert list(unfinished.all_there_are()) == []
+
+
+def test_deletion_ends_what_others_granted_to_its_applications(home: House) -> None:
+    """Their tokens stop, and they are told that the application's access ended."""
+    owner, ada = someone(home), someone(home, "User")
+    app = registered(home, owner=owner.account)
+    token, _ = ada.grant(app)
+    owner.leaves()
+    assert not works(home, token)
+    assert record.newest_first(ada.account.id, 1)[0].type == kinds.GRANT_REVOKED
+    assert clients.stored(app.id) is None
+
+
+def test_deletion_in_the_request_is_bounded(home: House) -> None:
+    """However much an account has, the request that deletes it does so much, and the minute's function the rest."""
+    ada = someone(home)
+    app = registered(home)
+    for _ in range(unfinished.SLICE + 1):
+        grants.new(ada.account.id, app.id, scopes={"read"}, resources=set()).save()
+    ada.leaves()
+    assert left(ada.account.id)["grants"] > 0
+    home.clock.forward(SETTLED_MS / 1000)
+    finished()
+    assert kept(ada.account.id) == {"events": 1}
+
+
+@pytest.fixture
+def lost_marks(home: House) -> Iterator[None]:
+    """No counter can be written."""
+    by_wire = wire.sender()
+
+    def send(operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        if operation == "UpdateItem" and "stale_at" in request["UpdateExpression"].partition(",")[0]:
+            raise wire.Unreachable("Timeout", "no answer", {})
+        return by_wire(operation, request)
+
+    with wire.sent_by(send):
+        yield
+
+
+def test_deletion_whose_mark_is_lost_answers_503_and_is_finished_all_the_same(home: House, lost_marks: None) -> None:
+    """Who leaves is told that keys may work for some minutes more; the account is deleted, and so is what it had."""
+    ada = someone(home)
+    page = ada.submit("/settings/account/delete", on="/settings/account", password=PASSWORD)
+    assert page.status == 503
+    assert "up to 5 more minutes" in page.text
+    home.clock.forward(SETTLED_MS / 1000)
+    finished()
+    assert kept(ada.account.id) == {"events": 1}

@@ -1,0 +1,201 @@
+"""A client lives only while its owner's account does, and an admin or the operator can end any of them for good."""
+
+from collections.abc import Callable
+
+import pytest
+
+from chalicelib.accounts import change, states, unfinished
+from chalicelib.accounts.unfinished import SETTLED_MS, SLICE, Unfinished
+from chalicelib.core import clock, errors
+from chalicelib.endings import finish
+from chalicelib.events import kinds, record
+from chalicelib.limits import stale
+from chalicelib.oauth import clients, ending, grants
+from chalicelib.oauth.tables import Client, Grant
+from tests.house import House
+from tests.oauth.flow import CALLBACK, CLIENT, DEVICE, App, as_json, registered, someone, works
+
+LATER_MS = 60_000
+
+
+def _suspend(home: House, app: App) -> None:
+    change.set_standing(str(app.client.owner_id), tier=None, status=states.SUSPENDED, actor="operator")
+
+
+def _delete(home: House, app: App) -> None:
+    owner = someone(home)
+    Client(app.id).update(actions=[Client.owner_id.set(owner.account.id)])
+    app.client.owner_id = owner.account.id
+    owner.leaves()
+
+
+ENDS = pytest.mark.parametrize("end", [_suspend, _delete], ids=["suspended", "deleted"])
+End = Callable[[House, App], None]
+
+
+@ENDS
+def test_tokens_of_an_ended_owners_client_stop_at_the_next_request(home: House, end: End) -> None:
+    """A user's token and the client's own are refused though the gateway has them cached as good."""
+    app, ada = registered(home), someone(home)
+    token, _ = ada.grant(app)
+    own = app.ask(CLIENT).json()["access_token"]
+    assert works(home, token)
+    assert works(home, own)
+    end(home, app)
+    assert not works(home, token)
+    assert not works(home, own) or end is _delete  # its own token is counted on the owner it had
+
+
+@ENDS
+def test_ended_owners_client_is_issued_nothing(home: House, end: End) -> None:
+    """No refresh, no code redeemed, no token of its own, no device begun, polled or introspected for."""
+    app, ada = registered(home), someone(home)
+    _, refresh = ada.grant(app)
+    code = ada.code(app)
+    device = app.post("/oauth/device_authorization", scope="read").json()["device_code"]
+    end(home, app)
+    answers = [
+        app.refresh(refresh),
+        app.redeem(code),
+        app.ask(CLIENT),
+        app.ask(DEVICE, device_code=device),
+        app.post("/oauth/device_authorization", scope="read"),
+        app.post("/oauth/introspect", token=refresh),
+    ]
+    assert [(answer.status, answer.json()["error"]) for answer in answers] == [(401, "invalid_client")] * 6
+
+
+@ENDS
+def test_ended_owners_client_can_ask_nobody(home: House, end: End) -> None:
+    """Its authorization page is an error that leads nowhere, though the user had said yes; so is its device's code."""
+    app, ada = registered(home), someone(home)
+    ada.grant(app)
+    typed = app.post("/oauth/device_authorization", scope="read").json()["user_code"]
+    end(home, app)
+    page = ada.asked(app)
+    assert (page.status, page.location) == (400, "")
+    assert ada.open(f"/device?user_code={typed}").status == 404
+
+
+def test_reinstated_owners_client_works_again(home: House) -> None:
+    """What was issued before works again where nothing remembers the refusal, and more is issued."""
+    app, ada = registered(home), someone(home)
+    token, refresh = ada.grant(app)
+    _suspend(home, app)
+    change.set_standing(str(app.client.owner_id), tier=None, status=states.ACTIVE, actor="operator")
+    home.forget()
+    home.gateway.cached.clear()
+    assert works(home, token)
+    assert app.refresh(refresh).status == 200
+
+
+def test_suspended_account_registers_no_client(home: House) -> None:
+    """One that was checked while its owner was active isn't stored after the suspension, which couldn't end it."""
+    owner = home.account()
+    change.set_standing(owner.id, tier=None, status=states.SUSPENDED, actor="operator")
+    with pytest.raises(errors.Conflict):
+        registered(home, owner=owner)
+
+
+def test_client_that_the_index_did_not_show_is_ended_by_the_next_look(home: House) -> None:
+    """The index of an owner's clients may be behind when the account is suspended."""
+    app = registered(home)
+    _suspend(home, app)
+    Client(app.id).update(actions=[Client.owner_suspended_at.remove()])
+    finish.all_unfinished(clock.now_ms() + LATER_MS)
+    assert clients.find(app.id) is None
+
+
+def _given(app: App, count: int, home: House) -> list[Grant]:
+    made = []
+    for _ in range(count):
+        grant = grants.new(home.account().id, app.id, scopes={"read"}, resources=set())
+        grant.save()
+        made.append(grant)
+    return made
+
+
+@pytest.mark.parametrize("what", ["suspension", "end"])
+def test_ending_of_a_client_with_many_users_is_bounded_and_finished_later(home: House, what: str) -> None:
+    """A request reaches so many of them and no more; the minute's function goes on there, and then forgets it."""
+    app = registered(home)
+    given = _given(app, SLICE + 3, home)
+    if what == "suspension":
+        _suspend(home, app)
+    else:
+        clients.delete(app.client)
+    now_ms = clock.now_ms()
+    assert [stale.is_marked(grant.account_id, now_ms) for grant in given].count(False) == 3
+    home.clock.forward(SETTLED_MS / 1000)
+    assert finish.all_unfinished(clock.now_ms() + LATER_MS) == 1
+    assert all(stale.is_marked(grant.account_id, now_ms) for grant in given)
+    assert list(unfinished.all_there_are()) == []
+    assert {Grant.get(each.id).is_live() for each in given} == {what == "suspension"}
+
+
+def test_ending_begun_anew_is_not_forgotten_with_the_old_one(home: House) -> None:
+    """A slice that ends after somebody began again leaves the new one standing."""
+    app = registered(home)
+    _suspend(home, app)
+    (old,) = unfinished.all_there_are()
+    home.clock.forward(SETTLED_MS / 1000)
+    _suspend(home, app)
+    unfinished.settle(old, is_finished=True)
+    assert [each.began_at for each in unfinished.all_there_are()] == [clock.now_ms()]
+
+
+def test_ending_that_fails_keeps_no_other_from_being_finished(home: House) -> None:
+    """What nobody can read is left alone."""
+    broken = unfinished.new("nonsense", "x")
+    broken.save()
+    app = registered(home)
+    _given(app, SLICE + 1, home)
+    clients.delete(app.client)
+    home.clock.forward(SETTLED_MS / 1000)
+    finish.all_unfinished(clock.now_ms() + LATER_MS)
+    assert [each.at for each in unfinished.all_there_are()] == [broken.at]
+
+
+def test_operator_ends_a_client_that_registered_itself(home: House) -> None:
+    """It has no owner to be suspended: its tokens stop, nothing is issued to it, and it manages itself no longer."""
+    body = as_json(home, "/oauth/register", {"redirect_uris": [CALLBACK], "grant_types": ["authorization_code"]}).json()
+    app = App(home, Client.get(body["client_id"]), body["client_secret"], CALLBACK)
+    ada = someone(home)
+    token = ada.tokens(app)["access_token"]
+    assert works(home, token)
+    ended = ending.end(app.id, actor="operator", reason="Phishing")
+    assert (ended.ended_by, ended.ended_because) == ("operator", "Phishing")
+    assert not works(home, token)
+    assert ada.asked(app).status == 400
+    own = home.call("GET", f"/oauth/register/{app.id}", body["registration_access_token"])
+    assert own.status == 401
+
+
+def test_ended_document_does_not_come_back_by_being_fetched(home: House) -> None:
+    """Known or never seen: its URL names no client any more, and nobody asks for it."""
+    url = "https://client.example.com/metadata.json"
+    for _ in range(2):
+        ended = ending.end(url, actor="operator")
+        assert ended.deleted_at is not None
+        assert ended.dies_at is None
+    page = someone(home).open(f"/oauth/authorize?client_id={url}&response_type=code")
+    assert page.status == 400
+    assert Client.get(url).deleted_at == ended.deleted_at
+
+
+def test_end_of_a_client_that_is_none_is_not_found(home: House) -> None:
+    """A misspelt id ends nothing and stores nothing."""
+    for client_id in ("app_nonsense", "app_00000000000000000000", "https://client.example.com", "http://a.example/x"):
+        with pytest.raises(errors.NotFound):
+            ending.end(client_id, actor="operator")
+    assert list(Client.scan()) == []
+
+
+def test_end_of_a_client_is_told_to_its_owner_once(home: House) -> None:
+    """With who did it and why; ending it again tells nothing."""
+    app = registered(home)
+    for _ in range(2):
+        ending.end(app.id, actor="operator", reason="Phishing")
+    told = record.newest_first(str(app.client.owner_id), 10, kind=kinds.APPLICATION_DELETED)
+    assert [(event.actor, event.reason) for event in told] == [("operator", "Phishing")]
+    assert Unfinished.count(unfinished.PARTITION) == 1
