@@ -136,6 +136,7 @@ def show_webhook(exchange: Exchange, webhook_id: str) -> dict[str, Any]:
     ids=WEBHOOK_ID,
     body=Body(optional={"url": URL, "name": NAME, "types": TYPES, "status": STATUS}, least=1),
     gives={200: WEBHOOK},
+    refuses=[errors.Conflict],
 )
 def change_webhook(exchange: Exchange, webhook_id: str) -> dict[str, Any]:
     """Change where a webhook leads, its name or its types; disable or enable it.

@@ -248,6 +248,14 @@ def delete(client: Client, *, actor: str = "", reason: str | None = None) -> Non
         unfinished.settle(ending, is_finished=finish_ending(ending))
 
 
+def delete_unverified(owner_id: str) -> None:
+    """Delete the applications from before an account's address was first verified: at most 50."""
+    account = Account.get(owner_id, consistent_read=True)
+    for client in list(owned_by(owner_id)):
+        if account.has_ended(client.created_at):
+            delete(client)
+
+
 def finish_ending(ending: Unfinished) -> bool:
     """Revoke a slice of the grants that an ended client was given; return whether none is left."""
     given = list(islice(grants.of_client(ending.subject, after=ending.after), SLICE))

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pynamodb.expressions.update import Action
 
 from chalicelib.core import clock, errors, fetch, ids, tables, telemetry
-from chalicelib.webhooks import attempt, fan_out, message, states, turn, waiting
+from chalicelib.webhooks import attempt, fan_out, message, standing, states, turn, waiting
 from chalicelib.webhooks.settle import drop, settle
 from chalicelib.webhooks.states import ENABLED, PENDING
 from chalicelib.webhooks.tables import Delivery, Endpoint
@@ -102,6 +102,7 @@ def delivery_of(endpoint: Endpoint, message_id: str) -> Delivery:
 
 
 def _must_be_enabled(endpoint: Endpoint) -> None:
+    standing.check_verified(endpoint.account_id)
     if endpoint.status != ENABLED:
         raise errors.Conflict("This webhook is disabled. Enable it first.")
 
@@ -186,7 +187,7 @@ def _all_tried(endpoint: Endpoint, message_ids: list[str], until_ms: int, resolv
 def _not_taken(place: Place, message_ids: list[str], until_ms: int) -> None:
     """See why an endpoint can't be sent to: nothing is to be, or another function sends to it, and this must wait."""
     now_ms, endpoint = clock.now_ms(), Endpoint.found(*place)
-    if endpoint is None or endpoint.status != ENABLED:
+    if endpoint is None or endpoint.status != ENABLED or standing.is_over(endpoint):
         for message_id in message_ids:
             if clock.now_ms() >= until_ms:
                 return

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from chalicelib.core import clock, ids, randomness, settings, tables, telemetry
 from chalicelib.events import record
 from chalicelib.events.tables import Event
-from chalicelib.webhooks import endpoints, message
+from chalicelib.webhooks import endpoints, message, standing
 from chalicelib.webhooks.states import ENABLED, PENDING
 from chalicelib.webhooks.tables import Delivery, Endpoint
 
@@ -84,8 +84,10 @@ def of_endpoint(endpoint_id: str, limit: int, *, before: str = "") -> Iterator[D
 
 def _put_missing(account_id: str, its_endpoints: list[Endpoint], since_ms: int) -> int:
     events = list(record.since(account_id, ids.first_at("evt", since_ms)))
-    found = 0
+    found, own_since_ms = 0, standing.since_ms(account_id)
     for endpoint in its_endpoints:
+        if endpoint.created_at < own_since_ms:
+            continue
         # What was chosen later says nothing about what was to be told before.
         since = ids.first_at("evt", max(endpoint.enabled_at, endpoint.types_since or 0, since_ms))
         there = {delivery.id for delivery in Delivery.query(endpoint.id, Delivery.id > since)}

@@ -10,6 +10,7 @@ from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
 from chalicelib.core import clock, errors, tables
+from chalicelib.webhooks import standing
 from chalicelib.webhooks.states import ENABLED
 from chalicelib.webhooks.tables import Endpoint
 
@@ -64,7 +65,8 @@ def catch_up(endpoint: Endpoint) -> None:
 
 def _taken(account_id: str, endpoint_id: str, only_if: Condition | None, now_ms: int) -> Endpoint | None:
     endpoint, busy = Endpoint(account_id, endpoint_id), Endpoint.busy_until
-    free = (Endpoint.status == ENABLED) & (busy.does_not_exist() | (busy <= now_ms))
+    own = Endpoint.created_at >= standing.since_ms(account_id)
+    free = own & (Endpoint.status == ENABLED) & (busy.does_not_exist() | (busy <= now_ms))
     with tables.may_be_refused():
         endpoint.update(actions=[busy.set(now_ms + LASTS_MS)], condition=free if only_if is None else free & only_if)
         return endpoint

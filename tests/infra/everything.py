@@ -291,7 +291,7 @@ class Everything:
         links.new_link(ada.account.id, links.CHANGE_EMAIL, email="next@example.com")
         self.home.clock.forward(1)
         ada.leaves()
-        # What others granted to an application is ended by the minute's function, where there is more than a slice of it.
+        # Where others granted more than a slice, the minute's function goes on.
         app = registered(self.home)
         for _ in range(SLICE + 1):
             grants.new(ada.account.id, app.id, scopes={"read"}, resources=set()).save()

@@ -70,6 +70,7 @@ def show_application(visit: Visit, client_id: str) -> Shown:
 
 def change(visit: Visit, client_id: str) -> Shown | Gone:
     """Change name and redirect URIs."""
+    links.check_proven(visit.person.account)
     client = clients.owned(visit.person.account.id, client_id)
     try:
         clients.change(client, name=NAME.check("The name", visit.text("name")), uris=_uris(visit))
@@ -80,6 +81,7 @@ def change(visit: Visit, client_id: str) -> Shown | Gone:
 
 def rotate_secret(visit: Visit, client_id: str) -> Shown:
     """Give the application another secret and show it, this once."""
+    links.check_proven(visit.person.account)
     client = clients.owned(visit.person.account.id, client_id)
     if client.is_public:
         return _page(visit, client_id, problem="A public application has no secret.", status=409)

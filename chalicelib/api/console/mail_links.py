@@ -5,6 +5,8 @@ from chalicelib.accounts.tables import Account, Ticket
 from chalicelib.api.console.frame import Gone, Shown, Visit
 from chalicelib.core import errors
 from chalicelib.credentials.revoke import revoke_all
+from chalicelib.oauth import clients
+from chalicelib.webhooks import endpoints
 
 
 def show_password(visit: Visit) -> Shown:
@@ -52,9 +54,11 @@ def verify(visit: Visit) -> Gone:
 
 
 def _end_what_was_before(account: Account) -> None:
-    """Write into the keys of an account that was never proven before that they are over."""
+    """End for good what an account that was never proven before had: keys, webhooks and applications."""
     if account.email_verified_at is None:
         revoke_all(account.id)
+        endpoints.delete_unverified(account.id)
+        clients.delete_unverified(account.id)
 
 
 def _opened(secret: str, purpose: str) -> tuple[Ticket, Account]:

@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from chalicelib.accounts import links
 from chalicelib.api.console.frame import Gone, Shown, Visit
 from chalicelib.api.fields import SomeOf, Text
 from chalicelib.core import errors, ids, randomness
@@ -36,7 +37,7 @@ def show_webhooks(visit: Visit) -> Shown:
 
 def show_new_webhook(visit: Visit) -> Shown:
     """Show the form for a new webhook."""
-    visit.person  # noqa: B018 - asks for log-in
+    links.check_proven(visit.person.account)
     return _new_form(visit, problem=None, status=200)
 
 
@@ -62,17 +63,20 @@ def change(visit: Visit, webhook_id: str) -> Shown | Gone:
     try:
         url, name, types = _filled_in(visit)
         endpoints.change(endpoint, url=url, name=name, types=types or [])
-    except errors.InvalidRequest as error:
+    except (errors.InvalidRequest, errors.Conflict) as error:
         typed = {name: visit.text(name) for name in ("name", "url")} | {"types": visit.form.get("types", [])}
         return _page(visit, endpoint, problem=error.message, status=error.status, typed=typed)
     return Gone(f"{HOME}/{webhook_id}", "webhook-changed")
 
 
-def set_status(visit: Visit, webhook_id: str) -> Gone:
+def set_status(visit: Visit, webhook_id: str) -> Shown | Gone:
     """Disable a webhook, or enable it again."""
     endpoint = _owned(visit, webhook_id)
     if visit.text("status") == ENABLED:
-        endpoints.enable(endpoint)
+        try:
+            endpoints.enable(endpoint)
+        except errors.Conflict as error:
+            return _page(visit, endpoint, problem=error.message, status=error.status)
         return Gone(f"{HOME}/{webhook_id}", "webhook-enabled")
     endpoints.disable(endpoint, states.BY_ACCOUNT)
     return Gone(f"{HOME}/{webhook_id}", "webhook-disabled")

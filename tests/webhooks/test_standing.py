@@ -1,0 +1,69 @@
+"""A webhook from before the address was verified gets nothing; where mail is sent, none is made before that."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from chalicelib.core import clock, errors, settings
+from chalicelib.events import record
+from chalicelib.webhooks import deliver, endpoints, fan_out
+from chalicelib.webhooks.tables import Delivery, Endpoint
+from tests.house import House
+from tests.oauth.flow import CLIENT, registered, someone
+from tests.receiver import Receiver
+
+MAIL = "latchkey@example.com"
+
+
+def test_webhook_from_before_the_verification_gets_nothing_any_more(local: House, receiver: Receiver) -> None:
+    """Neither what happens after it nor what waited for it, and it is not listed."""
+    eve = someone(local, "Eve", verified=False)
+    hook = endpoints.create(eve.account.id, url=receiver.url, name="Spy", types=None)
+    fan_out.put(record.since(eve.account.id, "evt_"))
+    local.clock.forward(1)
+    # As if the function had died before it could delete it.
+    eve.account.update(actions=[type(eve.account).credentials_since.set(clock.now_ms())])
+    assert fan_out.put(record.since(eve.account.id, "evt_")) == []
+    deliver.sweep(clock.now_ms() + 60_000)
+    assert receiver.received == []
+    assert list(endpoints.of_account(eve.account.id)) == []
+    assert fan_out.put_what_is_missing(clock.now_ms(), clock.now_ms() + 60_000) == 0
+    with pytest.raises(errors.NotFound):
+        endpoints.owned(eve.account.id, hook.id)
+    assert all(each.state == "failed" for each in Delivery.query(hook.id))
+
+
+def test_verification_deletes_the_webhooks_and_applications_from_before(home: House) -> None:
+    """Their owner sees in Activity that they were there; the application's own tokens stop."""
+    eve = someone(home, "Eve", verified=False)
+    app = registered(home, owner=eve.account)
+    hook = endpoints.create(eve.account.id, url="https://example.com/", name="Spy", types=None)
+    home.clock.forward(1)
+    eve.proves_address()
+    assert Endpoint.found(eve.account.id, hook.id) is None
+    assert app.ask(CLIENT).status == 401
+    told = [event.type for event in record.newest_first(eve.account.id, 20)]
+    assert {"webhook.deleted", "application.deleted"} <= set(told)
+
+
+DEEDS: dict[str, Callable[[Endpoint], object]] = {
+    "added": lambda hook: endpoints.create(hook.account_id, url="https://example.com/", name="B", types=None),
+    "enabled": endpoints.enable,
+    "changed": lambda hook: endpoints.change(hook, url="https://example.com/b", name=None, types=None),
+    "rotated": endpoints.rotate_secret,
+    "tested": deliver.send_test,
+    "resent": lambda hook: deliver.resend(hook, "evt_00000000000000000000"),
+}
+
+
+@pytest.mark.parametrize("deed", DEEDS)
+def test_nothing_is_done_with_a_webhook_before_the_address_is_verified(home: House, deed: str) -> None:
+    """Where mail is sent, an account that has yet to verify its address is told so; it may disable and delete."""
+    account = someone(home, verified=False).account
+    hook = endpoints.create(account.id, url="https://example.com/", name="A", types=None)
+    with settings.in_use(replace(settings.current(), mail_from=MAIL)):
+        with pytest.raises(errors.Conflict, match="Confirm your email"):
+            DEEDS[deed](hook)
+        endpoints.disable(hook, "account")
+        endpoints.delete(hook)
