@@ -12,7 +12,7 @@ GIVEN := ADMIN ALARM_EMAIL ALL CLIENT_ID CLIENT_SECRET CLOSE COMPONENTS DATA EMA
 $(foreach name,$(GIVEN),$(if $(filter undefined,$(origin $(name))),,$(eval override $(name) := $$(value $(name)))$(eval export $(name))))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast check format key account tier suspend reinstate admin admins password-link incident leak-secret github-keys deploy package status destroy costs simulate bench mutate reference oauth-demo screenshots audit lock clean
+.PHONY: help run test test-fast check format key account tier suspend reinstate admin admins password-link application-end incident leak-secret github-keys deploy package status destroy costs simulate bench mutate reference oauth-demo screenshots audit lock clean
 
 help: ## list the commands; those for accounts take REASON=, which administrators see
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -68,6 +68,9 @@ password-link: $(BIN)/.run ## print a one-time link to set an account's password
 
 incident: $(BIN)/.run ## tell readers of /status: TITLE= TEXT= [COMPONENTS="api database"], or ID= TEXT= [STATE=] [CLOSE=1] [STAGE=]
 	@$(MANAGE) incident --title="$$TITLE" --id="$$ID" --text="$$TEXT" --components="$$COMPONENTS" --state="$$STATE" $(if $(CLOSE),--close)
+
+application-end: $(BIN)/.run ## end an OAuth application for good: CLIENT_ID= [STAGE=]
+	@$(MANAGE) application-end --client-id="$$CLIENT_ID"
 
 leak-secret: $(BIN)/.run ## print what senders of leaks sign with: [STAGE=]
 	@$(MANAGE) leak-secret

@@ -68,6 +68,9 @@ def _parser() -> argparse.ArgumentParser:
     command("admin", _admin).add_argument("--off", action="store_true")
     command("password-link", _password_link)
     commands.add_parser("admins").set_defaults(run=_admins)
+    ended = commands.add_parser("application-end")
+    ended.add_argument("--client-id", required=True)
+    ended.set_defaults(run=_application_end)
     commands.add_parser("leak-secret").set_defaults(run=_leak_secret)
     return parser
 
@@ -181,6 +184,14 @@ def _reinstate(options: argparse.Namespace) -> None:
 
     change.set_standing(find.account_by_email(options.email).id, tier=None, status=states.ACTIVE, actor=OPERATOR)
     print(f"{options.email} is reinstated. A refusal that the gateway still remembers lasts up to 5 minutes more.")
+
+
+def _application_end(options: argparse.Namespace) -> None:
+    from chalicelib.oauth import ending
+
+    client = ending.end(options.client_id, actor=OPERATOR, reason=_reason(options.reason))
+    print(f"{client.client_id} is ended: nothing is issued to it, and its tokens are refused. The minute's function")
+    print("reaches those of its users whom this command hasn't.")
 
 
 def _incident(options: argparse.Namespace) -> None:

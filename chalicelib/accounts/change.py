@@ -53,6 +53,8 @@ def set_standing(
     else:
         owned_clients.with_status(account_id, status, add_to, refused=gone)
     _mark(account_id)
+    if ending is not None:
+        unfinished.settle(ending, is_finished=owned_clients.finish(ending))
 
 
 def set_admin(account_id: str, admin: bool) -> None:
@@ -71,5 +73,3 @@ def _mark(account_id: str) -> None:
         raise errors.Unavailable(
             "The account is changed, but the change may take up to 5 more minutes to be felt. Send it again to be sure."
         )
-    if ending is not None:
-        unfinished.settle(ending, is_finished=owned_clients.finish(ending))

@@ -12,6 +12,8 @@ from chalicelib.api.shapes import Kind, ListOf, Moment, Number, OrNull, Said, Sh
 from chalicelib.core import clock, errors
 from chalicelib.credentials.scopes import WEBHOOKS
 from chalicelib.events import kinds
+from chalicelib.limits.admission import admit
+from chalicelib.limits.tiers import WEBHOOK_TESTS
 from chalicelib.webhooks import states
 from chalicelib.webhooks.states import DELIVERED, DISABLED, ENABLED, FAILED, PENDING
 
@@ -209,7 +211,9 @@ def test_webhook(exchange: Exchange, webhook_id: str) -> dict[str, Any]:
     """Send a message of the type `webhook.test` at once, and say what came of it."""
     from chalicelib.webhooks import deliver
 
-    return delivery_record(deliver.send_test(_owned(exchange, webhook_id)))
+    endpoint = _owned(exchange, webhook_id)
+    admit_by_hand(exchange, endpoint.account_id)
+    return delivery_record(deliver.send_test(endpoint))
 
 
 @route(
@@ -260,7 +264,16 @@ def resend_delivery(exchange: Exchange, webhook_id: str, message_id: str) -> dic
     """Send a delivery again at once, under the same id, and say what came of it."""
     from chalicelib.webhooks import deliver
 
-    return delivery_record(deliver.resend(_owned(exchange, webhook_id), message_id))
+    endpoint = _owned(exchange, webhook_id)
+    admit_by_hand(exchange, endpoint.account_id)
+    return delivery_record(deliver.resend(endpoint, message_id))
+
+
+def admit_by_hand(exchange: Exchange, account_id: str) -> None:
+    """Count a message that is sent by hand on its account and on where it is asked for; raise Refused beyond that."""
+    ip = visitor.source_ip(exchange.request)
+    for subject in (account_id, visitor.network(ip), visitor.neighbourhood(ip)):
+        admit(f"webhook-tests_{subject}", WEBHOOK_TESTS)
 
 
 def record(endpoint: "Endpoint") -> dict[str, Any]:

@@ -26,6 +26,8 @@ DEVICE_STARTS = Tier("device-starts", 300, 20, kept_s=2 * 3_600)
 """Device authorizations that one network may start in an hour for clients that anyone can pose as or register."""
 DOCUMENT_FETCHES = Tier("document-fetches", 60, 10, kept_s=2 * 3_600)
 """Client metadata documents that one network may make us fetch in an hour."""
+WEBHOOK_TESTS = Tier("webhook-tests", 60, 20, kept_s=2 * 3_600)
+"""How many messages by hand, tests and repeats, one account may have sent, and one network: each holds a function."""
 
 OF_ACCOUNTS = (FREE, PRO, ENTERPRISE)
 BY_NAME = {tier.name: tier for tier in (*OF_ACCOUNTS, ANONYMOUS)}

@@ -8,6 +8,8 @@ from chalicelib.webhooks.retry import GONE
 from chalicelib.webhooks.tables import Attempt, Delivery, Endpoint
 
 DEADLINE_S = 15
+BY_HAND_S = 5
+"""Somebody waits, and holds a function while they do."""
 ANSWER_BYTES_MAX = 1_000
 """So much of an answer is kept, for whoever looks for what went wrong."""
 JSON = "application/json"
@@ -47,7 +49,9 @@ class Outcome:
         )
 
 
-def send(endpoint: Endpoint, delivery: Delivery, resolver: fetch.Resolve = fetch.resolve) -> Outcome:
+def send(
+    endpoint: Endpoint, delivery: Delivery, resolver: fetch.Resolve = fetch.resolve, *, deadline_s: float = DEADLINE_S
+) -> Outcome:
     """Send a delivery to its endpoint once. Raises NoStageKey when there is nothing to sign with."""
     at_ms, started_ns = clock.now_ms(), clock.elapsed_ns()
     body = delivery.body.encode()
@@ -57,7 +61,7 @@ def send(endpoint: Endpoint, delivery: Delivery, resolver: fetch.Resolve = fetch
             endpoint.url,
             body,
             {"Content-Type": JSON, "Accept": "*/*", **vouched},
-            deadline_s=DEADLINE_S,
+            deadline_s=deadline_s,
             bytes_max=ANSWER_BYTES_MAX,
             loopback=is_local(),
             resolver=resolver,

@@ -108,7 +108,7 @@ def _must_be_enabled(endpoint: Endpoint) -> None:
 
 
 def _sent_now(endpoint: Endpoint, delivery: Delivery) -> Delivery:
-    settle(endpoint, delivery, attempt.send(endpoint, delivery))
+    settle(endpoint, delivery, attempt.send(endpoint, delivery, deadline_s=attempt.BY_HAND_S))
     return Delivery.get(delivery.endpoint_id, delivery.id, consistent_read=True)
 
 

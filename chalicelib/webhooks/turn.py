@@ -11,9 +11,12 @@ from pynamodb.expressions.update import Action
 
 from chalicelib.core import clock, errors, tables
 from chalicelib.webhooks import standing
+from chalicelib.webhooks.endpoints import COUNT
 from chalicelib.webhooks.states import ENABLED
 from chalicelib.webhooks.tables import Endpoint
 
+BY_HAND_MS = 15_000
+"""Longer than a message by hand can take, should its function die."""
 LASTS_MS = 60_000
 """Longer than an attempt can take, so that nobody sends a second time while the first is under way."""
 
@@ -31,13 +34,27 @@ def by_hand(endpoint: Endpoint) -> Iterator[Endpoint]:
 
     Raises Conflict while another function has it: whoever asks often must not hold as many functions.
     """
-    taken = _taken(endpoint.account_id, endpoint.id, None, clock.now_ms())
-    if taken is None:
-        raise errors.Conflict("Something is being sent to this webhook at this moment. Try again in a few seconds.")
+    busy = errors.Conflict("Something is being sent to this webhook at this moment. Try again in a few seconds.")
+    with _one_by_hand(endpoint.account_id, busy):
+        taken = _taken(endpoint.account_id, endpoint.id, None, clock.now_ms())
+        if taken is None:
+            raise busy
+        try:
+            yield taken
+        finally:
+            let_go(taken)
+
+
+@contextmanager
+def _one_by_hand(account_id: str, busy: errors.Conflict) -> Iterator[None]:
+    """Send one message by hand at a time for an account, whichever of its ten endpoints it goes to."""
+    account, until, now_ms = Endpoint(account_id, COUNT), Endpoint.busy_until, clock.now_ms()
+    with tables.refused_as(busy):
+        account.update(actions=[until.set(now_ms + BY_HAND_MS)], condition=until.does_not_exist() | (until <= now_ms))
     try:
-        yield taken
+        yield
     finally:
-        let_go(taken)
+        let_go(account)
 
 
 def still(endpoint: Endpoint) -> Endpoint | None:

@@ -7,7 +7,7 @@ import pytest
 
 from chalicelib.core import clock, errors, settings
 from chalicelib.events import record
-from chalicelib.webhooks import deliver, endpoints, fan_out
+from chalicelib.webhooks import deliver, endpoints, fan_out, turn
 from chalicelib.webhooks.tables import Delivery, Endpoint
 from tests.house import House
 from tests.oauth.flow import CLIENT, registered, someone
@@ -67,3 +67,23 @@ def test_nothing_is_done_with_a_webhook_before_the_address_is_verified(home: Hou
             DEEDS[deed](hook)
         endpoints.disable(hook, "account")
         endpoints.delete(hook)
+
+
+def test_one_message_by_hand_is_sent_at_a_time_for_an_account(local: House, receiver: Receiver) -> None:
+    """Ten webhooks don't hold ten functions: while one is tested, the test of another is refused, and then it isn't."""
+    account = someone(local).account
+    first, second = (endpoints.create(account.id, url=receiver.url, name=name, types=None) for name in "AB")
+    with turn.by_hand(first), pytest.raises(errors.Conflict):
+        deliver.send_test(second)
+    assert deliver.send_test(second).state == "delivered"
+
+
+def test_tests_of_webhooks_are_limited_by_network(local: House, receiver: Receiver) -> None:
+    """Whoever has many accounts has their messages sent no more often from one network."""
+    statuses = []
+    for _ in range(3):
+        account = someone(local).account
+        hook = endpoints.create(account.id, url=receiver.url, name="A", types=None)
+        secret = local.key(account, "webhooks").secret
+        statuses += [local.call("POST", f"/v1/webhooks/{hook.id}/test", secret).status for _ in range(10)]
+    assert statuses == [200] * 20 + [429] * 10

@@ -7,6 +7,7 @@ from typing import Any
 from chalicelib.accounts import links
 from chalicelib.api.console.frame import Gone, Shown, Visit
 from chalicelib.api.fields import SomeOf, Text
+from chalicelib.api.webhooks import admit_by_hand
 from chalicelib.core import errors, ids, randomness
 from chalicelib.events import kinds
 from chalicelib.webhooks import deliver, endpoints, fan_out, signing, states
@@ -94,6 +95,7 @@ def rotate_secret(visit: Visit, webhook_id: str) -> Shown:
 def test(visit: Visit, webhook_id: str) -> Shown | Gone:
     """Send a test message and show what came of it."""
     endpoint = _owned(visit, webhook_id)
+    admit_by_hand(visit.exchange, endpoint.account_id)
     try:
         return Gone(f"{HOME}/{webhook_id}/deliveries/{deliver.send_test(endpoint).id}")
     except errors.Conflict as error:
@@ -115,6 +117,7 @@ def show_delivery(visit: Visit, webhook_id: str, message_id: str) -> Shown:
 def resend(visit: Visit, webhook_id: str, message_id: str) -> Shown | Gone:
     """Send a delivery again."""
     endpoint = _owned(visit, webhook_id)
+    admit_by_hand(visit.exchange, endpoint.account_id)
     try:
         deliver.resend(endpoint, message_id)
     except errors.Conflict as error:
