@@ -83,7 +83,7 @@ READERS: dict[str, tuple[Read, tuple[str, ...]]] = {
         ("[", '{"a":', '[["a"],', "[1,", '"', '"\\', '{"a":1,"b":', "1", "-", "\\ud800", " ", "{}", "nu"),
     ),
     "URL of a document": (
-        lambda text: client_documents._check_url(f"https://client.example/{text}"),
+        lambda text: client_documents.check_url(f"https://client.example/{text}"),
         ("a", "/", "./", "%2e", "%25", "%252", "%2", "..;", "%5c", "[", "@", "#"),
     ),
     "Cache-Control": (lifetime("cache-control"), ("a,", "max-age=1,", '"', "=", "max-age=", "9", " ")),

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from chalicelib.api.reference.document import OPENAPI
+from infra import pinned
 from tests.browser.console import Console, served
-from tests.installed import pinned
 
 pytestmark = pytest.mark.xdist_group("generators")
 
@@ -87,7 +87,7 @@ def python(api: Console, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def typescript(api: Console, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the document, our program, and what is needed to compile it."""
     folder = tmp_path_factory.mktemp("typescript")
-    (folder / "node_modules").symlink_to(pinned(HERE, "generators"))
+    (folder / "node_modules").symlink_to(pinned.node_modules(HERE, "generators"))
     for name in ("package.json", "program.ts"):
         shutil.copy2(HERE / name, folder)
     return folder
