@@ -118,17 +118,6 @@ def refuse(asking: Asking, base_url: str, error: str = "access_denied", descript
     return _location(asking.redirect_uri, asking.state, base_url, error=told)
 
 
-def form_target(parameters: Parameters) -> str | None:
-    """Return where a form on the way to this request may end, for the CSP of its page; None when nowhere but here."""
-    client = client_documents.known_client(parameters.get("client_id"))
-    if client is None:
-        return None
-    try:
-        return redirect_uris.policy_source(_redirect_uri(client, parameters.get("redirect_uri")))
-    except NoSuchClient:
-        return None
-
-
 def _redirect_uri(client: Client, named: str) -> str:
     if not named and len(client.redirect_uris) == 1:
         return str(client.redirect_uris[0])

@@ -71,15 +71,6 @@ def origin(uri: str) -> str:
     return f"{parts.scheme}://{parts.netloc}" if parts.scheme in ("http", "https") else f"{parts.scheme}:"
 
 
-def policy_source(uri: str) -> str:
-    """Return what a Content-Security-Policy calls the place.
-
-    It has no word for an IPv6 address: browsers ignore one, and block the way to it. There the scheme has to do.
-    """
-    parts = urlsplit(uri)
-    return f"{parts.scheme}:" if "[" in parts.netloc else origin(uri)
-
-
 def _split(uri: str) -> SplitResult | None:
     """Return the parts of an absolute URI without user information and fragment, None of anything else."""
     if len(uri) > LENGTH_MAX or not _PLAIN.fullmatch(uri):

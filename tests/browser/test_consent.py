@@ -1,5 +1,6 @@
 """People decide about applications: asked, they allow or deny, are led back, and can take it back."""
 
+from collections.abc import Iterator
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -7,6 +8,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser import applications
 from tests.browser.console import Console, Person
+from tests.browser.onward import Hop, chain
 from tests.browser.visitors import Visitors, log_in
 
 pytestmark = pytest.mark.xdist_group("browser")
@@ -43,6 +45,43 @@ def test_person_logs_in_allows_and_is_led_back(visitors: Visitors, person: Perso
     elsewhere.goto(asked_at)
     log_in(elsewhere, person.email)
     assert "code" in _answer(elsewhere)
+
+
+@pytest.fixture
+def hops(visitors: Visitors) -> Iterator[list[Hop]]:
+    """Three origins, each of which sends people on to the next."""
+    with chain() as served:
+        visitors.friends |= {hop.origin for hop in served}
+        yield served
+
+
+@pytest.mark.parametrize("decision", ["Allow", "Deny"])
+def test_decision_leaves_the_page_whatever_chain_of_redirects_follows(
+    visitors: Visitors, console: Console, person: Person, hops: list[Hop], decision: str
+) -> None:
+    """The client's callback answers with a redirect to another origin, and that with one to a third (fastmcp#3369)."""
+    client_id = applications.register_itself(console, "Proxy", hops[0].url)
+    page = visitors.guest(javascript=False)
+    page.goto(applications.authorize_url(console, client_id, "read", hops[0].url))
+    log_in(page, person.email)
+    page.get_by_role("button", name=decision).click()
+    page.wait_for_url(f"{hops[-1].url}?**")
+    assert ("code" if decision == "Allow" else "error") in parse_qs(urlsplit(page.url).query)
+    expect(page).to_have_title("Arrived")
+
+
+def test_log_in_leaves_the_page_whatever_chain_of_redirects_follows(
+    visitors: Visitors, console: Console, person: Person, hops: list[Hop]
+) -> None:
+    """Who isn't asked is led from the log-in form straight through the client's redirects: here with an error."""
+    maker = visitors.member(console.person("Grace"))
+    client_id = applications.register(maker, console, "Ledger sync", hops[0].url)
+    page = visitors.guest(javascript=False)
+    page.goto(applications.authorize_url(console, client_id, "nonsense", hops[0].url))
+    log_in(page, person.email)
+    page.wait_for_url(f"{hops[-1].url}?**")
+    assert parse_qs(urlsplit(page.url).query)["error"] == ["invalid_scope"]
+    expect(page).to_have_title("Arrived")
 
 
 def test_person_denies(visitors: Visitors, person: Person, asked_at: str) -> None:

@@ -248,19 +248,14 @@ def test_port_of_a_loopback_address_may_be_any_that_a_program_can_listen_on(regi
         ("https://app.example.com/cb?x", "https://app.example.com"),
         ("https://app.example.com:8443", "https://app.example.com:8443"),
         ("http://127.0.0.1:49152/cb", "http://127.0.0.1:49152"),
+        ("http://[::1]:49152/cb", "http://[::1]:49152"),
         ("com.example.app:/cb", "com.example.app:"),
         ("com.example.app://cb", "com.example.app:"),
     ],
 )
-def test_place_is_called_alike_by_a_policy_and_to_a_person(uri: str, source: str) -> None:
+def test_place_is_called_by_its_origin_or_scheme(uri: str, source: str) -> None:
     """An origin, or a private scheme with its colon."""
-    assert redirect_uris.origin(uri) == redirect_uris.policy_source(uri) == source
-
-
-def test_address_that_a_policy_has_no_word_for_is_called_by_its_scheme() -> None:
-    """Chromium ignores `http://[::1]:49152` as a source, and then blocks the redirect there."""
-    assert redirect_uris.policy_source("http://[::1]:49152/cb") == "http:"
-    assert redirect_uris.origin("http://[::1]:49152/cb") == "http://[::1]:49152"
+    assert redirect_uris.origin(uri) == source
 
 
 def test_machine_and_scheme_are_shared_with_other_apps() -> None:
@@ -277,10 +272,10 @@ def test_machine_and_scheme_are_shared_with_other_apps() -> None:
         st.text("[]@.:;,'*%1ab\\ ", max_size=30).map("https://{}/cb".format),
     )
 )
-def test_source_of_whatever_can_be_registered_is_one_plain_word(uri: str) -> None:
-    """Nothing that gets in breaks out of the header, or names more than one place."""
+def test_place_of_whatever_can_be_registered_is_one_plain_word(uri: str) -> None:
+    """Nothing that gets in says two things to the person who reads it."""
     try:
-        source = redirect_uris.policy_source(redirect_uris.registrable(uri))
+        source = redirect_uris.origin(redirect_uris.registrable(uri))
     except InvalidRequest:
         return
     assert not set(source) & set(" ;,*'\"\\@#?\r\n")

@@ -23,7 +23,6 @@ def show_authorize(visit: Visit) -> Shown | Away:
             # (RFC 9700 §4.11.2).
             raise LogInFirst from None
         return Away(refused.location)
-    visit.form_targets = (redirect_uris.policy_source(asking.redirect_uri),)
     if visit.logged_in is None:
         if asking.prompt == "none":
             return Away(authorize.refuse(asking, visit.base_url, "login_required", "Nobody is logged in."))
@@ -33,10 +32,10 @@ def show_authorize(visit: Visit) -> Shown | Away:
         if asking.prompt == "none":
             return Away(authorize.refuse(asking, visit.base_url, "consent_required", "The person must be asked."))
         links.check_proven(account)
-        return _consent_page(asking, parameters)
+        return _consent_page(visit, asking, parameters)
     if visit.exchange.is_head:
         # A grant and its code are made for whoever goes there, not for whoever looks where a link leads.
-        return _consent_page(asking, parameters)
+        return _consent_page(visit, asking, parameters)
     return Away(authorize.approve(asking, account.id, visit.base_url))
 
 
@@ -47,7 +46,6 @@ def decide(visit: Visit) -> Shown | Away:
         asking = _read(visit, _parameters(visit))
     except authorize.BackToClient as refused:
         return Away(refused.location)
-    visit.form_targets = (redirect_uris.policy_source(asking.redirect_uri),)
     if visit.text("decision") != "allow":
         return Away(authorize.refuse(asking, visit.base_url))
     links.check_proven(account)
@@ -105,7 +103,8 @@ def _parameters(visit: Visit) -> Parameters:
         raise authorize.NoSuchClient(f"The application that sent you here asked wrongly: {error.message}") from None
 
 
-def _consent_page(asking: authorize.Asking, parameters: Parameters) -> Shown:
+def _consent_page(visit: Visit, asking: authorize.Asking, parameters: Parameters) -> Shown:
+    visit.forms_may_leave = True
     pairs = [*parameters.values.items(), *(("resource", resource) for resource in parameters.resources)]
     matter = {
         "client": asking.client,

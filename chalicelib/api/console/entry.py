@@ -1,7 +1,5 @@
 """The way in and out: the landing page, signing up, logging in and out, asking for another password."""
 
-from urllib.parse import parse_qs
-
 from chalicelib.accounts import log_in as logging_in
 from chalicelib.accounts import sessions
 from chalicelib.accounts import sign_up as signing_up
@@ -109,15 +107,5 @@ def forgot(visit: Visit) -> Shown:
 def _after(visit: Visit, asked: str) -> str:
     """Return where to go after log-in. When a client waits there, this page's forms may lead back to it, too."""
     after = local_path(asked)
-    path, _, query = after.partition("?")
-    if path == "/oauth/authorize":
-        from chalicelib.oauth import authorize, parameters
-        from chalicelib.oauth import errors as oauth_errors
-
-        try:
-            target = authorize.form_target(parameters.of_query(parse_qs(query, keep_blank_values=True)))
-        except oauth_errors.OAuthError:
-            target = None
-        if target is not None:
-            visit.form_targets = (target,)
+    visit.forms_may_leave = after.partition("?")[0] == "/oauth/authorize"
     return after

@@ -76,8 +76,8 @@ class Visit:
     cookies: dict[str, str]
     form: dict[str, list[str]] = field(default_factory=dict)
     set_cookies: list[str] = field(default_factory=list)
-    form_targets: tuple[str, ...] = ()
-    """Where a form of this page may lead besides here, for the CSP: a client's redirect origin."""
+    forms_may_leave: bool = False
+    """Whether a form of this page may lead away from here, through any chain of redirects: to an OAuth client."""
     may_ask_the_api: bool = False
     """Whether a script of this page may send requests, to this very API and nowhere else."""
     _logged_in: "LoggedIn | None" = None
@@ -191,7 +191,7 @@ def plain_page(exchange: Exchange, template: str, **matter: Any) -> Response:
     base_url = visitor.base_url(exchange.request)
     frame = render.Frame(urlsplit(base_url).path, base_url, "", None, is_admin=False, notice=None, here="")
     html = render.page(template, frame, **matter)
-    return Response(html, headers=dict(_headers((), secure=base_url.startswith("https:"))))
+    return Response(html, headers=dict(_headers(FORMS_STAY, secure=base_url.startswith("https:"))))
 
 
 def _read_form(visit: Visit) -> None:
@@ -228,7 +228,7 @@ def _gone(visit: Visit, path: str) -> Response:
 
 
 def _sent_to(visit: Visit, url: str) -> Response:
-    headers = _headers(visit.form_targets, secure=visit.secure)
+    headers = _headers(FORMS_STAY, secure=visit.secure)
     headers["Location"] = url
     return Response("", headers=_with_cookies(headers, visit), status_code=303)
 
@@ -252,18 +252,26 @@ def _html(visit: Visit, template: str, matter: dict[str, Any], status: int, head
         here=visit.exchange.request.path,
     )
     html = render.page(template, frame, **matter)
-    all_headers = _headers(visit.form_targets, secure=visit.secure) | headers
+    forms = FORMS_MAY_LEAVE if visit.forms_may_leave else FORMS_STAY
+    all_headers = _headers(forms, secure=visit.secure) | headers
     if visit.may_ask_the_api:
         all_headers["Content-Security-Policy"] += "; connect-src 'self'"
     return Response(html, headers=_with_cookies(all_headers, visit), status_code=status)
 
 
-def _headers(form_targets: tuple[str, ...], *, secure: bool) -> dict[str, str]:
-    """The headers of every page. Chrome holds `form-action` against redirects after a form too: hence the targets."""
-    targets = " ".join(("'self'", *form_targets))
+FORMS_STAY, FORMS_MAY_LEAVE = " form-action 'self';", ""
+"""What a page's policy says of its forms.
+
+Chrome applies `form-action` to every redirect that follows a form, also to those of the client that a person is sent
+back to, and nobody can list these beforehand. So the pages from which a form may lead there have no such directive.
+"""
+
+
+def _headers(forms: str, *, secure: bool) -> dict[str, str]:
+    """Return the headers of every page."""
     policy = (
         "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; base-uri 'none';"
-        f" form-action {targets}; frame-ancestors 'none'"
+        f"{forms} frame-ancestors 'none'"
     )
     headers = {
         "Content-Type": "text/html; charset=utf-8",

@@ -1,0 +1,53 @@
+"""A client's callback that sends people on, from origin to origin, as a server behind a server does."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from http.server import BaseHTTPRequestHandler
+
+from tests.serving import CrowdServer
+
+HOSTS = ("127.0.0.1", "localhost", "127.0.0.1")
+"""A host of its own for each hop: `localhost` is another site than `127.0.0.1`, not only another port."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: "Hop"
+
+    def do_GET(self) -> None:
+        page = b"" if self.server.onward else b"<!doctype html><title>Arrived</title>"
+        self.send_response(302 if self.server.onward else 200)
+        if self.server.onward:
+            _, _, query = self.path.partition("?")
+            self.send_header("Location", f"{self.server.onward}?{query}")
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Content-Length", str(len(page)))
+        self.end_headers()
+        self.wfile.write(page)
+
+    def log_message(self, *_: object) -> None:
+        """Print nothing."""
+
+
+class Hop(CrowdServer):
+    """An origin that redirects to `onward`, or shows a page where that is empty."""
+
+    def __init__(self, host: str, onward: str) -> None:
+        """Listen on a free port of loopback."""
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.onward = onward
+        self.origin = f"http://{host}:{self.server_port}"
+        self.url = f"{self.origin}/back"
+
+
+@contextmanager
+def chain() -> Iterator[list[Hop]]:
+    """Serve origins that lead from the first to the last, for the length of a `with` block."""
+    with ExitStack() as until_done:
+        hops: list[Hop] = []
+        for host in reversed(HOSTS):
+            hop = until_done.enter_context(Hop(host, hops[0].url if hops else ""))
+            threading.Thread(target=hop.serve_forever, args=(0.05,), daemon=True).start()
+            until_done.callback(hop.shutdown)
+            hops.insert(0, hop)
+        yield hops
