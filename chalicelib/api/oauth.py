@@ -58,7 +58,9 @@ def _declared(body: Form | None, gives: dict[int, Shape], *proofs: str) -> Decla
 @_endpoint("/oauth/token", OPEN, shapes.TOKEN_ASKED, {200: shapes.TOKEN})
 def token(exchange: Exchange) -> Response:
     """Exchange a code, a refresh token, a device code or the client's own credentials for an access token."""
-    parameters, known = _authenticated(exchange)
+    from chalicelib.oauth.parameters import OF_TOKEN_REQUEST
+
+    parameters, known = _authenticated(exchange, OF_TOKEN_REQUEST)
     from chalicelib.oauth.protocol import TokenServer
 
     server = TokenServer(parameters, known.client, known.ticket, base_url=visitor.base_url(exchange.request))
@@ -68,10 +70,11 @@ def token(exchange: Exchange) -> Response:
 @_endpoint("/oauth/device_authorization", OPEN, shapes.DEVICE_ASKED, {200: shapes.DEVICE_OPENED})
 def device_authorization(exchange: Exchange) -> Response:
     """Open a device authorization (RFC 8628)."""
-    parameters, known = _authenticated(exchange)
+    from chalicelib.oauth.parameters import OF_DEVICE_REQUEST, scope_of
+
+    parameters, known = _authenticated(exchange, OF_DEVICE_REQUEST)
     from chalicelib.oauth import clients, device, resources
     from chalicelib.oauth.errors import OAuthError, invalid_scope
-    from chalicelib.oauth.parameters import scope_of
 
     if clients.DEVICE not in known.client.grant_types:
         raise OAuthError("unauthorized_client", "This client may not use the device flow.")
@@ -82,7 +85,7 @@ def device_authorization(exchange: Exchange) -> Response:
     scopes = (asked or {"read"}) & set(known.client.scopes)
     if not scopes:
         raise invalid_scope()
-    wanted = resources.checked(parameters.resources, base_url)
+    wanted = resources.checked(parameters.every("resource"), base_url)
     if known.subject is None:
         exchange.admit_networks(DEVICE_STARTS)
     return _json(device.start(known.client, scopes=scopes, resources=wanted, base_url=base_url))
@@ -91,7 +94,9 @@ def device_authorization(exchange: Exchange) -> Response:
 @_endpoint("/oauth/revoke", OPEN, shapes.TOKEN_TOLD, {200: shapes.REVOKED})
 def revoke(exchange: Exchange) -> Response:
     """End one of the client's own tokens (RFC 7009)."""
-    parameters, known = _authenticated(exchange, about="token")
+    from chalicelib.oauth.parameters import ABOUT_A_TOKEN
+
+    parameters, known = _authenticated(exchange, ABOUT_A_TOKEN)
     from chalicelib.oauth import revocation
 
     parameters.required("token")
@@ -102,7 +107,9 @@ def revoke(exchange: Exchange) -> Response:
 @_endpoint("/oauth/introspect", CLOSED, shapes.TOKEN_TOLD, {200: shapes.INTROSPECTED})
 def introspect(exchange: Exchange) -> Response:
     """Say what one of the client's own tokens is good for (RFC 7662)."""
-    parameters, known = _authenticated(exchange, about="token")
+    from chalicelib.oauth.parameters import ABOUT_A_TOKEN
+
+    parameters, known = _authenticated(exchange, ABOUT_A_TOKEN)
     from chalicelib.oauth import revocation
     from chalicelib.oauth.errors import invalid_client
 
@@ -165,16 +172,16 @@ for method, view, declared in (
     route_with(blueprint, "/oauth/register/{client_id}", methods=[method], rules=OPEN, declared=own)(view)
 
 
-def _authenticated(exchange: Exchange, about: str = "") -> "tuple[Parameters, Known]":
+def _authenticated(exchange: Exchange, names: tuple[str, ...]) -> "tuple[Parameters, Known]":
     """Return the request's parameters and the client that authenticates with them; count the request on either.
 
-    The parameter `about` names what is looked up with the client; without it, the ticket that its grant type spends.
+    Only the parameters `names` are checked: the endpoint reads no other.
 
     A request that fails to authenticate is counted by address, and so is one of a public client, as which anyone can
     pose, or of a client without an owner, of which anyone can register more.
     """
     try:
-        parameters, known = _read(exchange, about)
+        parameters, known = _read(exchange, names)
     except errors.RateLimited:
         raise
     except errors.LatchkeyError:
@@ -188,17 +195,18 @@ def _authenticated(exchange: Exchange, about: str = "") -> "tuple[Parameters, Kn
     return parameters, known
 
 
-def _read(exchange: Exchange, about: str) -> "tuple[Parameters, Known]":
+def _read(exchange: Exchange, names: tuple[str, ...]) -> "tuple[Parameters, Known]":
     from chalicelib.oauth import authenticate, parameters
 
     request = exchange.request
     given = parameters.of_body(request.raw_body, request.headers.get("content-type", JSON))
+    given.check(names)
     credentials = parameters.client_credentials(given, _authorization(exchange))
     if credentials.secret is None:
         # Counted by address in any case: a flood of these is refused before anything is read. Whoever shows a secret
         # must not pay for what else comes from its network.
         exchange.recall_stranger()
-    presented = given.get(about) if about else authenticate.presented(given)
+    presented = given.get("token") if "token" in names else authenticate.presented(given)
     return given, authenticate.authenticate(credentials, presented)
 
 

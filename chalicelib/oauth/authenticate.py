@@ -41,7 +41,8 @@ def presented(parameters: Parameters) -> str:
 
     No other is looked at: with client_credentials a code that came along would be spent unchecked.
     """
-    return parameters.get(_PRESENTED_AS.get(parameters.get("grant_type"), ""))
+    name = _PRESENTED_AS.get(parameters.get("grant_type"))
+    return parameters.get(name) if name else ""
 
 
 def authenticate(given: ClientCredentials, presented: str = "") -> Known:

@@ -13,12 +13,14 @@ from chalicelib.core import clock, errors, secrets, tables
 from chalicelib.events import kinds
 from chalicelib.oauth import client_documents, clients, consent, grants, protocol, redirect_uris, resources, tokens
 from chalicelib.oauth.errors import OAuthError, invalid_request
-from chalicelib.oauth.parameters import Parameters
+from chalicelib.oauth.parameters import OF_AUTHORIZATION, Parameters
 from chalicelib.oauth.tables import Client, Grant, Ticket
 
 # A SHA-256 in base64url without padding (RFC 7636 §4.2).
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
-PROMPTS = ("", "consent", "none")
+ASK, ASK_NOBODY = "consent", "none"
+ASKING = frozenset({ASK, "login", "select_account"})
+"""Prompts that mean a page. Which of them doesn't matter: the consent page names the account, and can be left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ class Asking:
 
     def needs_consent(self, account: Account) -> bool:
         """Tell whether the person must be asked, or said yes to all of this before."""
-        return self.prompt == "consent" or not consent.is_remembered(
+        return self.prompt == ASK or not consent.is_remembered(
             account,
             self.client,
             redirect_uri=self.redirect_uri,
@@ -67,14 +69,12 @@ def read(parameters: Parameters, base_url: str, *, admit_fetch: client_documents
 
     Raises NoSuchClient when the client or the redirect URI is not known, BackToClient for everything else.
     """
-    client = client_documents.find_client(parameters.get("client_id"), admit=admit_fetch)
-    if client is None:
-        raise NoSuchClient("The application that sent you here is unknown. Tell its makers: client_id is wrong.")
-    redirect_uri = _redirect_uri(client, parameters.get("redirect_uri"))
+    client, redirect_uri = _who_asks(parameters, admit_fetch)
     try:
         return _read(client, redirect_uri, parameters, base_url)
     except OAuthError as error:
-        location = _location(redirect_uri, parameters.get("state"), base_url, error=error)
+        # The state goes back as it came: RFC 6749 §4.1.2.1 wants the exact value, also of one that can't be taken.
+        location = _location(redirect_uri, parameters.as_sent("state"), base_url, error=error)
         raise BackToClient(location) from None
 
 
@@ -118,33 +118,63 @@ def refuse(asking: Asking, base_url: str, error: str = "access_denied", descript
     return _location(asking.redirect_uri, asking.state, base_url, error=told)
 
 
+def asks_nobody(parameters: Parameters) -> bool:
+    """Return whether a request, right or wrong, wants no page to be shown."""
+    return ASK_NOBODY in parameters.as_sent("prompt").split(" ")
+
+
+def _who_asks(parameters: Parameters, admit_fetch: client_documents.Admit | None) -> tuple[Client, str]:
+    """Return the client and where it is answered; raise NoSuchClient unless both are sent once and known."""
+    try:
+        client_id, named = parameters.get("client_id"), parameters.get("redirect_uri")
+    except OAuthError as error:
+        raise NoSuchClient(f"The application that sent you here made an invalid request. {error.message}") from None
+    client = client_documents.find_client(client_id, admit=admit_fetch)
+    if client is None:
+        raise NoSuchClient(
+            "The application that sent you here made an invalid request. Contact its developer (unknown client_id)."
+        )
+    return client, _redirect_uri(client, named)
+
+
 def _redirect_uri(client: Client, named: str) -> str:
     if not named and len(client.redirect_uris) == 1:
         return str(client.redirect_uris[0])
     if not any(redirect_uris.matches(named, registered) for registered in client.redirect_uris):
         raise NoSuchClient(
-            "The application that sent you here asked to be answered at an address that it hasn't registered."
+            "The application that sent you here made an invalid request. Contact its developer (redirect_uri is not"
+            " registered)."
         )
     return named
 
 
 def _read(client: Client, redirect_uri: str, parameters: Parameters, base_url: str) -> Asking:
+    parameters.check(OF_AUTHORIZATION)
     if clients.CODE not in client.grant_types:
         raise OAuthError("unauthorized_client", "This client may not use authorization_code.")
     scopes = protocol.granted_scopes(parameters, client)
-    prompt = parameters.get("prompt")
-    if prompt not in PROMPTS:
-        raise invalid_request("prompt may be consent or none.")
+    if parameters.get("response_mode") not in ("", "query"):
+        raise invalid_request("response_mode may be query only.")
     return Asking(
         client=client,
         redirect_uri=redirect_uri,
         named_uri=parameters.get("redirect_uri") or None,
         state=parameters.get("state"),
         scopes=frozenset(scopes),
-        resources=frozenset(resources.checked(parameters.resources, base_url)),
+        resources=frozenset(resources.checked(parameters.every("resource"), base_url)),
         code_challenge=_challenge(client, parameters),
-        prompt=prompt,
+        prompt=_prompt(parameters),
     )
+
+
+def _prompt(parameters: Parameters) -> str:
+    """Return ASK, ASK_NOBODY or "" for the prompts of a request (OpenID Connect Core §3.1.2.1)."""
+    prompts = set(parameters.get("prompt").split(" ")) - {""}
+    if prompts == {ASK_NOBODY}:
+        return ASK_NOBODY
+    if not prompts <= ASKING:
+        raise invalid_request("prompt may be none, or any of consent, login and select_account.")
+    return ASK if prompts else ""
 
 
 def _challenge(client: Client, parameters: Parameters) -> str | None:
@@ -171,4 +201,4 @@ def _location(
         parameters.append(("state", state))
     # Put behind what was registered, not parsed and written anew: the client gets its own URI back to the letter.
     joint = "?" if "?" not in redirect_uri else "" if redirect_uri.endswith(("?", "&")) else "&"
-    return f"{redirect_uri}{joint}{urlencode([*parameters, ('iss', base_url)])}"
+    return f"{redirect_uri}{joint}{urlencode([*parameters, ('iss', base_url)], errors='replace')}"

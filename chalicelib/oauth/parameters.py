@@ -1,12 +1,13 @@
 """Reading a request before any protocol does: one value a parameter, plain text, one way of authenticating.
 
-Whatever is odd is refused here with a sentence, since libraries meet it as an exception or let it pass.
+Only what an endpoint reads is checked; every other parameter is ignored, whatever it holds (RFC 6749 §3.1, §3.2).
+Malformed input is rejected here with a clear error, since libraries meet it as an exception or let it pass.
 """
 
 import base64
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, unquote_plus
 
@@ -17,25 +18,73 @@ FORM, JSON = "application/x-www-form-urlencoded", "application/json"
 BODY_BYTES_MAX = 64 * 1024
 REPEATABLE = ("resource",)
 
-# RFC 6749 appendix A: VSCHAR for ids and codes, NQCHAR with spaces for scope. State may hold anything printable.
+OF_CLIENT = ("client_id", "client_secret")
+OF_AUTHORIZATION = (
+    "client_id",
+    "redirect_uri",
+    "response_type",
+    "response_mode",
+    "scope",
+    "state",
+    "prompt",
+    "resource",
+    "code_challenge",
+    "code_challenge_method",
+)
+OF_TOKEN_REQUEST = (
+    *OF_CLIENT,
+    "grant_type",
+    "code",
+    "redirect_uri",
+    "code_verifier",
+    "refresh_token",
+    "device_code",
+    "scope",
+    "resource",
+)
+OF_DEVICE_REQUEST = (*OF_CLIENT, "scope", "resource")
+ABOUT_A_TOKEN = (*OF_CLIENT, "token")
+
+_NEVER_ABSENT = ("grant_type", "token")
+"""What JSON's null can't leave out: an endpoint is asked about nothing else."""
+
+OPENID_SCOPES = frozenset({"openid", "profile", "email", "address", "phone", "offline_access"})
+"""OpenID Connect's own scopes, which many clients send by habit: dropped wherever a scope is read."""
+
+# RFC 6749 appendix A: VSCHAR for state, ids and codes, NQCHAR with spaces for scope.
 _PRINTABLE = re.compile(r"[\x20-\x7e]*")
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+( [\x21\x23-\x5b\x5d-\x7e]+)*")
 
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """The parameters of one request, each once, but for those that may repeat."""
+    """The parameters of one request as they were sent. Each is checked when it is read, and not before."""
 
-    values: Mapping[str, str]
-    resources: tuple[str, ...] = ()
+    sent: Mapping[str, Sequence[object]]
+    """The values of each name, without what means that it is absent: an empty one (RFC 6749 §3.1), and JSON's null."""
 
     def __repr__(self) -> str:
         """Name the parameters without their values: many are secrets."""
-        return f"Parameters({', '.join(self.values)})"
+        return f"Parameters({', '.join(name for name in self.sent if name in OF_AUTHORIZATION + OF_TOKEN_REQUEST)})"
 
     def get(self, name: str) -> str:
-        """Return a parameter, "" when it is absent or empty (RFC 6749 §3.1: the two are the same)."""
-        return self.values.get(name, "")
+        """Return a parameter, "" when it is absent; raise invalid_request when it is repeated or malformed."""
+        values = self.sent.get(name, ())
+        if len(values) > 1:
+            raise invalid_request(f"{name} is given twice.")
+        return _checked(name, values[0]) if values else ""
+
+    def every(self, name: str) -> tuple[str, ...]:
+        """Return every value of a parameter that may repeat; raise invalid_request when one is malformed."""
+        return tuple(_checked(name, value) for value in self.sent.get(name, ()))
+
+    def check(self, names: Iterable[str]) -> None:
+        """Raise invalid_request when one of these parameters is repeated or malformed."""
+        for name in names:
+            if name in REPEATABLE:
+                self.every(name)
+            else:
+                self.get(name)
 
     def required(self, name: str) -> str:
         """Return a parameter; raise invalid_request when it is absent."""
@@ -43,6 +92,11 @@ class Parameters:
         if not value:
             raise invalid_request(f"{name} is missing.")
         return value
+
+    def as_sent(self, name: str) -> str:
+        """Return a parameter without a check, "" when it is absent or repeated."""
+        values = self.sent.get(name, ())
+        return values[0] if len(values) == 1 and isinstance(values[0], str) else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +113,19 @@ class ClientCredentials:
 
 def of_query(pairs: Mapping[str, list[str]]) -> Parameters:
     """Return the parameters of a query string."""
-    return _once((name, value) for name, values in pairs.items() for value in values)
+    return _sent((name, value) for name, values in pairs.items() for value in values)
 
 
 def of_body(raw: bytes | str, content_type: str) -> Parameters:
     """Return the parameters of a form or, as the published contract sends it, a JSON object of strings."""
     if len(raw) > BODY_BYTES_MAX:
         raise invalid_request("The body is too long.")
+    # Bytes that are no UTF-8 stay as surrogates, which no parameter that is read may hold.
+    text = raw.decode(errors="surrogateescape") if isinstance(raw, bytes) else raw
     try:
-        text = raw.decode() if isinstance(raw, bytes) else raw
         if http_syntax.media_type(content_type) == JSON:
             return _of_json(text)
-        return _once(parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=100))
+        return _sent(parse_qsl(text, keep_blank_values=True, errors="surrogateescape", max_num_fields=100))
     except (ValueError, RecursionError):
         raise invalid_request("The body is neither a form nor a JSON object of strings.") from None
 
@@ -94,9 +149,14 @@ def client_credentials(parameters: Parameters, authorization: str) -> ClientCred
     return ClientCredentials(client_id, secret)
 
 
+def scope_text(parameters: Parameters) -> str:
+    """Return the scope parameter without OpenID Connect's words: asked for alone, they are no scope at all."""
+    return " ".join(word for word in parameters.get("scope").split(" ") if word not in OPENID_SCOPES)
+
+
 def scope_of(parameters: Parameters) -> set[str]:
     """Return the scopes that are asked for, none when the parameter is absent; raise invalid_scope when malformed."""
-    text = parameters.get("scope").strip(" ")
+    text = scope_text(parameters).strip(" ")
     if not text:
         return set()
     if not _SCOPE.fullmatch(text):
@@ -124,29 +184,30 @@ class _Pairs(list[tuple[str, object]]):
 
 
 def _of_json(text: str) -> Parameters:
-    given = json.loads(text, object_pairs_hook=_Pairs)
+    # parse_int: Python refuses to read a very long whole number, though nothing may ever read it here.
+    given = json.loads(text, object_pairs_hook=_Pairs, parse_int=float)
     if not isinstance(given, _Pairs):
-        raise ValueError("no object")
-    pairs: list[tuple[str, str]] = []
-    for name, value in given:
-        values = value if name in REPEATABLE and isinstance(value, list) else [value]
-        for each in values:
-            if not isinstance(each, str):
-                raise invalid_request("Every parameter must be a string.")
-            pairs.append((name, each))
-    return _once(pairs)
+        raise ValueError("not an object")
+    return _sent((name, each) for name, value in given for each in _values(name, value))
 
 
-def _once(pairs: Iterable[tuple[str, str]]) -> Parameters:
-    values: dict[str, str] = {}
-    resources: list[str] = []
+def _values(name: str, value: object) -> Iterable[object]:
+    """Return the values of one JSON field: a list repeats what may be repeated."""
+    return value if name in REPEATABLE and isinstance(value, list) and not isinstance(value, _Pairs) else (value,)
+
+
+def _sent(pairs: Iterable[tuple[str, object]]) -> Parameters:
+    sent: dict[str, list[object]] = {}
     for name, value in pairs:
-        if not _PRINTABLE.fullmatch(value) or not _PRINTABLE.fullmatch(name):
-            raise invalid_request("A parameter holds characters that can't stand there.")
-        if name in REPEATABLE:
-            resources.append(value)
-        elif name in values:
-            raise invalid_request(f"{name[:40]} is given twice.".replace('"', "").replace("\\", ""))
-        else:
-            values[name] = value
-    return Parameters(values, tuple(resources))
+        is_absent = value == "" or (value is None and name not in _NEVER_ABSENT)
+        if not is_absent:
+            sent.setdefault(name, []).append(value)
+    return Parameters(sent)
+
+
+def _checked(name: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise invalid_request(f"{name} must be a string.")
+    if not _PRINTABLE.fullmatch(value):
+        raise invalid_request(f"{name} contains characters that are not allowed.")
+    return value

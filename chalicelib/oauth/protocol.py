@@ -17,7 +17,7 @@ from authlib.oauth2.rfc8628 import DeviceCodeGrant
 from chalicelib.core import clock
 from chalicelib.oauth import clients, device, redirect_uris, resources, tokens
 from chalicelib.oauth.errors import OAuthError, invalid_grant, invalid_scope
-from chalicelib.oauth.parameters import Parameters
+from chalicelib.oauth.parameters import Parameters, scope_text
 from chalicelib.oauth.tables import Client, Ticket
 
 # It prints tokens at DEBUG.
@@ -32,6 +32,10 @@ _SAID = {
     "unsupported_grant_type": "grant_type is unknown here.",
 }
 """What Authlib leaves unsaid, or says by repeating what was sent."""
+
+_AT_AUTHORIZE = ("client_id", "redirect_uri", "response_type")
+_AT_TOKEN = ("client_id", "redirect_uri", "grant_type", "code", "code_verifier", "refresh_token", "device_code")
+"""What Authlib is shown besides the scope: all that it reads."""
 
 
 class KnownClient(ClientMixin):  # type: ignore[misc]  # Authlib has no types
@@ -124,11 +128,12 @@ class KnownDevice:
 
 
 class _Request(OAuth2Request):  # type: ignore[misc]  # as above
-    def __init__(self, parameters: Parameters, headers: dict[str, str]) -> None:
+    def __init__(self, parameters: Parameters, names: tuple[str, ...]) -> None:
         # The URI is only looked at for its scheme; on loopback a local run has no TLS.
-        super().__init__("POST", "https://latchkey.invalid/oauth/token", headers=headers)
+        super().__init__("POST", "https://latchkey.invalid/oauth/token")
         # What is empty is absent (RFC 6749 §3.2); Authlib tells the two apart.
-        self.payload = BasicOAuth2Payload({name: value for name, value in parameters.values.items() if value})
+        read = {name: parameters.get(name) for name in names} | {"scope": scope_text(parameters)}
+        self.payload = BasicOAuth2Payload({name: value for name, value in read.items() if value})
 
     @property
     def form(self) -> dict[str, str]:
@@ -164,7 +169,7 @@ class TokenServer(AuthorizationServer):  # type: ignore[misc]  # as above
         return self.known_client if client_id == self.known_client.stored.client_id else None
 
     def create_oauth2_request(self, request: Parameters) -> _Request:
-        return _Request(request, {})
+        return _Request(request, _AT_TOKEN)
 
     def generate_token(self, **_asked: Any) -> dict[str, Any]:
         """Nothing yet: tokens come to be in the transaction that stores them."""
@@ -213,7 +218,7 @@ class TokenServer(AuthorizationServer):  # type: ignore[misc]  # as above
 
     def _resources(self) -> set[str]:
         """Return the resources of the new access token: those granted, or fewer (RFC 8707 §2.2)."""
-        asked = resources.checked(self.parameters.resources, self.base_url)
+        asked = resources.checked(self.parameters.every("resource"), self.base_url)
         if self.known_ticket is None:
             return asked
         granted = set(self.known_ticket.resources or ())
@@ -298,7 +303,7 @@ class _Authorize(AuthorizationServer):  # type: ignore[misc]  # as above
         return self.known_client
 
     def create_oauth2_request(self, request: Parameters) -> _Request:
-        return _Request(request, {})
+        return _Request(request, _AT_AUTHORIZE)
 
 
 def granted_scopes(parameters: Parameters, client: Client) -> set[str]:

@@ -1,5 +1,7 @@
 """The authorization endpoint: what may be asked, and what an answer to the client says."""
 
+from urllib.parse import urlencode
+
 import pytest
 
 from chalicelib.oauth.tables import Grant
@@ -58,7 +60,24 @@ WRONG = (
     ({"scope": "admin"}, "invalid_scope"),
     ({"scope": 're"ad'}, "invalid_scope"),
     ({"scope": "READ"}, "invalid_scope"),
-    ({"prompt": "login"}, "invalid_request"),
+    ({"prompt": "create"}, "invalid_request"),
+    ({"prompt": "login create"}, "invalid_request"),
+    ({"prompt": "NONE"}, "invalid_request"),
+    ({"prompt": "none consent"}, "invalid_request"),
+    ({"prompt": "login none"}, "invalid_request"),
+    ({"response_mode": "form_post"}, "invalid_request"),
+    ({"response_mode": "fragment"}, "invalid_request"),
+    ({"response_mode": "query.jwt"}, "invalid_request"),
+    ({"scope": "openid nonsense"}, "invalid_scope"),
+    ({"scope": ["read", "write"]}, "invalid_request"),
+    ({"scope": ["read", "read"]}, "invalid_request"),
+    ({"response_type": ["code", "token"]}, "invalid_request"),
+    ({"prompt": ["consent", "login"]}, "invalid_request"),
+    ({"response_mode": ["query", "query"]}, "invalid_request"),
+    ({"code_challenge": [CHALLENGE, CHALLENGE]}, "invalid_request"),
+    ({"code_challenge_method": ["S256", "plain"]}, "invalid_request"),
+    ({"scope": "réad"}, "invalid_request"),
+    ({"resource": f"{ISSUER}/é"}, "invalid_request"),
     ({"resource": "https://evil.example"}, "invalid_target"),
     ({"resource": [ISSUER, "https://evil.example"]}, "invalid_target"),
     ({"resource": f"{ISSUER}/v1#part"}, "invalid_target"),
@@ -93,6 +112,56 @@ def test_wrong_request_is_told_to_its_client(
         assert query.keys() == {"error", "error_description", "state", "iss"}
         assert (query["error"], query["state"], query["iss"]) == (error, "xyz", ISSUER), changed
         assert not {'"', "\\"} & set(query["error_description"])
+
+
+def test_state_that_is_not_printable_ascii_is_invalid_and_comes_back_as_it_was(ada: Person, app: App) -> None:
+    """RFC 6749 appendix A.5: state is VSCHAR. The client hears of it with the exact value that it sent."""
+    for state in ("été", "a\tb", "a\r\nb", "🗝", "\x7f"):
+        page = ada.asked(app, state=state)
+        assert page.location.startswith(f"{CALLBACK}?error=invalid_request&"), state
+        assert query_of(page.location)["state"] == state
+
+
+def test_state_that_is_sent_twice_is_invalid_and_comes_back_not_at_all(ada: Person, app: App) -> None:
+    """Which of the two is meant can't be known."""
+    page = ada.asked(app, state=["xyz", "abc"])
+    assert page.location.startswith(f"{CALLBACK}?error=invalid_request&")
+    assert query_of(page.location).keys() == {"error", "error_description", "iss"}
+
+
+@pytest.mark.parametrize("name", ["client_id", "redirect_uri"])
+def test_client_or_redirect_that_is_sent_twice_leads_nowhere(ada: Person, app: App, name: str) -> None:
+    """Not even where both are the same: which is meant decides where the answer goes."""
+    for other in ({"client_id": app.id, "redirect_uri": CALLBACK}[name], "x"):
+        page = ada.open(f"{app.asking()}&{urlencode({name: other})}")
+        assert (page.status, page.location) == (400, "")
+        assert f"{name} is given twice" in page.text
+
+
+@pytest.mark.parametrize("prompt", ["login", "select_account", "login consent", "consent  select_account", " login"])
+def test_prompt_that_means_a_page_asks_again(ada: Person, app: App, prompt: str) -> None:
+    """OpenID Connect Core §3.1.2.1: each of them is answered by the page that names the account and asks."""
+    ada.allows(app)
+    assert ada.asked(app, prompt=prompt).status == 200
+    assert query_of(ada.asked(app, prompt=" ").location).keys() == {"code", "state", "iss"}
+
+
+def test_response_mode_query_is_what_there_is(ada: Person, app: App) -> None:
+    """Named or not, the answer is in the query."""
+    for mode in ("query", "", None):
+        assert query_of(ada.allows(app, response_mode=mode)).keys() == {"code", "state", "iss"}
+
+
+def test_openid_connects_scopes_are_dropped(ada: Person, app: App) -> None:
+    """Many clients send them by habit; if nothing else is asked for, it is as if scope were left out."""
+    asked = {
+        "openid profile offline_access email": "read",
+        "openid": "read",
+        "address phone ": "read",
+        "openid write": "write",
+        "read openid write profile": "read write",
+    }
+    assert {scope: ada.tokens(app, scope=scope)["scope"] for scope in asked} == asked
 
 
 def test_public_client_must_use_pkce(ada: Person, spa: App) -> None:

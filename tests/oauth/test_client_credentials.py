@@ -27,8 +27,15 @@ def test_scope_of_a_client_itself_is_read_unless_it_asks(home: House) -> None:
 def test_scope_that_oauth_never_grants_is_refused(home: House) -> None:
     """No token can make keys that outlive it, nor administer, whoever owns the client."""
     app = registered(home, owner=home.account(admin=True))
-    for scope in ("keys", "admin", "verify", "events", "webhooks", "read keys", "openid", 'read"', "READ"):
+    for scope in ("keys", "admin", "verify", "events", "webhooks", "read keys", "openid keys", 'read"', "READ"):
         assert refusal(app.ask(CLIENT, scope=scope)) == (400, "invalid_scope"), scope
+
+
+def test_openid_connects_scopes_are_dropped(home: House) -> None:
+    """As if they weren't there: alone they are `read`, as without a scope."""
+    app = registered(home)
+    for scope, expected in (("openid profile offline_access email", "read"), ("openid write", "write")):
+        assert app.ask(CLIENT, scope=scope).json()["scope"] == expected
 
 
 def test_public_client_has_no_token_of_its_own(home: House, spa: App) -> None:

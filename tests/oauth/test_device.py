@@ -210,6 +210,14 @@ def test_scope_of_a_device_is_narrowed_to_its_clients(home: House) -> None:
     assert reader.ask(DEVICE, device_code=device_code).json()["scope"] == "read"
 
 
+def test_openid_connects_scopes_are_dropped_from_a_device_request(home: House, ada: Person, app: App) -> None:
+    """As if they weren't there: alone they are `read`, as without a scope."""
+    for scope, expected in (("openid profile offline_access email", "read"), ("openid write", "write")):
+        device_code, user_code = started(app, scope=scope)
+        decide(ada, user_code)
+        assert app.ask(DEVICE, device_code=device_code).json()["scope"] == expected
+
+
 def test_client_without_the_device_flow_is_refused(home: House) -> None:
     """It may use what it was registered for."""
     app = registered(home, grant_types=[CODE])

@@ -1,4 +1,4 @@
-"""What a request may look like: each parameter once, in printable ASCII, as a form or as JSON."""
+"""What a request may look like: each parameter that is read once, in printable ASCII, as a form or as JSON."""
 
 import json
 from urllib.parse import urlencode
@@ -6,25 +6,15 @@ from urllib.parse import urlencode
 import pytest
 
 from tests.house import House
-from tests.oauth.flow import CLIENT, CODE, ISSUER, App, Person, as_json, post, refusal
-from tests.visitor import FORM
+from tests.oauth.flow import CLIENT, CODE, ISSUER, App, Person, as_json, post, query_of, refusal
+from tests.visitor import FORM, PASSWORD, person
 
 REPEATED = {
-    "/oauth/token": ("client_id", "client_secret", "grant_type", "code", "redirect_uri", "scope", "unheard_of"),
+    "/oauth/token": ("client_id", "client_secret", "grant_type", "code", "redirect_uri", "scope"),
     "/oauth/device_authorization": ("client_id", "scope"),
-    "/oauth/revoke": ("token", "token_type_hint"),
+    "/oauth/revoke": ("token",),
     "/oauth/introspect": ("token",),
 }
-AT_AUTHORIZE = (
-    "client_id",
-    "redirect_uri",
-    "response_type",
-    "scope",
-    "state",
-    "code_challenge",
-    "code_challenge_method",
-    "prompt",
-)
 
 
 @pytest.mark.parametrize("endpoint", REPEATED)
@@ -53,12 +43,112 @@ def test_name_that_is_repeated_in_a_registration_is_refused(home: House) -> None
     assert refusal(home.call("POST", "/oauth/register", body=body)) == (400, "invalid_client_metadata")
 
 
-def test_parameter_that_is_repeated_at_the_authorization_endpoint_is_told_to_the_person(ada: Person, spa: App) -> None:
-    """Which of two redirects or clients is meant can't be known: nobody is sent anywhere."""
-    for name in AT_AUTHORIZE:
-        page = ada.open(f"{spa.asking(scope='read', prompt='none')}&{urlencode({name: 'read'})}")
-        assert (page.status, page.location) == (400, "")
-        assert f"{name} is given twice" in page.text
+UNREAD: tuple[tuple[str, list[object]], ...] = (
+    ("device_name", ["Jörg's iPhone"]),
+    ("login_hint", ["jörg@example.com"]),
+    ("ui_locales", ["fr-é"]),
+    ("utm", ["1", "2"]),
+    ("token_type_hint", ["refresh_token", "access_token", "é"]),
+    ("state", ["a", "b"]),
+    ("nonce", ["\x00"]),
+    ("", ["", "\x7f"]),
+    ("naïve\r\n", ["🗝"]),
+    ("extra", [1]),
+    ("extra", [None, True, False, 1.5, -1]),
+    ("extra", [10**5_000]),
+    ("extra", [[], [[1, "é"]], {}, {"a": {"b": [None]}, "grant_type": "x"}]),
+    ("extra", ["lone \ud800"]),
+)
+"""What no endpoint reads, each name with the values that it is sent with."""
+ODD_BYTES = (b"extra=%ff%fe", b"extra=\xff", b"%ff=1", b"&&=&", b"extra", b"%", b"extra=%zz", b";")
+
+
+def in_json(fields: dict[str, str], name: str, values: list[object]) -> bytes:
+    """Return a JSON object that holds a name once for each of its values."""
+    more = "".join(f", {json.dumps(name)}: {long_or_dumped(value)}" for value in values)
+    return f"{json.dumps(fields)[:-1]}{more}}}".encode()
+
+
+def long_or_dumped(value: object) -> str:
+    """Return JSON; Python refuses to write a very long whole number, as it refuses to read one."""
+    return "1" + "0" * 5_000 if isinstance(value, int) and value > 10**20 else json.dumps(value)
+
+
+def accepted(home: House, app: App, ada: Person) -> dict[str, dict[str, str]]:
+    """Return a request that succeeds for each endpoint."""
+    access, refresh = ada.grant(app)
+    return {
+        "/oauth/device_authorization": dict(app.credentials),
+        "/oauth/introspect": {**app.credentials, "token": access},
+        "/oauth/token": {**app.credentials, "grant_type": CLIENT},
+        "/oauth/revoke": {**app.credentials, "token": refresh},
+    }
+
+
+@pytest.mark.parametrize("endpoint", REPEATED)
+def test_parameter_that_is_not_read_is_not_judged(home: House, ada: Person, app: App, endpoint: str) -> None:
+    """RFC 6749 §3.2: whatever it is called, holds and how often it comes, in a form, in JSON or in the query."""
+    fields = accepted(home, app, ada)[endpoint]
+    for name, values in UNREAD:
+        home.clock.forward(1)
+        texts = [value for value in values if isinstance(value, str) and "\ud800" not in value]
+        pairs = [*fields.items(), *((name, text) for text in texts)]
+        form = home.call("POST", endpoint, body=urlencode(pairs).encode(), headers={"Content-Type": FORM})
+        target = f"{endpoint}?{urlencode([(name, text) for text in texts])}"
+        assert [
+            form.status,
+            home.call("POST", endpoint, body=in_json(fields, name, values)).status,
+            post(home, target, fields).status,
+        ] == [200, 200, 200], (name, values)
+
+
+@pytest.mark.parametrize("endpoint", REPEATED)
+def test_bytes_that_are_not_read_are_not_judged(home: House, ada: Person, app: App, endpoint: str) -> None:
+    """Neither what is no UTF-8 nor what is hardly a form, beside parameters that are right."""
+    fields = accepted(home, app, ada)[endpoint]
+    for odd in ODD_BYTES:
+        home.clock.forward(1)
+        body = urlencode(fields).encode() + b"&" + odd
+        assert home.call("POST", endpoint, body=body, headers={"Content-Type": FORM}).status == 200, odd
+    body = json.dumps(fields)[:-1].encode() + b', "extra": "\xff", "\xfe": 1}'
+    assert home.call("POST", endpoint, body=body).status == 200
+
+
+def test_parameter_that_is_not_read_is_not_judged_at_the_authorization_endpoint(home: House, app: App) -> None:
+    """RFC 6749 §3.1: on the whole way, through the log-in and the decision, to the code."""
+    account = person(name="Bea")
+    for name, values in UNREAD:
+        home.clock.forward(1)
+        texts = [value for value in values if isinstance(value, str) and "\ud800" not in value and name != "state"]
+        bea = Person(home, account=account)
+        asked = bea.open(f"{app.asking(prompt='consent')}&{urlencode([(name, text) for text in texts])}")
+        page = bea.follow(asked)
+        page = bea.send("/login", bea.filled(page, "/login", {"email": account.email, "password": PASSWORD}))
+        page = bea.follow(page)
+        assert page.status == 200, name
+        assert "code" in query_of(bea.decides(page).location), name
+    for odd in ODD_BYTES:
+        target = f"{app.asking(prompt='consent')}&{odd.decode('latin-1')}"
+        assert bea.open(target).status == 200, odd
+
+
+def test_cookie_or_header_that_is_not_read_is_not_judged(home: House, app: App) -> None:
+    """What a browser or a library sends along by itself."""
+    fields = {**app.credentials, "grant_type": CLIENT}
+    odd = {"Cookie": "latchkey=é; ;=; a=b=c", "Origin": "null", "Referer": "é", "Accept": "nonsense", "X-Odd": "\x01"}
+    assert post(home, "/oauth/token", fields, headers=odd).status == 200
+
+
+def test_parameter_that_is_empty_or_null_is_absent(home: House, ada: Person, app: App) -> None:
+    """RFC 6749 §3.1: also `resource`, and also where it is repeated with one that isn't empty."""
+    assert query_of(ada.allows(app, resource="", scope=["", "read"], state=["", "xyz"], prompt=""))["state"] == "xyz"
+    once = {**app.credentials, "grant_type": CLIENT}
+    for more in ({"resource": ""}, {"resource": ["", ISSUER]}, {"scope": ["", ""]}, {"code": ["", "x"]}):
+        assert post(home, "/oauth/token", {**once, **more}).status == 200, more
+    assert app.post("/oauth/device_authorization", resource="", scope="").status == 200
+    nulls: list[dict[str, object]] = [{"resource": None}, {"resource": ["", None]}, {"scope": None, "code": None}]
+    for null in nulls:
+        assert as_json(home, "/oauth/token", {**once, **null}).status == 200, null
 
 
 BODIES: tuple[object, ...] = (
@@ -77,12 +167,11 @@ BODIES: tuple[object, ...] = (
     {"resource": [[ISSUER]]},
     {"grant_type": "client\ud800credentials"},
     {"grant_type": "client_credentials\n"},
-    {"": "\x00"},
 )
 
 
 def test_json_that_is_no_object_of_strings_is_refused(home: House) -> None:
-    """Nothing but an object of strings, and a list of them for `resource`, is a set of parameters."""
+    """What an endpoint reads is a string, or a list of them for `resource`; nothing but an object holds any."""
     for body in BODIES:
         assert refusal(as_json(home, "/oauth/token", body)) == (400, "invalid_request"), body
 

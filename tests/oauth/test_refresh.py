@@ -63,6 +63,13 @@ def test_scope_cant_grow(ada: Person, app: App) -> None:
     assert app.refresh(refresh, scope="read").json()["scope"] == "read"
 
 
+def test_openid_connects_scopes_are_dropped_from_a_refresh(ada: Person, app: App) -> None:
+    """As if they weren't there: alone they mean all that was granted."""
+    for scope, expected in (("openid profile offline_access", "read write"), ("openid read", "read")):
+        _, refresh = ada.grant(app, scope="read write")
+        assert app.refresh(refresh, scope=scope).json()["scope"] == expected
+
+
 def test_refresh_token_used_again_by_a_public_client_ends_its_grant(home: House, ada: Person, spa: App) -> None:
     """Nobody can tell the thief from the client: both are out, at once, and the operator hears of it."""
     log = io.StringIO()

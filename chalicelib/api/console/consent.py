@@ -5,8 +5,7 @@ from chalicelib.api.console.frame import Away, LogInFirst, Shown, Visit
 from chalicelib.core import errors
 from chalicelib.limits.tiers import DOCUMENT_FETCHES, Tier
 from chalicelib.oauth import authorize, device, redirect_uris
-from chalicelib.oauth.errors import OAuthError
-from chalicelib.oauth.parameters import Parameters, of_query
+from chalicelib.oauth.parameters import OF_AUTHORIZATION, Parameters, of_query
 
 DEVICE_TRIES = Tier("device-codes", 30, 10, kept_s=2 * 3_600)
 """How many codes one account may try in an hour: guessing another's must not pay (RFC 8628 §5.1)."""
@@ -18,18 +17,18 @@ def show_authorize(visit: Visit) -> Shown | Away:
     try:
         asking = _read(visit, parameters)
     except authorize.BackToClient as refused:
-        if visit.logged_in is None and parameters.get("prompt") != "none":
+        if visit.logged_in is None and not authorize.asks_nobody(parameters):
             # Whoever registers a client chooses where its errors lead: nobody is sent there straight from a link to us
             # (RFC 9700 §4.11.2).
             raise LogInFirst from None
         return Away(refused.location)
     if visit.logged_in is None:
-        if asking.prompt == "none":
+        if asking.prompt == authorize.ASK_NOBODY:
             return Away(authorize.refuse(asking, visit.base_url, "login_required", "Nobody is logged in."))
         raise LogInFirst
     account = visit.person.account
     if asking.needs_consent(account) or links.is_unproven(account):
-        if asking.prompt == "none":
+        if asking.prompt == authorize.ASK_NOBODY:
             return Away(authorize.refuse(asking, visit.base_url, "consent_required", "The person must be asked."))
         links.check_proven(account)
         return _consent_page(visit, asking, parameters)
@@ -96,16 +95,12 @@ def _read(visit: Visit, parameters: Parameters) -> authorize.Asking:
 
 def _parameters(visit: Visit) -> Parameters:
     event = visit.exchange.request.to_original_event()
-    try:
-        return of_query(event.get("multiValueQueryStringParameters") or {})
-    except OAuthError as error:
-        # Which client it is, and where it may be answered, can't be said of a request that says things twice.
-        raise authorize.NoSuchClient(f"The application that sent you here asked wrongly: {error.message}") from None
+    return of_query(event.get("multiValueQueryStringParameters") or {})
 
 
 def _consent_page(visit: Visit, asking: authorize.Asking, parameters: Parameters) -> Shown:
     visit.forms_may_leave = True
-    pairs = [*parameters.values.items(), *(("resource", resource) for resource in parameters.resources)]
+    pairs = [(name, value) for name in OF_AUTHORIZATION for value in parameters.every(name)]
     matter = {
         "client": asking.client,
         "scopes": sorted(asking.scopes),
