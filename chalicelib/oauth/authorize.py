@@ -4,6 +4,7 @@ An unknown client or redirect URI is told to the person and never redirected (RF
 goes back to the client, with `state` and `iss` (RFC 9207).
 """
 
+import json
 import re
 from dataclasses import dataclass
 from urllib.parse import urlencode
@@ -37,6 +38,12 @@ class Asking:
     resources: frozenset[str]
     code_challenge: str | None
     prompt: str
+
+    @property
+    def shown(self) -> str:
+        """Return a digest of what the page that asks says: a decision holds for what was read, and nothing else."""
+        said = [self.client.name, self.redirect_uri, sorted(self.scopes), sorted(self.resources)]
+        return secrets.digest(f"consent {json.dumps(said)}")
 
     def needs_consent(self, account: Account) -> bool:
         """Tell whether the person must be asked, or said yes to all of this before."""
@@ -108,7 +115,8 @@ def approve(asking: Asking, account_id: str, base_url: str) -> str:
         grants.tell(write, grant, kinds.GRANT_CREATED, name=asking.client.name)
         write.save(ticket, condition=Ticket.digest.does_not_exist())
         clients.keep(write, asking.client)
-    consent.remember(account_id, asking.client.client_id, scopes=scopes, resources=named)
+    redirects = {redirect_uris.place(asking.redirect_uri)}
+    consent.remember(account_id, asking.client.client_id, redirects=redirects, scopes=scopes, resources=named)
     return _location(asking.redirect_uri, asking.state, base_url, code=code)
 
 

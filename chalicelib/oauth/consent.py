@@ -11,23 +11,26 @@ from chalicelib.core import clock, tables
 from chalicelib.credentials.scopes import joined
 from chalicelib.events import kinds, record
 from chalicelib.oauth import grants
-from chalicelib.oauth.redirect_uris import is_shared_with_other_apps
+from chalicelib.oauth.redirect_uris import is_shared_with_other_apps, place
 from chalicelib.oauth.tables import Client, Consent
 
 
 def is_remembered(
     account: Account, client: Client, *, redirect_uri: str, scopes: set[str], resources: set[str]
 ) -> bool:
-    """Tell whether an account said yes to all of this before.
+    """Tell whether an account said yes to all of this before, with the answer going to the same place.
 
     Never to a redirect that any app of a machine may listen on: another app could pose as the client (RFC 8252 §8.6).
     """
     if is_shared_with_other_apps(redirect_uri):
         return False
-    consent = Consent.found(account.id, client.client_id)
-    if consent is None or account.has_ended(consent.given_at):
-        return False
-    return scopes <= set(consent.scopes) and resources <= set(consent.resources or ())
+    consent = _given_at(account, client, redirect_uri)
+    return consent is not None and scopes <= set(consent.scopes) and resources <= set(consent.resources or ())
+
+
+def is_given_at(account: Account, client: Client, redirect_uri: str) -> bool:
+    """Return whether an account allowed a client anything with the answer going to this place."""
+    return _given_at(account, client, redirect_uri) is not None
 
 
 def of_account(account: Account) -> Iterator[Consent]:
@@ -37,20 +40,32 @@ def of_account(account: Account) -> Iterator[Consent]:
             yield consent
 
 
-def remember(account_id: str, client_id: str, *, scopes: set[str], resources: set[str]) -> None:
-    """Remember a yes beside what was remembered before, or in place of what is over; two at once add up."""
+def remember(account_id: str, client_id: str, *, redirects: set[str], scopes: set[str], resources: set[str]) -> None:
+    """Remember a yes beside what was remembered before, or in place of what is over; two at once add up.
+
+    `redirects` are the places that the answer may go to: a client whose redirect URI changes is asked about again.
+    """
     since_ms = Account.get(account_id, consistent_read=True).credentials_since
     actions: list[Action] = [Consent.scopes.add(scopes), Consent.given_at.set(clock.now_ms())]
     told = {"application": client_id, "scopes": joined(scopes)}
     if resources:
         actions.append(Consent.resources.add(resources))
+    if redirects:
+        actions.append(Consent.redirects.add(redirects))
     over = Consent.given_at < since_ms
     try:
         _add(account_id, client_id, actions, told, only_if=~over)
     except TransactWriteError as error:
         if not tables.refused(error):
             raise
-        new = Consent(account_id, client_id, scopes=scopes, resources=resources or None, given_at=clock.now_ms())
+        new = Consent(
+            account_id,
+            client_id,
+            scopes=scopes,
+            resources=resources or None,
+            redirects=redirects or None,
+            given_at=clock.now_ms(),
+        )
         _replace(new, over, actions, told)
 
 
@@ -62,6 +77,13 @@ def withdraw(account_id: str, client_id: str) -> None:
     for grant in grants.of_account(account_id):
         if grant.client_id == client_id:
             grants.revoke(grant)
+
+
+def _given_at(account: Account, client: Client, redirect_uri: str) -> Consent | None:
+    consent = Consent.found(account.id, client.client_id)
+    if consent is None or account.has_ended(consent.given_at):
+        return None
+    return consent if place(redirect_uri) in (consent.redirects or ()) else None
 
 
 def _add(

@@ -7,7 +7,7 @@ from pynamodb.expressions.update import Action
 
 from chalicelib.core import clock, errors, randomness, secrets, tables
 from chalicelib.events import kinds
-from chalicelib.oauth import clients, consent, grants
+from chalicelib.oauth import clients, consent, grants, redirect_uris
 from chalicelib.oauth.tables import Client, Grant, Ticket
 
 LIVES_S = 600
@@ -96,7 +96,9 @@ def approve(waiting: Pending, account_id: str) -> None:
     scopes, resources = set(ticket.scopes or ()), set(ticket.resources or ())
     grant = grants.new(account_id, ticket.client_id, scopes=scopes, resources=resources)
     _decide(waiting, APPROVED, account_id, grant)
-    consent.remember(account_id, ticket.client_id, scopes=scopes, resources=resources)
+    # The yes is to the client as it is registered now, wherever else it may be answered.
+    redirects = {redirect_uris.place(uri) for uri in waiting.client.redirect_uris}
+    consent.remember(account_id, ticket.client_id, redirects=redirects, scopes=scopes, resources=resources)
 
 
 def deny(waiting: Pending, account_id: str) -> None:

@@ -71,6 +71,17 @@ def origin(uri: str) -> str:
     return f"{parts.scheme}://{parts.netloc}" if parts.scheme in ("http", "https") else f"{parts.scheme}:"
 
 
+def place(uri: str) -> str:
+    """Return who is answered at a redirect URI, for telling whether that changed.
+
+    An origin; without the port on loopback, where it may be any; the whole URI where a scheme has no origins.
+    """
+    parts = urlsplit(uri)
+    if parts.scheme == "https":
+        return f"https://{parts.netloc.lower()}"
+    return f"http://{parts.hostname}" if parts.scheme == "http" else uri
+
+
 def _split(uri: str) -> SplitResult | None:
     """Return the parts of an absolute URI without user information and fragment, None of anything else."""
     if len(uri) > LENGTH_MAX or not _PLAIN.fullmatch(uri):

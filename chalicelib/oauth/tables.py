@@ -73,6 +73,8 @@ class Consent(tables.Table):
     client_id = UnicodeAttribute(range_key=True)
     scopes = UnicodeSetAttribute()
     resources = UnicodeSetAttribute(null=True)
+    redirects = UnicodeSetAttribute(null=True)
+    """The places that its codes may go to (`redirect_uris.place`); a consent older than this attribute has none."""
     given_at = tables.Whole()
 
 

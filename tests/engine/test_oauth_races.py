@@ -480,6 +480,7 @@ def assert_remembered(app: Registered, account: Account, asked: list[Parameters]
     remembered = Consent.get(account.id, app.id)
     assert set(remembered.scopes) == {each["scope"] for each in asked}
     assert remembered.resources == {each["resource"] for each in asked}
+    assert remembered.redirects == {"https://app.example.com"}
 
 
 def assert_one_successor(account: Account, *, revoked: bool) -> None:

@@ -74,6 +74,20 @@ def test_client_of_a_document_goes_the_whole_way(home: House, ada: Person, inter
     assert not works(home, tokens["access_token"])
 
 
+def test_client_whose_document_moves_its_redirect_is_asked_about_again(
+    home: House, ada: Person, internet: Internet
+) -> None:
+    """Whoever gets hold of the document must not get a code that was allowed to another place."""
+    app = known(home, internet)
+    ada.allows(app)
+    assert "code" in query_of(ada.asked(app).location)
+    publish(internet, DOCUMENT | {"redirect_uris": ["https://elsewhere.example/cb"]})
+    home.clock.forward(DAY_S)
+    ada.logs_in_again()
+    assert found(internet)
+    assert ada.asked(app, redirect_uri="https://elsewhere.example/cb").status == 200
+
+
 def test_client_of_a_document_is_public_and_no_more(home: House, ada: Person, internet: Internet) -> None:
     """It must use PKCE, has no secret, no token of its own, no device, nothing to introspect or manage."""
     app = known(home, internet)

@@ -1,17 +1,33 @@
 """A yes is remembered for what it was said to, and asked for again when that grows or others may pose as the client."""
 
+import json
 from dataclasses import replace
 
 import pytest
 
 from chalicelib.core import settings
+from chalicelib.oauth import clients
+from chalicelib.oauth.tables import Client, Consent
 from tests.house import House
-from tests.oauth.flow import ISSUER, LOOPBACK, PRIVATE, App, Person, query_of, registered, someone, works
+from tests.oauth.flow import (
+    CALLBACK,
+    ISSUER,
+    LOOPBACK,
+    PKCE,
+    PRIVATE,
+    App,
+    Person,
+    as_json,
+    query_of,
+    registered,
+    someone,
+    works,
+)
 
 BOTH = [f"{ISSUER}/v1", f"{ISSUER}/v1/users"]
 
 
-def is_asked(person: Person, app: App, **asked: str | list[str]) -> bool:
+def is_asked(person: Person, app: App, **asked: str | list[str] | None) -> bool:
     """Tell whether a request shows the consent page, or goes straight back with a code."""
     page = person.asked(app, **asked)
     if page.status == 200:
@@ -69,6 +85,70 @@ def test_yes_is_always_asked_for_where_other_apps_may_listen(home: House, ada: P
     ada.allows(app)
     assert is_asked(ada, app)
     assert query_of(ada.asked(app, prompt="none").location)["error"] == "consent_required"
+
+
+ELSEWHERE = "https://elsewhere.example/cb"
+
+
+def test_yes_is_asked_for_again_when_the_form_changes_where_the_client_is_answered(home: House, ada: Person) -> None:
+    """Settings > Applications: another host, port or path is another place, but for the path of the same origin."""
+    owner = someone(home, "Owner")
+    app = registered(home, owner=owner.account)
+    ada.allows(app)
+    for uri, asked in (
+        ("https://app.example.com/other", False),
+        ("https://app.example.com:8443/cb", True),
+        ("https://app.example.com.evil.example/cb", True),
+        (ELSEWHERE, True),
+    ):
+        path = f"/settings/applications/{app.id}"
+        assert owner.submit(f"{path}/change", on=path, name="Photos", redirect_uris=uri).status == 303
+        assert is_asked(ada, app, redirect_uri=uri) is asked, uri
+        assert is_asked(ada, app, redirect_uri=None) is asked, uri
+    ada.allows(app, redirect_uri=ELSEWHERE)
+    assert not is_asked(ada, app, redirect_uri=ELSEWHERE)
+
+
+def test_yes_is_asked_for_again_when_a_client_replaces_where_it_is_answered(home: House, ada: Person) -> None:
+    """RFC 7592: who holds the registration token must not get a code that the user allowed another place."""
+    described = {"redirect_uris": [CALLBACK], "token_endpoint_auth_method": "none"}
+    made = as_json(home, "/oauth/register", described).json()
+    app = App(home, Client.get(made["client_id"]), None, CALLBACK, PKCE)
+    ada.allows(app)
+    assert not is_asked(ada, app)
+    changed = json.dumps({**described, "redirect_uris": [ELSEWHERE]}).encode()
+    answer = home.call("PUT", f"/oauth/register/{app.id}", made["registration_access_token"], body=changed)
+    assert answer.status == 200
+    assert is_asked(ada, app, redirect_uri=ELSEWHERE)
+
+
+def test_yes_to_several_places_is_remembered_for_each(home: House, ada: Person) -> None:
+    """A client with two redirect URIs isn't asked about in turns."""
+    app = registered(home, CALLBACK, ELSEWHERE)
+    ada.allows(app)
+    assert is_asked(ada, app, redirect_uri=ELSEWHERE)
+    ada.allows(app, redirect_uri=ELSEWHERE)
+    assert not is_asked(ada, app, redirect_uri=CALLBACK)
+    assert not is_asked(ada, app, redirect_uri=ELSEWHERE)
+
+
+def test_yes_at_a_device_holds_for_the_places_of_then(home: House, ada: Person, app: App) -> None:
+    """Nobody was shown a redirect there: one that the client takes later is asked about."""
+    user_code = app.post("/oauth/device_authorization", scope="read").json()["user_code"]
+    ada.submit("/device", on=f"/device?user_code={user_code}", decision="allow")
+    assert not is_asked(ada, app)
+    clients.change(app.client, name="Photos", uris=[CALLBACK, ELSEWHERE])
+    assert is_asked(ada, app, redirect_uri=ELSEWHERE)
+    assert not is_asked(ada, app)
+
+
+def test_yes_from_before_places_were_remembered_is_asked_for_again(ada: Person, app: App) -> None:
+    """It doesn't say where its codes may go."""
+    ada.allows(app)
+    Consent(ada.account.id, app.id).update(actions=[Consent.redirects.remove()])
+    assert is_asked(ada, app)
+    ada.allows(app)
+    assert not is_asked(ada, app)
 
 
 def test_yes_to_one_client_is_none_to_another(home: House, ada: Person, app: App) -> None:

@@ -3,9 +3,10 @@
 from urllib.parse import quote
 
 import pytest
+from pynamodb.expressions.update import Action
 
 from chalicelib.oauth import clients
-from chalicelib.oauth.tables import Client
+from chalicelib.oauth.tables import Client, Grant
 from tests.house import House
 from tests.oauth.flow import (
     CALLBACK,
@@ -131,6 +132,27 @@ def test_decision_is_taken_on_what_is_asked_not_on_what_a_form_says(ada: Person,
     location = ada.decides(page, scope="read write", redirect_uri="https://evil.example/", client_id="x").location
     assert location.startswith(CALLBACK)
     assert app.redeem(query_of(location)["code"]).json()["scope"] == "read"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        Client.redirect_uris.set(["https://elsewhere.example/cb"]),
+        Client.scopes.set({"read", "write"}),
+        Client.name.set("Another"),
+    ],
+    ids=["redirect", "scopes", "name"],
+)
+def test_decision_holds_for_what_the_page_said_and_nothing_else(home: House, ada: Person, change: Action) -> None:
+    """A client that changes while its page is open is asked about again; no code goes where nobody was told of."""
+    app = registered(home, scopes=["read"])
+    page = ada.asked(app, redirect_uri=None, scope="read write")
+    app.client.update(actions=[change])
+    again = ada.decides(page)
+    assert (again.status, again.location) == (409, "")
+    assert "has changed" in again.problem
+    assert list(Grant.by_account.query(ada.account.id)) == []
+    assert "code" in query_of(ada.decides(again).location)
 
 
 def test_decision_after_the_session_ended_is_none(home: House, ada: Person, app: App) -> None:

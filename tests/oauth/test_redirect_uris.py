@@ -258,6 +258,22 @@ def test_place_is_called_by_its_origin_or_scheme(uri: str, source: str) -> None:
     assert redirect_uris.origin(uri) == source
 
 
+@pytest.mark.parametrize(
+    ("uri", "place"),
+    [
+        ("https://app.example.com/cb?x", "https://app.example.com"),
+        ("https://APP.example.com:8443", "https://app.example.com:8443"),
+        ("http://127.0.0.1:49152/cb", "http://127.0.0.1"),
+        ("http://[::1]:49152/cb", "http://::1"),
+        ("com.example.app:/cb", "com.example.app:/cb"),
+        ("com.example.app://cb", "com.example.app://cb"),
+    ],
+)
+def test_place_is_who_is_answered_there(uri: str, place: str) -> None:
+    """An origin, but for loopback's port; a private scheme has none, so all of it."""
+    assert redirect_uris.place(uri) == place
+
+
 def test_machine_and_scheme_are_shared_with_other_apps() -> None:
     """Only an https address belongs to one app (RFC 8252 §8.6)."""
     shared = [uri for uri in GOOD if redirect_uris.is_shared_with_other_apps(uri)]

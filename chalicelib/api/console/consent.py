@@ -9,6 +9,7 @@ from chalicelib.oauth.parameters import OF_AUTHORIZATION, Parameters, of_query
 
 DEVICE_TRIES = Tier("device-codes", 30, 10, kept_s=2 * 3_600)
 """How many codes one account may try in an hour: guessing another's must not pay (RFC 8628 §5.1)."""
+CHANGED = "The application has changed since you opened this page. Read the request again before you decide."
 
 
 def show_authorize(visit: Visit) -> Shown | Away:
@@ -40,14 +41,17 @@ def show_authorize(visit: Visit) -> Shown | Away:
 
 def decide(visit: Visit) -> Shown | Away:
     """Take the person's decision back to the client. The request is read again: nothing of the form is trusted."""
-    account = visit.person.account
+    account, parameters = visit.person.account, _parameters(visit)
     try:
-        asking = _read(visit, _parameters(visit))
+        asking = _read(visit, parameters)
     except authorize.BackToClient as refused:
         return Away(refused.location)
     if visit.text("decision") != "allow":
         return Away(authorize.refuse(asking, visit.base_url))
     links.check_proven(account)
+    if visit.text("shown") != asking.shown:
+        # The client changed its name, its redirect URI or its scopes while the page was open.
+        return _consent_page(visit, asking, parameters, problem=CHANGED, status=409)
     return Away(authorize.approve(asking, account.id, visit.base_url))
 
 
@@ -98,7 +102,9 @@ def _parameters(visit: Visit) -> Parameters:
     return of_query(event.get("multiValueQueryStringParameters") or {})
 
 
-def _consent_page(visit: Visit, asking: authorize.Asking, parameters: Parameters) -> Shown:
+def _consent_page(
+    visit: Visit, asking: authorize.Asking, parameters: Parameters, *, problem: str = "", status: int = 200
+) -> Shown:
     visit.forms_may_leave = True
     pairs = [(name, value) for name in OF_AUTHORIZATION for value in parameters.every(name)]
     matter = {
@@ -106,6 +112,8 @@ def _consent_page(visit: Visit, asking: authorize.Asking, parameters: Parameters
         "scopes": sorted(asking.scopes),
         "resources": sorted(asking.resources),
         "redirect": redirect_uris.origin(asking.redirect_uri),
+        "shown": asking.shown,
         "pairs": pairs,
+        "problem": problem,
     }
-    return Shown("consent", matter)
+    return Shown("consent", matter, status)
