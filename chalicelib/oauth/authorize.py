@@ -56,19 +56,34 @@ class Asking:
         )
 
 
-class BackToClient(Exception):
-    """The request is refused, and its client is to hear of it at `location`."""
-
-    def __init__(self, location: str) -> None:
-        """Take the redirect URI with the error in its query."""
-        super().__init__("refused, and told to the client")
-        self.location = location
-
-
 class NoSuchClient(errors.LatchkeyError):
     """A request that must not be redirected anywhere."""
 
     status, error = 400, "invalid_request"
+
+
+class BackToClient(Exception):
+    """The request is refused, and its client is to hear of it."""
+
+    def __init__(self, client: Client, redirect_uri: str, location: str, message: str) -> None:
+        """Take the checked redirect URI, the location with the error in its query, and the error's message."""
+        super().__init__("refused, and told to the client")
+        self.location = location
+        """For a user who has decided; for any other, `location_for`."""
+        self._client, self._redirect_uri, self._message = client, redirect_uri, message
+
+    def location_for(self, account: Account | None) -> str:
+        """Return where whoever is logged in, if anybody is, may be sent with the error.
+
+        Whoever registers a client chooses where its errors lead, so an unasked redirect is for clients that somebody
+        answers for: a registered account, or this user, who allowed it there before (RFC 9700 §4.11.2). Raises
+        NoSuchClient for any other.
+        """
+        if clients.has_active_owner(self._client):
+            return self.location
+        if account is not None and consent.is_given_at(account, self._client, self._redirect_uri):
+            return self.location
+        raise NoSuchClient(f"The application that sent you here made an invalid request. {self._message}")
 
 
 def read(parameters: Parameters, base_url: str, *, admit_fetch: client_documents.Admit | None = None) -> Asking:
@@ -82,7 +97,7 @@ def read(parameters: Parameters, base_url: str, *, admit_fetch: client_documents
     except OAuthError as error:
         # The state goes back as it came: RFC 6749 §4.1.2.1 wants the exact value, also of one that can't be taken.
         location = _location(redirect_uri, parameters.as_sent("state"), base_url, error=error)
-        raise BackToClient(location) from None
+        raise BackToClient(client, redirect_uri, location, error.message) from None
 
 
 def approve(asking: Asking, account_id: str, base_url: str) -> str:
@@ -120,10 +135,10 @@ def approve(asking: Asking, account_id: str, base_url: str) -> str:
     return _location(asking.redirect_uri, asking.state, base_url, code=code)
 
 
-def refuse(asking: Asking, base_url: str, error: str = "access_denied", description: str = "") -> str:
-    """Return where to send the person, with a no."""
-    told = OAuthError(error, description or "The person said no.")
-    return _location(asking.redirect_uri, asking.state, base_url, error=told)
+def refused(asking: Asking, base_url: str, error: OAuthError) -> BackToClient:
+    """Return the refusal of a request that is right: the user denied it, or no page may be shown and one must be."""
+    location = _location(asking.redirect_uri, asking.state, base_url, error=error)
+    return BackToClient(asking.client, asking.redirect_uri, location, error.message)
 
 
 def asks_nobody(parameters: Parameters) -> bool:

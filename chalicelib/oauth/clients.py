@@ -164,6 +164,12 @@ def owned_by(owner_id: str) -> Iterator[Client]:
             yield client
 
 
+def has_active_owner(client: Client) -> bool:
+    """Return whether an account that is active answers for a client."""
+    owner = Account.found(client.owner_id) if client.registered_by == "account" and client.owner_id else None
+    return owner is not None and owner.status == "active"
+
+
 def has_secret(client: Client, secret: str) -> bool:
     """Tell whether `secret` is the client's."""
     return client.secret_digest is not None and hmac.compare_digest(client.secret_digest, secrets.digest(secret))

@@ -5,10 +5,12 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
+from chalicelib.oauth.tables import Client
 from tests.house import House
 from tests.oauth.flow import (
     CALLBACK,
     LOOPBACK,
+    PKCE,
     App,
     Person,
     query_of,
@@ -179,3 +181,103 @@ def test_stranger_is_sent_to_no_client_before_logging_in(home: House, app: App) 
         assert page.location.startswith("/login?next="), changed
     target = parse_qs(urlsplit(page.location).query)["next"][0]
     assert query_of(someone(home).open(target).location)["error"]
+
+
+WRONG: tuple[dict[str, str | list[str] | None], ...] = (
+    {"response_type": "token"},
+    {"response_type": None},
+    {"response_type": ["code", "code"]},
+    {"response_mode": "fragment"},
+    {"scope": "nonsense"},
+    {"scope": ["read", "write"]},
+    {"state": ["a", "b"]},
+    {"state": "été"},
+    {"resource": "https://evil.example"},
+    {"prompt": "create"},
+    {"prompt": "none consent"},
+    {"prompt": "none"},
+    {"prompt": "none", "scope": "nonsense"},
+    {"code_challenge": None},
+    {"code_challenge": "short"},
+    {"code_challenge_method": "plain"},
+)
+"""All that is refused, or can't be done without a page, before anybody decides."""
+STRANGERS = ("public", "confidential", "without-codes", "document", "of-a-suspended-account", "of-a-deleted-account")
+
+
+def stranger_client(home: House, kind: str) -> App:
+    """Return a client that nobody answers for: anybody may register one and choose where its errors lead."""
+    if kind.startswith("of-a-"):
+        owner = someone(home, "Owner")
+        app = registered(home, owner=owner.account)
+        app.proof = PKCE
+        if kind == "of-a-suspended-account":
+            owner.suspended()
+        else:
+            owner.leaves()
+        return app
+    client = Client(
+        "https://client.example/id.json" if kind == "document" else registered(home).id,
+        name="Stranger",
+        redirect_uris=[CALLBACK],
+        grant_types={"refresh_token"} if kind == "without-codes" else {"authorization_code", "refresh_token"},
+        scopes={"read", "write"},
+        auth_method="client_secret_basic" if kind == "confidential" else "none",
+        registered_by="document" if kind == "document" else "self",
+        created_at=home.clock(),
+        fetched_at=home.clock() if kind == "document" else None,
+    )
+    client.save()
+    return App(home, client, None, CALLBACK, PKCE)
+
+
+@pytest.mark.parametrize("kind", STRANGERS)
+def test_nobody_is_sent_to_an_unknown_makers_client_before_deciding(home: House, ada: Person, kind: str) -> None:
+    """RFC 9700 §4.11.2: an error page, or our log-in first, whatever is wrong and whoever is logged in."""
+    app = stranger_client(home, kind)
+    for changed in WRONG:
+        home.clock.forward(1)
+        for visitor in (ada, Visitor(home)):
+            page = visitor.open(app.asking(**changed))
+            assert not page.location or page.location.startswith("/login?next="), (changed, page.location)
+            if visitor is ada or changed == {"prompt": "none"}:
+                assert (page.status, page.location) == (400, ""), changed
+                assert "app.example.com" not in page.html
+
+
+@pytest.mark.parametrize("kind", ["public", "confidential", "document"])
+def test_user_who_allowed_a_client_there_before_is_sent_back_with_an_error(home: House, ada: Person, kind: str) -> None:
+    """The client hears what it did wrong; of a place that it took since then, nobody is sent to."""
+    app = stranger_client(home, kind)
+    ada.allows(app)
+    for changed in WRONG:
+        home.clock.forward(1)
+        location = ada.asked(app, **changed).location
+        assert location.startswith(f"{CALLBACK}?"), changed
+    app.client.update(actions=[Client.redirect_uris.set(["https://elsewhere.example/cb"])])
+    for changed in WRONG:
+        home.clock.forward(1)
+        page = ada.asked(app, redirect_uri="https://elsewhere.example/cb", **changed)
+        assert (page.status, page.location) == (400, ""), changed
+    assert someone(home, "Bea").asked(app, redirect_uri=None, scope="nonsense").status == 400
+
+
+def test_user_who_denies_is_sent_back_whoever_made_the_client(home: House, ada: Person) -> None:
+    """That is a decision; but not when the redirect moved while the page was open."""
+    app = stranger_client(home, "public")
+    page = ada.asked(app, redirect_uri=None)
+    assert query_of(ada.decides(page, "deny").location)["error"] == "access_denied"
+    app.client.update(actions=[Client.redirect_uris.set(["https://elsewhere.example/cb"])])
+    moved = ada.decides(page, "deny")
+    assert (moved.status, moved.location) == (400, "")
+
+
+def test_form_for_a_wrong_request_leads_to_no_unknown_makers_client(home: House, ada: Person) -> None:
+    """The page was right when it was opened; nobody has decided about what the request is now."""
+    app = stranger_client(home, "public")
+    for decision in ("allow", "deny"):
+        page = ada.asked(app)
+        app.client.update(actions=[Client.grant_types.set({"refresh_token"})])
+        wrong = ada.decides(page, decision)
+        assert (wrong.status, wrong.location) == (400, ""), decision
+        app.client.update(actions=[Client.grant_types.set({"authorization_code"})])

@@ -1,10 +1,12 @@
 """Where people decide: the consent page of an authorization request, and the page for a device's code."""
 
 from chalicelib.accounts import links
+from chalicelib.accounts.tables import Account
 from chalicelib.api.console.frame import Away, LogInFirst, Shown, Visit
 from chalicelib.core import errors
 from chalicelib.limits.tiers import DOCUMENT_FETCHES, Tier
 from chalicelib.oauth import authorize, device, redirect_uris
+from chalicelib.oauth.errors import OAuthError
 from chalicelib.oauth.parameters import OF_AUTHORIZATION, Parameters, of_query
 
 DEVICE_TRIES = Tier("device-codes", 30, 10, kept_s=2 * 3_600)
@@ -16,27 +18,12 @@ def show_authorize(visit: Visit) -> Shown | Away:
     """Ask the person, or go straight back to the client when they said yes to all of it before."""
     parameters = _parameters(visit)
     try:
-        asking = _read(visit, parameters)
+        return _asked(visit, _read(visit, parameters), parameters)
     except authorize.BackToClient as refused:
         if visit.logged_in is None and not authorize.asks_nobody(parameters):
-            # Whoever registers a client chooses where its errors lead: nobody is sent there straight from a link to us
-            # (RFC 9700 §4.11.2).
+            # Whom nobody knows yet is sent nowhere: they may have allowed this client before, and then it is told.
             raise LogInFirst from None
-        return Away(refused.location)
-    if visit.logged_in is None:
-        if asking.prompt == authorize.ASK_NOBODY:
-            return Away(authorize.refuse(asking, visit.base_url, "login_required", "Nobody is logged in."))
-        raise LogInFirst
-    account = visit.person.account
-    if asking.needs_consent(account) or links.is_unproven(account):
-        if asking.prompt == authorize.ASK_NOBODY:
-            return Away(authorize.refuse(asking, visit.base_url, "consent_required", "The person must be asked."))
-        links.check_proven(account)
-        return _consent_page(visit, asking, parameters)
-    if visit.exchange.is_head:
-        # A grant and its code are made for whoever goes there, not for whoever looks where a link leads.
-        return _consent_page(visit, asking, parameters)
-    return Away(authorize.approve(asking, account.id, visit.base_url))
+        return Away(refused.location_for(_account(visit)))
 
 
 def decide(visit: Visit) -> Shown | Away:
@@ -45,11 +32,14 @@ def decide(visit: Visit) -> Shown | Away:
     try:
         asking = _read(visit, parameters)
     except authorize.BackToClient as refused:
-        return Away(refused.location)
+        # It was right when it was shown, or there was no button to press: nobody has decided about this one.
+        return Away(refused.location_for(account))
+    was_shown = visit.text("shown") == asking.shown
     if visit.text("decision") != "allow":
-        return Away(authorize.refuse(asking, visit.base_url))
+        denied = authorize.refused(asking, visit.base_url, OAuthError("access_denied", "The person said no."))
+        return Away(denied.location if was_shown else denied.location_for(account))
     links.check_proven(account)
-    if visit.text("shown") != asking.shown:
+    if not was_shown:
         # The client changed its name, its redirect URI or its scopes while the page was open.
         return _consent_page(visit, asking, parameters, problem=CHANGED, status=409)
     return Away(authorize.approve(asking, account.id, visit.base_url))
@@ -95,6 +85,27 @@ def _read(visit: Visit, parameters: Parameters) -> authorize.Asking:
         visit.exchange.admit_networks(DOCUMENT_FETCHES)
 
     return authorize.read(parameters, visit.base_url, admit_fetch=admit_fetch)
+
+
+def _asked(visit: Visit, asking: authorize.Asking, parameters: Parameters) -> Shown | Away:
+    account, asks_nobody = _account(visit), asking.prompt == authorize.ASK_NOBODY
+    if account is None:
+        if asks_nobody:
+            raise authorize.refused(asking, visit.base_url, OAuthError("login_required", "Nobody is logged in."))
+        raise LogInFirst
+    if asking.needs_consent(account) or links.is_unproven(account):
+        if asks_nobody:
+            raise authorize.refused(asking, visit.base_url, OAuthError("consent_required", "The person must be asked."))
+        links.check_proven(account)
+        return _consent_page(visit, asking, parameters)
+    if visit.exchange.is_head:
+        # A grant and its code are made for whoever goes there, not for whoever looks where a link leads.
+        return _consent_page(visit, asking, parameters)
+    return Away(authorize.approve(asking, account.id, visit.base_url))
+
+
+def _account(visit: Visit) -> Account | None:
+    return visit.logged_in.account if visit.logged_in is not None else None
 
 
 def _parameters(visit: Visit) -> Parameters:
