@@ -22,8 +22,11 @@ from chalicelib.oauth.tables import Client, Grant, Ticket
 
 ACCESS_S = 3_600
 CODE_S = 60
-RETRY_MS = 30_000
-"""For so long a confidential client that lost the answer to a refresh gets the same answer again."""
+RETRY_MS, PUBLIC_RETRY_MS = 30_000, 10_000
+"""For so long a client that lost the answer to a refresh, or refreshed twice at once, gets the same answer again.
+
+Shorter for a public one: whoever has its refresh token needs nothing else.
+"""
 REFRESH_KIND = "rt"
 CODE_KIND = "ac"
 
@@ -87,17 +90,16 @@ def redeem(ticket: Ticket, asked: Asked, *, with_refresh: bool) -> Answer:
 def refresh(ticket: Ticket, asked: Asked, presented: str) -> Answer:
     """Spend a refresh token on an access token and its own successor.
 
-    Raises invalid_grant. A refresh token used twice revokes its grant (RFC 9700 §4.14.2), unless a confidential client
-    repeats its last refresh within 30 s and hasn't used the successor: then it gets the same answer again.
+    Raises invalid_grant. A refresh token used twice revokes its grant (RFC 9700 §4.14.2), unless a client repeats its
+    last refresh within 30 s (a public one 10 s) and hasn't used the successor: then it gets the same answer again.
     """
     if ticket.consumed_at is not None:
         return _again(ticket, asked, presented)
     token, secret = _access_token(asked)
     successor, successor_secret = _refresh_ticket(asked, ticket)
     answer = _answer(secret, successor_secret, asked.scopes)
-    box = None if asked.client.is_public else sealed.seal(answer, presented)
     try:
-        _exchange(ticket, asked, token, successor, box)
+        _exchange(ticket, asked, token, successor, sealed.seal(answer, presented))
     except wire.Cancelled as error:
         if not error.was_refused:
             raise
@@ -167,8 +169,9 @@ def _was_spent(error: wire.Cancelled) -> bool:
 
 def _again(spent: Ticket, asked: Asked, presented: str) -> Answer:
     """Decide what the second use of a refresh token is: a lost answer, or a thief."""
-    recent = clock.now_ms() - (spent.consumed_at or 0) < RETRY_MS
-    if recent and not asked.client.is_public and spent.sealed is not None:
+    grace_ms = PUBLIC_RETRY_MS if asked.client.is_public else RETRY_MS
+    recent = clock.now_ms() - (spent.consumed_at or 0) < grace_ms
+    if recent and spent.sealed is not None:
         answer = sealed.opened(spent.sealed, presented)
         if answer is not None and _is_unused(str(answer["refresh_token"])) and _lives(asked.grant_id):
             age_s = (clock.now_ms() - (spent.consumed_at or 0)) // 1000

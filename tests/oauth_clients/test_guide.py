@@ -103,6 +103,7 @@ def test_numbers_are_those_of_the_code() -> None:
     text = (ROOT / GUIDE).read_text()
     assert f"authorization code | {tokens.CODE_S} seconds" in text
     assert f"within {tokens.RETRY_MS // 1000} seconds" in text
+    assert f"within {tokens.PUBLIC_RETRY_MS // 1000} seconds" in text
     assert f"at most {grants.LIVES_MS // 86_400_000} days" in text
     assert f"{CLIENT.quota:,} requests an hour and a burst of {CLIENT.burst}" in text
     assert f"{ANONYMOUS.quota:,} an hour, a burst of {ANONYMOUS.burst}" in text
