@@ -71,7 +71,7 @@ INTROSPECTED = Shape(
         "active": Flag("Whether it works now."),
         "scope": _SCOPE,
         "client_id": Said("Which client holds it."),
-        "token_type": OneOf(("Bearer", "refresh_token"), about="An access token or a refresh token."),
+        "token_type": OneOf(("Bearer",), about="How an access token is sent. A refresh token has none."),
         "exp": Number("When it ends, in epoch seconds.", 1_640_003_600),
         "iat": Number("When it was made, in epoch seconds.", 1_640_000_000),
         "sub": Said("The account that it speaks for.", "acc_0V5kqWn4Zr8TfYb2LcXd"),

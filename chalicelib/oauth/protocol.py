@@ -80,10 +80,11 @@ class KnownTicket:
     """A code or refresh token as Authlib asks about it. That it is spent is for our transaction to say."""
 
     stored: Ticket
+    is_redirect_needed: bool = True
 
     def get_redirect_uri(self) -> str | None:
-        """Return the redirect URI of the authorization request, if it named one."""
-        return self.stored.redirect_uri
+        """Return the redirect URI that the token request must repeat, None where it needn't."""
+        return self.stored.redirect_uri if self.is_redirect_needed else None
 
     def get_scope(self) -> str:
         """Return the granted scopes."""
@@ -242,7 +243,9 @@ class _Code(AuthorizationCodeGrant):  # type: ignore[misc]  # as above
             return None
         # One that was spent is looked at however old it is: its second use is reuse whenever it comes.
         fresh = ticket.consumed_at is not None or ticket.expires_at > clock.now_ms()
-        return KnownTicket(ticket) if fresh else None
+        # OAuth 2.1 leaves it out here: with PKCE the verifier binds the code to who asked. A wrong one stays wrong.
+        is_bound_by_pkce = ticket.code_challenge is not None
+        return KnownTicket(ticket, is_redirect_needed=bool(named) or not is_bound_by_pkce) if fresh else None
 
     def authenticate_user(self, authorization_code: KnownTicket) -> str | None:
         return authorization_code.stored.account_id

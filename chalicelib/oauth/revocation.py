@@ -37,11 +37,13 @@ def introspect(client: Client, found: Token, issuer: str) -> dict[str, object]:
     token = _of_access_or_refresh(found)
     if token is None or token.client_id != client.client_id or not _is_live(token):
         return {"active": False}
+    # token_type is how a token is sent to a resource (RFC 6749 §7.1): a refresh token isn't.
+    kind = {"token_type": "Bearer"} if isinstance(token, Credential) else {}
     answer: dict[str, object] = {
         "active": True,
         "scope": scopes.joined(token.scopes or ()),
         "client_id": token.client_id,
-        "token_type": "Bearer" if isinstance(token, Credential) else "refresh_token",
+        **kind,
         "exp": (token.expires_at or 0) // 1000,
         "sub": str(token.account_id),
         "iss": issuer,

@@ -176,6 +176,19 @@ def test_code_is_bound_to_the_redirect_it_was_asked_for(home: House, ada: Person
     assert native.redeem(code, redirect_uri="http://127.0.0.1:50001/cb").status == 200
 
 
+@pytest.mark.parametrize("kind", ["app", "spa"])
+def test_code_that_pkce_binds_needs_no_redirect(ada: Person, request: pytest.FixtureRequest, kind: str) -> None:
+    """OAuth 2.1 §10.2: the verifier says who asked. But a redirect that is named must be the right one."""
+    app: App = request.getfixturevalue(kind)
+    app.proof = PKCE
+    code = ada.code(app)
+    assert refusal(app.redeem(code, redirect_uri="https://app.example.com/other")) == USED
+    assert refusal(app.redeem(code, redirect_uri=None, code_verifier=OTHER_VERIFIER)) == USED
+    assert refusal(app.redeem(code, redirect_uri=None, code_verifier=None)) == (400, "invalid_request")
+    assert app.redeem(code, redirect_uri=None).status == 200
+    assert app.redeem(ada.code(app), redirect_uri="").status == 200
+
+
 def test_client_with_one_redirect_needs_to_name_it_nowhere(ada: Person, app: App) -> None:
     """What wasn't named in the first request needn't be in the second; if it is, it must be that one."""
     code = ada.code(app, redirect_uri=None)

@@ -114,7 +114,7 @@ def test_introspection_tells_a_client_about_its_own_token(home: House, ada: Pers
     }
     access = about | {"token_type": "Bearer", "iat": now_s, "exp": now_s + 3_600}
     assert introspected(app, token) == access
-    assert introspected(app, refresh) == about | {"token_type": "refresh_token", "exp": now_s + 90 * 86_400}
+    assert introspected(app, refresh) == about | {"exp": now_s + 90 * 86_400}
 
 
 def test_introspection_tells_nothing_of_others_tokens(home: House, ada: Person, app: App, spa: App) -> None:
