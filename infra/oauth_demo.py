@@ -5,6 +5,8 @@ three things at once: the client, the browser in which the Pro demo account logs
 the browser is sent back to.
 """
 
+import base64
+import hashlib
 import html
 import json
 import os
@@ -49,8 +51,8 @@ def main() -> int:
 def _walk(url: str) -> None:
     with Callback() as callback:
         client_id, client_secret = _client(url)
-        state = secrets.token_urlsafe(16)
-        code = _code(url, client_id, callback, state)
+        state, verifier = secrets.token_urlsafe(16), secrets.token_urlsafe(32)
+        code = _code(url, client_id, callback, state, verifier)
         _say("The client exchanges the code for tokens, by JSON as the guide shows it, or by a form as RFC 6749 does.")
         exchange = {
             "client_id": client_id,
@@ -58,6 +60,7 @@ def _walk(url: str) -> None:
             "code": code,
             "grant_type": "authorization_code",
             "redirect_uri": callback.uri,
+            "code_verifier": verifier,
         }
         tokens = _posted(f"{url}/oauth/token", exchange).json()
         _say("It calls the API with the access token.")
@@ -90,9 +93,12 @@ def _client(url: str) -> tuple[str, str]:
     return made["client_id"], made["client_secret"]
 
 
-def _code(url: str, client_id: str, callback: "Callback", state: str) -> str:
+def _code(url: str, client_id: str, callback: "Callback", state: str, verifier: str) -> str:
     """Return the code that the person's yes is worth."""
     email, password = demo.log_in_of(demo.OWNER.name)
+    _say(
+        "The client makes a secret, the verifier, and keeps it: only who has it can exchange the code (PKCE, RFC 7636)."
+    )
     _say(f"The client sends the browser to the authorization endpoint. There {email} logs in, and says yes.")
     asked = {
         "client_id": client_id,
@@ -100,6 +106,8 @@ def _code(url: str, client_id: str, callback: "Callback", state: str) -> str:
         "response_type": "code",
         "scope": "read write",
         "state": state,
+        "code_challenge": _challenge(verifier),
+        "code_challenge_method": "S256",
     }
     browser = Browser(url, watch=_print)
     location = browser.decide(f"{url}/oauth/authorize?{urlencode(asked)}", "allow", email=email, password=password)
@@ -111,6 +119,11 @@ def _code(url: str, client_id: str, callback: "Callback", state: str) -> str:
     if "code" not in answer:
         raise DemoError(f"The server refused: {answer.get('error')}, {answer.get('error_description')}")
     return answer["code"]
+
+
+def _challenge(verifier: str) -> str:
+    """Return the SHA-256 of a verifier in base64url without padding (RFC 7636 §4.2)."""
+    return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
 
 
 def _called(url: str, access_token: str, expected: int = 200) -> None:

@@ -201,11 +201,14 @@ def _prompt(parameters: Parameters) -> str:
 
 
 def _challenge(client: Client, parameters: Parameters) -> str | None:
-    """PKCE (RFC 7636): S256 only; required of public clients, offered to all. Stricter than the RFC: no `plain`."""
+    """PKCE (RFC 7636): S256 only. Stricter than the RFC: no `plain`.
+
+    OpenID Connect's nonce is no substitute (OAuth 2.1 §7.5.1) while there is no ID token that could carry it.
+    """
     challenge, method = parameters.get("code_challenge"), parameters.get("code_challenge_method")
     if not challenge and not method:
-        if client.is_public:
-            raise invalid_request("code_challenge is missing: a public client must use PKCE.")
+        if client.must_use_pkce:
+            raise invalid_request("code_challenge is missing: this client must use PKCE.")
         return None
     if method != "S256":
         raise invalid_request("code_challenge_method must be S256.")

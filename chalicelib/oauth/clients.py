@@ -64,6 +64,7 @@ def register(
     registration_digest: str | None = None,
     dies_at: int | None = None,
     form: str | None = None,
+    pkce_required: bool = False,
 ) -> Registered:
     """Store a new client.
 
@@ -93,6 +94,7 @@ def register(
         registration_digest=registration_digest,
         uri=uri,
         dies_at=dies_at,
+        pkce_required=pkce_required or None,
     )
     spent = None if form is None else forms.spent(form, str(owner_id))
     try:
@@ -212,13 +214,19 @@ def rotate_secret(client: Client) -> str:
     return secret
 
 
-def change(client: Client, *, name: str, uris: list[str]) -> None:
-    """Give a client another name and other redirect URIs. Raises InvalidRequest, or NotFound when it is deleted."""
+def change(client: Client, *, name: str, uris: list[str], pkce_required: bool | None = None) -> None:
+    """Give a client another name and other redirect URIs, and say whether it must use PKCE, unless that is None.
+
+    Raises InvalidRequest, or NotFound when it is deleted.
+    """
     registrable = checked_uris(uris)
+    actions: list[Action] = [Client.name.set(name), Client.redirect_uris.set(registrable)]
+    if pkce_required is not None:
+        actions.append(Client.pkce_required.set(pkce_required))
     with tables.refused_as(_no_such_application()), tables.transaction() as write:
         write.update(
             Client(client.client_id),
-            actions=[Client.name.set(name), Client.redirect_uris.set(registrable)],
+            actions=actions,
             condition=Client.deleted_at.does_not_exist() & Client.created_at.exists(),
         )
         client.name, client.redirect_uris = name, registrable

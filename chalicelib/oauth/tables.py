@@ -1,6 +1,6 @@
 """Where clients, consents, grants and tickets lie. Times are epoch milliseconds, but for the TTL."""
 
-from pynamodb.attributes import BinaryAttribute, ListAttribute, UnicodeAttribute, UnicodeSetAttribute
+from pynamodb.attributes import BinaryAttribute, BooleanAttribute, ListAttribute, UnicodeAttribute, UnicodeSetAttribute
 from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
 
 from chalicelib.core import clock, tables
@@ -38,6 +38,8 @@ class Client(tables.Table):
     secret_hint = UnicodeAttribute(null=True)
     registration_digest = UnicodeAttribute(null=True)
     uri = UnicodeAttribute(null=True)
+    pkce_required = BooleanAttribute(null=True)
+    """What its owner chose for a confidential client; others must use PKCE whatever stands here."""
     deleted_at = tables.Whole(null=True)
     # Who ended it, if that was an admin or the operator, and why.
     ended_by = UnicodeAttribute(null=True)
@@ -61,6 +63,15 @@ class Client(tables.Table):
     def is_active(self) -> bool:
         """Tell whether anything may be issued to it, and what it was issued works."""
         return self.deleted_at is None and self.owner_suspended_at is None
+
+    @property
+    def must_use_pkce(self) -> bool:
+        """Return whether an authorization request without PKCE is refused.
+
+        More lenient than OAuth 2.1: a confidential client that an account registered may leave it out, as the published
+        authorization flow does, unless its owner requires it.
+        """
+        return self.is_public or self.registered_by != "account" or bool(self.pkce_required)
 
 
 class Consent(tables.Table):

@@ -49,7 +49,9 @@ def exchanges(printed: str) -> list[tuple[str, str, str]]:
 def test_walk_through_shows_the_whole_flow(tree: Tree) -> None:
     """Without arguments a client registers itself; with the demo application's id and secret it is that one."""
     run = tree.start()
-    assert exchanges(tree.make("oauth-demo")) == REGISTRATION + FLOW
+    printed = tree.make("oauth-demo")
+    assert exchanges(printed) == REGISTRATION + FLOW
+    assert ("code_challenge_method=S256" in printed, '"code_verifier"' in printed) == (True, True)
     found = CLIENT.search(run.printed)
     assert found is not None
     with_demo_client = tree.make("oauth-demo", f"CLIENT_ID={found[1]}", f"CLIENT_SECRET={found[2]}")

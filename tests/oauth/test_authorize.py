@@ -4,15 +4,18 @@ from urllib.parse import urlencode
 
 import pytest
 
-from chalicelib.oauth.tables import Grant
+from chalicelib.oauth import clients
+from chalicelib.oauth.tables import Client, Grant
 from tests.house import House
 from tests.oauth.flow import (
     CALLBACK,
     CHALLENGE,
     ISSUER,
+    PKCE,
     VERIFIER,
     App,
     Person,
+    as_json,
     query_of,
     registered,
     someone,
@@ -162,6 +165,51 @@ def test_openid_connects_scopes_are_dropped(ada: Person, app: App) -> None:
         "read openid write profile": "read write",
     }
     assert {scope: ada.tokens(app, scope=scope)["scope"] for scope in asked} == asked
+
+
+NO_PKCE: dict[str, str | None] = {"code_challenge": None, "code_challenge_method": None}
+
+
+@pytest.mark.parametrize("method", ["none", "client_secret_basic", "client_secret_post"])
+def test_client_that_registered_itself_must_use_pkce(home: House, ada: Person, method: str) -> None:
+    """OAuth 2.1 §7.5.1: of every client. A nonce is no substitute where no ID token carries it."""
+    described = {"redirect_uris": [CALLBACK], "token_endpoint_auth_method": method}
+    made = as_json(home, "/oauth/register", described).json()
+    app = App(home, Client.get(made["client_id"]), made.get("client_secret"), CALLBACK, PKCE)
+    for more in ({}, {"nonce": "n-0S6_WzA2Mj"}):
+        page = ada.asked(app, **NO_PKCE, **more)
+        assert (page.status, "PKCE" in page.text) == (400, True)
+    assert app.redeem(ada.code(app)).status == 200
+
+
+def test_owner_may_require_pkce_of_a_confidential_client(home: House, ada: Person) -> None:
+    """Without that the published flow, which has none, works to the letter; the page says and sets which it is."""
+    owner = someone(home, "Owner")
+    app = registered(home, owner=owner.account)
+    path = f"/settings/applications/{app.id}"
+    form = {"name": "Photos", "redirect_uris": CALLBACK}
+    assert "Optional" in owner.open(path).text
+    assert ada.allows(app).startswith(f"{CALLBACK}?code=")
+    assert owner.submit(f"{path}/change", on=path, **form, pkce="required").status == 303
+    assert "Required" in owner.open(path).text
+    assert query_of(ada.asked(app).location)["error"] == "invalid_request"
+    app.proof = PKCE
+    assert app.redeem(ada.code(app)).status == 200
+    sent = owner.filled(owner.open(path), f"{path}/change", form)
+    assert sent.pop("pkce") == ["required"]
+    assert owner.send(f"{path}/change", sent).status == 303
+    assert "code" in query_of(ada.allows(app, **NO_PKCE))
+
+
+def test_confidential_client_may_be_registered_with_pkce_required(home: House, ada: Person) -> None:
+    """The form for a new application has the same choice, and keeps it when something else is wrong."""
+    new = "/settings/applications/new"
+    form = {"name": "Photos", "kind": "confidential", "scopes": "read", "pkce": "required"}
+    wrong = ada.submit(new, redirect_uris="nonsense", **form)
+    assert (wrong.status, wrong.value(new, "pkce")) == (400, "required")
+    made = ada.submit(new, redirect_uris=CALLBACK, **form)
+    (client,) = clients.owned_by(ada.account.id)
+    assert (made.status, client.must_use_pkce, client.is_public) == (200, True, False)
 
 
 def test_public_client_must_use_pkce(ada: Person, spa: App) -> None:

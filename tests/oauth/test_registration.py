@@ -49,9 +49,8 @@ def register(home: House, **described: object) -> dict[str, Any]:
 
 def app_of(home: House, body: dict[str, Any]) -> App:
     """Return a registered client as its makers see it."""
-    public = body["token_endpoint_auth_method"] == "none"
     client = Client.get(body["client_id"])
-    return App(home, client, body.get("client_secret"), body["redirect_uris"][0], PKCE if public else {})
+    return App(home, client, body.get("client_secret"), body["redirect_uris"][0], PKCE)
 
 
 def manage(home: House, method: str, client_id: str, token: str | None, body: object = None) -> Answer:

@@ -57,6 +57,7 @@ def register(visit: Visit) -> Shown:
             registered_by="account",
             owner_id=account.id,
             form=visit.text("ticket"),
+            pkce_required=_pkce(visit),
         )
     except (errors.InvalidRequest, errors.Conflict) as error:
         return _new_form(visit, problem=error.message, status=error.status)
@@ -69,11 +70,12 @@ def show_application(visit: Visit, client_id: str) -> Shown:
 
 
 def change(visit: Visit, client_id: str) -> Shown | Gone:
-    """Change name and redirect URIs."""
+    """Change name, redirect URIs and whether PKCE is required."""
     links.check_proven(visit.person.account)
     client = clients.owned(visit.person.account.id, client_id)
     try:
-        clients.change(client, name=NAME.check("The name", visit.text("name")), uris=_uris(visit))
+        name = NAME.check("The name", visit.text("name"))
+        clients.change(client, name=name, uris=_uris(visit), pkce_required=_pkce(visit))
     except errors.InvalidRequest as error:
         return _page(visit, client_id, problem=error.message, status=error.status)
     return Gone(f"/settings/applications/{client_id}", "application-changed")
@@ -145,11 +147,16 @@ def _uris(visit: Visit) -> list[str]:
     return [uri for line in visit.text("redirect_uris").split("\n") if (uri := line.strip(" \t\r"))]
 
 
+def _pkce(visit: Visit) -> bool:
+    return visit.text("pkce") == "required"
+
+
 def _new_form(visit: Visit, *, problem: str | None, status: int) -> Shown:
     matter = {
         "name": visit.text("name"),
         "redirect_uris": visit.text("redirect_uris"),
         "kind": visit.text("kind") or "confidential",
+        "pkce": _pkce(visit),
         "chosen": visit.form.get("scopes", [scopes.READ]),
         "problem": problem,
         "ticket": randomness.base62(30),
