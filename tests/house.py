@@ -56,9 +56,9 @@ class House:
     def account(
         self, tier: tiers.Tier = tiers.FREE, *, email: str = "", name: str = "Ada", admin: bool = False
     ) -> Account:
-        """Return a new account."""
-        email = email or f"{name.lower()}.{randomness.base62(6)}@example.com"
-        return create_account(email=email, name=name, tier=tier, admin=admin)
+        """Return a new account with a proven address."""
+        email = email or f"{name.lower()}.{randomness.base62(6).lower()}@example.com"
+        return create_account(email=email, name=name, tier=tier, admin=admin, verified_at_ms=clock.now_ms())
 
     def key(self, account: Account, *scopes: str, expires_in_s: int | None = None) -> Issued:
         """Return a new key of an account, with read, write and keys unless other scopes are named."""

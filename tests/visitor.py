@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 import argon2
 
 from chalicelib.accounts import sessions
+from chalicelib.accounts.attempts import Caller
 from chalicelib.accounts.create import create_account
 from chalicelib.accounts.tables import Account
 from chalicelib.core import clock, randomness
@@ -24,6 +25,7 @@ from tests.house import House
 
 PASSWORD = "glacier mandolin porcupine"
 ORIGIN = "https://api.example.com"
+SOMEWHERE = Caller(("203.0.113.7",))
 FORM = "application/x-www-form-urlencoded"
 VOID = ("meta", "link", "input", "br", "img", "hr", "wbr")
 Fields = Mapping[str, str | Iterable[str]]
@@ -48,7 +50,7 @@ def person(
 ) -> Account:
     """Return a new account whose person can log in."""
     return create_account(
-        email=email or f"{name.split()[0].lower()}.{randomness.base62(6)}@example.com",
+        email=email or f"{name.split()[0].lower()}.{randomness.base62(6).lower()}@example.com",
         name=name,
         tier=tier,
         admin=admin,

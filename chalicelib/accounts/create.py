@@ -2,13 +2,17 @@
 
 from collections.abc import Callable
 
-from chalicelib.accounts.email import normalised
+from pynamodb.exceptions import TransactWriteError
+
+from chalicelib.accounts import predecessors
+from chalicelib.accounts.email import parsed
 from chalicelib.accounts.tables import Account, Email
 from chalicelib.core import clock, errors, ids, tables
 from chalicelib.events import kinds, record
 from chalicelib.limits.tiers import Tier
 
 LISTED = "listed"
+TRIES = 3
 
 
 def create_account(
@@ -23,25 +27,57 @@ def create_account(
 ) -> Account:
     """Return a new, stored account; `verified_at_ms` is when its address was proven, if it was.
 
-    `beside` adds to the transaction what is to stand beside it.
-    Raises InvalidRequest when `email` is no address, Conflict when an account has it.
+    `beside` adds to the transaction what is to stand beside it. Raises InvalidRequest when `email` is no address,
+    Conflict when an account has it or what stands beside it is refused.
     """
-    account = Account(
+    account = unstored(email=email, name=name, tier=tier, admin=admin, password_hash=password_hash)
+    account.email_verified_at = verified_at_ms
+    with tables.refused_as(errors.Conflict("An account with this email exists.")):
+        store(account, None if beside is None else lambda write: beside(write, account))
+    return account
+
+
+def unstored(*, email: str, name: str, tier: Tier, admin: bool = False, password_hash: str | None = None) -> Account:
+    """Return a new account that isn't stored yet; raise InvalidRequest when `email` is no address."""
+    address = parsed(email)
+    return Account(
         id=ids.new("acc"),
-        email=normalised(email),
+        email=address.claim,
+        typed_email=None if address.mailbox == address.claim else address.mailbox,
         name=name,
         tier=tier.name,
         admin=admin,
         created_at=clock.now_ms(),
         password_hash=password_hash,
-        email_verified_at=verified_at_ms,
         listed=LISTED,
     )
-    taken = errors.Conflict("An account with this email exists.")
-    with tables.refused_as(taken), tables.transaction() as write:
-        write.save(Email(account.email, account_id=account.id), condition=Email.email.does_not_exist())
-        write.save(account, condition=Account.id.does_not_exist())
-        record.add_to(write, account.id, kinds.ACCOUNT_CREATED, {"tier": tier.name})
-        if beside is not None:
-            beside(write, account)
-    return account
+
+
+def store(account: Account, add_more: Callable[[tables.Transaction], None] | None = None) -> None:
+    """Store a new account with its claim, and whatever `add_more` adds to the transaction.
+
+    Raises Conflict when an account has its address, Unavailable when accounts of it come and go too fast to tell, and
+    TransactWriteError when what was added is refused.
+    """
+    claim = Email(account.email, account_id=account.id)
+    for _ in range(TRIES):
+        predecessor = predecessors.take_over(account)
+        try:
+            with tables.transaction() as write:
+                write.save(claim, condition=Email.email.does_not_exist())
+                write.save(account, condition=Account.id.does_not_exist())
+                predecessor.add_to(write)
+                record.add_to(write, account.id, kinds.ACCOUNT_CREATED, {"tier": account.tier})
+                if add_more is not None:
+                    add_more(write)
+        except TransactWriteError as error:
+            if not tables.refused(error):
+                raise
+            if tables.refused_write(error, claim) is not None:
+                raise errors.Conflict("An account with this email exists.") from error
+            if tables.refused_write(error, predecessor.item) is None:
+                raise
+            # Its address was given up since that was asked: what was used of this hour is known now.
+        else:
+            return
+    raise errors.Unavailable

@@ -9,7 +9,8 @@ from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
 from chalicelib.accounts import mail
-from chalicelib.accounts.tables import Account, Email, Ticket
+from chalicelib.accounts.email import parsed
+from chalicelib.accounts.tables import Account, Email, Session, Ticket
 from chalicelib.core import clock, errors, secrets, tables
 from chalicelib.events import kinds, record
 from chalicelib.limits import stale
@@ -43,6 +44,14 @@ def unsaved(account_id: str, purpose: str, *, email: str | None = None, epoch: i
     `email` is the address it is sent to. With the account's session `epoch` it is void when sessions are: a link that
     someone asked for with a stolen password, or to a mailbox that is lost, must not outlive what was done about it.
     """
+    ticket, secret = unstored_link(account_id, purpose)
+    ticket.email, ticket.epoch = email, epoch
+    ticket.save(condition=Ticket.digest.does_not_exist())
+    return secret
+
+
+def unstored_link(account_id: str, purpose: str) -> tuple[Ticket, str]:
+    """Return the ticket of a new link, not stored yet, and its secret."""
     secret = secrets.mint(secrets.MAIL_LINK_KIND)
     expires_at = clock.now_ms() + LIVES_S * 1000
     ticket = Ticket(
@@ -50,18 +59,16 @@ def unsaved(account_id: str, purpose: str, *, email: str | None = None, epoch: i
         kind=secrets.MAIL_LINK_KIND,
         account_id=account_id,
         purpose=purpose,
-        email=email,
-        epoch=epoch,
         expires_at=expires_at,
         dies_at=expires_at // 1000 + LIVES_S,
     )
     return ticket, secret
 
 
-def looked_up(secret: str, purpose: str) -> Ticket:
-    """Return the ticket of a link without spending it; raise SpentLink when it can't be used."""
+def looked_up(secret: str, *purposes: str) -> Ticket:
+    """Return the ticket of a link for one of these purposes without spending it; raise SpentLink for any other."""
     ticket = Ticket.found(secrets.digest(secret)) if secrets.kind_of(secret) == secrets.MAIL_LINK_KIND else None
-    if ticket is None or ticket.purpose != purpose:
+    if ticket is None or ticket.purpose not in purposes:
         raise SpentLink
     if ticket.consumed_at is not None or ticket.expires_at <= clock.now_ms():
         raise SpentLink
@@ -96,7 +103,7 @@ def check_proven(account: Account) -> None:
 
 def unproven() -> errors.Conflict:
     """Return what an account is told that has yet to prove its address."""
-    return errors.Conflict("Confirm your email address first: we have sent you a link.")
+    return errors.Conflict("Confirm your email address first: Settings > Account sends you a link.")
 
 
 def set_password(ticket: Ticket, account: Account, password_hash: str) -> None:
@@ -105,22 +112,34 @@ def set_password(ticket: Ticket, account: Account, password_hash: str) -> None:
     _spend(ticket, account, actions, kinds.PASSWORD_CHANGED)
 
 
-def verify_email(ticket: Ticket, account: Account) -> None:
-    """Spend a link on proving the account's address; what was there before it was proven ends."""
-    first = account.email_verified_at is None
-    _spend(ticket, account, [*_proven(account), Account.session_epoch.add(1)] if first else [], kinds.EMAIL_VERIFIED)
+def verify_email(ticket: Ticket, account: Account, session: Session | None = None) -> None:
+    """Spend a link on proving the account's address; what was there before it was first proven ends.
+
+    `session` is one of this account in the browser that used the link: it goes on, and with it the password that opened
+    it. Without one, whoever chose the password may be somebody else, so it ends too.
+    """
+    if account.email_verified_at is not None:
+        _spend(ticket, account, [], kinds.EMAIL_VERIFIED)
+        return
+    actions = [*_proven(account), Account.session_epoch.set(account.session_epoch + 1)]
+    if session is None:
+        actions.append(Account.password_hash.remove())
+    _spend(ticket, account, actions, kinds.EMAIL_VERIFIED, session)
 
 
-def change_email(ticket: Ticket, account: Account) -> str:
+def change_email(ticket: Ticket, account: Account, session: Session | None = None) -> str:
     """Spend a link on another address and return the old one; what was there before any was proven ends.
 
-    Raises Conflict when the address is taken by now.
+    Only for a browser with a `session` of this account, which goes on: in any other, whoever has the new address could
+    give it to an account that isn't theirs. Raises Conflict when the address is taken by now.
     """
-    new, old = str(ticket.email), account.email
+    address, old = parsed(str(ticket.email)), account.email
+    new, typed = address.claim, Account.typed_email
     first = account.email_verified_at is None
     proven: list[Action] = [Account.email_verified_at.set(clock.now_ms())]
     if first:
-        proven = [*_proven(account), Account.session_epoch.add(1)]
+        proven = [*_proven(account), Account.session_epoch.set(account.session_epoch + 1)]
+    proven.append(typed.remove() if address.mailbox == new else typed.set(address.mailbox))
     claim = Email(new, account_id=account.id)
     try:
         with tables.transaction() as write:
@@ -133,6 +152,8 @@ def change_email(ticket: Ticket, account: Account) -> str:
                 actions=[Account.email.set(new), *proven],
                 condition=(Account.email == old) & _still_meant(ticket, account),
             )
+            if first:
+                _keep(write, session, account)
     except TransactWriteError as error:
         if not tables.refused(error):
             raise
@@ -160,23 +181,35 @@ def _proven(account: Account) -> list[Action]:
     ]
 
 
-def _spend(ticket: Ticket, account: Account, actions: list[Action], kind: str) -> None:
+def _spend(ticket: Ticket, account: Account, actions: list[Action], kind: str, session: Session | None = None) -> None:
     condition = _still_meant(ticket, account)
     with tables.refused_as(SpentLink()), tables.transaction() as write:
         _consume(write, ticket)
         if actions:
             write.update(Account(account.id), actions=actions, condition=condition)
             record.add_to(write, account.id, kind, {})
+            _keep(write, session, account)
         else:
             write.condition_check(Account, account.id, condition=condition)
     stale.mark(account.id)
+
+
+def _keep(write: tables.Transaction, session: Session | None, account: Account) -> None:
+    """Add to a transaction that ends an account's sessions: this one goes on."""
+    if session is not None:
+        epoch = account.session_epoch + 1
+        write.update(Session(session.digest), actions=[Session.epoch.set(epoch)], condition=Session.id.exists())
 
 
 def _still_meant(ticket: Ticket, account: Account) -> Condition:
     """What `account_of` and `_proven` have read must still be so when the link is spent."""
     proven = Account.email_verified_at
     condition: Condition = Account.listed.exists()
-    condition &= proven.does_not_exist() if account.email_verified_at is None else proven.exists()
+    if account.email_verified_at is None:
+        # The epoch too: what ends with this proof is raised from what was read.
+        condition &= proven.does_not_exist() & (Account.session_epoch == account.session_epoch)
+    else:
+        condition &= proven.exists()
     if ticket.epoch is not None:
         condition &= Account.session_epoch == ticket.epoch
     if ticket.email is not None and ticket.purpose != CHANGE_EMAIL:

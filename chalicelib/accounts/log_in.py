@@ -1,20 +1,13 @@
-"""Logging in: wrong email and wrong password look and take alike, and guessing runs into limits of its own.
+"""Logging in: unknown email, wrong password and a sign-up that isn't confirmed look and take alike.
 
-Attempts are counted in the same windows as requests, under subjects that no request has: by email (known or not), by
-network, and by device. A device that logged in before has its own allowance, so a stranger who uses up that of an
-email doesn't lock its owner out.
+Guessing runs into limits of its own (see `attempts`).
 """
 
-import hashlib
-
+from chalicelib.accounts import attempts, find, passwords
 from chalicelib.accounts import email as addresses
-from chalicelib.accounts import find, passwords, sessions
+from chalicelib.accounts.attempts import Caller
 from chalicelib.accounts.tables import Account
-from chalicelib.core import errors, settings
-from chalicelib.limits.admission import admit
-from chalicelib.limits.tiers import Tier
-
-KEPT_S = 2 * 3_600
+from chalicelib.core import errors
 
 
 class WrongLogIn(errors.LatchkeyError):
@@ -37,27 +30,19 @@ class Suspended(errors.LatchkeyError):
         super().__init__("This account is suspended. Write to the owner of this API.")
 
 
-def log_in(*, email: str, password: str, network: str, device: str) -> Account:
+def log_in(*, email: str, password: str, caller: Caller) -> Account:
     """Return the account that `email` and `password` open.
 
-    `network` is where the attempt comes from, `device` the secret of its device cookie ("" without one). Raises
-    WrongLogIn, Suspended, or Refused when too many attempts were made this hour.
+    Raises WrongLogIn, Suspended, or Refused when too many attempts were made this hour.
     """
-    chosen = settings.current()
-    admit(f"log-in-network_{network}", _tier("network", chosen.log_in_attempts_per_network))
+    attempts.count_by_network(caller)
     try:
         address = addresses.normalised(email)
     except errors.InvalidRequest:
         address = "nobody@invalid"
     account = _account_of(address)
     # Asked for nobody too: with a device of one's own, one more read would tell which addresses are known.
-    known_device = sessions.knows_device(device, account.id if account else find.NOBODY)
-    if known_device:
-        admit(f"log-in-device_{known_device}", _tier("device", chosen.log_in_attempts_per_email))
-    else:
-        # Hashed: an address that nobody has signed up with must not stand in our tables.
-        subject = hashlib.sha256(address.encode()).hexdigest()[:32]
-        admit(f"log-in-email_{subject}", _tier("email", chosen.log_in_attempts_per_email))
+    attempts.count_by_account(caller, address, account.id if account else find.NOBODY)
     if not passwords.matches(password, account.password_hash if account else None) or account is None:
         raise WrongLogIn
     if account.status != "active":
@@ -70,7 +55,3 @@ def _account_of(address: str) -> Account | None:
         return find.account_by_email(address)
     except (errors.NotFound, errors.InvalidRequest):
         return None
-
-
-def _tier(what: str, attempts: int) -> Tier:
-    return Tier(f"log-in-{what}", attempts, attempts, kept_s=KEPT_S)

@@ -3,7 +3,6 @@
 Mail holds one-time links, so its text is never logged.
 """
 
-import hashlib
 import os
 import re
 from dataclasses import dataclass, replace
@@ -11,12 +10,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from chalicelib.accounts.email import hashed, normalised
 from chalicelib.core import clock, randomness, settings, telemetry
 from chalicelib.limits.admission import Refused, admit
-from chalicelib.limits.tiers import Tier
+from chalicelib.limits.tiers import MailTier
 
-ASKED = Tier("mail", 10, 10, kept_s=2 * 3_600)
-"""How many letters that anybody can ask for one address gets in an hour."""
 SIMULATOR = "success@simulator.amazonses.com"
 """Amazon's own address for trying mail out: it takes a letter, counts it in no quota and keeps nothing."""
 
@@ -52,37 +50,41 @@ def pretend(letter: Letter) -> None:
         _by_ses(replace(letter, to=SIMULATOR), chosen.mail_from)
 
 
-def send_asked(letter: Letter) -> None:
-    """Send a letter that anybody can ask for: at most 10 an hour to one address, so no mailbox is flooded through us.
+def send_asked(letter: Letter, tier: MailTier) -> None:
+    """Send a letter that anybody can ask for: no more of its kind to one address in an hour than its `tier` allows.
 
     Beyond that it is only pretended, since whoever asks must not learn more than before.
     """
-    if _has_room(letter.to):
+    if _has_room(letter.to, tier):
         send(letter)
     else:
         pretend(letter)
 
 
-def pretend_asked(letter: Letter) -> None:
+def pretend_asked(letter: Letter, tier: MailTier) -> None:
     """Do for an address that nobody has what `send_asked` does, but for the letter."""
-    _has_room(letter.to)
+    _has_room(letter.to, tier)
     pretend(letter)
 
 
-def _has_room(address: str) -> bool:
-    # Hashed, as for log-in attempts: an address that nobody has signed up with must not stand in our tables.
-    subject = hashlib.sha256(address.encode()).hexdigest()[:32]
+def count(address: str, tier: MailTier) -> None:
+    """Count a letter to `address`; raise Refused when it got as many of this kind as it may in an hour."""
+    # By what it claims: other spellings reach the same mailbox. Hashed, as for log-in attempts.
+    admit(f"mail_{hashed(normalised(address))}", tier.address)
+
+
+def _has_room(address: str, tier: MailTier) -> bool:
     try:
-        admit(f"mail_{subject}", ASKED)
+        count(address, tier)
     except Refused:
-        telemetry.warning("mail_held_back")
+        telemetry.warning("mail_held_back", kind=tier.address.name)
         return False
     return True
 
 
 def is_configured() -> bool:
-    """Tell whether mail really leaves: only then can anyone be asked to verify an address."""
-    return bool(settings.current().mail_from)
+    """Return whether mail reaches people, in a local run by its folder: only then can anyone verify an address."""
+    return bool(settings.current().mail_from or settings.current().mail_folder)
 
 
 def _by_ses(letter: Letter, sender: str) -> None:
@@ -110,7 +112,9 @@ def _ses() -> Any:
 def _into_folder(letter: Letter, folder: Path) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.chmod(0o700)
-    name = f"{clock.iso(clock.now_ms()).replace(':', '')}-{re.sub('[^a-z0-9]+', '-', letter.to)}-{randomness.base62(4)}"
+    # Cut: a name of 255 bytes is the longest that a file may have.
+    to = re.sub("[^a-z0-9]+", "-", letter.to.lower())[:100]
+    name = f"{clock.iso(clock.now_ms()).replace(':', '')}-{to}-{randomness.base62(4)}"
     # Whoever reads it may use its link: nobody else on this machine, whatever the umask.
     file = os.open(folder / f"{name}.txt", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(file, "w", encoding="utf-8") as written:

@@ -1,24 +1,42 @@
-"""What people do to their own accounts: another password, another address, leaving. Each asks for the password."""
+"""What people do to their own accounts: another password, another address, leaving. Each asks for the password.
 
-from chalicelib.accounts import find, letters, links, mail, owned_clients, passwords, unfinished
-from chalicelib.accounts.email import normalised
+
+Guessing it there is guessing at log-in (see `attempts`): it is counted the same way, and refused before it is checked.
+"""
+
+from chalicelib.accounts import (
+    attempts,
+    find,
+    letters,
+    links,
+    mail,
+    owned_clients,
+    passwords,
+    predecessors,
+    unfinished,
+)
+from chalicelib.accounts.attempts import Caller
+from chalicelib.accounts.email import parsed
 from chalicelib.accounts.sessions import LoggedIn
 from chalicelib.accounts.tables import Account, Email, Session
 from chalicelib.accounts.unfinished import Unfinished
 from chalicelib.core import errors, tables
 from chalicelib.events import kinds, record
 from chalicelib.limits import stale
+from chalicelib.limits.networks import admit_networks
+from chalicelib.limits.tiers import EMAIL_CHANGE_MAILS
 
 DELETED = "deleted"
 
 
-def change_password(visitor: LoggedIn, *, password: str, new_password: str, base_url: str) -> None:
+def change_password(visitor: LoggedIn, *, caller: Caller, password: str, new_password: str, base_url: str) -> None:
     """Set another password; every other session ends, this one goes on.
 
-    Raises InvalidRequest when `password` is wrong or the new one can't be used.
+    Raises InvalidRequest when `password` is wrong or the new one can't be used, and Refused after too many attempts.
     """
     account, session = visitor.account, visitor.session
-    _confirmed(account, password)
+    passwords.check_form(new_password)
+    _confirmed(account, password, caller)
     new_hash = passwords.hashed(passwords.accepted(new_password, email=account.email, name=account.name))
     epoch = account.session_epoch + 1
     outrun = errors.Conflict("The password was changed meanwhile. Log in again.")
@@ -32,36 +50,42 @@ def change_password(visitor: LoggedIn, *, password: str, new_password: str, base
         )
         record.add_to(write, account.id, kinds.PASSWORD_CHANGED, {})
         write.update(Session(session.digest), actions=[Session.epoch.set(epoch)], condition=Session.id.exists())
-    mail.send(letters.password_changed(account.email, account.name, f"{base_url}/forgot"))
+    mail.send(letters.password_changed(account, f"{base_url}/forgot"))
 
 
-def ask_for_email(visitor: LoggedIn, *, password: str, email: str, base_url: str) -> None:
+def ask_for_email(visitor: LoggedIn, *, caller: Caller, password: str, email: str, base_url: str) -> None:
     """Send a link to another address; the account moves there when it is used.
 
     To an address that is taken nothing is sent, and the page says the same. Raises InvalidRequest when the password is
-    wrong or `email` is no address.
+    wrong or `email` is no address, Conflict where no mail is sent, and Refused after too many attempts or mails.
     """
     account = visitor.account
-    _confirmed(account, password)
-    address = normalised(email)
-    ticket = links.new_link(account.id, links.CHANGE_EMAIL, email=address, epoch=account.session_epoch)
-    letter = letters.verify(address, account.name, f"{base_url}/verify?ticket={ticket}")
+    if not mail.is_configured():
+        raise errors.Conflict(
+            "This API sends no mail, so a new address can't be confirmed. Ask the operator of this API for help."
+        )
+    address = parsed(email)
+    _confirmed(account, password, caller)
+    admit_networks(caller.networks, EMAIL_CHANGE_MAILS.network)
+    ticket = links.new_link(account.id, links.CHANGE_EMAIL, email=address.mailbox, epoch=account.session_epoch)
+    letter = letters.confirm_new_address(address.mailbox, f"{base_url}/verify?ticket={ticket}")
     try:
-        find.account_by_email(address)
+        find.account_by_email(address.claim)
     except errors.NotFound:
-        mail.send_asked(letter)
+        mail.send_asked(letter, EMAIL_CHANGE_MAILS)
     else:
-        mail.pretend_asked(letter)
+        mail.pretend_asked(letter, EMAIL_CHANGE_MAILS)
 
 
-def delete(visitor: LoggedIn, *, password: str) -> Unfinished:
+def delete(visitor: LoggedIn, *, caller: Caller, password: str) -> Unfinished:
     """Delete an account: its name and address go, what it made stops at once, the address is free.
 
     Return the ending that deletes what belonged to it (see `endings.account`). Raises InvalidRequest when the password
-    is wrong, Unavailable when not every function could be told: the rest is finished all the same.
+    is wrong, Refused after too many attempts, Unavailable when not every function could be told: the rest is finished
+    all the same.
     """
     account = visitor.account
-    _confirmed(account, password)
+    _confirmed(account, password, caller)
     outrun = errors.Conflict("The account was changed meanwhile. Look at it again, then repeat this.")
     ending = unfinished.new(unfinished.OF_ACCOUNT, account.id)
 
@@ -72,6 +96,7 @@ def delete(visitor: LoggedIn, *, password: str) -> Unfinished:
             actions=[
                 Account.status.set(DELETED),
                 Account.email.set("deleted"),
+                Account.typed_email.remove(),
                 Account.name.set("deleted"),
                 Account.live_keys.set({}),
                 Account.session_epoch.add(1),
@@ -81,6 +106,7 @@ def delete(visitor: LoggedIn, *, password: str) -> Unfinished:
             condition=Account.listed.exists() & (Account.email == account.email),
         )
         record.add_to(write, account.id, kinds.ACCOUNT_DELETED, {})
+        predecessors.leave_behind(write, account)
         write.save(ending)
 
     owned_clients.with_status(account.id, DELETED, add_to, refused=outrun)
@@ -89,6 +115,8 @@ def delete(visitor: LoggedIn, *, password: str) -> Unfinished:
     return ending
 
 
-def _confirmed(account: Account, password: str) -> None:
+def _confirmed(account: Account, password: str, caller: Caller) -> None:
+    attempts.count_by_network(caller)
+    attempts.count_by_account(caller, account.email, account.id)
     if not passwords.matches(password, account.password_hash):
         raise errors.InvalidRequest("The password is wrong.")

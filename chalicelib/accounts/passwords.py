@@ -11,16 +11,24 @@ _HASHER = argon2.PasswordHasher.from_parameters(argon2.profiles.RFC_9106_LOW_MEM
 _OF_NOBODY = "$argon2id$v=19$m=65536,t=3,p=4$sjgoCPoaZhHvWGS1KoltaQ$Q0dG39P/cAtBlZZTJbamFoJmAF8IFefl7aP8kWbotLQ"
 
 
-def accepted(password: str, *, email: str, name: str) -> str:
-    """Return `password`; raise InvalidRequest saying what is wrong with it, if anything is (NIST SP 800-63B §3.1.1)."""
-    from chalicelib.accounts import guessing
-
+def check_form(password: str) -> None:
+    """Raise InvalidRequest saying what is wrong with a password that can't be used, if that is seen at a glance."""
     if not LENGTH_MIN <= len(password) <= LENGTH_MAX:
         raise errors.InvalidRequest(f"Choose a password of {LENGTH_MIN} to {LENGTH_MAX} characters.")
     try:
         password.encode()
     except UnicodeEncodeError:
         raise errors.InvalidRequest("The password holds a character that can't be written as UTF-8.") from None
+
+
+def accepted(password: str, *, email: str, name: str) -> str:
+    """Return `password`; raise InvalidRequest saying what is wrong with it, if anything is (NIST SP 800-63B §3.1.1).
+
+    It takes a while: whoever anybody can make call this has counted the caller before.
+    """
+    from chalicelib.accounts import guessing
+
+    check_form(password)
     own_words = [email, *email.split("@"), name, "".join(name.split()), *name.split()]
     if guessing.is_guessable(password, own_words):
         raise errors.InvalidRequest("This password is too easy to guess. Choose another.")

@@ -1,49 +1,102 @@
 """Signing up, and asking for another password: both answer alike, and take alike, whether or not the address is known.
 
 Only the mail differs, and that reaches the owner of the address alone. So each makes the same calls in either case.
+Where no mail is sent an account is made at once, since nobody can be asked to prove an address.
 """
 
-from chalicelib.accounts import create, find, letters, links, mail, passwords
-from chalicelib.accounts.email import normalised
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from chalicelib.accounts import create, find, letters, links, mail, passwords, pending_sign_up
+from chalicelib.accounts.email import Address, parsed
 from chalicelib.core import errors
-from chalicelib.limits.tiers import FREE
+from chalicelib.limits.networks import admit_networks
+from chalicelib.limits.tiers import (
+    FREE,
+    KNOWN_ADDRESS_MAILS,
+    RESET_MAILS,
+    SIGN_UPS,
+    VERIFICATION_MAILS,
+)
+
+if TYPE_CHECKING:
+    from chalicelib.accounts.tables import Account
 
 
-def sign_up(*, email: str, name: str, password: str, base_url: str) -> None:
-    """Make an account and send its address a link to confirm; to a known address, send word of that instead.
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Who asks: every width of the network, the digest of the browser's pre-session cookie, and where it was going."""
 
-    Raises InvalidRequest for an address or a password that can't be used.
+    networks: tuple[str, ...]
+    browser: str = ""
+    after: str = ""
+
+
+def sign_up(*, email: str, name: str, password: str, visitor: Visitor, base_url: str) -> None:
+    """Send an address a link that makes its account; to a known address, send word of that instead.
+
+    Where no mail is sent, make the account. Raises InvalidRequest for an address or a password that can't be used, and
+    Refused when too many signed up from this network.
     """
-    address = normalised(email)
+    address = parsed(email)
+    passwords.check_form(password)
+    admit_networks(visitor.networks, SIGN_UPS)
     # Hashed before anything is looked up: a known address must not answer sooner.
-    password_hash = passwords.hashed(passwords.accepted(password, email=address, name=name))
-    try:
-        create.create_account(email=address, name=name, tier=FREE, password_hash=password_hash)
-        known = False
-    except errors.Conflict:
-        known = True
-    account = find.account_by_email(address)
-    if known:
-        links.new_link(find.NOBODY, links.VERIFY_EMAIL, email=address)
-        mail.send_asked(letters.known_already(account.email, account.name, f"{base_url}/login"))
+    password_hash = passwords.hashed(passwords.accepted(password, email=address.claim, name=name))
+    if not mail.is_configured():
+        _make_at_once(address, name, password_hash)
+        return
+    asked = pending_sign_up.PendingSignUp(address.mailbox, name, password_hash, visitor.browser, visitor.after)
+    account = _account_of(address)
+    # For a known address too: its link is sent to nobody, and what a stranger sees takes as long.
+    secret = pending_sign_up.new_token(asked)
+    if account is None:
+        letter = letters.confirm_sign_up(address.mailbox, f"{base_url}/verify?ticket={secret}")
+        mail.send_asked(letter, VERIFICATION_MAILS)
     else:
-        send_verification(account.id, account.email, account.name, base_url)
+        letter = letters.known_already(account, f"{base_url}/login", f"{base_url}/forgot")
+        mail.send_asked(letter, KNOWN_ADDRESS_MAILS)
 
 
-def send_verification(account_id: str, email: str, name: str, base_url: str) -> None:
-    """Send an account's address a link that proves it."""
-    ticket = links.new_link(account_id, links.VERIFY_EMAIL, email=email)
-    mail.send_asked(letters.verify(email, name, f"{base_url}/verify?ticket={ticket}"))
+def send_verification(account: "Account", *, networks: tuple[str, ...], base_url: str) -> None:
+    """Send an account's address a link that proves it, since its person, who is logged in, asks for one.
+
+    Raises Refused when the address, or the network, got as many as it may.
+    """
+    admit_networks(networks, VERIFICATION_MAILS.network)
+    mail.count(account.email, VERIFICATION_MAILS)
+    ticket = links.new_link(account.id, links.VERIFY_EMAIL, email=account.email)
+    mail.send(letters.verify(account, f"{base_url}/verify?ticket={ticket}"))
 
 
-def ask_for_reset(*, email: str, base_url: str) -> None:
-    """Send a link to choose another password, if anyone has this address. Raises InvalidRequest when it is none."""
-    address = normalised(email)
-    try:
-        account = find.account_by_email(address)
-    except errors.NotFound:
-        ticket = links.new_link(find.NOBODY, links.SET_PASSWORD, email=address, epoch=0)
-        mail.pretend_asked(letters.reset(address, "", f"{base_url}/password?ticket={ticket}"))
+def ask_for_reset(*, email: str, networks: tuple[str, ...], base_url: str) -> None:
+    """Send a link to choose another password, if anyone has this address.
+
+    Raises InvalidRequest when it is none, and Refused when this network asked for too many.
+    """
+    address = parsed(email)
+    admit_networks(networks, RESET_MAILS.network)
+    account = _account_of(address)
+    if account is None:
+        ticket = links.new_link(find.NOBODY, links.SET_PASSWORD, email=address.claim, epoch=0)
+        letter = letters.reset_of_nobody(address.mailbox, f"{base_url}/password?ticket={ticket}")
+        mail.pretend_asked(letter, RESET_MAILS)
         return
     ticket = links.new_link(account.id, links.SET_PASSWORD, email=account.email, epoch=account.session_epoch)
-    mail.send_asked(letters.reset(account.email, account.name, f"{base_url}/password?ticket={ticket}"))
+    mail.send_asked(letters.reset(account, f"{base_url}/password?ticket={ticket}"), RESET_MAILS)
+
+
+def _make_at_once(address: Address, name: str, password_hash: str) -> None:
+    try:
+        create.create_account(email=address.mailbox, name=name, tier=FREE, password_hash=password_hash)
+    except errors.Conflict:
+        # The page says the same. Where no mail is sent, the password shows whether there was an account: nothing that
+        # could reach its owner alone is left to tell it by.
+        return
+
+
+def _account_of(address: Address) -> "Account | None":
+    try:
+        return find.account_by_email(address.claim)
+    except errors.NotFound:
+        return None

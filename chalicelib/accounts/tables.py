@@ -25,6 +25,8 @@ class Account(tables.Table):
 
     id = UnicodeAttribute(hash_key=True)
     email = UnicodeAttribute()
+    # As it was typed, where that is another spelling: mail goes there.
+    typed_email = UnicodeAttribute(null=True)
     name = UnicodeAttribute()
     tier = UnicodeAttribute()
     status = UnicodeAttribute(default="active")
@@ -44,6 +46,16 @@ class Account(tables.Table):
     applications = tables.Whole(null=True)
 
     directory = Directory()
+
+    @property
+    def mailbox(self) -> str:
+        """Return where mail to its person goes."""
+        return self.typed_email or self.email
+
+    @property
+    def is_verified(self) -> bool:
+        """Return whether its person has shown that the address is theirs."""
+        return self.email_verified_at is not None
 
     def has_ended(self, made_at: int) -> bool:
         """Tell whether what was made at a time (ms) in its name is over.
@@ -76,6 +88,11 @@ class Ticket(tables.Table):
     email = UnicodeAttribute(null=True)
     # The account's session_epoch when it was made: whatever ends sessions ends this, too.
     epoch = tables.Whole(null=True)
+    # Of a sign-up (see `pending_sign_up`): what the account is to be made of, which browser asked, where it was going.
+    name = UnicodeAttribute(null=True)
+    password_hash = UnicodeAttribute(null=True)
+    browser = UnicodeAttribute(null=True)
+    after = UnicodeAttribute(null=True)
     expires_at = tables.Whole()
     consumed_at = tables.Whole(null=True)
     dies_at = tables.DiesAt(null=True)

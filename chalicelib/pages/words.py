@@ -76,6 +76,8 @@ NOTICES = {
     "password-set": "Your password is set. Log in with it.",
     "password-changed": "Your password is changed. Every other session was ended.",
     "verified": "Your email address is confirmed. Log in to go on.",
+    "verified-with-password": "Your email address is confirmed. Log in with your new password.",
+    "confirmed": "Your email address is confirmed.",
     "email-changed": "Your email address is changed.",
     "email-sent": "We have sent a link to the new address. It works for one hour.",
     "verification-sent": "We have sent you another link. It works for one hour.",

@@ -138,10 +138,10 @@ def _tell_once(found: Credential, alert: Alert, outcome: Outcome) -> None:
             return
     person = policy.person_of(found.account_id)
     if person is not None:
-        what = f"access token {found.hint}" if found.kind == "token" else f"API key {found.name}"
+        kind, name = ("access token", found.hint) if found.kind == "token" else ("API key", found.name)
         where = f"Found at: {_where(alert) or 'not said'}"
         link = "" if found.kind == "token" else policy.link_to(found)
-        mail.send(letters.leaked(person.email, person.name, what=what, where=where, done=done, link=link))
+        mail.send(letters.leaked(person, kind=kind, name=name, hint=found.hint, where=where, done=done, link=link))
 
 
 def _ended_just_now(found: Credential) -> bool:

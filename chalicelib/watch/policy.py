@@ -46,7 +46,7 @@ def act(account_id: str, key_id: str, *, policy: str | None = None, why: str) ->
     outcome = follow(key, chosen)
     if person is not None and outcome.changed:
         done, link = _IN_WORDS[outcome.done], link_to(key)
-        mail.send(letters.key_was_stopped(person.email, person.name, key=key.name, why=why, done=done, link=link))
+        mail.send(letters.key_was_stopped(person, key=key.name, hint=key.hint, why=why, done=done, link=link))
     return outcome.done
 
 

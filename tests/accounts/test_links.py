@@ -10,7 +10,7 @@ from chalicelib.accounts import change, links, own, sessions, states
 from chalicelib.accounts.tables import Account, Email, Ticket
 from chalicelib.core import errors, secrets, settings, telemetry, wire
 from tests.house import House
-from tests.visitor import PASSWORD, hash_of, person
+from tests.visitor import PASSWORD, SOMEWHERE, hash_of, person
 
 PURPOSES = (links.VERIFY_EMAIL, links.SET_PASSWORD, links.CHANGE_EMAIL)
 NEW_EMAIL = "lovelace@example.com"
@@ -207,7 +207,9 @@ def test_link_is_void_with_the_sessions_of_its_time(home: House, purpose: str, w
     ticket = links.looked_up(secret, purpose)
     assert session is not None
     if what == "password_change":
-        own.change_password(session, password=PASSWORD, new_password=OTHER, base_url="https://api.example.com")
+        own.change_password(
+            session, caller=SOMEWHERE, password=PASSWORD, new_password=OTHER, base_url="https://api.example.com"
+        )
     elif what == "reset":
         use(link(account, links.SET_PASSWORD), links.SET_PASSWORD)
     else:
@@ -226,7 +228,7 @@ def test_links_of_a_deleted_account_are_void(home: House) -> None:
     secrets_of = {purpose: link(account, purpose) for purpose in PURPOSES}
     session = sessions.session_of(sessions.open_session(account))
     assert session is not None
-    own.delete(session, password=PASSWORD)
+    own.delete(session, caller=SOMEWHERE, password=PASSWORD)
     for purpose, secret in secrets_of.items():
         with pytest.raises(links.SpentLink):
             use(secret, purpose)

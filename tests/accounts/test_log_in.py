@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from chalicelib.accounts import change, sessions, states
+from chalicelib.accounts.attempts import Caller
 from chalicelib.accounts.log_in import Suspended, WrongLogIn, log_in
 from chalicelib.core import settings, telemetry, wire
 from chalicelib.limits import windows
@@ -22,7 +23,7 @@ NETWORK = "203.0.113.7"
 def try_it(email: str, password: str = WRONG, *, network: str = NETWORK, device: str = "") -> str:
     """Try to log in and return what came of it."""
     try:
-        log_in(email=email, password=password, network=network, device=device)
+        log_in(email=email, password=password, caller=Caller((network,), device))
     except (WrongLogIn, Suspended, Refused) as refused:
         return refused.error
     return "in"
@@ -48,7 +49,7 @@ def test_right_password_opens_the_account(home: House) -> None:
     """Whatever spelling of the address is given."""
     account = person(email="ada@example.com")
     for email in ("ada@example.com", " ADA@Example.COM "):
-        assert log_in(email=email, password=PASSWORD, network=NETWORK, device="").id == account.id
+        assert log_in(email=email, password=PASSWORD, caller=Caller((NETWORK,))).id == account.id
 
 
 @pytest.mark.parametrize(
@@ -58,7 +59,7 @@ def test_wrong_log_in_looks_the_same_whatever_is_wrong(home: House, email: str) 
     """A wrong password, an unknown address and something that is no address get the same answer."""
     person(email="ada@example.com")
     with pytest.raises(WrongLogIn) as refused:
-        log_in(email=email, password=WRONG, network=NETWORK, device="")
+        log_in(email=email, password=WRONG, caller=Caller((NETWORK,)))
     assert (refused.value.status, refused.value.message) == (401, "Email or password is wrong.")
 
 
@@ -74,7 +75,7 @@ def test_suspension_is_told_to_who_has_the_password_only(home: House) -> None:
     change.set_standing(account.id, tier=None, status=states.SUSPENDED, actor="operator")
     assert try_it("ada@example.com", WRONG) == "wrong_log_in"
     with pytest.raises(Suspended) as refused:
-        log_in(email="ada@example.com", password=PASSWORD, network=NETWORK, device="")
+        log_in(email="ada@example.com", password=PASSWORD, caller=Caller((NETWORK,)))
     assert refused.value.status == 403
 
 
@@ -86,7 +87,7 @@ def test_address_has_20_attempts_an_hour_known_or_not(home: House, email: str) -
     attempts_made(home, "email", by_email(email), 19)
     assert try_it(email) == "wrong_log_in"
     with pytest.raises(Refused) as refused:
-        log_in(email=email.upper(), password=PASSWORD, network="198.51.100.9", device="")
+        log_in(email=email.upper(), password=PASSWORD, caller=Caller(("198.51.100.9",)))
     assert (refused.value.limit, refused.value.retry_after_s) == ("quota", 1_800)
     home.clock.forward(1_800)
     assert try_it(email) == "wrong_log_in"

@@ -14,15 +14,16 @@ from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.ses.models import ses_backends
 
 from chalicelib.accounts import letters, mail
-from chalicelib.accounts.sign_up import ask_for_reset, sign_up
+from chalicelib.accounts.sign_up import Visitor, ask_for_reset, sign_up
 from chalicelib.core import settings, telemetry
 from tests.house import House
 from tests.letterbox import Letterbox
-from tests.visitor import PASSWORD, person
+from tests.visitor import PASSWORD, SOMEWHERE, person
 
 SENDER = "Latchkey <keys@api.example.com>"
 BASE = "https://api.example.com"
-LETTER = letters.verify("ada@example.com", "Ada", f"{BASE}/verify?ticket=lk_ml_secret")
+HERE = Visitor(SOMEWHERE.networks)
+LETTER = letters.confirm_sign_up("ada@example.com", f"{BASE}/verify?ticket=lk_ml_secret")
 
 
 class Sent:
@@ -65,29 +66,30 @@ def test_letter_is_sent_through_ses(ses: Sent) -> None:
 
 def test_sign_up_and_reset_send_through_ses(ses: Sent) -> None:
     """What a person waits for comes from the sender, with a link to the API's own address."""
-    sign_up(email="ada@example.com", name="Ada", password=PASSWORD, base_url=BASE)
-    ask_for_reset(email="ada@example.com", base_url=BASE)
+    sign_up(email="ada@example.com", name="Ada", password=PASSWORD, visitor=HERE, base_url=BASE)
+    person(email="eve@example.com")
+    ask_for_reset(email="eve@example.com", networks=SOMEWHERE.networks, base_url=BASE)
     sent = ses.take()
     assert [(to, subject) for _, to, subject, _ in sent] == [
         ("ada@example.com", "Confirm your email address"),
-        ("ada@example.com", "Choose another password"),
+        ("eve@example.com", "Choose another password"),
     ]
     assert all(f"{BASE}/" in text and "ticket=lk_ml_" in text for *_, text in sent)
 
 
 def test_reset_for_an_unknown_address_asks_ses_all_the_same(ses: Sent) -> None:
     """One call either way, or its absence would tell by the time; the letter goes to Amazon's simulator, to nobody."""
-    ask_for_reset(email="nobody@example.com", base_url=BASE)
+    ask_for_reset(email="nobody@example.com", networks=SOMEWHERE.networks, base_url=BASE)
     assert [to for _, to, _, _ in ses.take()] == ["success@simulator.amazonses.com"]
     person(email="ada@example.com")
-    ask_for_reset(email="ada@example.com", base_url=BASE)
+    ask_for_reset(email="ada@example.com", networks=SOMEWHERE.networks, base_url=BASE)
     assert [to for _, to, _, _ in ses.take()] == ["ada@example.com"]
 
 
 def test_refused_letter_is_logged_without_its_link_and_stops_nothing(home: House, log: io.StringIO) -> None:
     """The page goes on; the operator reads what happened, and counts it, but nobody reads the link in the log."""
     with settings.in_use(replace(settings.current(), mail_from="unverified@example.com")):
-        sign_up(email="ada@example.com", name="Ada", password=PASSWORD, base_url=BASE)
+        sign_up(email="ada@example.com", name="Ada", password=PASSWORD, visitor=HERE, base_url=BASE)
     lines = [json.loads(line) for line in log.getvalue().splitlines()]
     failed = next(line for line in lines if line.get("message") == "mail_failed")
     assert (failed["level"], failed["subject"], failed["code"]) == (
@@ -153,8 +155,8 @@ def test_nobodys_mailbox_is_flooded_by_whoever_asks(home: House, tmp_path: Path)
     person(email="ada@example.com")
     with settings.in_use(replace(settings.current(), mail_folder=str(tmp_path))):
         for _ in range(12):
-            ask_for_reset(email="ada@example.com", base_url=BASE)
+            ask_for_reset(email="ada@example.com", networks=SOMEWHERE.networks, base_url=BASE)
         assert len(list(tmp_path.iterdir())) == 10
         home.clock.forward(3_600)
-        ask_for_reset(email="ada@example.com", base_url=BASE)
+        ask_for_reset(email="ada@example.com", networks=SOMEWHERE.networks, base_url=BASE)
         assert len(list(tmp_path.iterdir())) == 11

@@ -10,7 +10,7 @@ from chalicelib.accounts.tables import Account, Session
 from chalicelib.core import secrets, settings, telemetry, wire
 from chalicelib.limits import tiers
 from tests.house import House
-from tests.visitor import PASSWORD, person
+from tests.visitor import PASSWORD, SOMEWHERE, person
 
 HOUR_S = 3_600
 OTHER = "harmonica wolverine custard"
@@ -71,7 +71,9 @@ def test_password_change_ends_every_other_session(home: House) -> None:
     """The one that changed the password goes on; the others are over."""
     account = person()
     kept, ended = sessions.open_session(account), sessions.open_session(account)
-    own.change_password(someone(kept), password=PASSWORD, new_password=OTHER, base_url="https://api.example.com")
+    own.change_password(
+        someone(kept), caller=SOMEWHERE, password=PASSWORD, new_password=OTHER, base_url="https://api.example.com"
+    )
     assert someone(kept).account.session_epoch == 1
     assert sessions.session_of(ended) is None
 
@@ -91,7 +93,7 @@ def test_deletion_ends_sessions(home: House) -> None:
     """With the account its sessions are gone."""
     account = person()
     leaving, other = sessions.open_session(account), sessions.open_session(account)
-    own.delete(someone(leaving), password=PASSWORD)
+    own.delete(someone(leaving), caller=SOMEWHERE, password=PASSWORD)
     assert sessions.session_of(leaving) is None
     assert sessions.session_of(other) is None
 
@@ -108,7 +110,9 @@ def test_session_opened_by_an_old_copy_of_the_account_is_over(home: House) -> No
     """A log-in that was under way while the password changed leads nowhere."""
     before = person()
     secret = sessions.open_session(before)
-    own.change_password(someone(secret), password=PASSWORD, new_password=OTHER, base_url="https://api.example.com")
+    own.change_password(
+        someone(secret), caller=SOMEWHERE, password=PASSWORD, new_password=OTHER, base_url="https://api.example.com"
+    )
     assert sessions.session_of(sessions.open_session(before)) is None
 
 

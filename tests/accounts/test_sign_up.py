@@ -1,68 +1,300 @@
-"""Signing up and asking for another password: what is made, what is sent, and that both take alike."""
+"""Signing up and asking for another password: what is stored, what is sent, and that both take alike."""
+
+import json
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from chalicelib.accounts import find
-from chalicelib.accounts.sign_up import ask_for_reset, sign_up
-from chalicelib.core import errors, telemetry
+from chalicelib.accounts import find, letters, links, mail, pending_sign_up
+from chalicelib.accounts.attempts import Caller
+from chalicelib.accounts.log_in import WrongLogIn, log_in
+from chalicelib.accounts.sign_up import Visitor, ask_for_reset, sign_up
+from chalicelib.accounts.tables import Account, Email, Ticket
+from chalicelib.core import errors, settings, telemetry, wire
+from chalicelib.credentials.issue import new_key
+from chalicelib.limits import tiers
+from chalicelib.limits.admission import Refused
 from tests.house import House
 from tests.letterbox import Letterbox
-from tests.visitor import PASSWORD, person
+from tests.visitor import PASSWORD, SOMEWHERE, hash_of, person
 
 BASE = "https://api.example.com"
+HERE = Visitor(SOMEWHERE.networks, browser="digest of a cookie", after="/settings/usage")
+NAME = "Pay now: https://evil.example.net"
 
 
-def test_new_account_is_free_and_unproven(home: House, box: Letterbox) -> None:
-    """Nobody signs up as an admin, with a tier, or with a proven address."""
-    sign_up(email="Ada@Example.com", name="Ada", password=PASSWORD, base_url=BASE)
-    account = find.account_by_email("ada@example.com")
-    assert (account.tier, account.admin, account.status) == ("free", False, "active")
-    assert account.email_verified_at is None
+def signs_up(email: str = "Ada@Example.com", *, name: str = "Ada", password: str = PASSWORD) -> None:
+    """Sign up from one browser."""
+    sign_up(email=email, name=name, password=password, visitor=HERE, base_url=BASE)
+
+
+def asks_for_reset(email: str) -> None:
+    """Ask for another password."""
+    ask_for_reset(email=email, networks=SOMEWHERE.networks, base_url=BASE)
+
+
+def tables_holding(text: str) -> set[str]:
+    """Return the tables in which a text stands anywhere."""
+    names = [name.removeprefix("latchkey-test-") for name in wire.call("ListTables", {})["TableNames"]]
+    scanned = {name: wire.call("Scan", {"TableName": settings.current().table(name)})["Items"] for name in names}
+    return {name for name, items in scanned.items() if text.lower() in json.dumps(items).lower()}
+
+
+def stored() -> dict[str, int]:
+    """Return how many items each table holds, counters left out."""
+    names = [name.removeprefix("latchkey-test-") for name in wire.call("ListTables", {})["TableNames"]]
+    counts = {name: wire.call("Scan", {"TableName": settings.current().table(name)})["Count"] for name in names}
+    return {name: count for name, count in counts.items() if count and name != "windows"}
+
+
+def test_sign_up_stores_a_token_and_nothing_else_where_mail_is_sent(home: House, box: Letterbox) -> None:
+    """No account, no claim on the address, no event, no session: one item, which dies soon."""
+    signs_up()
+    assert stored() == {"tickets": 1}
+    assert tables_holding("ada@example.com") == {"tickets"}
+    (ticket,) = Ticket.scan()
+    assert (ticket.email, ticket.name, ticket.browser, ticket.after) == (
+        "Ada@example.com",
+        "Ada",
+        "digest of a cookie",
+        "/settings/usage",
+    )
+    assert ticket.dies_at == home.clock.now_ms // 1000 + 2 * 3_600
     letter = box.take_one()
-    assert (letter.to, letter.subject) == ("ada@example.com", "Confirm your email address")
+    assert (letter.to, letter.subject) == ("Ada@example.com", "Confirm your email address")
     assert letter.link.startswith(f"{BASE}/verify?ticket=lk_ml_")
+    assert tables_holding(letter.ticket.rpartition("_")[2]) == set()
+
+
+def test_spent_sign_up_makes_a_free_verified_account_and_forgets_the_rest(home: House, box: Letterbox) -> None:
+    """Nobody signs up as an admin or with a tier; of the token nothing is left that tells who it was."""
+    signs_up()
+    ticket = links.looked_up(box.take_one().ticket, pending_sign_up.PURPOSE)
+    account = pending_sign_up.make_account(ticket, name="Ada", password_hash=str(ticket.password_hash))
+    found = find.account_by_email("ADA@example.com")
+    assert (found.id, found.tier, found.admin, found.status) == (account.id, "free", False, "active")
+    assert (found.email, found.mailbox, found.email_verified_at) == (
+        "ada@example.com",
+        "Ada@example.com",
+        home.clock.now_ms,
+    )
+    (spent,) = Ticket.scan()
+    assert {spent.email, spent.name, spent.password_hash, spent.browser} == {None}
+    assert tables_holding("argon2") == {"accounts"}
+
+
+def test_first_of_two_tokens_for_one_address_wins(home: House, box: Letterbox) -> None:
+    """The other one then says that the address has an account, and changes nothing of it."""
+    for name in ("Eve", "Ada"):
+        signs_up(name=name)
+    by_eve, by_ada = (links.looked_up(letter.ticket, pending_sign_up.PURPOSE) for letter in box.take())
+    made = pending_sign_up.make_account(by_ada, name="Ada", password_hash="ada")
+    with pytest.raises(pending_sign_up.HasAccount):
+        pending_sign_up.make_account(by_eve, name="Eve", password_hash="eve")
+    assert [(each.id, each.name, each.password_hash) for each in Account.scan()] == [(made.id, "Ada", "ada")]
+    assert Email.get("ada@example.com").account_id == made.id
+
+
+def test_token_works_once_and_for_an_hour(home: House, box: Letterbox) -> None:
+    """What decides is the moment of use, not the look before it."""
+    signs_up()
+    signs_up("eve@example.com")
+    once, late = (links.looked_up(letter.ticket, pending_sign_up.PURPOSE) for letter in box.take())
+    pending_sign_up.make_account(once, name="Ada", password_hash="x")
+    with pytest.raises(links.SpentLink):
+        pending_sign_up.make_account(once, name="Ada", password_hash="x")
+    home.clock.forward(3_600)
+    with pytest.raises(links.SpentLink):
+        pending_sign_up.make_account(late, name="Eve", password_hash="x")
+    assert Account.count() == 1
+
+
+def test_pending_sign_up_shows_nothing_in_a_traceback() -> None:
+    """Neither the address nor the form of the password."""
+    assert repr(pending_sign_up.PendingSignUp("a@b.example", "Ada", "hash", "digest")) == "PendingSignUp()"
+    assert "secret" not in repr(Caller((), "secret"))
+
+
+def test_log_in_answers_alike_for_unknown_wrong_and_pending(home: House, box: Letterbox) -> None:
+    """Whoever logs in with the password of their own sign-up learns nothing of the address: the same calls and words."""
+    person(email="known@example.com").update(actions=[Account.password_hash.set(hash_of("another one entirely"))])
+    for email in ("known@example.com", "pending@example.com"):
+        signs_up(email)
+    made = []
+    for email in ("known@example.com", "pending@example.com", "unknown@example.com"):
+        with telemetry.calls_watched() as calls, pytest.raises(WrongLogIn) as refused:
+            log_in(email=email, password=PASSWORD, caller=SOMEWHERE)
+        made.append((calls.made, refused.value.message))
+    assert made[0] == made[1] == made[2]
 
 
 def test_sign_up_with_a_known_address_changes_nothing_and_tells_its_owner(home: House, box: Letterbox) -> None:
     """Neither name nor password of the account change; the letter holds no ticket."""
     account = person(email="ada@example.com")
-    sign_up(email="ADA@example.com", name="Mallory", password="harmonica wolverine custard", base_url=BASE)
+    signs_up("ADA@example.com", name="Mallory", password="harmonica wolverine custard")
     assert find.account_by_email("ada@example.com").password_hash == account.password_hash
     letter = box.take_one()
     assert (letter.to, letter.subject) == ("ada@example.com", "You have an account already")
     assert letter.link == f"{BASE}/login"
+    assert f"{BASE}/forgot" in letter.text
     assert "Mallory" not in letter.text
+    assert "ticket" not in letter.text
+
+
+def test_known_address_stores_what_a_new_one_does(home: House, box: Letterbox) -> None:
+    """An item of the same size and attributes, whose link is sent to nobody."""
+    person(email="ada@example.com")
+    signs_up("ada@example.com")
+    signs_up("eve@example.com")
+    items = wire.call("Scan", {"TableName": settings.current().table("tickets")})["Items"]
+    kept: list[Any] = [{name: len(json.dumps(value)) for name, value in item.items()} for item in items]
+    assert kept[0] == kept[1]
 
 
 def test_bad_password_makes_no_account(home: House, box: Letterbox) -> None:
     """Nothing is stored and nothing sent for a sign-up that is refused."""
     for email, password in (("ada@example.com", "passwordpassword"), ("no address", PASSWORD)):
         with pytest.raises(errors.InvalidRequest):
-            sign_up(email=email, name="Ada", password=password, base_url=BASE)
-    assert (list(find.accounts_after("", 10)), box.take()) == ([], [])
+            signs_up(email, password=password)
+    assert (stored(), box.take()) == ({}, [])
+
+
+def test_sign_up_makes_the_account_at_once_where_no_mail_is_sent(home: House) -> None:
+    """Nobody could confirm an address there, so nobody has to; a known address changes nothing."""
+    signs_up()
+    signs_up(name="Eve", password="harmonica wolverine custard")
+    account = find.account_by_email("ada@example.com")
+    assert (account.name, account.is_verified) == ("Ada", False)
+    assert log_in(email="ada@example.com", password=PASSWORD, caller=SOMEWHERE).id == account.id
+    assert Account.count() == 1
+
+
+@pytest.mark.parametrize("with_mail", [True, False], ids=["mail", "no mail"])
+def test_network_has_30_sign_ups_an_hour(home: House, box: Letterbox, with_mail: bool) -> None:
+    """The next is refused for whatever address, before its password is judged and before any mail; not elsewhere."""
+    folder = settings.current().mail_folder if with_mail else ""
+    home.counted("sign-ups_203.0.113.7", tiers.SIGN_UPS, used=29)
+    with settings.in_use(replace(settings.current(), mail_folder=folder)):
+        signs_up()
+        with telemetry.calls_watched() as calls, pytest.raises(Refused) as refused:
+            signs_up("eve@example.com", password="passwordpassword")
+        assert (refused.value.status, refused.value.retry_after_s) == (429, 3_600)
+        assert {table for _, table in calls.made} <= {"latchkey-test-windows"}
+        assert len(box.take()) == with_mail
+        elsewhere = replace(HERE, networks=("203.0.113.8",))
+        sign_up(email="eve@example.com", name="Eve", password=PASSWORD, visitor=elsewhere, base_url=BASE)
+        home.clock.forward(3_600)
+        signs_up("bea@example.com")
+
+
+def test_what_is_wrong_at_a_glance_uses_up_no_sign_up(home: House, box: Letterbox) -> None:
+    """A typing error in the address, or a password that is too short, costs nothing, and isn't counted."""
+    with telemetry.calls_watched() as calls:
+        for email, password in (("no address", PASSWORD), ("ada@example.com", "short")):
+            with pytest.raises(errors.InvalidRequest):
+                signs_up(email, password=password)
+    assert calls.made == []
+
+
+def test_each_kind_of_mail_has_an_allowance_of_its_own(home: House, box: Letterbox) -> None:
+    """Sign-ups with somebody's address use up no mail by which they choose another password, nor resets the other."""
+    person(email="ada@example.com")
+    for _ in range(12):
+        signs_up("ada@example.com")
+    assert len(box.take()) == 5
+    asks_for_reset("ada@example.com")
+    assert box.take_one().subject == "Choose another password"
+    for _ in range(12):
+        signs_up("eve@example.com")
+    assert [letter.subject for letter in box.take()] == ["Confirm your email address"] * 5
+
+
+def test_spellings_of_an_address_share_its_allowance(home: House, box: Letterbox) -> None:
+    """They reach one mailbox."""
+    for local in ("ada", "Ada", "ADA", "aDa", "adA", "AdA"):
+        signs_up(f"{local}@example.com")
+    assert len(box.take()) == 5
+
+
+def test_network_asks_for_30_resets_an_hour(home: House, box: Letterbox) -> None:
+    """Whatever addresses it asks for; sign-ups from there go on."""
+    home.counted("mail-reset-network_203.0.113.7", tiers.RESET_MAILS.network, used=30)
+    with pytest.raises(Refused):
+        asks_for_reset("ada@example.com")
+    signs_up()
+    assert box.take_one().subject == "Confirm your email address"
+
+
+def test_48_holds_what_a_64_alone_would_not(home: House, box: Letterbox) -> None:
+    """Whoever has all of a /48 signs up no more often than four of its customers."""
+    statuses = []
+    for number in range(5):
+        networks = (f"2001:db8:1:{number}::/64", "2001:db8:1::/48")
+        home.counted(f"sign-ups_{networks[0]}", tiers.SIGN_UPS, used=29)
+        home.counted("sign-ups_2001:db8:1::/48", tiers.SIGN_UPS, used=30 * number + 29 if number < 4 else 120)
+        for _ in range(2):
+            try:
+                sign_up(
+                    email=f"a{number}@example.com",
+                    name="A",
+                    password=PASSWORD,
+                    visitor=Visitor(networks),
+                    base_url=BASE,
+                )
+                statuses.append(200)
+            except Refused:
+                statuses.append(429)
+    assert statuses == [200, 429] * 4 + [429, 429]
+
+
+def test_mail_to_an_unverified_address_holds_nobodys_words(home: House, box: Letterbox) -> None:
+    """Neither text nor subject: a stranger must not have us send their words to whom they like."""
+    made = person(email="known@example.com", name=NAME, verified=False)
+    signs_up("new@example.com", name=NAME)
+    signs_up("known@example.com", name=NAME)
+    asks_for_reset("known@example.com")
+    key = new_key(made.id, name=NAME, wanted=["read"], expires_at=None, made_by=None).key
+    for written in (
+        letters.password_changed(made, BASE),
+        letters.email_changed(made, "pay.now@evil.example.net"),
+        letters.verify(made, BASE),
+        letters.key_was_stopped(made, key=key.name, hint=key.hint, why="", done="", link=""),
+        letters.leaked(made, kind="API key", name=key.name, hint=key.hint, where=NAME, done="", link=""),
+    ):
+        mail.send(written)
+    received = box.take()
+    assert len(received) == 8
+    for letter in received:
+        assert "evil" not in letter.subject + letter.text
+        assert "Pay" not in letter.subject + letter.text
 
 
 def test_reset_is_sent_to_a_known_address_only(home: House, box: Letterbox) -> None:
     """A stranger's address gets no mail from us."""
     person(email="ada@example.com")
-    ask_for_reset(email="ADA@example.com", base_url=BASE)
+    asks_for_reset("ADA@example.com")
     letter = box.take_one()
     assert letter.to == "ada@example.com"
     assert letter.link.startswith(f"{BASE}/password?ticket=lk_ml_")
-    ask_for_reset(email="nobody@example.com", base_url=BASE)
+    asks_for_reset("nobody@example.com")
     assert box.take() == []
 
 
+def test_reset_goes_to_the_address_as_it_was_signed_up_with(home: House, box: Letterbox) -> None:
+    """Not to another spelling that whoever asks has typed."""
+    person(email="J\u00f6rg@fa\u00df.example")
+    asks_for_reset("j\u00d6rg@xn--fa-hia.example")
+    assert box.take_one().to == "J\u00f6rg@xn--fa-hia.example"
+
+
 @pytest.mark.parametrize("what", ["sign_up", "reset"])
-def test_known_and_unknown_address_make_the_same_calls(home: House, what: str) -> None:
+def test_known_and_unknown_address_make_the_same_calls(home: House, box: Letterbox, what: str) -> None:
     """The same calls in the same order: one more read would tell by the time it takes."""
     person(email="ada@example.com")
     made = []
     for email in ("ada@example.com", "nobody@example.com"):
         with telemetry.calls_watched() as calls:
-            if what == "sign_up":
-                sign_up(email=email, name="Ada", password=PASSWORD, base_url=BASE)
-            else:
-                ask_for_reset(email=email, base_url=BASE)
+            signs_up(email) if what == "sign_up" else asks_for_reset(email)
         made.append(calls.made)
     assert made[0] == made[1]

@@ -1,12 +1,16 @@
 """The way in and out: the landing page, signing up, logging in and out, asking for another password."""
 
+from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote
+
 from chalicelib.accounts import log_in as logging_in
-from chalicelib.accounts import sessions
+from chalicelib.accounts import mail, sessions
 from chalicelib.accounts import sign_up as signing_up
-from chalicelib.api import visitor
+from chalicelib.api.console.callers import caller_of, in_words, networks_of
 from chalicelib.api.console.frame import (
     DEVICE,
     DEVICE_S,
+    EMAIL,
     SESSION,
     SESSION_S,
     VISIT,
@@ -17,9 +21,12 @@ from chalicelib.api.console.frame import (
 )
 from chalicelib.api.fields import Text
 from chalicelib.core import errors
-from chalicelib.limits.admission import Refused
+
+if TYPE_CHECKING:
+    from chalicelib.accounts.tables import Account
 
 NAME = Text(most=100)
+EMAIL_S = 600
 
 
 def show_landing(visit: Visit) -> Shown:
@@ -29,57 +36,62 @@ def show_landing(visit: Visit) -> Shown:
 
 def show_sign_up(visit: Visit) -> Shown:
     """Show the form to sign up."""
-    after = _after(visit, visit.query.get("next", ""))
+    after = after_log_in(visit, visit.query.get("next", ""))
     return Shown("signup", {"email": "", "name": "", "next": after, "problem": None})
 
 
 def sign_up(visit: Visit) -> Shown:
-    """Make an account; a known address gets the same answer."""
-    email, name, after = visit.text("email"), visit.text("name"), _after(visit, visit.text("next"))
+    """Send a link that makes the account, or make it where no mail is sent; a known address gets the same answer."""
+    email, name, after = visit.text("email"), visit.text("name"), after_log_in(visit, visit.text("next"))
     try:
         signing_up.sign_up(
             email=email,
             name=NAME.check("Your name", name),
             password=visit.text("password"),
+            visitor=signing_up.Visitor(networks_of(visit), visit.browser(), after),
             base_url=visit.base_url,
         )
-    except errors.InvalidRequest as error:
-        return Shown("signup", {"email": email, "name": name, "next": after, "problem": error.message}, error.status)
-    return Shown("signed_up", {"email": email, "next": after})
+    except (errors.InvalidRequest, errors.RateLimited) as error:
+        matter = {"email": email, "name": name, "next": after, "problem": in_words(error)}
+        return Shown("signup", matter, error.status, error.headers)
+    return Shown("signed_up", {"email": email, "next": after, "by_mail": mail.is_configured()})
 
 
 def show_log_in(visit: Visit) -> Shown | Gone:
     """Show the form to log in; someone who is logged in already goes on."""
-    after = _after(visit, visit.query.get("next", ""))
+    after = after_log_in(visit, visit.query.get("next", ""))
     if visit.logged_in is not None:
         return Gone(after)
-    return Shown("login", {"email": "", "next": after, "problem": None})
+    return _log_in_page(unquote(visit.cookie(EMAIL)), after, None)
 
 
 def log_in(visit: Visit) -> Shown | Gone:
     """Open a session, always a new one, and remember the device."""
-    email, after = visit.text("email"), _after(visit, visit.text("next"))
+    email, after = visit.text("email"), after_log_in(visit, visit.text("next"))
     try:
-        account = logging_in.log_in(
-            email=email,
-            password=visit.text("password"),
-            network=visitor.network(visitor.source_ip(visit.exchange.request)),
-            device=visit.cookie(DEVICE),
-        )
-    except Refused as error:
-        minutes = -(-error.retry_after_s // 60)
-        problem = f"Too many attempts. Come back in {minutes} minute{'s' if minutes > 1 else ''}."
-        matter = {"email": email, "next": after, "problem": problem}
-        return Shown("login", matter, error.status, error.headers)
+        account = logging_in.log_in(email=email, password=visit.text("password"), caller=caller_of(visit))
     except errors.LatchkeyError as error:
-        return Shown("login", {"email": email, "next": after, "problem": error.message}, error.status)
+        return _log_in_page(email, after, error)
+    let_in(visit, account)
+    return Gone(after)
+
+
+def let_in(visit: Visit, account: "Account") -> None:
+    """Log an account in to this browser: always with a new session, so that none can be planted."""
     if visit.cookie(SESSION):
         sessions.close_session(visit.cookie(SESSION))
     visit.set_cookie(SESSION, sessions.open_session(account), lives_s=SESSION_S)
-    visit.set_cookie(VISIT, "", lives_s=0)
+    for spent in (VISIT, EMAIL):
+        if visit.cookie(spent):
+            visit.set_cookie(spent, "", lives_s=0)
     if sessions.knows_device(visit.cookie(DEVICE), account.id) is None:
         visit.set_cookie(DEVICE, sessions.remember_device(account), lives_s=DEVICE_S)
-    return Gone(after)
+
+
+def to_log_in(visit: Visit, email: str, notice: str) -> Gone:
+    """Lead to the form to log in, which begins with this address."""
+    visit.set_cookie(EMAIL, quote(email, safe="@+"), lives_s=EMAIL_S)
+    return Gone("/login", notice)
 
 
 def log_out(visit: Visit) -> Gone:
@@ -90,21 +102,35 @@ def log_out(visit: Visit) -> Gone:
 
 
 def show_forgot(visit: Visit) -> Shown:
-    """Show the form to ask for another password."""
-    return Shown("forgot", {"email": "", "sent": False, "problem": None})
+    """Show the form to ask for another password, or, where no mail is sent, whom to ask."""
+    return _forgot_page("")
 
 
 def forgot(visit: Visit) -> Shown:
     """Send a link, if anyone has this address; the answer is the same if not."""
     email = visit.text("email")
+    if not mail.is_configured():
+        return _forgot_page(email)
     try:
-        signing_up.ask_for_reset(email=email, base_url=visit.base_url)
-    except errors.InvalidRequest as error:
-        return Shown("forgot", {"email": email, "sent": False, "problem": error.message}, error.status)
-    return Shown("forgot", {"email": email, "sent": True, "problem": None})
+        signing_up.ask_for_reset(email=email, networks=networks_of(visit), base_url=visit.base_url)
+    except (errors.InvalidRequest, errors.RateLimited) as error:
+        return _forgot_page(email, error)
+    return _forgot_page(email, sent=True)
 
 
-def _after(visit: Visit, asked: str) -> str:
+def _log_in_page(email: str, after: str, error: errors.LatchkeyError | None) -> Shown:
+    problem = in_words(error) if error else None
+    matter = {"email": email, "next": after, "problem": problem, "by_mail": mail.is_configured()}
+    return Shown("login", matter, error.status, error.headers) if error else Shown("login", matter)
+
+
+def _forgot_page(email: str, error: errors.LatchkeyError | None = None, *, sent: bool = False) -> Shown:
+    problem = in_words(error) if error else None
+    matter = {"email": email, "sent": sent, "problem": problem, "by_mail": mail.is_configured()}
+    return Shown("forgot", matter, error.status, error.headers) if error else Shown("forgot", matter)
+
+
+def after_log_in(visit: Visit, asked: str) -> str:
     """Return where to go after log-in. When a client waits there, this page's forms may lead back to it, too."""
     after = local_path(asked)
     visit.forms_may_leave = after.partition("?")[0] == "/oauth/authorize"

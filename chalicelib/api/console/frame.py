@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 FORM = "application/x-www-form-urlencoded"
 SESSION, DEVICE, VISIT = "latchkey", "latchkey-device", "latchkey-visit"
+EMAIL = "latchkey-email"
+"""The address that the form to log in begins with, after a link that was for it: in no URL, and for minutes."""
 SESSION_S, DEVICE_S = 14 * 86_400, 365 * 86_400
 FORM_BYTES_MAX = 64 * 1024
 HOME = "/settings/keys"
@@ -134,12 +136,17 @@ class Visit:
 
     def csrf(self) -> str:
         """Return what a form of this browser must carry: bound to its session, or to its visit before log-in."""
-        bound_to = self.cookie(SESSION) or self.cookie(VISIT)
-        if not bound_to:
-            bound_to = randomness.base62(30)
-            self.cookies[self._cookie_name(VISIT)] = bound_to
-            self.set_cookie(VISIT, bound_to, lives_s=86_400)
-        return secrets.digest(f"csrf {bound_to}")[:32]
+        return secrets.digest(f"csrf {self.cookie(SESSION) or self._visit_cookie()}")[:32]
+
+    def browser(self) -> str:
+        """Return what tells this browser from any other before log-in: the digest of its visit, which may begin now."""
+        return secrets.digest(f"browser {self._visit_cookie()}")
+
+    def _visit_cookie(self) -> str:
+        if not self.cookie(VISIT):
+            self.cookies[self._cookie_name(VISIT)] = visit = randomness.base62(30)
+            self.set_cookie(VISIT, visit, lives_s=86_400)
+        return self.cookie(VISIT)
 
     def _cookie_name(self, name: str) -> str:
         return f"__Host-{name}" if self.secure else name

@@ -1,12 +1,23 @@
 """Where one-time links lead: a page with a button. Only the button spends the link, so a mail scanner can't."""
 
-from chalicelib.accounts import letters, links, mail, passwords
+from typing import TYPE_CHECKING
+
+from chalicelib.accounts import letters, links, mail, pending_sign_up
 from chalicelib.accounts.tables import Account, Ticket
+from chalicelib.api.console import confirm
+from chalicelib.api.console.callers import in_words
+from chalicelib.api.console.entry import to_log_in
 from chalicelib.api.console.frame import Gone, Shown, Visit
 from chalicelib.core import errors
 from chalicelib.credentials.revoke import revoke_all
 from chalicelib.oauth import clients
 from chalicelib.webhooks import endpoints
+
+if TYPE_CHECKING:
+    from chalicelib.accounts.tables import Session
+
+
+_FOR_EMAIL = (links.VERIFY_EMAIL, links.CHANGE_EMAIL, pending_sign_up.PURPOSE)
 
 
 def show_password(visit: Visit) -> Shown:
@@ -21,36 +32,54 @@ def set_password(visit: Visit) -> Shown | Gone:
     secret, password = visit.text("ticket"), visit.text("password")
     ticket, account = _opened(secret, links.SET_PASSWORD)
     try:
-        passwords.accepted(password, email=account.email, name=account.name)
-    except errors.InvalidRequest as error:
-        matter = {"ticket": secret, "email": account.email, "problem": error.message}
-        return Shown("password", matter, error.status)
+        password_hash = confirm.chosen_password(visit, password, email=account.email, name=account.name)
+    except (errors.InvalidRequest, errors.RateLimited) as error:
+        matter = {"ticket": secret, "email": account.email, "problem": in_words(error)}
+        return Shown("password", matter, error.status, error.headers)
     had_one = account.password_hash is not None
-    links.set_password(ticket, account, passwords.hashed(password))
+    links.set_password(ticket, account, password_hash)
     _end_what_was_before(account)
     if had_one:
-        mail.send(letters.password_changed(account.email, account.name, f"{visit.base_url}/forgot"))
-    return Gone("/login", "password-set")
+        mail.send(letters.password_changed(account, f"{visit.base_url}/forgot"))
+    return to_log_in(visit, account.mailbox, "password-set")
 
 
 def show_verify(visit: Visit) -> Shown:
-    """Show the button that confirms an address."""
+    """Show the button that confirms an address, or the form that it takes in this browser."""
     secret = visit.query.get("ticket", "")
-    ticket, _ = _opened_for_email(secret)
-    return Shown("verify", {"ticket": secret, "email": ticket.email})
+    ticket = links.looked_up(secret, *_FOR_EMAIL)
+    if ticket.purpose == pending_sign_up.PURPOSE:
+        return confirm.show_sign_up(visit, secret, ticket)
+    account = links.account_of(ticket)
+    if ticket.purpose == links.CHANGE_EMAIL:
+        _session_of(visit, account)
+    return _verify_page(visit, secret, ticket, account)
 
 
-def verify(visit: Visit) -> Gone:
+def verify(visit: Visit) -> Shown | Gone:
     """Spend the link on the address."""
-    ticket, account = _opened_for_email(visit.text("ticket"))
-    if ticket.purpose == links.VERIFY_EMAIL:
-        links.verify_email(ticket, account)
+    secret = visit.text("ticket")
+    ticket = links.looked_up(secret, *_FOR_EMAIL)
+    if ticket.purpose == pending_sign_up.PURPOSE:
+        return confirm.confirm_sign_up(visit, secret, ticket)
+    account = links.account_of(ticket)
+    if ticket.purpose == links.CHANGE_EMAIL:
+        links.change_email(ticket, account, _session_of(visit, account))
         _end_what_was_before(account)
-        return Gone("/login", "verified")
-    old = links.change_email(ticket, account)
+        mail.send(letters.email_changed(account, str(ticket.email)))
+        return Gone("/settings/account", "email-changed")
+    if not _takes_a_password(visit, account):
+        own = _own_session(visit, account)
+        links.verify_email(ticket, account, own)
+        _end_what_was_before(account)
+        return Gone("/settings/account", "confirmed") if own else to_log_in(visit, account.mailbox, "verified")
+    try:
+        password_hash = confirm.chosen_password(visit, visit.text("password"), email=account.email, name=account.name)
+    except (errors.InvalidRequest, errors.RateLimited) as error:
+        return _verify_page(visit, secret, ticket, account, error)
+    links.set_password(ticket, account, password_hash)
     _end_what_was_before(account)
-    mail.send(letters.email_changed(old, account.name, str(ticket.email)))
-    return Gone("/settings/account", "email-changed")
+    return to_log_in(visit, account.mailbox, "verified-with-password")
 
 
 def _end_what_was_before(account: Account) -> None:
@@ -66,8 +95,40 @@ def _opened(secret: str, purpose: str) -> tuple[Ticket, Account]:
     return ticket, links.account_of(ticket)
 
 
-def _opened_for_email(secret: str) -> tuple[Ticket, Account]:
-    try:
-        return _opened(secret, links.VERIFY_EMAIL)
-    except links.SpentLink:
-        return _opened(secret, links.CHANGE_EMAIL)
+def _session_of(visit: Visit, account: Account) -> "Session":
+    """Return the account's session in this browser; raise LogInFirst without one, Conflict when it is of another.
+
+    An address moves in a browser of its account only. A stranger could ask that theirs be somebody else's: the link
+    comes to that person, and confirming it must not give their address to an account with the stranger's password.
+    """
+    person = visit.person
+    if person.account.id != account.id:
+        raise errors.Conflict("This link is for another account. Log out, then open it again and log in to that one.")
+    return person.session
+
+
+def _own_session(visit: Visit, account: Account) -> "Session | None":
+    person = visit.logged_in
+    return person.session if person is not None and person.account.id == account.id else None
+
+
+def _takes_a_password(visit: Visit, account: Account) -> bool:
+    """Return whether to confirm an address means to choose a password.
+
+    Who made an account while no mail was sent may be a stranger to its address. In a browser with its session it is its
+    person's own: the link came to the address, and the session shows who knows the password.
+    """
+    return not account.is_verified and _own_session(visit, account) is None
+
+
+def _verify_page(
+    visit: Visit, secret: str, ticket: Ticket, account: Account, error: errors.LatchkeyError | None = None
+) -> Shown:
+    matter = {
+        "ticket": secret,
+        "email": ticket.email,
+        "choose": _takes_a_password(visit, account) and ticket.purpose == links.VERIFY_EMAIL,
+        "name": None,
+        "problem": in_words(error) if error else None,
+    }
+    return Shown("verify", matter, error.status, error.headers) if error else Shown("verify", matter)

@@ -71,15 +71,15 @@ def test_address_is_changed_by_a_link_sent_there(home: House, box: Letterbox) ->
     asked = visitor.submit(f"{ACCOUNT}/email", on=ACCOUNT, email="New@example.com", password=PASSWORD)
     assert visitor.follow(asked).notice == "We have sent a link to the new address. It works for one hour."
     letter = box.take_one()
-    assert letter.to == "new@example.com"
+    assert letter.to == "New@example.com"
     shown = visitor.open(letter.target)
-    assert "new@example.com" in shown.text
+    assert "New@example.com" in shown.text
     assert Account.get(account.id).email == "old@example.com"
     page = visitor.follow(visitor.send("/verify", visitor.filled(shown, "/verify", {})))
     assert (page.target, page.notice) == (f"{ACCOUNT}?done=email-changed", "Your email address is changed.")
     told = box.take_one()
     assert (told.to, told.subject) == ("old@example.com", "Your email address was changed")
-    assert "new@example.com" in told.text
+    assert "New@example.com" in told.text
     assert Visitor(home).log_in("old@example.com").status == 401
     assert Visitor(home).log_in("new@example.com").status == 303
 
@@ -122,7 +122,7 @@ def test_verification_is_sent_again(home: House, box: Letterbox) -> None:
     visitor = logged_in(home, account)
     page = visitor.follow(visitor.submit(f"{ACCOUNT}/verification", on=ACCOUNT))
     assert page.notice == "We have sent you another link. It works for one hour."
-    assert visitor.submit(box.take_one().target).location == "/login?done=verified"
+    assert visitor.submit(box.take_one().target).location == "/settings/account?done=confirmed"
     confirmed = logged_in(home, Account.get(account.id))
     page = confirmed.open(ACCOUNT)
     assert f"{ACCOUNT}/verification" not in page.urls

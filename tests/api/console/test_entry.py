@@ -28,7 +28,7 @@ OUTSIDE = (
 WITH_ROOM = "/settings/keys"
 
 
-def test_person_signs_up_confirms_and_logs_in(home: House, box: Letterbox) -> None:
+def test_person_signs_up_confirms_and_is_logged_in(home: House, box: Letterbox) -> None:
     """The whole way in, each step by what the page before it said."""
     visitor = Visitor(home)
     page = visitor.submit("/signup", email="Ada@Example.com", name="Ada", password=PASSWORD)
@@ -38,12 +38,11 @@ def test_person_signs_up_confirms_and_logs_in(home: House, box: Letterbox) -> No
     assert (shown.heading, shown.status) == ("Confirm your email address", 200)
     confirmed = visitor.follow(visitor.send("/verify", visitor.filled(shown, "/verify", {})))
     assert (confirmed.target, confirmed.notice) == (
-        "/login?done=verified",
-        "Your email address is confirmed. Log in to go on.",
+        "/settings/keys?done=confirmed",
+        "Your email address is confirmed.",
     )
-    inside = visitor.follow(visitor.log_in("ada@example.com"))
-    assert (inside.target, inside.heading) == ("/settings/keys", "API Keys")
-    assert "No keys yet" in inside.text
+    assert (confirmed.heading, "No keys yet" in confirmed.text) == ("API Keys", True)
+    assert Visitor(home).log_in("ada@example.com").location == "/settings/keys"
 
 
 @pytest.mark.parametrize(
@@ -120,7 +119,7 @@ def test_log_in_takes_a_new_session_whatever_was_there(home: House) -> None:
         visitor.cookies["__Host-latchkey"] = before or visitor.session
         taken = visitor.session
         # Any page's form has this browser's token, also when the log-in page would lead on.
-        form = visitor.filled(visitor.open("/forgot"), "/forgot", {"email": account.email, "password": PASSWORD})
+        form = visitor.filled(visitor.open("/signup"), "/signup", {"email": account.email, "password": PASSWORD})
         assert visitor.send("/login", form).status == 303
         assert visitor.session not in (taken, planted)
         assert sessions.session_of(taken) is None

@@ -11,6 +11,7 @@ from chalicelib.credentials import find
 from chalicelib.limits import tiers
 from tests.api.console.places import SHOWN, told_to_nobody
 from tests.house import House
+from tests.letterbox import Letterbox
 from tests.visitor import PASSWORD, Page, Visitor, logged_in, person
 
 PAYLOADS = (
@@ -80,7 +81,7 @@ def test_text_changes_no_element_of_a_page(home: House) -> None:
 
 
 @pytest.mark.parametrize("payload", PAYLOADS)
-def test_typed_text_comes_back_as_text(home: House, payload: str) -> None:
+def test_typed_text_comes_back_as_text(home: House, box: Letterbox, payload: str) -> None:
     """Forms that are shown again, and queries, repeat what was typed without becoming it."""
     stranger, admin = Visitor(home), logged_in(home, person(admin=True))
     key = home.key(person())

@@ -300,7 +300,7 @@ def test_unproven_address_generates_no_key_where_mail_is_sent(home: House, confi
         assert ("Confirm your email address" in visitor.open("/settings/keys").text) is configured
         assert [shown.status, sent.status, made.status] == ([409, 409, 409] if configured else [200, 200, 201])
         if configured:
-            assert made.json()["message"] == "Confirm your email address first: we have sent you a link."
+            assert made.json()["message"] == "Confirm your email address first: Settings > Account sends you a link."
             assert home.call("POST", f"/v1/keys/{key.key.id}/rotate", key.secret).status == 201
 
 

@@ -7,7 +7,7 @@ from chalicelib.accounts.tables import Account
 from chalicelib.credentials import find
 from tests.house import House, refusal
 from tests.letterbox import Letterbox
-from tests.visitor import PASSWORD, Visitor, logged_in, person
+from tests.visitor import Visitor, logged_in, person
 
 OTHER = "harmonica wolverine custard"
 
@@ -70,8 +70,9 @@ def test_keys_from_before_the_first_proof_are_shown_as_ended(home: House, how: s
         "change_email": ("/verify", links.new_link(account.id, links.CHANGE_EMAIL, email="new@example.com", epoch=0)),
     }
     path, ticket = links_of[how]
-    fields = {"password": OTHER} if how == "reset" else {}
-    assert Visitor(home).submit(f"{path}?ticket={ticket}", **fields).status == 303
+    browser = logged_in(home, account) if how == "change_email" else Visitor(home)
+    fields = {} if how == "change_email" else {"password": OTHER}
+    assert browser.submit(f"{path}?ticket={ticket}", **fields).status == 303
     assert refusal(home.call("GET", "/v1/users/me", old.secret)) == (401, "invalid_api_key")
     assert sessions.session_of(squatter.session) is None
 
@@ -92,7 +93,8 @@ def test_ended_keys_take_no_place(home: House) -> None:
     for _ in range(20):
         home.key(account)
     home.clock.forward(60)
-    Visitor(home).submit(f"/verify?ticket={links.new_link(account.id, links.VERIFY_EMAIL, email=account.email)}")
+    target = f"/verify?ticket={links.new_link(account.id, links.VERIFY_EMAIL, email=account.email)}"
+    assert Visitor(home).submit(target, password=OTHER).status == 303
     owner = Account.get(account.id)
     for _ in range(20):
         home.key(owner)
@@ -103,9 +105,10 @@ def test_ended_keys_take_no_place(home: House) -> None:
 def test_owner_moves_in_and_generates_a_key_at_once(home: House) -> None:
     """What ended the squatter's keys doesn't hinder the owner a moment later."""
     account = person(verified=False)
-    Visitor(home).submit(f"/verify?ticket={links.new_link(account.id, links.VERIFY_EMAIL, email=account.email)}")
+    target = f"/verify?ticket={links.new_link(account.id, links.VERIFY_EMAIL, email=account.email)}"
+    assert Visitor(home).submit(target, password=OTHER).status == 303
     visitor = Visitor(home)
-    visitor.log_in(account.email, PASSWORD)
+    visitor.log_in(account.email, OTHER)
     made = visitor.submit("/settings/keys/new", name="CI", scopes=["read", "keys"])
     secret = made.secrets[0]
     assert home.call("GET", "/v1/users/me", secret).status == 200

@@ -1,0 +1,24 @@
+"""Who fills in a form, as limits see them, and what a page says of a refusal."""
+
+from chalicelib.accounts.attempts import Caller
+from chalicelib.api import visitor
+from chalicelib.api.console.frame import DEVICE, Visit
+from chalicelib.core import errors
+
+
+def networks_of(visit: Visit) -> tuple[str, ...]:
+    """Return every network that a visit is counted by."""
+    return visitor.networks(visitor.source_ip(visit.exchange.request))
+
+
+def caller_of(visit: Visit) -> Caller:
+    """Return where a visit comes from, and from which device."""
+    return Caller(networks_of(visit), visit.cookie(DEVICE))
+
+
+def in_words(error: errors.LatchkeyError) -> str:
+    """Return what a page says of an error: of a limit, when to come back, in what a person counts in."""
+    if not isinstance(error, errors.RateLimited):
+        return error.message
+    minutes = -(-error.retry_after_s // 60)
+    return f"Too many attempts. Come back in {minutes} minute{'s' if minutes > 1 else ''}."

@@ -1,0 +1,32 @@
+"""What a subject used of this hour, carried to the one that takes its place.
+
+Plain writes, never a transaction: one that touches a counter would make concurrent admissions fail.
+"""
+
+from chalicelib.core import clock, errors, settings, wire
+from chalicelib.limits import stale
+from chalicelib.limits.tiers import OF_ACCOUNTS, Tier
+from chalicelib.limits.windows import TABLE, dies_at, item_key, number
+
+
+def carry_over(old: str, new: str, tier: Tier) -> None:
+    """Let `new`, which nobody has used yet, begin this hour with what `old` used of it; repeating it is harmless.
+
+    Raises Unavailable when that can't be known for sure.
+    """
+    # Marked before it is read: what was verified earlier adds nothing to the old counters afterwards.
+    if not stale.mark(old):
+        raise errors.Unavailable
+    hour, table = clock.hour_of(clock.now_s()), settings.current().table(TABLE)
+    counted = wire.batch_get_of(table, [item_key(old, each, hour) for each in OF_ACCOUNTS], consistent=True)
+    used = sum(number(item, "used") for item in counted)
+    if used:
+        wire.call(
+            "UpdateItem",
+            {
+                "TableName": table,
+                "Key": item_key(new, tier, hour),
+                "UpdateExpression": "SET used = :used, dies_at = :dies_at",
+                "ExpressionAttributeValues": {":used": {"N": str(used)}, ":dies_at": {"N": str(dies_at(tier, hour))}},
+            },
+        )
