@@ -1,8 +1,10 @@
 """What counts as one email address."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from chalicelib.accounts.email import LENGTH_MAX, normalised
+from chalicelib.accounts.email import LENGTH_MAX, normalised, parsed
 from chalicelib.core.errors import InvalidRequest
 
 
@@ -17,6 +19,13 @@ from chalicelib.core.errors import InvalidRequest
         ("ada@BÜCHER.example", "ada@xn--bcher-kva.example"),
         ("zoë@example.com", "zoë@example.com"),
         ("zoe\u0308@example.com", "zoë@example.com"),
+        ("ZOË@example.com", "zoë@example.com"),
+        ("ada@xn--fa-hia.example", "ada@xn--fa-hia.example"),
+        ("ada@faß.example", "ada@xn--fa-hia.example"),
+        ("ada@XN--FA-HIA.Example", "ada@xn--fa-hia.example"),
+        ("ada@example。com", "ada@example.com"),
+        ("ada@exa\u00admple.com", "ada@example.com"),
+        ("\u212aate@example.com", "kate@example.com"),
     ],
 )
 def test_spellings_of_one_mailbox_are_one_claim(given: str, claimed: str) -> None:
@@ -49,6 +58,29 @@ def test_spellings_of_one_mailbox_are_one_claim(given: str, claimed: str) -> Non
         "a@" + "b" * 64 + ".com",
         "a@" + "b." * 130 + "com",
         "ada@example.com\r\nBcc: bea@example.com",
+        "ada@example.com.",
+        ".ada@example.com",
+        "ada.@example.com",
+        "a..da@example.com",
+        "ada\u2026@example.com",
+        "ada@192.0.2.1",
+        "ada＠example.com",
+        "ada＠evil.example.net@example.com",
+        "ada\u3000b@example.com",
+        "ada\u00ad@example.com",
+        "ada\u200d@example.com",
+        "ada\u202e@example.com",
+        "ada\u034f@example.com",
+        "ada\u3164@example.com",
+        "ada\ufe0f@example.com",
+        "\u0301ada@example.com",
+        "ada@xn--a.com",
+        "ada@xn--.com",
+        "ada@xn--example-.com",
+        "ada@a_b.example",
+        "ada@ex\u200dample.com",
+        "é" * 33 + "@example.com",
+        "a" * 5_000 + "@example.com",
     ],
 )
 def test_text_that_is_no_address_is_refused(given: str) -> None:
@@ -65,3 +97,48 @@ def test_longest_address_is_taken() -> None:
     assert normalised(address) == address
     with pytest.raises(InvalidRequest):
         normalised(f"{address}c")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("ada@faß.example", "ada@fass.example"),
+        ("weiß@firma.example", "weiss@firma.example"),
+        ("mıke@example.com", "mike@example.com"),
+        ("ada@ıstanbul.example", "ada@istanbul.example"),
+        ("ﬁona@example.com", "fiona@example.com"),
+        ("ａda@example.com", "ada@example.com"),
+        ("a.da@example.com", "ada@example.com"),
+        ("ada+x@example.com", "ada@example.com"),
+        ("аda@example.com", "ada@example.com"),
+        ("ada@example.com", "ada@exаmple.com"),
+        ("ς@example.com", "σ@example.com"),
+    ],
+)
+def test_addresses_of_different_people_are_different_claims(one: str, other: str) -> None:
+    """What a mail server may deliver to two people is never one account: nobody has an account by another's mailbox."""
+    assert normalised(one) != normalised(other)
+
+
+@pytest.mark.parametrize(
+    ("typed", "mailbox"),
+    [
+        (" Jörg@faß.example ", "Jörg@xn--fa-hia.example"),
+        ("weiß@Firma.example", "weiß@firma.example"),
+        ("ADA@Example.com", "ADA@example.com"),
+        ("\u212aate@example.com", "Kate@example.com"),
+    ],
+)
+def test_mail_goes_to_the_address_as_it_was_typed(typed: str, mailbox: str) -> None:
+    """The local part in its own letters, the domain as DNS knows it; a letter that looks like another is that one."""
+    assert parsed(typed).mailbox == mailbox
+
+
+@given(st.text(max_size=12), st.text(max_size=12))
+def test_claim_and_mailbox_claim_the_same(local: str, domain: str) -> None:
+    """Of whatever is taken, claim and mailbox are spellings of one address: who gets the mail has the claim."""
+    try:
+        address = parsed(f"{local}@{domain}.example")
+    except InvalidRequest:
+        return
+    assert normalised(address.claim) == normalised(address.mailbox) == address.claim

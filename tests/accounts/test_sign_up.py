@@ -86,9 +86,10 @@ def test_spent_sign_up_makes_a_free_verified_account_and_forgets_the_rest(home: 
 
 def test_first_of_two_tokens_for_one_address_wins(home: House, box: Letterbox) -> None:
     """The other one then says that the address has an account, and changes nothing of it."""
-    for name in ("Eve", "Ada"):
-        signs_up(name=name)
-    by_eve, by_ada = (links.looked_up(letter.ticket, pending_sign_up.PURPOSE) for letter in box.take())
+    signs_up(name="Eve")
+    by_eve = links.looked_up(box.take_one().ticket, pending_sign_up.PURPOSE)
+    signs_up(name="Ada")
+    by_ada = links.looked_up(box.take_one().ticket, pending_sign_up.PURPOSE)
     made = pending_sign_up.make_account(by_ada, name="Ada", password_hash="ada")
     with pytest.raises(pending_sign_up.HasAccount):
         pending_sign_up.make_account(by_eve, name="Eve", password_hash="eve")
@@ -117,7 +118,7 @@ def test_pending_sign_up_shows_nothing_in_a_traceback() -> None:
 
 
 def test_log_in_answers_alike_for_unknown_wrong_and_pending(home: House, box: Letterbox) -> None:
-    """Whoever logs in with the password of their own sign-up learns nothing of the address: the same calls and words."""
+    """Whoever logs in with the password of their own sign-up learns nothing of the address: same calls, same words."""
     person(email="known@example.com").update(actions=[Account.password_hash.set(hash_of("another one entirely"))])
     for email in ("known@example.com", "pending@example.com"):
         signs_up(email)
