@@ -11,6 +11,8 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from ipaddress import ip_address
+from itertools import count
 from statistics import median
 from types import SimpleNamespace
 from typing import Any
@@ -27,6 +29,7 @@ from tests.visitor import PASSWORD, Visitor, person
 CUTS = 300
 LEAST_NS = 500_000
 WARM = 5
+_addresses = count(int(ip_address("10.0.0.1")))
 
 
 @pytest.fixture
@@ -95,7 +98,7 @@ def times(home: House, one: Callable[[], None], other: Callable[[], None], tries
 
 
 def sending(home: House, action: str, emails: Iterator[str], status: int, device: str = "", **fields: str) -> Any:
-    """Return what sends one form to `action`, filled in for the next of `emails`."""
+    """Return what sends one form to `action`, filled in for the next of `emails`, each from an address of its own."""
     visitor = Visitor(home)
     form = visitor.filled(visitor.open(action), action, fields)
     if device:
@@ -104,6 +107,7 @@ def sending(home: House, action: str, emails: Iterator[str], status: int, device
 
     def send() -> None:
         visitor.cookies = dict(cookies)
+        visitor.ip = str(ip_address(next(_addresses)))
         assert visitor.send(action, {**form, "email": next(emails)}).status == status
 
     return send
@@ -152,7 +156,7 @@ def test_log_in_takes_alike_for_an_unknown_address_and_a_wrong_password(home: Ho
 
 @pytest.mark.xdist_group("time of sign-up")
 def test_sign_up_takes_alike_for_a_known_and_a_new_address(home: House, office: PostOffice) -> None:
-    """An account is made, or a letter written to the one there is."""
+    """A letter is written to make an account, or to the one there is."""
     fields = {"name": "Ada", "password": PASSWORD}
     one = sending(home, "/signup", known(100), 200, **fields)
     other = sending(home, "/signup", ever_new(), 200, **fields)
