@@ -27,7 +27,8 @@ SHIPPED = {"app.py", "chalice", "chalicelib"}
 """Of ours, and of Chalice's: its runtime alone."""
 DEPENDENCIES = {
     "argon2", "_argon2_cffi_bindings", "authlib", "aws_lambda_powertools", "cffi", "cryptography", "dateutil", "idna",
-    "jinja2", "jmespath", "joserfc", "markupsafe", "pycparser", "pynamodb", "six.py", "typing_extensions.py", "urllib3", "zxcvbn",
+    "jinja2", "jmespath", "joserfc", "markupsafe", "pycparser", "pynamodb", "six.py", "typing_extensions.py", "urllib3",
+    "zxcvbn",
 }  # fmt: skip
 """What requirements.txt brings. Another name is looked at before it is added here."""
 
