@@ -44,14 +44,6 @@ def unsaved(account_id: str, purpose: str, *, email: str | None = None, epoch: i
     `email` is the address it is sent to. With the account's session `epoch` it is void when sessions are: a link that
     someone asked for with a stolen password, or to a mailbox that is lost, must not outlive what was done about it.
     """
-    ticket, secret = unstored_link(account_id, purpose)
-    ticket.email, ticket.epoch = email, epoch
-    ticket.save(condition=Ticket.digest.does_not_exist())
-    return secret
-
-
-def unstored_link(account_id: str, purpose: str) -> tuple[Ticket, str]:
-    """Return the ticket of a new link, not stored yet, and its secret."""
     secret = secrets.mint(secrets.MAIL_LINK_KIND)
     expires_at = clock.now_ms() + LIVES_S * 1000
     ticket = Ticket(
@@ -59,6 +51,8 @@ def unstored_link(account_id: str, purpose: str) -> tuple[Ticket, str]:
         kind=secrets.MAIL_LINK_KIND,
         account_id=account_id,
         purpose=purpose,
+        email=email,
+        epoch=epoch,
         expires_at=expires_at,
         dies_at=expires_at // 1000 + LIVES_S,
     )
@@ -107,8 +101,12 @@ def unproven() -> errors.Conflict:
 
 
 def set_password(ticket: Ticket, account: Account, password_hash: str) -> None:
-    """Spend a link on another password. Every session is over; the address is proven, for the link came by it."""
-    actions = [Account.password_hash.set(password_hash), *_proven(account), Account.session_epoch.add(1)]
+    """Spend a link on another password. Every session is over; the address is proven where the link was mailed to it.
+
+    One that the operator or an administrator handed over says nothing about whose the address is.
+    """
+    proven = _proven(account) if ticket.email is not None else []
+    actions = [Account.password_hash.set(password_hash), *proven, Account.session_epoch.add(1)]
     _spend(ticket, account, actions, kinds.PASSWORD_CHANGED)
 
 
