@@ -87,12 +87,12 @@ def _settings(stage: str) -> settings.Settings:
     return settings.from_environment(os.environ)
 
 
-def _reason(given: str) -> str | None:
+def _reason(given: str) -> str:
     reason = given.strip()
     if len(reason) > REASON_MAX:
         raise _Mistake(f"REASON may have at most {REASON_MAX} characters.")
     _must_be_readable("REASON", reason)
-    return reason or None
+    return reason
 
 
 def _kind_of(stage: str) -> str:
@@ -189,7 +189,7 @@ def _reinstate(options: argparse.Namespace) -> None:
 def _application_end(options: argparse.Namespace) -> None:
     from chalicelib.oauth import ending
 
-    client = ending.end(options.client_id, actor=OPERATOR, reason=_reason(options.reason))
+    client = ending.end(options.client_id, actor=OPERATOR, reason=_reason(options.reason) or None)
     print(f"{client.client_id} is ended: nothing is issued to it, and its tokens are refused. The minute's function")
     print("reaches those of its users whom this command hasn't.")
 

@@ -363,7 +363,7 @@ def _admit(exchange: Exchange, rules: Rules) -> None:
             exchange.caller, exchange.left = standing.admit_caller(
                 caller, exchange.request.headers.get("authorization", ""), use=_use(exchange, rules)
             )
-            actors.is_known_as(caller.credential_id)
+            actors.is_known_as(caller.credential_id, caller.account_id)
         elif rules.counted:
             exchange.admit_stranger()
     except Refused as refusal:

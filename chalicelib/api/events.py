@@ -6,7 +6,7 @@ from chalicelib.api import listing
 from chalicelib.api.edge import Exchange, route
 from chalicelib.api.fields import Id, OneOf
 from chalicelib.api.shapes import Anything, Moment, OrNull, Said, Shape
-from chalicelib.credentials.scopes import EVENTS
+from chalicelib.credentials.scopes import ADMIN, EVENTS
 from chalicelib.events import kinds
 
 TYPE = OneOf(tuple(kinds.WORDS), about="What happened.")
@@ -18,12 +18,14 @@ EVENT = Shape(
         "id": Id("evt", about="The event's id."),
         "type": TYPE,
         "created_at": Moment("When it happened."),
-        "actor": Said("Who did it: the id of a key, a token, a session or an application, or a word for the operator."),
-        "source_ip": OrNull(Said(), "From where; null when it was not asked for by a request."),
+        "actor": Said(
+            "Who did it: the id of a key, a token, a session or an application, or a word like `admin` or `operator`."
+        ),
+        "source_ip": OrNull(Said(), "From where; null when no request of the account asked for it."),
         "changed": Anything(
             "What it was done to and what it is now, never a secret.", {"key": "key_0V5kqWn4Zr8TfYb2LcXd"}
         ),
-        "reason": OrNull(Said(), "Why, where somebody had to say so."),
+        "reason": OrNull(Said(), "Why. Only administrators are shown the reasons that administrators give."),
     },
 )
 
@@ -48,4 +50,5 @@ def list_events(exchange: Exchange) -> Response:
 
     page, kind = listing.asked_for(exchange), exchange.query["type"] or ""
     found, end = record.look_back(exchange.verdict.account_id, page.size + 1, before=page.after, kind=kind)
-    return listing.answer(exchange, page, found, record.shown, goes_on=end)
+    shown = record.shown_whole if ADMIN in exchange.verdict.scopes else record.shown
+    return listing.answer(exchange, page, found, shown, goes_on=end)

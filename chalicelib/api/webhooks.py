@@ -299,13 +299,15 @@ def with_secret(endpoint: "Endpoint") -> dict[str, Any]:
 
 def delivery_record(delivery: "Delivery") -> dict[str, Any]:
     """Return what its account sees of a delivery."""
+    from chalicelib.webhooks import message
+
     return {
         "id": delivery.id,
         "type": delivery.type,
         "state": delivery.state,
         "created_at": clock.iso(delivery.created_at),
         "next_attempt_at": None if delivery.due_at is None else clock.iso(delivery.due_at),
-        "body": delivery.body,
+        "body": message.body_of(delivery),
         "attempts": [_attempt(attempt) for attempt in delivery.attempts],
     }
 

@@ -1,4 +1,8 @@
-"""Who acts, and from where: known at the edge, and asked for where an event is recorded."""
+"""Who acts, from where, and for which account: known at the edge, and read where an event is recorded.
+
+An account is shown its own credentials, sessions and addresses. Of somebody else, such as an administrator, it is shown
+only the role: their account id, address and free-text reason are for administrators.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,10 +18,14 @@ class Actor:
 
     id: str = OPERATOR
     ip: str = ""
-    reason: str | None = None
-    """Why the operator does it, where they said so."""
+    account_id: str = ""
+    """The account of that credential or session; "" while it is unknown, and where nobody's account acts."""
+    reason: str = ""
+    """Why, where an administrator or the operator gave a reason."""
 
 
+ADMIN = "admin"
+"""What an account is shown instead of who of its administrators acted."""
 WATCH = "watch"
 """What acts by itself, as the account chose, when a key leaks or behaves strangely."""
 STRANGER = "stranger"
@@ -55,9 +63,19 @@ def watch() -> Iterator[None]:
 
 
 @contextmanager
-def operator_for(reason: str | None) -> Iterator[None]:
-    """Record `reason` with every event of a `with` block: the operator acts, by a command."""
+def operator_for(reason: str) -> Iterator[None]:
+    """Record `reason`, if there is one, with every event of a `with` block: the operator acts, by a command."""
     token = _acting.set(Actor(reason=reason))
+    try:
+        yield
+    finally:
+        _acting.reset(token)
+
+
+@contextmanager
+def administrator(account_id: str, reason: str) -> Iterator[None]:
+    """Act as an administrator in a `with` block, for `reason`, from wherever the request comes."""
+    token = _acting.set(replace(current(), id=account_id, account_id=account_id, reason=reason))
     try:
         yield
     finally:
@@ -74,6 +92,6 @@ def latchkey() -> Iterator[None]:
         _acting.reset(token)
 
 
-def is_known_as(id: str) -> None:  # noqa: A002 - what it is
-    """Take down who it is that acts, now that it is known."""
-    _acting.set(replace(current(), id=id))
+def is_known_as(id: str, account_id: str = "") -> None:  # noqa: A002 - what it is
+    """Take down who it is that acts, and for which account, now that it is known."""
+    _acting.set(replace(current(), id=id, account_id=account_id))

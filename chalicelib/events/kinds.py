@@ -79,6 +79,11 @@ WORDS = {
 }
 """Every type there is."""
 
+BY_OTHERS = frozenset({ACCOUNT_CREATED, STANDING_CHANGED})
+"""What no account does itself: whoever signs up has none yet, and tiers and suspension are for administrators."""
+BY_AN_APPLICATION = frozenset({GRANT_REVOKED, TOKEN_REVOKED, CONSENT_WITHDRAWN})
+"""What happens to accounts when an application that they allowed is deleted."""
+
 ENDS_VERDICTS = frozenset(
     {
         STANDING_CHANGED,

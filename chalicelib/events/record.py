@@ -26,7 +26,8 @@ def add_to(
 ) -> None:
     """Add to a transaction: `kind` happened to an account.
 
-    `changed` says what in words and ids, never a secret; `actor` did it, or else whoever acts now.
+    `changed` says what in words and ids, never a secret; `actor` did it, or else whoever acts now, for `reason` or for
+    the one that is given with it. The account is shown both only where it acted itself (`shown`).
     """
     if kind not in kinds.WORDS:
         raise ValueError(f"{kind} is no type of event.")
@@ -38,7 +39,8 @@ def add_to(
         at=now_ms,
         actor=actor or acting.id,
         source_ip=acting.ip or None,
-        reason=reason or acting.reason,
+        reason=reason or acting.reason or None,
+        seen_as=_seen_as(acting, account_id, kind, changed),
         changed=changed,
         dies_at=now_ms // 1000 + settings.current().events_kept_s,
     )
@@ -80,8 +82,28 @@ def since(account_id: str, after: str) -> Iterator[Event]:
     yield from Event.query(account_id, Event.id > after, Event.dies_at > clock.now_s())
 
 
+def seen_as(event: Event) -> str | None:
+    """Return whom the account is shown instead of the actor; None where it may see who acted, from where and why."""
+    return event.seen_as or _not_its_own(event.type, event.actor)
+
+
 def shown(event: Event) -> dict[str, Any]:
-    """Return an event as the account that it happened to sees it, in the API and in its webhooks."""
+    """Return an event as the account that it happened to sees it, in the API and in its webhooks.
+
+    Of somebody else it is shown the role only: not who it was, from where, or for what reason.
+    """
+    instead = seen_as(event)
+    return shown_whole(event) if instead is None else {**shown_whole(event), **_role_only(instead)}
+
+
+def redacted(data: dict[str, Any]) -> dict[str, Any]:
+    """Return what `shown` made of an event, before it left anything out, with that left out."""
+    instead = _not_its_own(str(data.get("type")), str(data.get("actor")))
+    return data if instead is None else {**data, **_role_only(instead)}
+
+
+def shown_whole(event: Event) -> dict[str, Any]:
+    """Return an event as administrators see it."""
     return {
         "id": event.id,
         "type": event.type,
@@ -91,3 +113,24 @@ def shown(event: Event) -> dict[str, Any]:
         "changed": event.changed.as_dict(),
         "reason": event.reason,
     }
+
+
+def _seen_as(acting: actors.Actor, account_id: str, kind: str, changed: dict[str, str]) -> str | None:
+    """Return whom an account is shown for what somebody else's account did to it."""
+    if acting.account_id in ("", account_id):
+        return None
+    if kind in kinds.BY_AN_APPLICATION and not acting.reason:
+        # Whoever registered an application may delete it, which ends what others allowed it.
+        return changed.get("application", actors.ADMIN)
+    return actors.ADMIN
+
+
+def _not_its_own(kind: str, actor: str) -> str | None:
+    """Return the same of what no account can do to itself, whatever was stored of it."""
+    if kind not in kinds.BY_OTHERS or actor == actors.STRANGER:
+        return None
+    return actor if actor in (actors.OPERATOR, actors.WATCH, actors.ADMIN) else actors.ADMIN
+
+
+def _role_only(instead: str) -> dict[str, Any]:
+    return {"actor": instead, "source_ip": None, "reason": None}

@@ -18,5 +18,7 @@ class Event(tables.Table):
     actor = UnicodeAttribute()
     source_ip = UnicodeAttribute(null=True)
     reason = UnicodeAttribute(null=True)
+    # Whom the account is shown instead of the actor, where that was somebody else. Absent: the actor.
+    seen_as = UnicodeAttribute(null=True)
     changed: MapAttribute[str, str] = MapAttribute(default=dict)
     dies_at = tables.DiesAt(null=True)

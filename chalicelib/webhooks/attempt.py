@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from chalicelib.core import clock, fetch, settings
-from chalicelib.webhooks import retry, signing
+from chalicelib.webhooks import message, retry, signing
 from chalicelib.webhooks.retry import GONE
 from chalicelib.webhooks.tables import Attempt, Delivery, Endpoint
 
@@ -54,7 +54,7 @@ def send(
 ) -> Outcome:
     """Send a delivery to its endpoint once. Raises NoStageKey when there is nothing to sign with."""
     at_ms, started_ns = clock.now_ms(), clock.elapsed_ns()
-    body = delivery.body.encode()
+    body = message.body_of(delivery).encode()
     vouched = signing.headers(delivery.id, at_ms // 1000, body, signing.keys_of(endpoint))
     try:
         answer = fetch.post(

@@ -4,14 +4,23 @@ import json
 from typing import Any
 
 from chalicelib.core import clock
-from chalicelib.events import record
+from chalicelib.events import kinds, record
 from chalicelib.events.tables import Event
 from chalicelib.webhooks.states import TEST
+from chalicelib.webhooks.tables import Delivery
 
 
 def of_event(event: Event) -> str:
     """Return the message that tells of an event; its data is what GET /v1/events shows."""
     return _message(event.type, event.at, record.shown(event))
+
+
+def body_of(delivery: Delivery) -> str:
+    """Return the text of a delivery. Of one that was stored with what is for administrators only, that is left out."""
+    if delivery.type not in kinds.BY_OTHERS:
+        return delivery.body
+    whole = json.loads(delivery.body)
+    return _written({**whole, "data": record.redacted(whole["data"])})
 
 
 def of_test(endpoint_id: str, message_id: str) -> str:
@@ -21,5 +30,8 @@ def of_test(endpoint_id: str, message_id: str) -> str:
 
 
 def _message(kind: str, at_ms: int, data: dict[str, Any]) -> str:
-    told = {"type": kind, "timestamp": clock.iso(at_ms), "data": data}
+    return _written({"type": kind, "timestamp": clock.iso(at_ms), "data": data})
+
+
+def _written(told: dict[str, Any]) -> str:
     return json.dumps(told, separators=(",", ":"), ensure_ascii=False)

@@ -111,7 +111,7 @@ def test_list_is_paged_and_chosen_by_type(home: House) -> None:
         query = "?" + str(answer.header("Link")).split("?")[1].split(">")[0] if body["next_cursor"] else ""
     assert seen == [f"Ada {number}" for number in reversed(range(5))]
     (standing, *_) = told(home, secret, "?type=account.standing_changed")
-    assert (standing["actor"], standing["reason"], standing["changed"]) == ("acc_x", "because", {"tier": "pro"})
+    assert (standing["actor"], standing["reason"], standing["changed"]) == ("admin", None, {"tier": "pro"})
 
 
 def renamed(account: Account, times: int) -> None:
@@ -200,7 +200,7 @@ def test_console_shows_it_and_says_by_whom(home: House) -> None:
         ["Logged in", "–"],
         ["Account created", "tier: Free"],
     ]
-    assert rows[1][3:] == ["this session", visitor.ip]
+    assert rows[1][3:] == ["You (this browser)", visitor.ip]
 
 
 def test_console_pages_through_older_ones(home: House) -> None:

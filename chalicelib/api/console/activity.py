@@ -1,4 +1,7 @@
-"""Settings > Activity: what happened to the account, by whom and from where, the newest first."""
+"""Settings > Activity: what happened to the account, by whom and from where, the newest first.
+
+What an administrator did is shown without their address and reason, except to administrators.
+"""
 
 from dataclasses import dataclass
 
@@ -23,10 +26,13 @@ _ACTED = {"told": "nothing was changed", "narrowed": "narrowed to reading", "rev
 class Row:
     """An event as the list shows it."""
 
-    event: Event
+    at: int
+    id: str
     what: str
     details: list[str]
     actor: str
+    source_ip: str | None
+    reason: str | None
 
 
 def show_activity(visit: Visit) -> Shown:
@@ -35,9 +41,9 @@ def show_activity(visit: Visit) -> Shown:
     # What is no id of an event is the first page: a link that was cut needs no error.
     before = before if ids.is_id(before, "evt") else ""
     found = record.newest_first(account.id, SHOWN + 1, before=before)
-    named = {key.id: key.name for key in find.keys_of(account.id)} | {visit.person.session.id: "this session"}
-    rows = [_row(event, named) for event in found[:SHOWN]]
-    older = rows[-1].event.id if len(found) > SHOWN else None
+    named = {key.id: key.name for key in find.keys_of(account.id)} | {visit.person.session.id: "You (this browser)"}
+    rows = [row(event, named, whole=account.admin) for event in found[:SHOWN]]
+    older = rows[-1].id if len(found) > SHOWN else None
     return Shown(
         "activity",
         {
@@ -49,8 +55,18 @@ def show_activity(visit: Visit) -> Shown:
     )
 
 
-def _row(event: Event, named: dict[str, str]) -> Row:
-    return Row(event, kinds.WORDS.get(event.type, event.type), _details(event, named), _who(event.actor, named))
+def row(event: Event, named: dict[str, str], *, whole: bool) -> Row:
+    """Return an event as the list shows it: `whole` to administrators, else as its account may see it."""
+    told = record.shown_whole(event) if whole else record.shown(event)
+    return Row(
+        event.at,
+        event.id,
+        kinds.WORDS.get(event.type, event.type),
+        _details(event, named),
+        named.get(told["actor"]) or _who(told["actor"]),
+        told["source_ip"],
+        told["reason"],
+    )
 
 
 def _details(event: Event, named: dict[str, str]) -> list[str]:
@@ -92,15 +108,15 @@ def _moment(changed: dict[str, str], field: str) -> str:
     return changed.get(field, "")[:16].replace("T", " ") + " UTC"
 
 
-def _who(actor: str, named: dict[str, str]) -> str:
-    if actor in named:
-        return named[actor]
-    if actor == actors.OPERATOR or actor.startswith("acc_"):
-        return "the owner of this API"
-    if actor == actors.STRANGER:
-        return "someone not logged in"
-    if actor in (actors.WATCH, notable.LATCHKEY):
-        return "Latchkey, by itself"
-    return {"ses": "a session", "key": "an API key", "tok": "an application", "app": "the application"}.get(
-        actor[:3], actor
-    )
+_WHO = {
+    actors.OPERATOR: "The operator of this API",
+    actors.ADMIN: "An administrator",
+    actors.STRANGER: "Not signed in",
+    actors.WATCH: "System",
+    notable.LATCHKEY: "System",
+}
+_WHAT = {"ses": "Another session", "key": "An API key", "tok": "An application", "app": "The application"}
+
+
+def _who(actor: str) -> str:
+    return _WHO.get(actor) or _WHAT.get(actor[:3], actor)

@@ -110,7 +110,7 @@ class Visit:
             self._logged_in = sessions.session_of(secret) if secret else None
             self._asked = True
             if self._logged_in is not None:
-                actors.is_known_as(self._logged_in.session.id)
+                actors.is_known_as(self._logged_in.session.id, self._logged_in.account.id)
         return self._logged_in
 
     @property

@@ -10,7 +10,7 @@ from chalicelib.api.fields import SomeOf, Text
 from chalicelib.api.webhooks import admit_by_hand
 from chalicelib.core import errors, ids, randomness
 from chalicelib.events import kinds
-from chalicelib.webhooks import deliver, endpoints, fan_out, signing, states
+from chalicelib.webhooks import deliver, endpoints, fan_out, message, signing, states
 from chalicelib.webhooks.states import ENABLED
 from chalicelib.webhooks.tables import Delivery, Endpoint
 
@@ -166,7 +166,7 @@ def _delivery(endpoint: Endpoint, delivery: Delivery, *, problem: str | None, st
         "webhook": endpoint,
         "delivery": delivery,
         "what": _what(delivery.type),
-        "body": json.dumps(json.loads(delivery.body), indent=2, ensure_ascii=False),
+        "body": json.dumps(json.loads(message.body_of(delivery)), indent=2, ensure_ascii=False),
         "problem": problem,
     }
     return Shown("webhook_delivery", matter, status)

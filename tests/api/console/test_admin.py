@@ -104,7 +104,7 @@ def test_tier_is_set_for_a_reason(home: House) -> None:
     assert (event.changed.attribute_values, event.at) == ({"tier": "pro"}, home.clock.now_ms)
     shown = visitor.follow(page)
     assert shown.notice == "The account is changed, from its next request on."
-    assert shown.rows[-1] == ["2021-12-20 10:00 UTC", "tier: pro", admin.id, "Paid by invoice 7"]
+    assert shown.rows[-1] == ["2021-12-20 10:00 UTC", "tier: pro", admin.id, visitor.ip, "Paid by invoice 7"]
 
 
 def test_account_is_suspended_and_reinstated_for_a_reason(home: House) -> None:
