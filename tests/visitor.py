@@ -220,15 +220,30 @@ class Visitor:
     """The path under which the pages lie, "" or a stage like `/api`."""
     ip: str = field(default_factory=lambda: f"198.51.100.{next(_visitors) % 256}")
     cookies: dict[str, str] = field(default_factory=dict)
+    agent: str = ""
+    """What its browser calls itself."""
 
     def open(self, target: str, **headers: str) -> Page:
         """Look at a page; the redirect stays for the caller to see."""
         return self._exchanged("GET", target, {name.replace("_", "-"): value for name, value in headers.items()})
 
     def submit(self, action: str, *, on: str = "", **fields: str | Iterable[str]) -> Page:
-        """Open the page `on` (the form's own path, if it isn't named), and send its form to `action` filled in."""
-        page = self.open(on or action)
+        """Open the page `on` (the form's own path, if it isn't named), and send its form to `action` filled in.
+
+        A page that asks first stands between: a link leads to it, or a form that asks for it.
+        """
+        page = self._asked(self.open(on or action), action, fields)
         return self.send(action, self.filled(page, action, fields))
+
+    def _asked(self, page: Page, action: str, fields: Fields) -> Page:
+        path = self.root + action.partition("?")[0]
+        forms = [form for form in page.read.forms if form.action == path]
+        if forms and forms[0].method == "get":
+            return self.open(f"{action}?{urlencode(self.filled(page, action, fields), doseq=True)}")
+        about = urlencode({name: value for name, value in fields.items() if name == "client_id"})
+        links = [url for url in page.urls if url.partition("?")[0].startswith(path) and about in url]
+        links = [url for url in links if self.local(url) != page.target]
+        return page if forms or not links else self.open(self.local(links[0]))
 
     def filled(self, page: Page, action: str, fields: Fields) -> dict[str, str | Iterable[str]]:
         """Return what the form to `action` on a page sends, with `fields` filled in."""
@@ -266,6 +281,13 @@ class Visitor:
         """Return the session's secret, "" without one."""
         return self.cookies.get(self.cookie_name("latchkey"), "")
 
+    @property
+    def session_id(self) -> str:
+        """Return the id of the session, as lists show it."""
+        found = sessions.session_of(self.session)
+        assert found is not None
+        return found.session.id
+
     def cookie_name(self, name: str) -> str:
         """Return what a cookie is called here."""
         return f"__Host-{name}" if self.origin.startswith("https:") else name
@@ -273,6 +295,8 @@ class Visitor:
     def _exchanged(self, method: str, target: str, headers: dict[str, str], body: bytes = b"") -> Page:
         if self.cookies:
             headers = headers | {"Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())}
+        if self.agent:
+            headers = headers | {"User-Agent": self.agent}
         page = Page(self.home.call(method, target, headers=headers, body=body, ip=self.ip), target)
         for cookie in page.set_cookies:
             pair, *attributes = cookie.split("; ")

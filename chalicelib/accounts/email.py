@@ -35,7 +35,7 @@ def parsed(address: str) -> Address:
     Raises InvalidRequest when it can't be an address. Stricter than RFC 5321: no quoted local parts, no address
     literals; and than RFC 6531: nothing in a local part that can't be seen.
     """
-    refused = errors.InvalidRequest("email must be an address like name@example.com.")
+    refused = errors.InvalidRequest("email must be an address like name@example.com.").about("email")
     text = address.strip()
     # Measured first: what follows must not take longer because somebody typed more.
     if len(text) > LENGTH_MAX:

@@ -32,6 +32,23 @@ def account_by_email(email: str) -> Account:
     return account
 
 
+def newest_accounts(limit: int, *, before: str = "") -> Iterator[Account]:
+    """Return up to `limit` accounts, newest first, from beyond the id `before` ("" for the first)."""
+    older = Account.id < before if before else None
+    yield from Account.directory.query(LISTED, older, scan_index_forward=False, limit=limit)
+
+
+def accounts_by_email(prefix: str, limit: int, *, after: str = "") -> Iterator[Account]:
+    """Return up to `limit` accounts whose address begins with `prefix`, by address, beyond the address `after`.
+
+    Of each only what the index holds: id, email, name, tier, status and when it was made.
+    """
+    begins = prefix.strip().casefold()
+    # One range, from beyond `after` to the end of what begins so.
+    beyond = Account.email.between(f"{after} " if after else begins, f"{begins}\U0010ffff")
+    yield from Account.by_email.query(LISTED, beyond, limit=limit)
+
+
 def accounts_after(account_id: str, limit: int | None) -> Iterator[Account]:
     """Return up to `limit` accounts (None: all), oldest first, from beyond the id `account_id` ("" for the first)."""
     beyond = Account.id > account_id if account_id else None

@@ -35,9 +35,11 @@ def change_password(visitor: LoggedIn, *, caller: Caller, password: str, new_pas
     Raises InvalidRequest when `password` is wrong or the new one can't be used, and Refused after too many attempts.
     """
     account, session = visitor.account, visitor.session
-    passwords.check_form(new_password)
+    with errors.about("new_password"):
+        passwords.check_form(new_password)
     _confirmed(account, password, caller)
-    new_hash = passwords.hashed(passwords.accepted(new_password, email=account.email, name=account.name))
+    with errors.about("new_password"):
+        new_hash = passwords.hashed(passwords.accepted(new_password, email=account.email, name=account.name))
     epoch = account.session_epoch + 1
     outrun = errors.Conflict("The password was changed meanwhile. Log in again.")
     with tables.refused_as(outrun), tables.transaction() as write:
@@ -119,4 +121,4 @@ def _confirmed(account: Account, password: str, caller: Caller) -> None:
     attempts.count_by_network(caller)
     attempts.count_by_account(caller, account.email, account.id)
     if not passwords.matches(password, account.password_hash):
-        raise errors.InvalidRequest("The password is wrong.")
+        raise errors.InvalidRequest("The password is wrong.").about("password")

@@ -14,11 +14,12 @@ _OF_NOBODY = "$argon2id$v=19$m=65536,t=3,p=4$sjgoCPoaZhHvWGS1KoltaQ$Q0dG39P/cAtB
 def check_form(password: str) -> None:
     """Raise InvalidRequest saying what is wrong with a password that can't be used, if that is seen at a glance."""
     if not LENGTH_MIN <= len(password) <= LENGTH_MAX:
-        raise errors.InvalidRequest(f"Choose a password of {LENGTH_MIN} to {LENGTH_MAX} characters.")
+        raise errors.InvalidRequest(f"Choose a password of {LENGTH_MIN} to {LENGTH_MAX} characters.").about("password")
     try:
         password.encode()
     except UnicodeEncodeError:
-        raise errors.InvalidRequest("The password holds a character that can't be written as UTF-8.") from None
+        unwritable = errors.InvalidRequest("The password holds a character that can't be written as UTF-8.")
+        raise unwritable.about("password") from None
 
 
 def accepted(password: str, *, email: str, name: str) -> str:
@@ -31,7 +32,7 @@ def accepted(password: str, *, email: str, name: str) -> str:
     check_form(password)
     own_words = [email, *email.split("@"), name, "".join(name.split()), *name.split()]
     if guessing.is_guessable(password, own_words):
-        raise errors.InvalidRequest("This password is too easy to guess. Choose another.")
+        raise errors.InvalidRequest("This password is too easy to guess. Choose another.").about("password")
     return password
 
 

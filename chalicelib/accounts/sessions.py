@@ -6,7 +6,7 @@ A device is remembered the same way and far longer; it proves nothing but that s
 from dataclasses import dataclass
 
 from chalicelib.accounts.tables import Account, Session
-from chalicelib.core import clock, ids, secrets, tables
+from chalicelib.core import clock, errors, ids, secrets, tables
 from chalicelib.events import kinds, record
 
 IDLE_MS = 12 * 3_600_000
@@ -16,6 +16,7 @@ SEEN_EVERY_MS = 5 * 60_000
 """How exactly it is known when a session was last seen: a write for every page would be waste."""
 
 SESSION, DEVICE = "session", "device"
+_LAST_ID = "ses_~"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +27,13 @@ class LoggedIn:
     session: Session
 
 
-def open_session(account: Account) -> str:
-    """Start a session and return its secret, for a cookie. Every log-in gets a new one, so none can be planted."""
+def open_session(account: Account, *, network: str = "", browser: str = "") -> str:
+    """Start a session and return its secret, for a cookie. Every log-in gets a new one, so none can be planted.
+
+    Its account sees later that it was opened from a `network` (no single address) and with a `browser`.
+    """
     session, secret = _new(account, SESSION, IN_ALL_MS)
+    session.holder_id, session.network, session.browser = account.id, network or None, browser or None
     with tables.transaction() as write:
         write.save(session, condition=Session.digest.does_not_exist())
         record.add_to(write, account.id, kinds.LOGGED_IN, {"session": session.id}, actor=session.id)
@@ -46,7 +51,7 @@ def session_of(secret: str) -> LoggedIn | None:
     """Return who is logged in with `secret`, or None when the session is unknown, over or out of date."""
     session = _found(secret, SESSION)
     now_ms = clock.now_ms()
-    if session is None or now_ms - session.seen_at >= IDLE_MS or now_ms - session.created_at >= IN_ALL_MS:
+    if session is None or _is_over(session, now_ms):
         return None
     account = Account.found(session.account_id)
     if account is None or account.status != "active" or session.epoch != account.session_epoch:
@@ -66,6 +71,44 @@ def close_session(secret: str) -> None:
     """End a session; ending one that is over already is harmless."""
     if secrets.kind_of(secret) == secrets.SESSION_KIND:
         Session(secrets.digest(secret)).delete()
+
+
+def of_account(account: Account, limit: int, *, before: str = "") -> tuple[list[Session], str]:
+    """Return an account's live sessions, the newest first, and the id from where to go on, "" at the end.
+
+    Of `limit` sessions beyond the id `before` that are looked at; those that are over aren't returned.
+    """
+    older = Session.id < (before or _LAST_ID)
+    pages = Session.by_holder.query(account.id, older, scan_index_forward=False, page_size=limit, limit=limit)
+    looked_at, now_ms = list(pages), clock.now_ms()
+    live = [each for each in looked_at if each.epoch == account.session_epoch and not _is_over(each, now_ms)]
+    return live, looked_at[-1].id if len(looked_at) == limit else ""
+
+
+def owned(account_id: str, session_id: str) -> Session:
+    """Return a session of an account; raise NotFound when it has none of this id."""
+    found = list(Session.by_holder.query(account_id, Session.id == session_id)) if ids.is_id(session_id, "ses") else []
+    if not found:
+        raise errors.NotFound("This session has ended.")
+    return found[0]
+
+
+def end(session: Session) -> None:
+    """End one session of its account, from its next page on. Harmless to repeat."""
+    with tables.may_be_refused(), tables.transaction() as write:
+        write.delete(Session(session.digest), condition=Session.id.exists())
+        record.add_to(write, session.account_id, kinds.SESSION_ENDED, {"session": session.id})
+
+
+def end_all(account_id: str) -> None:
+    """End every session of an account, and every link that was sent for it while they lasted."""
+    with tables.refused_as(errors.NotFound("There is no such user.")), tables.transaction() as write:
+        write.update(Account(account_id), actions=[Account.session_epoch.add(1)], condition=Account.listed.exists())
+        record.add_to(write, account_id, kinds.SESSIONS_ENDED, {})
+
+
+def _is_over(session: Session, now_ms: int) -> bool:
+    return now_ms - session.seen_at >= IDLE_MS or now_ms - session.created_at >= IN_ALL_MS
 
 
 def _new(account: Account, purpose: str, lives_ms: int) -> tuple[Session, str]:

@@ -1,7 +1,7 @@
 """Where people lie: the account, and the claim on its email that keeps an address from being taken twice."""
 
 from pynamodb.attributes import BooleanAttribute, MapAttribute, UnicodeAttribute
-from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
+from pynamodb.indexes import AllProjection, GlobalSecondaryIndex, IncludeProjection
 
 from chalicelib.core import tables
 
@@ -15,6 +15,17 @@ class Directory(GlobalSecondaryIndex["Account"]):
 
     listed = UnicodeAttribute(hash_key=True)
     id = UnicodeAttribute(range_key=True)
+
+
+class ByEmail(GlobalSecondaryIndex["Account"]):
+    """The same accounts by address, for administrators who know how one begins. What changes often isn't in it."""
+
+    class Meta:
+        index_name = "by_email"
+        projection = IncludeProjection(["name", "tier", "status", "created_at"])
+
+    listed = UnicodeAttribute(hash_key=True)
+    email = UnicodeAttribute(range_key=True)
 
 
 class Account(tables.Table):
@@ -46,6 +57,7 @@ class Account(tables.Table):
     applications = tables.Whole(null=True)
 
     directory = Directory()
+    by_email = ByEmail()
 
     @property
     def mailbox(self) -> str:
@@ -98,6 +110,17 @@ class Ticket(tables.Table):
     dies_at = tables.DiesAt(null=True)
 
 
+class ByHolder(GlobalSecondaryIndex["Session"]):
+    """An account's sessions by age. Sparse: remembered devices aren't in it."""
+
+    class Meta:
+        index_name = "by_holder"
+        projection = AllProjection()
+
+    holder_id = UnicodeAttribute(hash_key=True)
+    id = UnicodeAttribute(range_key=True)
+
+
 class Session(tables.Table):
     """A console session, or a device that someone has logged in from, under the digest of its cookie."""
 
@@ -108,7 +131,14 @@ class Session(tables.Table):
     id = UnicodeAttribute()
     purpose = UnicodeAttribute()
     account_id = UnicodeAttribute()
+    # The account again, of a session that is listed there.
+    holder_id = UnicodeAttribute(null=True)
+    # Where it was opened: the IPv4 /24 or IPv6 /48, and what the browser calls itself.
+    network = UnicodeAttribute(null=True)
+    browser = UnicodeAttribute(null=True)
     epoch = tables.Whole()
     created_at = tables.Whole()
     seen_at = tables.Whole()
     dies_at = tables.DiesAt(null=True)
+
+    by_holder = ByHolder()

@@ -3,18 +3,29 @@
 What helps the operator is logged, never sent.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Self
+
 
 class LatchkeyError(Exception):
     """A refusal that becomes an answer: `{"error": …, "message": …}` with `status` and `headers`."""
 
     status = 500
     error = "internal_error"
+    field = ""
+    """The field of a form that it is about, for pages; "" when it is about no field in particular."""
 
     def __init__(self, message: str, headers: dict[str, str] | None = None) -> None:
         """Say in `message` what was wrong and what to do; `headers` go out with the answer."""
         super().__init__(message)
         self.message = message
         self.headers = headers or {}
+
+    def about(self, field: str) -> Self:
+        """Return the error itself, now about a `field`."""
+        self.field = field
+        return self
 
 
 class InvalidRequest(LatchkeyError):
@@ -143,3 +154,13 @@ class Unavailable(LatchkeyError):
     def __init__(self, message: str = "The service can't reach its database. Try again in a moment.") -> None:
         """Say what to do in `message`."""
         super().__init__(message, {"Retry-After": "1"})
+
+
+@contextmanager
+def about(field: str) -> Iterator[None]:
+    """Let what is refused in a `with` block be about a `field`, whatever it was about before."""
+    try:
+        yield
+    except LatchkeyError as error:
+        error.about(field)
+        raise

@@ -8,6 +8,8 @@ EMAIL_CHANGED = "account.email_changed"
 EMAIL_VERIFIED = "account.email_verified"
 ACCOUNT_DELETED = "account.deleted"
 LOGGED_IN = "session.opened"
+SESSION_ENDED = "session.ended"
+SESSIONS_ENDED = "session.all_ended"
 KEY_CREATED = "key.created"
 KEY_RENAMED = "key.renamed"
 KEY_NARROWED = "key.narrowed"
@@ -47,6 +49,8 @@ WORDS = {
     EMAIL_VERIFIED: "Email address confirmed",
     ACCOUNT_DELETED: "Account deleted",
     LOGGED_IN: "Logged in",
+    SESSION_ENDED: "Session ended",
+    SESSIONS_ENDED: "Logged out everywhere",
     KEY_CREATED: "API key generated",
     KEY_RENAMED: "API key renamed",
     KEY_NARROWED: "API key narrowed",

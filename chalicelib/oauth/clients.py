@@ -116,14 +116,16 @@ def register(
 def check_uris_for(grant_types: set[str], uris: list[str]) -> None:
     """Raise InvalidRequest when a client has nowhere to be answered, and its grant types need that."""
     if CODE in grant_types and not uris:
-        raise redirect_uris.BadRedirectURI("A client that uses authorization_code needs a redirect URI.")
+        needed = redirect_uris.BadRedirectURI("A client that uses authorization_code needs a redirect URI.")
+        raise needed.about("redirect_uris")
 
 
 def checked_uris(uris: list[str]) -> list[str]:
     """Return redirect URIs that may be registered; raise InvalidRequest for any other."""
-    if len(uris) > redirect_uris.COUNT_MAX:
-        raise redirect_uris.BadRedirectURI(f"A client has at most {redirect_uris.COUNT_MAX} redirect URIs.")
-    return [redirect_uris.registrable(uri) for uri in dict.fromkeys(uris)]
+    with errors.about("redirect_uris"):
+        if len(uris) > redirect_uris.COUNT_MAX:
+            raise redirect_uris.BadRedirectURI(f"A client has at most {redirect_uris.COUNT_MAX} redirect URIs.")
+        return [redirect_uris.registrable(uri) for uri in dict.fromkeys(uris)]
 
 
 def is_client_id(text: str) -> bool:

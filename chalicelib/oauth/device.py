@@ -30,6 +30,11 @@ class Pending:
     ticket: Ticket
     client: Client
 
+    @property
+    def user_code(self) -> str:
+        """Return the code exactly as the device shows it, however it was typed (RFC 8628 §3.3.1, §5.4)."""
+        return _shown(str(self.ticket.user_code))
+
 
 def start(client: Client, *, scopes: set[str], resources: set[str], base_url: str) -> dict[str, object]:
     """Open a device authorization and return its answer (RFC 8628 §3.2)."""
@@ -65,7 +70,7 @@ def start(client: Client, *, scopes: set[str], resources: set[str], base_url: st
         if not tables.refused(error):
             raise
         return start(client, scopes=scopes, resources=resources, base_url=base_url)
-    shown = f"{user_code[:4]}-{user_code[4:]}"
+    shown = _shown(user_code)
     return {
         "device_code": secret,
         "user_code": shown,
@@ -146,6 +151,10 @@ def _decide(waiting: Pending, decision: str, account_id: str, grant: Grant | Non
             # Decided once: of a yes and a no at the same moment the first stands.
             condition=Ticket.decision.does_not_exist() & (Ticket.expires_at > now_ms),
         )
+
+
+def _shown(user_code: str) -> str:
+    return f"{user_code[:4]}-{user_code[4:]}"
 
 
 def _used_or_old() -> errors.NotFound:

@@ -11,6 +11,7 @@ from markupsafe import Markup, escape
 from chalicelib.core import clock
 from chalicelib.limits import tiers
 from chalicelib.pages import assets, words
+from chalicelib.pages.form import Form, Refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,17 @@ class Frame:
     notice: str | None
     here: str
     """The page's own path, to mark it in the navigation."""
+    refused: Refused | None = None
+    """The form that was sent, where it was refused."""
+
+    @property
+    def homeless_problem(self) -> str:
+        """Return what is wrong with a form that isn't on the page, as far as it is rendered; "" for nothing."""
+        return self.refused.message if self.refused and not self.refused.shown_at else ""
+
+    def form(self, path: str = "") -> Form:
+        """Return the form of this page that is sent to `path`, or its only one."""
+        return Form(path, self.refused if self.refused and path in ("", self.refused.action) else None)
 
 
 def page(template: str, frame: Frame, **shown: Any) -> str:
@@ -51,7 +63,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {"iso": clock.iso, "date": _date, "moment": _moment, "ago": _ago, "amount": _amount}
-    environment.filters |= {"coded": _coded, "unused": _unused}
+    environment.filters |= {"coded": _coded, "unused": _unused, "pair": _pair}
     environment.globals["words"] = words
     return environment
 
@@ -78,6 +90,11 @@ def _unused(since_ms: int, used: str = "") -> str:
     kept_s = tiers.FREE.kept_s
     is_all_known = clock.now_s() - since_ms // 1000 < kept_s
     return f"never{used}" if is_all_known else f"not{used} in {kept_s // clock.DAY_S} days"
+
+
+def _pair(word: str) -> tuple[str, str]:
+    """Return a choice that is called what it is."""
+    return word, word
 
 
 def _coded(text: str) -> Markup:

@@ -71,8 +71,42 @@ INCIDENTS = {
 
 TIERS = {"free": "Free", "pro": "Pro", "enterprise": "Enterprise"}
 
+FIELDS = {
+    "email": "Email",
+    "name": "Name",
+    "password": "Password",
+    "new_password": "New password",
+    "url": "URL",
+    "types": "Events",
+    "redirect_uris": "Redirect URIs",
+    "kind": "Kind",
+    "scopes": "Scopes",
+    "expiry": "Expiry",
+    "grace": "Grace period",
+    "on_anomaly": "Reaction",
+    "tier": "Tier",
+    "reason": "Reason",
+    "user_code": "Code",
+    "find": "Email or account id",
+}
+"""What the fields of forms are called, where an error is about one."""
+
+
+def choices(described: dict[str, tuple[str, str]]) -> list[tuple[str, str, str]]:
+    """Return what to choose from as value, title and explanation."""
+    return [(name, title, about) for name, (title, about) in described.items()]
+
+
+def in_one_second(message: str) -> str:
+    """Return a message for people; programs are sent the published sentence, which knows no singular."""
+    return message.replace(" in 1 seconds.", " in 1 second.")
+
+
 NOTICES = {
     "logged-out": "You are logged out.",
+    "logged-out-everywhere": "You are logged out everywhere.",
+    "session-ended": "The session has ended.",
+    "key-revoked": "The key is revoked. It stops working with the next request.",
     "password-set": "Your password is set. Log in with it.",
     "password-changed": "Your password is changed. Every other session was ended.",
     "verified": "Your email address is confirmed. Log in to go on.",
@@ -83,14 +117,14 @@ NOTICES = {
     "verification-sent": "We have sent you another link. It works for one hour.",
     "renamed": "The name is changed.",
     "narrowed": "The scopes are narrowed, from the next request on.",
-    "taken-for-usual": "It is no longer shown as unusual. The same thing is told again only when it is new again.",
-    "policy-chosen": "It is noted what to do when something is unusual.",
+    "taken-for-usual": "Dismissed. We'll alert you again if it recurs.",
+    "policy-chosen": "Saved.",
     "revoked": "The key is revoked. It stops working with the next request.",
     "application-changed": "The application is changed.",
     "application-deleted": "The application is deleted. Its tokens stop working with the next request.",
     "disconnected": "The application is disconnected. Its tokens stop working with the next request.",
     "webhook-changed": "The webhook is changed.",
-    "webhook-enabled": "The webhook is enabled. It is told of what happens from now on.",
+    "webhook-enabled": "The webhook is enabled. It is sent what happens from now on.",
     "webhook-disabled": "The webhook is disabled. What happens from now on isn't sent to it.",
     "webhook-deleted": "The webhook is deleted.",
     "webhook-resent": "It was sent again.",

@@ -203,6 +203,11 @@ def delete(endpoint: Endpoint, *, actor: str = "") -> None:
 
 def check(url: str) -> None:
     """Raise InvalidRequest unless `url` is one that we would send to. Where its name leads is checked when we do."""
+    with errors.about("url"):
+        _check(url)
+
+
+def _check(url: str) -> None:
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname or "", parts.port

@@ -151,7 +151,7 @@ def test_refused_form_says_why_and_keeps_what_was_written(visitors: Visitors, co
     page.get_by_role("checkbox", name="Read").uncheck()
     page.get_by_label("Expires after").select_option("1 year")
     page.get_by_role("button", name="Generate key").click()
-    expect(page.get_by_role("alert")).to_contain_text("Choose one scope or more.")
+    expect(page.get_by_role("alert")).to_contain_text("Select at least one scope.")
     expect(_name(page)).to_have_value("Storefront")
     expect(page.get_by_label("Expires after")).to_have_value("1 year")
     page.get_by_role("checkbox", name="Write").check()

@@ -2,10 +2,9 @@
 
 from chalicelib.accounts import change, links, mail, own, unfinished
 from chalicelib.accounts import sign_up as signing_up
-from chalicelib.api.console.callers import caller_of, in_words, networks_of
+from chalicelib.api.console.callers import caller_of, networks_of
 from chalicelib.api.console.frame import SESSION, Gone, Shown, Visit
 from chalicelib.api.fields import Text
-from chalicelib.core import errors
 from chalicelib.endings.account import finish
 
 NAME = Text(most=100)
@@ -18,76 +17,51 @@ def show_settings(visit: Visit) -> Gone:
 
 def show_account(visit: Visit) -> Shown:
     """Show the account and what can be changed."""
-    return _account_page(visit, {})
+    return Shown("account", {"account": visit.person.account, "by_mail": mail.is_configured()})
 
 
-def rename(visit: Visit) -> Shown | Gone:
+def rename(visit: Visit) -> Gone:
     """Change the name."""
-    try:
-        change.rename(visit.person.account.id, NAME.check("The name", visit.text("name")))
-    except errors.InvalidRequest as error:
-        return _account_page(visit, {"name": error.message}, error)
+    change.rename(visit.person.account.id, visit.check("name", NAME))
     return Gone("/settings/account", "renamed")
 
 
-def change_email(visit: Visit) -> Shown | Gone:
+def change_email(visit: Visit) -> Gone:
     """Send a link to another address."""
-    try:
-        own.ask_for_email(
-            visit.person,
-            caller=caller_of(visit),
-            password=visit.text("password"),
-            email=visit.text("email"),
-            base_url=visit.base_url,
-        )
-    except (errors.InvalidRequest, errors.Conflict, errors.RateLimited) as error:
-        return _account_page(visit, {"email": in_words(error)}, error)
+    own.ask_for_email(
+        visit.person,
+        caller=caller_of(visit),
+        password=visit.text("password"),
+        email=visit.text("email"),
+        base_url=visit.base_url,
+    )
     return Gone("/settings/account", "email-sent")
 
 
-def change_password(visit: Visit) -> Shown | Gone:
+def change_password(visit: Visit) -> Gone:
     """Change the password."""
-    try:
-        own.change_password(
-            visit.person,
-            caller=caller_of(visit),
-            password=visit.text("password"),
-            new_password=visit.text("new_password"),
-            base_url=visit.base_url,
-        )
-    except (errors.InvalidRequest, errors.Conflict, errors.RateLimited) as error:
-        return _account_page(visit, {"password": in_words(error)}, error)
+    own.change_password(
+        visit.person,
+        caller=caller_of(visit),
+        password=visit.text("password"),
+        new_password=visit.text("new_password"),
+        base_url=visit.base_url,
+    )
     return Gone("/settings/account", "password-changed")
 
 
-def send_verification(visit: Visit) -> Shown | Gone:
+def send_verification(visit: Visit) -> Gone:
     """Send the link that proves the address once more."""
     account = visit.person.account
     if not links.is_unproven(account):
         return Gone("/settings/account")
-    try:
-        signing_up.send_verification(account, networks=networks_of(visit), base_url=visit.base_url)
-    except errors.RateLimited as error:
-        return _account_page(visit, {"verification": in_words(error)}, error)
+    signing_up.send_verification(account, networks=networks_of(visit), base_url=visit.base_url)
     return Gone("/settings/account", "verification-sent")
 
 
-def delete(visit: Visit) -> Shown | Gone:
+def delete(visit: Visit) -> Gone:
     """Delete the account."""
-    try:
-        ending = own.delete(visit.person, caller=caller_of(visit), password=visit.text("password"))
-    except (errors.InvalidRequest, errors.Conflict, errors.RateLimited) as error:
-        return _account_page(visit, {"delete": in_words(error)}, error)
+    ending = own.delete(visit.person, caller=caller_of(visit), password=visit.text("password"))
     unfinished.settle(ending, is_finished=finish(ending))
     visit.set_cookie(SESSION, "", lives_s=0)
     return Gone("/login", "deleted")
-
-
-def _account_page(visit: Visit, problems: dict[str, str], error: errors.LatchkeyError | None = None) -> Shown:
-    matter = {
-        "account": visit.person.account,
-        "problems": problems,
-        "by_mail": mail.is_configured(),
-        "new_email": visit.text("email"),
-    }
-    return Shown("account", matter, error.status, error.headers) if error else Shown("account", matter)

@@ -1,14 +1,22 @@
 """Administration, for accounts with the admin flag: find an account, see how it stands, change that for a reason."""
 
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 from chalicelib.accounts import change, find, states
+from chalicelib.accounts.email import LENGTH_MAX
 from chalicelib.accounts.tables import Account
+from chalicelib.api.console import confirm, keys
+from chalicelib.api.console.activity import Row, row
 from chalicelib.api.console.frame import Gone, Shown, Visit
 from chalicelib.api.fields import OneOf, Text
-from chalicelib.core import clock, errors
+from chalicelib.core import clock, errors, ids
 from chalicelib.credentials import find as find_keys
-from chalicelib.events import kinds, record
+from chalicelib.credentials import revoke
+from chalicelib.credentials.tables import Credential
+from chalicelib.events import actors, record
+from chalicelib.events.tables import Event
 from chalicelib.limits import tiers
 from chalicelib.limits.usage import Hour, by_hour, under_tier
 
@@ -16,76 +24,140 @@ REASON = Text(most=200, least=3)
 TIER = OneOf(tuple(tier.name for tier in tiers.OF_ACCOUNTS))
 BUSIEST_OF = 2_000
 SHOWN = 10
+LISTED = 25
+"""So many accounts, or events, stand on a page."""
 AT_ONCE = 16
 
 
 def show_accounts(visit: Visit) -> Shown | Gone:
-    """Show the busiest and the most refused accounts of the last 24 hours, and a field to find one by."""
+    """List accounts, the newest first, or those whose email begins with what is looked for; and who was busiest."""
     _admin(visit)
-    wanted = visit.query.get("find", "").strip()
-    problem = None
+    wanted, after = visit.query.get("find", "").strip()[:LENGTH_MAX], visit.query.get("after", "")
     if wanted:
-        try:
-            account = find.account_by_id(wanted) if wanted.startswith("acc_") else find.account_by_email(wanted)
-        except (errors.NotFound, errors.InvalidRequest) as error:
-            problem = error.message
-        else:
-            return Gone(f"/admin/accounts/{account.id}")
-    ranked = _last_day()
-    by_use = sorted((row for row in ranked if row[1].used), key=lambda row: -row[1].used)[:SHOWN]
-    by_refusals = sorted((row for row in ranked if row[1].refused), key=lambda row: -row[1].refused)[:SHOWN]
-    matter = {"by_use": by_use, "by_refusals": by_refusals, "find": wanted, "problem": problem, "of": BUSIEST_OF}
-    return Shown("admin", matter, 404 if problem else 200)
+        exact = _exactly(wanted)
+        if exact is not None:
+            return Gone(f"/admin/accounts/{exact.id}")
+        return _found(visit, wanted, after)
+    found = list(find.newest_accounts(LISTED + 1, before=after if ids.is_id(after, "acc") else ""))
+    first = not after
+    ranked = _last_day() if first else []
+    by_use = sorted((each for each in ranked if each[1].used), key=lambda ranked: -ranked[1].used)[:SHOWN]
+    by_refusals = sorted((each for each in ranked if each[1].refused), key=lambda ranked: -ranked[1].refused)[:SHOWN]
+    matter = {
+        "by_use": by_use,
+        "by_refusals": by_refusals,
+        "ranked_of": BUSIEST_OF if len(ranked) == BUSIEST_OF else 0,
+    }
+    return Shown("admin", {**_listing(found, "", last=lambda account: account.id), "first": first, **matter})
+
+
+def _found(visit: Visit, wanted: str, after: str) -> Shown:
+    found = list(find.accounts_by_email(wanted, LISTED + 1, after=after))
+    nobody = {"first": False, "by_use": [], "by_refusals": [], "ranked_of": 0}
+    shown = Shown("admin", {**_listing(found, wanted, last=lambda account: account.email), **nobody})
+    if found:
+        return shown
+    return visit.refused_by(errors.NotFound("No account has this id, or an email that begins so.").about("find"), shown)
 
 
 def show_account(visit: Visit, account_id: str) -> Shown:
-    """Show an account: tier, keys without their secrets, usage, and what was done to it."""
-    return _account_page(visit, account_id, problem=None, status=200)
+    """Show an account: tier, keys without their secrets, usage, and what happened to it last."""
+    _admin(visit)
+    account = find.account_by_id(account_id)
+    hours = by_hour(account.id, since_s=clock.hour_of(clock.now_s()) - clock.DAY_S)
+    its_keys = list(find_keys.keys_of(account.id))
+    matter = {
+        "account": account,
+        "keys": its_keys,
+        "used": sum(hours.values(), Hour()),
+        "events": _rows(record.newest_first(account.id, SHOWN), its_keys),
+    }
+    return Shown("admin_account", matter)
 
 
-def set_tier(visit: Visit, account_id: str) -> Shown | Gone:
+def show_events(visit: Visit, account_id: str) -> Shown:
+    """Show what happened to an account, with who did it, from where and why."""
+    _admin(visit)
+    account, before = find.account_by_id(account_id), visit.query.get("before", "")
+    before = before if ids.is_id(before, "evt") else ""
+    found = record.newest_first(account.id, LISTED + 1, before=before)
+    matter = {
+        "account": account,
+        "events": _rows(found[:LISTED], find_keys.keys_of(account.id)),
+        "older": found[LISTED - 1].id if len(found) > LISTED else None,
+        "before": before,
+    }
+    return Shown("admin_events", matter)
+
+
+def set_tier(visit: Visit, account_id: str) -> Gone:
     """Set the tier."""
     return _change(visit, account_id, status=None)
 
 
-def suspend(visit: Visit, account_id: str) -> Shown | Gone:
+def confirm_suspend(visit: Visit, account_id: str) -> Shown:
+    """Ask for the reason before an account is suspended."""
+    _admin(visit)
+    account, path = find.account_by_id(account_id), f"/admin/accounts/{account_id}"
+    return confirm.ask(
+        confirm.Question(
+            heading=f"Suspend {account.email}?",
+            consequence="Its keys and tokens are refused from the next request on, and its sessions end.",
+            about=account.id,
+            action=f"{path}/suspend",
+            button="Suspend",
+            back=path,
+            back_label=account.email,
+            asks_reason=True,
+        )
+    )
+
+
+def suspend(visit: Visit, account_id: str) -> Gone:
     """Suspend the account."""
     return _change(visit, account_id, status=states.SUSPENDED)
 
 
-def reinstate(visit: Visit, account_id: str) -> Shown | Gone:
+def reinstate(visit: Visit, account_id: str) -> Gone:
     """Reinstate the account."""
     return _change(visit, account_id, status=states.ACTIVE)
 
 
-def _change(visit: Visit, account_id: str, *, status: str | None) -> Shown | Gone:
+def confirm_revoke(visit: Visit, account_id: str, key_id: str) -> Shown:
+    """Ask for the reason before somebody's key is revoked."""
+    _admin(visit)
+    account = find.account_by_id(account_id)
+    key = find_keys.owned_key(account.id, key_id)
+    back = f"/admin/accounts/{account_id}"
+    action = f"{back}/keys/{key_id}/revoke"
+    return confirm.ask(keys.revocation(key, action, back=back, back_label=account.email, asks_reason=True))
+
+
+def revoke_key(visit: Visit, account_id: str, key_id: str) -> Gone:
+    """Revoke one key of an account."""
+    with _for_a_reason(visit):
+        revoke.revoke(find.account_by_id(account_id).id, key_id)
+    return Gone(f"/admin/accounts/{account_id}", "key-revoked")
+
+
+def _change(visit: Visit, account_id: str, *, status: str | None) -> Gone:
     admin = _admin(visit)
     account = find.account_by_id(account_id)
-    try:
-        change.set_standing(
-            account.id,
-            tier=None if status else tiers.BY_NAME[TIER.check("The tier", visit.text("tier"))],
-            status=status,
-            actor=admin.id,
-            reason=REASON.check("The reason", visit.text("reason")),
-        )
-    except errors.InvalidRequest as error:
-        return _account_page(visit, account_id, problem=error.message, status=error.status)
+    change.set_standing(
+        account.id,
+        tier=None if status else tiers.BY_NAME[visit.check("tier", TIER)],
+        status=status,
+        actor=admin.id,
+        reason=visit.check("reason", REASON),
+    )
     return Gone(f"/admin/accounts/{account.id}", "standing")
 
 
-def _account_page(visit: Visit, account_id: str, *, problem: str | None, status: int) -> Shown:
-    _admin(visit)
-    account = find.account_by_id(account_id)
-    hours = by_hour(account.id, since_s=clock.hour_of(clock.now_s()) - clock.DAY_S)
-    matter = {
-        "account": account,
-        "keys": list(find_keys.keys_of(account.id)),
-        "used": sum(hours.values(), Hour()),
-        "events": record.newest_first(account.id, 20, kind=kinds.STANDING_CHANGED),
-        "problem": problem,
-    }
-    return Shown("admin_account", matter, status)
+@contextmanager
+def _for_a_reason(visit: Visit) -> Iterator[None]:
+    """Act as the administrator who looks, for the reason that the form gives: both are in every event recorded here."""
+    with actors.administrator(_admin(visit).id, visit.check("reason", REASON)):
+        yield
 
 
 def _admin(visit: Visit) -> Account:
@@ -94,6 +166,28 @@ def _admin(visit: Visit) -> Account:
     if not account.admin:
         raise errors.NotFound("There is no such page.")
     return account
+
+
+def _exactly(wanted: str) -> Account | None:
+    """Return the account of an id or of a whole address, None when it is neither."""
+    try:
+        return find.account_by_id(wanted) if wanted.startswith("acc_") else find.account_by_email(wanted)
+    except (errors.NotFound, errors.InvalidRequest):
+        return None
+
+
+def _listing(found: list[Account], wanted: str, *, last: Callable[[Account], str]) -> dict[str, object]:
+    """Return a page of accounts, of which one more than fits was read, and where the next one starts."""
+    return {
+        "accounts": found[:LISTED],
+        "find": wanted,
+        "next": last(found[LISTED - 1]) if len(found) > LISTED else None,
+    }
+
+
+def _rows(events: list[Event], its_keys: Iterable[Credential]) -> list[Row]:
+    named = {key.id: key.name for key in its_keys}
+    return [row(event, named, whole=True) for event in events]
 
 
 def _last_day() -> list[tuple[Account, Hour]]:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from chalicelib.accounts import links
+from chalicelib.api.console import confirm
 from chalicelib.api.console.frame import Gone, Shown, Visit
 from chalicelib.api.fields import OneOf, SomeOf, Text
 from chalicelib.core import errors, ids, randomness
@@ -11,6 +12,7 @@ from chalicelib.limits.usage import last_used_hours
 from chalicelib.limits.windows import counter_of
 from chalicelib.oauth import clients, consent, grants
 
+HOME = "/settings/applications"
 NAME = Text(most=100)
 KIND = OneOf(("confidential", "public"))
 SCOPES = SomeOf((scopes.READ, scopes.WRITE))
@@ -38,47 +40,58 @@ def show_applications(visit: Visit) -> Shown:
 def show_new_application(visit: Visit) -> Shown:
     """Show the form for a new application."""
     links.check_proven(visit.person.account)
-    return _new_form(visit, problem=None, status=200)
+    return Shown("application_new", {"ticket": randomness.base62(30)})
 
 
 def register(visit: Visit) -> Shown:
     """Register an application and show its secret, this once."""
     account = visit.person.account
     links.check_proven(account)
-    try:
-        kind = KIND.check("The kind", visit.text("kind"))
-        grant_types = {clients.CODE, clients.REFRESH, clients.DEVICE}
-        made = clients.register(
-            name=NAME.check("The name", visit.text("name")),
-            uris=_uris(visit),
-            auth_method="none" if kind == "public" else "client_secret_basic",
-            grant_types=grant_types if kind == "public" else grant_types | {clients.CLIENT_CREDENTIALS},
-            wanted=set(SCOPES.check("The scopes", visit.form.get("scopes", []))),
-            registered_by="account",
-            owner_id=account.id,
-            form=visit.text("ticket"),
-            pkce_required=_pkce(visit),
-        )
-    except (errors.InvalidRequest, errors.Conflict) as error:
-        return _new_form(visit, problem=error.message, status=error.status)
+    kind = visit.check("kind", KIND)
+    grant_types = {clients.CODE, clients.REFRESH, clients.DEVICE}
+    made = clients.register(
+        name=visit.check("name", NAME),
+        uris=_uris(visit),
+        auth_method="none" if kind == "public" else "client_secret_basic",
+        grant_types=grant_types if kind == "public" else grant_types | {clients.CLIENT_CREDENTIALS},
+        wanted=set(_scopes(visit)),
+        registered_by="account",
+        owner_id=account.id,
+        form=visit.text("ticket"),
+        pkce_required=_pkce(visit),
+    )
     return Shown("application_made", {"client": made.client, "secret": made.secret, "rotated": False})
 
 
 def show_application(visit: Visit, client_id: str) -> Shown:
     """Show one application and what can be done with it."""
-    return _page(visit, client_id, problem=None, status=200)
+    return Shown("application", {"client": clients.owned(visit.person.account.id, client_id)})
 
 
-def change(visit: Visit, client_id: str) -> Shown | Gone:
+def change(visit: Visit, client_id: str) -> Gone:
     """Change name, redirect URIs and whether PKCE is required."""
     links.check_proven(visit.person.account)
     client = clients.owned(visit.person.account.id, client_id)
-    try:
-        name = NAME.check("The name", visit.text("name"))
-        clients.change(client, name=name, uris=_uris(visit), pkce_required=_pkce(visit))
-    except errors.InvalidRequest as error:
-        return _page(visit, client_id, problem=error.message, status=error.status)
-    return Gone(f"/settings/applications/{client_id}", "application-changed")
+    clients.change(client, name=visit.check("name", NAME), uris=_uris(visit), pkce_required=_pkce(visit))
+    return Gone(f"{HOME}/{client_id}", "application-changed")
+
+
+def confirm_rotate_secret(visit: Visit, client_id: str) -> Shown:
+    """Ask before an application gets another secret: the old one stops at once."""
+    client = clients.owned(visit.person.account.id, client_id)
+    return confirm.ask(
+        confirm.Question(
+            heading=f"Rotate the secret of “{client.name}”?",
+            consequence="The old secret stops at once: the application can't get or refresh tokens until it has the new"
+            " one, which is shown once. Access tokens that were issued go on working.",
+            about=client.client_id,
+            action=f"{HOME}/{client_id}/secret",
+            hidden={"replaces": [client.secret_hint or ""]},
+            button="Rotate secret",
+            back=f"{HOME}/{client_id}",
+            back_label=client.name,
+        )
+    )
 
 
 def rotate_secret(visit: Visit, client_id: str) -> Shown:
@@ -86,25 +99,43 @@ def rotate_secret(visit: Visit, client_id: str) -> Shown:
     links.check_proven(visit.person.account)
     client = clients.owned(visit.person.account.id, client_id)
     if client.is_public:
-        return _page(visit, client_id, problem="A public application has no secret.", status=409)
-    try:
-        # A browser that loads the answer again sends the form again: it may replace only what its person has seen.
-        if visit.text("replaces") != client.secret_hint:
-            raise errors.Conflict("The secret was rotated already. Rotate it again only if you lost the new one.")
-        secret = clients.rotate_secret(client)
-    except errors.Conflict as error:
-        return _page(visit, client_id, problem=error.message, status=error.status)
+        raise errors.Conflict("A public application has no secret.")
+    # A browser that loads the answer again sends the form again: it may replace only what its user has seen.
+    if visit.text("replaces") != client.secret_hint:
+        raise errors.Conflict("The secret was rotated already. Rotate it again only if you lost the new one.")
+    secret = clients.rotate_secret(client)
     return Shown("application_made", {"client": client, "secret": secret, "rotated": True})
+
+
+def confirm_delete(visit: Visit, client_id: str) -> Shown:
+    """Ask before an application is deleted: it is for good."""
+    client = clients.owned(visit.person.account.id, client_id)
+    return confirm.ask(
+        confirm.Question(
+            heading=f"Delete “{client.name}”?",
+            consequence="Everybody who allowed it is disconnected, and its tokens stop with the next request. This"
+            " can't be undone.",
+            about=client.client_id,
+            action=f"{HOME}/{client_id}/delete",
+            button="Delete application",
+            back=f"{HOME}/{client_id}",
+            back_label=client.name,
+        )
+    )
 
 
 def delete(visit: Visit, client_id: str) -> Gone:
     """Delete the application, its grants and its tokens."""
     clients.delete(clients.owned(visit.person.account.id, client_id))
-    return Gone("/settings/applications", "application-deleted")
+    return Gone(HOME, "application-deleted")
 
 
 def show_connected(visit: Visit) -> Shown:
     """List what may act for the account, and then what may again without being asked for."""
+    return Shown("connected", {"connected": _connected(visit)})
+
+
+def _connected(visit: Visit) -> list[Connected]:
     account = visit.person.account
     allowed: dict[str, tuple[set[str], int]] = {}
     for grant in grants.of_account(account.id):
@@ -134,7 +165,29 @@ def show_connected(visit: Visit) -> Shown:
                 last_used_ms=None if hour is None else hour * 1000,
             )
         )
-    return Shown("connected", {"connected": connected})
+    return connected
+
+
+def confirm_disconnect(visit: Visit) -> Shown:
+    """Ask before an application is disconnected, or what it may have again is forgotten."""
+    client_id = visit.given("client_id")
+    row = next((row for row in _connected(visit) if row.client_id == client_id), None)
+    if row is None:
+        raise errors.NotFound("This application isn't connected.")
+    return confirm.ask(
+        confirm.Question(
+            heading=f"{'Disconnect' if row.is_live else 'Forget'} “{row.name}”?",
+            consequence="Its tokens stop with the next request. It has to ask for your permission again."
+            if row.is_live
+            else "It has no access now. It has to ask for your permission before it gets access again.",
+            about=client_id,
+            action="/settings/connected",
+            button="Disconnect" if row.is_live else "Forget",
+            back="/settings/connected",
+            back_label="Connected apps",
+            hidden={"client_id": [client_id]},
+        )
+    )
 
 
 def disconnect(visit: Visit) -> Gone:
@@ -151,19 +204,8 @@ def _pkce(visit: Visit) -> bool:
     return visit.text("pkce") == "required"
 
 
-def _new_form(visit: Visit, *, problem: str | None, status: int) -> Shown:
-    matter = {
-        "name": visit.text("name"),
-        "redirect_uris": visit.text("redirect_uris"),
-        "kind": visit.text("kind") or "confidential",
-        "pkce": _pkce(visit),
-        "chosen": visit.form.get("scopes", [scopes.READ]),
-        "problem": problem,
-        "ticket": randomness.base62(30),
-    }
-    return Shown("application_new", matter, status)
-
-
-def _page(visit: Visit, client_id: str, *, problem: str | None, status: int) -> Shown:
-    client = clients.owned(visit.person.account.id, client_id)
-    return Shown("application", {"client": client, "problem": problem}, status)
+def _scopes(visit: Visit) -> list[str]:
+    chosen = visit.form.get("scopes", [])
+    if not chosen:
+        raise errors.InvalidRequest("Select at least one scope.").about("scopes")
+    return list(visit.check("scopes", SCOPES, chosen))

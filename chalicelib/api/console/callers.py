@@ -17,8 +17,7 @@ def caller_of(visit: Visit) -> Caller:
 
 
 def in_words(error: errors.LatchkeyError) -> str:
-    """Return what a page says of an error: of a limit, when to come back, in what a person counts in."""
-    if not isinstance(error, errors.RateLimited):
-        return error.message
-    minutes = -(-error.retry_after_s // 60)
-    return f"Too many attempts. Come back in {minutes} minute{'s' if minutes > 1 else ''}."
+    """Return what a page says of an error."""
+    from chalicelib.pages import form
+
+    return form.in_readers_words(error)

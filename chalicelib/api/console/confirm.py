@@ -1,64 +1,32 @@
-"""Where the link of a sign-up leads: a button in the browser that signed up, elsewhere a form for a new password."""
+"""Asking first: what can't be undone, or stops something that runs, has a page that says what it does, and a button."""
 
-from chalicelib.accounts import attempts, passwords, pending_sign_up
-from chalicelib.accounts.tables import Ticket
-from chalicelib.api.console.callers import caller_of, in_words
-from chalicelib.api.console.entry import NAME, after_log_in, let_in, to_log_in
-from chalicelib.api.console.frame import Gone, Shown, Visit
-from chalicelib.core import errors
+from dataclasses import dataclass, field
+from typing import Any
+
+from chalicelib.api.console.frame import Shown
 
 
-def show_sign_up(visit: Visit, secret: str, ticket: Ticket) -> Shown:
-    """Show how to confirm: by a button, or by choosing a password of one's own."""
-    if _signed_up_here(visit, ticket):
-        after_log_in(visit, ticket.after or "")
-        return Shown("verify", {"ticket": secret, "email": ticket.email, "choose": False, "problem": None})
-    return _choose_page(secret, ticket)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What is asked before something is done."""
+
+    heading: str
+    consequence: str
+    action: str
+    """The path that the form is sent to."""
+    button: str
+    back: str
+    """The path that it was asked on, under its label."""
+    back_label: str
+    about: str = ""
+    """A hint or an id of what it is about, shown as code."""
+    hidden: dict[str, list[str]] = field(default_factory=dict)
+    asks_reason: bool = False
+    graces: tuple[str, ...] = ()
+    """What to choose from, for when an old secret stops."""
+    is_danger: bool = True
 
 
-def confirm_sign_up(visit: Visit, secret: str, ticket: Ticket) -> Shown | Gone:
-    """Make the account, and log it in where it was signed up.
-
-    Anywhere else the password that was chosen at sign-up isn't carried over, and nobody is logged in by a link alone.
-    """
-    if _signed_up_here(visit, ticket):
-        after = after_log_in(visit, ticket.after or "")
-        account = pending_sign_up.make_account(ticket, name=str(ticket.name), password_hash=str(ticket.password_hash))
-        let_in(visit, account)
-        return Gone(after, "confirmed" if after.startswith("/settings/") else "")
-    name, email, password = visit.text("name") or str(ticket.name), str(ticket.email), visit.text("password")
-    try:
-        NAME.check("Your name", name)
-        password_hash = chosen_password(visit, password, email=email, name=name)
-    except (errors.InvalidRequest, errors.RateLimited) as error:
-        return _choose_page(secret, ticket, name=name, error=error)
-    account = pending_sign_up.make_account(ticket, name=name, password_hash=password_hash)
-    return to_log_in(visit, account.mailbox, "verified-with-password")
-
-
-def chosen_password(visit: Visit, password: str, *, email: str, name: str) -> str:
-    """Return the form in which a password that was chosen at a link is stored.
-
-    Raises InvalidRequest when it can't be used. It is counted as an attempt to log in first, for it costs as much, and
-    who has one link may send its form as often as they like: Refused after too many.
-    """
-    passwords.check_form(password)
-    attempts.count_by_network(caller_of(visit))
-    return passwords.hashed(passwords.accepted(password, email=email, name=name))
-
-
-def _signed_up_here(visit: Visit, ticket: Ticket) -> bool:
-    return pending_sign_up.is_same_browser(ticket, visit.browser())
-
-
-def _choose_page(
-    secret: str, ticket: Ticket, *, name: str | None = None, error: errors.LatchkeyError | None = None
-) -> Shown:
-    matter = {
-        "ticket": secret,
-        "email": ticket.email,
-        "choose": True,
-        "name": ticket.name if name is None else name,
-        "problem": in_words(error) if error else None,
-    }
-    return Shown("verify", matter, error.status, error.headers) if error else Shown("verify", matter)
+def ask(question: Question, **more: Any) -> Shown:
+    """Return the page that asks; `row` is a key whose last use is worth knowing."""
+    return Shown("confirm", {"question": question, "row": None, **more})

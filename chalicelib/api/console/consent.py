@@ -50,14 +50,15 @@ def show_device(visit: Visit) -> Shown:
     account = visit.person.account
     typed = visit.query.get("user_code", "")
     if not typed:
-        return Shown("device", {"code": "", "problem": None})
+        return Shown("device", {"code": ""})
     visit.exchange.admit_as(f"device-codes_{account.id}", DEVICE_TRIES)
     try:
         waiting = device.pending(typed)
     except errors.NotFound as error:
-        return Shown("device", {"code": typed[:20], "problem": error.message}, error.status)
+        return visit.refused_by(error.about("user_code"), Shown("device", {"code": typed[:20]}))
     return Shown(
-        "device_consent", {"client": waiting.client, "scopes": sorted(waiting.ticket.scopes or ()), "code": typed}
+        "device_consent",
+        {"client": waiting.client, "scopes": sorted(waiting.ticket.scopes or ()), "code": waiting.user_code},
     )
 
 
@@ -74,8 +75,8 @@ def decide_device(visit: Visit) -> Shown:
         else:
             device.deny(waiting, account.id)
     except errors.NotFound as error:
-        return Shown("device", {"code": typed[:20], "problem": error.message}, error.status)
-    return Shown("device_done", {"client": waiting.client, "allowed": allowed})
+        return visit.refused_by(error.about("user_code"), Shown("device", {"code": typed[:20]}))
+    return Shown("device_done", {"client": waiting.client, "allowed": allowed, "code": waiting.user_code})
 
 
 def _read(visit: Visit, parameters: Parameters) -> authorize.Asking:

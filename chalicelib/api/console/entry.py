@@ -18,6 +18,7 @@ from chalicelib.api.console.frame import (
     Shown,
     Visit,
     local_path,
+    seen_with,
 )
 from chalicelib.api.fields import Text
 from chalicelib.core import errors
@@ -46,14 +47,13 @@ def sign_up(visit: Visit) -> Shown:
     try:
         signing_up.sign_up(
             email=email,
-            name=NAME.check("Your name", name),
+            name=visit.check("name", NAME),
             password=visit.text("password"),
             visitor=signing_up.Visitor(networks_of(visit), visit.browser(), after),
             base_url=visit.base_url,
         )
     except (errors.InvalidRequest, errors.RateLimited) as error:
-        matter = {"email": email, "name": name, "next": after, "problem": in_words(error)}
-        return Shown("signup", matter, error.status, error.headers)
+        return visit.refused_by(error, Shown("signup", {"email": email, "name": name, "next": after, "problem": None}))
     return Shown("signed_up", {"email": email, "next": after, "by_mail": mail.is_configured()})
 
 
@@ -80,7 +80,7 @@ def let_in(visit: Visit, account: "Account") -> None:
     """Log an account in to this browser: always with a new session, so that none can be planted."""
     if visit.cookie(SESSION):
         sessions.close_session(visit.cookie(SESSION))
-    visit.set_cookie(SESSION, sessions.open_session(account), lives_s=SESSION_S)
+    visit.set_cookie(SESSION, sessions.open_session(account, **seen_with(visit)), lives_s=SESSION_S)
     for spent in (VISIT, EMAIL):
         if visit.cookie(spent):
             visit.set_cookie(spent, "", lives_s=0)
@@ -114,7 +114,7 @@ def forgot(visit: Visit) -> Shown:
     try:
         signing_up.ask_for_reset(email=email, networks=networks_of(visit), base_url=visit.base_url)
     except (errors.InvalidRequest, errors.RateLimited) as error:
-        return _forgot_page(email, error)
+        return visit.refused_by(error, _forgot_page(email))
     return _forgot_page(email, sent=True)
 
 
@@ -124,10 +124,8 @@ def _log_in_page(email: str, after: str, error: errors.LatchkeyError | None) -> 
     return Shown("login", matter, error.status, error.headers) if error else Shown("login", matter)
 
 
-def _forgot_page(email: str, error: errors.LatchkeyError | None = None, *, sent: bool = False) -> Shown:
-    problem = in_words(error) if error else None
-    matter = {"email": email, "sent": sent, "problem": problem, "by_mail": mail.is_configured()}
-    return Shown("forgot", matter, error.status, error.headers) if error else Shown("forgot", matter)
+def _forgot_page(email: str, *, sent: bool = False) -> Shown:
+    return Shown("forgot", {"email": email, "sent": sent, "problem": None, "by_mail": mail.is_configured()})
 
 
 def after_log_in(visit: Visit, asked: str) -> str:

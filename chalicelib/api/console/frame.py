@@ -4,8 +4,9 @@ A page's view gets a Visit and returns Shown or Gone. Heavy imports (templates, 
 """
 
 import hmac
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
@@ -19,6 +20,8 @@ from chalicelib.events import actors
 
 if TYPE_CHECKING:
     from chalicelib.accounts.sessions import LoggedIn
+    from chalicelib.api.fields import Field
+    from chalicelib.pages.form import Refused
 
 FORM = "application/x-www-form-urlencoded"
 SESSION, DEVICE, VISIT = "latchkey", "latchkey-device", "latchkey-visit"
@@ -42,6 +45,15 @@ class Forged(errors.LatchkeyError):
     def __init__(self) -> None:
         """Say how to go on."""
         super().__init__("This form is out of date, or came from elsewhere. Open the page again and repeat it.")
+
+
+class Outdated(Forged):
+    """A form of our own page that is too old: its page is shown again, with what was typed into it."""
+
+    def __init__(self) -> None:
+        """Say how to go on."""
+        super().__init__()
+        self.message = "This page was open for too long. Check what you typed, and send it again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +94,8 @@ class Visit:
     """Whether a form of this page may lead away from here, through any chain of redirects: to an OAuth client."""
     may_ask_the_api: bool = False
     """Whether a script of this page may send requests, to this very API and nowhere else."""
+    refused: "Refused | None" = None
+    """The form that was sent, where it was refused: its page keeps what was typed and shows what is wrong where."""
     _logged_in: "LoggedIn | None" = None
     _asked: bool = False
 
@@ -124,6 +138,30 @@ class Visit:
         """Return a field of the form, "" when it is absent."""
         return self.form.get(name, [""])[-1]
 
+    def given(self, name: str) -> str:
+        """Return a field of the form, or else a parameter of the query, "" when both are absent."""
+        return self.text(name) or self.query.get(name, "")
+
+    def chosen(self, name: str) -> list[str]:
+        """Return every value that the query has for a parameter: which of several boxes were ticked."""
+        parameters = self.exchange.request.query_params
+        return list(parameters.getlist(name)) if parameters and name in parameters else []
+
+    def check(self, name: str, kind: "Field", value: object = None) -> Any:
+        """Return a field of the form as `kind` takes it; raise InvalidRequest in the words of the page, about it."""
+        from chalicelib.pages import words
+
+        with errors.about(name):
+            return kind.check(words.FIELDS[name], self.text(name) if value is None else value)
+
+    def refused_by(self, error: errors.LatchkeyError, shown: "Shown") -> "Shown":
+        """Return the page of a form that was refused: with what was typed, and the error at the field it is about."""
+        from chalicelib.pages import form
+
+        path = self.exchange.request.to_original_event()["path"]
+        self.refused = form.refused(path, self.form or self.exchange.request.query_params or {}, error)
+        return replace(shown, status=error.status, headers=shown.headers | error.headers)
+
     def cookie(self, name: str) -> str:
         """Return a cookie of ours, "" when it is absent."""
         return self.cookies.get(self._cookie_name(name), "")
@@ -152,28 +190,79 @@ class Visit:
         return f"__Host-{name}" if self.secure else name
 
 
-View = Callable[..., "Shown | Gone | Away"]
+ON_ITS_FORM = (errors.InvalidRequest, errors.Conflict, errors.InsufficientScope, errors.RateLimited, Outdated)
+"""What is wrong with a form, or with when it is sent: its page is shown again. Any other error is a page of its own."""
 
 
-def page(blueprint: Blueprint, method: str, path: str, view: str) -> None:
-    """Register the page at `path`; `view` is `module.function` below `chalicelib.api.console`, imported when needed."""
-    module, _, name = view.rpartition(".")
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A page: its path, and its view as `module.function` below `chalicelib.api.console`, imported when needed."""
+
+    path: str
+    view: str
+
+    def show(self, visit: Visit, parameters: dict[str, str]) -> "Shown | Gone | Away":
+        """Return what its view makes of a visit."""
+        module, _, name = self.view.rpartition(".")
+        shown: Shown | Gone | Away = getattr(import_module(f"chalicelib.api.console.{module}"), name)(
+            visit, **parameters
+        )
+        return shown
+
+
+def page(blueprint: Blueprint, method: str, here: Place, form: Place | None = None) -> None:
+    """Register a page, or what a form is sent to: `form` is the page on which that stands."""
 
     def shown(exchange: Exchange, **parameters: str) -> Response:
         visit = Visit(exchange, visitor.base_url(exchange.request), _cookies(exchange))
         try:
-            if method == "POST":
-                _read_form(visit)
-            call = getattr(import_module(f"chalicelib.api.console.{module}"), name)
-            return _answered(visit, call(visit, **parameters))
+            with _shown_on_its_form(visit, form, parameters):
+                if method == "POST":
+                    _read_form(visit)
+                return _answered(visit, here.show(visit, parameters))
+        except _ShownInstead as instead:
+            return _answered(visit, instead.page)
         except LogInFirst:
-            query = urlencode({"next": _asked_for(exchange)}) if method == "GET" else ""
-            return _gone(visit, f"/login?{query}" if query else "/login")
+            back = _asked_for(exchange) if method == "GET" else form.path.format(**parameters) if form else ""
+            return _gone(visit, f"/login?{urlencode({'next': back})}" if back else "/login")
         except errors.LatchkeyError as error:
             return _error_page(visit, error)
 
-    shown.__name__ = f"{method.lower()}_{name}"
-    route_with(blueprint, path, methods=[method], rules=Rules(refusal=plain_error_page), takes=(FORM,))(shown)
+    shown.__name__ = f"{method.lower()}_{here.view.rpartition('.')[2]}"
+    route_with(blueprint, here.path, methods=[method], rules=Rules(refusal=plain_error_page), takes=(FORM,))(shown)
+
+
+def lead(blueprint: Blueprint, path: str, to: str) -> None:
+    """Lead whoever opens `path`, where only a form is sent to, to the page of that form."""
+
+    def led(exchange: Exchange, **parameters: str) -> Response:
+        visit = Visit(exchange, visitor.base_url(exchange.request), {})
+        return _gone(visit, to.format(**parameters))
+
+    led.__name__ = f"lead_to_{to.strip('/').replace('/', '_') or 'start'}"
+    route_with(blueprint, path, methods=["GET"], rules=Rules(refusal=_error_on_the_way))(led)
+
+
+def _error_on_the_way(error: errors.LatchkeyError, exchange: Exchange) -> Response:
+    return plain_error_page(error, exchange)
+
+
+class _ShownInstead(Exception):
+    def __init__(self, page: "Shown | Gone | Away") -> None:
+        super().__init__("the page of the form")
+        self.page = page
+
+
+@contextmanager
+def _shown_on_its_form(visit: Visit, form: Place | None, parameters: dict[str, str]) -> Iterator[None]:
+    """Show the page of a form again that is refused, so that nothing that was typed is lost."""
+    try:
+        yield
+    except ON_ITS_FORM as error:
+        again = _page_of(visit, form, parameters)
+        if again is None:
+            raise
+        raise _ShownInstead(visit.refused_by(error, again)) from error
 
 
 def local_path(path: str) -> str:
@@ -181,6 +270,24 @@ def local_path(path: str) -> str:
     is_local = path.startswith("/") and not path.startswith(("//", "/\\"))
     clean = path.isascii() and path.isprintable() and "\\" not in path and not urlsplit(path).netloc
     return path if is_local and clean else HOME
+
+
+def _page_of(visit: Visit, form: Place | None, parameters: dict[str, str]) -> Shown | None:
+    """Return the page of a form; None where there is none, or nothing to show on it any more."""
+    try:
+        shown = form.show(visit, parameters) if form is not None else None
+    except errors.LatchkeyError:
+        return None
+    return shown if isinstance(shown, Shown) else None
+
+
+def seen_with(visit: Visit) -> dict[str, str]:
+    """Return where a session is opened, as its account is shown it: the network around the address, and the browser."""
+    from chalicelib.accounts import user_agent
+
+    request = visit.exchange.request
+    network = visitor.neighbourhood(visitor.source_ip(request))
+    return {"network": network, "browser": user_agent.in_words(request.headers.get("user-agent", ""))}
 
 
 def plain_error_page(error: errors.LatchkeyError, exchange: Exchange) -> Response:
@@ -218,7 +325,7 @@ def _read_form(visit: Visit) -> None:
         visit.form.setdefault(name, []).append(value)
     bound_to = visit.cookie(SESSION) or visit.cookie(VISIT)
     if not bound_to or not hmac.compare_digest(visit.text("csrf").encode(), visit.csrf().encode()):
-        raise Forged
+        raise Outdated
 
 
 def _answered(visit: Visit, result: Shown | Gone | Away) -> Response:
@@ -257,6 +364,7 @@ def _html(visit: Visit, template: str, matter: dict[str, Any], status: int, head
         is_admin=bool(account and account.admin),
         notice=words.NOTICES.get(visit.query.get("done", "")),
         here=visit.exchange.request.path,
+        refused=visit.refused,
     )
     html = render.page(template, frame, **matter)
     forms = FORMS_MAY_LEAVE if visit.forms_may_leave else FORMS_STAY

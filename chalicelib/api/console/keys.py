@@ -6,6 +6,7 @@ A secret is in the one answer that made it.
 from dataclasses import dataclass, replace
 
 from chalicelib.accounts import links
+from chalicelib.api.console import confirm
 from chalicelib.api.console.frame import Gone, Shown, Visit
 from chalicelib.api.edge import scopes_by_route
 from chalicelib.api.fields import OneOf, SomeOf, Text
@@ -20,6 +21,7 @@ from chalicelib.limits.windows import counter_of
 from chalicelib.pages import words
 from chalicelib.watch import policy
 
+HOME = "/settings/keys"
 NAME = Text(most=64)
 EXPIRY = OneOf(tuple(words.EXPIRIES))
 GRACE = OneOf(tuple(words.GRACES))
@@ -52,60 +54,73 @@ def show_keys(visit: Visit) -> Shown:
 
 def show_new_key(visit: Visit) -> Shown:
     """Show the form for a new key."""
-    links.check_proven(visit.person.account)
-    return _new_key_form(visit, name="", chosen=["read"], expiry="90 days", problem=None, status=200)
+    account = visit.person.account
+    links.check_proven(account)
+    offered = [scope for scope in words.SCOPES if scope in scopes.held_by(scopes.ALL, admin=account.admin)]
+    return Shown("key_new", {"offered": offered, "ticket": randomness.base62(30)})
 
 
 def generate(visit: Visit) -> Shown:
     """Make the key and show its secret, this once."""
     links.check_proven(visit.person.account)
-    name, chosen, expiry = visit.text("name"), visit.form.get("scopes", []), visit.text("expiry")
-    try:
-        days = words.EXPIRIES[EXPIRY.check("The expiry", expiry)]
-        issued = issue.issue_key(
-            maker(visit),
-            name=NAME.check("The name", name),
-            wanted=_wanted(visit),
-            expires_in_s=None if days is None else days * 86_400,
-            form=visit.text("ticket"),
-        )
-    except (errors.InvalidRequest, errors.Conflict) as error:
-        return _new_key_form(visit, name=name, chosen=chosen, expiry=expiry, problem=error.message, status=error.status)
+    days = words.EXPIRIES[visit.check("expiry", EXPIRY)]
+    issued = issue.issue_key(
+        maker(visit),
+        name=visit.check("name", NAME),
+        wanted=_wanted(visit),
+        expires_in_s=None if days is None else days * 86_400,
+        form=visit.text("ticket"),
+    )
     return Shown("key_made", {"row": _row(issued.key, {}), "secret": issued.secret, "replaces": None})
 
 
 def show_key(visit: Visit, key_id: str) -> Shown:
     """Show one key and what can be done with it."""
-    return _key_page(visit, key_id, problem=None, status=200)
+    key, row = _owned(visit, key_id)
+    return Shown("key", {"row": replace(row, advice=_advice(visit, [key])[key.id])})
 
 
-def rename(visit: Visit, key_id: str) -> Shown | Gone:
+def rename(visit: Visit, key_id: str) -> Gone:
     """Give the key another name."""
-    try:
-        name = NAME.check("The name", visit.text("name"))
-        change.change_key(visit.person.account.id, key_id, name=name, wanted=None)
-    except (errors.InvalidRequest, errors.Conflict) as error:
-        return _key_page(visit, key_id, problem=error.message, status=error.status)
-    return Gone(f"/settings/keys/{key_id}", "renamed")
+    change.change_key(visit.person.account.id, key_id, name=visit.check("name", NAME), wanted=None)
+    return Gone(f"{HOME}/{key_id}", "renamed")
 
 
-def narrow(visit: Visit, key_id: str) -> Shown | Gone:
+def confirm_narrow(visit: Visit, key_id: str) -> Shown | Gone:
+    """Ask before scopes are taken away: they can't be given back."""
+    if not visit.query:
+        return Gone(f"{HOME}/{key_id}")
+    key, row = _owned(visit, key_id)
+    chosen = visit.chosen("scopes")
+    left = [scope for scope in row.scopes if scope in chosen]
+    if not left:
+        nothing = errors.InvalidRequest("Select at least one scope.").about("scopes")
+        return visit.refused_by(nothing, show_key(visit, key_id))
+    return confirm.ask(
+        confirm.Question(
+            heading=f"Narrow “{key.name}”?",
+            consequence=f"From the next request on it may {_listed(left)} only, and no longer"
+            f" {_listed([scope for scope in row.scopes if scope not in left])}. Scopes can't be given back.",
+            action=f"{HOME}/{key_id}/narrow",
+            button="Narrow key",
+            back=f"{HOME}/{key_id}",
+            back_label=key.name,
+            hidden={"scopes": left},
+        )
+    )
+
+
+def narrow(visit: Visit, key_id: str) -> Gone:
     """Take scopes away from the key."""
-    try:
-        change.change_key(visit.person.account.id, key_id, name=None, wanted=_wanted(visit))
-    except (errors.InvalidRequest, errors.Conflict) as error:
-        return _key_page(visit, key_id, problem=error.message, status=error.status)
-    return Gone(f"/settings/keys/{key_id}", "narrowed")
+    change.change_key(visit.person.account.id, key_id, name=None, wanted=_wanted(visit))
+    return Gone(f"{HOME}/{key_id}", "narrowed")
 
 
-def choose_policy(visit: Visit, key_id: str) -> Shown | Gone:
+def choose_policy(visit: Visit, key_id: str) -> Gone:
     """Choose what is done when the key behaves strangely."""
-    try:
-        chosen = POLICY.check("What is done", visit.text("on_anomaly"))
-        change.change_key(visit.person.account.id, key_id, name=None, wanted=None, on_anomaly=chosen)
-    except (errors.InvalidRequest, errors.Conflict) as error:
-        return _key_page(visit, key_id, problem=error.message, status=error.status)
-    return Gone(f"/settings/keys/{key_id}", "policy-chosen")
+    chosen = visit.check("on_anomaly", POLICY)
+    change.change_key(visit.person.account.id, key_id, name=None, wanted=None, on_anomaly=chosen)
+    return Gone(f"{HOME}/{key_id}", "policy-chosen")
 
 
 def take_for_usual(visit: Visit, key_id: str) -> Gone:
@@ -114,32 +129,61 @@ def take_for_usual(visit: Visit, key_id: str) -> Gone:
     # Something else may have been noticed since the page was shown, and was not seen yet.
     if key.unusual_at is not None and visit.text("noted_at") == str(key.unusual_at):
         policy.take_for_usual(key, key.unusual_at)
-    return Gone(f"/settings/keys/{key_id}", "taken-for-usual")
+    return Gone(f"{HOME}/{key_id}", "taken-for-usual")
+
+
+def confirm_rotate(visit: Visit, key_id: str) -> Shown:
+    """Ask when the old key is to stop, before there is a new one."""
+    key, row = _owned(visit, key_id)
+    question = confirm.Question(
+        heading=f"Rotate “{key.name}”?",
+        consequence="A new key takes over the name, the scopes and the expiry, and is shown once. The old one stops"
+        " when you choose.",
+        about=key.hint,
+        action=f"{HOME}/{key_id}/rotate",
+        button="Rotate key",
+        back=f"{HOME}/{key_id}",
+        back_label=key.name,
+        graces=tuple(words.GRACES),
+        is_danger=False,
+    )
+    return confirm.ask(question, row=row)
 
 
 def rotate_key(visit: Visit, key_id: str) -> Shown:
     """Replace the key and show the new one's secret, this once."""
-    try:
-        grace_s = words.GRACES[GRACE.check("The grace", visit.text("grace"))]
-        issued = rotate.rotate(maker(visit), key_id, grace_s)
-    except (errors.InvalidRequest, errors.Conflict, errors.InsufficientScope) as error:
-        return _key_page(visit, key_id, problem=error.message, status=error.status)
-    replaced = find.owned_key(visit.person.account.id, key_id)
-    used = last_used_hours(replaced.account_id, {counter_of(replaced.id)})
-    return Shown("key_made", {"row": _row(issued.key, {}), "secret": issued.secret, "replaces": _row(replaced, used)})
+    issued = rotate.rotate(maker(visit), key_id, words.GRACES[visit.check("grace", GRACE)])
+    _, replaced = _owned(visit, key_id)
+    return Shown("key_made", {"row": _row(issued.key, {}), "secret": issued.secret, "replaces": replaced})
 
 
 def confirm_revoke(visit: Visit, key_id: str) -> Shown:
     """Ask before a key is revoked: it is for good."""
-    account = visit.person.account
-    key = find.owned_key(account.id, key_id)
-    return Shown("key_revoke", {"row": _row(key, last_used_hours(account.id, {counter_of(key.id)}))})
+    key, row = _owned(visit, key_id)
+    path = f"{HOME}/{key_id}"
+    return confirm.ask(revocation(key, f"{path}/revoke", back=path, back_label=key.name), row=row)
+
+
+def revocation(
+    key: Credential, action: str, *, back: str, back_label: str, asks_reason: bool = False
+) -> confirm.Question:
+    """Return what is asked before a key is revoked by the form that is sent to `action`."""
+    return confirm.Question(
+        heading=f"Revoke “{key.name}”?",
+        consequence="The key stops working with the next request, for good.",
+        about=key.hint,
+        action=action,
+        button="Revoke key",
+        back=back,
+        back_label=back_label,
+        asks_reason=asks_reason,
+    )
 
 
 def revoke_key(visit: Visit, key_id: str) -> Gone:
     """Revoke the key."""
     revoke.revoke(visit.person.account.id, key_id)
-    return Gone("/settings/keys", "revoked")
+    return Gone(HOME, "revoked")
 
 
 def maker(visit: Visit) -> Verdict:
@@ -159,11 +203,10 @@ def maker(visit: Visit) -> Verdict:
     )
 
 
-def _key_page(visit: Visit, key_id: str, *, problem: str | None, status: int) -> Shown:
-    account = visit.person.account
-    key = find.owned_key(account.id, key_id)
-    row = replace(_row(key, last_used_hours(account.id, {counter_of(key.id)})), advice=_advice(visit, [key])[key.id])
-    return Shown("key", {"row": row, "problem": problem}, status)
+def _owned(visit: Visit, key_id: str) -> tuple[Credential, Row]:
+    """Return a key of the account and how it stands."""
+    key = find.owned_key(visit.person.account.id, key_id)
+    return key, _row(key, last_used_hours(key.account_id, {counter_of(key.id)}))
 
 
 def _advice(visit: Visit, keys: list[Credential]) -> dict[str, Advice]:
@@ -183,27 +226,16 @@ def _advice(visit: Visit, keys: list[Credential]) -> dict[str, Advice]:
     }
 
 
-def _new_key_form(
-    visit: Visit, *, name: str, chosen: list[str], expiry: str, problem: str | None, status: int
-) -> Shown:
-    offered = [scope for scope in words.SCOPES if scope in scopes.held_by(scopes.ALL, admin=visit.person.account.admin)]
-    matter = {
-        "name": name,
-        "offered": offered,
-        "chosen": chosen,
-        "expiry": expiry,
-        "problem": problem,
-        "ticket": randomness.base62(30),
-    }
-    return Shown("key_new", matter, status)
-
-
 def _wanted(visit: Visit) -> list[str]:
     """Return the scopes that were chosen; raise InvalidRequest for none, and for what is no scope."""
     chosen = visit.form.get("scopes", [])
     if not chosen:
-        raise errors.InvalidRequest("Choose one scope or more.")
-    return SCOPES.check("The scopes", chosen)
+        raise errors.InvalidRequest("Select at least one scope.").about("scopes")
+    return list(visit.check("scopes", SCOPES, chosen))
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(words.SCOPES[name][0].lower() if name in words.SCOPES else name for name in names) or "nothing"
 
 
 def _row(key: Credential, used: dict[str, int]) -> Row:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from chalicelib.accounts import letters, links, mail, pending_sign_up
 from chalicelib.accounts.tables import Account, Ticket
-from chalicelib.api.console import confirm
+from chalicelib.api.console import confirm_sign_up
 from chalicelib.api.console.callers import in_words
 from chalicelib.api.console.entry import to_log_in
 from chalicelib.api.console.frame import Gone, Shown, Visit
@@ -22,9 +22,9 @@ _FOR_EMAIL = (links.VERIFY_EMAIL, links.CHANGE_EMAIL, pending_sign_up.PURPOSE)
 
 def show_password(visit: Visit) -> Shown:
     """Show the form to choose a password."""
-    ticket, account = _opened(visit.query.get("ticket", ""), links.SET_PASSWORD)
+    ticket, account = _opened(visit.given("ticket"), links.SET_PASSWORD)
     del ticket
-    return Shown("password", {"ticket": visit.query["ticket"], "email": account.email, "problem": None})
+    return Shown("password", {"ticket": visit.given("ticket"), "email": account.email, "problem": None})
 
 
 def set_password(visit: Visit) -> Shown | Gone:
@@ -32,10 +32,9 @@ def set_password(visit: Visit) -> Shown | Gone:
     secret, password = visit.text("ticket"), visit.text("password")
     ticket, account = _opened(secret, links.SET_PASSWORD)
     try:
-        password_hash = confirm.chosen_password(visit, password, email=account.email, name=account.name)
+        password_hash = confirm_sign_up.chosen_password(visit, password, email=account.email, name=account.name)
     except (errors.InvalidRequest, errors.RateLimited) as error:
-        matter = {"ticket": secret, "email": account.email, "problem": in_words(error)}
-        return Shown("password", matter, error.status, error.headers)
+        return visit.refused_by(error, Shown("password", {"ticket": secret, "email": account.email, "problem": None}))
     had_one = account.password_hash is not None
     links.set_password(ticket, account, password_hash)
     _end_what_was_before(account)
@@ -46,10 +45,10 @@ def set_password(visit: Visit) -> Shown | Gone:
 
 def show_verify(visit: Visit) -> Shown:
     """Show the button that confirms an address, or the form that it takes in this browser."""
-    secret = visit.query.get("ticket", "")
+    secret = visit.given("ticket")
     ticket = links.looked_up(secret, *_FOR_EMAIL)
     if ticket.purpose == pending_sign_up.PURPOSE:
-        return confirm.show_sign_up(visit, secret, ticket)
+        return confirm_sign_up.show_sign_up(visit, secret, ticket)
     account = links.account_of(ticket)
     if ticket.purpose == links.CHANGE_EMAIL:
         _session_of(visit, account)
@@ -61,7 +60,7 @@ def verify(visit: Visit) -> Shown | Gone:
     secret = visit.text("ticket")
     ticket = links.looked_up(secret, *_FOR_EMAIL)
     if ticket.purpose == pending_sign_up.PURPOSE:
-        return confirm.confirm_sign_up(visit, secret, ticket)
+        return confirm_sign_up.confirm_sign_up(visit, secret, ticket)
     account = links.account_of(ticket)
     if ticket.purpose == links.CHANGE_EMAIL:
         links.change_email(ticket, account, _session_of(visit, account))
@@ -74,7 +73,8 @@ def verify(visit: Visit) -> Shown | Gone:
         _end_what_was_before(account)
         return Gone("/settings/account", "confirmed") if own else to_log_in(visit, account.mailbox, "verified")
     try:
-        password_hash = confirm.chosen_password(visit, visit.text("password"), email=account.email, name=account.name)
+        chosen = visit.text("password")
+        password_hash = confirm_sign_up.chosen_password(visit, chosen, email=account.email, name=account.name)
     except (errors.InvalidRequest, errors.RateLimited) as error:
         return _verify_page(visit, secret, ticket, account, error)
     links.set_password(ticket, account, password_hash)

@@ -2,13 +2,13 @@
 
 from chalice.app import Blueprint, Response
 
-from chalicelib.api.console.frame import page
+from chalicelib.api.console.frame import Place, lead, page
 from chalicelib.api.edge import Exchange, Rules, route_with
 from chalicelib.core import errors
 
 blueprint = Blueprint(__name__)
 
-for method, path, view in (
+PAGES = (
     ("GET", "/", "entry.show_landing"),
     ("GET", "/docs", "reference.show_docs"),
     ("GET", "/signup", "entry.show_sign_up"),
@@ -28,9 +28,11 @@ for method, path, view in (
     ("POST", "/settings/keys/new", "keys.generate"),
     ("GET", "/settings/keys/{key_id}", "keys.show_key"),
     ("POST", "/settings/keys/{key_id}/rename", "keys.rename"),
+    ("GET", "/settings/keys/{key_id}/narrow", "keys.confirm_narrow"),
     ("POST", "/settings/keys/{key_id}/narrow", "keys.narrow"),
     ("POST", "/settings/keys/{key_id}/policy", "keys.choose_policy"),
     ("POST", "/settings/keys/{key_id}/usual", "keys.take_for_usual"),
+    ("GET", "/settings/keys/{key_id}/rotate", "keys.confirm_rotate"),
     ("POST", "/settings/keys/{key_id}/rotate", "keys.rotate_key"),
     ("GET", "/settings/keys/{key_id}/revoke", "keys.confirm_revoke"),
     ("POST", "/settings/keys/{key_id}/revoke", "keys.revoke_key"),
@@ -41,9 +43,12 @@ for method, path, view in (
     ("POST", "/settings/webhooks/new", "webhooks.add"),
     ("GET", "/settings/webhooks/{webhook_id}", "webhooks.show_webhook"),
     ("POST", "/settings/webhooks/{webhook_id}/change", "webhooks.change"),
+    ("GET", "/settings/webhooks/{webhook_id}/secret", "webhooks.confirm_rotate_secret"),
     ("POST", "/settings/webhooks/{webhook_id}/secret", "webhooks.rotate_secret"),
     ("POST", "/settings/webhooks/{webhook_id}/test", "webhooks.test"),
+    ("GET", "/settings/webhooks/{webhook_id}/status", "webhooks.confirm_disable"),
     ("POST", "/settings/webhooks/{webhook_id}/status", "webhooks.set_status"),
+    ("GET", "/settings/webhooks/{webhook_id}/delete", "webhooks.confirm_delete"),
     ("POST", "/settings/webhooks/{webhook_id}/delete", "webhooks.delete"),
     ("GET", "/settings/webhooks/{webhook_id}/deliveries/{message_id}", "webhooks.show_delivery"),
     ("POST", "/settings/webhooks/{webhook_id}/deliveries/{message_id}/resend", "webhooks.resend"),
@@ -53,14 +58,22 @@ for method, path, view in (
     ("POST", "/settings/account/password", "account.change_password"),
     ("POST", "/settings/account/verification", "account.send_verification"),
     ("POST", "/settings/account/delete", "account.delete"),
+    ("GET", "/settings/account/sessions", "sessions.show_sessions"),
+    ("GET", "/settings/account/sessions/{session_id}/end", "sessions.confirm_end"),
+    ("POST", "/settings/account/sessions/{session_id}/end", "sessions.end"),
+    ("GET", "/settings/account/log-out-everywhere", "sessions.confirm_log_out_everywhere"),
+    ("POST", "/settings/account/log-out-everywhere", "sessions.log_out_everywhere"),
     ("GET", "/settings/applications", "applications.show_applications"),
     ("GET", "/settings/applications/new", "applications.show_new_application"),
     ("POST", "/settings/applications/new", "applications.register"),
     ("GET", "/settings/applications/{client_id}", "applications.show_application"),
     ("POST", "/settings/applications/{client_id}/change", "applications.change"),
+    ("GET", "/settings/applications/{client_id}/secret", "applications.confirm_rotate_secret"),
     ("POST", "/settings/applications/{client_id}/secret", "applications.rotate_secret"),
+    ("GET", "/settings/applications/{client_id}/delete", "applications.confirm_delete"),
     ("POST", "/settings/applications/{client_id}/delete", "applications.delete"),
     ("GET", "/settings/connected", "applications.show_connected"),
+    ("GET", "/settings/connected/disconnect", "applications.confirm_disconnect"),
     ("POST", "/settings/connected", "applications.disconnect"),
     ("GET", "/oauth/authorize", "consent.show_authorize"),
     ("POST", "/oauth/authorize", "consent.decide"),
@@ -69,10 +82,36 @@ for method, path, view in (
     ("GET", "/admin", "admin.show_accounts"),
     ("GET", "/admin/accounts/{account_id}", "admin.show_account"),
     ("POST", "/admin/accounts/{account_id}/tier", "admin.set_tier"),
+    ("GET", "/admin/accounts/{account_id}/suspend", "admin.confirm_suspend"),
     ("POST", "/admin/accounts/{account_id}/suspend", "admin.suspend"),
+    ("GET", "/admin/accounts/{account_id}/keys/{key_id}/revoke", "admin.confirm_revoke"),
+    ("POST", "/admin/accounts/{account_id}/keys/{key_id}/revoke", "admin.revoke_key"),
+    ("GET", "/admin/accounts/{account_id}/events", "admin.show_events"),
     ("POST", "/admin/accounts/{account_id}/reinstate", "admin.reinstate"),
-):
-    page(blueprint, method, path, view)
+)
+FORMS_ON = {
+    f"{shown}/{step}": shown
+    for shown, steps in (
+        ("/settings/keys/{key_id}", ("rename", "narrow", "policy", "usual")),
+        ("/settings/webhooks/{webhook_id}", ("change", "test")),
+        ("/settings/webhooks/{webhook_id}/deliveries/{message_id}", ("resend",)),
+        ("/settings/account", ("name", "email", "password", "verification", "delete")),
+        ("/settings/applications/{client_id}", ("change",)),
+        ("/admin/accounts/{account_id}", ("tier", "reinstate")),
+    )
+    for step in steps
+} | {"/logout": "/"}
+"""On which page a form stands that is sent to a path without a page of its own: who opens that path is led there."""
+
+SHOWN_AT = {path: Place(path, view) for method, path, view in PAGES if method == "GET"}
+
+for method, path, view in PAGES:
+    form = SHOWN_AT.get(FORMS_ON.get(path, path)) if method == "POST" else None
+    page(blueprint, method, Place(path, view), form)
+
+for path, leads_to in FORMS_ON.items():
+    if path not in SHOWN_AT:
+        lead(blueprint, path, leads_to)
 
 
 def static(exchange: Exchange, name: str) -> Response:

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from chalicelib.accounts import links
+from chalicelib.api.console import confirm
 from chalicelib.api.console.frame import Gone, Shown, Visit
 from chalicelib.api.fields import SomeOf, Text
 from chalicelib.api.webhooks import admit_by_hand
-from chalicelib.core import errors, ids, randomness
+from chalicelib.core import ids, randomness
 from chalicelib.events import kinds
 from chalicelib.webhooks import deliver, endpoints, fan_out, message, signing, states
-from chalicelib.webhooks.states import ENABLED
+from chalicelib.webhooks.states import DISABLED, ENABLED
 from chalicelib.webhooks.tables import Delivery, Endpoint
 
 NAME = Text(most=64)
@@ -39,67 +40,97 @@ def show_webhooks(visit: Visit) -> Shown:
 def show_new_webhook(visit: Visit) -> Shown:
     """Show the form for a new webhook."""
     links.check_proven(visit.person.account)
-    return _new_form(visit, problem=None, status=200)
+    return Shown("webhook_new", {"kinds": kinds.WORDS, "ticket": randomness.base62(30)})
 
 
 def add(visit: Visit) -> Shown:
     """Add a webhook and show its secret, this once."""
     account = visit.person.account
-    try:
-        url, name, types = _filled_in(visit)
-        endpoint = endpoints.create(account.id, url=url, name=name, types=types, form=visit.text("ticket"))
-    except (errors.InvalidRequest, errors.Conflict) as error:
-        return _new_form(visit, problem=error.message, status=error.status)
+    url, name, types = _filled_in(visit)
+    endpoint = endpoints.create(account.id, url=url, name=name, types=types, form=visit.text("ticket"))
     return _secret(endpoint, rotated=False)
 
 
 def show_webhook(visit: Visit, webhook_id: str) -> Shown:
     """Show one webhook, what can be done with it, and its log."""
-    return _page(visit, _owned(visit, webhook_id), problem=None, status=200)
+    endpoint = _owned(visit, webhook_id)
+    before = visit.query.get("before", "")
+    # What is no id is the first page: a link that was cut needs no error.
+    before = before if ids.is_id(before, "evt") else ""
+    found = list(fan_out.of_endpoint(endpoint.id, SHOWN + 1, before=before))
+    matter = {
+        "webhook": endpoint,
+        "rows": [Row(each, _what(each.type), _last_status(each)) for each in found[:SHOWN]],
+        "older": found[SHOWN - 1].id if len(found) > SHOWN else None,
+        "before": before,
+        "kinds": kinds.WORDS,
+    }
+    return Shown("webhook", matter)
 
 
-def change(visit: Visit, webhook_id: str) -> Shown | Gone:
+def change(visit: Visit, webhook_id: str) -> Gone:
     """Change where a webhook leads, its name or its types."""
     endpoint = _owned(visit, webhook_id)
-    try:
-        url, name, types = _filled_in(visit)
-        endpoints.change(endpoint, url=url, name=name, types=types or [])
-    except (errors.InvalidRequest, errors.Conflict) as error:
-        typed = {name: visit.text(name) for name in ("name", "url")} | {"types": visit.form.get("types", [])}
-        return _page(visit, endpoint, problem=error.message, status=error.status, typed=typed)
+    url, name, types = _filled_in(visit)
+    endpoints.change(endpoint, url=url, name=name, types=types or [])
     return Gone(f"{HOME}/{webhook_id}", "webhook-changed")
 
 
-def set_status(visit: Visit, webhook_id: str) -> Shown | Gone:
+def confirm_disable(visit: Visit, webhook_id: str) -> Shown:
+    """Ask before a webhook is disabled: what happens until it is enabled again is never sent to it."""
+    return _asked(
+        _owned(visit, webhook_id),
+        heading="Disable “{name}”?",
+        consequence="Nothing more is sent to it until you enable it again, and what happens until then never is.",
+        step="status",
+        button="Disable webhook",
+        hidden={"status": [DISABLED]},
+    )
+
+
+def set_status(visit: Visit, webhook_id: str) -> Gone:
     """Disable a webhook, or enable it again."""
     endpoint = _owned(visit, webhook_id)
     if visit.text("status") == ENABLED:
-        try:
-            endpoints.enable(endpoint)
-        except errors.Conflict as error:
-            return _page(visit, endpoint, problem=error.message, status=error.status)
+        endpoints.enable(endpoint)
         return Gone(f"{HOME}/{webhook_id}", "webhook-enabled")
     endpoints.disable(endpoint, states.BY_ACCOUNT)
     return Gone(f"{HOME}/{webhook_id}", "webhook-disabled")
 
 
+def confirm_rotate_secret(visit: Visit, webhook_id: str) -> Shown:
+    """Ask before a webhook gets another secret."""
+    return _asked(
+        _owned(visit, webhook_id),
+        heading="Rotate the secret of “{name}”?",
+        consequence="A new secret is shown once. For 24 hours both secrets sign every message; then the old one stops.",
+        step="secret",
+        button="Rotate secret",
+        is_danger=False,
+    )
+
+
 def rotate_secret(visit: Visit, webhook_id: str) -> Shown:
     """Give a webhook another secret and show it, this once."""
-    endpoint = _owned(visit, webhook_id)
-    try:
-        return _secret(endpoints.rotate_secret(endpoint), rotated=True)
-    except errors.Conflict as error:
-        return _page(visit, endpoint, problem=error.message, status=error.status)
+    return _secret(endpoints.rotate_secret(_owned(visit, webhook_id)), rotated=True)
 
 
-def test(visit: Visit, webhook_id: str) -> Shown | Gone:
+def test(visit: Visit, webhook_id: str) -> Gone:
     """Send a test message and show what came of it."""
     endpoint = _owned(visit, webhook_id)
     admit_by_hand(visit.exchange, endpoint.account_id)
-    try:
-        return Gone(f"{HOME}/{webhook_id}/deliveries/{deliver.send_test(endpoint).id}")
-    except errors.Conflict as error:
-        return _page(visit, endpoint, problem=error.message, status=error.status)
+    return Gone(f"{HOME}/{webhook_id}/deliveries/{deliver.send_test(endpoint).id}")
+
+
+def confirm_delete(visit: Visit, webhook_id: str) -> Shown:
+    """Ask before a webhook is deleted: it is for good."""
+    return _asked(
+        _owned(visit, webhook_id),
+        heading="Delete “{name}”?",
+        consequence="What waits for it is dropped, and its secret is of no use any more. This can't be undone.",
+        step="delete",
+        button="Delete webhook",
+    )
 
 
 def delete(visit: Visit, webhook_id: str) -> Gone:
@@ -111,65 +142,42 @@ def delete(visit: Visit, webhook_id: str) -> Gone:
 def show_delivery(visit: Visit, webhook_id: str, message_id: str) -> Shown:
     """Show one delivery: what is sent, and what each attempt was answered."""
     endpoint = _owned(visit, webhook_id)
-    return _delivery(endpoint, deliver.delivery_of(endpoint, message_id), problem=None, status=200)
-
-
-def resend(visit: Visit, webhook_id: str, message_id: str) -> Shown | Gone:
-    """Send a delivery again."""
-    endpoint = _owned(visit, webhook_id)
-    admit_by_hand(visit.exchange, endpoint.account_id)
-    try:
-        deliver.resend(endpoint, message_id)
-    except errors.Conflict as error:
-        found = deliver.delivery_of(endpoint, message_id)
-        return _delivery(endpoint, found, problem=error.message, status=error.status)
-    return Gone(f"{HOME}/{webhook_id}/deliveries/{message_id}", "webhook-resent")
-
-
-def _page(
-    visit: Visit, endpoint: Endpoint, *, problem: str | None, status: int, typed: dict[str, Any] | None = None
-) -> Shown:
-    before = visit.query.get("before", "")
-    # What is no id is the first page: a link that was cut needs no error.
-    before = before if ids.is_id(before, "evt") else ""
-    found = list(fan_out.of_endpoint(endpoint.id, SHOWN + 1, before=before))
-    matter = {
-        "webhook": endpoint,
-        "rows": [Row(each, _what(each.type), _last_status(each)) for each in found[:SHOWN]],
-        "older": found[SHOWN - 1].id if len(found) > SHOWN else None,
-        "before": before,
-        "kinds": kinds.WORDS,
-        "typed": typed or {"name": endpoint.name, "url": endpoint.url, "types": endpoint.types or []},
-        "problem": problem,
-    }
-    return Shown("webhook", matter, status)
-
-
-def _new_form(visit: Visit, *, problem: str | None, status: int) -> Shown:
-    matter = {
-        "name": visit.text("name"),
-        "target": visit.text("url"),
-        "chosen": visit.form.get("types", []),
-        "kinds": kinds.WORDS,
-        "problem": problem,
-        "ticket": randomness.base62(30),
-    }
-    return Shown("webhook_new", matter, status)
-
-
-def _secret(endpoint: Endpoint, *, rotated: bool) -> Shown:
-    return Shown("webhook_made", {"webhook": endpoint, "secret": signing.secret_of(endpoint), "rotated": rotated})
-
-
-def _delivery(endpoint: Endpoint, delivery: Delivery, *, problem: str | None, status: int) -> Shown:
+    delivery = deliver.delivery_of(endpoint, message_id)
     matter = {
         "webhook": endpoint,
         "delivery": delivery,
         "what": _what(delivery.type),
         "body": json.dumps(json.loads(message.body_of(delivery)), indent=2, ensure_ascii=False),
-        "problem": problem,
     }
-    return Shown("webhook_delivery", matter, status)
+    return Shown("webhook_delivery", matter)
+
+
+def resend(visit: Visit, webhook_id: str, message_id: str) -> Gone:
+    """Send a delivery again."""
+    endpoint = _owned(visit, webhook_id)
+    admit_by_hand(visit.exchange, endpoint.account_id)
+    deliver.resend(endpoint, message_id)
+    return Gone(f"{HOME}/{webhook_id}/deliveries/{message_id}", "webhook-resent")
+
+
+def _asked(endpoint: Endpoint, *, heading: str, consequence: str, step: str, button: str, **more: Any) -> Shown:
+    path = f"{HOME}/{endpoint.id}"
+    return confirm.ask(
+        confirm.Question(
+            heading=heading.format(name=endpoint.name),
+            consequence=consequence,
+            about=endpoint.url,
+            action=f"{path}/{step}",
+            button=button,
+            back=path,
+            back_label=endpoint.name,
+            **more,
+        )
+    )
+
+
+def _secret(endpoint: Endpoint, *, rotated: bool) -> Shown:
+    return Shown("webhook_made", {"webhook": endpoint, "secret": signing.secret_of(endpoint), "rotated": rotated})
 
 
 def _what(kind: str) -> str:
@@ -185,13 +193,13 @@ def _last_status(delivery: Delivery) -> str:
 
 def _filled_in(visit: Visit) -> tuple[str, str, list[str] | None]:
     """Return URL, name and types as a form has them; raise InvalidRequest naming what is wrong."""
-    return URL.check("The URL", visit.text("url")), NAME.check("The name", visit.text("name")), _types(visit)
+    return visit.check("url", URL), visit.check("name", NAME), _types(visit)
 
 
 def _types(visit: Visit) -> list[str] | None:
     """Return the types that were chosen, None for all: a form with nothing chosen means everything."""
     chosen = visit.form.get("types", [])
-    return TYPES.check("The types", chosen) if chosen else None
+    return visit.check("types", TYPES, chosen) if chosen else None
 
 
 def _owned(visit: Visit, webhook_id: str) -> Endpoint:

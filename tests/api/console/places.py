@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from app import app
-from chalicelib.accounts import links
+from chalicelib.accounts import links, sessions
 from chalicelib.accounts.tables import Account
 from chalicelib.api import edge
 from chalicelib.api.console import frame
@@ -50,14 +50,16 @@ def place(home: House) -> Place:
         "/password": links.new_link(admin.id, links.SET_PASSWORD, email=admin.email, epoch=admin.session_epoch),
     }
     sent = told_to_nobody(admin)
+    visitor = logged_in(home, admin)
     ids = {
         "key_id": key.key.id,
         "account_id": admin.id,
         "client_id": "app_00000000000000000000",
         "webhook_id": sent.endpoint_id,
         "message_id": sent.id,
+        "session_id": sessions.of_account(admin, 1)[0][0].id,
     }
-    return Place(admin, logged_in(home, admin), ids, tickets)
+    return Place(admin, visitor, ids, tickets)
 
 
 def told_to_nobody(account: Account, name: str = "Ledger") -> Delivery:

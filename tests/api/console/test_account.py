@@ -46,9 +46,9 @@ def test_password_is_changed_and_every_other_session_ends(home: House, box: Lett
         ("password", {"password": "wrong", "new_password": OTHER}, "The password is wrong."),
         ("password", {"password": PASSWORD, "new_password": "short"}, "Choose a password of 12 to 256 characters."),
         ("email", {"password": "wrong", "email": "new@example.com"}, "The password is wrong."),
-        ("email", {"password": PASSWORD, "email": "new"}, "email must be an address like name@example.com."),
+        ("email", {"password": PASSWORD, "email": "new"}, "Email must be an address like name@example.com."),
         ("delete", {"password": "wrong"}, "The password is wrong."),
-        ("name", {"name": ""}, "The name must be a text of 1 to 100 characters on one line."),
+        ("name", {"name": ""}, "Name must be a text of 1 to 100 characters on one line."),
     ],
 )
 def test_what_is_wrong_is_said_and_changes_nothing(

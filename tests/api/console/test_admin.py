@@ -10,7 +10,7 @@ from chalicelib.events.tables import Event
 from chalicelib.limits import tiers
 from tests.api.console.places import FORMS, SHOWN, place
 from tests.house import House, refusal
-from tests.visitor import Page, Visitor, logged_in, person
+from tests.visitor import PASSWORD, Page, Visitor, logged_in, person
 
 ADMIN = [route for route in (*SHOWN, *FORMS) if route.startswith("/admin")]
 
@@ -19,8 +19,12 @@ def rankings(page: Page) -> list[list[tuple[str, ...]]]:
     """Return the rows (address, tier, admitted, refused) of each ranking on the page, from top to bottom."""
     tables: list[list[tuple[str, ...]]] = []
     for row in page.rows:
-        if row[0] == "Account":
+        if row == ["Account", "Tier", "Admitted", "Rejected"]:
             tables.append([])
+        elif row[0] == "Account":
+            tables.clear()
+        elif not tables:
+            continue
         else:
             tables[-1].append(tuple(row))
     return tables
@@ -83,7 +87,14 @@ def test_account_is_shown_without_its_secrets(home: House) -> None:
     key = home.key(account)
     home.call("GET", "/v1/users/me", key.secret)
     page = logged_in(home, person(name="Root", admin=True)).open(f"/admin/accounts/{account.id}")
-    for shown in (account.id, "Pro", "Active", "1 admitted, 0 refused", f"lk_test_…{key.secret[-4:]}", "Nothing yet."):
+    for shown in (
+        account.id,
+        "Pro",
+        "Active",
+        "1 admitted, 0 refused",
+        f"lk_test_…{key.secret[-4:]}",
+        "Account created",
+    ):
         assert shown in page.text, shown
     assert page.secrets == []
     assert "argon2" not in page.html
@@ -104,7 +115,9 @@ def test_tier_is_set_for_a_reason(home: House) -> None:
     assert (event.changed.attribute_values, event.at) == ({"tier": "pro"}, home.clock.now_ms)
     shown = visitor.follow(page)
     assert shown.notice == "The account is changed, from its next request on."
-    assert shown.rows[-1] == ["2021-12-20 10:00 UTC", "tier: pro", admin.id, visitor.ip, "Paid by invoice 7"]
+    by_type = {row[0]: row[1:] for row in shown.rows}
+    moment = "2021-12-20 10:00 UTC"
+    assert by_type["Tier or status changed"] == ["tier: Pro", moment, admin.id, visitor.ip, "Paid by invoice 7"]
 
 
 def test_account_is_suspended_and_reinstated_for_a_reason(home: House) -> None:
@@ -133,7 +146,7 @@ def test_change_without_a_reason_is_not_made(home: House, deed: str, reason: str
     visitor, path = logged_in(home, person(name="Root", admin=True)), f"/admin/accounts/{account.id}"
     csrf = visitor.open(path).value(f"{path}/tier", "csrf")
     page = visitor.send(f"{path}/{deed}", {"csrf": csrf, "tier": "pro", "reason": reason})
-    assert (page.status, page.problem) == (400, "The reason must be a text of 3 to 200 characters on one line.")
+    assert (page.status, page.problem) == (400, "Reason must be a text of 3 to 200 characters on one line.")
     after = Account.get(account.id)
     assert (after.tier, after.status) == ("free", "active")
     assert list(Event.scan(Event.type == kinds.STANDING_CHANGED)) == []
@@ -144,7 +157,7 @@ def test_unknown_tier_is_refused_in_words(home: House) -> None:
     account = person()
     visitor, path = logged_in(home, person(name="Root", admin=True)), f"/admin/accounts/{account.id}"
     page = visitor.submit(f"{path}/tier", on=path, tier="platinum", reason="Because")
-    assert (page.status, page.problem) == (400, "The tier must be one of free, pro, enterprise.")
+    assert (page.status, page.problem) == (400, "Tier must be one of free, pro, enterprise.")
 
 
 def test_change_and_its_record_are_one_transaction(home: House) -> None:
@@ -194,5 +207,82 @@ def test_empty_rankings_say_so(home: House) -> None:
     """Nobody called, nobody was refused."""
     page = logged_in(home, person(admin=True)).open("/admin")
     assert rankings(page) == []
-    assert "Nobody was refused." in page.text
+    assert "No request was rejected." in page.text
     assert "Nobody has called the API." in page.text
+
+
+def test_accounts_are_listed_newest_first_in_pages(home: House) -> None:
+    """Twenty-five on a page, each account once."""
+    made = [person(email=f"n{number:02}@example.com") for number in range(60)]
+    visitor = logged_in(home, person(name="Root", email="root@example.com", admin=True))
+    seen: list[str] = []
+    target = "/admin"
+    while target:
+        home.clock.forward(1)
+        page = visitor.open(target)
+        seen += [row[0] for row in page.rows if row[0].endswith("@example.com") and len(row) == 5]
+        target = next((url for url in page.urls if "after=" in url), "")
+    assert seen == ["root@example.com", *(account.email for account in reversed(made))]
+
+
+@pytest.mark.parametrize("typed", ["ada", "ADA", " ada.l"])
+def test_accounts_are_found_by_the_beginning_of_their_email(home: House, typed: str) -> None:
+    """By an index, in pages, and those of others aren't among them."""
+    for email in ("ada.lovelace@example.com", "ada.lamarr@example.com", "grace@example.com", "ad@example.com"):
+        person(email=email)
+    visitor = logged_in(home, person(name="Root", email="root@example.com", admin=True))
+    with telemetry.calls_watched() as calls:
+        page = visitor.open(f"/admin?find={typed.replace(' ', '+')}")
+    assert page.status == 200
+    assert [row[0] for row in page.rows[1:]] == ["ada.lamarr@example.com", "ada.lovelace@example.com"]
+    assert ("Scan", "latchkey-test-accounts") not in calls.made
+    assert page.value("/admin", "find") == typed.strip()
+
+
+def test_found_accounts_have_pages(home: House) -> None:
+    """The next page goes on with what was looked for."""
+    for number in range(30):
+        person(email=f"ada{number:02}@example.com")
+    visitor = logged_in(home, person(name="Root", email="root@example.com", admin=True))
+    page = visitor.open("/admin?find=ada")
+    following = visitor.open(next(url for url in page.urls if "after=" in url).replace("&amp;", "&"))
+    assert [row[0] for row in following.rows[1:]] == [f"ada{number:02}@example.com" for number in range(25, 30)]
+
+
+def test_deleted_account_is_found_no_more(home: House) -> None:
+    """Neither in the list nor by what its email began with."""
+    account = person(email="ada.gone@example.com")
+    logged_in(home, account).submit("/settings/account/delete", on="/settings/account", password=PASSWORD)
+    visitor = logged_in(home, person(name="Root", admin=True))
+    assert visitor.open("/admin?find=ada.gone").status == 404
+    assert "ada.gone" not in visitor.open("/admin").text
+
+
+def test_one_key_of_an_account_is_revoked_for_a_reason(home: House) -> None:
+    """It stops at the next request; the event says who and why to administrators only."""
+    account, admin = person(), person(name="Root", admin=True)
+    key, other = home.key(account), home.key(account)
+    visitor, path = logged_in(home, admin), f"/admin/accounts/{account.id}"
+    assert visitor.submit(f"{path}/keys/{key.key.id}/revoke", reason="x").status == 400
+    page = visitor.submit(f"{path}/keys/{key.key.id}/revoke", reason="Found on a forum")
+    assert visitor.follow(page).notice == "The key is revoked. It stops working with the next request."
+    assert refusal(home.call("GET", "/v1/users/me", key.secret)) == (401, "invalid_api_key")
+    assert home.call("GET", "/v1/users/me", other.secret).status == 200
+    (event,) = record.newest_first(account.id, 10, kind=kinds.KEY_REVOKED)
+    assert (event.actor, event.reason, event.source_ip) == (admin.id, "Found on a forum", visitor.ip)
+    shown = record.shown(event)
+    assert (shown["actor"], shown["reason"], shown["source_ip"]) == ("admin", None, None)
+
+
+def test_events_of_an_account_are_shown_with_reasons_in_pages(home: House) -> None:
+    """All of them, not only changes of tier and status."""
+    account, admin = person(), person(name="Root", admin=True)
+    change.set_standing(account.id, tier=tiers.PRO, status=None, actor=admin.id, reason="Paid by invoice 7")
+    for number in range(30):
+        home.clock.forward(1)
+        change.rename(account.id, f"Ada {number}")
+    visitor = logged_in(home, admin)
+    page = visitor.open(f"/admin/accounts/{account.id}/events")
+    assert len(page.rows) == 1 + 25
+    older = visitor.open(next(url for url in page.urls if "before=" in url))
+    assert "Paid by invoice 7" in older.text

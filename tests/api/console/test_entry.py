@@ -48,9 +48,9 @@ def test_person_signs_up_confirms_and_is_logged_in(home: House, box: Letterbox) 
 @pytest.mark.parametrize(
     ("fields", "problem"),
     [
-        ({"email": "no address"}, "email must be an address like name@example.com."),
-        ({"name": " "}, "Your name must be a text of 1 to 100 characters on one line."),
-        ({"name": "x" * 101}, "Your name must be a text of 1 to 100 characters on one line."),
+        ({"email": "no address"}, "Email must be an address like name@example.com."),
+        ({"name": " "}, "Name must be a text of 1 to 100 characters on one line."),
+        ({"name": "x" * 101}, "Name must be a text of 1 to 100 characters on one line."),
         ({"password": "short"}, "Choose a password of 12 to 256 characters."),
         ({"password": "passwordpassword"}, "This password is too easy to guess. Choose another."),
     ],
@@ -170,7 +170,7 @@ def test_form_of_someone_whose_session_is_over_leads_to_log_in(home: House) -> N
     form = visitor.filled(visitor.open("/settings/account"), "/settings/account/name", {"name": "Eve"})
     home.clock.forward(12 * 3_600)
     page = visitor.send("/settings/account/name", form)
-    assert (page.status, page.location) == (303, "/login")
+    assert (page.status, page.location) == (303, "/login?next=%2Fsettings%2Faccount")
 
 
 @pytest.mark.parametrize("after", OUTSIDE)

@@ -47,6 +47,7 @@ def pages_of(home: House, name: str) -> list[Page]:
         "client_id": "app_00000000000000000000",
         "webhook_id": sent.endpoint_id,
         "message_id": sent.id,
+        "session_id": "ses_00000000000000000000",
     }
     change.set_standing(account.id, tier=tiers.PRO, status=None, actor=account.id, reason=name)
     home.counted(account.id, tiers.PRO, used=10, refused=1)

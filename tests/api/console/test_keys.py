@@ -13,12 +13,12 @@ from tests.house import House, refusal
 from tests.visitor import Page, Visitor, logged_in, person
 
 NEW = "/settings/keys/new"
-NO_SCOPES = f"The scopes must be a list of one or more different words of {', '.join(scopes.ALL)}."
+NO_SCOPES = f"Scopes must be a list of one or more different words of {', '.join(scopes.ALL)}."
 
 
 def secret_on(page: Page) -> str:
-    """Return the one secret that a page shows."""
-    (secret,) = page.secrets
+    """Return the one secret that a page shows: to copy it, and in a command to try."""
+    (secret,) = set(page.secrets)
     return secret
 
 
@@ -82,15 +82,15 @@ def test_form_of_one_account_spends_none_of_another(home: House) -> None:
 @pytest.mark.parametrize(
     ("fields", "problem"),
     [
-        ({"name": " "}, "The name must be a text of 1 to 64 characters on one line."),
-        ({"name": "x" * 65}, "The name must be a text of 1 to 64 characters on one line."),
-        ({"name": "a\nb"}, "The name must be a text of 1 to 64 characters on one line."),
-        ({"scopes": []}, "Choose one scope or more."),
+        ({"name": " "}, "Name must be a text of 1 to 64 characters on one line."),
+        ({"name": "x" * 65}, "Name must be a text of 1 to 64 characters on one line."),
+        ({"name": "a\nb"}, "Name must be a text of 1 to 64 characters on one line."),
+        ({"scopes": []}, "Select at least one scope."),
         ({"scopes": ["read", "fly"]}, NO_SCOPES),
         ({"scopes": ["read", "read"]}, NO_SCOPES),
         ({"scopes": ["read", "admin"]}, "scopes may hold only what your own credential has; admin is not among it."),
-        ({"expiry": "1000 years"}, "The expiry must be one of never, 7 days, 30 days, 90 days, 1 year."),
-        ({"expiry": ""}, "The expiry must be one of never, 7 days, 30 days, 90 days, 1 year."),
+        ({"expiry": "1000 years"}, "Expiry must be one of never, 7 days, 30 days, 90 days, 1 year."),
+        ({"expiry": ""}, "Expiry must be one of never, 7 days, 30 days, 90 days, 1 year."),
     ],
 )
 def test_form_with_a_fault_is_shown_again_as_it_was(
@@ -162,7 +162,7 @@ def test_key_is_narrowed_and_never_widened(home: House) -> None:
     )
     csrf = visitor.open(path).value(f"{path}/rename", "csrf")
     none = visitor.send(f"{path}/narrow", {"csrf": csrf})
-    assert (none.status, none.problem) == (400, "Choose one scope or more.")
+    assert (none.status, none.problem) == (400, "Select at least one scope.")
     widened = visitor.send(f"{path}/narrow", {"csrf": csrf, "scopes": ["read", "write"]})
     assert (widened.status, "can only be narrowed" in widened.problem) == (400, True)
 
@@ -174,7 +174,7 @@ def test_policy_is_chosen(home: House) -> None:
     key_id = home.key(account).key.id
     path = f"/settings/keys/{key_id}"
     page = visitor.submit(f"{path}/policy", on=path, on_anomaly="narrow")
-    assert visitor.follow(page).notice == "It is noted what to do when something is unusual."
+    assert visitor.follow(page).notice == "Saved."
     assert find.owned_key(account.id, key_id).on_anomaly == "narrow"
     assert visitor.submit(f"{path}/policy", on=path, on_anomaly="panic").status == 400
 
@@ -192,7 +192,7 @@ def test_what_was_noticed_is_taken_for_usual(home: House) -> None:
     visitor.send(f"{path}/usual", {"csrf": csrf, "noted_at": seen})
     assert "far more requests than ever" in visitor.open("/settings/keys").text
     page = visitor.follow(visitor.submit(f"{path}/usual", on=path))
-    assert page.notice == "It is no longer shown as unusual. The same thing is told again only when it is new again."
+    assert page.notice == "Dismissed. We'll alert you again if it recurs."
     assert "Unusual" not in page.text + visitor.open("/settings/keys").text
     for rubbish in ("", "None", "soon"):
         assert visitor.send(f"{path}/usual", {"csrf": csrf, "noted_at": rubbish}).status == 303
@@ -223,7 +223,7 @@ def test_rotation_sent_again_makes_no_second_key(home: House) -> None:
     account = person()
     visitor = logged_in(home, account)
     path = f"/settings/keys/{home.key(account).key.id}"
-    form = visitor.filled(visitor.open(path), f"{path}/rotate", {"grace": "at once"})
+    form = visitor.filled(visitor.open(f"{path}/rotate"), f"{path}/rotate", {"grace": "at once"})
     assert visitor.send(f"{path}/rotate", form).status == 200
     again = visitor.send(f"{path}/rotate", form)
     assert again.status == 409

@@ -56,7 +56,7 @@ def test_form_sent_again_adds_no_second_webhook(ada: Visitor) -> None:
 def test_form_with_a_fault_is_shown_again_as_it_was(ada: Visitor) -> None:
     """With what was wrong, and what was typed and chosen."""
     page = ada.submit(NEW, name="Ledger", url="http://example.com/", types=["key.created"])
-    assert (page.status, page.problem) == (400, "url must be an https URL, like https://example.com/hooks.")
+    assert (page.status, page.problem) == (400, "URL must be an https URL, like https://example.com/hooks.")
     assert 'value="http://example.com/"' in page.html
     assert 'value="key.created" checked' in page.html
 
@@ -107,7 +107,7 @@ def test_bad_change_shows_the_page_with_what_was_wrong(ada: Visitor) -> None:
     ada.submit(NEW, name="Ledger", url=URL)
     path = path_of(ada)
     page = ada.submit(f"{path}/change", on=path, name=" ", url=f"{URL}/2", types=["key.created"])
-    assert (page.status, page.problem) == (400, "The name must be a text of 1 to 64 characters on one line.")
+    assert (page.status, page.problem) == (400, "Name must be a text of 1 to 64 characters on one line.")
     assert page.value(f"{path}/change", "url") == f"{URL}/2"
     assert page.value(f"{path}/change", "types") == "key.created"
     stands = ada.open(path)

@@ -1,0 +1,144 @@
+"""A form that is refused keeps what was typed, never a password, and says what is wrong beside the field."""
+
+import re
+
+import pytest
+
+from chalicelib.accounts.tables import Account
+from tests.api.console.places import told_to_nobody
+from tests.house import House
+from tests.visitor import PASSWORD, Page, Visitor, logged_in, person
+
+TYPED = "Countess <of> Lovelace"
+REFUSED = {
+    "sign-up": ("/signup", "/signup", {"email": "no address", "name": TYPED, "password": PASSWORD}, "email"),
+    "sign-up's name": ("/signup", "/signup", {"email": "a@example.com", "name": " ", "password": PASSWORD}, "name"),
+    "sign-up's password": (
+        "/signup",
+        "/signup",
+        {"email": "a@example.com", "name": TYPED, "password": "x"},
+        "password",
+    ),
+    "forgotten password": ("/forgot", "/forgot", {"email": "no address"}, "email"),
+    "account's name": ("/settings/account", "/settings/account/name", {"name": "x" * 101}, "name"),
+    "account's email": (
+        "/settings/account",
+        "/settings/account/email",
+        {"email": "no address", "password": PASSWORD},
+        "email",
+    ),
+    "account's email, password": (
+        "/settings/account",
+        "/settings/account/email",
+        {"email": "new@example.com", "password": "wrong password"},
+        "email-password",
+    ),
+    "account's password": (
+        "/settings/account",
+        "/settings/account/password",
+        {"password": PASSWORD, "new_password": "short"},
+        "new_password",
+    ),
+    "account deleted": ("/settings/account", "/settings/account/delete", {"password": "wrong one"}, "delete-password"),
+    "new key": ("/settings/keys/new", "/settings/keys/new", {"name": "x" * 65, "expiry": "7 days"}, "name"),
+    "key's name": ("/settings/keys/{key}", "/settings/keys/{key}/rename", {"name": "x" * 65}, "name"),
+    "new application": (
+        "/settings/applications/new",
+        "/settings/applications/new",
+        {"name": TYPED, "redirect_uris": "not a URI", "kind": "public"},
+        "redirect_uris",
+    ),
+    "new webhook": ("/settings/webhooks/new", "/settings/webhooks/new", {"name": TYPED, "url": "ftp://x"}, "url"),
+    "webhook": (
+        "/settings/webhooks/{webhook}",
+        "/settings/webhooks/{webhook}/change",
+        {"name": TYPED, "url": "no"},
+        "url",
+    ),
+    "tier": (
+        "/admin/accounts/{account}",
+        "/admin/accounts/{account}/tier",
+        {"tier": "pro", "reason": "x"},
+        "tier-reason",
+    ),
+    "suspension": ("/admin/accounts/{account}/suspend",) * 2 + ({"reason": "x"}, "reason"),
+    "device": ("/device?user_code=no-such",) * 2 + ({}, "user_code"),
+}
+"""Where a form stands, what it is sent to, what is typed, and the id of the field that is wrong."""
+
+
+def refused(home: House, what: str) -> tuple[Page, dict[str, str], str]:
+    """Return the page of a refused form, what was typed, and the id of the wrong field."""
+    account = person(admin=True)
+    names = {"account": account.id, "key": home.key(account).key.id, "webhook": told_to_nobody(account).endpoint_id}
+    stands, sent, typed, wrong = REFUSED[what]
+    outside = stands in ("/signup", "/forgot")
+    visitor = Visitor(home) if outside else logged_in(home, account)
+    if stands.startswith("/device"):
+        return visitor.open(stands), {"user_code": "no-such"}, wrong
+    return visitor.submit(sent.format(**names), on=stands.format(**names), **typed), typed, wrong
+
+
+def tag_of(page: Page, field_id: str) -> str:
+    """Return the tag of the field with an id."""
+    found = re.search(rf'<(?:input|textarea|select)[^>]*\bid="{field_id}"[^>]*>', page.html)
+    assert found, field_id
+    return found[0]
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_error_stands_beside_its_field(home: House, what: str) -> None:
+    """The field is marked, has the focus, and is described by the error, which begins with a capital letter."""
+    page, _, wrong = refused(home, what)
+    assert page.status in (400, 404)
+    tag = tag_of(page, wrong)
+    assert 'aria-invalid="true"' in tag
+    assert " autofocus" in tag
+    assert f'aria-describedby="{wrong}-error' in tag
+    (error,) = re.findall(rf'<p class="error" id="{wrong}-error" role="alert">.*?<span>(.*?)</span></p>', page.html)
+    assert error[0].isupper()
+    assert page.html.count("aria-invalid") == 1
+    assert page.html.count(" autofocus") == 1
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_was_typed_is_kept(home: House, what: str) -> None:
+    """In every field of the form but those for passwords, which no page repeats."""
+    page, typed, _ = refused(home, what)
+    _, sent, _, _ = REFUSED[what]
+    for name, value in typed.items():
+        if "password" in name:
+            assert value not in page.html.replace("password", "") or value in ("x", "short")
+            continue
+        escaped = value.replace("<", "&lt;").replace(">", "&gt;")
+        assert f'value="{escaped}"' in page.html or f">{escaped}</textarea>" in page.html, (name, sent)
+    assert f'value="{PASSWORD}"' not in page.html
+
+
+def test_chosen_scopes_and_kind_are_kept(home: House) -> None:
+    """Boxes and lists stay as they were chosen."""
+    visitor = logged_in(home, person())
+    page = visitor.submit("/settings/keys/new", name="", scopes=["write", "keys"], expiry="1 year")
+    assert [value for name, value in page.form("/settings/keys/new").fields if name == "scopes"] == ["write", "keys"]
+    assert page.value("/settings/keys/new", "expiry") == "1 year"
+
+
+def test_form_that_is_too_old_keeps_what_was_typed(home: House) -> None:
+    """A token that is no longer this browser's loses nothing but the passwords."""
+    visitor = Visitor(home)
+    fields = visitor.filled(visitor.open("/signup"), "/signup", {"email": "a@example.com", "name": "Ada"})
+    visitor.cookies.clear()
+    page = visitor.send("/signup", fields)
+    assert (page.status, "open for too long" in page.problem) == (403, True)
+    assert page.value("/signup", "email") == "a@example.com"
+    assert visitor.send("/signup", visitor.filled(page, "/signup", {"password": PASSWORD})).status == 200
+
+
+def test_error_whose_form_is_gone_is_shown_all_the_same(home: House) -> None:
+    """What was refused on a page that no longer offers it is said on top of that page."""
+    account = person()
+    visitor, path = logged_in(home, person(name="Root", admin=True)), f"/admin/accounts/{account.id}"
+    csrf = visitor.open(path).value(f"{path}/tier", "csrf")
+    page = visitor.send(f"{path}/reinstate", {"csrf": csrf, "reason": "x"})
+    assert (page.status, page.problem) == (400, "Reason must be a text of 3 to 200 characters on one line.")
+    assert Account.get(account.id).status == "active"
