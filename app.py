@@ -17,6 +17,7 @@ from chalicelib.api import (
     users,
     verify,
     webhooks,
+    well_known,
 )
 from chalicelib.api.console import routes as console
 from chalicelib.core import settings
@@ -37,6 +38,7 @@ app.register_blueprint(status.blueprint)
 app.register_blueprint(oauth.blueprint)
 app.register_blueprint(discovery.blueprint)
 app.register_blueprint(openapi.blueprint)
+app.register_blueprint(well_known.blueprint)
 app.register_blueprint(console.blueprint)
 
 if settings.under_chalice_cli():

@@ -7,6 +7,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from infra import data
+
 ROOT = Path(__file__).parent.parent
 PRICES = json.loads((ROOT / "infra" / "prices.json").read_text())
 LOG_BYTES = 700
@@ -114,8 +116,8 @@ def page() -> str:
         "|---|---:|---:|---:|---:|---:|",
         *rows,
         "",
-        "While nobody calls, this is left, in US dollars a month; and storage: tables and logs by the gigabyte, 13",
-        "alarms and one dashboard. A webhook's delivery is a few writes and what its receiver takes to answer.",
+        "While nobody calls, this is left, in US dollars a month; and storage: tables and logs by the gigabyte,",
+        f"{len(data.alarms())} alarms and one dashboard. A webhook's delivery is a few writes and what its receiver takes.",
         "",
         "| what runs by itself | a month |",
         "|---|---:|",

@@ -43,6 +43,12 @@ def tables(stage: str) -> dict[str, dict[str, Any]]:
     return {table["TableName"].replace("${Stage}", stage): table for table in properties}
 
 
+def alarms() -> list[dict[str, Any]]:
+    """Return the properties of each alarm of a stage."""
+    resources = template()["Resources"].values()
+    return [each["Properties"] for each in resources if each["Type"] == "AWS::CloudWatch::Alarm"]
+
+
 def create_missing_tables() -> list[str]:
     """Create the tables that the current stage lacks and return their names. Existing ones keep all that they have."""
     created = []

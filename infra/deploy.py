@@ -52,11 +52,14 @@ def main() -> int:
     """Run one command; return 1 with one sentence on standard error when it can't be done."""
     parser = argparse.ArgumentParser(prog="deploy")
     parser.add_argument("command", choices=("deploy", "package", "status", "destroy"))
-    parser.add_argument("--stage", choices=STAGES, required=True)
+    parser.add_argument("--stage", required=True)
     parser.add_argument("--alarm-email", default="")
     parser.add_argument("--data", default="keep")
     parser.add_argument("--out", default=".local/package")
     options = parser.parse_args()
+    if options.stage not in STAGES:
+        print(f"Choose a stage: make {options.command} STAGE={'|'.join(STAGES)}", file=sys.stderr)
+        return 1
     commands: dict[str, Callable[[], None]] = {
         "deploy": lambda: deploy(options.stage, alarm_email=options.alarm_email),
         "package": lambda: package(options.stage, Path(options.out)),

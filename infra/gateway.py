@@ -15,6 +15,7 @@ from chalicelib.api.authorizer import IDENTITY
 from chalicelib.core import settings
 from chalicelib.core.errors import MissingApiKey, NotFound, RateLimited
 from chalicelib.limits.allowance import NOBODY
+from infra import gateway_pages
 
 EXTENSION = "x-amazon-apigateway-gateway-responses"
 AUTHORIZER_EXTENSION = "x-amazon-apigateway-authorizer"
@@ -89,6 +90,10 @@ def add_to(document: dict[str, Any]) -> None:
     for definition in document.get("securityDefinitions", {}).values():
         if AUTHORIZER_EXTENSION in definition:
             definition[AUTHORIZER_EXTENSION]["identityValidationExpression"] = IDENTITY
+    # Whoever opens what only takes a POST sees a page, too; below /v1 there are programs only.
+    for path, methods in document["paths"].items():
+        if "get" not in methods and not path.startswith("/v1/"):
+            methods["get"] = _nothing_here()
     document["paths"]["/{proxy+}"] = {"x-amazon-apigateway-any-method": _nothing_here()}
 
 
@@ -108,9 +113,12 @@ def rendered(
 def _nothing_here() -> dict[str, Any]:
     response = RESPONSES["MISSING_AUTHENTICATION_TOKEN"]
     headers = headers_of(response)
-    return {
-        "produces": ["application/json"],
-        "responses": {"404": {"description": "not found", "headers": {name: {"type": "string"} for name in headers}}},
+    names = {*headers, *gateway_pages.headers()}
+    method: dict[str, Any] = {
+        "produces": ["application/json", "text/html"],
+        "responses": {
+            "404": {"description": "not found", "headers": {name: {"type": "string"} for name in sorted(names)}}
+        },
         "x-amazon-apigateway-integration": {
             "type": "mock",
             "requestTemplates": {"application/json": '{"statusCode": 404}'},
@@ -126,3 +134,5 @@ def _nothing_here() -> dict[str, Any]:
             },
         },
     }
+    gateway_pages.add_to(method["x-amazon-apigateway-integration"], NOBODY)
+    return method

@@ -21,7 +21,8 @@ from chalice.local import LocalARNBuilder, RouteMatcher
 
 from chalicelib.api.authorizer import CACHED_S, IDENTITY
 from chalicelib.core import clock, http_syntax
-from infra import gateway
+from chalicelib.limits.allowance import NOBODY
+from infra import gateway, gateway_pages
 
 STAGE = "api"
 BODY_MAX_BYTES = 10 * 1024 * 1024
@@ -73,6 +74,10 @@ class _Refused(Exception):
         self.kind, self.status, self.message, self.context = kind, status, message, context or {}
 
 
+class _PageNotFound(Exception):
+    """A person opened what isn't there."""
+
+
 @dataclass(slots=True)
 class _Verdict:
     policy: dict[str, Any]
@@ -108,6 +113,9 @@ class Gateway:
                 return self._preflight(event["resource"])
             self._authorize(event)
             answer = _of_lambda(self.app(event, Context("latchkey-local", request_id)))
+        except _PageNotFound:
+            fixed, text = gateway_pages.rendered(NOBODY, STAGE)
+            answer = Answer(404, list(fixed.items()), text.encode())
         except _Refused as refusal:
             answer = _refusal(refusal)
         answer.headers.append(("x-amzn-RequestId", request_id))
@@ -134,6 +142,9 @@ class Gateway:
             match = None
         authorized = any(name.lower() == "authorization" for name, _ in headers)
         if match is None or (method != "OPTIONS" and method not in self.app.routes[match.route]):
+            is_for_people = match is None or (method == "GET" and not match.route.startswith("/v1/"))
+            if is_for_people and gateway_pages.are_wanted(headers):
+                raise _PageNotFound
             kind = "INVALID_SIGNATURE" if authorized else "MISSING_AUTHENTICATION_TOKEN"
             raise _Refused(kind, 403, "Missing Authentication Token")
         query = parse_qsl(url.query, keep_blank_values=True)

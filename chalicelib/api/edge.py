@@ -148,7 +148,12 @@ _exchange: ContextVar[Exchange] = ContextVar("exchange")
 View = Callable[..., Any]
 
 
-def _refusal(error: errors.LatchkeyError, _exchange: Exchange) -> Response:
+def _refusal(error: errors.LatchkeyError, exchange: Exchange) -> Response:
+    """Answer programs in JSON; a person who opened the path in a browser is shown a page."""
+    if visitor.opens_a_page(exchange.request):
+        from chalicelib.api.console import frame
+
+        return frame.plain_error_page(error, exchange)
     return answers.refusal(error)
 
 

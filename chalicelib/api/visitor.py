@@ -33,6 +33,14 @@ def note_unreadable(request: Request) -> None:
         telemetry.count("ClientAddressUnreadable")
 
 
+def opens_a_page(request: Request) -> bool:
+    """Return whether a person opened this path in a browser, rather than a program that takes HTML among all else."""
+    if request.headers.get("sec-fetch-dest") == "document":
+        return True
+    is_for_programs = request.path.startswith(("/v1/", "/oauth/")) or request.path in ("/health", "/openapi.json")
+    return not is_for_programs and "text/html" in request.headers.get("accept", "")
+
+
 def network(address: str) -> str:
     """Return the network that `address` is counted by; what is no address counts together as `unknown`."""
     parsed = _parsed(address)

@@ -11,6 +11,8 @@ from chalicelib.core.clock import DAY_S
 PREFIX = "LATCHKEY_"
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:]+\](:[0-9]{1,5})?")
 
+_CONTACT = re.compile(r"(https://|mailto:|tel:)[!-~]+|[!-~]+@[!-~]+")
+
 
 class SettingError(Exception):
     """A setting that can't be used; the message names the variable and says what it takes."""
@@ -57,6 +59,8 @@ class Settings:
     """What sends calls to DynamoDB: `lean`, or `botocore`, which takes several times the CPU and heeds HTTP proxies."""
     log_level: str = "INFO"
     """The least severe log line that is written."""
+    security_contact: str = ""
+    """Whom to write to about a weakness, for /.well-known/security.txt (RFC 9116): an address or a URI."""
 
     def __post_init__(self) -> None:
         """Refuse a value that would only fail later, in front of a consumer."""
@@ -87,6 +91,11 @@ class Settings:
         _require(self.log_in_attempts_per_email > 0, "LOG_IN_ATTEMPTS_PER_EMAIL", "a whole number above 0")
         _require(self.log_in_attempts_per_network > 0, "LOG_IN_ATTEMPTS_PER_NETWORK", "a whole number above 0")
         _require(self.wire in ("lean", "botocore"), "WIRE", "lean or botocore")
+        _require(
+            not self.security_contact or _CONTACT.fullmatch(self.security_contact),
+            "SECURITY_CONTACT",
+            "an email address, or an https:, mailto: or tel: URI",
+        )
         _require(self.log_level in ("DEBUG", "INFO", "WARNING", "ERROR"), "LOG_LEVEL", "DEBUG, INFO, WARNING or ERROR")
 
     @property

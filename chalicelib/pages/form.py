@@ -58,7 +58,7 @@ def refused(action: str, typed: Mapping[str, Sequence[str] | str], error: errors
 
 
 def in_readers_words(error: errors.LatchkeyError) -> str:
-    """Return a message with the label of its field for the name that the API gives it; of a limit, when to come back."""
+    """Return a message with the label of its field for its name in the API; of a limit, when to come back."""
     if isinstance(error, errors.RateLimited):
         minutes = -(-error.retry_after_s // 60)
         return f"Too many attempts. Come back in {minutes} minute{'s' if minutes > 1 else ''}."

@@ -94,7 +94,7 @@ def test_admin_pages_are_not_there_for_others(visitors: Visitors, console: Conso
     page = visitors.member(person)
     for path in ("/admin", f"/admin/accounts/{person.id}"):
         page.goto(path)
-        expect(page.get_by_role("heading", level=1)).to_have_text("There is nothing here")
+        expect(page.get_by_role("heading", level=1)).to_have_text("Page not found")
         expect(page.get_by_role("link", name="Admin")).to_have_count(0)
 
 

@@ -7,6 +7,7 @@ from chalicelib.accounts import change, links
 from chalicelib.accounts.states import SUSPENDED
 from chalicelib.accounts.unfinished import SLICE
 from chalicelib.api import background
+from chalicelib.api.console.routes import FORMS_ON, SHOWN_AT
 from chalicelib.core import clock, secrets, settings, tables
 from chalicelib.credentials import on_anomaly, rotate
 from chalicelib.credentials.change import change_key
@@ -94,8 +95,15 @@ class Everything:
             "/login",
             "/signup",
             "/forgot",
+            "/favicon.ico",
+            "/robots.txt",
+            "/.well-known/change-password",
         ):
             ok(self.home.call("GET", target))
+        with settings.in_use(replace(settings.current(), security_contact="security@example.com")):
+            ok(self.home.call("GET", "/.well-known/security.txt"))
+        nobody = dict.fromkeys(("key_id", "webhook_id", "message_id", "client_id", "account_id"), "none")
+        ok(*(self.home.call("GET", path.format(**nobody)) for path in FORMS_ON if path not in SHOWN_AT))
         for kind in ("authorization-server", "protected-resource"):
             ok(self.home.call("GET", f"/.well-known/oauth-{kind}"))
         ok(self.home.call("GET", "/.well-known/oauth-protected-resource/v1"))
@@ -173,6 +181,9 @@ class Everything:
         ok(ada.submit(f"{ACCOUNT}/password", on=ACCOUNT, password=PASSWORD, new_password=OTHER))
         self.home.clock.forward(3600)
         ok(ada.open(ACCOUNT), ada.open("/settings/usage"), ada.open("/settings/activity"))
+        ok(ada.open(f"{ACCOUNT}/sessions"), ada.submit(f"{ACCOUNT}/sessions/{ada.session_id}/end"))
+        ada.logs_in_again()
+        ok(ada.submit(f"{ACCOUNT}/log-out-everywhere"))
 
     def key_pages(self) -> None:
         """Keys, by hand."""
@@ -206,7 +217,10 @@ class Everything:
         """Other people's accounts."""
         root, ada = someone(self.home, "Root", admin=True), person()
         path = f"/admin/accounts/{ada.id}"
-        ok(root.open("/admin"), root.open(f"/admin?email={ada.email}"), root.open(path))
+        ok(root.open("/admin"), root.open(f"/admin?find={ada.email}"), root.open(path))
+        key = self.home.key(ada)
+        ok(root.open("/admin?find=ada"), root.open(f"{path}/events"))
+        ok(root.submit(f"{path}/keys/{key.key.id}/revoke", reason="Found on a forum"))
         ok(root.submit(f"{path}/tier", on=path, tier="pro", reason="Paid"))
         ok(root.submit(f"{path}/suspend", on=path, reason="Abuse"))
         ok(root.submit(f"{path}/reinstate", on=path, reason="A mistake"))

@@ -45,6 +45,15 @@ def test_every_alarm_is_in_the_operating_page() -> None:
     assert all(len(row) == 2 and all(row) for row in told.values())
 
 
+def test_every_page_counts_the_alarms_that_there_are() -> None:
+    """A page that says how many there are says as many as the template has."""
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    counted = {page.name: re.findall(r"(\d+)\s+alarms", page.read_text()) for page in pages}
+    told = {name: set(numbers) for name, numbers in counted.items() if numbers}
+    assert told
+    assert told == {name: {str(len(ALARMS))} for name in told}
+
+
 def test_alarm_rings_on_a_metric_that_is_counted() -> None:
     """A misspelt name would never ring."""
     sources = "".join(path.read_text() for path in (ROOT / "chalicelib").rglob("*.py"))

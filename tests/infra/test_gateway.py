@@ -188,6 +188,41 @@ def test_unknown_path_is_a_mock_404() -> None:
     assert headers.items() >= LIMITS.items()
 
 
+def test_unknown_path_is_a_page_where_a_browser_asks() -> None:
+    """The request's headers choose between two answers of the mock integration."""
+    integration = document()["paths"]["/{proxy+}"]["x-amazon-apigateway-any-method"]["x-amazon-apigateway-integration"]
+    templates = set(integration["requestTemplates"].values())
+    assert {"application/json", "application/x-www-form-urlencoded"} <= integration["requestTemplates"].keys()
+    (template,) = templates
+    for name in ("Accept", "accept", "Sec-Fetch-Dest", "sec-fetch-dest"):
+        assert f"$!input.params('{name}')" in template
+    assert template.endswith(
+        '{"statusCode": #if($asked.contains("text/html") || $asked.contains("document"))406#{else}404#end}'
+    )
+    page = integration["responses"]["406"]
+    assert page["statusCode"] == "404"
+    (html,) = page["responseTemplates"].values()
+    assert "<h1>Page not found." in html
+    # Velocity would read anything else behind these characters.
+    assert re.findall(r"[#$]\S*", html.replace("$context.stage", "")) == []
+    assert page["responseParameters"]["method.response.header.Content-Type"] == "'text/html; charset=utf-8'"
+    assert all(re.fullmatch(r"'[^']*'", value) for value in page["responseParameters"].values())
+
+
+def test_every_header_of_the_mock_404_is_declared() -> None:
+    """API Gateway refuses a document whose integration sets a header that the method doesn't declare."""
+    method = document()["paths"]["/{proxy+}"]["x-amazon-apigateway-any-method"]
+    declared = {f"method.response.header.{name}" for name in method["responses"]["404"]["headers"]}
+    for answer in method["x-amazon-apigateway-integration"]["responses"].values():
+        assert set(answer["responseParameters"]) <= declared
+
+
+def test_path_that_only_takes_a_post_can_be_opened_in_a_browser() -> None:
+    """Below /v1 there are programs only; elsewhere a GET is the page, or JSON."""
+    for path, methods in document()["paths"].items():
+        assert path == "/{proxy+}" or path.startswith("/v1/") or "get" in methods, path
+
+
 def test_every_route_of_the_api_is_protected_in_the_document() -> None:
     """No method of /v1 is open, preflights and the reports of leaks aside."""
     for path, methods in document()["paths"].items():

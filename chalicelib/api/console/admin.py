@@ -164,7 +164,7 @@ def _admin(visit: Visit) -> Account:
     """Return the admin who looks; to everyone else these pages aren't there."""
     account = visit.person.account
     if not account.admin:
-        raise errors.NotFound("There is no such page.")
+        raise errors.NotFound("There is nothing at this address. Check it for typing mistakes.")
     return account
 
 

@@ -292,7 +292,10 @@ def seen_with(visit: Visit) -> dict[str, str]:
 
 def plain_error_page(error: errors.LatchkeyError, exchange: Exchange) -> Response:
     """Return an error as a page without asking who looks: the limits, or a fault, have the word."""
-    response = plain_page(exchange, "error", title=_title(error.status), message=error.message)
+    from chalicelib.pages import words
+
+    message = words.in_one_second(error.message)
+    response = plain_page(exchange, "error", title=_title(error.status), message=message)
     response.headers.update(error.headers)
     response.status_code = error.status
     return response
@@ -348,7 +351,9 @@ def _sent_to(visit: Visit, url: str) -> Response:
 
 
 def _error_page(visit: Visit, error: errors.LatchkeyError) -> Response:
-    matter = {"title": _title(error.status), "message": error.message}
+    from chalicelib.pages import words
+
+    matter = {"title": _title(error.status), "message": words.in_one_second(error.message)}
     return _html(visit, "error", matter, error.status, error.headers)
 
 
@@ -430,7 +435,7 @@ def _asked_for(exchange: Exchange) -> str:
     return f"{event['path']}?{query}" if query else str(event["path"])
 
 
-_TITLES = {404: "There is nothing here", 410: "This link is spent", 429: "Too many requests"}
+_TITLES = {404: "Page not found", 410: "This link is spent", 429: "Too many requests"}
 
 
 def _title(status: int) -> str:

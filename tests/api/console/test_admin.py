@@ -43,7 +43,7 @@ def test_pages_of_admins_are_not_there_for_others(home: House) -> None:
             if route in SHOWN
             else visitor.send(path, {"csrf": csrf, "reason": "because", "tier": "pro"})
         )
-        assert (page.status, page.heading) == (404, "There is nothing here"), route
+        assert (page.status, page.heading) == (404, "Page not found"), route
         assert "/admin" not in page.urls
     assert list(Event.scan(Event.type == kinds.STANDING_CHANGED)) == []
 

@@ -1,0 +1,58 @@
+"""What browsers, crawlers and security researchers look for at fixed paths. None of it counts or asks the database."""
+
+from chalice.app import Blueprint, Response
+
+from chalicelib.api import visitor
+from chalicelib.api.edge import Exchange, Rules, route_with
+from chalicelib.core import clock, errors, settings
+
+EXPIRES_AFTER_S = 180 * clock.DAY_S
+"""RFC 9116 §2.5.5: less than a year ahead."""
+CACHED = {"Cache-Control": "public, max-age=86400"}
+TEXT = {"Content-Type": "text/plain; charset=utf-8", **CACHED}
+FREE = Rules(counted=False)
+
+blueprint = Blueprint(__name__)
+
+
+def favicon(_exchange: Exchange) -> Response:
+    """Give the icon at the path where browsers look for it on answers that aren't pages."""
+    from chalicelib.pages import assets
+
+    icon = (assets.FOLDER / "icon.svg").read_text()
+    return Response(icon, headers={"Content-Type": "image/svg+xml", "X-Content-Type-Options": "nosniff", **CACHED})
+
+
+def robots(_exchange: Exchange) -> Response:
+    """Let crawlers read what is for everybody (RFC 9309)."""
+    closed = ("/admin", "/settings", "/oauth", "/device", "/password", "/verify", "/v1")
+    return Response("User-agent: *\n" + "".join(f"Disallow: {path}\n" for path in closed), headers=dict(TEXT))
+
+
+def security(exchange: Exchange) -> Response:
+    """Say whom to write to about a weakness (RFC 9116); without such a setting there is nothing here."""
+    contact = settings.current().security_contact
+    if not contact:
+        raise errors.NotFound("There is nothing at this path.")
+    uri = contact if contact.startswith(("https:", "mailto:", "tel:")) else f"mailto:{contact}"
+    expires_s = clock.now_s() + EXPIRES_AFTER_S
+    midnight = clock.iso((expires_s - expires_s % clock.DAY_S) * 1000)
+    here = f"{visitor.base_url(exchange.request)}/.well-known/security.txt"
+    fields = {"Contact": uri, "Expires": midnight, "Preferred-Languages": "en", "Canonical": here}
+    return Response("".join(f"{name}: {value}\n" for name, value in fields.items()), headers=dict(TEXT))
+
+
+def change_password(exchange: Exchange) -> Response:
+    """Lead password managers to where a password is changed (W3C, "A well-known URL for changing passwords")."""
+    return Response(
+        "", status_code=303, headers={"Location": f"{visitor.base_url(exchange.request)}/settings/account", **CACHED}
+    )
+
+
+for path, view in (
+    ("/favicon.ico", favicon),
+    ("/robots.txt", robots),
+    ("/.well-known/security.txt", security),
+    ("/.well-known/change-password", change_password),
+):
+    route_with(blueprint, path, methods=["GET"], rules=FREE)(view)

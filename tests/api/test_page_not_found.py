@@ -1,0 +1,69 @@
+"""A path that isn't there: a page for people, JSON for programs, whoever answers it."""
+
+import pytest
+
+from tests.house import House
+from tests.visitor import Visitor, logged_in, person
+
+BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8", "Sec-Fetch-Dest": "document"}
+JAVA = {"Accept": "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2"}
+"""What java.net.HttpURLConnection sends unless it is told otherwise."""
+NOWHERE = ("/nothing", "/settings/nothing", "/admin/nothing", "/v1/nothing", "/static/nothing.css", "/a/b/c/d")
+
+
+@pytest.mark.parametrize("path", NOWHERE)
+@pytest.mark.parametrize("headers", [BROWSER, {"accept": "text/html"}, {"sec-fetch-dest": "document"}])
+def test_people_are_shown_a_page(home: House, path: str, headers: dict[str, str]) -> None:
+    """Whatever part of a browser's headers comes through."""
+    if path.startswith("/static/") and "accept" not in {name.lower() for name in headers}:
+        headers = BROWSER
+    answer = home.call("GET", path, headers=headers)
+    assert (answer.status, answer.header("Content-Type")) == (404, "text/html; charset=utf-8")
+    assert b"<h1>Page not found" in answer.body
+    assert answer.header("X-Frame-Options") == "DENY"
+
+
+@pytest.mark.parametrize("path", NOWHERE)
+@pytest.mark.parametrize("headers", [{}, {"Accept": "*/*"}, {"Accept": "application/json"}])
+def test_programs_are_answered_in_json(home: House, path: str, headers: dict[str, str]) -> None:
+    """As the guide says, with a stable code."""
+    answer = home.call("GET", path, headers=headers)
+    assert (answer.status, answer.json()["error"]) == (404, "not_found")
+
+
+@pytest.mark.parametrize("path", ["/oauth/token", "/oauth/introspect", "/oauth/register"])
+def test_path_that_only_takes_a_post_is_a_page_for_people(home: House, path: str) -> None:
+    """Whoever opens an endpoint by hand sees no JSON."""
+    assert b"<h1>Page not found" in home.call("GET", path, headers=BROWSER).body
+    assert home.call("GET", path).json()["error"] == "not_found"
+
+
+def test_program_that_takes_html_among_all_else_is_answered_in_json_by_the_api(home: House) -> None:
+    """A Java client's default Accept header names text/html first; what the API answers stays JSON."""
+    secret = home.key(home.account(), "read").secret
+    answer = home.call("GET", "/v1/keys", secret, headers=dict(JAVA))
+    assert (answer.status, answer.json()["error"]) == (403, "insufficient_scope")
+    assert home.call("GET", "/v1/users", headers=dict(JAVA)).json()["error"] == "missing_api_key"
+
+
+def test_error_of_the_api_is_a_page_where_a_person_opens_it(home: House) -> None:
+    """A browser that navigates there says so."""
+    secret = home.key(home.account(), "read").secret
+    headers = {**BROWSER, "Authorization": f"Bearer {secret}"}
+    # Not what the reference documents for programs, so not held against it.
+    answer = home.gateway.handle("GET", "/v1/keys", headers.items())
+    assert (answer.status, answer.header("Content-Type")) == (403, "text/html; charset=utf-8")
+
+
+def test_page_of_a_thing_that_is_not_there_says_so(home: House) -> None:
+    """Inside the console, with the way back."""
+    page = logged_in(home, person()).open("/settings/keys/key_nothing")
+    assert (page.status, page.heading) == (404, "Page not found")
+
+
+def test_page_names_one_second(home: House) -> None:
+    """The API's sentence is published; on a page it is grammar."""
+    visitor = Visitor(home)
+    page = [visitor.open("/") for _ in range(60)][-1]
+    assert page.status == 429
+    assert "Try again in 1 second." in page.text
