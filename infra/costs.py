@@ -117,7 +117,7 @@ def page() -> str:
         *rows,
         "",
         "While nobody calls, this is left, in US dollars a month; and storage: tables and logs by the gigabyte,",
-        f"{len(data.alarms())} alarms and one dashboard. A webhook's delivery is a few writes and what its receiver takes.",
+        f"{len(data.alarms())} alarms and one dashboard. A webhook's delivery is a few writes and its receiver's time.",
         "",
         "| what runs by itself | a month |",
         "|---|---:|",

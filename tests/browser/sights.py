@@ -133,7 +133,8 @@ def _strange_list(page: Page, cast: Cast) -> None:
 def _rotated(page: Page, cast: Cast) -> None:
     key = cast.console.key(cast.admin, name=LONG[:64])
     page.goto(f"{cast.console.url}/settings/keys/{key.id}")
-    page.get_by_role("button", name="Rotate").click()
+    page.get_by_role("link", name="Rotate…").click()
+    page.get_by_role("button", name="Rotate key").click()
 
 
 def _link(path: str, button: str, after: Callable[[Page], None] | None = None) -> Callable[[Page, Cast], None]:
@@ -182,6 +183,7 @@ def _suspended(page: Page, cast: Cast) -> None:
     someone = cast.console.person("Mallory")
     page.goto(f"{cast.console.url}/admin/accounts/{someone.id}")
     _fill_in(page, "Set tier", reason="Asked for it in ticket 4711")
+    page.get_by_role("link", name="Suspend…").click()
     _fill_in(page, "Suspend", reason=LONG * 2)
 
 
@@ -191,6 +193,25 @@ def _tried(page: Page, cast: Cast) -> None:
     trial.get_by_text("Try it").click()
     trial.get_by_role("button", name="Send").click()
     trial.get_by_text("missing_api_key").wait_for()
+
+
+def _of_one(kind: str) -> Callable[[Page, Cast], None]:
+    def open_it(page: Page, cast: Cast) -> None:
+        if kind == "rotate":
+            page.goto(f"{cast.console.url}/settings/keys/{cast.spare.id}/rotate")
+        elif kind in ("suspend", "events"):
+            page.goto(f"{cast.console.url}/admin/accounts/{cast.ada.id}/{kind}")
+        else:
+            page.goto(f"{cast.console.url}/settings/account/log-out-everywhere")
+
+    return open_it
+
+
+def _with_menu(page: Page, cast: Cast) -> None:
+    page.goto(f"{cast.console.url}/settings/usage")
+    menu = page.get_by_role("button", name="Menu")
+    if menu.is_visible():
+        menu.click()
 
 
 def _device(page: Page, cast: Cast) -> None:
@@ -225,6 +246,7 @@ def _webhook_with_log(page: Page, cast: Cast) -> None:
 
 def _webhook_long(page: Page, cast: Cast) -> None:
     _webhook(page, cast, LONG[:64])
+    page.get_by_role("link", name="Disable webhook…").click()
     page.get_by_role("button", name="Disable webhook").click()
 
 
@@ -316,6 +338,14 @@ SIGHTS = [
     Sight("webhooks", "ada", _at("/settings/webhooks")),
     Sight("usage-none", "new", _at("/settings/usage")),
     Sight("usage-unlimited", "admin", _at("/settings/usage")),
+    Sight("nothing", "", _at("/nothing")),
+    Sight("menu", "ada", _with_menu),
+    Sight("sessions", "ada", _at("/settings/account/sessions")),
+    Sight("confirm-everywhere", "ada", _of_one("everywhere")),
+    Sight("confirm-rotate", "admin", _of_one("rotate")),
+    Sight("confirm-suspend", "admin", _of_one("suspend")),
+    Sight("admin-events", "admin", _of_one("events")),
+    Sight("admin-found", "admin", _at("/admin?find=a")),
     Sight("account", "ada", _at("/settings/account")),
     Sight("account-unconfirmed", "new", _at("/settings/account")),
     Sight("account-refused", "ada", _sent("/settings/account", "Delete my account", password="not the one")),

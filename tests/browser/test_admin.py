@@ -42,7 +42,7 @@ def test_admin_finds_suspends_and_reinstates(admin: Page, visitors: Visitors, co
     expect(admin.get_by_text("Active", exact=True)).to_be_visible()
     console.forward(AUTHORIZER_REMEMBERS_S)
     assert console.status(key.secret) == 200
-    record = admin.get_by_role("table", name="What was done")
+    record = admin.get_by_role("table", name="What happened")
     expect(record).to_contain_text("Sends spam, see ticket 4711")
     expect(record).to_contain_text("It was a mistake")
 
@@ -55,7 +55,7 @@ def test_admin_sets_the_tier_for_a_reason(admin: Page, console: Console) -> None
     admin.get_by_label("Tier").select_option("Pro")
     _decide(admin, "Set tier", "Bought Pro")
     expect(admin.get_by_role("status")).to_have_text("The account is changed, from its next request on.")
-    expect(admin.get_by_role("table", name="What was done")).to_contain_text("Bought Pro")
+    expect(admin.get_by_role("table", name="What happened")).to_contain_text("Bought Pro")
     answer = requests.get(f"{console.url}/v1/users/me", headers={"Authorization": f"Bearer {key.secret}"}, timeout=60)
     assert answer.headers["X-RateLimit-Limit"] == "10000"
 
@@ -65,7 +65,8 @@ def test_reason_is_needed(admin: Page, console: Console) -> None:
     person = console.person("Ada")
     _find(admin, person.email)
     _decide(admin, "Suspend", "  ?  ")
-    expect(admin.get_by_role("alert")).to_contain_text("The reason")
+    expect(admin.get_by_role("alert")).to_contain_text("Reason")
+    _find(admin, person.email)
     expect(admin.get_by_text("Active", exact=True)).to_be_visible()
 
 
@@ -81,7 +82,7 @@ def test_busiest_and_most_refused_are_listed(admin: Page, cast: Cast) -> None:
     busy = cast.ada
     assert cast.keys
     admin.goto("/admin")
-    for table in ("Most refused, last 24 hours", "Busiest, last 24 hours"):
+    for table in ("Most rejected, last 24 hours", "Busiest, last 24 hours"):
         row = admin.get_by_role("table", name=table).get_by_role("row").filter(has_text=busy.email)
         expect(row).to_contain_text("2,200")
     admin.get_by_role("link", name=busy.email).first.click()
@@ -105,6 +106,8 @@ def _find(admin: Page, wanted: str) -> None:
 
 
 def _decide(admin: Page, button: str, reason: str) -> None:
+    if button == "Suspend":
+        admin.get_by_role("link", name="Suspend…").click()
     form = admin.locator("form").filter(has=admin.get_by_role("button", name=button, exact=True))
     form.get_by_label("Reason").fill(reason)
     form.get_by_role("button", name=button).click()

@@ -111,7 +111,8 @@ def test_person_takes_it_back(visitors: Visitors, console: Console, person: Pers
     page.get_by_role("link", name="Connected apps").click()
     row = page.get_by_role("row").filter(has_text="Television")
     expect(row).to_contain_text("this hour")
-    row.get_by_role("button", name="Disconnect Television").click()
+    row.get_by_role("link", name="Disconnect Television").click()
+    page.get_by_role("button", name="Disconnect").click()
     expect(page.get_by_role("status")).to_contain_text("The application is disconnected.")
     assert console.status(token) == 401
 
@@ -136,6 +137,7 @@ def test_application_is_changed_gets_another_secret_and_goes(
     page.get_by_role("textbox", name="Name").fill("Ledger")
     page.get_by_role("button", name="Change").click()
     expect(page.get_by_role("status")).to_have_text("The application is changed.")
+    page.get_by_role("link", name="Rotate secret…").click()
     page.get_by_role("button", name="Rotate secret").click()
     expect(page.get_by_role("status").first).to_contain_text("The old one has stopped working.")
     page.get_by_role("button", name="Copy").last.click()
@@ -143,6 +145,7 @@ def test_application_is_changed_gets_another_secret_and_goes(
     second = page.get_by_label("Client secret").input_value()
     assert (page.evaluate("navigator.clipboard.readText()"), second == first) == (second, False)
     page.get_by_role("link", name="I have stored it").click()
+    page.get_by_role("link", name="Delete application…").click()
     page.get_by_role("button", name="Delete application").click()
     expect(page.get_by_role("status")).to_contain_text("The application is deleted.")
     expect(page.get_by_role("heading", name="No applications yet")).to_be_visible()

@@ -48,7 +48,8 @@ def test_developer_gets_uses_rotates_and_revokes_a_key(
 
     hands.follow("API Keys")
     hands.follow("Nightly export")
-    hands.press("Rotate")
+    hands.follow("Rotate…")
+    hands.press("Rotate key")
     second = _shown(page)
     expect(page.get_by_role("main")).to_contain_text("It was last used this hour.")
     assert first != second
@@ -84,7 +85,8 @@ def test_reload_of_a_rotated_key_makes_no_third_one(visitors: Visitors, console:
     person = console.person()
     page = visitors.member(person)
     page.goto(f"/settings/keys/{console.key(person).id}")
-    page.get_by_role("button", name="Rotate").click()
+    page.get_by_role("link", name="Rotate…").click()
+    page.get_by_role("button", name="Rotate key").click()
     _shown(page)
     page.reload()
     expect(page.get_by_role("alert")).to_be_visible()
@@ -132,7 +134,8 @@ def test_key_is_renamed_and_narrowed(visitors: Visitors, console: Console) -> No
     expect(page.get_by_role("status")).to_have_text("The name is changed.")
     expect(page.get_by_role("heading", level=1)).to_have_text("Storefront")
     page.get_by_role("checkbox", name="Write").uncheck()
-    page.get_by_role("button", name="Narrow").click()
+    page.get_by_role("button", name="Narrow…").click()
+    page.get_by_role("button", name="Narrow key").click()
     expect(page.get_by_role("status")).to_have_text("The scopes are narrowed, from the next request on.")
     changed = requests.patch(
         f"{console.url}/v1/users/me",
