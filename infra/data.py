@@ -50,7 +50,10 @@ def alarms() -> list[dict[str, Any]]:
 
 
 def create_missing_tables() -> list[str]:
-    """Create the tables that the current stage lacks and return their names. Existing ones keep all that they have."""
+    """Create the tables that the current stage lacks and return their names.
+
+    Existing ones keep all that they have, and get the stream and the indexes of a newer version.
+    """
     created = []
     for name, table in tables(settings.current().stage).items():
         request = {"TableName": name} | {key: table[key] for key in _OF_CREATE_TABLE if key in table}
@@ -62,11 +65,22 @@ def create_missing_tables() -> list[str]:
         except wire.WireError as error:
             if error.code != "ResourceInUseException":
                 raise
-            if stream and "LatestStreamArn" not in wire.call("DescribeTable", {"TableName": name})["Table"]:
+            there = wire.call("DescribeTable", {"TableName": name})["Table"]
+            if stream and "LatestStreamArn" not in there:
                 wire.call("UpdateTable", {"TableName": name, "StreamSpecification": stream})
+            _add_missing_indexes(name, table, there)
             continue
         created.append(name)
         if "TimeToLiveSpecification" in table:
             lifetime = table["TimeToLiveSpecification"]
             wire.call("UpdateTimeToLive", {"TableName": name, "TimeToLiveSpecification": lifetime})
     return created
+
+
+def _add_missing_indexes(name: str, table: dict[str, Any], there: wire.Json) -> None:
+    """Add the indexes that a table lacks, one at a time, as DynamoDB wants it."""
+    has = {index["IndexName"] for index in there.get("GlobalSecondaryIndexes", ())}
+    for index in table.get("GlobalSecondaryIndexes", ()):
+        if index["IndexName"] not in has:
+            update = {"AttributeDefinitions": table["AttributeDefinitions"]}
+            wire.call("UpdateTable", {"TableName": name, **update, "GlobalSecondaryIndexUpdates": [{"Create": index}]})

@@ -1,0 +1,20 @@
+"""The tables of a local engine that an earlier version made."""
+
+from chalicelib.accounts import sessions
+from chalicelib.core import settings, wire
+from infra import data
+from tests.house import House
+from tests.visitor import logged_in, person
+
+
+def test_table_of_an_earlier_version_gets_its_new_index(home: House) -> None:
+    """It keeps what is in it, and what was there before is found by the index, too."""
+    account = person()
+    logged_in(home, account)
+    name = settings.current().table("sessions")
+    wire.call(
+        "UpdateTable", {"TableName": name, "GlobalSecondaryIndexUpdates": [{"Delete": {"IndexName": "by_holder"}}]}
+    )
+    assert not wire.call("DescribeTable", {"TableName": name})["Table"].get("GlobalSecondaryIndexes")
+    assert data.create_missing_tables() == []
+    assert len(sessions.of_account(account, 10)[0]) == 1
