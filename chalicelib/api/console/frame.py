@@ -223,7 +223,10 @@ def page(blueprint: Blueprint, method: str, here: Place, form: Place | None = No
         except _ShownInstead as instead:
             return _answered(visit, instead.page)
         except LogInFirst:
-            back = _asked_for(exchange) if method == "GET" else form.path.format(**parameters) if form else ""
+            # A form of the settings leads back to its page; what a client's request was about is asked for by the client anew.
+            is_ours = form is not None and form.path.startswith(("/settings", "/admin"))
+            page_of_form = form.path.format(**parameters) if form is not None and is_ours else ""
+            back = _asked_for(exchange) if method == "GET" else page_of_form
             return _gone(visit, f"/login?{urlencode({'next': back})}" if back else "/login")
         except errors.LatchkeyError as error:
             return _error_page(visit, error)
