@@ -223,7 +223,7 @@ def page(blueprint: Blueprint, method: str, here: Place, form: Place | None = No
         except _ShownInstead as instead:
             return _answered(visit, instead.page)
         except LogInFirst:
-            # A form of the settings leads back to its page; what a client's request was about is asked for by the client anew.
+            # A form of the settings leads back to its page; a client sends its own request anew.
             is_ours = form is not None and form.path.startswith(("/settings", "/admin"))
             page_of_form = form.path.format(**parameters) if form is not None and is_ours else ""
             back = _asked_for(exchange) if method == "GET" else page_of_form
