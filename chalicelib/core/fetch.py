@@ -24,6 +24,8 @@ _6TO4 = ipaddress.ip_network("2002::/16")
 _GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
 """All that is assigned. Beyond it lie older ways of writing an IPv4 address, which Python takes for global."""
 
+HOST_MAX = 253
+"""No name is longer (RFC 1035 §2.3.4); what turns one into ASCII takes quadratic time."""
 ADDRESSES_MAX = 4
 """So many of a name's addresses are tried."""
 
@@ -176,6 +178,8 @@ def _parsed(url: str, tls: ssl.SSLContext | None = None) -> _Place:
         is_plain = parts.scheme == "http"
         port = parts.port if parts.port is not None else (80 if is_plain else 443)
         # What is no name in TLS, like one that starts with a dot, must not get as far as a connection.
+        if len(parts.hostname or "") > HOST_MAX:
+            raise ValueError("longer than any name")
         (parts.hostname or "").encode("idna")
     except ValueError:
         raise FetchError("It is no URL.") from None

@@ -211,6 +211,8 @@ def _check(url: str) -> None:
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname or "", parts.port
+        if len(host) > fetch.HOST_MAX:
+            raise ValueError("longer than any name")
         host.encode("idna")
     except ValueError:
         raise errors.InvalidRequest("url must be a URL like https://example.com/hooks.") from None

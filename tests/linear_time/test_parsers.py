@@ -1,0 +1,179 @@
+"""Every parser that a stranger reaches takes time in proportion to what it is given, whatever that is."""
+
+import functools
+import json
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from chalice.app import Request
+
+from chalicelib.accounts import email, passwords
+from chalicelib.api import leaks as reported
+from chalicelib.api import listing, visitor
+from chalicelib.api.authorizer import IDENTITY
+from chalicelib.api.console import frame
+from chalicelib.api.declared import Body
+from chalicelib.api.fields import Text, Whole
+from chalicelib.core import fetch, framing, http_syntax, ids, lean, secrets, settings
+from chalicelib.core.answering import Answer
+from chalicelib.core.connections import NoAnswer
+from chalicelib.core.errors import LatchkeyError
+from chalicelib.core.settings import Settings
+from chalicelib.credentials import verify
+from chalicelib.oauth import client_documents, clients, parameters, redirect_uris, registration
+from chalicelib.pages import render
+from chalicelib.watch import github, partner
+from chalicelib.webhooks import endpoints, retry
+from tests.linear_time.growth import grows_faster_than_linearly
+
+Work = Callable[[str], object]
+REFUSALS = (LatchkeyError, ValueError, NoAnswer, lean.Failed, fetch.FetchError, client_documents.BadDocument)
+
+UNITS = {
+    "spaces": " ",
+    "tabs": "\t",
+    "other spaces": "\xa0\u3000",
+    "letters": "a",
+    "words": "a ",
+    "digits": "0",
+    "dots": ".",
+    "labels": "a.",
+    "hyphens": "-a",
+    "colons": ":",
+    "slashes": "/",
+    "steps up": "/..",
+    "pairs": "a=b&",
+    "cookies": "a=b; ",
+    "commas": "a, ",
+    "percents": "%41",
+    "half percents": "%",
+    "at signs": "a@",
+    "brackets": "[",
+    "objects": '{"a":',
+    "quotes": '"',
+    "backslashes": "\\",
+    "backticks": "`",
+    "ends of lines": "\r\n",
+    "headers": "a: b\r\n",
+    "chunks": "1\r\na\r\n",
+    "beginnings of keys": "lk_live_",
+    "bases of 64": "QUFB",
+    "letters that grow": "\ufdfa\u0130\xdf",
+    "accents": "e\u0301\u0323",
+    "half pairs": "\ud800",
+}
+AROUND: dict[str, Callable[[str], str]] = {
+    "alone": lambda middle: middle,
+    "between": lambda middle: f"x{middle}x",
+    "behind a scheme": lambda middle: f"Bearer x{middle}x\0",
+    "in an address": lambda middle: f"https://a{middle}/\0",
+    "in a path": lambda middle: f"https://example.com/{middle}?{middle}\0",
+}
+
+
+def of_headers(headers: dict[str, str]) -> Request:
+    return cast(Request, SimpleNamespace(headers=headers, context={"identity": {"sourceIp": "203.0.113.7"}}))
+
+
+def framed(head: str, text: str) -> None:
+    """Read a response that drips in byte by byte."""
+    raw = (head + text).encode("latin-1", "replace")
+    pieces = iter([raw[at : at + 1] for at in range(len(raw))])
+    incoming = framing.Incoming(lambda: next(pieces, b""))
+    for _ in framing.body_of(incoming, framing.head_of(incoming)):
+        pass
+
+
+def of_cdn(text: str) -> None:
+    with settings.in_use(Settings(client_ip_header="x-address")):
+        visitor.source_ip(of_headers({"x-address": text}))
+
+
+PARSERS: dict[str, Work] = {
+    "Authorization": lambda text: verify.bearer(text),
+    "Authorization at the gateway": lambda text: re.match(IDENTITY, text, re.DOTALL | re.ASCII),
+    "Authorization: Basic": lambda text: parameters.client_credentials(parameters.of_query({}), f"Basic {text}"),
+    "a registration's Authorization": lambda text: registration._bearer(text),
+    "what a service was shown": lambda text: verify.presented(text),
+    "a secret": lambda text: secrets.kind_of(text),
+    "a leaked secret": lambda text: secrets.found_in(text),
+    "a report of leaks": lambda text: reported._alerts(
+        json.dumps([{"token": text, "type": text, "url": text}]).encode()
+    ),
+    "what is no report": lambda text: reported._alerts(text.encode("utf-8", "replace")),
+    "GitHub's signature": lambda text: github.check(b"", identifier=text, signature=text),
+    "a sender's signature": lambda text: partner.check(b"", timestamp=text, signature=text),
+    "an id": lambda text: ids.is_id(text, "acc"),
+    "an id that begins well": lambda text: ids.is_id(f"acc_{text}", "acc"),
+    "a client's id": lambda text: clients.is_client_id(text),
+    "a cursor": lambda text: listing.Cursor("acc").check("cursor", text),
+    "cookies": lambda text: frame._cookies(cast(Any, SimpleNamespace(request=of_headers({"cookie": text})))),
+    "where to go after log-in": lambda text: frame.local_path(f"/{text}"),
+    "a JSON body": lambda text: Body({"name": Text(10**9)}).read(text),
+    "a text in a JSON body": lambda text: Body({"name": Text(10**9)}).read(json.dumps({"name": text})),
+    "names in a JSON body": lambda text: Body().read(
+        json.dumps({f"{text[:9]}{at}": 1 for at in range(len(text) // 9)})
+    ),
+    "a number in a JSON body": lambda text: Body({"n": Whole(1, 9)}).read(f'{{"n": {len(text)}{text}.{text}e{text}}}'),
+    "a name": lambda text: Text(10**9).check("name", text),
+    "a longer name": lambda text: Text(10**9, least=3).check("name", text),
+    "a number in a query": lambda text: Whole(1, 9).read("n", text),
+    "a form": lambda text: parameters.of_body(text[:65_536], parameters.FORM),
+    "a form in JSON": lambda text: parameters.of_body(text[:65_536], parameters.JSON),
+    "a media type": lambda text: parameters.of_body("{}", text),
+    "scopes": lambda text: parameters.scope_of(parameters.of_query({"scope": [text]})),
+    "a registration": lambda text: registration._metadata(text),
+    "a described client": lambda text: registration._metadata(
+        json.dumps({"client_name": text, "redirect_uris": [text]})
+    ),
+    "a redirect URI": lambda text: redirect_uris.registrable(text),
+    "a redirect URI that is asked for": lambda text: redirect_uris.matches(text, "http://127.0.0.1/a"),
+    "a document's address": lambda text: client_documents._check_url(text),
+    "a document": lambda text: client_documents._described("https://a.example/b", {"redirect_uris": [text]}),
+    "a webhook's address": lambda text: endpoints.check(text),
+    "an address that is fetched": lambda text: fetch.get(text, deadline_s=60, bytes_max=1, resolver=lambda *_: []),
+    "an email address": lambda text: email.normalised(text),
+    "a domain": lambda text: email.normalised(f"a@{text}"),
+    "a password": lambda text: passwords.accepted(text, email=text, name=text),
+    "an owner's own words": lambda text: passwords.accepted("rT7-zebra vault", email=text, name=text),
+    "a visitor's address": of_cdn,
+    "Retry-After": lambda text: retry.asked_for_ms(text, 0),
+    "a list": lambda text: http_syntax.members(text),
+    "a response": lambda text: framed("", text),
+    "a response's fields": lambda text: framed("HTTP/1.1 200 OK\r\n", text),
+    "a response's value": lambda text: framed("HTTP/1.1 200 OK\r\nX: ", f"{text}\r\n\r\n"),
+    "a response's length": lambda text: framed("HTTP/1.1 200 OK\r\nContent-Length: ", f"{text}\r\n\r\n"),
+    "a response's body": lambda text: framed("HTTP/1.1 200 OK\r\n\r\n", text),
+    "a response's chunks": lambda text: framed("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", text),
+    "a chunk's extension": lambda text: framing.chunk_size(f"1;{text}".encode("latin-1", "replace")),
+    "DynamoDB's answer": lambda text: lean.understood(Answer(200, {}, text.encode("utf-8", "replace"))),
+    "DynamoDB's error": lambda text: lean.understood(Answer(400, {}, json.dumps({"__type": text, "B": text}).encode())),
+    "a text on a page": lambda text: render._coded(text),
+}
+
+
+def repeated(unit: str, around: Callable[[str], str], n: int) -> str:
+    """Return `n` characters of a unit, with what stands around them."""
+    return around((unit * n)[:n])
+
+
+@pytest.mark.parametrize("parser", PARSERS)
+def test_time_grows_no_faster_than_the_input(parser: str) -> None:
+    """Repetitions of what each grammar is made of, alone and between what begins well and ends badly."""
+
+    def work(text: str) -> None:
+        with suppress(*REFUSALS):
+            PARSERS[parser](text)
+
+    dripping = parser.startswith("a response")
+    for unit_name, unit in UNITS.items():
+        for around, text_of in AROUND.items():
+            if (dripping and around not in ("alone", "between")) or (around == "in a path" and "address" not in parser):
+                continue
+            size = 500 if dripping else 2_000
+            texts = functools.partial(repeated, unit, text_of)
+            assert grows_faster_than_linearly(work, texts, size) == [], (unit_name, around)
