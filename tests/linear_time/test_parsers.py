@@ -24,7 +24,7 @@ from chalicelib.core.connections import NoAnswer
 from chalicelib.core.errors import LatchkeyError
 from chalicelib.core.settings import Settings
 from chalicelib.credentials import verify
-from chalicelib.oauth import client_documents, clients, parameters, redirect_uris, registration
+from chalicelib.oauth import client_documents, client_metadata, clients, parameters, redirect_uris
 from chalicelib.pages import render
 from chalicelib.watch import github, partner
 from chalicelib.webhooks import endpoints, retry
@@ -126,13 +126,16 @@ PARSERS: dict[str, Work] = {
     "a form in JSON": lambda text: parameters.of_body(text[:65_536], parameters.JSON),
     "a media type": lambda text: parameters.of_body("{}", text),
     "scopes": lambda text: parameters.scope_of(parameters.of_query({"scope": [text]})),
-    "a registration": lambda text: registration._metadata(text),
-    "a described client": lambda text: registration._metadata(
-        json.dumps({"client_name": text, "redirect_uris": [text]})
+    "a registration": lambda text: client_metadata.fields_of(text),
+    "a described client": lambda text: client_metadata.read(
+        {"client_name": text, "redirect_uris": [text]},
+        offered=("authorization_code",),
+        by_default=(),
+        auth_method="none",
     ),
     "a redirect URI": lambda text: redirect_uris.registrable(text),
     "a redirect URI that is asked for": lambda text: redirect_uris.matches(text, "http://127.0.0.1/a"),
-    "a document's address": lambda text: client_documents._check_url(text),
+    "a document's address": lambda text: client_documents.check_url(text),
     "a document": lambda text: client_documents._described("https://a.example/b", {"redirect_uris": [text]}),
     "a webhook's address": lambda text: endpoints.check(text),
     "an address that is fetched": lambda text: fetch.get(text, deadline_s=60, bytes_max=1, resolver=lambda *_: []),
