@@ -24,7 +24,7 @@ from chalicelib.core.connections import NoAnswer
 from chalicelib.core.errors import LatchkeyError
 from chalicelib.core.settings import Settings
 from chalicelib.credentials import verify
-from chalicelib.oauth import client_documents, client_metadata, clients, parameters, redirect_uris
+from chalicelib.oauth import client_documents, client_metadata, clients, parameters, redirect_uris, registration
 from chalicelib.pages import render
 from chalicelib.watch import github, partner
 from chalicelib.webhooks import endpoints, retry
