@@ -40,7 +40,7 @@ def test_reload_of_a_new_secret_does_not_replace_it(home: House) -> None:
     ada.submit(NEW, **APPLICATION)
     (client,) = clients.owned_by(account.id)
     path = f"{PLACE}/{client.client_id}"
-    form = ada.filled(ada.open(path), f"{path}/secret", {})
+    form = ada.filled(ada.open(f"{path}/secret"), f"{path}/secret", {})
     assert ada.send(f"{path}/secret", form).status == 200
     kept = clients.owned(account.id, client.client_id).secret_digest
     again = ada.send(f"{path}/secret", form)

@@ -9,6 +9,8 @@ from tests.api.console.places import told_to_nobody
 from tests.house import House
 from tests.visitor import PASSWORD, Page, Visitor, logged_in, person
 
+pytestmark = pytest.mark.usefixtures("box")
+
 TYPED = "Countess <of> Lovelace"
 REFUSED = {
     "sign-up": ("/signup", "/signup", {"email": "no address", "name": TYPED, "password": PASSWORD}, "email"),
