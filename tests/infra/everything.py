@@ -32,6 +32,7 @@ from tests.oauth.flow import (
     CODE,
     DEVICE,
     LOOPBACK,
+    PKCE,
     REFRESH,
     App,
     as_json,
@@ -292,7 +293,7 @@ class Everything:
         ok(made, self.home.call("GET", path, token))
         changed = {**described, "client_id": body["client_id"], "client_name": "Renamed"}
         ok(self.home.call("PUT", path, token, json_body=changed))
-        someone(self.home).grant(App(self.home, Client.get(body["client_id"]), body["client_secret"], CALLBACK))
+        someone(self.home).grant(App(self.home, Client.get(body["client_id"]), body["client_secret"], CALLBACK, PKCE))
         ok(self.home.call("DELETE", path, token))
 
     def leaving(self) -> None:
