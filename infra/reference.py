@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from app import app
 from chalicelib.api.reference.document import document
 from chalicelib.pages.outline import Operation, Row, outline
+from infra.routes import of_latchkey
 
 PAGE = Path(__file__).parents[1] / "docs" / "rest-api.md"
 BASE_URL = "https://api.example.com"
@@ -17,7 +17,7 @@ def page() -> str:
 
 
 def _lines() -> Iterator[str]:
-    told = outline(document(app.routes, BASE_URL))
+    told = outline(document(of_latchkey(), BASE_URL))
     yield "# API reference"
     yield from ("", "<!-- Printed by `make reference` from the routes; what is changed here by hand is lost. -->")
     for paragraph in told.introduction:

@@ -13,6 +13,7 @@ from chalicelib.credentials import find
 from chalicelib.idempotency import record
 from chalicelib.idempotency.tables import Repeat
 from chalicelib.limits import tiers
+from infra.routes import of_latchkey
 from infra.standin import Answer
 from tests.house import House, refusal
 from tests.receiver import Receiver
@@ -43,7 +44,7 @@ def creating() -> set[tuple[str, str]]:
     """Return the routes that heed the header."""
     return {
         (method, path)
-        for path, methods in app.routes.items()
+        for path, methods in of_latchkey().items()
         for method, entry in methods.items()
         if (declared := vars(entry.view_function).get("declared")) is not None and declared.idempotency
     }
@@ -53,7 +54,7 @@ def test_every_post_that_makes_something_heeds_it() -> None:
     """Of those that take a credential only the question about a secret makes nothing."""
     posts = {
         ("POST", path)
-        for path, methods in app.routes.items()
+        for path, methods in of_latchkey().items()
         if "POST" in methods and vars(methods["POST"].view_function)["rules"].scopes
     }
     assert posts - creating() == {("POST", "/v1/verify")}

@@ -11,7 +11,7 @@ from chalice.app import Blueprint, Chalice
 from openapi_spec_validator import validate
 
 from app import app
-from chalicelib.api import edge, oauth_shapes
+from chalicelib.api import edge, oauth_shapes, well_known
 from chalicelib.api.edge import Exchange, route
 from chalicelib.api.fields import Id, OneOf, SomeOf, Text, Whole
 from chalicelib.api.reference.document import document
@@ -23,6 +23,7 @@ from chalicelib.events import kinds
 from chalicelib.limits import tiers
 from chalicelib.oauth import clients
 from chalicelib.watch import github, partner
+from infra.routes import of_latchkey
 from infra.standin import Answer, Gateway
 from tests import conforming
 from tests.api.routes import ROUTES
@@ -30,9 +31,12 @@ from tests.house import House
 
 URL = "https://api.latchkey.test"
 WHOLE = document(app.routes, URL)
+"""With the routes that an operator has added: all of it must be valid."""
+OURS = document(of_latchkey(), URL)
+"""What is promised of every operation, and compared with lists, is promised of Latchkey's own."""
 OPERATIONS = [
     (f"{method} {path}", operation)
-    for path, operations in WHOLE["paths"].items()
+    for path, operations in OURS["paths"].items()
     for method, operation in operations.items()
 ]
 
@@ -73,7 +77,7 @@ def test_every_route_of_the_api_is_there_with_its_scope() -> None:
     """Path by path, the scope that the edge asks for."""
     told = {
         (method.upper(), re.sub(r"{\w+}", "{id}", path), operation["x-required-scope"])
-        for path, operations in WHOLE["paths"].items()
+        for path, operations in OURS["paths"].items()
         for method, operation in operations.items()
         if "x-required-scope" in operation
     }
@@ -81,14 +85,15 @@ def test_every_route_of_the_api_is_there_with_its_scope() -> None:
 
 
 def test_every_route_that_is_no_page_is_there() -> None:
-    """Of the console's pages and files none is; of everything else each is."""
+    """Of the console's pages and files, and of what programs look for at fixed paths, none is; of all else each is."""
     undeclared = {
         entry.view_function.__name__
-        for entries in app.routes.values()
+        for entries in of_latchkey().values()
         for entry in entries.values()
-        if vars(entry.view_function)["declared"] is None
+        if vars(entry.view_function)["declared"] is None and entry.view_function.__module__ != well_known.__name__
     }
-    assert all(name.startswith(("get_", "post_")) or name == "static" for name in undeclared), undeclared
+    pages = ("get_", "post_", "lead_to_")
+    assert all(name.startswith(pages) or name == "static" for name in undeclared), undeclared
 
 
 @pytest.mark.parametrize(("name", "operation"), OPERATIONS, ids=[name for name, _ in OPERATIONS])

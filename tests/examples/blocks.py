@@ -7,6 +7,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 
 _HEADING = re.compile(r"#{1,6} (.+)")
+_FILE = re.compile(r'"""([\w/]+\.py): ')
 _FENCE = re.compile(r"```(\w*)")
 
 
@@ -36,3 +37,9 @@ def blocks_of(document: str) -> list[Block]:
         elif title := _HEADING.fullmatch(line):
             heading = title[1]
     return found
+
+
+def files_of(document: str) -> dict[str, str]:
+    """Return the blocks that are whole files, whose docstrings begin with where they belong, by that path."""
+    blocks = [(_FILE.match(block.code), block.code) for block in blocks_of(document)]
+    return {named[1]: code for named, code in blocks if named}

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
-from app import app
 from chalicelib.accounts import links, sessions
 from chalicelib.accounts.tables import Account
 from chalicelib.api import edge
 from chalicelib.api.console import frame
 from chalicelib.webhooks import deliver, endpoints
 from chalicelib.webhooks.tables import Delivery, Endpoint
+from infra.routes import of_latchkey
 from tests.house import House
 from tests.visitor import Visitor, logged_in, person
 
@@ -16,7 +16,7 @@ from tests.visitor import Visitor, logged_in, person
 def _all(method: str) -> list[str]:
     return [
         path
-        for path, entries in app.routes.items()
+        for path, entries in of_latchkey().items()
         if method in entries
         and getattr(entries[method].view_function, "rules", edge.Rules()).refusal is frame.plain_error_page
     ]

@@ -1,0 +1,94 @@
+"""docs/own-routes.md, pasted into a copy of the checkout as it says: the suite stays green there."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.copies import copy_part
+from tests.examples.blocks import ROOT, blocks_of, files_of
+
+pytestmark = pytest.mark.xdist_group("own_routes")
+
+GUIDE = "docs/own-routes.md"
+PARTS = (
+    ".chalice",
+    ".ci",
+    "CHANGELOG.md",
+    "LICENSE",
+    "Makefile",
+    "README.md",
+    "app.py",
+    "chalicelib",
+    "docs",
+    "infra",
+    "pyproject.toml",
+    "requirements-dev.txt",
+    "requirements.txt",
+    "tests",
+)
+COMPARED = (
+    "tests/api/test_openapi.py",
+    "tests/api/test_edge.py::test_every_route_of_the_api_is_listed_here",
+    "tests/api/test_idempotency.py::test_every_post_that_makes_something_heeds_it",
+    "tests/api/test_idempotency.py::test_modes_are_those_of_the_declarations",
+    "tests/api/test_head.py::test_every_route_that_can_be_got_can_be_asked_for_by_head",
+    "tests/examples/test_readme.py::test_every_endpoint_is_listed_with_its_scope",
+    "tests/infra/test_docs.py",
+    "tests/infra/test_policies.py::test_everything_was_done",
+)
+"""The tests that compare routes with a list of them, and those of /openapi.json, its validity among them."""
+
+
+def with_more_lines(app: str, lines: list[str]) -> str:
+    """Return `app.py` with each line after the last one that begins with the same word."""
+    for line in lines:
+        word = line.partition(".register")[0].split()[0]
+        last = [each for each in app.splitlines() if each.startswith(word)][-1]
+        app = app.replace(f"{last}\n", f"{last}\n{line}\n")
+    return app
+
+
+@pytest.fixture(scope="module")
+def pasted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a copy of the checkout with the guide's code in it."""
+    copy = tmp_path_factory.mktemp("pasted") / "latchkey"
+    copy.mkdir()
+    for part in PARTS:
+        copy_part(ROOT / part, copy / part)
+    for path, code in files_of(GUIDE).items():
+        (copy / path).write_text(code)
+    (registered,) = (block.code for block in blocks_of(GUIDE) if block.code.startswith("from chalicelib.own"))
+    app = copy / "app.py"
+    app.write_text(with_more_lines(app.read_text(), [line for line in registered.splitlines() if line]))
+    return copy
+
+
+def ran(copy: Path, module: str, *arguments: str) -> tuple[int, str]:
+    """Return how a program of ours ended there, and what it printed."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "COV"))}
+    command = [sys.executable, "-m", module, *arguments]
+    done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, timeout=600, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_suite_stays_green_with_own_routes(pasted: Path) -> None:
+    """What compares Latchkey's routes with its documents leaves an operator's out, and /openapi.json stays valid."""
+    code, printed = ran(pasted, "pytest", *COMPARED)
+    assert code == 0, printed
+
+
+def test_own_routes_are_tested_as_the_guide_shows(pasted: Path) -> None:
+    """The tests in the guide pass, and run the routes as they are in the operator's app."""
+    code, printed = ran(pasted, "pytest", "tests/own")
+    assert code == 0, printed
+    assert f"{files_of(GUIDE)['tests/own/test_orders.py'].count('def test_')} passed" in printed
+
+
+def test_code_of_the_guide_is_in_order(pasted: Path) -> None:
+    """By the same rules as ours, so that `make check` stays green, too."""
+    for arguments in (("ruff", "check", "."), ("ruff", "format", "--check", ".")):
+        code, printed = ran(pasted, *arguments)
+        assert code == 0, printed

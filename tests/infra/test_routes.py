@@ -1,0 +1,33 @@
+"""Latchkey's own routes are told from those that an operator adds."""
+
+from chalice.app import Blueprint, Chalice
+
+from app import app
+from chalicelib.api import edge
+from chalicelib.api.edge import Exchange, route
+from infra.routes import of_latchkey
+
+
+def test_routes_of_an_operator_are_left_out() -> None:
+    """By where their views are."""
+    mixed = Chalice(app_name="shop", configure_logs=False)
+    edge.install(mixed)
+    for module in ("chalicelib.api.keys", "chalicelib.own.orders", "app"):
+        blueprint = Blueprint(module)
+
+        def show(exchange: Exchange) -> None:
+            """Show it."""
+
+        show.__module__ = module
+        method = "POST" if module == "app" else "GET"
+        route(blueprint, f"/v1/{module.rpartition('own.')[2]}", methods=[method], scopes=["read"])(show)
+        mixed.register_blueprint(blueprint)
+    assert {path: set(entries) for path, entries in of_latchkey(mixed.routes).items()} == {
+        "/v1/chalicelib.api.keys": {"GET", "HEAD"}
+    }
+
+
+def test_every_view_of_ours_counts_as_ours() -> None:
+    """The console's and the API's: nothing that is registered from `chalicelib/api` is left out."""
+    there = {path for path, entries in of_latchkey(app.routes).items() if entries}
+    assert {"/v1/keys", "/openapi.json", "/settings/keys", "/oauth/token", "/static/{name}"} <= there
