@@ -158,11 +158,13 @@ def test_every_preflight_allows_what_clients_send_and_exposes_what_we_send() -> 
 
 
 def test_deployed_document_has_head_wherever_it_has_get() -> None:
-    """With the same authorizer before it."""
-    for path, methods in document()["paths"].items():
+    """With the same authorizer before it. The 404 where only a POST is taken is the gateway's own, and has no HEAD."""
+    paths = document()["paths"]
+    for path, entries in of_latchkey().items():
+        methods = paths[path] if "GET" in entries else paths[path].keys() - {"get"}
         assert ("head" in methods) == ("get" in methods), path
-        if "get" in methods:
-            assert methods["head"].get("security") == methods["get"].get("security"), path
+        if "GET" in entries:
+            assert paths[path]["head"].get("security") == paths[path]["get"].get("security"), path
 
 
 def test_authorizer_is_cached_and_asked_only_about_bearers() -> None:
