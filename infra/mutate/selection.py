@@ -62,13 +62,13 @@ class Coverage:
         """Return the tests that run a place: those in the folder of its feature first, and of each the fastest.
 
         A line that runs when its file is imported belongs to all tests that run anything of the file, and where none
-        does, to all there are.
+        does, to all there are. A function of a file that no test runs has none.
         """
         lines = self.lines.get(place.path, {})
         found = frozenset[str]().union(*(lines.get(line, frozenset()) for line in range(place.line, place.ends + 1)))
         if not place.function or not found:
             found = self.files.setdefault(place.path, frozenset[str]().union(*lines.values()))
-        if not found:
+        if not found and not place.function:
             # Nothing but names and numbers: whoever imports it reads them.
             found = frozenset(self.took_s)
         near = f"tests/{place.package}/"

@@ -33,6 +33,11 @@ def test_line_that_runs_at_import_belongs_to_all_tests_of_its_file() -> None:
     assert set(Coverage({}, TOOK_S).tests_of(place(1, function=""))) == set(TOOK_S)
 
 
+def test_function_of_a_file_that_no_test_runs_has_no_tests() -> None:
+    """It is untested, at once: every test would run for nothing, and call it a survivor."""
+    assert Coverage({}, TOOK_S).tests_of(place(5)) == []
+
+
 def test_tests_are_run_as_far_as_the_time_allows() -> None:
     """One at least."""
     names = list(TOOK_S)
