@@ -11,6 +11,7 @@ from pynamodb.expressions.update import Action
 from chalicelib.accounts import mail
 from chalicelib.accounts.email import parsed
 from chalicelib.accounts.tables import Account, Email, Session, Ticket
+from chalicelib.accounts.unfinished import Unfinished
 from chalicelib.core import clock, errors, secrets, tables
 from chalicelib.events import kinds, record
 from chalicelib.limits import stale
@@ -100,14 +101,15 @@ def unproven() -> errors.Conflict:
     return errors.Conflict("Confirm your email address first: Settings > Account sends you a link.")
 
 
-def set_password(ticket: Ticket, account: Account, password_hash: str) -> None:
+def set_password(ticket: Ticket, account: Account, password_hash: str, ending: Unfinished | None = None) -> None:
     """Spend a link on another password. Every session is over; the address is proven where the link was mailed to it.
 
-    One that the operator or an administrator handed over says nothing about whose the address is.
+    One that the operator or an administrator handed over says nothing about whose the address is. `ending` is what its
+    user chose to end, too.
     """
     proven = _proven(account) if ticket.email is not None else []
     actions = [Account.password_hash.set(password_hash), *proven, Account.session_epoch.add(1)]
-    _spend(ticket, account, actions, kinds.PASSWORD_CHANGED)
+    _spend(ticket, account, actions, kinds.PASSWORD_CHANGED, ending=ending)
 
 
 def verify_email(ticket: Ticket, account: Account, session: Session | None = None) -> None:
@@ -179,7 +181,15 @@ def _proven(account: Account) -> list[Action]:
     ]
 
 
-def _spend(ticket: Ticket, account: Account, actions: list[Action], kind: str, session: Session | None = None) -> None:
+def _spend(
+    ticket: Ticket,
+    account: Account,
+    actions: list[Action],
+    kind: str,
+    session: Session | None = None,
+    *,
+    ending: Unfinished | None = None,
+) -> None:
     condition = _still_meant(ticket, account)
     with tables.refused_as(SpentLink()), tables.transaction() as write:
         _consume(write, ticket)
@@ -187,6 +197,8 @@ def _spend(ticket: Ticket, account: Account, actions: list[Action], kind: str, s
             write.update(Account(account.id), actions=actions, condition=condition)
             record.add_to(write, account.id, kind, {})
             _keep(write, session, account)
+            if ending is not None:
+                write.save(ending)
         else:
             write.condition_check(Account, account.id, condition=condition)
     stale.mark(account.id)

@@ -38,11 +38,15 @@ class Unfinished(tables.Table):
     chosen = UnicodeSetAttribute(null=True)
 
 
-def new(kind: str, subject: str, *, chosen: set[str] | None = None) -> Unfinished:
+def new(kind: str, subject: str) -> Unfinished:
     """Return an ending that is not stored yet; whoever decides it stores it in the same transaction."""
-    return Unfinished(
-        PARTITION, f"{kind}#{subject}", kind=kind, subject=subject, began_at=clock.now_ms(), chosen=chosen or None
-    )
+    return Unfinished(PARTITION, f"{kind}#{subject}", kind=kind, subject=subject, began_at=clock.now_ms())
+
+
+def new_choice(kind: str, subject: str, chosen: set[str], *, by: str) -> Unfinished:
+    """Return an ending of what was chosen, not stored yet. Another choice, with another `by`, stands beside it."""
+    at = f"{kind}#{subject}#{by}"
+    return Unfinished(PARTITION, at, kind=kind, subject=subject, began_at=clock.now_ms(), chosen=chosen)
 
 
 def all_there_are() -> Iterator[Unfinished]:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from chalicelib.accounts import owned_clients, unfinished
 from chalicelib.accounts.unfinished import Unfinished
 from chalicelib.core import clock, randomness, telemetry
-from chalicelib.endings import account
+from chalicelib.endings import account, reset
 from chalicelib.events import actors
 from chalicelib.oauth import clients
 
@@ -16,6 +16,7 @@ SLICES: dict[str, Callable[[Unfinished], bool]] = {
     unfinished.OF_OWNER: owned_clients.finish,
     unfinished.OF_CLIENT: clients.finish_ending,
     unfinished.OF_ACCOUNT: account.finish,
+    unfinished.OF_RESET: reset.finish,
 }
 """What does a slice of each kind of ending, and returns whether nothing is left of it."""
 SLICES_MAX = 200

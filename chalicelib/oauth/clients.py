@@ -242,6 +242,13 @@ def delete(client: Client, *, actor: str = "", reason: str | None = None) -> Non
     are revoked, and their accounts marked, in slices: the first of them here, the others by the minute's function.
     `actor` does it, for `reason`, or else who acts now.
     """
+    ending = begin_deleting(client, actor=actor, reason=reason)
+    if ending is not None:
+        unfinished.settle(ending, is_finished=finish_ending(ending))
+
+
+def begin_deleting(client: Client, *, actor: str = "", reason: str | None = None) -> Unfinished | None:
+    """End a client as `delete` does, and leave all its grants to the minute's function; None when it had ended."""
     ending = unfinished.new(unfinished.OF_CLIENT, client.client_id)
     is_document = client.registered_by == "document"
     actions: list[Action] = [
@@ -261,7 +268,8 @@ def delete(client: Client, *, actor: str = "", reason: str | None = None) -> Non
             _tell(write, client, kinds.APPLICATION_DELETED, actor=actor, reason=reason)
         if client.owner_id is not None:
             stale.mark(client.owner_id)
-        unfinished.settle(ending, is_finished=finish_ending(ending))
+        return ending
+    return None
 
 
 def delete_unverified(owner_id: str) -> None:

@@ -1,6 +1,7 @@
 """Consents: a remembered yes to a client, and when it must be asked for again."""
 
 from collections.abc import Iterator
+from itertools import islice
 
 from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.condition import Condition
@@ -77,6 +78,18 @@ def withdraw(account_id: str, client_id: str) -> None:
     for grant in grants.of_account(account_id):
         if grant.client_id == client_id:
             grants.revoke(grant)
+
+
+def forget_until(account_id: str, at_ms: int, most: int) -> int:
+    """Forget what an account said yes to until a time (ms), at most so much of it; return how much was found."""
+    given = (consent for consent in Consent.query(account_id, consistent_read=True) if consent.given_at <= at_ms)
+    found = list(islice(given, most))
+    for consent in found:
+        with tables.may_be_refused(), tables.transaction() as write:
+            # Not one that was given again meanwhile.
+            write.delete(Consent(account_id, consent.client_id), condition=Consent.given_at == consent.given_at)
+            record.add_to(write, account_id, kinds.CONSENT_WITHDRAWN, {"application": consent.client_id})
+    return len(found)
 
 
 def _given_at(account: Account, client: Client, redirect_uri: str) -> Consent | None:

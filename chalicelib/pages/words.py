@@ -108,6 +108,8 @@ NOTICES = {
     "session-ended": "The session has ended.",
     "key-revoked": "The key is revoked. It stops working with the next request.",
     "password-set": "Your password is set. Log in with it.",
+    "password-set-not-all-ended": "Your password is set, and you are logged out everywhere. Not all that you selected"
+    " could be ended yet; we try again every minute. Log in, and check in Settings that nothing is left.",
     "password-changed": "Your password is changed. Every other session was ended.",
     "verified": "Your email address is confirmed. Log in to go on.",
     "verified-with-password": "Your email address is confirmed. Log in with your new password.",

@@ -154,6 +154,14 @@ def _link(path: str, button: str, after: Callable[[Page], None] | None = None) -
     return open_link
 
 
+def _password_of_somebody_with_everything(page: Page, cast: Cast) -> None:
+    assert cast.strange
+    applications.register(page, cast.console, LONG)
+    _webhook(page, cast, LONG[:64])
+    _sent("/forgot", "Send the link", email=cast.watched.email)(page, cast)
+    page.goto(cast.console.link(cast.watched.email))
+
+
 def _too_many_attempts(page: Page, cast: Cast) -> None:
     page.goto(f"{cast.console.url}/login")
     for _ in range(4):
@@ -301,6 +309,7 @@ SIGHTS = [
         "",
         _link("/forgot", "Send the link", lambda page: _fill_in(page, "Set the password", password="password1234")),
     ),
+    Sight("password-choices", "watched", _password_of_somebody_with_everything),
     Sight("verify", "", _link("/signup", "Sign up")),
     Sight("status-none", "", _at("/status")),
     Sight("spent-link", "", _at("/verify?ticket=lk_ml_spent")),

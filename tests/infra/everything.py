@@ -13,6 +13,7 @@ from chalicelib.credentials import on_anomaly, rotate
 from chalicelib.credentials.change import change_key
 from chalicelib.credentials.tables import Credential
 from chalicelib.credentials.verify import verify
+from chalicelib.endings import reset
 from chalicelib.events import kinds, record
 from chalicelib.events.tables import Event
 from chalicelib.limits import tiers, windows
@@ -64,6 +65,7 @@ class Everything:
         self.leaks()
         self.services()
         self.signing_up()
+        self.choosing_what_ends()
         self.account_page()
         self.key_pages()
         self.webhook_pages()
@@ -170,6 +172,21 @@ class Everything:
         self.recorder.letters.pop()  # what is only pretended
         ok(Visitor(self.home).submit(self.link(), password=OTHER))
         ok(Visitor(self.home).log_in("grace@example.com", OTHER))
+
+    def choosing_what_ends(self) -> None:
+        """A password is set by a link and everything ticked; the function is killed, or ends what it can."""
+        for is_killed in (True, False):
+            ada = someone(self.home)
+            app = registered(self.home, owner=ada.account)
+            hook = endpoints.create(ada.account.id, url="https://example.com/", name="Ledger", types=None)
+            chosen = {self.home.key(ada.account).key.id, app.id, hook.id}
+            someone(self.home).grant(app)
+            ada.grant(registered(self.home))
+            if is_killed:
+                reset.new(ada.account.id, chosen | {reset.CONNECTED}, by="digest").save()
+                continue
+            ticket = links.new_link(ada.account.id, links.SET_PASSWORD, email=ada.account.email)
+            ok(Visitor(self.home).submit(f"/password?ticket={ticket}", password=OTHER, end=chosen))
 
     def account_page(self) -> None:
         """Name, address, password."""

@@ -4,12 +4,13 @@ from typing import TYPE_CHECKING
 
 from chalicelib.accounts import letters, links, mail, pending_sign_up
 from chalicelib.accounts.tables import Account, Ticket
-from chalicelib.api.console import confirm_sign_up
+from chalicelib.api.console import confirm_sign_up, leftovers
 from chalicelib.api.console.callers import in_words
 from chalicelib.api.console.entry import to_log_in
 from chalicelib.api.console.frame import Gone, Shown, Visit
 from chalicelib.core import errors
 from chalicelib.credentials.revoke import revoke_all
+from chalicelib.endings import reset
 from chalicelib.oauth import clients
 from chalicelib.webhooks import endpoints
 
@@ -22,25 +23,29 @@ _FOR_EMAIL = (links.VERIFY_EMAIL, links.CHANGE_EMAIL, pending_sign_up.PURPOSE)
 
 def show_password(visit: Visit) -> Shown:
     """Show the form to choose a password."""
-    ticket, account = _opened(visit.given("ticket"), links.SET_PASSWORD)
-    del ticket
-    return Shown("password", {"ticket": visit.given("ticket"), "email": account.email, "problem": None})
+    secret = visit.given("ticket")
+    ticket, account = _opened(secret, links.SET_PASSWORD)
+    return _password_page(secret, account, leftovers.offered(ticket, account))
 
 
 def set_password(visit: Visit) -> Shown | Gone:
-    """Spend the link on the password."""
+    """Spend the link on the password, and end what was ticked."""
     secret, password = visit.text("ticket"), visit.text("password")
     ticket, account = _opened(secret, links.SET_PASSWORD)
+    offered = leftovers.offered(ticket, account)
     try:
         password_hash = confirm_sign_up.chosen_password(visit, password, email=account.email, name=account.name)
     except (errors.InvalidRequest, errors.RateLimited) as error:
-        return visit.refused_by(error, Shown("password", {"ticket": secret, "email": account.email, "problem": None}))
+        return visit.refused_by(error, _password_page(secret, account, offered))
     had_one = account.password_hash is not None
-    links.set_password(ticket, account, password_hash)
-    _end_what_was_before(account)
+    ending = leftovers.ending_of_chosen(visit, ticket, offered)
+    links.set_password(ticket, account, password_hash, ending)
+    if ticket.email is not None:
+        _end_what_was_before(account)
+    is_all_ended = ending is None or reset.finish_now(ending)
     if had_one:
         mail.send(letters.password_changed(account, f"{visit.base_url}/forgot"))
-    return to_log_in(visit, account.mailbox, "password-set")
+    return to_log_in(visit, account.mailbox, "password-set" if is_all_ended else "password-set-not-all-ended")
 
 
 def show_verify(visit: Visit) -> Shown:
@@ -88,6 +93,10 @@ def _end_what_was_before(account: Account) -> None:
         revoke_all(account.id)
         endpoints.delete_unverified(account.id)
         clients.delete_unverified(account.id)
+
+
+def _password_page(secret: str, account: Account, offered: leftovers.Leftovers) -> Shown:
+    return Shown("password", {"ticket": secret, "email": account.email, "problem": None, "offered": offered})
 
 
 def _opened(secret: str, purpose: str) -> tuple[Ticket, Account]:
