@@ -7,14 +7,6 @@ from chalicelib.oauth import client_documents, clients
 from chalicelib.oauth.tables import Client
 
 
-def known(client_id: str) -> Client:
-    """Return what is known of a client, active or not; raise NotFound when nothing is."""
-    client = clients.stored(client_id)
-    if client is None:
-        raise errors.NotFound("There is no such application.")
-    return client
-
-
 def end(client_id: str, *, actor: str, reason: str | None = None) -> Client:
     """End a client for good and return it. Harmless to repeat.
 
@@ -27,14 +19,21 @@ def end(client_id: str, *, actor: str, reason: str | None = None) -> Client:
     return Client.get(client.client_id, consistent_read=True)
 
 
-def _document(client_id: str) -> Client:
-    """Store a client for a document that was never fetched, so that there is something to end."""
+def is_document_url(client_id: str) -> bool:
+    """Return whether there may be a client of this id that isn't known yet: it could be a metadata document's URL."""
+    if not clients.is_client_id(client_id) or not client_id.startswith("https://"):
+        return False
     try:
-        if not clients.is_client_id(client_id) or not client_id.startswith("https://"):
-            raise client_documents.BadDocument
         client_documents.check_url(client_id)
     except client_documents.BadDocument:
-        raise errors.NotFound("There is no such application.") from None
+        return False
+    return True
+
+
+def _document(client_id: str) -> Client:
+    """Store a client for a document that was never fetched, so that there is something to end."""
+    if not is_document_url(client_id):
+        raise errors.NotFound("There is no such application.")
     client = Client(
         client_id,
         name=urlsplit(client_id).netloc[:100],

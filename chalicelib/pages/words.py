@@ -69,6 +69,13 @@ INCIDENTS = {
     "resolved": "Resolved",
 }
 
+REGISTERED_BY = {
+    "account": "By an account",
+    "self": "By itself (dynamic client registration)",
+    "document": "By a client ID metadata document",
+}
+"""How an OAuth client was registered."""
+
 TIERS = {"free": "Free", "pro": "Pro", "enterprise": "Enterprise"}
 
 FIELDS = {
@@ -88,6 +95,7 @@ FIELDS = {
     "reason": "Reason",
     "user_code": "Code",
     "find": "Email or account id",
+    "client_id": "Client id",
 }
 """What the fields of forms are called, where an error is about one."""
 
@@ -124,6 +132,7 @@ NOTICES = {
     "revoked": "The key is revoked. It stops working with the next request.",
     "application-changed": "The application is changed.",
     "application-deleted": "The application is deleted. Its tokens stop working with the next request.",
+    "application-ended": "The application is ended. Its tokens stop working with the next request.",
     "disconnected": "The application is disconnected. Its tokens stop working with the next request.",
     "webhook-changed": "The webhook is changed.",
     "webhook-enabled": "The webhook is enabled. It is sent what happens from now on.",

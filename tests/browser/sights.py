@@ -267,6 +267,10 @@ def _consent_to_a_stranger(page: Page, cast: Cast) -> None:
     page.goto(applications.authorize_url(cast.console, cast.stranger, "read"))
 
 
+def _application_of_anybody(page: Page, cast: Cast) -> None:
+    page.goto(f"{cast.console.url}/admin/applications?client_id={cast.stranger}")
+
+
 def _application(page: Page, cast: Cast) -> None:
     applications.register(page, cast.console, LONG)
     page.get_by_role("link", name="I have stored it").click()
@@ -374,6 +378,8 @@ SIGHTS = [
     Sight("connected-remembered", "ada", _remembered),
     Sight("connected-none", "new", _at("/settings/connected")),
     Sight("admin", "admin", _with_demo("/admin")),
+    Sight("admin-application", "admin", _application_of_anybody),
+    Sight("admin-application-unknown", "admin", _at("/admin/applications?client_id=https://a.example/client.json")),
     Sight("admin-unknown", "admin", _at("/admin?find=nobody@example.com")),
     Sight("admin-account", "admin", _account_of("ada")),
     Sight("admin-refused", "admin", _suspended),

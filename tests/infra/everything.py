@@ -70,6 +70,7 @@ class Everything:
         self.key_pages()
         self.webhook_pages()
         self.admin_pages()
+        self.admin_application_pages()
         self.application_pages()
         self.code_flow()
         self.reuse()
@@ -242,6 +243,14 @@ class Everything:
         ok(root.submit(f"{path}/tier", on=path, tier="pro", reason="Paid"))
         ok(root.submit(f"{path}/suspend", on=path, reason="Abuse"))
         ok(root.submit(f"{path}/reinstate", on=path, reason="A mistake"))
+
+    def admin_application_pages(self) -> None:
+        """Anybody's OAuth client."""
+        root, app, home = someone(self.home, "Root", admin=True), registered(self.home), "/admin/applications"
+        someone(self.home).grant(app)
+        ok(root.open(home), root.open(f"{home}?client_id={app.id}"), root.open(f"{home}/end?client_id={app.id}"))
+        for client_id in (app.id, "https://app.example.com/unheard-of.json"):
+            ok(root.submit(f"{home}/end?client_id={client_id}", client_id=client_id, reason="Phishing"))
 
     def application_pages(self) -> None:
         """Applications, by hand."""

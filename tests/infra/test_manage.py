@@ -8,9 +8,12 @@ import pytest
 
 from chalicelib.accounts import find
 from chalicelib.core import settings
-from chalicelib.events import record
+from chalicelib.events import kinds, record
+from chalicelib.oauth import clients
+from chalicelib.oauth.tables import Client
 from infra import manage
 from tests.house import House, stage_key_file
+from tests.oauth.flow import registered
 
 URL = "https://api.example.com"
 
@@ -100,3 +103,22 @@ def test_password_link_is_for_the_deployed_url(home: House, command: Command, mo
     monkeypatch.delenv("LATCHKEY_PUBLIC_URL")
     with settings.in_use(replace(settings.current(), public_url="")):
         assert "https://<the API's address>/password?ticket=" in command("password-link", f"--email={account.email}")
+
+
+def test_any_application_is_ended_by_a_command_with_its_reason(home: House, command: Command) -> None:
+    """Nothing is issued to it any more; who ended it and why stands with it and in its owner's events."""
+    app = registered(home)
+    out = command("application-end", f"--client-id={app.id}", reason="Ticket 4711: phishing")
+    assert f"{app.id} is ended: nothing is issued to it" in out
+    client = Client.get(app.id)
+    assert (client.ended_by, client.ended_because) == ("operator", "Ticket 4711: phishing")
+    assert clients.find(app.id) is None
+    (event,) = record.newest_first(str(client.owner_id), 10, kind=kinds.APPLICATION_DELETED)
+    assert (event.actor, event.reason) == ("operator", "Ticket 4711: phishing")
+
+
+@pytest.mark.parametrize("client_id", ["app_00000000000000000000", "nonsense", ""])
+def test_unknown_application_can_not_be_ended_by_a_command(home: House, command: Command, client_id: str) -> None:
+    """One sentence says so, and nothing is stored."""
+    assert "There is no such application." in command.refused("application-end", f"--client-id={client_id}")
+    assert list(Client.scan()) == []

@@ -31,7 +31,7 @@ AT_ONCE = 16
 
 def show_accounts(visit: Visit) -> Shown | Gone:
     """List accounts, the newest first, or those whose email begins with what is looked for; and who was busiest."""
-    _admin(visit)
+    admin_of(visit)
     wanted, after = visit.query.get("find", "").strip()[:LENGTH_MAX], visit.query.get("after", "")
     if wanted:
         exact = _exactly(wanted)
@@ -62,7 +62,7 @@ def _found(visit: Visit, wanted: str, after: str) -> Shown:
 
 def show_account(visit: Visit, account_id: str) -> Shown:
     """Show an account: tier, keys without their secrets, usage, and what happened to it last."""
-    _admin(visit)
+    admin_of(visit)
     account = find.account_by_id(account_id)
     hours = by_hour(account.id, since_s=clock.hour_of(clock.now_s()) - clock.DAY_S)
     its_keys = list(find_keys.keys_of(account.id))
@@ -77,7 +77,7 @@ def show_account(visit: Visit, account_id: str) -> Shown:
 
 def show_events(visit: Visit, account_id: str) -> Shown:
     """Show what happened to an account, with who did it, from where and why."""
-    _admin(visit)
+    admin_of(visit)
     account, before = find.account_by_id(account_id), visit.query.get("before", "")
     before = before if ids.is_id(before, "evt") else ""
     found = record.newest_first(account.id, LISTED + 1, before=before)
@@ -97,7 +97,7 @@ def set_tier(visit: Visit, account_id: str) -> Gone:
 
 def confirm_suspend(visit: Visit, account_id: str) -> Shown:
     """Ask for the reason before an account is suspended."""
-    _admin(visit)
+    admin_of(visit)
     account, path = find.account_by_id(account_id), f"/admin/accounts/{account_id}"
     return confirm.ask(
         confirm.Question(
@@ -125,7 +125,7 @@ def reinstate(visit: Visit, account_id: str) -> Gone:
 
 def confirm_revoke(visit: Visit, account_id: str, key_id: str) -> Shown:
     """Ask for the reason before somebody's key is revoked."""
-    _admin(visit)
+    admin_of(visit)
     account = find.account_by_id(account_id)
     key = find_keys.owned_key(account.id, key_id)
     back = f"/admin/accounts/{account_id}"
@@ -135,13 +135,13 @@ def confirm_revoke(visit: Visit, account_id: str, key_id: str) -> Shown:
 
 def revoke_key(visit: Visit, account_id: str, key_id: str) -> Gone:
     """Revoke one key of an account."""
-    with _for_a_reason(visit):
+    with for_a_reason(visit):
         revoke.revoke(find.account_by_id(account_id).id, key_id)
     return Gone(f"/admin/accounts/{account_id}", "key-revoked")
 
 
 def _change(visit: Visit, account_id: str, *, status: str | None) -> Gone:
-    admin = _admin(visit)
+    admin = admin_of(visit)
     account = find.account_by_id(account_id)
     change.set_standing(
         account.id,
@@ -154,13 +154,14 @@ def _change(visit: Visit, account_id: str, *, status: str | None) -> Gone:
 
 
 @contextmanager
-def _for_a_reason(visit: Visit) -> Iterator[None]:
+def for_a_reason(visit: Visit) -> Iterator[tuple[Account, str]]:
     """Act as the administrator who looks, for the reason that the form gives: both are in every event recorded here."""
-    with actors.administrator(_admin(visit).id, visit.check("reason", REASON)):
-        yield
+    admin, reason = admin_of(visit), str(visit.check("reason", REASON))
+    with actors.administrator(admin.id, reason):
+        yield admin, reason
 
 
-def _admin(visit: Visit) -> Account:
+def admin_of(visit: Visit) -> Account:
     """Return the admin who looks; to everyone else these pages aren't there."""
     account = visit.person.account
     if not account.admin:

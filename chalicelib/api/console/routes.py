@@ -88,6 +88,9 @@ PAGES = (
     ("POST", "/admin/accounts/{account_id}/keys/{key_id}/revoke", "admin.revoke_key"),
     ("GET", "/admin/accounts/{account_id}/events", "admin.show_events"),
     ("POST", "/admin/accounts/{account_id}/reinstate", "admin.reinstate"),
+    ("GET", "/admin/applications", "admin_applications.show_application"),
+    ("GET", "/admin/applications/end", "admin_applications.confirm_end"),
+    ("POST", "/admin/applications/end", "admin_applications.end"),
 )
 FORMS_ON = {
     f"{shown}/{step}": shown
