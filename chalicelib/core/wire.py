@@ -173,6 +173,8 @@ def batch_get_of(table: str, keys: list[Json], *, consistent: bool) -> list[Json
 
 def _batches(wanted: Json) -> Iterator[dict[str, list[Json]]]:
     """Return what batches of reads bring; raise Throttled when some of it doesn't come in `BATCHES_MAX` calls."""
+    if not wanted:
+        return
     for made in range(1, BATCHES_MAX + 1):
         answer = call("BatchGetItem", {"RequestItems": wanted})
         yield answer["Responses"]

@@ -133,7 +133,7 @@ def test_one_type_is_found_among_many_in_a_few_calls(home: House) -> None:
     admin = logged_in(home, person(name="Root", admin=True))
     with telemetry.calls_watched() as calls:
         assert len(told(home, secret, "?type=account.standing_changed&limit=1")) == 1
-        assert "because" in admin.open(f"/admin/accounts/{account.id}").text
+        assert "Name changed" in admin.open(f"/admin/accounts/{account.id}").text
     assert [operation for operation, table in calls.made if table.endswith("events")] == ["Query", "Query"]
 
 

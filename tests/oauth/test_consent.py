@@ -116,7 +116,7 @@ def test_yes_is_asked_for_again_when_a_client_replaces_where_it_is_answered(home
     app = App(home, Client.get(made["client_id"]), None, CALLBACK, PKCE)
     ada.allows(app)
     assert not is_asked(ada, app)
-    changed = json.dumps({**described, "redirect_uris": [ELSEWHERE]}).encode()
+    changed = json.dumps({**described, "client_id": app.id, "redirect_uris": [ELSEWHERE]}).encode()
     answer = home.call("PUT", f"/oauth/register/{app.id}", made["registration_access_token"], body=changed)
     assert answer.status == 200
     assert is_asked(ada, app, redirect_uri=ELSEWHERE)

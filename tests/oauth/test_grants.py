@@ -36,7 +36,8 @@ def test_disconnecting_ends_no_one_elses(home: House, ada: Person, app: App) -> 
     cached(home, token)
     eve, other = someone(home, "Eve"), registered(home)
     eve.allows(other)
-    assert eve.submit("/settings/connected", client_id=app.id).status == 303
+    asks = f"/settings/connected/disconnect?client_id={other.id}"
+    assert eve.submit("/settings/connected", on=asks, client_id=app.id).status == 303
     assert works(home, token)
 
 
@@ -59,9 +60,9 @@ def test_deleting_a_client_ends_its_grants_and_its_own_tokens(home: House, ada: 
 def test_clients_of_others_cant_be_touched(home: House, ada: Person, app: App) -> None:
     """Someone else's application is not found, like one that never was."""
     mine = registered(home, owner=ada.account)
-    page = ada.open(f"/settings/applications/{mine.id}")
-    for action in ("change", "secret", "delete"):
-        fields = ada.filled(page, f"/settings/applications/{mine.id}/{action}", {})
+    for action, page in (("change", ""), ("secret", "/secret"), ("delete", "/delete")):
+        shown = ada.open(f"/settings/applications/{mine.id}{page}")
+        fields = ada.filled(shown, f"/settings/applications/{mine.id}/{action}", {})
         answer = ada.send(f"/settings/applications/{app.id}/{action}", fields)
         assert answer.status == 404, action
     assert ada.open(f"/settings/applications/{app.id}").status == 404

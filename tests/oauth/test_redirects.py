@@ -225,7 +225,7 @@ def stranger_client(home: House, kind: str) -> App:
         auth_method="client_secret_basic" if kind == "confidential" else "none",
         registered_by="document" if kind == "document" else "self",
         created_at=home.clock(),
-        fetched_at=home.clock() if kind == "document" else None,
+        fresh_until=home.clock() + 3_600_000 if kind == "document" else None,
     )
     client.save()
     return App(home, client, None, CALLBACK, PKCE)

@@ -92,6 +92,7 @@ def _details(event: Event, named: dict[str, str]) -> list[str]:
         "application": name or changed.get("application", ""),
         "tier": f"tier: {words.TIERS.get(changed.get('tier', ''), changed.get('tier'))}",
         "status": f"status: {changed.get('status')}",
+        "admin": f"administrator: {changed.get('admin')}",
         "used": f"{changed.get('used')} of {changed.get('quota')} requests of the hour",
         "resets_at": f"full again at {_moment(changed, 'resets_at')}",
         "networks": f"new networks: {changed.get('networks')}",
