@@ -231,7 +231,7 @@ def test_token_of_another_session_is_refused(visitors: Visitors, console: Consol
     page.locator("[name=csrf]").evaluate_all("(fields, token) => fields.forEach(field => field.value = token)", token)
     page.get_by_label("Your name").fill("Mallory")
     page.get_by_role("button", name="Change name").click()
-    expect(page.get_by_role("main")).to_contain_text("This form is out of date, or came from elsewhere.")
+    expect(page.get_by_role("main")).to_contain_text("This page was open for too long.")
 
 
 @pytest.mark.parametrize("planted", ["the attacker's", "made up"])
