@@ -140,7 +140,7 @@ def test_application_is_changed_gets_another_secret_and_goes(
     page.get_by_role("link", name="Rotate secret…").click()
     page.get_by_role("button", name="Rotate secret").click()
     expect(page.get_by_role("main")).to_contain_text("The old one has stopped working.")
-    page.get_by_role("button", name="Copy").last.click()
+    page.locator("[data-copies=secret]").click()
     expect(page.get_by_role("button", name="Copied")).to_be_visible()
     second = page.get_by_label("Client secret").input_value()
     assert (page.evaluate("navigator.clipboard.readText()"), second == first) == (second, False)
