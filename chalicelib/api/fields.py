@@ -56,7 +56,7 @@ class Text:
         return _described({"type": "string", **bounds}, self.about, self.example, self.default)
 
     def _takes(self, text: str) -> bool:
-        return names.is_on_one_line(text) and re.fullmatch(self._pattern, text) is not None
+        return names.problem(text) is None and re.fullmatch(self._pattern, text) is not None
 
     def _problem(self, value: object) -> str:
         bounds = f"must be a text of {self.least} to {self.most} characters on one line"

@@ -2,7 +2,7 @@
 
 It is on one line, can't turn the text around it, and something of it can be seen. Everything else is allowed: joined
 emoji, no-break spaces, marks of direction. The sets are ranges as a regular expression's class has them, the same for
-Python and ECMA-262 (with the flag `u`), so that the API's schema can say the rule too.
+Python and ECMA-262, so that the API's schema can say the rule too.
 """
 
 import re
@@ -16,12 +16,10 @@ BLANK = r"\u0020\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
 INVISIBLE = (
     r"\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2060-\u2065\u206a-\u206f\u2800\u3164"
     r"\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb"
-    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
-"""What shows nothing by itself: Unicode's Default_Ignorable_Code_Point, interlinear annotations, the Braille blank.
-
-Those beyond the first plane stand as they are: ECMA-262 and Python have different escapes for them.
-"""
+"""What shows nothing by itself: Unicode's Default_Ignorable_Code_Point, interlinear annotations, the Braille blank."""
+INVISIBLE_BEYOND = "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+"""The same beyond the first plane. No schema has them: without the flag `u` ECMA-262 can't read them as ranges."""
 
 SEEN = f"[^{CONTROL}{OVERRIDE}{BLANK}{INVISIBLE}]"
 ALLOWED = f"[^{CONTROL}{OVERRIDE}]"
@@ -29,7 +27,7 @@ UNSEEN = f"[{BLANK}{INVISIBLE}]"
 
 _LINE = re.compile(f"[^{CONTROL}\ud800-\udfff]*")
 _TURNED = re.compile(f"[{OVERRIDE}]")
-_SEEN = re.compile(SEEN)
+_SEEN = re.compile(f"[^{CONTROL}{OVERRIDE}{BLANK}{INVISIBLE}{INVISIBLE_BEYOND}]")
 
 
 def problem(text: str) -> str | None:

@@ -13,7 +13,7 @@ from chalicelib.limits import stale
 from chalicelib.oauth import clients, ending, grants
 from chalicelib.oauth.tables import Client, Grant
 from tests.house import House
-from tests.oauth.flow import CALLBACK, CLIENT, DEVICE, App, as_json, registered, someone, works
+from tests.oauth.flow import CALLBACK, CLIENT, DEVICE, PKCE, App, as_json, registered, someone, works
 
 LATER_MS = 60_000
 
@@ -93,7 +93,7 @@ def test_suspended_account_registers_no_client(home: House) -> None:
     """One that was checked while its owner was active isn't stored after the suspension, which couldn't end it."""
     owner = home.account()
     change.set_standing(owner.id, tier=None, status=states.SUSPENDED, actor="operator")
-    with pytest.raises(errors.Conflict):
+    with pytest.raises(errors.NotFound):
         registered(home, owner=owner)
 
 
@@ -159,7 +159,7 @@ def test_ending_that_fails_keeps_no_other_from_being_finished(home: House) -> No
 def test_operator_ends_a_client_that_registered_itself(home: House) -> None:
     """It has no owner to be suspended: its tokens stop, nothing is issued to it, and it manages itself no longer."""
     body = as_json(home, "/oauth/register", {"redirect_uris": [CALLBACK], "grant_types": ["authorization_code"]}).json()
-    app = App(home, Client.get(body["client_id"]), body["client_secret"], CALLBACK)
+    app = App(home, Client.get(body["client_id"]), body["client_secret"], CALLBACK, PKCE)
     ada = someone(home)
     token = ada.tokens(app)["access_token"]
     assert works(home, token)

@@ -416,7 +416,7 @@ def test_client_deletion_and_redemptions_20_at_once_leave_no_working_token(home:
     """However they fall together, after the deletion nothing that the client was given works."""
     owner = logged_in(home, Account.get(str(app.client.owner_id)))
     path = f"/settings/applications/{app.id}"
-    form = owner.filled(owner.open(path), f"{path}/delete", {})
+    form = owner.filled(owner.open(f"{path}/delete"), f"{path}/delete", {})
     redemptions = [partial(app.spend, app.redemption(app.code(person()))) for _ in range(TWENTY - 2)]
     own = partial(app.spend, {"grant_type": clients.CLIENT_CREDENTIALS, **app.credentials})
     deeds: list[Callable[[], Answer]] = [*redemptions, own, pressed(owner, f"{path}/delete", form)]
@@ -449,7 +449,8 @@ def test_disconnection_and_refreshes_20_at_once_leave_no_working_token(home: Hou
     account = person()
     held = [app.tokens(account) for _ in range(4)]
     visitor = logged_in(home, account)
-    form = visitor.filled(visitor.open("/settings/connected"), "/settings/connected", {})
+    asks = visitor.open(f"/settings/connected/disconnect?client_id={app.id}")
+    form = visitor.filled(asks, "/settings/connected", {})
     refreshes = [partial(app.spend, app.refresh(held[at % 4])) for at in range(TWENTY - 1)]
     deeds: list[Callable[[], Answer]] = [*refreshes, pressed(visitor, "/settings/connected", form)]
     answers = at_once(deeds)
