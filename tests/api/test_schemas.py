@@ -62,7 +62,7 @@ def takes(field: Field, value: Any) -> bool:
 @settings(max_examples=800, derandomize=True, deadline=None, database=None)
 @given(value=VALUES)
 def test_check_takes_exactly_what_the_schema_takes(name: str, value: Any) -> None:
-    """Whoever validates by the document is never surprised, but by a text of which nothing can be seen (`core.names`)."""
+    """Whoever validates by the document is never surprised, but by what shows nothing (`core.names`)."""
     field = FIELDS[name]
     assume(not _BEYOND.search(str(value)))
     assert takes(field, value) == jsonschema_rs.Draft202012Validator(field.schema()).is_valid(value)
