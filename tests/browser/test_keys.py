@@ -41,14 +41,12 @@ def test_developer_gets_uses_rotates_and_revokes_a_key(
     first = _copied(hands, javascript="no JavaScript" not in request.node.name)
     assert [console.status(first) for _ in range(3)] == [200, 200, 200]
 
-    if hands.page.get_by_role("button", name="Menu").is_visible():
-        hands.press("Menu")
-    hands.follow("Usage")
+    _go_to(hands, "Usage")
     expect(page.locator(".tile").first).to_contain_text("3 of 1,000")
     expect(page.get_by_role("row", name="Nightly export").last).to_contain_text("3")
     expect(page.get_by_role("img", name="Last 24 hours: 3 admitted, 0 refused.")).to_be_visible()
 
-    hands.follow("API Keys")
+    _go_to(hands, "API Keys")
     hands.follow("Nightly export")
     hands.follow("Rotate…")
     hands.press("Rotate key")
@@ -208,6 +206,13 @@ def _sign_up(hands: Hands, console: Console, email: str) -> None:
     expect(page.get_by_role("status")).to_contain_text(email)
     page.goto(console.link(email))
     hands.press("Confirm")
+
+
+def _go_to(hands: Hands, page: str) -> None:
+    """Follow a link of the settings' menu, which a phone opens first."""
+    if hands.page.get_by_role("button", name="Menu").is_visible():
+        hands.press("Menu")
+    hands.follow(page)
 
 
 def _copied(hands: Hands, *, javascript: bool) -> str:

@@ -68,5 +68,5 @@ def test_watched_calls_end_with_the_block(home: House) -> None:
         account = home.account()
         with telemetry.calls_watched() as inner:
             home.key(account)
-    assert [operation for operation, _ in outer.made] == ["TransactWriteItems"]
+    assert [operation for operation, _ in outer.made] == ["GetItem", "TransactWriteItems"]
     assert [operation for operation, _ in inner.made] == ["TransactWriteItems"]
