@@ -310,7 +310,8 @@ def test_longest_url_goes_the_whole_way(home: House, ada: Person, internet: Inte
     client = found(internet, url)
     assert client
     assert works(home, ada.grant(App(home, client, None, CALLBACK, PKCE))[0])
-    assert ada.submit("/settings/connected", client_id=url).status == 303
+    asks = f"/settings/connected/disconnect?client_id={url}"
+    assert ada.submit("/settings/connected", on=asks, client_id=url).status == 303
 
 
 @pytest.mark.parametrize("name", [None, "", "  ", 7, ["Editor"], "two\nlines", "turned \u202e round"])
