@@ -345,7 +345,9 @@ SIGHTS = [
     Sight("webhook-new", "ada", _webhook_types),
     Sight("webhook-new-refused", "ada", _sent("/settings/webhooks/new", "Add webhook", name="Ledger", url="no")),
     Sight("webhook-new-unconfirmed", "new", _at("/settings/webhooks/new")),
-    Sight("webhook-made", "watched", _sent("/settings/webhooks/new", "Add webhook", name="Ledger", url="https://x.test/")),
+    Sight(
+        "webhook-made", "watched", _sent("/settings/webhooks/new", "Add webhook", name="Ledger", url="https://x.test/")
+    ),
     Sight("webhook", "ada", _webhook_with_log),
     Sight("webhook-delivery", "ada", _webhook_delivery),
     Sight("webhook-long", "admin", _webhook_long),
