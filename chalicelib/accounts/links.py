@@ -8,7 +8,7 @@ from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
-from chalicelib.accounts import mail
+from chalicelib.accounts import mail, unfinished
 from chalicelib.accounts.email import parsed
 from chalicelib.accounts.tables import Account, Email, Session, Ticket
 from chalicelib.accounts.unfinished import Unfinished
@@ -101,43 +101,49 @@ def unproven() -> errors.Conflict:
     return errors.Conflict("Confirm your email address first: Settings > Account sends you a link.")
 
 
-def set_password(ticket: Ticket, account: Account, password_hash: str, ending: Unfinished | None = None) -> None:
+def set_password(
+    ticket: Ticket, account: Account, password_hash: str, chosen: Unfinished | None = None
+) -> Unfinished | None:
     """Spend a link on another password. Every session is over; the address is proven where the link was mailed to it.
 
-    One that the operator or an administrator handed over says nothing about whose the address is. `ending` is what its
-    user chose to end, too.
+    One that the operator or an administrator handed over says nothing about whose the address is. Return the ending
+    that this began: of what was there before the first proof, else of what its user has `chosen`.
     """
     proven = _proven(account) if ticket.email is not None else []
     actions = [Account.password_hash.set(password_hash), *proven, Account.session_epoch.add(1)]
+    ending = _of_proof(account) if proven else chosen
     _spend(ticket, account, actions, kinds.PASSWORD_CHANGED, ending=ending)
+    return ending
 
 
-def verify_email(ticket: Ticket, account: Account, session: Session | None = None) -> None:
-    """Spend a link on proving the account's address; what was there before it was first proven ends.
+def verify_email(ticket: Ticket, account: Account, session: Session | None = None) -> Unfinished | None:
+    """Spend a link on proving the account's address, and return the ending of what was there before its first proof.
 
     `session` is one of this account in the browser that used the link: it goes on, and with it the password that opened
     it. Without one, whoever chose the password may be somebody else, so it ends too.
     """
     if account.email_verified_at is not None:
         _spend(ticket, account, [], kinds.EMAIL_VERIFIED)
-        return
+        return None
     actions = [*_proven(account), Account.session_epoch.set(account.session_epoch + 1)]
     if session is None:
         actions.append(Account.password_hash.remove())
-    _spend(ticket, account, actions, kinds.EMAIL_VERIFIED, session)
+    ending = _of_proof(account)
+    _spend(ticket, account, actions, kinds.EMAIL_VERIFIED, session, ending=ending)
+    return ending
 
 
-def change_email(ticket: Ticket, account: Account, session: Session | None = None) -> str:
-    """Spend a link on another address and return the old one; what was there before any was proven ends.
+def change_email(ticket: Ticket, account: Account, session: Session | None = None) -> Unfinished | None:
+    """Spend a link on another address, and return the ending of what was there before any was proven.
 
     Only for a browser with a `session` of this account, which goes on: in any other, whoever has the new address could
     give it to an account that isn't theirs. Raises Conflict when the address is taken by now.
     """
     address, old = parsed(str(ticket.email)), account.email
     new, typed = address.claim, Account.typed_email
-    first = account.email_verified_at is None
+    ending = _of_proof(account) if account.email_verified_at is None else None
     proven: list[Action] = [Account.email_verified_at.set(clock.now_ms())]
-    if first:
+    if ending is not None:
         proven = [*_proven(account), Account.session_epoch.set(account.session_epoch + 1)]
     proven.append(typed.remove() if address.mailbox == new else typed.set(address.mailbox))
     claim = Email(new, account_id=account.id)
@@ -152,17 +158,18 @@ def change_email(ticket: Ticket, account: Account, session: Session | None = Non
                 actions=[Account.email.set(new), *proven],
                 condition=(Account.email == old) & _still_meant(ticket, account),
             )
-            if first:
+            if ending is not None:
                 _keep(write, session, account)
+                write.save(ending)
     except TransactWriteError as error:
         if not tables.refused(error):
             raise
         if tables.refused_write(error, claim) is not None:
             raise errors.Conflict("This address belongs to another account by now.") from None
         raise SpentLink from None
-    if first:
+    if ending is not None:
         stale.mark(account.id)
-    return old
+    return ending
 
 
 def _proven(account: Account) -> list[Action]:
@@ -179,6 +186,10 @@ def _proven(account: Account) -> list[Action]:
         Account.credentials_since.set(now_ms),
         Account.live_keys.set({}),
     ]
+
+
+def _of_proof(account: Account) -> Unfinished:
+    return unfinished.new(unfinished.OF_PROOF, account.id)
 
 
 def _spend(

@@ -6,7 +6,7 @@ from pynamodb.expressions.condition import Condition
 from chalicelib.accounts.tables import Account
 from chalicelib.core import clock, errors, tables
 from chalicelib.credentials import live_keys
-from chalicelib.credentials.find import as_it_stood, keys_of, owned_key
+from chalicelib.credentials.find import as_it_stood, owned_key
 from chalicelib.credentials.issue import KEPT_PAST_END_S
 from chalicelib.credentials.tables import Credential
 from chalicelib.events import kinds, record
@@ -23,18 +23,6 @@ def revoke(account_id: str, key_id: str) -> None:
         raise errors.Unavailable(
             "The key is revoked, but may be accepted for up to 5 more minutes. Revoke it again to be sure."
         )
-
-
-def revoke_all(account_id: str) -> None:
-    """End every key of an account whose credentials one write on the account has just ended (see `accounts.links`).
-
-    They are refused already; this is for whoever looks at them, and ends what a function with a fast clock made just
-    before that write and dated after it.
-    """
-    for key in list(keys_of(account_id)):
-        if key.is_live():
-            end(key)
-    stale.mark(account_id)
 
 
 def end(key: Credential) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from chalicelib.accounts import owned_clients, unfinished
 from chalicelib.accounts.unfinished import Unfinished
 from chalicelib.core import clock, randomness, telemetry
-from chalicelib.endings import account, reset
+from chalicelib.endings import account, proof, reset
 from chalicelib.events import actors
 from chalicelib.oauth import clients
 
@@ -16,6 +16,7 @@ SLICES: dict[str, Callable[[Unfinished], bool]] = {
     unfinished.OF_OWNER: owned_clients.finish,
     unfinished.OF_CLIENT: clients.finish_ending,
     unfinished.OF_ACCOUNT: account.finish,
+    unfinished.OF_PROOF: proof.finish,
     unfinished.OF_RESET: reset.finish,
 }
 """What does a slice of each kind of ending, and returns whether nothing is left of it."""
@@ -35,6 +36,13 @@ def all_unfinished(until_ms: int) -> int:
             telemetry.error("ending_failed", kind=ending.kind, subject=ending.subject)
             telemetry.count("BackgroundFaults", task="ending")
     return len(endings)
+
+
+def first_slice(ending: Unfinished) -> bool:
+    """Do the first slice of an ending that is stored, in the request that began it; return whether nothing is left."""
+    is_finished = SLICES[ending.kind](ending)
+    unfinished.settle(ending, is_finished=is_finished)
+    return is_finished
 
 
 def _finish(ending: Unfinished, until_ms: int) -> None:

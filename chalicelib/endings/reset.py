@@ -28,13 +28,6 @@ def new(account_id: str, chosen: set[str], *, by: str) -> Unfinished:
     return unfinished.new_choice(unfinished.OF_RESET, account_id, chosen, by=by)
 
 
-def finish_now(ending: Unfinished) -> bool:
-    """Do the first slice of an ending that is stored; return whether nothing was left over."""
-    is_finished = finish(ending)
-    unfinished.settle(ending, is_finished=is_finished)
-    return is_finished
-
-
 def finish(ending: Unfinished) -> bool:
     """End what was chosen, but of connected apps a slice; return whether nothing is left.
 

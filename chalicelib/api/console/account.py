@@ -1,11 +1,11 @@
 """Settings > Account: name, address, password, leaving."""
 
-from chalicelib.accounts import change, links, mail, own, unfinished
+from chalicelib.accounts import change, links, mail, own
 from chalicelib.accounts import sign_up as signing_up
 from chalicelib.api.console.callers import caller_of, networks_of
 from chalicelib.api.console.frame import SESSION, Gone, Shown, Visit
 from chalicelib.api.fields import Text
-from chalicelib.endings.account import finish
+from chalicelib.endings import finish
 
 NAME = Text(most=100)
 
@@ -62,6 +62,6 @@ def send_verification(visit: Visit) -> Gone:
 def delete(visit: Visit) -> Gone:
     """Delete the account."""
     ending = own.delete(visit.person, caller=caller_of(visit), password=visit.text("password"))
-    unfinished.settle(ending, is_finished=finish(ending))
+    finish.first_slice(ending)
     visit.set_cookie(SESSION, "", lives_s=0)
     return Gone("/login", "deleted")

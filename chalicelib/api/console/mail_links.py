@@ -9,13 +9,11 @@ from chalicelib.api.console.callers import in_words
 from chalicelib.api.console.entry import to_log_in
 from chalicelib.api.console.frame import Gone, Shown, Visit
 from chalicelib.core import errors
-from chalicelib.credentials.revoke import revoke_all
-from chalicelib.endings import reset
-from chalicelib.oauth import clients
-from chalicelib.webhooks import endpoints
+from chalicelib.endings import finish
 
 if TYPE_CHECKING:
     from chalicelib.accounts.tables import Session
+    from chalicelib.accounts.unfinished import Unfinished
 
 
 _FOR_EMAIL = (links.VERIFY_EMAIL, links.CHANGE_EMAIL, pending_sign_up.PURPOSE)
@@ -38,11 +36,8 @@ def set_password(visit: Visit) -> Shown | Gone:
     except (errors.InvalidRequest, errors.RateLimited) as error:
         return visit.refused_by(error, _password_page(secret, account, offered))
     had_one = account.password_hash is not None
-    ending = leftovers.ending_of_chosen(visit, ticket, offered)
-    links.set_password(ticket, account, password_hash, ending)
-    if ticket.email is not None:
-        _end_what_was_before(account)
-    is_all_ended = ending is None or reset.finish_now(ending)
+    chosen = leftovers.ending_of_chosen(visit, ticket, offered)
+    is_all_ended = _is_ended(links.set_password(ticket, account, password_hash, chosen))
     if had_one:
         mail.send(letters.password_changed(account, f"{visit.base_url}/forgot"))
     return to_log_in(visit, account.mailbox, "password-set" if is_all_ended else "password-set-not-all-ended")
@@ -68,31 +63,25 @@ def verify(visit: Visit) -> Shown | Gone:
         return confirm_sign_up.confirm_sign_up(visit, secret, ticket)
     account = links.account_of(ticket)
     if ticket.purpose == links.CHANGE_EMAIL:
-        links.change_email(ticket, account, _session_of(visit, account))
-        _end_what_was_before(account)
+        _is_ended(links.change_email(ticket, account, _session_of(visit, account)))
         mail.send(letters.email_changed(account, str(ticket.email)))
         return Gone("/settings/account", "email-changed")
     if not _takes_a_password(visit, account):
         own = _own_session(visit, account)
-        links.verify_email(ticket, account, own)
-        _end_what_was_before(account)
+        _is_ended(links.verify_email(ticket, account, own))
         return Gone("/settings/account", "confirmed") if own else to_log_in(visit, account.mailbox, "verified")
     try:
         chosen = visit.text("password")
         password_hash = confirm_sign_up.chosen_password(visit, chosen, email=account.email, name=account.name)
     except (errors.InvalidRequest, errors.RateLimited) as error:
         return _verify_page(visit, secret, ticket, account, error)
-    links.set_password(ticket, account, password_hash)
-    _end_what_was_before(account)
+    _is_ended(links.set_password(ticket, account, password_hash))
     return to_log_in(visit, account.mailbox, "verified-with-password")
 
 
-def _end_what_was_before(account: Account) -> None:
-    """End for good what an account that was never proven before had: keys, webhooks and applications."""
-    if account.email_verified_at is None:
-        revoke_all(account.id)
-        endpoints.delete_unverified(account.id)
-        clients.delete_unverified(account.id)
+def _is_ended(ending: "Unfinished | None") -> bool:
+    """Do the first slice of the ending that a link began, if any; return whether nothing is left to be ended."""
+    return ending is None or finish.first_slice(ending)
 
 
 def _password_page(secret: str, account: Account, offered: leftovers.Leftovers) -> Shown:

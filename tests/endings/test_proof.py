@@ -1,0 +1,83 @@
+"""What was there before an address was first proven is deleted, also when the function that began it is killed."""
+
+from typing import Any
+
+import pytest
+
+from chalicelib.accounts import links, unfinished
+from chalicelib.core import clock, wire
+from chalicelib.credentials import find
+from chalicelib.endings import finish
+from chalicelib.oauth import clients
+from chalicelib.webhooks import endpoints
+from chalicelib.webhooks.tables import Endpoint
+from tests.house import House
+from tests.oauth.flow import Person, registered, someone
+from tests.visitor import Visitor
+
+LATER_MS = 60_000
+PASSWORD = "harmonica wolverine custard"
+
+
+class Killed(BaseException):
+    """The function is gone, with nothing that it could still do about it."""
+
+
+@pytest.fixture
+def squatter(home: House) -> Person:
+    """Somebody with an address that they never proved, and one of everything."""
+    eve = someone(home, "Eve", verified=False)
+    home.key(eve.account)
+    endpoints.create(eve.account.id, url="https://example.com/", name="Spy", types=None)
+    registered(home, owner=eve.account)
+    home.clock.forward(1)
+    return eve
+
+
+def left(account_id: str) -> tuple[int, int, int]:
+    """Count the keys, webhooks and applications that aren't ended."""
+    keys = [key for key in find.keys_of(account_id) if key.is_live()]
+    hooks = list(Endpoint.query(account_id, Endpoint.id.startswith("whk_")))
+    return len(keys), len(hooks), len(list(clients.owned_by(account_id)))
+
+
+def prove(home: House, owner: Person) -> None:
+    """Use the link in another browser, and choose a password there."""
+    ticket = links.new_link(owner.account.id, links.VERIFY_EMAIL, email=owner.account.email)
+    assert Visitor(home).submit(f"/verify?ticket={ticket}", password=PASSWORD).status == 303
+
+
+def test_first_proof_deletes_what_was_there_before_it(home: House, squatter: Person) -> None:
+    """In the same request."""
+    assert left(squatter.account.id) == (1, 1, 1)
+    prove(home, squatter)
+    assert left(squatter.account.id) == (0, 0, 0)
+
+
+@pytest.mark.parametrize("after", range(0, 12, 3))
+def test_proof_that_is_killed_anywhere_is_finished_by_the_minutes_function(
+    home: House, squatter: Person, after: int
+) -> None:
+    """From its transaction on, whatever number of calls follows; a key of its owner's own from then on stays."""
+    by_wire, calls = wire.sender(), -1
+
+    def until_killed(operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        nonlocal calls
+        if calls == after:
+            raise Killed
+        answer = by_wire(operation, request)
+        is_proof = operation == "TransactWriteItems" and "credentials_since" in str(request)
+        calls += is_proof or calls >= 0
+        return answer
+
+    with wire.sent_by(until_killed), pytest.raises(Killed):
+        prove(home, squatter)
+    assert left(squatter.account.id) != (0, 0, 0)
+    home.clock.forward(30)
+    own = home.key(squatter.account)
+    finish.all_unfinished(clock.now_ms() + LATER_MS)
+    assert left(squatter.account.id) == (1, 0, 0)
+    home.clock.forward(60)
+    finish.all_unfinished(clock.now_ms() + LATER_MS)
+    assert home.call("GET", "/v1/users/me", own.secret).status == 200
+    assert list(unfinished.all_there_are()) == []
