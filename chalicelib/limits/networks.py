@@ -8,19 +8,22 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from chalicelib.limits.admission import admit
+from chalicelib.limits.allowance import Allowance
 from chalicelib.limits.tiers import Tier
 
 WIDER = 4
 """A /48 may do so many times what one of its /64s may: more than one customer's share, and far from 65,536 shares."""
 
 
-def admit_networks(networks: Sequence[str], tier: Tier) -> None:
+def admit_networks(networks: Sequence[str], tier: Tier) -> Allowance:
     """Count one attempt under every one of a caller's `networks`, which come narrowest first.
 
-    Raises Refused when one of them has made as many this hour as `tier` allows.
+    Return what is left to the narrowest. Raises Refused when one of them has made as many this hour as `tier` allows.
     """
-    for width, network in enumerate(networks):
-        admit(f"{tier.name}_{network}", _wider(tier) if width else tier)
+    left = admit(f"{tier.name}_{networks[0]}", tier)
+    for network in networks[1:]:
+        admit(f"{tier.name}_{network}", _wider(tier))
+    return left
 
 
 def _wider(tier: Tier) -> Tier:

@@ -67,8 +67,9 @@ def registering(home: House, ip: str) -> Answer:
 
 @pytest.mark.parametrize(("start", "tier"), [(device, tiers.DEVICE_STARTS), (registering, tiers.REGISTRATIONS)])
 def test_ipv6_site_is_one_network(home: House, start: Callable[[House, str], Answer], tier: tiers.Tier) -> None:
-    """A customer with a /48 has 65,536 networks of the size /64; their requests count together, too."""
-    home.counted(f"{tier.name}_2001:db8:1::/48", tier, used=tier.quota or 0)
+    """A customer with a /48 has 65,536 networks of the size /64; together they have four times what one may."""
+    home.counted(f"{tier.name}_2001:db8:1::/48", tier, used=4 * (tier.quota or 0) - 1)
+    assert start(home, NEIGHBOURS[0]).status < 300
     assert [start(home, ip).status for ip in NEIGHBOURS] == [429, 429]
     assert start(home, "2001:db8:2::1").status < 300
     home.counted(f"{tier.name}_2001:db8:3:1::/64", tier, used=tier.quota or 0)
