@@ -1,6 +1,6 @@
 """Who has an account here, a stranger can't learn from the time an answer takes either.
 
-Known and unknown are asked in turn, 200 times in all or more, with a real database and a sender of mail on a socket.
+Known and unknown are asked in turn, 120 times in all or more, with a real database and a sender of mail on a socket.
 Both must make the same calls to the database, and the difference of their medians must be no more than what one kind
 differs from itself, cut in two at random, or than half a millisecond: an item that is there takes some 0.1 ms longer to
 read than one that isn't, which nobody can tell over a network in as many tries as the limits allow.
@@ -149,19 +149,19 @@ def test_yardstick_tells_one_millisecond_apart() -> None:
 def test_log_in_takes_alike_for_an_unknown_address_and_a_wrong_password(home: House, office: PostOffice) -> None:
     """Also for someone who has an account, and with it a device, of their own."""
     device = sessions.remember_device(person(name="Eve"))
-    one = sending(home, "/login", known(100), 401, device, password="not the password at all")
+    one = sending(home, "/login", known(60), 401, device, password="not the password at all")
     other = sending(home, "/login", ever_new(), 401, device, password="not the password at all")
-    assert looks_alike(*times(home, one, other, 100))
+    assert looks_alike(*times(home, one, other, 60))
 
 
 @pytest.mark.xdist_group("time of sign-up")
 def test_sign_up_takes_alike_for_a_known_and_a_new_address(home: House, office: PostOffice) -> None:
     """A letter is written to make an account, or to the one there is."""
     fields = {"name": "Ada", "password": PASSWORD}
-    one = sending(home, "/signup", known(100), 200, **fields)
+    one = sending(home, "/signup", known(60), 200, **fields)
     other = sending(home, "/signup", ever_new(), 200, **fields)
-    assert looks_alike(*times(home, one, other, 100))
-    assert len(office.taken) == 2 * (100 + 2 * WARM)
+    assert looks_alike(*times(home, one, other, 60))
+    assert len(office.taken) == 2 * (60 + 2 * WARM)
 
 
 @pytest.mark.xdist_group("time of letters held back")

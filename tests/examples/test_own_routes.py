@@ -37,7 +37,6 @@ COMPARED = (
     "tests/api/test_head.py::test_every_route_that_can_be_got_can_be_asked_for_by_head",
     "tests/examples/test_readme.py::test_every_endpoint_is_listed_with_its_scope",
     "tests/infra/test_docs.py",
-    "tests/infra/test_policies.py::test_everything_was_done",
 )
 """The tests that compare routes with a list of them, and those of /openapi.json, its validity among them."""
 

@@ -42,7 +42,7 @@ def fuzz(
     command = [
         *(str(Path(sys.executable).with_name("schemathesis")), "--config-file", str(HERE / "schemathesis.toml")),
         *("run", f"{api.url}/openapi.json", "--checks", "all", "--exclude-checks", ",".join(NOT_SO)),
-        *("--seed", str(seed), "--max-examples", "8", "--phases", phases, "--no-color"),
+        *("--seed", str(seed), "--max-examples", "5", "--phases", phases, "--no-color"),
         *(("--header", f"Authorization: Bearer {key.secret}") if key else ()),
     ]
     environment = os.environ | {
@@ -55,7 +55,7 @@ def fuzz(
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize(("seed", "phases"), [(1, EVERY_PHASE), (2, MADE_UP), (3, MADE_UP)])
+@pytest.mark.parametrize(("seed", "phases"), [(1, EVERY_PHASE), (2, MADE_UP)])
 def test_caller_who_may_do_everything_meets_nothing_undocumented(
     api: Console, tmp_path: Path, seed: int, phases: str
 ) -> None:
