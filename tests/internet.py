@@ -55,7 +55,7 @@ class Internet:
     @cached_property
     def tls(self) -> ssl.SSLContext:
         """Return what trusts this internet's certificates, as a browser would."""
-        context = ssl.create_default_context()
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self.authority.configure_trust(context)
         return context
 

@@ -1,11 +1,17 @@
 """moto's DynamoDB on a socket of this process: what runs on it talks to it as it would to AWS, connection and all."""
 
+import base64
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from http.server import BaseHTTPRequestHandler
+from typing import Any
 
 from moto.core.request import Request
+from moto.core.responses import ActionResult
+from moto.core.utils import get_service_model
 from moto.dynamodb.responses import DynamoHandler
 
 from tests.serving import CrowdServer
@@ -15,8 +21,31 @@ URL = "https://dynamodb.us-east-1.amazonaws.com/"
 ANSWERS_WITHIN_S = 30
 """moto knows no idempotency tokens: on a busy machine a call that is sent twice would count twice."""
 
+OF_TABLES = ("Table", "TimeToLive", "ContinuousBackups", "Stream", "Tags")
+"""Words in the names of the operations that moto's own serializer answers: there it has names and times to turn."""
+
 _one_at_a_time = threading.Lock()
 """moto isn't made for threads: it loses updates, and trips over a table that changes while it is read."""
+
+
+class _Dynamo(DynamoHandler):
+    def serialized(self, action_result: ActionResult) -> Any:
+        """Write an answer about items as it is; moto walks its model of the service for each attribute."""
+        action, result = self._get_action(), action_result.result
+        if not isinstance(result, dict) or any(word in action for word in OF_TABLES):
+            return super().serialized(action_result)
+        told = {name: result[name] for name in _members(action) & result.keys() if result[name] is not None}
+        body = json.dumps(told, default=_base64)
+        return 200, {**self.response_headers, "Content-Type": "application/x-amz-json-1.0"}, body
+
+
+@lru_cache
+def _members(operation: str) -> frozenset[str]:
+    return frozenset(get_service_model("dynamodb").operation_model(operation).output_shape.members)
+
+
+def _base64(value: bytes) -> str:
+    return base64.b64encode(value).decode()
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -28,7 +57,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         request = Request.from_primitives("POST", URL, self.headers, body)
         with _one_at_a_time:
-            status, headers, text = DynamoHandler.dispatch(request, URL, request.headers)
+            status, headers, text = _Dynamo.dispatch(request, URL, request.headers)
         answer = text.encode() if isinstance(text, str) else text
         self.send_response(status)
         for name, value in headers.items():

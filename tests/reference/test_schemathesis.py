@@ -24,7 +24,7 @@ NOT_SO = {
     "use_after_free": "a revoked key is still shown, as revoked, until 30 days past its end",
 }
 """The checks that are left out, and why."""
-EVERY_PHASE, MADE_UP = "examples,coverage,fuzzing,stateful", "examples,fuzzing,stateful"
+EVERY_PHASE = "examples,coverage,fuzzing,stateful"
 
 
 @pytest.fixture(scope="module")
@@ -55,13 +55,10 @@ def fuzz(
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize(("seed", "phases"), [(1, EVERY_PHASE), (2, MADE_UP)])
-def test_caller_who_may_do_everything_meets_nothing_undocumented(
-    api: Console, tmp_path: Path, seed: int, phases: str
-) -> None:
-    """An admin's key with every scope, on an account without a quota; several seeds."""
+def test_caller_who_may_do_everything_meets_nothing_undocumented(api: Console, tmp_path: Path) -> None:
+    """An admin's key with every scope, on an account without a quota."""
     root = api.person("Root", tier="enterprise", admin=True)
-    fuzz(api, tmp_path, root, api.key(root, *scopes.ALL), scopes.ALL, seed=seed, phases=phases)
+    fuzz(api, tmp_path, root, api.key(root, *scopes.ALL), scopes.ALL, seed=1, phases=EVERY_PHASE)
 
 
 @pytest.mark.parametrize("scope", scopes.ALL)
@@ -73,4 +70,4 @@ def test_caller_with_one_scope_gets_no_further(api: Console, tmp_path: Path, sco
 
 def test_caller_without_a_key_gets_nowhere(api: Console, tmp_path: Path) -> None:
     """Only what is open to anyone answers."""
-    fuzz(api, tmp_path, api.person("Eve"), None, (), seed=5, phases=EVERY_PHASE)
+    fuzz(api, tmp_path, api.person("Eve"), None, (), seed=5, phases="examples,coverage")
