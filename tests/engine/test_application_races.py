@@ -1,16 +1,22 @@
 """Of many who register or delete applications of one account at once, never more than 50 are there."""
 
 from collections import Counter
+from collections.abc import Callable
 from functools import partial
 
+from chalicelib.accounts import change
+from chalicelib.accounts.states import SUSPENDED
 from chalicelib.accounts.tables import Account
+from chalicelib.core import clock
+from chalicelib.endings import finish
 from chalicelib.oauth import clients
 from tests.engine.holding import at_once
 from tests.house import House
-from tests.oauth.flow import registered
+from tests.oauth.flow import registered, someone
 from tests.visitor import logged_in
 
 TWENTY = 20
+LATER_MS = 60_000
 NEW = "/settings/applications/new"
 
 
@@ -34,3 +40,20 @@ def test_deletions_of_one_application_at_once_give_one_place_back(home: House) -
     apps = [registered(home, owner=owner) for _ in range(2)]
     at_once([partial(clients.delete, apps[0].client)] * TWENTY)
     assert len(list(clients.owned_by(owner.id))) == Account.get(owner.id).applications == 1
+
+
+def test_no_application_is_active_that_is_registered_while_its_owner_is_suspended(home: House) -> None:
+    """However nineteen registrations and a suspension fall together, all that were made stand as their owner does."""
+    owner = someone(home, "Owner").account
+    asked = {"name": ["Mine"], "kind": ["public"], "redirect_uris": ["https://app.example.com/cb"], "scopes": ["read"]}
+    visitor = logged_in(home, owner)
+    forms = [visitor.filled(visitor.open(NEW), NEW, asked) for _ in range(TWENTY - 1)]
+    suspend = partial(change.set_standing, owner.id, tier=None, status=SUSPENDED, actor="operator")
+    deeds: list[Callable[[], object]] = [*(partial(visitor.send, NEW, form) for form in forms), suspend]
+    at_once(deeds)
+    finish.all_unfinished(clock.now_ms() + LATER_MS)
+    made = list(clients.owned_by(owner.id))
+    assert [client.client_id for client in made if client.is_active] == []
+    assert len(made) == (Account.get(owner.id).applications or 0)
+    # And none can be made afterwards.
+    assert visitor.send(NEW, forms[0]).status in (303, 401, 403)

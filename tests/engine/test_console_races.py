@@ -25,6 +25,7 @@ from tests.letterbox import Letterbox, kept_in
 from tests.visitor import PASSWORD, Page, Visitor, hash_of, logged_in, person
 
 TWENTY = 20
+PLACE, EVERYWHERE = "/settings/account/sessions", "/settings/account/log-out-everywhere"
 OTHER_PASSWORDS = ("harmonica wolverine custard", "telescope marmalade ostrich")
 
 
@@ -254,6 +255,40 @@ def test_page_views_and_log_out_20_at_once_leave_no_session(home: House) -> None
     pages = at_once(clicks)
     assert {page.status for page in pages} <= {200, 303}
     assert sessions.session_of(session) is None
+
+
+def test_sessions_ended_and_logged_out_everywhere_20_at_once_leave_none(home: House) -> None:
+    """However they fall together with page views, which note the visit: nobody is logged in afterwards."""
+    account = person()
+    visitors = [logged_in(home, account) for _ in range(TWENTY)]
+    clicks: list[Callable[[], Page]] = []
+    for each in visitors[:6]:
+        end = f"{PLACE}/{each.session_id}/end"
+        clicks.append(partial(each.send, end, each.filled(each.open(end), end, {})))
+    last = visitors[6]
+    everywhere = last.filled(last.open(EVERYWHERE), EVERYWHERE, {})
+    home.clock.forward(sessions.SEEN_EVERY_MS / 1000)
+    clicks += [partial(each.open, PLACE) for each in visitors[7:]]
+    clicks.append(partial(last.send, EVERYWHERE, everywhere))
+    secrets = [each.session for each in visitors]
+    assert {page.status for page in at_once(clicks)} <= {200, 303}
+    assert [secret for secret in secrets if sessions.session_of(secret) is not None] == []
+
+
+def test_choices_of_two_reset_links_at_once_end_what_the_winner_chose(home: House, line: HoldingLine) -> None:
+    """The loser sets no password and ends nothing."""
+    account = person()
+    keys = [home.key(account) for _ in OTHER_PASSWORDS]
+    deeds = []
+    for password, key in zip(OTHER_PASSWORDS, keys, strict=True):
+        ticket = links.new_link(account.id, links.SET_PASSWORD, email=account.email, epoch=account.session_epoch)
+        visitor = Visitor(home)
+        fields = {"password": password, "end": key.key.id}
+        form = visitor.filled(visitor.open(f"/password?ticket={ticket}"), "/password", fields)
+        deeds.append(partial(visitor.send, "/password", form))
+    pages = met(line, transaction, deeds)
+    assert statuses(pages) == {303: 1, 410: 1}
+    assert [works(home, key.secret) for key in keys] == [page.status == 410 for page in pages]
 
 
 def test_deletion_before_a_key_that_is_being_made_leaves_none(home: House, line: HoldingLine) -> None:
