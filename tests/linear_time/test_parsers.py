@@ -24,7 +24,16 @@ from chalicelib.core.connections import NoAnswer
 from chalicelib.core.errors import LatchkeyError
 from chalicelib.core.settings import Settings
 from chalicelib.credentials import verify
-from chalicelib.oauth import client_documents, client_metadata, clients, parameters, redirect_uris, registration
+from chalicelib.oauth import (
+    client_documents,
+    client_metadata,
+    clients,
+    parameters,
+    redirect_schemes,
+    redirect_uris,
+    registration,
+)
+from chalicelib.oauth.freshness import fresh_s
 from chalicelib.pages import render
 from chalicelib.watch import github, partner
 from chalicelib.webhooks import endpoints, retry
@@ -50,6 +59,8 @@ UNITS = {
     "cookies": "a=b; ",
     "commas": "a, ",
     "percents": "%41",
+    "escaped percents": "%252",
+    "directives": "max-age=1,",
     "half percents": "%",
     "at signs": "a@",
     "brackets": "[",
@@ -93,6 +104,17 @@ def of_cdn(text: str) -> None:
         visitor.source_ip(of_headers({"x-address": text}))
 
 
+def described(field: str, value: object) -> None:
+    """Read a registration in which one field is described."""
+    raw = json.dumps({"redirect_uris": ["https://app.example.com/cb"]} | {field: value})
+    client_metadata.read(
+        client_metadata.fields_of(raw),
+        offered=clients.SELF_REGISTRABLE,
+        by_default=(clients.CODE,),
+        auth_method="none",
+    )
+
+
 PARSERS: dict[str, Work] = {
     "Authorization": lambda text: verify.bearer(text),
     "Authorization at the gateway": lambda text: re.match(IDENTITY, text, re.DOTALL | re.ASCII),
@@ -127,12 +149,21 @@ PARSERS: dict[str, Work] = {
     "a media type": lambda text: parameters.of_body("{}", text),
     "scopes": lambda text: parameters.scope_of(parameters.of_query({"scope": [text]})),
     "a registration": lambda text: client_metadata.fields_of(text),
-    "a described client": lambda text: client_metadata.read(
-        {"client_name": text, "redirect_uris": [text]},
-        offered=("authorization_code",),
-        by_default=(),
-        auth_method="none",
+    **{
+        f"a registration's {field}": functools.partial(described, field)
+        for field in ("client_name", "client_uri", "scope", "redirect_uris", "grant_types")
+    },
+    **{
+        f"a registration's list of {field}": lambda text, field=field: described(field, list(text))  # type: ignore[misc]
+        for field in ("redirect_uris", "grant_types", "response_types")
+    },
+    "a scheme": redirect_schemes.is_private_use,
+    "a redirect URI's port": lambda text: redirect_uris.registrable(f"http://127.0.0.1:{text}"),
+    "a redirect URI with another port": lambda text: redirect_uris.matches(
+        f"http://127.0.0.1:1/{text}", f"http://127.0.0.1:2/{text}"
     ),
+    "Cache-Control": lambda text: fresh_s({"cache-control": text}),
+    "Expires": lambda text: fresh_s({"expires": text}),
     "a redirect URI": lambda text: redirect_uris.registrable(text),
     "a redirect URI that is asked for": lambda text: redirect_uris.matches(text, "http://127.0.0.1/a"),
     "a document's address": lambda text: client_documents.check_url(text),
