@@ -36,6 +36,7 @@ from tests.house import House, house  # noqa: E402
 from tests.receiver import PUBLIC_URL, Receiver, listening  # noqa: E402 - the environment comes first
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """Run one more than there are cores: browsers, engines and emulators are waited for about a third of the time."""
     return (os.cpu_count() or 1) + 1
