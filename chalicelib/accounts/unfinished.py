@@ -13,7 +13,9 @@ from pynamodb.attributes import UnicodeAttribute, UnicodeSetAttribute
 from chalicelib.core import clock, tables
 
 PARTITION = "unfinished"
-OF_ACCOUNT, OF_CLIENT, OF_OWNER, OF_PROOF, OF_RESET = "account", "client", "owner", "proof", "reset"
+OF_ACCOUNT, OF_CLIENT, OF_CONSENT, OF_OWNER, OF_PROOF, OF_RESET = (
+    *("account", "client", "consent", "owner", "proof", "reset"),
+)
 SETTLED_MS = 60_000
 """So long an ending is kept though nothing is left of it: what an index didn't show yet is found by another look."""
 SLICE = 50

@@ -9,6 +9,8 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
+from pynamodb.exceptions import TransactWriteError
+
 from chalicelib.accounts.tables import Account
 from chalicelib.core import clock, errors, secrets, tables
 from chalicelib.events import kinds
@@ -45,14 +47,15 @@ class Asking:
         said = [self.client.name, self.redirect_uri, sorted(self.scopes), sorted(self.resources)]
         return secrets.digest(f"consent {json.dumps(said)}")
 
+    @property
+    def allowed(self) -> set[str]:
+        """Return what a yes to this is to, as it is remembered."""
+        return consent.lines(self.redirect_uri, self.scopes, self.resources)
+
     def needs_consent(self, account: Account) -> bool:
         """Tell whether the person must be asked, or said yes to all of this before."""
         return self.prompt == ASK or not consent.is_remembered(
-            account,
-            self.client,
-            redirect_uri=self.redirect_uri,
-            scopes=set(self.scopes),
-            resources=set(self.resources),
+            account, self.client, redirect_uri=self.redirect_uri, allowed=self.allowed
         )
 
 
@@ -100,11 +103,29 @@ def read(parameters: Parameters, base_url: str, *, admit_fetch: client_documents
         raise BackToClient(client, redirect_uri, location, error.message) from None
 
 
+class TakenBack(Exception):
+    """The yes that is remembered was taken back at this moment: the person must be asked."""
+
+
 def approve(asking: Asking, account_id: str, base_url: str) -> str:
-    """Return where to send the person, with a code: one yes, one new grant.
+    """Return where to send the person who has said yes, with a code: one yes, one new grant, and the yes remembered.
 
     Raises NoSuchClient when the client was deleted meanwhile.
     """
+    location = _granted(asking, account_id, base_url)
+    consent.remember(account_id, asking.client.client_id, asking.allowed)
+    return location
+
+
+def approve_again(asking: Asking, account_id: str, base_url: str) -> str:
+    """Return where to send a person whose yes is remembered, with a code.
+
+    Raises TakenBack when it no longer is, NoSuchClient when the client was deleted meanwhile.
+    """
+    return _granted(asking, account_id, base_url, only_if_remembered=True)
+
+
+def _granted(asking: Asking, account_id: str, base_url: str, *, only_if_remembered: bool = False) -> str:
     code = secrets.mint(tokens.CODE_KIND)
     scopes, named = set(asking.scopes), set(asking.resources)
     grant = grants.new(account_id, asking.client.client_id, scopes=scopes, resources=named)
@@ -124,14 +145,20 @@ def approve(asking: Asking, account_id: str, base_url: str) -> str:
         # Kept as long as its grant: a second use must be found whenever it comes.
         dies_at=grant.dies_at,
     )
-    gone = NoSuchClient("The application that sent you here was deleted.")
-    with tables.refused_as(gone), tables.transaction() as write:
-        write.save(grant, condition=Grant.account_id.does_not_exist())
-        grants.tell(write, grant, kinds.GRANT_CREATED, name=asking.client.name)
-        write.save(ticket, condition=Ticket.digest.does_not_exist())
-        clients.keep(write, asking.client)
-    redirects = {redirect_uris.place(asking.redirect_uri)}
-    consent.remember(account_id, asking.client.client_id, redirects=redirects, scopes=scopes, resources=named)
+    try:
+        with tables.transaction() as write:
+            write.save(grant, condition=Grant.account_id.does_not_exist())
+            grants.tell(write, grant, kinds.GRANT_CREATED, name=asking.client.name)
+            write.save(ticket, condition=Ticket.digest.does_not_exist())
+            clients.keep(write, asking.client)
+            if only_if_remembered:
+                consent.check_in(write, account_id, asking.client.client_id, asking.allowed)
+    except TransactWriteError as error:
+        if not tables.refused(error):
+            raise
+        if only_if_remembered and consent.was_refused(error, account_id, asking.client.client_id):
+            raise TakenBack from None
+        raise NoSuchClient("The application that sent you here was deleted.") from None
     return _location(asking.redirect_uri, asking.state, base_url, code=code)
 
 

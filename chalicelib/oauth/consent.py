@@ -1,37 +1,53 @@
 """Consents: a remembered yes to a client, and when it must be asked for again."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
+from chalicelib.accounts import unfinished
 from chalicelib.accounts.tables import Account
-from chalicelib.core import clock, tables
+from chalicelib.accounts.unfinished import SLICE, Unfinished
+from chalicelib.core import clock, secrets, tables
 from chalicelib.credentials.scopes import joined
 from chalicelib.events import kinds, record
+from chalicelib.limits import stale
 from chalicelib.oauth import grants
 from chalicelib.oauth.redirect_uris import is_shared_with_other_apps, place
 from chalicelib.oauth.tables import Client, Consent
 
 
-def is_remembered(
-    account: Account, client: Client, *, redirect_uri: str, scopes: set[str], resources: set[str]
-) -> bool:
-    """Tell whether an account said yes to all of this before, with the answer going to the same place.
+def lines(redirect_uri: str, scopes: Iterable[str], resources: Iterable[str]) -> set[str]:
+    """Return what a yes is to, as it is remembered (see `Consent.allowed`)."""
+    where = place(redirect_uri)
+    return {f"{where} {resource} {scope}" for resource in (set(resources) or {""}) for scope in scopes}
+
+
+def is_remembered(account: Account, client: Client, *, redirect_uri: str, allowed: set[str]) -> bool:
+    """Tell whether an account said yes to all of this before: these scopes, for these resources, at this place.
 
     Never to a redirect that any app of a machine may listen on: another app could pose as the client (RFC 8252 §8.6).
     """
     if is_shared_with_other_apps(redirect_uri):
         return False
-    consent = _given_at(account, client, redirect_uri)
-    return consent is not None and scopes <= set(consent.scopes) and resources <= set(consent.resources or ())
+    consent = _given(account, client)
+    return consent is not None and allowed <= consent.allowed
 
 
 def is_given_at(account: Account, client: Client, redirect_uri: str) -> bool:
     """Return whether an account allowed a client anything with the answer going to this place."""
-    return _given_at(account, client, redirect_uri) is not None
+    consent, where = _given(account, client), place(redirect_uri)
+    return consent is not None and any(line.startswith(f"{where} ") for line in consent.allowed)
+
+
+def check_in(write: tables.Transaction, account_id: str, client_id: str, allowed: set[str]) -> None:
+    """Add to a transaction: all of this is still remembered. So a yes that is taken back meanwhile is worth nothing."""
+    stands: Condition = Consent.given_at.exists()
+    for line in sorted(allowed):
+        stands &= Consent.allowed.contains(line)
+    write.condition_check(Consent, account_id, client_id, condition=stands)
 
 
 def of_account(account: Account) -> Iterator[Consent]:
@@ -41,43 +57,57 @@ def of_account(account: Account) -> Iterator[Consent]:
             yield consent
 
 
-def remember(account_id: str, client_id: str, *, redirects: set[str], scopes: set[str], resources: set[str]) -> None:
-    """Remember a yes beside what was remembered before, or in place of what is over; two at once add up.
+def was_refused(error: TransactWriteError, account_id: str, client_id: str) -> bool:
+    """Tell whether a transaction failed at what `check_in` added."""
+    return tables.refused_write(error, Consent(account_id, client_id)) is not None
 
-    `redirects` are the places that the answer may go to: a client whose redirect URI changes is asked about again.
-    """
+
+def remember(account_id: str, client_id: str, allowed: set[str]) -> None:
+    """Remember a yes beside what was remembered before, or in place of what is over; two at once add up."""
     since_ms = Account.get(account_id, consistent_read=True).credentials_since
-    actions: list[Action] = [Consent.scopes.add(scopes), Consent.given_at.set(clock.now_ms())]
-    told = {"application": client_id, "scopes": joined(scopes)}
-    if resources:
-        actions.append(Consent.resources.add(resources))
-    if redirects:
-        actions.append(Consent.redirects.add(redirects))
+    actions: list[Action] = [Consent.allowed.add(allowed), Consent.given_at.set(clock.now_ms())]
+    told = {"application": client_id, "scopes": joined({line.rpartition(" ")[2] for line in allowed})}
     over = Consent.given_at < since_ms
     try:
         _add(account_id, client_id, actions, told, only_if=~over)
     except TransactWriteError as error:
         if not tables.refused(error):
             raise
-        new = Consent(
-            account_id,
-            client_id,
-            scopes=scopes,
-            resources=resources or None,
-            redirects=redirects or None,
-            given_at=clock.now_ms(),
-        )
-        _replace(new, over, actions, told)
+        _replace(Consent(account_id, client_id, allowed=allowed, given_at=clock.now_ms()), over, actions, told)
 
 
 def withdraw(account_id: str, client_id: str) -> None:
-    """Forget a yes and end every grant that came from it: the client's tokens stop at the next request."""
-    with tables.may_be_refused(), tables.transaction() as write:
-        write.delete(Consent(account_id, client_id), condition=Consent.given_at.exists())
-        record.add_to(write, account_id, kinds.CONSENT_WITHDRAWN, {"application": client_id})
-    for grant in grants.of_account(account_id):
-        if grant.client_id == client_id:
-            grants.revoke(grant)
+    """Forget a yes and end every grant that came from it: the client's tokens stop at the next request.
+
+    A slice of the grants ends here, and what is left, or what the index doesn't show yet, by the minute's function.
+    """
+    by = secrets.digest(f"withdrawal {client_id}")
+    ending = unfinished.new_choice(unfinished.OF_CONSENT, account_id, {client_id}, by=by)
+    try:
+        with tables.transaction() as write:
+            write.delete(Consent(account_id, client_id), condition=Consent.given_at.exists())
+            record.add_to(write, account_id, kinds.CONSENT_WITHDRAWN, {"application": client_id})
+            write.save(ending)
+    except TransactWriteError as error:
+        if not tables.refused(error):
+            raise
+        # Nothing is remembered, of a device say; its grants end all the same.
+        if not any(grant.client_id == client_id for grant in grants.of_account(account_id)):
+            return
+        ending.save()
+    unfinished.settle(ending, is_finished=finish_withdrawal(ending))
+
+
+def finish_withdrawal(ending: Unfinished) -> bool:
+    """Revoke a slice of the grants that a client had when a yes to it was taken back; return whether none is left."""
+    (client_id,) = ending.chosen or ("",)
+    # At that moment also what a function with a fast clock dated after it; later only what is older than it for sure.
+    is_moment = ending.step is None and clock.now_ms() - ending.began_at < stale.CLOCK_SKEW_S * 1000
+    its_own = (grant for grant in grants.of_account(ending.subject) if grant.client_id == client_id)
+    given = list(islice((each for each in its_own if is_moment or each.created_at <= ending.began_at), SLICE))
+    marked = [grants.revoke(grant) for grant in given]
+    ending.step = "looked"
+    return all(marked) and len(given) < SLICE
 
 
 def forget_until(account_id: str, at_ms: int, most: int) -> int:
@@ -92,11 +122,9 @@ def forget_until(account_id: str, at_ms: int, most: int) -> int:
     return len(found)
 
 
-def _given_at(account: Account, client: Client, redirect_uri: str) -> Consent | None:
+def _given(account: Account, client: Client) -> Consent | None:
     consent = Consent.found(account.id, client.client_id)
-    if consent is None or account.has_ended(consent.given_at):
-        return None
-    return consent if place(redirect_uri) in (consent.redirects or ()) else None
+    return None if consent is None or account.has_ended(consent.given_at) else consent
 
 
 def _add(

@@ -1,5 +1,6 @@
 """The device flow (RFC 8628): a device shows a code, a person types it elsewhere and decides; the device polls."""
 
+import json
 from dataclasses import dataclass
 
 from pynamodb.exceptions import TransactWriteError, UpdateError
@@ -7,7 +8,7 @@ from pynamodb.expressions.update import Action
 
 from chalicelib.core import clock, errors, randomness, secrets, tables
 from chalicelib.events import kinds
-from chalicelib.oauth import clients, consent, grants, redirect_uris
+from chalicelib.oauth import clients, grants
 from chalicelib.oauth.tables import Client, Grant, Ticket
 
 LIVES_S = 600
@@ -34,6 +35,13 @@ class Pending:
     def user_code(self) -> str:
         """Return the code exactly as the device shows it, however it was typed (RFC 8628 §3.3.1, §5.4)."""
         return _shown(str(self.ticket.user_code))
+
+    @property
+    def shown(self) -> str:
+        """Return a digest of what the page that asks says: a decision holds for what was read, and nothing else."""
+        ticket = self.ticket
+        said = [self.client.name, self.user_code, sorted(ticket.scopes or ()), sorted(ticket.resources or ())]
+        return secrets.digest(f"device {json.dumps(said)}")
 
 
 def start(client: Client, *, scopes: set[str], resources: set[str], base_url: str) -> dict[str, object]:
@@ -96,14 +104,14 @@ def pending(typed: str) -> Pending:
 
 
 def approve(waiting: Pending, account_id: str) -> None:
-    """Say yes for an account; raise NotFound when it was decided, or ran out, meanwhile."""
+    """Say yes for an account; raise NotFound when it was decided, or ran out, meanwhile.
+
+    Nothing of it is remembered: the page names no address, so it is no yes to a code that goes to one.
+    """
     ticket = waiting.ticket
     scopes, resources = set(ticket.scopes or ()), set(ticket.resources or ())
     grant = grants.new(account_id, ticket.client_id, scopes=scopes, resources=resources)
     _decide(waiting, APPROVED, account_id, grant)
-    # The yes is to the client as it is registered now, wherever else it may be answered.
-    redirects = {redirect_uris.place(uri) for uri in waiting.client.redirect_uris}
-    consent.remember(account_id, ticket.client_id, redirects=redirects, scopes=scopes, resources=resources)
 
 
 def deny(waiting: Pending, account_id: str) -> None:

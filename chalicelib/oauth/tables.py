@@ -82,11 +82,17 @@ class Consent(tables.Table):
 
     account_id = UnicodeAttribute(hash_key=True)
     client_id = UnicodeAttribute(range_key=True)
-    scopes = UnicodeSetAttribute()
-    resources = UnicodeSetAttribute(null=True)
-    redirects = UnicodeSetAttribute(null=True)
-    """The places that its codes may go to (`redirect_uris.place`); a consent older than this attribute has none."""
+    allowed = UnicodeSetAttribute()
+    """What was said yes to, a line each: the place that is answered, the resource ("" for none named), the scope.
+
+    Not scopes, resources and places apart: a yes to one scope here and to another there is none to both in one place.
+    """
     given_at = tables.Whole()
+
+    @property
+    def scopes(self) -> set[str]:
+        """Return every scope that was allowed, wherever and for whatever."""
+        return {line.rpartition(" ")[2] for line in self.allowed}
 
 
 class GrantsByAccount(GlobalSecondaryIndex["Grant"]):

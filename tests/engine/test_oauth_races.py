@@ -459,12 +459,49 @@ def test_disconnection_and_refreshes_20_at_once_leave_no_working_token(home: Hou
     assert list(grants.of_account(account.id)) == []
 
 
+def test_silent_authorization_during_a_disconnection_brings_nothing(
+    home: House, line: HoldingLine, app: Registered
+) -> None:
+    """One that was decided before the disconnection and is written after it asks the person instead."""
+    account = person()
+    app.code(account)
+    visitor = logged_in(home, account)
+    silently = f"/oauth/authorize?{urlencode(app.authorization())}"
+    with line.holding(transaction) as held, ThreadPoolExecutor(1) as thread:
+        late = thread.submit(visitor.open, silently)
+        held.wait_for(1)
+        held.rule = lambda _: False
+        consent.withdraw(account.id, app.id)
+        held.let_go()
+        assert late.result().status == 200
+    assert list(grants.of_account(account.id)) == []
+    assert visitor.open(silently).status == 200
+
+
+def test_silent_authorizations_and_a_disconnection_20_at_once_leave_nothing_allowed(
+    home: House, app: Registered
+) -> None:
+    """However they fall together, afterwards the person is asked, and no code that was given is worth a token."""
+    account = person()
+    app.code(account)
+    visitor = logged_in(home, account)
+    asks = visitor.open(f"/settings/connected/disconnect?client_id={app.id}")
+    form = visitor.filled(asks, "/settings/connected", {})
+    silently = f"/oauth/authorize?{urlencode(app.authorization())}"
+    tabs = [Visitor(home, cookies=dict(visitor.cookies)) for _ in range(TWENTY - 1)]
+    deeds: list[Callable[[], Page]] = [partial(tab.open, silently) for tab in tabs]
+    deeds.append(partial(visitor.send, "/settings/connected", form))
+    pages = at_once(deeds)
+    assert pages[-1].status == 303
+    assert {page.status for page in pages[:-1]} <= {200, 303}
+    assert list(grants.of_account(account.id)) == []
+    assert visitor.open(silently).status == 200
+
+
 def assert_remembered(app: Registered, account: Account, asked: list[Parameters]) -> None:
     """The scopes and resources of these requests are remembered, and no others."""
-    remembered = Consent.get(account.id, app.id)
-    assert set(remembered.scopes) == {each["scope"] for each in asked}
-    assert remembered.resources == {each["resource"] for each in asked}
-    assert remembered.redirects == {"https://app.example.com"}
+    lines = {f"https://app.example.com {each['resource']} {each['scope']}" for each in asked}
+    assert Consent.get(account.id, app.id).allowed == lines
 
 
 def assert_one_successor(account: Account) -> None:

@@ -41,9 +41,7 @@ def _revokes_a_key(home: House, receiver: Receiver) -> Callable[[], object]:
 
 def _allows_a_client(home: House, receiver: Receiver) -> Callable[[], object]:
     account = home.account()
-    return lambda: consent.remember(
-        account.id, "app_1", redirects={"https://app.example"}, scopes={"read"}, resources=set()
-    )
+    return lambda: consent.remember(account.id, "app_1", {"https://app.example  read"})
 
 
 def _adds_a_webhook(home: House, receiver: Receiver) -> Callable[[], object]:

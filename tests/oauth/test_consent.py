@@ -7,10 +7,12 @@ import pytest
 
 from chalicelib.core import settings
 from chalicelib.oauth import clients
-from chalicelib.oauth.tables import Client, Consent
+from chalicelib.oauth.tables import Client
 from tests.house import House
 from tests.oauth.flow import (
     CALLBACK,
+    CODE,
+    DEVICE,
     ISSUER,
     LOOPBACK,
     PKCE,
@@ -41,10 +43,9 @@ def test_yes_is_remembered(home: House, ada: Person, app: App) -> None:
     ada.allows(app, scope="read write", resource=BOTH)
     assert not is_asked(ada, app, scope="read write", resource=BOTH)
     assert not is_asked(ada, app, scope="read", resource=BOTH[0])
-    assert not is_asked(ada, app)
     home.clock.forward(365 * 86_400)
     ada.logs_in_again()
-    assert not is_asked(ada, app, scope="write")
+    assert not is_asked(ada, app, scope="write", resource=BOTH[1])
 
 
 def test_no_is_not_remembered(ada: Person, app: App) -> None:
@@ -132,23 +133,56 @@ def test_yes_to_several_places_is_remembered_for_each(home: House, ada: Person) 
     assert not is_asked(ada, app, redirect_uri=ELSEWHERE)
 
 
-def test_yes_at_a_device_holds_for_the_places_of_then(home: House, ada: Person, app: App) -> None:
-    """Nobody was shown a redirect there: one that the client takes later is asked about."""
-    user_code = app.post("/oauth/device_authorization", scope="read").json()["user_code"]
-    ada.submit("/device", on=f"/device?user_code={user_code}", decision="allow")
-    assert not is_asked(ada, app)
-    clients.change(app.client, name="Photos", uris=[CALLBACK, ELSEWHERE])
-    assert is_asked(ada, app, redirect_uri=ELSEWHERE)
-    assert not is_asked(ada, app)
+def test_yes_to_one_thing_here_and_another_there_is_none_to_both(home: House, ada: Person) -> None:
+    """Each yes is for its scopes, its resources and its place together; they don't add up to what nobody said."""
+    app = registered(home, CALLBACK, ELSEWHERE)
+    ada.allows(app, scope="read")
+    ada.allows(app, scope="write", redirect_uri=ELSEWHERE)
+    assert is_asked(ada, app, scope="read write")
+    assert is_asked(ada, app, scope="write")
+    assert is_asked(ada, app, scope="read", redirect_uri=ELSEWHERE)
+    ada.allows(app, scope="read", resource=BOTH[0])
+    ada.allows(app, scope="write", resource=BOTH[1])
+    assert is_asked(ada, app, scope="write", resource=BOTH[0])
+    assert not is_asked(ada, app, scope="read", resource=BOTH[0])
 
 
-def test_yes_from_before_places_were_remembered_is_asked_for_again(ada: Person, app: App) -> None:
-    """It doesn't say where its codes may go."""
-    ada.allows(app)
-    Consent(ada.account.id, app.id).update(actions=[Consent.redirects.remove()])
+def test_yes_for_a_resource_is_none_for_a_token_that_names_none(ada: Person, app: App) -> None:
+    """That one is good for all of this API; nor the other way round."""
+    ada.allows(app, resource=BOTH[0])
     assert is_asked(ada, app)
     ada.allows(app)
     assert not is_asked(ada, app)
+    assert is_asked(ada, app, resource=BOTH[1])
+
+
+def test_yes_at_a_device_is_remembered_for_no_place(ada: Person, app: App) -> None:
+    """Nobody was shown an address there: neither a code nor an error goes to one unasked."""
+    user_code = app.post("/oauth/device_authorization", scope="read").json()["user_code"]
+    assert ada.submit("/device", on=f"/device?user_code={user_code}", decision="allow").status == 200
+    assert is_asked(ada, app)
+    assert app.id in ada.open("/settings/connected").html
+
+
+def test_open_redirect_is_not_bought_with_a_device(home: House, ada: Person) -> None:
+    """A client that registered itself sends nobody to its address who said yes at a device only."""
+    made = as_json(home, "/oauth/register", {"redirect_uris": [CALLBACK], "grant_types": [CODE, DEVICE]}).json()
+    app = App(home, Client.get(made["client_id"]), made["client_secret"], CALLBACK, PKCE)
+    user_code = app.post("/oauth/device_authorization", scope="read").json()["user_code"]
+    ada.submit("/device", on=f"/device?user_code={user_code}", decision="allow")
+    assert ada.asked(app, prompt="none").status == 400
+    assert ada.asked(app, response_type="nonsense").status == 400
+
+
+def test_client_that_changes_while_a_device_is_decided_is_shown_anew(ada: Person, app: App) -> None:
+    """What is allowed is what was read."""
+    user_code = app.post("/oauth/device_authorization", scope="read").json()["user_code"]
+    page = ada.open(f"/device?user_code={user_code}")
+    form = ada.filled(page, "/device", {"decision": "allow"})
+    clients.change(app.client, name="Evil", uris=[CALLBACK])
+    again = ada.send("/device", form)
+    assert (again.status, "has changed since" in again.text, "Evil" in again.text) == (409, True, True)
+    assert ada.send("/device", ada.filled(again, "/device", {"decision": "allow"})).status == 200
 
 
 def test_yes_to_one_client_is_none_to_another(home: House, ada: Person, app: App) -> None:
@@ -156,14 +190,6 @@ def test_yes_to_one_client_is_none_to_another(home: House, ada: Person, app: App
     ada.allows(app)
     assert is_asked(ada, registered(home))
     assert is_asked(someone(home, "Bea"), app)
-
-
-def test_yes_at_a_device_counts_for_the_browser(home: House, ada: Person, app: App) -> None:
-    """It is the same client, the same account, the same words."""
-    user_code = app.post("/oauth/device_authorization", scope="read").json()["user_code"]
-    ada.submit("/device", on=f"/device?user_code={user_code}", decision="allow")
-    assert not is_asked(ada, app, scope="read")
-    assert is_asked(ada, app, scope="write")
 
 
 def test_yes_that_was_taken_back_is_asked_for_again(ada: Person, app: App) -> None:
@@ -239,6 +265,27 @@ def test_yes_given_before_the_address_was_proven_is_not_listed(home: House, app:
     home.clock.forward(60)
     ada.proves_address()
     assert app.id not in ada.open("/settings/connected").html
+
+
+def test_connected_apps_say_what_each_may_have_again_without_asking(ada: Person, app: App) -> None:
+    """What is remembered counts like what is granted."""
+    app.post("/oauth/revoke", token=ada.grant(app, scope="write")[1])
+    ada.allows(app, scope="read")
+    row = ada.open("/settings/connected").html.partition(app.id)[0].rpartition("<tr>")[2]
+    assert ("read</code>" in row, "write</code>" in row) == (True, True)
+
+
+def test_app_of_a_suspended_owner_can_be_disconnected(home: House, ada: Person) -> None:
+    """It does nothing now, and may come back with its owner."""
+    owner = someone(home, "Owner")
+    app = registered(home, owner=owner.account)
+    token, _ = ada.grant(app)
+    owner.suspended()
+    assert app.id in ada.open("/settings/connected").html
+    page = ada.submit("/settings/connected", on=f"/settings/connected/disconnect?client_id={app.id}")
+    assert page.status == 303
+    owner.reinstated()
+    assert not works(home, token)
 
 
 def test_connected_app_that_was_disconnected_is_gone(home: House, ada: Person, app: App) -> None:

@@ -146,13 +146,18 @@ def _connected(visit: Visit) -> list[Connected]:
         allowed[grant.client_id] = others | set(grant.scopes), grant.created_at
     live = set(allowed)
     for remembered in consent.of_account(account):
-        allowed.setdefault(remembered.client_id, (set(remembered.scopes), remembered.given_at))
+        # What it may have again without asking counts like what it has.
+        may, since_ms = allowed.get(remembered.client_id, (set(), remembered.given_at))
+        allowed[remembered.client_id] = may | remembered.scopes, since_ms
     used = last_used_hours(account.id, {counter_of(client_id) for client_id in allowed})
     connected = []
     for client_id, (may, since_ms) in allowed.items():
-        client, hour = clients.find(client_id), used.get(counter_of(client_id))
+        # One whose owner is suspended may come back, so it can be disconnected meanwhile.
+        client, hour = clients.stored(client_id), used.get(counter_of(client_id))
         if client is None and ids.is_id(client_id, "app"):
             continue  # deleted, for good
+        if client is not None and client.deleted_at is not None:
+            continue
         connected.append(
             Connected(
                 client_id,

@@ -56,10 +56,7 @@ def show_device(visit: Visit) -> Shown:
         waiting = device.pending(typed)
     except errors.NotFound as error:
         return visit.refused_by(error.about("user_code"), Shown("device", {"code": typed[:20]}))
-    return Shown(
-        "device_consent",
-        {"client": waiting.client, "scopes": sorted(waiting.ticket.scopes or ()), "code": waiting.user_code},
-    )
+    return _device_page(waiting)
 
 
 def decide_device(visit: Visit) -> Shown:
@@ -71,12 +68,26 @@ def decide_device(visit: Visit) -> Shown:
         waiting = device.pending(typed)
         if allowed:
             links.check_proven(account)
+            if visit.text("shown") != waiting.shown:
+                return _device_page(waiting, problem=CHANGED, status=409)
             device.approve(waiting, account.id)
         else:
             device.deny(waiting, account.id)
     except errors.NotFound as error:
         return visit.refused_by(error.about("user_code"), Shown("device", {"code": typed[:20]}))
     return Shown("device_done", {"client": waiting.client, "allowed": allowed, "code": waiting.user_code})
+
+
+def _device_page(waiting: device.Pending, *, problem: str = "", status: int = 200) -> Shown:
+    matter = {
+        "client": waiting.client,
+        "scopes": sorted(waiting.ticket.scopes or ()),
+        "resources": sorted(waiting.ticket.resources or ()),
+        "code": waiting.user_code,
+        "shown": waiting.shown,
+        "problem": problem,
+    }
+    return Shown("device_consent", matter, status)
 
 
 def _read(visit: Visit, parameters: Parameters) -> authorize.Asking:
@@ -102,7 +113,10 @@ def _asked(visit: Visit, asking: authorize.Asking, parameters: Parameters) -> Sh
     if visit.exchange.is_head:
         # A grant and its code are made for whoever goes there, not for whoever looks where a link leads.
         return _consent_page(visit, asking, parameters)
-    return Away(authorize.approve(asking, account.id, visit.base_url))
+    try:
+        return Away(authorize.approve_again(asking, account.id, visit.base_url))
+    except authorize.TakenBack:
+        return _asked(visit, asking, parameters)
 
 
 def _account(visit: Visit) -> Account | None:
