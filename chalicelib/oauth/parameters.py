@@ -31,17 +31,14 @@ OF_AUTHORIZATION = (
     "code_challenge",
     "code_challenge_method",
 )
-OF_TOKEN_REQUEST = (
-    *OF_CLIENT,
-    "grant_type",
-    "code",
-    "redirect_uri",
-    "code_verifier",
-    "refresh_token",
-    "device_code",
-    "scope",
-    "resource",
-)
+OF_GRANT = {
+    "authorization_code": ("code", "redirect_uri", "code_verifier", "resource"),
+    "refresh_token": ("refresh_token", "scope", "resource"),
+    "client_credentials": ("scope", "resource"),
+    "urn:ietf:params:oauth:grant-type:device_code": ("device_code", "resource"),
+}
+"""What a token request of each grant type reads besides its client and its grant type."""
+OF_TOKEN_REQUEST = (*OF_CLIENT, "grant_type", *sorted({name for names in OF_GRANT.values() for name in names}))
 OF_DEVICE_REQUEST = (*OF_CLIENT, "scope", "resource")
 ABOUT_A_TOKEN = (*OF_CLIENT, "token")
 
@@ -51,9 +48,9 @@ _NEVER_ABSENT = ("grant_type", "token")
 OPENID_SCOPES = frozenset({"openid", "profile", "email", "address", "phone", "offline_access"})
 """OpenID Connect's own scopes, which many clients send by habit: dropped wherever a scope is read."""
 
-# RFC 6749 appendix A: VSCHAR for state, ids and codes, NQCHAR with spaces for scope.
+# RFC 6749 appendix A: VSCHAR for state, ids and codes, NQCHAR for a scope.
 _PRINTABLE = re.compile(r"[\x20-\x7e]*")
-_SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+( [\x21\x23-\x5b\x5d-\x7e]+)*")
+_SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +82,11 @@ class Parameters:
                 self.every(name)
             else:
                 self.get(name)
+
+    def of_its_grant(self) -> "Parameters":
+        """Return what a token request of this grant type reads, and nothing else: that isn't judged."""
+        names = (*OF_CLIENT, "grant_type", *OF_GRANT.get(self.as_sent("grant_type"), ()))
+        return Parameters({name: values for name, values in self.sent.items() if name in names})
 
     def required(self, name: str) -> str:
         """Return a parameter; raise invalid_request when it is absent."""
@@ -150,18 +152,19 @@ def client_credentials(parameters: Parameters, authorization: str) -> ClientCred
 
 
 def scope_text(parameters: Parameters) -> str:
-    """Return the scope parameter without OpenID Connect's words: asked for alone, they are no scope at all."""
-    return " ".join(word for word in parameters.get("scope").split(" ") if word not in OPENID_SCOPES)
+    """Return the scope parameter with one space between its words, and without OpenID Connect's.
+
+    Asked for alone these are no scope at all, and so are spaces.
+    """
+    return " ".join(word for word in parameters.get("scope").split(" ") if word and word not in OPENID_SCOPES)
 
 
 def scope_of(parameters: Parameters) -> set[str]:
     """Return the scopes that are asked for, none when the parameter is absent; raise invalid_scope when malformed."""
-    text = scope_text(parameters).strip(" ")
-    if not text:
-        return set()
-    if not _SCOPE.fullmatch(text):
-        raise OAuthError("invalid_scope", "scope must be words with one space between them.")
-    return set(text.split(" "))
+    words = set(scope_text(parameters).split(" ")) - {""}
+    if not all(_SCOPE.fullmatch(word) for word in words):
+        raise OAuthError("invalid_scope", "scope must be words with spaces between them.")
+    return words
 
 
 def _basic(authorization: str) -> tuple[str, str]:

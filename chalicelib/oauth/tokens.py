@@ -99,7 +99,7 @@ def refresh(ticket: Ticket, asked: Asked, presented: str) -> Answer:
     successor, successor_secret = _refresh_ticket(asked, ticket)
     answer = _answer(secret, successor_secret, asked.scopes)
     try:
-        _exchange(ticket, asked, token, successor, sealed.seal(answer, presented))
+        _exchange(ticket, asked, token, successor, sealed.seal(answer | {_FOR: sorted(asked.resources)}, presented))
     except wire.Cancelled as error:
         if not error.was_refused:
             raise
@@ -116,6 +116,8 @@ def for_client_itself(asked: Asked) -> Answer:
     return _answer(secret, None, asked.scopes)
 
 
+_FOR = "resources"
+"""Beside the answer that is sealed: what the tokens in it are for."""
 _LAST = -1
 """Where the ticket's own write stands in the transaction."""
 
@@ -174,6 +176,9 @@ def _again(spent: Ticket, asked: Asked, presented: str) -> Answer:
     if recent and spent.sealed is not None:
         answer = sealed.opened(spent.sealed, presented)
         if answer is not None and _is_unused(str(answer["refresh_token"])) and _lives(asked.grant_id):
+            if (answer["scope"], answer.pop(_FOR)) != (scopes.joined(asked.scopes), sorted(asked.resources)):
+                # It asks for something else, and the same answer would give it what it didn't ask for.
+                raise invalid_grant()
             age_s = (clock.now_ms() - (spent.consumed_at or 0)) // 1000
             return answer | {"expires_in": ACCESS_S - age_s}
     _reused(spent, asked)

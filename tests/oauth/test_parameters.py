@@ -6,7 +6,8 @@ from urllib.parse import urlencode
 import pytest
 
 from tests.house import House
-from tests.oauth.flow import CLIENT, CODE, ISSUER, App, Person, as_json, post, query_of, refusal
+from tests.oauth.flow import CLIENT, CODE, DEVICE, ISSUER, REFRESH, App, Person, as_json, post, query_of, refusal
+from tests.oauth.test_device import decide, started
 from tests.visitor import FORM, PASSWORD, person
 
 REPEATED = {
@@ -100,6 +101,35 @@ def test_parameter_that_is_not_read_is_not_judged(home: House, ada: Person, app:
             home.call("POST", endpoint, body=in_json(fields, name, values)).status,
             post(home, target, fields).status,
         ] == [200, 200, 200], (name, values)
+
+
+OF_OTHER_GRANTS = {
+    CODE: ("refresh_token", "device_code", "scope"),
+    REFRESH: ("code", "redirect_uri", "code_verifier", "device_code"),
+    CLIENT: ("code", "redirect_uri", "code_verifier", "refresh_token", "device_code"),
+    DEVICE: ("scope", "code", "redirect_uri", "code_verifier", "refresh_token"),
+}
+
+
+@pytest.mark.parametrize("grant_type", OF_OTHER_GRANTS)
+def test_parameter_of_another_grant_type_is_not_judged(
+    home: House, ada: Person, app: App, native: App, grant_type: str
+) -> None:
+    """Malformed, twice or long: a token request reads what its own grant type needs."""
+    for junk in ("\u00e9", ["a", "b"], "x" * 5_000):
+        others = dict.fromkeys(OF_OTHER_GRANTS[grant_type], junk)
+        if grant_type == CODE:
+            answer = app.redeem(ada.code(app), **others)
+        elif grant_type == REFRESH:
+            answer = app.ask(REFRESH, refresh_token=ada.grant(app)[1], **others)
+        elif grant_type == CLIENT:
+            answer = app.ask(CLIENT, **others)
+        else:
+            device_code, user_code = started(native)
+            decide(ada, user_code)
+            home.clock.forward(5)
+            answer = native.ask(DEVICE, device_code=device_code, **others)
+        assert answer.status == 200, answer.json()
 
 
 @pytest.mark.parametrize("endpoint", REPEATED)

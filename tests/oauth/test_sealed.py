@@ -47,7 +47,7 @@ def test_table_holds_a_closed_box(home: House, ada: Person, app: App) -> None:
         _, presented = ada.grant(client)
         answer = client.refresh(presented).json()
         ticket = Ticket.get(secrets.digest(presented))
-        assert sealed.opened(ticket.sealed, presented) == answer
+        assert sealed.opened(ticket.sealed, presented) == answer | {"resources": []}
         for token in (answer["access_token"], answer["refresh_token"]):
             assert token.encode() not in ticket.sealed
             assert token not in repr(ticket.serialize())
