@@ -56,6 +56,12 @@ def normalised(address: str) -> str:
     return parsed(address).claim
 
 
+def beginning(text: str) -> str:
+    """Return what the claims of addresses that begin with `text` begin with."""
+    local, at, domain = text.strip().partition("@")
+    return unicodedata.normalize("NFC", local.lower()) + at + (_ascii_domain(domain) or domain.lower())
+
+
 def hashed(claim: str) -> str:
     """Return what stands for an address in our tables where nobody has signed up with it, such as on counters."""
     return hashlib.sha256(claim.encode()).hexdigest()[:32]

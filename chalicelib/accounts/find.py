@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from chalicelib.accounts.create import LISTED
-from chalicelib.accounts.email import normalised
+from chalicelib.accounts.email import beginning, normalised
 from chalicelib.accounts.tables import Account, Email
 from chalicelib.core import errors, ids
 
@@ -43,7 +43,7 @@ def accounts_by_email(prefix: str, limit: int, *, after: str = "") -> Iterator[A
 
     Of each only what the index holds: id, email, name, tier, status and when it was made.
     """
-    begins = prefix.strip().casefold()
+    begins = beginning(prefix)
     # One range, from beyond `after` to the end of what begins so.
     beyond = Account.email.between(f"{after} " if after else begins, f"{begins}\U0010ffff")
     yield from Account.by_email.query(LISTED, beyond, limit=limit)

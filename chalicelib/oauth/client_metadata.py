@@ -127,9 +127,10 @@ def _web_address(given: Fields, name: str) -> str | None:
     try:
         parts = urlsplit(text)
         is_good = parts.scheme in ("http", "https") and bool(parts.hostname) and "@" not in parts.netloc
+        _ = parts.port  # one beyond 65535 is found only by asking for it
     except ValueError:
         is_good = False
-    if not is_good or not _WEB_ADDRESS.fullmatch(text):
+    if not is_good or not _WEB_ADDRESS.fullmatch(text) or names.problem(text) is not None:
         raise _invalid(f"{name} must be an http or https URL.")
     return text if len(text) <= TEXT_MAX else None
 

@@ -17,7 +17,7 @@ from chalicelib.credentials import scopes
 from chalicelib.events import kinds, record
 from chalicelib.limits import stale
 from chalicelib.oauth import grants, redirect_uris
-from chalicelib.oauth.tables import Client
+from chalicelib.oauth.tables import Client, Consent
 
 CLIENT_SECRET_KIND = "cs"  # noqa: S105 - a kind, no password
 GRANTABLE = frozenset({scopes.READ, scopes.WRITE})
@@ -286,6 +286,8 @@ def finish_ending(ending: Unfinished) -> bool:
     for grant in given:
         # A mark that is lost is set again by the stream, for the event of the revocation.
         grants.revoke(grant)
+        # The consent holds its address; nobody can use it any more.
+        Consent(grant.account_id, ending.subject).delete()
     ending.after = given[-1].id if given else ending.after
     return len(given) < SLICE
 

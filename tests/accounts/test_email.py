@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.accounts.email import LENGTH_MAX, normalised, parsed
+from chalicelib.accounts.email import LENGTH_MAX, beginning, normalised, parsed
 from chalicelib.core.errors import InvalidRequest
 
 
@@ -142,3 +142,12 @@ def test_claim_and_mailbox_claim_the_same(local: str, domain: str) -> None:
     except InvalidRequest:
         return
     assert normalised(address.claim) == normalised(address.mailbox) == address.claim
+
+
+@pytest.mark.parametrize("typed", ["wei", "weiß", "WEIß@", "weiß@ex", "jo\u0308rg", "claim@faß.example", "claim@fa"])
+def test_what_an_address_begins_with_is_found_as_it_is_claimed(typed: str) -> None:
+    """Whoever looks for an account types the beginning of its address."""
+    claims = [
+        normalised(each) for each in ("weiß@ex.example", "jörg@ex.example", "claim@faß.example", "claim@far.example")
+    ]
+    assert any(claim.startswith(beginning(typed)) for claim in claims)

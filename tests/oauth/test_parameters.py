@@ -11,7 +11,7 @@ from tests.oauth.test_device import decide, started
 from tests.visitor import FORM, PASSWORD, person
 
 REPEATED = {
-    "/oauth/token": ("client_id", "client_secret", "grant_type", "code", "redirect_uri", "scope"),
+    "/oauth/token": ("client_id", "client_secret", "grant_type", "scope"),
     "/oauth/device_authorization": ("client_id", "scope"),
     "/oauth/revoke": ("token",),
     "/oauth/introspect": ("token",),
@@ -26,6 +26,13 @@ def test_parameter_that_is_repeated_in_a_form_is_refused(home: House, app: App, 
         same = once.get(name, "read")
         answer = post(home, endpoint, {**once, name: [same, same]})
         assert refusal(answer) == (400, "invalid_request"), name
+
+
+@pytest.mark.parametrize("name", ["code", "redirect_uri", "code_verifier"])
+def test_parameter_of_a_code_that_is_repeated_is_refused(home: House, app: App, name: str) -> None:
+    """Each grant type's own."""
+    once = {"grant_type": CODE, "code": "x", "redirect_uri": app.redirect_uri, "code_verifier": "x", **app.credentials}
+    assert refusal(post(home, "/oauth/token", {**once, name: [once[name]] * 2})) == (400, "invalid_request")
 
 
 @pytest.mark.parametrize("endpoint", REPEATED)
@@ -192,9 +199,9 @@ BODIES: tuple[object, ...] = (
     {"grant_type": {"a": "b"}},
     {"grant_type": True},
     {"client_id": {"client_id": "x"}},
-    {"resource": [7]},
-    {"resource": {"a": "b"}},
-    {"resource": [[ISSUER]]},
+    {"grant_type": CLIENT, "resource": [7]},
+    {"grant_type": CLIENT, "resource": {"a": "b"}},
+    {"grant_type": CLIENT, "resource": [[ISSUER]]},
     {"grant_type": "client\ud800credentials"},
     {"grant_type": "client_credentials\n"},
 )

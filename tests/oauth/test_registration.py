@@ -491,3 +491,12 @@ def test_redirect_that_cant_be_registered_cant_be_registered_on_the_page(home: H
     assert ada.submit(f"{path}/change", on=path, name="Mine", redirect_uris="ftp://a.example/cb").status == 400
     assert ada.submit(f"{path}/change", on=path, name="Mine", redirect_uris="https://b.example/cb").status == 303
     assert Client.get(mine.id).redirect_uris == ["https://b.example/cb"]
+
+
+@pytest.mark.parametrize(
+    "uri", ["https://x.example/\u202e", "https://x.example:99999/", "https://x.example/\u200b\u2066"]
+)
+def test_home_page_that_cant_be_shown_or_opened_is_refused(home: House, uri: str) -> None:
+    """By the same rule as names, and with a port that there is."""
+    answer = as_json(home, "/oauth/register", {"redirect_uris": [CALLBACK], "client_uri": uri})
+    assert refusal(answer)[0] == 400

@@ -309,3 +309,17 @@ def test_key_made_here_is_no_stronger_than_its_account(home: House) -> None:
     visitor = logged_in(home, person(tier=tiers.PRO))
     secret = secret_on(visitor.submit(NEW, name="CI"))
     assert home.call("GET", "/v1/limits", secret).json()["tier"] == "pro"
+
+
+@pytest.mark.parametrize(
+    ("scope", "path"),
+    [("read", "users/me"), ("keys", "keys"), ("events", "events"), ("webhooks", "webhooks"), ("write", None)],
+)
+def test_what_a_new_key_is_tried_with_is_what_it_may_ask_for(home: House, scope: str, path: str | None) -> None:
+    """The command on its page answers 200; a key that may ask for nothing has none."""
+    visitor = logged_in(home, person())
+    page = visitor.submit("/settings/keys/new", name="One", scopes=[scope])
+    assert ("Try it" in page.text) is (path is not None)
+    if path is not None:
+        assert f"/v1/{path} " in page.text
+        assert home.call("GET", f"/v1/{path}", secret_on(page)).status == 200
