@@ -9,9 +9,11 @@ from functools import lru_cache
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
+from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.core.request import Request
 from moto.core.responses import ActionResult
 from moto.core.utils import get_service_model
+from moto.dynamodb.models import dynamodb_backends
 from moto.dynamodb.responses import DynamoHandler
 
 from tests.serving import CrowdServer
@@ -23,6 +25,9 @@ ANSWERS_WITHIN_S = 30
 
 OF_TABLES = ("Table", "TimeToLive", "ContinuousBackups", "Stream", "Tags")
 """Words in the names of the operations that moto's own serializer answers: there it has names and times to turn."""
+
+KEY_BYTES_MAX = {"HASH": 2_048, "RANGE": 1_024}
+"""What DynamoDB takes of the text in a key, and moto doesn't measure where it is asked for one."""
 
 _one_at_a_time = threading.Lock()
 """moto isn't made for threads: it loses updates, and trips over a table that changes while it is read."""
@@ -57,7 +62,8 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         request = Request.from_primitives("POST", URL, self.headers, body)
         with _one_at_a_time:
-            status, headers, text = _Dynamo.dispatch(request, URL, request.headers)
+            refused = _over_long_key(body) if len(body) > min(KEY_BYTES_MAX.values()) else None
+            status, headers, text = refused or _Dynamo.dispatch(request, URL, request.headers)
         answer = text.encode() if isinstance(text, str) else text
         self.send_response(status)
         for name, value in headers.items():
@@ -69,6 +75,28 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class named it
         """Stay quiet."""
+
+
+def _over_long_key(body: bytes) -> tuple[int, dict[str, str], str] | None:
+    """Return DynamoDB's refusal of a call that names an item by a key that none can have."""
+    tables = dynamodb_backends[DEFAULT_ACCOUNT_ID]["us-east-1"].tables
+    for name, key in _keys(json.loads(body)):
+        for attribute in tables[name].schema if name in tables else ():
+            most, text = KEY_BYTES_MAX[attribute["KeyType"]], key.get(attribute["AttributeName"], {}).get("S", "")
+            if len(text.encode()) > most:
+                told = {"__type": "com.amazon.coral.validate#ValidationException", "message": f"over {most} bytes"}
+                return 400, {"Content-Type": "application/x-amz-json-1.0"}, json.dumps(told)
+    return None
+
+
+def _keys(call: dict[str, Any]) -> Iterator[tuple[str, dict[str, dict[str, str]]]]:
+    """Return the keys of every item that a call reads or writes, each with its table."""
+    single = [call] if "TableName" in call else []
+    written = [deed for item in call.get("TransactItems", ()) for deed in item.values()]
+    for deed in single + written:
+        yield deed["TableName"], deed.get("Key") or deed.get("Item") or {}
+    for table, wanted in call.get("RequestItems", {}).items():
+        yield from ((table, key) for key in wanted["Keys"])
 
 
 @contextmanager

@@ -17,6 +17,9 @@ from pynamodb.exceptions import CancellationReason, PynamoDBException, TransactW
 from chalicelib.core import settings, wire
 from chalicelib.core.pynamodb_alone import Connection, Model, TableConnection, TransactWrite
 
+HASH_KEY_BYTES_MAX, RANGE_KEY_BYTES_MAX = 2_048, 1_024
+"""As long as the text of a partition key, and that of a sort key, can be in DynamoDB."""
+
 
 class _NamedByStage(type):
     @property
@@ -101,7 +104,9 @@ class Table(Model):
 
     @classmethod
     def found(cls, hash_key: Any, range_key: Any = None) -> Self | None:
-        """Return the item of a key as it is at this moment, or None when there is none."""
+        """Return the item of a key as it is at this moment, or None when there is none, or can be none."""
+        if not (can_be_hash_key(hash_key) and can_be_range_key(range_key)):
+            return None
         try:
             return cls.get(hash_key, range_key, consistent_read=True)
         except cls.DoesNotExist:
@@ -109,9 +114,38 @@ class Table(Model):
 
 
 def found_at_once(keys: Mapping[type[Table], wire.Json]) -> dict[type[Table], Any]:
-    """Return the item of each table by its key, as it is at this moment, in one call; what isn't there is absent."""
-    found = wire.batch_get({model.Meta.table_name: key for model, key in keys.items()})
+    """Return the item of each table by its key, as it is at this moment, in one call; what isn't there is absent.
+
+    So is what can't be there: DynamoDB refuses the whole call for one such key.
+    """
+    found = wire.batch_get({model.Meta.table_name: key for model, key in keys.items() if _can_be(model, key)})
     return {model: model.from_raw_data(found[name]) for model in keys if (name := model.Meta.table_name) in found}
+
+
+def can_be_hash_key(value: object) -> bool:
+    """Return whether DynamoDB can have an item under a partition key: for any other it answers with an error.
+
+    Strangers send texts that are empty, longer than a key, or hold half of a surrogate pair: nothing has such a name.
+    """
+    return not isinstance(value, str) or _fits(value, HASH_KEY_BYTES_MAX)
+
+
+def can_be_range_key(value: object) -> bool:
+    """Return the same of a sort key."""
+    return not isinstance(value, str) or _fits(value, RANGE_KEY_BYTES_MAX)
+
+
+def _can_be(model: type[Table], key: wire.Json) -> bool:
+    hash_key, range_key = key[str(model._hash_keyname)], key.get(model._range_keyname or "", {})
+    return can_be_hash_key(hash_key.get("S")) and can_be_range_key(range_key.get("S"))
+
+
+def _fits(text: str, bytes_max: int) -> bool:
+    # Measured in characters first, so that nobody makes us encode a megabyte.
+    try:
+        return 0 < len(text) <= bytes_max and len(text.encode()) <= bytes_max
+    except UnicodeEncodeError:
+        return False
 
 
 @cache

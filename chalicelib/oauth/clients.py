@@ -35,8 +35,6 @@ DOCUMENT_KEPT_S = 120 * 86_400
 """How long the client of a metadata document is kept after an approval: longer than any grant lives, with a margin that
 spares most approvals the write."""
 DELETED_KEPT_S = 30 * clock.DAY_S
-ID_LENGTH_MAX = 1_024
-"""As long as a DynamoDB sort key can be: consents have the client's id there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +127,11 @@ def checked_uris(uris: list[str]) -> list[str]:
 
 
 def is_client_id(text: str) -> bool:
-    """Tell whether `text` has the shape of a client id: one of ours, or the https URL of a metadata document."""
-    return ids.is_id(text, "app") or (text.startswith("https://") and len(text) <= ID_LENGTH_MAX)
+    """Tell whether `text` has the shape of a client id: one of ours, or the https URL of a metadata document.
+
+    Consents have it as their sort key: a URL that is too long for that is no one's id.
+    """
+    return ids.is_id(text, "app") or (text.startswith("https://") and tables.can_be_range_key(text))
 
 
 def documents_are_taken() -> bool:

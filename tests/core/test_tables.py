@@ -1,5 +1,6 @@
 """Models as this project reads and writes them: as pynamodb would, at a fraction of the work."""
 
+import json
 from typing import Any
 
 import pytest
@@ -8,9 +9,11 @@ from pynamodb.exceptions import TransactWriteError
 from pynamodb.models import Model
 
 from chalicelib.accounts.tables import Account
-from chalicelib.core import tables
+from chalicelib.core import tables, wire
 from chalicelib.credentials.tables import Credential
-from chalicelib.oauth.tables import Client, Ticket
+from chalicelib.oauth import clients
+from chalicelib.oauth.tables import Client, Consent, Ticket
+from tests.house import House
 
 ITEMS: list[tuple[type[tables.Table], dict[str, Any]]] = [
     (Account, {"id": "acc_1", "email": "a@example.com", "name": "Ada", "tier": "pro", "created_at": 1}),
@@ -95,3 +98,44 @@ def test_transaction_that_never_arrived_was_refused_nowhere() -> None:
         pass
     assert not tables.refused(raised.value)
     assert tables.refused_write(raised.value, Ticket("old")) is None
+
+
+IMPOSSIBLE = {
+    "empty": "",
+    "over 2,048 bytes": "€" * 683,
+    "half a surrogate pair": "a\ud800",
+    "a megabyte": "x" * 1_000_000,
+}
+
+
+@pytest.mark.parametrize("text", IMPOSSIBLE.values(), ids=IMPOSSIBLE)
+def test_what_no_key_can_be_is_not_found_without_asking(home: House, text: str) -> None:
+    """DynamoDB answers with an error for such a key, also beside a good one in the same call."""
+    given: dict[str, Any] = {"grant_types": {clients.DEVICE}, "scopes": {"read"}, "registered_by": "self"}
+    Client("app_1", name="App", auth_method="none", created_at=1, **given).save()
+    asked: list[str] = []
+    send = wire.sender()
+
+    def noting(operation: str, body: wire.Json) -> wire.Json:
+        asked.append(json.dumps(body))
+        return send(operation, body)
+
+    with wire.sent_by(noting):
+        assert Client.found(text) is None
+        assert Consent.found("acc_1", text) is None
+        assert asked == []
+        keys: dict[type[tables.Table], wire.Json] = {
+            Client: Client.item(client_id="app_1"),
+            Ticket: {"digest": {"S": text}},
+        }
+        assert list(tables.found_at_once(keys)) == [Client]
+
+
+def test_key_may_be_as_long_as_dynamodb_takes_it(home: House) -> None:
+    """In bytes: 2,048 of a partition key, 1,024 of a sort key."""
+    assert tables.can_be_hash_key("é" * 1_024)
+    assert not tables.can_be_hash_key("é" * 1_024 + "e")
+    assert tables.can_be_range_key("é" * 512)
+    assert not tables.can_be_range_key("é" * 512 + "e")
+    assert Client.found("é" * 1_024) is None
+    assert Consent.found("acc_1", "é" * 512) is None

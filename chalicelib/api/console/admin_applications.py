@@ -15,7 +15,7 @@ HOME = "/admin/applications"
 def show_application(visit: Visit) -> Shown:
     """Show the form to find an OAuth client by its id, and the one of the id that was given."""
     admin_of(visit)
-    wanted = visit.query.get("client_id", "").strip()[: clients.ID_LENGTH_MAX]
+    wanted = visit.query.get("client_id", "").strip()
     client = clients.stored(wanted)
     matter = {"client": client, "wanted": wanted, "can_end": _can_be_ended(client, wanted)}
     shown = Shown("admin_application", matter)

@@ -197,7 +197,10 @@ def confirm_disconnect(visit: Visit) -> Shown:
 
 def disconnect(visit: Visit) -> Gone:
     """End what a client may do; its tokens stop at the next request."""
-    consent.withdraw(visit.person.account.id, visit.text("client_id"))
+    account, client_id = visit.person.account, visit.text("client_id")
+    if not clients.is_client_id(client_id):
+        raise errors.NotFound("This application isn't connected.")
+    consent.withdraw(account.id, client_id)
     return Gone("/settings/connected", "disconnected")
 
 
