@@ -4,13 +4,13 @@ The edge reads a request by it before the view runs; `reference` makes /openapi.
 Plain data, made when a blueprint is imported: the hot path must not pay for a document that nobody asked for.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from chalicelib.api.fields import Field, shown
 from chalicelib.api.shapes import ERROR, Kind, Schema, Shape
+from chalicelib.core import json_text
 from chalicelib.core.errors import InvalidRequest, LatchkeyError
 
 Fields = Mapping[str, Field]
@@ -139,7 +139,7 @@ def _give_some(names: list[str]) -> str:
 def _object(raw: bytes | str) -> dict[str, object]:
     try:
         text = raw.decode() if isinstance(raw, bytes) else raw
-        given = json.loads(text, object_pairs_hook=_once, parse_constant=_no_constant)
+        given = json_text.read(text, of_object=_once, parse_constant=_no_constant)
     except RecursionError:
         raise InvalidRequest("The body is nested too deeply.") from None
     except ValueError:

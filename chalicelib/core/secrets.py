@@ -54,8 +54,8 @@ def found_in(text: str) -> list[str]:
 
 
 def digest(secret: str) -> str:
-    """Return the SHA-256 of `secret` in hex: the only form of it that is stored."""
-    return hashlib.sha256(secret.encode()).hexdigest()
+    """Return the SHA-256 of `secret` in hex: the only form of it that is stored. Any text has one."""
+    return hashlib.sha256(secret.encode(errors="surrogatepass")).hexdigest()
 
 
 def hint(secret: str) -> str:

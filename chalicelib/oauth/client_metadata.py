@@ -4,14 +4,13 @@ Only what is read is judged: any other field may hold anything. `null` is absent
 something is left, and the answer says what is in effect.
 """
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from chalicelib.core import names
+from chalicelib.core import json_text, names
 from chalicelib.core.errors import InvalidRequest
 from chalicelib.oauth import clients
 from chalicelib.oauth.errors import OAuthError
@@ -43,7 +42,7 @@ def fields_of(raw: bytes | str) -> Fields:
     Raises OAuthError when it is none, or names something twice: two readers could take it for two clients.
     """
     try:
-        given = json.loads(raw, object_pairs_hook=_once)
+        given = json_text.read(raw, of_object=_once)
     except (ValueError, RecursionError):
         given = None
     if not isinstance(given, dict):

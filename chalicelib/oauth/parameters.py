@@ -5,13 +5,12 @@ Malformed input is rejected here with a clear error, since libraries meet it as 
 """
 
 import base64
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, unquote_plus
 
-from chalicelib.core import http_syntax
+from chalicelib.core import http_syntax, json_text
 from chalicelib.oauth.errors import OAuthError, invalid_client, invalid_request
 
 FORM, JSON = "application/x-www-form-urlencoded", "application/json"
@@ -188,7 +187,7 @@ class _Pairs(list[tuple[str, object]]):
 
 def _of_json(text: str) -> Parameters:
     # parse_int: Python refuses to read a very long whole number, though nothing may ever read it here.
-    given = json.loads(text, object_pairs_hook=_Pairs, parse_int=float)
+    given = json_text.read(text, of_object=_Pairs, parse_int=float)
     if not isinstance(given, _Pairs):
         raise ValueError("not an object")
     return _sent((name, each) for name, value in given for each in _values(name, value))

@@ -26,7 +26,7 @@ def check(raw: bytes, *, timestamp: str, signature: str) -> None:
     if at_s is None or abs(clock.now_s() - at_s) > TOLERANCE_S:
         raise InvalidRequest(f"{TIMESTAMP} must be the epoch second of now, give or take {TOLERANCE_S} seconds.")
     expected = VERSION + sign(raw, timestamp)
-    if not hmac.compare_digest(expected.encode(), signature.encode()):
+    if not hmac.compare_digest(expected.encode(), signature.encode(errors="surrogatepass")):
         raise InvalidRequest(f"{SIGNATURE} is not the signature of this body at this time.")
 
 

@@ -500,3 +500,20 @@ def test_home_page_that_cant_be_shown_or_opened_is_refused(home: House, uri: str
     """By the same rule as names, and with a port that there is."""
     answer = as_json(home, "/oauth/register", {"redirect_uris": [CALLBACK], "client_uri": uri})
     assert refusal(answer)[0] == 400
+
+
+@pytest.mark.parametrize("name", ["client_secret", "client_id", "redirect_uris", "grant_types", "scope", "client_uri"])
+def test_half_a_surrogate_pair_in_a_replacement_is_refused(home: House, name: str) -> None:
+    """Whichever field of a client's own description holds it, the answer is a 400 and nothing is changed."""
+    made = home.call("POST", "/oauth/register", json_body={"redirect_uris": [CALLBACK]}).json()
+    bad = ["\ud800"] if name.endswith("s") else "\ud800"
+    fields = {"client_id": made["client_id"], "redirect_uris": [CALLBACK], name: bad}
+    target = f"/oauth/register/{made['client_id']}"
+    answer = home.call("PUT", target, made["registration_access_token"], json_body=fields)
+    assert answer.status == 400
+    assert home.call("GET", target, made["registration_access_token"]).json()["redirect_uris"] == [CALLBACK]
+
+
+def test_field_that_nobody_reads_may_hold_half_a_surrogate_pair(home: House) -> None:
+    """What isn't read isn't judged."""
+    assert home.call("POST", "/oauth/register", json_body={"redirect_uris": [CALLBACK], "x": "\ud800"}).status == 201

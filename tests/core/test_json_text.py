@@ -1,0 +1,27 @@
+"""JSON as strangers send it: half of a surrogate pair is no text, wherever it stands."""
+
+import pytest
+
+from chalicelib.core import json_text, secrets
+from chalicelib.core.json_text import NO_TEXT
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ('"\\ud800"', NO_TEXT),
+        ('{"a": "x\\udfff"}', {"a": NO_TEXT}),
+        ('{"a": ["b", ["\\ud83d"]]}', {"a": ["b", [NO_TEXT]]}),
+        ('[{"a": "\\ud800"}, "c"]', [{"a": NO_TEXT}, "c"]),
+        ('{"a": "\\ud83d\\udddd"}', {"a": "🗝"}),
+        ('{"a": ["é", 1, null, true]}', {"a": ["é", 1, None, True]}),
+    ],
+)
+def test_half_a_surrogate_pair_is_no_text(text: str, value: object) -> None:
+    """A whole pair is a character, and everything else stays what it is."""
+    assert json_text.read(text) == value
+
+
+def test_any_text_has_a_digest() -> None:
+    """A secret that somebody made up is looked for like any other, and not found."""
+    assert secrets.digest("\ud800") != secrets.digest("\udfff")
