@@ -15,6 +15,7 @@ from chalicelib.oauth.errors import OAuthError, invalid_client, invalid_request
 
 FORM, JSON = "application/x-www-form-urlencoded", "application/json"
 BODY_BYTES_MAX = 64 * 1024
+FIELDS_MAX = 100
 REPEATABLE = ("resource",)
 
 OF_CLIENT = ("client_id", "client_secret")
@@ -126,9 +127,12 @@ def of_body(raw: bytes | str, content_type: str) -> Parameters:
     try:
         if http_syntax.media_type(content_type) == JSON:
             return _of_json(text)
-        return _sent(parse_qsl(text, keep_blank_values=True, errors="surrogateescape", max_num_fields=100))
     except (ValueError, RecursionError):
-        raise invalid_request("The body is neither a form nor a JSON object of strings.") from None
+        raise invalid_request("The body is not a JSON object of strings.") from None
+    try:
+        return _sent(parse_qsl(text, keep_blank_values=True, errors="surrogateescape", max_num_fields=FIELDS_MAX))
+    except ValueError:
+        raise invalid_request(f"The form has more than {FIELDS_MAX} parameters.") from None
 
 
 def client_credentials(parameters: Parameters, authorization: str) -> ClientCredentials:

@@ -29,6 +29,9 @@ EMAIL = "latchkey-email"
 """The address that the form to log in begins with, after a link that was for it: in no URL, and for minutes."""
 SESSION_S, DEVICE_S = 14 * 86_400, 365 * 86_400
 FORM_BYTES_MAX = 64 * 1024
+REPEATED_BYTES_MAX = 4 * FORM_BYTES_MAX
+"""What was typed into a form that is too long is shown again up to here."""
+FIELDS_MAX = 100
 HOME = "/settings/keys"
 """Where people land after log-in."""
 
@@ -54,6 +57,17 @@ class Outdated(Forged):
         """Say how to go on."""
         super().__init__()
         self.message = "This page was open for too long. Check what you typed, and send it again."
+
+
+class TooLong(errors.LatchkeyError):
+    """A form that holds more than any page here asks for."""
+
+    status, error = 413, "too_long"
+
+    def __init__(self) -> None:
+        """Say how to go on."""
+        most = f"{FORM_BYTES_MAX // 1024} KB"
+        super().__init__(f"This form is too long: it may hold {most}. Shorten what you typed, and send it again.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +204,7 @@ class Visit:
         return f"__Host-{name}" if self.secure else name
 
 
-ON_ITS_FORM = (errors.InvalidRequest, errors.Conflict, errors.InsufficientScope, errors.RateLimited, Outdated)
+ON_ITS_FORM = (errors.InvalidRequest, errors.Conflict, errors.InsufficientScope, errors.RateLimited, Outdated, TooLong)
 """What is wrong with a form, or with when it is sent: its page is shown again. Any other error is a page of its own."""
 
 
@@ -270,8 +284,10 @@ def _shown_on_its_form(visit: Visit, form: Place | None, parameters: dict[str, s
 
 def local_path(path: str) -> str:
     """Return `path` when it leads to a page of this console, else to the keys: no redirect leaves the house."""
-    is_local = path.startswith("/") and not path.startswith(("//", "/\\"))
-    clean = path.isascii() and path.isprintable() and "\\" not in path and not urlsplit(path).netloc
+    # `//host` is the only form of a path that could lead elsewhere: looked at by its characters alone, since what is no
+    # URL at all, like `//[`, is an error to a parser.
+    is_local = path.startswith("/") and not path.startswith("//")
+    clean = path.isascii() and path.isprintable() and "\\" not in path
     return path if is_local and clean else HOME
 
 
@@ -320,18 +336,29 @@ def _read_form(visit: Visit) -> None:
     origin = request.headers.get("origin", "")
     own = urlsplit(visit.base_url)
     raw = request.raw_body
-    if origin != f"{own.scheme}://{own.netloc}" or len(raw) > FORM_BYTES_MAX:
+    if origin != f"{own.scheme}://{own.netloc}":
         raise Forged
-    try:
-        text = raw.decode() if isinstance(raw, bytes) else raw
-        pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=100)
-    except ValueError:
-        raise errors.InvalidRequest("The form can't be read: it must be UTF-8.") from None
-    for name, value in pairs:
-        visit.form.setdefault(name, []).append(value)
+    if len(raw) <= REPEATED_BYTES_MAX:
+        for name, value in _pairs(raw):
+            visit.form.setdefault(name, []).append(value)
+    if len(raw) > FORM_BYTES_MAX:
+        raise TooLong
     bound_to = visit.cookie(SESSION) or visit.cookie(VISIT)
     if not bound_to or not hmac.compare_digest(visit.text("csrf").encode(), visit.csrf().encode()):
         raise Outdated
+
+
+def _pairs(raw: bytes | str) -> list[tuple[str, str]]:
+    """Return the fields of a form; raise InvalidRequest when it can't be read."""
+    try:
+        text = raw.decode() if isinstance(raw, bytes) else raw
+        return parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=FIELDS_MAX)
+    except UnicodeError:
+        raise errors.InvalidRequest("The form can't be read: it must be UTF-8.") from None
+    except ValueError:
+        raise errors.InvalidRequest(
+            f"The form has more than {FIELDS_MAX} fields, which no page here asks for."
+        ) from None
 
 
 def _answered(visit: Visit, result: Shown | Gone | Away) -> Response:

@@ -150,7 +150,7 @@ def test_rubbish_is_refused_in_words(home: House, body: bytes) -> None:
     visitor = logged_in(home, person())
     csrf = token(visitor, "/settings/account").encode()
     page = visitor.send("/settings/account/name", {}, body=body + b"&csrf=" + csrf)
-    assert page.status in (400, 403)
+    assert page.status in (400, 403, 413)
     assert page.problem or page.heading == "That didn't work"
 
 
@@ -159,6 +159,21 @@ def test_form_of_64_kb_is_read(home: House) -> None:
     visitor = logged_in(home, person())
     page = visitor.submit("/settings/account/name", on="/settings/account", name="x" * 60_000)
     assert (page.status, page.problem) == (400, "Name must be a text of 1 to 100 characters on one line.")
+
+
+def test_form_of_70_kb_is_told_to_be_too_long_and_shown_again(home: House) -> None:
+    """Nothing that was typed is lost, and nothing is changed."""
+    visitor = logged_in(home, person())
+    page = visitor.submit("/settings/account/name", on="/settings/account", name="x" * 70_000)
+    assert (page.status, "This form is too long" in page.html) == (413, True)
+    assert "x" * 70_000 in page.html
+
+
+def test_form_of_120_fields_is_told_so(home: House) -> None:
+    """What is wrong with it is said as it is."""
+    visitor = logged_in(home, person())
+    page = visitor.send("/settings/account/name", {f"f{number}": "1" for number in range(120)})
+    assert (page.status, "more than 100 fields" in page.html, "UTF-8" in page.html) == (400, True, False)
 
 
 def assert_answered(page: Page) -> None:
