@@ -137,9 +137,13 @@ def change_email(ticket: Ticket, account: Account, session: Session | None = Non
     """Spend a link on another address, and return the ending of what was there before any was proven.
 
     Only for a browser with a `session` of this account, which goes on: in any other, whoever has the new address could
-    give it to an account that isn't theirs. Raises Conflict when the address is taken by now.
+    give it to an account that isn't theirs. An account that has the address already, by another link, keeps it. Raises
+    Conflict when it is another account's by now.
     """
     address, old = parsed(str(ticket.email)), account.email
+    if address.claim == old:
+        _spend(ticket, account, [], kinds.EMAIL_CHANGED)
+        return None
     new, typed = address.claim, Account.typed_email
     ending = _of_proof(account) if account.email_verified_at is None else None
     proven: list[Action] = [Account.email_verified_at.set(clock.now_ms())]
@@ -150,7 +154,7 @@ def change_email(ticket: Ticket, account: Account, session: Session | None = Non
     try:
         with tables.transaction() as write:
             _consume(write, ticket)
-            write.save(claim, condition=Email.email.does_not_exist())
+            write.save(claim, condition=Email.email.does_not_exist(), return_values="ALL_OLD")
             record.add_to(write, account.id, kinds.EMAIL_CHANGED, {})
             write.delete(Email(old), condition=Email.account_id == account.id)
             write.update(
@@ -164,7 +168,9 @@ def change_email(ticket: Ticket, account: Account, session: Session | None = Non
     except TransactWriteError as error:
         if not tables.refused(error):
             raise
-        if tables.refused_write(error, claim) is not None:
+        holder = tables.refused_write(error, claim)
+        # Of several uses at once, of this link or of two, one has moved the account there: that is no other's address.
+        if holder is not None and holder["account_id"]["S"] != account.id:
             raise errors.Conflict("This address belongs to another account by now.") from None
         raise SpentLink from None
     if ending is not None:

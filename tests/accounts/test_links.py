@@ -233,3 +233,16 @@ def test_links_of_a_deleted_account_are_void(home: House) -> None:
         with pytest.raises(links.SpentLink):
             use(secret, purpose)
     assert Account.get(account.id).status == own.DELETED
+
+
+def test_second_link_to_an_address_that_the_account_has_is_spent(home: House) -> None:
+    """Who asked twice and uses both links is told of no failure, and the account stays where it moved."""
+    account = person(email="old@example.com")
+    first, second = (
+        links.new_link(account.id, links.CHANGE_EMAIL, email=NEW_EMAIL, epoch=account.session_epoch) for _ in range(2)
+    )
+    use(first, links.CHANGE_EMAIL)
+    use(second, links.CHANGE_EMAIL)
+    assert Account.get(account.id).email == NEW_EMAIL
+    with pytest.raises(links.SpentLink):
+        use(second, links.CHANGE_EMAIL)

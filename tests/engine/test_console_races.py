@@ -82,6 +82,35 @@ def test_mail_link_used_20_times_at_once_is_spent_once(home: House, line: Holdin
     assert Account.get(account.id).session_epoch == (0 if verified else 1)
 
 
+def test_change_of_address_confirmed_20_times_at_once_happens_once(home: House, line: HoldingLine) -> None:
+    """Of 20 clicks on one link one moves the account; the others hear that it is spent, not that another has it."""
+    account = person()
+    wanted = f"{randomness.base62(8).lower()}@example.com"
+    ticket = links.new_link(account.id, links.CHANGE_EMAIL, email=wanted, epoch=account.session_epoch)
+    clicks = [click_on(home, account, ticket) for _ in range(TWENTY)]
+    assert statuses(met(line, transaction, clicks)) == {303: 1, 410: TWENTY - 1}
+    assert Account.get(account.id).email == wanted
+
+
+def test_change_of_address_asked_for_twice_and_confirmed_at_once_happens_once(home: House, line: HoldingLine) -> None:
+    """Of two links to one new address, used ten times each at once, one moves the account; nothing fails."""
+    account = person()
+    wanted = f"{randomness.base62(8).lower()}@example.com"
+    tickets = [
+        links.new_link(account.id, links.CHANGE_EMAIL, email=wanted, epoch=account.session_epoch) for _ in range(2)
+    ]
+    clicks = [click_on(home, account, tickets[number % 2]) for number in range(TWENTY)]
+    assert statuses(met(line, transaction, clicks)) == {303: 1, 410: TWENTY - 1}
+    assert Account.get(account.id).email == wanted
+
+
+def click_on(home: House, account: Account, ticket: str) -> Callable[[], Page]:
+    """Return a click on the button of a link that changes an account's address, in a browser of its own."""
+    visitor = logged_in(home, account)
+    form = visitor.filled(visitor.open(f"/verify?ticket={ticket}"), "/verify", {})
+    return partial(visitor.send, "/verify", form)
+
+
 def test_reset_links_of_one_account_at_once_set_one_password(home: House, line: HoldingLine) -> None:
     """Of two people with a link each, one sets the password, and it is that one's."""
     account = person()

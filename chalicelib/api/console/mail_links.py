@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from chalicelib.accounts import letters, links, mail, pending_sign_up
+from chalicelib.accounts.email import parsed
 from chalicelib.accounts.tables import Account, Ticket
 from chalicelib.api.console import confirm_sign_up, leftovers
 from chalicelib.api.console.callers import in_words
@@ -63,8 +64,10 @@ def verify(visit: Visit) -> Shown | Gone:
         return confirm_sign_up.confirm_sign_up(visit, secret, ticket)
     account = links.account_of(ticket)
     if ticket.purpose == links.CHANGE_EMAIL:
+        has_moved = account.email == parsed(str(ticket.email)).claim
         _is_ended(links.change_email(ticket, account, _session_of(visit, account)))
-        mail.send(letters.email_changed(account, str(ticket.email)))
+        if not has_moved:
+            mail.send(letters.email_changed(account, str(ticket.email)))
         return Gone("/settings/account", "email-changed")
     if not _takes_a_password(visit, account):
         own = _own_session(visit, account)
