@@ -62,9 +62,17 @@ def beginning(text: str) -> str:
     return unicodedata.normalize("NFC", local.lower()) + at + (_ascii_domain(domain) or domain.lower())
 
 
+def as_typed(text: str) -> str:
+    """Return what stands for a text that is no address, where attempts are counted by address: each by itself.
+
+    Cut before anything is done with it, and with a space, which no claim holds: it is never counted with an address.
+    """
+    return f"no address {text.strip()[:LENGTH_MAX].lower()}"
+
+
 def hashed(claim: str) -> str:
     """Return what stands for an address in our tables where nobody has signed up with it, such as on counters."""
-    return hashlib.sha256(claim.encode()).hexdigest()[:32]
+    return hashlib.sha256(claim.encode(errors="surrogatepass")).hexdigest()[:32]
 
 
 def _is_local_part(local: str) -> bool:

@@ -39,7 +39,7 @@ def log_in(*, email: str, password: str, caller: Caller) -> Account:
     try:
         address = addresses.normalised(email)
     except errors.InvalidRequest:
-        address = "nobody@invalid"
+        address = addresses.as_typed(email)
     account = _account_of(address)
     # Asked for nobody too: with a device of one's own, one more read would tell which addresses are known.
     attempts.count_by_account(caller, address, account.id if account else find.NOBODY)

@@ -45,6 +45,15 @@ def subjects(home: House) -> list[str]:
     return [item["subject"]["S"] for item in items]
 
 
+def test_attempts_for_what_is_no_address_are_counted_each_by_itself(home: House) -> None:
+    """Twenty attempts for one mistyped address take no attempt from another, however long both are."""
+    for number in range(settings.current().log_in_attempts_per_email):
+        assert try_it("bob@gmial", network=f"198.51.100.{number}") == "wrong_log_in"
+    assert try_it(" BOB@gmial", network="192.0.2.1") == "rate_limit_exceeded"
+    for email in ("alice@gmial", "", "é" * 60_000, "\ud800", "bob@gmial.example"):
+        assert try_it(email, network="192.0.2.2") == "wrong_log_in"
+
+
 def test_right_password_opens_the_account(home: House) -> None:
     """Whatever spelling of the address is given."""
     account = person(email="ada@example.com")
