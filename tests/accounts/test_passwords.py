@@ -1,5 +1,7 @@
 """Passwords: which are good enough, and how they are stored."""
 
+import unicodedata
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -115,3 +117,32 @@ def test_nobodys_hash_takes_as_much_work_as_anybodys() -> None:
     real = passwords.hashed(PASSWORD).split("$")
     assert stored[1:4] == real[1:4]
     assert list(map(len, stored[4:])) == list(map(len, real[4:]))
+
+
+COMPOSED = unicodedata.normalize("NFC", "café noir à l'ancienne")
+DECOMPOSED = unicodedata.normalize("NFD", COMPOSED)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "typed"), [(COMPOSED, DECOMPOSED), (DECOMPOSED, COMPOSED), (DECOMPOSED, DECOMPOSED)]
+)
+def test_password_matches_however_its_letters_are_composed(chosen: str, typed: str) -> None:
+    """One keyboard writes an é as one character, another as two (NIST SP 800-63B §3.1.1.2, RFC 8265 §4.2.2)."""
+    assert passwords.matches(typed, passwords.hashed(chosen))
+    assert not passwords.matches(typed.replace("\u0301", "").replace("é", "e"), passwords.hashed(chosen))
+
+
+def test_password_from_before_they_were_normalised_still_matches() -> None:
+    """It was stored as it was typed."""
+    assert passwords.matches(DECOMPOSED, passwords._HASHER.hash(DECOMPOSED))
+
+
+def test_marks_in_disorder_take_no_longer_than_their_number() -> None:
+    """What is longer than any password isn't normalised; nor does half a surrogate pair make a check fail."""
+    assert not passwords.matches("a" + "\u0301\u0323" * 30_000, None)
+    assert not passwords.matches("\ud800" * 12, None)
+
+
+def test_length_is_counted_in_letters_as_they_are_stored() -> None:
+    """Six letters of two characters each are six."""
+    assert not accepts("e\u0301x\u0304q\u030c" * 2)
