@@ -117,32 +117,30 @@ def _key(options: argparse.Namespace) -> None:
 
 
 def _account(options: argparse.Namespace) -> None:
-    from chalicelib.accounts.create import create_account
+    from chalicelib.accounts.invite import invite
 
-    account = create_account(
+    invited = invite(
         email=options.email,
         name=options.name or options.email.partition("@")[0],
         tier=_tier_named(options.tier),
         admin=options.admin,
     )
+    account = invited.account
     print(f"{account.id} {account.email} ({account.tier}{', admin' if account.admin else ''})")
-    _print_link(account.id, options.stage)
+    _print_link(invited.link, options.stage)
 
 
 def _password_link(options: argparse.Namespace) -> None:
-    from chalicelib.accounts import find
+    from chalicelib.accounts import find, links
 
     account = find.account_by_email(options.email)
     if account.status != states.ACTIVE:
         raise _Mistake(f"{account.email} is {account.status}: reinstate it first.")
-    _print_link(account.id, options.stage)
+    _print_link(links.handed_over(account), options.stage)
 
 
-def _print_link(account_id: str, stage: str) -> None:
+def _print_link(ticket: str, stage: str) -> None:
     """Print a link that sets the password of an account. Handed over by hand, so it proves no address."""
-    from chalicelib.accounts import links
-
-    ticket = links.new_link(account_id, links.SET_PASSWORD)
     api = deployed.api_of(stage)
     address = api["rest_api_url"].rstrip("/") if api else "https://<the API's address>"
     print(f"Set a password within the hour: {settings.current().public_url or address}/password?ticket={ticket}")

@@ -1,4 +1,7 @@
-"""An account that an admin makes for somebody, and the link at which that person sets a password: both, or neither."""
+"""An account that an administrator or the operator makes for somebody, with a link to set a password: both, or neither.
+
+The link ends when sessions do, as every link.
+"""
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -20,7 +23,9 @@ class Invited:
     link: str = field(repr=False)
 
 
-def invite(*, email: str, name: str, tier: Tier, once: "Recording[Invited] | None" = None) -> Invited:
+def invite(
+    *, email: str, name: str, tier: Tier, admin: bool = False, once: "Recording[Invited] | None" = None
+) -> Invited:
     """Make an account without a password and a link to set one; `once` records the request that asked for it.
 
     Raises InvalidRequest when `email` is no address, Conflict when an account has it.
@@ -28,12 +33,12 @@ def invite(*, email: str, name: str, tier: Tier, once: "Recording[Invited] | Non
     invited: list[Invited] = []
 
     def with_a_link(write: tables.Transaction, account: Account) -> None:
-        ticket, secret = links.unsaved(account.id, links.SET_PASSWORD)
+        ticket, secret = links.unsaved(account.id, links.SET_PASSWORD, epoch=account.session_epoch)
         write.save(ticket, condition=Ticket.digest.does_not_exist())
         invited.append(Invited(account, secret))
         if once is not None:
             once.add_to(write, invited[-1])
 
-    create.create_account(email=email, name=name, tier=tier, beside=with_a_link)
+    create.create_account(email=email, name=name, tier=tier, admin=admin, beside=with_a_link)
     # The transaction may have been tried again: the last try is the one that stands.
     return invited[-1]

@@ -32,18 +32,32 @@ class SpentLink(errors.LatchkeyError):
         super().__init__("This link was used already, or is older than an hour. Ask for another one.")
 
 
-def new_link(account_id: str, purpose: str, *, email: str | None = None, epoch: int | None = None) -> str:
+def new_link(account_id: str, purpose: str, *, epoch: int, email: str | None = None) -> str:
     """Store a ticket for `purpose` and return its secret, which belongs into one URL and nowhere else."""
-    ticket, secret = unsaved(account_id, purpose, email=email, epoch=epoch)
+    ticket, secret = unsaved(account_id, purpose, epoch=epoch, email=email)
     ticket.save(condition=Ticket.digest.does_not_exist())
     return secret
 
 
-def unsaved(account_id: str, purpose: str, *, email: str | None = None, epoch: int | None = None) -> tuple[Ticket, str]:
+def handed_over(account: Account) -> str:
+    """Store a link that sets an account's password, record that it was made, and return its secret, as above.
+
+    For the operator, who hands it over by hand: it proves no address. Raises NotFound when the account is gone.
+    """
+    ticket, secret = unsaved(account.id, SET_PASSWORD, epoch=account.session_epoch)
+    with tables.refused_as(errors.NotFound("There is no such user.")), tables.transaction() as write:
+        write.condition_check(Account, account.id, condition=Account.listed.exists())
+        write.save(ticket, condition=Ticket.digest.does_not_exist())
+        record.add_to(write, account.id, kinds.PASSWORD_LINK_MADE, {})
+    return secret
+
+
+def unsaved(account_id: str, purpose: str, *, epoch: int, email: str | None = None) -> tuple[Ticket, str]:
     """Return a ticket for `purpose` that is to be stored with something else, and its secret.
 
-    `email` is the address it is sent to. With the account's session `epoch` it is void when sessions are: a link that
-    someone asked for with a stolen password, or to a mailbox that is lost, must not outlive what was done about it.
+    `epoch` is the account's `session_epoch`: a link is void when sessions are, since one that was handed over, asked
+    for with a stolen password or sent to a mailbox that is lost must not outlive what was done about it. `email` is the
+    address it is sent to, if it is.
     """
     secret = secrets.mint(secrets.MAIL_LINK_KIND)
     expires_at = clock.now_ms() + LIVES_S * 1000
@@ -75,7 +89,7 @@ def account_of(ticket: Ticket) -> Account:
     account = Account.found(ticket.account_id)
     if account is None:
         raise SpentLink
-    outdated = ticket.epoch not in (None, account.session_epoch)
+    outdated = ticket.epoch != account.session_epoch and not _is_moot(ticket, account)
     moved = ticket.purpose != CHANGE_EMAIL and ticket.email not in (None, account.email)
     if not account.listed or outdated or moved:
         raise SpentLink
@@ -237,11 +251,16 @@ def _still_meant(ticket: Ticket, account: Account) -> Condition:
         condition &= proven.does_not_exist() & (Account.session_epoch == account.session_epoch)
     else:
         condition &= proven.exists()
-    if ticket.epoch is not None:
+    if not _is_moot(ticket, account):
         condition &= Account.session_epoch == ticket.epoch
     if ticket.email is not None and ticket.purpose != CHANGE_EMAIL:
         condition &= Account.email == ticket.email
     return condition
+
+
+def _is_moot(ticket: Ticket, account: Account) -> bool:
+    """Tell whether a link proves what is proven: of two that were sent the second says so, and does nothing."""
+    return ticket.purpose == VERIFY_EMAIL and account.is_verified
 
 
 def _consume(write: tables.Transaction, ticket: Ticket) -> None:

@@ -50,7 +50,7 @@ class HasAccount(errors.LatchkeyError):
 
 def new_token(asked: PendingSignUp) -> str:
     """Store a sign-up and return the secret of its token, which belongs into one mail and nowhere else."""
-    ticket, secret = links.unsaved(find.NOBODY, PURPOSE)
+    ticket, secret = links.unsaved(find.NOBODY, PURPOSE, epoch=0)
     ticket.email, ticket.name, ticket.password_hash = asked.email, asked.name, asked.password_hash
     ticket.browser, ticket.after = asked.browser, asked.after[:AFTER_MAX] or None
     ticket.save(condition=Ticket.digest.does_not_exist())

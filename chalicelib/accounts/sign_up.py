@@ -65,7 +65,7 @@ def send_verification(account: "Account", *, networks: tuple[str, ...], base_url
     """
     admit_networks(networks, VERIFICATION_MAILS.network)
     mail.count(account.email, VERIFICATION_MAILS)
-    ticket = links.new_link(account.id, links.VERIFY_EMAIL, email=account.email)
+    ticket = links.new_link(account.id, links.VERIFY_EMAIL, email=account.email, epoch=account.session_epoch)
     mail.send(letters.verify(account, f"{base_url}/verify?ticket={ticket}"))
 
 

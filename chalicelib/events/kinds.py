@@ -4,6 +4,7 @@ ACCOUNT_CREATED = "account.created"
 ACCOUNT_RENAMED = "account.renamed"
 STANDING_CHANGED = "account.standing_changed"
 PASSWORD_CHANGED = "account.password_changed"  # noqa: S105 - a type, no password
+PASSWORD_LINK_MADE = "account.password_link_made"  # noqa: S105 - as above
 EMAIL_CHANGED = "account.email_changed"
 EMAIL_VERIFIED = "account.email_verified"
 ACCOUNT_DELETED = "account.deleted"
@@ -45,6 +46,7 @@ WORDS = {
     ACCOUNT_RENAMED: "Name changed",
     STANDING_CHANGED: "Tier or status changed",
     PASSWORD_CHANGED: "Password changed",
+    PASSWORD_LINK_MADE: "Link made that sets a password",
     EMAIL_CHANGED: "Email address changed",
     EMAIL_VERIFIED: "Email address confirmed",
     ACCOUNT_DELETED: "Account deleted",

@@ -6,10 +6,13 @@ from functools import partial
 
 import pytest
 
-from chalicelib.accounts import change, links, own, sessions, states
+from chalicelib.accounts import change, links, own, sessions, sign_up, states
+from chalicelib.accounts.invite import invite
 from chalicelib.accounts.tables import Account, Email, Ticket
 from chalicelib.core import errors, secrets, settings, telemetry, wire
+from chalicelib.limits import tiers
 from tests.house import House
+from tests.letterbox import Letterbox
 from tests.visitor import PASSWORD, SOMEWHERE, hash_of, person
 
 PURPOSES = (links.VERIFY_EMAIL, links.SET_PASSWORD, links.CHANGE_EMAIL)
@@ -20,8 +23,7 @@ OTHER = "harmonica wolverine custard"
 def link(account: Account, purpose: str) -> str:
     """Return the secret of a link that was just asked for, as the console asks."""
     email = NEW_EMAIL if purpose == links.CHANGE_EMAIL else account.email
-    epoch = None if purpose == links.VERIFY_EMAIL else account.session_epoch
-    return links.new_link(account.id, purpose, email=email, epoch=epoch)
+    return links.new_link(account.id, purpose, email=email, epoch=account.session_epoch)
 
 
 def use(secret: str, purpose: str) -> None:
@@ -220,6 +222,72 @@ def test_link_is_void_with_the_sessions_of_its_time(home: House, purpose: str, w
     spend = links.change_email if purpose == links.CHANGE_EMAIL else partial(links.set_password, password_hash="")
     with pytest.raises(links.SpentLink):
         spend(ticket, account)
+
+
+@pytest.mark.parametrize("what", ["password_change", "log_out_everywhere", "suspension"])
+@pytest.mark.parametrize("kind", ["verification", "invitation", "handed_over"])
+def test_every_link_ends_with_the_sessions(home: House, box: Letterbox, kind: str, what: str) -> None:
+    """One that somebody else may hold sets no password, and proves nothing, after its person has acted."""
+    if kind == "invitation":
+        invited = invite(email="ada@example.com", name="Ada", tier=tiers.FREE)
+        account, secret = invited.account, invited.link
+        account.update(actions=[Account.password_hash.set(hash_of(PASSWORD))])
+    else:
+        account = person(verified=False)
+        if kind == "handed_over":
+            secret = links.handed_over(account)
+        else:
+            sign_up.send_verification(account, networks=SOMEWHERE.networks, base_url="https://api.example.com")
+            secret = box.take_one().ticket
+    purpose = links.VERIFY_EMAIL if kind == "verification" else links.SET_PASSWORD
+    ticket = links.looked_up(secret, purpose)
+    before = links.account_of(ticket)
+    acted(before, what)
+    changed = Account.get(account.id)
+    with pytest.raises(links.SpentLink):
+        use(secret, purpose)
+    with pytest.raises(links.SpentLink):
+        links.set_password(ticket, before, hash_of(OTHER + "!"))
+    after = Account.get(account.id)
+    assert (after.password_hash, after.is_verified) == (changed.password_hash, False)
+
+
+def acted(account: Account, what: str) -> None:
+    """Do what ends an account's sessions."""
+    if what == "password_change":
+        session = sessions.session_of(sessions.open_session(account))
+        assert session is not None
+        own.change_password(
+            session, caller=SOMEWHERE, password=PASSWORD, new_password=OTHER, base_url="https://api.example.com"
+        )
+    elif what == "log_out_everywhere":
+        sessions.end_all(account.id)
+    else:
+        change.set_standing(account.id, tier=None, status=states.SUSPENDED, actor="operator")
+        change.set_standing(account.id, tier=None, status=states.ACTIVE, actor="operator")
+
+
+def test_second_link_to_confirm_confirms_what_is_confirmed(home: House) -> None:
+    """Of two that were sent the second isn't called spent, and changes nothing."""
+    account = person(verified=False)
+    first, second = (link(account, links.VERIFY_EMAIL) for _ in range(2))
+    use(first, links.VERIFY_EMAIL)
+    proven = Account.get(account.id)
+    use(second, links.VERIFY_EMAIL)
+    assert Account.get(account.id).serialize() == proven.serialize()
+
+
+@pytest.mark.parametrize("first", ["invitation", "reset"])
+def test_invitation_and_reset_each_work_first(home: House, box: Letterbox, first: str) -> None:
+    """Both are good until one is used; then the other sets no password any more."""
+    invited = invite(email="ada@example.com", name="Ada", tier=tiers.FREE)
+    sign_up.ask_for_reset(email="ada@example.com", networks=SOMEWHERE.networks, base_url="https://api.example.com")
+    used, left = invited.link, box.take_one().ticket
+    if first == "reset":
+        used, left = left, used
+    use(used, links.SET_PASSWORD)
+    with pytest.raises(links.SpentLink):
+        use(left, links.SET_PASSWORD)
 
 
 def test_links_of_a_deleted_account_are_void(home: House) -> None:

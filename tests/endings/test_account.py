@@ -39,7 +39,7 @@ def leaving(home: House) -> Person:
         change.rename(ada.account.id, NAME)
         fan_out.put(record.since(ada.account.id, "evt_"))
     endpoints.delete(made)
-    links.new_link(ada.account.id, links.CHANGE_EMAIL, email="byron@example.com")
+    links.new_link(ada.account.id, links.CHANGE_EMAIL, email="byron@example.com", epoch=ada.account.session_epoch)
     sessions.remember_device(ada.account)
     ada.leaves()
     home.clock.forward(SETTLED_MS / 1000)

@@ -71,7 +71,7 @@ def works(home: House, secret: str) -> bool:
 def test_mail_link_used_20_times_at_once_is_spent_once(home: House, line: HoldingLine, verified: bool) -> None:
     """Of 20 clicks on one link one confirms the address, proven before or not; the others are told that it is spent."""
     account = person(verified=verified)
-    ticket = links.new_link(account.id, links.VERIFY_EMAIL, email=account.email)
+    ticket = links.new_link(account.id, links.VERIFY_EMAIL, email=account.email, epoch=account.session_epoch)
     target = f"/verify?ticket={ticket}"
     clicks = []
     for _ in range(TWENTY):
@@ -183,7 +183,7 @@ def test_sign_ups_at_once_are_not_more_than_allowed(home: House, box: Letterbox)
 def test_log_in_that_was_decided_before_the_address_is_proven_opens_nothing(home: House, line: HoldingLine) -> None:
     """Twenty log-ins with a password that the first proof ends, written after it: no session of theirs is any good."""
     squatted = person(verified=False)
-    ticket = links.new_link(squatted.id, links.VERIFY_EMAIL, email=squatted.email)
+    ticket = links.new_link(squatted.id, links.VERIFY_EMAIL, email=squatted.email, epoch=squatted.session_epoch)
     visitors = [Visitor(home) for _ in range(TWENTY)]
     fields = {"email": squatted.email, "password": PASSWORD}
     log_ins = [partial(each.send, "/login", each.filled(each.open("/login"), "/login", fields)) for each in visitors]
@@ -361,7 +361,7 @@ def test_key_that_is_being_made_when_the_address_is_proven_never_works(home: Hou
     old = home.key(squatted)
     squatter = logged_in(home, squatted)
     form = squatter.filled(squatter.open("/settings/keys/new"), "/settings/keys/new", {"name": "Late"})
-    ticket = links.new_link(squatted.id, links.VERIFY_EMAIL, email=squatted.email)
+    ticket = links.new_link(squatted.id, links.VERIFY_EMAIL, email=squatted.email, epoch=squatted.session_epoch)
     body = {"name": "Late", "scopes": ["read"]}
     deeds = {
         "api": lambda: home.call("POST", "/v1/keys", old.secret, json_body=body),

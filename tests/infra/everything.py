@@ -186,7 +186,9 @@ class Everything:
             if is_killed:
                 reset.new(ada.account.id, chosen | {reset.CONNECTED}, by="digest").save()
                 continue
-            ticket = links.new_link(ada.account.id, links.SET_PASSWORD, email=ada.account.email)
+            ticket = links.new_link(
+                ada.account.id, links.SET_PASSWORD, email=ada.account.email, epoch=ada.account.session_epoch
+            )
             ok(Visitor(self.home).submit(f"/password?ticket={ticket}", password=OTHER, end=chosen))
 
     def account_page(self) -> None:
@@ -329,7 +331,7 @@ class Everything:
         ada.grant(registered(self.home, owner=ada.account))
         endpoints.create(ada.account.id, url="https://example.com/", name="Ledger", types=None)
         fan_out.put(_events(ada.account.id))
-        links.new_link(ada.account.id, links.CHANGE_EMAIL, email="next@example.com")
+        links.new_link(ada.account.id, links.CHANGE_EMAIL, email="next@example.com", epoch=ada.account.session_epoch)
         self.home.clock.forward(1)
         ada.leaves()
         # Where others granted more than a slice, the minute's function goes on.

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from chalicelib.accounts import find
+from chalicelib.accounts import find, sessions
 from chalicelib.core import settings
 from chalicelib.events import kinds, record
 from chalicelib.oauth import clients
@@ -95,6 +95,25 @@ def test_password_link_lets_a_locked_out_user_in(home: House, command: Command) 
     assert command.refused("password-link", "--email=nobody@example.com") == "No account has this email.\n"
     command("suspend", f"--email={account.email}")
     assert "reinstate it first" in command.refused("password-link", f"--email={account.email}")
+
+
+def test_password_link_is_an_event_of_its_account(home: House, command: Command) -> None:
+    """Who can set somebody's password is written down with the link: the operator, for a reason that admins see."""
+    account = home.account()
+    command("password-link", f"--email={account.email}", reason="Ticket 4711: locked out")
+    (event,) = record.newest_first(account.id, 10, kind=kinds.PASSWORD_LINK_MADE)
+    assert (event.actor, event.reason, event.changed.as_dict()) == ("operator", "Ticket 4711: locked out", {})
+
+
+def test_printed_links_end_with_the_sessions(home: House, command: Command) -> None:
+    """A link that was handed over sets no password after its user has set one, or logged out everywhere."""
+    printed = command("account", "--email=ada@example.com", "--admin")
+    account = find.account_by_email("ada@example.com")
+    assert account.admin
+    paths = re.findall(rf"{URL}(/password\?ticket=\S+)", printed + command("password-link", f"--email={account.email}"))
+    assert [home.call("GET", path).status for path in paths] == [200, 200]
+    sessions.end_all(account.id)
+    assert [home.call("GET", path).status for path in paths] == [410, 410]
 
 
 def test_password_link_is_for_the_deployed_url(home: House, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:

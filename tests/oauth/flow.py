@@ -185,7 +185,9 @@ class Person(Visitor):
 
     def proves_address(self) -> None:
         """Follow the link that proves the account's address, and log in again."""
-        ticket = links.new_link(self.account.id, links.VERIFY_EMAIL, email=self.account.email)
+        ticket = links.new_link(
+            self.account.id, links.VERIFY_EMAIL, email=self.account.email, epoch=self.account.session_epoch
+        )
         assert self.submit("/verify", on=f"/verify?ticket={ticket}").status == 303
         self.logs_in_again()
 

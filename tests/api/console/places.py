@@ -46,7 +46,7 @@ def place(home: House) -> Place:
     admin = person(name="Root", admin=True)
     key = home.key(admin)
     tickets = {
-        "/verify": links.new_link(admin.id, links.VERIFY_EMAIL, email=admin.email),
+        "/verify": links.new_link(admin.id, links.VERIFY_EMAIL, email=admin.email, epoch=admin.session_epoch),
         "/password": links.new_link(admin.id, links.SET_PASSWORD, email=admin.email, epoch=admin.session_epoch),
     }
     sent = told_to_nobody(admin)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from chalicelib.accounts import change, links, states
+from chalicelib.accounts import change, find, links, states
 from chalicelib.core import secrets, settings
 from tests.house import House
 from tests.letterbox import Letterbox
@@ -91,16 +91,17 @@ def test_links_that_cant_be_used_read_the_same(home: House, path: str) -> None:
     account = person()
     purpose = links.VERIFY_EMAIL if path == "/verify" else links.SET_PASSWORD
     other = links.SET_PASSWORD if path == "/verify" else links.VERIFY_EMAIL
-    old = links.new_link(account.id, purpose, email=account.email)
+    old = links.new_link(account.id, purpose, email=account.email, epoch=account.session_epoch)
     home.clock.forward(3_600)
-    used = links.new_link(account.id, purpose, email=account.email)
+    used = links.new_link(account.id, purpose, email=account.email, epoch=account.session_epoch)
     ticket = links.looked_up(used, purpose)
     if path == "/verify":
         links.verify_email(ticket, account)
     else:
         links.set_password(ticket, account, "")
-    other_purpose = links.new_link(account.id, other, email=account.email)
-    of_nobody = links.new_link("acc_nobody", purpose, email=account.email)
+    epoch = find.account_by_id(account.id).session_epoch
+    other_purpose = links.new_link(account.id, other, email=account.email, epoch=epoch)
+    of_nobody = links.new_link("acc_nobody", purpose, email=account.email, epoch=0)
     tickets = [secrets.mint(secrets.MAIL_LINK_KIND), f"{used[:-1]}_", used, old, other_purpose, of_nobody, ""]
     pages = set()
     for ticket_of in tickets:

@@ -53,8 +53,10 @@ def left(home: House) -> Leftover:
 
 def link(account: Account, *, mailed: bool = True) -> str:
     """Return the path of a link that sets a password."""
-    about: dict[str, Any] = {"email": account.email, "epoch": account.session_epoch} if mailed else {}
-    return f"/password?ticket={links.new_link(account.id, links.SET_PASSWORD, **about)}"
+    email = account.email if mailed else None
+    return (
+        f"/password?ticket={links.new_link(account.id, links.SET_PASSWORD, email=email, epoch=account.session_epoch)}"
+    )
 
 
 def ticked(page: Page) -> dict[str, bool]:

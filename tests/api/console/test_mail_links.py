@@ -16,7 +16,7 @@ OTHER = "harmonica wolverine custard"
 def test_looking_at_a_link_spends_nothing(home: House, path: str, purpose: str) -> None:
     """A mail scanner opens it ten times; the person's button still works, once."""
     account = person()
-    target = f"{path}?ticket={links.new_link(account.id, purpose, email=account.email)}"
+    target = f"{path}?ticket={links.new_link(account.id, purpose, email=account.email, epoch=account.session_epoch)}"
     for _ in range(10):
         assert Visitor(home).open(target).status == 200
     visitor = Visitor(home)
@@ -37,7 +37,7 @@ def test_bad_password_spends_no_link(home: House) -> None:
     """The form comes back with what was wrong, and the same link takes a better one."""
     account = person()
     visitor = Visitor(home)
-    ticket = links.new_link(account.id, links.SET_PASSWORD, email=account.email)
+    ticket = links.new_link(account.id, links.SET_PASSWORD, email=account.email, epoch=account.session_epoch)
     for bad in ("short", "passwordpassword", account.email):
         page = visitor.submit(f"/password?ticket={ticket}", password=bad)
         assert (page.status, page.problem != "") == (400, True)
@@ -68,7 +68,10 @@ def test_keys_from_before_the_first_proof_are_shown_as_ended(home: House, how: s
     assert home.call("GET", "/v1/users/me", old.secret).status == 200
     home.clock.forward(60)
     links_of = {
-        "verify": ("/verify", links.new_link(account.id, links.VERIFY_EMAIL, email=account.email)),
+        "verify": (
+            "/verify",
+            links.new_link(account.id, links.VERIFY_EMAIL, email=account.email, epoch=account.session_epoch),
+        ),
         "reset": ("/password", links.new_link(account.id, links.SET_PASSWORD, email=account.email, epoch=0)),
         "change_email": ("/verify", links.new_link(account.id, links.CHANGE_EMAIL, email="new@example.com", epoch=0)),
     }
@@ -96,7 +99,8 @@ def test_ended_keys_take_no_place(home: House) -> None:
     for _ in range(20):
         home.key(account)
     home.clock.forward(60)
-    target = f"/verify?ticket={links.new_link(account.id, links.VERIFY_EMAIL, email=account.email)}"
+    ticket = links.new_link(account.id, links.VERIFY_EMAIL, email=account.email, epoch=account.session_epoch)
+    target = f"/verify?ticket={ticket}"
     assert Visitor(home).submit(target, password=OTHER).status == 303
     owner = Account.get(account.id)
     for _ in range(20):
@@ -108,7 +112,8 @@ def test_ended_keys_take_no_place(home: House) -> None:
 def test_owner_moves_in_and_generates_a_key_at_once(home: House) -> None:
     """What ended the squatter's keys doesn't hinder the owner a moment later."""
     account = person(verified=False)
-    target = f"/verify?ticket={links.new_link(account.id, links.VERIFY_EMAIL, email=account.email)}"
+    ticket = links.new_link(account.id, links.VERIFY_EMAIL, email=account.email, epoch=account.session_epoch)
+    target = f"/verify?ticket={ticket}"
     assert Visitor(home).submit(target, password=OTHER).status == 303
     visitor = Visitor(home)
     visitor.log_in(account.email, OTHER)
