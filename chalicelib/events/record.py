@@ -32,15 +32,16 @@ def add_to(
     if kind not in kinds.WORDS:
         raise ValueError(f"{kind} is no type of event.")
     acting, now_ms = actors.current(), clock.now_ms()
+    actor, reason = actor or acting.id, reason or acting.reason or None
     event = Event(
         account_id,
         ids.new("evt"),
         type=kind,
         at=now_ms,
-        actor=actor or acting.id,
+        actor=actor,
         source_ip=acting.ip or None,
-        reason=reason or acting.reason or None,
-        seen_as=_seen_as(acting, account_id, kind, changed),
+        reason=reason,
+        seen_as=_other_role(kind, actor, reason) or _other_account(acting, account_id, kind, changed),
         changed=changed,
         dies_at=now_ms // 1000 + settings.current().events_kept_s,
     )
@@ -84,7 +85,7 @@ def since(account_id: str, after: str) -> Iterator[Event]:
 
 def seen_as(event: Event) -> str | None:
     """Return whom the account is shown instead of the actor; None where it may see who acted, from where and why."""
-    return event.seen_as or _not_its_own(event.type, event.actor)
+    return event.seen_as or _other_role(event.type, event.actor, event.reason)
 
 
 def shown(event: Event) -> dict[str, Any]:
@@ -98,7 +99,7 @@ def shown(event: Event) -> dict[str, Any]:
 
 def redacted(data: dict[str, Any]) -> dict[str, Any]:
     """Return what `shown` made of an event, before it left anything out, with that left out."""
-    instead = _not_its_own(str(data.get("type")), str(data.get("actor")))
+    instead = _other_role(str(data.get("type")), str(data.get("actor")), data.get("reason"))
     return data if instead is None else {**data, **_role_only(instead)}
 
 
@@ -115,21 +116,29 @@ def shown_whole(event: Event) -> dict[str, Any]:
     }
 
 
-def _seen_as(acting: actors.Actor, account_id: str, kind: str, changed: dict[str, str]) -> str | None:
-    """Return whom an account is shown for what somebody else's account did to it."""
+def _other_role(kind: str, actor: str, reason: str | None) -> str | None:
+    """Return the role that an account is shown for what the operator or an administrator did to it, else None.
+
+    By who acted, whatever was done and whatever was stored of it: the operator acts as such, an administrator as the
+    account that they are, and nobody else gives a reason. Some types are nobody else's to begin with.
+    """
+    if actor in (actors.OPERATOR, actors.ADMIN):
+        return actor
+    if reason or actor.startswith("acc_"):
+        return actors.ADMIN
+    if kind not in kinds.BY_OTHERS or actor == actors.STRANGER:
+        return None
+    return actor if actor == actors.WATCH else actors.ADMIN
+
+
+def _other_account(acting: actors.Actor, account_id: str, kind: str, changed: dict[str, str]) -> str | None:
+    """Return whom an account is shown for what somebody else's account did to it, else None."""
     if acting.account_id in ("", account_id):
         return None
-    if kind in kinds.BY_AN_APPLICATION and not acting.reason:
+    if kind in kinds.BY_AN_APPLICATION:
         # Whoever registered an application may delete it, which ends what others allowed it.
         return changed.get("application", actors.ADMIN)
     return actors.ADMIN
-
-
-def _not_its_own(kind: str, actor: str) -> str | None:
-    """Return the same of what no account can do to itself, whatever was stored of it."""
-    if kind not in kinds.BY_OTHERS or actor == actors.STRANGER:
-        return None
-    return actor if actor in (actors.OPERATOR, actors.WATCH, actors.ADMIN) else actors.ADMIN
 
 
 def _role_only(instead: str) -> dict[str, Any]:

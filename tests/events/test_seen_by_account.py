@@ -8,8 +8,8 @@ import pytest
 from chalicelib.accounts import change
 from chalicelib.accounts.find import account_by_id
 from chalicelib.accounts.tables import Account
-from chalicelib.core import clock, ids
-from chalicelib.events import kinds
+from chalicelib.core import clock, ids, tables
+from chalicelib.events import actors, kinds, record
 from chalicelib.events.tables import Event
 from chalicelib.limits import tiers
 from chalicelib.oauth import clients, grants
@@ -172,3 +172,44 @@ def test_own_doing_is_shown_with_its_address(home: House) -> None:
     visitor.submit("/settings/account/name", on="/settings/account", name="Countess")
     (event,) = events_of(home, home.key(account, "events").secret, kinds.ACCOUNT_RENAMED)
     assert (event["actor"][:4], event["source_ip"]) == ("ses_", visitor.ip)
+
+
+def of_every_type(account: Account, who: str) -> None:
+    """Record an event of every type there is, as the operator or an administrator does."""
+    for kind in kinds.WORDS:
+        acts = actors.administrator("acc_root", REASON) if who == "admin" else actors.operator_for(REASON)
+        with actors.stranger_from(ADMINS_IP), acts, tables.transaction() as write:
+            record.add_to(write, account.id, kind, {"application": "app_1"})
+
+
+@pytest.mark.made_up_events
+@pytest.mark.parametrize("who", ["operator", "admin"])
+def test_no_type_of_event_shows_the_operators_or_an_administrators_reason(
+    local: House, receiver: Receiver, who: str
+) -> None:
+    """Whatever they did: neither the API, nor Activity, nor a webhook tells why, from where, or who of them it was."""
+    account = person()
+    endpoints.create(account.id, url=receiver.url, name="Ledger", types=None)
+    secret = local.key(account, "events").secret
+    of_every_type(account, who)
+    told = {event["type"]: event for event in local.call("GET", "/v1/events?limit=100", secret).json()["data"][::-1]}
+    assert set(told) == set(kinds.WORDS)
+    assert {(each["actor"], each["source_ip"], each["reason"]) for each in told.values()} == {(who, None, None)}
+    streamed(account)
+    bodies = [json.loads(message.body)["data"] for message in receiver.received]
+    assert {each["type"] for each in bodies} >= set(kinds.WORDS) - {kinds.WEBHOOK_CREATED}
+    texts = [json.dumps(bodies), logged_in(local, account, PUBLIC_URL).open("/settings/activity").text]
+    for kept in (REASON, ADMINS_IP, "acc_root"):
+        assert not [text for text in texts if kept in text]
+
+
+@pytest.mark.parametrize("kind", kinds.WORDS)
+@pytest.mark.parametrize("actor", [actors.OPERATOR, "acc_root", "key_of_admin"])
+def test_event_of_any_type_that_was_stored_before_is_filtered(home: House, kind: str, actor: str) -> None:
+    """A reason that an earlier version stored, with the event or in a webhook's body, is left out when it is read."""
+    stored = Event("acc_ada", ids.new("evt"), type=kind, at=clock.now_ms(), actor=actor, changed={})
+    stored.source_ip, stored.reason = ADMINS_IP, REASON
+    shown = record.shown(stored)
+    assert shown == record.redacted(record.shown_whole(stored))
+    role = actors.OPERATOR if actor == actors.OPERATOR else actors.ADMIN
+    assert (shown["actor"], shown["source_ip"], shown["reason"]) == (role, None, None)
