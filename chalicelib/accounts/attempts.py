@@ -1,14 +1,16 @@
 """Attempts at a password, wherever one is asked for: at log-in, and before an account's own changes.
 
 Counted in the same windows as requests, under subjects that no request has: by network, by address (known or not), and
-by device. A device that logged in before has its own allowance, so a stranger who uses up that of an address doesn't
-lock its owner out. A session is no such device: whoever took one may guess no more often than anybody else.
+by account, of the devices that it logged in from. These have an allowance of their own, so a stranger who uses up that
+of an address doesn't lock its owner out; they share it, since whoever was in an account once may have made many, and it
+ends with the sessions. A session is no such device: whoever took one may guess no more often than anybody else.
 """
 
 from dataclasses import dataclass
 
 from chalicelib.accounts import sessions
 from chalicelib.accounts.email import hashed
+from chalicelib.accounts.tables import Account
 from chalicelib.core import settings
 from chalicelib.limits.admission import admit
 from chalicelib.limits.networks import admit_networks
@@ -32,14 +34,14 @@ def count_by_network(caller: Caller) -> None:
     admit_networks(caller.networks, hourly("log-in-network", settings.current().log_in_attempts_per_network))
 
 
-def count_by_account(caller: Caller, address: str, account_id: str) -> None:
-    """Count an attempt by its device where that one is known to the account, else by the address; raise Refused.
+def count_by_account(caller: Caller, address: str, account: Account | None) -> None:
+    """Count an attempt among those of its account's devices where it comes from one, else by address; raise Refused.
 
-    `account_id` is that of nobody for an address that no account has: one read less would tell.
+    `account` is None for an address that no account has; the device is looked for all the same: one read less would
+    tell.
     """
     limit = settings.current().log_in_attempts_per_email
-    known_device = sessions.knows_device(caller.device, account_id)
-    if known_device:
-        admit(f"log-in-device_{known_device}", hourly("log-in-device", limit))
+    if sessions.knows_device(caller.device, account) and account is not None:
+        admit(f"log-in-device_{account.id}", hourly("log-in-device", limit))
     else:
         admit(f"log-in-email_{hashed(address)}", hourly("log-in-email", limit))

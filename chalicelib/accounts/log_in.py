@@ -42,7 +42,7 @@ def log_in(*, email: str, password: str, caller: Caller) -> Account:
         address = addresses.as_typed(email)
     account = _account_of(address)
     # Asked for nobody too: with a device of one's own, one more read would tell which addresses are known.
-    attempts.count_by_account(caller, address, account.id if account else find.NOBODY)
+    attempts.count_by_account(caller, address, account)
     if not passwords.matches(password, account.password_hash if account else None) or account is None:
         raise WrongLogIn
     if account.status != "active":

@@ -119,6 +119,6 @@ def delete(visitor: LoggedIn, *, caller: Caller, password: str) -> Unfinished:
 
 def _confirmed(account: Account, password: str, caller: Caller) -> None:
     attempts.count_by_network(caller)
-    attempts.count_by_account(caller, account.email, account.id)
+    attempts.count_by_account(caller, account.email, account)
     if not passwords.matches(password, account.password_hash):
         raise errors.InvalidRequest("The password is wrong.").about("password")

@@ -1,6 +1,7 @@
 """Console sessions: 12 hours idle, 14 days in all, over when the account's epoch is raised. Only digests are stored.
 
-A device is remembered the same way and far longer; it proves nothing but that someone logged in from there before.
+A device is remembered the same way, until the epoch is raised, and far longer; it proves nothing but that someone
+logged in from there before.
 """
 
 from dataclasses import dataclass
@@ -40,9 +41,13 @@ def open_session(account: Account, *, network: str = "", browser: str = "") -> s
     return secret
 
 
-def remember_device(account: Account) -> str:
-    """Return the secret of a device that this account has logged in from."""
+def remember_device(account: Account, *, is_raised: bool = False) -> str:
+    """Return the secret of a device that this account has logged in from.
+
+    With `is_raised` the account's epoch has been raised by one since it was read, from this very device.
+    """
     device, secret = _new(account, DEVICE, DEVICE_MS)
+    device.epoch += is_raised
     device.save()
     return secret
 
@@ -61,10 +66,15 @@ def session_of(secret: str) -> LoggedIn | None:
     return LoggedIn(account, session)
 
 
-def knows_device(secret: str, account_id: str) -> str | None:
-    """Return the id of a device this account has logged in from, None for any other."""
+def knows_device(secret: str, account: Account | None) -> bool:
+    """Tell whether this account has logged in from a device, and nothing has ended its sessions since.
+
+    Asked for nobody (None), too, it makes the same calls.
+    """
     device = _found(secret, DEVICE)
-    return device.id if device is not None and device.account_id == account_id else None
+    if device is None or account is None:
+        return False
+    return device.account_id == account.id and device.epoch == account.session_epoch
 
 
 def close_session(secret: str) -> None:

@@ -137,7 +137,25 @@ def test_known_device_is_held_to_as_many_attempts(home: House) -> None:
     """A stolen device cookie buys twenty guesses an hour, not endless ones."""
     account = person(email="ada@example.com")
     device = sessions.remember_device(account)
-    attempts_made(home, "device", str(sessions.knows_device(device, account.id)), 20)
+    attempts_made(home, "device", account.id, 20)
+    assert try_it("ada@example.com", PASSWORD, device=device) == "rate_limit_exceeded"
+
+
+def test_devices_of_an_account_share_their_attempts(home: House) -> None:
+    """Whoever knew a password and logged in 18 times has no 18 times as many guesses at the next one."""
+    account = person(email="ada@example.com")
+    devices = [sessions.remember_device(account) for _ in range(3)]
+    with settings.in_use(replace(settings.current(), log_in_attempts_per_email=4)):
+        tried = [try_it("ada@example.com", device=device) for _ in range(4) for device in devices]
+    assert tried.count("wrong_log_in") == 4
+
+
+def test_device_buys_nothing_after_its_account_logged_out_everywhere(home: House) -> None:
+    """It counts like any other browser then: by the address."""
+    account = person(email="ada@example.com")
+    device = sessions.remember_device(account)
+    sessions.end_all(account.id)
+    attempts_made(home, "email", by_email("ada@example.com"), 20)
     assert try_it("ada@example.com", PASSWORD, device=device) == "rate_limit_exceeded"
 
 

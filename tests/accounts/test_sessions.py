@@ -1,10 +1,11 @@
 """Console sessions: how long each lasts, what ends it, and what it costs to look at one."""
 
 import json
+from collections.abc import Callable
 
 import pytest
 
-from chalicelib.accounts import change, own, sessions, states
+from chalicelib.accounts import change, links, own, sessions, states
 from chalicelib.accounts.sessions import LoggedIn
 from chalicelib.accounts.tables import Account, Session
 from chalicelib.core import secrets, settings, telemetry, wire
@@ -131,9 +132,34 @@ def test_device_is_no_session_and_a_session_no_device(home: House) -> None:
     account = person()
     device, session = sessions.remember_device(account), sessions.open_session(account)
     assert sessions.session_of(device) is None
-    assert sessions.knows_device(session, account.id) is None
-    assert sessions.knows_device(device, account.id) is not None
-    assert sessions.knows_device(device, person(name="Eve").id) is None
+    assert not sessions.knows_device(session, account)
+    assert sessions.knows_device(device, account)
+    assert not sessions.knows_device(device, person(name="Eve"))
+    assert not sessions.knows_device(device, None)
+
+
+ENDS: dict[str, Callable[[Account], object]] = {
+    "reset": lambda account: links.set_password(
+        links.looked_up(
+            links.new_link(account.id, links.SET_PASSWORD, email=account.email, epoch=account.session_epoch),
+            links.SET_PASSWORD,
+        ),
+        account,
+        "",
+    ),
+    "log_out_everywhere": lambda account: sessions.end_all(account.id),
+    "suspension": lambda account: change.set_standing(account.id, tier=None, status="suspended", actor="operator"),
+}
+
+
+@pytest.mark.parametrize("what", ENDS)
+@pytest.mark.parametrize("verified", [True, False], ids=["verified", "first_proof"])
+def test_device_is_forgotten_with_the_sessions(home: House, what: str, verified: bool) -> None:
+    """Whoever was in an account has no attempts of their own any more once its user has acted."""
+    account = person(verified=verified)
+    device = sessions.remember_device(account)
+    ENDS[what](account)
+    assert not sessions.knows_device(device, Account.get(account.id))
 
 
 @pytest.mark.parametrize("secret", ["", "nonsense", "lk_se_" + "0" * 36, "lk_live_" + "0" * 36])

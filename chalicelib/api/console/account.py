@@ -3,6 +3,7 @@
 from chalicelib.accounts import change, links, mail, own
 from chalicelib.accounts import sign_up as signing_up
 from chalicelib.api.console.callers import caller_of, networks_of
+from chalicelib.api.console.entry import remember_device
 from chalicelib.api.console.frame import SESSION, Gone, Shown, Visit
 from chalicelib.api.fields import Text
 from chalicelib.endings import finish
@@ -47,6 +48,7 @@ def change_password(visit: Visit) -> Gone:
         new_password=visit.text("new_password"),
         base_url=visit.base_url,
     )
+    remember_device(visit, visit.person.account, is_raised=True)
     return Gone("/settings/account", "password-changed")
 
 

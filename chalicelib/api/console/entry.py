@@ -84,8 +84,16 @@ def let_in(visit: Visit, account: "Account") -> None:
     for spent in (VISIT, EMAIL):
         if visit.cookie(spent):
             visit.set_cookie(spent, "", lives_s=0)
-    if sessions.knows_device(visit.cookie(DEVICE), account.id) is None:
-        visit.set_cookie(DEVICE, sessions.remember_device(account), lives_s=DEVICE_S)
+    if not sessions.knows_device(visit.cookie(DEVICE), account):
+        remember_device(visit, account)
+
+
+def remember_device(visit: Visit, account: "Account", *, is_raised: bool = False) -> None:
+    """Let attempts to log in to this account from this browser count apart from those of strangers.
+
+    Also after another password was set here, which has raised the account's epoch: strangers mustn't lock its user out.
+    """
+    visit.set_cookie(DEVICE, sessions.remember_device(account, is_raised=is_raised), lives_s=DEVICE_S)
 
 
 def to_log_in(visit: Visit, email: str, notice: str) -> Gone:

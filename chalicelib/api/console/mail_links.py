@@ -7,7 +7,7 @@ from chalicelib.accounts.email import parsed
 from chalicelib.accounts.tables import Account, Ticket
 from chalicelib.api.console import confirm_sign_up, leftovers
 from chalicelib.api.console.callers import in_words
-from chalicelib.api.console.entry import to_log_in
+from chalicelib.api.console.entry import remember_device, to_log_in
 from chalicelib.api.console.frame import Gone, Shown, Visit
 from chalicelib.core import errors
 from chalicelib.endings import finish
@@ -39,6 +39,7 @@ def set_password(visit: Visit) -> Shown | Gone:
     had_one = account.password_hash is not None
     chosen = leftovers.ending_of_chosen(visit, ticket, offered)
     is_all_ended = _is_ended(links.set_password(ticket, account, password_hash, chosen))
+    remember_device(visit, account, is_raised=True)
     if had_one:
         mail.send(letters.password_changed(account, f"{visit.base_url}/forgot"))
     return to_log_in(visit, account.mailbox, "password-set" if is_all_ended else "password-set-not-all-ended")

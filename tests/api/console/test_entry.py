@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from chalicelib.accounts import sessions
+from chalicelib.accounts import links, sessions
 from chalicelib.core import settings, telemetry, wire
 from tests.house import House
 from tests.letterbox import Letterbox
@@ -25,6 +25,7 @@ OUTSIDE = (
     "/ä",
     "",
 )
+OTHER = "harmonica wolverine custard"
 WITH_ROOM = "/settings/keys"
 
 
@@ -99,6 +100,27 @@ def test_device_that_logged_in_before_is_not_locked_out(home: House) -> None:
         assert statuses == [401, 429]
         assert Visitor(home).log_in(account.email).status == 429
         assert owner.log_in(account.email).status == 303
+
+
+@pytest.mark.parametrize("how", ["change", "reset"])
+def test_browser_that_set_another_password_is_not_locked_out(home: House, how: str) -> None:
+    """It is remembered anew, while every other device of the account is forgotten."""
+    account = person()
+    owner, elsewhere = Visitor(home), Visitor(home)
+    for visitor in (owner, elsewhere):
+        visitor.log_in(account.email)
+    if how == "change":
+        typed = {"password": PASSWORD, "new_password": OTHER}
+        assert owner.submit("/settings/account/password", on="/settings/account", **typed).status == 303
+    else:
+        link = links.new_link(account.id, links.SET_PASSWORD, email=account.email, epoch=account.session_epoch)
+        assert owner.submit(f"/password?ticket={link}", password=OTHER).status == 303
+    with settings.in_use(replace(settings.current(), log_in_attempts_per_email=2)):
+        for _ in range(2):
+            Visitor(home).log_in(account.email, "wrong")
+        for visitor, status in ((elsewhere, 429), (owner, 303)):
+            visitor.cookies = {name: kept for name, kept in visitor.cookies.items() if "device" in name}
+            assert visitor.log_in(account.email, OTHER).status == status
 
 
 def test_network_is_the_64_of_an_ipv6_address(home: House) -> None:
