@@ -18,7 +18,8 @@ from chalicelib.events import kinds, record
 from chalicelib.limits.tiers import FREE
 
 PURPOSE = "sign_up"
-AFTER_MAX = 4_096
+AFTER_MAX = 8_192
+"""As long as a URL may be that comes here. What is longer is forgotten: cut, it would lead somewhere else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +53,13 @@ def new_token(asked: PendingSignUp) -> str:
     """Store a sign-up and return the secret of its token, which belongs into one mail and nowhere else."""
     ticket, secret = links.unsaved(find.NOBODY, PURPOSE, epoch=0)
     ticket.email, ticket.name, ticket.password_hash = asked.email, asked.name, asked.password_hash
-    ticket.browser, ticket.after = asked.browser, asked.after[:AFTER_MAX] or None
+    ticket.browser, ticket.after = asked.browser, _whole(asked.after)
     ticket.save(condition=Ticket.digest.does_not_exist())
     return secret
+
+
+def _whole(after: str) -> str | None:
+    return after if 0 < len(after) <= AFTER_MAX else None
 
 
 def is_same_browser(ticket: Ticket, browser: str) -> bool:

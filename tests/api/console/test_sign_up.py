@@ -41,6 +41,17 @@ def test_browser_that_signed_up_is_logged_in_and_goes_on(home: House, box: Lette
     assert Visitor(home).log_in(ADA).status == 303
 
 
+@pytest.mark.parametrize(("length", "kept"), [(4_500, True), (8_192, True), (8_193, False)])
+def test_where_somebody_was_going_is_kept_whole_or_not_at_all(
+    home: House, box: Letterbox, length: int, kept: bool
+) -> None:
+    """A request to authorize with a long state reaches its page with its code challenge, or nobody is sent there."""
+    begins, ends = "/oauth/authorize?client_id=app_1&state=", "&code_challenge=abc"
+    after = begins + "s" * (length - len(begins) - len(ends)) + ends
+    visitor = signed_up(home, next=after)
+    assert visitor.submit(box.take_one().target).location == (after if kept else "/settings/keys?done=confirmed")
+
+
 def test_stranger_who_signed_up_with_an_address_has_no_password_that_works(home: House, box: Letterbox) -> None:
     """Its owner confirms in their own browser, chooses a password, and is logged in by nothing but that password."""
     stranger = signed_up(home, name="Mallory", next="/oauth/authorize?client_id=app_evil")
