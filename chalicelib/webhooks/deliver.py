@@ -187,7 +187,7 @@ def _all_tried(endpoint: Endpoint, message_ids: list[str], until_ms: int, resolv
 def _not_taken(place: Place, message_ids: list[str], until_ms: int) -> None:
     """See why an endpoint can't be sent to: nothing is to be, or another function sends to it, and this must wait."""
     now_ms, endpoint = clock.now_ms(), Endpoint.found(*place)
-    if endpoint is None or endpoint.status != ENABLED or standing.is_over(endpoint):
+    if endpoint is None or endpoint.status != ENABLED or standing.gets_nothing(endpoint):
         for message_id in message_ids:
             if clock.now_ms() >= until_ms:
                 return

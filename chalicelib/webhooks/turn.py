@@ -82,8 +82,10 @@ def catch_up(endpoint: Endpoint) -> None:
 
 def _taken(account_id: str, endpoint_id: str, only_if: Condition | None, now_ms: int) -> Endpoint | None:
     endpoint, busy = Endpoint(account_id, endpoint_id), Endpoint.busy_until
-    own = Endpoint.created_at >= standing.since_ms(account_id)
-    free = own & (Endpoint.status == ENABLED) & (busy.does_not_exist() | (busy <= now_ms))
+    since_ms = standing.sent_since_ms(account_id)
+    if since_ms is None:
+        return None
+    free = (Endpoint.created_at >= since_ms) & (Endpoint.status == ENABLED) & (busy.does_not_exist() | (busy <= now_ms))
     with tables.may_be_refused():
         endpoint.update(actions=[busy.set(now_ms + LASTS_MS)], condition=free if only_if is None else free & only_if)
         return endpoint

@@ -5,13 +5,17 @@ from dataclasses import replace
 
 import pytest
 
+from chalicelib.accounts import change, own, sessions, states
+from chalicelib.accounts.tables import Account
 from chalicelib.core import clock, errors, settings
-from chalicelib.events import record
+from chalicelib.events import kinds, record
 from chalicelib.webhooks import deliver, endpoints, fan_out, turn
 from chalicelib.webhooks.tables import Delivery, Endpoint
 from tests.house import House
 from tests.oauth.flow import CLIENT, registered, someone
 from tests.receiver import Receiver
+from tests.visitor import PASSWORD, SOMEWHERE
+from tests.webhooks.told import happens, streamed
 
 MAIL = "latchkey@example.com"
 
@@ -32,6 +36,39 @@ def test_webhook_from_before_the_verification_gets_nothing_any_more(local: House
     with pytest.raises(errors.NotFound):
         endpoints.owned(eve.account.id, hook.id)
     assert all(each.state == "failed" for each in Delivery.query(hook.id))
+
+
+def test_webhook_of_a_suspended_account_gets_nothing_until_it_is_reinstated(local: House, receiver: Receiver) -> None:
+    """Neither at once, nor by the sweep, nor afterwards; what happens from the reinstatement on is sent."""
+    account = someone(local).account
+    hook = endpoints.create(account.id, url=receiver.url, name="Ledger", types=["account.renamed"])
+    happens(local, account)
+    change.set_standing(account.id, tier=None, status=states.SUSPENDED, actor="operator")
+    streamed(account)
+    happens(local, account)
+    streamed(account)
+    deliver.sweep(clock.now_ms() + 60_000)
+    assert receiver.received == []
+    assert {each.state for each in Delivery.query(hook.id)} == {"failed"}
+    change.set_standing(account.id, tier=None, status=states.ACTIVE, actor="operator")
+    told = happens(local, account)
+    streamed(account)
+    deliver.sweep(clock.now_ms() + 60_000)
+    fan_out.put_what_is_missing(clock.now_ms(), clock.now_ms() + 60_000)
+    assert receiver.ids == [told]
+
+
+def test_deletion_is_told_also_by_an_account_that_was_suspended_before(local: House, receiver: Receiver) -> None:
+    """The end of an account is the last that its webhooks hear of."""
+    account = someone(local).account
+    endpoints.create(account.id, url=receiver.url, name="Ledger", types=[kinds.ACCOUNT_DELETED])
+    for status in (states.SUSPENDED, states.ACTIVE):
+        change.set_standing(account.id, tier=None, status=status, actor="operator")
+    user = sessions.session_of(sessions.open_session(Account.get(account.id)))
+    assert user is not None
+    own.delete(user, caller=SOMEWHERE, password=PASSWORD)
+    streamed(account)
+    assert len(receiver.received) == 1
 
 
 def test_verification_deletes_the_webhooks_and_applications_from_before(home: House) -> None:
