@@ -152,6 +152,15 @@ def _admin(options: argparse.Namespace) -> None:
     account = find.account_by_email(options.email)
     change.set_admin(account.id, not options.off)
     print(f"{account.email} is {'no administrator any more' if options.off else 'an administrator'}, as of now.")
+    _warn_of_no_administrator(account.admin)
+
+
+def _warn_of_no_administrator(was_one: bool) -> None:
+    """Say on standard error when the last active administrator was taken away."""
+    from chalicelib.accounts import find
+
+    if was_one and not any(each.admin and each.status == states.ACTIVE for each in find.accounts_after("", limit=None)):
+        print("There is no active administrator now. Make one: make admin EMAIL=…", file=sys.stderr)
 
 
 def _admins(_options: argparse.Namespace) -> None:
@@ -173,8 +182,10 @@ def _tier(options: argparse.Namespace) -> None:
 def _suspend(options: argparse.Namespace) -> None:
     from chalicelib.accounts import change, find
 
-    change.set_standing(find.account_by_email(options.email).id, tier=None, status=states.SUSPENDED, actor=OPERATOR)
+    account = find.account_by_email(options.email)
+    change.set_standing(account.id, tier=None, status=states.SUSPENDED, actor=OPERATOR)
     print(f"{options.email} is suspended: its keys and tokens are refused from the next request on.")
+    _warn_of_no_administrator(account.admin)
 
 
 def _reinstate(options: argparse.Namespace) -> None:

@@ -6,7 +6,7 @@ from chalicelib.accounts import find, owned_clients, unfinished
 from chalicelib.accounts.states import SUSPENDED
 from chalicelib.accounts.tables import Account
 from chalicelib.core import errors, tables
-from chalicelib.events import kinds, record
+from chalicelib.events import actors, kinds, record
 from chalicelib.limits import stale
 from chalicelib.limits.tiers import Tier
 
@@ -25,9 +25,12 @@ def set_standing(
 ) -> None:
     """Set the tier, the status (`active` or `suspended`), or both; what is None stays. `actor` did it, for `reason`.
 
-    With its status its OAuth clients stop, or work again. Raises NotFound; Unavailable when it is set but not every
-    function could be told: then it is worth repeating.
+    With its status its OAuth clients stop, or work again. Raises NotFound; Conflict for who would suspend themselves,
+    which they couldn't undo; Unavailable when it is set but not every function could be told: then it is worth
+    repeating.
     """
+    if status == SUSPENDED:
+        check_is_other(account_id)
     actions: list[Action] = []
     changed = {"tier": tier.name if tier else "", "status": status or ""}
     if tier is not None:
@@ -55,6 +58,12 @@ def set_standing(
     _mark(account_id)
     if ending is not None:
         unfinished.settle(ending, is_finished=owned_clients.finish(ending))
+
+
+def check_is_other(account_id: str) -> None:
+    """Raise Conflict when an account is that of whoever acts."""
+    if actors.current().account_id == account_id:
+        raise errors.Conflict("You can't suspend your own account. Ask another administrator.")
 
 
 def set_admin(account_id: str, admin: bool) -> None:

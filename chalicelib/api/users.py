@@ -145,9 +145,10 @@ def create_user(exchange: Exchange) -> Response:
     ids=USER_ID,
     body=Body(optional={"tier": TIER, "status": STATUS}, least=1),
     gives={200: USER},
+    refuses=[errors.Conflict],
 )
 def change_user(exchange: Exchange, user_id: str) -> dict[str, Any]:
-    """Set an account's tier, suspend it or reinstate it."""
+    """Set an account's tier, suspend it or reinstate it. Nobody suspends their own account."""
     from chalicelib.accounts import change, find
 
     body = exchange.body

@@ -51,7 +51,8 @@ def _mails(kind: str, *, an_address: int, a_network: int) -> MailTier:
     return MailTier(hourly(f"mail-{kind}", an_address), hourly(f"mail-{kind}-network", a_network))
 
 
-# A kind each: mails that a stranger causes must never use up those that the address' owner waits for.
+# A kind each: what strangers cause by signing up must never use up the mails to choose another password. By asking for
+# those themselves they do use them up; but these come to the address' owner, who may use any of them.
 VERIFICATION_MAILS = _mails("verification", an_address=5, a_network=30)
 KNOWN_ADDRESS_MAILS = _mails("known-address", an_address=5, a_network=30)
 RESET_MAILS = _mails("reset", an_address=10, a_network=30)

@@ -4,11 +4,13 @@ from typing import Any
 
 import pytest
 
+from chalicelib.accounts import find
 from chalicelib.accounts.tables import Account, Email, Ticket
 from chalicelib.core import clock, secrets
 from chalicelib.limits import stale, tiers
 from tests.api.routes import ROUTES
 from tests.house import NOON_MS, House, refusal
+from tests.visitor import logged_in, person
 
 
 def admin_key(home: House, *scopes: str) -> str:
@@ -157,6 +159,21 @@ def test_admin_changes_tier_and_status(home: House) -> None:
     assert change(tier="pro") == ("pro", "active")
     assert change(status="suspended") == ("pro", "suspended")
     assert change(tier="enterprise", status="active") == ("enterprise", "active")
+
+
+def test_nobody_suspends_their_own_account(home: House) -> None:
+    """A conflict says so, by the API and in the console, and nothing has changed."""
+    admin = person(admin=True)
+    secret = home.key(admin, "admin").secret
+    answer = home.call("PATCH", f"/v1/users/{admin.id}", secret, json_body={"status": "suspended"})
+    assert refusal(answer) == (409, "conflict")
+    path = f"/admin/accounts/{admin.id}"
+    visitor = logged_in(home, admin)
+    assert visitor.open(f"{path}/suspend").status == 409
+    csrf = visitor.open("/settings/account").value("/settings/account/name", "csrf")
+    page = visitor.send(f"{path}/suspend", {"csrf": csrf, "reason": "Oops"})
+    assert (page.status, "your own account" in page.text) == (409, True)
+    assert find.account_by_id(admin.id).status == "active"
 
 
 def test_suspended_account_is_refused_at_the_next_request(home: House) -> None:

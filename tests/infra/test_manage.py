@@ -33,6 +33,10 @@ class Command:
         assert self._run(words, reason) == 0
         return self._capsys.readouterr().out
 
+    def run(self, *words: str) -> None:
+        """Run a command that succeeds, and leave what it says where it says it."""
+        assert self._run(words, "") == 0
+
     def refused(self, *words: str, reason: str = "") -> str:
         """Return what a command that can't be done says on standard error."""
         assert self._run(words, reason) == 1
@@ -60,6 +64,17 @@ def test_existing_account_becomes_an_administrator_and_no_longer(home: House, co
     command("admin", f"--email={account.email}", "--off")
     assert home.call("PATCH", f"/v1/users/{account.id}", key, json_body={"tier": "free"}).status == 403
     assert command("admins") == ""
+
+
+@pytest.mark.parametrize("deed", [["admin", "--off"], ["suspend"]], ids=["admin_off", "suspend"])
+def test_last_active_administrator_is_not_taken_away_without_a_word(
+    home: House, command: Command, capsys: pytest.CaptureFixture[str], deed: list[str]
+) -> None:
+    """While there is another one nothing is said; of the last one it is, and how to go on."""
+    first, last = home.account(name="Ada", admin=True), home.account(name="Eve", admin=True)
+    for account, warned in ((first, False), (last, True)):
+        command.run(deed[0], f"--email={account.email}", *deed[1:])
+        assert ("There is no active administrator now." in capsys.readouterr().err) is warned
 
 
 def test_every_change_by_a_command_has_its_reason(home: House, command: Command) -> None:

@@ -99,6 +99,7 @@ def confirm_suspend(visit: Visit, account_id: str) -> Shown:
     """Ask for the reason before an account is suspended."""
     admin_of(visit)
     account, path = find.account_by_id(account_id), f"/admin/accounts/{account_id}"
+    change.check_is_other(account.id)
     return confirm.ask(
         confirm.Question(
             heading=f"Suspend {account.email}?",
