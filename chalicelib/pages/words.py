@@ -1,5 +1,7 @@
 """What pages call things: scopes and states in words, what to choose from, and what is said after each action."""
 
+from fnmatch import fnmatchcase
+
 SCOPES = {
     "read": ("Read", "See users, your own record and your limits."),
     "write": ("Write", "Change your own name."),
@@ -142,3 +144,41 @@ NOTICES = {
     "deleted": "Your account is deleted.",
     "standing": "The account is changed, from its next request on.",
 }
+"""What a page says has been done."""
+NOTICE_PAGES = {
+    "logged-out": "/login",
+    "logged-out-everywhere": "/login",
+    "session-ended": "/settings/account/sessions",
+    "key-revoked": "/admin/accounts/*",
+    "password-set": "/login",
+    "password-set-not-all-ended": "/login",
+    "password-changed": "/settings/account",
+    "verified": "/login",
+    "verified-with-password": "/login",
+    "confirmed": "/settings/*",
+    "email-changed": "/settings/account",
+    "email-sent": "/settings/account",
+    "verification-sent": "/settings/account",
+    "renamed": "/settings/*",
+    "narrowed": "/settings/keys/*",
+    "taken-for-usual": "/settings/keys/*",
+    "policy-chosen": "/settings/keys/*",
+    "revoked": "/settings/keys",
+    "application-changed": "/settings/applications/*",
+    "application-deleted": "/settings/applications",
+    "application-ended": "/admin/applications",
+    "disconnected": "/settings/connected",
+    "webhook-changed": "/settings/webhooks/*",
+    "webhook-enabled": "/settings/webhooks/*",
+    "webhook-disabled": "/settings/webhooks/*",
+    "webhook-deleted": "/settings/webhooks",
+    "webhook-resent": "/settings/webhooks/*",
+    "deleted": "/login",
+    "standing": "/admin/accounts/*",
+}
+"""The pages that each is made for: whoever sends a link mustn't choose what another page says."""
+
+
+def notice(name: str, path: str) -> str | None:
+    """Return what the page at `path` says was done; None where that is no notice of this page."""
+    return NOTICES[name] if name in NOTICES and fnmatchcase(path, NOTICE_PAGES[name]) else None

@@ -397,7 +397,7 @@ def _html(visit: Visit, template: str, matter: dict[str, Any], status: int, head
         csrf=visit.csrf(),
         email=account.email if account else None,
         is_admin=bool(account and account.admin),
-        notice=words.NOTICES.get(visit.query.get("done", "")),
+        notice=words.notice(visit.query.get("done", ""), visit.exchange.request.path),
         here=visit.exchange.request.path,
         refused=visit.refused,
     )

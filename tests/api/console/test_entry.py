@@ -7,6 +7,7 @@ import pytest
 
 from chalicelib.accounts import links, sessions
 from chalicelib.core import settings, telemetry, wire
+from chalicelib.pages import words
 from tests.house import House
 from tests.letterbox import Letterbox
 from tests.visitor import PASSWORD, Visitor, logged_in, person
@@ -251,3 +252,18 @@ def test_session_table_is_asked_only_with_a_cookie(home: House) -> None:
         Visitor(home).open("/")
     assert calls.made == [("UpdateItem", "latchkey-test-windows")]
     assert wire.call("Scan", {"TableName": settings.current().table("sessions")})["Count"] == 0
+
+
+NOTICE_OF = {name: page.replace("*", "x") for name, page in words.NOTICE_PAGES.items()}
+
+
+def test_every_notice_is_shown_on_its_pages_only(home: House) -> None:
+    """Whoever sends a link chooses no other page to say that something was done, such as a deletion."""
+    assert set(NOTICE_OF) == set(words.NOTICES)
+    for name, page in NOTICE_OF.items():
+        assert words.notice(name, page) == words.NOTICES[name]
+        for other in ("/", "/forgot", "/signup", "/verify", "/password", "/device"):
+            assert words.notice(name, other) is None
+    assert Visitor(home).open("/login?done=deleted").notice == "Your account is deleted."
+    for path in ("/forgot", "/signup", "/"):
+        assert "Your account is deleted." not in Visitor(home).open(f"{path}?done=deleted").text
