@@ -6,11 +6,24 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.console import Console
-from tests.browser.visitors import NARROW, Visitors
+from tests.browser.visitors import NARROW, WIDE, Visitors
 
 pytestmark = pytest.mark.xdist_group("browser")
 
 KEPT = "JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie, location.href, history.length])"
+
+COVERS = """() => [...document.querySelectorAll('body *')].filter((each) => {
+  const box = each.getBoundingClientRect();
+  return getComputedStyle(each).position === 'fixed' && each.checkVisibility() && box.width && box.height;
+}).map((each) => each.className)"""
+"""The visible elements that don't scroll with the page."""
+
+UNDER_THE_HEADER = """(heading) => {
+  const box = heading.getBoundingClientRect();
+  const there = document.elementFromPoint(box.left + Math.min(box.width, innerWidth) / 2, box.top + box.height / 2);
+  return there === heading || heading.contains(there);
+}"""
+"""Whether the middle of an element can be seen and clicked."""
 
 
 def opened(page: Page, operation: str) -> Locator:
@@ -100,6 +113,29 @@ def test_reference_reads_without_javascript(visitors: Visitors) -> None:
     expect(page.locator("#create_key")).to_be_in_viewport()
     expect(page.get_by_text("Try it", exact=True).first).to_be_hidden()
     expect(page.locator("#api-key")).to_be_hidden()
+
+
+@pytest.mark.parametrize("width", [NARROW, 390, 768, 1055, WIDE])
+@pytest.mark.parametrize("logged_in", [False, True], ids=["guest", "member"])
+def test_nothing_covers_the_reference(visitors: Visitors, console: Console, width: int, logged_in: bool) -> None:
+    """At any width nothing is fixed in front of the page, and every heading can be reached."""
+    page = visitors.member(console.person("Edda"), width=width) if logged_in else visitors.guest(width=width)
+    page.goto("/docs")
+    for heading in (page.get_by_role("heading", name="API reference"), page.locator("#show_me"), page.locator("#errors")):
+        heading.evaluate("(each) => each.scrollIntoView({block: 'center'})")
+        assert heading.evaluate(UNDER_THE_HEADER)
+    assert page.evaluate(COVERS) == []
+    page.get_by_role("link", name="Errors", exact=True).click()
+    expect(page.locator("#errors")).to_be_in_viewport()
+
+
+def test_every_menu_button_opens_a_menu(visitors: Visitors, console: Console) -> None:
+    """On a narrow window a page either has a menu to open, or no button for one."""
+    page = visitors.member(console.person("Flora"), width=NARROW)
+    for path in ("/docs", "/settings/keys", "/status"):
+        page.goto(path)
+        for button in page.locator("[popovertarget]").all():
+            assert page.locator(f"#{button.get_attribute('popovertarget')}").count() == 1, path
 
 
 def test_keyboard_is_enough(visitors: Visitors, console: Console) -> None:
