@@ -72,10 +72,9 @@ def admit(
     _refuse_what_was_refused(window, seen, counter)
     if outage.lasts(window.now_ms):
         return allowance(window, used=seen.used, burst_used=0)
-    told_no = refusals.held(window)
     take = leases.wanted(window, counter, seen) if tier.quota is None else leases.ONE
     try:
-        item, size = _counted(window, seen, asked, told_no, take)
+        item, size = _counted(window, seen, asked, take)
     except wire.Throttled:
         # Letting it through would reward a flood with a free pass.
         left = allowance(window, used=seen.used, burst_used=tier.burst)
@@ -88,7 +87,6 @@ def admit(
     used = number(item, "used")
     crossed = quota.crossed(tier, known=seen.used, used=used)
     memory.note(window, item)
-    refusals.written(window, told_no)
     return allowance(window, used=used, burst_used=number(item, window.slot) - size + 1, crossed=crossed)
 
 
@@ -106,20 +104,19 @@ def _refuse_what_was_refused(window: Window, seen: memory.Seen, counter: str | N
         raise _refusal("burst", window, counter, seen.used, window.tier.burst)
 
 
-def _counted(
-    window: Window, seen: memory.Seen, asked: Asked, told_no: refusals.Sum, take: leases.Take
-) -> tuple[wire.Json, int]:
+def _counted(window: Window, seen: memory.Seen, asked: Asked, take: leases.Take) -> tuple[wire.Json, int]:
     """Take `take` in one write, or one admission where there is no room for a lease.
 
     Returns the item after it and how many were taken.
     """
     try:
-        request = _request(window, seen, asked, told_no, take)
-        item: wire.Json = wire.call("UpdateItem", request, wire.AT_ONCE)["Attributes"]
+        with refusals.taken(window) as told_no:
+            request = _request(window, seen, asked, told_no, take)
+            item: wire.Json = wire.call("UpdateItem", request, wire.AT_ONCE)["Attributes"]
     except wire.ConditionFailed as refusal:
         if take.size > 1 and _is_short_of_room(window, refusal.item, asked.verified_at_ms):
             memory.note(window, refusal.item)
-            return _counted(window, seen, asked, told_no, replace(take, size=1))
+            return _counted(window, seen, asked, replace(take, size=1))
         raise _explain(window, refusal.item, asked) from None
     if window.tier.quota is None:
         leases.taken(window, asked.counter, asked.verified_at_ms, take, number(item, window.slot))

@@ -1,11 +1,14 @@
 """How often a subject was refused, for people to see. A refusal must cost nothing, so this process adds them up.
 
 The sum is written with the next admission, or by itself after 10 s of refusals; likewise who of the subject's
-credentials was refused, and whose requests failed for want of a scope or for having ended. Approximate: what a process
-holds when it ends, or when the hour does, is lost.
+credentials was refused, and whose requests failed for want of a scope or for having ended. Whichever write carries a
+sum has taken it: no two threads carry the same. Approximate: what a process holds when it ends, or when the hour does,
+is lost; so is what is held of a flood that stops, unless the subject is admitted or refused here again in that hour.
 """
 
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from chalicelib.core import settings, telemetry, wire
@@ -23,16 +26,37 @@ class Sum:
     refused: int = 0
     by_name: Mapping[str, int] = field(default_factory=dict)
 
+    def __add__(self, other: "Sum") -> "Sum":
+        """Return both together."""
+        by_name = dict(self.by_name)
+        for name, count in other.by_name.items():
+            by_name[name] = by_name.get(name, 0) + count
+        return Sum(self.refused + other.refused, by_name)
+
 
 NONE = Sum()
 
 _held: dict[tuple[str, int], tuple[Sum, int]] = {}
 """By item: how many, and since when (ms)."""
+_one_at_a_time = threading.Lock()
 
 
 def held(window: Window) -> Sum:
-    """Return what the next write of this item should carry."""
+    """Return what no write of this item carries yet."""
     return _held.get(window.item_key, (NONE, 0))[0]
+
+
+@contextmanager
+def taken(window: Window) -> Iterator[Sum]:
+    """Take what is held of this item, for the write within the `with` block to carry; a write that fails gives it back."""
+    with _one_at_a_time:
+        carried, since_ms = _held.pop(window.item_key, (NONE, 0))
+    try:
+        yield carried
+    except BaseException:
+        if carried is not NONE:
+            _hold(window, carried, since_ms)
+        raise
 
 
 def note(window: Window, counter: str | None = None) -> None:
@@ -45,36 +69,43 @@ def note_failure(window: Window, counter: str) -> None:
     _note(window, 0, traits.FAILED + counter[-7:])
 
 
-def written(window: Window, carried: Sum) -> None:
-    """Note that what was `carried` stands in DynamoDB now."""
-    if carried is NONE:
-        return
-    now = held(window)
-    left = {name: more for name, count in now.by_name.items() if (more := count - carried.by_name.get(name, 0)) > 0}
-    refused = max(now.refused - carried.refused, 0)
-    if refused or left:
-        _held[window.item_key] = Sum(refused, left), window.now_ms
-    else:
-        _held.pop(window.item_key, None)
-
-
 def forget() -> None:
     """Forget everything, as a new process would."""
     _held.clear()
 
 
 def _note(window: Window, refused: int, name: str) -> None:
-    before, since_ms = _held.get(window.item_key, (NONE, window.now_ms))
-    by_name = {**before.by_name, name: before.by_name.get(name, 0) + 1} if name else before.by_name
-    now = Sum(before.refused + refused, by_name)
-    _held[window.item_key] = now, since_ms
+    since_ms = _hold(window, Sum(refused, {name: 1} if name else {}), window.now_ms)
     if not since_ms <= window.now_ms < since_ms + HELD_MS:
-        _write(window, now)
-    elif len(_held) > ITEMS_MAX:
-        _held.pop(next(iter(_held)))
+        _write(window)
 
 
-def _write(window: Window, carried: Sum) -> None:
+def _hold(window: Window, more: Sum, since_ms: int) -> int:
+    """Add to what is held of an item; return since when anything of it is."""
+    with _one_at_a_time:
+        before, held_since_ms = _held.get(window.item_key, (NONE, since_ms))
+        since_ms = min(since_ms, held_since_ms)
+        _held[window.item_key] = before + more, since_ms
+        if len(_held) > ITEMS_MAX:
+            _held.pop(next(iter(_held)))
+    return since_ms
+
+
+def _write(window: Window) -> None:
+    with _one_at_a_time:
+        carried, _ = _held.pop(window.item_key, (NONE, 0))
+    if carried is NONE:
+        return  # another thread is writing it
+    try:
+        wire.call("UpdateItem", _request(window, carried), wire.AT_ONCE)
+    except wire.WireError as error:
+        # Held on to, and tried again after another 10 s: a flood of refusals must not wait for a database that is away,
+        # nor the caller's 429 become a 5xx over a statistic.
+        _hold(window, carried, window.now_ms)
+        telemetry.warning("refusals_not_written", code=error.code)
+
+
+def _request(window: Window, carried: Sum) -> wire.Json:
     learnt = traits.learnt(memory.of(window).known, None, traits.NOTHING_SHOWN, carried.by_name)
     values = {":count": {"N": str(carried.refused)}, ":dies_at": {"N": str(dies_at(window.tier, window.hour))}}
     request = {
@@ -86,12 +117,4 @@ def _write(window: Window, carried: Sum) -> None:
     }
     if learnt.names:
         request["ExpressionAttributeNames"] = learnt.names
-    try:
-        wire.call("UpdateItem", request, wire.AT_ONCE)
-    except wire.WireError as error:
-        # Held on to, and tried again after another 10 s: a flood of refusals must not wait for a database that is away,
-        # nor the caller's 429 become a 5xx over a statistic.
-        _held[window.item_key] = carried, window.now_ms
-        telemetry.warning("refusals_not_written", code=error.code)
-    else:
-        written(window, carried)
+    return request

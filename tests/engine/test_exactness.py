@@ -5,7 +5,7 @@ from itertools import cycle
 
 import pytest
 
-from chalicelib.limits import tiers, windows
+from chalicelib.limits import tiers, traits, windows
 from tests.engine import counters
 from tests.engine.fleet import AT_ONCE, PROCESSES, Fleet, Reply, Request, flat
 from tests.house import NOON_MS, House
@@ -137,3 +137,16 @@ def test_window_item_stays_within_one_write_unit(home: House, fleet: Fleet, url:
     fleet.send(url, requests(secrets, 20 * AT_ONCE))
     counted = counters.item(account)
     assert size_bytes(counted) < 1_024
+
+
+def test_each_refusal_is_counted_once_though_many_are_admitted_at_once(home: House, fleet: Fleet, url: str) -> None:
+    """What a process holds is carried by one of the eight writes that it sends at the same moment, by name too."""
+    account = home.account(tiers.FREE)
+    key = home.key(account)
+    replies = flat(fleet.send(url, requests([key.secret], 4 * AT_ONCE, second_of=0)))
+    refused = sum(reply.status == 429 for reply in replies)
+    assert refused == 4 * AT_ONCE - tiers.FREE.burst
+    assert {reply.status for reply in flat(fleet.send(url, requests([key.secret], AT_ONCE, second_of=1)))} == {200}
+    counted = counters.item(account)
+    assert windows.number(counted, windows.REFUSED) == refused
+    assert traits.times_told_no(counted, traits.REFUSED, windows.counter_of(key.key.id)) == refused

@@ -107,8 +107,34 @@ def test_refusal_during_the_write_is_not_lost(home: House) -> None:
     """What came while a sum was being written stays for the next one."""
     for _ in range(3):
         refusals.note(window(home))
-    refusals.written(window(home), refusals.Sum(2))
+    with refusals.taken(window(home)) as carried:
+        refusals.note(window(home))
+    assert carried.refused == 3
     assert refusals.held(window(home)).refused == 1
+
+
+def test_refusals_are_carried_by_one_write_only(home: House) -> None:
+    """While one write is on its way with a sum, the next has nothing to carry; each refusal is counted once."""
+    for _ in range(5):
+        refusals.note(window(home), "kAAAAAAA")
+    with refusals.taken(window(home)) as first, refusals.taken(window(home)) as second:
+        assert (first.refused, dict(first.by_name)) == (5, {"qAAAAAAA": 5})
+        assert second is refusals.NONE
+    assert refusals.held(window(home)) is refusals.NONE
+
+
+def test_refusals_of_a_write_that_fails_are_given_back(home: House) -> None:
+    """By name, too; with what came meanwhile, and held for as long as before."""
+    refusals.note(window(home), "kAAAAAAA")
+    home.clock.forward(9)
+    with pytest.raises(wire.Unreachable), refusals.taken(window(home)):
+        refusals.note(window(home), "kAAAAAAA")
+        raise wire.Unreachable("Timeout", "no answer", {})
+    assert refusals.held(window(home)) == refusals.Sum(2, {"qAAAAAAA": 2})
+    home.clock.forward(1)
+    refusals.note(window(home))
+    assert home.counters("acc_1")["refused"] == 3
+    assert home.counters("acc_1")["qAAAAAAA"] == 2
 
 
 def test_log_in_attempts_that_are_refused_stay_with_their_own_counters(home: House) -> None:
