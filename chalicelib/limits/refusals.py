@@ -48,7 +48,7 @@ def held(window: Window) -> Sum:
 
 @contextmanager
 def taken(window: Window) -> Iterator[Sum]:
-    """Take what is held of this item, for the write within the `with` block to carry; a write that fails gives it back."""
+    """Take what is held of this item for the write in the `with` block to carry; one that fails gives it back."""
     with _one_at_a_time:
         carried, since_ms = _held.pop(window.item_key, (NONE, 0))
     try:
