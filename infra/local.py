@@ -18,6 +18,15 @@ LETS_GO_WITHIN_S = 2
 def main() -> int:
     """Run until Ctrl-C and stop everything that was started; while another run lasts, touch nothing and return 1."""
     signal.signal(signal.SIGTERM, _end)
+    try:
+        settings.from_environment(os.environ)
+    except settings.SettingError as error:
+        print(error, file=sys.stderr)
+        return 1
+    port = os.environ.get("PORT") or "8000"
+    if not port.isascii() or not port.isdigit() or not 0 < int(port) < 65_536:
+        print("PORT must be a number from 1 to 65535.", file=sys.stderr)
+        return 1
     _keep_private()
     # The system lets go of it when this process ends, however it does.
     with (engine.LOCAL / "run.lock").open("w") as lock:
@@ -25,10 +34,6 @@ def main() -> int:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             print(_who_runs(), file=sys.stderr)
-            return 1
-        port = os.environ.get("PORT") or "8000"
-        if not port.isascii() or not port.isdigit() or not 0 < int(port) < 65_536:
-            print("PORT must be a number from 1 to 65535.", file=sys.stderr)
             return 1
         return _run(int(port))
 
@@ -48,11 +53,7 @@ def _who_runs() -> str:
 
 def _run(port: int) -> int:
     try:
-        settings.from_environment(os.environ)
         listener = _listen(port)
-    except settings.SettingError as error:
-        print(error, file=sys.stderr)
-        return 1
     except OSError as error:
         print(
             f"Can't listen on {HOST}:{port}: {error.strerror}. Choose another port: make run PORT=8001", file=sys.stderr

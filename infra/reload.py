@@ -1,6 +1,7 @@
 """The server of a local run as a process of its own, started anew whenever the code changes.
 
-The listening socket stays open meanwhile: a request that comes during a restart waits for the new code.
+The listening socket stays open meanwhile: a request that comes during a restart waits for the new code, and while the
+code doesn't load it gets a 503 that says so.
 """
 
 import os
@@ -12,6 +13,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+from infra import unloaded
 
 ROOT = Path(__file__).parent.parent
 WATCHED = ("app.py", "chalicelib")
@@ -67,7 +70,8 @@ def serve(listener: socket.socket) -> int:
                 return int(status != 0)
             if status is not None:
                 print("\nThe code can't be served as it is; see above. Waiting for a change …", flush=True)
-                _wait_until(lambda code=code: sources() != code)  # type: ignore[misc]
+                with unloaded.answered(listener):
+                    _wait_until(lambda code=code: sources() != code)  # type: ignore[misc]
             print(f"\nReloading: {', '.join(_changed(code))} changed.", flush=True)
         finally:
             server.end()

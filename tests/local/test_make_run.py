@@ -255,11 +255,16 @@ def test_change_of_the_code_is_served_without_a_restart(tree: Tree) -> None:
 
 
 def test_code_that_cannot_start_says_where_and_waits_for_its_mend(tree: Tree) -> None:
-    """The terminal shows the line at fault; the next change is served."""
+    """The terminal shows the line at fault, requests are told to look there, and the next change is served."""
     run = tree.start()
     app, before = tree.path / "app.py", (tree.path / "app.py").read_text()
     app.write_text(before + "\nthis is no Python\n")
     assert "this is no Python" in run.until("The code can't be served as it is")
+    for method, accepted, kind in (("GET", "*/*", "application/json"), ("POST", "text/html", "text/html; charset=utf-8")):
+        headers = {"Accept": accepted}
+        answer = requests.request(method, f"{run.url}/v1/limits", headers=headers, data=b"x" * 70_000, timeout=10)
+        assert (answer.status_code, answer.headers["Content-Type"]) == (503, kind)
+        assert "terminal" in answer.text
     app.write_text(before)
     run.until("Serving on")
     assert run.get("/v1/users/me", run.keys[0])["tier"] == "free"
@@ -335,6 +340,7 @@ def test_second_run_is_refused_and_leaves_the_first_alone(tree: Tree, where: str
         tree.port = _port_that_stays_free()
     printed = tree.refused_start()
     assert f"Latchkey runs already at {first.url}" in printed
+    assert "LATCHKEY_BRNAD is no setting" in tree.refused_start(LATCHKEY_BRNAD="x")
     assert "Traceback" not in printed
     assert len(tree.engines()) == 1
     assert first.get("/v1/users/me", tree.make("key", "EMAIL=pro@example.com").strip())["tier"] == "pro"
