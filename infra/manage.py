@@ -9,44 +9,101 @@ import argparse
 import os
 import sys
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from botocore.exceptions import BotoCoreError
 
 from chalicelib.accounts import states
-from chalicelib.core import errors, settings, wire
+from chalicelib.core import errors, settings, telemetry, wire
 from chalicelib.events import actors
 from chalicelib.limits import tiers
-from infra import chalice_cli, deployed, engine
+from infra import chalice_cli, deployed, engine, reachable
 
 OPERATOR = "operator"
 REASON_MAX = 200
 """Characters, as on the console's pages for administrators."""
 
 
+NEEDED = {
+    "key": {"email": "EMAIL"},
+    "account": {"email": "EMAIL"},
+    "tier": {"email": "EMAIL", "tier": "TIER"},
+    "suspend": {"email": "EMAIL"},
+    "reinstate": {"email": "EMAIL"},
+    "admin": {"email": "EMAIL"},
+    "password-link": {"email": "EMAIL"},
+    "application-end": {"client_id": "CLIENT_ID"},
+    "incident": {},
+    "admins": {},
+    "leak-secret": {},
+}
+"""By command: the options that it can't do without, and how make spells them."""
+
+
+UNCONFIRMED = (
+    "{email} isn't confirmed: this key works, but can't make others, and ends when the address is confirmed. Let its "
+    "owner confirm it first (Settings > Account sends the link), then make the key."
+)
+
+
 class _Mistake(Exception):
     """What the operator got wrong, and how to go on."""
+
+
+EXPECTED = (
+    *(_Mistake, reachable.NotReachable, settings.SettingError),
+    *(errors.LatchkeyError, wire.WireError, BotoCoreError),
+)
+"""What ends a command in one sentence instead of a traceback."""
 
 
 def main() -> int:
     """Run one command; return 1 with one sentence on standard error when it can't be done."""
     options = _parser().parse_args()
     try:
-        with settings.in_use(_settings(options.stage or "local")), actors.operator_for(_reason(options.reason)):
+        _must_be_complete(options)
+        stage = options.stage or "local"
+        with settings.in_use(_settings(stage)), actors.operator_for(_reason(options.reason)), _no_log_lines():
+            reachable.must_answer(stage)
             options.run(options)
-    except (errors.LatchkeyError, settings.SettingError, wire.WireError, _Mistake) as error:
+    except EXPECTED as error:
         print(error, file=sys.stderr)
         return 1
     return 0
+
+
+def _must_be_complete(options: argparse.Namespace) -> None:
+    """Name the variables that weren't given: make hands them over empty."""
+    needed = NEEDED[options.command].items()
+    missing = [variable for name, variable in needed if not getattr(options, name).strip()]
+    if missing:
+        verb = "is" if len(missing) == 1 else "are"
+        how = " ".join(f"{variable}=…" for variable in NEEDED[options.command].values())
+        raise _Mistake(f"{' and '.join(missing)} {verb} missing: make {options.command} {how}")
+
+
+@contextmanager
+def _no_log_lines() -> Iterator[None]:
+    """Keep log lines off the terminal, where a person reads and scripts take secrets from."""
+    with Path(os.devnull).open("w") as nowhere:
+        telemetry.write_to(nowhere)
+        try:
+            yield
+        finally:
+            telemetry.write_to(None)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="manage")
     parser.add_argument("--stage", default="local")
     parser.add_argument("--reason", default="")
-    commands = parser.add_subparsers(required=True)
+    commands = parser.add_subparsers(required=True, dest="command")
 
     def command(name: str, run: Callable[[argparse.Namespace], None]) -> argparse.ArgumentParser:
         added = commands.add_parser(name)
-        added.add_argument("--email", required=True)
+        added.add_argument("--email", default="")
         added.set_defaults(run=run)
         return added
 
@@ -57,7 +114,7 @@ def _parser() -> argparse.ArgumentParser:
     account.add_argument("--name", default="")
     account.add_argument("--tier", default="free")
     account.add_argument("--admin", action="store_true")
-    command("tier", _tier).add_argument("--tier", required=True)
+    command("tier", _tier).add_argument("--tier", default="")
     command("suspend", _suspend)
     incident = commands.add_parser("incident")
     for name in ("title", "id", "text", "components", "state"):
@@ -69,7 +126,7 @@ def _parser() -> argparse.ArgumentParser:
     command("password-link", _password_link)
     commands.add_parser("admins").set_defaults(run=_admins)
     ended = commands.add_parser("application-end")
-    ended.add_argument("--client-id", required=True)
+    ended.add_argument("--client-id", default="")
     ended.set_defaults(run=_application_end)
     commands.add_parser("leak-secret").set_defaults(run=_leak_secret)
     return parser
@@ -100,7 +157,7 @@ def _kind_of(stage: str) -> str:
 
 
 def _key(options: argparse.Namespace) -> None:
-    from chalicelib.accounts import find
+    from chalicelib.accounts import find, mail
     from chalicelib.credentials import scopes
     from chalicelib.credentials.issue import new_key, put_beside_the_others
 
@@ -109,10 +166,14 @@ def _key(options: argparse.Namespace) -> None:
     if not wanted:
         raise _Mistake("SCOPES must name one scope or more.")
     for scope in wanted:
+        if scope not in scopes.ALL:
+            raise _Mistake(f"There is no scope {scope}. SCOPES takes {', '.join(scopes.ALL)}.")
         if scope not in scopes.held_by(scopes.ALL, admin=account.admin):
-            raise _Mistake(f"{account.email} can't have the scope {scope}.")
+            raise _Mistake(f"{account.email} can't have the scope {scope}: it is for administrators.")
     issued = new_key(account.id, name=options.name, wanted=wanted, expires_at=None, made_by=None)
     put_beside_the_others(issued)
+    if account.email_verified_at is None and (mail.is_configured() or options.stage == "local"):
+        print(UNCONFIRMED.format(email=account.email), file=sys.stderr)
     print(issued.secret)
 
 

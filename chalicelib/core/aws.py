@@ -78,7 +78,8 @@ def _by_botocore() -> Place:
         client = session.create_client("dynamodb")
         chain = session.get_credentials()
     except BotoCoreError as error:
-        raise NotConfigured(f"{error} Set AWS_DEFAULT_REGION, or a profile that has a region.") from error
+        what = str(error).rstrip(".")
+        raise NotConfigured(f"{what}. Set AWS_DEFAULT_REGION, or a profile that has a region.") from error
     if chain is None:
         raise NotConfigured("There are no AWS credentials. Set AWS_PROFILE, or AWS_ACCESS_KEY_ID and its secret.")
 

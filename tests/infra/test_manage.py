@@ -1,14 +1,19 @@
 """The operator's commands for administrators, password links and reasons."""
 
+import os
 import re
+import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from chalicelib.accounts import find, sessions
+from chalicelib.accounts.create import create_account
 from chalicelib.core import settings
 from chalicelib.events import kinds, record
+from chalicelib.limits import tiers
 from chalicelib.oauth import clients
 from chalicelib.oauth.tables import Client
 from infra import manage
@@ -37,13 +42,13 @@ class Command:
         """Run a command that succeeds, and leave what it says where it says it."""
         assert self._run(words, "") == 0
 
-    def refused(self, *words: str, reason: str = "") -> str:
+    def refused(self, *words: str, reason: str = "", stage: str = "test") -> str:
         """Return what a command that can't be done says on standard error."""
-        assert self._run(words, reason) == 1
+        assert self._run(words, reason, stage) == 1
         return self._capsys.readouterr().err
 
-    def _run(self, words: tuple[str, ...], reason: str) -> int:
-        self._monkeypatch.setattr(sys, "argv", ["manage", "--stage=test", f"--reason={reason}", *words])
+    def _run(self, words: tuple[str, ...], reason: str, stage: str = "test") -> int:
+        self._monkeypatch.setattr(sys, "argv", ["manage", f"--stage={stage}", f"--reason={reason}", *words])
         return manage.main()
 
 
@@ -151,8 +156,117 @@ def test_any_application_is_ended_by_a_command_with_its_reason(home: House, comm
     assert (event.actor, event.reason) == ("operator", "Ticket 4711: phishing")
 
 
-@pytest.mark.parametrize("client_id", ["app_00000000000000000000", "nonsense", ""])
+@pytest.mark.parametrize("client_id", ["app_00000000000000000000", "nonsense"])
 def test_unknown_application_can_not_be_ended_by_a_command(home: House, command: Command, client_id: str) -> None:
     """One sentence says so, and nothing is stored."""
     assert "There is no such application." in command.refused("application-end", f"--client-id={client_id}")
     assert list(Client.scan()) == []
+
+
+COMMANDS = [
+    ["key", "--email=ada@example.com"],
+    ["account", "--email=ada@example.com"],
+    ["tier", "--email=ada@example.com", "--tier=pro"],
+    ["suspend", "--email=ada@example.com"],
+    ["reinstate", "--email=ada@example.com"],
+    ["admin", "--email=ada@example.com"],
+    ["admins"],
+    ["password-link", "--email=ada@example.com"],
+    ["application-end", "--client-id=app_00000000000000000000"],
+    ["leak-secret"],
+    ["incident", "--title=Slow", "--text=We look."],
+]
+NAMES = [words[0] for words in COMMANDS]
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=NAMES)
+def test_stage_that_is_not_deployed_is_one_sentence(home: House, command: Command, words: list[str]) -> None:
+    """It names the stage and the command that deploys it; nothing of a traceback."""
+    said = command.refused(*words, stage="prod")
+    assert said.startswith("Nothing is deployed as prod in this account and region.")
+    assert "make deploy STAGE=prod" in said
+    assert said.count("\n") == 1
+
+
+AWAY = [
+    ({}, "You must specify a region. Set AWS_DEFAULT_REGION"),
+    ({"AWS_DEFAULT_REGION": "eu-central-1"}, "There are no AWS credentials. Set AWS_PROFILE"),
+    ({"AWS_PROFILE": "nope"}, "The config profile (nope) could not be found. Set AWS_DEFAULT_REGION"),
+    (
+        {
+            "AWS_DEFAULT_REGION": "eu-central-1",
+            "AWS_ACCESS_KEY_ID": "x",
+            "AWS_SECRET_ACCESS_KEY": "y",
+            "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
+        },
+        "DynamoDB doesn't answer",
+    ),
+]
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=NAMES)
+@pytest.mark.parametrize(("environment", "says"), AWAY, ids=["no-region", "no-credentials", "no-profile", "no-answer"])
+def test_machine_that_cannot_reach_the_stage_is_one_sentence(
+    environment: dict[str, str], says: str, words: list[str], tmp_path: Path
+) -> None:
+    """It says what to set; as make runs it, in a process of its own."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "LATCHKEY_"))}
+    none = {"AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": str(tmp_path / "none"), "HOME": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-m", "infra.manage", "--stage=prod", "--reason=", *words],
+        env=kept | none | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert done.stderr.startswith(says)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        *((words[:1], "EMAIL is missing: make ") for words in COMMANDS if len(words) == 2 and "email" in words[1]),
+        (["key", "--email= "], "EMAIL is missing: make key EMAIL=…"),
+        (["tier", "--email=", "--tier="], "EMAIL and TIER are missing: make tier EMAIL=… TIER=…"),
+        (["tier", "--email=ada@example.com", "--tier="], "TIER is missing: make tier EMAIL=… TIER=…"),
+        (["application-end", "--client-id="], "CLIENT_ID is missing: make application-end CLIENT_ID=…"),
+    ],
+)
+def test_variable_that_was_not_given_is_named(home: House, command: Command, words: list[str], says: str) -> None:
+    """By the name that make knows it by, with the whole command."""
+    assert command.refused(*words).startswith(says)
+
+
+def test_every_command_says_what_it_needs() -> None:
+    """One added later is listed, too."""
+    assert sorted(manage.NEEDED) == sorted(NAMES)
+
+
+def test_commands_print_no_log_line(home: House, command: Command) -> None:
+    """What ends an application is logged as a warning, yet the terminal has the sentence alone."""
+    app = registered(home)
+    assert command("application-end", f"--client-id={app.id}").startswith(f"{app.id} is ended")
+
+
+def test_unknown_scope_is_answered_with_those_there_are(home: House, command: Command) -> None:
+    """And one that is for administrators says so."""
+    email = f"--email={home.account().email}"
+    said = command.refused("key", email, "--scopes=read foo")
+    assert said == "There is no scope foo. SCOPES takes read, write, keys, events, webhooks, admin, verify.\n"
+    assert "it is for administrators" in command.refused("key", email, "--scopes=admin")
+
+
+def test_key_of_an_unconfirmed_account_comes_with_a_warning(
+    home: House, command: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where mail is sent; beside the key, on standard error, so that a script still takes the key alone."""
+    account = create_account(email="ada@example.com", name="Ada", tier=tiers.FREE)
+    assert command._run(("key", f"--email={account.email}"), "") == 0
+    assert capsys.readouterr().err == ""
+    with settings.in_use(replace(settings.current(), mail_from="api@example.com")):
+        command._monkeypatch.setenv("LATCHKEY_MAIL_FROM", "api@example.com")
+        assert command._run(("key", f"--email={account.email}"), "") == 0
+    printed = capsys.readouterr()
+    assert "ada@example.com isn't confirmed" in printed.err
+    assert printed.out.count("\n") == 1

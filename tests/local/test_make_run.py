@@ -260,10 +260,10 @@ def test_code_that_cannot_start_says_where_and_waits_for_its_mend(tree: Tree) ->
     app, before = tree.path / "app.py", (tree.path / "app.py").read_text()
     app.write_text(before + "\nthis is no Python\n")
     assert "this is no Python" in run.until("The code can't be served as it is")
-    for method, accepted, kind in (("GET", "*/*", "application/json"), ("POST", "text/html", "text/html; charset=utf-8")):
+    for method, accepted, kind in (("GET", "*/*", "application/json"), ("POST", "text/html", "text/html")):
         headers = {"Accept": accepted}
         answer = requests.request(method, f"{run.url}/v1/limits", headers=headers, data=b"x" * 70_000, timeout=10)
-        assert (answer.status_code, answer.headers["Content-Type"]) == (503, kind)
+        assert (answer.status_code, answer.headers["Content-Type"].partition(";")[0]) == (503, kind)
         assert "terminal" in answer.text
     app.write_text(before)
     run.until("Serving on")
