@@ -15,7 +15,7 @@ $(foreach name,$(GIVEN),$(if $(filter undefined,$(origin $(name))),,$(eval overr
 .PHONY: help run test test-fast check format key account tier suspend reinstate admin admins password-link application-end incident leak-secret github-keys deploy package status destroy costs simulate bench mutate reference oauth-demo screenshots audit lock clean
 
 help: ## list the commands; those for accounts take REASON=, which administrators see
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 17
 
 run: $(BIN)/.run ## start a local database and the API on http://127.0.0.1:8000 (PORT=…)
 	@$(BIN)/python -m infra.local
@@ -105,7 +105,7 @@ bench: $(BIN)/.dev ## measure Latchkey beside others, write docs/performance.md:
 mutate: $(BIN)/.dev ## change the code and see whether a test notices: [MINUTES=10] [SEED=1] [ONLY="limits oauth"], or ALL=1 overnight
 	@$(BIN)/python -m infra.mutate --python="$$($(BIN)/python -m infra.pinned cosmic-ray)/python" --minutes="$${MINUTES:-10}" --seed="$${SEED:-1}" --only="$$ONLY" $(if $(ALL),--all)
 
-reference: $(BIN)/.run ## print docs/rest-api.md from the routes
+reference: $(BIN)/.run ## write docs/rest-api.md from the routes
 	@$(BIN)/python -m infra.reference
 
 screenshots: $(BIN)/.dev ## take the README's pictures of the console anew

@@ -74,7 +74,8 @@ def _introduce(url: str, demos: "list[Demo]", client: "DemoClient") -> None:
     print(f'  curl -i -H "Authorization: Bearer {first or "YOUR_API_KEY"}" {url}/v1/users/me')
     print(f'  curl -i -H "Authorization: Bearer {first or "YOUR_API_KEY"}" {url}/v1/limits')
     print(f"  curl -i {url}/v1/users        # no key: 401")
-    print("\nA change of app.py or chalicelib/ is served at once.")
+    print("\nMail is sent to nobody: it is shown here, with its links, and kept in .local/mail.")
+    print("A change of app.py or chalicelib/ is served at once.")
     print(f"Database: AWS_ENDPOINT_URL={os.environ['AWS_ENDPOINT_URL']}   Logs: .local/latchkey.log   Stop: Ctrl-C\n")
 
 

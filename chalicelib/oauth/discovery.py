@@ -18,8 +18,9 @@ def server(issuer: str) -> dict[str, object]:
         "scopes_supported": sorted(clients.GRANTABLE),
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
-        # What a client that reads this can register; client_credentials is for those that an account registered.
-        "grant_types_supported": list(clients.SELF_REGISTRABLE),
+        # All that the token endpoint takes (RFC 8414 §2). Registration leaves client_credentials out: those are for
+        # clients that an account registered.
+        "grant_types_supported": [*clients.SELF_REGISTRABLE, clients.CLIENT_CREDENTIALS],
         "token_endpoint_auth_methods_supported": list(clients.AUTH_METHODS),
         "revocation_endpoint_auth_methods_supported": list(clients.AUTH_METHODS),
         "introspection_endpoint_auth_methods_supported": list(clients.CONFIDENTIAL_METHODS),

@@ -128,6 +128,19 @@ def test_what_is_not_given_has_its_default(make: Make) -> None:
     assert make("run").environment["PORT"] == "8000"
 
 
+def test_help_lists_every_target() -> None:
+    """Each with what it does, in one column; a target that is added later is declared phony, too."""
+    text = (ROOT / "Makefile").read_text()
+    (phony,) = re.findall(r"^\.PHONY: (.*)$", text, re.MULTILINE)
+    targets = re.findall(r"^([a-z][a-z-]*):", text, re.MULTILINE)
+    shown = subprocess.run(
+        ["make", "--no-print-directory", "help"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    lines = shown.stdout.splitlines()
+    assert sorted(phony.split()) == sorted(targets) == sorted(line.split()[0] for line in lines)
+    assert len({len(line) - len(line.split(maxsplit=1)[1]) for line in lines}) == 1
+
+
 def test_recipes_leave_what_is_given_to_the_shell() -> None:
     """A target added later doesn't paste into a command what it was given, nor forgets to hand it on."""
     lines = (ROOT / "Makefile").read_text().splitlines()
