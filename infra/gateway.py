@@ -5,7 +5,7 @@ too: without them a page would see a network error instead of a 401.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,8 @@ from infra import gateway_pages
 
 EXTENSION = "x-amazon-apigateway-gateway-responses"
 AUTHORIZER_EXTENSION = "x-amazon-apigateway-authorizer"
+ANY_METHOD = "x-amazon-apigateway-any-method"
+"""Every method of a path that the document doesn't spell out."""
 _CONTEXT_ERROR = "$context.authorizer.error"
 _CONTEXT_MESSAGE = "$context.authorizer.message"
 _GATEWAYS_OWN_MESSAGE = "$context.error.messageString"
@@ -90,11 +92,17 @@ def add_to(document: dict[str, Any]) -> None:
     for definition in document.get("securityDefinitions", {}).values():
         if AUTHORIZER_EXTENSION in definition:
             definition[AUTHORIZER_EXTENSION]["identityValidationExpression"] = IDENTITY
-    # Whoever opens what only takes a POST sees a page, too; below /v1 there are programs only.
+    # Whoever opens what only takes a POST, or sends a form to what takes none, sees a page, too; below /v1 there are
+    # programs only. A person's browser asks with nothing else, and a template has room for so much.
     for path, methods in document["paths"].items():
-        if "get" not in methods and not path.startswith("/v1/"):
-            methods["get"] = _nothing_here()
-    document["paths"]["/{proxy+}"] = {"x-amazon-apigateway-any-method": _nothing_here()}
+        if answers_people(path, map(str.upper, methods)):
+            methods[ANY_METHOD] = _nothing_here()
+    document["paths"]["/{proxy+}"] = {ANY_METHOD: _nothing_here()}
+
+
+def answers_people(path: str, methods: Iterable[str]) -> bool:
+    """Return whether the gateway answers people itself where they ask a path with a method that it doesn't have."""
+    return not path.startswith("/v1/") and not {"GET", "POST"} <= set(methods)
 
 
 def rendered(

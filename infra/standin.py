@@ -142,7 +142,7 @@ class Gateway:
             match = None
         authorized = any(name.lower() == "authorization" for name, _ in headers)
         if match is None or (method != "OPTIONS" and method not in self.app.routes[match.route]):
-            is_for_people = match is None or (method == "GET" and not match.route.startswith("/v1/"))
+            is_for_people = match is None or gateway.answers_people(match.route, self.app.routes[match.route])
             if is_for_people and gateway_pages.are_wanted(headers):
                 raise _PageNotFound
             kind = "INVALID_SIGNATURE" if authorized else "MISSING_AUTHENTICATION_TOKEN"

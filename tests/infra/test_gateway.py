@@ -220,11 +220,13 @@ def test_every_header_of_the_mock_404_is_declared() -> None:
         assert set(answer["responseParameters"]) <= declared
 
 
-def test_path_that_only_takes_a_post_can_be_opened_in_a_browser() -> None:
-    """Below /v1 there are programs only; elsewhere a GET is the page, or JSON."""
+def test_method_that_a_page_does_not_have_is_answered_as_an_unknown_path_is() -> None:
+    """Below /v1 there are programs only; elsewhere a GET or POST that there isn't is the page for people, or JSON."""
     paths = document()["paths"]
     for path in of_latchkey():
-        assert path.startswith("/v1/") or "get" in paths[path], path
+        if not path.startswith("/v1/") and not paths[path].keys() >= {"get", "post"}:
+            other = paths[path]["x-amazon-apigateway-any-method"]
+            assert other == paths["/{proxy+}"]["x-amazon-apigateway-any-method"], path
 
 
 def test_every_route_of_the_api_is_protected_in_the_document() -> None:

@@ -41,6 +41,18 @@ def test_method_that_a_path_does_not_have_is_a_404(home: House, method: str) -> 
     assert refusal(answer) == (404, "not_found")
 
 
+@pytest.mark.parametrize(
+    ("method", "target"),
+    [("POST", path) for path in ("/docs", "/", "/settings/keys", "/admin", "/nothing")] + [("GET", "/oauth/token")],
+)
+@pytest.mark.parametrize("headers", [{"Accept": "text/html,*/*"}, {"Sec-Fetch-Dest": "document"}])
+def test_wrong_method_is_a_page_for_people(home: House, method: str, target: str, headers: dict[str, str]) -> None:
+    """Whoever sends a form where none is taken sees what anybody sees at a path there isn't; programs get JSON."""
+    answer = home.call(method, target, headers=headers)
+    assert (answer.status, answer.header("Content-Type")) == (404, "text/html; charset=utf-8")
+    assert refusal(home.call(method, target)) == (404, "not_found")
+
+
 def test_head_of_a_path_that_there_is_not_has_no_body(home: House) -> None:
     """The gateway's own answers to HEAD say how long that to GET is, and send nothing of it."""
     for target in ("/v1/nothing", "/oauth/token", "/v1/users"):
