@@ -11,7 +11,7 @@ from typing import Any
 
 from chalicelib.api import challenge
 from chalicelib.api.answers import ALLOWED, cross_origin
-from chalicelib.api.authorizer import IDENTITY
+from chalicelib.api.authorizer import EXPLANATION, IDENTITY, REFUSAL
 from chalicelib.core import settings
 from chalicelib.core.errors import MissingApiKey, NotFound, RateLimited
 from chalicelib.limits.allowance import NOBODY
@@ -21,8 +21,8 @@ EXTENSION = "x-amazon-apigateway-gateway-responses"
 AUTHORIZER_EXTENSION = "x-amazon-apigateway-authorizer"
 ANY_METHOD = "x-amazon-apigateway-any-method"
 """Every method of a path that the document doesn't spell out."""
-_CONTEXT_ERROR = "$context.authorizer.error"
-_CONTEXT_MESSAGE = "$context.authorizer.message"
+_CONTEXT_ERROR = f"$context.authorizer.{REFUSAL}"
+_CONTEXT_MESSAGE = f"$context.authorizer.{EXPLANATION}"
 _GATEWAYS_OWN_MESSAGE = "$context.error.messageString"
 """API Gateway puts this one in with quotes around it."""
 _UNKNOWN_ROUTE = "There is nothing at this path."
@@ -114,7 +114,8 @@ def rendered(
     """
     response = RESPONSES[kind]
     body = response.body.replace(_GATEWAYS_OWN_MESSAGE, json.dumps(own_message))
-    body = body.replace(_CONTEXT_ERROR, context.get("error", "")).replace(_CONTEXT_MESSAGE, context.get("message", ""))
+    for variable, name in ((_CONTEXT_ERROR, REFUSAL), (_CONTEXT_MESSAGE, EXPLANATION)):
+        body = body.replace(variable, context.get(name, ""))
     return response.status or status, headers_of(response), body
 
 

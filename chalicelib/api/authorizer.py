@@ -14,6 +14,8 @@ from chalicelib.credentials.verify import bearer, verify
 CACHED_S = 300
 IDENTITY = r"^\s*[Bb][Ee][Aa][Rr][Ee][Rr]\s+\S.*$"
 """What the gateway itself requires of the header; anything else is `missing_api_key` without a function running."""
+REFUSAL, EXPLANATION = "refusal", "explanation"
+"""Names in the context of a Deny. `error` would be API Gateway's own: it sets `$context.authorizer.error` itself."""
 
 blueprint = Blueprint(__name__)
 
@@ -25,7 +27,7 @@ def authorizer(request: AuthRequest) -> dict[str, Any]:
         verdict = verify(bearer(request.token))
     except errors.Unauthorized as refusal:
         telemetry.measured("denied", {"Unauthorized": 1, **_cold_start()}, {"error": refusal.error})
-        return _policy("Deny", "nobody", {"error": refusal.error, "message": refusal.message})
+        return _policy("Deny", "nobody", {REFUSAL: refusal.error, EXPLANATION: refusal.message})
     who = {"account_id": verdict.account_id, "credential_id": verdict.credential_id}
     telemetry.measured("verified", {"Verified": 1, **_cold_start()}, {}, **who)
     return _policy("Allow", verdict.account_id, to_context(verdict))

@@ -39,6 +39,19 @@ def test_good_key_is_allowed_everywhere(home: House) -> None:
     assert policy["context"]["credential_id"] == issued.key.id
 
 
+RESERVED = {
+    "claims", "error", "integrationLatency", "integrationStatus", "latency", "principalId", "requestId", "status",
+}  # fmt: skip
+"""Names that `$context.authorizer` has of API Gateway's own: what is put there under them is lost."""
+
+
+def test_no_name_in_the_context_is_the_gateways_own(home: House) -> None:
+    """Neither where a key is good nor where it is refused."""
+    allowed = decide(f"Bearer {home.key(home.account()).secret}")["context"]
+    denied = decide("Bearer nonsense")["context"]
+    assert RESERVED & (allowed.keys() | denied.keys()) == set()
+
+
 @pytest.mark.parametrize(
     ("token", "error"),
     [("Bearer nonsense", "invalid_api_key"), ("Basic abc", "missing_api_key"), ("", "missing_api_key")],
@@ -47,8 +60,8 @@ def test_bad_key_is_denied_with_what_to_show(home: House, token: str, error: str
     """Error and message travel in the context, from where the gateway takes them."""
     policy = decide(token)
     assert policy["policyDocument"]["Statement"][0]["Effect"] == "Deny"
-    assert policy["context"]["error"] == error
-    assert policy["context"].keys() == {"error", "message"}
+    assert policy["context"]["refusal"] == error
+    assert policy["context"].keys() == {"refusal", "explanation"}
 
 
 def test_expired_key_is_denied_as_expired(home: House) -> None:
@@ -56,8 +69,8 @@ def test_expired_key_is_denied_as_expired(home: House) -> None:
     secret = home.key(home.account(), expires_in_s=60).secret
     home.clock.forward(60)
     assert decide(f"Bearer {secret}")["context"] == {
-        "error": "token_expired",
-        "message": "The access token has expired.",
+        "refusal": "token_expired",
+        "explanation": "The access token has expired.",
     }
 
 
@@ -84,5 +97,5 @@ def test_secret_of_another_deployment_asks_no_database(home: House) -> None:
     """A key of another brand is refused by its first letters."""
     body = "xy_test_" + "0" * 30
     with telemetry.calls_watched() as calls:
-        assert decide(f"Bearer {body}{secrets.checksum(body)}")["context"]["error"] == "invalid_api_key"
+        assert decide(f"Bearer {body}{secrets.checksum(body)}")["context"]["refusal"] == "invalid_api_key"
     assert calls.made == []

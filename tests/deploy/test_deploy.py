@@ -105,7 +105,7 @@ def test_document_has_what_the_gateway_answers_by_itself(deployment: Deployment)
     answers = deployment.cloud.documents[0][gateway.EXTENSION]
     assert answers == gateway.in_document()
     assert answers["UNAUTHORIZED"]["statusCode"] == "401"
-    assert "$context.authorizer.error" in answers["ACCESS_DENIED"]["responseTemplates"]["application/json"]
+    assert "$context.authorizer.refusal" in answers["ACCESS_DENIED"]["responseTemplates"]["application/json"]
 
 
 def test_stage_is_bounded_and_logged(deployment: Deployment) -> None:

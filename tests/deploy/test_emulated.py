@@ -146,7 +146,7 @@ def test_invalid_key_is_denied(emulated: Emulated) -> None:
         assert (answer.status_code, answer.headers["WWW-Authenticate"][:28]) == (401, 'Bearer error="invalid_token"')
         said = emulated.authorizer_says(secret)
         assert said["policyDocument"]["Statement"][0]["Effect"] == "Deny"
-        assert said["context"]["error"] == "invalid_api_key"
+        assert said["context"]["refusal"] == "invalid_api_key"
 
 
 def test_expired_key_is_denied(emulated: Emulated, account: Account) -> None:
@@ -155,7 +155,7 @@ def test_expired_key_is_denied(emulated: Emulated, account: Account) -> None:
     with clock.driven_by(lambda: then_ms):
         key = key_of(account, expires_at_ms=then_ms + 60_000)
     assert emulated.call("GET", "/v1/users/me", key.secret).status_code == 401
-    assert emulated.authorizer_says(key.secret)["context"]["error"] == "token_expired"
+    assert emulated.authorizer_says(key.secret)["context"]["refusal"] == "token_expired"
 
 
 def test_key_names_its_account(emulated: Emulated, account: Account) -> None:

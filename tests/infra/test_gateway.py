@@ -96,7 +96,7 @@ def test_denial_says_what_the_authorizer_says() -> None:
     response = responses()["ACCESS_DENIED"]
     assert response["statusCode"] == "401"
     assert response["responseTemplates"]["application/json"] == (
-        '{"error":"$context.authorizer.error","message":"$context.authorizer.message"}'
+        '{"error":"$context.authorizer.refusal","message":"$context.authorizer.explanation"}'
     )
 
 
