@@ -99,3 +99,8 @@ def test_tables_are_named_by_stage() -> None:
     assert {name.removeprefix("latchkey-prod-") for name in data.tables("prod")} == {
         name.removeprefix("latchkey-test-") for name in TABLES
     }
+
+
+def test_alarms_can_be_published() -> None:
+    """CloudWatch may not use AWS's managed key of SNS: no message of an alarm would ever arrive."""
+    assert "KmsMasterKeyId" not in data.template()["Resources"]["Alarms"]["Properties"]
