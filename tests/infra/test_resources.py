@@ -84,11 +84,14 @@ def test_time_to_live_is_that_of_the_model(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(RESOURCES))
 def test_table_cannot_be_lost_by_mistake(name: str) -> None:
-    """Encrypted, recoverable to any second, protected from deletion, and kept when the stack goes; paid by use."""
+    """Recoverable to any second, protected from deletion, and kept when the stack goes; paid by use.
+
+    Encrypted with the key that AWS owns, which is free: to ask for encryption means the managed one, which isn't.
+    """
     resource = RESOURCES[name]
     properties = resource["Properties"]
     assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == ("Retain", "Retain")
-    assert properties["SSESpecification"] == {"SSEEnabled": True}
+    assert "SSESpecification" not in properties
     assert properties["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
     assert properties["DeletionProtectionEnabled"] is True
     assert properties["BillingMode"] == "PAY_PER_REQUEST"
