@@ -4,6 +4,7 @@
 - It imports no authorizers and no gateway responses: the tests read those in the document.
 - It updates a stack that needs no update; CloudFormation says so and refuses.
 - It has no termination protection; CloudFormation doesn't delete a protected stack.
+- It lets a stage log without a role to write logs with.
 - Its CloudFormation creates no alarms, and `describe-stack-resources` fails on a stack with them.
 """
 
@@ -36,6 +37,8 @@ class Cloud:
     documents: list[dict[str, Any]] = field(default_factory=list)
     asked_for: dict[str, Form] = field(default_factory=dict)
     protected: set[str] = field(default_factory=set)
+    has_log_role: bool = True
+    """Whether API Gateway may write logs: not before somebody gave the account a role for it."""
 
     def __post_init__(self) -> None:
         """Put moto behind us."""
@@ -74,6 +77,10 @@ class Cloud:
         if environ["PATH_INFO"].startswith("/restapis") and "mode=" in environ["QUERY_STRING"]:
             self.documents.append(json.loads(body))
             body = json.dumps(_openapi_3(json.loads(body))).encode()
+        elif not self.has_log_role and environ["REQUEST_METHOD"] == "PATCH" and b"/accessLogSettings" in body:
+            message = "CloudWatch Logs role ARN must be set in account settings to enable logging"
+            start_response("400 Bad Request", [("x-amzn-ErrorType", "BadRequestException")])
+            return [json.dumps({"message": message}).encode()]
         elif environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded"):
             status, answer = self._stack_answer(dict(parse_qsl(body.decode(), keep_blank_values=True)))
             if status:

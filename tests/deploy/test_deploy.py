@@ -109,15 +109,35 @@ def test_document_has_what_the_gateway_answers_by_itself(deployment: Deployment)
 
 
 def test_stage_is_bounded_and_logged(deployment: Deployment) -> None:
-    """Throttling of all callers together, metrics, and access logs without path or query."""
+    """Throttling of all callers together, access logs without path or query, and no metrics that nobody reads."""
     (api,) = deployment.cloud.apis()
     stage = deployment.cloud.client("apigateway").get_stage(restApiId=api, stageName="api")
     bounds = stage["methodSettings"]["*/*"]
     assert (bounds["throttlingRateLimit"], bounds["throttlingBurstLimit"]) == (deploy.RATE_LIMIT, deploy.BURST_LIMIT)
-    assert bounds["metricsEnabled"]
+    assert not bounds["metricsEnabled"]
     logs = stage["accessLogSettings"]
     assert logs["destinationArn"].endswith(":log-group:/latchkey/dev/access")
     assert "$context.path" not in logs["format"]
+
+
+def test_stage_is_bounded_where_the_account_can_not_log(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """API Gateway refuses a change that has a log in it whole; that is a warning, with the remedy."""
+    cloud = deployment.cloud
+    for name, value in cloud.environment.items():
+        monkeypatch.setenv(name, value)
+    (api,) = cloud.apis()
+    cloud.client("apigateway").update_stage(
+        restApiId=api,
+        stageName="api",
+        patchOperations=[{"op": "replace", "path": "/*/*/throttling/rateLimit", "value": "1"}],
+    )
+    monkeypatch.setattr(cloud, "has_log_role", False)
+    deploy.guard_stage("dev", {"rest_api_id": api})
+    stage = cloud.client("apigateway").get_stage(restApiId=api, stageName="api")
+    assert stage["methodSettings"]["*/*"]["throttlingRateLimit"] == deploy.RATE_LIMIT
+    assert "Warning: no access logs are written" in capsys.readouterr().out
 
 
 def test_deploying_again_changes_nothing_and_replaces_the_service(deployment: Deployment) -> None:
