@@ -54,6 +54,8 @@ RESPONSES = {
     # An unknown route: without, and with, an Authorization header that the gateway takes for AWS's own.
     "MISSING_AUTHENTICATION_TOKEN": GatewayResponse(NotFound.error, _UNKNOWN_ROUTE, 404),
     "INVALID_SIGNATURE": GatewayResponse(NotFound.error, _UNKNOWN_ROUTE, 404),
+    # A body that isn't JSON where there is nothing: the mock that answers there would refuse it for its type first.
+    "UNSUPPORTED_MEDIA_TYPE": GatewayResponse(NotFound.error, _UNKNOWN_ROUTE, 404),
     "THROTTLED": GatewayResponse(_BUSY.error, _BUSY.message, 429, tuple(_BUSY.headers.items())),
     # No status: it would override that of every kind not named here.
     "DEFAULT_4XX": GatewayResponse("invalid_request", _GATEWAYS_OWN_MESSAGE),

@@ -77,6 +77,7 @@ def test_document_has_our_gateway_responses() -> None:
         ),
         ("MISSING_AUTHENTICATION_TOKEN", "404", {"error": "not_found", "message": "There is nothing at this path."}),
         ("INVALID_SIGNATURE", "404", {"error": "not_found", "message": "There is nothing at this path."}),
+        ("UNSUPPORTED_MEDIA_TYPE", "404", {"error": "not_found", "message": "There is nothing at this path."}),
         (
             "THROTTLED",
             "429",
