@@ -69,22 +69,21 @@ def error(event: str, **facts: object) -> None:
     _logger().error(event, extra=_clean(facts), exc_info=True)
 
 
-def measured(event: str, metrics: Mapping[str, int], dimensions: Mapping[str, str], **facts: object) -> None:
+def measured(event: str, metrics: Mapping[str, int], **facts: object) -> None:
     """Log that `event` happened, in a line that is its metrics too (CloudWatch's embedded metric format).
 
+    Metrics are by stage alone: each further combination is paid by the month. The facts are there for Logs Insights.
     Every request writes one, so it is written here: through the logger it would cost as much as half a database call.
     """
     current, now_ms = settings.current(), clock.now_ms()
     if current.log_level not in ("DEBUG", "INFO"):
         return
-    named = {"stage": current.stage, **dimensions}
     embedded = {
         "Timestamp": now_ms,
         "CloudWatchMetrics": [
             {
                 "Namespace": NAMESPACE,
-                # By stage for the alarms, and by everything; a set that stood there twice might be counted twice.
-                "Dimensions": [["stage"], [*named]] if dimensions else [["stage"]],
+                "Dimensions": [["stage"]],
                 "Metrics": [{"Name": name, "Unit": UNITS.get(name, "Count")} for name in metrics],
             }
         ],
@@ -96,7 +95,7 @@ def measured(event: str, metrics: Mapping[str, int], dimensions: Mapping[str, st
         "service": SERVICE,
         **_clean(facts),
         **metrics,
-        **named,
+        "stage": current.stage,
         "_aws": embedded,
     }
     if trace := tracing.current().get("Root"):
@@ -106,11 +105,11 @@ def measured(event: str, metrics: Mapping[str, int], dimensions: Mapping[str, st
     _CHOSEN.flush()
 
 
-def count(metric: str, **dimensions: str) -> None:
-    """Count `metric` once: in the line of the request it belongs to, or in one of its own. It costs no call."""
+def count(metric: str, **facts: str) -> None:
+    """Count `metric` once: in the line of the request it belongs to or, with facts, in its own. It costs no call."""
     request = _counting.get()
-    if request is None or dimensions:
-        measured("counted", {metric: 1}, dimensions)
+    if request is None or facts:
+        measured("counted", {metric: 1}, **facts)
     else:
         request[metric] = request.get(metric, 0) + 1
 

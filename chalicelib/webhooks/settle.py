@@ -30,7 +30,6 @@ def settle(endpoint: Endpoint, delivery: Delivery, outcome: Outcome) -> None:
     telemetry.measured(
         "webhook",
         {"WebhookAttempts": 1, "WebhookFailures": int(not outcome.is_delivered)},
-        {},
         endpoint_id=endpoint.id,
         message_id=delivery.id,
         status=outcome.status,
