@@ -20,11 +20,11 @@ import click
 from chalice import local
 from chalice.app import DynamoDBEventConfig
 from chalice.config import Config
-from chalice.deploy.packager import BaseLambdaDeploymentPackager, PipRunner
+from chalice.deploy.packager import BaseLambdaDeploymentPackager, MissingDependencyError, PipRunner
 from chalice.deploy.swagger import SwaggerGenerator
 
 from chalicelib.core import settings
-from infra import background, deployed, gateway, server, stage_key
+from infra import background, deployed, gateway, server, stage_key, whole
 
 UNSHIPPED = ("boto3", "botocore", "s3transfer", "*.dist-info", "*.data", "**/tests", "**/__pycache__")
 """What pip brings along and the package leaves out. The first three are Lambda's own, which AWS keeps up to date, and
@@ -46,6 +46,7 @@ def install(app: Any) -> None:
     _name_the_stream(app)
     SwaggerGenerator.generate_swagger = _generate_with_gateway  # type: ignore[method-assign]  # Chalice has no hook
     PipRunner.download_manylinux_wheels = _download_pinned_wheels  # type: ignore[method-assign]  # as above
+    BaseLambdaDeploymentPackager._build_python_dependencies = _build_whole  # type: ignore[method-assign]  # as above
     BaseLambdaDeploymentPackager._add_py_deps = _add_what_is_used  # type: ignore[method-assign]  # as above
     BaseLambdaDeploymentPackager._iter_chalice_lib_if_needed = _own_sources  # type: ignore[method-assign]  # as above
     local.create_local_server = create_local_server  # type: ignore[assignment]  # as above
@@ -133,6 +134,24 @@ def check_hashes(downloads: Path, requirements: str) -> None:
                 f"{file.name} is not a file that requirements.txt pins, so nothing was packaged."
                 " If the pins are out of date, `make lock` writes them anew."
             )
+
+
+def _build_whole(
+    self: BaseLambdaDeploymentPackager, python_version: str, requirements_filepath: str, site_packages_dir: str
+) -> None:
+    """Install the dependencies, or raise ClickException before there is a package: Chalice would go on without some."""
+    abi = self._RUNTIME_TO_ABI[python_version]
+    try:
+        self._dependency_builder.build_site_packages(abi, requirements_filepath, site_packages_dir)
+    except MissingDependencyError as error:
+        missing = sorted(str(package.identifier) for package in error.missing)
+        raise whole.refused([f"no wheel of {package} came" for package in missing]) from error
+    whole.check(
+        Path(site_packages_dir),
+        Path(requirements_filepath).read_text(),
+        architecture=self._architecture,
+        python=python_version,
+    )
 
 
 def _add_what_is_used(

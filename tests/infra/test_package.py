@@ -134,7 +134,7 @@ import botocore.session, pynamodb.models, authlib.oauth2.rfc6749, jinja2, zxcvbn
 import app
 from chalicelib.api.authorizer import authorizer
 call = {"type": "TOKEN", "authorizationToken": "Bearer nonsense", "methodArn": "arn:aws:execute-api:r:1:a/api/GET/v1"}
-print(authorizer(call, None)["context"]["error"])
+print(authorizer(call, None)["context"]["refusal"])
 """
 
 

@@ -1,0 +1,100 @@
+"""What lacks a requirement, a compiled part or Lambda's processor is never packaged."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import click
+import pytest
+from chalice.deploy.packager import BaseLambdaDeploymentPackager, MissingDependencyError
+
+from infra import chalice_cli, whole
+
+REQUIREMENTS = """
+# written by a tool
+pure==1.0 \\
+    --hash=sha256:aa \\
+    --hash=sha256:bb
+Compiled-Part==2.0 --hash=sha256:cc
+old-one==1 ; python_version < '3.9'
+windows-only==1 ; sys_platform == 'win32'
+"""
+ARM, X86 = 183, 62
+
+
+def elf(machine: int) -> bytes:
+    """Return the beginning of an ELF file."""
+    return b"\x7fELF" + bytes(14) + machine.to_bytes(2, "little") + bytes(40)
+
+
+def install(into: Path, name: str, version: str, files: dict[str, bytes], *, pure: bool) -> None:
+    """Put a wheel where pip would."""
+    told = into / f"{name}-{version}.dist-info"
+    told.mkdir(parents=True)
+    (told / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n\nWords\n")
+    (told / "WHEEL").write_text(f"Wheel-Version: 1.0\nRoot-Is-Purelib: {str(pure).lower()}\n")
+    (told / "RECORD").write_text("".join(f"{file},sha256=x,1\n" for file in files))
+    for file, held in files.items():
+        (into / file).parent.mkdir(parents=True, exist_ok=True)
+        (into / file).write_bytes(held)
+
+
+@pytest.fixture
+def packages(tmp_path: Path) -> Path:
+    """Everything that the requirements ask for, for arm64."""
+    install(tmp_path, "pure", "1.0", {"pure/__init__.py": b""}, pure=True)
+    install(tmp_path, "compiled_part", "2.0", {"part.cpython-313-aarch64-linux-gnu.so": elf(ARM)}, pure=False)
+    return tmp_path
+
+
+def refusal(packages: Path, requirements: str = REQUIREMENTS, architecture: str = "arm64") -> str:
+    """Return why a package isn't made."""
+    with pytest.raises(click.ClickException) as refused:
+        whole.check(packages, requirements, architecture=architecture, python="python3.13")
+    return refused.value.message
+
+
+def test_whole_package_is_made(packages: Path) -> None:
+    """What isn't meant for Lambda's Python or system needn't be there."""
+    whole.check(packages, REQUIREMENTS, architecture="arm64", python="python3.13")
+
+
+def test_requirement_that_did_not_come_is_named(packages: Path) -> None:
+    """With its version, also where another version of it came."""
+    assert "extra 1.0 is not in it" in refusal(packages, f"{REQUIREMENTS}extra==1.0\n")
+    assert "pure 1.1 is not in it" in refusal(packages, REQUIREMENTS.replace("pure==1.0", "pure==1.1"))
+
+
+def test_wheel_without_its_compiled_part_is_named(packages: Path) -> None:
+    """Its wheel says that it has one."""
+    (packages / "part.cpython-313-aarch64-linux-gnu.so").unlink()
+    assert "compiled_part-2.0 came without its compiled part" in refusal(packages)
+
+
+def test_file_for_another_processor_is_named(packages: Path) -> None:
+    """Also one that no wheel lists."""
+    (packages / "pure" / "odd.so").write_bytes(elf(X86))
+    assert "pure/odd.so is for another processor than arm64" in refusal(packages)
+    assert "part.cpython-313-aarch64-linux-gnu.so is for another" in refusal(packages, architecture="x86_64")
+
+
+def test_package_too_big_for_lambda_is_refused(packages: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before it is sent there."""
+    monkeypatch.setattr(whole, "UNZIPPED_MAX_BYTES", 50)
+    assert "and Lambda takes" in refusal(packages)
+
+
+def test_wheel_that_chalice_only_warns_of_ends_the_command(tmp_path: Path) -> None:
+    """No zip is begun by then, so none is found the next time."""
+    missing: Any = [SimpleNamespace(identifier="cffi==2.0")]
+
+    def build(*_: Any) -> None:
+        raise MissingDependencyError(missing)
+
+    packager: Any = SimpleNamespace(
+        _RUNTIME_TO_ABI=BaseLambdaDeploymentPackager._RUNTIME_TO_ABI,
+        _dependency_builder=SimpleNamespace(build_site_packages=build),
+        _architecture="arm64",
+    )
+    with pytest.raises(click.ClickException, match=r"no wheel of cffi==2\.0 came"):
+        chalice_cli._build_whole(packager, "python3.13", "requirements.txt", str(tmp_path))
