@@ -19,16 +19,16 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, 
 from chalicelib.core import settings
 from infra import chalice_cli, deployed, stage_key
 from infra.data import RESOURCES
-from infra.deployed import ROOT
+from infra.deployed import CONFIGURATION, ROOT
 
 STAGES = ("dev", "prod")
-CONFIGURATION = ROOT / ".chalice" / "config.json"
 RATE_LIMIT, BURST_LIMIT = 2_000, 4_000
 """What the gateway lets through to all callers together, in requests a second: a bound on the bill, not on anyone."""
 FUNCTIONS = {"APIHandler": "", "Authorizer": "-authorizer", "Stream": "-stream", "Minute": "-minute", "Hour": "-hour"}
 """What Chalice calls each function in a template, and how its name ends."""
 NO_LOG_ROLE = "CloudWatch Logs role ARN must be set"
 """What API Gateway says when it has nothing to write logs with."""
+DELETES_MAX = 3
 NEVER_CREATED = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED")
 ACCESS_LOG = json.dumps(
     {
@@ -180,7 +180,7 @@ def guard_stage(stage: str, api: dict[str, str]) -> None:
 def _set_up(stage: str, api: dict[str, str], chosen: dict[str, str]) -> None:
     patch = [{"op": "replace", "path": path, "value": value} for path, value in chosen.items()]
     boto3.client("apigateway").update_stage(
-        restApiId=api["rest_api_id"], stageName=gateway_stage(stage), patchOperations=patch
+        restApiId=api["rest_api_id"], stageName=deployed.gateway_stage(stage), patchOperations=patch
     )
 
 
@@ -228,8 +228,7 @@ def destroy(stage: str, *, delete_data: bool) -> None:
     """Remove the service and, only when asked for and confirmed by typing, the data."""
     if delete_data:
         _confirm(stage)
-    say("Removing the service (chalice delete) …")
-    chalice("delete", stage)
+    _delete_service(stage)
     if not delete_data:
         say("The data is kept: make deploy brings the service back to it. To delete it too: DATA=delete.")
         return
@@ -251,6 +250,18 @@ def destroy(stage: str, *, delete_data: bool) -> None:
     say("Deleted. Point-in-time backups of deleted tables are kept by AWS for 35 days.")
 
 
+def _delete_service(stage: str) -> None:
+    """Remove what there is of the service, again while something is found: an API may have been made twice."""
+    for _ in range(DELETES_MAX):
+        say("Removing the service (chalice delete) …")
+        chalice("delete", stage)
+        left = deployed.found(stage)
+        if not left:
+            return
+    names = ", ".join(str(each.get("rest_api_id") or each["name"]) for each in left)
+    raise DeployError(f"Of the service of {stage} this is left: {names}. Run this again; the data was not touched.")
+
+
 def _confirm(stage: str) -> None:
     expected = f"delete {stage}"
     say(f"This deletes every account, key and counter of {stage}, for good.")
@@ -260,6 +271,9 @@ def _confirm(stage: str) -> None:
 
 def chalice(command: str, stage: str, *more: str, environment: dict[str, str] | None = None) -> None:
     """Run one of Chalice's own commands; what it prints is shown as it comes."""
+    if command in ("deploy", "delete"):
+        # From any checkout, and after any failure: what exists is adopted, and nothing is made twice.
+        deployed.note(stage)
     # `-m chalice.cli` there isn't, and the script beside the interpreter needs the environment to be where it was made.
     program = "import sys; from chalice.cli import main; sys.exit(main())"
     arguments = [sys.executable, "-c", program, command, "--stage", stage, *more]
@@ -275,15 +289,8 @@ def deployed_api(stage: str) -> dict[str, str]:
     """Return the gateway's id and URL of a stage; raise DeployError when nothing is deployed."""
     api = deployed.api_of(stage)
     if api is None:
-        raise DeployError(f"Nothing is deployed as {stage} from this checkout: make deploy STAGE={stage}.")
+        raise DeployError(f"Nothing is deployed as {stage} in this account and region: make deploy STAGE={stage}.")
     return api
-
-
-def gateway_stage(stage: str) -> str:
-    """Return what the gateway calls the stage: the first part of the path on its own domain."""
-    config = json.loads((ROOT / ".chalice" / "config.json").read_text())
-    name: str = config["stages"][stage]["api_gateway_stage"]
-    return name
 
 
 def stage_tables(stage: str) -> list[str]:

@@ -1,19 +1,62 @@
-"""What is deployed of a stage: the gateway's id and URL, as Chalice noted them; the stream that the data stack made."""
+"""What is deployed of a stage: found in AWS by its name, from any checkout, and noted where Chalice looks for it.
+
+Chalice knows only what it wrote into `.chalice/deployed` at the end of a deployment that succeeded. After one that
+failed, and in another checkout, it would make a second API, and fail at the subscription that exists. So that file is
+written from what there is before each of its commands.
+"""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parent.parent
+CONFIGURATION = ROOT / ".chalice" / "config.json"
+API = "api_handler"
+FUNCTIONS = {API: "", "authorizer": "-authorizer", "stream": "-stream", "minute": "-minute", "hour": "-hour"}
+"""What Chalice calls each function, and how its name ends."""
+Resource = dict[str, Any]
+
+
+def note(stage: str) -> list[Resource]:
+    """Write down for Chalice what is there of a stage's service, and return it."""
+    noted = ROOT / ".chalice" / "deployed" / f"{stage}.json"
+    before: list[Resource] = json.loads(noted.read_text())["resources"] if noted.exists() else []
+    # Domains are found by their own names, and are the account's rather than the stage's.
+    resources = [*found(stage), *(each for each in before if each["resource_type"] == "domain_name")]
+    noted.parent.mkdir(exist_ok=True)
+    noted.write_text(json.dumps({"resources": resources, "schema_version": "2.0", "backend": "api"}, indent=2) + "\n")
+    return resources
+
+
+def found(stage: str) -> list[Resource]:
+    """Return what AWS has of a stage's service, as Chalice notes it."""
+    resources = [resource for name in FUNCTIONS for resource in _of_function(stage, name)]
+    api = api_of(stage)
+    return resources if api is None else [*resources, {"name": "rest_api", "resource_type": "rest_api", **api}]
 
 
 def api_of(stage: str) -> dict[str, str] | None:
-    """Return `rest_api_id` and `rest_api_url` of a stage deployed from this checkout, None when there is none."""
-    noted = ROOT / ".chalice" / "deployed" / f"{stage}.json"
-    resources = json.loads(noted.read_text())["resources"] if noted.exists() else []
-    for resource in resources:
-        if resource["resource_type"] == "rest_api":
-            return {name: resource[name] for name in ("rest_api_id", "rest_api_url")}
-    return None
+    """Return `rest_api_id` and `rest_api_url` of a stage; None when it has no API.
+
+    Every stage's API is called the same, so it is known by the function that it calls.
+    """
+    import boto3
+    from chalice.awsclient import TypedAWSClient
+
+    session = boto3.session.Session()
+    api_id = next(_apis(stage), None)
+    if api_id is None:
+        return None
+    suffix = TypedAWSClient(session._session).endpoint_dns_suffix("apigateway", session.region_name)
+    host = f"{api_id}.execute-api.{session.region_name}.{suffix}"
+    return {"rest_api_id": api_id, "rest_api_url": f"https://{host}/{gateway_stage(stage)}/"}
+
+
+def gateway_stage(stage: str) -> str:
+    """Return what the gateway calls the stage: the first part of the path on its own domain."""
+    name: str = json.loads(CONFIGURATION.read_text())["stages"][stage]["api_gateway_stage"]
+    return name
 
 
 def data_stack(stage: str) -> str:
@@ -40,3 +83,65 @@ def events_stream(stage: str) -> str:
         if output["OutputKey"] == "EventsStream":
             return str(output["OutputValue"])
     raise LookupError(missing)
+
+
+def _of_function(stage: str, name: str) -> Iterator[Resource]:
+    """Yield a function and what belongs to it: its role, its schedule, its subscription to the stream."""
+    import boto3
+
+    function, role = f"latchkey-{stage}{FUNCTIONS[name]}", f"latchkey-{stage}-{name}"
+    iam, functions, events = boto3.client("iam"), boto3.client("lambda"), boto3.client("events")
+    made = _or_none(iam.exceptions.NoSuchEntityException, iam.get_role, RoleName=role)
+    if made is not None:
+        arn = made["Role"]["Arn"]
+        yield {"name": f"{name}_role", "resource_type": "iam_role", "role_arn": arn, "role_name": role}
+    gone = functions.exceptions.ResourceNotFoundException
+    configured = _or_none(gone, functions.get_function_configuration, FunctionName=function)
+    if configured is not None:
+        lambda_arn = configured["FunctionArn"]
+        yield {"name": name, "resource_type": "lambda_function", "lambda_arn": lambda_arn}
+        mappings = functions.list_event_source_mappings(FunctionName=lambda_arn)["EventSourceMappings"]
+        for mapping in (each for each in mappings if each["State"] != "Deleting"):
+            yield {
+                "name": f"{name}-dynamodb-event-source",
+                "resource_type": "dynamodb_event",
+                "stream_arn": mapping["EventSourceArn"],
+                "event_uuid": mapping["UUID"],
+                "lambda_arn": lambda_arn,
+            }
+    rule = f"{function}-event"
+    if _or_none(events.exceptions.ResourceNotFoundException, events.describe_rule, Name=rule) is not None:
+        yield {"name": f"{name}-event", "resource_type": "cloudwatch_event", "rule_name": rule}
+
+
+def _apis(stage: str) -> Iterator[str]:
+    """Yield the ids of the APIs that call a stage's function: one, or two where a deployment was killed."""
+    import boto3
+
+    functions, gateways = boto3.client("lambda"), boto3.client("apigateway")
+    gone = functions.exceptions.ResourceNotFoundException
+    granted = _or_none(gone, functions.get_policy, FunctionName=f"latchkey-{stage}")
+    ids = {api["id"]: api for page in gateways.get_paginator("get_rest_apis").paginate() for api in page["items"]}
+    known = [api_id for api_id in ids if granted is not None and f":{api_id}/" in granted["Policy"]]
+    yield from known
+    # One that was imported, and may not call its function yet, calls it in its document.
+    for api_id, api in ids.items():
+        if api_id not in known and api["name"] == "latchkey" and _calls(gateways, api_id, f"latchkey-{stage}"):
+            yield api_id
+
+
+def _calls(gateways: Any, api_id: str, function: str) -> bool:
+    """Tell whether an API's first page is answered by a function."""
+    root = next((each for each in gateways.get_resources(restApiId=api_id)["items"] if each["path"] == "/"), None)
+    if root is None:
+        return False
+    gone = gateways.exceptions.NotFoundException
+    called = _or_none(gone, gateways.get_integration, restApiId=api_id, resourceId=root["id"], httpMethod="GET")
+    return called is not None and f":function:{function}/invocations" in called.get("uri", "")
+
+
+def _or_none(absent: type[Exception], ask: Any, **about: str) -> Any:
+    try:
+        return ask(**about)
+    except absent:
+        return None

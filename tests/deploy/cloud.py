@@ -5,6 +5,7 @@
 - It updates a stack that needs no update; CloudFormation says so and refuses.
 - It has no termination protection; CloudFormation doesn't delete a protected stack.
 - It lets a stage log without a role to write logs with.
+- It subscribes a function to one stream as often as it is asked to; Lambda refuses.
 - Its CloudFormation creates no alarms, and `describe-stack-resources` fails on a stack with them.
 """
 
@@ -24,6 +25,7 @@ from werkzeug.serving import make_server
 
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
+SUBSCRIBE = "POST /2015-03-31/event-source-mappings"
 Form = dict[str, str]
 Environ = dict[str, Any]
 StartResponse = Callable[[str, list[tuple[str, str]]], object]
@@ -39,6 +41,8 @@ class Cloud:
     protected: set[str] = field(default_factory=set)
     has_log_role: bool = True
     """Whether API Gateway may write logs: not before somebody gave the account a role for it."""
+    loses_answer_to: str = ""
+    """Method and beginning of the path of a call that is carried out, and whose answer is lost, once."""
 
     def __post_init__(self) -> None:
         """Put moto behind us."""
@@ -87,8 +91,22 @@ class Cloud:
                 start_response(status, [("Content-Type", "text/xml"), ("Content-Length", str(len(answer)))])
                 return [answer]
         environ |= {"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
+        called = f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}"
+        if called == SUBSCRIBE and self._is_subscribed(json.loads(body)):
+            start_response("409 Conflict", [("x-amzn-ErrorType", "ResourceConflictException")])
+            return [b'{"Message": "The event source arn and function name provided mapping already exists."}']
+        if self.loses_answer_to and called.startswith(self.loses_answer_to):
+            self.loses_answer_to = ""
+            list(self.moto(environ, lambda *_: None))
+            start_response("403 Forbidden", [("x-amzn-ErrorType", "AccessDeniedException")])
+            return [b'{"message": "The answer was lost."}']
         passed: Iterable[bytes] = self.moto(environ, start_response)
         return passed
+
+    def _is_subscribed(self, asked: dict[str, Any]) -> bool:
+        mappings = self.client("lambda").list_event_source_mappings()["EventSourceMappings"]
+        wanted = asked["EventSourceArn"], asked["FunctionName"].rpartition(":")[2]
+        return wanted in [(each["EventSourceArn"], each["FunctionArn"].rpartition(":")[2]) for each in mappings]
 
     def _stack_answer(self, asked: Form) -> tuple[str, bytes]:
         """Answer what moto would not, or not as CloudFormation does; an empty status leaves it to moto."""

@@ -197,4 +197,4 @@ def test_status_of_a_stage_that_is_not_there(deployment: Deployment) -> None:
     """It says so, and how to deploy it."""
     done = deployment.checkout.run("status", "prod")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "Nothing is deployed as prod from this checkout: make deploy STAGE=prod.\n"
+    assert done.stderr == "Nothing is deployed as prod in this account and region: make deploy STAGE=prod.\n"
