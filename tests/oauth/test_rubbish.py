@@ -13,6 +13,7 @@ from infra.standin import Answer
 from tests.house import House
 from tests.internet import Internet, connected_to_nothing_else
 from tests.oauth.flow import CALLBACK, CHALLENGE, CODE, DEVICE, GRANT_TYPES, REFRESH, App, Person, registered
+from tests.rubbish import RUBBISH
 from tests.visitor import FORM
 
 NOT_FLAKY = settings(
@@ -42,6 +43,7 @@ ODD = st.sampled_from(
         "x" * 3_000,
         "https://[/x",
         "https://a:x/y",
+        *RUBBISH.values(),
     ]
 )
 KNOWN = st.sampled_from([*GRANT_TYPES, "read", "write read", "code", "S256", CALLBACK, CHALLENGE, "none", "consent"])

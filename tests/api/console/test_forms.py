@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from chalicelib.core import settings, wire
 from tests.api.console.places import FORMS, SHOWN, place
 from tests.house import House
+from tests.rubbish import RUBBISH
 from tests.visitor import ORIGIN, PASSWORD, Page, Visitor, logged_in, person
 
 FOREIGN = (
@@ -30,7 +31,7 @@ SLOW = ("/login", "/signup", "/password", *(f"/settings/account/{deed}" for deed
 """What hashes a password."""
 NAMES = (
     *("csrf", "email", "name", "password", "new_password", "next", "ticket", "scopes", "expiry", "grace", "tier"),
-    *("reason", "client_id", "redirect_uris", "decision", "user_code", "find", "done"),
+    *("reason", "client_id", "redirect_uris", "decision", "user_code", "find", "after", "before", "done"),
 )
 
 
@@ -196,6 +197,7 @@ _values = st.one_of(
             "//evil.example.net",
             "a@example.com",
             "-1",
+            *RUBBISH.values(),
         ]
     ),
 )

@@ -1,0 +1,17 @@
+"""What strangers send in any place where a text is expected, and no parser, key or encoding is made for."""
+
+RUBBISH = {
+    "nothing": "",
+    "no URL": "//[",
+    "no https URL": "https://[",
+    "no port": "https://x.example:x/y",
+    "over-long": "x" * 3_000,
+    "over-long URL": "https://x.example/" + "x" * 3_000,
+    "over-long in bytes": "https://x.example/" + "€" * 681,
+    "an id of many": "app_" + "€" * 20,
+    "not ASCII": "é@ü.exämple🗝",
+    "signs of direction": "\u202eabc",
+    "nul": "\x00",
+    "a line's end": "a\r\nb: c",
+    "half a surrogate pair": "\ud800",
+}
