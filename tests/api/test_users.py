@@ -169,6 +169,7 @@ def test_nobody_suspends_their_own_account(home: House) -> None:
     assert refusal(answer) == (409, "conflict")
     path = f"/admin/accounts/{admin.id}"
     visitor = logged_in(home, admin)
+    assert f"{path}/suspend" not in visitor.open(path).urls
     assert visitor.open(f"{path}/suspend").status == 409
     csrf = visitor.open("/settings/account").value("/settings/account/name", "csrf")
     page = visitor.send(f"{path}/suspend", {"csrf": csrf, "reason": "Oops"})

@@ -62,12 +62,13 @@ def _found(visit: Visit, wanted: str, after: str) -> Shown:
 
 def show_account(visit: Visit, account_id: str) -> Shown:
     """Show an account: tier, keys without their secrets, usage, and what happened to it last."""
-    admin_of(visit)
+    admin = admin_of(visit)
     account = find.account_by_id(account_id)
     hours = by_hour(account.id, since_s=clock.hour_of(clock.now_s()) - clock.DAY_S)
     its_keys = list(find_keys.keys_of(account.id))
     matter = {
         "account": account,
+        "is_own": account.id == admin.id,
         "keys": its_keys,
         "used": sum(hours.values(), Hour()),
         "events": _rows(record.newest_first(account.id, SHOWN), its_keys),
