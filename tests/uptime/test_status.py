@@ -197,6 +197,16 @@ def test_page_says_how_often_each_part_is_checked(home: House) -> None:
     )
 
 
+def test_page_counts_only_days_that_were_checked(home: House) -> None:
+    """A service of three minutes doesn't claim 90 days; one of two days tells of two."""
+    checked(api="up")
+    assert "1 day checked of the last 90: 100 % up" in Visitor(home).open("/status").text
+    assert "90 days:" not in Visitor(home).open("/status").text
+    home.clock.forward(86_400)
+    checked(api="up")
+    assert "2 days checked of the last 90: 100 % up" in Visitor(home).open("/status").text
+
+
 @pytest.mark.parametrize("api", ["up", "unknown"])
 def test_open_incident_has_the_headline_when_the_checks_find_nothing(home: House, api: str) -> None:
     """Readers are not told that all is well above what isn't."""
