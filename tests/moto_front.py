@@ -96,7 +96,10 @@ def _keys(call: dict[str, Any]) -> Iterator[tuple[str, dict[str, dict[str, str]]
     for deed in single + written:
         yield deed["TableName"], deed.get("Key") or deed.get("Item") or {}
     for table, wanted in call.get("RequestItems", {}).items():
-        yield from ((table, key) for key in wanted["Keys"])
+        if isinstance(wanted, list):  # of a BatchWriteItem
+            yield from ((table, deed.get("Key") or deed["Item"]) for each in wanted for deed in each.values())
+        else:
+            yield from ((table, key) for key in wanted["Keys"])
 
 
 @contextmanager
