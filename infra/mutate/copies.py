@@ -32,7 +32,15 @@ TESTS = (
     "webhooks",
 )
 """Folders whose tests run in one process, beside those below: what runs in others isn't seen, and is slow."""
-ON_THE_ENGINE = ("test_change_faults.py", "test_counting_faults.py", "test_console_races.py", "test_oauth_races.py")
+ON_THE_ENGINE = (
+    "test_application_races.py",
+    "test_change_faults.py",
+    "test_console_races.py",
+    "test_counting_faults.py",
+    "test_idempotency.py",
+    "test_key_ends.py",
+    "test_oauth_races.py",
+)
 
 
 def files() -> list[str]:
