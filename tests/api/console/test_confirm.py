@@ -26,7 +26,7 @@ ASKED = {
     "app disconnected": ("/settings/connected", "/settings/connected/disconnect?client_id={app}", "Disconnect"),
     "key revoked": ("/settings/keys/{key}", "/settings/keys/{key}/revoke", "Revoke key"),
     "key rotated": ("/settings/keys/{key}", "/settings/keys/{key}/rotate", "Rotate key"),
-    "account suspended": ("/admin/accounts/{account}", "/admin/accounts/{account}/suspend", "Suspend"),
+    "account suspended": ("/admin/accounts/{other}", "/admin/accounts/{other}/suspend", "Suspend"),
     "somebody's key revoked": (
         "/admin/accounts/{account}",
         "/admin/accounts/{account}/keys/{key}/revoke",
@@ -58,6 +58,7 @@ def scene(home: House) -> tuple[Visitor, dict[str, str]]:
     visitor = logged_in(home, account)
     names = {
         "account": account.id,
+        "other": person(name="Bob").id,
         "app": made.client.client_id,
         "key": home.key(account).key.id,
         "webhook": told_to_nobody(account).endpoint_id,
@@ -103,7 +104,7 @@ def test_asking_changes_nothing(home: House) -> None:
     for _, asked, _ in ASKED.values():
         home.clock.forward(1)
         assert visitor.open(asked.format(**names)).status == 200
-    assert Account.get(names["account"]).status == "active"
+    assert {Account.get(names[each]).status for each in ("account", "other")} == {"active"}
     assert {key.state for key in find.keys_of(names["account"])} == {"live"}
     assert clients.find(names["app"]) is not None
     assert visitor.open("/settings/keys").status == 200

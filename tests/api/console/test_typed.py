@@ -63,7 +63,7 @@ REFUSED = {
         {"tier": "pro", "reason": "x"},
         "tier-reason",
     ),
-    "suspension": ("/admin/accounts/{account}/suspend",) * 2 + ({"reason": "x"}, "reason"),
+    "suspension": ("/admin/accounts/{other}/suspend",) * 2 + ({"reason": "x"}, "reason"),
     "device": ("/device?user_code=no-such",) * 2 + ({}, "user_code"),
 }
 """Where a form stands, what it is sent to, what is typed, and the id of the field that is wrong."""
@@ -72,7 +72,12 @@ REFUSED = {
 def refused(home: House, what: str) -> tuple[Page, dict[str, str], str]:
     """Return the page of a refused form, what was typed, and the id of the wrong field."""
     account = person(admin=True)
-    names = {"account": account.id, "key": home.key(account).key.id, "webhook": told_to_nobody(account).endpoint_id}
+    names = {
+        "account": account.id,
+        "other": person(name="Bob").id,
+        "key": home.key(account).key.id,
+        "webhook": told_to_nobody(account).endpoint_id,
+    }
     stands, sent, typed, wrong = REFUSED[what]
     outside = stands in ("/signup", "/forgot")
     visitor = Visitor(home) if outside else logged_in(home, account)
