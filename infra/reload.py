@@ -72,9 +72,10 @@ def serve(listener: socket.socket) -> int:
                 print("\nThe code can't be served as it is; see above. Waiting for a change …", flush=True)
                 with unloaded.answered(listener):
                     _wait_until(lambda code=code: sources() != code)  # type: ignore[misc]
-            print(f"\nReloading: {', '.join(_changed(code))} changed.", flush=True)
         finally:
             server.end()
+        # Not before it has ended: whoever reads this and asks at once mustn't meet a server that is being ended.
+        print(f"\nReloading: {', '.join(_changed(code))} changed.", flush=True)
         first = first and status is not None
 
 

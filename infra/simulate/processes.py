@@ -8,6 +8,7 @@ can't be swapped so stops the simulation, rather than being shared in silence.
 import importlib
 import pickle
 import pkgutil
+import threading
 from inspect import isclass, isfunction, ismodule
 from types import GenericAlias, ModuleType, UnionType
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 from chalicelib import limits
 
 State = dict[ModuleType, dict[str, Any]]
+_LOCK = type(threading.Lock())
 
 
 class UnknownStateError(Exception):
@@ -75,6 +77,8 @@ def _constants(module: ModuleType) -> list[str]:
 def _is_value(module: ModuleType, name: str, value: object) -> bool:
     if hasattr(value, "cache_info"):
         raise UnknownStateError(f"{module.__name__}.{name} is a cache: the functions would share it")
+    if isinstance(value, _LOCK):
+        return False  # one thread alone plays all functions
     is_type = isclass(value) or isinstance(value, GenericAlias | UnionType) or _comes_from_typing(value)
     return not (name.startswith("__") or is_type or ismodule(value) or isfunction(value))
 
