@@ -78,7 +78,7 @@ def _is_value(module: ModuleType, name: str, value: object) -> bool:
     if hasattr(value, "cache_info"):
         raise UnknownStateError(f"{module.__name__}.{name} is a cache: the functions would share it")
     if isinstance(value, _LOCK):
-        return False  # one thread alone plays all functions
+        return False  # one thread plays all functions, and none goes on while another holds one
     is_type = isclass(value) or isinstance(value, GenericAlias | UnionType) or _comes_from_typing(value)
     return not (name.startswith("__") or is_type or ismodule(value) or isfunction(value))
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from threading import Lock
+from threading import Event
 from typing import Any
 
 import pytest
@@ -278,7 +278,7 @@ def test_function_has_its_memory_to_itself(processes: Processes) -> None:
     assert outage.lasts(1)
 
 
-@pytest.mark.parametrize("state", [lru_cache(str), Lock()], ids=["cache", "lock"])
+@pytest.mark.parametrize("state", [lru_cache(str), Event()], ids=["cache", "event"])
 def test_memory_that_cannot_be_kept_apart_stops_the_run(monkeypatch: pytest.MonkeyPatch, state: object) -> None:
     """Functions would share it."""
     monkeypatch.setattr(memory, "_more", state, raising=False)
