@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from botocore.exceptions import BotoCoreError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.accounts import states
 from chalicelib.core import errors, settings, telemetry, wire
@@ -202,9 +202,16 @@ def _password_link(options: argparse.Namespace) -> None:
 
 def _print_link(ticket: str, stage: str) -> None:
     """Print a link that sets the password of an account. Handed over by hand, so it proves no address."""
-    api = deployed.api_of(stage)
-    address = api["rest_api_url"].rstrip("/") if api else "https://<the API's address>"
-    print(f"Set a password within the hour: {settings.current().public_url or address}/password?ticket={ticket}")
+    print(f"Set a password within the hour: {settings.current().public_url or _url_of(stage)}/password?ticket={ticket}")
+
+
+def _url_of(stage: str) -> str:
+    """Return where a deployed stage is reached, or a gap where AWS doesn't tell: the link itself is made already."""
+    try:
+        api = deployed.api_of(stage)
+    except ClientError:
+        api = None
+    return api["rest_api_url"].rstrip("/") if api else "https://<the API's address>"
 
 
 def _admin(options: argparse.Namespace) -> None:

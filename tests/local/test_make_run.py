@@ -239,6 +239,15 @@ def own():
 """
 
 
+def test_link_of_an_account_made_here_leads_to_the_run(tree: Tree) -> None:
+    """`make account` and `make password-link` ask nothing of AWS for it."""
+    run = tree.start()
+    for command in ("account", "password-link"):
+        printed = tree.make(command, "EMAIL=zed@example.com")
+        link = printed[printed.index(f"{run.url}/password?ticket=") :].split()[0]
+        assert requests.get(link, timeout=GIVEN_UP_AFTER_S).status_code == 200
+
+
 def test_change_of_the_code_is_served_without_a_restart(tree: Tree) -> None:
     """A request that comes while the server starts anew waits for it; the accounts and keys stay."""
     run = tree.start()
