@@ -24,7 +24,9 @@ from infra.deployed import CONFIGURATION, ROOT
 STAGES = ("dev", "prod")
 RATE_LIMIT, BURST_LIMIT = 2_000, 4_000
 """What the gateway lets through to all callers together, in requests a second: a bound on the bill, not on anyone."""
-FUNCTIONS = {"APIHandler": "", "Authorizer": "-authorizer", "Stream": "-stream", "Minute": "-minute", "Hour": "-hour"}
+FUNCTIONS = {
+    "APIHandler" if name == deployed.API else name.capitalize(): end for name, end in deployed.FUNCTIONS.items()
+}
 """What Chalice calls each function in a template, and how its name ends."""
 NO_LOG_ROLE = "CloudWatch Logs role ARN must be set"
 """What API Gateway says when it has nothing to write logs with."""

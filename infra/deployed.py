@@ -18,20 +18,22 @@ FUNCTIONS = {API: "", "authorizer": "-authorizer", "stream": "-stream", "minute"
 Resource = dict[str, Any]
 
 
-def note(stage: str) -> list[Resource]:
-    """Write down for Chalice what is there of a stage's service, and return it."""
+def note(stage: str) -> None:
+    """Write down for Chalice what is there of a stage's service."""
     noted = ROOT / ".chalice" / "deployed" / f"{stage}.json"
     before: list[Resource] = json.loads(noted.read_text())["resources"] if noted.exists() else []
     # Domains are found by their own names, and are the account's rather than the stage's.
     resources = [*found(stage), *(each for each in before if each["resource_type"] == "domain_name")]
     noted.parent.mkdir(exist_ok=True)
     noted.write_text(json.dumps({"resources": resources, "schema_version": "2.0", "backend": "api"}, indent=2) + "\n")
-    return resources
 
 
 def found(stage: str) -> list[Resource]:
     """Return what AWS has of a stage's service, as Chalice notes it."""
-    resources = [resource for name in FUNCTIONS for resource in _of_function(stage, name)]
+    import boto3
+
+    clients = [boto3.client(service) for service in ("iam", "lambda", "events")]
+    resources = [resource for name in FUNCTIONS for resource in _of_function(stage, name, *clients)]
     api = api_of(stage)
     return resources if api is None else [*resources, {"name": "rest_api", "resource_type": "rest_api", **api}]
 
@@ -85,12 +87,9 @@ def events_stream(stage: str) -> str:
     raise LookupError(missing)
 
 
-def _of_function(stage: str, name: str) -> Iterator[Resource]:
+def _of_function(stage: str, name: str, iam: Any, functions: Any, events: Any) -> Iterator[Resource]:
     """Yield a function and what belongs to it: its role, its schedule, its subscription to the stream."""
-    import boto3
-
     function, role = f"latchkey-{stage}{FUNCTIONS[name]}", f"latchkey-{stage}-{name}"
-    iam, functions, events = boto3.client("iam"), boto3.client("lambda"), boto3.client("events")
     made = _or_none(iam.exceptions.NoSuchEntityException, iam.get_role, RoleName=role)
     if made is not None:
         arn = made["Role"]["Arn"]

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pynamodb.attributes import UnicodeAttribute, UnicodeSetAttribute
 
 from chalicelib.core import clock, tables
+from chalicelib.limits import stale
 
 PARTITION = "unfinished"
 OF_ACCOUNT, OF_CLIENT, OF_CONSENT, OF_OWNER, OF_PROOF, OF_RESET = (
@@ -54,6 +55,16 @@ def new_choice(kind: str, subject: str, chosen: set[str], *, by: str) -> Unfinis
 def all_there_are() -> Iterator[Unfinished]:
     """Return what is left to be finished."""
     yield from Unfinished.query(PARTITION, consistent_read=True)
+
+
+def is_first_look(ending: Unfinished) -> bool:
+    """Note that an ending is looked at; return whether for the first time, at the moment that it began.
+
+    Only then may what is dated after it be ended, too: a function with a fast clock made it just before.
+    """
+    is_first = ending.step is None and clock.now_ms() - ending.began_at < stale.CLOCK_SKEW_S * 1000
+    ending.step = "looked"
+    return is_first
 
 
 def settle(ending: Unfinished, *, is_finished: bool) -> None:

@@ -201,7 +201,7 @@ def _read(exchange: Exchange, names: tuple[str, ...]) -> "tuple[Parameters, Know
 
     request = exchange.request
     given = parameters.of_body(request.raw_body, request.headers.get("content-type", JSON))
-    if names == parameters.OF_TOKEN_REQUEST:
+    if "grant_type" in names:
         given = given.of_its_grant()
     given.check(names)
     credentials = parameters.client_credentials(given, _authorization(exchange))

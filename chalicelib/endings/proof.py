@@ -5,9 +5,9 @@ delete it, and to tell of it in the account's activity. The ending is stored in 
 function that is killed then leaves nothing behind. Ending a thing again is harmless.
 """
 
+from chalicelib.accounts import unfinished
 from chalicelib.accounts.tables import Account
 from chalicelib.accounts.unfinished import Unfinished
-from chalicelib.core import clock
 from chalicelib.credentials import revoke
 from chalicelib.credentials.find import keys_of
 from chalicelib.limits import stale
@@ -20,12 +20,10 @@ def finish(ending: Unfinished) -> bool:
     account = Account.found(ending.subject)
     if account is None or not account.listed:
         return True
-    # At the proof itself also what a function with a fast clock made just before it, and dated after it.
-    is_moment = ending.step is None and clock.now_ms() - ending.began_at < stale.CLOCK_SKEW_S * 1000
+    is_moment = unfinished.is_first_look(ending)
     for key in keys_of(account.id):
         if key.is_live() and (is_moment or account.has_ended(key.created_at)):
             revoke.end(key)
-    ending.step = "looked"
     endpoints.delete_unverified(account.id)
     clients.delete_unverified(account.id)
     return stale.mark(account.id)

@@ -49,8 +49,7 @@ def held(window: Window) -> Sum:
 @contextmanager
 def taken(window: Window) -> Iterator[Sum]:
     """Take what is held of this item for the write in the `with` block to carry; one that fails gives it back."""
-    with _one_at_a_time:
-        carried, since_ms = _held.pop(window.item_key, (NONE, 0))
+    carried, since_ms = _take(window)
     try:
         yield carried
     except BaseException:
@@ -91,9 +90,13 @@ def _hold(window: Window, more: Sum, since_ms: int) -> int:
     return since_ms
 
 
-def _write(window: Window) -> None:
+def _take(window: Window) -> tuple[Sum, int]:
     with _one_at_a_time:
-        carried, _ = _held.pop(window.item_key, (NONE, 0))
+        return _held.pop(window.item_key, (NONE, 0))
+
+
+def _write(window: Window) -> None:
+    carried, _ = _take(window)
     if carried is NONE:
         return  # another thread is writing it
     try:

@@ -13,7 +13,6 @@ from chalicelib.accounts.unfinished import SLICE, Unfinished
 from chalicelib.core import clock, secrets, tables
 from chalicelib.credentials.scopes import joined
 from chalicelib.events import kinds, record
-from chalicelib.limits import stale
 from chalicelib.oauth import grants
 from chalicelib.oauth.redirect_uris import is_shared_with_other_apps, place
 from chalicelib.oauth.tables import Client, Consent
@@ -101,12 +100,10 @@ def withdraw(account_id: str, client_id: str) -> None:
 def finish_withdrawal(ending: Unfinished) -> bool:
     """Revoke a slice of the grants that a client had when a yes to it was taken back; return whether none is left."""
     (client_id,) = ending.chosen or ("",)
-    # At that moment also what a function with a fast clock dated after it; later only what is older than it for sure.
-    is_moment = ending.step is None and clock.now_ms() - ending.began_at < stale.CLOCK_SKEW_S * 1000
+    is_moment = unfinished.is_first_look(ending)
     its_own = (grant for grant in grants.of_account(ending.subject) if grant.client_id == client_id)
     given = list(islice((each for each in its_own if is_moment or each.created_at <= ending.began_at), SLICE))
     marked = [grants.revoke(grant) for grant in given]
-    ending.step = "looked"
     return all(marked) and len(given) < SLICE
 
 
