@@ -26,6 +26,7 @@ from chalicelib.watch import github, partner
 from infra.routes import of_latchkey
 from infra.standin import Answer, Gateway
 from tests import conforming
+from tests.api.made import add_view
 from tests.api.routes import ROUTES
 from tests.house import House
 
@@ -172,15 +173,7 @@ def test_operations_have_ids_of_their_own() -> None:
     app = Chalice(app_name="shop", configure_logs=False)
     edge.install(app)
     for module in ("one", "two", "two"):
-        blueprint = Blueprint(module)
-
-        def show(exchange: Exchange) -> None:
-            """Show it."""
-
-        show.__module__ = module
-        place = f"/v1/{module}/{len(app.routes)}"
-        route(blueprint, place, methods=["GET"], scopes=["read"])(show)
-        app.register_blueprint(blueprint)
+        add_view(app, module, f"/v1/{module}/{len(app.routes)}")
     told = [operation["get"]["operationId"] for operation in document(app.routes, URL)["paths"].values()]
     assert told == ["one_show", "get_v1_two_1", "get_v1_two_2"]
 

@@ -5,22 +5,17 @@ from typing import Any
 import pytest
 
 from chalicelib.accounts import links, unfinished
-from chalicelib.core import clock, wire
+from chalicelib.core import wire
 from chalicelib.credentials import find
-from chalicelib.endings import finish
 from chalicelib.oauth import clients
 from chalicelib.webhooks import endpoints
 from chalicelib.webhooks.tables import Endpoint
+from tests.endings.test_account import Killed, finished
 from tests.house import House
 from tests.oauth.flow import Person, registered, someone
 from tests.visitor import Visitor
 
-LATER_MS = 60_000
 PASSWORD = "harmonica wolverine custard"
-
-
-class Killed(BaseException):
-    """The function is gone, with nothing that it could still do about it."""
 
 
 @pytest.fixture
@@ -77,9 +72,9 @@ def test_proof_that_is_killed_anywhere_is_finished_by_the_minutes_function(
     assert left(squatter.account.id) != (0, 0, 0)
     home.clock.forward(30)
     own = home.key(squatter.account)
-    finish.all_unfinished(clock.now_ms() + LATER_MS)
+    finished()
     assert left(squatter.account.id) == (1, 0, 0)
     home.clock.forward(60)
-    finish.all_unfinished(clock.now_ms() + LATER_MS)
+    finished()
     assert home.call("GET", "/v1/users/me", own.secret).status == 200
     assert list(unfinished.all_there_are()) == []

@@ -1,11 +1,11 @@
 """Latchkey's own routes are told from those that an operator adds."""
 
-from chalice.app import Blueprint, Chalice
+from chalice.app import Chalice
 
 from app import app
 from chalicelib.api import edge
-from chalicelib.api.edge import Exchange, route
 from infra.routes import of_latchkey
+from tests.api.made import add_view
 
 
 def test_routes_of_an_operator_are_left_out() -> None:
@@ -13,15 +13,7 @@ def test_routes_of_an_operator_are_left_out() -> None:
     mixed = Chalice(app_name="shop", configure_logs=False)
     edge.install(mixed)
     for module in ("chalicelib.api.keys", "chalicelib.own.orders", "app"):
-        blueprint = Blueprint(module)
-
-        def show(exchange: Exchange) -> None:
-            """Show it."""
-
-        show.__module__ = module
-        method = "POST" if module == "app" else "GET"
-        route(blueprint, f"/v1/{module.rpartition('own.')[2]}", methods=[method], scopes=["read"])(show)
-        mixed.register_blueprint(blueprint)
+        add_view(mixed, module, f"/v1/{module.rpartition('own.')[2]}", "POST" if module == "app" else "GET")
     assert {path: set(entries) for path, entries in of_latchkey(mixed.routes).items()} == {
         "/v1/chalicelib.api.keys": {"GET", "HEAD"}
     }
