@@ -57,15 +57,18 @@ def show(results: Results, places: int, file: Path) -> None:
     rows = [f"| {name} | {_score(count)} | {sum(count.values())} |" for name, count in sorted(by_package.items())]
     whole: Counter[str] = sum(by_package.values(), Counter())
     head = f"{sum(whole.values())} of about {places} mutants: {dict(whole)}; score {_score(whole)}"
-    survivors = [
-        f"- `{each['key'][0]}` line {each['line']} ({each['outcome']}, {each['tests']} of {each['of']} tests):\n"
-        f"  `{each['key'][1]}`\n  `{each['key'][2]}`"
-        for each in results.seen
-        if each["outcome"] in ("survived", "untested")
-    ]
+    survivors = [_as_listed(each) for each in results.seen if each["outcome"] in ("survived", "untested")]
     table = ["| package | score | mutants |", "|---|---|---|", *rows]
-    file.write_text("\n".join(["# Mutants", "", head, "", *table, "", "## Survivors", "", *survivors, ""]))
+    told = ["# Mutants", "", head, "", *table, "", "## Survivors", "", "```toml", *sorted(survivors), "```", ""]
+    file.write_text("\n".join(told))
     print("\n".join([head, *rows, f"Survivors: {file}"]))
+
+
+def _as_listed(found: dict[str, Any]) -> str:
+    """Return a survivor as `equivalent.toml` would list it, where no test could tell it from the code."""
+    where, before, after = (json.dumps(text, ensure_ascii=False) for text in found["key"])
+    tried = f"# line {found['line']}, {found['outcome']}: {found['tests']} of {found['of']} tests tried"
+    return f"[[mutant]]\nwhere = {where}  {tried}\nbefore = {before}\nafter = {after}\n"
 
 
 def _score(count: Counter[str]) -> str:

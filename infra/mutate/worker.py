@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from infra.mutate import copies
+
 IMPORTED_BEFORE = "ignore::pytest.PytestAssertRewriteWarning"
 """It is meant: see `_import_what_never_changes`."""
 
@@ -21,6 +23,7 @@ def main() -> None:
     """Answer each line of JSON with how the tests ended."""
     os.nice(19)
     _import_what_never_changes()
+    _compile_tests()
     for line in sys.stdin:
         asked = json.loads(line)
         print(json.dumps(tried(Path(asked["path"]), asked["source"], asked["tests"], asked["within_s"])), flush=True)
@@ -41,9 +44,9 @@ def tried(path: Path, source: str, tests: list[str], within_s: float) -> str:
         os.utime(path, ns=(stands.st_atime_ns, stands.st_mtime_ns))
 
 
-def _run(tests: list[str]) -> None:
+def _run(tests: list[str], *, writes: bool = False) -> None:
     os.setpgid(0, 0)
-    sys.dont_write_bytecode = True
+    sys.dont_write_bytecode = not writes
     nothing = os.open(os.devnull, os.O_RDWR)
     for number in range(3):
         os.dup2(nothing, number)
@@ -70,6 +73,15 @@ def _end(child: int) -> None:
     """End a process and what it has started."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(child, signal.SIGKILL)
+
+
+def _compile_tests() -> None:
+    """Let pytest write the compiled form of each test down once: the processes of mutants only read it."""
+    tests = [f"tests/{name}" for name in (*copies.TESTS, "engine")]
+    child = os.fork()
+    if child == 0:
+        _run(["--collect-only", *tests], writes=True)
+    os.waitpid(child, 0)
 
 
 def _import_what_never_changes() -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from infra.mutate.report import Results, show
 from infra.mutate.selection import Coverage, Mutant, Place, equivalent, in_order, within
 
 PATH = "chalicelib/limits/stale.py"
@@ -69,3 +70,14 @@ def test_equivalent_mutants_are_listed_with_their_reasons(tmp_path: Path) -> Non
     file.write_text('[[mutant]]\nwhere = "f"\nbefore = "a = 1"\nafter = "a = 2"\nwhy = "Nobody reads it."\n')
     assert equivalent(file) == {("f", "a = 1", "a = 2"): "Nobody reads it."}
     assert all(equivalent().values())
+
+
+def test_survivor_is_printed_as_it_would_be_listed(tmp_path: Path) -> None:
+    """What stands in the report can be pasted into the list, with a reason."""
+    results = Results(tmp_path / "results.jsonl", "now")
+    survivor = Mutant(place(), 5, ('    a = "ä\\n"',), ("    pass",))
+    results.add(survivor, "source", "survived", tests=1, of=2)
+    show(results, 1, tmp_path / "report.md")
+    listed = (tmp_path / "report.md").read_text().partition("```toml\n")[2].partition("```")[0]
+    (tmp_path / "equivalent.toml").write_text(listed + 'why = "Nobody reads it."\n')
+    assert equivalent(tmp_path / "equivalent.toml") == {survivor.key: "Nobody reads it."}
