@@ -45,4 +45,4 @@ if settings.under_chalice_cli():
     # `chalice local`, `deploy` and `package` learn our gateway's answers here; nothing of it reaches Lambda.
     from infra import chalice_cli
 
-    chalice_cli.install(app)
+    chalice_cli.install()

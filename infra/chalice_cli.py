@@ -1,55 +1,47 @@
 """What Chalice's own commands learn from us, so that they are right without a wrapper.
 
-`deploy` and `package`: the gateway's answers in the API document, and a package of exactly the files that
-`requirements.txt` pins, without what Lambda has or nobody uses.
+`deploy` and `package`: the gateway's answers in the API document, the roles and the stream that stand with the data,
+what exists already, and packages that are whole (`packaging.py`).
 `local`: the stand-in gateway instead of Chalice's.
 """
 
-import hashlib
 import os
 import re
-import shutil
-import sys
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
-from zipfile import ZipFile
 
-import click
 from chalice import local
 from chalice.app import DynamoDBEventConfig
+from chalice.awsclient import TypedAWSClient
+from chalice.cli.factory import CLIFactory
 from chalice.config import Config
-from chalice.deploy.packager import BaseLambdaDeploymentPackager, MissingDependencyError, PipRunner
 from chalice.deploy.swagger import SwaggerGenerator
 
 from chalicelib.core import settings
-from infra import background, deployed, gateway, server, stage_key, whole
-
-UNSHIPPED = ("boto3", "botocore", "s3transfer", "*.dist-info", "*.data", "**/tests", "**/__pycache__")
-"""What pip brings along and the package leaves out. The first three are Lambda's own, which AWS keeps up to date, and
-two thirds of what a cold start would fetch; the rest is for installing and developing, and read by nothing here."""
-
-REQUIREMENTS = Path(__file__).parent.parent / "requirements.txt"
+from infra import background, deployed, gateway, packaging, server, stage_key, template
 
 WITH_DATA = "PACKAGED_WITH_LATCHKEY_DATA"
 """Set for a package that the data template is merged into."""
 
+NOT_YET = r"(?i)cannot access stream|role.*can ?not be assumed"
+"""What Lambda says while IAM hasn't told it of a new role yet, beyond what Chalice knows; it takes some seconds."""
+
 _generate = SwaggerGenerator.generate_swagger
-_add_dependencies = BaseLambdaDeploymentPackager._add_py_deps
-_download_wheels = PipRunner.download_manylinux_wheels
-_own_files = BaseLambdaDeploymentPackager._iter_chalice_lib_if_needed
+_deployer, _packager = CLIFactory.create_default_deployer, CLIFactory.create_app_packager
+_planner = CLIFactory.create_plan_only_deployer
+_is_about_role = TypedAWSClient._is_iam_role_related_error
 
 
-def install(app: Any) -> None:
-    """Teach Chalice's command line; loading the app again changes nothing more."""
-    _name_the_stream(app)
+def install() -> None:
+    """Teach Chalice's command line; doing it again changes nothing more."""
     SwaggerGenerator.generate_swagger = _generate_with_gateway  # type: ignore[method-assign]  # Chalice has no hook
-    PipRunner.download_manylinux_wheels = _download_pinned_wheels  # type: ignore[method-assign]  # as above
-    BaseLambdaDeploymentPackager._build_python_dependencies = _build_whole  # type: ignore[method-assign]  # as above
-    BaseLambdaDeploymentPackager._add_py_deps = _add_what_is_used  # type: ignore[method-assign]  # as above
-    BaseLambdaDeploymentPackager._iter_chalice_lib_if_needed = _own_sources  # type: ignore[method-assign]  # as above
+    CLIFactory.create_default_deployer = _create_deployer  # type: ignore[method-assign]  # as above
+    CLIFactory.create_plan_only_deployer = _create_planner  # type: ignore[method-assign]  # as above
+    CLIFactory.create_app_packager = _create_packager  # type: ignore[method-assign]  # as above
+    TypedAWSClient._is_iam_role_related_error = _is_not_yet  # type: ignore[method-assign]  # as above
     local.create_local_server = create_local_server  # type: ignore[assignment]  # as above
+    packaging.install()
 
 
 def create_local_server(app: Any, _config: Config, host: str, port: int) -> server.Server:
@@ -80,92 +72,57 @@ def _has_local_engine() -> bool:
     return urlsplit(engine).hostname in ("127.0.0.1", "localhost", "::1")
 
 
-def _name_the_stream(app: Any) -> None:
-    """Give the function on the stream of events its stream, which the data stack has made.
+def _create_deployer(self: CLIFactory, session: Any, config: Config, ui: Any) -> Any:
+    """Return what deploys: from any checkout, after any failure, what exists is adopted and nothing is made twice."""
+    deployed.note(config.chalice_stage)
+    _prepare_deployment(config)
+    return _deployer(self, session, config, ui)
 
-    `deploy` asks the data stack; in a package CloudFormation is told to. Every other command leaves it unnamed.
-    """
-    command = next((word for word in sys.argv[1:] if word in ("deploy", "package")), None)
-    if command is None:
-        return
-    stage = _stage_of(sys.argv)
-    arn: Any = {"Fn::ImportValue": f"latchkey-{stage}-events-stream"}
-    if command == "deploy":
-        arn = deployed.events_stream(stage)
-    elif WITH_DATA in os.environ:
-        arn = {"Fn::GetAtt": ["Events", "StreamArn"]}
-    for source in app.event_sources:
+
+def _create_planner(self: CLIFactory, session: Any, config: Config, ui: Any) -> Any:
+    """Return what says what a deployment would do."""
+    deployed.note(config.chalice_stage)
+    _prepare_deployment(config)
+    return _planner(self, session, config, ui)
+
+
+def _prepare_deployment(config: Config) -> None:
+    """Give each function its role, and the one on the stream of events its stream: the data stack has made them."""
+    made = deployed.outputs(config.chalice_stage)
+    _give(config, lambda name: made[template.logical_role(name)], made["EventsStream"])
+
+
+def _create_packager(self: CLIFactory, config: Config, *options: Any, **more: Any) -> Any:
+    """Return what packages: what stands with the data is named by CloudFormation when the stack is made."""
+    stage, is_whole = config.chalice_stage, WITH_DATA in os.environ
+    export = {"Fn::ImportValue": f"latchkey-{stage}-events-stream"}
+    _give(
+        config,
+        lambda name: (
+            {"Fn::GetAtt": [template.logical_role(name), "Arn"]}
+            if is_whole
+            else {"Fn::Sub": template.role_arn(name).replace("${Stage}", stage)}
+        ),
+        {"Fn::GetAtt": ["Events", "StreamArn"]} if is_whole else export,
+    )
+    return _packager(self, config, *options, **more)
+
+
+def _give(config: Config, role_of: Callable[[str], Any], stream: Any) -> None:
+    functions = config._config_from_disk["stages"][config.chalice_stage].setdefault("lambda_functions", {})
+    for name in deployed.FUNCTIONS:
+        functions.setdefault(name, {})["iam_role_arn"] = role_of(name)
+    for source in config.chalice_app.event_sources:
         if isinstance(source, DynamoDBEventConfig):
-            source.stream_arn = arn
+            source.stream_arn = stream
 
 
-def _stage_of(words: list[str]) -> str:
-    for word, following in zip(words, [*words[1:], ""], strict=True):
-        if word == "--stage":
-            return following
-        if word.startswith("--stage="):
-            return word.removeprefix("--stage=")
-    return "dev"
+def _is_not_yet(self: TypedAWSClient, error: Any) -> bool:
+    message = error.response["Error"].get("Message", "")
+    return _is_about_role(self, error) or re.search(NOT_YET, message) is not None
 
 
 def _generate_with_gateway(self: SwaggerGenerator, app: Any, rest_api: Any = None) -> dict[str, Any]:
     document: dict[str, Any] = _generate(self, app, rest_api)
     gateway.add_to(document)
     return document
-
-
-def _download_pinned_wheels(
-    self: PipRunner, abi: str, packages: list[str], directory: str, platforms: list[str] | None = None
-) -> None:
-    """Download the wheels for Lambda's processor, and refuse one whose hash `requirements.txt` doesn't have.
-
-    Chalice names them to pip by version alone, so pip can't check them itself.
-    """
-    _download_wheels(self, abi, packages, directory, platforms)
-    check_hashes(Path(directory), REQUIREMENTS.read_text())
-
-
-def check_hashes(downloads: Path, requirements: str) -> None:
-    """Raise ClickException, for Chalice to print, when a file in `downloads` has no hash in `requirements`."""
-    pinned = set(re.findall(r"--hash=sha256:([0-9a-f]{64})", requirements))
-    for file in sorted(downloads.iterdir()):
-        if hashlib.sha256(file.read_bytes()).hexdigest() not in pinned:
-            raise click.ClickException(
-                f"{file.name} is not a file that requirements.txt pins, so nothing was packaged."
-                " If the pins are out of date, `make lock` writes them anew."
-            )
-
-
-def _build_whole(
-    self: BaseLambdaDeploymentPackager, python_version: str, requirements_filepath: str, site_packages_dir: str
-) -> None:
-    """Install the dependencies, or raise ClickException before there is a package: Chalice would go on without some."""
-    abi = self._RUNTIME_TO_ABI[python_version]
-    try:
-        self._dependency_builder.build_site_packages(abi, requirements_filepath, site_packages_dir)
-    except MissingDependencyError as error:
-        missing = sorted(str(package.identifier) for package in error.missing)
-        raise whole.refused([f"no wheel of {package} came" for package in missing]) from error
-    whole.check(
-        Path(site_packages_dir),
-        Path(requirements_filepath).read_text(),
-        architecture=self._architecture,
-        python=python_version,
-    )
-
-
-def _add_what_is_used(
-    self: BaseLambdaDeploymentPackager, zip_fileobj: ZipFile, deps_dir: str, prefix: str = ""
-) -> None:
-    """Add the dependencies, which stand in a directory that Chalice made for this alone."""
-    for pattern in UNSHIPPED:
-        for unneeded in sorted(Path(deps_dir).glob(pattern)):
-            shutil.rmtree(unneeded, ignore_errors=True)  # a cache may have gone with its package
-    _add_dependencies(self, zip_fileobj, deps_dir, prefix)
-
-
-def _own_sources(self: BaseLambdaDeploymentPackager, project_dir: str) -> Iterator[tuple[str, str]]:
-    """Return the files of chalicelib without caches, which would also make the same code another package each time."""
-    for path, name in _own_files(self, project_dir):
-        if "__pycache__" not in Path(name).parts:
-            yield path, name

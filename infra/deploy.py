@@ -6,20 +6,24 @@ Each step says what it does, is safe to repeat, and leaves what runs alone when 
 import argparse
 import json
 import os
-import subprocess
 import sys
 import tomllib
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import boto3
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, WaiterError
+import click
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+from chalice.cli import cli as chalices
+from chalice.deploy.deployer import ChaliceDeploymentError
 
 from chalicelib.core import settings
-from infra import chalice_cli, deployed, stage_key
-from infra.data import RESOURCES
-from infra.deployed import CONFIGURATION, ROOT
+from infra import chalice_cli, deployed, lock, stage_key, template
+from infra.deployed import CONFIGURATION
+from infra.failed import DeployError
+from infra.stack import DataStack, stage_tables
 
 STAGES = ("dev", "prod")
 RATE_LIMIT, BURST_LIMIT = 2_000, 4_000
@@ -31,7 +35,8 @@ FUNCTIONS = {
 NO_LOG_ROLE = "CloudWatch Logs role ARN must be set"
 """What API Gateway says when it has nothing to write logs with."""
 DELETES_MAX = 3
-NEVER_CREATED = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED")
+FORESEEN = (ChaliceDeploymentError, ClientError, BotoCoreError, LookupError)
+"""What Chalice's commands end with when AWS refuses something."""
 ACCESS_LOG = json.dumps(
     {
         "request_id": "$context.requestId",
@@ -48,11 +53,7 @@ ACCESS_LOG = json.dumps(
 """The route, never the path or the query: those may hold a code."""
 
 
-class DeployError(Exception):
-    """A step failed; the message says which, what still runs, and what to do."""
-
-
-def main() -> int:
+def main(words: list[str] | None = None) -> int:
     """Run one command; return 1 with one sentence on standard error when it can't be done."""
     parser = argparse.ArgumentParser(prog="deploy")
     parser.add_argument("command", choices=("deploy", "package", "status", "destroy"))
@@ -60,7 +61,7 @@ def main() -> int:
     parser.add_argument("--alarm-email", default="")
     parser.add_argument("--data", default="keep")
     parser.add_argument("--out", default=".local/package")
-    options = parser.parse_args()
+    options = parser.parse_args(words)
     if options.stage not in STAGES:
         print(f"Choose a stage: make {options.command} STAGE={'|'.join(STAGES)}", file=sys.stderr)
         return 1
@@ -86,15 +87,26 @@ def deploy(stage: str, *, alarm_email: str = "") -> None:
     check_settings(stage)
     who = boto3.client("sts").get_caller_identity()
     say(f"Deploying {stage} into account {who['Account']}, region {boto3.session.Session().region_name}.")
-    put_data_stack(stage, alarm_email)
-    if stage_key.create(boto3.client("ssm"), stage):
-        say("Made the stage's key, from which webhook secrets are derived (SSM, SecureString).")
-    say("Deploying the service (chalice deploy) …")
-    chalice("deploy", stage)
-    api = deployed_api(stage)
-    guard_stage(stage, api)
+    with lock.on(stage) as take:
+        DataStack(stage, say).put(template.composed(mail_from(stage)), alarm_email)
+        take()
+        if stage_key.create(boto3.client("ssm"), stage):
+            say("Made the stage's key, from which webhook secrets are derived (SSM, SecureString).")
+        say("Deploying the service (chalice deploy) …")
+        chalice("deploy", stage)
+        api = deployed_api(stage)
+        guard_stage(stage, api)
     say(f"\nLatchkey runs at {api['rest_api_url']}")
     say(f"Next: make account EMAIL=you@example.com ADMIN=1 STAGE={stage}, then open {api['rest_api_url']}login")
+
+
+def mail_from(stage: str) -> str:
+    """Return the sender of a stage's mail; empty where it sends none."""
+    whole = json.loads(CONFIGURATION.read_text())
+    for each in (whole["stages"][stage], whole):
+        if "LATCHKEY_MAIL_FROM" in each.get("environment_variables", {}):
+            return str(each["environment_variables"]["LATCHKEY_MAIL_FROM"])
+    return ""
 
 
 def check_settings(stage: str) -> None:
@@ -111,51 +123,12 @@ def check_settings(stage: str) -> None:
             raise DeployError(f".chalice/config.json, {where}: {error}") from error
 
 
-def put_data_stack(stage: str, alarm_email: str) -> None:
-    """Create or update the data stack and wait for it; doing it again changes nothing."""
-    cloudformation, name = boto3.client("cloudformation"), deployed.data_stack(stage)
-    stack = _stack(cloudformation, name)
-    exists = stack is not None
-    if stack is not None and stack["StackStatus"] in NEVER_CREATED:
-        raise DeployError(
-            f"The data stack {name} was never created whole, and CloudFormation can't go on from there. No data is"
-            f" in it yet: make destroy STAGE={stage} DATA=delete, then deploy again."
-        )
-    email: dict[str, Any] = {"ParameterKey": "AlarmEmail", "ParameterValue": alarm_email}
-    if exists and not alarm_email:
-        # An address given once is kept until another is given.
-        email = {"ParameterKey": "AlarmEmail", "UsePreviousValue": True}
-    parameters = [{"ParameterKey": "Stage", "ParameterValue": stage}, email]
-    request: dict[str, Any] = {"StackName": name, "TemplateBody": RESOURCES.read_text(), "Parameters": parameters}
-    try:
-        if exists:
-            say(f"Updating the data stack {name} …")
-            cloudformation.update_stack(**request)
-            kind = "stack_update_complete"
-        else:
-            say(f"Creating the data stack {name}: tables, logs, alarms, dashboard (about two minutes) …")
-            cloudformation.create_stack(**request, EnableTerminationProtection=True)
-            kind = "stack_create_complete"
-    except ClientError as error:
-        if "No updates are to be performed" in str(error):
-            say("The data stack is up to date.")
-            return
-        raise
-    try:
-        cloudformation.get_waiter(kind).wait(StackName=name, WaiterConfig={"Delay": 5, "MaxAttempts": 180})
-    except WaiterError as error:
-        raise DeployError(
-            f"The data stack {name} could not be brought up to date; nothing else was touched, and what ran before"
-            f" still runs. See why: aws cloudformation describe-stack-events --stack-name {name}"
-        ) from error
-
-
 def guard_stage(stage: str, api: dict[str, str]) -> None:
     """Set what Chalice doesn't: a bound on all callers together, and access logs without paths and queries.
 
     Two calls, the bound first: an account whose API Gateway has no role to write logs with refuses the other one whole.
     """
-    logs = _outputs(boto3.client("cloudformation"), deployed.data_stack(stage)).get("AccessLogs", "")
+    logs = DataStack(stage, say).outputs().get("AccessLogs", "")
     bound = {
         "/*/*/throttling/rateLimit": str(RATE_LIMIT),
         "/*/*/throttling/burstLimit": str(BURST_LIMIT),
@@ -190,32 +163,50 @@ def package(stage: str, out: Path) -> None:
     """Write one SAM stack of service and data, for a pipeline of the owner's own."""
     check_settings(stage)
     out.mkdir(parents=True, exist_ok=True)
-    # The data template asks for a stage; in one stack with the service there is but one it can be.
-    data = out / "data.yaml"
-    asked = "  Stage:\n    Type: String\n"
-    template = RESOURCES.read_text().replace(asked, f"{asked}    Default: {stage}\n")
-    data.write_text(template.replace("\nResources:\n", f"\nResources:\n{_function_names(stage)}", 1))
+    data = out / "data.json"
+    data.write_text(template.as_text(beside_the_service(stage)))
     say(f"Packaging {stage} (chalice package) …")
-    # In one stack with the data, the stream is the table's own rather than another stack's.
-    merging = ("--merge-template", str(data), "--template-format", "yaml")
-    chalice("package", stage, *merging, str(out), environment={chalice_cli.WITH_DATA: "1"})
+    with _environment(**{chalice_cli.WITH_DATA: "1"}):
+        chalice("package", stage, "--merge-template", str(data), "--template-format", "yaml", str(out))
     data.unlink()
     megabytes = (out / "deployment.zip").stat().st_size / 1e6
     say(f"{out}/sam.yaml and {out}/deployment.zip ({megabytes:.1f} MB). Then: sam deploy -t {out}/sam.yaml --guided")
 
 
-def _function_names(stage: str) -> str:
-    """Return what names the functions as `chalice deploy` does; their log groups, alarms and policies know no other."""
-    names = {logical: f"latchkey-{stage}{end}" for logical, end in FUNCTIONS.items()}
-    return "".join(f"  {logical}:\n    Properties: {{FunctionName: {name}}}\n" for logical, name in names.items())
+def beside_the_service(stage: str) -> template.Template:
+    """Return the data template as it is merged with the service's: for one stage, and with what Chalice leaves out.
+
+    The functions are named as `chalice deploy` names them, since logs, alarms and policies know no other names. The
+    gateway is bounded and logged; and SAM makes no second stage of its own where it is told of Swagger 2.
+    """
+    whole = template.composed(mail_from(stage))
+    whole["Parameters"]["Stage"]["Default"] = stage
+    group = "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:${AccessLogs}"
+    bound = {
+        "ResourcePath": "/*",
+        "HttpMethod": "*",
+        "ThrottlingRateLimit": RATE_LIMIT,
+        "ThrottlingBurstLimit": BURST_LIMIT,
+        "MetricsEnabled": False,
+    }
+    api = {
+        "OpenApiVersion": "2.0",
+        "TracingEnabled": True,
+        "MethodSettings": [bound],
+        "AccessLogSetting": {"DestinationArn": {"Fn::Sub": group}, "Format": ACCESS_LOG},
+    }
+    added = {"RestAPI": {"Properties": api}}
+    for logical, end in FUNCTIONS.items():
+        added[logical] = {"Properties": {"FunctionName": f"latchkey-{stage}{end}"}}
+    return whole | {"Resources": whole["Resources"] | added}
 
 
 def status(stage: str) -> None:
     """Show where a stage runs, how its tables stand, and which alarms ring."""
     api = deployed_api(stage)
-    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    version = tomllib.loads(Path("pyproject.toml").read_text())["project"]["version"]
     say(f"{'service':<10}{api['rest_api_url']}   (this checkout: {version})")
-    stack = _stack(boto3.client("cloudformation"), deployed.data_stack(stage))
+    stack = DataStack(stage, say).described()
     say(f"{'data':<10}{deployed.data_stack(stage)}: {stack['StackStatus'] if stack else 'missing'}")
     dynamodb = boto3.client("dynamodb")
     for table in stage_tables(stage):
@@ -230,24 +221,25 @@ def destroy(stage: str, *, delete_data: bool) -> None:
     """Remove the service and, only when asked for and confirmed by typing, the data."""
     if delete_data:
         _confirm(stage)
-    _delete_service(stage)
-    if not delete_data:
-        say("The data is kept: make deploy brings the service back to it. To delete it too: DATA=delete.")
-        return
-    cloudformation, dynamodb = boto3.client("cloudformation"), boto3.client("dynamodb")
-    tables = stage_tables(stage)
+    with lock.on(stage):
+        _delete_service(stage)
+        if delete_data:
+            _delete_data(stage)
+        else:
+            say("The data is kept: make deploy brings the service back to it. To delete it too: DATA=delete.")
+
+
+def _delete_data(stage: str) -> None:
+    dynamodb, tables = boto3.client("dynamodb"), stage_tables(stage)
     say(f"Deleting the data stack and {len(tables)} tables …")
-    if _stack(cloudformation, deployed.data_stack(stage)):
-        cloudformation.update_termination_protection(
-            StackName=deployed.data_stack(stage), EnableTerminationProtection=False
-        )
-        cloudformation.delete_stack(StackName=deployed.data_stack(stage))
-        cloudformation.get_waiter("stack_delete_complete").wait(StackName=deployed.data_stack(stage))
+    DataStack(stage, say).delete()
     # The stack retains its tables on purpose: only this command, after the typed word, deletes them.
     for table in tables:
         dynamodb.update_table(TableName=table, DeletionProtectionEnabled=False)
         dynamodb.get_waiter("table_exists").wait(TableName=table)  # a table that is being updated can't be deleted
         dynamodb.delete_table(TableName=table)
+    for table in tables:
+        dynamodb.get_waiter("table_not_exists").wait(TableName=table)
     stage_key.delete(boto3.client("ssm"), stage)
     say("Deleted. Point-in-time backups of deleted tables are kept by AWS for 35 days.")
 
@@ -271,20 +263,38 @@ def _confirm(stage: str) -> None:
         raise DeployError("Not confirmed; nothing was removed.")
 
 
-def chalice(command: str, stage: str, *more: str, environment: dict[str, str] | None = None) -> None:
+def chalice(command: str, stage: str, *more: str) -> None:
     """Run one of Chalice's own commands; what it prints is shown as it comes."""
-    if command in ("deploy", "delete"):
-        # From any checkout, and after any failure: what exists is adopted, and nothing is made twice.
-        deployed.note(stage)
-    # `-m chalice.cli` there isn't, and the script beside the interpreter needs the environment to be where it was made.
-    program = "import sys; from chalice.cli import main; sys.exit(main())"
-    arguments = [sys.executable, "-c", program, command, "--stage", stage, *more]
-    everything = os.environ | {"PYTHONPATH": str(ROOT)} | (environment or {})
-    if subprocess.run(arguments, cwd=ROOT, env=everything, check=False).returncode != 0:
+    chalice_cli.install()
+    if command == "delete":
+        deployed.note(stage)  # from any checkout; `deploy` does so itself
+    try:
+        chalices.main([command, "--stage", stage, *more], prog_name="chalice", standalone_mode=False, obj={})
+    except Exception as error:
+        if isinstance(error, click.ClickException):
+            error.show()
+        elif isinstance(error, FORESEEN):
+            print(str(error).strip(), file=sys.stderr)
+        else:
+            traceback.print_exc()  # of the owner's own code, or a fault of ours: where it is, only this says
         raise DeployError(
-            f"chalice {command} failed; its own words stand above. The data was not touched, and what ran before still"
-            " runs. Run this again when the cause is gone."
-        )
+            f"chalice {command} failed; why stands above. The data was not touched, and what ran before still runs."
+            " Run this again when the cause is gone."
+        ) from error
+
+
+@contextmanager
+def _environment(**variables: str) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def deployed_api(stage: str) -> dict[str, str]:
@@ -295,31 +305,9 @@ def deployed_api(stage: str) -> dict[str, str]:
     return api
 
 
-def stage_tables(stage: str) -> list[str]:
-    """Return the tables of a stage that exist."""
-    pages = boto3.client("dynamodb").get_paginator("list_tables").paginate()
-    names = [name for page in pages for name in page["TableNames"]]
-    return [name for name in names if name.startswith(f"latchkey-{stage}-")]
-
-
 def say(text: str) -> None:
     """Tell the owner what happens, as it happens."""
     print(text, flush=True)
-
-
-def _stack(cloudformation: Any, name: str) -> dict[str, Any] | None:
-    try:
-        stacks: list[dict[str, Any]] = cloudformation.describe_stacks(StackName=name)["Stacks"]
-    except ClientError as error:
-        if "does not exist" in str(error):
-            return None
-        raise
-    return stacks[0]
-
-
-def _outputs(cloudformation: Any, name: str) -> dict[str, str]:
-    stack = _stack(cloudformation, name) or {}
-    return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
 
 
 if __name__ == "__main__":

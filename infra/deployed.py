@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parent.parent
-CONFIGURATION = ROOT / ".chalice" / "config.json"
+CONFIGURATION = Path(".chalice", "config.json")
+NOTED = Path(".chalice", "deployed")
+"""Of the checkout that a command runs in, which is the one that it deploys."""
 API = "api_handler"
 FUNCTIONS = {API: "", "authorizer": "-authorizer", "stream": "-stream", "minute": "-minute", "hour": "-hour"}
 """What Chalice calls each function, and how its name ends."""
@@ -20,7 +21,7 @@ Resource = dict[str, Any]
 
 def note(stage: str) -> None:
     """Write down for Chalice what is there of a stage's service."""
-    noted = ROOT / ".chalice" / "deployed" / f"{stage}.json"
+    noted = NOTED / f"{stage}.json"
     before: list[Resource] = json.loads(noted.read_text())["resources"] if noted.exists() else []
     # Domains are found by their own names, and are the account's rather than the stage's.
     resources = [*found(stage), *(each for each in before if each["resource_type"] == "domain_name")]
@@ -32,7 +33,7 @@ def found(stage: str) -> list[Resource]:
     """Return what AWS has of a stage's service, as Chalice notes it."""
     import boto3
 
-    clients = [boto3.client(service) for service in ("iam", "lambda", "events")]
+    clients = [boto3.client(service) for service in ("lambda", "events")]
     resources = [resource for name in FUNCTIONS for resource in _of_function(stage, name, *clients)]
     api = api_of(stage)
     return resources if api is None else [*resources, {"name": "rest_api", "resource_type": "rest_api", **api}]
@@ -66,34 +67,28 @@ def data_stack(stage: str) -> str:
     return f"latchkey-{stage}-data"
 
 
-def events_stream(stage: str) -> str:
-    """Return the ARN of the stream of events of a stage's data stack.
+def outputs(stage: str) -> dict[str, str]:
+    """Return what a stage's data stack says of itself: the ARNs of the stream of events and of the functions' roles.
 
-    Raises LookupError when the data stack isn't there, or is of a version that had no stream.
+    Raises LookupError when the data stack isn't there, or is of a version that had less.
     """
     import boto3
     from botocore.exceptions import ClientError
 
-    missing = (
-        f"The data stack {data_stack(stage)} has no stream of events. `make deploy STAGE={stage}` puts it up to date."
-    )
+    missing = f"The data stack {data_stack(stage)} is not up to date: `make deploy STAGE={stage}` makes it so."
     try:
         (stack,) = boto3.client("cloudformation").describe_stacks(StackName=data_stack(stage))["Stacks"]
     except ClientError as error:
         raise LookupError(missing) from error
-    for output in stack.get("Outputs", []):
-        if output["OutputKey"] == "EventsStream":
-            return str(output["OutputValue"])
-    raise LookupError(missing)
+    said = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+    if "EventsStream" not in said or "HourRole" not in said:
+        raise LookupError(missing)
+    return said
 
 
-def _of_function(stage: str, name: str, iam: Any, functions: Any, events: Any) -> Iterator[Resource]:
-    """Yield a function and what belongs to it: its role, its schedule, its subscription to the stream."""
-    function, role = f"latchkey-{stage}{FUNCTIONS[name]}", f"latchkey-{stage}-{name}"
-    made = _or_none(iam.exceptions.NoSuchEntityException, iam.get_role, RoleName=role)
-    if made is not None:
-        arn = made["Role"]["Arn"]
-        yield {"name": f"{name}_role", "resource_type": "iam_role", "role_arn": arn, "role_name": role}
+def _of_function(stage: str, name: str, functions: Any, events: Any) -> Iterator[Resource]:
+    """Yield a function and what belongs to it: its schedule, its subscription to the stream."""
+    function = f"latchkey-{stage}{FUNCTIONS[name]}"
     gone = functions.exceptions.ResourceNotFoundException
     configured = _or_none(gone, functions.get_function_configuration, FunctionName=function)
     if configured is not None:

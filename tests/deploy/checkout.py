@@ -1,5 +1,6 @@
 """A copy of this checkout to deploy from, so that the developer's own `.chalice/deployed` is never touched."""
 
+import io
 import json
 import os
 import platform
@@ -7,18 +8,36 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+from zipfile import ZipFile
 
+import pytest
+from botocore.loaders import JSONFileLoader
+from chalice.deploy.packager import DependencyBuilder, LambdaDeploymentPackager, PipRunner, SubprocessPip
+from chalice.utils import UI, OSUtils
+
+from infra import deploy, packaging
 from tests.copies import copy_part
 
 ROOT = Path(__file__).parents[2]
 PARTS = ("app.py", "requirements.txt", "pyproject.toml", "chalicelib", "infra")
 KEPT = ROOT / ".local" / "deploy-test"
 """Packages with their dependencies, by processor: Chalice fetches those again only when requirements.txt changes."""
+_load_file = JSONFileLoader.load_file
 LAMBDA_OF = {"x86_64": "x86_64", "aarch64": "arm64"}
 """What Lambda calls the processors on which functions can run here, by Linux's name."""
+
+
+class Done(NamedTuple):
+    """How a command ended, and what it wrote."""
+
+    status: int
+    said: str
+    error: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,25 +47,39 @@ class Checkout:
     path: Path
     environment: Mapping[str, str] = field(default_factory=dict)
 
-    def run(self, command: str, stage: str, *more: str, typed: str = "") -> subprocess.CompletedProcess[str]:
-        """Run one command of `infra.deploy`, with `typed` on its standard input."""
+    def run(self, command: str, stage: str, *more: str, typed: str = "") -> Done:
+        """Run one command of `infra.deploy` as if in this copy, with `typed` on its standard input."""
+        said, error = io.StringIO(), io.StringIO()
+        with pytest.MonkeyPatch.context() as patch, redirect_stdout(said), redirect_stderr(error):
+            for name, value in self.environment.items():
+                patch.setenv(name, value)
+            patch.setenv("AWS_CHALICE_CLI_MODE", "true")
+            patch.chdir(self.path)
+            patch.setattr(sys, "stdin", io.StringIO(typed))
+            # Chalice makes session after session, and each reads the descriptions of AWS's services anew.
+            patch.setattr(JSONFileLoader, "load_file", lambda _, path: _read_once(path))
+            status = deploy.main([command, "--stage", stage, *more])
+        self._keep_packages()
+        return Done(status, said.getvalue(), error.getvalue())
+
+    def run_alone(self, command: str, stage: str, *more: str) -> Done:
+        """Run one command in a process of its own, with the code of this copy."""
         done = subprocess.run(
             [sys.executable, "-m", "infra.deploy", command, "--stage", stage, *more],
             cwd=self.path,
             env={**os.environ, **self.environment},
-            input=typed,
             capture_output=True,
             text=True,
             check=False,
         )
         self._keep_packages()
-        return done
+        return Done(done.returncode, done.stdout, done.stderr)
 
     def succeeds(self, command: str, stage: str, *more: str, typed: str = "") -> str:
         """Return what a command prints; it must succeed."""
         done = self.run(command, stage, *more, typed=typed)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+        assert done.status == 0, done.said + done.error
+        return done.said
 
     @property
     def packages(self) -> Path:
@@ -68,21 +101,42 @@ class Checkout:
                 part.replace(kept / package.name)  # whole or not at all
 
 
-def copied(path: Path, *, architecture: str = "arm64", **environment: str) -> Checkout:
-    """Copy the checkout to `path`, to deploy for a processor: `arm64`, which is configured, or `x86_64`."""
+def copied(path: Path, *, architecture: str = "arm64", is_light: bool = False, **environment: str) -> Checkout:
+    """Copy the checkout to `path`, to deploy for a processor: `arm64`, which is configured, or `x86_64`.
+
+    A light one has an empty package already, for tests that don't look into it: to send eight megabytes for each
+    function takes most of the time that a deployment does.
+    """
     for part in PARTS:
         copy_part(ROOT / part, path / part)
     (path / ".chalice").mkdir()
-    for policy in (ROOT / ".chalice").glob("policy-*.json"):
-        shutil.copy(policy, path / ".chalice")
     configuration = _configuration(ROOT)
     for stage in configuration["stages"].values():
         stage["lambda_architecture"] = architecture
     (path / ".chalice" / "config.json").write_text(json.dumps(configuration))
     checkout = Checkout(path, environment)
+    if is_light:
+        _make_light(checkout)
+        return checkout
     if (KEPT / architecture).exists():
         shutil.copytree(KEPT / architecture, checkout.packages, ignore=shutil.ignore_patterns("*.zip.*"))
     return checkout
+
+
+def _make_light(checkout: Checkout) -> None:
+    packaging.install()  # which says what belongs to a package, and so its name
+    files = OSUtils()
+    pip = DependencyBuilder(files, PipRunner(SubprocessPip(files), files))
+    packager = LambdaDeploymentPackager(files, pip, UI(), checkout.architecture)
+    name = packager.deployment_package_filename(str(checkout.path), f"python3.{sys.version_info.minor}")
+    checkout.packages.mkdir()
+    with ZipFile(name, "w") as package:
+        package.writestr("app.py", "")
+
+
+@lru_cache(maxsize=64)
+def _read_once(path: str) -> Any:
+    return _load_file(JSONFileLoader(), path)
 
 
 def architecture_here() -> str | None:

@@ -1,34 +1,46 @@
 """moto's server as an AWS account: what it lacks of what `infra.deploy` asks for is supplied here, and nowhere else.
 
+- Its CloudFormation is our own (`stacks.py`).
 - It reads OpenAPI 3 only: Chalice's Swagger 2 document is kept for the tests to look at, and converted on its way in.
 - It imports no authorizers and no gateway responses: the tests read those in the document.
-- It updates a stack that needs no update; CloudFormation says so and refuses.
-- It has no termination protection; CloudFormation doesn't delete a protected stack.
 - It lets a stage log without a role to write logs with.
 - It subscribes a function to one stream as often as it is asked to; Lambda refuses.
-- Its CloudFormation creates no alarms, and `describe-stack-resources` fails on a stack with them.
+- It knows a new role at once; Lambda is told of it some seconds later.
+
+Any call that changes something can be made to fail, before it is carried out or after, when its answer is lost.
 """
 
 import io
 import json
+import re
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import Any
-from urllib.parse import parse_qsl
+from typing import Any, NamedTuple
 
 import boto3
 import requests
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import make_server
 
+from tests.deploy.stacks import CloudFormation, form_of
+
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
 SUBSCRIBE = "POST /2015-03-31/event-source-mappings"
-Form = dict[str, str]
+IMPORT = "POST /restapis"
+_ASKS = re.compile(r"(Get|List|Describe|Head|BatchGet|Query)[A-Z]|GetItem$")
 Environ = dict[str, Any]
 StartResponse = Callable[[str, list[tuple[str, str]]], object]
+
+
+class Failure(NamedTuple):
+    """A call that fails, once: its number among those that change something, or how its name begins."""
+
+    at: int | str
+    is_done: bool
+    """Whether it is carried out, and only its answer is lost."""
 
 
 @dataclass
@@ -36,13 +48,19 @@ class Cloud:
     """One account, and what was asked of it."""
 
     url: str = ""
+    behind: str = ""
+    """Where moto itself answers, with nothing supplied and nothing noted."""
     documents: list[dict[str, Any]] = field(default_factory=list)
-    asked_for: dict[str, Form] = field(default_factory=dict)
-    protected: set[str] = field(default_factory=set)
+    formations: dict[str, CloudFormation] = field(default_factory=dict)
+    """CloudFormation, by region."""
     has_log_role: bool = True
     """Whether API Gateway may write logs: not before somebody gave the account a role for it."""
-    loses_answer_to: str = ""
-    """Method and beginning of the path of a call that is carried out, and whose answer is lost, once."""
+    refuses: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
+    """By the beginning of a call's name the errors (code, message) with which the next ones of it are refused."""
+    changes: list[str] = field(default_factory=list)
+    """Every call that changed something, or would have."""
+    fails: Failure | None = None
+    clients: dict[tuple[str, str], Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Put moto behind us."""
@@ -53,98 +71,153 @@ class Cloud:
         """Return what sends a command here."""
         return {"AWS_ENDPOINT_URL": self.url, "AWS_DEFAULT_REGION": REGION}
 
-    def client(self, service: str) -> Any:
+    def client(self, service: str, region: str = REGION) -> Any:
         """Return a client of one of its services."""
-        return boto3.client(service, endpoint_url=self.url, region_name=REGION)
+        if (service, region) not in self.clients:
+            url = self.url if service == "cloudformation" else self.behind
+            self.clients[service, region] = boto3.client(service, endpoint_url=url, region_name=region)
+        return self.clients[service, region]
 
-    def tables(self) -> list[str]:
+    def formation(self, region: str = REGION) -> CloudFormation:
+        """Return CloudFormation in a region."""
+        return self.formations.setdefault(
+            region, CloudFormation(lambda service: self.client(service, region), region, ACCOUNT)
+        )
+
+    def tables(self, region: str = REGION) -> list[str]:
         """Return the names of its tables."""
-        names: list[str] = self.client("dynamodb").list_tables()["TableNames"]
+        names: list[str] = self.client("dynamodb", region).list_tables()["TableNames"]
         return names
 
-    def functions(self) -> dict[str, dict[str, Any]]:
+    def functions(self, region: str = REGION) -> dict[str, dict[str, Any]]:
         """Return its Lambda functions by name."""
-        return {made["FunctionName"]: made for made in self.client("lambda").list_functions()["Functions"]}
+        return {made["FunctionName"]: made for made in self.client("lambda", region).list_functions()["Functions"]}
 
-    def stacks(self) -> dict[str, str]:
+    def roles(self) -> list[str]:
+        """Return the names of its roles, which no region has for itself."""
+        return [role["RoleName"] for role in self.client("iam").list_roles()["Roles"]]
+
+    def stacks(self, region: str = REGION) -> dict[str, str]:
         """Return the status of its stacks by name."""
-        stacks = self.client("cloudformation").describe_stacks()["Stacks"]
-        return {stack["StackName"]: stack["StackStatus"] for stack in stacks}
+        return {name: stack.status for name, stack in self.formation(region).stacks.items()}
 
-    def apis(self) -> list[str]:
+    def apis(self, region: str = REGION) -> list[str]:
         """Return the ids of its REST APIs."""
-        return [api["id"] for api in self.client("apigateway").get_rest_apis()["items"]]
+        return [api["id"] for api in self.client("apigateway", region).get_rest_apis()["items"]]
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request, as a WSGI application."""
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        service, region = _scope(environ)
+        called = _name(environ, body)
+        failure = None
+        if _changes(environ, called):
+            self.changes.append(f"{service} {called}")
+            failure = self._failure(called)
+        if failure and not failure.is_done:
+            return _refused(start_response, "AccessDeniedException", "Not now.", service)
+        for start, errors in self.refuses.items():
+            if called.startswith(start) and errors:
+                return _refused(start_response, *errors.pop(0), service)
+        answered: list[Any] = []
+        answer = self._answer(environ, body, service, region, lambda *given: answered.append(given))
+        if failure:
+            list(answer)
+            return _refused(start_response, "AccessDeniedException", "The answer was lost.", service)
+        start_response(*answered[0])
+        return answer
+
+    def _failure(self, called: str) -> Failure | None:
+        failure = self.fails
+        if failure is None:
+            return None
+        if failure.at != len(self.changes) if isinstance(failure.at, int) else not called.startswith(failure.at):
+            return None
+        self.fails = None
+        return failure
+
+    def _answer(
+        self, environ: Environ, body: bytes, service: str, region: str, start_response: StartResponse
+    ) -> Iterable[bytes]:
+        if service == "cloudformation":
+            status, answer = self.formation(region).answer(form_of(body))
+            start_response(status, [("Content-Type", "text/xml"), ("Content-Length", str(len(answer)))])
+            return [answer]
         if environ["PATH_INFO"].startswith("/restapis") and "mode=" in environ["QUERY_STRING"]:
             self.documents.append(json.loads(body))
             body = json.dumps(_openapi_3(json.loads(body))).encode()
         elif not self.has_log_role and environ["REQUEST_METHOD"] == "PATCH" and b"/accessLogSettings" in body:
             message = "CloudWatch Logs role ARN must be set in account settings to enable logging"
-            start_response("400 Bad Request", [("x-amzn-ErrorType", "BadRequestException")])
-            return [json.dumps({"message": message}).encode()]
-        elif environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded"):
-            status, answer = self._stack_answer(dict(parse_qsl(body.decode(), keep_blank_values=True)))
-            if status:
-                start_response(status, [("Content-Type", "text/xml"), ("Content-Length", str(len(answer)))])
-                return [answer]
+            return _refused(start_response, "BadRequestException", message, service)
+        elif _name(environ, body).startswith(SUBSCRIBE) and self._is_subscribed(json.loads(body), region):
+            message = "The event source arn and function name provided mapping already exists."
+            return _refused(start_response, "ResourceConflictException", message, service, "409 Conflict")
         environ |= {"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
-        called = f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}"
-        if called == SUBSCRIBE and self._is_subscribed(json.loads(body)):
-            start_response("409 Conflict", [("x-amzn-ErrorType", "ResourceConflictException")])
-            return [b'{"Message": "The event source arn and function name provided mapping already exists."}']
-        if self.loses_answer_to and called.startswith(self.loses_answer_to):
-            self.loses_answer_to = ""
-            list(self.moto(environ, lambda *_: None))
-            start_response("403 Forbidden", [("x-amzn-ErrorType", "AccessDeniedException")])
-            return [b'{"message": "The answer was lost."}']
         passed: Iterable[bytes] = self.moto(environ, start_response)
         return passed
 
-    def _is_subscribed(self, asked: dict[str, Any]) -> bool:
-        mappings = self.client("lambda").list_event_source_mappings()["EventSourceMappings"]
+    def _is_subscribed(self, asked: dict[str, Any], region: str) -> bool:
+        mappings = self.client("lambda", region).list_event_source_mappings()["EventSourceMappings"]
         wanted = asked["EventSourceArn"], asked["FunctionName"].rpartition(":")[2]
         return wanted in [(each["EventSourceArn"], each["FunctionArn"].rpartition(":")[2]) for each in mappings]
-
-    def _stack_answer(self, asked: Form) -> tuple[str, bytes]:
-        """Answer what moto would not, or not as CloudFormation does; an empty status leaves it to moto."""
-        name = asked.get("StackName", "")
-        match asked.get("Action"):
-            case "CreateStack":
-                if asked.get("EnableTerminationProtection") == "true":
-                    self.protected.add(name)
-                self.asked_for[name] = asked
-            case "UpdateStack":
-                if _says_nothing_new(asked, self.asked_for[name]):
-                    return _refusal("No updates are to be performed.")
-                self.asked_for[name] = asked
-            case "UpdateTerminationProtection":
-                self.protected.discard(name)
-                return "200 OK", _xml("UpdateTerminationProtectionResponse", "UpdateTerminationProtectionResult")
-            case "DeleteStack" if name in self.protected:
-                return _refusal(f"Stack [{name}] cannot be deleted while TerminationProtection is enabled")
-        return "", b""
 
 
 @contextmanager
 def serving() -> Iterator[Cloud]:
     """Serve an account with nothing in it, for the length of a `with` block."""
     cloud = Cloud()
-    server = make_server("127.0.0.1", 0, cloud, threaded=True)
-    cloud.url = f"http://127.0.0.1:{server.server_port}"
+    with ExitStack() as opened:
+        cloud.behind = opened.enter_context(_served(cloud.moto))
+        cloud.url = opened.enter_context(_served(cloud))
+        # moto holds one state a process.
+        requests.post(f"{cloud.behind}/moto-api/reset", timeout=30).raise_for_status()
+        yield cloud
+        requests.post(f"{cloud.behind}/moto-api/reset", timeout=30).raise_for_status()
+
+
+@contextmanager
+def _served(application: Any) -> Iterator[str]:
+    server = make_server("127.0.0.1", 0, application, threaded=True)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
-        # moto holds one state a process.
-        requests.post(f"{cloud.url}/moto-api/reset", timeout=30).raise_for_status()
-        yield cloud
-        requests.post(f"{cloud.url}/moto-api/reset", timeout=30).raise_for_status()
+        yield f"http://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def _scope(environ: Environ) -> tuple[str, str]:
+    """Return the service and the region that a request was signed for."""
+    found = re.search(r"Credential=[^/]+/\d+/([^/]+)/([^/]+)/", environ.get("HTTP_AUTHORIZATION", ""))
+    return (found[2], found[1]) if found else ("", REGION)
+
+
+def _name(environ: Environ, body: bytes) -> str:
+    """Return what a request calls: the action where the protocol has one, else its method and path."""
+    target = environ.get("HTTP_X_AMZ_TARGET", "")
+    if target:
+        return str(target).rpartition(".")[2]
+    if environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded"):
+        return form_of(body)["Action"]
+    return f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}"
+
+
+def _changes(environ: Environ, called: str) -> bool:
+    return environ["REQUEST_METHOD"] != "GET" and not _ASKS.match(called)
+
+
+def _refused(
+    start_response: StartResponse, code: str, message: str, service: str, status: str = "400 Bad Request"
+) -> list[bytes]:
+    """Answer with an error, in the form that each protocol has."""
+    if service in ("cloudformation", "iam", "sns", "sts"):
+        error = f"<Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>"
+        start_response(status, [("Content-Type", "text/xml")])
+        return [f"<ErrorResponse>{error}<RequestId>1</RequestId></ErrorResponse>".encode()]
+    start_response(status, [("x-amzn-ErrorType", code)])
+    return [json.dumps({"__type": code, "message": message, "Message": message}).encode()]
 
 
 def _openapi_3(document: dict[str, Any]) -> dict[str, Any]:
@@ -158,25 +231,3 @@ def _openapi_3(document: dict[str, Any]) -> dict[str, Any]:
             if integration["type"] == "mock":
                 integration |= {"uri": "mock", "httpMethod": "POST"}
     return document
-
-
-def _says_nothing_new(asked: Form, before: Form) -> bool:
-    """Tell whether template and parameters are those of before; what is left as it was counts as unchanged."""
-    values = _parameters(before) | _parameters(asked)
-    return asked["TemplateBody"] == before["TemplateBody"] and values == _parameters(before)
-
-
-def _parameters(asked: Form) -> dict[str, str]:
-    start, key = "Parameters.member.", ".ParameterKey"
-    numbers = [name.removesuffix(key) for name in asked if name.startswith(start) and name.endswith(key)]
-    given = {asked[number + key]: asked.get(f"{number}.ParameterValue") for number in numbers}
-    return {name: value for name, value in given.items() if value is not None}
-
-
-def _refusal(message: str) -> tuple[str, bytes]:
-    error = f"<Error><Type>Sender</Type><Code>ValidationError</Code><Message>{message}</Message></Error>"
-    return "400 Bad Request", f"<ErrorResponse>{error}<RequestId>1</RequestId></ErrorResponse>".encode()
-
-
-def _xml(response: str, result: str) -> bytes:
-    return f"<{response}><{result}></{result}></{response}>".encode()

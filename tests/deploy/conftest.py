@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -22,5 +23,18 @@ class Deployment:
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """One deployment for all tests of a module."""
     with serving() as cloud:
-        checkout = copied(tmp_path_factory.mktemp("checkout"), **cloud.environment)
+        checkout = copied(tmp_path_factory.mktemp("checkout"), is_light=True, **cloud.environment)
         yield Deployment(cloud, checkout, checkout.succeeds("deploy", "dev"))
+
+
+@pytest.fixture(scope="session")
+def packaged(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where `make package` put the stage `prod`, for arm64 as it is configured, from a checkout with a stray cache."""
+    made = tmp_path_factory.mktemp("package")
+    checkout = copied(tmp_path_factory.mktemp("checkout"), AWS_DEFAULT_REGION="us-east-1")
+    cache = checkout.path / "chalicelib" / "__pycache__"
+    cache.mkdir(exist_ok=True)
+    (cache / "stray.pyc").touch()
+    said = checkout.succeeds("package", "prod", "--out", str(made))
+    assert f"sam deploy -t {made}/sam.yaml --guided" in said
+    return made

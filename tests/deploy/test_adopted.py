@@ -6,14 +6,12 @@ from pathlib import Path
 import pytest
 
 from infra import deployed
-from tests.deploy import cloud as account
 from tests.deploy.checkout import copied
-from tests.deploy.cloud import Cloud
+from tests.deploy.cloud import IMPORT, SUBSCRIBE, Cloud, Failure
 from tests.deploy.conftest import Deployment
 
 pytestmark = [
     pytest.mark.xdist_group("deploy"),
-    pytest.mark.filterwarnings("ignore:Tried to parse AWS.*not supported by moto:UserWarning"),
 ]
 
 
@@ -31,6 +29,7 @@ def noted(checkout: Path) -> list[dict[str, str]]:
 
 def test_what_is_found_is_what_chalice_noted(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
     """To the letter, since Chalice reads it in place of its own."""
+    monkeypatch.chdir(deployment.checkout.path)
     for name, value in deployment.cloud.environment.items():
         monkeypatch.setenv(name, value)
     found = sorted(deployed.found("dev"), key=lambda each: each["name"])
@@ -41,7 +40,7 @@ def test_another_checkout_goes_on_with_what_there_is(deployment: Deployment, tmp
     """A second laptop, a CI job, a fresh clone: the same status, and a deployment that makes nothing twice."""
     cloud = deployment.cloud
     before = there_is(cloud), cloud.apis()
-    other = copied(tmp_path, **cloud.environment)
+    other = copied(tmp_path, is_light=True, **cloud.environment)
     assert other.succeeds("status", "dev") == deployment.checkout.succeeds("status", "dev")
     other.succeeds("deploy", "dev")
     assert (there_is(cloud), cloud.apis()) == before
@@ -53,11 +52,11 @@ def test_deployment_whose_answers_were_lost_is_repeated(deployment: Deployment, 
     cloud = deployment.cloud
     deployment.checkout.succeeds("destroy", "dev")
     assert there_is(cloud) == (0, 0, 0)
-    for lost in (account.SUBSCRIBE, "POST /restapis"):
-        cloud.loses_answer_to = lost
-        assert deployment.checkout.run("deploy", "dev").returncode == 1
-        assert cloud.loses_answer_to == ""
-    copied(tmp_path, **cloud.environment).succeeds("deploy", "dev")
+    for lost in (SUBSCRIBE, IMPORT):
+        cloud.fails = Failure(lost, is_done=True)
+        assert deployment.checkout.run("deploy", "dev").status == 1
+        assert cloud.fails is None
+    copied(tmp_path, is_light=True, **cloud.environment).succeeds("deploy", "dev")
     assert there_is(cloud) == (1, 1, 2)
 
 
@@ -65,8 +64,7 @@ def test_deployment_that_failed_can_be_destroyed(deployment: Deployment, tmp_pat
     """From another checkout, too: nothing of the service is left, whatever its file knows."""
     cloud = deployment.cloud
     deployment.checkout.succeeds("destroy", "dev")
-    cloud.loses_answer_to = "POST /restapis"
-    assert deployment.checkout.run("deploy", "dev").returncode == 1
-    copied(tmp_path, **cloud.environment).succeeds("destroy", "dev")
+    cloud.fails = Failure(IMPORT, is_done=True)
+    assert deployment.checkout.run("deploy", "dev").status == 1
+    copied(tmp_path, is_light=True, **cloud.environment).succeeds("destroy", "dev")
     assert (there_is(cloud), cloud.functions()) == ((0, 0, 0), {})
-    assert cloud.client("iam").list_roles()["Roles"] == []

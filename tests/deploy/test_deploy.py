@@ -15,7 +15,6 @@ from tests.deploy.conftest import Deployment
 
 pytestmark = [
     pytest.mark.xdist_group("deploy"),
-    pytest.mark.filterwarnings("ignore:Tried to parse AWS.*not supported by moto:UserWarning"),
 ]
 METHODS = {"get", "post", "put", "patch", "delete", "options"}
 
@@ -33,7 +32,7 @@ def test_deploy_says_where_it_runs_and_what_comes_next(deployment: Deployment) -
 def test_deploy_creates_protected_tables(deployment: Deployment) -> None:
     """Every table of the stage, which neither a slip nor a deleted stack removes."""
     assert set(deployment.cloud.tables()) == set(data.tables("dev"))
-    assert deployment.cloud.protected == {"latchkey-dev-data"}
+    assert deployment.cloud.formation().stacks["latchkey-dev-data"].protected
     dynamodb = deployment.cloud.client("dynamodb")
     assert all(
         dynamodb.describe_table(TableName=name)["Table"]["DeletionProtectionEnabled"] for name in data.tables("dev")
@@ -159,17 +158,7 @@ def test_an_address_for_alarms_is_kept(deployment: Deployment) -> None:
 
 
 def test_status_shows_service_data_tables_and_alarms(deployment: Deployment) -> None:
-    """One line each. moto's CloudFormation creates no alarms, so this one is made by hand."""
-    deployment.cloud.client("cloudwatch").put_metric_alarm(
-        AlarmName="latchkey-dev-faults",
-        Namespace="Latchkey",
-        MetricName="Faults",
-        Statistic="Sum",
-        Period=300,
-        EvaluationPeriods=1,
-        Threshold=5,
-        ComparisonOperator="GreaterThanThreshold",
-    )
+    """One line each."""
     (api,) = deployment.cloud.apis()
     said = deployment.checkout.succeeds("status", "dev").splitlines()
     assert said[0].startswith(f"service   https://{api}.execute-api.us-east-1.amazonaws.com/api/")
@@ -177,7 +166,9 @@ def test_status_shows_service_data_tables_and_alarms(deployment: Deployment) -> 
     assert {line for line in said if line.startswith("table ")} == {
         f"table     {name}: ACTIVE, about 0 items" for name in data.tables("dev")
     }
-    assert said[-1].startswith("alarm     faults: ")
+    alarms = {line.split()[1] for line in said if line.startswith("alarm ")}
+    assert {"faults:", "limiter:", "mail:"} <= alarms
+    assert len(alarms) == len(data.alarms())
 
 
 def test_a_service_that_fails_leaves_data_and_what_runs(deployment: Deployment) -> None:
@@ -186,15 +177,16 @@ def test_a_service_that_fails_leaves_data_and_what_runs(deployment: Deployment) 
     shutil.copytree(deployment.checkout.path, broken)
     (broken / "app.py").write_text("raise RuntimeError('broken on purpose')\n")
     before = cloud.apis(), cloud.functions(), cloud.tables()
-    done = Checkout(broken, deployment.checkout.environment).run("deploy", "dev")
-    assert done.returncode == 1
-    assert "chalice deploy failed" in done.stderr
-    assert "The data was not touched, and what ran before still runs. Run this again" in done.stderr
+    done = Checkout(broken, deployment.checkout.environment).run_alone("deploy", "dev")
+    assert done.status == 1
+    assert "broken on purpose" in done.error
+    assert "chalice deploy failed" in done.error
+    assert "The data was not touched, and what ran before still runs. Run this again" in done.error
     assert (cloud.apis(), cloud.functions(), cloud.tables()) == before
 
 
 def test_status_of_a_stage_that_is_not_there(deployment: Deployment) -> None:
     """It says so, and how to deploy it."""
     done = deployment.checkout.run("status", "prod")
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "Nothing is deployed as prod in this account and region: make deploy STAGE=prod.\n"
+    assert (done.status, done.said) == (1, "")
+    assert done.error == "Nothing is deployed as prod in this account and region: make deploy STAGE=prod.\n"

@@ -7,32 +7,22 @@ import pytest
 import yaml
 
 from infra import data, deploy, gateway
-from tests.deploy.checkout import copied
 
 pytestmark = pytest.mark.xdist_group("deploy")
 STAGE = "prod"
+LOGS = "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:"
 
 
 @pytest.fixture(scope="module")
-def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the package lies, made for arm64 as it is configured."""
-    made = tmp_path_factory.mktemp("package")
-    checkout = copied(tmp_path_factory.mktemp("checkout"), AWS_DEFAULT_REGION="us-east-1")
-    said = checkout.succeeds("package", STAGE, "--out", str(made))
-    assert f"sam deploy -t {made}/sam.yaml --guided" in said
-    return made
-
-
-@pytest.fixture(scope="module")
-def template(out: Path) -> dict[str, Any]:
+def template(packaged: Path) -> dict[str, Any]:
     """The stack."""
-    loaded: dict[str, Any] = yaml.safe_load((out / "sam.yaml").read_text())
+    loaded: dict[str, Any] = yaml.safe_load((packaged / "sam.yaml").read_text())
     return loaded
 
 
-def test_package_is_a_stack_and_its_code(out: Path) -> None:
+def test_package_is_a_stack_and_its_code(packaged: Path) -> None:
     """Nothing else is left there."""
-    assert {path.name for path in out.iterdir()} == {"sam.yaml", "deployment.zip"}
+    assert {path.name for path in packaged.iterdir()} == {"sam.yaml", "deployment.zip"}
 
 
 def test_stage_has_its_default(template: dict[str, Any]) -> None:
@@ -55,8 +45,9 @@ def test_tables_outlive_the_stack(template: dict[str, Any]) -> None:
     """Merged or not, they are retained and protected."""
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::DynamoDB::Table":
-            assert resource["DeletionPolicy"] == "Retain"
-            assert resource["Properties"]["DeletionProtectionEnabled"]
+            assert resource["DeletionPolicy"] == "RetainExceptOnCreate"
+            assert resource["Properties"]["DeletionProtectionEnabled"] == {"Fn::If": ["IsProtected", True, False]}
+    assert template["Parameters"]["Protection"]["Default"] == "on"
 
 
 def test_functions_have_the_names_that_logs_alarms_and_policies_know(template: dict[str, Any]) -> None:
@@ -67,7 +58,7 @@ def test_functions_have_the_names_that_logs_alarms_and_policies_know(template: d
     groups = {resource["Properties"]["LogGroupName"]["Fn::Sub"] for resource in _of(template, "AWS::Logs::LogGroup")}
     assert {f"/aws/lambda/{name}" for name in names} <= {group.replace("${Stage}", STAGE) for group in groups}
     for logical, end in deploy.FUNCTIONS.items():
-        name = f"latchkey-{STAGE}{end}"
+        name = f"latchkey-${{Stage}}{end}"
         (policy,) = (
             resource
             for resource in _of(template, "AWS::IAM::Role")
@@ -89,6 +80,19 @@ def test_document_of_the_package_is_that_of_deploy(template: dict[str, Any]) -> 
     assert document[gateway.EXTENSION] == gateway.in_document()
     (definition,) = document["securityDefinitions"].values()
     assert definition[gateway.AUTHORIZER_EXTENSION]["authorizerResultTtlInSeconds"] == 300
+
+
+def test_stage_of_the_gateway_is_bounded_logged_and_traced(template: dict[str, Any]) -> None:
+    """As `make deploy` sets it; and there is no second one, which SAM would make beside it of OpenAPI 3."""
+    (api,) = _of(template, "AWS::Serverless::Api")
+    (bounds,) = api["Properties"]["MethodSettings"]
+    assert (bounds["ResourcePath"], bounds["HttpMethod"], bounds["MetricsEnabled"]) == ("/*", "*", False)
+    limits = bounds["ThrottlingRateLimit"], bounds["ThrottlingBurstLimit"]
+    assert limits == (deploy.RATE_LIMIT, deploy.BURST_LIMIT)
+    logs = api["Properties"]["AccessLogSetting"]
+    assert logs == {"DestinationArn": {"Fn::Sub": f"{LOGS}${{AccessLogs}}"}, "Format": deploy.ACCESS_LOG}
+    assert api["Properties"]["TracingEnabled"]
+    assert api["Properties"]["OpenApiVersion"] == "2.0"
 
 
 def _of(template: dict[str, Any], kind: str) -> list[dict[str, Any]]:

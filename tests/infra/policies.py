@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import groupby
 from operator import itemgetter
-from pathlib import Path
 from typing import Any
 
 import boto3
@@ -20,14 +19,13 @@ from moto import mock_aws
 from chalicelib.accounts import mail
 from chalicelib.core import stage_key, telemetry, wire
 from infra import stage_key as infra_stage_key
+from infra import template
 from tests import moto_front
 from tests.conftest import put_empty_tables_up
 from tests.house import house
 from tests.infra.everything import Everything
 from tests.infra.recorder import FUNCTIONS, Need, Recorder, recorded
 
-CHALICE = Path(__file__).parents[2] / ".chalice"
-STAGES = ("dev", "prod")
 OF_LAMBDA = {
     "logs:CreateLogStream": "the runtime writes the log, in the function's own group; it names the streams",
     "logs:PutLogEvents": "as above",
@@ -41,6 +39,7 @@ ORDER = (
     "GetItem", "BatchGetItem", "PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem", "Query", "Scan",
 )  # fmt: skip
 TITLES = {"identity/*": "Mail"}
+SENDER = "keys@mail.example.com"
 
 
 @contextmanager
@@ -64,12 +63,10 @@ def seen(moto_url: str) -> Iterator[Recorder]:
     wire.forget_connection()
 
 
-def policy(stage: str, function: str) -> list[dict[str, Any]]:
-    """Return the statements of a function's policy."""
-    statements: list[dict[str, Any]] = json.loads((CHALICE / f"policy-{stage}-{function}.json").read_text())[
-        "Statement"
-    ]
-    return statements
+def policy(function: str) -> list[dict[str, Any]]:
+    """Return the statements of a function's policy, as they are kept."""
+    kept: list[dict[str, Any]] = json.loads((template.POLICIES / f"{function}.json").read_text())
+    return kept
 
 
 def is_lambdas(action: str) -> bool:
@@ -82,20 +79,25 @@ def listed(value: str | list[str]) -> list[str]:
     return [value] if isinstance(value, str) else value
 
 
-def statements(needs: set[Need], stage: str) -> list[dict[str, Any]]:
+def statements(needs: set[Need]) -> list[dict[str, Any]]:
     """Return a statement for each thing that is needed, tables first."""
     in_order = sorted(needs, key=lambda need: (not need[1].startswith("table/"), need[1]))
     by_resource = groupby(in_order, key=itemgetter(1))
-    return [_statement(resource, [action for action, _ in needed], stage) for resource, needed in by_resource]
+    return [_statement(resource, [action for action, _ in needed]) for resource, needed in by_resource]
 
 
-def _statement(resource: str, actions: list[str], stage: str) -> dict[str, Any]:
+def _statement(resource: str, actions: list[str]) -> dict[str, Any]:
     service = actions[0].partition(":")[0]
-    end = resource.replace("latchkey-test-", f"latchkey-{stage}-").replace("/test/", f"/{stage}/")
+    end = of_stage(resource)
     title = TITLES.get(resource) or "".join(part.title() for part in re.split("[/_-]", _own_name(resource)))
-    arn = f"arn:*:{service}:*:*:{end}"
+    arn = f"arn:*:{service}:${{AWS::Region}}:*:{end}"
     in_order = sorted(actions, key=lambda action: ORDER.index(action.split(":")[1]) if service == "dynamodb" else 0)
     return {"Sid": title, "Effect": "Allow", "Action": in_order, "Resource": [arn] if service == "dynamodb" else arn}
+
+
+def of_stage(resource: str) -> str:
+    """Return the end of an ARN with a place for the stage."""
+    return resource.replace("latchkey-test-", "latchkey-${Stage}-").replace("/test/", "/${Stage}/")
 
 
 def _own_name(resource: str) -> str:
@@ -107,11 +109,10 @@ def _own_name(resource: str) -> str:
 def write() -> None:
     """Write all of them."""
     with mock_aws(), moto_front.served() as url, seen(url) as recorder:
-        for stage in STAGES:
-            for function in FUNCTIONS:
-                kept = [each for each in policy(stage, function) if all(map(is_lambdas, listed(each["Action"])))]
-                whole = {"Version": "2012-10-17", "Statement": kept + statements(recorder.needs[function], stage)}
-                (CHALICE / f"policy-{stage}-{function}.json").write_text(json.dumps(whole, indent=2) + "\n")
+        for function in FUNCTIONS:
+            kept = [each for each in policy(function) if all(map(is_lambdas, listed(each["Action"])))]
+            whole = kept + statements(recorder.needs[function])
+            (template.POLICIES / f"{function}.json").write_text(json.dumps(whole, indent=2) + "\n")
 
 
 if __name__ == "__main__":

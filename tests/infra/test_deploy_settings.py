@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from infra import deploy
+from infra.failed import DeployError
 
 STAGES = {"dev": {"environment_variables": {"LATCHKEY_STAGE": "dev"}, "lambda_functions": {"minute": {}}}}
 
@@ -28,12 +29,12 @@ def test_deployment_stops_at_a_setting_that_cannot_be_used(
     there = {"whole": whole, "stage": stage, "function": stage["lambda_functions"]["minute"]}[where]
     there.setdefault("environment_variables", {})[name] = value
     file.write_text(json.dumps(whole))
-    with pytest.raises(deploy.DeployError, match=r"^\.chalice/config\.json, stages\.dev.*LATCHKEY_BR") as refused:
+    with pytest.raises(DeployError, match=r"^\.chalice/config\.json, stages\.dev.*LATCHKEY_BR") as refused:
         deploy.check_settings("dev")
     assert said in str(refused.value)
-    with pytest.raises(deploy.DeployError):
+    with pytest.raises(DeployError):
         deploy.deploy("dev")
-    with pytest.raises(deploy.DeployError):
+    with pytest.raises(DeployError):
         deploy.package("dev", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 import pytest
 
-from infra.chalice_cli import check_hashes
+from infra.packaging import check_hashes
 
 ROOT = Path(__file__).parents[2]
 REQUIREMENTS = ROOT / "infra" / "requirements"

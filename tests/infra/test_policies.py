@@ -1,21 +1,17 @@
 """Least privilege, proved: what each function's policy grants is what the function needs, and nothing else."""
 
-import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from moto import mock_aws
 
+from infra import deployed, template
 from infra.routes import of_latchkey
-from tests.infra.policies import CHALICE, OF_LAMBDA, OF_STREAMS, STAGES, is_lambdas, listed, policy, seen
+from tests.infra.policies import OF_LAMBDA, OF_STREAMS, SENDER, is_lambdas, listed, of_stage, policy, seen
 from tests.infra.recorder import API, FUNCTIONS, STREAM, Need, Recorder
 
 pytestmark = pytest.mark.xdist_group("policies")
-
-WIDE = {
-    "ses:SendEmail": "identity/*: the sender is a setting of the owner's, and Chalice reads a policy file as it stands",
-}
-"""What is wide though the code calls it, and why."""
 
 
 @pytest.fixture(scope="module")
@@ -25,19 +21,26 @@ def recorder(moto_url: str) -> Iterator[Recorder]:
         yield recorded
 
 
-def granted(stage: str, function: str) -> list[tuple[str, str]]:
+def granted(function: str) -> list[tuple[str, str]]:
     """Return each (action, ARN) that a policy allows."""
     return [
         (action, arn)
-        for statement in policy(stage, function)
+        for statement in policy(function)
         for action in listed(statement["Action"])
         for arn in listed(statement["Resource"])
     ]
 
 
+def role_of(function: str, mail_from: str = SENDER) -> dict[str, Any]:
+    """Return the role that the data stack makes for a function."""
+    name = deployed.API if function == API else function
+    role: dict[str, Any] = template.composed(mail_from)["Resources"][template.logical_role(name)]["Properties"]
+    return role
+
+
 def _end(arn: str) -> str:
-    """Return what of an ARN names the thing itself."""
-    return arn.split(":", 5)[-1]
+    """Return what of an ARN names the thing itself; `::` stands in names of CloudFormation's own."""
+    return arn.replace("${AWS::Region}", "*").split(":", 5)[-1]
 
 
 def test_everything_was_done(recorder: Recorder) -> None:
@@ -48,14 +51,10 @@ def test_everything_was_done(recorder: Recorder) -> None:
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-@pytest.mark.parametrize("stage", STAGES)
-def test_policy_grants_what_the_function_needs_and_nothing_else(recorder: Recorder, stage: str, function: str) -> None:
+def test_policy_grants_what_the_function_needs_and_nothing_else(recorder: Recorder, function: str) -> None:
     """Too little would fail in production only; too much is what a thief of the role would get."""
-    needed = {
-        (action, resource.replace("latchkey-test-", f"latchkey-{stage}-").replace("/test/", f"/{stage}/"))
-        for action, resource in needs(recorder, function)
-    }
-    allowed = {(action, _end(arn)) for action, arn in granted(stage, function) if not is_lambdas(action)}
+    needed = {(action, of_stage(resource)) for action, resource in needs(recorder, function)}
+    allowed = {(action, _end(arn)) for action, arn in granted(function) if not is_lambdas(action)}
     assert (needed - allowed, allowed - needed) == (set(), set())
 
 
@@ -66,48 +65,63 @@ def needs(recorder: Recorder, function: str) -> set[Need]:
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-@pytest.mark.parametrize("stage", STAGES)
-def test_only_region_account_and_partition_are_left_open(stage: str, function: str) -> None:
-    """Chalice reads a policy file as it stands, so those can't be filled in; everything else is named."""
-    for action, arn in granted(stage, function):
+def test_everything_is_named(function: str) -> None:
+    """In this region and stage. Account and partition are left open: another account's tables name their own users."""
+    for action, arn in granted(function):
         assert "*" not in action
-        if is_lambdas(action) or action in WIDE:
+        if is_lambdas(action) or action == "ses:SendEmail":
             continue
-        start, partition, service, region, account, end = arn.split(":", 5)
-        assert (start, partition, region, account) == ("arn", "*", "*", "*"), arn
+        start, partition, service, region, account, end = arn.replace("${AWS::Region}", "here").split(":", 5)
+        assert (start, partition, region, account) == ("arn", "*", "here", "*"), arn
         assert service == action.partition(":")[0]
         assert "*" not in end, arn
+        assert "${Stage}" in end, arn
+
+
+def test_mail_is_sent_from_the_identities_of_the_sender_alone() -> None:
+    """Its address, its domain and the ones above, by any of which SES may know it, and what those are sent by."""
+    (mail,) = (each for each in _statements(role_of(API)) if each["Sid"] == "Mail")
+    start = "arn:*:ses:${AWS::Region}:*:"
+    assert [arn["Fn::Sub"].removeprefix(start) for arn in mail["Resource"]] == [
+        "identity/keys@mail.example.com",
+        "identity/mail.example.com",
+        "identity/example.com",
+        "configuration-set/*",
+    ]
+    assert "Mail" not in [each["Sid"] for each in _statements(role_of(API, mail_from=""))]
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-@pytest.mark.parametrize("stage", STAGES)
-def test_what_lambda_itself_needs_is_granted(stage: str, function: str) -> None:
+def test_role_has_the_policy_that_is_tested_and_the_region_in_its_name(function: str) -> None:
+    """Nothing is granted beside it; and names of roles are the account's, so that another region's is another."""
+    role = role_of(function)
+    assert role["RoleName"] == {"Fn::Sub": f"latchkey-${{Stage}}-${{AWS::Region}}-{function}"}
+    (trusted,) = role["AssumeRolePolicyDocument"]["Statement"]
+    assert trusted["Principal"] == {"Service": "lambda.amazonaws.com"}
+    assert "ManagedPolicyArns" not in role
+    given = [(each["Sid"], each["Action"]) for each in _statements(role)]
+    assert given == [(each["Sid"], each["Action"]) for each in policy(function)]
+
+
+def _statements(role: dict[str, Any]) -> list[dict[str, Any]]:
+    (only,) = role["Policies"]
+    statements: list[dict[str, Any]] = only["PolicyDocument"]["Statement"]
+    return statements
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_what_lambda_itself_needs_is_granted(function: str) -> None:
     """Logs go to the function's own group, which the data stack made; traces to X-Ray."""
-    found = {action: arn for action, arn in granted(stage, function) if action in OF_LAMBDA}
-    name = f"latchkey-{stage}" if function == API else f"latchkey-{stage}-{function}"
-    group = f"arn:*:logs:*:*:log-group:/aws/lambda/{name}:*"
+    found = {action: arn for action, arn in granted(function) if action in OF_LAMBDA}
+    name = "latchkey-${Stage}" if function == API else f"latchkey-${{Stage}}-{function}"
+    group = f"arn:*:logs:${{AWS::Region}}:*:log-group:/aws/lambda/{name}:*"
     assert found == {action: group if action.startswith("logs:") else "*" for action in OF_LAMBDA}
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-@pytest.mark.parametrize("stage", STAGES)
-def test_only_the_function_on_the_stream_may_read_it(stage: str, function: str) -> None:
+def test_only_the_function_on_the_stream_may_read_it(function: str) -> None:
     """Streams can be listed without naming one only; the rest is of the one table."""
-    found = {action: arn for action, arn in granted(stage, function) if action in OF_STREAMS}
-    stream = f"arn:*:dynamodb:*:*:table/latchkey-{stage}-events/stream/*"
+    found = {action: arn for action, arn in granted(function) if action in OF_STREAMS}
+    stream = "arn:*:dynamodb:${AWS::Region}:*:table/latchkey-${Stage}-events/stream/*"
     listed = {"dynamodb:ListStreams": "*"}
     assert found == ({**dict.fromkeys(OF_STREAMS, stream), **listed} if function == STREAM else {})
-
-
-@pytest.mark.parametrize("stage", STAGES)
-def test_each_function_has_the_policy_that_is_tested(stage: str) -> None:
-    """The configuration points at these files, and nothing is granted beside them."""
-    config = json.loads((CHALICE / "config.json").read_text())
-    chosen = config["stages"][stage]
-    assert (config["autogen_policy"], chosen.get("autogen_policy")) == (False, None)
-    functions = chosen["lambda_functions"]
-    assert functions.keys() == {"api_handler", *FUNCTIONS} - {API}
-    assert chosen["iam_policy_file"] == f"policy-{stage}-{API}.json"
-    assert "iam_policy_file" not in functions["api_handler"]
-    for function in functions.keys() - {"api_handler"}:
-        assert functions[function]["iam_policy_file"] == f"policy-{stage}-{function}.json"

@@ -8,7 +8,7 @@ import click
 import pytest
 from chalice.deploy.packager import BaseLambdaDeploymentPackager, MissingDependencyError
 
-from infra import chalice_cli, whole
+from infra import packaging, whole
 
 REQUIREMENTS = """
 # written by a tool
@@ -95,6 +95,7 @@ def test_wheel_that_chalice_only_warns_of_ends_the_command(tmp_path: Path) -> No
         _RUNTIME_TO_ABI=BaseLambdaDeploymentPackager._RUNTIME_TO_ABI,
         _dependency_builder=SimpleNamespace(build_site_packages=build),
         _architecture="arm64",
+        _get_requirements_filename=lambda folder: f"{folder}/requirements.txt",
     )
     with pytest.raises(click.ClickException, match=r"no wheel of cffi==2\.0 came"):
-        chalice_cli._build_whole(packager, "python3.13", "requirements.txt", str(tmp_path))
+        packaging._install_dependencies(packager, str(tmp_path), "python3.13", tmp_path)

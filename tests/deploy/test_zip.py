@@ -1,9 +1,7 @@
 """What `chalice package` ships: our code, what it needs that Lambda lacks, and nothing else."""
 
-import fcntl
 import os
 import re
-import shutil
 import subprocess
 import sys
 import zipfile
@@ -14,13 +12,12 @@ from pathlib import Path
 import botocore
 import pytest
 
-from infra.chalice_cli import UNSHIPPED
-from tests.copies import copy_part
+from infra import packaging
+from infra.packaging import UNSHIPPED
+from tests.deploy.checkout import copied
 
+pytestmark = pytest.mark.xdist_group("deploy")
 ROOT = Path(__file__).parents[2]
-COPY = ROOT / ".local" / "package-test"
-"""A checkout of its own, kept: Chalice asks for the dependencies again only when they or the code have changed."""
-PARTS = ("app.py", "requirements.txt", "chalicelib", "infra", "tests", "docs", ".chalice/config.json")
 SIZE_MAX_BYTES = 12_000_000
 """Lambda takes 50 MB; a cold start fetches and unpacks all of it."""
 SHIPPED = {"app.py", "chalice", "chalicelib"}
@@ -34,54 +31,10 @@ DEPENDENCIES = {
 
 
 @pytest.fixture(scope="module")
-def package(tmp_path_factory: pytest.TempPathFactory) -> Iterator[zipfile.ZipFile]:
+def package(packaged: Path) -> Iterator[zipfile.ZipFile]:
     """The package, made as `make package` makes it, for arm64 Linux."""
-    COPY.mkdir(parents=True, exist_ok=True)
-    made = tmp_path_factory.mktemp("package") / "deployment.zip"
-    # One at a time, whoever else runs these tests in this checkout.
-    with (COPY / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        _package(made)
-    with zipfile.ZipFile(made) as opened:
+    with zipfile.ZipFile(packaged / "deployment.zip") as opened:
         yield opened
-
-
-def _package(made: Path) -> None:
-    _copy_checkout()
-    out = COPY / "out"
-    command = [
-        sys.executable,
-        "-c",
-        "import sys; from chalice.cli import main; sys.exit(main())",
-        "package",
-        "--stage",
-        "prod",
-        str(out),
-    ]
-    environment = os.environ | {"PYTHONPATH": str(COPY), "AWS_DEFAULT_REGION": "us-east-1"}
-    done = subprocess.run(command, cwd=COPY, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    shutil.copy(out / "deployment.zip", made)
-
-
-def _copy_checkout() -> None:
-    """Copy what a checkout has and a cache that one collects; drop a package that an older hook made."""
-    for part in PARTS:
-        source, copy = ROOT / part, COPY / part
-        shutil.rmtree(copy, ignore_errors=True)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        copy_part(source, copy)
-    for policy in (ROOT / ".chalice").glob("policy-*.json"):
-        shutil.copy(policy, COPY / ".chalice")
-    cache = COPY / "chalicelib" / "__pycache__"
-    cache.mkdir(exist_ok=True)
-    (cache / "stray.pyc").touch()
-    for made in (COPY / ".chalice" / "deployments").glob("*.zip"):
-        if made.stat().st_mtime < (ROOT / "infra" / "chalice_cli.py").stat().st_mtime:
-            made.unlink()
-
-
-pytestmark = pytest.mark.xdist_group("package")
 
 
 def test_our_code_is_in_whole(package: zipfile.ZipFile) -> None:
@@ -149,3 +102,26 @@ def test_package_runs_on_what_lambda_has(package: zipfile.ZipFile, tmp_path: Pat
     done = subprocess.run(program, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "invalid_api_key"
+
+
+def test_same_checkout_gives_the_same_bytes(tmp_path: Path) -> None:
+    """Whenever and wherever it is packaged, so that what runs can be compared with what was looked at."""
+    packages = []
+    for place, at_s in (("here", 1_000_000_000), ("elsewhere", 1_700_000_000)):
+        (tmp_path / place).mkdir()
+        files = {}
+        names = ["app.py", "chalicelib/b.py", "chalicelib/a.py"]
+        for name in names if place == "here" else reversed(names):
+            files[name] = tmp_path / place / name.replace("/", "-")
+            files[name].write_text(f"# {name}")
+            files[name].chmod(0o600 if place == "here" else 0o755)
+            os.utime(files[name], (at_s, at_s))
+        packaging._zip(files, tmp_path / f"{place}.zip")
+        packages.append((tmp_path / f"{place}.zip").read_bytes())
+    assert packages[0] == packages[1]
+
+
+def test_package_is_known_by_its_files_in_whatever_order_they_are_found(tmp_path: Path) -> None:
+    """Chalice looks for one by a digest of them, and goes through folders as the file system has them."""
+    one, other = (copied(tmp_path / place, is_light=True) for place in ("here", "elsewhere"))
+    assert [path.name for path in one.packages.iterdir()] == [path.name for path in other.packages.iterdir()]

@@ -1,0 +1,307 @@
+"""The data stack of a stage: made, brought up to date and deleted by CloudFormation, whatever state it is in.
+
+No update takes a table or an index away, an older version's neither: what the stack has, it keeps. An update makes one
+index of a table at a time, which is all that DynamoDB does. Tables that exist without a stack are taken into it.
+"""
+
+import json
+from collections.abc import Iterator
+from copy import deepcopy
+from typing import Any
+
+import boto3
+from botocore.exceptions import ClientError, WaiterError
+
+from infra import deployed, template
+from infra.failed import DeployError
+from infra.template import Template
+
+CAPABILITIES = ["CAPABILITY_NAMED_IAM"]
+"""The roles have names, which CloudFormation makes only when it is told that this is known."""
+ONLY_DELETABLE = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "REVIEW_IN_PROGRESS", "DELETE_FAILED")
+"""States from which CloudFormation does nothing but delete a stack: it was never whole, or isn't any more."""
+NOTHING_NEW = "No updates are to be performed"
+WAIT = {"Delay": 5, "MaxAttempts": 180}
+
+
+class DataStack:
+    """One stage's. `say` is told what is done, as it is done."""
+
+    def __init__(self, stage: str, say: Any) -> None:
+        """Look at nothing yet."""
+        self.name, self._stage, self._say = deployed.data_stack(stage), stage, say
+        self._client = boto3.client("cloudformation")
+
+    def put(self, wanted: Template, alarm_email: str) -> None:
+        """Create it, or bring it up to date, and wait for it; raise DeployError with what to do when that fails.
+
+        What is there already changes nothing: doing it again is safe after any failure.
+        """
+        there = self._settled()
+        orphans = self._orphans(there is not None)
+        if orphans:
+            self._adopt(wanted, orphans, exists=there is not None)
+        if there is None and not orphans:
+            self._say(f"Creating the data stack {self.name}: tables, roles, logs, alarms (about two minutes) …")
+            self._create(wanted, alarm_email)
+        else:
+            self._update(wanted, alarm_email)
+        # A stack that isn't whole yet must be able to take its tables back, so they are protected at the end.
+        self._change(self._kept(wanted), _given(alarm_email, Protection="on"))
+        self._client.update_termination_protection(StackName=self.name, EnableTerminationProtection=True)
+
+    def delete(self) -> None:
+        """Delete it, if it is there; its tables are kept."""
+        if self.described() is None:
+            return
+        self._client.update_termination_protection(StackName=self.name, EnableTerminationProtection=False)
+        self._client.delete_stack(StackName=self.name)
+        self._wait("stack_delete_complete", "deleted")
+
+    def described(self) -> dict[str, Any] | None:
+        """Return it as CloudFormation describes it; None where there is none."""
+        try:
+            stacks: list[dict[str, Any]] = self._client.describe_stacks(StackName=self.name)["Stacks"]
+        except ClientError as error:
+            if "does not exist" in str(error):
+                return None
+            raise
+        return None if stacks[0]["StackStatus"] == "DELETE_COMPLETE" else stacks[0]
+
+    def outputs(self) -> dict[str, str]:
+        """Return what it says of itself: ARNs of what it made."""
+        stack = self.described() or {}
+        return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+
+    def _settled(self) -> dict[str, Any] | None:
+        """Return it as it stands once nothing changes it; what was never created whole is cleared away first."""
+        stack = self.described()
+        status = stack["StackStatus"] if stack else ""
+        if status == "DELETE_IN_PROGRESS":
+            self._say(f"Waiting until the data stack {self.name} is deleted …")
+            self._wait("stack_delete_complete", "deleted")
+            return None
+        if status in ONLY_DELETABLE:
+            self._say(f"Clearing away the data stack {self.name}, which is not whole ({status}) …")
+            self.delete()
+            return None
+        if status.endswith("_IN_PROGRESS"):
+            raise DeployError(
+                f"The data stack {self.name} is being changed by somebody else ({status}). Wait until that is over,"
+                " then run this again."
+            )
+        if status.endswith("ROLLBACK_FAILED"):
+            raise DeployError(
+                f"The data stack {self.name} could not go back to what it was ({status}). See why: aws cloudformation"
+                f" describe-stack-events --stack-name {self.name}. Then: aws cloudformation continue-update-rollback"
+                f" --stack-name {self.name}, and run this again."
+            )
+        return stack
+
+    def _orphans(self, exists: bool) -> list[str]:
+        """Return the tables of the stage that no stack has."""
+        has = {each["PhysicalResourceId"] for each in self._resources()} if exists else set()
+        return [table for table in stage_tables(self._stage) if table not in has]
+
+    def _resources(self) -> Iterator[dict[str, Any]]:
+        pages = self._client.get_paginator("list_stack_resources").paginate(StackName=self.name)
+        return (each for page in pages for each in page["StackResourceSummaries"])
+
+    def _create(self, wanted: Template, alarm_email: str) -> None:
+        try:
+            self._client.create_stack(
+                **self._request(wanted, _given(alarm_email, Stage=self._stage, Protection="off")),
+                EnableTerminationProtection=True,
+            )
+        except self._client.exceptions.AlreadyExistsException as error:
+            raise DeployError(
+                f"Somebody else has just begun to create the data stack {self.name}. Wait until that is over, then run"
+                " this again."
+            ) from error
+        self._wait("stack_create_complete", "created")
+
+    def _adopt(self, wanted: Template, orphans: list[str], *, exists: bool) -> None:
+        """Take tables that exist into the stack, each as it is: what it lacks, the update that follows gives it.
+
+        An import may change nothing else, so it is a step of its own.
+        """
+        self._say(f"Taking tables that exist into the data stack {self.name}: {', '.join(orphans)} …")
+        by_name = {self._table_name(each): logical for logical, each in template.tables(wanted).items()}
+        unknown = sorted(set(orphans) - by_name.keys())
+        if unknown:
+            raise DeployError(
+                f"{', '.join(unknown)}: there is such a table, but this version of Latchkey knows none of that name."
+                " Deploy the version that made it, or delete it if nothing needs it."
+            )
+        kept = self._now() if exists else {**wanted, "Resources": {}, "Outputs": {}}
+        imported = {by_name[table]: wanted["Resources"][by_name[table]] | _as_it_is(table) for table in orphans}
+        change = {"ChangeSetName": "adopt", "ChangeSetType": "IMPORT"}
+        self._client.create_change_set(
+            **change,
+            **self._request(
+                {**kept, "Resources": kept["Resources"] | imported},
+                _given("", Stage=None if exists else self._stage, Protection=None if exists else "off"),
+            ),
+            ResourcesToImport=[
+                {
+                    "ResourceType": template.TABLE,
+                    "LogicalResourceId": by_name[table],
+                    "ResourceIdentifier": {"TableName": table},
+                }
+                for table in orphans
+            ],
+        )
+        named = {"StackName": self.name, "ChangeSetName": "adopt"}
+        self._client.get_waiter("change_set_create_complete").wait(**named, WaiterConfig=WAIT)
+        self._client.execute_change_set(**named)
+        self._wait("stack_import_complete", "given the tables that exist")
+
+    def _update(self, wanted: Template, alarm_email: str) -> None:
+        self._say(f"Updating the data stack {self.name} …")
+        steps, is_changed = list(self._steps(self._kept(wanted))), False
+        for number, step in enumerate(steps, 1):
+            if len(steps) > 1:
+                self._say(f"One new index of a table at a time: step {number} of {len(steps)} …")
+            is_changed |= self._change(step, _given(alarm_email))
+        if not is_changed:
+            self._say("The data stack is up to date.")
+
+    def _change(self, step: Template, parameters: list[dict[str, Any]]) -> bool:
+        """Update it and wait; return False where it is so already."""
+        try:
+            self._client.update_stack(**self._request(step, parameters))
+        except ClientError as error:
+            if NOTHING_NEW in str(error):
+                return False
+            raise
+        self._wait("stack_update_complete", "brought up to date")
+        return True
+
+    def _kept(self, wanted: Template) -> Template:
+        """Return a template with every table and index that the stack has, whether or not this version knows them."""
+        whole, now = deepcopy(wanted), self._now()
+        for logical, table in template.tables(now).items():
+            mine = whole["Resources"].setdefault(logical, table)["Properties"]
+            theirs = table["Properties"]
+            known = {index["IndexName"] for index in _indexes(mine)}
+            more = [index for index in _indexes(theirs) if index["IndexName"] not in known]
+            if more:
+                mine["GlobalSecondaryIndexes"] = [*_indexes(mine), *more]
+                names = {each["AttributeName"] for each in mine["AttributeDefinitions"]}
+                mine["AttributeDefinitions"] = [
+                    *mine["AttributeDefinitions"],
+                    *(each for each in theirs["AttributeDefinitions"] if each["AttributeName"] not in names),
+                ]
+        return whole
+
+    def _steps(self, wanted: Template) -> Iterator[Template]:
+        """Yield the templates on the way to the one that is wanted, each with one index of a table more."""
+        has = {
+            logical: {index["IndexName"] for index in _indexes(table["Properties"])}
+            for logical, table in template.tables(self._now()).items()
+        }
+        while True:
+            step, is_last = deepcopy(wanted), True
+            for logical, table in template.tables(step).items():
+                if logical not in has:
+                    continue  # a table that is made has all its indexes at once
+                new = [index for index in _indexes(table["Properties"]) if index["IndexName"] not in has[logical]]
+                has[logical].update(index["IndexName"] for index in new[:1])
+                if new[1:]:
+                    is_last = False
+                    _leave_out(table["Properties"], {index["IndexName"] for index in new[1:]})
+            yield step
+            if is_last:
+                return
+
+    def _now(self) -> Template:
+        """Return the template that the stack was last given; ours are all in JSON."""
+        given = self._client.get_template(StackName=self.name, TemplateStage="Original")["TemplateBody"]
+        loaded: Template = given if isinstance(given, dict) else json.loads(given)
+        return loaded
+
+    def _request(self, body: Template, parameters: list[dict[str, Any]]) -> dict[str, Any]:
+        return {
+            "StackName": self.name,
+            "TemplateBody": template.as_text(body),
+            "Parameters": parameters,
+            "Capabilities": CAPABILITIES,
+        }
+
+    def _table_name(self, table: dict[str, Any]) -> str:
+        name: str = table["Properties"]["TableName"]["Fn::Sub"]
+        return name.replace("${Stage}", self._stage)
+
+    def _wait(self, waiter: str, done: str) -> None:
+        try:
+            self._client.get_waiter(waiter).wait(StackName=self.name, WaiterConfig=WAIT)
+        except WaiterError as error:
+            raise DeployError(
+                f"The data stack {self.name} could not be {done}; nothing else was touched, and what ran before still"
+                f" runs. See why: aws cloudformation describe-stack-events --stack-name {self.name}"
+            ) from error
+
+
+def stage_tables(stage: str) -> list[str]:
+    """Return the tables of a stage that exist."""
+    pages = boto3.client("dynamodb").get_paginator("list_tables").paginate()
+    names = [name for page in pages for name in page["TableNames"]]
+    return [name for name in names if name.startswith(f"latchkey-{stage}-")]
+
+
+def _as_it_is(name: str) -> dict[str, Any]:
+    """Return the properties that a table has. CloudFormation compares with what it was told, never with the table."""
+    tables = boto3.client("dynamodb")
+    table = tables.describe_table(TableName=name)["Table"]
+    properties: dict[str, Any] = {
+        "TableName": {"Fn::Sub": name},
+        "BillingMode": table.get("BillingModeSummary", {}).get("BillingMode", "PROVISIONED"),
+        "DeletionProtectionEnabled": table.get("DeletionProtectionEnabled", False),
+        "AttributeDefinitions": table["AttributeDefinitions"],
+        "KeySchema": table["KeySchema"],
+    }
+    indexes = [
+        {key: index[key] for key in ("IndexName", "KeySchema", "Projection")}
+        for index in table.get("GlobalSecondaryIndexes", [])
+    ]
+    if indexes:
+        properties["GlobalSecondaryIndexes"] = indexes
+    if table.get("StreamSpecification", {}).get("StreamEnabled"):
+        properties["StreamSpecification"] = {"StreamViewType": table["StreamSpecification"]["StreamViewType"]}
+    lifetime = tables.describe_time_to_live(TableName=name)["TimeToLiveDescription"]
+    if lifetime["TimeToLiveStatus"] in ("ENABLED", "ENABLING"):
+        properties["TimeToLiveSpecification"] = {"AttributeName": lifetime["AttributeName"], "Enabled": True}
+    backups = tables.describe_continuous_backups(TableName=name)["ContinuousBackupsDescription"]
+    is_kept = backups.get("PointInTimeRecoveryDescription", {}).get("PointInTimeRecoveryStatus") == "ENABLED"
+    properties["PointInTimeRecoverySpecification"] = {"PointInTimeRecoveryEnabled": is_kept}
+    return {"Properties": properties}
+
+
+def _given(alarm_email: str, **more: str | None) -> list[dict[str, Any]]:
+    """Return parameters. What isn't given, or None, stays as it is; on a stack that isn't there yet, the default."""
+    given = {"AlarmEmail": alarm_email or None, "Stage": None, "Protection": None, **more}
+    is_new = given["Stage"] is not None
+    return [
+        {"ParameterKey": name, "ParameterValue": value}
+        if value is not None
+        else {"ParameterKey": name, "UsePreviousValue": True}
+        for name, value in given.items()
+        if value is not None or not is_new
+    ]
+
+
+def _indexes(properties: dict[str, Any]) -> list[dict[str, Any]]:
+    indexes: list[dict[str, Any]] = properties.get("GlobalSecondaryIndexes", [])
+    return indexes
+
+
+def _leave_out(properties: dict[str, Any], names: set[str]) -> None:
+    """Leave indexes out of a table, and the attributes that only they have: CloudFormation refuses those."""
+    kept = [index for index in _indexes(properties) if index["IndexName"] not in names]
+    used = {key["AttributeName"] for schema in (properties, *kept) for key in schema["KeySchema"]}
+    properties["AttributeDefinitions"] = [
+        each for each in properties["AttributeDefinitions"] if each["AttributeName"] in used
+    ]
+    properties["GlobalSecondaryIndexes"] = kept
+    if not kept:
+        del properties["GlobalSecondaryIndexes"]

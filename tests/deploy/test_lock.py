@@ -1,0 +1,84 @@
+"""One deployment of a stage at a time."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from chalicelib.core import clock
+from infra import lock
+from infra.failed import DeployError
+from tests.deploy.cloud import Cloud, serving
+
+pytestmark = pytest.mark.xdist_group("stack")
+TABLE = "latchkey-dev-tickets"
+
+
+@pytest.fixture
+def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
+    """An account with the table that the lock lies in."""
+    with serving() as made:
+        for name, value in made.environment.items():
+            monkeypatch.setenv(name, value)
+        made.client("dynamodb").create_table(
+            TableName=TABLE,
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": "digest", "AttributeType": "S"}],
+            KeySchema=[{"AttributeName": "digest", "KeyType": "HASH"}],
+        )
+        yield made
+
+
+def test_second_deployment_says_who_is_deploying(cloud: Cloud) -> None:
+    """And begins nothing; once the first is over, it may."""
+    with lock.on("dev") as take:
+        take()
+        told = r" on .+, since \d\d:\d\d UTC, is deploying or destroying"
+        with pytest.raises(DeployError, match=told), lock.on("dev"):
+            pass
+    with lock.on("dev"):
+        assert cloud.client("dynamodb").scan(TableName=TABLE)["Count"] == 1
+    assert cloud.client("dynamodb").scan(TableName=TABLE)["Count"] == 0
+
+
+def test_deployment_that_was_killed_keeps_nobody_out_for_long(cloud: Cloud) -> None:
+    """What it held ends by itself."""
+    tables = cloud.client("dynamodb")
+    left = {**lock.KEY, "held_by": {"S": "another"}, "who": {"S": "ada on laptop"}}
+    tables.put_item(TableName=TABLE, Item={**left, "dies_at": {"N": str(clock.now_s() + 60)}})
+    with pytest.raises(DeployError, match="ada on laptop is deploying"), lock.on("dev"):
+        pass
+    tables.put_item(TableName=TABLE, Item={**left, "dies_at": {"N": str(clock.now_s() - 1)}})
+    with lock.on("dev"):
+        pass
+
+
+def test_lock_is_renewed_while_it_is_held(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long a deployment takes."""
+    monkeypatch.setattr(lock, "RENEWED_EVERY_S", 0.01)
+    monkeypatch.setattr(lock, "HELD_S", 1_000)
+    tables = cloud.client("dynamodb")
+    with lock.on("dev"):
+        key = {"TableName": TABLE, "Key": lock.KEY}
+        tables.update_item(
+            **key, UpdateExpression="SET dies_at = :soon", ExpressionAttributeValues={":soon": {"N": "1"}}
+        )
+        until = time.monotonic() + 20
+        while tables.get_item(**key)["Item"]["dies_at"] == {"N": "1"}:
+            assert time.monotonic() < until
+
+
+def test_stage_without_tables_is_held_as_soon_as_it_has_some(cloud: Cloud) -> None:
+    """Until then CloudFormation refuses the second of two."""
+    tables = cloud.client("dynamodb")
+    tables.delete_table(TableName=TABLE)
+    with lock.on("dev") as take:
+        tables.create_table(
+            TableName=TABLE,
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": "digest", "AttributeType": "S"}],
+            KeySchema=[{"AttributeName": "digest", "KeyType": "HASH"}],
+        )
+        take()
+        assert tables.scan(TableName=TABLE)["Count"] == 1
+    assert tables.scan(TableName=TABLE)["Count"] == 0

@@ -1,0 +1,102 @@
+"""A first deployment that fails anywhere is repeated, from another checkout, and ends in a whole stage.
+
+Every call that changes something fails once, before it is carried out and after, when only its answer is lost.
+"""
+
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+import requests
+
+from chalicelib.core import clock
+from infra import lock
+from tests.deploy.checkout import Checkout, copied
+from tests.deploy.cloud import Cloud, Failure, serving
+
+PARTS = 4
+"""The calls are shared out among so many tests, so that they run side by side."""
+
+
+@dataclass
+class Rig:
+    """An account, a checkout that deploys into it, and what there is after a deployment that nothing disturbed."""
+
+    cloud: Cloud
+    checkout: Checkout
+    whole: object = None
+    calls: int = 0
+
+    def forget(self) -> None:
+        """Be another checkout: what one notes of its deployments isn't in the repository."""
+        shutil.rmtree(self.checkout.path / ".chalice" / "deployed", ignore_errors=True)
+
+    def empty(self) -> None:
+        """Empty the account."""
+        requests.post(f"{self.cloud.behind}/moto-api/reset", timeout=30).raise_for_status()
+        self.cloud.formations.clear()
+        self.cloud.changes.clear()
+        self.forget()
+
+    def there(self) -> object:
+        """Return what there is of a stage, by name and number."""
+        cloud = self.cloud
+        mappings = cloud.client("lambda").list_event_source_mappings()["EventSourceMappings"]
+        (api,) = cloud.apis()
+        stage = cloud.client("apigateway").get_stage(restApiId=api, stageName="api")
+        return (
+            sorted(cloud.functions()),
+            [mapping["FunctionArn"] for mapping in mappings],
+            sorted(rule["Name"] for rule in cloud.client("events").list_rules()["Rules"]),
+            {rule: self._targets(rule) for rule in ("latchkey-dev-minute-event", "latchkey-dev-hour-event")},
+            sorted(self._permissions(name) for name in cloud.functions()),
+            stage["methodSettings"]["*/*"]["throttlingRateLimit"],
+            "destinationArn" in stage["accessLogSettings"],
+            {name: sorted(stack.made) for name, stack in cloud.formation().stacks.items()},
+            cloud.formation().stacks["latchkey-dev-data"].protected,
+            cloud.client("ssm").get_parameter(Name="/latchkey/dev/key")["Parameter"]["Version"],
+            cloud.client("dynamodb").scan(TableName="latchkey-dev-tickets")["Count"],
+        )
+
+    def _targets(self, rule: str) -> int:
+        return len(self.cloud.client("events").list_targets_by_rule(Rule=rule)["Targets"])
+
+    def _permissions(self, function: str) -> int:
+        functions = self.cloud.client("lambda")
+        try:
+            return int(functions.get_policy(FunctionName=function)["Policy"].count('"Sid"'))
+        except functions.exceptions.ResourceNotFoundException:
+            return 0
+
+
+@pytest.fixture(scope="module")
+def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    """One account after another."""
+    with serving() as cloud:
+        made = Rig(cloud, copied(tmp_path_factory.mktemp("checkout"), is_light=True, **cloud.environment))
+        made.checkout.succeeds("deploy", "dev")
+        made.whole, made.calls = made.there(), len(cloud.changes)
+        yield made
+
+
+@pytest.mark.parametrize(
+    "part", [pytest.param(part, marks=pytest.mark.xdist_group(f"repeated-{part}")) for part in range(PARTS)]
+)
+def test_deployment_that_fails_at_any_call_is_repeated(rig: Rig, part: int) -> None:
+    """Whatever was made of it, nothing is made twice, nothing is missing, and nothing stays locked for long."""
+    assert rig.calls > 20
+    for number in range(1 + part, rig.calls + 1, PARTS):
+        for is_done in (False, True):
+            rig.empty()
+            rig.cloud.fails = Failure(number, is_done)
+            first = rig.checkout.run("deploy", "dev")
+            assert rig.cloud.fails is None, number
+            call = rig.cloud.changes[number - 1]
+            rig.forget()
+            with clock.driven_by(lambda: time.time_ns() // 1_000_000 + lock.HELD_S * 1000):
+                again = rig.checkout.run("deploy", "dev")
+            told = (number, call, is_done, first.error, again.said, again.error)
+            assert again.status == 0, told
+            assert rig.there() == rig.whole, told
