@@ -75,7 +75,7 @@ def forget() -> None:
 
 def _note(window: Window, refused: int, name: str) -> None:
     since_ms = _hold(window, Sum(refused, {name: 1} if name else {}), window.now_ms)
-    if not since_ms <= window.now_ms < since_ms + HELD_MS:
+    if window.now_ms >= since_ms + HELD_MS:
         _write(window)
 
 

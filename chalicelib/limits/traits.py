@@ -110,8 +110,6 @@ def known(item: Mapping[str, Any]) -> Known:
             room -= _NUMBER_BYTES
         elif name == ROUTES_OTHER:
             names.add(name)
-    if not names:
-        return NOTHING_KNOWN
     excess = tuple(_excess(item)) if networks > NETWORKS_MAX or room < 0 else ()
     return Known(frozenset(names), networks, failed, refused, room, excess)
 

@@ -5,7 +5,6 @@ import pytest
 from chalicelib.core import settings, telemetry, wire
 from chalicelib.events import kinds, notable, quota, record
 from chalicelib.limits import quota as counts
-from chalicelib.limits import tiers
 from chalicelib.limits.tiers import FREE
 from tests.house import NOON_MS, House
 
@@ -75,27 +74,3 @@ def test_event_that_cant_be_written_fails_no_request(home: House) -> None:
     home.counted(account.id, FREE, used=799)
     wire.call("DeleteTable", {"TableName": settings.current().table("events")})
     assert home.call("GET", "/v1/limits", secret).status == 200
-
-
-@pytest.mark.parametrize(
-    ("known", "used", "expected"),
-    [
-        (798, 799, ()),
-        (799, 800, (counts.NEARLY_SPENT,)),
-        (799, 801, (counts.NEARLY_SPENT,)),
-        (0, 801, (counts.NEARLY_SPENT,)),
-        (800, 801, ()),
-        (0, 802, ()),
-        (998, 1_000, (counts.SPENT,)),
-    ],
-)
-def test_count_that_was_passed_by_a_write_sent_twice_is_noticed(
-    known: int, used: int, expected: tuple[str, ...]
-) -> None:
-    """Whoever finds the count one higher than it should be looks back, unless this process knew already."""
-    assert counts.crossed(FREE, known=known, used=used) == expected
-
-
-def test_tier_without_quota_tells_nothing() -> None:
-    """There is nothing that could be spent."""
-    assert counts.crossed(tiers.ENTERPRISE, known=0, used=10**7) == ()

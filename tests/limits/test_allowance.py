@@ -2,7 +2,7 @@
 
 import pytest
 
-from chalicelib.limits.allowance import NOBODY, allowance, headers, seconds_until
+from chalicelib.limits.allowance import NAMES, NOBODY, allowance, headers, seconds_until
 from chalicelib.limits.tiers import ENTERPRISE, FREE, Tier
 from chalicelib.limits.windows import window_at
 from tests.house import NOON_MS, House
@@ -53,3 +53,24 @@ def test_nobody_has_nothing() -> None:
 def test_seconds_until_are_rounded_up(at_ms: int, now_ms: int, seconds: int) -> None:
     """After so many whole seconds the moment has come, and none is ever negative."""
     assert seconds_until(at_ms, now_ms) == seconds
+
+
+def test_every_limit_header_may_be_read_by_pages_of_other_origins(home: House) -> None:
+    """Those above, and when to come again."""
+    assert set(NAMES) == {*headers_at(FREE, 0, used=0, burst_used=0), "Retry-After"}
+    assert len(NAMES) == 6
+
+
+@pytest.mark.parametrize(
+    ("tier", "limit", "remaining", "reset_s"),
+    [(FREE, 1_000, 988, NOON_MS // 1000 + 3_600), (ENTERPRISE, 1_000, 996, NOON_MS // 1000 + 2)],
+    ids=["quota", "burst"],
+)
+def test_limit_remaining_and_reset_are_of_the_same_window(
+    home: House, tier: Tier, limit: int, remaining: int, reset_s: int
+) -> None:
+    """The hour's where there is a quota, else the burst's."""
+    left = allowance(window_at("acc_1", tier, NOON_MS + 1_999), used=12, burst_used=4)
+    assert (left.limit, left.remaining, left.reset_s) == (limit, remaining, reset_s)
+    assert left.quota_left == (0 if tier is ENTERPRISE else 988)
+    assert left.crossed == ()

@@ -3,9 +3,10 @@
 import pytest
 
 from chalicelib.core import telemetry
-from chalicelib.limits.admission import Refused, admit
-from chalicelib.limits.tiers import Tier
-from tests.house import House
+from chalicelib.limits import memory, refusals, windows
+from chalicelib.limits.admission import Refused, admit, recall
+from chalicelib.limits.tiers import FREE, Tier
+from tests.house import NOON_MS, House
 
 QUOTA = Tier("free", 2, 50)
 BURST = Tier("free", 100, 2)
@@ -105,3 +106,70 @@ def test_new_process_asks(home: House) -> None:
     spend(QUOTA)
     home.forget()
     assert refusals_cost(QUOTA) == 1
+
+
+@pytest.mark.parametrize("tier", [QUOTA, BURST], ids=["quota", "burst"])
+def test_recall_refuses_what_is_known_to_be_spent_and_asks_nobody(home: House, tier: Tier) -> None:
+    """It counts the refusal; of what isn't known to be spent it says nothing."""
+    recall("acc_1", tier)
+    admit("acc_1", tier)
+    recall("acc_1", tier)
+    admit("acc_1", tier)
+    recall("acc_1", tier)
+    with pytest.raises(Refused) as asked:
+        admit("acc_1", tier)
+    with telemetry.calls_watched() as calls, pytest.raises(Refused) as recalled:
+        recall("acc_1", tier)
+    assert calls.made == []
+    assert (recalled.value.limit, recalled.value.left) == (asked.value.limit, asked.value.left)
+    assert refusals.held(windows.window_at("acc_1", tier, home.clock.now_ms)).refused == 2
+
+
+@pytest.mark.parametrize("now_ms", [0, 1, 9_999, 10_000, 19_999, NOON_MS])
+def test_nothing_known_is_nothing_spent(now_ms: int) -> None:
+    """Whatever the clock says."""
+    assert not memory.Seen().quota_is_spent(now_ms)
+
+
+@pytest.mark.parametrize(("after_ms", "is_spent"), [(-1, False), (0, True), (1, True), (9_999, True), (10_000, False)])
+def test_spent_quota_is_believed_for_ten_seconds(after_ms: int, is_spent: bool) -> None:
+    """Not before it was found, nor any longer."""
+    assert memory.Seen(quota_spent_at_ms=NOON_MS).quota_is_spent(NOON_MS + after_ms) is is_spent
+
+
+@pytest.mark.parametrize(
+    ("counter", "named", "has_room"),
+    [("k0000000", 30, True), ("kNew0000", 29, True), ("kNew0000", 30, False), ("kNew0000", 31, False)],
+)
+def test_counter_has_room_among_thirty_or_where_it_is_named_already(counter: str, named: int, has_room: bool) -> None:
+    """So an item never names more."""
+    seen = memory.Seen(counters=frozenset(f"k{number:07}" for number in range(named)))
+    assert seen.has_room_for(counter) is has_room
+
+
+def test_item_is_remembered_as_it_was_last_shown(home: House) -> None:
+    """The hour, this burst window, the windows long past, the counters, and what else it names."""
+    home.clock.forward(60)
+    window = windows.window_at("acc_1", FREE, home.clock.now_ms)
+    assert memory.of(window) == memory.Seen()
+    numbers = {"used": 7, "s60": 3, "s59": 9, "s12": 1, "kAAAAAAA": 4, "fAAAAAAA": 2}
+    memory.note(window, {name: {"N": str(number)} for name, number in numbers.items()})
+    seen = memory.of(window)
+    assert (seen.used, seen.slots, seen.past, seen.counters) == (7, {"s60": 3}, ("s12",), frozenset({"kAAAAAAA"}))
+    assert seen.known.names == {"fAAAAAAA"}
+    assert seen.burst_used(window) == 3
+    assert seen.burst_used(windows.window_at("acc_1", FREE, home.clock.now_ms + 1_000)) == 0
+    memory.forget()
+    assert memory.of(window) == memory.Seen()
+
+
+def test_items_of_many_are_not_remembered_without_end(home: House) -> None:
+    """The oldest are forgotten first, and only when there are too many."""
+    first, second, *_, last = made = [
+        windows.window_at(f"acc_{number}", FREE, NOON_MS) for number in range(memory.ITEMS_MAX + 1)
+    ]
+    for window in made[:-1]:
+        memory.burst_is_spent(window)
+    assert memory.of(first).burst_spent_in == "s0"
+    memory.burst_is_spent(last)
+    assert [memory.of(window).burst_spent_in for window in (first, second, last)] == ["", "s0", "s0"]

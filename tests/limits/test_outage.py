@@ -2,10 +2,13 @@
 
 import io
 
-from chalicelib.core import telemetry, wire
-from chalicelib.limits.admission import admit
-from chalicelib.limits.tiers import FREE
-from tests.house import House
+import pytest
+
+from chalicelib.core import clock, telemetry, wire
+from chalicelib.limits import outage
+from chalicelib.limits.admission import Refused, admit
+from chalicelib.limits.tiers import ENTERPRISE, FREE, PRO, Tier
+from tests.house import NOON_MS, House
 
 
 def test_request_passes_when_the_database_cannot_be_reached(cut_off: House) -> None:
@@ -36,3 +39,66 @@ def test_clock_set_back_prolongs_no_outage(cut_off: House) -> None:
     with telemetry.calls_watched() as calls:
         admit("acc_1", FREE)
     assert calls.made
+
+
+@pytest.mark.parametrize(("after_ms", "lasts"), [(-1, False), (0, True), (999, True), (1_000, False)])
+def test_outage_lasts_one_second(home: House, after_ms: int, lasts: bool) -> None:
+    """From the moment in which it was noticed."""
+    outage.begins(NOON_MS)
+    assert outage.lasts(NOON_MS + after_ms) is lasts
+    outage.forget()
+    assert not outage.lasts(NOON_MS + after_ms)
+
+
+def unreachable(operation: str, body: wire.Json) -> wire.Json:
+    """Answer a call as a database that is away."""
+    raise wire.Unreachable("NoAnswer", "no answer", {})
+
+
+@pytest.mark.parametrize("failure", [wire.Unreachable, wire.Contended])
+@pytest.mark.parametrize("tier", [PRO, ENTERPRISE], ids=lambda tier: tier.name)
+def test_request_that_passes_unasked_shows_what_this_process_knew(
+    home: House, tier: Tier, failure: type[wire.WireError]
+) -> None:
+    """The quota as it was last seen and the whole burst, with the call that failed and without any."""
+
+    def fail(operation: str, body: wire.Json) -> wire.Json:
+        raise failure("Failed", "no answer", {})
+
+    for _ in range(2):
+        admit("acc_1", tier)
+    with wire.sent_by(fail), clock.paused_by(lambda _seconds: None):
+        left = [admit("acc_1", tier) for _ in range(2)]
+    assert [each.burst_left for each in left] == [tier.burst] * 2
+    assert [each.quota_left for each in left] == [max(0, (tier.quota or 0) - 2)] * 2
+    assert [each.crossed for each in left] == [(), ()]
+
+
+def test_outage_begins_when_the_call_has_failed(home: House) -> None:
+    """Waiting for an answer may take longer than the second that follows."""
+
+    def slow(operation: str, body: wire.Json) -> wire.Json:
+        home.clock.forward(2)
+        return unreachable(operation, body)
+
+    with clock.paused_by(lambda _seconds: None), telemetry.calls_watched() as calls:
+        with wire.sent_by(slow):
+            admit("acc_1", FREE)
+        calls.made.clear()
+        home.clock.forward(0.999)
+        admit("acc_1", FREE)
+    assert calls.made == []
+
+
+def test_throttled_counter_refuses_for_a_second(home: House) -> None:
+    """It is no outage: the burst is said to be spent, and the next request asks again."""
+
+    def throttled(operation: str, body: wire.Json) -> wire.Json:
+        raise wire.Throttled("ThrottlingException", "slow down", {})
+
+    admit("acc_1", FREE)
+    with wire.sent_by(throttled), pytest.raises(Refused) as refusal:
+        admit("acc_1", FREE)
+    assert (refusal.value.limit, refusal.value.retry_after_s) == ("throttled", 1)
+    assert (refusal.value.left.quota_left, refusal.value.left.burst_left) == (999, 0)
+    assert admit("acc_1", FREE).quota_left == 998

@@ -1,9 +1,12 @@
 """Refusals for people to see: added up in the process, written in passing, never at a price."""
 
+import io
+import json
+
 import pytest
 
 from chalicelib.core import settings, telemetry, wire
-from chalicelib.limits import refusals, windows
+from chalicelib.limits import memory, refusals, traits, windows
 from chalicelib.limits.admission import Refused, admit
 from chalicelib.limits.tiers import Tier
 from chalicelib.limits.windows import Window
@@ -83,6 +86,8 @@ def test_refusals_of_two_subjects_are_their_own(home: House) -> None:
 
 def test_refusals_that_cant_be_written_are_tried_again_after_ten_seconds(home: House) -> None:
     """While the database is away a flood of refusals asks it once in ten seconds, and loses none of the sum."""
+    log = io.StringIO()
+    telemetry.write_to(log)
     refusals.note(window(home))
     wire.call("DeleteTable", {"TableName": settings.current().table("windows")})
     asked = []
@@ -93,13 +98,18 @@ def test_refusals_that_cant_be_written_are_tried_again_after_ten_seconds(home: H
         asked.append(len(calls.made))
     assert asked == [0, 1, 0, 0, 1]
     assert refusals.held(window(home)).refused == 6
+    logged = [json.loads(line) for line in log.getvalue().splitlines()]
+    assert [(each["level"], each["message"], each["code"]) for each in logged] == [
+        ("WARNING", "refusals_not_written", "ResourceNotFoundException")
+    ] * 2
 
 
 def test_refusals_of_many_are_not_remembered_without_end(home: House) -> None:
     """A flood of strangers fills no memory: the oldest sums are forgotten."""
     for number in range(refusals.ITEMS_MAX + 10):
         refusals.note(window(home, f"ip_{number}"))
-    assert refusals.held(window(home, "ip_0")).refused == 0
+    assert refusals.held(window(home, "ip_9")).refused == 0
+    assert refusals.held(window(home, "ip_10")).refused == 1
     assert refusals.held(window(home, f"ip_{refusals.ITEMS_MAX + 9}")).refused == 1
 
 
@@ -144,3 +154,113 @@ def test_log_in_attempts_that_are_refused_stay_with_their_own_counters(home: Hou
     home.clock.forward(3_600)
     admit("log-in-email_x", tier)
     assert home.counters("acc_1") == {}
+
+
+def test_refusals_are_held_in_one_sum_and_by_the_credential_that_is_known(home: House) -> None:
+    """A refusal without one is in the sum alone, a failure in no sum but its own."""
+    refusals.note(window(home))
+    assert refusals.held(window(home)) == refusals.Sum(1, {})
+    refusals.note(window(home), "kAda0000")
+    refusals.note(window(home), "cApp0000")
+    refusals.note(window(home), "kAda0000")
+    refusals.note_failure(window(home), "kAda0000")
+    refusals.note_failure(window(home), "kAda0000")
+    assert refusals.held(window(home)) == refusals.Sum(4, {"qAda0000": 2, "qApp0000": 1, "fAda0000": 2})
+    refusals.forget()
+    assert refusals.held(window(home)) is refusals.NONE
+
+
+def test_two_sums_are_added_name_by_name() -> None:
+    """And neither is changed by it."""
+    one, other = refusals.Sum(1, {"qA": 1, "fA": 2}), refusals.Sum(2, {"fA": 3, "qB": 4})
+    assert one + other == refusals.Sum(3, {"qA": 1, "fA": 5, "qB": 4})
+    assert (one, other) == (refusals.Sum(1, {"qA": 1, "fA": 2}), refusals.Sum(2, {"fA": 3, "qB": 4}))
+
+
+def test_sum_is_written_to_an_item_that_nothing_else_has_made(home: House) -> None:
+    """With the time after which it may be deleted, and by name only what has one."""
+    for counter in (None, "kAda0000"):
+        refusals.note(window(home), counter)
+    home.clock.forward(10)
+    refusals.note(window(home))
+    dies_at = home.clock.now_ms // 1000 - 10 + QUOTA.kept_s
+    assert home.counters("acc_1") == {"refused": 3, "qAda0000": 1, "dies_at": dies_at}
+    assert refusals.held(window(home)) is refusals.NONE
+
+
+def test_sum_without_names_is_written_without_names(home: House) -> None:
+    """DynamoDB refuses a request with an empty set of names."""
+    bodies: list[wire.Json] = []
+
+    def send(operation: str, body: wire.Json) -> wire.Json:
+        bodies.append(body)
+        return {}
+
+    with wire.sent_by(send):
+        refusals.note(window(home))
+        home.clock.forward(10)
+        refusals.note(window(home))
+        refusals.note(window(home), "kAda0000")
+        home.clock.forward(10)
+        refusals.note(window(home))
+    assert ["ExpressionAttributeNames" in body for body in bodies] == [False, True]
+    assert all("REMOVE" not in body["UpdateExpression"] for body in bodies)
+
+
+def test_write_of_refusals_tidies_up_what_the_item_has_too_much_of(home: House) -> None:
+    """As an admission's does: it may be the only one that this item still gets."""
+    names = {f"n{number:08}": {"S": "kAda0000"} for number in range(traits.NETWORKS_MAX + 2)}
+    table = settings.current().table("windows")
+    key = windows.item_key("acc_1", QUOTA, home.clock.now_ms // 1000)
+    wire.call("PutItem", {"TableName": table, "Item": key | names})
+    memory.note(window(home), names)
+    refusals.note(window(home))
+    home.clock.forward(10)
+    refusals.note(window(home))
+    item = wire.call("GetItem", {"TableName": table, "Key": key})["Item"]
+    assert set(traits.networks_of(item)) == set(sorted(names)[: traits.NETWORKS_MAX])
+    assert (item["refused"], item["n_other"]) == ({"N": "2"}, {"N": "2"})
+
+
+@pytest.mark.parametrize(("after_s", "calls_made"), [(-60, 0), (-0.001, 0), (0, 0), (9.999, 0), (10, 1)])
+def test_sum_is_written_once_it_was_held_for_ten_seconds(home: House, after_s: float, calls_made: int) -> None:
+    """A clock that is set back makes it no older."""
+    home.clock.forward(60)
+    refusals.note(window(home))
+    home.clock.forward(after_s)
+    with telemetry.calls_watched() as calls:
+        refusals.note(window(home))
+    assert len(calls.made) == calls_made
+    if not calls_made:
+        assert refusals.held(window(home)).refused == 2
+
+
+def test_sum_that_another_thread_has_taken_is_not_written_again(home: House) -> None:
+    """There is nothing to write then."""
+    with telemetry.calls_watched() as calls:
+        refusals._write(window(home))
+    assert calls.made == []
+
+
+def test_sum_given_back_is_as_old_as_before_and_joins_what_came_meanwhile(home: House) -> None:
+    """It is written ten seconds after its own first refusal."""
+    refusals.note(window(home))
+    home.clock.forward(4)
+
+    def fail() -> None:
+        refusals.note(window(home), "kAda0000")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), refusals.taken(window(home)):
+        fail()
+    assert refusals.held(window(home)) == refusals.Sum(2, {"qAda0000": 1})
+    home.clock.forward(6)
+    refusals.note(window(home))
+    assert home.counters("acc_1")["refused"] == 3
+
+
+def test_write_that_carried_nothing_gives_nothing_back(home: House) -> None:
+    """What is held of an item takes a place of the few that there are."""
+    with pytest.raises(KeyboardInterrupt), refusals.taken(window(home)):
+        raise KeyboardInterrupt
+    assert refusals.held(window(home)) is refusals.NONE

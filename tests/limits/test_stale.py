@@ -1,5 +1,9 @@
 """The mark that makes a change take effect at the next request."""
 
+import io
+import json
+from typing import Any
+
 import pytest
 
 from chalicelib.core import clock, settings, telemetry, wire
@@ -74,14 +78,20 @@ def test_mark_is_of_plain_updates(home: House) -> None:
 
 
 def test_lost_mark_is_told(home: House) -> None:
-    """Whoever changed something hears when not every function could be told."""
+    """Whoever changed something hears when not every function could be told; the operator reads whose and why."""
+    log = io.StringIO()
     wire.call("DeleteTable", {"TableName": settings.current().table(TABLE)})
+    telemetry.write_to(log)
     assert stale.mark("acc_1") is False
+    logged, counted = map(json.loads, log.getvalue().splitlines())
+    assert (logged["level"], logged["message"]) == ("ERROR", "stale_mark_lost")
+    assert (logged["subject"], logged["code"]) == ("acc_1", "ResourceNotFoundException")
+    assert counted["StaleMarkLost"] == 1
 
 
 def test_verification_is_dated_back_by_the_skew(home: House) -> None:
     """A change that a slower clock stamps later than a verification is newer than it."""
-    assert stale.verified_from(clock.now_ms()) == NOON_MS - stale.CLOCK_SKEW_S * 1000
+    assert stale.verified_from(clock.now_ms()) == NOON_MS - 8_000
 
 
 def test_change_counts_as_marked_only_where_every_item_has_its_mark(home: House) -> None:
@@ -99,3 +109,41 @@ def test_change_counts_as_marked_only_where_every_item_has_its_mark(home: House)
         wire.call("DeleteItem", request)
         assert not stale.is_marked("acc_1", since_ms), tier
         wire.call("PutItem", {"TableName": request["TableName"], "Item": item})
+
+
+@pytest.mark.parametrize(("earlier_ms", "is_marked"), [(-1, True), (0, True), (1, False)])
+def test_change_is_marked_by_a_mark_of_its_own_moment_or_later(home: House, earlier_ms: int, is_marked: bool) -> None:
+    """An earlier mark is another change's."""
+    stale.mark("acc_1")
+    assert stale.is_marked("acc_1", home.clock.now_ms + earlier_ms) is is_marked
+
+
+def test_marks_are_looked_for_in_the_hour_in_which_admissions_count_now(home: House) -> None:
+    """As they are at this moment: a replica that is behind may not have them yet."""
+    home.clock.forward(1800)
+    since_ms = clock.now_ms()
+    stale.mark("acc_1")
+    home.clock.forward(3_600)
+    bodies: list[Any] = []
+    through = wire.sender()
+
+    def send(operation: str, body: wire.Json) -> wire.Json:
+        bodies.append(body["RequestItems"]["latchkey-test-windows"])
+        return through(operation, body)
+
+    with wire.sent_by(send):
+        assert stale.is_marked("acc_1", since_ms)
+    assert [body["ConsistentRead"] for body in bodies] == [True]
+    home.clock.forward(3_600)
+    assert not stale.is_marked("acc_1", since_ms)
+
+
+@pytest.mark.parametrize("behind_s", [0, 1])
+def test_marked_item_is_kept_as_long_as_its_tier_says(home: House, behind_s: int) -> None:
+    """Whether the mark was set or raised, the item of each hour may be deleted with the other counters."""
+    stale.mark("acc_1")
+    home.clock.forward(-behind_s)
+    stale.mark("acc_1")
+    for hours in (0, 1):
+        request = {"TableName": settings.current().table(TABLE), "Key": item_key("acc_1", PRO, HOUR + hours * 3_600)}
+        assert wire.call("GetItem", request)["Item"]["dies_at"] == {"N": str(HOUR + hours * 3_600 + 31 * 86_400)}

@@ -1,11 +1,15 @@
 """When a key was last used, from the counters."""
 
-from chalicelib.core import telemetry
+from typing import Any
+
+import pytest
+
+from chalicelib.core import settings, telemetry, wire
 from chalicelib.limits.admission import admit
 from chalicelib.limits.tiers import ENTERPRISE, FREE, PRO
 from chalicelib.limits.traits import Traits, route_name
-from chalicelib.limits.usage import Used, last_used_hours, routes_used
-from chalicelib.limits.windows import COUNTERS_MAX
+from chalicelib.limits.usage import Used, items_newest_first, last_used_hours, routes_used
+from chalicelib.limits.windows import COUNTERS_MAX, TABLE, item_key
 from tests.house import NOON_MS, House
 
 HOUR = NOON_MS // 1000
@@ -67,3 +71,111 @@ def test_hour_in_which_some_found_no_counter_may_hide_any_key(home: House) -> No
     for number in range(COUNTERS_MAX + 1):
         used(f"k{number:07}", "GET /v1/mine")
     assert not routes_used("acc_1", {"kAAAAAAA"}, since_s=HOUR)["kAAAAAAA"].complete
+
+
+def put(tier: Any, hour: int, **values: Any) -> None:
+    """Put one item of counters."""
+    item = item_key("acc_1", tier, hour) | values
+    wire.call("PutItem", {"TableName": settings.current().table(TABLE), "Item": item})
+
+
+ONE = {"N": "1"}
+ROUTE = "rAAA"
+
+
+def test_items_come_newest_first_and_whole(home: House) -> None:
+    """However many pieces the database answers in, from the hour that was asked for."""
+    for hours in range(4):
+        put(PRO, HOUR + hours * 3_600, used=ONE, padding={"S": "x" * 300_000})
+    put(FREE, HOUR + 3_600, used=ONE)
+    found = [int(item["hour"]["N"]) for item in items_newest_first("acc_1", PRO, HOUR + 3_600)]
+    assert found == [HOUR + hours * 3_600 for hours in (3, 2, 1)]
+
+
+def test_last_use_reads_no_further_than_it_must(home: House) -> None:
+    """One piece is enough where all are found in it; the newest hour counts, under whichever tier it is."""
+    for hours in range(8):
+        put(FREE, HOUR + hours * 3_600, kAAAAAAA=ONE, padding={"S": "x" * 300_000})
+    put(FREE, HOUR + 7 * 3_600, kAAAAAAA=ONE, kBBBBBBB=ONE)
+    put(ENTERPRISE, HOUR + 2 * 3_600, kAAAAAAA=ONE, kBBBBBBB=ONE)
+    home.clock.forward(8 * 3_600)
+    with telemetry.calls_watched() as calls:
+        found = last_used_hours("acc_1", {"kAAAAAAA", "kBBBBBBB"})
+    assert found == {"kAAAAAAA": HOUR + 7 * 3_600, "kBBBBBBB": HOUR + 7 * 3_600}
+    assert len(calls.made) == 3
+
+
+def test_last_use_looks_on_for_what_it_has_not_found(home: House) -> None:
+    """Under each tier down to the oldest hour."""
+    for hours, counter in ((9, "kAAAAAAA"), (5, "kBBBBBBB"), (1, "kCCCCCCC")):
+        put(FREE, HOUR + hours * 3_600, **{counter: ONE})
+    put(PRO, HOUR + 6 * 3_600, kBBBBBBB=ONE)
+    home.clock.forward(10 * 3_600)
+    assert last_used_hours("acc_1", {"kAAAAAAA", "kBBBBBBB", "kCCCCCCC", "kDDDDDDD"}) == {
+        "kAAAAAAA": HOUR + 9 * 3_600,
+        "kBBBBBBB": HOUR + 6 * 3_600,
+        "kCCCCCCC": HOUR + 1 * 3_600,
+    }
+
+
+@pytest.mark.parametrize(("late_s", "found"), [(0, {"kAAAAAAA": HOUR}), (1, {})])
+def test_use_is_known_for_31_days_to_the_second(home: House, late_s: int, found: dict[str, int]) -> None:
+    """Counted from the beginning of its hour."""
+    admit("acc_1", FREE, counter="kAAAAAAA")
+    home.clock.forward(31 * 86_400 + late_s)
+    assert last_used_hours("acc_1", {"kAAAAAAA"}) == found
+
+
+def test_nothing_wanted_asks_nobody(home: House) -> None:
+    """An account without keys costs no call."""
+    with telemetry.calls_watched() as calls:
+        assert last_used_hours("acc_1", set()) == {}
+        assert routes_used("acc_1", set(), since_s=HOUR) == {}
+    assert calls.made == []
+
+
+def test_unused_counter_used_nothing_and_that_is_all(home: House) -> None:
+    """One Query a tier says so."""
+    with telemetry.calls_watched() as calls:
+        assert routes_used("acc_1", {"kAAAAAAA"}, since_s=HOUR) == {"kAAAAAAA": Used(frozenset(), complete=True)}
+    assert len(calls.made) == 3
+
+
+def test_routes_of_all_hours_and_tiers_are_one_record(home: House) -> None:
+    """Since the hour that was asked for; each counter has its own."""
+    used("kAAAAAAA", "GET /v1/old")
+    home.clock.forward(3_600)
+    used("kAAAAAAA", "GET /v1/mine")
+    used("kBBBBBBB", "GET /v1/mine", "GET /v1/theirs")
+    home.clock.forward(3_600)
+    admit("acc_1", FREE, counter="kAAAAAAA", shown=Traits(route=route_name("GET /v1/other")))
+    mine, theirs, other = (route_name(f"GET /v1/{name}") for name in ("mine", "theirs", "other"))
+    assert routes_used("acc_1", {"kAAAAAAA", "kBBBBBBB"}, since_s=HOUR + 3_600) == {
+        "kAAAAAAA": Used(frozenset({mine, other}), complete=True),
+        "kBBBBBBB": Used(frozenset({mine, theirs}), complete=True),
+    }
+
+
+@pytest.mark.parametrize(
+    ("item", "complete"),
+    [
+        ({"kAAAAAAA": ONE, ROUTE: {"SS": ["kAAAAAAA"]}}, True),
+        ({"kAAAAAAA": ONE, ROUTE: {"SS": ["kBBBBBBB"]}}, False),
+        ({"kAAAAAAA": ONE}, False),
+        ({"kAAAAAAA": ONE, ROUTE: {"SS": ["kAAAAAAA"]}, "r_other": ONE}, False),
+        ({"kAAAAAAA": ONE, ROUTE: {"SS": ["kAAAAAAA"]}, "other": ONE}, False),
+        ({"kBBBBBBB": ONE, "r_other": ONE}, True),
+        ({"kBBBBBBB": ONE}, True),
+        ({"kBBBBBBB": ONE, "other": ONE}, False),
+        ({"other": ONE}, False),
+    ],
+)
+def test_record_is_complete_where_a_counter_is_named_with_its_routes_or_surely_absent(
+    home: House, item: dict[str, Any], complete: bool
+) -> None:
+    """One hour that doesn't say it all is enough, before or after one that does."""
+    put(PRO, HOUR, **item)
+    assert routes_used("acc_1", {"kAAAAAAA"}, since_s=HOUR)["kAAAAAAA"].complete is complete
+    for hour in (HOUR - 3_600, HOUR + 3_600):
+        put(PRO, hour, kAAAAAAA=ONE, rBBB={"SS": ["kAAAAAAA"]})
+    assert routes_used("acc_1", {"kAAAAAAA"}, since_s=HOUR - 3_600)["kAAAAAAA"].complete is complete

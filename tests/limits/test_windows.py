@@ -43,3 +43,42 @@ def test_counter_of_a_credential_has_eight_characters(home: House) -> None:
     key_id, client_id = ids.new("key"), ids.new("app")
     assert windows.counter_of(key_id) == f"k{key_id[-7:]}"
     assert windows.counter_of(client_id) == f"c{client_id[-7:]}"
+
+
+def test_past_windows_of_a_longer_burst_are_removed_once_no_clock_can_be_in_them(home: House) -> None:
+    """Of ten seconds each: the last one ended just now, the one before ten seconds ago."""
+    with settings.in_use(replace(settings.current(), burst_window_s=10)):
+        window = windows.window_at("acc_1", FREE, NOON_MS + 60_000)
+        assert windows.past_slots(["s3", "s4", "s5", "s6"], window) == ("s3", "s4")
+
+
+def test_one_write_removes_a_hundred_past_windows(home: House) -> None:
+    """The others go with the next one; an expression has at most 4 KB."""
+    window = windows.window_at("acc_1", FREE, NOON_MS + 3_599_000)
+    names = [f"s{number}" for number in range(1_000, 1_200)]
+    removed = windows.past_slots(names, window)
+    assert removed == tuple(names[: windows.REMOVED_AT_ONCE])
+    assert 500 < len(" REMOVE " + ", ".join(removed)) < 1_000
+
+
+def test_window_belongs_to_the_item_of_its_subject_tier_and_hour(home: House) -> None:
+    """The key, and when it ends and may be deleted."""
+    window = windows.window_at("acc_1", FREE, NOON_MS + 7_200_001)
+    hour = NOON_MS // 1000 + 7_200
+    assert window.item_key == ("acc_1#free", hour)
+    assert window.hour_ends_ms == (hour + 3_600) * 1000
+    assert windows.item_key("acc_1", FREE, hour) == {"subject": {"S": "acc_1#free"}, "hour": {"N": str(hour)}}
+    assert windows.dies_at(FREE, hour) == hour + 31 * 86_400
+
+
+def test_number_that_is_not_there_is_zero() -> None:
+    """No counter stands for none."""
+    item = {"used": {"N": "12"}}
+    assert (windows.number(item, "used"), windows.number(item, "s5")) == (12, 0)
+
+
+def test_counters_are_names_of_eight_characters_of_keys_and_clients() -> None:
+    """Nothing else that an item holds begins so and is as long."""
+    named = ["kAAAAAAA", "cAAAAAAA"]
+    others = ["used", "other", "refused", "s1234567", "nAAAAAAA", "fAAAAAAA", "qAAAAAAA", "kAAAAAA", "kAAAAAAAA", "c"]
+    assert windows.counters({name: {"N": "1"} for name in [*others, *named]}) == set(named)
