@@ -128,3 +128,51 @@ def test_credentials_that_end_soon_are_refreshed(role: None) -> None:
     place = aws.place()
     first, second = place.credentials(), place.credentials()
     assert first.key_id != second.key_id
+
+
+@pytest.mark.parametrize("name", ["AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"])
+def test_environment_that_lacks_something_doesnt_say_enough(name: str) -> None:
+    """Missing or empty, botocore is asked."""
+    whole = WHO | {"AWS_REGION": "eu-west-1"}
+    assert aws.of_environment(whole) is not None
+    assert aws.of_environment(whole | {name: ""}) is None
+    assert aws.of_environment({other: value for other, value in whole.items() if other != name}) is None
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "AWS_PROFILE",
+        "AWS_USE_FIPS_ENDPOINT",
+        "AWS_USE_DUALSTACK_ENDPOINT",
+        "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+    ],
+)
+def test_environment_that_says_more_than_we_read_is_botocores(name: str) -> None:
+    """Each of them changes who asks, or where."""
+    whole = WHO | {"AWS_REGION": "eu-west-1"}
+    assert aws.of_environment(whole | {name: "x"}) is None
+    assert aws.of_environment(whole | {name: ""}) is not None
+
+
+def test_region_and_endpoint_come_from_the_variable_that_goes_before() -> None:
+    """AWS_DEFAULT_REGION before Lambda's own; DynamoDB's endpoint before that of every service."""
+    place = aws.of_environment(WHO | {"AWS_DEFAULT_REGION": "eu-west-1", "AWS_REGION": "us-east-1"})
+    assert place is not None
+    assert (place.region, place.url) == ("eu-west-1", "https://dynamodb.eu-west-1.amazonaws.com")
+    place = aws.of_environment(WHO | {"AWS_REGION": "cn-north-1"})
+    assert place is not None
+    assert (place.url, place.credentials().token) == ("https://dynamodb.cn-north-1.amazonaws.com.cn", "")
+    place = aws.of_environment(WHO | {"AWS_REGION": "eu-west-1", "AWS_ENDPOINT_URL": "https://db.example"})
+    assert place is not None
+    assert (place.url, place.host) == ("https://db.example", "db.example")
+
+
+@pytest.mark.parametrize("url", ["ftp://db.example", "https://", "db.example", "http:db"])
+def test_endpoint_takes_a_whole_url(url: str) -> None:
+    """With a scheme that is spoken and a host."""
+    with pytest.raises(aws.NotConfigured) as refused:
+        aws.of_environment(WHO | {"AWS_REGION": "eu-west-1", "AWS_ENDPOINT_URL": url})
+    assert str(refused.value) == (
+        f"The endpoint {url!r} is no URL. AWS_ENDPOINT_URL takes one like http://127.0.0.1:8001."
+    )

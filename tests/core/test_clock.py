@@ -1,5 +1,9 @@
 """Hours and written times."""
 
+import time
+
+import pytest
+
 from chalicelib.core import clock
 from tests.house import NOON_MS, House
 
@@ -21,3 +25,53 @@ def test_seconds_are_rounded_down(home: House) -> None:
     """Both readings of the clock agree."""
     home.clock.forward(0.999)
     assert (clock.now_ms(), clock.now_s()) == (NOON_MS + 999, NOON_MS // 1000)
+
+
+def test_time_of_a_feed_is_rfc_822s() -> None:
+    """In UTC, to the second."""
+    assert clock.rfc822(NOON_MS + 999) == "Mon, 20 Dec 2021 10:00:00 GMT"
+
+
+def test_hour_and_day_have_their_seconds() -> None:
+    """In UTC every one is as long as another."""
+    assert (clock.HOUR_S, clock.DAY_S) == (3_600, 86_400)
+
+
+def test_clock_is_the_systems_unless_a_block_says_otherwise() -> None:
+    """Also after one that failed."""
+    before_ms = time.time_ns() // 1_000_000
+    with pytest.raises(ValueError, match=r"^fault$"), clock.driven_by(lambda: 1):
+        raise ValueError("fault")
+    with clock.driven_by(lambda: 1_999):
+        with clock.driven_by(lambda: 5):
+            assert clock.now_ms() == 5
+        assert (clock.now_ms(), clock.now_s()) == (1_999, 1)
+    assert before_ms <= clock.now_ms() <= time.time_ns() // 1_000_000
+
+
+def test_what_something_takes_is_measured_by_the_system_unless_a_block_says_otherwise() -> None:
+    """Also after one that failed; what is left of a wait on a socket is the system's to say in any case."""
+    with pytest.raises(ValueError, match=r"^fault$"), clock.measured_by(lambda: 1):
+        raise ValueError("fault")
+    with clock.measured_by(lambda: 1):
+        with clock.measured_by(lambda: 5):
+            assert clock.elapsed_ns() == 5
+        assert clock.elapsed_ns() == 1
+        before_ns = time.monotonic_ns()
+        assert before_ns <= clock.monotonic_ns() <= time.monotonic_ns()
+    before_ns = time.perf_counter_ns()
+    assert before_ns <= clock.elapsed_ns() <= time.perf_counter_ns()
+
+
+def test_pause_is_the_systems_unless_a_block_says_otherwise() -> None:
+    """Also after one that failed."""
+    outer: list[float] = []
+    inner: list[float] = []
+    with pytest.raises(ValueError, match=r"^fault$"), clock.paused_by(outer.append):
+        raise ValueError("fault")
+    with clock.paused_by(outer.append):
+        with clock.paused_by(inner.append):
+            clock.pause(5)
+        clock.pause(1)
+    assert (outer, inner) == ([1], [5])
+    assert clock._pause is time.sleep

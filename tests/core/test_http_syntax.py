@@ -42,3 +42,26 @@ def test_number_is_read() -> None:
 def test_credentials_are_scheme_and_rest(authorization: str, parts: tuple[str, str]) -> None:
     """RFC 9110 §11.4: the scheme in any case, of ASCII."""
     assert http_syntax.credentials(authorization) == parts
+
+
+@pytest.mark.parametrize("text", ["a", "!#$%&'*+-.^_`|~09AZaz", "x-amzn-requestid"])
+def test_token_is_of_its_characters(text: str) -> None:
+    """RFC 9110 §5.6.2, each of them."""
+    assert http_syntax.is_token(text)
+
+
+@pytest.mark.parametrize("character", [*'"(),/:;<=>?@[\\]{} ', "\t", "\n", "\x7f", "\x00", "é"])
+def test_token_has_no_other_character(character: str) -> None:
+    """Before, within or after it; nor is nothing one."""
+    assert not any(
+        http_syntax.is_token(text) for text in (character, f"a{character}", f"{character}a", f"a{character}a")
+    )
+    assert not http_syntax.is_token("")
+
+
+def test_members_and_media_types_are_read_without_what_is_around_them() -> None:
+    """In their own order; a type in lower case."""
+    assert http_syntax.members("a,\tb ,,c") == ["a", "b", "c"]
+    assert http_syntax.members(" , ") == []
+    assert http_syntax.media_type(" Application/JSON ; charset=UTF-8; x") == "application/json"
+    assert http_syntax.media_type("") == ""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chalicelib.core import ids
+from chalicelib.core import ids, randomness
 from tests.house import House
 
 
@@ -39,3 +39,41 @@ def test_other_text_is_no_id(text: str) -> None:
 def test_newline_after_an_id_makes_it_none(home: House) -> None:
     """The whole text must be the id."""
     assert not ids.is_id(ids.new("key") + "\n", "key")
+
+
+def test_id_is_its_prefix_its_time_and_chance(home: House) -> None:
+    """Eight characters of the millisecond and twelve of chance, of which the first begins in the lower half."""
+    bounds: list[int] = []
+
+    def lowest(bound: int) -> int:
+        bounds.append(bound)
+        return 0
+
+    home.clock.forward(7_777.777)  # in which no other test makes an id
+    at = randomness.to_base62(home.clock.now_ms, 8)
+    with randomness.drawn_from(lowest):
+        assert [ids.new("key") for _ in range(3)] == [f"key_{at}00000000000{last}" for last in "012"]
+        home.clock.forward(0.001)
+        later = randomness.to_base62(home.clock.now_ms, 8)
+        assert ids.new("key") == f"key_{later}000000000000"
+    assert bounds == [62**12 // 2, 62**8, 62**8, 62**12 // 2]
+
+
+def test_ids_of_one_millisecond_are_up_to_a_step_apart(home: House) -> None:
+    """Some 14 million find room even if each takes the longest one."""
+    home.clock.forward(8_888.888)
+    with randomness.drawn_from(lambda bound: bound - 1):
+        first, second = ids.new("evt"), ids.new("evt")
+    half, step = 62**12 // 2, 62**8
+    assert first.endswith(randomness.to_base62(half - 1, 12))
+    assert second.endswith(randomness.to_base62(half - 1 + step, 12))
+    assert half // step > 7_000_000
+
+
+def test_moment_divides_older_ids_from_later_ones(home: House) -> None:
+    """What is made in that very millisecond is later."""
+    older = ids.new("evt")
+    home.clock.forward(0.001)
+    divides = ids.first_at("evt", home.clock.now_ms)
+    assert older < divides < ids.new("evt")
+    assert len(divides) == len("evt_") + 8

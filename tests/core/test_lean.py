@@ -11,9 +11,10 @@ from botocore.serialize import JSONSerializer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.core import lean
+from chalicelib.core import aws, lean, sigv4
 from chalicelib.core.answering import Answer
 from chalicelib.core.connections import NoAnswer
+from tests.house import NOON_MS, House
 
 MODEL = botocore.session.get_session().get_service_model("dynamodb").operation_model("PutItem")
 SCALARS = (
@@ -126,3 +127,85 @@ def test_damaged_answer_is_none() -> None:
     for bad in ("1", "x", ""):
         with pytest.raises(NoAnswer, match="damaged"):
             lean.understood(answered(body, x_amz_crc32=bad))
+
+
+def test_call_is_one_signed_request(home: House) -> None:
+    """A POST to the root, its body in as few bytes as it takes, signed at this moment by the credentials of now."""
+    sent: list[bytes] = []
+    who = sigv4.Credentials("id", "secret", "token")
+
+    def send(request: bytes) -> Answer:
+        sent.append(request)
+        return answered(b'{"Item":{}}')
+
+    place = aws.Place("http://db.example:8001", "db.example:8001", "eu-west-1", lambda: who)
+    assert lean.Caller(place, send)("GetItem", {"TableName": "t", "Key": {"é": {"B": b"hi"}}}) == {"Item": {}}
+    (request,) = sent
+    head, _, body = request.partition(b"\r\n\r\n")
+    assert body == b'{"TableName":"t","Key":{"\\u00e9":{"B":"aGk="}}}'
+    first, *lines = head.decode("latin-1").split("\r\n")
+    assert first == "POST / HTTP/1.1"
+    named = {
+        "host": "db.example:8001",
+        "content-type": "application/x-amz-json-1.0",
+        "x-amz-target": "DynamoDB_20120810.GetItem",
+    }
+    signed = sigv4.signed(named, body, credentials=who, region="eu-west-1", at_ms=NOON_MS)
+    assert dict(line.split(": ", 1) for line in lines) == signed | {"content-length": str(len(body))}
+    assert "x-amz-security-token" in signed
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "code", "message"),
+    [
+        (b'{"__type":"A","message":"m"}', {}, "A", "m"),
+        (b'{"__type":"A","Message":"M"}', {}, "A", "M"),
+        (b'{"__type":"A","message":"m","Message":"M"}', {}, "A", "m"),
+        (b'{"__type":"A"}', {"x_amzn_errortype": "B"}, "A", ""),
+        (b'{"message":"m"}', {"x_amzn_errortype": "B"}, "B", "m"),
+        (b"{}", {}, "400", ""),
+        (b"", {"x_amzn_errortype": "B"}, "B", ""),
+    ],
+)
+def test_error_is_named_by_its_body_then_a_header_then_its_status(
+    body: bytes, headers: dict[str, str], code: str, message: str
+) -> None:
+    """Its message in either spelling; neither stands in the answer a second time."""
+    with pytest.raises(lean.Failed, match=rf"^{code}$") as failed:
+        lean.understood(answered(body, 400, **headers))
+    assert failed.value.response == {
+        "Error": {"Code": code, "Message": message},
+        "ResponseMetadata": {"HTTPStatusCode": 400, "RequestId": ""},
+    }
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [(b"<html>", "the answer is no JSON"), (b"[1]", "an answer is an object"), (b"[" * 100_000, "nested too deeply")],
+)
+def test_answer_that_is_none_says_why(body: bytes, why: str) -> None:
+    """For the log."""
+    with pytest.raises(NoAnswer, match=why):
+        lean.understood(answered(body))
+
+
+@pytest.mark.parametrize("status", [199, 201, 204, 302])
+def test_only_200_is_an_answer(status: int) -> None:
+    """DynamoDB has no other; what has is something in between."""
+    with pytest.raises(lean.Failed, match=rf"^{status}$"):
+        lean.understood(answered(b"{}", status))
+
+
+@pytest.mark.parametrize(
+    ("raw", "read"),
+    [
+        (b'{"a":{"B":"aGk="}}', {"a": {"B": b"hi"}}),
+        (b'{"a":{"BS":["aGk=","aG8="]}}', {"a": {"BS": [b"hi", b"ho"]}}),
+        (b'{"a":{"M":{"B":{"S":"aGk="}}}}', {"a": {"M": {"B": {"S": "aGk="}}}}),
+        (b'{"a":{"M":{"BS":{"S":"aGk="}}}}', {"a": {"M": {"BS": {"S": "aGk="}}}}),
+        (b'{"a":{"B":"aGk=","C":"x"}}', {"a": {"B": "aGk=", "C": "x"}}),
+    ],
+)
+def test_binary_value_is_what_is_named_so_and_stands_alone(raw: bytes, read: dict[str, Any]) -> None:
+    """A map's member of that name is a value of its own."""
+    assert lean.understood(answered(raw)) == read

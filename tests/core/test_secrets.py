@@ -3,12 +3,13 @@
 import hashlib
 import json
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from chalicelib.core import randomness, secrets
+from chalicelib.core import randomness, secrets, settings
 from tests.house import House
 
 PUBLISHED: dict[str, Any] = json.loads(Path(__file__).with_name("checksums.json").read_text())
@@ -86,3 +87,36 @@ def test_hint_shows_prefix_and_last_four(home: House) -> None:
     """A hint tells keys apart and reveals 4 of 36 characters."""
     secret = secrets.mint("test")
     assert secrets.hint(secret) == f"lk_test_…{secret[-4:]}"
+
+
+def test_longest_secret_is_of_the_longest_brand_and_kind(home: House) -> None:
+    """10 letters, 4 letters, 36 characters and what is between them; nothing longer is looked at."""
+    with settings.in_use(replace(settings.current(), brand="abcdefghij")):
+        secret = secrets.mint("live")
+        assert len(secret) == secrets.LENGTH_MAX == 52
+        assert secrets.kind_of(secret) == "live"
+
+
+def test_kinds_are_those_of_the_format() -> None:
+    """Scanners look for them by name."""
+    assert secrets.KINDS == ("live", "test", "at", "rt", "ac", "cs", "dc", "se", "ml", "ra")
+    assert secrets.API_KEY_KINDS == ("live", "test")
+    assert (secrets.ACCESS_TOKEN_KIND, secrets.SESSION_KIND, secrets.MAIL_LINK_KIND) == ("at", "se", "ml")
+
+
+def test_random_part_is_thirty_characters(home: House) -> None:
+    """178 bits of chance, then what they and the prefix add up to."""
+    with randomness.drawn_from(lambda bound: bound - 1):
+        secret = secrets.mint("test")
+    body = "lk_test_" + "z" * 30
+    assert secret == body + secrets.checksum(body)
+
+
+def test_secrets_are_found_in_any_text_each_once(home: House) -> None:
+    """Whatever is around them, one right behind another; what only looks like one isn't."""
+    one, other = secrets.mint("live"), secrets.mint("at")
+    text = f'KEY="{one}"\nAuthorization: Bearer {other}\r\n{one}{other} x{one}y lk_live_{"0" * 36}'
+    assert secrets.found_in(text) == [one, other]
+    assert secrets.found_in("nothing") == []
+    with settings.in_use(replace(settings.current(), brand="acme")):
+        assert secrets.found_in(text) == []

@@ -2,10 +2,14 @@
 
 import io
 import json
+import logging
+import sys
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from chalicelib.core import telemetry
+from chalicelib.core import settings, telemetry
 from chalicelib.limits import tiers
 from tests.house import House
 
@@ -70,3 +74,149 @@ def test_watched_calls_end_with_the_block(home: House) -> None:
             home.key(account)
     assert [operation for operation, _ in outer.made] == ["GetItem", "TransactWriteItems"]
     assert [operation for operation, _ in inner.made] == ["TransactWriteItems"]
+
+
+def lines(log: io.StringIO) -> list[dict[str, Any]]:
+    """Return what was logged."""
+    return [json.loads(line) for line in log.getvalue().splitlines()]
+
+
+def test_measured_event_is_one_line_with_its_metrics_and_facts(home: House, log: io.StringIO) -> None:
+    """In CloudWatch's embedded format: by stage alone, a latency in milliseconds, all else counted."""
+    home.clock.forward(0.123)
+    telemetry.measured(
+        "request", {"Latency": 12, "Requests": 1}, route="GET /", nothing=None, zero=0, when=Exception("e")
+    )
+    assert log.getvalue().endswith("}\n")
+    assert lines(log) == [
+        {
+            "level": "INFO",
+            "message": "request",
+            "timestamp": "2021-12-20T10:00:00.123+00:00",
+            "service": "latchkey",
+            "route": "GET /",
+            "zero": 0,
+            "when": "e",
+            "Latency": 12,
+            "Requests": 1,
+            "stage": "test",
+            "_aws": {
+                "Timestamp": home.clock.now_ms,
+                "CloudWatchMetrics": [
+                    {
+                        "Namespace": "Latchkey",
+                        "Dimensions": [["stage"]],
+                        "Metrics": [
+                            {"Name": "Latency", "Unit": "Milliseconds"},
+                            {"Name": "Requests", "Unit": "Count"},
+                        ],
+                    }
+                ],
+            },
+        }
+    ]
+
+
+def test_line_of_a_traced_request_names_its_trace(log: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As CloudWatch's own libraries do, so that both are found together."""
+    monkeypatch.setenv("_X_AMZN_TRACE_ID", "Root=1-2-3;Parent=4;Sampled=0")
+    telemetry.measured("request", {})
+    assert lines(log)[0]["xray_trace_id"] == "1-2-3"
+
+
+@pytest.mark.parametrize(("level", "written"), [("DEBUG", 1), ("INFO", 1), ("WARNING", 0), ("ERROR", 0)])
+def test_metrics_are_written_at_the_level_of_information(log: io.StringIO, level: str, written: int) -> None:
+    """Whoever wants only warnings has no metrics."""
+    with settings.in_use(replace(settings.current(), log_level=level)):
+        telemetry.measured("request", {"Requests": 1})
+    assert len(lines(log)) == written
+
+
+def test_event_has_its_level_its_facts_and_no_empty_ones(log: io.StringIO) -> None:
+    """A fault has the traceback of what is being handled, too."""
+    telemetry.info("happened", who="acc_1", why=None)
+    telemetry.warning("odd", code="x", why=None)
+    try:
+        raise ValueError("the fault")
+    except ValueError:
+        telemetry.error("fault", request_id="r", why=None)
+    found = lines(log)
+    assert [(line["level"], line["message"], line["service"]) for line in found] == [
+        ("INFO", "happened", "latchkey"),
+        ("WARNING", "odd", "latchkey"),
+        ("ERROR", "fault", "latchkey"),
+    ]
+    assert (found[0]["who"], found[1]["code"], found[2]["request_id"]) == ("acc_1", "x", "r")
+    assert all("why" not in line and "location" not in line for line in found)
+    assert "the fault" in found[2]["exception"]
+    assert all(line["timestamp"].endswith("+00:00") and "T" in line["timestamp"] for line in found)
+
+
+def test_libraries_that_log_whole_requests_are_kept_quiet(log: io.StringIO) -> None:
+    """Whatever level the owner sets for this service."""
+    telemetry.info("happened")
+    assert [logging.getLogger(name).level for name in ("botocore", "pynamodb", "urllib3")] == [logging.WARNING] * 3
+
+
+def test_what_is_counted_goes_into_the_request_it_belongs_to(log: io.StringIO) -> None:
+    """Added up, and written by the caller; with facts, and outside, it has a line of its own."""
+    outer: dict[str, int] = {}
+    inner: dict[str, int] = {"Hits": 5}
+    with telemetry.counting_into(outer):
+        telemetry.count("Hits")
+        with telemetry.counting_into(inner):
+            telemetry.count("Hits")
+        telemetry.count("Hits")
+        telemetry.count("Misses")
+        assert log.getvalue() == ""
+        telemetry.count("Hits", reason="x")
+    telemetry.count("Hits")
+    assert (outer, inner) == ({"Hits": 2, "Misses": 1}, {"Hits": 6})
+    assert [(line["message"], line["Hits"], line.get("reason")) for line in lines(log)] == [
+        ("counted", 1, "x"),
+        ("counted", 1, None),
+    ]
+
+
+def test_what_is_watched_and_counted_ends_with_a_block_that_fails(log: io.StringIO) -> None:
+    """Nothing of one request reaches the next."""
+    counted: dict[str, int] = {}
+    with (
+        pytest.raises(ValueError, match=r"^fault$"),
+        telemetry.calls_watched() as calls,
+        telemetry.counting_into(counted),
+    ):
+        raise ValueError("fault")
+    telemetry.count("Hits")
+    with telemetry.dynamodb_call("GetItem", {}):
+        pass
+    assert (calls.made, counted) == ([], {})
+
+
+def test_call_without_a_table_is_noted_too() -> None:
+    """A transaction has several."""
+    with telemetry.calls_watched() as calls, telemetry.dynamodb_call("TransactWriteItems", {"TransactItems": []}):
+        pass
+    assert calls.made == [("TransactWriteItems", "")]
+
+
+def test_lines_go_to_standard_output_unless_another_stream_is_chosen(
+    log: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it is then, and at once: Lambda may freeze the process after any line."""
+
+    class Flushed(io.StringIO):
+        flushes = 0
+
+        def flush(self) -> None:
+            self.flushes += 1
+
+    out = Flushed()
+    monkeypatch.setattr(sys, "stdout", out)
+    telemetry.write_to(None)
+    telemetry.measured("request", {})
+    assert out.flushes == 1
+    telemetry.info("happened")
+    assert out.flushes == 2
+    assert [line["message"] for line in lines(out)] == ["request", "happened"]
+    assert log.getvalue() == ""

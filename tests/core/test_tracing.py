@@ -107,3 +107,34 @@ def test_daemon_that_is_not_there_breaks_nothing(home: House, monkeypatch: pytes
     traced(monkeypatch, sampled="1")
     secret = home.key(home.account()).secret
     assert [home.call("GET", "/v1/limits", secret).status for _ in range(3)] == [200] * 3
+
+
+def test_header_is_taken_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever parts it has; none outside of Lambda."""
+    monkeypatch.delenv("_X_AMZN_TRACE_ID", raising=False)
+    assert tracing.current() == {}
+    traced(monkeypatch, sampled="0")
+    assert tracing.current() == {"Root": ROOT, "Parent": PARENT, "Sampled": "0", "Lineage": "1:a:0"}
+
+
+def test_subsegment_is_told_whole(daemon: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With 16 hex digits of its own, and nothing but what X-Ray's documents have."""
+    monkeypatch.setenv("_X_AMZN_TRACE_ID", "Sampled=1")
+    with tracing.subsegment("GetItem", "t"):
+        pass
+    with pytest.raises(ValueError, match=r"^mine$"), tracing.subsegment("PutItem", "t"):
+        raise ValueError("mine")
+    segments = heard(daemon)
+    assert all(len(segment.pop("id")) == 16 for segment in segments)
+    assert all(0 <= segment.pop("end_time") - segment.pop("start_time") < 60 for segment in segments)
+    shared = {"trace_id": "", "parent_id": "", "name": "DynamoDB", "type": "subsegment", "namespace": "aws"}
+    assert segments == [
+        shared | {"aws": {"operation": "GetItem", "table_name": "t"}},
+        shared | {"aws": {"operation": "PutItem", "table_name": "t"}, "fault": True},
+    ]
+
+
+def test_daemon_is_never_waited_for() -> None:
+    """Its socket doesn't block, and is made once."""
+    assert tracing._socket().getblocking() is False
+    assert tracing._socket() is tracing._socket()

@@ -1,0 +1,77 @@
+"""Reading several items in one call: no more than DynamoDB takes, and what it leaves over."""
+
+import pytest
+
+from chalicelib.core import clock, wire
+
+KEY = {"id": {"N": "1"}}
+
+
+def answering(items: dict[str, list[wire.Json]]) -> tuple[wire.Send, list[wire.Json]]:
+    """Return what answers every batch with these items, and what it was asked."""
+    asked: list[wire.Json] = []
+
+    def send(operation: str, body: wire.Json) -> wire.Json:
+        assert operation == "BatchGetItem"
+        asked.append(body["RequestItems"])
+        return {"Responses": items}
+
+    return send, asked
+
+
+def test_one_item_of_each_table_is_read_consistently_in_one_call() -> None:
+    """What isn't there is absent."""
+    send, asked = answering({"a": [{"x": {"S": "1"}}], "b": []})
+    with wire.sent_by(send):
+        assert wire.batch_get({"a": KEY, "b": KEY}) == {"a": {"x": {"S": "1"}}}
+    both = {"Keys": [KEY], "ConsistentRead": True}
+    assert asked == [{"a": both, "b": both}]
+
+
+def test_nothing_wanted_asks_nobody() -> None:
+    """DynamoDB would answer an empty batch with an error."""
+    send, asked = answering({})
+    with wire.sent_by(send):
+        assert wire.batch_get({}) == {}
+        assert wire.batch_get_of("t", [], consistent=True) == []
+    assert asked == []
+
+
+@pytest.mark.parametrize(("count", "sizes"), [(1, [1]), (100, [100]), (101, [100, 1]), (250, [100, 100, 50])])
+@pytest.mark.parametrize("consistent", [True, False])
+def test_many_are_read_a_hundred_a_call(count: int, sizes: list[int], consistent: bool) -> None:
+    """Each once, as fresh as was asked for."""
+    send, asked = answering({"t": [{"x": {"S": "1"}}], "other": [{"y": {"S": "1"}}]})
+    keys = [{"id": {"N": str(number)}} for number in range(count)]
+    with wire.sent_by(send):
+        found = wire.batch_get_of("t", keys, consistent=consistent)
+    assert found == [{"x": {"S": "1"}}] * len(sizes)
+    assert [len(each["t"]["Keys"]) for each in asked] == sizes
+    assert [key for each in asked for key in each["t"]["Keys"]] == keys
+    assert {each["t"]["ConsistentRead"] for each in asked} == {consistent}
+
+
+def test_batch_of_another_table_brings_nothing() -> None:
+    """No item of this one was there."""
+    send, _ = answering({})
+    with wire.sent_by(send):
+        assert wire.batch_get_of("t", [KEY], consistent=True) == []
+
+
+def test_what_is_left_over_is_asked_for_eight_times_and_paused_before_each_but_the_first() -> None:
+    """Longer each time; then it is DynamoDB that has no capacity."""
+    asked: list[wire.Json] = []
+
+    def send(_operation: str, body: wire.Json) -> wire.Json:
+        asked.append(body["RequestItems"])
+        return {"Responses": {"t": [KEY]}, "UnprocessedKeys": {"t": {"Keys": [KEY]}}}
+
+    pauses: list[float] = []
+    found: list[wire.Json] = []
+    with wire.sent_by(send), clock.paused_by(pauses.append), pytest.raises(wire.Throttled) as failed:
+        found += wire.batch_get_of("t", [KEY, KEY], consistent=True)
+    assert (len(asked), len(pauses)) == (8, 7)
+    assert asked[1:] == [{"t": {"Keys": [KEY]}}] * 7
+    assert all(pause <= 0.02 * 2**times for times, pause in enumerate(pauses, 1))
+    assert failed.value.code == "ProvisionedThroughputExceededException"
+    assert "UnprocessedKeys" in failed.value.response

@@ -1,0 +1,246 @@
+"""What DynamoDB's errors mean, how often a call is sent for each, and how long is waited between."""
+
+from typing import Any
+
+import pytest
+
+from chalicelib.core import clock, wire
+from chalicelib.core.wire import (
+    AT_ONCE,
+    INSISTENT,
+    Cancelled,
+    ConditionFailed,
+    Contended,
+    NotAccepted,
+    Patience,
+    Throttled,
+    Unreachable,
+    WireError,
+)
+
+CANCELLED = "TransactionCanceledException"
+MEANINGS: dict[str, type[WireError]] = {
+    "ConditionalCheckFailedException": ConditionFailed,
+    "ProvisionedThroughputExceededException": Throttled,
+    "ThrottlingException": Throttled,
+    "RequestLimitExceeded": Throttled,
+    "ThrottlingError": Throttled,
+    "TransactionConflictException": Contended,
+    "TransactionInProgressException": Contended,
+    "InvalidSignatureException": NotAccepted,
+    "RequestTimeTooSkewed": NotAccepted,
+    "RequestExpired": NotAccepted,
+    "RequestTimeTooSkewedException": NotAccepted,
+    "ExpiredTokenException": NotAccepted,
+    "ExpiredToken": NotAccepted,
+    "UnrecognizedClientException": NotAccepted,
+    "InvalidClientTokenId": NotAccepted,
+    "IncompleteSignatureException": NotAccepted,
+    "SignatureDoesNotMatch": NotAccepted,
+    "MissingAuthenticationTokenException": NotAccepted,
+    "InternalServerError": Unreachable,
+    CANCELLED: Cancelled,
+    "ValidationException": WireError,
+    "ResourceNotFoundException": WireError,
+    "": WireError,
+}
+
+
+def response(code: str, status: int = 400, **more: Any) -> dict[str, Any]:
+    """Return an error in botocore's form."""
+    return {"Error": {"Code": code, "Message": "m"}, "ResponseMetadata": {"HTTPStatusCode": status}, **more}
+
+
+@pytest.mark.parametrize(("code", "kind"), MEANINGS.items())
+def test_code_means_one_kind_of_failure(code: str, kind: type[WireError]) -> None:
+    """With DynamoDB's own words and its whole answer."""
+    answer = response(code)
+    error = wire.meaning(answer)
+    assert type(error) is kind
+    assert (error.code, str(error), error.response) == (code, f"{code}: m", answer)
+    assert error.is_fault is (kind is Unreachable)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"), [(499, WireError), (500, Unreachable), (503, Unreachable), (200, WireError)]
+)
+def test_server_error_means_that_nobody_knows_what_was_done(status: int, kind: type[WireError]) -> None:
+    """Whatever its code is, unless that says more."""
+    assert type(wire.meaning(response("502", status))) is kind
+    assert type(wire.meaning(response("ThrottlingException", status))) is Throttled
+
+
+def test_error_without_anything_is_an_error() -> None:
+    """Not a fault of the reader's."""
+    error = wire.meaning({})
+    assert (type(error), error.code, str(error)) == (WireError, "", ": ")
+
+
+@pytest.mark.parametrize(
+    ("codes", "kind"),
+    [
+        (["None", "TransactionConflict"], Contended),
+        (["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"], Contended),
+        (["ThrottlingError"], Contended),
+        (["ProvisionedThroughputExceeded"], Contended),
+        (["TransactionConflict", "ConditionalCheckFailed"], Cancelled),
+        (["ConditionalCheckFailed", "None"], Cancelled),
+        (["ValidationError"], Cancelled),
+        (["None", None], Cancelled),
+        ([], Cancelled),
+    ],
+)
+def test_transaction_is_repeated_only_where_no_condition_of_it_failed(
+    codes: list[str | None], kind: type[WireError]
+) -> None:
+    """Only then can it end in another way."""
+    reasons = [{} if code is None else {"Code": code} for code in codes]
+    error = wire.meaning(response(CANCELLED, CancellationReasons=reasons))
+    assert type(error) is kind
+    if isinstance(error, Cancelled):
+        assert error.reasons == reasons
+        assert error.was_refused is ("ConditionalCheckFailed" in codes)
+
+
+def test_errors_that_lack_what_they_may_have_say_so() -> None:
+    """No item, no reasons."""
+    assert ConditionFailed("c", "m", {}).item == {}
+    assert ConditionFailed("c", "m", {"Item": None}).item == {}
+    assert ConditionFailed("c", "m", {"Item": {"a": {"S": "b"}}}).item == {"a": {"S": "b"}}
+    assert Cancelled("c", "m", {}).reasons == []
+    assert not Cancelled("c", "m", {}).was_refused
+
+
+@pytest.mark.parametrize(
+    ("patience", "unavailable", "throttled", "conflict"), [(AT_ONCE, 2, 1, 6), (INSISTENT, 3, 6, 12)]
+)
+def test_call_is_sent_so_often_for_each_failure(
+    patience: Patience, unavailable: int, throttled: int, conflict: int
+) -> None:
+    """An admission as the architecture page says: throttled once, a conflict six times, no answer twice."""
+    for kind, tries in ((Unreachable, unavailable), (Throttled, throttled), (Contended, conflict), (NotAccepted, 2)):
+        assert sent_with([kind] * 20, patience) == (tries, kind)
+
+
+def sent_with(failures: list[type[WireError]], patience: Patience) -> tuple[int, type[WireError] | None]:
+    """Send a call that fails like this, one try after another; return how often it was sent, and how it ended."""
+    sent = 0
+
+    def send(_operation: str, _body: wire.Json) -> wire.Json:
+        nonlocal sent
+        sent += 1
+        if sent <= len(failures):
+            raise failures[sent - 1]("Code", "m", {})
+        return {}
+
+    with wire.sent_by(send), clock.paused_by(lambda _seconds: None):
+        try:
+            wire.call("GetItem", {"TableName": "t"}, patience)
+        except WireError as error:
+            return sent, type(error)
+    return sent, None
+
+
+@pytest.mark.parametrize(
+    ("failures", "patience", "sent", "end"),
+    [
+        ([], AT_ONCE, 1, None),
+        ([Unreachable], AT_ONCE, 2, None),
+        ([Contended] * 5, AT_ONCE, 6, None),
+        ([Contended, Unreachable, Contended, NotAccepted, Contended], AT_ONCE, 6, None),
+        ([Unreachable, Contended, Unreachable], AT_ONCE, 3, Unreachable),
+        ([Throttled] * 5 + [Unreachable] * 2, INSISTENT, 8, None),
+        ([ConditionFailed], INSISTENT, 1, ConditionFailed),
+        ([Cancelled], INSISTENT, 1, Cancelled),
+        ([WireError], INSISTENT, 1, WireError),
+    ],
+)
+def test_each_kind_of_failure_has_its_own_patience(
+    failures: list[type[WireError]], patience: Patience, sent: int, end: type[WireError] | None
+) -> None:
+    """And a refusal none: it is an answer."""
+    assert sent_with(failures, patience) == (sent, end)
+
+
+def test_insisting_is_what_a_call_does_unless_it_says_otherwise() -> None:
+    """A write that revokes a key may take its time."""
+    tries = 0
+
+    def send(_operation: str, _body: wire.Json) -> wire.Json:
+        nonlocal tries
+        tries += 1
+        raise Throttled("Code", "m", {})
+
+    with wire.sent_by(send), clock.paused_by(lambda _seconds: None), pytest.raises(Throttled):
+        wire.call("GetItem", {"TableName": "t"})
+    assert tries == INSISTENT.throttled
+
+
+def test_pauses_double_from_40_milliseconds_up_to_640() -> None:
+    """At most; each by chance, so that those who failed together don't come again together."""
+    longest = [0.0] * 8
+    for _ in range(200):
+        pauses: list[float] = []
+        with clock.paused_by(pauses.append):
+            for times in range(1, 9):
+                wire._back_off(times)
+        longest = [max(pair) for pair in zip(longest, pauses, strict=True)]
+        assert min(pauses) >= 0
+    bounds = [0.04, 0.08, 0.16, 0.32, 0.64, 0.64, 0.64, 0.64]
+    assert all(bound / 1.5 < most <= bound for most, bound in zip(longest, bounds, strict=True))
+
+
+def test_pauses_grow_with_every_try_of_a_call() -> None:
+    """One before each try but the first."""
+    pauses: list[float] = []
+
+    def send(_operation: str, _body: wire.Json) -> wire.Json:
+        raise Contended("Code", "m", {})
+
+    with wire.sent_by(send), clock.paused_by(pauses.append), pytest.raises(Contended):
+        wire.call("GetItem", {"TableName": "t"}, AT_ONCE)
+    assert len(pauses) == AT_ONCE.conflict - 1
+    assert all(pause <= 0.02 * 2**times for times, pause in enumerate(pauses, 1))
+
+
+def test_transaction_carries_one_token_through_all_its_tries() -> None:
+    """Another one has another; a token that was given stays, and nothing else has any. The request itself stays."""
+    bodies: list[wire.Json] = []
+
+    def send(_operation: str, body: wire.Json) -> wire.Json:
+        bodies.append(dict(body))
+        if len(bodies) == 1:
+            raise Unreachable("Code", "m", {})
+        return {}
+
+    request: wire.Json = {"TransactItems": []}
+    with wire.sent_by(send), clock.paused_by(lambda _seconds: None):
+        wire.call("TransactWriteItems", request)
+        wire.call("TransactWriteItems", request)
+        wire.call("TransactWriteItems", request | {"ClientRequestToken": "mine"})
+        wire.call("PutItem", {"TableName": "t"})
+    first, again, second, given, put = bodies
+    assert first == again
+    assert len(first["ClientRequestToken"]) == len(second["ClientRequestToken"]) == 32, "36 is what DynamoDB takes"
+    assert first["ClientRequestToken"] != second["ClientRequestToken"]
+    assert given["ClientRequestToken"] == "mine"
+    assert put == {"TableName": "t"}
+    assert request == {"TransactItems": []}
+
+
+@pytest.mark.parametrize("kind", [Throttled, Contended, Unreachable])
+def test_outage_is_found_behind_what_came_of_it(kind: type[WireError]) -> None:
+    """Raised from it, or while it was handled, however far back."""
+    cause = kind("Code", "m", {})
+    raised, handled = ValueError("raised from it"), ValueError("while it was handled")
+    raised.__cause__ = cause
+    handled.__context__ = raised
+    assert wire.is_outage(cause)
+    assert wire.is_outage(raised)
+    assert wire.is_outage(handled)
+
+
+@pytest.mark.parametrize("error", [None, ValueError("mine"), ConditionFailed("c", "m", {}), NotAccepted("c", "m", {})])
+def test_mistake_or_refusal_is_no_outage(error: BaseException | None) -> None:
+    """Asking again later changes nothing."""
+    assert not wire.is_outage(error)

@@ -1,0 +1,252 @@
+"""What may be fetched and what is sent: by URL, address, header and time, without a connection."""
+
+import ssl
+from collections.abc import Iterable
+
+import pytest
+
+from chalicelib.core import clock, fetch
+from chalicelib.core.fetch import FetchError
+
+
+def never(_host: str, _port: int) -> Iterable[str]:
+    """Resolve nothing: this must not be asked."""
+    raise AssertionError("resolved")
+
+
+def problem(url: str, *addresses: str, **more: object) -> str:
+    """Return why a POST to a URL isn't sent, where its name has these addresses."""
+    resolver = (lambda _host, _port: addresses) if addresses else never
+    with pytest.raises(FetchError) as refused:
+        fetch.post(url, b"", {}, deadline_s=60, bytes_max=10, resolver=resolver, **more)  # type: ignore[arg-type]  # as named
+    return str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "is_here"),
+    [
+        ("http://localhost", True),
+        ("http://localhost:8000/x?y", True),
+        ("http://127.0.0.1:1", True),
+        ("http://127.255.255.254/", True),
+        ("http://[::1]:1/", True),
+        ("http://128.0.0.1/", False),
+        ("http://126.255.255.255/", False),
+        ("https://localhost/", False),
+        ("http://localhost.example/", False),
+        ("http://10.0.0.1/", False),
+        ("http://", False),
+        ("http://[::1", False),
+        ("localhost", False),
+        ("", False),
+    ],
+)
+def test_this_machine_is_a_loopback_address_or_localhost_by_plain_http(url: str, is_here: bool) -> None:
+    """Nothing else, whatever it resolves to."""
+    assert fetch.is_on_this_machine(url) is is_here
+
+
+@pytest.mark.parametrize(
+    ("address", "is_public"),
+    [
+        ("8.8.8.8", True),
+        ("1.0.0.0", True),
+        ("223.255.255.255", True),
+        ("224.0.0.0", False),
+        ("0.255.255.255", False),
+        ("9.255.255.255", True),
+        ("11.0.0.0", True),
+        ("10.255.255.255", False),
+        ("100.63.255.255", True),
+        ("100.127.255.255", False),
+        ("100.128.0.0", True),
+        ("172.31.255.255", False),
+        ("172.32.0.0", True),
+        ("192.169.0.0", True),
+        ("2000::1", True),
+        ("2a00:1450:4001::1", True),
+        ("3fff:ffff::1", True),
+        ("4000::1", False),
+        ("1fff::1", False),
+        ("2606:4700::1%eth0", True),
+        ("::ffff:10.0.0.1", False),
+        ("64:ff9b::a00:1", False),
+        ("64:ff9b::8.8.4.4", True),
+        ("64:ff9b:0:0:0:1::1", False),
+        ("2002:a00:1::", False),
+        ("2002:808:404:ffff::1", True),
+        ("nonsense", False),
+        ("", False),
+    ],
+)
+def test_public_is_what_all_the_internet_can_reach(address: str, is_public: bool) -> None:
+    """Both sides of each border; an IPv4 address within an IPv6 one is judged as itself."""
+    assert fetch.is_public(address) is is_public
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("http://a.example/", "Only plain https URLs are asked."),
+        ("http://127.0.0.1/", "Only plain https URLs are asked."),
+        ("ftp://a.example/", "Only plain https URLs are asked."),
+        ("https://", "Only plain https URLs are asked."),
+        ("https://u@a.example/", "Only plain https URLs are asked."),
+        ("https://u:p@a.example/", "Only plain https URLs are asked."),
+        ("https://a.example:x/", "It is no URL."),
+        ("https://a.example:65536/", "It is no URL."),
+        ("https://.a.example/", "It is no URL."),
+        (f"https://{'a' * 64}.example/", "It is no URL."),
+        ("https://[::1/", "It is no URL."),
+        ("https://a.example/ä", "It is no URL."),
+        ("https://a.example/a b", "It is no URL."),
+        ("https://a.example/?a\x7f", "It is no URL."),
+    ],
+)
+def test_url_that_may_not_be_asked_is_refused_before_its_name_is_resolved(url: str, why: str) -> None:
+    """With what is wrong, for whoever chose it."""
+    assert problem(url) == why
+
+
+@pytest.mark.parametrize(
+    ("host", "resolved"),
+    [(".".join(["a" * 60] * 4) + ".aaaaaaaaa", True), (".".join(["a" * 60] * 4) + ".aaaaaaaaaa", False)],
+    ids=["253", "254"],
+)
+def test_name_is_253_characters_at_most(host: str, resolved: bool) -> None:
+    """RFC 1035; a longer one costs nothing."""
+    assert len(host) == 253 + (not resolved)
+    if resolved:
+        assert problem(f"https://{host}/", "10.0.0.1") == "Its name leads to no address, or to one that isn't public."
+    else:
+        assert problem(f"https://{host}/") == "It is no URL."
+
+
+@pytest.mark.parametrize("addresses", [["10.0.0.1"], ["8.8.8.8", "10.0.0.1"], ["10.0.0.1", "8.8.8.8"], ["nonsense"]])
+def test_every_address_of_a_name_must_be_public(addresses: list[str]) -> None:
+    """One that isn't is enough; which is asked is chance."""
+    assert problem("https://a.example/", *addresses) == "Its name leads to no address, or to one that isn't public."
+
+
+def test_this_machine_is_asked_only_where_that_is_allowed() -> None:
+    """By plain http and by all its addresses; https is judged as ever."""
+    why = "Its name leads to no address, or to one that isn't public."
+    assert problem("http://localhost/", "8.8.8.8", loopback=True) == why
+    assert problem("http://localhost/", "127.0.0.1", "10.0.0.1", loopback=True) == why
+    assert problem("https://localhost/", "127.0.0.1", loopback=True) == why
+    assert problem("http://a.example/", loopback=True) == "Only plain https URLs are asked."
+    assert problem("http://u@localhost/", loopback=True) == "Only plain https URLs are asked."
+
+
+@pytest.mark.parametrize("header", [{"A": "b\r\nC: d"}, {"A\n": "b"}, {"A": "é"}, {"A": "\x00"}, {"A": "b\tc"}])
+def test_header_that_would_be_more_than_one_is_not_sent(header: dict[str, str]) -> None:
+    """Nor what no header can hold."""
+    with pytest.raises(FetchError, match=r"^It can't be asked with such a header\.$"):
+        fetch._request("POST", fetch._parsed("https://a.example/"), header, b"")
+
+
+@pytest.mark.parametrize(
+    ("url", "target", "host"),
+    [
+        ("https://a.example", "/", "a.example"),
+        ("https://a.example:443/x", "/x", "a.example"),
+        ("https://a.example:80/x?y=z&", "/x?y=z&", "a.example:80"),
+        ("https://A.example:8443?q", "/?q", "a.example:8443"),
+        ("https://a.example/x#part", "/x", "a.example"),
+        ("http://a.example:80/", "/", "a.example"),
+        ("http://a.example:443/", "/", "a.example:443"),
+        ("http://[::1]:8000/", "/", "[::1]:8000"),
+        ("https://[2606:4700::1]/", "/", "[2606:4700::1]"),
+        ("https://bücher.example/", "/", "xn--bcher-kva.example"),
+    ],
+)
+def test_request_names_target_and_host_as_the_url_does(url: str, target: str, host: str) -> None:
+    """With the port, where it isn't the scheme's own."""
+    request = fetch._request("GET", fetch._parsed(url), {"Accept": "*/*"})
+    assert request.decode().split("\r\n") == [
+        f"GET {target} HTTP/1.1",
+        f"Host: {host}",
+        "Accept: */*",
+        "Accept-Encoding: identity",
+        "User-Agent: Latchkey",
+        "Connection: close",
+        "",
+        "",
+    ]
+
+
+def test_body_is_sent_with_its_length_and_what_is_ours_goes_before() -> None:
+    """An empty body has one, too; nobody else's header replaces ours."""
+    place = fetch._parsed("https://a.example/")
+    assert fetch._request("POST", place, {}, b"hi").endswith(b"Content-Length: 2\r\n\r\nhi")
+    assert fetch._request("POST", place, {}, b"").endswith(b"Content-Length: 0\r\n\r\n")
+    request = fetch._request(
+        "POST", place, {"User-Agent": "x", "Connection": "keep-alive", "Accept-Encoding": "br"}, b""
+    )
+    assert b"User-Agent: Latchkey\r\n" in request
+    assert b"Connection: close\r\n" in request
+    assert b"Accept-Encoding: identity\r\n" in request
+
+
+def test_place_has_tls_unless_it_is_plain() -> None:
+    """The context that was given, or everybody's, which is read once."""
+    mine = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    assert fetch._parsed("https://a.example/", mine).tls is mine
+    assert fetch._parsed("http://a.example/", mine).tls is None
+    everybodys = fetch._parsed("https://a.example/").tls
+    assert everybodys is fetch._parsed("https://b.example/").tls
+    assert everybodys is not None
+    assert everybodys.verify_mode is ssl.CERT_REQUIRED
+    assert everybodys.check_hostname
+
+
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (TimeoutError(), "It takes too long."),
+        (ssl.SSLError(), "Its certificate isn't good, or it speaks no TLS."),
+        (ssl.SSLCertVerificationError(), "Its certificate isn't good, or it speaks no TLS."),
+        (ConnectionRefusedError(), "It refuses connections."),
+        (ConnectionResetError(), "It doesn't answer."),
+        (OSError(), "It doesn't answer."),
+        (ValueError(), "It answers with what is no HTTP."),
+    ],
+)
+def test_failure_is_told_in_one_sentence(error: Exception, why: str) -> None:
+    """For whoever chose the address."""
+    assert fetch._why_no_answer(error) == why
+
+
+@pytest.mark.parametrize("resolver", [OSError("no such name"), UnicodeError("no name"), None])
+def test_name_that_cannot_be_resolved_has_no_address(resolver: Exception | None) -> None:
+    """Whatever the resolver raises of that, or that it finds none."""
+
+    def resolve(_host: str, _port: int) -> list[str]:
+        if resolver is not None:
+            raise resolver
+        return []
+
+    with pytest.raises(FetchError, match=r"^Its name leads to no address, or to one that isn't public\.$"):
+        fetch.get("https://a.example/", deadline_s=60, bytes_max=1, resolver=resolve)
+
+
+def test_time_that_is_over_is_over_to_the_nanosecond() -> None:
+    """Before it what is left is in seconds."""
+    with clock.measured_by(lambda: 1_000_000_000):
+        until_ns = fetch._until_ns(2.5)
+        assert until_ns == 3_500_000_000
+    for now_ns, left_s in ((1_000_000_000, 2.5), (3_499_999_999, 1e-9)):
+        with clock.measured_by(lambda now_ns=now_ns: now_ns):  # type: ignore[misc]  # bound now
+            assert fetch._left_s(until_ns) == pytest.approx(left_s)
+    for now_ns in (3_500_000_000, 3_500_000_001):
+        with (
+            clock.measured_by(lambda now_ns=now_ns: now_ns),  # type: ignore[misc]  # bound now
+            pytest.raises(FetchError, match=r"^It takes too long\.$"),
+        ):
+            fetch._left_s(until_ns)
+
+
+def test_own_name_is_resolved_to_text() -> None:
+    """By the system."""
+    assert set(fetch.resolve("localhost", 80)) <= {"127.0.0.1", "::1"}
+    assert "127.0.0.1" in fetch.resolve("127.0.0.1", 443)

@@ -1,0 +1,289 @@
+"""The bounds of a response's parts, each to the byte, and how its pieces are put together."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from chalicelib.core import framing
+from chalicelib.core.framing import CHUNKED, UNTIL_CLOSE, Head, Incoming, Malformed
+
+OK = b"HTTP/1.1 200 OK\r\n"
+
+
+def incoming(*pieces: bytes) -> Incoming:
+    """Return what comes in these pieces, and then ends."""
+    left = iter(pieces)
+    return Incoming(lambda: next(left, b""))
+
+
+def head(fields: bytes = b"", *, first: bytes = OK, method: str = "GET") -> Head:
+    """Return the head of a response that has these fields."""
+    return framing.head_of(incoming(first + fields + b"\r\n"), method)
+
+
+def refused(fields: bytes = b"", *, first: bytes = OK) -> str:
+    """Return why a head is none."""
+    with pytest.raises(Malformed) as malformed:
+        head(fields, first=first)
+    return str(malformed.value)
+
+
+@pytest.mark.parametrize("pieces", [1, 2, 3, 64])
+def test_head_is_64_kb_at_most(pieces: int) -> None:
+    """Interim responses before it and the ends of lines included, but for its own end; in however many pieces."""
+    interim = b"HTTP/1.1 103 X\r\n\r\n"
+    fixed = len(interim) + len(OK) + len(b"A: ")
+    for more, fits in ((0, True), (1, False)):
+        raw = interim + OK + b"A: " + b"x" * (framing.HEAD_MAX - fixed + more) + b"\r\n\r\n"
+        step = -(-len(raw) // pieces)
+        coming = incoming(*(raw[at : at + step] for at in range(0, len(raw), step)))
+        if fits:
+            assert framing.head_of(coming).status == 200
+            assert (coming.left, coming.more) == (-4, 0)
+        else:
+            with pytest.raises(Malformed, match=r"^a head (without an end|that is too long)$"):
+                framing.head_of(coming)
+    assert framing.HEAD_MAX == 65_536
+
+
+def test_head_has_a_hundred_fields_at_most() -> None:
+    """So do trailers."""
+    assert len(head(b"".join(b"A%d: b\r\n" % number for number in range(100))).headers) == 100
+    assert refused(b"A: b\r\n" * 101) == "too many headers"
+    chunked = OK + b"Transfer-Encoding: chunked\r\n\r\n0\r\n"
+    for count in (100, 101):
+        coming = incoming(chunked + b"A: b\r\n" * count + b"\r\n")
+        body = framing.body_of(coming, framing.head_of(coming))
+        if count == 100:
+            assert list(body) == []
+            assert coming.more == 0
+        else:
+            with pytest.raises(Malformed, match=r"^too many trailers$"):
+                list(body)
+
+
+def test_first_line_of_a_chunk_has_1024_bytes_at_most() -> None:
+    """Its size and what is said behind it."""
+    for more in (0, 1):
+        line = b"2;" + b"x" * (framing.CHUNK_LINE_MAX - 2 + more)
+        coming = incoming(line + b"\r\nhi\r\n0\r\n\r\n")
+        body = framing.body_of(coming, Head(200, {}, stays=True, length=CHUNKED))
+        if not more:
+            assert b"".join(body) == b"hi"
+        else:
+            with pytest.raises(Malformed, match=r"^a head that is too long$"):
+                list(body)
+    assert framing.CHUNK_LINE_MAX == 1_024
+
+
+@pytest.mark.parametrize(
+    ("line", "size"),
+    [
+        (b"0", 0),
+        (b"a", 10),
+        (b"F", 15),
+        (b"10", 16),
+        (b"00a", 10),
+        (b"f" * 15, 16**15 - 1),
+        (b"2 \t", 2),
+        (b"2;\tx=\xff", 2),
+    ],
+)
+def test_chunks_size_is_hexadecimal(line: bytes, size: int) -> None:
+    """Of 15 digits at most, in either case."""
+    assert framing.chunk_size(line) == size
+
+
+@pytest.mark.parametrize(
+    "line", [b"", b"g", b"-1", b"+1", b"0x1", b" 1", b"f" * 16, b"1 2", b"1;\x00", b"1;\n", b"1;\x7f"]
+)
+def test_chunks_size_is_nothing_else(line: bytes) -> None:
+    """Nor may its extensions hold control characters."""
+    with pytest.raises(Malformed, match=r"^not a chunk$"):
+        framing.chunk_size(line)
+
+
+@pytest.mark.parametrize(
+    ("raw", "why"),
+    [
+        (b"2\r\nhi", "the response was cut"),
+        (b"2\r\nhiX\r\n0\r\n\r\n", "a chunk without an end"),
+        (b"2\r\nhi\r\n0\r\nX\r\n\r\n", "a malformed header"),
+        (b"2\r\nhi\r\n0\r\n a\r\n\r\n", "a header that begins with a space"),
+        (b"2\r\nhi\r\n0\r\nA: \x00\r\n\r\n", "a control character in a header"),
+        (b"2\r\nhi\r\n0\r\n", "the response was cut"),
+    ],
+)
+def test_chunks_that_are_framed_wrongly_are_none(raw: bytes, why: str) -> None:
+    """Each in its own words."""
+    with pytest.raises(Malformed, match=rf"^{why}$"):
+        list(framing.body_of(incoming(raw), Head(200, {}, stays=True, length=CHUNKED)))
+
+
+@pytest.mark.parametrize(
+    ("first", "why"),
+    [
+        (b"HTTP/1.1 099 X\r\n", "not an HTTP response"),
+        (b"HTTP/1.1 20 X\r\n", "not an HTTP response"),
+        (b"HTTP/1.1 2000 X\r\n", "not an HTTP response"),
+        (b"HTTP/2.0 200 X\r\n", "not an HTTP response"),
+        (b"HTTP/1.10 200 X\r\n", "not an HTTP response"),
+        (b"http/1.1 200 X\r\n", "not an HTTP response"),
+        (b"HTTP/1.1  200 X\r\n", "not an HTTP response"),
+        (b"HTTP/1.1 200 \x01\r\n", "not an HTTP response"),
+        (b"HTTP/1.1 101 X\r\n", "another protocol, unasked"),
+    ],
+)
+def test_first_line_must_be_a_status_line(first: bytes, why: str) -> None:
+    """Of HTTP/1, with three digits; nobody asked for another protocol."""
+    assert refused(first=first) == why
+
+
+@pytest.mark.parametrize("status", [200, 299, 404, 599, 999])
+def test_final_status_is_any_from_200(status: int) -> None:
+    """What it means is for the caller."""
+    assert head(first=b"HTTP/1.1 %d X\r\n" % status).status == status
+
+
+@pytest.mark.parametrize("status", [100, 102, 103, 199])
+def test_interim_responses_are_skipped(status: int) -> None:
+    """As many as come within the bound of a head."""
+    raw = b"HTTP/1.1 %d X\r\nA: b\r\n\r\n" % status
+    found = framing.head_of(incoming(raw * 3 + OK + b"\r\n"))
+    assert (found.status, found.headers) == (200, {})
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        (b"A\r\n", "a malformed header"),
+        (b": b\r\n", "a malformed header"),
+        (b"A : b\r\n", "a malformed header"),
+        (b"A: \x00\r\n", "a control character in a header"),
+        (b"A: b\x7f\r\n", "a control character in a header"),
+        (b" A: b\r\n", "a header that begins with a space"),
+        (b"\tA: b\r\n", "a header that begins with a space"),
+        (b"Content-Length: x\r\n", "not a length"),
+        (b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n", "a transfer coding that is not understood"),
+    ],
+)
+def test_malformed_field_is_named_by_what_is_wrong(fields: bytes, why: str) -> None:
+    """For the log, and for whoever chose the address."""
+    assert refused(fields) == why
+
+
+def test_fields_are_joined_unfolded_and_in_lower_case() -> None:
+    """Without the whitespace around them; a tab within one stays."""
+    found = head(b"X-A:  b \r\nx-a:\tc\r\nY: a\r\n\t b \r\n  c\r\nZ: a\tb\r\nE:\r\n").headers
+    assert found == {"x-a": "b, c", "y": "a b c", "z": "a\tb", "e": ""}
+
+
+@pytest.mark.parametrize(
+    ("status", "fields", "method", "length"),
+    [
+        (200, b"", "GET", UNTIL_CLOSE),
+        (200, b"Content-Length: 0\r\n", "GET", 0),
+        (200, b"Content-Length: 7\r\n", "POST", 7),
+        (200, b"Content-Length: 7, 7\r\n", "GET", 7),
+        (200, b"Transfer-Encoding: chunked\r\n", "GET", CHUNKED),
+        (200, b"Content-Length: 7\r\n", "HEAD", 0),
+        (204, b"Content-Length: 7\r\n", "GET", 0),
+        (205, b"Content-Length: 7\r\n", "GET", 7),
+        (304, b"Transfer-Encoding: chunked\r\n", "GET", 0),
+        (303, b"Content-Length: 7\r\n", "GET", 7),
+        (305, b"Content-Length: 7\r\n", "GET", 7),
+    ],
+)
+def test_body_ends_as_status_fields_and_method_say(status: int, fields: bytes, method: str, length: int) -> None:
+    """RFC 9112 §6.3."""
+    found = head(fields, first=b"HTTP/1.1 %d X\r\n" % status, method=method)
+    assert found.length == length
+
+
+@pytest.mark.parametrize(
+    ("version", "connection", "stays"),
+    [
+        (b"1.1", b"", True),
+        (b"1.1", b"Connection:\r\n", True),
+        (b"1.1", b"Connection: keep-alive\r\n", True),
+        (b"1.1", b"Connection: close\r\n", False),
+        (b"1.1", b"Connection: keep-alive, CLOSE\r\n", False),
+        (b"1.1", b"Connection: x\r\n", True),
+        (b"1.0", b"", False),
+        (b"1.0", b"Connection:\r\n", False),
+        (b"1.0", b"Connection: keep-alive\r\n", True),
+        (b"1.0", b"Connection: x, Keep-Alive\r\n", True),
+        (b"1.0", b"Connection: x\r\n", False),
+        (b"1.0", b"Connection: keep-alive, close\r\n", False),
+    ],
+)
+def test_connection_stays_by_version_and_what_it_says(version: bytes, connection: bytes, stays: bool) -> None:
+    """RFC 9112 §9.3."""
+    assert head(connection + b"Content-Length: 0\r\n", first=b"HTTP/%s 200 X\r\n" % version).stays is stays
+
+
+def test_transfer_coding_of_an_old_server_is_not_understood() -> None:
+    """RFC 9112 §6.1."""
+    assert refused(b"Transfer-Encoding: chunked\r\n", first=b"HTTP/1.0 200 X\r\n") == (
+        "a transfer coding that is not understood"
+    )
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 100])
+def test_pieces_are_cut_and_joined_at_any_place(size: int) -> None:
+    """What is asked for comes whole, what isn't stays for the next."""
+    raw = b"ab\r\ncd\r\n\r\nefghij"
+    coming = incoming(*(raw[at : at + size] for at in range(0, len(raw), size)))
+    assert coming.until(b"\r\n", 100) == b"ab"
+    assert coming.until(b"\r\n\r\n", 2) == b"cd"
+    assert coming.exactly(3) == b"efg"
+    assert coming.some(1) == b"h"
+    assert b"".join(coming.rest()) == b"ij"
+    assert coming.more == 0
+
+
+def test_everything_before_a_mark_is_no_longer_than_is_allowed() -> None:
+    """The mark itself isn't counted; nor is waited for more than can still be it."""
+    assert incoming(b"ab\r\n").until(b"\r\n", 2) == b"ab"
+    with pytest.raises(Malformed, match=r"^a head that is too long$"):
+        incoming(b"abc\r\n").until(b"\r\n", 2)
+    asked: list[int] = []
+
+    def receive() -> bytes:
+        asked.append(1)
+        return b"a"
+
+    with pytest.raises(Malformed, match=r"^a head without an end$"):
+        Incoming(receive).until(b"\r\n", 2)
+    assert len(asked) == 4, "two bytes, and two that could have been the mark"
+
+
+def test_fields_take_their_bytes_off_what_there_may_be() -> None:
+    """With the mark that ends them."""
+    coming = incoming(b"\xe9b\r\n\r\n")
+    assert coming.fields(b"\r\n\r\n") == "éb"
+    assert coming.left == framing.HEAD_MAX - 6
+
+
+def test_counted_body_comes_in_the_pieces_in_which_it_comes() -> None:
+    """Nothing is waited for that has come, and nothing taken that isn't its own."""
+    coming = incoming(b"ab", b"c", b"defg")
+    body: Iterator[bytes] = framing.body_of(coming, Head(200, {}, stays=True, length=5))
+    assert list(body) == [b"ab", b"c", b"de"]
+    assert coming.more == 2
+    assert list(framing.body_of(incoming(), Head(200, {}, stays=True, length=0))) == []
+
+
+def test_body_without_a_length_is_all_that_comes() -> None:
+    """What has come with the head first."""
+    coming = incoming(OK + b"\r\nab", b"c", b"d")
+    found = framing.head_of(coming)
+    assert list(framing.body_of(coming, found)) == [b"ab", b"c", b"d"]
+
+
+def test_cut_is_noticed_wherever_it_is() -> None:
+    """Before anything, within a head, within a body."""
+    for cut in (b"", b"HTTP/1.1 200", OK + b"Content-Length: 2\r\n\r\nh"):
+        coming = incoming(cut)
+        with pytest.raises(Malformed, match=r"^the response was cut$"):
+            list(framing.body_of(coming, framing.head_of(coming)))

@@ -1,0 +1,77 @@
+"""Chance: drawn from the system, fixed by tests, and written in base 62."""
+
+import secrets
+
+import pytest
+
+from chalicelib.core import randomness
+
+ALL = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+
+def highest(bound: int) -> int:
+    """Draw the highest number below a bound."""
+    return bound - 1
+
+
+@pytest.mark.parametrize(
+    ("number", "length", "text"),
+    [
+        (0, 1, "0"),
+        (61, 1, "z"),
+        (62, 2, "10"),
+        (0, 3, "000"),
+        (62**3 - 1, 3, "zzz"),
+        (62**2, 3, "100"),
+        (62**2 - 1, 4, "00zz"),
+        (1, 8, "00000001"),
+        (62**8 - 1, 8, "zzzzzzzz"),
+        (62**12 // 2, 12, "V00000000000"),
+    ],
+)
+def test_number_is_written_in_base_62_at_its_length(number: int, length: int, text: str) -> None:
+    """Padded with zeros, whether the length is odd or even."""
+    assert randomness.to_base62(number, length) == text
+
+
+def test_digits_sort_as_they_count() -> None:
+    """So does what is written with them."""
+    assert [randomness.to_base62(number, 1) for number in range(62)] == list(ALL) == sorted(ALL)
+    assert ALL == randomness.BASE62
+
+
+@pytest.mark.parametrize("length", [1, 6, 30])
+def test_random_text_has_its_length_and_may_be_any(length: int) -> None:
+    """From all zeros to the last."""
+    with randomness.drawn_from(lambda _bound: 0):
+        assert randomness.base62(length) == "0" * length
+    with randomness.drawn_from(highest):
+        assert randomness.base62(length) == "z" * length
+        assert randomness.below(7) == 6
+
+
+def test_order_by_lot_draws_once_for_each_thing() -> None:
+    """And keeps all of them, equal ones too, without comparing them."""
+    lots = iter([3, 1, 2, 1])
+    bounds: list[int] = []
+
+    def draw(bound: int) -> int:
+        bounds.append(bound)
+        return next(lots)
+
+    things = [{"a"}, {"b"}, {"c"}, {"b"}]
+    with randomness.drawn_from(draw):
+        assert randomness.shuffled(things) == [{"b"}, {"b"}, {"c"}, {"a"}]
+    assert bounds == [2**32] * 4, "so that two lots are hardly ever alike"
+
+
+def test_chance_is_the_systems_unless_a_block_says_otherwise() -> None:
+    """Also after one that failed."""
+    with pytest.raises(ValueError, match=r"^fault$"), randomness.drawn_from(highest):
+        raise ValueError("fault")
+    with randomness.drawn_from(highest):
+        with randomness.drawn_from(lambda _bound: 0):
+            assert randomness.below(10) == 0
+        assert randomness.below(10) == 9
+    assert randomness._below is secrets.randbelow
+    assert randomness.below(1) == 0
