@@ -1,0 +1,152 @@
+"""Writes that a condition refuses, and reads of what may not be there, through models."""
+
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from pynamodb.exceptions import GetError, PutError, PynamoDBException, TransactWriteError
+
+from chalicelib.core import clock, errors, settings, tables, wire
+from chalicelib.limits.tables import Windows
+from chalicelib.oauth.tables import Consent, Ticket
+from tests.house import House
+
+MINE = errors.Conflict("mine")
+
+
+def ticket(digest: str = "there") -> Ticket:
+    """Return a ticket that isn't stored."""
+    return Ticket(digest, kind="device", client_id="app_1", expires_at=1)
+
+
+def save_if_new() -> None:
+    """Store a ticket that must not be there yet."""
+    ticket().save(condition=Ticket.digest.does_not_exist())
+
+
+def save_two_if_new() -> None:
+    """Store two tickets in one transaction, of which the second must not be there yet."""
+    with tables.transaction() as write:
+        write.save(ticket("other"))
+        write.save(ticket(), condition=Ticket.digest.does_not_exist())
+
+
+@pytest.fixture
+def gone(home: House) -> House:
+    """A house without the table of tickets."""
+    wire.call("DeleteTable", {"TableName": settings.current().table("tickets")})
+    return home
+
+
+@pytest.mark.parametrize("save", [save_if_new, save_two_if_new])
+def test_refused_write_is_what_its_caller_makes_of_it(home: House, save: Any) -> None:
+    """One write, or a transaction; what isn't refused happens."""
+    with tables.refused_as(MINE):
+        save()
+    assert Ticket.found("there") is not None
+    with pytest.raises(errors.Conflict) as refused, tables.refused_as(MINE):
+        save()
+    assert refused.value is MINE
+    assert refused.value.__cause__ is None
+    with tables.may_be_refused():
+        save()
+
+
+@pytest.mark.parametrize("save", [save_if_new, save_two_if_new])
+def test_write_that_failed_for_another_reason_is_no_refusal(gone: House, save: Any) -> None:
+    """It stays what it was."""
+    with pytest.raises((PutError, TransactWriteError)) as failed, tables.refused_as(MINE):
+        save()
+    assert not tables.refused(failed.value)
+    with pytest.raises((PutError, TransactWriteError)), tables.may_be_refused():
+        save()
+
+
+def test_other_failures_are_not_pynamodbs() -> None:
+    """They pass both."""
+    for block in (tables.refused_as(MINE), tables.may_be_refused()):
+        with pytest.raises(ValueError, match="fault"), block:
+            raise ValueError("fault")
+
+
+def test_error_of_the_wire_is_botocores_for_pynamodb(gone: House) -> None:
+    """With DynamoDB's own answer, or what stands for one where there was none."""
+    with pytest.raises(GetError) as failed:
+        Ticket.get("there")
+    assert isinstance(failed.value.cause, ClientError)
+    assert failed.value.cause_response_code == "ResourceNotFoundException"
+
+    def unreachable(_operation: str, _body: wire.Json) -> wire.Json:
+        raise wire.Unreachable("NoAnswer", "no connection", {})
+
+    with wire.sent_by(unreachable), clock.paused_by(lambda _seconds: None), pytest.raises(PynamoDBException) as unsent:
+        Ticket.get("there")
+    assert unsent.value.cause_response_code == "NoAnswer"
+    assert unsent.value.cause_response_message == "NoAnswer: no connection"
+    assert wire.is_outage(unsent.value)
+    assert not wire.is_outage(failed.value)
+
+
+def test_items_are_found_as_they_are_at_this_moment(home: House) -> None:
+    """Read consistently, by both parts of their key."""
+    Consent("acc_1", "app_1", allowed={"a"}, given_at=1).save()
+    asked: list[wire.Json] = []
+    through = wire.sender()
+
+    def send(operation: str, body: wire.Json) -> wire.Json:
+        asked.append(body)
+        return through(operation, body)
+
+    with wire.sent_by(send):
+        found = Consent.found("acc_1", "app_1")
+        assert found is not None
+        assert found.allowed == {"a"}
+        assert Consent.found("acc_1", "app_2") is None
+        assert Ticket.found("nothing") is None
+    assert [body["ConsistentRead"] for body in asked] == [True] * 3
+    assert found.key() == {"account_id": {"S": "acc_1"}, "client_id": {"S": "app_1"}}
+    assert ticket().key() == {"digest": {"S": "there"}}
+
+
+def test_several_are_found_in_one_call_by_table(home: House) -> None:
+    """Those that are there, as their models; nothing at all asks nobody."""
+    ticket().save()
+    keys: dict[type[tables.Table], wire.Json] = {
+        Ticket: ticket().key(),
+        Consent: Consent("acc_1", "app_1", allowed={"a"}, given_at=1).key(),
+    }
+    found = tables.found_at_once(keys)
+    assert list(found) == [Ticket]
+    assert isinstance(found[Ticket], Ticket)
+    assert found[Ticket].client_id == "app_1"
+    assert tables.found_at_once({}) == {}
+
+
+@pytest.mark.parametrize(
+    ("value", "can_be"),
+    [("a", True), ("", False), ("é" * 512, True), ("é" * 513, False), ("a\udfff", False), (None, True), (7, True)],
+)
+def test_sort_key_is_1_to_1024_bytes_of_text(value: object, can_be: bool) -> None:
+    """A partition key twice as many; a number is always one."""
+    assert tables.can_be_range_key(value) is can_be
+    assert tables.can_be_hash_key(value) is (can_be or value == "é" * 513)
+    assert (tables.HASH_KEY_BYTES_MAX, tables.RANGE_KEY_BYTES_MAX) == (2_048, 1_024)
+
+
+def test_whole_number_is_written_without_a_fraction() -> None:
+    """And read as one."""
+    whole = tables.Whole()
+    assert (whole.serialize(7), whole.serialize(True), whole.deserialize("7")) == ("7", "1", 7)
+
+
+def test_table_of_counters_is_keyed_by_subject_and_hour(home: House) -> None:
+    """Named by its stage; an item may live without an end, and die at one."""
+    assert Windows.Meta.table_name == "latchkey-test-windows"
+    assert Windows.Meta.billing_mode == "PAY_PER_REQUEST"
+    assert Windows("acc_1#free", 3_600).key() == {"subject": {"S": "acc_1#free"}, "hour": {"N": "3600"}}
+    assert Windows("acc_1#free", 3_600).serialize().keys() == {"subject", "hour"}
+    assert Windows.item(dies_at=5) == {"dies_at": {"N": "5"}}
+    keys = {
+        each["AttributeName"]: each["KeyType"] for each in Windows._get_connection().get_meta_table().data["KeySchema"]
+    }
+    assert keys == {"subject": "HASH", "hour": "RANGE"}

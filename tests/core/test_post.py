@@ -1,0 +1,131 @@
+"""Sending to an address that a stranger chose: whatever status comes is an answer, and little of its body is kept."""
+
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from chalicelib.core import clock, fetch, framing
+from chalicelib.core.fetch import Fetched, FetchError
+from tests.internet import ADDRESS, NAME, Internet, connected_to_nothing_else
+from tests.receiver import Receiver
+
+URL = f"https://{NAME}/hook?a=b"
+TEN = 10
+
+
+@pytest.fixture
+def internet() -> Iterator[Internet]:
+    """An internet with nothing in it."""
+    with connected_to_nothing_else() as made:
+        yield made
+
+
+def posted(internet: Internet, body: bytes = b"hi") -> Fetched:
+    """Send to a server of this internet, and keep ten bytes of its answer."""
+    return fetch.post(
+        URL,
+        body,
+        {"Content-Type": "text/plain"},
+        deadline_s=60,
+        bytes_max=TEN,
+        resolver=lambda _host, _port: [ADDRESS],
+        tls=internet.tls,
+    )
+
+
+@pytest.mark.parametrize("status", ["200 OK", "204 No Content", "302 Found", "404 Not Found", "500 Fault"])
+def test_every_status_is_an_answer(internet: Internet, status: str) -> None:
+    """A redirect, too: it isn't followed. The request has what was given, and its length."""
+    internet.answers(b"", status=status, headers="Location: https://169.254.169.254/\r\n")
+    assert posted(internet).status == int(status[:3])
+    (request,) = internet.requests
+    head = request.partition(b"\r\n\r\n")[0].decode().split("\r\n")
+    assert head[0] == "POST /hook?a=b HTTP/1.1"
+    assert {f"Host: {NAME}", "Content-Type: text/plain", "Content-Length: 2", "Connection: close"} <= set(head)
+    assert internet.connected == [(ADDRESS, 443)]
+
+
+@pytest.mark.parametrize("size", [0, 1, TEN - 1, TEN, TEN + 1, 5_000])
+def test_no_more_of_a_body_is_kept_than_was_asked_for(internet: Internet, size: int) -> None:
+    """Its beginning, with its headers."""
+    internet.answers(b"x" * size)
+    answer = posted(internet)
+    assert (answer.status, answer.body) == (200, b"x" * min(size, TEN))
+    assert answer.headers == {"content-length": str(size)}
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [b"Content-Length: 9\r\n\r\nhi", b"Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\nzz", b"\r\nhi"],
+    ids=["short", "bad chunk", "until the end"],
+)
+def test_body_that_breaks_off_changes_nothing(internet: Internet, rest: bytes) -> None:
+    """Who has said a status has answered."""
+    internet.serves(lambda talk: talk.sendall(b"HTTP/1.1 202 X\r\n" + rest))
+    assert (posted(internet).status, posted(internet).body) == (202, b"hi")
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (b"nonsense\r\n\r\n", "It answers with what is no HTTP."),
+        (b"HTTP/1.1 200", "It answers with what is no HTTP."),
+        (b"", "It answers with what is no HTTP."),
+    ],
+)
+def test_without_a_status_there_is_no_answer(internet: Internet, answer: bytes, why: str) -> None:
+    """In the words for who chose the address."""
+    internet.serves(lambda talk: talk.sendall(answer))
+    with pytest.raises(FetchError) as failed:
+        posted(internet)
+    assert str(failed.value) == why
+
+
+def test_no_more_is_read_than_is_kept() -> None:
+    """An endless body costs nothing."""
+    pieces = iter([b"xxxx"] * 4)
+    incoming = framing.Incoming(lambda: next(pieces))
+    head = framing.Head(200, {}, stays=False, length=framing.UNTIL_CLOSE)
+    assert fetch._beginning(incoming, head, TEN) == b"x" * TEN
+    assert len(list(pieces)) == 1
+
+
+def test_first_four_addresses_share_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each may take its part of what is left, the last all of it; a fifth is never tried."""
+    tried: list[tuple[tuple[str, int], float]] = []
+    now_s = 0
+
+    def connect(address: tuple[str, int], timeout: float) -> socket.socket:
+        nonlocal now_s
+        tried.append((address, timeout))
+        now_s += 3
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(socket, "create_connection", connect)
+    addresses = [f"8.8.8.{number}" for number in range(5)]
+    with clock.measured_by(lambda: now_s * 10**9), pytest.raises(FetchError, match=r"^It refuses connections\.$"):
+        fetch.get(URL, deadline_s=24, bytes_max=1, resolver=lambda _host, _port: addresses)
+    assert [address for address, _ in tried] == [(address, 443) for address in addresses[:4]]
+    assert [timeout for _, timeout in tried] == pytest.approx([24 / 4, 21 / 3, 18 / 2, 15])
+
+
+def test_receiver_on_this_machine_is_asked_where_that_is_allowed(receiver: Receiver) -> None:
+    """By plain http, its port and path as the URL has them."""
+    receiver.answers = b"thanks"
+    receiver.says = [200]
+    more: dict[str, Any] = {"deadline_s": 60, "bytes_max": TEN}
+    assert fetch.post(receiver.url, b"hi", {"webhook-id": "1"}, loopback=True, **more).status == 200
+    assert [each.body for each in receiver.received] == [b"hi"]
+    with pytest.raises(FetchError, match=r"^Only plain https URLs are asked\.$"):
+        fetch.post(receiver.url, b"hi", {}, **more)
+
+
+def test_status_of_our_own_url_is_whatever_comes(receiver: Receiver) -> None:
+    """From a private address and by plain http, too; its body isn't read."""
+    receiver.says = [302]
+    assert fetch.status_of(f"{receiver.url}/health", deadline_s=60) == 302
+    assert receiver.looked_at == ["/hooks/health"]
+    with pytest.raises(FetchError):
+        fetch.status_of("https://u:p@[", deadline_s=60)
