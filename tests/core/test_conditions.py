@@ -7,7 +7,6 @@ from botocore.exceptions import ClientError
 from pynamodb.exceptions import GetError, PutError, PynamoDBException, TransactWriteError
 
 from chalicelib.core import clock, errors, settings, tables, wire
-from chalicelib.limits.tables import Windows
 from chalicelib.oauth.tables import Consent, Ticket
 from tests.house import House
 
@@ -137,16 +136,3 @@ def test_whole_number_is_written_without_a_fraction() -> None:
     """And read as one."""
     whole = tables.Whole()
     assert (whole.serialize(7), whole.serialize(True), whole.deserialize("7")) == ("7", "1", 7)
-
-
-def test_table_of_counters_is_keyed_by_subject_and_hour(home: House) -> None:
-    """Named by its stage; an item may live without an end, and die at one."""
-    assert Windows.Meta.table_name == "latchkey-test-windows"
-    assert Windows.Meta.billing_mode == "PAY_PER_REQUEST"
-    assert Windows("acc_1#free", 3_600).key() == {"subject": {"S": "acc_1#free"}, "hour": {"N": "3600"}}
-    assert Windows("acc_1#free", 3_600).serialize().keys() == {"subject", "hour"}
-    assert Windows.item(dies_at=5) == {"dies_at": {"N": "5"}}
-    keys = {
-        each["AttributeName"]: each["KeyType"] for each in Windows._get_connection().get_meta_table().data["KeySchema"]
-    }
-    assert keys == {"subject": "HASH", "hour": "RANGE"}

@@ -1,0 +1,49 @@
+"""What the core hands around are values: nobody changes one, and none has more than its fields."""
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from chalicelib.core import answering, aws, fetch, framing, lean, settings, sigv4, telemetry, wire
+
+FROZEN: list[Any] = [
+    answering.Answer,
+    aws.Place,
+    fetch.Fetched,
+    lean.Caller,
+    settings.Settings,
+    sigv4.Credentials,
+    wire.Patience,
+]
+"""Threads share them."""
+SLOTTED: list[Any] = [*FROZEN, fetch._Place, framing.Head, telemetry.Calls]
+"""Each call makes some."""
+
+
+@pytest.mark.parametrize("kind", FROZEN, ids=lambda kind: kind.__name__)
+def test_value_never_changes(kind: Any) -> None:
+    """And so can be a key."""
+    assert kind.__dataclass_params__.frozen
+
+
+@pytest.mark.parametrize("kind", SLOTTED, ids=lambda kind: kind.__name__)
+def test_value_has_no_more_than_its_fields(kind: Any) -> None:
+    """A misspelt one is a mistake, and none costs a dictionary."""
+    assert set(kind.__slots__) == {field.name for field in dataclasses.fields(kind)}
+
+
+@pytest.mark.parametrize(
+    ("value", "rest"),
+    [
+        (answering.Answer(200, {}, b""), {"stays": True}),
+        (sigv4.Credentials("id", "secret"), {"token": ""}),
+        (fetch._Place("a.example", 443, "/", None), {"addresses": []}),
+        (telemetry.Calls(), {"made": []}),
+        (wire.Patience(1, 1, 1), {"not_accepted": 2}),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_is_not_said_of_a_value_has_one_meaning(value: Any, rest: dict[str, Any]) -> None:
+    """The empty one, or what nearly all have."""
+    assert {name: getattr(value, name) for name in rest} == rest

@@ -1,0 +1,58 @@
+"""What the limits hand around are values: nobody changes one, and one that says nothing says nothing."""
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from chalicelib.limits import admission, allowance, leases, memory, refusals, tiers, traits, usage, windows
+
+FROZEN: list[Any] = [
+    admission.Asked,
+    allowance.Allowance,
+    leases.Take,
+    refusals.Sum,
+    tiers.Tier,
+    traits.Known,
+    traits.Learnt,
+    traits.Traits,
+    usage.Hour,
+    usage.Used,
+    windows.Window,
+]
+"""Threads share them."""
+SLOTTED: list[Any] = [*FROZEN, leases._Caller, memory.Seen]
+"""A process keeps thousands."""
+
+
+@pytest.mark.parametrize("kind", FROZEN, ids=lambda kind: kind.__name__)
+def test_value_never_changes(kind: Any) -> None:
+    """And so can be a key."""
+    assert kind.__dataclass_params__.frozen
+
+
+@pytest.mark.parametrize("kind", SLOTTED, ids=lambda kind: kind.__name__)
+def test_value_has_no_more_than_its_fields(kind: Any) -> None:
+    """A misspelt one is a mistake, and none costs a dictionary."""
+    assert set(kind.__slots__) == {field.name for field in dataclasses.fields(kind)}
+
+
+@pytest.mark.parametrize(
+    ("value", "fields"),
+    [
+        (admission.Asked(), (None, 2**53, traits.Traits())),
+        (leases.Take(1), (1, 0)),
+        (leases._Caller(7), (7, 0, 0, 0, 0, False, [], 0)),
+        (memory.Seen(), (0, {}, (), frozenset(), traits.Known(), -10_000, "")),
+        (refusals.Sum(), (0, {})),
+        (traits.Known(), (frozenset(), 0, 0, 0, 230, ())),
+        (traits.Learnt(), ("", "", (), {}, {})),
+        (traits.Traits(), ("", "")),
+        (usage.Hour(), (0, 0, {})),
+        (usage.Used(), (frozenset(), True)),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_value_that_says_nothing_is_empty(value: Any, fields: tuple[Any, ...]) -> None:
+    """Nothing used, refused, taken or known."""
+    assert tuple(getattr(value, field.name) for field in dataclasses.fields(value)) == fields
