@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache
 from urllib.parse import urlsplit
 
 from chalicelib.core import clock, framing
@@ -192,7 +192,7 @@ def _parsed(url: str, tls: ssl.SSLContext | None = None) -> _Place:
     return _Place(parts.hostname, port, target, None if is_plain else tls or _everybodys())
 
 
-@lru_cache(maxsize=1)
+@cache
 def _everybodys() -> ssl.SSLContext:
     """Return what trusts the authorities that everybody does, read once a process: their certificates take 20 ms."""
     return ssl.create_default_context()

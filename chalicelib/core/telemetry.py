@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cache
 from typing import Any, TextIO
 
 from chalicelib.core import clock, settings, tracing
@@ -147,7 +147,7 @@ def _clean(facts: Mapping[str, object]) -> dict[str, object]:
     return {name: value for name, value in facts.items() if value is not None}
 
 
-@lru_cache(maxsize=1)
+@cache
 def _logger() -> Any:
     import logging
 

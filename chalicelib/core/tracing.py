@@ -10,7 +10,7 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from functools import lru_cache
+from functools import cache
 
 from chalicelib.core import settings
 
@@ -66,7 +66,7 @@ def _send(segment: dict[str, object]) -> None:
         _socket().sendto(_HEADER + json.dumps(segment).encode(), (host, int(port)))
 
 
-@lru_cache(maxsize=1)
+@cache
 def _socket() -> socket.socket:
     sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     sender.setblocking(False)

@@ -1,13 +1,15 @@
 """The setting that brings botocore back. `tests/twin.py` compares it with `lean` over the whole feature suite."""
 
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from botocore.client import BaseClient
 
-from chalicelib.core import errors, settings, wire
+from chalicelib.core import clock, errors, settings, wire
+from tests.core.test_connections import served
 from tests.house import House
 
 
@@ -28,3 +30,54 @@ def test_setting_returns_to_botocore(home: House, monkeypatch: pytest.MonkeyPatc
         with pytest.raises(errors.Conflict):
             home.account(email=account.email)
     assert {"TransactWriteItems", "GetItem", "UpdateItem"} <= set(sent)
+
+
+@pytest.fixture
+def by_botocore(home: House) -> Iterator[House]:
+    """A house whose calls go by botocore's client, with pauses that take no time."""
+    wire.forget_connection()
+    with (
+        settings.in_use(replace(settings.current(), wire="botocore")),
+        clock.paused_by(lambda _seconds: None),
+    ):
+        yield home
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (b"HTTP/1.1 500 X\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}", wire.Unreachable),
+        (b"", wire.Unreachable),
+        (
+            b'HTTP/1.1 400 X\r\nContent-Length: 34\r\nConnection: close\r\n\r\n{"__type":"x#ValidationException"}',
+            wire.WireError,
+        ),
+    ],
+    ids=["fault", "nothing", "refusal"],
+)
+def test_call_by_botocore_is_sent_as_often_as_by_ourselves(
+    by_botocore: House, monkeypatch: pytest.MonkeyPatch, answer: bytes, kind: type[wire.WireError]
+) -> None:
+    """Its own retries are off: what fails is sent again by patience alone."""
+    asked: list[bytes] = []
+
+    def serve(connection: socket.socket) -> None:
+        asked.append(connection.recv(65_536))
+        connection.sendall(answer)
+
+    with served(serve) as (server, _):
+        monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", f"http://127.0.0.1:{server.port}")
+        with pytest.raises(kind) as failed:
+            wire.call("GetItem", {"TableName": "t", "Key": {"id": {"S": "1"}}}, wire.AT_ONCE)
+    assert type(failed.value) is kind
+    assert len(asked) == (wire.AT_ONCE.unavailable if kind is wire.Unreachable else 1)
+
+
+def test_what_botocore_cannot_send_is_no_outage(by_botocore: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without credentials nothing was sent, and asking again changes nothing."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(wire.WireError) as failed:
+        wire.call("GetItem", {"TableName": "t"})
+    assert (type(failed.value), failed.value.code) == (wire.WireError, "NoCredentialsError")
+    assert not wire.is_outage(failed.value)

@@ -129,7 +129,12 @@ def test_sort_key_is_1_to_1024_bytes_of_text(value: object, can_be: bool) -> Non
     """A partition key twice as many; a number is always one."""
     assert tables.can_be_range_key(value) is can_be
     assert tables.can_be_hash_key(value) is (can_be or value == "é" * 513)
-    assert (tables.HASH_KEY_BYTES_MAX, tables.RANGE_KEY_BYTES_MAX) == (2_048, 1_024)
+
+
+def test_key_of_ascii_is_as_many_characters_as_bytes() -> None:
+    """The last that fits, and one more."""
+    assert [tables.can_be_hash_key("e" * count) for count in (2_048, 2_049)] == [True, False]
+    assert [tables.can_be_range_key("e" * count) for count in (1_024, 1_025)] == [True, False]
 
 
 def test_whole_number_is_written_without_a_fraction() -> None:

@@ -218,6 +218,14 @@ def test_other_statuses_are_for_the_caller(internet: Internet) -> None:
     assert (answer.status, answer.body, answer.headers) == (404, b"gone", {"content-length": "4"})
 
 
+@pytest.mark.parametrize("status", ["299 Nearly", "400 Just"])
+def test_redirects_are_the_statuses_from_300_to_399(internet: Internet, status: str) -> None:
+    """Those around them are for the caller."""
+    internet.answers(b"", status=status)
+    answer = fetch.get(URL, deadline_s=60, bytes_max=1_000, resolver=leading_to(ADDRESS), tls=internet.tls)
+    assert answer.status == int(status[:3])
+
+
 def test_certificate_for_another_name_is_refused(internet: Internet) -> None:
     """Connecting to an address doesn't mean trusting whatever answers there."""
     internet.answers(b"hello", name="other.example")

@@ -1,6 +1,7 @@
 """What may be fetched and what is sent: by URL, address, header and time, without a connection."""
 
 import ssl
+import threading
 from collections.abc import Iterable
 
 import pytest
@@ -228,6 +229,19 @@ def test_name_that_cannot_be_resolved_has_no_address(resolver: Exception | None)
 
     with pytest.raises(FetchError, match=r"^Its name leads to no address, or to one that isn't public\.$"):
         fetch.get("https://a.example/", deadline_s=60, bytes_max=1, resolver=resolve)
+
+
+def test_resolver_that_hangs_keeps_no_process_alive() -> None:
+    """It is left alone, in a thread that ends with the process."""
+    daemons: list[bool] = []
+
+    def resolve(_host: str, _port: int) -> list[str]:
+        daemons.append(threading.current_thread().daemon)
+        return []
+
+    with pytest.raises(FetchError):
+        fetch.get("https://a.example/", deadline_s=60, bytes_max=1, resolver=resolve)
+    assert daemons == [True]
 
 
 def test_time_that_is_over_is_over_to_the_nanosecond() -> None:

@@ -1,6 +1,7 @@
 """The wire: what DynamoDB's failures mean, and the item as it stood when a condition refused."""
 
 import socket
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -125,3 +126,46 @@ def received(connection: socket.socket) -> str:
             return ""
         text += piece
     return text
+
+
+def test_forgotten_connections_are_closed(home: House) -> None:
+    """Whatever was idle; the next call makes its own, from the environment as it is then."""
+    wire.call("PutItem", PUT)
+    sends = wire.sender()
+    assert wire.sender() is sends
+    assert wire._connections is not None
+    assert len(wire._connections._idle) == 1
+    wire.forget_connection()
+    assert len(wire._connections._idle) == 0
+    assert wire.sender() is not sends
+
+
+def test_what_sends_is_put_back_after_a_block(home: House) -> None:
+    """Also after one that failed."""
+    sends = wire.sender()
+
+    def other(_operation: str, _body: wire.Json) -> wire.Json:
+        return {}
+
+    with pytest.raises(ValueError, match="fault"), wire.sent_by(other):
+        raise ValueError("fault")
+    assert wire.sender() is sends
+    with wire.sent_by(other):
+        assert wire.sender() is other
+
+
+def test_nothing_configured_is_no_outage(home: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message says what to set."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", "localhost:8001")
+    wire.forget_connection()
+    with pytest.raises(wire.WireError, match="AWS_ENDPOINT_URL takes one like") as failed:
+        wire.call("GetItem", {"TableName": "t"})
+    assert (type(failed.value), failed.value.code) == (wire.WireError, "NotConfigured")
+
+
+def test_times_for_an_admission_are_those_of_the_architecture_page() -> None:
+    """One second to connect, one to answer."""
+    page = (Path(__file__).parents[2] / "docs/architecture.md").read_text()
+    assert "| a timeout (1 s), a broken connection, a 5xx, twice | the request passes" in page
+    assert wire.CONNECT_TIMEOUT_S == 1
+    assert wire.AT_ONCE.unavailable == 2
