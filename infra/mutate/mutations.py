@@ -110,10 +110,17 @@ def _positions(node: Any, operator: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def _left_out(source: str) -> list[tuple[tuple[int, int], tuple[int, int]]]:
-    """Return where annotations stand: what they say, mypy holds."""
+    """Return where annotations stand, what makes a class a dataclass, and TYPE_CHECKING: what they say, mypy holds.
+
+    Nothing assigns to a frozen object; what its slots save is memory.
+    """
     found: list[ast.expr] = []
     for node in ast.walk(ast.parse(source)):
         found += [each for name in ("annotation", "returns") if (each := getattr(node, name, None)) is not None]
+        if isinstance(node, ast.ClassDef):
+            found += [each for each in node.decorator_list if ast.unparse(each).startswith("dataclass")]
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            found.append(node.test)
     return [((each.lineno, each.col_offset), (each.end_lineno or 0, each.end_col_offset or 0)) for each in found]
 
 
