@@ -56,7 +56,7 @@ def issue_key(
             raise errors.InvalidRequest(f"scopes may hold only what your own credential has; {scope} is not among it.")
     now_ms = clock.now_ms()
     expires_at = now_ms + expires_in_s * 1000 if expires_in_s is not None else maker.ends_at_ms or None
-    if maker.ends_at_ms and (expires_at or 0) > maker.ends_at_ms:
+    if maker.ends_at_ms and expires_at is not None and expires_at > maker.ends_at_ms:
         left_s = (maker.ends_at_ms - now_ms) // 1000
         raise errors.InvalidRequest(
             f"expires_in_s may be at most {left_s}: no key outlives the credential that makes it."
@@ -106,7 +106,7 @@ def put_beside_the_others(
             with tables.transaction() as write:
                 write.save(issued.key, condition=Credential.digest.does_not_exist())
                 if spent is not None:
-                    write.save(spent, condition=Ticket.digest.does_not_exist())
+                    forms.add_to(write, spent)
                 live_keys.count_in(write, account, issued.key, ended, only_if=only_if)
                 record.add_to(write, issued.key.account_id, kinds.KEY_CREATED, _told(issued.key))
                 if once is not None:

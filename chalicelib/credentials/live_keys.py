@@ -34,14 +34,14 @@ def count_in(
     `only_if` is what else must be so of the account. The condition wins the race of two makers for the last place; that
     an ended key's end is unchanged wins the one against whoever gave it another.
     """
-    actions: list[Action] = [_place(key.id).set(key.ends_at or 0)]
+    actions: list[Action] = [_place(key.id).set(key.listed_end)]
     leaving = dict(ended)
     condition = (Account.status == "active") & _place(key.id).does_not_exist()
     if only_if is not None:
         condition &= only_if
     if retiring is not None:
         if retiring.is_live():
-            actions.append(_place(retiring.id).set(retiring.ends_at or 0))
+            actions.append(_place(retiring.id).set(retiring.listed_end))
         else:
             leaving.pop(retiring.id, None)
             actions.append(_place(retiring.id).remove())
@@ -81,17 +81,17 @@ def account_in(error: TransactWriteError, account: Account) -> dict[str, Any]:
     return shown
 
 
-def ended_among(account: dict[str, Any], maker: Verdict | None, *, places_freed: int = 0) -> dict[str, int]:
+def ended_among(account: dict[str, Any], maker: Verdict | None) -> dict[str, int]:
     """Return the keys to take out of the count with the next try, of an `account` that refused one.
 
-    Empty when someone else took them out meanwhile: then there is room now. `places_freed` is how many live keys the
-    transaction itself ends. Raises Conflict when there would be no room, or its `maker` is over.
+    Empty when someone else took them out meanwhile: then there is room now. Raises Conflict when there would be no
+    room, or its `maker` is over.
     """
     ends = _ends(account)
     if maker is not None and not _ends_as_verified(maker, account, ends):
         raise errors.Conflict("The session or key that asks for this has ended, or was rotated, meanwhile.")
     ended = {key_id: end_ms for key_id, end_ms in ends.items() if 0 < end_ms <= clock.now_ms()}
-    if len(ends) - len(ended) >= LIVE_MAX + places_freed:
+    if len(ends) - len(ended) >= LIVE_MAX:
         raise errors.Conflict(
             f"An account has at most {LIVE_MAX} live keys. Revoke one that you don't use, then try again."
         )

@@ -78,7 +78,7 @@ def _end(key: Credential) -> None:
                 Credential(key.successor_digest),
                 actions=[Credential.predecessor_digest.remove(), Credential.predecessor_ends_at.remove()],
             )
-        if (key.predecessor_ends_at or 0) > now_ms:
+        if key.predecessor_ends_at is not None and key.predecessor_ends_at > now_ms:
             write.update(
                 Credential(key.predecessor_digest),
                 actions=[

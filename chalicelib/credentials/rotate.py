@@ -51,7 +51,7 @@ def rotate(maker: Verdict, key_id: str, grace_s: int, once: "Recording[Issued] |
                 _explain(key)
             else:
                 account = live_keys.account_in(error, Account(maker.account_id))
-                ended = live_keys.ended_among(account, maker, places_freed=int(grace_s == 0))
+                ended = live_keys.ended_among(account, maker)
         else:
             # Not an error: the new key's secret is in this answer and nowhere else.
             return replace(issued, told=stale.mark(maker.account_id))
@@ -71,7 +71,8 @@ def _replace(
     now_ms = clock.now_ms()
     # Without a grace it is over for every function, also one whose clock is behind.
     retires_at = now_ms + (grace_s or -stale.CLOCK_SKEW_S) * 1000
-    retires_at = min(retires_at, key.retires_at or 2**53)
+    if key.retires_at is not None:
+        retires_at = min(retires_at, key.retires_at)
     retiring = Credential(digest=key.digest, id=key.id, expires_at=key.expires_at, retires_at=retires_at)
     issued.key.on_anomaly, issued.key.lineage = key.on_anomaly, key.lineage or key.id
     issued.key.predecessor_digest, issued.key.predecessor_ends_at = key.digest, retiring.ends_at
@@ -85,8 +86,8 @@ def _replace(
                 Credential.retires_at.set(retires_at),
                 Credential.successor_id.set(issued.key.id),
                 Credential.successor_digest.set(issued.key.digest),
-                Credential.successor_ends_at.set(issued.key.ends_at or 0),
-                Credential.dies_at.set((retiring.ends_at or 0) // 1000 + KEPT_PAST_END_S),
+                Credential.successor_ends_at.set(issued.key.listed_end),
+                Credential.dies_at.set(retiring.listed_end // 1000 + KEPT_PAST_END_S),
             ],
             condition=_may_be_rotated(key, now_ms),
             return_values="ALL_OLD",
@@ -124,7 +125,7 @@ def _explain(key: Credential) -> None:
     now_ms = clock.now_ms()
     if not key.is_live():
         raise errors.Conflict("This key has ended; an expired or revoked key can't be rotated. Generate a new one.")
-    if key.successor_id is not None and not 0 < (key.successor_ends_at or 0) <= now_ms:
+    if key.successor_id is not None and not (key.successor_ends_at and key.successor_ends_at <= now_ms):
         raise errors.Conflict(f"This key was rotated already; its successor is {key.successor_id}.")
     if key.predecessor_ends_at is not None and key.predecessor_ends_at > now_ms:
         raise errors.Conflict(

@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypeVar
 
 from chalicelib.core import clock, errors, secrets
 from chalicelib.credentials.verdict import Verdict
@@ -18,6 +19,8 @@ PRESENTED_MS = 60_000
 """How long questions of a service about one secret are answered without reading."""
 ROUNDS_MAX = 40
 """Each round is lost to one more change of the same account; a console that revokes all 20 keys at once makes 20."""
+
+K = TypeVar("K")
 
 _renewed: OrderedDict[str, Verdict] = OrderedDict()
 _presented: OrderedDict[tuple[str, str], Verdict] = OrderedDict()
@@ -43,6 +46,13 @@ def forget() -> None:
     _presented.clear()
 
 
+def remember(verdicts: OrderedDict[K, Verdict], key: K, verdict: Verdict, *, most: int = REMEMBERED_MAX) -> None:
+    """Keep a verdict; of more than `most` the one that came first is forgotten."""
+    verdicts[key] = verdict
+    if len(verdicts) > most:
+        verdicts.popitem(last=False)
+
+
 def standing_of(cached: Verdict) -> Verdict:
     """Return the newest verdict this process has of a credential whose cached one is given."""
     renewed = _renewed.get(cached.credential_id)
@@ -59,9 +69,7 @@ def admit_presented(secret: str, resource: str) -> tuple[Verdict, Allowance]:
     cached = _presented.get((digest, resource))
     if cached is None or not 0 <= now_ms - cached.verified_at_ms < PRESENTED_MS + CLOCK_SKEW_S * 1000:
         cached = verify(secret, resource)
-        _presented[digest, resource] = cached
-        if len(_presented) > REMEMBERED_MAX:
-            _presented.popitem(last=False)
+        remember(_presented, (digest, resource), cached)
     return admit_caller(cached, f"Bearer {secret}", resource)
 
 
@@ -91,7 +99,7 @@ def admit_caller(
         except Stale as stale:
             # Verified after the mark was seen: it has seen every change the mark stands for, whatever the clocks say.
             verdict = verify(bearer(authorization), resource).verified_after(stale.stale_at_ms)
-            _remember(verdict)
+            remember(_renewed, verdict.credential_id, verdict)
         else:
             if left.crossed:
                 _tell(verdict, left, use)
@@ -126,9 +134,3 @@ def _shown(verdict: Verdict, use: Use) -> traits.Traits:
 def _named(counter: str, network: str, route: str) -> traits.Traits:
     """Return what is shown by the attributes' names, whose hashes are the same at each request."""
     return traits.shown_by(counter, network=network, route=route)
-
-
-def _remember(verdict: Verdict) -> None:
-    _renewed[verdict.credential_id] = verdict
-    if len(_renewed) > REMEMBERED_MAX:
-        _renewed.popitem(last=False)

@@ -75,6 +75,11 @@ class Credential(tables.Table):
         return min((at for at in (self.expires_at, self.retires_at) if at is not None), default=None)
 
     @property
+    def listed_end(self) -> int:
+        """Return its end as the account's list of live keys has it: 0 stands for never."""
+        return self.ends_at or 0
+
+    @property
     def state(self) -> str:
         """Return how it stands: `live`, `retiring` (rotated, in its grace), `expired` or `revoked`."""
         if self.revoked_at is not None:

@@ -2,14 +2,16 @@
 
 import pytest
 
-from chalicelib.credentials.advice import LOOKED_BACK_S, YOUNG_S, Advice, advise
+from chalicelib.credentials.advice import Advice, advise
 from chalicelib.limits.traits import route_name
 from chalicelib.limits.usage import Used
 
+WEEK_S, MONTH_S = 7 * 86_400, 30 * 86_400
+"""The guide: a key is narrowed by "the last 30 days", and "once the key is 7 days old"."""
 ROUTES = {"GET /v1/users": ("read",), "GET /v1/keys": ("keys",), "PATCH /v1/users/me": ("write",)}
 
 
-def advised(*routes: str, complete: bool = True, age_s: int = YOUNG_S, rotated: bool = False) -> Advice:
+def advised(*routes: str, complete: bool = True, age_s: int = WEEK_S, rotated: bool = False) -> Advice:
     """Return the advice for a key with read, write and keys that used `routes`."""
     used = Used(frozenset(route_name(route) for route in routes), complete)
     return advise({"write", "keys", "read"}, used, ROUTES, age_s=age_s, rotated=rotated)
@@ -30,15 +32,15 @@ def test_key_that_used_everything_or_nothing_is_not_narrowed() -> None:
 
 def test_key_that_was_rotated_in_long_ago_is_like_any_other() -> None:
     """Nothing of what its predecessor did is within the 30 days."""
-    assert advised("GET /v1/users", age_s=LOOKED_BACK_S, rotated=True).narrower
+    assert advised("GET /v1/users", age_s=MONTH_S, rotated=True).narrower
 
 
 @pytest.mark.parametrize(
     "advice",
     [
         advised("GET /v1/users", complete=False),
-        advised("GET /v1/users", age_s=YOUNG_S - 1),
-        advised("GET /v1/users", age_s=LOOKED_BACK_S - 1, rotated=True),
+        advised("GET /v1/users", age_s=WEEK_S - 1),
+        advised("GET /v1/users", age_s=MONTH_S - 1, rotated=True),
         advised("GET /v1/users", "GET /v1/gone"),
     ],
     ids=["an hour isn't complete", "young", "rotated", "a route that is no more"],

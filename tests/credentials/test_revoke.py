@@ -1,13 +1,21 @@
 """Revocation: at once, for good, and harmless to repeat."""
 
 import pytest
+from pynamodb.exceptions import TransactWriteError
 
 from chalicelib.accounts.tables import Account
 from chalicelib.core import errors
 from chalicelib.credentials import find
-from chalicelib.credentials.revoke import revoke
+from chalicelib.credentials.revoke import end, end_token, revoke
+from chalicelib.credentials.rotate import rotate
+from chalicelib.credentials.tables import Credential
 from chalicelib.credentials.verify import verify
+from chalicelib.events import kinds
+from chalicelib.limits import stale
+from tests.credentials.events import told
 from tests.house import NOON_MS, House
+from tests.meanwhile import failing, marks_lost
+from tests.oauth.flow import CLIENT, registered
 
 
 def test_revoked_key_stops(home: House) -> None:
@@ -77,3 +85,63 @@ def test_revoked_key_is_deleted_thirty_days_later(home: House) -> None:
     for issued in (home.key(account), home.key(account, expires_in_s=60), home.key(account, expires_in_s=10**9)):
         revoke(account.id, issued.key.id)
         assert find.owned_key(account.id, issued.key.id).dies_at == NOON_MS // 1000 + 30 * 86_400
+
+
+def test_revocation_is_told_and_felt_at_the_next_request(home: House) -> None:
+    """Once, with the key's name, which nobody can look up for long."""
+    account = home.account()
+    issued = home.key(account)
+    for _ in range(2):
+        revoke(account.id, issued.key.id)
+    assert told(account.id, but=1) == [(kinds.KEY_REVOKED, {"key": issued.key.id, "name": "Test key"})]
+    assert stale.is_marked(account.id, NOON_MS)
+
+
+def test_revocation_that_not_every_function_heard_of_is_to_be_repeated(home: House) -> None:
+    """The key is revoked all the same."""
+    account = home.account()
+    issued = home.key(account)
+    with marks_lost(), pytest.raises(errors.Unavailable, match="revoked, but may be accepted"):
+        revoke(account.id, issued.key.id)
+    assert find.owned_key(account.id, issued.key.id).state == "revoked"
+
+
+def test_of_several_that_end_a_key_one_did(home: House) -> None:
+    """Whatever became of it since they read it; one that is gone is not found."""
+    account = home.account()
+    issued, rotated, gone = home.key(account), home.key(account), home.key(account)
+    assert [end(issued.key) for _ in range(2)] == [True, False]
+    rotate(verify(rotated.secret), rotated.key.id, 60)
+    assert [end(rotated.key) for _ in range(2)] == [True, False]
+    gone.key.delete()
+    with pytest.raises(errors.NotFound):
+        end(gone.key)
+
+
+def test_key_of_a_vanished_account_is_not_said_to_have_ended(home: House) -> None:
+    """What refused it is no word about the key; nor is a fault of the database."""
+    account = home.account()
+    issued = home.key(account)
+    with failing("TransactWriteItems"), pytest.raises(TransactWriteError):
+        end(issued.key)
+    account.delete()
+    with pytest.raises(TransactWriteError):
+        end(issued.key)
+    assert Account.found(account.id) is None
+
+
+def test_token_is_ended_once_by_itself(home: House) -> None:
+    """It is told of with its application; one that never was doesn't come to be."""
+    account = home.account()
+    client = registered(home, owner=account)
+    secret = client.ask(CLIENT).json()["access_token"]
+    (token,) = [key for key in Credential.by_account.query(account.id) if key.kind == "token"]
+    home.clock.forward(1)
+    assert [end_token(token) for _ in range(2)] == [True, False]
+    with pytest.raises(errors.InvalidApiKey):
+        verify(secret)
+    assert Credential.get(token.digest).revoked_at == NOON_MS + 1000
+    assert told(account.id)[1:] == [(kinds.TOKEN_REVOKED, {"token": token.id, "application": client.id})]
+    token.delete()
+    assert not end_token(token)
+    assert Credential.found(token.digest) is None

@@ -1,17 +1,22 @@
 """No cached verdict outlives a change: what holds is what is true at this request."""
 
+from collections import OrderedDict
+from dataclasses import replace
+
 import pytest
 
 from chalicelib.accounts import change
-from chalicelib.core import errors, telemetry
+from chalicelib.core import errors, settings, telemetry, wire
 from chalicelib.credentials import change as key_change
 from chalicelib.credentials import revoke
 from chalicelib.credentials.rotate import rotate
-from chalicelib.credentials.standing import admit_caller
+from chalicelib.credentials.standing import admit_caller, remember, standing_of
 from chalicelib.credentials.verdict import Verdict
 from chalicelib.credentials.verify import verify
+from chalicelib.limits import stale, windows
 from chalicelib.limits.tiers import FREE, PRO
-from tests.house import House
+from tests.house import NOON_MS, House
+from tests.meanwhile import before
 
 
 class Caller:
@@ -141,3 +146,38 @@ def test_key_ends_at_its_expiry_though_the_gateway_remembers_it(home: House) -> 
     with telemetry.calls_watched() as calls, pytest.raises(errors.TokenExpired):
         admit_caller(cached, f"Bearer {issued.secret}")
     assert calls.made == []
+
+
+def test_newest_verdict_holds(home: House) -> None:
+    """What this process verified anew, until the gateway hands in one that is newer still."""
+    caller = Caller(home)
+    key_change.change_key(caller.account.id, caller.issued.key.id, name=None, wanted=["read"])
+    renewed = caller.call()
+    assert standing_of(caller.cached) == renewed != caller.cached
+    newer = replace(caller.cached, verified_at_ms=renewed.verified_at_ms + 1)
+    assert standing_of(newer) == newer
+
+
+def test_account_that_changes_faster_than_it_can_be_verified_is_told_to_come_again(home: House) -> None:
+    """Rather than being admitted under what was true a moment ago."""
+    caller = Caller(home)
+    stale.mark(caller.account.id)
+    marked = {
+        "TableName": settings.current().table(windows.TABLE),
+        "Key": windows.item_key(caller.account.id, FREE, NOON_MS // 1000),
+        "UpdateExpression": "ADD stale_at :more",
+        "ExpressionAttributeValues": {":more": {"N": "1"}},
+    }
+    with (
+        before("UpdateItem", lambda: wire.call("UpdateItem", marked), times=99),
+        pytest.raises(errors.Unavailable, match="being changed right now"),
+    ):
+        caller.call()
+
+
+def test_of_too_many_verdicts_the_first_is_forgotten(home: House) -> None:
+    """The last ones are kept."""
+    verdict, kept = verify(home.key(home.account()).secret), OrderedDict[int, Verdict]()
+    for number in range(4):
+        remember(kept, number, verdict, most=2)
+    assert list(kept) == [2, 3]

@@ -1,5 +1,7 @@
 """Is this secret good? Every kind of no, and what a yes tells."""
 
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
@@ -8,11 +10,14 @@ from chalicelib.accounts.tables import Account
 from chalicelib.core import errors, secrets, settings
 from chalicelib.core.settings import Settings
 from chalicelib.credentials import revoke, rotate
-from chalicelib.credentials.verify import bearer, verify
+from chalicelib.credentials.tables import Credential
+from chalicelib.credentials.verify import bearer, presented, verify
 from chalicelib.limits import stale
 from chalicelib.limits.tiers import PRO
+from chalicelib.oauth.tables import Client, Grant
 from tests.house import NOON_MS, House
-from tests.oauth.flow import CLIENT, registered, someone
+from tests.meanwhile import sent
+from tests.oauth.flow import CLIENT, ISSUER, registered, someone
 
 
 @pytest.mark.parametrize(
@@ -49,6 +54,24 @@ def test_other_authorization_is_a_missing_key(authorization: str) -> None:
 def test_text_after_the_token_belongs_to_it() -> None:
     """Nothing is cut off a credential to make it fit."""
     assert bearer("Bearer abc def") == "abc def"
+
+
+@pytest.mark.parametrize(
+    ("text", "secret"),
+    [
+        *(
+            ("abc", "abc"),
+            (" abc\r\n", "abc"),
+            ("\tabc def ", "abc def"),
+            ("Bearer abc", "abc"),
+            ("bEARER  abc\n", "abc"),
+        ),
+        *(("Bearer", "Bearer"), ("Bearer ", "Bearer"), ("Basic abc", "Basic abc"), ("", ""), (" \t\r\n", "")),
+    ],
+)
+def test_secret_is_found_in_what_a_service_was_shown(text: str, secret: str) -> None:
+    """Alone, or as the whole value of a header; what is around it belongs to a file, and other schemes to the text."""
+    assert presented(text) == secret
 
 
 def test_text_that_is_longer_than_a_secret_is_refused_before_it_is_looked_at(home: House) -> None:
@@ -164,3 +187,89 @@ def test_lineage_of_a_token_is_its_grant_or_its_client(home: House) -> None:
     assert verify(token).lineage.startswith("gra_")
     own = {verify(client.ask(CLIENT).json()["access_token"]).lineage for _ in range(2)}
     assert own == {client.id}
+
+
+def test_key_is_read_as_it_is_at_this_moment(home: House) -> None:
+    """The gateway would remember a wrong no for 300 s: two reads of a key, and its account with a token's origins."""
+    ada, client = someone(home), registered(home)
+    token, _ = ada.grant(client)
+    key = home.key(home.account())
+    with sent() as calls:
+        verify(key.secret)
+    assert [(name, request["ConsistentRead"]) for name, request in calls] == [("GetItem", True)] * 2
+    with sent() as calls:
+        verify(token)
+    assert [name for name, _ in calls] == ["GetItem", "BatchGetItem"]
+    assert calls[0][1]["ConsistentRead"] is True
+    assert all(wanted["ConsistentRead"] for wanted in calls[1][1]["RequestItems"].values())
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        lambda grant: Grant(grant).update(actions=[Grant.revoked_at.set(NOON_MS)]),
+        lambda grant: Grant(grant).delete(),
+        lambda grant: Client(Grant.get(grant).client_id).update(actions=[Client.deleted_at.set(NOON_MS)]),
+        lambda grant: Client(Grant.get(grant).client_id).update(actions=[Client.owner_suspended_at.set(NOON_MS)]),
+        lambda grant: Client(Grant.get(grant).client_id).delete(),
+        lambda grant: Account(Grant.get(grant).account_id).update(actions=[Account.status.set("suspended")]),
+        lambda grant: Account(Grant.get(grant).account_id).delete(),
+    ],
+    ids=["grant", "no grant", "client", "client's owner", "no client", "account", "no account"],
+)
+def test_token_ends_with_what_it_came_from(home: House, ending: Callable[[str], object]) -> None:
+    """Its grant, its client, the client's owner, and the account that it speaks for."""
+    token, _ = someone(home).grant(registered(home))
+    verdict = verify(token)
+    assert (verdict.kind, verdict.scopes) == ("token", frozenset({"read"}))
+    assert verdict.client_id.startswith("app_")
+    ending(verdict.lineage)
+    with pytest.raises(errors.InvalidApiKey):
+        verify(token)
+
+
+@pytest.mark.parametrize(("later_ms", "works"), [(0, True), (1, False)])
+def test_key_from_before_the_accounts_credentials_ended_is_invalid(home: House, later_ms: int, works: bool) -> None:
+    """One made in that very millisecond is not from before."""
+    account = home.account()
+    secret = home.key(account).secret
+    account.update(actions=[Account.credentials_since.set(NOON_MS + later_ms)])
+    with nullcontext() if works else pytest.raises(errors.InvalidApiKey):
+        verify(secret)
+
+
+def test_account_from_before_there_were_such_attributes_is_ordinary(home: House) -> None:
+    """It is no admin, and none of its credentials have ended."""
+    account = home.account()
+    secret = home.key(account, "read", "admin").secret
+    account.update(actions=[Account.admin.remove(), Account.credentials_since.remove()])
+    assert verify(secret).scopes == {"read"}
+
+
+FILES = "https://files.example.com"
+
+
+@pytest.mark.parametrize(
+    ("resources", "here", "there"),
+    [(None, True, False), ([ISSUER], True, False), ([FILES], False, True), ([ISSUER, FILES], True, True)],
+)
+def test_token_is_good_for_the_resources_it_names_or_for_this_api(
+    home: House, resources: list[str] | None, here: bool, there: bool
+) -> None:
+    """A key is good for all that is the owner's."""
+    with settings.in_use(replace(settings.current(), resources=FILES)):
+        token, _ = someone(home).grant(registered(home), resource=resources)
+    for resource, is_good in (("", here), (FILES, there)):
+        with nullcontext() if is_good else pytest.raises(errors.InvalidApiKey):
+            verify(token, resource)
+    assert verify(home.key(home.account()).secret, FILES)
+
+
+def test_token_from_before_there_were_resources_is_for_this_api(home: House) -> None:
+    """And for no other."""
+    token, _ = someone(home).grant(registered(home))
+    old = Credential(secrets.digest(token))
+    old.update(actions=[Credential.for_this_api.remove(), Credential.resources.remove()])
+    assert verify(token)
+    with pytest.raises(errors.InvalidApiKey):
+        verify(token, FILES)

@@ -1,0 +1,54 @@
+"""When a credential ends, and how it stands."""
+
+from typing import Any
+
+import pytest
+
+from chalicelib.credentials.tables import Credential
+from tests.house import NOON_MS, House
+
+DAY_MS = 86_400_000
+LATER, LATEST = NOON_MS + 1, NOON_MS + 2
+
+
+@pytest.mark.parametrize(
+    ("expires_at", "retires_at", "ends_at"),
+    [(None, None, None), (LATER, None, LATER), (None, LATER, LATER), (LATER, LATEST, LATER), (LATEST, LATER, LATER)],
+)
+def test_key_ends_at_its_expiry_or_when_its_grace_is_over(
+    expires_at: int | None, retires_at: int | None, ends_at: int | None
+) -> None:
+    """Whichever comes first; the account's list of live keys has 0 for none."""
+    key = Credential("d", expires_at=expires_at, retires_at=retires_at)
+    assert (key.ends_at, key.listed_end) == (ends_at, ends_at or 0)
+
+
+@pytest.mark.parametrize(
+    ("times", "state"),
+    [
+        ({}, "live"),
+        ({"expires_at": LATER}, "live"),
+        ({"retires_at": LATER}, "retiring"),
+        ({"expires_at": LATEST, "retires_at": LATER}, "retiring"),
+        ({"expires_at": NOON_MS}, "expired"),
+        ({"retires_at": NOON_MS}, "expired"),
+        ({"revoked_at": NOON_MS}, "revoked"),
+        ({"revoked_at": NOON_MS, "expires_at": NOON_MS}, "revoked"),
+        ({"revoked_at": NOON_MS, "retires_at": LATER}, "revoked"),
+    ],
+)
+def test_state_is_told_by_its_times(home: House, times: dict[str, Any], state: str) -> None:
+    """Until the last millisecond before its end it is live; what was revoked is that, whatever else it is."""
+    key = Credential("d", **times)
+    assert key.state == state
+    assert key.is_live() == (state in ("live", "retiring"))
+
+
+def test_what_was_noticed_is_shown_for_seven_days(home: House) -> None:
+    """Then it is old, and before there is nothing."""
+    noticed = Credential("d", unusual="a new network", unusual_at=NOON_MS)
+    assert Credential("d").unusual_of_late is None
+    home.clock.now_ms += 7 * DAY_MS - 1
+    assert noticed.unusual_of_late == "a new network"
+    home.clock.now_ms += 1
+    assert noticed.unusual_of_late is None

@@ -1,0 +1,96 @@
+"""What is sent to DynamoDB, and what happens between two calls of a request: races in one process, without threads."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+from chalicelib.core import settings, wire
+from chalicelib.limits.windows import TABLE
+
+
+@contextmanager
+def sent() -> Iterator[list[tuple[str, wire.Json]]]:
+    """Collect the operations that are sent in a `with` block, each with its request."""
+    calls: list[tuple[str, wire.Json]] = []
+    send = wire.sender()
+
+    def noting(operation: str, request: wire.Json) -> wire.Json:
+        calls.append((operation, request))
+        return send(operation, request)
+
+    with wire.sent_by(noting):
+        yield calls
+
+
+@contextmanager
+def before(operation: str, happens: Callable[[], object], *, times: int = 1) -> Iterator[None]:
+    """Let something happen just before the first calls of an operation are sent, and so after what they rely on."""
+    send, left = wire.sender(), times
+
+    def interrupted(name: str, request: wire.Json) -> wire.Json:
+        nonlocal left
+        if name == operation and left:
+            left -= 1
+            with wire.sent_by(send):
+                happens()
+        return send(name, request)
+
+    with wire.sent_by(interrupted):
+        yield
+
+
+@contextmanager
+def after(operation: str, happens: Callable[[], object], *, times: int = 1) -> Iterator[None]:
+    """Let something happen right after the first calls of an operation, also where they are refused."""
+    send, left = wire.sender(), times
+
+    def followed(name: str, request: wire.Json) -> wire.Json:
+        nonlocal left
+        try:
+            return send(name, request)
+        finally:
+            if name == operation and left:
+                left -= 1
+                with wire.sent_by(send):
+                    happens()
+
+    with wire.sent_by(followed):
+        yield
+
+
+@contextmanager
+def failing(operation: str, table: str = "") -> Iterator[None]:
+    """Let calls of an operation, on one table where that is named, fail for a reason that is no refusal."""
+    send, named = wire.sender(), settings.current().table(table)
+
+    def losing(name: str, request: wire.Json) -> wire.Json:
+        if name == operation and (not table or request["TableName"] == named):
+            raise wire.WireError("AccessDeniedException", "not today", {})
+        return send(name, request)
+
+    with wire.sent_by(losing):
+        yield
+
+
+def marks_lost() -> AbstractContextManager[None]:
+    """Let no change be marked: the counters take no write."""
+    return failing("UpdateItem", TABLE)
+
+
+@contextmanager
+def always_outrun(table: str, item: wire.Json) -> Iterator[list[tuple[str, wire.Json]]]:
+    """Let every transaction be refused for its update of a table, whose item is shown as one that holds nothing up."""
+    calls: list[tuple[str, wire.Json]] = []
+    send, named = wire.sender(), settings.current().table(table)
+
+    def refusing(operation: str, request: wire.Json) -> wire.Json:
+        if operation != "TransactWriteItems":
+            return send(operation, request)
+        calls.append((operation, request))
+        updated = [write.get("Update", {}).get("TableName") == named for write in request["TransactItems"]]
+        refused = {"Code": "ConditionalCheckFailed", "Item": item}
+        reasons = [refused if is_update else {"Code": "None"} for is_update in updated]
+        error = {"Code": "TransactionCanceledException", "Message": "refused"}
+        raise wire.Cancelled(error["Code"], "", {"Error": error, "CancellationReasons": reasons})
+
+    with wire.sent_by(refusing):
+        yield calls
