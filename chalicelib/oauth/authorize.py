@@ -188,8 +188,8 @@ def _who_asks(parameters: Parameters, admit_fetch: client_documents.Admit | None
 
 
 def _redirect_uri(client: Client, named: str) -> str:
-    if not named and len(client.redirect_uris) == 1:
-        return str(client.redirect_uris[0])
+    if not named and client.only_redirect_uri is not None:
+        return client.only_redirect_uri
     if not any(redirect_uris.matches(named, registered) for registered in client.redirect_uris):
         raise NoSuchClient(
             "The application that sent you here made an invalid request. Contact its developer (redirect_uri is not"

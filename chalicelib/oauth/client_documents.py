@@ -76,7 +76,7 @@ def _is_document(client_id: str) -> bool:
 
 
 def _is_fresh(client: Client) -> bool:
-    return clock.now_ms() < (client.fresh_until or 0)
+    return client.fresh_until is not None and clock.now_ms() < client.fresh_until
 
 
 def _is_fetchable(client_id: str) -> bool:

@@ -190,7 +190,7 @@ def keep(write: tables.Transaction, client: Client) -> None:
     actions: list[Action] = [Client.dies_at.remove()]
     if client.registered_by == "document":
         actions = [Client.dies_at.set(until_s), Client.kept_until.set(until_s)]
-        if (client.kept_until or 0) >= clock.now_s() + grants.LIVES_MS // 1000:
+        if client.kept_until is not None and client.kept_until >= clock.now_s() + grants.LIVES_MS // 1000:
             return
     if client.dies_at is not None:
         condition = Client.created_at.exists() & Client.deleted_at.does_not_exist()

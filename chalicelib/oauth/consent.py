@@ -99,7 +99,7 @@ def withdraw(account_id: str, client_id: str) -> None:
 
 def finish_withdrawal(ending: Unfinished) -> bool:
     """Revoke a slice of the grants that a client had when a yes to it was taken back; return whether none is left."""
-    (client_id,) = ending.chosen or ("",)
+    (client_id,) = ending.chosen
     is_moment = unfinished.is_first_look(ending)
     its_own = (grant for grant in grants.of_account(ending.subject) if grant.client_id == client_id)
     given = list(islice((each for each in its_own if is_moment or each.created_at <= ending.began_at), SLICE))

@@ -147,7 +147,7 @@ def _decide(waiting: Pending, decision: str, account_id: str, grant: Grant | Non
     ]
     if grant is not None:
         # Kept as long as its grant: a second use must be found whenever it comes.
-        actions += [Ticket.grant_id.set(grant.id), Ticket.dies_at.set(grant.dies_at or 0)]
+        actions += [Ticket.grant_id.set(grant.id), Ticket.dies_at.set(grant.dies_at)]
     with tables.refused_as(_used_or_old()), tables.transaction() as write:
         if grant is not None:
             write.save(grant, condition=Grant.account_id.does_not_exist())

@@ -30,7 +30,8 @@ def failed(client_id: str) -> None:
 
 def has_failed(client_id: str) -> bool:
     """Return whether the document of a client couldn't be used within the last minutes."""
-    return clock.now_ms() < _failed_until.get(client_id, 0)
+    until_ms = _failed_until.get(client_id)
+    return until_ms is not None and clock.now_ms() < until_ms
 
 
 @contextmanager

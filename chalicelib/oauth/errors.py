@@ -6,8 +6,6 @@ from chalicelib.core.errors import LatchkeyError
 class OAuthError(LatchkeyError):
     """A refusal in OAuth's own words."""
 
-    status = 400
-
     def __init__(
         self, error: str, description: str, *, status: int = 400, headers: dict[str, str] | None = None
     ) -> None:

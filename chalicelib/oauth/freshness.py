@@ -25,7 +25,7 @@ def _lifetime_s(headers: Mapping[str, str]) -> int | None:
         if name in ("max-age", "s-maxage"):
             said.append(_whole(value))
     if names & {"no-store", "no-cache"}:
-        return 0
+        return LEAST_S
     if said:
         # Where it is said twice, the shorter holds.
         return min(said) - _whole(headers.get("age", "0"))
@@ -42,7 +42,10 @@ def _whole(digits: str) -> int:
     """Return a number of seconds; what is none is 0, as an answer of unknown age is a stale one."""
     if not (digits.isascii() and digits.isdigit()):
         return 0
-    return int(digits) if len(digits) < 10 else MOST_S
+    try:
+        return int(digits)
+    except ValueError:  # more digits than Python reads
+        return MOST_S
 
 
 def _until_expires_s(headers: Mapping[str, str]) -> int:
@@ -50,5 +53,5 @@ def _until_expires_s(headers: Mapping[str, str]) -> int:
         expires = parsedate_to_datetime(headers["expires"])
         sent_s = parsedate_to_datetime(headers["date"]).timestamp() if "date" in headers else clock.now_s()
         return int(expires.timestamp() - sent_s)
-    except (ValueError, TypeError, OverflowError):
-        return 0
+    except (ValueError, OverflowError):
+        return LEAST_S

@@ -48,9 +48,7 @@ class KnownClient(ClientMixin):  # type: ignore[misc]  # Authlib has no types
         return self.stored.client_id
 
     def get_default_redirect_uri(self) -> str | None:
-        """Only a client with a single redirect URI has a default."""
-        uris = self.stored.redirect_uris
-        return uris[0] if len(uris) == 1 else None
+        return self.stored.only_redirect_uri
 
     def get_allowed_scope(self, scope: str) -> str | None:
         """Return what of `scope` the client may have, `read` when it names none, None when nothing is left."""

@@ -44,7 +44,7 @@ def introspect(client: Client, found: Token, issuer: str) -> dict[str, object]:
         "scope": scopes.joined(token.scopes or ()),
         "client_id": token.client_id,
         **kind,
-        "exp": (token.expires_at or 0) // 1000,
+        "exp": token.expires_at // 1000,
         "sub": str(token.account_id),
         "iss": issuer,
     }
@@ -76,7 +76,7 @@ def _is_live(found: Credential | Ticket) -> bool:
 
 
 def _allows(account: Account, found: Credential | Ticket) -> bool:
-    since_ms = found.created_at if isinstance(found, Credential) else found.granted_at or 0
+    since_ms = found.created_at if isinstance(found, Credential) else found.granted_at
     return account.status == "active" and not account.has_ended(since_ms)
 
 

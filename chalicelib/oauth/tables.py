@@ -60,6 +60,14 @@ class Client(tables.Table):
         return self.auth_method == "none"
 
     @property
+    def only_redirect_uri(self) -> str | None:
+        """Return where it is answered if a request names no redirect URI: only one that has a single one may do so."""
+        match list(self.redirect_uris):
+            case [uri]:
+                return uri
+        return None
+
+    @property
     def is_active(self) -> bool:
         """Tell whether anything may be issued to it, and what it was issued works."""
         return self.deleted_at is None and self.owner_suspended_at is None

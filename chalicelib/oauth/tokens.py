@@ -139,7 +139,7 @@ def _exchange(
         "ConditionExpression": "#status = :active"
         " AND (attribute_not_exists(credentials_since) OR credentials_since <= :granted)",
         "ExpressionAttributeNames": {"#status": "status"},
-        "ExpressionAttributeValues": {":active": {"S": "active"}, ":granted": {"N": str(ticket.granted_at or 0)}},
+        "ExpressionAttributeValues": {":active": {"S": "active"}, ":granted": {"N": str(ticket.granted_at)}},
     }
     spent = {
         "TableName": Ticket.Meta.table_name,
@@ -172,15 +172,14 @@ def _was_spent(error: wire.Cancelled) -> bool:
 def _again(spent: Ticket, asked: Asked, presented: str) -> Answer:
     """Decide what the second use of a refresh token is: a lost answer, or a thief."""
     grace_ms = PUBLIC_RETRY_MS if asked.client.is_public else RETRY_MS
-    recent = clock.now_ms() - (spent.consumed_at or 0) < grace_ms
-    if recent and spent.sealed is not None:
+    age_ms = clock.now_ms() - spent.consumed_at
+    if age_ms < grace_ms and spent.sealed is not None:
         answer = sealed.opened(spent.sealed, presented)
         if answer is not None and _is_unused(str(answer["refresh_token"])) and _lives(asked.grant_id):
             if (answer["scope"], answer.pop(_FOR)) != (scopes.joined(asked.scopes), sorted(asked.resources)):
                 # It asks for something else, and the same answer would give it what it didn't ask for.
                 raise invalid_grant()
-            age_s = (clock.now_ms() - (spent.consumed_at or 0)) // 1000
-            return answer | {"expires_in": ACCESS_S - age_s}
+            return answer | {"expires_in": ACCESS_S - age_ms // 1000}
     _reused(spent, asked)
     raise invalid_grant()
 
@@ -211,7 +210,7 @@ def _lives(grant_id: str | None) -> bool:
 def _refresh_ticket(asked: Asked, spent: Ticket) -> tuple[wire.Json, str]:
     """A refresh token keeps the scopes of what it replaces, whatever the access token was narrowed to (§6)."""
     secret = secrets.mint(REFRESH_KIND)
-    ends_at = (spent.granted_at or 0) + grants.LIVES_MS
+    ends_at = spent.granted_at + grants.LIVES_MS
     item = Ticket.item(
         digest=secrets.digest(secret),
         kind=REFRESH_KIND,

@@ -1,0 +1,204 @@
+"""An authorization request by itself: what of it a decision holds for, and what its refusal gives away."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from chalicelib.accounts.tables import Account
+from chalicelib.core import secrets, settings
+from chalicelib.events import kinds
+from chalicelib.oauth import authorize, consent, parameters
+from chalicelib.oauth.errors import invalid_request
+from chalicelib.oauth.tables import Client, Consent, Grant, Ticket
+from tests.credentials.events import told
+from tests.house import NOON_MS, House
+from tests.meanwhile import before, failing, sent
+from tests.oauth.flow import CALLBACK, CHALLENGE, ISSUER, PKCE, App, Person, query_of, registered
+
+FILES = "https://files.example.com"
+ASKING = authorize.Asking(
+    client=Client("app_1", name="Photos"),
+    redirect_uri=CALLBACK,
+    named_uri=CALLBACK,
+    state="xyz",
+    scopes=frozenset({"read", "write"}),
+    resources=frozenset({FILES}),
+    code_challenge=CHALLENGE,
+    prompt="",
+)
+
+
+def asked(app: App, **changed: str | None) -> authorize.Asking:
+    """Return what a client asks."""
+    query: Mapping[str, str | None] = {
+        "client_id": app.id,
+        "redirect_uri": app.redirect_uri,
+        "response_type": "code",
+        "state": "xyz",
+        **app.proof,
+        **changed,
+    }
+    sent_so = {name: [value] for name, value in query.items() if value is not None}
+    return authorize.read(parameters.of_query(sent_so), ISSUER)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"client": Client("app_1", name="Other")},
+        {"redirect_uri": f"{CALLBACK}/2"},
+        {"scopes": frozenset({"read"})},
+        {"resources": frozenset[str]()},
+        {"scopes": frozenset({"read"}), "resources": frozenset({FILES, "write"})},
+    ],
+)
+def test_decision_holds_for_all_that_the_page_says(changed: dict[str, Any]) -> None:
+    """Who asks, where the answer goes, and for what; what no page says changes nothing."""
+    assert replace(ASKING, **changed).shown != ASKING.shown
+    assert replace(ASKING, state="other", prompt="consent", code_challenge=None, named_uri=None).shown == ASKING.shown
+
+
+def test_refusal_says_nothing_of_the_request_in_a_log() -> None:
+    """Neither its state nor where it leads: only pages know."""
+    refusal = authorize.refused(ASKING, ISSUER, invalid_request("No."))
+    assert str(refusal) == "refused, and told to the client"
+    assert "xyz" not in repr(refusal)
+    assert query_of(refusal.location) == {
+        "error": "invalid_request",
+        "error_description": "No.",
+        "state": "xyz",
+        "iss": ISSUER,
+    }
+
+
+@pytest.mark.parametrize(
+    ("prompt", "asks_nobody"),
+    [("none", True), ("none login", True), ("login none", True), ("", False), ("login", False), ("nones", False)],
+)
+def test_request_that_wants_no_page_says_so_among_its_prompts(prompt: str, asks_nobody: bool) -> None:
+    """Right or wrong: beside another it can't be had, and the refusal needs no page either."""
+    assert authorize.asks_nobody(parameters.of_query({"prompt": [prompt]})) == asks_nobody
+
+
+@pytest.mark.parametrize(
+    ("prompt", "read"),
+    [
+        *((None, ""), ("none", "none"), ("consent", "consent"), ("login", "consent"), ("select_account", "consent")),
+        *((" login  consent ", "consent"), ("consent login select_account", "consent"), ("none none", "none")),
+    ],
+)
+def test_prompts_mean_a_page_or_none(home: House, app: App, prompt: str | None, read: str) -> None:
+    """OpenID Connect Core §3.1.2.1: which page isn't asked, since ours names the account and can be left."""
+    assert asked(app, prompt=prompt).prompt == read
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"prompt": "none login"},
+        {"prompt": "create"},
+        {"response_mode": "quer"},
+        {"response_mode": "fragment"},
+        {"code_challenge": CHALLENGE},
+        {"code_challenge": CHALLENGE, "code_challenge_method": "plain"},
+        {"code_challenge_method": "S256"},
+        {"code_challenge": CHALLENGE[:-1], "code_challenge_method": "S256"},
+        {"code_challenge": f"{CHALLENGE}a", "code_challenge_method": "S256"},
+        {"code_challenge": f"{CHALLENGE[:-1]}=", "code_challenge_method": "S256"},
+    ],
+)
+def test_wrong_request_is_refused_to_its_client(home: House, app: App, changed: dict[str, str]) -> None:
+    """With its state, where its client is answered."""
+    with pytest.raises(authorize.BackToClient) as refused:
+        asked(app, **changed)
+    assert refused.value.location.startswith(f"{CALLBACK}?error=invalid_request&")
+    assert query_of(refused.value.location)["state"] == "xyz"
+
+
+def test_request_is_read_whole(home: House) -> None:
+    """Whatever stands in it, and what it means where something is left out."""
+    with settings.in_use(replace(settings.current(), resources=FILES)):
+        asking = asked(registered(home), scope="write read", resource=FILES, response_mode="query", **PKCE)
+    assert (asking.redirect_uri, asking.named_uri, asking.state) == (CALLBACK, CALLBACK, "xyz")
+    assert (asking.scopes, asking.resources) == (frozenset({"read", "write"}), frozenset({FILES}))
+    assert (asking.code_challenge, asking.prompt) == (CHALLENGE, "")
+    least = asked(registered(home), redirect_uri=None, state=None)
+    assert (least.redirect_uri, least.named_uri, least.state) == (CALLBACK, None, "")
+    assert (least.scopes, least.resources, least.code_challenge) == (frozenset({"read"}), frozenset(), None)
+
+
+def test_code_and_grant_are_stored_whole(home: House, ada: Person, app: App) -> None:
+    """As they were asked for, for a minute, and kept as long as the grant; the account hears of it."""
+    home.clock.forward(1)
+    with settings.in_use(replace(settings.current(), resources=FILES)), sent() as calls:
+        location = authorize.approve(asked(app, scope="write", resource=FILES, **PKCE), ada.account.id, ISSUER)
+    code = Ticket.get(secrets.digest(query_of(location)["code"]))
+    (grant,) = Grant.by_account.query(ada.account.id)
+    assert (code.kind, code.client_id, code.account_id, code.grant_id) == ("ac", app.id, ada.account.id, grant.id)
+    assert (code.scopes, code.resources, code.redirect_uri, code.code_challenge) == (
+        {"write"},
+        {FILES},
+        CALLBACK,
+        CHALLENGE,
+    )
+    assert (code.granted_at, code.expires_at, code.dies_at) == (NOON_MS + 1_000, NOON_MS + 61_000, grant.dies_at)
+    assert (grant.client_id, grant.scopes, grant.resources, grant.created_at) == (
+        app.id,
+        {"write"},
+        {FILES},
+        NOON_MS + 1_000,
+    )
+    assert grant.dies_at == grant.expires_at // 1000 + 30 * 86_400 == NOON_MS // 1000 + 1 + 120 * 86_400
+    created, remembered = sorted((each for each in told(ada.account.id) if "application" in each[1]), reverse=True)
+    assert created == (
+        kinds.GRANT_CREATED,
+        {"grant": grant.id, "application": app.id, "scopes": "write", "name": "Photos"},
+    )
+    assert remembered == (kinds.CONSENT_REMEMBERED, {"application": app.id, "scopes": "write"})
+    puts = [write["Put"] for _, request in calls for write in request.get("TransactItems", ()) if "Put" in write]
+    assert len(puts) == 4
+    assert all("attribute_not_exists" in put.get("ConditionExpression", "") for put in puts)
+
+
+def test_code_without_resources_or_proof_names_none(home: House, ada: Person, app: App) -> None:
+    """Absent, not empty."""
+    location = authorize.approve(asked(app, redirect_uri=None), ada.account.id, ISSUER)
+    code = Ticket.get(secrets.digest(query_of(location)["code"]))
+    assert code.attribute_values.keys().isdisjoint({"resources", "redirect_uri", "code_challenge"})
+
+
+def test_yes_that_is_taken_back_at_this_moment_is_worth_nothing(home: House, ada: Person, app: App) -> None:
+    """It was remembered when it was looked at."""
+    asking = asked(app)
+    authorize.approve(asking, ada.account.id, ISSUER)
+    assert "code" in query_of(authorize.approve_again(asking, ada.account.id, ISSUER))
+    with (
+        before("TransactWriteItems", lambda: Consent(ada.account.id, app.id).delete()),
+        pytest.raises(authorize.TakenBack),
+    ):
+        authorize.approve_again(asking, ada.account.id, ISSUER)
+
+
+@pytest.mark.parametrize("approve", [authorize.approve, authorize.approve_again])
+def test_fault_of_the_database_is_no_refusal(home: House, ada: Person, app: App, approve: Any) -> None:
+    """It is raised as it came."""
+    asking = asked(app)
+    consent.remember(ada.account.id, app.id, asking.allowed)
+    with failing("TransactWriteItems"), pytest.raises(Exception) as raised:  # noqa: PT011 - of which kind is below
+        approve(asking, ada.account.id, ISSUER)
+    assert type(raised.value).__name__ == "TransactWriteError"
+
+
+def test_page_is_shown_where_the_client_wants_it_or_nothing_is_remembered(home: House, ada: Person, app: App) -> None:
+    """And not where all of it was allowed there before."""
+    asking = asked(app)
+    assert asking.needs_consent(ada.account)
+    consent.remember(ada.account.id, app.id, asking.allowed)
+    account = Account.get(ada.account.id)
+    assert not asking.needs_consent(account)
+    assert not replace(asking, prompt="none").needs_consent(account)
+    assert replace(asking, prompt="consent").needs_consent(account)
+    assert replace(asking, scopes=frozenset({"read", "write"})).needs_consent(account)
+    assert replace(asking, redirect_uri="https://other.example/").needs_consent(account)

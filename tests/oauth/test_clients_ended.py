@@ -1,0 +1,153 @@
+"""Clients that end, by whoever may end them, and what of theirs ends with them."""
+
+import pytest
+
+from chalicelib.accounts import unfinished
+from chalicelib.accounts.tables import Account
+from chalicelib.core import errors, ids
+from chalicelib.events import kinds, record
+from chalicelib.limits import stale
+from chalicelib.oauth import clients, consent, ending, grants
+from chalicelib.oauth.tables import Client, Consent, Grant
+from tests.house import NOON_MS, House
+from tests.meanwhile import sent
+from tests.oauth.flow import registered
+from tests.oauth.test_clients_stored import register
+
+DAY_S = 86_400
+NOON_S = NOON_MS // 1000
+DOCUMENT = "https://client.example/client.json"
+
+
+def test_client_is_ended_once_and_kept_for_30_days(home: House) -> None:
+    """Its place is given back, its owner's callers are verified anew, and it is told by whom and why."""
+    owner = home.account()
+    client = register(owner_id=owner.id).client
+    assert clients.begin_deleting(client, actor="acc_admin", reason="abuse") is not None
+    assert clients.begin_deleting(client, actor="acc_other", reason="again") is None
+    stored = Client.get(client.client_id)
+    assert (stored.deleted_at, stored.dies_at) == (NOON_MS, NOON_S + 30 * DAY_S)
+    assert (stored.ended_by, stored.ended_because) == ("acc_admin", "abuse")
+    assert Account.get(owner.id).applications == 0
+    assert stale.is_marked(owner.id, NOON_MS)
+    (event,) = record.newest_first(owner.id, 9, kind=kinds.APPLICATION_DELETED)
+    assert (event.actor, event.reason) == ("acc_admin", "abuse")
+    assert event.changed.as_dict() == {"application": client.client_id, "name": "Photos"}
+    assert [each.subject for each in unfinished.all_there_are()] == [client.client_id]
+    assert (clients.find(client.client_id), list(clients.owned_by(owner.id))) == (None, [])
+
+
+def test_client_ended_by_its_owner_says_no_more_of_it(home: House) -> None:
+    """And one of a document is remembered as ended for good, since it could be fetched again."""
+    own = register(owner_id=home.account().id).client
+    document = register(registered_by="document", dies_at=NOON_S + 9).client
+    for client in (own, document):
+        clients.delete(client)
+        assert Client.get(client.client_id).attribute_values.keys().isdisjoint({"ended_by", "ended_because"})
+    assert Client.get(own.client_id).dies_at == NOON_S + 30 * DAY_S
+    assert "dies_at" not in Client.get(document.client_id).attribute_values
+
+
+def test_client_that_never_was_is_not_ended(home: House) -> None:
+    """Nor does it come to be."""
+    client = Client(ids.new("app"), name="Photos", registered_by="self")
+    assert clients.begin_deleting(client) is None
+    assert Client.found(client.client_id) is None
+
+
+def granted(client_id: str, count: int) -> list[str]:
+    """Store grants of a client by as many accounts, with what was remembered of them; return their ids in order."""
+    made = []
+    for number in range(count):
+        grant = grants.new(f"acc_{number}", client_id, scopes={"read"}, resources=set())
+        grant.save()
+        Consent(grant.account_id, client_id, allowed={"x  read"}, given_at=NOON_MS).save()
+        made.append(grant.id)
+    return sorted(made)
+
+
+def revoked(made: list[str]) -> list[bool]:
+    """Return of each grant whether it is revoked."""
+    return ["revoked_at" in Grant.get(each).attribute_values for each in made]
+
+
+def test_grants_of_an_ended_client_are_revoked_a_slice_at_a_time(home: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each slice goes on where the last one ended, until one isn't full."""
+    monkeypatch.setattr(clients, "SLICE", 3)
+    client = register(registered_by="self").client
+    made = granted(client.client_id, 6)
+    whole = unfinished.new(unfinished.OF_CLIENT, client.client_id)
+    assert (clients.finish_ending(whole), whole.after) == (False, made[2])
+    assert revoked(made) == [True] * 3 + [False] * 3
+    assert len(list(Consent.scan())) == 3
+    assert (clients.finish_ending(whole), whole.after) == (False, made[5])
+    assert (clients.finish_ending(whole), whole.after) == (True, made[5])
+    assert list(Consent.scan()) == []
+    beyond = granted(client.client_id, 2)
+    behind = unfinished.new(unfinished.OF_CLIENT, client.client_id)
+    behind.after = beyond[0]
+    assert clients.finish_ending(behind)
+    assert revoked(beyond) == [False, True]
+
+
+def test_applications_from_before_the_address_was_proven_are_ended(home: House) -> None:
+    """Those of that very millisecond and later stay."""
+    owner = home.account()
+    early = register(owner_id=owner.id).client
+    home.clock.now_ms += 1
+    later = register(owner_id=owner.id).client
+    owner.update(actions=[Account.credentials_since.set(NOON_MS + 1)])
+    with sent() as calls:
+        clients.delete_unverified(owner.id)
+    assert [each.client_id for each in clients.owned_by(owner.id)] == [later.client_id]
+    assert Client.get(early.client_id).deleted_at == NOON_MS + 1
+    reads = [request for operation, request in calls if operation == "GetItem"]
+    assert all(request.get("ConsistentRead") for request in reads)
+
+
+def test_document_may_be_ended_before_anybody_was_sent_here_with_it(home: House) -> None:
+    """It is stored as ended, by whom and why; ended again it stays so."""
+    for reason in ("abuse", "again"):
+        client = ending.end(DOCUMENT, actor="acc_admin", reason=reason)
+        assert (client.deleted_at, client.ended_by, client.ended_because) == (NOON_MS, "acc_admin", "abuse")
+        home.clock.forward(1)
+    assert (client.name, client.uri, client.auth_method) == ("client.example", DOCUMENT, "none")
+    assert (client.registered_by, client.created_at) == ("document", NOON_MS)
+    assert (client.grant_types, client.scopes) == ({clients.CODE}, {"read", "write"})
+    assert "dies_at" not in client.attribute_values
+
+
+def test_client_that_cant_be_is_not_ended(home: House) -> None:
+    """An unknown id of ours, or a URL that names no document."""
+    for client_id in ("app_" + "0" * 20, "x", "https://client.example", "https://client.example/a/../b", "http://a/b"):
+        with pytest.raises(errors.NotFound, match="no such application"):
+            ending.end(client_id, actor="acc_admin")
+        assert not ending.is_document_url(client_id)
+    assert ending.is_document_url(DOCUMENT)
+    assert list(Client.scan()) == []
+
+
+def test_name_of_an_unknown_document_is_its_host_cut_short(home: House) -> None:
+    """What a page shows is short."""
+    client = ending.end(f"https://{'x' * 101}/a", actor="acc_admin")
+    assert client.name == "x" * 100
+
+
+def test_ended_client_is_read_as_it_is_at_this_moment(home: House) -> None:
+    """What is returned shows what was written."""
+    client = registered(home).client
+    with sent() as calls:
+        ending.end(client.client_id, actor="acc_admin")
+    reads = [request.get("ConsistentRead") for operation, request in calls if operation == "GetItem"]
+    assert reads
+    assert all(reads)
+
+
+def test_yes_to_an_ended_client_is_forgotten_and_no_other(home: House) -> None:
+    """Another client's stays."""
+    account, mine, other = home.account(), registered(home), registered(home)
+    for app in (mine, other):
+        consent.remember(account.id, app.id, {"https://a.example  read"})
+        grants.new(account.id, app.id, scopes={"read"}, resources=set()).save()
+    clients.delete(mine.client)
+    assert [each.client_id for each in Consent.query(account.id)] == [other.id]

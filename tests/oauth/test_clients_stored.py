@@ -1,0 +1,259 @@
+"""Clients as they are stored, changed and ended, without the pages."""
+
+from typing import Any
+
+import pytest
+from pynamodb.exceptions import TransactWriteError
+
+from chalicelib.accounts.tables import Account
+from chalicelib.core import errors, ids, secrets, tables
+from chalicelib.events import kinds
+from chalicelib.oauth import clients
+from chalicelib.oauth.clients import CLIENT_CREDENTIALS, CODE, DEVICE, REFRESH
+from chalicelib.oauth.redirect_uris import BadRedirectURI
+from chalicelib.oauth.tables import Client
+from tests.credentials.events import told
+from tests.house import NOON_MS, House
+from tests.meanwhile import failing, sent
+from tests.oauth.flow import CALLBACK
+
+DAY_S = 86_400
+NOON_S = NOON_MS // 1000
+DOCUMENT = "https://client.example/client.json"
+
+
+def register(**described: Any) -> clients.Registered:
+    """Register a client that says no more of itself than it must."""
+    least = {"name": "Photos", "uris": [CALLBACK], "auth_method": "client_secret_basic", "grant_types": {CODE}}
+    return clients.register(**{**least, "wanted": set[str](), "registered_by": "account", **described})
+
+
+def test_client_is_stored_as_it_was_described(home: House) -> None:
+    """Its secret by its digest and its last characters."""
+    owner = home.account()
+    home.clock.forward(1)
+    made = register(owner_id=owner.id, uri="https://photos.example/", wanted={"write"}, pkce_required=True)
+    client = Client.get(made.client.client_id)
+    assert made.secret
+    assert (client.name, client.redirect_uris, client.auth_method) == ("Photos", [CALLBACK], "client_secret_basic")
+    assert (client.grant_types, client.scopes, client.registered_by) == ({CODE}, {"write"}, "account")
+    assert (client.created_at, client.owner_id, client.uri) == (NOON_MS + 1000, owner.id, "https://photos.example/")
+    assert (client.secret_digest, client.secret_hint) == (secrets.digest(made.secret), secrets.hint(made.secret))
+    assert client.pkce_required is True
+    assert clients.has_secret(client, made.secret)
+    assert not clients.has_secret(client, f"{made.secret}x")
+    assert repr(made) == f"Registered({client.client_id})"
+    assert told(owner.id) == [(kinds.APPLICATION_CREATED, {"application": client.client_id, "name": "Photos"})]
+    assert Account.get(owner.id).applications == 1
+
+
+def test_client_that_says_the_least_has_the_rest_by_default(home: House) -> None:
+    """Both scopes; no secret for a public one; nothing that isn't known."""
+    made = register(auth_method="none", registered_by="self", registration_digest="d", dies_at=NOON_S + 9)
+    client = Client.get(made.client.client_id)
+    assert made.secret is None
+    assert not clients.has_secret(client, "")
+    assert (client.scopes, client.registration_digest, client.dies_at) == ({"read", "write"}, "d", NOON_S + 9)
+    unknown = {"owner_id", "secret_digest", "secret_hint", "uri", "pkce_required"}
+    assert client.attribute_values.keys().isdisjoint(unknown)
+
+
+@pytest.mark.parametrize(
+    ("described", "why"),
+    [
+        (
+            {"auth_method": "none", "grant_types": {CODE, CLIENT_CREDENTIALS}},
+            "no credentials to use client_credentials",
+        ),
+        ({"uris": []}, "needs a redirect URI"),
+        ({"uris": ["https://a.example/#x"]}, "absolute and plain"),
+        ({"uris": [f"https://a.example/{number}" for number in range(11)]}, "at most 10 redirect URIs"),
+        ({"wanted": {"read", "keys"}}, "scope may hold read and write only"),
+    ],
+)
+def test_client_that_cant_be_is_refused(home: House, described: dict[str, Any], why: str) -> None:
+    """Nothing is stored."""
+    with pytest.raises(errors.InvalidRequest, match=why):
+        register(owner_id=home.account().id, **described)
+    assert list(Client.scan()) == []
+
+
+def test_client_may_have_ten_redirects_and_without_the_code_flow_none(home: House) -> None:
+    """Those that stand there twice count once, and they keep their order."""
+    uris = [f"https://a.example/{number}" for number in range(9, -1, -1)]
+    owner = home.account().id
+    assert register(owner_id=owner, uris=uris[:5] * 2).client.redirect_uris == uris[:5]
+    assert register(owner_id=owner, uris=uris).client.redirect_uris == uris
+    for grant_types in ({DEVICE}, {CLIENT_CREDENTIALS}, {REFRESH, DEVICE}):
+        assert register(owner_id=owner, uris=[], grant_types=grant_types).client.redirect_uris == []
+    assert not register(owner_id=owner, auth_method="none", grant_types={CODE, DEVICE}).secret
+
+
+def test_redirects_that_are_refused_are_the_redirects_fault() -> None:
+    """Its field, and its kind."""
+    with pytest.raises(BadRedirectURI) as refused:
+        clients.check_uris_for({CODE}, [])
+    assert refused.value.field == "redirect_uris"
+    with pytest.raises(BadRedirectURI) as refused:
+        clients.checked_uris(["x"])
+    assert refused.value.field == "redirect_uris"
+
+
+def test_account_has_at_most_50_applications_whatever_it_asks_with(home: House) -> None:
+    """A form that wasn't used is no reason; one that was says so; a fault of the database is neither."""
+    owner = home.account()
+    register(owner_id=owner.id, form="form 1")
+    with pytest.raises(errors.Conflict, match="Its application is in the list"):
+        register(owner_id=owner.id, form="form 1")
+    owner.update(actions=[Account.applications.set(49)])
+    with failing("TransactWriteItems"), pytest.raises(TransactWriteError):
+        register(owner_id=owner.id)
+    register(owner_id=owner.id)
+    for form in (None, "form 2"):
+        with pytest.raises(errors.Conflict, match="at most 50 applications"):
+            register(owner_id=owner.id, form=form)
+    with pytest.raises(errors.NotFound, match="no such account"):
+        register(owner_id="acc_" + "0" * 20)
+    with failing("TransactWriteItems"), pytest.raises(TransactWriteError):
+        register(registered_by="self")
+
+
+def test_registration_overwrites_nothing(home: House) -> None:
+    """Each put is one where nothing stood."""
+    with sent() as calls:
+        register(owner_id=home.account().id, form="form 1")
+    puts = [write["Put"] for _, request in calls for write in request.get("TransactItems", ()) if "Put" in write]
+    mine = [put for put in puts if put["TableName"].endswith(("-clients", "-tickets"))]
+    assert len(mine) == 2
+    assert all("attribute_not_exists" in put.get("ConditionExpression", "") for put in mine)
+
+
+def kept(client: Client) -> tuple[Client, int]:
+    """Return a client after an approval, and how many writes that took."""
+    with sent() as calls, tables.transaction() as write:
+        clients.keep(write, client)
+    writes = [write for _, request in calls for write in request.get("TransactItems", ())]
+    return Client.get(client.client_id), len(writes)
+
+
+def test_client_that_registered_itself_is_kept_for_good_once_it_is_used(home: House) -> None:
+    """One that is kept for good already needs no write."""
+    client = register(registered_by="self", dies_at=NOON_S + 9).client
+    used, writes = kept(client)
+    assert ("dies_at" in used.attribute_values, writes) == (False, 1)
+    assert kept(used)[1] == 0
+
+
+@pytest.mark.parametrize(("kept_until", "writes"), [(None, 1), (90 * DAY_S - 1, 1), (90 * DAY_S, 0), (91 * DAY_S, 0)])
+def test_client_of_a_document_is_kept_as_long_as_a_grant_could_live(
+    home: House, kept_until: int | None, writes: int
+) -> None:
+    """For 120 days, written anew when that is less than the 90 of a grant."""
+    until = None if kept_until is None else NOON_S + kept_until
+    client = register(registered_by="document", dies_at=NOON_S + 2 * DAY_S).client
+    if until is not None:
+        client.update(actions=[Client.kept_until.set(until), Client.dies_at.set(until)])
+    used, made = kept(client)
+    assert made == writes
+    if writes:
+        assert used.kept_until == used.dies_at == NOON_S + 120 * DAY_S
+    else:
+        assert used.kept_until == used.dies_at == until
+
+
+def test_client_that_is_gone_is_not_kept(home: House) -> None:
+    """Neither one that was deleted nor one that was forgotten comes back by an approval."""
+    ended, gone = (register(registered_by="self", dies_at=NOON_S + 9).client for _ in range(2))
+    clients.delete(ended)
+    Client(gone.client_id).delete()
+    for client in (ended, gone):
+        client.dies_at = NOON_S + 9
+        with pytest.raises(TransactWriteError), tables.transaction() as write:
+            clients.keep(write, client)
+    assert Client.found(gone.client_id) is None
+
+
+def test_rotated_secret_is_another_and_the_old_one_none(home: House) -> None:
+    """The object that it was done with knows it, too."""
+    owner = home.account()
+    made = register(owner_id=owner.id)
+    home.clock.forward(1)
+    secret = clients.rotate_secret(made.client)
+    stored = Client.get(made.client.client_id)
+    for client in (made.client, stored):
+        assert clients.has_secret(client, secret)
+        assert not clients.has_secret(client, str(made.secret))
+        assert client.secret_hint == secrets.hint(secret)
+    assert told(owner.id)[1:] == [
+        (kinds.APPLICATION_SECRET_ROTATED, {"application": stored.client_id, "name": "Photos"})
+    ]
+
+
+@pytest.mark.parametrize("pkce_required", [None, False, True])
+def test_change_gives_another_name_and_other_redirects(home: House, pkce_required: bool | None) -> None:
+    """And says whether PKCE is required where it is said; what isn't said stays."""
+    owner = home.account()
+    client = register(owner_id=owner.id, pkce_required=True).client
+    home.clock.forward(1)
+    clients.change(client, name="Albums", uris=["https://b.example/"], pkce_required=pkce_required)
+    stored = Client.get(client.client_id)
+    for changed in (client, stored):
+        assert (changed.name, changed.redirect_uris) == ("Albums", ["https://b.example/"])
+    assert stored.pkce_required is (pkce_required is not False)
+    assert told(owner.id)[1:] == [(kinds.APPLICATION_CHANGED, {"application": client.client_id, "name": "Albums"})]
+
+
+def test_client_that_never_was_is_not_changed(home: House) -> None:
+    """Nor does it come to be."""
+    client = Client(ids.new("app"), name="Photos", registered_by="self", secret_digest="d")
+    with pytest.raises(errors.NotFound):
+        clients.change(client, name="Albums", uris=[CALLBACK])
+    with pytest.raises(errors.Conflict):
+        clients.rotate_secret(client)
+    assert clients.begin_deleting(client) is None
+    assert Client.found(client.client_id) is None
+
+
+def test_owned_clients_are_the_accounts_own(home: House) -> None:
+    """Someone else's looks like one that never was."""
+    owner, other = home.account(), home.account(name="Bea")
+    mine = register(owner_id=owner.id).client
+    assert clients.owned(owner.id, mine.client_id).client_id == mine.client_id
+    for account, client_id in ((other.id, mine.client_id), (owner.id, "app_" + "0" * 20), (owner.id, "x")):
+        with pytest.raises(errors.NotFound, match="no such application"):
+            clients.owned(account, client_id)
+    assert [each.client_id for each in clients.owned_by(owner.id)] == [mine.client_id]
+    assert list(clients.owned_by(other.id)) == []
+
+
+def test_account_answers_for_a_client_while_it_is_active(home: House) -> None:
+    """Nobody does for one that registered itself, whatever it says."""
+    owner = home.account()
+    mine, alone = register(owner_id=owner.id).client, register(registered_by="self").client
+    posing = replace_in(alone, owner_id=owner.id)
+    assert [clients.has_active_owner(each) for each in (mine, alone, posing)] == [True, False, False]
+    owner.update(actions=[Account.status.set("suspended")])
+    assert not clients.has_active_owner(mine)
+    owner.delete()
+    assert not clients.has_active_owner(mine)
+
+
+def replace_in(client: Client, **values: Any) -> Client:
+    """Return another copy of a stored client with other values."""
+    copy = Client.get(client.client_id)
+    for name, value in values.items():
+        setattr(copy, name, value)
+    return copy
+
+
+@pytest.mark.parametrize(
+    ("text", "is_one"),
+    [
+        *(("app_" + "0" * 20, True), ("key_" + "0" * 20, False), ("app_x", False), ("", False), ("https://x", True)),
+        *(("http://x", False), ("x", False), ("https://".ljust(1_024, "x"), True)),
+        ("https://".ljust(1_025, "x"), False),
+    ],
+)
+def test_client_id_is_ours_or_the_url_of_a_document(text: str, is_one: bool) -> None:
+    """As long as a sort key can be."""
+    assert clients.is_client_id(text) == is_one

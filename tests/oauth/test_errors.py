@@ -1,0 +1,37 @@
+"""OAuth's own refusals: the registered codes, with the status and the header that belong to each."""
+
+import pytest
+
+from chalicelib.oauth import errors
+from chalicelib.oauth.errors import OAuthError
+
+
+@pytest.mark.parametrize(
+    ("refusal", "error", "status"),
+    [
+        (errors.invalid_request("scope is missing."), "invalid_request", 400),
+        (errors.invalid_client(), "invalid_client", 401),
+        (errors.invalid_grant(), "invalid_grant", 400),
+        (errors.invalid_scope(), "invalid_scope", 400),
+        (errors.invalid_target(), "invalid_target", 400),
+        (OAuthError("access_denied", "No."), "access_denied", 400),
+        (OAuthError("temporarily_unavailable", "Later.", status=503), "temporarily_unavailable", 503),
+    ],
+)
+def test_refusal_has_its_code_and_its_status(refusal: OAuthError, error: str, status: int) -> None:
+    """RFC 6749 §5.2: 400, but 401 with the scheme for a client that isn't authenticated; and each says why."""
+    assert (refusal.error, refusal.status) == (error, status)
+    assert refusal.headers == ({"WWW-Authenticate": 'Basic realm="latchkey"'} if status == 401 else {})
+    assert refusal.message
+    assert str(refusal) == refusal.message
+
+
+def test_description_is_what_the_caller_says_of_it() -> None:
+    """Where nothing is said it is the sentence that is known for it."""
+    assert errors.invalid_client("No secret.").message == errors.invalid_grant("No secret.").message == "No secret."
+    assert errors.invalid_request("x").message == "x"
+
+
+def test_description_holds_no_character_that_the_rfc_forbids() -> None:
+    """RFC 6749 §5.2: neither a quotation mark nor a backslash."""
+    assert OAuthError("invalid_request", 'a "b" \\ c').message == "a 'b' / c"

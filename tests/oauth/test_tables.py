@@ -1,0 +1,62 @@
+"""What the stored client, consent and grant say of themselves."""
+
+from typing import Any
+
+import pytest
+
+from chalicelib.oauth.tables import Client, Consent, Grant
+from tests.house import NOON_MS, House
+
+
+@pytest.mark.parametrize(
+    ("uris", "only"), [([], None), (["https://a.example/"], "https://a.example/"), (["https://a/", "https://b/"], None)]
+)
+def test_redirect_uri_need_not_be_named_where_there_is_one(uris: list[str], only: str | None) -> None:
+    """Of several none is meant more than another."""
+    assert Client("app_1", redirect_uris=uris).only_redirect_uri == only
+
+
+@pytest.mark.parametrize(
+    ("described", "must"),
+    [
+        ({"auth_method": "none", "registered_by": "account"}, True),
+        ({"auth_method": "none", "registered_by": "self"}, True),
+        ({"auth_method": "client_secret_basic", "registered_by": "self"}, True),
+        ({"auth_method": "client_secret_basic", "registered_by": "document"}, True),
+        ({"auth_method": "client_secret_post", "registered_by": "account"}, False),
+        ({"auth_method": "client_secret_post", "registered_by": "account", "pkce_required": False}, False),
+        ({"auth_method": "client_secret_post", "registered_by": "account", "pkce_required": True}, True),
+    ],
+)
+def test_pkce_may_be_left_out_by_an_accounts_confidential_client_alone(described: dict[str, Any], must: bool) -> None:
+    """Unless its owner requires it."""
+    client = Client("app_1", **described)
+    assert (client.must_use_pkce, client.is_public) == (must, described["auth_method"] == "none")
+
+
+@pytest.mark.parametrize(
+    "ended", [{"deleted_at": 1}, {"owner_suspended_at": 1}, {"deleted_at": 1, "owner_suspended_at": 1}]
+)
+def test_client_is_active_until_it_or_its_owner_is_over(ended: dict[str, Any]) -> None:
+    """Either is enough."""
+    assert Client("app_1").is_active
+    assert not Client("app_1", **ended).is_active
+
+
+def test_scopes_of_a_consent_are_those_of_all_its_lines() -> None:
+    """Wherever it is for, and for whatever resource."""
+    lines = {"https://a.example  read", "https://a.example https://files.example write", "app:/cb  read"}
+    assert Consent("acc_1", "app_1", allowed=lines).scopes == {"read", "write"}
+
+
+@pytest.mark.parametrize(
+    ("times", "lives"),
+    [
+        ({"expires_at": NOON_MS + 1}, True),
+        ({"expires_at": NOON_MS}, False),
+        ({"expires_at": NOON_MS + 1, "revoked_at": NOON_MS}, False),
+    ],
+)
+def test_grant_lives_until_its_end_or_its_revocation(home: House, times: dict[str, Any], lives: bool) -> None:
+    """Until the last millisecond."""
+    assert Grant("gra_1", **times).is_live() == lives
