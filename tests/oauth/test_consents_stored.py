@@ -1,0 +1,273 @@
+"""Consents as they are stored: what each is to, when it is over, and what ends with it."""
+
+import pytest
+from pynamodb.exceptions import TransactWriteError
+
+from chalicelib.accounts import unfinished
+from chalicelib.accounts.tables import Account
+from chalicelib.core import tables
+from chalicelib.events import kinds
+from chalicelib.oauth import consent, grants
+from chalicelib.oauth.tables import Client, Consent, Grant
+from tests.credentials.events import told
+from tests.house import NOON_MS, House
+from tests.meanwhile import after, before, failing, sent
+
+HERE, THERE = "https://a.example/cb", "https://b.example/cb"
+FILES = "https://files.example.com"
+APP, OTHER = "app_" + "1" * 20, "app_" + "2" * 20
+
+
+def lines(*scopes: str, uri: str = HERE) -> set[str]:
+    """Return what a yes to scopes is to, without a resource."""
+    return consent.lines(uri, scopes or ("read",), [])
+
+
+def given(account: Account, client_id: str = APP) -> Consent | None:
+    """Return what is remembered."""
+    return Consent.found(account.id, client_id)
+
+
+@pytest.mark.parametrize(
+    ("uri", "scopes", "resources", "remembered"),
+    [
+        (HERE, ["read"], [], {"https://a.example  read"}),
+        (HERE, ["read", "write"], [], {"https://a.example  read", "https://a.example  write"}),
+        (HERE, ["read"], [FILES], {f"https://a.example {FILES} read"}),
+        ("app:/cb", ["read"], [FILES, "x"], {f"app:/cb {FILES} read", "app:/cb x read"}),
+        (HERE, [], [FILES], set()),
+    ],
+)
+def test_yes_is_to_a_scope_for_a_resource_at_a_place(
+    uri: str, scopes: list[str], resources: list[str], remembered: set[str]
+) -> None:
+    """A line each; no resource by name is one, too."""
+    assert consent.lines(uri, scopes, resources) == remembered
+
+
+def test_yes_is_remembered_as_long_as_it_is_not_over(home: House) -> None:
+    """For no more than it was to, there and for this client; never where any app of a machine may listen."""
+    account, client = home.account(), Client(APP)
+    consent.remember(account.id, APP, lines("read", "write") | lines(uri="http://127.0.0.1/"))
+
+    def remembered(allowed: set[str], uri: str = HERE, client: Client = client) -> bool:
+        return consent.is_remembered(account, client, redirect_uri=uri, allowed=allowed)
+
+    assert remembered(lines())
+    assert remembered(lines("read", "write"))
+    assert not remembered(lines("read", "keys"))
+    assert not remembered(lines(uri=THERE), THERE)
+    assert not remembered(lines(), client=Client(OTHER))
+    assert not remembered(lines(uri="http://127.0.0.1/"), "http://127.0.0.1/")
+    assert consent.is_given_at(account, client, f"{HERE}/elsewhere")
+    assert not consent.is_given_at(account, client, "https://a.exampl")
+    assert not consent.is_given_at(account, Client(OTHER), HERE)
+    account.credentials_since = NOON_MS
+    assert remembered(lines())
+    account.credentials_since = NOON_MS + 1
+    assert not remembered(lines())
+    assert not consent.is_given_at(account, client, HERE)
+    assert list(consent.of_account(account)) == []
+
+
+def test_consents_of_an_account_are_read_as_they_are(home: House) -> None:
+    """All that it gave."""
+    account = home.account()
+    for client_id in (APP, OTHER):
+        consent.remember(account.id, client_id, lines())
+    with sent() as calls:
+        assert [each.client_id for each in consent.of_account(account)] == [APP, OTHER]
+    assert all(request["ConsistentRead"] for _, request in calls)
+
+
+@pytest.mark.parametrize(("since_ms", "allowed"), [(0, {"read", "write"}), (1, {"write"})])
+def test_yes_adds_to_what_holds_and_replaces_what_is_over(home: House, since_ms: int, allowed: set[str]) -> None:
+    """One that was given when the account's credentials ended holds; one from before is over."""
+    account = home.account()
+    consent.remember(account.id, APP, lines())
+    account.update(actions=[Account.credentials_since.set(NOON_MS + since_ms)])
+    home.clock.now_ms += 5
+    with sent() as calls:
+        consent.remember(account.id, APP, lines("write"))
+    stored = given(account)
+    assert stored is not None
+    assert (stored.scopes, stored.given_at) == (allowed, NOON_MS + 5)
+    assert told(account.id) == [
+        (kinds.CONSENT_REMEMBERED, {"application": APP, "scopes": "read"}),
+        (kinds.CONSENT_REMEMBERED, {"application": APP, "scopes": "write"}),
+    ]
+    assert all(request.get("ConsistentRead") for operation, request in calls if operation == "GetItem")
+
+
+def test_two_at_once_that_replace_what_is_over_add_up(home: House) -> None:
+    """The second finds a yes that holds."""
+    account = home.account()
+    consent.remember(account.id, APP, lines("keys"))
+    account.update(actions=[Account.credentials_since.set(NOON_MS + 1)])
+    home.clock.forward(1)
+    # The first has been refused by the one that is over; before it replaces that, the other does.
+    with after("TransactWriteItems", lambda: consent.remember(account.id, APP, lines("write"))):
+        consent.remember(account.id, APP, lines())
+    stored = given(account)
+    assert stored is not None
+    assert stored.scopes == {"read", "write"}
+    assert len(told(account.id)) == 3
+
+
+def test_fault_of_the_database_is_no_refusal(home: House) -> None:
+    """It is raised as it came, whichever write it was."""
+    account = home.account()
+    with failing("TransactWriteItems"):
+        with pytest.raises(TransactWriteError):
+            consent.remember(account.id, APP, lines())
+        with pytest.raises(TransactWriteError):
+            consent.withdraw(account.id, APP)
+        with pytest.raises(TransactWriteError):
+            consent.forget_until(_remembered(home, account), NOON_MS, 9)
+    assert given(account) is not None
+
+
+def _remembered(home: House, account: Account) -> str:
+    """Store a yes by hand; return its account's id."""
+    Consent(account.id, APP, allowed=lines(), given_at=home.clock.now_ms).save()
+    return account.id
+
+
+@pytest.mark.parametrize(
+    ("allowed", "stands"), [(lines(), True), (lines("read", "write"), True), (lines("keys"), False), (set(), True)]
+)
+def test_transaction_may_depend_on_a_yes(home: House, allowed: set[str], stands: bool) -> None:
+    """On all of it, or at least on there being one; who is refused learns that it was that."""
+    account = home.account()
+    consent.remember(account.id, APP, lines("read", "write"))
+    refusals = []
+    for client_id in (APP, OTHER):
+        try:
+            with tables.transaction() as write:
+                consent.check_in(write, account.id, client_id, allowed)
+                write.update(Account(account.id), actions=[Account.name.set("Met")])
+        except TransactWriteError as error:
+            refusals.append(consent.was_refused(error, account.id, client_id))
+    assert refusals == [True] * (1 if stands else 2)
+
+
+def test_refusal_of_another_write_is_no_yes_that_was_taken_back(home: House) -> None:
+    """Where the yes stands, something else was in the way."""
+    account = home.account()
+    consent.remember(account.id, APP, lines())
+    never = Account.id.does_not_exist()
+    try:
+        with tables.transaction() as write:
+            consent.check_in(write, account.id, APP, lines())
+            write.update(Account(account.id), actions=[Account.name.set("Met")], condition=never)
+    except TransactWriteError as error:
+        assert not consent.was_refused(error, account.id, APP)
+    assert Account.get(account.id).name == "Ada"
+
+
+def grant(account: Account, client_id: str = APP) -> Grant:
+    """Store a grant."""
+    made = grants.new(account.id, client_id, scopes={"read"}, resources=set())
+    made.save()
+    return made
+
+
+def live(*made: Grant) -> list[bool]:
+    """Return of each grant whether it lives."""
+    return [Grant.get(each.id).is_live() for each in made]
+
+
+def test_withdrawn_yes_ends_the_clients_grants_and_no_others(home: House) -> None:
+    """It is told once, and looked at again for what the index didn't show yet."""
+    account, other = home.account(), home.account(name="Bea")
+    consent.remember(account.id, APP, lines())
+    mine, others, elsewhere = grant(account), grant(account, OTHER), grant(other)
+    home.clock.forward(1)
+    consent.withdraw(account.id, APP)
+    assert given(account) is None
+    assert live(mine, others, elsewhere) == [False, True, True]
+    assert told(account.id, but=1) == [
+        (kinds.CONSENT_WITHDRAWN, {"application": APP}),
+        (kinds.GRANT_REVOKED, {"grant": mine.id, "application": APP, "scopes": "read"}),
+    ]
+    (left,) = unfinished.all_there_are()
+    assert (left.kind, left.subject, left.chosen, left.step) == ("consent", account.id, {APP}, "looked")
+    before_it = told(account.id)
+    consent.withdraw(account.id, OTHER + "0")
+    assert told(account.id) == before_it
+    assert len(list(unfinished.all_there_are())) == 1
+
+
+def test_grants_of_a_device_end_though_no_yes_is_remembered(home: House) -> None:
+    """Nothing is told of a yes that never was."""
+    account = home.account()
+    mine = grant(account)
+    consent.withdraw(account.id, APP)
+    assert live(mine) == [False]
+    assert [kind for kind, _ in told(account.id)] == [kinds.GRANT_REVOKED]
+    assert len(list(unfinished.all_there_are())) == 1
+
+
+def test_withdrawals_of_two_clients_stand_beside_each_other(home: House) -> None:
+    """Neither takes the place of the other's ending."""
+    account = home.account()
+    for client_id in (APP, OTHER):
+        grant(account, client_id)
+        consent.withdraw(account.id, client_id)
+    assert sorted(each.chosen.pop() for each in unfinished.all_there_are()) == [APP, OTHER]
+
+
+@pytest.mark.parametrize(
+    ("later_ms", "looked_ms", "ended"), [(0, 0, True), (5, 0, True), (0, 60_000, True), (1, 60_000, False)]
+)
+def test_grants_from_after_a_withdrawal_are_left_alone(home: House, later_ms: int, looked_ms: int, ended: bool) -> None:
+    """Only at the very moment may one be dated after it: a function with a fast clock made it just before."""
+    account = home.account()
+    ending = unfinished.new_choice(unfinished.OF_CONSENT, account.id, {APP}, by="x")
+    home.clock.now_ms += later_ms
+    made = grant(account)
+    home.clock.now_ms += looked_ms
+    assert consent.finish_withdrawal(ending)
+    assert live(made) == [not ended]
+
+
+def test_withdrawal_is_finished_when_a_slice_isnt_full(home: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And every function has heard of it."""
+    monkeypatch.setattr(consent, "SLICE", 2)
+    account = home.account()
+    made = [grant(account) for _ in range(3)]
+    ending = unfinished.new_choice(unfinished.OF_CONSENT, account.id, {APP}, by="x")
+    assert not consent.finish_withdrawal(ending)
+    assert live(*made).count(True) == 1
+    with failing("UpdateItem", "windows"):
+        assert not consent.finish_withdrawal(ending)
+    assert live(*made) == [False] * 3
+    assert consent.finish_withdrawal(ending)
+
+
+def test_consents_are_forgotten_up_to_a_time_so_many_at_once(home: House) -> None:
+    """The time itself included; each is told."""
+    account = home.account()
+    for number in range(3):
+        Consent(account.id, f"app_{number}", allowed=lines(), given_at=NOON_MS + number).save()
+    with sent() as calls:
+        assert consent.forget_until(account.id, NOON_MS + 1, 1) == 1
+    assert all(request.get("ConsistentRead") for operation, request in calls if operation == "Query")
+    assert told(account.id) == [(kinds.CONSENT_WITHDRAWN, {"application": "app_0"})]
+    assert [consent.forget_until(account.id, NOON_MS + 1, 9) for _ in range(2)] == [1, 0]
+    assert [each.client_id for each in Consent.query(account.id)] == ["app_2"]
+
+
+def test_yes_that_is_given_again_meanwhile_is_not_forgotten(home: House) -> None:
+    """What was to be forgotten is another one."""
+    account = home.account()
+    consent.remember(account.id, APP, lines())
+
+    def again() -> None:
+        home.clock.now_ms += 1
+        consent.remember(account.id, APP, lines("write"))
+
+    with before("TransactWriteItems", again):
+        assert consent.forget_until(account.id, NOON_MS, 9) == 1
+    assert given(account) is not None
+    assert [kind for kind, _ in told(account.id)] == [kinds.CONSENT_REMEMBERED] * 2

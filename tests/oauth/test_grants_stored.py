@@ -1,0 +1,87 @@
+"""Grants as they are stored, told and revoked."""
+
+from typing import Any
+
+import pytest
+
+from chalicelib.core import ids
+from chalicelib.events import kinds
+from chalicelib.limits import stale
+from chalicelib.oauth import grants
+from chalicelib.oauth.tables import Grant
+from tests.credentials.events import told
+from tests.house import NOON_MS, House
+from tests.meanwhile import marks_lost
+
+DAY_S = 86_400
+APP, FILES = "app_" + "1" * 20, "https://files.example.com"
+
+
+def stored(account_id: str, client_id: str = APP, **more: Any) -> Grant:
+    """Store a grant."""
+    made = grants.new(account_id, client_id, scopes={"write", "read"}, resources=set())
+    for name, value in more.items():
+        setattr(made, name, value)
+    made.save()
+    return made
+
+
+@pytest.mark.parametrize("resources", [set[str](), {FILES}])
+def test_grant_lives_for_90_days_and_is_kept_for_30_more(home: House, resources: set[str]) -> None:
+    """Each with an id of its own; no resources are absent."""
+    grant = grants.new("acc_1", APP, scopes={"read"}, resources=resources)
+    assert (grant.account_id, grant.client_id, grant.scopes, grant.created_at) == ("acc_1", APP, {"read"}, NOON_MS)
+    assert grant.expires_at == NOON_MS + 90 * DAY_S * 1000
+    assert grant.dies_at == NOON_MS // 1000 + 120 * DAY_S
+    assert (grant.attribute_values.get("resources") or set()) == resources
+    assert grant.id != grants.new("acc_1", APP, scopes={"read"}, resources=resources).id
+
+
+@pytest.mark.parametrize("kind", [None, kinds.REUSE_DETECTED])
+def test_revoked_grant_is_told_once_and_felt_at_the_next_request(home: House, kind: str | None) -> None:
+    """Repeating it does no harm."""
+    account = home.account()
+    grant = stored(account.id)
+    for _ in range(2):
+        assert grants.revoke(grant, kind) if kind else grants.revoke(grant)
+        home.clock.forward(1)
+    assert Grant.get(grant.id).revoked_at == NOON_MS
+    about = {"grant": grant.id, "application": APP, "scopes": "read write"}
+    assert told(account.id) == [(kind or kinds.GRANT_REVOKED, about)]
+    assert stale.is_marked(account.id, NOON_MS)
+
+
+def test_revocation_says_whether_every_function_could_be_told(home: House) -> None:
+    """The grant is revoked all the same; one that is gone has ended."""
+    account = home.account()
+    grant = stored(account.id)
+    with marks_lost():
+        assert not grants.revoke_by_id(grant.id)
+        assert grants.revoke_by_id(ids.new("gra"))
+    assert Grant.get(grant.id).revoked_at == NOON_MS
+    assert grants.revoke_by_id(grant.id, kinds.REUSE_DETECTED)
+    assert [kind for kind, _ in told(account.id)] == [kinds.GRANT_REVOKED]
+
+
+def test_grant_that_never_was_is_not_revoked(home: House) -> None:
+    """Nor does it come to be."""
+    account = home.account()
+    assert grants.revoke(grants.new(account.id, APP, scopes={"read"}, resources=set()))
+    assert (list(Grant.scan()), told(account.id)) == ([], [])
+
+
+def test_grants_are_listed_by_who_gave_and_who_was_given_them(home: House) -> None:
+    """Those that live of an account, those that aren't revoked of a client, beyond an id; oldest first."""
+    made = []
+    for number in range(3):
+        made.append(stored(f"acc_{number % 2}").id)
+        home.clock.forward(1)
+    stored("acc_0", "app_" + "2" * 20)
+    revoked = stored("acc_0", revoked_at=NOON_MS)
+    expired = stored("acc_0", expires_at=NOON_MS)
+    assert [each.id for each in grants.of_client(APP)] == [*made, expired.id]
+    assert [each.id for each in grants.of_client(APP, after=made[0])] == [*made[1:], expired.id]
+    assert [each.id for each in grants.of_account("acc_1")] == [made[1]]
+    listed = [each.id for each in grants.of_account("acc_0")]
+    assert listed[:2] == [made[0], made[2]]
+    assert {revoked.id, expired.id}.isdisjoint(listed)
