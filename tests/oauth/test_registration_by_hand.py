@@ -1,0 +1,247 @@
+"""Registration and its management, function by function: who may, what is kept, and what is answered."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from chalicelib.core import secrets, settings
+from chalicelib.oauth import client_metadata, clients, registration
+from chalicelib.oauth.errors import OAuthError
+from chalicelib.oauth.tables import Client
+from tests.house import NOON_MS, House
+from tests.oauth.flow import CALLBACK, CODE, DEVICE, ISSUER, REFRESH
+
+BODY_MAX = 64 * 1024
+
+
+def registered(**described: object) -> dict[str, Any]:
+    """Register a client as it describes itself."""
+    return registration.register(json.dumps({"redirect_uris": [CALLBACK], **described}), ISSUER)
+
+
+def replaced(made: dict[str, Any], **described: object) -> dict[str, object]:
+    """Put another description in place of a client's."""
+    client, token = registration.authenticated(made["client_id"], f"Bearer {made['registration_access_token']}")
+    body = {"client_id": made["client_id"], "redirect_uris": [CALLBACK], **described}
+    return registration.replace(client, token, json.dumps(body), ISSUER)
+
+
+@pytest.mark.parametrize(
+    ("setting", "authorization", "may"),
+    [
+        *(("open", "", True), ("open", "Basic x", True), ("closed", "", False), ("closed", "Bearer closed", False)),
+        *(("t", "Bearer t", True), ("t", "bearer t", True), ("t", "Bearer u", False), ("t", "Basic t", False)),
+        *(("t", "", False), ("t", "Bearer", False), ("", "", False)),
+        *(("x" * 1_000, "Bearer " + "x" * 1_000, True), ("x" * 1_001, "Bearer " + "x" * 1_001, False)),
+        ("é", "Bearer é", False),
+    ],
+)
+def test_anybody_nobody_or_holders_of_the_initial_token_may_register(
+    home: House, setting: str, authorization: str, may: bool
+) -> None:
+    """Whichever the operator chose; a token is no longer than a thousand characters, and ASCII."""
+    kept = setting if setting in ("open", "closed") else secrets.digest(setting)
+    with settings.in_use(replace(settings.current(), registration=kept)):
+        if may:
+            registration.may_register(authorization)
+            return
+        with pytest.raises(OAuthError) as refused:
+            registration.may_register(authorization)
+    assert (refused.value.error, refused.value.status) == ("invalid_token", 401)
+    assert refused.value.headers == {"WWW-Authenticate": 'Bearer error="invalid_token"'}
+
+
+def test_client_is_kept_a_week_unless_somebody_approves_it(home: House) -> None:
+    """And it is nobody's."""
+    client = Client.get(registered()["client_id"])
+    assert client.dies_at == NOON_MS // 1000 + 7 * 86_400
+    assert (client.registered_by, "owner_id" in client.attribute_values) == ("self", False)
+
+
+@pytest.mark.parametrize(("more", "fits"), [(0, True), (1, False)])
+def test_description_has_at_most_64_kilobytes(home: House, more: int, fits: bool) -> None:
+    """To the byte."""
+    body = json.dumps({"redirect_uris": [CALLBACK], "x": ""}).encode()
+    body = body.replace(b'"x": ""', b'"x": "' + b"x" * (BODY_MAX + more - len(body)) + b'"')
+    assert len(body) == BODY_MAX + more
+    if fits:
+        assert registration.register(body, ISSUER)["client_id"]
+        return
+    with pytest.raises(OAuthError, match="too long") as refused:
+        registration.register(body, ISSUER)
+    assert (refused.value.error, refused.value.status) == ("invalid_client_metadata", 400)
+
+
+def test_client_is_managed_with_its_own_token_while_it_lives(home: House) -> None:
+    """Not with another's, with its secret, or after its end."""
+    made, other = registered(), registered()
+    client_id, bearer = made["client_id"], f"Bearer {made['registration_access_token']}"
+    client, token = registration.authenticated(client_id, bearer)
+    assert (client.client_id, token) == (client_id, made["registration_access_token"])
+    accounts_own = clients.register(
+        name="x",
+        uris=[CALLBACK],
+        auth_method="none",
+        grant_types={CODE},
+        wanted=set(),
+        registered_by="account",
+        owner_id=home.account().id,
+    ).client
+    for name, shown in (
+        (other["client_id"], bearer),
+        (client_id, f"Bearer {made['client_secret']}"),
+        (client_id, "Bearer"),
+        (client_id, bearer.replace("Bearer", "Basic")),
+        (accounts_own.client_id, bearer),
+        ("app_" + "0" * 20, bearer),
+    ):
+        with pytest.raises(OAuthError) as refused:
+            registration.authenticated(name, shown)
+        assert refused.value.error == "invalid_token"
+    clients.delete(client)
+    with pytest.raises(OAuthError):
+        registration.authenticated(client_id, bearer)
+
+
+def test_replacement_takes_the_place_of_the_whole_description(home: House) -> None:
+    """RFC 7592 §2.2: what it leaves out is as if it had never been said; secret and owner stay."""
+    made = registered(
+        client_name="Photos", client_uri="https://photos.example/", scope="read", grant_types=[CODE, REFRESH]
+    )
+    body = replaced(made, redirect_uris=["https://b.example/"], token_endpoint_auth_method="client_secret_post")
+    stored = Client.get(made["client_id"])
+    assert body == {
+        "client_id": made["client_id"],
+        "client_id_issued_at": NOON_MS // 1000,
+        "client_name": "Unnamed application",
+        "redirect_uris": ["https://b.example/"],
+        "grant_types": [CODE],
+        "response_types": ["code"],
+        "token_endpoint_auth_method": "client_secret_post",
+        "scope": "read write",
+        "registration_client_uri": f"{ISSUER}/oauth/register/{made['client_id']}",
+        "registration_access_token": made["registration_access_token"],
+    }
+    assert (stored.name, stored.redirect_uris, stored.grant_types) == (
+        "Unnamed application",
+        ["https://b.example/"],
+        {CODE},
+    )
+    assert (stored.scopes, stored.auth_method) == ({"read", "write"}, "client_secret_post")
+    assert "uri" not in stored.attribute_values
+    assert clients.has_secret(stored, made["client_secret"])
+    again = replaced(
+        made,
+        client_name="Albums",
+        client_uri="https://b.example/",
+        scope="write",
+        redirect_uris=[],
+        grant_types=[DEVICE],
+    )
+    assert (again["client_name"], again["client_uri"], again["scope"]) == ("Albums", "https://b.example/", "write")
+    assert (again["grant_types"], again["response_types"], again["redirect_uris"]) == ([DEVICE], [], [])
+
+
+@pytest.mark.parametrize(
+    ("described", "error"),
+    [
+        ({"client_id": "app_" + "0" * 20}, "invalid_client_metadata"),
+        ({"client_id": None}, "invalid_client_metadata"),
+        *(({name: "x"}, "invalid_client_metadata") for name in registration.NEVER_REPLACED),
+        ({"client_secret": "x"}, "invalid_client_metadata"),
+        ({"client_secret": 7}, "invalid_client_metadata"),
+        ({"token_endpoint_auth_method": "none"}, "invalid_client_metadata"),
+        ({"redirect_uris": []}, "invalid_redirect_uri"),
+        ({"redirect_uris": ["http://a.example/"]}, "invalid_redirect_uri"),
+        ({"redirect_uris": [f"https://a.example/{number}" for number in range(11)]}, "invalid_redirect_uri"),
+    ],
+)
+def test_replacement_that_cant_be_is_refused(home: House, described: dict[str, object], error: str) -> None:
+    """It names the client itself, and nothing that is the server's to say; nothing is changed."""
+    made = registered(client_name="Photos")
+    with pytest.raises(OAuthError) as refused:
+        replaced(made, **described)
+    assert (refused.value.error, refused.value.status) == (error, 400)
+    assert Client.get(made["client_id"]).name == "Photos"
+
+
+def test_server_alone_says_what_is_its_to_say() -> None:
+    """RFC 7592 §2.2 names these four."""
+    assert set(registration.NEVER_REPLACED) == {
+        "registration_access_token",
+        "registration_client_uri",
+        "client_secret_expires_at",
+        "client_id_issued_at",
+    }
+
+
+def test_replacement_may_repeat_the_clients_own_secret(home: House) -> None:
+    """RFC 7592 §2.2; a public one has none to repeat."""
+    made = registered()
+    assert replaced(made, client_secret=made["client_secret"])["client_id"] == made["client_id"]
+    public = registered(token_endpoint_auth_method="none")
+    assert replaced(public, token_endpoint_auth_method="none", client_secret=None)
+    for described in ({"token_endpoint_auth_method": "client_secret_basic"}, {"client_secret": ""}):
+        with pytest.raises(OAuthError):
+            replaced(public, **{"token_endpoint_auth_method": "none", **described})
+
+
+def test_replacement_of_a_client_that_ended_meanwhile_is_refused(home: House) -> None:
+    """As if its token had never been; one that is gone doesn't come back."""
+    for gone in (False, True):
+        made = registered()
+        client, token = registration.authenticated(made["client_id"], f"Bearer {made['registration_access_token']}")
+        if gone:
+            Client(client.client_id).delete()
+        else:
+            clients.delete(Client.get(client.client_id))
+        body = json.dumps({"client_id": client.client_id, "redirect_uris": [CALLBACK]})
+        with pytest.raises(OAuthError) as refused:
+            registration.replace(client, token, body, ISSUER)
+        assert refused.value.error == "invalid_token"
+        assert clients.find(client.client_id) is None
+
+
+@pytest.mark.parametrize(
+    ("length", "kept"), [(99, 99), (100, 100), (101, 0)], ids=["below", "as long as it may be", "too long"]
+)
+def test_address_is_kept_whole_or_dropped_and_a_name_is_cut(length: int, kept: int) -> None:
+    """At a hundred characters."""
+    uri = "https://photos.example/".ljust(length, "x")
+    given = client_metadata.fields_of(json.dumps({"client_uri": uri, "client_name": "x" * length}))
+    read = client_metadata.read(given, offered=(CODE,), by_default=(CODE,), auth_method="none")
+    assert len(read.uri or "") == kept
+    assert len(read.name or "") == min(length, 100)
+
+
+def test_description_of_nothing_has_the_defaults() -> None:
+    """Each that the caller names, and all that OAuth grants."""
+    read = client_metadata.read({}, offered=(CODE, REFRESH), by_default=(REFRESH,), auth_method="client_secret_post")
+    assert read == client_metadata.Metadata(
+        name=None,
+        redirect_uris=[],
+        auth_method="client_secret_post",
+        grant_types=frozenset({REFRESH}),
+        scopes=frozenset({"read", "write"}),
+        uri=None,
+    )
+
+
+@pytest.mark.parametrize(
+    "uri", ["http://photos.example/", "https://photos.example", "https://photos.example:8443/?x=1#y", " https://a.b/ "]
+)
+def test_address_is_any_of_the_web(uri: str) -> None:
+    """With or without TLS, spaces around it left out."""
+    read = client_metadata.read({"client_uri": uri}, offered=(CODE,), by_default=(CODE,), auth_method="none")
+    assert read.uri == uri.strip()
+
+
+@pytest.mark.parametrize(
+    "uri", ["https://a.b:99999/", "https://a.b:x/", "https://a@b/", "https://a.b/ c", "https://a.b/é\u202e"]
+)
+def test_address_that_cant_be_opened_or_shown_is_refused(uri: str) -> None:
+    """Whatever is wrong with it."""
+    with pytest.raises(OAuthError, match="client_uri must be an http or https URL"):
+        client_metadata.read({"client_uri": uri}, offered=(CODE,), by_default=(CODE,), auth_method="none")
