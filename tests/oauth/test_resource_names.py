@@ -1,0 +1,45 @@
+"""Which resources are this API, and which an owner's others are."""
+
+from dataclasses import replace
+
+import pytest
+
+from chalicelib.core import settings
+from chalicelib.oauth import resources
+from chalicelib.oauth.errors import OAuthError
+from tests.house import House
+from tests.oauth.flow import ISSUER
+
+FILES = "https://files.example.com"
+
+
+@pytest.mark.parametrize(
+    ("resource", "is_ours"),
+    [
+        *((ISSUER, True), (f"{ISSUER}/", True), (f"{ISSUER}/v1", True), (f"{ISSUER}/v1?x=1", True)),
+        *((f"{ISSUER}#x", False), (f"{ISSUER}/v1#x", False), (f"{ISSUER}.evil.example", False), ("", False)),
+        *((f"{ISSUER}x", False), (FILES, False), (ISSUER.upper(), False)),
+    ],
+)
+def test_resource_is_this_api_or_a_path_of_it(resource: str, is_ours: bool) -> None:
+    """RFC 8707 §2: no fragment, and nothing that only begins alike."""
+    assert resources.is_this_api(resource, ISSUER) == is_ours
+
+
+@pytest.mark.parametrize(
+    ("named", "serves"), [([], True), ([FILES], False), ([ISSUER], True), ([FILES, f"{ISSUER}/v1"], True)]
+)
+def test_token_serves_this_api_if_it_names_it_or_nothing(named: list[str], serves: bool) -> None:
+    """One that is for others alone doesn't."""
+    assert resources.serves_this_api(iter(named), ISSUER) == serves
+
+
+def test_resources_are_ours_or_the_owners(home: House) -> None:
+    """Any other is invalid_target, beside good ones too."""
+    with settings.in_use(replace(settings.current(), resources=FILES)):
+        assert resources.checked([FILES, f"{ISSUER}/v1", FILES], ISSUER) == {FILES, f"{ISSUER}/v1"}
+        assert resources.checked([], ISSUER) == set()
+        for wrong in (f"{FILES}/", "https://evil.example", f"{ISSUER}#x"):
+            with pytest.raises(OAuthError) as refused:
+                resources.checked([FILES, wrong], ISSUER)
+            assert (refused.value.error, refused.value.status) == ("invalid_target", 400)

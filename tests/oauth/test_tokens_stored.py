@@ -1,0 +1,246 @@
+"""What an exchange stores and answers, and what decides it at the last moment."""
+
+import io
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from chalicelib.accounts.tables import Account
+from chalicelib.core import secrets, telemetry, wire
+from chalicelib.credentials.tables import Credential
+from chalicelib.events import kinds
+from chalicelib.oauth import grants, tokens
+from chalicelib.oauth.errors import OAuthError
+from chalicelib.oauth.tables import Grant, Ticket
+from tests.credentials.events import told
+from tests.house import NOON_MS, House
+from tests.meanwhile import before, failing, sent
+from tests.oauth.flow import ISSUER, App
+
+DAY_S = 86_400
+FILES = "https://files.example.com"
+
+
+def asked(app: App, grant: Grant | None = None, **changed: Any) -> tokens.Asked:
+    """Return what an exchange is about: for a grant, or for the client itself."""
+    whole: dict[str, Any] = {
+        "client": app.client,
+        "account_id": grant.account_id if grant else app.client.owner_id,
+        "grant_id": grant.id if grant else None,
+        "scopes": {"read"},
+        "resources": set(),
+        "base_url": ISSUER,
+    }
+    return tokens.Asked(**whole | changed)
+
+
+def approved(home: House, app: App, *, kind: str = "ac", secret: str = "", **more: Any) -> tuple[Ticket, Grant]:
+    """Store an approval, a minute old, and a code or a refresh token of it."""
+    account = home.account()
+    grant = grants.new(account.id, app.id, scopes={"read", "write"}, resources=set())
+    grant.save()
+    home.clock.forward(60)
+    ticket = Ticket(
+        secrets.digest(secret or secrets.mint(kind)),
+        kind=kind,
+        client_id=app.id,
+        account_id=account.id,
+        grant_id=grant.id,
+        granted_at=grant.created_at,
+        scopes={"read", "write"},
+        expires_at=home.clock.now_ms + 1,
+        **more,
+    )
+    ticket.save()
+    return ticket, grant
+
+
+def spend(ticket: Ticket, asked: tokens.Asked, secret: str) -> tokens.Answer:
+    """Exchange a ticket of any kind."""
+    if ticket.kind == tokens.REFRESH_KIND:
+        return tokens.refresh(ticket, asked, secret)
+    return tokens.redeem(ticket, asked, with_refresh=True)
+
+
+def stored(answer: tokens.Answer, name: str = "access_token") -> Any:
+    """Return what is stored of a token."""
+    table: Any = Credential if name == "access_token" else Ticket
+    return table.get(secrets.digest(str(answer[name])))
+
+
+def test_redeemed_code_gives_both_tokens(home: House, app: App) -> None:
+    """RFC 6749 §5.1; each is stored whole, for its own time, where nothing stood."""
+    ticket, grant = approved(home, app, resources={FILES})
+    now_ms = home.clock.now_ms
+    with sent() as calls:
+        answer = tokens.redeem(ticket, asked(app, grant, resources={FILES}), with_refresh=True)
+    access, refresh = stored(answer), stored(answer, "refresh_token")
+    assert {**answer, "access_token": "", "refresh_token": ""} == {
+        "access_token": "",
+        "token_type": "Bearer",
+        "expires_in": 3_600,
+        "refresh_token": "",
+        "scope": "read",
+    }
+    assert (access.id[:4], access.kind, access.name, access.account_id) == ("tok_", "token", "Photos", grant.account_id)
+    assert (access.client_id, access.grant_id, access.hint) == (
+        app.id,
+        grant.id,
+        secrets.hint(str(answer["access_token"])),
+    )
+    assert (access.scopes, access.resources, access.for_this_api) == ({"read"}, {FILES}, False)
+    assert (access.created_at, access.expires_at) == (now_ms, now_ms + 3_600_000)
+    assert access.dies_at == now_ms // 1000 + 3_600 + 30 * DAY_S
+    assert (refresh.kind, refresh.client_id, refresh.account_id) == ("rt", app.id, grant.account_id)
+    assert (refresh.grant_id, refresh.granted_at) == (grant.id, NOON_MS)
+    assert (refresh.scopes, refresh.resources) == ({"read", "write"}, {FILES})
+    assert refresh.expires_at == NOON_MS + 90 * DAY_S * 1000
+    assert refresh.dies_at == NOON_MS // 1000 + 120 * DAY_S
+    assert Ticket.get(ticket.digest).consumed_at == now_ms
+    ((_, request),) = calls
+    puts = [write["Put"] for write in request["TransactItems"] if "Put" in write]
+    assert [put["ConditionExpression"] for put in puts] == ["attribute_not_exists(digest)"] * 2
+
+
+def test_redeemed_code_without_refresh_gives_one_token(home: House, app: App) -> None:
+    """No more is stored either; where no resource is named it is for this API."""
+    ticket, grant = approved(home, app)
+    answer = tokens.redeem(ticket, asked(app, grant), with_refresh=False)
+    assert answer.keys() == {"access_token", "token_type", "expires_in", "scope"}
+    access = stored(answer)
+    assert ("resources" in access.attribute_values, access.for_this_api) == (False, True)
+    assert list(Ticket.scan(Ticket.kind == "rt")) == []
+
+
+def test_token_of_a_client_itself_is_its_owners(home: House, app: App) -> None:
+    """Without a grant or a refresh token."""
+    answer = tokens.for_client_itself(asked(app, scopes={"write", "read"}))
+    access = stored(answer)
+    assert (access.account_id, access.scopes) == (app.client.owner_id, {"read", "write"})
+    assert "grant_id" not in access.attribute_values
+    assert (answer["scope"], "refresh_token" in answer) == ("read write", False)
+
+
+def test_refresh_spends_its_token_and_seals_the_answer(home: House, app: App) -> None:
+    """Repeated in time it is answered the same, but for the seconds that are left."""
+    secret = secrets.mint("rt")
+    ticket, grant = approved(home, app, kind="rt", secret=secret)
+    answer = tokens.refresh(ticket, asked(app, grant), secret)
+    assert stored(answer, "refresh_token").grant_id == grant.id
+    home.clock.now_ms += 1_999
+    again = tokens.refresh(Ticket.get(ticket.digest), asked(app, grant), secret)
+    assert again == answer | {"expires_in": 3_599}
+    assert "resources" not in again
+
+
+def test_two_refreshes_at_once_get_one_answer(home: House, app: App) -> None:
+    """The loser finds the token spent, and what was answered."""
+    secret = secrets.mint("rt")
+    ticket, grant = approved(home, app, kind="rt", secret=secret)
+    answers: list[tokens.Answer] = []
+    with before("TransactWriteItems", lambda: answers.append(tokens.refresh(ticket, asked(app, grant), secret))):
+        answers.append(tokens.refresh(ticket, asked(app, grant), secret))
+    assert answers[0] == answers[1]
+    assert len(list(Credential.by_account.query(grant.account_id))) == 1
+
+
+def ended_grant(ticket: Ticket) -> None:
+    """Revoke the grant."""
+    Grant(ticket.grant_id).update(actions=[Grant.revoked_at.set(NOON_MS)])
+
+
+def expired_grant(ticket: Ticket) -> None:
+    """Let the grant end at this moment."""
+    Grant(ticket.grant_id).update(actions=[Grant.expires_at.set(NOON_MS + 60_000)])
+
+
+def expired_ticket(ticket: Ticket) -> None:
+    """Let the ticket end at this moment."""
+    Ticket(ticket.digest).update(actions=[Ticket.expires_at.set(NOON_MS + 60_000)])
+
+
+def suspended(ticket: Ticket) -> None:
+    """Suspend the account."""
+    Account(ticket.account_id).update(actions=[Account.status.set("suspended")])
+
+
+def proven(ticket: Ticket) -> None:
+    """Let the account's address be proven a millisecond after the approval."""
+    Account(ticket.account_id).update(actions=[Account.credentials_since.set(NOON_MS + 1)])
+
+
+@pytest.mark.parametrize("kind", ["ac", "rt"])
+@pytest.mark.parametrize("happens", [ended_grant, expired_grant, expired_ticket, suspended, proven])
+def test_exchange_depends_on_what_is_true_at_its_own_moment(home: House, app: App, kind: str, happens: Any) -> None:
+    """Whatever it read before; nothing is spent, stored or taken for reuse."""
+    secret = secrets.mint("rt")
+    ticket, grant = approved(home, app, kind=kind, secret=secret)
+    happens(ticket)
+    with pytest.raises(OAuthError, match="invalid, expired, used or not yours") as refused:
+        spend(ticket, asked(app, grant), secret)
+    assert refused.value.error == "invalid_grant"
+    assert "consumed_at" not in Ticket.get(ticket.digest).attribute_values
+    assert list(Credential.by_account.query(grant.account_id)) == []
+    assert told(grant.account_id) == []
+
+
+@pytest.mark.parametrize("since_ms", [NOON_MS, None])
+def test_exchange_of_an_approval_from_after_the_proof_goes_on(home: House, app: App, since_ms: int | None) -> None:
+    """Or of that very millisecond; and where the account is older than such proofs."""
+    ticket, grant = approved(home, app)
+    since = Account.credentials_since
+    Account(grant.account_id).update(actions=[since.remove() if since_ms is None else since.set(since_ms)])
+    assert tokens.redeem(ticket, asked(app, grant), with_refresh=False)
+
+
+@pytest.mark.parametrize("kind", ["ac", "dc", "rt"])
+def test_second_use_revokes_the_grant_and_is_told(home: House, app: App, kind: str) -> None:
+    """To the operator with everything that is known but the secret, to the account once."""
+    log = io.StringIO()
+    telemetry.write_to(log)
+    secret = secrets.mint(kind)
+    ticket, grant = approved(home, app, kind=kind, secret=secret)
+    Ticket(ticket.digest).update(actions=[Ticket.consumed_at.set(NOON_MS)])
+    for _ in range(2):
+        spent = Ticket.get(ticket.digest)
+        with pytest.raises(OAuthError):
+            spend(spent, asked(app, grant), secret)
+    assert [what for what, _ in told(grant.account_id)] == [kinds.REUSE_DETECTED]
+    lines = [json.loads(line) for line in log.getvalue().splitlines()]
+    said = [line for line in lines if line["message"] == "token.reuse_detected"]
+    about = {"grant_id": grant.id, "client_id": app.id, "account_id": grant.account_id, "kind": kind}
+    assert [about | line == line for line in said] == [True] * 2
+    counted = [line for line in lines if line.get("ReuseDetected")]
+    assert [(line["ReuseDetected"], line["kind"]) for line in counted] == [(1, kind)] * 2
+    assert secret not in log.getvalue()
+
+
+def test_fault_of_the_database_is_no_refusal(home: House, app: App) -> None:
+    """It is raised as it came, and nothing is taken for reuse."""
+    secret = secrets.mint("rt")
+    ticket, grant = approved(home, app, kind="rt", secret=secret)
+
+    def conflict() -> None:
+        raise wire.Cancelled("TransactionCanceledException", "", {"CancellationReasons": [{"Code": "ValidationError"}]})
+
+    exchanges: list[Callable[[], tokens.Answer]] = [
+        lambda: tokens.redeem(ticket, asked(app, grant), with_refresh=True),
+        lambda: tokens.refresh(ticket, asked(app, grant), secret),
+    ]
+    for exchange in exchanges:
+        with before("TransactWriteItems", conflict), pytest.raises(wire.Cancelled):
+            exchange()
+        with failing("TransactWriteItems"), pytest.raises(wire.WireError):
+            exchange()
+    assert told(grant.account_id) == []
+
+
+def test_tokens_are_counted_as_they_are_issued(home: House, app: App) -> None:
+    """Once a request that brings some."""
+    log = io.StringIO()
+    telemetry.write_to(log)
+    tokens.for_client_itself(asked(app))
+    lines = [json.loads(line) for line in log.getvalue().splitlines()]
+    assert [line["TokensIssued"] for line in lines if "TokensIssued" in line] == [1]
