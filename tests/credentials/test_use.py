@@ -58,19 +58,22 @@ def test_failures_are_written_with_the_next_admission(home: House) -> None:
     assert traits.times_told_no(item_of(issued), traits.FAILED, windows.counter_of(issued.key.id)) == 2
 
 
+@pytest.mark.parametrize(("used", "kind"), [(800, kinds.QUOTA_NEARLY_SPENT), (1_000, kinds.QUOTA_SPENT)])
 @pytest.mark.parametrize(("network", "source_ip"), [(NETWORK, "203.0.113.7"), ("", None)])
-def test_account_is_told_what_its_quota_has_come_to(home: House, network: str, source_ip: str | None) -> None:
+def test_account_is_told_what_its_quota_has_come_to(
+    home: House, network: str, source_ip: str | None, used: int, kind: str
+) -> None:
     """By whom and from where; where a service asks for its caller, the address is the service's and isn't told."""
     issued = home.key(home.account())
     home.clock.forward(1_800)
-    home.counted(issued.key.account_id, FREE, used=999)
+    home.counted(issued.key.account_id, FREE, used=used - 1)
     with actors.stranger_from("203.0.113.7"):
         admit(issued, network=network)
-    (event,) = record.newest_first(issued.key.account_id, 9, kind=kinds.QUOTA_SPENT)
+    (event,) = record.newest_first(issued.key.account_id, 9, kind=kind)
     assert (event.actor, event.source_ip) == (issued.key.id, source_ip)
     assert event.changed.as_dict() == {
         "tier": "free",
-        "used": "1000",
+        "used": str(used),
         "quota": "1000",
         "resets_at": "2021-12-20T11:00:00Z",
     }
