@@ -1,0 +1,132 @@
+"""Tokens that are given back or asked about, without an endpoint: whose they are, and whether they live."""
+
+from typing import Any
+
+import pytest
+
+from chalicelib.accounts.tables import Account
+from chalicelib.core import ids, secrets
+from chalicelib.credentials.tables import Credential
+from chalicelib.oauth import grants, revocation, tokens
+from chalicelib.oauth.errors import OAuthError
+from chalicelib.oauth.tables import Client, Grant, Ticket
+from tests.house import NOON_MS, House
+from tests.meanwhile import marks_lost
+from tests.oauth.flow import ISSUER, App
+
+FILES = "https://files.example.com"
+
+
+def approved(home: House, app: App, *, resources: set[str] | None = None) -> tuple[Credential, Ticket]:
+    """Return an access and a refresh token of one approval."""
+    account = home.account()
+    grant = grants.new(account.id, app.id, scopes={"read", "write"}, resources=set())
+    grant.save()
+    asked = tokens.Asked(app.client, account.id, grant.id, {"write", "read"}, resources or set(), ISSUER)
+    code = Ticket(
+        "code", kind="ac", client_id=app.id, granted_at=NOON_MS, scopes={"write", "read"}, expires_at=NOON_MS + 1
+    )
+    code.resources = resources or None
+    code.save()
+    answer = tokens.redeem(code, asked, with_refresh=True)
+    return (
+        Credential.get(secrets.digest(str(answer["access_token"]))),
+        Ticket.get(secrets.digest(str(answer["refresh_token"]))),
+    )
+
+
+def told(app: App, token: revocation.Token) -> dict[str, object]:
+    """Return what a client hears of a token."""
+    return revocation.introspect(app.client, token, ISSUER)
+
+
+@pytest.mark.parametrize("resources", [None, {FILES, ISSUER}])
+def test_client_hears_all_of_its_own_tokens(home: House, app: App, resources: set[str] | None) -> None:
+    """RFC 7662 §2.2; a refresh token isn't sent to a resource, so it has no type."""
+    access, refresh = approved(home, app, resources=resources)
+    both = {"active": True, "scope": "read write", "client_id": app.id, "sub": access.account_id, "iss": ISSUER}
+    audience = {"aud": [ISSUER, FILES]} if resources else {}
+    now_s = NOON_MS // 1000
+    assert told(app, access) == both | audience | {"token_type": "Bearer", "iat": now_s, "exp": now_s + 3_600}
+    assert told(app, refresh) == both | audience | {"exp": now_s + 90 * 86_400}
+
+
+def test_nobody_hears_of_anything_else(home: House, app: App) -> None:
+    """Another client's token, a code, nothing."""
+    access, refresh = approved(home, app)
+    other = Client(ids.new("app"), auth_method="client_secret_basic")
+    for client, token in ((other, access), (other, refresh), (app.client, Ticket.get("code")), (app.client, None)):
+        assert revocation.introspect(client, token, ISSUER) == {"active": False}
+        if client is other:
+            with pytest.raises(OAuthError, match="belongs to another client") as refused:
+                revocation.revoke(client, token)
+            assert refused.value.error == "invalid_grant"
+        else:
+            revocation.revoke(client, token)
+    assert [told(app, token)["active"] for token in (access, refresh)] == [True, True]
+
+
+def over(name: str, access: Credential, refresh: Ticket) -> None:
+    """Let something end that both tokens depend on."""
+    account, grant = Account(access.account_id), Grant(access.grant_id)
+    endings: dict[str, Any] = {
+        "grant revoked": lambda: grant.update(actions=[Grant.revoked_at.set(NOON_MS)]),
+        "grant expired": lambda: grant.update(actions=[Grant.expires_at.set(NOON_MS)]),
+        "grant gone": grant.delete,
+        "account suspended": lambda: account.update(actions=[Account.status.set("suspended")]),
+        "account proven": lambda: account.update(actions=[Account.credentials_since.set(NOON_MS + 1)]),
+        "account gone": account.delete,
+    }
+    if name == "both spent":
+        access.revoked_at = refresh.consumed_at = NOON_MS
+    elif name == "both expired":
+        access.expires_at = refresh.expires_at = NOON_MS
+    else:
+        endings[name]()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("grant revoked", "grant expired", "grant gone", "account suspended", "account proven", "account gone"),
+        *("both spent", "both expired"),
+    ],
+)
+def test_token_is_active_until_anything_of_it_is_over(home: House, app: App, name: str) -> None:
+    """As the API itself would have it."""
+    access, refresh = approved(home, app)
+    Account(access.account_id).update(actions=[Account.credentials_since.set(NOON_MS)])
+    assert [told(app, token)["active"] for token in (access, refresh)] == [True, True]
+    over(name, access, refresh)
+    assert [told(app, token) for token in (access, refresh)] == [{"active": False}] * 2
+
+
+def test_token_of_a_client_itself_depends_on_no_grant(home: House, app: App) -> None:
+    """It has none."""
+    asked = tokens.Asked(app.client, str(app.client.owner_id), None, {"read"}, set(), ISSUER)
+    token = Credential.get(secrets.digest(str(tokens.for_client_itself(asked)["access_token"])))
+    assert told(app, token)["active"]
+    revocation.revoke(app.client, token)
+    assert not told(app, Credential.get(token.digest))["active"]
+
+
+def test_given_back_a_token_ends_and_a_refresh_token_its_grant(home: House, app: App) -> None:
+    """RFC 7009 §2.1; repeating it is harmless."""
+    access, refresh = approved(home, app)
+    for _ in range(2):
+        revocation.revoke(app.client, access)
+    assert Credential.get(access.digest).revoked_at == NOON_MS
+    assert told(app, refresh)["active"]
+    for _ in range(2):
+        revocation.revoke(app.client, refresh)
+    assert not told(app, refresh)["active"]
+    assert Grant.get(access.grant_id).revoked_at == NOON_MS
+
+
+def test_token_that_not_every_function_heard_of_is_to_be_given_back_again(home: House, app: App) -> None:
+    """503, whichever it is; it is revoked all the same."""
+    for token in approved(home, app):
+        with marks_lost(), pytest.raises(OAuthError, match="Repeat") as refused:
+            revocation.revoke(app.client, token)
+        assert (refused.value.error, refused.value.status) == ("temporarily_unavailable", 503)
+    assert Grant.get(token.grant_id).revoked_at == NOON_MS

@@ -1,0 +1,171 @@
+"""Parameters and client credentials as they are read, without an endpoint: what is taken, and what each refusal is."""
+
+import base64
+import json
+from functools import partial
+from typing import Any
+
+import pytest
+
+from chalicelib.oauth import parameters
+from chalicelib.oauth.errors import OAuthError
+from chalicelib.oauth.parameters import FORM, JSON, OPENID_SCOPES, ClientCredentials, Parameters
+from tests.oauth.flow import CLIENT, CODE, DEVICE, REFRESH
+
+BODY_MAX = 64 * 1024
+
+
+def form(text: str | bytes) -> Parameters:
+    """Return the parameters of a form."""
+    return parameters.of_body(text, FORM)
+
+
+def basic(text: str) -> str:
+    """Return the header of HTTP Basic."""
+    return "Basic " + base64.b64encode(text.encode()).decode()
+
+
+def refusal(reading: Any) -> tuple[str, int]:
+    """Return how a reading is refused."""
+    with pytest.raises(OAuthError) as refused:
+        reading()
+    return refused.value.error, refused.value.status
+
+
+def test_parameter_is_read_once_and_checked_then() -> None:
+    """What is empty is absent; what may repeat, repeats; what is sent twice or isn't printable is no value."""
+    sent = form("a=1&b=&c=1&c=2&d=%C3%A9&resource=x&resource=y&e=%7E+%20")
+    assert (sent.get("a"), sent.get("b"), sent.get("z"), sent.get("e")) == ("1", "", "", "~  ")
+    assert (sent.every("resource"), sent.every("z")) == (("x", "y"), ())
+    assert (sent.required("a"), sent.as_sent("a"), sent.as_sent("c"), sent.as_sent("d")) == ("1", "1", "", "é")
+    assert (sent.as_sent("z"), sent.as_sent("b")) == ("", "")
+    for reading in (
+        *(lambda: sent.get("c"), lambda: sent.get("d"), lambda: sent.get("resource"), lambda: sent.every("d")),
+        *(lambda: sent.required("b"), lambda: sent.required("z"), lambda: sent.check(["a", "c"])),
+        lambda: sent.check(["d"]),
+    ):
+        assert refusal(reading) == ("invalid_request", 400)
+    sent.check(["a", "b", "z", "resource"])
+
+
+def test_parameters_are_shown_by_the_names_that_are_known() -> None:
+    """Many are secrets, and a name that a caller made up may be one."""
+    assert repr(form("code=secret&scope=read&lk_rt_secret=x&state=y")) == "Parameters(code, scope, state)"
+    assert repr(ClientCredentials("app_1", "secret")) == "ClientCredentials(app_1)"
+
+
+@pytest.mark.parametrize(
+    ("grant_type", "read"),
+    [
+        (CODE, {"code", "redirect_uri", "code_verifier", "resource"}),
+        (REFRESH, {"refresh_token", "scope", "resource"}),
+        (CLIENT, {"scope", "resource"}),
+        (DEVICE, {"device_code", "resource"}),
+        ("unknown", set()),
+    ],
+)
+def test_grant_type_reads_its_own_parameters(grant_type: str, read: set[str]) -> None:
+    """And how the client authenticates; of no others anything is known or judged."""
+    every = {name: ["x"] for name in (*parameters.OF_TOKEN_REQUEST, "state", "utm")} | {"grant_type": [grant_type]}
+    own = parameters.of_query(every).of_its_grant()
+    assert set(own.sent) == read | {"client_id", "client_secret", "grant_type"}
+
+
+def test_endpoints_read_their_own_parameters() -> None:
+    """To the name: RFC 6749 §4, RFC 7009 §2.1, RFC 7662 §2.1, RFC 8628 §3.1, RFC 8707, RFC 7636."""
+    of_client = {"client_id", "client_secret"}
+    assert set(parameters.OF_AUTHORIZATION) == {
+        *("client_id", "redirect_uri", "response_type", "response_mode", "scope", "state", "prompt", "resource"),
+        *("code_challenge", "code_challenge_method"),
+    }
+    assert set(parameters.OF_TOKEN_REQUEST) == of_client | {
+        *("grant_type", "code", "redirect_uri", "code_verifier", "refresh_token", "scope", "resource", "device_code"),
+    }
+    assert set(parameters.OF_DEVICE_REQUEST) == of_client | {"scope", "resource"}
+    assert set(parameters.ABOUT_A_TOKEN) == of_client | {"token"}
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_body_has_at_most_64_kilobytes_and_a_form_100_parameters(more: int) -> None:
+    """To the byte, and to the parameter."""
+    body = "a=".ljust(BODY_MAX + more, "x")
+    fields = "&".join(f"a{number}=1" for number in range(100 + more))
+    if more:
+        assert refusal(lambda: form(body)) == refusal(lambda: form(fields)) == ("invalid_request", 400)
+    else:
+        assert len(form(body).get("a")) == BODY_MAX - 2
+        assert len(form(fields).sent) == 100
+
+
+def test_body_is_json_where_it_says_so() -> None:
+    """In any case and with a charset; an object of strings, of which `resource` may be a list."""
+    body = json.dumps({"a": "1", "b": None, "c": "", "grant_type": None, "token": None, "resource": ["x", "y"], "d": 7})
+    for media_type in (JSON, "Application/JSON; charset=utf-8"):
+        sent = parameters.of_body(body, media_type)
+        assert (sent.get("a"), sent.get("b"), sent.get("c"), sent.every("resource")) == ("1", "", "", ("x", "y"))
+        assert sent.as_sent("d") == ""
+        for name in ("d", "grant_type", "token"):
+            assert refusal(partial(sent.get, name)) == ("invalid_request", 400)
+    assert parameters.of_body('{"resource": "x"}', JSON).every("resource") == ("x",)
+    assert parameters.of_body('{"x": ' + "9" * 5_000 + ', "a": "1"}', JSON).get("a") == "1"
+    for odd in ('{"resource": {"x": "y"}}', '{"resource": [7]}', '{"resource": [["x"]]}'):
+        assert refusal(lambda odd=odd: parameters.of_body(odd, JSON).every("resource")) == ("invalid_request", 400)
+    assert refusal(lambda: parameters.of_body('{"a": ["1"]}', JSON).get("a")) == ("invalid_request", 400)
+    for wrong in ("", "[]", '"x"', "7", "{", "[" * 60_000, "null"):
+        assert refusal(lambda wrong=wrong: parameters.of_body(wrong, JSON)) == ("invalid_request", 400)
+
+
+def test_bytes_that_are_no_text_are_judged_where_they_are_read() -> None:
+    """In a form and in a query alike."""
+    sent = form(b"a=\xff&b=%FF&c=1")
+    assert sent.get("c") == "1"
+    for name in ("a", "b"):
+        assert refusal(partial(sent.get, name)) == ("invalid_request", 400)
+
+
+def test_client_names_itself_or_shows_its_secret_in_one_way() -> None:
+    """RFC 6749 §2.3: by Basic or by parameters."""
+    both = "client_id=app_1&client_secret=s"
+    assert parameters.client_credentials(form(both), "") == ClientCredentials("app_1", "s")
+    assert parameters.client_credentials(form("client_id=app_1"), "") == ClientCredentials("app_1", None)
+    shown = basic("app%5F1:s%2Bt+u")
+    for beside in ("", "client_id=app_1"):
+        assert parameters.client_credentials(form(beside), shown) == ClientCredentials("app_1", "s+t u")
+    for body, header, error in (
+        *(("", "", "invalid_client"), ("client_secret=s", "", "invalid_client"), (both, shown, "invalid_request")),
+        *(("client_id=app_2", shown, "invalid_request"), ("", "Bearer x", "invalid_client")),
+        *(("", basic("app_1"), "invalid_client"), ("", basic(":s"), "invalid_client")),
+        *(("", basic("app_1:"), "invalid_client"), ("", basic(":"), "invalid_client")),
+        *(("", basic("app_1:é"), "invalid_client"), ("", basic("app_1:s\n"), "invalid_client")),
+        *(("", "Basic !!!!", "invalid_client"), ("", "Basic YXBwXzE6cw=!", "invalid_client")),
+        ("", "Basic YXBw XzE6cw==", "invalid_client"),
+    ):
+        status = 401 if error == "invalid_client" else 400
+        assert refusal(lambda body=body, header=header: parameters.client_credentials(form(body), header)) == (
+            error,
+            status,
+        )
+
+
+@pytest.mark.parametrize(
+    ("scope", "text", "words"),
+    [
+        *(("", "", set()), ("read", "read", {"read"}), ("  write   read ", "write read", {"read", "write"})),
+        *(("openid", "", set()), ("openid read email", "read", {"read"}), ("!~#[]", "!~#[]", {"!~#[]"})),
+    ],
+)
+def test_scope_is_its_words_without_openid_connects(scope: str, text: str, words: set[str]) -> None:
+    """However many spaces stand between them."""
+    sent = parameters.of_query({"scope": [scope]})
+    assert (parameters.scope_text(sent), parameters.scope_of(sent)) == (text, words)
+
+
+@pytest.mark.parametrize("scope", ['re"ad', "re\\ad", 'read "'])
+def test_scope_of_other_characters_is_none(scope: str) -> None:
+    """RFC 6749 §3.3: neither quotation marks nor backslashes."""
+    assert refusal(lambda: parameters.scope_of(parameters.of_query({"scope": [scope]}))) == ("invalid_scope", 400)
+
+
+def test_scopes_of_openid_connect_are_all_of_its_own() -> None:
+    """OpenID Connect Core §5.4 and §11, and its `openid`."""
+    assert set(OPENID_SCOPES) == {"openid", "profile", "email", "address", "phone", "offline_access"}
