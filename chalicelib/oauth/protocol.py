@@ -34,7 +34,7 @@ _SAID = {
 """What Authlib leaves unsaid, or says by repeating what was sent."""
 
 _AT_AUTHORIZE = ("client_id", "redirect_uri", "response_type")
-_AT_TOKEN = ("client_id", "redirect_uri", "grant_type", "code", "code_verifier", "refresh_token", "device_code")
+_AT_TOKEN = ("redirect_uri", "grant_type", "code", "code_verifier", "refresh_token", "device_code")
 """What Authlib is shown besides the scope: all that it reads."""
 
 
@@ -59,13 +59,6 @@ class KnownClient(ClientMixin):  # type: ignore[misc]  # Authlib has no types
     def check_redirect_uri(self, redirect_uri: str) -> bool:
         return any(redirect_uris.matches(redirect_uri, registered) for registered in self.stored.redirect_uris)
 
-    def check_client_secret(self, client_secret: str) -> bool:
-        return clients.has_secret(self.stored, client_secret)
-
-    def check_endpoint_auth_method(self, method: str, endpoint: str) -> bool:
-        """A confidential client may send its secret either way; a public one has none to send."""
-        return (method == "none") == self.stored.is_public
-
     def check_response_type(self, response_type: str) -> bool:
         return response_type == "code"
 
@@ -78,11 +71,12 @@ class KnownTicket:
     """A code or refresh token as Authlib asks about it. That it is spent is for our transaction to say."""
 
     stored: Ticket
-    is_redirect_needed: bool = True
+    redirect_uri: str | None = None
+    """What the token request must repeat, None where it needn't."""
 
     def get_redirect_uri(self) -> str | None:
-        """Return the redirect URI that the token request must repeat, None where it needn't."""
-        return self.stored.redirect_uri if self.is_redirect_needed else None
+        """Return the redirect URI that the token request must repeat."""
+        return self.redirect_uri
 
     def get_scope(self) -> str:
         """Return the granted scopes."""
@@ -164,9 +158,6 @@ class TokenServer(AuthorizationServer):  # type: ignore[misc]  # as above
         request.auth_method = self.known_client.stored.auth_method
         return self.known_client
 
-    def query_client(self, client_id: str) -> KnownClient | None:
-        return self.known_client if client_id == self.known_client.stored.client_id else None
-
     def create_oauth2_request(self, request: Parameters) -> _Request:
         return _Request(request, _AT_TOKEN)
 
@@ -242,8 +233,8 @@ class _Code(AuthorizationCodeGrant):  # type: ignore[misc]  # as above
         # One that was spent is looked at however old it is: its second use is reuse whenever it comes.
         fresh = ticket.consumed_at is not None or ticket.expires_at > clock.now_ms()
         # OAuth 2.1 leaves it out here: with PKCE the verifier binds the code to who asked. A wrong one stays wrong.
-        is_bound_by_pkce = ticket.code_challenge is not None
-        return KnownTicket(ticket, is_redirect_needed=bool(named) or not is_bound_by_pkce) if fresh else None
+        is_needed = bool(named) or ticket.code_challenge is None
+        return KnownTicket(ticket, ticket.redirect_uri if is_needed else None) if fresh else None
 
     def authenticate_user(self, authorization_code: KnownTicket) -> str | None:
         return authorization_code.stored.account_id
@@ -254,7 +245,6 @@ class _Code(AuthorizationCodeGrant):  # type: ignore[misc]  # as above
 
 class _Refresh(RefreshTokenGrant):  # type: ignore[misc]  # as above
     TOKEN_ENDPOINT_AUTH_METHODS = clients.AUTH_METHODS
-    INCLUDE_NEW_REFRESH_TOKEN = True
 
     def authenticate_refresh_token(self, refresh_token: str) -> KnownTicket | None:
         ticket = self.server.known_ticket

@@ -1,0 +1,202 @@
+"""How much is fetched, kept and compared: each bound at both sides, as the guide has it."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from chalicelib.core import settings
+from chalicelib.core.errors import InvalidRequest
+from chalicelib.oauth import client_documents, clients, discovery, document_fetches, redirect_schemes, redirect_uris
+from chalicelib.oauth.tables import Client
+from tests.house import NOON_MS, House
+from tests.internet import Internet, connected_to_nothing_else
+from tests.oauth.flow import ISSUER
+from tests.oauth.test_client_documents import DOCUMENT, URL, found, publish
+
+GUIDE = Path(__file__).parents[2] / "docs" / "oauth.md"
+DAY_S = 86_400
+
+
+@pytest.fixture
+def internet() -> Iterator[Internet]:
+    """An internet with nothing in it."""
+    with connected_to_nothing_else() as made:
+        yield made
+
+
+@pytest.mark.parametrize(("more", "fits"), [(0, True), (1, False)])
+def test_document_has_at_most_64_kilobytes(home: House, internet: Internet, more: int, fits: bool) -> None:
+    """To the byte; and it is waited for as long as the guide says."""
+    body = json.dumps(DOCUMENT | {"x": ""}).encode()
+    body = body[:-2] + b"x" * (64 * 1024 + more - len(body)) + body[-2:]
+    publish(internet, body)
+    assert (found(internet) is not None) == fits
+    assert "at most 64 KB within 5 seconds" in " ".join(GUIDE.read_text().split())
+    assert client_documents.DEADLINE_S == 5
+
+
+def test_client_of_a_document_is_stored_whole(home: House, internet: Internet) -> None:
+    """And fetched again it keeps since when it is there."""
+    publish(internet, DOCUMENT | {"scope": "write"}, headers="Cache-Control: max-age=600\r\n")
+    assert found(internet) is not None
+    client = Client.get(URL)
+    assert (client.auth_method, client.registered_by, client.uri) == ("none", "document", URL)
+    assert (client.grant_types, client.scopes) == ({clients.CODE, clients.REFRESH}, {"write"})
+    assert (client.fresh_until, client.created_at) == (NOON_MS + 600_000, NOON_MS)
+    assert client.dies_at == NOON_MS // 1000 + 2 * DAY_S
+    home.clock.forward(600)
+    publish(internet, DOCUMENT | {"client_name": "Other"})
+    assert found(internet) is not None
+    client = Client.get(URL)
+    assert (client.name, client.created_at, client.dies_at) == ("Other", NOON_MS, NOON_MS // 1000 + 600 + 2 * DAY_S)
+    assert client.fresh_until == NOON_MS + (600 + DAY_S) * 1000
+
+
+def test_client_that_was_never_fetched_is_not_fresh(home: House, internet: Internet) -> None:
+    """As one that the operator ended and an admin brought back by hand would be."""
+    client = Client(URL, name="x", grant_types={"x"}, scopes={"read"}, auth_method="none", registered_by="document")
+    client.created_at = NOON_MS
+    client.save()
+    publish(internet, DOCUMENT)
+    again = found(internet)
+    assert again is not None
+    assert again.name == "Editor"
+
+
+@pytest.mark.parametrize("registration", ["open", "closed"])
+def test_known_client_is_found_without_a_fetch(home: House, internet: Internet, registration: str) -> None:
+    """One of a document only where such are taken; one of ours always."""
+    publish(internet, DOCUMENT)
+    assert found(internet) is not None
+    own = clients.register(
+        name="Photos",
+        uris=["https://a.example/"],
+        auth_method="none",
+        grant_types={clients.CODE},
+        wanted=set(),
+        registered_by="self",
+    ).client
+    home.clock.forward(2 * DAY_S)
+    with settings.in_use(replace(settings.current(), registration=registration)):
+        assert (client_documents.known_client(URL) is not None) == (registration == "open")
+        assert client_documents.known_client(own.client_id) is not None
+        assert client_documents.known_client("x") is None
+        metadata = discovery.server(ISSUER)
+    assert ("registration_endpoint" in metadata) == (registration == "open")
+    assert metadata["client_id_metadata_document_supported"] == (registration == "open")
+    assert len(internet.requests) == 1
+
+
+def test_registration_with_an_initial_token_is_advertised(home: House) -> None:
+    """Who has one must find where to show it."""
+    with settings.in_use(replace(settings.current(), registration="a" * 64)):
+        assert discovery.server(ISSUER)["registration_endpoint"] == f"{ISSUER}/oauth/register"
+
+
+def test_failure_is_remembered_for_five_minutes_from_the_last_one(home: House) -> None:
+    """To the millisecond; forgotten with the process."""
+    assert not document_fetches.has_failed(URL)
+    document_fetches.failed(URL)
+    home.clock.now_ms += 299_999
+    assert document_fetches.has_failed(URL)
+    document_fetches.failed(URL)
+    home.clock.now_ms += 299_999
+    assert document_fetches.has_failed(URL)
+    home.clock.now_ms += 1
+    assert not document_fetches.has_failed(URL)
+    document_fetches.failed(URL)
+    document_fetches.forget()
+    assert not document_fetches.has_failed(URL)
+
+
+def test_of_too_many_failures_the_one_that_is_longest_ago_is_forgotten(
+    home: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not the one that was first, if it failed again."""
+    monkeypatch.setattr(document_fetches, "FAILED_MAX", 2)
+    for name in ("first", "second", "first", "third"):
+        document_fetches.failed(name)
+    assert [document_fetches.has_failed(name) for name in ("first", "second", "third")] == [True, False, True]
+
+
+def test_fetch_is_made_by_one_at_a_time_and_by_the_next_again(home: House) -> None:
+    """Who waited hears that it has been made; once it is, another may."""
+    heard: list[bool] = []
+
+    def wait() -> None:
+        with document_fetches.alone(URL) as came_first:
+            heard.append(came_first)
+
+    with document_fetches.alone(URL) as came_first:
+        assert came_first
+        with document_fetches.alone("https://other.example/") as other_came_first:
+            assert other_came_first
+        waiting = Thread(target=wait, daemon=True)
+        waiting.start()
+        waiting.join(0.05)
+        assert heard == []
+    waiting.join(30)
+    wait()
+    assert heard == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("scheme", "is_private"),
+    [
+        *(("cursor", True), ("com.example.app", True), ("x", False), ("ab", True), ("1ab", False), ("", False)),
+        *(("a..b", False), ("a.", False), ("a_b", False), ("http", False), ("chromes", False), ("search-x", False)),
+        *(("moz-x", False), ("ms-x", False), ("view-x", False), ("x-appleid", False), ("android-x", False)),
+        *(("javascripts", False), ("vbscripts", False), ("my-chrome", True), ("searching", True), ("mozart", True)),
+    ],
+)
+def test_scheme_is_an_applications_own_if_nobody_else_answers_it(scheme: str, is_private: bool) -> None:
+    """None that browsers and systems know, nor any that begins like theirs."""
+    assert redirect_schemes.is_private_use(scheme) == is_private
+
+
+@pytest.mark.parametrize(
+    ("uri", "good"),
+    [
+        *(("http://127.0.0.1/", True), ("http://[::1]/", True), ("http://localhost/", True), ("http://a/", False)),
+        *(("https://a/", True), ("https:/cb", False), ("https:cb", False), ("ftp://127.0.0.1/", False)),
+        *(("app.x:/cb", True), ("app:8080", False), ("app:8080/cb", False), ("//a/cb", False), ("a/cb", False)),
+        *(("https://a:65535/", True), ("https://a:65536/", False), ("https://a@b/", False), ("https://a;b/", False)),
+    ],
+)
+def test_redirect_is_registrable(uri: str, good: bool) -> None:
+    """With TLS anywhere, without on this machine, or by a scheme of the application's own."""
+    if good:
+        assert redirect_uris.registrable(uri) == uri
+    else:
+        with pytest.raises(InvalidRequest):
+            redirect_uris.registrable(uri)
+
+
+@pytest.mark.parametrize(
+    ("asked", "registered", "same"),
+    [
+        *(("http://127.0.0.1:10/", "http://127.0.0.1/", True), ("http://127.0.0.1:1/", "http://127.0.0.1:2/", True)),
+        *(
+            ("http://127.0.0.1:65535/", "http://127.0.0.1/", True),
+            ("http://127.0.0.1:65536/", "http://127.0.0.1/", False),
+        ),
+        *(("http://127.0.0.1:010/", "http://127.0.0.1/", False), ("http://localhost:1/", "http://127.0.0.1/", False)),
+        *(("http://127.0.0.1:1/a", "http://127.0.0.1:1/b", False), ("http://[::1]:1/", "http://[::1]/", True)),
+        *(("https://a/", "http://127.0.0.1/", False), ("http://127.0.0.1:1/", "https://a/", False)),
+        ("http://127.0.0.1:1/".ljust(2_001, "x"), "http://127.0.0.1/".ljust(1_999, "x"), False),
+    ],
+)
+def test_port_alone_may_differ_on_loopback(asked: str, registered: str, same: bool) -> None:
+    """And be any that a program can listen on."""
+    assert redirect_uris.matches(asked, registered) == same
+
+
+def test_message_shows_so_much_of_a_bad_redirect() -> None:
+    """Eighty characters, in ASCII."""
+    with pytest.raises(InvalidRequest) as refused:
+        redirect_uris.registrable("http://é" + "x" * 73)
+    assert refused.value.message.endswith(r"'http://\xe9" + "x" * 72 + "'.")
