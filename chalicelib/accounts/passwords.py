@@ -54,7 +54,7 @@ def matches(password: str, stored: str | None) -> bool:
 
 def _is_of(form: str, stored: str | None) -> bool:
     try:
-        return _HASHER.verify(stored or _OF_NOBODY, _octets(form)) and stored is not None
+        return _HASHER.verify(stored or _OF_NOBODY, _octets(form)) and bool(stored)
     except VerificationError:
         return False
 

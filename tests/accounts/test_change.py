@@ -1,12 +1,18 @@
 """Changing an account."""
 
+from collections.abc import Callable
+
 import pytest
 
-from chalicelib.accounts import change, find
+from chalicelib.accounts import change, find, unfinished
 from chalicelib.accounts.tables import Account
-from chalicelib.core import errors, settings, telemetry, wire
+from chalicelib.core import clock, errors, settings, telemetry, wire
+from chalicelib.events import actors, record
+from chalicelib.limits import stale
 from chalicelib.limits.tiers import ENTERPRISE, PRO
+from chalicelib.oauth import grants
 from tests.house import House
+from tests.oauth.flow import registered
 
 
 def test_name_changes_and_nothing_else(home: House) -> None:
@@ -56,3 +62,84 @@ def test_change_that_could_not_be_told_is_made_and_says_so(home: House) -> None:
     with pytest.raises(errors.Unavailable, match="Send it again"):
         change.set_standing(account.id, tier=None, status="suspended", actor="test")
     assert find.account_by_id(account.id).status == "suspended"
+
+
+def told(account: Account) -> tuple[str, dict[str, str], str, str | None]:
+    """Return the type, the fields, the actor and the reason of what was recorded of an account last."""
+    event = record.newest_first(account.id, 1)[0]
+    return event.type, event.changed.as_dict(), event.actor, event.reason
+
+
+def test_each_change_is_recorded_with_what_it_set_and_nothing_else(home: House) -> None:
+    """Who did it, and why, stands beside it."""
+    account = home.account()
+    change.rename(account.id, "Ada B")
+    assert told(account) == ("account.renamed", {"name": "Ada B"}, "operator", None)
+    for tier, status, changed in (
+        (PRO, None, {"tier": "pro"}),
+        (None, "suspended", {"status": "suspended"}),
+        (ENTERPRISE, "active", {"tier": "enterprise", "status": "active"}),
+    ):
+        change.set_standing(account.id, tier=tier, status=status, actor="operator", reason="Because")
+        assert told(account) == ("account.standing_changed", changed, "operator", "Because")
+    for admin, word in ((True, "yes"), (False, "no")):
+        change.set_admin(account.id, admin)
+        assert told(account) == ("account.standing_changed", {"admin": word}, "operator", None)
+        assert find.account_by_id(account.id).admin is admin
+
+
+@pytest.mark.parametrize(
+    "deed",
+    [
+        lambda account_id: change.set_standing(account_id, tier=PRO, status=None, actor="operator"),
+        lambda account_id: change.set_standing(account_id, tier=None, status="suspended", actor="operator"),
+        lambda account_id: change.set_standing(account_id, tier=None, status="active", actor="operator"),
+        lambda account_id: change.set_admin(account_id, True),
+    ],
+    ids=["tier", "suspended", "reinstated", "admin"],
+)
+def test_change_of_standing_takes_effect_at_the_next_request(home: House, deed: Callable[[str], None]) -> None:
+    """Its mark is set, whatever of the standing it was; of an account that isn't there nothing is changed."""
+    account = home.account()
+    home.clock.forward(1)
+    deed(account.id)
+    assert stale.is_marked(account.id, clock.now_ms())
+    with pytest.raises(errors.NotFound, match="no such user"):
+        deed("acc_00000000000000000000")
+    assert Account.count() == 1
+
+
+def test_nobody_suspends_their_own_account(home: House) -> None:
+    """They couldn't undo it. Their tier they may set, and another's account they may suspend."""
+    admin, other = home.account(admin=True), home.account()
+    with actors.administrator(admin.id, "Because"):
+        with pytest.raises(errors.Conflict, match="Ask another administrator"):
+            change.set_standing(admin.id, tier=PRO, status="suspended", actor=admin.id)
+        with pytest.raises(errors.Conflict):
+            change.check_is_other(admin.id)
+        change.set_standing(admin.id, tier=PRO, status="active", actor=admin.id)
+        change.set_standing(other.id, tier=None, status="suspended", actor=admin.id)
+    stands = [find.account_by_id(each.id) for each in (admin, other)]
+    assert [(each.tier, each.status) for each in stands] == [("pro", "active"), ("free", "suspended")]
+
+
+def test_suspension_alone_leaves_something_to_be_finished(home: House) -> None:
+    """What the request did of it, and that it began; a change of tier, or a reinstatement, ends nothing."""
+    account = home.account()
+    change.set_standing(account.id, tier=PRO, status=None, actor="operator")
+    change.set_standing(account.id, tier=None, status="active", actor="operator")
+    assert list(unfinished.all_there_are()) == []
+    change.set_standing(account.id, tier=None, status="suspended", actor="operator")
+    (ending,) = unfinished.all_there_are()
+    assert (ending.kind, ending.subject, ending.began_at) == ("owner", account.id, clock.now_ms())
+
+
+def test_users_of_a_suspended_accounts_clients_are_told_in_the_same_request(home: House) -> None:
+    """Their cached verdicts end; how far that has come is written down."""
+    owner, user = home.account(name="Owner"), home.account(name="User")
+    app = registered(home, owner=owner)
+    grants.new(user.id, app.id, scopes={"read"}, resources=set()).save()
+    home.clock.forward(1)
+    change.set_standing(owner.id, tier=None, status="suspended", actor="operator")
+    assert stale.is_marked(user.id, clock.now_ms())
+    assert [each.step for each in unfinished.all_there_are()] == [app.id]

@@ -1,12 +1,15 @@
 """A new account and its claim on an email stand together or not at all."""
 
 import pytest
+from pynamodb.exceptions import TransactWriteError
 
-from chalicelib.accounts.create import create_account
+from chalicelib.accounts.create import create_account, store, unstored
 from chalicelib.accounts.tables import Account, Email
-from chalicelib.core import errors
+from chalicelib.core import errors, tables
+from chalicelib.events import record
 from chalicelib.limits.tiers import FREE, PRO
 from tests.house import NOON_MS, House
+from tests.meanwhile import failing
 
 
 def test_new_account_is_active_and_no_admin(home: House) -> None:
@@ -31,3 +34,52 @@ def test_account_without_an_address_is_refused(home: House) -> None:
     with pytest.raises(errors.InvalidRequest):
         create_account(email="nonsense", name="Ada", tier=FREE)
     assert Account.count() == 0
+
+
+def test_new_account_holds_what_it_was_made_of_and_is_recorded(home: House) -> None:
+    """Its address as it was typed only where that is another spelling, and its event with the tier."""
+    made = create_account(
+        email="Ada@Example.com", name="Ada", tier=PRO, admin=True, password_hash="hash", verified_at_ms=5
+    )
+    account = Account.get(made.id)
+    assert (account.typed_email, account.mailbox, account.listed) == ("Ada@example.com", "Ada@example.com", "listed")
+    assert (account.admin, account.password_hash, account.email_verified_at) == (True, "hash", 5)
+    assert [account.session_epoch, account.credentials_since, account.applications] == [0, 0, None]
+    (event,) = record.newest_first(made.id, 9)
+    assert (event.type, event.changed.as_dict()) == ("account.created", {"tier": "pro"})
+    plain = Account.get(create_account(email="eve@example.com", name="Eve", tier=FREE).id)
+    assert [plain.typed_email, plain.mailbox] == [None, "eve@example.com"]
+    assert [plain.password_hash, plain.email_verified_at, plain.is_verified] == [None, None, False]
+
+
+def test_what_stands_beside_an_account_is_stored_with_it_or_neither(home: House) -> None:
+    """Refused, it is a conflict, and nothing is left of the account."""
+    refused = Email("taken@example.com", account_id="acc_x")
+    refused.save()
+
+    def beside(write: tables.Transaction, account: Account) -> None:
+        write.save(Email("taken@example.com", account_id=account.id), condition=Email.email.does_not_exist())
+
+    with pytest.raises(errors.Conflict, match="An account with this email exists"):
+        create_account(email="ada@example.com", name="Ada", tier=FREE, beside=beside)
+    assert (Account.count(), [each.account_id for each in Email.scan()]) == (0, ["acc_x"])
+    refused.delete()
+    made = create_account(email="ada@example.com", name="Ada", tier=FREE, beside=beside)
+    assert {each.account_id for each in Email.scan()} == {made.id}
+    assert Email.count() == 2
+
+
+def test_account_never_takes_the_place_of_another_with_its_id(home: House) -> None:
+    """By whatever chance two ids are the same."""
+    first = create_account(email="ada@example.com", name="Ada", tier=FREE)
+    second = unstored(email="eve@example.com", name="Eve", tier=FREE)
+    second.id = first.id
+    with pytest.raises(TransactWriteError):
+        store(second)
+    assert ([each.name for each in Account.scan()], Email.count()) == (["Ada"], 1)
+
+
+def test_database_that_fails_is_not_called_a_conflict(home: House) -> None:
+    """Nobody is told that their address is taken because a write was broken."""
+    with failing("TransactWriteItems"), pytest.raises(TransactWriteError):
+        create_account(email="ada@example.com", name="Ada", tier=FREE)

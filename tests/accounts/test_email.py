@@ -1,10 +1,12 @@
 """What counts as one email address."""
 
+import hashlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.accounts.email import LENGTH_MAX, beginning, normalised, parsed
+from chalicelib.accounts.email import LENGTH_MAX, as_typed, beginning, hashed, normalised, parsed
 from chalicelib.core.errors import InvalidRequest
 
 
@@ -151,3 +153,52 @@ def test_what_an_address_begins_with_is_found_as_it_is_claimed(typed: str) -> No
         normalised(each) for each in ("weiß@ex.example", "jörg@ex.example", "claim@faß.example", "claim@far.example")
     ]
     assert any(claim.startswith(beginning(typed)) for claim in claims)
+
+
+@pytest.mark.parametrize("length", [254, 255])
+def test_limits_of_an_address_are_those_of_smtp(length: int) -> None:
+    """RFC 5321 §4.5.3.1: 254 octets in all, 64 of them before the @, counted as they are sent."""
+    domain = ".".join(("b" * 60, "b" * 60, "b" * 60, "c" * (length - 64 - 1 - 183)))
+    address = f"{'é' * 32}@{domain}"
+    assert len(address.encode()) == length
+    if length == 254:
+        assert normalised(address) == address
+    else:
+        with pytest.raises(InvalidRequest):
+            normalised(address)
+
+
+def test_address_is_measured_as_it_was_typed_before_anything_else() -> None:
+    """What would be short enough once it is written otherwise is refused all the same: nobody pays for its length."""
+    with pytest.raises(InvalidRequest) as refused:
+        normalised("ada@exam" + "\u00ad" * 250 + "ple.com")
+    assert (refused.value.status, refused.value.field) == (400, "email")
+    assert normalised("ada@exam" + "\u00ad" * 200 + "ple.com") == "ada@example.com"
+
+
+def test_text_that_is_no_address_is_counted_by_its_first_254_characters() -> None:
+    """In lower case and without the spaces around it; never with an address, which holds no space."""
+    assert as_typed(" Bob@Gmial ") == "no address bob@gmial"
+    assert as_typed("x" * 254 + "y") == "no address " + "x" * 254
+
+
+def test_address_is_stood_for_by_its_digest() -> None:
+    """Nothing of it can be read on a counter; half a surrogate pair has a digest too."""
+    assert hashed("ada@example.com") == hashlib.sha256(b"ada@example.com").hexdigest()[:32]
+    assert len(hashed("\ud800")) == 32
+
+
+@pytest.mark.parametrize("character", '@<>"(),:;\\[]')
+def test_delimiter_stands_in_no_local_part_however_it_is_drawn(character: str) -> None:
+    """A mail server that folds a full-width one would read two addresses, or none."""
+    wide = chr(ord(character) + 0xFEE0)
+    for local in (f"a{character}b", f"a{wide}b"):
+        with pytest.raises(InvalidRequest):
+            normalised(f"{local}@example.com")
+
+
+@pytest.mark.parametrize("typed", ["Ada", "ada@", "ADA@Exa", "ada@example.com"])
+def test_beginning_of_an_address_is_exactly_what_its_claim_begins_with(typed: str) -> None:
+    """No less of it: whoever typed more is shown fewer."""
+    assert beginning(f" {typed} ") == typed.lower()
+    assert beginning("ada@faß.example") == "ada@xn--fa-hia.example"

@@ -4,7 +4,7 @@ import pytest
 
 from chalicelib.accounts import find
 from chalicelib.accounts.tables import Account
-from chalicelib.core import errors
+from chalicelib.core import errors, telemetry
 from tests.house import House
 
 
@@ -46,3 +46,47 @@ def test_accounts_are_listed_from_beyond_an_id(home: House) -> None:
     assert [account.id for account in find.accounts_after("", 3)] == made[:3]
     assert [account.id for account in find.accounts_after(made[1], 10)] == made[2:]
     assert list(find.accounts_after(made[3], 10)) == []
+
+
+def test_newest_accounts_are_listed_from_before_an_id(home: House) -> None:
+    """Youngest first, no more than asked for."""
+    made = []
+    for _ in range(4):
+        made.append(home.account().id)
+        home.clock.forward(1)
+    assert [account.id for account in find.newest_accounts(3)] == made[:0:-1]
+    assert [account.id for account in find.newest_accounts(10, before=made[2])] == made[1::-1]
+    assert list(find.newest_accounts(10, before=made[0])) == []
+
+
+def test_accounts_are_listed_by_what_their_address_begins_with(home: House) -> None:
+    """By address, however the beginning is spelled, beyond the last one that was shown and no more than asked for."""
+    for name in ("ada", "adam", "adele", "bob"):
+        home.account(email=f"{name}@example.com", name=name)
+
+    def named(prefix: str, limit: int = 10, **beyond: str) -> list[str]:
+        return [account.name for account in find.accounts_by_email(prefix, limit, **beyond)]
+
+    assert named("AD") == ["ada", "adam", "adele"]
+    assert named("ad", 2) == ["ada", "adam"]
+    assert named("ad", after="ada@example.com") == ["adam", "adele"]
+    assert named("adam@Example.com") == ["adam"]
+    assert named("ad", after="b@example.com") == named("c") == []
+
+
+@pytest.mark.parametrize(
+    ("prefix", "after"),
+    [("", ""), ("a", "b"), ("a" * 1_024, ""), ("a", "a" * 1_024), ("a", "z" * 1_024), ("\ud800", "")],
+)
+def test_range_in_which_no_address_can_be_is_not_asked_for(home: House, prefix: str, after: str) -> None:
+    """DynamoDB would answer with an error: one that ends before it begins, or is longer than a key."""
+    with telemetry.calls_watched() as calls:
+        assert list(find.accounts_by_email(prefix, 10, after=after)) == []
+    assert calls.made == []
+
+
+def test_all_accounts_are_listed_where_no_number_is_asked_for(home: House) -> None:
+    """For the operator's commands."""
+    for _ in range(3):
+        home.account()
+    assert len(list(find.accounts_after("", None))) == 3

@@ -15,7 +15,8 @@ from moto.ses.models import ses_backends
 
 from chalicelib.accounts import letters, mail
 from chalicelib.accounts.sign_up import Visitor, ask_for_reset, sign_up
-from chalicelib.core import settings, telemetry
+from chalicelib.core import randomness, settings, telemetry
+from chalicelib.limits import tiers
 from tests.house import House
 from tests.letterbox import Letterbox
 from tests.visitor import PASSWORD, SOMEWHERE, person
@@ -160,3 +161,68 @@ def test_nobodys_mailbox_is_flooded_by_whoever_asks(home: House, tmp_path: Path)
         home.clock.forward(3_600)
         ask_for_reset(email="ada@example.com", networks=SOMEWHERE.networks, base_url=BASE)
         assert len(list(tmp_path.iterdir())) == 11
+
+
+@pytest.mark.parametrize(
+    ("sender", "folder", "is_sent"), [("", "", False), (SENDER, "", True), ("", "mail", True), (SENDER, "mail", True)]
+)
+def test_mail_reaches_people_by_a_sender_or_in_a_local_run_by_a_folder(
+    home: House, sender: str, folder: str, is_sent: bool
+) -> None:
+    """Only then can anybody verify an address."""
+    with settings.in_use(replace(settings.current(), mail_from=sender, mail_folder=folder)):
+        assert mail.is_configured() is is_sent
+
+
+def test_letter_that_is_not_sent_is_logged_by_its_subject(home: House, log: io.StringIO) -> None:
+    """Whether there is nobody to send it, or one address got enough of its kind."""
+    mail.send(LETTER)
+    assert json.loads(log.getvalue())["subject"] == LETTER.subject
+    log.truncate(log.seek(0))
+    for _ in range(tiers.VERIFICATION_MAILS.address.burst + 1):
+        mail.pretend_asked(LETTER, tiers.VERIFICATION_MAILS)
+    held = [json.loads(line) for line in log.getvalue().splitlines()]
+    assert [(line["message"], line["level"], line["kind"]) for line in held] == [
+        ("mail_held_back", "WARNING", "mail-verification")
+    ]
+
+
+def test_letter_beyond_the_allowance_goes_to_the_simulator(ses: Sent) -> None:
+    """One call either way; in a local run nothing is kept of it."""
+    for _ in range(6):
+        mail.send_asked(LETTER, tiers.VERIFICATION_MAILS)
+    assert [to for _, to, _, _ in ses.take()] == ["ada@example.com"] * 5 + [mail.SIMULATOR]
+
+
+def test_letter_that_is_only_pretended_is_not_kept(home: House, box: Letterbox) -> None:
+    """Where mail falls into a folder, nothing falls there."""
+    mail.pretend(LETTER)
+    assert box.take() == []
+
+
+def test_letter_never_takes_the_place_of_what_lies_in_the_folder(home: House, box: Letterbox) -> None:
+    """Were the names of two the same, or one planted there, the second would not be written into it."""
+    nested = replace(settings.current(), mail_folder=str(box.folder / "a" / "b"))
+    with settings.in_use(nested), randomness.drawn_from(lambda _: 0):
+        mail.send(LETTER)
+        with pytest.raises(FileExistsError):
+            mail.send(replace(LETTER, text="other"))
+    (file,) = (box.folder / "a" / "b").iterdir()
+    assert file.read_text() == f"To: ada@example.com\nSubject: {LETTER.subject}\n\n{LETTER.text}\n"
+
+
+def test_longest_address_names_a_file_that_can_be_written(home: House, box: Letterbox) -> None:
+    """A file's name has at most 255 bytes; the address in it is cut, whatever letters it has."""
+    mail.send(replace(LETTER, to="ä1" * 120 + "@example.com"))
+    (file,) = box.folder.iterdir()
+    assert len(file.name.encode()) < 200
+    assert file.name.startswith("2021-12-20T100000Z-")
+
+
+def test_sender_that_does_not_answer_fails_before_the_gateway_gives_up(ses: Sent) -> None:
+    """Two attempts of seven seconds each, before the page's 29; its client is made once."""
+    config = mail._ses().meta.config
+    attempts = config.retries["total_max_attempts"]
+    assert attempts * (config.connect_timeout + config.read_timeout) == 14
+    assert (attempts, config.connect_timeout) == (2, 2)
+    assert mail._ses() is mail._ses()

@@ -5,13 +5,18 @@ from collections.abc import Callable
 
 import pytest
 
-from chalicelib.accounts import find, own, sessions
+from chalicelib.accounts import find, own, passwords, sessions, unfinished
+from chalicelib.accounts.attempts import Caller
+from chalicelib.accounts.email import hashed
 from chalicelib.accounts.sessions import LoggedIn
-from chalicelib.accounts.tables import Account
-from chalicelib.core import errors, settings, wire
-from chalicelib.limits import tiers
+from chalicelib.accounts.tables import Account, Email, Session, Ticket
+from chalicelib.core import errors, settings, telemetry, wire
+from chalicelib.events import record
+from chalicelib.limits import stale, tiers
+from chalicelib.limits.admission import Refused
 from tests.house import House, refusal
 from tests.letterbox import Letterbox
+from tests.meanwhile import before
 from tests.visitor import PASSWORD, SOMEWHERE, person
 
 BASE = "https://api.example.com"
@@ -109,3 +114,150 @@ def test_deletion_repeated_by_a_slow_browser_is_a_conflict(home: House) -> None:
     own.delete(someone, caller=SOMEWHERE, password=PASSWORD)
     with pytest.raises(errors.Conflict):
         own.delete(someone, caller=SOMEWHERE, password=PASSWORD)
+
+
+def test_new_password_that_can_not_be_used_is_about_its_own_field(home: House) -> None:
+    """What is seen at a glance costs no attempt; a wrong password is about the other field."""
+    someone = visit(person())
+
+    def refused(password: str, new_password: str) -> str:
+        with pytest.raises(errors.InvalidRequest) as told:
+            own.change_password(someone, caller=SOMEWHERE, password=password, new_password=new_password, base_url=BASE)
+        return told.value.field
+
+    with telemetry.calls_watched() as calls:
+        assert refused(WRONG, "short") == "new_password"
+    assert calls.made == []
+    assert refused(PASSWORD, "passwordpassword") == "new_password"
+    assert refused(WRONG, OTHER) == "password"
+
+
+@pytest.mark.parametrize("kind", ["email", "network"])
+def test_guessing_the_password_there_is_guessing_at_log_in(home: House, box: Letterbox, kind: str) -> None:
+    """It is counted with it, by address and by network, and refused before the password is looked at."""
+    account = person()
+    someone = visit(account)
+    subject = hashed(account.email) if kind == "email" else SOMEWHERE.networks[0]
+    limit = {"email": 20, "network": 300}[kind]
+    home.counted(f"log-in-{kind}_{subject}", tiers.hourly(f"log-in-{kind}", limit), used=limit - 1)
+    with pytest.raises(errors.InvalidRequest):
+        own.delete(someone, caller=SOMEWHERE, password=WRONG)
+    for deed in (
+        lambda: own.delete(someone, caller=SOMEWHERE, password=PASSWORD),
+        lambda: own.change_password(someone, caller=SOMEWHERE, password=PASSWORD, new_password=OTHER, base_url=BASE),
+        lambda: own.ask_for_email(someone, caller=SOMEWHERE, password=PASSWORD, email="b@a.example", base_url=BASE),
+    ):
+        with pytest.raises(Refused):
+            deed()
+
+
+def test_changed_password_is_stored_and_recorded(home: House, box: Letterbox) -> None:
+    """The old one opens nothing any more, and links from before are void."""
+    account = person()
+    someone = visit(account)
+    own.change_password(someone, caller=SOMEWHERE, password=PASSWORD, new_password=OTHER, base_url=BASE)
+    stored = Account.get(account.id)
+    assert passwords.matches(OTHER, stored.password_hash)
+    assert not passwords.matches(PASSWORD, stored.password_hash)
+    assert (stored.session_epoch, Session.get(someone.session.digest).epoch) == (1, 1)
+    assert record.newest_first(account.id, 1)[0].type == "account.password_changed"
+
+
+@pytest.mark.parametrize("meanwhile", ["password", "logged_out_everywhere", "logged_out"])
+def test_password_change_that_was_outrun_changes_nothing(home: House, box: Letterbox, meanwhile: str) -> None:
+    """Another one came first, or the session that asks for it has ended; no letter says otherwise."""
+    account = person()
+    someone = visit(account)
+    if meanwhile == "logged_out":
+        Session(someone.session.digest).delete()
+    else:
+        what = Account.password_hash.set("other") if meanwhile == "password" else Account.session_epoch.add(1)
+        Account(account.id).update(actions=[what])
+    before = Account.get(account.id).serialize()
+    with pytest.raises(errors.Conflict, match="The password was changed meanwhile"):
+        own.change_password(someone, caller=SOMEWHERE, password=PASSWORD, new_password=OTHER, base_url=BASE)
+    assert Account.get(account.id).serialize() == before
+    assert (Session.count() == 0) is (meanwhile == "logged_out")
+    assert box.take() == []
+
+
+def test_another_address_can_not_be_confirmed_where_no_mail_is_sent(home: House) -> None:
+    """It says whom to ask, before anything is counted."""
+    someone = visit(person())
+    with telemetry.calls_watched() as calls, pytest.raises(errors.Conflict, match="sends no mail"):
+        own.ask_for_email(someone, caller=SOMEWHERE, password=PASSWORD, email="new@example.com", base_url=BASE)
+    assert calls.made == []
+
+
+def test_link_to_another_address_is_its_accounts_and_void_with_its_sessions(home: House, box: Letterbox) -> None:
+    """As any other link; a taken address stores one, too, or the time would tell."""
+    account, taken = person(), person(name="Eve")
+    someone = visit(account)
+    made = []
+    for email in ("New@example.com", taken.email):
+        with telemetry.calls_watched() as calls:
+            own.ask_for_email(someone, caller=SOMEWHERE, password=PASSWORD, email=email, base_url=BASE)
+        made.append(calls.made)
+    assert made[0] == made[1]
+    assert len(box.take()) == 1
+    tickets = {ticket.email: (ticket.account_id, ticket.purpose, ticket.epoch) for ticket in Ticket.scan()}
+    assert tickets == dict.fromkeys(("New@example.com", taken.email), (account.id, "change_email", 0))
+
+
+@pytest.mark.parametrize("taken", [True, False])
+def test_address_gets_five_links_an_hour_to_move_there(home: House, box: Letterbox, taken: bool) -> None:
+    """Of whoever asks, and a network asks for thirty; a taken address is counted too."""
+    email = person(email="eve@example.com").email if taken else "new@example.com"
+    for number in range(7):
+        other = Caller((f"198.51.100.{number}",))
+        own.ask_for_email(visit(person()), caller=other, password=PASSWORD, email=email, base_url=BASE)
+    assert len(box.take()) == (0 if taken else 5)
+    assert home.counters(f"mail_{hashed(email)}", tiers.EMAIL_CHANGE_MAILS.address)["used"] == 5
+    home.counted("mail-email-change-network_203.0.113.7", tiers.EMAIL_CHANGE_MAILS.network, used=30)
+    with pytest.raises(Refused):
+        own.ask_for_email(visit(person()), caller=SOMEWHERE, password=PASSWORD, email=email, base_url=BASE)
+
+
+def test_deletion_takes_everything_off_the_account_and_begins_its_ending(home: House) -> None:
+    """At once: the rest is deleted from there, slice by slice; its last event says so."""
+    account = person(email="Ada@example.com")
+    Account(account.id).update(actions=[Account.live_keys.set({"key_1": 0})])
+    someone = visit(account)
+    home.clock.forward(1)
+    ending = own.delete(someone, caller=SOMEWHERE, password=PASSWORD)
+    stump = Account.get(account.id)
+    assert [stump.status, stump.email, stump.typed_email, stump.name] == ["deleted", "deleted", None, "deleted"]
+    assert (stump.live_keys.as_dict(), stump.session_epoch) == ({}, 1)
+    assert [stump.password_hash, stump.listed] == [None, None]
+    assert (ending.kind, ending.subject) == ("account", account.id)
+    assert [(each.at, each.began_at) for each in unfinished.all_there_are()] == [(ending.at, home.clock.now_ms)]
+    assert record.newest_first(account.id, 1)[0].type == "account.deleted"
+    assert stale.is_marked(account.id, home.clock.now_ms)
+    assert Email.count() == 0
+
+
+def test_deletion_of_an_account_that_has_moved_meanwhile_is_a_conflict(home: House) -> None:
+    """Its new address would stay claimed; and a claim that is another's isn't given up."""
+    account = person()
+    someone = visit(account)
+    Account(account.id).update(actions=[Account.email.set("new@example.com")])
+    with pytest.raises(errors.Conflict, match="The account was changed meanwhile"):
+        own.delete(someone, caller=SOMEWHERE, password=PASSWORD)
+    Account(account.id).update(actions=[Account.email.set(account.email)])
+    Email(account.email, account_id="acc_other").save()
+    with pytest.raises(errors.Conflict):
+        own.delete(someone, caller=SOMEWHERE, password=PASSWORD)
+    assert ([each.account_id for each in Email.scan()], Account.get(account.id).status) == (["acc_other"], "active")
+
+
+def test_deletion_that_is_not_told_everywhere_says_so(home: House) -> None:
+    """The account is deleted, and its keys may be accepted for some minutes."""
+    account = person()
+    someone = visit(account)
+    lost = {"TableName": settings.current().table("windows")}
+    with (
+        before("TransactWriteItems", lambda: wire.call("DeleteTable", lost)),
+        pytest.raises(errors.Unavailable, match="up to 5 more minutes"),
+    ):
+        own.delete(someone, caller=SOMEWHERE, password=PASSWORD)
+    assert Account.get(account.id).status == "deleted"

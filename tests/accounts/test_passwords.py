@@ -9,7 +9,7 @@ from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 from chalicelib.accounts import passwords
 from chalicelib.core import errors
-from tests.visitor import PASSWORD
+from tests.visitor import PASSWORD, hash_of
 
 GOOD = "rT7-zebra vault "
 COMMON = [word for word in FREQUENCY_LISTS["passwords"] if len(word) >= passwords.LENGTH_MIN]
@@ -146,3 +146,50 @@ def test_marks_in_disorder_take_no_longer_than_their_number() -> None:
 def test_length_is_counted_in_letters_as_they_are_stored() -> None:
     """Six letters of two characters each are six."""
     assert not accepts("e\u0301x\u0304q\u030c" * 2)
+
+
+def test_refusal_is_about_the_password() -> None:
+    """Whatever is wrong with it: its length, a character, or that it is easy to guess."""
+    for password in ("short", "x" * 257, "\ud800" * 12, "passwordpassword"):
+        with pytest.raises(errors.InvalidRequest) as refused:
+            passwords.accepted(password, email="ada@example.com", name="Ada")
+        assert (refused.value.field, refused.value.status) == ("password", 400)
+
+
+def test_character_that_can_not_be_written_is_named_as_such() -> None:
+    """Half a surrogate pair has no form in which it could be sent again."""
+    with pytest.raises(errors.InvalidRequest, match="can't be written as UTF-8"):
+        passwords.check_form("\ud800" * 12)
+
+
+@pytest.mark.parametrize("length", [255, 256])
+def test_longest_password_is_normalised_too(length: int) -> None:
+    """256 characters as they are typed may be fewer as they are stored."""
+    typed = ("e\u0301" + GOOD * 17)[:length]
+    assert passwords.hashed(typed) != typed
+    assert passwords.matches(unicodedata.normalize("NFC", typed), passwords.hashed(typed))
+
+
+def test_longer_text_than_a_password_is_left_as_it_is() -> None:
+    """It is checked, since whoever logs in may send it, and is nobody's; normalised it would be the same."""
+    composed = "é" * 256
+    assert not passwords.matches("e\u0301" * 256, hash_of(composed))
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        *("zqvxkjw@wqzkj.example", "zqvxkjwzqvxkjw", "wqzkj.example1", "Zqvxk Jwpfy", "zqvxkjwpfyjwpfy"),
+        *("jwpfyjwpfyjw1", "zqvxkzqvxk99"),
+    ],
+)
+def test_every_part_of_ones_own_name_and_address_is_easy_to_guess(password: str) -> None:
+    """The whole, each side of the @, the name without its spaces, and each word of it; for anybody else it isn't."""
+    assert not accepts(password, email="zqvxkjw@wqzkj.example", name="Zqvxk Jwpfy")
+
+
+def test_password_of_nobody_is_never_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even the one that the form which stands for nobody was made of, did anybody know it."""
+    monkeypatch.setattr(passwords, "_OF_NOBODY", hash_of(PASSWORD))
+    assert not passwords.matches(PASSWORD, None)
+    assert not passwords.matches(PASSWORD, "")

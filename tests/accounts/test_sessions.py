@@ -8,9 +8,11 @@ import pytest
 from chalicelib.accounts import change, links, own, sessions, states
 from chalicelib.accounts.sessions import LoggedIn
 from chalicelib.accounts.tables import Account, Session
-from chalicelib.core import secrets, settings, telemetry, wire
+from chalicelib.core import errors, secrets, settings, telemetry, wire
+from chalicelib.events import kinds, record
 from chalicelib.limits import tiers
 from tests.house import House
+from tests.meanwhile import before
 from tests.visitor import PASSWORD, SOMEWHERE, person
 
 HOUR_S = 3_600
@@ -185,3 +187,110 @@ def test_secrets_of_sessions_and_devices_are_not_stored(home: House) -> None:
         assert secret not in json.dumps(stored)
         assert secret.rpartition("_")[2] not in json.dumps(stored)
     assert [item.dies_at is not None for item in Session.scan()] == [True, True]
+
+
+def test_session_stores_where_it_was_opened_and_is_recorded(home: House) -> None:
+    """By network and browser where they are known; it is deleted after 14 days, a remembered device after a year."""
+    account = person()
+    account.session_epoch = 3
+    sessions.open_session(account, network="203.0.113.0/24", browser="Firefox")
+    sessions.open_session(account)
+    sessions.remember_device(account)
+    sessions.remember_device(account, is_raised=True)
+    stored = sorted(Session.scan(), key=lambda each: each.id)
+    now_ms = home.clock.now_ms
+    assert [(each.purpose, each.network, each.browser, each.holder_id, each.epoch) for each in stored] == [
+        ("session", "203.0.113.0/24", "Firefox", account.id, 3),
+        ("session", None, None, account.id, 3),
+        ("device", None, None, None, 3),
+        ("device", None, None, None, 4),
+    ]
+    assert {(each.created_at, each.seen_at) for each in stored} == {(now_ms, now_ms)}
+    assert [each.dies_at for each in stored] == [now_ms // 1000 + days * 86_400 for days in (14, 14, 365, 365)]
+    told = [(each.type, each.actor, each.changed.as_dict()) for each in record.newest_first(account.id, 2)]
+    assert told == [("session.opened", each.id, {"session": each.id}) for each in stored[1::-1]]
+
+
+def test_remembered_device_is_of_its_account_and_epoch_alone(home: House) -> None:
+    """Neither another account of the same epoch knows it, nor its own of another epoch."""
+    account = person()
+    device = sessions.remember_device(account, is_raised=True)
+    assert not sessions.knows_device(device, account)
+    sessions.end_all(account.id)
+    assert sessions.knows_device(device, Account.get(account.id))
+    assert not sessions.knows_device("", account)
+
+
+def test_live_sessions_are_listed_newest_first_in_pages(home: House) -> None:
+    """The id from where to go on stands beside each full page; what is over is looked at, and left out."""
+    account = person()
+    made = []
+    for number in range(5):
+        home.clock.forward(1)
+        made.append(someone(sessions.open_session(account)).session)
+        if number == 3:
+            made[3].update(actions=[Session.epoch.set(7)])
+    sessions.remember_device(account)
+    ids = [each.id for each in made]
+
+    def listed(limit: int, before: str = "") -> tuple[list[str], str]:
+        found, beyond = sessions.of_account(account, limit, before=before)
+        return [each.id for each in found], beyond
+
+    assert listed(9) == ([ids[4], ids[2], ids[1], ids[0]], "")
+    assert listed(2) == ([ids[4]], ids[3])
+    assert listed(2, ids[3]) == ([ids[2], ids[1]], ids[1])
+    assert listed(2, ids[1]) == ([ids[0]], "")
+    assert listed(5) == ([ids[4], ids[2], ids[1], ids[0]], ids[0])
+    assert listed(2, ids[0]) == ([], "")
+    home.clock.forward(12 * HOUR_S)
+    assert listed(9) == ([], "")
+
+
+def test_one_session_is_found_and_ended_by_its_id(home: House) -> None:
+    """Once, with its event; somebody else's, or what is no id, is not found."""
+    account, other = person(), person(name="Eve")
+    secret = sessions.open_session(account)
+    session_id = someone(secret).session.id
+    for account_id, wrong in ((other.id, session_id), (account.id, "ses_" + "0" * 20), (account.id, "nonsense")):
+        with pytest.raises(errors.NotFound, match="This session has ended"):
+            sessions.owned(account_id, wrong)
+    session = sessions.owned(account.id, session_id)
+    for _ in range(2):
+        sessions.end(session)
+    assert sessions.session_of(secret) is None
+    told = record.newest_first(account.id, 9, kind=kinds.SESSION_ENDED)
+    assert [each.changed.as_dict() for each in told] == [{"session": session_id}]
+
+
+def test_log_out_everywhere_is_recorded_and_needs_an_account(home: House) -> None:
+    """A deleted one doesn't come back by it."""
+    account = person()
+    secret = sessions.open_session(account)
+    sessions.end_all(account.id)
+    assert sessions.session_of(secret) is None
+    assert Account.get(account.id).session_epoch == 1
+    assert record.newest_first(account.id, 1)[0].type == "session.all_ended"
+    with pytest.raises(errors.NotFound, match="no such user"):
+        sessions.end_all("acc_00000000000000000000")
+    assert Account.count() == 1
+
+
+def test_page_that_was_under_way_brings_no_session_back(home: House) -> None:
+    """A log-out between the look at a session and the note that it was seen stands."""
+    secret = sessions.open_session(person())
+    home.clock.forward(300)
+    with before("UpdateItem", lambda: sessions.close_session(secret)):
+        someone(secret)
+    assert Session.count() == 0
+
+
+@pytest.mark.parametrize("status", ["suspended", "deleted"])
+def test_session_of_an_account_that_is_not_active_is_over(home: House, status: str) -> None:
+    """Whatever its epoch; so is one whose account isn't there at all."""
+    account = person()
+    secret = sessions.open_session(account)
+    account.update(actions=[Account.status.set(status)])
+    assert sessions.session_of(secret) is None
+    account.delete()
+    assert sessions.session_of(secret) is None

@@ -9,7 +9,7 @@ import pytest
 from chalicelib.accounts import find, letters, links, mail, pending_sign_up
 from chalicelib.accounts.attempts import Caller
 from chalicelib.accounts.log_in import WrongLogIn, log_in
-from chalicelib.accounts.sign_up import Visitor, ask_for_reset, sign_up
+from chalicelib.accounts.sign_up import Visitor, ask_for_reset, send_verification, sign_up
 from chalicelib.accounts.tables import Account, Email, Ticket
 from chalicelib.core import errors, settings, telemetry, wire
 from chalicelib.credentials.issue import new_key
@@ -299,3 +299,35 @@ def test_known_and_unknown_address_make_the_same_calls(home: House, box: Letterb
             signs_up(email) if what == "sign_up" else asks_for_reset(email)
         made.append(calls.made)
     assert made[0] == made[1]
+
+
+def test_verification_is_asked_for_five_times_an_hour(home: House, box: Letterbox) -> None:
+    """By its person, who is told when it was too often, from this address or by this network."""
+    account = person(email="Ada@example.com", verified=False)
+    account.session_epoch = 2
+    for _ in range(5):
+        send_verification(account, networks=SOMEWHERE.networks, base_url=BASE)
+    letter = box.take()[0]
+    assert letter.to == "Ada@example.com"
+    assert letter.link.startswith(f"{BASE}/verify?ticket=lk_ml_")
+    ticket = links.looked_up(letter.ticket, links.VERIFY_EMAIL)
+    assert (ticket.account_id, ticket.email, ticket.epoch) == (account.id, "ada@example.com", 2)
+    with pytest.raises(Refused):
+        send_verification(account, networks=("198.51.100.1",), base_url=BASE)
+    home.counted("mail-verification-network_203.0.113.7", tiers.VERIFICATION_MAILS.network, used=30)
+    with pytest.raises(Refused):
+        send_verification(person(verified=False), networks=SOMEWHERE.networks, base_url=BASE)
+    assert box.take() == []
+
+
+def test_reset_link_is_of_the_account_and_void_with_its_sessions(home: House, box: Letterbox) -> None:
+    """For an address that nobody has, a link of nobody's is stored: it takes as long, and looks alike."""
+    account = person(email="ada@example.com")
+    account.update(actions=[Account.session_epoch.set(3)])
+    for email in ("ada@example.com", "Eve@example.com"):
+        asks_for_reset(email)
+    found = {ticket.email: (ticket.account_id, ticket.purpose, ticket.epoch) for ticket in Ticket.scan()}
+    assert found == {
+        "ada@example.com": (account.id, "set_password", 3),
+        "eve@example.com": (find.NOBODY, "set_password", 0),
+    }

@@ -1,0 +1,58 @@
+"""An account that is made for somebody, and the link by which they set its password: both, or neither."""
+
+import pytest
+
+from chalicelib.accounts import links, predecessors
+from chalicelib.accounts.invite import invite
+from chalicelib.accounts.tables import Account, Ticket
+from chalicelib.core import clock, errors
+from chalicelib.limits import tiers
+from tests.house import House
+from tests.meanwhile import before
+from tests.visitor import hash_of
+
+EMAIL = "ada@example.com"
+
+
+@pytest.mark.parametrize("admin", [False, True])
+def test_invited_account_is_what_was_asked_for_and_has_no_password(home: House, admin: bool) -> None:
+    """Nor is its address verified: nobody has shown anything yet."""
+    invited = invite(email="Ada@Example.com", name="Ada", tier=tiers.PRO, admin=admin)
+    stored = Account.get(invited.account.id)
+    assert (stored.email, stored.mailbox, stored.name, stored.tier) == (EMAIL, "Ada@example.com", "Ada", "pro")
+    assert [stored.admin, stored.password_hash, stored.is_verified] == [admin, None, False]
+    assert "lk_ml_" not in repr(invited)
+
+
+def test_invited_account_is_no_admin_unless_that_is_said(home: House) -> None:
+    """Nobody is more than asked for."""
+    assert not Account.get(invite(email=EMAIL, name="Ada", tier=tiers.FREE).account.id).admin
+
+
+def test_link_of_an_invitation_sets_the_password_and_verifies_nothing(home: House) -> None:
+    """It was handed over, not mailed to the address."""
+    invited = invite(email=EMAIL, name="Ada", tier=tiers.FREE)
+    ticket = links.looked_up(invited.link, links.SET_PASSWORD)
+    assert links.set_password(ticket, links.account_of(ticket), hash_of("x")) is None
+    stored = Account.get(invited.account.id)
+    assert (stored.password_hash, stored.is_verified, stored.session_epoch) == (hash_of("x"), False, 1)
+
+
+def test_invitation_to_an_address_that_is_taken_makes_no_link(home: House) -> None:
+    """Nothing that could be used is left behind."""
+    invite(email=EMAIL, name="Ada", tier=tiers.FREE)
+    with pytest.raises(errors.Conflict):
+        invite(email=EMAIL, name="Eve", tier=tiers.FREE)
+    assert (Account.count(), Ticket.count()) == (1, 1)
+
+
+def test_link_that_is_returned_is_the_one_that_was_stored(home: House) -> None:
+    """Though the transaction was tried twice, and made another link each time."""
+
+    def somebody_leaves() -> None:
+        digest, at_s = predecessors._digest(EMAIL), clock.now_s() + 9
+        Ticket(digest, kind="left", account_id="acc_other", expires_at=at_s * 1000, dies_at=at_s).save()
+
+    with before("TransactWriteItems", somebody_leaves):
+        invited = invite(email=EMAIL, name="Ada", tier=tiers.FREE)
+    assert links.looked_up(invited.link, links.SET_PASSWORD).account_id == invited.account.id

@@ -1,0 +1,254 @@
+"""One-time links: what was read before one is used must still be so when it is; what each use records and leaves."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from pynamodb.exceptions import PynamoDBException, TransactWriteError
+
+from chalicelib.accounts import invite, links, pending_sign_up, sessions, unfinished
+from chalicelib.accounts.tables import Account, Email, Session, Ticket
+from chalicelib.core import clock, errors, randomness, settings
+from chalicelib.events import record
+from chalicelib.limits import stale, tiers
+from tests.house import House
+from tests.meanwhile import failing
+from tests.visitor import hash_of, person
+
+VERIFY, RESET, MOVE = links.VERIFY_EMAIL, links.SET_PASSWORD, links.CHANGE_EMAIL
+NEW_EMAIL = "lovelace@example.com"
+
+
+def asked(account: Account, purpose: str, email: str = NEW_EMAIL) -> Ticket:
+    """Return the ticket of a link that was just asked for."""
+    to = email if purpose == MOVE else account.email
+    return links.looked_up(links.new_link(account.id, purpose, email=to, epoch=account.session_epoch), purpose)
+
+
+USES: dict[str, Callable[[Ticket, Account], unfinished.Unfinished | None]] = {
+    VERIFY: lambda ticket, account: links.verify_email(ticket, account),
+    RESET: lambda ticket, account: links.set_password(ticket, account, hash_of("another")),
+    MOVE: lambda ticket, account: links.change_email(ticket, account),
+}
+EACH = pytest.mark.parametrize("purpose", USES)
+
+
+def session_of(account: Account) -> Session:
+    """Return a new session of an account."""
+    found = sessions.session_of(sessions.open_session(account))
+    assert found is not None
+    return found.session
+
+
+def is_open(session: Session) -> bool:
+    """Tell whether a session is logged in."""
+    stored = Session.found(session.digest)
+    return stored is not None and stored.epoch == Account.get(session.account_id).session_epoch
+
+
+@EACH
+def test_link_does_nothing_for_an_account_that_was_deleted_since_it_was_read(home: House, purpose: str) -> None:
+    """Not even a stump comes back."""
+    for verified in (True, False):
+        account = person(verified=verified)
+        ticket = asked(account, purpose)
+        Account(account.id).update(actions=[Account.listed.remove()])
+        before = Account.get(account.id).serialize()
+        with pytest.raises(links.SpentLink):
+            USES[purpose](ticket, account)
+        with pytest.raises(links.SpentLink):
+            links.account_of(ticket)
+        assert Account.get(account.id).serialize() == before
+
+
+@EACH
+def test_first_proof_is_made_of_what_still_stands(home: House, purpose: str) -> None:
+    """Verified, or its sessions ended, since the account was read: nothing is ended a second time, or by half."""
+    for meanwhile in (Account.email_verified_at.set(5), Account.session_epoch.add(1)):
+        read = person(verified=False)
+        Account(read.id).update(actions=[meanwhile])
+        ticket = asked(Account.get(read.id), purpose, f"{read.id}@example.com")
+        with pytest.raises(links.SpentLink):
+            USES[purpose](ticket, read)
+        assert Account.get(read.id).credentials_since == 0
+
+
+@pytest.mark.parametrize("purpose", [VERIFY, RESET])
+def test_link_to_an_address_that_was_left_since_is_void(home: House, purpose: str) -> None:
+    """Whether or not that was seen before."""
+    for verified in (True, False):
+        account = person(verified=verified)
+        ticket = asked(account, purpose)
+        Account(account.id).update(actions=[Account.email.set("left@example.com")])
+        with pytest.raises(links.SpentLink):
+            USES[purpose](ticket, account)
+
+
+def test_change_of_address_begins_from_the_address_that_was_read(home: House) -> None:
+    """Moved elsewhere since, the account stays there, and its claim too."""
+    account = person()
+    late, first = asked(account, MOVE), asked(account, MOVE, "first@example.com")
+    links.change_email(first, account)
+    with pytest.raises(links.SpentLink):
+        links.change_email(late, account)
+    assert Account.get(account.id).email == "first@example.com"
+    assert [each.email for each in Email.scan()] == ["first@example.com"]
+
+
+def test_change_of_address_takes_nobody_elses_claim_away(home: House) -> None:
+    """Were the old address another account's by whatever fault, it would stay theirs."""
+    account = person()
+    ticket = asked(account, MOVE)
+    Email(account.email, account_id="acc_other").save()
+    with pytest.raises(links.SpentLink):
+        links.change_email(ticket, account)
+    assert [each.account_id for each in Email.scan()] == ["acc_other"]
+
+
+@pytest.mark.parametrize(("typed", "kept"), [("Love@example.com", "Love@example.com"), ("love@example.com", None)])
+@pytest.mark.parametrize("verified", [True, False])
+def test_new_address_is_verified_and_kept_as_it_was_typed(
+    home: House, typed: str, kept: str | None, verified: bool
+) -> None:
+    """Where that is another spelling than its claim; nothing is left of the old one's spelling."""
+    account = person(email="Ada@example.com", verified=verified)
+    home.clock.forward(60)
+    ending = links.change_email(asked(account, MOVE, typed), account, session_of(account))
+    stored = Account.get(account.id)
+    assert (stored.email, stored.typed_email, stored.email_verified_at) == ("love@example.com", kept, clock.now_ms())
+    assert (ending is None, stored.session_epoch) == (verified, 0 if verified else 1)
+
+
+@EACH
+@pytest.mark.parametrize("verified", [True, False], ids=["verified", "first_proof"])
+def test_use_of_a_link_is_recorded_once_and_begins_an_ending_with_a_first_proof(
+    home: House, purpose: str, verified: bool
+) -> None:
+    """By which what was there before is deleted; a second proof of the same address records nothing at all."""
+    account = person(verified=verified)
+    Account(account.id).update(actions=[Account.live_keys.set({"key_1": 0})])
+    home.clock.forward(60)
+    ending = USES[purpose](asked(account, purpose), account)
+    kinds = {VERIFY: "account.email_verified", RESET: "account.password_changed", MOVE: "account.email_changed"}
+    is_moot = verified and purpose == VERIFY
+    expected = ["account.created"] if is_moot else [kinds[purpose], "account.created"]
+    assert [event.type for event in record.newest_first(account.id, 9)] == expected
+    left = [(each.kind, each.subject, each.began_at) for each in unfinished.all_there_are()]
+    assert left == ([] if verified else [("proof", account.id, clock.now_ms())])
+    assert (ending is None) is verified
+    stored = Account.get(account.id)
+    assert stored.live_keys.as_dict() == ({"key_1": 0} if verified else {})
+    assert stored.credentials_since == (0 if verified else clock.now_ms())
+    assert stored.session_epoch == (0 if verified and purpose != RESET else 1)
+
+
+@EACH
+def test_first_proof_takes_effect_at_the_next_request(home: House, purpose: str) -> None:
+    """Its mark is set after it."""
+    account = person(verified=False)
+    home.clock.forward(1)
+    USES[purpose](asked(account, purpose), account)
+    assert stale.is_marked(account.id, clock.now_ms())
+
+
+def test_reset_returns_what_its_user_chose_to_end(home: House) -> None:
+    """Stored with it; with a first proof everything ends, so that takes its place."""
+    for verified, kind in ((True, "reset"), (False, "proof")):
+        account = person(verified=verified)
+        chosen = unfinished.new_choice(unfinished.OF_RESET, account.id, {"key_1"}, by="x")
+        ending = links.set_password(asked(account, RESET), account, "hash", chosen)
+        assert ending is not None
+        assert ending.kind == kind
+        assert kind in {each.kind for each in unfinished.all_there_are() if each.subject == account.id}
+
+
+@pytest.mark.parametrize("with_session", [True, False])
+def test_password_outlives_a_first_proof_only_in_the_browser_that_used_it(home: House, with_session: bool) -> None:
+    """Its session goes on, and no other; without one the password may be somebody else's."""
+    account = person(verified=False)
+    own, other = session_of(account), session_of(account)
+    links.verify_email(asked(account, VERIFY), account, own if with_session else None)
+    stored = Account.get(account.id)
+    assert (stored.password_hash is not None) is with_session
+    assert (is_open(own), is_open(other)) == (with_session, False)
+
+
+@pytest.mark.parametrize("purpose", [VERIFY, MOVE])
+def test_session_that_was_logged_out_meanwhile_does_not_come_back(home: House, purpose: str) -> None:
+    """The link is not spent on it: who has it logs in and uses it there."""
+    account = person(verified=False)
+    session, ticket = session_of(account), asked(account, purpose)
+    Session(session.digest).delete()
+    use = links.verify_email if purpose == VERIFY else links.change_email
+    with pytest.raises(links.SpentLink):
+        use(ticket, account, session)
+    assert (Session.count(), Account.get(account.id).is_verified) == (0, False)
+    assert Ticket.get(ticket.digest).consumed_at is None
+
+
+@pytest.mark.parametrize("purpose", [VERIFY, MOVE])
+def test_session_in_another_browser_goes_on_with_the_one_that_used_the_link(home: House, purpose: str) -> None:
+    """Only the one that is named: it has the epoch that the others lack."""
+    account = person(verified=False)
+    own, other = session_of(account), session_of(account)
+    (links.verify_email if purpose == VERIFY else links.change_email)(asked(account, purpose), account, own)
+    assert (is_open(own), is_open(other)) == (True, False)
+
+
+def test_link_that_is_handed_over_is_recorded_and_proves_nothing(home: House) -> None:
+    """It came from the operator, not from a mailbox; for an account that is gone there is none."""
+    account = person(verified=False)
+    ticket = links.looked_up(links.handed_over(account), RESET)
+    assert [ticket.email, ticket.epoch] == [None, 0]
+    assert record.newest_first(account.id, 1)[0].type == "account.password_link_made"
+    assert links.set_password(ticket, links.account_of(ticket), "hash") is None
+    assert not Account.get(account.id).is_verified
+    Account(account.id).update(actions=[Account.listed.remove()])
+    with pytest.raises(errors.NotFound, match="no such user"):
+        links.handed_over(account)
+    assert Ticket.count() == 1
+
+
+@pytest.mark.parametrize("with_mail", [True, False])
+@pytest.mark.parametrize("verified", [True, False])
+def test_address_has_to_be_verified_where_mail_is_sent(home: House, with_mail: bool, verified: bool) -> None:
+    """Elsewhere nobody could."""
+    account = person(verified=verified)
+    with settings.in_use(replace(settings.current(), mail_from="a@example.com" if with_mail else "")):
+        assert links.is_unproven(account) is (with_mail and not verified)
+        if with_mail and not verified:
+            with pytest.raises(errors.Conflict, match="Settings > Account sends you a link"):
+                links.check_proven(account)
+        else:
+            links.check_proven(account)
+
+
+def test_no_secret_takes_the_place_of_another(home: House) -> None:
+    """By whatever chance two are the same: what was handed out first stays good, and stays its account's."""
+    first, other = person(), person(name="Eve")
+    with randomness.drawn_from(lambda _: 0):
+        digest = links.looked_up(links.new_link(first.id, RESET, epoch=0), RESET).digest
+        for deed in (
+            lambda: links.new_link(other.id, RESET, epoch=0),
+            lambda: links.handed_over(other),
+            lambda: invite.invite(email="new@example.com", name="New", tier=tiers.FREE),
+            lambda: pending_sign_up.new_token(pending_sign_up.PendingSignUp("a@b.example", "A", "hash", "x")),
+        ):
+            with pytest.raises((PynamoDBException, errors.LatchkeyError)):
+                deed()
+        sessions.open_session(first)
+        with pytest.raises(PynamoDBException):
+            sessions.open_session(other)
+    assert [(each.digest, each.account_id) for each in Ticket.scan()] == [(digest, first.id)]
+    assert [each.account_id for each in Session.scan()] == [first.id]
+
+
+@EACH
+def test_database_that_fails_is_not_called_a_spent_link(home: House, purpose: str) -> None:
+    """The link works when it does."""
+    account = person()
+    ticket = asked(account, purpose)
+    with failing("TransactWriteItems"), pytest.raises(TransactWriteError):
+        USES[purpose](ticket, account)
+    USES[purpose](ticket, account)
+    assert [each.consumed_at for each in Ticket.scan()] == [clock.now_ms()]

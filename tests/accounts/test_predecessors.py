@@ -1,0 +1,100 @@
+"""An account that is deleted and signed up again in the same hour goes on counting where it stopped."""
+
+from collections.abc import Callable
+
+import pytest
+
+from chalicelib.accounts import create, own, predecessors, sessions
+from chalicelib.accounts.tables import Account, Ticket
+from chalicelib.core import clock, errors, telemetry
+from chalicelib.limits import tiers
+from tests.house import NOON_MS, House
+from tests.meanwhile import before
+from tests.visitor import PASSWORD, SOMEWHERE, person
+
+EMAIL = "ada@example.com"
+
+
+def left(home: House, used: int = 7, *, tier: tiers.Tier = tiers.FREE) -> Account:
+    """Delete an account that used so many requests of this hour, and return it."""
+    account = person(email=EMAIL, tier=tier)
+    home.counted(account.id, tier, used=used)
+    visitor = sessions.session_of(sessions.open_session(account))
+    assert visitor is not None
+    own.delete(visitor, caller=SOMEWHERE, password=PASSWORD)
+    return account
+
+
+def used_by(home: House, account: Account) -> int:
+    """Return how many requests an account has used of this hour."""
+    return home.counters(account.id).get("used", 0)
+
+
+def test_next_account_of_the_address_goes_on_counting(home: House) -> None:
+    """In the same hour, whatever tier the last one had; another address begins anew."""
+    left(home, 7, tier=tiers.PRO)
+    assert used_by(home, person(email="ADA@example.com")) == 7
+    assert used_by(home, person(email="eve@example.com")) == 0
+
+
+def test_deletion_leaves_one_item_until_the_hour_ends(home: House) -> None:
+    """It tells whose counters they are, and not the address."""
+    home.clock.forward(1_801)
+    account = left(home)
+    (item,) = [each for each in Ticket.scan() if each.kind == "left"]
+    ends_s = NOON_MS // 1000 + 3_600
+    assert (item.account_id, item.expires_at, item.dies_at) == (account.id, ends_s * 1000, ends_s)
+    assert {item.email, item.name, item.purpose} == {None}
+
+
+@pytest.mark.parametrize(("after_s", "looks_further"), [(3_599.999, True), (3_600, False)])
+def test_nothing_is_carried_over_once_the_hour_has_ended(home: House, after_s: float, looks_further: bool) -> None:
+    """Then it takes one read to see so, and nothing is written to the old account's counters."""
+    left(home)
+    home.clock.forward(after_s)
+    account = create.unstored(email=EMAIL, name="Ada", tier=tiers.FREE)
+    with telemetry.calls_watched() as calls:
+        predecessors.take_over(account)
+    assert (len(calls.made) > 1) is looks_further
+    create.store(account)
+    assert used_by(home, account) == (7 if looks_further else 0)
+
+
+def leaves_again(account_id: str) -> None:
+    """Let an account of the address that nobody has seen have left at this moment."""
+    at_s = clock.now_s()
+    Ticket(
+        predecessors._digest(EMAIL), kind="left", account_id=account_id, expires_at=(at_s + 9) * 1000, dies_at=at_s + 9
+    ).save()
+
+
+@pytest.mark.parametrize("before", ["nobody", "somebody"])
+def test_account_that_left_at_this_moment_is_asked_again(home: House, before: str) -> None:
+    """What was read before the new account's transaction must still be so in it."""
+    if before == "somebody":
+        left(home)
+    home.counted("acc_other", tiers.FREE, used=9)
+    with before("TransactWriteItems", lambda: leaves_again("acc_other")):
+        account = person(email=EMAIL)
+    assert used_by(home, account) == 9
+    assert [each.id for each in Account.scan() if each.listed] == [account.id]
+
+
+def always_another() -> Callable[[], None]:
+    """Return what lets another account of the address leave each time."""
+    number = iter(range(99))
+    return lambda: leaves_again(f"acc_{next(number)}")
+
+
+@pytest.mark.parametrize(("times", "is_made"), [(2, True), (3, False)])
+def test_sign_up_is_tried_three_times_while_accounts_of_its_address_come_and_go(
+    home: House, times: int, is_made: bool
+) -> None:
+    """Then it is said that it can't be known, and nothing is made."""
+    with before("TransactWriteItems", always_another(), times):
+        if is_made:
+            person(email=EMAIL)
+        else:
+            with pytest.raises(errors.Unavailable):
+                person(email=EMAIL)
+    assert Account.count() == int(is_made)
