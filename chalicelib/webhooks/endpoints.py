@@ -14,7 +14,6 @@ from pynamodb.expressions.operand import Path
 from pynamodb.expressions.update import Action
 
 from chalicelib.accounts import forms
-from chalicelib.accounts.tables import Ticket
 from chalicelib.core import clock, errors, fetch, ids, tables
 from chalicelib.events import kinds, record
 from chalicelib.events.notable import LATCHKEY
@@ -66,7 +65,7 @@ def create(
         with tables.transaction() as write:
             write.save(endpoint, condition=Endpoint.id.does_not_exist())
             if spent is not None:
-                write.save(spent, condition=Ticket.digest.does_not_exist())
+                forms.add_to(write, spent)
             # Wins the race of two for the last place.
             write.update(
                 Endpoint(account_id, COUNT),

@@ -1,0 +1,152 @@
+"""Messages by hand: a test, and one that is sent again; what is stored of each before it is sent."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from chalicelib.accounts.tables import Account
+from chalicelib.core import clock, errors, ids, telemetry
+from chalicelib.webhooks import attempt, deliver, endpoints, fan_out, states
+from chalicelib.webhooks.attempt import Outcome
+from chalicelib.webhooks.states import DELIVERED, FAILED, PENDING
+from chalicelib.webhooks.tables import Delivery, Endpoint
+from tests.house import House
+from tests.meanwhile import just_before
+from tests.webhooks.told import as_it_stands, delivery
+
+
+@pytest.fixture
+def endpoint(home: House) -> Endpoint:
+    """An endpoint that has never been sent to."""
+    return endpoints.create(home.account().id, url="https://example.com/hooks", name="Ledger", types=None)
+
+
+@pytest.fixture
+def deadlines(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """How long each attempt may take, in place of sending anything; each arrives."""
+    asked: list[float] = []
+
+    def send(_endpoint: Endpoint, _delivery: Delivery, *, deadline_s: float) -> Outcome:
+        asked.append(deadline_s)
+        return Outcome(clock.now_ms(), 5, 200)
+
+    monkeypatch.setattr(attempt, "send", send)
+    return asked
+
+
+@pytest.fixture
+def killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The function is killed while it sends."""
+
+    def send(*_: Any, **__: Any) -> Outcome:
+        raise LookupError("killed")
+
+    monkeypatch.setattr(attempt, "send", send)
+
+
+def stored(endpoint: Endpoint, **fields: Any) -> Delivery:
+    """Return a delivery that was given up, unless other fields are named."""
+    made = fan_out.new(endpoint, ids.new("evt"), "key.created", "{}", due_at=1)
+    chosen = {"state": FAILED, "lane": None, "due_at": None, "tries": 10} | fields
+    for name, value in chosen.items():
+        setattr(made, name, value)
+    made.save()
+    return made
+
+
+def test_test_message_is_held_for_a_minute_while_it_is_sent(endpoint: Endpoint, killed: None) -> None:
+    """Should its function die, it is due again then; its turn is given back at once."""
+    with pytest.raises(LookupError):
+        deliver.send_test(endpoint)
+    (found,) = Delivery.query(endpoint.id)
+    assert (found.state, found.type, found.tries) == (PENDING, "webhook.test", 0)
+    assert (found.due_at, found.claimed_until) == (clock.now_ms() + 60_000, clock.now_ms() + 60_000)
+    assert json.loads(found.body)["data"] == {
+        "id": found.id,
+        "type": "webhook.test",
+        "changed": {"webhook": endpoint.id},
+    }
+    assert as_it_stands(endpoint).busy_until is None
+
+
+def test_message_that_is_sent_again_begins_its_schedule_anew(home: House, endpoint: Endpoint, killed: None) -> None:
+    """In the queue, as asked for at this moment, and held for a minute."""
+    given_up = stored(endpoint)
+    home.clock.forward(60)
+    with pytest.raises(LookupError):
+        deliver.resend(endpoint, given_up.id)
+    found, now_ms = delivery(endpoint, given_up.id), clock.now_ms()
+    assert (found.state, found.tries, found.lane) == (PENDING, 0, fan_out.lane_of(endpoint.id))
+    assert (found.queued_at, found.due_at, found.claimed_until) == (now_ms, now_ms + 60_000, now_ms + 60_000)
+    assert found.created_at == given_up.created_at
+
+
+@pytest.mark.parametrize("how", ["test", "resend"])
+def test_message_by_hand_has_five_seconds_and_says_what_came_of_it(
+    endpoint: Endpoint, deadlines: list[float], how: str
+) -> None:
+    """Somebody waits for it."""
+    sent = deliver.send_test(endpoint) if how == "test" else deliver.resend(endpoint, stored(endpoint).id)
+    assert (sent.state, sent.tries, [each.status for each in sent.attempts]) == (DELIVERED, 1, [200])
+    assert deadlines == [5]
+    assert as_it_stands(endpoint).busy_until is None
+
+
+@pytest.mark.parametrize(("after_ms", "is_busy"), [(-1, False), (0, False), (1, True)])
+def test_message_that_is_being_sent_is_not_sent_again(
+    endpoint: Endpoint, deadlines: list[float], after_ms: int, is_busy: bool
+) -> None:
+    """Until the minute is over for which it was held."""
+    held = stored(endpoint, claimed_until=clock.now_ms() + after_ms)
+    if is_busy:
+        with pytest.raises(errors.Conflict, match="being sent at this moment"):
+            deliver.resend(endpoint, held.id)
+    else:
+        assert deliver.resend(endpoint, held.id).state == DELIVERED
+    assert len(deadlines) == (not is_busy)
+
+
+def test_message_that_is_deleted_at_this_moment_does_not_come_back(endpoint: Endpoint, deadlines: list[float]) -> None:
+    """Nor is it sent."""
+    there = stored(endpoint)
+    with just_before("UpdateItem", Delivery(endpoint.id, there.id).delete), pytest.raises(errors.Conflict):
+        deliver.resend(endpoint, there.id)
+    assert (Delivery.count(endpoint.id), deadlines) == (0, [])
+
+
+@pytest.mark.parametrize("message_id", ["nonsense", "key_00000000000000000000", ""])
+def test_what_is_no_id_of_a_message_is_looked_up_nowhere(endpoint: Endpoint, message_id: str) -> None:
+    """It is not found, like the id of none."""
+    with telemetry.calls_watched() as calls, pytest.raises(errors.NotFound, match="no such delivery"):
+        deliver.delivery_of(endpoint, message_id)
+    assert calls.made == []
+    with pytest.raises(errors.NotFound):
+        deliver.delivery_of(endpoint, "evt_" + "0" * 20)
+    there = stored(endpoint)
+    assert deliver.delivery_of(endpoint, there.id).id == there.id
+
+
+DEEDS: list[Callable[[Endpoint], Delivery]] = [
+    deliver.send_test,
+    lambda endpoint: deliver.resend(endpoint, stored(endpoint).id),
+]
+
+
+@pytest.mark.parametrize("deed", DEEDS, ids=["test", "resend"])
+def test_nothing_is_sent_by_hand_to_an_endpoint_that_is_disabled(
+    endpoint: Endpoint, deadlines: list[float], deed: Callable[[Endpoint], Delivery]
+) -> None:
+    """It says what to do first; disabled since it was read, or while its account is suspended, it is busy."""
+    read = as_it_stands(endpoint)
+    endpoints.disable(endpoint, states.BY_ACCOUNT)
+    with pytest.raises(errors.Conflict, match="Enable it first"):
+        deed(as_it_stands(endpoint))
+    with pytest.raises(errors.Conflict, match="Try again in a few seconds"):
+        deed(read)
+    endpoints.enable(as_it_stands(endpoint))
+    Account(endpoint.account_id).update(actions=[Account.status.set("suspended")])
+    with pytest.raises(errors.Conflict):
+        deed(as_it_stands(endpoint))
+    assert deadlines == []
