@@ -71,10 +71,9 @@ def store(account: Account, add_more: Callable[[tables.Transaction], None] | Non
                 if add_more is not None:
                     add_more(write)
         except TransactWriteError as error:
-            if not tables.refused(error):
-                raise
             if tables.refused_write(error, claim) is not None:
                 raise errors.Conflict("An account with this email exists.") from error
+            # Refused for what was added, or failed.
             if tables.refused_write(error, predecessor.item) is None:
                 raise
             # Its address was given up since that was asked: what was used of this hour is known now.

@@ -7,7 +7,7 @@ only those are looked at, and a reading is found in an index instead of being tr
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from functools import lru_cache
+from functools import cache
 from itertools import islice
 from math import inf
 from typing import Any
@@ -150,7 +150,7 @@ def _of_repeat(base: str, length: int, text: str, own: Ranks) -> float:
     return max(_guesses(base, own) * (length // len(base)), _least(length, text))
 
 
-@lru_cache(maxsize=1)
+@cache
 def _ranks() -> Ranks:
     """Return the words of all lists, each with its best rank."""
     ranks: dict[str, int] = {}
@@ -160,12 +160,12 @@ def _ranks() -> Ranks:
     return ranks
 
 
-@lru_cache(maxsize=1)
+@cache
 def _longest() -> int:
     return max(map(len, _ranks()))
 
 
-@lru_cache(maxsize=1)
+@cache
 def _by_fold() -> Mapping[str, str]:
     """Return the words by what they are when all signs for a letter are the same one, a line each."""
     index: dict[str, str] = {}

@@ -6,7 +6,7 @@ Mail holds one-time links, so its text is never logged.
 import os
 import re
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +99,7 @@ def _by_ses(letter: Letter, sender: str) -> None:
         telemetry.count("MailFailed")
 
 
-@lru_cache(maxsize=1)
+@cache
 def _ses() -> Any:
     import botocore.config
     import botocore.session
