@@ -119,3 +119,75 @@ def test_no_password_takes_longer_to_judge_than_to_hash(unit: str) -> None:
     for own in ([], OWN, ["4@" * 36, *(f"w{number}" for number in range(500))]):
         guessing.is_guessable(password, own)
         assert took_ns(lambda own=own: guessing.is_guessable(password, own)) < hashing_ns()  # type: ignore[misc]
+
+
+ONE_IDEA = (
+    "password drowssap Password PASSWORD passwOrd pAssword paSSword PassworD p@ssword P4$$w0rd dr0w$$@p l0ve|ace"
+    " 1ovelace E1!zabeth lovelace ecalevol adalovelace password1 1password password123 zebra x7 ab abc zq zqv zqvx"
+    " zqvxk qwertyuiop zxcvbn 1qaz2wsx 1q2w3e4r5t zxcvfr4 qwedsazxc 7ujmnhy6 4rfv mnbvcxz abcdef 98765 13579 zyxwv"
+    " acegik 1997 1850 19970513 13.5.1997 123456 111111"
+)
+TWO_IDEAS = (
+    "Lovelace1 ivxlcdm l10v3 passwordx xpassword passwordzq passwordzqv passwordzqvx zqpassword zqvpassword"
+    " zqvxpassword passwordxy passwordzqvxk zqvxkpassword zebravault qwertypassword zebraqwerty password1997"
+    " abcdefzebra zebraabcdef zebraab 123password asdfpassword passwordasdf drowssapzebra zebradrowssap p4sswordzebra"
+    " zebrap4ssword Passwordzebra zebraPassword lovelaceada abababpassword passwordababab aaaazebra abcabczebra"
+    " passwordpasswordzebra 13.05.1997zebra zebra13.05.1997 13/5/97zebra zebra13/5/97 1997-05-13password"
+    " password1997-05-13 passwordevgeniya evgeniyapassword passwordstjean"
+)
+
+
+@pytest.mark.parametrize("password", [*ONE_IDEA.split(), *TWO_IDEAS.split()])
+def test_one_or_two_ideas_take_as_many_guesses_as_zxcvbn_says(password: str) -> None:
+    """To the guess, by its formula; but for the one more that it adds where there is nothing to combine."""
+    own: dict[str, int] = {}
+    for rank, word in enumerate(OWN, 1):
+        own.setdefault(word.lower(), rank)
+    said = zxcvbn(password, user_inputs=OWN)
+    is_one = len(said["sequence"]) == 1
+    assert is_one is (password in ONE_IDEA.split())
+    assert guessing._guesses(password, own) == pytest.approx(float(said["guesses"]) - is_one, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("password", "guesses"),
+    [("zebrazebra", 2 * 4_103), ("zebrazebrazebra", 3 * 4_103), ("xyxyxy", 3 * 52), ("1212", 16), ("aaaa", 40)],
+)
+def test_repetition_takes_as_many_guesses_as_what_is_repeated_so_often(password: str, guesses: int) -> None:
+    """However often that is."""
+    assert guessing._guesses(password, {}) == guesses
+
+
+def test_a_million_guesses_are_enough() -> None:
+    """One of these takes exactly so many, the other some fewer."""
+    assert guessing._guesses("passwordevgeniya", {}) == 1_000_000
+    assert not guessing.is_guessable("passwordevgeniya", [])
+    assert guessing.is_guessable("passwordstjean", [])
+
+
+def test_first_72_characters_are_read_and_no_more() -> None:
+    """The 72nd belongs to them, the 73rd doesn't; one's own words are read as far."""
+    repeated = "gmctruck" * 9
+    assert guessing.is_guessable(f"{repeated}Q", [])
+    assert not guessing.is_guessable(f"{repeated[:71]}", [])
+    own = "zqvxkjwpfy" * 8
+    assert guessing.is_guessable(own[:72], [own])
+    assert not guessing.is_guessable(own[:71], [own])
+
+
+def test_sixty_own_words_are_known_each_by_its_place() -> None:
+    """The first of them is guessed first, in whatever mixture of capitals it is written."""
+    fillers = [f"filler{number}" for number in range(60)]
+    assert guessing.is_guessable("zqvxkjwpfyhb", [*fillers[:59], "Zqvxkjwpfyhb"])
+    assert not guessing.is_guessable("zqvxkjwpfyhb", [*fillers, "zqvxkjwpfyhb"])
+    own = "zqvxkjwpfyzqvxkjwpfyzq"
+    assert guessing.is_guessable("zQVXKJWPFyzqvxkjwpfyzq", [own])
+    assert not guessing.is_guessable("zQVXKJWPFyzqvxkjwpfyzq", ["other", own])
+    assert guessing.is_guessable("zQVXKJWPFyzqvxkjwpfyzq", [own, "other", own])
+    assert not guessing.is_guessable("zQVXKJWPFYzqvxkjwpfyzq", [own])
+
+
+def test_few_characters_that_are_no_idea_are_tried_one_by_one() -> None:
+    """Up to five; six take a million guesses."""
+    assert guessing._guesses("zqvxk", {}) == 10**5
+    assert guessing._guesses("zqvxkj", {}) > 10**6
