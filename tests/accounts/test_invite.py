@@ -3,9 +3,11 @@
 import pytest
 
 from chalicelib.accounts import links, predecessors
-from chalicelib.accounts.invite import invite
+from chalicelib.accounts.invite import Invited, invite
 from chalicelib.accounts.tables import Account, Ticket
 from chalicelib.core import clock, errors
+from chalicelib.idempotency import record
+from chalicelib.idempotency.record import Answer, Recording, Replayed
 from chalicelib.limits import tiers
 from tests.house import House
 from tests.meanwhile import before
@@ -56,3 +58,13 @@ def test_link_that_is_returned_is_the_one_that_was_stored(home: House) -> None:
     with before("TransactWriteItems", somebody_leaves):
         invited = invite(email=EMAIL, name="Ada", tier=tiers.FREE)
     assert links.looked_up(invited.link, links.SET_PASSWORD).account_id == invited.account.id
+
+
+def test_invitation_under_an_idempotency_key_is_recorded_with_its_account(home: House) -> None:
+    """As it is answered: with the link that stands."""
+    once = record.once(account_id="acc_x", lineage="x", place="POST /x", key="key", content=b"", secret="lk_live_x")
+    recording: Recording[Invited] = Recording(once, lambda made: Answer(201, {}, made.link, made.account.id))
+    invited = invite(email=EMAIL, name="Ada", tier=tiers.FREE, once=recording)
+    with pytest.raises(Replayed) as replayed:
+        once.look()
+    assert (replayed.value.answer.body, replayed.value.answer.made) == (invited.link, invited.account.id)
