@@ -14,7 +14,7 @@ from chalicelib.limits import stale
 from chalicelib.oauth import grants
 from chalicelib.oauth.tables import Grant
 from tests.house import House
-from tests.meanwhile import failing, before
+from tests.meanwhile import before, failing
 from tests.oauth.flow import registered
 
 

@@ -9,7 +9,7 @@ from chalicelib.accounts.tables import Account, Ticket
 from chalicelib.core import clock
 from chalicelib.events import record
 from tests.house import House
-from tests.meanwhile import failing, before
+from tests.meanwhile import before, failing
 from tests.visitor import person
 
 EMAIL = "Ada@example.com"

@@ -13,7 +13,7 @@ from chalicelib.webhooks.attempt import Outcome
 from chalicelib.webhooks.states import DELIVERED, FAILED, PENDING
 from chalicelib.webhooks.tables import Delivery, Endpoint
 from tests.house import House
-from tests.meanwhile import just_before
+from tests.meanwhile import before
 from tests.webhooks.told import as_it_stands, delivery
 
 
@@ -111,7 +111,7 @@ def test_message_that_is_being_sent_is_not_sent_again(
 def test_message_that_is_deleted_at_this_moment_does_not_come_back(endpoint: Endpoint, deadlines: list[float]) -> None:
     """Nor is it sent."""
     there = stored(endpoint)
-    with just_before("UpdateItem", Delivery(endpoint.id, there.id).delete), pytest.raises(errors.Conflict):
+    with before("UpdateItem", Delivery(endpoint.id, there.id).delete), pytest.raises(errors.Conflict):
         deliver.resend(endpoint, there.id)
     assert (Delivery.count(endpoint.id), deadlines) == (0, [])
 

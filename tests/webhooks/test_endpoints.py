@@ -14,7 +14,7 @@ from chalicelib.webhooks.endpoints import COUNT
 from chalicelib.webhooks.states import BY_ACCOUNT, DISABLED, ENABLED, FAILING, GONE
 from chalicelib.webhooks.tables import Endpoint
 from tests.house import House
-from tests.meanwhile import broken
+from tests.meanwhile import failing
 from tests.webhooks.told import as_it_stands
 
 URL = "https://hooks.example.com:8443/latchkey?tenant=7"
@@ -244,5 +244,5 @@ def test_database_that_fails_is_no_refusal(home: House, deed: str) -> None:
     endpoint = made(home.account())
     if deed == "enabled":
         endpoints.disable(endpoint, BY_ACCOUNT)
-    with broken("TransactWriteItems"), pytest.raises(TransactWriteError):
+    with failing("TransactWriteItems"), pytest.raises(TransactWriteError):
         DEEDS[deed](endpoint) if deed != "added" else made(Account.get(endpoint.account_id), form="ticket")

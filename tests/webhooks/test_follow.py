@@ -13,7 +13,7 @@ from chalicelib.webhooks import endpoints, follow
 from chalicelib.webhooks.states import DELIVERED, PENDING
 from chalicelib.webhooks.tables import Delivery, Endpoint
 from tests.house import House
-from tests.meanwhile import broken
+from tests.meanwhile import failing
 from tests.receiver import Receiver
 from tests.webhooks.told import as_it_stands, delivery, endpoint_of, happens, images
 
@@ -46,7 +46,7 @@ def test_no_mark_is_set_for_what_ends_no_verdict(home: House) -> None:
 def test_mark_that_can_not_be_set_is_tried_again_by_the_stream(home: House) -> None:
     """Which brings again what raises."""
     image = happened(home.account(), kinds.STANDING_CHANGED, tier="pro")
-    with broken("UpdateItem"), pytest.raises(wire.Unreachable):
+    with failing("UpdateItem"), pytest.raises(wire.Unreachable):
         follow.up([image])
 
 
