@@ -10,10 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from chalicelib.accounts.email import hashed, normalised
-from chalicelib.core import clock, randomness, settings, telemetry
-from chalicelib.limits.admission import Refused, admit
-from chalicelib.limits.tiers import MailTier
+from chalicelib.core import clock, errors, randomness, settings, telemetry
 
 SIMULATOR = "success@simulator.amazonses.com"
 """Amazon's own address for trying mail out: it takes a letter, counts it in no quota and keeps nothing."""
@@ -32,54 +29,34 @@ class Letter:
         return f"Letter({self.subject!r})"
 
 
-def send(letter: Letter) -> None:
-    """Send a letter, or keep it where a local run shows it. A failure is logged: the page says the same either way."""
+def send(letter: Letter) -> bool:
+    """Send a letter, or keep it where a local run shows it; return False after a failure, which is logged."""
     chosen = settings.current()
     if chosen.mail_from:
-        _by_ses(letter, chosen.mail_from)
-    elif chosen.mail_folder:
+        return _by_ses(letter, chosen.mail_from)
+    if chosen.mail_folder:
         _into_folder(letter, Path(chosen.mail_folder))
-    else:
-        telemetry.warning("mail_not_sent", subject=letter.subject)
+        return True
+    telemetry.warning("mail_not_sent", subject=letter.subject)
+    return False
 
 
-def pretend(letter: Letter) -> None:
+def must_send(letter: Letter) -> None:
+    """Send a letter that somebody waits for; raise MailNotSent when it couldn't be."""
+    if not send(letter):
+        raise errors.MailNotSent
+
+
+def pretend(letter: Letter) -> bool:
     """Take as long as sending a letter, which nobody gets: whether an address is known must not show in the time."""
     chosen = settings.current()
-    if chosen.mail_from:
-        _by_ses(replace(letter, to=SIMULATOR), chosen.mail_from)
+    return not chosen.mail_from or _by_ses(replace(letter, to=SIMULATOR), chosen.mail_from)
 
 
-def send_asked(letter: Letter, tier: MailTier) -> None:
-    """Send a letter that anybody can ask for: no more of its kind to one address in an hour than its `tier` allows.
-
-    Beyond that it is only pretended, since whoever asks must not learn more than before.
-    """
-    if _has_room(letter.to, tier):
-        send(letter)
-    else:
-        pretend(letter)
-
-
-def pretend_asked(letter: Letter, tier: MailTier) -> None:
-    """Do for an address that nobody has what `send_asked` does, but for the letter."""
-    _has_room(letter.to, tier)
-    pretend(letter)
-
-
-def count(address: str, tier: MailTier) -> None:
-    """Count a letter to `address`; raise Refused when it got as many of this kind as it may in an hour."""
-    # By what it claims: other spellings reach the same mailbox. Hashed, as for log-in attempts.
-    admit(f"mail_{hashed(normalised(address))}", tier.address)
-
-
-def _has_room(address: str, tier: MailTier) -> bool:
-    try:
-        count(address, tier)
-    except Refused:
-        telemetry.warning("mail_held_back", kind=tier.address.name)
-        return False
-    return True
+def must_pretend(letter: Letter) -> None:
+    """Do what `must_send` does, but for the letter: it fails alike."""
+    if not pretend(letter):
+        raise errors.MailNotSent
 
 
 def is_configured() -> bool:
@@ -87,7 +64,8 @@ def is_configured() -> bool:
     return bool(settings.current().mail_from or settings.current().mail_folder)
 
 
-def _by_ses(letter: Letter, sender: str) -> None:
+def _by_ses(letter: Letter, sender: str) -> bool:
+    """Return whether SES took a letter."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     content = {"Simple": {"Subject": {"Data": letter.subject}, "Body": {"Text": {"Data": letter.text}}}}
@@ -97,6 +75,8 @@ def _by_ses(letter: Letter, sender: str) -> None:
     except (BotoCoreError, ClientError) as error:
         telemetry.error("mail_failed", subject=letter.subject, code=type(error).__name__)
         telemetry.count("MailFailed")
+        return False
+    return True
 
 
 @cache

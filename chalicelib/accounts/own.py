@@ -10,6 +10,7 @@ from chalicelib.accounts import (
     letters,
     links,
     mail,
+    mail_limits,
     owned_clients,
     passwords,
     predecessors,
@@ -59,7 +60,8 @@ def ask_for_email(visitor: LoggedIn, *, caller: Caller, password: str, email: st
     """Send a link to another address; the account moves there when it is used.
 
     To an address that is taken nothing is sent, and the page says the same. Raises InvalidRequest when the password is
-    wrong or `email` is no address, Conflict where no mail is sent, and Refused after too many attempts or mails.
+    wrong or `email` is no address, Conflict where no mail is sent, Refused after too many attempts or mails, and
+    MailNotSent when SES takes no mail.
     """
     account = visitor.account
     if not mail.is_configured():
@@ -69,14 +71,18 @@ def ask_for_email(visitor: LoggedIn, *, caller: Caller, password: str, email: st
     address = parsed(email)
     _confirmed(account, password, caller)
     admit_networks(caller.networks, EMAIL_CHANGE_MAILS.network)
+    left = mail_limits.count_own(account, EMAIL_CHANGE_MAILS)
+    if left.quota_left < left.limit - 1:
+        # The first isn't held back by what others asked for: only in a session of theirs would those links work.
+        mail_limits.count_address(address.claim, EMAIL_CHANGE_MAILS)
     ticket = links.new_link(account.id, links.CHANGE_EMAIL, email=address.mailbox, epoch=account.session_epoch)
     letter = letters.confirm_new_address(address.mailbox, f"{base_url}/verify?ticket={ticket}")
     try:
         find.account_by_email(address.claim)
     except errors.NotFound:
-        mail.send_asked(letter, EMAIL_CHANGE_MAILS)
+        mail.must_send(letter)
     else:
-        mail.pretend_asked(letter, EMAIL_CHANGE_MAILS)
+        mail.must_pretend(letter)
 
 
 def delete(visitor: LoggedIn, *, caller: Caller, password: str) -> Unfinished:

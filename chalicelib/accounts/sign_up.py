@@ -7,7 +7,8 @@ Where no mail is sent an account is made at once, since nobody can be asked to p
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from chalicelib.accounts import create, find, letters, links, mail, passwords, pending_sign_up
+from chalicelib.accounts import create, find, letters, links, mail, mail_limits, passwords, pending_sign_up
+from chalicelib.accounts.attempts import Caller
 from chalicelib.accounts.email import Address, parsed
 from chalicelib.core import errors
 from chalicelib.limits.networks import admit_networks
@@ -35,8 +36,8 @@ class Visitor:
 def sign_up(*, email: str, name: str, password: str, visitor: Visitor, base_url: str) -> None:
     """Send an address a link that makes its account; to a known address, send word of that instead.
 
-    Where no mail is sent, make the account. Raises InvalidRequest for an address or a password that can't be used, and
-    Refused when too many signed up from this network.
+    Where no mail is sent, make the account. Raises InvalidRequest for an address or a password that can't be used,
+    Refused when too many signed up from this network, and MailNotSent when the mail couldn't be sent.
     """
     address = parsed(email)
     passwords.check_form(password)
@@ -51,39 +52,48 @@ def sign_up(*, email: str, name: str, password: str, visitor: Visitor, base_url:
     # For a known address too: its link is sent to nobody, and what a stranger sees takes as long.
     secret = pending_sign_up.new_token(asked)
     if account is None:
+        tier = VERIFICATION_MAILS
         letter = letters.confirm_sign_up(address.mailbox, f"{base_url}/verify?ticket={secret}")
-        mail.send_asked(letter, VERIFICATION_MAILS)
     else:
+        tier = KNOWN_ADDRESS_MAILS
         letter = letters.known_already(account, f"{base_url}/login", f"{base_url}/forgot")
-        mail.send_asked(letter, KNOWN_ADDRESS_MAILS)
+    if mail_limits.has_room(address.claim, visitor.networks, tier):
+        mail.must_send(letter)
+    else:
+        mail.must_pretend(letter)
 
 
 def send_verification(account: "Account", *, networks: tuple[str, ...], base_url: str) -> None:
     """Send an account's address a link that proves it, since its person, who is logged in, asks for one.
 
-    Raises Refused when the address, or the network, got as many as it may.
+    Raises Refused when the account, or the network, asked for as many as it may, and MailNotSent when SES takes none.
     """
     admit_networks(networks, VERIFICATION_MAILS.network)
-    mail.count(account.email, VERIFICATION_MAILS)
+    mail_limits.count_own(account, VERIFICATION_MAILS)
     ticket = links.new_link(account.id, links.VERIFY_EMAIL, email=account.email, epoch=account.session_epoch)
-    mail.send(letters.verify(account, f"{base_url}/verify?ticket={ticket}"))
+    mail.must_send(letters.verify(account, f"{base_url}/verify?ticket={ticket}"))
 
 
-def ask_for_reset(*, email: str, networks: tuple[str, ...], base_url: str) -> None:
+def ask_for_reset(*, email: str, caller: Caller, base_url: str) -> None:
     """Send a link to choose another password, if anyone has this address.
 
-    Raises InvalidRequest when it is none, and Refused when this network asked for too many.
+    Raises InvalidRequest when it is none, and Refused when this network asked for too many. That SES takes no mail is
+    only logged: it may take none for one address.
     """
     address = parsed(email)
-    admit_networks(networks, RESET_MAILS.network)
+    admit_networks(caller.networks, RESET_MAILS.network)
     account = _account_of(address)
+    has_room = mail_limits.has_room_for(account, address.claim, caller, RESET_MAILS)
     if account is None:
         ticket = links.new_link(find.NOBODY, links.SET_PASSWORD, email=address.claim, epoch=0)
-        letter = letters.reset_of_nobody(address.mailbox, f"{base_url}/password?ticket={ticket}")
-        mail.pretend_asked(letter, RESET_MAILS)
+        mail.pretend(letters.reset_of_nobody(address.mailbox, f"{base_url}/password?ticket={ticket}"))
         return
     ticket = links.new_link(account.id, links.SET_PASSWORD, email=account.email, epoch=account.session_epoch)
-    mail.send_asked(letters.reset(account, f"{base_url}/password?ticket={ticket}"), RESET_MAILS)
+    letter = letters.reset(account, f"{base_url}/password?ticket={ticket}")
+    if has_room:
+        mail.send(letter)
+    else:
+        mail.pretend(letter)
 
 
 def _make_at_once(address: Address, name: str, password_hash: str) -> None:

@@ -41,22 +41,34 @@ SIGN_UPS = hourly("sign-ups", 30)
 
 
 class MailTier(NamedTuple):
-    """How many mails of one kind an address gets in an hour, and how many one network may ask for."""
+    """How many mails of one kind may be asked for in an hour, by who asks."""
 
+    own: Tier
+    """By an account's own user: logged in, or on a device that logged in before. Strangers can't use these up."""
+    share: Tier
+    """To one address, by anybody from one network."""
     address: Tier
+    """To one address, by anybody from anywhere: a mailbox must not be flooded."""
     network: Tier
+    """To any address, from one network."""
 
 
-def _mails(kind: str, *, an_address: int, a_network: int) -> MailTier:
-    return MailTier(hourly(f"mail-{kind}", an_address), hourly(f"mail-{kind}-network", a_network))
+def _mails(kind: str) -> MailTier:
+    return MailTier(
+        own=hourly(f"mail-{kind}-own", 5),
+        share=hourly(f"mail-{kind}-share", 5),
+        address=hourly(f"mail-{kind}", 20),
+        network=hourly(f"mail-{kind}-network", 30),
+    )
 
 
-# A kind each: what strangers cause by signing up must never use up the mails to choose another password. By asking for
-# those themselves they do use them up; but these come to the address' owner, who may use any of them.
-VERIFICATION_MAILS = _mails("verification", an_address=5, a_network=30)
-KNOWN_ADDRESS_MAILS = _mails("known-address", an_address=5, a_network=30)
-RESET_MAILS = _mails("reset", an_address=10, a_network=30)
-EMAIL_CHANGE_MAILS = _mails("email-change", an_address=5, a_network=30)
+# A kind each: what strangers cause by signing up must never use up the mails to choose another password. Strangers on
+# many networks together can use up what an address gets by anybody's wish; but each of those mails comes to its owner,
+# and works for an hour.
+VERIFICATION_MAILS = _mails("verification")
+KNOWN_ADDRESS_MAILS = _mails("known-address")
+RESET_MAILS = _mails("reset")
+EMAIL_CHANGE_MAILS = _mails("email-change")
 
 OF_ACCOUNTS = (FREE, PRO, ENTERPRISE)
 BY_NAME = {tier.name: tier for tier in (*OF_ACCOUNTS, ANONYMOUS)}

@@ -125,7 +125,7 @@ NOTICES = {
     "verified-with-password": "Your email address is confirmed. Log in with your new password.",
     "confirmed": "Your email address is confirmed.",
     "email-changed": "Your email address is changed.",
-    "email-sent": "We have sent a link to the new address. It works for one hour.",
+    "email-sent": "If no other account has the new address, we have sent a link there. It works for one hour.",
     "verification-sent": "We have sent you another link. It works for one hour.",
     "renamed": "The name is changed.",
     "narrowed": "The scopes are narrowed, from the next request on.",

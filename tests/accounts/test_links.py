@@ -281,7 +281,7 @@ def test_second_link_to_confirm_confirms_what_is_confirmed(home: House) -> None:
 def test_invitation_and_reset_each_work_first(home: House, box: Letterbox, first: str) -> None:
     """Both are good until one is used; then the other sets no password any more."""
     invited = invite(email="ada@example.com", name="Ada", tier=tiers.FREE)
-    sign_up.ask_for_reset(email="ada@example.com", networks=SOMEWHERE.networks, base_url="https://api.example.com")
+    sign_up.ask_for_reset(email="ada@example.com", caller=SOMEWHERE, base_url="https://api.example.com")
     used, left = invited.link, box.take_one().ticket
     if first == "reset":
         used, left = left, used

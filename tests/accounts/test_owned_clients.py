@@ -94,7 +94,7 @@ def always_another_gone(ids: list[str]) -> Callable[[], object]:
 def test_change_is_tried_five_times_while_clients_go(home: House, times: int, is_done: bool) -> None:
     """Then it is said that it can't be done now, and nothing has changed."""
     owner, ids = owner_with(home, 6)
-    with before("TransactWriteItems", always_another_gone(ids), times):
+    with before("TransactWriteItems", always_another_gone(ids), times=times):
         if is_done:
             set_status(owner, states.SUSPENDED)
         else:

@@ -91,7 +91,7 @@ def test_sign_up_is_tried_three_times_while_accounts_of_its_address_come_and_go(
     home: House, times: int, is_made: bool
 ) -> None:
     """Then it is said that it can't be known, and nothing is made."""
-    with before("TransactWriteItems", always_another(), times):
+    with before("TransactWriteItems", always_another(), times=times):
         if is_made:
             person(email=EMAIL)
         else:

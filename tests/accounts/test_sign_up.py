@@ -31,7 +31,7 @@ def signs_up(email: str = "Ada@Example.com", *, name: str = "Ada", password: str
 
 def asks_for_reset(email: str) -> None:
     """Ask for another password."""
-    ask_for_reset(email=email, networks=SOMEWHERE.networks, base_url=BASE)
+    ask_for_reset(email=email, caller=SOMEWHERE, base_url=BASE)
 
 
 def tables_holding(text: str) -> set[str]:

@@ -117,7 +117,7 @@ def test_new_address_counts_when_its_link_is_used(visitors: Visitors, console: C
     page.get_by_label("New email").fill(f"new.{person.email}")
     page.locator("#email-password").fill(PASSWORD)
     page.get_by_role("button", name="Change email").click()
-    expect(page.get_by_role("status")).to_contain_text("We have sent a link to the new address.")
+    expect(page.get_by_role("status")).to_contain_text("we have sent a link there.")
     expect(page.get_by_role("banner")).to_contain_text(person.email)
     page.goto(console.link(f"new.{person.email}"))
     page.get_by_role("button", name="Confirm").click()

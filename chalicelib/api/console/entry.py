@@ -52,7 +52,7 @@ def sign_up(visit: Visit) -> Shown:
             visitor=signing_up.Visitor(networks_of(visit), visit.browser(), after),
             base_url=visit.base_url,
         )
-    except (errors.InvalidRequest, errors.RateLimited) as error:
+    except (errors.InvalidRequest, errors.RateLimited, errors.MailNotSent) as error:
         return visit.refused_by(error, Shown("signup", {"email": email, "name": name, "next": after, "problem": None}))
     return Shown("signed_up", {"email": email, "next": after, "by_mail": mail.is_configured()})
 
@@ -120,7 +120,7 @@ def forgot(visit: Visit) -> Shown:
     if not mail.is_configured():
         return _forgot_page(email)
     try:
-        signing_up.ask_for_reset(email=email, networks=networks_of(visit), base_url=visit.base_url)
+        signing_up.ask_for_reset(email=email, caller=caller_of(visit), base_url=visit.base_url)
     except (errors.InvalidRequest, errors.RateLimited) as error:
         return visit.refused_by(error, _forgot_page(email))
     return _forgot_page(email, sent=True)

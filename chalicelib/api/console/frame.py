@@ -204,7 +204,10 @@ class Visit:
         return f"__Host-{name}" if self.secure else name
 
 
-ON_ITS_FORM = (errors.InvalidRequest, errors.Conflict, errors.InsufficientScope, errors.RateLimited, Outdated, TooLong)
+ON_ITS_FORM = (
+    *(errors.InvalidRequest, errors.Conflict, errors.InsufficientScope, errors.RateLimited, errors.MailNotSent),
+    *(Outdated, TooLong),
+)
 """What is wrong with a form, or with when it is sent: its page is shown again. Any other error is a page of its own."""
 
 

@@ -69,7 +69,10 @@ def test_address_is_changed_by_a_link_sent_there(home: House, box: Letterbox) ->
     account = person(email="old@example.com")
     visitor = logged_in(home, account)
     asked = visitor.submit(f"{ACCOUNT}/email", on=ACCOUNT, email="New@example.com", password=PASSWORD)
-    assert visitor.follow(asked).notice == "We have sent a link to the new address. It works for one hour."
+    assert (
+        visitor.follow(asked).notice
+        == "If no other account has the new address, we have sent a link there. It works for one hour."
+    )
     letter = box.take_one()
     assert letter.to == "New@example.com"
     shown = visitor.open(letter.target)
