@@ -1,17 +1,15 @@
 """Everything an owner can set. The one reader of the environment: once, when first asked, into a frozen object."""
 
 import os
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 
+from chalicelib.core import setting_forms
 from chalicelib.core.clock import DAY_S
 
 PREFIX = "LATCHKEY_"
-_ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:]+\](:[0-9]{1,5})?")
-
-_CONTACT = re.compile(r"(https://|mailto:|tel:)[!-~]+|[!-~]+@[!-~]+")
+_SHOWN_MAX = 100
 
 
 class SettingError(Exception):
@@ -64,39 +62,10 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Refuse a value that would only fail later, in front of a consumer."""
-
-        def _require(holds: object, name: str, takes: str) -> None:
-            if not holds:
-                # Whoever writes the initial token where its digest belongs must not find it in a log.
-                given = "something else" if name == "REGISTRATION" else repr(getattr(self, name.lower()))
-                raise SettingError(f"{PREFIX}{name} takes {takes}, not {given}. Change it, or leave it unset.")
-
-        _require(re.fullmatch(r"[a-z][a-z0-9-]{0,19}", self.stage), "STAGE", "lower-case letters, digits and hyphens")
-        _require(re.fullmatch(r"[a-z][a-z0-9]{0,9}", self.brand), "BRAND", "1 to 10 lower-case letters and digits")
-        _require(self.key_kind in ("live", "test"), "KEY_KIND", "live or test")
-        _require(
-            not self.public_url or re.fullmatch(r"https?://[^/\s]+(/[^\s?#]*)?", self.public_url), "PUBLIC_URL", "a URL"
-        )
-        _require(
-            self.allowed_origin == "*" or _ORIGIN.fullmatch(self.allowed_origin), "ALLOWED_ORIGIN", "* or one origin"
-        )
-        _require(0 < self.burst_window_s <= 60 and 60 % self.burst_window_s == 0, "BURST_WINDOW_S", "a divisor of 60")
-        _require(
-            self.registration in ("open", "closed") or re.fullmatch(r"[0-9a-f]{64}", self.registration),
-            "REGISTRATION",
-            "open, closed, or the SHA-256 of an initial token in hex",
-        )
-        _require(not self.mail_from or "@" in self.mail_from, "MAIL_FROM", "an address like name@example.com")
-        _require(self.events_kept_days > 0, "EVENTS_KEPT_DAYS", "a whole number above 0")
-        _require(self.log_in_attempts_per_email > 0, "LOG_IN_ATTEMPTS_PER_EMAIL", "a whole number above 0")
-        _require(self.log_in_attempts_per_network > 0, "LOG_IN_ATTEMPTS_PER_NETWORK", "a whole number above 0")
-        _require(self.wire in ("lean", "botocore"), "WIRE", "lean or botocore")
-        _require(
-            not self.security_contact or _CONTACT.fullmatch(self.security_contact),
-            "SECURITY_CONTACT",
-            "an email address, or an https:, mailto: or tel: URI",
-        )
-        _require(self.log_level in ("DEBUG", "INFO", "WARNING", "ERROR"), "LOG_LEVEL", "DEBUG, INFO, WARNING or ERROR")
+        for field in fields(self):
+            given = getattr(self, field.name)
+            if given != field.default:
+                _check(field.name, str(given), str(given))
 
     @property
     def other_resources(self) -> frozenset[str]:
@@ -138,7 +107,10 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         variable = f"{PREFIX}{field.name.upper()}"
         text = environment.get(variable, "")
         if text:
-            given[field.name] = _whole(variable, text) if field.type is int else text.rstrip("/")
+            # Both ways of writing a URL give the same links.
+            plain = text.removesuffix("/") if field.name in ("public_url", "allowed_origin") else text
+            _check(field.name, plain, text)
+            given[field.name] = int(plain) if field.type is int else plain
     return replace(Settings(), **given)  # type: ignore[arg-type]  # each value has its field's own type, by the line above
 
 
@@ -173,10 +145,17 @@ def in_use(settings: Settings) -> Iterator[None]:
         _current = before
 
 
-def _whole(variable: str, text: str) -> int:
-    if not text.isascii() or not text.isdigit():
-        raise SettingError(f"{variable} takes a whole number, not {text!r}. Change it, or leave it unset.")
-    return int(text)
+def _check(name: str, plain: str, text: str) -> None:
+    """Raise SettingError unless a setting can be used, which was written as `text`."""
+    form = setting_forms.OF[name]
+    if form.fits(plain):
+        return
+    # Whoever writes the initial token where its digest belongs, or a password into a URL, must not find it in a log.
+    is_secret = name == "registration" or ("@" in text and "://" in text)
+    given = "something else" if is_secret else repr(text[:_SHOWN_MAX]) + ("…" if len(text) > _SHOWN_MAX else "")
+    raise SettingError(
+        f"{PREFIX}{name.upper()} takes {form.takes}, like {form.example}, not {given}. Change it, or leave it unset."
+    )
 
 
 def _refuse_unknown(environment: Mapping[str, str]) -> None:
