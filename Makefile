@@ -42,34 +42,34 @@ lock: $(BIN)/.dev ## write the hashed pins of every package anew from infra/requ
 format: $(BIN)/.dev ## let ruff lay the code out
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
-key: $(BIN)/.run ## print a new API key: EMAIL= [SCOPES="read write keys"] [STAGE=]
+key: given-EMAIL $(BIN)/.run ## print a new API key: EMAIL= [SCOPES="read write keys"] [STAGE=]
 	@$(MANAGE) key --email="$$EMAIL" $(if $(SCOPES),--scopes="$$SCOPES")
 
-account: $(BIN)/.run ## create an account: EMAIL= [TIER=free] [NAME=] [ADMIN=1] [STAGE=]
+account: given-EMAIL $(BIN)/.run ## create an account: EMAIL= [TIER=free] [NAME=] [ADMIN=1] [STAGE=]
 	@$(MANAGE) account --email="$$EMAIL" --tier="$${TIER:-free}" --name="$$NAME" $(if $(ADMIN),--admin)
 
-tier: $(BIN)/.run ## set an account's tier: EMAIL= TIER= [STAGE=]
+tier: given-EMAIL given-TIER $(BIN)/.run ## set an account's tier: EMAIL= TIER= [STAGE=]
 	@$(MANAGE) tier --email="$$EMAIL" --tier="$$TIER"
 
-suspend: $(BIN)/.run ## suspend an account: EMAIL= [STAGE=]
+suspend: given-EMAIL $(BIN)/.run ## suspend an account: EMAIL= [STAGE=]
 	@$(MANAGE) suspend --email="$$EMAIL"
 
-reinstate: $(BIN)/.run ## reinstate an account: EMAIL= [STAGE=]
+reinstate: given-EMAIL $(BIN)/.run ## reinstate an account: EMAIL= [STAGE=]
 	@$(MANAGE) reinstate --email="$$EMAIL"
 
-admin: $(BIN)/.run ## make an account an administrator: EMAIL= [OFF=1] [STAGE=]
+admin: given-EMAIL $(BIN)/.run ## make an account an administrator: EMAIL= [OFF=1] [STAGE=]
 	@$(MANAGE) admin --email="$$EMAIL" $(if $(OFF),--off)
 
 admins: $(BIN)/.run ## list the administrators: [STAGE=]
 	@$(MANAGE) admins
 
-password-link: $(BIN)/.run ## print a one-time link to set an account's password: EMAIL= [STAGE=]
+password-link: given-EMAIL $(BIN)/.run ## print a one-time link to set an account's password: EMAIL= [STAGE=]
 	@$(MANAGE) password-link --email="$$EMAIL"
 
 incident: $(BIN)/.run ## tell readers of /status: TITLE= TEXT= [COMPONENTS="api database"], or ID= TEXT= [STATE=] [CLOSE=1] [STAGE=]
 	@$(MANAGE) incident --title="$$TITLE" --id="$$ID" --text="$$TEXT" --components="$$COMPONENTS" --state="$$STATE" $(if $(CLOSE),--close)
 
-application-end: $(BIN)/.run ## end an OAuth application for good: CLIENT_ID= [STAGE=]
+application-end: given-CLIENT_ID $(BIN)/.run ## end an OAuth application for good: CLIENT_ID= [STAGE=]
 	@$(MANAGE) application-end --client-id="$$CLIENT_ID"
 
 leak-secret: $(BIN)/.run ## print what senders of leaks sign with: [STAGE=]
@@ -78,16 +78,16 @@ leak-secret: $(BIN)/.run ## print what senders of leaks sign with: [STAGE=]
 github-keys: $(BIN)/.run ## fetch the public keys that GitHub signs reports of leaks with; then deploy
 	@$(BIN)/python -m infra.github_keys
 
-deploy: $(BIN)/.dev ## deploy into your AWS account: STAGE=dev|prod [ALARM_EMAIL=]
+deploy: given-STAGE $(BIN)/.dev ## deploy into your AWS account: STAGE=dev|prod [ALARM_EMAIL=]
 	@$(BIN)/python -m infra.deploy deploy --stage="$$STAGE" --alarm-email="$$ALARM_EMAIL"
 
-package: $(BIN)/.dev ## write one SAM stack for your own pipeline: STAGE= [OUT=]
+package: given-STAGE $(BIN)/.dev ## write one SAM stack for your own pipeline: STAGE= [OUT=]
 	@$(BIN)/python -m infra.deploy package --stage="$$STAGE" --out="$${OUT:-.local/package}"
 
-status: $(BIN)/.dev ## show URL, tables and alarms of a stage: STAGE=
+status: given-STAGE $(BIN)/.dev ## show URL, tables and alarms of a stage: STAGE=
 	@$(BIN)/python -m infra.deploy status --stage="$$STAGE"
 
-destroy: $(BIN)/.dev ## remove the service and, with DATA=delete and a typed word, the data: STAGE=
+destroy: given-STAGE $(BIN)/.dev ## remove the service and, with DATA=delete and a typed word, the data: STAGE=
 	@$(BIN)/python -m infra.deploy destroy --stage="$$STAGE" --data="$${DATA:-keep}"
 
 oauth-demo: $(BIN)/.run ## walk through OAuth against `make run`, request by request: [CLIENT_ID= CLIENT_SECRET=]
@@ -110,6 +110,19 @@ reference: $(BIN)/.run ## write docs/rest-api.md from the routes
 
 screenshots: $(BIN)/.dev ## take the README's pictures of the console anew
 	@$(BIN)/python -m tests.browser.screenshots
+
+# What is missing or misspelt is said before anything is installed, under -j too.
+.NOTPARALLEL:
+
+given-STAGE:
+	@case "$$STAGE" in \
+		dev|prod) ;; \
+		''|local) echo "Choose a stage: make $(MAKECMDGOALS) STAGE=dev|prod" >&2; exit 1 ;; \
+		*) printf 'There is no stage %s. Choose one: make %s STAGE=dev|prod\n' "$$STAGE" "$(MAKECMDGOALS)" >&2; exit 1 ;; \
+	esac
+
+given-%:
+	@test -n "$$(printenv $* | tr -d '[:space:]')" || { echo "$* is missing: make $(MAKECMDGOALS) $*=…" >&2; exit 1; }
 
 clean: ## remove what was installed and the local data
 	rm -rf .venv .local

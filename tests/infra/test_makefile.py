@@ -12,10 +12,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+GIVEN_BY_MAKE = {"BIN", "INSTALL", "LOCKED", "MAKECMDGOALS", "MAKEFILE_LIST", "MANAGE", "PYTHON"}
 HOSTILE = (
     "`touch ran-backticks` $(touch ran-parentheses) $(shell touch ran-by-make) $5, $$5, $HOME, ${HOME}, $(TITLE); "
     """"quoted", 'apostrophe's', it's % # * ? ~ ! \\ \\n & | > ran-redirected < {a,b} — ü"""
 )
+DEPLOYED = ("deploy", "package", "status", "destroy")
 TOLD = """import json, os, sys
 names = ("PORT", "CLIENT_ID", "CLIENT_SECRET")
 print(json.dumps({"arguments": sys.argv[1:], "environment": {name: os.environ.get(name) for name in names}}))
@@ -49,14 +51,19 @@ class Make:
 
     def __call__(self, target: str, **given: str) -> Started:
         """Return what the program of a target is started with."""
+        done = self.run(target, **given)
+        assert (done.returncode, done.stderr) == (0, "")
+        return Started(**json.loads(done.stdout))
+
+    def run(self, target: str, **given: str) -> "subprocess.CompletedProcess[str]":
+        """Return how a target ended, none of what it was given having been run."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("MAKE") and name != "STAGE"}
         words = [f"{name}={value}" for name, value in given.items()]
         done = subprocess.run(
             ["make", target, *words], cwd=self.folder, env=kept, capture_output=True, text=True, check=False
         )
-        assert (done.returncode, done.stderr) == (0, "")
         assert list(self.folder.glob("ran*")) == []
-        return Started(**json.loads(done.stdout))
+        return done
 
 
 @pytest.fixture
@@ -85,17 +92,51 @@ def options(started: Started) -> dict[str, str]:
         ("admins", ("STAGE", "REASON")),
         ("password-link", ("EMAIL", "STAGE", "REASON")),
         ("leak-secret", ("STAGE", "REASON")),
-        ("deploy", ("STAGE", "ALARM_EMAIL")),
-        ("package", ("STAGE", "OUT")),
-        ("status", ("STAGE",)),
-        ("destroy", ("STAGE", "DATA")),
+        ("deploy", ("ALARM_EMAIL",)),
+        ("package", ("OUT",)),
+        ("destroy", ("DATA",)),
         ("bench", ("ROUNDS", "OUT")),
     ],
 )
 def test_what_is_given_arrives_as_it_was_written(make: Make, target: str, names: tuple[str, ...], text: str) -> None:
     """Backticks, dollars, quotes, lines and what looks like an option: each is a letter, and nothing is run."""
-    told = options(make(target, **dict.fromkeys(names, text)))
-    assert told == {f"--{name.lower().replace('_', '-')}": text for name in names}
+    stage = {"STAGE": "dev"} if target in DEPLOYED else {}
+    told = options(make(target, **dict.fromkeys(names, text), **stage))
+    assert told == {f"--{name.lower().replace('_', '-')}": text for name in names} | (stage and {"--stage": "dev"})
+
+
+@pytest.mark.parametrize("target", DEPLOYED)
+@pytest.mark.parametrize("stage", [None, "", "local", "prd", "dev prod", "%", "dev\n", HOSTILE])
+def test_stage_that_is_missing_or_misspelt_is_said_before_anything_is_installed(
+    make: Make, target: str, stage: str | None
+) -> None:
+    """In one sentence that names the stages; what the target needs is neither installed nor started."""
+    installed = make.folder / ".venv" / "bin" / ".dev"
+    installed.unlink()
+    done = make.run(target, **({} if stage is None else {"STAGE": stage}))
+    assert done.returncode != 0
+    assert done.stdout == ""
+    assert f"make {target} STAGE=dev|prod" in done.stderr
+    assert not installed.exists()
+
+
+@pytest.mark.parametrize(
+    ("target", "given", "missing"),
+    [
+        *((target, {}, "EMAIL") for target in ("key", "account", "suspend", "reinstate", "admin", "password-link")),
+        *(("key", {"EMAIL": " "}, "EMAIL"), ("tier", {}, "EMAIL"), ("tier", {"EMAIL": "a@b.example"}, "TIER")),
+        ("application-end", {"CLIENT_ID": ""}, "CLIENT_ID"),
+    ],
+)
+def test_what_is_missing_is_said_before_anything_is_installed(
+    make: Make, target: str, given: dict[str, str], missing: str
+) -> None:
+    """Which variable, and how to give it."""
+    installed = make.folder / ".venv" / "bin" / ".run"
+    installed.unlink()
+    done = make.run(target, **given)
+    assert done.stderr.startswith(f"{missing} is missing: make {target} {missing}=\u2026\n")
+    assert (done.stdout, installed.exists()) == ("", False)
 
 
 @pytest.mark.parametrize(
@@ -145,6 +186,6 @@ def test_recipes_leave_what_is_given_to_the_shell() -> None:
     """A target added later doesn't paste into a command what it was given, nor forgets to hand it on."""
     lines = (ROOT / "Makefile").read_text().splitlines()
     recipes = re.sub(r"\$\(if \$\(\w+\),", "", "\n".join(line for line in lines if line.startswith("\t")))
-    assert set(re.findall(r"\$\((\w+)\)", recipes)) == {"BIN", "INSTALL", "LOCKED", "MAKEFILE_LIST", "MANAGE", "PYTHON"}
+    assert set(re.findall(r"\$\((\w+)\)", recipes)) == GIVEN_BY_MAKE
     (given,) = [line.partition(":=")[2].split() for line in lines if line.startswith("GIVEN :=")]
     assert set(re.findall(r"\$\$\{?([A-Z_]+)", recipes)) <= set(given)
