@@ -65,6 +65,9 @@ def main(words: list[str] | None = None) -> int:
     if options.stage not in STAGES:
         print(f"Choose a stage: make {options.command} STAGE={'|'.join(STAGES)}", file=sys.stderr)
         return 1
+    if options.data not in ("keep", "delete"):
+        print(f"DATA takes keep or delete, not {options.data!r}.", file=sys.stderr)
+        return 1
     commands: dict[str, Callable[[], None]] = {
         "deploy": lambda: deploy(options.stage, alarm_email=options.alarm_email),
         "package": lambda: package(options.stage, Path(options.out)),
@@ -116,11 +119,15 @@ def check_settings(stage: str) -> None:
     of_functions = chosen.get("lambda_functions", {}).items()
     for function, own in (("", {}), *of_functions):
         given = [each.get("environment_variables", {}) for each in (whole, chosen, own)]
+        variables = {name: value for each in given for name, value in each.items()}
+        where = f".chalice/config.json, stages.{stage}" + (f".lambda_functions.{function}" if function else "")
+        for name, value in variables.items():
+            if not isinstance(value, str):
+                raise DeployError(f'{where}: {name} takes text, like "{value}" in quotes, not {value!r}.')
         try:
-            settings.from_environment({name: value for each in given for name, value in each.items()})
+            settings.from_environment(variables)
         except settings.SettingError as error:
-            where = f"stages.{stage}" + (f".lambda_functions.{function}" if function else "")
-            raise DeployError(f".chalice/config.json, {where}: {error}") from error
+            raise DeployError(f"{where}: {error}") from error
 
 
 def guard_stage(stage: str, api: dict[str, str]) -> None:
@@ -259,7 +266,11 @@ def _delete_service(stage: str) -> None:
 def _confirm(stage: str) -> None:
     expected = f"delete {stage}"
     say(f"This deletes every account, key and counter of {stage}, for good.")
-    if input(f"Type '{expected}' to go on: ").strip() != expected:
+    try:
+        typed = input(f"Type '{expected}' to go on: ")
+    except EOFError:
+        typed = ""
+    if typed.strip() != expected:
         raise DeployError("Not confirmed; nothing was removed.")
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.accounts import states
-from chalicelib.core import errors, settings, telemetry, wire
+from chalicelib.core import errors, settings, telemetry
 from chalicelib.events import actors
 from chalicelib.limits import tiers
 from infra import chalice_cli, deployed, engine, reachable
@@ -52,10 +52,7 @@ class _Mistake(Exception):
     """What the operator got wrong, and how to go on."""
 
 
-EXPECTED = (
-    *(_Mistake, reachable.NotReachable, settings.SettingError),
-    *(errors.LatchkeyError, wire.WireError, BotoCoreError),
-)
+EXPECTED = (_Mistake, reachable.NotReachable, settings.SettingError, errors.LatchkeyError, BotoCoreError)
 """What ends a command in one sentence instead of a traceback."""
 
 
@@ -67,7 +64,8 @@ def main() -> int:
         stage = options.stage or "local"
         with settings.in_use(_settings(stage)), actors.operator_for(_reason(options.reason)), _no_log_lines():
             reachable.must_answer(stage)
-            options.run(options)
+            with reachable.until_the_end(stage, options.command):
+                options.run(options)
     except EXPECTED as error:
         print(error, file=sys.stderr)
         return 1
@@ -209,7 +207,7 @@ def _url_of(stage: str) -> str:
     """Return where a deployed stage is reached, or a gap where AWS doesn't tell: the link itself is made already."""
     try:
         api = deployed.api_of(stage)
-    except ClientError:
+    except (ClientError, BotoCoreError, LookupError):
         api = None
     return api["rest_api_url"].rstrip("/") if api else "https://<the API's address>"
 

@@ -1,10 +1,31 @@
-"""Whether a stage's database can be asked, before a command begins: if not, one sentence with the remedy."""
+"""Whether a stage can be asked, before a command begins and until it ends: if not, one sentence with the remedy.
 
-from chalicelib.core import settings, wire
+Only for what the operator can do something about. An error that no deployment should meet is a bug, and keeps its
+traceback.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from botocore.exceptions import BotoCoreError, ClientError
+from pynamodb.exceptions import PynamoDBException
+
+from chalicelib.core import settings, telemetry, wire
+
+WRITES = frozenset({"PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"})
+_MAY_NOT = frozenset({"AccessDeniedException", "AccessDenied", "UnauthorizedOperation", "KMSAccessDeniedException"})
+NOTHING_DONE = "Nothing was changed."
+HARMLESS = "It may be done in part or whole. Run it again: what is done stays done."
+AGAIN = {
+    "key": "The key may be stored, without its secret: revoke it on the account's page at /admin, and run this again.",
+    "account": "The account may be made. Run it again; if it says so, make password-link EMAIL=… prints a new link.",
+    "incident": "It may be published: look at /status before you run it again.",
+}
+"""What to do after a command that broke off, where running it again does a thing twice."""
 
 
 class NotReachable(Exception):
-    """Nothing was done: what is wrong, and what to do."""
+    """What is wrong, what was done, and what to do."""
 
 
 def must_answer(stage: str) -> None:
@@ -13,18 +34,58 @@ def must_answer(stage: str) -> None:
     try:
         wire.call("GetItem", request)
     except wire.WireError as error:
-        raise NotReachable(_in_words(stage, error)) from error
+        raise NotReachable(_in_words(stage, error) or str(error)) from error
 
 
-def _in_words(stage: str, error: wire.WireError) -> str:
+@contextmanager
+def until_the_end(stage: str, command: str) -> Iterator[None]:
+    """Raise NotReachable when AWS stops answering, or refuses, in the middle of a command."""
+    with telemetry.calls_watched() as calls:
+        try:
+            yield
+        except (PynamoDBException, wire.WireError, ClientError, BotoCoreError) as error:
+            cause = _cause(error)
+            why = str(cause) if isinstance(cause, BotoCoreError) else _in_words(stage, cause)
+            if not why:
+                raise
+            raise NotReachable(f"{why} {_what_now(command, calls.made, cause)}") from error
+
+
+def _cause(error: Exception) -> wire.WireError | BotoCoreError:
+    """Return what AWS, or the way there, has said: pynamodb wraps it."""
+    inner: BaseException | None = error
+    while isinstance(inner, PynamoDBException | ClientError):
+        outer, inner = inner, inner.__cause__ or getattr(inner, "cause", None)
+        if inner is None and isinstance(outer, ClientError):
+            return wire.meaning(outer.response)
+    return inner if isinstance(inner, wire.WireError | BotoCoreError) else wire.WireError("", str(error), {})
+
+
+def _what_now(command: str, made: list[tuple[str, str]], cause: wire.WireError | BotoCoreError) -> str:
+    """Return what was done, and what to do: one write that was refused has changed nothing, however often tried."""
+    writes = {call for call in made if call[0] in WRITES}
+    last_was_refused = bool(made) and made[-1] in writes and not isinstance(cause, wire.Unreachable)
+    if not writes or (len(writes) == 1 and last_was_refused):
+        return f"{NOTHING_DONE} Run it again then."
+    return AGAIN.get(command, HARMLESS)
+
+
+def _in_words(stage: str, error: wire.WireError | BotoCoreError) -> str:
+    """Return what is wrong and its remedy, "" for what no operator can mend."""
+    if isinstance(error, BotoCoreError):
+        return str(error)
     if error.code == "NotConfigured":
         return str(error).removeprefix("NotConfigured: ")
     if error.code == "ResourceNotFoundException":
         return _nothing_there(stage)
+    if error.code in _MAY_NOT:
+        return f"These credentials may not do this ({error}). Allow it, or choose others by AWS_PROFILE."
     if isinstance(error, wire.NotAccepted):
         return f"AWS doesn't accept the credentials ({error}). Renew them, or choose others by AWS_PROFILE."
+    if isinstance(error, wire.Throttled | wire.Contended):
+        return f"DynamoDB has no room for this right now ({error}). Wait a minute."
     if not isinstance(error, wire.Unreachable):
-        return str(error)
+        return ""
     if stage == "local":
         return "The local database doesn't answer: start it with `make run`."
     return f"DynamoDB doesn't answer ({error}). Check the network, AWS_DEFAULT_REGION and AWS_ENDPOINT_URL."

@@ -1,0 +1,126 @@
+"""Operator's commands that break off in the middle: one sentence, with what was done; a bug keeps its traceback."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+from pynamodb.exceptions import PynamoDBException
+
+from chalicelib.core import clock, settings, wire
+from infra import manage, reachable
+from tests.house import House, stage_key_file
+from tests.infra.test_manage import COMMANDS
+from tests.oauth.flow import registered
+
+ADA, NOBODY = "ada@example.com", "app_00000000000000000000"
+FAULTS = {
+    "AccessDeniedException": "These credentials may not do this (AccessDeniedException: User: u may not). Allow it",
+    "ThrottlingException": "DynamoDB has no room for this right now (ThrottlingException: ",
+    "ExpiredTokenException": "AWS doesn't accept the credentials (ExpiredTokenException: ",
+    "InternalServerError": "DynamoDB doesn't answer (InternalServerError: ",
+    "ResourceNotFoundException": "Nothing is deployed as test in this account and region.",
+}
+
+
+@contextmanager
+def failing(code: str, *, after: int) -> Iterator[list[str]]:
+    """Let every call of DynamoDB fail after so many, and give the operations that were done."""
+    real = wire.sender()
+    done: list[str] = []
+
+    def send(operation: str, body: wire.Json) -> wire.Json:
+        if len(done) >= after:
+            raise wire.meaning({"Error": {"Code": code, "Message": "User: u may not"}})
+        done.append(operation)
+        return real(operation, body)
+
+    with wire.sent_by(send):
+        yield done
+
+
+@pytest.fixture
+def stage(home: House, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[list[str]]]:
+    """A stage with an account and an application, and a command for each thing an operator can do to them."""
+    monkeypatch.setenv("LATCHKEY_STAGE_KEY_FILE", stage_key_file())
+    monkeypatch.setenv("LATCHKEY_PUBLIC_URL", "https://api.example.com")
+    ada, app = home.account(name="Ada").email, registered(home)
+    known = {
+        "--email=ada@example.com": f"--email={ada}",
+        "--client-id=app_00000000000000000000": f"--client-id={app.id}",
+    }
+    with clock.paused_by(lambda _seconds: None):
+        yield [[known.get(word, word) if words[0] != "account" else word for word in words] for words in COMMANDS]
+
+
+def run(words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
+    """Run a command; return how it ended, and what it said on standard error."""
+    capsys.readouterr()
+    monkeypatch.setattr(sys, "argv", ["manage", "--stage=test", "--reason=", *words])
+    status = manage.main()
+    return status, capsys.readouterr().err
+
+
+@pytest.mark.parametrize("code", FAULTS)
+def test_command_that_breaks_off_anywhere_is_one_sentence(
+    stage: list[list[str]], code: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whichever of its calls is the last that works; until it has written, it says that nothing was changed."""
+    for words in stage:
+        for after in range(1, 4):
+            with failing(code, after=after) as done:
+                status, said = run(words, monkeypatch, capsys)
+            if status == 0:
+                break
+            assert (status, said.count("\n")) == (1, 1), (words, after, said)
+            wrote = bool(reachable.WRITES & set(done))
+            if said.startswith(FAULTS[code]) and not wrote and code != "InternalServerError":
+                assert reachable.NOTHING_DONE in said, (words, after, said)
+            assert wrote is False or reachable.NOTHING_DONE not in said, (words, after, said)
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        ("suspend", "Run it again: what is done stays done."),
+        ("key", "revoke it on the account's page at /admin"),
+        ("account", "make password-link EMAIL=\u2026 prints a new link."),
+        ("incident", "look at /status before you run it again."),
+    ],
+)
+def test_lost_answer_of_a_write_is_told_with_what_to_do(
+    stage: list[list[str]], command: str, says: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It may have happened or not: where a second run does a thing twice, the sentence says what to look at."""
+    words = next(each for each in stage if each[0] == command)
+    real = wire.sender()
+
+    def send(operation: str, body: wire.Json) -> wire.Json:
+        if operation in reachable.WRITES:
+            raise wire.meaning({"Error": {"Code": "InternalServerError", "Message": ""}})
+        return real(operation, body)
+
+    with wire.sent_by(send):
+        status, said = run(words, monkeypatch, capsys)
+    assert status == 1
+    assert said.startswith("DynamoDB doesn't answer (InternalServerError: ).")
+    assert says in said
+
+
+def test_bug_keeps_its_traceback(
+    stage: list[list[str]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An error that no deployment should meet must be seen whole, and reported."""
+    words = next(each for each in stage if each[0] == "tier")
+    with failing("ValidationException", after=2), pytest.raises((PynamoDBException, wire.WireError)):
+        run(words, monkeypatch, capsys)
+    with pytest.raises(ZeroDivisionError), reachable.until_the_end("test", "tier"):
+        raise ZeroDivisionError
+
+
+@pytest.mark.usefixtures("home")
+def test_link_is_printed_though_nobody_says_where_the_stage_is() -> None:
+    """It is made by then: no network, no right and no such stage in the configuration take it away."""
+    with settings.in_use(replace(settings.current(), public_url="")):
+        assert manage._url_of("test") == "https://<the API's address>"
