@@ -264,7 +264,7 @@ def _check_media_type(exchange: Exchange, takes: tuple[str, ...]) -> None:
     """Raise UnsupportedMediaType for a body that has another media type than its route takes."""
     if takes == (ANY,) or not exchange.request.raw_body:
         return
-    given = str(exchange.request.headers.get("content-type", JSON)).lower()
+    given = (visitor.only(exchange.request, "content-type") or JSON).lower()
     if not {part.strip() for part in re.split("[,;]", given)} & set(takes):
         raise answers.unsupported(takes)
 
@@ -360,9 +360,10 @@ def scopes_by_route(routes: Routes) -> dict[str, tuple[str, ...]]:
 
 
 def _admit(exchange: Exchange, rules: Rules) -> None:
-    """Decide the admission of a caller, or of a stranger by address."""
+    """Decide the admission of a caller, or of a stranger by address: so is who sends two credentials counted."""
+    is_ambiguous = bool(rules.scopes) and len(set(visitor.every(exchange.request, "authorization"))) > 1
     try:
-        if rules.scopes:
+        if rules.scopes and not is_ambiguous:
             caller = exchange.caller = from_context(exchange.request.context["authorizer"])
             exchange.caller, exchange.left = standing.admit_caller(
                 caller, exchange.request.headers.get("authorization", ""), use=_use(exchange, rules)
@@ -370,6 +371,9 @@ def _admit(exchange: Exchange, rules: Rules) -> None:
             actors.is_known_as(caller.credential_id, caller.account_id)
         elif rules.counted:
             exchange.admit_stranger()
+        if is_ambiguous:
+            # The authorizer has verified one of them, and the other could be taken for it.
+            raise errors.InvalidRequest("Send one Authorization header.")
     except Refused as refusal:
         exchange.left = refusal.left
         raise

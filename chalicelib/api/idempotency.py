@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from chalice.app import Response
 
-from chalicelib.api import answers
+from chalicelib.api import answers, visitor
 from chalicelib.api.declared import CLAIMED
 from chalicelib.api.edge import Exchange
 from chalicelib.core import errors, wire
@@ -83,19 +83,13 @@ def _kept(once: record.Once, response: Response) -> Response:
 def _once(exchange: Exchange) -> record.Once:
     request, verdict = exchange.request, exchange.verdict
     event = request.to_original_event()
-    values = [
-        each
-        for name, given in (event.get("multiValueHeaders") or {}).items()
-        if name.lower() == "idempotency-key"
-        for each in given
-    ] or [request.headers["idempotency-key"]]
     query = json.dumps(sorted((event.get("multiValueQueryStringParameters") or {}).items()))
     body = request.raw_body
     return record.once(
         account_id=verdict.account_id,
         lineage=verdict.lineage,
         place=json.dumps([exchange.route, sorted((request.uri_params or {}).items())]),
-        key=header.read(values),
+        key=header.read(visitor.every(request, "idempotency-key")),
         content=query.encode() + b"\n" + (body if isinstance(body, bytes) else body.encode()),
         secret=bearer(request.headers.get("authorization", "")),
     )

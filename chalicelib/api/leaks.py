@@ -8,6 +8,7 @@ from typing import Any
 
 from chalice.app import Blueprint
 
+from chalicelib.api import visitor
 from chalicelib.api.declared import Listed
 from chalicelib.api.edge import Exchange, route
 from chalicelib.api.fields import OneOf
@@ -84,11 +85,15 @@ def _signed_by_github(exchange: Exchange, raw: bytes) -> bool:
     if len(raw) > BODY_BYTES_MAX:
         raise InvalidRequest(f"The body may have at most {BODY_BYTES_MAX} bytes.")
     headers = exchange.request.headers
+
+    def sent(name: str) -> str:
+        return visitor.only(exchange.request, name.lower())
+
     if github.SIGNATURE in headers:
-        github.check(raw, identifier=headers.get(github.IDENTIFIER, ""), signature=headers[github.SIGNATURE])
+        github.check(raw, identifier=sent(github.IDENTIFIER), signature=sent(github.SIGNATURE))
         return True
     if partner.SIGNATURE in headers:
-        partner.check(raw, timestamp=headers.get(partner.TIMESTAMP, ""), signature=headers[partner.SIGNATURE])
+        partner.check(raw, timestamp=sent(partner.TIMESTAMP), signature=sent(partner.SIGNATURE))
         return False
     raise InvalidRequest(
         f"The body must be signed: with {github.IDENTIFIER} and {github.SIGNATURE}, or with {partner.TIMESTAMP} and"

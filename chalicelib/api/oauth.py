@@ -200,7 +200,7 @@ def _read(exchange: Exchange, names: tuple[str, ...]) -> "tuple[Parameters, Know
     from chalicelib.oauth import authenticate, parameters
 
     request = exchange.request
-    given = parameters.of_body(request.raw_body, request.headers.get("content-type", JSON))
+    given = parameters.of_body(request.raw_body, visitor.only(request, "content-type") or JSON)
     if "grant_type" in names:
         given = given.of_its_grant()
     given.check(names)
@@ -214,7 +214,7 @@ def _read(exchange: Exchange, names: tuple[str, ...]) -> "tuple[Parameters, Know
 
 
 def _authorization(exchange: Exchange) -> str:
-    return str(exchange.request.headers.get("authorization", ""))
+    return visitor.only(exchange.request, "authorization")
 
 
 def _json(body: dict[str, Any], *, status: int = 200, headers: dict[str, str] | None = None) -> Response:

@@ -12,6 +12,7 @@ from chalicelib.api import visitor
 from chalicelib.api.declared import Answer, Declared
 from chalicelib.api.edge import Exchange, Rules, route_with
 from chalicelib.api.shapes import Anything
+from chalicelib.core import http_syntax
 
 CACHED_S = 300
 KEPT = ("Cache-Control", "ETag")
@@ -35,7 +36,9 @@ def show_openapi(exchange: Exchange) -> Response:
         "Cache-Control": f"public, max-age={CACHED_S}",
         "ETag": etag,
     }
-    if exchange.request.headers.get("if-none-match", "") == etag:
+    known = http_syntax.members(visitor.joined(exchange.request, "if-none-match"))
+    # Compared weakly (RFC 9110 §13.1.2): who compresses an answer on its way makes its tag a weak one.
+    if {"*", etag, f"W/{etag}"} & set(known):
         return Response("", headers=headers, status_code=304)
     return Response(text, headers=headers)
 

@@ -5,7 +5,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from chalice.app import Request
 
-from chalicelib.core import http_syntax, settings, telemetry
+from chalicelib.core import errors, http_syntax, settings, telemetry
 
 ADDRESS_MAX = 100
 PORT_DIGITS_MAX = 5
@@ -33,12 +33,35 @@ def note_unreadable(request: Request) -> None:
         telemetry.count("ClientAddressUnreadable")
 
 
+def every(request: Request, name: str) -> list[str]:
+    """Return each value of a header: clients and proxies may send it in several lines (RFC 9110 §5.2)."""
+    sent = request.to_original_event().get("multiValueHeaders") or {}
+    values = [value for given, values in sent.items() if given.lower() == name for value in values]
+    return values or ([str(request.headers[name])] if name in request.headers else [])
+
+
+def joined(request: Request, name: str, separator: str = ", ") -> str:
+    """Return a header that is a list, whole; "" when it is absent."""
+    return separator.join(every(request, name))
+
+
+def only(request: Request, name: str) -> str:
+    """Return a header that has one value, "" when it is absent.
+
+    Raises InvalidRequest for two that differ: another reader could heed the other one.
+    """
+    values = set(every(request, name))
+    if len(values) > 1:
+        raise errors.InvalidRequest(f"Send one {name.title()} header.")
+    return values.pop() if values else ""
+
+
 def opens_a_page(request: Request) -> bool:
     """Return whether a person opened this path in a browser, rather than a program that takes HTML among all else."""
     if request.headers.get("sec-fetch-dest") == "document":
         return True
     is_for_programs = request.path.startswith(("/v1/", "/oauth/")) or request.path in ("/health", "/openapi.json")
-    return not is_for_programs and "text/html" in request.headers.get("accept", "")
+    return not is_for_programs and "text/html" in joined(request, "accept")
 
 
 def network(address: str) -> str:

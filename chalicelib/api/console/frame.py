@@ -336,7 +336,7 @@ def plain_page(exchange: Exchange, template: str, **matter: Any) -> Response:
 def _read_form(visit: Visit) -> None:
     """Read the form, and refuse one that another site sent: its Origin differs, or it lacks this browser's token."""
     request = visit.exchange.request
-    origin = request.headers.get("origin", "")
+    origin = visitor.only(request, "origin")
     own = urlsplit(visit.base_url)
     raw = request.raw_body
     if origin != f"{own.scheme}://{own.netloc}":
@@ -455,7 +455,8 @@ def _cookies(exchange: Exchange) -> dict[str, str]:
     spaces and tabs may be taken off before it.
     """
     cookies: dict[str, str] = {}
-    for pair in exchange.request.headers.get("cookie", "").split(";"):
+    # Over HTTP/2 a client may send them in several fields (RFC 9113 §8.2.3).
+    for pair in visitor.joined(exchange.request, "cookie", "; ").split(";"):
         name, equals, value = http_syntax.trimmed(pair).partition("=")
         if equals and http_syntax.is_token(name):
             cookies.setdefault(name, value)
