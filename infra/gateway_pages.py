@@ -67,17 +67,23 @@ def _page() -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<meta name="color-scheme" content="light dark">'
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
-        f"<title>Page not found · Latchkey</title><style>{_STYLE}</style></head><body><main>"
+        f"<title>Page not found · Latchkey</title><style>{_STYLE}</style></head><body>"
+        f'<header><a href="{root}/">Latchkey</a><nav aria-label="Account"><a href="{root}/login">Log in</a> '
+        f'<a href="{root}/signup">Sign up</a></nav></header><main>'
         "<h1>Page not found.</h1><p>There is nothing at this address. Check it for typing mistakes.</p>"
         f'<nav aria-label="About">{links}</nav></main></body></html>'
     )
 
 
 _STYLE = (
-    "body{margin:0;min-height:100vh;display:grid;place-items:center;background:rgb(246 247 249);color:rgb(23 27 36);"
-    "font:1rem/1.55 system-ui,sans-serif}main{box-sizing:border-box;width:min(26rem,100% - 2rem);padding:2rem;"
+    "body{margin:0;min-height:100vh;display:grid;grid-template-rows:auto 1fr;place-items:center;"
+    "background:rgb(246 247 249);color:rgb(23 27 36);font:1rem/1.55 system-ui,sans-serif}"
+    "header{box-sizing:border-box;width:100%;display:flex;flex-wrap:wrap;justify-content:space-between;gap:1rem;"
+    "padding:.875rem 1.5rem;border-bottom:1px solid rgb(227 230 235);background:white}"
+    "header a{color:inherit;font-weight:600;text-decoration:none}"
+    "main{box-sizing:border-box;width:min(26rem,100% - 2rem);padding:2rem;"
     "border:1px solid rgb(227 230 235);border-radius:12px;background:white}h1{margin:0;font-size:1.5rem}"
-    "nav{display:flex;flex-wrap:wrap;gap:.5rem 1.25rem}a{color:rgb(59 91 219)}"
+    "nav{display:flex;flex-wrap:wrap;gap:.5rem 1.25rem}main a{color:rgb(59 91 219)}"
     "@media (prefers-color-scheme:dark){body{background:rgb(14 16 21);color:rgb(232 234 239)}"
-    "main{background:rgb(20 23 29);border-color:rgb(42 47 57)}a{color:rgb(143 165 255)}}"
+    "header,main{background:rgb(20 23 29);border-color:rgb(42 47 57)}main a{color:rgb(143 165 255)}}"
 )

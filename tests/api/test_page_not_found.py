@@ -2,8 +2,10 @@
 
 import pytest
 
+from chalicelib.core import telemetry
+from chalicelib.limits import tiers
 from tests.house import House
-from tests.visitor import Visitor, logged_in, person
+from tests.visitor import Page, Visitor, logged_in, person
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8", "Sec-Fetch-Dest": "document"}
 JAVA = {"Accept": "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2"}
@@ -55,10 +57,31 @@ def test_error_of_the_api_is_a_page_where_a_person_opens_it(home: House) -> None
     assert (answer.status, answer.header("Content-Type")) == (403, "text/html; charset=utf-8")
 
 
+@pytest.mark.parametrize("case", ["no such path", "no such method", "no right to it", "too many requests"])
+def test_page_of_an_error_has_the_header_of_other_pages(home: House, case: str) -> None:
+    """The way to the start, and to log in and sign up, without a call to ask who looks."""
+    visitor, secret = logged_in(home, person()), home.key(home.account(), "read").secret
+    target = {"no such path": "/nothing", "no such method": "/oauth/token"}.get(case, "/v1/keys")
+    headers = BROWSER | ({"Authorization": f"Bearer {secret}"} if case == "no right to it" else {})
+    if case == "too many requests":
+        target = "/docs"
+        home.counted(f"ip_{visitor.ip}", tiers.ANONYMOUS, used=3_600)
+    with telemetry.calls_watched() as calls:
+        answer = home.gateway.handle("GET", target, headers.items(), ip=visitor.ip)
+    page = Page(answer, target)
+    assert page.status in (403, 404, 429)
+    start = next(url for url in page.urls if url.endswith("/"))
+    assert {f"{start}login", f"{start}signup"} <= set(page.urls)
+    assert "Latchkey" in page.text
+    assert {table.rpartition("-")[2] for _, table in calls.made} <= {"windows", "credentials", "accounts"}
+    assert "sessions" not in {table.rpartition("-")[2] for _, table in calls.made}
+
+
 def test_page_of_a_thing_that_is_not_there_says_so(home: House) -> None:
     """Inside the console, with the way back."""
     page = logged_in(home, person()).open("/settings/keys/key_nothing")
     assert (page.status, page.heading) == (404, "Page not found")
+    assert "/logout" in page.urls
 
 
 def test_page_names_one_second(home: House) -> None:
