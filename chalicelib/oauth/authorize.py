@@ -75,6 +75,11 @@ class BackToClient(Exception):
         """For a user who has decided; for any other, `location_for`."""
         self._client, self._redirect_uri, self._message = client, redirect_uri, message
 
+    @property
+    def client_name(self) -> str:
+        """Return what its client is called."""
+        return self._client.name
+
     def location_for(self, account: Account | None) -> str:
         """Return where whoever is logged in, if anybody is, may be sent with the error.
 

@@ -281,6 +281,18 @@ def _consent(page: Page, cast: Cast) -> None:
     page.goto(applications.authorize_url(cast.console, client_id, "read write"))
 
 
+def _left(page: Page, cast: Cast) -> None:
+    """Allowed, and led to an app of which this machine has none."""
+    back = "com.example.app:/back"
+    page.goto(
+        applications.authorize_url(
+            cast.console, applications.register_itself(cast.console, "Ledger sync", back), "read", back
+        )
+    )
+    page.get_by_role("button", name="Allow").click()
+    page.get_by_role("link", name="Return to Ledger sync").wait_for()
+
+
 def _connected(page: Page, cast: Cast) -> None:
     _device_done(page, cast)
     page.goto(f"{cast.console.url}/settings/connected")
@@ -372,6 +384,7 @@ SIGHTS = [
     Sight("applications", "ada", _at("/settings/applications")),
     Sight("consent", "ada", _consent),
     Sight("consent-stranger", "ada", _consent_to_a_stranger),
+    Sight("consent-left", "ada", _left),
     Sight("consent-unknown", "ada", _at("/oauth/authorize?client_id=nobody")),
     Sight("device", "ada", _at("/device")),
     Sight("device-unknown", "ada", _at("/device?user_code=BCDF-GHJK")),

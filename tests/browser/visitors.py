@@ -23,7 +23,7 @@ class Visitors:
     console: Console
     faults: list[str] = field(default_factory=list)
     contexts: list[BrowserContext] = field(default_factory=list)
-    friends: set[str] = field(default_factory=set)
+    friends: set[str] = field(default_factory=lambda: {"com.example.app://"})
     """Origins besides the console's that a test sends its browsers to."""
 
     def guest(self, *, width: int = WIDE, javascript: bool = True) -> Page:

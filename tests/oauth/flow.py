@@ -147,12 +147,20 @@ class Person(Visitor):
         """Go where a client sends them."""
         return self.open(app.asking(**changed))
 
-    def decides(self, page: Page, decision: str = "allow", *, origin: str | None = "own", **fields: str) -> Page:
-        """Press a button of a consent page."""
+    def decides(
+        self,
+        page: Page,
+        decision: str = "allow",
+        *,
+        origin: str | None = "own",
+        sent: Mapping[str, str] | None = None,
+        **fields: str,
+    ) -> Page:
+        """Press a button of a consent page; the headers `sent` go beside those of any form."""
         (form,) = [form for form in page.read.forms if form.action.startswith("/oauth/authorize?")]
         filled = dict(form.fields) | {"decision": decision} | fields
         headers = {"Content-Type": FORM} | ({"Origin": self.origin if origin == "own" else origin} if origin else {})
-        return self._exchanged("POST", form.action, headers, urlencode(filled).encode())
+        return self._exchanged("POST", form.action, headers | dict(sent or {}), urlencode(filled).encode())
 
     def allows(self, app: App, **changed: str | Iterable[str] | None) -> str:
         """Say yes, if asked at all; return where that leads."""

@@ -3,6 +3,7 @@
 from urllib.parse import quote
 
 import pytest
+from markupsafe import escape
 from pynamodb.expressions.update import Action
 
 from chalicelib.oauth import clients
@@ -20,6 +21,8 @@ from tests.oauth.flow import (
     someone,
 )
 from tests.visitor import PASSWORD, Visitor, person
+
+BROWSER = {"Sec-Fetch-Dest": "document"}
 
 
 def test_whatever_isnt_the_allow_button_is_a_no(ada: Person, app: App) -> None:
@@ -169,3 +172,29 @@ def test_decision_on_a_deleted_client_leads_nowhere(home: House, ada: Person, ap
     clients.delete(app.client)
     answer = ada.decides(page)
     assert (answer.status, answer.location) == (400, "")
+
+
+@pytest.mark.parametrize("decision", ["allow", "deny"])
+def test_browser_that_an_app_takes_over_from_shows_a_page_that_says_so(home: House, ada: Person, decision: str) -> None:
+    """A redirect to a scheme of the app's own leaves the browser where it was: on the form, asking again."""
+    app = registered(home, PRIVATE, public=True)
+    app.client.update(actions=[Client.name.set("<b>Photos</b>")])
+    state = "'\"><script>0;url=x"
+    page = ada.decides(ada.asked(app, state=state), decision, sent=BROWSER)
+    assert (page.status, page.heading) == (200, "You can close this window")
+    (link,) = [url for url in page.urls if url.startswith(PRIVATE)]
+    assert query_of(link) | {"state": state, "iss": ISSUER} == query_of(link)
+    assert ("code" if decision == "allow" else "error") in query_of(link)
+    assert f'<meta http-equiv="refresh" content="0; url={escape(link)}">' in page.html
+    assert "Return to <b>Photos</b>" in page.text
+    assert "<b>" not in page.html
+    assert page.answer.header("Cache-Control") == "no-store"
+    assert "default-src 'none'" in str(page.answer.header("Content-Security-Policy"))
+
+
+@pytest.mark.parametrize("uri", [CALLBACK, LOOPBACK, PRIVATE])
+def test_redirect_stays_one_where_it_works(home: House, ada: Person, uri: str) -> None:
+    """To a web server in a browser, too; to any place for a program."""
+    app = registered(home, uri, public=True)
+    page = ada.decides(ada.asked(app), sent={} if uri == PRIVATE else BROWSER)
+    assert (page.status, page.location.startswith(f"{uri}?code=")) == (303, True)

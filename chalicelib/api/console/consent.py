@@ -23,7 +23,7 @@ def show_authorize(visit: Visit) -> Shown | Away:
         if visit.logged_in is None and not authorize.asks_nobody(parameters):
             # Whom nobody knows yet is sent nowhere: they may have allowed this client before, and then it is told.
             raise LogInFirst from None
-        return Away(refused.location_for(_account(visit)))
+        return Away(refused.location_for(_account(visit)), refused.client_name)
 
 
 def decide(visit: Visit) -> Shown | Away:
@@ -33,16 +33,16 @@ def decide(visit: Visit) -> Shown | Away:
         asking = _read(visit, parameters)
     except authorize.BackToClient as refused:
         # It was right when it was shown, or there was no button to press: nobody has decided about this one.
-        return Away(refused.location_for(account))
+        return Away(refused.location_for(account), refused.client_name)
     was_shown = visit.text("shown") == asking.shown
     if visit.text("decision") != "allow":
         denied = authorize.refused(asking, visit.base_url, OAuthError("access_denied", "The person said no."))
-        return Away(denied.location if was_shown else denied.location_for(account))
+        return Away(denied.location if was_shown else denied.location_for(account), denied.client_name)
     links.check_proven(account)
     if not was_shown:
         # The client changed its name, its redirect URI or its scopes while the page was open.
         return _consent_page(visit, asking, parameters, problem=CHANGED, status=409)
-    return Away(authorize.approve(asking, account.id, visit.base_url))
+    return Away(authorize.approve(asking, account.id, visit.base_url), asking.client.name)
 
 
 def show_device(visit: Visit) -> Shown:
@@ -114,7 +114,7 @@ def _asked(visit: Visit, asking: authorize.Asking, parameters: Parameters) -> Sh
         # A grant and its code are made for whoever goes there, not for whoever looks where a link leads.
         return _consent_page(visit, asking, parameters)
     try:
-        return Away(authorize.approve_again(asking, account.id, visit.base_url))
+        return Away(authorize.approve_again(asking, account.id, visit.base_url), asking.client.name)
     except authorize.TakenBack:
         return _asked(visit, asking, parameters)
 

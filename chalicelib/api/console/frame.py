@@ -90,9 +90,10 @@ class Gone:
 
 @dataclass(frozen=True, slots=True)
 class Away:
-    """Out of the house: to a client's redirect URI, which was checked."""
+    """Out of the house: to a client's redirect URI, which was checked, and the client's name where it is known."""
 
     url: str
+    client: str = ""
 
 
 @dataclass
@@ -366,7 +367,11 @@ def _pairs(raw: bytes | str) -> list[tuple[str, str]]:
 
 def _answered(visit: Visit, result: Shown | Gone | Away) -> Response:
     if isinstance(result, Away):
-        return _sent_to(visit, result.url)
+        if result.url.startswith(("https:", "http:")) or not visitor.opens_a_page(visit.exchange.request):
+            return _sent_to(visit, result.url)
+        # An app takes over, and the browser stays where it is: not on the form, but on a page that leads there and says
+        # so. What is no browser gets the redirect of RFC 6749 §4.1.2 in any case.
+        return _html(visit, "left", {"destination": result.url, "client": result.client}, 200, {})
     if isinstance(result, Gone):
         notice = f"{'&' if '?' in result.path else '?'}done={quote(result.notice)}" if result.notice else ""
         return _gone(visit, result.path + notice)
