@@ -82,7 +82,7 @@ INTROSPECTED = Shape(
 )
 
 _METADATA: dict[str, Kind] = {
-    "client_name": Said("What people are shown.", "Example App"),
+    "client_name": Said("What people are shown: at most 100 characters on one line.", "Example App"),
     "redirect_uris": Words("Where codes may be sent to, each to the letter.", example=("https://app.test/callback",)),
     "grant_types": Words("What it may give for tokens.", GRANT_TYPES, ("authorization_code", "refresh_token")),
     "response_types": Words("`code`, or nothing for a client that never asks for one.", ("code",), ("code",)),

@@ -9,7 +9,7 @@ import ssl
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
-from chalicelib.core import clock, fetch, names, telemetry
+from chalicelib.core import clock, fetch, telemetry
 from chalicelib.core.errors import InvalidRequest
 from chalicelib.oauth import client_metadata, clients, document_fetches
 from chalicelib.oauth.errors import OAuthError
@@ -165,9 +165,8 @@ def _document(client_id: str, body: bytes) -> client_metadata.Fields:
 
 def _described(client_id: str, document: client_metadata.Fields) -> Client:
     name = document.get("client_name")
-    if not isinstance(name, str) or names.problem(name):
-        # Whoever is asked must read something true.
-        document = {**document, "client_name": urlsplit(client_id).netloc}
+    if not isinstance(name, str) or client_metadata.name_problem(name.strip()):
+        document = {field: value for field, value in document.items() if field != "client_name"}
     described = client_metadata.read(document, offered=OFFERED, by_default=OFFERED, auth_method="none")
     if described.auth_method != "none" or "client_secret" in document:
         raise BadDocument("only public clients can be described by a document")
@@ -176,7 +175,8 @@ def _described(client_id: str, document: client_metadata.Fields) -> Client:
     clients.check_uris_for(set(described.grant_types), described.redirect_uris)
     return Client(
         client_id,
-        name=described.name,
+        # Whoever is asked must read something true; the whole host, since the end of it says whose it is.
+        name=described.name or urlsplit(client_id).netloc,
         redirect_uris=clients.checked_uris(described.redirect_uris),
         grant_types=set(described.grant_types),
         scopes=set(described.scopes),

@@ -17,7 +17,7 @@ from chalicelib.oauth.errors import OAuthError
 from chalicelib.oauth.redirect_uris import BadRedirectURI
 
 TEXT_MAX = 100
-"""A longer name is cut; a longer address is dropped, since half of one leads elsewhere."""
+"""A longer name is refused; a longer address is left out, and so missing in the answer."""
 Fields = Mapping[str, Any]
 
 # Without spaces, quotes and what else a page or a log would have to escape.
@@ -112,10 +112,17 @@ def _text(given: Fields, name: str, by_default: str = "") -> str:
 
 def _name(given: Fields) -> str | None:
     """Return the name that people are shown, None for an empty one."""
-    name = _text(given, "client_name").strip()[:TEXT_MAX].strip()
-    if name and (problem := names.problem(name)):
+    name = _text(given, "client_name").strip()
+    if problem := name_problem(name):
         raise _invalid(f"client_name {problem}.")
     return name or None
+
+
+def name_problem(name: str) -> str | None:
+    """Return why a client can't be called this, to go behind what it is called; None when it can, or has no name."""
+    if len(name) > TEXT_MAX:
+        return f"must be at most {TEXT_MAX} characters long"
+    return names.problem(name) if name else None
 
 
 def _web_address(given: Fields, name: str) -> str | None:

@@ -36,7 +36,7 @@ def _document(client_id: str) -> Client:
         raise errors.NotFound("There is no such application.")
     client = Client(
         client_id,
-        name=urlsplit(client_id).netloc[:100],
+        name=urlsplit(client_id).netloc,
         grant_types={clients.CODE},
         scopes=set(clients.GRANTABLE),
         auth_method="none",

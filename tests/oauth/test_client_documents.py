@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from chalicelib.core import telemetry
-from chalicelib.oauth import client_documents
+from chalicelib.oauth import client_documents, ending
 from chalicelib.oauth.tables import Client
 from tests.house import House
 from tests.internet import ADDRESS, NAME, Internet, connected_to_nothing_else
@@ -314,7 +314,7 @@ def test_longest_url_goes_the_whole_way(home: House, ada: Person, internet: Inte
     assert ada.submit("/settings/connected", on=asks, client_id=url).status == 303
 
 
-@pytest.mark.parametrize("name", [None, "", "  ", 7, ["Editor"], "two\nlines", "turned \u202e round"])
+@pytest.mark.parametrize("name", [None, "", "  ", 7, ["Editor"], "two\nlines", "turned \u202e round", "x" * 101])
 def test_name_that_cant_be_shown_is_the_host(home: House, internet: Internet, name: object) -> None:
     """A person must see something true."""
     publish(internet, DOCUMENT | {"client_name": name})
@@ -323,12 +323,12 @@ def test_name_that_cant_be_shown_is_the_host(home: House, internet: Internet, na
     assert client.name == NAME
 
 
-def test_name_is_cut(home: House, internet: Internet) -> None:
-    """What a page shows is short."""
-    publish(internet, DOCUMENT | {"client_name": " " + "x" * 200})
-    client = found(internet)
-    assert client
-    assert client.name == "x" * 100
+def test_host_is_shown_whole_however_long(home: House, internet: Internet) -> None:
+    """The end of it says whose it is."""
+    host = f"bank.example.{'a' * 60}.{'b' * 60}.evil.example"
+    described = client_documents._described(f"https://{host}/client", {"redirect_uris": [CALLBACK]})
+    assert described.name == host
+    assert ending.end(f"https://{host}/client", actor="operator").name == host
 
 
 def test_own_ids_are_found_without_looking_anywhere(home: House, app: App, internet: Internet) -> None:

@@ -337,10 +337,16 @@ def test_home_page_is_kept_whole_or_dropped(home: House) -> None:
     assert register(home, client_uri="http://app.example.com/a?b#c")["client_uri"] == "http://app.example.com/a?b#c"
 
 
-def test_name_is_cut_and_an_empty_one_is_none(home: House) -> None:
-    """What a page shows is short, and says something."""
-    assert register(home, client_name=" " + "x" * 200)["client_name"] == "x" * 100
-    assert register(home, client_name="  ")["client_name"] == "Unnamed application"
+def test_name_is_registered_whole_or_refused(home: House) -> None:
+    """Half a name may be another's; an empty one is none, and the answer has the one that is shown instead."""
+    assert register(home, client_name=" " + "x" * 100)["client_name"] == "x" * 100
+    assert refusal(as_json(home, REGISTER, {"redirect_uris": [CALLBACK], "client_name": "x" * 101})) == BAD_METADATA
+    body = register(home, client_name="  ")
+    assert body["client_name"] == "Unnamed application"
+    longer = {"client_id": body["client_id"], "redirect_uris": [CALLBACK], "client_name": "x" * 101}
+    put = manage(home, "PUT", body["client_id"], body["registration_access_token"], longer)
+    assert refusal(put) == BAD_METADATA
+    assert Client.get(body["client_id"]).name == "Unnamed application"
 
 
 def test_registration_can_be_closed(home: House) -> None:
