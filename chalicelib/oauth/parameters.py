@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from urllib.parse import parse_qsl, unquote_plus
 
 from chalicelib.core import http_syntax, json_text
+from chalicelib.oauth import clients
 from chalicelib.oauth.errors import OAuthError, invalid_client, invalid_request
 
 FORM, JSON = "application/x-www-form-urlencoded", "application/json"
@@ -32,10 +33,10 @@ OF_AUTHORIZATION = (
     "code_challenge_method",
 )
 OF_GRANT = {
-    "authorization_code": ("code", "redirect_uri", "code_verifier", "resource"),
-    "refresh_token": ("refresh_token", "scope", "resource"),
-    "client_credentials": ("scope", "resource"),
-    "urn:ietf:params:oauth:grant-type:device_code": ("device_code", "resource"),
+    clients.CODE: ("code", "redirect_uri", "code_verifier", "resource"),
+    clients.REFRESH: ("refresh_token", "scope", "resource"),
+    clients.CLIENT_CREDENTIALS: ("scope", "resource"),
+    clients.DEVICE: ("device_code", "resource"),
 }
 """What a token request of each grant type reads besides its client and its grant type."""
 OF_TOKEN_REQUEST = (*OF_CLIENT, "grant_type", *sorted({name for names in OF_GRANT.values() for name in names}))

@@ -1,10 +1,12 @@
 """What a request may look like: each parameter that is read once, in printable ASCII, as a form or as JSON."""
 
 import json
+from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
 
+from chalicelib.oauth import clients, parameters
 from tests.house import House
 from tests.oauth.flow import CLIENT, CODE, DEVICE, ISSUER, REFRESH, App, Person, as_json, post, query_of, refusal
 from tests.oauth.test_device import decide, started
@@ -278,3 +280,10 @@ def test_unknown_grant_type_is_refused(app: App) -> None:
     """There is no other grant type, and a quote in it breaks nothing."""
     for grant_type in ("password", "implicit", 'client"credentials\\', "CLIENT_CREDENTIALS"):
         assert refusal(app.ask(grant_type)) == (400, "unsupported_grant_type")
+
+
+def test_grant_types_are_spelled_in_one_place() -> None:
+    """What a token request reads is told by the names that clients are registered with."""
+    assert set(parameters.OF_GRANT) == set(clients.GRANT_TYPES)
+    texts = {path.name: path.read_text() for path in Path(clients.__file__).parent.glob("*.py")}
+    assert [name for name, text in texts.items() if "grant-type:" in text] == ["clients.py"]
