@@ -20,7 +20,7 @@ from chalicelib.core import clock, wire
 from chalicelib.credentials.tables import Credential
 from chalicelib.events import kinds
 from chalicelib.events.tables import Event
-from chalicelib.oauth import grants
+from chalicelib.oauth import consent, grants
 from chalicelib.oauth.tables import Client, Consent, Grant
 from chalicelib.watch.tables import Profiles
 from chalicelib.webhooks.tables import Delivery, Endpoint
@@ -49,13 +49,14 @@ def finish(ending: Unfinished) -> bool:
 
 
 def _clients(ending: Unfinished, left: int) -> int:
-    """Revoke what others granted to its clients, then delete these."""
+    """Revoke what others granted to its clients and forget their consents, then delete these."""
     done = 0
     for client in Client.by_owner.query(ending.subject):
         given = list(islice(grants.of_client(client.client_id), left - done))
         for grant in given:
             grants.revoke(grant)
         done += len(given)
+        done += len(consent.forget_client(client.client_id, left - done)) if done < left else 0
         if done >= left:
             break
         client.delete()

@@ -19,8 +19,6 @@ from chalicelib.webhooks import endpoints
 
 CONNECTED = "connected"
 """Chosen in place of an id: every app that the account allowed."""
-WHOLE_CLIENTS = 3
-"""So many applications have their first users' grants revoked at once; of more the minute's function does it."""
 
 
 def new(account_id: str, chosen: set[str], *, by: str) -> Unfinished:
@@ -68,10 +66,7 @@ def _webhooks(ending: Unfinished, chosen: set[str]) -> bool:
 
 def _applications(ending: Unfinished, chosen: set[str]) -> bool:
     owned = (clients.stored(each) for each in sorted(chosen) if each.startswith("app_"))
-    its_own = [client for client in owned if client is not None and client.owner_id == ending.subject]
-    for number, client in enumerate(client for client in its_own if client.deleted_at is None):
-        end = clients.delete if number < WHOLE_CLIENTS else clients.begin_deleting
-        end(client)
+    clients.delete_all([client for client in owned if client is not None and client.owner_id == ending.subject])
     return True
 
 

@@ -1,7 +1,7 @@
 """OAuth applications: registering, finding, authenticating and deleting them."""
 
 import hmac
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
@@ -16,8 +16,8 @@ from chalicelib.core import clock, errors, ids, secrets, settings, tables
 from chalicelib.credentials import scopes
 from chalicelib.events import kinds, record
 from chalicelib.limits import stale
-from chalicelib.oauth import grants, redirect_uris
-from chalicelib.oauth.tables import Client, Consent
+from chalicelib.oauth import consent, grants, redirect_uris
+from chalicelib.oauth.tables import Client
 
 CLIENT_SECRET_KIND = "cs"  # noqa: S105 - a kind, no password
 GRANTABLE = frozenset({scopes.READ, scopes.WRITE})
@@ -35,6 +35,10 @@ DOCUMENT_KEPT_S = 120 * 86_400
 """How long the client of a metadata document is kept after an approval: longer than any grant lives, with a margin that
 spares most approvals the write."""
 DELETED_KEPT_S = 30 * clock.DAY_S
+WHOLE_AT_ONCE = 3
+"""Of so many applications that end together the first users are reached at once, of more by the minute's function."""
+_CONSENTS = "consents"
+"""The second step of a client's ending."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,24 +277,42 @@ def begin_deleting(client: Client, *, actor: str = "", reason: str | None = None
     return None
 
 
+def delete_all(found: Iterable[Client]) -> None:
+    """Delete an account's applications: at most 50, whose users are any number.
+
+    The first users of a few of them are reached here, and the others by the minute's function.
+    """
+    for number, client in enumerate(client for client in found if client.deleted_at is None):
+        end = delete if number < WHOLE_AT_ONCE else begin_deleting
+        end(client)
+
+
 def delete_unverified(owner_id: str) -> None:
-    """Delete the applications from before an account's address was first verified: at most 50."""
+    """Delete the applications from before an account's address was first verified."""
     account = Account.get(owner_id, consistent_read=True)
-    for client in list(owned_by(owner_id)):
-        if account.has_ended(client.created_at):
-            delete(client)
+    delete_all([client for client in owned_by(owner_id) if account.has_ended(client.created_at)])
 
 
 def finish_ending(ending: Unfinished) -> bool:
-    """Revoke a slice of the grants that an ended client was given; return whether none is left."""
-    given = list(islice(grants.of_client(ending.subject, after=ending.after), SLICE))
-    for grant in given:
-        # A mark that is lost is set again by the stream, for the event of the revocation.
-        grants.revoke(grant)
-        # The consent holds its address; nobody can use it any more.
-        Consent(grant.account_id, ending.subject).delete()
-    ending.after = given[-1].id if given else ending.after
-    return len(given) < SLICE
+    """Revoke a slice of the grants of an ended client, then forget one of the consents; return whether none is left."""
+    left = SLICE
+    if ending.step != _CONSENTS:
+        given = list(islice(grants.of_client(ending.subject, after=ending.after), left))
+        for grant in given:
+            # A mark that is lost is set again by the stream, for the event of the revocation.
+            grants.revoke(grant)
+        ending.after = given[-1].id if given else ending.after
+        left -= len(given)
+        if not left:
+            return False
+        ending.step, ending.after = _CONSENTS, None
+    forgotten = consent.forget_client(ending.subject, left, after=ending.after)
+    ending.after = forgotten[-1] if forgotten else ending.after
+    if len(forgotten) == left:
+        return False
+    # From the start once more when the indexes have settled, too.
+    ending.step = ending.after = None
+    return True
 
 
 def _count_in(write: tables.Transaction, client: Client) -> None:

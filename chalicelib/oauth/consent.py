@@ -119,6 +119,18 @@ def forget_until(account_id: str, at_ms: int, most: int) -> int:
     return len(found)
 
 
+def forget_client(client_id: str, most: int, *, after: str | None = None) -> list[str]:
+    """Forget what was said yes to for a client that has ended, at most so much of it, from beyond an account's id.
+
+    Return the accounts. Nobody can use such a consent, and its lines hold the client's addresses.
+    """
+    beyond = Consent.account_id > after if after else None
+    found = [consent.account_id for consent in islice(Consent.by_client.query(client_id, beyond), most)]
+    for account_id in found:
+        Consent(account_id, client_id).delete()
+    return found
+
+
 def _given(account: Account, client: Client) -> Consent | None:
     consent = Consent.found(account.id, client.client_id)
     return None if consent is None or account.has_ended(consent.given_at) else consent

@@ -1,7 +1,7 @@
 """Where clients, consents, grants and tickets lie. Times are epoch milliseconds, but for the TTL."""
 
 from pynamodb.attributes import BinaryAttribute, BooleanAttribute, ListAttribute, UnicodeAttribute, UnicodeSetAttribute
-from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
+from pynamodb.indexes import AllProjection, GlobalSecondaryIndex, KeysOnlyProjection
 
 from chalicelib.core import clock, tables
 
@@ -82,6 +82,17 @@ class Client(tables.Table):
         return self.is_public or self.registered_by != "account" or bool(self.pkce_required)
 
 
+class ConsentsByClient(GlobalSecondaryIndex["Consent"]):
+    """The accounts that have a remembered yes to a client: for its end."""
+
+    class Meta:
+        index_name = "by_client"
+        projection = KeysOnlyProjection()
+
+    client_id = UnicodeAttribute(hash_key=True)
+    account_id = UnicodeAttribute(range_key=True)
+
+
 class Consent(tables.Table):
     """An account's remembered yes to a client."""
 
@@ -96,6 +107,8 @@ class Consent(tables.Table):
     Not scopes, resources and places apart: a yes to one scope here and to another there is none to both in one place.
     """
     given_at = tables.Whole()
+
+    by_client = ConsentsByClient()
 
     @property
     def scopes(self) -> set[str]:

@@ -68,10 +68,10 @@ def leaves_again(account_id: str) -> None:
     ).save()
 
 
-@pytest.mark.parametrize("before", ["nobody", "somebody"])
-def test_account_that_left_at_this_moment_is_asked_again(home: House, before: str) -> None:
+@pytest.mark.parametrize("earlier", ["nobody", "somebody"])
+def test_account_that_left_at_this_moment_is_asked_again(home: House, earlier: str) -> None:
     """What was read before the new account's transaction must still be so in it."""
-    if before == "somebody":
+    if earlier == "somebody":
         left(home)
     home.counted("acc_other", tiers.FREE, used=9)
     with before("TransactWriteItems", lambda: leaves_again("acc_other")):

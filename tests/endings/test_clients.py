@@ -11,7 +11,7 @@ from chalicelib.endings import finish
 from chalicelib.events import kinds, record
 from chalicelib.limits import stale
 from chalicelib.oauth import clients, ending, grants
-from chalicelib.oauth.tables import Client, Grant
+from chalicelib.oauth.tables import Client, Consent, Grant
 from tests.house import House
 from tests.oauth.flow import CALLBACK, CLIENT, DEVICE, PKCE, App, as_json, registered, someone, works
 
@@ -131,6 +131,27 @@ def test_ending_of_a_client_with_many_users_is_bounded_and_finished_later(home: 
     assert all(stale.is_marked(grant.account_id, now_ms) for grant in given)
     assert list(unfinished.all_there_are()) == []
     assert {Grant.get(each.id).is_live() for each in given} == {what == "suspension"}
+
+
+@pytest.mark.parametrize("what", ["end", "deletion of its owner"])
+def test_consents_to_an_ended_client_go_with_it(home: House, what: str) -> None:
+    """Those without a grant that still lives, too: a slice of all that ends in the request, the rest by the minute."""
+    owner, other = someone(home), registered(home)
+    app = registered(home, owner=owner.account)
+    for number in range(SLICE + 3):
+        Consent(f"acc_{number}", app.id, allowed={f"{CALLBACK}  read"}, given_at=clock.now_ms()).save()
+    Consent("acc_0", other.id, allowed={f"{CALLBACK}  read"}, given_at=clock.now_ms()).save()
+    _given(app, 2, home)
+    if what == "end":
+        clients.delete(app.client)
+    else:
+        owner.leaves()
+    assert len(list(Consent.scan())) == 1 + 3 + 2
+    home.clock.forward(SETTLED_MS / 1000)
+    finish.all_unfinished(clock.now_ms() + LATER_MS)
+    assert [(each.account_id, each.client_id) for each in Consent.scan()] == [("acc_0", other.id)]
+    finish.all_unfinished(clock.now_ms() + LATER_MS)
+    assert list(unfinished.all_there_are()) == []
 
 
 def test_ending_begun_anew_is_not_forgotten_with_the_old_one(home: House) -> None:

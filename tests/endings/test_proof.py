@@ -7,7 +7,9 @@ import pytest
 from chalicelib.accounts import links, unfinished
 from chalicelib.core import wire
 from chalicelib.credentials import find
-from chalicelib.oauth import clients
+from chalicelib.endings import finish, reset
+from chalicelib.oauth import clients, grants
+from chalicelib.oauth.tables import Grant
 from chalicelib.webhooks import endpoints
 from chalicelib.webhooks.tables import Endpoint
 from tests.endings.test_account import Killed, finished
@@ -78,3 +80,24 @@ def test_proof_that_is_killed_anywhere_is_finished_by_the_minutes_function(
     finished()
     assert home.call("GET", "/v1/users/me", own.secret).status == 200
     assert list(unfinished.all_there_are()) == []
+
+
+@pytest.mark.parametrize("by", ["proof", "link"])
+def test_request_that_ends_many_applications_reaches_the_users_of_few(home: House, by: str) -> None:
+    """All are ended at once; the users of all but three hear of it by the minute's function, however many there are."""
+    owner = someone(home, "Eve", verified=by == "link")
+    owned = [registered(home, owner=owner.account) for _ in range(clients.WHOLE_AT_ONCE + 2)]
+    given = [grants.new(home.account().id, app.id, scopes={"read"}, resources=set()) for app in owned]
+    for grant in given:
+        grant.save()
+    home.clock.forward(1)
+    if by == "proof":
+        prove(home, owner)
+    else:
+        ending = reset.new(owner.account.id, {app.id for app in owned}, by="link")
+        ending.save()
+        assert finish.first_slice(ending)
+    assert list(clients.owned_by(owner.account.id)) == []
+    assert [Grant.get(grant.id).is_live() for grant in given] == [False] * clients.WHOLE_AT_ONCE + [True] * 2
+    finished()
+    assert [grant.id for grant in given if Grant.get(grant.id).is_live()] == []
