@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chalicelib.api import challenge
-from chalicelib.api.answers import ALLOWED, cross_origin
+from chalicelib.api.answers import ALLOWED_TO_REPEAT, cross_origin
 from chalicelib.api.authorizer import EXPLANATION, IDENTITY, REFUSAL
 from chalicelib.core import settings
 from chalicelib.core.errors import MissingApiKey, NotFound, RateLimited
@@ -65,7 +65,7 @@ RESPONSES = {
 
 def headers_of(response: GatewayResponse) -> dict[str, str]:
     """Return the headers of one kind of answer."""
-    for_pages = {**cross_origin(), "Access-Control-Allow-Headers": ALLOWED}
+    for_pages = {**cross_origin(), "Access-Control-Allow-Headers": ALLOWED_TO_REPEAT}
     headers = {"Content-Type": "application/json", **NOBODY, **for_pages, **dict(response.headers)}
     if response.challenge is not None:
         headers["WWW-Authenticate"] = challenge.bearer(response.challenge, settings.current().public_url)

@@ -17,16 +17,17 @@ EXPOSED = ",".join(
     )
 )
 """What a page of another origin may read of an answer besides its body: every header that we send."""
-ALLOWED = ",".join(
-    (
-        *("Authorization", "Content-Type", "Accept", "Idempotency-Key", "If-None-Match"),
-        # MCP's clients, which also fetch the public documents and ask for tokens.
-        *("MCP-Protocol-Version", "Mcp-Session-Id", "Mcp-Method", "Mcp-Name", "Last-Event-ID"),
-        # What fetch wrappers and tracing put on every request that a page makes.
-        *("X-Requested-With", "traceparent", "tracestate", "baggage"),
-    )
+_SENT = (
+    *("Authorization", "Content-Type", "Accept", "If-None-Match"),
+    # MCP's clients, which also fetch the public documents and ask for tokens.
+    *("MCP-Protocol-Version", "Mcp-Session-Id", "Mcp-Method", "Mcp-Name", "Last-Event-ID"),
+    # What fetch wrappers and tracing put on every request that a page makes.
+    *("X-Requested-With", "traceparent", "tracestate", "baggage"),
 )
+ALLOWED = ",".join(_SENT)
 """What a page of another origin may send: what we read, and what clients send without asking."""
+ALLOWED_TO_REPEAT = ",".join((*_SENT[:3], "Idempotency-Key", *_SENT[3:]))
+"""The same where a request may name itself, so that it happens once however often it is sent."""
 
 
 def of(body: Any) -> Response:
@@ -93,6 +94,6 @@ def cross_origin() -> dict[str, str]:
     return {"Access-Control-Allow-Origin": origin, "Access-Control-Expose-Headers": EXPOSED, **vary}
 
 
-def preflight() -> dict[str, str]:
+def preflight(allowed: str) -> dict[str, str]:
     """Return the headers that answer a browser which asks whether a page may send what it wants to."""
-    return {**cross_origin(), "Access-Control-Allow-Headers": ALLOWED, "Access-Control-Max-Age": "600"}
+    return {**cross_origin(), "Access-Control-Allow-Headers": allowed, "Access-Control-Max-Age": "600"}

@@ -132,15 +132,34 @@ class Exchange:
             raise
 
 
-class PerSettings(CORSConfig):
-    """The cross-origin headers, read from the settings when asked for rather than when a blueprint is imported."""
+class CrossOrigin(CORSConfig):
+    """The cross-origin headers of one path, read from the settings when asked for rather than when it is registered.
+
+    Chalice wants the same for all methods of a path.
+    """
+
+    def __init__(self) -> None:
+        """Know no method of the path yet."""
+        super().__init__()
+        self.has_callers, self.ignores_keys = False, False
+
+    def note(self, methods: Iterable[str], rules: "Rules", declared: Declared) -> None:
+        """Remember how methods of the path take an Idempotency-Key."""
+        self.has_callers |= bool(rules.scopes)
+        self.ignores_keys |= "POST" in methods and not declared.idempotency
 
     def get_access_control_headers(self) -> dict[str, str]:
-        """Return the headers of an answer and of a preflight."""
-        return answers.preflight()
+        """Return the headers of an answer and of a preflight.
+
+        A page may name a request only where that is heeded, and never to what anybody may call without a credential:
+        the answer is kept for whoever asked, and nobody is known there.
+        """
+        heeds_keys = self.has_callers and not self.ignores_keys
+        return answers.preflight(answers.ALLOWED_TO_REPEAT if heeds_keys else answers.ALLOWED)
 
 
-CROSS_ORIGIN = PerSettings()
+_cross_origin: dict[str, CrossOrigin] = {}
+"""By path."""
 
 _exchange: ContextVar[Exchange] = ContextVar("exchange")
 
@@ -245,12 +264,14 @@ def route_with(
         answered.rules = rules  # type: ignore[attr-defined]  # read back by _rules_of
         answered.declared = declared  # type: ignore[attr-defined]  # read back by the reference
         reads_a_body = {"POST", "PUT", "PATCH"} & set(methods)
+        cors = _cross_origin.setdefault(path, CrossOrigin())
+        cors.note(methods, rules, declared or NOTHING_DECLARED)
         answered.takes = takes if reads_a_body else (ANY,)  # type: ignore[attr-defined]  # read back by the reference
         blueprint.route(
             path,
             methods=[*methods, *({"HEAD"} - set(methods) if "GET" in methods else ())],
             name=view.__name__,
-            cors=CROSS_ORIGIN if rules.cross_origin else None,
+            cors=cors if rules.cross_origin else None,
             # Chalice would refuse a media type that nobody reads: that of a request without a body.
             content_types=[ANY],
             **({"authorizer": authorizer} if rules.scopes else {}),

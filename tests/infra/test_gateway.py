@@ -18,6 +18,7 @@ from infra.routes import of_latchkey
 from tests.api.routes import PUBLIC
 
 ROOT = Path(__file__).parents[2]
+KEY = "Idempotency-Key"
 CORS = {"Access-Control-Allow-Origin", "Access-Control-Expose-Headers", "Access-Control-Allow-Headers"}
 LIMITS = {"X-RateLimit-Limit": "0", "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "0"}
 PROGRAM = """
@@ -150,12 +151,28 @@ def test_every_preflight_allows_what_clients_send_and_exposes_what_we_send() -> 
     for path, definition in asked.items():
         default = definition["x-amazon-apigateway-integration"]["responses"]["default"]["responseParameters"]
         said = {name.removeprefix("method.response.header."): value.strip("'") for name, value in default.items()}
-        assert said["Access-Control-Allow-Headers"].split(",") == answers.ALLOWED.split(","), path
+        assert set(said["Access-Control-Allow-Headers"].split(",")) - {KEY} == set(answers.ALLOWED.split(",")), path
         assert said["Access-Control-Expose-Headers"].split(",") == answers.EXPOSED.split(","), path
-    sent = {"Authorization", "Content-Type", "Idempotency-Key", "MCP-Protocol-Version"}
+    sent = {"Authorization", "Content-Type", KEY, "MCP-Protocol-Version"}
     read = {"WWW-Authenticate", "x-amzn-Remapped-WWW-Authenticate", "Retry-After", "Idempotency-Replayed"}
-    assert sent <= set(answers.ALLOWED.split(","))
+    assert sent <= set(answers.ALLOWED_TO_REPEAT.split(","))
     assert read <= set(answers.EXPOSED.split(","))
+
+
+@pytest.mark.parametrize("path", sorted(path for path, entries in of_latchkey().items() if "POST" in entries))
+def test_post_heeds_an_idempotency_key_or_no_page_is_told_to_send_one(path: str) -> None:
+    """A promise that is made to browsers is kept: whatever is posted there happens once under one key."""
+    declared = vars(of_latchkey()[path]["POST"].view_function).get("declared")
+    heeds = declared is not None and bool(declared.idempotency)
+    assert (f"{KEY}," in json.dumps(document()["paths"][path].get("options", {}))) is heeds
+
+
+@pytest.mark.parametrize(
+    "path", ["/health", "/openapi.json", "/.well-known/oauth-protected-resource", "/oauth/register/{client_id}"]
+)
+def test_no_page_is_told_to_name_a_request_that_anybody_can_make(path: str) -> None:
+    """An answer is kept for the credential that asked, and nobody has one there."""
+    assert f"{KEY}," not in json.dumps(document()["paths"][path]["options"])
 
 
 def test_deployed_document_has_head_wherever_it_has_get() -> None:
