@@ -105,7 +105,7 @@ bench: $(BIN)/.dev ## measure Latchkey beside others, write docs/performance.md:
 mutate: $(BIN)/.dev ## change the code and see whether a test notices: [MINUTES=10] [SEED=1] [ONLY="limits oauth"], or ALL=1 overnight
 	@$(BIN)/python -m infra.mutate --python="$$($(BIN)/python -m infra.pinned cosmic-ray)/python" --minutes="$${MINUTES:-10}" --seed="$${SEED:-1}" --only="$$ONLY" $(if $(ALL),--all)
 
-reference: $(BIN)/.run ## write docs/rest-api.md from the routes
+reference: $(BIN)/.run ## write docs/rest-api.md and docs/webhook-events.md from the code
 	@$(BIN)/python -m infra.reference
 
 screenshots: $(BIN)/.dev ## take the README's pictures of the console anew

@@ -1,10 +1,14 @@
-"""`make reference`: docs/rest-api.md, the API reference to read beside the code, printed from what /docs shows."""
+"""`make reference`: docs/rest-api.md, the API reference to read beside the code, printed from what /docs shows.
+
+It writes docs/webhook-events.md, too (see `webhook_events`).
+"""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from chalicelib.api.reference.document import document
 from chalicelib.pages.outline import Operation, Row, outline
+from infra import webhook_events
 from infra.routes import of_latchkey
 
 PAGE = Path(__file__).parents[1] / "docs" / "rest-api.md"
@@ -87,3 +91,4 @@ def _link(shape: str) -> str:
 
 if __name__ == "__main__":
     PAGE.write_text(page())
+    webhook_events.PAGE.write_text(webhook_events.page())

@@ -9,6 +9,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from infra.webhook_events import EXAMPLES
+
 GUIDE = Path(__file__).parents[1] / "docs" / "authentication.md"
 WORDS_FOR_VALUES = ("told", "narrowed", "revoked", "account", "gone", "failing", "reason")
 """What else stands in code in the guide's table of events."""
@@ -19,6 +21,8 @@ NOT_ALWAYS = {
 }
 """Fields that are told where there is something to tell."""
 ONE_OF = ({"key", "token"}, {"key", "application"})
+OF_ANY_FORM = {"name", "host", "url", "source"}
+"""What somebody else has chosen."""
 ENDS = ("expires_at", "retires_at", "revoked_at")
 
 
@@ -53,6 +57,23 @@ def _untold(event: dict[str, Any]) -> Iterator[str]:
                 yield f"{kind} tells {sorted(told & either)} of {sorted(either)}"
     yield from (f"{kind} lacks {name}" for name in sorted(wanted - told))
     yield from (f"{kind} has {name}, which no guide explains" for name in sorted(told - set(documented()[kind])))
+    yield from _unlike_its_example(kind, event.get("changed", {}))
+
+
+def _unlike_its_example(kind: str, told: dict[str, Any]) -> Iterator[str]:
+    """Return what of an event looks otherwise than in the message that the page of webhook events shows."""
+    shown = EXAMPLES[kind][1]
+    for name in sorted(told.keys() & shown.keys() - OF_ANY_FORM):
+        value = getattr(told[name], "value", told[name])
+        is_document = name == "application" and value.startswith("https://")
+        if form_of(value) != form_of(shown[name]) and not is_document:
+            yield f"{kind} tells {name} as {value!r}, its example as {shown[name]!r}"
+
+
+def form_of(text: str) -> str:
+    """Return what a value looks like: an id of a kind, a time, a number, or any text."""
+    found = re.fullmatch(r"([a-z]{3}_)[0-9A-Za-z]{20}|(\d{4}-\d\d-\d\dT[\d:]{8}Z)|(\d+)", text)
+    return found[1] or ("time" if found[2] else "number") if found else "text"
 
 
 def _dying_early(item: dict[str, Any]) -> Iterator[str]:

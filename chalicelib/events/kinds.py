@@ -46,7 +46,7 @@ WORDS = {
     ACCOUNT_RENAMED: "Name changed",
     STANDING_CHANGED: "Tier or status changed",
     PASSWORD_CHANGED: "Password changed",
-    PASSWORD_LINK_MADE: "Link made that sets a password",
+    PASSWORD_LINK_MADE: "Password link created",
     EMAIL_CHANGED: "Email address changed",
     EMAIL_VERIFIED: "Email address confirmed",
     ACCOUNT_DELETED: "Account deleted",
@@ -55,21 +55,21 @@ WORDS = {
     SESSIONS_ENDED: "Logged out everywhere",
     KEY_CREATED: "API key generated",
     KEY_RENAMED: "API key renamed",
-    KEY_NARROWED: "API key narrowed",
+    KEY_NARROWED: "API key's scopes reduced",
     KEY_ROTATED: "API key rotated",
     KEY_REVOKED: "API key revoked",
-    KEY_POLICY_CHANGED: "API key: what is done when something is unusual changed",
-    KEY_LEAKED: "API key or access token found where others can read it",
+    KEY_POLICY_CHANGED: "API key's response to unusual activity changed",
+    KEY_LEAKED: "API key or access token leaked",
     APPLICATION_CREATED: "Application registered",
     APPLICATION_CHANGED: "Application changed",
     APPLICATION_SECRET_ROTATED: "Application's secret rotated",
     APPLICATION_DELETED: "Application deleted",
-    GRANT_CREATED: "Application allowed",
-    GRANT_REVOKED: "Application's access ended",
-    REUSE_DETECTED: "Application's access ended: a used token came back",
-    TOKEN_REVOKED: "Application's access token ended",
-    CONSENT_REMEMBERED: "Application's permission remembered",
-    CONSENT_WITHDRAWN: "Application's permission forgotten",
+    GRANT_CREATED: "Access granted",
+    GRANT_REVOKED: "Access revoked",
+    REUSE_DETECTED: "Access revoked: code or refresh token reused",
+    TOKEN_REVOKED: "Access token revoked",
+    CONSENT_REMEMBERED: "Consent remembered",
+    CONSENT_WITHDRAWN: "Consent withdrawn",
     WEBHOOK_CREATED: "Webhook added",
     WEBHOOK_CHANGED: "Webhook changed",
     WEBHOOK_SECRET_ROTATED: "Webhook's secret rotated",
@@ -77,13 +77,25 @@ WORDS = {
     WEBHOOK_ENABLED: "Webhook enabled",
     WEBHOOK_DELETED: "Webhook deleted",
     NEW_NETWORK: "Unusual: requests from a new network",
-    UNUSUAL_TRAFFIC: "Unusual: far more requests than ever",
-    MANY_DENIALS: "Unusual: many requests that it may not make",
-    MANY_REFUSALS: "Unusual: many requests beyond the limits",
-    QUOTA_NEARLY_SPENT: "80 % of the hour's quota used",
-    QUOTA_SPENT: "The hour's quota is spent",
+    UNUSUAL_TRAFFIC: "Unusual: far more requests than before",
+    MANY_DENIALS: "Unusual: many requests denied (401, 403)",
+    MANY_REFUSALS: "Unusual: many requests beyond the limits (429)",
+    QUOTA_NEARLY_SPENT: "80% of the hour's quota used",
+    QUOTA_SPENT: "The hour's quota used up",
 }
 """Every type there is."""
+
+SUBJECTS = {
+    "API keys": ("key",),
+    "Unusual activity": ("anomaly",),
+    "Quota": ("quota",),
+    "Apps with access to your account": ("grant", "token", "consent"),
+    "Your applications": ("application",),
+    "Webhooks": ("webhook",),
+    "Account": ("account",),
+    "Logging in": ("session",),
+}
+"""What events are about, in the order in which they are offered: each with the beginnings of its types."""
 
 BY_OTHERS = frozenset({ACCOUNT_CREATED, STANDING_CHANGED})
 """What no account does itself: whoever signs up has none yet, and tiers and suspension are for administrators."""
@@ -107,3 +119,11 @@ ENDS_VERDICTS = frozenset(
     }
 )
 """What makes older verdicts about credentials wrong: a mark follows each (see `limits.stale`)."""
+
+
+def by_subject() -> dict[str, dict[str, str]]:
+    """Return every type with its words, by what it is about."""
+    return {
+        subject: {kind: words for kind, words in WORDS.items() if kind.partition(".")[0] in beginnings}
+        for subject, beginnings in SUBJECTS.items()
+    }

@@ -40,7 +40,7 @@ def show_webhooks(visit: Visit) -> Shown:
 def show_new_webhook(visit: Visit) -> Shown:
     """Show the form for a new webhook."""
     links.check_proven(visit.person.account)
-    return Shown("webhook_new", {"kinds": kinds.WORDS, "ticket": randomness.base62(30)})
+    return Shown("webhook_new", {"subjects": kinds.by_subject(), "ticket": randomness.base62(30)})
 
 
 def add(visit: Visit) -> Shown:
@@ -64,6 +64,7 @@ def show_webhook(visit: Visit, webhook_id: str) -> Shown:
         "older": found[SHOWN - 1].id if len(found) > SHOWN else None,
         "before": before,
         "kinds": kinds.WORDS,
+        "subjects": kinds.by_subject(),
     }
     return Shown("webhook", matter)
 

@@ -1,10 +1,12 @@
 """Settings > Webhooks: added, tried, changed, rotated, disabled, deleted; and a log that can be sent from again."""
 
+import re
 from dataclasses import replace
 
 import pytest
 
 from chalicelib.core import settings
+from chalicelib.events import kinds
 from chalicelib.webhooks import deliver, endpoints, fan_out
 from chalicelib.webhooks.states import DISABLED, ENABLED
 from chalicelib.webhooks.tables import Endpoint
@@ -39,6 +41,15 @@ def test_secret_is_shown_once(ada: Visitor) -> None:
     page = ada.open(path_of(ada))
     assert "whsec_" not in page.html
     assert ["key.created" in page.text, "key.renamed" in page.html, "2 types" in ada.open(PLACE).text] == [True] * 3
+
+
+def test_types_are_offered_by_what_they_are_about(ada: Visitor) -> None:
+    """Each once; a group is open where something of it was chosen, so that what is chosen can be seen."""
+    page = ada.open(NEW)
+    assert re.findall(r"<summary>(.*?)</summary>", page.html) == list(kinds.SUBJECTS)
+    assert sorted(re.findall(r'name="types" value="(.*?)"', page.html)) == sorted(kinds.WORDS)
+    refused = ada.submit(NEW, name="Ledger", url="no", types=["key.created", "quota.spent"]).html
+    assert re.findall(r'<details class="types" open><summary>(.*?)</summary>', refused) == ["API keys", "Quota"]
 
 
 def test_form_sent_again_adds_no_second_webhook(ada: Visitor) -> None:

@@ -1,0 +1,60 @@
+"""docs/webhook-events.md shows a message of each type as it is sent; `tests/kept.py` holds stored events to it."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from chalicelib.events import kinds
+from chalicelib.webhooks import message
+from infra import webhook_events
+from tests import kept
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_page_is_as_printed() -> None:
+    """`make reference` was run after the last change of an event."""
+    assert webhook_events.PAGE.read_text() == webhook_events.page()
+
+
+@pytest.mark.parametrize("kind", kinds.WORDS)
+def test_every_type_has_an_example_with_all_that_it_tells(kind: str) -> None:
+    """In the form of a message, with the fields of the guide's table and no others."""
+    sent = json.loads(webhook_events.example(kind))
+    assert (sent["type"], sent["data"]["type"]) == (kind, kind)
+    assert sent["data"].keys() == {"id", "type", "created_at", "actor", "source_ip", "changed", "reason"}
+    documented, told = set(kept.documented()[kind]), set(sent["data"]["changed"])
+    alternatives = {"token"} if {"key", "token"} <= documented else {"application"} if "key" in documented else set()
+    assert documented - told - alternatives - {"admin"} == set()
+    assert told <= documented
+    assert f"### `{kind}`" in webhook_events.page()
+
+
+def test_every_type_is_about_one_subject() -> None:
+    """So the form offers each of them, once."""
+    offered = [kind for types in kinds.by_subject().values() for kind in types]
+    assert sorted(offered) == sorted(kinds.WORDS)
+
+
+@pytest.mark.parametrize(
+    ("told", "is_alike"),
+    [
+        ({"application": "app_0V5kqWn4Zr8TfYb2LcXd"}, True),
+        ({"application": "https://client.example/id"}, True),
+        ({"application": "Photos"}, False),
+        ({"application": "key_0V5kqWn4Zr8TfYb2LcXd"}, False),
+    ],
+)
+def test_event_that_looks_otherwise_than_its_example_is_found(told: dict[str, str], is_alike: bool) -> None:
+    """An id of another kind, or no id at all: whoever wrote a receiver by the page would be wrong."""
+    assert (list(kept._unlike_its_example(kinds.CONSENT_WITHDRAWN, told)) == []) is is_alike
+
+
+def test_guide_shows_the_test_message_as_it_is_sent() -> None:
+    """Field for field."""
+    guide = (ROOT / "docs" / "webhooks.md").read_text().splitlines()
+    (shown,) = [json.loads(line) for line in guide if line.startswith('{"type":"webhook.test"')]
+    sent = json.loads(message.of_test("whk_x", "evt_x"))
+    assert (shown.keys(), shown["data"].keys()) == (sent.keys(), sent["data"].keys())
+    assert shown["data"]["changed"].keys() == sent["data"]["changed"].keys()
