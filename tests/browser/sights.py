@@ -66,11 +66,16 @@ class Cast:
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """One page in one state: who looks at it ("" for a guest), and how to get there."""
+    """One page in one state: who looks at it ("" for a guest), and how to get there.
+
+    Where only one `part` (a selector) of a long page differs from the sight `like` it, only that is looked at.
+    """
 
     name: str
     who: str
     way: Callable[[Page, Cast], None]
+    like: str = ""
+    part: str | None = None
 
     def open(self, page: Page, cast: Cast) -> None:
         """Go there, and return when the page is whole: after a click it may have come without its styles yet."""
@@ -332,8 +337,8 @@ SIGHTS = [
     Sight("forged", "", _forged),
     Sight("too-many-requests", "", _too_many_requests),
     Sight("docs", "", _at("/docs")),
-    Sight("docs-tried", "", _tried),
-    Sight("docs-inside", "ada", _at("/docs")),
+    Sight("docs-tried", "", _tried, like="docs", part="article:has(#show_me)"),
+    Sight("docs-inside", "ada", _at("/docs"), like="docs", part="header.top"),
     Sight("landing-inside", "ada", _at("/")),
     Sight("keys", "ada", _with_demo("/settings/keys")),
     Sight("keys-none", "new", _at("/settings/keys")),
@@ -400,3 +405,4 @@ SIGHTS = [
     Sight("admin-account", "admin", _account_of("ada")),
     Sight("admin-refused", "admin", _suspended),
 ]
+BY_NAME = {sight.name: sight for sight in SIGHTS}

@@ -1,13 +1,16 @@
 """Every page in every state: accessible by axe's rules in light and dark, wide and narrow; nothing sticks out."""
 
+from collections.abc import Iterator
+
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.browser import axe
-from tests.browser.sights import SIGHTS, Cast, Sight
+from tests.browser.console import Console
+from tests.browser.sights import BY_NAME, SIGHTS, Cast, Sight
 from tests.browser.visitors import NARROW, WIDE, Visitors
 
-pytestmark = pytest.mark.xdist_group("browser")
+pytestmark = pytest.mark.xdist_group("sights")
 
 HIDDEN_STOP = """() => {
     const {activeElement: at} = document;
@@ -31,17 +34,58 @@ STRAYED = """[...document.querySelectorAll("td[data-label] > *")].filter(part =>
 """What stands in a table's cells, but not beside the label, or wider than it needs."""
 
 
+WITHOUT = """part => {
+    const copy = document.documentElement.cloneNode(true);
+    copy.querySelector(part).remove();
+    return copy.innerHTML;
+}"""
+"""The page but for one part."""
+
+
+@pytest.fixture(scope="module")
+def onlookers(browser: Browser, console: Console) -> Iterator[tuple[Visitors, Page]]:
+    """Whoever looks at the sights, and the one window they share: to open another takes longer than to look."""
+    came = Visitors(browser, console)
+    yield came, came.guest()
+    came.leave()
+
+
+@pytest.fixture
+def window(onlookers: tuple[Visitors, Page]) -> Iterator[Page]:
+    """The window that is shared, as someone new has it; afterwards, that nothing went wrong on any page in it."""
+    came, page = onlookers
+    page.context.clear_cookies()
+    page.set_viewport_size({"width": WIDE, "height": 800})
+    page.emulate_media(color_scheme="light")
+    yield page
+    page.evaluate("0")  # its answer comes after whatever the page reported
+    faults, came.faults[:] = list(came.faults), []
+    assert faults == []
+
+
 @pytest.mark.parametrize("sight", SIGHTS, ids=lambda sight: sight.name)
-def test_page_is_accessible_and_fits(sight: Sight, visitors: Visitors, cast: Cast) -> None:
+def test_page_is_accessible_and_fits(sight: Sight, window: Page, onlookers: tuple[Visitors, Page], cast: Cast) -> None:
     """No rule of axe is broken and nothing is wider than the window, however it is looked at."""
-    page = _opened(sight, visitors, cast)
+    came, _ = onlookers
+    if sight.who:
+        came.log_in_quietly(window, getattr(cast, sight.who))
+    sight.open(window, cast)
     for width in (WIDE, NARROW):
-        page.set_viewport_size({"width": width, "height": 800})
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        page.emulate_media(color_scheme="light")
-        assert axe.violations(page) == []
-        page.emulate_media(color_scheme="dark")
-        assert axe.violations(page, rules=axe.OF_COLOURS) == []
+        window.set_viewport_size({"width": width, "height": 800})
+        assert window.evaluate("document.documentElement.scrollWidth") <= width
+        window.emulate_media(color_scheme="light")
+        assert axe.violations(window, within=sight.part) == []
+        window.emulate_media(color_scheme="dark")
+        assert axe.violations(window, rules=axe.OF_COLOURS, within=sight.part) == []
+
+
+@pytest.mark.parametrize("sight", [sight for sight in SIGHTS if sight.part], ids=lambda sight: sight.name)
+def test_page_of_which_a_part_is_looked_at_is_otherwise_one_that_is_looked_at_whole(
+    sight: Sight, visitors: Visitors, cast: Cast
+) -> None:
+    """Nothing that differs is left out."""
+    rest, whole = (_opened(each, visitors, cast).evaluate(WITHOUT, sight.part) for each in (sight, BY_NAME[sight.like]))
+    assert rest == whole
 
 
 def test_axe_would_find_a_fault(visitors: Visitors) -> None:
@@ -57,18 +101,16 @@ def test_no_width_cuts_a_table_off(width: int, visitors: Visitors, cast: Cast) -
     """Tables keep inside their cards at either side of every width at which the layout changes."""
     page = visitors.guest(width=width)
     for name in ("keys", "keys-unusual", "usage", "admin-account"):
-        sight = next(sight for sight in SIGHTS if sight.name == name)
-        visitors.log_in_quietly(page, getattr(cast, sight.who))
-        sight.open(page, cast)
+        visitors.log_in_quietly(page, getattr(cast, BY_NAME[name].who))
+        BY_NAME[name].open(page, cast)
         assert page.evaluate(CUT_OFF) == []
 
 
 def test_narrow_table_keeps_everything_beside_its_label(visitors: Visitors, cast: Cast) -> None:
     """On a phone each row is a card: nothing of a value stands under its label, and no pill is stretched."""
-    by_name = {sight.name: sight for sight in SIGHTS}
     page = visitors.member(cast.ada, width=NARROW)
     for name in ("keys", "activity", "webhook-delivery", "webhook", "webhooks"):
-        by_name[name].open(page, cast)
+        BY_NAME[name].open(page, cast)
         assert page.locator("td[data-label]").count() > 0
         assert page.evaluate(STRAYED) == []
 
@@ -76,7 +118,7 @@ def test_narrow_table_keeps_everything_beside_its_label(visitors: Visitors, cast
 @pytest.mark.parametrize("name", ["login", "keys", "key", "key-new", "key-made", "usage", "account", "admin-account"])
 def test_every_stop_of_the_tab_key_can_be_seen(name: str, visitors: Visitors, cast: Cast) -> None:
     """Who walks through a page with the Tab key sees at each stop where they are."""
-    page = _opened(next(sight for sight in SIGHTS if sight.name == name), visitors, cast)
+    page = _opened(BY_NAME[name], visitors, cast)
     page.evaluate("document.activeElement.blur()")
     stops = []
     for _ in range(80):
