@@ -8,11 +8,11 @@ MANAGE := $(BIN)/python -m infra.manage --stage="$$STAGE" --reason="$$REASON"
 
 # What is given to a target reaches its program by the environment, letter by letter: make expands nothing in it, and the
 # shell runs nothing of it. So recipes say "$$TEXT", never "$(TEXT)".
-GIVEN := ADMIN ALARM_EMAIL ALL CLIENT_ID CLIENT_SECRET CLOSE COMPONENTS DATA EMAIL ID MINUTES NAME OFF ONLY OUT PORT REASON ROUNDS SCOPES SEED STAGE STATE TEXT TIER TITLE
+GIVEN := ADMIN ALARM_EMAIL ALL CLIENT_ID CLIENT_SECRET CLOSE COMPONENTS DATA DRY_RUN EMAIL ID MINUTES NAME OFF ONLY OUT PORT REASON ROUNDS SCOPES SEED STAGE STATE TEXT TIER TITLE
 $(foreach name,$(GIVEN),$(if $(filter undefined,$(origin $(name))),,$(eval override $(name) := $$(value $(name)))$(eval export $(name))))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast check format key account tier suspend reinstate admin admins password-link application-end incident leak-secret github-keys deploy package status destroy costs simulate bench mutate reference oauth-demo screenshots audit lock clean
+.PHONY: help run test test-fast check format key account tier suspend reinstate admin admins password-link application-end incident leak-secret github-keys deploy policy package status destroy costs simulate bench mutate reference oauth-demo screenshots audit lock clean
 
 help: ## list the commands; those for accounts take REASON=, which administrators see
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 17
@@ -78,13 +78,16 @@ leak-secret: $(BIN)/.run ## print what senders of leaks sign with: [STAGE=]
 github-keys: $(BIN)/.run ## fetch the public keys that GitHub signs reports of leaks with; then deploy
 	@$(BIN)/python -m infra.github_keys
 
-deploy: given-STAGE $(BIN)/.dev ## deploy into your AWS account: STAGE=dev|prod [ALARM_EMAIL=]
-	@$(BIN)/python -m infra.deploy deploy --stage="$$STAGE" --alarm-email="$$ALARM_EMAIL"
+deploy: given-STAGE $(BIN)/.dev ## deploy into your AWS account, or say what would change: STAGE=dev|prod [ALARM_EMAIL=] [DRY_RUN=1]
+	@$(BIN)/python -m infra.deploy deploy --stage="$$STAGE" --alarm-email="$$ALARM_EMAIL" $(if $(DRY_RUN),--dry-run)
+
+policy: given-STAGE $(BIN)/.run ## print the IAM policy that whoever deploys needs: STAGE=
+	@$(BIN)/python -m infra.rights --stage="$$STAGE"
 
 package: given-STAGE $(BIN)/.dev ## write one SAM stack for your own pipeline: STAGE= [OUT=]
 	@$(BIN)/python -m infra.deploy package --stage="$$STAGE" --out="$${OUT:-.local/package}"
 
-status: given-STAGE $(BIN)/.dev ## show URL, tables and alarms of a stage: STAGE=
+status: given-STAGE $(BIN)/.dev ## show URL, mail, tables and alarms of a stage: STAGE=
 	@$(BIN)/python -m infra.deploy status --stage="$$STAGE"
 
 destroy: given-STAGE $(BIN)/.dev ## remove the service and, with DATA=delete and a typed word, the data: STAGE=

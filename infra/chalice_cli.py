@@ -80,9 +80,12 @@ def _create_deployer(self: CLIFactory, session: Any, config: Config, ui: Any) ->
 
 
 def _create_planner(self: CLIFactory, session: Any, config: Config, ui: Any) -> Any:
-    """Return what says what a deployment would do."""
+    """Return what says what a deployment would do; before there is a data stack, with its roles and stream unnamed."""
     deployed.note(config.chalice_stage)
-    _prepare_deployment(config)
+    try:
+        _prepare_deployment(config)
+    except LookupError:
+        _give(config, lambda name: f"role of {name}", "arn:aws:dynamodb:of:the:table/data/stream/stack")
     return _planner(self, session, config, ui)
 
 

@@ -61,6 +61,7 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--alarm-email", default="")
     parser.add_argument("--data", default="keep")
     parser.add_argument("--out", default=".local/package")
+    parser.add_argument("--dry-run", action="store_true")
     options = parser.parse_args(words)
     if options.stage not in STAGES:
         print(f"Choose a stage: make {options.command} STAGE={'|'.join(STAGES)}", file=sys.stderr)
@@ -69,7 +70,7 @@ def main(words: list[str] | None = None) -> int:
         print(f"DATA takes keep or delete, not {options.data!r}.", file=sys.stderr)
         return 1
     commands: dict[str, Callable[[], None]] = {
-        "deploy": lambda: deploy(options.stage, alarm_email=options.alarm_email),
+        "deploy": lambda: (plan if options.dry_run else deploy)(options.stage, alarm_email=options.alarm_email),
         "package": lambda: package(options.stage, Path(options.out)),
         "status": lambda: status(options.stage),
         "destroy": lambda: destroy(options.stage, delete_data=options.data == "delete"),
@@ -101,6 +102,17 @@ def deploy(stage: str, *, alarm_email: str = "") -> None:
         guard_stage(stage, api)
     say(f"\nLatchkey runs at {api['rest_api_url']}")
     say(f"Next: make account EMAIL=you@example.com ADMIN=1 STAGE={stage}, then open {api['rest_api_url']}login")
+
+
+def plan(stage: str, *, alarm_email: str = "") -> None:
+    """Say what a deployment would change, and change nothing."""
+    check_settings(stage)
+    changes = DataStack(stage, say).planned(template.composed(mail_from(stage)), alarm_email)
+    say(f"The data stack {deployed.data_stack(stage)}, by CloudFormation:")
+    say("\n".join(f"  {change}" for change in changes) if changes else "  nothing changes")
+    say("The service, by Chalice:")
+    chalice("dev plan", stage)
+    say("Nothing was changed.")
 
 
 def mail_from(stage: str) -> str:
@@ -215,6 +227,7 @@ def status(stage: str) -> None:
     say(f"{'service':<10}{api['rest_api_url']}   (this checkout: {version})")
     stack = DataStack(stage, say).described()
     say(f"{'data':<10}{deployed.data_stack(stage)}: {stack['StackStatus'] if stack else 'missing'}")
+    say(f"{'mail':<10}{mail_status(stage)}")
     dynamodb = boto3.client("dynamodb")
     for table in stage_tables(stage):
         described = dynamodb.describe_table(TableName=table)["Table"]
@@ -222,6 +235,22 @@ def status(stage: str) -> None:
     prefix = f"latchkey-{stage}-"
     for alarm in boto3.client("cloudwatch").describe_alarms(AlarmNamePrefix=prefix)["MetricAlarms"]:
         say(f"{'alarm':<10}{alarm['AlarmName'].removeprefix(prefix)}: {alarm['StateValue']}")
+
+
+def mail_status(stage: str) -> str:
+    """Return whether a stage's mail reaches people, in words."""
+    if not mail_from(stage):
+        return "none is sent: LATCHKEY_MAIL_FROM is not set"
+    try:
+        can_reach_all = boto3.client("sesv2").get_account()["ProductionAccessEnabled"]
+    except ClientError as error:
+        return f"SES doesn't say whether it reaches anybody: {error}"
+    if can_reach_all:
+        return f"from {mail_from(stage)}, to anybody"
+    return (
+        f"from {mail_from(stage)}, but SES is in its sandbox and sends to verified addresses only: nobody else can sign"
+        " up or choose another password. Ask for production access (SES > Account dashboard)."
+    )
 
 
 def destroy(stage: str, *, delete_data: bool) -> None:
@@ -280,7 +309,7 @@ def chalice(command: str, stage: str, *more: str) -> None:
     if command == "delete":
         deployed.note(stage)  # from any checkout; `deploy` does so itself
     try:
-        chalices.main([command, "--stage", stage, *more], prog_name="chalice", standalone_mode=False, obj={})
+        chalices.main([*command.split(), "--stage", stage, *more], prog_name="chalice", standalone_mode=False, obj={})
     except Exception as error:
         if isinstance(error, click.ClickException):
             error.show()

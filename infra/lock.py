@@ -40,18 +40,19 @@ def on(stage: str) -> Iterator[Callable[[], None]]:
         if not renewing.is_alive() and _take(client, table, me):
             renewing.start()
 
-    take()
     try:
+        take()
         yield take
     finally:
+        ended.set()
         if renewing.is_alive():
-            ended.set()
             renewing.join()
-            # It may have been deleted with its table; and what can't be let go ends by itself.
-            with suppress(ClientError, BotoCoreError):
-                client.delete_item(
-                    TableName=table, Key=KEY, ConditionExpression=MINE, ExpressionAttributeValues={":me": {"S": me}}
-                )
+        # Also where it is not known whether it was taken. It may have been deleted with its table, or be somebody
+        # else's; and what can't be let go ends by itself.
+        with suppress(ClientError, BotoCoreError):
+            client.delete_item(
+                TableName=table, Key=KEY, ConditionExpression=MINE, ExpressionAttributeValues={":me": {"S": me}}
+            )
 
 
 def _take(client: Any, table: str, me: str) -> bool:

@@ -5,6 +5,7 @@ index of a table at a time, which is all that DynamoDB does. Tables that exist w
 """
 
 import json
+import secrets
 from collections.abc import Iterator
 from copy import deepcopy
 from typing import Any
@@ -49,6 +50,34 @@ class DataStack:
         # A stack that isn't whole yet must be able to take its tables back, so they are protected at the end.
         self._change(self._kept(wanted), _given(alarm_email, Protection="on"))
         self._client.update_termination_protection(StackName=self.name, EnableTerminationProtection=True)
+
+    def planned(self, wanted: Template, alarm_email: str) -> list[str]:
+        """Return what `put` would change, as CloudFormation sees it: "Modify AWS::DynamoDB::Table Accounts"."""
+        if self.described() is None:
+            return [f"Add {each['Type']} {logical}" for logical, each in wanted["Resources"].items()]
+        change = {"StackName": self.name, "ChangeSetName": f"dry-run-{secrets.token_hex(4)}"}
+        self._client.create_change_set(
+            **(change | self._request(self._kept(wanted), _given(alarm_email))), ChangeSetType="UPDATE"
+        )
+        try:
+            return self._told(change)
+        finally:
+            self._client.delete_change_set(**change)
+
+    def _told(self, change: dict[str, str]) -> list[str]:
+        try:
+            self._client.get_waiter("change_set_create_complete").wait(**change, WaiterConfig=WAIT)
+        except WaiterError as error:
+            reason = str(error.last_response.get("StatusReason", error))
+            if "didn't contain changes" in reason or NOTHING_NEW in reason:
+                return []
+            raise DeployError(f"CloudFormation can't say what would change: {reason}") from error
+        changes = [
+            each["ResourceChange"]
+            for page in self._client.get_paginator("describe_change_set").paginate(**change)
+            for each in page["Changes"]
+        ]
+        return [f"{each['Action']} {each['ResourceType']} {each['LogicalResourceId']}" for each in changes]
 
     def delete(self) -> None:
         """Delete it, if it is there; its tables are kept."""
@@ -135,7 +164,7 @@ class DataStack:
             )
         kept = self._now() if exists else {**wanted, "Resources": {}, "Outputs": {}}
         imported = {by_name[table]: wanted["Resources"][by_name[table]] | _as_it_is(table) for table in orphans}
-        change = {"ChangeSetName": "adopt", "ChangeSetType": "IMPORT"}
+        change = {"ChangeSetName": f"adopt-{secrets.token_hex(4)}", "ChangeSetType": "IMPORT"}
         self._client.create_change_set(
             **change,
             **self._request(
@@ -151,7 +180,7 @@ class DataStack:
                 for table in orphans
             ],
         )
-        named = {"StackName": self.name, "ChangeSetName": "adopt"}
+        named = {"StackName": self.name, "ChangeSetName": change["ChangeSetName"]}
         self._client.get_waiter("change_set_create_complete").wait(**named, WaiterConfig=WAIT)
         self._client.execute_change_set(**named)
         self._wait("stack_import_complete", "given the tables that exist")

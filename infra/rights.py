@@ -1,0 +1,114 @@
+"""`make policy`: what whoever deploys a stage must be allowed to do, as a policy for IAM.
+
+It is the calls that the commands make, which a test records, and those that CloudFormation makes in their name, by the
+type of resource: `rights.json`, with the day on which it was taken from AWS's schemas.
+"""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+FILE = Path(__file__).with_name("rights.json")
+LISTED = (
+    "apigateway:GET",
+    "cloudformation:ValidateTemplate",
+    "cloudwatch:DescribeAlarms",
+    "cloudwatch:ListDashboards",
+    "dynamodb:ListTables",
+    "iam:ListRoles",
+    "lambda:CreateEventSourceMapping",
+    "lambda:DeleteEventSourceMapping",
+    "lambda:GetEventSourceMapping",
+    "lambda:ListEventSourceMappings",
+    "lambda:UpdateEventSourceMapping",
+    "logs:DescribeIndexPolicies",
+    "logs:DescribeLogGroups",
+    "logs:DescribeResourcePolicies",
+    "ses:GetAccount",
+    "sns:ListTopics",
+    "sns:Unsubscribe",
+    "sts:GetCallerIdentity",
+)
+"""What AWS lets nobody narrow to a stage."""
+OF_STACK = (
+    *("CreateStack", "UpdateStack", "DeleteStack", "DescribeStacks", "DescribeStackEvents", "ListStackResources"),
+    *("GetTemplate", "UpdateTerminationProtection", "CreateChangeSet", "DescribeChangeSet", "ExecuteChangeSet"),
+    *("DeleteChangeSet", "ContinueUpdateRollback"),
+)
+OF_FUNCTION = (
+    *("CreateFunction", "DeleteFunction", "GetFunction", "GetFunctionConfiguration", "UpdateFunctionCode"),
+    *("UpdateFunctionConfiguration", "AddPermission", "RemovePermission", "GetPolicy", "ListTags", "TagResource"),
+    *("UntagResource", "PutFunctionConcurrency", "DeleteFunctionConcurrency"),
+)
+OF_RULE = (
+    *("PutRule", "DeleteRule", "DescribeRule", "PutTargets", "RemoveTargets", "ListTargetsByRule"),
+    *("TagResource", "UntagResource", "ListTagsForResource"),
+)
+OF_ITEMS = ("GetItem", "PutItem", "UpdateItem", "DeleteItem")
+"""For the lock; and for `make account` and the other commands, those of the API's own role do."""
+RESOURCES = {
+    "cloudwatch": ("alarm:latchkey-{stage}-*", "dashboard/latchkey-{stage}"),
+    "dynamodb": ("table/latchkey-{stage}-*",),
+    "iam": ("role/latchkey-{stage}-*",),
+    "logs": ("log-group:/aws/lambda/latchkey-{stage}*", "log-group:/latchkey/{stage}/*"),
+    "sns": ("latchkey-{stage}-*",),
+}
+"""What CloudFormation makes for a stage, by service."""
+Statement = dict[str, Any]
+
+
+def policy(stage: str) -> dict[str, Any]:
+    """Return the policy of whoever deploys, looks at and destroys a stage, in any region."""
+    known = json.loads(FILE.read_text())
+    made = sorted({action for actions in known["by_type"].values() for action in actions} - set(LISTED))
+    statements = [
+        _statement("Listed", LISTED, ["*"]),
+        _statement("Gateway", [f"apigateway:{verb}" for verb in ("DELETE", "PATCH", "POST", "PUT")], _gateways()),
+        _statement("Stack", _of("cloudformation", OF_STACK), [f"cloudformation:*:*:stack/latchkey-{stage}-data/*"]),
+        _statement("Functions", _of("lambda", OF_FUNCTION), [f"lambda:*:*:function:latchkey-{stage}*"]),
+        _statement("Rules", _of("events", OF_RULE), [f"events:*:*:rule/latchkey-{stage}-*"]),
+        _statement("Key", _of("ssm", _OF_KEY), [f"ssm:*:*:parameter/latchkey/{stage}/key"]),
+        _statement("Lock", _of("dynamodb", OF_ITEMS), [f"dynamodb:*:*:table/latchkey-{stage}-tickets"]),
+        _passing(stage),
+    ]
+    for service, ends in RESOURCES.items():
+        of_service = [action for action in made if action.startswith(f"{service}:")]
+        region = "" if service == "iam" else "*"
+        arns = [f"{service}:{region}:*:{end.format(stage=stage)}" for end in ends]
+        statements.append(_statement(f"Made{service.title()}", of_service, arns))
+    return {"Version": "2012-10-17", "Statement": statements}
+
+
+_OF_KEY = ("PutParameter", "GetParameter", "DeleteParameters")
+
+
+def _passing(stage: str) -> Statement:
+    """Return leave to give the functions their roles, and to give those to nothing else."""
+    passed = _statement("Roles", ["iam:PassRole"], [f"iam::*:role/latchkey-{stage}-*"])
+    return passed | {"Condition": {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}}}
+
+
+def _gateways() -> list[str]:
+    """Return the gateways: API Gateway knows its APIs by numbers, so a stage's can't be named."""
+    return [f"apigateway:*::/{part}" for part in ("restapis", "restapis/*", "domainnames", "domainnames/*", "tags/*")]
+
+
+def _of(service: str, calls: tuple[str, ...]) -> list[str]:
+    return [f"{service}:{call}" for call in calls]
+
+
+def _statement(name: str, actions: Any, ends: list[str]) -> Statement:
+    resources = [end if end == "*" else f"arn:*:{end}" for end in ends]
+    return {"Sid": name, "Effect": "Allow", "Action": list(actions), "Resource": resources}
+
+
+def main() -> None:
+    """Print the policy of a stage."""
+    parser = argparse.ArgumentParser(prog="policy")
+    parser.add_argument("--stage", required=True)
+    print(json.dumps(policy(parser.parse_args().stage), indent=2))
+
+
+if __name__ == "__main__":
+    main()

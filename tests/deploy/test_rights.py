@@ -1,0 +1,111 @@
+"""`make policy`: whoever has it may deploy, look at and destroy a stage, and touch no other."""
+
+import json
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.client import BaseClient
+
+from infra import rights
+from tests.deploy.checkout import copied
+from tests.deploy.cloud import ACCOUNT, REGION, serving
+from tests.infra.rights import by_type
+
+pytestmark = pytest.mark.xdist_group("stack")
+NAMES = {
+    "TableName": "dynamodb::table/{}", "FunctionName": "lambda::function:{}", "StackName": "cloudformation::stack/{}/1",
+    "Rule": "events::rule/{}", "RoleName": "iam::role/{}",
+}  # fmt: skip
+"""Of what a call names: its ARN, where service and kind stand."""
+Call = tuple[str, str]
+
+
+@pytest.fixture(scope="module")
+def calls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[set[Call]]:
+    """Every call of a first deployment, a look, a rehearsal, a second deployment and the end: action and ARN.
+
+    Those that CloudFormation makes are among them.
+    """
+    made: set[Call] = set()
+    send = BaseClient._make_api_call
+
+    def noting(client: Any, operation: str, request: dict[str, Any]) -> Any:
+        made.add((_action(client, operation), _arn(request)))
+        return send(client, operation, request)
+
+    with serving() as cloud, pytest.MonkeyPatch.context() as patch:
+        checkout = copied(tmp_path_factory.mktemp("checkout"), is_light=True, **cloud.environment)
+        patch.setattr(BaseClient, "_make_api_call", noting)
+        checkout.succeeds("deploy", "dev")
+        checkout.succeeds("status", "dev")
+        checkout.succeeds("deploy", "dev", "--dry-run")
+        checkout.succeeds("deploy", "dev", "--alarm-email", "ops@example.com")
+        checkout.succeeds("destroy", "dev", "--data", "delete", typed="delete dev\n")
+        patch.undo()
+        yield made
+
+
+def _action(client: Any, operation: str) -> str:
+    model = client.meta.service_model
+    if model.service_name == "apigateway":
+        return f"apigateway:{model.operation_model(operation).http['method']}"
+    return f"{model.service_name}:{operation}"
+
+
+def _arn(request: dict[str, Any]) -> str:
+    for name, form in NAMES.items():
+        if name in request:
+            own = str(request[name]).rpartition(":")[2]
+            service, _, end = form.format(own).partition("::")
+            return f"arn:aws:{service}:{'' if service == 'iam' else REGION}:{ACCOUNT}:{end}"
+    return ""
+
+
+def allows(policy: dict[str, Any], action: str, arn: str) -> bool:
+    """Tell whether a policy allows a call; one that names nothing is judged by its action."""
+    return any(
+        action in statement["Action"]
+        and (not arn or any(fnmatchcase(arn, pattern) for pattern in statement["Resource"]))
+        for statement in policy["Statement"]
+    )
+
+
+def test_policy_allows_every_call_that_is_made(calls: set[Call]) -> None:
+    """Nobody finds out in the middle of a deployment that something isn't allowed."""
+    assert len(calls) > 60
+    assert {call for call in calls if not allows(rights.policy("dev"), *call)} == set()
+
+
+def test_policy_of_a_stage_is_worth_nothing_for_another(calls: set[Call]) -> None:
+    """What can be named is."""
+    named = {(action, arn) for action, arn in calls if arn and action not in rights.LISTED}
+    assert len(named) > 25
+    assert {call for call in named if allows(rights.policy("prod"), *call)} == set()
+
+
+def test_functions_are_given_roles_of_the_stage_alone_and_they_to_nothing_else() -> None:
+    """With leave to pass any role, whoever deploys could become whoever has the most rights."""
+    (passing,) = (each for each in rights.policy("dev")["Statement"] if "iam:PassRole" in each["Action"])
+    assert passing["Resource"] == ["arn:*:iam::*:role/latchkey-dev-*"]
+    assert passing["Condition"] == {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}}
+
+
+def test_policy_is_as_short_as_iam_takes() -> None:
+    """6,144 characters without whitespace."""
+    assert len(json.dumps(rights.policy("prod"), separators=(",", ":"))) < 6_144
+
+
+def test_what_cloudformation_calls_is_what_its_schemas_say() -> None:
+    """Where this fails, a new cfn-lint knows newer ones: `python -m tests.infra.rights`, and look at the difference."""
+    assert json.loads(rights.FILE.read_text())["by_type"] == by_type()
+
+
+def test_policy_is_printed_by_make(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """As IAM takes it."""
+    monkeypatch.setattr("sys.argv", ["policy", "--stage", "dev"])
+    rights.main()
+    assert json.loads(capsys.readouterr().out) == rights.policy("dev")
+    assert Path(rights.FILE).exists()

@@ -1,0 +1,52 @@
+"""Writes `infra/rights.json` anew from the schemas that cfn-lint brings: `python -m tests.infra.rights`."""
+
+import json
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import cfnlint  # type: ignore[import-untyped]  # ships no types
+
+from infra import rights, template
+
+SCHEMAS = Path(cfnlint.__file__).parent / "data" / "schemas" / "resources"
+LEFT_OUT = (
+    "Import", "Replica", "Kinesis", "Scan", "Query", "Item", "ContributorInsights", "ResourcePolic", "ResourcePolicy",
+    "DataProtection", "LogDelivery", "IndexPolic", "BearerToken", "LogGroupDeletionProtection", "Kms", "Boundary",
+)  # fmt: skip
+"""What CloudFormation would call for properties that the data stack doesn't have."""
+READ_ALL_THE_SAME = (
+    *("dynamodb:DescribeKinesisStreamingDestination", "dynamodb:DescribeContributorInsights"),
+    *("dynamodb:GetResourcePolicy", "logs:GetDataProtectionPolicy", "logs:DescribeIndexPolicies"),
+    *("logs:DescribeResourcePolicies", "sns:GetDataProtectionPolicy"),
+)
+"""What it reads of every resource, whether or not it is there."""
+
+
+def by_type() -> dict[str, list[str]]:
+    """Return what CloudFormation calls for each type of resource that the data stack has, as its schema lists it."""
+    types = {each["Type"] for each in template.composed()["Resources"].values()}
+    found = {}
+    for file in sorted(SCHEMAS.glob("*.json")):
+        schema = json.loads(file.read_text())
+        if schema.get("typeName") in types:
+            found[schema["typeName"]] = sorted(_needed(schema))
+    assert found.keys() == types
+    return dict(sorted(found.items()))
+
+
+def _needed(schema: dict[str, Any]) -> set[str]:
+    service = schema["typeName"].split("::")[1].lower()
+    listed = {action for handler in schema["handlers"].values() for action in handler["permissions"]}
+    own = {action for action in listed if action.startswith(f"{service}:")}
+    return {action for action in own if action in READ_ALL_THE_SAME or not any(word in action for word in LEFT_OUT)}
+
+
+if __name__ == "__main__":
+    told = {
+        "as_of": datetime.now(UTC).date().isoformat(),
+        "source": f"the resource schemas of CloudFormation, as in cfn-lint {version('cfn-lint')}",
+        "by_type": by_type(),
+    }
+    rights.FILE.write_text(json.dumps(told, indent=2) + "\n")
