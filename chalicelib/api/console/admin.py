@@ -57,7 +57,8 @@ def _found(visit: Visit, wanted: str, after: str) -> Shown:
     shown = Shown("admin", {**_listing(found, wanted, last=lambda account: account.email), **nobody})
     if found:
         return shown
-    return visit.refused_by(errors.NotFound("No account has this id, or an email that begins so.").about("find"), shown)
+    nothing = errors.NotFound("No account has this id, or an email that begins so. Names can't be searched for.")
+    return visit.refused_by(nothing.about("find"), shown)
 
 
 def show_account(visit: Visit, account_id: str) -> Shown:

@@ -79,6 +79,7 @@ def test_account_that_is_not_found_is_said_to_be_none(home: House, wanted: str) 
     page = logged_in(home, person(admin=True)).open(f"/admin?find={wanted}")
     assert (page.status, page.problem != "") == (404, True)
     assert page.value("/admin", "find") == wanted
+    assert page.text.count("Names can") == 2
 
 
 def test_account_is_shown_without_its_secrets(home: House) -> None:
