@@ -186,8 +186,9 @@ def _who_asks(parameters: Parameters, admit_fetch: client_documents.Admit | None
         raise NoSuchClient(f"The application that sent you here made an invalid request. {error.message}") from None
     client = client_documents.find_client(client_id, admit=admit_fetch)
     if client is None:
+        why = client_documents.problem(client_id) or "unknown client_id"
         raise NoSuchClient(
-            "The application that sent you here made an invalid request. Contact its developer (unknown client_id)."
+            f"The application that sent you here made an invalid request. Contact its developer ({why})."
         )
     return client, _redirect_uri(client, named)
 

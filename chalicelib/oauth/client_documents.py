@@ -25,6 +25,10 @@ OFFERED = (clients.CODE, clients.REFRESH)
 
 # RFC 3986's characters but `#`; what another program could read as a dot or a slash.
 _PLAIN = re.compile(r"[A-Za-z0-9\-._~:/?\[\]@!$&'()*+,;=%]+")
+# A host is a name, an IPv4 address, or an IPv6 one in brackets; nothing of it is encoded. A `%` begins two hex digits,
+# and none that stand for a control character.
+_PLACE = re.compile(r"([A-Za-z0-9_-]+\.)*[A-Za-z0-9_-]+\.?(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
+_BADLY_ENCODED = re.compile("%(?![0-9A-Fa-f]{2})|%(?:25)*(?:[01][0-9A-Fa-f]|7[Ff])")
 _ENCODED = (
     (re.compile("%(?:25)*2e", re.IGNORECASE), "."),
     (re.compile("%(?:25)*(?:2f|5c)", re.IGNORECASE), "/"),
@@ -64,6 +68,17 @@ def find_client(
         if not came_first:
             return find_client(client_id)
         return _fetched(client_id, resolver, tls)
+
+
+def problem(client_id: str) -> str:
+    """Return why a URL can't name a client, "" where that isn't what is wrong with it."""
+    if not _is_document(client_id) or not clients.documents_are_taken():
+        return ""
+    try:
+        check_url(client_id)
+    except BadDocument as error:
+        return str(error)
+    return ""
 
 
 def known_client(client_id: str) -> Client | None:
@@ -141,12 +156,15 @@ def check_url(client_id: str) -> None:
     """
     try:
         parts = urlsplit(client_id)
-        _ = parts.port  # one beyond 65535 is found only by asking for it
+        port = parts.port  # one beyond 65535 is found only by asking for it
     except ValueError:
         raise BadDocument("its client_id is no URL") from None
-    is_plain = _PLAIN.fullmatch(client_id) and "@" not in parts.netloc and not _has_dot_segments(parts.path)
-    if not is_plain or parts.path in ("", "/"):
-        raise BadDocument("a client_id URL is plain and has a path, and no fragment, dot segments or user information")
+    if port == 0 or not _PLACE.fullmatch(parts.netloc) or len(parts.hostname or "") > fetch.HOST_MAX:
+        raise BadDocument("a client_id URL has a host, and no user information")
+    if _BADLY_ENCODED.search(client_id) or re.search(r"[\[\]]", f"{parts.path}{parts.query}"):
+        raise BadDocument("a client_id URL has no control characters, and a % begins two hex digits")
+    if not _PLAIN.fullmatch(client_id) or _has_dot_segments(parts.path) or parts.path in ("", "/"):
+        raise BadDocument("a client_id URL is plain and has a path, and no fragment or dot segments")
 
 
 def _has_dot_segments(path: str) -> bool:

@@ -24,7 +24,7 @@ class Visitors:
     faults: list[str] = field(default_factory=list)
     contexts: list[BrowserContext] = field(default_factory=list)
     friends: set[str] = field(default_factory=lambda: {"com.example.app://"})
-    """Origins besides the console's that a test sends its browsers to."""
+    """Origins besides the console's that a test sends its browsers to, and an app's that no machine here has."""
 
     def guest(self, *, width: int = WIDE, javascript: bool = True) -> Page:
         """Return an empty page of someone who isn't logged in."""

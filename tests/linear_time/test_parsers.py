@@ -87,7 +87,9 @@ AROUND: dict[str, Callable[[str], str]] = {
 
 
 def of_headers(headers: dict[str, str]) -> Request:
-    return cast(Request, SimpleNamespace(headers=headers, context={"identity": {"sourceIp": "203.0.113.7"}}))
+    event = {"multiValueHeaders": {name: [value] for name, value in headers.items()}}
+    context = {"identity": {"sourceIp": "203.0.113.7"}}
+    return cast(Request, SimpleNamespace(headers=headers, context=context, to_original_event=lambda: event))
 
 
 def framed(head: str, text: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from chalicelib.core import telemetry
+from chalicelib.limits import tiers
 from chalicelib.oauth import client_documents, ending
 from chalicelib.oauth.tables import Client
 from tests.house import House
@@ -242,6 +243,7 @@ def test_url_that_is_no_client_id_is_never_fetched(
     page = ada.open(App(home, Client(client_id), None, CALLBACK).asking())
     assert (page.status, page.location) == (400, "")
     assert (internet.connected, internet.requests) == ([], [])
+    assert home.counters("document-fetches_203.0.113.7", tiers.DOCUMENT_FETCHES) == {}
 
 
 def test_document_may_have_dots_in_names_and_in_its_query(home: House, internet: Internet) -> None:

@@ -8,6 +8,7 @@ from chalicelib.core import randomness
 from chalicelib.webhooks import retry
 
 NOW_MS = 1_640_000_000_000
+LATER = "Mon, 20 Dec 2031 12:00:00 GMT"
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
 WAITS_MS = [
     *(MINUTE_MS, 5 * MINUTE_MS, 30 * MINUTE_MS),
@@ -79,3 +80,20 @@ def test_endpoint_is_given_up_after_ten_failures_and_a_day(failures: int, for_ms
     """Not by either alone."""
     assert "Ten failures in a row, for a day or more" in GUIDE
     assert retry.is_given_up(failures, NOW_MS - for_ms, NOW_MS) is is_given_up
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        *("9" * digits for digits in (1, 12, 18, 19, 20, 40, 5_000)),
+        *("60, 60", "60, 7200", f"{LATER}, {LATER}", f"60, {LATER}", f"{LATER}, 60", "," * 200, "Mon," * 50),
+        *(LATER, "Fri, 31 Dec 9999 23:59:59 GMT", "Fri, 31 Dec 0000 23:59:59 GMT", "-1", "\u0661", "60\u00a0", "%Y"),
+    ],
+)
+@pytest.mark.parametrize("tries", [1, 9])
+def test_whatever_a_receiver_asks_for_a_try_comes_within_three_days(header: str, tries: int) -> None:
+    """However many digits it has, and however often it comes: never an error, nor a moment out of all bounds."""
+    asked_ms = retry.asked_for_ms(header, NOW_MS)
+    next_ms = retry.next_at_ms(tries, NOW_MS, not_before_ms=asked_ms, since_ms=NOW_MS)
+    assert next_ms is not None
+    assert NOW_MS < next_ms <= NOW_MS + retry.SCHEDULE_MS
