@@ -457,13 +457,13 @@ def _cookies(exchange: Exchange) -> dict[str, str]:
 
     By hand: the standard library stops at the first cookie it doesn't like, and others share our domain's jar. A name
     is a token (RFC 6265 §4.1.1): browsers give `__Host-` its meaning only where the name begins with it, so nothing but
-    spaces and tabs may be taken off before it.
+    spaces and tabs may be taken off before it. A value that isn't ASCII is none of ours.
     """
     cookies: dict[str, str] = {}
     # Over HTTP/2 a client may send them in several fields (RFC 9113 §8.2.3).
     for pair in visitor.joined(exchange.request, "cookie", "; ").split(";"):
         name, equals, value = http_syntax.trimmed(pair).partition("=")
-        if equals and http_syntax.is_token(name):
+        if equals and http_syntax.is_token(name) and value.isascii():
             cookies.setdefault(name, value)
     return cookies
 
