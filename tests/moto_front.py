@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -80,13 +81,32 @@ class _Handler(BaseHTTPRequestHandler):
 def _over_long_key(body: bytes) -> tuple[int, dict[str, str], str] | None:
     """Return DynamoDB's refusal of a call that names an item by a key that none can have."""
     tables = dynamodb_backends[DEFAULT_ACCOUNT_ID]["us-east-1"].tables
-    for name, key in _keys(json.loads(body)):
-        for attribute in tables[name].schema if name in tables else ():
-            most, text = KEY_BYTES_MAX[attribute["KeyType"]], key.get(attribute["AttributeName"], {}).get("S", "")
-            if len(text.encode()) > most:
+    call = json.loads(body)
+    for name, key in _keys(call):
+        for attribute in _schema(tables[name], call.get("IndexName")) if name in tables else ():
+            most, attribute_name = KEY_BYTES_MAX[attribute["KeyType"]], attribute["AttributeName"]
+            texts = [key.get(attribute_name, {}).get("S", ""), *_asked_for(call, attribute_name)]
+            if max(len(text.encode()) for text in texts) > most:
                 told = {"__type": "com.amazon.coral.validate#ValidationException", "message": f"over {most} bytes"}
                 return 400, {"Content-Type": "application/x-amz-json-1.0"}, json.dumps(told)
     return None
+
+
+def _schema(table: Any, index: str | None) -> list[dict[str, str]]:
+    of_index = [each.schema for each in table.global_indexes if each.name == index]
+    schema: list[dict[str, str]] = of_index[0] if of_index else table.schema
+    return schema
+
+
+def _asked_for(call: dict[str, Any], attribute: str) -> Iterator[str]:
+    """Return the texts that a query's condition compares a key with."""
+    aliases = call.get("ExpressionAttributeNames", {}).items()
+    names = [attribute, *(alias for alias, name in aliases if name == attribute)]
+    condition, values = call.get("KeyConditionExpression", ""), call.get("ExpressionAttributeValues", {})
+    for name in names:
+        # `a = :b`, `a BETWEEN :b AND :c`, `begins_with (a, :b)`.
+        for found in re.findall(rf"(?<![\w#]){re.escape(name)}\b[^:#]*(:\w+)(?: AND (:\w+))?", condition):
+            yield from (values[each].get("S", "") for each in found if each)
 
 
 def _keys(call: dict[str, Any]) -> Iterator[tuple[str, dict[str, dict[str, str]]]]:

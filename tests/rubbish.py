@@ -15,3 +15,6 @@ RUBBISH = {
     "a line's end": "a\r\nb: c",
     "half a surrogate pair": "\ud800",
 }
+
+WRONG_TYPES: tuple[object, ...] = (None, True, -1, 2.5, 10**400, [], ["x", ["x"]], {}, {"x": {"x": None}})
+"""What stands in JSON where a text, a number or a list is expected."""

@@ -1,0 +1,276 @@
+"""Every parameter of every route takes every kind of rubbish: the answer says what is wrong, and is no fault."""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from urllib.parse import quote, urlencode
+
+import argon2
+import pytest
+
+from chalicelib.accounts.tables import Account
+from chalicelib.api.console import frame
+from chalicelib.api.declared import Body, Declared, Listed
+from chalicelib.api.reference.examples import example_of
+from chalicelib.core import settings, wire
+from chalicelib.core.errors import InvalidRequest
+from infra.routes import of_latchkey
+from infra.standin import Answer
+from tests.api.console.places import Place, place
+from tests.every_parameter import Parameter, in_place
+from tests.house import House
+from tests.oauth.flow import CALLBACK, REFRESH, App, as_json, registered
+from tests.rubbish import RUBBISH, WRONG_TYPES
+from tests.visitor import FORM, PASSWORD, logged_in, person
+from tests.watch.signing import by_partner
+
+KINDS = ("nothing", "no URL", "over-long", "over-long in bytes", "an id of many", "not ASCII", "nul")
+RUBBISH_HERE = {name: RUBBISH[name] for name in (*KINDS, "half a surrogate pair")}
+"""What a parser, a key or an encoding trips over; what only names or URLs are judged by is tried with them."""
+GOOD = {
+    "name": "Ada",
+    "email": "new@example.com",
+    "expiry": "7 days",
+    "grace": "1 hour",
+    "scopes": "read",
+    "on_anomaly": "tell",
+    "url": "https://hooks.example.com/",
+    "types": "key.created",
+    "status": "disabled",
+    "kind": "public",
+    "redirect_uris": CALLBACK,
+    "tier": "pro",
+    "reason": "because",
+    "decision": "allow",
+    "user_code": "BCDF-GHJK",
+}
+"""What else a form of the console has, so that the field beside is read; not a password, which takes long to hash."""
+HASHING = ("/login", "/signup", "/password", "/verify", "/settings/account/email", "/settings/account/password")
+CHEAP = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
+"""Which takes no time to verify."""
+READS = ("GetItem", "BatchGetItem", "Query")
+
+
+class Remembering:
+    """A way to the database that asks for the same once, until something is written; admissions are always given."""
+
+    def __init__(self) -> None:
+        self.send = wire.sender()
+        self.known: dict[str, wire.Json] = {}
+
+    def __call__(self, operation: str, request: wire.Json) -> wire.Json:
+        is_counter = request.get("TableName") == settings.current().table("windows")
+        if not is_counter and operation not in READS:
+            self.known = {key: answer for key, answer in self.known.items() if "-windows" in key}
+            return self.send(operation, request)
+        key = json.dumps([operation, request], sort_keys=True, default=str)
+        if key not in self.known:
+            self.known[key] = self.send(operation, request)
+        return self.known[key]
+
+
+@dataclass
+class Sweep:
+    """One of everything, and who may do all with it."""
+
+    home: House
+    there: Place
+    secret: str
+    app: App
+    ids: dict[str, str]
+    registration: str
+    csrf: str = field(default="")
+
+    def log_in(self) -> None:
+        """Have the password that it had, and a session: a form may have set another, which ends all sessions."""
+        account = Account(self.there.admin.id)
+        account.update(actions=[Account.password_hash.set(CHEAP)], condition=Account.listed.exists())
+        self.there.visitor.cookies = logged_in(self.home, Account.get(account.id)).cookies
+        self.csrf = dict(self.there.visitor.open("/settings/account").read.forms[0].fields)["csrf"]
+
+    def target(self, route: str, **spoilt: str) -> str:
+        """Return a path with ids of things that there are, but for what is spoilt."""
+        ids = self.there.ids | self.ids | ({"client_id": self.app.id} if route.startswith("/settings") else {})
+        named = {name: spoilt.get(name, ids.get(name, "x")) for name in re.findall(r"{(\w+)}", route)}
+        return route.format(**{name: quote(text, safe="", errors="surrogatepass") for name, text in named.items()})
+
+    def send(self, parameter: Parameter, values: list[object]) -> Answer:
+        """Send a request that is right but for one parameter, which has these values."""
+        return SENDERS[parameter.place](self, parameter, values)
+
+    def call(self, method: str, target: str, body: bytes = b"", **headers: str) -> Answer:
+        """Send a request as whoever may make it."""
+        if target.startswith(("/v1/", "/oauth/register")):
+            secret = self.registration if target.startswith("/oauth") else self.secret
+            headers = {"Authorization": f"Bearer {secret}", **headers}
+        if target.startswith("/v1/leaks"):
+            headers |= {name: value for name, value in by_partner(body).items() if name not in headers}
+        if target.startswith(("/v1", "/oauth")) and not target.startswith("/oauth/authorize"):
+            return self.home.call(method, target, body=body, headers=headers)
+        cookies = {"Cookie": "; ".join(f"{name}={value}" for name, value in self.there.visitor.cookies.items())}
+        origin = {"Origin": self.there.visitor.origin}
+        return self.home.call(method, target, body=body, headers=cookies | origin | headers)
+
+
+def _in_path(sweep: Sweep, parameter: Parameter, values: list[object]) -> Answer:
+    target = sweep.target(parameter.route, **{parameter.name: "/".join(map(str, values)) or "%"})
+    if parameter.route.startswith(("/v1", "/oauth")):
+        return sweep.call(parameter.method, target, _good_json(sweep, parameter))
+    body = _form(sweep, {}) if parameter.method == "POST" else b""
+    return sweep.call(parameter.method, target, body, **{"Content-Type": FORM})
+
+
+def _in_query(sweep: Sweep, parameter: Parameter, values: list[object]) -> Answer:
+    asked: dict[str, object] = {}
+    if parameter.route == "/oauth/authorize":
+        asked = {"client_id": sweep.app.id, "redirect_uri": CALLBACK, "response_type": "code"}
+    query = urlencode({**asked, parameter.name: values}, doseq=True, errors="surrogatepass")
+    body = _form(sweep, GOOD) if parameter.method == "POST" else b""
+    target = f"{sweep.target(parameter.route)}?{query}"
+    return sweep.call(parameter.method, target, body, **({"Content-Type": FORM} if body else {}))
+
+
+def _in_form(sweep: Sweep, parameter: Parameter, values: list[object]) -> Answer:
+    if parameter.route.startswith("/oauth") and parameter.route != "/oauth/authorize":
+        fields: dict[str, object] = {**sweep.app.credentials, "grant_type": REFRESH, "refresh_token": "x", "token": "x"}
+    else:
+        hashes = parameter.route.startswith(HASHING) and "password" not in parameter.name
+        fields = {**GOOD, **({} if hashes else {"password": PASSWORD}), "csrf": sweep.csrf}
+    names = ("email", "password", "next") if parameter.route == "/login" else (parameter.name,)
+    body = urlencode({**fields, **dict.fromkeys(names, values)}, doseq=True, errors="surrogatepass").encode()
+    return sweep.call(parameter.method, sweep.target(parameter.route), body, **{"Content-Type": FORM})
+
+
+def _in_json(sweep: Sweep, parameter: Parameter, values: list[object]) -> Answer:
+    good = json.loads(_good_json(sweep, parameter) or b"{}")
+    is_listed = isinstance(good, list)
+    fields = good[0] if is_listed else good
+    fields.pop(parameter.name, None)
+    pairs = [*fields.items(), *((parameter.name, value) for value in values)]
+    text = "{" + ",".join(f"{json.dumps(name)}:{json.dumps(value)}" for name, value in pairs) + "}"
+    body = f"[{text}]" if is_listed else text
+    return sweep.call(
+        parameter.method, sweep.target(parameter.route), body.encode(), **{"Content-Type": "application/json"}
+    )
+
+
+def _in_header(sweep: Sweep, parameter: Parameter, values: list[object]) -> Answer:
+    body = _good_json(sweep, parameter)
+    scheme = "Bearer " if parameter.name == "Authorization" else ""
+    headers = {"Content-Type": "application/json", parameter.name: scheme + ", ".join(map(str, values))}
+    return sweep.call(parameter.method, sweep.target(parameter.route), body, **headers)
+
+
+SENDERS: dict[str, Callable[[Sweep, Parameter, list[object]], Answer]] = {
+    "path": _in_path,
+    "query": _in_query,
+    "form": _in_form,
+    "json": _in_json,
+    "header": _in_header,
+}
+
+
+def _good_json(sweep: Sweep, parameter: Parameter) -> bytes:
+    """Return a body that a route takes, by its own examples."""
+    declared = vars(of_latchkey()[parameter.route][parameter.method].view_function).get("declared")
+    body = declared.body if declared else None
+    if parameter.route.startswith("/oauth/register"):
+        return json.dumps({"client_id": sweep.ids["client_id"], "redirect_uris": [CALLBACK]}).encode()
+    if parameter.route.startswith("/oauth"):
+        return json.dumps({**sweep.app.credentials, "grant_type": REFRESH, "refresh_token": "x", "token": "x"}).encode()
+    if body is None:
+        return b""
+    required = {name: example_of(kind.schema(), {}) for name, kind in body.required.items()}
+    optional = body.optional if isinstance(body, Body) and body.least else {}
+    fields = required | {name: example_of(kind.schema(), {}) for name, kind in optional.items()}
+    return json.dumps([fields] if isinstance(body, Listed) else fields).encode()
+
+
+def _form(sweep: Sweep, fields: dict[str, str]) -> bytes:
+    return urlencode({**fields, "csrf": sweep.csrf}).encode()
+
+
+@pytest.fixture
+def sweep(home: House) -> Iterator[Sweep]:
+    """One of everything; each of its requests is admitted, and what was read is remembered until something changes."""
+    with wire.sent_by(Remembering()):
+        there = place(home)
+        app = registered(home, owner=there.admin)
+        secret = home.key(there.admin, "read", "write", "keys", "webhooks", "events", "admin", "verify").secret
+        made = as_json(home, "/oauth/register", {"redirect_uris": [CALLBACK]}).json()
+        ids = {"account_id": person(name="Bob").id, "user_id": person(name="Eve").id, "client_id": made["client_id"]}
+        swept = Sweep(home, there, secret, app, ids, made["registration_access_token"])
+        swept.log_in()
+        yield swept
+
+
+def check(sweep: Sweep, parameter: Parameter, kind: str, values: list[object]) -> list[str]:
+    """Return what is wrong with the answer to a request, in words."""
+    if is_refused_by_declaration(parameter, values):
+        return []
+    answer = sweep.send(parameter, values)
+    is_page = "text/html" in str(answer.header("Content-Type")) or answer.status in (303, 204)
+    is_good = answer.status < 500 and (is_page or answer.status < 400 or "error" in answer.json())
+    return [] if is_good else [f"{parameter}: {kind}: {answer.status} {answer.body[:200]!r}"]
+
+
+def is_refused_by_declaration(parameter: Parameter, values: list[object]) -> bool:
+    """Return whether the edge refuses a value by what the route declares, which needs no request to be seen."""
+    declared = vars(of_latchkey()[parameter.route][parameter.method].view_function).get("declared") or Declared()
+    try:
+        if parameter.place == "query" and declared.query is not None:
+            declared.query.read({parameter.name: str(values[-1])})
+        if parameter.place == "json" and isinstance(declared.body, Body):
+            declared.body.fields[parameter.name].check(parameter.name, values[-1])
+    except InvalidRequest:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("at", ["path", "query", "form", "json", "header"])
+def test_rubbish_in_any_parameter_is_no_fault(sweep: Sweep, at: str) -> None:
+    """Over-long, empty, no ASCII, half a character, NUL, no URL; twice; in JSON also of another type."""
+    faults: list[str] = []
+    for parameter in in_place(at):
+        if parameter.route == "/login" and parameter.name != "email":
+            continue  # They are spoilt together (see `_in_form`): each request hashes a password.
+        for kind, value in RUBBISH_HERE.items():
+            faults += check(sweep, parameter, kind, [value])
+        faults += check(sweep, parameter, "twice", ["x", "y"]) if at != "path" else []
+        for other in WRONG_TYPES if at == "json" else ():
+            faults += check(sweep, parameter, "type", [other])
+        if parameter.route == "/settings/account/password":
+            sweep.log_in()
+    assert faults == []
+    # Nobody was logged out, revoked or deleted by what was sent, which would have kept the rest from being read.
+    assert [sweep.call("GET", path).status for path in ("/settings/keys", "/v1/users/me")] == [200, 200]
+
+
+@pytest.mark.parametrize("name", [frame.SESSION, frame.DEVICE, frame.VISIT, frame.EMAIL])
+def test_rubbish_in_any_cookie_is_no_fault(sweep: Sweep, name: str) -> None:
+    """Also twice, to pages for anybody, to those for somebody, and to a form."""
+    cookie = sweep.there.visitor.cookie_name(name)
+    for value in (*RUBBISH_HERE.values(), f"x; {cookie}=y"):
+        for method, target in (("GET", "/login"), ("GET", "/settings"), ("POST", "/forgot")):
+            headers = {"Cookie": f"{cookie}={value}", "Origin": sweep.there.visitor.origin, "Content-Type": FORM}
+            answer = sweep.home.call(method, target, body=b"email=x" if method == "POST" else b"", headers=headers)
+            assert answer.status < 500, (target, value)
+
+
+@pytest.mark.parametrize("kind", RUBBISH_HERE)
+def test_rubbish_in_what_every_page_reads_is_no_fault(sweep: Sweep, kind: str) -> None:
+    """The token of its form, and what it says was done."""
+    query = urlencode({"done": RUBBISH_HERE[kind]}, errors="surrogatepass")
+    assert sweep.call("GET", f"/settings/keys?{query}").status == 200
+    body = urlencode({"csrf": RUBBISH_HERE[kind], "name": "x"}, errors="surrogatepass").encode()
+    assert sweep.call("POST", "/settings/account/name", body, **{"Content-Type": FORM}).status in (400, 403)
+
+
+@pytest.mark.parametrize("scheme", ["", "Bearer ", "Basic ", "bearer  "])
+def test_rubbish_as_a_credential_is_no_fault(sweep: Sweep, scheme: str) -> None:
+    """To a route of each kind that reads one."""
+    for kind, value in RUBBISH_HERE.items():
+        for method, target in (("GET", "/v1/users/me"), ("POST", "/oauth/token"), ("GET", "/oauth/register/app_x")):
+            answer = sweep.home.call(method, target, headers={"Authorization": scheme + value})
+            assert 400 <= answer.status < 500, (kind, target)

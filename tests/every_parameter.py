@@ -1,0 +1,129 @@
+"""Every parameter of every route of Latchkey's, from the routes themselves: one that is added is tried with the others.
+
+What a route of the API declares is asked of its declaration; what a view of the console reads, of its source.
+"""
+
+import ast
+import inspect
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import import_module
+
+from chalicelib.api.console import routes
+from chalicelib.api.declared import Body, Declared, Form
+from chalicelib.oauth.parameters import OF_AUTHORIZATION
+from infra.routes import of_latchkey
+
+CONSOLE = "chalicelib.api.console"
+IN_QUERY, IN_FORM = ("given", "chosen", "query"), ("given", "text", "check", "form")
+"""How a view reads a parameter: methods of the visit, and what it has by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A place in a request where somebody can put what they like."""
+
+    method: str
+    route: str
+    place: str
+    """`path`, `query`, `form`, `json` or `header`."""
+    name: str
+
+
+@lru_cache(maxsize=1)
+def all_there_are() -> tuple[Parameter, ...]:
+    """Return every parameter, but for cookies, what all pages have, and the credential that all routes check alike."""
+    found = []
+    for route, entries in of_latchkey().items():
+        for method, entry in entries.items():
+            if method == "HEAD":
+                continue
+            declared = vars(entry.view_function).get("declared") or Declared()
+            takes = vars(entry.view_function).get("takes", ())
+            places = [("path", name) for name in re.findall(r"{(\w+)}", route)]
+            places += [*_declared(declared, takes), *_read_by_page(method, route)]
+            found += [Parameter(method, route, place, name) for place, name in dict.fromkeys(places)]
+    return tuple(found)
+
+
+def _declared(declared: Declared, takes: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    yield from (("query", name) for name in (declared.query.fields if declared.query else ()))
+    yield from (("header", name) for name in declared.headers)
+    if declared.idempotency:
+        yield "header", "Idempotency-Key"
+    if isinstance(declared.body, Body | Form):
+        names = (*declared.body.required, *declared.body.optional)
+        is_form = "application/x-www-form-urlencoded" in takes
+        yield from ((place, name) for place in ("json", *(["form"] if is_form else [])) for name in names)
+
+
+def _read_by_page(method: str, route: str) -> Iterator[tuple[str, str]]:
+    views = [view for asked, path, view in routes.PAGES if (asked, path) == (method, route)]
+    for view in views:
+        module, name = view.split(".")
+        yield from (("form" if method == "POST" else "query", each) for each in _names(module, name, method))
+        if route == "/oauth/authorize":
+            # By a protocol of its own: from the address, whether it is shown or decided.
+            yield from (("query", each) for each in OF_AUTHORIZATION)
+
+
+def _names(module: str, function: str, method: str) -> list[str]:
+    """Return the names that a view, and what it calls of the console's, reads from the query or the form."""
+    kinds, found, seen = IN_FORM if method == "POST" else IN_QUERY, [], set()
+    left = [(module, function)]
+    while left:
+        place = left.pop()
+        if place in seen or place not in _functions():
+            continue
+        seen.add(place)
+        for node in ast.walk(_functions()[place]):
+            found += _name_read(node, kinds, place[0])
+            left += _called(node, place[0])
+    return list(dict.fromkeys(found))
+
+
+def _name_read(node: ast.AST, kinds: tuple[str, ...], module: str) -> list[str]:
+    """Return the name in `visit.text("name")`, `visit.query.get("name")` or `visit.form["name"]`."""
+    match node:
+        case ast.Call(func=ast.Attribute(value=ast.Attribute(attr=kind), attr="get"), args=[name, *_]):
+            pass
+        case ast.Call(func=ast.Attribute(value=ast.Name(id="visit"), attr=kind), args=[name, *_]):
+            pass
+        case ast.Subscript(value=ast.Attribute(attr=kind), slice=name):
+            pass
+        case _:
+            return []
+    if isinstance(name, ast.Name):
+        said = vars(import_module(f"{CONSOLE}.{module}")).get(name.id)
+    else:
+        said = getattr(name, "value", None)
+    return [said] if kind in kinds and isinstance(said, str) else []
+
+
+def _called(node: ast.AST, module: str) -> list[tuple[str, str]]:
+    match node:
+        case ast.Call(func=ast.Name(id=name)):
+            return [(module, name)]
+        case ast.Call(func=ast.Attribute(value=ast.Name(id=other), attr=name)):
+            return [(other, name)]
+        case _:
+            return []
+
+
+@lru_cache(maxsize=1)
+def _functions() -> dict[tuple[str, str], ast.FunctionDef]:
+    """Return every function of the console's modules, by the module's own name and its name."""
+    names = {view.split(".")[0] for _, _, view in routes.PAGES} | {"confirm_sign_up", "leftovers", "confirm"}
+    return {
+        (name, node.name): node
+        for name in names
+        for node in ast.parse(inspect.getsource(import_module(f"{CONSOLE}.{name}"))).body
+        if isinstance(node, ast.FunctionDef)
+    }
+
+
+def in_place(*places: str) -> list[Parameter]:
+    """Return the parameters in some places."""
+    return [each for each in all_there_are() if each.place in places]
