@@ -37,7 +37,7 @@ UNKNOWN = (
         ("https://app.example.com/cb?x=1", "https://app.example.com/cb?x=1&code="),
         ("https://app.example.com/cb?x=1&", "https://app.example.com/cb?x=1&code="),
         ("http://127.0.0.1:1/cb?", "http://127.0.0.1:1/cb?code="),
-        ("myapp://cb", "myapp://cb?code="),
+        ("cursor://cb", "cursor://cb?code="),
     ],
 )
 def test_answer_is_joined_to_what_was_registered(home: House, ada: Person, uri: str, beginning: str) -> None:
