@@ -64,8 +64,6 @@ class Incoming:
 
     def until(self, mark: bytes, most: int) -> bytes:
         """Return everything before `mark`, at most `most` bytes, and skip the mark."""
-        if self._at == len(self._come):
-            self._wait()
         seen = self._at
         while (end := self._come.find(mark, seen)) < 0:
             if self.more - len(mark) >= most:
@@ -249,9 +247,6 @@ def _length(status: int, headers: Mapping[str, str], method: str, *, is_old: boo
 
 def _stated(length: str) -> int:
     """Return a Content-Length; one that is repeated is fine as long as it says the same (RFC 9110 §8.6)."""
-    count = http_syntax.whole(length)
-    if count is not None:
-        return count
     said = {each.strip(OWS) for each in length.split(",")}
     count = http_syntax.whole(said.pop()) if len(said) == 1 else None
     if count is None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chalicelib.core import aws, clock, lean, settings, telemetry
-from chalicelib.core.connections import Connections, NoAnswer
+from chalicelib.core.connections import IDLE_MAX, Connections, NoAnswer
 
 Json = dict[str, Any]
 Send = Callable[[str, Json], Json]
@@ -241,9 +241,9 @@ def _by_botocore() -> Send:
     config = botocore.config.Config(
         connect_timeout=CONNECT_TIMEOUT_S,
         read_timeout=READ_TIMEOUT_S,
-        max_pool_connections=50,
+        max_pool_connections=IDLE_MAX,
         parameter_validation=False,
-        retries={"total_max_attempts": 1, "mode": "standard"},
+        retries={"total_max_attempts": 1},
     )
     client = botocore.session.get_session().create_client("dynamodb", config=config)
 

@@ -168,7 +168,7 @@ def test_region_and_endpoint_come_from_the_variable_that_goes_before() -> None:
     assert (place.url, place.host) == ("https://db.example", "db.example")
 
 
-@pytest.mark.parametrize("url", ["ftp://db.example", "https://", "db.example", "http:db"])
+@pytest.mark.parametrize("url", ["ftp://db.example", "https://", "//db.example", "db.example", "http:db"])
 def test_endpoint_takes_a_whole_url(url: str) -> None:
     """With a scheme that is spoken and a host."""
     with pytest.raises(aws.NotConfigured) as refused:

@@ -1,5 +1,6 @@
 """The setting that brings botocore back. `tests/twin.py` compares it with `lean` over the whole feature suite."""
 
+import inspect
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -9,6 +10,7 @@ import pytest
 from botocore.client import BaseClient
 
 from chalicelib.core import clock, errors, settings, wire
+from chalicelib.core.connections import IDLE_MAX
 from tests.core.test_connections import served
 from tests.house import House
 
@@ -81,3 +83,23 @@ def test_what_botocore_cannot_send_is_no_outage(by_botocore: House, monkeypatch:
         wire.call("GetItem", {"TableName": "t"})
     assert (type(failed.value), failed.value.code) == (wire.WireError, "NoCredentialsError")
     assert not wire.is_outage(failed.value)
+
+
+def test_botocores_client_waits_as_long_as_ours_and_has_room_for_as_many(by_botocore: House) -> None:
+    """Its own retries are off."""
+    config = inspect.getclosurevars(wire._by_botocore()).nonlocals["client"].meta.config
+    assert (config.connect_timeout, config.read_timeout) == (wire.CONNECT_TIMEOUT_S, wire.READ_TIMEOUT_S)
+    assert config.max_pool_connections == IDLE_MAX
+    assert config.retries["total_max_attempts"] == 1
+
+
+def test_botocores_client_sends_what_it_is_given(by_botocore: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Checking each request would cost more than sending it: what is wrong, DynamoDB says."""
+
+    def serve(connection: socket.socket) -> None:
+        connection.recv(65_536)
+        connection.sendall(b"HTTP/1.1 200 X\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}")
+
+    with served(serve) as (server, _):
+        monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", f"http://127.0.0.1:{server.port}")
+        assert "Item" not in wire.call("GetItem", {"TableName": "t"})

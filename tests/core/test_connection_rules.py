@@ -87,7 +87,7 @@ def ends() -> Iterator[tuple[Connections, socket.socket, socket.socket]]:
     """Connections of which one is idle since now, and both of its ends."""
     here, there = socket.socketpair()
     kept = made()
-    here.settimeout(3)
+    here.settimeout(1)
     kept._idle.append((here, clock.now_ms()))
     with here, there:
         yield kept, here, there
@@ -143,6 +143,25 @@ def test_closing_closes_what_is_idle(ends: tuple[Connections, socket.socket, soc
     kept._idle.append((there, 0))
     kept.close()
     assert (here.fileno(), there.fileno(), len(kept._idle)) == (-1, -1, 0)
+
+
+def test_connection_that_was_interrupted_is_closed() -> None:
+    """Half an answer may still be on its way: nobody else may read it."""
+
+    class Interrupted:
+        is_closed = False
+
+        def sendall(self, _request: bytes) -> None:
+            raise KeyboardInterrupt
+
+        def close(self) -> None:
+            self.is_closed = True
+
+    kept, connection = made(), Interrupted()
+    with pytest.raises(KeyboardInterrupt):
+        kept._exchanged(connection, b"")  # type: ignore[arg-type]  # all of it that is used
+    assert connection.is_closed
+    assert len(kept._idle) == 0
 
 
 def test_failed_connection_takes_all_idle_ones_with_it(ends: tuple[Connections, socket.socket, socket.socket]) -> None:

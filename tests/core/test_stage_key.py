@@ -117,3 +117,9 @@ def test_ssm_that_cannot_be_asked_is_named_by_what_failed(log: io.StringIO, monk
     """Not by a code, since there was no answer."""
     monkeypatch.delenv("AWS_DEFAULT_REGION")
     assert problem(log, stage_key_file="").endswith("can't be read: NoRegionError.")
+
+
+def test_ssm_that_does_not_answer_is_given_up_after_fifteen_seconds() -> None:
+    """All its tries together: the gateway itself waits for 29."""
+    config = stage_key._ssm().meta.config
+    assert (config.connect_timeout + config.read_timeout) * config.retries["total_max_attempts"] == 15

@@ -83,10 +83,13 @@ def test_networks_beyond_the_eighth_are_too_many() -> None:
     ("item", "excess"),
     [
         ({"rAAA": counters(12), "rBBB": counters(12)}, ()),
+        ({"rAAA": counters(12), "rBBB": counters(12), "rCCC": counters(1)}, ("rCCC",)),
         ({"rBBB": counters(12), "rAAA": counters(13)}, ("rBBB",)),
         ({"rAAA": counters(13), "rBBB": counters(12)}, ("rBBB",)),
         ({"rAAA": counters(24), "rBBB": counters(1), "rCCC": counters(1)}, ("rBBB", "rCCC")),
         ({"rAAA": counters(25), "rBBB": counters(1)}, ("rAAA", "rBBB")),
+        # 6 * 7 + 21 * 9 = 231
+        ({f"r{name}": counters(4) for name in "ABCDE"} | {"rF": counters(1)}, ("rF",)),
         # 13 + 13 + 2 * 7 + 21 * 9 = 229
         ({"rAAA": counters(11), "rBBB": counters(10), "f0000000": ONE, "q0000000": ONE}, ()),
         ({"rAAA": counters(11), "rBBB": counters(11), "f0000000": ONE, "q0000000": ONE}, ("rBBB",)),
