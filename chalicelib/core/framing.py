@@ -226,10 +226,7 @@ def _name(text: str) -> str:
 
 
 def _stays(headers: Mapping[str, str], *, is_old: bool) -> bool:
-    connection = headers.get("connection", "")
-    if connection in ("", "keep-alive"):
-        return not is_old or connection != ""
-    options = {option.lower() for option in http_syntax.members(connection)}
+    options = {option.lower() for option in http_syntax.members(headers.get("connection", ""))}
     return "close" not in options and (not is_old or "keep-alive" in options)
 
 

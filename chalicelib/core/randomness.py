@@ -30,7 +30,10 @@ def shuffled(things: Iterable[Thing]) -> list[Thing]:
 
 
 def to_base62(number: int, length: int) -> str:
-    """Write `number` in base 62, zero-padded to `length`; the result sorts as the number does."""
+    """Write `number` in base 62, zero-padded to `length`; the result sorts as the number does.
+
+    Of a number that is longer, its last digits.
+    """
     text = ""
     for _ in range(0, length, 2):
         number, pair = divmod(number, 62 * 62)

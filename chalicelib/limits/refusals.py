@@ -35,6 +35,7 @@ class Sum:
 
 
 NONE = Sum()
+_NOTHING_HELD = NONE, 0
 
 _held: dict[tuple[str, int], tuple[Sum, int]] = {}
 """By item: how many, and since when (ms)."""
@@ -43,7 +44,7 @@ _one_at_a_time = threading.Lock()
 
 def held(window: Window) -> Sum:
     """Return what no write of this item carries yet."""
-    return _held.get(window.item_key, (NONE, 0))[0]
+    return _held.get(window.item_key, _NOTHING_HELD)[0]
 
 
 @contextmanager
@@ -92,7 +93,7 @@ def _hold(window: Window, more: Sum, since_ms: int) -> int:
 
 def _take(window: Window) -> tuple[Sum, int]:
     with _one_at_a_time:
-        return _held.pop(window.item_key, (NONE, 0))
+        return _held.pop(window.item_key, _NOTHING_HELD)
 
 
 def _write(window: Window) -> None:

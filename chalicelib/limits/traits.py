@@ -85,7 +85,7 @@ def network_name(counter: str, network: str) -> str:
 def route_name(route: str) -> str:
     """Return the attribute of a route. Two may share one: of 60 routes any two do with a chance of 1 %."""
     digest = hashlib.sha256(route.encode()).digest()
-    return "r" + randomness.to_base62(int.from_bytes(digest[:8]) % 62**3, 3)
+    return "r" + randomness.to_base62(int.from_bytes(digest[:8]), 3)
 
 
 def known(item: Mapping[str, Any]) -> Known:

@@ -49,7 +49,7 @@ def last_used_hours(subject: str, wanted: set[str]) -> dict[str, int]:
         for item in items_newest_first(subject, tier, clock.now_s() - tier.kept_s):
             hour = int(item["hour"]["N"])
             for name in missing & item.keys():
-                found[name] = max(hour, found.get(name, 0))
+                found[name] = max(hour, found.get(name, hour))
             missing -= item.keys()
             if not missing:
                 break

@@ -9,6 +9,7 @@ import pytest
 
 from chalicelib.core import clock, connections
 from chalicelib.core.connections import Connections, NoAnswer
+from tests.core.test_connections import always, served
 
 OK = b"HTTP/1.1 204 None\r\n\r\n"
 
@@ -174,3 +175,12 @@ def test_failed_connection_takes_all_idle_ones_with_it(ends: tuple[Connections, 
         kept.send(b"ping")
     assert (here.fileno(), older.fileno(), len(kept._idle)) == (-1, -1, 0)
     other.close()
+
+
+def test_new_connection_sends_at_once_and_waits_as_long_as_an_answer_may_take() -> None:
+    """Nothing is held back for a fuller packet."""
+    with served(always(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"), read_timeout_s=7) as (_, kept):
+        connection = kept._made()
+        assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
+        assert connection.gettimeout() == 7
+        connection.close()

@@ -214,6 +214,7 @@ def test_body_ends_as_status_fields_and_method_say(status: int, fields: bytes, m
         (b"1.0", b"Connection: keep-alive\r\n", True),
         (b"1.0", b"Connection: x, Keep-Alive\r\n", True),
         (b"1.0", b"Connection: x\r\n", False),
+        (b"1.0", b"Connection: keep\r\n", False),
         (b"1.0", b"Connection: keep-alive, close\r\n", False),
     ],
 )

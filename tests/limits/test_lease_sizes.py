@@ -127,6 +127,15 @@ def test_lease_lives_from_the_moment_of_its_own_write(home: House) -> None:
         assert spent(1_899, NOON_MS + 5) == [4, 5]
 
 
+def test_single_admission_leaves_a_lease_as_it_is(home: House) -> None:
+    """It was taken by somebody who may not spend the lease, or for what the item had not seen."""
+    leases.taken(window(), KEY, NOON_MS + 5, leases.Take(5), burst_used=5)
+    leases.taken(window(900), KEY, NOON_MS, leases.ONE, burst_used=6)
+    assert leases.wanted(window(900), KEY, memory.Seen()) == leases.Take(1, returned=0)
+    assert spent(900, NOON_MS) == []
+    assert spent(1_000 - 1, NOON_MS + 5) == [2, 3, 4, 5]
+
+
 def test_what_was_lost_is_taken_off_once(home: House) -> None:
     """Of a lease that another has taken the place of, or whose second is over: by the next write, not by two."""
     leases.taken(window(), KEY, NEVER_STALE, leases.Take(5), burst_used=5)

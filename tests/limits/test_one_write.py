@@ -136,6 +136,25 @@ def test_write_without_sums_and_counter_carries_none(home: House) -> None:
     assert ":quota" not in endless["ExpressionAttributeValues"]
 
 
+def test_write_takes_away_what_is_past_and_what_is_too_much(home: House) -> None:
+    """In one clause: burst windows by their names, all else by a placeholder."""
+    home.clock.forward(60)
+    here = window_at("acc_1", FREE, home.clock.now_ms)
+    networks = {f"n{number:08}": {"S": KEY} for number in range(traits.NETWORKS_MAX + 2)}
+    memory.note(here, networks | {"s1": {"N": "1"}, "s60": {"N": "1"}, "s2": {"N": "1"}})
+    bodies: list[wire.Json] = []
+
+    def send(_operation: str, body: wire.Json) -> wire.Json:
+        bodies.append(body)
+        return {"Attributes": {}}
+
+    with wire.sent_by(send):
+        admit("acc_1", FREE)
+    (body,) = bodies
+    assert body["UpdateExpression"].endswith(", n_other :n_other REMOVE s1, s2, #x0, #x1")
+    assert body["ExpressionAttributeNames"] == {"#slot": "s60", "#x0": "n00000008", "#x1": "n00000009"}
+
+
 def lease_of_ten(home: House) -> None:
     """Let the next second begin with a rate that brings leases of ten."""
     home.clock.forward(60)
