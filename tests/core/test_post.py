@@ -1,8 +1,10 @@
 """Sending to an address that a stranger chose: whatever status comes is an answer, and little of its body is kept."""
 
 import socket
+import ssl
 from collections.abc import Iterator
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -45,6 +47,14 @@ def test_every_status_is_an_answer(internet: Internet, status: str) -> None:
     assert head[0] == "POST /hook?a=b HTTP/1.1"
     assert {f"Host: {NAME}", "Content-Type: text/plain", "Content-Length: 2", "Connection: close"} <= set(head)
     assert internet.connected == [(ADDRESS, 443)]
+
+
+@pytest.mark.parametrize("status", ["300 First", "399 Last"])
+def test_redirect_of_a_fetch_is_refused(internet: Internet, status: str) -> None:
+    """The first status that is one, and the last."""
+    internet.answers(b"", status=status)
+    with pytest.raises(FetchError, match=r"^It answers with a redirect, and none is followed\.$"):
+        fetch.get(URL, deadline_s=60, bytes_max=TEN, resolver=lambda _host, _port: [ADDRESS], tls=internet.tls)
 
 
 @pytest.mark.parametrize("size", [0, 1, TEN - 1, TEN, TEN + 1, 5_000])
@@ -109,6 +119,19 @@ def test_first_four_addresses_share_the_time(monkeypatch: pytest.MonkeyPatch) ->
         fetch.get(URL, deadline_s=24, bytes_max=1, resolver=lambda _host, _port: addresses)
     assert [address for address, _ in tried] == [(address, 443) for address in addresses[:4]]
     assert [timeout for _, timeout in tried] == pytest.approx([24 / 4, 21 / 3, 18 / 2, 15])
+
+
+def test_handshake_has_what_is_left_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After connecting took some of it; under the name, and without the plain socket afterwards."""
+    plain = mock.Mock(spec=socket.socket)
+    tls = mock.Mock(spec=ssl.SSLContext)
+    monkeypatch.setattr(socket, "create_connection", lambda *_asked: plain)
+    place = fetch._parsed(URL, tls)
+    with clock.measured_by(lambda: 4 * 10**9):
+        assert fetch._connected(place, 10 * 10**9) is tls.wrap_socket.return_value
+    plain.settimeout.assert_called_once_with(6)
+    tls.wrap_socket.assert_called_once_with(plain, server_hostname=NAME)
+    plain.close.assert_called_once_with()
 
 
 def test_receiver_on_this_machine_is_asked_where_that_is_allowed(receiver: Receiver) -> None:

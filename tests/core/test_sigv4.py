@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.core.sigv4 import Credentials, signed
+from tests.house import NOON_MS
 
 HEADERS = {"host": "dynamodb.us-east-1.amazonaws.com", "content-type": "application/x-amz-json-1.0"}
 WORDS = st.text(st.sampled_from("abcdefghijklmnopqrstuvwxyzABCXYZ0123456789/+=-_.:"), min_size=1, max_size=60)
@@ -42,3 +43,13 @@ def test_signature_is_botocores(operation: str, body: bytes, who: Credentials, r
 def test_repr_of_credentials_shows_no_secret() -> None:
     """They may stand in a traceback."""
     assert repr(Credentials("id", "hidden one", "hidden two")) == "Credentials(key_id='id')"
+
+
+def test_signature_is_dated_to_the_second_of_its_moment() -> None:
+    """In UTC, and under that day's key."""
+    who = Credentials("id", "secret")
+    made = signed(HEADERS, b"{}", credentials=who, region="eu-west-1", at_ms=NOON_MS + 999)
+    assert made["x-amz-date"] == "20211220T100000Z"
+    assert "Credential=id/20211220/eu-west-1/dynamodb/aws4_request, " in made["authorization"]
+    assert made == by_botocore(HEADERS, b"{}", who, "eu-west-1", NOON_MS)
+    assert "x-amz-security-token" not in made

@@ -3,7 +3,10 @@
 import io
 import json
 import logging
+import re
 import sys
+import time
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -152,10 +155,64 @@ def test_event_has_its_level_its_facts_and_no_empty_ones(log: io.StringIO) -> No
     assert all(line["timestamp"].endswith("+00:00") and "T" in line["timestamp"] for line in found)
 
 
-def test_libraries_that_log_whole_requests_are_kept_quiet(log: io.StringIO) -> None:
+@pytest.fixture
+def anew(log: io.StringIO) -> Iterator[None]:
+    """A process that has not logged yet, whatever libraries have set up."""
+
+    def forget() -> None:
+        telemetry._logger.cache_clear()
+        ours = logging.getLogger("latchkey")
+        ours.handlers.clear()
+        ours.init = False  # type: ignore[attr-defined]  # by which its library knows that it has been here
+
+    levels = {name: logging.getLogger(name).level for name in CHATTY}
+    for name in CHATTY:
+        logging.getLogger(name).setLevel(logging.NOTSET)
+    forget()
+    yield
+    forget()
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
+
+
+CHATTY = ("botocore", "pynamodb", "urllib3")
+
+
+@pytest.mark.usefixtures("anew")
+def test_libraries_that_log_whole_requests_are_kept_quiet() -> None:
     """Whatever level the owner sets for this service."""
     telemetry.info("happened")
-    assert [logging.getLogger(name).level for name in ("botocore", "pynamodb", "urllib3")] == [logging.WARNING] * 3
+    assert [logging.getLogger(name).level for name in CHATTY] == [logging.WARNING] * 3
+
+
+@pytest.fixture
+def in_tokyo(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A machine whose own time isn't UTC."""
+    with monkeypatch.context() as set_there:
+        set_there.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("anew", "in_tokyo")
+def test_first_line_of_a_process_is_as_all_others(log: io.StringIO) -> None:
+    """Its service and its time in UTC, and neither file nor line."""
+    telemetry.info("happened", why="x")
+    (line,) = lines(log)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00", line.pop("timestamp"))
+    assert line == {"level": "INFO", "message": "happened", "service": "latchkey", "why": "x"}
+
+
+@pytest.mark.usefixtures("anew")
+@pytest.mark.parametrize(("level", "written"), [("DEBUG", 3), ("INFO", 3), ("WARNING", 2), ("ERROR", 1)])
+def test_only_what_is_severe_enough_is_logged(log: io.StringIO, level: str, written: int) -> None:
+    """By the owner's setting."""
+    with settings.in_use(replace(settings.current(), log_level=level)):
+        telemetry.info("one")
+        telemetry.warning("two")
+        telemetry.error("three")
+    assert [line["message"] for line in lines(log)] == ["one", "two", "three"][-written:]
 
 
 def test_what_is_counted_goes_into_the_request_it_belongs_to(log: io.StringIO) -> None:
