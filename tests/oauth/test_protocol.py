@@ -124,6 +124,20 @@ def test_code_of_a_public_client_is_worth_nothing_without_a_proof(
     assert refusal(answer) == (400, "invalid_request" if kind == "spa" else "invalid_grant")
 
 
+def test_code_that_named_no_redirect_is_redeemed_with_a_registered_one_alone(
+    home: House, ada: Person, app: App
+) -> None:
+    """Or with none; Authlib would take any."""
+    code = secrets.mint("ac")
+    stored_code(app, ada, code)
+    client = KnownClient(app.client)
+    for named, found in ((None, True), (CALLBACK, True), ("https://evil.example/", False)):
+        sent = {"grant_type": CODE, "code": code} | ({"redirect_uri": named} if named else {})
+        grant = server(app.client, Ticket.get(secrets.digest(code)), **sent)
+        grant_type = grant.get_token_grant(grant.create_oauth2_request(grant.parameters))
+        assert (grant_type.query_authorization_code(code, client) is not None) == found
+
+
 def test_authlib_logs_no_tokens() -> None:
     """It prints them at DEBUG."""
     assert server()

@@ -1,0 +1,178 @@
+"""Who a request comes from and what it shows: both read in one call, and judged before anything is spent."""
+
+from typing import Any
+
+import pytest
+
+from chalicelib.accounts.tables import Account
+from chalicelib.core import secrets
+from chalicelib.credentials.tables import Credential
+from chalicelib.oauth import authorize, clients, consent, parameters
+from chalicelib.oauth.authenticate import Known, authenticate, presented
+from chalicelib.oauth.errors import OAuthError, invalid_request
+from chalicelib.oauth.parameters import ClientCredentials
+from chalicelib.oauth.tables import Client, Ticket
+from tests.house import NOON_MS, House
+from tests.meanwhile import sent
+from tests.oauth.flow import CALLBACK, CLIENT, CODE, DEVICE, ISSUER, REFRESH, App, registered
+
+
+@pytest.mark.parametrize(
+    ("client", "subject"),
+    [
+        ({"auth_method": "client_secret_basic", "owner_id": "acc_1"}, "client_app_1"),
+        ({"auth_method": "none", "owner_id": "acc_1"}, None),
+        ({"auth_method": "client_secret_basic"}, None),
+        ({"auth_method": "none"}, None),
+    ],
+)
+def test_client_is_counted_by_itself_if_it_has_a_secret_and_an_owner(
+    client: dict[str, Any], subject: str | None
+) -> None:
+    """As any other anyone can pose, or be registered for every limit."""
+    assert Known(Client("app_1", **client), None).subject == subject
+
+
+def test_ticket_is_what_was_presented_unless_it_is_an_access_token() -> None:
+    """That is spent by nobody."""
+    ticket = Ticket("d")
+    assert Known(Client("app_1"), ticket).ticket is ticket
+    assert Known(Client("app_1"), Credential("d")).ticket is None
+    assert Known(Client("app_1"), None).ticket is None
+
+
+@pytest.mark.parametrize(
+    ("grant_type", "name"),
+    [(CODE, "code"), (REFRESH, "refresh_token"), (DEVICE, "device_code"), (CLIENT, ""), ("", "")],
+)
+def test_ticket_of_the_requests_own_grant_type_is_looked_at(grant_type: str, name: str) -> None:
+    """No other that came along."""
+    shown = {each: [f"the {each}"] for each in ("code", "refresh_token", "device_code")}
+    read = parameters.of_query(shown | {"grant_type": [grant_type]})
+    assert presented(read) == (f"the {name}" if name else "")
+
+
+def test_client_and_ticket_are_read_in_one_call(home: House, app: App) -> None:
+    """Each by its own kind; what can't be one of ours isn't asked for."""
+    code, token = secrets.mint("ac"), app.ask(CLIENT).json()["access_token"]
+    Ticket(secrets.digest(code), kind="ac", client_id=app.id, expires_at=NOON_MS).save()
+    given = ClientCredentials(app.id, app.secret)
+    for shown, kind, tables in ((code, "ac", 2), (token, "token", 2), ("", None, 1), ("x", None, 1)):
+        with sent() as calls:
+            known = authenticate(given, shown)
+        assert known.client.client_id == app.id
+        assert (known.presented.kind if known.presented else None) == kind
+        ((operation, request),) = calls
+        assert (operation, len(request["RequestItems"])) == ("BatchGetItem", tables)
+    assert authenticate(given, secrets.mint("ac")).presented is None
+
+
+def test_client_authenticates_as_it_was_registered(home: House, app: App, spa: App) -> None:
+    """A confidential one by its secret, a public one by its id alone, and none that has ended."""
+    assert authenticate(ClientCredentials(spa.id, None)).client.client_id == spa.id
+    suspended = registered(home)
+    suspended.client.update(actions=[Client.owner_suspended_at.set(NOON_MS)])
+    for given in (
+        ClientCredentials(app.id, None),
+        ClientCredentials(app.id, f"{app.secret}x"),
+        ClientCredentials(spa.id, "x"),
+        ClientCredentials("app_" + "0" * 20, app.secret),
+        ClientCredentials("x", app.secret),
+        ClientCredentials("", None),
+        ClientCredentials(suspended.id, suspended.secret),
+    ):
+        with pytest.raises(OAuthError) as refused:
+            authenticate(given)
+        assert (refused.value.error, refused.value.status) == ("invalid_client", 401)
+    clients.delete(app.client)
+    with pytest.raises(OAuthError):
+        authenticate(ClientCredentials(app.id, app.secret))
+
+
+def test_error_leads_unasked_to_clients_that_somebody_answers_for(home: House, app: App) -> None:
+    """A registered account, or this user, who allowed it there before (RFC 9700 §4.11.2)."""
+    account = home.account()
+    alone = clients.register(
+        name="Mine",
+        uris=[CALLBACK],
+        auth_method="none",
+        grant_types={clients.CODE},
+        wanted=set(),
+        registered_by="self",
+    ).client
+
+    def leads(client: Client, user: Account | None) -> bool:
+        back = authorize.BackToClient(client, CALLBACK, f"{CALLBACK}?error=x", "No.")
+        try:
+            return back.location_for(user) == f"{CALLBACK}?error=x"
+        except authorize.NoSuchClient as refusal:
+            return (refusal.status, refusal.error, "No." in refusal.message) != (400, "invalid_request", True)
+
+    assert [leads(app.client, user) for user in (None, account)] == [True, True]
+    assert [leads(alone, user) for user in (None, account)] == [False, False]
+    consent.remember(account.id, alone.client_id, {"https://app.example.com  read"})
+    assert [leads(alone, user) for user in (None, account)] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("uri", "begins"),
+    [
+        ("https://a.example/cb", "https://a.example/cb?error="),
+        ("https://a.example/cb?", "https://a.example/cb?error="),
+        ("https://a.example/cb?x=1", "https://a.example/cb?x=1&error="),
+        ("https://a.example/cb?x=1&", "https://a.example/cb?x=1&error="),
+        ("app:/cb", "app:/cb?error="),
+    ],
+)
+def test_answer_is_put_behind_what_was_registered(home: House, uri: str, begins: str) -> None:
+    """To the letter, with the issuer at its end."""
+    asking = authorize.Asking(Client("app_1"), uri, None, "", frozenset(), frozenset(), None, "")
+    location = authorize.refused(asking, ISSUER, invalid_request("x")).location
+    assert location == f"{begins}invalid_request&error_description=x&iss=https%3A%2F%2Fapi.example.com"
+
+
+@pytest.mark.parametrize(
+    ("sent_so", "why"),
+    [
+        ({"client_id": ["app_1", "app_2"]}, "client_id is given twice"),
+        ({"redirect_uri": [CALLBACK, CALLBACK]}, "redirect_uri is given twice"),
+        ({"client_id": ["app_" + "0" * 20]}, "unknown client_id"),
+        ({"client_id": []}, "unknown client_id"),
+        ({"redirect_uri": ["https://evil.example/"]}, "redirect_uri is not registered"),
+    ],
+)
+def test_unknown_client_or_redirect_is_told_to_nobody_else(
+    home: House, app: App, sent_so: dict[str, list[str]], why: str
+) -> None:
+    """RFC 6749 §4.1.2.1: the user is told why, and sent nowhere."""
+    query = {"client_id": [app.id], "redirect_uri": [CALLBACK], "response_type": ["code"]} | sent_so
+    with pytest.raises(authorize.NoSuchClient, match=why) as refused:
+        authorize.read(parameters.of_query(query), ISSUER)
+    assert (refused.value.status, refused.value.error) == (400, "invalid_request")
+
+
+def test_redirect_must_be_named_by_a_client_with_several(home: House) -> None:
+    """Of one with a single one it is known."""
+    several = registered(home, CALLBACK, "https://b.example/")
+    query = {"client_id": [several.id], "response_type": ["code"]}
+    with pytest.raises(authorize.NoSuchClient):
+        authorize.read(parameters.of_query(query), ISSUER)
+    asking = authorize.read(parameters.of_query(query | {"redirect_uri": ["https://b.example/"]}), ISSUER)
+    assert asking.redirect_uri == "https://b.example/"
+
+
+@pytest.mark.parametrize(
+    "changed", [{"response_type": "token"}, {"response_type": ""}, {"scope": "keys"}, {"state": "é"}]
+)
+def test_request_that_cant_be_granted_is_refused_by_its_code(home: House, app: App, changed: dict[str, str]) -> None:
+    """To the client, which is known."""
+    query = {"client_id": [app.id], "redirect_uri": [CALLBACK], "response_type": ["code"]}
+    with pytest.raises(authorize.BackToClient) as refused:
+        authorize.read(parameters.of_query(query | {name: [value] for name, value in changed.items()}), ISSUER)
+    (wrong,) = changed.values()
+    error = {"token": "unsupported_response_type", "keys": "invalid_scope"}.get(wrong, "invalid_request")
+    assert f"?error={error}&" in refused.value.location
+    no_codes = registered(home, grant_types=[CLIENT])
+    with pytest.raises(authorize.BackToClient) as refused:
+        authorize.read(parameters.of_query(query | {"client_id": [no_codes.id]}), ISSUER)
+    assert "?error=unauthorized_client&" in refused.value.location
