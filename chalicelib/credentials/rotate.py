@@ -73,7 +73,7 @@ def _replace(
     retires_at = now_ms + (grace_s or -stale.CLOCK_SKEW_S) * 1000
     if key.retires_at is not None:
         retires_at = min(retires_at, key.retires_at)
-    retiring = Credential(digest=key.digest, id=key.id, expires_at=key.expires_at, retires_at=retires_at)
+    retiring = Credential(id=key.id, expires_at=key.expires_at, retires_at=retires_at)
     issued.key.on_anomaly, issued.key.lineage = key.on_anomaly, key.lineage or key.id
     issued.key.predecessor_digest, issued.key.predecessor_ends_at = key.digest, retiring.ends_at
     with tables.transaction() as write:

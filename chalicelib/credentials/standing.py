@@ -120,7 +120,7 @@ def _tell(verdict: Verdict, left: Allowance, use: Use) -> None:
     # Where a service asks for its caller, the address is the service's.
     ip = actors.current().ip if use.network else ""
     for what in left.crossed:
-        used = (verdict.tier.quota or 0) - left.quota_left
+        used = left.limit - left.remaining
         quota.tell(verdict.account_id, verdict.tier, hour, what, used=used, actor=verdict.credential_id, ip=ip)
 
 

@@ -169,6 +169,9 @@ def test_key_for_a_suspended_account_is_refused(home: House) -> None:
     account.update(actions=[Account.status.set("suspended")])
     with pytest.raises(errors.NotFound):
         issue_key(maker, name="Late", wanted=["read"], expires_in_s=None)
+    account.delete()
+    with pytest.raises(errors.NotFound):
+        issue_key(maker, name="Late", wanted=["read"], expires_in_s=None)
 
 
 def test_key_made_by_a_verdict_from_before_the_makers_rotation_is_refused(home: House) -> None:
