@@ -131,7 +131,7 @@ def of_body(raw: bytes | str, content_type: str) -> Parameters:
     except (ValueError, RecursionError):
         raise invalid_request("The body is not a JSON object of strings.") from None
     try:
-        return _sent(parse_qsl(text, keep_blank_values=True, errors="surrogateescape", max_num_fields=FIELDS_MAX))
+        return _sent(parse_qsl(text, errors="surrogateescape", max_num_fields=FIELDS_MAX))
     except ValueError:
         raise invalid_request(f"The form has more than {FIELDS_MAX} parameters.") from None
 

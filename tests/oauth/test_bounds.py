@@ -1,19 +1,22 @@
 """How much is fetched, kept and compared: each bound at both sides, as the guide has it."""
 
+import io
 import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from threading import Thread
+from urllib.parse import urlsplit
 
 import pytest
 
-from chalicelib.core import settings
+from chalicelib.core import settings, telemetry
 from chalicelib.core.errors import InvalidRequest
 from chalicelib.oauth import client_documents, clients, discovery, document_fetches, redirect_schemes, redirect_uris
 from chalicelib.oauth.tables import Client
 from tests.house import NOON_MS, House
 from tests.internet import Internet, connected_to_nothing_else
+from tests.meanwhile import before
 from tests.oauth.flow import ISSUER
 from tests.oauth.test_client_documents import DOCUMENT, URL, found, publish
 
@@ -54,6 +57,29 @@ def test_client_of_a_document_is_stored_whole(home: House, internet: Internet) -
     client = Client.get(URL)
     assert (client.name, client.created_at, client.dies_at) == ("Other", NOON_MS, NOON_MS // 1000 + 600 + 2 * DAY_S)
     assert client.fresh_until == NOON_MS + (600 + DAY_S) * 1000
+
+
+def test_document_that_cant_be_used_is_logged_with_its_host_and_why(home: House, internet: Internet) -> None:
+    """Nobody but the operator hears it, and the address itself may hold a secret."""
+    log = io.StringIO()
+    telemetry.write_to(log)
+    publish(internet, b"", status="404 Gone")
+    assert found(internet) is None
+    assert found(internet, "https://client.example/a/../secret") is None
+    said = [json.loads(line) for line in log.getvalue().splitlines()]
+    assert [(line["message"], line["host"], bool(line["reason"])) for line in said] == [
+        ("client_document_refused", urlsplit(URL).netloc, True),
+        ("client_document_refused", "client.example", True),
+    ]
+    assert "secret" not in log.getvalue()
+
+
+def test_client_that_ends_while_its_document_is_fetched_is_none(home: House, internet: Internet) -> None:
+    """What it was ended for stays."""
+    publish(internet, DOCUMENT)
+    with before("UpdateItem", lambda: Client(URL).update(actions=[Client.deleted_at.set(NOON_MS)])):
+        assert found(internet) is None
+    assert Client.get(URL).deleted_at == NOON_MS
 
 
 def test_client_that_was_never_fetched_is_not_fresh(home: House, internet: Internet) -> None:

@@ -1,10 +1,13 @@
 """Clients that end, by whoever may end them, and what of theirs ends with them."""
 
+import io
+import json
+
 import pytest
 
 from chalicelib.accounts import unfinished
 from chalicelib.accounts.tables import Account
-from chalicelib.core import errors, ids
+from chalicelib.core import errors, ids, telemetry
 from chalicelib.events import kinds, record
 from chalicelib.limits import stale
 from chalicelib.oauth import clients, consent, ending, grants
@@ -107,10 +110,16 @@ def test_applications_from_before_the_address_was_proven_are_ended(home: House) 
 
 def test_document_may_be_ended_before_anybody_was_sent_here_with_it(home: House) -> None:
     """It is stored as ended, by whom and why; ended again it stays so."""
+    log = io.StringIO()
+    telemetry.write_to(log)
     for reason in ("abuse", "again"):
         client = ending.end(DOCUMENT, actor="acc_admin", reason=reason)
         assert (client.deleted_at, client.ended_by, client.ended_because) == (NOON_MS, "acc_admin", "abuse")
         home.clock.forward(1)
+    said = [json.loads(line) for line in log.getvalue().splitlines()]
+    assert {(line["message"], line["client_id"], line["actor"]) for line in said} == {
+        ("client_ended", DOCUMENT, "acc_admin")
+    }
     assert (client.name, client.uri, client.auth_method) == ("client.example", DOCUMENT, "none")
     assert (client.registered_by, client.created_at) == ("document", NOON_MS)
     assert (client.grant_types, client.scopes) == ({clients.CODE}, {"read", "write"})
