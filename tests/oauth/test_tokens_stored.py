@@ -3,12 +3,13 @@
 import io
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from chalicelib.accounts.tables import Account
-from chalicelib.core import secrets, telemetry, wire
+from chalicelib.core import secrets, settings, telemetry, wire
 from chalicelib.credentials.tables import Credential
 from chalicelib.events import kinds
 from chalicelib.oauth import grants, tokens
@@ -140,9 +141,15 @@ def test_two_refreshes_at_once_get_one_answer(home: House, app: App) -> None:
     secret = secrets.mint("rt")
     ticket, grant = approved(home, app, kind="rt", secret=secret)
     answers: list[tokens.Answer] = []
-    with before("TransactWriteItems", lambda: answers.append(tokens.refresh(ticket, asked(app, grant), secret))):
+    with (
+        sent() as calls,
+        before("TransactWriteItems", lambda: answers.append(tokens.refresh(ticket, asked(app, grant), secret))),
+    ):
         answers.append(tokens.refresh(ticket, asked(app, grant), secret))
     assert answers[0] == answers[1]
+    reads = [request.get("ConsistentRead") for operation, request in calls if operation == "GetItem"]
+    assert reads
+    assert all(reads)
     assert len(list(Credential.by_account.query(grant.account_id))) == 1
 
 
@@ -244,3 +251,47 @@ def test_tokens_are_counted_as_they_are_issued(home: House, app: App) -> None:
     tokens.for_client_itself(asked(app))
     lines = [json.loads(line) for line in log.getvalue().splitlines()]
     assert [line["TokensIssued"] for line in lines if "TokensIssued" in line] == [1]
+
+
+@pytest.mark.parametrize(
+    ("granted", "asked_for", "given"),
+    [
+        ({FILES, ISSUER}, [], {FILES, ISSUER}),
+        ({FILES, ISSUER}, [FILES], {FILES}),
+        ({FILES, ISSUER}, [ISSUER, FILES], {FILES, ISSUER}),
+        ({FILES}, [ISSUER], None),
+        (None, [ISSUER], {ISSUER}),
+        (None, [], set()),
+        (None, [FILES], None),
+        (None, [ISSUER, FILES], None),
+    ],
+)
+def test_token_is_for_what_was_granted_or_for_less(
+    home: House, app: App, granted: set[str] | None, asked_for: list[str], given: set[str] | None
+) -> None:
+    """RFC 8707 §2.2; a yes to no resource by name was one to this API."""
+    secret = secrets.mint("rt")
+    approved(home, app, kind="rt", secret=secret, resources=granted)
+    with settings.in_use(replace(settings.current(), resources=FILES)):
+        answer = app.refresh(secret, resource=asked_for)
+    if given is None:
+        assert (answer.status, answer.json()["error"]) == (400, "invalid_target")
+    else:
+        assert (stored(answer.json()).attribute_values.get("resources") or set()) == given
+
+
+@pytest.mark.parametrize(
+    ("scope", "given"),
+    [(None, "read write"), ("read", "read"), ("write read", "read write"), ("openid", "read write"), ("keys", None)],
+)
+def test_token_has_the_scopes_that_were_granted_or_fewer(
+    home: House, app: App, scope: str | None, given: str | None
+) -> None:
+    """RFC 6749 §6."""
+    secret = secrets.mint("rt")
+    approved(home, app, kind="rt", secret=secret)
+    answer = app.refresh(secret, scope=scope)
+    if given is None:
+        assert (answer.status, answer.json()["error"]) == (400, "invalid_scope")
+    else:
+        assert answer.json()["scope"] == given

@@ -1,0 +1,120 @@
+"""What a client may say of itself, field by field, and what each refusal is."""
+
+import json
+from typing import Any
+
+import pytest
+
+from chalicelib.core.errors import InvalidRequest
+from chalicelib.oauth import client_metadata
+from chalicelib.oauth.client_metadata import Metadata
+from chalicelib.oauth.errors import OAuthError
+from chalicelib.oauth.redirect_uris import BadRedirectURI
+from tests.oauth.flow import CALLBACK, CODE, DEVICE, REFRESH
+
+BAD_METADATA, BAD_REDIRECT = ("invalid_client_metadata", 400), ("invalid_redirect_uri", 400)
+
+
+def read(**given: object) -> Metadata:
+    """Return what a description says, of a client that may use codes, refresh tokens and devices."""
+    return client_metadata.read(given, offered=(CODE, REFRESH, DEVICE), by_default=(CODE,), auth_method="none")
+
+
+def refusal(given: dict[str, Any]) -> tuple[str, int, str]:
+    """Return how a description is refused."""
+    with pytest.raises(OAuthError) as refused:
+        read(**given)
+    return refused.value.error, refused.value.status, refused.value.message
+
+
+@pytest.mark.parametrize(
+    ("raw", "fields"),
+    [
+        ("{}", {}),
+        (b'{"a": 1, "b": null, "c": []}', {"a": 1, "c": []}),
+        ('{"a": {"b": null}}', {"a": {"b": None}}),
+    ],
+)
+def test_description_is_a_json_object_in_which_null_is_absent(raw: bytes | str, fields: dict[str, Any]) -> None:
+    """RFC 7591 §2."""
+    assert client_metadata.fields_of(raw) == fields
+
+
+@pytest.mark.parametrize(
+    "raw", ["", "{", "[]", "7", "null", '"x"', b"\xff", "[" * 100_000, '{"a": 1, "a": 1}', '{"a": {"b": 1, "b": 2}}']
+)
+def test_what_is_no_object_or_names_something_twice_is_refused(raw: bytes | str) -> None:
+    """Two readers could take it for two clients."""
+    with pytest.raises(OAuthError, match="must be a JSON object that names nothing twice") as refused:
+        client_metadata.fields_of(raw)
+    assert (refused.value.error, refused.value.status) == BAD_METADATA
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"redirect_uris": [CALLBACK, "x"]}, {"redirect_uris": [CALLBACK, "x"]}),
+        ({"token_endpoint_auth_method": "client_secret_post"}, {"auth_method": "client_secret_post"}),
+        ({"token_endpoint_auth_method": "client_secret_basic"}, {"auth_method": "client_secret_basic"}),
+        ({"token_endpoint_auth_method": "none"}, {"auth_method": "none"}),
+        ({"grant_types": [DEVICE, "implicit", CODE, DEVICE]}, {"grant_types": frozenset({CODE, DEVICE})}),
+        ({"grant_types": [REFRESH], "response_types": ["token"]}, {"grant_types": frozenset({REFRESH})}),
+        ({"response_types": []}, {"grant_types": frozenset({CODE})}),
+        ({"response_types": ["token", "code"]}, {"grant_types": frozenset({CODE})}),
+        ({"scope": "write openid"}, {"scopes": frozenset({"write"})}),
+        ({"scope": "openid"}, {"scopes": frozenset({"read", "write"})}),
+        ({"scope": ""}, {"scopes": frozenset({"read", "write"})}),
+        ({"client_name": "  Photos  "}, {"name": "Photos"}),
+        ({"client_name": "x" * 99 + " y"}, {"name": "x" * 99}),
+        ({"client_name": " "}, {"name": None}),
+        ({"client_uri": " https://a.example/ "}, {"uri": "https://a.example/"}),
+        ({"client_uri": " "}, {"uri": None}),
+    ],
+)
+def test_description_says_what_it_says(given: dict[str, Any], said: dict[str, Any]) -> None:
+    """What isn't ours is left out while something is left; everything else is as by default."""
+    whole: dict[str, Any] = {"name": None, "redirect_uris": [], "auth_method": "none", "grant_types": frozenset({CODE})}
+    assert read(**given) == Metadata(**whole | {"scopes": frozenset({"read", "write"}), "uri": None} | said)
+
+
+@pytest.mark.parametrize(
+    ("given", "about"),
+    [
+        *(
+            ({"token_endpoint_auth_method": wrong}, "token_endpoint_auth_method")
+            for wrong in ("private_key_jwt", "", 7)
+        ),
+        *(({"grant_types": wrong}, "grant_types") for wrong in ([], ["implicit"], CODE, [7], [CODE, 7], {CODE: 1})),
+        *(({"response_types": wrong}, "response_types") for wrong in (["token"], "code", [None], {"code": 1})),
+        *(({"client_name": wrong}, "client_name") for wrong in (7, "two\nlines", "a\u202eb", "\u200b")),
+        *(({"scope": wrong}, "scope") for wrong in (7, ["read"], "read\nwrite")),
+        *(({"client_uri": wrong}, "client_uri") for wrong in (7, "a\nb", "x", "ftp://a/", "https://", "https:/a")),
+        *(({"client_uri": f"https://{wrong}"}, "client_uri") for wrong in ("a@b/", "[/", "a:99999/", "a/ b", 'a/"')),
+        *(({"client_uri": f"https://{wrong}"}, "client_uri") for wrong in ("a/\u202e", "a/<", "a/\x7f")),
+    ],
+)
+def test_field_that_cant_be_is_refused_by_name(given: dict[str, Any], about: str) -> None:
+    """RFC 7591 §3.2.2."""
+    error, status, message = refusal(given)
+    assert (error, status) == BAD_METADATA
+    assert message.startswith(about)
+
+
+@pytest.mark.parametrize("wrong", [CALLBACK, 7, [7], [CALLBACK, None], {"0": CALLBACK}])
+def test_redirects_are_a_list_of_texts(wrong: object) -> None:
+    """Anything else has the code of a bad redirect."""
+    assert refusal({"redirect_uris": wrong}) == (*BAD_REDIRECT, "redirect_uris must be a list of strings.")
+
+
+def test_refusal_to_store_has_the_code_of_what_was_wrong() -> None:
+    """By its kind, not by its words."""
+    for refused, expected in ((BadRedirectURI("x"), BAD_REDIRECT), (InvalidRequest("redirect URI"), BAD_METADATA)):
+        error = client_metadata.refusal_of(refused)
+        assert (error.error, error.status, error.message) == (*expected, refused.message)
+
+
+def test_list_of_what_is_offered_is_in_the_refusal() -> None:
+    """So that the developer knows what to ask for."""
+    message = refusal({"grant_types": ["implicit"]})[2]
+    assert message == f"grant_types must hold one of {CODE}, {REFRESH}, {DEVICE}."
+    assert json.dumps(message).isascii()
