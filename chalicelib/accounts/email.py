@@ -107,4 +107,4 @@ def _ascii_domain(domain: str) -> str:
 
 
 def _octets(text: str) -> int:
-    return len(text.encode(errors="surrogatepass"))
+    return len(text.encode())

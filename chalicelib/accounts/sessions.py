@@ -89,7 +89,7 @@ def of_account(account: Account, limit: int, *, before: str = "") -> tuple[list[
     Of `limit` sessions beyond the id `before` that are looked at; those that are over aren't returned.
     """
     older = Session.id < (before or _LAST_ID)
-    pages = Session.by_holder.query(account.id, older, scan_index_forward=False, page_size=limit, limit=limit)
+    pages = Session.by_holder.query(account.id, older, scan_index_forward=False, limit=limit)
     looked_at, now_ms = list(pages), clock.now_ms()
     live = [each for each in looked_at if each.epoch == account.session_epoch and not _is_over(each, now_ms)]
     return live, looked_at[-1].id if len(looked_at) == limit else ""

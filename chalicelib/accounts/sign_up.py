@@ -4,6 +4,7 @@ Only the mail differs, and that reaches the owner of the address alone. So each 
 Where no mail is sent an account is made at once, since nobody can be asked to prove an address.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -97,12 +98,10 @@ def ask_for_reset(*, email: str, caller: Caller, base_url: str) -> None:
 
 
 def _make_at_once(address: Address, name: str, password_hash: str) -> None:
-    try:
+    # In a conflict the page says the same. Where no mail is sent, the password shows whether there was an account:
+    # nothing that could reach its owner alone is left to tell it by.
+    with suppress(errors.Conflict):
         create.create_account(email=address.mailbox, name=name, tier=FREE, password_hash=password_hash)
-    except errors.Conflict:
-        # The page says the same. Where no mail is sent, the password shows whether there was an account: nothing that
-        # could reach its owner alone is left to tell it by.
-        return
 
 
 def _account_of(address: Address) -> "Account | None":

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from pynamodb.exceptions import PynamoDBException, TransactWriteError
 
-from chalicelib.accounts import invite, links, pending_sign_up, sessions, unfinished
+from chalicelib.accounts import find, invite, links, pending_sign_up, sessions, unfinished
 from chalicelib.accounts.tables import Account, Email, Session, Ticket
 from chalicelib.core import clock, errors, randomness, settings
 from chalicelib.events import record
@@ -207,6 +207,14 @@ def test_link_that_is_handed_over_is_recorded_and_proves_nothing(home: House) ->
     with pytest.raises(errors.NotFound, match="no such user"):
         links.handed_over(account)
     assert Ticket.count() == 1
+
+
+def test_link_of_nobody_is_void(home: House) -> None:
+    """One is stored for an address that no account has, since the time would tell."""
+    ticket = links.looked_up(links.new_link(find.NOBODY, RESET, email="a@b.example", epoch=0), RESET)
+    with pytest.raises(links.SpentLink) as spent:
+        links.account_of(ticket)
+    assert (spent.value.status, spent.value.error) == (410, "spent_link")
 
 
 @pytest.mark.parametrize("with_mail", [True, False])

@@ -6,6 +6,7 @@ from chalicelib.accounts import unfinished
 from chalicelib.accounts.unfinished import OF_PROOF, Unfinished
 from chalicelib.core import clock
 from tests.house import House
+from tests.meanwhile import sent
 
 
 def begun() -> Unfinished:
@@ -90,3 +91,11 @@ def test_ending_that_another_function_finished_does_not_come_back(home: House) -
     unfinished.settle(ending, is_finished=False)
     unfinished.settle(ending, is_finished=True)
     assert list(unfinished.all_there_are()) == []
+
+
+def test_what_is_unfinished_is_read_as_it_is_now(home: House) -> None:
+    """One that began a moment ago isn't overlooked."""
+    begun()
+    with sent() as calls:
+        list(unfinished.all_there_are())
+    assert [request["ConsistentRead"] for _, request in calls] == [True]
