@@ -9,7 +9,7 @@ from chalicelib.accounts import change, own, sessions, states
 from chalicelib.accounts.tables import Account
 from chalicelib.core import clock, errors, settings
 from chalicelib.events import kinds, record
-from chalicelib.webhooks import deliver, endpoints, fan_out, turn
+from chalicelib.webhooks import deliver, endpoints, fan_out, standing, turn
 from chalicelib.webhooks.tables import Delivery, Endpoint
 from tests.house import House
 from tests.oauth.flow import CLIENT, registered, someone
@@ -124,3 +124,28 @@ def test_tests_of_webhooks_are_limited_by_network(local: House, receiver: Receiv
         secret = local.key(account, "webhooks").secret
         statuses += [local.call("POST", f"/v1/webhooks/{hook.id}/test", secret).status for _ in range(10)]
     assert statuses == [200] * 20 + [429] * 10
+
+
+@pytest.mark.parametrize(
+    ("status", "since_ms", "sent_since_ms"), [("active", 5, 5), ("suspended", 5, None), ("deleted", 5, 5)]
+)
+def test_endpoints_are_an_accounts_own_from_a_moment_on(
+    home: House, status: str, since_ms: int, sent_since_ms: int | None
+) -> None:
+    """Nothing is sent to any while it is suspended; to those of an account that isn't there from the beginning on."""
+    account = home.account()
+    account.update(actions=[Account.status.set(status), Account.credentials_since.set(5)])
+    assert (standing.since_ms(account.id), standing.sent_since_ms(account.id)) == (since_ms, sent_since_ms)
+    for made_at, is_over in ((4, True), (5, False), (6, False)):
+        hook = Endpoint(account.id, "whk_x", url="", name="", created_at=made_at, enabled_at=made_at)
+        assert standing.is_over(hook) is is_over
+        assert standing.gets_nothing(hook) is (is_over or status == "suspended")
+    account.delete()
+    assert (standing.since_ms(account.id), standing.sent_since_ms(account.id)) == (0, 0)
+
+
+def test_account_that_is_not_there_has_no_webhooks(home: House) -> None:
+    """Nor may it make any."""
+    with pytest.raises(errors.NotFound, match="no such user"):
+        standing.check_verified("acc_00000000000000000000")
+    standing.check_verified(home.account().id)
