@@ -165,7 +165,7 @@ def _caught_up(endpoint: Endpoint, read_at_ms: int, until_ms: int, resolver: fet
 
 def _all_tried(endpoint: Endpoint, message_ids: list[str], until_ms: int, resolver: fetch.Resolve) -> bool:
     """Try one after another, and tell whether none was left untried."""
-    for left, message_id in zip(range(len(message_ids) - 1, -1, -1), message_ids, strict=True):
+    for number, message_id in enumerate(message_ids, 1):
         # The endpoint is ours for as long as one attempt can take, and no longer.
         if clock.now_ms() >= min(until_ms, (endpoint.busy_until or 0) - attempt.DEADLINE_S * 1000):
             return False
@@ -178,7 +178,7 @@ def _all_tried(endpoint: Endpoint, message_ids: list[str], until_ms: int, resolv
         outcome = attempt.send(stands, delivery, resolver)
         settle(stands, delivery, outcome)
         if outcome.is_silent:
-            return not left
+            return number == len(message_ids)
         if outcome.is_gone:
             break
     return True
@@ -198,18 +198,18 @@ def _not_taken(place: Place, message_ids: list[str], until_ms: int) -> None:
 
 def _claimed(endpoint: Endpoint, message_id: str) -> Delivery | None:
     """Claim a delivery for one attempt; None when another has, it is delivered, or it isn't to be sent any more."""
-    delivery, now_ms = Delivery(endpoint.id, message_id), clock.now_ms()
+    delivery, now_ms, claimed = Delivery(endpoint.id, message_id), clock.now_ms(), None
     with tables.may_be_refused():
         # Wins against whoever else has seen it due.
         delivery.update(
             actions=_claim(now_ms),
             condition=(Delivery.state == PENDING) & (Delivery.due_at <= now_ms),
         )
-        if _waited_while_disabled(endpoint, delivery):
-            drop(endpoint.id, message_id, endpoint.enabled_at)
-            return None
-        return delivery
-    return None
+        claimed = delivery
+    if claimed is not None and _waited_while_disabled(endpoint, claimed):
+        drop(endpoint.id, message_id, endpoint.enabled_at)
+        return None
+    return claimed
 
 
 def _waited_while_disabled(endpoint: Endpoint, delivery: Delivery) -> bool:
