@@ -167,7 +167,7 @@ def _all_tried(endpoint: Endpoint, message_ids: list[str], until_ms: int, resolv
     """Try one after another, and tell whether none was left untried."""
     for number, message_id in enumerate(message_ids, 1):
         # The endpoint is ours for as long as one attempt can take, and no longer.
-        if clock.now_ms() >= min(until_ms, (endpoint.busy_until or 0) - attempt.DEADLINE_S * 1000):
+        if clock.now_ms() >= min(until_ms, endpoint.busy_until - attempt.DEADLINE_S * 1000):
             return False
         stands = turn.still(endpoint)
         if stands is None:
