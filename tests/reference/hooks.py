@@ -1,6 +1,6 @@
 """What schemathesis learns of this API that no schema can say, and two checks of ours beside its own.
 
-It imports this module in a process of its own; the caller that it plays comes by the environment.
+It imports this module in a process of its own; the caller that it plays, another at each run, is in the environment.
 """
 
 import base64
@@ -10,11 +10,17 @@ from typing import Any
 import schemathesis
 from hypothesis import strategies as st
 
-OWN_IDS = set(os.environ["PLAYED_IDS"].split())
-"""The caller's own key and account: a caller that revokes or suspends itself has nothing more to say."""
-SCOPES = set(os.environ["PLAYED_SCOPES"].split())
-
 _LETTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+
+def own_ids() -> list[str]:
+    """Return the caller's own key and account: a caller that revokes or suspends itself has nothing more to say."""
+    return os.environ["PLAYED_IDS"].split()
+
+
+def held_scopes() -> list[str]:
+    """Return the scopes that the caller's key has."""
+    return os.environ["PLAYED_SCOPES"].split()
 
 
 def _cursors(prefix: str) -> st.SearchStrategy[str]:
@@ -31,7 +37,7 @@ def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
     """Turn a request that would change the caller itself to another id, which isn't found."""
     if case.method not in ("GET", "HEAD"):
         for name, value in (case.path_parameters or {}).items():
-            if value in OWN_IDS:
+            if value in own_ids():
                 case.path_parameters[name] = value[:-1] + ("0" if value[-1] != "0" else "1")
 
 
@@ -41,7 +47,7 @@ def nobody_gets_in_without_the_scope(ctx: Any, response: Any, case: Any) -> None
     scope, sent = case.operation.definition.raw.get("x-required-scope"), response.request
     if scope and response.status_code < 400 and sent.method != "OPTIONS":  # a preflight comes without a key
         assert "Authorization" in sent.headers, f"{sent.method} {case.path} answers a caller without a key"
-        assert scope in SCOPES, f"{sent.method} {case.path} answers a caller who lacks {scope}"
+        assert scope in held_scopes(), f"{sent.method} {case.path} answers a caller who lacks {scope}"
 
 
 @schemathesis.check
