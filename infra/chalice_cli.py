@@ -17,6 +17,7 @@ from chalice.awsclient import TypedAWSClient
 from chalice.cli.factory import CLIFactory
 from chalice.config import Config
 from chalice.deploy.swagger import SwaggerGenerator
+from chalice.package import SAMTemplateGenerator
 
 from chalicelib.core import settings
 from infra import background, deployed, gateway, packaging, server, stage_key, template
@@ -41,6 +42,7 @@ def install() -> None:
     CLIFactory.create_app_packager = _create_packager  # type: ignore[method-assign]  # as above
     TypedAWSClient._is_iam_role_related_error = _is_not_yet  # type: ignore[method-assign]  # as above
     local.create_local_server = create_local_server  # type: ignore[assignment]  # as above
+    SAMTemplateGenerator._add_iam_role = _add_role  # type: ignore[assignment]  # as above
     packaging.install()
 
 
@@ -85,36 +87,40 @@ def _create_planner(self: CLIFactory, session: Any, config: Config, ui: Any) -> 
     try:
         _prepare_deployment(config)
     except LookupError:
-        _give(config, lambda name: f"role of {name}", "arn:aws:dynamodb:of:the:table/data/stream/stack")
+        _name_stream(config, "arn:aws:dynamodb:of:the:table/data/stream/stack")
     return _planner(self, session, config, ui)
 
 
 def _prepare_deployment(config: Config) -> None:
     """Give each function its role, and the one on the stream of events its stream: the data stack has made them."""
     made = deployed.outputs(config.chalice_stage)
-    _give(config, lambda name: made[template.logical_role(name)], made["EventsStream"])
+    _give_roles(config, lambda name: made[template.logical_role(name)])
+    _name_stream(config, made["EventsStream"])
 
 
 def _create_packager(self: CLIFactory, config: Config, *options: Any, **more: Any) -> Any:
-    """Return what packages: what stands with the data is named by CloudFormation when the stack is made."""
-    stage, is_whole = config.chalice_stage, WITH_DATA in os.environ
-    export = {"Fn::ImportValue": f"latchkey-{stage}-events-stream"}
-    _give(
-        config,
-        lambda name: (
-            {"Fn::GetAtt": [template.logical_role(name), "Arn"]}
-            if is_whole
-            else {"Fn::Sub": template.role_arn(name).replace("${Stage}", stage)}
-        ),
-        {"Fn::GetAtt": ["Events", "StreamArn"]} if is_whole else export,
-    )
+    """Return what packages: the stream that stands with the data is named by CloudFormation when the stack is made."""
+    export = {"Fn::ImportValue": f"latchkey-{config.chalice_stage}-events-stream"}
+    _name_stream(config, {"Fn::GetAtt": ["Events", "StreamArn"]} if WITH_DATA in os.environ else export)
     return _packager(self, config, *options, **more)
 
 
-def _give(config: Config, role_of: Callable[[str], Any], stream: Any) -> None:
+def _add_role(_self: SAMTemplateGenerator, resource: Any, function: dict[str, Any]) -> None:
+    """Name a function's role so that CloudFormation finds it; Chalice, which knows roles by text, can't be told to."""
+    name, stage = resource.resource_name, resource.environment_variables["LATCHKEY_STAGE"]
+    role: dict[str, Any] = {"Fn::Sub": template.role_arn(name).replace("${Stage}", stage)}
+    if WITH_DATA in os.environ:
+        role = {"Fn::GetAtt": [template.logical_role(name), "Arn"]}
+    function["Properties"]["Role"] = role
+
+
+def _give_roles(config: Config, role_of: Callable[[str], str]) -> None:
     functions = config._config_from_disk["stages"][config.chalice_stage].setdefault("lambda_functions", {})
     for name in deployed.FUNCTIONS:
         functions.setdefault(name, {})["iam_role_arn"] = role_of(name)
+
+
+def _name_stream(config: Config, stream: Any) -> None:
     for source in config.chalice_app.event_sources:
         if isinstance(source, DynamoDBEventConfig):
             source.stream_arn = stream

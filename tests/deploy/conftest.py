@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.deploy.checkout import Checkout, copied
+from tests.deploy.checkout import Checkout, architecture_here, copied
 from tests.deploy.cloud import Cloud, serving
 
 
@@ -37,4 +37,13 @@ def packaged(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (cache / "stray.pyc").touch()
     said = checkout.succeeds("package", "prod", "--out", str(made))
     assert f"sam deploy -t {made}/sam.yaml --guided" in said
+    return made
+
+
+@pytest.fixture(scope="session")
+def packaged_here(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where `make package` put the stage `dev`, for this machine's processor."""
+    made = tmp_path_factory.mktemp("package-here")
+    checkout = copied(tmp_path_factory.mktemp("checkout"), architecture=architecture_here() or "")
+    checkout.succeeds("package", "dev", "--out", str(made))
     return made

@@ -16,7 +16,6 @@ import boto3
 import requests
 
 from infra import engine, gateway, pinned
-from tests.deploy.checkout import Checkout
 
 ACCOUNT = "123456789012"
 """Access key id and account at once: ministack takes the one for the other."""
@@ -96,12 +95,6 @@ def create_stack(emulator: Emulator, package: Path) -> str:
     _tell_functions(emulator, url)
     _put_gateway_responses(emulator, api)
     return url
-
-
-def package(checkout: Checkout, out: Path) -> Path:
-    """Package the stage and return where the stack and its code lie."""
-    checkout.succeeds("package", STAGE, "--out", str(out))
-    return out
 
 
 def _tell_functions(emulator: Emulator, url: str) -> None:

@@ -117,7 +117,10 @@ class CloudFormation:
 
     def _describe_stacks(self, form: dict[str, str]) -> str:
         listed = [self._there(form)] if "StackName" in form else list(self.stacks.values())
-        return f"<Stacks>{''.join(self._described(stack) for stack in listed)}</Stacks>"
+        told = "".join(self._described(stack) for stack in listed)
+        # What is being deleted is seen so once, and then gone.
+        self.stacks = {name: each for name, each in self.stacks.items() if each.status != "DELETE_IN_PROGRESS"}
+        return f"<Stacks>{told}</Stacks>"
 
     def _described(self, stack: Stack) -> str:
         outputs = stack.template.get("Outputs", {}) if stack.status in WHOLE else {}

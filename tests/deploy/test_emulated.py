@@ -18,6 +18,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -33,7 +34,7 @@ from infra.browser import Page
 from infra.gateway import RESPONSES
 from infra.standin import Answer
 from tests.deploy import emulator
-from tests.deploy.checkout import architecture_here, copied
+from tests.deploy.checkout import architecture_here
 from tests.house import forget_process
 from tests.visitor import PASSWORD, person
 
@@ -78,14 +79,11 @@ class Emulated:
 
 
 @pytest.fixture(scope="module")
-def emulated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulated]:
+def emulated(packaged_here: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulated]:
     """The packaged stack, created; this process writes to its tables as `make account` and `make key` do."""
     folder = tmp_path_factory.mktemp("emulated")
-    (folder / "checkout").mkdir()
-    checkout = copied(folder / "checkout", architecture=architecture_here() or "")
-    packaged = emulator.package(checkout, folder / "package")
     with emulator.running(folder / "emulator.log") as running:
-        url = emulator.create_stack(running, packaged)
+        url = emulator.create_stack(running, packaged_here)
         with pytest.MonkeyPatch.context() as environment, settings.in_use(settings.Settings(stage=emulator.STAGE)):
             for name, value in running.environment.items():
                 environment.setenv(name, value)

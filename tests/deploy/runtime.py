@@ -1,0 +1,165 @@
+"""AWS's own runtime client with the package behind it: a Runtime API that hands events out, one after another.
+
+What Lambda does around a function: one process a function, the next event when the answer to the last has come, and
+connections that may have gone while the process was frozen between two.
+"""
+
+import json
+import os
+import queue
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from infra import pinned
+
+VERSION = "/2018-06-01/runtime"
+ANSWERS_WITHIN_S = 60
+REGION = "us-east-1"
+
+
+@dataclass
+class Function:
+    """A function that runs; `invoke` is what Lambda does with it."""
+
+    process: subprocess.Popen[bytes]
+    events: "queue.Queue[Any]"
+    answers: "queue.Queue[tuple[str, Any]]"
+
+    def invoke(self, event: Any) -> Any:
+        """Return what the function answers; raise AssertionError with what it says when it fails."""
+        self.events.put(event)
+        kind, answer = self.answers.get(timeout=ANSWERS_WITHIN_S)
+        assert kind == "response", answer
+        return answer
+
+    def fails_with(self, event: Any) -> Any:
+        """Return the error that the function ends an event with."""
+        self.events.put(event)
+        kind, answer = self.answers.get(timeout=ANSWERS_WITHIN_S)
+        assert kind == "error", answer
+        return answer
+
+    @property
+    def peak_mb(self) -> float:
+        """Return the most memory that it has had."""
+        lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
+        return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM:"))
+
+
+@contextmanager
+def running(task: Path, handler: str, name: str, environment: Mapping[str, str]) -> Iterator[Function]:
+    """Run one function of an unpacked package, for the length of a `with` block."""
+    events: queue.Queue[Any] = queue.Queue()
+    answers: queue.Queue[tuple[str, Any]] = queue.Queue()
+
+    class RuntimeApi(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            event = events.get()
+            body = json.dumps(event).encode()
+            self.send_response(200)
+            self.send_header("Lambda-Runtime-Aws-Request-Id", "8476a536-e9f4-11e8-9739-2dfe598c3fcd")
+            self.send_header("Lambda-Runtime-Deadline-Ms", "4102444800000")
+            self.send_header("Lambda-Runtime-Invoked-Function-Arn", f"arn:aws:lambda:{REGION}:1:function:{name}")
+            self.send_header("Lambda-Runtime-Trace-Id", "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Sampled=0")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            answers.put((self.path.rpartition("/")[2], json.loads(body or b"null")))
+            self.send_response(202)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *arguments: Any) -> None:
+            """Say nothing."""
+
+    api = ThreadingHTTPServer(("127.0.0.1", 0), RuntimeApi)
+    api.daemon_threads = True
+    threading.Thread(target=api.serve_forever, daemon=True).start()
+    own = {
+        "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{api.server_port}",
+        "AWS_LAMBDA_FUNCTION_NAME": name,
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512",
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        "LAMBDA_TASK_ROOT": str(task),
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(task),
+    }
+    python = pinned.python_programs("emulator") / "python"
+    process = subprocess.Popen([python, "-m", "awslambdaric", handler], cwd=task, env={**own, **environment})
+    try:
+        yield Function(process, events, answers)
+    finally:
+        process.kill()
+        process.wait()
+        api.shutdown()
+        api.server_close()
+
+
+@dataclass
+class Line:
+    """A line to a server that can be cut: whoever holds a connection finds it dead, as after a thaw."""
+
+    url: str
+    behind: tuple[str, int]
+    held: list[socket.socket] = field(default_factory=list)
+    connected: int = 0
+
+    def cut(self) -> None:
+        """Cut every connection there is."""
+        for each in self.held:
+            _shut(each)
+        self.held.clear()
+
+
+@contextmanager
+def line_to(url: str) -> Iterator[Line]:
+    """Hold a line to a server, for the length of a `with` block."""
+    parts = urlsplit(url)
+    listening = socket.create_server(("127.0.0.1", 0))
+    line = Line(f"http://127.0.0.1:{listening.getsockname()[1]}", (str(parts.hostname), int(parts.port or 80)))
+    threading.Thread(target=_accept, args=(listening, line), daemon=True).start()
+    try:
+        yield line
+    finally:
+        _shut(listening)
+        listening.close()
+        line.cut()
+
+
+def _accept(listening: socket.socket, line: Line) -> None:
+    while True:
+        try:
+            near, _ = listening.accept()
+        except OSError:
+            return
+        far = socket.create_connection(line.behind)
+        line.held += [near, far]
+        line.connected += 1
+        for one, other in ((near, far), (far, near)):
+            threading.Thread(target=_pass_on, args=(one, other), daemon=True).start()
+
+
+def _pass_on(one: socket.socket, other: socket.socket) -> None:
+    with suppress(OSError):
+        while data := one.recv(65_536):
+            other.sendall(data)
+    _shut(other)
+
+
+def _shut(end: socket.socket) -> None:
+    with suppress(OSError):  # it may be gone already
+        end.shutdown(socket.SHUT_RDWR)

@@ -1,0 +1,128 @@
+"""What AWS refuses ends in a stage that works, or in a sentence with what to do; regions share an account."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from chalice.awsclient import TypedAWSClient
+
+from tests.deploy.checkout import Checkout, copied
+from tests.deploy.cloud import IMPORT, REGION, SUBSCRIBE, Cloud, serving
+
+pytestmark = pytest.mark.xdist_group("refusals")
+OTHER_REGION = "eu-west-1"
+NAME = "latchkey-dev-data"
+INVALID = "InvalidParameterValueException"
+LATER = {
+    "a role that Lambda doesn't know yet": (
+        "POST /2015-03-31/functions",
+        (INVALID, "The role defined for the function cannot be assumed by Lambda."),
+    ),
+    "a stream that the new role can't read yet": (
+        SUBSCRIBE,
+        (INVALID, "Cannot access stream arn:aws:dynamodb:x. Please ensure the role can perform the GetRecords actions"),
+    ),
+    "too many calls to Lambda": ("POST /2015-03-31/functions", ("TooManyRequestsException", "Rate exceeded")),
+    "too many calls to CloudFormation": ("DescribeStacks", ("Throttling", "Rate exceeded")),
+    "too many calls to IAM's and API Gateway's": ("PATCH /restapis", ("TooManyRequestsException", "Rate exceeded")),
+}
+"""What passes by itself: the call that is refused twice, and with what."""
+
+
+@dataclass(frozen=True)
+class Account:
+    """An account and a checkout that deploys into it."""
+
+    cloud: Cloud
+    checkout: Checkout
+
+    def there(self, region: str = REGION) -> tuple[int, int, int, int]:
+        """Count a region's APIs, functions, subscriptions and tables."""
+        cloud = self.cloud
+        mappings = cloud.client("lambda", region).list_event_source_mappings()["EventSourceMappings"]
+        return len(cloud.apis(region)), len(cloud.functions(region)), len(mappings), len(cloud.tables(region))
+
+
+@pytest.fixture
+def account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
+    """An account with nothing in it; nobody waits for what passes by itself."""
+    monkeypatch.setattr(TypedAWSClient.__init__, "__defaults__", (lambda _: None,))
+    with serving() as cloud:
+        yield Account(cloud, copied(tmp_path, is_light=True, **cloud.environment))
+
+
+@pytest.mark.parametrize("refusal", LATER)
+def test_what_passes_by_itself_is_waited_for(account: Account, refusal: str) -> None:
+    """A first deployment asks for much that IAM and the control planes have not heard of, or not so fast."""
+    call, error = LATER[refusal]
+    account.cloud.refuses[call] = [error, error]
+    account.checkout.succeeds("deploy", "dev")
+    assert account.cloud.refuses[call] == []
+    assert account.there() == (1, 5, 1, 14)
+
+
+def test_document_that_the_gateway_refuses_is_said_and_the_next_deployment_is_whole(account: Account) -> None:
+    """In API Gateway's own words, with what was left alone."""
+    account.cloud.refuses[IMPORT] = [("BadRequestException", "Errors found during import: Unable to put integration")]
+    done = account.checkout.run("deploy", "dev")
+    assert done.status == 1
+    assert "Unable to put integration" in " ".join(done.error.split())
+    assert "The data was not touched, and what ran before still runs. Run this again" in done.error
+    account.checkout.succeeds("deploy", "dev")
+    assert account.there() == (1, 5, 1, 14)
+
+
+def test_subscription_that_exists_unseen_is_said_and_found_the_next_time(account: Account) -> None:
+    """As of two who deploy at once before either could see it."""
+    account.cloud.refuses[SUBSCRIBE] = [("ResourceConflictException", "The event source arn already exists.")]
+    done = account.checkout.run("deploy", "dev")
+    assert (done.status, "already exists" in done.error) == (1, True)
+    account.checkout.succeeds("deploy", "dev")
+    assert account.there() == (1, 5, 1, 14)
+
+
+def test_stack_that_is_still_being_deleted_is_waited_for(account: Account) -> None:
+    """And its tables are taken into the new one."""
+    account.checkout.succeeds("deploy", "dev")
+    formation = account.cloud.formation()
+    stack = formation.stacks[NAME]
+    stack.protected = False
+    account.cloud.client("cloudformation").delete_stack(StackName=NAME)
+    formation.stacks[NAME] = replace(stack, status="DELETE_IN_PROGRESS")
+    said = account.checkout.succeeds("deploy", "dev")
+    assert "Waiting until the data stack latchkey-dev-data is deleted" in said
+    assert account.there() == (1, 5, 1, 14)
+
+
+def test_region_is_destroyed_without_touching_another(account: Account) -> None:
+    """From one checkout: roles have a region in their names, and what is noted is of the region that is asked."""
+    environment = {**account.checkout.environment, "AWS_DEFAULT_REGION": OTHER_REGION}
+    elsewhere = replace(account.checkout, environment=environment)
+    account.checkout.succeeds("deploy", "dev")
+    elsewhere.succeeds("deploy", "dev")
+    assert account.there() == account.there(OTHER_REGION) == (1, 5, 1, 14)
+    elsewhere.succeeds("destroy", "dev", "--data", "delete", typed="delete dev\n")
+    assert account.there(OTHER_REGION) == (0, 0, 0, 0)
+    assert account.there() == (1, 5, 1, 14)
+    assert {name.removeprefix(f"latchkey-dev-{REGION}-") for name in account.cloud.roles()} == {
+        *("api", "authorizer", "stream", "minute", "hour")
+    }
+    account.checkout.succeeds("deploy", "dev")
+    assert account.there() == (1, 5, 1, 14)
+
+
+def test_checkouts_take_turns_in_any_order(account: Account, tmp_path: Path) -> None:
+    """Each deploys, destroys and looks at what the other has made."""
+    other = copied(tmp_path / "other", is_light=True, **account.cloud.environment)
+    account.checkout.succeeds("deploy", "dev")
+    other.succeeds("destroy", "dev")
+    assert account.there() == (0, 0, 0, 14)
+    assert account.checkout.run("status", "dev").status == 1
+    account.checkout.succeeds("deploy", "dev")
+    other.succeeds("deploy", "dev")
+    account.checkout.succeeds("destroy", "dev", "--data", "delete", typed="delete dev\n")
+    assert account.there() == (0, 0, 0, 0)
+    other.succeeds("destroy", "dev")
+    other.succeeds("deploy", "dev")
+    assert account.there() == (1, 5, 1, 14)

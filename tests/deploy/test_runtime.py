@@ -1,0 +1,154 @@
+"""The package, for this machine's processor, under the client that Lambda runs functions with (`awslambdaric`)."""
+
+import json
+import signal
+import time
+import zipfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from app import app
+from chalicelib.core import clock, wire
+from infra import data, deploy, engine, stage_key
+from infra.standin import Gateway
+from tests.deploy import runtime
+from tests.deploy.checkout import architecture_here
+from tests.house import House, forget_process, house
+
+pytestmark = [
+    pytest.mark.xdist_group("deploy"),
+    pytest.mark.skipif(architecture_here() is None, reason="functions for Lambda run on Linux, x86-64 or arm64"),
+]
+MEMORY_MB = {"Authorizer": 256}
+"""What dev gives a function, where it isn't 512."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """An unpacked package, the handlers of its functions, and a stage with somebody in it."""
+
+    task: Path
+    handlers: dict[str, str]
+    home: House
+    environment: dict[str, str]
+    line: runtime.Line
+
+    def function(self, logical: str) -> Any:
+        """Return a function that runs, by what the template calls it."""
+        name = f"latchkey-dev{deploy.FUNCTIONS[logical]}"
+        return runtime.running(self.task, self.handlers[logical], name, self.environment)
+
+
+@pytest.fixture(scope="module")
+def stage(packaged_here: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """The package beside an engine, on a line that can be cut."""
+    task = tmp_path_factory.mktemp("task")
+    zipfile.ZipFile(packaged_here / "deployment.zip").extractall(task)
+    resources = yaml.safe_load((packaged_here / "sam.yaml").read_text())["Resources"]
+    handlers = {logical: resources[logical]["Properties"]["Handler"] for logical in deploy.FUNCTIONS}
+    with ExitStack() as opened:
+        database = engine.start(None, say=False)
+        opened.callback(database.stop)
+        line = opened.enter_context(runtime.line_to(database.url))
+        environment = {
+            "AWS_ACCESS_KEY_ID": "testing",
+            "AWS_SECRET_ACCESS_KEY": "testing",
+            "AWS_ENDPOINT_URL_DYNAMODB": line.url,
+            "LATCHKEY_STAGE": "dev",
+            "LATCHKEY_STAGE_KEY_FILE": str(stage_key.local_file()),
+        }
+        patch = opened.enter_context(pytest.MonkeyPatch.context())
+        patch.setenv("AWS_ENDPOINT_URL_DYNAMODB", database.url)
+        wire.forget_connection()
+        with house(stage="dev") as home, clock.driven_by(lambda: time.time_ns() // 1_000_000):
+            data.create_missing_tables()
+            yield Stage(task, handlers, home, environment, line)
+        wire.forget_connection()
+        forget_process()
+
+
+def asked(target: str, verdict: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Return the event of a GET as API Gateway sends it, after what the authorizer said."""
+    event = Gateway(app)._event("GET", target, [("Host", "127.0.0.1:8000")], b"", "192.0.2.1", "request")
+    if verdict is not None:
+        event["requestContext"]["authorizer"] = {**verdict["context"], "principalId": verdict["principalId"]}
+    return event
+
+
+def bearer(secret: str) -> dict[str, Any]:
+    """Return the event that asks the authorizer."""
+    arn = "arn:aws:execute-api:us-east-1:123456789012:abcdef/api/GET/v1/users/me"
+    return {"type": "TOKEN", "authorizationToken": f"Bearer {secret}", "methodArn": arn}
+
+
+def record(image: Any, name: str = "INSERT") -> dict[str, Any]:
+    """Return one record of the stream of events."""
+    return {
+        "eventID": "1",
+        "eventName": name,
+        "eventSource": "aws:dynamodb",
+        "eventSourceARN": "arn:aws:dynamodb:us-east-1:123456789012:table/latchkey-dev-events/stream/1",
+        "awsRegion": "us-east-1",
+        "dynamodb": {"Keys": {}, "NewImage": image, "SequenceNumber": "1", "SizeBytes": 1},
+    }
+
+
+def scheduled() -> dict[str, Any]:
+    """Return the event of a schedule."""
+    arn = "arn:aws:events:us-east-1:123456789012:rule/latchkey-dev-minute-event"
+    told = {"version": "0", "id": "1", "account": "1", "time": "2026-01-01T00:00:00Z", "region": "us-east-1"}
+    return {**told, "detail-type": "Scheduled Event", "source": "aws.events", "resources": [arn], "detail": {}}
+
+
+def test_every_function_answers_an_event_of_its_kind(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    """Within the memory that it is given; how long the first answer takes is printed."""
+    issued = stage.home.key(stage.home.account())
+    with stage.function("Authorizer") as authorizer:
+        verdict = authorizer.invoke(bearer(issued.secret))
+        assert verdict["policyDocument"]["Statement"][0]["Effect"] == "Allow"
+        assert authorizer.invoke(bearer("nonsense"))["policyDocument"]["Statement"][0]["Effect"] == "Deny"
+    about = wire.call("Scan", {"TableName": "latchkey-dev-events"})["Items"]
+    events = {
+        "APIHandler": asked("/v1/users/me", verdict),
+        "Authorizer": bearer(issued.secret),
+        "Stream": {"Records": [*map(record, about), record({"no": {"S": "event of ours"}}), record({}, "REMOVE")]},
+        "Minute": scheduled(),
+        "Hour": scheduled(),
+    }
+    assert about
+    assert events.keys() == deploy.FUNCTIONS.keys()
+    told = []
+    for logical, event in events.items():
+        began_s = time.perf_counter()
+        with stage.function(logical) as function:
+            answer = function.invoke(event)
+            took_ms = (time.perf_counter() - began_s) * 1000
+            told.append(f"{logical}: {function.peak_mb:.0f} MB, first answer after {took_ms:.0f} ms")
+            assert function.peak_mb < MEMORY_MB.get(logical, 512), told
+        if logical == "APIHandler":
+            assert (answer["statusCode"], json.loads(answer["body"])["id"]) == (200, issued.key.account_id)
+    with capsys.disabled():
+        print("\n" + "\n".join(told))
+
+
+def test_thawed_function_counts_its_request_though_every_connection_is_gone(stage: Stage) -> None:
+    """Frozen between two requests, it finds dead connections; the one that it makes anew is the only one it needs."""
+    issued = stage.home.key(stage.home.account())
+    with stage.function("Authorizer") as authorizer:
+        verdict = authorizer.invoke(bearer(issued.secret))
+    left = []
+    with stage.function("APIHandler") as api:
+        for _ in range(3):
+            answer = api.invoke(asked("/v1/users/me", verdict))
+            assert answer["statusCode"] == 200
+            left.append(int(answer["multiValueHeaders"]["X-RateLimit-Remaining"][0]))
+            api.process.send_signal(signal.SIGSTOP)
+            stage.line.cut()
+            api.process.send_signal(signal.SIGCONT)
+    assert left == [left[0], left[0] - 1, left[0] - 2]
