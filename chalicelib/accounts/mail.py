@@ -10,7 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from chalicelib.core import clock, errors, randomness, settings, telemetry
+from chalicelib.accounts.not_sent import MailNotSent
+from chalicelib.core import clock, randomness, settings, telemetry
 
 SIMULATOR = "success@simulator.amazonses.com"
 """Amazon's own address for trying mail out: it takes a letter, counts it in no quota and keeps nothing."""
@@ -44,7 +45,7 @@ def send(letter: Letter) -> bool:
 def must_send(letter: Letter) -> None:
     """Send a letter that somebody waits for; raise MailNotSent when it couldn't be."""
     if not send(letter):
-        raise errors.MailNotSent
+        raise MailNotSent
 
 
 def pretend(letter: Letter) -> bool:
@@ -56,7 +57,7 @@ def pretend(letter: Letter) -> bool:
 def must_pretend(letter: Letter) -> None:
     """Do what `must_send` does, but for the letter: it fails alike."""
     if not pretend(letter):
-        raise errors.MailNotSent
+        raise MailNotSent
 
 
 def is_configured() -> bool:

@@ -156,14 +156,6 @@ class Unavailable(LatchkeyError):
         super().__init__(message, {"Retry-After": "1"})
 
 
-class MailNotSent(Unavailable):
-    """The message that a page would say was sent couldn't be."""
-
-    def __init__(self) -> None:
-        """Say how to go on."""
-        super().__init__("The message couldn't be sent. Try again in a few minutes.")
-
-
 @contextmanager
 def about(field: str) -> Iterator[None]:
     """Let what is refused in a `with` block be about a `field`, whatever it was about before."""

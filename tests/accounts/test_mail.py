@@ -14,8 +14,9 @@ from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.ses.models import ses_backends
 
 from chalicelib.accounts import letters, mail
+from chalicelib.accounts.not_sent import MailNotSent
 from chalicelib.accounts.sign_up import Visitor, ask_for_reset, sign_up
-from chalicelib.core import errors, randomness, settings, telemetry
+from chalicelib.core import randomness, settings, telemetry
 from tests.house import House
 from tests.letterbox import Letterbox
 from tests.visitor import PASSWORD, SOMEWHERE, person
@@ -89,7 +90,7 @@ def test_reset_for_an_unknown_address_asks_ses_all_the_same(ses: Sent) -> None:
 def test_refused_letter_is_logged_without_its_link(home: House, log: io.StringIO) -> None:
     """Who waits for it is told; the operator reads and counts what happened, but nobody reads the link in the log."""
     sender = settings.in_use(replace(settings.current(), mail_from="unverified@example.com"))
-    with sender, pytest.raises(errors.MailNotSent):
+    with sender, pytest.raises(MailNotSent):
         sign_up(email="ada@example.com", name="Ada", password=PASSWORD, visitor=HERE, base_url=BASE)
     lines = [json.loads(line) for line in log.getvalue().splitlines()]
     failed = next(line for line in lines if line.get("message") == "mail_failed")

@@ -9,9 +9,10 @@ import pytest
 from chalicelib.accounts import links, own, sessions, sign_up
 from chalicelib.accounts.attempts import Caller
 from chalicelib.accounts.email import hashed
+from chalicelib.accounts.not_sent import MailNotSent
 from chalicelib.accounts.sessions import LoggedIn
 from chalicelib.accounts.tables import Account
-from chalicelib.core import errors, settings, telemetry
+from chalicelib.core import settings, telemetry
 from chalicelib.limits import tiers
 from chalicelib.limits.admission import Refused
 from tests.house import House
@@ -155,6 +156,6 @@ def test_mail_that_could_not_be_sent_is_not_said_to_be(home: House) -> None:
         signs_up,
     ]
     for ask in asked:
-        with pytest.raises(errors.MailNotSent, match="couldn't be sent"):
+        with pytest.raises(MailNotSent, match="couldn't be sent"):
             ask()
     resets()

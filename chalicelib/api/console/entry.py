@@ -6,6 +6,7 @@ from urllib.parse import quote, unquote
 from chalicelib.accounts import log_in as logging_in
 from chalicelib.accounts import mail, sessions
 from chalicelib.accounts import sign_up as signing_up
+from chalicelib.accounts.not_sent import MailNotSent
 from chalicelib.api.console.callers import caller_of, in_words, networks_of
 from chalicelib.api.console.frame import (
     DEVICE,
@@ -52,7 +53,7 @@ def sign_up(visit: Visit) -> Shown:
             visitor=signing_up.Visitor(networks_of(visit), visit.browser(), after),
             base_url=visit.base_url,
         )
-    except (errors.InvalidRequest, errors.RateLimited, errors.MailNotSent) as error:
+    except (errors.InvalidRequest, errors.RateLimited, MailNotSent) as error:
         return visit.refused_by(error, Shown("signup", {"email": email, "name": name, "next": after, "problem": None}))
     return Shown("signed_up", {"email": email, "next": after, "by_mail": mail.is_configured()})
 

@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from chalice.app import Blueprint, Response
 
+from chalicelib.accounts.not_sent import MailNotSent
 from chalicelib.api import visitor
 from chalicelib.api.edge import Exchange, Rules, route_with
 from chalicelib.core import errors, http_syntax, randomness, secrets
@@ -206,7 +207,7 @@ class Visit:
 
 
 ON_ITS_FORM = (
-    *(errors.InvalidRequest, errors.Conflict, errors.InsufficientScope, errors.RateLimited, errors.MailNotSent),
+    *(errors.InvalidRequest, errors.Conflict, errors.InsufficientScope, errors.RateLimited, MailNotSent),
     *(Outdated, TooLong),
 )
 """What is wrong with a form, or with when it is sent: its page is shown again. Any other error is a page of its own."""
