@@ -14,10 +14,15 @@ STAGES = {"dev": {"environment_variables": {"LATCHKEY_STAGE": "dev"}, "lambda_fu
 @pytest.mark.parametrize("where", ["whole", "stage", "function"])
 @pytest.mark.parametrize(
     ("name", "value", "said"),
-    [("LATCHKEY_BRNAD", "acme", "Did you mean LATCHKEY_BRAND?"), ("LATCHKEY_BRAND", "l_k", "not 'l_k'")],
+    [
+        ("LATCHKEY_BRNAD", "acme", "Did you mean LATCHKEY_BRAND?"),
+        ("LATCHKEY_BRAND", "l_k", "not 'l_k'"),
+        ("LATCHKEY_BRAND", 7, 'LATCHKEY_BRAND takes text, like "7" in quotes, not 7.'),
+        ("LATCHKEY_BRAND", None, "not None."),
+    ],
 )
 def test_deployment_stops_at_a_setting_that_cannot_be_used(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str, name: str, value: str, said: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str, name: str, value: object, said: str
 ) -> None:
     """Wherever Chalice would take it from; the file and the place in it are named."""
     file = tmp_path / "config.json"
