@@ -1,9 +1,12 @@
 """From the form to sign up to a session: in the browser that signed up, in another one, and in a stranger's."""
 
+from dataclasses import replace
+
 import pytest
 
 from chalicelib.accounts import links, sessions
 from chalicelib.accounts.tables import Account
+from chalicelib.core import settings
 from chalicelib.limits import tiers
 from tests.house import House, refusal
 from tests.letterbox import Letterbox
@@ -123,6 +126,17 @@ def test_too_many_sign_ups_keep_what_was_typed(home: House, box: Letterbox) -> N
     page = visitor.submit("/forgot", email=ADA)
     assert (page.status, page.value("/forgot", "email")) == (429, ADA)
     assert box.take() == []
+
+
+@pytest.mark.parametrize("path", ["/signup", "/settings/account/email"])
+def test_message_that_could_not_be_sent_is_said_and_keeps_what_was_typed(home: House, path: str) -> None:
+    """Instead of a page that says to open it; the password isn't in it."""
+    typed = {"email": ADA, "password": PASSWORD} | ({"name": "Ada"} if path == "/signup" else {})
+    with settings.in_use(replace(settings.current(), mail_from="unverified@example.com")):
+        page = logged_in(home, person()).submit(path, on=path.removesuffix("/email"), **typed)
+    assert (page.status, page.problem) == (503, "The message couldn't be sent. Try again in a few minutes.")
+    assert page.value(path, "email") == ADA
+    assert PASSWORD not in page.html
 
 
 def test_sign_ups_are_counted_by_48_too(home: House, box: Letterbox) -> None:
