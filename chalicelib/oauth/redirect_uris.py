@@ -45,7 +45,7 @@ def registrable(uri: str) -> str:
         return uri
     raise BadRedirectURI(
         f"A redirect URI must use https, http on 127.0.0.1, [::1] or localhost, or a scheme of the application's own"
-        f" like com.example.app: {_shown(uri)}."
+        f" with a dot, like com.example.app: {_shown(uri)}."
     )
 
 
