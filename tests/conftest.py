@@ -31,7 +31,7 @@ hypothesis.settings.load_profile("fixed")
 
 from chalicelib.core import settings, wire  # noqa: E402 - the environment comes first
 from infra import data  # noqa: E402 - the environment comes first
-from tests import kept, moto_front, twin  # noqa: E402 - the environment comes first
+from tests import hashing, kept, moto_front, twin  # noqa: E402 - the environment comes first
 from tests.house import House, house  # noqa: E402
 from tests.receiver import PUBLIC_URL, Receiver, listening  # noqa: E402 - the environment comes first
 
@@ -54,6 +54,7 @@ def home(moto_url: str, monkeypatch: pytest.MonkeyPatch, request: pytest.Fixture
     """A house with empty tables, on moto."""
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", moto_url)
     monkeypatch.setattr(wire, "READ_TIMEOUT_S", moto_front.ANSWERS_WITHIN_S)
+    hashing.hash_cheaply(monkeypatch)
     wire.forget_connection()
     ses_backends[DEFAULT_ACCOUNT_ID]["us-east-1"].reset()
     with house() as made, twin.beside_botocore() if twin.is_asked_for() else nullcontext():
