@@ -168,7 +168,7 @@ def _refuse_unknown(environment: Mapping[str, str]) -> None:
         return
     from difflib import get_close_matches
 
-    nearest = get_close_matches(unknown[0].upper(), known, 1)
+    nearest = get_close_matches(unknown[0].upper(), known)
     meant = f" Did you mean {nearest[0]}?" if nearest else ""
     raise SettingError(
         f"{unknown[0]} is no setting of Latchkey.{meant} docs/deploying.md lists all of them; rename or remove it."

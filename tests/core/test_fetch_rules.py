@@ -154,6 +154,7 @@ def test_header_that_would_be_more_than_one_is_not_sent(header: dict[str, str]) 
         ("https://a.example:80/x?y=z&", "/x?y=z&", "a.example:80"),
         ("https://A.example:8443?q", "/?q", "a.example:8443"),
         ("https://a.example/x#part", "/x", "a.example"),
+        ("http://a.example/", "/", "a.example"),
         ("http://a.example:80/", "/", "a.example"),
         ("http://a.example:443/", "/", "a.example:443"),
         ("http://[::1]:8000/", "/", "[::1]:8000"),

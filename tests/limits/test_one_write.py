@@ -155,10 +155,10 @@ def test_write_takes_away_what_is_past_and_what_is_too_much(home: House) -> None
     assert body["ExpressionAttributeNames"] == {"#slot": "s60", "#x0": "n00000008", "#x1": "n00000009"}
 
 
-def lease_of_ten(home: House) -> None:
-    """Let the next second begin with a rate that brings leases of ten."""
+def lease_of_ten(home: House, rate: int = 100) -> None:
+    """Let the next second begin with a rate that brings leases of ten, or of a tenth of another one."""
     home.clock.forward(60)
-    for _ in range(100):
+    for _ in range(rate):
         leases.taken(window_at("acc_1", ENDLESS, home.clock.now_ms), KEY, NEVER_STALE, leases.ONE, 0)
     home.clock.forward(1)
 
@@ -197,6 +197,15 @@ def test_lease_without_room_is_one_admission_while_there_is_one(
     assert outcome == (answer.limit if isinstance(answer, Refused) else answer.burst_left)
     taken = home.counters("acc_1", ENDLESS)["s61"] - burst_used
     assert taken == {70: 10, 71: 1, 99: 1, 100: 0}[burst_used]
+
+
+def test_smallest_lease_without_room_is_one_admission_too(home: House) -> None:
+    """It was for two."""
+    lease_of_ten(home, rate=20)
+    home.counted("acc_1", ENDLESS, burst=85)
+    with telemetry.calls_watched() as calls:
+        assert admit("acc_1", ENDLESS, counter=KEY).burst_left == 14
+    assert len(calls.made) == 2
 
 
 @pytest.mark.parametrize(("mark_ms", "is_stale"), [(NOON_MS, False), (NOON_MS + 1, True)])
