@@ -46,6 +46,7 @@ def test_answer_is_status_headers_body_and_whether_the_connection_stays() -> Non
     answer = read(chunked)
     assert (answer.status, answer.body, answer.stays) == (400, b"hi", False)
     assert read(b"HTTP/1.1 204 None\r\n\r\n").body == b""
+    assert read(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nh").body == b"h"
     assert read(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").body == b""
 
 

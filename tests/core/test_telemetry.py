@@ -91,6 +91,7 @@ def test_measured_event_is_one_line_with_its_metrics_and_facts(home: House, log:
         "request", {"Latency": 12, "Requests": 1}, route="GET /", nothing=None, zero=0, when=Exception("e")
     )
     assert log.getvalue().endswith("}\n")
+    assert log.getvalue().startswith('{"level":"INFO","message":"request",'), "what is logged is paid by the byte"
     assert lines(log) == [
         {
             "level": "INFO",
