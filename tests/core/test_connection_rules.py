@@ -4,6 +4,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -59,6 +60,19 @@ def test_every_address_of_the_name_is_tried_within_the_time_for_one(tried: list[
     assert [address for address, _ in tried] == [(f"10.0.0.{number}", 80) for number in range(3)]
     assert all(1.5 < timeout <= 2 for _, timeout in tried)
     assert str(failed.value.__cause__) == "3"
+
+
+@pytest.mark.parametrize("failure", [OSError, KeyboardInterrupt])
+def test_connection_that_was_not_finished_is_closed(
+    monkeypatch: pytest.MonkeyPatch, failure: type[BaseException]
+) -> None:
+    """Whatever came between connecting and the first request."""
+    plain = mock.Mock(spec=socket.socket)
+    plain.settimeout.side_effect = failure
+    monkeypatch.setattr(socket, "create_connection", lambda *_asked: plain)
+    with pytest.raises((NoAnswer, KeyboardInterrupt)):
+        made("http://127.0.0.1:1").send(b"")
+    plain.close.assert_called_once_with()
 
 
 def test_name_without_an_address_has_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -243,4 +243,4 @@ def test_outage_is_found_behind_what_came_of_it(kind: type[WireError]) -> None:
 @pytest.mark.parametrize("error", [None, ValueError("mine"), ConditionFailed("c", "m", {}), NotAccepted("c", "m", {})])
 def test_mistake_or_refusal_is_no_outage(error: BaseException | None) -> None:
     """Asking again later changes nothing."""
-    assert not wire.is_outage(error)
+    assert wire.is_outage(error) is False

@@ -25,3 +25,13 @@ def test_half_a_surrogate_pair_is_no_text(text: str, value: object) -> None:
 def test_any_text_has_a_digest() -> None:
     """A secret that somebody made up is looked for like any other, and not found."""
     assert secrets.digest("\ud800") != secrets.digest("\udfff")
+
+
+def test_objects_are_made_of_their_pairs_and_rules_are_jsons_own() -> None:
+    """In their order, a name that comes twice included; what a rule makes is taken as it is."""
+    text = '{"a": 1, "b": {"a": "\\ud800"}, "a": 1.5}'
+    pairs = [("a", 1), ("b", [("a", NO_TEXT)]), ("a", "1.5")]
+    assert json_text.read(text, of_object=lambda made: tuple(made), parse_float=str) == tuple(
+        (name, tuple(value) if isinstance(value, list) else value) for name, value in pairs
+    )
+    assert json_text.read(b"[NaN]", parse_constant=str) == ["NaN"]
