@@ -108,7 +108,7 @@ def status_of(url: str, *, deadline_s: float) -> int:
     until_ns = _until_ns(deadline_s)
     place = _parsed(url)
     place.addresses += _resolved(place.host, place.port, resolve, until_ns)
-    with _asked(place, _request("GET", place, {"Accept": "*/*"}), until_ns) as incoming:
+    with _asked(place, _request("GET", place, {}), until_ns) as incoming:
         return framing.head_of(incoming).status
 
 
@@ -278,9 +278,9 @@ def _connected(place: _Place, until_ns: int) -> socket.socket:
 def _reached(place: _Place, until_ns: int) -> socket.socket:
     """Try one address after another, each for its share of what is left."""
     *others, last = place.addresses[:ADDRESSES_MAX] or [""]
-    for left, address in zip(range(len(others) + 1, 1, -1), others, strict=True):
+    for tried, address in enumerate(others):
         with suppress(OSError):
-            return socket.create_connection((address, place.port), _left_s(until_ns) / left)
+            return socket.create_connection((address, place.port), _left_s(until_ns) / (len(others) + 1 - tried))
     return socket.create_connection((last, place.port), _left_s(until_ns))
 
 

@@ -239,7 +239,7 @@ def _length(status: int, headers: Mapping[str, str], method: str, *, is_old: boo
         if length is not None or is_old or coding.lower() != "chunked":
             raise Malformed("a transfer coding that is not understood")
         stated = CHUNKED
-    return 0 if method == "HEAD" or status < 200 or status in (204, 304) else stated
+    return 0 if method == "HEAD" or status in (204, 304) else stated
 
 
 def _stated(length: str) -> int:

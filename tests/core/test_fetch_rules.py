@@ -1,5 +1,6 @@
 """What may be fetched and what is sent: by URL, address, header and time, without a connection."""
 
+import ipaddress
 import ssl
 import threading
 from collections.abc import Iterable
@@ -83,6 +84,20 @@ def test_this_machine_is_a_loopback_address_or_localhost_by_plain_http(url: str,
 def test_public_is_what_all_the_internet_can_reach(address: str, is_public: bool) -> None:
     """Both sides of each border; an IPv4 address within an IPv6 one is judged as itself."""
     assert fetch.is_public(address) is is_public
+
+
+@pytest.mark.parametrize(
+    ("address", "hidden"),
+    [
+        ("::ffff:255.254.253.251", "255.254.253.251"),
+        ("64:ff9b::fffe:fdfb", "255.254.253.251"),
+        ("2002:fffe:fdfb:1:2:3:4:5", "255.254.253.251"),
+        ("2606:4700::1", "2606:4700::1"),
+    ],
+)
+def test_hidden_address_is_all_of_its_32_bits(address: str, hidden: str) -> None:
+    """Each way of hiding has its own place for them; an address that hides none is itself."""
+    assert fetch._unwrapped(ipaddress.IPv6Address(address)) == ipaddress.ip_address(hidden)
 
 
 @pytest.mark.parametrize(
