@@ -3,6 +3,7 @@
 import socket
 import ssl
 from collections.abc import Iterator
+from itertools import count
 from typing import Any
 from unittest import mock
 
@@ -131,6 +132,29 @@ def test_handshake_has_what_is_left_of_the_time(monkeypatch: pytest.MonkeyPatch)
         assert fetch._connected(place, 10 * 10**9) is tls.wrap_socket.return_value
     plain.settimeout.assert_called_once_with(6)
     tls.wrap_socket.assert_called_once_with(plain, server_hostname=NAME)
+    plain.close.assert_called_once_with()
+
+
+def test_every_step_has_what_is_left_of_the_one_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Connecting, sending, and each piece of the answer; by this clock each takes a second."""
+    plain = mock.Mock(spec=socket.socket)
+    plain.recv.side_effect = [b"HTTP/1.1 200 OK\r\n", b"Content-Length: 0\r\n\r\n"]
+    connect = mock.Mock(return_value=plain)
+    monkeypatch.setattr(socket, "create_connection", connect)
+    seconds = count()
+    with clock.measured_by(lambda: next(seconds) * 10**9):
+        answer = fetch.post(
+            "http://localhost:1/",
+            b"hi",
+            {},
+            deadline_s=100,
+            bytes_max=TEN,
+            loopback=True,
+            resolver=lambda _host, _port: ["127.0.0.1"],
+        )
+    assert answer.status == 200
+    connect.assert_called_once_with(("127.0.0.1", 1), 98)
+    assert [call.args for call in plain.settimeout.call_args_list] == [(97,), (96,), (95,)]
     plain.close.assert_called_once_with()
 
 

@@ -169,3 +169,15 @@ def test_times_for_an_admission_are_those_of_the_architecture_page() -> None:
     assert "| a timeout (1 s), a broken connection, a 5xx, twice | the request passes" in page
     assert wire.CONNECT_TIMEOUT_S == 1
     assert wire.AT_ONCE.unavailable == 2
+
+
+def test_connections_are_made_as_the_environment_says(home: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the authorities of AWS_CA_BUNDLE, as botocore has it, and within the times of this file."""
+    for bundle in ("/somewhere/authorities.pem", ""):
+        monkeypatch.setenv("AWS_CA_BUNDLE", bundle)
+        wire.forget_connection()
+        wire.sender()
+        made = wire._connections
+        assert made is not None
+        assert made._ca_bundle == bundle
+        assert (made._connect_timeout_s, made._read_timeout_s) == (wire.CONNECT_TIMEOUT_S, wire.READ_TIMEOUT_S)
