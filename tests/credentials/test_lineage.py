@@ -135,6 +135,16 @@ def test_rotation_that_another_narrows_at_its_predecessors_end_goes_on(home: Hou
         assert turn(old, by=maker).key.scopes == {"read"}
 
 
+def test_rotation_that_another_narrows_at_its_successors_end_goes_on(home: House) -> None:
+    """As its short-lived maker did, it ended by itself, and is no reason to refuse."""
+    account = home.account()
+    maker, brief, old = home.key(account), home.key(account, expires_in_s=GRACE_S), home.key(account)
+    turn(old, GRACE_S + 1, by=brief)
+    home.clock.forward(GRACE_S)
+    with before("TransactWriteItems", lambda: change.narrow_to_read(old.key)):
+        assert turn(old, by=maker).key.scopes == {"read"}
+
+
 def test_rotation_that_another_got_ahead_of_names_its_successor(home: House) -> None:
     """Of two at once one makes a key."""
     account = home.account()
