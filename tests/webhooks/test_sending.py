@@ -181,17 +181,17 @@ def test_what_waits_for_an_endpoint_that_gets_nothing_is_dropped_in_time(
     assert stands is None or stands.behind_since is None
 
 
-@pytest.mark.parametrize("why", ["busy", "quiet"])
+@pytest.mark.parametrize(("busy_after_ms", "is_behind"), [(1, True), (0, False)])
 def test_endpoint_that_another_sends_to_is_behind_and_one_that_is_left_alone_is_not(
-    endpoint: Endpoint, sent: Sent, why: str
+    endpoint: Endpoint, sent: Sent, busy_after_ms: int, is_behind: bool
 ) -> None:
     """Nothing is dropped, nor sent."""
-    there = waits(endpoint)
-    until = Endpoint.busy_until if why == "busy" else Endpoint.quiet_until
-    Endpoint(endpoint.account_id, endpoint.id).update(actions=[until.set(clock.now_ms() + 1)])
+    there, now_ms = waits(endpoint), clock.now_ms()
+    left_alone, busy = Endpoint.quiet_until.set(now_ms + 1), Endpoint.busy_until.set(now_ms + busy_after_ms)
+    Endpoint(endpoint.account_id, endpoint.id).update(actions=[left_alone, busy])
     send_all(endpoint, there)
     assert (sent.ids, delivery(endpoint, there.id).state) == ([], PENDING)
-    assert (as_it_stands(endpoint).behind_since is not None) is (why == "busy")
+    assert (as_it_stands(endpoint).behind_since is not None) is is_behind
 
 
 @pytest.mark.parametrize(("ago_ms", "is_sent"), [(300_000, True), (300_001, False)])
