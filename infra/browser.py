@@ -1,6 +1,6 @@
 """A person's browser in a few lines: keeps cookies, fills in the console's forms, stops where a client takes over.
 
-For the walk-through of `make oauth-demo`, and for tests that need someone to say yes. Plain http, so loopback only.
+For the walk-through of `make oauth-demo`, for `make smoke`, and for tests that need someone to say yes.
 """
 
 import http.client
@@ -34,7 +34,7 @@ def call(
     """Send one request, let `watch` see it with its answer, and return the answer; a redirect is not followed."""
     parts = urlsplit(url)
     target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
-    connection = http.client.HTTPConnection(parts.netloc, timeout=TIMEOUT_S)
+    connection = connection_to(url)
     try:
         connection.request(method, target, body or None, dict(headers or {}))
         response = connection.getresponse()
@@ -44,6 +44,13 @@ def call(
     if watch is not None:
         watch(Sent(method, url, headers or {}, body), answer)
     return answer
+
+
+def connection_to(url: str) -> http.client.HTTPConnection:
+    """Return a connection to the host of a URL, not opened yet: over TLS for https."""
+    parts = urlsplit(url)
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    return kind(parts.netloc, timeout=TIMEOUT_S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +63,19 @@ class Form:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What the person looks at; `leads_to` is where a redirect leaves the site, "" when it didn't."""
+    """What the person looks at; `leads_to` is where a redirect leaves the site, "" when it didn't.
+
+    `root` is the path under which the console's pages are, such as the gateway's stage.
+    """
 
     url: str
     answer: Answer
     leads_to: str = ""
+    root: str = ""
 
     def form(self, path: str) -> Form | None:
         """Return the form that goes to `path`, if the page has one."""
-        return next((form for form in self._read().forms if urlsplit(form.action).path == path), None)
+        return next((form for form in self._read().forms if urlsplit(form.action).path == self.root + path), None)
 
     def value(self, element_id: str) -> str:
         """Return what stands in an input or a text area of the page."""
@@ -86,7 +97,7 @@ class Browser:
 
     def open(self, url: str) -> Page:
         """Look at a page: a path of the console, or the whole URL that a client sends the person to."""
-        return self._followed("GET", urljoin(self.url, url), {})
+        return self._followed("GET", url if "://" in url else self.url + url, {})
 
     def send(self, page: Page, path: str, **filled_in: str | Iterable[str]) -> Page:
         """Send the form of a page that goes to `path`. Raises LookupError when it has none."""
@@ -95,7 +106,8 @@ class Browser:
             raise LookupError(f"{page.url} has no form for {path}; it answered {page.answer.status}.")
         body = urlencode({**form.fields, **filled_in}, doseq=True).encode()
         # A browser says where a form was filled in; the console takes none from elsewhere.
-        headers = {"Content-Type": FORM, "Origin": self.url}
+        parts = urlsplit(self.url)
+        headers = {"Content-Type": FORM, "Origin": f"{parts.scheme}://{parts.netloc}"}
         return self._followed("POST", urljoin(self.url, form.action), headers, body)
 
     def log_in(self, email: str, password: str, page: Page | None = None) -> Page:
@@ -120,7 +132,7 @@ class Browser:
             if not url.startswith(f"{self.url}/"):
                 return Page(url, answer, leads_to=url)
             answer = self._exchanged("GET", url, {})
-        return Page(url, answer)
+        return Page(url, answer, root=urlsplit(self.url).path)
 
     def _exchanged(self, method: str, url: str, headers: dict[str, str], body: bytes = b"") -> Answer:
         if self.cookies:

@@ -106,7 +106,7 @@ def _code(url: str, client_id: str, callback: "Callback", state: str, verifier: 
         "response_type": "code",
         "scope": "read write",
         "state": state,
-        "code_challenge": _challenge(verifier),
+        "code_challenge": challenge_of(verifier),
         "code_challenge_method": "S256",
     }
     browser = Browser(url, watch=_print)
@@ -121,7 +121,7 @@ def _code(url: str, client_id: str, callback: "Callback", state: str, verifier: 
     return answer["code"]
 
 
-def _challenge(verifier: str) -> str:
+def challenge_of(verifier: str) -> str:
     """Return the SHA-256 of a verifier in base64url without padding (RFC 7636 §4.2)."""
     return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
 
