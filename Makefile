@@ -8,11 +8,11 @@ MANAGE := $(BIN)/python -m infra.manage --stage="$$STAGE" --reason="$$REASON"
 
 # What is given to a target reaches its program by the environment, letter by letter: make expands nothing in it, and the
 # shell runs nothing of it. So recipes say "$$TEXT", never "$(TEXT)".
-GIVEN := ADMIN ALARM_EMAIL ALL CLIENT_ID CLIENT_SECRET CLOSE COMPONENTS DATA DRY_RUN EMAIL ID MINUTES NAME OFF ONLY OUT PORT REASON ROUNDS SCOPES SEED STAGE STATE TEXT TIER TITLE
+GIVEN := ADMIN ADMIN_KEY ALARM_EMAIL ALL CLIENT_ID CLIENT_SECRET CLOSE COLD COMPONENTS DATA DRY_RUN EMAIL ID MINUTES NAME OFF ONLY OUT PORT REASON RECEIVER ROUNDS SCOPES SEED STAGE STATE TEXT TIER TITLE URL
 $(foreach name,$(GIVEN),$(if $(filter undefined,$(origin $(name))),,$(eval override $(name) := $$(value $(name)))$(eval export $(name))))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast check format key account tier suspend reinstate admin admins password-link application-end incident leak-secret github-keys deploy policy package status destroy costs simulate bench mutate reference oauth-demo screenshots audit lock clean
+.PHONY: help run test test-fast check format key account tier suspend reinstate admin admins password-link application-end incident leak-secret github-keys deploy policy package status smoke destroy costs simulate bench mutate reference oauth-demo screenshots audit lock clean
 
 help: ## list the commands; those for accounts take REASON=, which administrators see
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 17
@@ -89,6 +89,9 @@ package: given-STAGE $(BIN)/.dev ## write one SAM stack for your own pipeline: S
 
 status: given-STAGE $(BIN)/.dev ## show URL, mail, tables and alarms of a stage: STAGE=
 	@$(BIN)/python -m infra.deploy status --stage="$$STAGE"
+
+smoke: $(BIN)/.dev ## check from outside what runs: [STAGE=] or URL= [ADMIN_KEY=], [RECEIVER=https://…] [COLD=1]
+	@$(BIN)/python -m infra.smoke
 
 destroy: given-STAGE $(BIN)/.dev ## remove the service and, with DATA=delete and a typed word, the data: STAGE=
 	@$(BIN)/python -m infra.deploy destroy --stage="$$STAGE" --data="$${DATA:-keep}"

@@ -102,6 +102,7 @@ def deploy(stage: str, *, alarm_email: str = "") -> None:
         guard_stage(stage, api)
     say(f"\nLatchkey runs at {api['rest_api_url']}")
     say(f"Next: make account EMAIL=you@example.com ADMIN=1 STAGE={stage}, then open {api['rest_api_url']}login")
+    say(f"See from outside whether all of it works, in under two minutes: make smoke STAGE={stage}")
 
 
 def plan(stage: str, *, alarm_email: str = "") -> None:

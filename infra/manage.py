@@ -48,11 +48,11 @@ UNCONFIRMED = (
 )
 
 
-class _Mistake(Exception):
+class Mistake(Exception):
     """What the operator got wrong, and how to go on."""
 
 
-EXPECTED = (_Mistake, reachable.NotReachable, settings.SettingError, errors.LatchkeyError, BotoCoreError)
+EXPECTED = (Mistake, reachable.NotReachable, settings.SettingError, errors.LatchkeyError, BotoCoreError)
 """What ends a command in one sentence instead of a traceback."""
 
 
@@ -62,7 +62,7 @@ def main() -> int:
     try:
         _must_be_complete(options)
         stage = options.stage or "local"
-        with settings.in_use(_settings(stage)), actors.operator_for(_reason(options.reason)), _no_log_lines():
+        with settings.in_use(settings_of(stage)), actors.operator_for(_reason(options.reason)), no_log_lines():
             reachable.must_answer(stage)
             with reachable.until_the_end(stage, options.command):
                 options.run(options)
@@ -79,11 +79,11 @@ def _must_be_complete(options: argparse.Namespace) -> None:
     if missing:
         verb = "is" if len(missing) == 1 else "are"
         how = " ".join(f"{variable}=…" for variable in NEEDED[options.command].values())
-        raise _Mistake(f"{' and '.join(missing)} {verb} missing: make {options.command} {how}")
+        raise Mistake(f"{' and '.join(missing)} {verb} missing: make {options.command} {how}")
 
 
 @contextmanager
-def _no_log_lines() -> Iterator[None]:
+def no_log_lines() -> Iterator[None]:
     """Keep log lines off the terminal, where a person reads and scripts take secrets from."""
     with Path(os.devnull).open("w") as nowhere:
         telemetry.write_to(nowhere)
@@ -130,13 +130,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _settings(stage: str) -> settings.Settings:
+def settings_of(stage: str) -> settings.Settings:
     """Choose the tables of a stage; for the local one, find the engine that `make run` started."""
     if stage != "local":
         return settings.from_environment(os.environ | {"LATCHKEY_STAGE": stage, "LATCHKEY_KEY_KIND": _kind_of(stage)})
     database, url = engine.running() or (os.environ.get("AWS_ENDPOINT_URL", ""), "http://127.0.0.1:8000")
     if not database:
-        raise _Mistake("Nothing runs locally: start it with `make run`, or choose a deployed stage with STAGE=.")
+        raise Mistake("Nothing runs locally: start it with `make run`, or choose a deployed stage with STAGE=.")
     os.environ["AWS_ENDPOINT_URL"] = database
     chalice_cli.prepare_environment(url)
     return settings.from_environment(os.environ)
@@ -145,7 +145,7 @@ def _settings(stage: str) -> settings.Settings:
 def _reason(given: str) -> str:
     reason = given.strip()
     if len(reason) > REASON_MAX:
-        raise _Mistake(f"REASON may have at most {REASON_MAX} characters.")
+        raise Mistake(f"REASON may have at most {REASON_MAX} characters.")
     _must_be_readable("REASON", reason)
     return reason
 
@@ -162,12 +162,12 @@ def _key(options: argparse.Namespace) -> None:
     account = find.account_by_email(options.email)
     wanted = options.scopes.replace(",", " ").split()
     if not wanted:
-        raise _Mistake("SCOPES must name one scope or more.")
+        raise Mistake("SCOPES must name one scope or more.")
     for scope in wanted:
         if scope not in scopes.ALL:
-            raise _Mistake(f"There is no scope {scope}. SCOPES takes {', '.join(scopes.ALL)}.")
+            raise Mistake(f"There is no scope {scope}. SCOPES takes {', '.join(scopes.ALL)}.")
         if scope not in scopes.held_by(scopes.ALL, admin=account.admin):
-            raise _Mistake(f"{account.email} can't have the scope {scope}: it is for administrators.")
+            raise Mistake(f"{account.email} can't have the scope {scope}: it is for administrators.")
     issued = new_key(account.id, name=options.name, wanted=wanted, expires_at=None, made_by=None)
     put_beside_the_others(issued)
     if account.email_verified_at is None and (mail.is_configured() or options.stage == "local"):
@@ -194,7 +194,7 @@ def _password_link(options: argparse.Namespace) -> None:
 
     account = find.account_by_email(options.email)
     if account.status != states.ACTIVE:
-        raise _Mistake(f"{account.email} is {account.status}: reinstate it first.")
+        raise Mistake(f"{account.email} is {account.status}: reinstate it first.")
     _print_link(links.handed_over(account), options.stage)
 
 
@@ -274,17 +274,17 @@ def _incident(options: argparse.Namespace) -> None:
     from chalicelib.uptime import incidents, states
 
     if not options.text.strip() or len(options.text) > incidents.TEXT_MAX:
-        raise _Mistake(f"TEXT must say what readers should know, in at most {incidents.TEXT_MAX} characters.")
+        raise Mistake(f"TEXT must say what readers should know, in at most {incidents.TEXT_MAX} characters.")
     _must_be_readable("TEXT", options.text.replace("\n", ""))
     state = states.RESOLVED if options.close else options.state or states.INVESTIGATING
     if state not in states.OF_INCIDENTS:
-        raise _Mistake(f"STATE must be one of {', '.join(states.OF_INCIDENTS)}.")
+        raise Mistake(f"STATE must be one of {', '.join(states.OF_INCIDENTS)}.")
     if options.id:
         if not ids.is_id(options.id, "inc"):
-            raise _Mistake("ID must be what opening the incident has printed: inc_…")
+            raise Mistake("ID must be what opening the incident has printed: inc_…")
         incident = incidents.update(options.id, options.text.strip(), state)
     elif state == states.RESOLVED:
-        raise _Mistake('Which incident is over? Its ID is in /status.json: make incident ID=inc_… TEXT="…" CLOSE=1')
+        raise Mistake('Which incident is over? Its ID is in /status.json: make incident ID=inc_… TEXT="…" CLOSE=1')
     else:
         incident = incidents.open_one(options.title.strip(), options.text.strip(), _components(options), state)
     print(f"{incident.at}  {incident.title}: {state}. Readers of /status see it within 15 seconds.")
@@ -296,12 +296,12 @@ def _components(options: argparse.Namespace) -> list[str]:
     from chalicelib.uptime.states import COMPONENTS
 
     if not 0 < len(options.title.strip()) <= 100:
-        raise _Mistake("TITLE must be 1 to 100 characters; or give the ID of an open incident.")
+        raise Mistake("TITLE must be 1 to 100 characters; or give the ID of an open incident.")
     _must_be_readable("TITLE", options.title)
     chosen: list[str] = options.components.replace(",", " ").split()
     for name in chosen:
         if name not in COMPONENTS:
-            raise _Mistake(f"COMPONENTS must be some of {', '.join(COMPONENTS)}.")
+            raise Mistake(f"COMPONENTS must be some of {', '.join(COMPONENTS)}.")
     return chosen
 
 
@@ -309,7 +309,7 @@ def _must_be_readable(name: str, text: str) -> None:
     """Refuse what has no place on a page or in a feed, whose XML can't hold all of it; any kind of space is fine."""
     for character in text:
         if not character.isprintable() and unicodedata.category(character) != "Zs":
-            raise _Mistake(f"{name} has a character that can't be shown: U+{ord(character):04X}. Leave it out.")
+            raise Mistake(f"{name} has a character that can't be shown: U+{ord(character):04X}. Leave it out.")
 
 
 def _leak_secret(_options: argparse.Namespace) -> None:
@@ -321,7 +321,7 @@ def _leak_secret(_options: argparse.Namespace) -> None:
 def _tier_named(name: str) -> tiers.Tier:
     known = {tier.name: tier for tier in tiers.OF_ACCOUNTS}
     if name not in known:
-        raise _Mistake(f"TIER must be one of {', '.join(known)}.")
+        raise Mistake(f"TIER must be one of {', '.join(known)}.")
     return known[name]
 
 

@@ -438,7 +438,7 @@ def test_closed_incident_stays_closed(home: House) -> None:
 )
 def test_operator_is_told_what_was_wrong(home: House, words: list[str], problem: str) -> None:
     """And nothing is opened."""
-    with pytest.raises(manage._Mistake, match=problem):
+    with pytest.raises(manage.Mistake, match=problem):
         run(*words)
     assert told(home)["incidents"] == []
 

@@ -1,0 +1,60 @@
+"""Whether an alarm would reach anybody: every alarm has the topic, CloudWatch may publish to it, somebody confirmed."""
+
+from typing import Any
+
+from infra.smoke import rights
+from infra.smoke.run import Run
+
+ALARMS, KEY, SUBSCRIBED = (
+    "every alarm tells a topic",
+    "CloudWatch may publish to the topic",
+    "somebody is told of alarms",
+)
+AWS_OWN_KEY = "alias/aws/sns"
+"""A key whose policy nobody can change, and that CloudWatch may not use."""
+PENDING = "PendingConfirmation"
+
+
+def check(run: Run) -> None:
+    """Look at the alarms of the stage and at their topics."""
+    import boto3
+
+    topics: set[str] = set()
+    with rights.asked(run.outcomes, ALARMS):
+        pages = (
+            boto3.client("cloudwatch")
+            .get_paginator("describe_alarms")
+            .paginate(AlarmNamePrefix=f"latchkey-{run.target.stage}-")
+        )
+        found = [alarm for page in pages for alarm in page["MetricAlarms"]]
+        topics = {topic for alarm in found for topic in alarm.get("AlarmActions", ())}
+        silent = [alarm["AlarmName"] for alarm in found if not alarm.get("AlarmActions") or not alarm["ActionsEnabled"]]
+        run.outcomes.expect(ALARMS, bool(found) and not silent, expected="alarms that do", got=silent or "no alarm")
+        ringing = [alarm["AlarmName"] for alarm in found if alarm["StateValue"] == "ALARM"]
+        run.outcomes.seen(ALARMS, f"{len(found)} alarms, ringing: {', '.join(ringing) or 'none'}")
+    sns = boto3.client("sns")
+    for topic in sorted(topics):
+        with rights.asked(run.outcomes, KEY):
+            _judge_key(run, sns.get_topic_attributes(TopicArn=topic)["Attributes"].get("KmsMasterKeyId", ""))
+        with rights.asked(run.outcomes, SUBSCRIBED):
+            pages = sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
+            _judge_subscriptions(run, [each for page in pages for each in page["Subscriptions"]])
+
+
+def _judge_key(run: Run, key: str) -> None:
+    if not key:
+        run.outcomes.ok(KEY)
+    elif key.endswith(AWS_OWN_KEY):
+        run.outcomes.differs(KEY, expected="no key, or one of your own", got=f"{AWS_OWN_KEY}, which it may not use")
+    else:
+        run.outcomes.seen(KEY, "the topic has a key of your own: its policy must let cloudwatch.amazonaws.com use it")
+
+
+def _judge_subscriptions(run: Run, subscriptions: list[dict[str, Any]]) -> None:
+    pending = sum(each["SubscriptionArn"] == PENDING for each in subscriptions)
+    if not subscriptions:
+        run.outcomes.seen(SUBSCRIBED, "nobody is: make deploy STAGE=… ALARM_EMAIL=… subscribes an address")
+    elif pending == len(subscriptions):
+        run.outcomes.differs(SUBSCRIBED, expected="a confirmed subscription", got=f"{pending} that nobody confirmed")
+    else:
+        run.outcomes.ok(SUBSCRIBED, f"{len(subscriptions) - pending} confirmed, {pending} not")

@@ -1,0 +1,131 @@
+"""The burst under parallel requests: never more is admitted than the burst times the seconds that a volley touched.
+
+A volley begins right after a window has: when what is left of the burst goes up again, a new one has begun, at the
+earliest when the request before was sent.
+"""
+
+import http.client
+import re
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from chalicelib.api import answers
+from chalicelib.core import errors
+from infra.browser import connection_to
+from infra.smoke import compare
+from infra.smoke.credentials import as_sent, limit_headers
+from infra.smoke.run import Run
+from infra.smoke.throwaway import TIER, Account
+from infra.standin import Answer
+
+PARALLEL, EACH, VOLLEYS = 64, 3, 2
+PATH = "/v1/limits"
+LOOKS_EVERY_S, GIVEN_UP_AFTER_S = 0.02, 5
+_BURST = re.compile(r'"burst";r=(\d+);')
+_WINDOW = re.compile(r'"burst";q=\d+;w=(\d+)')
+
+
+@dataclass(frozen=True, slots=True)
+class Volley:
+    """What came of requests that were sent at once."""
+
+    answers: list[Answer]
+    seconds_touched: int
+
+    @property
+    def admitted(self) -> int:
+        """Return how many passed."""
+        return sum(answer.status == 200 for answer in self.answers)
+
+
+def check(run: Run, account: Account) -> None:
+    """Fire volleys at one key; look at what was admitted, and at every 429."""
+    for number in range(1, VOLLEYS + 1):
+        volley = fire(run, account.key)
+        most = TIER.burst * volley.seconds_touched
+        name = f"volley {number} of {PARALLEL} at once admits no more than the burst"
+        run.outcomes.expect(
+            name, volley.admitted <= most, expected=f"{most} at most", got=f"{volley.admitted} admitted"
+        )
+        statuses = Counter(answer.status for answer in volley.answers)
+        listed = ", ".join(f"{count} × {status}" for status, count in sorted(statuses.items()))
+        run.outcomes.seen(f"volley {number}", f"{listed}, touching {volley.seconds_touched} windows of the burst")
+        others = {status: count for status, count in statuses.items() if status not in (200, 429)}
+        run.outcomes.expect("nothing but 200 and 429 under a burst", not others, expected="none", got=others)
+        refused = [answer for answer in volley.answers if answer.status == 429]
+        if refused:
+            run.outcomes.judge("429, body and headers", sorted({found for each in refused for found in _wrong(each)}))
+        else:
+            run.outcomes.left_out("429, body and headers", "nothing was refused")
+
+
+def fire(run: Run, key: str) -> Volley:
+    """Send requests over connections that are open already, right after a window of the burst has begun."""
+    headers = {"Authorization": f"Bearer {key}"}
+    connections = [connection_to(run.target.url) for _ in range(PARALLEL)]
+    came: list[Answer] = []
+    start = threading.Event()
+    threads = [threading.Thread(target=_shoot, args=(run, each, headers, start, came)) for each in connections]
+    for thread in threads:
+        thread.start()
+    try:
+        began_s, window_s = _new_window(run, key)
+    finally:
+        start.set()
+        for thread in threads:
+            thread.join()
+    return Volley(came, int((time.monotonic() - began_s) // window_s) + 1)
+
+
+def _shoot(
+    run: Run,
+    connection: http.client.HTTPConnection,
+    headers: dict[str, str],
+    start: threading.Event,
+    came: list[Answer],
+) -> None:
+    try:
+        connection.connect()
+        start.wait()
+        for _ in range(EACH):
+            connection.request("GET", urlsplit(run.target.url).path + PATH, headers=headers)
+            response = connection.getresponse()
+            came.append(Answer(response.status, response.getheaders(), response.read()))
+    except (OSError, http.client.HTTPException) as error:
+        came.append(Answer(0, [], type(error).__name__.encode()))
+    finally:
+        connection.close()
+
+
+def _new_window(run: Run, key: str) -> tuple[float, int]:
+    """Wait for a window of the burst to begin; return when it did at the earliest, and how many seconds it has."""
+    give_up_s = time.monotonic() + GIVEN_UP_AFTER_S
+    sent_s, window_s, before = time.monotonic(), 1, -1
+    while time.monotonic() < give_up_s:
+        earlier_s, sent_s = sent_s, time.monotonic()
+        answer = run.call("GET", PATH, key)
+        left = _BURST.search(answer.header("RateLimit") or "")
+        policy = _WINDOW.search(answer.header("RateLimit-Policy") or "")
+        if left is None or policy is None:
+            break
+        window_s = int(policy[1])
+        if 0 <= before < int(left[1]):
+            return earlier_s, window_s
+        before = int(left[1])
+        time.sleep(LOOKS_EVERY_S)
+    # It isn't known when one began: a second more may have been touched.
+    return time.monotonic() - window_s, window_s
+
+
+def _wrong(answer: Answer) -> list[str]:
+    """Return how a 429 differs from the documented one; in how many seconds to come back is its own to say."""
+    retry_after = answer.header("Retry-After") or ""
+    if not retry_after.isdigit() or not int(retry_after):
+        return [f"429: header Retry-After: expected whole seconds, got {retry_after or 'none'}"]
+    refusal = errors.RateLimited(int(retry_after))
+    headers = {"Content-Type": "application/json", **refusal.headers, **answers.cross_origin(), **limit_headers()}
+    body = as_sent({"error": refusal.error, "message": refusal.message})
+    return compare.differences(Answer(429, list(headers.items()), body), answer)

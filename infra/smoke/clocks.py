@@ -1,0 +1,52 @@
+"""How far clocks are apart: this machine's, the gateway's and the function's, each against DynamoDB's Date header."""
+
+import email.utils
+import json
+import time
+from datetime import datetime
+
+from infra.smoke import rights
+from infra.smoke.run import Run, expect
+from infra.smoke.throwaway import Account
+
+CHECK = "clock skew against DynamoDB"
+APART_MAX_S = 3
+"""What the burst allows for (see limits.windows): one function so much fast while another is as much slow."""
+ROUNDING_S = 1.5
+"""A Date header has whole seconds, and an answer takes its time."""
+
+
+def check(run: Run, account: Account) -> None:
+    """Read all of them at about one moment, and compare."""
+    import boto3
+
+    with rights.asked(run.outcomes, CHECK):
+        told = boto3.client("dynamodb").list_tables(Limit=1)["ResponseMetadata"]["HTTPHeaders"].get("date", "")
+        if not told:
+            run.outcomes.left_out(CHECK, "it sends no Date header")
+            return
+        dynamodb_s, here_s = seconds(told), time.time()
+        answer = expect(201, "POST /v1/keys", run.call("POST", "/v1/keys", account.key, body=_KEY))
+        made = json.loads(answer.body)
+        run.hide(made["secret"])
+        function_s = datetime.fromisoformat(made["created_at"]).timestamp() - (time.time() - here_s)
+        apart = {"this machine": here_s - dynamodb_s, "the function": function_s - dynamodb_s}
+        if date := answer.header("Date"):
+            apart["the gateway"] = seconds(date) - (time.time() - here_s) - dynamodb_s
+        judge(run, apart)
+
+
+def judge(run: Run, apart_s: dict[str, float]) -> None:
+    """Note how far each clock is from DynamoDB's."""
+    for whose, seconds_apart in apart_s.items():
+        most = APART_MAX_S + ROUNDING_S
+        within, got = abs(seconds_apart) <= most, f"{seconds_apart:+.1f} s"
+        run.outcomes.expect(f"{CHECK}: {whose}", within, expected=f"{APART_MAX_S} s at most", got=got)
+
+
+def seconds(date: str) -> float:
+    """Return the moment of a Date header."""
+    return email.utils.parsedate_to_datetime(date).timestamp()
+
+
+_KEY = {"name": "Smoke", "scopes": ["read"]}

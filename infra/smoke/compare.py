@@ -1,0 +1,61 @@
+"""How an answer differs from the one that the local stand-in gives: status, body to the byte, headers that we set."""
+
+from collections.abc import Iterable, Mapping
+
+from infra.standin import Answer
+
+ANY = "any value"
+"""Of a header that must be there."""
+NUMBER = "a whole number"
+_VARY = frozenset({"x-amzn-requestid", "content-length", "date", "server", "connection"})
+"""What no two answers have alike, and what whoever carries them adds."""
+_OURS = ("access-control-", "x-ratelimit-", "ratelimit", "retry-after", "www-authenticate", "x-amzn-remapped-", "allow")
+_SHOWN_MAX = 300
+
+
+def differences(expected: Answer, came: Answer) -> list[str]:
+    """Return every difference as a sentence; none when the answers are the same."""
+    found = []
+    if came.status != expected.status:
+        found.append(f"expected status {expected.status}, got {came.status}")
+    if came.body != expected.body:
+        found.append(f"expected body {_shown(expected.body)}, got {_shown(came.body)}")
+    return found + of_headers(dict(expected.headers), came)
+
+
+def of_headers(expected: Mapping[str, str], came: Answer) -> list[str]:
+    """Return how headers differ. Of an expected value, ANY and NUMBER leave open what it is."""
+    wanted = {name.lower(): (name, value) for name, value in expected.items() if name.lower() not in _VARY}
+    got = _joined(came.headers)
+    found = []
+    for lower, (name, value) in wanted.items():
+        if lower not in got:
+            found.append(f"header {name}: expected {value}, got none")
+        elif not _fits(value, got[lower]):
+            found.append(f"header {name}: expected {value}, got {got[lower]}")
+    more = [name for name in sorted(got.keys() - wanted.keys()) if is_ours(name)]
+    return found + [f"header {name}: expected none, got {got[name]}" for name in more]
+
+
+def is_ours(name: str) -> bool:
+    """Return whether a header is one that we set, rather than whoever carries the answer."""
+    return name.lower().startswith(_OURS)
+
+
+def _fits(expected: str, got: str) -> bool:
+    if expected == NUMBER:
+        return got.isascii() and got.isdigit()
+    return expected in (ANY, got)
+
+
+def _joined(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
+    joined: dict[str, str] = {}
+    for name, value in headers:
+        lower = name.lower()
+        joined[lower] = f"{joined[lower]}, {value}" if lower in joined else value
+    return joined
+
+
+def _shown(body: bytes) -> str:
+    text = body.decode("utf-8", "replace")
+    return (text if len(text) <= _SHOWN_MAX else f"{text[:_SHOWN_MAX]}… ({len(body)} bytes)") or "nothing"

@@ -1,0 +1,123 @@
+"""What a credential gets: its answers and headers to the byte, and each 401 and 403 that needs one to be made."""
+
+import json
+from typing import Any
+
+from chalicelib.api import answers, challenge
+from chalicelib.api.authorizer import EXPLANATION, REFUSAL
+from chalicelib.core import clock, errors, settings
+from chalicelib.credentials import scopes
+from chalicelib.limits import allowance
+from infra import gateway
+from infra.smoke import compare, contract
+from infra.smoke.run import Run
+from infra.smoke.throwaway import TIER, Account
+from infra.standin import RENAMED, Answer
+
+ME = "/v1/users/me"
+
+
+def check(run: Run, account: Account) -> None:
+    """Compare what the account's own key gets, and what keys that may less, or nothing any more, get."""
+    _own_record(run, account)
+    run.outcomes.judge(f"HEAD {ME} as GET, without a body", contract.of_head(run, ME, account.key))
+    _odd_methods(run, account)
+    _insufficient_scope(run, account)
+    run.outcomes.judge("401 token_expired, of a key that was rotated out", _of_rotated_out(run, account))
+    run.outcomes.judge("401 invalid_api_key, of a revoked key that nobody used", _of_revoked(run, account))
+
+
+def refused_by_gateway(error: errors.LatchkeyError) -> Answer:
+    """Return the answer that the gateway makes of the authorizer's refusal."""
+    context = {REFUSAL: error.error, EXPLANATION: error.message}
+    status, headers, body = gateway.rendered("ACCESS_DENIED", status=403, context=context, own_message="")
+    return Answer(status, list(headers.items()), body.encode())
+
+
+def refused_by_function(run: Run, error: errors.LatchkeyError, needed: str) -> Answer:
+    """Return the function's answer to what it refuses before the view; the gateway gives its challenge another name."""
+    response = answers.refusal(error)
+    told = challenge.of(error, [needed], settings.current().public_url or run.target.url) or ""
+    headers = {
+        **{name: str(value) for name, value in response.headers.items()},
+        **answers.cross_origin(),
+        **limit_headers(),
+        RENAMED["www-authenticate"]: told,
+    }
+    return Answer(error.status, list(headers.items()), as_sent(response.body))
+
+
+def cross_origin(path: str, method: str) -> dict[str, str]:
+    """Return the cross-origin headers of what a route's view answers."""
+    from app import app
+
+    cors = app.routes[path][method].cors
+    return {} if cors is None else dict(cors.get_access_control_headers())
+
+
+def limit_headers() -> dict[str, str]:
+    """Return the limit headers of an account of a run's tier; what each request counts is left open."""
+    full = allowance.Allowance(TIER, TIER.quota or 0, TIER.burst, 0, 0, 0)
+    policy = allowance.headers(full)["RateLimit-Policy"]
+    return {
+        "X-RateLimit-Limit": str(full.limit),
+        "X-RateLimit-Remaining": compare.NUMBER,
+        "X-RateLimit-Reset": compare.NUMBER,
+        "RateLimit-Policy": policy,
+        "RateLimit": compare.ANY,
+    }
+
+
+def as_sent(body: Any) -> bytes:
+    """Return a body as the function sends it."""
+    return json.dumps(body, separators=(",", ":")).encode()
+
+
+def _own_record(run: Run, account: Account) -> None:
+    first, second = run.call("GET", ME, account.key), run.call("GET", ME, account.key)
+    record = {"id": account.id, "name": "Smoke", "created_at": "", "email": account.email}
+    record |= {"tier": TIER.name, "status": "active"}
+    came = json.loads(first.body)
+    record["created_at"] = came.get("created_at", "")
+    headers = {"Content-Type": "application/json", **cross_origin(ME, "GET"), **limit_headers()}
+    expected = Answer(200, list(headers.items()), as_sent(record))
+    run.outcomes.judge("200 of a good key, body and headers", compare.differences(expected, first))
+    run.request_ids.extend(filter(None, [first.header("x-amzn-RequestId")]))
+    left = [int(each.header("X-RateLimit-Remaining") or -1) for each in (first, second)]
+    is_new_hour = first.header("X-RateLimit-Reset") != second.header("X-RateLimit-Reset")
+    went_down = is_new_hour or left[1] == left[0] - 1
+    run.outcomes.expect("each request takes one of the quota", went_down, expected=left[0] - 1, got=left[1])
+    reset_s = int(second.header("X-RateLimit-Reset") or 0)
+    is_full_hour = reset_s % clock.HOUR_S == 0 and -clock.HOUR_S < reset_s - clock.now_s() - clock.HOUR_S <= 5
+    run.outcomes.expect("the quota is full again at the next full hour", is_full_hour, expected="it", got=reset_s)
+
+
+def _odd_methods(run: Run, account: Account) -> None:
+    for method, path in contract.ODD:
+        name = f"404 of {method} {path} with a good key, which takes no {method}"
+        bearer = {"Authorization": f"Bearer {account.key}", "Content-Type": "application/json"}
+        expected = contract.stand_in().handle(method, path, bearer.items(), b"{}")
+        came = run.call(method, path, account.key, body=b"{}")
+        run.outcomes.judge(name, compare.differences(expected, came))
+        if run.target.is_deployed:
+            run.outcomes.seen(name, f"answered {came.status}, {came.header('x-amzn-ErrorType') or 'no error type'}")
+
+
+def _insufficient_scope(run: Run, account: Account) -> None:
+    reader = account.make_key(scopes.READ)["secret"]
+    expected = refused_by_function(run, errors.InsufficientScope(scopes.WRITE), scopes.WRITE)
+    came = run.call("PATCH", ME, reader, body={"name": "Smoke"})
+    run.outcomes.judge("403 insufficient_scope, with its step-up challenge", compare.differences(expected, came))
+
+
+def _of_rotated_out(run: Run, account: Account) -> list[str]:
+    made = account.make_key()
+    successor = run.call("POST", f"/v1/keys/{made['id']}/rotate", account.key, body={"grace_s": 0})
+    run.hide(json.loads(successor.body).get("secret", ""))
+    return compare.differences(refused_by_gateway(errors.TokenExpired()), run.call("GET", ME, made["secret"]))
+
+
+def _of_revoked(run: Run, account: Account) -> list[str]:
+    made = account.make_key()
+    run.call("DELETE", f"/v1/keys/{made['id']}", account.key)
+    return compare.differences(refused_by_gateway(errors.InvalidApiKey()), run.call("GET", ME, made["secret"]))

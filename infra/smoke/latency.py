@@ -1,0 +1,84 @@
+"""How long an answer takes from here: warm by percentile and, only when asked for, cold.
+
+A cold start is made by a change of the function's environment, which is taken back: so it touches what is deployed.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import ceil
+from typing import Any
+from urllib.parse import urlsplit
+
+from infra.browser import connection_to
+from infra.smoke.run import Run
+from infra.smoke.throwaway import Account
+
+PATH = "/v1/limits"
+WARM, COLD = 60, 3
+PACE_S = 0.03
+"""So that a second holds fewer requests than the burst."""
+PERCENTILES = (50, 90, 99)
+MARK = "SMOKED_AT"
+
+
+def check(run: Run, account: Account) -> None:
+    """Measure, and say so; no figure is right or wrong."""
+    run.outcomes.seen("warm latency, a request after the other", by_percentile(_warm(run, account.key)))
+    if not run.target.is_cold_wanted:
+        run.outcomes.left_out("cold latency", "not asked for: COLD=1 does, and updates the function's configuration")
+    elif not run.target.is_deployed:
+        run.outcomes.left_out("cold latency", "it takes a deployed stage: STAGE=")
+    else:
+        run.outcomes.seen("cold latency, the API's function", by_percentile(_cold(run, account.key)))
+
+
+def by_percentile(took_ms: list[float]) -> str:
+    """Return the percentiles of some measurements, by nearest rank, and their number."""
+    ordered = sorted(took_ms)
+    ranked = (f"p{each} {ordered[ceil(each / 100 * len(ordered)) - 1]:.0f} ms" for each in PERCENTILES)
+    return f"{', '.join(ranked)} (n = {len(ordered)})"
+
+
+def _warm(run: Run, key: str) -> list[float]:
+    connection, took_ms = connection_to(run.target.url), []
+    path, headers = urlsplit(run.target.url).path + PATH, {"Authorization": f"Bearer {key}"}
+    try:
+        for _ in range(WARM):
+            started_s = time.perf_counter()
+            connection.request("GET", path, headers=headers)
+            connection.getresponse().read()
+            took_ms.append((time.perf_counter() - started_s) * 1000)
+            time.sleep(PACE_S)
+    finally:
+        connection.close()
+    return took_ms[1:]  # the first opened the connection
+
+
+def _cold(run: Run, key: str) -> list[float]:
+    took_ms = []
+    with _renewed(f"latchkey-{run.target.stage}") as renew:
+        for number in range(COLD):
+            renew(str(number))
+            started_s = time.perf_counter()
+            run.call("GET", PATH, key)
+            took_ms.append((time.perf_counter() - started_s) * 1000)
+    return took_ms
+
+
+@contextmanager
+def _renewed(function: str) -> Iterator[Any]:
+    """Yield what makes every sandbox of a function start anew; its environment is put back at the end."""
+    import boto3
+
+    client = boto3.client("lambda")
+    before = client.get_function_configuration(FunctionName=function).get("Environment", {}).get("Variables", {})
+
+    def put(variables: dict[str, str]) -> None:
+        client.update_function_configuration(FunctionName=function, Environment={"Variables": variables})
+        client.get_waiter("function_updated_v2").wait(FunctionName=function, WaiterConfig={"Delay": 1})
+
+    try:
+        yield lambda mark: put({**before, MARK: mark})
+    finally:
+        put(before)

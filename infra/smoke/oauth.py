@@ -1,0 +1,108 @@
+"""An application and its code flow with PKCE: exchange, use, refresh with rotation, revocation at the next request."""
+
+import json
+import secrets
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+from infra.oauth_demo import challenge_of
+from infra.smoke.credentials import ME
+from infra.smoke.run import Failed, Run, expect
+from infra.smoke.throwaway import NAME, Account
+from infra.standin import Answer
+
+REDIRECT_URI = "http://127.0.0.1/callback"
+TOKEN = "/oauth/token"  # noqa: S105 - a path
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """A confidential application of the account."""
+
+    run: Run
+    account: Account
+    id: str
+    secret: str = field(repr=False)
+
+    def code(self, verifier: str) -> str:
+        """Return a code that the account's user consents to, in a browser."""
+        state = secrets.token_urlsafe(12)
+        asked = {
+            "client_id": self.id,
+            "redirect_uri": REDIRECT_URI,
+            "response_type": "code",
+            "scope": "read",
+            "state": state,
+            "code_challenge": challenge_of(verifier),
+            "code_challenge_method": "S256",
+        }
+        url = f"{self.run.target.url}/oauth/authorize?{urlencode(asked)}"
+        back = self.account.browser.decide(url, "allow", email=self.account.email, password=self.account.password)
+        answer = {name: values[0] for name, values in parse_qs(urlsplit(back).query).items()}
+        if answer.get("state") != state or "code" not in answer:
+            raise Failed(f"The authorization endpoint answered {answer.get('error', 'without code or state')}.")
+        return self.run.hide(answer["code"])
+
+    def exchange(self, code: str, verifier: str) -> Answer:
+        """Exchange a code for tokens."""
+        sent = {"grant_type": "authorization_code", "code": code, "code_verifier": verifier}
+        return self.post(TOKEN, sent | {"redirect_uri": REDIRECT_URI})
+
+    def post(self, path: str, sent: dict[str, str]) -> Answer:
+        """Send a form of the application, with its own secret."""
+        body = urlencode(sent | {"client_id": self.id, "client_secret": self.secret}).encode()
+        return self.run.call("POST", path, headers={"Content-Type": "application/x-www-form-urlencoded"}, body=body)
+
+    def tokens(self, what: str, answer: Answer) -> dict[str, Any]:
+        """Return the tokens of an answer, which are shown to nobody."""
+        made: dict[str, Any] = expect(200, what, answer).json()
+        for name in ("access_token", "refresh_token"):
+            self.run.hide(made[name])
+        return made
+
+
+def check(run: Run, account: Account) -> None:
+    """Go through the flow as an application would."""
+    client, verifier = _registered(run, account), secrets.token_urlsafe(32)
+    wrong = client.exchange(client.code(verifier), secrets.token_urlsafe(32))
+    _expect_refusal(run, "a code with another verifier is refused (RFC 7636)", wrong)
+    code = client.code(verifier)
+    first = client.tokens("The exchange of a code", client.exchange(code, verifier))
+    _expect(run, "an access token calls the API", 200, _me(run, first))
+    refreshed = client.post(TOKEN, {"grant_type": "refresh_token", "refresh_token": first["refresh_token"]})
+    second = client.tokens("The refresh", refreshed)
+    are_new = second["access_token"] != first["access_token"] and second["refresh_token"] != first["refresh_token"]
+    run.outcomes.expect("a refresh rotates both tokens", are_new, expected="two new ones", got="an old one")
+    _expect(run, "the refreshed access token calls the API", 200, _me(run, second))
+    _expect(run, "a refresh token is revoked", 200, client.post("/oauth/revoke", {"token": second["refresh_token"]}))
+    _expect(run, "its access token is refused at the next request", 401, _me(run, second))
+    again = client.post(TOKEN, {"grant_type": "refresh_token", "refresh_token": second["refresh_token"]})
+    _expect_refusal(run, "a revoked refresh token is refused", again)
+
+
+def _registered(run: Run, account: Account) -> Client:
+    form = "/settings/applications/new"
+    page = account.browser.send(
+        account.browser.open(form),
+        form,
+        name=NAME,
+        redirect_uris=REDIRECT_URI,
+        kind="confidential",
+        scopes=["read"],
+    )
+    return Client(run, account, page.value("client_id"), run.hide(page.value("secret")))
+
+
+def _me(run: Run, tokens: dict[str, Any]) -> Answer:
+    return run.call("GET", ME, tokens["access_token"])
+
+
+def _expect(run: Run, check: str, status: int, answer: Answer) -> None:
+    run.outcomes.expect(check, answer.status == status, expected=status, got=f"{answer.status}: {answer.body.decode()}")
+
+
+def _expect_refusal(run: Run, check: str, answer: Answer) -> None:
+    error = json.loads(answer.body).get("error") if answer.status == 400 else None
+    got = f"{answer.status}: {answer.body.decode()}"
+    run.outcomes.expect(check, error == "invalid_grant", expected="400 invalid_grant", got=got)

@@ -1,0 +1,65 @@
+"""One run: what is smoked, what was found, and how a request is sent there."""
+
+import json
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from infra import browser
+from infra.browser import Browser
+from infra.smoke.outcomes import Outcomes
+from infra.smoke.target import Target
+from infra.standin import Answer
+
+JSON = {"Content-Type": "application/json"}
+
+
+@dataclass
+class Run:
+    """What every check gets."""
+
+    target: Target
+    outcomes: Outcomes
+    started_s: float = field(default_factory=time.time)
+    request_ids: list[str] = field(default_factory=list)
+    """Of requests that a function answered: what its log must show."""
+    trace_id: str = field(default_factory=lambda: f"1-{int(time.time()):08x}-{secrets.token_hex(12)}")
+    """X-Ray's, of the one request that asks to be traced."""
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        key: str = "",
+        headers: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | bytes | None = None,
+    ) -> Answer:
+        """Send one request, with a key where one is given, and return its answer."""
+        sent = dict(headers or {})
+        if key:
+            sent["Authorization"] = f"Bearer {key}"
+        content = body if isinstance(body, bytes) else json.dumps(body).encode() if body is not None else b""
+        if content and "Content-Type" not in sent:
+            sent |= JSON
+        return browser.call(method, self.target.url + path, sent, content)
+
+    def browser(self) -> Browser:
+        """Return a browser in which nobody is logged in."""
+        return Browser(self.target.url)
+
+    def hide(self, secret: str) -> str:
+        """Keep a secret out of all that is said, and return it."""
+        return self.outcomes.redaction.hide(secret)
+
+
+class Failed(Exception):
+    """A step that others need didn't succeed; the message says which, and what was answered."""
+
+
+def expect(status: int, what: str, answer: Answer) -> Answer:
+    """Return an answer of this status; raise Failed for any other."""
+    if answer.status != status:
+        raise Failed(f"{what} was answered {answer.status}: {answer.body.decode('utf-8', 'replace')[:300]}")
+    return answer

@@ -1,0 +1,114 @@
+"""What is smoked: a URL, and the rights that go with it. Where it is, and how it is set, is asked of AWS by its stage.
+
+- `STAGE=dev`: the deployed stage, its tables, and AWS. With `URL=` beside it, through that address.
+- `STAGE=local`, which is what nothing given means: `make run` and its database.
+- `URL=` alone: what anybody sees; with `ADMIN_KEY=` also what needs an account, which that key makes.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from chalicelib.api import challenge
+from chalicelib.core import settings
+from chalicelib.core.settings import Settings
+from infra import deployed, engine, manage
+from infra.browser import call
+
+LOCAL = "local"
+DEPLOYED = ("dev", "prod")
+_WINDOW = re.compile(r'"burst";q=\d+;w=(\d+)')
+NOTHING_RUNS = (
+    "Nothing runs locally: start it with `make run`, or choose a stage or an address: STAGE=dev, or URL=https://…"
+)
+
+
+class NoTarget(Exception):
+    """There is nothing to smoke; the message says what to give."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One deployment, and how far this run may go into it."""
+
+    url: str
+    stage: str = ""
+    """Whose tables these are; "" when only the address is known."""
+    settings: Settings = field(default_factory=Settings)
+    """How it is set, as far as that is known."""
+    admin_key: str = field(default="", repr=False)
+    receiver: str = ""
+    is_cold_wanted: bool = False
+
+    @property
+    def is_deployed(self) -> bool:
+        """Return whether AWS may be asked about it."""
+        return self.stage in DEPLOYED
+
+    @property
+    def has_accounts(self) -> bool:
+        """Return whether this run can make itself an account."""
+        return bool(self.stage or self.admin_key)
+
+
+def chosen(given: Mapping[str, str]) -> Target:
+    """Return what the variables name. Raises NoTarget, SettingError, or what botocore and a connection raise."""
+    url, stage = _url(given.get("URL", "")), given.get("STAGE") or LOCAL
+    more = {
+        "admin_key": given.get("ADMIN_KEY", "").strip(),
+        "receiver": given.get("RECEIVER", "").strip(),
+        "is_cold_wanted": bool(given.get("COLD", "").strip()),
+    }
+    if stage in DEPLOYED:
+        made = of_stage(stage)
+        return Target(url or made.public_url or _deployed_url(stage), stage, made, **more)  # type: ignore[arg-type]
+    if stage != LOCAL:
+        raise NoTarget(f"There is no stage {stage}. Choose one: make smoke STAGE={'|'.join(DEPLOYED)}")
+    if url:
+        return Target(url, "", seen_from_outside(url), **more)  # type: ignore[arg-type]  # as above: a word for each field
+    running = engine.running()
+    if running is None:
+        raise NoTarget(NOTHING_RUNS)
+    return Target(running[1], LOCAL, manage.settings_of(LOCAL), **more)  # type: ignore[arg-type]  # as above
+
+
+def of_stage(stage: str) -> Settings:
+    """Return the settings of a deployed stage, as its function has them."""
+    import boto3
+
+    configured = boto3.client("lambda").get_function_configuration(FunctionName=f"latchkey-{stage}")
+    variables: dict[str, str] = configured.get("Environment", {}).get("Variables", {})
+    return settings.from_environment(variables)
+
+
+def seen_from_outside(url: str) -> Settings:
+    """Return the settings that show in answers: the URL in a challenge, who may read it, the window of the burst."""
+    answer = call("GET", f"{url}/v1/users/me")
+    is_named = f'resource_metadata="{url}{challenge.METADATA}"' in (answer.header("WWW-Authenticate") or "")
+    origin = answer.header("Access-Control-Allow-Origin") or "*"
+    window = _WINDOW.search(call("GET", f"{url}/health").header("RateLimit-Policy") or "")
+    return Settings(
+        public_url=url if is_named else "", allowed_origin=origin, burst_window_s=int(window[1]) if window else 1
+    )
+
+
+def _deployed_url(stage: str) -> str:
+    api = deployed.api_of(stage)
+    if api is None:
+        raise NoTarget(f"Nothing is deployed as {stage} in this account and region: make deploy STAGE={stage}")
+    return api["rest_api_url"].rstrip("/")
+
+
+def _url(given: str) -> str:
+    url = given.strip().rstrip("/")
+    parts = urlsplit(url)
+    if url and (parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment):
+        raise NoTarget("URL takes the address of the API, like https://api.example.com.")
+    return url
+
+
+def environment() -> Mapping[str, str]:
+    """Return what make hands over: secrets come by the environment, never on a command line."""
+    return os.environ

@@ -1,0 +1,160 @@
+"""The account of a run: made at its beginning, ended at its end, whatever comes between.
+
+With the stage's tables it is made by the operator's own code, as `make account` does; with an administrator's key by
+POST /v1/users, whose link sets its password. It is ended by its user's own form, and what it made ends with it.
+"""
+
+import json
+import secrets
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from chalicelib.core import clock
+from chalicelib.core.errors import Conflict
+from chalicelib.limits import tiers
+from infra.browser import Browser
+from infra.smoke.run import Failed, Run, expect
+
+NAME = "Smoke"
+SCOPES = ["read", "write", "keys", "webhooks"]
+TIER = tiers.FREE
+CLEANUP = "cleaning up"
+
+
+class Unconfirmed(Exception):
+    """Mail is on, and an account that an administrator made must confirm its address before it has keys."""
+
+
+@dataclass
+class Account:
+    """Who a run is."""
+
+    run: Run
+    email: str
+    password: str = field(repr=False)
+    browser: Browser = field(repr=False)
+    id: str = ""
+    key: str = field(default="", repr=False)
+    key_id: str = ""
+
+    def make_key(self, *scopes: str, **more: Any) -> dict[str, Any]:
+        """Return a new key of the account as the API gives it, by its first one."""
+        body = {"name": NAME, "scopes": list(scopes or ("read",)), **more}
+        made: dict[str, Any] = expect(
+            201, "POST /v1/keys", self.run.call("POST", "/v1/keys", self.key, body=body)
+        ).json()
+        self.run.hide(made["secret"])
+        return made
+
+    def make_first_key(self) -> None:
+        """Make the key that this run works with, in the console."""
+        form = "/settings/keys/new"
+        page = self.browser.open(form)
+        if page.answer.status == Conflict.status:
+            raise Unconfirmed
+        made = self.browser.send(page, form, name=NAME, scopes=SCOPES, expiry="30 days")
+        self.key = self.run.hide(made.value("secret"))
+        self.key_id = json.loads(self.run.call("GET", "/v1/keys", self.key).body)["data"][0]["id"]
+
+
+@contextmanager
+def account(run: Run) -> Iterator[Account]:
+    """Yield an account that may log in, with a key, for the length of a `with` block."""
+    email, password = f"smoke.{secrets.token_hex(8)}@example.com", secrets.token_urlsafe(24)
+    made = Account(run, email, run.hide(password), run.browser())
+    try:
+        if run.target.stage:
+            _make_in_tables(made)
+        else:
+            _make_by_key(made)
+        made.browser.log_in(email, password)
+        made.make_first_key()
+        yield made
+    finally:
+        with _undisturbed():
+            _end(made)
+
+
+def _make_in_tables(made: Account) -> None:
+    from chalicelib.accounts.create import create_account
+    from chalicelib.accounts.passwords import hashed
+
+    password_hash, now_ms = hashed(made.password), clock.now_ms()
+    made.id = create_account(
+        email=made.email, name=NAME, tier=TIER, password_hash=password_hash, verified_at_ms=now_ms
+    ).id
+
+
+def _make_by_key(made: Account) -> None:
+    run = made.run
+    body = {"email": made.email, "name": NAME, "tier": TIER.name}
+    # Sent again under the same name it makes no second account, and the answer has the id of the first.
+    once = {"Idempotency-Key": secrets.token_urlsafe(16)}
+    try:
+        answer = run.call("POST", "/v1/users", run.target.admin_key, once, body)
+    except OSError:
+        answer = run.call("POST", "/v1/users", run.target.admin_key, once, body)
+    user = expect(201, "POST /v1/users with ADMIN_KEY", answer).json()
+    made.id, link = user["id"], run.hide(user["set_password_url"])
+    page = made.browser.send(made.browser.open(link), "/password", password=made.password)
+    if page.answer.status != 200:
+        raise Failed(f"The link that sets a password was answered {page.answer.status}.")
+
+
+def _end(made: Account) -> None:
+    """Delete the account; where that fails, at least stop all that it has."""
+    run, form = made.run, "/settings/account/delete"
+    if not made.id and not _is_found(made):
+        return
+    try:
+        browser = run.browser()
+        browser.log_in(made.email, made.password)
+        page = browser.send(browser.open("/settings/account"), form, password=made.password)
+        has_no_key = not made.key or run.call("GET", "/v1/users/me", made.key).status == 401
+        is_over = page.answer.status == 200 and has_no_key
+    except (OSError, LookupError) as error:
+        is_over, why = False, str(error)
+    else:
+        why = "the form to delete it was refused, or its key still works"
+    if is_over:
+        run.outcomes.ok(CLEANUP, "the account is deleted, with its keys, application and webhooks")
+        return
+    _suspend(made)
+    run.outcomes.differs(CLEANUP, expected="the account deleted", got=f"an account left behind, suspended ({why})")
+
+
+def _is_found(made: Account) -> bool:
+    """Return whether an account was made before the run was interrupted; its id is noted then."""
+    if not made.run.target.stage:
+        return False
+    from chalicelib.accounts import find
+    from chalicelib.core import errors
+
+    try:
+        made.id = find.account_by_email(made.email).id
+    except errors.LatchkeyError:
+        return False
+    return True
+
+
+def _suspend(made: Account) -> None:
+    if made.run.target.stage:
+        from chalicelib.accounts import change, states
+
+        change.set_standing(made.id, tier=None, status=states.SUSPENDED, actor="operator")
+    else:
+        made.run.call("PATCH", f"/v1/users/{made.id}", made.run.target.admin_key, body={"status": "suspended"})
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let a `with` block come to its end: a second Ctrl-C would leave behind what the first asked to clean up."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

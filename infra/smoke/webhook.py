@@ -1,0 +1,49 @@
+"""A webhook to the receiver that was given: a test message at once, and a real event through the stream."""
+
+import time
+from typing import Any
+
+from infra.smoke.run import Run, expect
+from infra.smoke.throwaway import NAME, Account
+
+WITHIN_S, LOOKS_EVERY_S = 30, 1
+
+
+def check(run: Run, account: Account) -> None:
+    """Add the webhook, have it sent to, delete it again."""
+    if not run.target.receiver:
+        run.outcomes.left_out("webhooks", "RECEIVER= names none: a URL at which messages are answered 2xx")
+        return
+    body = {"url": run.hide(run.target.receiver), "name": NAME}
+    made = expect(201, "POST /v1/webhooks", run.call("POST", "/v1/webhooks", account.key, body=body)).json()
+    run.hide(made["secret"])
+    path = f"/v1/webhooks/{made['id']}"
+    try:
+        sent = expect(200, "POST /v1/webhooks/{id}/test", run.call("POST", f"{path}/test", account.key)).json()
+        _judge(run, "a test message reaches the receiver", sent)
+        account.make_key()
+        _judge(run, "an event reaches the receiver through the stream", _delivered(run, account, path))
+    finally:
+        run.call("DELETE", path, account.key)
+
+
+def _delivered(run: Run, account: Account, path: str) -> dict[str, Any]:
+    """Return the delivery of the key that was made, when it is settled or was waited for long enough."""
+    give_up_s = time.monotonic() + WITHIN_S
+    found: dict[str, Any] = {"state": "not even begun", "attempts": []}
+    while time.monotonic() < give_up_s:
+        listed = expect(200, "GET /v1/webhooks/{id}/deliveries", run.call("GET", f"{path}/deliveries", account.key))
+        found = next((each for each in listed.json()["data"] if each["type"] == "key.created"), found)
+        if found["state"] == "delivered" or found["attempts"]:
+            break
+        time.sleep(LOOKS_EVERY_S)
+    return found
+
+
+def _judge(run: Run, check: str, delivery: dict[str, Any]) -> None:
+    attempts = delivery["attempts"]
+    last = attempts[-1] if attempts else {}
+    got = f"{delivery['state']} ({last.get('problem') or last.get('status') or 'no attempt'})"
+    run.outcomes.expect(check, delivery["state"] == "delivered", expected="delivered", got=got)
+    if attempts:
+        run.outcomes.seen(check, f"answered {last['status']} after {last['took_ms']} ms")
