@@ -60,6 +60,8 @@ def check(run: Run, account: Account) -> None:
             run.outcomes.judge("429, body and headers", sorted({found for each in refused for found in _wrong(each)}))
         else:
             run.outcomes.left_out("429, body and headers", "nothing was refused")
+    # What comes next must not be refused for what these have spent.
+    _new_window(run, account.key)
 
 
 def fire(run: Run, key: str) -> Volley:

@@ -11,13 +11,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from infra.browser import connection_to
-from infra.smoke.run import Run
+from infra.smoke.run import PACE_S, Run
 from infra.smoke.throwaway import Account
 
 PATH = "/v1/limits"
-WARM, COLD = 60, 3
-PACE_S = 0.03
-"""So that a second holds fewer requests than the burst."""
+WARM, COLD = 50, 3
 PERCENTILES = (50, 90, 99)
 MARK = "SMOKED_AT"
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 from infra.smoke import rights
 from infra.smoke.run import Run
@@ -36,13 +37,13 @@ def check(run: Run, within_s: float = WITHIN_S) -> None:
         _expect(run, TRACE, lambda: bool(client.batch_get_traces(TraceIds=[run.trace_id])["Traces"]), until_s)
 
 
-def _finds_line(logs: object, group: str, run: Run) -> Callable[[], bool]:
+def _finds_line(logs: Any, group: str, run: Run) -> Callable[[], bool]:
     """Return what looks for a request of this run in a log group."""
     request_id = run.request_ids[0] if run.request_ids else ""
     began_ms = int(run.started_s * 1000) - 60_000
 
     def looks() -> bool:
-        pages = logs.get_paginator("filter_log_events").paginate(  # type: ignore[attr-defined]  # botocore makes its methods
+        pages = logs.get_paginator("filter_log_events").paginate(
             logGroupName=group, startTime=began_ms, filterPattern=f'"{request_id}"'
         )
         return bool(request_id) and any(page["events"] for page in pages)

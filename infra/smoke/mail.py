@@ -1,5 +1,7 @@
 """Whether mail leaves: what the stage is set to, and what SES says of its sender and of the account's sandbox."""
 
+from typing import Any
+
 from infra import template
 from infra.smoke import rights, target
 from infra.smoke.run import Run
@@ -17,14 +19,14 @@ def check(run: Run) -> None:
     elif not sender:
         run.outcomes.seen(CHECK, "no sender is set: no mail leaves, and nobody has to confirm an address")
     else:
+        import boto3
+
         with rights.asked(run.outcomes, CHECK):
-            _look(run, sender)
+            look(run, boto3.client("sesv2"), sender)
 
 
-def _look(run: Run, sender: str) -> None:
-    import boto3
-
-    client = boto3.client("sesv2")
+def look(run: Run, client: Any, sender: str) -> None:
+    """Say what SES says of an account and of a sender."""
     told = client.get_account()
     in_sandbox = "out of" if told.get("ProductionAccessEnabled") else "in"
     run.outcomes.seen(CHECK, f"the account is {in_sandbox} SES's sandbox in this region")
@@ -35,9 +37,9 @@ def _look(run: Run, sender: str) -> None:
     run.outcomes.expect("the sender is verified", bool(verified), expected="its address or domain", got="neither")
 
 
-def _is_verified(client: object, name: str) -> bool:
+def _is_verified(client: Any, name: str) -> bool:
     try:
-        told = client.get_email_identity(EmailIdentity=name)  # type: ignore[attr-defined]  # botocore makes its methods
-    except client.exceptions.NotFoundException:  # type: ignore[attr-defined]  # as above
+        told = client.get_email_identity(EmailIdentity=name)
+    except client.exceptions.NotFoundException:
         return False
     return bool(told["VerifiedForSendingStatus"])

@@ -1,0 +1,76 @@
+"""One server for all runs of a module, and runs against it."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chalicelib.core import settings, wire
+from infra import engine
+from infra.smoke.outcomes import Outcomes
+from infra.smoke.redaction import Redaction
+from infra.smoke.run import Run
+from infra.smoke.target import LOCAL, Target
+from tests.house import stage_key_file
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A running server, and the key of its administrator."""
+
+    url: str
+    admin_key: str
+
+    def run(self, *, url: str = "", **more: Any) -> Run:
+        """Return a run against it, or against what is at `url` before it; in its tables unless a `stage` is given."""
+        chosen = {"stage": LOCAL, "settings": self.settings, **more}
+        return Run(Target(url or self.url, **chosen), Outcomes(Redaction(), lambda _line: None))
+
+    @property
+    def settings(self) -> settings.Settings:
+        """Return how it is set."""
+        return settings.Settings(public_url=self.url, stage_key_file=stage_key_file())
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A running server; this process, too, works on its tables."""
+    database = engine.start(None, say=False)
+    log = tmp_path_factory.mktemp("server") / "server.log"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL", database.url)
+        wire.forget_connection()
+        try:
+            with subprocess.Popen(
+                [sys.executable, "-m", "tests.smoke.server", str(log)],
+                env=dict(os.environ),
+                cwd=Path(__file__).parents[2],
+                text=True,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+            ) as process:
+                assert process.stdout is not None
+                try:
+                    yield Served(**json.loads(process.stdout.readline()))
+                finally:
+                    process.terminate()
+        finally:
+            database.stop()
+            wire.forget_connection()
+
+
+@pytest.fixture
+def quiet_run() -> Callable[..., Run]:
+    """What makes a run against a stage that no request is sent to."""
+
+    def made(**more: Any) -> Run:
+        chosen = {"stage": "dev", **more}
+        return Run(Target("https://api.example.com", **chosen), Outcomes(Redaction(), lambda _line: None))
+
+    return made

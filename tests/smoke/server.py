@@ -1,0 +1,58 @@
+"""A whole Latchkey in a process of its own, as `make run` serves it, on the real clock. Run it as a module.
+
+It prints its URL and the key of an administrator, and ends when standard input does.
+"""
+
+import json
+import sys
+import threading
+from http.server import ThreadingHTTPServer
+from pathlib import Path
+
+from app import app
+from chalicelib.accounts.create import create_account
+from chalicelib.core import clock, telemetry, wire
+from chalicelib.credentials import scopes
+from chalicelib.credentials.issue import new_key, put_beside_the_others
+from chalicelib.limits import tiers
+from infra import background, chalice_cli, data, server
+from tests.serving import ENGINE_ANSWERS_WITHIN_S
+
+
+class Server(server.Server):
+    """The local server, silent: standard output is for its URL."""
+
+    def serve_forever(self, poll_interval: float = 0.05) -> None:
+        """Serve."""
+        ThreadingHTTPServer.serve_forever(self, poll_interval)
+
+    def report(self, _method: str, _path: str, _status: int, _took_ns: int) -> None:
+        """Print nothing."""
+
+
+def main() -> None:
+    """Serve until standard input ends."""
+    wire.READ_TIMEOUT_S = ENGINE_ANSWERS_WITHIN_S
+    served = Server(app, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{served.server_port}"
+    chalice_cli.prepare_environment(url)
+    with Path(sys.argv[1]).open("a", buffering=1) as log:
+        telemetry.write_to(log)
+        data.create_missing_tables()
+        threading.Thread(target=served.serve_forever, daemon=True).start()
+        background.start()
+        print(json.dumps({"url": url, "admin_key": _admin_key()}), flush=True)
+        sys.stdin.read()
+
+
+def _admin_key() -> str:
+    admin = create_account(
+        email="root@example.com", name="Root", tier=tiers.FREE, admin=True, verified_at_ms=clock.now_ms()
+    )
+    issued = new_key(admin.id, name="Root", wanted=list(scopes.ALL), expires_at=None, made_by=None)
+    put_beside_the_others(issued)
+    return issued.secret
+
+
+if __name__ == "__main__":
+    main()

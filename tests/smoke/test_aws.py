@@ -1,0 +1,149 @@
+"""What a run sees in AWS, on moto."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from botocore.stub import Stubber
+from moto import mock_aws
+
+from infra.smoke import alarms, clocks, logs, mail, rights
+from infra.smoke.outcomes import DIFFERS, LEFT_OUT, OK, SEEN
+from infra.smoke.run import Run
+
+GROUP = "/aws/lambda/latchkey-dev"
+Made = Callable[..., Run]
+
+
+@pytest.fixture
+def cloud() -> Iterator[None]:
+    """An empty account."""
+    with mock_aws():
+        yield
+
+
+def alarmed(topic: dict[str, Any] | None = None, *, subscribed: bool = False) -> None:
+    """Put a stage's alarm up, and its topic."""
+    sns = boto3.client("sns")
+    arn = sns.create_topic(Name="latchkey-dev-alarms", Attributes=topic or {})["TopicArn"]
+    if subscribed:
+        sns.subscribe(TopicArn=arn, Protocol="email", Endpoint="ada@example.com")
+    boto3.client("cloudwatch").put_metric_alarm(
+        AlarmName="latchkey-dev-faults",
+        AlarmActions=[arn],
+        ComparisonOperator="GreaterThanThreshold",
+        EvaluationPeriods=1,
+        MetricName="Faults",
+        Namespace="Latchkey",
+        Period=300,
+        Statistic="Sum",
+        Threshold=5,
+    )
+
+
+def states(run: Run, check: str) -> list[str]:
+    """Return what came of a check."""
+    return [each.state for each in run.outcomes.found if each.check == check]
+
+
+def test_topic_with_the_key_of_aws_is_found(cloud: None, quiet_run: Made) -> None:
+    """CloudWatch may not use alias/aws/sns, so no alarm would arrive; that nobody is subscribed is said."""
+    alarmed({"KmsMasterKeyId": "alias/aws/sns"})
+    run = quiet_run()
+    alarms.check(run)
+    assert states(run, alarms.KEY) == [DIFFERS]
+    assert states(run, alarms.SUBSCRIBED) == [SEEN]
+    assert states(run, alarms.ALARMS) == [OK, SEEN]
+
+
+def test_topic_without_a_key_and_with_a_reader_is_right(cloud: None, quiet_run: Made) -> None:
+    """As the data stack makes it; moto confirms a subscription at once."""
+    alarmed(subscribed=True)
+    run = quiet_run()
+    alarms.check(run)
+    assert states(run, alarms.KEY) == states(run, alarms.SUBSCRIBED) == [OK]
+
+
+def test_subscription_that_nobody_confirmed_is_found(quiet_run: Made) -> None:
+    """The address that was given gets nothing until its owner has confirmed."""
+    run = quiet_run()
+    alarms._judge_subscriptions(run, [{"SubscriptionArn": alarms.PENDING}])
+    assert states(run, alarms.SUBSCRIBED) == [DIFFERS]
+
+
+def test_stage_without_alarms_is_found(cloud: None, quiet_run: Made) -> None:
+    """None at all is no stage whose operator is told."""
+    run = quiet_run()
+    alarms.check(run)
+    assert states(run, alarms.ALARMS) == [DIFFERS, SEEN]
+
+
+@pytest.mark.parametrize(("line", "state"), [("request-1", OK), ("another", DIFFERS)])
+def test_log_line_of_the_run_is_looked_for(cloud: None, quiet_run: Made, line: str, state: str) -> None:
+    """By the id of a request that the function answered; a stage that writes other lines only is found."""
+    client = boto3.client("logs")
+    client.create_log_group(logGroupName=GROUP)
+    client.create_log_stream(logGroupName=GROUP, logStreamName="s")
+    event = {"timestamp": int(time.time() * 1000), "message": f'{{"request_id":"{line}"}}'}
+    client.put_log_events(logGroupName=GROUP, logStreamName="s", logEvents=[event])
+    run = quiet_run()
+    run.request_ids.append("request-1")
+    logs.check(run, within_s=0)
+    assert states(run, logs.LOG) == [state]
+    assert states(run, logs.ACCESS_LOG) == [LEFT_OUT]
+
+
+def test_mail_without_a_sender_is_a_fact(quiet_run: Made) -> None:
+    """Nothing leaves, so nobody has to confirm an address: neither right nor wrong, and SES isn't asked."""
+    run = quiet_run()
+    mail.check(run)
+    assert states(run, mail.CHECK) == [SEEN]
+
+
+@pytest.mark.parametrize(("identity", "state"), [("mail.example.com", OK), ("example.org", DIFFERS)])
+def test_sender_that_ses_does_not_know_is_found(quiet_run: Made, identity: str, state: str) -> None:
+    """Its address, its domain or one above that must be verified; the sandbox is told. Nothing is sent."""
+    client = boto3.client("sesv2")
+    run = quiet_run()
+    with Stubber(client) as ses:
+        ses.add_response("get_account", {"ProductionAccessEnabled": False, "SendingEnabled": True})
+        for name in ("keys@mail.example.com", "mail.example.com", "example.com"):
+            if name == identity:
+                ses.add_response("get_email_identity", {"VerifiedForSendingStatus": True}, {"EmailIdentity": name})
+            else:
+                ses.add_client_error("get_email_identity", "NotFoundException")
+        mail.look(run, client, "Acme <keys@mail.example.com>")
+    assert [each.found for each in run.outcomes.of(SEEN)] == ["the account is in SES's sandbox in this region"]
+    assert states(run, "the sender is verified") == [state]
+
+
+@pytest.mark.parametrize(
+    ("error", "state"),
+    [
+        (ClientError({"Error": {"Code": "AccessDeniedException"}}, "FilterLogEvents"), LEFT_OUT),
+        (ClientError({"Error": {"Code": "ResourceNotFoundException"}}, "FilterLogEvents"), DIFFERS),
+    ],
+)
+def test_right_that_is_missing_leaves_a_check_out(quiet_run: Made, error: ClientError, state: str) -> None:
+    """By the name of the call; anything else that AWS refuses is a difference."""
+    run = quiet_run()
+    with rights.asked(run.outcomes, "a check"):
+        raise error
+    assert states(run, "a check") == [state]
+    assert "FilterLogEvents" in run.outcomes.found[0].found
+
+
+@pytest.mark.parametrize(("apart_s", "state"), [(0.4, OK), (-3.9, OK), (6.0, DIFFERS), (-6.0, DIFFERS)])
+def test_clock_that_is_too_far_off_is_found(quiet_run: Made, apart_s: float, state: str) -> None:
+    """Three seconds are allowed for, and the rounding of a Date header."""
+    run = quiet_run()
+    clocks.judge(run, {"the function": apart_s})
+    assert states(run, f"{clocks.CHECK}: the function") == [state]
+
+
+def test_date_header_is_read_as_utc() -> None:
+    """Its form is that of RFC 9110 §5.6.7."""
+    assert clocks.seconds("Mon, 20 Dec 2021 10:00:00 GMT") == 1_639_994_400

@@ -1,0 +1,42 @@
+"""How an answer differs from the expected one."""
+
+import pytest
+
+from infra.smoke import compare
+from infra.smoke.latency import by_percentile
+from infra.standin import Answer
+
+EXPECTED = Answer(404, [("Content-Type", "application/json"), ("X-RateLimit-Limit", "0")], b'{"error":"not_found"}')
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "body", "differences"),
+    [
+        (404, {"content-type": "application/json", "x-ratelimit-limit": "0", "Via": "1.1 x"}, EXPECTED.body, []),
+        (403, dict(EXPECTED.headers), EXPECTED.body, ["expected status 404, got 403"]),
+        (404, dict(EXPECTED.headers), b"", ['expected body {"error":"not_found"}, got nothing']),
+        (404, {"Content-Type": "text/html", "X-RateLimit-Limit": "0"}, EXPECTED.body, ["header Content-Type: "]),
+        (404, {"Content-Type": "application/json"}, EXPECTED.body, ["header X-RateLimit-Limit: expected 0, got none"]),
+        (404, {**dict(EXPECTED.headers), "WWW-Authenticate": "Bearer"}, EXPECTED.body, ["header www-authenticate: "]),
+        (404, {**dict(EXPECTED.headers), "Retry-After": "1"}, EXPECTED.body, ["header retry-after: expected none"]),
+    ],
+)
+def test_each_difference_is_named(status: int, headers: dict[str, str], body: bytes, differences: list[str]) -> None:
+    """Status, body to the byte, and every header of ours, in any letter case; what carriers add isn't judged."""
+    found = compare.differences(EXPECTED, Answer(status, list(headers.items()), body))
+    assert len(found) == len(differences)
+    assert all(each.startswith(start) for each, start in zip(found, differences, strict=True))
+
+
+def test_what_a_request_counts_is_left_open() -> None:
+    """A number may be any whole number, and no text; a header of which any value will do must be there."""
+    wanted = {"X-RateLimit-Remaining": compare.NUMBER, "RateLimit": compare.ANY}
+    sent = [("X-RateLimit-Remaining", "998"), ("RateLimit", '"burst";r=1;t=1')]
+    assert compare.of_headers(wanted, Answer(200, list(sent), b"")) == []
+    assert len(compare.of_headers(wanted, Answer(200, [("X-RateLimit-Remaining", "many")], b""))) == 2
+
+
+def test_latency_is_told_by_nearest_rank() -> None:
+    """The 99th percentile of a hundred is the second longest, and of one all are that one."""
+    assert by_percentile([float(each) for each in range(100, 0, -1)]) == "p50 50 ms, p90 90 ms, p99 99 ms (n = 100)"
+    assert by_percentile([7.0]) == "p50 7 ms, p90 7 ms, p99 7 ms (n = 1)"

@@ -1,0 +1,57 @@
+"""What a run is pointed at, by what make was given."""
+
+import pytest
+
+from infra import engine
+from infra.smoke import __main__ as command
+from infra.smoke import target
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"STAGE": "prd"}, "There is no stage prd. Choose one: make smoke STAGE=dev|prod"),
+        ({"URL": "api.example.com"}, "URL takes the address of the API"),
+        ({"URL": "https://api.example.com/?key=1"}, "URL takes the address of the API"),
+        ({}, "Nothing runs locally: start it with `make run`"),
+        ({"STAGE": "local", "URL": "  "}, "Nothing runs locally: start it with `make run`"),
+    ],
+)
+def test_target_that_is_none_is_told_in_one_sentence(
+    given: dict[str, str], said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With what to give, and without a traceback; nothing was called."""
+    monkeypatch.setattr(engine, "running", lambda: None)
+    for name in ("STAGE", "URL", "ADMIN_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    assert command.main() == 1
+    assert capsys.readouterr().err.startswith(said)
+
+
+def test_address_that_does_not_answer_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In one sentence, and the key of the administrator isn't in it."""
+    monkeypatch.setenv("URL", f"http://127.0.0.1:{engine.free_port()}")
+    monkeypatch.setenv("ADMIN_KEY", "lk_test_secret")
+    assert command.main() == 1
+    told = capsys.readouterr().err
+    assert told.startswith("Nothing answers there: ")
+    assert "lk_test_secret" not in told
+
+
+@pytest.mark.parametrize(
+    ("given", "has_accounts", "is_deployed"),
+    [
+        (target.Target("https://a.example"), False, False),
+        (target.Target("https://a.example", admin_key="k"), True, False),
+        (target.Target("http://127.0.0.1:8000", "local"), True, False),
+        (target.Target("https://a.example", "prod"), True, True),
+    ],
+)
+def test_rights_follow_from_what_was_given(given: target.Target, has_accounts: bool, is_deployed: bool) -> None:
+    """An address alone makes no account; AWS is asked about deployed stages only; the key shows in no repr."""
+    assert (given.has_accounts, given.is_deployed) == (has_accounts, is_deployed)
+    assert "admin_key" not in repr(given)

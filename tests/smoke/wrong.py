@@ -1,0 +1,102 @@
+"""A proxy before a server that breaks the contract in one way: what `make smoke` must find and name."""
+
+import http.client
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler
+from typing import Any
+from urllib.parse import urlsplit
+
+from infra.standin import Answer
+from tests.serving import CrowdServer
+
+Mutation = Callable[[str, Answer], Answer]
+"""Gets the Authorization header of a request and the true answer; returns what is sent."""
+_CARRIED = ("connection", "content-length", "date", "server", "transfer-encoding")
+
+
+def drops_a_limit_header(_authorization: str, answer: Answer) -> Answer:
+    """Send no X-RateLimit-Reset where there is nothing."""
+    if answer.status == 404:
+        answer.headers = [pair for pair in answer.headers if pair[0] != "X-RateLimit-Reset"]
+    return answer
+
+
+def says_another_401(_authorization: str, answer: Answer) -> Answer:
+    """Say what API Gateway would say by itself."""
+    if answer.status == 401 and b"missing_api_key" in answer.body:
+        answer.body = b'{"message":"Unauthorized"}'
+    return answer
+
+
+def exposes_no_challenge(_authorization: str, answer: Answer) -> Answer:
+    """Let no page of another origin read WWW-Authenticate."""
+    answer.headers = [(name, value.replace(",WWW-Authenticate", "")) for name, value in answer.headers]
+    return answer
+
+
+def remembers(status: int, *, times: int | None) -> Mutation:
+    """Return what answers with what a credential was once given, where it is now given `status`: so many times."""
+    passed: dict[str, Answer] = {}
+    left: dict[str, int] = {}
+
+    def mutated(authorization: str, answer: Answer) -> Answer:
+        if answer.status == 200:
+            passed[authorization] = answer
+        elif answer.status == status and authorization in passed and left.get(authorization, 1):
+            left[authorization] = left.get(authorization, times or 2**31) - 1
+            return passed[authorization]
+        return answer
+
+    return mutated
+
+
+@contextmanager
+def before(url: str, mutation: Mutation) -> Iterator[str]:
+    """Yield the URL of a proxy before `url` for the length of a `with` block."""
+    host = urlsplit(url).netloc
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+        wbufsize = -1
+
+        def answer(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            connection = http.client.HTTPConnection(host, timeout=60)
+            connection.request(self.command, self.path, body or None, dict(self.headers.items()))
+            came = connection.getresponse()
+            headers = [pair for pair in came.getheaders() if pair[0].lower() not in _CARRIED]
+            true = Answer(came.status, headers, came.read())
+            connection.close()
+            self.send(mutation(self.headers.get("Authorization", ""), true), came.getheader("Content-Length"))
+
+        def send(self, answer: Answer, length: str | None) -> None:
+            self.send_response(answer.status)
+            for name, value in answer.headers:
+                self.send_header(name, value)
+            if answer.status != 204:
+                is_head = self.command == "HEAD" and length is not None
+                self.send_header("Content-Length", str(length if is_head else len(answer.body)))
+            self.end_headers()
+            self.wfile.write(answer.body)
+
+        def __getattr__(self, name: str) -> Any:
+            if name.startswith("do_"):
+                return self.answer
+            raise AttributeError(name)
+
+        def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002 - the base class named it
+            pass
+
+    server = CrowdServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
