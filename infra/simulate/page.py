@@ -1,6 +1,7 @@
 """The tables of docs/scale.md: what was simulated, and what follows from it and from the prices."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from infra import costs
 from infra.simulate import assumptions, ceilings, scales
@@ -267,12 +268,15 @@ def _shape(outcome: Outcome) -> costs.Shape:
     """Return what one request costs: its own, and its share of the authorizer, which is asked once in 300 s and key."""
     asked_s = outcome.judge.compliant / outcome.scenario.seconds
     authorizers = outcome.accounts / assumptions.CACHED_S / asked_s
-    return costs.Shape(
-        outcome.scenario.name,
-        1 + authorizers,
-        costs.WARM_S * (costs.API_GB + costs.AUTHORIZER_GB * authorizers),
-        writes_each(outcome),
-        2 * authorizers,
+    busy, many = costs.SHAPES["busy"], costs.SHAPES["many"]
+    return replace(
+        busy,
+        name=outcome.scenario.name,
+        invocations=1 + authorizers,
+        gb_seconds=busy.gb_seconds + authorizers * (many.gb_seconds - busy.gb_seconds),
+        write_units=writes_each(outcome),
+        read_units=authorizers * many.read_units,
+        line_bytes=busy.line_bytes + authorizers * (many.line_bytes - busy.line_bytes),
     )
 
 

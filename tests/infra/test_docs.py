@@ -5,7 +5,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from chalicelib.core.settings import Settings
-from infra import costs, data, reference
+from infra import costs_page, data, reference
 
 ROOT = Path(__file__).parents[2]
 ALARMS = {
@@ -82,4 +82,4 @@ def test_api_reference_is_as_printed() -> None:
 
 def test_costs_are_as_computed() -> None:
     """`make costs` was run after the last change of prices or calls."""
-    assert (ROOT / "docs" / "costs.md").read_text() == costs.page()
+    assert (ROOT / "docs" / "costs.md").read_text() == costs_page.page()

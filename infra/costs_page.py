@@ -1,0 +1,124 @@
+"""`make costs`: writes docs/costs.md from infra/costs.py and infra/prices.json."""
+
+from collections.abc import Iterable
+
+from infra import costs
+
+
+def table(heads: Iterable[str], rows: Iterable[tuple[object, ...]]) -> list[str]:
+    """Return a table in Markdown; all columns after the first hold numbers."""
+    heads = list(heads)
+    written = [f"| {' | '.join(map(_cell, row))} |" for row in rows]
+    return [f"| {' | '.join(heads)} |", f"|---|{'---:|' * (len(heads) - 1)}", *written]
+
+
+def _cell(value: object) -> str:
+    return f"{value:,.2f}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def page() -> str:
+    """Return docs/costs.md."""
+    return "\n".join((*_head(), *_requests(), *_floods(), *_months(), *_storage(), ""))
+
+
+def _head() -> list[str]:
+    return [
+        "# What it costs",
+        "",
+        "<!-- written by `make costs` from infra/prices.json and infra/costs.py -->",
+        "",
+        f"In US dollars. Prices: {costs.PRICES['source']}, as of {costs.PRICES['date']}; check your region's.",
+        "",
+        "DynamoDB's units are what the local engine reports as consumed (`ReturnConsumedCapacity`), with indexes and",
+        "transactions. Log lines, answers and items are measured, too, and tests hold this page to all of them.",
+        "Durations are assumed; the second table has them.",
+        "",
+    ]
+
+
+def _requests() -> list[str]:
+    paid = [(shape.name, costs.per_million(shape)) for shape in costs.SHAPES.values()]
+    counted = [
+        (
+            shape.name,
+            shape.invocations,
+            f"{shape.gb_seconds * 1e3:g}",
+            shape.write_units,
+            shape.read_units,
+            round(shape.logged_bytes),
+            round(shape.sent_bytes),
+        )
+        for shape in costs.SHAPES.values()
+    ]
+    return [
+        "## A million requests",
+        "",
+        *table(
+            ("traffic", *costs.per_million(costs.BUSY), "together"),
+            ((name, *each.values(), float(sum(each.values()))) for name, each in paid),
+        ),
+        "",
+        "What one of them is reckoned from:",
+        "",
+        *table(
+            ("traffic", "invocations", "GB-milliseconds", "write units", "read units", "bytes logged", "bytes sent"),
+            counted,
+        ),
+        "",
+        "Logged are the functions' own lines, Lambda's three for each invocation, and the gateway's access log. X-Ray",
+        "records 5 requests in 100 by default; whether that holds of those without a key AWS doesn't say, so they are",
+        "reckoned in. What the stage's throttle refuses isn't charged.",
+        "",
+    ]
+
+
+def _floods() -> list[str]:
+    requests = costs.RATE_LIMIT * costs.DAY_S / costs.MILLION
+    rows = (
+        (costs.SHAPES[name].name, float(sum(costs.per_million(costs.SHAPES[name]).values()) * requests))
+        for name in costs.FLOODS
+    )
+    return [
+        "## A day of a flood",
+        "",
+        f"The stage lets {costs.RATE_LIMIT:,} requests a second through, all callers together: {requests:.0f} million",
+        "a day. A [budget](operating.md#an-alarm-on-what-it-costs) reports such a day, and a",
+        "[web application firewall](deploying.md#a-web-application-firewall) ends it.",
+        "",
+        *table(("traffic", "a day"), rows),
+        "",
+    ]
+
+
+def _months() -> list[str]:
+    floor = costs.idle()
+    rows = [*((name, float(cost)) for name, cost in floor.items()), ("**together**", float(sum(floor.values())))]
+    return [
+        "## A month of an idle stage",
+        "",
+        *table(("what runs or stands there by itself", "a month"), rows),
+        "",
+        "What comes to it:",
+        "",
+        *table(("", "a month"), ((name, float(cost)) for name, cost in costs.besides().items())),
+        "",
+    ]
+
+
+def _storage() -> list[str]:
+    rows = (
+        (each.name, each.table_bytes, each.index_bytes, each.storage, each.recovery, each.storage + each.recovery)
+        for each in costs.STORED.values()
+    )
+    return [
+        "## A million stored for a month",
+        "",
+        *table(("a million", "bytes each", "in indexes", "storage", "recovery", "together"), rows),
+        "",
+        f"To restore a table costs {costs.PRICES['dynamodb_restore_per_gb']:.2f} a gigabyte, once.",
+    ]
+
+
+if __name__ == "__main__":
+    (costs.ROOT / "docs" / "costs.md").write_text(page())
+    print("Wrote docs/costs.md.")

@@ -1,0 +1,111 @@
+"""What calls to DynamoDB consume and what items take, as billed: units by the engine, bytes by DynamoDB's rule."""
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from chalicelib.core import telemetry, wire
+from infra import data
+from infra.standin import Answer
+
+READING = {"GetItem", "BatchGetItem", "Query", "Scan", "TransactGetItems"}
+WRITING = {"PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"}
+INDEX_ENTRY_BYTES = ITEM_BYTES = 100
+"""What DynamoDB adds to each item and to each entry of an index."""
+Item = dict[str, dict[str, Any]]
+
+
+@dataclass(slots=True)
+class Metered:
+    """What something consumed, and what it logged and answered."""
+
+    write_units: float = 0
+    read_units: float = 0
+    lines: list[str] = field(default_factory=list)
+    answer: Answer | None = None
+
+    @property
+    def line_bytes(self) -> int:
+        """Return the bytes of all its log lines."""
+        return sum(map(len, self.lines))
+
+    @property
+    def answer_bytes(self) -> int:
+        """Return the bytes of the answer's headers and body; 0 without one."""
+        if self.answer is None:
+            return 0
+        return sum(len(name) + len(value) + 4 for name, value in self.answer.headers) + len(self.answer.body)
+
+
+def metered(act: Callable[[], object]) -> Metered:
+    """Do something, and return what it took."""
+    taken, logged, send = Metered(), io.StringIO(), wire.sender()
+
+    def call(operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        assert operation in READING | WRITING, operation
+        answer = send(operation, {**request, "ReturnConsumedCapacity": "TOTAL"})
+        consumed = answer.pop("ConsumedCapacity")
+        units = sum(each["CapacityUnits"] for each in (consumed if isinstance(consumed, list) else [consumed]))
+        if operation in READING:
+            taken.read_units += units
+        else:
+            taken.write_units += units
+        return answer
+
+    telemetry.write_to(logged)
+    with wire.sent_by(call):
+        given = act()
+    telemetry.write_to(None)
+    taken.answer = given if isinstance(given, Answer) else None
+    taken.lines = logged.getvalue().splitlines(keepends=True)
+    return taken
+
+
+def stored(stage: str, of: tuple[str, ...]) -> tuple[int, int]:
+    """Return how many bytes some of a stage's tables take, and how many their indexes."""
+    in_tables = in_indexes = 0
+    every = data.tables(stage)
+    for name in (f"latchkey-{stage}-{table}" for table in of):
+        table = every[name]
+        keys = {key["AttributeName"] for key in table["KeySchema"]}
+        for item in wire.call("Scan", {"TableName": name, "ConsistentRead": True})["Items"]:
+            in_tables += _size_bytes(item) + ITEM_BYTES
+            for index in table.get("GlobalSecondaryIndexes", ()):
+                in_indexes += _entry_bytes(item, keys, index)
+    return in_tables, in_indexes
+
+
+def _entry_bytes(item: Item, table_keys: set[str], index: dict[str, Any]) -> int:
+    """Return what an item takes in an index: nothing, where it lacks one of its keys."""
+    keys = {key["AttributeName"] for key in index["KeySchema"]}
+    if not keys <= item.keys():
+        return 0
+    projected = index["Projection"]
+    names = keys | table_keys | set(projected.get("NonKeyAttributes", ()))
+    if projected["ProjectionType"] == "ALL":
+        names = set(item)
+    return _size_bytes({name: value for name, value in item.items() if name in names}) + INDEX_ENTRY_BYTES
+
+
+def _size_bytes(item: Item) -> int:
+    return sum(len(name.encode()) + _value_bytes(value) for name, value in item.items())
+
+
+def _value_bytes(value: dict[str, Any]) -> int:
+    ((kind, held),) = value.items()
+    match kind:
+        case "S":
+            return len(held.encode())
+        case "N":
+            return len(held.strip("-0.")) // 2 + 2
+        case "SS":
+            return sum(len(each.encode()) for each in held)
+        case "L":
+            return 3 + sum(1 + _value_bytes(each) for each in held)
+        case "M":
+            return 3 + sum(1 + len(name.encode()) + _value_bytes(each) for name, each in held.items())
+        case "B":
+            return len(held)
+    assert kind in ("BOOL", "NULL"), kind
+    return 1

@@ -1,0 +1,99 @@
+"""What docs/costs.md is reckoned from beside units and bytes: the stage's bound, memory, log lines, metrics, prices."""
+
+import ast
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from infra import costs, data, deploy
+
+ROOT = Path(__file__).parents[2]
+CAMEL = re.compile(r"[A-Z][a-z]+([A-Z][a-z]+)*")
+ANSWERED = {
+    "$context.requestId": costs.REQUEST_ID,
+    "$context.identity.sourceIp": "203.0.113.7",
+    "$context.requestTime": "20/Dec/2021:10:00:00 +0000",
+    "$context.httpMethod": "GET",
+    "$context.resourcePath": "/v1/limits",
+    "$context.status": "200",
+    "$context.responseLength": "212",
+    "$context.responseLatency": "17",
+    "$context.error.responseType": "-",
+}
+"""What API Gateway puts into a line of the access log."""
+
+
+def test_costs_are_reckoned_with_the_stages_own_bound() -> None:
+    """A flood is as large as `make deploy` lets it be."""
+    assert costs.RATE_LIMIT == deploy.RATE_LIMIT
+
+
+def test_costs_are_reckoned_with_the_memory_of_prod() -> None:
+    """Gigabytes that Lambda charges by the second."""
+    functions = json.loads((ROOT / ".chalice" / "config.json").read_text())["stages"]["prod"]["lambda_functions"]
+    memory = {name: each["lambda_memory_size"] / 1024 for name, each in functions.items()}
+    assert (memory["api_handler"], memory["authorizer"]) == (costs.API_GB, costs.AUTHORIZER_GB)
+    assert {memory[name] for name in ("stream", "minute", "hour")} == {costs.STREAM_GB}
+
+
+def test_a_line_of_the_access_log_is_as_long_as_reckoned() -> None:
+    """As API Gateway writes it, within a tenth."""
+    line = json.dumps({name: ANSWERED[variable] for name, variable in json.loads(deploy.ACCESS_LOG).items()})
+    assert len(line) + 1 == pytest.approx(costs.ACCESS_BYTES, rel=0.1)
+
+
+def test_every_name_of_a_metric_is_paid_for() -> None:
+    """The page counts the names that the code counts under, and they have one dimension each."""
+    assert len(set(_metrics())) == costs.METRICS
+
+
+def _metrics() -> Iterator[str]:
+    """Yield the names that are given to `count`, or stand in what is given to `measured`."""
+    for path in (ROOT / "chalicelib").rglob("*.py"):
+        source = path.read_text()
+        for node in ast.walk(ast.parse(source)) if "telemetry" in source else ():
+            match node:
+                case ast.Call(
+                    func=ast.Attribute(value=ast.Name(id="telemetry"), attr="count"),
+                    args=[ast.Constant(value=name), *_],
+                ):
+                    yield str(name)
+                case ast.Dict(keys=keys, values=[ast.Constant(value=1), *_]):
+                    names = [key.value for key in keys if isinstance(key, ast.Constant)]
+                    yield from (str(name) for name in names if CAMEL.fullmatch(str(name)))
+                case ast.Subscript(value=ast.Name(id="metrics"), slice=ast.Constant(value=str(name))):
+                    yield name
+
+
+def test_a_request_in_the_steady_state_costs_what_its_parts_add_up_to() -> None:
+    """The gateway's price is most of it; none of what comes to it is left out."""
+    parts = costs.per_million(costs.BUSY)
+    assert sum(parts.values()) == pytest.approx(5.4, abs=0.1)
+    assert set(parts) == {"gateway", "Lambda", "DynamoDB", "logs", "X-Ray", "transfer"}
+    assert all(cost > 0 for cost in parts.values())
+
+
+def test_the_gateway_charges_nothing_for_a_caller_whom_it_refuses() -> None:
+    """But for a path that isn't there."""
+    assert [costs.per_million(costs.SHAPES[name])["gateway"] for name in ("no_key", "random", "unknown")] == [0, 0, 3.5]
+    assert 0.8 <= sum(costs.per_million(costs.SHAPES["random"]).values()) <= 1.2
+
+
+def test_what_an_idle_stage_costs_has_every_alarm_and_the_dashboard() -> None:
+    """They are paid by the month, whether or not anybody calls."""
+    kinds = [resource["Type"] for resource in data.template()["Resources"].values()]
+    floor = costs.idle()
+    alarms, boards = kinds.count("AWS::CloudWatch::Alarm"), kinds.count("AWS::CloudWatch::Dashboard")
+    assert floor[f"{alarms} alarms"] == alarms * costs.PRICES["alarm_month"]
+    assert floor["the dashboard"] == boards * costs.PRICES["dashboard_month"]
+
+
+def test_every_price_is_used_and_dated() -> None:
+    """What the file has and the page doesn't reckon with would be thought to be in it."""
+    assert re.fullmatch(r"\d{4}-\d{2}", costs.PRICES["date"])
+    source = Path(costs.__file__).read_text()
+    unused = [name for name in costs.PRICES if f'PRICES["{name}"]' not in source.replace("'", '"')]
+    assert unused == ["currency"]
