@@ -1,0 +1,178 @@
+"""What the pages tell owners to do is done, command by command, in an account with a stage in it."""
+
+import io
+import json
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from botocore import xform_name
+
+from infra import data, deployed, template
+from infra.stack import DataStack
+from tests.deploy.cloud import ACCOUNT, REGION, Cloud, serving
+from tests.infra.commands import Call, blocks, call_of, section
+
+pytestmark = pytest.mark.xdist_group("stack")
+STAGE, TABLE, COPY = "prod", "latchkey-prod-accounts", "restored-accounts"
+UNKNOWN_TO_MOTO = {
+    ("lambda", "GetAccountSettings"),
+    ("service-quotas", "GetServiceQuota"),
+    ("service-quotas", "RequestServiceQuotaIncrease"),
+    ("sesv2", "PutAccountDetails"),
+    ("sesv2", "GetAccount"),
+    ("iam", "AttachRolePolicy"),  # it has none of the policies that AWS manages
+}
+
+
+@dataclass
+class Owner:
+    """Somebody who follows a page, and fills in what the command before has printed."""
+
+    cloud: Cloud
+    filled_in: dict[str, str] = field(default_factory=dict)
+    """By the name of a parameter."""
+    called: list[str] = field(default_factory=list)
+
+    def follows(self, page: str, heading: str) -> None:
+        """Run every command of `aws` in a section, in its order."""
+        for words in blocks(section(page, heading)):
+            call = call_of(words) if words[0] == "aws" else None
+            if call and (call.service, call.operation) not in UNKNOWN_TO_MOTO:
+                self.called.append(call.waiter or call.operation)
+                self._runs(call)
+
+    def _runs(self, call: Call) -> None:
+        client = self.cloud.client(call.service, call.region or REGION)
+        parameters = {name: self.filled_in.get(name, value) for name, value in call.parameters.items()}
+        if call.waiter:
+            client.get_waiter(call.waiter).wait(**parameters)
+            return
+        answer = getattr(client, xform_name(call.operation))(**parameters)
+        self.filled_in |= {name: answer[name] for name in ("CertificateArn",) if name in answer}
+        self.filled_in |= {"queryId": answer["queryId"]} if "queryId" in answer else {}
+        if "BackupDetails" in answer:
+            self.filled_in["BackupArn"] = answer["BackupDetails"]["BackupArn"]
+
+
+@pytest.fixture(scope="module")
+def owner() -> Iterator[Owner]:
+    """The owner of a deployed stage, with all the rights there are."""
+    with serving() as cloud, pytest.MonkeyPatch.context() as environment:
+        for name, value in cloud.environment.items():
+            environment.setenv(name, value)
+        DataStack(STAGE, lambda _: None).put(template.composed(), "")
+        for end in deployed.FUNCTIONS.values():
+            _make_function(cloud, f"latchkey-{STAGE}{end}")
+        cloud.client("ssm").put_parameter(Name="/latchkey/prod/key", Value="secret", Type="SecureString")
+        policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "lambda:*", "Resource": "*"}]}
+        yield Owner(cloud, {"PolicyDocument": json.dumps(policy), "restApiId": _make_api(cloud)})
+
+
+def _make_function(cloud: Cloud, name: str) -> None:
+    code = io.BytesIO()
+    with zipfile.ZipFile(code, "w") as package:
+        package.writestr("app.py", "")
+    cloud.client("lambda").create_function(
+        FunctionName=name,
+        Runtime="python3.13",
+        Handler="app.app",
+        Role=f"arn:aws:iam::{ACCOUNT}:role/latchkey-{STAGE}-{REGION}-api",
+        Code={"ZipFile": code.getvalue()},
+    )
+
+
+def _make_api(cloud: Cloud) -> str:
+    gateway = cloud.client("apigateway")
+    api_id: str = gateway.create_rest_api(name="latchkey")["id"]
+    (root,) = gateway.get_resources(restApiId=api_id)["items"]
+    method = {"restApiId": api_id, "resourceId": root["id"], "httpMethod": "GET"}
+    gateway.put_method(**method, authorizationType="NONE")
+    gateway.put_integration(**method, type="MOCK")
+    return api_id
+
+
+def test_restore_brings_back_what_was_there(owner: Owner) -> None:
+    """Under the same name, with everything that a restore doesn't bring; and nothing is left of the way there."""
+    dynamodb, functions = owner.cloud.client("dynamodb"), owner.cloud.client("lambda")
+    item = {"id": {"S": "acc_1"}, "listed": {"S": "listed"}, "email": {"S": "ada@example.com"}}
+    dynamodb.put_item(TableName=TABLE, Item=item)
+    before = _as_it_stands(dynamodb, TABLE)
+    owner.called.clear()
+    owner.follows("operating.md", "Restore")
+    assert dynamodb.scan(TableName=TABLE)["Items"] == [item]
+    assert _as_it_stands(dynamodb, TABLE) == before
+    assert COPY not in owner.cloud.tables()
+    assert _as_it_stands(dynamodb, "latchkey-prod-credentials")["expires_by"] == "dies_at"
+    assert "ReservedConcurrentExecutions" not in functions.get_function_concurrency(FunctionName="latchkey-prod")
+
+
+def _as_it_stands(dynamodb: Any, name: str) -> dict[str, Any]:
+    table = dynamodb.describe_table(TableName=name)["Table"]
+    backups = dynamodb.describe_continuous_backups(TableName=name)["ContinuousBackupsDescription"]
+    return {
+        "protected": table["DeletionProtectionEnabled"],
+        "key": table["KeySchema"],
+        "indexes": sorted(index["IndexName"] for index in table.get("GlobalSecondaryIndexes", ())),
+        "recovery": backups["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"],
+        "expires_by": dynamodb.describe_time_to_live(TableName=name)["TimeToLiveDescription"].get("AttributeName"),
+    }
+
+
+def test_restore_stops_every_function_and_names_every_table_that_expires_items(owner: Owner) -> None:
+    """One that ran on would write into a table that is about to be replaced; one without TTL would grow for ever."""
+    told = section("operating.md", "Restore")
+    stopped = [
+        words[words.index("--function-name") + 1] for words in blocks(told) if "put-function-concurrency" in words
+    ]
+    assert set(stopped) == {f"latchkey-{STAGE}{end}" for end in deployed.FUNCTIONS.values()}
+    tables = {name.removeprefix("latchkey-prod-"): each for name, each in data.tables(STAGE).items()}
+    forever = {f"`{name}`" for name, each in tables.items() if "TimeToLiveSpecification" not in each}
+    sentence = told.partition("(not ")[2].partition(")")[0].replace("\n", " ").replace(" and ", ", ")
+    assert set(sentence.split(", ")) == forever
+    assert [name for name in tables if f"`{name}`" not in told] == []
+
+
+def test_a_source_that_is_deleted_can_not_be_restored_from(owner: Owner) -> None:
+    """So the way leads over a copy and its backup."""
+    dynamodb = owner.cloud.client("dynamodb")
+    with pytest.raises(dynamodb.exceptions.ClientError, match="Source table not found"):
+        dynamodb.restore_table_to_point_in_time(
+            SourceTableName="latchkey-prod-gone", TargetTableName="copy", UseLatestRestorableTime=True
+        )
+
+
+def test_the_way_to_production_is_one(owner: Owner) -> None:
+    """Log role, mail, certificate, alarm: each command is taken, and does what is said of it."""
+    owner.follows("deploying.md", "From nothing to production")
+    role = owner.cloud.client("apigateway").get_account()["cloudwatchRoleArn"]
+    (made,) = [
+        each for each in owner.cloud.client("iam").list_roles()["Roles"] if each["RoleName"] == "api-gateway-logs"
+    ]
+    assert made["Arn"] == role.replace("123456789012", ACCOUNT)
+    assert "apigateway.amazonaws.com" in json.dumps(made["AssumeRolePolicyDocument"])
+    assert owner.cloud.client("sesv2").list_email_identities()["EmailIdentities"][0]["IdentityName"] == "example.com"
+    (alarm,) = owner.cloud.client("cloudwatch").describe_alarms(AlarmNames=["latchkey-prod-faults"])["MetricAlarms"]
+    assert alarm["StateValue"] == "ALARM"
+
+
+@pytest.mark.parametrize(
+    ("page", "heading", "does"),
+    [
+        ("deploying.md", "Your own domain", "UpdateRestApi"),
+        ("deploying.md", "From CI", "PutRolePolicy"),
+        ("deploying.md", "Through your own pipeline", "PutParameter"),
+        ("operating.md", "A customer gets 401", "StartQuery"),
+        ("operating.md", "The stage's key", "GetParameter"),
+        ("operating.md", "An alarm on what it costs", "CreateBudget"),
+    ],
+)
+def test_other_runbooks_are_taken_by_the_account(owner: Owner, page: str, heading: str, does: str) -> None:
+    """Each of their commands, in its order."""
+    if heading == "Through your own pipeline":
+        owner.cloud.client("ssm").delete_parameter(Name="/latchkey/prod/key")
+    owner.called.clear()
+    owner.follows(page, heading)
+    assert does in owner.called

@@ -1,0 +1,112 @@
+"""Every command in the pages is one that its program takes."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.infra.commands import PAGES, ROOT, Mistaken, blocks, call_of, check_names, inline, split
+
+AWS = {
+    f"{page.name}: {' '.join(words)}"[:90]: words
+    for page in PAGES
+    for words in blocks(page.read_text())
+    if words[0] == "aws"
+}
+IN_SENTENCES = {" ".join(words): words for page in PAGES for words in inline(page.read_text())}
+OTHERS = {"sam", "curl", "tr", "export", ".venv/bin/python"}
+"""Programs whose commands nobody looks at here."""
+MAKEFILE = (ROOT / "Makefile").read_text()
+
+
+@pytest.mark.parametrize("command", AWS)
+def test_aws_takes_every_command_of_the_pages(command: str) -> None:
+    """Service, operation, options, values and what `--query` looks for, by AWS's own models."""
+    call_of(AWS[command])
+
+
+@pytest.mark.parametrize("command", IN_SENTENCES)
+def test_aws_knows_every_command_that_a_sentence_names(command: str) -> None:
+    """Service, operation and options; what isn't said there, the reader fills in."""
+    check_names(IN_SENTENCES[command])
+
+
+@pytest.mark.parametrize(
+    ("command", "because"),
+    [
+        ("aws dynamodbs list-tables", "no service"),
+        ("aws dynamodb list-table", "has no list-table"),
+        ("aws dynamodb delete-table --name x", "unknown: name"),
+        ("aws dynamodb delete-table", "Missing required parameter"),
+        ("aws dynamodb delete-table --table-name", "has no value"),
+        ("aws dynamodb delete-table --table-name x y", "is too much"),
+        ("aws dynamodb wait table-gone --table-name x", "waits for no"),
+        ("aws dynamodb wait table-exists --name x", "unknown: name"),
+        ("aws dynamodb update-table --table-name xxx --deletion-protection-enabled true", "takes no value"),
+        ("aws dynamodb update-table --table-name xxx --no-table-class STANDARD", "unknown: no-table-class"),
+        ("aws dynamodb update-time-to-live --table-name xxx --time-to-live-specification On=true", "unknown: On"),
+        ("aws cloudwatch set-alarm-state --alarm-name x --state-value RED --state-reason x", "none of"),
+        ("aws lambda get-account-settings --query AccountLimits.X", "no AccountLimits"),
+        ("aws cloudformation deploy --stack x", "unknown: stack"),
+    ],
+)
+def test_a_mistaken_command_is_found(command: str, because: str) -> None:
+    """Each kind of mistake that a page could have."""
+    ((*words,),) = split(command)
+    with pytest.raises(Mistaken, match=because):
+        call_of(words)
+
+
+def test_every_command_is_of_a_program_that_is_looked_at() -> None:
+    """And the pages do have commands."""
+    found = {(page.name, words[0]) for page in PAGES for words in blocks(page.read_text())}
+    assert {name for name, _ in found} >= {"deploying.md", "operating.md"}
+    assert {program for _, program in found} == {"aws", "make", *OTHERS}
+
+
+def _made() -> Iterator[tuple[str, str, list[str]]]:
+    for page in PAGES:
+        text = page.read_text()
+        inlined = (match.split() for match in re.findall(r"`(make [a-z][^`]*)`", text))
+        for words in (*blocks(text), *inlined):
+            if words[0] == "make":
+                yield page.name, words[1], [word.partition("=")[0] for word in words[2:] if re.match("[A-Z_]+=", word)]
+
+
+def test_make_knows_every_target_and_variable_of_the_pages() -> None:
+    """What the pages set is something that the Makefile hands on."""
+    targets = set(re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE))
+    variables = set(re.findall(r"\b[A-Z_]+\b", MAKEFILE))
+    made = list(_made())
+    assert len(made) > 30
+    assert [(page, target) for page, target, _ in made if target not in targets] == []
+    assert [(page, name) for page, _, names in made for name in names if name not in variables] == []
+
+
+def test_every_link_between_the_pages_leads_somewhere() -> None:
+    """To a page that there is, and to one of its headings."""
+    headings = {
+        page: {_anchor(line) for line in re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)} for page in PAGES
+    }
+    broken = []
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)\s]*)\)", re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)):
+            name, _, anchor = target.partition("#")
+            other = (page.parent / name).resolve() if name else page
+            if "://" in target or target.startswith("mailto:"):
+                continue
+            if not other.exists() or (anchor and other in headings and anchor not in headings[other]):
+                broken.append((page.name, target))
+    assert broken == []
+
+
+def _anchor(heading: str) -> str:
+    """Return what GitHub calls a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+def test_pages_are_found() -> None:
+    """There are some."""
+    assert all(isinstance(page, Path) for page in PAGES)
+    assert len(PAGES) > 10
