@@ -83,11 +83,12 @@ def test_handshake_is_within_the_time_for_connecting(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_asked, **_more: [(None, None, None, "", ("10.0.0.1", 0))])
     kept = made("https://db.example")
     vars(kept)["_verifier"] = verifier
-    assert kept._made() is verifier.wrap_socket.return_value
+    verified: mock.Mock = verifier.wrap_socket.return_value
+    assert kept._made() is verified
     ((left_s,),) = (call.args for call in plain.settimeout.call_args_list)
     assert 1.5 < left_s <= 2
     verifier.wrap_socket.assert_called_once_with(plain, server_hostname="db.example")
-    verifier.wrap_socket.return_value.settimeout.assert_called_once_with(3)
+    verified.settimeout.assert_called_once_with(3)
 
 
 def test_name_without_an_address_has_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:

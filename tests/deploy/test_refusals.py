@@ -114,6 +114,7 @@ def test_region_is_destroyed_without_touching_another(account: Account) -> None:
 
 def test_checkouts_take_turns_in_any_order(account: Account, tmp_path: Path) -> None:
     """Each deploys, destroys and looks at what the other has made."""
+    (tmp_path / "other").mkdir()
     other = copied(tmp_path / "other", is_light=True, **account.cloud.environment)
     account.checkout.succeeds("deploy", "dev")
     other.succeeds("destroy", "dev")
