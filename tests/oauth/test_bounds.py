@@ -173,14 +173,15 @@ def test_fetch_is_made_by_one_at_a_time_and_by_the_next_again(home: House) -> No
 @pytest.mark.parametrize(
     ("scheme", "is_private"),
     [
-        *(("cursor", True), ("com.example.app", True), ("x", False), ("ab", True), ("1ab", False), ("", False)),
-        *(("a..b", False), ("a.", False), ("a_b", False), ("http", False), ("chromes", False), ("search-x", False)),
-        *(("moz-x", False), ("ms-x", False), ("view-x", False), ("x-appleid", False), ("android-x", False)),
-        *(("javascripts", False), ("vbscripts", False), ("my-chrome", True), ("searching", True), ("mozart", True)),
+        *(("cursor", True), ("com.example.app", True), ("x", False), ("ab", False), ("ab.c", True), ("a.b", False)),
+        *(("1ab.c", False), ("", False), (".com", False), ("a..b", False), ("ab.", False), ("ab..c", False)),
+        *(("ab.c_d", False), ("ab1.c", False), ("x-apple.c", False), ("xn--p1ai.c", True), ("http", False)),
+        *(("iris.beep", False), ("soap.beep", False), ("xmlrpc.beep", False), ("iris", False), ("irish.app", True)),
+        *((f"{'a' * 63}.c", True), (f"{'a' * 64}.c", False), ("cursor2", False), ("vscode-insiders", True)),
     ],
 )
-def test_scheme_is_an_applications_own_if_nobody_else_answers_it(scheme: str, is_private: bool) -> None:
-    """None that browsers and systems know, nor any that begins like theirs."""
+def test_scheme_is_an_applications_own_if_it_is_a_domain_name_or_known(scheme: str, is_private: bool) -> None:
+    """In reverse order, beginning with a top-level domain; those of protocols that look alike are not."""
     assert redirect_schemes.is_private_use(scheme) == is_private
 
 
