@@ -207,13 +207,13 @@ def test_replacement_of_a_client_that_ended_meanwhile_is_refused(home: House) ->
 @pytest.mark.parametrize(
     ("length", "kept"), [(99, 99), (100, 100), (101, 0)], ids=["below", "as long as it may be", "too long"]
 )
-def test_address_is_kept_whole_or_dropped_and_a_name_is_cut(length: int, kept: int) -> None:
+def test_address_is_kept_whole_or_dropped_and_a_name_kept_or_refused(length: int, kept: int) -> None:
     """At a hundred characters."""
     uri = "https://photos.example/".ljust(length, "x")
-    given = client_metadata.fields_of(json.dumps({"client_uri": uri, "client_name": "x" * length}))
-    read = client_metadata.read(given, offered=(CODE,), by_default=(CODE,), auth_method="none")
+    read = client_metadata.read({"client_uri": uri}, offered=(CODE,), by_default=(CODE,), auth_method="none")
     assert len(read.uri or "") == kept
-    assert len(read.name or "") == min(length, 100)
+    problem = client_metadata.name_problem("x" * length)
+    assert problem == (None if kept else "must be at most 100 characters long")
 
 
 def test_description_of_nothing_has_the_defaults() -> None:
