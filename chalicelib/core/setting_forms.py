@@ -15,7 +15,6 @@ ATTEMPTS_MAX = 1_000_000
 HOST_MAX = 253
 LOCAL_PART_MAX = 64
 PORT_MAX = 65_535
-BROWSERS_OWN = ("about", "blob", "data", "file", "http", "https", "javascript", "vbscript", "ws", "wss")
 _LABEL = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _PATH = r"(?:/(?:[A-Za-z0-9\-._~!$&'()*+,;=:@]|%[0-9A-Fa-f]{2})+)*"
 _ATEXT = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]"
@@ -77,11 +76,6 @@ def is_resource(text: str) -> bool:
 def are_resources(text: str) -> bool:
     """Return whether these are resources with spaces between them."""
     return all(map(is_resource, text.split()))
-
-
-def is_scheme_of_an_app(text: str) -> bool:
-    """Return whether an app may be known by a scheme: what browsers run, read or send by themselves is no app's own."""
-    return re.fullmatch("[a-z][a-z0-9+-]+", text) is not None and text not in BROWSERS_OWN
 
 
 def is_contact(text: str) -> bool:
@@ -166,11 +160,6 @@ OF = {
     "client_ip_header": Form("the name of a header", "CloudFront-Viewer-Address", http_syntax.is_token),
     "resources": Form(
         "URLs or URNs without fragments, a space between them", "https://files.example.com", are_resources
-    ),
-    "redirect_schemes": Form(
-        "schemes of apps in lower case, without colons, a space between them",
-        "yourapp",
-        lambda text: all(map(is_scheme_of_an_app, text.split())),
     ),
     "registration": Form(
         "open, closed, or the SHA-256 of an initial token in 64 lower-case hex digits",

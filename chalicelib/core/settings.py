@@ -36,7 +36,6 @@ class Settings:
     """Behind the owner's own CDN: the header in which it passes the visitor's address. Empty: the gateway's word."""
     resources: str = ""
     """Other resources that access tokens may be for (RFC 8707), separated by spaces."""
-    redirect_schemes: str = ""
     """Schemes of apps that redirect URIs may use although they have no dot (`yourapp`), separated by spaces."""
     registration: str = "open"
     """Who may register an OAuth client by itself (RFC 7591): `open`, `closed`, or the SHA-256 of an initial token.

@@ -1,34 +1,51 @@
 """Which URI schemes of a redirect an application may call its own (RFC 8252 §7.1, §8.4).
 
-A scheme with a dot is a reverse domain name: the domain's owner may use it. One without a dot says nothing of its
-owner, and operating systems, browsers and websites (`web+…`) act on many such schemes. More lenient than the RFC: the
-schemes of the apps below are taken, since people use them, and those that the operator names. Consent is asked each
-time where any of them is used, since other apps may claim it too (§8.6).
+The RFC asks for a domain name in reverse order. Editors, assistants and terminals get their codes at schemes without a
+dot, so every scheme is taken but those on which browsers, operating systems and well-known programs act by themselves.
+Consent is asked each time where such a scheme is used, since other apps may claim it too (§8.6).
 """
 
 import re
 
-from chalicelib.core import settings
+_SCHEME = re.compile(r"[a-z](?:[a-z0-9+-]|\.(?=[a-z0-9])){1,63}")
 
-# Its first label is a top-level domain: letters, or Unicode's encoding of them. So `x-apple.…` and `z39.50` are none.
-_REVERSE_DOMAIN = re.compile(r"(?:[a-z]{2,63}|xn--[a-z0-9-]{1,59})(?:\.[a-z0-9+-]+)+")
-
-_OF_PROTOCOLS = ("iris.", "soap.", "xmlrpc.")
-"""How the schemes of protocols begin that have a dot and are no domain names (IANA's registry of URI schemes)."""
-
-_OF_APPS = """
-    antigravity cursor cursor-nightly idea jetbrains kiro nova positron pycharm sublime trae trae-cn vscode
-    vscode-insiders vscodium void webstorm windsurf windsurf-insiders windsurf-next zed
-    chatgpt cherrystudio claude codex goose lmstudio msty opencode perplexity raycast
-    warp warpdev warplocal warpoxide warppreview
-    bruno hoppscotch insomnia postman yaak
+_RUN_OR_SHOWN = """
+    about acrobat android-app blob brave cid content data devtools edge excel file filesystem googlechrome hcp
+    help infopath intent its jar javascript livescript local mhtml mk mocha opera powerpoint project publisher res
+    resource search shell tv vbs vbscript view-source visio vivaldi word wyciwyg
 """
-"""Editors, assistants, terminals and HTTP clients that get their codes at a scheme without a dot."""
-KNOWN = frozenset(_OF_APPS.split())
+"""What browsers and systems run, or show as their own."""
+_FETCHED = """
+    afp cap coap coap+tcp coap+ws coaps coaps+tcp coaps+ws cvs dav davs dict dweb ed2k feed finger fish ftp ftps
+    git gopher http https httpx icap ipfs ipns ipp ipps irc irc6 ircs iris iris.beep iris.lwz iris.xpc iris.xpcs
+    jdbc ldap ldapi ldaps magnet mms mqtt mqtts news nfs nntp pop pop3 rdp redis rediss rlogin rmi rsync rtmp
+    rtmps rtsp rtsps rtspu sftp smb snews snmp soap.beep soap.beeps ssh svn svn+ssh telnet tftp torrent udp unc
+    vnc wais webdav webdavs ws wss xmlrpc.beep xmlrpc.beeps z39.50 z39.50r z39.50s
+"""
+"""Protocols, by which something is fetched or sent."""
+_PEOPLE_AND_PLACES = """
+    acct aim bitcoin callto ethereum facebook facetime facetime-audio facetime-group fax fb fb-messenger geo gtalk
+    h323 hangouts im imap imessage instagram itms lightning linkedin mailto maps market message messages mid modem
+    msnim msteams mumble payto pres sip sips skype slack sms smsto snapchat spotify ssb steam stun stuns teamspeak
+    tel telegram tg ts3server turn turns twitter upi viber webcal webcals wechat weixin whatsapp wtai xmpp ymsgr
+    zoom zoommtg zoomus
+"""
+"""What calls, writes, pays or plays, or belongs to a program that everybody has."""
+_NAMES = """
+    apt cert crid dns doi dtn example go hdl iax info iotdisco jms lid mvn ni nih oid opaquelocktoken openid pack
+    pkcs11 pwid reload secret-token service session swid swidpath tag tip tn3270 tool ui urn uuid vemmi xcon
+    xcon-userid xfire xri
+"""
+"""Names of things, and of protocols that identify somebody."""
+_DENIED = frozenset(" ".join((_RUN_OR_SHOWN, _FETCHED, _PEOPLE_AND_PLACES, _NAMES)).split())
+
+_FAMILIES = (
+    "web+", "ext+", "ms-", "microsoft", "onenote", "x-", "itms-", "chrome", "moz", "safari", "webkit", "search-",
+    "shortcuts", "prefs", "app-settings", "applescript", "javascript", "view-source", "facetime", "facebook",
+)  # fmt: skip
+"""How the schemes begin that websites may register for themselves, or that one program has a number of."""
 
 
 def is_private_use(scheme: str) -> bool:
     """Return whether an application may call a `scheme`, in lower case, its own."""
-    if _REVERSE_DOMAIN.fullmatch(scheme):
-        return not scheme.startswith(_OF_PROTOCOLS)
-    return scheme in KNOWN or scheme in settings.current().redirect_schemes.split()
+    return _SCHEME.fullmatch(scheme) is not None and scheme not in _DENIED and not scheme.startswith(_FAMILIES)

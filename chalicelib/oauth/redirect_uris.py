@@ -44,8 +44,8 @@ def registrable(uri: str) -> str:
     if redirect_schemes.is_private_use(parts.scheme) and not _SCHEMELESS.fullmatch(uri):
         return uri
     raise BadRedirectURI(
-        f"A redirect URI must use https, http on 127.0.0.1, [::1] or localhost, or a scheme of the application's own"
-        f" with a dot, like com.example.app: {_shown(uri)}."
+        f"A redirect URI must use https, http on 127.0.0.1, [::1] or localhost, or a scheme of the application's own,"
+        f" like com.example.app: {_shown(uri)}."
     )
 
 

@@ -99,10 +99,6 @@ TABLE: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             *("https://user@a.example", "localhost:9000", "https://a.example,https://b.example:x"),
         ),
     ),
-    "redirect_schemes": (
-        ("yourapp", "yourapp your-app2", "com+x"),
-        ("yourapp javascript", "https", "yourapp://", "yourapp,other", "YourApp", "1app"),
-    ),
     "registration": (("open", "closed", "0" * 64), ("Open", "0" * 63, "0" * 65, "F" * 64, "the-initial-token")),
     "mail_from": (
         (

@@ -1,22 +1,19 @@
 """Which redirect URIs can be registered, and when one that is asked for is the same."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chalicelib.core import settings as app_settings
 from chalicelib.core.errors import InvalidRequest
-from chalicelib.oauth import redirect_schemes, redirect_uris
+from chalicelib.oauth import redirect_uris
 
 _DENIED = """
     about android-app app-settings blob cap chrome chrome-extension chrome-untrusted cid content data devtools
     edge excel ext+app facetime feed file filesystem ftp ftps geo git gopher hcp help https imap info intent irc ircs
     itms-services jar javascript ldap ldaps livescript magnet mailto maps market mhtml mid mms mocha
-    moz-extension ms-appinstaller ms-msdt ms-settings ms-word myapp news nfs nntp onenote opera pop powerpoint prefs rdp
+    moz-extension ms-appinstaller ms-msdt ms-settings ms-word news nfs nntp onenote opera pop powerpoint prefs rdp
     redis resource rlogin rtsp safari-extension search search-ms sftp shell shortcuts sip sips smb sms smsto ssh steam
-    svn tel telnet tftp turn urn vbscript view-source visio vnc web+app web+x webcal word ws wss xmpp yourapp
+    svn tel telnet tftp turn urn vbscript view-source visio vnc web+app web+x webcal word ws wss xmpp
     x-apple.systempreferences z39.50 z39.50r iris.beep soap.beep soap.beeps xmlrpc.beep 1.com
 """
 DENIED = _DENIED.split()
@@ -36,6 +33,8 @@ GOOD = [
     "http://[::1]:49152",
     "com.example.app:/cb",
     "com.example.app://cb",
+    "myapp://cb",
+    "yourapp:/cb",
     "com.example.app:///cb",
     "com.example.my-app+beta:/cb?x",
     "https://app.example.com/cb?",
@@ -312,10 +311,3 @@ def test_redirect_of_two_thousand_characters_is_the_longest(start: str) -> None:
     assert redirect_uris.matches(longest, longest)
     with pytest.raises(InvalidRequest):
         redirect_uris.registrable(longest + "x")
-
-
-@pytest.mark.parametrize(("named", "is_taken"), [("", False), ("other", False), ("other yourapp", True)])
-def test_scheme_without_a_dot_is_taken_where_the_operator_names_it(named: str, is_taken: bool) -> None:
-    """Nothing about it says whose it is, so somebody must."""
-    with app_settings.in_use(replace(app_settings.current(), redirect_schemes=named)):
-        assert redirect_schemes.is_private_use("yourapp") is is_taken
