@@ -26,7 +26,8 @@ def test_deploy_says_where_it_runs_and_what_comes_next(deployment: Deployment) -
     said = deployment.said.splitlines()
     assert said[0] == "Deploying dev into account 123456789012, region us-east-1."
     assert f"Latchkey runs at {url}" in said
-    assert said[-1] == f"Next: make account EMAIL=you@example.com ADMIN=1 STAGE=dev, then open {url}login"
+    assert said[-2] == f"Next: make account EMAIL=you@example.com ADMIN=1 STAGE=dev, then open {url}login"
+    assert said[-1].endswith("make smoke STAGE=dev")
 
 
 def test_deploy_creates_protected_tables(deployment: Deployment) -> None:

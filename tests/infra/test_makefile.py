@@ -19,7 +19,7 @@ HOSTILE = (
 )
 DEPLOYED = ("deploy", "package", "status", "destroy")
 TOLD = """import json, os, sys
-names = ("PORT", "CLIENT_ID", "CLIENT_SECRET")
+names = ("PORT", "CLIENT_ID", "CLIENT_SECRET", "STAGE", "URL", "ADMIN_KEY", "RECEIVER", "COLD")
 print(json.dumps({"arguments": sys.argv[1:], "environment": {name: os.environ.get(name) for name in names}}))
 """
 
@@ -140,7 +140,12 @@ def test_what_is_missing_is_said_before_anything_is_installed(
 
 
 @pytest.mark.parametrize(
-    ("target", "name"), [("run", "PORT"), ("oauth-demo", "CLIENT_ID"), ("oauth-demo", "CLIENT_SECRET")]
+    ("target", "name"),
+    [
+        ("run", "PORT"),
+        *(("oauth-demo", name) for name in ("CLIENT_ID", "CLIENT_SECRET")),
+        *(("smoke", name) for name in ("STAGE", "URL", "ADMIN_KEY", "RECEIVER", "COLD")),
+    ],
 )
 def test_what_is_given_by_the_environment_arrives_as_it_was_written(make: Make, target: str, name: str) -> None:
     """A secret is on no command line."""
