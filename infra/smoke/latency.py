@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from infra.browser import connection_to
-from infra.smoke.run import PACE_S, Run
+from infra.smoke.run import PACE_S, Run, undisturbed
 from infra.smoke.throwaway import Account
 
 PATH = "/v1/limits"
@@ -55,7 +55,7 @@ def _warm(run: Run, key: str) -> list[float]:
 
 def _cold(run: Run, key: str) -> list[float]:
     took_ms = []
-    with _renewed(f"latchkey-{run.target.stage}") as renew:
+    with renewed(f"latchkey-{run.target.stage}") as renew:
         for number in range(COLD):
             renew(str(number))
             started_s = time.perf_counter()
@@ -65,7 +65,7 @@ def _cold(run: Run, key: str) -> list[float]:
 
 
 @contextmanager
-def _renewed(function: str) -> Iterator[Any]:
+def renewed(function: str) -> Iterator[Any]:
     """Yield what makes every sandbox of a function start anew; its environment is put back at the end."""
     import boto3
 
@@ -73,10 +73,12 @@ def _renewed(function: str) -> Iterator[Any]:
     before = client.get_function_configuration(FunctionName=function).get("Environment", {}).get("Variables", {})
 
     def put(variables: dict[str, str]) -> None:
+        client.get_waiter("function_updated_v2").wait(FunctionName=function, WaiterConfig={"Delay": 1})
         client.update_function_configuration(FunctionName=function, Environment={"Variables": variables})
         client.get_waiter("function_updated_v2").wait(FunctionName=function, WaiterConfig={"Delay": 1})
 
     try:
         yield lambda mark: put({**before, MARK: mark})
     finally:
-        put(before)
+        with undisturbed():
+            put(before)

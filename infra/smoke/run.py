@@ -2,8 +2,10 @@
 
 import json
 import secrets
+import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -72,3 +74,14 @@ def expect(status: int, what: str, answer: Answer) -> Answer:
     if answer.status != status:
         raise Failed(f"{what} was answered {answer.status}: {answer.body.decode('utf-8', 'replace')[:300]}")
     return answer
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Let a `with` block come to its end: a second Ctrl-C would leave behind what the first asked to clean up."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -75,10 +75,14 @@ def chosen(given: Mapping[str, str]) -> Target:
 
 
 def of_stage(stage: str) -> Settings:
-    """Return the settings of a deployed stage, as its function has them."""
+    """Return the settings of a deployed stage, as its function has them. Raises NoTarget where there is none."""
     import boto3
 
-    configured = boto3.client("lambda").get_function_configuration(FunctionName=f"latchkey-{stage}")
+    client = boto3.client("lambda")
+    try:
+        configured = client.get_function_configuration(FunctionName=f"latchkey-{stage}")
+    except client.exceptions.ResourceNotFoundException as error:
+        raise _nothing_deployed(stage) from error
     variables: dict[str, str] = configured.get("Environment", {}).get("Variables", {})
     return settings.from_environment(variables)
 
@@ -97,8 +101,12 @@ def seen_from_outside(url: str) -> Settings:
 def _deployed_url(stage: str) -> str:
     api = deployed.api_of(stage)
     if api is None:
-        raise NoTarget(f"Nothing is deployed as {stage} in this account and region: make deploy STAGE={stage}")
+        raise _nothing_deployed(stage)
     return api["rest_api_url"].rstrip("/")
+
+
+def _nothing_deployed(stage: str) -> NoTarget:
+    return NoTarget(f"Nothing is deployed as {stage} in this account and region: make deploy STAGE={stage}")
 
 
 def _url(given: str) -> str:

@@ -6,7 +6,6 @@ POST /v1/users, whose link sets its password. It is ended by its user's own form
 
 import json
 import secrets
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ from chalicelib.core import clock
 from chalicelib.core.errors import Conflict
 from chalicelib.limits import tiers
 from infra.browser import Browser
-from infra.smoke.run import Failed, Run, expect
+from infra.smoke.run import Failed, Run, expect, undisturbed
 
 NAME = "Smoke"
 SCOPES = ["read", "write", "keys", "webhooks"]
@@ -74,7 +73,7 @@ def account(run: Run) -> Iterator[Account]:
         made.make_first_key()
         yield made
     finally:
-        with _undisturbed():
+        with undisturbed():
             _end(made)
 
 
@@ -149,14 +148,3 @@ def _suspend(made: Account) -> None:
         change.set_standing(made.id, tier=None, status=states.SUSPENDED, actor="operator")
     else:
         made.run.call("PATCH", f"/v1/users/{made.id}", made.run.target.admin_key, body={"status": "suspended"})
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Let a `with` block come to its end: a second Ctrl-C would leave behind what the first asked to clean up."""
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
