@@ -19,26 +19,26 @@ def check(run: Run) -> None:
     """Look at the alarms of the stage and at their topics."""
     import boto3
 
-    topics: set[str] = set()
+    found: list[dict[str, Any]] = []
+    prefix = f"latchkey-{run.target.stage}-"
     with rights.asked(run.outcomes, ALARMS):
-        pages = (
-            boto3.client("cloudwatch")
-            .get_paginator("describe_alarms")
-            .paginate(AlarmNamePrefix=f"latchkey-{run.target.stage}-")
-        )
+        pages = boto3.client("cloudwatch").get_paginator("describe_alarms").paginate(AlarmNamePrefix=prefix)
         found = [alarm for page in pages for alarm in page["MetricAlarms"]]
-        topics = {topic for alarm in found for topic in alarm.get("AlarmActions", ())}
-        silent = [alarm["AlarmName"] for alarm in found if not alarm.get("AlarmActions") or not alarm["ActionsEnabled"]]
-        run.outcomes.expect(ALARMS, bool(found) and not silent, expected="alarms that do", got=silent or "no alarm")
-        ringing = [alarm["AlarmName"] for alarm in found if alarm["StateValue"] == "ALARM"]
-        run.outcomes.seen(ALARMS, f"{len(found)} alarms, ringing: {', '.join(ringing) or 'none'}")
+        _judge_alarms(run, found)
     sns = boto3.client("sns")
-    for topic in sorted(topics):
+    for topic in sorted({topic for alarm in found for topic in alarm.get("AlarmActions", ())}):
         with rights.asked(run.outcomes, KEY):
             _judge_key(run, sns.get_topic_attributes(TopicArn=topic)["Attributes"].get("KmsMasterKeyId", ""))
         with rights.asked(run.outcomes, SUBSCRIBED):
             pages = sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
             _judge_subscriptions(run, [each for page in pages for each in page["Subscriptions"]])
+
+
+def _judge_alarms(run: Run, found: list[dict[str, Any]]) -> None:
+    silent = [alarm["AlarmName"] for alarm in found if not alarm.get("AlarmActions") or not alarm["ActionsEnabled"]]
+    run.outcomes.expect(ALARMS, bool(found) and not silent, expected="alarms that do", got=silent or "no alarm")
+    ringing = [alarm["AlarmName"] for alarm in found if alarm["StateValue"] == "ALARM"]
+    run.outcomes.seen(ALARMS, f"{len(found)} alarms, ringing: {', '.join(ringing) or 'none'}")
 
 
 def _judge_key(run: Run, key: str) -> None:

@@ -33,7 +33,7 @@ class Volley:
     """What came of requests that were sent at once."""
 
     answers: list[Answer]
-    seconds_touched: int
+    windows_touched: int
 
     @property
     def admitted(self) -> int:
@@ -45,16 +45,7 @@ def check(run: Run, account: Account) -> None:
     """Fire volleys at one key; look at what was admitted, and at every 429."""
     for number in range(1, VOLLEYS + 1):
         volley = fire(run, account.key)
-        most = TIER.burst * volley.seconds_touched
-        name = f"volley {number} of {PARALLEL} at once admits no more than the burst"
-        run.outcomes.expect(
-            name, volley.admitted <= most, expected=f"{most} at most", got=f"{volley.admitted} admitted"
-        )
-        statuses = Counter(answer.status for answer in volley.answers)
-        listed = ", ".join(f"{count} × {status}" for status, count in sorted(statuses.items()))
-        run.outcomes.seen(f"volley {number}", f"{listed}, touching {volley.seconds_touched} windows of the burst")
-        others = {status: count for status, count in statuses.items() if status not in (200, 429)}
-        run.outcomes.expect("nothing but 200 and 429 under a burst", not others, expected="none", got=others)
+        _judge(run, number, volley)
         refused = [answer for answer in volley.answers if answer.status == 429]
         if refused:
             run.outcomes.judge("429, body and headers", sorted({found for each in refused for found in _wrong(each)}))
@@ -62,6 +53,17 @@ def check(run: Run, account: Account) -> None:
             run.outcomes.left_out("429, body and headers", "nothing was refused")
     # What comes next must not be refused for what these have spent.
     _new_window(run, account.key)
+
+
+def _judge(run: Run, number: int, volley: Volley) -> None:
+    most = TIER.burst * volley.windows_touched
+    name = f"volley {number} of {PARALLEL} at once admits no more than the burst"
+    run.outcomes.expect(name, volley.admitted <= most, expected=f"{most} at most", got=f"{volley.admitted} admitted")
+    statuses = Counter(answer.status for answer in volley.answers)
+    listed = ", ".join(f"{count} × {status}" for status, count in sorted(statuses.items()))
+    run.outcomes.seen(f"volley {number}", f"{listed}; windows of the burst touched: {volley.windows_touched}")
+    others = {status: count for status, count in statuses.items() if status not in (200, 429)}
+    run.outcomes.expect("nothing but 200 and 429 under a burst", not others, expected="none", got=others)
 
 
 def fire(run: Run, key: str) -> Volley:

@@ -4,11 +4,11 @@ With the stage's tables it is made by the operator's own code, as `make account`
 POST /v1/users, whose link sets its password. It is ended by its user's own form, and what it made ends with it.
 """
 
-import json
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from typing import Any
 
 from chalicelib.core import clock
@@ -37,7 +37,6 @@ class Account:
     browser: Browser = field(repr=False)
     id: str = ""
     key: str = field(default="", repr=False)
-    key_id: str = ""
 
     def make_key(self, *scopes: str, **more: Any) -> dict[str, Any]:
         """Return a new key of the account as the API gives it, by its first one."""
@@ -56,7 +55,6 @@ class Account:
             raise Unconfirmed
         made = self.browser.send(page, form, name=NAME, scopes=SCOPES, expiry="30 days")
         self.key = self.run.hide(made.value("secret"))
-        self.key_id = json.loads(self.run.call("GET", "/v1/keys", self.key).body)["data"][0]["id"]
 
 
 @contextmanager
@@ -65,10 +63,9 @@ def account(run: Run) -> Iterator[Account]:
     email, password = f"smoke.{secrets.token_hex(8)}@example.com", secrets.token_urlsafe(24)
     made = Account(run, email, run.hide(password), run.browser())
     try:
-        if run.target.stage:
-            _make_in_tables(made)
-        else:
-            _make_by_key(made)
+        # An interruption in the middle would leave an account behind of which nobody knows.
+        with undisturbed():
+            _make_in_tables(made) if run.target.stage else _make_by_key(made)
         made.browser.log_in(email, password)
         made.make_first_key()
         yield made
@@ -105,26 +102,31 @@ def _make_by_key(made: Account) -> None:
 
 def _end(made: Account) -> None:
     """Delete the account; where that fails, at least stop all that it has."""
-    run, form = made.run, "/settings/account/delete"
     if not made.id and not _is_found(made):
         return
     try:
-        page = made.browser.open("/settings/account")
-        if page.form(form) is None:  # nobody is logged in yet, or any more
-            made.browser.log_in(made.email, made.password)
-            page = made.browser.open("/settings/account")
-        page = made.browser.send(page, form, password=made.password)
-        has_no_key = not made.key or run.call("GET", "/v1/users/me", made.key).status == 401
-        is_over = page.answer.status == 200 and has_no_key
-    except (OSError, LookupError) as error:
-        is_over, why = False, str(error)
-    else:
-        why = "the form to delete it was refused, or its key still works"
-    if is_over:
-        run.outcomes.ok(CLEANUP, "the account is deleted, with its keys, application and webhooks")
+        why = _deleted(made)
+    except (OSError, HTTPException, LookupError) as error:
+        why = str(error)
+    if not why:
+        made.run.outcomes.ok(CLEANUP, "the account is deleted, with its keys, application and webhooks")
         return
+    made.run.outcomes.differs(CLEANUP, expected="the account deleted", got=f"an account left behind, suspended ({why})")
     _suspend(made)
-    run.outcomes.differs(CLEANUP, expected="the account deleted", got=f"an account left behind, suspended ({why})")
+
+
+def _deleted(made: Account) -> str:
+    """Send the form that deletes the account; return why it isn't deleted, "" when it is."""
+    form, browser = "/settings/account/delete", made.browser
+    page = browser.open("/settings/account")
+    if page.form(form) is None:  # nobody is logged in yet, or any more
+        browser.log_in(made.email, made.password)
+        page = browser.open("/settings/account")
+    status = browser.send(page, form, password=made.password).answer.status
+    if status != 200:
+        return f"the form to delete it was answered {status}"
+    works = made.key and made.run.call("GET", "/v1/users/me", made.key).status != 401
+    return "its key still works" if works else ""
 
 
 def _is_found(made: Account) -> bool:

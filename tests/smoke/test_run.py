@@ -68,6 +68,18 @@ def test_interrupted_run_cleans_up(served: Served, tmp_path: Path, monkeypatch: 
     assert [each.check for each in run.outcomes.of(outcomes.OK)] == [throwaway.CLEANUP]
 
 
+def test_account_that_cannot_be_deleted_is_suspended_and_named(served: Served) -> None:
+    """Where its own form refuses, nothing of it works on, and the run says what it left behind."""
+    run = served.run()
+    with settings.in_use(served.settings), throwaway.account(run) as made:
+        made.password = "another password"
+    with settings.in_use(served.settings):
+        assert Stored.get(made.id).status == "suspended"
+    (differing,) = run.outcomes.of(outcomes.DIFFERS)
+    assert differing.check == throwaway.CLEANUP
+    assert "left behind, suspended" in differing.found
+
+
 @pytest.mark.parametrize(
     ("mutation", "check", "found"),
     [
