@@ -78,17 +78,17 @@ def test_connection_that_was_not_finished_is_closed(
 
 def test_handshake_is_within_the_time_for_connecting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Under the name of the URL; then the connection waits as long as an answer may take."""
-    plain, verifier = mock.Mock(spec=socket.socket), mock.Mock(spec=ssl.SSLContext)
+    plain, wrapped, verifier = mock.Mock(spec=socket.socket), mock.Mock(), mock.Mock(spec=ssl.SSLContext)
+    verifier.wrap_socket.return_value = wrapped
     monkeypatch.setattr(socket, "create_connection", lambda *_asked: plain)
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_asked, **_more: [(None, None, None, "", ("10.0.0.1", 0))])
     kept = made("https://db.example")
     vars(kept)["_verifier"] = verifier
-    verified: mock.Mock = verifier.wrap_socket.return_value
-    assert kept._made() is verified
+    assert kept._made() is wrapped
     ((left_s,),) = (call.args for call in plain.settimeout.call_args_list)
     assert 1.5 < left_s <= 2
     verifier.wrap_socket.assert_called_once_with(plain, server_hostname="db.example")
-    verified.settimeout.assert_called_once_with(3)
+    wrapped.settimeout.assert_called_once_with(3)
 
 
 def test_name_without_an_address_has_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -81,6 +81,7 @@ def test_error_without_anything_is_an_error() -> None:
     [
         (["None", "TransactionConflict"], Contended),
         (["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"], Contended),
+        (["TransactionConflict", None], Contended),
         (["ThrottlingError"], Contended),
         (["ProvisionedThroughputExceeded"], Contended),
         (["TransactionConflict", "ConditionalCheckFailed"], Cancelled),

@@ -210,6 +210,7 @@ def test_place_has_tls_unless_it_is_plain() -> None:
     mine = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     assert fetch._parsed("https://a.example/", mine).tls is mine
     assert fetch._parsed("http://a.example/", mine).tls is None
+    fetch._everybodys.cache_clear()
     everybodys = fetch._parsed("https://a.example/").tls
     assert everybodys is fetch._parsed("https://b.example/").tls
     assert everybodys is not None
