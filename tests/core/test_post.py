@@ -94,13 +94,14 @@ def test_without_a_status_there_is_no_answer(internet: Internet, answer: bytes, 
     assert str(failed.value) == why
 
 
-def test_no_more_is_read_than_is_kept() -> None:
+@pytest.mark.parametrize(("piece", "left"), [(b"x" * 4, 1), (b"x" * 5, 2), (b"x" * 11, 3)])
+def test_no_more_is_read_than_is_kept(piece: bytes, left: int) -> None:
     """An endless body costs nothing."""
-    pieces = iter([b"xxxx"] * 4)
+    pieces = iter([piece] * 4)
     incoming = framing.Incoming(lambda: next(pieces))
     head = framing.Head(200, {}, stays=False, length=framing.UNTIL_CLOSE)
     assert fetch._beginning(incoming, head, TEN) == b"x" * TEN
-    assert len(list(pieces)) == 1
+    assert len(list(pieces)) == left
 
 
 def test_first_four_addresses_share_the_time(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,6 +37,7 @@ def test_item_reads_as_pynamodb_reads_it(model: type[tables.Table], values: dict
     ours = model.from_raw_data(item)
     for name in model.get_attributes():
         assert _plain(getattr(ours, name)) == _plain(getattr(theirs, name)), name
+        assert type(getattr(ours, name)) is type(getattr(theirs, name)), name
     assert ours.serialize(null_check=False) == theirs.serialize(null_check=False)
 
 
