@@ -4,6 +4,7 @@ import ipaddress
 import ssl
 import threading
 from collections.abc import Iterable
+from itertools import count
 
 import pytest
 
@@ -259,6 +260,23 @@ def test_resolver_that_hangs_keeps_no_process_alive() -> None:
     with pytest.raises(FetchError):
         fetch.get("https://a.example/", deadline_s=60, bytes_max=1, resolver=resolve)
     assert daemons == [True]
+
+
+def test_resolver_is_waited_for_as_long_as_there_is_time() -> None:
+    """It may take as much of the deadline as there is: here it answers once what is left was asked for."""
+    asked, is_waited_for = count(), threading.Event()
+
+    def now_ns() -> int:
+        if next(asked) == 1:
+            is_waited_for.set()
+        return 0
+
+    def resolve(_host: str, _port: int) -> list[str]:
+        is_waited_for.wait(60)
+        return ["10.0.0.1"]
+
+    with clock.measured_by(now_ns), pytest.raises(FetchError, match="isn't public"):
+        fetch.get("https://a.example/", deadline_s=60, bytes_max=1, resolver=resolve)
 
 
 def test_time_that_is_over_is_over_to_the_nanosecond() -> None:
