@@ -38,7 +38,7 @@ def read(connection: socket.socket, until_ns: int) -> Answer:
     head = framing.head_of(incoming, "POST")
     if head.length == framing.UNTIL_CLOSE or head.length > BODY_MAX:
         raise framing.Malformed("no length that an answer of DynamoDB has")
-    body = incoming.exactly(head.length) if head.length >= 0 else _joined(incoming, head)
+    body = _joined(incoming, head) if head.length == framing.CHUNKED else incoming.exactly(head.length)
     if incoming.more:
         # Nobody asked for what follows: on a kept-alive connection it would be taken for the next answer.
         raise framing.Malformed("more than one answer")
