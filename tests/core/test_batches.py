@@ -20,7 +20,7 @@ def answering(items: dict[str, list[wire.Json]]) -> tuple[wire.Send, list[wire.J
 
 
 def test_one_item_of_each_table_is_read_consistently_in_one_call() -> None:
-    """What isn't there is absent."""
+    """A missing item is absent."""
     send, asked = answering({"a": [{"x": {"S": "1"}}], "b": []})
     with wire.sent_by(send):
         assert wire.batch_get({"a": KEY, "b": KEY}) == {"a": {"x": {"S": "1"}}}

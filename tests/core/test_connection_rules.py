@@ -1,4 +1,4 @@
-"""Where connections go and how long they take, without a server."""
+"""The address and the timeouts of connections, without a server."""
 
 import socket
 import ssl
@@ -38,7 +38,7 @@ def test_url_says_where_and_whether_encrypted(url: str, address: tuple[str, int]
 
 @pytest.fixture
 def tried(monkeypatch: pytest.MonkeyPatch) -> list[tuple[tuple[str, int], float]]:
-    """What was connected to, for how long: a name of three addresses, at which nobody is."""
+    """Every attempt to connect and its timeout: a name of three addresses, at which nobody is."""
     attempts: list[tuple[tuple[str, int], float]] = []
 
     def resolve(host: str, port: int, **_more: Any) -> list[Any]:

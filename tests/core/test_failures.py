@@ -1,4 +1,4 @@
-"""What DynamoDB's errors mean, how often a call is sent for each, and how long is waited between."""
+"""The meaning of DynamoDB's errors, the tries of a call for each, and the pauses between them."""
 
 from typing import Any
 

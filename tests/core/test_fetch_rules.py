@@ -1,4 +1,4 @@
-"""What may be fetched and what is sent: by URL, address, header and time, without a connection."""
+"""The rules of a fetch: which URL, address and header, and how long; without a connection."""
 
 import ipaddress
 import ssl

@@ -141,7 +141,7 @@ def test_first_line_must_be_a_status_line(first: bytes, why: str) -> None:
 
 @pytest.mark.parametrize("status", [200, 299, 404, 599, 999])
 def test_final_status_is_any_from_200(status: int) -> None:
-    """What it means is for the caller."""
+    """Its meaning is for the caller."""
     assert head(first=b"HTTP/1.1 %d X\r\n" % status).status == status
 
 
@@ -232,7 +232,7 @@ def test_transfer_coding_of_an_old_server_is_not_understood() -> None:
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 100])
 def test_pieces_are_cut_and_joined_at_any_place(size: int) -> None:
-    """What is asked for comes whole, what isn't stays for the next."""
+    """A part that is asked for comes whole, and the rest stays for the next."""
     raw = b"ab\r\ncd\r\n\r\nefghij"
     coming = incoming(*(raw[at : at + size] for at in range(0, len(raw), size)))
     assert coming.until(b"\r\n", 100) == b"ab"
@@ -276,7 +276,7 @@ def test_counted_body_comes_in_the_pieces_in_which_it_comes() -> None:
 
 
 def test_body_without_a_length_is_all_that_comes() -> None:
-    """What has come with the head first."""
+    """The bytes that came with the head are first."""
     coming = incoming(OK + b"\r\nab", b"c", b"d")
     found = framing.head_of(coming)
     assert list(framing.body_of(coming, found)) == [b"ab", b"c", b"d"]

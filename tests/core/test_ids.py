@@ -71,7 +71,7 @@ def test_ids_of_one_millisecond_are_up_to_a_step_apart(home: House) -> None:
 
 
 def test_moment_divides_older_ids_from_later_ones(home: House) -> None:
-    """What is made in that very millisecond is later."""
+    """An id of that very millisecond is later."""
     older = ids.new("evt")
     home.clock.forward(0.001)
     divides = ids.first_at("evt", home.clock.now_ms)

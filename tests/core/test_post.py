@@ -73,7 +73,7 @@ def test_no_more_of_a_body_is_kept_than_was_asked_for(internet: Internet, size: 
     ids=["short", "bad chunk", "until the end"],
 )
 def test_body_that_breaks_off_changes_nothing(internet: Internet, rest: bytes) -> None:
-    """Who has said a status has answered."""
+    """A status is an answer."""
     internet.serves(lambda talk: talk.sendall(b"HTTP/1.1 202 X\r\n" + rest))
     assert (posted(internet).status, posted(internet).body) == (202, b"hi")
 

@@ -1,4 +1,4 @@
-"""What of pynamodb makes connections is imported without botocore's client, and leaves nothing behind."""
+"""pynamodb's connections are imported without botocore's client, and leave nothing behind."""
 
 import subprocess
 import sys

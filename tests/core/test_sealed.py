@@ -1,4 +1,4 @@
-"""What is kept under a secret of its caller: opened by that alone, for what it was sealed for, as long as it stays."""
+"""A sealed box opens with its caller's secret alone, for its own purpose, however long it is kept."""
 
 import pytest
 

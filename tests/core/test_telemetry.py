@@ -130,7 +130,7 @@ def test_line_of_a_traced_request_names_its_trace(log: io.StringIO, monkeypatch:
 
 @pytest.mark.parametrize(("level", "written"), [("DEBUG", 1), ("INFO", 1), ("WARNING", 0), ("ERROR", 0)])
 def test_metrics_are_written_at_the_level_of_information(log: io.StringIO, level: str, written: int) -> None:
-    """Whoever wants only warnings has no metrics."""
+    """An operator who wants only warnings has no metrics."""
     with settings.in_use(replace(settings.current(), log_level=level)):
         telemetry.measured("request", {"Requests": 1})
     assert len(lines(log)) == written

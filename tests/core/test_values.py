@@ -1,4 +1,4 @@
-"""What the core hands around are values: nobody changes one, and none has more than its fields."""
+"""The core's values: nobody changes one, and none has more than its fields."""
 
 import dataclasses
 from typing import Any

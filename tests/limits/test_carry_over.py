@@ -1,4 +1,4 @@
-"""What an account used of an hour counts for the one that takes its place."""
+"""An account's use of an hour counts for the one that takes its place."""
 
 import pytest
 
@@ -37,7 +37,7 @@ def test_one_request_is_carried_over(home: House) -> None:
 
 
 def test_old_subject_is_marked_before_it_is_read(home: House) -> None:
-    """What was verified earlier adds nothing to it afterwards; it is read as it is, never by a transaction."""
+    """An earlier verification adds nothing to it afterwards; it is read as it is, never by a transaction."""
     admit("acc_old", FREE)
     bodies: list[wire.Json] = []
     through = wire.sender()

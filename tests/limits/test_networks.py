@@ -58,7 +58,7 @@ def test_wider_network_of_a_tier_without_quota_has_a_wider_burst_alone(home: Hou
 
 
 def test_what_is_left_is_the_narrowest_networks(home: House) -> None:
-    """What neighbours use up is nobody else's to know."""
+    """A neighbour's use is nobody else's to know."""
     admit_networks(["narrow0", "wide"], THREE_AN_HOUR)
     assert admit_networks(["narrow1", "wide"], THREE_AN_HOUR).quota_left == 2
     assert home.counters("trial_wide", THREE_AN_HOUR)["used"] == 2

@@ -1,4 +1,4 @@
-"""What an admission's one write holds, and what its answer means: each limit, mark and sum by its own number."""
+"""An admission's one write and the meaning of its answer: each limit, mark and sum by its own number."""
 
 import pytest
 
@@ -55,7 +55,7 @@ def test_last_admission_is_given_and_the_next_is_not(
 
 
 def test_stale_says_since_when_and_why() -> None:
-    """Whoever verifies after seeing the mark carries its value."""
+    """A later verification carries its value."""
     assert (Stale(NOON_MS).stale_at_ms, str(Stale(NOON_MS))) == (NOON_MS, "verified before the last change")
 
 

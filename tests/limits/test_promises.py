@@ -29,7 +29,7 @@ IN_WORDS = {4: "four", 10: "a tenth"}
     ],
 )
 def test_number_is_the_one_that_the_architecture_page_names(sentence: str) -> None:
-    """Whoever changes one changes both."""
+    """A change of one is a change of both."""
     assert sentence in PAGE
 
 

@@ -49,7 +49,7 @@ def test_quota_is_nearly_spent_from_80_percent_and_spent_at_all_of_it(
 def test_count_that_was_passed_by_a_write_sent_twice_is_noticed(
     known: int, used: int, expected: tuple[str, ...]
 ) -> None:
-    """Whoever finds the count one higher than it should be looks back, unless this process knew already."""
+    """An admission that finds the count one higher than it should be looks back, unless this process knew already."""
     assert crossed(FREE, known=known, used=used) == expected
 
 

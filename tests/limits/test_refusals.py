@@ -260,7 +260,7 @@ def test_sum_given_back_is_as_old_as_before_and_joins_what_came_meanwhile(home: 
 
 
 def test_write_that_carried_nothing_gives_nothing_back(home: House) -> None:
-    """What is held of an item takes a place of the few that there are."""
+    """A held sum takes a place of the few that there are."""
     with pytest.raises(KeyboardInterrupt), refusals.taken(window(home)):
         raise KeyboardInterrupt
     assert refusals.held(window(home)) is refusals.NONE

@@ -78,7 +78,7 @@ def test_mark_is_of_plain_updates(home: House) -> None:
 
 
 def test_lost_mark_is_told(home: House) -> None:
-    """Whoever changed something hears when not every function could be told; the operator reads whose and why."""
+    """The author of a change hears when not every function could be told; the operator reads whose and why."""
     log = io.StringIO()
     wire.call("DeleteTable", {"TableName": settings.current().table(TABLE)})
     telemetry.write_to(log)

@@ -1,4 +1,4 @@
-"""What the tiers allow, as the documents promise it."""
+"""The limits of the tiers, as the documents promise them."""
 
 import re
 from pathlib import Path
@@ -36,7 +36,7 @@ def test_every_tier_is_in_the_architecture_page_with_its_numbers() -> None:
 
 
 def test_tiers_of_accounts_are_those_of_the_contract() -> None:
-    """What customers read is what they get."""
+    """Customers get the numbers that they read."""
     assert rows("authentication.md") == {tier.name: (tier.quota, tier.burst) for tier in tiers.OF_ACCOUNTS}
     assert [tier.name for tier in tiers.OF_ACCOUNTS] == ["free", "pro", "enterprise"]
 

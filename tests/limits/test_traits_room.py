@@ -1,4 +1,4 @@
-"""What an item has room for: each kind by its share, to the byte, and what goes when there is too much of it."""
+"""The room in an item: each kind by its share, to the byte, and what goes when there is too much of it."""
 
 from typing import Any
 

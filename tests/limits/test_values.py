@@ -1,4 +1,4 @@
-"""What the limits hand around are values: nobody changes one, and one that says nothing says nothing."""
+"""The limits' values: nobody changes one, and one without content is empty."""
 
 import dataclasses
 from typing import Any
