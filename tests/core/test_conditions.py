@@ -121,6 +121,21 @@ def test_several_are_found_in_one_call_by_table(home: House) -> None:
     assert tables.found_at_once({}) == {}
 
 
+@pytest.mark.parametrize("account_id", ["acc_1", ""])
+def test_key_that_no_item_can_have_is_left_out_of_a_call(account_id: str) -> None:
+    """Whichever part of it is impossible."""
+    asked: list[wire.Json] = []
+
+    def send(_operation: str, body: wire.Json) -> wire.Json:
+        asked.append(body["RequestItems"])
+        return {"Responses": {}}
+
+    impossible = {"account_id": {"S": account_id}, "client_id": {"S": "" if account_id else "app_1"}}
+    with wire.sent_by(send):
+        assert tables.found_at_once({Consent: impossible, Ticket: {"digest": {"S": "there"}}}) == {}
+    assert [list(each) for each in asked] == [[Ticket.Meta.table_name]]
+
+
 @pytest.mark.parametrize(
     ("value", "can_be"),
     [("a", True), ("", False), ("é" * 512, True), ("é" * 513, False), ("a\udfff", False), (None, True), (7, True)],
