@@ -161,3 +161,11 @@ def test_what_is_awss_is_read_as_it_is_now(monkeypatch: pytest.MonkeyPatch) -> N
     assert (settings.trace_header(), settings.trace_daemon()) == ("Root=1", "127.0.0.1:9")
     assert settings.under_chalice_cli()
     assert settings.environment() is os.environ
+
+
+def test_first_of_several_unknown_settings_is_named_with_its_own_nearest() -> None:
+    """In the order of their names; the next one is named once that is mended."""
+    with pytest.raises(
+        SettingError, match=r"^LATCHKEY_BRNAD is no setting of Latchkey\. Did you mean LATCHKEY_BRAND\?"
+    ):
+        settings.from_environment({"LATCHKEY_STAEG": "x", "LATCHKEY_BRNAD": "y"})
