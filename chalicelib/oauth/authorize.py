@@ -16,7 +16,7 @@ from chalicelib.core import clock, errors, secrets, tables
 from chalicelib.events import kinds
 from chalicelib.oauth import client_documents, clients, consent, grants, protocol, redirect_uris, resources, tokens
 from chalicelib.oauth.errors import OAuthError, invalid_request
-from chalicelib.oauth.parameters import OF_AUTHORIZATION, Parameters
+from chalicelib.oauth.parameters import Parameters
 from chalicelib.oauth.tables import Client, Grant, Ticket
 
 # A SHA-256 in base64url without padding (RFC 7636 §4.2).
@@ -205,7 +205,6 @@ def _redirect_uri(client: Client, named: str) -> str:
 
 
 def _read(client: Client, redirect_uri: str, parameters: Parameters, base_url: str) -> Asking:
-    parameters.check(OF_AUTHORIZATION)
     if clients.CODE not in client.grant_types:
         raise OAuthError("unauthorized_client", "This client may not use authorization_code.")
     scopes = protocol.granted_scopes(parameters, client)
