@@ -63,7 +63,7 @@ def _tried_one_by_one(text: str) -> dict[int, float]:
 def _parts(text: str, own: Ranks) -> Iterator[tuple[int, int, float]]:
     """Return what begins or ends `text` and is one idea: from where, to where, and the guesses that it takes."""
     end = len(text)
-    longest = min(end, max(_longest(), *map(len, own), 0) if own else _longest())
+    longest = min(end, max([_longest(), *map(len, own)]))
     for length in range(1, longest + 1):
         for start in {0, end - length}:
             guesses = _of_word(text[start : start + length], own)

@@ -125,7 +125,7 @@ ONE_IDEA = (
     "password drowssap Password PASSWORD passwOrd pAssword paSSword PassworD p@ssword P4$$w0rd dr0w$$@p l0ve|ace"
     " 1ovelace E1!zabeth lovelace ecalevol adalovelace password1 1password password123 zebra x7 ab abc zq zqv zqvx"
     " zqvxk qwertyuiop zxcvbn 1qaz2wsx 1q2w3e4r5t zxcvfr4 qwedsazxc 7ujmnhy6 4rfv mnbvcxz abcdef 98765 13579 zyxwv"
-    " acegik 1997 1850 19970513 13.5.1997 123456 111111"
+    " acegik 1997 1850 19970513 13.5.1997 123456 111111 8aseball (ricket dra6on se%y 2ebra t0"
 )
 TWO_IDEAS = (
     "Lovelace1 ivxlcdm l10v3 passwordx xpassword passwordzq passwordzqv passwordzqvx zqpassword zqvpassword"
@@ -134,6 +134,7 @@ TWO_IDEAS = (
     " zebrap4ssword Passwordzebra zebraPassword lovelaceada abababpassword passwordababab aaaazebra abcabczebra"
     " passwordpasswordzebra 13.05.1997zebra zebra13.05.1997 13/5/97zebra zebra13/5/97 1997-05-13password"
     " password1997-05-13 passwordevgeniya evgeniyapassword passwordstjean"
+    " passworda zq13.5.97 !ovelace"
 )
 
 
@@ -191,3 +192,5 @@ def test_few_characters_that_are_no_idea_are_tried_one_by_one() -> None:
     """Up to five; six take a million guesses."""
     assert guessing._guesses("zqvxk", {}) == 10**5
     assert guessing._guesses("zqvxkj", {}) > 10**6
+    assert guessing._guesses("4", {"a": 1}) == 10
+    assert guessing._guesses("z0", {"zo": 1}) == 2
