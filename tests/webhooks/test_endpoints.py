@@ -151,7 +151,7 @@ def test_other_url_is_judged_anew(home: House, url: str, is_new: bool) -> None:
 def test_secret_is_rotated_once_in_24_hours(home: House) -> None:
     """For that long both sign; the second rotation waits until then, and of two at once one wins."""
     account = home.account()
-    endpoint, outrun = made(account), None
+    endpoint = made(account)
     old = signing.secret_of(endpoint)
     outrun = as_it_stands(endpoint)
     rotated = endpoints.rotate_secret(endpoint)
