@@ -59,6 +59,8 @@ class Shape:
     """Whether API Gateway charges for the request."""
     is_request: bool = True
     """Whether it comes through the gateway at all."""
+    traced: float = TRACED
+    """The share that X-Ray records: more than its default where fewer than some hundreds come in a second."""
 
     @property
     def logged_bytes(self) -> float:
@@ -145,6 +147,12 @@ FLOODS = ("random", "no_key", "unknown", "limited")
 """What strangers can send without end, by the names above."""
 
 
+def traced_at(rate: float) -> float:
+    """Return the share of so many requests a second that X-Ray records."""
+    first = min(1, 1 / rate)
+    return first + TRACED * (1 - first)
+
+
 def per_million(shape: Shape) -> dict[str, float]:
     """Return what a million requests of a shape cost, by service."""
     return {
@@ -154,7 +162,7 @@ def per_million(shape: Shape) -> dict[str, float]:
         "DynamoDB": PRICES["dynamodb_write_units_per_million"] * shape.write_units
         + PRICES["dynamodb_read_units_per_million"] * shape.read_units,
         "logs": PRICES["logs_per_gb"] * shape.logged_bytes * MILLION / GB,
-        "X-Ray": PRICES["xray_per_million_traces"] * TRACED,
+        "X-Ray": PRICES["xray_per_million_traces"] * shape.traced,
         "transfer": PRICES["transfer_out_per_gb"] * shape.sent_bytes * MILLION / GB,
     }
 
@@ -188,9 +196,9 @@ def of_runs(run: Run, times: float) -> float:
         read_units=run.read_units,
         line_bytes=run.line_bytes,
         is_request=False,
+        traced=1,
     )
-    costs = per_million(each) | {"X-Ray": PRICES["xray_per_million_traces"]}
-    return sum(costs.values()) * times / MILLION
+    return sum(per_million(each).values()) * times / MILLION
 
 
 def idle() -> dict[str, float]:
@@ -232,6 +240,7 @@ class Stored:
     tables: tuple[str, ...]
     table_bytes: int
     index_bytes: int = 0
+    is_recoverable: bool = True
 
     @property
     def storage(self) -> float:
@@ -243,7 +252,7 @@ class Stored:
     def recovery(self) -> float:
         """Return what their point-in-time recovery costs in a month; indexes aren't charged."""
         price: float = PRICES["dynamodb_recovery_per_gb_month"]
-        return price * self.table_bytes * MILLION / GB
+        return price * self.table_bytes * MILLION / GB * self.is_recoverable
 
 
 STORED = {
@@ -267,5 +276,7 @@ STORED = {
     ),
     "event": Stored("events, kept for 90 days", ("events",), 266),
     "delivery": Stored("deliveries of webhooks, kept for 90 days", ("deliveries",), 562),
-    "hour": Stored("counters: the hours in which an account or a visitor called", ("windows",), 208),
+    "hour": Stored(
+        "counters: the hours in which an account or a visitor called", ("windows",), 208, is_recoverable=False
+    ),
 }

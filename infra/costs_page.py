@@ -66,8 +66,8 @@ def _requests() -> list[str]:
         ),
         "",
         "Logged are the functions' own lines, Lambda's three for each invocation, and the gateway's access log. X-Ray",
-        "records 5 requests in 100 by default; whether that holds of those without a key AWS doesn't say, so they are",
-        "reckoned in. What the stage's throttle refuses isn't charged.",
+        "records 5 requests in 100 by default, and the first of each second, which is below. Whether that holds of",
+        "those without a key AWS doesn't say; they are reckoned in. What the stage's throttle refuses isn't charged.",
         "",
     ]
 

@@ -277,6 +277,7 @@ def _shape(outcome: Outcome) -> costs.Shape:
         write_units=writes_each(outcome),
         read_units=authorizers * many.read_units,
         line_bytes=busy.line_bytes + authorizers * (many.line_bytes - busy.line_bytes),
+        traced=costs.traced_at(asked_s),
     )
 
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -133,6 +134,17 @@ def test_restore_stops_every_function_and_names_every_table_that_expires_items(o
     sentence = told.partition("(not ")[2].partition(")")[0].replace("\n", " ").replace(" and ", ", ")
     assert set(sentence.split(", ")) == forever
     assert [name for name in tables if f"`{name}`" not in told] == []
+
+
+def test_restore_says_which_tables_can_not_be_restored() -> None:
+    """Those without recovery, and no other."""
+    off = {
+        f"`{name.removeprefix('latchkey-prod-')}`"
+        for name, each in data.tables(STAGE).items()
+        if not each["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"]
+    }
+    (told,) = re.findall(r"^(.*) have no point-in-time recovery", section("operating.md", "Which tables"), re.MULTILINE)
+    assert set(told.replace(" and ", ", ").split(", ")) == off
 
 
 def test_a_source_that_is_deleted_can_not_be_restored_from(owner: Owner) -> None:

@@ -1,11 +1,13 @@
 """Every command in the pages is one that its program takes."""
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from infra import deploy
 from tests.infra.commands import PAGES, ROOT, Mistaken, blocks, call_of, check_names, inline, split
 
 AWS = {
@@ -104,6 +106,22 @@ def test_every_link_between_the_pages_leads_somewhere() -> None:
 def _anchor(heading: str) -> str:
     """Return what GitHub calls a heading."""
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+def test_queries_of_logs_look_for_what_the_lines_have() -> None:
+    """A misspelt field finds nothing, and says nothing of it."""
+    gateways = json.loads(deploy.ACCESS_LOG).keys()
+    source = (ROOT / "chalicelib" / "api" / "edge.py").read_text()
+    looked = [call for words in AWS.values() if (call := call_of(words)) and call.operation == "StartQuery"]
+    assert len(looked) == 2
+    for call in looked:
+        query = re.sub(r'"[^"]*"|count\(\*\)| as \w+|@timestamp', "", call.parameters["queryString"])
+        named = set(re.findall(r"\w+", query)) - {"filter", "fields", "stats", "max", "by"}
+        assert named
+        if call.parameters["logGroupName"].endswith("/access"):
+            assert named <= gateways
+        else:
+            assert [name for name in named if f"{name}=" not in source] == []
 
 
 def test_pages_are_found() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from infra import costs, data, deploy
+from infra import costs, costs_page, data, deploy
 
 ROOT = Path(__file__).parents[2]
 CAMEL = re.compile(r"[A-Z][a-z]+([A-Z][a-z]+)*")
@@ -91,9 +91,20 @@ def test_what_an_idle_stage_costs_has_every_alarm_and_the_dashboard() -> None:
     assert floor["the dashboard"] == boards * costs.PRICES["dashboard_month"]
 
 
+@pytest.mark.parametrize("kept", costs.STORED.values(), ids=lambda kept: kept.tables[0])
+def test_recovery_is_paid_where_the_tables_have_it(kept: costs.Stored) -> None:
+    """And nowhere else."""
+    tables = data.tables("prod")
+    has = {
+        tables[f"latchkey-prod-{name}"]["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"]
+        for name in kept.tables
+    }
+    assert has == {kept.is_recoverable}
+
+
 def test_every_price_is_used_and_dated() -> None:
     """What the file has and the page doesn't reckon with would be thought to be in it."""
     assert re.fullmatch(r"\d{4}-\d{2}", costs.PRICES["date"])
-    source = Path(costs.__file__).read_text()
+    source = "".join(Path(str(module.__file__)).read_text() for module in (costs, costs_page))
     unused = [name for name in costs.PRICES if f'PRICES["{name}"]' not in source.replace("'", '"')]
     assert unused == ["currency"]
