@@ -15,7 +15,7 @@ import yaml
 
 from app import app
 from chalicelib.core import clock, wire
-from infra import data, deploy, engine, stage_key
+from infra import data, deploy, engine, pinned, stage_key
 from infra.standin import Gateway
 from tests.deploy import runtime
 from tests.deploy.checkout import architecture_here
@@ -48,6 +48,7 @@ class Stage:
 @pytest.fixture(scope="module")
 def stage(packaged_here: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """The package beside an engine, on a line that can be cut."""
+    pinned.python_programs("emulator")  # installed before a test has its output taken away
     task = tmp_path_factory.mktemp("task")
     zipfile.ZipFile(packaged_here / "deployment.zip").extractall(task)
     resources = yaml.safe_load((packaged_here / "sam.yaml").read_text())["Resources"]

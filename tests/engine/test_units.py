@@ -139,7 +139,9 @@ def test_a_request_consumes_what_the_page_reckons_with(home: House, receiver: Re
 
 
 @pytest.mark.parametrize(
-    ("act", "run"), [(background.every_minute, costs.MINUTE), (background.every_hour, costs.HOUR)], ids=str
+    ("act", "run"),
+    [(background.every_minute, costs.MINUTE), (background.every_hour, costs.HOUR)],
+    ids=["minute", "hour"],
 )
 def test_a_run_consumes_what_the_page_reckons_with(home: House, act: Callable[[], None], run: costs.Run) -> None:
     """Of a stage that nobody uses yet."""
