@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser import axe
 from tests.browser.console import Console
@@ -43,28 +43,30 @@ WITHOUT = """part => {
 
 
 @pytest.fixture(scope="module")
-def onlookers(browser: Browser, console: Console) -> Iterator[tuple[Visitors, Page]]:
-    """Whoever looks at the sights, and the one window they share: to open another takes longer than to look."""
+def onlookers(browser: Browser, console: Console) -> Iterator[tuple[Visitors, BrowserContext]]:
+    """Whoever looks at the sights, and the one profile they share: to make another takes longer than to look."""
     came = Visitors(browser, console)
-    yield came, came.guest()
+    yield came, came.guest().context
     came.leave()
 
 
 @pytest.fixture
-def window(onlookers: tuple[Visitors, Page]) -> Iterator[Page]:
-    """The window that is shared, as someone new has it; afterwards, that nothing went wrong on any page in it."""
-    came, page = onlookers
-    page.context.clear_cookies()
-    page.set_viewport_size({"width": WIDE, "height": 800})
-    page.emulate_media(color_scheme="light")
+def window(onlookers: tuple[Visitors, BrowserContext]) -> Iterator[Page]:
+    """A window of the profile that is shared, as someone new has it; afterwards, that nothing went wrong in it."""
+    came, profile = onlookers
+    profile.clear_cookies()
+    page = profile.new_page()
     yield page
     page.evaluate("0")  # its answer comes after whatever the page reported
+    page.close()
     faults, came.faults[:] = list(came.faults), []
     assert faults == []
 
 
 @pytest.mark.parametrize("sight", SIGHTS, ids=lambda sight: sight.name)
-def test_page_is_accessible_and_fits(sight: Sight, window: Page, onlookers: tuple[Visitors, Page], cast: Cast) -> None:
+def test_page_is_accessible_and_fits(
+    sight: Sight, window: Page, onlookers: tuple[Visitors, BrowserContext], cast: Cast
+) -> None:
     """No rule of axe is broken and nothing is wider than the window, however it is looked at."""
     came, _ = onlookers
     if sight.who:
