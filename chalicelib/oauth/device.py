@@ -120,20 +120,28 @@ def deny(waiting: Pending, account_id: str) -> None:
 
 
 def polls_too_fast(ticket: Ticket) -> bool:
-    """Tell whether a waiting device asks sooner than its interval allows, and make the interval longer if so."""
+    """Tell whether a waiting device asks sooner than its interval allows, and make the interval longer if so.
+
+    Also where its code is forgotten at this moment: it is told that when it asks again.
+    """
     now_ms = clock.now_ms()
     interval_s = ticket.interval_s or INTERVAL_S
     try:
         # Of two polls at once one is in time: the other finds the moment taken.
         Ticket(ticket.digest).update(
             actions=[Ticket.polled_at.set(now_ms)],
-            condition=Ticket.polled_at.does_not_exist() | (Ticket.polled_at <= now_ms - interval_s * 1000),
+            condition=Ticket.kind.exists()
+            & (Ticket.polled_at.does_not_exist() | (Ticket.polled_at <= now_ms - interval_s * 1000)),
         )
     except UpdateError as error:
         if not tables.refused(error):
             raise
         actions: list[Action] = [Ticket.polled_at.set(now_ms), Ticket.interval_s.set(interval_s + SLOWER_BY_S)]
-        Ticket(ticket.digest).update(actions=actions, condition=Ticket.kind.exists())
+        try:
+            Ticket(ticket.digest).update(actions=actions, condition=Ticket.kind.exists())
+        except UpdateError as gone:
+            if not tables.refused(gone):
+                raise
         return True
     return False
 
