@@ -46,6 +46,7 @@ class Checkout:
 
     path: Path
     environment: Mapping[str, str] = field(default_factory=dict)
+    is_light: bool = False
 
     def run(self, command: str, stage: str, *more: str, typed: str = "") -> Done:
         """Run one command of `infra.deploy` as if in this copy, with `typed` on its standard input."""
@@ -92,6 +93,8 @@ class Checkout:
         return str(_configuration(self.path)["stages"]["dev"]["lambda_architecture"])
 
     def _keep_packages(self) -> None:
+        if self.is_light:
+            return
         kept = KEPT / self.architecture
         for package in self.packages.glob("*.zip"):
             if not (kept / package.name).exists():
@@ -114,7 +117,7 @@ def copied(path: Path, *, architecture: str = "arm64", is_light: bool = False, *
     for stage in configuration["stages"].values():
         stage["lambda_architecture"] = architecture
     (path / ".chalice" / "config.json").write_text(json.dumps(configuration))
-    checkout = Checkout(path, environment)
+    checkout = Checkout(path, environment, is_light)
     if is_light:
         _make_light(checkout)
         return checkout

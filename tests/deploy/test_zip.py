@@ -123,5 +123,7 @@ def test_same_checkout_gives_the_same_bytes(tmp_path: Path) -> None:
 
 def test_package_is_known_by_its_files_in_whatever_order_they_are_found(tmp_path: Path) -> None:
     """Chalice looks for one by a digest of them, and goes through folders as the file system has them."""
+    for place in ("here", "elsewhere"):
+        (tmp_path / place).mkdir()
     one, other = (copied(tmp_path / place, is_light=True) for place in ("here", "elsewhere"))
     assert [path.name for path in one.packages.iterdir()] == [path.name for path in other.packages.iterdir()]
