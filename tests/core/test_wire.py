@@ -130,9 +130,9 @@ def received(connection: socket.socket) -> str:
 
 def test_forgotten_connections_are_closed(home: House) -> None:
     """Whatever was idle; the next call makes its own, from the environment as it is then."""
-    wire.call("PutItem", PUT)
     sends = wire.sender()
     assert wire.sender() is sends
+    wire._by_ourselves()("PutItem", PUT)
     assert wire._connections is not None
     assert len(wire._connections._idle) == 1
     wire.forget_connection()

@@ -2,6 +2,7 @@
 
 import io
 import json
+import secrets
 import zipfile
 from collections.abc import Iterator
 from typing import Any
@@ -24,13 +25,15 @@ def functions() -> Iterator[Any]:
         with zipfile.ZipFile(packed, "w") as written:
             written.writestr("app.py", "")
         trusted = json.dumps({"Version": "2012-10-17", "Statement": []})
-        role = boto3.client("iam").create_role(RoleName="api", AssumeRolePolicyDocument=trusted)["Role"]["Arn"]
+        name = f"api-{secrets.token_hex(4)}"  # roles outlive this block where a process has more of moto
+        role = boto3.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=trusted)["Role"]["Arn"]
         client = boto3.client("lambda")
         code, environment = {"ZipFile": packed.getvalue()}, {"Variables": VARIABLES}
         client.create_function(
             FunctionName=NAME, Runtime="python3.13", Role=role, Handler="app.app", Code=code, Environment=environment
         )
         yield client
+        client.delete_function(FunctionName=NAME)
 
 
 def variables(functions: Any) -> dict[str, str]:
