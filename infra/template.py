@@ -27,11 +27,17 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
 
 def composed(mail_from: str = "") -> Template:
     """Return the whole template, for a stage that sends its mail from `mail_from`, or sends none."""
-    loaded: Template = yaml.load(RESOURCES.read_text(), _Loader)  # noqa: S506 - a SafeLoader that knows `!Sub`
+    loaded = read(RESOURCES)
     for name in deployed.FUNCTIONS:
         loaded["Resources"][logical_role(name)] = _role(name, mail_from)
         arn = {"Fn::GetAtt": [logical_role(name), "Arn"]}
         loaded["Outputs"][logical_role(name)] = {"Value": arn}
+    return loaded
+
+
+def read(file: Path) -> Template:
+    """Return a template as it is written, in the long form of its functions."""
+    loaded: Template = yaml.load(file.read_text(), _Loader)  # noqa: S506 - a SafeLoader that knows `!Sub`
     return loaded
 
 

@@ -10,11 +10,12 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_cfn_lint_has_nothing_to_say(tmp_path: Path) -> None:
-    """Warnings and remarks included; of the data stack, as it is sent."""
+    """Warnings and remarks included; of the data stack, as it is sent, and of the edge."""
     data = tmp_path / "data.json"
     data.write_text(template.as_text(template.composed("keys@example.com")))
+    edge = sorted((ROOT / "infra" / "edge").glob("*.yaml"))
     program = str(Path(sys.executable).with_name("cfn-lint"))
-    command = [program, "--include-checks", "I", "--", str(data), "infra/waf.yaml"]
+    command = [program, "--include-checks", "I", "--", str(data), "infra/waf.yaml", *map(str, edge)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 

@@ -1,0 +1,104 @@
+"""A stack of the edge: created, brought up to date and deleted by CloudFormation.
+
+It holds nothing that can't be made anew, so one that isn't whole is deleted and created again.
+"""
+
+from typing import Any
+
+import boto3
+from botocore.exceptions import ClientError, WaiterError
+
+from infra import template
+from infra.failed import DeployError
+from infra.stack import CAPABILITIES, NOTHING_NEW, ONLY_DELETABLE
+from infra.template import Template
+
+FUNCTION = "AWS::Lambda::Function"
+WHOLE = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
+WAIT = {"Delay": 15, "MaxAttempts": 160}
+"""CloudFront takes minutes to tell all its locations, and longest to delete."""
+
+
+class CopiesLeft(DeployError):
+    """CloudFront hasn't deleted its copies of the edge function yet, so it can't be deleted either."""
+
+
+class EdgeStack:
+    """One stack, in its own region. `say` is called with what is done, as it is done."""
+
+    def __init__(self, name: str, region: str, say: Any) -> None:
+        """Call nothing yet."""
+        self.name, self.region, self._say = name, region, say
+        self._client = boto3.client("cloudformation", region_name=region)
+
+    def put(self, wanted: Template, parameters: dict[str, str]) -> None:
+        """Create it, or bring it up to date, and wait for it; raise DeployError with what to do when that fails."""
+        stack = self.described()
+        status = stack["StackStatus"] if stack else ""
+        if status in ONLY_DELETABLE:
+            self._say(f"Clearing away the stack {self.name}, which is not whole ({status}) …")
+            self.delete()
+            stack = None
+        elif status.endswith("_IN_PROGRESS"):
+            raise DeployError(f"The stack {self.name} is being changed ({status}). Wait, then rerun.")
+        request = {
+            "StackName": self.name,
+            "TemplateBody": template.as_text(wanted),
+            "Parameters": [{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()],
+            "Capabilities": CAPABILITIES,
+        }
+        if stack is None:
+            self._client.create_stack(**request)
+            self._wait("stack_create_complete", "created")
+            return
+        try:
+            self._client.update_stack(**request)
+        except ClientError as error:
+            if NOTHING_NEW in str(error):
+                return
+            raise
+        self._wait("stack_update_complete", "brought up to date")
+
+    def delete(self) -> None:
+        """Delete it, if it is there. Raises CopiesLeft while the edge function can't be deleted yet."""
+        if self.described() is None:
+            return
+        self._client.delete_stack(StackName=self.name)
+        try:
+            self._wait("stack_delete_complete", "deleted")
+        except DeployError:
+            failed = {each["ResourceType"] for each in self._resources() if each["ResourceStatus"] == "DELETE_FAILED"}
+            if FUNCTION in failed:
+                raise CopiesLeft(
+                    f"CloudFront still has copies of the edge function in the stack {self.name} ({self.region}); it"
+                    " deletes them within some hours, and the function can't be deleted before."
+                ) from None
+            raise
+
+    def described(self) -> dict[str, Any] | None:
+        """Return it as CloudFormation describes it; None where there is none."""
+        try:
+            stacks: list[dict[str, Any]] = self._client.describe_stacks(StackName=self.name)["Stacks"]
+        except ClientError as error:
+            if "does not exist" in str(error):
+                return None
+            raise
+        return None if stacks[0]["StackStatus"] == "DELETE_COMPLETE" else stacks[0]
+
+    def output(self, name: str) -> str:
+        """Return what it says of itself; "" where it isn't there."""
+        outputs = (self.described() or {}).get("Outputs", [])
+        return next((str(each["OutputValue"]) for each in outputs if each["OutputKey"] == name), "")
+
+    def _resources(self) -> list[dict[str, Any]]:
+        listed: list[dict[str, Any]] = self._client.list_stack_resources(StackName=self.name)["StackResourceSummaries"]
+        return listed
+
+    def _wait(self, waiter: str, done: str) -> None:
+        try:
+            self._client.get_waiter(waiter).wait(StackName=self.name, WaiterConfig=WAIT)
+        except WaiterError as error:
+            raise DeployError(
+                f"The stack {self.name} could not be {done}. See why: aws cloudformation describe-stack-events"
+                f" --region {self.region} --stack-name {self.name}"
+            ) from error

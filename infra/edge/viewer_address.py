@@ -1,0 +1,37 @@
+"""The header in which our CloudFront names the client address, in the configuration of a stage."""
+
+import json
+from typing import Any
+
+from infra.deployed import CONFIGURATION
+
+HEADER = "x-viewer-address"
+SETTING = "LATCHKEY_CLIENT_IP_HEADER"
+
+
+def setting(stage: str, name: str) -> str:
+    """Return a variable of a stage as it is configured; "" where it isn't."""
+    whole = json.loads(CONFIGURATION.read_text())
+    for each in (whole["stages"][stage], whole):
+        if name in each.get("environment_variables", {}):
+            return str(each["environment_variables"][name])
+    return ""
+
+
+def is_believed(stage: str) -> bool:
+    """Return whether any function of a stage is set to take the client address from the header."""
+    whole = json.loads(CONFIGURATION.read_text())
+    return HEADER in [variables.get(SETTING, "").lower() for variables in _variables(whole, stage)]
+
+
+def distrust(whole: dict[str, Any], stage: str) -> None:
+    """Take the header out of a configuration, for as long as anybody could send it."""
+    for variables in _variables(whole, stage):
+        variables.pop(SETTING, None)
+
+
+def _variables(whole: dict[str, Any], stage: str) -> list[dict[str, Any]]:
+    """Return the variables of every function, as they are configured at each level."""
+    chosen = whole["stages"][stage]
+    levels = (whole, chosen, *chosen.get("lambda_functions", {}).values())
+    return [each.get("environment_variables", {}) for each in levels]

@@ -1,0 +1,191 @@
+"""The edge: its two functions, run with what CloudFront sends them, and what the templates say."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from copy import deepcopy
+from typing import Any
+
+import pytest
+from chalice.app import Request
+
+from chalicelib.api import visitor
+from chalicelib.core import settings
+from chalicelib.core.errors import RateLimited
+from infra import template
+from infra.edge import front, viewer_address
+
+Event = dict[str, Any]
+Headers = dict[str, list[dict[str, str]]]
+RENAMED = "x-amzn-remapped-www-authenticate"
+CHALLENGES = ('Bearer error="insufficient_scope", scope="read"', 'Basic realm="a, b"')
+JSON = {"key": "Content-Type", "value": "application/json"}
+
+
+def resources() -> dict[str, Any]:
+    """Return what the distribution's template makes."""
+    made: dict[str, Any] = front.distribution()["Resources"]
+    return made
+
+
+def code() -> str:
+    """Return the edge function as it is sent."""
+    sent: str = resources()["Renames"]["Properties"]["Code"]["ZipFile"]
+    return sent
+
+
+@pytest.fixture
+def rename() -> Callable[[Headers, str], Event]:
+    """The edge function, called with an origin's response in an event as CloudFront sends it."""
+    defined: dict[str, Any] = {}
+    exec(code(), defined)  # noqa: S102 - the code of the template
+
+    def called(headers: Headers, status: str) -> Event:
+        config = {
+            "distributionDomainName": "d111111abcdef8.cloudfront.net",
+            "distributionId": "EDFDVBD6EXAMPLE",
+            "eventType": "origin-response",
+            "requestId": "4TyzHTaYWb1GX1qTfsHhEqV6HUDd_BzoBZnwfnvQc_1oF26ClkoUSEQ==",
+        }
+        request = {
+            "clientIp": "203.0.113.178",
+            "headers": {},
+            "method": "GET",
+            "querystring": "",
+            "uri": "/v1/users/me",
+        }
+        response = {"headers": deepcopy(headers), "status": status, "statusDescription": "Any"}
+        returned: Event = defined["handler"](
+            {"Records": [{"cf": {"config": config, "request": request, "response": response}}]}, None
+        )
+        assert (returned["status"], returned["statusDescription"]) == (status, "Any")
+        return returned
+
+    return called
+
+
+@pytest.mark.parametrize("values", [CHALLENGES[:1], CHALLENGES])
+@pytest.mark.parametrize("status", ["401", "403", "200"])
+def test_challenge_has_its_own_name_again(rename: Callable[..., Event], values: tuple[str, ...], status: str) -> None:
+    """Each value in a line of its own; the other headers, and those that a function may only read, are left alone."""
+    kept: Headers = {"content-type": [JSON], "via": [{"key": "Via", "value": "1.1 gateway"}]}
+    renamed = [{"key": "x-amzn-Remapped-WWW-Authenticate", "value": value} for value in values]
+    headers = rename(kept | {RENAMED: renamed}, status)["headers"]
+    assert headers == kept | {"www-authenticate": [{"key": "WWW-Authenticate", "value": value} for value in values]}
+
+
+def test_challenge_of_the_gateway_itself_is_kept(rename: Callable[..., Event]) -> None:
+    """Its own 401 has the right name already."""
+    own: Headers = {"www-authenticate": [{"key": "WWW-Authenticate", "value": CHALLENGES[0]}]}
+    assert rename(own, "401")["headers"] == own
+    both = rename(own | {RENAMED: [{"key": RENAMED, "value": CHALLENGES[1]}]}, "401")["headers"]
+    assert [each["value"] for each in both.pop("www-authenticate")] == list(CHALLENGES)
+    assert both == {}
+
+
+@pytest.mark.parametrize("headers", [{}, {"content-type": [JSON]}])
+def test_response_without_a_challenge_is_unchanged(rename: Callable[..., Event], headers: Headers) -> None:
+    """One without any header too."""
+    assert rename(headers, "500")["headers"] == headers
+
+
+def test_code_fits_into_a_template_and_other_code_is_another_version() -> None:
+    """CloudFormation takes 4,096 characters; CloudFront keeps running the version that it was given."""
+    assert len(code()) < 4_096
+    assert len(resources()["RenamesVersion"]["Properties"]["Description"]) == 64
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="runs the viewer's function, in JavaScript")
+@pytest.mark.parametrize("address", ["203.0.113.7", "2001:db8:0:0:0:0:0:1", "2001:db8::8000"])
+def test_viewer_address_replaces_what_a_client_sent_and_is_read_as_it_is(address: str) -> None:
+    """In all its lines; the API then counts by that address."""
+    event = {
+        "version": "1.0",
+        "context": {"eventType": "viewer-request"},
+        "viewer": {"ip": address},
+        "request": {
+            "method": "GET",
+            "uri": "/v1/users/me",
+            "headers": {
+                "accept": {"value": "*/*"},
+                "x-viewer-address": {"value": "192.0.2.1", "multiValue": [{"value": "192.0.2.1"}, {"value": "::1"}]},
+            },
+        },
+    }
+    written = resources()["ViewerAddress"]["Properties"]["FunctionCode"]
+    run = f"{written}\nconsole.log(JSON.stringify(handler({json.dumps(event)})))"
+    done = subprocess.run(["node", "-e", run], capture_output=True, text=True, check=True)
+    headers = json.loads(done.stdout)["headers"]
+    assert headers == {"accept": {"value": "*/*"}, "x-viewer-address": {"value": address}}
+    with settings.in_use(settings.Settings(client_ip_header=viewer_address.HEADER)):
+        assert visitor.network(visitor.source_ip(_request({"x-viewer-address": address}))).startswith(address[:9])
+
+
+def _request(headers: dict[str, str]) -> Request:
+    """Return a request as the gateway sends it, from an address of CloudFront's."""
+    return Request(
+        {
+            "headers": headers,
+            "multiValueHeaders": {name: [value] for name, value in headers.items()},
+            "requestContext": {
+                "httpMethod": "GET",
+                "resourcePath": "/v1/users/me",
+                "identity": {"sourceIp": "130.176.0.1"},
+            },
+            "queryStringParameters": None,
+            "multiValueQueryStringParameters": None,
+            "pathParameters": None,
+            "body": None,
+            "stageVariables": None,
+            "isBase64Encoded": False,
+        },
+        None,
+    )
+
+
+def test_only_static_files_are_cached_and_errors_never() -> None:
+    """An error that is kept for ten seconds, as CloudFront does by itself, would be shown to other callers."""
+    config = resources()["Distribution"]["Properties"]["DistributionConfig"]
+    (static,) = config["CacheBehaviors"]
+    assert static["PathPattern"] == "/static/*"
+    assert "OriginRequestPolicyId" not in static
+    assert config["DefaultCacheBehavior"]["CachePolicyId"] == "4135ea2d-6df8-44a3-9df3-4b5a84be39ad"
+    errors = {each["ErrorCode"]: each["ErrorCachingMinTTL"] for each in config["CustomErrorResponses"]}
+    assert errors == dict.fromkeys((400, 403, 404, 405, 414, 416, 500, 501, 502, 503, 504), 0)
+
+
+def test_closed_api_lets_through_what_has_the_secret_and_nothing_else() -> None:
+    """Whole and to the letter; CloudFront sends it by the same name."""
+    properties = template.read(front.ORIGIN)["Resources"]["WebAcl"]["Properties"]
+    assert properties["DefaultAction"] == {"Block": {}}
+    (rule,) = properties["Rules"]
+    match = rule["Statement"]["ByteMatchStatement"]
+    assert (match["PositionalConstraint"], match["SearchString"]) == ("EXACTLY", {"Ref": "Secret"})
+    assert match["TextTransformations"] == [{"Priority": 0, "Type": "NONE"}]
+    (origin,) = resources()["Distribution"]["Properties"]["DistributionConfig"]["Origins"]
+    (header,) = origin["OriginCustomHeaders"]
+    assert header["HeaderName"] == match["FieldToMatch"]["SingleHeader"]["Name"]
+    assert header["HeaderValue"] == {"Ref": "Secret"}
+
+
+@pytest.mark.parametrize("file", [front.DISTRIBUTION, front.ORIGIN])
+def test_secret_is_shown_by_no_stack(file: Any) -> None:
+    """CloudFormation shows parameters to whoever may look at a stack, and WAF's samples hold headers, keys too."""
+    read = template.read(file)
+    assert read["Parameters"]["Secret"]["NoEcho"] is True
+    assert '"Secret"' not in json.dumps(read.get("Outputs", {}))
+    acl = read["Resources"]["WebAcl"]["Properties"]
+    shown = [acl["VisibilityConfig"], *(rule["VisibilityConfig"] for rule in acl["Rules"])]
+    assert [each["SampledRequestsEnabled"] for each in shown] == [False, False]
+
+
+def test_address_that_sends_too_much_is_answered_as_by_the_api() -> None:
+    """429, the same body and header, so that clients need to know one answer only."""
+    properties = resources()["WebAcl"]["Properties"]
+    (body,), (rule,) = properties["CustomResponseBodies"].values(), properties["Rules"]
+    custom = rule["Action"]["Block"]["CustomResponse"]
+    same = RateLimited(300)
+    assert custom["ResponseCode"] == same.status
+    assert json.loads(body["Content"]) == {"error": same.error, "message": same.message}
+    assert {"Name": "Retry-After", "Value": same.headers["Retry-After"]} in custom["ResponseHeaders"]
