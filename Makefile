@@ -8,7 +8,7 @@ MANAGE := $(BIN)/python -m infra.manage --stage="$$STAGE" --reason="$$REASON"
 
 # What is given to a target reaches its program by the environment, letter by letter: make expands nothing in it, and the
 # shell runs nothing of it. So recipes say "$$TEXT", never "$(TEXT)".
-GIVEN := ADMIN ADMIN_KEY ALARM_EMAIL ALL CLIENT_ID CLIENT_SECRET CLOSE COLD COMPONENTS DATA DRY_RUN EMAIL ID MINUTES NAME OFF ONLY OUT PORT REASON RECEIVER ROUNDS SCOPES SEED STAGE STATE TEXT TIER TITLE URL
+GIVEN := ADMIN ADMIN_KEY ALARM_EMAIL ALL CERTIFICATE CLIENT_ID CLIENT_SECRET CLOSE COLD COMPONENTS DATA DOMAIN DRY_RUN EDGE EMAIL ID MINUTES NAME OFF ONLY OUT PORT REASON RECEIVER ROUNDS SCOPES SEED STAGE STATE TEXT TIER TITLE URL
 $(foreach name,$(GIVEN),$(if $(filter undefined,$(origin $(name))),,$(eval override $(name) := $$(value $(name)))$(eval export $(name))))
 
 .DEFAULT_GOAL := help
@@ -78,8 +78,8 @@ leak-secret: $(BIN)/.run ## print what senders of leaks sign with: [STAGE=]
 github-keys: $(BIN)/.run ## fetch the public keys that GitHub signs reports of leaks with; then deploy
 	@$(BIN)/python -m infra.github_keys
 
-deploy: given-STAGE $(BIN)/.dev ## deploy into your AWS account, or say what would change: STAGE=dev|prod [ALARM_EMAIL=] [DRY_RUN=1]
-	@$(BIN)/python -m infra.deploy deploy --stage="$$STAGE" --alarm-email="$$ALARM_EMAIL" $(if $(DRY_RUN),--dry-run)
+deploy: given-STAGE $(BIN)/.dev ## deploy into your AWS account, or say what would change: STAGE=dev|prod [ALARM_EMAIL=] [DRY_RUN=1] [EDGE=1 DOMAIN= CERTIFICATE=]
+	@$(BIN)/python -m infra.deploy deploy --stage="$$STAGE" --alarm-email="$$ALARM_EMAIL" $(if $(DRY_RUN),--dry-run) $(if $(EDGE),--edge --domain="$$DOMAIN" --certificate="$$CERTIFICATE")
 
 policy: given-STAGE $(BIN)/.run ## print the IAM policy that whoever deploys needs: STAGE=
 	@$(BIN)/python -m infra.rights --stage="$$STAGE"

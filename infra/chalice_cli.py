@@ -21,9 +21,13 @@ from chalice.package import SAMTemplateGenerator
 
 from chalicelib.core import settings
 from infra import background, deployed, gateway, packaging, server, stage_key, template
+from infra.edge import viewer_address
 
 WITH_DATA = "PACKAGED_WITH_LATCHKEY_DATA"
 """Set for a package that the data template is merged into."""
+
+WITHOUT_CLIENT_IP_HEADER = "DEPLOYED_WITHOUT_CLIENT_IP_HEADER"
+"""Set while anybody could send the header that names the client address, so that it isn't believed yet."""
 
 NOT_YET = r"(?i)cannot access stream|role.*can ?not be assumed"
 """What Lambda says while IAM hasn't told it of a new role yet, beyond what Chalice knows; it takes some seconds."""
@@ -93,6 +97,8 @@ def _create_planner(self: CLIFactory, session: Any, config: Config, ui: Any) -> 
 
 def _prepare_deployment(config: Config) -> None:
     """Give each function its role, and the one on the stream of events its stream: the data stack has made them."""
+    if WITHOUT_CLIENT_IP_HEADER in os.environ:
+        viewer_address.distrust(config._config_from_disk, config.chalice_stage)
     made = deployed.outputs(config.chalice_stage)
     _give_roles(config, lambda name: made[template.logical_role(name)])
     _name_stream(config, made["EventsStream"])

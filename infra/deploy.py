@@ -22,6 +22,7 @@ from chalice.deploy.deployer import ChaliceDeploymentError
 from chalicelib.core import settings
 from infra import chalice_cli, deployed, lock, stage_key, template
 from infra.deployed import CONFIGURATION
+from infra.edge import front, viewer_address
 from infra.failed import DeployError
 from infra.stack import DataStack, stage_tables
 
@@ -62,6 +63,9 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--data", default="keep")
     parser.add_argument("--out", default=".local/package")
     parser.add_argument("--dry-run", action="store_true")
+    parser.add_argument("--edge", action="store_true")
+    parser.add_argument("--domain", default="")
+    parser.add_argument("--certificate", default="")
     options = parser.parse_args(words)
     if options.stage not in STAGES:
         print(f"Choose a stage: make {options.command} STAGE={'|'.join(STAGES)}", file=sys.stderr)
@@ -69,8 +73,11 @@ def main(words: list[str] | None = None) -> int:
     if options.data not in ("keep", "delete"):
         print(f"DATA takes keep or delete, not {options.data!r}.", file=sys.stderr)
         return 1
+    wanted = (options.domain, options.certificate) if options.edge else None
     commands: dict[str, Callable[[], None]] = {
-        "deploy": lambda: (plan if options.dry_run else deploy)(options.stage, alarm_email=options.alarm_email),
+        "deploy": lambda: (plan if options.dry_run else deploy)(
+            options.stage, alarm_email=options.alarm_email, edge=wanted
+        ),
         "package": lambda: package(options.stage, Path(options.out)),
         "status": lambda: status(options.stage),
         "destroy": lambda: destroy(options.stage, delete_data=options.data == "delete"),
@@ -86,9 +93,10 @@ def main(words: list[str] | None = None) -> int:
     return 0
 
 
-def deploy(stage: str, *, alarm_email: str = "") -> None:
-    """Create or update a stage: first its data, then its service."""
+def deploy(stage: str, *, alarm_email: str = "", edge: tuple[str, str] | None = None) -> None:
+    """Create or update a stage: its data, its service and, with a domain and its certificate, CloudFront before it."""
     check_settings(stage)
+    is_trusted = _is_header_trusted(stage, edge)
     who = boto3.client("sts").get_caller_identity()
     say(f"Deploying {stage} into account {who['Account']}, region {boto3.session.Session().region_name}.")
     with lock.on(stage) as take:
@@ -97,32 +105,56 @@ def deploy(stage: str, *, alarm_email: str = "") -> None:
         if stage_key.create(boto3.client("ssm"), stage):
             say("Made the stage's key, from which webhook secrets are derived (SSM, SecureString).")
         say("Deploying the service (chalice deploy) …")
-        chalice("deploy", stage)
+        with _environment(**({} if is_trusted else {chalice_cli.WITHOUT_CLIENT_IP_HEADER: "1"})):
+            chalice("deploy", stage)
         api = deployed_api(stage)
         guard_stage(stage, api)
-    say(f"\nLatchkey runs at {api['rest_api_url']}")
-    say(f"Next: make account EMAIL=you@example.com ADMIN=1 STAGE={stage}, then open {api['rest_api_url']}login")
+        is_closed = front.Front(stage, say).put(*edge, api) if edge else viewer_address.is_believed(stage)
+        if is_closed and not is_trusted:
+            say(f"Deploying the service again, which now believes {viewer_address.HEADER} …")
+            chalice("deploy", stage)
+            guard_stage(stage, api)
+    public = viewer_address.setting(stage, "LATCHKEY_PUBLIC_URL")
+    url = f"{public}/" if is_closed and public else api["rest_api_url"]
+    say(f"\nLatchkey runs at {url}")
+    say(f"Next: make account EMAIL=you@example.com ADMIN=1 STAGE={stage}, then open {url}login")
     say(f"See from outside whether all of it works, in under two minutes: make smoke STAGE={stage}")
 
 
-def plan(stage: str, *, alarm_email: str = "") -> None:
+def _is_header_trusted(stage: str, edge: tuple[str, str] | None) -> bool:
+    """Return whether the client address may be taken from the header that is set; raise DeployError where it never may.
+
+    The one that our CloudFront writes may when nobody but CloudFront reaches the API.
+    """
+    if edge:
+        front.check(stage, *edge)
+    if not viewer_address.is_believed(stage) or front.Front(stage, say).is_closed():
+        return True
+    if edge:
+        return False
+    raise DeployError(
+        f"Anybody could send {viewer_address.HEADER}, since the API of {stage} isn't closed to all but CloudFront:"
+        " deploy with EDGE=1, or set no LATCHKEY_CLIENT_IP_HEADER in .chalice/config.json."
+    )
+
+
+def plan(stage: str, *, alarm_email: str = "", edge: tuple[str, str] | None = None) -> None:
     """Say what a deployment would change, and change nothing."""
     check_settings(stage)
+    _is_header_trusted(stage, edge)
     changes = DataStack(stage, say).planned(template.composed(mail_from(stage)), alarm_email)
     say(f"The data stack {deployed.data_stack(stage)}, by CloudFormation:")
     say("\n".join(f"  {change}" for change in changes) if changes else "  nothing changes")
     say("The service, by Chalice:")
     chalice("dev plan", stage)
+    if edge:
+        say(front.Front(stage, say).planned())
     say("Nothing was changed.")
 
 
 def mail_from(stage: str) -> str:
     """Return the sender of a stage's mail; empty where it sends none."""
-    whole = json.loads(CONFIGURATION.read_text())
-    for each in (whole["stages"][stage], whole):
-        if "LATCHKEY_MAIL_FROM" in each.get("environment_variables", {}):
-            return str(each["environment_variables"]["LATCHKEY_MAIL_FROM"])
-    return ""
+    return viewer_address.setting(stage, "LATCHKEY_MAIL_FROM")
 
 
 def check_settings(stage: str) -> None:
@@ -228,6 +260,7 @@ def status(stage: str) -> None:
     say(f"{'service':<10}{api['rest_api_url']}   (this checkout: {version})")
     stack = DataStack(stage, say).described()
     say(f"{'data':<10}{deployed.data_stack(stage)}: {stack['StackStatus'] if stack else 'missing'}")
+    say(f"{'edge':<10}{front.Front(stage, say).status()}")
     say(f"{'mail':<10}{mail_status(stage)}")
     dynamodb = boto3.client("dynamodb")
     for table in stage_tables(stage):
@@ -259,11 +292,14 @@ def destroy(stage: str, *, delete_data: bool) -> None:
     if delete_data:
         _confirm(stage)
     with lock.on(stage):
+        left = front.Front(stage, say).delete()
         _delete_service(stage)
         if delete_data:
             _delete_data(stage)
         else:
             say("The data is kept: make deploy brings the service back to it. To delete it too: DATA=delete.")
+    if left:
+        raise DeployError(left)
 
 
 def _delete_data(stage: str) -> None:

@@ -34,6 +34,14 @@ class Failed(Exception):
     """A resource could not be made or changed."""
 
 
+class Attributes(dict[str, str]):
+    """The attributes of a resource of a kind that nothing is made for: each is there, and named after itself."""
+
+    def __missing__(self, name: str) -> str:
+        """Return something to tell it by."""
+        return f"the-{name.lower()}"
+
+
 class Made(NamedTuple):
     """What came of a resource: what `Ref` gives, what `GetAtt` gives, and what it was made from."""
 
@@ -65,6 +73,8 @@ class CloudFormation:
     changes: dict[tuple[str, str], Json] = field(default_factory=dict)
     fails_at: str = ""
     """The logical id of a resource that can't be made, once."""
+    undeletable: set[str] = field(default_factory=set)
+    """Types of resources that can't be deleted, as an edge function while there are copies of it."""
 
     def answer(self, form: dict[str, str]) -> tuple[str, bytes]:
         """Return status and body of one call."""
@@ -138,8 +148,9 @@ class CloudFormation:
         stack = self._there(form)
         listed = "".join(
             f"<member><LogicalResourceId>{logical}</LogicalResourceId><PhysicalResourceId>{escape(made.ref)}"
-            f"</PhysicalResourceId><ResourceType>{made.resource['Type']}</ResourceType><ResourceStatus>CREATE_COMPLETE"
-            "</ResourceStatus><LastUpdatedTimestamp>2026-01-01T00:00:00Z</LastUpdatedTimestamp></member>"
+            f"</PhysicalResourceId><ResourceType>{made.resource['Type']}</ResourceType>"
+            f"<ResourceStatus>{_status(stack, made, self.undeletable)}</ResourceStatus>"
+            "<LastUpdatedTimestamp>2026-01-01T00:00:00Z</LastUpdatedTimestamp></member>"
             for logical, made in stack.made.items()
         )
         return f"<StackResourceSummaries>{listed}</StackResourceSummaries>"
@@ -158,6 +169,9 @@ class CloudFormation:
         if stack.protected:
             raise Refused(f"Stack [{stack.name}] cannot be deleted while TerminationProtection is enabled")
         for logical in reversed(list(stack.made)):
+            if stack.made[logical].resource["Type"] in self.undeletable:
+                stack.status = "DELETE_FAILED"
+                return ""
             if "Retain" not in stack.made[logical].resource.get("DeletionPolicy", "Delete"):
                 self._take_back(stack, logical)
         del self.stacks[stack.name]
@@ -262,9 +276,10 @@ class CloudFormation:
             stack.made[logical] = Made(properties["AlarmName"], {}, resource)
         elif kind == DASHBOARD:
             stack.made[logical] = Made(properties["DashboardName"], {}, resource)
-        else:
-            assert kind == ROLE, kind
+        elif kind == ROLE:
             stack.made[logical] = self._put_role(properties, known, resource)
+        else:
+            stack.made[logical] = Made(f"{stack.name}-{logical}", Attributes(), resource)
 
     def _put_table(self, properties: Json, known: Made | None, resource: Json) -> Made:
         tables, name = self.client("dynamodb"), properties["TableName"]
@@ -319,7 +334,7 @@ class CloudFormation:
                 )
             except iam.exceptions.EntityAlreadyExistsException as error:
                 raise Failed(f"{name} already exists") from error
-        for policy in properties["Policies"]:
+        for policy in properties.get("Policies", []):
             document = json.dumps(policy["PolicyDocument"])
             iam.put_role_policy(RoleName=name, PolicyName=policy["PolicyName"], PolicyDocument=document)
         return Made(name, {"Arn": iam.get_role(RoleName=name)["Role"]["Arn"]}, resource)
@@ -429,6 +444,11 @@ def _parameters(form: dict[str, str], stack: Stack) -> dict[str, str]:
     if missing:
         raise Refused(f"Parameters: [{', '.join(sorted(missing))}] must have values")
     return values
+
+
+def _status(stack: Stack, made: Made, undeletable: set[str]) -> str:
+    is_stuck = stack.status == "DELETE_FAILED" and made.resource["Type"] in undeletable
+    return "DELETE_FAILED" if is_stuck else "CREATE_COMPLETE"
 
 
 def _members(form: dict[str, str], listed: str, name: str) -> list[str]:

@@ -167,6 +167,11 @@ def test_what_is_not_given_has_its_default(make: Make) -> None:
     assert "--off" not in make("admin", EMAIL="ada@example.com").arguments
     assert "--close" in make("incident", ID="inc_1", TEXT="Fast again.", CLOSE="1").arguments
     assert "--close" not in make("incident", ID="inc_1", TEXT="Fast again.", CLOSE="").arguments
+    edge = {"STAGE": "prod", "DOMAIN": "api.example.com", "CERTIFICATE": "arn:1"}
+    assert "--edge" not in make("deploy", **edge).arguments
+    told = make("deploy", **edge, EDGE="1")
+    assert "--edge" in told.arguments
+    assert options(told) | {"--domain": "api.example.com", "--certificate": "arn:1"} == options(told)
     assert options(make("package", STAGE="prod"))["--out"] == ".local/package"
     assert options(make("destroy", STAGE="prod"))["--data"] == "keep"
     assert "--scopes" not in options(make("key", EMAIL="ada@example.com"))

@@ -1,0 +1,95 @@
+"""The edge after a call that failed, and beside the edge of another region: without a service, so that it is quick."""
+
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from botocore.exceptions import ClientError
+
+from infra.edge.front import Front
+from infra.failed import DeployError
+from tests.deploy.cloud import REGION, Cloud, Failure, serving
+from tests.deploy.test_edge import CERTIFICATE, DOMAIN, headers
+
+pytestmark = pytest.mark.xdist_group("edge")
+API = {"rest_api_id": "abc123", "rest_api_url": "https://abc123.execute-api.us-east-1.amazonaws.com/api/"}
+CALLS = 4
+"""The secret, CloudFront's stack, and the one that closes the API: what `put` changes, and one more."""
+EU = "eu-central-1"
+
+
+@pytest.fixture
+def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
+    """An account with nothing in it, whose domain leads to CloudFront."""
+
+    def answer(url: str, *, timeout: float) -> Any:
+        assert timeout
+        raise urllib.error.HTTPError(url, 403, "Forbidden", headers(X_Amz_Cf_Id="1"), None)
+
+    monkeypatch.setattr(urllib.request, "urlopen", answer)
+    monkeypatch.chdir(Path(__file__).parents[2])
+    with serving() as made:
+        for name, value in made.environment.items():
+            monkeypatch.setenv(name, value)
+        yield made
+
+
+def put(region: str, monkeypatch: pytest.MonkeyPatch) -> Front:
+    """Bring CloudFront in front of an API in a region."""
+    monkeypatch.setenv("AWS_DEFAULT_REGION", region)
+    front = Front("dev", print)
+    assert front.put(DOMAIN, CERTIFICATE, API)
+    return front
+
+
+@pytest.mark.parametrize("is_done", [False, True])
+def test_edge_whose_making_failed_at_any_call_is_whole_after_a_rerun(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, is_done: bool
+) -> None:
+    """Before the call is carried out, and after, when only its answer is lost; the secret is made once."""
+    failed = 0
+    for at in range(1, CALLS + 1):
+        requests.post(f"{cloud.behind}/moto-api/reset", timeout=30).raise_for_status()
+        cloud.formations.clear()
+        cloud.changes.clear()
+        cloud.fails = Failure(at, is_done)
+        try:
+            put(REGION, monkeypatch)
+        except ClientError:
+            failed += 1
+            put(REGION, monkeypatch)
+        cloud.fails = None
+        assert cloud.stacks() == dict.fromkeys(
+            (f"latchkey-dev-edge-{REGION}", "latchkey-dev-origin"), "CREATE_COMPLETE"
+        )
+        assert cloud.client("ssm").get_parameter(Name="/latchkey/dev/edge")["Parameter"]["Version"] == 1
+    assert failed == CALLS - 1
+
+
+def test_edge_of_another_region_is_left_alone(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All distributions are in one region, whichever the API's is."""
+    put(EU, monkeypatch)
+    front = put(REGION, monkeypatch)
+    assert front.delete() == ""
+    assert cloud.stacks() == {f"latchkey-dev-edge-{EU}": "CREATE_COMPLETE"}
+    assert cloud.stacks(EU) == {"latchkey-dev-origin": "CREATE_COMPLETE"}
+    assert cloud.client("ssm", EU).get_parameter(Name="/latchkey/dev/edge")
+
+
+def test_stack_that_is_being_changed_is_said_and_one_that_is_not_whole_is_made_anew(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a failed creation leaves can only be deleted; what somebody else changes is not touched."""
+    formation = cloud.formation()
+    formation.fails_at = "WebAcl"
+    with pytest.raises(DeployError, match="could not be created"):
+        put(REGION, monkeypatch)
+    assert list(cloud.stacks().values()) == ["ROLLBACK_COMPLETE"]
+    put(REGION, monkeypatch)
+    formation.stacks["latchkey-dev-origin"].status = "UPDATE_IN_PROGRESS"
+    with pytest.raises(DeployError, match="is being changed"):
+        put(REGION, monkeypatch)
