@@ -6,6 +6,7 @@ type of resource: `rights.json`, with the day on which it was taken from AWS's s
 
 import argparse
 import json
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ FILE = Path(__file__).with_name("rights.json")
 LISTED = (
     "apigateway:GET",
     "cloudformation:ValidateTemplate",
+    "cloudfront:ListDistributions",
+    "cloudfront:ListFunctions",
     "cloudwatch:DescribeAlarms",
     "cloudwatch:ListDashboards",
     "dynamodb:ListTables",
@@ -21,6 +24,7 @@ LISTED = (
     "lambda:DeleteEventSourceMapping",
     "lambda:GetEventSourceMapping",
     "lambda:ListEventSourceMappings",
+    "lambda:ListFunctions",
     "lambda:UpdateEventSourceMapping",
     "logs:DescribeIndexPolicies",
     "logs:DescribeLogGroups",
@@ -29,6 +33,7 @@ LISTED = (
     "sns:ListTopics",
     "sns:Unsubscribe",
     "sts:GetCallerIdentity",
+    "wafv2:ListWebACLs",
 )
 """What AWS lets nobody narrow to a stage."""
 OF_STACK = (
@@ -47,6 +52,14 @@ OF_RULE = (
 )
 OF_ITEMS = ("GetItem", "PutItem", "UpdateItem", "DeleteItem")
 """For the lock; and for `make account` and the other commands, those of the API's own role do."""
+EDGE_BESIDE = (
+    *("apigateway:SetWebACL", "iam:CreateServiceLinkedRole", "lambda:EnableReplication*", "lambda:DisableReplication*"),
+    *("lambda:Get*", "wafv2:*WebACL*"),
+)
+"""What the edge takes besides: WAF before the API, and copies of the function in CloudFront's locations.
+
+All of two kinds, on the stage's own function and ACLs, since a policy has room for no more names.
+"""
 RESOURCES = {
     "cloudwatch": ("alarm:latchkey-{stage}-*", "dashboard/latchkey-{stage}"),
     "dynamodb": ("table/latchkey-{stage}-*",),
@@ -65,12 +78,13 @@ def policy(stage: str) -> dict[str, Any]:
     statements = [
         _statement("Listed", LISTED, ["*"]),
         _statement("Gateway", [f"apigateway:{verb}" for verb in ("DELETE", "PATCH", "POST", "PUT")], _gateways()),
-        _statement("Stack", _of("cloudformation", OF_STACK), [f"cloudformation:*:*:stack/latchkey-{stage}-data/*"]),
+        _statement("Stack", _of("cloudformation", OF_STACK), _stacks(stage)),
         _statement("Functions", _of("lambda", OF_FUNCTION), [f"lambda:*:*:function:latchkey-{stage}*"]),
         _statement("Rules", _of("events", OF_RULE), [f"events:*:*:rule/latchkey-{stage}-*"]),
-        _statement("Key", _of("ssm", _OF_KEY), [f"ssm:*:*:parameter/latchkey/{stage}/key"]),
+        _statement("Key", _of("ssm", _OF_KEY), [f"ssm:*:*:parameter/latchkey/{stage}/{key}" for key in _KEYS]),
         _statement("Lock", _of("dynamodb", OF_ITEMS), [f"dynamodb:*:*:table/latchkey-{stage}-tickets"]),
         _passing(stage),
+        _edge(stage, known["edge"]),
     ]
     for service, ends in RESOURCES.items():
         of_service = [action for action in made if action.startswith(f"{service}:")]
@@ -81,12 +95,37 @@ def policy(stage: str) -> dict[str, Any]:
 
 
 _OF_KEY = ("PutParameter", "GetParameter", "DeleteParameters")
+_KEYS = ("key", "edge")
 
 
 def _passing(stage: str) -> Statement:
     """Return leave to give the functions their roles, and to give those to nothing else."""
     passed = _statement("Roles", ["iam:PassRole"], [f"iam::*:role/latchkey-{stage}-*"])
     return passed | {"Condition": {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}}}
+
+
+def _stacks(stage: str) -> list[str]:
+    """Return the stacks of a stage: `status` and `destroy` look for its edge, whether or not it has one."""
+    return [f"cloudformation:*:*:stack/latchkey-{stage}-{end}/*" for end in ("data", "edge-*", "origin")]
+
+
+def _edge(stage: str, by_type: dict[str, list[str]]) -> Statement:
+    """Return leave to make what `EDGE=1` makes; a stage without it needs none of this.
+
+    CloudFront knows its distributions by numbers, and copies of the function are made by a role that AWS makes once.
+    """
+    made = {action for actions in by_type.values() for action in actions} - set(_of("lambda", OF_FUNCTION))
+    known = [each.lower() for each in (*EDGE_BESIDE, *LISTED)]  # IAM heeds no case, and AWS's schemas don't either
+    named = [action for action in made if not any(fnmatchcase(action.lower(), each) for each in known)]
+    ends = [
+        "cloudfront::*:distribution/*",
+        f"cloudfront::*:function/latchkey-{stage}-*",
+        f"wafv2:*:*:*/webacl/latchkey-{stage}-*",
+        f"lambda:us-east-1:*:function:latchkey-{stage}-*",
+        "apigateway:*::/restapis/*",
+        "iam::*:role/aws-service-role/*",
+    ]
+    return _statement("Edge", sorted([*named, *EDGE_BESIDE]), ends)
 
 
 def _gateways() -> list[str]:

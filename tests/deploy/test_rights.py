@@ -12,7 +12,7 @@ from botocore.client import BaseClient
 from infra import rights
 from tests.deploy.checkout import copied
 from tests.deploy.cloud import ACCOUNT, REGION, serving
-from tests.infra.rights import by_type
+from tests.infra.rights import by_type, of_edge
 
 pytestmark = pytest.mark.xdist_group("stack")
 NAMES = {
@@ -100,7 +100,20 @@ def test_policy_is_as_short_as_iam_takes() -> None:
 
 def test_what_cloudformation_calls_is_what_its_schemas_say() -> None:
     """Where this fails, a new cfn-lint knows newer ones: `python -m tests.infra.rights`, and look at the difference."""
-    assert json.loads(rights.FILE.read_text())["by_type"] == by_type()
+    known = json.loads(rights.FILE.read_text())
+    assert (known["by_type"], known["edge"]) == (by_type(), of_edge())
+
+
+def test_edge_has_a_statement_of_its_own_which_allows_what_its_stacks_make() -> None:
+    """What can be named is the stage's; whoever wants no edge leaves the statement out."""
+    policy = rights.policy("dev")
+    (edge,) = (each for each in policy["Statement"] if each["Sid"] == "Edge")
+    allowed = [action.lower() for each in policy["Statement"] for action in each["Action"]]
+    made = {action for actions in of_edge().values() for action in actions}
+    assert {action for action in made if not any(fnmatchcase(action.lower(), each) for each in allowed)} == set()
+    assert {"apigateway:SetWebACL", "iam:CreateServiceLinkedRole", "lambda:EnableReplication*"} <= set(edge["Action"])
+    assert "arn:*:wafv2:*:*:*/webacl/latchkey-dev-*" in edge["Resource"]
+    assert not any(action.startswith(("dynamodb:", "ssm:", "cloudformation:")) for action in edge["Action"])
 
 
 def test_policy_is_printed_by_make(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

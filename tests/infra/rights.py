@@ -9,13 +9,16 @@ from typing import Any
 import cfnlint  # type: ignore[import-untyped]  # ships no types
 
 from infra import rights, template
+from infra.edge import front
 
 SCHEMAS = Path(cfnlint.__file__).parent / "data" / "schemas" / "resources"
 LEFT_OUT = (
     "Import", "Replica", "Kinesis", "Scan", "Query", "Item", "ContributorInsights", "ResourcePolic", "ResourcePolicy",
-    "DataProtection", "LogDelivery", "IndexPolic", "BearerToken", "LogGroupDeletionProtection", "Kms", "Boundary",
+    "ConnectionGroup", "VpcOrigin", "StagingConfig", "PutFunction", "PutProvisioned", "PutRuntime", "DeleteFunctionCo",
+    "LayerVersion", "CapacityProvider", "RuntimeAlias", "PermissionPolicy", "DataProtection", "LogDelivery",
+    "IndexPolic", "BearerToken", "LogGroupDeletionProtection", "Kms", "Boundary",
 )  # fmt: skip
-"""What CloudFormation would call for properties that the data stack doesn't have."""
+"""What CloudFormation would call for properties that no stack of ours has."""
 READ_ALL_THE_SAME = (
     *("dynamodb:DescribeKinesisStreamingDestination", "dynamodb:DescribeContributorInsights"),
     *("dynamodb:GetResourcePolicy", "logs:GetDataProtectionPolicy", "logs:DescribeIndexPolicies"),
@@ -26,7 +29,16 @@ READ_ALL_THE_SAME = (
 
 def by_type() -> dict[str, list[str]]:
     """Return what CloudFormation calls for each type of resource that the data stack has, as its schema lists it."""
-    types = {each["Type"] for each in template.composed()["Resources"].values()}
+    return _listed({each["Type"] for each in template.composed()["Resources"].values()})
+
+
+def of_edge() -> dict[str, list[str]]:
+    """Return the same of the types that only the edge has."""
+    whole = [*front.distribution()["Resources"].values(), *template.read(front.ORIGIN)["Resources"].values()]
+    return _listed({each["Type"] for each in whole} - by_type().keys())
+
+
+def _listed(types: set[str]) -> dict[str, list[str]]:
     found = {}
     for file in sorted(SCHEMAS.glob("*.json")):
         schema = json.loads(file.read_text())
@@ -48,5 +60,6 @@ if __name__ == "__main__":
         "as_of": datetime.now(UTC).date().isoformat(),
         "source": f"the resource schemas of CloudFormation, as in cfn-lint {version('cfn-lint')}",
         "by_type": by_type(),
+        "edge": of_edge(),
     }
     rights.FILE.write_text(json.dumps(told, indent=2) + "\n")
