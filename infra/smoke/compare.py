@@ -10,6 +10,7 @@ NUMBER = "a whole number"
 _VARY = frozenset({"x-amzn-requestid", "content-length", "date", "server", "connection"})
 """What no two answers have alike, and what whoever carries them adds."""
 _OURS = ("access-control-", "x-ratelimit-", "ratelimit", "retry-after", "www-authenticate", "x-amzn-remapped-", "allow")
+_RENAMED, _CLOUDFRONTS = "x-amzn-remapped-", "x-amz-cf-id"
 _SHOWN_MAX = 300
 
 
@@ -25,8 +26,8 @@ def differences(expected: Answer, came: Answer) -> list[str]:
 
 def of_headers(expected: Mapping[str, str], came: Answer) -> list[str]:
     """Return how headers differ. Of an expected value, ANY and NUMBER leave open what it is."""
-    wanted = {name.lower(): (name, value) for name, value in expected.items() if name.lower() not in _VARY}
     got = _joined(came.headers)
+    wanted = {_own_name(name, got): (name, value) for name, value in expected.items() if name.lower() not in _VARY}
     found = []
     for lower, (name, value) in wanted.items():
         if lower not in got:
@@ -40,6 +41,13 @@ def of_headers(expected: Mapping[str, str], came: Answer) -> list[str]:
 def is_ours(name: str) -> bool:
     """Return whether a header is one that we set, rather than whoever carries the answer."""
     return name.lower().startswith(_OURS)
+
+
+def _own_name(name: str, got: Mapping[str, str]) -> str:
+    """Return what a header is called there: our CloudFront takes back how API Gateway renames one."""
+    lower = name.lower()
+    own = lower.removeprefix(_RENAMED)
+    return own if own in got and _CLOUDFRONTS in got else lower
 
 
 def _fits(expected: str, got: str) -> bool:

@@ -36,6 +36,17 @@ def test_what_a_request_counts_is_left_open() -> None:
     assert len(compare.of_headers(wanted, Answer(200, [("X-RateLimit-Remaining", "many")], b""))) == 2
 
 
+@pytest.mark.parametrize(("added", "differences"), [([("X-Amz-Cf-Id", "1")], 0), ([], 2)])
+def test_challenge_by_its_own_name_is_right_behind_cloudfront_alone(
+    added: list[tuple[str, str]], differences: int
+) -> None:
+    """There a function takes back what API Gateway renames; where it doesn't, the renamed one is expected."""
+    wanted = {"x-amzn-Remapped-WWW-Authenticate": "Bearer"}
+    came = Answer(403, [("WWW-Authenticate", "Bearer"), *added], b"")
+    assert len(compare.of_headers(wanted, came)) == differences
+    assert compare.of_headers(wanted, Answer(403, [*wanted.items(), *added], b"")) == []
+
+
 def test_latency_is_told_by_nearest_rank() -> None:
     """The 99th percentile of a hundred is the second longest, and of one all are that one."""
     assert by_percentile([float(each) for each in range(100, 0, -1)]) == "p50 50 ms, p90 90 ms, p99 99 ms (n = 100)"
