@@ -2,6 +2,7 @@
 
 import base64
 import shutil
+from dataclasses import replace
 
 import pytest
 
@@ -10,7 +11,6 @@ from chalicelib.api.authorizer import CACHED_S, IDENTITY
 from infra import data, deploy, gateway
 from infra.routes import of_latchkey
 from tests.api.routes import PUBLIC
-from tests.deploy.checkout import Checkout
 from tests.deploy.conftest import Deployment
 
 pytestmark = [
@@ -178,7 +178,7 @@ def test_a_service_that_fails_leaves_data_and_what_runs(deployment: Deployment) 
     shutil.copytree(deployment.checkout.path, broken)
     (broken / "app.py").write_text("raise RuntimeError('broken on purpose')\n")
     before = cloud.apis(), cloud.functions(), cloud.tables()
-    done = Checkout(broken, deployment.checkout.environment).run_alone("deploy", "dev")
+    done = replace(deployment.checkout, path=broken).run_alone("deploy", "dev")
     assert done.status == 1
     assert "broken on purpose" in done.error
     assert "chalice deploy failed" in done.error
