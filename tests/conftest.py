@@ -35,6 +35,9 @@ from tests import hashing, kept, moto_front, twin  # noqa: E402 - the environmen
 from tests.house import House, house  # noqa: E402
 from tests.receiver import PUBLIC_URL, Receiver, listening  # noqa: E402 - the environment comes first
 
+# A process reads its settings once: here, and not between two fixtures of a test that has moved the environment.
+settings.current()
+
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:

@@ -7,25 +7,21 @@ from playwright.sync_api import Page
 
 from infra import pinned
 
-OF_COLOURS = ("color-contrast", "link-in-text-block")
-"""The rules to which it matters whether a page is light or dark."""
-
-_RUN = """async ([rules, within]) => {
-    const options = {resultTypes: ["violations"], ...(rules && {runOnly: rules})};
-    const {violations} = await axe.run(within ?? document, options);
+_RUN = """async within => {
+    const {violations} = await axe.run(within ?? document, {resultTypes: ["violations"]});
     return violations.flatMap(({id, help, nodes}) =>
         nodes.map(({target, failureSummary}) => `${id}: ${help}: ${target.join(" ")}: ${failureSummary}`));
 }"""
 
 
-def violations(page: Page, *, rules: tuple[str, ...] | None = None, within: str | None = None) -> list[str]:
-    """Return what `rules` find wrong with a page right now, or with what is `within` it (a selector).
+def violations(page: Page, *, within: str | None = None) -> list[str]:
+    """Return what axe finds wrong with a page right now, or with what is `within` it (a selector).
 
-    By default every rule of axe is asked, best practices included.
+    Every rule is asked, best practices included.
     """
     if not page.evaluate("typeof axe === 'object'"):
         page.evaluate(_source())
-    found: list[str] = page.evaluate(_RUN, [rules and list(rules), within])
+    found: list[str] = page.evaluate(_RUN, within)
     return found
 
 
