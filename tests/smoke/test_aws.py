@@ -9,6 +9,8 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 from moto import mock_aws
+from moto.backends import get_backend
+from moto.core.models import DEFAULT_ACCOUNT_ID
 
 from infra.smoke import alarms, clocks, logs, mail, rights
 from infra.smoke.outcomes import DIFFERS, LEFT_OUT, OK, SEEN
@@ -20,8 +22,10 @@ Made = Callable[..., Run]
 
 @pytest.fixture
 def cloud() -> Iterator[None]:
-    """An empty account."""
+    """An account without alarms, topics and logs; a process may have more of moto, which isn't emptied with a block."""
     with mock_aws():
+        for service in ("cloudwatch", "logs", "sns"):
+            get_backend(service)[DEFAULT_ACCOUNT_ID]["us-east-1"].reset()
         yield
 
 
