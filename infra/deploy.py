@@ -73,6 +73,9 @@ def main(words: list[str] | None = None) -> int:
     if options.data not in ("keep", "delete"):
         print(f"DATA takes keep or delete, not {options.data!r}.", file=sys.stderr)
         return 1
+    if options.command != "package" and boto3.session.Session().region_name is None:
+        print("No AWS region: set AWS_DEFAULT_REGION, or one in the profile that AWS_PROFILE names.", file=sys.stderr)
+        return 1
     wanted = (options.domain, options.certificate) if options.edge else None
     commands: dict[str, Callable[[], None]] = {
         "deploy": lambda: (plan if options.dry_run else deploy)(

@@ -12,3 +12,15 @@ def test_command_without_a_stage_says_what_to_do(command: str, stage: str, capsy
     assert deploy.main([command, f"--stage={stage}"]) == 1
     said = capsys.readouterr()
     assert said == ("", f"Choose a stage: make {command} STAGE=dev|prod\n")
+
+
+@pytest.mark.parametrize("command", ["status", "deploy", "destroy"])
+def test_command_without_a_region_says_what_to_set(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before anything is asked of AWS."""
+    for name in ("AWS_DEFAULT_REGION", "AWS_REGION", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nothing/there")
+    assert deploy.main([command, "--stage=dev"]) == 1
+    assert "No AWS region: set AWS_DEFAULT_REGION" in capsys.readouterr().err
