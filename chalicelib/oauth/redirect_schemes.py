@@ -10,25 +10,27 @@ import re
 _SCHEME = re.compile(r"[a-z](?:[a-z0-9+-]|\.(?=[a-z0-9])){1,63}")
 
 _RUN_OR_SHOWN = """
-    about acrobat android-app blob brave cid content data devtools edge excel file filesystem googlechrome hcp
-    help infopath intent its jar javascript livescript local mhtml mk mocha opera powerpoint project publisher res
-    resource search shell tv vbs vbscript view-source visio vivaldi word wyciwyg
+    about acrobat app-prefs blob brave browser chromium cid content data devtools edge excel extension file
+    filesystem firefox google-chrome googlechrome googlechromes hcp help infopath intent its jar launch livescript
+    local macappstore macappstores mhtml mk mocha opener opera package powerpoint project publisher read reader
+    res resource search shell terminal tv vbs visio vivaldi wasm webview word workflow wyciwyg
 """
 """What browsers and systems run, or show as their own."""
 _FETCHED = """
-    afp cap coap coap+tcp coap+ws coaps coaps+tcp coaps+ws cvs dav davs dict dweb ed2k feed finger fish ftp ftps
-    git gopher http https httpx icap ipfs ipns ipp ipps irc irc6 ircs iris iris.beep iris.lwz iris.xpc iris.xpcs
-    jdbc ldap ldapi ldaps magnet mms mqtt mqtts news nfs nntp pop pop3 rdp redis rediss rlogin rmi rsync rtmp
-    rtmps rtsp rtsps rtspu sftp smb snews snmp soap.beep soap.beeps ssh svn svn+ssh telnet tftp torrent udp unc
-    vnc wais webdav webdavs ws wss xmlrpc.beep xmlrpc.beeps z39.50 z39.50r z39.50s
+    aaa aaas acap afp amqp amqps cap cifs coap coap+tcp coap+ws coaps coaps+tcp coaps+ws cvs dav davs dict dweb
+    ed2k feed finger fish ftp ftps git git+ssh gopher gs hdfs http https httpx icap imaps ipfs ipn ipns ipp ipps
+    irc irc6 ircs iris iris.beep iris.lwz iris.xpc iris.xpcs jabber jdbc ldap ldapi ldaps localhost magnet
+    memcached mms mmst mmsto mmsu mongodb mqtt mqtts ms msrp mysql news nfs nntp odbc pop pop3 postgres postgresql
+    prospero rdp redis rediss rlogin rmi rsync rtmp rtmps rtsp rtsps rtspu s3 scp secondlife sftp sgn shttp sieve
+    smb smtp smtps snews snmp soap soap.beep soap.beeps sqlite ssh svn svn+ssh telnet teredo tftp torrent udp unc
+    unix uri vnc wais webdav webdavs ws wss xmlrpc.beep xmlrpc.beeps z39.50 z39.50r z39.50s
 """
 """Protocols, by which something is fetched or sent."""
 _PEOPLE_AND_PLACES = """
-    acct aim bitcoin callto ethereum facebook facetime facetime-audio facetime-group fax fb fb-messenger geo gtalk
-    h323 hangouts im imap imessage instagram itms lightning linkedin mailto maps market message messages mid modem
-    msnim msteams mumble payto pres sip sips skype slack sms smsto snapchat spotify ssb steam stun stuns teamspeak
-    tel telegram tg ts3server turn turns twitter upi viber webcal webcals wechat weixin whatsapp wtai xmpp ymsgr
-    zoom zoommtg zoomus
+    acct aim bitcoin callto ethereum fax fb fb-messenger geo gtalk h323 hangouts im imap imessage instagram itms
+    lightning linkedin mailto maps market message messages mid modem msnim msteams mumble payto pres sip sips
+    skype slack sms smsto snapchat spotify ssb steam stun stuns teamspeak tel telegram tg ts3server turn turns
+    twitter upi viber webcal webcals wechat weixin whatsapp wtai xmpp ymsgr zoom zoommtg zoomus
 """
 """What calls, writes, pays or plays, or belongs to a program that everybody has."""
 _NAMES = """
@@ -40,8 +42,9 @@ _NAMES = """
 _DENIED = frozenset(" ".join((_RUN_OR_SHOWN, _FETCHED, _PEOPLE_AND_PLACES, _NAMES)).split())
 
 _FAMILIES = (
-    "web+", "ext+", "ms-", "microsoft", "onenote", "x-", "itms-", "chrome", "moz", "safari", "webkit", "search-",
-    "shortcuts", "prefs", "app-settings", "applescript", "javascript", "view-source", "facetime", "facebook",
+    "android-", "app-settings", "applescript", "chrome", "ext+", "facebook", "facetime", "itms-", "javascript",
+    "microsoft", "moz", "ms-", "onenote", "prefs", "safari", "search-", "shortcuts", "vbscript", "view-",
+    "web+", "webkit", "x-",
 )  # fmt: skip
 """How the schemes begin that websites may register for themselves, or that one program has a number of."""
 

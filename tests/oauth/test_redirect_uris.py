@@ -13,7 +13,7 @@ _DENIED = """
     itms-services jar javascript ldap ldaps livescript magnet mailto maps market mhtml mid mms mocha
     moz-extension ms-appinstaller ms-msdt ms-settings ms-word news nfs nntp onenote opera pop powerpoint prefs rdp
     redis resource rlogin rtsp safari-extension search search-ms sftp shell shortcuts sip sips smb sms smsto ssh steam
-    svn tel telnet tftp turn urn vbscript view-source visio vnc web+app web+x webcal word ws wss xmpp
+    svn tel telnet tftp turn urn vbscript view-source visio vnc web+app web+x webcal word ws wss wyciwyg xmpp
     x-apple.systempreferences z39.50 z39.50r iris.beep soap.beep soap.beeps xmlrpc.beep 1.com
 """
 DENIED = _DENIED.split()
@@ -33,6 +33,7 @@ GOOD = [
     "http://[::1]:49152",
     "com.example.app:/cb",
     "com.example.app://cb",
+    "myapp:/cb",
     "myapp://cb",
     "yourapp:/cb",
     "com.example.app:///cb",
