@@ -183,7 +183,7 @@ def guard_stage(stage: str, api: dict[str, str]) -> None:
 
     Two calls, the bound first: an account whose API Gateway has no role to write logs with refuses the other one whole.
     """
-    logs = DataStack(stage, say).outputs().get("AccessLogs", "")
+    logs = deployed.outputs(stage).get("AccessLogs", "")
     bound = {
         "/*/*/throttling/rateLimit": str(RATE_LIMIT),
         "/*/*/throttling/burstLimit": str(BURST_LIMIT),

@@ -45,10 +45,13 @@ class DataStack:
         if there is None and not orphans:
             self._say(f"Creating the data stack {self.name}: tables, roles, logs, alarms (about two minutes) …")
             self._create(wanted, alarm_email)
+            whole = wanted
         else:
-            self._update(wanted, alarm_email)
+            now = self._now()
+            whole = _kept(wanted, now)
+            self._update(whole, now, alarm_email)
         # A stack that isn't whole yet must be able to take its tables back, so they are protected at the end.
-        self._change(self._kept(wanted), _given(alarm_email, Protection="on"))
+        self._change(whole, _given(alarm_email, Protection="on"))
         self._client.update_termination_protection(StackName=self.name, EnableTerminationProtection=True)
 
     def planned(self, wanted: Template, alarm_email: str) -> list[str]:
@@ -57,7 +60,7 @@ class DataStack:
             return [f"Add {each['Type']} {logical}" for logical, each in wanted["Resources"].items()]
         change = {"StackName": self.name, "ChangeSetName": f"dry-run-{secrets.token_hex(4)}"}
         self._client.create_change_set(
-            **(change | self._request(self._kept(wanted), _given(alarm_email))), ChangeSetType="UPDATE"
+            **(change | self._request(_kept(wanted, self._now()), _given(alarm_email))), ChangeSetType="UPDATE"
         )
         try:
             return self._told(change)
@@ -89,18 +92,7 @@ class DataStack:
 
     def described(self) -> dict[str, Any] | None:
         """Return it as CloudFormation describes it; None where there is none."""
-        try:
-            stacks: list[dict[str, Any]] = self._client.describe_stacks(StackName=self.name)["Stacks"]
-        except ClientError as error:
-            if "does not exist" in str(error):
-                return None
-            raise
-        return None if stacks[0]["StackStatus"] == "DELETE_COMPLETE" else stacks[0]
-
-    def outputs(self) -> dict[str, str]:
-        """Return what it says of itself: ARNs of what it made."""
-        stack = self.described() or {}
-        return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+        return described(self._client, self.name)
 
     def _settled(self) -> dict[str, Any] | None:
         """Return it as it stands once nothing changes it; what was never created whole is cleared away first."""
@@ -185,9 +177,9 @@ class DataStack:
         self._client.execute_change_set(**named)
         self._wait("stack_import_complete", "given the tables that exist")
 
-    def _update(self, wanted: Template, alarm_email: str) -> None:
+    def _update(self, whole: Template, now: Template, alarm_email: str) -> None:
         self._say(f"Updating the data stack {self.name} …")
-        steps, is_changed = list(self._steps(self._kept(wanted))), False
+        steps, is_changed = list(_steps(whole, now)), False
         for number, step in enumerate(steps, 1):
             if len(steps) > 1:
                 self._say(f"One new index of a table at a time: step {number} of {len(steps)} …")
@@ -197,51 +189,10 @@ class DataStack:
 
     def _change(self, step: Template, parameters: list[dict[str, Any]]) -> bool:
         """Update it and wait; return False where it is so already."""
-        try:
-            self._client.update_stack(**self._request(step, parameters))
-        except ClientError as error:
-            if NOTHING_NEW in str(error):
-                return False
-            raise
+        if not update(self._client, self._request(step, parameters)):
+            return False
         self._wait("stack_update_complete", "brought up to date")
         return True
-
-    def _kept(self, wanted: Template) -> Template:
-        """Return a template with every table and index that the stack has, whether or not this version knows them."""
-        whole, now = deepcopy(wanted), self._now()
-        for logical, table in template.tables(now).items():
-            mine = whole["Resources"].setdefault(logical, table)["Properties"]
-            theirs = table["Properties"]
-            known = {index["IndexName"] for index in _indexes(mine)}
-            more = [index for index in _indexes(theirs) if index["IndexName"] not in known]
-            if more:
-                mine["GlobalSecondaryIndexes"] = [*_indexes(mine), *more]
-                names = {each["AttributeName"] for each in mine["AttributeDefinitions"]}
-                mine["AttributeDefinitions"] = [
-                    *mine["AttributeDefinitions"],
-                    *(each for each in theirs["AttributeDefinitions"] if each["AttributeName"] not in names),
-                ]
-        return whole
-
-    def _steps(self, wanted: Template) -> Iterator[Template]:
-        """Yield the templates on the way to the one that is wanted, each with one index of a table more."""
-        has = {
-            logical: {index["IndexName"] for index in _indexes(table["Properties"])}
-            for logical, table in template.tables(self._now()).items()
-        }
-        while True:
-            step, is_last = deepcopy(wanted), True
-            for logical, table in template.tables(step).items():
-                if logical not in has:
-                    continue  # a table that is made has all its indexes at once
-                new = [index for index in _indexes(table["Properties"]) if index["IndexName"] not in has[logical]]
-                has[logical].update(index["IndexName"] for index in new[:1])
-                if new[1:]:
-                    is_last = False
-                    _leave_out(table["Properties"], {index["IndexName"] for index in new[1:]})
-            yield step
-            if is_last:
-                return
 
     def _now(self) -> Template:
         """Return the template that the stack was last given; ours are all in JSON."""
@@ -269,6 +220,28 @@ class DataStack:
                 f"The data stack {self.name} could not be {done}; nothing else was touched, and what ran before still"
                 f" runs. See why: aws cloudformation describe-stack-events --stack-name {self.name}"
             ) from error
+
+
+def described(client: Any, name: str) -> dict[str, Any] | None:
+    """Return a stack as CloudFormation describes it; None where there is none."""
+    try:
+        stacks: list[dict[str, Any]] = client.describe_stacks(StackName=name)["Stacks"]
+    except ClientError as error:
+        if "does not exist" in str(error):
+            return None
+        raise
+    return None if stacks[0]["StackStatus"] == "DELETE_COMPLETE" else stacks[0]
+
+
+def update(client: Any, request: dict[str, Any]) -> bool:
+    """Begin to update a stack; return False where there is nothing to update."""
+    try:
+        client.update_stack(**request)
+    except ClientError as error:
+        if NOTHING_NEW in str(error):
+            return False
+        raise
+    return True
 
 
 def stage_tables(stage: str) -> list[str]:
@@ -304,6 +277,45 @@ def _as_it_is(name: str) -> dict[str, Any]:
     is_kept = backups.get("PointInTimeRecoveryDescription", {}).get("PointInTimeRecoveryStatus") == "ENABLED"
     properties["PointInTimeRecoverySpecification"] = {"PointInTimeRecoveryEnabled": is_kept}
     return {"Properties": properties}
+
+
+def _kept(wanted: Template, now: Template) -> Template:
+    """Return a template with every table and index that the stack has, whether or not this version knows them."""
+    whole = deepcopy(wanted)
+    for logical, table in template.tables(now).items():
+        mine = whole["Resources"].setdefault(logical, table)["Properties"]
+        theirs = table["Properties"]
+        known = {index["IndexName"] for index in _indexes(mine)}
+        more = [index for index in _indexes(theirs) if index["IndexName"] not in known]
+        if more:
+            mine["GlobalSecondaryIndexes"] = [*_indexes(mine), *more]
+            names = {each["AttributeName"] for each in mine["AttributeDefinitions"]}
+            mine["AttributeDefinitions"] = [
+                *mine["AttributeDefinitions"],
+                *(each for each in theirs["AttributeDefinitions"] if each["AttributeName"] not in names),
+            ]
+    return whole
+
+
+def _steps(wanted: Template, now: Template) -> Iterator[Template]:
+    """Yield the templates on the way to the one that is wanted, each with one index of a table more."""
+    has = {
+        logical: {index["IndexName"] for index in _indexes(table["Properties"])}
+        for logical, table in template.tables(now).items()
+    }
+    while True:
+        step, is_last = deepcopy(wanted), True
+        for logical, table in template.tables(step).items():
+            if logical not in has:
+                continue  # a table that is made has all its indexes at once
+            new = [index for index in _indexes(table["Properties"]) if index["IndexName"] not in has[logical]]
+            has[logical].update(index["IndexName"] for index in new[:1])
+            if new[1:]:
+                is_last = False
+                _leave_out(table["Properties"], {index["IndexName"] for index in new[1:]})
+        yield step
+        if is_last:
+            return
 
 
 def _given(alarm_email: str, **more: str | None) -> list[dict[str, Any]]:

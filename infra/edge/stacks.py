@@ -6,11 +6,11 @@ It holds nothing that can't be made anew, so one that isn't whole is deleted and
 from typing import Any
 
 import boto3
-from botocore.exceptions import ClientError, WaiterError
+from botocore.exceptions import WaiterError
 
 from infra import template
 from infra.failed import DeployError
-from infra.stack import CAPABILITIES, NOTHING_NEW, ONLY_DELETABLE
+from infra.stack import CAPABILITIES, ONLY_DELETABLE, described, update
 from infra.template import Template
 
 FUNCTION = "AWS::Lambda::Function"
@@ -51,13 +51,8 @@ class EdgeStack:
             self._client.create_stack(**request)
             self._wait("stack_create_complete", "created")
             return
-        try:
-            self._client.update_stack(**request)
-        except ClientError as error:
-            if NOTHING_NEW in str(error):
-                return
-            raise
-        self._wait("stack_update_complete", "brought up to date")
+        if update(self._client, request):
+            self._wait("stack_update_complete", "brought up to date")
 
     def delete(self) -> None:
         """Delete it, if it is there. Raises CopiesLeft while the edge function can't be deleted yet."""
@@ -77,13 +72,7 @@ class EdgeStack:
 
     def described(self) -> dict[str, Any] | None:
         """Return it as CloudFormation describes it; None where there is none."""
-        try:
-            stacks: list[dict[str, Any]] = self._client.describe_stacks(StackName=self.name)["Stacks"]
-        except ClientError as error:
-            if "does not exist" in str(error):
-                return None
-            raise
-        return None if stacks[0]["StackStatus"] == "DELETE_COMPLETE" else stacks[0]
+        return described(self._client, self.name)
 
     def output(self, name: str) -> str:
         """Return what it says of itself; "" where it isn't there."""
