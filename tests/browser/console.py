@@ -1,20 +1,16 @@
 """Starts the server of `server.py` on an engine of its own, asks it for people to be, and reads their mail."""
 
-import json
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import requests
 
 from chalicelib.core import randomness
 from infra import engine
+from tests import program
 
 PASSWORD = "violet harbour tin whistle"
 
@@ -42,7 +38,7 @@ class Console:
 
     url: str
     mail: Path
-    process: subprocess.Popen[str]
+    process: program.Program
 
     def person(
         self,
@@ -57,27 +53,29 @@ class Console:
         """Return someone with a new account."""
         email = email or f"{randomness.base62(8).lower()}@example.com"
         asked = {"email": email, "name": name, "tier": tier, "admin": admin, "verified": verified}
-        return Person(self._ask(do="account", password=password, **asked)["id"], email, name)
+        return Person(program.ask(self.process, do="account", password=password, **asked)["id"], email, name)
 
     def session(self, person: Person) -> str:
         """Return the secret of a new session, as its cookie carries it."""
-        return str(self._ask(do="session", account_id=person.id)["session"])
+        return str(program.ask(self.process, do="session", account_id=person.id)["session"])
 
     def key(self, person: Person, *scopes: str, name: str = "Test key") -> Key:
         """Return a new key of a person, with read and write unless other scopes are named."""
-        return Key(**self._ask(do="key", account_id=person.id, name=name, scopes=scopes or ["read", "write"]))
+        return Key(
+            **program.ask(self.process, do="key", account_id=person.id, name=name, scopes=scopes or ["read", "write"])
+        )
 
     def unusual(self, person: Person, key_id: str, why: str) -> None:
         """Let something unusual be noticed about a key."""
-        self._ask(do="unusual", account_id=person.id, key_id=key_id, why=why)
+        program.ask(self.process, do="unusual", account_id=person.id, key_id=key_id, why=why)
 
     def leaked(self, key: Key) -> None:
         """Report a key as found in a place that isn't public."""
-        self._ask(do="leaked", secret=key.secret)
+        program.ask(self.process, do="leaked", secret=key.secret)
 
     def demo(self, person: Person) -> dict[str, str]:
         """Give a person keys of every state and a month of usage; return the ids of the keys by name."""
-        keys: dict[str, str] = self._ask(do="demo", account_id=person.id)["keys"]
+        keys: dict[str, str] = program.ask(self.process, do="demo", account_id=person.id)["keys"]
         return keys
 
     def status(self, secret: str) -> int:
@@ -88,13 +86,13 @@ class Console:
     @contextmanager
     def crowded(self) -> Iterator[None]:
         """Refuse every page for the length of a `with` block: this second's burst is used up."""
-        self._ask(do="crowd")
+        program.ask(self.process, do="crowd")
         yield
         self.forward(1)
 
     def forward(self, seconds: float) -> None:
         """Move the server's clock."""
-        self._ask(do="forward", seconds=seconds)
+        program.ask(self.process, do="forward", seconds=seconds)
 
     def letters(self, to: str) -> list[str]:
         """Return the mail that came to an address, the newest last."""
@@ -107,41 +105,14 @@ class Console:
         assert found, "The newest letter holds no link."
         return found.group()
 
-    def _ask(self, **command: Any) -> dict[str, Any]:
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        print(json.dumps(command), file=self.process.stdin, flush=True)
-        return _read(self.process.stdout.readline())
-
 
 @contextmanager
 def served(folder: Path, **environment: str) -> Iterator[Console]:
     """Serve for the length of a `with` block, with `environment` added; log, data and mail lie in `folder`."""
     database = engine.start(folder / "console.db", say=False)
+    told = {"AWS_ENDPOINT_URL": database.url, "LATCHKEY_MAIL_FOLDER": str(folder / "mail"), **environment}
     try:
-        with subprocess.Popen(
-            [sys.executable, "-m", "tests.browser.server", str(folder / "server.log")],
-            env={
-                **os.environ,
-                "AWS_ENDPOINT_URL": database.url,
-                "LATCHKEY_MAIL_FOLDER": str(folder / "mail"),
-                **environment,
-            },
-            cwd=Path(__file__).parents[2],
-            text=True,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        ) as process:
-            assert process.stdout is not None
-            try:
-                yield Console(_read(process.stdout.readline())["url"], folder / "mail", process)
-            finally:
-                process.terminate()
+        with program.running("tests.browser.server", folder / "server.log", **told) as process:
+            yield Console(program.said(process)["url"], folder / "mail", process)
     finally:
         database.stop()
-
-
-def _read(line: str) -> dict[str, Any]:
-    assert line, "The server has ended; its traceback stands above."
-    answer: dict[str, Any] = json.loads(line)
-    return answer

@@ -1,9 +1,6 @@
 """Starts the server of `server.py` on an engine of its own, and asks it for keys."""
 
-import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +11,7 @@ import requests
 
 from chalicelib.credentials import scopes
 from infra import engine
+from tests import program
 
 ORDINARY = (scopes.READ, scopes.WRITE, scopes.KEYS)
 
@@ -33,12 +31,14 @@ class Served:
     """A running server."""
 
     url: str
-    process: subprocess.Popen[str]
+    process: program.Program
 
     def key(self, *scopes: str, tier: str = "free", admin: bool = False, expires_in_s: int | None = None) -> Key:
         """Return a key of a new account, with read, write and keys unless other scopes are named."""
         wanted = list(scopes or ORDINARY)
-        return Key(**self._ask(do="key", tier=tier, scopes=wanted, admin=admin, expires_in_s=expires_in_s))
+        return Key(
+            **program.ask(self.process, do="key", tier=tier, scopes=wanted, admin=admin, expires_in_s=expires_in_s)
+        )
 
     def key_without_quota(self) -> Key:
         """Return a key of a new Free account that has spent the quota of its hour."""
@@ -50,12 +50,12 @@ class Served:
 
     def _spent(self, limit: str) -> Key:
         key = self.key()
-        self._ask(do="spend", account_id=key.account_id, limit=limit)
+        program.ask(self.process, do="spend", account_id=key.account_id, limit=limit)
         return key
 
     def demo_secret(self, email: str) -> str:
         """Return the key of a demo account, made just now."""
-        return str(self._ask(do="demo")[email])
+        return str(program.ask(self.process, do="demo")[email])
 
     def call(self, method: str, path: str, key: Key | str | None, **sent: Any) -> requests.Response:
         """Send a request as requests does, with a key, with what is none, or without."""
@@ -74,36 +74,14 @@ class Served:
         secret = key if isinstance(key, str) else key.secret
         return {**os.environ, "API_KEY": secret, "BASE_URL": self.url}
 
-    def _ask(self, **command: Any) -> dict[str, Any]:
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        print(json.dumps(command), file=self.process.stdin, flush=True)
-        return _read(self.process.stdout.readline())
-
 
 @contextmanager
 def served(folder: Path, **environment: str) -> Iterator[Served]:
     """Serve for the length of a `with` block, with `environment` added; the log lies in `folder`."""
     database = engine.start(None, say=False)
+    told = {"AWS_ENDPOINT_URL": database.url, **environment}
     try:
-        with subprocess.Popen(
-            [sys.executable, "-m", "tests.examples.server", str(folder / "server.log")],
-            env={**os.environ, "AWS_ENDPOINT_URL": database.url, **environment},
-            cwd=Path(__file__).parents[2],
-            text=True,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        ) as process:
-            assert process.stdout is not None
-            try:
-                yield Served(_read(process.stdout.readline())["url"], process)
-            finally:
-                process.terminate()
+        with program.running("tests.examples.server", folder / "server.log", **told) as process:
+            yield Served(program.said(process)["url"], process)
     finally:
         database.stop()
-
-
-def _read(line: str) -> dict[str, Any]:
-    assert line, "The server has ended; its traceback stands above."
-    answer: dict[str, Any] = json.loads(line)
-    return answer

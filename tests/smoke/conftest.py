@@ -1,12 +1,7 @@
 """One server for all runs of a module, and runs against it."""
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +12,7 @@ from infra.smoke.outcomes import Outcomes
 from infra.smoke.redaction import Redaction
 from infra.smoke.run import Run
 from infra.smoke.target import LOCAL, Target
+from tests import program
 from tests.house import stage_key_file
 
 
@@ -47,19 +43,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         patch.setenv("AWS_ENDPOINT_URL", database.url)
         wire.forget_connection()
         try:
-            with subprocess.Popen(
-                [sys.executable, "-m", "tests.smoke.server", str(log)],
-                env=dict(os.environ),
-                cwd=Path(__file__).parents[2],
-                text=True,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-            ) as process:
-                assert process.stdout is not None
-                try:
-                    yield Served(**json.loads(process.stdout.readline()))
-                finally:
-                    process.terminate()
+            with program.running("tests.smoke.server", log) as process:
+                yield Served(**program.said(process))
         finally:
             database.stop()
             wire.forget_connection()
