@@ -77,8 +77,8 @@ def test_full_account_is_told_so_whatever_the_request_came_with(home: House) -> 
     assert count(account) == LIVE_MAX
 
 
-def test_places_that_another_maker_took_are_not_taken_again(home: House) -> None:
-    """Two keys have ended; while one maker takes them out, others do and take their places."""
+def with_two_places_to_free(home: House) -> tuple[Account, Issued]:
+    """Return an account that holds as many keys as it may, of which two have ended, and a key that makes others."""
     account = home.account()
     maker = home.key(account)
     for _ in range(LIVE_MAX - 3):
@@ -86,6 +86,12 @@ def test_places_that_another_maker_took_are_not_taken_again(home: House) -> None
     for _ in range(2):
         home.key(account, expires_in_s=60)
     home.clock.forward(60)
+    return account, maker
+
+
+def test_places_that_another_maker_took_are_not_taken_again(home: House) -> None:
+    """Two keys have ended; while one maker takes them out, others do and take their places."""
+    account, maker = with_two_places_to_free(home)
     with after("TransactWriteItems", lambda: [home.key(account) for _ in range(2)]), pytest.raises(errors.Conflict):
         make(maker)
     assert len(Account.get(account.id).live_keys.as_dict()) == LIVE_MAX
@@ -93,13 +99,7 @@ def test_places_that_another_maker_took_are_not_taken_again(home: House) -> None
 
 def test_place_that_another_maker_left_is_taken(home: House) -> None:
     """What it took out on the way is out for both."""
-    account = home.account()
-    maker = home.key(account)
-    for _ in range(LIVE_MAX - 3):
-        home.key(account)
-    for _ in range(2):
-        home.key(account, expires_in_s=60)
-    home.clock.forward(60)
+    account, maker = with_two_places_to_free(home)
     with after("TransactWriteItems", lambda: home.key(account)):
         made = make(maker)
     assert made.key.id in Account.get(account.id).live_keys.as_dict()

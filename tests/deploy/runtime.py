@@ -124,7 +124,6 @@ class Line:
     url: str
     behind: tuple[str, int]
     held: list[socket.socket] = field(default_factory=list)
-    connected: int = 0
 
     def cut(self) -> None:
         """Cut every connection there is."""
@@ -157,7 +156,6 @@ def _accept(listening: socket.socket, line: Line) -> None:
             return
         far = socket.create_connection(line.behind)
         line.held += [near, far]
-        line.connected += 1
         for one, other in ((near, far), (far, near)):
             threading.Thread(target=_pass_on, args=(one, other), daemon=True).start()
 

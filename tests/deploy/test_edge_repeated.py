@@ -2,7 +2,6 @@
 
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from infra.edge.front import Front
 from infra.failed import DeployError
-from tests.deploy.cloud import REGION, Cloud, Failure, serving
+from tests.deploy.cloud import REGION, Cloud, Failure
 from tests.deploy.test_edge import CERTIFICATE, DOMAIN, headers
 
 pytestmark = pytest.mark.xdist_group("edge")
@@ -22,9 +21,9 @@ CALLS = 4
 EU = "eu-central-1"
 
 
-@pytest.fixture
-def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
-    """An account with nothing in it, whose domain leads to CloudFront."""
+@pytest.fixture(autouse=True)
+def leading_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the domain lead to CloudFront."""
 
     def answer(url: str, *, timeout: float) -> Any:
         assert timeout
@@ -32,10 +31,6 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
 
     monkeypatch.setattr(urllib.request, "urlopen", answer)
     monkeypatch.chdir(Path(__file__).parents[2])
-    with serving() as made:
-        for name, value in made.environment.items():
-            monkeypatch.setenv(name, value)
-        yield made
 
 
 def put(region: str, monkeypatch: pytest.MonkeyPatch) -> Front:

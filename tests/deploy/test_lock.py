@@ -1,35 +1,37 @@
 """One deployment of a stage at a time."""
 
 import time
-from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from chalicelib.core import clock
 from infra import lock
 from infra.failed import DeployError
-from tests.deploy.cloud import Cloud, serving
+from tests.deploy.cloud import Cloud
 
 pytestmark = pytest.mark.xdist_group("stack")
 TABLE = "latchkey-dev-tickets"
 
 
+def put_table_up(cloud: Cloud) -> None:
+    """Create the table that the lock lies in."""
+    cloud.client("dynamodb").create_table(
+        TableName=TABLE,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": "digest", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "digest", "KeyType": "HASH"}],
+    )
+
+
 @pytest.fixture
-def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
-    """An account with the table that the lock lies in."""
-    with serving() as made:
-        for name, value in made.environment.items():
-            monkeypatch.setenv(name, value)
-        made.client("dynamodb").create_table(
-            TableName=TABLE,
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[{"AttributeName": "digest", "AttributeType": "S"}],
-            KeySchema=[{"AttributeName": "digest", "KeyType": "HASH"}],
-        )
-        yield made
+def tables(cloud: Cloud) -> Any:
+    """DynamoDB in an account with that table."""
+    put_table_up(cloud)
+    return cloud.client("dynamodb")
 
 
-def test_second_deployment_says_who_is_deploying(cloud: Cloud) -> None:
+def test_second_deployment_says_who_is_deploying(tables: Any) -> None:
     """And begins nothing; once the first is over, it may."""
     with lock.on("dev") as take:
         take()
@@ -37,13 +39,12 @@ def test_second_deployment_says_who_is_deploying(cloud: Cloud) -> None:
         with pytest.raises(DeployError, match=told), lock.on("dev"):
             pass
     with lock.on("dev"):
-        assert cloud.client("dynamodb").scan(TableName=TABLE)["Count"] == 1
-    assert cloud.client("dynamodb").scan(TableName=TABLE)["Count"] == 0
+        assert tables.scan(TableName=TABLE)["Count"] == 1
+    assert tables.scan(TableName=TABLE)["Count"] == 0
 
 
-def test_deployment_that_was_killed_keeps_nobody_out_for_long(cloud: Cloud) -> None:
+def test_deployment_that_was_killed_keeps_nobody_out_for_long(tables: Any) -> None:
     """What it held ends by itself."""
-    tables = cloud.client("dynamodb")
     left = {**lock.KEY, "held_by": {"S": "another"}, "who": {"S": "ada on laptop"}}
     tables.put_item(TableName=TABLE, Item={**left, "dies_at": {"N": str(clock.now_s() + 60)}})
     with pytest.raises(DeployError, match="ada on laptop is deploying"), lock.on("dev"):
@@ -53,11 +54,10 @@ def test_deployment_that_was_killed_keeps_nobody_out_for_long(cloud: Cloud) -> N
         pass
 
 
-def test_lock_is_renewed_while_it_is_held(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lock_is_renewed_while_it_is_held(tables: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """However long a deployment takes."""
     monkeypatch.setattr(lock, "RENEWED_EVERY_S", 0.01)
     monkeypatch.setattr(lock, "HELD_S", 1_000)
-    tables = cloud.client("dynamodb")
     with lock.on("dev"):
         key = {"TableName": TABLE, "Key": lock.KEY}
         tables.update_item(
@@ -71,14 +71,8 @@ def test_lock_is_renewed_while_it_is_held(cloud: Cloud, monkeypatch: pytest.Monk
 def test_stage_without_tables_is_held_as_soon_as_it_has_some(cloud: Cloud) -> None:
     """Until then CloudFormation refuses the second of two."""
     tables = cloud.client("dynamodb")
-    tables.delete_table(TableName=TABLE)
     with lock.on("dev") as take:
-        tables.create_table(
-            TableName=TABLE,
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[{"AttributeName": "digest", "AttributeType": "S"}],
-            KeySchema=[{"AttributeName": "digest", "KeyType": "HASH"}],
-        )
+        put_table_up(cloud)
         take()
         assert tables.scan(TableName=TABLE)["Count"] == 1
     assert tables.scan(TableName=TABLE)["Count"] == 0

@@ -1,6 +1,5 @@
 """The data stack, whatever state it is in: nothing is lost, nothing is made twice, and what can't go on says why."""
 
-from collections.abc import Iterator
 from copy import deepcopy
 from typing import Any
 
@@ -9,20 +8,11 @@ import pytest
 from infra import template
 from infra.failed import DeployError
 from infra.stack import DataStack
-from tests.deploy.cloud import Cloud, serving
+from tests.deploy.cloud import Cloud
 from tests.deploy.stacks import CloudFormation
 
 pytestmark = pytest.mark.xdist_group("stack")
 NAME = "latchkey-dev-data"
-
-
-@pytest.fixture
-def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
-    """An account with nothing in it."""
-    with serving() as made:
-        for name, value in made.environment.items():
-            monkeypatch.setenv(name, value)
-        yield made
 
 
 @pytest.fixture
