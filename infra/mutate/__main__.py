@@ -16,14 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from infra.mutate import copies, report
-from infra.mutate.selection import Coverage, Mutant, Place, in_order, within
+from infra.mutate.selection import Coverage, Killers, Mutant, Place, in_order, within
 
 PACKAGES = ("limits", "credentials", "oauth", "accounts", "webhooks", "core")
 WORKERS = 2
-BUDGET_S, WHOLE_BUDGET_S = 20.0, 60.0
+BUDGET_S, WHOLE_BUDGET_S = 20.0, 40.0
 """How long the tests for one mutant may take together, in a sample and in a whole run."""
-STARTS_WITHIN_S, SLOWER = 60, 8
-"""How much longer than it ever took a mutant's tests may take before they count as hanging."""
 
 
 class Asked:
@@ -59,6 +57,7 @@ def main() -> None:
     maker = Asked(options.python, str(copies.ROOT / "infra/mutate/mutations.py"), folder=copies.ROOT)
     places = [Place(**each) for name in names if name.endswith(".py") for each in maker(path=name)]
     results = report.Results(copies.HOME / "results.jsonl", state)
+    killers = Killers()
     left = iter(in_order(places, options.seed))
     until = time.monotonic() + (float("inf") if options.all else options.minutes * 60)
     lock = threading.Lock()
@@ -78,7 +77,7 @@ def main() -> None:
                 made = maker(path=place.path, operator=place.operator, occurrence=place.occurrence)
                 if made is not None:
                     mutant = Mutant(place, made["line"], tuple(made["before"]), tuple(made["after"]))
-                    _try(worker, mutant, coverage, results, WHOLE_BUDGET_S if options.all else BUDGET_S)
+                    _try(worker, mutant, coverage, killers, results, WHOLE_BUDGET_S if options.all else BUDGET_S)
         finally:
             worker.stop()
 
@@ -90,17 +89,23 @@ def main() -> None:
         report.show(results, len(places), copies.HOME / "report.md")
 
 
-def _try(worker: Asked, mutant: Mutant, coverage: Coverage, results: report.Results, budget_s: float) -> None:
+def _try(
+    worker: Asked, mutant: Mutant, coverage: Coverage, killers: Killers, results: report.Results, budget_s: float
+) -> None:
     source = (copies.ROOT / mutant.place.path).read_text()
     if results.knows(mutant, source):
         return
-    all_tests = coverage.tests_of(mutant.place)
+    all_tests = killers.first(mutant.place, coverage.tests_of(mutant.place))
     tests = within(all_tests, coverage.took_s, budget_s)
     outcome = "untested"
     if tests:
-        within_s = STARTS_WITHIN_S + SLOWER * sum(coverage.took_s.get(test, 0) for test in tests)
-        asked = {"path": mutant.place.path, "source": mutant.applied_to(source), "tests": tests, "within_s": within_s}
-        outcome = worker(**asked)
+        outcome, killer = worker(
+            path=mutant.place.path,
+            source=mutant.applied_to(source),
+            tests={test: coverage.took_s.get(test, 0) for test in tests},
+            from_file=bool(mutant.place.function) and coverage.runs_at_import(mutant.place),
+        )
+        killers.add(mutant.place, killer)
     results.add(mutant, source, outcome, tests=len(tests), of=len(all_tests))
 
 

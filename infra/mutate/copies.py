@@ -113,7 +113,7 @@ def _read(folder: Path, fresh: Path) -> Coverage:
         for path in data.measured_files():
             by_line = lines.setdefault(str(Path(path).relative_to(fresh)), {})
             for line, tests in data.contexts_by_lineno(path).items():
-                by_line.setdefault(line, set()).update(test for test in tests if test)
+                by_line.setdefault(line, set()).update(tests)
     took: dict[str, float] = {}
     for file in folder.glob("took.*.json"):
         took |= json.loads(file.read_text())

@@ -2,10 +2,12 @@
 
 import hashlib
 import tomllib
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+QUICK_S = 0.05
 EQUIVALENT = Path(__file__).with_name("equivalent.toml")
 
 
@@ -52,7 +54,7 @@ class Mutant:
 
 @dataclass(frozen=True)
 class Coverage:
-    """Which tests run which line of which file, and how long each takes."""
+    """Which tests run which line of which file, and how long each takes. A line run at import has a test named ""."""
 
     lines: Mapping[str, Mapping[int, frozenset[str]]]
     took_s: Mapping[str, float]
@@ -61,18 +63,48 @@ class Coverage:
     def tests_of(self, place: Place) -> list[str]:
         """Return the tests that run a place: those in the folder of its feature first, and of each the fastest.
 
-        A line that runs when its file is imported belongs to all tests that run anything of the file, and where none
-        does, to all there are. A function of a file that no test runs has none.
+        A line that runs when its file is imported belongs to all tests that run anything of the file and to the quick
+        ones of its feature; where there is neither, to all tests. A function of a file that no test runs has none.
         """
         lines = self.lines.get(place.path, {})
-        found = frozenset[str]().union(*(lines.get(line, frozenset()) for line in range(place.line, place.ends + 1)))
+        found = self._at(place) - {""}
         if not place.function or not found:
-            found = self.files.setdefault(place.path, frozenset[str]().union(*lines.values()))
-        if not found and not place.function:
-            # Nothing but names and numbers: whoever imports it reads them.
-            found = frozenset(self.took_s)
+            found = self.files.setdefault(place.path, frozenset[str]().union(*lines.values()) - {""})
         near = f"tests/{place.package}/"
+        if not place.function:
+            # A test that only reads a constant runs no line of the file.
+            found |= {test for test, took_s in self.took_s.items() if test.startswith(near) and took_s < QUICK_S}
+        if not found and not place.function:
+            found = frozenset(self.took_s)
         return sorted(found, key=lambda test: (not test.startswith(near), self.took_s.get(test, 0), test))
+
+    def runs_at_import(self, place: Place) -> bool:
+        """Return whether a place runs outside of tests, too: a module may keep what came of it."""
+        return "" in self._at(place)
+
+    def _at(self, place: Place) -> frozenset[str]:
+        lines = self.lines.get(place.path, {})
+        return frozenset[str]().union(*(lines.get(line, frozenset()) for line in range(place.line, place.ends + 1)))
+
+
+class Killers:
+    """Which tests have killed mutants of which function and of which file: they are the likeliest to kill the next."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._of: dict[str, Counter[str]] = {}
+
+    def add(self, place: Place, test: str | None) -> None:
+        """Record the test that killed a mutant, where it is known."""
+        if test:
+            for where in (place.path, f"{place.path}::{place.function}"):
+                self._of.setdefault(where, Counter())[test] += 1
+
+    def first(self, place: Place, tests: Iterable[str]) -> list[str]:
+        """Return `tests` with those first that have killed most in the function, then in the file."""
+        nothing = Counter[str]()
+        function, file = (self._of.get(each, nothing) for each in (f"{place.path}::{place.function}", place.path))
+        return sorted(tests, key=lambda test: (-function.get(test, 0), -file.get(test, 0)))
 
 
 def in_order(places: Iterable[Place], seed: int) -> list[Place]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from infra.mutate.report import Results, show
-from infra.mutate.selection import Coverage, Mutant, Place, equivalent, in_order, within
+from infra.mutate.selection import Coverage, Killers, Mutant, Place, equivalent, in_order, within
 
 PATH = "chalicelib/limits/stale.py"
 TOOK_S = {"tests/limits/a.py::slow": 3.0, "tests/limits/a.py::quick": 0.1, "tests/api/b.py::quickest": 0.01}
@@ -28,9 +28,11 @@ def test_tests_that_run_the_line_are_chosen_the_nearest_and_fastest_first() -> N
 
 
 def test_line_that_runs_at_import_belongs_to_all_tests_of_its_file() -> None:
-    """A constant is read by whatever runs below it."""
+    """A constant is read by whatever runs below it, or by a test that runs nothing and is quick."""
     covered = Coverage({PATH: {6: frozenset(["tests/limits/a.py::slow"])}}, TOOK_S)
     assert covered.tests_of(place(1, function="")) == ["tests/limits/a.py::slow"]
+    quick = Coverage(covered.lines, TOOK_S | {"tests/limits/a.py::quickest": 0.01})
+    assert quick.tests_of(place(1, function="")) == ["tests/limits/a.py::quickest", "tests/limits/a.py::slow"]
     assert set(Coverage({}, TOOK_S).tests_of(place(1, function=""))) == set(TOOK_S)
 
 
@@ -46,6 +48,24 @@ def test_tests_are_run_as_far_as_the_time_allows() -> None:
     assert within(names, TOOK_S, 3.105) == names[:2]
     assert within(names, TOOK_S, 0) == names[:1]
     assert within([], TOOK_S, 9) == []
+
+
+def test_tests_that_killed_in_the_function_come_first_then_those_of_the_file() -> None:
+    """The rest stay in their order; what killed elsewhere says nothing."""
+    killers = Killers()
+    killers.add(place(function="clear"), "c")
+    killers.add(place(), "d")
+    killers.add(place(), None)
+    killers.add(Place("chalicelib/other.py", "NumberReplacer", 0, "mark", 5, 5), "b")
+    assert killers.first(place(), ["a", "b", "c", "d"]) == ["d", "c", "a", "b"]
+
+
+def test_line_that_runs_at_import_is_known() -> None:
+    """What came of it may be kept by another module, so the file itself is changed."""
+    covered = Coverage({PATH: {5: frozenset(["", *TOOK_S]), 6: frozenset(TOOK_S)}}, TOOK_S)
+    assert covered.runs_at_import(place())
+    assert not covered.runs_at_import(place(6))
+    assert set(covered.tests_of(place())) == set(TOOK_S)
 
 
 def test_order_is_the_seeds_and_no_place_moves_another() -> None:
