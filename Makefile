@@ -6,6 +6,9 @@ BIN := .venv/bin
 LOCKED := ship run dev bench checkov cosmic-ray emulator lock ministack
 MANAGE := $(BIN)/python -m infra.manage --stage="$$STAGE" --reason="$$REASON"
 
+# Where this is set, each of the hundreds of processes that the tests start would compile again all that it imports.
+export PYTHONDONTWRITEBYTECODE :=
+
 # What is given to a target reaches its program by the environment, letter by letter: make expands nothing in it, and the
 # shell runs nothing of it. So recipes say "$$TEXT", never "$(TEXT)".
 GIVEN := ADMIN ADMIN_KEY ALARM_EMAIL ALL CERTIFICATE CLIENT_ID CLIENT_SECRET CLOSE COLD COMPONENTS DATA DOMAIN DRY_RUN EDGE EMAIL ID MINUTES NAME OFF ONLY OUT PORT REASON RECEIVER ROUNDS SCOPES SEED STAGE STATE TEXT TIER TITLE URL

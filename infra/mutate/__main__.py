@@ -20,8 +20,8 @@ from infra.mutate.selection import Coverage, Killers, Mutant, Place, in_order, w
 
 PACKAGES = ("limits", "credentials", "oauth", "accounts", "webhooks", "core")
 WORKERS = 2
-BUDGET_S, WHOLE_BUDGET_S = 20.0, 40.0
-"""How long the tests for one mutant may take together, in a sample and in a whole run."""
+BUDGETS_S, WHOLE_BUDGETS_S = (20.0,), (8.0, 60.0)
+"""How long the tests for one mutant may take together, in a sample and in a whole run: all, then survivors."""
 
 
 class Asked:
@@ -49,6 +49,7 @@ class Asked:
 def main() -> None:
     """Try mutants until the time is over, then say what survived."""
     options = _options()
+    budgets_s = WHOLE_BUDGETS_S if options.all else BUDGETS_S
     packages = options.only.split() or list(PACKAGES)
     names = [name for name in copies.files() if name.startswith(tuple(f"chalicelib/{each}/" for each in packages))]
     state = copies.digest([name for name in copies.files() if name.startswith(("chalicelib/", "tests/", "app.py"))])
@@ -58,26 +59,26 @@ def main() -> None:
     places = [Place(**each) for name in names if name.endswith(".py") for each in maker(path=name)]
     results = report.Results(copies.HOME / "results.jsonl", state)
     killers = Killers()
-    left = iter(in_order(places, options.seed))
+    left = iter([(place, budget_s) for budget_s in budgets_s for place in in_order(places, options.seed)])
     until = time.monotonic() + (float("inf") if options.all else options.minutes * 60)
     lock = threading.Lock()
 
-    def each() -> Iterator[Place]:
+    def each() -> Iterator[tuple[Place, float]]:
         while time.monotonic() < until:
             with lock:
-                place = next(left, None)
-            if place is None:
+                following = next(left, None)
+            if following is None:
                 return
-            yield place
+            yield following
 
     def work(folder: Path) -> None:
         worker = Asked(sys.executable, "-m", "infra.mutate.worker", folder=folder)
         try:
-            for place in each():
+            for place, budget_s in each():
                 made = maker(path=place.path, operator=place.operator, occurrence=place.occurrence)
                 if made is not None:
                     mutant = Mutant(place, made["line"], tuple(made["before"]), tuple(made["after"]))
-                    _try(worker, mutant, coverage, killers, results, WHOLE_BUDGET_S if options.all else BUDGET_S)
+                    _try(worker, mutant, coverage, killers, results, budget_s)
         finally:
             worker.stop()
 
@@ -93,7 +94,7 @@ def _try(
     worker: Asked, mutant: Mutant, coverage: Coverage, killers: Killers, results: report.Results, budget_s: float
 ) -> None:
     source = (copies.ROOT / mutant.place.path).read_text()
-    if results.knows(mutant, source):
+    if results.knows(mutant, source, budget_s):
         return
     all_tests = killers.first(mutant.place, coverage.tests_of(mutant.place))
     tests = within(all_tests, coverage.took_s, budget_s)
@@ -106,7 +107,7 @@ def _try(
             from_file=bool(mutant.place.function) and coverage.runs_at_import(mutant.place),
         )
         killers.add(mutant.place, killer)
-    results.add(mutant, source, outcome, tests=len(tests), of=len(all_tests))
+    results.add(mutant, source, outcome, tests=len(tests), of=len(all_tests), budget_s=budget_s)
 
 
 def _options() -> argparse.Namespace:

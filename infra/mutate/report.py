@@ -20,24 +20,34 @@ class Results:
         self._file, self._state, self._lock = file, state, threading.Lock()
         self._known = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
         self._by_key = {_id(each["key"], each["file"]): each for each in self._known}
-        self.seen: list[dict[str, Any]] = []
-        """What this run looked at, whether or not it had to try it."""
+        self._seen: dict[tuple[str, ...], dict[str, Any]] = {}
 
-    def knows(self, mutant: Mutant, source: str) -> bool:
-        """Tell whether nothing is to be found out: it died in this very file, is listed, or these tests have tried."""
+    @property
+    def seen(self) -> list[dict[str, Any]]:
+        """Return what became of each mutant that this run looked at, whether or not it had to try it."""
+        return list(self._seen.values())
+
+    def knows(self, mutant: Mutant, source: str, budget_s: float) -> bool:
+        """Return whether nothing is to be found out by tests that take so long.
+
+        It died in this very file, is listed, or these tests have tried for as long.
+        """
         known = self._by_key.get(_id(mutant.key, _digest(source)))
         if mutant.key in equivalent():
             self._saw({"key": mutant.key, "outcome": "equivalent", "line": mutant.line})
             return True
-        if known is not None and (known["outcome"] in DEAD or known["state"] == self._state):
+        is_tried = known is not None and known["state"] == self._state and known["budget_s"] >= budget_s
+        if known is not None and (known["outcome"] in DEAD or is_tried):
             self._saw(known)
             return True
         return False
 
-    def add(self, mutant: Mutant, source: str, outcome: str, *, tests: int, of: int) -> None:
-        """Keep an outcome."""
+    def add(self, mutant: Mutant, source: str, outcome: str, *, tests: int, of: int, budget_s: float) -> None:
+        """Keep an outcome of so many tests `of` those that run it, which took no longer than `budget_s`."""
         found: dict[str, Any] = {"key": mutant.key, "file": _digest(source), "state": self._state, "outcome": outcome}
         found |= {"line": mutant.line, "tests": tests, "of": of, "operator": mutant.place.operator}
+        found["budget_s"] = budget_s if tests < of else float("inf")
+        self._by_key[_id(mutant.key, _digest(source))] = found
         with self._lock, self._file.open("a") as kept:
             print(json.dumps(found), file=kept)
         self._saw(found)
@@ -46,7 +56,7 @@ class Results:
 
     def _saw(self, found: dict[str, Any]) -> None:
         with self._lock:
-            self.seen.append(found)
+            self._seen[tuple(found["key"])] = found
 
 
 def show(results: Results, places: int, file: Path) -> None:

@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from tests.browser import chromium
 from tests.browser.console import Console, served
 from tests.browser.sights import Cast
-from tests.browser.visitors import Visitors
+from tests.browser.visitors import Profiles, Visitors
 
 # A machine that runs other tests too may be slow; nothing waits longer than it must.
 expect.set_options(timeout=20_000)
@@ -45,10 +45,16 @@ def cast(console: Console) -> Cast:
     return Cast(console)
 
 
+@pytest.fixture(scope="session")
+def profiles(browser: Browser) -> Profiles:
+    """The profiles that tests use one after another."""
+    return Profiles(browser)
+
+
 @pytest.fixture
-def visitors(browser: Browser, console: Console) -> Iterator[Visitors]:
+def visitors(profiles: Profiles, console: Console) -> Iterator[Visitors]:
     """People with browsers of their own, at the console; afterwards, that nothing went wrong on any page they saw."""
-    came = Visitors(browser, console)
+    came = Visitors(profiles, console)
     yield came
     came.leave()
     assert came.faults == []

@@ -4,13 +4,13 @@ import re
 
 import pytest
 import requests
-from playwright.sync_api import Browser, Error, Locator, Page, expect
+from playwright.sync_api import Error, Locator, Page, expect
 
 from chalicelib.core import randomness
 from tests.browser import axe
 from tests.browser.console import PASSWORD, Console, served
 from tests.browser.hands import Hands, Keyboard, Mouse
-from tests.browser.visitors import NARROW, WIDE, Visitors
+from tests.browser.visitors import NARROW, WIDE, Profiles, Visitors
 
 pytestmark = pytest.mark.xdist_group("browser")
 
@@ -121,6 +121,7 @@ def test_copy_button_works_where_the_clipboard_is_closed(visitors: Visitors, con
     page.goto("/settings/keys/new")
     _name(page).press("Control+v")
     expect(_name(page)).to_have_value(secret)
+    page.context.close()
 
 
 def test_key_is_renamed_and_narrowed(visitors: Visitors, console: Console) -> None:
@@ -173,11 +174,11 @@ def test_someone_elses_key_is_not_there(visitors: Visitors, console: Console) ->
 
 
 def test_address_must_be_confirmed_before_a_key_where_mail_is_sent(
-    browser: Browser, tmp_path_factory: pytest.TempPathFactory
+    profiles: Profiles, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """Where a sender is configured the list says what to do first, and the form for a key is not to be had."""
     with served(tmp_path_factory.mktemp("strict"), LATCHKEY_MAIL_FROM="api@example.com") as strict:
-        visitors = Visitors(browser, strict)
+        visitors = Visitors(profiles, strict)
         page = visitors.member(strict.person(verified=False))
         page.goto("/settings/keys")
         expect(page.get_by_role("main")).to_contain_text("Confirm your email address before you generate a key")

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.browser import axe
 from tests.browser.console import Console
 from tests.browser.sights import BY_NAME, SIGHTS, Cast, Sight
-from tests.browser.visitors import NARROW, WIDE, Visitors
+from tests.browser.visitors import NARROW, WIDE, Profiles, Visitors
 
 pytestmark = pytest.mark.xdist_group("sights")
 
@@ -45,30 +45,27 @@ WITHOUT = """part => {
 
 
 @pytest.fixture(scope="module")
-def onlookers(browser: Browser, console: Console) -> Iterator[tuple[Visitors, BrowserContext]]:
-    """Whoever looks at the sights, and the one profile they share: to make another takes longer than to look."""
-    came = Visitors(browser, console)
-    yield came, came.guest().context
+def onlookers(profiles: Profiles, console: Console) -> Iterator[tuple[Visitors, Page]]:
+    """Whoever looks at the sights, and the one window they share: to open another takes longer than to look."""
+    came = Visitors(profiles, console)
+    yield came, came.guest()
     came.leave()
 
 
 @pytest.fixture
-def window(onlookers: tuple[Visitors, BrowserContext]) -> Iterator[Page]:
-    """A window of the profile that is shared, as someone new has it; afterwards, that nothing went wrong in it."""
-    came, profile = onlookers
-    profile.clear_cookies()
-    page = profile.new_page()
+def window(onlookers: tuple[Visitors, Page]) -> Iterator[Page]:
+    """The window that is shared, without a session; afterwards, that nothing went wrong in it."""
+    came, page = onlookers
+    page.context.clear_cookies()
+    page.set_viewport_size({"width": WIDE, "height": 800})
     yield page
     page.evaluate("0")  # its answer comes after whatever the page reported
-    page.close()
     faults, came.faults[:] = list(came.faults), []
     assert faults == []
 
 
 @pytest.mark.parametrize("sight", SIGHTS, ids=lambda sight: sight.name)
-def test_page_is_accessible_and_fits(
-    sight: Sight, window: Page, onlookers: tuple[Visitors, BrowserContext], cast: Cast
-) -> None:
+def test_page_is_accessible_and_fits(sight: Sight, window: Page, onlookers: tuple[Visitors, Page], cast: Cast) -> None:
     """No rule of axe is broken and nothing is wider than the window, however it is looked at."""
     came, _ = onlookers
     if sight.who:

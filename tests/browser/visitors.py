@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, WebError
 
 from tests.browser.console import PASSWORD, Console, Person
 
@@ -15,32 +15,64 @@ REFUSED = re.compile(r"Failed to load resource: the server responded with a stat
 """What Chromium says of every page that is no success."""
 
 
+class Profiles:
+    """Profiles of one browser, each with a page, used again when emptied: another costs half a second of CPU."""
+
+    def __init__(self, browser: Browser) -> None:
+        """Begin with none."""
+        self._browser = browser
+        self._idle: dict[tuple[str, bool], list[Page]] = {}
+
+    def take(self, base_url: str, *, javascript: bool) -> Page:
+        """Return a page of a profile that holds nothing but what it has cached."""
+        idle = self._idle.get((base_url, javascript))
+        if idle:
+            return idle.pop()
+        context = self._browser.new_context(
+            base_url=base_url,
+            java_script_enabled=javascript,
+            reduced_motion="reduce",
+            permissions=["clipboard-read", "clipboard-write"] if javascript else [],
+        )
+        context.set_default_timeout(PATIENCE_MS)
+        return context.new_page()
+
+    def put_back(self, page: Page, base_url: str, *, javascript: bool) -> None:
+        """Empty a profile, unless its test closed it: scripts that run on every page can't be taken back."""
+        if page.is_closed():
+            return
+        context = page.context
+        for other in context.pages:
+            if other != page:
+                other.close()
+        context.unroute_all()
+        context.clear_cookies()
+        page.emulate_media(color_scheme="light")
+        page.goto("about:blank")
+        self._idle.setdefault((base_url, javascript), []).append(page)
+
+
 @dataclass
 class Visitors:
     """Everyone who came, and every fault that their browsers reported: errors, policies broken, other hosts asked."""
 
-    browser: Browser
+    profiles: Profiles
     console: Console
     faults: list[str] = field(default_factory=list)
-    contexts: list[BrowserContext] = field(default_factory=list)
+    pages: list[tuple[Page, bool]] = field(default_factory=list)
+    """Each that came, with whether it runs scripts."""
     friends: set[str] = field(default_factory=lambda: {"com.example.app://"})
     """Origins besides the console's that a test sends its browsers to, and an app's that no machine here has."""
 
     def guest(self, *, width: int = WIDE, javascript: bool = True) -> Page:
         """Return an empty page of someone who isn't logged in."""
-        context = self.browser.new_context(
-            base_url=self.console.url,
-            viewport={"width": width, "height": 800},
-            java_script_enabled=javascript,
-            reduced_motion="reduce",
-            permissions=["clipboard-read", "clipboard-write"] if javascript else [],
-        )
-        self.contexts.append(context)
-        context.set_default_timeout(PATIENCE_MS)
-        context.on("console", self._heard)
-        context.on("weberror", lambda error: self.faults.append(f"script: {error.error}"))
-        context.on("request", self._asked)
-        return context.new_page()
+        page = self.profiles.take(self.console.url, javascript=javascript)
+        page.set_viewport_size({"width": width, "height": 800})
+        page.context.on("console", self._heard)
+        page.context.on("weberror", self._failed)
+        page.context.on("request", self._asked)
+        self.pages.append((page, javascript))
+        return page
 
     def member(self, person: Person, *, width: int = WIDE, javascript: bool = True) -> Page:
         """Return an empty page of someone who is logged in already."""
@@ -62,9 +94,15 @@ class Visitors:
         return taken
 
     def leave(self) -> None:
-        """Close every browser."""
-        for context in self.contexts:
-            context.close()
+        """Empty every browser, for those who come next."""
+        for page, javascript in self.pages:
+            page.context.remove_listener("console", self._heard)
+            page.context.remove_listener("weberror", self._failed)
+            page.context.remove_listener("request", self._asked)
+            self.profiles.put_back(page, self.console.url, javascript=javascript)
+
+    def _failed(self, error: WebError) -> None:
+        self.faults.append(f"script: {error.error}")
 
     def _heard(self, message: ConsoleMessage) -> None:
         expected = REFUSED.fullmatch(message.text) and "/static/" not in message.location["url"]

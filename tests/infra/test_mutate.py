@@ -96,8 +96,27 @@ def test_survivor_is_printed_as_it_would_be_listed(tmp_path: Path) -> None:
     """What stands in the report can be pasted into the list, with a reason."""
     results = Results(tmp_path / "results.jsonl", "now")
     survivor = Mutant(place(), 5, ('    a = "ä\\n"',), ("    pass",))
-    results.add(survivor, "source", "survived", tests=1, of=2)
+    results.add(survivor, "source", "survived", tests=1, of=2, budget_s=1)
     show(results, 1, tmp_path / "report.md")
     listed = (tmp_path / "report.md").read_text().partition("```toml\n")[2].partition("```")[0]
     (tmp_path / "equivalent.toml").write_text(listed + 'why = "Nobody reads it."\n')
     assert equivalent(tmp_path / "equivalent.toml") == {survivor.key: "Nobody reads it."}
+
+
+def test_survivor_is_tried_again_where_more_tests_may_be_run(tmp_path: Path) -> None:
+    """Not where those were all, or the tests are the same; a dead one never, in the same file."""
+    file = tmp_path / "results.jsonl"
+    partly, wholly, dead = (Mutant(place(), 5, (name,), ("pass",)) for name in "abc")
+    before = Results(file, "now")
+    before.add(partly, "source", "survived", tests=1, of=2, budget_s=8)
+    before.add(wholly, "source", "survived", tests=2, of=2, budget_s=8)
+    before.add(dead, "source", "killed", tests=1, of=2, budget_s=8)
+    for results in (before, Results(file, "now")):
+        assert results.knows(partly, "source", 8)
+        assert not results.knows(partly, "source", 60)
+        assert results.knows(wholly, "source", 60)
+        assert len(results.seen) <= 3
+    later = Results(file, "then")
+    assert not any(later.knows(each, "source", 8) for each in (partly, wholly))
+    assert later.knows(dead, "source", 60)
+    assert not later.knows(dead, "changed", 60)
