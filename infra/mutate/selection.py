@@ -61,7 +61,7 @@ class Coverage:
     files: dict[str, frozenset[str]] = field(default_factory=dict)
 
     def tests_of(self, place: Place) -> list[str]:
-        """Return the tests that run a place: those in the folder of its feature first, and of each the fastest.
+        """Return the tests that run a place: its namesake's, its feature's, and the others; of each the fastest first.
 
         A line that runs when its file is imported belongs to all tests that run anything of the file and to the quick
         ones of its feature; where there is neither, to all tests. A function of a file that no test runs has none.
@@ -76,7 +76,11 @@ class Coverage:
             found |= {test for test, took_s in self.took_s.items() if test.startswith(near) and took_s < QUICK_S}
         if not found and not place.function:
             found = frozenset(self.took_s)
-        return sorted(found, key=lambda test: (not test.startswith(near), self.took_s.get(test, 0), test))
+        namesake = f"{near}test_{place.path.rpartition('/')[2]}::"
+        return sorted(
+            found,
+            key=lambda test: (not test.startswith(namesake), not test.startswith(near), self.took_s.get(test, 0), test),
+        )
 
     def runs_at_import(self, place: Place) -> bool:
         """Return whether a place runs outside of tests, too: a module may keep what came of it."""

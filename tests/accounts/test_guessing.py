@@ -194,3 +194,8 @@ def test_few_characters_that_are_no_idea_are_tried_one_by_one() -> None:
     assert guessing._guesses("zqvxkj", {}) > 10**6
     assert guessing._guesses("4", {"a": 1}) == 10
     assert guessing._guesses("z0", {"zo": 1}) == 2
+
+
+def test_first_word_of_a_list_is_the_first_guess() -> None:
+    """Ranks begin at 1."""
+    assert min(guessing._ranks().values()) == 1

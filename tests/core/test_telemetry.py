@@ -4,6 +4,7 @@ import io
 import json
 import logging
 import re
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -278,3 +279,10 @@ def test_lines_go_to_standard_output_unless_another_stream_is_chosen(
     assert out.flushes == 2
     assert [line["message"] for line in lines(out)] == ["request", "happened"]
     assert log.getvalue() == ""
+
+
+def test_process_that_chose_no_stream_logs_to_standard_output() -> None:
+    """As every function does from its first request."""
+    program = "from chalicelib.core import telemetry; telemetry.info('happened')"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)["message"] == "happened"

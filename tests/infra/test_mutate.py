@@ -27,6 +27,13 @@ def test_tests_that_run_the_line_are_chosen_the_nearest_and_fastest_first() -> N
     assert covered.tests_of(place(6)) == ["tests/limits/a.py::slow"]
 
 
+def test_tests_of_the_file_that_is_named_after_it_come_first() -> None:
+    """However long they take: they are written for it."""
+    namesake = "tests/limits/test_stale.py::slow"
+    covered = Coverage({PATH: {5: frozenset([*TOOK_S, namesake])}}, TOOK_S | {namesake: 9.0})
+    assert covered.tests_of(place())[0] == namesake
+
+
 def test_line_that_runs_at_import_belongs_to_all_tests_of_its_file() -> None:
     """A constant is read by whatever runs below it, or by a test that runs nothing and is quick."""
     covered = Coverage({PATH: {6: frozenset(["tests/limits/a.py::slow"])}}, TOOK_S)
