@@ -20,7 +20,7 @@ from chalice.cli import cli as chalices
 from chalice.deploy.deployer import ChaliceDeploymentError
 
 from chalicelib.core import settings
-from infra import chalice_cli, deployed, lock, stage_key, template
+from infra import chalice_cli, deployed, domains, lock, stage_key, template
 from infra.deployed import CONFIGURATION
 from infra.edge import front, viewer_address
 from infra.failed import DeployError
@@ -99,6 +99,7 @@ def main(words: list[str] | None = None) -> int:
 def deploy(stage: str, *, alarm_email: str = "", edge: tuple[str, str] | None = None) -> None:
     """Create or update a stage: its data, its service and, with a domain and its certificate, CloudFront before it."""
     check_settings(stage)
+    domains.check(deployed.configured_domain(stage), lambda: deployed.api_ids(stage))
     is_trusted = _is_header_trusted(stage, edge)
     who = boto3.client("sts").get_caller_identity()
     say(f"Deploying {stage} into account {who['Account']}, region {boto3.session.Session().region_name}.")
@@ -144,6 +145,7 @@ def _is_header_trusted(stage: str, edge: tuple[str, str] | None) -> bool:
 def plan(stage: str, *, alarm_email: str = "", edge: tuple[str, str] | None = None) -> None:
     """Say what a deployment would change, and change nothing."""
     check_settings(stage)
+    domains.check(deployed.configured_domain(stage), lambda: deployed.api_ids(stage))
     _is_header_trusted(stage, edge)
     changes = DataStack(stage, say).planned(template.composed(mail_from(stage)), alarm_email)
     say(f"The data stack {deployed.data_stack(stage)}, by CloudFormation:")
@@ -324,11 +326,12 @@ def _delete_service(stage: str) -> None:
     """Remove what there is of the service, again while something is found: an API may have been made twice."""
     for _ in range(DELETES_MAX):
         say("Removing the service (chalice delete) …")
+        domains.release(deployed.named_domain(stage), deployed.api_ids(stage), say)
         chalice("delete", stage)
         left = deployed.found(stage)
         if not left:
             return
-    names = ", ".join(str(each.get("rest_api_id") or each["name"]) for each in left)
+    names = ", ".join(str(each.get("rest_api_id") or each.get("domain_name") or each["name"]) for each in left)
     raise DeployError(f"Of the service of {stage} this is left: {names}. Run this again; the data was not touched.")
 
 

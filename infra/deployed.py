@@ -16,27 +16,34 @@ NOTED = Path(".chalice", "deployed")
 API = "api_handler"
 FUNCTIONS = {API: "", "authorizer": "-authorizer", "stream": "-stream", "minute": "-minute", "hour": "-hour"}
 """What Chalice calls each function, and how its name ends."""
+DOMAIN = "api_gateway_custom_domain"
+"""What the configuration calls the domain of a stage, and Chalice, too."""
 Resource = dict[str, Any]
 
 
 def note(stage: str) -> None:
     """Write down for Chalice what is there of a stage's service."""
-    noted = NOTED / f"{stage}.json"
-    before: list[Resource] = json.loads(noted.read_text())["resources"] if noted.exists() else []
-    # Domains are found by their own names, and are the account's rather than the stage's.
-    resources = [*found(stage), *(each for each in before if each["resource_type"] == "domain_name")]
+    noted = _noted(stage)
+    resources = found(stage)
     noted.parent.mkdir(exist_ok=True)
     noted.write_text(json.dumps({"resources": resources, "schema_version": "2.0", "backend": "api"}, indent=2) + "\n")
 
 
 def found(stage: str) -> list[Resource]:
-    """Return what AWS has of a stage's service, as Chalice notes it."""
+    """Return what AWS has of a stage's service, as Chalice notes it.
+
+    Chalice deletes from the end: the domain, which leads to the API, before that.
+    """
     import boto3
+
+    from infra import domains
 
     clients = [boto3.client(service) for service in ("lambda", "events")]
     resources = [resource for name in FUNCTIONS for resource in _of_function(stage, name, *clients)]
-    api = api_of(stage)
-    return resources if api is None else [*resources, {"name": "rest_api", "resource_type": "rest_api", **api}]
+    api, domain = api_of(stage), named_domain(stage)
+    if api is not None:
+        resources.append({"name": "rest_api", "resource_type": "rest_api", **api})
+    return resources if domain is None else [*resources, *domains.found(domain, api_ids(stage))]
 
 
 def api_of(stage: str) -> dict[str, str] | None:
@@ -54,6 +61,28 @@ def api_of(stage: str) -> dict[str, str] | None:
     suffix = TypedAWSClient(session._session).endpoint_dns_suffix("apigateway", session.region_name)
     host = f"{api_id}.execute-api.{session.region_name}.{suffix}"
     return {"rest_api_id": api_id, "rest_api_url": f"https://{host}/{gateway_stage(stage)}/"}
+
+
+def api_ids(stage: str) -> list[str]:
+    """Return the ids of all APIs of a stage: more than one where a deployment was killed."""
+    return list(_apis(stage))
+
+
+def configured_domain(stage: str) -> dict[str, str] | None:
+    """Return the domain of a stage as it is configured, with its certificate; None where none is."""
+    whole = json.loads(CONFIGURATION.read_text())
+    configured: dict[str, str] | None = (whole | whole["stages"][stage]).get(DOMAIN)
+    return configured
+
+
+def named_domain(stage: str) -> str | None:
+    """Return the domain that is configured, else the one that Chalice noted in this checkout."""
+    configured = configured_domain(stage)
+    if configured is not None:
+        return configured["domain_name"]
+    noted = _noted(stage)
+    before: list[Resource] = json.loads(noted.read_text())["resources"] if noted.exists() else []
+    return next((each["domain_name"] for each in before if each["resource_type"] == "domain_name"), None)
 
 
 def gateway_stage(stage: str) -> str:
@@ -84,6 +113,10 @@ def outputs(stage: str) -> dict[str, str]:
     if "EventsStream" not in said or "HourRole" not in said:
         raise LookupError(missing)
     return said
+
+
+def _noted(stage: str) -> Path:
+    return NOTED / f"{stage}.json"
 
 
 def _of_function(stage: str, name: str, functions: Any, events: Any) -> Iterator[Resource]:

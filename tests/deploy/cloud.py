@@ -1,6 +1,6 @@
 """moto's server as an AWS account: what it lacks of what `infra.deploy` asks for is supplied here, and nowhere else.
 
-- Its CloudFormation is our own (`stacks.py`).
+- Its CloudFormation is our own (`stacks.py`), and half of its domains (`domains.py`).
 - It reads OpenAPI 3 only: Chalice's Swagger 2 document is kept for the tests to look at, and converted on its way in.
 - It imports no authorizers and no gateway responses: the tests read those in the document.
 - It lets a stage log without a role to write logs with.
@@ -24,6 +24,7 @@ import requests
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import make_server
 
+from tests.deploy import domains
 from tests.deploy.stacks import CloudFormation, form_of
 
 ACCOUNT = "123456789012"
@@ -143,6 +144,11 @@ class Cloud:
             status, answer = self.formation(region).answer(form_of(body))
             start_response(status, [("Content-Type", "text/xml"), ("Content-Length", str(len(answer)))])
             return [answer]
+        if service == "apigateway":
+            known = domains.supplied(ACCOUNT, region, environ["REQUEST_METHOD"], environ["PATH_INFO"], body)
+            if known is not None:
+                start_response(known.status, [("x-amzn-ErrorType", known.error)])
+                return [json.dumps(known.body).encode()]
         if environ["PATH_INFO"].startswith("/restapis") and "mode=" in environ["QUERY_STRING"]:
             self.documents.append(json.loads(body))
             body = json.dumps(_openapi_3(json.loads(body))).encode()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from botocore.client import BaseClient
 
-from infra import rights
+from infra import deployed, rights
 from tests.deploy.checkout import copied
 from tests.deploy.cloud import ACCOUNT, REGION, serving
 from tests.infra.rights import by_type, of_edge
@@ -27,7 +27,7 @@ Call = tuple[str, str]
 def calls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[set[Call]]:
     """Every call of a first deployment, a look, a rehearsal, a second deployment and the end: action and ARN.
 
-    Those that CloudFormation makes are among them.
+    The stage has a domain. The calls that CloudFormation makes are among them.
     """
     made: set[Call] = set()
     send = BaseClient._make_api_call
@@ -38,6 +38,7 @@ def calls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[set[Call]]:
 
     with serving() as cloud, pytest.MonkeyPatch.context() as patch:
         checkout = copied(tmp_path_factory.mktemp("checkout"), is_light=True, **cloud.environment)
+        _set_domain(checkout.path / ".chalice" / "config.json")
         patch.setattr(BaseClient, "_make_api_call", noting)
         checkout.succeeds("deploy", "dev")
         checkout.succeeds("status", "dev")
@@ -48,9 +49,16 @@ def calls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[set[Call]]:
         yield made
 
 
+def _set_domain(file: Path) -> None:
+    whole = json.loads(file.read_text())
+    certificate = f"arn:aws:acm:{REGION}:{ACCOUNT}:certificate/1"
+    whole["stages"]["dev"][deployed.DOMAIN] = {"domain_name": "api.example.com", "certificate_arn": certificate}
+    file.write_text(json.dumps(whole))
+
+
 def _action(client: Any, operation: str) -> str:
     model = client.meta.service_model
-    if model.service_name == "apigateway":
+    if model.service_name in ("apigateway", "apigatewayv2"):
         return f"apigateway:{model.operation_model(operation).http['method']}"
     return f"{model.service_name}:{operation}"
 

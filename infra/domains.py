@@ -1,0 +1,91 @@
+"""The domain of a stage at API Gateway: found in AWS, noted for Chalice, and removed without what leads elsewhere.
+
+The configuration names the domain, or the file in which Chalice noted it in this checkout; AWS says what it leads to.
+API Gateway deletes no API while a domain leads to it.
+"""
+
+from collections.abc import Callable, Collection, Iterator
+from typing import Any
+
+import boto3
+
+from infra.deployed import DOMAIN, Resource
+from infra.failed import DeployError
+
+ROOT = "(none)"
+"""What API Gateway calls the base path of the whole domain."""
+
+
+def found(name: str, apis: Collection[str]) -> Iterator[Resource]:
+    """Yield a domain as Chalice notes it, if it leads to one of a stage's APIs, or nowhere yet.
+
+    One that leads elsewhere too is noted with the stage's own base paths alone.
+    """
+    gateways = boto3.client("apigateway")
+    try:
+        domain = gateways.get_domain_name(domainName=name)
+    except gateways.exceptions.NotFoundException:
+        return
+    mappings = list(_mappings(gateways, name))
+    own = [each for each in mappings if each["restApiId"] in apis]
+    if own or not mappings:
+        yield {
+            "name": DOMAIN,
+            "resource_type": "domain_name",
+            "hosted_zone_id": domain.get("regionalHostedZoneId") or domain["distributionHostedZoneId"],
+            "alias_domain_name": domain.get("regionalDomainName") or domain["distributionDomainName"],
+            "certificate_arn": domain.get("regionalCertificateArn") or domain["certificateArn"],
+            "security_policy": domain["securityPolicy"],
+            "domain_name": name,
+            "api_mapping": [{"key": _key(each["basePath"])} for each in own],
+        }
+
+
+def check(configured: dict[str, str] | None, apis: Callable[[], Collection[str]]) -> None:
+    """Raise DeployError where the configured domain and base path lead to an API that isn't the stage's."""
+    if configured is None:
+        return
+    gateways, name = boto3.client("apigateway"), configured["domain_name"]
+    path = configured.get("url_prefix", ROOT).strip("/") or ROOT
+    taken = [each["restApiId"] for each in _mappings(gateways, name) if each["basePath"] == path]
+    if taken and taken[0] not in apis():
+        raise DeployError(
+            f"{name} leads to another API ({taken[0]}) already: choose another domain, or another url_prefix for it, in"
+            f" .chalice/config.json, {DOMAIN}; or end that: aws apigateway delete-base-path-mapping --domain-name"
+            f" {name} --base-path '{path}'"
+        )
+
+
+def release(named: str | None, apis: Collection[str], say: Callable[[str], None]) -> None:
+    """Let no domain lead to a stage's APIs but the one that goes with them: named, and leading nowhere else."""
+    gateways = boto3.client("apigateway")
+    pages = gateways.get_paginator("get_domain_names").paginate()
+    for domain in (each for page in pages for each in page["items"]):
+        name = domain["domainName"]
+        mappings = [] if _is_private(domain) else list(_mappings(gateways, name))
+        own = [each["basePath"] for each in mappings if each["restApiId"] in apis]
+        if not own or (name == named and len(own) == len(mappings)):
+            continue
+        for path in own:
+            gateways.delete_base_path_mapping(domainName=name, basePath=path)
+        why = "leads to another API, too" if len(own) < len(mappings) else "isn't named in .chalice/config.json"
+        say(f"The domain {name} no longer leads here. It is kept, since it {why}.")
+
+
+def _mappings(gateways: Any, name: str) -> Iterator[dict[str, str]]:
+    """Yield what a domain leads to; nothing where there is no such domain."""
+    pages = gateways.get_paginator("get_base_path_mappings").paginate(domainName=name)
+    try:
+        for page in pages:
+            yield from page.get("items", [])
+    except gateways.exceptions.NotFoundException:
+        return
+
+
+def _is_private(domain: dict[str, Any]) -> bool:
+    """Return whether a domain is one of a private network; those lead to private APIs alone."""
+    return "PRIVATE" in domain.get("endpointConfiguration", {}).get("types", [])
+
+
+def _key(path: str) -> str:
+    return "/" if path == ROOT else f"/{path}"

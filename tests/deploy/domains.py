@@ -1,0 +1,72 @@
+"""The domains of API Gateway where moto has less than Chalice asks for, or refuses less than AWS.
+
+- It knows the domains of its two versions apart; Chalice reads what version 1 made by version 2.
+- It changes no domain, and lists no base paths of one that never had any.
+- It maps a base path to a second API, and deletes an API that a domain leads to.
+"""
+
+import json
+import re
+from typing import Any, NamedTuple
+
+from moto.apigateway.models import APIGatewayBackend, DomainName, apigateway_backends
+
+Json = dict[str, Any]
+DOMAIN = re.compile(r"(?:/v2)?/domainnames/([^/]+)(?:/(basepathmappings|apimappings))?$")
+
+
+class Answer(NamedTuple):
+    """Status, body, and the name of the error where it is one."""
+
+    status: str
+    body: Json
+    error: str = ""
+
+
+def supplied(account: str, region: str, method: str, path: str, body: bytes) -> Answer | None:
+    """Return the answer to a call that moto lacks; None where it has one."""
+    backend = apigateway_backends[account][region]
+    if path.startswith("/v2/tags/"):
+        return Answer("200 OK", {"tags": {}})
+    if method == "DELETE" and path.startswith("/restapis/"):
+        return _refusal(backend, path.split("/")[2])
+    found = DOMAIN.match(path)
+    domain = backend.domain_names.get(found[1]) if found else None
+    if found is None or domain is None:
+        return None
+    mappings = backend.base_path_mappings.setdefault(domain.domain_name, {})
+    match method, path.startswith("/v2"), found[2]:
+        case "GET", True, "apimappings":
+            keys = ["" if each == "(none)" else each for each in mappings]
+            return Answer("200 OK", {"items": [{"apiMappingKey": key} for key in keys]})
+        case "DELETE", True, None:
+            del backend.domain_names[domain.domain_name], backend.base_path_mappings[domain.domain_name]
+            return Answer("204 No Content", {})
+        case "PATCH", False, None:
+            return _changed(domain, json.loads(body)["patchOperations"])
+        case "POST", False, "basepathmappings" if json.loads(body)["basePath"] in mappings:
+            return _error("409 Conflict", "ConflictException", "Base path already exists for this domain name")
+    return None
+
+
+def _refusal(backend: APIGatewayBackend, api: str) -> Answer | None:
+    leading = [
+        name
+        for name, mappings in backend.base_path_mappings.items()
+        if api in [mapping.rest_api_id for mapping in mappings.values()]
+    ]
+    if not leading:
+        return None
+    why = f"Please remove all base path mappings related to the RestApi in your domains: {', '.join(leading)}"
+    return _error("400 Bad Request", "BadRequestException", f"Deleting RestApi {api} failed. {why}")
+
+
+def _changed(domain: DomainName, operations: list[Json]) -> Answer:
+    for each in operations:
+        assert each["op"] == "replace"
+        setattr(domain, re.sub(r"(?<!^)(?=[A-Z])", "_", each["path"].lstrip("/")).lower(), each["value"])
+    return Answer("200 OK", domain.to_json())
+
+
+def _error(status: str, name: str, message: str) -> Answer:
+    return Answer(status, {"message": message}, name)

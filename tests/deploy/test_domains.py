@@ -1,0 +1,154 @@
+"""A stage's domain at API Gateway, against moto's server: adopted from any checkout, removed with the stage alone."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from infra import deployed
+from tests.deploy.checkout import Checkout, copied
+from tests.deploy.cloud import Cloud, Failure, serving
+
+pytestmark = pytest.mark.xdist_group("domains")
+DOMAIN, OTHER = "api.example.com", "old.example.com"
+CERTIFICATE = "arn:aws:acm:us-east-1:123456789012:certificate/1"
+MAPPED = f"POST /domainnames/{DOMAIN}/basepathmappings"
+
+
+@pytest.fixture(scope="module")
+def cloud() -> Iterator[Cloud]:
+    """One account for the whole story, which the tests tell in order."""
+    with serving() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def checkout(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """A checkout in which a domain is configured."""
+    made = copied(tmp_path_factory.mktemp("checkout"), is_light=True, **cloud.environment)
+    configure(made, domain_name=DOMAIN, certificate_arn=CERTIFICATE)
+    return made
+
+
+def configure(checkout: Checkout, **domain: str) -> None:
+    """Set the domain of the stage."""
+    file = Path(checkout.path, ".chalice", "config.json")
+    whole = json.loads(file.read_text())
+    whole["stages"]["dev"]["api_gateway_custom_domain"] = domain
+    file.write_text(json.dumps(whole))
+
+
+def forget(checkout: Checkout) -> None:
+    """Be another checkout of the same configuration."""
+    shutil.rmtree(checkout.path / ".chalice" / "deployed", ignore_errors=True)
+
+
+def leads_to(cloud: Cloud, domain: str = DOMAIN) -> dict[str, str]:
+    """Return the APIs to which a domain leads, by base path."""
+    mappings = cloud.client("apigateway").get_base_path_mappings(domainName=domain).get("items", [])
+    return {each["basePath"]: each["restApiId"] for each in mappings}
+
+
+def domains(cloud: Cloud) -> list[str]:
+    """Return the names of all domains."""
+    return [each["domainName"] for each in cloud.client("apigateway").get_domain_names()["items"]]
+
+
+def make(cloud: Cloud, domain: str) -> None:
+    """Make a domain as somebody else does."""
+    cloud.client("apigateway").create_domain_name(
+        domainName=domain, regionalCertificateArn=CERTIFICATE, securityPolicy="TLS_1_2"
+    )
+
+
+def other_api(cloud: Cloud, domain: str, path: str) -> str:
+    """Return the id of an API of somebody else's, to which a base path of a domain leads."""
+    gateways = cloud.client("apigateway")
+    api: str = gateways.create_rest_api(name="another")["id"]
+    gateways.create_base_path_mapping(domainName=domain, basePath=path, restApiId=api)
+    return api
+
+
+@pytest.mark.parametrize("lost", ["POST /domainnames", MAPPED])
+def test_domain_whose_answer_was_lost_is_found_by_the_next_deployment(
+    cloud: Cloud, checkout: Checkout, lost: str
+) -> None:
+    """From any checkout: made but leading nowhere, or leading to the API already."""
+    cloud.fails = Failure(lost, is_done=True)
+    assert checkout.run("deploy", "dev").status == 1
+    assert cloud.fails is None
+    forget(checkout)
+    checkout.succeeds("deploy", "dev")
+    assert leads_to(cloud) == {"(none)": cloud.apis()[0]}
+    if lost != MAPPED:
+        checkout.succeeds("destroy", "dev")
+        assert (cloud.apis(), domains(cloud)) == ([], [])
+
+
+def test_domain_that_is_found_is_what_chalice_noted(
+    cloud: Cloud, checkout: Checkout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To the letter, since Chalice reads it in place of its own."""
+    noted = json.loads((checkout.path / ".chalice" / "deployed" / "dev.json").read_text())["resources"]
+    forget(checkout)
+    monkeypatch.chdir(checkout.path)
+    for name, value in cloud.environment.items():
+        monkeypatch.setenv(name, value)
+    (found,) = (each for each in deployed.found("dev") if each["resource_type"] == "domain_name")
+    assert found == next(each for each in noted if each["resource_type"] == "domain_name")
+
+
+def test_another_checkout_adopts_the_domain(cloud: Cloud, checkout: Checkout) -> None:
+    """It leads to the same API as before, and a new certificate reaches it."""
+    forget(checkout)
+    configure(checkout, domain_name=DOMAIN, certificate_arn=f"{CERTIFICATE}2")
+    before = leads_to(cloud)
+    checkout.succeeds("deploy", "dev")
+    assert leads_to(cloud) == before
+    assert cloud.client("apigateway").get_domain_name(domainName=DOMAIN)["regionalCertificateArn"] == f"{CERTIFICATE}2"
+
+
+def test_destroy_keeps_the_domain_that_leads_elsewhere_too_and_what_it_leads_to(
+    cloud: Cloud, checkout: Checkout
+) -> None:
+    """And one that the configuration doesn't name; neither leads to the stage any more, since its API goes."""
+    (api,) = cloud.apis()
+    another = other_api(cloud, DOMAIN, "another")
+    make(cloud, OTHER)
+    cloud.client("apigateway").create_base_path_mapping(domainName=OTHER, basePath="(none)", restApiId=api)
+    said = checkout.succeeds("destroy", "dev")
+    assert f"{DOMAIN} no longer leads here. It is kept, since it leads to another API, too." in said
+    assert f"{OTHER} no longer leads here. It is kept, since it isn't named in .chalice/config.json." in said
+    assert (leads_to(cloud), leads_to(cloud, OTHER)) == ({"another": another}, {})
+    assert cloud.apis() == [another]
+
+
+def test_domain_that_leads_to_another_api_is_refused_before_anything_is_changed(
+    cloud: Cloud, checkout: Checkout
+) -> None:
+    """With what to do, for `deploy` and for its rehearsal; beside it, under a base path of its own, there is room."""
+    (another,) = cloud.apis()
+    configure(checkout, domain_name=DOMAIN, certificate_arn=CERTIFICATE, url_prefix="another")
+    cloud.changes.clear()
+    for more in ((), ("--dry-run",)):
+        done = checkout.run("deploy", "dev", *more)
+        assert (done.status, done.error.count("\n")) == (1, 1)
+        assert done.error.startswith(f"{DOMAIN} leads to another API ({another}) already")
+    assert cloud.changes == []
+    configure(checkout, domain_name=DOMAIN, certificate_arn=CERTIFICATE, url_prefix="keys")
+    checkout.succeeds("deploy", "dev")
+    forget(checkout)
+    checkout.succeeds("deploy", "dev")
+    (api,) = set(cloud.apis()) - {another}
+    assert leads_to(cloud) == {"another": another, "keys": api}
+
+
+def test_destroy_from_another_checkout_removes_the_domain(cloud: Cloud, checkout: Checkout) -> None:
+    """Once it leads nowhere else; the one that isn't named stays."""
+    cloud.client("apigateway").delete_base_path_mapping(domainName=DOMAIN, basePath="another")
+    forget(checkout)
+    checkout.succeeds("destroy", "dev")
+    assert domains(cloud) == [OTHER]
+    assert len(cloud.apis()) == 1
