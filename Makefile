@@ -15,7 +15,7 @@ GIVEN := ADMIN ADMIN_KEY ALARM_EMAIL ALL CERTIFICATE CLIENT_ID CLIENT_SECRET CLO
 $(foreach name,$(GIVEN),$(if $(filter undefined,$(origin $(name))),,$(eval override $(name) := $$(value $(name)))$(eval export $(name))))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast check format key account tier suspend reinstate admin admins password-link application-end incident leak-secret github-keys deploy policy package status smoke destroy costs simulate bench mutate reference oauth-demo screenshots audit lock clean
+.PHONY: help run test test-fast check format key account tier suspend reinstate admin admins password-link application-end incident leak-secret github-keys deploy policy package status rotate-edge smoke destroy costs simulate bench mutate reference oauth-demo screenshots audit lock clean
 
 help: ## list the commands; those for accounts take REASON=, which administrators see
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 17
@@ -92,6 +92,9 @@ package: given-STAGE $(BIN)/.dev ## write one SAM stack for your own pipeline: S
 
 status: given-STAGE $(BIN)/.dev ## show URL, mail, tables and alarms of a stage: STAGE=
 	@$(BIN)/python -m infra.deploy status --stage="$$STAGE"
+
+rotate-edge: given-STAGE $(BIN)/.dev ## exchange the secret that CloudFront shows the API, refusing nothing meanwhile: STAGE=
+	@$(BIN)/python -m infra.deploy rotate-edge --stage="$$STAGE"
 
 smoke: $(BIN)/.dev ## check from outside what runs: [STAGE=] or URL= [ADMIN_KEY=], [RECEIVER=https://…] [COLD=1]
 	@$(BIN)/python -m infra.smoke

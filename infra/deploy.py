@@ -1,4 +1,4 @@
-"""`make deploy`, `package`, `status`, `destroy`: the data stack by CloudFormation, the service by Chalice's commands.
+"""`make deploy`, `package`, `status`, `rotate-edge`, `destroy`: the data by CloudFormation, the service by Chalice.
 
 Each step says what it does, is safe to repeat, and leaves what runs alone when it fails.
 """
@@ -57,7 +57,7 @@ ACCESS_LOG = json.dumps(
 def main(words: list[str] | None = None) -> int:
     """Run one command; return 1 with one sentence on standard error when it can't be done."""
     parser = argparse.ArgumentParser(prog="deploy")
-    parser.add_argument("command", choices=("deploy", "package", "status", "destroy"))
+    parser.add_argument("command", choices=("deploy", "package", "status", "rotate-edge", "destroy"))
     parser.add_argument("--stage", required=True)
     parser.add_argument("--alarm-email", default="")
     parser.add_argument("--data", default="keep")
@@ -83,6 +83,7 @@ def main(words: list[str] | None = None) -> int:
         ),
         "package": lambda: package(options.stage, Path(options.out)),
         "status": lambda: status(options.stage),
+        "rotate-edge": lambda: rotate_edge(options.stage),
         "destroy": lambda: destroy(options.stage, delete_data=options.data == "delete"),
     }
     try:
@@ -290,6 +291,13 @@ def mail_status(stage: str) -> str:
         f"from {mail_from(stage)}, but SES is in its sandbox and sends to verified addresses only: nobody else can sign"
         " up or choose another password. Ask for production access (SES > Account dashboard)."
     )
+
+
+def rotate_edge(stage: str) -> None:
+    """Exchange the secret that CloudFront shows the API; deploy nothing else."""
+    with lock.on(stage):
+        front.Front(stage, say).rotate(deployed_api(stage))
+    say("CloudFront shows the API another secret now, and the one before is refused.")
 
 
 def destroy(stage: str, *, delete_data: bool) -> None:

@@ -95,7 +95,7 @@ def policy(stage: str) -> dict[str, Any]:
 
 
 _OF_KEY = ("PutParameter", "GetParameter", "DeleteParameters")
-_KEYS = ("key", "edge")
+_KEYS = ("key", "edge*")
 
 
 def _passing(stage: str) -> Statement:

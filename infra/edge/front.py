@@ -6,10 +6,9 @@ everything is: before that anybody could send it to the API's own address.
 
 import hashlib
 import re
-import secrets
+import time
 import urllib.error
 import urllib.request
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,6 +16,7 @@ from urllib.parse import urlsplit
 import boto3
 
 from infra import deployed, template
+from infra.edge import secret
 from infra.edge.stacks import WHOLE, CopiesLeft, EdgeStack
 from infra.edge.viewer_address import HEADER, setting
 from infra.failed import DeployError
@@ -29,6 +29,8 @@ DISTRIBUTION, ORIGIN = (Path(__file__).with_name(f"{name}.yaml") for name in ("d
 CLOUDFRONTS = "X-Amz-Cf-Id"
 """A header that every response of CloudFront has."""
 ANSWERS_WITHIN_S = 10
+PROPAGATES_S = 300
+"""How long AWS WAF may take until a changed rule is in effect everywhere: minutes, as AWS says."""
 
 
 class Front:
@@ -52,9 +54,15 @@ class Front:
     def put(self, domain: str, certificate: str, api: dict[str, str]) -> bool:
         """Bring CloudFront in front of an API and then, once the domain leads there, close the API to everybody else.
 
-        Returns whether it is closed.
+        Finishes a rotation of the secret that was begun: the API accepts both secrets before CloudFront sends the next
+        one, and the next one alone afterwards. Returns whether the API is closed.
         """
-        secret, api_stage = put_secret(self._stage), deployed.gateway_stage(self._stage)
+        now, pending = secret.current(self._stage), secret.pending(self._stage)
+        then = pending or now
+        if then != now and self.origin.output("RestApiId") == api["rest_api_id"]:
+            self._say(f"Letting through both secrets, and waiting {PROPAGATES_S // 60} minutes until AWS WAF does …")
+            self._close(api, then, also=now)
+            time.sleep(PROPAGATES_S)
         self._say(f"CloudFront for {domain}, in {REGION} (the first time about ten minutes) …")
         self.distribution.put(
             distribution(),
@@ -62,23 +70,48 @@ class Front:
                 "Stage": self._stage,
                 "ApiRegion": self._region,
                 "ApiHost": str(urlsplit(api["rest_api_url"]).hostname),
-                "ApiStage": api_stage,
+                "ApiStage": deployed.gateway_stage(self._stage),
                 "Domain": domain,
                 "Certificate": certificate,
-                "Secret": secret,
+                "Secret": then,
             },
         )
-        target = self.distribution.output("DistributionHost")
-        if not self.is_closed() and not leads_to_cloudfront(domain):
+        if then != now:
+            secret.replace(self._stage, then)
+        is_closed = self.is_closed() or leads_to_cloudfront(domain)
+        if is_closed:
+            self._say("Closing the API's own address to everybody but CloudFront …")
+            self._close(api, then)
+        else:
+            target = self.distribution.output("DistributionHost")
             self._say(
                 f"CloudFront answers at {target}, but {domain} doesn't lead there yet, so the API's own address stays"
                 f" open. Point the domain's DNS at {target} (CNAME, or an alias record), then run this again."
             )
-            return False
-        self._say("Closing the API's own address to everybody but CloudFront …")
-        closing = {"Stage": self._stage, "RestApiId": api["rest_api_id"], "ApiStage": api_stage, "Secret": secret}
-        self.origin.put(template.read(ORIGIN), closing)
-        return True
+        if pending:
+            secret.end(self._stage)
+        return is_closed
+
+    def rotate(self, api: dict[str, str]) -> None:
+        """Exchange the secret, without a moment in which a request of CloudFront's is refused."""
+        made = self.distribution.parameters()
+        if not made:
+            raise DeployError(f"No CloudFront is in front of {self._stage}: make deploy STAGE={self._stage} EDGE=1 …")
+        secret.begin(self._stage)
+        self.put(made["Domain"], made["Certificate"], api)
+
+    def _close(self, api: dict[str, str], shown: str, *, also: str = "") -> None:
+        """Close an API to everybody who doesn't show the secret, or another one that is accepted besides."""
+        self.origin.put(
+            template.read(ORIGIN),
+            {
+                "Stage": self._stage,
+                "RestApiId": api["rest_api_id"],
+                "ApiStage": deployed.gateway_stage(self._stage),
+                "Secret": shown,
+                "AlsoAccepted": also,
+            },
+        )
 
     def planned(self) -> str:
         """Return what `put` would do."""
@@ -91,7 +124,9 @@ class Front:
         if stack is None:
             return "none"
         to_whom = "closed to all but CloudFront" if self.is_closed() else "open"
-        return f"{self.distribution.name}: {stack['StackStatus']}; the API's own address is {to_whom}"
+        unfinished = f"; its secret is being exchanged: make rotate-edge STAGE={self._stage} finishes"
+        more = unfinished if secret.pending(self._stage) else ""
+        return f"{self.distribution.name}: {stack['StackStatus']}; the API's own address is {to_whom}{more}"
 
     def delete(self) -> str:
         """Delete both stacks where they are; return what is left and what to do about it, "" when nothing is.
@@ -106,7 +141,7 @@ class Front:
             except CopiesLeft as error:
                 left = f"{error} Everything else is removed; run this again tomorrow, which finishes."
         self.origin.delete()
-        boto3.client("ssm").delete_parameters(Names=[secret_name(self._stage)])
+        secret.delete(self._stage)
         return left
 
 
@@ -140,22 +175,3 @@ def leads_to_cloudfront(domain: str) -> bool:
         return CLOUDFRONTS in error.headers
     except OSError:
         return False
-
-
-def secret_name(stage: str) -> str:
-    """Return the name of the SSM parameter that holds what CloudFront shows the API."""
-    return f"/latchkey/{stage}/edge"
-
-
-def put_secret(stage: str) -> str:
-    """Return what CloudFront shows the API; made at the first call, and kept."""
-    ssm = boto3.client("ssm")
-    with suppress(ssm.exceptions.ParameterAlreadyExists):
-        ssm.put_parameter(
-            Name=secret_name(stage),
-            Value=secrets.token_urlsafe(32),
-            Type="SecureString",
-            Description="Latchkey: what CloudFront shows the API",
-            Overwrite=False,
-        )
-    return str(ssm.get_parameter(Name=secret_name(stage), WithDecryption=True)["Parameter"]["Value"])

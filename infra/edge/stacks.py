@@ -79,6 +79,11 @@ class EdgeStack:
         outputs = (self.described() or {}).get("Outputs", [])
         return next((str(each["OutputValue"]) for each in outputs if each["OutputKey"] == name), "")
 
+    def parameters(self) -> dict[str, str]:
+        """Return what it was given; nothing where it isn't there, and no secret's value."""
+        given = (self.described() or {}).get("Parameters", [])
+        return {each["ParameterKey"]: each["ParameterValue"] for each in given}
+
     def _resources(self) -> list[dict[str, Any]]:
         listed: list[dict[str, Any]] = self._client.list_stack_resources(StackName=self.name)["StackResourceSummaries"]
         return listed

@@ -139,8 +139,15 @@ class CloudFormation:
             f"<member><OutputKey>{name}</OutputKey><OutputValue>{escape(str(value))}</OutputValue></member>"
             for name, value in values.items()
         )
+        declared = stack.template.get("Parameters", {})
+        given = "".join(
+            f"<member><ParameterKey>{name}</ParameterKey><ParameterValue>"
+            f"{'****' if declared[name].get('NoEcho') else escape(value)}</ParameterValue></member>"
+            for name, value in stack.parameters.items()
+            if name in declared
+        )
         return (
-            f"<member><StackName>{stack.name}</StackName><StackId>1</StackId><CreationTime>2026-01-01T00:00:00Z"
+            f"<member><StackName>{stack.name}</StackName><Parameters>{given}</Parameters><StackId>1</StackId><CreationTime>2026-01-01T00:00:00Z"
             f"</CreationTime><StackStatus>{stack.status}</StackStatus><Outputs>{listed}</Outputs></member>"
         )
 

@@ -155,29 +155,35 @@ def test_only_static_files_are_cached_and_errors_never() -> None:
     assert errors == dict.fromkeys((400, 403, 404, 405, 414, 416, 500, 501, 502, 503, 504), 0)
 
 
-def test_closed_api_lets_through_what_has_the_secret_and_nothing_else() -> None:
-    """Whole and to the letter; CloudFront sends it by the same name."""
+def test_closed_api_lets_through_what_has_a_secret_and_nothing_else() -> None:
+    """Whole and to the letter, during a rotation either of two; CloudFront sends it by the same name."""
     properties = template.read(front.ORIGIN)["Resources"]["WebAcl"]["Properties"]
     assert properties["DefaultAction"] == {"Block": {}}
-    (rule,) = properties["Rules"]
-    match = rule["Statement"]["ByteMatchStatement"]
-    assert (match["PositionalConstraint"], match["SearchString"]) == ("EXACTLY", {"Ref": "Secret"})
-    assert match["TextTransformations"] == [{"Priority": 0, "Type": "NONE"}]
+    always, rotating = properties["Rules"]
+    condition, besides, otherwise = rotating["Fn::If"]
+    assert (condition, otherwise) == ("IsRotating", {"Ref": "AWS::NoValue"})
+    matches = [rule["Statement"]["ByteMatchStatement"] for rule in (always, besides)]
+    assert [match["SearchString"] for match in matches] == [{"Ref": "Secret"}, {"Ref": "AlsoAccepted"}]
     (origin,) = resources()["Distribution"]["Properties"]["DistributionConfig"]["Origins"]
     (header,) = origin["OriginCustomHeaders"]
-    assert header["HeaderName"] == match["FieldToMatch"]["SingleHeader"]["Name"]
     assert header["HeaderValue"] == {"Ref": "Secret"}
+    for match in matches:
+        assert match["PositionalConstraint"] == "EXACTLY"
+        assert match["TextTransformations"] == [{"Priority": 0, "Type": "NONE"}]
+        assert header["HeaderName"] == match["FieldToMatch"]["SingleHeader"]["Name"]
 
 
 @pytest.mark.parametrize("file", [front.DISTRIBUTION, front.ORIGIN])
 def test_secret_is_shown_by_no_stack(file: Any) -> None:
     """CloudFormation shows parameters to whoever may look at a stack, and WAF's samples hold headers, keys too."""
     read = template.read(file)
-    assert read["Parameters"]["Secret"]["NoEcho"] is True
-    assert '"Secret"' not in json.dumps(read.get("Outputs", {}))
+    for secret in {"Secret", "AlsoAccepted"} & read["Parameters"].keys():
+        assert read["Parameters"][secret]["NoEcho"] is True
+        assert f'"{secret}"' not in json.dumps(read.get("Outputs", {}))
     acl = read["Resources"]["WebAcl"]["Properties"]
-    shown = [acl["VisibilityConfig"], *(rule["VisibilityConfig"] for rule in acl["Rules"])]
-    assert [each["SampledRequestsEnabled"] for each in shown] == [False, False]
+    rules = [rule["Fn::If"][1] if "Fn::If" in rule else rule for rule in acl["Rules"]]
+    shown = [acl["VisibilityConfig"], *(rule["VisibilityConfig"] for rule in rules)]
+    assert {each["SampledRequestsEnabled"] for each in shown} == {False}
 
 
 def test_address_that_sends_too_much_is_answered_as_by_the_api() -> None:

@@ -17,7 +17,7 @@ HOSTILE = (
     "`touch ran-backticks` $(touch ran-parentheses) $(shell touch ran-by-make) $5, $$5, $HOME, ${HOME}, $(TITLE); "
     """"quoted", 'apostrophe's', it's % # * ? ~ ! \\ \\n & | > ran-redirected < {a,b} — ü"""
 )
-DEPLOYED = ("deploy", "package", "status", "destroy")
+DEPLOYED = ("deploy", "package", "status", "rotate-edge", "destroy")
 TOLD = """import json, os, sys
 names = ("PORT", "CLIENT_ID", "CLIENT_SECRET", "STAGE", "URL", "ADMIN_KEY", "RECEIVER", "COLD")
 print(json.dumps({"arguments": sys.argv[1:], "environment": {name: os.environ.get(name) for name in names}}))
