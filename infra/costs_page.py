@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from infra import costs
+from infra.edge import costs as edge
 
 
 def table(heads: Iterable[str], rows: Iterable[tuple[object, ...]]) -> list[str]:
@@ -18,7 +19,7 @@ def _cell(value: object) -> str:
 
 def page() -> str:
     """Return docs/costs.md."""
-    return "\n".join((*_head(), *_requests(), *_floods(), *_months(), *_storage(), ""))
+    return "\n".join((*_head(), *_requests(), *_edge(), *_floods(), *_months(), *_storage(), *_prices(), ""))
 
 
 def _head() -> list[str]:
@@ -28,6 +29,7 @@ def _head() -> list[str]:
         "<!-- written by `make costs` from infra/prices.json and infra/costs.py -->",
         "",
         f"In US dollars. Prices: {costs.PRICES['source']}, as of {costs.PRICES['date']}; check your region's.",
+        "[The last section](#prices) has them all, and where each was seen since.",
         "",
         "DynamoDB's units are what the local engine reports as consumed (`ReturnConsumedCapacity`), with indexes and",
         "transactions. Log lines, answers and items are measured, too, and tests hold this page to all of them.",
@@ -72,6 +74,35 @@ def _requests() -> list[str]:
     ]
 
 
+def _edge() -> list[str]:
+    paid = [(way.name, edge.per_million(way)) for way in edge.WAYS]
+    answered, busy = edge.per_million(edge.WAYS[0]), costs.per_million(costs.BUSY)
+    floor, megabytes = edge.month(), edge.RENAMES_GB * 1024
+    whole = sum(busy.values()) - busy["transfer"] + sum(answered.values())
+    return [
+        "## A million requests through CloudFront",
+        "",
+        "What [`EDGE=1`](deploying.md#in-front-of-it-cloudfront) adds, by how far a request comes:",
+        "",
+        *table(
+            ("on its way", *answered, "together"),
+            ((name, *each.values(), float(sum(each.values()))) for name, each in paid),
+        ),
+        "",
+        "Transfer is charged here instead of at the gateway, so a million requests of the busy key come to",
+        f"{whole:.2f} instead of {sum(busy.values()):.2f}. The Lambda@Edge function has",
+        f"{megabytes:.0f} MB, and is assumed to take {edge.RENAMES_S * 1e3:g} ms. Bodies that CloudFront sends",
+        f"to the API are left out; they cost {costs.PRICES['cloudfront_to_origin_per_gb']:.2f} a gigabyte.",
+        "What the API's own web ACL blocks costs AWS WAF's price; whether API Gateway's comes to it was not found out.",
+        "These are prices by the request; CloudFront's flat monthly plans are another contract.",
+        "",
+        "And in a month, whether or not anybody calls:",
+        "",
+        *table(("", "a month"), [*_floats(floor), ("**together**", float(sum(floor.values())))]),
+        "",
+    ]
+
+
 def _floods() -> list[str]:
     requests = costs.RATE_LIMIT * costs.DAY_S / costs.MILLION
     rows = (
@@ -92,7 +123,7 @@ def _floods() -> list[str]:
 
 def _months() -> list[str]:
     floor = costs.idle()
-    rows = [*((name, float(cost)) for name, cost in floor.items()), ("**together**", float(sum(floor.values())))]
+    rows = [*_floats(floor), ("**together**", float(sum(floor.values())))]
     return [
         "## A month of an idle stage",
         "",
@@ -100,7 +131,7 @@ def _months() -> list[str]:
         "",
         "What comes to it:",
         "",
-        *table(("", "a month"), ((name, float(cost)) for name, cost in costs.besides().items())),
+        *table(("", "a month"), _floats(costs.besides())),
         "",
     ]
 
@@ -116,7 +147,29 @@ def _storage() -> list[str]:
         *table(("a million", "bytes each", "in indexes", "storage", "recovery", "together"), rows),
         "",
         f"To restore a table costs {costs.PRICES['dynamodb_restore_per_gb']:.2f} a gigabyte, once.",
+        "",
     ]
+
+
+def _prices() -> list[str]:
+    named = {name: price for name, price in costs.PRICES.items() if isinstance(price, float)}
+    rows = [
+        (f"`{name}`", f"{price:.10f}".rstrip("0").rstrip("."), costs.PRICES["seen"].get(name, ""))
+        for name, price in named.items()
+    ]
+    return [
+        "## Prices",
+        "",
+        *costs.PRICES["note"],
+        "",
+        "| price | USD | seen in |",
+        "|---|---:|---|",
+        *(f"| {' | '.join(row)} |" for row in rows),
+    ]
+
+
+def _floats(paid: dict[str, float]) -> list[tuple[str, float]]:
+    return [(name, float(cost)) for name, cost in paid.items()]
 
 
 if __name__ == "__main__":

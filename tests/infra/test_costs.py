@@ -1,6 +1,7 @@
 """What docs/costs.md is reckoned from beside units and bytes: the stage's bound, memory, log lines, metrics, prices."""
 
 import ast
+import gzip
 import json
 import re
 from collections.abc import Iterator
@@ -8,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from infra import costs, costs_page, data, deploy
+from infra import costs, costs_page, data, deploy, template
+from infra.edge import costs as edge
+from infra.edge import front
 
 ROOT = Path(__file__).parents[2]
 CAMEL = re.compile(r"[A-Z][a-z]+([A-Z][a-z]+)*")
@@ -102,9 +105,49 @@ def test_recovery_is_paid_where_the_tables_have_it(kept: costs.Stored) -> None:
     assert has == {kept.is_recoverable}
 
 
+def test_edge_is_reckoned_with_what_its_templates_make() -> None:
+    """Every web ACL and rule, the function's memory, and which functions run where."""
+    made = [front.distribution()["Resources"], template.read(front.ORIGIN)["Resources"]]
+    acls = [each for resources in made for each in resources.values() if each["Type"] == "AWS::WAFv2::WebACL"]
+    always = [rule for acl in acls for rule in acl["Properties"]["Rules"] if "Fn::If" not in rule]
+    assert (len(acls), len(always)) == (edge.WEB_ACLS, edge.RULES)
+    assert made[0]["Renames"]["Properties"]["MemorySize"] == edge.RENAMES_GB * 1024
+    config = made[0]["Distribution"]["Properties"]["DistributionConfig"]
+    runs = ("FunctionAssociations", "LambdaFunctionAssociations")
+    assert [len(config["DefaultCacheBehavior"][each]) for each in runs] == [1, 1]
+    assert not set(runs) & set(config["CacheBehaviors"][0])
+
+
+def test_a_file_from_the_cache_is_as_long_as_reckoned() -> None:
+    """The console's largest, compressed, with 600 bytes of headers."""
+    files = (ROOT / "chalicelib" / "pages" / "static").iterdir()
+    largest = max(len(gzip.compress(file.read_bytes())) for file in files)
+    assert largest + 600 == pytest.approx(edge.STATIC_BYTES, rel=0.1)
+
+
+def test_deploying_page_says_what_the_edge_costs() -> None:
+    """As it is computed, and what is blocked costs AWS WAF's price alone."""
+    answered, _, blocked = [sum(edge.per_million(way).values()) for way in edge.WAYS]
+    page = (ROOT / "docs" / "deploying.md").read_text()
+    assert f"${answered:.2f} a million requests and ${sum(edge.month().values()):.2f} a month" in page
+    assert blocked == costs.PRICES["waf_per_million"]
+
+
 def test_every_price_is_used_and_dated() -> None:
     """What the file has and the page doesn't reckon with would be thought to be in it."""
     assert re.fullmatch(r"\d{4}-\d{2}", costs.PRICES["date"])
-    source = "".join(Path(str(module.__file__)).read_text() for module in (costs, costs_page))
+    modules = (costs, costs_page, edge)
+    source = "".join(Path(str(module.__file__)).read_text() for module in modules)
     unused = [name for name in costs.PRICES if f'PRICES["{name}"]' not in source.replace("'", '"')]
     assert unused == ["currency"]
+
+
+def test_page_has_every_price_and_where_it_was_seen() -> None:
+    """A page that was looked up names its date, or says that it has none; the others are named as not found again."""
+    prices = {name for name, price in costs.PRICES.items() if isinstance(price, float)}
+    seen = costs.PRICES["seen"]
+    assert seen.keys() < prices
+    assert all(re.search(r", (20\d\d(-\d\d){0,2}|undated copy)$", where) for where in seen.values())
+    page = costs_page.page()
+    assert all(f"| `{name}` |" in page and seen.get(name, "") in page for name in prices)
+    assert all(line in page for line in costs.PRICES["note"])
