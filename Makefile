@@ -87,8 +87,8 @@ deploy: given-STAGE $(BIN)/.dev ## deploy into your AWS account, or say what wou
 policy: given-STAGE $(BIN)/.run ## print the IAM policy that whoever deploys needs: STAGE=
 	@$(BIN)/python -m infra.rights --stage="$$STAGE"
 
-package: given-STAGE $(BIN)/.dev ## write one SAM stack for your own pipeline: STAGE= [OUT=]
-	@$(BIN)/python -m infra.deploy package --stage="$$STAGE" --out="$${OUT:-.local/package}"
+package: given-STAGE $(BIN)/.dev ## write one SAM stack for your own pipeline: STAGE= [OUT=] [EDGE=1]
+	@$(BIN)/python -m infra.deploy package --stage="$$STAGE" --out="$${OUT:-.local/package}" $(if $(EDGE),--edge --domain="$$DOMAIN" --certificate="$$CERTIFICATE")
 
 status: given-STAGE $(BIN)/.dev ## show URL, mail, tables and alarms of a stage: STAGE=
 	@$(BIN)/python -m infra.deploy status --stage="$$STAGE"

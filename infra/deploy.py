@@ -23,6 +23,7 @@ from chalicelib.core import settings
 from infra import chalice_cli, deployed, domains, lock, stage_key, template
 from infra.deployed import CONFIGURATION
 from infra.edge import front, viewer_address
+from infra.edge import package as edge_package
 from infra.failed import DeployError
 from infra.stack import DataStack, stage_tables
 
@@ -81,7 +82,7 @@ def main(words: list[str] | None = None) -> int:
         "deploy": lambda: (plan if options.dry_run else deploy)(
             options.stage, alarm_email=options.alarm_email, edge=wanted
         ),
-        "package": lambda: package(options.stage, Path(options.out)),
+        "package": lambda: package(options.stage, Path(options.out), edge=wanted),
         "status": lambda: status(options.stage),
         "rotate-edge": lambda: rotate_edge(options.stage),
         "destroy": lambda: destroy(options.stage, delete_data=options.data == "delete"),
@@ -217,8 +218,8 @@ def _set_up(stage: str, api: dict[str, str], chosen: dict[str, str]) -> None:
     )
 
 
-def package(stage: str, out: Path) -> None:
-    """Write one SAM stack of service and data, for a pipeline of the owner's own."""
+def package(stage: str, out: Path, *, edge: tuple[str, str] | None = None) -> None:
+    """Write one SAM stack of service and data, for a pipeline of the owner's own, and beside it those of the edge."""
     check_settings(stage)
     out.mkdir(parents=True, exist_ok=True)
     data = out / "data.json"
@@ -229,6 +230,12 @@ def package(stage: str, out: Path) -> None:
     data.unlink()
     megabytes = (out / "deployment.zip").stat().st_size / 1e6
     say(f"{out}/sam.yaml and {out}/deployment.zip ({megabytes:.1f} MB). Then: sam deploy -t {out}/sam.yaml --guided")
+    page = "make package EDGE=1 says how."
+    if edge:
+        page = str(edge_package.write(stage, out, domain=edge[0], certificate=edge[1]))
+        say(f"CloudFront in front of it, as two stacks with what to give them, and when: {page}")
+    if viewer_address.is_believed(stage):
+        say(edge_package.warning(stage, page))
 
 
 def beside_the_service(stage: str) -> template.Template:

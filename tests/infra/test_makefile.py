@@ -173,6 +173,8 @@ def test_what_is_not_given_has_its_default(make: Make) -> None:
     assert "--edge" in told.arguments
     assert options(told) | {"--domain": "api.example.com", "--certificate": "arn:1"} == options(told)
     assert options(make("package", STAGE="prod"))["--out"] == ".local/package"
+    assert "--edge" not in make("package", **edge).arguments
+    assert "--edge" in make("package", STAGE="prod", EDGE="1").arguments
     assert options(make("destroy", STAGE="prod"))["--data"] == "keep"
     assert "--scopes" not in options(make("key", EMAIL="ada@example.com"))
     assert make("bench").arguments == ["-m", "infra.bench"]

@@ -1,0 +1,92 @@
+"""`make package EDGE=1`: the stacks of the edge beside the packaged service, with a page on what to give them and when.
+
+The stacks have the names that `make deploy` gives them, so `make status` and `make rotate-edge` know them.
+"""
+
+from pathlib import Path
+
+from infra import deployed, template
+from infra.edge.front import DISTRIBUTION, ORIGIN, REGION, distribution
+from infra.edge.viewer_address import HEADER, SETTING
+
+FOLDER = "edge"
+PAGE = Path(__file__).with_name("package.md")
+API, API_REGION = "abcde12345", "eu-central-1"
+"""Stand for the API's id and region, which are known once the service is deployed."""
+UNVERSIONED = 'Description: ""'
+"""Of the version of the edge function, in the template as it is written."""
+
+
+def write(stage: str, out: Path, *, domain: str, certificate: str) -> Path:
+    """Write templates and page into a folder beside the package; return the page."""
+    folder = out / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    digest = distribution()["Resources"]["RenamesVersion"]["Properties"]["Description"]
+    versioned = DISTRIBUTION.read_text().replace(UNVERSIONED, f'Description: "{digest}"')
+    (folder / DISTRIBUTION.name).write_text(versioned)
+    (folder / ORIGIN.name).write_text(ORIGIN.read_text())
+    page = folder / "README.md"
+    page.write_text(_page(stage, folder, domain or "api.example.com", certificate or _any_certificate()))
+    return page
+
+
+def warning(stage: str, page: str) -> str:
+    """Return what must be so before a package is deployed that believes the header with the client address."""
+    return (
+        f"Warning: this package takes the client address from {HEADER}, which anybody could send until the stack"
+        f" latchkey-{stage}-origin closes the API to all but CloudFront. Deploy it only then: {page}"
+    )
+
+
+def _page(stage: str, folder: Path, domain: str, certificate: str) -> str:
+    given = {
+        "Stage": stage,
+        "ApiRegion": API_REGION,
+        "ApiHost": f"{API}.execute-api.{API_REGION}.amazonaws.com",
+        "RestApiId": API,
+        "ApiStage": deployed.gateway_stage(stage),
+        "Domain": domain,
+        "Certificate": certificate,
+        "Secret": '"$SECRET"',
+    }
+    front, origin = f"latchkey-{stage}-edge-{API_REGION}", f"latchkey-{stage}-origin"
+    return PAGE.read_text().format(
+        stage=stage,
+        api=API,
+        api_region=API_REGION,
+        region=REGION,
+        domain=domain,
+        setting=SETTING,
+        header=HEADER,
+        front=front,
+        origin=origin,
+        deploy_front=_deploying(folder / DISTRIBUTION.name, front, given, f"--region {REGION}"),
+        deploy_origin=_deploying(folder / ORIGIN.name, origin, given, ""),
+        of_front=_parameters(DISTRIBUTION),
+        of_origin=_parameters(ORIGIN),
+    )
+
+
+def _deploying(file: Path, stack: str, given: dict[str, str], where: str) -> str:
+    """Return the command that brings a stack up to date, with each parameter that has no default."""
+    declared = template.read(file)["Parameters"]
+    overrides = " ".join(f"{name}={given[name]}" for name, each in declared.items() if "Default" not in each)
+    words = (f"--stack-name {stack}", where, f"--template-file {file}", "--capabilities CAPABILITY_NAMED_IAM")
+    lines = ("aws cloudformation deploy", *words, "--no-fail-on-empty-changeset", f"--parameter-overrides {overrides}")
+    return " \\\n    ".join(line for line in lines if line)
+
+
+def _parameters(file: Path) -> str:
+    rows = [
+        f"| `{name}` | {each.get('Description', 'dev or prod, as the service')} | {_default(each)} |"
+        for name, each in template.read(file)["Parameters"].items()
+    ]
+    return "\n".join(("| parameter | what it is | default |", "|---|---|---|", *rows))
+
+
+def _default(parameter: dict[str, object]) -> str:
+    return f"`{parameter['Default']}`" if parameter.get("Default") else "empty" if "Default" in parameter else ""
+
+
+def _any_certificate() -> str:
+    return f"arn:aws:acm:{REGION}:123456789012:certificate/00000000-0000-0000-0000-000000000000"
