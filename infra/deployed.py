@@ -43,7 +43,10 @@ def found(stage: str) -> list[Resource]:
     api, domain = api_of(stage), named_domain(stage)
     if api is not None:
         resources.append({"name": "rest_api", "resource_type": "rest_api", **api})
-    return resources if domain is None else [*resources, *domains.found(domain, api_ids(stage))]
+    if domain is not None:
+        looked_up = domains.found_alone if configured_domain(stage) is None else domains.found
+        resources.extend(looked_up(domain, api_ids(stage)))
+    return resources
 
 
 def api_of(stage: str) -> dict[str, str] | None:

@@ -17,28 +17,23 @@ ROOT = "(none)"
 
 
 def found(name: str, apis: Collection[str]) -> Iterator[Resource]:
-    """Yield a domain as Chalice notes it, if it leads to one of a stage's APIs, or nowhere yet.
+    """Yield a configured domain as Chalice notes it, if it leads to one of a stage's APIs, or nowhere yet.
 
     One that leads elsewhere too is noted with the stage's own base paths alone.
     """
     gateways = boto3.client("apigateway")
-    try:
-        domain = gateways.get_domain_name(domainName=name)
-    except gateways.exceptions.NotFoundException:
-        return
     mappings = list(_mappings(gateways, name))
-    own = [each for each in mappings if each["restApiId"] in apis]
+    own = [each["basePath"] for each in mappings if each["restApiId"] in apis]
     if own or not mappings:
-        yield {
-            "name": DOMAIN,
-            "resource_type": "domain_name",
-            "hosted_zone_id": domain.get("regionalHostedZoneId") or domain["distributionHostedZoneId"],
-            "alias_domain_name": domain.get("regionalDomainName") or domain["distributionDomainName"],
-            "certificate_arn": domain.get("regionalCertificateArn") or domain["certificateArn"],
-            "security_policy": domain["securityPolicy"],
-            "domain_name": name,
-            "api_mapping": [{"key": _key(each["basePath"])} for each in own],
-        }
+        yield from _noted(gateways, name, own)
+
+
+def found_alone(name: str, apis: Collection[str]) -> Iterator[Resource]:
+    """Yield a domain that isn't configured any more, and which Chalice will delete, if it leads nowhere else."""
+    gateways = boto3.client("apigateway")
+    mappings = list(_mappings(gateways, name))
+    if all(each["restApiId"] in apis for each in mappings):
+        yield from _noted(gateways, name, [each["basePath"] for each in mappings])
 
 
 def check(configured: dict[str, str] | None, apis: Callable[[], Collection[str]]) -> None:
@@ -72,6 +67,23 @@ def release(named: str | None, apis: Collection[str], say: Callable[[str], None]
         say(f"The domain {name} no longer leads here. It is kept, since it {why}.")
 
 
+def _noted(gateways: Any, name: str, paths: list[str]) -> Iterator[Resource]:
+    try:
+        domain = gateways.get_domain_name(domainName=name)
+    except gateways.exceptions.NotFoundException:
+        return
+    yield {
+        "name": DOMAIN,
+        "resource_type": "domain_name",
+        "hosted_zone_id": domain.get("regionalHostedZoneId") or domain["distributionHostedZoneId"],
+        "alias_domain_name": domain.get("regionalDomainName") or domain["distributionDomainName"],
+        "certificate_arn": domain.get("regionalCertificateArn") or domain["certificateArn"],
+        "security_policy": domain["securityPolicy"],
+        "domain_name": name,
+        "api_mapping": [{"key": "/" if path == ROOT else f"/{path}"} for path in paths],
+    }
+
+
 def _mappings(gateways: Any, name: str) -> Iterator[dict[str, str]]:
     """Yield what a domain leads to; nothing where there is no such domain."""
     pages = gateways.get_paginator("get_base_path_mappings").paginate(domainName=name)
@@ -85,7 +97,3 @@ def _mappings(gateways: Any, name: str) -> Iterator[dict[str, str]]:
 def _is_private(domain: dict[str, Any]) -> bool:
     """Return whether a domain is one of a private network; those lead to private APIs alone."""
     return "PRIVATE" in domain.get("endpointConfiguration", {}).get("types", [])
-
-
-def _key(path: str) -> str:
-    return "/" if path == ROOT else f"/{path}"

@@ -12,7 +12,7 @@ from tests.deploy.checkout import Checkout, copied
 from tests.deploy.cloud import Cloud, Failure, serving
 
 pytestmark = pytest.mark.xdist_group("domains")
-DOMAIN, OTHER = "api.example.com", "old.example.com"
+DOMAIN, OTHER, NEW = "api.example.com", "old.example.com", "new.example.com"
 CERTIFICATE = "arn:aws:acm:us-east-1:123456789012:certificate/1"
 MAPPED = f"POST /domainnames/{DOMAIN}/basepathmappings"
 
@@ -33,10 +33,12 @@ def checkout(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Checkout
 
 
 def configure(checkout: Checkout, **domain: str) -> None:
-    """Set the domain of the stage."""
+    """Set the domain of the stage, or none."""
     file = Path(checkout.path, ".chalice", "config.json")
     whole = json.loads(file.read_text())
-    whole["stages"]["dev"]["api_gateway_custom_domain"] = domain
+    whole["stages"]["dev"].pop(deployed.DOMAIN, None)
+    if domain:
+        whole["stages"]["dev"][deployed.DOMAIN] = domain
     file.write_text(json.dumps(whole))
 
 
@@ -145,10 +147,29 @@ def test_domain_that_leads_to_another_api_is_refused_before_anything_is_changed(
     assert leads_to(cloud) == {"another": another, "keys": api}
 
 
+def test_domain_that_leads_elsewhere_too_is_kept_when_it_is_configured_no_more(
+    cloud: Cloud, checkout: Checkout
+) -> None:
+    """Chalice would delete what it noted here, and with it what is somebody else's."""
+    before = leads_to(cloud)
+    configure(checkout)
+    checkout.succeeds("deploy", "dev")
+    assert leads_to(cloud) == before
+
+
+def test_domain_before_a_new_one_leads_to_the_stage_until_somebody_ends_that(cloud: Cloud, checkout: Checkout) -> None:
+    """Callers who don't know the new one yet are not cut off."""
+    before = leads_to(cloud)
+    configure(checkout, domain_name=NEW, certificate_arn=CERTIFICATE)
+    checkout.succeeds("deploy", "dev")
+    assert leads_to(cloud) == before
+    assert leads_to(cloud, NEW) == {"(none)": before["keys"]}
+
+
 def test_destroy_from_another_checkout_removes_the_domain(cloud: Cloud, checkout: Checkout) -> None:
-    """Once it leads nowhere else; the one that isn't named stays."""
-    cloud.client("apigateway").delete_base_path_mapping(domainName=DOMAIN, basePath="another")
+    """The one that is configured; those that aren't stay, and lead to the stage no more."""
     forget(checkout)
     checkout.succeeds("destroy", "dev")
-    assert domains(cloud) == [OTHER]
+    assert domains(cloud) == [DOMAIN, OTHER]
+    assert leads_to(cloud).keys() == {"another"}
     assert len(cloud.apis()) == 1
