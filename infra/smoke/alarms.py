@@ -25,8 +25,15 @@ def check(run: Run) -> None:
         pages = boto3.client("cloudwatch").get_paginator("describe_alarms").paginate(AlarmNamePrefix=prefix)
         found = [alarm for page in pages for alarm in page["MetricAlarms"]]
         _judge_alarms(run, found)
+    look_at_topics(run, sorted({topic for alarm in found for topic in alarm.get("AlarmActions", ())}))
+
+
+def look_at_topics(run: Run, topics: list[str]) -> None:
+    """Look at what the alarms publish to."""
+    import boto3
+
     sns = boto3.client("sns")
-    for topic in sorted({topic for alarm in found for topic in alarm.get("AlarmActions", ())}):
+    for topic in topics:
         with rights.asked(run.outcomes, KEY):
             _judge_key(run, sns.get_topic_attributes(TopicArn=topic)["Attributes"].get("KmsMasterKeyId", ""))
         with rights.asked(run.outcomes, SUBSCRIBED):

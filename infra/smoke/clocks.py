@@ -13,7 +13,7 @@ CHECK = "clock skew against DynamoDB"
 APART_MAX_S = 3
 """What the burst allows for (see limits.windows): one function so much fast while another is as much slow."""
 ROUNDING_S = 1.5
-"""A Date header has whole seconds, and an answer takes its time."""
+"""A Date header and `created_at` may have whole seconds."""
 
 
 def check(run: Run, account: Account) -> None:
@@ -25,15 +25,22 @@ def check(run: Run, account: Account) -> None:
         if not told:
             run.outcomes.left_out(CHECK, "it sends no Date header")
             return
-        dynamodb_s, here_s = seconds(told), time.time()
+        apart_here_s = time.time() - seconds(told)
+        sent_s = time.time()
         answer = expect(201, "POST /v1/keys", run.call("POST", "/v1/keys", account.key, body=_KEY))
+        came_s = time.time()
         made = json.loads(answer.body)
         run.hide(made["secret"])
-        function_s = datetime.fromisoformat(made["created_at"]).timestamp() - (time.time() - here_s)
-        apart = {"this machine": here_s - dynamodb_s, "the function": function_s - dynamodb_s}
+        function_s = datetime.fromisoformat(made["created_at"]).timestamp()
+        apart = {"this machine": apart_here_s, "the function": apart_here_s + outside(function_s, sent_s, came_s)}
         if date := answer.header("Date"):
-            apart["the gateway"] = seconds(date) - (time.time() - here_s) - dynamodb_s
+            apart["the gateway"] = apart_here_s + outside(seconds(date), sent_s, came_s)
         judge(run, apart)
+
+
+def outside(moment_s: float, sent_s: float, came_s: float) -> float:
+    """Return how far a moment is before or after a request that was under way then: an answer may take its time."""
+    return moment_s - min(max(moment_s, sent_s), came_s)
 
 
 def judge(run: Run, apart_s: dict[str, float]) -> None:

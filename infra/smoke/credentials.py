@@ -10,21 +10,23 @@ from chalicelib.credentials import scopes
 from chalicelib.limits import allowance
 from infra import gateway
 from infra.smoke import compare, contract
-from infra.smoke.run import Run
+from infra.smoke.run import Run, expect
 from infra.smoke.throwaway import TIER, Account
 from infra.standin import RENAMED, Answer
 
 ME = "/v1/users/me"
+OWN_RECORD = "200 of a good key, body and headers"
 
 
 def check(run: Run, account: Account) -> None:
     """Compare what the account's own key gets, and what keys that may less, or nothing any more, get."""
-    _own_record(run, account)
-    run.outcomes.judge(f"HEAD {ME} as GET, without a body", contract.of_head(run, ME, account.key))
+    with run.noted(OWN_RECORD):
+        _own_record(run, account)
+    run.judge(f"HEAD {ME} as GET, without a body", lambda: contract.of_head(run, ME, account.key))
     _odd_methods(run, account)
-    _insufficient_scope(run, account)
-    run.outcomes.judge("401 token_expired, of a key that was rotated out", _of_rotated_out(run, account))
-    run.outcomes.judge("401 invalid_api_key, of a revoked key that nobody used", _of_revoked(run, account))
+    run.judge("403 insufficient_scope, with its step-up challenge", lambda: _of_scope(run, account))
+    run.judge("401 token_expired, of a key that was rotated out", lambda: _of_rotated_out(run, account))
+    run.judge("401 invalid_api_key, of a revoked key that nobody used", lambda: _of_revoked(run, account))
 
 
 def refused_by_gateway(error: errors.LatchkeyError) -> Answer:
@@ -77,11 +79,10 @@ def _own_record(run: Run, account: Account) -> None:
     first, second = run.call("GET", ME, account.key), run.call("GET", ME, account.key)
     record = {"id": account.id, "name": "Smoke", "created_at": "", "email": account.email}
     record |= {"tier": TIER.name, "status": "active"}
-    came = json.loads(first.body)
-    record["created_at"] = came.get("created_at", "")
+    record["created_at"] = expect(200, f"GET {ME}", first).json().get("created_at", "")
     headers = {"Content-Type": "application/json", **cross_origin(ME, "GET"), **limit_headers()}
     expected = Answer(200, list(headers.items()), as_sent(record))
-    run.outcomes.judge("200 of a good key, body and headers", compare.differences(expected, first))
+    run.outcomes.judge(OWN_RECORD, compare.differences(expected, first))
     run.request_ids.extend(filter(None, [first.header("x-amzn-RequestId")]))
     left = [int(each.header("X-RateLimit-Remaining") or -1) for each in (first, second)]
     is_new_hour = first.header("X-RateLimit-Reset") != second.header("X-RateLimit-Reset")
@@ -97,17 +98,16 @@ def _odd_methods(run: Run, account: Account) -> None:
         name = f"404 of {method} {path} with a good key, which takes no {method}"
         bearer = {"Authorization": f"Bearer {account.key}", "Content-Type": "application/json"}
         expected = contract.stand_in().handle(method, path, bearer.items(), b"{}")
-        came = run.call(method, path, account.key, body=b"{}")
-        run.outcomes.judge(name, compare.differences(expected, came))
-        if run.target.is_deployed:
-            run.outcomes.seen(name, f"answered {came.status}, {came.header('x-amzn-ErrorType') or 'no error type'}")
+        with run.noted(name):
+            came = run.call(method, path, account.key, body=b"{}")
+            run.outcomes.judge(name, compare.differences(expected, came))
+            contract.say_kind(run, name, came)
 
 
-def _insufficient_scope(run: Run, account: Account) -> None:
+def _of_scope(run: Run, account: Account) -> list[str]:
     reader = account.make_key(scopes.READ)["secret"]
     expected = refused_by_function(run, errors.InsufficientScope(scopes.WRITE), scopes.WRITE)
-    came = run.call("PATCH", ME, reader, body={"name": "Smoke"})
-    run.outcomes.judge("403 insufficient_scope, with its step-up challenge", compare.differences(expected, came))
+    return compare.differences(expected, run.call("PATCH", ME, reader, body={"name": "Smoke"}))
 
 
 def _of_rotated_out(run: Run, account: Account) -> list[str]:

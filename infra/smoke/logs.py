@@ -2,53 +2,74 @@
 
 import time
 from collections.abc import Callable
-from typing import Any
 
 from infra.smoke import rights
 from infra.smoke.run import Run
 from infra.smoke.throwaway import Account
 
 LOG, ACCESS_LOG, TRACE = "the function's log has a line of this run", "the access log has it, too", "X-Ray has a trace"
-WITHIN_S, LOOKS_EVERY_S = 40, 2
+LOOKS_EVERY_S = 2
+NO_REQUEST = "no request of this run was answered by the function"
+OTHER_ID = "lines of the run's account, but none with the x-amzn-RequestId that the answer has"
 
 
 def send_traced(run: Run, account: Account) -> None:
     """Send one request that asks to be traced: early, so that its traces have time to arrive."""
     if run.target.is_deployed:
+        run.is_traced = True
         run.call("GET", "/v1/limits", account.key, {"X-Amzn-Trace-Id": f"Root={run.trace_id};Sampled=1"})
 
 
-def check(run: Run, within_s: float = WITHIN_S) -> None:
+def check(run: Run) -> None:
     """Look for the lines and the trace until they are there, or were waited for long enough."""
+    until_s = time.monotonic() + run.arrives_within_s
+    if run.request_ids:
+        with rights.asked(run.outcomes, LOG):
+            _look_in_log(run, until_s)
+        with rights.asked(run.outcomes, ACCESS_LOG):
+            _look_in_access_log(run, until_s)
+    else:
+        run.outcomes.left_out(LOG, NO_REQUEST)
+        run.outcomes.left_out(ACCESS_LOG, NO_REQUEST)
+    if run.is_traced:
+        with rights.asked(run.outcomes, TRACE):
+            _look_in_traces(run, until_s)
+    else:
+        run.outcomes.left_out(TRACE, NO_REQUEST)
+
+
+def _look_in_log(run: Run, until_s: float) -> None:
+    group = f"/aws/lambda/latchkey-{run.target.stage}"
+    is_there = _is_there(lambda: _has_line(run, group, run.request_ids[0]), until_s)
+    has_others = not is_there and bool(run.account_id) and _has_line(run, group, run.account_id)
+    run.outcomes.expect(LOG, is_there, expected="it", got=OTHER_ID if has_others else _none(run))
+
+
+def _look_in_access_log(run: Run, until_s: float) -> None:
+    group = _access_log(run.target.stage)
+    if not group:
+        run.outcomes.left_out(ACCESS_LOG, "the gateway writes none (docs/deploying.md says what role it needs)")
+        return
+    is_there = _is_there(lambda: _has_line(run, group, run.request_ids[0]), until_s)
+    run.outcomes.expect(ACCESS_LOG, is_there, expected="it", got=_none(run))
+
+
+def _look_in_traces(run: Run, until_s: float) -> None:
     import boto3
 
-    stage = run.target.stage
-    outcomes, until_s = run.outcomes, time.monotonic() + within_s
-    with rights.asked(outcomes, LOG):
-        _expect(run, LOG, _finds_line(boto3.client("logs"), f"/aws/lambda/latchkey-{stage}", run), until_s)
-    with rights.asked(outcomes, ACCESS_LOG):
-        group = _access_log(stage)
-        if group:
-            _expect(run, ACCESS_LOG, _finds_line(boto3.client("logs"), group, run), until_s)
-        else:
-            outcomes.left_out(ACCESS_LOG, "the gateway writes none (docs/deploying.md says what role it needs)")
-    with rights.asked(outcomes, TRACE):
-        client = boto3.client("xray")
-        _expect(run, TRACE, lambda: bool(client.batch_get_traces(TraceIds=[run.trace_id])["Traces"]), until_s)
+    client = boto3.client("xray")
+    is_there = _is_there(lambda: bool(client.batch_get_traces(TraceIds=[run.trace_id])["Traces"]), until_s)
+    run.outcomes.expect(TRACE, is_there, expected="it", got=_none(run))
 
 
-def _finds_line(logs: Any, group: str, run: Run) -> Callable[[], bool]:
-    """Return what looks for a request of this run in a log group."""
-    request_id = run.request_ids[0] if run.request_ids else ""
-    began_ms = int(run.started_s * 1000) - 60_000
+def _has_line(run: Run, group: str, text: str) -> bool:
+    """Return whether a log group has a line with this text since the run began."""
+    import boto3
 
-    def looks() -> bool:
-        pages = logs.get_paginator("filter_log_events").paginate(
-            logGroupName=group, startTime=began_ms, filterPattern=f'"{request_id}"'
-        )
-        return bool(request_id) and any(page["events"] for page in pages)
-
-    return looks
+    since_ms = int(run.started_s * 1000) - 60_000
+    pages = boto3.client("logs").get_paginator("filter_log_events")
+    found = pages.paginate(logGroupName=group, startTime=since_ms, filterPattern=f'"{text}"')
+    return any(page["events"] for page in found)
 
 
 def _access_log(stage: str) -> str:
@@ -65,7 +86,11 @@ def _access_log(stage: str) -> str:
     return arn.rpartition(":log-group:")[2].removesuffix(":*")
 
 
-def _expect(run: Run, check: str, is_there: Callable[[], bool], until_s: float) -> None:
-    while not (found := is_there()) and time.monotonic() < until_s:
+def _is_there(look: Callable[[], bool], until_s: float) -> bool:
+    while not (found := look()) and time.monotonic() < until_s:
         time.sleep(LOOKS_EVERY_S)
-    run.outcomes.expect(check, found, expected="it", got=f"none in {WITHIN_S} s")
+    return found
+
+
+def _none(run: Run) -> str:
+    return f"none in {run.arrives_within_s:.0f} s"

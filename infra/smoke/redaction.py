@@ -9,11 +9,13 @@ _ID = re.compile(r"\b(acc|key|tok|app|gra|whk|evt|ses|inc)_[0-9A-Za-z]{8,}")
 _IPV4 = re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}\b")
 _IPV6 = re.compile(r"(?<![\w:])(?:[0-9a-fA-F]{1,4}:){3,7}[0-9a-fA-F:]*|(?<![\w:])(?:[0-9a-fA-F]{1,4}:)+:[0-9a-fA-F:]*")
 _AWS_ACCOUNT = re.compile(r"(?<!\d)\d{12}(?!\d)")
+_AWS_USER = re.compile(r"(arn:[\w-]+:(?:iam|sts)::\d*:)[^\s,;]+")
 _AWS_KEY = re.compile(r"\bA[KS]IA[0-9A-Z]{12,}")
 _HOST = re.compile(r"https?://[^\s\"'/<>]+")
 _FORMS = (
     (_SECRET, "<secret>"),
     (_AWS_KEY, "<aws key>"),
+    (_AWS_USER, r"\1<user>"),
     (_EMAIL, "<email>"),
     (_HOST, "https://<host>"),
     (_ID, r"<\1 id>"),

@@ -4,13 +4,15 @@ import json
 import secrets
 import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from typing import Any
 
 from infra import browser
 from infra.browser import Browser
+from infra.smoke import rights
 from infra.smoke.outcomes import Outcomes
 from infra.smoke.target import Target
 from infra.standin import Answer
@@ -18,6 +20,10 @@ from infra.standin import Answer
 PACE_S = 0.025
 """Between two requests, so that a second holds fewer than the burst: a limit is met where it is looked for, only."""
 JSON = {"Content-Type": "application/json"}
+UNREACHABLE = (OSError, HTTPException)
+"""What a request without an answer ends with."""
+UNANSWERED_MAX = 3
+"""After so many in a row no more is sent: each takes as long as a timeout."""
 
 
 @dataclass
@@ -26,9 +32,19 @@ class Run:
 
     target: Target
     outcomes: Outcomes
+    parallel: int = 64
+    """How many connections a volley opens at once."""
+    arrives_within_s: float = 40
+    """How long log lines and traces are waited for."""
     started_s: float = field(default_factory=time.time)
     request_ids: list[str] = field(default_factory=list)
     """Of requests that a function answered: what its log must show."""
+    account_id: str = ""
+    """Whose requests they are."""
+    is_traced: bool = False
+    """Whether a request was sent that asks to be traced."""
+    unanswered: int = 0
+    """How many requests in a row got no answer."""
     sent_s: float = 0
     """When the last request went out."""
     trace_id: str = field(default_factory=lambda: f"1-{int(time.time()):08x}-{secrets.token_hex(12)}")
@@ -50,7 +66,34 @@ class Run:
         content = body if isinstance(body, bytes) else json.dumps(body).encode() if body is not None else b""
         if content and "Content-Type" not in sent:
             sent |= JSON
-        return browser.call(method, self.target.url + path, sent, content)
+        if self.unanswered >= UNANSWERED_MAX:
+            raise Unanswered(f"not asked, since {UNANSWERED_MAX} requests in a row got no answer")
+        try:
+            answer = browser.call(method, self.target.url + path, sent, content)
+        except UNREACHABLE:
+            self.unanswered += 1
+            raise
+        self.unanswered = 0
+        return answer
+
+    @contextmanager
+    def noted(self, check: str) -> Iterator[None]:
+        """Note what a `with` block ends with, and go on: a check that fails says nothing about the next.
+
+        Any error is one line of the report. A traceback would end the run, and leave its account behind.
+        """
+        try:
+            with rights.asked(self.outcomes, check):
+                yield
+        except Unanswered as error:
+            self.outcomes.left_out(check, str(error))
+        except Exception as error:
+            rights.note(self.outcomes, check, error, expected="to come to its end", got=as_line(error))
+
+    def judge(self, check: str, differences: Callable[[], list[str]]) -> None:
+        """Make one check, and note its differences or that it holds."""
+        with self.noted(check):
+            self.outcomes.judge(check, differences())
 
     def _pace(self) -> None:
         time.sleep(max(0.0, self.sent_s + PACE_S - time.monotonic()))
@@ -67,6 +110,16 @@ class Run:
 
 class Failed(Exception):
     """A step that others need didn't succeed; the message says which, and what was answered."""
+
+
+class Unanswered(Exception):
+    """A request wasn't sent, because those before it got no answer."""
+
+
+def as_line(error: Exception) -> str:
+    """Return an error as part of a line."""
+    told = str(error) if isinstance(error, (Failed, Unanswered)) else f"{type(error).__name__}: {error}"
+    return " ".join(told.split())
 
 
 def expect(status: int, what: str, answer: Answer) -> Answer:

@@ -25,6 +25,16 @@ NOTHING_RUNS = (
 )
 
 
+BAD_URL = "URL takes the address of the API, like https://api.example.com."
+BAD_KEY = "ADMIN_KEY takes the key alone, in one line, as it was shown when it was made."
+
+
+_NOT_LATCHKEY = (
+    "No Latchkey answers there: GET /health was answered {}. URL takes what comes before /health, such as the gateway's"
+    " stage: URL=https://….amazonaws.com/api"
+)
+
+
 class NoTarget(Exception):
     """There is nothing to smoke; the message says what to give."""
 
@@ -57,7 +67,7 @@ def chosen(given: Mapping[str, str]) -> Target:
     """Return what the variables name. Raises NoTarget, SettingError, or what botocore and a connection raise."""
     url, stage = _url(given.get("URL", "")), given.get("STAGE") or LOCAL
     more = {
-        "admin_key": given.get("ADMIN_KEY", "").strip(),
+        "admin_key": _key(given.get("ADMIN_KEY", "")),
         "receiver": given.get("RECEIVER", "").strip(),
         "is_cold_wanted": bool(given.get("COLD", "").strip()),
     }
@@ -88,11 +98,17 @@ def of_stage(stage: str) -> Settings:
 
 
 def seen_from_outside(url: str) -> Settings:
-    """Return the settings that show in answers: the URL in a challenge, who may read it, the window of the burst."""
+    """Return the settings that show in answers: the URL in a challenge, who may read it, the window of the burst.
+
+    Raises NoTarget where /health isn't found, or not for everybody: each check would say the same.
+    """
+    health = call("GET", f"{url}/health")
+    if health.status in (301, 302, 307, 308, 401, 403, 404):
+        raise NoTarget(_NOT_LATCHKEY.format(health.status))
     answer = call("GET", f"{url}/v1/users/me")
     is_named = f'resource_metadata="{url}{challenge.METADATA}"' in (answer.header("WWW-Authenticate") or "")
     origin = answer.header("Access-Control-Allow-Origin") or "*"
-    window = _WINDOW.search(call("GET", f"{url}/health").header("RateLimit-Policy") or "")
+    window = _WINDOW.search(health.header("RateLimit-Policy") or "")
     return Settings(
         public_url=url if is_named else "", allowed_origin=origin, burst_window_s=int(window[1]) if window else 1
     )
@@ -111,10 +127,21 @@ def _nothing_deployed(stage: str) -> NoTarget:
 
 def _url(given: str) -> str:
     url = given.strip().rstrip("/")
-    parts = urlsplit(url)
-    if url and (parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment):
-        raise NoTarget("URL takes the address of the API, like https://api.example.com.")
+    try:
+        parts = urlsplit(url)
+        is_one = parts.scheme in ("http", "https") and parts.netloc and not (parts.query or parts.fragment)
+    except ValueError as error:
+        raise NoTarget(BAD_URL) from error
+    if url and not is_one:
+        raise NoTarget(BAD_URL)
     return url
+
+
+def _key(given: str) -> str:
+    key = given.strip()
+    if not re.fullmatch(r"[!-~]*", key):
+        raise NoTarget(BAD_KEY)
+    return key
 
 
 def environment() -> Mapping[str, str]:

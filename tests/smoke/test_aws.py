@@ -6,16 +6,19 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 from moto import mock_aws
 from moto.backends import get_backend
 from moto.core.models import DEFAULT_ACCOUNT_ID
 
-from infra.smoke import alarms, clocks, logs, mail, rights
+from chalicelib.core import settings, wire
+from infra.smoke import alarms, clocks, latency, logs, mail
 from infra.smoke.outcomes import DIFFERS, LEFT_OUT, OK, SEEN
 from infra.smoke.run import Run
 
+_DENIED = "User: arn:aws:iam::123456789012:user/ada is not authorized to perform:"
 GROUP = "/aws/lambda/latchkey-dev"
 Made = Callable[..., Run]
 
@@ -95,7 +98,8 @@ def test_log_line_of_the_run_is_looked_for(cloud: None, quiet_run: Made, line: s
     client.put_log_events(logGroupName=GROUP, logStreamName="s", logEvents=[event])
     run = quiet_run()
     run.request_ids.append("request-1")
-    logs.check(run, within_s=0)
+    run.arrives_within_s = 0
+    logs.check(run)
     assert states(run, logs.LOG) == [state]
     assert states(run, logs.ACCESS_LOG) == [LEFT_OUT]
 
@@ -129,15 +133,83 @@ def test_sender_that_ses_does_not_know_is_found(quiet_run: Made, identity: str, 
     [
         (ClientError({"Error": {"Code": "AccessDeniedException"}}, "FilterLogEvents"), LEFT_OUT),
         (ClientError({"Error": {"Code": "ResourceNotFoundException"}}, "FilterLogEvents"), DIFFERS),
+        (wire.WireError("AccessDeniedException", f"{_DENIED} dynamodb:FilterLogEvents on resource: …", {}), LEFT_OUT),
+        (wire.WireError("ResourceNotFoundException", "no table for FilterLogEvents", {}), DIFFERS),
     ],
 )
-def test_right_that_is_missing_leaves_a_check_out(quiet_run: Made, error: ClientError, state: str) -> None:
+def test_right_that_is_missing_leaves_a_check_out(quiet_run: Made, error: Exception, state: str) -> None:
     """By the name of the call; anything else that AWS refuses is a difference."""
     run = quiet_run()
-    with rights.asked(run.outcomes, "a check"):
+    with run.noted("a check"):
         raise error
     assert states(run, "a check") == [state]
     assert "FilterLogEvents" in run.outcomes.found[0].found
+    assert "ada" not in run.outcomes.found[0].found
+
+
+@pytest.fixture
+def refused(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Credentials that may do nothing: each call is answered as AWS does then. Returns the calls."""
+    calls: list[str] = []
+
+    def refuse(model: Any, **_: object) -> tuple[Any, dict[str, Any]]:
+        prefix = model.service_model.endpoint_prefix
+        service = {"monitoring": "cloudwatch", "email": "ses"}.get(prefix, prefix)
+        calls.append(model.name)
+        denied = f"{_DENIED} {service}:{model.name}"
+        said = {"Code": "AccessDeniedException", "Message": f"{denied} on resource: * because no policy allows it"}
+        return AWSResponse("", 403, {}, None), {"Error": said, "ResponseMetadata": {"HTTPStatusCode": 403}}
+
+    session = boto3.session.Session(aws_access_key_id="a", aws_secret_access_key="s", region_name="us-east-1")
+    session.events.register("before-call", refuse)
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", session)
+    return calls
+
+
+def test_each_right_that_is_missing_is_one_line(quiet_run: Made, refused: list[str]) -> None:
+    """Logs, X-Ray, alarms, SES and the cold start: each check is left out and names the right that it takes."""
+    run = quiet_run(settings=settings.Settings(mail_from="keys@example.com"), is_cold_wanted=True)
+    run.request_ids.append("request-1")
+    run.is_traced = True
+    logs.check(run)
+    alarms.check(run)
+    mail.check(run)
+    latency.measure_cold(run, "a key")
+    assert {each.check: each.found for each in run.outcomes.found} == {
+        logs.LOG: "these credentials may not do logs:FilterLogEvents",
+        logs.ACCESS_LOG: "these credentials may not do lambda:GetPolicy",
+        logs.TRACE: "these credentials may not do xray:BatchGetTraces",
+        alarms.ALARMS: "these credentials may not do cloudwatch:DescribeAlarms",
+        mail.CHECK: "these credentials may not do ses:GetAccount",
+        latency.COLD_CHECK: "these credentials may not do lambda:GetFunctionConfiguration",
+    }
+    assert {each.state for each in run.outcomes.found} == {LEFT_OUT}
+
+
+def test_topics_that_may_not_be_asked_are_left_out(quiet_run: Made, refused: list[str]) -> None:
+    """The alarms may be read and their topic not: each of its two checks is left out."""
+    run = quiet_run()
+    alarms.look_at_topics(run, ["arn:aws:sns:us-east-1:123456789012:alarms"])
+    assert {each.check: each.found for each in run.outcomes.of(LEFT_OUT)} == {
+        alarms.KEY: "these credentials may not do sns:GetTopicAttributes",
+        alarms.SUBSCRIBED: "these credentials may not do sns:ListSubscriptionsByTopic",
+    }
+
+
+def test_log_is_not_waited_for_when_no_request_reached_the_function(quiet_run: Made, refused: list[str]) -> None:
+    """There is nothing to look for, so AWS isn't asked."""
+    run = quiet_run()
+    logs.check(run)
+    assert {each.check: each.found for each in run.outcomes.of(LEFT_OUT)} == dict.fromkeys(
+        (logs.LOG, logs.ACCESS_LOG, logs.TRACE), logs.NO_REQUEST
+    )
+    assert refused == []
+
+
+@pytest.mark.parametrize(("moment_s", "apart_s"), [(9.0, -1.0), (10.0, 0.0), (14.0, 0.0), (15.0, 0.0), (19.0, 4.0)])
+def test_slow_answer_is_no_clock_skew(moment_s: float, apart_s: float) -> None:
+    """A moment within the request agrees with this machine's clock; only what is outside of it is apart."""
+    assert clocks.outside(moment_s, 10, 15) == apart_s
 
 
 @pytest.mark.parametrize(("apart_s", "state"), [(0.4, OK), (-3.9, OK), (6.0, DIFFERS), (-6.0, DIFFERS)])

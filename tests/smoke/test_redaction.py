@@ -16,6 +16,7 @@ from infra.smoke.redaction import Redaction
         ('resource_metadata="http://127.0.0.1:8000/.well-known/x"', 'resource_metadata="https://<host>/.well-known/x"'),
         ("from 203.0.113.9, 2001:db8::1 and 2001:db8:0:0:1:2:3:4", "from <ip>, <ip> and <ip>"),
         ("arn:aws:sns:eu-central-1:123456789012:alarms", "arn:aws:sns:eu-central-1:<account>:alarms"),
+        ("User: arn:aws:sts::123456789012:assumed-role/ops/ada", "User: arn:aws:sts::<account>:<user>"),
         ("AKIAIOSFODNN7EXAMPLE", "<aws key>"),
         ("account acc_0VcHWsDDL4kbQuuCWr6O", "account <acc id>"),
         ("expected 429 at 12:40:11, got 1638354000000 ms", "expected 429 at 12:40:11, got 1638354000000 ms"),

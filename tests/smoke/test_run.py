@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from chalicelib.accounts import change
 from chalicelib.accounts.tables import Account as Stored
 from chalicelib.core import settings
 from infra.smoke import burst, contract, outcomes, revocation, throwaway
-from infra.smoke.__main__ import INTERRUPTED, OF_ACCOUNT, smoke
+from infra.smoke.command import INTERRUPTED, OF_ACCOUNT, smoke
 from tests.receiver import listening
 from tests.smoke import wrong
 from tests.smoke.conftest import Served
@@ -41,7 +42,8 @@ def test_whole_run_finds_nothing_and_leaves_nothing(served: Served, tmp_path: Pa
     report = (tmp_path / "report.md").read_text()
     assert "0 differs" in report
     assert FORBIDDEN.findall(report) == []
-    assert [each.check for each in run.outcomes.of(outcomes.LEFT_OUT)] == ["cold latency", "mail"]
+    left_out = [each.check for each in run.outcomes.of(outcomes.LEFT_OUT)]
+    assert [check for check in left_out if "volley" not in check] == ["cold latency", "mail"]
 
 
 def test_address_alone_is_checked_as_anybody_sees_it(served: Served, tmp_path: Path) -> None:
@@ -68,16 +70,56 @@ def test_interrupted_run_cleans_up(served: Served, tmp_path: Path, monkeypatch: 
     assert [each.check for each in run.outcomes.of(outcomes.OK)] == [throwaway.CLEANUP]
 
 
-def test_account_that_cannot_be_deleted_is_suspended_and_named(served: Served) -> None:
-    """Where its own form refuses, nothing of it works on, and the run says what it left behind."""
+def test_account_that_cannot_be_deleted_is_suspended_and_named(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where its own form refuses, nothing of it works on, and the run says which it left behind: interrupted, too."""
+
+    def interrupted(_run: object, account: throwaway.Account) -> None:
+        made.append(account)
+        account.password = "another password"
+        raise KeyboardInterrupt
+
+    made: list[throwaway.Account] = []
+    monkeypatch.setitem(OF_ACCOUNT, "credentials", interrupted)
+    monkeypatch.setattr(contract, "check", lambda _run: None)
+    run = served.run()
+    assert smoke(run, tmp_path / "report.md") == INTERRUPTED
+    with settings.in_use(served.settings):
+        assert Stored.get(made[0].id).status == "suspended"
+    left = next(each.found for each in run.outcomes.of(outcomes.DIFFERS) if each.check == throwaway.CLEANUP)
+    assert f"{made[0].email.partition('@')[0]} at example.com left behind, suspended" in left
+
+
+def test_account_that_can_be_neither_deleted_nor_suspended_is_named(served: Served) -> None:
+    """The run says so in a line, and goes on."""
     run = served.run()
     with settings.in_use(served.settings), throwaway.account(run) as made:
-        made.password = "another password"
-    with settings.in_use(served.settings):
-        assert Stored.get(made.id).status == "suspended"
+        made.password, made.id = "another password", "acc_0000000000"
     (differing,) = run.outcomes.of(outcomes.DIFFERS)
-    assert differing.check == throwaway.CLEANUP
-    assert "left behind, suspended" in differing.found
+    assert "left behind, not even suspended: NotFound" in differing.found
+    with settings.in_use(served.settings):
+        change.set_standing(run.account_id, tier=None, status="suspended", actor="operator")
+
+
+def test_account_is_deleted_though_its_burst_is_spent(served: Served) -> None:
+    """A 429 doesn't say whether the key still works: it is asked again when there is a burst again."""
+    run = served.run()
+    with settings.in_use(served.settings), throwaway.account(run) as made:
+        assert burst.fire(run, made.key).admitted < burst.REQUESTS
+    assert [(each.state, each.check) for each in run.outcomes.found] == [(outcomes.OK, throwaway.CLEANUP)]
+
+
+def test_key_that_makes_no_account_leaves_out_what_takes_one(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One line says why, and each check that needs the account is left out by name."""
+    monkeypatch.setattr(contract, "check", lambda _run: None)
+    run = served.run(stage="", admin_key="nonsense")
+    assert smoke(run, tmp_path / "report.md") == 1
+    (differing,) = run.outcomes.of(outcomes.DIFFERS)
+    assert differing.found.startswith("expected to come to its end, got POST /v1/users with ADMIN_KEY was answered 401")
+    assert {*OF_ACCOUNT} < {each.check for each in run.outcomes.of(outcomes.LEFT_OUT)}
 
 
 @pytest.mark.parametrize(

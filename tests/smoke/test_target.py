@@ -3,8 +3,8 @@
 import pytest
 
 from infra import engine
-from infra.smoke import __main__ as command
-from infra.smoke import target
+from infra.smoke import command, target
+from tests.receiver import listening
 
 
 @pytest.mark.parametrize(
@@ -13,6 +13,11 @@ from infra.smoke import target
         ({"STAGE": "prd"}, "There is no stage prd. Choose one: make smoke STAGE=dev|prod"),
         ({"URL": "api.example.com"}, "URL takes the address of the API"),
         ({"URL": "https://api.example.com/?key=1"}, "URL takes the address of the API"),
+        ({"URL": "http://[::1"}, "URL takes the address of the API"),
+        ({"URL": f"http://{'a' * 64}.example"}, "Nothing answers there: "),
+        ({"URL": "http://a b"}, "Nothing answers there: "),
+        ({"URL": "http://127.0.0.1:9", "ADMIN_KEY": "Bearer lk_live_1"}, "ADMIN_KEY takes the key alone"),
+        ({"URL": "http://127.0.0.1:9", "ADMIN_KEY": "lk_live_1\nlk_live_2"}, "ADMIN_KEY takes the key alone"),
         ({}, "Nothing runs locally: start it with `make run`"),
         ({"STAGE": "local", "URL": "  "}, "Nothing runs locally: start it with `make run`"),
     ],
@@ -27,7 +32,9 @@ def test_target_that_is_none_is_told_in_one_sentence(
     for name, value in given.items():
         monkeypatch.setenv(name, value)
     assert command.main() == 1
-    assert capsys.readouterr().err.startswith(said)
+    told = capsys.readouterr().err
+    assert told.startswith(said)
+    assert "lk_live_1" not in told
 
 
 def test_address_that_does_not_answer_is_told(
@@ -40,6 +47,18 @@ def test_address_that_does_not_answer_is_told(
     told = capsys.readouterr().err
     assert told.startswith("Nothing answers there: ")
     assert "lk_test_secret" not in told
+
+
+@pytest.mark.parametrize(("status", "said"), [(404, "No Latchkey answers there"), (503, "")])
+def test_address_of_something_else_is_told_once(status: int, said: str) -> None:
+    """Where /health isn't found, such as without the gateway's stage; a service that is down is checked anyway."""
+    with listening() as other:
+        other.says = [status]
+        if said:
+            with pytest.raises(target.NoTarget, match=rf"{said}: GET /health was answered {status}"):
+                target.chosen({"URL": other.url})
+        else:
+            assert target.chosen({"URL": other.url}).url == other.url
 
 
 @pytest.mark.parametrize(

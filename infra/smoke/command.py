@@ -1,0 +1,153 @@
+"""`make smoke`: the public contract and what lies behind it, against a deployed stage or `make run`, from outside.
+
+It prints a line a check, cleans up after itself, writes a report without secrets, and exits with 1 where anything
+differs from what the code and the local stand-in say.
+"""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chalicelib.core import settings
+from chalicelib.events import actors
+from infra import manage
+from infra.smoke import (
+    alarms,
+    burst,
+    clocks,
+    contract,
+    credentials,
+    latency,
+    logs,
+    mail,
+    oauth,
+    outcomes,
+    report,
+    revocation,
+    target,
+    throwaway,
+    webhook,
+)
+from infra.smoke.redaction import Redaction
+from infra.smoke.run import UNREACHABLE, Run, undisturbed
+
+NO_TARGET = (target.NoTarget, settings.SettingError, manage.Mistake)
+INTERRUPTED = 130
+OF_ACCOUNT: dict[str, Callable[[Run, throwaway.Account], None]] = {
+    "credentials": credentials.check,
+    "revocation": revocation.check,
+    "burst": burst.check,
+    "OAuth": oauth.check,
+    "webhooks": webhook.check,
+    "latency": latency.check,
+}
+ACCOUNT = "the run's account"
+UNCONFIRMED = "mail is on, so an account that ADMIN_KEY makes must confirm its address first: STAGE= makes one that has"
+NO_ACCOUNT = "it takes an account: give STAGE=, or ADMIN_KEY= with the key of an administrator"
+NOT_MADE = f"{ACCOUNT} couldn't be made, for the reason above"
+
+
+def main() -> int:
+    """Run every check that the target allows; return 1 when something differs or nothing could be reached."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    given = target.environment()
+    redaction = Redaction()
+    redaction.hide(given.get("ADMIN_KEY", "").strip())
+    try:
+        chosen = target.chosen(given)
+    except KeyboardInterrupt:
+        print("Interrupted before the first check.", file=sys.stderr)
+        return INTERRUPTED
+    except (ClientError, BotoCoreError, *NO_TARGET) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except (*UNREACHABLE, ValueError) as error:  # a name that can't be one is a ValueError
+        print(f"Nothing answers there: {error}", file=sys.stderr)
+        return 1
+    return smoke(Run(chosen, outcomes.Outcomes(redaction, _say)), report.FILE)
+
+
+def smoke(run: Run, file: Path) -> int:
+    """Make every check, write the report, and return the status to exit with."""
+    began_s = time.monotonic()
+    status = 0
+    try:
+        with settings.in_use(run.target.settings), actors.operator_for("make smoke"), manage.no_log_lines():
+            _check(run)
+    except KeyboardInterrupt:
+        run.outcomes.differs("the whole run", expected="its end", got="an interruption")
+        status = INTERRUPTED
+    with undisturbed():
+        took_s = time.monotonic() - began_s
+        count = len(run.outcomes.of(outcomes.DIFFERS))
+        differing = {0: "Nothing differs", 1: "1 difference"}.get(count, f"{count} differences")
+        status = status or int(count > 0)
+        try:
+            report.write(run, file, took_s=took_s)
+        except OSError as error:
+            run.outcomes.say(f"\n{differing} after {took_s:.0f} s. The report can't be written: {error}")
+            return status or 1
+        run.outcomes.say(f"\n{differing} after {took_s:.0f} s. The report, without secrets: {file}")
+    return status
+
+
+def _check(run: Run) -> None:
+    with run.noted("the contract without an account"):
+        contract.check(run)
+    if run.target.has_accounts:
+        _check_with_account(run)
+    else:
+        _leave_out(run, NO_ACCOUNT)
+    with run.noted(mail.CHECK):
+        mail.check(run)
+    if run.target.is_deployed:
+        with run.noted("alarms"):
+            alarms.check(run)
+        with run.noted("logs"):
+            logs.check(run)
+
+
+def _check_with_account(run: Run) -> None:
+    why = NOT_MADE
+    with run.noted(ACCOUNT):
+        try:
+            with throwaway.account(run) as account:
+                why = ""
+                _check_account(run, account)
+        except throwaway.Unconfirmed:
+            why = UNCONFIRMED
+    if why:
+        _leave_out(run, why)
+
+
+def _leave_out(run: Run, why: str) -> None:
+    for name in OF_ACCOUNT:
+        run.outcomes.left_out(name, why)
+
+
+def _check_account(run: Run, account: throwaway.Account) -> None:
+    with run.noted(logs.TRACE):
+        logs.send_traced(run, account)
+    for name, check in OF_ACCOUNT.items():
+        with run.noted(name):
+            check(run, account)
+    if run.target.stage:
+        with run.noted(clocks.CHECK):
+            clocks.check(run, account)
+
+
+def _say(line: str) -> None:
+    """Print a line; where nobody reads any more, as behind `| head`, the run and its clean-up go on."""
+    try:
+        print(line, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
