@@ -1,4 +1,4 @@
-"""An account with a deployed stage in it."""
+"""An account with a deployed stage in it, and an emulator with the packaged one."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from chalicelib.core import settings, wire
+from tests.deploy import emulator
 from tests.deploy.checkout import Checkout, architecture_here, copied
 from tests.deploy.cloud import Cloud, serving
+from tests.house import forget_process
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +20,14 @@ class Deployment:
     cloud: Cloud
     checkout: Checkout
     said: str
+
+
+@dataclass(frozen=True, slots=True)
+class EmulatedStage:
+    """The packaged stage `dev` behind an emulated gateway at `url`."""
+
+    emulator: emulator.Emulator
+    url: str
 
 
 @pytest.fixture
@@ -56,3 +67,25 @@ def packaged_here(tmp_path_factory: pytest.TempPathFactory) -> Path:
     checkout = copied(tmp_path_factory.mktemp("checkout"), architecture=architecture_here() or "")
     checkout.succeeds("package", "dev", "--out", str(made))
     return made
+
+
+@pytest.fixture(scope="package")
+def emulated_once(packaged_here: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatedStage]:
+    """The packaged stack, created once; nothing in this process points at it."""
+    folder = tmp_path_factory.mktemp("emulated")
+    with emulator.running(folder / "emulator.log") as running:
+        yield EmulatedStage(running, emulator.create_stack(running, packaged_here))
+
+
+@pytest.fixture(scope="module")
+def emulated_stage(emulated_once: EmulatedStage) -> Iterator[EmulatedStage]:
+    """The stage in the emulator; this process writes to its tables as `make account` and `make key` do."""
+    with pytest.MonkeyPatch.context() as environment, settings.in_use(settings.Settings(stage=emulator.STAGE)):
+        for name, value in emulated_once.emulator.environment.items():
+            environment.setenv(name, value)
+        environment.setattr(wire, "READ_TIMEOUT_S", emulator.TIMEOUT_S)
+        wire.forget_connection()
+        forget_process()
+        yield emulated_once
+    wire.forget_connection()
+    forget_process()

@@ -15,6 +15,7 @@ from typing import Any
 import boto3
 import requests
 
+from chalicelib.core import settings
 from infra import engine, gateway, pinned
 
 ACCOUNT = "123456789012"
@@ -22,6 +23,8 @@ ACCOUNT = "123456789012"
 REGION = "us-east-1"
 STAGE = "dev"
 STARTS_WITHIN_S = 60
+TIMEOUT_S = 60
+"""For one call: a function may start cold on a busy machine."""
 _AWS = {"AWS_ACCESS_KEY_ID": ACCOUNT, "AWS_SECRET_ACCESS_KEY": "emulated", "AWS_DEFAULT_REGION": REGION}
 
 
@@ -93,7 +96,7 @@ def create_stack(emulator: Emulator, package: Path) -> str:
     api = next(output["OutputValue"] for output in stack["Outputs"] if output["OutputKey"] == "RestAPIId")
     url = f"{emulator.url}/_aws/execute-api/{api}/api"
     _tell_functions(emulator, url)
-    _put_gateway_responses(emulator, api)
+    _put_gateway_responses(emulator, api, url)
     return url
 
 
@@ -105,9 +108,11 @@ def _tell_functions(emulator: Emulator, url: str) -> None:
         functions.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
 
 
-def _put_gateway_responses(emulator: Emulator, api: str) -> None:
+def _put_gateway_responses(emulator: Emulator, api: str, url: str) -> None:
     gateways = emulator.client("apigateway")
-    for kind, response in gateway.in_document().items():
+    with settings.in_use(settings.Settings(public_url=url)):
+        responses = gateway.in_document()
+    for kind, response in responses.items():
         gateways.put_gateway_response(restApiId=api, responseType=kind, **response)
     gateways.create_deployment(restApiId=api, stageName="api")
 

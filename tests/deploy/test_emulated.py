@@ -16,9 +16,7 @@ compiled dependencies) and DynamoDB run for real. What this emulator (ministack)
 
 import json
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -35,7 +33,8 @@ from infra.gateway import RESPONSES
 from infra.standin import Answer
 from tests.deploy import emulator
 from tests.deploy.checkout import architecture_here
-from tests.house import forget_process
+from tests.deploy.conftest import EmulatedStage
+from tests.deploy.emulator import TIMEOUT_S
 from tests.visitor import PASSWORD, person
 
 pytestmark = [
@@ -43,7 +42,6 @@ pytestmark = [
     pytest.mark.skipif(architecture_here() is None, reason="functions for Lambda run on Linux, x86-64 or arm64"),
 ]
 HOUR_MS = 3_600_000
-TIMEOUT_S = 60
 CALLBACK = "http://127.0.0.1/callback"
 
 
@@ -79,20 +77,9 @@ class Emulated:
 
 
 @pytest.fixture(scope="module")
-def emulated(packaged_here: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulated]:
-    """The packaged stack, created; this process writes to its tables as `make account` and `make key` do."""
-    folder = tmp_path_factory.mktemp("emulated")
-    with emulator.running(folder / "emulator.log") as running:
-        url = emulator.create_stack(running, packaged_here)
-        with pytest.MonkeyPatch.context() as environment, settings.in_use(settings.Settings(stage=emulator.STAGE)):
-            for name, value in running.environment.items():
-                environment.setenv(name, value)
-            environment.setattr(wire, "READ_TIMEOUT_S", TIMEOUT_S)
-            wire.forget_connection()
-            forget_process()
-            yield Emulated(url, running)
-        wire.forget_connection()
-        forget_process()
+def emulated(emulated_stage: EmulatedStage) -> Emulated:
+    """The packaged stack, created."""
+    return Emulated(emulated_stage.url, emulated_stage.emulator)
 
 
 @pytest.fixture
@@ -127,7 +114,8 @@ def test_missing_key_is_refused_by_the_gateway(emulated: Emulated) -> None:
     for answer in (emulated.call("GET", "/v1/users/me"), basic):
         assert refusal(answer) == (401, "missing_api_key")
         assert answer.text == RESPONSES["UNAUTHORIZED"].body
-        assert answer.headers["WWW-Authenticate"] == "Bearer"
+        metadata = f"{emulated.url}/.well-known/oauth-protected-resource"
+        assert answer.headers["WWW-Authenticate"] == f'Bearer resource_metadata="{metadata}"'
         assert answer.headers["X-RateLimit-Limit"] == "0"
 
 

@@ -1,0 +1,146 @@
+"""`make smoke STAGE=dev` against the packaged stack in the emulator: it differs only where the emulator does.
+
+A difference that is new fails here, and so does one that is gone: then the emulator has learnt something, or the smoke
+no longer looks.
+"""
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+
+import pytest
+
+from chalicelib.accounts.tables import Account
+from infra.smoke import clocks, latency, logs, outcomes, target, throwaway
+from infra.smoke.command import smoke
+from infra.smoke.redaction import Redaction
+from infra.smoke.run import Run
+from tests.deploy.checkout import architecture_here
+from tests.deploy.conftest import EmulatedStage
+
+pytestmark = [
+    pytest.mark.xdist_group("deploy"),
+    pytest.mark.skipif(architecture_here() is None, reason="functions for Lambda run on Linux, x86-64 or arm64"),
+]
+
+LITERAL = "it leaves `$context.authorizer.*` in gateway responses as it stands"
+NO_MOCKS = "it imports no answers of mock integrations"
+KEPT_NAME = "it doesn't rename WWW-Authenticate on answers of functions"
+OWN_REQUEST_ID = "its x-amzn-RequestId isn't the id that it gives to the function"
+NO_XRAY = "it has no X-Ray"
+
+PREFLIGHT = {
+    "body",
+    *("Access-Control-Allow-Methods", "Access-Control-Allow-Origin", "Access-Control-Allow-Headers"),
+    *("Access-Control-Expose-Headers", "Access-Control-Max-Age"),
+}
+PAGE = {
+    *("body", "Content-Type", "Cache-Control", "Referrer-Policy", "X-Content-Type-Options", "X-Frame-Options"),
+    *("access-control-allow-headers", "access-control-allow-origin", "access-control-expose-headers"),
+}
+SHORTCOMINGS: dict[str, tuple[str, set[str]]] = {
+    "401 of a malformed key": (LITERAL, {"body"}),
+    "401 of a malformed key, POST": (LITERAL, {"body"}),
+    "401 of a well-formed key that nobody has": (LITERAL, {"body"}),
+    "401 token_expired, of a key that was rotated out": (LITERAL, {"body"}),
+    "401 invalid_api_key, of a revoked key that nobody used": (LITERAL, {"body"}),
+    "404 of an unknown path outside /v1, as a page": (NO_MOCKS, PAGE),
+    "CORS preflight of /v1/users/me": (NO_MOCKS, PREFLIGHT),
+    "CORS preflight of /v1/keys": (NO_MOCKS, PREFLIGHT),
+    "CORS preflight of /health": (NO_MOCKS, PREFLIGHT),
+    "CORS preflight of /oauth/token": (NO_MOCKS, PREFLIGHT),
+    "403 insufficient_scope, with its step-up challenge": (
+        KEPT_NAME,
+        {"www-authenticate", "x-amzn-Remapped-WWW-Authenticate"},
+    ),
+    logs.LOG: (OWN_REQUEST_ID, {f"expected it, got {logs.OTHER_ID}"}),
+    logs.TRACE: (NO_XRAY, {"expected an answer of AWS, got BatchGetTraces: 400"}),
+}
+"""Each check that differs: the emulator's shortcoming, and what of the answer differs."""
+
+LEFT_OUT = {
+    "webhooks": "RECEIVER= names none: a URL at which messages are answered 2xx",
+    logs.ACCESS_LOG: "the gateway writes none (docs/deploying.md says what role it needs)",
+}
+"""Each check that can't be made there, and why: the emulator drops the stage's access log settings."""
+
+FAST_ENOUGH = re.compile(r"volley \d of \d+ at once admits no more than the burst|429, body and headers")
+"""Checks that are left out where the machine is too slow for a burst, and hold otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Smoked:
+    """A run that has ended, its status and its report."""
+
+    run: Run
+    status: int
+    report: str
+
+    def found(self, state: str) -> list[outcomes.Outcome]:
+        """Return the outcomes of one kind, without those that depend on the machine."""
+        return [each for each in self.run.outcomes.of(state) if not FAST_ENOUGH.fullmatch(each.check)]
+
+
+@pytest.fixture(scope="module")
+def smoked(emulated_stage: EmulatedStage, tmp_path_factory: pytest.TempPathFactory) -> Smoked:
+    """One run with everything asked for that an emulator on loopback can have.
+
+    A volley of 64 connections would start 64 processes, so it is one of four.
+    """
+    report = tmp_path_factory.mktemp("smoke") / "report.md"
+    chosen = target.chosen({"STAGE": "dev", "COLD": "1"})
+    run = Run(chosen, outcomes.Outcomes(Redaction(), lambda _line: None), parallel=4, arrives_within_s=4)
+    return Smoked(run, smoke(run, report), report.read_text())
+
+
+def test_what_differs_is_what_the_emulator_lacks(smoked: Smoked) -> None:
+    """Check by check and part by part: nothing more, and nothing less."""
+    differing: dict[str, set[str]] = {}
+    for each in smoked.found(outcomes.DIFFERS):
+        differing.setdefault(each.check, set()).add(part(each.found))
+    assert differing == {check: parts for check, (_, parts) in SHORTCOMINGS.items()}
+    assert smoked.status == 1
+
+
+def test_what_cannot_be_checked_says_why(smoked: Smoked) -> None:
+    """In one line each, and the run goes on."""
+    assert {each.check: each.found for each in smoked.found(outcomes.LEFT_OUT)} == LEFT_OUT
+
+
+def test_everything_else_holds(smoked: Smoked) -> None:
+    """The burst, revocation, OAuth, clocks and alarms among it; a volley that is too slow is left out, never wrong."""
+    holding = Counter(each.check for each in smoked.run.outcomes.of(outcomes.OK))
+    assert {
+        "a revoked key is refused at the next request, the gateway's cache being warm",
+        "its access token is refused at the next request",
+        "limit headers on every answer",
+        "nothing but 200 and 429 under a burst",
+        f"{clocks.CHECK}: the function",
+        "CloudWatch may publish to the topic",
+        throwaway.CLEANUP,
+    } <= holding.keys()
+    timed = [each for each in smoked.run.outcomes.found if FAST_ENOUGH.fullmatch(each.check)]
+    assert {each.state for each in timed} <= {outcomes.OK, outcomes.LEFT_OUT}
+    assert holding.keys() & SHORTCOMINGS.keys() == set()
+
+
+def test_cold_starts_are_measured_and_undone(smoked: Smoked, emulated_stage: EmulatedStage) -> None:
+    """The function's environment is as it was."""
+    (cold,) = [each for each in smoked.run.outcomes.found if each.check == latency.COLD_CHECK]
+    assert (cold.state, cold.found[-7:]) == (outcomes.SEEN, f"(n = {latency.COLD})")
+    function = emulated_stage.emulator.client("lambda").get_function_configuration(FunctionName="latchkey-dev")
+    assert latency.MARK not in function["Environment"]["Variables"]
+
+
+def test_run_leaves_no_account_and_no_secret(smoked: Smoked, emulated_stage: EmulatedStage) -> None:
+    """Every account of a run is deleted, and the report has neither the address of the stage nor of the account."""
+    assert [each for each in Account.scan() if each.email.startswith("smoke.") and each.status != "deleted"] == []
+    assert re.findall(r"127\.0\.0\.1|@example\.com|lk_\w+_[0-9A-Za-z]{36}|acc_\w{8}|\d{12}", smoked.report) == []
+
+
+def part(found: str) -> str:
+    """Return which part of an answer a difference is about: its body, a header by name, or all that is said."""
+    named = re.match(r"header ([\w-]+): ", found)
+    if named:
+        return named[1]
+    return "body" if found.startswith("expected body ") else found
