@@ -89,7 +89,7 @@ def smoked(emulated_stage: EmulatedStage, tmp_path_factory: pytest.TempPathFacto
     """
     report = tmp_path_factory.mktemp("smoke") / "report.md"
     chosen = target.chosen({"STAGE": "dev", "COLD": "1"})
-    run = Run(chosen, outcomes.Outcomes(Redaction(), lambda _line: None), parallel=4, arrives_within_s=4)
+    run = Run(chosen, outcomes.Outcomes(Redaction(), lambda _line: None), parallel=4, arrives_within_s=0)
     return Smoked(run, smoke(run, report), report.read_text())
 
 

@@ -14,7 +14,7 @@ from moto.backends import get_backend
 from moto.core.models import DEFAULT_ACCOUNT_ID
 
 from chalicelib.core import settings, wire
-from infra.smoke import alarms, clocks, latency, logs, mail
+from infra.smoke import alarms, clocks, command, latency, logs, mail
 from infra.smoke.outcomes import DIFFERS, LEFT_OUT, OK, SEEN
 from infra.smoke.run import Run
 
@@ -194,6 +194,18 @@ def test_topics_that_may_not_be_asked_are_left_out(quiet_run: Made, refused: lis
         alarms.KEY: "these credentials may not do sns:GetTopicAttributes",
         alarms.SUBSCRIBED: "these credentials may not do sns:ListSubscriptionsByTopic",
     }
+
+
+def test_stage_that_may_not_be_asked_is_one_line(
+    refused: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without the right to read the function's settings nothing can be checked; the line names it."""
+    for name in ("URL", "ADMIN_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("STAGE", "dev")
+    assert command.main() == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "not authorized to perform: lambda:GetFunctionConfiguration" in line
 
 
 def test_log_is_not_waited_for_when_no_request_reached_the_function(quiet_run: Made, refused: list[str]) -> None:
