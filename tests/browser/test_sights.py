@@ -45,17 +45,18 @@ WITHOUT = """part => {
 
 
 @pytest.fixture(scope="module")
-def onlookers(profiles: Profiles, console: Console) -> Iterator[tuple[Visitors, Page]]:
-    """Whoever looks at the sights, and the one window they share: to open another takes longer than to look."""
+def onlookers(profiles: Profiles, console: Console) -> Iterator[Visitors]:
+    """Whoever looks at the sights."""
     came = Visitors(profiles, console)
-    yield came, came.guest()
+    yield came
     came.leave()
 
 
 @pytest.fixture
-def window(onlookers: tuple[Visitors, Page]) -> Iterator[Page]:
-    """The window that is shared, without a session; afterwards, that nothing went wrong in it."""
-    came, page = onlookers
+def window(onlookers: Visitors) -> Iterator[Page]:
+    """One window for all, without a session: another takes longer than to look. Afterwards nothing went wrong in it."""
+    came = onlookers
+    page = next((page for page, _ in came.pages if page not in came.led_out), None) or came.guest()
     page.context.clear_cookies()
     page.set_viewport_size({"width": WIDE, "height": 800})
     yield page
@@ -65,11 +66,10 @@ def window(onlookers: tuple[Visitors, Page]) -> Iterator[Page]:
 
 
 @pytest.mark.parametrize("sight", SIGHTS, ids=lambda sight: sight.name)
-def test_page_is_accessible_and_fits(sight: Sight, window: Page, onlookers: tuple[Visitors, Page], cast: Cast) -> None:
+def test_page_is_accessible_and_fits(sight: Sight, window: Page, onlookers: Visitors, cast: Cast) -> None:
     """No rule of axe is broken and nothing is wider than the window, however it is looked at."""
-    came, _ = onlookers
     if sight.who:
-        came.log_in_quietly(window, getattr(cast, sight.who))
+        onlookers.log_in_quietly(window, getattr(cast, sight.who))
     sight.open(window, cast)
     # Colours are the theme's and places the width's, so each theme and each width is looked at, not every pair of them.
     for width, theme in LOOKS:

@@ -61,6 +61,8 @@ class Visitors:
     faults: list[str] = field(default_factory=list)
     pages: list[tuple[Page, bool]] = field(default_factory=list)
     """Each that came, with whether it runs scripts."""
+    led_out: set[Page] = field(default_factory=set)
+    """Pages that led to an app which this machine hasn't: afterwards Chromium lets no form lead on in that tab."""
     friends: set[str] = field(default_factory=lambda: {"com.example.app://"})
     """Origins besides the console's that a test sends its browsers to, and an app's that no machine here has."""
 
@@ -99,6 +101,8 @@ class Visitors:
             page.context.remove_listener("console", self._heard)
             page.context.remove_listener("weberror", self._failed)
             page.context.remove_listener("request", self._asked)
+            if page in self.led_out:
+                page.context.close()
             self.profiles.put_back(page, self.console.url, javascript=javascript)
 
     def _failed(self, error: WebError) -> None:
@@ -111,6 +115,8 @@ class Visitors:
 
     def _asked(self, request: Request) -> None:
         url = urlsplit(request.url)
+        if url.scheme not in ("http", "https"):
+            self.led_out.add(request.frame.page)
         if f"{url.scheme}://{url.netloc}" not in {self.console.url, *self.friends}:
             self.faults.append(f"another host: {request.url}")
 
