@@ -121,29 +121,22 @@ def rendered(
     return response.status or status, headers_of(response), body
 
 
+def rendered_nothing(asked: Iterable[tuple[str, str]], stage: str) -> tuple[int, dict[str, str], str]:
+    """Return the answer of the mock at a path there isn't, for the stand-in gateway; `asked` are request headers."""
+    return gateway_pages.rendered(_nothing_here()["x-amazon-apigateway-integration"], asked, stage)
+
+
 def _nothing_here() -> dict[str, Any]:
-    response = RESPONSES["MISSING_AUTHENTICATION_TOKEN"]
-    headers = headers_of(response)
-    names = {*headers, *gateway_pages.headers()}
+    answer = RESPONSES["MISSING_AUTHENTICATION_TOKEN"]
+    headers, status = headers_of(answer), gateway_pages.NOT_FOUND
     method: dict[str, Any] = {
         "produces": ["application/json", "text/html"],
-        "responses": {
-            "404": {"description": "not found", "headers": {name: {"type": "string"} for name in sorted(names)}}
-        },
+        "responses": {status: gateway_pages.declared("not found", headers)},
         "x-amazon-apigateway-integration": {
             "type": "mock",
-            "requestTemplates": {"application/json": '{"statusCode": 404}'},
             "passthroughBehavior": "when_no_templates",
-            "responses": {
-                "default": {
-                    "statusCode": "404",
-                    "responseParameters": {
-                        f"method.response.header.{name}": f"'{value}'" for name, value in headers.items()
-                    },
-                    "responseTemplates": {"application/json": response.body},
-                }
-            },
+            "responses": {"default": gateway_pages.response(status, headers, {"application/json": answer.body})},
         },
     }
-    gateway_pages.add_to(method["x-amazon-apigateway-integration"], NOBODY)
+    gateway_pages.add_to(method, NOBODY)
     return method

@@ -11,8 +11,12 @@ from chalicelib.core import settings
 
 ASKED = ("Accept", "accept", "Sec-Fetch-Dest", "sec-fetch-dest")
 """Over HTTP/2 the names of headers come in lower case, and templates read them letter by letter."""
-PAGE = "406"
-"""The status between the two halves of the integration that means: as a page. It is sent to nobody."""
+NOT_FOUND, PAGE = "404", "406"
+"""The statuses between the two halves of the integration: as JSON, and as a page, whose template makes a 404 of it.
+
+API Gateway knows a response of an integration by its status, so two of them can't share one.
+"""
+_AS_NOT_FOUND = f"#set($context.responseOverride.status = {NOT_FOUND})"
 _STAGE = "$context.stage"
 _BODIES = ("application/json", "application/x-www-form-urlencoded", "multipart/form-data", "text/plain")
 """What a request may be without being refused for its media type before anything is answered."""
@@ -31,29 +35,49 @@ def are_wanted(headers: Iterable[tuple[str, str]]) -> bool:
     return "text/html" in asked or "document" in asked
 
 
-def rendered(limits: Mapping[str, str], stage: str) -> tuple[dict[str, str], str]:
-    """Return headers and body of the page as the gateway would send them from `stage`, for the stand-in gateway."""
-    return _HEADERS | dict(limits), _page().replace(_STAGE, stage)
+def rendered(
+    integration: dict[str, Any], asked: Iterable[tuple[str, str]], stage: str
+) -> tuple[int, dict[str, str], str]:
+    """Return status, headers and body as a mock integration would send them from `stage`, for the stand-in gateway.
+
+    Of responses with one status the last is kept, as API Gateway keeps one; `asked` are the request's headers.
+    """
+    kept = {response["statusCode"]: (pattern, response) for pattern, response in integration["responses"].items()}
+    by_pattern = dict(kept.values())
+    chosen = PAGE if are_wanted(asked) else NOT_FOUND
+    response = by_pattern[chosen if chosen in by_pattern else "default"]
+    (template,) = response["responseTemplates"].values()
+    status = NOT_FOUND if template.startswith(_AS_NOT_FOUND) else response["statusCode"]
+    headers = {
+        name.removeprefix("method.response.header."): value[1:-1]
+        for name, value in response["responseParameters"].items()
+    }
+    return int(status), headers, template.removeprefix(_AS_NOT_FOUND).replace(_STAGE, stage)
 
 
-def add_to(integration: dict[str, Any], limits: Mapping[str, str]) -> None:
-    """Teach a mock integration to answer people with the page; `limits` are the headers of its other answer."""
-    headers = "".join(f" $!input.params('{name}')" for name in ASKED)
+def add_to(method: dict[str, Any], limits: Mapping[str, str]) -> None:
+    """Teach a method with a mock integration to answer people with the page; `limits` are among its headers."""
+    wanted = "".join(f" $!input.params('{name}')" for name in ASKED)
     asks = '$asked.contains("text/html") || $asked.contains("document")'
-    template = f'#set($asked = "{headers}")\n{{"statusCode": #if({asks}){PAGE}#{{else}}404#end}}'
+    template = f'#set($asked = "{wanted}")\n{{"statusCode": #if({asks}){PAGE}#{{else}}{NOT_FOUND}#end}}'
+    integration, headers = method["x-amazon-apigateway-integration"], _HEADERS | dict(limits)
     integration["requestTemplates"] = dict.fromkeys(_BODIES, template)
-    integration["responses"][PAGE] = {
-        "statusCode": "404",
-        "responseParameters": {
-            f"method.response.header.{name}": f"'{value}'" for name, value in (_HEADERS | dict(limits)).items()
-        },
-        "responseTemplates": {"text/html": _page()},
+    integration["responses"][PAGE] = response(PAGE, headers, {"text/html": _AS_NOT_FOUND + _page()})
+    method["responses"][PAGE] = declared("not found, as a page: sent as 404", headers)
+
+
+def response(status: str, headers: Mapping[str, str], templates: dict[str, str]) -> dict[str, Any]:
+    """Return a response of an integration."""
+    return {
+        "statusCode": status,
+        "responseParameters": {f"method.response.header.{name}": f"'{value}'" for name, value in headers.items()},
+        "responseTemplates": templates,
     }
 
 
-def headers() -> Iterable[str]:
-    """Return the names of the page's headers."""
-    return _HEADERS
+def declared(description: str, headers: Iterable[str]) -> dict[str, Any]:
+    """Return a response of a method: it declares the headers that the integration may set."""
+    return {"description": description, "headers": {name: {"type": "string"} for name in sorted(headers)}}
 
 
 def _page() -> str:

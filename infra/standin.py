@@ -21,8 +21,7 @@ from chalice.local import LocalARNBuilder, RouteMatcher
 
 from chalicelib.api.authorizer import CACHED_S, IDENTITY
 from chalicelib.core import clock, http_syntax
-from chalicelib.limits.allowance import NOBODY
-from infra import gateway, gateway_pages
+from infra import gateway
 
 STAGE = "api"
 BODY_MAX_BYTES = 10 * 1024 * 1024
@@ -74,8 +73,8 @@ class _Refused(Exception):
         self.kind, self.status, self.message, self.context = kind, status, message, context or {}
 
 
-class _PageNotFound(Exception):
-    """A person opened what isn't there."""
+class _NothingHere(Exception):
+    """The mock integration answers that there is nothing at a path."""
 
 
 @dataclass(slots=True)
@@ -106,16 +105,16 @@ class Gateway:
         ip: str = "127.0.0.1",
     ) -> Answer:
         """Return the answer to one request. `target` is the path with its query, as it stands in the request line."""
-        request_id = str(uuid.uuid4())
+        request_id, headers = str(uuid.uuid4()), list(headers)
         try:
-            event = self._event(method, target, list(headers), body, ip, request_id)
+            event = self._event(method, target, headers, body, ip, request_id)
             if method == "OPTIONS" and "OPTIONS" not in self.app.routes[event["resource"]]:
                 return self._preflight(event["resource"])
             self._authorize(event)
             answer = _of_lambda(self.app(event, Context("latchkey-local", request_id)))
-        except _PageNotFound:
-            fixed, text = gateway_pages.rendered(NOBODY, STAGE)
-            answer = Answer(404, list(fixed.items()), text.encode())
+        except _NothingHere:
+            status, fixed, text = gateway.rendered_nothing(headers, STAGE)
+            answer = Answer(status, list(fixed.items()), text.encode())
         except _Refused as refusal:
             answer = _refusal(refusal)
         answer.headers.append(("x-amzn-RequestId", request_id))
@@ -142,9 +141,8 @@ class Gateway:
             match = None
         authorized = any(name.lower() == "authorization" for name, _ in headers)
         if match is None or (method != "OPTIONS" and method not in self.app.routes[match.route]):
-            is_for_people = match is None or gateway.answers_people(match.route, self.app.routes[match.route])
-            if is_for_people and gateway_pages.are_wanted(headers):
-                raise _PageNotFound
+            if match is None or gateway.answers_people(match.route, self.app.routes[match.route]):
+                raise _NothingHere
             kind = "INVALID_SIGNATURE" if authorized else "MISSING_AUTHENTICATION_TOKEN"
             raise _Refused(kind, 403, "Missing Authentication Token")
         query = parse_qsl(url.query, keep_blank_values=True)

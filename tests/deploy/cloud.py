@@ -232,6 +232,8 @@ def _openapi_3(document: dict[str, Any]) -> dict[str, Any]:
     document["openapi"] = "3.0.1"
     document["info"].setdefault("description", "")
     for operations in document["paths"].values():
+        if "x-amazon-apigateway-any-method" in operations:
+            operations["any"] = operations.pop("x-amazon-apigateway-any-method")
         for operation in operations.values():
             integration = operation["x-amazon-apigateway-integration"]
             if integration["type"] == "mock":

@@ -85,6 +85,17 @@ def test_document_has_every_route_of_the_app(deployment: Deployment) -> None:
         assert told - set(entries) <= {"OPTIONS", gateway.ANY_METHOD.upper()}, path
 
 
+def test_gateway_keeps_both_answers_of_a_path_there_is_not(deployment: Deployment) -> None:
+    """It knows the response of an integration by its status, so none may replace another."""
+    gateways = deployment.cloud.client("apigateway")
+    (api,) = deployment.cloud.apis()
+    resources = gateways.get_resources(restApiId=api, limit=500)["items"]
+    (anything,) = (each["id"] for each in resources if each["path"] == "/{proxy+}")
+    integration = gateways.get_integration(restApiId=api, resourceId=anything, httpMethod="ANY")
+    patterns = {status: each.get("selectionPattern") for status, each in integration["integrationResponses"].items()}
+    assert patterns == {"404": None, "406": "406"}
+
+
 def test_document_has_the_authorizer(deployment: Deployment) -> None:
     """Its word is kept for 300 s; only Bearer headers reach it; all of /v1 but the reports of leaks asks it."""
     document = deployment.cloud.documents[0]

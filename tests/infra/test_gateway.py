@@ -221,8 +221,10 @@ def test_unknown_path_is_a_page_where_a_browser_asks() -> None:
         '{"statusCode": #if($asked.contains("text/html") || $asked.contains("document"))406#{else}404#end}'
     )
     page = integration["responses"]["406"]
-    assert page["statusCode"] == "404"
-    (html,) = page["responseTemplates"].values()
+    (body,) = page["responseTemplates"].values()
+    override = "#set($context.responseOverride.status = 404)"
+    assert (page["statusCode"], body[: len(override)]) == ("406", override)
+    html = body.removeprefix(override)
     assert "<h1>Page not found." in html
     # Velocity would read anything else behind these characters.
     assert re.findall(r"[#$]\S*", html.replace("$context.stage", "")) == []
@@ -230,12 +232,24 @@ def test_unknown_path_is_a_page_where_a_browser_asks() -> None:
     assert all(re.fullmatch(r"'[^']*'", value) for value in page["responseParameters"].values())
 
 
+def test_no_integration_has_two_responses_of_one_status() -> None:
+    """API Gateway knows a response by its status: of two, one would replace the other, or the import be refused."""
+    for made in documents():
+        for path, operations in made["paths"].items():
+            for method, operation in operations.items():
+                integration = operation["x-amazon-apigateway-integration"]
+                statuses = [response["statusCode"] for response in integration["responses"].values()]
+                assert len(statuses) == len(set(statuses)), (path, method)
+                assert operation["responses"].keys() >= set(statuses), (path, method)
+                assert list(integration["responses"])[:1] == ["default"] or integration["type"] == "aws_proxy", path
+
+
 def test_every_header_of_the_mock_404_is_declared() -> None:
     """API Gateway refuses a document whose integration sets a header that the method doesn't declare."""
     method = document()["paths"]["/{proxy+}"]["x-amazon-apigateway-any-method"]
-    declared = {f"method.response.header.{name}" for name in method["responses"]["404"]["headers"]}
     for answer in method["x-amazon-apigateway-integration"]["responses"].values():
-        assert set(answer["responseParameters"]) <= declared
+        headers = method["responses"][answer["statusCode"]]["headers"]
+        assert set(answer["responseParameters"]) == {f"method.response.header.{name}" for name in headers}
 
 
 def test_method_that_a_page_does_not_have_is_answered_as_an_unknown_path_is() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from app import app
 from chalicelib.core import settings
+from infra import gateway_pages
 from infra.standin import Gateway
 from tests.house import House, refusal
 
@@ -51,6 +52,13 @@ def test_wrong_method_is_a_page_for_people(home: House, method: str, target: str
     answer = home.call(method, target, headers=headers)
     assert (answer.status, answer.header("Content-Type")) == (404, "text/html; charset=utf-8")
     assert refusal(home.call(method, target)) == (404, "not_found")
+
+
+def test_of_two_responses_of_one_status_a_mock_keeps_one() -> None:
+    """As in API Gateway, which knows the response of an integration by its status."""
+    json, page = (gateway_pages.response("404", {}, {"text/html": text}) for text in ("{}", "<html>"))
+    integration = {"responses": {"406": page, "default": json}}
+    assert gateway_pages.rendered(integration, [("Accept", "text/html")], "api") == (404, {}, "{}")
 
 
 def test_head_of_a_path_that_there_is_not_has_no_body(home: House) -> None:
