@@ -20,7 +20,7 @@ from chalice.deploy.swagger import SwaggerGenerator
 from chalice.package import SAMTemplateGenerator
 
 from chalicelib.core import settings
-from infra import background, deployed, gateway, packaging, server, stage_key, template
+from infra import background, deployed, gateway, packaging, server, stage_key, subscription, template
 from infra.edge import viewer_address
 
 WITH_DATA = "PACKAGED_WITH_LATCHKEY_DATA"
@@ -80,8 +80,11 @@ def _has_local_engine() -> bool:
 
 def _create_deployer(self: CLIFactory, session: Any, config: Config, ui: Any) -> Any:
     """Return what deploys: from any checkout, after any failure, what exists is adopted and nothing is made twice."""
+    made = _prepare_deployment(config)
+    function = f"latchkey-{config.chalice_stage}{deployed.FUNCTIONS['stream']}"
+    pause = TypedAWSClient(session)._sleep
+    subscription.await_deletion(function, made["EventsStream"], say=lambda text: ui.write(f"{text}\n"), pause=pause)
     deployed.note(config.chalice_stage)
-    _prepare_deployment(config)
     return _deployer(self, session, config, ui)
 
 
@@ -95,13 +98,17 @@ def _create_planner(self: CLIFactory, session: Any, config: Config, ui: Any) -> 
     return _planner(self, session, config, ui)
 
 
-def _prepare_deployment(config: Config) -> None:
-    """Give each function its role, and the one on the stream of events its stream: the data stack has made them."""
+def _prepare_deployment(config: Config) -> dict[str, str]:
+    """Give each function its role, and the one on the stream of events its stream: the data stack has made them.
+
+    Returns what that stack says of itself.
+    """
     if WITHOUT_CLIENT_IP_HEADER in os.environ:
         viewer_address.distrust(config._config_from_disk, config.chalice_stage)
     made = deployed.outputs(config.chalice_stage)
     _give_roles(config, lambda name: made[template.logical_role(name)])
     _name_stream(config, made["EventsStream"])
+    return made
 
 
 def _create_packager(self: CLIFactory, config: Config, *options: Any, **more: Any) -> Any:

@@ -37,7 +37,7 @@ FUNCTIONS = {
 NO_LOG_ROLE = "CloudWatch Logs role ARN must be set"
 """What API Gateway says when it has nothing to write logs with."""
 DELETES_MAX = 3
-FORESEEN = (ChaliceDeploymentError, ClientError, BotoCoreError, LookupError)
+FORESEEN = (ChaliceDeploymentError, ClientError, BotoCoreError, LookupError, DeployError)
 """What Chalice's commands end with when AWS refuses something."""
 ACCESS_LOG = json.dumps(
     {
@@ -280,7 +280,8 @@ def status(stage: str) -> None:
         described = dynamodb.describe_table(TableName=table)["Table"]
         say(f"{'table':<10}{table}: {described['TableStatus']}, about {described['ItemCount']:,} items")
     prefix = f"latchkey-{stage}-"
-    for alarm in boto3.client("cloudwatch").describe_alarms(AlarmNamePrefix=prefix)["MetricAlarms"]:
+    pages = boto3.client("cloudwatch").get_paginator("describe_alarms").paginate(AlarmNamePrefix=prefix)
+    for alarm in (each for page in pages for each in page["MetricAlarms"]):
         say(f"{'alarm':<10}{alarm['AlarmName'].removeprefix(prefix)}: {alarm['StateValue']}")
 
 

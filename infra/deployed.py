@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from infra import subscription
+
 CONFIGURATION = Path(".chalice", "config.json")
 NOTED = Path(".chalice", "deployed")
 """Of the checkout that a command runs in, which is the one that it deploys."""
@@ -130,10 +132,11 @@ def _of_function(stage: str, name: str, functions: Any, events: Any) -> Iterator
     if configured is not None:
         lambda_arn = configured["FunctionArn"]
         yield {"name": name, "resource_type": "lambda_function", "lambda_arn": lambda_arn}
-        mappings = functions.list_event_source_mappings(FunctionName=lambda_arn)["EventSourceMappings"]
-        for mapping in (each for each in mappings if each["State"] != "Deleting"):
+        for mapping in subscription.of_function(lambda_arn, stage):
+            # Chalice goes on with the one to the stream that there is; others have names that it deletes.
+            is_current = mapping["EventSourceArn"] == _stream(stage)
             yield {
-                "name": f"{name}-dynamodb-event-source",
+                "name": f"{name}-dynamodb-event-source" + ("" if is_current else f"-{mapping['UUID']}"),
                 "resource_type": "dynamodb_event",
                 "stream_arn": mapping["EventSourceArn"],
                 "event_uuid": mapping["UUID"],
@@ -142,6 +145,14 @@ def _of_function(stage: str, name: str, functions: Any, events: Any) -> Iterator
     rule = f"{function}-event"
     if _or_none(events.exceptions.ResourceNotFoundException, events.describe_rule, Name=rule) is not None:
         yield {"name": f"{name}-event", "resource_type": "cloudwatch_event", "rule_name": rule}
+
+
+def _stream(stage: str) -> str:
+    """Return the ARN of the stream of events; "" where no data stack says which it is."""
+    try:
+        return outputs(stage)["EventsStream"]
+    except LookupError:
+        return ""
 
 
 def _apis(stage: str) -> Iterator[str]:
@@ -162,7 +173,8 @@ def _apis(stage: str) -> Iterator[str]:
 
 def _calls(gateways: Any, api_id: str, function: str) -> bool:
     """Tell whether an API's first page is answered by a function."""
-    root = next((each for each in gateways.get_resources(restApiId=api_id)["items"] if each["path"] == "/"), None)
+    pages = gateways.get_paginator("get_resources").paginate(restApiId=api_id, PaginationConfig={"PageSize": 500})
+    root = next((each for page in pages for each in page["items"] if each["path"] == "/"), None)
     if root is None:
         return False
     gone = gateways.exceptions.NotFoundException

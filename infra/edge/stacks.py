@@ -85,8 +85,8 @@ class EdgeStack:
         return {each["ParameterKey"]: each["ParameterValue"] for each in given}
 
     def _resources(self) -> list[dict[str, Any]]:
-        listed: list[dict[str, Any]] = self._client.list_stack_resources(StackName=self.name)["StackResourceSummaries"]
-        return listed
+        pages = self._client.get_paginator("list_stack_resources").paginate(StackName=self.name)
+        return [each for page in pages for each in page["StackResourceSummaries"]]
 
     def _wait(self, waiter: str, done: str) -> None:
         try:

@@ -4,7 +4,9 @@
 - It reads OpenAPI 3 only: Chalice's Swagger 2 document is kept for the tests to look at, and converted on its way in.
 - It imports no authorizers and no gateway responses: the tests read those in the document.
 - It lets a stage log without a role to write logs with.
-- It subscribes a function to one stream as often as it is asked to; Lambda refuses.
+- It subscribes a function to one stream as often as it is asked to; Lambda refuses, also while it still deletes the
+  subscription before (`lingers`).
+- It lists all resources of an API at once; API Gateway lists 25, in no order, where it isn't asked for more.
 - It knows a new role at once; Lambda is told of it some seconds later.
 
 Any call that changes something can be made to fail, before it is carried out or after, when its answer is lost.
@@ -18,9 +20,11 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+from urllib.parse import parse_qsl
 
 import boto3
 import requests
+from moto.dynamodb.models import dynamodb_backends
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import make_server
 
@@ -62,6 +66,10 @@ class Cloud:
     """Every call that changed something, or would have."""
     fails: Failure | None = None
     clients: dict[tuple[str, str], Any] = field(default_factory=dict)
+    lingers: int = 0
+    """How many lists a subscription that is deleted is still in, as `Deleting`."""
+    leaving: list[tuple[dict[str, Any], int]] = field(default_factory=list)
+    """Such subscriptions, each with the lists that it will be in."""
 
     def __post_init__(self) -> None:
         """Put moto behind us."""
@@ -106,6 +114,12 @@ class Cloud:
         """Return the ids of its REST APIs."""
         return [api["id"] for api in self.client("apigateway", region).get_rest_apis()["items"]]
 
+    def replace_stream(self, table: str) -> str:
+        """Switch a table's stream off and on, and return the ARN of the new one; moto refuses to."""
+        there = dynamodb_backends[ACCOUNT][REGION].tables[table]
+        there.set_stream_specification({"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"})
+        return f"{there.table_arn}/stream/{there.latest_stream_label}"
+
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request, as a WSGI application."""
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
@@ -149,21 +163,52 @@ class Cloud:
             if known is not None:
                 start_response(known.status, [("x-amzn-ErrorType", known.error)])
                 return [json.dumps(known.body).encode()]
+        called = _name(environ, body)
         if environ["PATH_INFO"].startswith("/restapis") and "mode=" in environ["QUERY_STRING"]:
             self.documents.append(json.loads(body))
             body = json.dumps(_openapi_3(json.loads(body))).encode()
         elif not self.has_log_role and environ["REQUEST_METHOD"] == "PATCH" and b"/accessLogSettings" in body:
             message = "CloudWatch Logs role ARN must be set in account settings to enable logging"
             return _refused(start_response, "BadRequestException", message, service)
-        elif _name(environ, body).startswith(SUBSCRIBE) and self._is_subscribed(json.loads(body), region):
+        elif called.startswith(SUBSCRIBE) and self._is_subscribed(json.loads(body), region):
             message = "The event source arn and function name provided mapping already exists."
             return _refused(start_response, "ResourceConflictException", message, service, "409 Conflict")
         environ |= {"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
+        if called.startswith("DELETE /2015-03-31/event-source-mappings/") and self.lingers:
+            return self._passed(environ, start_response, self._leave)
+        if called.startswith("GET /2015-03-31/event-source-mappings") and self.leaving:
+            return self._passed(environ, start_response, self._list_with_leaving)
+        if re.fullmatch("GET /restapis/[^/]+/resources", called):
+            asked = dict(parse_qsl(environ["QUERY_STRING"]))
+            return self._passed(environ, start_response, lambda listed: _page_of_resources(listed, asked))
         passed: Iterable[bytes] = self.moto(environ, start_response)
         return passed
 
+    def _passed(
+        self, environ: Environ, start_response: StartResponse, change: Callable[[dict[str, Any]], dict[str, Any]]
+    ) -> list[bytes]:
+        """Pass a call on, and change what was answered."""
+        answered: list[Any] = []
+        passed = b"".join(self.moto(environ, lambda *given: answered.append(given)))
+        status, headers = answered[0][:2]
+        if status.startswith("2"):
+            passed = json.dumps(change(json.loads(passed))).encode()
+        kept = [(name, value) for name, value in headers if name.lower() != "content-length"]
+        start_response(status, [*kept, ("Content-Length", str(len(passed)))])
+        return [passed]
+
+    def _leave(self, deleted: dict[str, Any]) -> dict[str, Any]:
+        self.leaving.append((deleted | {"State": "Deleting"}, self.lingers))
+        return deleted
+
+    def _list_with_leaving(self, listed: dict[str, Any]) -> dict[str, Any]:
+        seen = [mapping for mapping, _ in self.leaving]
+        self.leaving = [(mapping, more - 1) for mapping, more in self.leaving if more > 1]
+        return listed | {"EventSourceMappings": [*listed["EventSourceMappings"], *seen]}
+
     def _is_subscribed(self, asked: dict[str, Any], region: str) -> bool:
         mappings = self.client("lambda", region).list_event_source_mappings()["EventSourceMappings"]
+        mappings += [mapping for mapping, _ in self.leaving]
         wanted = asked["EventSourceArn"], asked["FunctionName"].rpartition(":")[2]
         return wanted in [(each["EventSourceArn"], each["FunctionArn"].rpartition(":")[2]) for each in mappings]
 
@@ -224,6 +269,13 @@ def _refused(
         return [f"<ErrorResponse>{error}<RequestId>1</RequestId></ErrorResponse>".encode()]
     start_response(status, [("x-amzn-ErrorType", code)])
     return [json.dumps({"__type": code, "message": message, "Message": message}).encode()]
+
+
+def _page_of_resources(listed: dict[str, Any], asked: dict[str, str]) -> dict[str, Any]:
+    items = sorted(listed["item"], key=lambda each: str(each["path"]), reverse=True)
+    start, limit = int(asked.get("position", 0)), int(asked.get("limit", 25))
+    more = {"position": str(start + limit)} if start + limit < len(items) else {}
+    return {"item": items[start : start + limit], **more}
 
 
 def _openapi_3(document: dict[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """What AWS refuses ends in a stage that works, or in a sentence with what to do; regions share an account."""
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 from chalice.awsclient import TypedAWSClient
 
 from tests.deploy.checkout import Checkout, copied
-from tests.deploy.cloud import IMPORT, REGION, SUBSCRIBE, Cloud, serving
+from tests.deploy.cloud import IMPORT, REGION, SUBSCRIBE, Cloud, Failure, serving
 
 pytestmark = pytest.mark.xdist_group("refusals")
 OTHER_REGION = "eu-west-1"
@@ -78,6 +79,40 @@ def test_subscription_that_exists_unseen_is_said_and_found_the_next_time(account
     account.cloud.refuses[SUBSCRIBE] = [("ResourceConflictException", "The event source arn already exists.")]
     done = account.checkout.run("deploy", "dev")
     assert (done.status, "already exists" in done.error) == (1, True)
+    account.checkout.succeeds("deploy", "dev")
+    assert account.there() == (1, 5, 1, 14)
+
+
+def test_subscription_that_is_still_being_deleted_is_waited_for(account: Account) -> None:
+    """Lambda takes minutes over it, and until then takes none in its place."""
+    account.checkout.succeeds("deploy", "dev")
+    account.cloud.lingers = 1_000
+    account.checkout.succeeds("destroy", "dev")
+    done = account.checkout.run("deploy", "dev")
+    assert (done.status, "Traceback" in done.error) == (1, False)
+    assert "Lambda is still deleting the subscription of latchkey-dev-stream" in done.error
+    account.cloud.leaving = [(mapping, 4) for mapping, _ in account.cloud.leaving]
+    assert "Waiting until the subscription to the stream of events" in account.checkout.succeeds("deploy", "dev")
+    assert account.there() == (1, 5, 1, 14)
+
+
+def test_stream_that_was_replaced_is_subscribed_to(account: Account) -> None:
+    """The subscription to the one before is deleted: it would bring nothing any more."""
+    account.checkout.succeeds("deploy", "dev")
+    stream = account.cloud.replace_stream("latchkey-dev-events")
+    made = account.cloud.formation().stacks[NAME].made
+    made["Events"] = made["Events"]._replace(attributes={**made["Events"].attributes, "StreamArn": stream})
+    account.checkout.succeeds("deploy", "dev")
+    (mapping,) = account.cloud.client("lambda").list_event_source_mappings()["EventSourceMappings"]
+    assert mapping["EventSourceArn"] == stream
+
+
+def test_api_that_was_imported_and_never_deployed_is_found(account: Account) -> None:
+    """By the function that its first page calls, though API Gateway lists few resources at a time."""
+    account.cloud.fails = Failure(IMPORT, is_done=True)
+    assert account.checkout.run("deploy", "dev").status == 1
+    assert len(account.cloud.apis()) == 1
+    shutil.rmtree(account.checkout.path / ".chalice" / "deployed")
     account.checkout.succeeds("deploy", "dev")
     assert account.there() == (1, 5, 1, 14)
 

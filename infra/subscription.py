@@ -1,0 +1,45 @@
+"""The subscription of a stage's function to the stream of events: an event source mapping of Lambda's.
+
+A mapping that is deleted is listed for some minutes as `Deleting`, and until it is gone no other of the same function
+and stream can be made. One to a stream that isn't the table's any more brings nothing.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from infra.failed import DeployError
+
+LOOKS_MAX, PAUSE_S = 120, 5
+_DELETING = "Deleting"
+
+
+def of_function(lambda_arn: str, stage: str) -> list[dict[str, Any]]:
+    """Return a function's subscriptions to the table of events, none that is being deleted."""
+    table = f":table/latchkey-{stage}-events/"
+    listed = _listed(FunctionName=lambda_arn)
+    return [each for each in listed if each["State"] != _DELETING and table in each.get("EventSourceArn", "")]
+
+
+def await_deletion(
+    function: str, stream: str, *, say: Callable[[str], object], pause: Callable[[int], object] = time.sleep
+) -> None:
+    """Wait until no subscription of a function to a stream is being deleted any more."""
+    for look in range(LOOKS_MAX):
+        deleting = [each for each in _listed(EventSourceArn=stream) if each["State"] == _DELETING]
+        if all(each["FunctionArn"].rpartition(":")[2] != function for each in deleting):
+            return
+        if look == 0:
+            say("Waiting until the subscription to the stream of events that was deleted is gone (some minutes) …")
+        pause(PAUSE_S)
+    raise DeployError(
+        f"Lambda is still deleting the subscription of {function} to the stream of events, and takes no other until"
+        " it is gone. Run this again in some minutes."
+    )
+
+
+def _listed(**about: str) -> Iterator[dict[str, Any]]:
+    import boto3
+
+    pages = boto3.client("lambda").get_paginator("list_event_source_mappings").paginate(**about)
+    return (each for page in pages for each in page["EventSourceMappings"])
