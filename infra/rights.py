@@ -61,7 +61,7 @@ EDGE_BESIDE = (
 All of two kinds, on the stage's own function and ACLs, since a policy has room for no more names.
 """
 RESOURCES = {
-    "cloudwatch": ("alarm:latchkey-{stage}-*", "dashboard/latchkey-{stage}"),
+    "cloudwatch": ("alarm:latchkey-{stage}-*", "dashboard/latchkey-{stage}*"),
     "dynamodb": ("table/latchkey-{stage}-*",),
     "iam": ("role/latchkey-{stage}-*",),
     "logs": ("log-group:/aws/lambda/latchkey-{stage}*", "log-group:/latchkey/{stage}/*"),

@@ -58,6 +58,8 @@ class Cloud:
     documents: list[dict[str, Any]] = field(default_factory=list)
     formations: dict[str, CloudFormation] = field(default_factory=dict)
     """CloudFormation, by region."""
+    dashboards: set[str] = field(default_factory=set)
+    """The names of the account's, which no region has for itself."""
     has_log_role: bool = True
     """Whether API Gateway may write logs: not before somebody gave the account a role for it."""
     refuses: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
@@ -90,7 +92,7 @@ class Cloud:
     def formation(self, region: str = REGION) -> CloudFormation:
         """Return CloudFormation in a region."""
         return self.formations.setdefault(
-            region, CloudFormation(lambda service: self.client(service, region), region, ACCOUNT)
+            region, CloudFormation(lambda service: self.client(service, region), region, ACCOUNT, self.dashboards)
         )
 
     def tables(self, region: str = REGION) -> list[str]:

@@ -69,6 +69,8 @@ class CloudFormation:
     client: Callable[[str], Any]
     region: str
     account: str
+    dashboards: set[str] = field(default_factory=set)
+    """Their names, which all regions of the account share."""
     stacks: dict[str, Stack] = field(default_factory=dict)
     changes: dict[tuple[str, str], Json] = field(default_factory=dict)
     fails_at: str = ""
@@ -282,7 +284,7 @@ class CloudFormation:
             self.client("cloudwatch").put_metric_alarm(**_typed(properties))
             stack.made[logical] = Made(properties["AlarmName"], {}, resource)
         elif kind == DASHBOARD:
-            stack.made[logical] = Made(properties["DashboardName"], {}, resource)
+            stack.made[logical] = self._put_dashboard(properties["DashboardName"], known, resource)
         elif kind == ROLE:
             stack.made[logical] = self._put_role(properties, known, resource)
         else:
@@ -332,6 +334,15 @@ class CloudFormation:
         attributes = {"Arn": there["TableArn"], "StreamArn": there.get("LatestStreamArn", "")}
         return Made(name, attributes, resource)
 
+    def _put_dashboard(self, name: str, known: Made | None, resource: Json) -> Made:
+        """Make one: its name is the account's, and one with another name is another one."""
+        if known is None or known.ref != name:
+            if name in self.dashboards:
+                raise Failed(f"{name} already exists")
+            self.dashboards.add(name)
+            self.dashboards.discard(known.ref if known else "")
+        return Made(name, {}, resource)
+
     def _put_role(self, properties: Json, known: Made | None, resource: Json) -> Made:
         iam, name = self.client("iam"), properties["RoleName"]
         if known is None:
@@ -365,6 +376,8 @@ class CloudFormation:
             self.client("sns").delete_topic(TopicArn=made.ref)
         elif made.resource["Type"] == ALARM:
             self.client("cloudwatch").delete_alarms(AlarmNames=[made.ref])
+        elif made.resource["Type"] == DASHBOARD:
+            self.dashboards.discard(made.ref)
         del stack.made[logical]
 
     def _resolved(self, stack: Stack, resource: Json) -> Json:

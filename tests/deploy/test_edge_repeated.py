@@ -50,6 +50,7 @@ def test_edge_whose_making_failed_at_any_call_is_whole_after_a_rerun(
     for at in range(1, CALLS + 1):
         requests.post(f"{cloud.behind}/moto-api/reset", timeout=30).raise_for_status()
         cloud.formations.clear()
+        cloud.dashboards.clear()
         cloud.changes.clear()
         cloud.fails = Failure(at, is_done)
         try:

@@ -131,15 +131,17 @@ def test_stack_that_is_still_being_deleted_is_waited_for(account: Account) -> No
 
 
 def test_region_is_destroyed_without_touching_another(account: Account) -> None:
-    """From one checkout: roles have a region in their names, and what is noted is of the region that is asked."""
+    """From one checkout: roles and dashboards have a region in their names; what is noted is of the region asked."""
     environment = {**account.checkout.environment, "AWS_DEFAULT_REGION": OTHER_REGION}
     elsewhere = replace(account.checkout, environment=environment)
     account.checkout.succeeds("deploy", "dev")
     elsewhere.succeeds("deploy", "dev")
     assert account.there() == account.there(OTHER_REGION) == (1, 5, 1, 14)
+    assert account.cloud.dashboards == {f"latchkey-dev-{region}" for region in (REGION, OTHER_REGION)}
     elsewhere.succeeds("destroy", "dev", "--data", "delete", typed="delete dev\n")
     assert account.there(OTHER_REGION) == (0, 0, 0, 0)
     assert account.there() == (1, 5, 1, 14)
+    assert account.cloud.dashboards == {f"latchkey-dev-{REGION}"}
     assert {name.removeprefix(f"latchkey-dev-{REGION}-") for name in account.cloud.roles()} == {
         *("api", "authorizer", "stream", "minute", "hour")
     }

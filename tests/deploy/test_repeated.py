@@ -41,6 +41,7 @@ class Rig:
         """Empty the account."""
         requests.post(f"{self.cloud.behind}/moto-api/reset", timeout=30).raise_for_status()
         self.cloud.formations.clear()
+        self.cloud.dashboards.clear()
         self.cloud.changes.clear()
         self.forget()
 
