@@ -20,7 +20,7 @@ from chalice.deploy.swagger import SwaggerGenerator
 from chalice.package import SAMTemplateGenerator
 
 from chalicelib.core import settings
-from infra import background, deployed, gateway, packaging, server, stage_key, subscription, template
+from infra import background, deployed, gateway, packaging, roles, server, stage_key, subscription, template
 from infra.edge import viewer_address
 
 WITH_DATA = "PACKAGED_WITH_LATCHKEY_DATA"
@@ -80,10 +80,16 @@ def _has_local_engine() -> bool:
 
 def _create_deployer(self: CLIFactory, session: Any, config: Config, ui: Any) -> Any:
     """Return what deploys: from any checkout, after any failure, what exists is adopted and nothing is made twice."""
-    made = _prepare_deployment(config)
-    function = f"latchkey-{config.chalice_stage}{deployed.FUNCTIONS['stream']}"
-    pause = TypedAWSClient(session)._sleep
-    subscription.await_deletion(function, made["EventsStream"], say=lambda text: ui.write(f"{text}\n"), pause=pause)
+    made, aws = _prepare_deployment(config), TypedAWSClient(session)
+    names = {name: f"latchkey-{config.chalice_stage}{end}" for name, end in deployed.FUNCTIONS.items()}
+    roles_of = {function: made[template.logical_role(name)] for name, function in names.items()}
+    for function in roles.release(
+        roles_of, give=lambda function, role: aws._do_update_function_config(function, {"Role": role})
+    ):
+        ui.write(f"The role of {function} was made anew: it is given to the function again …\n")
+    subscription.await_deletion(
+        names["stream"], made["EventsStream"], say=lambda text: ui.write(f"{text}\n"), pause=aws._sleep
+    )
     deployed.note(config.chalice_stage)
     return _deployer(self, session, config, ui)
 

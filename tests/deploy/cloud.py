@@ -7,6 +7,7 @@
 - It subscribes a function to one stream as often as it is asked to; Lambda refuses, also while it still deletes the
   subscription before (`lingers`).
 - It lists all resources of an API at once; API Gateway lists 25, in no order, where it isn't asked for more.
+- It lets a role that was made anew decrypt what the one before could; KMS doesn't (`undecryptable`).
 - It knows a new role at once; Lambda is told of it some seconds later.
 
 Any call that changes something can be made to fail, before it is carried out or after, when its answer is lost.
@@ -70,6 +71,8 @@ class Cloud:
     clients: dict[tuple[str, str], Any] = field(default_factory=dict)
     lingers: int = 0
     """How many lists a subscription that is deleted is still in, as `Deleting`."""
+    grants: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """By function its role, and the id that the role had when it was given to the function."""
     leaving: list[tuple[dict[str, Any], int]] = field(default_factory=list)
     """Such subscriptions, each with the lists that it will be in."""
 
@@ -115,6 +118,23 @@ class Cloud:
     def apis(self, region: str = REGION) -> list[str]:
         """Return the ids of its REST APIs."""
         return [api["id"] for api in self.client("apigateway", region).get_rest_apis()["items"]]
+
+    def undecryptable(self) -> list[str]:
+        """Return the functions whose environment their role can't decrypt: KMS knows a role by its id, not its name.
+
+        Lambda has it granted to the role when a function is made, or given another role.
+        """
+        return [name for name, (role, granted) in self.grants.items() if self._role_id(role) != granted]
+
+    def _role_id(self, arn: str) -> str:
+        return str(self.client("iam").get_role(RoleName=arn.rpartition("/")[2])["Role"]["RoleId"])
+
+    def _grant(self, called: str, body: bytes) -> None:
+        if called.startswith(("POST /2015-03-31/functions", "PUT /2015-03-31/functions")):
+            asked = json.loads(body)
+            name = asked.get("FunctionName") or called.split("/")[3].rpartition(":")[2]
+            if "Role" in asked and asked["Role"] != self.grants.get(name, ("", ""))[0]:
+                self.grants[name] = (asked["Role"], self._role_id(asked["Role"]))
 
     def replace_stream(self, table: str) -> str:
         """Switch a table's stream off and on, and return the ARN of the new one; moto refuses to."""
@@ -166,6 +186,7 @@ class Cloud:
                 start_response(known.status, [("x-amzn-ErrorType", known.error)])
                 return [json.dumps(known.body).encode()]
         called = _name(environ, body)
+        self._grant(called, body)
         if environ["PATH_INFO"].startswith("/restapis") and "mode=" in environ["QUERY_STRING"]:
             self.documents.append(json.loads(body))
             body = json.dumps(_openapi_3(json.loads(body))).encode()

@@ -118,7 +118,7 @@ def test_api_that_was_imported_and_never_deployed_is_found(account: Account) -> 
 
 
 def test_stack_that_is_still_being_deleted_is_waited_for(account: Account) -> None:
-    """And its tables are taken into the new one."""
+    """And its tables are taken into the new one, whose roles can decrypt what is in the functions' environment."""
     account.checkout.succeeds("deploy", "dev")
     formation = account.cloud.formation()
     stack = formation.stacks[NAME]
@@ -128,6 +128,7 @@ def test_stack_that_is_still_being_deleted_is_waited_for(account: Account) -> No
     said = account.checkout.succeeds("deploy", "dev")
     assert "Waiting until the data stack latchkey-dev-data is deleted" in said
     assert account.there() == (1, 5, 1, 14)
+    assert account.cloud.undecryptable() == []
 
 
 def test_region_is_destroyed_without_touching_another(account: Account) -> None:
