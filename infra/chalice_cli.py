@@ -35,6 +35,7 @@ NOT_YET = r"(?i)cannot access stream|role.*can ?not be assumed"
 _generate = SwaggerGenerator.generate_swagger
 _deployer, _packager = CLIFactory.create_default_deployer, CLIFactory.create_app_packager
 _planner = CLIFactory.create_plan_only_deployer
+_add_subscription = SAMTemplateGenerator._generate_dynamodbeventsource
 _is_about_role = TypedAWSClient._is_iam_role_related_error
 
 
@@ -47,6 +48,7 @@ def install() -> None:
     TypedAWSClient._is_iam_role_related_error = _is_not_yet  # type: ignore[method-assign]  # as above
     local.create_local_server = create_local_server  # type: ignore[assignment]  # as above
     SAMTemplateGenerator._add_iam_role = _add_role  # type: ignore[assignment]  # as above
+    SAMTemplateGenerator._generate_dynamodbeventsource = _subscribe  # type: ignore[assignment]  # as above
     packaging.install()
 
 
@@ -87,9 +89,9 @@ def _create_deployer(self: CLIFactory, session: Any, config: Config, ui: Any) ->
         roles_of, give=lambda function, role: aws._do_update_function_config(function, {"Role": role})
     ):
         ui.write(f"The role of {function} was made anew: it is given to the function again …\n")
-    subscription.await_deletion(
-        names["stream"], made["EventsStream"], say=lambda text: ui.write(f"{text}\n"), pause=aws._sleep
-    )
+    subscribed = names["stream"], made["EventsStream"]
+    subscription.await_deletion(*subscribed, say=lambda text: ui.write(f"{text}\n"), pause=aws._sleep)
+    subscription.filter_on(session, *subscribed)
     deployed.note(config.chalice_stage)
     return _deployer(self, session, config, ui)
 
@@ -131,6 +133,15 @@ def _add_role(_self: SAMTemplateGenerator, resource: Any, function: dict[str, An
     if WITH_DATA in os.environ:
         role = {"Fn::GetAtt": [template.logical_role(name), "Arn"]}
     function["Properties"]["Role"] = role
+
+
+def _subscribe(self: SAMTemplateGenerator, resource: Any, packaged: dict[str, Any]) -> None:
+    """Add a subscription to a table's stream; the one to the stream of events is for new items alone."""
+    _add_subscription(self, resource, packaged)
+    name = resource.lambda_function.resource_name
+    if name == "stream":
+        (event,) = packaged["Resources"][name.capitalize()]["Properties"]["Events"].values()
+        event["Properties"]["FilterCriteria"] = subscription.FILTER
 
 
 def _give_roles(config: Config, role_of: Callable[[str], str]) -> None:

@@ -11,6 +11,8 @@ from typing import Any
 from infra.failed import DeployError
 
 LOOKS_MAX, PAUSE_S = 120, 5
+FILTER = {"Filters": [{"Pattern": '{"eventName":["INSERT"]}'}]}
+"""Events are written once, and deleted by DynamoDB when they are old: nothing follows from that."""
 _DELETING = "Deleting"
 
 
@@ -27,7 +29,7 @@ def await_deletion(
     """Wait until no subscription of a function to a stream is being deleted any more."""
     for look in range(LOOKS_MAX):
         deleting = [each for each in _listed(EventSourceArn=stream) if each["State"] == _DELETING]
-        if all(each["FunctionArn"].rpartition(":")[2] != function for each in deleting):
+        if not any(_is_of(each["FunctionArn"], function) for each in deleting):
             return
         if look == 0:
             say("Waiting until the subscription to the stream of events that was deleted is gone (some minutes) …")
@@ -36,6 +38,23 @@ def await_deletion(
         f"Lambda is still deleting the subscription of {function} to the stream of events, and takes no other until"
         " it is gone. Run this again in some minutes."
     )
+
+
+def filter_on(session: Any, function: str, stream: str) -> None:
+    """Add the filter to the calls of a botocore session that subscribe a function to a stream or change that."""
+    known = {each["UUID"] for each in _listed(EventSourceArn=stream) if _is_of(each["FunctionArn"], function)}
+
+    def add(params: dict[str, Any], **_: Any) -> None:
+        is_made = params.get("EventSourceArn") == stream and _is_of(params["FunctionName"], function)
+        if is_made or params.get("UUID") in known:
+            params["FilterCriteria"] = FILTER
+
+    for operation in ("CreateEventSourceMapping", "UpdateEventSourceMapping"):
+        session.register(f"before-parameter-build.lambda.{operation}", add)
+
+
+def _is_of(lambda_arn: str, function: str) -> bool:
+    return lambda_arn.rpartition(":")[2] == function
 
 
 def _listed(**about: str) -> Iterator[dict[str, Any]]:

@@ -63,6 +63,17 @@ def test_function_on_the_stream_is_given_the_stream_of_events(deployment: Deploy
     ]
 
 
+def test_function_on_the_stream_is_invoked_for_new_events_alone(deployment: Deployment) -> None:
+    """Not for those that DynamoDB deletes when they are old; one that was subscribed without a filter gets it, too."""
+    lambdas = deployment.cloud.client("lambda")
+    (mapping,) = lambdas.list_event_source_mappings()["EventSourceMappings"]
+    assert mapping["FilterCriteria"] == {"Filters": [{"Pattern": '{"eventName":["INSERT"]}'}]}
+    lambdas.update_event_source_mapping(UUID=mapping["UUID"], FilterCriteria={"Filters": []})
+    deployment.checkout.succeeds("deploy", "dev")
+    (again,) = lambdas.list_event_source_mappings()["EventSourceMappings"]
+    assert (again["UUID"], again["FilterCriteria"]) == (mapping["UUID"], mapping["FilterCriteria"])
+
+
 def test_stage_has_a_key_that_a_second_deployment_keeps(deployment: Deployment) -> None:
     """Every webhook's secret is derived from it."""
     ssm = deployment.cloud.client("ssm")

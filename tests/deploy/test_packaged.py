@@ -68,9 +68,10 @@ def test_functions_have_the_names_that_logs_alarms_and_policies_know(template: d
 
 
 def test_function_on_the_stream_reads_the_stream_of_this_stack(template: dict[str, Any]) -> None:
-    """No other stack is needed."""
+    """No other stack is needed; and it is invoked for new items alone."""
     (source,) = template["Resources"]["Stream"]["Properties"]["Events"].values()
     assert source["Properties"]["Stream"] == {"Fn::GetAtt": ["Events", "StreamArn"]}
+    assert source["Properties"]["FilterCriteria"] == {"Filters": [{"Pattern": '{"eventName":["INSERT"]}'}]}
 
 
 def test_document_of_the_package_is_that_of_deploy(template: dict[str, Any]) -> None:
