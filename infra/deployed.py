@@ -113,7 +113,10 @@ def outputs(stage: str) -> dict[str, str]:
     try:
         (stack,) = boto3.client("cloudformation").describe_stacks(StackName=data_stack(stage))["Stacks"]
     except ClientError as error:
-        raise LookupError(missing) from error
+        # CloudFormation has no better word for a stack that isn't there.
+        if error.response["Error"]["Code"] == "ValidationError":
+            raise LookupError(missing) from error
+        raise
     said = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
     if "EventsStream" not in said or "HourRole" not in said:
         raise LookupError(missing)
