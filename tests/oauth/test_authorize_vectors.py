@@ -1,0 +1,104 @@
+"""The authorization endpoint's errors to the letter: which check comes first, and error and description of each."""
+
+import pytest
+
+from tests.house import House
+from tests.oauth.flow import CALLBACK, CHALLENGE, CLIENT, ISSUER, PKCE, Parameters, Person, query_of, registered
+from tests.oauth.token_vectors import EVIL
+
+Refused = tuple[str, str]
+
+OTHER_GRANT = ("unauthorized_client", "This client may not use authorization_code.")
+NO_RESPONSE_TYPE = ("invalid_request", "response_type is missing.")
+UNKNOWN_RESPONSE_TYPE = ("unsupported_response_type", "response_type may be code only.")
+WRONG_SCOPE = ("invalid_scope", "The requested scope is invalid, unknown, or malformed.")
+WRONG_MODE = ("invalid_request", "response_mode may be query only.")
+WRONG_RESOURCE = ("invalid_target", "The resource is unknown here.")
+NO_CHALLENGE = ("invalid_request", "code_challenge is missing: this client must use PKCE.")
+WRONG_METHOD = ("invalid_request", "code_challenge_method must be S256.")
+WRONG_CHALLENGE = ("invalid_request", "code_challenge must be a SHA-256 in base64url without padding.")
+WRONG_PROMPT = ("invalid_request", "prompt may be none, or any of consent, login and select_account.")
+
+VECTORS: tuple[tuple[Parameters, Refused], ...] = (
+    ({"response_type": None}, NO_RESPONSE_TYPE),
+    ({"response_type": ""}, NO_RESPONSE_TYPE),
+    ({"response_type": "token"}, UNKNOWN_RESPONSE_TYPE),
+    ({"response_type": "code token"}, UNKNOWN_RESPONSE_TYPE),
+    ({"response_type": "code code"}, UNKNOWN_RESPONSE_TYPE),
+    ({"response_type": " code"}, UNKNOWN_RESPONSE_TYPE),
+    ({"response_type": ["code", "code"]}, ("invalid_request", "response_type is given twice.")),
+    ({"scope": "nonsense"}, WRONG_SCOPE),
+    ({"scope": "read nonsense"}, WRONG_SCOPE),
+    ({"scope": "read keys"}, WRONG_SCOPE),
+    ({"scope": 're"ad'}, WRONG_SCOPE),
+    ({"scope": "write"}, WRONG_SCOPE),
+    ({"scope": ["read", "read"]}, ("invalid_request", "scope is given twice.")),
+    ({"scope": "réad"}, ("invalid_request", "scope contains characters that are not allowed.")),
+    ({"response_mode": "fragment"}, WRONG_MODE),
+    ({"state": "é"}, ("invalid_request", "state contains characters that are not allowed.")),
+    ({"resource": EVIL}, WRONG_RESOURCE),
+    ({"resource": [ISSUER, EVIL]}, WRONG_RESOURCE),
+    ({"code_challenge": None, "code_challenge_method": None}, NO_CHALLENGE),
+    ({"code_challenge": ""}, WRONG_CHALLENGE),
+    ({"code_challenge_method": None}, WRONG_METHOD),
+    ({"code_challenge_method": "plain"}, WRONG_METHOD),
+    ({"code_challenge_method": "s256"}, WRONG_METHOD),
+    ({"code_challenge": CHALLENGE[:-1]}, WRONG_CHALLENGE),
+    ({"code_challenge": f"{CHALLENGE}="}, WRONG_CHALLENGE),
+    ({"code_challenge": "a" * 128}, WRONG_CHALLENGE),
+    ({"code_challenge": f"{CHALLENGE[:-1]}~"}, WRONG_CHALLENGE),
+    ({"prompt": "none login"}, WRONG_PROMPT),
+    # The order: response type, scope, response mode, state, resource, challenge, prompt.
+    ({"response_type": "token", "scope": "nonsense"}, UNKNOWN_RESPONSE_TYPE),
+    ({"scope": "nonsense", "response_mode": "fragment"}, WRONG_SCOPE),
+    ({"response_mode": "fragment", "resource": EVIL}, WRONG_MODE),
+    ({"resource": EVIL, "code_challenge_method": "plain"}, WRONG_RESOURCE),
+    ({"code_challenge": "x", "code_challenge_method": "plain"}, WRONG_METHOD),
+    ({"code_challenge": "x", "prompt": "x"}, WRONG_CHALLENGE),
+)
+
+
+def test_authorization_is_refused_for_the_first_thing_that_is_wrong(home: House, ada: Person) -> None:
+    """RFC 6749 §4.1.2.1, of a public client that may have `read`."""
+    reader = registered(home, public=True, scopes=["read"])
+    for changed, answer in VECTORS:
+        home.clock.forward(1)
+        query = query_of(ada.asked(reader, **{**PKCE, **changed}).location)
+        assert (query["error"], query["error_description"]) == answer, changed
+
+
+def test_client_that_may_not_use_codes_is_refused_before_anything_else(home: House, ada: Person) -> None:
+    """RFC 6749 §4.1.2.1: unauthorized_client, whatever else is wrong."""
+    machine = registered(home, CALLBACK, grant_types=[CLIENT])
+    for changed in ({}, {"response_type": "token", "scope": "nonsense"}):
+        query = query_of(ada.asked(machine, **changed).location)
+        assert (query["error"], query["error_description"]) == OTHER_GRANT
+
+
+@pytest.mark.parametrize(
+    ("may_have", "asked", "granted"),
+    [
+        (["read", "write"], None, "read"),
+        (["read", "write"], "", "read"),
+        (["read", "write"], " ", "read"),
+        (["read", "write"], "openid profile", "read"),
+        (["read", "write"], "write", "write"),
+        (["read", "write"], " write  read write", "read write"),
+        (["read"], "read write", "read"),
+        (["read"], "openid write read", "read"),
+    ],
+)
+def test_scope_is_narrowed_to_what_the_client_may_have(
+    home: House, ada: Person, may_have: list[str], asked: str | None, granted: str
+) -> None:
+    """RFC 6749 §3.3: `read` when none is named; what isn't the client's is left out while something is left."""
+    app = registered(home, scopes=may_have)
+    assert ada.tokens(app, scope=asked)["scope"] == granted
+
+
+def test_client_that_may_not_read_must_name_its_scope(home: House, ada: Person) -> None:
+    """RFC 6749 §3.3: what is meant where none is named isn't its own."""
+    writer = registered(home, scopes=["write"])
+    query = query_of(ada.asked(writer).location)
+    assert (query["error"], query["error_description"]) == WRONG_SCOPE
+    assert ada.tokens(writer, scope="write")["scope"] == "write"

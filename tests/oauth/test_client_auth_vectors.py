@@ -1,0 +1,153 @@
+"""Client authentication at the token endpoint, to the letter: what is read, what is refused, and in which words."""
+
+import hmac
+from base64 import b64encode
+from unittest.mock import patch
+from urllib.parse import quote
+
+import pytest
+
+from chalicelib.core import secrets
+from chalicelib.oauth import clients
+from infra.standin import Answer
+from tests.house import House
+from tests.oauth import token_vectors as vectors
+from tests.oauth.flow import CLIENT, App, Parameters, post
+from tests.oauth.token_vectors import Refused, refused
+
+CHALLENGE = "x-amzn-Remapped-WWW-Authenticate"
+SECRET = "lk_cs_secret"
+
+
+def ask(home: House, authorization: str | None, **sent: str) -> Answer:
+    """Send a token request that is right but for its client."""
+    home.clock.forward(0.5)
+    headers = {} if authorization is None else {"Authorization": authorization}
+    return post(home, "/oauth/token", {"grant_type": CLIENT, **sent}, headers=headers)
+
+
+def basic(text: str) -> str:
+    """Return the credentials of HTTP Basic as they are, encoded in nothing but base64."""
+    return f"Basic {b64encode(text.encode()).decode()}"
+
+
+def every_letter(text: str) -> str:
+    """Return a text with every letter percent-encoded."""
+    return "".join(f"%{ord(letter):02X}" for letter in text)
+
+
+def test_basic_credentials_are_form_decoded(home: House, app: App) -> None:
+    """RFC 6749 §2.3.1: id and secret apart, once, after the first colon has parted them."""
+    secret = str(app.secret)
+    for right in (
+        basic(f"{app.id}:{secret}"),
+        basic(f"{every_letter(app.id)}:{every_letter(secret)}"),
+        basic(f"{every_letter(app.id).lower()}:{quote(secret, safe='')}"),
+        basic(f"{app.id}:{secret}").replace("Basic", "bASIC"),
+        basic(f"{app.id}:{secret}").replace("Basic ", "Basic   "),
+    ):
+        assert ask(home, right).status == 200, right
+    for wrong in (
+        basic(f"{quote(every_letter(app.id))}:{secret}"),
+        basic(f"{app.id}:{quote(every_letter(secret))}"),
+        basic(f"{app.id}:{secret}:"),
+        basic(f"{app.id}%3A{secret}:x"),
+        basic(f"{app.id}:{secret}+"),
+        basic(f"{app.id}:+{secret}"),
+        basic(f"{app.id}:{secret}%20"),
+        basic(f"{app.id} :{secret}"),
+        basic(f"{app.id}:{secret}%00"),
+        basic(f"{app.id}:{secret[:-1]}%"),
+    ):
+        assert refused(ask(home, wrong)) == vectors.UNKNOWN_CLIENT, wrong
+
+
+@pytest.mark.parametrize(
+    ("authorization", "answer"),
+    [
+        (None, vectors.NO_CLIENT),
+        ("", vectors.NO_CLIENT),
+        ("Basic", vectors.UNREADABLE_BASIC),
+        ("Basic !!!!", vectors.UNREADABLE_BASIC),
+        (basic("app_1"), vectors.UNREADABLE_BASIC),
+        (basic("app_1:"), vectors.UNREADABLE_BASIC),
+        (basic(f":{SECRET}"), vectors.UNREADABLE_BASIC),
+        (basic(f"app_12:{SECRET}").rstrip("="), vectors.UNREADABLE_BASIC),
+        (basic(f"äpp_1:{SECRET}"), vectors.UNREADABLE_BASIC),
+        (basic(f"app_1:{SECRET}\n"), vectors.UNREADABLE_BASIC),
+        ("Bearer x", vectors.OTHER_SCHEME),
+        ("Digest x", vectors.OTHER_SCHEME),
+        ("x", vectors.OTHER_SCHEME),
+        (basic(f"app_1:{SECRET}"), vectors.UNKNOWN_CLIENT),
+    ],
+)
+def test_client_that_does_not_authenticate_is_challenged(
+    home: House, authorization: str | None, answer: Refused
+) -> None:
+    """RFC 6749 §5.2: 401 with the scheme of the challenge, whatever was sent or left out."""
+    said = ask(home, authorization)
+    assert refused(said) == answer
+    assert said.header(CHALLENGE) == 'Basic realm="latchkey"'
+
+
+def test_client_that_fails_is_told_the_same_whatever_failed(home: House, app: App, spa: App) -> None:
+    """RFC 6749 §5.2: no id can be found out by trying; a public client alone hears that it has no secret."""
+    unknown = "app_" + "0" * 20
+    for sent in (
+        {"client_id": app.id},
+        {"client_id": app.id, "client_secret": ""},
+        {"client_id": app.id, "client_secret": "x"},
+        {"client_id": app.id, "client_secret": secrets.mint(clients.CLIENT_SECRET_KIND)},
+        {"client_id": unknown},
+        {"client_id": unknown, "client_secret": str(app.secret)},
+        {"client_id": "x" * 3_000, "client_secret": "x" * 3_000},
+    ):
+        assert refused(ask(home, None, **sent)) == vectors.UNKNOWN_CLIENT, sent
+    assert refused(ask(home, None, client_id=spa.id, client_secret="x")) == vectors.NO_SECRET
+    assert refused(ask(home, basic(f"{spa.id}:x"))) == vectors.NO_SECRET
+
+
+def test_client_authenticates_in_one_way(home: House, app: App, spa: App) -> None:
+    """RFC 6749 §2.3: the header or the body, both never, also where one of them is wrong; no challenge is due."""
+    secret = str(app.secret)
+    header = basic(f"{app.id}:{secret}")
+    wrong: tuple[tuple[str, dict[str, str], Refused], ...] = (
+        (header, {"client_secret": secret}, vectors.TWICE),
+        (header, {"client_id": app.id, "client_secret": secret}, vectors.TWICE),
+        (header, {"client_id": spa.id, "client_secret": "x"}, vectors.TWICE),
+        (basic("x:x"), {"client_id": app.id, "client_secret": secret}, vectors.TWICE),
+        (header, {"client_id": spa.id}, vectors.OTHER_ID),
+        (basic("x:x"), {"client_id": app.id}, vectors.OTHER_ID),
+    )
+    for authorization, sent, answer in wrong:
+        said = ask(home, authorization, **sent)
+        assert (refused(said), said.header(CHALLENGE)) == (answer, None), sent
+    for same in ({"client_id": app.id}, {"client_id": "", "client_secret": ""}, {"client_id": app.id}):
+        assert ask(home, header, **same).status == 200, same
+    unreadable = {"client_id": app.id, "client_secret": secret}
+    assert refused(ask(home, "Bearer x", **unreadable)) == vectors.OTHER_SCHEME
+
+
+@pytest.mark.parametrize(
+    ("sent", "answer"),
+    [
+        ({"client_id": ["x", "x"]}, "client_id is given twice."),
+        ({"client_secret": ["x", "x"]}, "client_secret is given twice."),
+        ({"client_id": "é", "client_secret": "é"}, "client_id contains characters that are not allowed."),
+        ({"client_secret": "\x00"}, "client_secret contains characters that are not allowed."),
+        ({"grant_type": [CLIENT, CLIENT], "client_secret": "x"}, "grant_type is given twice."),
+        ({"scope": ["a", "b"], "client_secret": "x"}, "scope is given twice."),
+    ],
+)
+def test_request_is_read_before_its_client_is_looked_at(home: House, app: App, sent: Parameters, answer: str) -> None:
+    """RFC 6749 §3.2: invalid_request for what can't be read, also of a client that would be refused."""
+    said = post(home, "/oauth/token", {"grant_type": CLIENT, "client_id": app.id, **sent})
+    assert refused(said) == (400, "invalid_request", answer)
+
+
+def test_clients_secret_is_compared_in_constant_time(app: App) -> None:
+    """By `hmac.compare_digest`, of digests: how long it takes says nothing about the secret."""
+    app.secret = secrets.mint(clients.CLIENT_SECRET_KIND)
+    with patch.object(hmac, "compare_digest", wraps=hmac.compare_digest) as compared:
+        assert refused(app.ask(CLIENT)) == vectors.UNKNOWN_CLIENT
+    compared.assert_any_call(app.client.secret_digest, secrets.digest(app.secret))

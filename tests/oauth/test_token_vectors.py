@@ -1,0 +1,191 @@
+"""The token endpoint's errors to the letter: which check comes first, and status, error and description of each."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import pytest
+
+from chalicelib.core import secrets, settings
+from chalicelib.oauth.tables import Ticket
+from infra.standin import Answer
+from tests.house import House
+from tests.oauth import token_vectors as vectors
+from tests.oauth.flow import (
+    CALLBACK,
+    CLIENT,
+    CODE,
+    DEVICE,
+    ISSUER,
+    PKCE,
+    REFRESH,
+    VERIFIER,
+    App,
+    Parameters,
+    Person,
+    registered,
+)
+from tests.oauth.test_device import decide, started
+from tests.oauth.token_vectors import EVIL, Value, differing, refused
+
+
+@pytest.fixture(autouse=True)
+def _files_are_a_resource(home: House) -> Iterable[None]:
+    """The owner has named another resource, which nobody asked for."""
+    with settings.in_use(replace(settings.current(), resources=vectors.FILES)):
+        yield
+
+
+def test_grant_type_that_is_missing_or_unknown_is_refused(home: House, app: App) -> None:
+    """RFC 6749 §5.2: invalid_request where there is none, unsupported_grant_type for any other than four."""
+
+    def ask(grant_type: Value, **more: Value) -> Answer:
+        home.clock.forward(1)
+        return app.post("/oauth/token", grant_type=grant_type, **more)
+
+    assert differing(vectors.GRANT_TYPES, ask) == []
+
+
+def test_grant_type_that_was_not_registered_is_refused_before_its_parameters_are_read(home: House) -> None:
+    """RFC 6749 §5.2: unauthorized_client, whatever else is wrong; but a missing device code is noticed first."""
+    coder, machine = registered(home, grant_types=[CODE]), registered(home, grant_types=[CLIENT])
+    wrong = {"scope": "nonsense", "resource": EVIL}
+    for app, grant_type in ((machine, CODE), (machine, REFRESH), (coder, CLIENT)):
+        for more in ({}, wrong):
+            assert refused(app.ask(grant_type, **more)) == vectors.NOT_REGISTERED[grant_type]
+    assert refused(machine.ask(DEVICE, device_code="x", **wrong)) == vectors.NOT_REGISTERED[DEVICE]
+    assert refused(machine.ask(DEVICE)) == vectors.NO_DEVICE_CODE
+
+
+@pytest.mark.parametrize(("kind", "with_pkce"), [("app", False), ("app", True), ("spa", True)])
+def test_code_is_refused_for_the_first_thing_that_is_wrong_and_not_spent(
+    home: House, ada: Person, request: pytest.FixtureRequest, kind: str, with_pkce: bool
+) -> None:
+    """RFC 6749 §4.1.3 and RFC 7636 §4.6: code, then redirect URI, then verifier, then resource; a scope is not read."""
+    client: App = request.getfixturevalue(kind)
+    client.proof = PKCE if with_pkce else {}
+    right: Parameters = {
+        "code": ada.code(client),
+        "redirect_uri": CALLBACK,
+        "code_verifier": VERIFIER if with_pkce else None,
+    }
+
+    def ask(**changed: Value) -> Answer:
+        home.clock.forward(0.5)
+        return client.ask(CODE, **{**right, **changed})
+
+    assert differing(vectors.WITH_PKCE if with_pkce else vectors.WITHOUT_PKCE, ask) == []
+    assert ask(scope="write").json()["scope"] == "read"
+
+
+def test_code_that_named_no_redirect_is_exchanged_with_a_registered_one_alone(ada: Person, app: App) -> None:
+    """RFC 6749 §4.1.3. Stricter than the RFC: another is refused, though none need be named."""
+    for named in ("https://evil.example/", f"{CALLBACK}/", "x"):
+        assert refused(app.redeem(ada.code(app, redirect_uri=None), redirect_uri=named)) == vectors.WRONG_CODE
+    for right in (None, "", CALLBACK):
+        assert app.redeem(ada.code(app, redirect_uri=None), redirect_uri=right).status == 200
+
+
+def test_code_that_is_not_the_clients_or_too_old_is_a_wrong_one(home: House, ada: Person, app: App, spa: App) -> None:
+    """RFC 6749 §5.2: alike for another client's, another kind of ticket and an expired code."""
+    thief, device_code = registered(home), started(app)[0]
+    _, refresh_token = ada.grant(app)
+    for code in (ada.code(spa), refresh_token, device_code, secrets.mint("ac")):
+        assert refused(thief.redeem(code)) == refused(app.redeem(code)) == vectors.WRONG_CODE
+    expired = ada.code(app)
+    home.clock.forward(60)
+    assert refused(app.redeem(expired)) == vectors.WRONG_CODE
+
+
+def test_spent_code_is_checked_like_any_before_it_counts_as_reuse(home: House, ada: Person, spa: App) -> None:
+    """RFC 6749 §4.1.2: only a request that a fresh code would satisfy ends the grant, however old the code is."""
+    code = ada.code(spa)
+    refresh_token = spa.redeem(code).json()["refresh_token"]
+    home.clock.forward(120)
+    assert refused(spa.redeem(code, redirect_uri=f"{CALLBACK}/")) == vectors.WRONG_REDIRECT
+    assert refused(spa.redeem(code, code_verifier=vectors.OTHER_VERIFIER)) == vectors.WRONG_VERIFIER
+    assert refused(spa.redeem(code, resource=EVIL)) == vectors.UNKNOWN_RESOURCE
+    refresh_token = spa.refresh(refresh_token).json()["refresh_token"]
+    assert refused(spa.redeem(code)) == vectors.SPENT
+    assert refused(spa.refresh(refresh_token)) == vectors.SPENT
+
+
+def test_refresh_is_refused_for_the_first_thing_that_is_wrong_and_spends_nothing(
+    home: House, ada: Person, app: App, spa: App
+) -> None:
+    """RFC 6749 §6: token, then scope, then resource."""
+    for client in (app, spa):
+        _, token = ada.grant(client, scope="read")
+
+        def ask(client: App = client, token: str = token, **changed: Value) -> Answer:
+            home.clock.forward(0.5)
+            return client.ask(REFRESH, **{"refresh_token": token, **changed})
+
+        assert differing(vectors.REFRESHES, ask) == []
+        assert ask(scope=" read  read ").json()["scope"] == "read"
+
+
+def test_refresh_token_that_is_not_the_clients_or_too_old_is_a_wrong_one(home: House, ada: Person, app: App) -> None:
+    """RFC 6749 §5.2: alike for another client's, another kind of ticket and an expired one, spent or not."""
+    thief, code = registered(home), ada.code(app)
+    _, token = ada.grant(app)
+    assert refused(thief.refresh(token)) == vectors.WRONG_REFRESH_TOKEN
+    for other in (code, started(app)[0], secrets.mint("rt")):
+        assert refused(app.refresh(other)) == vectors.WRONG_REFRESH_TOKEN
+    successor = app.refresh(token).json()["refresh_token"]
+    home.clock.forward(90 * 86_400)
+    assert refused(app.refresh(token)) == refused(app.refresh(successor)) == vectors.WRONG_REFRESH_TOKEN
+
+
+def test_client_credentials_are_refused_for_the_first_thing_that_is_wrong(home: House) -> None:
+    """RFC 6749 §4.4: a scope that OAuth grants nobody, then one that the client may not have, then the resource."""
+    reader = registered(home, scopes=["read"])
+
+    def ask(**sent: Value) -> Answer:
+        home.clock.forward(0.5)
+        return reader.ask(CLIENT, **sent)
+
+    assert differing(vectors.OF_ITS_OWN, ask) == []
+    assert ask(resource=[vectors.FILES, ISSUER], scope="read  write").json()["scope"] == "read"
+
+
+def test_device_code_is_refused_for_the_first_thing_that_is_wrong(home: House, ada: Person, app: App) -> None:
+    """RFC 8628 §3.5: whose it is, whether it has expired, what was decided, how often it polls, the resource."""
+    thief, (device_code, user_code) = registered(home), started(app)
+    ask = app.ask
+    assert refused(ask(DEVICE, device_code="")) == refused(ask(DEVICE)) == vectors.NO_DEVICE_CODE
+    for wrong in ("x", secrets.mint("dc"), user_code, ada.code(app)):
+        assert refused(ask(DEVICE, device_code=wrong, resource=EVIL)) == vectors.WRONG_DEVICE_CODE
+    assert refused(thief.ask(DEVICE, device_code=device_code)) == vectors.WRONG_DEVICE_CODE
+    assert refused(ask(DEVICE, device_code=device_code, resource=EVIL)) == vectors.PENDING
+    assert refused(ask(DEVICE, device_code=device_code)) == vectors.TOO_FAST
+    decide(ada, user_code)
+    assert refused(ask(DEVICE, device_code=device_code, resource=EVIL)) == vectors.UNKNOWN_RESOURCE
+    assert refused(ask(DEVICE, device_code=device_code, resource=vectors.FILES)) == vectors.OTHER_RESOURCE
+    assert ask(DEVICE, device_code=device_code, scope="write").json()["scope"] == "read"
+    assert refused(ask(DEVICE, device_code=device_code)) == vectors.SPENT
+
+
+def test_device_code_that_has_expired_is_too_old_whatever_became_of_it(home: House, ada: Person, app: App) -> None:
+    """RFC 8628 §3.5: expired_token for one that was approved, denied, redeemed or left alone, and nothing is ended."""
+    codes = [started(app) for _ in range(4)]
+    for (_, user_code), decision in zip(codes[1:], ("deny", "allow", "allow"), strict=True):
+        decide(ada, user_code, decision)
+    assert refused(app.ask(DEVICE, device_code=codes[1][0])) == vectors.DENIED
+    refresh_token = app.ask(DEVICE, device_code=codes[2][0]).json()["refresh_token"]
+    home.clock.forward(600)
+    assert {refused(app.ask(DEVICE, device_code=code)) for code, _ in codes} == {vectors.TOO_OLD}
+    assert app.refresh(refresh_token).status == 200
+
+
+@pytest.mark.parametrize(("kind", "answer"), [("app", vectors.SPENT), ("spa", vectors.NO_VERIFIER)])
+def test_code_without_a_challenge_needs_a_clients_secret(
+    home: House, ada: Person, request: pytest.FixtureRequest, kind: str, answer: vectors.Refused
+) -> None:
+    """RFC 9700 §2.1.1: the token endpoint looks for itself, however a public client came to have such a code."""
+    client: App = request.getfixturevalue(kind)
+    code = ada.code(client)
+    Ticket(secrets.digest(code)).update(actions=[Ticket.code_challenge.remove(), Ticket.grant_id.set("gra_gone")])
+    assert refused(client.redeem(code, redirect_uri=None, code_verifier=None)) == vectors.WRONG_REDIRECT
+    assert refused(client.redeem(code, code_verifier=None)) == answer
+    if kind == "spa":
+        assert refused(client.redeem(code, code_verifier=VERIFIER)) == vectors.NO_CHALLENGE
