@@ -20,7 +20,7 @@ from chalicelib.events import actors
 from chalicelib.limits.tiers import CLIENT, DEVICE_STARTS, REGISTRATIONS
 
 if TYPE_CHECKING:
-    from chalicelib.oauth.authenticate import Known
+    from chalicelib.oauth.client_auth import Known
     from chalicelib.oauth.parameters import Parameters
 
 FORM, JSON = "application/x-www-form-urlencoded", "application/json"
@@ -197,7 +197,7 @@ def _authenticated(exchange: Exchange, names: tuple[str, ...]) -> "tuple[Paramet
 
 
 def _read(exchange: Exchange, names: tuple[str, ...]) -> "tuple[Parameters, Known]":
-    from chalicelib.oauth import authenticate, parameters
+    from chalicelib.oauth import client_auth, parameters
 
     request = exchange.request
     given = parameters.of_body(request.raw_body, visitor.only(request, "content-type") or JSON)
@@ -209,8 +209,8 @@ def _read(exchange: Exchange, names: tuple[str, ...]) -> "tuple[Parameters, Know
         # Counted by address in any case: a flood of these is refused before anything is read. Whoever shows a secret
         # must not pay for what else comes from its network.
         exchange.recall_stranger()
-    presented = given.get("token") if "token" in names else authenticate.presented(given)
-    return given, authenticate.authenticate(credentials, presented)
+    presented = given.get("token") if "token" in names else client_auth.presented(given)
+    return given, client_auth.authenticate(credentials, presented)
 
 
 def _authorization(exchange: Exchange) -> str:

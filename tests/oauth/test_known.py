@@ -8,7 +8,7 @@ from chalicelib.accounts.tables import Account
 from chalicelib.core import secrets
 from chalicelib.credentials.tables import Credential
 from chalicelib.oauth import authorize, clients, consent, parameters
-from chalicelib.oauth.authenticate import Known, authenticate, presented
+from chalicelib.oauth.client_auth import Known, authenticate, presented
 from chalicelib.oauth.errors import OAuthError, invalid_request
 from chalicelib.oauth.parameters import ClientCredentials
 from chalicelib.oauth.tables import Client, Ticket

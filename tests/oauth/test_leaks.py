@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from chalicelib.core import errors, secrets, settings, telemetry, wire
-from chalicelib.oauth import authenticate, clients, parameters, tokens
+from chalicelib.oauth import client_auth, clients, parameters, tokens
 from chalicelib.oauth.protocol import TokenServer
 from chalicelib.oauth.tables import Client, Ticket
 from infra import data
@@ -88,7 +88,7 @@ def test_secrets_of_the_flows_are_nowhere_but_in_the_answers(
     seen = [
         *map(repr, (given, credentials, ticket, app, Client.get(app.id), server, server.known_ticket)),
         repr(clients.Registered(app.client, app.secret)),
-        traceback_of(lambda: authenticate.authenticate(parameters.ClientCredentials("x", app.secret), code)),
+        traceback_of(lambda: client_auth.authenticate(parameters.ClientCredentials("x", app.secret), code)),
         traceback_of(server.answer),
     ]
     stored = dump_of_all_tables()

@@ -4,7 +4,7 @@ import pytest
 
 from chalicelib.core import secrets, settings, wire
 from chalicelib.oauth import revocation
-from chalicelib.oauth.authenticate import authenticate
+from chalicelib.oauth.client_auth import authenticate
 from chalicelib.oauth.errors import OAuthError
 from chalicelib.oauth.parameters import ClientCredentials
 from infra import data
