@@ -14,7 +14,7 @@ from pynamodb.exceptions import TransactWriteError
 from chalicelib.accounts.tables import Account
 from chalicelib.core import clock, errors, secrets, tables
 from chalicelib.events import kinds
-from chalicelib.oauth import client_documents, clients, consent, grants, protocol, redirect_uris, resources, tokens
+from chalicelib.oauth import client_documents, clients, consent, exchange, grants, protocol, redirect_uris, resources
 from chalicelib.oauth.errors import OAuthError, invalid_request
 from chalicelib.oauth.parameters import Parameters
 from chalicelib.oauth.tables import Client, Grant, Ticket
@@ -131,13 +131,13 @@ def approve_again(asking: Asking, account_id: str, base_url: str) -> str:
 
 
 def _granted(asking: Asking, account_id: str, base_url: str, *, only_if_remembered: bool = False) -> str:
-    code = secrets.mint(tokens.CODE_KIND)
+    code = secrets.mint(exchange.CODE_KIND)
     scopes, named = set(asking.scopes), set(asking.resources)
     grant = grants.new(account_id, asking.client.client_id, scopes=scopes, resources=named)
-    expires_at = clock.now_ms() + tokens.CODE_S * 1000
+    expires_at = clock.now_ms() + exchange.CODE_S * 1000
     ticket = Ticket(
         secrets.digest(code),
-        kind=tokens.CODE_KIND,
+        kind=exchange.CODE_KIND,
         client_id=asking.client.client_id,
         account_id=account_id,
         grant_id=grant.id,

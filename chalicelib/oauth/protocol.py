@@ -15,7 +15,7 @@ from authlib.oauth2.rfc7636 import CodeChallenge
 from authlib.oauth2.rfc8628 import DeviceCodeGrant
 
 from chalicelib.core import clock
-from chalicelib.oauth import clients, device, redirect_uris, resources, tokens
+from chalicelib.oauth import clients, device, exchange, redirect_uris, resources
 from chalicelib.oauth.errors import OAuthError, invalid_grant, invalid_scope
 from chalicelib.oauth.parameters import Parameters, scope_text
 from chalicelib.oauth.tables import Client, Ticket
@@ -147,10 +147,10 @@ class TokenServer(AuthorizationServer):  # type: ignore[misc]  # as above
         self.register_grant(_ClientItself)
         self.register_grant(_Device)
 
-    def answer(self) -> tokens.Answer:
+    def answer(self) -> exchange.Answer:
         """Return the token answer; raise OAuthError with what was wrong."""
         self.parameters.required("grant_type")
-        body: tokens.Answer = self.create_token_response(self.parameters)
+        body: exchange.Answer = self.create_token_response(self.parameters)
         return body
 
     def authenticate_client(self, request: Any, methods: list[str], endpoint: str = "token") -> KnownClient:
@@ -179,9 +179,9 @@ class TokenServer(AuthorizationServer):  # type: ignore[misc]  # as above
         description = _SAID.get(error.error) or error.get_error_description() or error.error
         raise OAuthError(error.error, description, status=error.status_code) from None
 
-    def _issued(self, request: Any) -> tokens.Answer:
+    def _issued(self, request: Any) -> exchange.Answer:
         client, ticket = self.known_client.stored, self.known_ticket
-        asked = tokens.Asked(
+        asked = exchange.Asked(
             client=client,
             account_id=str(ticket.account_id if ticket else client.owner_id),
             grant_id=ticket.grant_id if ticket else None,
@@ -190,10 +190,10 @@ class TokenServer(AuthorizationServer):  # type: ignore[misc]  # as above
             base_url=self.base_url,
         )
         if ticket is None:
-            return tokens.for_client_itself(asked)
-        if ticket.kind == tokens.REFRESH_KIND:
-            return tokens.refresh(ticket, asked, self.parameters.get("refresh_token"))
-        return tokens.redeem(ticket, asked, with_refresh=clients.REFRESH in client.grant_types)
+            return exchange.for_client_itself(asked)
+        if ticket.kind == exchange.REFRESH_KIND:
+            return exchange.refresh(ticket, asked, self.parameters.get("refresh_token"))
+        return exchange.redeem(ticket, asked, with_refresh=clients.REFRESH in client.grant_types)
 
     def _scopes(self, request: Any) -> set[str]:
         """Return the scopes of the new access token: those granted, or fewer (RFC 6749 §6)."""
@@ -224,7 +224,7 @@ class _Code(AuthorizationCodeGrant):  # type: ignore[misc]  # as above
 
     def query_authorization_code(self, code: str, client: KnownClient) -> KnownTicket | None:
         ticket = self.server.known_ticket
-        if ticket is None or ticket.kind != tokens.CODE_KIND or ticket.client_id != client.stored.client_id:
+        if ticket is None or ticket.kind != exchange.CODE_KIND or ticket.client_id != client.stored.client_id:
             return None
         named = self.request.payload.redirect_uri
         if ticket.redirect_uri is None and named and not client.check_redirect_uri(named):
@@ -248,7 +248,7 @@ class _Refresh(RefreshTokenGrant):  # type: ignore[misc]  # as above
 
     def authenticate_refresh_token(self, refresh_token: str) -> KnownTicket | None:
         ticket = self.server.known_ticket
-        if ticket is None or ticket.kind != tokens.REFRESH_KIND:
+        if ticket is None or ticket.kind != exchange.REFRESH_KIND:
             return None
         return KnownTicket(ticket) if ticket.expires_at > clock.now_ms() else None
 

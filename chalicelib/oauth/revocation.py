@@ -8,8 +8,8 @@ from chalicelib.credentials.tables import Credential
 from chalicelib.limits import stale
 from chalicelib.oauth import grants
 from chalicelib.oauth.errors import OAuthError, invalid_grant
+from chalicelib.oauth.exchange import REFRESH_KIND
 from chalicelib.oauth.tables import Client, Grant, Ticket
-from chalicelib.oauth.tokens import REFRESH_KIND
 
 Token = Credential | Ticket | None
 """What lies under the secret that was presented."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from chalicelib.core import errors, secrets, settings, telemetry, wire
-from chalicelib.oauth import client_auth, clients, parameters, tokens
+from chalicelib.oauth import client_auth, clients, exchange, parameters
 from chalicelib.oauth.protocol import TokenServer
 from chalicelib.oauth.tables import Client, Ticket
 from infra import data
@@ -103,4 +103,4 @@ def test_secrets_of_the_flows_are_nowhere_but_in_the_answers(
     assert "token.reuse_detected" in log.getvalue()
     assert "view_failed" in log.getvalue()
     assert secrets.digest(code) in stored
-    assert tokens.CODE_KIND == "ac"
+    assert exchange.CODE_KIND == "ac"
