@@ -1,6 +1,6 @@
 """The authorization server's endpoints for clients: tokens, devices, revocation, introspection, registration.
 
-Light until asked: Authlib and its neighbours are imported by the first request that needs them.
+Light until asked: what these need is imported by the first request that needs it.
 """
 
 from collections.abc import Callable
@@ -61,10 +61,11 @@ def token(exchange: Exchange) -> Response:
     from chalicelib.oauth.parameters import OF_TOKEN_REQUEST
 
     parameters, known = _authenticated(exchange, OF_TOKEN_REQUEST)
-    from chalicelib.oauth.protocol import TokenServer
+    from chalicelib.oauth import token_endpoint
+    from chalicelib.oauth.token_request import TokenRequest
 
-    server = TokenServer(parameters, known.client, known.ticket, base_url=visitor.base_url(exchange.request))
-    return _json(server.answer())
+    request = TokenRequest(parameters, known.client, known.ticket, visitor.base_url(exchange.request))
+    return _json(token_endpoint.answer(request))
 
 
 @_endpoint("/oauth/device_authorization", OPEN, shapes.DEVICE_ASKED, {200: shapes.DEVICE_OPENED})

@@ -5,7 +5,6 @@ goes back to the client, with `state` and `iss` (RFC 9207).
 """
 
 import json
-import re
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -13,14 +12,13 @@ from pynamodb.exceptions import TransactWriteError
 
 from chalicelib.accounts.tables import Account
 from chalicelib.core import clock, errors, secrets, tables
+from chalicelib.credentials.scopes import READ
 from chalicelib.events import kinds
-from chalicelib.oauth import client_documents, clients, consent, exchange, grants, protocol, redirect_uris, resources
-from chalicelib.oauth.errors import OAuthError, invalid_request
-from chalicelib.oauth.parameters import Parameters
+from chalicelib.oauth import client_documents, clients, consent, grants, issuance, pkce, redirect_uris, resources
+from chalicelib.oauth.errors import UNKNOWN_SCOPE, OAuthError, invalid_request, invalid_scope
+from chalicelib.oauth.parameters import Parameters, scope_words
 from chalicelib.oauth.tables import Client, Grant, Ticket
 
-# A SHA-256 in base64url without padding (RFC 7636 §4.2).
-_CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 ASK, ASK_NOBODY = "consent", "none"
 ASKING = frozenset({ASK, "login", "select_account"})
 """Prompts that mean a page. Which of them doesn't matter: the consent page names the account, and can be left."""
@@ -131,13 +129,13 @@ def approve_again(asking: Asking, account_id: str, base_url: str) -> str:
 
 
 def _granted(asking: Asking, account_id: str, base_url: str, *, only_if_remembered: bool = False) -> str:
-    code = secrets.mint(exchange.CODE_KIND)
+    code = secrets.mint(issuance.CODE_KIND)
     scopes, named = set(asking.scopes), set(asking.resources)
     grant = grants.new(account_id, asking.client.client_id, scopes=scopes, resources=named)
-    expires_at = clock.now_ms() + exchange.CODE_S * 1000
+    expires_at = clock.now_ms() + issuance.CODE_S * 1000
     ticket = Ticket(
         secrets.digest(code),
-        kind=exchange.CODE_KIND,
+        kind=issuance.CODE_KIND,
         client_id=asking.client.client_id,
         account_id=account_id,
         grant_id=grant.id,
@@ -196,7 +194,7 @@ def _who_asks(parameters: Parameters, admit_fetch: client_documents.Admit | None
 def _redirect_uri(client: Client, named: str) -> str:
     if not named and client.only_redirect_uri is not None:
         return client.only_redirect_uri
-    if not any(redirect_uris.matches(named, registered) for registered in client.redirect_uris):
+    if not redirect_uris.is_one_of(named, client.redirect_uris):
         raise NoSuchClient(
             "The application that sent you here made an invalid request. Contact its developer (redirect_uri is not"
             " registered)."
@@ -207,7 +205,9 @@ def _redirect_uri(client: Client, named: str) -> str:
 def _read(client: Client, redirect_uri: str, parameters: Parameters, base_url: str) -> Asking:
     if clients.CODE not in client.grant_types:
         raise OAuthError("unauthorized_client", "This client may not use authorization_code.")
-    scopes = protocol.granted_scopes(parameters, client)
+    if parameters.required("response_type") != "code":
+        raise OAuthError("unsupported_response_type", "response_type may be code only.")
+    scopes = _scopes(client, parameters)
     if parameters.get("response_mode") not in ("", "query"):
         raise invalid_request("response_mode may be query only.")
     return Asking(
@@ -217,9 +217,18 @@ def _read(client: Client, redirect_uri: str, parameters: Parameters, base_url: s
         state=parameters.get("state"),
         scopes=frozenset(scopes),
         resources=frozenset(resources.checked(parameters.every("resource"), base_url)),
-        code_challenge=_challenge(client, parameters),
+        code_challenge=pkce.requested_challenge(parameters, client),
         prompt=_prompt(parameters),
     )
+
+
+def _scopes(client: Client, parameters: Parameters) -> set[str]:
+    """Return what is asked for of the client's scopes, `read` for none (RFC 6749 §3.3); raise invalid_scope."""
+    asked = scope_words(parameters)
+    allowed = (asked or {READ}) & set(client.scopes)
+    if not asked <= clients.GRANTABLE or not allowed:
+        raise invalid_scope(UNKNOWN_SCOPE)
+    return allowed
 
 
 def _prompt(parameters: Parameters) -> str:
@@ -230,23 +239,6 @@ def _prompt(parameters: Parameters) -> str:
     if not prompts <= ASKING:
         raise invalid_request("prompt may be none, or any of consent, login and select_account.")
     return ASK if prompts else ""
-
-
-def _challenge(client: Client, parameters: Parameters) -> str | None:
-    """PKCE (RFC 7636): S256 only. Stricter than the RFC: no `plain`.
-
-    OpenID Connect's nonce is no substitute (OAuth 2.1 §7.5.1) while there is no ID token that could carry it.
-    """
-    challenge, method = parameters.get("code_challenge"), parameters.get("code_challenge_method")
-    if not challenge and not method:
-        if client.must_use_pkce:
-            raise invalid_request("code_challenge is missing: this client must use PKCE.")
-        return None
-    if method != "S256":
-        raise invalid_request("code_challenge_method must be S256.")
-    if not _CHALLENGE.fullmatch(challenge):
-        raise invalid_request("code_challenge must be a SHA-256 in base64url without padding.")
-    return challenge
 
 
 def _location(

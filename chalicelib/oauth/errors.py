@@ -30,11 +30,19 @@ def invalid_grant(description: str = "The code or token is invalid, expired, use
     return OAuthError("invalid_grant", description)
 
 
-def invalid_scope() -> OAuthError:
+def unauthorized_client(asked: str) -> OAuthError:
+    """The client isn't registered for what it asks; `asked` is that as the request names it."""
+    return OAuthError("unauthorized_client", f"The client is not authorized to use '{asked}'")
+
+
+UNKNOWN_SCOPE = "The requested scope is invalid, unknown, or malformed."
+
+
+def invalid_scope(description: str = "The scope is unknown, or more than this client may have.") -> OAuthError:
     """More was asked for than may be had."""
-    return OAuthError("invalid_scope", "The scope is unknown, or more than this client may have.")
+    return OAuthError("invalid_scope", description)
 
 
-def invalid_target() -> OAuthError:
+def invalid_target(description: str = "The resource is unknown here.") -> OAuthError:
     """A resource that isn't ours to give access to (RFC 8707 §2)."""
-    return OAuthError("invalid_target", "The resource is unknown here.")
+    return OAuthError("invalid_target", description)

@@ -155,17 +155,14 @@ def client_credentials(parameters: Parameters, authorization: str) -> ClientCred
     return ClientCredentials(client_id, secret)
 
 
-def scope_text(parameters: Parameters) -> str:
-    """Return the scope parameter with one space between its words, and without OpenID Connect's.
-
-    Asked for alone these are no scope at all, and so are spaces.
-    """
-    return " ".join(word for word in parameters.get("scope").split(" ") if word and word not in OPENID_SCOPES)
+def scope_words(parameters: Parameters) -> set[str]:
+    """Return the words of the scope parameter without OpenID Connect's, which are no scope when asked for alone."""
+    return set(parameters.get("scope").split(" ")) - OPENID_SCOPES - {""}
 
 
 def scope_of(parameters: Parameters) -> set[str]:
     """Return the scopes that are asked for, none when the parameter is absent; raise invalid_scope when malformed."""
-    words = set(scope_text(parameters).split(" ")) - {""}
+    words = scope_words(parameters)
     if not all(_SCOPE.fullmatch(word) for word in words):
         raise OAuthError("invalid_scope", "scope must be words with spaces between them.")
     return words

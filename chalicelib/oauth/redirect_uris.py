@@ -5,6 +5,7 @@ Compared to the letter (RFC 9700 §2.1), but for the port of a loopback address,
 """
 
 import re
+from collections.abc import Iterable
 from urllib.parse import SplitResult, urlsplit
 
 from chalicelib.core import errors
@@ -47,6 +48,11 @@ def registrable(uri: str) -> str:
         f"A redirect URI must use https, http on 127.0.0.1, [::1] or localhost, or a scheme of the application's own,"
         f" like com.example.app: {_shown(uri)}."
     )
+
+
+def is_one_of(asked: str, registered: Iterable[str]) -> bool:
+    """Return whether the redirect URI `asked` for is among those that are `registered`."""
+    return any(matches(asked, each) for each in registered)
 
 
 def matches(asked: str, registered: str) -> bool:

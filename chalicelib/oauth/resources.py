@@ -15,6 +15,19 @@ def checked(asked: Iterable[str], base_url: str) -> set[str]:
     return resources
 
 
+def narrowed(asked: Iterable[str], granted: set[str], base_url: str) -> set[str]:
+    """Return the resources of an access token: all that were granted, or those asked for (RFC 8707 §2.2).
+
+    Raises invalid_target for any that is not ours, or was not granted.
+    """
+    wanted = checked(asked, base_url)
+    # Consent to no resource by name was consent to this API, not to the owner's others.
+    within = wanted <= granted if granted else all(is_this_api(each, base_url) for each in wanted)
+    if not within:
+        raise invalid_target("The resource was not granted.")
+    return wanted or granted
+
+
 def is_this_api(resource: str, base_url: str) -> bool:
     """Tell whether a resource is this API, or a path of it."""
     return "#" not in resource and (resource == base_url or resource.startswith(f"{base_url}/"))

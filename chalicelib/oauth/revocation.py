@@ -8,7 +8,7 @@ from chalicelib.credentials.tables import Credential
 from chalicelib.limits import stale
 from chalicelib.oauth import grants
 from chalicelib.oauth.errors import OAuthError, invalid_grant
-from chalicelib.oauth.exchange import REFRESH_KIND
+from chalicelib.oauth.issuance import REFRESH_KIND
 from chalicelib.oauth.tables import Client, Grant, Ticket
 
 Token = Credential | Ticket | None

@@ -14,17 +14,18 @@ from chalicelib.credentials.tables import Credential
 from chalicelib.events import kinds
 from chalicelib.oauth import exchange, grants
 from chalicelib.oauth.errors import OAuthError
+from chalicelib.oauth.issuance import REFRESH_KIND, Answer, Issuance
 from chalicelib.oauth.tables import Grant, Ticket
 from tests.credentials.events import told
 from tests.house import NOON_MS, House
 from tests.meanwhile import before, failing, sent
-from tests.oauth.flow import ISSUER, App
+from tests.oauth.flow import CODE, ISSUER, App, registered
 
 DAY_S = 86_400
 FILES = "https://files.example.com"
 
 
-def asked(app: App, grant: Grant | None = None, **changed: Any) -> exchange.Asked:
+def asked(app: App, grant: Grant | None = None, **changed: Any) -> Issuance:
     """Return what an exchange is about: for a grant, or for the client itself."""
     whole: dict[str, Any] = {
         "client": app.client,
@@ -34,7 +35,7 @@ def asked(app: App, grant: Grant | None = None, **changed: Any) -> exchange.Aske
         "resources": set(),
         "base_url": ISSUER,
     }
-    return exchange.Asked(**whole | changed)
+    return Issuance(**whole | changed)
 
 
 def approved(home: House, app: App, *, kind: str = "ac", secret: str = "", **more: Any) -> tuple[Ticket, Grant]:
@@ -58,14 +59,14 @@ def approved(home: House, app: App, *, kind: str = "ac", secret: str = "", **mor
     return ticket, grant
 
 
-def spend(ticket: Ticket, asked: exchange.Asked, secret: str) -> exchange.Answer:
+def spend(ticket: Ticket, asked: Issuance, secret: str) -> Answer:
     """Exchange a ticket of any kind."""
-    if ticket.kind == exchange.REFRESH_KIND:
-        return exchange.refresh(ticket, asked, secret)
-    return exchange.redeem(ticket, asked, with_refresh=True)
+    if ticket.kind == REFRESH_KIND:
+        return exchange.rotate(ticket, asked, secret)
+    return exchange.redeem(ticket, asked)
 
 
-def stored(answer: exchange.Answer, name: str = "access_token") -> Any:
+def stored(answer: Answer, name: str = "access_token") -> Any:
     """Return what is stored of a token."""
     table: Any = Credential if name == "access_token" else Ticket
     return table.get(secrets.digest(str(answer[name])))
@@ -76,7 +77,7 @@ def test_redeemed_code_gives_both_tokens(home: House, app: App) -> None:
     ticket, grant = approved(home, app, resources={FILES})
     now_ms = home.clock.now_ms
     with sent() as calls:
-        answer = exchange.redeem(ticket, asked(app, grant, resources={FILES}), with_refresh=True)
+        answer = exchange.redeem(ticket, asked(app, grant, resources={FILES}))
     access, refresh = stored(answer), stored(answer, "refresh_token")
     assert {**answer, "access_token": "", "refresh_token": ""} == {
         "access_token": "",
@@ -105,10 +106,11 @@ def test_redeemed_code_gives_both_tokens(home: House, app: App) -> None:
     assert [put["ConditionExpression"] for put in puts] == ["attribute_not_exists(digest)"] * 2
 
 
-def test_redeemed_code_without_refresh_gives_one_token(home: House, app: App) -> None:
+def test_redeemed_code_of_a_client_without_refresh_gives_one_token(home: House) -> None:
     """No more is stored either; where no resource is named it is for this API."""
+    app = registered(home, grant_types=[CODE])
     ticket, grant = approved(home, app)
-    answer = exchange.redeem(ticket, asked(app, grant), with_refresh=False)
+    answer = exchange.redeem(ticket, asked(app, grant))
     assert answer.keys() == {"access_token", "token_type", "expires_in", "scope"}
     access = stored(answer)
     assert ("resources" in access.attribute_values, access.for_this_api) == (False, True)
@@ -117,7 +119,7 @@ def test_redeemed_code_without_refresh_gives_one_token(home: House, app: App) ->
 
 def test_token_of_a_client_itself_is_its_owners(home: House, app: App) -> None:
     """Without a grant or a refresh token."""
-    answer = exchange.for_client_itself(asked(app, scopes={"write", "read"}))
+    answer = exchange.issue_to_client(asked(app, scopes={"write", "read"}))
     access = stored(answer)
     assert (access.account_id, access.scopes) == (app.client.owner_id, {"read", "write"})
     assert "grant_id" not in access.attribute_values
@@ -128,10 +130,10 @@ def test_refresh_spends_its_token_and_seals_the_answer(home: House, app: App) ->
     """Repeated in time it is answered the same, but for the seconds that are left."""
     secret = secrets.mint("rt")
     ticket, grant = approved(home, app, kind="rt", secret=secret)
-    answer = exchange.refresh(ticket, asked(app, grant), secret)
+    answer = exchange.rotate(ticket, asked(app, grant), secret)
     assert stored(answer, "refresh_token").grant_id == grant.id
     home.clock.now_ms += 1_999
-    again = exchange.refresh(Ticket.get(ticket.digest), asked(app, grant), secret)
+    again = exchange.rotate(Ticket.get(ticket.digest), asked(app, grant), secret)
     assert again == answer | {"expires_in": 3_599}
     assert "resources" not in again
 
@@ -140,12 +142,12 @@ def test_two_refreshes_at_once_get_one_answer(home: House, app: App) -> None:
     """The loser finds the token spent, and what was answered."""
     secret = secrets.mint("rt")
     ticket, grant = approved(home, app, kind="rt", secret=secret)
-    answers: list[exchange.Answer] = []
+    answers: list[Answer] = []
     with (
         sent() as calls,
-        before("TransactWriteItems", lambda: answers.append(exchange.refresh(ticket, asked(app, grant), secret))),
+        before("TransactWriteItems", lambda: answers.append(exchange.rotate(ticket, asked(app, grant), secret))),
     ):
-        answers.append(exchange.refresh(ticket, asked(app, grant), secret))
+        answers.append(exchange.rotate(ticket, asked(app, grant), secret))
     assert answers[0] == answers[1]
     reads = [request.get("ConsistentRead") for operation, request in calls if operation == "GetItem"]
     assert reads
@@ -199,7 +201,7 @@ def test_exchange_of_an_approval_from_after_the_proof_goes_on(home: House, app: 
     ticket, grant = approved(home, app)
     since = Account.credentials_since
     Account(grant.account_id).update(actions=[since.remove() if since_ms is None else since.set(since_ms)])
-    assert exchange.redeem(ticket, asked(app, grant), with_refresh=False)
+    assert exchange.redeem(ticket, asked(app, grant))
 
 
 @pytest.mark.parametrize("kind", ["ac", "dc", "rt"])
@@ -232,9 +234,9 @@ def test_fault_of_the_database_is_no_refusal(home: House, app: App) -> None:
     def conflict() -> None:
         raise wire.Cancelled("TransactionCanceledException", "", {"CancellationReasons": [{"Code": "ValidationError"}]})
 
-    exchanges: list[Callable[[], exchange.Answer]] = [
-        lambda: exchange.redeem(ticket, asked(app, grant), with_refresh=True),
-        lambda: exchange.refresh(ticket, asked(app, grant), secret),
+    exchanges: list[Callable[[], Answer]] = [
+        lambda: exchange.redeem(ticket, asked(app, grant)),
+        lambda: exchange.rotate(ticket, asked(app, grant), secret),
     ]
     for each in exchanges:
         with before("TransactWriteItems", conflict), pytest.raises(wire.Cancelled):
@@ -248,7 +250,7 @@ def test_tokens_are_counted_as_they_are_issued(home: House, app: App) -> None:
     """Once a request that brings some."""
     log = io.StringIO()
     telemetry.write_to(log)
-    exchange.for_client_itself(asked(app))
+    exchange.issue_to_client(asked(app))
     lines = [json.loads(line) for line in log.getvalue().splitlines()]
     assert [line["TokensIssued"] for line in lines if "TokensIssued" in line] == [1]
 

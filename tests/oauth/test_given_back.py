@@ -9,6 +9,7 @@ from chalicelib.core import ids, secrets
 from chalicelib.credentials.tables import Credential
 from chalicelib.oauth import exchange, grants, revocation
 from chalicelib.oauth.errors import OAuthError
+from chalicelib.oauth.issuance import Issuance
 from chalicelib.oauth.tables import Client, Grant, Ticket
 from tests.house import NOON_MS, House
 from tests.meanwhile import marks_lost
@@ -22,13 +23,13 @@ def approved(home: House, app: App, *, resources: set[str] | None = None) -> tup
     account = home.account()
     grant = grants.new(account.id, app.id, scopes={"read", "write"}, resources=set())
     grant.save()
-    asked = exchange.Asked(app.client, account.id, grant.id, {"write", "read"}, resources or set(), ISSUER)
+    asked = Issuance(app.client, account.id, grant.id, {"write", "read"}, resources or set(), ISSUER)
     code = Ticket(
         "code", kind="ac", client_id=app.id, granted_at=NOON_MS, scopes={"write", "read"}, expires_at=NOON_MS + 1
     )
     code.resources = resources or None
     code.save()
-    answer = exchange.redeem(code, asked, with_refresh=True)
+    answer = exchange.redeem(code, asked)
     return (
         Credential.get(secrets.digest(str(answer["access_token"]))),
         Ticket.get(secrets.digest(str(answer["refresh_token"]))),
@@ -103,8 +104,8 @@ def test_token_is_active_until_anything_of_it_is_over(home: House, app: App, nam
 
 def test_token_of_a_client_itself_depends_on_no_grant(home: House, app: App) -> None:
     """It has none."""
-    asked = exchange.Asked(app.client, str(app.client.owner_id), None, {"read"}, set(), ISSUER)
-    token = Credential.get(secrets.digest(str(exchange.for_client_itself(asked)["access_token"])))
+    asked = Issuance(app.client, str(app.client.owner_id), None, {"read"}, set(), ISSUER)
+    token = Credential.get(secrets.digest(str(exchange.issue_to_client(asked)["access_token"])))
     assert told(app, token)["active"]
     revocation.revoke(app.client, token)
     assert not told(app, Credential.get(token.digest))["active"]

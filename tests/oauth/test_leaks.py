@@ -8,9 +8,9 @@ from collections.abc import Callable
 import pytest
 
 from chalicelib.core import errors, secrets, settings, telemetry, wire
-from chalicelib.oauth import client_auth, clients, exchange, parameters
-from chalicelib.oauth.protocol import TokenServer
+from chalicelib.oauth import client_auth, clients, parameters, token_endpoint
 from chalicelib.oauth.tables import Client, Ticket
+from chalicelib.oauth.token_request import TokenRequest
 from infra import data
 from tests.house import House
 from tests.oauth.flow import CALLBACK, CLIENT, DEVICE, ISSUER, App, Person, as_json, basic, post, registered, works
@@ -84,12 +84,12 @@ def test_secrets_of_the_flows_are_nowhere_but_in_the_answers(
     given = parameters.of_body(f"code={code}&grant_type=authorization_code", parameters.FORM)
     credentials = parameters.ClientCredentials(app.id, str(app.secret))
     ticket = Ticket.get(secrets.digest(code))
-    server = TokenServer(given, app.client, ticket, base_url=ISSUER)
+    asked = TokenRequest(given, app.client, ticket, ISSUER)
     seen = [
-        *map(repr, (given, credentials, ticket, app, Client.get(app.id), server, server.known_ticket)),
+        *map(repr, (given, credentials, ticket, app, Client.get(app.id), asked)),
         repr(clients.Registered(app.client, app.secret)),
         traceback_of(lambda: client_auth.authenticate(parameters.ClientCredentials("x", app.secret), code)),
-        traceback_of(server.answer),
+        traceback_of(lambda: token_endpoint.answer(asked)),
     ]
     stored = dump_of_all_tables()
     wire.call("DeleteTable", {"TableName": settings.current().table("tickets")})
@@ -103,4 +103,3 @@ def test_secrets_of_the_flows_are_nowhere_but_in_the_answers(
     assert "token.reuse_detected" in log.getvalue()
     assert "view_failed" in log.getvalue()
     assert secrets.digest(code) in stored
-    assert exchange.CODE_KIND == "ac"

@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from chalicelib.limits.tiers import ANONYMOUS, CLIENT, REGISTRATIONS
-from chalicelib.oauth import device, exchange, grants
+from chalicelib.oauth import device, grants, issuance, reuse
 from tests.examples.blocks import ROOT, blocks_of
 from tests.oauth_clients.someone import CALLBACK, Someone, parameter
 
@@ -64,7 +64,7 @@ def test_commands_do_what_the_guide_says(reader: Reader) -> None:
 
     first = _by_code(reader, 0)
     assert _form(first) == _form(_answer("3. Exchange the code"))
-    assert first["expires_in"] == exchange.ACCESS_S
+    assert first["expires_in"] == issuance.ACCESS_S
     second = reader.run("Refreshing", REFRESH_TOKEN=first["refresh_token"])
     live = reader.run("Asking about a token", ACCESS_TOKEN=second["access_token"])
     assert _form(live) == _form(_answer("Asking about a token"))
@@ -101,9 +101,9 @@ def test_error_is_as_the_guide_shows_it(reader: Reader) -> None:
 def test_numbers_are_those_of_the_code() -> None:
     """Lifetimes and limits in the guide are those that hold."""
     text = (ROOT / GUIDE).read_text()
-    assert f"authorization code | {exchange.CODE_S} seconds" in text
-    assert f"within {exchange.RETRY_MS // 1000} seconds" in text
-    assert f"within {exchange.PUBLIC_RETRY_MS // 1000} seconds" in text
+    assert f"authorization code | {issuance.CODE_S} seconds" in text
+    assert f"within {reuse.RETRY_MS // 1000} seconds" in text
+    assert f"within {reuse.PUBLIC_RETRY_MS // 1000} seconds" in text
     assert f"at most {grants.LIVES_MS // 86_400_000} days" in text
     assert f"{CLIENT.quota:,} requests an hour and a burst of {CLIENT.burst}" in text
     assert f"{ANONYMOUS.quota:,} an hour, a burst of {ANONYMOUS.burst}" in text

@@ -1,0 +1,34 @@
+"""The device code grant: a device polls until its user has decided (RFC 8628 §3.4, §3.5)."""
+
+from chalicelib.core import clock
+from chalicelib.oauth import clients, device, exchange
+from chalicelib.oauth.errors import OAuthError, invalid_grant, invalid_request, unauthorized_client
+from chalicelib.oauth.issuance import Answer
+from chalicelib.oauth.tables import Ticket
+from chalicelib.oauth.token_request import TokenRequest
+
+
+def redeem(request: TokenRequest) -> Answer:
+    """Return the tokens of an approved device code; raise OAuthError for any other, or what else is wrong."""
+    if not request.parameters.get("device_code"):
+        raise invalid_request("Missing 'device_code' in payload")
+    if clients.DEVICE not in request.client.grant_types:
+        raise unauthorized_client(f"response_type={clients.DEVICE}")
+    code = request.own_ticket(device.DEVICE_KIND)
+    if code is None:
+        raise invalid_grant()
+    _check_approved(code)
+    return exchange.redeem(code, request.issuance(code, set(code.scopes or ())))
+
+
+def _check_approved(code: Ticket) -> None:
+    """Raise the error of RFC 8628 §3.5 that says why a device gets no tokens, unless it does."""
+    if code.expires_at <= clock.now_ms():
+        raise OAuthError("expired_token", "The device code is too old. Start again.")
+    if code.decision == device.APPROVED:
+        return
+    if code.decision is not None:
+        raise OAuthError("access_denied", "The person said no.")
+    if device.polls_too_fast(code):
+        raise OAuthError("slow_down", "Asked too soon. Wait 5 seconds longer between two requests from now on.")
+    raise OAuthError("authorization_pending", "The person has not decided yet. Ask again after the interval.")

@@ -1,0 +1,98 @@
+"""New tokens: what they carry, and the items under which they are stored (RFC 6749 §5.1).
+
+The items are in DynamoDB's own JSON: by models, an exchange would cost more to build than to send.
+"""
+
+from dataclasses import dataclass
+
+from chalicelib.core import clock, ids, secrets, tables, telemetry, wire
+from chalicelib.credentials import scopes
+from chalicelib.credentials.issue import KEPT_PAST_END_S
+from chalicelib.credentials.tables import Credential
+from chalicelib.oauth import grants
+from chalicelib.oauth.resources import serves_this_api
+from chalicelib.oauth.tables import Client, Ticket
+
+ACCESS_S = 3_600
+CODE_S = 60
+CODE_KIND, REFRESH_KIND = "ac", "rt"
+
+Answer = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Issuance:
+    """What is issued: to which client, for which account and grant, and what the access token may be used for."""
+
+    client: Client
+    account_id: str
+    grant_id: str | None
+    """None for a token that a client has in its own name."""
+    scopes: set[str]
+    resources: set[str]
+    base_url: str
+
+    @property
+    def scope(self) -> str:
+        """Return the scopes as an answer names them."""
+        return scopes.joined(self.scopes)
+
+
+def access_token(issuance: Issuance) -> tuple[wire.Json, str]:
+    """Return the write of a new access token, and its secret."""
+    secret = secrets.mint(secrets.ACCESS_TOKEN_KIND)
+    now_ms = clock.now_ms()
+    item = Credential.item(
+        digest=secrets.digest(secret),
+        id=ids.new("tok"),
+        account_id=issuance.account_id,
+        kind="token",
+        name=issuance.client.name,
+        hint=secrets.hint(secret),
+        scopes=issuance.scopes,
+        created_at=now_ms,
+        expires_at=now_ms + ACCESS_S * 1000,
+        client_id=issuance.client.client_id,
+        grant_id=issuance.grant_id,
+        resources=issuance.resources,
+        for_this_api=serves_this_api(issuance.resources, issuance.base_url),
+        dies_at=now_ms // 1000 + ACCESS_S + KEPT_PAST_END_S,
+    )
+    return _put(Credential, item), secret
+
+
+def refresh_token(issuance: Issuance, spent: Ticket) -> tuple[wire.Json, str]:
+    """Return the write of the refresh token that comes with what `spent` is exchanged for, and its secret.
+
+    It keeps the scopes and resources of the ticket, to whatever the access token is narrowed (RFC 6749 §6).
+    """
+    secret = secrets.mint(REFRESH_KIND)
+    ends_at = spent.granted_at + grants.LIVES_MS
+    item = Ticket.item(
+        digest=secrets.digest(secret),
+        kind=REFRESH_KIND,
+        client_id=issuance.client.client_id,
+        account_id=issuance.account_id,
+        grant_id=issuance.grant_id,
+        granted_at=spent.granted_at,
+        scopes=spent.scopes,
+        resources=spent.resources,
+        expires_at=ends_at,
+        # A spent ticket stays until its grant has ended: reuse is found as long as it could matter.
+        dies_at=ends_at // 1000 + grants.KEPT_S,
+    )
+    return _put(Ticket, item), secret
+
+
+def answer(issuance: Issuance, access_secret: str, refresh_secret: str | None) -> Answer:
+    """Return the answer with new tokens (RFC 6749 §5.1), and count it."""
+    telemetry.count("TokensIssued")
+    named: Answer = {"access_token": access_secret, "token_type": "Bearer", "expires_in": ACCESS_S}
+    if refresh_secret is not None:
+        named["refresh_token"] = refresh_secret
+    return named | {"scope": issuance.scope}
+
+
+def _put(table: type[tables.Table], item: wire.Json) -> wire.Json:
+    """Return the write of a new item under the digest of its secret."""
+    return {"TableName": table.Meta.table_name, "Item": item, "ConditionExpression": "attribute_not_exists(digest)"}
