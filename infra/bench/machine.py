@@ -12,7 +12,7 @@ from infra import engine
 from infra.bench import peers
 
 ROOT = Path(__file__).parents[2]
-OURS = ("boto3", "botocore", "chalice", "pynamodb", "Authlib", "aws-lambda-powertools")
+OURS = ("boto3", "botocore", "chalice", "pynamodb", "aws-lambda-powertools")
 """What Latchkey or a floor under it runs on."""
 
 

@@ -188,8 +188,7 @@ def _warm_up() -> None:
 
 
 def _import_what_never_changes() -> None:
-    import authlib.oauth2.rfc6749  # noqa: F401 - for those to come
-    import hypothesis  # noqa: F401 - as above
+    import hypothesis  # noqa: F401 - for those to come
     import jinja2  # noqa: F401 - as above
     import moto.server  # noqa: F401 - as above
     import pynamodb.models  # noqa: F401 - as above

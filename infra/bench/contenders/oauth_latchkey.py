@@ -15,11 +15,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
-from authlib.oauth2.rfc7636 import create_s256_code_challenge
-
 from app import app
 from chalicelib.limits.tiers import PRO
-from chalicelib.oauth import clients
+from chalicelib.oauth import clients, pkce
 from infra.bench import consent, latchkey
 from infra.bench.consent import CALLBACK
 from infra.bench.contender import Work, serve
@@ -28,7 +26,7 @@ from infra.standin import Context
 
 TOKEN, INTROSPECT = "/oauth/token", "/oauth/introspect"
 VERIFIER = secrets.token_urlsafe(32)
-CHALLENGE: str = create_s256_code_challenge(VERIFIER)
+CHALLENGE = pkce.s256(VERIFIER)
 
 _CONTEXT: Any = Context("latchkey-bench", "bench")
 

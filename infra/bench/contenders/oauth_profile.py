@@ -26,7 +26,10 @@ PARTS = (
     ("the database: signatures", ("core/sigv4.py",)),
     ("the database: JSON, retries, counting", ("core/lean.py", "core/wire.py", "core/tracing.py")),
     ("items read as models", ("pynamodb/", "core/tables.py")),
-    ("the grant's grammar (Authlib)", ("authlib/", "oauth/protocol.py")),
+    (
+        "the grant's checks",
+        ("oauth/grant_types/", "oauth/pkce.py", "oauth/token_endpoint.py", "oauth/token_request.py"),
+    ),
     ("the admission", ("chalicelib/limits/",)),
     ("the log line", ("core/telemetry.py",)),
     ("secrets made, hashed, sealed", ("core/secrets.py", "core/randomness.py", "oauth/sealed.py", "core/ids.py")),
