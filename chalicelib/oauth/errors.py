@@ -30,6 +30,11 @@ def invalid_grant(description: str = "The code or token is invalid, expired, use
     return OAuthError("invalid_grant", description)
 
 
+def access_denied() -> OAuthError:
+    """Consent was asked for and not given (RFC 6749 §4.1.2.1, RFC 8628 §3.5)."""
+    return OAuthError("access_denied", "The resource owner denied the request.")
+
+
 def unauthorized_client(asked: str) -> OAuthError:
     """The client isn't registered for what it asks; `asked` is that as the request names it."""
     return OAuthError("unauthorized_client", f"The client is not authorized to use '{asked}'")

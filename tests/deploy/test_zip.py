@@ -86,7 +86,6 @@ sys.path[:0] = sys.argv[1:]
 import botocore.session, pynamodb.models, jinja2, zxcvbn
 import app
 from chalicelib.api.authorizer import authorizer
-from chalicelib.oauth import token_endpoint
 call = {"type": "TOKEN", "authorizationToken": "Bearer nonsense", "methodArn": "arn:aws:execute-api:r:1:a/api/GET/v1"}
 print(authorizer(call, None)["context"]["refusal"])
 """

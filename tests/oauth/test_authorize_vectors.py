@@ -3,8 +3,8 @@
 import pytest
 
 from tests.house import House
-from tests.oauth.flow import CALLBACK, CHALLENGE, CLIENT, ISSUER, PKCE, Parameters, Person, query_of, registered
-from tests.oauth.token_vectors import EVIL
+from tests.oauth.flow import CALLBACK, CHALLENGE, CLIENT, ISSUER, PKCE, App, Parameters, Person, query_of, registered
+from tests.oauth.token_vectors import DENIED, EVIL
 
 Refused = tuple[str, str]
 
@@ -102,3 +102,9 @@ def test_client_that_may_not_read_must_name_its_scope(home: House, ada: Person) 
     query = query_of(ada.asked(writer).location)
     assert (query["error"], query["error_description"]) == WRONG_SCOPE
     assert ada.tokens(writer, scope="write")["scope"] == "write"
+
+
+def test_denied_authorization_says_who_denied_it(ada: Person, app: App) -> None:
+    """RFC 6749 §4.1.2.1: access_denied, in the words that the token endpoint has for a device."""
+    query = query_of(ada.decides(ada.asked(app), "deny").location)
+    assert (query["error"], query["error_description"]) == DENIED[1:]

@@ -14,7 +14,8 @@ from chalicelib.oauth.errors import OAuthError
         (errors.invalid_grant(), "invalid_grant", 400),
         (errors.invalid_scope(), "invalid_scope", 400),
         (errors.invalid_target(), "invalid_target", 400),
-        (OAuthError("access_denied", "No."), "access_denied", 400),
+        (errors.access_denied(), "access_denied", 400),
+        (errors.unauthorized_client("grant_type=x"), "unauthorized_client", 400),
         (OAuthError("temporarily_unavailable", "Later.", status=503), "temporarily_unavailable", 503),
     ],
 )

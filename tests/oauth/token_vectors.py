@@ -65,8 +65,8 @@ TOO_MUCH_SCOPE = (400, "invalid_scope", "The scope is unknown, or more than this
 NO_DEVICE_CODE = _request("Missing 'device_code' in payload")
 WRONG_DEVICE_CODE = SPENT
 PENDING = (400, "authorization_pending", "The person has not decided yet. Ask again after the interval.")
-TOO_FAST = (400, "slow_down", "Asked too soon. Wait 5 seconds longer between two requests from now on.")
-DENIED = (400, "access_denied", "The person said no.")
+TOO_FAST = (400, "slow_down", "Polling too frequently. Increase the interval by 5 seconds.")
+DENIED = (400, "access_denied", "The resource owner denied the request.")
 TOO_OLD = (400, "expired_token", "The device code is too old. Start again.")
 
 UNKNOWN_RESOURCE = (400, "invalid_target", "The resource is unknown here.")

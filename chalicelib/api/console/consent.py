@@ -6,7 +6,7 @@ from chalicelib.api.console.frame import Away, LogInFirst, Shown, Visit
 from chalicelib.core import errors
 from chalicelib.limits.tiers import DOCUMENT_FETCHES, Tier
 from chalicelib.oauth import authorize, device, redirect_uris
-from chalicelib.oauth.errors import OAuthError
+from chalicelib.oauth.errors import OAuthError, access_denied
 from chalicelib.oauth.parameters import OF_AUTHORIZATION, Parameters, of_query
 
 DEVICE_TRIES = Tier("device-codes", 30, 10, kept_s=2 * 3_600)
@@ -36,7 +36,7 @@ def decide(visit: Visit) -> Shown | Away:
         return Away(refused.location_for(account), refused.client_name)
     was_shown = visit.text("shown") == asking.shown
     if visit.text("decision") != "allow":
-        denied = authorize.refused(asking, visit.base_url, OAuthError("access_denied", "The person said no."))
+        denied = authorize.refused(asking, visit.base_url, access_denied())
         return Away(denied.location if was_shown else denied.location_for(account), denied.client_name)
     links.check_proven(account)
     if not was_shown:

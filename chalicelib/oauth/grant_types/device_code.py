@@ -2,7 +2,7 @@
 
 from chalicelib.core import clock
 from chalicelib.oauth import clients, device, exchange
-from chalicelib.oauth.errors import OAuthError, invalid_grant, invalid_request, unauthorized_client
+from chalicelib.oauth.errors import OAuthError, access_denied, invalid_grant, invalid_request, unauthorized_client
 from chalicelib.oauth.issuance import Answer
 from chalicelib.oauth.tables import Ticket
 from chalicelib.oauth.token_request import TokenRequest
@@ -28,7 +28,7 @@ def _check_approved(code: Ticket) -> None:
     if code.decision == device.APPROVED:
         return
     if code.decision is not None:
-        raise OAuthError("access_denied", "The person said no.")
+        raise access_denied()
     if device.polls_too_fast(code):
-        raise OAuthError("slow_down", "Asked too soon. Wait 5 seconds longer between two requests from now on.")
+        raise OAuthError("slow_down", "Polling too frequently. Increase the interval by 5 seconds.")
     raise OAuthError("authorization_pending", "The person has not decided yet. Ask again after the interval.")
