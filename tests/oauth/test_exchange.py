@@ -138,6 +138,17 @@ def test_refresh_spends_its_token_and_seals_the_answer(home: House, app: App) ->
     assert "resources" not in again
 
 
+def test_refresh_of_a_token_known_to_be_spent_writes_nothing(home: House, app: App) -> None:
+    """It was read before: its answer takes two reads, and no transaction that would fail."""
+    secret = secrets.mint("rt")
+    ticket, grant = approved(home, app, kind="rt", secret=secret)
+    exchange.rotate(ticket, asked(app, grant), secret)
+    spent = Ticket.get(ticket.digest)
+    with sent() as calls:
+        exchange.rotate(spent, asked(app, grant), secret)
+    assert [operation for operation, _ in calls] == ["GetItem", "GetItem"]
+
+
 def test_two_refreshes_at_once_get_one_answer(home: House, app: App) -> None:
     """The loser finds the token spent, and what was answered."""
     secret = secrets.mint("rt")
