@@ -16,7 +16,7 @@ from infra.data import RESOURCES
 
 POLICIES = Path(__file__).with_name("policies")
 TABLE = "AWS::DynamoDB::Table"
-CONFIGURATION_SETS = "configuration-set/*"
+IDENTITIES, CONFIGURATION_SETS = "identity/*", "configuration-set/*"
 """An identity that has a configuration set sends by it, and SES asks whether that is allowed, too."""
 Template = dict[str, Any]
 
@@ -61,14 +61,9 @@ def tables(template: Template) -> dict[str, dict[str, Any]]:
     return {logical: each for logical, each in template["Resources"].items() if each["Type"] == TABLE}
 
 
-def identities(mail_from: str) -> list[str]:
-    """Return the ends of the ARNs by which SES may know a sender: its address, its domain, and those above that."""
-    if not mail_from:
-        return []
-    labels = mail_from.rpartition("@")[2].rstrip(">").split(".")
-    domains = [".".join(labels[at:]) for at in range(len(labels) - 1)]
-    address = mail_from.rpartition("<")[2].rstrip(">")
-    return [*(f"identity/{each}" for each in (address, *domains)), CONFIGURATION_SETS]
+def address(mail_from: str) -> str:
+    """Return the address of a sender, without the name that may be before it."""
+    return mail_from.rpartition("<")[2].rstrip(">")
 
 
 def _role(name: str, mail_from: str) -> Template:
@@ -88,14 +83,21 @@ def _role(name: str, mail_from: str) -> Template:
 
 
 def _filled_in(statement: dict[str, Any], mail_from: str) -> dict[str, Any]:
-    """Return a statement with the identities that mail is sent from; with nothing to do it to where there is none."""
-    listed = statement["Resource"] if isinstance(statement["Resource"], list) else [statement["Resource"]]
-    arns = [
-        arn.replace("identity/*", identity)
-        for arn in listed
-        for identity in (identities(mail_from) if arn.endswith("identity/*") else [""])
-    ]
-    return statement | {"Resource": [arn if arn == "*" else {"Fn::Sub": arn} for arn in arns]}
+    """Return a statement as CloudFormation takes it, with nothing to do it to where a stage sends no mail.
+
+    In its sandbox SES asks whether mail to a verified recipient is allowed, too, by that recipient's identity. So it is
+    the sender's address that is bound, and no identity.
+    """
+    arns = [statement["Resource"]] if isinstance(statement["Resource"], str) else statement["Resource"]
+    if not arns[0].endswith(IDENTITIES):
+        return statement | {"Resource": [arn if arn == "*" else {"Fn::Sub": arn} for arn in arns]}
+    if not mail_from:
+        return statement | {"Resource": []}
+    ends = (IDENTITIES, CONFIGURATION_SETS)
+    return statement | {
+        "Resource": [{"Fn::Sub": arns[0].removesuffix(IDENTITIES) + end} for end in ends],
+        "Condition": {"StringEqualsIgnoreCase": {"ses:FromAddress": address(mail_from)}},
+    }
 
 
 def _role_name(name: str) -> str:

@@ -32,9 +32,15 @@ def look(run: Run, client: Any, sender: str) -> None:
     run.outcomes.seen(CHECK, f"the account is {in_sandbox} SES's sandbox in this region")
     is_sending = told.get("SendingEnabled", False)
     run.outcomes.expect("SES sends for this account", is_sending, expected="enabled", got="disabled")
-    names = [each.removeprefix("identity/") for each in template.identities(sender) if each.startswith("identity/")]
-    verified = [name for name in names if _is_verified(client, name)]
+    verified = [name for name in identities(sender) if _is_verified(client, name)]
     run.outcomes.expect("the sender is verified", bool(verified), expected="its address or domain", got="neither")
+
+
+def identities(sender: str) -> list[str]:
+    """Return the names by which SES may have verified a sender: its address, its domain, and those above that."""
+    address = template.address(sender)
+    labels = address.rpartition("@")[2].split(".")
+    return [address, *(".".join(labels[at:]) for at in range(len(labels) - 1))]
 
 
 def _is_verified(client: Any, name: str) -> bool:

@@ -1,6 +1,7 @@
 """Least privilege, proved: what each function's policy grants is what the function needs, and nothing else."""
 
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
@@ -78,17 +79,36 @@ def test_everything_is_named(function: str) -> None:
         assert "${Stage}" in end, arn
 
 
-def test_mail_is_sent_from_the_identities_of_the_sender_alone() -> None:
-    """Its address, its domain and the ones above, by any of which SES may know it, and what those are sent by."""
-    (mail,) = (each for each in _statements(role_of(API)) if each["Sid"] == "Mail")
+SENDER_IDENTITIES = ("keys@mail.example.com", "mail.example.com", "example.com")
+"""By each of which SES may know the sender."""
+
+
+@pytest.mark.parametrize("recipient", ["ada@example.org", "example.org"])
+@pytest.mark.parametrize("sender", SENDER_IDENTITIES)
+@pytest.mark.parametrize("mail_from", [SENDER, f"Acme <{SENDER}>"])
+def test_mail_from_the_sender_is_allowed_to_a_verified_recipient(mail_from: str, sender: str, recipient: str) -> None:
+    """In its sandbox SES asks for the recipient's identity, too, and for the sender's configuration set."""
+    used = [f"identity/{sender}", f"identity/{recipient}", "configuration-set/default"]
+    assert is_mail_allowed(role_of(API, mail_from), SENDER, used)
+
+
+def test_mail_from_another_sender_is_denied() -> None:
+    """Whoever takes the role over sends as nobody else of the account."""
+    assert not is_mail_allowed(role_of(API), "other@mail.example.com", ["identity/mail.example.com"])
+    assert not is_mail_allowed(role_of(API, mail_from=""), SENDER, ["identity/mail.example.com"])
+
+
+def is_mail_allowed(role: dict[str, Any], sender: str, used: list[str]) -> bool:
+    """Return whether SES sends: each identity and configuration set that a mail uses must be allowed."""
+    mails = [each for each in _statements(role) if each["Sid"] == "Mail"]
     start = "arn:*:ses:${AWS::Region}:*:"
-    assert [arn["Fn::Sub"].removeprefix(start) for arn in mail["Resource"]] == [
-        "identity/keys@mail.example.com",
-        "identity/mail.example.com",
-        "identity/example.com",
-        "configuration-set/*",
-    ]
-    assert "Mail" not in [each["Sid"] for each in _statements(role_of(API, mail_from=""))]
+
+    def allows(statement: dict[str, Any], end: str) -> bool:
+        asked = statement.get("Condition", {}).get("StringEqualsIgnoreCase", {"ses:FromAddress": sender})
+        patterns = [arn["Fn::Sub"].removeprefix(start) for arn in statement["Resource"]]
+        return asked == {"ses:FromAddress": sender} and any(fnmatchcase(end, pattern) for pattern in patterns)
+
+    return all(any(allows(each, end) for each in mails) for end in used)
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
