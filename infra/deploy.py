@@ -291,7 +291,7 @@ def mail_status(stage: str) -> str:
         return "none is sent: LATCHKEY_MAIL_FROM is not set"
     try:
         can_reach_all = boto3.client("sesv2").get_account()["ProductionAccessEnabled"]
-    except ClientError as error:
+    except (ClientError, BotoCoreError) as error:  # in a region without SES nothing answers
         return f"SES doesn't say whether it reaches anybody: {error}"
     if can_reach_all:
         return f"from {mail_from(stage)}, to anybody"

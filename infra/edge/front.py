@@ -14,11 +14,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
+from botocore.exceptions import BotoCoreError, ClientError
 
 from infra import deployed, template
 from infra.edge import secret
 from infra.edge.stacks import WHOLE, CopiesLeft, EdgeStack
-from infra.edge.viewer_address import HEADER, setting
+from infra.edge.viewer_address import HEADER, is_believed, setting
 from infra.failed import DeployError
 from infra.template import Template
 
@@ -31,6 +32,14 @@ CLOUDFRONTS = "X-Amz-Cf-Id"
 ANSWERS_WITHIN_S = 10
 PROPAGATES_S = 300
 """How long AWS WAF may take until a changed rule is in effect everywhere: minutes, as AWS says."""
+REFUSALS = ("AccessDenied", "AccessDeniedException", "InvalidClientTokenId", "OptInRequired")
+"""What AWS says where a region is closed to the credentials, as by an organization's policy."""
+PARTITION = "aws"
+"""Credentials of another one, GovCloud's or China's, are unknown in the region of CloudFront."""
+
+
+class NotSeen(DeployError):
+    """AWS doesn't let these credentials look for CloudFront."""
 
 
 class Front:
@@ -120,7 +129,10 @@ class Front:
 
     def status(self) -> str:
         """Return how the two stacks stand."""
-        stack = self.distribution.described()
+        try:
+            stack = self._look()
+        except NotSeen as error:
+            return str(error)
         if stack is None:
             return "none"
         to_whom = "closed to all but CloudFront" if self.is_closed() else "open"
@@ -134,7 +146,7 @@ class Front:
         CloudFront goes first: until the API is open again to everybody, nobody reaches it with a header of their own.
         """
         left = ""
-        if self.distribution.described() is not None:
+        if self._is_there():
             self._say(f"Deleting CloudFront, in {REGION} (about ten minutes) …")
             try:
                 self.distribution.delete()
@@ -144,9 +156,38 @@ class Front:
         secret.delete(self._stage)
         return left
 
+    def _is_there(self) -> bool:
+        """Return whether there is a distribution to delete; raise DeployError where there may be, but AWS won't say."""
+        try:
+            return self._look() is not None
+        except NotSeen as error:
+            if is_believed(self._stage) or self.origin.described() is not None:
+                raise DeployError(
+                    f"{error} The stage is set up for it, so nothing was removed: run this again with credentials that"
+                    f" may call CloudFormation in {REGION}."
+                ) from error
+            self._say(f"{error} The stage isn't set up for it, so going on.")
+            return False
+
+    def _look(self) -> dict[str, Any] | None:
+        """Return the stack of the distribution, None where there is none; raise NotSeen where AWS refuses to say."""
+        if _partition(self._region) != PARTITION:
+            return None
+        try:
+            return self.distribution.described()
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in REFUSALS:
+                raise
+            raise NotSeen(f"Could not look for CloudFront in {REGION}: {str(error).rstrip('.')}.") from error
+        except BotoCoreError as error:
+            raise NotSeen(f"Could not look for CloudFront in {REGION}: {str(error).rstrip('.')}.") from error
+
 
 def check(stage: str, domain: str, certificate: str) -> None:
     """Raise DeployError, with what to give or to set, for what an edge can't be made with."""
+    region = boto3.session.Session().region_name
+    if region is not None and _partition(region) != PARTITION:
+        raise DeployError(f"EDGE=1 isn't made for {region}: CloudFront takes it from {REGION}, another partition.")
     if not DOMAIN.fullmatch(domain) or not CERTIFICATE.fullmatch(certificate):
         raise DeployError(
             f"EDGE=1 takes a domain and its certificate of {REGION}: make deploy STAGE={stage} EDGE=1"
@@ -175,3 +216,8 @@ def leads_to_cloudfront(domain: str) -> bool:
         return CLOUDFRONTS in error.headers
     except OSError:
         return False
+
+
+def _partition(region: str) -> str:
+    """Return the partition of a region: `aws`, `aws-us-gov`, `aws-cn`."""
+    return str(boto3.session.Session().get_partition_for_region(region))

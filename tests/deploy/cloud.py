@@ -65,6 +65,8 @@ class Cloud:
     """Whether API Gateway may write logs: not before somebody gave the account a role for it."""
     refuses: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
     """By the beginning of a call's name the errors (code, message) with which the next ones of it are refused."""
+    closed: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """By region the error (code, message) with which every call there is refused."""
     changes: list[str] = field(default_factory=list)
     """Every call that changed something, or would have."""
     fails: Failure | None = None
@@ -147,6 +149,8 @@ class Cloud:
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         service, region = _scope(environ)
         called = _name(environ, body)
+        if region in self.closed:
+            return _refused(start_response, *self.closed[region], service, "403 Forbidden")
         failure = None
         if _changes(environ, called):
             self.changes.append(f"{service} {called}")
