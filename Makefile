@@ -84,8 +84,8 @@ github-keys: $(BIN)/.run ## fetch the public keys that GitHub signs reports of l
 deploy: given-STAGE $(BIN)/.dev ## deploy into your AWS account, or say what would change: STAGE=dev|prod [ALARM_EMAIL=] [DRY_RUN=1] [EDGE=1 DOMAIN= CERTIFICATE=]
 	@$(BIN)/python -m infra.deploy deploy --stage="$$STAGE" --alarm-email="$$ALARM_EMAIL" $(if $(DRY_RUN),--dry-run) $(if $(EDGE),--edge --domain="$$DOMAIN" --certificate="$$CERTIFICATE")
 
-policy: given-STAGE $(BIN)/.run ## print the IAM policy that whoever deploys needs: STAGE=
-	@$(BIN)/python -m infra.rights --stage="$$STAGE"
+policy: given-STAGE $(BIN)/.run ## print the IAM policy for deploying, for EDGE=1 besides, or for the commands on accounts and smoke: STAGE= [EDGE=1|OPERATE=1]
+	@$(BIN)/python -m infra.rights --stage="$$STAGE" $(if $(EDGE),--edge) $(if $(OPERATE),--operate)
 
 package: given-STAGE $(BIN)/.dev ## write one SAM stack for your own pipeline: STAGE= [OUT=] [EDGE=1]
 	@$(BIN)/python -m infra.deploy package --stage="$$STAGE" --out="$${OUT:-.local/package}" $(if $(EDGE),--edge --domain="$$DOMAIN" --certificate="$$CERTIFICATE")

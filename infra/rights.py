@@ -1,7 +1,8 @@
-"""`make policy`: what whoever deploys a stage must be allowed to do, as a policy for IAM.
+"""`make policy`: what a deployment, an edge, and the commands on a running stage must be allowed, as policies for IAM.
 
-It is the calls that the commands make, which a test records, and those that CloudFormation makes in their name, by the
-type of resource: `rights.json`, with the day on which it was taken from AWS's schemas.
+They are the calls that the commands make, which tests record, and those that CloudFormation makes in their name, by the
+type of resource: `rights.json`, with the day on which it was taken from AWS's schemas. Three policies, since IAM takes
+6,144 characters in each.
 """
 
 import argparse
@@ -51,15 +52,23 @@ OF_RULE = (
     *("TagResource", "UntagResource", "ListTagsForResource"),
 )
 OF_ITEMS = ("GetItem", "PutItem", "UpdateItem", "DeleteItem")
-"""For the lock; and for `make account` and the other commands, those of the API's own role do."""
+"""For the lock; the other items of a stage are for `operate`."""
+ITEMS = ("BatchGetItem", "ConditionCheckItem", "Query")
+"""What `make account`, the other commands on accounts, and `make smoke` do to items besides."""
+LOOKS = {
+    "apigateway": ("GET",),
+    "cloudwatch": ("DescribeAlarms",),
+    "dynamodb": ("ListTables",),
+    "lambda": ("GetAccountSettings",),
+    "ses": ("GetAccount", "GetEmailIdentity"),
+    "xray": ("BatchGetTraces",),
+}
+"""What `make smoke`, and a link that is printed, look at without naming the stage, by service."""
 EDGE_BESIDE = (
     *("apigateway:SetWebACL", "iam:CreateServiceLinkedRole", "lambda:EnableReplication*", "lambda:DisableReplication*"),
     *("lambda:Get*", "wafv2:*WebACL*"),
 )
-"""What the edge takes besides: WAF before the API, and copies of the function in CloudFront's locations.
-
-All of two kinds, on the stage's own function and ACLs, since a policy has room for no more names.
-"""
+"""What the edge takes besides: WAF before the API, and copies of the function in CloudFront's locations."""
 RESOURCES = {
     "cloudwatch": ("alarm:latchkey-{stage}-*", "dashboard/latchkey-{stage}*"),
     "dynamodb": ("table/latchkey-{stage}-*",),
@@ -84,18 +93,50 @@ def policy(stage: str) -> dict[str, Any]:
         _statement("Key", _of("ssm", _OF_KEY), [f"ssm:*:*:parameter/latchkey/{stage}/{key}" for key in _KEYS]),
         _statement("Lock", _of("dynamodb", OF_ITEMS), [f"dynamodb:*:*:table/latchkey-{stage}-tickets"]),
         _passing(stage),
-        _edge(stage, known["edge"]),
+        _statement("Domain", ["iam:CreateServiceLinkedRole"], [f"iam::*:role/aws-service-role/{OF_DOMAINS}/*"]),
     ]
     for service, ends in RESOURCES.items():
         of_service = [action for action in made if action.startswith(f"{service}:")]
         region = "" if service == "iam" else "*"
         arns = [f"{service}:{region}:*:{end.format(stage=stage)}" for end in ends]
         statements.append(_statement(f"Made{service.title()}", of_service, arns))
-    return {"Version": "2012-10-17", "Statement": statements}
+    return _whole(statements)
+
+
+def edge(stage: str) -> dict[str, Any]:
+    """Return what whoever deploys a stage with `EDGE=1` must be allowed besides."""
+    known = json.loads(FILE.read_text())
+    return _whole([_edge(stage, known["edge"])])
+
+
+def operate(stage: str) -> dict[str, Any]:
+    """Return the policy of whoever runs `make account`, `make admin` and their like, and `make smoke`."""
+    looks = [action for service, calls in LOOKS.items() for action in _of(service, calls)]
+    functions = ("GetFunction", "GetFunctionConfiguration", "GetPolicy", "UpdateFunctionConfiguration")
+    topics = ("GetTopicAttributes", "ListSubscriptionsByTopic")
+    return _whole(
+        [
+            _statement("Looks", looks, ["*"]),
+            _statement("Items", _of("dynamodb", (*OF_ITEMS, *ITEMS)), [f"dynamodb:*:*:table/latchkey-{stage}-*"]),
+            _statement("Key", ["ssm:GetParameter"], [f"ssm:*:*:parameter/latchkey/{stage}/key"]),
+            _statement("Functions", _of("lambda", functions), [f"lambda:*:*:function:latchkey-{stage}*"]),
+            _statement("Logs", ["logs:FilterLogEvents"], [f"logs:*:*:{end.format(stage=stage)}" for end in LOGS]),
+            _statement("Topics", _of("sns", topics), [f"sns:*:*:latchkey-{stage}-*"]),
+        ]
+    )
+
+
+OF_DOMAINS = "ops.apigateway.amazonaws.com"
+"""AWS makes a role for it with the first domain in an account."""
+LOGS = ("log-group:/aws/lambda/latchkey-{stage}*", "log-group:/latchkey/{stage}/*")
 
 
 _OF_KEY = ("PutParameter", "GetParameter", "DeleteParameters")
 _KEYS = ("key", "edge*")
+
+
+def _whole(statements: list[Statement]) -> dict[str, Any]:
+    return {"Version": "2012-10-17", "Statement": statements}
 
 
 def _passing(stage: str) -> Statement:
@@ -143,10 +184,13 @@ def _statement(name: str, actions: Any, ends: list[str]) -> Statement:
 
 
 def main() -> None:
-    """Print the policy of a stage."""
+    """Print a policy of a stage."""
     parser = argparse.ArgumentParser(prog="policy")
     parser.add_argument("--stage", required=True)
-    print(json.dumps(policy(parser.parse_args().stage), indent=2))
+    parser.add_argument("--edge", dest="made", action="store_const", const=edge, default=policy)
+    parser.add_argument("--operate", dest="made", action="store_const", const=operate)
+    options = parser.parse_args()
+    print(json.dumps(options.made(options.stage), indent=2))
 
 
 if __name__ == "__main__":

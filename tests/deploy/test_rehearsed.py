@@ -174,6 +174,7 @@ def test_the_way_to_production_is_one(owner: Owner) -> None:
     ("page", "heading", "does"),
     [
         ("deploying.md", "Your own domain", "UpdateRestApi"),
+        ("deploying.md", "The rights to deploy come to more", "PutRolePermissionsBoundary"),
         ("deploying.md", "From CI", "PutRolePolicy"),
         ("deploying.md", "Through your own pipeline", "PutParameter"),
         ("operating.md", "A customer gets 401", "StartQuery"),
@@ -185,6 +186,10 @@ def test_other_runbooks_are_taken_by_the_account(owner: Owner, page: str, headin
     """Each of their commands, in its order."""
     if heading == "Through your own pipeline":
         owner.cloud.client("ssm").delete_parameter(Name="/latchkey/prod/key")
+    if does == "PutRolePermissionsBoundary":
+        for name in ("api", "authorizer", "stream", "minute", "hour"):
+            role = f"latchkey-{STAGE}-eu-central-1-{name}"
+            owner.cloud.client("iam").create_role(RoleName=role, AssumeRolePolicyDocument="{}")
     owner.called.clear()
     owner.follows(page, heading)
     assert does in owner.called

@@ -1,17 +1,17 @@
 """`make policy`: whoever has it may deploy, look at and destroy a stage, and touch no other."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.client import BaseClient
 
-from infra import deployed, rights
+from infra import deployed, rights, template
 from tests.deploy.checkout import copied
 from tests.deploy.cloud import ACCOUNT, REGION, serving
+from tests.infra.commands import blocks, section
 from tests.infra.rights import by_type, of_edge
 
 pytestmark = pytest.mark.xdist_group("stack")
@@ -101,9 +101,28 @@ def test_functions_are_given_roles_of_the_stage_alone_and_they_to_nothing_else()
     assert passing["Condition"] == {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}}
 
 
-def test_policy_is_as_short_as_iam_takes() -> None:
+@pytest.mark.parametrize("made", [rights.policy, rights.edge, rights.operate])
+def test_policy_is_as_short_as_iam_takes(made: Callable[[str], dict[str, Any]]) -> None:
     """6,144 characters without whitespace."""
-    assert len(json.dumps(rights.policy("prod"), separators=(",", ":"))) < 6_144
+    assert len(json.dumps(made("prod"), separators=(",", ":"))) < 6_144
+
+
+def test_first_domain_of_an_account_takes_no_rights_of_the_edge() -> None:
+    """API Gateway has a role made for itself then, as whoever asks for the domain; no other service's role."""
+    policy, role = rights.policy("dev"), f"arn:aws:iam::{ACCOUNT}:role/aws-service-role"
+    made = "iam:CreateServiceLinkedRole"
+    assert allows(policy, made, f"{role}/ops.apigateway.amazonaws.com/AWSServiceRoleForAPIGateway")
+    assert not allows(policy, made, f"{role}/replicator.lambda.amazonaws.com/AWSServiceRoleForLambdaReplicator")
+
+
+def test_no_managed_policy_is_attached_to_a_role() -> None:
+    """The roles of a stage have none, and AdministratorAccess would be one."""
+    assert not any(
+        "AttachRolePolicy" in action for each in rights.policy("dev")["Statement"] for action in each["Action"]
+    )
+    roles = [each for each in template.composed()["Resources"].values() if each["Type"] == "AWS::IAM::Role"]
+    assert len(roles) == 5
+    assert not any("ManagedPolicyArns" in each["Properties"] for each in roles)
 
 
 def test_what_cloudformation_calls_is_what_its_schemas_say() -> None:
@@ -112,11 +131,11 @@ def test_what_cloudformation_calls_is_what_its_schemas_say() -> None:
     assert (known["by_type"], known["edge"]) == (by_type(), of_edge())
 
 
-def test_edge_has_a_statement_of_its_own_which_allows_what_its_stacks_make() -> None:
-    """What can be named is the stage's; whoever wants no edge leaves the statement out."""
-    policy = rights.policy("dev")
-    (edge,) = (each for each in policy["Statement"] if each["Sid"] == "Edge")
-    allowed = [action.lower() for each in policy["Statement"] for action in each["Action"]]
+def test_edge_has_a_policy_of_its_own_which_allows_what_its_stacks_make() -> None:
+    """What can be named is the stage's; whoever wants no edge doesn't have it."""
+    (edge,) = rights.edge("dev")["Statement"]
+    both = [*rights.policy("dev")["Statement"], edge]
+    allowed = [action.lower() for each in both for action in each["Action"]]
     made = {action for actions in of_edge().values() for action in actions}
     assert {action for action in made if not any(fnmatchcase(action.lower(), each) for each in allowed)} == set()
     assert {"apigateway:SetWebACL", "iam:CreateServiceLinkedRole", "lambda:EnableReplication*"} <= set(edge["Action"])
@@ -125,8 +144,21 @@ def test_edge_has_a_statement_of_its_own_which_allows_what_its_stacks_make() -> 
 
 
 def test_policy_is_printed_by_make(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """As IAM takes it."""
-    monkeypatch.setattr("sys.argv", ["policy", "--stage", "dev"])
-    rights.main()
-    assert json.loads(capsys.readouterr().out) == rights.policy("dev")
-    assert Path(rights.FILE).exists()
+    """As IAM takes it: for deploying, for the edge besides, and for operating."""
+    for more, made in (([], rights.policy), (["--edge"], rights.edge), (["--operate"], rights.operate)):
+        monkeypatch.setattr("sys.argv", ["policy", "--stage", "dev", *more])
+        rights.main()
+        assert json.loads(capsys.readouterr().out) == made("dev")
+
+
+def test_boundary_of_the_guide_lets_the_functions_do_what_they_need() -> None:
+    """A role that is bound by it loses nothing."""
+    words = next(each for each in blocks(section("deploying.md", "The rights to deploy come to more")))
+    (statement,) = json.loads(words[words.index("--policy-document") + 1].strip())["Statement"]
+    needed = {
+        action
+        for file in template.POLICIES.glob("*.json")
+        for each in json.loads(file.read_text())
+        for action in ([each["Action"]] if isinstance(each["Action"], str) else each["Action"])
+    }
+    assert [each for each in needed if not any(fnmatchcase(each, action) for action in statement["Action"])] == []

@@ -16,7 +16,7 @@ LEFT_OUT = (
     "Import", "Replica", "Kinesis", "Scan", "Query", "Item", "ContributorInsights", "ResourcePolic", "ResourcePolicy",
     "ConnectionGroup", "VpcOrigin", "StagingConfig", "PutFunction", "PutProvisioned", "PutRuntime", "DeleteFunctionCo",
     "LayerVersion", "CapacityProvider", "RuntimeAlias", "PermissionPolicy", "DataProtection", "LogDelivery",
-    "IndexPolic", "BearerToken", "LogGroupDeletionProtection", "Kms", "Boundary",
+    "IndexPolic", "BearerToken", "LogGroupDeletionProtection", "Kms", "Boundary", "AttachRole", "DetachRole",
 )  # fmt: skip
 """What CloudFormation would call for properties that no stack of ours has."""
 READ_ALL_THE_SAME = (

@@ -1,0 +1,93 @@
+"""`make policy OPERATE=1`: whoever has it brings administrators back in, and does nothing to another stage."""
+
+from fnmatch import fnmatchcase
+from typing import Any
+
+import pytest
+
+from chalicelib.core import stage_key
+from infra import rights
+from tests.house import House
+from tests.infra.recorder import API, Need, recorded
+from tests.infra.test_manage import Command
+from tests.infra.test_manage import command as command  # a fixture
+
+EMAIL = "--email=ada@example.com"
+COMMANDS = (
+    ("account", EMAIL, "--admin"),
+    ("account", "--email=eve@example.com"),
+    ("key", EMAIL),
+    ("tier", EMAIL, "--tier=pro"),
+    ("suspend", EMAIL),
+    ("reinstate", EMAIL),
+    ("admin", EMAIL, "--off"),
+    ("admin", EMAIL),
+    ("admins",),
+    ("password-link", EMAIL),
+    ("incident", "--title=Slow", "--text=We look into it.", "--components=api"),
+    ("leak-secret",),
+)
+IN_SMOKE = (
+    ("logs:FilterLogEvents", "logs", "log-group:/aws/lambda/latchkey-test:*"),
+    ("logs:FilterLogEvents", "logs", "log-group:/latchkey/test/access:*"),
+    ("sns:GetTopicAttributes", "sns", "latchkey-test-alarms"),
+    ("sns:ListSubscriptionsByTopic", "sns", "latchkey-test-alarms"),
+    ("lambda:GetFunctionConfiguration", "lambda", "function:latchkey-test"),
+    ("lambda:UpdateFunctionConfiguration", "lambda", "function:latchkey-test"),
+    ("lambda:GetFunction", "lambda", "function:latchkey-test"),
+    ("lambda:GetPolicy", "lambda", "function:latchkey-test"),
+    ("lambda:GetAccountSettings", "lambda", ""),
+    ("cloudwatch:DescribeAlarms", "cloudwatch", ""),
+    ("apigateway:GET", "apigateway", ""),
+    ("dynamodb:ListTables", "dynamodb", ""),
+    ("ses:GetAccount", "ses", ""),
+    ("ses:GetEmailIdentity", "ses", "identity/example.com"),
+    ("xray:BatchGetTraces", "xray", ""),
+)
+"""What `make smoke` asks AWS: action, service, and what it is done to."""
+
+
+@pytest.fixture
+def needs(home: House, command: Command) -> set[Need]:
+    """What every command on accounts needs."""
+    assert home
+    with recorded() as (recorder, _):
+        for words in COMMANDS:
+            stage_key.forget()
+            with recorder.within(API):
+                command(*words)
+    return recorder.needs[API]
+
+
+def allows(policy: dict[str, Any], action: str, arn: str) -> bool:
+    """Return whether a policy allows a call."""
+    return any(
+        action in statement["Action"] and any(fnmatchcase(arn, pattern) for pattern in statement["Resource"])
+        for statement in policy["Statement"]
+    )
+
+
+def arn_of(service: str, end: str) -> str:
+    """Return an ARN in the account."""
+    return f"arn:aws:{service}:eu-west-1:123456789012:{end}"
+
+
+def test_every_command_on_accounts_is_allowed_in_its_stage_alone(needs: set[Need]) -> None:
+    """On the day on which all administrators are locked out nobody finds out that a right is missing."""
+    asked = [(action, arn_of(action.partition(":")[0], end)) for action, end in needs]
+    assert {action for action, _ in asked} >= {"dynamodb:PutItem", "dynamodb:Query", "dynamodb:GetItem"}
+    assert [each for each in asked if not allows(rights.operate("test"), *each)] == []
+    assert [each for each in asked if allows(rights.operate("prod"), *each)] == []
+
+
+@pytest.mark.parametrize(("action", "service", "end"), IN_SMOKE)
+def test_smoke_is_allowed_to_ask_aws(action: str, service: str, end: str) -> None:
+    """A check that may not ask is left out."""
+    assert allows(rights.operate("test"), action, arn_of(service, end))
+
+
+def test_operating_deploys_nothing() -> None:
+    """It makes no function, role or stack, and gives no role away."""
+    actions = {action for each in rights.operate("test")["Statement"] for action in each["Action"]}
+    assert not any(action.startswith(("iam:", "cloudformation:")) for action in actions)
+    assert not {"lambda:UpdateFunctionCode", "lambda:CreateFunction", "dynamodb:DeleteTable"} & actions
