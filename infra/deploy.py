@@ -74,9 +74,6 @@ def main(words: list[str] | None = None) -> int:
     if options.data not in ("keep", "delete"):
         print(f"DATA takes keep or delete, not {options.data!r}.", file=sys.stderr)
         return 1
-    if options.command != "package" and boto3.session.Session().region_name is None:
-        print("No AWS region: set AWS_DEFAULT_REGION, or one in the profile that AWS_PROFILE names.", file=sys.stderr)
-        return 1
     wanted = (options.domain, options.certificate) if options.edge else None
     commands: dict[str, Callable[[], None]] = {
         "deploy": lambda: (plan if options.dry_run else deploy)(
@@ -88,6 +85,8 @@ def main(words: list[str] | None = None) -> int:
         "destroy": lambda: destroy(options.stage, delete_data=options.data == "delete"),
     }
     try:
+        if options.command != "package":
+            check_region()
         commands[options.command]()
     except NoCredentialsError:
         print("No AWS credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.", file=sys.stderr)
@@ -157,6 +156,12 @@ def plan(stage: str, *, alarm_email: str = "", edge: tuple[str, str] | None = No
     if edge:
         say(front.Front(stage, say).planned())
     say("Nothing was changed.")
+
+
+def check_region() -> None:
+    """Raise DeployError where no region is chosen, and BotoCoreError where the profile that is named isn't there."""
+    if boto3.session.Session().region_name is None:
+        raise DeployError("No AWS region: set AWS_DEFAULT_REGION, or one in the profile that AWS_PROFILE names.")
 
 
 def mail_from(stage: str) -> str:

@@ -24,3 +24,13 @@ def test_command_without_a_region_says_what_to_set(
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nothing/there")
     assert deploy.main([command, "--stage=dev"]) == 1
     assert "No AWS region: set AWS_DEFAULT_REGION" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["status", "deploy", "destroy"])
+def test_misspelt_profile_is_said_in_one_sentence(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The name that was given, and no traceback."""
+    monkeypatch.setenv("AWS_PROFILE", "prdo")
+    assert deploy.main([command, "--stage=dev"]) == 1
+    assert capsys.readouterr() == ("", "The config profile (prdo) could not be found\n")
