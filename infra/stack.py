@@ -51,7 +51,7 @@ class DataStack:
             whole = _kept(wanted, now)
             self._update(whole, now, alarm_email)
         # A stack that isn't whole yet must be able to take its tables back, so they are protected at the end.
-        self._change(whole, _given(alarm_email, Protection="on"))
+        self._change(whole, _given(alarm_email, whole, Protection="on"))
         self._client.update_termination_protection(StackName=self.name, EnableTerminationProtection=True)
 
     def planned(self, wanted: Template, alarm_email: str) -> list[str]:
@@ -59,8 +59,9 @@ class DataStack:
         if self.described() is None:
             return [f"Add {each['Type']} {logical}" for logical, each in wanted["Resources"].items()]
         change = {"StackName": self.name, "ChangeSetName": f"dry-run-{secrets.token_hex(4)}"}
+        now = self._now()
         self._client.create_change_set(
-            **(change | self._request(_kept(wanted, self._now()), _given(alarm_email))), ChangeSetType="UPDATE"
+            **(change | self._request(_kept(wanted, now), _given(alarm_email, now))), ChangeSetType="UPDATE"
         )
         try:
             return self._told(change)
@@ -161,7 +162,7 @@ class DataStack:
             **change,
             **self._request(
                 {**kept, "Resources": kept["Resources"] | imported},
-                _given("", Stage=None if exists else self._stage, Protection=None if exists else "off"),
+                _given("", kept) if exists else _given("", Stage=self._stage, Protection="off"),
             ),
             ResourcesToImport=[
                 {
@@ -183,7 +184,8 @@ class DataStack:
         for number, step in enumerate(steps, 1):
             if len(steps) > 1:
                 self._say(f"One new index of a table at a time: step {number} of {len(steps)} …")
-            is_changed |= self._change(step, _given(alarm_email))
+            is_changed |= self._change(step, _given(alarm_email, now))
+            now = step
         if not is_changed:
             self._say("The data stack is up to date.")
 
@@ -318,16 +320,17 @@ def _steps(wanted: Template, now: Template) -> Iterator[Template]:
             return
 
 
-def _given(alarm_email: str, **more: str | None) -> list[dict[str, Any]]:
-    """Return parameters. What isn't given, or None, stays as it is; on a stack that isn't there yet, the default."""
-    given = {"AlarmEmail": alarm_email or None, "Stage": None, "Protection": None, **more}
-    is_new = given["Stage"] is not None
+def _given(alarm_email: str, now: Template | None = None, **more: str) -> list[dict[str, Any]]:
+    """Return parameters. What isn't given stays as it is where the stack has it `now`, and is the default where not.
+
+    CloudFormation refuses to keep a value that there isn't, as of a stack from before the parameter.
+    """
+    given = {"AlarmEmail": alarm_email, "Stage": "", "Protection": "", **more}
+    known = (now or {}).get("Parameters", {})
     return [
-        {"ParameterKey": name, "ParameterValue": value}
-        if value is not None
-        else {"ParameterKey": name, "UsePreviousValue": True}
+        {"ParameterKey": name, "ParameterValue": value} if value else {"ParameterKey": name, "UsePreviousValue": True}
         for name, value in given.items()
-        if value is not None or not is_new
+        if value or name in known
     ]
 
 

@@ -112,7 +112,8 @@ class CloudFormation:
         stack = self._there(form)
         if not stack.status.endswith("_COMPLETE") or stack.status == "ROLLBACK_COMPLETE":
             raise Refused(f"Stack:{stack.name} is in {stack.status} state and can not be updated.")
-        template, parameters = _template(form), _parameters(form, stack)
+        template = _template(form)
+        parameters = _parameters(form, Stack(stack.name, template, stack.parameters, ""))
         if (template, parameters) == (stack.template, stack.parameters):
             raise Refused("No updates are to be performed.")
         before = stack.template, stack.parameters
@@ -454,6 +455,8 @@ def _parameters(form: dict[str, str], stack: Stack) -> dict[str, str]:
     values = {name: str(each["Default"]) for name, each in declared.items() if "Default" in each}
     for start in {name.rsplit(".", 1)[0] for name in form if name.startswith("Parameters.member.")}:
         name = form[f"{start}.ParameterKey"]
+        if name not in declared:
+            raise Refused(f"Parameters: [{name}] do not exist in the template")
         if form.get(f"{start}.UsePreviousValue") == "true":
             if name not in stack.parameters:
                 raise Refused(f"Invalid input for parameter key {name}. Cannot specify usePreviousValue as true")

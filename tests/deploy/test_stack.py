@@ -1,5 +1,6 @@
 """The data stack, whatever state it is in: nothing is lost, nothing is made twice, and what can't go on says why."""
 
+import json
 from copy import deepcopy
 from typing import Any
 
@@ -189,3 +190,24 @@ def test_update_that_fails_leaves_what_was_there(cloud: Cloud, formation: CloudF
 def test_template_is_as_short_as_cloudformation_takes(formation: CloudFormation) -> None:
     """51,200 bytes, of which a seventh is left to grow into."""
     assert len(template.as_text(template.composed("keys@mail.example.com"))) < 44_000
+
+
+@pytest.mark.parametrize("lost", [(), ("latchkey-dev-sessions",)], ids=["whole", "without a table"])
+def test_stack_from_before_a_parameter_is_brought_up_to_date(
+    cloud: Cloud, formation: CloudFormation, lost: tuple[str, ...]
+) -> None:
+    """CloudFormation keeps no value that a stack hasn't: the parameter begins with its default."""
+    older = template.composed()
+    del older["Parameters"]["Protection"], older["Conditions"]["IsProtected"]
+    older = json.loads(template.as_text(older).replace('{"Fn::If":["IsProtected",true,false]}', "false"))
+    given = [{"ParameterKey": "Stage", "ParameterValue": "dev"}]
+    cloud.client("cloudformation").create_stack(
+        StackName=NAME, TemplateBody=template.as_text(older), Parameters=given, Capabilities=["CAPABILITY_NAMED_IAM"]
+    )
+    for table in lost:
+        del formation.stacks[NAME].made[table.rpartition("-")[2].title()]
+        del formation.stacks[NAME].template["Resources"][table.rpartition("-")[2].title()]
+    DataStack("dev", print).planned(template.composed(), "")
+    put()
+    assert formation.stacks[NAME].parameters["Protection"] == "on"
+    assert protected(cloud) == {True}
