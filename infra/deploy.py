@@ -25,7 +25,7 @@ from infra.deployed import CONFIGURATION
 from infra.edge import front, viewer_address
 from infra.edge import package as edge_package
 from infra.failed import DeployError
-from infra.stack import DataStack, stage_tables
+from infra.stack import DataStack, is_being_deleted, stage_tables
 
 STAGES = ("dev", "prod")
 RATE_LIMIT, BURST_LIMIT = 2_000, 4_000
@@ -333,7 +333,7 @@ def _delete_data(stage: str) -> None:
     say(f"Deleting the data stack and {len(tables)} tables …")
     DataStack(stage, say).delete()
     # The stack retains its tables on purpose: only this command, after the typed word, deletes them.
-    for table in tables:
+    for table in (each for each in tables if not is_being_deleted(each)):
         dynamodb.update_table(TableName=table, DeletionProtectionEnabled=False)
         dynamodb.get_waiter("table_exists").wait(TableName=table)  # a table that is being updated can't be deleted
         dynamodb.delete_table(TableName=table)

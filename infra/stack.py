@@ -21,6 +21,7 @@ CAPABILITIES = ["CAPABILITY_NAMED_IAM"]
 """The roles have names, which CloudFormation makes only when it is told that this is known."""
 ONLY_DELETABLE = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "REVIEW_IN_PROGRESS", "DELETE_FAILED")
 """States from which CloudFormation does nothing but delete a stack: it was never whole, or isn't any more."""
+DELETING = "DELETE_IN_PROGRESS"
 NOTHING_NEW = "No updates are to be performed"
 WAIT = {"Delay": 5, "MaxAttempts": 180}
 
@@ -56,8 +57,14 @@ class DataStack:
 
     def planned(self, wanted: Template, alarm_email: str) -> list[str]:
         """Return what `put` would change, as CloudFormation sees it: "Modify AWS::DynamoDB::Table Accounts"."""
-        if self.described() is None:
-            return [f"Add {each['Type']} {logical}" for logical, each in wanted["Resources"].items()]
+        stack = self.described()
+        status = stack["StackStatus"] if stack else ""
+        self._check(status)
+        if not status or status == DELETING or status in ONLY_DELETABLE:
+            cleared = (
+                [f"Remove AWS::CloudFormation::Stack {self.name}, which is not whole ({status})"] if status else []
+            )
+            return cleared + [f"Add {each['Type']} {logical}" for logical, each in wanted["Resources"].items()]
         change = {"StackName": self.name, "ChangeSetName": f"dry-run-{secrets.token_hex(4)}"}
         now = self._now()
         self._client.create_change_set(
@@ -99,7 +106,7 @@ class DataStack:
         """Return it as it stands once nothing changes it; what was never created whole is cleared away first."""
         stack = self.described()
         status = stack["StackStatus"] if stack else ""
-        if status == "DELETE_IN_PROGRESS":
+        if status == DELETING:
             self._say(f"Waiting until the data stack {self.name} is deleted …")
             self._wait("stack_delete_complete", "deleted")
             return None
@@ -107,6 +114,13 @@ class DataStack:
             self._say(f"Clearing away the data stack {self.name}, which is not whole ({status}) …")
             self.delete()
             return None
+        self._check(status)
+        return stack
+
+    def _check(self, status: str) -> None:
+        """Raise DeployError, with what to do, for a state in which a stack can be neither updated nor deleted."""
+        if status == DELETING or status in ONLY_DELETABLE:
+            return
         if status.endswith("_IN_PROGRESS"):
             raise DeployError(
                 f"The data stack {self.name} is being changed by somebody else ({status}). Wait until that is over,"
@@ -118,12 +132,16 @@ class DataStack:
                 f" describe-stack-events --stack-name {self.name}. Then: aws cloudformation continue-update-rollback"
                 f" --stack-name {self.name}, and run this again."
             )
-        return stack
 
     def _orphans(self, exists: bool) -> list[str]:
-        """Return the tables of the stage that no stack has."""
+        """Return the tables of the stage that no stack has; one that is being deleted is waited for."""
         has = {each["PhysicalResourceId"] for each in self._resources()} if exists else set()
-        return [table for table in stage_tables(self._stage) if table not in has]
+        found = [table for table in stage_tables(self._stage) if table not in has]
+        deleted = [table for table in found if is_being_deleted(table)]
+        for table in deleted:
+            self._say(f"Waiting until the table {table} is deleted …")
+            boto3.client("dynamodb").get_waiter("table_not_exists").wait(TableName=table)
+        return [table for table in found if table not in deleted]
 
     def _resources(self) -> Iterator[dict[str, Any]]:
         pages = self._client.get_paginator("list_stack_resources").paginate(StackName=self.name)
@@ -174,7 +192,13 @@ class DataStack:
             ],
         )
         named = {"StackName": self.name, "ChangeSetName": change["ChangeSetName"]}
-        self._client.get_waiter("change_set_create_complete").wait(**named, WaiterConfig=WAIT)
+        try:
+            self._client.get_waiter("change_set_create_complete").wait(**named, WaiterConfig=WAIT)
+        except WaiterError as error:
+            raise DeployError(
+                f"{', '.join(orphans)} could not be taken into the data stack {self.name}:"
+                f" {error.last_response.get('StatusReason', error)} Nothing was changed. Mend that, and run this again."
+            ) from error
         self._client.execute_change_set(**named)
         self._wait("stack_import_complete", "given the tables that exist")
 
@@ -251,6 +275,15 @@ def stage_tables(stage: str) -> list[str]:
     pages = boto3.client("dynamodb").get_paginator("list_tables").paginate()
     names = [name for page in pages for name in page["TableNames"]]
     return [name for name in names if name.startswith(f"latchkey-{stage}-")]
+
+
+def is_being_deleted(table: str) -> bool:
+    """Return whether a table is on its way out, or gone by now."""
+    client = boto3.client("dynamodb")
+    try:
+        return str(client.describe_table(TableName=table)["Table"]["TableStatus"]) == "DELETING"
+    except client.exceptions.ResourceNotFoundException:
+        return True
 
 
 def _as_it_is(name: str) -> dict[str, Any]:

@@ -67,6 +67,8 @@ class Cloud:
     """By the beginning of a call's name the errors (code, message) with which the next ones of it are refused."""
     closed: dict[str, tuple[str, str]] = field(default_factory=dict)
     """By region the error (code, message) with which every call there is refused."""
+    deleting: dict[str, int] = field(default_factory=dict)
+    """By table that is being deleted: how often it is still seen so before it is gone."""
     changes: list[str] = field(default_factory=list)
     """Every call that changed something, or would have."""
     fails: Failure | None = None
@@ -180,6 +182,11 @@ class Cloud:
     def _answer(
         self, environ: Environ, body: bytes, service: str, region: str, start_response: StartResponse
     ) -> Iterable[bytes]:
+        if service == "dynamodb" and json.loads(body).get("TableName") in self.deleting:
+            name, called = json.loads(body)["TableName"], _name(environ, body)
+            if called != "DescribeTable":
+                return _refused(start_response, "ResourceInUseException", f"Table is being deleted: {name}", service)
+            return self._deleting(name, region, start_response)
         if service == "cloudformation":
             status, answer = self.formation(region).answer(form_of(body))
             start_response(status, [("Content-Type", "text/xml"), ("Content-Length", str(len(answer)))])
@@ -232,6 +239,18 @@ class Cloud:
         seen = [mapping for mapping, _ in self.leaving]
         self.leaving = [(mapping, more - 1) for mapping, more in self.leaving if more > 1]
         return listed | {"EventSourceMappings": [*listed["EventSourceMappings"], *seen]}
+
+    def _deleting(self, name: str, region: str, start_response: StartResponse) -> list[bytes]:
+        """Describe a table that is being deleted; after the last time it is gone."""
+        tables = self.client("dynamodb", region)
+        described = {"TableName": name, "TableStatus": "DELETING"}
+        self.deleting[name] -= 1
+        if not self.deleting[name]:
+            del self.deleting[name]
+            tables.update_table(TableName=name, DeletionProtectionEnabled=False)
+            tables.delete_table(TableName=name)
+        start_response("200 OK", [("Content-Type", "application/x-amz-json-1.0")])
+        return [json.dumps({"Table": described}).encode()]
 
     def _is_subscribed(self, asked: dict[str, Any], region: str) -> bool:
         mappings = self.client("lambda", region).list_event_source_mappings()["EventSourceMappings"]

@@ -75,6 +75,8 @@ class CloudFormation:
     changes: dict[tuple[str, str], Json] = field(default_factory=dict)
     fails_at: str = ""
     """The logical id of a resource that can't be made, once."""
+    unimportable: str = ""
+    """Why tables can't be taken into a stack; empty where they can."""
     undeletable: set[str] = field(default_factory=set)
     """Types of resources that can't be deleted, as an edge function while there are copies of it."""
 
@@ -190,6 +192,8 @@ class CloudFormation:
     def _create_change_set(self, form: dict[str, str]) -> str:
         name, kind = form["StackName"], form["ChangeSetType"]
         stack = self.stacks.get(name) or Stack(name, {"Resources": {}}, {}, "REVIEW_IN_PROGRESS")
+        if kind == "UPDATE" and (not stack.status.endswith("_COMPLETE") or stack.status == "ROLLBACK_COMPLETE"):
+            raise Refused(f"Stack:{name} is in {stack.status} state and can not be updated.")
         template, imported = _template(form), _members(form, "ResourcesToImport", "LogicalResourceId")
         if kind == "IMPORT":
             changed = {
@@ -211,6 +215,8 @@ class CloudFormation:
 
     def _describe_change_set(self, form: dict[str, str]) -> str:
         change, stack = self.changes[form["StackName"], form["ChangeSetName"]], self.stacks[form["StackName"]]
+        if change["imported"] and self.unimportable:
+            return f"<Status>FAILED</Status><StatusReason>{self.unimportable}</StatusReason><Changes></Changes>"
         now, then = stack.template["Resources"], change["template"]["Resources"]
         changes = dict.fromkeys(then.keys() - now.keys(), "Add")
         changes |= dict.fromkeys(now.keys() - then.keys(), "Remove")
