@@ -34,6 +34,8 @@ FUNCTIONS = {
     "APIHandler" if name == deployed.API else name.capitalize(): end for name, end in deployed.FUNCTIONS.items()
 }
 """What Chalice calls each function in a template, and how its name ends."""
+PYTHONS = ((3, 11), (3, 12), (3, 13), (3, 14))
+"""What Lambda ran as of 2026-11-28, and the pinned packages are compiled for. Chalice takes any newer one for 3.15."""
 NO_LOG_ROLE = "CloudWatch Logs role ARN must be set"
 """What API Gateway says when it has nothing to write logs with."""
 DELETES_MAX = 3
@@ -164,6 +166,16 @@ def check_region() -> None:
         raise DeployError("No AWS region: set AWS_DEFAULT_REGION, or one in the profile that AWS_PROFILE names.")
 
 
+def check_python(version: tuple[int, ...]) -> None:
+    """Raise DeployError where the functions couldn't run on the Python that deploys, which Chalice gives them."""
+    if version[:2] not in PYTHONS:
+        oldest, newest = (".".join(map(str, each)) for each in (PYTHONS[0], PYTHONS[-1]))
+        raise DeployError(
+            f"The functions run on the Python that you deploy from, {oldest} to {newest}, and this is"
+            f" {version[0]}.{version[1]}: remove .venv, then run this again with PYTHON=python3.13."
+        )
+
+
 def mail_from(stage: str) -> str:
     """Return the sender of a stage's mail; empty where it sends none."""
     return viewer_address.setting(stage, "LATCHKEY_MAIL_FROM")
@@ -171,6 +183,7 @@ def mail_from(stage: str) -> str:
 
 def check_settings(stage: str) -> None:
     """Refuse a setting that the functions would refuse when they start: nothing is touched before all are right."""
+    check_python(tuple(sys.version_info[:2]))
     whole = json.loads(CONFIGURATION.read_text())
     chosen = whole["stages"][stage]
     of_functions = chosen.get("lambda_functions", {}).items()

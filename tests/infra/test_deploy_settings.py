@@ -3,11 +3,13 @@
 import json
 from pathlib import Path
 
+import boto3
 import pytest
 
 from infra import deploy
 from infra.failed import DeployError
 
+ROOT = Path(__file__).parents[2]
 STAGES = {"dev": {"environment_variables": {"LATCHKEY_STAGE": "dev"}, "lambda_functions": {"minute": {}}}}
 
 
@@ -48,3 +50,21 @@ def test_shipped_settings_can_be_used() -> None:
     """Of both stages."""
     for stage in deploy.STAGES:
         deploy.check_settings(stage)
+
+
+@pytest.mark.parametrize("version", [(3, 10, 9), (3, 15, 0), (3, 16, 1), (4, 11, 0)])
+def test_python_that_lambda_has_not_is_refused_with_what_to_do(version: tuple[int, ...]) -> None:
+    """Chalice would take the nearest runtime that it knows, or one that there isn't."""
+    with pytest.raises(
+        DeployError, match=rf"3\.11 to 3\.14, and this is {version[0]}\.{version[1]}: remove \.venv, then"
+    ):
+        deploy.check_python(version)
+
+
+def test_pythons_that_are_taken_are_those_that_the_guide_names() -> None:
+    """And each of them is a runtime that AWS knows."""
+    known = boto3.client("lambda", region_name="us-east-1").meta.service_model.shape_for("Runtime").enum
+    for major, minor in deploy.PYTHONS:
+        deploy.check_python((major, minor, 0))
+        assert f"python{major}.{minor}" in known
+    assert "Python 3.11 to 3.14." in (ROOT / "docs" / "deploying.md").read_text()
