@@ -107,6 +107,7 @@ def deploy(stage: str, *, alarm_email: str = "", edge: tuple[str, str] | None = 
     who = boto3.client("sts").get_caller_identity()
     say(f"Deploying {stage} into account {who['Account']}, region {boto3.session.Session().region_name}.")
     with lock.on(stage) as take:
+        check_running(stage)
         DataStack(stage, say).put(template.composed(mail_from(stage)), alarm_email)
         take()
         if stage_key.create(boto3.client("ssm"), stage):
@@ -174,6 +175,22 @@ def check_python(version: tuple[int, ...]) -> None:
             f"The functions run on the Python that you deploy from, {oldest} to {newest}, and this is"
             f" {version[0]}.{version[1]}: remove .venv, then run this again with PYTHON=python3.13."
         )
+
+
+def check_running(stage: str) -> None:
+    """Raise DeployError where somebody has stopped the stage, as for a restore: Chalice would start it again."""
+    functions = boto3.client("lambda")
+    for end in deployed.FUNCTIONS.values():
+        name = f"latchkey-{stage}{end}"
+        try:
+            reserved = functions.get_function_concurrency(FunctionName=name).get("ReservedConcurrentExecutions")
+        except functions.exceptions.ResourceNotFoundException:
+            continue
+        if reserved == 0:
+            raise DeployError(
+                f"{stage} is stopped: {name} may run 0 times at once. A deployment would start it in the middle of what"
+                f" it was stopped for. When that is over: aws lambda delete-function-concurrency --function-name {name}"
+            )
 
 
 def mail_from(stage: str) -> str:

@@ -45,7 +45,7 @@ OF_STACK = (
 OF_FUNCTION = (
     *("CreateFunction", "DeleteFunction", "GetFunction", "GetFunctionConfiguration", "UpdateFunctionCode"),
     *("UpdateFunctionConfiguration", "AddPermission", "RemovePermission", "GetPolicy", "ListTags", "TagResource"),
-    *("UntagResource", "PutFunctionConcurrency", "DeleteFunctionConcurrency"),
+    *("UntagResource", "GetFunctionConcurrency", "PutFunctionConcurrency", "DeleteFunctionConcurrency"),
 )
 OF_RULE = (
     *("PutRule", "DeleteRule", "DescribeRule", "PutTargets", "RemoveTargets", "ListTargetsByRule"),

@@ -1,0 +1,44 @@
+"""A stage that was stopped stays so: a deployment would start it in the middle of a restore."""
+
+import io
+import zipfile
+
+import pytest
+
+from infra import deploy, deployed
+from infra.failed import DeployError
+from tests.deploy.cloud import Cloud
+
+pytestmark = pytest.mark.xdist_group("stack")
+
+
+@pytest.fixture
+def functions(cloud: Cloud) -> list[str]:
+    """The functions of a stage that runs."""
+    made, code = cloud.client("lambda"), io.BytesIO()
+    with zipfile.ZipFile(code, "w") as package:
+        package.writestr("app.py", "")
+    role = cloud.client("iam").create_role(RoleName="any", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+    names = [f"latchkey-dev{end}" for end in deployed.FUNCTIONS.values()]
+    for name in names:
+        about = {"FunctionName": name, "Runtime": "python3.13", "Handler": "app.app", "Role": role}
+        made.create_function(**about, Code={"ZipFile": code.getvalue()})
+    return names
+
+
+@pytest.mark.parametrize("which", range(5))
+def test_stage_that_was_stopped_is_not_deployed(cloud: Cloud, functions: list[str], which: int) -> None:
+    """Whichever of its functions it is; the sentence says how it is started again."""
+    name = functions[which]
+    cloud.client("lambda").put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
+    with pytest.raises(DeployError, match=f"dev is stopped.*delete-function-concurrency --function-name {name}$"):
+        deploy.deploy("dev")
+    assert cloud.stacks() == {}
+
+
+def test_stage_that_runs_may_be_deployed(cloud: Cloud, functions: list[str]) -> None:
+    """With some concurrency reserved, with none, and before there is a function."""
+    deploy.check_running("prod")
+    deploy.check_running("dev")
+    cloud.client("lambda").put_function_concurrency(FunctionName=functions[0], ReservedConcurrentExecutions=5)
+    deploy.check_running("dev")
