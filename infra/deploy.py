@@ -226,15 +226,25 @@ def guard_stage(stage: str, api: dict[str, str]) -> None:
     bound = {
         "/*/*/throttling/rateLimit": str(RATE_LIMIT),
         "/*/*/throttling/burstLimit": str(BURST_LIMIT),
-        # Five metrics a route, each paid by the month, and nothing reads them: the functions' own are enough.
-        "/*/*/metrics/enabled": "false",
     }
+    # Five metrics a route, each paid by the month, and nothing reads them: the functions' own are enough.
+    unmeasured = {"/*/*/metrics/enabled": "false"}
     logged = {
         "/accessLogSettings/destinationArn": logs.removesuffix(":*"),
         "/accessLogSettings/format": ACCESS_LOG,
     }
     say("Setting throttling and access logs of the gateway …")
-    _set_up(stage, api, bound)
+    try:
+        _set_up(stage, api, bound | unmeasured)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "BadRequestException":
+            raise
+        _set_up(stage, api, unmeasured)
+        say(
+            f"Warning: the stage isn't bounded, since API Gateway refuses {RATE_LIMIT:,} requests a second and"
+            f" {BURST_LIMIT:,} at once ({error}). All callers together have what the account has in this region"
+            " (docs/deploying.md, quotas): ask for more, then deploy again."
+        )
     try:
         _set_up(stage, api, logged)
     except ClientError as error:

@@ -63,6 +63,8 @@ class Cloud:
     """The names of the account's, which no region has for itself."""
     has_log_role: bool = True
     """Whether API Gateway may write logs: not before somebody gave the account a role for it."""
+    rate_max: int = 10_000
+    """How many requests a second API Gateway lets through to the whole account; in some regions 2,500."""
     refuses: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
     """By the beginning of a call's name the errors (code, message) with which the next ones of it are refused."""
     closed: dict[str, tuple[str, str]] = field(default_factory=dict)
@@ -201,6 +203,9 @@ class Cloud:
         if environ["PATH_INFO"].startswith("/restapis") and "mode=" in environ["QUERY_STRING"]:
             self.documents.append(json.loads(body))
             body = json.dumps(_openapi_3(json.loads(body))).encode()
+        elif environ["REQUEST_METHOD"] == "PATCH" and _rate(body) > self.rate_max:
+            message = f"Invalid throttling rate limit: the account's limit is {self.rate_max}"
+            return _refused(start_response, "BadRequestException", message, service)
         elif not self.has_log_role and environ["REQUEST_METHOD"] == "PATCH" and b"/accessLogSettings" in body:
             message = "CloudWatch Logs role ARN must be set in account settings to enable logging"
             return _refused(start_response, "BadRequestException", message, service)
@@ -322,6 +327,12 @@ def _page_of_resources(listed: dict[str, Any], asked: dict[str, str]) -> dict[st
     start, limit = int(asked.get("position", 0)), int(asked.get("limit", 25))
     more = {"position": str(start + limit)} if start + limit < len(items) else {}
     return {"item": items[start : start + limit], **more}
+
+
+def _rate(body: bytes) -> int:
+    """Return to how many requests a second a change bounds a stage; 0 where it doesn't."""
+    found = re.search(rb'"path": ?"/\*/\*/throttling/rateLimit", ?"value": ?"(\d+)"', body)
+    return int(found[1]) if found else 0
 
 
 def _openapi_3(document: dict[str, Any]) -> dict[str, Any]:

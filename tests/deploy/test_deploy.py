@@ -162,6 +162,21 @@ def test_stage_is_bounded_where_the_account_can_not_log(
     assert "Warning: no access logs are written" in capsys.readouterr().out
 
 
+def test_stage_is_deployed_where_the_account_has_less_than_the_bound(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As in Milan or Jakarta; what else is set is set, and a warning says what bounds callers instead."""
+    cloud = deployment.cloud
+    for name, value in cloud.environment.items():
+        monkeypatch.setenv(name, value)
+    (api,) = cloud.apis()
+    monkeypatch.setattr(cloud, "rate_max", 1_000)
+    deploy.guard_stage("dev", {"rest_api_id": api})
+    assert capsys.readouterr().out.count("Warning: the stage isn't bounded, since API Gateway refuses 2,000") == 1
+    settings = cloud.client("apigateway").get_stage(restApiId=api, stageName="api")["methodSettings"]["*/*"]
+    assert settings["metricsEnabled"] is False
+
+
 def test_deploying_again_changes_nothing_and_replaces_the_service(deployment: Deployment) -> None:
     """The data stack is left alone; API and functions keep their names, so the URL stays."""
     cloud = deployment.cloud
