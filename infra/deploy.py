@@ -38,6 +38,13 @@ PYTHONS = ((3, 11), (3, 12), (3, 13), (3, 14))
 """What Lambda ran as of 2026-11-28, and the pinned packages are compiled for. Chalice takes any newer one for 3.15."""
 NO_LOG_ROLE = "CloudWatch Logs role ARN must be set"
 """What API Gateway says when it has nothing to write logs with."""
+UNTOUCHED = {
+    "deploy": "The data was not touched, and what ran before still runs.",
+    "delete": "The data was not touched; of the service a part may be gone.",
+    "package": "Nothing was deployed.",
+    "dev plan": "Nothing was changed.",
+}
+"""By command of Chalice's, what is left after it has failed."""
 DELETES_MAX = 3
 FORESEEN = (ChaliceDeploymentError, ClientError, BotoCoreError, LookupError, DeployError)
 """What Chalice's commands end with when AWS refuses something."""
@@ -422,8 +429,7 @@ def chalice(command: str, stage: str, *more: str) -> None:
         else:
             traceback.print_exc()  # of the owner's own code, or a fault of ours: where it is, only this says
         raise DeployError(
-            f"chalice {command} failed; why stands above. The data was not touched, and what ran before still runs."
-            " Run this again when the cause is gone."
+            f"chalice {command} failed; why stands above. {UNTOUCHED[command]} Run this again when the cause is gone."
         ) from error
 
 

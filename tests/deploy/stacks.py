@@ -80,6 +80,11 @@ class CloudFormation:
     undeletable: set[str] = field(default_factory=set)
     """Types of resources that can't be deleted, as an edge function while there are copies of it."""
 
+    @property
+    def partition(self) -> str:
+        """Return the partition of the region."""
+        return "aws-us-gov" if self.region.startswith("us-gov-") else "aws"
+
     def answer(self, form: dict[str, str]) -> tuple[str, bytes]:
         """Return status and body of one call."""
         action = form["Action"]
@@ -425,7 +430,7 @@ class CloudFormation:
         return not self._value(stack, argument[0])
 
     def _ref(self, stack: Stack, name: str) -> Any:
-        of_region = {"AWS::Region": self.region, "AWS::AccountId": self.account, "AWS::Partition": "aws"}
+        of_region = {"AWS::Region": self.region, "AWS::AccountId": self.account, "AWS::Partition": self.partition}
         if name == "AWS::NoValue":
             return NO_VALUE
         if name in of_region:

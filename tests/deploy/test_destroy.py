@@ -33,6 +33,17 @@ def test_service_goes_and_data_stays(deployment: Deployment) -> None:
     assert len(cloud.apis()) == 1
 
 
+def test_destroy_that_fails_does_not_say_that_all_runs_on(deployment: Deployment) -> None:
+    """A part of the service may be gone; the next time finishes."""
+    refused = ("ServiceException", "Not now.")
+    deployment.cloud.refuses["DELETE /2015-03-31/functions"] = [refused]
+    done = deployment.checkout.run("destroy", "dev")
+    assert done.status == 1
+    assert "The data was not touched; of the service a part may be gone. Run this again" in done.error
+    deployment.checkout.succeeds("destroy", "dev")
+    assert deployment.cloud.functions() == {}
+
+
 def test_typed_word_removes_everything(deployment: Deployment) -> None:
     """Service, stack and tables; another stage's table of the same account stays, and once more does no harm."""
     cloud = deployment.cloud

@@ -211,3 +211,17 @@ def test_stack_from_before_a_parameter_is_brought_up_to_date(
     put()
     assert formation.stacks[NAME].parameters["Protection"] == "on"
     assert protected(cloud) == {True}
+
+
+@pytest.mark.parametrize(
+    ("region", "start"), [("eu-west-1", "https://eu-west-1.console.aws.amazon.com/"), ("us-gov-west-1", "latchkey-dev")]
+)
+def test_dashboard_is_named_where_its_link_would_be_wrong(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, region: str, start: str
+) -> None:
+    """Consoles of other partitions are elsewhere."""
+    monkeypatch.setenv("AWS_DEFAULT_REGION", region)
+    put()
+    stack = DataStack("dev", print).described() or {}
+    (found,) = [each["OutputValue"] for each in stack["Outputs"] if each["OutputKey"] == "Dashboard"]
+    assert found.startswith(start)
