@@ -41,8 +41,8 @@ settings.current()
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Run one more than there are cores: browsers, engines and emulators are waited for about a third of the time."""
-    return (os.cpu_count() or 1) + 1
+    """Run twice as many as there are cores: browsers, engines, emulators and package indexes are waited for a lot."""
+    return (os.cpu_count() or 1) * 2
 
 
 @pytest.fixture(scope="session")

@@ -184,11 +184,6 @@ class Cloud:
     def _answer(
         self, environ: Environ, body: bytes, service: str, region: str, start_response: StartResponse
     ) -> Iterable[bytes]:
-        if service == "dynamodb" and json.loads(body).get("TableName") in self.deleting:
-            name, called = json.loads(body)["TableName"], _name(environ, body)
-            if called != "DescribeTable":
-                return _refused(start_response, "ResourceInUseException", f"Table is being deleted: {name}", service)
-            return self._deleting(name, region, start_response)
         if service == "cloudformation":
             status, answer = self.formation(region).answer(form_of(body))
             start_response(status, [("Content-Type", "text/xml"), ("Content-Length", str(len(answer)))])
@@ -199,29 +194,48 @@ class Cloud:
                 start_response(known.status, [("x-amzn-ErrorType", known.error)])
                 return [json.dumps(known.body).encode()]
         called = _name(environ, body)
+        if service == "dynamodb" and called == "DescribeTable" and json.loads(body)["TableName"] in self.deleting:
+            return self._deleting(json.loads(body)["TableName"], region, start_response)
         self._grant(called, body)
+        refusal = self._refusal(environ, body, called, region)
+        if refusal is not None:
+            status = "409 Conflict" if refusal[0] == "ResourceConflictException" else "400 Bad Request"
+            return _refused(start_response, *refusal, service, status)
         if environ["PATH_INFO"].startswith("/restapis") and "mode=" in environ["QUERY_STRING"]:
             self.documents.append(json.loads(body))
             body = json.dumps(_openapi_3(json.loads(body))).encode()
-        elif environ["REQUEST_METHOD"] == "PATCH" and _rate(body) > self.rate_max:
-            message = f"Invalid throttling rate limit: the account's limit is {self.rate_max}"
-            return _refused(start_response, "BadRequestException", message, service)
-        elif not self.has_log_role and environ["REQUEST_METHOD"] == "PATCH" and b"/accessLogSettings" in body:
-            message = "CloudWatch Logs role ARN must be set in account settings to enable logging"
-            return _refused(start_response, "BadRequestException", message, service)
-        elif called.startswith(SUBSCRIBE) and self._is_subscribed(json.loads(body), region):
-            message = "The event source arn and function name provided mapping already exists."
-            return _refused(start_response, "ResourceConflictException", message, service, "409 Conflict")
         environ |= {"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
+        change = self._change(environ, called)
+        return self._passed(environ, start_response, change) if change else self.moto(environ, start_response)
+
+    def _refusal(self, environ: Environ, body: bytes, called: str, region: str) -> tuple[str, str] | None:
+        """Return the error with which AWS refuses a call that moto would carry out."""
+        if called.startswith(SUBSCRIBE) and self._is_subscribed(json.loads(body), region):
+            message = "The event source arn and function name provided mapping already exists."
+            return "ResourceConflictException", message
+        if self.deleting and b"TableName" in body and json.loads(body)["TableName"] in self.deleting:
+            return "ResourceInUseException", f"Table is being deleted: {json.loads(body)['TableName']}"
+        if environ["REQUEST_METHOD"] != "PATCH":
+            return None
+        if _rate(body) > self.rate_max:
+            return "BadRequestException", f"Invalid throttling rate limit: the account's limit is {self.rate_max}"
+        if not self.has_log_role and b"/accessLogSettings" in body:
+            return (
+                "BadRequestException",
+                "CloudWatch Logs role ARN must be set in account settings to enable logging",
+            )
+        return None
+
+    def _change(self, environ: Environ, called: str) -> Callable[[dict[str, Any]], dict[str, Any]] | None:
+        """Return what AWS answers differently from moto, as a change of moto's answer."""
         if called.startswith("DELETE /2015-03-31/event-source-mappings/") and self.lingers:
-            return self._passed(environ, start_response, self._leave)
+            return self._leave
         if called.startswith("GET /2015-03-31/event-source-mappings") and self.leaving:
-            return self._passed(environ, start_response, self._list_with_leaving)
+            return self._list_with_leaving
         if re.fullmatch("GET /restapis/[^/]+/resources", called):
             asked = dict(parse_qsl(environ["QUERY_STRING"]))
-            return self._passed(environ, start_response, lambda listed: _page_of_resources(listed, asked))
-        passed: Iterable[bytes] = self.moto(environ, start_response)
-        return passed
+            return lambda listed: _page_of_resources(listed, asked)
+        return None
 
     def _passed(
         self, environ: Environ, start_response: StartResponse, change: Callable[[dict[str, Any]], dict[str, Any]]
