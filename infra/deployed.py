@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from infra import subscription
+from infra.failed import DeployError
 
 CONFIGURATION = Path(".chalice", "config.json")
 NOTED = Path(".chalice", "deployed")
@@ -99,6 +100,14 @@ def gateway_stage(stage: str) -> str:
 def data_stack(stage: str) -> str:
     """Return the name of a stage's data stack."""
     return f"latchkey-{stage}-data"
+
+
+def live_api(stage: str) -> dict[str, str]:
+    """Return the gateway's id and URL of a stage; raise DeployError when nothing is deployed."""
+    api = api_of(stage)
+    if api is None:
+        raise DeployError(f"Nothing is deployed as {stage} in this account and region: make deploy STAGE={stage}.")
+    return api
 
 
 def outputs(stage: str) -> dict[str, str]:

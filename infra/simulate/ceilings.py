@@ -6,7 +6,7 @@ The numbers are the defaults that AWS publishes, most of which can be raised: Se
 from dataclasses import dataclass
 from math import ceil
 
-from infra.deploy import BURST_LIMIT, RATE_LIMIT
+from infra.deploy.gateway_stage import BURST_LIMIT, RATE_LIMIT
 
 STAGE_REQUESTS_S, STAGE_BURST = RATE_LIMIT, BURST_LIMIT
 """What `make deploy` sets; ours, not AWS's."""

@@ -208,7 +208,7 @@ def _defaults() -> str:
             "gateway: the stage's throttle, set by `make deploy`",
             f"{ceilings.STAGE_REQUESTS_S:,} requests/s, burst {ceilings.STAGE_BURST:,}",
             "stage",
-            "`RATE_LIMIT` and `BURST_LIMIT` in `infra/deploy.py`",
+            "`RATE_LIMIT` and `BURST_LIMIT` in `infra/deploy/gateway_stage.py`",
         ),
         (
             "API Gateway: requests",

@@ -20,7 +20,8 @@ from botocore.loaders import JSONFileLoader
 from chalice.deploy.packager import DependencyBuilder, LambdaDeploymentPackager, PipRunner, SubprocessPip
 from chalice.utils import UI, OSUtils
 
-from infra import deploy, packaging
+from infra import packaging
+from infra.deploy.command import main
 from tests.copies import copy_part
 
 ROOT = Path(__file__).parents[2]
@@ -59,7 +60,7 @@ class Checkout:
             patch.setattr(sys, "stdin", io.StringIO(typed))
             # Chalice makes session after session, and each reads the descriptions of AWS's services anew.
             patch.setattr(JSONFileLoader, "load_file", lambda _, path: _read_once(path))
-            status = deploy.main([command, "--stage", stage, *more])
+            status = main([command, "--stage", stage, *more])
         self._keep_packages()
         return Done(status, said.getvalue(), error.getvalue())
 

@@ -8,7 +8,8 @@ import pytest
 
 from app import app
 from chalicelib.api.authorizer import CACHED_S, IDENTITY
-from infra import data, deploy, gateway
+from infra import data, gateway
+from infra.deploy import gateway_stage, package
 from infra.routes import of_latchkey
 from tests.api.routes import PUBLIC
 from tests.deploy.conftest import Deployment
@@ -43,7 +44,7 @@ def test_deploy_creates_protected_tables(deployment: Deployment) -> None:
 def test_deploy_creates_functions_with_roles_of_their_own(deployment: Deployment) -> None:
     """The API, the authorizer and those without a request, for arm64, each with its own role, time and memory."""
     functions = deployment.cloud.functions()
-    assert set(functions) == {f"latchkey-dev{end}" for end in deploy.FUNCTIONS.values()}
+    assert set(functions) == {f"latchkey-dev{end}" for end in package.FUNCTIONS.values()}
     assert len({made["Role"] for made in functions.values()}) == len(functions)
     assert {made["Architectures"][0] for made in functions.values()} == {"arm64"}
     api, authorizer = functions["latchkey-dev"], functions["latchkey-dev-authorizer"]
@@ -135,7 +136,10 @@ def test_stage_is_bounded_and_logged(deployment: Deployment) -> None:
     (api,) = deployment.cloud.apis()
     stage = deployment.cloud.client("apigateway").get_stage(restApiId=api, stageName="api")
     bounds = stage["methodSettings"]["*/*"]
-    assert (bounds["throttlingRateLimit"], bounds["throttlingBurstLimit"]) == (deploy.RATE_LIMIT, deploy.BURST_LIMIT)
+    assert (bounds["throttlingRateLimit"], bounds["throttlingBurstLimit"]) == (
+        gateway_stage.RATE_LIMIT,
+        gateway_stage.BURST_LIMIT,
+    )
     assert not bounds["metricsEnabled"]
     logs = stage["accessLogSettings"]
     assert logs["destinationArn"].endswith(":log-group:/latchkey/dev/access")
@@ -156,9 +160,9 @@ def test_stage_is_bounded_where_the_account_can_not_log(
         patchOperations=[{"op": "replace", "path": "/*/*/throttling/rateLimit", "value": "1"}],
     )
     monkeypatch.setattr(cloud, "has_log_role", False)
-    deploy.guard_stage("dev", {"rest_api_id": api})
+    gateway_stage.guard_stage("dev", {"rest_api_id": api})
     stage = cloud.client("apigateway").get_stage(restApiId=api, stageName="api")
-    assert stage["methodSettings"]["*/*"]["throttlingRateLimit"] == deploy.RATE_LIMIT
+    assert stage["methodSettings"]["*/*"]["throttlingRateLimit"] == gateway_stage.RATE_LIMIT
     assert "Warning: no access logs are written" in capsys.readouterr().out
 
 
@@ -171,7 +175,7 @@ def test_stage_is_deployed_where_the_account_has_less_than_the_bound(
         monkeypatch.setenv(name, value)
     (api,) = cloud.apis()
     monkeypatch.setattr(cloud, "rate_max", 1_000)
-    deploy.guard_stage("dev", {"rest_api_id": api})
+    gateway_stage.guard_stage("dev", {"rest_api_id": api})
     assert capsys.readouterr().out.count("Warning: the stage isn't bounded, since API Gateway refuses 2,000") == 1
     settings = cloud.client("apigateway").get_stage(restApiId=api, stageName="api")["methodSettings"]["*/*"]
     assert settings["metricsEnabled"] is False

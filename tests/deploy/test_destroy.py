@@ -2,7 +2,8 @@
 
 import pytest
 
-from infra import data, deploy
+from infra import data
+from infra.deploy import package
 from tests.deploy.conftest import Deployment
 
 pytestmark = [
@@ -17,7 +18,7 @@ def test_wrong_word_removes_nothing(deployment: Deployment) -> None:
         done = deployment.checkout.run("destroy", "dev", "--data", "delete", typed=typed)
         assert done.status == 1
         assert done.error == "Not confirmed; nothing was removed.\n"
-    assert set(cloud.functions()) == {f"latchkey-dev{end}" for end in deploy.FUNCTIONS.values()}
+    assert set(cloud.functions()) == {f"latchkey-dev{end}" for end in package.FUNCTIONS.values()}
     assert len(cloud.apis()) == 1
     assert set(cloud.tables()) == set(data.tables("dev"))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
-from infra import deploy
+from infra.deploy import command
 from infra.edge import secret
 from infra.edge.front import PROPAGATES_S, Front
 from infra.failed import DeployError
@@ -169,5 +169,5 @@ def test_stage_without_cloudfront_has_nothing_to_rotate(
     with pytest.raises(DeployError, match="No CloudFront is in front of dev: make deploy STAGE=dev EDGE=1"):
         Front("dev", print).rotate(API)
     assert cloud.client("ssm").describe_parameters()["Parameters"] == []
-    assert deploy.main(["rotate-edge", "--stage", "dev"]) == 1
+    assert command.main(["rotate-edge", "--stage", "dev"]) == 1
     assert "Nothing is deployed as dev" in capsys.readouterr().err

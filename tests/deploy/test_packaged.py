@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
-from infra import data, deploy, gateway
+from infra import data, gateway
+from infra.deploy import gateway_stage, package
 
 pytestmark = pytest.mark.xdist_group("deploy")
 STAGE = "prod"
@@ -36,7 +37,7 @@ def test_one_stack_has_service_and_data(template: dict[str, Any]) -> None:
     kinds = [resource["Type"] for resource in template["Resources"].values()]
     assert template["Transform"] == "AWS::Serverless-2016-10-31"
     assert kinds.count("AWS::Serverless::Api") == 1
-    assert kinds.count("AWS::Serverless::Function") == len(deploy.FUNCTIONS)
+    assert kinds.count("AWS::Serverless::Function") == len(package.FUNCTIONS)
     assert kinds.count("AWS::DynamoDB::Table") == len(data.tables(STAGE))
     assert set(data.template()["Resources"]) <= set(template["Resources"])
 
@@ -54,10 +55,10 @@ def test_functions_have_the_names_that_logs_alarms_and_policies_know(template: d
     """SAM would name them by itself: they could not write a log, and no alarm would watch them."""
     resources = template["Resources"]
     names = {resource["Properties"].get("FunctionName") for resource in _of(template, "AWS::Serverless::Function")}
-    assert names == {f"latchkey-{STAGE}{end}" for end in deploy.FUNCTIONS.values()}
+    assert names == {f"latchkey-{STAGE}{end}" for end in package.FUNCTIONS.values()}
     groups = {resource["Properties"]["LogGroupName"]["Fn::Sub"] for resource in _of(template, "AWS::Logs::LogGroup")}
     assert {f"/aws/lambda/{name}" for name in names} <= {group.replace("${Stage}", STAGE) for group in groups}
-    for logical, end in deploy.FUNCTIONS.items():
+    for logical, end in package.FUNCTIONS.items():
         name = f"latchkey-${{Stage}}{end}"
         (policy,) = (
             resource
@@ -89,9 +90,9 @@ def test_stage_of_the_gateway_is_bounded_logged_and_traced(template: dict[str, A
     (bounds,) = api["Properties"]["MethodSettings"]
     assert (bounds["ResourcePath"], bounds["HttpMethod"], bounds["MetricsEnabled"]) == ("/*", "*", False)
     limits = bounds["ThrottlingRateLimit"], bounds["ThrottlingBurstLimit"]
-    assert limits == (deploy.RATE_LIMIT, deploy.BURST_LIMIT)
+    assert limits == (gateway_stage.RATE_LIMIT, gateway_stage.BURST_LIMIT)
     logs = api["Properties"]["AccessLogSetting"]
-    assert logs == {"DestinationArn": {"Fn::Sub": f"{LOGS}${{AccessLogs}}"}, "Format": deploy.ACCESS_LOG}
+    assert logs == {"DestinationArn": {"Fn::Sub": f"{LOGS}${{AccessLogs}}"}, "Format": gateway_stage.ACCESS_LOG}
     assert api["Properties"]["TracingEnabled"]
     assert api["Properties"]["OpenApiVersion"] == "2.0"
 

@@ -15,7 +15,8 @@ import yaml
 
 from app import app
 from chalicelib.core import clock, wire
-from infra import data, deploy, engine, pinned, stage_key
+from infra import data, engine, pinned, stage_key
+from infra.deploy import package
 from infra.standin import Gateway
 from tests.deploy import runtime
 from tests.deploy.checkout import architecture_here
@@ -41,7 +42,7 @@ class Stage:
 
     def function(self, logical: str) -> Any:
         """Return a function that runs, by what the template calls it."""
-        name = f"latchkey-dev{deploy.FUNCTIONS[logical]}"
+        name = f"latchkey-dev{package.FUNCTIONS[logical]}"
         return runtime.running(self.task, self.handlers[logical], name, self.environment)
 
 
@@ -52,7 +53,7 @@ def stage(packaged_here: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
     task = tmp_path_factory.mktemp("task")
     zipfile.ZipFile(packaged_here / "deployment.zip").extractall(task)
     resources = yaml.safe_load((packaged_here / "sam.yaml").read_text())["Resources"]
-    handlers = {logical: resources[logical]["Properties"]["Handler"] for logical in deploy.FUNCTIONS}
+    handlers = {logical: resources[logical]["Properties"]["Handler"] for logical in package.FUNCTIONS}
     with ExitStack() as opened:
         database = engine.start(None, say=False)
         opened.callback(database.stop)
@@ -130,7 +131,7 @@ def test_every_function_answers_an_event_of_its_kind(stage: Stage, capsys: pytes
         "Hour": scheduled(),
     }
     assert about
-    assert events.keys() == deploy.FUNCTIONS.keys()
+    assert events.keys() == package.FUNCTIONS.keys()
     told = []
     for logical, event in events.items():
         began_s = time.perf_counter()

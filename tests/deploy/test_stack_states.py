@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from infra import deploy, template
+from infra import template
+from infra.deploy import destroy
 from infra.failed import DeployError
 from infra.stack import DataStack, stage_tables
 from tests.deploy.cloud import Cloud
@@ -84,5 +85,5 @@ def test_destroy_that_was_interrupted_leaves_alone_what_is_being_deleted(
     monkeypatch.chdir(Path(__file__).parents[2])
     data.put(template.composed(), "")
     cloud.deleting[TABLE] = 3
-    deploy._delete_data("dev")
+    destroy._delete_data("dev")
     assert stage_tables("dev") == []

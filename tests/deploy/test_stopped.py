@@ -5,7 +5,8 @@ import zipfile
 
 import pytest
 
-from infra import deploy, deployed
+from infra import deployed
+from infra.deploy import checks, deploy
 from infra.failed import DeployError
 from tests.deploy.cloud import Cloud
 
@@ -38,7 +39,7 @@ def test_stage_that_was_stopped_is_not_deployed(cloud: Cloud, functions: list[st
 
 def test_stage_that_runs_may_be_deployed(cloud: Cloud, functions: list[str]) -> None:
     """With some concurrency reserved, with none, and before there is a function."""
-    deploy.check_running("prod")
-    deploy.check_running("dev")
+    checks.check_running("prod")
+    checks.check_running("dev")
     cloud.client("lambda").put_function_concurrency(FunctionName=functions[0], ReservedConcurrentExecutions=5)
-    deploy.check_running("dev")
+    checks.check_running("dev")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from infra import deploy
+from infra.deploy import gateway_stage
 from tests.infra.commands import PAGES, ROOT, Mistaken, blocks, call_of, check_names, inline, split
 
 AWS = {
@@ -110,7 +110,7 @@ def _anchor(heading: str) -> str:
 
 def test_queries_of_logs_look_for_what_the_lines_have() -> None:
     """A misspelt field finds nothing, and says nothing of it."""
-    gateways = json.loads(deploy.ACCESS_LOG).keys()
+    gateways = json.loads(gateway_stage.ACCESS_LOG).keys()
     source = (ROOT / "chalicelib" / "api" / "edge.py").read_text()
     looked = [call for words in AWS.values() if (call := call_of(words)) and call.operation == "StartQuery"]
     assert len(looked) == 2

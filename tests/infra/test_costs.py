@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from infra import costs, costs_page, data, deploy, template
+from infra import costs, costs_page, data, template
+from infra.deploy import gateway_stage
 from infra.edge import costs as edge
 from infra.edge import front
 
@@ -31,7 +32,7 @@ ANSWERED = {
 
 def test_costs_are_reckoned_with_the_stages_own_bound() -> None:
     """A flood is as large as `make deploy` lets it be."""
-    assert costs.RATE_LIMIT == deploy.RATE_LIMIT
+    assert costs.RATE_LIMIT == gateway_stage.RATE_LIMIT
 
 
 def test_costs_are_reckoned_with_the_memory_of_prod() -> None:
@@ -44,7 +45,7 @@ def test_costs_are_reckoned_with_the_memory_of_prod() -> None:
 
 def test_a_line_of_the_access_log_is_as_long_as_reckoned() -> None:
     """As API Gateway writes it, within a tenth."""
-    line = json.dumps({name: ANSWERED[variable] for name, variable in json.loads(deploy.ACCESS_LOG).items()})
+    line = json.dumps({name: ANSWERED[variable] for name, variable in json.loads(gateway_stage.ACCESS_LOG).items()})
     assert len(line) + 1 == pytest.approx(costs.ACCESS_BYTES, rel=0.1)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import boto3
 import pytest
 
-from infra import deploy
+from infra.deploy import checks, command, deploy, package, settings
 from infra.failed import DeployError
 
 ROOT = Path(__file__).parents[2]
@@ -28,28 +28,28 @@ def test_deployment_stops_at_a_setting_that_cannot_be_used(
 ) -> None:
     """Wherever Chalice would take it from; the file and the place in it are named."""
     file = tmp_path / "config.json"
-    monkeypatch.setattr(deploy, "CONFIGURATION", file)
+    monkeypatch.setattr(settings, "CONFIGURATION", file)
     whole = json.loads(json.dumps({"stages": STAGES}))
     stage = whole["stages"]["dev"]
     file.write_text(json.dumps(whole))
-    deploy.check_settings("dev")
+    settings.check_settings("dev")
     there = {"whole": whole, "stage": stage, "function": stage["lambda_functions"]["minute"]}[where]
     there.setdefault("environment_variables", {})[name] = value
     file.write_text(json.dumps(whole))
     with pytest.raises(DeployError, match=r"^\.chalice/config\.json, stages\.dev.*LATCHKEY_BR") as refused:
-        deploy.check_settings("dev")
+        settings.check_settings("dev")
     assert said in str(refused.value)
     with pytest.raises(DeployError):
         deploy.deploy("dev")
     with pytest.raises(DeployError):
-        deploy.package("dev", tmp_path / "out")
+        package.package("dev", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
 def test_shipped_settings_can_be_used() -> None:
     """Of both stages."""
-    for stage in deploy.STAGES:
-        deploy.check_settings(stage)
+    for stage in command.STAGES:
+        settings.check_settings(stage)
 
 
 @pytest.mark.parametrize("version", [(3, 10, 9), (3, 15, 0), (3, 16, 1), (4, 11, 0)])
@@ -58,13 +58,13 @@ def test_python_that_lambda_has_not_is_refused_with_what_to_do(version: tuple[in
     with pytest.raises(
         DeployError, match=rf"3\.11 to 3\.14, and this is {version[0]}\.{version[1]}: remove \.venv, then"
     ):
-        deploy.check_python(version)
+        checks.check_python(version)
 
 
 def test_pythons_that_are_taken_are_those_that_the_guide_names() -> None:
     """And each of them is a runtime that AWS knows."""
     known = boto3.client("lambda", region_name="us-east-1").meta.service_model.shape_for("Runtime").enum
-    for major, minor in deploy.PYTHONS:
-        deploy.check_python((major, minor, 0))
+    for major, minor in checks.PYTHONS:
+        checks.check_python((major, minor, 0))
         assert f"python{major}.{minor}" in known
     assert "Python 3.11 to 3.14." in (ROOT / "docs" / "deploying.md").read_text()

@@ -14,12 +14,14 @@ from infra import data
 
 
 def models() -> dict[str, type[Table]]:
-    """Return every model of every `tables.py`, by its table's full name."""
+    """Return every model of every `tables.py`, by its table's full name; where two share a table, the wider one."""
     for module in pkgutil.walk_packages(chalicelib.__path__, "chalicelib."):
         if module.name.endswith(".tables") and module.name != "chalicelib.core.tables":
             import_module(module.name)
     with settings.in_use(Settings(stage="test")):
-        return {str(model.Meta.table_name): model for model in Table.__subclasses__()}
+        declared = [model for model in Table.__subclasses__() if model.__module__.endswith(".tables")]
+        widest_last = sorted(declared, key=lambda model: len(model.get_attributes()))
+        return {str(model.Meta.table_name): model for model in widest_last}
 
 
 MODELS = models()

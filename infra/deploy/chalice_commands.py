@@ -1,0 +1,61 @@
+"""Chalice's own commands, run in this process: `chalice deploy`, `delete`, `package` and `dev plan`."""
+
+import os
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+from botocore.exceptions import BotoCoreError, ClientError
+from chalice.cli import cli as chalices
+from chalice.deploy.deployer import ChaliceDeploymentError
+
+from infra import chalice_cli, deployed
+from infra.failed import DeployError
+
+UNTOUCHED = {
+    "deploy": "The data was not touched, and what ran before still runs.",
+    "delete": "The data was not touched; of the service a part may be gone.",
+    "package": "Nothing was deployed.",
+    "dev plan": "Nothing was changed.",
+}
+"""By command of Chalice's, what is left after it has failed."""
+
+
+FORESEEN = (ChaliceDeploymentError, ClientError, BotoCoreError, LookupError, DeployError)
+"""What Chalice's commands end with when AWS refuses something."""
+
+
+def chalice(command: str, stage: str, *more: str) -> None:
+    """Run one of Chalice's own commands; what it prints is shown as it comes."""
+    chalice_cli.install()
+    if command == "delete":
+        deployed.note(stage)  # from any checkout; `deploy` does so itself
+    try:
+        chalices.main([*command.split(), "--stage", stage, *more], prog_name="chalice", standalone_mode=False, obj={})
+    except Exception as error:
+        if isinstance(error, click.ClickException):
+            error.show()
+        elif isinstance(error, FORESEEN):
+            print(str(error).strip(), file=sys.stderr)
+        else:
+            traceback.print_exc()  # of the owner's own code, or a fault of ours: where it is, only this says
+        raise DeployError(
+            f"chalice {command} failed; why stands above. {UNTOUCHED[command]} Run this again when the cause is gone."
+        ) from error
+
+
+@contextmanager
+def environment(**variables: str) -> Iterator[None]:
+    """Set variables of the environment for the time of a `with` block."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

@@ -1,0 +1,41 @@
+"""What must be so before a stage is deployed: a region, a Python that Lambda runs, a stage that nobody stopped."""
+
+import boto3
+
+from infra import deployed
+from infra.failed import DeployError
+
+PYTHONS = ((3, 11), (3, 12), (3, 13), (3, 14))
+"""What Lambda ran as of 2026-11-28, and the pinned packages are compiled for. Chalice takes any newer one for 3.15."""
+
+
+def check_region() -> None:
+    """Raise DeployError where no region is chosen, and BotoCoreError where the profile that is named isn't there."""
+    if boto3.session.Session().region_name is None:
+        raise DeployError("No AWS region: set AWS_DEFAULT_REGION, or one in the profile that AWS_PROFILE names.")
+
+
+def check_python(version: tuple[int, ...]) -> None:
+    """Raise DeployError where the functions couldn't run on the Python that deploys, which Chalice gives them."""
+    if version[:2] not in PYTHONS:
+        oldest, newest = (".".join(map(str, each)) for each in (PYTHONS[0], PYTHONS[-1]))
+        raise DeployError(
+            f"The functions run on the Python that you deploy from, {oldest} to {newest}, and this is"
+            f" {version[0]}.{version[1]}: remove .venv, then run this again with PYTHON=python3.13."
+        )
+
+
+def check_running(stage: str) -> None:
+    """Raise DeployError where somebody has stopped the stage, as for a restore: Chalice would start it again."""
+    functions = boto3.client("lambda")
+    for end in deployed.FUNCTIONS.values():
+        name = f"latchkey-{stage}{end}"
+        try:
+            reserved = functions.get_function_concurrency(FunctionName=name).get("ReservedConcurrentExecutions")
+        except functions.exceptions.ResourceNotFoundException:
+            continue
+        if reserved == 0:
+            raise DeployError(
+                f"{stage} is stopped: {name} may run 0 times at once. A deployment would start it in the middle of what"
+                f" it was stopped for. When that is over: aws lambda delete-function-concurrency --function-name {name}"
+            )

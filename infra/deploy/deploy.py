@@ -1,0 +1,83 @@
+"""`make deploy`, `make rotate-edge`: the data by CloudFormation, the service by Chalice, CloudFront by its own stacks.
+
+Each step says what it does, is safe to repeat, and leaves what runs alone when it fails.
+"""
+
+import boto3
+
+from infra import chalice_cli, deployed, domains, lock, stage_key, template
+from infra.deploy import checks, gateway_stage, settings
+from infra.deploy.chalice_commands import chalice, environment
+from infra.deploy.output import say
+from infra.edge import front, viewer_address
+from infra.failed import DeployError
+from infra.stack import DataStack
+
+
+def deploy(stage: str, *, alarm_email: str = "", edge: tuple[str, str] | None = None) -> None:
+    """Create or update a stage: its data, its service and, with a domain and its certificate, CloudFront before it."""
+    settings.check_settings(stage)
+    domains.check(deployed.configured_domain(stage), lambda: deployed.api_ids(stage))
+    is_trusted = _is_header_trusted(stage, edge)
+    who = boto3.client("sts").get_caller_identity()
+    say(f"Deploying {stage} into account {who['Account']}, region {boto3.session.Session().region_name}.")
+    with lock.on(stage) as take:
+        checks.check_running(stage)
+        DataStack(stage, say).put(template.composed(settings.mail_from(stage)), alarm_email)
+        take()
+        if stage_key.create(boto3.client("ssm"), stage):
+            say("Made the stage's key, from which webhook secrets are derived (SSM, SecureString).")
+        say("Deploying the service (chalice deploy) …")
+        with environment(**({} if is_trusted else {chalice_cli.WITHOUT_CLIENT_IP_HEADER: "1"})):
+            chalice("deploy", stage)
+        api = deployed.live_api(stage)
+        gateway_stage.guard_stage(stage, api)
+        is_closed = front.Front(stage, say).put(*edge, api) if edge else viewer_address.is_believed(stage)
+        if is_closed and not is_trusted:
+            say(f"Deploying the service again, which now believes {viewer_address.HEADER} …")
+            chalice("deploy", stage)
+            gateway_stage.guard_stage(stage, api)
+    public = viewer_address.setting(stage, "LATCHKEY_PUBLIC_URL")
+    url = f"{public}/" if is_closed and public else api["rest_api_url"]
+    say(f"\nLatchkey runs at {url}")
+    say(f"Next: make account EMAIL=you@example.com ADMIN=1 STAGE={stage}, then open {url}login")
+    say(f"See from outside whether all of it works, in under two minutes: make smoke STAGE={stage}")
+
+
+def _is_header_trusted(stage: str, edge: tuple[str, str] | None) -> bool:
+    """Return whether the client address may be taken from the header that is set; raise DeployError where it never may.
+
+    The one that our CloudFront writes may when nobody but CloudFront reaches the API.
+    """
+    if edge:
+        front.check(stage, *edge)
+    if not viewer_address.is_believed(stage) or front.Front(stage, say).is_closed():
+        return True
+    if edge:
+        return False
+    raise DeployError(
+        f"Anybody could send {viewer_address.HEADER}, since the API of {stage} isn't closed to all but CloudFront:"
+        " deploy with EDGE=1, or set no LATCHKEY_CLIENT_IP_HEADER in .chalice/config.json."
+    )
+
+
+def plan(stage: str, *, alarm_email: str = "", edge: tuple[str, str] | None = None) -> None:
+    """Say what a deployment would change, and change nothing."""
+    settings.check_settings(stage)
+    domains.check(deployed.configured_domain(stage), lambda: deployed.api_ids(stage))
+    _is_header_trusted(stage, edge)
+    changes = DataStack(stage, say).planned(template.composed(settings.mail_from(stage)), alarm_email)
+    say(f"The data stack {deployed.data_stack(stage)}, by CloudFormation:")
+    say("\n".join(f"  {change}" for change in changes) if changes else "  nothing changes")
+    say("The service, by Chalice:")
+    chalice("dev plan", stage)
+    if edge:
+        say(front.Front(stage, say).planned())
+    say("Nothing was changed.")
+
+
+def rotate_edge(stage: str) -> None:
+    """Exchange the secret that CloudFront shows the API; deploy nothing else."""
+    with lock.on(stage):
+        front.Front(stage, say).rotate(deployed.live_api(stage))
+    say("CloudFront shows the API another secret now, and the one before is refused.")

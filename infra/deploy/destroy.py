@@ -1,0 +1,66 @@
+"""`make destroy`: removes the service and, only when asked for and confirmed by typing, the data."""
+
+import boto3
+
+from infra import deployed, domains, lock, stage_key
+from infra.deploy.chalice_commands import chalice
+from infra.deploy.output import say
+from infra.edge import front
+from infra.failed import DeployError
+from infra.stack import DataStack, is_being_deleted, stage_tables
+
+DELETES_MAX = 3
+
+
+def destroy(stage: str, *, delete_data: bool) -> None:
+    """Remove the service and, only when asked for and confirmed by typing, the data."""
+    if delete_data:
+        _confirm(stage)
+    with lock.on(stage):
+        left = front.Front(stage, say).delete()
+        _delete_service(stage)
+        if delete_data:
+            _delete_data(stage)
+        else:
+            say("The data is kept: make deploy brings the service back to it. To delete it too: DATA=delete.")
+    if left:
+        raise DeployError(left)
+
+
+def _delete_data(stage: str) -> None:
+    dynamodb, tables = boto3.client("dynamodb"), stage_tables(stage)
+    say(f"Deleting the data stack and {len(tables)} tables …")
+    DataStack(stage, say).delete()
+    # The stack retains its tables on purpose: only this command, after the typed word, deletes them.
+    for table in (each for each in tables if not is_being_deleted(each)):
+        dynamodb.update_table(TableName=table, DeletionProtectionEnabled=False)
+        dynamodb.get_waiter("table_exists").wait(TableName=table)  # a table that is being updated can't be deleted
+        dynamodb.delete_table(TableName=table)
+    for table in tables:
+        dynamodb.get_waiter("table_not_exists").wait(TableName=table)
+    stage_key.delete(boto3.client("ssm"), stage)
+    say("Deleted. Point-in-time backups of deleted tables are kept by AWS for 35 days.")
+
+
+def _delete_service(stage: str) -> None:
+    """Remove what there is of the service, again while something is found: an API may have been made twice."""
+    for _ in range(DELETES_MAX):
+        say("Removing the service (chalice delete) …")
+        domains.release(deployed.named_domain(stage), deployed.api_ids(stage), say)
+        chalice("delete", stage)
+        left = deployed.found(stage)
+        if not left:
+            return
+    names = ", ".join(str(each.get("rest_api_id") or each.get("domain_name") or each["name"]) for each in left)
+    raise DeployError(f"Of the service of {stage} this is left: {names}. Run this again; the data was not touched.")
+
+
+def _confirm(stage: str) -> None:
+    expected = f"delete {stage}"
+    say(f"This deletes every account, key and counter of {stage}, for good.")
+    try:
+        typed = input(f"Type '{expected}' to go on: ")
+    except EOFError:
+        typed = ""
+    if typed.strip() != expected:
+        raise DeployError("Not confirmed; nothing was removed.")

@@ -1,0 +1,63 @@
+"""`make package`: one SAM stack of service and data, for a pipeline of the operator's own."""
+
+from pathlib import Path
+
+from infra import chalice_cli, deployed, template
+from infra.deploy import gateway_stage, settings
+from infra.deploy.chalice_commands import chalice, environment
+from infra.deploy.output import say
+from infra.edge import package as edge_package
+from infra.edge import viewer_address
+
+FUNCTIONS = {
+    "APIHandler" if name == deployed.API else name.capitalize(): end for name, end in deployed.FUNCTIONS.items()
+}
+"""What Chalice calls each function in a template, and how its name ends."""
+
+
+def package(stage: str, out: Path, *, edge: tuple[str, str] | None = None) -> None:
+    """Write one SAM stack of service and data, for a pipeline of the owner's own, and beside it those of the edge."""
+    settings.check_settings(stage)
+    out.mkdir(parents=True, exist_ok=True)
+    data = out / "data.json"
+    data.write_text(template.as_text(beside_the_service(stage)))
+    say(f"Packaging {stage} (chalice package) …")
+    with environment(**{chalice_cli.WITH_DATA: "1"}):
+        chalice("package", stage, "--merge-template", str(data), "--template-format", "yaml", str(out))
+    data.unlink()
+    megabytes = (out / "deployment.zip").stat().st_size / 1e6
+    say(f"{out}/sam.yaml and {out}/deployment.zip ({megabytes:.1f} MB). Then: sam deploy -t {out}/sam.yaml --guided")
+    page = "make package EDGE=1 says how."
+    if edge:
+        page = str(edge_package.write(stage, out, domain=edge[0], certificate=edge[1]))
+        say(f"CloudFront in front of it, as two stacks with what to give them, and when: {page}")
+    if viewer_address.is_believed(stage):
+        say(edge_package.warning(stage, page))
+
+
+def beside_the_service(stage: str) -> template.Template:
+    """Return the data template as it is merged with the service's: for one stage, and with what Chalice leaves out.
+
+    The functions are named as `chalice deploy` names them, since logs, alarms and policies know no other names. The
+    gateway is bounded and logged; and SAM makes no second stage of its own where it is told of Swagger 2.
+    """
+    whole = template.composed(settings.mail_from(stage))
+    whole["Parameters"]["Stage"]["Default"] = stage
+    group = "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:${AccessLogs}"
+    bound = {
+        "ResourcePath": "/*",
+        "HttpMethod": "*",
+        "ThrottlingRateLimit": gateway_stage.RATE_LIMIT,
+        "ThrottlingBurstLimit": gateway_stage.BURST_LIMIT,
+        "MetricsEnabled": False,
+    }
+    api = {
+        "OpenApiVersion": "2.0",
+        "TracingEnabled": True,
+        "MethodSettings": [bound],
+        "AccessLogSetting": {"DestinationArn": {"Fn::Sub": group}, "Format": gateway_stage.ACCESS_LOG},
+    }
+    added = {"RestAPI": {"Properties": api}}
+    for logical, end in FUNCTIONS.items():
+        added[logical] = {"Properties": {"FunctionName": f"latchkey-{stage}{end}"}}
+    return whole | {"Resources": whole["Resources"] | added}
