@@ -37,6 +37,7 @@ _deployer, _packager = CLIFactory.create_default_deployer, CLIFactory.create_app
 _planner = CLIFactory.create_plan_only_deployer
 _add_subscription = SAMTemplateGenerator._generate_dynamodbeventsource
 _is_about_role = TypedAWSClient._is_iam_role_related_error
+_is_settling = TypedAWSClient._is_settling_error
 
 
 def install() -> None:
@@ -46,6 +47,8 @@ def install() -> None:
     CLIFactory.create_plan_only_deployer = _create_planner  # type: ignore[method-assign]  # as above
     CLIFactory.create_app_packager = _create_packager  # type: ignore[method-assign]  # as above
     TypedAWSClient._is_iam_role_related_error = _is_not_yet  # type: ignore[method-assign]  # as above
+    # By this one it repeats changes of a subscription, which fail alike while a role is new.
+    TypedAWSClient._is_settling_error = _is_still_settling  # type: ignore[method-assign]  # as above
     local.create_local_server = create_local_server  # type: ignore[assignment]  # as above
     SAMTemplateGenerator._add_iam_role = _add_role  # type: ignore[assignment]  # as above
     SAMTemplateGenerator._generate_dynamodbeventsource = _subscribe  # type: ignore[assignment]  # as above
@@ -157,8 +160,15 @@ def _name_stream(config: Config, stream: Any) -> None:
 
 
 def _is_not_yet(self: TypedAWSClient, error: Any) -> bool:
-    message = error.response["Error"].get("Message", "")
-    return _is_about_role(self, error) or re.search(NOT_YET, message) is not None
+    return _is_about_role(self, error) or _says_not_yet(error)
+
+
+def _is_still_settling(self: TypedAWSClient, error: Any) -> bool:
+    return _is_settling(self, error) or _says_not_yet(error)
+
+
+def _says_not_yet(error: Any) -> bool:
+    return re.search(NOT_YET, error.response["Error"].get("Message", "")) is not None
 
 
 def _generate_with_gateway(self: SwaggerGenerator, app: Any, rest_api: Any = None) -> dict[str, Any]:

@@ -146,7 +146,10 @@ def _storage() -> list[str]:
         "",
         *table(("a million", "bytes each", "in indexes", "storage", "recovery", "together"), rows),
         "",
-        f"To restore a table costs {costs.PRICES['dynamodb_restore_per_gb']:.2f} a gigabyte, once.",
+        (
+            f"To restore a table costs {costs.PRICES['dynamodb_restore_per_gb']:.2f} a gigabyte;"
+            " [the procedure](operating.md#restore) restores twice, and holds a backup meanwhile."
+        ),
         "",
     ]
 

@@ -102,6 +102,18 @@ def data_stack(stage: str) -> str:
     return f"latchkey-{stage}-data"
 
 
+def variables(stage: str) -> dict[str, str] | None:
+    """Return the environment of a stage's API function, which has its settings; None where there is no function."""
+    import boto3
+
+    client = boto3.client("lambda")
+    try:
+        configured = client.get_function_configuration(FunctionName=f"latchkey-{stage}")
+    except client.exceptions.ResourceNotFoundException:
+        return None
+    return dict(configured.get("Environment", {}).get("Variables", {}))
+
+
 def live_api(stage: str) -> dict[str, str]:
     """Return the gateway's id and URL of a stage; raise DeployError when nothing is deployed."""
     api = api_of(stage)

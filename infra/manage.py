@@ -64,7 +64,7 @@ def main() -> int:
         stage = options.stage or "local"
         with settings.in_use(settings_of(stage)), actors.operator_for(_reason(options.reason)), no_log_lines():
             reachable.must_answer(stage)
-            with reachable.until_the_end(stage, options.command):
+            with settings.in_use(as_deployed(stage)), reachable.until_the_end(stage, options.command):
                 options.run(options)
     except EXPECTED as error:
         print(error, file=sys.stderr)
@@ -140,6 +140,22 @@ def settings_of(stage: str) -> settings.Settings:
     os.environ["AWS_ENDPOINT_URL"] = database
     chalice_cli.prepare_environment(url)
     return settings.from_environment(os.environ)
+
+
+def as_deployed(stage: str) -> settings.Settings:
+    """Return the settings of a stage's functions: links and secrets are made by them, not by those of this shell.
+
+    Those of this shell where there is no function yet. Raises Mistake where they may not be read.
+    """
+    if stage == "local":
+        return settings.current()
+    try:
+        variables = deployed.variables(stage)
+    except ClientError as error:
+        raise Mistake(
+            f"The settings of {stage} can't be read ({error}). Allow lambda:GetFunctionConfiguration."
+        ) from None
+    return settings.from_environment(variables) if variables else settings.current()
 
 
 def _reason(given: str) -> str:

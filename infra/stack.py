@@ -358,7 +358,7 @@ def _given(alarm_email: str, now: Template | None = None, **more: str) -> list[d
 
     CloudFormation refuses to keep a value that there isn't, as of a stack from before the parameter.
     """
-    given = {"AlarmEmail": alarm_email, "Stage": "", "Protection": "", **more}
+    given = {"AlarmEmail": alarm_email, "Stage": "", "Protection": "", "LogDays": "", **more}
     known = (now or {}).get("Parameters", {})
     return [
         {"ParameterKey": name, "ParameterValue": value} if value else {"ParameterKey": name, "UsePreviousValue": True}

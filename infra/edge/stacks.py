@@ -41,7 +41,7 @@ class EdgeStack:
             stack = None
         elif status.endswith("_IN_PROGRESS"):
             raise DeployError(f"The stack {self.name} is being changed ({status}). Wait, then rerun.")
-        request = {
+        request: dict[str, Any] = {
             "StackName": self.name,
             "TemplateBody": template.as_text(wanted),
             "Parameters": [{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()],
@@ -51,6 +51,9 @@ class EdgeStack:
             self._client.create_stack(**request)
             self._wait("stack_create_complete", "created")
             return
+        # What was chosen in AWS, as the rate of the web ACL, stays: an update takes the default otherwise.
+        kept = (self.parameters().keys() & wanted["Parameters"].keys()) - parameters.keys()
+        request["Parameters"] += [{"ParameterKey": name, "UsePreviousValue": True} for name in sorted(kept)]
         if update(self._client, request):
             self._wait("stack_update_complete", "brought up to date")
 

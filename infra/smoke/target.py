@@ -86,14 +86,9 @@ def chosen(given: Mapping[str, str]) -> Target:
 
 def of_stage(stage: str) -> Settings:
     """Return the settings of a deployed stage, as its function has them. Raises NoTarget where there is none."""
-    import boto3
-
-    client = boto3.client("lambda")
-    try:
-        configured = client.get_function_configuration(FunctionName=f"latchkey-{stage}")
-    except client.exceptions.ResourceNotFoundException as error:
-        raise _nothing_deployed(stage) from error
-    variables: dict[str, str] = configured.get("Environment", {}).get("Variables", {})
+    variables = deployed.variables(stage)
+    if variables is None:
+        raise _nothing_deployed(stage)
     return settings.from_environment(variables)
 
 

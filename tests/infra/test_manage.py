@@ -16,7 +16,7 @@ from chalicelib.events import kinds, record
 from chalicelib.limits import tiers
 from chalicelib.oauth import clients
 from chalicelib.oauth.tables import Client
-from infra import manage
+from infra import deployed, manage
 from tests.house import House, stage_key_file
 from tests.oauth.flow import registered
 
@@ -270,3 +270,14 @@ def test_key_of_an_unconfirmed_account_comes_with_a_warning(
     printed = capsys.readouterr()
     assert "ada@example.com isn't confirmed" in printed.err
     assert printed.out.count("\n") == 1
+
+
+def test_settings_of_a_deployed_stage_are_its_functions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A link leads to its domain, whatever the shell has set; before there is a function, the shell's are taken."""
+    theirs = {"LATCHKEY_STAGE": "dev", "LATCHKEY_PUBLIC_URL": "https://api.example.com", "LATCHKEY_BRAND": "acme"}
+    monkeypatch.setattr(deployed, "variables", lambda _stage: theirs)
+    with settings.in_use(settings.Settings(stage="dev", public_url="https://shell.example.com")):
+        found = manage.as_deployed("dev")
+        assert (found.public_url, found.brand) == ("https://api.example.com", "acme")
+        monkeypatch.setattr(deployed, "variables", lambda _stage: None)
+        assert manage.as_deployed("dev").public_url == "https://shell.example.com"

@@ -96,12 +96,14 @@ def test_device_code_expires_after_ten_minutes(home: House, ada: Person, app: Ap
     assert decide(ada, user_code) == 404
 
 
-def test_device_code_is_redeemed_once(home: House, ada: Person, app: App) -> None:
-    """A second use ends what the first got, as with any code."""
+@pytest.mark.parametrize("after_s", [0, 601])
+def test_device_code_is_redeemed_once(home: House, ada: Person, app: App, after_s: int) -> None:
+    """A second use ends what the first got, as with any code, also when the code is past its time."""
     device_code, user_code = started(app)
     decide(ada, user_code)
     token = app.ask(DEVICE, device_code=device_code).json()["access_token"]
     assert works(home, token)
+    home.clock.forward(after_s)
     assert refusal(app.ask(DEVICE, device_code=device_code)) == USED
     assert not works(home, token)
 

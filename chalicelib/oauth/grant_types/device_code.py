@@ -22,8 +22,11 @@ def redeem(request: TokenRequest) -> Answer:
 
 
 def _check_approved(code: Ticket) -> None:
-    """Raise the error of RFC 8628 §3.5 that says why a device gets no tokens, unless it does."""
-    if code.expires_at <= clock.now_ms():
+    """Raise the error of RFC 8628 §3.5 that says why a device gets no tokens, unless it does.
+
+    One that was spent counts however old it is: its second use is reuse whenever it comes.
+    """
+    if code.consumed_at is None and code.expires_at <= clock.now_ms():
         raise OAuthError("expired_token", "The device code is too old. Start again.")
     if code.decision == device.APPROVED:
         return
