@@ -86,7 +86,7 @@ def _has_local_engine() -> bool:
 def _create_deployer(self: CLIFactory, session: Any, config: Config, ui: Any) -> Any:
     """Return what deploys: from any checkout, after any failure, what exists is adopted and nothing is made twice."""
     made, aws = _prepare_deployment(config), TypedAWSClient(session)
-    names = {name: f"latchkey-{config.chalice_stage}{end}" for name, end in deployed.FUNCTIONS.items()}
+    names = {name: deployed.function_name(config.chalice_stage, name) for name in deployed.FUNCTIONS}
     roles_of = {function: made[template.logical_role(name)] for name, function in names.items()}
     for function in roles.release(
         roles_of, give=lambda function, role: aws._do_update_function_config(function, {"Role": role})

@@ -24,6 +24,11 @@ DOMAIN = "api_gateway_custom_domain"
 Resource = dict[str, Any]
 
 
+def function_name(stage: str, name: str) -> str:
+    """Return the name in AWS of a function that Chalice calls `name`."""
+    return f"latchkey-{stage}{FUNCTIONS[name]}"
+
+
 def note(stage: str) -> None:
     """Write down for Chalice what is there of a stage's service."""
     noted = _noted(stage)
@@ -107,11 +112,9 @@ def variables(stage: str) -> dict[str, str] | None:
     import boto3
 
     client = boto3.client("lambda")
-    try:
-        configured = client.get_function_configuration(FunctionName=f"latchkey-{stage}")
-    except client.exceptions.ResourceNotFoundException:
-        return None
-    return dict(configured.get("Environment", {}).get("Variables", {}))
+    gone = client.exceptions.ResourceNotFoundException
+    configured = _or_none(gone, client.get_function_configuration, FunctionName=function_name(stage, API))
+    return None if configured is None else dict(configured.get("Environment", {}).get("Variables", {}))
 
 
 def live_api(stage: str) -> dict[str, str]:
@@ -150,7 +153,7 @@ def _noted(stage: str) -> Path:
 
 def _of_function(stage: str, name: str, functions: Any, events: Any) -> Iterator[Resource]:
     """Yield a function and what belongs to it: its schedule, its subscription to the stream."""
-    function = f"latchkey-{stage}{FUNCTIONS[name]}"
+    function = function_name(stage, name)
     gone = functions.exceptions.ResourceNotFoundException
     configured = _or_none(gone, functions.get_function_configuration, FunctionName=function)
     if configured is not None:
@@ -185,13 +188,13 @@ def _apis(stage: str) -> Iterator[str]:
 
     functions, gateways = boto3.client("lambda"), boto3.client("apigateway")
     gone = functions.exceptions.ResourceNotFoundException
-    granted = _or_none(gone, functions.get_policy, FunctionName=f"latchkey-{stage}")
+    granted = _or_none(gone, functions.get_policy, FunctionName=function_name(stage, API))
     ids = {api["id"]: api for page in gateways.get_paginator("get_rest_apis").paginate() for api in page["items"]}
     known = [api_id for api_id in ids if granted is not None and f":{api_id}/" in granted["Policy"]]
     yield from known
     # One that was imported, and may not call its function yet, calls it in its document.
     for api_id, api in ids.items():
-        if api_id not in known and api["name"] == "latchkey" and _calls(gateways, api_id, f"latchkey-{stage}"):
+        if api_id not in known and api["name"] == "latchkey" and _calls(gateways, api_id, function_name(stage, API)):
             yield api_id
 
 

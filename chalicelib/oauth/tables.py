@@ -189,3 +189,11 @@ class Ticket(tables.Table):
     polled_at = tables.Whole(null=True)
     interval_s = tables.Whole(null=True)
     dies_at = tables.DiesAt(null=True)
+
+    @property
+    def is_expired(self) -> bool:
+        """Return whether its time is over and it was never spent.
+
+        One that was spent counts however old it is: its second use is reuse whenever it comes (RFC 6749 §4.1.2).
+        """
+        return self.consumed_at is None and bool(self.expires_at <= clock.now_ms())

@@ -28,8 +28,8 @@ def check_python(version: tuple[int, ...]) -> None:
 def check_running(stage: str) -> None:
     """Raise DeployError where somebody has stopped the stage, as for a restore: Chalice would start it again."""
     functions = boto3.client("lambda")
-    for end in deployed.FUNCTIONS.values():
-        name = f"latchkey-{stage}{end}"
+    for function in deployed.FUNCTIONS:
+        name = deployed.function_name(stage, function)
         try:
             reserved = functions.get_function_concurrency(FunctionName=name).get("ReservedConcurrentExecutions")
         except functions.exceptions.ResourceNotFoundException:

@@ -52,7 +52,8 @@ class EdgeStack:
             self._wait("stack_create_complete", "created")
             return
         # What was chosen in AWS, as the rate of the web ACL, stays: an update takes the default otherwise.
-        kept = (self.parameters().keys() & wanted["Parameters"].keys()) - parameters.keys()
+        given = {each["ParameterKey"] for each in stack.get("Parameters", [])}
+        kept = (given & wanted["Parameters"].keys()) - parameters.keys()
         request["Parameters"] += [{"ParameterKey": name, "UsePreviousValue": True} for name in sorted(kept)]
         if update(self._client, request):
             self._wait("stack_update_complete", "brought up to date")

@@ -1,6 +1,5 @@
 """The authorization code grant: a code is exchanged for tokens (RFC 6749 §4.1.3), bound by PKCE (RFC 7636 §4.5)."""
 
-from chalicelib.core import clock
 from chalicelib.oauth import clients, exchange, pkce, redirect_uris
 from chalicelib.oauth.errors import invalid_grant, invalid_request, unauthorized_client
 from chalicelib.oauth.issuance import CODE_KIND, Answer
@@ -35,8 +34,7 @@ def _usable_code(request: TokenRequest) -> Ticket | None:
     if named and code.redirect_uri is None and not redirect_uris.is_one_of(named, request.client.redirect_uris):
         # Stricter than the RFC: the authorization request named none, so only a registered one can be meant.
         return None
-    # One that was spent counts however old it is: its second use is reuse whenever it comes (RFC 6749 §4.1.2).
-    return code if code.consumed_at is not None or code.expires_at > clock.now_ms() else None
+    return None if code.is_expired else code
 
 
 def _repeats_redirect_uri(code: Ticket, named: str) -> bool:

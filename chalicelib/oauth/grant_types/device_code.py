@@ -1,6 +1,5 @@
 """The device code grant: a device polls until its user has decided (RFC 8628 §3.4, §3.5)."""
 
-from chalicelib.core import clock
 from chalicelib.oauth import clients, device, exchange
 from chalicelib.oauth.errors import OAuthError, access_denied, invalid_grant, invalid_request, unauthorized_client
 from chalicelib.oauth.issuance import Answer
@@ -22,11 +21,8 @@ def redeem(request: TokenRequest) -> Answer:
 
 
 def _check_approved(code: Ticket) -> None:
-    """Raise the error of RFC 8628 §3.5 that says why a device gets no tokens, unless it does.
-
-    One that was spent counts however old it is: its second use is reuse whenever it comes.
-    """
-    if code.consumed_at is None and code.expires_at <= clock.now_ms():
+    """Raise the error of RFC 8628 §3.5 that says why a device gets no tokens, unless it does."""
+    if code.is_expired:
         raise OAuthError("expired_token", "The device code is too old. Start again.")
     if code.decision == device.APPROVED:
         return
