@@ -12,6 +12,7 @@ from infra import data, gateway
 from infra.deploy import gateway_stage, package
 from infra.routes import of_latchkey
 from tests.api.routes import PUBLIC
+from tests.deploy.cloud import Cloud
 from tests.deploy.conftest import Deployment
 
 pytestmark = [
@@ -146,38 +147,40 @@ def test_stage_is_bounded_and_logged(deployment: Deployment) -> None:
     assert "$context.path" not in logs["format"]
 
 
+@pytest.fixture
+def account(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Cloud:
+    """The account that was deployed into, which this process's own calls reach, too."""
+    for name, value in deployment.cloud.environment.items():
+        monkeypatch.setenv(name, value)
+    return deployment.cloud
+
+
 def test_stage_is_bounded_where_the_account_can_not_log(
-    deployment: Deployment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    account: Cloud, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """API Gateway refuses a change that has a log in it whole; that is a warning, with the remedy."""
-    cloud = deployment.cloud
-    for name, value in cloud.environment.items():
-        monkeypatch.setenv(name, value)
-    (api,) = cloud.apis()
-    cloud.client("apigateway").update_stage(
+    (api,) = account.apis()
+    account.client("apigateway").update_stage(
         restApiId=api,
         stageName="api",
         patchOperations=[{"op": "replace", "path": "/*/*/throttling/rateLimit", "value": "1"}],
     )
-    monkeypatch.setattr(cloud, "has_log_role", False)
+    monkeypatch.setattr(account, "has_log_role", False)
     gateway_stage.guard_stage("dev", {"rest_api_id": api})
-    stage = cloud.client("apigateway").get_stage(restApiId=api, stageName="api")
+    stage = account.client("apigateway").get_stage(restApiId=api, stageName="api")
     assert stage["methodSettings"]["*/*"]["throttlingRateLimit"] == gateway_stage.RATE_LIMIT
     assert "Warning: no access logs are written" in capsys.readouterr().out
 
 
 def test_stage_is_deployed_where_the_account_has_less_than_the_bound(
-    deployment: Deployment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    account: Cloud, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """As in Milan or Jakarta; what else is set is set, and a warning says what bounds callers instead."""
-    cloud = deployment.cloud
-    for name, value in cloud.environment.items():
-        monkeypatch.setenv(name, value)
-    (api,) = cloud.apis()
-    monkeypatch.setattr(cloud, "rate_max", 1_000)
+    (api,) = account.apis()
+    monkeypatch.setattr(account, "rate_max", 1_000)
     gateway_stage.guard_stage("dev", {"rest_api_id": api})
     assert capsys.readouterr().out.count("Warning: the stage isn't bounded, since API Gateway refuses 2,000") == 1
-    settings = cloud.client("apigateway").get_stage(restApiId=api, stageName="api")["methodSettings"]["*/*"]
+    settings = account.client("apigateway").get_stage(restApiId=api, stageName="api")["methodSettings"]["*/*"]
     assert settings["metricsEnabled"] is False
 
 
