@@ -117,5 +117,7 @@ def _judged(operation: str, request: dict[str, Any]) -> Iterator[Need]:
         yield operation, f"parameter{request['Name']}"
     elif operation == "SendEmail":
         yield operation, "identity/*"
+    elif "FunctionName" in request:
+        yield operation, f"function:{request['FunctionName']}"
     else:
         yield operation, "*"
