@@ -29,7 +29,7 @@ from moto.dynamodb.models import dynamodb_backends
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import make_server
 
-from tests.deploy import domains
+from tests.deploy import domains, in_process
 from tests.deploy.stacks import CloudFormation, form_of
 
 ACCOUNT = "123456789012"
@@ -287,6 +287,7 @@ def serving() -> Iterator[Cloud]:
         cloud.url = opened.enter_context(_served(cloud))
         # moto holds one state a process.
         requests.post(f"{cloud.behind}/moto-api/reset", timeout=30).raise_for_status()
+        opened.enter_context(in_process.called({cloud.behind: cloud.moto, cloud.url: cloud}))
         yield cloud
         requests.post(f"{cloud.behind}/moto-api/reset", timeout=30).raise_for_status()
 

@@ -244,7 +244,10 @@ class CloudFormation:
         if change["imported"]:
             stack.template, stack.status = change["template"], "IMPORT_COMPLETE"
             for logical in change["imported"]:
-                stack.made[logical] = self._of_table(self._resolved(stack, stack.template["Resources"][logical]))
+                resource = self._resolved(stack, stack.template["Resources"][logical])
+                name = resource["Properties"]["TableName"]
+                there = self.client("dynamodb").describe_table(TableName=name)["Table"]
+                stack.made[logical] = _of_table(there, resource)
         return ""
 
     def _there(self, form: dict[str, str]) -> Stack:
@@ -309,11 +312,11 @@ class CloudFormation:
             if "StreamSpecification" in properties:
                 request["StreamSpecification"] = {"StreamEnabled": True, **properties["StreamSpecification"]}
             try:
-                tables.create_table(**request)
+                there = tables.create_table(**request)["TableDescription"]
             except tables.exceptions.ResourceInUseException as error:
                 raise Failed(f"{name} already exists") from error
             self._keep(properties, {})
-            return self._of_table(resource)
+            return _of_table(there, resource)
         self._keep(properties, known.resource["Properties"])
         there = tables.describe_table(TableName=name)["Table"]
         has = {index["IndexName"] for index in there.get("GlobalSecondaryIndexes", ())}
@@ -325,8 +328,9 @@ class CloudFormation:
         for change in changes:
             attributes = {"AttributeDefinitions": properties["AttributeDefinitions"]}
             tables.update_table(TableName=name, **attributes, GlobalSecondaryIndexUpdates=[change])
-        tables.update_table(TableName=name, DeletionProtectionEnabled=properties["DeletionProtectionEnabled"])
-        return self._of_table(resource)
+        is_protected = properties["DeletionProtectionEnabled"]
+        there = tables.update_table(TableName=name, DeletionProtectionEnabled=is_protected)["TableDescription"]
+        return _of_table(there, resource)
 
     def _keep(self, properties: Json, before: Json) -> None:
         """Switch on what isn't on as far as it was told; to expire items that expire already, DynamoDB refuses."""
@@ -339,12 +343,6 @@ class CloudFormation:
             tables.update_time_to_live(TableName=name, TimeToLiveSpecification=properties[lifetime])
         if properties.get(backups) != before.get(backups):
             tables.update_continuous_backups(TableName=name, PointInTimeRecoverySpecification=properties[backups])
-
-    def _of_table(self, resource: Json) -> Made:
-        name = resource["Properties"]["TableName"]
-        there = self.client("dynamodb").describe_table(TableName=name)["Table"]
-        attributes = {"Arn": there["TableArn"], "StreamArn": there.get("LatestStreamArn", "")}
-        return Made(name, attributes, resource)
 
     def _put_dashboard(self, name: str, known: Made | None, resource: Json) -> Made:
         """Make one: its name is the account's, and one with another name is another one."""
@@ -445,6 +443,11 @@ class CloudFormation:
 NO_VALUE = object()
 FUNCTIONS = {"Ref", "Fn::GetAtt", "Fn::Sub", "Fn::If", "Fn::Equals", "Fn::Not"}
 WHOLE = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE")
+
+
+def _of_table(there: Json, resource: Json) -> Made:
+    attributes = {"Arn": there["TableArn"], "StreamArn": there.get("LatestStreamArn", "")}
+    return Made(there["TableName"], attributes, resource)
 
 
 def _template(form: dict[str, str]) -> Json:
