@@ -11,7 +11,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 # What is given to a target reaches its program by the environment, letter by letter: make expands nothing in it, and the
 # shell runs nothing of it. So recipes say "$$TEXT", never "$(TEXT)".
-GIVEN := ADMIN ADMIN_KEY ALARM_EMAIL ALL CERTIFICATE CLIENT_ID CLIENT_SECRET CLOSE COLD COMPONENTS DATA DOMAIN DRY_RUN EDGE EMAIL ID MINUTES NAME OFF ONLY OUT PORT REASON RECEIVER ROUNDS SCOPES SEED STAGE STATE TEXT TIER TITLE URL
+GIVEN := ADMIN ADMIN_KEY ALARM_EMAIL ALL BOUNDARY CERTIFICATE CLIENT_ID CLIENT_SECRET CLOSE COLD COMPONENTS DATA DOMAIN DRY_RUN EDGE EMAIL ID LOG_DAYS MINUTES NAME OFF ONLY OUT PORT REASON RECEIVER ROUNDS SCOPES SEED STAGE STATE TEXT TIER TITLE URL
 $(foreach name,$(GIVEN),$(if $(filter undefined,$(origin $(name))),,$(eval override $(name) := $$(value $(name)))$(eval export $(name))))
 
 .DEFAULT_GOAL := help
@@ -81,8 +81,8 @@ leak-secret: $(BIN)/.run ## print what senders of leaks sign with: [STAGE=]
 github-keys: $(BIN)/.run ## fetch the public keys that GitHub signs reports of leaks with; then deploy
 	@$(BIN)/python -m infra.github_keys
 
-deploy: given-STAGE $(BIN)/.dev ## deploy into your AWS account, or say what would change: STAGE=dev|prod [ALARM_EMAIL=] [DRY_RUN=1] [EDGE=1 DOMAIN= CERTIFICATE=]
-	@$(BIN)/python -m infra.deploy deploy --stage="$$STAGE" --alarm-email="$$ALARM_EMAIL" $(if $(DRY_RUN),--dry-run) $(if $(EDGE),--edge --domain="$$DOMAIN" --certificate="$$CERTIFICATE")
+deploy: given-STAGE $(BIN)/.dev ## deploy into your AWS account, or say what would change: STAGE=dev|prod [ALARM_EMAIL=] [LOG_DAYS=] [BOUNDARY=] [DRY_RUN=1] [EDGE=1 DOMAIN= CERTIFICATE=]
+	@$(BIN)/python -m infra.deploy deploy --stage="$$STAGE" --alarm-email="$$ALARM_EMAIL" --log-days="$$LOG_DAYS" --boundary="$$BOUNDARY" $(if $(DRY_RUN),--dry-run) $(if $(EDGE),--edge --domain="$$DOMAIN" --certificate="$$CERTIFICATE")
 
 policy: given-STAGE $(BIN)/.run ## print the IAM policy for deploying, for EDGE=1 besides, or for the commands on accounts and smoke: STAGE= [EDGE=1|OPERATE=1]
 	@$(BIN)/python -m infra.rights --stage="$$STAGE" $(if $(EDGE),--edge) $(if $(OPERATE),--operate)

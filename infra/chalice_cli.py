@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
+from botocore.exceptions import ClientError
 from chalice import local
 from chalice.app import DynamoDBEventConfig
 from chalice.awsclient import TypedAWSClient
@@ -29,8 +30,13 @@ WITH_DATA = "PACKAGED_WITH_LATCHKEY_DATA"
 WITHOUT_CLIENT_IP_HEADER = "DEPLOYED_WITHOUT_CLIENT_IP_HEADER"
 """Set while anybody could send the header that names the client address, so that it isn't believed yet."""
 
+DELETES_MAX, BETWEEN_DELETES_S = 10, 31
+
 NOT_YET = r"(?i)cannot access stream|role.*can ?not be assumed"
 """What Lambda says while IAM hasn't told it of a new role yet, beyond what Chalice knows; it takes some seconds."""
+
+STREAM = "stream"
+"""What Chalice calls the function that reads the stream of events."""
 
 _generate = SwaggerGenerator.generate_swagger
 _deployer, _packager = CLIFactory.create_default_deployer, CLIFactory.create_app_packager
@@ -38,6 +44,7 @@ _planner = CLIFactory.create_plan_only_deployer
 _add_subscription = SAMTemplateGenerator._generate_dynamodbeventsource
 _is_about_role = TypedAWSClient._is_iam_role_related_error
 _is_settling = TypedAWSClient._is_settling_error
+_delete = TypedAWSClient.delete_rest_api
 
 
 def install() -> None:
@@ -49,6 +56,7 @@ def install() -> None:
     TypedAWSClient._is_iam_role_related_error = _is_not_yet  # type: ignore[method-assign]  # as above
     # By this one it repeats changes of a subscription, which fail alike while a role is new.
     TypedAWSClient._is_settling_error = _is_still_settling  # type: ignore[method-assign]  # as above
+    TypedAWSClient.delete_rest_api = _delete_api  # type: ignore[method-assign]  # as above
     local.create_local_server = create_local_server  # type: ignore[assignment]  # as above
     SAMTemplateGenerator._add_iam_role = _add_role  # type: ignore[assignment]  # as above
     SAMTemplateGenerator._generate_dynamodbeventsource = _subscribe  # type: ignore[assignment]  # as above
@@ -87,12 +95,14 @@ def _create_deployer(self: CLIFactory, session: Any, config: Config, ui: Any) ->
     """Return what deploys: from any checkout, after any failure, what exists is adopted and nothing is made twice."""
     made, aws = _prepare_deployment(config), TypedAWSClient(session)
     names = {name: deployed.function_name(config.chalice_stage, name) for name in deployed.FUNCTIONS}
-    roles_of = {function: made[template.logical_role(name)] for name, function in names.items()}
+    of_functions = roles.by_function({function: made[template.logical_role(name)] for name, function in names.items()})
     for function in roles.release(
-        roles_of, give=lambda function, role: aws._do_update_function_config(function, {"Role": role})
+        of_functions, give=lambda function, arn: aws._do_update_function_config(function, {"Role": arn})
     ):
         ui.write(f"The role of {function} was made anew: it is given to the function again …\n")
-    subscribed = names["stream"], made["EventsStream"]
+    for name, function in names.items():
+        _of_function(config, name).setdefault("tags", {})[roles.TAG] = of_functions[function].id
+    subscribed = names[STREAM], made["EventsStream"]
     subscription.await_deletion(*subscribed, say=lambda text: ui.write(f"{text}\n"), pause=aws._sleep)
     subscription.filter_on(session, *subscribed)
     deployed.note(config.chalice_stage)
@@ -142,20 +152,27 @@ def _subscribe(self: SAMTemplateGenerator, resource: Any, packaged: dict[str, An
     """Add a subscription to a table's stream; the one to the stream of events is for new items alone."""
     _add_subscription(self, resource, packaged)
     name = resource.lambda_function.resource_name
-    if name == "stream":
+    if name == STREAM:
         (event,) = packaged["Resources"][name.capitalize()]["Properties"]["Events"].values()
         event["Properties"]["FilterCriteria"] = subscription.FILTER
 
 
 def _give_roles(config: Config, role_of: Callable[[str], str]) -> None:
-    functions = config._config_from_disk["stages"][config.chalice_stage].setdefault("lambda_functions", {})
     for name in deployed.FUNCTIONS:
-        functions.setdefault(name, {})["iam_role_arn"] = role_of(name)
+        _of_function(config, name)["iam_role_arn"] = role_of(name)
+
+
+def _of_function(config: Config, name: str) -> dict[str, Any]:
+    """Return what is configured for one function of the stage, to be changed."""
+    functions = config._config_from_disk["stages"][config.chalice_stage].setdefault("lambda_functions", {})
+    configured: dict[str, Any] = functions.setdefault(name, {})
+    return configured
 
 
 def _name_stream(config: Config, stream: Any) -> None:
     for source in config.chalice_app.event_sources:
-        if isinstance(source, DynamoDBEventConfig):
+        # An operator's own function reads a stream of their own.
+        if isinstance(source, DynamoDBEventConfig) and source.name == STREAM:
             source.stream_arn = stream
 
 
@@ -169,6 +186,18 @@ def _is_still_settling(self: TypedAWSClient, error: Any) -> bool:
 
 def _says_not_yet(error: Any) -> bool:
     return re.search(NOT_YET, error.response["Error"].get("Message", "")) is not None
+
+
+def _delete_api(self: TypedAWSClient, rest_api_id: str) -> None:
+    """Delete an API; API Gateway deletes one in half a minute for the whole account, whoever asks."""
+    for attempts_left in reversed(range(DELETES_MAX)):
+        try:
+            return _delete(self, rest_api_id)
+        except ClientError as error:
+            if not attempts_left or error.response["Error"]["Code"] != "TooManyRequestsException":
+                raise
+            self._sleep(BETWEEN_DELETES_S)
+    return None
 
 
 def _generate_with_gateway(self: SwaggerGenerator, app: Any, rest_api: Any = None) -> dict[str, Any]:

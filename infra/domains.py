@@ -14,6 +14,8 @@ from infra.failed import DeployError
 
 ROOT = "(none)"
 """What API Gateway calls the base path of the whole domain."""
+MAPPING_ID = "apiMappingId"
+"""What is known of a mapping that only version 2 of API Gateway's API shows."""
 
 
 def found(name: str, apis: Collection[str]) -> Iterator[Resource]:
@@ -55,14 +57,14 @@ def release(named: str | None, apis: Collection[str], say: Callable[[str], None]
     """Let no domain lead to a stage's APIs but the one that goes with them: named, and leading nowhere else."""
     gateways = boto3.client("apigateway")
     pages = gateways.get_paginator("get_domain_names").paginate()
-    for domain in (each for page in pages for each in page["items"]):
+    for domain in (each for page in pages for each in page.get("items", [])):
         name = domain["domainName"]
         mappings = [] if _is_private(domain) else list(_mappings(gateways, name))
-        own = [each["basePath"] for each in mappings if each["restApiId"] in apis]
+        own = [each for each in mappings if each["restApiId"] in apis]
         if not own or (name == named and len(own) == len(mappings)):
             continue
-        for path in own:
-            gateways.delete_base_path_mapping(domainName=name, basePath=path)
+        for each in own:
+            _end(gateways, name, each)
         why = "leads to another API, too" if len(own) < len(mappings) else "isn't named in .chalice/config.json"
         say(f"The domain {name} no longer leads here. It is kept, since it {why}.")
 
@@ -85,13 +87,36 @@ def _noted(gateways: Any, name: str, paths: list[str]) -> Iterator[Resource]:
 
 
 def _mappings(gateways: Any, name: str) -> Iterator[dict[str, str]]:
-    """Yield what a domain leads to; nothing where there is no such domain."""
+    """Yield what a domain leads to; nothing where there is no such domain.
+
+    Base paths of several parts are known to version 2 of the API alone, and version 1 refuses a domain that has one.
+    """
     pages = gateways.get_paginator("get_base_path_mappings").paginate(domainName=name)
     try:
-        for page in pages:
-            yield from page.get("items", [])
+        yield from [each for page in pages for each in page.get("items", [])]
     except gateways.exceptions.NotFoundException:
         return
+    except gateways.exceptions.BadRequestException:
+        yield from _mappings_by_version_2(name)
+
+
+def _mappings_by_version_2(name: str) -> Iterator[dict[str, str]]:
+    gateways, more = boto3.client("apigatewayv2"), {}
+    while True:
+        page = gateways.get_api_mappings(DomainName=name, **more)
+        for each in page.get("Items", []):
+            path = each.get("ApiMappingKey") or ROOT
+            yield {"basePath": path, "restApiId": each["ApiId"], MAPPING_ID: each["ApiMappingId"]}
+        if "NextToken" not in page:
+            return
+        more = {"NextToken": page["NextToken"]}
+
+
+def _end(gateways: Any, name: str, mapping: dict[str, str]) -> None:
+    if MAPPING_ID in mapping:
+        boto3.client("apigatewayv2").delete_api_mapping(DomainName=name, ApiMappingId=mapping[MAPPING_ID])
+    else:
+        gateways.delete_base_path_mapping(domainName=name, basePath=mapping["basePath"])
 
 
 def _is_private(domain: dict[str, Any]) -> bool:

@@ -2,33 +2,52 @@
 
 Lambda has the decryption of a function's environment granted to the role by its id, and does so when the function gets
 a role with another ARN. A role that was made anew has the same ARN and another id, so its function fails with "KMS
-access was denied" whatever it is updated with.
+access was denied" whatever it is updated with. Each function is tagged with the id of the role that it was given.
 """
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
+
+TAG = "latchkey-role"
 
 
-def release(functions: Mapping[str, str], *, give: Callable[[str, str], object]) -> list[str]:
-    """Give each function whose role is newer than the function another's role, so that it can get its own again.
+class Role(NamedTuple):
+    """A role as it stands: another one of the same name has the same ARN and another id."""
 
-    `functions` are the roles' ARNs by the functions' names, `give` gives a function a role and waits for it. Returns
-    the names of those functions; whatever updates one next must give it its own role.
+    arn: str
+    id: str
+
+
+def by_function(arns: Mapping[str, str]) -> dict[str, Role]:
+    """Return the roles that have these ARNs, by the names of the functions that they are for."""
+    import boto3
+
+    iam = boto3.client("iam")
+    return {
+        function: Role(arn, iam.get_role(RoleName=arn.rpartition("/")[2])["Role"]["RoleId"])
+        for function, arn in arns.items()
+    }
+
+
+def release(roles: Mapping[str, Role], *, give: Callable[[str, str], object]) -> list[str]:
+    """Give each function that has a role from before it was made anew another's, so that it can get its own again.
+
+    `roles` are known by the functions' names; `give` gives a function the role with an ARN and waits for it. Returns
+    the names of those functions; whatever updates one next must give it its own role, and the tag.
     """
     import boto3
 
-    lambdas, iam = boto3.client("lambda"), boto3.client("iam")
-    released = [name for name, role in functions.items() if _is_newer(lambdas, iam, name, role)]
+    lambdas = boto3.client("lambda")
+    released = [name for name, role in roles.items() if _had_another(lambdas, name, role)]
     for name in released:
-        give(name, next(role for role in functions.values() if role != functions[name]))
+        give(name, next(role.arn for role in roles.values() if role.arn != roles[name].arn))
     return released
 
 
-def _is_newer(lambdas: Any, iam: Any, name: str, role: str) -> bool:
+def _had_another(lambdas: Any, name: str, role: Role) -> bool:
     try:
-        function = lambdas.get_function_configuration(FunctionName=name)
+        function = lambdas.get_function(FunctionName=name)
     except lambdas.exceptions.ResourceNotFoundException:
         return False
-    made: datetime = iam.get_role(RoleName=role.rpartition("/")[2])["Role"]["CreateDate"]
-    return function["Role"] == role and made > datetime.fromisoformat(function["LastModified"])
+    tags: dict[str, str] = function.get("Tags", {})
+    return bool(function["Configuration"]["Role"] == role.arn) and tags.get(TAG) != role.id

@@ -74,6 +74,7 @@ def _role(name: str, mail_from: str) -> Template:
         "Type": "AWS::IAM::Role",
         "Properties": {
             "RoleName": {"Fn::Sub": _role_name(name)},
+            "PermissionsBoundary": {"Fn::If": ["IsBounded", {"Ref": "Boundary"}, {"Ref": "AWS::NoValue"}]},
             "AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [trusted]},
             "Policies": [
                 {"PolicyName": "latchkey", "PolicyDocument": {"Version": "2012-10-17", "Statement": statements}}

@@ -19,6 +19,8 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("command", choices=("deploy", "package", "status", "rotate-edge", "destroy"))
     parser.add_argument("--stage", required=True)
     parser.add_argument("--alarm-email", default="")
+    parser.add_argument("--log-days", default="")
+    parser.add_argument("--boundary", default="")
     parser.add_argument("--data", default="keep")
     parser.add_argument("--out", default=".local/package")
     parser.add_argument("--dry-run", action="store_true")
@@ -32,10 +34,11 @@ def main(words: list[str] | None = None) -> int:
     if options.data not in ("keep", "delete"):
         print(f"DATA takes keep or delete, not {options.data!r}.", file=sys.stderr)
         return 1
+    chosen = {"AlarmEmail": options.alarm_email, "LogDays": options.log_days, "Boundary": options.boundary}
     wanted = (options.domain, options.certificate) if options.edge else None
     commands: dict[str, Callable[[], None]] = {
         "deploy": lambda: (deploy.plan if options.dry_run else deploy.deploy)(
-            options.stage, alarm_email=options.alarm_email, edge=wanted
+            options.stage, chosen=chosen, edge=wanted
         ),
         "package": lambda: package.package(options.stage, Path(options.out), edge=wanted),
         "status": lambda: status.status(options.stage),

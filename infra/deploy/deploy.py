@@ -3,19 +3,24 @@
 Each step says what it does, is safe to repeat, and leaves what runs alone when it fails.
 """
 
+from collections.abc import Mapping
+
 import boto3
 
 from infra import chalice_cli, deployed, domains, lock, stage_key, template
+from infra.data_stack.stack import NOTHING, DataStack
 from infra.deploy import checks, gateway_stage, settings
 from infra.deploy.chalice_commands import chalice, environment
 from infra.deploy.output import say
 from infra.edge import front, viewer_address
 from infra.failed import DeployError
-from infra.stack import DataStack
 
 
-def deploy(stage: str, *, alarm_email: str = "", edge: tuple[str, str] | None = None) -> None:
-    """Create or update a stage: its data, its service and, with a domain and its certificate, CloudFront before it."""
+def deploy(stage: str, *, chosen: Mapping[str, str] = NOTHING, edge: tuple[str, str] | None = None) -> None:
+    """Create or update a stage: its data, its service and, with a domain and its certificate, CloudFront before it.
+
+    `chosen` are parameters of the data stack; those that aren't stay as they are.
+    """
     settings.check_settings(stage)
     domains.check(deployed.configured_domain(stage), lambda: deployed.api_ids(stage))
     is_trusted = _is_header_trusted(stage, edge)
@@ -23,7 +28,7 @@ def deploy(stage: str, *, alarm_email: str = "", edge: tuple[str, str] | None = 
     say(f"Deploying {stage} into account {who['Account']}, region {boto3.session.Session().region_name}.")
     with lock.on(stage) as take:
         checks.check_running(stage)
-        DataStack(stage, say).put(template.composed(settings.mail_from(stage)), alarm_email)
+        DataStack(stage, say).put(template.composed(settings.mail_from(stage)), chosen)
         take()
         if stage_key.create(boto3.client("ssm"), stage):
             say("Made the stage's key, from which webhook secrets are derived (SSM, SecureString).")
@@ -32,7 +37,11 @@ def deploy(stage: str, *, alarm_email: str = "", edge: tuple[str, str] | None = 
             chalice("deploy", stage)
         api = deployed.live_api(stage)
         gateway_stage.guard_stage(stage, api)
-        is_closed = front.Front(stage, say).put(*edge, api) if edge else viewer_address.is_believed(stage)
+        is_closed = (
+            front.Front(stage, say).put(*edge, api, chosen.get("Boundary", ""))
+            if edge
+            else viewer_address.is_believed(stage)
+        )
         if is_closed and not is_trusted:
             say(f"Deploying the service again, which now believes {viewer_address.HEADER} …")
             chalice("deploy", stage)
@@ -61,12 +70,12 @@ def _is_header_trusted(stage: str, edge: tuple[str, str] | None) -> bool:
     )
 
 
-def plan(stage: str, *, alarm_email: str = "", edge: tuple[str, str] | None = None) -> None:
+def plan(stage: str, *, chosen: Mapping[str, str] = NOTHING, edge: tuple[str, str] | None = None) -> None:
     """Say what a deployment would change, and change nothing."""
     settings.check_settings(stage)
     domains.check(deployed.configured_domain(stage), lambda: deployed.api_ids(stage))
     _is_header_trusted(stage, edge)
-    changes = DataStack(stage, say).planned(template.composed(settings.mail_from(stage)), alarm_email)
+    changes = DataStack(stage, say).planned(template.composed(settings.mail_from(stage)), chosen)
     say(f"The data stack {deployed.data_stack(stage)}, by CloudFormation:")
     say("\n".join(f"  {change}" for change in changes) if changes else "  nothing changes")
     say("The service, by Chalice:")

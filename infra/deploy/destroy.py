@@ -3,11 +3,12 @@
 import boto3
 
 from infra import deployed, domains, lock, stage_key
+from infra.data_stack.stack import DataStack
+from infra.data_stack.tables import is_being_deleted, stage_tables
 from infra.deploy.chalice_commands import chalice
 from infra.deploy.output import say
 from infra.edge import front
 from infra.failed import DeployError
-from infra.stack import DataStack, is_being_deleted, stage_tables
 
 DELETES_MAX = 3
 

@@ -52,7 +52,7 @@ def guard_stage(stage: str, api: dict[str, str]) -> None:
     try:
         _set_up(stage, api, bound | unmeasured)
     except ClientError as error:
-        if error.response["Error"]["Code"] != "BadRequestException":
+        if error.response["Error"]["Code"] != "BadRequestException" or "limit" not in str(error).lower():
             raise
         _set_up(stage, api, unmeasured)
         say(

@@ -15,12 +15,21 @@ def check_settings(stage: str) -> None:
     checks.check_python(tuple(sys.version_info[:2]))
     whole = json.loads(CONFIGURATION.read_text())
     chosen = whole["stages"][stage]
-    of_functions = chosen.get("lambda_functions", {}).items()
-    for function, own in (("", {}), *of_functions):
+    of_functions = [
+        (f"{level}lambda_functions.{name}", own)
+        for level, each in (("", whole), (f"stages.{stage}.", chosen))
+        for name, own in each.get("lambda_functions", {}).items()
+    ]
+    for place, own in ((f"stages.{stage}", {}), *of_functions):
         given = [each.get("environment_variables", {}) for each in (whole, chosen, own)]
         variables = {name: value for each in given for name, value in each.items()}
-        where = f".chalice/config.json, stages.{stage}" + (f".lambda_functions.{function}" if function else "")
+        where = f".chalice/config.json, {place}"
         for name, value in variables.items():
+            if name in own.get("environment_variables", {}) and name.startswith("LATCHKEY_"):
+                raise DeployError(
+                    f"{where}: {name} is a setting of the whole stage, which every function reads. Move it to"
+                    f" stages.{stage}.environment_variables."
+                )
             if not isinstance(value, str):
                 raise DeployError(f'{where}: {name} takes text, like "{value}" in quotes, not {value!r}.')
         try:

@@ -7,10 +7,11 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra import deployed
+from infra.data_stack.stack import DataStack
+from infra.data_stack.tables import stage_tables
 from infra.deploy import settings
 from infra.deploy.output import say
 from infra.edge import front
-from infra.stack import DataStack, stage_tables
 
 
 def status(stage: str) -> None:

@@ -60,7 +60,7 @@ class Front:
         closed = self.origin.output("RestApiId")
         return is_whole and closed == (deployed.api_of(self._stage) or {}).get("rest_api_id")
 
-    def put(self, domain: str, certificate: str, api: dict[str, str]) -> bool:
+    def put(self, domain: str, certificate: str, api: dict[str, str], boundary: str = "") -> bool:
         """Bring CloudFront in front of an API and then, once the domain leads there, close the API to everybody else.
 
         Finishes a rotation of the secret that was begun: the API accepts both secrets before CloudFront sends the next
@@ -83,6 +83,7 @@ class Front:
                 "Domain": domain,
                 "Certificate": certificate,
                 "Secret": then,
+                **({"Boundary": boundary} if boundary else {}),
             },
         )
         if then != now:

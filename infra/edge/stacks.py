@@ -9,8 +9,8 @@ import boto3
 from botocore.exceptions import WaiterError
 
 from infra import template
+from infra.data_stack.cloudformation import CAPABILITIES, ONLY_DELETABLE, described, update
 from infra.failed import DeployError
-from infra.stack import CAPABILITIES, ONLY_DELETABLE, described, update
 from infra.template import Template
 
 FUNCTION = "AWS::Lambda::Function"

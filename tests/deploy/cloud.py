@@ -94,7 +94,7 @@ class Cloud:
     def client(self, service: str, region: str = REGION) -> Any:
         """Return a client of one of its services."""
         if (service, region) not in self.clients:
-            url = self.url if service == "cloudformation" else self.behind
+            url = self.url if service in ("cloudformation", "apigatewayv2") else self.behind
             self.clients[service, region] = boto3.client(service, endpoint_url=url, region_name=region)
         return self.clients[service, region]
 

@@ -3,16 +3,17 @@
 - It knows the domains of its two versions apart; Chalice reads what version 1 made by version 2.
 - It changes no domain, and lists no base paths of one that never had any.
 - It maps a base path to a second API, and deletes an API that a domain leads to.
+- It makes no base path of several parts; those are made by version 2, and version 1 then refuses the domain.
 """
 
 import json
 import re
 from typing import Any, NamedTuple
 
-from moto.apigateway.models import APIGatewayBackend, DomainName, apigateway_backends
+from moto.apigateway.models import APIGatewayBackend, BasePathMapping, DomainName, apigateway_backends
 
 Json = dict[str, Any]
-DOMAIN = re.compile(r"(?:/v2)?/domainnames/([^/]+)(?:/(basepathmappings|apimappings))?$")
+DOMAIN = re.compile(r"(?:/v2)?/domainnames/([^/]+)(?:/(basepathmappings|apimappings)(?:/([^/]+))?)?$")
 
 
 class Answer(NamedTuple):
@@ -35,10 +36,12 @@ def supplied(account: str, region: str, method: str, path: str, body: bytes) -> 
     if found is None or domain is None:
         return None
     mappings = backend.base_path_mappings.setdefault(domain.domain_name, {})
+    if found[2] == "apimappings":
+        return _mapped(mappings, method, domain.domain_name, found[3], body)
     match method, path.startswith("/v2"), found[2]:
-        case "GET", True, "apimappings":
-            keys = ["" if each == "(none)" else each for each in mappings]
-            return Answer("200 OK", {"items": [{"apiMappingKey": key} for key in keys]})
+        case "GET" | "DELETE", False, "basepathmappings" if any("/" in each for each in mappings):
+            why = "The domain name has a mapping of several parts. Use the API of version 2."
+            return _error("400 Bad Request", "BadRequestException", why)
         case "DELETE", True, None:
             del backend.domain_names[domain.domain_name], backend.base_path_mappings[domain.domain_name]
             return Answer("204 No Content", {})
@@ -47,6 +50,26 @@ def supplied(account: str, region: str, method: str, path: str, body: bytes) -> 
         case "POST", False, "basepathmappings" if json.loads(body)["basePath"] in mappings:
             return _error("409 Conflict", "ConflictException", "Base path already exists for this domain name")
     return None
+
+
+def _mapped(mappings: dict[str, BasePathMapping], method: str, domain: str, mapping: str | None, body: bytes) -> Answer:
+    """Answer as version 2 does."""
+    if method == "GET":
+        return Answer("200 OK", {"items": [_newer(each) for each in mappings.values()]})
+    if method == "DELETE":
+        del mappings[bytes.fromhex(str(mapping)).decode()]
+        return Answer("204 No Content", {})
+    asked = json.loads(body)
+    key = asked["apiMappingKey"]
+    mappings[key] = BasePathMapping(domain, asked["apiId"], basePath=key, stage=asked["stage"])
+    return Answer("201 Created", _newer(mappings[key]))
+
+
+def _newer(mapping: BasePathMapping) -> Json:
+    """Return a mapping as version 2 shows it."""
+    path = mapping.base_path
+    key = "" if path == "(none)" else path
+    return {"apiMappingId": path.encode().hex(), "apiMappingKey": key, "apiId": mapping.rest_api_id, "stage": "api"}
 
 
 def _refusal(backend: APIGatewayBackend, api: str) -> Answer | None:

@@ -357,9 +357,9 @@ class CloudFormation:
         iam, name = self.client("iam"), properties["RoleName"]
         if known is None:
             try:
-                iam.create_role(
-                    RoleName=name, AssumeRolePolicyDocument=json.dumps(properties["AssumeRolePolicyDocument"])
-                )
+                trusts = json.dumps(properties["AssumeRolePolicyDocument"])
+                bounds = {each: properties[each] for each in ("PermissionsBoundary",) if each in properties}
+                iam.create_role(RoleName=name, AssumeRolePolicyDocument=trusts, **bounds)
             except iam.exceptions.EntityAlreadyExistsException as error:
                 raise Failed(f"{name} already exists") from error
         for policy in properties.get("Policies", []):

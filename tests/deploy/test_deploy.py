@@ -194,12 +194,13 @@ def test_deploying_again_changes_nothing_and_replaces_the_service(deployment: De
     assert cloud.documents[-1][gateway.EXTENSION] == gateway.in_document()
 
 
-def test_an_address_for_alarms_is_kept(deployment: Deployment) -> None:
-    """Given once, it holds until another is given."""
-    deployment.checkout.succeeds("deploy", "dev", "--alarm-email", "ops@example.com")
+def test_what_is_chosen_is_kept(deployment: Deployment) -> None:
+    """An address for alarms and how long logs are kept: given once, it holds until another is given."""
+    deployment.checkout.succeeds("deploy", "dev", "--alarm-email", "ops@example.com", "--log-days", "90")
     assert "The data stack is up to date." in deployment.checkout.succeeds("deploy", "dev")
-    sns = deployment.cloud.client("sns")
+    sns, stack = deployment.cloud.client("sns"), deployment.cloud.formation().stacks["latchkey-dev-data"]
     assert [found["Endpoint"] for found in sns.list_subscriptions()["Subscriptions"]] == ["ops@example.com"]
+    assert stack.parameters["LogDays"] == "90"
 
 
 def test_status_shows_service_data_tables_and_alarms(deployment: Deployment) -> None:

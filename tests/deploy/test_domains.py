@@ -173,3 +173,17 @@ def test_destroy_from_another_checkout_removes_the_domain(cloud: Cloud, checkout
     assert domains(cloud) == [DOMAIN, OTHER]
     assert leads_to(cloud).keys() == {"another"}
     assert len(cloud.apis()) == 1
+
+
+def test_domain_that_version_1_refuses_is_no_reason_to_stop(cloud: Cloud, checkout: Checkout) -> None:
+    """Somebody else's, with a base path of several parts: what leads to the stage is ended, the other is left alone."""
+    checkout.succeeds("deploy", "dev")
+    (api,) = (each for each in cloud.apis() if each not in leads_to(cloud).values())
+    another = leads_to(cloud)["another"]
+    newer = cloud.client("apigatewayv2")
+    for path, target in (("orders/v1", another), ("keys/v1", api)):
+        newer.create_api_mapping(DomainName=OTHER, ApiMappingKey=path, ApiId=target, Stage="api")
+    checkout.succeeds("destroy", "dev")
+    left = newer.get_api_mappings(DomainName=OTHER)["Items"]
+    assert [(each["ApiMappingKey"], each["ApiId"]) for each in left] == [("orders/v1", another)]
+    assert cloud.apis() == [another]

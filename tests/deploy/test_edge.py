@@ -139,6 +139,17 @@ def test_closed_stage_is_deployed_again_in_one_step_whatever_dns_says(world: Wor
     )
 
 
+def test_what_was_chosen_of_cloudfront_is_kept(world: World) -> None:
+    """The rate of its web ACL in AWS, and the boundary of its role with a deployment."""
+    bound = "arn:aws:iam::123456789012:policy/most"
+    stack = world.cloud.formation().stacks[DISTRIBUTION]
+    stack.parameters["RequestsInFiveMinutes"] = "20000"
+    world.checkout.succeeds("deploy", "dev", *EDGE, "--boundary", bound)
+    world.checkout.succeeds("deploy", "dev", *EDGE)
+    assert (stack.parameters["RequestsInFiveMinutes"], stack.parameters["Boundary"]) == ("20000", bound)
+    assert stack.made["RenamesRole"].resource["Properties"]["PermissionsBoundary"] == bound
+
+
 @pytest.mark.parametrize("status", ["DELETE_FAILED", "DELETE_IN_PROGRESS"])
 def test_api_counts_as_open_while_what_closes_it_is_not_whole(
     world: World, monkeypatch: pytest.MonkeyPatch, status: str

@@ -1,5 +1,6 @@
 """What AWS refuses ends in a stage that works, or in a sentence with what to do; regions share an account."""
 
+import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -132,6 +133,53 @@ def test_stack_that_is_still_being_deleted_is_waited_for(account: Account) -> No
     account.checkout.succeeds("deploy", "dev")
     assert account.there() == (1, 5, 1, 14)
     assert account.cloud.undecryptable() == []
+
+
+def test_role_that_was_made_anew_is_given_again_whatever_its_function_was_told_since(account: Account) -> None:
+    """Lambda knows when a function was last changed, and not whether its role could be read from then."""
+    account.checkout.succeeds("deploy", "dev")
+    iam, name = account.cloud.client("iam"), f"latchkey-dev-{REGION}-api"
+    trusts = json.dumps(iam.get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"])
+    iam.delete_role_policy(RoleName=name, PolicyName="latchkey")
+    iam.delete_role(RoleName=name)
+    iam.create_role(RoleName=name, AssumeRolePolicyDocument=trusts)
+    account.cloud.client("lambda").update_function_configuration(FunctionName="latchkey-dev", Description="changed")
+    assert account.cloud.undecryptable() == ["latchkey-dev"]
+    said = account.checkout.succeeds("deploy", "dev")
+    assert "The role of latchkey-dev was made anew" in said
+    assert account.cloud.undecryptable() == []
+    assert "was made anew" not in account.checkout.succeeds("deploy", "dev")
+
+
+def test_api_is_deleted_however_often_the_gateway_asks_to_wait(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It deletes one in half a minute for all who share the account."""
+    account.checkout.succeeds("deploy", "dev")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    account.cloud.refuses["DELETE /restapis"] = [("TooManyRequestsException", "Too Many Requests")] * 8
+    account.checkout.succeeds("destroy", "dev")
+    assert account.there() == (0, 0, 0, 14)
+    account.checkout.succeeds("deploy", "dev")
+    account.cloud.refuses["DELETE /restapis"] = [("TooManyRequestsException", "Too Many Requests")] * 11
+    done = account.checkout.run("destroy", "dev")
+    assert (done.status, "Too Many Requests" in done.error) == (1, True)
+
+
+def test_subscription_is_updated_once_lambda_knows_the_role(account: Account) -> None:
+    """A role that was made anew is as new to a subscription that there is as to one that is made."""
+    account.checkout.succeeds("deploy", "dev")
+    refused = (INVALID, "Cannot access stream arn:aws:dynamodb:x. Please ensure the role can perform GetRecords")
+    account.cloud.refuses["PUT /2015-03-31/event-source-mappings"] = [refused, refused]
+    account.checkout.succeeds("deploy", "dev")
+    assert account.cloud.refuses["PUT /2015-03-31/event-source-mappings"] == []
+
+
+def test_stage_that_refuses_anything_but_the_bound_is_no_warning(account: Account) -> None:
+    """A deployment that didn't set the stage up ends as one that failed."""
+    account.cloud.refuses["PATCH /restapis"] = [("BadRequestException", "Invalid patch path")]
+    done = account.checkout.run("deploy", "dev")
+    assert (done.status, "Invalid patch path" in done.error, "isn't bounded" in done.said) == (1, True, False)
 
 
 def test_region_is_destroyed_without_touching_another(account: Account) -> None:

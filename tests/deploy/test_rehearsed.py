@@ -12,7 +12,7 @@ import pytest
 from botocore import xform_name
 
 from infra import data, deployed, template
-from infra.stack import DataStack
+from infra.data_stack.stack import DataStack
 from tests.deploy.cloud import ACCOUNT, REGION, Cloud, serving
 from tests.infra.commands import Call, blocks, call_of, section
 
@@ -64,7 +64,7 @@ def owner() -> Iterator[Owner]:
     with serving() as cloud, pytest.MonkeyPatch.context() as environment:
         for name, value in cloud.environment.items():
             environment.setenv(name, value)
-        DataStack(STAGE, lambda _: None).put(template.composed(), "")
+        DataStack(STAGE, lambda _: None).put(template.composed())
         for end in deployed.FUNCTIONS.values():
             _make_function(cloud, f"latchkey-{STAGE}{end}")
         cloud.client("ssm").put_parameter(Name="/latchkey/prod/key", Value="secret", Type="SecureString")
@@ -174,7 +174,7 @@ def test_the_way_to_production_is_one(owner: Owner) -> None:
     ("page", "heading", "does"),
     [
         ("deploying.md", "Your own domain", "UpdateRestApi"),
-        ("deploying.md", "The rights to deploy come to more", "PutRolePermissionsBoundary"),
+        ("deploying.md", "The rights to deploy come to more", "CreatePolicy"),
         ("deploying.md", "From CI", "PutRolePolicy"),
         ("deploying.md", "Through your own pipeline", "PutParameter"),
         ("operating.md", "A customer gets 401", "StartQuery"),
@@ -186,10 +186,6 @@ def test_other_runbooks_are_taken_by_the_account(owner: Owner, page: str, headin
     """Each of their commands, in its order."""
     if heading == "Through your own pipeline":
         owner.cloud.client("ssm").delete_parameter(Name="/latchkey/prod/key")
-    if does == "PutRolePermissionsBoundary":
-        for name in ("api", "authorizer", "stream", "minute", "hour"):
-            role = f"latchkey-{STAGE}-eu-central-1-{name}"
-            owner.cloud.client("iam").create_role(RoleName=role, AssumeRolePolicyDocument="{}")
     owner.called.clear()
     owner.follows(page, heading)
     assert does in owner.called

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from infra import template
+from infra.data_stack.stack import DataStack
 from infra.failed import DeployError
-from infra.stack import DataStack
 from tests.deploy.cloud import Cloud
 from tests.deploy.stacks import CloudFormation
 
@@ -25,7 +25,7 @@ def formation(cloud: Cloud) -> CloudFormation:
 def put(wanted: template.Template | None = None) -> list[str]:
     """Put the stack up and return what the owner reads."""
     said: list[str] = []
-    DataStack("dev", said.append).put(wanted or template.composed(), "")
+    DataStack("dev", said.append).put(wanted or template.composed())
     return said
 
 
@@ -45,6 +45,17 @@ def indexes(cloud: Cloud) -> set[str]:
     """Return the indexes that accounts have."""
     table = cloud.client("dynamodb").describe_table(TableName="latchkey-dev-accounts")["Table"]
     return {index["IndexName"] for index in table["GlobalSecondaryIndexes"]}
+
+
+def test_every_role_has_the_boundary_from_the_first(cloud: Cloud, formation: CloudFormation) -> None:
+    """Where nobody may make a role without one; a later deployment keeps it."""
+    bound = {"Boundary": "arn:aws:iam::123456789012:policy/most"}
+    DataStack("dev", print).put(template.composed(), bound)
+    put()
+    iam = cloud.client("iam")
+    roles = [iam.get_role(RoleName=name)["Role"] for name in cloud.roles()]
+    assert [each["PermissionsBoundary"]["PermissionsBoundaryArn"] for each in roles] == [*bound.values()] * 5
+    assert formation.stacks[NAME].parameters["Boundary"] == bound["Boundary"]
 
 
 def protected(cloud: Cloud) -> set[bool]:
@@ -175,7 +186,7 @@ def test_of_two_who_create_it_one_is_refused(cloud: Cloud) -> None:
     """The second saw no stack when it looked, and the first was faster."""
     put()
     with pytest.raises(DeployError, match="Somebody else has just begun to create"):
-        DataStack("dev", print)._create(template.composed(), "")
+        DataStack("dev", print)._create(template.composed(), {})
 
 
 def test_update_that_fails_leaves_what_was_there(cloud: Cloud, formation: CloudFormation) -> None:
@@ -208,7 +219,7 @@ def test_stack_from_before_a_parameter_is_brought_up_to_date(
     for table in lost:
         del formation.stacks[NAME].made[table.rpartition("-")[2].title()]
         del formation.stacks[NAME].template["Resources"][table.rpartition("-")[2].title()]
-    DataStack("dev", print).planned(template.composed(), "")
+    DataStack("dev", print).planned(template.composed())
     put()
     assert formation.stacks[NAME].parameters["Protection"] == "on"
     assert protected(cloud) == {True}

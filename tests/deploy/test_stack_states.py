@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from infra import template
+from infra.data_stack.stack import DataStack
+from infra.data_stack.tables import stage_tables
 from infra.deploy import destroy
 from infra.failed import DeployError
-from infra.stack import DataStack, stage_tables
 from tests.deploy.cloud import Cloud
 
 pytestmark = pytest.mark.xdist_group("stack")
@@ -33,9 +34,9 @@ def test_rehearsal_says_that_a_stack_which_is_not_whole_would_be_made_anew(
     cloud: Cloud, data: DataStack, status: str
 ) -> None:
     """CloudFormation makes no change set for it."""
-    data.put(template.composed(), "")
+    data.put(template.composed())
     cloud.formation().stacks[NAME].status = status
-    removed, *added = data.planned(template.composed(), "")
+    removed, *added = data.planned(template.composed())
     assert removed == f"Remove AWS::CloudFormation::Stack {NAME}, which is not whole ({status})"
     assert added[0].startswith("Add ")
     assert cloud.stacks() == {NAME: status}
@@ -46,10 +47,34 @@ def test_rehearsal_of_a_stack_that_can_not_be_changed_says_what_to_do(
     cloud: Cloud, data: DataStack, status: str
 ) -> None:
     """As a deployment does."""
-    data.put(template.composed(), "")
+    data.put(template.composed())
     cloud.formation().stacks[NAME].status = status
     with pytest.raises(DeployError, match=rf"{status}.*run this again"):
-        data.planned(template.composed(), "")
+        data.planned(template.composed())
+
+
+def test_stack_that_could_not_go_back_from_taking_tables_in_is_told_of(cloud: Cloud, data: DataStack) -> None:
+    """`continue-update-rollback`, which helps after an update, is refused then."""
+    data.put(template.composed())
+    cloud.formation().stacks[NAME].status = "IMPORT_ROLLBACK_FAILED"
+    with pytest.raises(DeployError, match="delete it, which keeps every table") as told:
+        data.put(template.composed())
+    assert "continue-update-rollback" not in str(told.value)
+
+
+def test_stack_that_was_not_given_the_tables_it_began_with_is_made_anew(cloud: Cloud, data: DataStack) -> None:
+    """There is nothing in it; one that was whole before is updated."""
+    data.put(template.composed())
+    cloud.formation().stacks[NAME].status = "IMPORT_ROLLBACK_COMPLETE"
+    data.put(template.composed())
+    abandon(cloud)
+    cloud.client("cloudformation").create_stack(
+        StackName=NAME, TemplateBody='{"Resources": {}}', EnableTerminationProtection=True
+    )
+    cloud.formation().stacks[NAME].status = "IMPORT_ROLLBACK_COMPLETE"
+    data.put(template.composed())
+    assert cloud.stacks() == {NAME: "UPDATE_COMPLETE"}
+    assert len(cloud.formation().stacks[NAME].made) > 14
 
 
 def test_table_that_is_being_deleted_is_waited_for_and_made_anew(
@@ -57,12 +82,12 @@ def test_table_that_is_being_deleted_is_waited_for_and_made_anew(
 ) -> None:
     """CloudFormation imports no table that is on its way out, and makes none while it is."""
     monkeypatch.setattr("time.sleep", lambda _: None)
-    data.put(template.composed(), "")
+    data.put(template.composed())
     abandon(cloud)
     cloud.client("dynamodb").put_item(TableName=TABLE, Item={"email": {"S": "a"}})
     cloud.deleting[TABLE] = 3
     said: list[str] = []
-    DataStack("dev", said.append).put(template.composed(), "")
+    DataStack("dev", said.append).put(template.composed())
     assert f"Waiting until the table {TABLE} is deleted …" in said
     assert len(cloud.tables()) == 14
     assert cloud.client("dynamodb").scan(TableName=TABLE)["Count"] == 0
@@ -70,11 +95,11 @@ def test_table_that_is_being_deleted_is_waited_for_and_made_anew(
 
 def test_tables_that_can_not_be_taken_in_are_named_with_the_reason(cloud: Cloud, data: DataStack) -> None:
     """In CloudFormation's words."""
-    data.put(template.composed(), "")
+    data.put(template.composed())
     abandon(cloud)
     cloud.formation().unimportable = "Table is being backed up."
     with pytest.raises(DeployError, match=rf"{TABLE}.* could not be taken into .*: Table is being backed up\. Nothing"):
-        data.put(template.composed(), "")
+        data.put(template.composed())
 
 
 def test_destroy_that_was_interrupted_leaves_alone_what_is_being_deleted(
@@ -83,7 +108,7 @@ def test_destroy_that_was_interrupted_leaves_alone_what_is_being_deleted(
     """DynamoDB refuses to change such a table; the others are deleted."""
     monkeypatch.setattr("time.sleep", lambda _: None)
     monkeypatch.chdir(Path(__file__).parents[2])
-    data.put(template.composed(), "")
+    data.put(template.composed())
     cloud.deleting[TABLE] = 3
     destroy._delete_data("dev")
     assert stage_tables("dev") == []

@@ -115,9 +115,7 @@ def _judged(operation: str, request: dict[str, Any]) -> Iterator[Need]:
         yield operation, f"table/{request['TableName']}"
     elif operation == "GetParameter":
         yield operation, f"parameter{request['Name']}"
-    elif operation == "SendEmail":
-        yield operation, "identity/*"
     elif "FunctionName" in request:
         yield operation, f"function:{request['FunctionName']}"
     else:
-        yield operation, "*"
+        yield operation, "identity/*" if operation == "SendEmail" else "*"

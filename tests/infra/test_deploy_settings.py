@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 STAGES = {"dev": {"environment_variables": {"LATCHKEY_STAGE": "dev"}, "lambda_functions": {"minute": {}}}}
 
 
-@pytest.mark.parametrize("where", ["whole", "stage", "function"])
+@pytest.mark.parametrize("where", ["whole", "stage"])
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
@@ -33,7 +33,7 @@ def test_deployment_stops_at_a_setting_that_cannot_be_used(
     stage = whole["stages"]["dev"]
     file.write_text(json.dumps(whole))
     settings.check_settings("dev")
-    there = {"whole": whole, "stage": stage, "function": stage["lambda_functions"]["minute"]}[where]
+    there = {"whole": whole, "stage": stage}[where]
     there.setdefault("environment_variables", {})[name] = value
     file.write_text(json.dumps(whole))
     with pytest.raises(DeployError, match=r"^\.chalice/config\.json, stages\.dev.*LATCHKEY_BR") as refused:
@@ -44,6 +44,22 @@ def test_deployment_stops_at_a_setting_that_cannot_be_used(
     with pytest.raises(DeployError):
         package.package("dev", tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("level", ["whole", "stage"])
+def test_setting_of_one_function_alone_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, level: str) -> None:
+    """A sender that the API alone has would be one that no role may send from; other variables are the owner's."""
+    file = tmp_path / "config.json"
+    monkeypatch.setattr(settings, "CONFIGURATION", file)
+    whole = json.loads(json.dumps({"stages": STAGES}))
+    there = {"whole": whole, "stage": whole["stages"]["dev"]}[level].setdefault("lambda_functions", {})
+    there["api_handler"] = {"environment_variables": {"ORDERS": "table"}}
+    file.write_text(json.dumps(whole))
+    settings.check_settings("dev")
+    there["api_handler"]["environment_variables"]["LATCHKEY_MAIL_FROM"] = "keys@example.com"
+    file.write_text(json.dumps(whole))
+    with pytest.raises(DeployError, match=r"api_handler: LATCHKEY_MAIL_FROM .* Move it to stages\.dev\.environment"):
+        settings.check_settings("dev")
 
 
 def test_shipped_settings_can_be_used() -> None:

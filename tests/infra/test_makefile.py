@@ -92,7 +92,7 @@ def options(started: Started) -> dict[str, str]:
         ("admins", ("STAGE", "REASON")),
         ("password-link", ("EMAIL", "STAGE", "REASON")),
         ("leak-secret", ("STAGE", "REASON")),
-        ("deploy", ("ALARM_EMAIL",)),
+        ("deploy", ("ALARM_EMAIL", "LOG_DAYS", "BOUNDARY")),
         ("package", ("OUT",)),
         ("destroy", ("DATA",)),
         ("bench", ("ROUNDS", "OUT")),

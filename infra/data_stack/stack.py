@@ -6,23 +6,24 @@ index of a table at a time, which is all that DynamoDB does. Tables that exist w
 
 import json
 import secrets
-from collections.abc import Iterator
-from copy import deepcopy
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import boto3
-from botocore.exceptions import ClientError, WaiterError
+from botocore.exceptions import WaiterError
 
 from infra import deployed, template
+from infra.data_stack import upgrade
+from infra.data_stack.cloudformation import CAPABILITIES, NOTHING_NEW, ONLY_DELETABLE, described, update
+from infra.data_stack.tables import as_it_is, is_being_deleted, stage_tables
 from infra.failed import DeployError
 from infra.template import Template
 
-CAPABILITIES = ["CAPABILITY_NAMED_IAM"]
-"""The roles have names, which CloudFormation makes only when it is told that this is known."""
-ONLY_DELETABLE = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "REVIEW_IN_PROGRESS", "DELETE_FAILED")
-"""States from which CloudFormation does nothing but delete a stack: it was never whole, or isn't any more."""
 DELETING = "DELETE_IN_PROGRESS"
-NOTHING_NEW = "No updates are to be performed"
+NOTHING: Mapping[str, str] = MappingProxyType({})
+PARAMETERS = ("AlarmEmail", "Boundary", "LogDays", "Stage", "Protection")
+"""Of the template; the first three are the owner's to choose."""
 WAIT = {"Delay": 5, "MaxAttempts": 180}
 
 
@@ -34,7 +35,7 @@ class DataStack:
         self.name, self._stage, self._say = deployed.data_stack(stage), stage, say
         self._client = boto3.client("cloudformation")
 
-    def put(self, wanted: Template, alarm_email: str) -> None:
+    def put(self, wanted: Template, chosen: Mapping[str, str] = NOTHING) -> None:
         """Create it, or bring it up to date, and wait for it; raise DeployError with what to do when that fails.
 
         What is there already changes nothing: doing it again is safe after any failure.
@@ -45,17 +46,17 @@ class DataStack:
             self._adopt(wanted, orphans, exists=there is not None)
         if there is None and not orphans:
             self._say(f"Creating the data stack {self.name}: tables, roles, logs, alarms (about two minutes) …")
-            self._create(wanted, alarm_email)
+            self._create(wanted, chosen)
             whole = wanted
         else:
             now = self._now()
-            whole = _kept(wanted, now)
-            self._update(whole, now, alarm_email)
+            whole = upgrade.kept(wanted, now)
+            self._update(whole, now, chosen)
         # A stack that isn't whole yet must be able to take its tables back, so they are protected at the end.
-        self._change(whole, _given(alarm_email, whole, Protection="on"))
+        self._change(whole, _given(chosen, whole, Protection="on"))
         self._client.update_termination_protection(StackName=self.name, EnableTerminationProtection=True)
 
-    def planned(self, wanted: Template, alarm_email: str) -> list[str]:
+    def planned(self, wanted: Template, chosen: Mapping[str, str] = NOTHING) -> list[str]:
         """Return what `put` would change, as CloudFormation sees it: "Modify AWS::DynamoDB::Table Accounts"."""
         stack = self.described()
         status = stack["StackStatus"] if stack else ""
@@ -68,7 +69,7 @@ class DataStack:
         change = {"StackName": self.name, "ChangeSetName": f"dry-run-{secrets.token_hex(4)}"}
         now = self._now()
         self._client.create_change_set(
-            **(change | self._request(_kept(wanted, now), _given(alarm_email, now))), ChangeSetType="UPDATE"
+            **(change | self._request(upgrade.kept(wanted, now), _given(chosen, now))), ChangeSetType="UPDATE"
         )
         try:
             return self._told(change)
@@ -110,7 +111,7 @@ class DataStack:
             self._say(f"Waiting until the data stack {self.name} is deleted …")
             self._wait("stack_delete_complete", "deleted")
             return None
-        if status in ONLY_DELETABLE:
+        if status in ONLY_DELETABLE or (status == "IMPORT_ROLLBACK_COMPLETE" and not any(self._resources())):
             self._say(f"Clearing away the data stack {self.name}, which is not whole ({status}) …")
             self.delete()
             return None
@@ -125,6 +126,14 @@ class DataStack:
             raise DeployError(
                 f"The data stack {self.name} is being changed by somebody else ({status}). Wait until that is over,"
                 " then run this again."
+            )
+        if status == "IMPORT_ROLLBACK_FAILED":
+            raise DeployError(
+                f"The data stack {self.name} could neither take tables in nor go back ({status}). See why: aws"
+                f" cloudformation describe-stack-events --stack-name {self.name}. If the cause can't be mended, delete"
+                f" it, which keeps every table: aws cloudformation update-termination-protection --stack-name"
+                f" {self.name} --no-enable-termination-protection, then aws cloudformation delete-stack --stack-name"
+                f" {self.name}. Callers get errors from then until you have run this again."
             )
         if status.endswith("ROLLBACK_FAILED"):
             raise DeployError(
@@ -147,10 +156,10 @@ class DataStack:
         pages = self._client.get_paginator("list_stack_resources").paginate(StackName=self.name)
         return (each for page in pages for each in page["StackResourceSummaries"])
 
-    def _create(self, wanted: Template, alarm_email: str) -> None:
+    def _create(self, wanted: Template, chosen: Mapping[str, str]) -> None:
         try:
             self._client.create_stack(
-                **self._request(wanted, _given(alarm_email, Stage=self._stage, Protection="off")),
+                **self._request(wanted, _given(chosen, Stage=self._stage, Protection="off")),
                 EnableTerminationProtection=True,
             )
         except self._client.exceptions.AlreadyExistsException as error:
@@ -173,14 +182,14 @@ class DataStack:
                 f"{', '.join(unknown)}: there is such a table, but this version of Latchkey knows none of that name."
                 " Deploy the version that made it, or delete it if nothing needs it."
             )
-        kept = self._now() if exists else {**wanted, "Resources": {}, "Outputs": {}}
-        imported = {by_name[table]: wanted["Resources"][by_name[table]] | _as_it_is(table) for table in orphans}
+        now = self._now() if exists else {**wanted, "Resources": {}, "Outputs": {}}
+        imported = {by_name[table]: wanted["Resources"][by_name[table]] | as_it_is(table) for table in orphans}
         change = {"ChangeSetName": f"adopt-{secrets.token_hex(4)}", "ChangeSetType": "IMPORT"}
         self._client.create_change_set(
             **change,
             **self._request(
-                {**kept, "Resources": kept["Resources"] | imported},
-                _given("", kept) if exists else _given("", Stage=self._stage, Protection="off"),
+                {**now, "Resources": now["Resources"] | imported},
+                _given(NOTHING, now) if exists else _given(NOTHING, Stage=self._stage, Protection="off"),
             ),
             ResourcesToImport=[
                 {
@@ -202,13 +211,13 @@ class DataStack:
         self._client.execute_change_set(**named)
         self._wait("stack_import_complete", "given the tables that exist")
 
-    def _update(self, whole: Template, now: Template, alarm_email: str) -> None:
+    def _update(self, whole: Template, now: Template, chosen: Mapping[str, str]) -> None:
         self._say(f"Updating the data stack {self.name} …")
-        steps, is_changed = list(_steps(whole, now)), False
+        steps, is_changed = list(upgrade.steps(whole, now)), False
         for number, step in enumerate(steps, 1):
             if len(steps) > 1:
                 self._say(f"One new index of a table at a time: step {number} of {len(steps)} …")
-            is_changed |= self._change(step, _given(alarm_email, now))
+            is_changed |= self._change(step, _given(chosen, now))
             now = step
         if not is_changed:
             self._say("The data stack is up to date.")
@@ -248,137 +257,15 @@ class DataStack:
             ) from error
 
 
-def described(client: Any, name: str) -> dict[str, Any] | None:
-    """Return a stack as CloudFormation describes it; None where there is none."""
-    try:
-        stacks: list[dict[str, Any]] = client.describe_stacks(StackName=name)["Stacks"]
-    except ClientError as error:
-        if "does not exist" in str(error):
-            return None
-        raise
-    return None if stacks[0]["StackStatus"] == "DELETE_COMPLETE" else stacks[0]
-
-
-def update(client: Any, request: dict[str, Any]) -> bool:
-    """Begin to update a stack; return False where there is nothing to update."""
-    try:
-        client.update_stack(**request)
-    except ClientError as error:
-        if NOTHING_NEW in str(error):
-            return False
-        raise
-    return True
-
-
-def stage_tables(stage: str) -> list[str]:
-    """Return the tables of a stage that exist."""
-    pages = boto3.client("dynamodb").get_paginator("list_tables").paginate()
-    names = [name for page in pages for name in page["TableNames"]]
-    return [name for name in names if name.startswith(f"latchkey-{stage}-")]
-
-
-def is_being_deleted(table: str) -> bool:
-    """Return whether a table is on its way out, or gone by now."""
-    client = boto3.client("dynamodb")
-    try:
-        return str(client.describe_table(TableName=table)["Table"]["TableStatus"]) == "DELETING"
-    except client.exceptions.ResourceNotFoundException:
-        return True
-
-
-def _as_it_is(name: str) -> dict[str, Any]:
-    """Return the properties that a table has. CloudFormation compares with what it was told, never with the table."""
-    tables = boto3.client("dynamodb")
-    table = tables.describe_table(TableName=name)["Table"]
-    properties: dict[str, Any] = {
-        "TableName": {"Fn::Sub": name},
-        "BillingMode": table.get("BillingModeSummary", {}).get("BillingMode", "PROVISIONED"),
-        "DeletionProtectionEnabled": table.get("DeletionProtectionEnabled", False),
-        "AttributeDefinitions": table["AttributeDefinitions"],
-        "KeySchema": table["KeySchema"],
-    }
-    indexes = [
-        {key: index[key] for key in ("IndexName", "KeySchema", "Projection")}
-        for index in table.get("GlobalSecondaryIndexes", [])
-    ]
-    if indexes:
-        properties["GlobalSecondaryIndexes"] = indexes
-    if table.get("StreamSpecification", {}).get("StreamEnabled"):
-        properties["StreamSpecification"] = {"StreamViewType": table["StreamSpecification"]["StreamViewType"]}
-    lifetime = tables.describe_time_to_live(TableName=name)["TimeToLiveDescription"]
-    if lifetime["TimeToLiveStatus"] in ("ENABLED", "ENABLING"):
-        properties["TimeToLiveSpecification"] = {"AttributeName": lifetime["AttributeName"], "Enabled": True}
-    backups = tables.describe_continuous_backups(TableName=name)["ContinuousBackupsDescription"]
-    is_kept = backups.get("PointInTimeRecoveryDescription", {}).get("PointInTimeRecoveryStatus") == "ENABLED"
-    properties["PointInTimeRecoverySpecification"] = {"PointInTimeRecoveryEnabled": is_kept}
-    return {"Properties": properties}
-
-
-def _kept(wanted: Template, now: Template) -> Template:
-    """Return a template with every table and index that the stack has, whether or not this version knows them."""
-    whole = deepcopy(wanted)
-    for logical, table in template.tables(now).items():
-        mine = whole["Resources"].setdefault(logical, table)["Properties"]
-        theirs = table["Properties"]
-        known = {index["IndexName"] for index in _indexes(mine)}
-        more = [index for index in _indexes(theirs) if index["IndexName"] not in known]
-        if more:
-            mine["GlobalSecondaryIndexes"] = [*_indexes(mine), *more]
-            names = {each["AttributeName"] for each in mine["AttributeDefinitions"]}
-            mine["AttributeDefinitions"] = [
-                *mine["AttributeDefinitions"],
-                *(each for each in theirs["AttributeDefinitions"] if each["AttributeName"] not in names),
-            ]
-    return whole
-
-
-def _steps(wanted: Template, now: Template) -> Iterator[Template]:
-    """Yield the templates on the way to the one that is wanted, each with one index of a table more."""
-    has = {
-        logical: {index["IndexName"] for index in _indexes(table["Properties"])}
-        for logical, table in template.tables(now).items()
-    }
-    while True:
-        step, is_last = deepcopy(wanted), True
-        for logical, table in template.tables(step).items():
-            if logical not in has:
-                continue  # a table that is made has all its indexes at once
-            new = [index for index in _indexes(table["Properties"]) if index["IndexName"] not in has[logical]]
-            has[logical].update(index["IndexName"] for index in new[:1])
-            if new[1:]:
-                is_last = False
-                _leave_out(table["Properties"], {index["IndexName"] for index in new[1:]})
-        yield step
-        if is_last:
-            return
-
-
-def _given(alarm_email: str, now: Template | None = None, **more: str) -> list[dict[str, Any]]:
+def _given(chosen: Mapping[str, str], now: Template | None = None, **more: str) -> list[dict[str, Any]]:
     """Return parameters. What isn't given stays as it is where the stack has it `now`, and is the default where not.
 
     CloudFormation refuses to keep a value that there isn't, as of a stack from before the parameter.
     """
-    given = {"AlarmEmail": alarm_email, "Stage": "", "Protection": "", "LogDays": "", **more}
+    given = {**dict.fromkeys(PARAMETERS, ""), **chosen, **more}
     known = (now or {}).get("Parameters", {})
     return [
         {"ParameterKey": name, "ParameterValue": value} if value else {"ParameterKey": name, "UsePreviousValue": True}
         for name, value in given.items()
         if value or name in known
     ]
-
-
-def _indexes(properties: dict[str, Any]) -> list[dict[str, Any]]:
-    indexes: list[dict[str, Any]] = properties.get("GlobalSecondaryIndexes", [])
-    return indexes
-
-
-def _leave_out(properties: dict[str, Any], names: set[str]) -> None:
-    """Leave indexes out of a table, and the attributes that only they have: CloudFormation refuses those."""
-    kept = [index for index in _indexes(properties) if index["IndexName"] not in names]
-    used = {key["AttributeName"] for schema in (properties, *kept) for key in schema["KeySchema"]}
-    properties["AttributeDefinitions"] = [
-        each for each in properties["AttributeDefinitions"] if each["AttributeName"] in used
-    ]
-    properties["GlobalSecondaryIndexes"] = kept
-    if not kept:
-        del properties["GlobalSecondaryIndexes"]

@@ -1,0 +1,36 @@
+"""What every stack of ours is asked and told, whichever it is."""
+
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+CAPABILITIES = ["CAPABILITY_NAMED_IAM"]
+"""The roles have names, which CloudFormation makes only when it is told that this is known."""
+ONLY_DELETABLE = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "REVIEW_IN_PROGRESS", "DELETE_FAILED")
+"""States from which CloudFormation does nothing but delete a stack: it was never whole, or isn't any more.
+
+So is one that was to begin with tables that exist, and was not given them; it has nothing in it.
+"""
+NOTHING_NEW = "No updates are to be performed"
+
+
+def described(client: Any, name: str) -> dict[str, Any] | None:
+    """Return a stack as CloudFormation describes it; None where there is none."""
+    try:
+        stacks: list[dict[str, Any]] = client.describe_stacks(StackName=name)["Stacks"]
+    except ClientError as error:
+        if "does not exist" in str(error):
+            return None
+        raise
+    return None if stacks[0]["StackStatus"] == "DELETE_COMPLETE" else stacks[0]
+
+
+def update(client: Any, request: dict[str, Any]) -> bool:
+    """Begin to update a stack; return False where there is nothing to update."""
+    try:
+        client.update_stack(**request)
+    except ClientError as error:
+        if NOTHING_NEW in str(error):
+            return False
+        raise
+    return True

@@ -1,0 +1,49 @@
+"""The tables of a stage as DynamoDB has them, whether or not a stack has them too."""
+
+from typing import Any
+
+import boto3
+
+
+def stage_tables(stage: str) -> list[str]:
+    """Return the tables of a stage that exist."""
+    pages = boto3.client("dynamodb").get_paginator("list_tables").paginate()
+    names = [name for page in pages for name in page["TableNames"]]
+    return [name for name in names if name.startswith(f"latchkey-{stage}-")]
+
+
+def is_being_deleted(table: str) -> bool:
+    """Return whether a table is on its way out, or gone by now."""
+    client = boto3.client("dynamodb")
+    try:
+        return str(client.describe_table(TableName=table)["Table"]["TableStatus"]) == "DELETING"
+    except client.exceptions.ResourceNotFoundException:
+        return True
+
+
+def as_it_is(name: str) -> dict[str, Any]:
+    """Return the properties that a table has. CloudFormation compares with what it was told, never with the table."""
+    tables = boto3.client("dynamodb")
+    table = tables.describe_table(TableName=name)["Table"]
+    properties: dict[str, Any] = {
+        "TableName": {"Fn::Sub": name},
+        "BillingMode": table.get("BillingModeSummary", {}).get("BillingMode", "PROVISIONED"),
+        "DeletionProtectionEnabled": table.get("DeletionProtectionEnabled", False),
+        "AttributeDefinitions": table["AttributeDefinitions"],
+        "KeySchema": table["KeySchema"],
+    }
+    indexes = [
+        {key: index[key] for key in ("IndexName", "KeySchema", "Projection")}
+        for index in table.get("GlobalSecondaryIndexes", [])
+    ]
+    if indexes:
+        properties["GlobalSecondaryIndexes"] = indexes
+    if table.get("StreamSpecification", {}).get("StreamEnabled"):
+        properties["StreamSpecification"] = {"StreamViewType": table["StreamSpecification"]["StreamViewType"]}
+    lifetime = tables.describe_time_to_live(TableName=name)["TimeToLiveDescription"]
+    if lifetime["TimeToLiveStatus"] in ("ENABLED", "ENABLING"):
+        properties["TimeToLiveSpecification"] = {"AttributeName": lifetime["AttributeName"], "Enabled": True}
+    backups = tables.describe_continuous_backups(TableName=name)["ContinuousBackupsDescription"]
+    is_kept = backups.get("PointInTimeRecoveryDescription", {}).get("PointInTimeRecoveryStatus") == "ENABLED"
+    properties["PointInTimeRecoverySpecification"] = {"PointInTimeRecoveryEnabled": is_kept}
+    return {"Properties": properties}

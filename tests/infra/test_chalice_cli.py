@@ -1,0 +1,28 @@
+"""What Chalice is told of the functions that read streams."""
+
+from chalice import Chalice
+from chalice.app import DynamoDBEvent
+from chalice.config import Config
+
+from infra import chalice_cli
+
+OWN = "arn:aws:dynamodb:eu-west-1:123456789012:table/orders/stream/1"
+
+
+def test_own_function_keeps_the_stream_that_it_reads() -> None:
+    """The stream of events is for the one that is called `stream`."""
+    app = Chalice("latchkey")
+
+    @app.on_dynamodb_record(stream_arn="set later", name=chalice_cli.STREAM)
+    def ours(event: DynamoDBEvent) -> None:
+        """Read events."""
+
+    @app.on_dynamodb_record(stream_arn=OWN, name="orders")
+    def theirs(event: DynamoDBEvent) -> None:
+        """Read orders."""
+
+    chalice_cli._name_stream(Config("dev", user_provided_params={"chalice_app": app}), "the stream of events")
+    assert {each.name: each.stream_arn for each in app.event_sources} == {
+        "stream": "the stream of events",
+        "orders": OWN,
+    }
