@@ -101,7 +101,8 @@ def _mappings(gateways: Any, name: str) -> Iterator[dict[str, str]]:
 
 
 def _mappings_by_version_2(name: str) -> Iterator[dict[str, str]]:
-    gateways, more = boto3.client("apigatewayv2"), {}
+    gateways = boto3.client("apigatewayv2")
+    more: dict[str, str] = {}
     while True:
         page = gateways.get_api_mappings(DomainName=name, **more)
         for each in page.get("Items", []):

@@ -1,0 +1,199 @@
+"""moto's DynamoDB, doing once what it does anew at each call: that was most of the CPU that the tests took.
+
+What comes of a call is the same. Expressions are parsed once; a transaction doesn't copy every item of its tables in
+case it fails, but an update changes a copy of its own; a query looks through one partition; an item knows its size;
+the kind of a node is looked up instead of asked of ABCs.
+"""
+
+import copy
+import functools
+import pickle
+from collections import deque
+from typing import Any, cast
+
+from moto.core import responses, utils
+from moto.dynamodb.comparisons import ConditionExpressionParser
+from moto.dynamodb.exceptions import ItemSizeTooLarge
+from moto.dynamodb.models import DynamoDBBackend
+from moto.dynamodb.models.dynamo_type import DynamoType, Item, LimitedSizeDict
+from moto.dynamodb.models.table import Table
+from moto.dynamodb.models.utilities import bytesize
+from moto.dynamodb.parsing import ast_nodes, expressions
+from moto.utilities import aws_headers
+
+_nodes, _parsers = cast(Any, ast_nodes), cast(Any, expressions)  # moto says no types there
+REQUEST_ID = "A" * 52
+ITEM_BYTES_MAX = 405_000
+_parse, _update = _parsers.UpdateExpressionParser.make, DynamoDBBackend.update_item
+_lex, _query = ConditionExpressionParser._lex_condition_expression, Table.query
+
+
+def install() -> None:
+    """Quicken moto in this process; doing it again changes nothing more."""
+    instead: tuple[tuple[Any, str, Any], ...] = (
+        (responses, "method_names_from_class", _method_names),
+        (aws_headers, "gen_amzn_requestid_long", _request_id),
+        (_parsers.UpdateExpressionParser, "make", lambda expression: pickle.loads(_parsed(expression))),  # noqa: S301 - our own
+        (ConditionExpressionParser, "_lex_condition_expression", _lexed_for),
+        (_nodes.Node, "__deepcopy__", lambda node, _: pickle.loads(pickle.dumps(node))),  # noqa: S301 - our own
+        (_nodes.Node, "find_clauses", _find_clauses),
+        (_nodes.DepthFirstTraverser, "traverse_node_recursively", _traverse),
+        (LimitedSizeDict, "__setitem__", _set),
+        (DynamoType, "__deepcopy__", lambda value, _: _copied(value)),
+        (Item, "__deepcopy__", lambda item, _: _copied_item(item)),
+        (Table, "__deepcopy__", lambda table, _: _with_the_same_items(table)),
+        (Table, "query", _query_partition),
+        (DynamoDBBackend, "update_item", _update_a_copy),
+    )
+    for owner, name, made in instead:
+        setattr(owner, name, made)
+
+
+_method_names = functools.cache(utils.method_names_from_class)
+
+
+def _request_id(headers: dict[str, Any] | None = None) -> str:
+    if isinstance(headers, dict):
+        headers["x-amzn-requestid"] = REQUEST_ID
+    return REQUEST_ID
+
+
+@functools.lru_cache(maxsize=4096)
+def _parsed(expression: str) -> bytes:
+    return pickle.dumps(_parse(expression))
+
+
+@functools.lru_cache(maxsize=4096)
+def _lexed(expression: str) -> tuple[Any, ...]:
+    return tuple(_lex(ConditionExpressionParser(expression, None, None)))
+
+
+def _lexed_for(parser: ConditionExpressionParser) -> deque[Any]:
+    return deque(_lexed(parser.condition_expression or ""))
+
+
+@functools.cache
+def _has_clauses(kind: Any) -> bool:
+    return issubclass(kind, (_nodes.Expression, _nodes.UpdateExpressionFunction))
+
+
+def _find_clauses(node: Any, kinds: list[type]) -> list[Any]:
+    found: list[Any] = []
+    for child in node.children or ():
+        if type(child) in kinds:
+            found.append(child)
+        elif _has_clauses(child.__class__):
+            found += _find_clauses(child, kinds)
+    return found
+
+
+@functools.cache
+def _is_node(kind: Any) -> bool:
+    return issubclass(kind, _nodes.Node)
+
+
+@functools.cache
+def _taken_as(processor: Any, kinds: tuple[Any, ...], kind: Any) -> Any:
+    """Return as what a processor takes a node of a kind: the first class that fits, as moto does."""
+    return next((each for each in kinds if issubclass(kind, each)), None)
+
+
+def _traverse(processor: Any, root: Any, at: int = -1) -> Any:
+    processing = processor._processing_map()
+    kinds, made = tuple(processing), processor.__class__
+    is_told = made.pre_processing_of_child is not _nodes.DepthFirstTraverser.pre_processing_of_child
+
+    def walk(node: Any, child_id: int) -> Any:
+        parent, children = node.parent, node.children
+        if children:
+            for number, child in enumerate(children):
+                if is_told:
+                    processor.pre_processing_of_child(node, number)
+                if _is_node(child.__class__):
+                    walk(child, number)
+        kind = _taken_as(made, kinds, node.__class__)
+        if kind is None:
+            return node
+        node = processing[kind](node)
+        node.parent = parent
+        if parent:
+            parent.children[child_id] = node
+        return node
+
+    return walk(root, at) if _is_node(root.__class__) else root
+
+
+def _size(key: str, value: Any) -> int:
+    whole = value.size() if type(value) is DynamoType else bytesize(str(value))
+    return bytesize(key) + int(whole)
+
+
+def _set(attributes: LimitedSizeDict, key: str, value: Any) -> None:
+    """Set an attribute. An item's size is looked at where many attributes, or a long one, could make it too large."""
+    added = _size(key, value)
+    if added + len(attributes) > ITEM_BYTES_MAX // 100:
+        whole = sum(_size(name, each) for name, each in attributes.items())
+        if whole + added > ITEM_BYTES_MAX:
+            raise ItemSizeTooLarge
+    dict.__setitem__(attributes, key, value)
+
+
+def _copied(value: Any) -> Any:
+    if type(value) is not DynamoType:
+        return copy.deepcopy(value)
+    made = DynamoType.__new__(DynamoType)
+    made.type, held = value.type, value.value
+    if isinstance(held, list):
+        held = [_copied(each) for each in held]
+    elif isinstance(held, dict):
+        held = {name: _copied(each) for name, each in held.items()}
+    made.value = held
+    return made
+
+
+def _copied_item(item: Any) -> Any:
+    made: Any = Item.__new__(Item)
+    made.hash_key, made.range_key = item.hash_key, item.range_key
+    made.attrs = LimitedSizeDict()
+    for name, value in item.attrs.items():
+        dict.__setitem__(made.attrs, name, _copied(value))
+    return made
+
+
+def _with_the_same_items(table: Any) -> Any:
+    made = copy.copy(table)
+    made.items = copy.copy(table.items)
+    if table.has_range_key:
+        made.items.update({key: copy.copy(found) for key, found in table.items.items()})
+    return made
+
+
+def _query_partition(table: Any, hash_key: DynamoType | None, *given: Any, **named: Any) -> Any:
+    """Query a table that has nothing but what the query may find: moto sorts all its items."""
+    few, index_name = copy.copy(table), given[6]
+    if index_name:
+        few.items = _matching(table, named["hash_key_conditions"])
+    else:
+        few.items = {hash_key: table.items[hash_key]} if hash_key in table.items else {}
+    return _query(few, hash_key, *given, **named)
+
+
+def _matching(table: Any, conditions: list[tuple[str, DynamoType]]) -> dict[Any, Any]:
+    def fits(item: Item) -> bool:
+        attributes = item.attrs
+        return all(name in attributes and attributes[name] == value for name, value in conditions)
+
+    if not table.has_range_key:
+        return {key: item for key, item in table.items.items() if fits(item)}
+    return {key: {at: item for at, item in partition.items() if fits(item)} for key, partition in table.items.items()}
+
+
+def _update_a_copy(backend: DynamoDBBackend, table_name: str, key: dict[str, Any], *given: Any, **named: Any) -> Any:
+    table: Any = backend.tables.get(table_name)
+    if table is not None and key.keys() >= set(table.table_key_attrs):
+        hash_value, range_value = backend.get_keys_value(table, key)
+        item = table.get_item(hash_value, range_value)
+        if item is not None:
+            partition = table.items[hash_value] if range_value else table.items
+            partition[range_value or hash_value] = _copied_item(item)
+    return _update(backend, table_name, key, *given, **named)

@@ -1,0 +1,60 @@
+"""moto says the same, however quickly: what a transaction that fails has touched, items in their order, a size."""
+
+import pytest
+
+from chalicelib.core import wire
+from tests.house import House
+
+TABLE, OTHER = "latchkey-test-events", "latchkey-test-emails"
+
+
+def item(account: str, at: str, **more: str) -> dict[str, dict[str, str]]:
+    """Return an item of events."""
+    return {"account_id": {"S": account}, "id": {"S": at}, **{name: {"S": value} for name, value in more.items()}}
+
+
+@pytest.fixture
+def there(home: House) -> None:
+    """Two events of one account and one of another."""
+    assert home
+    for account, at in (("a", "2"), ("b", "1"), ("a", "1")):
+        wire.call("PutItem", {"TableName": TABLE, "Item": item(account, at, kind="first")})
+
+
+def of_account(account: str) -> list[tuple[str, str]]:
+    """Return the events of an account: id and kind."""
+    asked = {
+        "TableName": TABLE,
+        "KeyConditionExpression": "account_id = :a",
+        "ExpressionAttributeValues": {":a": {"S": account}},
+    }
+    return [(each["id"]["S"], each["kind"]["S"]) for each in wire.call("Query", asked)["Items"]]
+
+
+@pytest.mark.usefixtures("there")
+def test_transaction_that_fails_has_changed_nothing() -> None:
+    """Neither by its update nor by its put, though it had done both; one that succeeds does."""
+    key = {"account_id": {"S": "a"}, "id": {"S": "1"}}
+    update = {
+        "TableName": TABLE,
+        "Key": key,
+        "UpdateExpression": "SET kind = :k",
+        "ExpressionAttributeValues": {":k": {"S": "second"}},
+    }
+    put = {"TableName": TABLE, "Item": item("a", "3", kind="third")}
+    never = {"TableName": OTHER, "Key": {"email": {"S": "x"}}, "ConditionExpression": "attribute_exists(email)"}
+    with pytest.raises(wire.Cancelled):
+        wire.call(
+            "TransactWriteItems", {"TransactItems": [{"Update": update}, {"Put": put}, {"ConditionCheck": never}]}
+        )
+    assert of_account("a") == [("1", "first"), ("2", "first")]
+    wire.call("TransactWriteItems", {"TransactItems": [{"Update": update}, {"Put": put}]})
+    assert of_account("a") == [("1", "second"), ("2", "first"), ("3", "third")]
+    assert of_account("b") == [("1", "first")]
+
+
+@pytest.mark.usefixtures("there")
+def test_item_that_grows_too_large_is_refused() -> None:
+    """By one long attribute."""
+    with pytest.raises(wire.WireError):
+        wire.call("PutItem", {"TableName": TABLE, "Item": item("a", "1", kind="x" * 400_000, more="y" * 10_000)})
