@@ -12,7 +12,8 @@ import botocore.session
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.api import background
-from chalicelib.core import clock, settings, telemetry, wire
+from chalicelib.core import clock, settings, telemetry
+from chalicelib.core.dynamodb import client as dynamodb
 
 LOOKS_EVERY_S = 0.3
 _CHECKED_EVERY_S = 0.5
@@ -60,7 +61,7 @@ class _Records:
         self._client = botocore.session.get_session().create_client("dynamodbstreams", config=config)
         self._iterators: dict[str, str | None] = {}
 
-    def new(self) -> Iterator[list[wire.Json]]:
+    def new(self) -> Iterator[list[dynamodb.Json]]:
         """Yield what has happened since the last look, as Lambda gives it: the items of new events, in order."""
         if not any(self._iterators.values()):
             self._find_shards()
@@ -81,7 +82,7 @@ class _Records:
         try:
             stream = _arn()
             found: list[dict[str, Any]] = self._client.describe_stream(StreamArn=stream)["StreamDescription"]["Shards"]
-        except (BotoCoreError, ClientError, wire.WireError):
+        except (BotoCoreError, ClientError, dynamodb.WireError):
             return
         for shard in found:
             if shard["ShardId"] not in self._iterators:
@@ -90,5 +91,5 @@ class _Records:
 
 
 def _arn() -> str:
-    described = wire.call("DescribeTable", {"TableName": settings.current().table("events")})
+    described = dynamodb.call("DescribeTable", {"TableName": settings.current().table("events")})
     return str(described["Table"].get("LatestStreamArn", ""))

@@ -6,7 +6,8 @@ from typing import Any
 
 import yaml
 
-from chalicelib.core import settings, wire
+from chalicelib.core import settings
+from chalicelib.core.dynamodb import client as dynamodb
 
 RESOURCES = Path(__file__).with_name("resources.yaml")
 _OF_CREATE_TABLE = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
@@ -61,26 +62,28 @@ def create_missing_tables() -> list[str]:
         if stream:
             request["StreamSpecification"] = stream
         try:
-            wire.call("CreateTable", request)
-        except wire.WireError as error:
+            dynamodb.call("CreateTable", request)
+        except dynamodb.WireError as error:
             if error.code != "ResourceInUseException":
                 raise
-            there = wire.call("DescribeTable", {"TableName": name})["Table"]
+            there = dynamodb.call("DescribeTable", {"TableName": name})["Table"]
             if stream and "LatestStreamArn" not in there:
-                wire.call("UpdateTable", {"TableName": name, "StreamSpecification": stream})
+                dynamodb.call("UpdateTable", {"TableName": name, "StreamSpecification": stream})
             _add_missing_indexes(name, table, there)
             continue
         created.append(name)
         if "TimeToLiveSpecification" in table:
             lifetime = table["TimeToLiveSpecification"]
-            wire.call("UpdateTimeToLive", {"TableName": name, "TimeToLiveSpecification": lifetime})
+            dynamodb.call("UpdateTimeToLive", {"TableName": name, "TimeToLiveSpecification": lifetime})
     return created
 
 
-def _add_missing_indexes(name: str, table: dict[str, Any], there: wire.Json) -> None:
+def _add_missing_indexes(name: str, table: dict[str, Any], there: dynamodb.Json) -> None:
     """Add the indexes that a table lacks, one at a time, as DynamoDB wants it."""
     has = {index["IndexName"] for index in there.get("GlobalSecondaryIndexes", ())}
     for index in table.get("GlobalSecondaryIndexes", ()):
         if index["IndexName"] not in has:
             update = {"AttributeDefinitions": table["AttributeDefinitions"]}
-            wire.call("UpdateTable", {"TableName": name, **update, "GlobalSecondaryIndexUpdates": [{"Create": index}]})
+            dynamodb.call(
+                "UpdateTable", {"TableName": name, **update, "GlobalSecondaryIndexUpdates": [{"Create": index}]}
+            )

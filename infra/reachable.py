@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from botocore.exceptions import BotoCoreError, ClientError
 from pynamodb.exceptions import PynamoDBException
 
-from chalicelib.core import settings, telemetry, wire
+from chalicelib.core import settings, telemetry
+from chalicelib.core.dynamodb import client as dynamodb
 
 WRITES = frozenset({"PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"})
 _MAY_NOT = frozenset({"AccessDeniedException", "AccessDenied", "UnauthorizedOperation", "KMSAccessDeniedException"})
@@ -32,8 +33,8 @@ def must_answer(stage: str) -> None:
     """Ask for an account that can't be. Raises NotReachable."""
     request = {"TableName": settings.current().table("accounts"), "Key": {"id": {"S": "acc_"}}}
     try:
-        wire.call("GetItem", request)
-    except wire.WireError as error:
+        dynamodb.call("GetItem", request)
+    except dynamodb.WireError as error:
         raise NotReachable(_in_words(stage, error) or str(error)) from error
 
 
@@ -43,7 +44,7 @@ def until_the_end(stage: str, command: str) -> Iterator[None]:
     with telemetry.calls_watched() as calls:
         try:
             yield
-        except (PynamoDBException, wire.WireError, ClientError, BotoCoreError) as error:
+        except (PynamoDBException, dynamodb.WireError, ClientError, BotoCoreError) as error:
             cause = _cause(error)
             why = str(cause) if isinstance(cause, BotoCoreError) else _in_words(stage, cause)
             if not why:
@@ -51,26 +52,26 @@ def until_the_end(stage: str, command: str) -> Iterator[None]:
             raise NotReachable(f"{why} {_what_now(command, calls.made, cause)}") from error
 
 
-def _cause(error: Exception) -> wire.WireError | BotoCoreError:
+def _cause(error: Exception) -> dynamodb.WireError | BotoCoreError:
     """Return what AWS, or the way there, has said: pynamodb wraps it."""
     inner: BaseException | None = error
     while isinstance(inner, PynamoDBException | ClientError):
         outer, inner = inner, inner.__cause__ or getattr(inner, "cause", None)
         if inner is None and isinstance(outer, ClientError):
-            return wire.meaning(outer.response)
-    return inner if isinstance(inner, wire.WireError | BotoCoreError) else wire.WireError("", str(error), {})
+            return dynamodb.meaning(outer.response)
+    return inner if isinstance(inner, dynamodb.WireError | BotoCoreError) else dynamodb.WireError("", str(error), {})
 
 
-def _what_now(command: str, made: list[tuple[str, str]], cause: wire.WireError | BotoCoreError) -> str:
+def _what_now(command: str, made: list[tuple[str, str]], cause: dynamodb.WireError | BotoCoreError) -> str:
     """Return what was done, and what to do: one write that was refused has changed nothing, however often tried."""
     writes = {call for call in made if call[0] in WRITES}
-    last_was_refused = bool(made) and made[-1] in writes and not isinstance(cause, wire.Unreachable)
+    last_was_refused = bool(made) and made[-1] in writes and not isinstance(cause, dynamodb.Unreachable)
     if not writes or (len(writes) == 1 and last_was_refused):
         return f"{NOTHING_DONE} Run it again then."
     return AGAIN.get(command, HARMLESS)
 
 
-def _in_words(stage: str, error: wire.WireError | BotoCoreError) -> str:
+def _in_words(stage: str, error: dynamodb.WireError | BotoCoreError) -> str:
     """Return what is wrong and its remedy, "" for what no operator can mend."""
     if isinstance(error, BotoCoreError):
         return str(error)
@@ -80,11 +81,11 @@ def _in_words(stage: str, error: wire.WireError | BotoCoreError) -> str:
         return _nothing_there(stage)
     if error.code in _MAY_NOT:
         return f"These credentials may not do this ({error}). Allow it, or choose others by AWS_PROFILE."
-    if isinstance(error, wire.NotAccepted):
+    if isinstance(error, dynamodb.NotAccepted):
         return f"AWS doesn't accept the credentials ({error}). Renew them, or choose others by AWS_PROFILE."
-    if isinstance(error, wire.Throttled | wire.Contended):
+    if isinstance(error, dynamodb.Throttled | dynamodb.Contended):
         return f"DynamoDB has no room for this right now ({error}). Wait a minute."
-    if not isinstance(error, wire.Unreachable):
+    if not isinstance(error, dynamodb.Unreachable):
         return ""
     if stage == "local":
         return "The local database doesn't answer: start it with `make run`."

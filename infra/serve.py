@@ -10,7 +10,8 @@ import sys
 import threading
 from typing import TYPE_CHECKING
 
-from chalicelib.core import settings, telemetry, wire
+from chalicelib.core import settings, telemetry
+from chalicelib.core.dynamodb import client as dynamodb
 from infra import engine, faults, mailbox
 from infra.reload import CANNOT_START
 
@@ -27,7 +28,7 @@ def main() -> int:
     faults.show_in_terminal()
     try:
         _serve(socket.socket(fileno=int(sys.argv[1])), first="--first" in sys.argv)
-    except (settings.SettingError, wire.WireError) as error:
+    except (settings.SettingError, dynamodb.WireError) as error:
         print(error, file=sys.stderr)
         return CANNOT_START
     return 0

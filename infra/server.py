@@ -8,7 +8,7 @@ from typing import Any
 
 from chalice.app import Chalice
 
-from chalicelib.core import clock, framing, http_syntax
+from chalicelib.core import clock, http_framing, http_syntax
 from infra.standin import BODY_MAX_BYTES, TOO_LONG, Answer, Gateway
 
 PIECE_BYTES = 65_536
@@ -69,11 +69,11 @@ class Handler(BaseHTTPRequestHandler):
             return
         if lengths or [coding.lower() for coding in codings] != ["chunked"]:
             raise ValueError("two ends")
-        while size := framing.chunk_size(self._line(framing.CHUNK_LINE_MAX)):
+        while size := http_framing.chunk_size(self._line(http_framing.CHUNK_LINE_MAX)):
             yield from self._read(size)
             if self._line(2):
                 raise ValueError("a chunk without an end")
-        for _ in range(framing.FIELDS_MAX):
+        for _ in range(http_framing.FIELDS_MAX):
             if not self._line(PIECE_BYTES):
                 return
         raise ValueError("too many trailers")

@@ -6,7 +6,7 @@ import secrets
 from pathlib import Path
 from typing import Any
 
-from chalicelib.core import stage_key
+from chalicelib.core import root_key
 from infra import engine
 
 FILE = engine.LOCAL / "stage-key"
@@ -14,7 +14,7 @@ FILE = engine.LOCAL / "stage-key"
 
 def new() -> str:
     """Return a new key in base64."""
-    return base64.b64encode(secrets.token_bytes(stage_key.BYTES)).decode()
+    return base64.b64encode(secrets.token_bytes(root_key.BYTES)).decode()
 
 
 def local_file() -> Path:
@@ -37,7 +37,7 @@ def local_file() -> Path:
 
 def create(ssm: Any, stage: str) -> bool:
     """Make the key of a deployed stage; return False when it has one, which stays: every webhook's secret is of it."""
-    name = stage_key.parameter_name(stage)
+    name = root_key.parameter_name(stage)
     try:
         ssm.put_parameter(
             Name=name,
@@ -53,4 +53,4 @@ def create(ssm: Any, stage: str) -> bool:
 
 def delete(ssm: Any, stage: str) -> None:
     """Delete the key of a deployed stage, if it has one."""
-    ssm.delete_parameters(Names=[stage_key.parameter_name(stage)])
+    ssm.delete_parameters(Names=[root_key.parameter_name(stage)])

@@ -29,7 +29,8 @@ for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_PROFILE", "LA
 hypothesis.settings.register_profile("fixed", derandomize=True, deadline=None, database=None)
 hypothesis.settings.load_profile("fixed")
 
-from chalicelib.core import settings, wire  # noqa: E402 - the environment comes first
+from chalicelib.core import settings  # noqa: E402 - the environment comes first
+from chalicelib.core.dynamodb import client as dynamodb  # noqa: E402 - the environment comes first
 from infra import data  # noqa: E402 - the environment comes first
 from tests import hashing, kept, moto_front, twin  # noqa: E402 - the environment comes first
 from tests.house import House, house  # noqa: E402
@@ -56,15 +57,15 @@ def moto_url() -> Iterator[str]:
 def home(moto_url: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[House]:
     """A house with empty tables, on moto."""
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", moto_url)
-    monkeypatch.setattr(wire, "READ_TIMEOUT_S", moto_front.ANSWERS_WITHIN_S)
+    monkeypatch.setattr(dynamodb, "READ_TIMEOUT_S", moto_front.ANSWERS_WITHIN_S)
     hashing.hash_cheaply(monkeypatch)
-    wire.forget_connection()
+    dynamodb.forget_connection()
     ses_backends[DEFAULT_ACCOUNT_ID]["us-east-1"].reset()
     with house() as made, twin.beside_botocore() if twin.is_asked_for() else nullcontext():
         put_empty_tables_up()
         yield made
     kept.check(_tables.values(), made_up=request.node.get_closest_marker("made_up_events") is not None)
-    wire.forget_connection()
+    dynamodb.forget_connection()
 
 
 @pytest.fixture
@@ -87,10 +88,10 @@ def cut_off(monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{taken.getsockname()[1]}")
-        wire.forget_connection()
+        dynamodb.forget_connection()
         with house() as made:
             yield made
-    wire.forget_connection()
+    dynamodb.forget_connection()
 
 
 _tables: dict[str, Any] = {}

@@ -18,7 +18,8 @@ from typing import Any
 from app import app
 from chalicelib.accounts.create import create_account
 from chalicelib.accounts.tables import Account
-from chalicelib.core import clock, randomness, settings, telemetry, wire
+from chalicelib.core import clock, randomness, settings, telemetry
+from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.credentials import standing
 from chalicelib.credentials.issue import Issued, new_key, put_beside_the_others
 from chalicelib.limits import leases, memory, outage, refusals, tiers, windows
@@ -101,7 +102,7 @@ class House:
         """Write counters of this hour as if so many requests had come; `burst` is the counter of this second."""
         window = windows.window_at(subject, tier, clock.now_ms())
         named = {window.slot if name == "burst" else name: count for name, count in counters.items()}
-        wire.call(
+        dynamodb.call(
             "UpdateItem",
             {
                 "TableName": settings.current().table(windows.TABLE),
@@ -119,7 +120,7 @@ class House:
             "Key": windows.item_key(subject, tier, hour),
             "ConsistentRead": True,
         }
-        item = wire.call("GetItem", request).get("Item", {})
+        item = dynamodb.call("GetItem", request).get("Item", {})
         return {name: int(value["N"]) for name, value in item.items() if "N" in value and name != "hour"}
 
     def forget(self) -> None:

@@ -3,71 +3,72 @@
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
-from chalicelib.core import settings, wire
+from chalicelib.core import settings
+from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.limits.windows import TABLE
 
 
 @contextmanager
-def sent() -> Iterator[list[tuple[str, wire.Json]]]:
+def sent() -> Iterator[list[tuple[str, dynamodb.Json]]]:
     """Collect the operations that are sent in a `with` block, each with its request."""
-    calls: list[tuple[str, wire.Json]] = []
-    send = wire.sender()
+    calls: list[tuple[str, dynamodb.Json]] = []
+    send = dynamodb.sender()
 
-    def noting(operation: str, request: wire.Json) -> wire.Json:
+    def noting(operation: str, request: dynamodb.Json) -> dynamodb.Json:
         calls.append((operation, request))
         return send(operation, request)
 
-    with wire.sent_by(noting):
+    with dynamodb.sent_by(noting):
         yield calls
 
 
 @contextmanager
 def before(operation: str, happens: Callable[[], object], *, times: int = 1) -> Iterator[None]:
     """Let something happen just before the first calls of an operation are sent, and so after what they rely on."""
-    send, left = wire.sender(), times
+    send, left = dynamodb.sender(), times
 
-    def interrupted(name: str, request: wire.Json) -> wire.Json:
+    def interrupted(name: str, request: dynamodb.Json) -> dynamodb.Json:
         nonlocal left
         if name == operation and left:
             left -= 1
-            with wire.sent_by(send):
+            with dynamodb.sent_by(send):
                 happens()
         return send(name, request)
 
-    with wire.sent_by(interrupted):
+    with dynamodb.sent_by(interrupted):
         yield
 
 
 @contextmanager
 def after(operation: str, happens: Callable[[], object], *, times: int = 1) -> Iterator[None]:
     """Let something happen right after the first calls of an operation, also where they are refused."""
-    send, left = wire.sender(), times
+    send, left = dynamodb.sender(), times
 
-    def followed(name: str, request: wire.Json) -> wire.Json:
+    def followed(name: str, request: dynamodb.Json) -> dynamodb.Json:
         nonlocal left
         try:
             return send(name, request)
         finally:
             if name == operation and left:
                 left -= 1
-                with wire.sent_by(send):
+                with dynamodb.sent_by(send):
                     happens()
 
-    with wire.sent_by(followed):
+    with dynamodb.sent_by(followed):
         yield
 
 
 @contextmanager
 def failing(operation: str, table: str = "") -> Iterator[None]:
     """Let calls of an operation, on one table where that is named, fail for a reason that is no refusal."""
-    send, named = wire.sender(), settings.current().table(table)
+    send, named = dynamodb.sender(), settings.current().table(table)
 
-    def losing(name: str, request: wire.Json) -> wire.Json:
+    def losing(name: str, request: dynamodb.Json) -> dynamodb.Json:
         if name == operation and (not table or request["TableName"] == named):
-            raise wire.WireError("AccessDeniedException", "not today", {})
+            raise dynamodb.WireError("AccessDeniedException", "not today", {})
         return send(name, request)
 
-    with wire.sent_by(losing):
+    with dynamodb.sent_by(losing):
         yield
 
 
@@ -77,12 +78,12 @@ def marks_lost() -> AbstractContextManager[None]:
 
 
 @contextmanager
-def always_outrun(table: str, item: wire.Json) -> Iterator[list[tuple[str, wire.Json]]]:
+def always_outrun(table: str, item: dynamodb.Json) -> Iterator[list[tuple[str, dynamodb.Json]]]:
     """Let every transaction be refused for its update of a table, whose item is shown as one that holds nothing up."""
-    calls: list[tuple[str, wire.Json]] = []
-    send, named = wire.sender(), settings.current().table(table)
+    calls: list[tuple[str, dynamodb.Json]] = []
+    send, named = dynamodb.sender(), settings.current().table(table)
 
-    def refusing(operation: str, request: wire.Json) -> wire.Json:
+    def refusing(operation: str, request: dynamodb.Json) -> dynamodb.Json:
         if operation != "TransactWriteItems":
             return send(operation, request)
         calls.append((operation, request))
@@ -90,7 +91,7 @@ def always_outrun(table: str, item: wire.Json) -> Iterator[list[tuple[str, wire.
         refused = {"Code": "ConditionalCheckFailed", "Item": item}
         reasons = [refused if is_update else {"Code": "None"} for is_update in updated]
         error = {"Code": "TransactionCanceledException", "Message": "refused"}
-        raise wire.Cancelled(error["Code"], "", {"Error": error, "CancellationReasons": reasons})
+        raise dynamodb.Cancelled(error["Code"], "", {"Error": error, "CancellationReasons": reasons})
 
-    with wire.sent_by(refusing):
+    with dynamodb.sent_by(refusing):
         yield calls

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chalicelib.core import wire
+from chalicelib.core.dynamodb import client as dynamodb
 from tests.house import House
 
 TABLE, OTHER = "latchkey-test-events", "latchkey-test-emails"
@@ -18,7 +18,7 @@ def there(home: House) -> None:
     """Two events of one account and one of another."""
     assert home
     for account, at in (("a", "2"), ("b", "1"), ("a", "1")):
-        wire.call("PutItem", {"TableName": TABLE, "Item": item(account, at, kind="first")})
+        dynamodb.call("PutItem", {"TableName": TABLE, "Item": item(account, at, kind="first")})
 
 
 def of_account(account: str) -> list[tuple[str, str]]:
@@ -28,7 +28,7 @@ def of_account(account: str) -> list[tuple[str, str]]:
         "KeyConditionExpression": "account_id = :a",
         "ExpressionAttributeValues": {":a": {"S": account}},
     }
-    return [(each["id"]["S"], each["kind"]["S"]) for each in wire.call("Query", asked)["Items"]]
+    return [(each["id"]["S"], each["kind"]["S"]) for each in dynamodb.call("Query", asked)["Items"]]
 
 
 @pytest.mark.usefixtures("there")
@@ -43,12 +43,12 @@ def test_transaction_that_fails_has_changed_nothing() -> None:
     }
     put = {"TableName": TABLE, "Item": item("a", "3", kind="third")}
     never = {"TableName": OTHER, "Key": {"email": {"S": "x"}}, "ConditionExpression": "attribute_exists(email)"}
-    with pytest.raises(wire.Cancelled):
-        wire.call(
+    with pytest.raises(dynamodb.Cancelled):
+        dynamodb.call(
             "TransactWriteItems", {"TransactItems": [{"Update": update}, {"Put": put}, {"ConditionCheck": never}]}
         )
     assert of_account("a") == [("1", "first"), ("2", "first")]
-    wire.call("TransactWriteItems", {"TransactItems": [{"Update": update}, {"Put": put}]})
+    dynamodb.call("TransactWriteItems", {"TransactItems": [{"Update": update}, {"Put": put}]})
     assert of_account("a") == [("1", "second"), ("2", "first"), ("3", "third")]
     assert of_account("b") == [("1", "first")]
 
@@ -56,5 +56,5 @@ def test_transaction_that_fails_has_changed_nothing() -> None:
 @pytest.mark.usefixtures("there")
 def test_item_that_grows_too_large_is_refused() -> None:
     """By one long attribute."""
-    with pytest.raises(wire.WireError):
-        wire.call("PutItem", {"TableName": TABLE, "Item": item("a", "1", kind="x" * 400_000, more="y" * 10_000)})
+    with pytest.raises(dynamodb.WireError):
+        dynamodb.call("PutItem", {"TableName": TABLE, "Item": item("a", "1", kind="x" * 400_000, more="y" * 10_000)})

@@ -19,9 +19,10 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from chalicelib.core import aws, lean, wire
-from chalicelib.core.answering import Answer
-from chalicelib.core.connections import Connections
+from chalicelib.core.dynamodb import client as dynamodb
+from chalicelib.core.dynamodb import codec, endpoint
+from chalicelib.core.dynamodb.connection_pool import Connections
+from chalicelib.core.dynamodb.http_response import Answer
 from tests.moto_front import ANSWERS_WITHIN_S
 
 VARIABLE = "TESTS_TWIN"
@@ -50,9 +51,9 @@ class Twin:
     """Sends what `lean` writes, lets botocore write the same and read the same answer, and compares."""
 
     def __init__(self) -> None:
-        place = aws.place()
+        place = endpoint.place()
         self.connections = Connections(place.url, connect_timeout_s=ANSWERS_WITHIN_S, read_timeout_s=ANSWERS_WITHIN_S)
-        self.caller = lean.Caller(place, self._send)
+        self.caller = codec.Caller(place, self._send)
         self.client = _client()
         self.lock = threading.Lock()
         self.sent, self.answer = b"", Answer(0, {}, b"")
@@ -65,7 +66,7 @@ class Twin:
                 theirs, failed_there = _outcome(self.client._make_api_call, operation, request)
                 assert (_compared(ours), failed) == (_compared(theirs), failed_there), operation
         if failed:
-            raise wire.meaning(ours)
+            raise dynamodb.meaning(ours)
         return ours
 
     def _send(self, request: bytes) -> Answer:
@@ -85,11 +86,11 @@ class Twin:
         return AWSResponse(request.url, self.answer.status, dict(self.answer.headers), _Body(self.answer.body))
 
 
-def _outcome(send: wire.Send, operation: str, request: dict[str, Any]) -> tuple[dict[str, Any], bool]:
+def _outcome(send: dynamodb.Send, operation: str, request: dict[str, Any]) -> tuple[dict[str, Any], bool]:
     """Return an answer, and whether it is an error."""
     try:
         return send(operation, request), False
-    except (lean.Failed, ClientError) as error:
+    except (codec.Failed, ClientError) as error:
         return error.response, True
 
 
@@ -128,7 +129,7 @@ def beside_botocore() -> Iterator[None]:
     twin = Twin()
     events = twin.client.meta.events
     events.register("before-send.dynamodb", twin.answered)
-    with wire.sent_by(twin):
+    with dynamodb.sent_by(twin):
         yield
     events.unregister("before-send.dynamodb", twin.answered)
     twin.connections.close()

@@ -5,7 +5,8 @@ from pynamodb.expressions.update import Action
 from chalicelib.accounts import find, owned_clients, unfinished
 from chalicelib.accounts.states import SUSPENDED
 from chalicelib.accounts.tables import Account
-from chalicelib.core import errors, tables
+from chalicelib.core import errors
+from chalicelib.core.dynamodb import models
 from chalicelib.events import actors, kinds, record
 from chalicelib.limits import stale
 from chalicelib.limits.tiers import Tier
@@ -13,7 +14,7 @@ from chalicelib.limits.tiers import Tier
 
 def rename(account_id: str, name: str) -> Account:
     """Give an account another name. No credential is touched, so nothing becomes stale."""
-    with tables.refused_as(errors.NotFound("There is no such user.")), tables.transaction() as write:
+    with models.refused_as(errors.NotFound("There is no such user.")), models.transaction() as write:
         # An update would otherwise bring a deleted account back as a stump.
         write.update(Account(account_id), actions=[Account.name.set(name)], condition=Account.listed.exists())
         record.add_to(write, account_id, kinds.ACCOUNT_RENAMED, {"name": name})
@@ -44,14 +45,14 @@ def set_standing(
     gone = errors.NotFound("There is no such user.")
     ending = unfinished.new(unfinished.OF_OWNER, account_id) if status == SUSPENDED else None
 
-    def add_to(write: tables.Transaction) -> None:
+    def add_to(write: models.Transaction) -> None:
         write.update(Account(account_id), actions=actions, condition=Account.listed.exists())
         record.add_to(write, account_id, kinds.STANDING_CHANGED, told, actor=actor, reason=reason)
         if ending is not None:
             write.save(ending)
 
     if status is None:
-        with tables.refused_as(gone), tables.transaction() as write:
+        with models.refused_as(gone), models.transaction() as write:
             add_to(write)
     else:
         owned_clients.with_status(account_id, status, add_to, refused=gone)
@@ -71,7 +72,7 @@ def set_admin(account_id: str, admin: bool) -> None:
 
     Raises NotFound; Unavailable as `set_standing` does.
     """
-    with tables.refused_as(errors.NotFound("There is no such user.")), tables.transaction() as write:
+    with models.refused_as(errors.NotFound("There is no such user.")), models.transaction() as write:
         write.update(Account(account_id), actions=[Account.admin.set(admin)], condition=Account.listed.exists())
         record.add_to(write, account_id, kinds.STANDING_CHANGED, {"admin": "yes" if admin else "no"})
     _mark(account_id)

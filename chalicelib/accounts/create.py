@@ -7,7 +7,8 @@ from pynamodb.exceptions import TransactWriteError
 from chalicelib.accounts import predecessors
 from chalicelib.accounts.email import parsed
 from chalicelib.accounts.tables import Account, Email
-from chalicelib.core import clock, errors, ids, tables
+from chalicelib.core import clock, errors, ids
+from chalicelib.core.dynamodb import models
 from chalicelib.events import kinds, record
 from chalicelib.limits.tiers import Tier
 
@@ -23,7 +24,7 @@ def create_account(
     admin: bool = False,
     password_hash: str | None = None,
     verified_at_ms: int | None = None,
-    beside: Callable[[tables.Transaction, Account], None] | None = None,
+    beside: Callable[[models.Transaction, Account], None] | None = None,
 ) -> Account:
     """Return a new, stored account; `verified_at_ms` is when its address was proven, if it was.
 
@@ -32,7 +33,7 @@ def create_account(
     """
     account = unstored(email=email, name=name, tier=tier, admin=admin, password_hash=password_hash)
     account.email_verified_at = verified_at_ms
-    with tables.refused_as(errors.Conflict("An account with this email exists.")):
+    with models.refused_as(errors.Conflict("An account with this email exists.")):
         store(account, None if beside is None else lambda write: beside(write, account))
     return account
 
@@ -53,7 +54,7 @@ def unstored(*, email: str, name: str, tier: Tier, admin: bool = False, password
     )
 
 
-def store(account: Account, add_more: Callable[[tables.Transaction], None] | None = None) -> None:
+def store(account: Account, add_more: Callable[[models.Transaction], None] | None = None) -> None:
     """Store a new account with its claim, and whatever `add_more` adds to the transaction.
 
     Raises Conflict when an account has its address, Unavailable when accounts of it come and go too fast to tell, and
@@ -63,7 +64,7 @@ def store(account: Account, add_more: Callable[[tables.Transaction], None] | Non
     for _ in range(TRIES):
         predecessor = predecessors.take_over(account)
         try:
-            with tables.transaction() as write:
+            with models.transaction() as write:
                 write.save(claim, condition=Email.email.does_not_exist())
                 write.save(account, condition=Account.id.does_not_exist())
                 predecessor.add_to(write)
@@ -71,10 +72,10 @@ def store(account: Account, add_more: Callable[[tables.Transaction], None] | Non
                 if add_more is not None:
                     add_more(write)
         except TransactWriteError as error:
-            if tables.refused_write(error, claim) is not None:
+            if models.refused_write(error, claim) is not None:
                 raise errors.Conflict("An account with this email exists.") from error
             # Refused for what was added, or failed.
-            if tables.refused_write(error, predecessor.item) is None:
+            if models.refused_write(error, predecessor.item) is None:
                 raise
             # Its address was given up since that was asked: what was used of this hour is known now.
         else:

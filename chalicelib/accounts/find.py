@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from chalicelib.accounts.create import LISTED
 from chalicelib.accounts.email import beginning, normalised
 from chalicelib.accounts.tables import Account, Email
-from chalicelib.core import errors, ids, tables
+from chalicelib.core import errors, ids
+from chalicelib.core.dynamodb import models
 
 NOBODY = "acc_nobody"
 """The id that no account has: what is done for nobody, so that the time tells nothing, is done for this one."""
@@ -47,7 +48,7 @@ def accounts_by_email(prefix: str, limit: int, *, after: str = "") -> Iterator[A
     # One range, from beyond `after` to the end of what begins so. DynamoDB refuses one whose end comes before its
     # beginning, or that no key can be in.
     first, last = max(begins, f"{after} " if after else ""), f"{begins}\U0010ffff"
-    if first <= last and tables.can_be_range_key(first) and tables.can_be_range_key(last):
+    if first <= last and models.can_be_range_key(first) and models.can_be_range_key(last):
         yield from Account.by_email.query(LISTED, Account.email.between(first, last), limit=limit)
 
 

@@ -4,7 +4,8 @@ A browser sends a form again when its answer is reloaded; the second time makes 
 """
 
 from chalicelib.accounts.tables import Ticket
-from chalicelib.core import clock, errors, secrets, tables
+from chalicelib.core import clock, errors, secrets
+from chalicelib.core.dynamodb import models
 
 KEPT_S = 30 * clock.DAY_S
 
@@ -22,7 +23,7 @@ def spent(ticket: str, account_id: str) -> Ticket:
     )
 
 
-def add_to(write: tables.Transaction, form: Ticket) -> None:
+def add_to(write: models.Transaction, form: Ticket) -> None:
     """Add to a transaction: the form is used. Of two uses at once one wins."""
     write.save(form, condition=Ticket.digest.does_not_exist())
 

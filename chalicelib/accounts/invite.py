@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from chalicelib.accounts import create, links
 from chalicelib.accounts.tables import Account, Ticket
-from chalicelib.core import tables
+from chalicelib.core.dynamodb import models
 from chalicelib.limits.tiers import Tier
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def invite(
     """
     invited: list[Invited] = []
 
-    def with_a_link(write: tables.Transaction, account: Account) -> None:
+    def with_a_link(write: models.Transaction, account: Account) -> None:
         ticket, secret = links.unsaved(account.id, links.SET_PASSWORD, epoch=account.session_epoch)
         write.save(ticket, condition=Ticket.digest.does_not_exist())
         invited.append(Invited(account, secret))

@@ -12,7 +12,8 @@ from chalicelib.accounts import mail, unfinished
 from chalicelib.accounts.email import parsed
 from chalicelib.accounts.tables import Account, Email, Session, Ticket
 from chalicelib.accounts.unfinished import Unfinished
-from chalicelib.core import clock, errors, secrets, tables
+from chalicelib.core import clock, errors, secrets
+from chalicelib.core.dynamodb import models
 from chalicelib.events import kinds, record
 from chalicelib.limits import stale
 
@@ -45,7 +46,7 @@ def handed_over(account: Account) -> str:
     For the operator, who hands it over by hand: it proves no address. Raises NotFound when the account is gone.
     """
     ticket, secret = unsaved(account.id, SET_PASSWORD, epoch=account.session_epoch)
-    with tables.refused_as(errors.NotFound("There is no such user.")), tables.transaction() as write:
+    with models.refused_as(errors.NotFound("There is no such user.")), models.transaction() as write:
         write.condition_check(Account, account.id, condition=Account.listed.exists())
         write.save(ticket, condition=Ticket.digest.does_not_exist())
         record.add_to(write, account.id, kinds.PASSWORD_LINK_MADE, {})
@@ -166,7 +167,7 @@ def change_email(ticket: Ticket, account: Account, session: Session | None = Non
     proven.append(typed.remove() if address.mailbox == new else typed.set(address.mailbox))
     claim = Email(new, account_id=account.id)
     try:
-        with tables.transaction() as write:
+        with models.transaction() as write:
             _consume(write, ticket)
             write.save(claim, condition=Email.email.does_not_exist(), return_values="ALL_OLD")
             record.add_to(write, account.id, kinds.EMAIL_CHANGED, {})
@@ -180,9 +181,9 @@ def change_email(ticket: Ticket, account: Account, session: Session | None = Non
                 _keep(write, session, account)
                 write.save(ending)
     except TransactWriteError as error:
-        if not tables.refused(error):
+        if not models.refused(error):
             raise
-        holder = tables.refused_write(error, claim)
+        holder = models.refused_write(error, claim)
         # Of several uses at once, of this link or of two, one has moved the account there: that is no other's address.
         if holder is not None and holder["account_id"]["S"] != account.id:
             raise errors.Conflict("This address belongs to another account by now.") from None
@@ -222,7 +223,7 @@ def _spend(
     ending: Unfinished | None = None,
 ) -> None:
     condition = _still_meant(ticket, account)
-    with tables.refused_as(SpentLink()), tables.transaction() as write:
+    with models.refused_as(SpentLink()), models.transaction() as write:
         _consume(write, ticket)
         if actions:
             write.update(Account(account.id), actions=actions, condition=condition)
@@ -235,7 +236,7 @@ def _spend(
     stale.mark(account.id)
 
 
-def _keep(write: tables.Transaction, session: Session | None, account: Account) -> None:
+def _keep(write: models.Transaction, session: Session | None, account: Account) -> None:
     """Add to a transaction that ends an account's sessions: this one goes on."""
     if session is not None:
         epoch = account.session_epoch + 1
@@ -263,7 +264,7 @@ def _is_moot(ticket: Ticket, account: Account) -> bool:
     return ticket.purpose == VERIFY_EMAIL and account.is_verified
 
 
-def _consume(write: tables.Transaction, ticket: Ticket) -> None:
+def _consume(write: models.Transaction, ticket: Ticket) -> None:
     """Add to a transaction: the ticket is spent. Its condition decides between two uses at once."""
     now_ms = clock.now_ms()
     write.update(

@@ -21,7 +21,8 @@ from chalicelib.accounts.email import parsed
 from chalicelib.accounts.sessions import LoggedIn
 from chalicelib.accounts.tables import Account, Email, Session
 from chalicelib.accounts.unfinished import Unfinished
-from chalicelib.core import errors, tables
+from chalicelib.core import errors
+from chalicelib.core.dynamodb import models
 from chalicelib.events import kinds, record
 from chalicelib.limits import stale
 from chalicelib.limits.networks import admit_networks
@@ -43,7 +44,7 @@ def change_password(visitor: LoggedIn, *, caller: Caller, password: str, new_pas
         new_hash = passwords.hashed(passwords.accepted(new_password, email=account.email, name=account.name))
     epoch = account.session_epoch + 1
     outrun = errors.Conflict("The password was changed meanwhile. Log in again.")
-    with tables.refused_as(outrun), tables.transaction() as write:
+    with models.refused_as(outrun), models.transaction() as write:
         write.update(
             Account(account.id),
             actions=[Account.password_hash.set(new_hash), Account.session_epoch.set(epoch)],
@@ -97,7 +98,7 @@ def delete(visitor: LoggedIn, *, caller: Caller, password: str) -> Unfinished:
     outrun = errors.Conflict("The account was changed meanwhile. Look at it again, then repeat this.")
     ending = unfinished.new(unfinished.OF_ACCOUNT, account.id)
 
-    def add_to(write: tables.Transaction) -> None:
+    def add_to(write: models.Transaction) -> None:
         write.delete(Email(account.email), condition=Email.account_id == account.id)
         write.update(
             Account(account.id),

@@ -17,7 +17,8 @@ from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
 from chalicelib.accounts.states import ACTIVE
 from chalicelib.accounts.tables import Account
 from chalicelib.accounts.unfinished import SLICE, Unfinished
-from chalicelib.core import clock, errors, tables
+from chalicelib.core import clock, errors
+from chalicelib.core.dynamodb import models
 from chalicelib.limits import stale
 
 ROUNDS_MAX = 5
@@ -36,17 +37,17 @@ class ByOwner(GlobalSecondaryIndex["OwnedClient"]):
     client_id = UnicodeAttribute(range_key=True)
 
 
-class OwnedClient(tables.Table):
+class OwnedClient(models.Table):
     """What concerns its owner of a client (see `oauth.tables`)."""
 
-    class Meta(tables.Meta):
+    class Meta(models.Meta):
         table = "clients"
 
     client_id = UnicodeAttribute(hash_key=True)
     owner_id = UnicodeAttribute(null=True)
-    created_at = tables.Whole()
-    deleted_at = tables.Whole(null=True)
-    owner_suspended_at = tables.Whole(null=True)
+    created_at = models.Whole()
+    deleted_at = models.Whole(null=True)
+    owner_suspended_at = models.Whole(null=True)
 
     by_owner = ByOwner()
 
@@ -62,16 +63,16 @@ class ByClient(GlobalSecondaryIndex["GivenGrant"]):
     id = UnicodeAttribute(range_key=True)
 
 
-class GivenGrant(tables.Table):
+class GivenGrant(models.Table):
     """Who gave a grant (see `oauth.tables`)."""
 
-    class Meta(tables.Meta):
+    class Meta(models.Meta):
         table = "grants"
 
     id = UnicodeAttribute(hash_key=True)
     client_id = UnicodeAttribute()
     account_id = UnicodeAttribute()
-    revoked_at = tables.Whole(null=True)
+    revoked_at = models.Whole(null=True)
 
     by_client = ByClient()
 
@@ -82,7 +83,7 @@ def of_account(account_id: str) -> list[OwnedClient]:
 
 
 def with_status(
-    account_id: str, status: str, add_to: Callable[[tables.Transaction], None], *, refused: Exception
+    account_id: str, status: str, add_to: Callable[[models.Transaction], None], *, refused: Exception
 ) -> None:
     """Change the status of an account, as `add_to` writes it into a transaction, and its clients with it.
 
@@ -91,20 +92,20 @@ def with_status(
     for _ in range(ROUNDS_MAX):
         owned = of_account(account_id)
         try:
-            with tables.transaction() as write:
+            with models.transaction() as write:
                 add_to(write)
                 _stand_or_fall(write, owned[:AT_ONCE], status)
         except TransactWriteError as error:
-            if not tables.refused(error):
+            if not models.refused(error):
                 raise
-            if all(tables.refused_write(error, OwnedClient(each.client_id)) is None for each in owned[:AT_ONCE]):
+            if all(models.refused_write(error, OwnedClient(each.client_id)) is None for each in owned[:AT_ONCE]):
                 raise refused from None
         else:
             return
     raise errors.Unavailable
 
 
-def _stand_or_fall(write: tables.Transaction, owned: list[OwnedClient], status: str) -> None:
+def _stand_or_fall(write: models.Transaction, owned: list[OwnedClient], status: str) -> None:
     """Add to a transaction: clients of an account whose status becomes `status` are active if it is, else not."""
     suspended = OwnedClient.owner_suspended_at
     action: Action = suspended.remove() if status == ACTIVE else suspended.set(clock.now_ms())
@@ -145,7 +146,7 @@ def _catch_up(account_id: str, missed: list[OwnedClient]) -> None:
     if account is None or account.status == ACTIVE:
         return
     for first in range(0, len(missed), AT_ONCE):
-        with tables.may_be_refused(), tables.transaction() as write:
+        with models.may_be_refused(), models.transaction() as write:
             # Wins against a reinstatement at the same moment, which has made them active.
             write.condition_check(Account, account_id, condition=Account.status == account.status)
             _stand_or_fall(write, missed[first : first + AT_ONCE], account.status)

@@ -13,7 +13,8 @@ from pynamodb.expressions.update import Action
 
 from chalicelib.accounts import create, find, links
 from chalicelib.accounts.tables import Account, Ticket
-from chalicelib.core import clock, errors, tables
+from chalicelib.core import clock, errors
+from chalicelib.core.dynamodb import models
 from chalicelib.events import kinds, record
 from chalicelib.limits.tiers import FREE
 
@@ -76,7 +77,7 @@ def make_account(ticket: Ticket, *, name: str, password_hash: str) -> Account:
     account = create.unstored(email=str(ticket.email), name=name, tier=FREE, password_hash=password_hash)
     account.email_verified_at = now_ms
 
-    def spend(write: tables.Transaction) -> None:
+    def spend(write: models.Transaction) -> None:
         # Of two uses at once one wins. What the token held goes: it stands in the account now.
         actions: list[Action] = [Ticket.consumed_at.set(now_ms)]
         actions += [each.remove() for each in (Ticket.email, Ticket.name, Ticket.password_hash, Ticket.browser)]
@@ -89,11 +90,11 @@ def make_account(ticket: Ticket, *, name: str, password_hash: str) -> Account:
     except errors.Conflict as error:
         # Of the same token, used twice, the address is no news.
         cause = error.__cause__
-        if isinstance(cause, TransactWriteError) and tables.refused_write(cause, Ticket(ticket.digest)) is not None:
+        if isinstance(cause, TransactWriteError) and models.refused_write(cause, Ticket(ticket.digest)) is not None:
             raise links.SpentLink from None
         raise HasAccount from None
     except TransactWriteError as error:
-        if not tables.refused(error):
+        if not models.refused(error):
             raise
         raise links.SpentLink from None
     return account

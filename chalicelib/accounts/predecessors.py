@@ -11,7 +11,8 @@ from pynamodb.expressions.condition import Condition
 
 from chalicelib.accounts.email import hashed
 from chalicelib.accounts.tables import Account, Ticket
-from chalicelib.core import clock, secrets, tables
+from chalicelib.core import clock, secrets
+from chalicelib.core.dynamodb import models
 from chalicelib.limits.carry_over import carry_over
 from chalicelib.limits.tiers import BY_NAME
 
@@ -23,7 +24,7 @@ class Predecessor:
     left_by: str | None
     item: Ticket
 
-    def add_to(self, write: tables.Transaction) -> None:
+    def add_to(self, write: models.Transaction) -> None:
         """Add to a transaction that makes an account: this still holds."""
         condition: Condition = Ticket.digest.does_not_exist()
         if self.left_by is not None:
@@ -31,7 +32,7 @@ class Predecessor:
         write.condition_check(Ticket, self.item.digest, condition=condition)
 
 
-def leave_behind(write: tables.Transaction, account: Account) -> None:
+def leave_behind(write: models.Transaction, account: Account) -> None:
     """Add to the transaction that deletes an account: whose counters the next one of its address takes over."""
     now_ms = clock.now_ms()
     ends_s = clock.hour_of(now_ms // 1000) + clock.HOUR_S

@@ -7,7 +7,8 @@ logged in from there before.
 from dataclasses import dataclass
 
 from chalicelib.accounts.tables import Account, Session
-from chalicelib.core import clock, errors, ids, secrets, tables
+from chalicelib.core import clock, errors, ids, secrets
+from chalicelib.core.dynamodb import models
 from chalicelib.events import kinds, record
 
 IDLE_MS = 12 * 3_600_000
@@ -35,7 +36,7 @@ def open_session(account: Account, *, network: str = "", browser: str = "") -> s
     """
     session, secret = _new(account, SESSION, IN_ALL_MS)
     session.holder_id, session.network, session.browser = account.id, network or None, browser or None
-    with tables.transaction() as write:
+    with models.transaction() as write:
         write.save(session, condition=Session.digest.does_not_exist())
         record.add_to(write, account.id, kinds.LOGGED_IN, {"session": session.id}, actor=session.id)
     return secret
@@ -105,14 +106,14 @@ def owned(account_id: str, session_id: str) -> Session:
 
 def end(session: Session) -> None:
     """End one session of its account, from its next page on. Harmless to repeat."""
-    with tables.may_be_refused(), tables.transaction() as write:
+    with models.may_be_refused(), models.transaction() as write:
         write.delete(Session(session.digest), condition=Session.id.exists())
         record.add_to(write, session.account_id, kinds.SESSION_ENDED, {"session": session.id})
 
 
 def end_all(account_id: str) -> None:
     """End every session of an account, and every link that was sent for it while they lasted."""
-    with tables.refused_as(errors.NotFound("There is no such user.")), tables.transaction() as write:
+    with models.refused_as(errors.NotFound("There is no such user.")), models.transaction() as write:
         write.update(Account(account_id), actions=[Account.session_epoch.add(1)], condition=Account.listed.exists())
         record.add_to(write, account_id, kinds.SESSIONS_ENDED, {})
 
@@ -144,6 +145,6 @@ def _found(secret: str, purpose: str) -> Session | None:
 
 
 def _seen(session: Session, now_ms: int) -> None:
-    with tables.may_be_refused():
+    with models.may_be_refused():
         # A log-out at this very moment must not be undone by an update that brings the session back.
         session.update(actions=[Session.seen_at.set(now_ms)], condition=Session.id.exists())

@@ -3,7 +3,7 @@
 from pynamodb.attributes import BooleanAttribute, MapAttribute, UnicodeAttribute
 from pynamodb.indexes import AllProjection, GlobalSecondaryIndex, IncludeProjection
 
-from chalicelib.core import tables
+from chalicelib.core.dynamodb import models
 
 
 class Directory(GlobalSecondaryIndex["Account"]):
@@ -28,10 +28,10 @@ class ByEmail(GlobalSecondaryIndex["Account"]):
     email = UnicodeAttribute(range_key=True)
 
 
-class Account(tables.Table):
+class Account(models.Table):
     """A person who can log in. Times are epoch milliseconds."""
 
-    class Meta(tables.Meta):
+    class Meta(models.Meta):
         table = "accounts"
 
     id = UnicodeAttribute(hash_key=True)
@@ -42,19 +42,19 @@ class Account(tables.Table):
     tier = UnicodeAttribute()
     status = UnicodeAttribute(default="active")
     admin = BooleanAttribute(default=False)
-    created_at = tables.Whole()
+    created_at = models.Whole()
     password_hash = UnicodeAttribute(null=True)
-    email_verified_at = tables.Whole(null=True)
+    email_verified_at = models.Whole(null=True)
     # Raised by whatever ends sessions: those of an earlier epoch are over.
-    session_epoch = tables.Whole(default=0)
+    session_epoch = models.Whole(default=0)
     # Credentials made before this moment (ms) are over: one write ends them all.
-    credentials_since = tables.Whole(default=0)
+    credentials_since = models.Whole(default=0)
     listed = UnicodeAttribute(null=True)
     # Each live key's end (ms; 0: never), so that one condition holds the number of keys down.
     live_keys: MapAttribute[str, int] = MapAttribute(default=dict)
 
     # How many OAuth applications it has registered, so that one condition holds their number down.
-    applications = tables.Whole(null=True)
+    applications = models.Whole(null=True)
 
     directory = Directory()
     by_email = ByEmail()
@@ -77,20 +77,20 @@ class Account(tables.Table):
         return made_at < self.credentials_since
 
 
-class Email(tables.Table):
+class Email(models.Table):
     """The claim of one account on one normalised address."""
 
-    class Meta(tables.Meta):
+    class Meta(models.Meta):
         table = "emails"
 
     email = UnicodeAttribute(hash_key=True)
     account_id = UnicodeAttribute()
 
 
-class Ticket(tables.Table):
+class Ticket(models.Table):
     """A one-time secret under its digest. Consumed by a condition, never by a read and a later write."""
 
-    class Meta(tables.Meta):
+    class Meta(models.Meta):
         table = "tickets"
 
     digest = UnicodeAttribute(hash_key=True)
@@ -99,15 +99,15 @@ class Ticket(tables.Table):
     purpose = UnicodeAttribute(null=True)
     email = UnicodeAttribute(null=True)
     # The account's session_epoch when it was made: whatever ends sessions ends this, too.
-    epoch = tables.Whole(null=True)
+    epoch = models.Whole(null=True)
     # Of a sign-up (see `pending_sign_up`): what the account is to be made of, which browser asked, where it was going.
     name = UnicodeAttribute(null=True)
     password_hash = UnicodeAttribute(null=True)
     browser = UnicodeAttribute(null=True)
     after = UnicodeAttribute(null=True)
-    expires_at = tables.Whole()
-    consumed_at = tables.Whole(null=True)
-    dies_at = tables.DiesAt(null=True)
+    expires_at = models.Whole()
+    consumed_at = models.Whole(null=True)
+    dies_at = models.DiesAt(null=True)
 
 
 class ByHolder(GlobalSecondaryIndex["Session"]):
@@ -121,10 +121,10 @@ class ByHolder(GlobalSecondaryIndex["Session"]):
     id = UnicodeAttribute(range_key=True)
 
 
-class Session(tables.Table):
+class Session(models.Table):
     """A console session, or a device that someone has logged in from, under the digest of its cookie."""
 
-    class Meta(tables.Meta):
+    class Meta(models.Meta):
         table = "sessions"
 
     digest = UnicodeAttribute(hash_key=True)
@@ -136,9 +136,9 @@ class Session(tables.Table):
     # Where it was opened: the IPv4 /24 or IPv6 /48, and what the browser calls itself.
     network = UnicodeAttribute(null=True)
     browser = UnicodeAttribute(null=True)
-    epoch = tables.Whole()
-    created_at = tables.Whole()
-    seen_at = tables.Whole()
-    dies_at = tables.DiesAt(null=True)
+    epoch = models.Whole()
+    created_at = models.Whole()
+    seen_at = models.Whole()
+    dies_at = models.DiesAt(null=True)
 
     by_holder = ByHolder()

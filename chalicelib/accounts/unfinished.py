@@ -10,7 +10,8 @@ from collections.abc import Iterator
 
 from pynamodb.attributes import UnicodeAttribute, UnicodeSetAttribute
 
-from chalicelib.core import clock, tables
+from chalicelib.core import clock
+from chalicelib.core.dynamodb import models
 from chalicelib.limits import stale
 
 PARTITION = "unfinished"
@@ -23,17 +24,17 @@ SLICE = 50
 """So many things one slice ends, deletes or marks: in the request that began it, about a second's work."""
 
 
-class Unfinished(tables.Table):
+class Unfinished(models.Table):
     """An ending, under its kind and the id of what ends: begun anew, it begins from the start."""
 
-    class Meta(tables.Meta):
+    class Meta(models.Meta):
         table = "status"
 
     what = UnicodeAttribute(hash_key=True, default=PARTITION)
     at = UnicodeAttribute(range_key=True)
     kind = UnicodeAttribute()
     subject = UnicodeAttribute()
-    began_at = tables.Whole()
+    began_at = models.Whole()
     # How far it has come, in words of its own; absent: at its beginning.
     step = UnicodeAttribute(null=True)
     after = UnicodeAttribute(null=True)
@@ -72,14 +73,14 @@ def settle(ending: Unfinished, *, is_finished: bool) -> None:
     if not is_finished or clock.now_ms() - ending.began_at < SETTLED_MS:
         _keep(ending)
         return
-    with tables.may_be_refused():
+    with models.may_be_refused():
         Unfinished(ending.what, ending.at).delete(condition=Unfinished.began_at == ending.began_at)
 
 
 def _keep(ending: Unfinished) -> None:
     # Unless it was begun anew, or finished, meanwhile.
     stands = Unfinished.began_at == ending.began_at
-    with tables.may_be_refused():
+    with models.may_be_refused():
         Unfinished(ending.what, ending.at).update(
             actions=[
                 Unfinished.step.set(ending.step) if ending.step else Unfinished.step.remove(),

@@ -9,7 +9,8 @@ from typing import Any
 
 from chalice.app import Blueprint, CloudWatchEvent, DynamoDBEvent
 
-from chalicelib.core import clock, telemetry, wire
+from chalicelib.core import clock, telemetry
+from chalicelib.core.dynamodb import client as dynamodb
 
 EVENTS_STREAM = "arn:aws:dynamodb:us-east-1:000000000000:table/latchkey-events/stream/set-by-the-data-stack"
 """Chalice wants an ARN at import. The real one is the data stack's to say, and put in its place when it is deployed."""
@@ -42,7 +43,7 @@ def hour(event: CloudWatchEvent) -> None:
     every_hour()
 
 
-def follow_up(images: Iterable[wire.Json]) -> None:
+def follow_up(images: Iterable[dynamodb.Json]) -> None:
     """Do what follows from events, given as their items: webhooks, and marks that were lost.
 
     Doing it again is harmless. Raises when the database doesn't answer; an item that makes no sense is left out.

@@ -17,7 +17,8 @@ from chalicelib.api import answers, challenge, visitor
 from chalicelib.api.authorizer import authorizer
 from chalicelib.api.declared import NOTHING_DECLARED, Answer, Body, Declared, Fields, Form, Query
 from chalicelib.api.shapes import Kind
-from chalicelib.core import clock, errors, telemetry, wire
+from chalicelib.core import clock, errors, telemetry
+from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.credentials import standing
 from chalicelib.credentials.verdict import Verdict, from_context
 from chalicelib.events import actors
@@ -361,7 +362,7 @@ def _refused(error: errors.LatchkeyError, rules: Rules, exchange: Exchange) -> R
 def _fault(event: str, error: Exception, exchange: Exchange) -> errors.LatchkeyError:
     """Log what went wrong on our side, and return what to say of it: try again, or quote the request id."""
     telemetry.error(event, request_id=exchange.id)
-    return errors.Unavailable() if wire.is_outage(error) else errors.InternalError(exchange.id)
+    return errors.Unavailable() if dynamodb.is_outage(error) else errors.InternalError(exchange.id)
 
 
 def _rules_of(entry: Any) -> Rules:

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from chalicelib.core import http_syntax, ids, names
+from chalicelib.core import display_names, http_syntax, ids
 from chalicelib.core.errors import InvalidRequest
 
 Schema = dict[str, Any]
@@ -32,7 +32,7 @@ class Field(Protocol):
 
 @dataclass(frozen=True)
 class Text:
-    """A string of `least` to `most` characters that can be shown (see `core.names`), spaces around it dropped."""
+    """A string of `least` to `most` characters that can be shown (`core.display_names`), spaces around it dropped."""
 
     most: int
     least: int = 1
@@ -56,18 +56,18 @@ class Text:
         return _described({"type": "string", **bounds}, self.about, self.example, self.default)
 
     def _takes(self, text: str) -> bool:
-        return names.problem(text) is None and re.fullmatch(self._pattern, text) is not None
+        return display_names.problem(text) is None and re.fullmatch(self._pattern, text) is not None
 
     def _problem(self, value: object) -> str:
         bounds = f"must be a text of {self.least} to {self.most} characters on one line"
         if not isinstance(value, str) or not self.least <= len(value.strip()) <= self.most:
             return bounds
-        return (names.problem(value) if names.is_on_one_line(value) else None) or bounds
+        return (display_names.problem(value) if display_names.is_on_one_line(value) else None) or bounds
 
     @property
     def _pattern(self) -> str:
         """Return what `least` characters from the first to the last that is seen are, for Python and ECMA-262."""
-        seen, inner, around = names.SEEN, names.ALLOWED, f"{names.UNSEEN}*"
+        seen, inner, around = display_names.SEEN, display_names.ALLOWED, f"{display_names.UNSEEN}*"
         if self.least == 1:
             return f"{around}{seen}{inner}*"
         return f"{around}{seen}{inner}{{{self.least - 2},}}{seen}{around}"

@@ -12,7 +12,8 @@ from chalice.app import Response
 from chalicelib.api import answers, visitor
 from chalicelib.api.declared import CLAIMED
 from chalicelib.api.edge import Exchange
-from chalicelib.core import errors, wire
+from chalicelib.core import errors
+from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.credentials.verify import bearer
 from chalicelib.idempotency import header, record
 
@@ -52,7 +53,7 @@ def _recorded(
         return answers.of(view(exchange, **parameters))
     except Exception as error:
         # What it was refused for may be what it made before; and of many at once, one may have made it meanwhile.
-        if isinstance(error, errors.LatchkeyError) or wire.is_outage(error):
+        if isinstance(error, errors.LatchkeyError) or dynamodb.is_outage(error):
             once.look()
         raise
 

@@ -13,7 +13,8 @@ from chalicelib.api.declared import Answer
 from chalicelib.api.edge import Exchange, Rules, route, route_with
 from chalicelib.api.fields import Id, OneOf
 from chalicelib.api.shapes import Kind, ListOf, Moment, Number, OrNull, Said, Shape, Words
-from chalicelib.core import clock, errors, settings, telemetry, wire
+from chalicelib.core import clock, errors, settings, telemetry
+from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.uptime import states
 
 ATOM = "http://www.w3.org/2005/Atom"
@@ -87,8 +88,8 @@ def health(exchange: Exchange) -> dict[str, str]:
     """Answer ok when DynamoDB answers a read. Monitors may ask by HEAD as well."""
     request = {"TableName": settings.current().table("accounts"), "Key": {"id": {"S": "health"}}}
     try:
-        wire.call("GetItem", request, wire.AT_ONCE)
-    except wire.WireError as error:
+        dynamodb.call("GetItem", request, dynamodb.AT_ONCE)
+    except dynamodb.WireError as error:
         telemetry.warning("database_unreachable", request_id=exchange.id, code=error.code)
         raise errors.Unavailable from None
     return {"status": "ok"}

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 
-from chalicelib.core import setting_forms
+from chalicelib.core import setting_types
 from chalicelib.core.clock import DAY_S
 
 PREFIX = "LATCHKEY_"
@@ -148,7 +148,7 @@ def in_use(settings: Settings) -> Iterator[None]:
 
 def _check(name: str, plain: str, text: str) -> None:
     """Raise SettingError unless a setting can be used, which was written as `text`."""
-    form = setting_forms.OF[name]
+    form = setting_types.OF[name]
     if form.fits(plain):
         return
     # Whoever writes the initial token where its digest belongs, or a password into a URL, must not find it in a log.

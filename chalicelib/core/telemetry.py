@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any, TextIO
 
-from chalicelib.core import clock, settings, tracing
+from chalicelib.core import clock, settings
+from chalicelib.core.dynamodb import tracing
 
 NAMESPACE = "Latchkey"
 SERVICE = "latchkey"

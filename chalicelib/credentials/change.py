@@ -7,7 +7,8 @@ from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.condition import size
 from pynamodb.expressions.update import Action
 
-from chalicelib.core import errors, tables
+from chalicelib.core import errors
+from chalicelib.core.dynamodb import models
 from chalicelib.credentials import scopes
 from chalicelib.credentials.find import owned_key
 from chalicelib.credentials.tables import Credential
@@ -30,12 +31,12 @@ def change_key(
         condition &= Credential.scopes.contains(scope)
     actions, told = _changes(name, wanted, on_anomaly)
     try:
-        with tables.transaction() as write:
+        with models.transaction() as write:
             write.update(Credential(key.digest), actions=actions, condition=condition)
             for kind, changed in told.items():
                 record.add_to(write, account_id, kind, {"key": key.id, **changed})
     except TransactWriteError as error:
-        if not tables.refused(error):
+        if not models.refused(error):
             raise
         raise _why_not(key.digest, wanted or []) from None
     if wanted is not None and not stale.mark(account_id):
@@ -50,8 +51,8 @@ def narrow_to_read(key: Credential) -> bool:
     # Of two at once one narrows; a key that was narrowed or revoked before stays as it is.
     condition = Credential.revoked_at.does_not_exist() & Credential.scopes.contains(scopes.READ)
     condition &= size(Credential.scopes) > 1
-    with tables.may_be_refused():
-        with tables.transaction() as write:
+    with models.may_be_refused():
+        with models.transaction() as write:
             write.update(Credential(key.digest), actions=[Credential.scopes.set({scopes.READ})], condition=condition)
             record.add_to(write, key.account_id, kinds.KEY_NARROWED, {"key": key.id, "scopes": scopes.READ})
         return True

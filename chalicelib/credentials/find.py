@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from chalicelib.core import errors, ids, wire
+from chalicelib.core import errors, ids
+from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.credentials.tables import Credential
 
 FIRST_KEY_ID, LAST_KEY_ID = "key_", "key_~"
@@ -16,7 +17,7 @@ def owned_key(account_id: str, key_id: str) -> Credential:
     raise _none()
 
 
-def as_it_stood(item: wire.Json) -> Credential:
+def as_it_stood(item: dynamodb.Json) -> Credential:
     """Return the key that refused a change, by the item that it was refused for; raise NotFound when there is none."""
     if not item:
         raise _none()

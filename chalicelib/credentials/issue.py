@@ -8,7 +8,8 @@ from pynamodb.expressions.condition import Condition
 
 from chalicelib.accounts import forms, links, mail
 from chalicelib.accounts.tables import Account, Ticket
-from chalicelib.core import clock, errors, ids, secrets, settings, tables
+from chalicelib.core import clock, errors, ids, secrets, settings
+from chalicelib.core.dynamodb import models
 from chalicelib.credentials import live_keys, scopes
 from chalicelib.credentials.tables import Credential
 from chalicelib.credentials.verdict import Verdict
@@ -103,7 +104,7 @@ def put_beside_the_others(
     ended: dict[str, int] = {}
     for _ in range(live_keys.ROUNDS_MAX):
         try:
-            with tables.transaction() as write:
+            with models.transaction() as write:
                 write.save(issued.key, condition=Credential.digest.does_not_exist())
                 if spent is not None:
                     forms.add_to(write, spent)
@@ -112,11 +113,11 @@ def put_beside_the_others(
                 if once is not None:
                     once.add_to(write, issued)
         except TransactWriteError as error:
-            if not tables.refused(error):
+            if not models.refused(error):
                 raise
             if once is not None:
                 once.explain(error)
-            if spent is not None and tables.refused_write(error, spent) is not None:
+            if spent is not None and models.refused_write(error, spent) is not None:
                 raise forms.used_already("key") from None
             stood = live_keys.account_in(error, account)
             if maker is not None and mail.is_configured() and "email_verified_at" not in stood:

@@ -11,7 +11,8 @@ from pynamodb.expressions.operand import Path
 from pynamodb.expressions.update import Action
 
 from chalicelib.accounts.tables import Account
-from chalicelib.core import clock, errors, tables
+from chalicelib.core import clock, errors
+from chalicelib.core.dynamodb import models
 from chalicelib.credentials.tables import Credential
 from chalicelib.credentials.verdict import KEY, Verdict
 
@@ -21,7 +22,7 @@ ROUNDS_MAX = 60
 
 
 def count_in(
-    write: tables.Transaction,
+    write: models.Transaction,
     account: Account,
     key: Credential,
     ended: dict[str, int],
@@ -53,7 +54,7 @@ def count_in(
     write.update(account, actions=actions, condition=condition, return_values="ALL_OLD")
 
 
-def count_out(write: tables.Transaction, account: Account, key: Credential) -> None:
+def count_out(write: models.Transaction, account: Account, key: Credential) -> None:
     """Add to a transaction: `key` is live no longer."""
     write.update(account, actions=[_place(key.id).remove()], condition=Account.id.exists())
 
@@ -75,7 +76,7 @@ def ends_as_verified(maker: Verdict) -> Condition:
 
 def account_in(error: TransactWriteError, account: Account) -> dict[str, Any]:
     """Return the account as a refused transaction showed it; raise NotFound when it isn't there, or isn't active."""
-    shown = tables.refused_write(error, account)
+    shown = models.refused_write(error, account)
     if not shown or shown["status"]["S"] != "active":
         raise errors.NotFound("There is no such account.")
     return shown

@@ -4,7 +4,8 @@ from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.condition import Condition
 
 from chalicelib.accounts.tables import Account
-from chalicelib.core import clock, errors, tables
+from chalicelib.core import clock, errors
+from chalicelib.core.dynamodb import models
 from chalicelib.credentials import live_keys
 from chalicelib.credentials.find import as_it_stood, owned_key
 from chalicelib.credentials.issue import KEPT_PAST_END_S
@@ -31,7 +32,7 @@ def end(key: Credential) -> bool:
         try:
             _end(key)
         except TransactWriteError as error:
-            stood = tables.refused_write(error, Credential(key.digest))
+            stood = models.refused_write(error, Credential(key.digest))
             if stood is None:
                 raise
             key = as_it_stood(stood)
@@ -42,8 +43,8 @@ def end(key: Credential) -> bool:
 
 def end_token(token: Credential) -> bool:
     """End an access token by itself, and return whether this call did. The mark is the caller's to set."""
-    with tables.may_be_refused():
-        with tables.transaction() as write:
+    with models.may_be_refused():
+        with models.transaction() as write:
             write.update(
                 Credential(token.digest),
                 actions=[Credential.revoked_at.set(clock.now_ms())],
@@ -60,7 +61,7 @@ def _end(key: Credential) -> None:
     unchanged: Condition = Credential.successor_id.does_not_exist()
     if key.successor_id is not None:
         unchanged = Credential.successor_id == key.successor_id
-    with tables.transaction() as write:
+    with models.transaction() as write:
         write.update(
             Credential(key.digest),
             actions=[

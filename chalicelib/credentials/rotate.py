@@ -11,7 +11,8 @@ from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.condition import Condition
 
 from chalicelib.accounts.tables import Account
-from chalicelib.core import clock, errors, tables
+from chalicelib.core import clock, errors
+from chalicelib.core.dynamodb import models
 from chalicelib.credentials import live_keys
 from chalicelib.credentials.find import as_it_stood, owned_key
 from chalicelib.credentials.issue import KEPT_PAST_END_S, Issued, new_key
@@ -41,11 +42,11 @@ def rotate(maker: Verdict, key_id: str, grace_s: int, once: "Recording[Issued] |
         try:
             issued = _replace(maker, key, grace_s, ended, once)
         except TransactWriteError as error:
-            if not tables.refused(error):
+            if not models.refused(error):
                 raise
             if once is not None:
                 once.explain(error)
-            stood = tables.refused_write(error, Credential(key.digest))
+            stood = models.refused_write(error, Credential(key.digest))
             if stood is not None:
                 key = as_it_stood(stood)
                 _explain(key)
@@ -76,7 +77,7 @@ def _replace(
     retiring = Credential(id=key.id, expires_at=key.expires_at, retires_at=retires_at)
     issued.key.on_anomaly, issued.key.lineage = key.on_anomaly, key.lineage or key.id
     issued.key.predecessor_digest, issued.key.predecessor_ends_at = key.digest, retiring.ends_at
-    with tables.transaction() as write:
+    with models.transaction() as write:
         write.save(issued.key, condition=Credential.digest.does_not_exist())
         only_if = live_keys.ends_as_verified(maker)
         live_keys.count_in(write, Account(maker.account_id), issued.key, ended, only_if=only_if, retiring=retiring)

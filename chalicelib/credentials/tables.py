@@ -3,7 +3,8 @@
 from pynamodb.attributes import BooleanAttribute, UnicodeAttribute, UnicodeSetAttribute
 from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
 
-from chalicelib.core import clock, tables
+from chalicelib.core import clock
+from chalicelib.core.dynamodb import models
 
 
 class ByAccount(GlobalSecondaryIndex["Credential"]):
@@ -21,10 +22,10 @@ UNUSUAL_SHOWN_MS = 7 * clock.DAY_S * 1000
 """How long people are shown that something was noticed."""
 
 
-class Credential(tables.Table):
+class Credential(models.Table):
     """An API key or an access token. Times are epoch milliseconds, but for the TTL."""
 
-    class Meta(tables.Meta):
+    class Meta(models.Meta):
         table = "credentials"
 
     digest = UnicodeAttribute(hash_key=True)
@@ -34,11 +35,11 @@ class Credential(tables.Table):
     name = UnicodeAttribute()
     hint = UnicodeAttribute()
     scopes = UnicodeSetAttribute()
-    created_at = tables.Whole()
+    created_at = models.Whole()
     made_by = UnicodeAttribute(null=True)
-    expires_at = tables.Whole(null=True)
-    retires_at = tables.Whole(null=True)
-    revoked_at = tables.Whole(null=True)
+    expires_at = models.Whole(null=True)
+    retires_at = models.Whole(null=True)
+    revoked_at = models.Whole(null=True)
     client_id = UnicodeAttribute(null=True)
     grant_id = UnicodeAttribute(null=True)
     resources = UnicodeSetAttribute(null=True)
@@ -48,9 +49,9 @@ class Credential(tables.Table):
     # The neighbours in a key's lineage, so that one condition on one item decides whether it may be rotated.
     successor_id = UnicodeAttribute(null=True)
     successor_digest = UnicodeAttribute(null=True)
-    successor_ends_at = tables.Whole(null=True)
+    successor_ends_at = models.Whole(null=True)
     predecessor_digest = UnicodeAttribute(null=True)
-    predecessor_ends_at = tables.Whole(null=True)
+    predecessor_ends_at = models.Whole(null=True)
     # The id of the first key of it; absent on that one.
     lineage = UnicodeAttribute(null=True)
 
@@ -58,14 +59,14 @@ class Credential(tables.Table):
     on_anomaly = UnicodeAttribute(null=True)
     # What was last noticed about it, and when: for the console, which shows it for some days.
     unusual = UnicodeAttribute(null=True)
-    unusual_at = tables.Whole(null=True)
+    unusual_at = models.Whole(null=True)
     # Until when its person knows what it did: that is not held against it any more.
-    usual_until = tables.Whole(null=True)
+    usual_until = models.Whole(null=True)
     # When it was last reported as leaked, and what was done then: the same report again is not told again.
-    leaked_at = tables.Whole(null=True)
+    leaked_at = models.Whole(null=True)
     leaked_done = UnicodeAttribute(null=True)
 
-    dies_at = tables.DiesAt(null=True)
+    dies_at = models.DiesAt(null=True)
 
     by_account = ByAccount()
 

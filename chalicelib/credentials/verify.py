@@ -6,7 +6,8 @@ Written in the wire's own JSON: importing pynamodb would double the authorizer's
 
 from typing import Any
 
-from chalicelib.core import clock, errors, http_syntax, secrets, settings, wire
+from chalicelib.core import clock, errors, http_syntax, secrets, settings
+from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.credentials import scopes
 from chalicelib.credentials.verdict import Verdict
 from chalicelib.limits import stale, tiers
@@ -76,7 +77,7 @@ def verify(secret: str, resource: str = "") -> Verdict:
 
 def _item(table: str, key: dict[str, Any]) -> dict[str, Any]:
     request = {"TableName": settings.current().table(table), "Key": key, "ConsistentRead": True}
-    item: dict[str, Any] = wire.call("GetItem", request).get("Item", {})
+    item: dict[str, Any] = dynamodb.call("GetItem", request).get("Item", {})
     return item
 
 
@@ -88,7 +89,7 @@ def _account_and_origins(credential: dict[str, Any]) -> tuple[dict[str, Any], li
     keys = {accounts: {"id": credential["account_id"]}, clients: {"client_id": credential["client_id"]}}
     if "grant_id" in credential:
         keys[grants] = {"id": credential["grant_id"]}
-    found = wire.batch_get(keys)
+    found = dynamodb.batch_get(keys)
     return found.get(accounts, {}), [found.get(table, {}) for table in keys if table != accounts]
 
 

@@ -16,7 +16,8 @@ from pynamodb.models import Model
 from chalicelib.accounts.tables import Session
 from chalicelib.accounts.tables import Ticket as Link
 from chalicelib.accounts.unfinished import SETTLED_MS, SLICE, Unfinished
-from chalicelib.core import clock, wire
+from chalicelib.core import clock
+from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.credentials.tables import Credential
 from chalicelib.events import kinds
 from chalicelib.events.tables import Event
@@ -160,7 +161,7 @@ def _pages(table: type[Link] | type[Session], ending: Unfinished) -> Iterator[tu
     }
     after = ending.after
     while True:
-        page = wire.call("Scan", request | ({"ExclusiveStartKey": {"digest": {"S": after}}} if after else {}))
+        page = dynamodb.call("Scan", request | ({"ExclusiveStartKey": {"digest": {"S": after}}} if after else {}))
         after = page.get("LastEvaluatedKey", {}).get("digest", {}).get("S")
         yield [item["digest"]["S"] for item in page["Items"]], after
         if after is None:

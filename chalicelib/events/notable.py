@@ -6,7 +6,8 @@ an id of its own moment: whoever reads on from an id misses nothing. In the wire
 
 from collections.abc import Mapping
 
-from chalicelib.core import clock, ids, settings, telemetry, wire
+from chalicelib.core import clock, ids, settings, telemetry
+from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.events import actors, kinds
 
 TABLE = "events"
@@ -36,13 +37,13 @@ def tell_once(
         "dies_at": dies_at,
     }
     try:
-        wire.call("TransactWriteItems", {"TransactItems": [_put(claim), _put(event)]}, wire.AT_ONCE)
-    except wire.Cancelled as refusal:
+        dynamodb.call("TransactWriteItems", {"TransactItems": [_put(claim), _put(event)]}, dynamodb.AT_ONCE)
+    except dynamodb.Cancelled as refusal:
         if not refusal.was_refused:
             _not_told(kind, refusal)
             raise
         return False
-    except wire.WireError as error:
+    except dynamodb.WireError as error:
         _not_told(kind, error)
         raise
     return True
@@ -52,18 +53,18 @@ def was_told(account_id: str, kind: str, once: str) -> bool:
     """Tell whether `kind` is recorded under `once`."""
     key = _claim_key(account_id, kind, once)
     request = {"TableName": settings.current().table(TABLE), "Key": key, "ConsistentRead": True}
-    return "Item" in wire.call("GetItem", request)
+    return "Item" in dynamodb.call("GetItem", request)
 
 
-def _claim_key(account_id: str, kind: str, once: str) -> wire.Json:
+def _claim_key(account_id: str, kind: str, once: str) -> dynamodb.Json:
     return {"account_id": {"S": f"{account_id}#once"}, "id": {"S": f"{kind}#{once}"}}
 
 
-def _put(item: wire.Json) -> wire.Json:
+def _put(item: dynamodb.Json) -> dynamodb.Json:
     table = settings.current().table(TABLE)
     return {"Put": {"TableName": table, "Item": item, "ConditionExpression": "attribute_not_exists(id)"}}
 
 
-def _not_told(kind: str, error: wire.WireError) -> None:
+def _not_told(kind: str, error: dynamodb.WireError) -> None:
     telemetry.warning("event_not_told", type=kind, code=error.code)
     telemetry.count("EventNotTold")

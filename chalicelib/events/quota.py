@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from chalicelib.core import clock, wire
+from chalicelib.core import clock
+from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.events import kinds, notable
 from chalicelib.limits import quota
 from chalicelib.limits.tiers import Tier
@@ -20,7 +21,7 @@ def tell(
     """
     try:
         return _tell(account_id, tier, hour, what, used=used, actor=actor, ip=ip)
-    except wire.WireError:
+    except dynamodb.WireError:
         # Counted and logged where it was raised.
         return False
 

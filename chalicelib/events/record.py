@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
-from chalicelib.core import clock, ids, settings, tables
+from chalicelib.core import clock, ids, settings
+from chalicelib.core.dynamodb import models
 from chalicelib.events import actors, kinds
 from chalicelib.events.tables import Event
 
@@ -16,7 +17,7 @@ PAGES = 5
 
 
 def add_to(
-    write: tables.Transaction,
+    write: models.Transaction,
     account_id: str,
     kind: str,
     changed: dict[str, str],

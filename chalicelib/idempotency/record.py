@@ -15,8 +15,9 @@ from typing import Generic, NoReturn, TypeVar
 from pynamodb.exceptions import PynamoDBException, TransactWriteError
 from pynamodb.expressions.condition import Condition
 
-from chalicelib.core import clock, errors, randomness, sealed, secrets, tables
-from chalicelib.core.stage_key import stage_key
+from chalicelib.core import clock, errors, randomness, sealed, secrets
+from chalicelib.core.dynamodb import models
+from chalicelib.core.root_key import stage_key
 from chalicelib.idempotency.tables import Repeat
 
 KEPT_S = clock.DAY_S
@@ -62,14 +63,14 @@ class Once:
     """The answer as it was recorded, or is about to be."""
     claim: str = ""
 
-    def add_to(self, write: tables.Transaction, answer: Answer) -> None:
+    def add_to(self, write: models.Transaction, answer: Answer) -> None:
         """Add to a transaction: the request has succeeded, with this answer. The condition decides between two."""
         self.written = answer
         write.save(self._record(answer), condition=_is_free(), return_values="ALL_OLD")
 
     def explain(self, error: TransactWriteError) -> None:
         """Raise what a refused transaction that this was added to is to be answered, if this refused it."""
-        stood = tables.refused_write(error, Repeat(self.digest))
+        stood = models.refused_write(error, Repeat(self.digest))
         if stood:
             self._judge(Repeat.from_raw_data(stood))
 
@@ -87,7 +88,7 @@ class Once:
         try:
             record.save(condition=_is_free())
         except PynamoDBException as error:
-            if not tables.refused(error):
+            if not models.refused(error):
                 raise
             self.look()
             # It was let go in between.
@@ -97,12 +98,12 @@ class Once:
         """Record the answer of what was claimed, or the one that differs from what a transaction has recorded."""
         self.written = answer
         ours = Repeat.claim == self.claim if self.claim else Repeat.fingerprint == self.fingerprint
-        with tables.may_be_refused():
+        with models.may_be_refused():
             self._record(answer).save(condition=ours | _is_free())
 
     def let_go(self) -> None:
         """Give a claim up: the request failed, and may be made again under the same key."""
-        with tables.may_be_refused():
+        with models.may_be_refused():
             Repeat(self.digest).update(actions=[Repeat.expires_at.set(0)], condition=Repeat.claim == self.claim)
 
     def _record(self, answer: Answer) -> Repeat:
@@ -147,7 +148,7 @@ class Recording(Generic[T]):
     shown: Callable[[T], Answer]
     """How the answer says what was made."""
 
-    def add_to(self, write: tables.Transaction, made: T) -> None:
+    def add_to(self, write: models.Transaction, made: T) -> None:
         """Add to the transaction that makes it: the request has succeeded, and is answered like this."""
         self.once.add_to(write, self.shown(made))
 

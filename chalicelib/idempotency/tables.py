@@ -2,13 +2,13 @@
 
 from pynamodb.attributes import BinaryAttribute, UnicodeAttribute
 
-from chalicelib.core import tables
+from chalicelib.core.dynamodb import models
 
 
-class Repeat(tables.Table):
+class Repeat(models.Table):
     """What came of a request: under a digest of who asks, for what, and the key that it named."""
 
-    class Meta(tables.Meta):
+    class Meta(models.Meta):
         table = "tickets"
 
     digest = UnicodeAttribute(hash_key=True)
@@ -22,5 +22,5 @@ class Repeat(tables.Table):
     claim = UnicodeAttribute(null=True)
     # The whole answer, which may hold a secret; absent where it is too long to be kept.
     sealed = BinaryAttribute(null=True, legacy_encoding=False)
-    expires_at = tables.Whole()
-    dies_at = tables.DiesAt(null=True)
+    expires_at = models.Whole()
+    dies_at = models.DiesAt(null=True)

@@ -7,7 +7,8 @@ write may take several admissions (see `leases`). The same write tells what the 
 
 from dataclasses import dataclass, replace
 
-from chalicelib.core import clock, errors, settings, telemetry, wire
+from chalicelib.core import clock, errors, settings, telemetry
+from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.limits import leases, memory, outage, quota, refusals, traits
 from chalicelib.limits.allowance import Allowance, allowance, seconds_until
 from chalicelib.limits.tiers import Tier
@@ -75,11 +76,11 @@ def admit(
     take = leases.wanted(window, counter, seen) if tier.quota is None else leases.ONE
     try:
         item, size = _counted(window, seen, asked, take)
-    except wire.Throttled:
+    except dynamodb.Throttled:
         # Letting it through would reward a flood with a free pass.
         left = allowance(window, used=seen.used, burst_used=tier.burst)
         raise Refused("throttled", left, 1) from None
-    except (wire.Unreachable, wire.Contended):
+    except (dynamodb.Unreachable, dynamodb.Contended):
         # From now on, not from the request's arrival: waiting for the answer may have taken longer than that.
         outage.begins(clock.now_ms())
         telemetry.count("LimiterUnavailable")
@@ -104,7 +105,7 @@ def _refuse_what_was_refused(window: Window, seen: memory.Seen, counter: str | N
         raise _refusal("burst", window, counter, seen.used, window.tier.burst)
 
 
-def _counted(window: Window, seen: memory.Seen, asked: Asked, take: leases.Take) -> tuple[wire.Json, int]:
+def _counted(window: Window, seen: memory.Seen, asked: Asked, take: leases.Take) -> tuple[dynamodb.Json, int]:
     """Take `take` in one write, or one admission where there is no room for a lease.
 
     Returns the item after it and how many were taken.
@@ -112,8 +113,8 @@ def _counted(window: Window, seen: memory.Seen, asked: Asked, take: leases.Take)
     try:
         with refusals.taken(window) as told_no:
             request = _request(window, seen, asked, told_no, take)
-            item: wire.Json = wire.call("UpdateItem", request, wire.AT_ONCE)["Attributes"]
-    except wire.ConditionFailed as refusal:
+            item: dynamodb.Json = dynamodb.call("UpdateItem", request, dynamodb.AT_ONCE)["Attributes"]
+    except dynamodb.ConditionFailed as refusal:
         if take.size > 1 and _is_short_of_room(window, refusal.item, asked.verified_at_ms):
             memory.note(window, refusal.item)
             return _counted(window, seen, asked, replace(take, size=1))
@@ -123,16 +124,18 @@ def _counted(window: Window, seen: memory.Seen, asked: Asked, take: leases.Take)
     return item, take.size
 
 
-def _is_short_of_room(window: Window, item: wire.Json, verified_at_ms: int) -> bool:
+def _is_short_of_room(window: Window, item: dynamodb.Json, verified_at_ms: int) -> bool:
     """Tell whether only the lease was too much: one request may still pass."""
     return number(item, window.slot) < window.tier.burst and number(item, "stale_at") <= verified_at_ms
 
 
-def _request(window: Window, seen: memory.Seen, asked: Asked, told_no: refusals.Sum, take: leases.Take) -> wire.Json:
+def _request(
+    window: Window, seen: memory.Seen, asked: Asked, told_no: refusals.Sum, take: leases.Take
+) -> dynamodb.Json:
     """Build the one write. Its condition is the rule, and wins every race between functions for the last admission."""
     learnt = traits.learnt(seen.known, asked.counter, asked.shown, told_no.by_name)
     names = {"#slot": window.slot, **learnt.names}
-    values: wire.Json = {
+    values: dynamodb.Json = {
         ":size": {"N": str(take.size)},
         ":used": {"N": str(take.size - take.returned)},
         ":below": {"N": str(leases.below(window, take.size))},
@@ -170,7 +173,7 @@ def _request(window: Window, seen: memory.Seen, asked: Asked, told_no: refusals.
     }
 
 
-def _explain(window: Window, item: wire.Json, asked: Asked) -> Exception:
+def _explain(window: Window, item: dynamodb.Json, asked: Asked) -> Exception:
     """Name what refused, from the item the condition was judged on. Staleness first: it may change the limits."""
     if number(item, "stale_at") > asked.verified_at_ms:
         return Stale(number(item, "stale_at"))

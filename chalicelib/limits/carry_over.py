@@ -3,7 +3,8 @@
 Plain writes, never a transaction: one that touches a counter would make concurrent admissions fail.
 """
 
-from chalicelib.core import clock, errors, settings, wire
+from chalicelib.core import clock, errors, settings
+from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.limits import stale
 from chalicelib.limits.tiers import OF_ACCOUNTS, Tier
 from chalicelib.limits.windows import TABLE, dies_at, item_key, number
@@ -18,10 +19,10 @@ def carry_over(old: str, new: str, tier: Tier) -> None:
     if not stale.mark(old):
         raise errors.Unavailable
     hour, table = clock.hour_of(clock.now_s()), settings.current().table(TABLE)
-    counted = wire.batch_get_of(table, [item_key(old, each, hour) for each in OF_ACCOUNTS], consistent=True)
+    counted = dynamodb.batch_get_of(table, [item_key(old, each, hour) for each in OF_ACCOUNTS], consistent=True)
     used = sum(number(item, "used") for item in counted)
     if used:
-        wire.call(
+        dynamodb.call(
             "UpdateItem",
             {
                 "TableName": table,

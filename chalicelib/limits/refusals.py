@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from chalicelib.core import settings, telemetry, wire
+from chalicelib.core import settings, telemetry
+from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.limits import memory, traits
 from chalicelib.limits.windows import REFUSED, TABLE, Window, dies_at, item_key
 
@@ -101,15 +102,15 @@ def _write(window: Window) -> None:
     if carried is NONE:
         return  # another thread is writing it
     try:
-        wire.call("UpdateItem", _request(window, carried), wire.AT_ONCE)
-    except wire.WireError as error:
+        dynamodb.call("UpdateItem", _request(window, carried), dynamodb.AT_ONCE)
+    except dynamodb.WireError as error:
         # Held on to, and tried again after another 10 s: a flood of refusals must not wait for a database that is away,
         # nor the caller's 429 become a 5xx over a statistic.
         _hold(window, carried, window.now_ms)
         telemetry.warning("refusals_not_written", code=error.code)
 
 
-def _request(window: Window, carried: Sum) -> wire.Json:
+def _request(window: Window, carried: Sum) -> dynamodb.Json:
     learnt = traits.learnt(memory.of(window).known, None, traits.NOTHING_SHOWN, carried.by_name)
     values = {":count": {"N": str(carried.refused)}, ":dies_at": {"N": str(dies_at(window.tier, window.hour))}}
     request = {

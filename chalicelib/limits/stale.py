@@ -4,7 +4,8 @@ A change commits first and is marked then, on the counters that the next admissi
 rises, even between functions whose clocks differ, so whoever verifies after seeing a mark can carry its value as proof.
 """
 
-from chalicelib.core import clock, settings, telemetry, wire
+from chalicelib.core import clock, settings, telemetry
+from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.limits.tiers import OF_ACCOUNTS, Tier
 from chalicelib.limits.windows import TABLE, dies_at, item_key, number
 
@@ -33,7 +34,7 @@ def mark(subject: str) -> bool:
         for tier in OF_ACCOUNTS:
             for hour in hours:
                 _raise_mark(subject, tier, hour, now_ms)
-    except wire.WireError as error:
+    except dynamodb.WireError as error:
         telemetry.error("stale_mark_lost", subject=subject, code=error.code)
         telemetry.count("StaleMarkLost")
         return False
@@ -44,7 +45,7 @@ def is_marked(subject: str, since_ms: int) -> bool:
     """Tell whether a change at `since_ms` was marked wherever an admission now would look."""
     hour = clock.hour_of(clock.now_s())
     keys = [item_key(subject, tier, hour) for tier in OF_ACCOUNTS]
-    items = wire.batch_get_of(settings.current().table(TABLE), keys, consistent=True)
+    items = dynamodb.batch_get_of(settings.current().table(TABLE), keys, consistent=True)
     return len(items) == len(keys) and all(number(item, "stale_at") >= since_ms for item in items)
 
 
@@ -59,7 +60,7 @@ def _raise_mark(subject: str, tier: Tier, hour: int, now_ms: int) -> None:
     }
     try:
         # Wins against a slower clock: a mark is never lowered.
-        wire.call(
+        dynamodb.call(
             "UpdateItem",
             request
             | {
@@ -67,9 +68,9 @@ def _raise_mark(subject: str, tier: Tier, hour: int, now_ms: int) -> None:
                 "ConditionExpression": "attribute_not_exists(stale_at) OR stale_at < :mark",
             },
         )
-    except wire.ConditionFailed:
+    except dynamodb.ConditionFailed:
         # This clock is behind the mark that stands. The change is newer all the same, so the mark must still rise.
         values = {":mark": {"N": "1"}}
-        wire.call(
+        dynamodb.call(
             "UpdateItem", request | {"UpdateExpression": "ADD stale_at :mark", "ExpressionAttributeValues": values}
         )

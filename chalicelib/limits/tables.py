@@ -2,15 +2,15 @@
 
 from pynamodb.attributes import UnicodeAttribute
 
-from chalicelib.core import tables
+from chalicelib.core.dynamodb import models
 
 
-class Windows(tables.Table):
+class Windows(models.Table):
     """The counters of one subject under one tier in one hour (see `windows`)."""
 
-    class Meta(tables.Meta):
+    class Meta(models.Meta):
         table = "windows"
 
     subject = UnicodeAttribute(hash_key=True)
-    hour = tables.Whole(range_key=True)
-    dies_at = tables.DiesAt(null=True)
+    hour = models.Whole(range_key=True)
+    dies_at = models.DiesAt(null=True)

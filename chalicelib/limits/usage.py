@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from chalicelib.core import clock, settings, wire
+from chalicelib.core import clock, settings
+from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.limits import traits
 from chalicelib.limits.tiers import OF_ACCOUNTS, Tier
 from chalicelib.limits.windows import OTHER, REFUSED, TABLE, counters, number, partition
@@ -93,7 +94,7 @@ def items_newest_first(subject: str, tier: Tier, since_s: int) -> Iterator[dict[
         "ScanIndexForward": False,
     }
     while True:
-        answer = wire.call("Query", request)
+        answer = dynamodb.call("Query", request)
         yield from answer["Items"]
         if "LastEvaluatedKey" not in answer:
             return

@@ -11,7 +11,8 @@ from urllib.parse import urlencode
 from pynamodb.exceptions import TransactWriteError
 
 from chalicelib.accounts.tables import Account
-from chalicelib.core import clock, errors, secrets, tables
+from chalicelib.core import clock, errors, secrets
+from chalicelib.core.dynamodb import models
 from chalicelib.credentials.scopes import READ
 from chalicelib.events import kinds
 from chalicelib.oauth import client_documents, clients, consent, grants, issuance, pkce, redirect_uris, resources
@@ -149,7 +150,7 @@ def _granted(asking: Asking, account_id: str, base_url: str, *, only_if_remember
         dies_at=grant.dies_at,
     )
     try:
-        with tables.transaction() as write:
+        with models.transaction() as write:
             write.save(grant, condition=Grant.account_id.does_not_exist())
             grants.tell(write, grant, kinds.GRANT_CREATED, name=asking.client.name)
             write.save(ticket, condition=Ticket.digest.does_not_exist())
@@ -157,7 +158,7 @@ def _granted(asking: Asking, account_id: str, base_url: str, *, only_if_remember
             if only_if_remembered:
                 consent.check_in(write, account_id, asking.client.client_id, asking.allowed)
     except TransactWriteError as error:
-        if not tables.refused(error):
+        if not models.refused(error):
             raise
         if only_if_remembered and consent.was_refused(error, account_id, asking.client.client_id):
             raise TakenBack from None

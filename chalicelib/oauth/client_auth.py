@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
-from chalicelib.core import secrets, tables, wire
+from chalicelib.core import secrets
+from chalicelib.core.dynamodb import client as dynamodb
+from chalicelib.core.dynamodb import models
 from chalicelib.credentials.tables import Credential
 from chalicelib.oauth import clients
 from chalicelib.oauth.errors import invalid_client
@@ -66,10 +68,10 @@ def _read(client_id: str, presented: str) -> tuple[Client | None, Credential | T
     """Read both at once, the token where its own kind says. What can't be an id or a secret of ours isn't asked for."""
     kind = secrets.kind_of(presented)
     model: type[Credential | Ticket] = Credential if kind == secrets.ACCESS_TOKEN_KIND else Ticket
-    keys: dict[type[tables.Table], wire.Json] = {}
+    keys: dict[type[models.Table], dynamodb.Json] = {}
     if clients.is_client_id(client_id):
         keys[Client] = Client.item(client_id=client_id)
     if kind is not None:
         keys[model] = model.item(digest=secrets.digest(presented))
-    found = tables.found_at_once(keys)
+    found = models.found_at_once(keys)
     return found.get(Client), found.get(model)

@@ -9,7 +9,7 @@ import ssl
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
-from chalicelib.core import clock, fetch, telemetry
+from chalicelib.core import clock, ssrf_safe_fetch, telemetry
 from chalicelib.core.errors import InvalidRequest
 from chalicelib.oauth import client_metadata, clients, document_fetches
 from chalicelib.oauth.errors import OAuthError
@@ -46,7 +46,7 @@ def find_client(
     client_id: str,
     *,
     admit: Admit | None = None,
-    resolver: fetch.Resolve = fetch.resolve,
+    resolver: ssrf_safe_fetch.Resolve = ssrf_safe_fetch.resolve,
     tls: ssl.SSLContext | None = None,
 ) -> Client | None:
     """Return a client by its id, fetching its document if that is what the id names and it isn't known fresh.
@@ -104,13 +104,13 @@ def _is_fetchable(client_id: str) -> bool:
     return True
 
 
-def _fetched(client_id: str, resolver: fetch.Resolve, tls: ssl.SSLContext | None) -> Client | None:
+def _fetched(client_id: str, resolver: ssrf_safe_fetch.Resolve, tls: ssl.SSLContext | None) -> Client | None:
     try:
-        answer = fetch.get(client_id, deadline_s=DEADLINE_S, bytes_max=BYTES_MAX, resolver=resolver, tls=tls)
+        answer = ssrf_safe_fetch.get(client_id, deadline_s=DEADLINE_S, bytes_max=BYTES_MAX, resolver=resolver, tls=tls)
         if answer.status != 200:
             raise BadDocument("it isn't there")
         described = _described(client_id, _document(client_id, answer.body))
-    except (BadDocument, fetch.FetchError, InvalidRequest, OAuthError) as error:
+    except (BadDocument, ssrf_safe_fetch.FetchError, InvalidRequest, OAuthError) as error:
         document_fetches.failed(client_id)
         _log(client_id, error)
         return None
@@ -159,7 +159,7 @@ def check_url(client_id: str) -> None:
         port = parts.port  # one beyond 65535 is found only by asking for it
     except ValueError:
         raise BadDocument("its client_id is no URL") from None
-    if port == 0 or not _PLACE.fullmatch(parts.netloc) or len(parts.hostname or "") > fetch.HOST_MAX:
+    if port == 0 or not _PLACE.fullmatch(parts.netloc) or len(parts.hostname or "") > ssrf_safe_fetch.HOST_MAX:
         raise BadDocument("a client_id URL has a host, and no user information")
     if _BADLY_ENCODED.search(client_id) or re.search(r"[\[\]]", f"{parts.path}{parts.query}"):
         raise BadDocument("a client_id URL has no control characters, and a % begins two hex digits")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from chalicelib.core import json_text, names
+from chalicelib.core import display_names, json_text
 from chalicelib.core.errors import InvalidRequest
 from chalicelib.oauth import clients
 from chalicelib.oauth.errors import OAuthError
@@ -105,7 +105,7 @@ def _words(given: Fields, name: str, by_default: tuple[str, ...]) -> frozenset[s
 
 def _text(given: Fields, name: str, by_default: str = "") -> str:
     text = given.get(name, by_default)
-    if not isinstance(text, str) or not names.is_on_one_line(text):
+    if not isinstance(text, str) or not display_names.is_on_one_line(text):
         raise _invalid(f"{name} must be a string on one line, without control characters.")
     return text
 
@@ -122,7 +122,7 @@ def name_problem(name: str) -> str | None:
     """Return why a client can't be called this, to go behind what it is called; None when it can, or has no name."""
     if len(name) > TEXT_MAX:
         return f"must be at most {TEXT_MAX} characters long"
-    return names.problem(name) if name else None
+    return display_names.problem(name) if name else None
 
 
 def _web_address(given: Fields, name: str) -> str | None:
@@ -136,7 +136,7 @@ def _web_address(given: Fields, name: str) -> str | None:
         _ = parts.port  # one beyond 65535 is found only by asking for it
     except ValueError:
         is_good = False
-    if not is_good or not _WEB_ADDRESS.fullmatch(text) or names.problem(text) is not None:
+    if not is_good or not _WEB_ADDRESS.fullmatch(text) or display_names.problem(text) is not None:
         raise _invalid(f"{name} must be an http or https URL.")
     return text if len(text) <= TEXT_MAX else None
 

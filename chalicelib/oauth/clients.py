@@ -12,7 +12,8 @@ from chalicelib.accounts import forms, unfinished
 from chalicelib.accounts.states import ACTIVE
 from chalicelib.accounts.tables import Account
 from chalicelib.accounts.unfinished import SLICE, Unfinished
-from chalicelib.core import clock, errors, ids, secrets, settings, tables
+from chalicelib.core import clock, errors, ids, secrets, settings
+from chalicelib.core.dynamodb import models
 from chalicelib.credentials import scopes
 from chalicelib.events import kinds, record
 from chalicelib.limits import stale
@@ -100,16 +101,16 @@ def register(
     )
     spent = None if form is None else forms.spent(form, str(owner_id))
     try:
-        with tables.transaction() as write:
+        with models.transaction() as write:
             write.save(client, condition=Client.client_id.does_not_exist())
             _count_in(write, client)
             _tell(write, client, kinds.APPLICATION_CREATED)
             if spent is not None:
                 forms.add_to(write, spent)
     except TransactWriteError as error:
-        if owner_id is None or not tables.refused(error):
+        if owner_id is None or not models.refused(error):
             raise
-        if spent is not None and tables.refused_write(error, spent) is not None:
+        if spent is not None and models.refused_write(error, spent) is not None:
             raise forms.used_already("application") from None
         raise _why_not_counted(error, owner_id) from None
     return Registered(client, secret)
@@ -135,7 +136,7 @@ def is_client_id(text: str) -> bool:
 
     Consents have it as their sort key: a URL that is too long for that is no one's id.
     """
-    return ids.is_id(text, "app") or (text.startswith("https://") and tables.can_be_range_key(text))
+    return ids.is_id(text, "app") or (text.startswith("https://") and models.can_be_range_key(text))
 
 
 def documents_are_taken() -> bool:
@@ -184,7 +185,7 @@ def has_secret(client: Client, secret: str) -> bool:
     return client.secret_digest is not None and hmac.compare_digest(client.secret_digest, secrets.digest(secret))
 
 
-def keep(write: tables.Transaction, client: Client) -> None:
+def keep(write: models.Transaction, client: Client) -> None:
     """Add to the transaction of an approval: the client is used, so it isn't forgotten as one that nobody approved is.
 
     One that registered itself is kept for good, since it can't register as the same again; a document can be fetched
@@ -209,7 +210,7 @@ def rotate_secret(client: Client) -> str:
     secret = secrets.mint(CLIENT_SECRET_KIND)
     outrun = errors.Conflict("The application was changed meanwhile. Look at it again, then repeat this.")
     digest, hint = secrets.digest(secret), secrets.hint(secret)
-    with tables.refused_as(outrun), tables.transaction() as write:
+    with models.refused_as(outrun), models.transaction() as write:
         write.update(
             Client(client.client_id),
             actions=[Client.secret_digest.set(digest), Client.secret_hint.set(hint)],
@@ -230,7 +231,7 @@ def change(client: Client, *, name: str, uris: list[str], pkce_required: bool | 
     actions: list[Action] = [Client.name.set(name), Client.redirect_uris.set(registrable)]
     if pkce_required is not None:
         actions.append(Client.pkce_required.set(pkce_required))
-    with tables.refused_as(_no_such_application()), tables.transaction() as write:
+    with models.refused_as(_no_such_application()), models.transaction() as write:
         write.update(
             Client(client.client_id),
             actions=actions,
@@ -263,8 +264,8 @@ def begin_deleting(client: Client, *, actor: str = "", reason: str | None = None
         Client.ended_by.set(actor) if actor else Client.ended_by.remove(),
         Client.ended_because.set(reason) if reason else Client.ended_because.remove(),
     ]
-    with tables.may_be_refused():
-        with tables.transaction() as write:
+    with models.may_be_refused():
+        with models.transaction() as write:
             # Of two deletions at once one gives the place back.
             alive = Client.created_at.exists() & Client.deleted_at.does_not_exist()
             write.update(Client(client.client_id), actions=actions, condition=alive)
@@ -315,7 +316,7 @@ def finish_ending(ending: Unfinished) -> bool:
     return True
 
 
-def _count_in(write: tables.Transaction, client: Client) -> None:
+def _count_in(write: models.Transaction, client: Client) -> None:
     """Add to a transaction: the client's owner has one more. Wins the race of two for the last place."""
     if client.owner_id is None:
         return
@@ -329,19 +330,19 @@ def _count_in(write: tables.Transaction, client: Client) -> None:
     )
 
 
-def _count_out(write: tables.Transaction, client: Client) -> None:
+def _count_out(write: models.Transaction, client: Client) -> None:
     if client.owner_id is not None:
         write.update(Account(client.owner_id), actions=[Account.applications.add(-1)], condition=Account.id.exists())
 
 
 def _why_not_counted(error: TransactWriteError, owner_id: str) -> errors.LatchkeyError:
-    shown = tables.refused_write(error, Account(owner_id))
+    shown = models.refused_write(error, Account(owner_id))
     if not shown or shown["status"]["S"] != ACTIVE:
         return errors.NotFound("There is no such account.")
     return errors.Conflict(f"An account has at most {OWNED_MAX} applications. Delete one first.")
 
 
-def _tell(write: tables.Transaction, client: Client, kind: str, *, actor: str = "", reason: str | None = None) -> None:
+def _tell(write: models.Transaction, client: Client, kind: str, *, actor: str = "", reason: str | None = None) -> None:
     """Add an event to a transaction; what registered itself, or is a document, has no account to tell."""
     if client.owner_id is not None:
         told = {"application": client.client_id, "name": client.name}

@@ -10,7 +10,8 @@ from pynamodb.expressions.update import Action
 from chalicelib.accounts import unfinished
 from chalicelib.accounts.tables import Account
 from chalicelib.accounts.unfinished import SLICE, Unfinished
-from chalicelib.core import clock, secrets, tables
+from chalicelib.core import clock, secrets
+from chalicelib.core.dynamodb import models
 from chalicelib.credentials.scopes import joined
 from chalicelib.events import kinds, record
 from chalicelib.oauth import grants
@@ -41,7 +42,7 @@ def is_given_at(account: Account, client: Client, redirect_uri: str) -> bool:
     return consent is not None and any(line.startswith(f"{where} ") for line in consent.allowed)
 
 
-def check_in(write: tables.Transaction, account_id: str, client_id: str, allowed: set[str]) -> None:
+def check_in(write: models.Transaction, account_id: str, client_id: str, allowed: set[str]) -> None:
     """Add to a transaction: all of this is still remembered. So a yes that is taken back meanwhile is worth nothing."""
     stands: Condition = Consent.given_at.exists()
     for line in sorted(allowed):
@@ -58,7 +59,7 @@ def of_account(account: Account) -> Iterator[Consent]:
 
 def was_refused(error: TransactWriteError, account_id: str, client_id: str) -> bool:
     """Tell whether a transaction failed at what `check_in` added."""
-    return tables.refused_write(error, Consent(account_id, client_id)) is not None
+    return models.refused_write(error, Consent(account_id, client_id)) is not None
 
 
 def remember(account_id: str, client_id: str, allowed: set[str]) -> None:
@@ -70,7 +71,7 @@ def remember(account_id: str, client_id: str, allowed: set[str]) -> None:
     try:
         _add(account_id, client_id, actions, told, only_if=~over)
     except TransactWriteError as error:
-        if not tables.refused(error):
+        if not models.refused(error):
             raise
         _replace(Consent(account_id, client_id, allowed=allowed, given_at=clock.now_ms()), over, actions, told)
 
@@ -83,12 +84,12 @@ def withdraw(account_id: str, client_id: str) -> None:
     by = secrets.digest(f"withdrawal {client_id}")
     ending = unfinished.new_choice(unfinished.OF_CONSENT, account_id, {client_id}, by=by)
     try:
-        with tables.transaction() as write:
+        with models.transaction() as write:
             write.delete(Consent(account_id, client_id), condition=Consent.given_at.exists())
             record.add_to(write, account_id, kinds.CONSENT_WITHDRAWN, {"application": client_id})
             write.save(ending)
     except TransactWriteError as error:
-        if not tables.refused(error):
+        if not models.refused(error):
             raise
         # Nothing is remembered, of a device say; its grants end all the same.
         if not any(grant.client_id == client_id for grant in grants.of_account(account_id)):
@@ -112,7 +113,7 @@ def forget_until(account_id: str, at_ms: int, most: int) -> int:
     given = (consent for consent in Consent.query(account_id, consistent_read=True) if consent.given_at <= at_ms)
     found = list(islice(given, most))
     for consent in found:
-        with tables.may_be_refused(), tables.transaction() as write:
+        with models.may_be_refused(), models.transaction() as write:
             # Not one that was given again meanwhile.
             write.delete(Consent(account_id, consent.client_id), condition=Consent.given_at == consent.given_at)
             record.add_to(write, account_id, kinds.CONSENT_WITHDRAWN, {"application": consent.client_id})
@@ -139,7 +140,7 @@ def _given(account: Account, client: Client) -> Consent | None:
 def _add(
     account_id: str, client_id: str, actions: list[Action], told: dict[str, str], *, only_if: Condition | None = None
 ) -> None:
-    with tables.transaction() as write:
+    with models.transaction() as write:
         write.update(Consent(account_id, client_id), actions=actions, condition=only_if)
         record.add_to(write, account_id, kinds.CONSENT_REMEMBERED, told)
 
@@ -147,10 +148,10 @@ def _add(
 def _replace(new: Consent, over: Condition, actions: list[Action], told: dict[str, str]) -> None:
     """Put a consent in the place of one that is over; of two at once the second finds none, and adds to the first's."""
     try:
-        with tables.transaction() as write:
+        with models.transaction() as write:
             write.save(new, condition=over)
             record.add_to(write, new.account_id, kinds.CONSENT_REMEMBERED, told)
     except TransactWriteError as error:
-        if not tables.refused(error):
+        if not models.refused(error):
             raise
         _add(new.account_id, new.client_id, actions, told)

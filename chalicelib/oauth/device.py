@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pynamodb.exceptions import TransactWriteError, UpdateError
 from pynamodb.expressions.update import Action
 
-from chalicelib.core import clock, errors, randomness, secrets, tables
+from chalicelib.core import clock, errors, randomness, secrets
+from chalicelib.core.dynamodb import models
 from chalicelib.events import kinds
 from chalicelib.oauth import clients, grants
 from chalicelib.oauth.tables import Client, Grant, Ticket
@@ -70,12 +71,12 @@ def start(client: Client, *, scopes: set[str], resources: set[str], base_url: st
         dies_at=expires_at // 1000,
     )
     try:
-        with tables.transaction() as write:
+        with models.transaction() as write:
             write.save(ticket, condition=Ticket.digest.does_not_exist())
             # Of two devices with one code the second takes another: a person must never decide for another's.
             write.save(pointer, condition=Ticket.digest.does_not_exist() | (Ticket.expires_at <= clock.now_ms()))
     except TransactWriteError as error:
-        if not tables.refused(error):
+        if not models.refused(error):
             raise
         return start(client, scopes=scopes, resources=resources, base_url=base_url)
     shown = _shown(user_code)
@@ -134,13 +135,13 @@ def polls_too_fast(ticket: Ticket) -> bool:
             & (Ticket.polled_at.does_not_exist() | (Ticket.polled_at <= now_ms - interval_s * 1000)),
         )
     except UpdateError as error:
-        if not tables.refused(error):
+        if not models.refused(error):
             raise
         actions: list[Action] = [Ticket.polled_at.set(now_ms), Ticket.interval_s.set(interval_s + SLOWER_BY_S)]
         try:
             Ticket(ticket.digest).update(actions=actions, condition=Ticket.kind.exists())
         except UpdateError as gone:
-            if not tables.refused(gone):
+            if not models.refused(gone):
                 raise
         return True
     return False
@@ -156,7 +157,7 @@ def _decide(waiting: Pending, decision: str, account_id: str, grant: Grant | Non
     if grant is not None:
         # Kept as long as its grant: a second use must be found whenever it comes.
         actions += [Ticket.grant_id.set(grant.id), Ticket.dies_at.set(grant.dies_at)]
-    with tables.refused_as(_used_or_old()), tables.transaction() as write:
+    with models.refused_as(_used_or_old()), models.transaction() as write:
         if grant is not None:
             write.save(grant, condition=Grant.account_id.does_not_exist())
             grants.tell(write, grant, kinds.GRANT_CREATED, name=waiting.client.name)

@@ -2,7 +2,8 @@
 
 from urllib.parse import urlsplit
 
-from chalicelib.core import clock, errors, tables, telemetry
+from chalicelib.core import clock, errors, telemetry
+from chalicelib.core.dynamodb import models
 from chalicelib.oauth import client_documents, clients
 from chalicelib.oauth.tables import Client
 
@@ -44,6 +45,6 @@ def _document(client_id: str) -> Client:
         created_at=clock.now_ms(),
         uri=client_id,
     )
-    with tables.may_be_refused():
+    with models.may_be_refused():
         client.save(condition=Client.client_id.does_not_exist())
     return client

@@ -6,7 +6,8 @@ use of the tokens asks again; a check here would make all exchanges of a busy cl
 """
 
 from chalicelib.accounts.tables import Account
-from chalicelib.core import clock, wire
+from chalicelib.core import clock
+from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.oauth import clients, issuance, reuse
 from chalicelib.oauth.errors import invalid_grant
 from chalicelib.oauth.issuance import Answer, Issuance
@@ -56,19 +57,19 @@ def rotate(ticket: Ticket, issued: Issuance, presented: str) -> Answer:
 def issue_to_client(issued: Issuance) -> Answer:
     """Issue a token to a client in its own name, counted on its owner (RFC 6749 §4.4); it gets no refresh token."""
     access, secret = issuance.access_token(issued)
-    wire.call("PutItem", access)
+    dynamodb.call("PutItem", access)
     return issuance.answer(issued, secret, None)
 
 
-def _commit(ticket: Ticket, issued: Issuance, puts: list[wire.Json], kept_answer: bytes | None = None) -> None:
+def _commit(ticket: Ticket, issued: Issuance, puts: list[dynamodb.Json], kept_answer: bytes | None = None) -> None:
     """Spend the ticket and store the tokens, or neither; raise _AlreadySpentError, or invalid_grant."""
     now = {"N": str(clock.now_ms())}
     spend = {"Update": _spend(ticket, now, kept_answer)}
     checks = [{"ConditionCheck": _grant_is_live(issued, now)}, {"ConditionCheck": _account_is_active(ticket, issued)}]
     writes = [*checks, *({"Put": put} for put in puts), spend]
     try:
-        wire.call("TransactWriteItems", {"TransactItems": writes})
-    except wire.Cancelled as error:
+        dynamodb.call("TransactWriteItems", {"TransactItems": writes})
+    except dynamodb.Cancelled as error:
         if not error.was_refused:
             raise
         if "consumed_at" in error.reasons[writes.index(spend)].get("Item", {}):
@@ -76,7 +77,7 @@ def _commit(ticket: Ticket, issued: Issuance, puts: list[wire.Json], kept_answer
         raise invalid_grant() from None
 
 
-def _grant_is_live(issued: Issuance, now: wire.Json) -> wire.Json:
+def _grant_is_live(issued: Issuance, now: dynamodb.Json) -> dynamodb.Json:
     return {
         "TableName": Grant.Meta.table_name,
         "Key": Grant.item(id=issued.grant_id),
@@ -85,7 +86,7 @@ def _grant_is_live(issued: Issuance, now: wire.Json) -> wire.Json:
     }
 
 
-def _account_is_active(ticket: Ticket, issued: Issuance) -> wire.Json:
+def _account_is_active(ticket: Ticket, issued: Issuance) -> dynamodb.Json:
     return {
         "TableName": Account.Meta.table_name,
         "Key": Account.item(id=issued.account_id),
@@ -97,7 +98,7 @@ def _account_is_active(ticket: Ticket, issued: Issuance) -> wire.Json:
     }
 
 
-def _spend(ticket: Ticket, now: wire.Json, kept_answer: bytes | None) -> wire.Json:
+def _spend(ticket: Ticket, now: dynamodb.Json, kept_answer: bytes | None) -> dynamodb.Json:
     values = {":now": now}
     update = "SET consumed_at = :now"
     if kept_answer is not None:

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from chalicelib.core import clock, ids, tables
+from chalicelib.core import clock, ids
+from chalicelib.core.dynamodb import models
 from chalicelib.credentials import scopes
 from chalicelib.events import kinds, record
 from chalicelib.limits import stale
@@ -28,7 +29,7 @@ def new(account_id: str, client_id: str, *, scopes: set[str], resources: set[str
     )
 
 
-def tell(write: tables.Transaction, grant: Grant, kind: str, **more: str) -> None:
+def tell(write: models.Transaction, grant: Grant, kind: str, **more: str) -> None:
     """Add to a transaction: this happened to a grant, told to the account that gave it."""
     told = {"grant": grant.id, "application": grant.client_id, "scopes": scopes.joined(grant.scopes)}
     record.add_to(write, grant.account_id, kind, told | more)
@@ -36,7 +37,7 @@ def tell(write: tables.Transaction, grant: Grant, kind: str, **more: str) -> Non
 
 def revoke(grant: Grant, kind: str = kinds.GRANT_REVOKED) -> bool:
     """End a grant and all its tokens; harmless to repeat. Return False when not every function could be told."""
-    with tables.may_be_refused(), tables.transaction() as write:
+    with models.may_be_refused(), models.transaction() as write:
         # Wins against a redemption or refresh at the same moment: their transaction checks that the grant lives.
         write.update(
             Grant(grant.id),

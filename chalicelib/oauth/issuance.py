@@ -5,7 +5,9 @@ The items are in DynamoDB's own JSON: by models, an exchange would cost more to 
 
 from dataclasses import dataclass
 
-from chalicelib.core import clock, ids, secrets, tables, telemetry, wire
+from chalicelib.core import clock, ids, secrets, telemetry
+from chalicelib.core.dynamodb import client as dynamodb
+from chalicelib.core.dynamodb import models
 from chalicelib.credentials import scopes
 from chalicelib.credentials.issue import KEPT_PAST_END_S
 from chalicelib.credentials.tables import Credential
@@ -38,7 +40,7 @@ class Issuance:
         return scopes.joined(self.scopes)
 
 
-def access_token(issuance: Issuance) -> tuple[wire.Json, str]:
+def access_token(issuance: Issuance) -> tuple[dynamodb.Json, str]:
     """Return the write of a new access token, and its secret."""
     secret = secrets.mint(secrets.ACCESS_TOKEN_KIND)
     now_ms = clock.now_ms()
@@ -61,7 +63,7 @@ def access_token(issuance: Issuance) -> tuple[wire.Json, str]:
     return _put(Credential, item), secret
 
 
-def refresh_token(issuance: Issuance, spent: Ticket) -> tuple[wire.Json, str]:
+def refresh_token(issuance: Issuance, spent: Ticket) -> tuple[dynamodb.Json, str]:
     """Return the write of the refresh token that comes with what `spent` is exchanged for, and its secret.
 
     It keeps the scopes and resources of the ticket, to whatever the access token is narrowed (RFC 6749 §6).
@@ -93,6 +95,6 @@ def answer(issuance: Issuance, access_secret: str, refresh_secret: str | None) -
     return named | {"scope": issuance.scope}
 
 
-def _put(table: type[tables.Table], item: wire.Json) -> wire.Json:
+def _put(table: type[models.Table], item: dynamodb.Json) -> dynamodb.Json:
     """Return the write of a new item under the digest of its secret."""
     return {"TableName": table.Meta.table_name, "Item": item, "ConditionExpression": "attribute_not_exists(digest)"}

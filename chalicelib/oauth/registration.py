@@ -5,7 +5,8 @@ Such a client is unverified: the consent page says so. One that nobody ever appr
 
 import hmac
 
-from chalicelib.core import clock, http_syntax, secrets, settings, tables
+from chalicelib.core import clock, http_syntax, secrets, settings
+from chalicelib.core.dynamodb import models
 from chalicelib.core.errors import InvalidRequest
 from chalicelib.credentials import scopes
 from chalicelib.oauth import client_metadata, clients
@@ -84,7 +85,7 @@ def replace(client: Client, token: str, raw: bytes | str, base_url: str) -> dict
         uris = clients.checked_uris(described.redirect_uris)
     except InvalidRequest as error:
         raise client_metadata.refusal_of(error) from None
-    with tables.refused_as(_no_token()):
+    with models.refused_as(_no_token()):
         client.update(
             actions=[
                 Client.name.set(described.name or UNNAMED),

@@ -1,7 +1,9 @@
 """Giving tokens back (RFC 7009) and asking about one's own (RFC 7662)."""
 
 from chalicelib.accounts.tables import Account
-from chalicelib.core import clock, tables, wire
+from chalicelib.core import clock
+from chalicelib.core.dynamodb import client as dynamodb
+from chalicelib.core.dynamodb import models
 from chalicelib.credentials import scopes
 from chalicelib.credentials.revoke import end_token
 from chalicelib.credentials.tables import Credential
@@ -66,10 +68,10 @@ def _is_live(found: Credential | Ticket) -> bool:
             return False
     elif found.consumed_at is not None or found.expires_at <= clock.now_ms():
         return False
-    keys: dict[type[tables.Table], wire.Json] = {Account: Account.item(id=found.account_id)}
+    keys: dict[type[models.Table], dynamodb.Json] = {Account: Account.item(id=found.account_id)}
     if found.grant_id:
         keys[Grant] = Grant.item(id=found.grant_id)
-    read = tables.found_at_once(keys)
+    read = models.found_at_once(keys)
     if Account not in read or not _allows(read[Account], found):
         return False
     return not found.grant_id or (Grant in read and read[Grant].is_live())

@@ -3,7 +3,8 @@
 from pynamodb.attributes import BinaryAttribute, BooleanAttribute, ListAttribute, UnicodeAttribute, UnicodeSetAttribute
 from pynamodb.indexes import AllProjection, GlobalSecondaryIndex, KeysOnlyProjection
 
-from chalicelib.core import clock, tables
+from chalicelib.core import clock
+from chalicelib.core.dynamodb import models
 
 
 class ByOwner(GlobalSecondaryIndex["Client"]):
@@ -17,10 +18,10 @@ class ByOwner(GlobalSecondaryIndex["Client"]):
     client_id = UnicodeAttribute(range_key=True)
 
 
-class Client(tables.Table):
+class Client(models.Table):
     """An OAuth application."""
 
-    class Meta(tables.Meta):
+    class Meta(models.Meta):
         table = "clients"
 
     client_id = UnicodeAttribute(hash_key=True)
@@ -32,7 +33,7 @@ class Client(tables.Table):
     """`none` for a public client, else how it says it sends its secret."""
     registered_by = UnicodeAttribute()
     """`account`, `self` (RFC 7591) or `document` (client ID metadata document)."""
-    created_at = tables.Whole()
+    created_at = models.Whole()
     owner_id = UnicodeAttribute(null=True)
     secret_digest = UnicodeAttribute(null=True)
     secret_hint = UnicodeAttribute(null=True)
@@ -40,16 +41,16 @@ class Client(tables.Table):
     uri = UnicodeAttribute(null=True)
     pkce_required = BooleanAttribute(null=True)
     """What its owner chose for a confidential client; others must use PKCE whatever stands here."""
-    deleted_at = tables.Whole(null=True)
+    deleted_at = models.Whole(null=True)
     # Who ended it, if that was an admin or the operator, and why.
     ended_by = UnicodeAttribute(null=True)
     ended_because = UnicodeAttribute(null=True)
     # Since when its owner's account is suspended or deleted (see `accounts.owned_clients`).
-    owner_suspended_at = tables.Whole(null=True)
-    fresh_until = tables.Whole(null=True)
+    owner_suspended_at = models.Whole(null=True)
+    fresh_until = models.Whole(null=True)
     """Of a document: when it is to be fetched again."""
-    dies_at = tables.DiesAt(null=True)
-    kept_until = tables.Whole(null=True)
+    dies_at = models.DiesAt(null=True)
+    kept_until = models.Whole(null=True)
     """Of a document that an account approved: the epoch second until which it is kept at least."""
 
     by_owner = ByOwner()
@@ -93,10 +94,10 @@ class ConsentsByClient(GlobalSecondaryIndex["Consent"]):
     account_id = UnicodeAttribute(range_key=True)
 
 
-class Consent(tables.Table):
+class Consent(models.Table):
     """An account's remembered yes to a client."""
 
-    class Meta(tables.Meta):
+    class Meta(models.Meta):
         table = "consents"
 
     account_id = UnicodeAttribute(hash_key=True)
@@ -106,7 +107,7 @@ class Consent(tables.Table):
 
     Not scopes, resources and places apart: a yes to one scope here and to another there is none to both in one place.
     """
-    given_at = tables.Whole()
+    given_at = models.Whole()
 
     by_client = ConsentsByClient()
 
@@ -138,10 +139,10 @@ class GrantsByClient(GlobalSecondaryIndex["Grant"]):
     id = UnicodeAttribute(range_key=True)
 
 
-class Grant(tables.Table):
+class Grant(models.Table):
     """One approval's family of tokens."""
 
-    class Meta(tables.Meta):
+    class Meta(models.Meta):
         table = "grants"
 
     id = UnicodeAttribute(hash_key=True)
@@ -149,10 +150,10 @@ class Grant(tables.Table):
     client_id = UnicodeAttribute()
     scopes = UnicodeSetAttribute()
     resources = UnicodeSetAttribute(null=True)
-    created_at = tables.Whole()
-    expires_at = tables.Whole()
-    revoked_at = tables.Whole(null=True)
-    dies_at = tables.DiesAt(null=True)
+    created_at = models.Whole()
+    expires_at = models.Whole()
+    revoked_at = models.Whole(null=True)
+    dies_at = models.DiesAt(null=True)
 
     by_account = GrantsByAccount()
     by_client = GrantsByClient()
@@ -162,10 +163,10 @@ class Grant(tables.Table):
         return self.revoked_at is None and self.expires_at > clock.now_ms()
 
 
-class Ticket(tables.Table):
+class Ticket(models.Table):
     """A one-time secret exchanged for tokens: authorization code, refresh token, device code."""
 
-    class Meta(tables.Meta):
+    class Meta(models.Meta):
         table = "tickets"
 
     digest = UnicodeAttribute(hash_key=True)
@@ -173,11 +174,11 @@ class Ticket(tables.Table):
     client_id = UnicodeAttribute()
     scopes = UnicodeSetAttribute(null=True)
     resources = UnicodeSetAttribute(null=True)
-    expires_at = tables.Whole()
+    expires_at = models.Whole()
     account_id = UnicodeAttribute(null=True)
     grant_id = UnicodeAttribute(null=True)
-    granted_at = tables.Whole(null=True)
-    consumed_at = tables.Whole(null=True)
+    granted_at = models.Whole(null=True)
+    consumed_at = models.Whole(null=True)
     redirect_uri = UnicodeAttribute(null=True)
     code_challenge = UnicodeAttribute(null=True)
     # A rotated refresh token: its last answer, sealed with a key that only its holder can derive (see `sealed`).
@@ -186,9 +187,9 @@ class Ticket(tables.Table):
     user_code = UnicodeAttribute(null=True)
     device_digest = UnicodeAttribute(null=True)
     decision = UnicodeAttribute(null=True)
-    polled_at = tables.Whole(null=True)
-    interval_s = tables.Whole(null=True)
-    dies_at = tables.DiesAt(null=True)
+    polled_at = models.Whole(null=True)
+    interval_s = models.Whole(null=True)
+    dies_at = models.DiesAt(null=True)
 
     @property
     def is_expired(self) -> bool:

@@ -7,7 +7,8 @@ every minute. Without a configured URL nobody knows where that is, and they coun
 
 from collections.abc import Callable
 
-from chalicelib.core import clock, fetch, settings, wire
+from chalicelib.core import clock, settings, ssrf_safe_fetch
+from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.uptime import days
 from chalicelib.uptime.states import DEGRADED, DOWN, UNKNOWN, UP
 
@@ -66,8 +67,8 @@ def _asked(url: str, path: str) -> str:
     """
     started_ns = clock.elapsed_ns()
     try:
-        status = fetch.status_of(url + path, deadline_s=ANSWERS_WITHIN_S)
-    except fetch.FetchError:
+        status = ssrf_safe_fetch.status_of(url + path, deadline_s=ANSWERS_WITHIN_S)
+    except ssrf_safe_fetch.FetchError:
         return DOWN
     if status == 429:
         return DEGRADED
@@ -80,7 +81,7 @@ def _webhooks(overdue_ms: Callable[[int], int | None], now_ms: int) -> str:
     try:
         late_ms = overdue_ms(now_ms) or 0
     except Exception as error:
-        if not wire.is_outage(error):
+        if not dynamodb.is_outage(error):
             raise
         return DOWN
     if late_ms > VERY_LATE_MS:
@@ -93,8 +94,8 @@ def _database() -> str:
     started_ns = clock.elapsed_ns()
     request = {"TableName": settings.current().table("accounts"), "Key": {"id": {"S": "health"}}}
     try:
-        wire.call("GetItem", {**request, "ConsistentRead": True}, wire.AT_ONCE)
-    except wire.WireError:
+        dynamodb.call("GetItem", {**request, "ConsistentRead": True}, dynamodb.AT_ONCE)
+    except dynamodb.WireError:
         return DOWN
     return DEGRADED if _is_slow(started_ns) else UP
 

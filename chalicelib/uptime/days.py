@@ -7,7 +7,8 @@ the next check; minutes in which nobody checked are in no count, and show as no 
 from collections import deque
 from typing import Any
 
-from chalicelib.core import clock, settings, wire
+from chalicelib.core import clock, settings
+from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.uptime.states import DOWN, UP
 
 TABLE = "status"
@@ -31,13 +32,13 @@ def write(minute: int, states: States) -> None:
     while _unwritten:
         try:
             _count(*_unwritten[0])
-        except wire.WireError:
+        except dynamodb.WireError:
             _unwritten[-1] = (minute, {**states, "database": DOWN})
             return
         _unwritten.popleft()
 
 
-def newest_first(now_s: int) -> list[wire.Json]:
+def newest_first(now_s: int) -> list[dynamodb.Json]:
     """Return the items of the last 90 days that there are. Raises WireError when the database doesn't answer."""
     request = {
         "TableName": settings.current().table(TABLE),
@@ -46,7 +47,7 @@ def newest_first(now_s: int) -> list[wire.Json]:
         "ExpressionAttributeValues": {":day": {"S": DAY}, ":first": {"S": day_of(now_s - SHOWN * clock.DAY_S)}},
         "ScanIndexForward": False,
     }
-    items: list[wire.Json] = wire.call("Query", request, wire.AT_ONCE)["Items"]
+    items: list[dynamodb.Json] = dynamodb.call("Query", request, dynamodb.AT_ONCE)["Items"]
     return items
 
 
@@ -82,6 +83,6 @@ def _count(minute: int, states: States) -> None:
         "ExpressionAttributeValues": values,
     }
     try:
-        wire.call("UpdateItem", request)
-    except wire.ConditionFailed:
+        dynamodb.call("UpdateItem", request)
+    except dynamodb.ConditionFailed:
         return

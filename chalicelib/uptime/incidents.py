@@ -3,7 +3,8 @@
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
-from chalicelib.core import clock, errors, ids, tables
+from chalicelib.core import clock, errors, ids
+from chalicelib.core.dynamodb import models
 from chalicelib.uptime.states import INVESTIGATING, RESOLVED
 from chalicelib.uptime.tables import Status, Update
 
@@ -39,7 +40,7 @@ def update(incident_id: str, text: str, state: str) -> Status:
     incident = Status(INCIDENT, incident_id)
     condition: Condition = Status.opened_at.exists() & Status.closed_at.does_not_exist()
     closed = errors.Conflict("There is no open incident of this id: it was closed already, or never opened.")
-    with tables.refused_as(closed):
+    with models.refused_as(closed):
         incident.update(actions=actions, condition=condition)
     return incident
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 
 from pynamodb.exceptions import PynamoDBException
 
-from chalicelib.core import clock, wire
+from chalicelib.core import clock
+from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.uptime import days, incidents
 from chalicelib.uptime.states import COMPONENTS, DEGRADED, DOWN, PARTLY_CHECKED, UNKNOWN, UP
 from chalicelib.uptime.tables import Status
@@ -91,7 +92,7 @@ def report() -> Report:
             return kept[0]
     try:
         made = _made(days.newest_first(now_ms // 1000), tuple(incidents.newest_first()), now_ms)
-    except (wire.WireError, PynamoDBException):
+    except (dynamodb.WireError, PynamoDBException):
         # From now on, not from the request's arrival: waiting for the answer may have taken as long.
         _down[:] = [_without_database(clock.now_ms())]
         return _down[0]
@@ -105,7 +106,7 @@ def forget() -> None:
     _down.clear()
 
 
-def _made(items: list[wire.Json], told: tuple[Status, ...], now_ms: int) -> Report:
+def _made(items: list[dynamodb.Json], told: tuple[Status, ...], now_ms: int) -> Report:
     by_day = {item["at"]["S"]: item for item in items}
     newest = items[0] if items else {}
     last_minute = _number(newest, "last_minute")
@@ -122,7 +123,7 @@ def _made(items: list[wire.Json], told: tuple[Status, ...], now_ms: int) -> Repo
     return Report(components, told, last_minute * 60_000 if last_minute else None, read_at_ms=now_ms)
 
 
-def _day(day: str, item: wire.Json, name: str) -> Day:
+def _day(day: str, item: dynamodb.Json, name: str) -> Day:
     checked = _number(item, "minutes") - _number(item, f"{name}_{UNKNOWN}")
     return Day(day, checked, _number(item, f"{name}_{DEGRADED}"), _number(item, f"{name}_{DOWN}"))
 
@@ -133,5 +134,5 @@ def _without_database(now_ms: int) -> Report:
     return replace(known, components=components, is_readable=bool(_kept), read_at_ms=now_ms)
 
 
-def _number(item: wire.Json, name: str) -> int:
+def _number(item: dynamodb.Json, name: str) -> int:
     return int(item[name]["N"]) if name in item else 0

@@ -12,7 +12,8 @@ from urllib.parse import urlsplit, urlunsplit
 from pynamodb.exceptions import TransactWriteError
 
 from chalicelib.accounts import letters, mail
-from chalicelib.core import clock, errors, ids, secrets, tables
+from chalicelib.core import clock, errors, ids, secrets
+from chalicelib.core.dynamodb import models
 from chalicelib.credentials import revoke
 from chalicelib.credentials.on_anomaly import REVOKE, TELL
 from chalicelib.credentials.tables import Credential
@@ -123,7 +124,7 @@ def _tell_once(found: Credential, alert: Alert, outcome: Outcome) -> None:
     done = _DONE[outcome.done] if found.is_live() or _ended_just_now(found) else _OVER
     with actors.watch():
         try:
-            with tables.transaction() as write:
+            with models.transaction() as write:
                 write.update(
                     Credential(found.digest),
                     actions=[Credential.leaked_at.set(clock.now_ms()), Credential.leaked_done.set(outcome.done)],
@@ -133,7 +134,7 @@ def _tell_once(found: Credential, alert: Alert, outcome: Outcome) -> None:
                 )
                 record.add_to(write, found.account_id, kinds.KEY_LEAKED, _told(found, alert, outcome))
         except TransactWriteError as error:
-            if not tables.refused(error):
+            if not models.refused(error):
                 raise
             return
     person = policy.person_of(found.account_id)

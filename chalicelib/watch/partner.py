@@ -8,7 +8,7 @@ import hmac
 
 from chalicelib.core import clock, http_syntax
 from chalicelib.core.errors import InvalidRequest
-from chalicelib.core.stage_key import stage_key
+from chalicelib.core.root_key import stage_key
 
 TIMESTAMP, SIGNATURE = "Latchkey-Timestamp", "Latchkey-Signature"
 VERSION = "v1="

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from chalicelib.accounts import find, letters, mail
 from chalicelib.accounts.tables import Account
-from chalicelib.core import clock, errors, settings, tables
+from chalicelib.core import clock, errors, settings
+from chalicelib.core.dynamodb import models
 from chalicelib.credentials import change, revoke, scopes
 from chalicelib.credentials.find import owned_key
 from chalicelib.credentials.on_anomaly import NARROW, TELL
@@ -83,7 +84,7 @@ def link_to(key: Credential) -> str:
 
 def take_for_usual(key: Credential, noted_at_ms: int) -> None:
     """Take back what was noted beside a key at `noted_at_ms`: its person knows what it was. What came later stays."""
-    with tables.may_be_refused():
+    with models.may_be_refused():
         Credential(key.digest).update(
             actions=[
                 Credential.unusual.remove(),
@@ -95,7 +96,7 @@ def take_for_usual(key: Credential, noted_at_ms: int) -> None:
 
 
 def _note(key: Credential, why: str) -> None:
-    with tables.may_be_refused():
+    with models.may_be_refused():
         Credential(key.digest).update(
             actions=[Credential.unusual.set(why), Credential.unusual_at.set(clock.now_ms())],
             # An expired key may be deleted at any moment, and must not come back as half an item.

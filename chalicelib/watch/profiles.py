@@ -7,7 +7,8 @@ doesn't know, more than twice the most that a credential ever did around that ti
 from dataclasses import dataclass, field
 from zlib import crc32
 
-from chalicelib.core import clock, settings, wire
+from chalicelib.core import clock, settings
+from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.watch import unusual
 from chalicelib.watch.history import Hour
 
@@ -50,7 +51,7 @@ class Cursor:
 def of_account(account_id: str) -> Profile:
     """Return an account's profile."""
     request = {"TableName": settings.current().table(TABLE), "Key": {"account_id": {"S": account_id}}}
-    item = wire.call("GetItem", request).get("Item")
+    item = dynamodb.call("GetItem", request).get("Item")
     # One that was kept before there were numbers by the hour says too little.
     if item is None or "most_by_hour" not in item:
         return NOTHING
@@ -67,14 +68,14 @@ def of_account(account_id: str) -> Profile:
 def cursor() -> Cursor:
     """Return how far the looks at all accounts have come."""
     request = {"TableName": settings.current().table(TABLE), "Key": {"account_id": {"S": CURSOR}}}
-    item = wire.call("GetItem", request).get("Item", {})
+    item = dynamodb.call("GetItem", request).get("Item", {})
     return Cursor(item.get("after", {"S": ""})["S"], int(item["since"]["N"]) if "since" in item else None)
 
 
 def keep_cursor(cursor: Cursor) -> None:
     """Remember how far a look has come."""
     item = {"account_id": {"S": CURSOR}, "after": {"S": cursor.after}, "since": {"N": str(cursor.since)}}
-    wire.call("PutItem", {"TableName": settings.current().table(TABLE), "Item": item})
+    dynamodb.call("PutItem", {"TableName": settings.current().table(TABLE), "Item": item})
 
 
 def day_of(account_id: str, now_s: int) -> int:
@@ -105,7 +106,7 @@ def keep(account_id: str, history: dict[str, dict[int, Hour]], now_s: int) -> No
     most = {counter: _most_by_hour(hours, clock.hour_of(now_s)) for counter, hours in past.items()}
     # Those left out are looked up in the history when they are busy, as networks are that find no room.
     busiest = sorted(most, key=lambda counter: -max(most[counter]))[:COUNTERS_MAX]
-    item: wire.Json = {
+    item: dynamodb.Json = {
         "account_id": {"S": account_id},
         "looked_on": {"N": str(day_of(account_id, now_s))},
         "most_by_hour": {"M": {counter: {"S": " ".join(map(str, most[counter]))} for counter in busiest}},
@@ -114,7 +115,7 @@ def keep(account_id: str, history: dict[str, dict[int, Hour]], now_s: int) -> No
     if networks:
         # More than fit are looked up in the history each hour: dearer, and never wrong.
         item["networks"] = {"SS": networks[:NETWORKS_MAX]}
-    wire.call("PutItem", {"TableName": settings.current().table(TABLE), "Item": item})
+    dynamodb.call("PutItem", {"TableName": settings.current().table(TABLE), "Item": item})
 
 
 def _most_around(profile: Profile, counter: str, at: int) -> int:

@@ -11,7 +11,8 @@ from typing import Any
 
 from chalicelib.accounts import find
 from chalicelib.accounts.tables import Account
-from chalicelib.core import clock, settings, telemetry, wire
+from chalicelib.core import clock, settings, telemetry
+from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.credentials.find import keys_of
 from chalicelib.credentials.on_anomaly import TELL
 from chalicelib.credentials.tables import Credential
@@ -180,7 +181,7 @@ def _with_counters(accounts: list[Account], hours: range) -> Iterator[tuple[Acco
 
 def _read(wanted: Iterable[tuple[str, Tier, int]]) -> Items:
     keys = [item_key(*each) for each in wanted]
-    return wire.batch_get_of(settings.current().table(TABLE), keys, consistent=False)
+    return dynamodb.batch_get_of(settings.current().table(TABLE), keys, consistent=False)
 
 
 def _subject_of(item: dict[str, Any]) -> str:

@@ -2,14 +2,14 @@
 
 from pynamodb.attributes import UnicodeAttribute
 
-from chalicelib.core import tables
+from chalicelib.core.dynamodb import models
 
 
-class Profiles(tables.Table):
+class Profiles(models.Table):
     """What is remembered of one account between two looks (see `profiles`)."""
 
-    class Meta(tables.Meta):
+    class Meta(models.Meta):
         table = "profiles"
 
     account_id = UnicodeAttribute(hash_key=True)
-    dies_at = tables.DiesAt(null=True)
+    dies_at = models.DiesAt(null=True)

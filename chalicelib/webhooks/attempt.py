@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from chalicelib.core import clock, fetch, settings
+from chalicelib.core import clock, settings, ssrf_safe_fetch
 from chalicelib.webhooks import message, retry, signing
 from chalicelib.webhooks.retry import GONE
 from chalicelib.webhooks.tables import Attempt, Delivery, Endpoint
@@ -50,14 +50,18 @@ class Outcome:
 
 
 def send(
-    endpoint: Endpoint, delivery: Delivery, resolver: fetch.Resolve = fetch.resolve, *, deadline_s: float = DEADLINE_S
+    endpoint: Endpoint,
+    delivery: Delivery,
+    resolver: ssrf_safe_fetch.Resolve = ssrf_safe_fetch.resolve,
+    *,
+    deadline_s: float = DEADLINE_S,
 ) -> Outcome:
     """Send a delivery to its endpoint once. Raises NoStageKey when there is nothing to sign with."""
     at_ms, started_ns = clock.now_ms(), clock.elapsed_ns()
     body = message.body_of(delivery).encode()
     vouched = signing.headers(delivery.id, at_ms // 1000, body, signing.keys_of(endpoint))
     try:
-        answer = fetch.post(
+        answer = ssrf_safe_fetch.post(
             endpoint.url,
             body,
             {"Content-Type": JSON, "Accept": "*/*", **vouched},
@@ -66,7 +70,7 @@ def send(
             loopback=is_local(),
             resolver=resolver,
         )
-    except fetch.FetchError as error:
+    except ssrf_safe_fetch.FetchError as error:
         return Outcome(at_ms, _since_ms(started_ns), None, problem=str(error))
     text = answer.body.decode("utf-8", "replace") or None
     asked_ms = retry.asked_for_ms(answer.headers.get("retry-after", ""), clock.now_ms())
@@ -75,7 +79,7 @@ def send(
 
 def is_local() -> bool:
     """Tell whether this is a local run, whose receivers may listen on this machine: it is one that its own URL says."""
-    return fetch.is_on_this_machine(settings.current().public_url)
+    return ssrf_safe_fetch.is_on_this_machine(settings.current().public_url)
 
 
 def _problem(status: int) -> str | None:

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 
 from pynamodb.expressions.update import Action
 
-from chalicelib.core import clock, errors, fetch, ids, tables, telemetry
+from chalicelib.core import clock, errors, ids, ssrf_safe_fetch, telemetry
+from chalicelib.core.dynamodb import models
 from chalicelib.webhooks import attempt, fan_out, message, standing, states, turn, waiting
 from chalicelib.webhooks.settle import drop, settle
 from chalicelib.webhooks.states import ENABLED, PENDING
@@ -28,7 +29,7 @@ TURN_MS = 15_000
 """How long one is sent to while others like it wait."""
 
 
-def sweep(until_ms: int, resolver: fetch.Resolve = fetch.resolve) -> int:
+def sweep(until_ms: int, resolver: ssrf_safe_fetch.Resolve = ssrf_safe_fetch.resolve) -> int:
     """Send what is due, starting nothing after `until_ms`; return how much was due."""
     read_at_ms = clock.now_ms()
     queue = waiting.queue_of(waiting.due(read_at_ms))
@@ -46,7 +47,7 @@ def sweep(until_ms: int, resolver: fetch.Resolve = fetch.resolve) -> int:
     return sum(map(len, queue.values()))
 
 
-def send_all(queue: Queue, until_ms: int, resolver: fetch.Resolve = fetch.resolve) -> None:
+def send_all(queue: Queue, until_ms: int, resolver: ssrf_safe_fetch.Resolve = ssrf_safe_fetch.resolve) -> None:
     """Send what has just happened, to several endpoints at once; what doesn't get its turn is left to the sweep."""
     with _at_once(queue, lambda place: _send_in_order(place, queue[place], until_ms, resolver, None)):
         pass
@@ -79,7 +80,7 @@ def resend(endpoint: Endpoint, message_id: str) -> Delivery:
         now_ms = clock.now_ms()
         claimed = Delivery.claimed_until
         busy = errors.Conflict("This delivery is being sent at this moment. Look again in a minute.")
-        with tables.refused_as(busy):
+        with models.refused_as(busy):
             delivery.update(
                 actions=[
                     Delivery.state.set(PENDING),
@@ -127,7 +128,7 @@ def _at_once(places: Collection[Place], work: Callable[[Place], None]) -> Iterat
 
 
 def _send_in_order(
-    place: Place, message_ids: list[str], until_ms: int, resolver: fetch.Resolve, read_at_ms: int | None
+    place: Place, message_ids: list[str], until_ms: int, resolver: ssrf_safe_fetch.Resolve, read_at_ms: int | None
 ) -> None:
     """Send to one endpoint, if its turn can be had. `read_at_ms` is when a sweep read all that was due, None else."""
     taken, nothing_is_left = None, False
@@ -148,7 +149,7 @@ def _send_in_order(
             turn.let_go(taken)
 
 
-def _caught_up(endpoint: Endpoint, read_at_ms: int, until_ms: int, resolver: fetch.Resolve) -> bool:
+def _caught_up(endpoint: Endpoint, read_at_ms: int, until_ms: int, resolver: ssrf_safe_fetch.Resolve) -> bool:
     """Try what came since a sweep read its queue, too, and end being behind; tell whether none was left untried."""
     recent = Delivery.id > ids.first_at("evt", read_at_ms - RECENT_MS)
     while (stands := turn.still(endpoint)) is not None and stands.behind_since is not None:
@@ -163,7 +164,7 @@ def _caught_up(endpoint: Endpoint, read_at_ms: int, until_ms: int, resolver: fet
     return True
 
 
-def _all_tried(endpoint: Endpoint, message_ids: list[str], until_ms: int, resolver: fetch.Resolve) -> bool:
+def _all_tried(endpoint: Endpoint, message_ids: list[str], until_ms: int, resolver: ssrf_safe_fetch.Resolve) -> bool:
     """Try one after another, and tell whether none was left untried."""
     for number, message_id in enumerate(message_ids, 1):
         # The endpoint is ours for as long as one attempt can take, and no longer.
@@ -199,7 +200,7 @@ def _not_taken(place: Place, message_ids: list[str], until_ms: int) -> None:
 def _claimed(endpoint: Endpoint, message_id: str) -> Delivery | None:
     """Claim a delivery for one attempt; None when another has, it is delivered, or it isn't to be sent any more."""
     delivery, now_ms, claimed = Delivery(endpoint.id, message_id), clock.now_ms(), None
-    with tables.may_be_refused():
+    with models.may_be_refused():
         # Wins against whoever else has seen it due.
         delivery.update(
             actions=_claim(now_ms),

@@ -14,7 +14,8 @@ from pynamodb.expressions.operand import Path
 from pynamodb.expressions.update import Action
 
 from chalicelib.accounts import forms
-from chalicelib.core import clock, errors, fetch, ids, tables
+from chalicelib.core import clock, errors, ids, ssrf_safe_fetch
+from chalicelib.core.dynamodb import models
 from chalicelib.events import kinds, record
 from chalicelib.events.notable import LATCHKEY
 from chalicelib.webhooks import attempt, signing, standing
@@ -62,7 +63,7 @@ def create(
     count = Path([COUNT])
     spent = None if form is None else forms.spent(form, account_id)
     try:
-        with tables.transaction() as write:
+        with models.transaction() as write:
             write.save(endpoint, condition=Endpoint.id.does_not_exist())
             if spent is not None:
                 forms.add_to(write, spent)
@@ -76,11 +77,11 @@ def create(
             if once is not None:
                 once.add_to(write, endpoint)
     except TransactWriteError as error:
-        if not tables.refused(error):
+        if not models.refused(error):
             raise
         if once is not None:
             once.explain(error)
-        if spent is not None and tables.refused_write(error, spent) is not None:
+        if spent is not None and models.refused_write(error, spent) is not None:
             raise forms.used_already("webhook") from None
         raise errors.Conflict(
             f"An account has at most {ENDPOINTS_MAX} webhooks. Delete one that you don't use."
@@ -153,7 +154,7 @@ def rotate_secret(endpoint: Endpoint, once: "Recording[Endpoint] | None" = None)
     actions: list[Action] = [Endpoint.version.set(version), overlap.set(ends_at)]
     only_if = (Endpoint.version == endpoint.version) & alone
     endpoint.version, endpoint.overlap_ends_at = version, ends_at
-    with tables.refused_as(outrun):
+    with models.refused_as(outrun):
         _update(endpoint, actions, kinds.WEBHOOK_SECRET_ROTATED, _told(endpoint), only_if=only_if, once=once)
     return endpoint
 
@@ -173,7 +174,7 @@ def enable(endpoint: Endpoint) -> None:
         Endpoint.quiet_until.remove(),
         Endpoint.behind_since.remove(),
     ]
-    with tables.may_be_refused():
+    with models.may_be_refused():
         _update(endpoint, actions, kinds.WEBHOOK_ENABLED, _told(endpoint), only_if=Endpoint.status == DISABLED)
 
 
@@ -187,14 +188,14 @@ def disable(endpoint: Endpoint, because: str) -> None:
     only_if, actor = Endpoint.status == ENABLED, ""
     if because != BY_ACCOUNT:
         only_if, actor = only_if & (Endpoint.url == endpoint.url), LATCHKEY
-    with tables.may_be_refused():
+    with models.may_be_refused():
         _update(endpoint, actions, kinds.WEBHOOK_DISABLED, told, only_if=only_if, actor=actor)
 
 
 def delete(endpoint: Endpoint, *, actor: str = "") -> None:
     """Forget an endpoint; what waits for it is dropped. Harmless to repeat. `actor` does it, or else who acts now."""
     count = Path([COUNT])
-    with tables.may_be_refused(), tables.transaction() as write:
+    with models.may_be_refused(), models.transaction() as write:
         write.delete(Endpoint(endpoint.account_id, endpoint.id), condition=Endpoint.created_at.exists())
         write.update(Endpoint(endpoint.account_id, COUNT), actions=[count.add(-1)])
         record.add_to(write, endpoint.account_id, kinds.WEBHOOK_DELETED, _told(endpoint), actor=actor)
@@ -210,12 +211,12 @@ def _check(url: str) -> None:
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname or "", parts.port
-        if len(host) > fetch.HOST_MAX:
+        if len(host) > ssrf_safe_fetch.HOST_MAX:
             raise ValueError("longer than any name")
         host.encode("idna")
     except ValueError:
         raise errors.InvalidRequest("url must be a URL like https://example.com/hooks.") from None
-    if attempt.is_local() and fetch.is_on_this_machine(url):
+    if attempt.is_local() and ssrf_safe_fetch.is_on_this_machine(url):
         return
     if parts.scheme != "https" or not host:
         raise errors.InvalidRequest("url must be an https URL, like https://example.com/hooks.")
@@ -225,7 +226,7 @@ def _check(url: str) -> None:
         raise errors.InvalidRequest(
             "url must be written in ASCII without spaces: münchen.de as xn--mnchen-3ya.de, a space as %20."
         )
-    if _is_address(host) and not fetch.is_public(host):
+    if _is_address(host) and not ssrf_safe_fetch.is_public(host):
         raise errors.InvalidRequest("url must lead to where all the internet can reach.")
 
 
@@ -249,7 +250,7 @@ def _update(
 ) -> None:
     exists = Endpoint.created_at.exists()
     try:
-        with tables.transaction() as write:
+        with models.transaction() as write:
             write.update(
                 Endpoint(endpoint.account_id, endpoint.id),
                 actions=actions,
@@ -259,9 +260,9 @@ def _update(
             if once is not None:
                 once.add_to(write, endpoint)
     except TransactWriteError as error:
-        if once is not None and tables.refused(error):
+        if once is not None and models.refused(error):
             once.explain(error)
-        if not tables.refused(error) or only_if is not None:
+        if not models.refused(error) or only_if is not None:
             raise
         raise _none() from None
 

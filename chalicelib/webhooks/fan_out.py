@@ -6,7 +6,8 @@ A delivery lies under endpoint and event, so the stream may bring an event twice
 import zlib
 from collections.abc import Iterable, Iterator
 
-from chalicelib.core import clock, ids, randomness, settings, tables, telemetry
+from chalicelib.core import clock, ids, randomness, settings, telemetry
+from chalicelib.core.dynamodb import models
 from chalicelib.events import kinds, record
 from chalicelib.events.tables import Event
 from chalicelib.webhooks import endpoints, message, standing
@@ -107,7 +108,7 @@ def _is_told(endpoint: Endpoint, event: Event) -> bool:
 def _put(endpoint: Endpoint, event: Event) -> Delivery | None:
     """Return the delivery, None when it is there already and was tried: delivered, maybe, and not to be sent again."""
     delivery = new(endpoint, event.id, event.type, message.of_event(event), due_at=clock.now_ms())
-    with tables.may_be_refused():
+    with models.may_be_refused():
         delivery.save(condition=Delivery.id.does_not_exist())
         return delivery
     # Whoever put it there may have died before it was sent.

@@ -5,7 +5,8 @@ The stream brings events in the order in which they happened to an account, and 
 
 from collections.abc import Iterable
 
-from chalicelib.core import clock, ids, telemetry, wire
+from chalicelib.core import clock, ids, telemetry
+from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.events import kinds
 from chalicelib.events.notable import LATCHKEY
 from chalicelib.events.tables import Event
@@ -18,7 +19,7 @@ BELIEVED_MS = 400_000
 """After so long no verdict from before a change is believed any more, marked or not: the gateway forgets in 300 s."""
 
 
-def up(images: Iterable[wire.Json]) -> None:
+def up(images: Iterable[dynamodb.Json]) -> None:
     """Follow up events, given as their items."""
     events = [event for image in images if (event := _event(image)) is not None]
     for event in events:
@@ -36,7 +37,7 @@ def up(images: Iterable[wire.Json]) -> None:
                 endpoints.delete(endpoint, actor=LATCHKEY)
 
 
-def _event(image: wire.Json) -> Event | None:
+def _event(image: dynamodb.Json) -> Event | None:
     """Return the event of an item of the table, None for what else lies there."""
     try:
         if not ids.is_id(image["id"]["S"], "evt"):
@@ -56,4 +57,4 @@ def _mark_if_lost(event: Event) -> None:
     if clock.now_ms() - event.at > BELIEVED_MS:
         return
     if not stale.is_marked(event.account_id, event.at) and not stale.mark(event.account_id):
-        raise wire.Unreachable("MarkLost", "the mark of a change could not be set", {})
+        raise dynamodb.Unreachable("MarkLost", "the mark of a change could not be set", {})

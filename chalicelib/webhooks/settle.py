@@ -2,7 +2,8 @@
 
 from pynamodb.expressions.update import Action
 
-from chalicelib.core import clock, tables, telemetry
+from chalicelib.core import clock, telemetry
+from chalicelib.core.dynamodb import models
 from chalicelib.webhooks import endpoints, retry, states
 from chalicelib.webhooks.attempt import Outcome
 from chalicelib.webhooks.states import DELIVERED, FAILED, PENDING
@@ -25,7 +26,7 @@ def settle(endpoint: Endpoint, delivery: Delivery, outcome: Outcome) -> None:
         actions += _ended_as(DELIVERED if outcome.is_delivered else FAILED)
     # That it arrived stands, whatever a second attempt says that was under way beside this one.
     condition = Delivery.created_at.exists() if outcome.is_delivered else Delivery.state == PENDING
-    with tables.may_be_refused():
+    with models.may_be_refused():
         delivery.update(actions=actions, condition=condition)
     telemetry.measured(
         "webhook",
@@ -45,7 +46,7 @@ def drop(endpoint_id: str, message_id: str, decided_at_ms: int) -> None:
     """
     queued = Delivery.queued_at
     still_so = queued.does_not_exist() | (queued < decided_at_ms)
-    with tables.may_be_refused():
+    with models.may_be_refused():
         Delivery(endpoint_id, message_id).update(
             actions=_ended_as(FAILED), condition=(Delivery.state == PENDING) & still_so
         )
@@ -80,7 +81,7 @@ def _count_failure(endpoint: Endpoint, outcome: Outcome, now_ms: int) -> None:
 
 
 def _update(endpoint: Endpoint, actions: list[Action]) -> None:
-    with tables.may_be_refused():
+    with models.may_be_refused():
         endpoint.update(actions=actions, condition=Endpoint.created_at.exists())
 
 

@@ -10,7 +10,7 @@ import hmac
 from collections.abc import Iterable
 
 from chalicelib.core import clock
-from chalicelib.core.stage_key import stage_key
+from chalicelib.core.root_key import stage_key
 from chalicelib.webhooks.tables import Endpoint
 
 PREFIX = "whsec_"

@@ -3,14 +3,14 @@
 from pynamodb.attributes import BooleanAttribute, ListAttribute, MapAttribute, UnicodeAttribute, UnicodeSetAttribute
 from pynamodb.indexes import GlobalSecondaryIndex, IncludeProjection
 
-from chalicelib.core import tables
+from chalicelib.core.dynamodb import models
 from chalicelib.webhooks.states import ENABLED, PENDING
 
 
-class Endpoint(tables.Table):
+class Endpoint(models.Table):
     """An address that is told what happens to an account. Times are epoch milliseconds."""
 
-    class Meta(tables.Meta):
+    class Meta(models.Meta):
         table = "endpoints"
 
     account_id = UnicodeAttribute(hash_key=True)
@@ -21,33 +21,33 @@ class Endpoint(tables.Table):
     types = UnicodeSetAttribute(null=True)
     status = UnicodeAttribute(default=ENABLED)
     disabled_because = UnicodeAttribute(null=True)
-    created_at = tables.Whole()
+    created_at = models.Whole()
     # It is told of nothing that happened before.
-    enabled_at = tables.Whole()
+    enabled_at = models.Whole()
     # Which secret signs; the one before it signs beside it until its overlap ends.
-    version = tables.Whole(default=1)
-    overlap_ends_at = tables.Whole(null=True)
+    version = models.Whole(default=1)
+    overlap_ends_at = models.Whole(null=True)
     # Since when it has had these types: nobody looks whether something older was lost.
-    types_since = tables.Whole(null=True)
+    types_since = models.Whole(null=True)
     # How many attempts in a row failed, and since when.
-    failures = tables.Whole(default=0)
-    failing_since = tables.Whole(null=True)
+    failures = models.Whole(default=0)
+    failing_since = models.Whole(null=True)
     # Whether its last answer took so long that nobody should wait for the next.
     slow = BooleanAttribute(default=False)
     # Until when it is left alone, since nobody answered there.
-    quiet_until = tables.Whole(null=True)
+    quiet_until = models.Whole(null=True)
     # Since when something that could have been sent waits: what comes after it mustn't overtake it.
-    behind_since = tables.Whole(null=True)
+    behind_since = models.Whole(null=True)
     # Until when some function sends to it: one at a time, so that events arrive in order.
-    busy_until = tables.Whole(null=True)
+    busy_until = models.Whole(null=True)
 
 
 class Attempt(MapAttribute[str, object]):
     """One try to deliver: what was answered, or why nothing was."""
 
-    at = tables.Whole()
-    took_ms = tables.Whole()
-    status = tables.Whole(null=True)
+    at = models.Whole()
+    took_ms = models.Whole()
+    status = models.Whole(null=True)
     answer = UnicodeAttribute(null=True)
     problem = UnicodeAttribute(null=True)
 
@@ -60,13 +60,13 @@ class ByDue(GlobalSecondaryIndex["Delivery"]):
         projection = IncludeProjection(["account_id"])
 
     lane = UnicodeAttribute(hash_key=True)
-    due_at = tables.Whole(range_key=True)
+    due_at = models.Whole(range_key=True)
 
 
-class Delivery(tables.Table):
+class Delivery(models.Table):
     """One event on its way to one endpoint, under the event's id: it can't be put there twice."""
 
-    class Meta(tables.Meta):
+    class Meta(models.Meta):
         table = "deliveries"
 
     endpoint_id = UnicodeAttribute(hash_key=True)
@@ -76,16 +76,16 @@ class Delivery(tables.Table):
     # Exactly what is sent, at each attempt the same.
     body = UnicodeAttribute()
     state = UnicodeAttribute(default=PENDING)
-    created_at = tables.Whole()
+    created_at = models.Whole()
     lane = UnicodeAttribute(null=True)
-    due_at = tables.Whole(null=True)
+    due_at = models.Whole(null=True)
     # When it was last asked for by hand.
-    queued_at = tables.Whole(null=True)
+    queued_at = models.Whole(null=True)
     # Until when some function is sending it; it is due again then, in case that function dies.
-    claimed_until = tables.Whole(null=True)
+    claimed_until = models.Whole(null=True)
     # How many attempts since it was last put on its way; `attempts` holds those before, too.
-    tries = tables.Whole(default=0)
+    tries = models.Whole(default=0)
     attempts: ListAttribute[Attempt] = ListAttribute(of=Attempt, default=list)
-    dies_at = tables.DiesAt(null=True)
+    dies_at = models.DiesAt(null=True)
 
     by_due = ByDue()

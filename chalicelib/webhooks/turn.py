@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
-from chalicelib.core import clock, errors, tables
+from chalicelib.core import clock, errors
+from chalicelib.core.dynamodb import models
 from chalicelib.webhooks import standing
 from chalicelib.webhooks.endpoints import COUNT
 from chalicelib.webhooks.states import ENABLED
@@ -49,7 +50,7 @@ def by_hand(endpoint: Endpoint) -> Iterator[Endpoint]:
 def _one_by_hand(account_id: str, busy: errors.Conflict) -> Iterator[None]:
     """Send one message by hand at a time for an account, whichever of its ten endpoints it goes to."""
     account, until, now_ms = Endpoint(account_id, COUNT), Endpoint.busy_until, clock.now_ms()
-    with tables.refused_as(busy):
+    with models.refused_as(busy):
         account.update(actions=[until.set(now_ms + BY_HAND_MS)], condition=until.does_not_exist() | (until <= now_ms))
     try:
         yield
@@ -86,12 +87,12 @@ def _taken(account_id: str, endpoint_id: str, only_if: Condition | None, now_ms:
     if since_ms is None:
         return None
     free = (Endpoint.created_at >= since_ms) & (Endpoint.status == ENABLED) & (busy.does_not_exist() | (busy <= now_ms))
-    with tables.may_be_refused():
+    with models.may_be_refused():
         endpoint.update(actions=[busy.set(now_ms + LASTS_MS)], condition=free if only_if is None else free & only_if)
         return endpoint
     return None
 
 
 def _update_if(endpoint: Endpoint, actions: list[Action], condition: Condition) -> None:
-    with tables.may_be_refused():
+    with models.may_be_refused():
         Endpoint(endpoint.account_id, endpoint.id).update(actions=actions, condition=condition)

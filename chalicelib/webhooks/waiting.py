@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 
-from chalicelib.core import clock, randomness, settings, wire
+from chalicelib.core import clock, randomness, settings
+from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.webhooks.fan_out import LANES
 from chalicelib.webhooks.states import ENABLED
 from chalicelib.webhooks.tables import Delivery, Endpoint
@@ -56,7 +57,7 @@ def _oldest_of_ours(lane: str, now_ms: int) -> int | None:
     until_ms = clock.now_ms() + JUDGED_FOR_MS // len(LANES)
     stand: dict[Place, Endpoint] = {}
     found = Delivery.by_due.query(lane, Delivery.due_at <= now_ms)
-    while some := list(islice(found, wire.BATCH_MAX)):
+    while some := list(islice(found, dynamodb.BATCH_MAX)):
         unknown = {place for place in map(_place, some) if place not in stand}
         stand |= standing(unknown)
         for delivery in some:
@@ -75,7 +76,7 @@ def standing(places: Iterable[Place]) -> dict[Place, Endpoint]:
     """Return the endpoints at `places` as they stand; one that was deleted is absent."""
     keys = [{"account_id": {"S": account_id}, "id": {"S": endpoint_id}} for account_id, endpoint_id in places]
     table = settings.current().table(Endpoint.Meta.table)
-    found = [Endpoint.from_raw_data(item) for item in wire.batch_get_of(table, keys, consistent=True)]
+    found = [Endpoint.from_raw_data(item) for item in dynamodb.batch_get_of(table, keys, consistent=True)]
     return {(each.account_id, each.id): each for each in found}
 
 

@@ -5,13 +5,13 @@ from random import Random
 from typing import Any
 from zlib import crc32
 
-from chalicelib.core import wire
+from chalicelib.core.dynamodb import client as dynamodb
 from infra.simulate import assumptions, ceilings
 from infra.simulate.assumptions import S
 from infra.simulate.table import Table, key_of
 from infra.simulate.timeline import Timeline
 
-TIMEOUT_US = wire.READ_TIMEOUT_S * S
+TIMEOUT_US = dynamodb.READ_TIMEOUT_S * S
 
 
 @dataclass(slots=True)
@@ -71,7 +71,7 @@ class DynamoDB:
     tally: Tally = field(default_factory=Tally)
     _partitions: dict[str, Partition] = field(default_factory=dict)
 
-    def send(self, operation: str, request: dict[str, Any]) -> wire.Json:
+    def send(self, operation: str, request: dict[str, Any]) -> dynamodb.Json:
         """Answer one call, after the time that it takes; raises as `wire.sender()` does."""
         if operation != "UpdateItem":
             raise NotImplementedError(f"the simulation knows no {operation}")
@@ -83,31 +83,31 @@ class DynamoDB:
             raise self._no_answer(sent_us)
         if fate < assumptions.LOST_BEFORE + assumptions.FAULT:
             self.timeline.wait_until(sent_us + trip_us)
-            raise wire.Unreachable("InternalServerError", "a 5xx", {})
+            raise dynamodb.Unreachable("InternalServerError", "a 5xx", {})
         answer = self._write(request)
         if fate > 1 - assumptions.LOST_AFTER:
             raise self._no_answer(sent_us)
         self.timeline.wait_until(sent_us + trip_us)
-        if isinstance(answer, wire.WireError):
+        if isinstance(answer, dynamodb.WireError):
             raise answer
         return answer
 
-    def _write(self, request: dict[str, Any]) -> wire.Json | wire.WireError:
+    def _write(self, request: dict[str, Any]) -> dynamodb.Json | dynamodb.WireError:
         partition = self._partitions.setdefault(self.placement.of(key_of(request)[0]), Partition())
         # One unit is asked for, and what the item takes beyond that is taken afterwards.
         if not partition.takes(1, self.timeline.now_us):
             self.tally.throttled += 1
-            return wire.Throttled("ThrottlingException", "the partition's capacity is spent", {})
+            return dynamodb.Throttled("ThrottlingException", "the partition's capacity is spent", {})
         units, answer = self.table.update(request)
         partition.units -= units - 1
         self.tally.units += units
-        self.tally.refused += isinstance(answer, wire.ConditionFailed)
+        self.tally.refused += isinstance(answer, dynamodb.ConditionFailed)
         return answer
 
     def _is_away(self) -> bool:
         return self.unreachable[0] <= self.timeline.now_us < self.unreachable[1]
 
-    def _no_answer(self, sent_us: int) -> wire.Unreachable:
+    def _no_answer(self, sent_us: int) -> dynamodb.Unreachable:
         self.tally.lost += 1
         self.timeline.wait_until(sent_us + TIMEOUT_US)
-        return wire.Unreachable("NoAnswer", "read timed out", {})
+        return dynamodb.Unreachable("NoAnswer", "read timed out", {})

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 from io import TextIOBase
 
-from chalicelib.core import clock, settings, telemetry, wire
+from chalicelib.core import clock, settings, telemetry
+from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.limits.windows import item_key
 from infra.simulate.assumptions import S
 from infra.simulate.clients import Account
@@ -60,7 +61,7 @@ def play(scenario: Scenario, table: Table | None = None) -> Outcome:
         cold=service.fleet.cold,
         turned_away=service.fleet.turned_away,
         judge=service.judge,
-        table=service.dynamodb.tally,
+        table=service.database.tally,
         writes=service.writes,
         admissions_us=sorted(service.admissions_us),
         answers_us=sorted(service.answers_us),
@@ -78,7 +79,7 @@ def _in_use(service: Service, processes: Processes) -> Iterator[None]:
         stack.enter_context(settings.in_use(SETTINGS))
         stack.enter_context(clock.driven_by(service.now_ms))
         stack.enter_context(clock.paused_by(service.pause))
-        stack.enter_context(wire.sent_by(service.send))
+        stack.enter_context(dynamodb.sent_by(service.send))
         stack.callback(telemetry.write_to, None)
         telemetry.write_to(_Nowhere())  # type: ignore[arg-type]  # all that a stream of text needs to have here
         yield
@@ -103,7 +104,7 @@ def _service(scenario: Scenario, accounts: list[Account], processes: Processes, 
         timeline=timeline,
         processes=processes,
         fleet=fleet,
-        dynamodb=DynamoDB(timeline, scenario.dice("dynamodb"), table, placement, away_us),
+        database=DynamoDB(timeline, scenario.dice("dynamodb"), table, placement, away_us),
         judge=Judge(FIRST_HOUR),
         dice=scenario.dice("service"),
     )
@@ -113,7 +114,7 @@ def _expect(service: Service, account: Account) -> None:
     """Lay out when an account asks, and what it used before."""
     service.judge.expect(account)
     if account.used_before:
-        service.dynamodb.table.update(
+        service.database.table.update(
             {
                 "Key": item_key(account.subject, account.tier, FIRST_HOUR),
                 "UpdateExpression": "ADD used :used",

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 
-from chalicelib.core import clock, wire
+from chalicelib.core import clock
+from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.credentials.standing import ROUNDS_MAX
 from chalicelib.limits import outage, stale
 from chalicelib.limits.admission import Refused, Stale, admit
@@ -35,7 +36,7 @@ class Service:
     timeline: Timeline
     processes: Processes
     fleet: Fleet
-    dynamodb: DynamoDB
+    database: DynamoDB
     judge: Judge
     dice: Random
     running: Function | None = None
@@ -48,16 +49,16 @@ class Service:
         """Return what the clock of the running function shows."""
         return self._true_ms() + (self.running.off_ms if self.running is not None else 0)
 
-    def send(self, operation: str, body: wire.Json) -> wire.Json:
+    def send(self, operation: str, body: dynamodb.Json) -> dynamodb.Json:
         """Answer a call of the running function."""
         function = self._parked()
         function.calls += 1
         try:
-            answer = self.dynamodb.send(operation, body)
+            answer = self.database.send(operation, body)
             function.unanswered = False
             return answer
-        except wire.WireError as error:
-            function.unanswered = isinstance(error, wire.Unreachable)
+        except dynamodb.WireError as error:
+            function.unanswered = isinstance(error, dynamodb.Unreachable)
             raise
         finally:
             self._resume(function)

@@ -6,7 +6,8 @@ import pytest
 
 from chalicelib.accounts import change, find, unfinished
 from chalicelib.accounts.tables import Account
-from chalicelib.core import clock, errors, settings, telemetry, wire
+from chalicelib.core import clock, errors, settings, telemetry
+from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.events import actors, record
 from chalicelib.limits import stale
 from chalicelib.limits.tiers import ENTERPRISE, PRO
@@ -58,7 +59,7 @@ def test_account_that_is_not_there_is_not_made(home: House, account_id: str) -> 
 def test_change_that_could_not_be_told_is_made_and_says_so(home: House) -> None:
     """Whoever suspends an account hears that it may take minutes, and that repeating helps."""
     account = home.account()
-    wire.call("DeleteTable", {"TableName": settings.current().table("windows")})
+    dynamodb.call("DeleteTable", {"TableName": settings.current().table("windows")})
     with pytest.raises(errors.Unavailable, match="Send it again"):
         change.set_standing(account.id, tier=None, status="suspended", actor="test")
     assert find.account_by_id(account.id).status == "suspended"

@@ -5,7 +5,8 @@ from pynamodb.exceptions import TransactWriteError
 
 from chalicelib.accounts.create import create_account, store, unstored
 from chalicelib.accounts.tables import Account, Email
-from chalicelib.core import errors, tables
+from chalicelib.core import errors
+from chalicelib.core.dynamodb import models
 from chalicelib.events import record
 from chalicelib.limits.tiers import FREE, PRO
 from tests.house import NOON_MS, House
@@ -57,7 +58,7 @@ def test_what_stands_beside_an_account_is_stored_with_it_or_neither(home: House)
     refused = Email("taken@example.com", account_id="acc_x")
     refused.save()
 
-    def beside(write: tables.Transaction, account: Account) -> None:
+    def beside(write: models.Transaction, account: Account) -> None:
         write.save(Email("taken@example.com", account_id=account.id), condition=Email.email.does_not_exist())
 
     with pytest.raises(errors.Conflict, match="An account with this email exists"):

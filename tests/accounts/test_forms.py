@@ -4,14 +4,15 @@ import pytest
 
 from chalicelib.accounts import forms
 from chalicelib.accounts.tables import Ticket
-from chalicelib.core import clock, errors, tables
+from chalicelib.core import clock, errors
+from chalicelib.core.dynamodb import models
 from tests.house import House
 
 
 def used(ticket: str, account_id: str = "acc_a") -> None:
     """Use a form, which makes nothing else here."""
     spent = forms.spent(ticket, account_id)
-    with tables.refused_as(forms.used_already("key")), tables.transaction() as write:
+    with models.refused_as(forms.used_already("key")), models.transaction() as write:
         forms.add_to(write, spent)
 
 

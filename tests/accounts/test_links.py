@@ -9,7 +9,8 @@ import pytest
 from chalicelib.accounts import change, links, own, sessions, sign_up, states
 from chalicelib.accounts.invite import invite
 from chalicelib.accounts.tables import Account, Email, Ticket
-from chalicelib.core import errors, secrets, settings, telemetry, wire
+from chalicelib.core import errors, secrets, settings, telemetry
+from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.limits import tiers
 from tests.house import House
 from tests.letterbox import Letterbox
@@ -120,7 +121,7 @@ def test_secret_of_another_kind_is_no_link(home: House) -> None:
 def test_secret_of_a_link_is_not_stored(home: House) -> None:
     """The table holds its digest, and a time after which it may be deleted."""
     secret = link(person(), links.SET_PASSWORD)
-    stored = wire.call("Scan", {"TableName": settings.current().table("tickets")})["Items"]
+    stored = dynamodb.call("Scan", {"TableName": settings.current().table("tickets")})["Items"]
     assert secret.rpartition("_")[2] not in json.dumps(stored)
     assert [ticket.dies_at for ticket in Ticket.scan()] == [home.clock.now_ms // 1000 + 2 * 3_600]
 

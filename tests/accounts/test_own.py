@@ -9,7 +9,8 @@ from chalicelib.accounts import find, own, passwords, sessions, unfinished
 from chalicelib.accounts.email import hashed
 from chalicelib.accounts.sessions import LoggedIn
 from chalicelib.accounts.tables import Account, Email, Session, Ticket
-from chalicelib.core import errors, settings, telemetry, wire
+from chalicelib.core import errors, settings, telemetry
+from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.events import record
 from chalicelib.limits import stale, tiers
 from chalicelib.limits.admission import Refused
@@ -90,7 +91,7 @@ def test_deleted_account_is_gone(home: House) -> None:
     with pytest.raises(errors.NotFound):
         find.account_by_email("ada@example.com")
     for table in ("accounts", "emails"):
-        stored = json.dumps(wire.call("Scan", {"TableName": settings.current().table(table)})["Items"])
+        stored = json.dumps(dynamodb.call("Scan", {"TableName": settings.current().table(table)})["Items"])
         assert "ada" not in stored.lower()
         assert "argon2" not in stored
     assert person(email="ada@example.com").id != account.id
@@ -243,7 +244,7 @@ def test_deletion_that_is_not_told_everywhere_says_so(home: House) -> None:
     someone = visit(account)
     lost = {"TableName": settings.current().table("windows")}
     with (
-        before("TransactWriteItems", lambda: wire.call("DeleteTable", lost)),
+        before("TransactWriteItems", lambda: dynamodb.call("DeleteTable", lost)),
         pytest.raises(errors.Unavailable, match="up to 5 more minutes"),
     ):
         own.delete(someone, caller=SOMEWHERE, password=PASSWORD)

@@ -8,7 +8,8 @@ import pytest
 from chalicelib.accounts import change, links, own, sessions, states
 from chalicelib.accounts.sessions import LoggedIn
 from chalicelib.accounts.tables import Account, Session
-from chalicelib.core import errors, secrets, settings, telemetry, wire
+from chalicelib.core import errors, secrets, settings, telemetry
+from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.events import kinds, record
 from chalicelib.limits import tiers
 from tests.house import House
@@ -182,7 +183,7 @@ def test_secrets_of_sessions_and_devices_are_not_stored(home: House) -> None:
     """The table holds digests: whoever reads it can't log in. Each item says when it may be deleted."""
     account = person()
     handed_out = [sessions.open_session(account), sessions.remember_device(account)]
-    stored = wire.call("Scan", {"TableName": settings.current().table("sessions")})["Items"]
+    stored = dynamodb.call("Scan", {"TableName": settings.current().table("sessions")})["Items"]
     for secret in handed_out:
         assert secret not in json.dumps(stored)
         assert secret.rpartition("_")[2] not in json.dumps(stored)

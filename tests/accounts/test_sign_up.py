@@ -11,7 +11,8 @@ from chalicelib.accounts.attempts import Caller
 from chalicelib.accounts.log_in import WrongLogIn, log_in
 from chalicelib.accounts.sign_up import Visitor, ask_for_reset, send_verification, sign_up
 from chalicelib.accounts.tables import Account, Email, Ticket
-from chalicelib.core import errors, settings, telemetry, wire
+from chalicelib.core import errors, settings, telemetry
+from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.credentials.issue import new_key
 from chalicelib.limits import tiers
 from chalicelib.limits.admission import Refused
@@ -36,15 +37,15 @@ def asks_for_reset(email: str) -> None:
 
 def tables_holding(text: str) -> set[str]:
     """Return the tables in which a text stands anywhere."""
-    names = [name.removeprefix("latchkey-test-") for name in wire.call("ListTables", {})["TableNames"]]
-    scanned = {name: wire.call("Scan", {"TableName": settings.current().table(name)})["Items"] for name in names}
+    names = [name.removeprefix("latchkey-test-") for name in dynamodb.call("ListTables", {})["TableNames"]]
+    scanned = {name: dynamodb.call("Scan", {"TableName": settings.current().table(name)})["Items"] for name in names}
     return {name for name, items in scanned.items() if text.lower() in json.dumps(items).lower()}
 
 
 def stored() -> dict[str, int]:
     """Return how many items each table holds, counters left out."""
-    names = [name.removeprefix("latchkey-test-") for name in wire.call("ListTables", {})["TableNames"]]
-    counts = {name: wire.call("Scan", {"TableName": settings.current().table(name)})["Count"] for name in names}
+    names = [name.removeprefix("latchkey-test-") for name in dynamodb.call("ListTables", {})["TableNames"]]
+    counts = {name: dynamodb.call("Scan", {"TableName": settings.current().table(name)})["Count"] for name in names}
     return {name: count for name, count in counts.items() if count and name != "windows"}
 
 
@@ -148,7 +149,7 @@ def test_known_address_stores_what_a_new_one_does(home: House, box: Letterbox) -
     person(email="ada@example.com")
     signs_up("ada@example.com")
     signs_up("eve@example.com")
-    items = wire.call("Scan", {"TableName": settings.current().table("tickets")})["Items"]
+    items = dynamodb.call("Scan", {"TableName": settings.current().table("tickets")})["Items"]
     kept: list[Any] = [{name: len(json.dumps(value)) for name, value in item.items()} for item in items]
     assert kept[0] == kept[1]
 

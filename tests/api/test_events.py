@@ -7,7 +7,9 @@ import pytest
 from chalicelib.accounts import change
 from chalicelib.accounts.tables import Account
 from chalicelib.api.console import activity
-from chalicelib.core import clock, settings, tables, telemetry, wire
+from chalicelib.core import clock, settings, telemetry
+from chalicelib.core.dynamodb import client as dynamodb
+from chalicelib.core.dynamodb import models
 from chalicelib.events import kinds, record
 from chalicelib.events.tables import Event
 from chalicelib.limits import tiers
@@ -90,7 +92,7 @@ def test_change_that_can_not_be_told_does_not_happen(home: House) -> None:
     """Neither stands without the other."""
     account = home.account()
     maker = home.key(account, "keys", "read")
-    wire.call("DeleteTable", {"TableName": settings.current().table("events")})
+    dynamodb.call("DeleteTable", {"TableName": settings.current().table("events")})
     assert home.call("PATCH", f"/v1/keys/{maker.key.id}", maker.secret, json_body={"name": "Other"}).status == 500
     assert home.call("GET", f"/v1/keys/{maker.key.id}", maker.secret).json()["name"] == "Test key"
 
@@ -233,7 +235,7 @@ def test_console_shows_every_field_of_every_type(home: House, kind: str) -> None
 
     def row(fields: dict[str, str]) -> list[str]:
         home.clock.forward(1)
-        with tables.transaction() as write:
+        with models.transaction() as write:
             record.add_to(write, ada.id, kind, fields)
         return visitor.open("/settings/activity").rows[1][:2]
 
@@ -249,7 +251,7 @@ def test_console_says_where_a_secret_was_found_and_what_was_done(home: House) ->
     """The page of a leaked key leads there; an access token is nowhere else to be seen."""
     ada = person()
     home.clock.forward(1)
-    with tables.transaction() as write:
+    with models.transaction() as write:
         told = {"source": "commit", "url": "https://example.com/code", "public": "yes", "acted": "revoked"}
         record.add_to(write, ada.id, kinds.KEY_LEAKED, {"token": "tok_1", "name": "Calendar", **told})
     home.clock.forward(1)

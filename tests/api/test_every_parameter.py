@@ -13,7 +13,8 @@ from chalicelib.accounts.tables import Account
 from chalicelib.api.console import frame
 from chalicelib.api.declared import Body, Declared, Listed
 from chalicelib.api.reference.examples import example_of
-from chalicelib.core import settings, wire
+from chalicelib.core import settings
+from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.core.errors import InvalidRequest
 from infra.routes import of_latchkey
 from infra.standin import Answer
@@ -56,10 +57,10 @@ class Remembering:
     """A way to the database that asks for the same once, until something is written; admissions are always given."""
 
     def __init__(self) -> None:
-        self.send = wire.sender()
-        self.known: dict[str, wire.Json] = {}
+        self.send = dynamodb.sender()
+        self.known: dict[str, dynamodb.Json] = {}
 
-    def __call__(self, operation: str, request: wire.Json) -> wire.Json:
+    def __call__(self, operation: str, request: dynamodb.Json) -> dynamodb.Json:
         is_counter = request.get("TableName") == settings.current().table("windows")
         if not is_counter and operation not in READS:
             self.known = {key: answer for key, answer in self.known.items() if "-windows" in key}
@@ -194,7 +195,7 @@ def _form(sweep: Sweep, fields: dict[str, str]) -> bytes:
 @pytest.fixture
 def sweep(home: House) -> Iterator[Sweep]:
     """One of everything; each of its requests is admitted, and what was read is remembered until something changes."""
-    with wire.sent_by(Remembering()):
+    with dynamodb.sent_by(Remembering()):
         there = place(home)
         app = registered(home, owner=there.admin)
         secret = home.key(there.admin, "read", "write", "keys", "webhooks", "events", "admin", "verify").secret

@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from chalicelib.core import errors, secrets, settings, telemetry, wire
+from chalicelib.core import errors, secrets, settings, telemetry
+from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.credentials import change, rotate
 from chalicelib.credentials.verify import verify
 from chalicelib.limits import tiers
@@ -22,7 +23,7 @@ def dump_of_all_tables() -> str:
     for name in data.tables(settings.current().stage):
         request = {"TableName": name}
         while True:
-            answer = wire.call("Scan", request)
+            answer = dynamodb.call("Scan", request)
             dumped.append(repr(answer["Items"]))
             if "LastEvaluatedKey" not in answer:
                 break
@@ -75,7 +76,7 @@ def live_through_an_hour(home: House) -> list[str]:
 def _traceback_of(fails: Callable[[], object]) -> str:
     try:
         fails()
-    except (errors.LatchkeyError, wire.WireError):
+    except (errors.LatchkeyError, dynamodb.WireError):
         return traceback.format_exc()
     return pytest.fail("nothing was refused")
 
@@ -89,7 +90,7 @@ def test_secrets_are_nowhere_but_in_the_answer_that_made_them(
     telemetry.write_to(log)
     seen = live_through_an_hour(home)
     stored = dump_of_all_tables()
-    wire.call("DeleteTable", {"TableName": settings.current().table("accounts")})
+    dynamodb.call("DeleteTable", {"TableName": settings.current().table("accounts")})
     home.call("GET", "/v1/users/me", home.secrets[0])
     home.clock.forward(300)
     home.call("GET", "/v1/users/me", home.secrets[0])

@@ -9,7 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from chalicelib.api.fields import Field, Id, OneOf, SomeOf, Text, Whole
-from chalicelib.core import names
+from chalicelib.core import display_names
 from chalicelib.core.errors import InvalidRequest
 
 FIELDS: dict[str, Field] = {
@@ -45,7 +45,7 @@ VALUES = st.one_of(
 )
 
 
-_BEYOND = re.compile(f"[{names.INVISIBLE_BEYOND}]")
+_BEYOND = re.compile(f"[{display_names.INVISIBLE_BEYOND}]")
 """What no schema can rule out: see there."""
 
 
@@ -62,7 +62,7 @@ def takes(field: Field, value: Any) -> bool:
 @settings(max_examples=800, derandomize=True, deadline=None, database=None)
 @given(value=VALUES)
 def test_check_takes_exactly_what_the_schema_takes(name: str, value: Any) -> None:
-    """Whoever validates by the document is never surprised, but by what shows nothing (`core.names`)."""
+    """Whoever validates by the document is never surprised, but by what shows nothing (`core.display_names`)."""
     field = FIELDS[name]
     assume(not _BEYOND.search(str(value)))
     assert takes(field, value) == jsonschema_rs.Draft202012Validator(field.schema()).is_valid(value)

@@ -1,6 +1,7 @@
 """/health: open to everybody, and honest about the database."""
 
-from chalicelib.core import settings, telemetry, wire
+from chalicelib.core import settings, telemetry
+from chalicelib.core.dynamodb import client as dynamodb
 from tests.house import House, refusal
 
 
@@ -13,7 +14,7 @@ def test_health_is_ok_while_the_database_answers(home: House) -> None:
 
 def test_health_is_a_503_when_the_database_does_not_answer(home: House) -> None:
     """A monitor sees it, and when to ask again."""
-    wire.call("DeleteTable", {"TableName": settings.current().table("accounts")})
+    dynamodb.call("DeleteTable", {"TableName": settings.current().table("accounts")})
     answer = home.call("GET", "/health")
     assert refusal(answer) == (503, "unavailable")
     assert answer.header("Retry-After") == "1"

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from chalicelib.api import visitor
-from chalicelib.core import clock, settings, wire
+from chalicelib.core import clock, settings
+from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.limits import tiers, traits, windows
 from chalicelib.limits.windows import counter_of
 from tests.house import House
@@ -14,7 +15,9 @@ from tests.house import House
 def item_of(account_id: str) -> dict[str, Any]:
     """Return the raw item of this hour."""
     key = windows.item_key(account_id, tiers.FREE, clock.hour_of(clock.now_s()))
-    item: dict[str, Any] = wire.call("GetItem", {"TableName": settings.current().table("windows"), "Key": key})["Item"]
+    item: dict[str, Any] = dynamodb.call("GetItem", {"TableName": settings.current().table("windows"), "Key": key})[
+        "Item"
+    ]
     return item
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chalicelib.api import background
-from chalicelib.core import settings, stage_key
+from chalicelib.core import root_key, settings
 from chalicelib.events import kinds, record
 from chalicelib.webhooks import endpoints
 from tests.house import House, refusal
@@ -203,9 +203,9 @@ def test_without_a_stage_key_nothing_is_made(home: House) -> None:
     """A secret that can't be said again must not be shown; the caller is told that it isn't their fault."""
     ada = home.account()
     secret = home.key(ada, "webhooks").secret
-    stage_key.forget()
+    root_key.forget()
     with settings.in_use(replace(settings.current(), stage_key_file="/nowhere/key")):
         answer = home.call("POST", "/v1/webhooks", secret, json_body={"url": URL, "name": "Ledger"})
-    stage_key.forget()
+    root_key.forget()
     assert refusal(answer) == (503, "unavailable")
     assert list(endpoints.of_account(ada.id)) == []

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from chalicelib.accounts.tables import Account
-from chalicelib.core import clock, settings, wire
+from chalicelib.core import clock, settings
+from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.credentials import revoke, rotate
 from chalicelib.credentials.issue import Issued, new_key, put_beside_the_others
 from chalicelib.credentials.verdict import Verdict
@@ -110,7 +111,7 @@ def _write(items: list[dict[str, Any]]) -> None:
     table = settings.current().table(windows.TABLE)
     for start in range(0, len(items), BATCH):
         puts = [{"PutRequest": {"Item": item}} for item in items[start : start + BATCH]]
-        wire.call("BatchWriteItem", {"RequestItems": {table: puts}})
+        dynamodb.call("BatchWriteItem", {"RequestItems": {table: puts}})
 
 
 def _owner(account_id: str) -> Verdict:

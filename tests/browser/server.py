@@ -18,7 +18,8 @@ from app import app
 from chalicelib.accounts import passwords, sessions
 from chalicelib.accounts.create import create_account
 from chalicelib.accounts.tables import Account
-from chalicelib.core import clock, settings, telemetry, wire
+from chalicelib.core import clock, settings, telemetry
+from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.credentials.issue import new_key, put_beside_the_others
 from chalicelib.limits import tiers, windows
 from chalicelib.watch import leaks, policy
@@ -67,7 +68,7 @@ class Server(server.Server):
 
 def main() -> None:
     """Serve until standard input ends."""
-    wire.READ_TIMEOUT_S = ENGINE_ANSWERS_WITHIN_S
+    dynamodb.READ_TIMEOUT_S = ENGINE_ANSWERS_WITHIN_S
     served = Server()
     chalice_cli.prepare_environment(served.url)
     with clock.driven_by(served.gateway.clock), Path(sys.argv[1]).open("a", buffering=1) as log:
@@ -128,7 +129,7 @@ def _crowd(moved: Clock) -> dict[str, Any]:
         "UpdateExpression": f"SET {window.slot} = :burst",
         "ExpressionAttributeValues": {":burst": {"N": str(window.tier.burst)}},
     }
-    wire.call("UpdateItem", request)
+    dynamodb.call("UpdateItem", request)
     return {}
 
 

@@ -37,7 +37,8 @@ import pytest
 
 from chalicelib.accounts import states
 from chalicelib.accounts.tables import Account
-from chalicelib.core import clock, secrets, settings, wire
+from chalicelib.core import clock, secrets, settings
+from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.credentials import rotate
 from chalicelib.credentials.issue import Issued
 from chalicelib.credentials.tables import Credential
@@ -119,7 +120,7 @@ class Play:
             case ["fault"]:
                 self.home.gateway = gateway_with_fault()
             case ["outage"]:
-                wire.call("DeleteTable", {"TableName": settings.current().table("accounts")})
+                dynamodb.call("DeleteTable", {"TableName": settings.current().table("accounts")})
             case words:
                 assert self.flow.given(words), f"unknown words: {fact}"
 

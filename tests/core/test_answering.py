@@ -5,8 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from chalicelib.core import answering, clock, framing
-from chalicelib.core.answering import Answer
+from chalicelib.core import clock, http_framing
+from chalicelib.core.dynamodb import http_response
+from chalicelib.core.dynamodb.http_response import Answer
 
 FAR_NS = 10**12
 
@@ -33,7 +34,7 @@ class Pieces:
 def read(*pieces: bytes, left_ns: int = FAR_NS) -> Answer:
     """Read an answer that comes in these pieces."""
     connection: socket.socket = Pieces(*pieces)  # type: ignore[assignment]  # all of it that is used
-    return answering.read(connection, clock.monotonic_ns() + left_ns)
+    return http_response.read(connection, clock.monotonic_ns() + left_ns)
 
 
 def test_answer_is_status_headers_body_and_whether_the_connection_stays() -> None:
@@ -62,25 +63,25 @@ def test_answer_is_status_headers_body_and_whether_the_connection_stays() -> Non
 )
 def test_answer_that_is_not_exactly_one_is_none(answer: bytes, why: str) -> None:
     """Its end must be known, near, and the end of what came."""
-    with pytest.raises(framing.Malformed, match=rf"^{why}$"):
+    with pytest.raises(http_framing.Malformed, match=rf"^{why}$"):
         read(answer)
 
 
 def test_longest_answer_that_is_waited_for_has_64_mb() -> None:
     """One byte more is refused by its length alone, and this one only because it doesn't come."""
-    with pytest.raises(framing.Malformed, match=r"^the response was cut$"):
+    with pytest.raises(http_framing.Malformed, match=r"^the response was cut$"):
         read(b"HTTP/1.1 200 OK\r\nContent-Length: 67108864\r\n\r\n")
-    with pytest.raises(framing.Malformed, match=r"^no length"):
+    with pytest.raises(http_framing.Malformed, match=r"^no length"):
         read(b"HTTP/1.1 200 OK\r\nContent-Length: 67108865\r\n\r\n")
 
 
 def test_only_an_answer_in_several_pieces_looks_at_the_clock() -> None:
     """For the first one the connection's own timeout counts; then what is left of the time."""
     whole = Pieces(b"HTTP/1.1 204 None\r\n\r\n")
-    answering.read(whole, 0)  # type: ignore[arg-type]  # as above
+    http_response.read(whole, 0)  # type: ignore[arg-type]  # as above
     assert (whole.timeouts, whole.sizes) == ([], [64 * 1024])
     dripping = Pieces(b"HTTP/1.1 204 ", b"None\r\n", b"\r\n")
-    answering.read(dripping, clock.monotonic_ns() + 10**10)  # type: ignore[arg-type]  # as above
+    http_response.read(dripping, clock.monotonic_ns() + 10**10)  # type: ignore[arg-type]  # as above
     assert len(dripping.timeouts) == 2
     assert all(9 < left_s <= 10 for left_s in dripping.timeouts)
 
@@ -104,4 +105,4 @@ def test_answer_is_read_off_a_socket(pair: tuple[socket.socket, socket.socket]) 
     """As it comes."""
     here, there = pair
     there.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
-    assert answering.read(here, clock.monotonic_ns() + FAR_NS).body == b"hi"
+    assert http_response.read(here, clock.monotonic_ns() + FAR_NS).body == b"hi"

@@ -10,8 +10,8 @@ from pathlib import Path
 import botocore.session
 import pytest
 
-from chalicelib.core import aws
-from chalicelib.core.sigv4 import Credentials
+from chalicelib.core.dynamodb import endpoint
+from chalicelib.core.dynamodb.sigv4 import Credentials
 
 WHO = {"AWS_ACCESS_KEY_ID": "one", "AWS_SECRET_ACCESS_KEY": "two"}
 
@@ -32,7 +32,7 @@ def test_endpoint_of_every_region_is_botocores() -> None:
     asked_botocore = 0
     for partition in session.get_available_partitions():
         for region in session.get_available_regions("dynamodb", partition):
-            place = aws.of_environment(WHO | {"AWS_REGION": region})
+            place = endpoint.of_environment(WHO | {"AWS_REGION": region})
             if place is None:
                 asked_botocore += 1
                 continue
@@ -45,7 +45,7 @@ def test_endpoint_of_every_region_is_botocores() -> None:
 
 def test_lambdas_environment_says_everything() -> None:
     """Its session token included; botocore isn't asked."""
-    place = aws.of_environment(WHO | {"AWS_REGION": "eu-central-1", "AWS_SESSION_TOKEN": "three"})
+    place = endpoint.of_environment(WHO | {"AWS_REGION": "eu-central-1", "AWS_SESSION_TOKEN": "three"})
     assert place is not None
     assert place.host == "dynamodb.eu-central-1.amazonaws.com"
     assert place.credentials() == Credentials("one", "two", "three")
@@ -54,15 +54,15 @@ def test_lambdas_environment_says_everything() -> None:
 def test_endpoint_of_ones_own_wins() -> None:
     """DynamoDB's own variable over that of every service; the Host header has the port."""
     chosen = {"AWS_ENDPOINT_URL_DYNAMODB": "http://127.0.0.1:8001", "AWS_ENDPOINT_URL": "http://127.0.0.1:8002"}
-    place = aws.of_environment(WHO | {"AWS_DEFAULT_REGION": "us-east-1"} | chosen)
+    place = endpoint.of_environment(WHO | {"AWS_DEFAULT_REGION": "us-east-1"} | chosen)
     assert place is not None
     assert (place.url, place.host) == ("http://127.0.0.1:8001", "127.0.0.1:8001")
 
 
 def test_endpoint_that_is_no_url_is_named() -> None:
     """Rather than failing as an unknown host."""
-    with pytest.raises(aws.NotConfigured, match="localhost:8001"):
-        aws.of_environment(WHO | {"AWS_REGION": "us-east-1", "AWS_ENDPOINT_URL": "localhost:8001"})
+    with pytest.raises(endpoint.NotConfigured, match="localhost:8001"):
+        endpoint.of_environment(WHO | {"AWS_REGION": "us-east-1", "AWS_ENDPOINT_URL": "localhost:8001"})
 
 
 def test_profile_is_botocores_to_read(bare: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -75,18 +75,18 @@ def test_profile_is_botocores_to_read(bare: pytest.MonkeyPatch, tmp_path: Path) 
     )
     bare.setenv("AWS_PROFILE", "mine")
     bare.delenv("AWS_ENDPOINT_URL_DYNAMODB", raising=False)
-    place = aws.place()
+    place = endpoint.place()
     assert (place.url, place.region) == ("http://127.0.0.1:8009", "eu-west-1")
     assert place.credentials() == Credentials("a", "b", "c")
 
 
 def test_nothing_configured_says_what_to_set(bare: pytest.MonkeyPatch) -> None:
     """No region, then no credentials."""
-    with pytest.raises(aws.NotConfigured, match="AWS_DEFAULT_REGION"):
-        aws.place()
+    with pytest.raises(endpoint.NotConfigured, match="AWS_DEFAULT_REGION"):
+        endpoint.place()
     bare.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-    with pytest.raises(aws.NotConfigured, match="AWS_ACCESS_KEY_ID"):
-        aws.place()
+    with pytest.raises(endpoint.NotConfigured, match="AWS_ACCESS_KEY_ID"):
+        endpoint.place()
 
 
 class Vending(BaseHTTPRequestHandler):
@@ -125,7 +125,7 @@ def role(bare: pytest.MonkeyPatch) -> Iterator[None]:
 
 def test_credentials_that_end_soon_are_refreshed(role: None) -> None:
     """By the call that needs them; those handed out here end so soon that every call does."""
-    place = aws.place()
+    place = endpoint.place()
     first, second = place.credentials(), place.credentials()
     assert first.key_id != second.key_id
 
@@ -134,9 +134,9 @@ def test_credentials_that_end_soon_are_refreshed(role: None) -> None:
 def test_environment_that_lacks_something_doesnt_say_enough(name: str) -> None:
     """Missing or empty, botocore is asked."""
     whole = WHO | {"AWS_REGION": "eu-west-1"}
-    assert aws.of_environment(whole) is not None
-    assert aws.of_environment(whole | {name: ""}) is None
-    assert aws.of_environment({other: value for other, value in whole.items() if other != name}) is None
+    assert endpoint.of_environment(whole) is not None
+    assert endpoint.of_environment(whole | {name: ""}) is None
+    assert endpoint.of_environment({other: value for other, value in whole.items() if other != name}) is None
 
 
 @pytest.mark.parametrize(
@@ -151,19 +151,19 @@ def test_environment_that_lacks_something_doesnt_say_enough(name: str) -> None:
 def test_environment_that_says_more_than_we_read_is_botocores(name: str) -> None:
     """Each of them changes who asks, or where."""
     whole = WHO | {"AWS_REGION": "eu-west-1"}
-    assert aws.of_environment(whole | {name: "x"}) is None
-    assert aws.of_environment(whole | {name: ""}) is not None
+    assert endpoint.of_environment(whole | {name: "x"}) is None
+    assert endpoint.of_environment(whole | {name: ""}) is not None
 
 
 def test_region_and_endpoint_come_from_the_variable_that_goes_before() -> None:
     """AWS_DEFAULT_REGION before Lambda's own; DynamoDB's endpoint before that of every service."""
-    place = aws.of_environment(WHO | {"AWS_DEFAULT_REGION": "eu-west-1", "AWS_REGION": "us-east-1"})
+    place = endpoint.of_environment(WHO | {"AWS_DEFAULT_REGION": "eu-west-1", "AWS_REGION": "us-east-1"})
     assert place is not None
     assert (place.region, place.url) == ("eu-west-1", "https://dynamodb.eu-west-1.amazonaws.com")
-    place = aws.of_environment(WHO | {"AWS_REGION": "cn-north-1"})
+    place = endpoint.of_environment(WHO | {"AWS_REGION": "cn-north-1"})
     assert place is not None
     assert (place.url, place.credentials().token) == ("https://dynamodb.cn-north-1.amazonaws.com.cn", "")
-    place = aws.of_environment(WHO | {"AWS_REGION": "eu-west-1", "AWS_ENDPOINT_URL": "https://db.example"})
+    place = endpoint.of_environment(WHO | {"AWS_REGION": "eu-west-1", "AWS_ENDPOINT_URL": "https://db.example"})
     assert place is not None
     assert (place.url, place.host) == ("https://db.example", "db.example")
 
@@ -171,8 +171,8 @@ def test_region_and_endpoint_come_from_the_variable_that_goes_before() -> None:
 @pytest.mark.parametrize("url", ["ftp://db.example", "https://", "//db.example", "db.example", "http:db"])
 def test_endpoint_takes_a_whole_url(url: str) -> None:
     """With a scheme that is spoken and a host."""
-    with pytest.raises(aws.NotConfigured) as refused:
-        aws.of_environment(WHO | {"AWS_REGION": "eu-west-1", "AWS_ENDPOINT_URL": url})
+    with pytest.raises(endpoint.NotConfigured) as refused:
+        endpoint.of_environment(WHO | {"AWS_REGION": "eu-west-1", "AWS_ENDPOINT_URL": url})
     assert str(refused.value) == (
         f"The endpoint {url!r} is no URL. AWS_ENDPOINT_URL takes one like http://127.0.0.1:8001."
     )

@@ -2,16 +2,17 @@
 
 import pytest
 
-from chalicelib.core import clock, wire
+from chalicelib.core import clock
+from chalicelib.core.dynamodb import client as dynamodb
 
 KEY = {"id": {"N": "1"}}
 
 
-def answering(items: dict[str, list[wire.Json]]) -> tuple[wire.Send, list[wire.Json]]:
+def answering(items: dict[str, list[dynamodb.Json]]) -> tuple[dynamodb.Send, list[dynamodb.Json]]:
     """Return what answers every batch with these items, and what it was asked."""
-    asked: list[wire.Json] = []
+    asked: list[dynamodb.Json] = []
 
-    def send(operation: str, body: wire.Json) -> wire.Json:
+    def send(operation: str, body: dynamodb.Json) -> dynamodb.Json:
         assert operation == "BatchGetItem"
         asked.append(body["RequestItems"])
         return {"Responses": items}
@@ -22,8 +23,8 @@ def answering(items: dict[str, list[wire.Json]]) -> tuple[wire.Send, list[wire.J
 def test_one_item_of_each_table_is_read_consistently_in_one_call() -> None:
     """A missing item is absent."""
     send, asked = answering({"a": [{"x": {"S": "1"}}], "b": []})
-    with wire.sent_by(send):
-        assert wire.batch_get({"a": KEY, "b": KEY}) == {"a": {"x": {"S": "1"}}}
+    with dynamodb.sent_by(send):
+        assert dynamodb.batch_get({"a": KEY, "b": KEY}) == {"a": {"x": {"S": "1"}}}
     both = {"Keys": [KEY], "ConsistentRead": True}
     assert asked == [{"a": both, "b": both}]
 
@@ -31,9 +32,9 @@ def test_one_item_of_each_table_is_read_consistently_in_one_call() -> None:
 def test_nothing_wanted_asks_nobody() -> None:
     """DynamoDB would answer an empty batch with an error."""
     send, asked = answering({})
-    with wire.sent_by(send):
-        assert wire.batch_get({}) == {}
-        assert wire.batch_get_of("t", [], consistent=True) == []
+    with dynamodb.sent_by(send):
+        assert dynamodb.batch_get({}) == {}
+        assert dynamodb.batch_get_of("t", [], consistent=True) == []
     assert asked == []
 
 
@@ -43,8 +44,8 @@ def test_many_are_read_a_hundred_a_call(count: int, sizes: list[int], consistent
     """Each once, as fresh as was asked for."""
     send, asked = answering({"t": [{"x": {"S": "1"}}], "other": [{"y": {"S": "1"}}]})
     keys = [{"id": {"N": str(number)}} for number in range(count)]
-    with wire.sent_by(send):
-        found = wire.batch_get_of("t", keys, consistent=consistent)
+    with dynamodb.sent_by(send):
+        found = dynamodb.batch_get_of("t", keys, consistent=consistent)
     assert found == [{"x": {"S": "1"}}] * len(sizes)
     assert [len(each["t"]["Keys"]) for each in asked] == sizes
     assert [key for each in asked for key in each["t"]["Keys"]] == keys
@@ -54,22 +55,22 @@ def test_many_are_read_a_hundred_a_call(count: int, sizes: list[int], consistent
 def test_batch_of_another_table_brings_nothing() -> None:
     """No item of this one was there."""
     send, _ = answering({})
-    with wire.sent_by(send):
-        assert wire.batch_get_of("t", [KEY], consistent=True) == []
+    with dynamodb.sent_by(send):
+        assert dynamodb.batch_get_of("t", [KEY], consistent=True) == []
 
 
 def test_what_is_left_over_is_asked_for_eight_times_and_paused_before_each_but_the_first() -> None:
     """Longer each time; then it is DynamoDB that has no capacity."""
-    asked: list[wire.Json] = []
+    asked: list[dynamodb.Json] = []
 
-    def send(_operation: str, body: wire.Json) -> wire.Json:
+    def send(_operation: str, body: dynamodb.Json) -> dynamodb.Json:
         asked.append(body["RequestItems"])
         return {"Responses": {"t": [KEY]}, "UnprocessedKeys": {"t": {"Keys": [KEY]}}}
 
     pauses: list[float] = []
-    found: list[wire.Json] = []
-    with wire.sent_by(send), clock.paused_by(pauses.append), pytest.raises(wire.Throttled) as failed:
-        found += wire.batch_get_of("t", [KEY, KEY], consistent=True)
+    found: list[dynamodb.Json] = []
+    with dynamodb.sent_by(send), clock.paused_by(pauses.append), pytest.raises(dynamodb.Throttled) as failed:
+        found += dynamodb.batch_get_of("t", [KEY, KEY], consistent=True)
     assert (len(asked), len(pauses)) == (8, 7)
     assert asked[1:] == [{"t": {"Keys": [KEY]}}] * 7
     assert all(pause <= 0.02 * 2**times for times, pause in enumerate(pauses, 1))

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from botocore.client import BaseClient
 
-from chalicelib.core import clock, errors, settings, wire
-from chalicelib.core.connections import IDLE_MAX
+from chalicelib.core import clock, errors, settings
+from chalicelib.core.dynamodb import client as dynamodb
+from chalicelib.core.dynamodb.connection_pool import IDLE_MAX
 from tests.core.test_connections import served
 from tests.house import House
 
@@ -25,7 +26,7 @@ def test_setting_returns_to_botocore(home: House, monkeypatch: pytest.MonkeyPatc
         return send(client, operation, request)
 
     monkeypatch.setattr(BaseClient, "_make_api_call", make_api_call)
-    wire.forget_connection()
+    dynamodb.forget_connection()
     with settings.in_use(replace(settings.current(), wire="botocore")):
         account = home.account()
         assert home.call("GET", "/v1/users/me", home.key(account).secret).status == 200
@@ -37,7 +38,7 @@ def test_setting_returns_to_botocore(home: House, monkeypatch: pytest.MonkeyPatc
 @pytest.fixture
 def by_botocore(home: House) -> Iterator[House]:
     """A house whose calls go by botocore's client, with pauses that take no time."""
-    wire.forget_connection()
+    dynamodb.forget_connection()
     with (
         settings.in_use(replace(settings.current(), wire="botocore")),
         clock.paused_by(lambda _seconds: None),
@@ -48,17 +49,17 @@ def by_botocore(home: House) -> Iterator[House]:
 @pytest.mark.parametrize(
     ("answer", "kind"),
     [
-        (b"HTTP/1.1 500 X\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}", wire.Unreachable),
-        (b"", wire.Unreachable),
+        (b"HTTP/1.1 500 X\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}", dynamodb.Unreachable),
+        (b"", dynamodb.Unreachable),
         (
             b'HTTP/1.1 400 X\r\nContent-Length: 34\r\nConnection: close\r\n\r\n{"__type":"x#ValidationException"}',
-            wire.WireError,
+            dynamodb.WireError,
         ),
     ],
     ids=["fault", "nothing", "refusal"],
 )
 def test_call_by_botocore_is_sent_as_often_as_by_ourselves(
-    by_botocore: House, monkeypatch: pytest.MonkeyPatch, answer: bytes, kind: type[wire.WireError]
+    by_botocore: House, monkeypatch: pytest.MonkeyPatch, answer: bytes, kind: type[dynamodb.WireError]
 ) -> None:
     """Its own retries are off: what fails is sent again by patience alone."""
     asked: list[bytes] = []
@@ -70,25 +71,25 @@ def test_call_by_botocore_is_sent_as_often_as_by_ourselves(
     with served(serve) as (server, _):
         monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", f"http://127.0.0.1:{server.port}")
         with pytest.raises(kind) as failed:
-            wire.call("GetItem", {"TableName": "t", "Key": {"id": {"S": "1"}}}, wire.AT_ONCE)
+            dynamodb.call("GetItem", {"TableName": "t", "Key": {"id": {"S": "1"}}}, dynamodb.AT_ONCE)
     assert type(failed.value) is kind
-    assert len(asked) == (wire.AT_ONCE.unavailable if kind is wire.Unreachable else 1)
+    assert len(asked) == (dynamodb.AT_ONCE.unavailable if kind is dynamodb.Unreachable else 1)
 
 
 def test_what_botocore_cannot_send_is_no_outage(by_botocore: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without credentials nothing was sent, and asking again changes nothing."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
         monkeypatch.delenv(name, raising=False)
-    with pytest.raises(wire.WireError) as failed:
-        wire.call("GetItem", {"TableName": "t"})
-    assert (type(failed.value), failed.value.code) == (wire.WireError, "NoCredentialsError")
-    assert not wire.is_outage(failed.value)
+    with pytest.raises(dynamodb.WireError) as failed:
+        dynamodb.call("GetItem", {"TableName": "t"})
+    assert (type(failed.value), failed.value.code) == (dynamodb.WireError, "NoCredentialsError")
+    assert not dynamodb.is_outage(failed.value)
 
 
 def test_botocores_client_waits_as_long_as_ours_and_has_room_for_as_many(by_botocore: House) -> None:
     """Its own retries are off."""
-    config = inspect.getclosurevars(wire._by_botocore()).nonlocals["client"].meta.config
-    assert (config.connect_timeout, config.read_timeout) == (wire.CONNECT_TIMEOUT_S, wire.READ_TIMEOUT_S)
+    config = inspect.getclosurevars(dynamodb._by_botocore()).nonlocals["client"].meta.config
+    assert (config.connect_timeout, config.read_timeout) == (dynamodb.CONNECT_TIMEOUT_S, dynamodb.READ_TIMEOUT_S)
     assert config.max_pool_connections == IDLE_MAX
     assert config.retries["total_max_attempts"] == 1
 
@@ -102,4 +103,4 @@ def test_botocores_client_sends_what_it_is_given(by_botocore: House, monkeypatch
 
     with served(serve) as (server, _):
         monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", f"http://127.0.0.1:{server.port}")
-        assert "Item" not in wire.call("GetItem", {"TableName": "t"})
+        assert "Item" not in dynamodb.call("GetItem", {"TableName": "t"})

@@ -6,7 +6,9 @@ import pytest
 from botocore.exceptions import ClientError
 from pynamodb.exceptions import GetError, PutError, PynamoDBException, TransactWriteError
 
-from chalicelib.core import clock, errors, settings, tables, wire
+from chalicelib.core import clock, errors, settings
+from chalicelib.core.dynamodb import client as dynamodb
+from chalicelib.core.dynamodb import models
 from chalicelib.oauth.tables import Consent, Ticket
 from tests.house import House
 
@@ -25,7 +27,7 @@ def save_if_new() -> None:
 
 def save_two_if_new() -> None:
     """Store two tickets in one transaction, of which the second must not be there yet."""
-    with tables.transaction() as write:
+    with models.transaction() as write:
         write.save(ticket("other"))
         write.save(ticket(), condition=Ticket.digest.does_not_exist())
 
@@ -33,37 +35,37 @@ def save_two_if_new() -> None:
 @pytest.fixture
 def gone(home: House) -> House:
     """A house without the table of tickets."""
-    wire.call("DeleteTable", {"TableName": settings.current().table("tickets")})
+    dynamodb.call("DeleteTable", {"TableName": settings.current().table("tickets")})
     return home
 
 
 @pytest.mark.parametrize("save", [save_if_new, save_two_if_new])
 def test_refused_write_is_what_its_caller_makes_of_it(home: House, save: Any) -> None:
     """One write, or a transaction; what isn't refused happens."""
-    with tables.refused_as(MINE):
+    with models.refused_as(MINE):
         save()
     assert Ticket.found("there") is not None
-    with pytest.raises(errors.Conflict) as refused, tables.refused_as(MINE):
+    with pytest.raises(errors.Conflict) as refused, models.refused_as(MINE):
         save()
     assert refused.value is MINE
     assert refused.value.__cause__ is None
-    with tables.may_be_refused():
+    with models.may_be_refused():
         save()
 
 
 @pytest.mark.parametrize("save", [save_if_new, save_two_if_new])
 def test_write_that_failed_for_another_reason_is_no_refusal(gone: House, save: Any) -> None:
     """It stays what it was."""
-    with pytest.raises((PutError, TransactWriteError)) as failed, tables.refused_as(MINE):
+    with pytest.raises((PutError, TransactWriteError)) as failed, models.refused_as(MINE):
         save()
-    assert not tables.refused(failed.value)
-    with pytest.raises((PutError, TransactWriteError)), tables.may_be_refused():
+    assert not models.refused(failed.value)
+    with pytest.raises((PutError, TransactWriteError)), models.may_be_refused():
         save()
 
 
 def test_other_failures_are_not_pynamodbs() -> None:
     """They pass both."""
-    for block in (tables.refused_as(MINE), tables.may_be_refused()):
+    for block in (models.refused_as(MINE), models.may_be_refused()):
         with pytest.raises(ValueError, match="fault"), block:
             raise ValueError("fault")
 
@@ -75,28 +77,32 @@ def test_error_of_the_wire_is_botocores_for_pynamodb(gone: House) -> None:
     assert isinstance(failed.value.cause, ClientError)
     assert failed.value.cause_response_code == "ResourceNotFoundException"
 
-    def unreachable(_operation: str, _body: wire.Json) -> wire.Json:
-        raise wire.Unreachable("NoAnswer", "no connection", {})
+    def unreachable(_operation: str, _body: dynamodb.Json) -> dynamodb.Json:
+        raise dynamodb.Unreachable("NoAnswer", "no connection", {})
 
-    with wire.sent_by(unreachable), clock.paused_by(lambda _seconds: None), pytest.raises(PynamoDBException) as unsent:
+    with (
+        dynamodb.sent_by(unreachable),
+        clock.paused_by(lambda _seconds: None),
+        pytest.raises(PynamoDBException) as unsent,
+    ):
         Ticket.get("there")
     assert unsent.value.cause_response_code == "NoAnswer"
     assert unsent.value.cause_response_message == "NoAnswer: no connection"
-    assert wire.is_outage(unsent.value)
-    assert not wire.is_outage(failed.value)
+    assert dynamodb.is_outage(unsent.value)
+    assert not dynamodb.is_outage(failed.value)
 
 
 def test_items_are_found_as_they_are_at_this_moment(home: House) -> None:
     """Read consistently, by both parts of their key."""
     Consent("acc_1", "app_1", allowed={"a"}, given_at=1).save()
-    asked: list[wire.Json] = []
-    through = wire.sender()
+    asked: list[dynamodb.Json] = []
+    through = dynamodb.sender()
 
-    def send(operation: str, body: wire.Json) -> wire.Json:
+    def send(operation: str, body: dynamodb.Json) -> dynamodb.Json:
         asked.append(body)
         return through(operation, body)
 
-    with wire.sent_by(send):
+    with dynamodb.sent_by(send):
         found = Consent.found("acc_1", "app_1")
         assert found is not None
         assert found.allowed == {"a"}
@@ -110,29 +116,29 @@ def test_items_are_found_as_they_are_at_this_moment(home: House) -> None:
 def test_several_are_found_in_one_call_by_table(home: House) -> None:
     """Those that are there, as their models; nothing at all asks nobody."""
     ticket().save()
-    keys: dict[type[tables.Table], wire.Json] = {
+    keys: dict[type[models.Table], dynamodb.Json] = {
         Ticket: ticket().key(),
         Consent: Consent("acc_1", "app_1", allowed={"a"}, given_at=1).key(),
     }
-    found = tables.found_at_once(keys)
+    found = models.found_at_once(keys)
     assert list(found) == [Ticket]
     assert isinstance(found[Ticket], Ticket)
     assert found[Ticket].client_id == "app_1"
-    assert tables.found_at_once({}) == {}
+    assert models.found_at_once({}) == {}
 
 
 @pytest.mark.parametrize("account_id", ["acc_1", ""])
 def test_key_that_no_item_can_have_is_left_out_of_a_call(account_id: str) -> None:
     """Whichever part of it is impossible."""
-    asked: list[wire.Json] = []
+    asked: list[dynamodb.Json] = []
 
-    def send(_operation: str, body: wire.Json) -> wire.Json:
+    def send(_operation: str, body: dynamodb.Json) -> dynamodb.Json:
         asked.append(body["RequestItems"])
         return {"Responses": {}}
 
     impossible = {"account_id": {"S": account_id}, "client_id": {"S": "" if account_id else "app_1"}}
-    with wire.sent_by(send):
-        assert tables.found_at_once({Consent: impossible, Ticket: {"digest": {"S": "there"}}}) == {}
+    with dynamodb.sent_by(send):
+        assert models.found_at_once({Consent: impossible, Ticket: {"digest": {"S": "there"}}}) == {}
     assert [list(each) for each in asked] == [[Ticket.Meta.table_name]]
 
 
@@ -142,17 +148,17 @@ def test_key_that_no_item_can_have_is_left_out_of_a_call(account_id: str) -> Non
 )
 def test_sort_key_is_1_to_1024_bytes_of_text(value: object, can_be: bool) -> None:
     """A partition key twice as many; a number is always one."""
-    assert tables.can_be_range_key(value) is can_be
-    assert tables.can_be_hash_key(value) is (can_be or value == "é" * 513)
+    assert models.can_be_range_key(value) is can_be
+    assert models.can_be_hash_key(value) is (can_be or value == "é" * 513)
 
 
 def test_key_of_ascii_is_as_many_characters_as_bytes() -> None:
     """The last that fits, and one more."""
-    assert [tables.can_be_hash_key("e" * count) for count in (2_048, 2_049)] == [True, False]
-    assert [tables.can_be_range_key("e" * count) for count in (1_024, 1_025)] == [True, False]
+    assert [models.can_be_hash_key("e" * count) for count in (2_048, 2_049)] == [True, False]
+    assert [models.can_be_range_key("e" * count) for count in (1_024, 1_025)] == [True, False]
 
 
 def test_whole_number_is_written_without_a_fraction() -> None:
     """And read as one."""
-    whole = tables.Whole()
+    whole = models.Whole()
     assert (whole.serialize(7), whole.serialize(True), whole.deserialize("7")) == ("7", "1", 7)

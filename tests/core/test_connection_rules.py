@@ -9,8 +9,9 @@ from unittest import mock
 
 import pytest
 
-from chalicelib.core import clock, connections
-from chalicelib.core.connections import Connections, NoAnswer
+from chalicelib.core import clock
+from chalicelib.core.dynamodb import connection_pool
+from chalicelib.core.dynamodb.connection_pool import Connections, NoAnswer
 from tests.core.test_connections import always, served
 
 OK = b"HTTP/1.1 204 None\r\n\r\n"
@@ -109,8 +110,8 @@ def test_time_for_connecting_is_over_when_it_is(tried: list[tuple[tuple[str, int
 def test_nothing_is_left_of_a_time_that_is_over(left_ns: int) -> None:
     """To the nanosecond."""
     with pytest.raises(TimeoutError, match=r"^the time for connecting is over$"):
-        connections._left_s(clock.monotonic_ns() + left_ns)
-    assert 0.9 < connections._left_s(clock.monotonic_ns() + 10**9) <= 1
+        connection_pool._left_s(clock.monotonic_ns() + left_ns)
+    assert 0.9 < connection_pool._left_s(clock.monotonic_ns() + 10**9) <= 1
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 import trustme
 
 from chalicelib.core import clock
-from chalicelib.core.connections import IDLE_FOR_MS, IDLE_MAX, Connections, NoAnswer
+from chalicelib.core.dynamodb.connection_pool import IDLE_FOR_MS, IDLE_MAX, Connections, NoAnswer
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Kind: Plain\r\n\r\nhi"
 CLOSING = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi"

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from chalicelib.core import clock, wire
-from chalicelib.core.wire import (
+from chalicelib.core import clock
+from chalicelib.core.dynamodb import client as dynamodb
+from chalicelib.core.dynamodb.client import (
     AT_ONCE,
     INSISTENT,
     Cancelled,
@@ -55,7 +56,7 @@ def response(code: str, status: int = 400, **more: Any) -> dict[str, Any]:
 def test_code_means_one_kind_of_failure(code: str, kind: type[WireError]) -> None:
     """With DynamoDB's own words and its whole answer."""
     answer = response(code)
-    error = wire.meaning(answer)
+    error = dynamodb.meaning(answer)
     assert type(error) is kind
     assert (error.code, str(error), error.response) == (code, f"{code}: m", answer)
     assert error.is_fault is (kind is Unreachable)
@@ -66,13 +67,13 @@ def test_code_means_one_kind_of_failure(code: str, kind: type[WireError]) -> Non
 )
 def test_server_error_means_that_nobody_knows_what_was_done(status: int, kind: type[WireError]) -> None:
     """Whatever its code is, unless that says more."""
-    assert type(wire.meaning(response("502", status))) is kind
-    assert type(wire.meaning(response("ThrottlingException", status))) is Throttled
+    assert type(dynamodb.meaning(response("502", status))) is kind
+    assert type(dynamodb.meaning(response("ThrottlingException", status))) is Throttled
 
 
 def test_error_without_anything_is_an_error() -> None:
     """Not a fault of the reader's."""
-    error = wire.meaning({})
+    error = dynamodb.meaning({})
     assert (type(error), error.code, str(error)) == (WireError, "", ": ")
 
 
@@ -96,7 +97,7 @@ def test_transaction_is_repeated_only_where_no_condition_of_it_failed(
 ) -> None:
     """Only then can it end in another way."""
     reasons = [{} if code is None else {"Code": code} for code in codes]
-    error = wire.meaning(response(CANCELLED, CancellationReasons=reasons))
+    error = dynamodb.meaning(response(CANCELLED, CancellationReasons=reasons))
     assert type(error) is kind
     if isinstance(error, Cancelled):
         assert error.reasons == reasons
@@ -127,16 +128,16 @@ def sent_with(failures: list[type[WireError]], patience: Patience) -> tuple[int,
     """Send a call that fails like this, one try after another; return how often it was sent, and how it ended."""
     sent = 0
 
-    def send(_operation: str, _body: wire.Json) -> wire.Json:
+    def send(_operation: str, _body: dynamodb.Json) -> dynamodb.Json:
         nonlocal sent
         sent += 1
         if sent <= len(failures):
             raise failures[sent - 1]("Code", "m", {})
         return {}
 
-    with wire.sent_by(send), clock.paused_by(lambda _seconds: None):
+    with dynamodb.sent_by(send), clock.paused_by(lambda _seconds: None):
         try:
-            wire.call("GetItem", {"TableName": "t"}, patience)
+            dynamodb.call("GetItem", {"TableName": "t"}, patience)
         except WireError as error:
             return sent, type(error)
     return sent, None
@@ -167,13 +168,13 @@ def test_insisting_is_what_a_call_does_unless_it_says_otherwise() -> None:
     """A write that revokes a key may take its time."""
     tries = 0
 
-    def send(_operation: str, _body: wire.Json) -> wire.Json:
+    def send(_operation: str, _body: dynamodb.Json) -> dynamodb.Json:
         nonlocal tries
         tries += 1
         raise Throttled("Code", "m", {})
 
-    with wire.sent_by(send), clock.paused_by(lambda _seconds: None), pytest.raises(Throttled):
-        wire.call("GetItem", {"TableName": "t"})
+    with dynamodb.sent_by(send), clock.paused_by(lambda _seconds: None), pytest.raises(Throttled):
+        dynamodb.call("GetItem", {"TableName": "t"})
     assert tries == INSISTENT.throttled
 
 
@@ -184,7 +185,7 @@ def test_pauses_double_from_40_milliseconds_up_to_640() -> None:
         pauses: list[float] = []
         with clock.paused_by(pauses.append):
             for times in range(1, 9):
-                wire._back_off(times)
+                dynamodb._back_off(times)
         longest = [max(pair) for pair in zip(longest, pauses, strict=True)]
         assert min(pauses) >= 0
     bounds = [0.04, 0.08, 0.16, 0.32, 0.64, 0.64, 0.64, 0.64]
@@ -195,31 +196,31 @@ def test_pauses_grow_with_every_try_of_a_call() -> None:
     """One before each try but the first."""
     pauses: list[float] = []
 
-    def send(_operation: str, _body: wire.Json) -> wire.Json:
+    def send(_operation: str, _body: dynamodb.Json) -> dynamodb.Json:
         raise Contended("Code", "m", {})
 
-    with wire.sent_by(send), clock.paused_by(pauses.append), pytest.raises(Contended):
-        wire.call("GetItem", {"TableName": "t"}, AT_ONCE)
+    with dynamodb.sent_by(send), clock.paused_by(pauses.append), pytest.raises(Contended):
+        dynamodb.call("GetItem", {"TableName": "t"}, AT_ONCE)
     assert len(pauses) == AT_ONCE.conflict - 1
     assert all(pause <= 0.02 * 2**times for times, pause in enumerate(pauses, 1))
 
 
 def test_transaction_carries_one_token_through_all_its_tries() -> None:
     """Another one has another; a token that was given stays, and nothing else has any. The request itself stays."""
-    bodies: list[wire.Json] = []
+    bodies: list[dynamodb.Json] = []
 
-    def send(_operation: str, body: wire.Json) -> wire.Json:
+    def send(_operation: str, body: dynamodb.Json) -> dynamodb.Json:
         bodies.append(dict(body))
         if len(bodies) == 1:
             raise Unreachable("Code", "m", {})
         return {}
 
-    request: wire.Json = {"TransactItems": []}
-    with wire.sent_by(send), clock.paused_by(lambda _seconds: None):
-        wire.call("TransactWriteItems", request)
-        wire.call("TransactWriteItems", request)
-        wire.call("TransactWriteItems", request | {"ClientRequestToken": "mine"})
-        wire.call("PutItem", {"TableName": "t"})
+    request: dynamodb.Json = {"TransactItems": []}
+    with dynamodb.sent_by(send), clock.paused_by(lambda _seconds: None):
+        dynamodb.call("TransactWriteItems", request)
+        dynamodb.call("TransactWriteItems", request)
+        dynamodb.call("TransactWriteItems", request | {"ClientRequestToken": "mine"})
+        dynamodb.call("PutItem", {"TableName": "t"})
     first, again, second, given, put = bodies
     assert first == again
     assert len(first["ClientRequestToken"]) == len(second["ClientRequestToken"]) == 32, "36 is what DynamoDB takes"
@@ -236,12 +237,12 @@ def test_outage_is_found_behind_what_came_of_it(kind: type[WireError]) -> None:
     raised, handled = ValueError("raised from it"), ValueError("while it was handled")
     raised.__cause__ = cause
     handled.__context__ = raised
-    assert wire.is_outage(cause)
-    assert wire.is_outage(raised)
-    assert wire.is_outage(handled)
+    assert dynamodb.is_outage(cause)
+    assert dynamodb.is_outage(raised)
+    assert dynamodb.is_outage(handled)
 
 
 @pytest.mark.parametrize("error", [None, ValueError("mine"), ConditionFailed("c", "m", {}), NotAccepted("c", "m", {})])
 def test_mistake_or_refusal_is_no_outage(error: BaseException | None) -> None:
     """Asking again later changes nothing."""
-    assert wire.is_outage(error) is False
+    assert dynamodb.is_outage(error) is False

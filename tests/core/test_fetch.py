@@ -8,7 +8,7 @@ from itertools import chain, repeat
 
 import pytest
 
-from chalicelib.core import clock, fetch
+from chalicelib.core import clock, ssrf_safe_fetch
 from tests.internet import ADDRESS, NAME, Internet, connected_to_nothing_else, dripping, silent
 
 URL = f"https://{NAME}/client.json"
@@ -67,7 +67,7 @@ def internet() -> Iterator[Internet]:
         yield made
 
 
-def leading_to(*addresses: str) -> fetch.Resolve:
+def leading_to(*addresses: str) -> ssrf_safe_fetch.Resolve:
     """Return a resolver for which every name has these addresses."""
     return lambda *_asked: addresses
 
@@ -76,7 +76,9 @@ def get(
     internet: Internet, url: str = URL, *, addresses: tuple[str, ...] = (ADDRESS,), deadline_s: float = 60
 ) -> bytes:
     """Fetch what a name with these addresses serves, 1,000 bytes at most."""
-    answer = fetch.get(url, deadline_s=deadline_s, bytes_max=1_000, resolver=leading_to(*addresses), tls=internet.tls)
+    answer = ssrf_safe_fetch.get(
+        url, deadline_s=deadline_s, bytes_max=1_000, resolver=leading_to(*addresses), tls=internet.tls
+    )
     assert answer.status == 200
     return answer.body
 
@@ -101,7 +103,7 @@ def test_public_address_is_fetched(internet: Internet) -> None:
 def test_address_that_isnt_public_is_never_connected_to(internet: Internet, address: str) -> None:
     """Neither alone nor beside public ones, wherever it stands among them (SSRF)."""
     for addresses in ((address,), (ADDRESS, address), (address, ADDRESS), ("8.8.8.8", address, ADDRESS)):
-        with pytest.raises(fetch.FetchError, match="isn't public"):
+        with pytest.raises(ssrf_safe_fetch.FetchError, match="isn't public"):
             get(internet, addresses=addresses)
     assert internet.connected == []
 
@@ -109,14 +111,14 @@ def test_address_that_isnt_public_is_never_connected_to(internet: Internet, addr
 @pytest.mark.parametrize("address", PUBLIC)
 def test_public_address_in_any_form_is_public(address: str) -> None:
     """What wraps a public IPv4 address is as public as that."""
-    assert fetch.is_public(address)
+    assert ssrf_safe_fetch.is_public(address)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "169.254.169.254", "[::ffff:10.0.0.1]", "2130706433", "0x7f.1"])
 def test_address_in_the_url_is_checked_like_any(internet: Internet, host: str) -> None:
     """The system's own resolver reads them, in all their spellings."""
-    with pytest.raises(fetch.FetchError):
-        fetch.get(f"https://{host}/x", deadline_s=60, bytes_max=1_000, tls=internet.tls)
+    with pytest.raises(ssrf_safe_fetch.FetchError):
+        ssrf_safe_fetch.get(f"https://{host}/x", deadline_s=60, bytes_max=1_000, tls=internet.tls)
     assert internet.connected == []
 
 
@@ -129,10 +131,10 @@ def test_name_without_an_address_is_refused(internet: Internet) -> None:
     def unreadable(host: str, port: int) -> list[str]:
         raise UnicodeError("label too long")
 
-    resolvers: list[fetch.Resolve] = [unknown, unreadable, leading_to()]
+    resolvers: list[ssrf_safe_fetch.Resolve] = [unknown, unreadable, leading_to()]
     for resolver in resolvers:
-        with pytest.raises(fetch.FetchError):
-            fetch.get(URL, deadline_s=60, bytes_max=1_000, resolver=resolver, tls=internet.tls)
+        with pytest.raises(ssrf_safe_fetch.FetchError):
+            ssrf_safe_fetch.get(URL, deadline_s=60, bytes_max=1_000, resolver=resolver, tls=internet.tls)
     assert internet.connected == []
 
 
@@ -146,7 +148,7 @@ def test_connection_goes_to_the_address_that_was_checked(internet: Internet) -> 
         asked.append((host, port))
         return next(answers)
 
-    fetch.get(URL, deadline_s=60, bytes_max=1_000, resolver=rebinding, tls=internet.tls)
+    ssrf_safe_fetch.get(URL, deadline_s=60, bytes_max=1_000, resolver=rebinding, tls=internet.tls)
     assert asked == [(NAME, 443)]
     assert internet.connected == [(ADDRESS, 443)]
 
@@ -164,7 +166,7 @@ def test_port_of_the_url_is_the_one_that_is_connected_to(internet: Internet) -> 
     assert get(internet, f"https://{NAME}:8443/x") == b"hello"
     assert internet.connected == [(ADDRESS, 8443)]
     for port in ("0", "99999", "-1", "x", "443x"):
-        with pytest.raises(fetch.FetchError):
+        with pytest.raises(ssrf_safe_fetch.FetchError):
             get(internet, f"https://{NAME}:{port}/x")
 
 
@@ -193,7 +195,7 @@ def test_port_of_the_url_is_the_one_that_is_connected_to(internet: Internet) -> 
 def test_what_is_no_plain_https_url_is_refused(internet: Internet, url: str) -> None:
     """Other schemes, user information, brackets left open, characters that can't stand there."""
     internet.answers(b"hello")
-    with pytest.raises(fetch.FetchError):
+    with pytest.raises(ssrf_safe_fetch.FetchError):
         get(internet, url)
     assert internet.requests == []
 
@@ -205,7 +207,7 @@ def test_redirect_is_not_followed(internet: Internet, status: str) -> None:
     """Wherever it leads: to our own network, or to the same place."""
     for location in ("https://169.254.169.254/latest/meta-data/", URL):
         internet.answers(b"", status=status, headers=f"Location: {location}\r\n")
-        with pytest.raises(fetch.FetchError, match="redirect"):
+        with pytest.raises(ssrf_safe_fetch.FetchError, match="redirect"):
             get(internet)
     assert set(internet.connected) == {(ADDRESS, 443)}
     assert len(internet.requests) == 2
@@ -214,7 +216,7 @@ def test_redirect_is_not_followed(internet: Internet, status: str) -> None:
 def test_other_statuses_are_for_the_caller(internet: Internet) -> None:
     """A 404 is an answer."""
     internet.answers(b"gone", status="404 Not Found")
-    answer = fetch.get(URL, deadline_s=60, bytes_max=1_000, resolver=leading_to(ADDRESS), tls=internet.tls)
+    answer = ssrf_safe_fetch.get(URL, deadline_s=60, bytes_max=1_000, resolver=leading_to(ADDRESS), tls=internet.tls)
     assert (answer.status, answer.body, answer.headers) == (404, b"gone", {"content-length": "4"})
 
 
@@ -222,14 +224,14 @@ def test_other_statuses_are_for_the_caller(internet: Internet) -> None:
 def test_redirects_are_the_statuses_from_300_to_399(internet: Internet, status: str) -> None:
     """Those around them are for the caller."""
     internet.answers(b"", status=status)
-    answer = fetch.get(URL, deadline_s=60, bytes_max=1_000, resolver=leading_to(ADDRESS), tls=internet.tls)
+    answer = ssrf_safe_fetch.get(URL, deadline_s=60, bytes_max=1_000, resolver=leading_to(ADDRESS), tls=internet.tls)
     assert answer.status == int(status[:3])
 
 
 def test_certificate_for_another_name_is_refused(internet: Internet) -> None:
     """Connecting to an address doesn't mean trusting whatever answers there."""
     internet.answers(b"hello", name="other.example")
-    with pytest.raises(fetch.FetchError):
+    with pytest.raises(ssrf_safe_fetch.FetchError):
         get(internet)
     assert internet.requests == []
 
@@ -238,8 +240,8 @@ def test_certificate_of_an_unknown_authority_is_refused(internet: Internet) -> N
     """Without an argument of the tests', only the authorities that everybody trusts are."""
     internet.answers(b"hello")
     for tls in (None, ssl.create_default_context()):
-        with pytest.raises(fetch.FetchError):
-            fetch.get(URL, deadline_s=60, bytes_max=1_000, resolver=leading_to(ADDRESS), tls=tls)
+        with pytest.raises(ssrf_safe_fetch.FetchError):
+            ssrf_safe_fetch.get(URL, deadline_s=60, bytes_max=1_000, resolver=leading_to(ADDRESS), tls=tls)
     assert internet.requests == []
 
 
@@ -270,7 +272,7 @@ def test_slow_drip_ends_with_the_deadline(internet: Internet, head: bytes, drop:
     dripped: list[bytes] = []
     internet.serves(dripping(head, drop, dripped))
     # By this clock each drop takes six seconds, and all else no time.
-    with clock.measured_by(lambda: 6 * len(dripped) * 10**9), pytest.raises(fetch.FetchError):
+    with clock.measured_by(lambda: 6 * len(dripped) * 10**9), pytest.raises(ssrf_safe_fetch.FetchError):
         get(internet)
     assert len(dripped) >= 10
 
@@ -278,10 +280,10 @@ def test_slow_drip_ends_with_the_deadline(internet: Internet, head: bytes, drop:
 def test_server_that_says_nothing_ends_with_the_deadline(internet: Internet) -> None:
     """Neither in TLS nor after it."""
     internet.says_nothing()
-    with pytest.raises(fetch.FetchError):
+    with pytest.raises(ssrf_safe_fetch.FetchError):
         get(internet, deadline_s=0.2)
     internet.serves(silent)
-    with pytest.raises(fetch.FetchError):
+    with pytest.raises(ssrf_safe_fetch.FetchError):
         get(internet, deadline_s=0.2)
 
 
@@ -293,8 +295,8 @@ def test_resolver_that_says_nothing_ends_with_the_deadline(internet: Internet) -
         done.wait(60)
         return [ADDRESS]
 
-    with pytest.raises(fetch.FetchError, match="too long"):
-        fetch.get(URL, deadline_s=0.1, bytes_max=1_000, resolver=silent, tls=internet.tls)
+    with pytest.raises(ssrf_safe_fetch.FetchError, match="too long"):
+        ssrf_safe_fetch.get(URL, deadline_s=0.1, bytes_max=1_000, resolver=silent, tls=internet.tls)
     done.set()
     assert internet.connected == []
 
@@ -312,7 +314,7 @@ def test_resolver_that_says_nothing_ends_with_the_deadline(internet: Internet) -
 def test_too_long_an_answer_is_refused(internet: Internet, answer: bytes) -> None:
     """As soon as it is, whatever it says of its length."""
     internet.serves(lambda talk: talk.sendall(answer))
-    with pytest.raises(fetch.FetchError, match="longer than 1000 bytes"):
+    with pytest.raises(ssrf_safe_fetch.FetchError, match="longer than 1000 bytes"):
         get(internet)
 
 
@@ -333,7 +335,7 @@ def test_too_long_an_answer_is_refused(internet: Internet, answer: bytes) -> Non
 def test_answer_that_breaks_off_or_is_none_is_refused(internet: Internet, answer: bytes) -> None:
     """A length that promises more than comes, chunks without an end, what isn't HTTP: nothing half is used."""
     internet.serves(lambda talk: talk.sendall(answer))
-    with pytest.raises(fetch.FetchError):
+    with pytest.raises(ssrf_safe_fetch.FetchError):
         get(internet)
 
 

@@ -8,8 +8,8 @@ from itertools import count
 
 import pytest
 
-from chalicelib.core import clock, fetch
-from chalicelib.core.fetch import FetchError
+from chalicelib.core import clock, ssrf_safe_fetch
+from chalicelib.core.ssrf_safe_fetch import FetchError
 
 
 def never(_host: str, _port: int) -> Iterable[str]:
@@ -21,7 +21,7 @@ def problem(url: str, *addresses: str, **more: object) -> str:
     """Return why a POST to a URL isn't sent, where its name has these addresses."""
     resolver = (lambda _host, _port: addresses) if addresses else never
     with pytest.raises(FetchError) as refused:
-        fetch.post(url, b"", {}, deadline_s=60, bytes_max=10, resolver=resolver, **more)  # type: ignore[arg-type]  # as named
+        ssrf_safe_fetch.post(url, b"", {}, deadline_s=60, bytes_max=10, resolver=resolver, **more)  # type: ignore[arg-type]  # as named
     return str(refused.value)
 
 
@@ -46,7 +46,7 @@ def problem(url: str, *addresses: str, **more: object) -> str:
 )
 def test_this_machine_is_a_loopback_address_or_localhost_by_plain_http(url: str, is_here: bool) -> None:
     """Nothing else, whatever it resolves to."""
-    assert fetch.is_on_this_machine(url) is is_here
+    assert ssrf_safe_fetch.is_on_this_machine(url) is is_here
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_this_machine_is_a_loopback_address_or_localhost_by_plain_http(url: str,
 )
 def test_public_is_what_all_the_internet_can_reach(address: str, is_public: bool) -> None:
     """Both sides of each border; an IPv4 address within an IPv6 one is judged as itself."""
-    assert fetch.is_public(address) is is_public
+    assert ssrf_safe_fetch.is_public(address) is is_public
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_public_is_what_all_the_internet_can_reach(address: str, is_public: bool
 )
 def test_hidden_address_is_all_of_its_32_bits(address: str, hidden: str) -> None:
     """Each way of hiding has its own place for them; an address that hides none is itself."""
-    assert fetch._unwrapped(ipaddress.IPv6Address(address)) == ipaddress.ip_address(hidden)
+    assert ssrf_safe_fetch._unwrapped(ipaddress.IPv6Address(address)) == ipaddress.ip_address(hidden)
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_this_machine_is_asked_only_where_that_is_allowed() -> None:
 def test_header_that_would_be_more_than_one_is_not_sent(header: dict[str, str]) -> None:
     """Nor what no header can hold."""
     with pytest.raises(FetchError, match=r"^It can't be asked with such a header\.$"):
-        fetch._request("POST", fetch._parsed("https://a.example/"), header, b"")
+        ssrf_safe_fetch._request("POST", ssrf_safe_fetch._parsed("https://a.example/"), header, b"")
 
 
 @pytest.mark.parametrize(
@@ -180,7 +180,7 @@ def test_header_that_would_be_more_than_one_is_not_sent(header: dict[str, str]) 
 )
 def test_request_names_target_and_host_as_the_url_does(url: str, target: str, host: str) -> None:
     """With the port, where it isn't the scheme's own."""
-    request = fetch._request("GET", fetch._parsed(url), {"Accept": "*/*"})
+    request = ssrf_safe_fetch._request("GET", ssrf_safe_fetch._parsed(url), {"Accept": "*/*"})
     assert request.decode().split("\r\n") == [
         f"GET {target} HTTP/1.1",
         f"Host: {host}",
@@ -195,10 +195,10 @@ def test_request_names_target_and_host_as_the_url_does(url: str, target: str, ho
 
 def test_body_is_sent_with_its_length_and_what_is_ours_goes_before() -> None:
     """An empty body has one, too; nobody else's header replaces ours."""
-    place = fetch._parsed("https://a.example/")
-    assert fetch._request("POST", place, {}, b"hi").endswith(b"Content-Length: 2\r\n\r\nhi")
-    assert fetch._request("POST", place, {}, b"").endswith(b"Content-Length: 0\r\n\r\n")
-    request = fetch._request(
+    place = ssrf_safe_fetch._parsed("https://a.example/")
+    assert ssrf_safe_fetch._request("POST", place, {}, b"hi").endswith(b"Content-Length: 2\r\n\r\nhi")
+    assert ssrf_safe_fetch._request("POST", place, {}, b"").endswith(b"Content-Length: 0\r\n\r\n")
+    request = ssrf_safe_fetch._request(
         "POST", place, {"User-Agent": "x", "Connection": "keep-alive", "Accept-Encoding": "br"}, b""
     )
     assert b"User-Agent: Latchkey\r\n" in request
@@ -209,11 +209,11 @@ def test_body_is_sent_with_its_length_and_what_is_ours_goes_before() -> None:
 def test_place_has_tls_unless_it_is_plain() -> None:
     """The context that was given, or everybody's, which is read once."""
     mine = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    assert fetch._parsed("https://a.example/", mine).tls is mine
-    assert fetch._parsed("http://a.example/", mine).tls is None
-    fetch._everybodys.cache_clear()
-    everybodys = fetch._parsed("https://a.example/").tls
-    assert everybodys is fetch._parsed("https://b.example/").tls
+    assert ssrf_safe_fetch._parsed("https://a.example/", mine).tls is mine
+    assert ssrf_safe_fetch._parsed("http://a.example/", mine).tls is None
+    ssrf_safe_fetch._everybodys.cache_clear()
+    everybodys = ssrf_safe_fetch._parsed("https://a.example/").tls
+    assert everybodys is ssrf_safe_fetch._parsed("https://b.example/").tls
     assert everybodys is not None
     assert everybodys.verify_mode is ssl.CERT_REQUIRED
     assert everybodys.check_hostname
@@ -233,7 +233,7 @@ def test_place_has_tls_unless_it_is_plain() -> None:
 )
 def test_failure_is_told_in_one_sentence(error: Exception, why: str) -> None:
     """For whoever chose the address."""
-    assert fetch._why_no_answer(error) == why
+    assert ssrf_safe_fetch._why_no_answer(error) == why
 
 
 @pytest.mark.parametrize("resolver", [OSError("no such name"), UnicodeError("no name"), None])
@@ -246,7 +246,7 @@ def test_name_that_cannot_be_resolved_has_no_address(resolver: Exception | None)
         return []
 
     with pytest.raises(FetchError, match=r"^Its name leads to no address, or to one that isn't public\.$"):
-        fetch.get("https://a.example/", deadline_s=60, bytes_max=1, resolver=resolve)
+        ssrf_safe_fetch.get("https://a.example/", deadline_s=60, bytes_max=1, resolver=resolve)
 
 
 def test_resolver_that_hangs_keeps_no_process_alive() -> None:
@@ -258,7 +258,7 @@ def test_resolver_that_hangs_keeps_no_process_alive() -> None:
         return []
 
     with pytest.raises(FetchError):
-        fetch.get("https://a.example/", deadline_s=60, bytes_max=1, resolver=resolve)
+        ssrf_safe_fetch.get("https://a.example/", deadline_s=60, bytes_max=1, resolver=resolve)
     assert daemons == [True]
 
 
@@ -276,26 +276,26 @@ def test_resolver_is_waited_for_as_long_as_there_is_time() -> None:
         return ["10.0.0.1"]
 
     with clock.measured_by(now_ns), pytest.raises(FetchError, match="isn't public"):
-        fetch.get("https://a.example/", deadline_s=60, bytes_max=1, resolver=resolve)
+        ssrf_safe_fetch.get("https://a.example/", deadline_s=60, bytes_max=1, resolver=resolve)
 
 
 def test_time_that_is_over_is_over_to_the_nanosecond() -> None:
     """Before it what is left is in seconds."""
     with clock.measured_by(lambda: 1_000_000_000):
-        until_ns = fetch._until_ns(2.5)
+        until_ns = ssrf_safe_fetch._until_ns(2.5)
         assert until_ns == 3_500_000_000
     for now_ns, left_s in ((1_000_000_000, 2.5), (3_499_999_999, 1e-9)):
         with clock.measured_by(lambda now_ns=now_ns: now_ns):  # type: ignore[misc]  # bound now
-            assert fetch._left_s(until_ns) == pytest.approx(left_s)
+            assert ssrf_safe_fetch._left_s(until_ns) == pytest.approx(left_s)
     for now_ns in (3_500_000_000, 3_500_000_001):
         with (
             clock.measured_by(lambda now_ns=now_ns: now_ns),  # type: ignore[misc]  # bound now
             pytest.raises(FetchError, match=r"^It takes too long\.$"),
         ):
-            fetch._left_s(until_ns)
+            ssrf_safe_fetch._left_s(until_ns)
 
 
 def test_own_name_is_resolved_to_text() -> None:
     """By the system."""
-    assert set(fetch.resolve("localhost", 80)) <= {"127.0.0.1", "::1"}
-    assert "127.0.0.1" in fetch.resolve("127.0.0.1", 443)
+    assert set(ssrf_safe_fetch.resolve("localhost", 80)) <= {"127.0.0.1", "::1"}
+    assert "127.0.0.1" in ssrf_safe_fetch.resolve("127.0.0.1", 443)

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chalicelib.core import answering, clock, fetch, framing
+from chalicelib.core import clock, http_framing, ssrf_safe_fetch
+from chalicelib.core.dynamodb import http_response
 from tests.internet import ADDRESS, NAME, Internet, connected_to_nothing_else
 
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -95,9 +96,9 @@ FAULTY = {
     "a status below 100": HI.replace(b"200", b"099"),
     "two spaces before the status": HI.replace(b" 200", b"  200"),
     "another protocol, unasked": HI.replace(b"200", b"101") + HI,
-    "too many fields": OK + b"X: 1\r\n" * framing.FIELDS_MAX + LENGTH + b"\r\nhi",
-    "too long a field": OK + b"X: " + b"y" * framing.HEAD_MAX + b"\r\n" + LENGTH + b"\r\nhi",
-    "too many trailers": CHUNKED[:-2] + b"X: 1\r\n" * (framing.FIELDS_MAX + 1) + b"\r\n",
+    "too many fields": OK + b"X: 1\r\n" * http_framing.FIELDS_MAX + LENGTH + b"\r\nhi",
+    "too long a field": OK + b"X: " + b"y" * http_framing.HEAD_MAX + b"\r\n" + LENGTH + b"\r\nhi",
+    "too many trailers": CHUNKED[:-2] + b"X: 1\r\n" * (http_framing.FIELDS_MAX + 1) + b"\r\n",
     "too many interim responses": b"HTTP/1.1 100 Continue\r\n\r\n" * 4_000 + HI,
     "too long an extension": CHUNKED.replace(b"2\r\n", b"2;" + b"x" * 2_000 + b"\r\n"),
     "a head that is cut": HI[:20],
@@ -126,23 +127,23 @@ class Wired:
         pass
 
 
-def read_by_database_client(raw: bytes, size: int = 65_536) -> answering.Answer:
-    return answering.read(cast(socket.socket, Wired(raw, size)), FOREVER)
+def read_by_database_client(raw: bytes, size: int = 65_536) -> http_response.Answer:
+    return http_response.read(cast(socket.socket, Wired(raw, size)), FOREVER)
 
 
 def ours(raw: bytes, method: str = "GET", size: int = 65_536) -> tuple[int, bytes] | None:
     """Return status and body as `framing` takes them apart; None for what it refuses."""
-    incoming = framing.Incoming(receiving(raw, size))
+    incoming = http_framing.Incoming(receiving(raw, size))
     try:
-        head = framing.head_of(incoming, method)
-        return head.status, b"".join(framing.body_of(incoming, head))
-    except framing.Malformed:
+        head = http_framing.head_of(incoming, method)
+        return head.status, b"".join(http_framing.body_of(incoming, head))
+    except http_framing.Malformed:
         return None
 
 
 def theirs(raw: bytes, method: str = "GET") -> tuple[int, bytes] | None:
     """Return the same as h11 takes it apart."""
-    connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=framing.HEAD_MAX)
+    connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=http_framing.HEAD_MAX)
     connection.send(h11.Request(method=method, target="/", headers=[("Host", "here")]))
     connection.send(h11.EndOfMessage())
     status, body = 0, b""
@@ -168,10 +169,10 @@ def internet() -> Iterator[Internet]:
         yield made
 
 
-def fetched(internet: Internet, raw: bytes) -> fetch.Fetched:
+def fetched(internet: Internet, raw: bytes) -> ssrf_safe_fetch.Fetched:
     """Return what is fetched from a server that sends `raw` and hangs up."""
     internet.serves(lambda talk: talk.sendall(raw))
-    return fetch.get(
+    return ssrf_safe_fetch.get(
         f"https://{NAME}/", deadline_s=60, bytes_max=10**9, resolver=lambda *_: [ADDRESS], tls=internet.tls
     )
 
@@ -190,9 +191,9 @@ def test_faulty_response_is_refused_by_both_readers(internet: Internet, raw: byt
     """RFC 9112: a framing that two readers may see differently is no framing."""
     for size in (3, 65_536):
         assert ours(raw, size=size) is None
-        with pytest.raises(framing.Malformed):
+        with pytest.raises(http_framing.Malformed):
             read_by_database_client(raw, size)
-    with pytest.raises(fetch.FetchError):
+    with pytest.raises(ssrf_safe_fetch.FetchError):
         fetched(internet, raw)
 
 
@@ -255,17 +256,17 @@ def test_head_without_an_end_is_bounded(endless: bytes) -> None:
         served += len(endless)
         return OK if served == len(endless) and endless.startswith(b"X") else endless
 
-    with pytest.raises(framing.Malformed):
-        framing.head_of(framing.Incoming(receive))
-    assert served <= framing.HEAD_MAX + 2 * len(endless) + 2_000
+    with pytest.raises(http_framing.Malformed):
+        http_framing.head_of(http_framing.Incoming(receive))
+    assert served <= http_framing.HEAD_MAX + 2 * len(endless) + 2_000
 
 
 def test_trailers_without_an_end_are_bounded() -> None:
     """They count as the head does."""
     pieces = iter([CHUNKED[:-2]])
-    incoming = framing.Incoming(lambda: next(pieces, b"X: y\r\n"))
-    with pytest.raises(framing.Malformed):
-        list(framing.body_of(incoming, framing.head_of(incoming)))
+    incoming = http_framing.Incoming(lambda: next(pieces, b"X: y\r\n"))
+    with pytest.raises(http_framing.Malformed):
+        list(http_framing.body_of(incoming, http_framing.head_of(incoming)))
 
 
 @pytest.mark.parametrize("length", [b"Content-Length: 99999999999\r\n", b"Transfer-Encoding: chunked\r\n"])
@@ -280,9 +281,9 @@ def test_memory_of_the_databases_reader_is_bounded(length: bytes) -> None:
             served += 1
             return OK + length + b"\r\n" if served == 1 else piece
 
-    with pytest.raises(framing.Malformed):
-        answering.read(cast(socket.socket, Endless(b"")), FOREVER)
-    assert served * len(piece) < 2 * answering.BODY_MAX
+    with pytest.raises(http_framing.Malformed):
+        http_response.read(cast(socket.socket, Endless(b"")), FOREVER)
+    assert served * len(piece) < 2 * http_response.BODY_MAX
 
 
 def test_answer_that_drips_ends_with_the_deadline() -> None:
@@ -298,7 +299,7 @@ def test_answer_that_drips_ends_with_the_deadline() -> None:
             self.timeouts.append(timeout)
 
     with pytest.raises(TimeoutError):
-        answering.read(cast(socket.socket, Dripping(b"")), clock.monotonic_ns() + 20_000_000)
+        http_response.read(cast(socket.socket, Dripping(b"")), clock.monotonic_ns() + 20_000_000)
     assert Dripping.timeouts == sorted(Dripping.timeouts, reverse=True)
     assert Dripping.timeouts[0] <= 0.02
 
@@ -341,7 +342,7 @@ def is_stricter_here(raw: bytes) -> bool:
     return bool(
         re.search(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|(?<!\r)\n|\r(?!\n)", raw)
         or (has_coding and (b"content-length:" in head or b"http/1.0" in head))
-        or raw.count(b"\r\n") > framing.FIELDS_MAX
+        or raw.count(b"\r\n") > http_framing.FIELDS_MAX
         or not raw.startswith(b"HTTP/1.")
         or re.search(rb"[0-9a-fA-F]{16}", raw)
         or re.search(rb"HTTP/[^1]|\n0[0-9]{2}|HTTP/1\.[0-9] (?:0|101)", raw)

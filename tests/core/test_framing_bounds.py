@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from chalicelib.core import framing
-from chalicelib.core.framing import CHUNKED, UNTIL_CLOSE, Head, Incoming, Malformed
+from chalicelib.core import http_framing
+from chalicelib.core.http_framing import CHUNKED, UNTIL_CLOSE, Head, Incoming, Malformed
 
 OK = b"HTTP/1.1 200 OK\r\n"
 
@@ -18,7 +18,7 @@ def incoming(*pieces: bytes) -> Incoming:
 
 def head(fields: bytes = b"", *, first: bytes = OK, method: str = "GET") -> Head:
     """Return the head of a response that has these fields."""
-    return framing.head_of(incoming(first + fields + b"\r\n"), method)
+    return http_framing.head_of(incoming(first + fields + b"\r\n"), method)
 
 
 def refused(fields: bytes = b"", *, first: bytes = OK) -> str:
@@ -34,16 +34,16 @@ def test_head_is_64_kb_at_most(pieces: int) -> None:
     interim = b"HTTP/1.1 103 X\r\n\r\n"
     fixed = len(interim) + len(OK) + len(b"A: ")
     for more, fits in ((0, True), (1, False)):
-        raw = interim + OK + b"A: " + b"x" * (framing.HEAD_MAX - fixed + more) + b"\r\n\r\n"
+        raw = interim + OK + b"A: " + b"x" * (http_framing.HEAD_MAX - fixed + more) + b"\r\n\r\n"
         step = -(-len(raw) // pieces)
         coming = incoming(*(raw[at : at + step] for at in range(0, len(raw), step)))
         if fits:
-            assert framing.head_of(coming).status == 200
+            assert http_framing.head_of(coming).status == 200
             assert (coming.left, coming.more) == (-4, 0)
         else:
             with pytest.raises(Malformed, match=r"^a head (without an end|that is too long)$"):
-                framing.head_of(coming)
-    assert framing.HEAD_MAX == 65_536
+                http_framing.head_of(coming)
+    assert http_framing.HEAD_MAX == 65_536
 
 
 def test_head_has_a_hundred_fields_at_most() -> None:
@@ -53,7 +53,7 @@ def test_head_has_a_hundred_fields_at_most() -> None:
     chunked = OK + b"Transfer-Encoding: chunked\r\n\r\n0\r\n"
     for count in (100, 101):
         coming = incoming(chunked + b"A: b\r\n" * count + b"\r\n")
-        body = framing.body_of(coming, framing.head_of(coming))
+        body = http_framing.body_of(coming, http_framing.head_of(coming))
         if count == 100:
             assert list(body) == []
             assert coming.more == 0
@@ -65,15 +65,15 @@ def test_head_has_a_hundred_fields_at_most() -> None:
 def test_first_line_of_a_chunk_has_1024_bytes_at_most() -> None:
     """Its size and what is said behind it."""
     for more in (0, 1):
-        line = b"2;" + b"x" * (framing.CHUNK_LINE_MAX - 2 + more)
+        line = b"2;" + b"x" * (http_framing.CHUNK_LINE_MAX - 2 + more)
         coming = incoming(line + b"\r\nhi\r\n0\r\n\r\n")
-        body = framing.body_of(coming, Head(200, {}, stays=True, length=CHUNKED))
+        body = http_framing.body_of(coming, Head(200, {}, stays=True, length=CHUNKED))
         if not more:
             assert b"".join(body) == b"hi"
         else:
             with pytest.raises(Malformed, match=r"^a head that is too long$"):
                 list(body)
-    assert framing.CHUNK_LINE_MAX == 1_024
+    assert http_framing.CHUNK_LINE_MAX == 1_024
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_first_line_of_a_chunk_has_1024_bytes_at_most() -> None:
 )
 def test_chunks_size_is_hexadecimal(line: bytes, size: int) -> None:
     """Of 15 digits at most, in either case."""
-    assert framing.chunk_size(line) == size
+    assert http_framing.chunk_size(line) == size
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_chunks_size_is_hexadecimal(line: bytes, size: int) -> None:
 def test_chunks_size_is_nothing_else(line: bytes) -> None:
     """Nor may its extensions hold control characters."""
     with pytest.raises(Malformed, match=r"^not a chunk$"):
-        framing.chunk_size(line)
+        http_framing.chunk_size(line)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_chunks_size_is_nothing_else(line: bytes) -> None:
 def test_chunks_that_are_framed_wrongly_are_none(raw: bytes, why: str) -> None:
     """Each in its own words."""
     with pytest.raises(Malformed, match=rf"^{why}$"):
-        list(framing.body_of(incoming(raw), Head(200, {}, stays=True, length=CHUNKED)))
+        list(http_framing.body_of(incoming(raw), Head(200, {}, stays=True, length=CHUNKED)))
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_final_status_is_any_from_200(status: int) -> None:
 def test_interim_responses_are_skipped(status: int) -> None:
     """As many as come within the bound of a head."""
     raw = b"HTTP/1.1 %d X\r\nA: b\r\n\r\n" % status
-    found = framing.head_of(incoming(raw * 3 + OK + b"\r\n"))
+    found = http_framing.head_of(incoming(raw * 3 + OK + b"\r\n"))
     assert (found.status, found.headers) == (200, {})
 
 
@@ -263,23 +263,23 @@ def test_fields_take_their_bytes_off_what_there_may_be() -> None:
     """With the mark that ends them."""
     coming = incoming(b"\xe9b\r\n\r\n")
     assert coming.fields(b"\r\n\r\n") == "éb"
-    assert coming.left == framing.HEAD_MAX - 6
+    assert coming.left == http_framing.HEAD_MAX - 6
 
 
 def test_counted_body_comes_in_the_pieces_in_which_it_comes() -> None:
     """Nothing is waited for that has come, and nothing taken that isn't its own."""
     coming = incoming(b"ab", b"c", b"defg")
-    body: Iterator[bytes] = framing.body_of(coming, Head(200, {}, stays=True, length=5))
+    body: Iterator[bytes] = http_framing.body_of(coming, Head(200, {}, stays=True, length=5))
     assert list(body) == [b"ab", b"c", b"de"]
     assert coming.more == 2
-    assert list(framing.body_of(incoming(), Head(200, {}, stays=True, length=0))) == []
+    assert list(http_framing.body_of(incoming(), Head(200, {}, stays=True, length=0))) == []
 
 
 def test_body_without_a_length_is_all_that_comes() -> None:
     """The bytes that came with the head are first."""
     coming = incoming(OK + b"\r\nab", b"c", b"d")
-    found = framing.head_of(coming)
-    assert list(framing.body_of(coming, found)) == [b"ab", b"c", b"d"]
+    found = http_framing.head_of(coming)
+    assert list(http_framing.body_of(coming, found)) == [b"ab", b"c", b"d"]
 
 
 def test_cut_is_noticed_wherever_it_is() -> None:
@@ -287,4 +287,4 @@ def test_cut_is_noticed_wherever_it_is() -> None:
     for cut in (b"", b"HTTP/1.1 200", OK + b"Content-Length: 2\r\n\r\nh"):
         coming = incoming(cut)
         with pytest.raises(Malformed, match=r"^the response was cut$"):
-            list(framing.body_of(coming, framing.head_of(coming)))
+            list(http_framing.body_of(coming, http_framing.head_of(coming)))

@@ -4,7 +4,7 @@ import unicodedata
 
 import pytest
 
-from chalicelib.core import names
+from chalicelib.core import display_names
 
 GOOD = {
     "plain": "Ada Lovelace",
@@ -58,13 +58,13 @@ BAD = {
 @pytest.mark.parametrize("name", GOOD.values(), ids=GOOD)
 def test_name_that_can_be_shown_is_one(name: str) -> None:
     """Whatever the script, and with what scripts and emoji need that shows nothing by itself."""
-    assert names.problem(name) is None
+    assert display_names.problem(name) is None
 
 
 @pytest.mark.parametrize("name", BAD.values(), ids=BAD)
 def test_name_that_cant_be_shown_is_none(name: str) -> None:
     """And what is wrong is said in a few words."""
-    assert str(names.problem(name)).startswith("must ")
+    assert str(display_names.problem(name)).startswith("must ")
 
 
 def test_every_character_that_python_calls_a_separator_or_format_is_accounted_for() -> None:
@@ -72,7 +72,8 @@ def test_every_character_that_python_calls_a_separator_or_format_is_accounted_fo
     shown = {
         f"{ord(character):04X}"
         for character in map(chr, range(0x110000))
-        if unicodedata.category(character) in ("Cc", "Cf", "Zs", "Zl", "Zp") and names.problem(character) is None
+        if unicodedata.category(character) in ("Cc", "Cf", "Zs", "Zl", "Zp")
+        and display_names.problem(character) is None
     }
     # Arabic and Egyptian signs that enclose what follows, and Kaithi's number signs: each is a drawn glyph.
     drawn = {"0600", "0601", "0602", "0603", "0604", "0605", "06DD", "070F", "0890", "0891", "08E2", "110BD", "110CD"}

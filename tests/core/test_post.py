@@ -9,8 +9,8 @@ from unittest import mock
 
 import pytest
 
-from chalicelib.core import clock, fetch, framing
-from chalicelib.core.fetch import Fetched, FetchError
+from chalicelib.core import clock, http_framing, ssrf_safe_fetch
+from chalicelib.core.ssrf_safe_fetch import Fetched, FetchError
 from tests.internet import ADDRESS, NAME, Internet, connected_to_nothing_else
 from tests.receiver import Receiver
 
@@ -27,7 +27,7 @@ def internet() -> Iterator[Internet]:
 
 def posted(internet: Internet, body: bytes = b"hi") -> Fetched:
     """Send to a server of this internet, and keep ten bytes of its answer."""
-    return fetch.post(
+    return ssrf_safe_fetch.post(
         URL,
         body,
         {"Content-Type": "text/plain"},
@@ -55,7 +55,9 @@ def test_redirect_of_a_fetch_is_refused(internet: Internet, status: str) -> None
     """The first status that is one, and the last."""
     internet.answers(b"", status=status)
     with pytest.raises(FetchError, match=r"^It answers with a redirect, and none is followed\.$"):
-        fetch.get(URL, deadline_s=60, bytes_max=TEN, resolver=lambda _host, _port: [ADDRESS], tls=internet.tls)
+        ssrf_safe_fetch.get(
+            URL, deadline_s=60, bytes_max=TEN, resolver=lambda _host, _port: [ADDRESS], tls=internet.tls
+        )
 
 
 @pytest.mark.parametrize("size", [0, 1, TEN - 1, TEN, TEN + 1, 5_000])
@@ -98,9 +100,9 @@ def test_without_a_status_there_is_no_answer(internet: Internet, answer: bytes, 
 def test_no_more_is_read_than_is_kept(piece: bytes, left: int) -> None:
     """An endless body costs nothing."""
     pieces = iter([piece] * 4)
-    incoming = framing.Incoming(lambda: next(pieces))
-    head = framing.Head(200, {}, stays=False, length=framing.UNTIL_CLOSE)
-    assert fetch._beginning(incoming, head, TEN) == b"x" * TEN
+    incoming = http_framing.Incoming(lambda: next(pieces))
+    head = http_framing.Head(200, {}, stays=False, length=http_framing.UNTIL_CLOSE)
+    assert ssrf_safe_fetch._beginning(incoming, head, TEN) == b"x" * TEN
     assert len(list(pieces)) == left
 
 
@@ -118,7 +120,7 @@ def test_first_four_addresses_share_the_time(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(socket, "create_connection", connect)
     addresses = [f"8.8.8.{number}" for number in range(5)]
     with clock.measured_by(lambda: now_s * 10**9), pytest.raises(FetchError, match=r"^It refuses connections\.$"):
-        fetch.get(URL, deadline_s=24, bytes_max=1, resolver=lambda _host, _port: addresses)
+        ssrf_safe_fetch.get(URL, deadline_s=24, bytes_max=1, resolver=lambda _host, _port: addresses)
     assert [address for address, _ in tried] == [(address, 443) for address in addresses[:4]]
     assert [timeout for _, timeout in tried] == pytest.approx([24 / 4, 21 / 3, 18 / 2, 15])
 
@@ -128,9 +130,9 @@ def test_handshake_has_what_is_left_of_the_time(monkeypatch: pytest.MonkeyPatch)
     plain = mock.Mock(spec=socket.socket)
     tls = mock.Mock(spec=ssl.SSLContext)
     monkeypatch.setattr(socket, "create_connection", lambda *_asked: plain)
-    place = fetch._parsed(URL, tls)
+    place = ssrf_safe_fetch._parsed(URL, tls)
     with clock.measured_by(lambda: 4 * 10**9):
-        assert fetch._connected(place, 10 * 10**9) is tls.wrap_socket.return_value
+        assert ssrf_safe_fetch._connected(place, 10 * 10**9) is tls.wrap_socket.return_value
     plain.settimeout.assert_called_once_with(6)
     tls.wrap_socket.assert_called_once_with(plain, server_hostname=NAME)
     plain.close.assert_called_once_with()
@@ -144,7 +146,7 @@ def test_every_step_has_what_is_left_of_the_one_deadline(monkeypatch: pytest.Mon
     monkeypatch.setattr(socket, "create_connection", connect)
     seconds = count()
     with clock.measured_by(lambda: next(seconds) * 10**9):
-        answer = fetch.post(
+        answer = ssrf_safe_fetch.post(
             "http://localhost:1/",
             b"hi",
             {},
@@ -164,16 +166,16 @@ def test_receiver_on_this_machine_is_asked_where_that_is_allowed(receiver: Recei
     receiver.answers = b"thanks"
     receiver.says = [200]
     more: dict[str, Any] = {"deadline_s": 60, "bytes_max": TEN}
-    assert fetch.post(receiver.url, b"hi", {"webhook-id": "1"}, loopback=True, **more).status == 200
+    assert ssrf_safe_fetch.post(receiver.url, b"hi", {"webhook-id": "1"}, loopback=True, **more).status == 200
     assert [each.body for each in receiver.received] == [b"hi"]
     with pytest.raises(FetchError, match=r"^Only plain https URLs are asked\.$"):
-        fetch.post(receiver.url, b"hi", {}, **more)
+        ssrf_safe_fetch.post(receiver.url, b"hi", {}, **more)
 
 
 def test_status_of_our_own_url_is_whatever_comes(receiver: Receiver) -> None:
     """From a private address and by plain http, too; its body isn't read."""
     receiver.says = [302]
-    assert fetch.status_of(f"{receiver.url}/health", deadline_s=60) == 302
+    assert ssrf_safe_fetch.status_of(f"{receiver.url}/health", deadline_s=60) == 302
     assert receiver.looked_at == ["/hooks/health"]
     with pytest.raises(FetchError):
-        fetch.status_of("https://u:p@[", deadline_s=60)
+        ssrf_safe_fetch.status_of("https://u:p@[", deadline_s=60)

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from chalicelib.core import pynamodb_alone
+from chalicelib.core.dynamodb import pynamodb_base
 
 SHOWN_EMPTY = ["botocore.client", "botocore.config", "botocore.session", "pynamodb.connection._botocore_private"]
 PROGRAM = f"""
@@ -34,6 +34,6 @@ assert pynamodb_alone.Model
 @pytest.mark.parametrize("program", [PROGRAM, BEFORE], ids=["first", "after botocore"])
 def test_whoever_needs_botocores_own_gets_it(program: str) -> None:
     """The sender of mail, after this or before it."""
-    pynamodb_alone._import()  # which does nothing here: somebody has imported botocore's client already
+    pynamodb_base._import()  # which does nothing here: somebody has imported botocore's client already
     done = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.core import setting_forms, settings
+from chalicelib.core import setting_types, settings
 from chalicelib.core.settings import SettingError, Settings
 
 HOST_OF_253 = ".".join(["a" * 61] * 4) + ".aaaaa"
@@ -144,10 +144,10 @@ BAD = [(name, value) for name, (_, bad) in TABLE.items() for value in bad]
 def test_every_setting_is_judged() -> None:
     """One that is added has a form, an example that fits, and a row in this table."""
     names = {field.name for field in dataclasses.fields(Settings)}
-    assert names == setting_forms.OF.keys() == TABLE.keys()
-    assert [name for name, form in setting_forms.OF.items() if not form.fits(form.example)] == []
+    assert names == setting_types.OF.keys() == TABLE.keys()
+    assert [name for name, form in setting_types.OF.items() if not form.fits(form.example)] == []
     by_default = [(field.name, str(field.default)) for field in dataclasses.fields(Settings) if field.default != ""]
-    assert [name for name, value in by_default if not setting_forms.OF[name].fits(value)] == []
+    assert [name for name, value in by_default if not setting_types.OF[name].fits(value)] == []
 
 
 @pytest.mark.parametrize(("name", "value"), GOOD)
@@ -160,7 +160,7 @@ def test_value_that_can_be_used_is_taken_as_it_is(name: str, value: str) -> None
 @pytest.mark.parametrize(("name", "value"), BAD)
 def test_unusable_value_is_refused_at_start(name: str, value: str) -> None:
     """By the environment and by hand alike: with its variable, what it takes, an example, and what was given."""
-    variable, form = f"LATCHKEY_{name.upper()}", setting_forms.OF[name]
+    variable, form = f"LATCHKEY_{name.upper()}", setting_types.OF[name]
     with pytest.raises(SettingError) as refused:
         settings.from_environment({variable: value})
     said = str(refused.value)
@@ -183,5 +183,5 @@ def test_guide_names_every_setting() -> None:
     """With the bounds of those that have some."""
     guide = (Path(__file__).parents[2] / "docs/deploying.md").read_text()
     rows = {line.split("`")[1]: line for line in guide.splitlines() if line.startswith("| `LATCHKEY_")}
-    assert rows.keys() == {f"LATCHKEY_{name.upper()}" for name in setting_forms.OF}
+    assert rows.keys() == {f"LATCHKEY_{name.upper()}" for name in setting_types.OF}
     assert "1 to 3,650" in rows["LATCHKEY_EVENTS_KEPT_DAYS"]

@@ -10,7 +10,7 @@ from botocore.credentials import Credentials as Reference
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.core.sigv4 import Credentials, signed
+from chalicelib.core.dynamodb.sigv4 import Credentials, signed
 from tests.house import NOON_MS
 
 HEADERS = {"host": "dynamodb.us-east-1.amazonaws.com", "content-type": "application/x-amz-json-1.0"}

@@ -12,7 +12,7 @@ import pytest
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
-from chalicelib.core import settings, stage_key, telemetry
+from chalicelib.core import root_key, settings, telemetry
 from tests.house import House
 
 KEY = bytes(range(32))
@@ -24,22 +24,22 @@ DERIVED = "ee2d74b5581380b94518efd1a6da0de5655d58b2f082dccc9f645e52e0ebfbdb"
 @pytest.fixture
 def log(home: House) -> Iterator[io.StringIO]:
     """Everything that is logged, and no key that an earlier test has read."""
-    stage_key.forget()
+    root_key.forget()
     stream = io.StringIO()
     telemetry.write_to(stream)
     yield stream
-    stage_key.forget()
+    root_key.forget()
 
 
 def derived(**chosen: Any) -> str:
     """Return what is derived for "test" under other settings."""
     with settings.in_use(replace(settings.current(), **chosen)):
-        return stage_key.stage_key("test").hex()
+        return root_key.stage_key("test").hex()
 
 
 def problem(log: io.StringIO, **chosen: Any) -> str:
     """Return what the operator reads of a key that can't be had; the caller reads no more than that."""
-    with pytest.raises(stage_key.NoStageKey) as failed:
+    with pytest.raises(root_key.NoStageKey) as failed:
         derived(**chosen)
     assert failed.value.message == (
         "This needs the key of this stage, which can't be read. The owner of this API must look."
@@ -56,7 +56,7 @@ def test_what_is_derived_stays_the_same(log: io.StringIO, tmp_path: Path) -> Non
     file = tmp_path / "key"
     file.write_text(f" {WRITTEN}\n")
     assert derived(stage_key_file=str(file)) == DERIVED
-    assert stage_key.stage_key("other").hex() != DERIVED
+    assert root_key.stage_key("other").hex() != DERIVED
     assert log.getvalue() == ""
 
 
@@ -67,7 +67,7 @@ def test_key_is_read_once_for_a_stage(log: io.StringIO, tmp_path: Path) -> None:
     derived(stage_key_file=str(file))
     file.unlink()
     assert derived(stage_key_file=str(file)) == DERIVED
-    stage_key.forget()
+    root_key.forget()
     assert (
         problem(log, stage_key_file=str(file)) == f"The stage key can't be read from {file}: No such file or directory."
     )
@@ -121,5 +121,5 @@ def test_ssm_that_cannot_be_asked_is_named_by_what_failed(log: io.StringIO, monk
 
 def test_ssm_that_does_not_answer_is_given_up_after_fifteen_seconds() -> None:
     """All its tries together: the gateway itself waits for 29."""
-    config = stage_key._ssm().meta.config
+    config = root_key._ssm().meta.config
     assert (config.connect_timeout + config.read_timeout) * config.retries["total_max_attempts"] == 15

@@ -9,13 +9,14 @@ from pynamodb.exceptions import TransactWriteError
 from pynamodb.models import Model
 
 from chalicelib.accounts.tables import Account
-from chalicelib.core import tables, wire
+from chalicelib.core.dynamodb import client as dynamodb
+from chalicelib.core.dynamodb import models
 from chalicelib.credentials.tables import Credential
 from chalicelib.oauth import clients
 from chalicelib.oauth.tables import Client, Consent, Ticket
 from tests.house import House
 
-ITEMS: list[tuple[type[tables.Table], dict[str, Any]]] = [
+ITEMS: list[tuple[type[models.Table], dict[str, Any]]] = [
     (Account, {"id": "acc_1", "email": "a@example.com", "name": "Ada", "tier": "pro", "created_at": 1}),
     (
         Account,
@@ -30,7 +31,7 @@ ITEMS: list[tuple[type[tables.Table], dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("model", "values"), ITEMS)
-def test_item_reads_as_pynamodb_reads_it(model: type[tables.Table], values: dict[str, Any]) -> None:
+def test_item_reads_as_pynamodb_reads_it(model: type[models.Table], values: dict[str, Any]) -> None:
     """What is there, what is absent and has a default, and what the model doesn't know."""
     item = model(**values).serialize(null_check=False) | {"unknown": {"S": "x"}, "name": {"NULL": True}}
     theirs: Any = Model.from_raw_data.__func__(model, item)  # type: ignore[attr-defined]  # a class method's function
@@ -53,7 +54,7 @@ def test_defaults_are_not_shared() -> None:
 
 
 @pytest.mark.parametrize(("model", "values"), ITEMS)
-def test_item_is_written_as_pynamodb_writes_it(model: type[tables.Table], values: dict[str, Any]) -> None:
+def test_item_is_written_as_pynamodb_writes_it(model: type[models.Table], values: dict[str, Any]) -> None:
     """But for defaults, which a model adds."""
     theirs = model(**values).serialize(null_check=False)
     assert model.item(**values).items() <= theirs.items()
@@ -71,7 +72,7 @@ def test_item_holds_nothing_empty_and_nothing_unknown() -> None:
 def test_refused_write_of_a_transaction_is_told_by_its_item() -> None:
     """Whatever the order in which the writes were added, and whatever else was refused."""
     Ticket("there", kind="device", client_id="app_1", expires_at=1).save()
-    write = tables.transaction()
+    write = models.transaction()
     is_spent = Ticket.kind == "spent"
     write.update(Ticket("there"), actions=[Ticket.consumed_at.set(1)], condition=is_spent, return_values="ALL_OLD")
     write.update(Ticket("gone"), actions=[Ticket.consumed_at.set(1)], condition=Ticket.digest.exists())
@@ -79,26 +80,26 @@ def test_refused_write_of_a_transaction_is_told_by_its_item() -> None:
     write.delete(Ticket("old"))
     with pytest.raises(TransactWriteError) as raised, write:
         pass
-    assert tables.refused(raised.value)
-    stood = tables.refused_write(raised.value, Ticket("there"))
+    assert models.refused(raised.value)
+    stood = models.refused_write(raised.value, Ticket("there"))
     assert stood is not None
     assert stood["client_id"] == {"S": "app_1"}
-    assert tables.refused_write(raised.value, Ticket("gone")) == {}
-    assert tables.refused_write(raised.value, Ticket("new")) is None
-    assert tables.refused_write(raised.value, Ticket("old")) is None
+    assert models.refused_write(raised.value, Ticket("gone")) == {}
+    assert models.refused_write(raised.value, Ticket("new")) is None
+    assert models.refused_write(raised.value, Ticket("old")) is None
     with pytest.raises(ValueError, match="no such item"):
-        tables.refused_write(raised.value, Ticket("another"))
+        models.refused_write(raised.value, Ticket("another"))
 
 
 @pytest.mark.usefixtures("cut_off")
 def test_transaction_that_never_arrived_was_refused_nowhere() -> None:
     """What failed for another reason is none of the caller's conditions."""
-    write = tables.transaction()
+    write = models.transaction()
     write.delete(Ticket("old"))
     with pytest.raises(TransactWriteError) as raised, write:
         pass
-    assert not tables.refused(raised.value)
-    assert tables.refused_write(raised.value, Ticket("old")) is None
+    assert not models.refused(raised.value)
+    assert models.refused_write(raised.value, Ticket("old")) is None
 
 
 IMPOSSIBLE = {
@@ -115,28 +116,28 @@ def test_what_no_key_can_be_is_not_found_without_asking(home: House, text: str) 
     given: dict[str, Any] = {"grant_types": {clients.DEVICE}, "scopes": {"read"}, "registered_by": "self"}
     Client("app_1", name="App", auth_method="none", created_at=1, **given).save()
     asked: list[str] = []
-    send = wire.sender()
+    send = dynamodb.sender()
 
-    def noting(operation: str, body: wire.Json) -> wire.Json:
+    def noting(operation: str, body: dynamodb.Json) -> dynamodb.Json:
         asked.append(json.dumps(body))
         return send(operation, body)
 
-    with wire.sent_by(noting):
+    with dynamodb.sent_by(noting):
         assert Client.found(text) is None
         assert Consent.found("acc_1", text) is None
         assert asked == []
-        keys: dict[type[tables.Table], wire.Json] = {
+        keys: dict[type[models.Table], dynamodb.Json] = {
             Client: Client.item(client_id="app_1"),
             Ticket: {"digest": {"S": text}},
         }
-        assert list(tables.found_at_once(keys)) == [Client]
+        assert list(models.found_at_once(keys)) == [Client]
 
 
 def test_key_may_be_as_long_as_dynamodb_takes_it(home: House) -> None:
     """In bytes: 2,048 of a partition key, 1,024 of a sort key."""
-    assert tables.can_be_hash_key("é" * 1_024)
-    assert not tables.can_be_hash_key("é" * 1_024 + "e")
-    assert tables.can_be_range_key("é" * 512)
-    assert not tables.can_be_range_key("é" * 512 + "e")
+    assert models.can_be_hash_key("é" * 1_024)
+    assert not models.can_be_hash_key("é" * 1_024 + "e")
+    assert models.can_be_range_key("é" * 512)
+    assert not models.can_be_range_key("é" * 512 + "e")
     assert Client.found("é" * 1_024) is None
     assert Consent.found("acc_1", "é" * 512) is None

@@ -5,19 +5,21 @@ from typing import Any
 
 import pytest
 
-from chalicelib.core import answering, aws, fetch, framing, lean, settings, sigv4, telemetry, wire
+from chalicelib.core import http_framing, settings, ssrf_safe_fetch, telemetry
+from chalicelib.core.dynamodb import client as dynamodb
+from chalicelib.core.dynamodb import codec, endpoint, http_response, sigv4
 
 FROZEN: list[Any] = [
-    answering.Answer,
-    aws.Place,
-    fetch.Fetched,
-    lean.Caller,
+    http_response.Answer,
+    endpoint.Place,
+    ssrf_safe_fetch.Fetched,
+    codec.Caller,
     settings.Settings,
     sigv4.Credentials,
-    wire.Patience,
+    dynamodb.Patience,
 ]
 """Threads share them."""
-SLOTTED: list[Any] = [*FROZEN, fetch._Place, framing.Head, telemetry.Calls]
+SLOTTED: list[Any] = [*FROZEN, ssrf_safe_fetch._Place, http_framing.Head, telemetry.Calls]
 """Each call makes some."""
 
 
@@ -36,11 +38,11 @@ def test_value_has_no_more_than_its_fields(kind: Any) -> None:
 @pytest.mark.parametrize(
     ("value", "rest"),
     [
-        (answering.Answer(200, {}, b""), {"stays": True}),
+        (http_response.Answer(200, {}, b""), {"stays": True}),
         (sigv4.Credentials("id", "secret"), {"token": ""}),
-        (fetch._Place("a.example", 443, "/", None), {"addresses": []}),
+        (ssrf_safe_fetch._Place("a.example", 443, "/", None), {"addresses": []}),
         (telemetry.Calls(), {"made": []}),
-        (wire.Patience(1, 1, 1), {"not_accepted": 2}),
+        (dynamodb.Patience(1, 1, 1), {"not_accepted": 2}),
     ],
     ids=lambda value: type(value).__name__,
 )

@@ -8,7 +8,8 @@ import pytest
 from pynamodb.exceptions import TransactWriteError, UpdateError
 
 from chalicelib.accounts.tables import Account
-from chalicelib.core import errors, tables
+from chalicelib.core import errors
+from chalicelib.core.dynamodb import models
 from chalicelib.credentials import live_keys
 from chalicelib.credentials.verdict import Verdict
 from chalicelib.limits.tiers import FREE
@@ -94,6 +95,6 @@ def test_key_is_counted_out_of_an_account_that_is_there(home: House) -> None:
     gone = home.account()
     key = home.key(gone).key
     gone.delete()
-    with pytest.raises(TransactWriteError), tables.transaction() as write:
+    with pytest.raises(TransactWriteError), models.transaction() as write:
         live_keys.count_out(write, Account(gone.id), key)
     assert Account.found(gone.id) is None

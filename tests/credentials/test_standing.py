@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 
 from chalicelib.accounts import change
-from chalicelib.core import errors, settings, telemetry, wire
+from chalicelib.core import errors, settings, telemetry
+from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.credentials import change as key_change
 from chalicelib.credentials import revoke
 from chalicelib.credentials.rotate import rotate
@@ -169,7 +170,7 @@ def test_account_that_changes_faster_than_it_can_be_verified_is_told_to_come_aga
         "ExpressionAttributeValues": {":more": {"N": "1"}},
     }
     with (
-        before("UpdateItem", lambda: wire.call("UpdateItem", marked), times=99),
+        before("UpdateItem", lambda: dynamodb.call("UpdateItem", marked), times=99),
         pytest.raises(errors.Unavailable, match="being changed right now"),
     ):
         caller.call()

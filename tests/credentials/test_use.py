@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib.core import errors, settings, telemetry, wire
+from chalicelib.core import errors, settings, telemetry
+from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.credentials import revoke
 from chalicelib.credentials.issue import Issued
 from chalicelib.credentials.standing import Use, admit_caller, admit_presented, note_failure
@@ -26,7 +27,7 @@ def item_of(issued: Issued) -> dict[str, Any]:
     """Return the raw item of the account's counters."""
     key = windows.item_key(issued.key.account_id, FREE, NOON_MS // 1000)
     request = {"TableName": settings.current().table(windows.TABLE), "Key": key, "ConsistentRead": True}
-    item: dict[str, Any] = wire.call("GetItem", request)["Item"]
+    item: dict[str, Any] = dynamodb.call("GetItem", request)["Item"]
     return item
 
 

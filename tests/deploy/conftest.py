@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.core import settings, wire
+from chalicelib.core import settings
+from chalicelib.core.dynamodb import client as dynamodb
 from tests.deploy import emulator
 from tests.deploy.checkout import Checkout, architecture_here, copied
 from tests.deploy.cloud import Cloud, serving
@@ -83,9 +84,9 @@ def emulated_stage(emulated_once: EmulatedStage) -> Iterator[EmulatedStage]:
     with pytest.MonkeyPatch.context() as environment, settings.in_use(settings.Settings(stage=emulator.STAGE)):
         for name, value in emulated_once.emulator.environment.items():
             environment.setenv(name, value)
-        environment.setattr(wire, "READ_TIMEOUT_S", emulator.TIMEOUT_S)
-        wire.forget_connection()
+        environment.setattr(dynamodb, "READ_TIMEOUT_S", emulator.TIMEOUT_S)
+        dynamodb.forget_connection()
         forget_process()
         yield emulated_once
-    wire.forget_connection()
+    dynamodb.forget_connection()
     forget_process()

@@ -25,7 +25,8 @@ import requests
 from requests_oauthlib import OAuth2Session
 
 from chalicelib.accounts.tables import Account
-from chalicelib.core import clock, settings, wire
+from chalicelib.core import clock, settings
+from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.credentials.issue import Issued, new_key, put_beside_the_others
 from chalicelib.limits import tiers, windows
 from infra.browser import Page
@@ -176,7 +177,7 @@ def test_spent_quota_is_refused_though_the_authorizer_is_cached(emulated: Emulat
     assert emulated.call("GET", "/v1/users/me", key.secret).status_code == 200
     for at_ms in (clock.now_ms(), clock.now_ms() + HOUR_MS):  # whatever hour it is when the request comes
         window = windows.window_at(account.id, tiers.FREE, at_ms)
-        wire.call(
+        dynamodb.call(
             "UpdateItem",
             {
                 "TableName": settings.current().table(windows.TABLE),

@@ -14,7 +14,8 @@ import pytest
 import yaml
 
 from app import app
-from chalicelib.core import clock, wire
+from chalicelib.core import clock
+from chalicelib.core.dynamodb import client as dynamodb
 from infra import data, engine, pinned, stage_key
 from infra.deploy import package
 from infra.standin import Gateway
@@ -67,11 +68,11 @@ def stage(packaged_here: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
         }
         patch = opened.enter_context(pytest.MonkeyPatch.context())
         patch.setenv("AWS_ENDPOINT_URL_DYNAMODB", database.url)
-        wire.forget_connection()
+        dynamodb.forget_connection()
         with house(stage="dev") as home, clock.driven_by(lambda: time.time_ns() // 1_000_000):
             data.create_missing_tables()
             yield Stage(task, handlers, home, environment, line)
-        wire.forget_connection()
+        dynamodb.forget_connection()
         forget_process()
 
 
@@ -122,7 +123,7 @@ def test_every_function_answers_an_event_of_its_kind(stage: Stage, capsys: pytes
         verdict = authorizer.invoke(bearer(issued.secret))
         assert verdict["policyDocument"]["Statement"][0]["Effect"] == "Allow"
         assert authorizer.invoke(bearer("nonsense"))["policyDocument"]["Statement"][0]["Effect"] == "Deny"
-    about = wire.call("Scan", {"TableName": "latchkey-dev-events"})["Items"]
+    about = dynamodb.call("Scan", {"TableName": "latchkey-dev-events"})["Items"]
     events = {
         "APIHandler": asked("/v1/users/me", verdict),
         "Authorizer": bearer(issued.secret),

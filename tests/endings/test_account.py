@@ -8,7 +8,8 @@ import pytest
 
 from chalicelib.accounts import change, links, sessions, unfinished
 from chalicelib.accounts.unfinished import SETTLED_MS
-from chalicelib.core import clock, settings, wire
+from chalicelib.core import clock, settings
+from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.endings import finish
 from chalicelib.events import kinds, record
 from chalicelib.oauth import clients, grants
@@ -50,7 +51,7 @@ def left(account_id: str) -> dict[str, int]:
     """Count the items that name an account, or hold what it was called, by table."""
     found = {}
     for name in data.tables(settings.current().stage):
-        items = wire.call("Scan", {"TableName": name, "ConsistentRead": True})["Items"]
+        items = dynamodb.call("Scan", {"TableName": name, "ConsistentRead": True})["Items"]
         named = [item for item in items if account_id in json.dumps(item) or "yron" in json.dumps(item)]
         if named:
             found[name.removeprefix(settings.current().table(""))] = len(named)
@@ -77,7 +78,7 @@ def test_deletion_leaves_nothing_but_its_stump_its_counters_and_the_event_of_its
 
 def test_deletion_is_finished_however_often_it_is_killed(leaving: Person) -> None:
     """Killed after any number of its calls, it goes on when the next function comes."""
-    by_wire, calls = wire.sender(), 0
+    by_wire, calls = dynamodb.sender(), 0
 
     def until_killed(operation: str, request: dict[str, Any]) -> dict[str, Any]:
         nonlocal calls
@@ -87,7 +88,7 @@ def test_deletion_is_finished_however_often_it_is_killed(leaving: Person) -> Non
         return by_wire(operation, request)
 
     killed = 0
-    with wire.sent_by(until_killed):
+    with dynamodb.sent_by(until_killed):
         while killed < 200:
             try:
                 finished()
@@ -127,14 +128,14 @@ def test_deletion_in_the_request_is_bounded(home: House) -> None:
 @pytest.fixture
 def lost_marks(home: House) -> Iterator[None]:
     """No counter can be written."""
-    by_wire = wire.sender()
+    by_wire = dynamodb.sender()
 
     def send(operation: str, request: dict[str, Any]) -> dict[str, Any]:
         if operation == "UpdateItem" and "stale_at" in request["UpdateExpression"].partition(",")[0]:
-            raise wire.Unreachable("Timeout", "no answer", {})
+            raise dynamodb.Unreachable("Timeout", "no answer", {})
         return by_wire(operation, request)
 
-    with wire.sent_by(send):
+    with dynamodb.sent_by(send):
         yield
 
 

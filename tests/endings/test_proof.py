@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from chalicelib.accounts import links, unfinished
-from chalicelib.core import wire
+from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.credentials import find
 from chalicelib.endings import finish, reset
 from chalicelib.oauth import clients, grants
@@ -58,7 +58,7 @@ def test_proof_that_is_killed_anywhere_is_finished_by_the_minutes_function(
     home: House, squatter: Person, after: int
 ) -> None:
     """From its transaction on, whatever number of calls follows; a key of its owner's own from then on stays."""
-    by_wire, calls = wire.sender(), -1
+    by_wire, calls = dynamodb.sender(), -1
 
     def until_killed(operation: str, request: dict[str, Any]) -> dict[str, Any]:
         nonlocal calls
@@ -69,7 +69,7 @@ def test_proof_that_is_killed_anywhere_is_finished_by_the_minutes_function(
         calls += is_proof or calls >= 0
         return answer
 
-    with wire.sent_by(until_killed), pytest.raises(Killed):
+    with dynamodb.sent_by(until_killed), pytest.raises(Killed):
         prove(home, squatter)
     assert left(squatter.account.id) != (0, 0, 0)
     home.clock.forward(30)

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from chalicelib.core import clock, settings, telemetry, wire
+from chalicelib.core import clock, settings, telemetry
+from chalicelib.core.dynamodb import client as dynamodb
 from infra import data, engine
 from tests.engine.faulty import WITHOUT_AN_ANSWER, Line
 from tests.engine.fleet import PUBLIC_URL, STAGE, Fleet
@@ -19,9 +20,9 @@ def url() -> Iterator[str]:
     running = engine.start(None, say=False)
     with pytest.MonkeyPatch.context() as environment, settings.in_use(settings.Settings(stage=STAGE)):
         environment.setenv("AWS_ENDPOINT_URL", running.url)
-        wire.forget_connection()
+        dynamodb.forget_connection()
         data.create_missing_tables()
-        wire.forget_connection()
+        dynamodb.forget_connection()
     yield running.url
     running.stop()
 
@@ -56,15 +57,15 @@ def answers_within_s(request: pytest.FixtureRequest) -> int:
     """
     callspec = getattr(request.node, "callspec", None)
     fault = callspec.params.get("fault") if callspec else None
-    return wire.READ_TIMEOUT_S if fault in WITHOUT_AN_ANSWER else ENGINE_ANSWERS_WITHIN_S
+    return dynamodb.READ_TIMEOUT_S if fault in WITHOUT_AN_ANSWER else ENGINE_ANSWERS_WITHIN_S
 
 
 @pytest.fixture
 def home(line: Line, logged: io.StringIO, answers_within_s: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
     """A house at the end of the line. Its clock stands still; chance is real, since the engine outlives the test."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", line.url)
-    monkeypatch.setattr(wire, "READ_TIMEOUT_S", answers_within_s)
-    wire.forget_connection()
+    monkeypatch.setattr(dynamodb, "READ_TIMEOUT_S", answers_within_s)
+    dynamodb.forget_connection()
     moved = Clock()
     with settings.in_use(settings.Settings(stage=STAGE, public_url=PUBLIC_URL)), clock.driven_by(moved):
         telemetry.write_to(logged)
@@ -72,4 +73,4 @@ def home(line: Line, logged: io.StringIO, answers_within_s: int, monkeypatch: py
         yield House(moved)
         forget_process()
     telemetry.write_to(None)
-    wire.forget_connection()
+    dynamodb.forget_connection()

@@ -1,14 +1,15 @@
 """An account's counters as they lie in the engine, past everything that a process may remember of them."""
 
 from chalicelib.accounts.tables import Account
-from chalicelib.core import settings, wire
+from chalicelib.core import settings
+from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.limits import tiers, windows
 from tests.house import NOON_MS
 
 
-def item(account: Account) -> wire.Json:
+def item(account: Account) -> dynamodb.Json:
     """Return an account's counters of the hour in which every test begins."""
-    found: wire.Json = wire.call("GetItem", _where(account) | {"ConsistentRead": True})["Item"]
+    found: dynamodb.Json = dynamodb.call("GetItem", _where(account) | {"ConsistentRead": True})["Item"]
     return found
 
 
@@ -19,13 +20,13 @@ def used(account: Account) -> int:
 
 def set_used(account: Account, count: int) -> None:
     """Let an account have used so much in this hour."""
-    wire.call(
+    dynamodb.call(
         "UpdateItem",
         _where(account)
         | {"UpdateExpression": "SET used = :count", "ExpressionAttributeValues": {":count": {"N": str(count)}}},
     )
 
 
-def _where(account: Account) -> wire.Json:
+def _where(account: Account) -> dynamodb.Json:
     key = windows.item_key(account.id, tiers.BY_NAME[account.tier], NOON_MS // 1000)
     return {"TableName": settings.current().table(windows.TABLE), "Key": key}

@@ -40,10 +40,11 @@ def started(url: str, start_ms: int, began: float) -> "subprocess.Popen[bytes]":
 
 def main() -> None:
     """Work until killed."""
-    from chalicelib.core import clock, wire
+    from chalicelib.core import clock
+    from chalicelib.core.dynamodb import client as dynamodb
     from infra import background
 
-    wire.READ_TIMEOUT_S = ENGINE_ANSWERS_WITHIN_S
+    dynamodb.READ_TIMEOUT_S = ENGINE_ANSWERS_WITHIN_S
     with clock.driven_by(clock_from(int(sys.argv[1]), float(sys.argv[2]))):
         background.start().wait()
 

@@ -115,7 +115,8 @@ class _Task:
 def _function(pipe: Connection, barrier: Barrier) -> None:
     """Be one function: answer what comes through the pipe until it closes."""
     from app import app
-    from chalicelib.core import clock, settings, telemetry, wire
+    from chalicelib.core import clock, settings, telemetry
+    from chalicelib.core.dynamodb import client as dynamodb
     from infra.standin import Gateway
     from tests.house import stage_key_file
 
@@ -152,11 +153,11 @@ def _function(pipe: Connection, barrier: Barrier) -> None:
         ThreadPoolExecutor(THREADS) as threads,
     ):
         telemetry.write_to(nowhere)
-        wire.READ_TIMEOUT_S = ENGINE_ANSWERS_WITHIN_S
+        dynamodb.READ_TIMEOUT_S = ENGINE_ANSWERS_WITHIN_S
         while (task := _next(pipe)) is not None:
             if os.environ.get("AWS_ENDPOINT_URL") != task.url:
                 os.environ["AWS_ENDPOINT_URL"] = task.url
-                wire.forget_connection()
+                dynamodb.forget_connection()
             try:
                 pipe.send(all_lanes(task))
             except Exception:

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from chalicelib.core import telemetry, wire
+from chalicelib.core import telemetry
+from chalicelib.core.dynamodb import client as dynamodb
 from infra import data
 from infra.standin import Answer
 
@@ -40,7 +41,7 @@ class Metered:
 
 def metered(act: Callable[[], object]) -> Metered:
     """Do something, and return what it took."""
-    taken, logged, send = Metered(), io.StringIO(), wire.sender()
+    taken, logged, send = Metered(), io.StringIO(), dynamodb.sender()
 
     def call(operation: str, request: dict[str, Any]) -> dict[str, Any]:
         assert operation in READING | WRITING, operation
@@ -54,7 +55,7 @@ def metered(act: Callable[[], object]) -> Metered:
         return answer
 
     telemetry.write_to(logged)
-    with wire.sent_by(call):
+    with dynamodb.sent_by(call):
         given = act()
     telemetry.write_to(None)
     taken.answer = given if isinstance(given, Answer) else None
@@ -69,7 +70,7 @@ def stored(stage: str, of: tuple[str, ...]) -> tuple[int, int]:
     for name in (f"latchkey-{stage}-{table}" for table in of):
         table = every[name]
         keys = {key["AttributeName"] for key in table["KeySchema"]}
-        for item in wire.call("Scan", {"TableName": name, "ConsistentRead": True})["Items"]:
+        for item in dynamodb.call("Scan", {"TableName": name, "ConsistentRead": True})["Items"]:
             in_tables += _size_bytes(item) + ITEM_BYTES
             for index in table.get("GlobalSecondaryIndexes", ()):
                 in_indexes += _entry_bytes(item, keys, index)

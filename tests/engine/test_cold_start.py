@@ -24,8 +24,13 @@ HEAVY = (
     *("jsonschema", "requests", "aws_lambda_powertools"),
 )
 OF_MODELS = (
-    *("pynamodb", "chalicelib.core.tables", "chalicelib.accounts.tables", "chalicelib.credentials.tables"),
-    *("chalicelib.events.record", "chalicelib.webhooks.deliver", "chalicelib.core.fetch", "concurrent.futures.thread"),
+    *("pynamodb", "chalicelib.core.dynamodb.models", "chalicelib.accounts.tables", "chalicelib.credentials.tables"),
+    *(
+        "chalicelib.events.record",
+        "chalicelib.webhooks.deliver",
+        "chalicelib.core.ssrf_safe_fetch",
+        "concurrent.futures.thread",
+    ),
     *("chalicelib.api.idempotency", "chalicelib.idempotency", "chalicelib.core.sealed", "cryptography"),
 )
 FUNCTION = """

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from chalicelib.accounts.tables import Account
-from chalicelib.core import wire
+from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.limits import outage, tiers
 from infra.standin import Answer
 from tests.engine import counters
@@ -89,14 +89,14 @@ def test_unanswered_counter_lets_requests_through(
             return None
         calls.append(call)
         if fault in WITHOUT_AN_ANSWER:
-            home.clock.forward(wire.READ_TIMEOUT_S)
+            home.clock.forward(dynamodb.READ_TIMEOUT_S)
         return fault
 
     calls: list[Call] = []
     with line.failing_by(decide):
         assert asked(home, key).status == 200
         tries = len(calls)
-        assert tries == (wire.AT_ONCE.conflict if fault == CONFLICT else wire.AT_ONCE.unavailable)
+        assert tries == (dynamodb.AT_ONCE.conflict if fault == CONFLICT else dynamodb.AT_ONCE.unavailable)
         assert logged.getvalue().count('"LimiterUnavailable":1') == 1
         home.clock.now_ms += outage.LASTS_MS - 1
         assert asked(home, key).status == 200
@@ -112,7 +112,7 @@ def test_engine_that_is_gone_lets_requests_through(home: House, key: str, monkey
     with socket.socket() as taken:  # and nobody listens: what is merely free, another process may take
         taken.bind(("127.0.0.1", 0))
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{taken.getsockname()[1]}")
-        wire.forget_connection()
+        dynamodb.forget_connection()
         assert asked(home, key).status == 200
 
 

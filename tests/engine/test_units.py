@@ -7,7 +7,8 @@ import pytest
 
 from chalicelib.accounts.tables import Account
 from chalicelib.api import background
-from chalicelib.core import secrets, settings, wire
+from chalicelib.core import secrets, settings
+from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.credentials.issue import Issued
 from chalicelib.limits import tiers
 from infra import costs, data, engine
@@ -35,13 +36,13 @@ def alone() -> Iterator[str]:
 def home(alone: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
     """A house on it, with the tables empty."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", alone)
-    wire.forget_connection()
+    dynamodb.forget_connection()
     with house(stage=STAGE) as made:
         data.create_missing_tables()
         yield made
         for table in data.tables(STAGE):
-            wire.call("DeleteTable", {"TableName": table})
-    wire.forget_connection()
+            dynamodb.call("DeleteTable", {"TableName": table})
+    dynamodb.forget_connection()
 
 
 @pytest.fixture

@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
-from chalicelib.core import settings, tables, wire
+from chalicelib.core import settings
+from chalicelib.core.dynamodb import client as dynamodb
+from chalicelib.core.dynamodb import models
 from chalicelib.events import kinds, record
 from chalicelib.oauth.tables import Ticket
 from tests import kept
@@ -27,7 +29,7 @@ def test_event_that_tells_too_little_or_too_much_is_found(
 ) -> None:
     """By its type's row in the guide."""
     kept.check(left.values())
-    with tables.transaction() as write:
+    with models.transaction() as write:
         record.add_to(write, "acc_1", kind, told)
     with pytest.raises(AssertionError, match=fault):
         kept.check(left.values())
@@ -40,5 +42,5 @@ def test_item_that_may_be_deleted_before_its_end_is_found(home: House) -> None:
     with pytest.raises(AssertionError, match="may be deleted at 4999, before 5000999"):
         kept.check(left.values())
     table = settings.current().table("tickets")
-    wire.call("DeleteItem", {"TableName": table, "Key": {"digest": {"S": "digest"}}})
+    dynamodb.call("DeleteItem", {"TableName": table, "Key": {"digest": {"S": "digest"}}})
     kept.check(left.values())

@@ -2,7 +2,8 @@
 
 import pytest
 
-from chalicelib.core import settings, telemetry, wire
+from chalicelib.core import settings, telemetry
+from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.events import kinds, notable, quota, record
 from chalicelib.limits import quota as counts
 from chalicelib.limits.tiers import FREE
@@ -72,5 +73,5 @@ def test_event_that_cant_be_written_fails_no_request(home: House) -> None:
     secret = home.key(account).secret
     home.call("GET", "/v1/limits", secret)
     home.counted(account.id, FREE, used=799)
-    wire.call("DeleteTable", {"TableName": settings.current().table("events")})
+    dynamodb.call("DeleteTable", {"TableName": settings.current().table("events")})
     assert home.call("GET", "/v1/limits", secret).status == 200

@@ -8,7 +8,8 @@ import pytest
 from chalicelib.accounts import change
 from chalicelib.accounts.find import account_by_id
 from chalicelib.accounts.tables import Account
-from chalicelib.core import clock, ids, tables
+from chalicelib.core import clock, ids
+from chalicelib.core.dynamodb import models
 from chalicelib.events import actors, kinds, record
 from chalicelib.events.tables import Event
 from chalicelib.limits import tiers
@@ -178,7 +179,7 @@ def of_every_type(account: Account, who: str) -> None:
     """Record an event of every type there is, as the operator or an administrator does."""
     for kind in kinds.WORDS:
         acts = actors.administrator("acc_root", REASON) if who == "admin" else actors.operator_for(REASON)
-        with actors.stranger_from(ADMINS_IP), acts, tables.transaction() as write:
+        with actors.stranger_from(ADMINS_IP), acts, models.transaction() as write:
             record.add_to(write, account.id, kind, {"application": "app_1"})
 
 

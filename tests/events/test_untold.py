@@ -6,7 +6,8 @@ import pytest
 from pynamodb.exceptions import TransactWriteError
 
 from chalicelib.accounts import links
-from chalicelib.core import settings, telemetry, wire
+from chalicelib.core import settings, telemetry
+from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.credentials import change, issue, revoke, rotate
 from chalicelib.credentials.verify import verify
 from chalicelib.oauth import consent
@@ -87,7 +88,7 @@ def test_change_that_cannot_be_told_is_an_error_and_not_repeated(
 ) -> None:
     """The wire repeats what is worth it; taken for a refusal it would be explained as what it is not."""
     change_it = prepare(local, receiver)
-    wire.call("DeleteTable", {"TableName": settings.current().table("events")})
+    dynamodb.call("DeleteTable", {"TableName": settings.current().table("events")})
     with telemetry.calls_watched() as calls, pytest.raises(TransactWriteError) as raised:
         change_it()
     assert raised.value.cause_response_code == "ResourceNotFoundException"

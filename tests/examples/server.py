@@ -16,7 +16,8 @@ from typing import Any
 
 from app import app
 from chalicelib.accounts.create import create_account
-from chalicelib.core import clock, randomness, settings, telemetry, wire
+from chalicelib.core import clock, randomness, settings, telemetry
+from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.credentials.issue import new_key, put_beside_the_others
 from chalicelib.limits import tiers, windows
 from infra import chalice_cli, data, demo, server, standin
@@ -65,7 +66,7 @@ class Server(server.Server):
 
 def main() -> None:
     """Serve until standard input ends."""
-    wire.READ_TIMEOUT_S = ENGINE_ANSWERS_WITHIN_S
+    dynamodb.READ_TIMEOUT_S = ENGINE_ANSWERS_WITHIN_S
     served = Server()
     chalice_cli.prepare_environment(served.url)
     with clock.driven_by(served.gateway.clock), Path(sys.argv[1]).open("a", buffering=1) as log:
@@ -94,7 +95,7 @@ def _spend(account_id: str, limit: str) -> dict[str, Any]:
     """Use up a limit of a Free account: what fifty or a thousand requests would do, in one write."""
     window = windows.window_at(account_id, tiers.FREE, clock.now_ms())
     name, most = {"quota": ("used", tiers.FREE.quota), "burst": (window.slot, tiers.FREE.burst)}[limit]
-    wire.call(
+    dynamodb.call(
         "UpdateItem",
         {
             "TableName": settings.current().table(windows.TABLE),

@@ -8,7 +8,8 @@ from chalicelib.accounts.states import SUSPENDED
 from chalicelib.accounts.unfinished import SLICE
 from chalicelib.api import background
 from chalicelib.api.console.routes import FORMS_ON, SHOWN_AT
-from chalicelib.core import clock, secrets, settings, tables
+from chalicelib.core import clock, secrets, settings
+from chalicelib.core.dynamodb import models
 from chalicelib.credentials import on_anomaly, rotate
 from chalicelib.credentials.change import change_key
 from chalicelib.credentials.tables import Credential
@@ -386,7 +387,7 @@ class Everything:
             change.set_standing(ada.id, tier=tiers.PRO, status=None, actor="operator")
             # Whoever deletes it dies before the mark is set.
             self.home.clock.forward(1)
-            with tables.transaction() as write:
+            with models.transaction() as write:
                 record.add_to(write, ada.id, kinds.ACCOUNT_DELETED, {})
             with self.recorder.within(function):
                 act(ada.id)

@@ -17,7 +17,8 @@ import pytest
 from moto import mock_aws
 
 from chalicelib.accounts import mail
-from chalicelib.core import stage_key, telemetry, wire
+from chalicelib.core import root_key, telemetry
+from chalicelib.core.dynamodb import client as dynamodb
 from infra import stage_key as infra_stage_key
 from infra import template
 from tests import moto_front
@@ -48,19 +49,19 @@ def seen(moto_url: str) -> Iterator[Recorder]:
     mail._ses.cache_clear()
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("AWS_ENDPOINT_URL_DYNAMODB", moto_url)
-        environment.setattr(wire, "READ_TIMEOUT_S", moto_front.ANSWERS_WITHIN_S)
-        wire.forget_connection()
+        environment.setattr(dynamodb, "READ_TIMEOUT_S", moto_front.ANSWERS_WITHIN_S)
+        dynamodb.forget_connection()
         with recorded() as (recorder, gateway), house(mail_from="latchkey@example.com", stage_key_file="") as home:
             telemetry.write_to(io.StringIO())
             infra_stage_key.create(boto3.client("ssm"), "test")
-            stage_key.forget()
+            root_key.forget()
             put_empty_tables_up()
             home.gateway = gateway
             Everything(home, recorder).happens()
             yield recorder
     mail._ses.cache_clear()
-    stage_key.forget()
-    wire.forget_connection()
+    root_key.forget()
+    dynamodb.forget_connection()
 
 
 def policy(function: str) -> list[dict[str, Any]]:

@@ -9,7 +9,8 @@ import pytest
 from botocore.client import BaseClient
 
 from app import app
-from chalicelib.core import stage_key, wire
+from chalicelib.core import root_key
+from chalicelib.core.dynamodb import client as dynamodb
 from infra.standin import Answer, Gateway
 
 API, AUTHORIZER = "api", "authorizer"
@@ -43,7 +44,7 @@ class Recorder:
         """Take the calls of a `with` block for those of a function, which has read nothing for another one before."""
         before, self.function = self.function, function
         if before != function:
-            stage_key.forget()
+            root_key.forget()
         try:
             yield
         finally:
@@ -81,7 +82,7 @@ def recorded() -> Iterator[tuple[Recorder, RecordedGateway]]:
     recorder = Recorder()
     gateway = RecordedGateway(app, domain="api.example.com")
     gateway.recorder = recorder
-    by_wire = wire.sender()
+    by_wire = dynamodb.sender()
     send: Callable[..., dict[str, Any]] = BaseClient._make_api_call
 
     def call(operation: str, request: dict[str, Any]) -> dict[str, Any]:
@@ -95,7 +96,7 @@ def recorded() -> Iterator[tuple[Recorder, RecordedGateway]]:
             return {}
         return send(client, operation, request)
 
-    with pytest.MonkeyPatch.context() as patch, wire.sent_by(call):
+    with pytest.MonkeyPatch.context() as patch, dynamodb.sent_by(call):
         patch.setattr(BaseClient, "_make_api_call", make_api_call)
         yield recorder, gateway
 

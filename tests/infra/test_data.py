@@ -1,7 +1,8 @@
 """The tables of a local engine that an earlier version made."""
 
 from chalicelib.accounts import sessions
-from chalicelib.core import settings, wire
+from chalicelib.core import settings
+from chalicelib.core.dynamodb import client as dynamodb
 from infra import data
 from tests.house import House
 from tests.visitor import logged_in, person
@@ -12,9 +13,9 @@ def test_table_of_an_earlier_version_gets_its_new_index(home: House) -> None:
     account = person()
     logged_in(home, account)
     name = settings.current().table("sessions")
-    wire.call(
+    dynamodb.call(
         "UpdateTable", {"TableName": name, "GlobalSecondaryIndexUpdates": [{"Delete": {"IndexName": "by_holder"}}]}
     )
-    assert not wire.call("DescribeTable", {"TableName": name})["Table"].get("GlobalSecondaryIndexes")
+    assert not dynamodb.call("DescribeTable", {"TableName": name})["Table"].get("GlobalSecondaryIndexes")
     assert data.create_missing_tables() == []
     assert len(sessions.of_account(account, 10)[0]) == 1

@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 from pynamodb.exceptions import PynamoDBException
 
-from chalicelib.core import clock, settings, wire
+from chalicelib.core import clock, settings
+from chalicelib.core.dynamodb import client as dynamodb
 from infra import manage, reachable
 from tests.house import House, stage_key_file
 from tests.infra.test_manage import COMMANDS
@@ -27,16 +28,16 @@ FAULTS = {
 @contextmanager
 def failing(code: str, *, after: int) -> Iterator[list[str]]:
     """Let every call of DynamoDB fail after so many, and give the operations that were done."""
-    real = wire.sender()
+    real = dynamodb.sender()
     done: list[str] = []
 
-    def send(operation: str, body: wire.Json) -> wire.Json:
+    def send(operation: str, body: dynamodb.Json) -> dynamodb.Json:
         if len(done) >= after:
-            raise wire.meaning({"Error": {"Code": code, "Message": "User: u may not"}})
+            raise dynamodb.meaning({"Error": {"Code": code, "Message": "User: u may not"}})
         done.append(operation)
         return real(operation, body)
 
-    with wire.sent_by(send):
+    with dynamodb.sent_by(send):
         yield done
 
 
@@ -94,14 +95,14 @@ def test_lost_answer_of_a_write_is_told_with_what_to_do(
 ) -> None:
     """It may have happened or not: where a second run does a thing twice, the sentence says what to look at."""
     words = next(each for each in stage if each[0] == command)
-    real = wire.sender()
+    real = dynamodb.sender()
 
-    def send(operation: str, body: wire.Json) -> wire.Json:
+    def send(operation: str, body: dynamodb.Json) -> dynamodb.Json:
         if operation in reachable.WRITES:
-            raise wire.meaning({"Error": {"Code": "InternalServerError", "Message": ""}})
+            raise dynamodb.meaning({"Error": {"Code": "InternalServerError", "Message": ""}})
         return real(operation, body)
 
-    with wire.sent_by(send):
+    with dynamodb.sent_by(send):
         status, said = run(words, monkeypatch, capsys)
     assert status == 1
     assert said.startswith("DynamoDB doesn't answer (InternalServerError: ).")
@@ -113,7 +114,7 @@ def test_bug_keeps_its_traceback(
 ) -> None:
     """An error that no deployment should meet must be seen whole, and reported."""
     words = next(each for each in stage if each[0] == "tier")
-    with failing("ValidationException", after=2), pytest.raises((PynamoDBException, wire.WireError)):
+    with failing("ValidationException", after=2), pytest.raises((PynamoDBException, dynamodb.WireError)):
         run(words, monkeypatch, capsys)
     with pytest.raises(ZeroDivisionError), reachable.until_the_end("test", "tier"):
         raise ZeroDivisionError

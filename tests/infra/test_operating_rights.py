@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.core import stage_key
+from chalicelib.core import root_key
 from infra import rights
 from tests.house import House
 from tests.infra.recorder import API, Need, recorded
@@ -51,7 +51,7 @@ def needs(home: House, command: Command) -> set[Need]:
     assert home
     with recorded() as (recorder, _):
         for words in COMMANDS:
-            stage_key.forget()
+            root_key.forget()
             with recorder.within(API):
                 command(*words)
     return recorder.needs[API]

@@ -8,15 +8,15 @@ import pytest
 
 import chalicelib
 from chalicelib.core import settings
+from chalicelib.core.dynamodb.models import DiesAt, Table
 from chalicelib.core.settings import Settings
-from chalicelib.core.tables import DiesAt, Table
 from infra import data
 
 
 def models() -> dict[str, type[Table]]:
     """Return every model of every `tables.py`, by its table's full name; where two share a table, the wider one."""
     for module in pkgutil.walk_packages(chalicelib.__path__, "chalicelib."):
-        if module.name.endswith(".tables") and module.name != "chalicelib.core.tables":
+        if module.name.endswith(".tables") and module.name != "chalicelib.core.dynamodb.models":
             import_module(module.name)
     with settings.in_use(Settings(stage="test")):
         declared = [model for model in Table.__subclasses__() if model.__module__.endswith(".tables")]

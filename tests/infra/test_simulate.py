@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib.core import clock, settings, wire
+from chalicelib.core import clock, settings
+from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.limits import memory, outage, tiers
 from infra.simulate import ceilings, clients, expressions, functions, page, scales
 from infra.simulate.expressions import InvalidError, Item, NotModelledError
@@ -62,7 +63,7 @@ class BlindToChanges(Blind):
 class Forgetful(Table):
     """A table that loses the burst counters of other seconds than the last one written."""
 
-    def update(self, request: Any) -> tuple[int, wire.Json | wire.ConditionFailed]:
+    def update(self, request: Any) -> tuple[int, dynamodb.Json | dynamodb.ConditionFailed]:
         answer = super().update(request)
         written = request.get("ExpressionAttributeNames", {}).get("#slot")
         for item in self.items.values():
@@ -76,9 +77,9 @@ class Recording(Table):
 
     def __init__(self) -> None:
         super().__init__()
-        self.asked: list[tuple[dict[str, Any], wire.Json | wire.ConditionFailed]] = []
+        self.asked: list[tuple[dict[str, Any], dynamodb.Json | dynamodb.ConditionFailed]] = []
 
-    def update(self, request: Any) -> tuple[int, wire.Json | wire.ConditionFailed]:
+    def update(self, request: Any) -> tuple[int, dynamodb.Json | dynamodb.ConditionFailed]:
         units, answer = super().update(request)
         self.asked.append((dict(request), answer))
         return units, answer
@@ -148,9 +149,9 @@ def test_outage_lets_requests_pass_and_counts_them_apart() -> None:
 
 def test_run_leaves_nothing_behind() -> None:
     """Clock, settings and what sends are what they were."""
-    before = clock.now_ms, settings._current, wire._sends, clock._pause
+    before = clock.now_ms, settings._current, dynamodb._sends, clock._pause
     play(replace(CROWD, seconds=2))
-    assert before == (clock.now_ms, settings._current, wire._sends, clock._pause)
+    assert before == (clock.now_ms, settings._current, dynamodb._sends, clock._pause)
     assert not memory._items
 
 
@@ -165,7 +166,7 @@ def test_table_answers_as_another_dynamodb_does(home: House) -> None:
     asked = [each for each in table.asked if each[0]["Key"]["subject"]["S"].startswith(told)]
     for text in ("REMOVE", "ADD stale_at", "SET stale_at", "SET dies_at"):
         assert any(text in request["UpdateExpression"] for request, _ in asked), text
-    assert any(isinstance(answer, wire.ConditionFailed) for _, answer in asked)
+    assert any(isinstance(answer, dynamodb.ConditionFailed) for _, answer in asked)
     assert any(request["ExpressionAttributeValues"].get(":size", {"N": "1"}) != {"N": "1"} for request, _ in asked)
     for request, answer in asked:
         assert _asked_of_moto(request) == _shown(answer)
@@ -173,14 +174,14 @@ def test_table_answers_as_another_dynamodb_does(home: House) -> None:
 
 def _asked_of_moto(request: dict[str, Any]) -> tuple[bool, Item]:
     try:
-        return _shown(wire.call("UpdateItem", request | {"TableName": "latchkey-test-windows"}))
-    except wire.ConditionFailed as refusal:
+        return _shown(dynamodb.call("UpdateItem", request | {"TableName": "latchkey-test-windows"}))
+    except dynamodb.ConditionFailed as refusal:
         return _shown(refusal)
 
 
-def _shown(answer: wire.Json | wire.ConditionFailed) -> tuple[bool, Item]:
+def _shown(answer: dynamodb.Json | dynamodb.ConditionFailed) -> tuple[bool, Item]:
     """Return whether a condition held, and the item that was shown."""
-    if isinstance(answer, wire.ConditionFailed):
+    if isinstance(answer, dynamodb.ConditionFailed):
         return False, answer.item
     return True, answer.get("Attributes", {})
 

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from chalicelib.core import clock, settings, telemetry, wire
+from chalicelib.core import clock, settings, telemetry
+from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.limits import windows
 from chalicelib.limits.admission import Refused, Stale, admit
 from chalicelib.limits.tiers import ANONYMOUS, ENTERPRISE, FREE, Tier
@@ -198,6 +199,6 @@ def test_burst_may_count_in_a_longer_window(home: House) -> None:
 
 def test_mistake_of_ours_is_no_free_pass(home: House) -> None:
     """Only a database that doesn't answer lets requests through; a missing table is our fault and shows."""
-    wire.call("DeleteTable", {"TableName": settings.current().table("windows")})
-    with pytest.raises(wire.WireError, match="ResourceNotFound"):
+    dynamodb.call("DeleteTable", {"TableName": settings.current().table("windows")})
+    with pytest.raises(dynamodb.WireError, match="ResourceNotFound"):
         admit("acc_1", FREE)

@@ -2,7 +2,8 @@
 
 from collections import Counter
 
-from chalicelib.core import settings, telemetry, wire
+from chalicelib.core import settings, telemetry
+from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.limits import windows
 from chalicelib.limits.admission import admit
 from chalicelib.limits.tiers import FREE, PRO
@@ -56,7 +57,7 @@ def test_month_in_many_pieces_is_read_whole(home: House) -> None:
     for hours in range(4):
         key = windows.item_key("acc_1", PRO, NOON_S + hours * 3_600)
         item = key | {"used": {"N": "1"}, "padding": {"S": "x" * 300_000}}
-        wire.call("PutItem", {"TableName": settings.current().table(windows.TABLE), "Item": item})
+        dynamodb.call("PutItem", {"TableName": settings.current().table(windows.TABLE), "Item": item})
     with telemetry.calls_watched() as calls:
         busy = under_tier("acc_1", PRO, since_s=NOON_S)
     assert len(calls.made) > 1

@@ -2,7 +2,8 @@
 
 import pytest
 
-from chalicelib.core import clock, errors, settings, telemetry, wire
+from chalicelib.core import clock, errors, settings, telemetry
+from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.limits.admission import Stale, admit
 from chalicelib.limits.carry_over import carry_over
 from chalicelib.limits.tiers import ENTERPRISE, FREE, PRO
@@ -39,17 +40,17 @@ def test_one_request_is_carried_over(home: House) -> None:
 def test_old_subject_is_marked_before_it_is_read(home: House) -> None:
     """An earlier verification adds nothing to it afterwards; it is read as it is, never by a transaction."""
     admit("acc_old", FREE)
-    bodies: list[wire.Json] = []
-    through = wire.sender()
+    bodies: list[dynamodb.Json] = []
+    through = dynamodb.sender()
 
-    def send(operation: str, body: wire.Json) -> wire.Json:
+    def send(operation: str, body: dynamodb.Json) -> dynamodb.Json:
         if operation == "BatchGetItem":
             bodies.append(body)
             with pytest.raises(Stale):
                 admit("acc_old", FREE, verified_at_ms=clock.now_ms() - 1)
         return through(operation, body)
 
-    with wire.sent_by(send), telemetry.calls_watched() as calls:
+    with dynamodb.sent_by(send), telemetry.calls_watched() as calls:
         carry_over("acc_old", "acc_new", FREE)
     assert [body["RequestItems"]["latchkey-test-windows"]["ConsistentRead"] for body in bodies] == [True]
     assert {operation for operation, _ in calls.made} == {"UpdateItem", "BatchGetItem"}
@@ -57,6 +58,6 @@ def test_old_subject_is_marked_before_it_is_read(home: House) -> None:
 
 def test_carrying_over_fails_where_the_mark_cannot_be_set(home: House) -> None:
     """Without the mark nobody knows what the old one still uses."""
-    wire.call("DeleteTable", {"TableName": settings.current().table("windows")})
+    dynamodb.call("DeleteTable", {"TableName": settings.current().table("windows")})
     with pytest.raises(errors.Unavailable):
         carry_over("acc_old", "acc_new", FREE)

@@ -2,7 +2,8 @@
 
 import pytest
 
-from chalicelib.core import telemetry, wire
+from chalicelib.core import telemetry
+from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.limits import leases, memory, refusals, traits
 from chalicelib.limits.admission import NEVER_STALE, Refused, Stale, admit
 from chalicelib.limits.allowance import Allowance
@@ -110,14 +111,14 @@ def test_counters_beyond_the_thirtieth_are_counted_as_other_by_their_own_number(
 
 def test_write_without_sums_and_counter_carries_none(home: House) -> None:
     """Its expression is no longer than it must be."""
-    bodies: list[wire.Json] = []
-    through = wire.sender()
+    bodies: list[dynamodb.Json] = []
+    through = dynamodb.sender()
 
-    def send(operation: str, body: wire.Json) -> wire.Json:
+    def send(operation: str, body: dynamodb.Json) -> dynamodb.Json:
         bodies.append(body)
         return through(operation, body)
 
-    with wire.sent_by(send):
+    with dynamodb.sent_by(send):
         admit("acc_1", FREE)
         admit("acc_2", ENTERPRISE, counter=KEY)
     quota, endless = bodies
@@ -142,13 +143,13 @@ def test_write_takes_away_what_is_past_and_what_is_too_much(home: House) -> None
     here = window_at("acc_1", FREE, home.clock.now_ms)
     networks = {f"n{number:08}": {"S": KEY} for number in range(traits.NETWORKS_MAX + 2)}
     memory.note(here, networks | {"s1": {"N": "1"}, "s60": {"N": "1"}, "s2": {"N": "1"}})
-    bodies: list[wire.Json] = []
+    bodies: list[dynamodb.Json] = []
 
-    def send(_operation: str, body: wire.Json) -> wire.Json:
+    def send(_operation: str, body: dynamodb.Json) -> dynamodb.Json:
         bodies.append(body)
         return {"Attributes": {}}
 
-    with wire.sent_by(send):
+    with dynamodb.sent_by(send):
         admit("acc_1", FREE)
     (body,) = bodies
     assert body["UpdateExpression"].endswith(", n_other :n_other REMOVE s1, s2, #x0, #x1")

@@ -4,7 +4,8 @@ import io
 
 import pytest
 
-from chalicelib.core import clock, telemetry, wire
+from chalicelib.core import clock, telemetry
+from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.limits import outage
 from chalicelib.limits.admission import Refused, admit
 from chalicelib.limits.tiers import ENTERPRISE, FREE, PRO, Tier
@@ -29,7 +30,7 @@ def test_only_one_request_a_second_waits_for_the_database(cut_off: House) -> Non
         assert calls.made == []
         cut_off.clock.forward(0.001)
         admit("acc_1", FREE)
-    assert len(calls.made) == wire.AT_ONCE.unavailable
+    assert len(calls.made) == dynamodb.AT_ONCE.unavailable
 
 
 def test_clock_set_back_prolongs_no_outage(cut_off: House) -> None:
@@ -50,24 +51,24 @@ def test_outage_lasts_one_second(home: House, after_ms: int, lasts: bool) -> Non
     assert not outage.lasts(NOON_MS + after_ms)
 
 
-def unreachable(operation: str, body: wire.Json) -> wire.Json:
+def unreachable(operation: str, body: dynamodb.Json) -> dynamodb.Json:
     """Answer a call as a database that is away."""
-    raise wire.Unreachable("NoAnswer", "no answer", {})
+    raise dynamodb.Unreachable("NoAnswer", "no answer", {})
 
 
-@pytest.mark.parametrize("failure", [wire.Unreachable, wire.Contended])
+@pytest.mark.parametrize("failure", [dynamodb.Unreachable, dynamodb.Contended])
 @pytest.mark.parametrize("tier", [PRO, ENTERPRISE], ids=lambda tier: tier.name)
 def test_request_that_passes_unasked_shows_what_this_process_knew(
-    home: House, tier: Tier, failure: type[wire.WireError]
+    home: House, tier: Tier, failure: type[dynamodb.WireError]
 ) -> None:
     """The quota as it was last seen and the whole burst, with the call that failed and without any."""
 
-    def fail(operation: str, body: wire.Json) -> wire.Json:
+    def fail(operation: str, body: dynamodb.Json) -> dynamodb.Json:
         raise failure("Failed", "no answer", {})
 
     for _ in range(2):
         admit("acc_1", tier)
-    with wire.sent_by(fail), clock.paused_by(lambda _seconds: None):
+    with dynamodb.sent_by(fail), clock.paused_by(lambda _seconds: None):
         left = [admit("acc_1", tier) for _ in range(2)]
     assert [each.burst_left for each in left] == [tier.burst] * 2
     assert [each.quota_left for each in left] == [max(0, (tier.quota or 0) - 2)] * 2
@@ -77,12 +78,12 @@ def test_request_that_passes_unasked_shows_what_this_process_knew(
 def test_outage_begins_when_the_call_has_failed(home: House) -> None:
     """Waiting for an answer may take longer than the second that follows."""
 
-    def slow(operation: str, body: wire.Json) -> wire.Json:
+    def slow(operation: str, body: dynamodb.Json) -> dynamodb.Json:
         home.clock.forward(2)
         return unreachable(operation, body)
 
     with clock.paused_by(lambda _seconds: None), telemetry.calls_watched() as calls:
-        with wire.sent_by(slow):
+        with dynamodb.sent_by(slow):
             admit("acc_1", FREE)
         calls.made.clear()
         home.clock.forward(0.999)
@@ -93,11 +94,11 @@ def test_outage_begins_when_the_call_has_failed(home: House) -> None:
 def test_throttled_counter_refuses_for_a_second(home: House) -> None:
     """It is no outage: the burst is said to be spent, and the next request asks again."""
 
-    def throttled(operation: str, body: wire.Json) -> wire.Json:
-        raise wire.Throttled("ThrottlingException", "slow down", {})
+    def throttled(operation: str, body: dynamodb.Json) -> dynamodb.Json:
+        raise dynamodb.Throttled("ThrottlingException", "slow down", {})
 
     admit("acc_1", FREE)
-    with wire.sent_by(throttled), pytest.raises(Refused) as refusal:
+    with dynamodb.sent_by(throttled), pytest.raises(Refused) as refusal:
         admit("acc_1", FREE)
     assert (refusal.value.limit, refusal.value.retry_after_s) == ("throttled", 1)
     assert (refusal.value.left.quota_left, refusal.value.left.burst_left) == (999, 0)

@@ -5,7 +5,8 @@ import json
 
 import pytest
 
-from chalicelib.core import settings, telemetry, wire
+from chalicelib.core import settings, telemetry
+from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.limits import memory, refusals, traits, windows
 from chalicelib.limits.admission import Refused, admit
 from chalicelib.limits.tiers import Tier
@@ -89,7 +90,7 @@ def test_refusals_that_cant_be_written_are_tried_again_after_ten_seconds(home: H
     log = io.StringIO()
     telemetry.write_to(log)
     refusals.note(window(home))
-    wire.call("DeleteTable", {"TableName": settings.current().table("windows")})
+    dynamodb.call("DeleteTable", {"TableName": settings.current().table("windows")})
     asked = []
     for forward_s in (9.999, 0.001, 1, 8.999, 0.001):
         home.clock.forward(forward_s)
@@ -137,8 +138,8 @@ def test_refusals_of_a_write_that_fails_are_given_back(home: House) -> None:
     """By name, too, and held since the same moment as before."""
     refusals.note(window(home), "kAAAAAAA")
     home.clock.forward(9)
-    with pytest.raises(wire.WireError), refusals.taken(window(home)):
-        wire.call("GetItem", {"TableName": settings.current().table("nothing"), "Key": {"id": {"S": "x"}}})
+    with pytest.raises(dynamodb.WireError), refusals.taken(window(home)):
+        dynamodb.call("GetItem", {"TableName": settings.current().table("nothing"), "Key": {"id": {"S": "x"}}})
     assert refusals.held(window(home)) == refusals.Sum(1, {"qAAAAAAA": 1})
     home.clock.forward(1)
     refusals.note(window(home))
@@ -190,13 +191,13 @@ def test_sum_is_written_to_an_item_that_nothing_else_has_made(home: House) -> No
 
 def test_sum_without_names_is_written_without_names(home: House) -> None:
     """DynamoDB refuses a request with an empty set of names."""
-    bodies: list[wire.Json] = []
+    bodies: list[dynamodb.Json] = []
 
-    def send(operation: str, body: wire.Json) -> wire.Json:
+    def send(operation: str, body: dynamodb.Json) -> dynamodb.Json:
         bodies.append(body)
         return {}
 
-    with wire.sent_by(send):
+    with dynamodb.sent_by(send):
         refusals.note(window(home))
         home.clock.forward(10)
         refusals.note(window(home))
@@ -212,12 +213,12 @@ def test_write_of_refusals_tidies_up_what_the_item_has_too_much_of(home: House) 
     names = {f"n{number:08}": {"S": "kAda0000"} for number in range(traits.NETWORKS_MAX + 2)}
     table = settings.current().table("windows")
     key = windows.item_key("acc_1", QUOTA, home.clock.now_ms // 1000)
-    wire.call("PutItem", {"TableName": table, "Item": key | names})
+    dynamodb.call("PutItem", {"TableName": table, "Item": key | names})
     memory.note(window(home), names)
     refusals.note(window(home))
     home.clock.forward(10)
     refusals.note(window(home))
-    item = wire.call("GetItem", {"TableName": table, "Key": key})["Item"]
+    item = dynamodb.call("GetItem", {"TableName": table, "Key": key})["Item"]
     assert set(traits.networks_of(item)) == set(sorted(names)[: traits.NETWORKS_MAX])
     assert (item["refused"], item["n_other"]) == ({"N": "2"}, {"N": "2"})
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib.core import clock, settings, telemetry, wire
+from chalicelib.core import clock, settings, telemetry
+from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.limits import stale
 from chalicelib.limits.tiers import ENTERPRISE, FREE, OF_ACCOUNTS, PRO, Tier
 from chalicelib.limits.windows import TABLE, item_key
@@ -18,7 +19,7 @@ HOUR = NOON_MS // 1000
 def mark_of(tier: Tier, hour: int) -> int | None:
     """Return the mark on one item."""
     request = {"TableName": settings.current().table(TABLE), "Key": item_key("acc_1", tier, hour)}
-    item = wire.call("GetItem", request).get("Item", {})
+    item = dynamodb.call("GetItem", request).get("Item", {})
     return int(item["stale_at"]["N"]) if "stale_at" in item else None
 
 
@@ -80,7 +81,7 @@ def test_mark_is_of_plain_updates(home: House) -> None:
 def test_lost_mark_is_told(home: House) -> None:
     """The author of a change hears when not every function could be told; the operator reads whose and why."""
     log = io.StringIO()
-    wire.call("DeleteTable", {"TableName": settings.current().table(TABLE)})
+    dynamodb.call("DeleteTable", {"TableName": settings.current().table(TABLE)})
     telemetry.write_to(log)
     assert stale.mark("acc_1") is False
     logged, counted = map(json.loads, log.getvalue().splitlines())
@@ -102,13 +103,13 @@ def test_change_counts_as_marked_only_where_every_item_has_its_mark(home: House)
     assert stale.is_marked("acc_1", since_ms)
     for tier in OF_ACCOUNTS:
         request = {"TableName": settings.current().table(TABLE), "Key": item_key("acc_1", tier, HOUR)}
-        item = wire.call("GetItem", request)["Item"]
+        item = dynamodb.call("GetItem", request)["Item"]
         for less in (item | {"stale_at": {"N": str(since_ms - 1)}}, {n: v for n, v in item.items() if n != "stale_at"}):
-            wire.call("PutItem", {"TableName": request["TableName"], "Item": less})
+            dynamodb.call("PutItem", {"TableName": request["TableName"], "Item": less})
             assert not stale.is_marked("acc_1", since_ms), tier
-        wire.call("DeleteItem", request)
+        dynamodb.call("DeleteItem", request)
         assert not stale.is_marked("acc_1", since_ms), tier
-        wire.call("PutItem", {"TableName": request["TableName"], "Item": item})
+        dynamodb.call("PutItem", {"TableName": request["TableName"], "Item": item})
 
 
 @pytest.mark.parametrize(("earlier_ms", "is_marked"), [(-1, True), (0, True), (1, False)])
@@ -125,13 +126,13 @@ def test_marks_are_looked_for_in_the_hour_in_which_admissions_count_now(home: Ho
     stale.mark("acc_1")
     home.clock.forward(3_600)
     bodies: list[Any] = []
-    through = wire.sender()
+    through = dynamodb.sender()
 
-    def send(operation: str, body: wire.Json) -> wire.Json:
+    def send(operation: str, body: dynamodb.Json) -> dynamodb.Json:
         bodies.append(body["RequestItems"]["latchkey-test-windows"])
         return through(operation, body)
 
-    with wire.sent_by(send):
+    with dynamodb.sent_by(send):
         assert stale.is_marked("acc_1", since_ms)
     assert [body["ConsistentRead"] for body in bodies] == [True]
     home.clock.forward(3_600)
@@ -146,4 +147,4 @@ def test_marked_item_is_kept_as_long_as_its_tier_says(home: House, behind_s: int
     stale.mark("acc_1")
     for hours in (0, 1):
         request = {"TableName": settings.current().table(TABLE), "Key": item_key("acc_1", PRO, HOUR + hours * 3_600)}
-        assert wire.call("GetItem", request)["Item"]["dies_at"] == {"N": str(HOUR + hours * 3_600 + 31 * 86_400)}
+        assert dynamodb.call("GetItem", request)["Item"]["dies_at"] == {"N": str(HOUR + hours * 3_600 + 31 * 86_400)}

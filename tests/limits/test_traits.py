@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib.core import clock, ids, settings, telemetry, wire
+from chalicelib.core import clock, ids, settings, telemetry
+from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.limits import refusals, traits, windows
 from chalicelib.limits.admission import Refused, admit
 from chalicelib.limits.tiers import ENTERPRISE, PRO, Tier
@@ -22,7 +23,7 @@ def item_of(subject: str = SUBJECT, tier: Tier = PRO) -> dict[str, Any]:
     """Return the raw item of this hour."""
     key = windows.item_key(subject, tier, clock.hour_of(clock.now_s()))
     request = {"TableName": settings.current().table(windows.TABLE), "Key": key, "ConsistentRead": True}
-    item: dict[str, Any] = wire.call("GetItem", request)["Item"]
+    item: dict[str, Any] = dynamodb.call("GetItem", request)["Item"]
     return item
 
 
@@ -35,13 +36,13 @@ def ask(counter: str = ADA, network: str = "203.0.113.0/24", route: str = "GET /
 def sent() -> Iterator[list[dict[str, Any]]]:
     """Collect the requests that go to DynamoDB."""
     requests: list[dict[str, Any]] = []
-    through = wire.sender()
+    through = dynamodb.sender()
 
-    def send(operation: str, body: wire.Json) -> wire.Json:
+    def send(operation: str, body: dynamodb.Json) -> dynamodb.Json:
         requests.append(body)
         return through(operation, body)
 
-    with wire.sent_by(send):
+    with dynamodb.sent_by(send):
         yield requests
 
 

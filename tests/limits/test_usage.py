@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib.core import settings, telemetry, wire
+from chalicelib.core import settings, telemetry
+from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.limits.admission import admit
 from chalicelib.limits.tiers import ENTERPRISE, FREE, PRO
 from chalicelib.limits.traits import Traits, route_name
@@ -76,7 +77,7 @@ def test_hour_in_which_some_found_no_counter_may_hide_any_key(home: House) -> No
 def put(tier: Any, hour: int, **values: Any) -> None:
     """Put one item of counters."""
     item = item_key("acc_1", tier, hour) | values
-    wire.call("PutItem", {"TableName": settings.current().table(TABLE), "Item": item})
+    dynamodb.call("PutItem", {"TableName": settings.current().table(TABLE), "Item": item})
 
 
 ONE = {"N": "1"}

@@ -18,9 +18,10 @@ from chalicelib.api.authorizer import IDENTITY
 from chalicelib.api.console import frame
 from chalicelib.api.declared import Body
 from chalicelib.api.fields import Text, Whole
-from chalicelib.core import fetch, framing, http_syntax, ids, lean, secrets, settings
-from chalicelib.core.answering import Answer
-from chalicelib.core.connections import NoAnswer
+from chalicelib.core import http_framing, http_syntax, ids, secrets, settings, ssrf_safe_fetch
+from chalicelib.core.dynamodb import codec
+from chalicelib.core.dynamodb.connection_pool import NoAnswer
+from chalicelib.core.dynamodb.http_response import Answer
 from chalicelib.core.errors import LatchkeyError
 from chalicelib.core.settings import Settings
 from chalicelib.credentials import verify
@@ -40,7 +41,7 @@ from chalicelib.webhooks import endpoints, retry
 from tests.linear_time.growth import grows_faster_than_linearly
 
 Work = Callable[[str], object]
-REFUSALS = (LatchkeyError, ValueError, NoAnswer, lean.Failed, fetch.FetchError, client_documents.BadDocument)
+REFUSALS = (LatchkeyError, ValueError, NoAnswer, codec.Failed, ssrf_safe_fetch.FetchError, client_documents.BadDocument)
 
 UNITS = {
     "spaces": " ",
@@ -96,8 +97,8 @@ def framed(head: str, text: str) -> None:
     """Read a response that drips in byte by byte."""
     raw = (head + text).encode("latin-1", "replace")
     pieces = iter([raw[at : at + 1] for at in range(len(raw))])
-    incoming = framing.Incoming(lambda: next(pieces, b""))
-    for _ in framing.body_of(incoming, framing.head_of(incoming)):
+    incoming = http_framing.Incoming(lambda: next(pieces, b""))
+    for _ in http_framing.body_of(incoming, http_framing.head_of(incoming)):
         pass
 
 
@@ -171,7 +172,9 @@ PARSERS: dict[str, Work] = {
     "a document's address": lambda text: client_documents.check_url(text),
     "a document": lambda text: client_documents._described("https://a.example/b", {"redirect_uris": [text]}),
     "a webhook's address": lambda text: endpoints.check(text),
-    "an address that is fetched": lambda text: fetch.get(text, deadline_s=60, bytes_max=1, resolver=lambda *_: []),
+    "an address that is fetched": lambda text: ssrf_safe_fetch.get(
+        text, deadline_s=60, bytes_max=1, resolver=lambda *_: []
+    ),
     "an email address": lambda text: email.normalised(text),
     "a domain": lambda text: email.normalised(f"a@{text}"),
     "a password": lambda text: passwords.accepted(text, email=text, name=text),
@@ -185,9 +188,11 @@ PARSERS: dict[str, Work] = {
     "a response's length": lambda text: framed("HTTP/1.1 200 OK\r\nContent-Length: ", f"{text}\r\n\r\n"),
     "a response's body": lambda text: framed("HTTP/1.1 200 OK\r\n\r\n", text),
     "a response's chunks": lambda text: framed("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", text),
-    "a chunk's extension": lambda text: framing.chunk_size(f"1;{text}".encode("latin-1", "replace")),
-    "DynamoDB's answer": lambda text: lean.understood(Answer(200, {}, text.encode("utf-8", "replace"))),
-    "DynamoDB's error": lambda text: lean.understood(Answer(400, {}, json.dumps({"__type": text, "B": text}).encode())),
+    "a chunk's extension": lambda text: http_framing.chunk_size(f"1;{text}".encode("latin-1", "replace")),
+    "DynamoDB's answer": lambda text: codec.understood(Answer(200, {}, text.encode("utf-8", "replace"))),
+    "DynamoDB's error": lambda text: codec.understood(
+        Answer(400, {}, json.dumps({"__type": text, "B": text}).encode())
+    ),
     "a text on a page": lambda text: render._coded(text),
 }
 

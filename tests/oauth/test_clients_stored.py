@@ -6,7 +6,8 @@ import pytest
 from pynamodb.exceptions import TransactWriteError
 
 from chalicelib.accounts.tables import Account
-from chalicelib.core import errors, ids, secrets, tables
+from chalicelib.core import errors, ids, secrets
+from chalicelib.core.dynamodb import models
 from chalicelib.events import kinds
 from chalicelib.oauth import clients
 from chalicelib.oauth.clients import CLIENT_CREDENTIALS, CODE, DEVICE, REFRESH
@@ -130,7 +131,7 @@ def test_registration_overwrites_nothing(home: House) -> None:
 
 def kept(client: Client) -> tuple[Client, int]:
     """Return a client after an approval, and how many writes that took."""
-    with sent() as calls, tables.transaction() as write:
+    with sent() as calls, models.transaction() as write:
         clients.keep(write, client)
     writes = [write for _, request in calls for write in request.get("TransactItems", ())]
     return Client.get(client.client_id), len(writes)
@@ -168,7 +169,7 @@ def test_client_that_is_gone_is_not_kept(home: House) -> None:
     Client(gone.client_id).delete()
     for client in (ended, gone):
         client.dies_at = NOON_S + 9
-        with pytest.raises(TransactWriteError), tables.transaction() as write:
+        with pytest.raises(TransactWriteError), models.transaction() as write:
             clients.keep(write, client)
     assert Client.found(gone.client_id) is None
 

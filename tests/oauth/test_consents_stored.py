@@ -5,7 +5,7 @@ from pynamodb.exceptions import TransactWriteError
 
 from chalicelib.accounts import unfinished
 from chalicelib.accounts.tables import Account
-from chalicelib.core import tables
+from chalicelib.core.dynamodb import models
 from chalicelib.events import kinds
 from chalicelib.oauth import consent, grants
 from chalicelib.oauth.tables import Client, Consent, Grant
@@ -143,7 +143,7 @@ def test_transaction_may_depend_on_a_yes(home: House, allowed: set[str], stands:
     refusals = []
     for client_id in (APP, OTHER):
         try:
-            with tables.transaction() as write:
+            with models.transaction() as write:
                 consent.check_in(write, account.id, client_id, allowed)
                 write.update(Account(account.id), actions=[Account.name.set("Met")])
         except TransactWriteError as error:
@@ -157,7 +157,7 @@ def test_refusal_of_another_write_is_no_yes_that_was_taken_back(home: House) -> 
     consent.remember(account.id, APP, lines())
     never, refused = Account.id.does_not_exist(), []
     try:
-        with tables.transaction() as write:
+        with models.transaction() as write:
             consent.check_in(write, account.id, APP, lines())
             write.update(Account(account.id), actions=[Account.name.set("Met")], condition=never)
     except TransactWriteError as error:

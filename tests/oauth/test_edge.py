@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from chalicelib.core import secrets, settings, wire
+from chalicelib.core import secrets, settings
+from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.limits import tiers
 from chalicelib.limits.tiers import REGISTRATIONS
 from infra.standin import Answer
@@ -150,7 +151,7 @@ def test_refusals_of_a_device_are_not_errors_of_its_client(home: House, app: App
 
 def test_fault_of_ours_has_oauths_form(home: House, app: App) -> None:
     """A 500 carries the request's id, no detail, and is kept by nobody."""
-    wire.call("DeleteTable", {"TableName": settings.current().table("tickets")})
+    dynamodb.call("DeleteTable", {"TableName": settings.current().table("tickets")})
     for answer in (app.refresh(secrets.mint("rt")), app.post("/oauth/device_authorization")):
         assert refusal(answer) == (500, "internal_error")
         assert str(answer.header("x-amzn-RequestId")) in answer.json()["error_description"]

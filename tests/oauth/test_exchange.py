@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from chalicelib.accounts.tables import Account
-from chalicelib.core import secrets, settings, telemetry, wire
+from chalicelib.core import secrets, settings, telemetry
+from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.credentials.tables import Credential
 from chalicelib.events import kinds
 from chalicelib.oauth import exchange, grants
@@ -243,16 +244,18 @@ def test_fault_of_the_database_is_no_refusal(home: House, app: App) -> None:
     ticket, grant = approved(home, app, kind="rt", secret=secret)
 
     def conflict() -> None:
-        raise wire.Cancelled("TransactionCanceledException", "", {"CancellationReasons": [{"Code": "ValidationError"}]})
+        raise dynamodb.Cancelled(
+            "TransactionCanceledException", "", {"CancellationReasons": [{"Code": "ValidationError"}]}
+        )
 
     exchanges: list[Callable[[], Answer]] = [
         lambda: exchange.redeem(ticket, asked(app, grant)),
         lambda: exchange.rotate(ticket, asked(app, grant), secret),
     ]
     for each in exchanges:
-        with before("TransactWriteItems", conflict), pytest.raises(wire.Cancelled):
+        with before("TransactWriteItems", conflict), pytest.raises(dynamodb.Cancelled):
             each()
-        with failing("TransactWriteItems"), pytest.raises(wire.WireError):
+        with failing("TransactWriteItems"), pytest.raises(dynamodb.WireError):
             each()
     assert told(grant.account_id) == []
 

@@ -5,7 +5,8 @@ from urllib.parse import quote
 
 import pytest
 
-from chalicelib.core import settings, wire
+from chalicelib.core import settings
+from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.limits import tiers
 from tests.house import House
 from tests.oauth.flow import App
@@ -45,14 +46,14 @@ def test_id_that_no_client_can_have_is_refused_and_counted(home: House, endpoint
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
 def test_fault_while_a_client_is_authenticated_is_counted(home: House, app: App, endpoint: str) -> None:
     """Whatever goes wrong on our side, the request counts for where it comes from: no way past the limits is left."""
-    send, before = wire.sender(), counted(home)
+    send, before = dynamodb.sender(), counted(home)
 
-    def failing(operation: str, body: wire.Json) -> wire.Json:
+    def failing(operation: str, body: dynamodb.Json) -> dynamodb.Json:
         if settings.current().table("clients") in body.get("RequestItems", {}):
-            raise wire.WireError("ValidationException", "something that nobody thought of", {})
+            raise dynamodb.WireError("ValidationException", "something that nobody thought of", {})
         return send(operation, body)
 
-    with wire.sent_by(failing):
+    with dynamodb.sent_by(failing):
         status, error = asked_as(home, endpoint, app.id)
     assert (status, error) == (500, "internal_error")
     assert counted(home) == before + 1

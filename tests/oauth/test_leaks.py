@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from chalicelib.core import errors, secrets, settings, telemetry, wire
+from chalicelib.core import errors, secrets, settings, telemetry
+from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.oauth import client_auth, clients, parameters, token_endpoint
 from chalicelib.oauth.tables import Client, Ticket
 from chalicelib.oauth.token_request import TokenRequest
@@ -19,7 +20,7 @@ from tests.oauth.flow import CALLBACK, CLIENT, DEVICE, ISSUER, App, Person, as_j
 def dump_of_all_tables() -> str:
     """Return every stored item as text."""
     names = data.tables(settings.current().stage)
-    return "\n".join(repr(wire.call("Scan", {"TableName": name})["Items"]) for name in names)
+    return "\n".join(repr(dynamodb.call("Scan", {"TableName": name})["Items"]) for name in names)
 
 
 def live_through_a_flow(home: House, ada: Person, app: App, spa: App) -> None:
@@ -61,7 +62,7 @@ def traceback_of(fails: Callable[[], object]) -> str:
     """Return what a log would say of an exception."""
     try:
         fails()
-    except (errors.LatchkeyError, wire.WireError):
+    except (errors.LatchkeyError, dynamodb.WireError):
         return traceback.format_exc()
     return pytest.fail("nothing was refused")
 
@@ -92,7 +93,7 @@ def test_secrets_of_the_flows_are_nowhere_but_in_the_answers(
         traceback_of(lambda: token_endpoint.answer(asked)),
     ]
     stored = dump_of_all_tables()
-    wire.call("DeleteTable", {"TableName": settings.current().table("tickets")})
+    dynamodb.call("DeleteTable", {"TableName": settings.current().table("tickets")})
     app.redeem(code)
 
     everything = "\n".join((log.getvalue(), caplog.text, "".join(capfd.readouterr()), stored, *seen))

@@ -2,7 +2,8 @@
 
 import pytest
 
-from chalicelib.core import secrets, settings, wire
+from chalicelib.core import secrets, settings
+from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.oauth import revocation
 from chalicelib.oauth.client_auth import authenticate
 from chalicelib.oauth.errors import OAuthError
@@ -182,7 +183,7 @@ def test_revocation_that_not_every_function_hears_of_is_to_be_repeated(home: Hou
     """The token is revoked; while the counters can't be written, a cached verdict might let it in for 5 minutes."""
     for token in ada.grant(app):
         presented = authenticate(ClientCredentials(app.id, app.secret), token).presented
-        wire.call("DeleteTable", {"TableName": settings.current().table("windows")})
+        dynamodb.call("DeleteTable", {"TableName": settings.current().table("windows")})
         with pytest.raises(OAuthError, match="Repeat") as unheard:
             revocation.revoke(app.client, presented)
         assert (unheard.value.status, unheard.value.error) == (503, "temporarily_unavailable")

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib.core import settings, wire
+from chalicelib.core import settings
+from chalicelib.core.dynamodb import client as dynamodb
 from infra import engine
 from infra.smoke.outcomes import Outcomes
 from infra.smoke.redaction import Redaction
@@ -41,13 +42,13 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     log = tmp_path_factory.mktemp("server") / "server.log"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_ENDPOINT_URL", database.url)
-        wire.forget_connection()
+        dynamodb.forget_connection()
         try:
             with program.running("tests.smoke.server", log) as process:
                 yield Served(**program.said(process))
         finally:
             database.stop()
-            wire.forget_connection()
+            dynamodb.forget_connection()
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from app import app
 from chalicelib.accounts.create import create_account
-from chalicelib.core import clock, telemetry, wire
+from chalicelib.core import clock, telemetry
+from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.credentials import scopes
 from chalicelib.credentials.issue import new_key, put_beside_the_others
 from chalicelib.limits import tiers
@@ -32,7 +33,7 @@ class Server(server.Server):
 
 def main() -> None:
     """Serve until standard input ends."""
-    wire.READ_TIMEOUT_S = ENGINE_ANSWERS_WITHIN_S
+    dynamodb.READ_TIMEOUT_S = ENGINE_ANSWERS_WITHIN_S
     served = Server(app, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{served.server_port}"
     chalice_cli.prepare_environment(url)

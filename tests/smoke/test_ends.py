@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.core import wire
+from chalicelib.core.dynamodb import client as dynamodb
 from infra.smoke import contract
 from infra.smoke.burst import Volley
 from infra.smoke.command import ACCOUNT, NOT_MADE, OF_ACCOUNT, smoke
@@ -65,9 +65,9 @@ def denied(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
-    wire.forget_connection()
+    dynamodb.forget_connection()
     yield
-    wire.forget_connection()
+    dynamodb.forget_connection()
     server.shutdown()
     server.server_close()
     thread.join()

@@ -9,7 +9,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from chalicelib.core import clock, errors, settings, telemetry, wire
+from chalicelib.core import clock, errors, settings, telemetry
+from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.limits import tiers
 from chalicelib.uptime import checks, days, incidents, report
 from chalicelib.uptime import states as words
@@ -218,12 +219,12 @@ def test_open_incident_has_the_headline_when_the_checks_find_nothing(home: House
 def test_what_could_not_be_written_is_written_with_the_next_check(home: House) -> None:
     """As minutes in which the database was down."""
     checked()
-    send = wire.sender()
-    with wire.sent_by(_unreachable):
+    send = dynamodb.sender()
+    with dynamodb.sent_by(_unreachable):
         for _ in range(3):
             home.clock.forward(60)
             checked()
-    assert wire.sender() is send
+    assert dynamodb.sender() is send
     home.clock.forward(60)
     checked()
     (database,) = [each for each in told(home)["components"] if each["id"] == "database"]
@@ -240,7 +241,7 @@ def test_page_stays_readable_when_the_database_is_down(home: House) -> None:
     incidents.open_one("Slow answers", "We are looking into it.", ["api"])
     assert "Slow answers" in Visitor(home).open("/status").text
     home.clock.forward(60)
-    with wire.sent_by(_unreachable):
+    with dynamodb.sent_by(_unreachable):
         page = Visitor(home).open("/status")
         body = home.call("GET", "/status.json").json()
         feed = home.call("GET", "/status.rss")
@@ -254,7 +255,7 @@ def test_page_stays_readable_when_the_database_is_down(home: House) -> None:
 def test_new_process_says_that_it_can_not_read_what_was(home: House) -> None:
     """Nothing is made up."""
     home.forget()
-    with wire.sent_by(_unreachable):
+    with dynamodb.sent_by(_unreachable):
         page = Visitor(home).open("/status")
         body = home.call("GET", "/status.json").json()
     assert page.status == 200
@@ -263,9 +264,11 @@ def test_new_process_says_that_it_can_not_read_what_was(home: House) -> None:
 
 
 FAULTS = {
-    "silent": wire.Unreachable("NoAnswer", "no answer", {}),
+    "silent": dynamodb.Unreachable("NoAnswer", "no answer", {}),
     **{
-        code: wire.meaning({"Error": {"Code": code, "Message": "no"}, "ResponseMetadata": {"HTTPStatusCode": status}})
+        code: dynamodb.meaning(
+            {"Error": {"Code": code, "Message": "no"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+        )
         for code, status in (
             ("AccessDeniedException", 400),
             ("ResourceNotFoundException", 400),
@@ -286,15 +289,15 @@ FAULTS = {
 def test_page_is_readable_however_the_database_fails(home: House, fault: str, fails: str, path: str) -> None:
     """By silence, by refusing, by a table or a key that isn't there, by having no room: as page, JSON and RSS."""
     checked()
-    real = wire.sender()
+    real = dynamodb.sender()
 
-    def send(operation: str, request: wire.Json) -> wire.Json:
+    def send(operation: str, request: dynamodb.Json) -> dynamodb.Json:
         days_are_asked_for = request.get("ExpressionAttributeValues", {}).get(":day") is not None
         if fails == "only the incidents" and days_are_asked_for:
             return real(operation, request)
         raise FAULTS[fault]
 
-    with wire.sent_by(send):
+    with dynamodb.sent_by(send):
         answer = home.call("GET", path)
     assert answer.status == 200
     if path == "/status.json":
@@ -316,18 +319,18 @@ def test_while_the_database_is_silent_one_reader_waits_for_it_in_five_seconds(ho
     """The others are told at once that it is down; when it answers again, readers see that within 5 seconds."""
     asked: list[str] = []
 
-    def silent(operation: str, request: wire.Json) -> wire.Json:
+    def silent(operation: str, request: dynamodb.Json) -> dynamodb.Json:
         asked.append(operation)
         return _unreachable(operation, request)
 
     checked()
-    with wire.sent_by(silent):
+    with dynamodb.sent_by(silent):
         for _ in range(3):
             assert told_as_kept(home)["state"] == "down"
         of_one_reader = len(asked)
         home.clock.forward(4)
         assert told_as_kept(home)["state"] == "down"
-    assert (of_one_reader, len(asked)) == (wire.AT_ONCE.unavailable, wire.AT_ONCE.unavailable)
+    assert (of_one_reader, len(asked)) == (dynamodb.AT_ONCE.unavailable, dynamodb.AT_ONCE.unavailable)
     home.clock.forward(1)
     assert told_as_kept(home)["state"] == "up"
 
@@ -335,7 +338,7 @@ def test_while_the_database_is_silent_one_reader_waits_for_it_in_five_seconds(ho
 def test_crowd_of_readers_reads_once_in_15_seconds(home: House) -> None:
     """The page costs two reads, however many look at it."""
     assert home.call("GET", "/status.json").status == 200
-    with wire.sent_by(_unreachable):
+    with dynamodb.sent_by(_unreachable):
         assert home.call("GET", "/status.json").json()["history"] == "read"
     home.clock.forward(1)
     assert home.call("GET", "/status").status == 200
@@ -449,5 +452,5 @@ def run(*words: str) -> None:
     options.run(options)
 
 
-def _unreachable(operation: str, _request: wire.Json) -> wire.Json:
-    raise wire.Unreachable("NoAnswer", f"{operation} got no answer", {})
+def _unreachable(operation: str, _request: dynamodb.Json) -> dynamodb.Json:
+    raise dynamodb.Unreachable("NoAnswer", f"{operation} got no answer", {})

@@ -5,7 +5,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from chalicelib.accounts.tables import Account
-from chalicelib.core import clock, settings, wire
+from chalicelib.core import clock, settings
+from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.credentials.issue import Issued
 from chalicelib.limits import tiers, windows
 from tests.house import House
@@ -23,7 +24,7 @@ def item(
     values: dict[str, Any] = {name: {"N": str(count)} for name, count in counters.items()}
     values |= {name: {"S": counter} for name, counter in networks.items()}
     key = windows.item_key(account.id, tier, hour)
-    wire.call("PutItem", {"TableName": settings.current().table(windows.TABLE), "Item": {**key, **values}})
+    dynamodb.call("PutItem", {"TableName": settings.current().table(windows.TABLE), "Item": {**key, **values}})
 
 
 def used_for_days(home: House, account: Account) -> Issued:
@@ -40,14 +41,14 @@ def used_for_days(home: House, account: Account) -> Issued:
 @contextmanager
 def writes_lost(kind: str) -> Iterator[None]:
     """Let no transaction come through that records an event of one type."""
-    send = wire.sender()
+    send = dynamodb.sender()
 
-    def losing(operation: str, request: wire.Json) -> wire.Json:
+    def losing(operation: str, request: dynamodb.Json) -> dynamodb.Json:
         if operation == "TransactWriteItems" and any(
             put["Put"]["Item"].get("type") == {"S": kind} for put in request["TransactItems"] if "Put" in put
         ):
-            raise wire.Unreachable("NoAnswer", "no answer", {})
+            raise dynamodb.Unreachable("NoAnswer", "no answer", {})
         return send(operation, request)
 
-    with wire.sent_by(losing):
+    with dynamodb.sent_by(losing):
         yield

@@ -6,7 +6,8 @@ import pytest
 from pynamodb.exceptions import TransactWriteError
 
 from chalicelib.accounts.tables import Account
-from chalicelib.core import clock, errors, wire
+from chalicelib.core import clock, errors
+from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.credentials import change, revoke, rotate
 from chalicelib.credentials.find import owned_key
 from chalicelib.credentials.issue import Issued
@@ -143,7 +144,7 @@ def test_lost_mark_does_not_undo_what_was_done(home: House, monkeypatch: pytest.
 def test_fault_of_the_database_is_no_no(home: House) -> None:
     """What can't be written is raised, not taken for done by somebody else."""
     _account, issued = chosen(home, "narrow")
-    wire.call("DeleteTable", {"TableName": "latchkey-test-events"})
+    dynamodb.call("DeleteTable", {"TableName": "latchkey-test-events"})
     for chosen_policy in ("narrow", "revoke"):
         with pytest.raises(TransactWriteError):
             policy.follow(issued.key, chosen_policy)

@@ -8,7 +8,8 @@ import pytest
 from chalicelib.accounts.change import set_standing
 from chalicelib.accounts.tables import Account
 from chalicelib.api import background
-from chalicelib.core import clock, settings, telemetry, wire
+from chalicelib.core import clock, settings, telemetry
+from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.credentials import change, find
 from chalicelib.credentials.issue import Issued
 from chalicelib.credentials.tables import Credential
@@ -213,15 +214,15 @@ def test_person_is_written_to_whatever_failed_once(home: House, key: Issued, tmp
     background.every_hour()
     home.clock.forward(HOUR_S)
     now(key, "nBBBBBBBB")
-    send = wire.sender()
+    send = dynamodb.sender()
 
-    def no_account(operation: str, request: wire.Json) -> wire.Json:
+    def no_account(operation: str, request: dynamodb.Json) -> dynamodb.Json:
         if operation == "GetItem" and request["TableName"].endswith("-accounts"):
-            raise wire.Unreachable("NoAnswer", "no answer", {})
+            raise dynamodb.Unreachable("NoAnswer", "no answer", {})
         return send(operation, request)
 
     with kept_in(tmp_path / "mail") as box:
-        with wire.sent_by(no_account):
+        with dynamodb.sent_by(no_account):
             background.every_hour()
         assert find.owned_key(key.key.account_id, key.key.id).state == "live"
         home.clock.forward(HOUR_S)
@@ -355,7 +356,7 @@ def test_profile_of_an_earlier_form_is_none(home: House, key: Issued) -> None:
     table = settings.current().table(profiles.TABLE)
     most = {"M": {windows.counter_of(key.key.id): {"N": "5000"}}}
     old = {"account_id": {"S": owner_id}, "looked_on": {"N": str(kept.looked_on)}, "most": most}
-    wire.call("PutItem", {"TableName": table, "Item": old})
+    dynamodb.call("PutItem", {"TableName": table, "Item": old})
     assert profiles.of_account(owner_id) == profiles.NOTHING
     background.every_hour()
     assert profiles.of_account(owner_id) == kept

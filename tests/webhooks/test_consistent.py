@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from chalicelib.core import clock, fetch
+from chalicelib.core import clock, ssrf_safe_fetch
 from chalicelib.webhooks import attempt, deliver, endpoints, fan_out, turn, waiting
 from chalicelib.webhooks.attempt import Outcome
 from chalicelib.webhooks.tables import Endpoint
@@ -18,7 +18,9 @@ READS: dict[str, Callable[[Endpoint], object]] = {
     "owned": lambda endpoint: endpoints.owned(endpoint.account_id, endpoint.id),
     "standing": lambda endpoint: waiting.standing([(endpoint.account_id, endpoint.id)]),
     "tested": deliver.send_test,
-    "caught_up": lambda endpoint: deliver._caught_up(endpoint, clock.now_ms(), clock.now_ms() + 1, fetch.resolve),
+    "caught_up": lambda endpoint: deliver._caught_up(
+        endpoint, clock.now_ms(), clock.now_ms() + 1, ssrf_safe_fetch.resolve
+    ),
 }
 
 

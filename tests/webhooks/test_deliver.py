@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 import pytest
 
 from chalicelib.api import background
-from chalicelib.core import clock, wire
+from chalicelib.core import clock
+from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.events import kinds, record
 from chalicelib.events.tables import Event
 from chalicelib.limits import stale
@@ -349,7 +350,7 @@ def test_unreadable_item_is_left_out(local: House, receiver: Receiver) -> None:
     ada = local.account()
     endpoint_of(ada, receiver)
     event_id = happens(local, ada)
-    rubbish: list[wire.Json] = [
+    rubbish: list[dynamodb.Json] = [
         {"account_id": {"S": ada.id}, "id": {"S": event_id[:-1] + "x"}},
         {"account_id": {"S": f"{ada.id}#once"}, "id": {"S": "quota#1"}},
         {},
@@ -364,7 +365,7 @@ def test_failing_database_is_raised_to_the_stream() -> None:
     image = {"account_id": {"S": "acc_x"}, "id": {"S": "evt_" + "0" * 20}, "type": {"S": kinds.ACCOUNT_RENAMED}}
     with pytest.raises(Exception) as raised:  # noqa: PT011 - whatever pynamodb makes of it
         background.follow_up([image | {"at": {"N": "1"}, "actor": {"S": "operator"}}])
-    assert wire.is_outage(raised.value)
+    assert dynamodb.is_outage(raised.value)
 
 
 def test_one_task_that_fails_keeps_no_other_from_being_done(local: House, receiver: Receiver) -> None:
@@ -403,7 +404,7 @@ def test_oldest_due_says_how_late_things_are(local: House, receiver: Receiver) -
 
 def _marks(account_id: str) -> list[str]:
     request = {"TableName": "latchkey-test-windows"}
-    return sorted(str(item) for item in wire.call("Scan", request)["Items"] if account_id in str(item))
+    return sorted(str(item) for item in dynamodb.call("Scan", request)["Items"] if account_id in str(item))
 
 
 def _suspended_without_a_mark(account_id: str) -> None:
@@ -417,8 +418,8 @@ def _deleted(account_id: str) -> None:
 def _changed(account_id: str, kind: str, status: str) -> None:
     """Change an account as its own functions do, but for the mark."""
     from chalicelib.accounts.tables import Account
-    from chalicelib.core import tables
+    from chalicelib.core.dynamodb import models
 
-    with tables.transaction() as write:
+    with models.transaction() as write:
         write.update(Account(account_id), actions=[Account.status.set(status)])
         record.add_to(write, account_id, kind, {})

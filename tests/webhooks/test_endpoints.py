@@ -7,7 +7,8 @@ from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.update import Action
 
 from chalicelib.accounts.tables import Account, Ticket
-from chalicelib.core import clock, errors, settings, wire
+from chalicelib.core import clock, errors, settings
+from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.events import record
 from chalicelib.webhooks import endpoints, signing
 from chalicelib.webhooks.endpoints import COUNT
@@ -35,7 +36,7 @@ def told(account_id: str) -> tuple[str, dict[str, str], str]:
 def counted(account_id: str) -> int:
     """Return how many endpoints an account has, as its own item counts them."""
     key = {"account_id": {"S": account_id}, "id": {"S": COUNT}}
-    item = wire.call("GetItem", {"TableName": settings.current().table("endpoints"), "Key": key})["Item"]
+    item = dynamodb.call("GetItem", {"TableName": settings.current().table("endpoints"), "Key": key})["Item"]
     return int(item[COUNT]["N"])
 
 

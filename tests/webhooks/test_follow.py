@@ -6,7 +6,9 @@ import json
 import pytest
 
 from chalicelib.accounts.tables import Account
-from chalicelib.core import clock, tables, telemetry, wire
+from chalicelib.core import clock, telemetry
+from chalicelib.core.dynamodb import client as dynamodb
+from chalicelib.core.dynamodb import models
 from chalicelib.events import kinds, record
 from chalicelib.limits import stale
 from chalicelib.webhooks import endpoints, follow
@@ -18,9 +20,9 @@ from tests.receiver import Receiver
 from tests.webhooks.told import as_it_stands, delivery, endpoint_of, happens, images
 
 
-def happened(account: Account, kind: str, **changed: str) -> wire.Json:
+def happened(account: Account, kind: str, **changed: str) -> dynamodb.Json:
     """Let something have happened to an account at this moment, without a mark; return its item."""
-    with tables.transaction() as write:
+    with models.transaction() as write:
         record.add_to(write, account.id, kind, changed)
     return images(account.id)[-1]
 
@@ -46,7 +48,7 @@ def test_no_mark_is_set_for_what_ends_no_verdict(home: House) -> None:
 def test_mark_that_can_not_be_set_is_tried_again_by_the_stream(home: House) -> None:
     """Which brings again what raises."""
     image = happened(home.account(), kinds.STANDING_CHANGED, tier="pro")
-    with failing("UpdateItem"), pytest.raises(wire.Unreachable):
+    with failing("UpdateItem"), pytest.raises(dynamodb.Unreachable):
         follow.up([image])
 
 

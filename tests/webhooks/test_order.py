@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from chalicelib.api import background
-from chalicelib.core import clock, wire
+from chalicelib.core import clock
+from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.webhooks import deliver, endpoints, fan_out, turn
 from chalicelib.webhooks.states import PENDING
 from chalicelib.webhooks.tables import Delivery, Endpoint
@@ -24,7 +25,7 @@ def fails_at(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, turn_of: in
     def fails(*arguments: Any) -> Any:
         calls.append(arguments)
         if len(calls) == turn_of:
-            raise wire.Unreachable("NoAnswer", "no answer", {})
+            raise dynamodb.Unreachable("NoAnswer", "no answer", {})
         return real(*arguments)
 
     monkeypatch.setattr(owner, name, fails)
@@ -99,7 +100,7 @@ def test_database_that_fails_once_breaks_no_order(
     fails_at(monkeypatch, owner, name, turn_of)
     try:
         streamed(ada)
-    except wire.WireError:
+    except dynamodb.WireError:
         streamed(ada)
     happened.append(happens(local, ada, "later"))
     streamed(ada)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from chalicelib.core import clock, fetch, ids, telemetry
+from chalicelib.core import clock, ids, ssrf_safe_fetch, telemetry
 from chalicelib.webhooks import attempt, deliver, endpoints, fan_out, states, turn, waiting
 from chalicelib.webhooks.attempt import Outcome
 from chalicelib.webhooks.states import DELIVERED, FAILED, PENDING
@@ -33,7 +33,9 @@ class Sent:
         self.status: int | None = 200
         self.before: Callable[[], object] = lambda: None
 
-    def send(self, _endpoint: Endpoint, sent: Delivery, _resolver: fetch.Resolve = fetch.resolve) -> Outcome:
+    def send(
+        self, _endpoint: Endpoint, sent: Delivery, _resolver: ssrf_safe_fetch.Resolve = ssrf_safe_fetch.resolve
+    ) -> Outcome:
         """Note a message, and return what came of it."""
         self.ids.append(sent.id)
         self.before()
@@ -157,7 +159,7 @@ def test_no_attempt_begins_that_could_not_end_in_time(
     taken = turn.take(endpoint.account_id, endpoint.id)
     assert taken is not None
     taken.update(actions=[Endpoint.busy_until.set(clock.now_ms() + busy_for_ms)])
-    tried = deliver._all_tried(taken, [there.id], clock.now_ms() + for_ms, fetch.resolve)
+    tried = deliver._all_tried(taken, [there.id], clock.now_ms() + for_ms, ssrf_safe_fetch.resolve)
     assert (tried, bool(sent.ids)) == (is_sent, is_sent)
 
 

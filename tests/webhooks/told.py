@@ -3,7 +3,8 @@
 from chalicelib.accounts import change
 from chalicelib.accounts.tables import Account
 from chalicelib.api import background
-from chalicelib.core import settings, wire
+from chalicelib.core import settings
+from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.events import record
 from chalicelib.webhooks import endpoints
 from chalicelib.webhooks.tables import Delivery, Endpoint
@@ -36,7 +37,7 @@ def happens(home: House, account: Account, name: str = "Ada Lovelace") -> str:
     return record.newest_first(account.id, 1)[0].id
 
 
-def images(account_id: str) -> list[wire.Json]:
+def images(account_id: str) -> list[dynamodb.Json]:
     """Return the items of an account's events, as the stream shows them."""
     request = {
         "TableName": settings.current().table("events"),
@@ -44,11 +45,11 @@ def images(account_id: str) -> list[wire.Json]:
         "ExpressionAttributeValues": {":account": {"S": account_id}},
         "ConsistentRead": True,
     }
-    items: list[wire.Json] = wire.call("Query", request)["Items"]
+    items: list[dynamodb.Json] = dynamodb.call("Query", request)["Items"]
     return items
 
 
-def stream_of(account_id: str) -> wire.Json:
+def stream_of(account_id: str) -> dynamodb.Json:
     """Return all that happened to an account as Lambda gets it from the stream."""
     return {
         "Records": [

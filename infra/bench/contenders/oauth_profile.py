@@ -14,18 +14,21 @@ from contextlib import contextmanager
 from types import FrameType
 from unittest.mock import patch
 
-from chalicelib.core import wire
-from chalicelib.core.answering import Answer as HttpAnswer
-from chalicelib.core.connections import Connections
+from chalicelib.core.dynamodb import client as dynamodb
+from chalicelib.core.dynamodb.connection_pool import Connections
+from chalicelib.core.dynamodb.http_response import Answer as HttpAnswer
 from infra.bench import latchkey
 from infra.bench.contender import Answer, Pace, measured, one_after_another, serve_runs
 from infra.bench.contenders.oauth_latchkey import OPERATIONS, answered, clients_of_one_account
 
 PARTS = (
-    ("the database: sockets", ("core/connections.py", "core/answering.py")),
-    ("the database: signatures", ("core/sigv4.py",)),
-    ("the database: JSON, retries, counting", ("core/lean.py", "core/wire.py", "core/tracing.py")),
-    ("items read as models", ("pynamodb/", "core/tables.py")),
+    ("the database: sockets", ("core/dynamodb/connection_pool.py", "core/dynamodb/http_response.py")),
+    ("the database: signatures", ("core/dynamodb/sigv4.py",)),
+    (
+        "the database: JSON, retries, counting",
+        ("core/dynamodb/codec.py", "core/dynamodb/client.py", "core/dynamodb/tracing.py"),
+    ),
+    ("items read as models", ("pynamodb/", "core/dynamodb/models.py")),
     (
         "the grant's checks",
         ("oauth/grant_types/", "oauth/pkce.py", "oauth/token_endpoint.py", "oauth/token_request.py"),
@@ -69,9 +72,9 @@ Send = Callable[[Connections, bytes], HttpAnswer]
 def _sending(send: Send) -> Iterator[None]:
     """Let `send` carry every call to the database in a `with` block."""
     with patch.object(Connections, "send", send):
-        wire.forget_connection()
+        dynamodb.forget_connection()
         yield
-    wire.forget_connection()
+    dynamodb.forget_connection()
 
 
 def _recorded(answers: list[HttpAnswer]) -> Send:

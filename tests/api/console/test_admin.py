@@ -4,7 +4,8 @@ import pytest
 
 from chalicelib.accounts import change
 from chalicelib.accounts.tables import Account
-from chalicelib.core import settings, telemetry, wire
+from chalicelib.core import settings, telemetry
+from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.events import kinds, record
 from chalicelib.events.tables import Event
 from chalicelib.limits import tiers
@@ -168,7 +169,7 @@ def test_change_and_its_record_are_one_transaction(home: House) -> None:
         change.set_standing(account.id, tier=tiers.PRO, status=None, actor="operator", reason="Paid")
     assert [operation for operation, _ in calls.made if operation != "UpdateItem"] == ["TransactWriteItems"]
     visitor, path = logged_in(home, person(name="Root", admin=True)), f"/admin/accounts/{account.id}"
-    wire.call("DeleteTable", {"TableName": settings.current().table("events")})
+    dynamodb.call("DeleteTable", {"TableName": settings.current().table("events")})
     csrf = visitor.open("/settings/account").value("/settings/account/name", "csrf")
     assert visitor.send(f"{path}/tier", {"csrf": csrf, "tier": "enterprise", "reason": "Paid"}).status == 500
     assert Account.get(account.id).tier == "pro"

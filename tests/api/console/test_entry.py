@@ -6,7 +6,8 @@ from urllib.parse import urlencode
 import pytest
 
 from chalicelib.accounts import links, sessions
-from chalicelib.core import settings, telemetry, wire
+from chalicelib.core import settings, telemetry
+from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.pages import words
 from tests.house import House
 from tests.letterbox import Letterbox
@@ -251,7 +252,7 @@ def test_session_table_is_asked_only_with_a_cookie(home: House) -> None:
     with telemetry.calls_watched() as calls:
         Visitor(home).open("/")
     assert calls.made == [("UpdateItem", "latchkey-test-windows")]
-    assert wire.call("Scan", {"TableName": settings.current().table("sessions")})["Count"] == 0
+    assert dynamodb.call("Scan", {"TableName": settings.current().table("sessions")})["Count"] == 0
 
 
 NOTICE_OF = {name: page.replace("*", "x") for name, page in words.NOTICE_PAGES.items()}

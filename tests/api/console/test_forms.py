@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as trying
 from hypothesis import strategies as st
 
-from chalicelib.core import settings, wire
+from chalicelib.core import settings
+from chalicelib.core.dynamodb import client as dynamodb
 from tests.api.console.places import FORMS, SHOWN, place
 from tests.house import House
 from tests.rubbish import RUBBISH
@@ -38,8 +39,8 @@ NAMES = (
 def everything() -> str:
     """Return all that is stored, but for the counters and the moment a session was last seen."""
     chosen = settings.current()
-    names = [name for name in wire.call("ListTables", {})["TableNames"] if name != chosen.table("windows")]
-    items: dict[str, Any] = {name: wire.call("Scan", {"TableName": name})["Items"] for name in names}
+    names = [name for name in dynamodb.call("ListTables", {})["TableNames"] if name != chosen.table("windows")]
+    items: dict[str, Any] = {name: dynamodb.call("Scan", {"TableName": name})["Items"] for name in names}
     for item in items[chosen.table("sessions")]:
         del item["seen_at"]
     return json.dumps(items, sort_keys=True)

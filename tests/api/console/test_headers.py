@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from chalicelib.core import settings, telemetry, wire
+from chalicelib.core import settings, telemetry
+from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.limits import tiers
 from chalicelib.pages import assets
 from tests.api.console.places import SHOWN, place
@@ -69,7 +70,7 @@ def test_every_error_is_a_guarded_page(home: House) -> None:
 def test_fault_of_ours_is_a_guarded_page(home: House) -> None:
     """A page that fails says so in words and quotes the request's id, without a traceback."""
     visitor = logged_in(home, person())
-    wire.call("DeleteTable", {"TableName": settings.current().table("credentials")})
+    dynamodb.call("DeleteTable", {"TableName": settings.current().table("credentials")})
     page = visitor.open("/settings/keys")
     assert page.status == 500
     assert_guarded(page)

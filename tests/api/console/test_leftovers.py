@@ -10,7 +10,8 @@ import pytest
 from chalicelib.accounts import links, sessions, unfinished
 from chalicelib.accounts.tables import Account
 from chalicelib.accounts.unfinished import SETTLED_MS, SLICE
-from chalicelib.core import clock, wire
+from chalicelib.core import clock
+from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.endings import finish
 from chalicelib.events import kinds, record
 from chalicelib.oauth import clients, consent, grants
@@ -202,11 +203,11 @@ def test_more_connected_apps_than_a_request_can_end_are_ended_by_the_minutes_fun
 
 def failing(table: str) -> Callable[[str, dict[str, Any]], dict[str, Any]]:
     """Return a wire on which no transaction that touches a table succeeds."""
-    by_wire = wire.sender()
+    by_wire = dynamodb.sender()
 
     def sent(operation: str, request: dict[str, Any]) -> dict[str, Any]:
         if operation == "TransactWriteItems" and f'-{table}"' in str(request).replace("'", '"'):
-            raise wire.WireError("InternalServerError", "no such luck", {})
+            raise dynamodb.WireError("InternalServerError", "no such luck", {})
         return by_wire(operation, request)
 
     return sent
@@ -218,7 +219,7 @@ def test_what_can_not_be_ended_keeps_nothing_else_and_is_tried_again(home: House
     visitor, target = Visitor(home), link(there.ada.account)
     chosen = [there.keys[0].key.id, there.apps[0].id, there.webhooks[0].id]
     form = visitor.filled(visitor.open(target), "/password", {"password": OTHER, "end": chosen})
-    with wire.sent_by(failing("credentials")):
+    with dynamodb.sent_by(failing("credentials")):
         page = visitor.send("/password", form)
     assert page.location == "/login?done=password-set-not-all-ended"
     assert visitor.follow(page).notice.startswith("Your password is set")

@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from chalicelib.core import aws, clock, lean, settings, telemetry
-from chalicelib.core.connections import IDLE_MAX, Connections, NoAnswer
+from chalicelib.core import clock, settings, telemetry
+from chalicelib.core.dynamodb import codec, endpoint
+from chalicelib.core.dynamodb.connection_pool import IDLE_MAX, Connections, NoAnswer
 
 Json = dict[str, Any]
 Send = Callable[[str, Json], Json]
@@ -206,8 +207,8 @@ def sender() -> Send:
 def _by_ourselves() -> Send:
     global _connections
     try:
-        place = aws.place()
-    except aws.NotConfigured as error:
+        place = endpoint.place()
+    except endpoint.NotConfigured as error:
         raise WireError("NotConfigured", str(error), {}) from error
     _connections = Connections(
         place.url,
@@ -216,16 +217,16 @@ def _by_ourselves() -> Send:
         ca_bundle=settings.environment().get("AWS_CA_BUNDLE", ""),
     )
     send_whole = _connections.send
-    caller = lean.Caller(place, send_whole)
+    caller = codec.Caller(place, send_whole)
 
     def send(operation: str, body: Json) -> Json:
         nonlocal caller
         try:
             return caller(operation, body)
-        except lean.Failed as error:
+        except codec.Failed as error:
             meant = meaning(error.response)
             if isinstance(meant, NotAccepted):
-                caller = lean.Caller(aws.place(), send_whole)
+                caller = codec.Caller(endpoint.place(), send_whole)
             raise meant from error
         except NoAnswer as error:
             raise Unreachable("NoAnswer", str(error), {}) from error

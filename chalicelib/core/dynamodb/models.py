@@ -1,4 +1,4 @@
-"""The base of every pynamodb model: table names by stage, and every call through `core.wire`.
+"""The base of every pynamodb model: table names by stage, and every call through `core.dynamodb.client`.
 
 A feature's `tables.py` declares what is stored; which write is allowed stands in the file that decides it.
 """
@@ -14,8 +14,9 @@ from pynamodb.attributes import Attribute
 from pynamodb.constants import NULL, NUMBER
 from pynamodb.exceptions import CancellationReason, PynamoDBException, TransactWriteError
 
-from chalicelib.core import settings, wire
-from chalicelib.core.pynamodb_alone import Connection, Model, TableConnection, TransactWrite
+from chalicelib.core import settings
+from chalicelib.core.dynamodb import client as dynamodb
+from chalicelib.core.dynamodb.pynamodb_base import Connection, Model, TableConnection, TransactWrite
 
 HASH_KEY_BYTES_MAX, RANGE_KEY_BYTES_MAX = 2_048, 1_024
 """As long as the text of a partition key, and that of a sort key, can be in DynamoDB."""
@@ -62,7 +63,7 @@ class Table(Model):
         return connection
 
     @classmethod
-    def from_raw_data(cls, data: wire.Json) -> Self:
+    def from_raw_data(cls, data: dynamodb.Json) -> Self:
         """Return the model of an item: pynamodb's own, without asking for attributes that an item doesn't have."""
         model = cls.__new__(cls)
         model.attribute_values = {}
@@ -81,7 +82,7 @@ class Table(Model):
         return model
 
     @classmethod
-    def item(cls, **values: Any) -> wire.Json:
+    def item(cls, **values: Any) -> dynamodb.Json:
         """Return an item of this table in the wire's own form; what is None is absent, as DynamoDB wants empty sets.
 
         For the few writes that happen so often that building a model would cost more than sending it.
@@ -94,7 +95,7 @@ class Table(Model):
                 item[name] = {kind: serialize(value)}
         return item
 
-    def key(self) -> wire.Json:
+    def key(self) -> dynamodb.Json:
         """Return what names its item, in the wire's own form."""
         return {
             name: value
@@ -113,12 +114,12 @@ class Table(Model):
             return None
 
 
-def found_at_once(keys: Mapping[type[Table], wire.Json]) -> dict[type[Table], Any]:
+def found_at_once(keys: Mapping[type[Table], dynamodb.Json]) -> dict[type[Table], Any]:
     """Return the item of each table by its key, as it is at this moment, in one call; what isn't there is absent.
 
     So is what can't be there: DynamoDB refuses the whole call for one such key.
     """
-    found = wire.batch_get({model.Meta.table_name: key for model, key in keys.items() if _can_be(model, key)})
+    found = dynamodb.batch_get({model.Meta.table_name: key for model, key in keys.items() if _can_be(model, key)})
     return {model: model.from_raw_data(found[name]) for model in keys if (name := model.Meta.table_name) in found}
 
 
@@ -135,7 +136,7 @@ def can_be_range_key(value: object) -> bool:
     return not isinstance(value, str) or _fits(value, RANGE_KEY_BYTES_MAX)
 
 
-def _can_be(model: type[Table], key: wire.Json) -> bool:
+def _can_be(model: type[Table], key: dynamodb.Json) -> bool:
     hash_key, range_key = key[str(model._hash_keyname)], key.get(model._range_keyname or "", {})
     return can_be_hash_key(hash_key.get("S")) and can_be_range_key(range_key.get("S"))
 
@@ -175,8 +176,8 @@ class _Wire:
 
     def _make_api_call(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
         try:
-            return wire.call(operation, request)
-        except wire.WireError as error:
+            return dynamodb.call(operation, request)
+        except dynamodb.WireError as error:
             response = error.response or {"Error": {"Code": error.code, "Message": str(error)}}
             raise ClientError(response, operation) from error
 
@@ -211,7 +212,7 @@ def refused(error: PynamoDBException) -> bool:
     )
 
 
-def refused_write(error: TransactWriteError, model: Table) -> wire.Json | None:
+def refused_write(error: TransactWriteError, model: Table) -> dynamodb.Json | None:
     """Return the item for which a transaction's write of `model`, known by its keys, was refused; None if it wasn't.
 
     {} where no item stands there, or the write didn't ask for it (`return_values="ALL_OLD"`). Raises ValueError when

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from urllib.parse import urlsplit
 
-from chalicelib.core import clock, framing
+from chalicelib.core import clock, http_framing
 
 Resolve = Callable[[str, int], Iterable[str]]
 
@@ -66,11 +66,11 @@ def get(
     until_ns = _until_ns(deadline_s)
     place = _place(url, until_ns, resolver, tls)
     with _asked(place, _request("GET", place, {"Accept": accept}), until_ns) as incoming:
-        head = framing.head_of(incoming)
+        head = http_framing.head_of(incoming)
         if 300 <= head.status < 400:
             raise FetchError("It answers with a redirect, and none is followed.")
         body = bytearray()
-        for piece in framing.body_of(incoming, head):
+        for piece in http_framing.body_of(incoming, head):
             body += piece
             if len(body) > bytes_max:
                 raise FetchError(f"It is longer than {bytes_max} bytes.")
@@ -96,7 +96,7 @@ def post(
     until_ns = _until_ns(deadline_s)
     place = _place(url, until_ns, resolver, tls, loopback=loopback)
     with _asked(place, _request("POST", place, headers, body), until_ns) as incoming:
-        head = framing.head_of(incoming, "POST")
+        head = http_framing.head_of(incoming, "POST")
         return Fetched(head.status, dict(head.headers), _beginning(incoming, head, bytes_max))
 
 
@@ -109,7 +109,7 @@ def status_of(url: str, *, deadline_s: float) -> int:
     place = _parsed(url)
     place.addresses += _resolved(place.host, place.port, resolve, until_ns)
     with _asked(place, _request("GET", place, {}), until_ns) as incoming:
-        return framing.head_of(incoming).status
+        return http_framing.head_of(incoming).status
 
 
 def is_on_this_machine(url: str) -> bool:
@@ -241,7 +241,7 @@ def _request(method: str, place: _Place, headers: dict[str, str], body: bytes | 
 
 
 @contextmanager
-def _asked(place: _Place, request: bytes, until_ns: int) -> Iterator[framing.Incoming]:
+def _asked(place: _Place, request: bytes, until_ns: int) -> Iterator[http_framing.Incoming]:
     """Send a request and give what comes to a `with` block; one deadline for all of it, bodies that drip included."""
     connection: socket.socket | None = None
 
@@ -254,7 +254,7 @@ def _asked(place: _Place, request: bytes, until_ns: int) -> Iterator[framing.Inc
         connection = _connected(place, until_ns)
         connection.settimeout(_left_s(until_ns))
         connection.sendall(request)
-        yield framing.Incoming(receive)
+        yield http_framing.Incoming(receive)
     except (OSError, ValueError) as error:
         raise FetchError(_why_no_answer(error)) from error
     finally:
@@ -284,11 +284,11 @@ def _reached(place: _Place, until_ns: int) -> socket.socket:
     return socket.create_connection((last, place.port), _left_s(until_ns))
 
 
-def _beginning(incoming: framing.Incoming, head: framing.Head, bytes_max: int) -> bytes:
+def _beginning(incoming: http_framing.Incoming, head: http_framing.Head, bytes_max: int) -> bytes:
     """Return what comes of a body, up to a bound: whoever has said a status has answered, whatever follows."""
     body = bytearray()
     with suppress(OSError, ValueError, FetchError):
-        for piece in framing.body_of(incoming, head):
+        for piece in http_framing.body_of(incoming, head):
             body += piece
             if len(body) >= bytes_max:
                 break

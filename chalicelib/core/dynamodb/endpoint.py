@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from chalicelib.core import settings
-from chalicelib.core.sigv4 import Credentials
+from chalicelib.core.dynamodb.sigv4 import Credentials
 
 _BOTOCORES = (
     "AWS_PROFILE",

@@ -9,7 +9,7 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from chalicelib.core import clock, framing
+from chalicelib.core import clock, http_framing
 
 BODY_MAX = 64 * 1024 * 1024
 """More than DynamoDB sends: 16 MB of items, in JSON."""
@@ -34,23 +34,23 @@ def read(connection: socket.socket, until_ns: int) -> Answer:
     first piece the connection's own timeout is what counts.
     """
     received = _Received(connection, until_ns)
-    incoming = framing.Incoming(received)
-    head = framing.head_of(incoming, "POST")
-    if head.length == framing.UNTIL_CLOSE or head.length > BODY_MAX:
-        raise framing.Malformed("no length that an answer of DynamoDB has")
-    body = _joined(incoming, head) if head.length == framing.CHUNKED else incoming.exactly(head.length)
+    incoming = http_framing.Incoming(received)
+    head = http_framing.head_of(incoming, "POST")
+    if head.length == http_framing.UNTIL_CLOSE or head.length > BODY_MAX:
+        raise http_framing.Malformed("no length that an answer of DynamoDB has")
+    body = _joined(incoming, head) if head.length == http_framing.CHUNKED else incoming.exactly(head.length)
     if incoming.more:
         # Nobody asked for what follows: on a kept-alive connection it would be taken for the next answer.
-        raise framing.Malformed("more than one answer")
+        raise http_framing.Malformed("more than one answer")
     return Answer(head.status, head.headers, body, head.stays)
 
 
-def _joined(incoming: framing.Incoming, head: framing.Head) -> bytes:
+def _joined(incoming: http_framing.Incoming, head: http_framing.Head) -> bytes:
     body = bytearray()
-    for piece in framing.body_of(incoming, head):
+    for piece in http_framing.body_of(incoming, head):
         body += piece
         if len(body) > BODY_MAX:
-            raise framing.Malformed("a body that is too long")
+            raise http_framing.Malformed("a body that is too long")
     return bytes(body)
 
 

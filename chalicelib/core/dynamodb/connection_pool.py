@@ -12,8 +12,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from chalicelib.core import answering, clock
-from chalicelib.core.answering import Answer
+from chalicelib.core import clock
+from chalicelib.core.dynamodb import http_response
+from chalicelib.core.dynamodb.http_response import Answer
 
 if TYPE_CHECKING:
     import ssl
@@ -69,7 +70,7 @@ class Connections:
         until_ns = clock.monotonic_ns() + round(self._read_timeout_s * 1e9)
         try:
             connection.sendall(request)
-            answer = answering.read(connection, until_ns)
+            answer = http_response.read(connection, until_ns)
         except (OSError, ValueError) as error:
             connection.close()
             raise NoAnswer(f"no answer: {type(error).__name__}") from error

@@ -11,9 +11,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from chalicelib.core import aws, clock, sigv4
-from chalicelib.core.answering import Answer
-from chalicelib.core.connections import NoAnswer
+from chalicelib.core import clock
+from chalicelib.core.dynamodb import endpoint, sigv4
+from chalicelib.core.dynamodb.connection_pool import NoAnswer
+from chalicelib.core.dynamodb.http_response import Answer
 
 Json = dict[str, Any]
 
@@ -34,7 +35,7 @@ class Failed(Exception):
 class Caller:
     """Calls one endpoint of DynamoDB, from any number of threads."""
 
-    place: aws.Place
+    place: endpoint.Place
     send: Callable[[bytes], Answer]
 
     def __call__(self, operation: str, request: Mapping[str, Any]) -> Json:
