@@ -9,12 +9,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from chalicelib.api import challenge
-from chalicelib.api.answers import ALLOWED_TO_REPEAT, cross_origin
+from chalicelib.api import www_authenticate
 from chalicelib.api.authorizer import EXPLANATION, IDENTITY, REFUSAL
+from chalicelib.api.responses import ALLOWED_TO_REPEAT, cross_origin
 from chalicelib.core import settings
 from chalicelib.core.errors import MissingApiKey, NotFound, RateLimited
-from chalicelib.limits.allowance import NOBODY
+from chalicelib.limits.headers import NOBODY
 from infra import gateway_pages
 
 EXTENSION = "x-amazon-apigateway-gateway-responses"
@@ -50,7 +50,7 @@ _BUSY = RateLimited(1)
 
 RESPONSES = {
     "UNAUTHORIZED": GatewayResponse(MissingApiKey.error, MissingApiKey.documented, 401, challenge={}),
-    "ACCESS_DENIED": GatewayResponse(_CONTEXT_ERROR, _CONTEXT_MESSAGE, 401, challenge=challenge.INVALID_TOKEN),
+    "ACCESS_DENIED": GatewayResponse(_CONTEXT_ERROR, _CONTEXT_MESSAGE, 401, challenge=www_authenticate.INVALID_TOKEN),
     # An unknown route: without, and with, an Authorization header that the gateway takes for AWS's own.
     "MISSING_AUTHENTICATION_TOKEN": GatewayResponse(NotFound.error, _UNKNOWN_ROUTE, 404),
     "INVALID_SIGNATURE": GatewayResponse(NotFound.error, _UNKNOWN_ROUTE, 404),
@@ -68,7 +68,7 @@ def headers_of(response: GatewayResponse) -> dict[str, str]:
     for_pages = {**cross_origin(), "Access-Control-Allow-Headers": ALLOWED_TO_REPEAT}
     headers = {"Content-Type": "application/json", **NOBODY, **for_pages, **dict(response.headers)}
     if response.challenge is not None:
-        headers["WWW-Authenticate"] = challenge.bearer(response.challenge, settings.current().public_url)
+        headers["WWW-Authenticate"] = www_authenticate.bearer(response.challenge, settings.current().public_url)
     return headers
 
 

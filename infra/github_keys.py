@@ -14,7 +14,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from chalicelib.watch import github
+from chalicelib.detection import github_signature
 
 URL = "https://api.github.com/meta/public_keys/secret_scanning"
 TIMEOUT_S = 20
@@ -28,7 +28,7 @@ def main() -> int:
     """Write the keys; return 1 with one sentence on standard error when they can't be had."""
     parser = argparse.ArgumentParser(prog="github-keys")
     parser.add_argument("--url", default=URL)
-    parser.add_argument("--out", type=Path, default=github.KEYS_FILE)
+    parser.add_argument("--out", type=Path, default=github_signature.KEYS_FILE)
     options = parser.parse_args()
     try:
         keys = checked(fetched(options.url))

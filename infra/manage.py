@@ -171,7 +171,7 @@ def _kind_of(stage: str) -> str:
 
 
 def _key(options: argparse.Namespace) -> None:
-    from chalicelib.accounts import find, mail
+    from chalicelib.accounts import email_sender, find
     from chalicelib.credentials import scopes
     from chalicelib.credentials.issue import new_key, put_beside_the_others
 
@@ -186,7 +186,7 @@ def _key(options: argparse.Namespace) -> None:
             raise Mistake(f"{account.email} can't have the scope {scope}: it is for administrators.")
     issued = new_key(account.id, name=options.name, wanted=wanted, expires_at=None, made_by=None)
     put_beside_the_others(issued)
-    if account.email_verified_at is None and (mail.is_configured() or options.stage == "local"):
+    if account.email_verified_at is None and (email_sender.is_configured() or options.stage == "local"):
         print(UNCONFIRMED.format(email=account.email), file=sys.stderr)
     print(issued.secret)
 
@@ -206,12 +206,12 @@ def _account(options: argparse.Namespace) -> None:
 
 
 def _password_link(options: argparse.Namespace) -> None:
-    from chalicelib.accounts import find, links
+    from chalicelib.accounts import email_links, find
 
     account = find.account_by_email(options.email)
     if account.status != states.ACTIVE:
         raise Mistake(f"{account.email} is {account.status}: reinstate it first.")
-    _print_link(links.handed_over(account), options.stage)
+    _print_link(email_links.handed_over(account), options.stage)
 
 
 def _print_link(ticket: str, stage: str) -> None:
@@ -278,9 +278,9 @@ def _reinstate(options: argparse.Namespace) -> None:
 
 
 def _application_end(options: argparse.Namespace) -> None:
-    from chalicelib.oauth import ending
+    from chalicelib.oauth import end_client
 
-    client = ending.end(options.client_id, actor=OPERATOR, reason=_reason(options.reason) or None)
+    client = end_client.end(options.client_id, actor=OPERATOR, reason=_reason(options.reason) or None)
     print(f"{client.client_id} is ended: nothing is issued to it, and its tokens are refused. The minute's function")
     print("reaches those of its users whom this command hasn't.")
 
@@ -329,9 +329,9 @@ def _must_be_readable(name: str, text: str) -> None:
 
 
 def _leak_secret(_options: argparse.Namespace) -> None:
-    from chalicelib.watch import partner
+    from chalicelib.detection import hmac_signature
 
-    print(partner.secret())
+    print(hmac_signature.secret())
 
 
 def _tier_named(name: str) -> tiers.Tier:

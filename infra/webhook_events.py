@@ -12,7 +12,7 @@ from typing import Any
 from chalicelib.core import clock
 from chalicelib.events import actors, kinds
 from chalicelib.events.tables import Event
-from chalicelib.webhooks import message
+from chalicelib.webhooks import payload
 
 PAGE = Path(__file__).parents[1] / "docs" / "webhook-events.md"
 AT_MS = 1_640_000_000_000
@@ -90,7 +90,7 @@ def example(kind: str) -> str:
     event = Event(
         f"acc_{_ID}", f"evt_{_ID}", type=kind, at=AT_MS, actor=actor, source_ip=address, changed=dict(changed)
     )
-    return message.of_event(event)
+    return payload.of_event(event)
 
 
 def page() -> str:

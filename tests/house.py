@@ -20,9 +20,9 @@ from chalicelib.accounts.create import create_account
 from chalicelib.accounts.tables import Account
 from chalicelib.core import clock, randomness, settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
-from chalicelib.credentials import standing
+from chalicelib.credentials import reverify
 from chalicelib.credentials.issue import Issued, new_key, put_beside_the_others
-from chalicelib.limits import leases, memory, outage, refusals, tiers, windows
+from chalicelib.limits import counter_items, fail_open, leases, local_cache, rejection_counts, tiers
 from chalicelib.oauth import document_fetches
 from chalicelib.uptime import checks, days, report
 from infra.standin import Answer, Gateway
@@ -100,13 +100,13 @@ class House:
 
     def counted(self, subject: str, tier: tiers.Tier, **counters: int) -> None:
         """Write counters of this hour as if so many requests had come; `burst` is the counter of this second."""
-        window = windows.window_at(subject, tier, clock.now_ms())
+        window = counter_items.window_at(subject, tier, clock.now_ms())
         named = {window.slot if name == "burst" else name: count for name, count in counters.items()}
         dynamodb.call(
             "UpdateItem",
             {
-                "TableName": settings.current().table(windows.TABLE),
-                "Key": windows.item_key(subject, tier, window.hour),
+                "TableName": settings.current().table(counter_items.TABLE),
+                "Key": counter_items.item_key(subject, tier, window.hour),
                 "UpdateExpression": "SET " + ", ".join(f"{name} = :{name}" for name in named),
                 "ExpressionAttributeValues": {f":{name}": {"N": str(count)} for name, count in named.items()},
             },
@@ -116,8 +116,8 @@ class House:
         """Return the counters and times of this hour's item."""
         hour = clock.hour_of(clock.now_s())
         request = {
-            "TableName": settings.current().table(windows.TABLE),
-            "Key": windows.item_key(subject, tier, hour),
+            "TableName": settings.current().table(counter_items.TABLE),
+            "Key": counter_items.item_key(subject, tier, hour),
             "ConsistentRead": True,
         }
         item = dynamodb.call("GetItem", request).get("Item", {})
@@ -142,10 +142,10 @@ def refusal(answer: Answer) -> tuple[int, str]:
 def forget_process() -> None:
     """Forget everything that a process remembers between requests."""
     leases.forget()
-    memory.forget()
-    outage.forget()
-    refusals.forget()
-    standing.forget()
+    local_cache.forget()
+    fail_open.forget()
+    rejection_counts.forget()
+    reverify.forget()
     document_fetches.forget()
     checks.forget()
     days.forget()

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, contextmanager
 
 from chalicelib.core import settings
 from chalicelib.core.dynamodb import client as dynamodb
-from chalicelib.limits.windows import TABLE
+from chalicelib.limits.counter_items import TABLE
 
 
 @contextmanager

@@ -15,8 +15,8 @@ from urllib.parse import urlencode
 import argon2
 
 from chalicelib.accounts import sessions
-from chalicelib.accounts.attempts import Caller
 from chalicelib.accounts.create import create_account
+from chalicelib.accounts.password_attempts import Caller
 from chalicelib.accounts.tables import Account
 from chalicelib.core import clock, randomness
 from chalicelib.limits import tiers

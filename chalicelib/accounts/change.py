@@ -8,7 +8,7 @@ from chalicelib.accounts.tables import Account
 from chalicelib.core import errors
 from chalicelib.core.dynamodb import models
 from chalicelib.events import actors, kinds, record
-from chalicelib.limits import stale
+from chalicelib.limits import stale_marks
 from chalicelib.limits.tiers import Tier
 
 
@@ -79,7 +79,7 @@ def set_admin(account_id: str, admin: bool) -> None:
 
 
 def _mark(account_id: str) -> None:
-    if not stale.mark(account_id):
+    if not stale_marks.mark(account_id):
         raise errors.Unavailable(
             "The account is changed, but the change may take up to 5 more minutes to be felt. Send it again to be sure."
         )

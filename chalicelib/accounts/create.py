@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pynamodb.exceptions import TransactWriteError
 
 from chalicelib.accounts import predecessors
-from chalicelib.accounts.email import parsed
+from chalicelib.accounts.email_address import parsed
 from chalicelib.accounts.tables import Account, Email
 from chalicelib.core import clock, errors, ids
 from chalicelib.core.dynamodb import models

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from chalicelib.accounts.create import LISTED
-from chalicelib.accounts.email import beginning, normalised
+from chalicelib.accounts.email_address import beginning, normalised
 from chalicelib.accounts.tables import Account, Email
 from chalicelib.core import errors, ids
 from chalicelib.core.dynamodb import models

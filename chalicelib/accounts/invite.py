@@ -6,7 +6,7 @@ The link ends when sessions do, as every link.
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from chalicelib.accounts import create, links
+from chalicelib.accounts import create, email_links
 from chalicelib.accounts.tables import Account, Ticket
 from chalicelib.core.dynamodb import models
 from chalicelib.limits.tiers import Tier
@@ -33,7 +33,7 @@ def invite(
     invited: list[Invited] = []
 
     def with_a_link(write: models.Transaction, account: Account) -> None:
-        ticket, secret = links.unsaved(account.id, links.SET_PASSWORD, epoch=account.session_epoch)
+        ticket, secret = email_links.unsaved(account.id, email_links.SET_PASSWORD, epoch=account.session_epoch)
         write.save(ticket, condition=Ticket.digest.does_not_exist())
         invited.append(Invited(account, secret))
         if once is not None:

@@ -3,9 +3,9 @@
 Guessing runs into limits of its own (see `attempts`).
 """
 
-from chalicelib.accounts import attempts, find, passwords
-from chalicelib.accounts import email as addresses
-from chalicelib.accounts.attempts import Caller
+from chalicelib.accounts import email_address as addresses
+from chalicelib.accounts import find, password_attempts, passwords
+from chalicelib.accounts.password_attempts import Caller
 from chalicelib.accounts.tables import Account
 from chalicelib.core import errors
 
@@ -35,14 +35,14 @@ def log_in(*, email: str, password: str, caller: Caller) -> Account:
 
     Raises WrongLogIn, Suspended, or Refused when too many attempts were made this hour.
     """
-    attempts.count_by_network(caller)
+    password_attempts.count_by_network(caller)
     try:
         address = addresses.normalised(email)
     except errors.InvalidRequest:
         address = addresses.as_typed(email)
     account = _account_of(address)
     # Asked for nobody too: with a device of one's own, one more read would tell which addresses are known.
-    attempts.count_by_account(caller, address, account)
+    password_attempts.count_by_account(caller, address, account)
     if not passwords.matches(password, account.password_hash if account else None) or account is None:
         raise WrongLogIn
     if account.status != "active":

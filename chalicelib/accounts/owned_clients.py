@@ -19,7 +19,7 @@ from chalicelib.accounts.tables import Account
 from chalicelib.accounts.unfinished import SLICE, Unfinished
 from chalicelib.core import clock, errors
 from chalicelib.core.dynamodb import models
-from chalicelib.limits import stale
+from chalicelib.limits import stale_marks
 
 ROUNDS_MAX = 5
 AT_ONCE = 90
@@ -162,4 +162,4 @@ def _users(client_id: str, after: str | None) -> Iterator[tuple[str, str]]:
 
 def _marked(account_ids: set[str]) -> bool:
     # All of them, also behind one that fails.
-    return False not in {stale.mark(account_id) for account_id in account_ids}
+    return False not in {stale_marks.mark(account_id) for account_id in account_ids}

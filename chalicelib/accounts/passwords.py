@@ -29,11 +29,11 @@ def accepted(password: str, *, email: str, name: str) -> str:
 
     It takes a while: whoever anybody can make call this has counted the caller before.
     """
-    from chalicelib.accounts import guessing
+    from chalicelib.accounts import password_guessing
 
     check_form(password)
     own_words = [email, *email.split("@"), name, "".join(name.split()), *name.split()]
-    if guessing.is_guessable(_normalised(password), own_words):
+    if password_guessing.is_guessable(_normalised(password), own_words):
         raise errors.InvalidRequest("This password is too easy to guess. Choose another.").about("password")
     return password
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.update import Action
 
-from chalicelib.accounts import create, find, links
+from chalicelib.accounts import create, email_links, find
 from chalicelib.accounts.tables import Account, Ticket
 from chalicelib.core import clock, errors
 from chalicelib.core.dynamodb import models
@@ -52,7 +52,7 @@ class HasAccount(errors.LatchkeyError):
 
 def new_token(asked: PendingSignUp) -> str:
     """Store a sign-up and return the secret of its token, which belongs into one mail and nowhere else."""
-    ticket, secret = links.unsaved(find.NOBODY, PURPOSE, epoch=0)
+    ticket, secret = email_links.unsaved(find.NOBODY, PURPOSE, epoch=0)
     ticket.email, ticket.name, ticket.password_hash = asked.email, asked.name, asked.password_hash
     ticket.browser, ticket.after = asked.browser, _whole(asked.after)
     ticket.save(condition=Ticket.digest.does_not_exist())
@@ -91,10 +91,10 @@ def make_account(ticket: Ticket, *, name: str, password_hash: str) -> Account:
         # Of the same token, used twice, the address is no news.
         cause = error.__cause__
         if isinstance(cause, TransactWriteError) and models.refused_write(cause, Ticket(ticket.digest)) is not None:
-            raise links.SpentLink from None
+            raise email_links.SpentLink from None
         raise HasAccount from None
     except TransactWriteError as error:
         if not models.refused(error):
             raise
-        raise links.SpentLink from None
+        raise email_links.SpentLink from None
     return account

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from pynamodb.expressions.condition import Condition
 
-from chalicelib.accounts.email import hashed
+from chalicelib.accounts.email_address import hashed
 from chalicelib.accounts.tables import Account, Ticket
 from chalicelib.core import clock, secrets
 from chalicelib.core.dynamodb import models

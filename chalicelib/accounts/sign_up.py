@@ -8,11 +8,20 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from chalicelib.accounts import create, find, letters, links, mail, mail_limits, passwords, pending_sign_up
-from chalicelib.accounts.attempts import Caller
-from chalicelib.accounts.email import Address, parsed
+from chalicelib.accounts import (
+    create,
+    email_limits,
+    email_links,
+    email_sender,
+    emails,
+    find,
+    passwords,
+    pending_sign_up,
+)
+from chalicelib.accounts.email_address import Address, parsed
+from chalicelib.accounts.password_attempts import Caller
 from chalicelib.core import errors
-from chalicelib.limits.networks import admit_networks
+from chalicelib.limits.anonymous_limits import admit_networks
 from chalicelib.limits.tiers import (
     FREE,
     KNOWN_ADDRESS_MAILS,
@@ -45,7 +54,7 @@ def sign_up(*, email: str, name: str, password: str, visitor: Visitor, base_url:
     admit_networks(visitor.networks, SIGN_UPS)
     # Hashed before anything is looked up: a known address must not answer sooner.
     password_hash = passwords.hashed(passwords.accepted(password, email=address.claim, name=name))
-    if not mail.is_configured():
+    if not email_sender.is_configured():
         _make_at_once(address, name, password_hash)
         return
     asked = pending_sign_up.PendingSignUp(address.mailbox, name, password_hash, visitor.browser, visitor.after)
@@ -54,14 +63,14 @@ def sign_up(*, email: str, name: str, password: str, visitor: Visitor, base_url:
     secret = pending_sign_up.new_token(asked)
     if account is None:
         tier = VERIFICATION_MAILS
-        letter = letters.confirm_sign_up(address.mailbox, f"{base_url}/verify?ticket={secret}")
+        letter = emails.confirm_sign_up(address.mailbox, f"{base_url}/verify?ticket={secret}")
     else:
         tier = KNOWN_ADDRESS_MAILS
-        letter = letters.known_already(account, f"{base_url}/login", f"{base_url}/forgot")
-    if mail_limits.has_room(address.claim, visitor.networks, tier):
-        mail.must_send(letter)
+        letter = emails.known_already(account, f"{base_url}/login", f"{base_url}/forgot")
+    if email_limits.has_room(address.claim, visitor.networks, tier):
+        email_sender.must_send(letter)
     else:
-        mail.must_pretend(letter)
+        email_sender.must_pretend(letter)
 
 
 def send_verification(account: "Account", *, networks: tuple[str, ...], base_url: str) -> None:
@@ -70,9 +79,11 @@ def send_verification(account: "Account", *, networks: tuple[str, ...], base_url
     Raises Refused when the account, or the network, asked for as many as it may, and MailNotSent when SES takes none.
     """
     admit_networks(networks, VERIFICATION_MAILS.network)
-    mail_limits.count_own(account, VERIFICATION_MAILS)
-    ticket = links.new_link(account.id, links.VERIFY_EMAIL, email=account.email, epoch=account.session_epoch)
-    mail.must_send(letters.verify(account, f"{base_url}/verify?ticket={ticket}"))
+    email_limits.count_own(account, VERIFICATION_MAILS)
+    ticket = email_links.new_link(
+        account.id, email_links.VERIFY_EMAIL, email=account.email, epoch=account.session_epoch
+    )
+    email_sender.must_send(emails.verify(account, f"{base_url}/verify?ticket={ticket}"))
 
 
 def ask_for_reset(*, email: str, caller: Caller, base_url: str) -> None:
@@ -84,17 +95,19 @@ def ask_for_reset(*, email: str, caller: Caller, base_url: str) -> None:
     address = parsed(email)
     admit_networks(caller.networks, RESET_MAILS.network)
     account = _account_of(address)
-    has_room = mail_limits.has_room_for(account, address.claim, caller, RESET_MAILS)
+    has_room = email_limits.has_room_for(account, address.claim, caller, RESET_MAILS)
     if account is None:
-        ticket = links.new_link(find.NOBODY, links.SET_PASSWORD, email=address.claim, epoch=0)
-        mail.pretend(letters.reset_of_nobody(address.mailbox, f"{base_url}/password?ticket={ticket}"))
+        ticket = email_links.new_link(find.NOBODY, email_links.SET_PASSWORD, email=address.claim, epoch=0)
+        email_sender.pretend(emails.reset_of_nobody(address.mailbox, f"{base_url}/password?ticket={ticket}"))
         return
-    ticket = links.new_link(account.id, links.SET_PASSWORD, email=account.email, epoch=account.session_epoch)
-    letter = letters.reset(account, f"{base_url}/password?ticket={ticket}")
+    ticket = email_links.new_link(
+        account.id, email_links.SET_PASSWORD, email=account.email, epoch=account.session_epoch
+    )
+    letter = emails.reset(account, f"{base_url}/password?ticket={ticket}")
     if has_room:
-        mail.send(letter)
+        email_sender.send(letter)
     else:
-        mail.pretend(letter)
+        email_sender.pretend(letter)
 
 
 def _make_at_once(address: Address, name: str, password_hash: str) -> None:

@@ -12,7 +12,7 @@ from pynamodb.attributes import UnicodeAttribute, UnicodeSetAttribute
 
 from chalicelib.core import clock
 from chalicelib.core.dynamodb import models
-from chalicelib.limits import stale
+from chalicelib.limits import stale_marks
 
 PARTITION = "unfinished"
 OF_ACCOUNT, OF_CLIENT, OF_CONSENT, OF_OWNER, OF_PROOF, OF_RESET = (
@@ -63,7 +63,7 @@ def is_first_look(ending: Unfinished) -> bool:
 
     Only then may what is dated after it be ended, too: a function with a fast clock made it just before.
     """
-    is_first = ending.step is None and clock.now_ms() - ending.began_at < stale.CLOCK_SKEW_S * 1000
+    is_first = ending.step is None and clock.now_ms() - ending.began_at < stale_marks.CLOCK_SKEW_S * 1000
     ending.step = "looked"
     return is_first
 

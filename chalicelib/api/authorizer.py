@@ -8,7 +8,7 @@ from typing import Any
 from chalice.app import AuthRequest, Blueprint
 
 from chalicelib.core import errors, telemetry
-from chalicelib.credentials.verdict import to_context
+from chalicelib.credentials.principal import to_context
 from chalicelib.credentials.verify import bearer, verify
 
 CACHED_S = 300

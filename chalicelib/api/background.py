@@ -48,20 +48,20 @@ def follow_up(images: Iterable[dynamodb.Json]) -> None:
 
     Doing it again is harmless. Raises when the database doesn't answer; an item that makes no sense is left out.
     """
-    from chalicelib.webhooks import follow
+    from chalicelib.webhooks import on_events
 
-    follow.up(images)
+    on_events.up(images)
 
 
 def every_minute() -> None:
     """Do what is done once a minute."""
     from chalicelib.endings import finish
     from chalicelib.uptime import checks
-    from chalicelib.webhooks import deliver, waiting
+    from chalicelib.webhooks import deliver, delivery_queue
 
     began_ms = clock.now_ms()
     _each(
-        ("status_checked", lambda: checks.check(waiting.oldest_due_ms)),
+        ("status_checked", lambda: checks.check(delivery_queue.oldest_due_ms)),
         ("endings_finished", lambda: finish.all_unfinished(began_ms + ENDINGS_MS)),
         ("webhooks_swept", lambda: deliver.sweep(began_ms + SWEEP_MS)),
     )
@@ -69,12 +69,12 @@ def every_minute() -> None:
 
 def every_hour() -> None:
     """Do what is done once an hour."""
-    from chalicelib.watch import sweep
+    from chalicelib.detection import hourly_run
     from chalicelib.webhooks import fan_out
 
     began_ms = clock.now_ms()
     _each(
-        ("watched", lambda: sweep.sweep(began_ms + WATCH_MS, also=[sweep.tell_of_quotas])),
+        ("watched", lambda: hourly_run.sweep(began_ms + WATCH_MS, also=[hourly_run.tell_of_quotas])),
         ("webhooks_missing", lambda: fan_out.put_what_is_missing(began_ms, began_ms + REPAIR_MS)),
     )
 

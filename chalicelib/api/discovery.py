@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from chalice.app import Blueprint, Response
 
-from chalicelib.api import visitor
+from chalicelib.api import client_address
 from chalicelib.api.declared import Answer, Declared
 from chalicelib.api.edge import Exchange, Rules, route_with
 from chalicelib.api.fields import Text
@@ -22,12 +22,12 @@ def authorization_server(exchange: Exchange) -> Response:
     """Describe the authorization server (RFC 8414)."""
     from chalicelib.oauth import discovery
 
-    return _described(discovery.server(visitor.base_url(exchange.request)))
+    return _described(discovery.server(client_address.base_url(exchange.request)))
 
 
 def authorization_server_of_path(exchange: Exchange, path: str) -> Response:
     """Describe the authorization server of an issuer with a path, the path put last (RFC 8414 §3.1)."""
-    issuer = visitor.base_url(exchange.request)
+    issuer = client_address.base_url(exchange.request)
     if urlsplit(issuer).path != f"/{path}":
         raise errors.NotFound("There is no such issuer.")
     return authorization_server(exchange)
@@ -37,7 +37,7 @@ def protected_resource(exchange: Exchange) -> Response:
     """Describe this API as a resource (RFC 9728)."""
     from chalicelib.oauth import discovery
 
-    issuer = visitor.base_url(exchange.request)
+    issuer = client_address.base_url(exchange.request)
     return _described(discovery.protected_resource(issuer, issuer))
 
 
@@ -45,7 +45,7 @@ def protected_resource_of_path(exchange: Exchange, path: str) -> Response:
     """Describe a part of this API as a resource (RFC 9728 §3.1)."""
     from chalicelib.oauth import discovery
 
-    issuer = visitor.base_url(exchange.request)
+    issuer = client_address.base_url(exchange.request)
     if path != "v1":
         raise errors.NotFound("There is no such resource.")
     return _described(discovery.protected_resource(f"{issuer}/{path}", issuer))

@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from chalice.app import Blueprint, CORSConfig, Request, Response
 
-from chalicelib.api import answers, challenge, visitor
+from chalicelib.api import client_address, responses, www_authenticate
 from chalicelib.api.authorizer import authorizer
 from chalicelib.api.declared import NOTHING_DECLARED, Answer, Body, Declared, Fields, Form, Query
 from chalicelib.api.shapes import Kind
 from chalicelib.core import clock, errors, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
-from chalicelib.credentials import standing
-from chalicelib.credentials.verdict import Verdict, from_context
+from chalicelib.credentials import reverify
+from chalicelib.credentials.principal import Verdict, from_context
 from chalicelib.events import actors
-from chalicelib.limits import allowance
+from chalicelib.limits import headers as limit_headers
 from chalicelib.limits.admission import Refused, admit, recall
-from chalicelib.limits.allowance import Allowance
+from chalicelib.limits.headers import Allowance
 from chalicelib.limits.tiers import ANONYMOUS, Tier
 
 if TYPE_CHECKING:
@@ -97,16 +97,16 @@ class Exchange:
         from chalicelib.api import idempotency
         from chalicelib.idempotency.record import Recording
 
-        return Recording(self.once, lambda made: idempotency.kept(answers.of(shown(made))))
+        return Recording(self.once, lambda made: idempotency.kept(responses.of(shown(made))))
 
     def admit_stranger(self) -> None:
         """Count this request by where it comes from; raise Refused when that is too much."""
-        self.admit_as(visitor.subject(self.request), ANONYMOUS)
+        self.admit_as(client_address.subject(self.request), ANONYMOUS)
 
     def recall_stranger(self) -> None:
         """Raise Refused when this process knows that the limit of where it comes from is spent; count nothing."""
         try:
-            recall(visitor.subject(self.request), ANONYMOUS)
+            recall(client_address.subject(self.request), ANONYMOUS)
         except Refused as refusal:
             self.left = refusal.left
             raise
@@ -124,10 +124,12 @@ class Exchange:
 
         Return what is left to the narrowest. For what an anonymous caller can start and costs us more than an answer.
         """
-        from chalicelib.limits import networks
+        from chalicelib.limits import anonymous_limits
 
         try:
-            return networks.admit_networks(visitor.networks(visitor.source_ip(self.request)), tier)
+            return anonymous_limits.admit_networks(
+                client_address.networks(client_address.source_ip(self.request)), tier
+            )
         except Refused as refusal:
             self.left = refusal.left
             raise
@@ -156,7 +158,7 @@ class CrossOrigin(CORSConfig):
         the answer is kept for whoever asked, and nobody is known there.
         """
         heeds_keys = self.has_callers and not self.ignores_keys
-        return answers.preflight(answers.ALLOWED_TO_REPEAT if heeds_keys else answers.ALLOWED)
+        return responses.preflight(responses.ALLOWED_TO_REPEAT if heeds_keys else responses.ALLOWED)
 
 
 _cross_origin: dict[str, CrossOrigin] = {}
@@ -169,11 +171,11 @@ View = Callable[..., Any]
 
 def _refusal(error: errors.LatchkeyError, exchange: Exchange) -> Response:
     """Answer programs in JSON; a person who opened the path in a browser is shown a page."""
-    if visitor.opens_a_page(exchange.request):
+    if client_address.opens_a_page(exchange.request):
         from chalicelib.api.console import frame
 
         return frame.plain_error_page(error, exchange)
-    return answers.refusal(error)
+    return responses.refusal(error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,9 +288,9 @@ def _check_media_type(exchange: Exchange, takes: tuple[str, ...]) -> None:
     """Raise UnsupportedMediaType for a body that has another media type than its route takes."""
     if takes == (ANY,) or not exchange.request.raw_body:
         return
-    given = (visitor.only(exchange.request, "content-type") or JSON).lower()
+    given = (client_address.only(exchange.request, "content-type") or JSON).lower()
     if not {part.strip() for part in re.split("[,;]", given)} & set(takes):
-        raise answers.unsupported(takes)
+        raise responses.unsupported(takes)
 
 
 def _read(exchange: Exchange, declared: Declared) -> None:
@@ -301,7 +303,7 @@ def _read(exchange: Exchange, declared: Declared) -> None:
 
 def _answer(exchange: Exchange, declared: Declared, view: View, parameters: Mapping[str, str]) -> Response:
     if not declared.idempotency or "idempotency-key" not in exchange.request.headers:
-        return answers.of(view(exchange, **parameters))
+        return responses.of(view(exchange, **parameters))
     from chalicelib.api import idempotency
 
     return idempotency.answered(exchange, declared.idempotency, view, parameters)
@@ -314,8 +316,8 @@ def install(app: Any) -> None:
         exchange = Exchange(request, clock.elapsed_ns(), app.routes)
         token = _exchange.set(exchange)
         try:
-            with telemetry.counting_into(exchange.counted), actors.stranger_from(visitor.source_ip(request)):
-                visitor.note_unreadable(request)
+            with telemetry.counting_into(exchange.counted), actors.stranger_from(client_address.source_ip(request)):
+                client_address.note_unreadable(request)
                 response = _pass(exchange, get_response)
         finally:
             _exchange.reset(token)
@@ -332,7 +334,7 @@ def _pass(exchange: Exchange, get_response: Callable[..., Response]) -> Response
         _admit(exchange, rules)
         _require(exchange, rules.scopes)
         response = get_response(exchange.request)
-        refused = answers.in_our_words(response, entry.content_types if entry else (), exchange.id)
+        refused = responses.in_our_words(response, entry.content_types if entry else (), exchange.id)
         if refused is not None:
             response = rules.refusal(refused, exchange)
     except errors.LatchkeyError as error:
@@ -341,19 +343,19 @@ def _pass(exchange: Exchange, get_response: Callable[..., Response]) -> Response
     except Exception as error:
         decision = "failed"
         response = rules.refusal(_fault("edge_failed", error, exchange), exchange)
-    response.headers.update(allowance.headers(exchange.left) if exchange.left else allowance.NOBODY)
+    response.headers.update(limit_headers.headers(exchange.left) if exchange.left else limit_headers.NOBODY)
     if rules.cross_origin:
-        response.headers.update(answers.cross_origin())
+        response.headers.update(responses.cross_origin())
     if exchange.caller is not None and response.status_code in (401, 403):
-        standing.note_failure(exchange.caller)
+        reverify.note_failure(exchange.caller)
     _log(exchange, decision, response.status_code)
-    return answers.without_body(response) if exchange.is_head else response
+    return responses.without_body(response) if exchange.is_head else response
 
 
 def _refused(error: errors.LatchkeyError, rules: Rules, exchange: Exchange) -> Response:
     """Return a refusal in the form of its route; a 401 or 403 of a credential says how to do better."""
     response = rules.refusal(error, exchange)
-    told = challenge.of(error, rules.scopes, visitor.base_url(exchange.request))
+    told = www_authenticate.of(error, rules.scopes, client_address.base_url(exchange.request))
     if told is not None:
         response.headers["WWW-Authenticate"] = told
     return response
@@ -383,11 +385,11 @@ def scopes_by_route(routes: Routes) -> dict[str, tuple[str, ...]]:
 
 def _admit(exchange: Exchange, rules: Rules) -> None:
     """Decide the admission of a caller, or of a stranger by address: so is who sends two credentials counted."""
-    is_ambiguous = bool(rules.scopes) and len(set(visitor.every(exchange.request, "authorization"))) > 1
+    is_ambiguous = bool(rules.scopes) and len(set(client_address.every(exchange.request, "authorization"))) > 1
     try:
         if rules.scopes and not is_ambiguous:
             caller = exchange.caller = from_context(exchange.request.context["authorizer"])
-            exchange.caller, exchange.left = standing.admit_caller(
+            exchange.caller, exchange.left = reverify.admit_caller(
                 caller, exchange.request.headers.get("authorization", ""), use=_use(exchange, rules)
             )
             actors.is_known_as(caller.credential_id, caller.account_id)
@@ -401,10 +403,10 @@ def _admit(exchange: Exchange, rules: Rules) -> None:
         raise
 
 
-def _use(exchange: Exchange, rules: Rules) -> standing.Use:
+def _use(exchange: Exchange, rules: Rules) -> reverify.Use:
     """Return where a request comes from and what it is for."""
-    network = visitor.neighbourhood(visitor.source_ip(exchange.request))
-    return standing.Use(network, exchange.route, rules.scopes)
+    network = client_address.neighbourhood(client_address.source_ip(exchange.request))
+    return reverify.Use(network, exchange.route, rules.scopes)
 
 
 def _require(exchange: Exchange, scopes: Iterable[str]) -> None:

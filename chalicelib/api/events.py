@@ -2,7 +2,7 @@
 
 from chalice.app import Blueprint, Response
 
-from chalicelib.api import listing
+from chalicelib.api import pagination
 from chalicelib.api.edge import Exchange, route
 from chalicelib.api.fields import Id, OneOf
 from chalicelib.api.shapes import Anything, Moment, OrNull, Said, Shape
@@ -37,8 +37,8 @@ blueprint = Blueprint(__name__)
     "/v1/events",
     methods=["GET"],
     scopes=[EVENTS],
-    query=listing.pages("evt", {"type": TYPE}),
-    gives={200: listing.page_of(EVENT, "what happened, the newest first")},
+    query=pagination.pages("evt", {"type": TYPE}),
+    gives={200: pagination.page_of(EVENT, "what happened, the newest first")},
 )
 def list_events(exchange: Exchange) -> Response:
     """List what happened, the newest first; `type` chooses one type of event.
@@ -48,7 +48,7 @@ def list_events(exchange: Exchange) -> Response:
     """
     from chalicelib.events import record
 
-    page, kind = listing.asked_for(exchange), exchange.query["type"] or ""
+    page, kind = pagination.asked_for(exchange), exchange.query["type"] or ""
     found, end = record.look_back(exchange.verdict.account_id, page.size + 1, before=page.after, kind=kind)
     shown = record.shown_whole if ADMIN in exchange.verdict.scopes else record.shown
-    return listing.answer(exchange, page, found, shown, goes_on=end)
+    return pagination.answer(exchange, page, found, shown, goes_on=end)

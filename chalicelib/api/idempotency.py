@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from chalice.app import Response
 
-from chalicelib.api import answers, visitor
+from chalicelib.api import client_address, responses
 from chalicelib.api.declared import CLAIMED
 from chalicelib.api.edge import Exchange
 from chalicelib.core import errors
@@ -50,7 +50,7 @@ def _recorded(
 ) -> Response:
     """Call a view that records the answer in its own transaction."""
     try:
-        return answers.of(view(exchange, **parameters))
+        return responses.of(view(exchange, **parameters))
     except Exception as error:
         # What it was refused for may be what it made before; and of many at once, one may have made it meanwhile.
         if isinstance(error, errors.LatchkeyError) or dynamodb.is_outage(error):
@@ -62,7 +62,7 @@ def _claimed(
     once: record.Once, exchange: Exchange, view: Callable[..., Any], parameters: Mapping[str, str]
 ) -> Response:
     try:
-        response = answers.of(view(exchange, **parameters))
+        response = responses.of(view(exchange, **parameters))
     except BaseException:
         once.let_go()
         raise
@@ -90,7 +90,7 @@ def _once(exchange: Exchange) -> record.Once:
         account_id=verdict.account_id,
         lineage=verdict.lineage,
         place=json.dumps([exchange.route, sorted((request.uri_params or {}).items())]),
-        key=header.read(visitor.every(request, "idempotency-key")),
+        key=header.read(client_address.every(request, "idempotency-key")),
         content=query.encode() + b"\n" + (body if isinstance(body, bytes) else body.encode()),
         secret=bearer(request.headers.get("authorization", "")),
     )

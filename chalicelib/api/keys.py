@@ -5,16 +5,16 @@ from typing import TYPE_CHECKING, Any
 
 from chalice.app import Blueprint, Response
 
-from chalicelib.api import answers, listing, visitor
+from chalicelib.api import client_address, pagination, responses
 from chalicelib.api.declared import RECORDED, Answer, Body
 from chalicelib.api.edge import Exchange, route
 from chalicelib.api.fields import Id, OneOf, SomeOf, Text, Whole
 from chalicelib.api.shapes import Moment, OrNull, Said, Shape, Words
 from chalicelib.core import clock, errors
-from chalicelib.credentials import grace, on_anomaly, scopes
+from chalicelib.credentials import on_anomaly, rotation_grace, scopes
 from chalicelib.credentials.scopes import KEYS
+from chalicelib.limits.counter_items import counter_of
 from chalicelib.limits.usage import last_used_hours
-from chalicelib.limits.windows import counter_of
 
 if TYPE_CHECKING:
     from chalicelib.credentials.issue import Issued
@@ -28,7 +28,9 @@ LIFE_S = Whole(
     about="After how many seconds it expires. Without it, it expires when the credential that asks does.",
     example=7_776_000,
 )
-GRACE_S = Whole(0, grace.MAX_S, about="How many seconds the old key works on.", default=grace.DEFAULT_S)
+GRACE_S = Whole(
+    0, rotation_grace.MAX_S, about="How many seconds the old key works on.", default=rotation_grace.DEFAULT_S
+)
 
 ON_ANOMALY = OneOf(
     on_anomaly.ALL,
@@ -76,18 +78,18 @@ blueprint = Blueprint(__name__)
     "/v1/keys",
     methods=["GET"],
     scopes=[KEYS],
-    query=listing.pages("key"),
-    gives={200: listing.page_of(KEY, "the account's keys, oldest first")},
+    query=pagination.pages("key"),
+    gives={200: pagination.page_of(KEY, "the account's keys, oldest first")},
 )
 def list_keys(exchange: Exchange) -> Response:
     """List the account's keys, oldest first; ended ones until 30 days past their end."""
     from chalicelib.credentials import find
 
-    page = listing.asked_for(exchange)
+    page = pagination.asked_for(exchange)
     account_id = exchange.verdict.account_id
     found = list(find.keys_of(account_id, after=page.after or find.FIRST_KEY_ID, limit=page.size + 1))
     used = last_used_hours(account_id, {counter_of(key.id) for key in found})
-    return listing.answer(exchange, page, found, lambda key: record(key, used))
+    return pagination.answer(exchange, page, found, lambda key: record(key, used))
 
 
 @route(blueprint, "/v1/keys/{key_id}", methods=["GET"], scopes=[KEYS], ids=KEY_ID, gives={200: KEY})
@@ -177,7 +179,7 @@ def revoke_key(exchange: Exchange, key_id: str) -> Response:
     from chalicelib.credentials import revoke
 
     revoke.revoke(exchange.verdict.account_id, key_id)
-    return answers.nothing()
+    return responses.nothing()
 
 
 def record(key: "Credential", used: dict[str, int]) -> dict[str, Any]:
@@ -202,6 +204,6 @@ def _with_last_use(key: "Credential") -> dict[str, Any]:
 
 
 def _shown_once(exchange: Exchange, issued: "Issued") -> Response:
-    location = f"{visitor.base_url(exchange.request)}/v1/keys/{issued.key.id}"
+    location = f"{client_address.base_url(exchange.request)}/v1/keys/{issued.key.id}"
     warning = {} if issued.told else {"warning": "The old key may be accepted for up to 5 minutes more."}
-    return answers.created(record(issued.key, {}) | {"secret": issued.secret} | warning, location)
+    return responses.created(record(issued.key, {}) | {"secret": issued.secret} | warning, location)

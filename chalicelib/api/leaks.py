@@ -8,7 +8,7 @@ from typing import Any
 
 from chalice.app import Blueprint
 
-from chalicelib.api import visitor
+from chalicelib.api import client_address
 from chalicelib.api.declared import Listed
 from chalicelib.api.edge import Exchange, route
 from chalicelib.api.fields import OneOf
@@ -63,7 +63,7 @@ def report_leaks(exchange: Exchange) -> list[dict[str, str]]:
     Signed by GitHub (`Github-Public-Key-Identifier`, `Github-Public-Key-Signature`) or by a sender that holds this
     API's secret for it (`Latchkey-Timestamp`, `Latchkey-Signature`). A key found in public is revoked at once.
     """
-    from chalicelib.watch import leaks
+    from chalicelib.detection import leaks
 
     body = exchange.request.raw_body
     raw = body if isinstance(body, bytes) else body.encode()
@@ -80,24 +80,26 @@ def report_leaks(exchange: Exchange) -> list[dict[str, str]]:
 
 def _signed_by_github(exchange: Exchange, raw: bytes) -> bool:
     """Return whether GitHub has signed the body, or else another sender; raise InvalidRequest when nobody has."""
-    from chalicelib.watch import github, partner
+    from chalicelib.detection import github_signature, hmac_signature
 
     if len(raw) > BODY_BYTES_MAX:
         raise InvalidRequest(f"The body may have at most {BODY_BYTES_MAX} bytes.")
     headers = exchange.request.headers
 
     def sent(name: str) -> str:
-        return visitor.only(exchange.request, name.lower())
+        return client_address.only(exchange.request, name.lower())
 
-    if github.SIGNATURE in headers:
-        github.check(raw, identifier=sent(github.IDENTIFIER), signature=sent(github.SIGNATURE))
+    if github_signature.SIGNATURE in headers:
+        github_signature.check(
+            raw, identifier=sent(github_signature.IDENTIFIER), signature=sent(github_signature.SIGNATURE)
+        )
         return True
-    if partner.SIGNATURE in headers:
-        partner.check(raw, timestamp=sent(partner.TIMESTAMP), signature=sent(partner.SIGNATURE))
+    if hmac_signature.SIGNATURE in headers:
+        hmac_signature.check(raw, timestamp=sent(hmac_signature.TIMESTAMP), signature=sent(hmac_signature.SIGNATURE))
         return False
     raise InvalidRequest(
-        f"The body must be signed: with {github.IDENTIFIER} and {github.SIGNATURE}, or with {partner.TIMESTAMP} and"
-        f" {partner.SIGNATURE}."
+        f"The body must be signed: with {github_signature.IDENTIFIER} and {github_signature.SIGNATURE}, or with"
+        f" {hmac_signature.TIMESTAMP} and {hmac_signature.SIGNATURE}."
     )
 
 

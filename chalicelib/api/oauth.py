@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from chalice.app import Blueprint, Response
 
+from chalicelib.api import client_address
 from chalicelib.api import oauth_shapes as shapes
-from chalicelib.api import visitor
 from chalicelib.api.declared import Answer, Declared, Form
 from chalicelib.api.edge import Exchange, Rules, View, route_with
 from chalicelib.api.fields import Id
@@ -64,7 +64,7 @@ def token(exchange: Exchange) -> Response:
     from chalicelib.oauth import token_endpoint
     from chalicelib.oauth.token_request import TokenRequest
 
-    request = TokenRequest(parameters, known.client, known.ticket, visitor.base_url(exchange.request))
+    request = TokenRequest(parameters, known.client, known.ticket, client_address.base_url(exchange.request))
     return _json(token_endpoint.answer(request))
 
 
@@ -79,7 +79,7 @@ def device_authorization(exchange: Exchange) -> Response:
 
     if clients.DEVICE not in known.client.grant_types:
         raise OAuthError("unauthorized_client", "This client may not use the device flow.")
-    base_url = visitor.base_url(exchange.request)
+    base_url = client_address.base_url(exchange.request)
     asked = scope_of(parameters)
     if not asked <= clients.GRANTABLE:
         raise invalid_scope()
@@ -117,7 +117,7 @@ def introspect(exchange: Exchange) -> Response:
     if known.client.is_public:
         raise invalid_client("Only a client with a secret may introspect.")
     parameters.required("token")
-    return _json(revocation.introspect(known.client, known.presented, visitor.base_url(exchange.request)))
+    return _json(revocation.introspect(known.client, known.presented, client_address.base_url(exchange.request)))
 
 
 @_endpoint("/oauth/register", OPEN, shapes.CLIENT_DESCRIBED, {201: shapes.CLIENT_MADE}, takes=(JSON,))
@@ -128,7 +128,7 @@ def register(exchange: Exchange) -> Response:
     from chalicelib.oauth import registration
 
     registration.may_register(_authorization(exchange))
-    made = registration.register(exchange.request.raw_body, visitor.base_url(exchange.request))
+    made = registration.register(exchange.request.raw_body, client_address.base_url(exchange.request))
     return _json(made, status=201)
 
 
@@ -138,7 +138,7 @@ def show_registration(exchange: Exchange, client_id: str) -> Response:
     from chalicelib.oauth import registration
 
     client, token = registration.authenticated(client_id, _authorization(exchange))
-    return _json(registration.information(client, token, visitor.base_url(exchange.request)))
+    return _json(registration.information(client, token, client_address.base_url(exchange.request)))
 
 
 def replace_registration(exchange: Exchange, client_id: str) -> Response:
@@ -147,7 +147,7 @@ def replace_registration(exchange: Exchange, client_id: str) -> Response:
     from chalicelib.oauth import registration
 
     client, token = registration.authenticated(client_id, _authorization(exchange))
-    base_url = visitor.base_url(exchange.request)
+    base_url = client_address.base_url(exchange.request)
     return _json(registration.replace(client, token, exchange.request.raw_body, base_url))
 
 
@@ -201,7 +201,7 @@ def _read(exchange: Exchange, names: tuple[str, ...]) -> "tuple[Parameters, Know
     from chalicelib.oauth import client_auth, parameters
 
     request = exchange.request
-    given = parameters.of_body(request.raw_body, visitor.only(request, "content-type") or JSON)
+    given = parameters.of_body(request.raw_body, client_address.only(request, "content-type") or JSON)
     if "grant_type" in names:
         given = given.of_its_grant()
     given.check(names)
@@ -215,7 +215,7 @@ def _read(exchange: Exchange, names: tuple[str, ...]) -> "tuple[Parameters, Know
 
 
 def _authorization(exchange: Exchange) -> str:
-    return visitor.only(exchange.request, "authorization")
+    return client_address.only(exchange.request, "authorization")
 
 
 def _json(body: dict[str, Any], *, status: int = 200, headers: dict[str, str] | None = None) -> Response:

@@ -8,7 +8,7 @@ from hashlib import sha256
 
 from chalice.app import Blueprint, Response
 
-from chalicelib.api import visitor
+from chalicelib.api import client_address
 from chalicelib.api.declared import Answer, Declared
 from chalicelib.api.edge import Exchange, Rules, route_with
 from chalicelib.api.shapes import Anything
@@ -29,14 +29,14 @@ def show_openapi(exchange: Exchange) -> Response:
     """Describe this API for programs, in OpenAPI 3.1."""
     from chalicelib.api.reference.document import document
 
-    text = json.dumps(document(exchange.routes, visitor.base_url(exchange.request)), ensure_ascii=False)
+    text = json.dumps(document(exchange.routes, client_address.base_url(exchange.request)), ensure_ascii=False)
     etag = f'"{sha256(text.encode()).hexdigest()[:16]}"'
     headers: dict[str, str | list[str]] = {
         "Content-Type": "application/json",
         "Cache-Control": f"public, max-age={CACHED_S}",
         "ETag": etag,
     }
-    known = http_syntax.members(visitor.joined(exchange.request, "if-none-match"))
+    known = http_syntax.members(client_address.joined(exchange.request, "if-none-match"))
     # Compared weakly (RFC 9110 §13.1.2): who compresses an answer on its way makes its tag a weak one.
     if {"*", etag, f"W/{etag}"} & set(known):
         return Response("", headers=headers, status_code=304)

@@ -8,7 +8,7 @@ from typing import Any
 
 from chalice.app import Blueprint, Response
 
-from chalicelib.api import visitor
+from chalicelib.api import client_address
 from chalicelib.api.declared import Answer
 from chalicelib.api.edge import Exchange, Rules, route, route_with
 from chalicelib.api.fields import Id, OneOf
@@ -125,7 +125,7 @@ def feed_status(exchange: Exchange) -> Response:
     from chalicelib.uptime.report import report
 
     return Response(
-        _feed(report().incidents, visitor.base_url(exchange.request)),
+        _feed(report().incidents, client_address.base_url(exchange.request)),
         headers={"Content-Type": "application/rss+xml; charset=utf-8", **CACHED},
     )
 

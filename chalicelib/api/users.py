@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from chalice.app import Blueprint, Response
 
 from chalicelib.accounts import states
-from chalicelib.api import answers, listing, visitor
+from chalicelib.api import client_address, pagination, responses
 from chalicelib.api.declared import RECORDED, Answer, Body
 from chalicelib.api.edge import Exchange, route
 from chalicelib.api.fields import Id, OneOf, Text
@@ -60,16 +60,16 @@ blueprint = Blueprint(__name__)
     "/v1/users",
     methods=["GET"],
     scopes=[READ],
-    query=listing.pages("acc"),
-    gives={200: listing.page_of(PROFILE, "public profiles, oldest first")},
+    query=pagination.pages("acc"),
+    gives={200: pagination.page_of(PROFILE, "public profiles, oldest first")},
 )
 def list_users(exchange: Exchange) -> Response:
     """List public profiles, oldest first."""
     from chalicelib.accounts import find
 
-    page = listing.asked_for(exchange)
+    page = pagination.asked_for(exchange)
     found = list(find.accounts_after(page.after, page.size + 1))
-    return listing.answer(exchange, page, found, public_profile)
+    return pagination.answer(exchange, page, found, public_profile)
 
 
 @route(blueprint, "/v1/users/me", methods=["GET"], scopes=[READ], gives={200: USER}, refuses=[errors.NotFound])
@@ -128,9 +128,9 @@ def create_user(exchange: Exchange) -> Response:
     from chalicelib.accounts import invite
 
     def shown(made: invite.Invited) -> Response:
-        base_url = visitor.base_url(exchange.request)
+        base_url = client_address.base_url(exchange.request)
         link = {"set_password_url": f"{base_url}/password?ticket={made.link}"}
-        return answers.created(whole_record(made.account) | link, f"{base_url}/v1/users/{made.account.id}")
+        return responses.created(whole_record(made.account) | link, f"{base_url}/v1/users/{made.account.id}")
 
     body = exchange.body
     tier, once = tiers.BY_NAME[body["tier"]], exchange.recorded(shown)

@@ -9,11 +9,11 @@ from chalicelib.api.edge import Exchange, route
 from chalicelib.api.fields import Line, OneOf, Text
 from chalicelib.api.shapes import AnyOf, Flag, Moment, Number, OrNull, Said, Shape, Words
 from chalicelib.core import clock, errors
-from chalicelib.credentials import scopes, standing
+from chalicelib.credentials import reverify, scopes
 from chalicelib.credentials.verify import presented
 from chalicelib.limits import tiers
 from chalicelib.limits.admission import Refused
-from chalicelib.limits.allowance import Allowance
+from chalicelib.limits.headers import Allowance
 
 SECRET = Line(
     most=1_000,
@@ -98,7 +98,7 @@ def verify(exchange: Exchange) -> dict[str, Any]:
     """
     body = exchange.body
     try:
-        verdict, left = standing.admit_presented(presented(body["secret"]), body["resource"] or "")
+        verdict, left = reverify.admit_presented(presented(body["secret"]), body["resource"] or "")
     except errors.Unauthorized as refusal:
         return {"valid": False, "admitted": False, "error": refusal.error, "message": refusal.message}
     except Refused as refusal:

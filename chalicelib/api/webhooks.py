@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from chalice.app import Blueprint, Response
 
-from chalicelib.api import answers, listing, visitor
+from chalicelib.api import client_address, pagination, responses
 from chalicelib.api.declared import CLAIMED, RECORDED, Answer, Body
 from chalicelib.api.edge import Exchange, route
 from chalicelib.api.fields import Id, OneOf, SomeOf, Text
@@ -83,16 +83,16 @@ blueprint = Blueprint(__name__)
     "/v1/webhooks",
     methods=["GET"],
     scopes=[WEBHOOKS],
-    query=listing.pages("whk"),
-    gives={200: listing.page_of(WEBHOOK, "the account's webhooks, oldest first")},
+    query=pagination.pages("whk"),
+    gives={200: pagination.page_of(WEBHOOK, "the account's webhooks, oldest first")},
 )
 def list_webhooks(exchange: Exchange) -> Response:
     """List the account's webhooks, oldest first."""
     from chalicelib.webhooks import endpoints
 
-    page = listing.asked_for(exchange)
+    page = pagination.asked_for(exchange)
     found = list(endpoints.of_account(exchange.verdict.account_id, after=page.after, limit=page.size + 1))
-    return listing.answer(exchange, page, found, record)
+    return pagination.answer(exchange, page, found, record)
 
 
 @route(
@@ -110,8 +110,8 @@ def create_webhook(exchange: Exchange) -> Response:
     from chalicelib.webhooks import endpoints
 
     def shown(endpoint: "Endpoint") -> Response:
-        location = f"{visitor.base_url(exchange.request)}/v1/webhooks/{endpoint.id}"
-        return answers.created(with_secret(endpoint), location)
+        location = f"{client_address.base_url(exchange.request)}/v1/webhooks/{endpoint.id}"
+        return responses.created(with_secret(endpoint), location)
 
     body = exchange.body
     endpoint = endpoints.create(
@@ -172,7 +172,7 @@ def delete_webhook(exchange: Exchange, webhook_id: str) -> Response:
     from chalicelib.webhooks import endpoints
 
     endpoints.delete(_owned(exchange, webhook_id))
-    return answers.nothing()
+    return responses.nothing()
 
 
 @route(
@@ -222,16 +222,16 @@ def test_webhook(exchange: Exchange, webhook_id: str) -> dict[str, Any]:
     methods=["GET"],
     scopes=[WEBHOOKS],
     ids=WEBHOOK_ID,
-    query=listing.pages("evt"),
-    gives={200: listing.page_of(DELIVERY, "what was, is or will be delivered, the newest first")},
+    query=pagination.pages("evt"),
+    gives={200: pagination.page_of(DELIVERY, "what was, is or will be delivered, the newest first")},
 )
 def list_deliveries(exchange: Exchange, webhook_id: str) -> Response:
     """List what was, is or will be delivered to a webhook, the newest first."""
     from chalicelib.webhooks import fan_out
 
-    page, endpoint = listing.asked_for(exchange), _owned(exchange, webhook_id)
+    page, endpoint = pagination.asked_for(exchange), _owned(exchange, webhook_id)
     found = list(fan_out.of_endpoint(endpoint.id, page.size + 1, before=page.after))
-    return listing.answer(exchange, page, found, delivery_record)
+    return pagination.answer(exchange, page, found, delivery_record)
 
 
 @route(
@@ -298,7 +298,7 @@ def with_secret(endpoint: "Endpoint") -> dict[str, Any]:
 
 def delivery_record(delivery: "Delivery") -> dict[str, Any]:
     """Return what its account sees of a delivery."""
-    from chalicelib.webhooks import message
+    from chalicelib.webhooks import payload
 
     return {
         "id": delivery.id,
@@ -306,7 +306,7 @@ def delivery_record(delivery: "Delivery") -> dict[str, Any]:
         "state": delivery.state,
         "created_at": clock.iso(delivery.created_at),
         "next_attempt_at": None if delivery.due_at is None else clock.iso(delivery.due_at),
-        "body": message.body_of(delivery),
+        "body": payload.body_of(delivery),
         "attempts": [_attempt(attempt) for attempt in delivery.attempts],
     }
 

@@ -2,7 +2,7 @@
 
 from chalice.app import Blueprint, Response
 
-from chalicelib.api import visitor
+from chalicelib.api import client_address
 from chalicelib.api.edge import Exchange, Rules, route_with
 from chalicelib.core import clock, errors, settings
 
@@ -37,7 +37,7 @@ def security(exchange: Exchange) -> Response:
     uri = contact if contact.startswith(("https:", "mailto:", "tel:")) else f"mailto:{contact}"
     expires_s = clock.now_s() + EXPIRES_AFTER_S
     midnight = clock.iso((expires_s - expires_s % clock.DAY_S) * 1000)
-    here = f"{visitor.base_url(exchange.request)}/.well-known/security.txt"
+    here = f"{client_address.base_url(exchange.request)}/.well-known/security.txt"
     fields = {"Contact": uri, "Expires": midnight, "Preferred-Languages": "en", "Canonical": here}
     return Response("".join(f"{name}: {value}\n" for name, value in fields.items()), headers=dict(TEXT))
 
@@ -45,7 +45,9 @@ def security(exchange: Exchange) -> Response:
 def change_password(exchange: Exchange) -> Response:
     """Lead password managers to where a password is changed (W3C, "A well-known URL for changing passwords")."""
     return Response(
-        "", status_code=303, headers={"Location": f"{visitor.base_url(exchange.request)}/settings/account", **CACHED}
+        "",
+        status_code=303,
+        headers={"Location": f"{client_address.base_url(exchange.request)}/settings/account", **CACHED},
     )
 
 

@@ -13,7 +13,7 @@ from chalicelib.credentials import scopes
 from chalicelib.credentials.find import owned_key
 from chalicelib.credentials.tables import Credential
 from chalicelib.events import kinds, record
-from chalicelib.limits import stale
+from chalicelib.limits import stale_marks
 
 
 def change_key(
@@ -39,7 +39,7 @@ def change_key(
         if not models.refused(error):
             raise
         raise _why_not(key.digest, wanted or []) from None
-    if wanted is not None and not stale.mark(account_id):
+    if wanted is not None and not stale_marks.mark(account_id):
         raise errors.Unavailable(
             "The key is narrowed, but its old scopes may work for up to 5 more minutes. Send this again to be sure."
         )

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.condition import Condition
 
-from chalicelib.accounts import forms, links, mail
+from chalicelib.accounts import email_links, email_sender, forms
 from chalicelib.accounts.tables import Account, Ticket
 from chalicelib.core import clock, errors, ids, secrets, settings
 from chalicelib.core.dynamodb import models
-from chalicelib.credentials import live_keys, scopes
+from chalicelib.credentials import key_limit, scopes
+from chalicelib.credentials.principal import Verdict
 from chalicelib.credentials.tables import Credential
-from chalicelib.credentials.verdict import Verdict
 from chalicelib.events import kinds, record
 
 if TYPE_CHECKING:
@@ -102,13 +102,13 @@ def put_beside_the_others(
     account = Account(issued.key.account_id)
     only_if = None if maker is None else _may_make_one(maker)
     ended: dict[str, int] = {}
-    for _ in range(live_keys.ROUNDS_MAX):
+    for _ in range(key_limit.ROUNDS_MAX):
         try:
             with models.transaction() as write:
                 write.save(issued.key, condition=Credential.digest.does_not_exist())
                 if spent is not None:
                     forms.add_to(write, spent)
-                live_keys.count_in(write, account, issued.key, ended, only_if=only_if)
+                key_limit.count_in(write, account, issued.key, ended, only_if=only_if)
                 record.add_to(write, issued.key.account_id, kinds.KEY_CREATED, _told(issued.key))
                 if once is not None:
                     once.add_to(write, issued)
@@ -119,20 +119,20 @@ def put_beside_the_others(
                 once.explain(error)
             if spent is not None and models.refused_write(error, spent) is not None:
                 raise forms.used_already("key") from None
-            stood = live_keys.account_in(error, account)
-            if maker is not None and mail.is_configured() and "email_verified_at" not in stood:
-                raise links.unproven() from None
+            stood = key_limit.account_in(error, account)
+            if maker is not None and email_sender.is_configured() and "email_verified_at" not in stood:
+                raise email_links.unproven() from None
             # Keys that ended by themselves still stand in the count: take them out with the next try. A refusal that
             # leaves room means that another maker got ahead.
-            ended = live_keys.ended_among(stood, maker)
+            ended = key_limit.ended_among(stood, maker)
         else:
             return
     raise errors.Unavailable("Too many keys of this account are being made right now. Try again in a moment.")
 
 
 def _may_make_one(maker: Verdict) -> Condition:
-    condition = live_keys.ends_as_verified(maker)
-    if mail.is_configured():
+    condition = key_limit.ends_as_verified(maker)
+    if email_sender.is_configured():
         condition &= Account.email_verified_at.exists()
     return condition
 

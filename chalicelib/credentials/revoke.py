@@ -6,12 +6,12 @@ from pynamodb.expressions.condition import Condition
 from chalicelib.accounts.tables import Account
 from chalicelib.core import clock, errors
 from chalicelib.core.dynamodb import models
-from chalicelib.credentials import live_keys
+from chalicelib.credentials import key_limit
 from chalicelib.credentials.find import as_it_stood, owned_key
 from chalicelib.credentials.issue import KEPT_PAST_END_S
 from chalicelib.credentials.tables import Credential
 from chalicelib.events import kinds, record
-from chalicelib.limits import stale
+from chalicelib.limits import stale_marks
 
 
 def revoke(account_id: str, key_id: str) -> None:
@@ -20,7 +20,7 @@ def revoke(account_id: str, key_id: str) -> None:
     Raises NotFound; Unavailable when it is revoked but not every function could be told: then it is worth repeating.
     """
     end(owned_key(account_id, key_id))
-    if not stale.mark(account_id):
+    if not stale_marks.mark(account_id):
         raise errors.Unavailable(
             "The key is revoked, but may be accepted for up to 5 more minutes. Revoke it again to be sure."
         )
@@ -73,7 +73,7 @@ def _end(key: Credential) -> None:
             return_values="ALL_OLD",
         )
         record.add_to(write, key.account_id, kinds.KEY_REVOKED, {"key": key.id, "name": key.name})
-        live_keys.count_out(write, Account(key.account_id), key)
+        key_limit.count_out(write, Account(key.account_id), key)
         if key.successor_digest is not None and key.is_live():
             write.update(
                 Credential(key.successor_digest),

@@ -13,13 +13,13 @@ from pynamodb.expressions.condition import Condition
 from chalicelib.accounts.tables import Account
 from chalicelib.core import clock, errors
 from chalicelib.core.dynamodb import models
-from chalicelib.credentials import live_keys
+from chalicelib.credentials import key_limit
 from chalicelib.credentials.find import as_it_stood, owned_key
 from chalicelib.credentials.issue import KEPT_PAST_END_S, Issued, new_key
+from chalicelib.credentials.principal import Verdict
 from chalicelib.credentials.tables import Credential
-from chalicelib.credentials.verdict import Verdict
 from chalicelib.events import kinds, record
-from chalicelib.limits import stale
+from chalicelib.limits import stale_marks
 
 if TYPE_CHECKING:
     from chalicelib.idempotency.record import Recording
@@ -35,7 +35,7 @@ def rotate(maker: Verdict, key_id: str, grace_s: int, once: "Recording[Issued] |
     """
     key = owned_key(maker.account_id, key_id)
     ended: dict[str, int] = {}
-    for _ in range(live_keys.ROUNDS_MAX):
+    for _ in range(key_limit.ROUNDS_MAX):
         for scope in sorted(key.scopes):
             if scope not in maker.scopes:
                 raise errors.InsufficientScope(scope)
@@ -51,11 +51,11 @@ def rotate(maker: Verdict, key_id: str, grace_s: int, once: "Recording[Issued] |
                 key = as_it_stood(stood)
                 _explain(key)
             else:
-                account = live_keys.account_in(error, Account(maker.account_id))
-                ended = live_keys.ended_among(account, maker)
+                account = key_limit.account_in(error, Account(maker.account_id))
+                ended = key_limit.ended_among(account, maker)
         else:
             # Not an error: the new key's secret is in this answer and nowhere else.
-            return replace(issued, told=stale.mark(maker.account_id))
+            return replace(issued, told=stale_marks.mark(maker.account_id))
     raise errors.Unavailable("Too much of this account is being changed right now. Try again in a moment.")
 
 
@@ -71,7 +71,7 @@ def _replace(
     )
     now_ms = clock.now_ms()
     # Without a grace it is over for every function, also one whose clock is behind.
-    retires_at = now_ms + (grace_s or -stale.CLOCK_SKEW_S) * 1000
+    retires_at = now_ms + (grace_s or -stale_marks.CLOCK_SKEW_S) * 1000
     if key.retires_at is not None:
         retires_at = min(retires_at, key.retires_at)
     retiring = Credential(id=key.id, expires_at=key.expires_at, retires_at=retires_at)
@@ -79,8 +79,8 @@ def _replace(
     issued.key.predecessor_digest, issued.key.predecessor_ends_at = key.digest, retiring.ends_at
     with models.transaction() as write:
         write.save(issued.key, condition=Credential.digest.does_not_exist())
-        only_if = live_keys.ends_as_verified(maker)
-        live_keys.count_in(write, Account(maker.account_id), issued.key, ended, only_if=only_if, retiring=retiring)
+        only_if = key_limit.ends_as_verified(maker)
+        key_limit.count_in(write, Account(maker.account_id), issued.key, ended, only_if=only_if, retiring=retiring)
         write.update(
             Credential(key.digest),
             actions=[

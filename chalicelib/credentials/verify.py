@@ -9,8 +9,8 @@ from typing import Any
 from chalicelib.core import clock, errors, http_syntax, secrets, settings
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.credentials import scopes
-from chalicelib.credentials.verdict import Verdict
-from chalicelib.limits import stale, tiers
+from chalicelib.credentials.principal import Verdict
+from chalicelib.limits import stale_marks, tiers
 
 _AROUND = " \t\r\n"
 _ENDED = frozenset(("revoked_at", "deleted_at", "owner_suspended_at"))
@@ -47,7 +47,7 @@ def verify(secret: str, resource: str = "") -> Verdict:
     """
     if secrets.kind_of(secret) not in _ACCEPTED_KINDS:
         raise errors.InvalidApiKey
-    verified_at_ms = stale.verified_from(clock.now_ms())
+    verified_at_ms = stale_marks.verified_from(clock.now_ms())
     credential = _item("credentials", {"digest": {"S": secrets.digest(secret)}})
     if not credential or "revoked_at" in credential:
         raise errors.InvalidApiKey

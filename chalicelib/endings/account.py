@@ -19,11 +19,11 @@ from chalicelib.accounts.unfinished import SETTLED_MS, SLICE, Unfinished
 from chalicelib.core import clock
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.credentials.tables import Credential
+from chalicelib.detection.tables import Profiles
 from chalicelib.events import kinds
 from chalicelib.events.tables import Event
 from chalicelib.oauth import consent, grants
 from chalicelib.oauth.tables import Client, Consent, Grant
-from chalicelib.watch.tables import Profiles
 from chalicelib.webhooks.tables import Delivery, Endpoint
 
 Step = Callable[[Unfinished, int], int]

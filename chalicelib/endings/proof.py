@@ -10,7 +10,7 @@ from chalicelib.accounts.tables import Account
 from chalicelib.accounts.unfinished import Unfinished
 from chalicelib.credentials import revoke
 from chalicelib.credentials.find import keys_of
-from chalicelib.limits import stale
+from chalicelib.limits import stale_marks
 from chalicelib.oauth import clients
 from chalicelib.webhooks import endpoints
 
@@ -26,4 +26,4 @@ def finish(ending: Unfinished) -> bool:
             revoke.end(key)
     endpoints.delete_unverified(account.id)
     clients.delete_unverified(account.id)
-    return stale.mark(account.id)
+    return stale_marks.mark(account.id)

@@ -13,7 +13,7 @@ from chalicelib.accounts.unfinished import SLICE, Unfinished
 from chalicelib.core import errors, telemetry
 from chalicelib.credentials import revoke
 from chalicelib.credentials.find import keys_of
-from chalicelib.limits import stale
+from chalicelib.limits import stale_marks
 from chalicelib.oauth import clients, consent, grants
 from chalicelib.webhooks import endpoints
 
@@ -54,7 +54,7 @@ def _keys(ending: Unfinished, chosen: set[str]) -> bool:
         if key.is_live():
             revoke.end(key)
     # Also where they had been revoked: the mark may have been lost then.
-    return not its_keys or stale.mark(ending.subject)
+    return not its_keys or stale_marks.mark(ending.subject)
 
 
 def _webhooks(ending: Unfinished, chosen: set[str]) -> bool:
@@ -75,7 +75,7 @@ def _connected(ending: Unfinished, chosen: set[str]) -> bool:
     if CONNECTED not in chosen:
         return True
     # What an old session was still granting at that moment, or by a fast clock, is among them.
-    until_ms = ending.began_at + stale.CLOCK_SKEW_S * 1000
+    until_ms = ending.began_at + stale_marks.CLOCK_SKEW_S * 1000
     given = (grant for grant in grants.of_account(ending.subject) if grant.created_at <= until_ms)
     its_grants = list(islice(given, SLICE))
     marked = [grants.revoke(grant) for grant in its_grants]

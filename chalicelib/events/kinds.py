@@ -118,7 +118,7 @@ ENDS_VERDICTS = frozenset(
         TOKEN_REVOKED,
     }
 )
-"""What makes older verdicts about credentials wrong: a mark follows each (see `limits.stale`)."""
+"""What makes older verdicts about credentials wrong: a mark follows each (see `limits.stale_marks`)."""
 
 
 def by_subject() -> dict[str, dict[str, str]]:

@@ -5,11 +5,11 @@ from typing import Any
 from chalicelib.core import clock
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.events import kinds, notable
-from chalicelib.limits import quota
+from chalicelib.limits import quota_thresholds
+from chalicelib.limits.counter_items import number
 from chalicelib.limits.tiers import Tier
-from chalicelib.limits.windows import number
 
-_KINDS = {quota.NEARLY_SPENT: kinds.QUOTA_NEARLY_SPENT, quota.SPENT: kinds.QUOTA_SPENT}
+_KINDS = {quota_thresholds.NEARLY_SPENT: kinds.QUOTA_NEARLY_SPENT, quota_thresholds.SPENT: kinds.QUOTA_SPENT}
 
 
 def tell(
@@ -32,7 +32,7 @@ def sweep_account(account_id: str, tier: Tier, hour: int, item: dict[str, Any]) 
     Raises WireError when the database didn't write it.
     """
     used = number(item, "used")
-    return sum(_tell(account_id, tier, hour, what, used=used) for what in quota.reached(tier, used))
+    return sum(_tell(account_id, tier, hour, what, used=used) for what in quota_thresholds.reached(tier, used))
 
 
 def _tell(

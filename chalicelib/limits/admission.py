@@ -9,11 +9,21 @@ from dataclasses import dataclass, replace
 
 from chalicelib.core import clock, errors, settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
-from chalicelib.limits import leases, memory, outage, quota, refusals, traits
-from chalicelib.limits.allowance import Allowance, allowance, seconds_until
+from chalicelib.limits import fail_open, leases, local_cache, quota_thresholds, rejection_counts, traits
+from chalicelib.limits.counter_items import (
+    OTHER,
+    REFUSED,
+    TABLE,
+    Window,
+    dies_at,
+    item_key,
+    number,
+    past_slots,
+    window_at,
+)
+from chalicelib.limits.headers import Allowance, allowance, seconds_until
 from chalicelib.limits.tiers import Tier
 from chalicelib.limits.traits import Traits
-from chalicelib.limits.windows import OTHER, REFUSED, TABLE, Window, dies_at, item_key, number, past_slots, window_at
 
 NEVER_STALE = 2**53
 
@@ -63,7 +73,7 @@ def admit(
     """
     asked = Asked(counter, verified_at_ms, shown)
     window = window_at(subject, tier, clock.now_ms())
-    seen = memory.of(window)
+    seen = local_cache.of(window)
     if (
         tier.quota is None
         and traits.is_old_news(seen.known, counter, shown)
@@ -71,7 +81,7 @@ def admit(
     ):
         return allowance(window, used=seen.used, burst_used=burst_used)
     _refuse_what_was_refused(window, seen, counter)
-    if outage.lasts(window.now_ms):
+    if fail_open.lasts(window.now_ms):
         return allowance(window, used=seen.used, burst_used=0)
     take = leases.wanted(window, counter, seen) if tier.quota is None else leases.ONE
     try:
@@ -82,22 +92,22 @@ def admit(
         raise Refused("throttled", left, 1) from None
     except (dynamodb.Unreachable, dynamodb.Contended):
         # From now on, not from the request's arrival: waiting for the answer may have taken longer than that.
-        outage.begins(clock.now_ms())
+        fail_open.begins(clock.now_ms())
         telemetry.count("LimiterUnavailable")
         return allowance(window, used=seen.used, burst_used=0)
     used = number(item, "used")
-    crossed = quota.crossed(tier, known=seen.used, used=used)
-    memory.note(window, item)
+    crossed = quota_thresholds.crossed(tier, known=seen.used, used=used)
+    local_cache.note(window, item)
     return allowance(window, used=used, burst_used=number(item, window.slot) - size + 1, crossed=crossed)
 
 
 def recall(subject: str, tier: Tier) -> None:
     """Raise Refused when this process knows that a limit of `subject` is spent; ask nobody and count nothing."""
     window = window_at(subject, tier, clock.now_ms())
-    _refuse_what_was_refused(window, memory.of(window))
+    _refuse_what_was_refused(window, local_cache.of(window))
 
 
-def _refuse_what_was_refused(window: Window, seen: memory.Seen, counter: str | None = None) -> None:
+def _refuse_what_was_refused(window: Window, seen: local_cache.Seen, counter: str | None = None) -> None:
     """A counter only grows: what was spent stays spent until its window ends, or the quota until it is asked again."""
     if seen.quota_is_spent(window.now_ms):
         raise _refusal("quota", window, counter, seen.used, seen.burst_used(window))
@@ -105,18 +115,18 @@ def _refuse_what_was_refused(window: Window, seen: memory.Seen, counter: str | N
         raise _refusal("burst", window, counter, seen.used, window.tier.burst)
 
 
-def _counted(window: Window, seen: memory.Seen, asked: Asked, take: leases.Take) -> tuple[dynamodb.Json, int]:
+def _counted(window: Window, seen: local_cache.Seen, asked: Asked, take: leases.Take) -> tuple[dynamodb.Json, int]:
     """Take `take` in one write, or one admission where there is no room for a lease.
 
     Returns the item after it and how many were taken.
     """
     try:
-        with refusals.taken(window) as told_no:
+        with rejection_counts.taken(window) as told_no:
             request = _request(window, seen, asked, told_no, take)
             item: dynamodb.Json = dynamodb.call("UpdateItem", request, dynamodb.AT_ONCE)["Attributes"]
     except dynamodb.ConditionFailed as refusal:
         if take.size > 1 and _is_short_of_room(window, refusal.item, asked.verified_at_ms):
-            memory.note(window, refusal.item)
+            local_cache.note(window, refusal.item)
             return _counted(window, seen, asked, replace(take, size=1))
         raise _explain(window, refusal.item, asked) from None
     if window.tier.quota is None:
@@ -130,7 +140,7 @@ def _is_short_of_room(window: Window, item: dynamodb.Json, verified_at_ms: int) 
 
 
 def _request(
-    window: Window, seen: memory.Seen, asked: Asked, told_no: refusals.Sum, take: leases.Take
+    window: Window, seen: local_cache.Seen, asked: Asked, told_no: rejection_counts.Sum, take: leases.Take
 ) -> dynamodb.Json:
     """Build the one write. Its condition is the rule, and wins every race between functions for the last admission."""
     learnt = traits.learnt(seen.known, asked.counter, asked.shown, told_no.by_name)
@@ -177,17 +187,17 @@ def _explain(window: Window, item: dynamodb.Json, asked: Asked) -> Exception:
     """Name what refused, from the item the condition was judged on. Staleness first: it may change the limits."""
     if number(item, "stale_at") > asked.verified_at_ms:
         return Stale(number(item, "stale_at"))
-    memory.note(window, item)
+    local_cache.note(window, item)
     used, burst_used = number(item, "used"), number(item, window.slot)
     if window.tier.quota is not None and used >= window.tier.quota:
-        memory.quota_is_spent(window)
+        local_cache.quota_is_spent(window)
         return _refusal("quota", window, asked.counter, used, burst_used)
-    memory.burst_is_spent(window)
+    local_cache.burst_is_spent(window)
     return _refusal("burst", window, asked.counter, used, burst_used)
 
 
 def _refusal(limit: str, window: Window, counter: str | None, used: int, burst_used: int) -> Refused:
-    refusals.note(window, counter)
+    rejection_counts.note(window, counter)
     left = allowance(window, used=used, burst_used=burst_used)
     full_again_ms = window.hour_ends_ms if limit == "quota" else window.slot_ends_ms
     return Refused(limit, left, seconds_until(full_again_ms, window.now_ms))

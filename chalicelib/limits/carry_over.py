@@ -5,9 +5,9 @@ Plain writes, never a transaction: one that touches a counter would make concurr
 
 from chalicelib.core import clock, errors, settings
 from chalicelib.core.dynamodb import client as dynamodb
-from chalicelib.limits import stale
+from chalicelib.limits import stale_marks
+from chalicelib.limits.counter_items import TABLE, dies_at, item_key, number
 from chalicelib.limits.tiers import OF_ACCOUNTS, Tier
-from chalicelib.limits.windows import TABLE, dies_at, item_key, number
 
 
 def carry_over(old: str, new: str, tier: Tier) -> None:
@@ -16,7 +16,7 @@ def carry_over(old: str, new: str, tier: Tier) -> None:
     Raises Unavailable when that can't be known for sure.
     """
     # Marked before it is read: what was verified earlier adds nothing to the old counters afterwards.
-    if not stale.mark(old):
+    if not stale_marks.mark(old):
         raise errors.Unavailable
     hour, table = clock.hour_of(clock.now_s()), settings.current().table(TABLE)
     counted = dynamodb.batch_get_of(table, [item_key(old, each, hour) for each in OF_ACCOUNTS], consistent=True)

@@ -10,8 +10,8 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 
 from chalicelib.core import settings
-from chalicelib.limits import memory
-from chalicelib.limits.windows import Window
+from chalicelib.limits import local_cache
+from chalicelib.limits.counter_items import Window
 
 PART = 10
 """A lease is at most one part in so many of what was let through in the last window."""
@@ -73,7 +73,7 @@ def spend(window: Window, counter: str | None, verified_at_ms: int) -> int | Non
     return burst_used
 
 
-def wanted(window: Window, counter: str | None, seen: memory.Seen) -> Take:
+def wanted(window: Window, counter: str | None, seen: local_cache.Seen) -> Take:
     """Return what the next write for a caller should take: one admission, or a lease by the rate just seen."""
     caller = _of(window, counter)
     one = Take(1, caller.unspent)

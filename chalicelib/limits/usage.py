@@ -8,8 +8,8 @@ from typing import Any
 from chalicelib.core import clock, settings
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.limits import traits
+from chalicelib.limits.counter_items import OTHER, REFUSED, TABLE, counters, number, partition
 from chalicelib.limits.tiers import OF_ACCOUNTS, Tier
-from chalicelib.limits.windows import OTHER, REFUSED, TABLE, counters, number, partition
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 from chalicelib.core import clock, ssrf_safe_fetch, telemetry
 from chalicelib.core.errors import InvalidRequest
 from chalicelib.oauth import client_metadata, clients, document_fetches
+from chalicelib.oauth.document_lifetime import fresh_s
 from chalicelib.oauth.errors import OAuthError
-from chalicelib.oauth.freshness import fresh_s
 from chalicelib.oauth.tables import Client
 
 DEADLINE_S = 5.0

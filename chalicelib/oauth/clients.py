@@ -16,7 +16,7 @@ from chalicelib.core import clock, errors, ids, secrets, settings
 from chalicelib.core.dynamodb import models
 from chalicelib.credentials import scopes
 from chalicelib.events import kinds, record
-from chalicelib.limits import stale
+from chalicelib.limits import stale_marks
 from chalicelib.oauth import consent, grants, redirect_uris
 from chalicelib.oauth.tables import Client
 
@@ -273,7 +273,7 @@ def begin_deleting(client: Client, *, actor: str = "", reason: str | None = None
             _count_out(write, client)
             _tell(write, client, kinds.APPLICATION_DELETED, actor=actor, reason=reason)
         if client.owner_id is not None:
-            stale.mark(client.owner_id)
+            stale_marks.mark(client.owner_id)
         return ending
     return None
 

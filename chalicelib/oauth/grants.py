@@ -6,7 +6,7 @@ from chalicelib.core import clock, ids
 from chalicelib.core.dynamodb import models
 from chalicelib.credentials import scopes
 from chalicelib.events import kinds, record
-from chalicelib.limits import stale
+from chalicelib.limits import stale_marks
 from chalicelib.oauth.tables import Grant
 
 LIVES_MS = 90 * 24 * 3_600_000
@@ -45,7 +45,7 @@ def revoke(grant: Grant, kind: str = kinds.GRANT_REVOKED) -> bool:
             condition=Grant.account_id.exists() & Grant.revoked_at.does_not_exist(),
         )
         tell(write, grant, kind)
-    return stale.mark(grant.account_id)
+    return stale_marks.mark(grant.account_id)
 
 
 def revoke_by_id(grant_id: str, kind: str = kinds.GRANT_REVOKED) -> bool:

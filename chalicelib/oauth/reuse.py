@@ -6,7 +6,7 @@ faith: its client lost the answer, or refreshed twice at once. Then it gets the 
 
 from chalicelib.core import clock, secrets, telemetry
 from chalicelib.events import kinds
-from chalicelib.oauth import grants, sealed
+from chalicelib.oauth import grants, refresh_replay
 from chalicelib.oauth.errors import invalid_grant
 from chalicelib.oauth.issuance import ACCESS_S, Answer, Issuance
 from chalicelib.oauth.tables import Grant, Ticket
@@ -36,7 +36,7 @@ def end_grant(spent: Ticket) -> None:
 
 def kept_answer(answer: Answer, issuance: Issuance, presented: str) -> bytes:
     """Return the answer to a refresh as it is kept, sealed under the refresh token that was `presented`."""
-    return sealed.seal(answer | {_RESOURCES: sorted(issuance.resources)}, presented)
+    return refresh_replay.seal(answer | {_RESOURCES: sorted(issuance.resources)}, presented)
 
 
 def repeated_refresh(spent: Ticket, issuance: Issuance, presented: str) -> Answer:
@@ -47,7 +47,7 @@ def repeated_refresh(spent: Ticket, issuance: Issuance, presented: str) -> Answe
     """
     age_ms = clock.now_ms() - spent.consumed_at
     grace_ms = PUBLIC_RETRY_MS if issuance.client.is_public else RETRY_MS
-    answer = sealed.opened(spent.sealed, presented) if age_ms < grace_ms and spent.sealed is not None else None
+    answer = refresh_replay.opened(spent.sealed, presented) if age_ms < grace_ms and spent.sealed is not None else None
     if answer is None or not _is_unused(str(answer["refresh_token"])) or not _is_live(spent.grant_id):
         end_grant(spent)
         raise invalid_grant()

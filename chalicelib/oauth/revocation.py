@@ -7,7 +7,7 @@ from chalicelib.core.dynamodb import models
 from chalicelib.credentials import scopes
 from chalicelib.credentials.revoke import end_token
 from chalicelib.credentials.tables import Credential
-from chalicelib.limits import stale
+from chalicelib.limits import stale_marks
 from chalicelib.oauth import grants
 from chalicelib.oauth.errors import OAuthError, invalid_grant
 from chalicelib.oauth.issuance import REFRESH_KIND
@@ -84,4 +84,4 @@ def _allows(account: Account, found: Credential | Ticket) -> bool:
 
 def _end_token(token: Credential) -> bool:
     end_token(token)
-    return stale.mark(token.account_id)
+    return stale_marks.mark(token.account_id)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from chalicelib.core import errors
-from chalicelib.pages import words
+from chalicelib.pages import labels
 
 NEVER_REPEATED = ("password", "secret", "csrf", "ticket")
 """What a field's name holds whose value no page repeats."""
@@ -63,6 +63,6 @@ def in_readers_words(error: errors.LatchkeyError) -> str:
         minutes = -(-error.retry_after_s // 60)
         return f"Too many attempts. Come back in {minutes} minute{'s' if minutes > 1 else ''}."
     prefix = f"{error.field} "
-    if error.field in words.FIELDS and error.message.startswith(prefix):
-        return f"{words.FIELDS[error.field]} {error.message.removeprefix(prefix)}"
-    return words.in_one_second(error.message)
+    if error.field in labels.FIELDS and error.message.startswith(prefix):
+        return f"{labels.FIELDS[error.field]} {error.message.removeprefix(prefix)}"
+    return labels.in_one_second(error.message)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from chalicelib.pages import kinds_in_words
+from chalicelib.pages import schema_labels
 
 Schema = dict[str, Any]
 FORM = "application/x-www-form-urlencoded"
@@ -127,7 +127,7 @@ def outline(document: Schema) -> Outline:
         event_types=tuple(document["x-event-types"]),
         tiers=tuple(document["x-tiers"]),
         headers=tuple(
-            Row(name, kinds_in_words.kind_of(told["schema"]), told["description"], told["required"], "")
+            Row(name, schema_labels.kind_of(told["schema"]), told["description"], told["required"], "")
             for name, told in document["components"]["headers"].items()
         ),
     )
@@ -205,13 +205,13 @@ def _beyond(description: str, summary: str) -> str:
 def _parameter(told: Schema) -> Row:
     schema = told["schema"]
     example = str(schema.get("examples", [schema.get("default", "")])[0])
-    return Row(told["name"], kinds_in_words.kind_of(schema), told.get("description", ""), told["required"], example)
+    return Row(told["name"], schema_labels.kind_of(schema), told.get("description", ""), told["required"], example)
 
 
 def _rows(schema: Schema) -> tuple[Row, ...]:
     required = schema.get("required", [])
     return tuple(
-        Row(name, kinds_in_words.kind_of(field), field.get("description", ""), name in required, "")
+        Row(name, schema_labels.kind_of(field), field.get("description", ""), name in required, "")
         for name, field in schema.get("properties", {}).items()
     )
 
@@ -222,7 +222,7 @@ def _reply(document: Schema, status: str, response: Schema) -> Reply:
     media: Schema = next(iter(response.get("content", {}).values()), {})
     shown = [media["example"]] if "example" in media else [each["value"] for each in media.get("examples", {}).values()]
     example = "\n".join(json.dumps(each, indent=2, ensure_ascii=False) for each in shown[:1] if each)
-    return Reply(status, response["description"], tuple(kinds_in_words.shapes_of(media.get("schema", {}))), example)
+    return Reply(status, response["description"], tuple(schema_labels.shapes_of(media.get("schema", {}))), example)
 
 
 def _filled(path: str, rows: tuple[Row, ...]) -> str:

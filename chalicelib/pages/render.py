@@ -10,7 +10,7 @@ from markupsafe import Markup, escape
 
 from chalicelib.core import clock
 from chalicelib.limits import tiers
-from chalicelib.pages import assets, words
+from chalicelib.pages import assets, labels
 from chalicelib.pages.form import Form, Refused
 
 
@@ -64,7 +64,7 @@ def _environment() -> Environment:
     )
     environment.filters |= {"iso": clock.iso, "date": _date, "moment": _moment, "ago": _ago, "amount": _amount}
     environment.filters |= {"coded": _coded, "unused": _unused, "pair": _pair}
-    environment.globals["words"] = words
+    environment.globals["words"] = labels
     return environment
 
 

@@ -14,13 +14,13 @@ from pynamodb.expressions.update import Action
 
 from chalicelib.core import clock, errors, ids, ssrf_safe_fetch, telemetry
 from chalicelib.core.dynamodb import models
-from chalicelib.webhooks import attempt, fan_out, message, standing, states, turn, waiting
-from chalicelib.webhooks.settle import drop, settle
+from chalicelib.webhooks import delivery_queue, eligibility, endpoint_lock, fan_out, payload, send_delivery, states
+from chalicelib.webhooks.delivery_queue import Place, Queue
+from chalicelib.webhooks.record_result import drop, settle
 from chalicelib.webhooks.states import ENABLED, PENDING
 from chalicelib.webhooks.tables import Delivery, Endpoint
-from chalicelib.webhooks.waiting import Place, Queue
 
-CLAIMED_MS = turn.LASTS_MS
+CLAIMED_MS = endpoint_lock.LASTS_MS
 AT_ONCE = 16
 """To so many endpoints one function sends at the same time, and to as many that fail or are slow."""
 RECENT_MS = 5 * 60_000
@@ -32,9 +32,9 @@ TURN_MS = 15_000
 def sweep(until_ms: int, resolver: ssrf_safe_fetch.Resolve = ssrf_safe_fetch.resolve) -> int:
     """Send what is due, starting nothing after `until_ms`; return how much was due."""
     read_at_ms = clock.now_ms()
-    queue = waiting.queue_of(waiting.due(read_at_ms))
-    stand = waiting.standing(queue)
-    well, others = waiting.in_turn(queue, stand, read_at_ms)
+    queue = delivery_queue.queue_of(delivery_queue.due(read_at_ms))
+    stand = delivery_queue.standing(queue)
+    well, others = delivery_queue.in_turn(queue, stand, read_at_ms)
 
     def turn_until_ms(places: Collection[Place]) -> int:
         return min(until_ms, clock.now_ms() + TURN_MS) if len(places) > AT_ONCE else until_ms
@@ -59,9 +59,9 @@ def send_test(endpoint: Endpoint) -> Delivery:
     Raises Conflict while the endpoint is disabled, or something else is sent to it.
     """
     _must_be_enabled(endpoint)
-    with turn.by_hand(endpoint) as taken:
+    with endpoint_lock.by_hand(endpoint) as taken:
         message_id = ids.new("evt")
-        body = message.of_test(taken.id, message_id)
+        body = payload.of_test(taken.id, message_id)
         delivery = fan_out.new(taken, message_id, states.TEST, body, due_at=clock.now_ms() + CLAIMED_MS)
         delivery.claimed_until = delivery.due_at
         delivery.save()
@@ -76,7 +76,7 @@ def resend(endpoint: Endpoint, message_id: str) -> Delivery:
     """
     _must_be_enabled(endpoint)
     delivery = delivery_of(endpoint, message_id)
-    with turn.by_hand(endpoint) as taken:
+    with endpoint_lock.by_hand(endpoint) as taken:
         now_ms = clock.now_ms()
         claimed = Delivery.claimed_until
         busy = errors.Conflict("This delivery is being sent at this moment. Look again in a minute.")
@@ -103,13 +103,13 @@ def delivery_of(endpoint: Endpoint, message_id: str) -> Delivery:
 
 
 def _must_be_enabled(endpoint: Endpoint) -> None:
-    standing.check_verified(endpoint.account_id)
+    eligibility.check_verified(endpoint.account_id)
     if endpoint.status != ENABLED:
         raise errors.Conflict("This webhook is disabled. Enable it first.")
 
 
 def _sent_now(endpoint: Endpoint, delivery: Delivery) -> Delivery:
-    settle(endpoint, delivery, attempt.send(endpoint, delivery, deadline_s=attempt.BY_HAND_S))
+    settle(endpoint, delivery, send_delivery.send(endpoint, delivery, deadline_s=send_delivery.BY_HAND_S))
     return Delivery.get(delivery.endpoint_id, delivery.id, consistent_read=True)
 
 
@@ -133,7 +133,7 @@ def _send_in_order(
     """Send to one endpoint, if its turn can be had. `read_at_ms` is when a sweep read all that was due, None else."""
     taken, nothing_is_left = None, False
     try:
-        taken = turn.take(*place)
+        taken = endpoint_lock.take(*place)
         if taken is None:
             _not_taken(place, message_ids, until_ms)
             nothing_is_left = True
@@ -144,20 +144,20 @@ def _send_in_order(
     finally:
         # First of all: where this can't be written the turn stands, and whoever comes next finds it taken.
         if not nothing_is_left:
-            turn.fall_behind(taken or Endpoint(*place))
+            endpoint_lock.fall_behind(taken or Endpoint(*place))
         if taken is not None:
-            turn.let_go(taken)
+            endpoint_lock.let_go(taken)
 
 
 def _caught_up(endpoint: Endpoint, read_at_ms: int, until_ms: int, resolver: ssrf_safe_fetch.Resolve) -> bool:
     """Try what came since a sweep read its queue, too, and end being behind; tell whether none was left untried."""
     recent = Delivery.id > ids.first_at("evt", read_at_ms - RECENT_MS)
-    while (stands := turn.still(endpoint)) is not None and stands.behind_since is not None:
+    while (stands := endpoint_lock.still(endpoint)) is not None and stands.behind_since is not None:
         untried = (Delivery.state == PENDING) & (Delivery.tries == 0) & (Delivery.due_at <= clock.now_ms())
         came = [each.id for each in Delivery.query(endpoint.id, recent, untried, consistent_read=True)]
         if not came:
             # Whoever leaves something to the sweep says so once it is there, so this is refused then.
-            turn.catch_up(stands)
+            endpoint_lock.catch_up(stands)
             return True
         if not _all_tried(endpoint, came, until_ms, resolver):
             return False
@@ -168,15 +168,15 @@ def _all_tried(endpoint: Endpoint, message_ids: list[str], until_ms: int, resolv
     """Try one after another, and tell whether none was left untried."""
     for number, message_id in enumerate(message_ids, 1):
         # The endpoint is ours for as long as one attempt can take, and no longer.
-        if clock.now_ms() >= min(until_ms, endpoint.busy_until - attempt.DEADLINE_S * 1000):
+        if clock.now_ms() >= min(until_ms, endpoint.busy_until - send_delivery.DEADLINE_S * 1000):
             return False
-        stands = turn.still(endpoint)
+        stands = endpoint_lock.still(endpoint)
         if stands is None:
             return False
         delivery = _claimed(stands, message_id)
         if delivery is None:
             continue
-        outcome = attempt.send(stands, delivery, resolver)
+        outcome = send_delivery.send(stands, delivery, resolver)
         settle(stands, delivery, outcome)
         if outcome.is_silent:
             return number == len(message_ids)
@@ -188,13 +188,13 @@ def _all_tried(endpoint: Endpoint, message_ids: list[str], until_ms: int, resolv
 def _not_taken(place: Place, message_ids: list[str], until_ms: int) -> None:
     """See why an endpoint can't be sent to: nothing is to be, or another function sends to it, and this must wait."""
     now_ms, endpoint = clock.now_ms(), Endpoint.found(*place)
-    if endpoint is None or endpoint.status != ENABLED or standing.gets_nothing(endpoint):
+    if endpoint is None or endpoint.status != ENABLED or eligibility.gets_nothing(endpoint):
         for message_id in message_ids:
             if clock.now_ms() >= until_ms:
                 return
             drop(place[1], message_id, now_ms)
     elif (endpoint.busy_until or 0) > now_ms:
-        turn.fall_behind(endpoint)
+        endpoint_lock.fall_behind(endpoint)
 
 
 def _claimed(endpoint: Endpoint, message_id: str) -> Delivery | None:

@@ -18,7 +18,7 @@ from chalicelib.core import clock, errors, ids, ssrf_safe_fetch
 from chalicelib.core.dynamodb import models
 from chalicelib.events import kinds, record
 from chalicelib.events.notable import LATCHKEY
-from chalicelib.webhooks import attempt, signing, standing
+from chalicelib.webhooks import eligibility, send_delivery, signing
 from chalicelib.webhooks.states import BY_ACCOUNT, DISABLED, ENABLED
 from chalicelib.webhooks.tables import Endpoint
 
@@ -46,7 +46,7 @@ def create(
     records the request that it was asked for with. Raises InvalidRequest when the URL can't be sent to, Conflict when
     there are ten already, or the form was used already.
     """
-    standing.check_verified(account_id)
+    eligibility.check_verified(account_id)
     check(url)
     now_ms = clock.now_ms()
     endpoint = Endpoint(
@@ -92,21 +92,21 @@ def create(
 def owned(account_id: str, endpoint_id: str) -> Endpoint:
     """Return an account's endpoint; raise NotFound when it has none of this id."""
     endpoint = Endpoint.found(account_id, endpoint_id) if ids.is_id(endpoint_id, "whk") else None
-    if endpoint is None or standing.is_over(endpoint):
+    if endpoint is None or eligibility.is_over(endpoint):
         raise _none()
     return endpoint
 
 
 def of_account(account_id: str, *, after: str = "", limit: int | None = None) -> Iterator[Endpoint]:
     """Return an account's endpoints, oldest first, from beyond the id `after`; none from before it was verified."""
-    own = Endpoint.created_at >= standing.since_ms(account_id)
+    own = Endpoint.created_at >= eligibility.since_ms(account_id)
     beyond = Endpoint.id.between(f"{after or FIRST} ", LAST)  # no id holds a space
     yield from Endpoint.query(account_id, beyond, own, limit=limit, consistent_read=True)
 
 
 def delete_unverified(account_id: str) -> None:
     """Delete the endpoints from before an account was verified. They get nothing already; at most ten are there."""
-    before = Endpoint.created_at < standing.since_ms(account_id)
+    before = Endpoint.created_at < eligibility.since_ms(account_id)
     for endpoint in list(Endpoint.query(account_id, Endpoint.id.between(FIRST, LAST), before, consistent_read=True)):
         delete(endpoint)
 
@@ -116,7 +116,7 @@ def change(endpoint: Endpoint, *, url: str | None, name: str | None, types: list
 
     Raises InvalidRequest when the URL can't be sent to, NotFound when the endpoint was deleted meanwhile.
     """
-    standing.check_verified(endpoint.account_id)
+    eligibility.check_verified(endpoint.account_id)
     actions: list[Action] = []
     if url is not None:
         check(url)
@@ -146,7 +146,7 @@ def rotate_secret(endpoint: Endpoint, once: "Recording[Endpoint] | None" = None)
     Raises Conflict when another rotation came first, or the last one's overlap isn't over: three secrets would be one
     too many.
     """
-    standing.check_verified(endpoint.account_id)
+    eligibility.check_verified(endpoint.account_id)
     now_ms, version, overlap = clock.now_ms(), endpoint.version + 1, Endpoint.overlap_ends_at
     ends_at = now_ms + signing.OVERLAP_MS
     alone = overlap.does_not_exist() | (overlap <= now_ms)
@@ -164,7 +164,7 @@ def enable(endpoint: Endpoint) -> None:
 
     Raises Conflict while the account has yet to verify its address.
     """
-    standing.check_verified(endpoint.account_id)
+    eligibility.check_verified(endpoint.account_id)
     actions: list[Action] = [
         Endpoint.status.set(ENABLED),
         Endpoint.enabled_at.set(clock.now_ms()),
@@ -216,7 +216,7 @@ def _check(url: str) -> None:
         host.encode("idna")
     except ValueError:
         raise errors.InvalidRequest("url must be a URL like https://example.com/hooks.") from None
-    if attempt.is_local() and ssrf_safe_fetch.is_on_this_machine(url):
+    if send_delivery.is_local() and ssrf_safe_fetch.is_on_this_machine(url):
         return
     if parts.scheme != "https" or not host:
         raise errors.InvalidRequest("url must be an https URL, like https://example.com/hooks.")

@@ -10,7 +10,7 @@ from chalicelib.core import clock, ids, randomness, settings, telemetry
 from chalicelib.core.dynamodb import models
 from chalicelib.events import kinds, record
 from chalicelib.events.tables import Event
-from chalicelib.webhooks import endpoints, message, standing
+from chalicelib.webhooks import eligibility, endpoints, payload
 from chalicelib.webhooks.states import ENABLED, PENDING
 from chalicelib.webhooks.tables import Delivery, Endpoint
 
@@ -85,7 +85,7 @@ def of_endpoint(endpoint_id: str, limit: int, *, before: str = "") -> Iterator[D
 
 def _put_missing(account_id: str, its_endpoints: list[Endpoint], since_ms: int) -> int:
     events = list(record.since(account_id, ids.first_at("evt", since_ms)))
-    found, own_since_ms = 0, standing.since_ms(account_id)
+    found, own_since_ms = 0, eligibility.since_ms(account_id)
     for endpoint in its_endpoints:
         if endpoint.created_at < own_since_ms:
             continue
@@ -107,7 +107,7 @@ def _is_told(endpoint: Endpoint, event: Event) -> bool:
 
 def _put(endpoint: Endpoint, event: Event) -> Delivery | None:
     """Return the delivery, None when it is there already and was tried: delivered, maybe, and not to be sent again."""
-    delivery = new(endpoint, event.id, event.type, message.of_event(event), due_at=clock.now_ms())
+    delivery = new(endpoint, event.id, event.type, payload.of_event(event), due_at=clock.now_ms())
     with models.may_be_refused():
         delivery.save(condition=Delivery.id.does_not_exist())
         return delivery

@@ -28,7 +28,7 @@ TESTS = (
     "limits",
     "oauth",
     "uptime",
-    "watch",
+    "detection",
     "webhooks",
 )
 """Folders whose tests run in one process, beside those below: what runs in others isn't seen, and is slow."""

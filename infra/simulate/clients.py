@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from random import Random
 
+from chalicelib.limits.counter_items import partition
 from chalicelib.limits.tiers import ENTERPRISE, FREE, PRO, Tier
-from chalicelib.limits.windows import partition
 from infra.simulate import assumptions
 from infra.simulate.assumptions import MS, S
 

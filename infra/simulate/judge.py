@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from chalicelib.limits.admission import Refused
-from chalicelib.limits.windows import Window
+from chalicelib.limits.counter_items import Window
 from infra.simulate.assumptions import S
 from infra.simulate.clients import Account
 from infra.simulate.functions import Verdict

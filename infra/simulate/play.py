@@ -9,7 +9,7 @@ from io import TextIOBase
 
 from chalicelib.core import clock, settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
-from chalicelib.limits.windows import item_key
+from chalicelib.limits.counter_items import item_key
 from infra.simulate.assumptions import S
 from infra.simulate.clients import Account
 from infra.simulate.dynamodb import DynamoDB, Placement, Tally

@@ -6,10 +6,10 @@ from random import Random
 
 from chalicelib.core import clock
 from chalicelib.core.dynamodb import client as dynamodb
-from chalicelib.credentials.standing import ROUNDS_MAX
-from chalicelib.limits import outage, stale
+from chalicelib.credentials.reverify import ROUNDS_MAX
+from chalicelib.limits import fail_open, stale_marks
 from chalicelib.limits.admission import Refused, Stale, admit
-from chalicelib.limits.windows import window_at
+from chalicelib.limits.counter_items import window_at
 from infra.simulate import assumptions
 from infra.simulate.assumptions import MS, S
 from infra.simulate.clients import Account
@@ -103,12 +103,12 @@ class Service:
             self.answers_us.append(self.timeline.now_us - arrived_us + assumptions.VIEW_MS * MS)
 
     def _admit(self, account: Account, arrived_us: int) -> None:
-        """Admit as `credentials.standing` does; verifying anew is two reads."""
+        """Admit as `credentials.reverify` does; verifying anew is two reads."""
         function = self._function()
         verdict = self._believed(account, function)
         for _ in range(ROUNDS_MAX):
             window = window_at(account.subject, account.tier, clock.now_ms())
-            function.unanswered, calls = outage.lasts(window.now_ms), function.calls
+            function.unanswered, calls = fail_open.lasts(window.now_ms), function.calls
             try:
                 admit(account.subject, account.tier, counter=COUNTER, verified_at_ms=verdict.verified_at_ms)
             except Stale as stale_since:
@@ -132,7 +132,7 @@ class Service:
             self.judge.given_up += account.compliant
 
     def _mark(self, account: Account, made_us: int) -> None:
-        if stale.mark(account.subject):
+        if stale_marks.mark(account.subject):
             account.changes.append((made_us, self.timeline.now_us))
 
     def _believed(self, account: Account, function: Function) -> Verdict:
@@ -146,7 +146,7 @@ class Service:
     def _verified(self) -> Verdict:
         """Verify as the authorizer does, by the clock of some function of its own."""
         off_ms = self.dice.randint(-self.scenario.clocks_off_ms, self.scenario.clocks_off_ms)
-        return Verdict(stale.verified_from(self._true_ms() + off_ms), self.timeline.now_us)
+        return Verdict(stale_marks.verified_from(self._true_ms() + off_ms), self.timeline.now_us)
 
     def _true_ms(self) -> int:
         return FULL_HOUR_MS - self.scenario.seconds * 500 + self.timeline.now_us // MS

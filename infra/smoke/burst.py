@@ -12,11 +12,11 @@ from collections import Counter
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from chalicelib.api import answers
+from chalicelib.api import responses
 from chalicelib.core import errors
 from infra.browser import connection_to
 from infra.smoke import compare, rights
-from infra.smoke.credentials import as_sent, limit_headers
+from infra.smoke.credentials import as_sent, headers_of_limits
 from infra.smoke.run import Run
 from infra.smoke.throwaway import TIER, Account
 from infra.standin import Answer
@@ -157,6 +157,6 @@ def _wrong(answer: Answer) -> list[str]:
     if not retry_after.isdigit() or not int(retry_after):
         return [f"429: header Retry-After: expected whole seconds, got {retry_after or 'none'}"]
     refusal = errors.RateLimited(int(retry_after))
-    headers = {"Content-Type": "application/json", **refusal.headers, **answers.cross_origin(), **limit_headers()}
+    headers = {"Content-Type": "application/json", **refusal.headers, **responses.cross_origin(), **headers_of_limits()}
     body = as_sent({"error": refusal.error, "message": refusal.message})
     return compare.differences(Answer(429, list(headers.items()), body), answer)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from chalicelib.core import secrets, settings
-from chalicelib.limits import allowance
+from chalicelib.limits import headers as limit_headers
 from infra.smoke import compare
 from infra.smoke.run import Run
 from infra.standin import Answer, Gateway
@@ -92,7 +92,7 @@ def of_head(run: Run, path: str, key: str = "") -> list[str]:
 
 def _without_limits(run: Run) -> list[str]:
     """Return which limit headers are missing of answers of every kind: pages, files, documents, OAuth."""
-    wanted = dict.fromkeys(allowance.NOBODY, compare.NUMBER)
+    wanted = dict.fromkeys(limit_headers.NOBODY, compare.NUMBER)
     found = []
     for method, path in ANSWERED:
         came = run.call(method, path)

@@ -3,11 +3,11 @@
 import json
 from typing import Any
 
-from chalicelib.api import answers, challenge
+from chalicelib.api import responses, www_authenticate
 from chalicelib.api.authorizer import EXPLANATION, REFUSAL
 from chalicelib.core import clock, errors, settings
 from chalicelib.credentials import scopes
-from chalicelib.limits import allowance
+from chalicelib.limits import headers as limit_headers
 from infra import gateway
 from infra.smoke import compare, contract
 from infra.smoke.run import Run, expect
@@ -38,12 +38,12 @@ def refused_by_gateway(error: errors.LatchkeyError) -> Answer:
 
 def refused_by_function(run: Run, error: errors.LatchkeyError, needed: str) -> Answer:
     """Return the function's answer to what it refuses before the view; the gateway gives its challenge another name."""
-    response = answers.refusal(error)
-    told = challenge.of(error, [needed], settings.current().public_url or run.target.url) or ""
+    response = responses.refusal(error)
+    told = www_authenticate.of(error, [needed], settings.current().public_url or run.target.url) or ""
     headers = {
         **{name: str(value) for name, value in response.headers.items()},
-        **answers.cross_origin(),
-        **limit_headers(),
+        **responses.cross_origin(),
+        **headers_of_limits(),
         RENAMED["www-authenticate"]: told,
     }
     return Answer(error.status, list(headers.items()), as_sent(response.body))
@@ -57,10 +57,10 @@ def cross_origin(path: str, method: str) -> dict[str, str]:
     return {} if cors is None else dict(cors.get_access_control_headers())
 
 
-def limit_headers() -> dict[str, str]:
+def headers_of_limits() -> dict[str, str]:
     """Return the limit headers of an account of a run's tier; what each request counts is left open."""
-    full = allowance.Allowance(TIER, TIER.quota or 0, TIER.burst, 0, 0, 0)
-    policy = allowance.headers(full)["RateLimit-Policy"]
+    full = limit_headers.Allowance(TIER, TIER.quota or 0, TIER.burst, 0, 0, 0)
+    policy = limit_headers.headers(full)["RateLimit-Policy"]
     return {
         "X-RateLimit-Limit": str(full.limit),
         "X-RateLimit-Remaining": compare.NUMBER,
@@ -80,7 +80,7 @@ def _own_record(run: Run, account: Account) -> None:
     record = {"id": account.id, "name": "Smoke", "created_at": "", "email": account.email}
     record |= {"tier": TIER.name, "status": "active"}
     record["created_at"] = expect(200, f"GET {ME}", first).json().get("created_at", "")
-    headers = {"Content-Type": "application/json", **cross_origin(ME, "GET"), **limit_headers()}
+    headers = {"Content-Type": "application/json", **cross_origin(ME, "GET"), **headers_of_limits()}
     expected = Answer(200, list(headers.items()), as_sent(record))
     run.outcomes.judge(OWN_RECORD, compare.differences(expected, first))
     run.request_ids.extend(filter(None, [first.header("x-amzn-RequestId")]))

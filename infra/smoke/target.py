@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from chalicelib.api import challenge
+from chalicelib.api import www_authenticate
 from chalicelib.core import settings
 from chalicelib.core.settings import Settings
 from infra import deployed, engine, manage
@@ -101,7 +101,7 @@ def seen_from_outside(url: str) -> Settings:
     if health.status in (301, 302, 307, 308, 401, 403, 404):
         raise NoTarget(_NOT_LATCHKEY.format(health.status))
     answer = call("GET", f"{url}/v1/users/me")
-    is_named = f'resource_metadata="{url}{challenge.METADATA}"' in (answer.header("WWW-Authenticate") or "")
+    is_named = f'resource_metadata="{url}{www_authenticate.METADATA}"' in (answer.header("WWW-Authenticate") or "")
     origin = answer.header("Access-Control-Allow-Origin") or "*"
     window = _WINDOW.search(health.header("RateLimit-Policy") or "")
     return Settings(

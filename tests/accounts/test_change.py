@@ -9,7 +9,7 @@ from chalicelib.accounts.tables import Account
 from chalicelib.core import clock, errors, settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.events import actors, record
-from chalicelib.limits import stale
+from chalicelib.limits import stale_marks
 from chalicelib.limits.tiers import ENTERPRISE, PRO
 from chalicelib.oauth import grants
 from tests.house import House
@@ -104,7 +104,7 @@ def test_change_of_standing_takes_effect_at_the_next_request(home: House, deed: 
     account = home.account()
     home.clock.forward(1)
     deed(account.id)
-    assert stale.is_marked(account.id, clock.now_ms())
+    assert stale_marks.is_marked(account.id, clock.now_ms())
     with pytest.raises(errors.NotFound, match="no such user"):
         deed("acc_00000000000000000000")
     assert Account.count() == 1
@@ -142,5 +142,5 @@ def test_users_of_a_suspended_accounts_clients_are_told_in_the_same_request(home
     grants.new(user.id, app.id, scopes={"read"}, resources=set()).save()
     home.clock.forward(1)
     change.set_standing(owner.id, tier=None, status="suspended", actor="operator")
-    assert stale.is_marked(user.id, clock.now_ms())
+    assert stale_marks.is_marked(user.id, clock.now_ms())
     assert [each.step for each in unfinished.all_there_are()] == [app.id]

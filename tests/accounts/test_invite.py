@@ -2,7 +2,7 @@
 
 import pytest
 
-from chalicelib.accounts import links, predecessors
+from chalicelib.accounts import email_links, predecessors
 from chalicelib.accounts.invite import Invited, invite
 from chalicelib.accounts.tables import Account, Ticket
 from chalicelib.core import clock, errors
@@ -34,8 +34,8 @@ def test_invited_account_is_no_admin_unless_that_is_said(home: House) -> None:
 def test_link_of_an_invitation_sets_the_password_and_verifies_nothing(home: House) -> None:
     """It was handed over, not mailed to the address."""
     invited = invite(email=EMAIL, name="Ada", tier=tiers.FREE)
-    ticket = links.looked_up(invited.link, links.SET_PASSWORD)
-    assert links.set_password(ticket, links.account_of(ticket), hash_of("x")) is None
+    ticket = email_links.looked_up(invited.link, email_links.SET_PASSWORD)
+    assert email_links.set_password(ticket, email_links.account_of(ticket), hash_of("x")) is None
     stored = Account.get(invited.account.id)
     assert (stored.password_hash, stored.is_verified, stored.session_epoch) == (hash_of("x"), False, 1)
 
@@ -57,7 +57,7 @@ def test_link_that_is_returned_is_the_one_that_was_stored(home: House) -> None:
 
     with before("TransactWriteItems", somebody_leaves):
         invited = invite(email=EMAIL, name="Ada", tier=tiers.FREE)
-    assert links.looked_up(invited.link, links.SET_PASSWORD).account_id == invited.account.id
+    assert email_links.looked_up(invited.link, email_links.SET_PASSWORD).account_id == invited.account.id
 
 
 def test_invitation_under_an_idempotency_key_is_recorded_with_its_account(home: House) -> None:

@@ -6,29 +6,31 @@ from dataclasses import replace
 import pytest
 from pynamodb.exceptions import PynamoDBException, TransactWriteError
 
-from chalicelib.accounts import find, invite, links, pending_sign_up, sessions, unfinished
+from chalicelib.accounts import email_links, find, invite, pending_sign_up, sessions, unfinished
 from chalicelib.accounts.tables import Account, Email, Session, Ticket
 from chalicelib.core import clock, errors, randomness, settings
 from chalicelib.events import record
-from chalicelib.limits import stale, tiers
+from chalicelib.limits import stale_marks, tiers
 from tests.house import House
 from tests.meanwhile import failing
 from tests.visitor import hash_of, person
 
-VERIFY, RESET, MOVE = links.VERIFY_EMAIL, links.SET_PASSWORD, links.CHANGE_EMAIL
+VERIFY, RESET, MOVE = email_links.VERIFY_EMAIL, email_links.SET_PASSWORD, email_links.CHANGE_EMAIL
 NEW_EMAIL = "lovelace@example.com"
 
 
 def asked(account: Account, purpose: str, email: str = NEW_EMAIL) -> Ticket:
     """Return the ticket of a link that was just asked for."""
     to = email if purpose == MOVE else account.email
-    return links.looked_up(links.new_link(account.id, purpose, email=to, epoch=account.session_epoch), purpose)
+    return email_links.looked_up(
+        email_links.new_link(account.id, purpose, email=to, epoch=account.session_epoch), purpose
+    )
 
 
 USES: dict[str, Callable[[Ticket, Account], unfinished.Unfinished | None]] = {
-    VERIFY: lambda ticket, account: links.verify_email(ticket, account),
-    RESET: lambda ticket, account: links.set_password(ticket, account, hash_of("another")),
-    MOVE: lambda ticket, account: links.change_email(ticket, account),
+    VERIFY: lambda ticket, account: email_links.verify_email(ticket, account),
+    RESET: lambda ticket, account: email_links.set_password(ticket, account, hash_of("another")),
+    MOVE: lambda ticket, account: email_links.change_email(ticket, account),
 }
 EACH = pytest.mark.parametrize("purpose", USES)
 
@@ -54,10 +56,10 @@ def test_link_does_nothing_for_an_account_that_was_deleted_since_it_was_read(hom
         ticket = asked(account, purpose)
         Account(account.id).update(actions=[Account.listed.remove()])
         before = Account.get(account.id).serialize()
-        with pytest.raises(links.SpentLink):
+        with pytest.raises(email_links.SpentLink):
             USES[purpose](ticket, account)
-        with pytest.raises(links.SpentLink):
-            links.account_of(ticket)
+        with pytest.raises(email_links.SpentLink):
+            email_links.account_of(ticket)
         assert Account.get(account.id).serialize() == before
 
 
@@ -68,7 +70,7 @@ def test_first_proof_is_made_of_what_still_stands(home: House, purpose: str) -> 
         read = person(verified=False)
         Account(read.id).update(actions=[meanwhile])
         ticket = asked(Account.get(read.id), purpose, f"{read.id}@example.com")
-        with pytest.raises(links.SpentLink):
+        with pytest.raises(email_links.SpentLink):
             USES[purpose](ticket, read)
         assert Account.get(read.id).credentials_since == 0
 
@@ -80,7 +82,7 @@ def test_link_to_an_address_that_was_left_since_is_void(home: House, purpose: st
         account = person(verified=verified)
         ticket = asked(account, purpose)
         Account(account.id).update(actions=[Account.email.set("left@example.com")])
-        with pytest.raises(links.SpentLink):
+        with pytest.raises(email_links.SpentLink):
             USES[purpose](ticket, account)
 
 
@@ -88,9 +90,9 @@ def test_change_of_address_begins_from_the_address_that_was_read(home: House) ->
     """Moved elsewhere since, the account stays there, and its claim too."""
     account = person()
     late, first = asked(account, MOVE), asked(account, MOVE, "first@example.com")
-    links.change_email(first, account)
-    with pytest.raises(links.SpentLink):
-        links.change_email(late, account)
+    email_links.change_email(first, account)
+    with pytest.raises(email_links.SpentLink):
+        email_links.change_email(late, account)
     assert Account.get(account.id).email == "first@example.com"
     assert [each.email for each in Email.scan()] == ["first@example.com"]
 
@@ -100,8 +102,8 @@ def test_change_of_address_takes_nobody_elses_claim_away(home: House) -> None:
     account = person()
     ticket = asked(account, MOVE)
     Email(account.email, account_id="acc_other").save()
-    with pytest.raises(links.SpentLink):
-        links.change_email(ticket, account)
+    with pytest.raises(email_links.SpentLink):
+        email_links.change_email(ticket, account)
     assert [each.account_id for each in Email.scan()] == ["acc_other"]
 
 
@@ -113,7 +115,7 @@ def test_new_address_is_verified_and_kept_as_it_was_typed(
     """Where that is another spelling than its claim; nothing is left of the old one's spelling."""
     account = person(email="Ada@example.com", verified=verified)
     home.clock.forward(60)
-    ending = links.change_email(asked(account, MOVE, typed), account, session_of(account))
+    ending = email_links.change_email(asked(account, MOVE, typed), account, session_of(account))
     stored = Account.get(account.id)
     assert (stored.email, stored.typed_email, stored.email_verified_at) == ("love@example.com", kept, clock.now_ms())
     assert (ending is None, stored.session_epoch) == (verified, 0 if verified else 1)
@@ -148,7 +150,7 @@ def test_first_proof_takes_effect_at_the_next_request(home: House, purpose: str)
     account = person(verified=False)
     home.clock.forward(1)
     USES[purpose](asked(account, purpose), account)
-    assert stale.is_marked(account.id, clock.now_ms())
+    assert stale_marks.is_marked(account.id, clock.now_ms())
 
 
 def test_reset_returns_what_its_user_chose_to_end(home: House) -> None:
@@ -156,7 +158,7 @@ def test_reset_returns_what_its_user_chose_to_end(home: House) -> None:
     for verified, kind in ((True, "reset"), (False, "proof")):
         account = person(verified=verified)
         chosen = unfinished.new_choice(unfinished.OF_RESET, account.id, {"key_1"}, by="x")
-        ending = links.set_password(asked(account, RESET), account, "hash", chosen)
+        ending = email_links.set_password(asked(account, RESET), account, "hash", chosen)
         assert ending is not None
         assert ending.kind == kind
         assert kind in {each.kind for each in unfinished.all_there_are() if each.subject == account.id}
@@ -167,7 +169,7 @@ def test_password_outlives_a_first_proof_only_in_the_browser_that_used_it(home: 
     """Its session goes on, and no other; without one the password may be somebody else's."""
     account = person(verified=False)
     own, other = session_of(account), session_of(account)
-    links.verify_email(asked(account, VERIFY), account, own if with_session else None)
+    email_links.verify_email(asked(account, VERIFY), account, own if with_session else None)
     stored = Account.get(account.id)
     assert (stored.password_hash is not None) is with_session
     assert (is_open(own), is_open(other)) == (with_session, False)
@@ -179,8 +181,8 @@ def test_session_that_was_logged_out_meanwhile_does_not_come_back(home: House, p
     account = person(verified=False)
     session, ticket = session_of(account), asked(account, purpose)
     Session(session.digest).delete()
-    use = links.verify_email if purpose == VERIFY else links.change_email
-    with pytest.raises(links.SpentLink):
+    use = email_links.verify_email if purpose == VERIFY else email_links.change_email
+    with pytest.raises(email_links.SpentLink):
         use(ticket, account, session)
     assert (Session.count(), Account.get(account.id).is_verified) == (0, False)
     assert Ticket.get(ticket.digest).consumed_at is None
@@ -191,29 +193,29 @@ def test_session_in_another_browser_goes_on_with_the_one_that_used_the_link(home
     """Only the one that is named: it has the epoch that the others lack."""
     account = person(verified=False)
     own, other = session_of(account), session_of(account)
-    (links.verify_email if purpose == VERIFY else links.change_email)(asked(account, purpose), account, own)
+    (email_links.verify_email if purpose == VERIFY else email_links.change_email)(asked(account, purpose), account, own)
     assert (is_open(own), is_open(other)) == (True, False)
 
 
 def test_link_that_is_handed_over_is_recorded_and_proves_nothing(home: House) -> None:
     """It came from the operator, not from a mailbox; for an account that is gone there is none."""
     account = person(verified=False)
-    ticket = links.looked_up(links.handed_over(account), RESET)
+    ticket = email_links.looked_up(email_links.handed_over(account), RESET)
     assert [ticket.email, ticket.epoch] == [None, 0]
     assert record.newest_first(account.id, 1)[0].type == "account.password_link_made"
-    assert links.set_password(ticket, links.account_of(ticket), "hash") is None
+    assert email_links.set_password(ticket, email_links.account_of(ticket), "hash") is None
     assert not Account.get(account.id).is_verified
     Account(account.id).update(actions=[Account.listed.remove()])
     with pytest.raises(errors.NotFound, match="no such user"):
-        links.handed_over(account)
+        email_links.handed_over(account)
     assert Ticket.count() == 1
 
 
 def test_link_of_nobody_is_void(home: House) -> None:
     """One is stored for an address that no account has, since the time would tell."""
-    ticket = links.looked_up(links.new_link(find.NOBODY, RESET, email="a@b.example", epoch=0), RESET)
-    with pytest.raises(links.SpentLink) as spent:
-        links.account_of(ticket)
+    ticket = email_links.looked_up(email_links.new_link(find.NOBODY, RESET, email="a@b.example", epoch=0), RESET)
+    with pytest.raises(email_links.SpentLink) as spent:
+        email_links.account_of(ticket)
     assert (spent.value.status, spent.value.error) == (410, "spent_link")
 
 
@@ -223,22 +225,22 @@ def test_address_has_to_be_verified_where_mail_is_sent(home: House, with_mail: b
     """Elsewhere nobody could."""
     account = person(verified=verified)
     with settings.in_use(replace(settings.current(), mail_from="a@example.com" if with_mail else "")):
-        assert links.is_unproven(account) is (with_mail and not verified)
+        assert email_links.is_unproven(account) is (with_mail and not verified)
         if with_mail and not verified:
             with pytest.raises(errors.Conflict, match="Settings > Account sends you a link"):
-                links.check_proven(account)
+                email_links.check_proven(account)
         else:
-            links.check_proven(account)
+            email_links.check_proven(account)
 
 
 def test_no_secret_takes_the_place_of_another(home: House) -> None:
     """By whatever chance two are the same: what was handed out first stays good, and stays its account's."""
     first, other = person(), person(name="Eve")
     with randomness.drawn_from(lambda _: 0):
-        digest = links.looked_up(links.new_link(first.id, RESET, epoch=0), RESET).digest
+        digest = email_links.looked_up(email_links.new_link(first.id, RESET, epoch=0), RESET).digest
         for deed in (
-            lambda: links.new_link(other.id, RESET, epoch=0),
-            lambda: links.handed_over(other),
+            lambda: email_links.new_link(other.id, RESET, epoch=0),
+            lambda: email_links.handed_over(other),
             lambda: invite.invite(email="new@example.com", name="New", tier=tiers.FREE),
             lambda: pending_sign_up.new_token(pending_sign_up.PendingSignUp("a@b.example", "A", "hash", "x")),
         ):

@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 
 from chalicelib.accounts import change, sessions, states
-from chalicelib.accounts.attempts import Caller
 from chalicelib.accounts.log_in import Suspended, WrongLogIn, log_in
+from chalicelib.accounts.password_attempts import Caller
 from chalicelib.core import settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
-from chalicelib.limits import windows
+from chalicelib.limits import counter_items
 from chalicelib.limits.admission import Refused
 from chalicelib.limits.tiers import Tier
 from tests.house import House
@@ -42,7 +42,7 @@ def by_email(email: str) -> str:
 
 def subjects(home: House) -> list[str]:
     """Return the subjects of every counter there is."""
-    items = dynamodb.call("Scan", {"TableName": settings.current().table(windows.TABLE)})["Items"]
+    items = dynamodb.call("Scan", {"TableName": settings.current().table(counter_items.TABLE)})["Items"]
     return [item["subject"]["S"] for item in items]
 
 
@@ -182,7 +182,7 @@ def test_attempts_never_touch_the_allowance_of_the_api(home: House) -> None:
 def test_address_that_was_tried_is_not_stored(home: House) -> None:
     """Someone's address must not stand in our tables because it was typed into a form."""
     try_it("somebody@example.com")
-    items = dynamodb.call("Scan", {"TableName": settings.current().table(windows.TABLE)})["Items"]
+    items = dynamodb.call("Scan", {"TableName": settings.current().table(counter_items.TABLE)})["Items"]
     assert "somebody" not in json.dumps(items)
 
 

@@ -10,7 +10,7 @@ from chalicelib.accounts.owned_clients import OwnedClient
 from chalicelib.accounts.tables import Account
 from chalicelib.accounts.unfinished import OF_OWNER, SLICE, Unfinished
 from chalicelib.core import clock, errors, ids, telemetry
-from chalicelib.limits import stale
+from chalicelib.limits import stale_marks
 from chalicelib.oauth import grants
 from chalicelib.oauth.tables import Grant
 from tests.house import House
@@ -51,7 +51,7 @@ def ending_of(account: Account) -> Unfinished:
 
 def are_marked(given: list[Grant]) -> list[bool]:
     """Tell of each grant's user whether the change of this moment was marked."""
-    return [stale.is_marked(each.account_id, clock.now_ms()) for each in given]
+    return [stale_marks.is_marked(each.account_id, clock.now_ms()) for each in given]
 
 
 def test_clients_stand_and_fall_with_their_owner(home: House) -> None:

@@ -3,7 +3,7 @@
 import pytest
 from pynamodb.exceptions import TransactWriteError
 
-from chalicelib.accounts import find, links, pending_sign_up
+from chalicelib.accounts import email_links, find, pending_sign_up
 from chalicelib.accounts.pending_sign_up import PURPOSE, PendingSignUp
 from chalicelib.accounts.tables import Account, Ticket
 from chalicelib.core import clock
@@ -18,7 +18,7 @@ EMAIL = "Ada@example.com"
 def pending(after: str = "/settings", browser: str = "digest") -> Ticket:
     """Return the stored token of a sign-up."""
     asked = PendingSignUp(EMAIL, "Ada", "hash", browser, after)
-    return links.looked_up(pending_sign_up.new_token(asked), PURPOSE)
+    return email_links.looked_up(pending_sign_up.new_token(asked), PURPOSE)
 
 
 def made_of(ticket: Ticket) -> Account:
@@ -75,7 +75,7 @@ def test_token_is_spent_on_nothing_when_the_address_was_taken_meanwhile(home: Ho
 def test_of_two_uses_at_once_the_loser_is_told_that_the_link_is_spent(home: House) -> None:
     """Though the address has an account by then: it is their own."""
     ticket = pending()
-    with before("TransactWriteItems", lambda: made_of(ticket)), pytest.raises(links.SpentLink):
+    with before("TransactWriteItems", lambda: made_of(ticket)), pytest.raises(email_links.SpentLink):
         made_of(ticket)
     assert Account.count() == 1
 
@@ -84,7 +84,7 @@ def test_token_works_until_the_hour_is_over(home: House) -> None:
     """What decides is the moment of use: in the last millisecond it works, in the next it doesn't."""
     in_time, late = pending(), pending()
     home.clock.forward(3_600)
-    with pytest.raises(links.SpentLink):
+    with pytest.raises(email_links.SpentLink):
         made_of(late)
     home.clock.forward(-0.001)
     assert made_of(in_time).email == "ada@example.com"

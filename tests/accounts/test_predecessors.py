@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from chalicelib.accounts import create, own, predecessors, sessions
+from chalicelib.accounts import create, predecessors, self_service, sessions
 from chalicelib.accounts.tables import Account, Ticket
 from chalicelib.core import clock, errors, telemetry
 from chalicelib.limits import tiers
@@ -21,7 +21,7 @@ def left(home: House, used: int = 7, *, tier: tiers.Tier = tiers.FREE) -> Accoun
     home.counted(account.id, tier, used=used)
     visitor = sessions.session_of(sessions.open_session(account))
     assert visitor is not None
-    own.delete(visitor, caller=SOMEWHERE, password=PASSWORD)
+    self_service.delete(visitor, caller=SOMEWHERE, password=PASSWORD)
     return account
 
 

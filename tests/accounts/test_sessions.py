@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from chalicelib.accounts import change, links, own, sessions, states
+from chalicelib.accounts import change, email_links, self_service, sessions, states
 from chalicelib.accounts.sessions import LoggedIn
 from chalicelib.accounts.tables import Account, Session
 from chalicelib.core import errors, secrets, settings, telemetry
@@ -75,7 +75,7 @@ def test_password_change_ends_every_other_session(home: House) -> None:
     """The one that changed the password goes on; the others are over."""
     account = person()
     kept, ended = sessions.open_session(account), sessions.open_session(account)
-    own.change_password(
+    self_service.change_password(
         someone(kept), caller=SOMEWHERE, password=PASSWORD, new_password=OTHER, base_url="https://api.example.com"
     )
     assert someone(kept).account.session_epoch == 1
@@ -97,7 +97,7 @@ def test_deletion_ends_sessions(home: House) -> None:
     """With the account its sessions are gone."""
     account = person()
     leaving, other = sessions.open_session(account), sessions.open_session(account)
-    own.delete(someone(leaving), caller=SOMEWHERE, password=PASSWORD)
+    self_service.delete(someone(leaving), caller=SOMEWHERE, password=PASSWORD)
     assert sessions.session_of(leaving) is None
     assert sessions.session_of(other) is None
 
@@ -114,7 +114,7 @@ def test_session_opened_by_an_old_copy_of_the_account_is_over(home: House) -> No
     """A log-in that was under way while the password changed leads nowhere."""
     before = person()
     secret = sessions.open_session(before)
-    own.change_password(
+    self_service.change_password(
         someone(secret), caller=SOMEWHERE, password=PASSWORD, new_password=OTHER, base_url="https://api.example.com"
     )
     assert sessions.session_of(sessions.open_session(before)) is None
@@ -142,10 +142,12 @@ def test_device_is_no_session_and_a_session_no_device(home: House) -> None:
 
 
 ENDS: dict[str, Callable[[Account], object]] = {
-    "reset": lambda account: links.set_password(
-        links.looked_up(
-            links.new_link(account.id, links.SET_PASSWORD, email=account.email, epoch=account.session_epoch),
-            links.SET_PASSWORD,
+    "reset": lambda account: email_links.set_password(
+        email_links.looked_up(
+            email_links.new_link(
+                account.id, email_links.SET_PASSWORD, email=account.email, epoch=account.session_epoch
+            ),
+            email_links.SET_PASSWORD,
         ),
         account,
         "",

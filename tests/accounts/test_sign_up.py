@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from chalicelib.accounts import find, letters, links, mail, pending_sign_up
-from chalicelib.accounts.attempts import Caller
+from chalicelib.accounts import email_links, email_sender, emails, find, pending_sign_up
 from chalicelib.accounts.log_in import WrongLogIn, log_in
+from chalicelib.accounts.password_attempts import Caller
 from chalicelib.accounts.sign_up import Visitor, ask_for_reset, send_verification, sign_up
 from chalicelib.accounts.tables import Account, Email, Ticket
 from chalicelib.core import errors, settings, telemetry
@@ -71,7 +71,7 @@ def test_sign_up_stores_a_token_and_nothing_else_where_mail_is_sent(home: House,
 def test_spent_sign_up_makes_a_free_verified_account_and_forgets_the_rest(home: House, box: Letterbox) -> None:
     """Nobody signs up as an admin or with a tier; of the token nothing is left that tells who it was."""
     signs_up()
-    ticket = links.looked_up(box.take_one().ticket, pending_sign_up.PURPOSE)
+    ticket = email_links.looked_up(box.take_one().ticket, pending_sign_up.PURPOSE)
     account = pending_sign_up.make_account(ticket, name="Ada", password_hash=str(ticket.password_hash))
     found = find.account_by_email("ADA@example.com")
     assert (found.id, found.tier, found.admin, found.status) == (account.id, "free", False, "active")
@@ -88,9 +88,9 @@ def test_spent_sign_up_makes_a_free_verified_account_and_forgets_the_rest(home: 
 def test_first_of_two_tokens_for_one_address_wins(home: House, box: Letterbox) -> None:
     """The other one then says that the address has an account, and changes nothing of it."""
     signs_up(name="Eve")
-    by_eve = links.looked_up(box.take_one().ticket, pending_sign_up.PURPOSE)
+    by_eve = email_links.looked_up(box.take_one().ticket, pending_sign_up.PURPOSE)
     signs_up(name="Ada")
-    by_ada = links.looked_up(box.take_one().ticket, pending_sign_up.PURPOSE)
+    by_ada = email_links.looked_up(box.take_one().ticket, pending_sign_up.PURPOSE)
     made = pending_sign_up.make_account(by_ada, name="Ada", password_hash="ada")
     with pytest.raises(pending_sign_up.HasAccount):
         pending_sign_up.make_account(by_eve, name="Eve", password_hash="eve")
@@ -102,12 +102,12 @@ def test_token_works_once_and_for_an_hour(home: House, box: Letterbox) -> None:
     """What decides is the moment of use, not the look before it."""
     signs_up()
     signs_up("eve@example.com")
-    once, late = (links.looked_up(letter.ticket, pending_sign_up.PURPOSE) for letter in box.take())
+    once, late = (email_links.looked_up(letter.ticket, pending_sign_up.PURPOSE) for letter in box.take())
     pending_sign_up.make_account(once, name="Ada", password_hash="x")
-    with pytest.raises(links.SpentLink):
+    with pytest.raises(email_links.SpentLink):
         pending_sign_up.make_account(once, name="Ada", password_hash="x")
     home.clock.forward(3_600)
-    with pytest.raises(links.SpentLink):
+    with pytest.raises(email_links.SpentLink):
         pending_sign_up.make_account(late, name="Eve", password_hash="x")
     assert Account.count() == 1
 
@@ -258,13 +258,13 @@ def test_mail_to_an_unverified_address_holds_nobodys_words(home: House, box: Let
     asks_for_reset("known@example.com")
     key = new_key(made.id, name=NAME, wanted=["read"], expires_at=None, made_by=None).key
     for written in (
-        letters.password_changed(made, BASE),
-        letters.email_changed(made, "pay.now@evil.example.net"),
-        letters.verify(made, BASE),
-        letters.key_was_stopped(made, key=key.name, hint=key.hint, why="", done="", link=""),
-        letters.leaked(made, kind="API key", name=key.name, hint=key.hint, where=NAME, done="", link=""),
+        emails.password_changed(made, BASE),
+        emails.email_changed(made, "pay.now@evil.example.net"),
+        emails.verify(made, BASE),
+        emails.key_was_stopped(made, key=key.name, hint=key.hint, why="", done="", link=""),
+        emails.leaked(made, kind="API key", name=key.name, hint=key.hint, where=NAME, done="", link=""),
     ):
-        mail.send(written)
+        email_sender.send(written)
     received = box.take()
     assert len(received) == 8
     for letter in received:
@@ -311,7 +311,7 @@ def test_verification_is_asked_for_five_times_an_hour(home: House, box: Letterbo
     letter = box.take()[0]
     assert letter.to == "Ada@example.com"
     assert letter.link.startswith(f"{BASE}/verify?ticket=lk_ml_")
-    ticket = links.looked_up(letter.ticket, links.VERIFY_EMAIL)
+    ticket = email_links.looked_up(letter.ticket, email_links.VERIFY_EMAIL)
     assert (ticket.account_id, ticket.email, ticket.epoch) == (account.id, "ada@example.com", 2)
     with pytest.raises(Refused):
         send_verification(account, networks=("198.51.100.1",), base_url=BASE)

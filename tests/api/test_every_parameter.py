@@ -19,12 +19,12 @@ from chalicelib.core.errors import InvalidRequest
 from infra.routes import of_latchkey
 from infra.standin import Answer
 from tests.api.console.places import Place, place
+from tests.detection.signing import by_partner
 from tests.every_parameter import Parameter, in_place
 from tests.house import House
 from tests.oauth.flow import CALLBACK, REFRESH, App, as_json, registered
 from tests.rubbish import RUBBISH, WRONG_TYPES
 from tests.visitor import FORM, PASSWORD, logged_in, person
-from tests.watch.signing import by_partner
 
 KINDS = ("nothing", "no URL", "over-long", "over-long in bytes", "an id of many", "not ASCII", "nul")
 RUBBISH_HERE = {name: RUBBISH[name] for name in (*KINDS, "half a surrogate pair")}

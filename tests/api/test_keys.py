@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.credentials.live_keys import LIVE_MAX
+from chalicelib.credentials.key_limit import LIVE_MAX
 from tests.house import House, refusal
 
 NOBODYS = "key_00000000000000000000"

@@ -19,10 +19,10 @@ from chalicelib.api.reference.examples import example_of
 from chalicelib.api.shapes import AnyOf, Flag, ListOf, Moment, Number, OrNull, Said, Words
 from chalicelib.core import errors
 from chalicelib.credentials import scopes
+from chalicelib.detection import github_signature, hmac_signature
 from chalicelib.events import kinds
 from chalicelib.limits import tiers
 from chalicelib.oauth import clients
-from chalicelib.watch import github, partner
 from infra.routes import of_latchkey
 from infra.standin import Answer, Gateway
 from tests import conforming
@@ -153,10 +153,15 @@ def test_signed_reports_are_told_with_their_headers() -> None:
     """Open to nobody who can't sign: the headers of both kinds of sender, under the names that are looked for."""
     told = WHOLE["paths"]["/v1/leaks"]["post"]
     names = [parameter["name"] for parameter in told["parameters"] if parameter["in"] == "header"]
-    assert names == [github.IDENTIFIER, github.SIGNATURE, partner.TIMESTAMP, partner.SIGNATURE]
+    assert names == [
+        github_signature.IDENTIFIER,
+        github_signature.SIGNATURE,
+        hmac_signature.TIMESTAMP,
+        hmac_signature.SIGNATURE,
+    ]
     schemes = WHOLE["components"]["securitySchemes"]
     signed = [schemes[name]["name"] for choice in told["security"] for name in choice]
-    assert signed == [github.SIGNATURE, partner.SIGNATURE]
+    assert signed == [github_signature.SIGNATURE, hmac_signature.SIGNATURE]
 
 
 def test_example_of_every_shape_is_one() -> None:

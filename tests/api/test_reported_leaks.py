@@ -8,8 +8,8 @@ import pytest
 from chalicelib.api import leaks
 from chalicelib.core import secrets
 from chalicelib.limits.tiers import ANONYMOUS
+from tests.detection.signing import Signer, alert, by_partner, known
 from tests.house import House, refusal
-from tests.watch.signing import Signer, alert, by_partner, known
 
 GOOD = {"token": "x", "type": "y"}
 

@@ -4,17 +4,17 @@ from typing import Any
 
 import pytest
 
-from chalicelib.api import visitor
+from chalicelib.api import client_address
 from chalicelib.core import clock, settings
 from chalicelib.core.dynamodb import client as dynamodb
-from chalicelib.limits import tiers, traits, windows
-from chalicelib.limits.windows import counter_of
+from chalicelib.limits import counter_items, tiers, traits
+from chalicelib.limits.counter_items import counter_of
 from tests.house import House
 
 
 def item_of(account_id: str) -> dict[str, Any]:
     """Return the raw item of this hour."""
-    key = windows.item_key(account_id, tiers.FREE, clock.hour_of(clock.now_s()))
+    key = counter_items.item_key(account_id, tiers.FREE, clock.hour_of(clock.now_s()))
     item: dict[str, Any] = dynamodb.call("GetItem", {"TableName": settings.current().table("windows"), "Key": key})[
         "Item"
     ]
@@ -75,4 +75,4 @@ def test_secret_that_a_service_asks_about_tells_neither(home: House) -> None:
 )
 def test_neighbourhood_is_wider_than_one_customers_network(address: str, network: str) -> None:
     """Another address of the same provider is the same place; what is no address is none."""
-    assert visitor.neighbourhood(address) == network
+    assert client_address.neighbourhood(address) == network

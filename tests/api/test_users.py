@@ -7,7 +7,7 @@ import pytest
 from chalicelib.accounts import find
 from chalicelib.accounts.tables import Account, Email, Ticket
 from chalicelib.core import clock, secrets
-from chalicelib.limits import stale, tiers
+from chalicelib.limits import stale_marks, tiers
 from tests.api.routes import ROUTES
 from tests.house import NOON_MS, House, refusal
 from tests.visitor import logged_in, person
@@ -231,7 +231,7 @@ def test_admin_that_loses_the_flag_loses_the_scope_at_the_next_request(home: Hou
     other = home.account(name="Bea")
     assert home.call("PATCH", f"/v1/users/{other.id}", secret, json_body={"tier": "pro"}).status == 200
     root.update(actions=[Account.admin.set(False)])
-    stale.mark(root.id)
+    stale_marks.mark(root.id)
     answer = home.call("PATCH", f"/v1/users/{other.id}", secret, json_body={"tier": "free"})
     assert refusal(answer) == (403, "insufficient_scope")
 

@@ -10,8 +10,8 @@ from chalicelib.core import clock, settings
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.credentials import revoke, rotate
 from chalicelib.credentials.issue import Issued, new_key, put_beside_the_others
-from chalicelib.credentials.verdict import Verdict
-from chalicelib.limits import tiers, traits, windows
+from chalicelib.credentials.principal import Verdict
+from chalicelib.limits import counter_items, tiers, traits
 from chalicelib.uptime import days, incidents, report, states
 from tests.house import Clock
 
@@ -39,8 +39,8 @@ def add_history(account_id: str, moved: Clock) -> dict[str, str]:
     revoke.revoke(account_id, made["Old dashboard"].key.id)
     rotated = rotate.rotate(_owner(account_id), made["Storefront"].key.id, DAY_S)
     moved.now_ms = now_ms
-    counters = {name: windows.counter_of(issued.key.id) for name, issued in made.items()}
-    _write(list(_hours(account_id, counters, windows.counter_of(rotated.key.id))))
+    counters = {name: counter_items.counter_of(issued.key.id) for name, issued in made.items()}
+    _write(list(_hours(account_id, counters, counter_items.counter_of(rotated.key.id))))
     return {name: issued.key.id for name, issued in made.items()} | {"Storefront, rotated": rotated.key.id}
 
 
@@ -93,10 +93,10 @@ def _hours(account_id: str, counters: dict[str, str], successor: str) -> Iterato
         if hour == 6 and ago < 12 * 24:
             by_name[counters["Key rotation job"]] = 2
         yield {
-            **windows.item_key(account_id, tier, at),
+            **counter_items.item_key(account_id, tier, at),
             "used": _number(sum(by_name.values())),
             "refused": _number(max(0, wanted - quota)),
-            "dies_at": _number(windows.dies_at(tier, at)),
+            "dies_at": _number(counter_items.dies_at(tier, at)),
             **{name: _number(count) for name, count in by_name.items()},
             # Every key reads one thing, whatever it may.
             traits.route_name("GET /v1/users/me"): {"SS": sorted(by_name)},
@@ -108,7 +108,7 @@ def _number(count: int) -> dict[str, str]:
 
 
 def _write(items: list[dict[str, Any]]) -> None:
-    table = settings.current().table(windows.TABLE)
+    table = settings.current().table(counter_items.TABLE)
     for start in range(0, len(items), BATCH):
         puts = [{"PutRequest": {"Item": item}} for item in items[start : start + BATCH]]
         dynamodb.call("BatchWriteItem", {"RequestItems": {table: puts}})

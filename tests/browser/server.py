@@ -21,8 +21,8 @@ from chalicelib.accounts.tables import Account
 from chalicelib.core import clock, settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.credentials.issue import new_key, put_beside_the_others
-from chalicelib.limits import tiers, windows
-from chalicelib.watch import leaks, policy
+from chalicelib.detection import leak_policy, leaks
+from chalicelib.limits import counter_items, tiers
 from infra import chalice_cli, data, server, standin
 from tests.browser import demo
 from tests.house import Clock
@@ -106,7 +106,7 @@ def _key(moved: Clock, account_id: str, name: str, scopes: list[str]) -> dict[st
 
 
 def _unusual(moved: Clock, account_id: str, key_id: str, why: str) -> dict[str, Any]:
-    return {"done": policy.act(account_id, key_id, why=why)}
+    return {"done": leak_policy.act(account_id, key_id, why=why)}
 
 
 def _leaked(moved: Clock, secret: str) -> dict[str, Any]:
@@ -122,10 +122,10 @@ def _demo(moved: Clock, account_id: str) -> dict[str, Any]:
 def _crowd(moved: Clock) -> dict[str, Any]:
     """Use up this second's burst of whoever isn't logged in here."""
     moved.now_ms += -moved.now_ms % 1000
-    window = windows.window_at(f"ip_{HOST}", tiers.ANONYMOUS, moved.now_ms)
+    window = counter_items.window_at(f"ip_{HOST}", tiers.ANONYMOUS, moved.now_ms)
     request = {
-        "TableName": settings.current().table(windows.TABLE),
-        "Key": windows.item_key(window.subject, window.tier, window.hour),
+        "TableName": settings.current().table(counter_items.TABLE),
+        "Key": counter_items.item_key(window.subject, window.tier, window.hour),
         "UpdateExpression": f"SET {window.slot} = :burst",
         "ExpressionAttributeValues": {":burst": {"N": str(window.tier.burst)}},
     }

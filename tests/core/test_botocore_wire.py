@@ -12,7 +12,7 @@ from botocore.client import BaseClient
 from chalicelib.core import clock, errors, settings
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.core.dynamodb.connection_pool import IDLE_MAX
-from tests.core.test_connections import served
+from tests.core.test_connection_pool import served
 from tests.house import House
 
 

@@ -12,7 +12,7 @@ import pytest
 from chalicelib.core import clock
 from chalicelib.core.dynamodb import connection_pool
 from chalicelib.core.dynamodb.connection_pool import Connections, NoAnswer
-from tests.core.test_connections import always, served
+from tests.core.test_connection_pool import always, served
 
 OK = b"HTTP/1.1 204 None\r\n\r\n"
 

@@ -10,7 +10,7 @@ from chalicelib.credentials import find, revoke
 from chalicelib.credentials.change import change_key, narrow_to_read
 from chalicelib.credentials.verify import verify
 from chalicelib.events import kinds
-from chalicelib.limits import stale
+from chalicelib.limits import stale_marks
 from tests.credentials.events import told
 from tests.house import NOON_MS, House
 from tests.meanwhile import before, failing, marks_lost, sent
@@ -24,7 +24,7 @@ def test_key_is_narrowed(home: House) -> None:
     issued = home.key(account)
     change_key(account.id, issued.key.id, name=None, wanted=["read"])
     assert verify(issued.secret).scopes == {"read"}
-    assert stale.is_marked(account.id, NOON_MS)
+    assert stale_marks.is_marked(account.id, NOON_MS)
 
 
 @pytest.mark.parametrize(

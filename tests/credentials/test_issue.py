@@ -8,7 +8,7 @@ from chalicelib.accounts.tables import Account
 from chalicelib.core import errors, secrets, settings
 from chalicelib.credentials import find, revoke
 from chalicelib.credentials.issue import Issued, issue_key
-from chalicelib.credentials.live_keys import LIVE_MAX
+from chalicelib.credentials.key_limit import LIVE_MAX
 from chalicelib.credentials.rotate import rotate
 from chalicelib.credentials.tables import Credential
 from chalicelib.credentials.verify import verify

@@ -6,11 +6,11 @@ from chalicelib.accounts.tables import Account
 from chalicelib.core import errors
 from chalicelib.credentials import change, find, revoke
 from chalicelib.credentials.issue import Issued
-from chalicelib.credentials.live_keys import LIVE_MAX
+from chalicelib.credentials.key_limit import LIVE_MAX
 from chalicelib.credentials.rotate import rotate
 from chalicelib.credentials.tables import Credential
 from chalicelib.credentials.verify import verify
-from chalicelib.limits import stale
+from chalicelib.limits import stale_marks
 from tests.house import NOON_MS, House
 from tests.meanwhile import after, before, marks_lost, sent
 
@@ -47,7 +47,7 @@ def test_both_keys_know_each_other_and_until_when(home: House, grace_s: int, exp
     change.change_key(account.id, old.key.id, name=None, wanted=None, on_anomaly="narrow")
     new = turn(old, grace_s, by=maker)
     left, came = stored(old), stored(new)
-    retires_at = NOON_MS + (grace_s * 1000 if grace_s else -stale.CLOCK_SKEW_S * 1000)
+    retires_at = NOON_MS + (grace_s * 1000 if grace_s else -stale_marks.CLOCK_SKEW_S * 1000)
     expires_at = NOON_MS + expires_in_s * 1000 if expires_in_s else 0
     assert (left.retires_at, left.dies_at) == (retires_at, retires_at // 1000 + 30 * 86_400)
     assert (left.successor_id, left.successor_digest) == (new.key.id, new.key.digest)
@@ -112,7 +112,7 @@ def test_rotation_that_not_every_function_heard_of_says_so(home: House) -> None:
     account = home.account()
     maker, old, other = home.key(account), home.key(account), home.key(account)
     assert turn(old, by=maker).told
-    assert stale.is_marked(account.id, NOON_MS)
+    assert stale_marks.is_marked(account.id, NOON_MS)
     with marks_lost():
         assert not turn(other, by=maker).told
 

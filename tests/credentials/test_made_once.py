@@ -11,7 +11,7 @@ from chalicelib.accounts.tables import Account
 from chalicelib.core import errors, settings
 from chalicelib.credentials import find
 from chalicelib.credentials.issue import Issued, issue_key
-from chalicelib.credentials.live_keys import LIVE_MAX, ROUNDS_MAX
+from chalicelib.credentials.key_limit import LIVE_MAX, ROUNDS_MAX
 from chalicelib.credentials.rotate import rotate
 from chalicelib.credentials.verify import verify
 from chalicelib.idempotency.record import Replayed

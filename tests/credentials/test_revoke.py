@@ -11,7 +11,7 @@ from chalicelib.credentials.rotate import rotate
 from chalicelib.credentials.tables import Credential
 from chalicelib.credentials.verify import verify
 from chalicelib.events import kinds
-from chalicelib.limits import stale
+from chalicelib.limits import stale_marks
 from tests.credentials.events import told
 from tests.house import NOON_MS, House
 from tests.meanwhile import failing, marks_lost
@@ -94,7 +94,7 @@ def test_revocation_is_told_and_felt_at_the_next_request(home: House) -> None:
     for _ in range(2):
         revoke(account.id, issued.key.id)
     assert told(account.id, but=1) == [(kinds.KEY_REVOKED, {"key": issued.key.id, "name": "Test key"})]
-    assert stale.is_marked(account.id, NOON_MS)
+    assert stale_marks.is_marked(account.id, NOON_MS)
 
 
 def test_revocation_that_not_every_function_heard_of_is_to_be_repeated(home: House) -> None:

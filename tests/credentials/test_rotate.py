@@ -3,9 +3,9 @@
 import pytest
 
 from chalicelib.core import clock, errors
-from chalicelib.credentials import change, find, grace, revoke
+from chalicelib.credentials import change, find, revoke, rotation_grace
 from chalicelib.credentials.issue import Issued, issue_key
-from chalicelib.credentials.live_keys import LIVE_MAX
+from chalicelib.credentials.key_limit import LIVE_MAX
 from chalicelib.credentials.rotate import rotate
 from chalicelib.credentials.tables import Credential
 from chalicelib.credentials.verify import verify
@@ -13,7 +13,7 @@ from chalicelib.events import kinds, record
 from tests.house import NOON_MS, House
 
 
-def turn(home: House, maker: Issued, key: Issued, grace_s: int = grace.DEFAULT_S) -> Issued:
+def turn(home: House, maker: Issued, key: Issued, grace_s: int = rotation_grace.DEFAULT_S) -> Issued:
     """Rotate `key` with `maker`."""
     issued = rotate(verify(maker.secret), key.key.id, grace_s)
     home.secrets.append(issued.secret)
@@ -64,9 +64,9 @@ def test_longest_grace_is_a_week_and_the_usual_one_a_day(home: House) -> None:
     """The guide: "86,400 (a day) unless you give another number, at most 604,800 (a week)"."""
     account = home.account()
     old, other = home.key(account), home.key(account)
-    turn(home, old, old, grace_s=grace.MAX_S)
+    turn(home, old, old, grace_s=rotation_grace.MAX_S)
     assert stored(old).ends_at == NOON_MS + 604_800_000
-    turn(home, other, other, grace_s=grace.DEFAULT_S)
+    turn(home, other, other, grace_s=rotation_grace.DEFAULT_S)
     assert stored(other).ends_at == NOON_MS + 86_400_000
 
 
@@ -124,7 +124,7 @@ def test_successors_revocation_frees_the_key_without_prolonging_it(home: House) 
     lost = turn(home, old, old, grace_s=600)
     revoke.revoke(account.id, lost.key.id)
     home.clock.forward(300)
-    new = turn(home, old, old, grace_s=grace.MAX_S)
+    new = turn(home, old, old, grace_s=rotation_grace.MAX_S)
     assert verify(new.secret)
     assert stored(old).ends_at == NOON_MS + 600_000
 

@@ -8,10 +8,10 @@ from chalicelib.core import errors, settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.credentials import revoke
 from chalicelib.credentials.issue import Issued
-from chalicelib.credentials.standing import Use, admit_caller, admit_presented, note_failure
+from chalicelib.credentials.reverify import Use, admit_caller, admit_presented, note_failure
 from chalicelib.credentials.verify import verify
 from chalicelib.events import actors, kinds, record
-from chalicelib.limits import traits, windows
+from chalicelib.limits import counter_items, traits
 from chalicelib.limits.tiers import FREE
 from tests.house import NOON_MS, House
 
@@ -25,8 +25,8 @@ def admit(issued: Issued, *, network: str = NETWORK, scopes: tuple[str, ...] = (
 
 def item_of(issued: Issued) -> dict[str, Any]:
     """Return the raw item of the account's counters."""
-    key = windows.item_key(issued.key.account_id, FREE, NOON_MS // 1000)
-    request = {"TableName": settings.current().table(windows.TABLE), "Key": key, "ConsistentRead": True}
+    key = counter_items.item_key(issued.key.account_id, FREE, NOON_MS // 1000)
+    request = {"TableName": settings.current().table(counter_items.TABLE), "Key": key, "ConsistentRead": True}
     item: dict[str, Any] = dynamodb.call("GetItem", request)["Item"]
     return item
 
@@ -35,7 +35,7 @@ def test_admission_is_counted_and_recorded_under_its_credential(home: House) -> 
     """With the network that it came from and the route it was for."""
     issued = home.key(home.account(), "read")
     admit(issued)
-    counter, item = windows.counter_of(issued.key.id), item_of(issued)
+    counter, item = counter_items.counter_of(issued.key.id), item_of(issued)
     assert home.counters(issued.key.account_id)[counter] == 1
     assert traits.routes_of(item) == {traits.route_name(ROUTE): {counter}}
     assert traits.networks_of(item) == {traits.network_name(counter, NETWORK): counter}
@@ -56,7 +56,7 @@ def test_failures_are_written_with_the_next_admission(home: House) -> None:
     for _ in range(2):
         note_failure(verify(issued.secret))
     admit(issued)
-    assert traits.times_told_no(item_of(issued), traits.FAILED, windows.counter_of(issued.key.id)) == 2
+    assert traits.times_told_no(item_of(issued), traits.FAILED, counter_items.counter_of(issued.key.id)) == 2
 
 
 @pytest.mark.parametrize(("used", "kind"), [(800, kinds.QUOTA_NEARLY_SPENT), (1_000, kinds.QUOTA_SPENT)])

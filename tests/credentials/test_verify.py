@@ -12,7 +12,7 @@ from chalicelib.core.settings import Settings
 from chalicelib.credentials import revoke, rotate
 from chalicelib.credentials.tables import Credential
 from chalicelib.credentials.verify import bearer, presented, verify
-from chalicelib.limits import stale
+from chalicelib.limits import stale_marks
 from chalicelib.limits.tiers import PRO
 from chalicelib.oauth.tables import Client, Grant
 from tests.house import NOON_MS, House
@@ -92,7 +92,7 @@ def test_good_key_tells_who_calls_and_what_it_may(home: House) -> None:
     assert (verdict.account_id, verdict.credential_id, verdict.kind) == (account.id, issued.key.id, "key")
     assert (verdict.scopes, verdict.tier) == (frozenset({"read", "keys"}), PRO)
     assert (verdict.ends_at_ms, verdict.client_id) == (NOON_MS + 600_000, "")
-    assert verdict.verified_at_ms == stale.verified_from(NOON_MS)
+    assert verdict.verified_at_ms == stale_marks.verified_from(NOON_MS)
 
 
 def test_key_without_expiry_never_ends(home: House) -> None:

@@ -8,7 +8,7 @@ compiled dependencies) and DynamoDB run for real. What this emulator (ministack)
 - It ignores the document's gateway responses: tests/deploy/emulator.py puts the same ones as resources, and
   tests/deploy/test_deploy.py looks at the document.
 - It imports no answers of mock integrations (preflight, the 404 of `/{proxy+}`): tests/infra/test_gateway.py.
-- It gives a request no `domainName`, so the public URL is set; tests/api/test_visitor.py has requests without one.
+- It gives a request no `domainName`, so the public URL is set; tests/api/test_client_address.py has some without.
 - It doesn't rename `WWW-Authenticate` on answers of functions: tests/api/test_edge.py.
 - It speaks plain http on loopback: `Secure` cookies and HSTS are tests/api/console's.
 - It checks no IAM policy: tests/infra/test_policies.py holds those to the calls that are made.
@@ -28,7 +28,7 @@ from chalicelib.accounts.tables import Account
 from chalicelib.core import clock, settings
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.credentials.issue import Issued, new_key, put_beside_the_others
-from chalicelib.limits import tiers, windows
+from chalicelib.limits import counter_items, tiers
 from infra.browser import Page
 from infra.gateway import RESPONSES
 from infra.standin import Answer
@@ -176,12 +176,12 @@ def test_spent_quota_is_refused_though_the_authorizer_is_cached(emulated: Emulat
     key = key_of(account)
     assert emulated.call("GET", "/v1/users/me", key.secret).status_code == 200
     for at_ms in (clock.now_ms(), clock.now_ms() + HOUR_MS):  # whatever hour it is when the request comes
-        window = windows.window_at(account.id, tiers.FREE, at_ms)
+        window = counter_items.window_at(account.id, tiers.FREE, at_ms)
         dynamodb.call(
             "UpdateItem",
             {
-                "TableName": settings.current().table(windows.TABLE),
-                "Key": windows.item_key(account.id, tiers.FREE, window.hour),
+                "TableName": settings.current().table(counter_items.TABLE),
+                "Key": counter_items.item_key(account.id, tiers.FREE, window.hour),
                 "UpdateExpression": "SET used = :used",
                 "ExpressionAttributeValues": {":used": {"N": "1000"}},
             },

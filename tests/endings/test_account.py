@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.accounts import change, links, sessions, unfinished
+from chalicelib.accounts import change, email_links, sessions, unfinished
 from chalicelib.accounts.unfinished import SETTLED_MS
 from chalicelib.core import clock, settings
 from chalicelib.core.dynamodb import client as dynamodb
@@ -40,7 +40,9 @@ def leaving(home: House) -> Person:
         change.rename(ada.account.id, NAME)
         fan_out.put(record.since(ada.account.id, "evt_"))
     endpoints.delete(made)
-    links.new_link(ada.account.id, links.CHANGE_EMAIL, email="byron@example.com", epoch=ada.account.session_epoch)
+    email_links.new_link(
+        ada.account.id, email_links.CHANGE_EMAIL, email="byron@example.com", epoch=ada.account.session_epoch
+    )
     sessions.remember_device(ada.account)
     ada.leaves()
     home.clock.forward(SETTLED_MS / 1000)

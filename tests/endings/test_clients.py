@@ -9,8 +9,8 @@ from chalicelib.accounts.unfinished import SETTLED_MS, SLICE, Unfinished
 from chalicelib.core import clock, errors
 from chalicelib.endings import finish
 from chalicelib.events import kinds, record
-from chalicelib.limits import stale
-from chalicelib.oauth import clients, ending, grants
+from chalicelib.limits import stale_marks
+from chalicelib.oauth import clients, end_client, grants
 from chalicelib.oauth.tables import Client, Consent, Grant
 from tests.house import House
 from tests.oauth.flow import CALLBACK, CLIENT, DEVICE, PKCE, App, as_json, registered, someone, works
@@ -125,10 +125,10 @@ def test_ending_of_a_client_with_many_users_is_bounded_and_finished_later(home: 
     else:
         clients.delete(app.client)
     now_ms = clock.now_ms()
-    assert [stale.is_marked(grant.account_id, now_ms) for grant in given].count(False) == 3
+    assert [stale_marks.is_marked(grant.account_id, now_ms) for grant in given].count(False) == 3
     home.clock.forward(SETTLED_MS / 1000)
     assert finish.all_unfinished(clock.now_ms() + LATER_MS) == 1
-    assert all(stale.is_marked(grant.account_id, now_ms) for grant in given)
+    assert all(stale_marks.is_marked(grant.account_id, now_ms) for grant in given)
     assert list(unfinished.all_there_are()) == []
     assert {Grant.get(each.id).is_live() for each in given} == {what == "suspension"}
 
@@ -184,7 +184,7 @@ def test_operator_ends_a_client_that_registered_itself(home: House) -> None:
     ada = someone(home)
     token = ada.tokens(app)["access_token"]
     assert works(home, token)
-    ended = ending.end(app.id, actor="operator", reason="Phishing")
+    ended = end_client.end(app.id, actor="operator", reason="Phishing")
     assert (ended.ended_by, ended.ended_because) == ("operator", "Phishing")
     assert not works(home, token)
     assert ada.asked(app).status == 400
@@ -196,7 +196,7 @@ def test_ended_document_does_not_come_back_by_being_fetched(home: House) -> None
     """Known or never seen: its URL names no client any more, and nobody asks for it."""
     url = "https://client.example.com/metadata.json"
     for _ in range(2):
-        ended = ending.end(url, actor="operator")
+        ended = end_client.end(url, actor="operator")
         assert ended.deleted_at is not None
         assert ended.dies_at is None
     page = someone(home).open(f"/oauth/authorize?client_id={url}&response_type=code")
@@ -208,7 +208,7 @@ def test_end_of_a_client_that_is_none_is_not_found(home: House) -> None:
     """A misspelt id ends nothing and stores nothing."""
     for client_id in ("app_nonsense", "app_00000000000000000000", "https://client.example.com", "http://a.example/x"):
         with pytest.raises(errors.NotFound):
-            ending.end(client_id, actor="operator")
+            end_client.end(client_id, actor="operator")
     assert list(Client.scan()) == []
 
 
@@ -216,7 +216,7 @@ def test_end_of_a_client_is_told_to_its_owner_once(home: House) -> None:
     """With who did it and why; ending it again tells nothing."""
     app = registered(home)
     for _ in range(2):
-        ending.end(app.id, actor="operator", reason="Phishing")
+        end_client.end(app.id, actor="operator", reason="Phishing")
     told = record.newest_first(str(app.client.owner_id), 10, kind=kinds.APPLICATION_DELETED)
     assert [(event.actor, event.reason) for event in told] == [("operator", "Phishing")]
     assert Unfinished.count(unfinished.PARTITION) == 1

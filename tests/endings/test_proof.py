@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.accounts import links, unfinished
+from chalicelib.accounts import email_links, unfinished
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.credentials import find
 from chalicelib.endings import finish, reset
@@ -40,8 +40,8 @@ def left(account_id: str) -> tuple[int, int, int]:
 
 def prove(home: House, owner: Person) -> None:
     """Use the link in another browser, and choose a password there."""
-    ticket = links.new_link(
-        owner.account.id, links.VERIFY_EMAIL, email=owner.account.email, epoch=owner.account.session_epoch
+    ticket = email_links.new_link(
+        owner.account.id, email_links.VERIFY_EMAIL, email=owner.account.email, epoch=owner.account.session_epoch
     )
     assert Visitor(home).submit(f"/verify?ticket={ticket}", password=PASSWORD).status == 303
 

@@ -3,7 +3,7 @@
 from chalicelib.accounts.tables import Account
 from chalicelib.core import settings
 from chalicelib.core.dynamodb import client as dynamodb
-from chalicelib.limits import tiers, windows
+from chalicelib.limits import counter_items, tiers
 from tests.house import NOON_MS
 
 
@@ -15,7 +15,7 @@ def item(account: Account) -> dynamodb.Json:
 
 def used(account: Account) -> int:
     """Return what an account has used in this hour."""
-    return windows.number(item(account), "used")
+    return counter_items.number(item(account), "used")
 
 
 def set_used(account: Account, count: int) -> None:
@@ -28,5 +28,5 @@ def set_used(account: Account, count: int) -> None:
 
 
 def _where(account: Account) -> dynamodb.Json:
-    key = windows.item_key(account.id, tiers.BY_NAME[account.tier], NOON_MS // 1000)
-    return {"TableName": settings.current().table(windows.TABLE), "Key": key}
+    key = counter_items.item_key(account.id, tiers.BY_NAME[account.tier], NOON_MS // 1000)
+    return {"TableName": settings.current().table(counter_items.TABLE), "Key": key}

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from chalicelib.accounts import email_links, sessions
 from chalicelib.accounts import find as find_accounts
-from chalicelib.accounts import links, sessions
 from chalicelib.accounts.tables import Account, Email, Session
 from chalicelib.core import randomness, settings
 from chalicelib.credentials import find
@@ -71,7 +71,9 @@ def works(home: House, secret: str) -> bool:
 def test_mail_link_used_20_times_at_once_is_spent_once(home: House, line: HoldingLine, verified: bool) -> None:
     """Of 20 clicks on one link one confirms the address, proven before or not; the others are told that it is spent."""
     account = person(verified=verified)
-    ticket = links.new_link(account.id, links.VERIFY_EMAIL, email=account.email, epoch=account.session_epoch)
+    ticket = email_links.new_link(
+        account.id, email_links.VERIFY_EMAIL, email=account.email, epoch=account.session_epoch
+    )
     target = f"/verify?ticket={ticket}"
     clicks = []
     for _ in range(TWENTY):
@@ -86,7 +88,7 @@ def test_change_of_address_confirmed_20_times_at_once_happens_once(home: House, 
     """Of 20 clicks on one link one moves the account; the others hear that it is spent, not that another has it."""
     account = person()
     wanted = f"{randomness.base62(8).lower()}@example.com"
-    ticket = links.new_link(account.id, links.CHANGE_EMAIL, email=wanted, epoch=account.session_epoch)
+    ticket = email_links.new_link(account.id, email_links.CHANGE_EMAIL, email=wanted, epoch=account.session_epoch)
     clicks = [click_on(home, account, ticket) for _ in range(TWENTY)]
     assert statuses(met(line, transaction, clicks)) == {303: 1, 410: TWENTY - 1}
     assert Account.get(account.id).email == wanted
@@ -97,7 +99,8 @@ def test_change_of_address_asked_for_twice_and_confirmed_at_once_happens_once(ho
     account = person()
     wanted = f"{randomness.base62(8).lower()}@example.com"
     tickets = [
-        links.new_link(account.id, links.CHANGE_EMAIL, email=wanted, epoch=account.session_epoch) for _ in range(2)
+        email_links.new_link(account.id, email_links.CHANGE_EMAIL, email=wanted, epoch=account.session_epoch)
+        for _ in range(2)
     ]
     clicks = [click_on(home, account, tickets[number % 2]) for number in range(TWENTY)]
     assert statuses(met(line, transaction, clicks)) == {303: 1, 410: TWENTY - 1}
@@ -116,7 +119,9 @@ def test_reset_links_of_one_account_at_once_set_one_password(home: House, line: 
     account = person()
     deeds = []
     for password in OTHER_PASSWORDS:
-        ticket = links.new_link(account.id, links.SET_PASSWORD, email=account.email, epoch=account.session_epoch)
+        ticket = email_links.new_link(
+            account.id, email_links.SET_PASSWORD, email=account.email, epoch=account.session_epoch
+        )
         visitor = Visitor(home)
         form = visitor.filled(visitor.open(f"/password?ticket={ticket}"), "/password", {"password": password})
         deeds.append(partial(visitor.send, "/password", form))
@@ -183,7 +188,9 @@ def test_sign_ups_at_once_are_not_more_than_allowed(home: House, box: Letterbox)
 def test_log_in_that_was_decided_before_the_address_is_proven_opens_nothing(home: House, line: HoldingLine) -> None:
     """Twenty log-ins with a password that the first proof ends, written after it: no session of theirs is any good."""
     squatted = person(verified=False)
-    ticket = links.new_link(squatted.id, links.VERIFY_EMAIL, email=squatted.email, epoch=squatted.session_epoch)
+    ticket = email_links.new_link(
+        squatted.id, email_links.VERIFY_EMAIL, email=squatted.email, epoch=squatted.session_epoch
+    )
     visitors = [Visitor(home) for _ in range(TWENTY)]
     fields = {"email": squatted.email, "password": PASSWORD}
     log_ins = [partial(each.send, "/login", each.filled(each.open("/login"), "/login", fields)) for each in visitors]
@@ -192,7 +199,7 @@ def test_log_in_that_was_decided_before_the_address_is_proven_opens_nothing(home
         held.wait_for(TWENTY)
         account = Account.get(squatted.id)
         held.rule = lambda _: False
-        links.set_password(links.looked_up(ticket, links.VERIFY_EMAIL), account, hash_of("another"))
+        email_links.set_password(email_links.looked_up(ticket, email_links.VERIFY_EMAIL), account, hash_of("another"))
         held.let_go()
         assert statuses([each.result() for each in under_way]) == {303: TWENTY}
     assert {visitor.open("/settings/account").status for visitor in visitors} == {303}
@@ -239,7 +246,7 @@ def test_addresses_claimed_by_two_accounts_at_once_go_to_one(home: House, line: 
     wanted = f"wanted.{randomness.base62(8).lower()}@example.com"
     accounts, deeds = [person(), person()], []
     for account in accounts:
-        ticket = links.new_link(account.id, links.CHANGE_EMAIL, email=wanted, epoch=account.session_epoch)
+        ticket = email_links.new_link(account.id, email_links.CHANGE_EMAIL, email=wanted, epoch=account.session_epoch)
         visitor = logged_in(home, account)
         form = visitor.filled(visitor.open(f"/verify?ticket={ticket}"), "/verify", {})
         deeds.append(partial(visitor.send, "/verify", form))
@@ -310,7 +317,9 @@ def test_choices_of_two_reset_links_at_once_end_what_the_winner_chose(home: Hous
     keys = [home.key(account) for _ in OTHER_PASSWORDS]
     deeds = []
     for password, key in zip(OTHER_PASSWORDS, keys, strict=True):
-        ticket = links.new_link(account.id, links.SET_PASSWORD, email=account.email, epoch=account.session_epoch)
+        ticket = email_links.new_link(
+            account.id, email_links.SET_PASSWORD, email=account.email, epoch=account.session_epoch
+        )
         visitor = Visitor(home)
         fields = {"password": password, "end": key.key.id}
         form = visitor.filled(visitor.open(f"/password?ticket={ticket}"), "/password", fields)
@@ -361,7 +370,9 @@ def test_key_that_is_being_made_when_the_address_is_proven_never_works(home: Hou
     old = home.key(squatted)
     squatter = logged_in(home, squatted)
     form = squatter.filled(squatter.open("/settings/keys/new"), "/settings/keys/new", {"name": "Late"})
-    ticket = links.new_link(squatted.id, links.VERIFY_EMAIL, email=squatted.email, epoch=squatted.session_epoch)
+    ticket = email_links.new_link(
+        squatted.id, email_links.VERIFY_EMAIL, email=squatted.email, epoch=squatted.session_epoch
+    )
     body = {"name": "Late", "scopes": ["read"]}
     deeds = {
         "api": lambda: home.call("POST", "/v1/keys", old.secret, json_body=body),

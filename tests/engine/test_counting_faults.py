@@ -9,7 +9,7 @@ import pytest
 
 from chalicelib.accounts.tables import Account
 from chalicelib.core.dynamodb import client as dynamodb
-from chalicelib.limits import outage, tiers
+from chalicelib.limits import fail_open, tiers
 from infra.standin import Answer
 from tests.engine import counters
 from tests.engine.faulty import (
@@ -98,7 +98,7 @@ def test_unanswered_counter_lets_requests_through(
         tries = len(calls)
         assert tries == (dynamodb.AT_ONCE.conflict if fault == CONFLICT else dynamodb.AT_ONCE.unavailable)
         assert logged.getvalue().count('"LimiterUnavailable":1') == 1
-        home.clock.now_ms += outage.LASTS_MS - 1
+        home.clock.now_ms += fail_open.LASTS_MS - 1
         assert asked(home, key).status == 200
         assert len(calls) == tries
     home.clock.now_ms += 1

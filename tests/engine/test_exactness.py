@@ -5,7 +5,7 @@ from itertools import cycle
 
 import pytest
 
-from chalicelib.limits import tiers, traits, windows
+from chalicelib.limits import counter_items, tiers, traits
 from tests.engine import counters
 from tests.engine.fleet import AT_ONCE, PROCESSES, Fleet, Reply, Request, flat
 from tests.house import NOON_MS, House
@@ -77,7 +77,7 @@ def test_burst_is_shared_by_the_keys_of_an_account(home: House, fleet: Fleet, ur
     replies = flat(fleet.send(url, requests([key.secret for key in keys], 200, second_of=0)))
     assert Counter(reply.status for reply in replies) == {200: 50, 429: 150}
     counted = counters.item(account)
-    assert sum(windows.number(counted, windows.counter_of(key.key.id)) for key in keys) == 50
+    assert sum(counter_items.number(counted, counter_items.counter_of(key.key.id)) for key in keys) == 50
 
 
 def test_burst_of_accounts_is_their_own(home: House, fleet: Fleet, url: str) -> None:
@@ -148,5 +148,5 @@ def test_each_refusal_is_counted_once_though_many_are_admitted_at_once(home: Hou
     assert refused == 4 * AT_ONCE - tiers.FREE.burst
     assert {reply.status for reply in flat(fleet.send(url, requests([key.secret], AT_ONCE, second_of=1)))} == {200}
     counted = counters.item(account)
-    assert windows.number(counted, windows.REFUSED) == refused
-    assert traits.times_told_no(counted, traits.REFUSED, windows.counter_of(key.key.id)) == refused
+    assert counter_items.number(counted, counter_items.REFUSED) == refused
+    assert traits.times_told_no(counted, traits.REFUSED, counter_items.counter_of(key.key.id)) == refused

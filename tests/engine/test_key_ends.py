@@ -12,7 +12,7 @@ import pytest
 
 from chalicelib.credentials import find, revoke
 from chalicelib.credentials.issue import Issued
-from chalicelib.credentials.live_keys import LIVE_MAX
+from chalicelib.credentials.key_limit import LIVE_MAX
 from chalicelib.credentials.rotate import rotate
 from chalicelib.credentials.verify import verify
 from chalicelib.limits import tiers

@@ -8,7 +8,7 @@ import pytest
 
 from chalicelib.core import clock
 from chalicelib.credentials.issue import Issued
-from chalicelib.limits import memory, tiers
+from chalicelib.limits import local_cache, tiers
 from tests.engine import counters
 from tests.engine.fleet import AT_ONCE, TOGETHER, Fleet, Reply, Request
 from tests.house import NOON_MS, House
@@ -172,6 +172,6 @@ def test_account_upgraded_with_its_quota_spent_is_let_in_within_10_s(home: House
     ask = Everywhere(home, fleet, url, TOGETHER)
     assert statuses(ask(key.secret)) == {429}
     home.call("PATCH", f"/v1/users/{account.id}", admin(home), json_body={"tier": "pro"})
-    home.clock.forward(memory.QUOTA_ASKED_AGAIN_MS / 1000)
+    home.clock.forward(local_cache.QUOTA_ASKED_AGAIN_MS / 1000)
     replies = ask(key.secret)
     assert {(reply.status, reply.headers["X-RateLimit-Limit"]) for reply in replies} == {(200, "10000")}

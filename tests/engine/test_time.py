@@ -24,7 +24,7 @@ import pytest
 from argon2 import _password_hasher as argon2_calls
 from argon2.exceptions import VerifyMismatchError
 
-from chalicelib.accounts import mail, passwords, sessions
+from chalicelib.accounts import email_sender, passwords, sessions
 from chalicelib.accounts.tables import Account
 from chalicelib.core import randomness, settings, telemetry
 from tests.engine.post_office import PostOffice, open_office
@@ -56,10 +56,10 @@ def office(home: House, monkeypatch: pytest.MonkeyPatch) -> Iterator[PostOffice]
     )
     with open_office() as opened:
         monkeypatch.setenv("AWS_ENDPOINT_URL_SESV2", opened.url)
-        mail._ses.cache_clear()
+        email_sender._ses.cache_clear()
         with settings.in_use(sending):
             yield opened
-        mail._ses.cache_clear()
+        email_sender._ses.cache_clear()
 
 
 @pytest.fixture

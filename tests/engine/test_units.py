@@ -13,11 +13,11 @@ from chalicelib.credentials.issue import Issued
 from chalicelib.limits import tiers
 from infra import costs, data, engine
 from infra.standin import Answer
+from tests.detection.planted import used_for_days
 from tests.engine.metered import Metered, metered, stored
 from tests.house import House, house
 from tests.oauth.flow import CLIENT, ISSUER, App, Person, registered, someone
 from tests.receiver import PUBLIC_URL, Receiver, listening
-from tests.watch.planted import used_for_days
 from tests.webhooks.told import endpoint_of, happens, images
 
 STAGE = "units"

@@ -5,7 +5,7 @@ import pytest
 from chalicelib.core import settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.events import kinds, notable, quota, record
-from chalicelib.limits import quota as counts
+from chalicelib.limits import quota_thresholds as counts
 from chalicelib.limits.tiers import FREE
 from tests.house import NOON_MS, House
 

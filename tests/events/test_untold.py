@@ -5,14 +5,14 @@ from collections.abc import Callable
 import pytest
 from pynamodb.exceptions import TransactWriteError
 
-from chalicelib.accounts import links
+from chalicelib.accounts import email_links
 from chalicelib.core import settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.credentials import change, issue, revoke, rotate
 from chalicelib.credentials.verify import verify
+from chalicelib.detection import leaks
+from chalicelib.detection.leaks import Alert
 from chalicelib.oauth import consent
-from chalicelib.watch import leaks
-from chalicelib.watch.leaks import Alert
 from chalicelib.webhooks import endpoints
 from tests.house import House
 from tests.receiver import Receiver
@@ -57,9 +57,11 @@ def _changes_a_webhook(home: House, receiver: Receiver) -> Callable[[], object]:
 
 def _changes_an_address(home: House, receiver: Receiver) -> Callable[[], object]:
     account = person()
-    secret = links.new_link(account.id, links.CHANGE_EMAIL, email="new@example.com", epoch=account.session_epoch)
-    ticket = links.looked_up(secret, links.CHANGE_EMAIL)
-    return lambda: links.change_email(ticket, account)
+    secret = email_links.new_link(
+        account.id, email_links.CHANGE_EMAIL, email="new@example.com", epoch=account.session_epoch
+    )
+    ticket = email_links.looked_up(secret, email_links.CHANGE_EMAIL)
+    return lambda: email_links.change_email(ticket, account)
 
 
 def _reports_a_leak(home: House, receiver: Receiver) -> Callable[[], object]:

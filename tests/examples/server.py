@@ -19,7 +19,7 @@ from chalicelib.accounts.create import create_account
 from chalicelib.core import clock, randomness, settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.credentials.issue import new_key, put_beside_the_others
-from chalicelib.limits import tiers, windows
+from chalicelib.limits import counter_items, tiers
 from infra import chalice_cli, data, demo, server, standin
 from tests.house import Clock
 from tests.serving import ENGINE_ANSWERS_WITHIN_S
@@ -93,13 +93,13 @@ def _key(tier: str, scopes: list[str], admin: bool, expires_in_s: int | None) ->
 
 def _spend(account_id: str, limit: str) -> dict[str, Any]:
     """Use up a limit of a Free account: what fifty or a thousand requests would do, in one write."""
-    window = windows.window_at(account_id, tiers.FREE, clock.now_ms())
+    window = counter_items.window_at(account_id, tiers.FREE, clock.now_ms())
     name, most = {"quota": ("used", tiers.FREE.quota), "burst": (window.slot, tiers.FREE.burst)}[limit]
     dynamodb.call(
         "UpdateItem",
         {
-            "TableName": settings.current().table(windows.TABLE),
-            "Key": windows.item_key(account_id, tiers.FREE, window.hour),
+            "TableName": settings.current().table(counter_items.TABLE),
+            "Key": counter_items.item_key(account_id, tiers.FREE, window.hour),
             "UpdateExpression": f"SET {name} = :most",
             "ExpressionAttributeValues": {":most": {"N": str(most)}},
         },

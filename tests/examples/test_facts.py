@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from chalicelib.api import answers
+from chalicelib.api import responses
 from chalicelib.core import errors
-from chalicelib.limits import allowance
+from chalicelib.limits import headers as limit_headers
 from tests.examples.blocks import ROOT, blocks_of
 from tests.examples.served import Key, Served
 
@@ -53,7 +53,7 @@ def test_limit_headers_are_as_the_guide_says(api: Served) -> None:
     (shown,) = (block.code.splitlines() for block in BLOCKS if block.heading == "Rate limit headers")
     answer = api.call("GET", "/v1/users/me", api.key())
     named = dict(line.split(": ", 1) for line in shown)
-    assert [*named] == [name for name in allowance.NAMES if name != "Retry-After"]
+    assert [*named] == [name for name in limit_headers.NAMES if name != "Retry-After"]
     assert named | {"X-RateLimit-Reset": answer.headers["X-RateLimit-Reset"]} == {
         name: answer.headers[name] for name in named
     }
@@ -71,4 +71,4 @@ def _existing_email(api: Served) -> str:
 
 
 def _as_sent(error: errors.LatchkeyError) -> str:
-    return json.dumps(answers.refusal(error).body, separators=(",", ":")) + "\n"
+    return json.dumps(responses.refusal(error).body, separators=(",", ":")) + "\n"

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass, replace
 
-from chalicelib.accounts import change, links
+from chalicelib.accounts import change, email_links
 from chalicelib.accounts.states import SUSPENDED
 from chalicelib.accounts.unfinished import SLICE
 from chalicelib.api import background
@@ -14,18 +14,20 @@ from chalicelib.credentials import on_anomaly, rotate
 from chalicelib.credentials.change import change_key
 from chalicelib.credentials.tables import Credential
 from chalicelib.credentials.verify import verify
+from chalicelib.detection import leak_policy
 from chalicelib.endings import reset
 from chalicelib.events import kinds, record
 from chalicelib.events.tables import Event
-from chalicelib.limits import tiers, windows
+from chalicelib.limits import counter_items, tiers
 from chalicelib.oauth import grants
 from chalicelib.oauth.tables import Client
 from chalicelib.uptime import incidents, states
-from chalicelib.watch import policy
-from chalicelib.webhooks import deliver, endpoints, fan_out, turn
+from chalicelib.webhooks import deliver, endpoint_lock, endpoints, fan_out
 from chalicelib.webhooks.states import BY_ACCOUNT
 from chalicelib.webhooks.tables import Endpoint
 from infra.standin import Answer
+from tests.detection.planted import NETWORK, item, used_for_days
+from tests.detection.signing import alert, report
 from tests.house import House
 from tests.infra.recorder import HOUR, MINUTE, STREAM, Recorder
 from tests.oauth.flow import (
@@ -43,8 +45,6 @@ from tests.oauth.flow import (
 )
 from tests.receiver import PUBLIC_URL, Receiver, listening
 from tests.visitor import PASSWORD, Page, Visitor, person
-from tests.watch.planted import NETWORK, item, used_for_days
-from tests.watch.signing import alert, report
 from tests.webhooks.told import SCHEDULED, images, stream_of
 
 OTHER = "harmonica wolverine custard"
@@ -187,8 +187,8 @@ class Everything:
             if is_killed:
                 reset.new(ada.account.id, chosen | {reset.CONNECTED}, by="digest").save()
                 continue
-            ticket = links.new_link(
-                ada.account.id, links.SET_PASSWORD, email=ada.account.email, epoch=ada.account.session_epoch
+            ticket = email_links.new_link(
+                ada.account.id, email_links.SET_PASSWORD, email=ada.account.email, epoch=ada.account.session_epoch
             )
             ok(Visitor(self.home).submit(f"/password?ticket={ticket}", password=OTHER, end=chosen))
 
@@ -214,7 +214,7 @@ class Everything:
         path = next(url for url in ada.open("/settings/keys").urls if "/settings/keys/key_" in url)
         ok(ada.submit(f"{path}/rename", on=path, name="Web"), ada.submit(f"{path}/narrow", on=path, scopes=["read"]))
         ok(ada.submit(f"{path}/policy", on=path, on_anomaly="revoke"))
-        policy.act(ada.account.id, path.rpartition("/")[2], policy="tell", why="requests from a new network")
+        leak_policy.act(ada.account.id, path.rpartition("/")[2], policy="tell", why="requests from a new network")
         ok(ada.submit(f"{path}/usual", on=path))
         ok(ada.submit(f"{path}/rotate", on=path, grace="in 1 hour"), ada.submit(f"{path}/revoke"))
 
@@ -332,7 +332,9 @@ class Everything:
         ada.grant(registered(self.home, owner=ada.account))
         endpoints.create(ada.account.id, url="https://example.com/", name="Ledger", types=None)
         fan_out.put(_events(ada.account.id))
-        links.new_link(ada.account.id, links.CHANGE_EMAIL, email="next@example.com", epoch=ada.account.session_epoch)
+        email_links.new_link(
+            ada.account.id, email_links.CHANGE_EMAIL, email="next@example.com", epoch=ada.account.session_epoch
+        )
         self.home.clock.forward(1)
         ada.leaves()
         # Where others granted more than a slice, the minute's function goes on.
@@ -369,7 +371,7 @@ class Everything:
                 change.rename(ada.id, f"Ada {says}")
                 if function == MINUTE:
                     fan_out.put(_events(ada.id))
-                    turn.fall_behind(hooks[0])
+                    endpoint_lock.fall_behind(hooks[0])
                 with self.recorder.within(function):
                     act(ada.id)
                 self.home.clock.forward(90)
@@ -398,7 +400,7 @@ class Everything:
             account = person()
             issued = used_for_days(self.home, account)
             Credential(issued.key.digest).update(actions=[Credential.on_anomaly.set(chosen)])
-            counter = windows.counter_of(issued.key.id)
+            counter = counter_items.counter_of(issued.key.id)
             new = {NETWORK: counter, "nBBBBBBBB": counter}
             item(account, clock.hour_of(clock.now_s()), {counter: 50}, new)
             with self.recorder.within(HOUR):
@@ -409,8 +411,8 @@ class Everything:
 
     def link(self) -> str:
         """Return the link in the newest letter that has one, as path and query."""
-        links = [re.findall(r"https?://[^/\s]+(/\S+\?ticket=\S+)", letter) for letter in self.recorder.letters]
-        return str([found[-1] for found in links if found][-1])
+        urls = [re.findall(r"https?://[^/\s]+(/\S+\?ticket=\S+)", letter) for letter in self.recorder.letters]
+        return str([found[-1] for found in urls if found][-1])
 
 
 def _minute(_account_id: str) -> None:

@@ -16,7 +16,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from chalicelib.accounts import mail
+from chalicelib.accounts import email_sender
 from chalicelib.core import root_key, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
 from infra import stage_key as infra_stage_key
@@ -46,7 +46,7 @@ SENDER = "keys@mail.example.com"
 @contextmanager
 def seen(moto_url: str) -> Iterator[Recorder]:
     """Do everything that can be done, and yield who needed what for it."""
-    mail._ses.cache_clear()
+    email_sender._ses.cache_clear()
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("AWS_ENDPOINT_URL_DYNAMODB", moto_url)
         environment.setattr(dynamodb, "READ_TIMEOUT_S", moto_front.ANSWERS_WITHIN_S)
@@ -59,7 +59,7 @@ def seen(moto_url: str) -> Iterator[Recorder]:
             home.gateway = gateway
             Everything(home, recorder).happens()
             yield recorder
-    mail._ses.cache_clear()
+    email_sender._ses.cache_clear()
     root_key.forget()
     dynamodb.forget_connection()
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from chalice.app import Request
 
-from chalicelib.api import visitor
+from chalicelib.api import client_address
 from chalicelib.core import settings
 from chalicelib.core.errors import RateLimited
 from infra import template
@@ -119,7 +119,9 @@ def test_viewer_address_replaces_what_a_client_sent_and_is_read_as_it_is(address
     headers = json.loads(done.stdout)["headers"]
     assert headers == {"accept": {"value": "*/*"}, "x-viewer-address": {"value": address}}
     with settings.in_use(settings.Settings(client_ip_header=viewer_address.HEADER)):
-        assert visitor.network(visitor.source_ip(_request({"x-viewer-address": address}))).startswith(address[:9])
+        assert client_address.network(client_address.source_ip(_request({"x-viewer-address": address}))).startswith(
+            address[:9]
+        )
 
 
 def _request(headers: dict[str, str]) -> Request:

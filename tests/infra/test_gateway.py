@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.api import answers
+from chalicelib.api import responses
 from chalicelib.api.authorizer import IDENTITY
 from infra import gateway
 from infra.routes import of_latchkey
@@ -46,7 +46,7 @@ def document() -> dict[str, Any]:
     return documents()[0]
 
 
-def responses() -> dict[str, Any]:
+def gateway_responses() -> dict[str, Any]:
     """Return the gateway responses of the document."""
     found: dict[str, Any] = document()["x-amazon-apigateway-gateway-responses"]
     return found
@@ -88,14 +88,14 @@ def test_document_has_our_gateway_responses() -> None:
 )
 def test_gateway_answers_in_our_words(kind: str, status: str, body: dict[str, str]) -> None:
     """Status and body are the documented ones, to the byte."""
-    response = responses()[kind]
+    response = gateway_responses()[kind]
     assert response["statusCode"] == status
     assert response["responseTemplates"] == {"application/json": json.dumps(body, separators=(",", ":"))}
 
 
 def test_denial_says_what_the_authorizer_says() -> None:
     """401, with the error and message of the authorizer's context."""
-    response = responses()["ACCESS_DENIED"]
+    response = gateway_responses()["ACCESS_DENIED"]
     assert response["statusCode"] == "401"
     assert response["responseTemplates"]["application/json"] == (
         '{"error":"$context.authorizer.refusal","message":"$context.authorizer.explanation"}'
@@ -105,12 +105,12 @@ def test_denial_says_what_the_authorizer_says() -> None:
 @pytest.mark.parametrize("kind", ["DEFAULT_4XX", "DEFAULT_5XX"])
 def test_defaults_have_no_status_of_their_own(kind: str) -> None:
     """A status here would override that of every answer not named."""
-    assert "statusCode" not in responses()[kind]
+    assert "statusCode" not in gateway_responses()[kind]
 
 
 def test_unnamed_4xx_says_what_the_gateway_says() -> None:
     """API Gateway puts its own message in with quotes around it, so the template has none."""
-    assert responses()["DEFAULT_4XX"]["responseTemplates"]["application/json"] == (
+    assert gateway_responses()["DEFAULT_4XX"]["responseTemplates"]["application/json"] == (
         '{"error":"invalid_request","message":$context.error.messageString}'
     )
 
@@ -118,7 +118,7 @@ def test_unnamed_4xx_says_what_the_gateway_says() -> None:
 @pytest.mark.parametrize("kind", sorted(gateway.RESPONSES))
 def test_gateways_own_answers_can_be_read_by_pages_and_show_limits(kind: str) -> None:
     """Without the cross-origin headers a page sees a network error; the limits are those of nobody."""
-    headers = headers_of(responses()[kind])
+    headers = headers_of(gateway_responses()[kind])
     assert headers.keys() >= CORS | LIMITS.keys()
     assert {name: headers[name] for name in LIMITS} == LIMITS
     assert headers["Content-Type"] == "application/json"
@@ -129,15 +129,15 @@ def test_gateways_own_answers_can_be_read_by_pages_and_show_limits(kind: str) ->
 )
 def test_401_of_the_gateway_names_the_scheme(kind: str, challenged: bool) -> None:
     """RFC 9110 §11.6.1: a 401 has a challenge; and a throttled caller hears when to come back."""
-    headers = headers_of(responses()[kind])
+    headers = headers_of(gateway_responses()[kind])
     assert headers.get("WWW-Authenticate", "").startswith("Bearer") is challenged
     assert (headers.get("Retry-After") == "1") is not challenged
 
 
 def test_gateway_says_what_was_wrong_with_a_denied_credential() -> None:
     """RFC 6750 §3.1: an error code where there was a credential, none where there wasn't."""
-    assert headers_of(responses()["UNAUTHORIZED"])["WWW-Authenticate"] == "Bearer"
-    assert headers_of(responses()["ACCESS_DENIED"])["WWW-Authenticate"] == (
+    assert headers_of(gateway_responses()["UNAUTHORIZED"])["WWW-Authenticate"] == "Bearer"
+    assert headers_of(gateway_responses()["ACCESS_DENIED"])["WWW-Authenticate"] == (
         'Bearer error="invalid_token", error_description="The API key or access token is malformed, unknown, revoked or'
         ' expired."'
     )
@@ -151,12 +151,12 @@ def test_every_preflight_allows_what_clients_send_and_exposes_what_we_send() -> 
     for path, definition in asked.items():
         default = definition["x-amazon-apigateway-integration"]["responses"]["default"]["responseParameters"]
         said = {name.removeprefix("method.response.header."): value.strip("'") for name, value in default.items()}
-        assert set(said["Access-Control-Allow-Headers"].split(",")) - {KEY} == set(answers.ALLOWED.split(",")), path
-        assert said["Access-Control-Expose-Headers"].split(",") == answers.EXPOSED.split(","), path
+        assert set(said["Access-Control-Allow-Headers"].split(",")) - {KEY} == set(responses.ALLOWED.split(",")), path
+        assert said["Access-Control-Expose-Headers"].split(",") == responses.EXPOSED.split(","), path
     sent = {"Authorization", "Content-Type", KEY, "MCP-Protocol-Version"}
     read = {"WWW-Authenticate", "x-amzn-Remapped-WWW-Authenticate", "Retry-After", "Idempotency-Replayed"}
-    assert sent <= set(answers.ALLOWED_TO_REPEAT.split(","))
-    assert read <= set(answers.EXPOSED.split(","))
+    assert sent <= set(responses.ALLOWED_TO_REPEAT.split(","))
+    assert read <= set(responses.EXPOSED.split(","))
 
 
 @pytest.mark.parametrize("path", sorted(path for path, entries in of_latchkey().items() if "POST" in entries))

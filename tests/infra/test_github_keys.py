@@ -10,11 +10,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from chalicelib.core import secrets
-from chalicelib.watch import github
-from chalicelib.watch.leaks import LOOKED_UP
+from chalicelib.detection import github_signature
+from chalicelib.detection.leaks import LOOKED_UP
 from infra import github_keys
+from tests.detection.signing import Signer
 from tests.house import House
-from tests.watch.signing import Signer
 
 
 def run(monkeypatch: pytest.MonkeyPatch, published: Path, out: Path) -> int:
@@ -32,10 +32,12 @@ def test_keys_are_used_after_they_were_fetched(
     assert run(monkeypatch, published, out) == 0
     assert "2 keys" in capsys.readouterr().out
     assert json.loads(out.read_text()) == {"public_keys": [signer.published for signer in signers]}
-    monkeypatch.setattr(github, "KEYS_FILE", out)
+    monkeypatch.setattr(github_signature, "KEYS_FILE", out)
     for signer in signers:
         headers = signer.headers(b"[]")
-        github.check(b"[]", identifier=headers[github.IDENTIFIER], signature=headers[github.SIGNATURE])
+        github_signature.check(
+            b"[]", identifier=headers[github_signature.IDENTIFIER], signature=headers[github_signature.SIGNATURE]
+        )
 
 
 def other_curve() -> str:

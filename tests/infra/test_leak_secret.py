@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from chalicelib.watch import partner
+from chalicelib.detection import hmac_signature
 from infra import manage
 from tests.house import House, stage_key_file
 
@@ -16,7 +16,7 @@ def test_printed_secret_is_the_one_that_is_checked_with(
     monkeypatch.setenv("LATCHKEY_STAGE_KEY_FILE", stage_key_file())
     monkeypatch.setattr(sys, "argv", ["manage", "--stage", "test", "leak-secret"])
     assert manage.main() == 0
-    assert capsys.readouterr().out == f"{partner.secret()}\n"
+    assert capsys.readouterr().out == f"{hmac_signature.secret()}\n"
 
 
 def test_stage_without_a_key_is_one_sentence(

@@ -7,7 +7,7 @@ import pytest
 from infra.mutate.report import Results, show
 from infra.mutate.selection import Coverage, Killers, Mutant, Place, equivalent, in_order, within
 
-PATH = "chalicelib/limits/stale.py"
+PATH = "chalicelib/limits/stale_marks.py"
 TOOK_S = {"tests/limits/a.py::slow": 3.0, "tests/limits/a.py::quick": 0.1, "tests/api/b.py::quickest": 0.01}
 
 
@@ -29,7 +29,7 @@ def test_tests_that_run_the_line_are_chosen_the_nearest_and_fastest_first() -> N
 
 def test_tests_of_the_file_that_is_named_after_it_come_first() -> None:
     """However long they take: they are written for it."""
-    namesake = "tests/limits/test_stale.py::slow"
+    namesake = "tests/limits/test_stale_marks.py::slow"
     covered = Coverage({PATH: {5: frozenset([*TOOK_S, namesake])}}, TOOK_S | {namesake: 9.0})
     assert covered.tests_of(place())[0] == namesake
 

@@ -12,7 +12,7 @@ import pytest
 
 from chalicelib.core import clock, settings
 from chalicelib.core.dynamodb import client as dynamodb
-from chalicelib.limits import memory, outage, tiers
+from chalicelib.limits import fail_open, local_cache, tiers
 from infra.simulate import ceilings, clients, expressions, functions, page, scales
 from infra.simulate.expressions import InvalidError, Item, NotModelledError
 from infra.simulate.play import Outcome, play
@@ -152,7 +152,7 @@ def test_run_leaves_nothing_behind() -> None:
     before = clock.now_ms, settings._current, dynamodb._sends, clock._pause
     play(replace(CROWD, seconds=2))
     assert before == (clock.now_ms, settings._current, dynamodb._sends, clock._pause)
-    assert not memory._items
+    assert not local_cache._items
 
 
 def test_table_answers_as_another_dynamodb_does(home: House) -> None:
@@ -270,19 +270,19 @@ def test_function_has_its_memory_to_itself(processes: Processes) -> None:
     """An outage that one noticed is nothing to the other."""
     one, other = processes.new(), processes.new()
     processes.enter(one)
-    outage.begins(0)
+    fail_open.begins(0)
     processes.leave(one)
     processes.enter(other)
-    assert not outage.lasts(1)
+    assert not fail_open.lasts(1)
     processes.leave(other)
     processes.enter(one)
-    assert outage.lasts(1)
+    assert fail_open.lasts(1)
 
 
 @pytest.mark.parametrize("state", [lru_cache(str), Event()], ids=["cache", "event"])
 def test_memory_that_cannot_be_kept_apart_stops_the_run(monkeypatch: pytest.MonkeyPatch, state: object) -> None:
     """Functions would share it."""
-    monkeypatch.setattr(memory, "_more", state, raising=False)
+    monkeypatch.setattr(local_cache, "_more", state, raising=False)
     with pytest.raises(UnknownStateError):
         Processes()
 
@@ -296,9 +296,9 @@ def test_memory_that_cannot_be_forgotten_stops_the_run(monkeypatch: pytest.Monke
 
 def test_constant_that_changes_stops_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     """It was memory under another name."""
-    monkeypatch.setattr(memory, "SEEN", [], raising=False)
+    monkeypatch.setattr(local_cache, "SEEN", [], raising=False)
     processes = Processes()
-    memory.SEEN.append(1)  # type: ignore[attr-defined]  # planted above
+    local_cache.SEEN.append(1)  # type: ignore[attr-defined]  # planted above
     with pytest.raises(UnknownStateError, match="SEEN"):
         processes.end()
 

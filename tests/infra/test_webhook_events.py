@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from chalicelib.events import kinds
-from chalicelib.webhooks import message
+from chalicelib.webhooks import payload
 from infra import webhook_events
 from tests import kept
 
@@ -55,6 +55,6 @@ def test_guide_shows_the_test_message_as_it_is_sent() -> None:
     """Field for field."""
     guide = (ROOT / "docs" / "webhooks.md").read_text().splitlines()
     (shown,) = [json.loads(line) for line in guide if line.startswith('{"type":"webhook.test"')]
-    sent = json.loads(message.of_test("whk_x", "evt_x"))
+    sent = json.loads(payload.of_test("whk_x", "evt_x"))
     assert (shown.keys(), shown["data"].keys()) == (sent.keys(), sent["data"].keys())
     assert shown["data"]["changed"].keys() == sent["data"]["changed"].keys()

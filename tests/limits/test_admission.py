@@ -6,7 +6,7 @@ import pytest
 
 from chalicelib.core import clock, settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
-from chalicelib.limits import windows
+from chalicelib.limits import counter_items
 from chalicelib.limits.admission import Refused, Stale, admit
 from chalicelib.limits.tiers import ANONYMOUS, ENTERPRISE, FREE, Tier
 from tests.house import NOON_MS, House
@@ -96,12 +96,12 @@ def test_counter_is_counted_beside_the_whole(home: House) -> None:
 
 def test_counter_beyond_the_thirtieth_is_counted_as_other(home: House) -> None:
     """The item stays small whatever callers do: it names 30 counters and adds the rest up."""
-    for number in range(windows.COUNTERS_MAX + 2):
+    for number in range(counter_items.COUNTERS_MAX + 2):
         admit("acc_1", ENTERPRISE, counter=f"k{number:07}")
     admit("acc_1", ENTERPRISE, counter="k0000000")
     counters = home.counters("acc_1", ENTERPRISE)
-    assert len([name for name in counters if name.startswith("k")]) == windows.COUNTERS_MAX
-    assert (counters[windows.OTHER], counters["k0000000"]) == (2, 2)
+    assert len([name for name in counters if name.startswith("k")]) == counter_items.COUNTERS_MAX
+    assert (counters[counter_items.OTHER], counters["k0000000"]) == (2, 2)
 
 
 def test_admission_is_one_write_and_no_read(home: House) -> None:
@@ -136,7 +136,7 @@ def test_old_burst_windows_are_removed_by_later_writes(home: House) -> None:
         admit("acc_1", FREE)
         home.clock.forward(1)
     slots = [name for name in home.counters("acc_1") if name[0] == "s" and name[1:].isdigit()]
-    assert len(slots) <= windows.SLOTS_KEPT_S + 2
+    assert len(slots) <= counter_items.SLOTS_KEPT_S + 2
     assert home.counters("acc_1")["used"] == 30
 
 
@@ -145,10 +145,10 @@ def test_recent_burst_windows_are_kept_for_slower_clocks(home: House) -> None:
     tier = Tier("free", 100, 3)
     for _ in range(3):
         admit("acc_1", tier)
-    for _ in range(windows.SLOTS_KEPT_S):
+    for _ in range(counter_items.SLOTS_KEPT_S):
         home.clock.forward(1)
         admit("acc_1", tier)
-    home.clock.forward(-windows.SLOTS_KEPT_S)
+    home.clock.forward(-counter_items.SLOTS_KEPT_S)
     home.forget()
     assert refused(tier).limit == "burst"
 
@@ -161,7 +161,7 @@ def test_many_old_burst_windows_are_removed_over_several_writes(home: House) -> 
     for writes in range(1, 5):
         admit("acc_1", FREE)
         left = [name for name in home.counters("acc_1") if name[0] == "s" and name[1:].isdigit()]
-        assert len(left) == max(0, 300 - (writes - 1) * windows.REMOVED_AT_ONCE) + 1
+        assert len(left) == max(0, 300 - (writes - 1) * counter_items.REMOVED_AT_ONCE) + 1
 
 
 def test_clock_set_back_into_a_window_that_seemed_past_still_counts(home: House) -> None:

@@ -4,7 +4,7 @@ from collections import Counter
 
 from chalicelib.core import settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
-from chalicelib.limits import windows
+from chalicelib.limits import counter_items
 from chalicelib.limits.admission import admit
 from chalicelib.limits.tiers import FREE, PRO
 from chalicelib.limits.usage import Hour, by_hour, under_tier
@@ -35,11 +35,11 @@ def test_hour_with_a_tier_change_in_it_is_one(home: House) -> None:
 
 def test_what_has_no_room_by_name_is_counted_as_other(home: House) -> None:
     """The whole is right though an item names 30 counters at most."""
-    for number in range(windows.COUNTERS_MAX + 5):
+    for number in range(counter_items.COUNTERS_MAX + 5):
         home.clock.forward(0.1)
         admit("acc_1", PRO, counter=f"k{number:07}")
     hour = by_hour("acc_1", since_s=NOON_S)[NOON_S]
-    assert (hour.used, sum(hour.by_counter.values()), hour.by_counter[windows.OTHER]) == (35, 35, 5)
+    assert (hour.used, sum(hour.by_counter.values()), hour.by_counter[counter_items.OTHER]) == (35, 35, 5)
 
 
 def test_only_what_was_asked_for_is_read(home: House) -> None:
@@ -55,9 +55,9 @@ def test_only_what_was_asked_for_is_read(home: House) -> None:
 def test_month_in_many_pieces_is_read_whole(home: House) -> None:
     """DynamoDB answers a Query a megabyte at a time; all pieces are read."""
     for hours in range(4):
-        key = windows.item_key("acc_1", PRO, NOON_S + hours * 3_600)
+        key = counter_items.item_key("acc_1", PRO, NOON_S + hours * 3_600)
         item = key | {"used": {"N": "1"}, "padding": {"S": "x" * 300_000}}
-        dynamodb.call("PutItem", {"TableName": settings.current().table(windows.TABLE), "Item": item})
+        dynamodb.call("PutItem", {"TableName": settings.current().table(counter_items.TABLE), "Item": item})
     with telemetry.calls_watched() as calls:
         busy = under_tier("acc_1", PRO, since_s=NOON_S)
     assert len(calls.made) > 1

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from chalicelib.core import settings
-from chalicelib.limits import leases, memory
+from chalicelib.limits import leases, local_cache
 from chalicelib.limits.admission import NEVER_STALE
+from chalicelib.limits.counter_items import Window, window_at
 from chalicelib.limits.tiers import ENTERPRISE
-from chalicelib.limits.windows import Window, window_at
 from tests.house import NOON_MS, House
 
 WHO, KEY = "acc_busy", "kaaaaaaa"
@@ -29,7 +29,7 @@ def let_through(count: int, *, at_ms: int = -1_000) -> None:
 def size_wanted(at_ms: int = 0, *, burst_used: int = 0) -> int:
     """Return how many admissions the next write would take."""
     here = window(at_ms)
-    return leases.wanted(here, KEY, memory.Seen(slots={here.slot: burst_used})).size
+    return leases.wanted(here, KEY, local_cache.Seen(slots={here.slot: burst_used})).size
 
 
 def spent(at_ms: int = 0, verified_at_ms: int = NEVER_STALE) -> list[int]:
@@ -96,11 +96,11 @@ def test_one_thread_at_a_time_fetches_a_lease(home: House) -> None:
 def test_lease_is_spent_one_by_one_and_the_next_may_be_fetched(home: House) -> None:
     """The first of it was the request's that fetched it; each of the others says what is used of the burst then."""
     let_through(300)
-    take = leases.wanted(window(), KEY, memory.Seen())
+    take = leases.wanted(window(), KEY, local_cache.Seen())
     assert take == leases.Take(30)
     leases.taken(window(), KEY, NEVER_STALE, take, burst_used=130)
     assert spent() == list(range(102, 131))
-    assert leases.wanted(window(), KEY, memory.Seen()) == leases.Take(30)
+    assert leases.wanted(window(), KEY, local_cache.Seen()) == leases.Take(30)
     # 30 were let through, so a tenth of that is the next second's.
     assert size_wanted(1_000) == 3
 
@@ -131,7 +131,7 @@ def test_single_admission_leaves_a_lease_as_it_is(home: House) -> None:
     """It was taken by somebody who may not spend the lease, or for what the item had not seen."""
     leases.taken(window(), KEY, NOON_MS + 5, leases.Take(5), burst_used=5)
     leases.taken(window(900), KEY, NOON_MS, leases.ONE, burst_used=6)
-    assert leases.wanted(window(900), KEY, memory.Seen()) == leases.Take(1, returned=0)
+    assert leases.wanted(window(900), KEY, local_cache.Seen()) == leases.Take(1, returned=0)
     assert spent(900, NOON_MS) == []
     assert spent(1_000 - 1, NOON_MS + 5) == [2, 3, 4, 5]
 
@@ -140,22 +140,22 @@ def test_what_was_lost_is_taken_off_once(home: House) -> None:
     """Of a lease that another has taken the place of, or whose second is over: by the next write, not by two."""
     leases.taken(window(), KEY, NEVER_STALE, leases.Take(5), burst_used=5)
     leases.taken(window(), KEY, NEVER_STALE, leases.Take(4), burst_used=9)
-    assert leases.wanted(window(), KEY, memory.Seen()) == leases.Take(1, returned=4)
+    assert leases.wanted(window(), KEY, local_cache.Seen()) == leases.Take(1, returned=4)
     later = window(3_000)
-    take = leases.wanted(later, KEY, memory.Seen())
+    take = leases.wanted(later, KEY, local_cache.Seen())
     assert take == leases.Take(1, returned=4 + 3)
     leases.taken(later, KEY, NEVER_STALE, take, burst_used=1)
-    assert leases.wanted(later, KEY, memory.Seen()) == leases.Take(1)
+    assert leases.wanted(later, KEY, local_cache.Seen()) == leases.Take(1)
 
 
 def test_lease_takes_what_was_lost_off_too(home: House) -> None:
     """It is one write like any other."""
     let_through(100)
     leases.taken(window(-1), KEY, NEVER_STALE, leases.Take(5), burst_used=5)
-    take = leases.wanted(window(), KEY, memory.Seen())
+    take = leases.wanted(window(), KEY, local_cache.Seen())
     assert take == leases.Take(10, returned=4)
     leases.taken(window(), KEY, NEVER_STALE, take, burst_used=10)
-    assert leases.wanted(window(), KEY, memory.Seen()).returned == 0
+    assert leases.wanted(window(), KEY, local_cache.Seen()).returned == 0
 
 
 def test_callers_are_not_remembered_without_end(home: House) -> None:

@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 
 from chalicelib.core import telemetry
-from chalicelib.limits import leases, stale
+from chalicelib.limits import leases, stale_marks
 from chalicelib.limits.admission import NEVER_STALE, Refused, Stale, admit
 from chalicelib.limits.tiers import ENTERPRISE, PRO, Tier
 from tests.house import House
@@ -123,9 +123,9 @@ def test_keys_do_not_spend_each_others(busy: House) -> None:
 
 def test_change_is_noticed_within_a_second(busy: House) -> None:
     """By the caller that holds a lease; what is held is not renewed."""
-    verified_at_ms = stale.verified_from(busy.clock.now_ms)
+    verified_at_ms = stale_marks.verified_from(busy.clock.now_ms)
     admit(WHO, ENTERPRISE, counter=KEY, verified_at_ms=verified_at_ms)
-    stale.mark(WHO)
+    stale_marks.mark(WHO)
     for _ in range(9):
         admit(WHO, ENTERPRISE, counter=KEY, verified_at_ms=verified_at_ms)
     with pytest.raises(Stale):
@@ -135,9 +135,9 @@ def test_change_is_noticed_within_a_second(busy: House) -> None:
 def test_older_verdict_spends_nothing_of_a_newer_one(busy: House) -> None:
     """A revoked key's cached verdict must not live on what a fresh one takes."""
     admit(WHO, ENTERPRISE, counter=KEY, verified_at_ms=NEVER_STALE)
-    stale.mark(WHO)
+    stale_marks.mark(WHO)
     with pytest.raises(Stale):
-        admit(WHO, ENTERPRISE, counter=KEY, verified_at_ms=stale.verified_from(busy.clock.now_ms))
+        admit(WHO, ENTERPRISE, counter=KEY, verified_at_ms=stale_marks.verified_from(busy.clock.now_ms))
 
 
 def test_clock_that_is_set_back_revives_nothing(busy: House) -> None:

@@ -4,11 +4,11 @@ import pytest
 
 from chalicelib.core import telemetry
 from chalicelib.core.dynamodb import client as dynamodb
-from chalicelib.limits import leases, memory, refusals, traits
+from chalicelib.limits import leases, local_cache, rejection_counts, traits
 from chalicelib.limits.admission import NEVER_STALE, Refused, Stale, admit
-from chalicelib.limits.allowance import Allowance
+from chalicelib.limits.counter_items import OTHER, window_at
+from chalicelib.limits.headers import Allowance
 from chalicelib.limits.tiers import ENTERPRISE, FREE, PRO, Tier
-from chalicelib.limits.windows import OTHER, window_at
 from tests.house import NOON_MS, House
 
 KEY = "kAda0000"
@@ -83,8 +83,8 @@ def test_refusal_names_its_counter_whether_asked_or_remembered(home: House) -> N
         for _ in range(3):
             with pytest.raises(Refused):
                 admit("acc_1", tier, counter=KEY)
-        held = refusals.held(window_at("acc_1", tier, home.clock.now_ms))
-        assert held == refusals.Sum(3, {"qAda0000": 3})
+        held = rejection_counts.held(window_at("acc_1", tier, home.clock.now_ms))
+        assert held == rejection_counts.Sum(3, {"qAda0000": 3})
 
 
 def test_refusal_from_memory_says_what_is_left_of_the_other_limit(home: House) -> None:
@@ -142,7 +142,7 @@ def test_write_takes_away_what_is_past_and_what_is_too_much(home: House) -> None
     home.clock.forward(60)
     here = window_at("acc_1", FREE, home.clock.now_ms)
     networks = {f"n{number:08}": {"S": KEY} for number in range(traits.NETWORKS_MAX + 2)}
-    memory.note(here, networks | {"s1": {"N": "1"}, "s60": {"N": "1"}, "s2": {"N": "1"}})
+    local_cache.note(here, networks | {"s1": {"N": "1"}, "s60": {"N": "1"}, "s2": {"N": "1"}})
     bodies: list[dynamodb.Json] = []
 
     def send(_operation: str, body: dynamodb.Json) -> dynamodb.Json:
@@ -228,7 +228,7 @@ def test_what_a_lease_without_room_has_seen_is_remembered(home: House) -> None:
     lease_of_ten(home)
     home.counted("acc_1", ENDLESS, burst=75, used=400)
     admit("acc_1", ENDLESS, counter=KEY)
-    assert memory.of(window_at("acc_1", ENDLESS, home.clock.now_ms)).used == 401
+    assert local_cache.of(window_at("acc_1", ENDLESS, home.clock.now_ms)).used == 401
     with telemetry.calls_watched() as calls:
         admit("acc_1", ENDLESS, counter=KEY)
     assert len(calls.made) == 1

@@ -4,7 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.limits import leases, memory, networks, outage, quota, refusals, stale, traits, windows
+from chalicelib.limits import (
+    anonymous_limits,
+    counter_items,
+    fail_open,
+    leases,
+    local_cache,
+    quota_thresholds,
+    rejection_counts,
+    stale_marks,
+    traits,
+)
 
 PAGE = " ".join((Path(__file__).parents[2] / "docs/architecture.md").read_text().split())
 IN_WORDS = {4: "four", 10: "a tenth"}
@@ -13,15 +23,15 @@ IN_WORDS = {4: "four", 10: "a tenth"}
 @pytest.mark.parametrize(
     "sentence",
     [
-        f"windows are kept {windows.SLOTS_KEPT_S} seconds past their end",
-        f"at most {windows.COUNTERS_MAX} counters of keys by name",
-        f"refuses from memory for {memory.QUOTA_ASKED_AGAIN_MS / 1000:g} seconds and then asks again",
-        f"or after {refusals.HELD_MS / 1000:g} seconds by themselves",
-        f"in the past one within {stale.CLOCK_SKEW_S} seconds of the border",
+        f"windows are kept {counter_items.SLOTS_KEPT_S} seconds past their end",
+        f"at most {counter_items.COUNTERS_MAX} counters of keys by name",
+        f"refuses from memory for {local_cache.QUOTA_ASKED_AGAIN_MS / 1000:g} seconds and then asks again",
+        f"or after {rejection_counts.HELD_MS / 1000:g} seconds by themselves",
+        f"in the past one within {stale_marks.CLOCK_SKEW_S} seconds of the border",
         f"at most {IN_WORDS[leases.PART]} of what the function let through in the last second",
         f"Leases end at {leases.FILLED_PERCENT} % of the burst",
-        f"brings the hour to {quota.NEARLY_PERCENT} % of its quota",
-        f"which has {IN_WORDS[networks.WIDER]} times as much (`limits/networks.py`)",
+        f"brings the hour to {quota_thresholds.NEARLY_PERCENT} % of its quota",
+        f"which has {IN_WORDS[anonymous_limits.WIDER]} times as much (`limits/anonymous_limits.py`)",
         f"| {traits.NETWORKS_MAX}, then `n_other` counts the admissions |",
         f"| {traits.SHARED_BYTES} bytes together with the next two; then `r_other` says that the hour isn't complete |",
         f"| {traits.NAMED_MAX}, then `f_other` |",
@@ -33,7 +43,7 @@ def test_number_is_the_one_that_the_architecture_page_names(sentence: str) -> No
     assert sentence in PAGE
 
 
-@pytest.mark.parametrize("length_ms", [leases.LIVES_MS, outage.LASTS_MS])
+@pytest.mark.parametrize("length_ms", [leases.LIVES_MS, fail_open.LASTS_MS])
 def test_what_is_let_through_unasked_is_bounded_by_one_second(length_ms: int) -> None:
     """A change is noticed within a second under a lease, and so is the database's return after an outage."""
     assert "What a lease holds is spent within its second, so there the change may be that late." in PAGE

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from chalicelib.core import clock
 from chalicelib.limits.admission import Refused, admit
-from chalicelib.limits.allowance import Allowance
+from chalicelib.limits.headers import Allowance
 from chalicelib.limits.tiers import Tier
 from tests.house import House
 

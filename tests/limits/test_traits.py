@@ -8,7 +8,7 @@ import pytest
 
 from chalicelib.core import clock, ids, settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
-from chalicelib.limits import refusals, traits, windows
+from chalicelib.limits import counter_items, rejection_counts, traits
 from chalicelib.limits.admission import Refused, admit
 from chalicelib.limits.tiers import ENTERPRISE, PRO, Tier
 from tests.house import House, forget_process
@@ -21,8 +21,8 @@ WRITE = ("UpdateItem", "latchkey-test-windows")
 
 def item_of(subject: str = SUBJECT, tier: Tier = PRO) -> dict[str, Any]:
     """Return the raw item of this hour."""
-    key = windows.item_key(subject, tier, clock.hour_of(clock.now_s()))
-    request = {"TableName": settings.current().table(windows.TABLE), "Key": key, "ConsistentRead": True}
+    key = counter_items.item_key(subject, tier, clock.hour_of(clock.now_s()))
+    request = {"TableName": settings.current().table(counter_items.TABLE), "Key": key, "ConsistentRead": True}
     item: dict[str, Any] = dynamodb.call("GetItem", request)["Item"]
     return item
 
@@ -90,7 +90,7 @@ def test_ninth_network_is_counted_without_a_name(home: House) -> None:
     ask(network="10.0.9.0/24")
     item = item_of()
     assert len(traits.networks_of(item)) == traits.NETWORKS_MAX
-    assert windows.number(item, traits.NETWORKS_OTHER) == 3
+    assert counter_items.number(item, traits.NETWORKS_OTHER) == 3
 
 
 def test_route_that_finds_no_room_marks_the_hour(home: House) -> None:
@@ -117,41 +117,41 @@ def test_what_cold_processes_put_in_too_much_goes_with_the_next_write(home: Hous
     item = item_of()
     assert len(traits.networks_of(item)) == traits.NETWORKS_MAX
     assert not traits.is_complete(item)
-    assert windows.number(item, traits.NETWORKS_OTHER) > 0
+    assert counter_items.number(item, traits.NETWORKS_OTHER) > 0
     assert size_bytes(item) < 1_024
 
 
 def test_failures_are_written_with_the_next_admission(home: House) -> None:
     """A failure costs no call; the sum goes by the credential's name."""
     ask()
-    window = windows.window_at(SUBJECT, PRO, home.clock.now_ms)
+    window = counter_items.window_at(SUBJECT, PRO, home.clock.now_ms)
     with telemetry.calls_watched() as calls:
         for _ in range(3):
-            refusals.note_failure(window, ADA)
+            rejection_counts.note_failure(window, ADA)
     assert calls.made == []
     ask()
     ask()
     item = item_of()
     assert traits.times_told_no(item, traits.FAILED, ADA) == 3
-    assert windows.number(item, windows.REFUSED) == 0
+    assert counter_items.number(item, counter_items.REFUSED) == 0
 
 
 def test_failures_without_an_admission_are_written_after_ten_seconds(home: House) -> None:
     """A credential that only fails is seen all the same."""
     for after_s in (0, 9, 1):
         home.clock.forward(after_s)
-        refusals.note_failure(windows.window_at(SUBJECT, PRO, home.clock.now_ms), ADA)
+        rejection_counts.note_failure(counter_items.window_at(SUBJECT, PRO, home.clock.now_ms), ADA)
     assert traits.times_told_no(item_of(), traits.FAILED, ADA) == 3
 
 
 def test_failures_of_a_ninth_credential_are_counted_without_a_name(home: House) -> None:
     """Eight are named, the others are one sum."""
-    window = windows.window_at(SUBJECT, PRO, home.clock.now_ms)
+    window = counter_items.window_at(SUBJECT, PRO, home.clock.now_ms)
     for number in range(10):
-        refusals.note_failure(window, f"k{number:07}")
+        rejection_counts.note_failure(window, f"k{number:07}")
     admit(SUBJECT, PRO)
     item = item_of()
-    assert windows.number(item, traits.FAILED_OTHER) == 2
+    assert counter_items.number(item, traits.FAILED_OTHER) == 2
     assert sum(name[0] == "f" and name != traits.FAILED_OTHER for name in item) == traits.NAMED_MAX
 
 
@@ -165,7 +165,7 @@ def test_refusals_are_counted_by_credential_too(home: House) -> None:
     home.clock.forward(1)
     ask(tier=small)
     item = item_of()
-    assert windows.number(item, windows.REFUSED) == 4
+    assert counter_items.number(item, counter_items.REFUSED) == 4
     assert traits.times_told_no(item, traits.REFUSED, BOB) == 4
     assert traits.times_told_no(item, traits.REFUSED, ADA) == 0
 
@@ -180,22 +180,28 @@ def test_without_a_counter_nothing_is_told(home: House) -> None:
 def test_fullest_item_is_one_write_unit(home: House) -> None:
     """Filled by admissions until nothing finds room, with the largest numbers and a stale mark, it is under 1 KB."""
     subject = ids.new("acc")
-    keys = [f"{'k' if number < 20 else 'c'}{number:07}" for number in range(windows.COUNTERS_MAX + 5)]
+    keys = [f"{'k' if number < 20 else 'c'}{number:07}" for number in range(counter_items.COUNTERS_MAX + 5)]
     for number in range(500):
         counter = keys[number % len(keys)]
         shown = traits.shown_by(counter, network=f"10.0.{number}.0/24", route=f"GET /v1/own/{number % 45}")
         if number % 5 == 0:
-            window = windows.window_at(subject, ENTERPRISE, home.clock.now_ms)
-            refusals.note_failure(window, counter)
-            refusals.note(window, counter)
+            window = counter_items.window_at(subject, ENTERPRISE, home.clock.now_ms)
+            rejection_counts.note_failure(window, counter)
+            rejection_counts.note(window, counter)
         admit(subject, ENTERPRISE, counter=counter, shown=shown)
         home.clock.forward(0.3)
     item = item_of(subject, ENTERPRISE)
-    assert {windows.OTHER, windows.REFUSED, traits.NETWORKS_OTHER, traits.ROUTES_OTHER, traits.FAILED_OTHER} < set(item)
-    assert len(windows.counters(item)) == windows.COUNTERS_MAX
+    assert {
+        counter_items.OTHER,
+        counter_items.REFUSED,
+        traits.NETWORKS_OTHER,
+        traits.ROUTES_OTHER,
+        traits.FAILED_OTHER,
+    } < set(item)
+    assert len(counter_items.counters(item)) == counter_items.COUNTERS_MAX
     # An hour of 27,777 requests each second, and clocks that put 11 burst windows beside each other.
     largest = {"N": "99999999"}
     item |= {name: largest for name, value in item.items() if "N" in value and name not in ("hour", "dies_at")}
-    slots = {f"s{3590 + second}": largest for second in range(windows.SLOTS_KEPT_S + 3)}
+    slots = {f"s{3590 + second}": largest for second in range(counter_items.SLOTS_KEPT_S + 3)}
     filled = {name: value for name, value in item.items() if not (name[0] == "s" and name[1:].isdigit())} | slots
     assert 900 < size_bytes(filled | {"stale_at": {"N": str(home.clock.now_ms)}}) < 1_024

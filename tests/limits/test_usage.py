@@ -7,10 +7,10 @@ import pytest
 from chalicelib.core import settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.limits.admission import admit
+from chalicelib.limits.counter_items import COUNTERS_MAX, TABLE, item_key
 from chalicelib.limits.tiers import ENTERPRISE, FREE, PRO
 from chalicelib.limits.traits import Traits, route_name
 from chalicelib.limits.usage import Used, items_newest_first, last_used_hours, routes_used
-from chalicelib.limits.windows import COUNTERS_MAX, TABLE, item_key
 from tests.house import NOON_MS, House
 
 HOUR = NOON_MS // 1000

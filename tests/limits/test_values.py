@@ -5,23 +5,24 @@ from typing import Any
 
 import pytest
 
-from chalicelib.limits import admission, allowance, leases, memory, refusals, tiers, traits, usage, windows
+from chalicelib.limits import admission, counter_items, leases, local_cache, rejection_counts, tiers, traits, usage
+from chalicelib.limits import headers as limit_headers
 
 FROZEN: list[Any] = [
     admission.Asked,
-    allowance.Allowance,
+    limit_headers.Allowance,
     leases.Take,
-    refusals.Sum,
+    rejection_counts.Sum,
     tiers.Tier,
     traits.Known,
     traits.Learnt,
     traits.Traits,
     usage.Hour,
     usage.Used,
-    windows.Window,
+    counter_items.Window,
 ]
 """Threads share them."""
-SLOTTED: list[Any] = [*FROZEN, leases._Caller, memory.Seen]
+SLOTTED: list[Any] = [*FROZEN, leases._Caller, local_cache.Seen]
 """A process keeps thousands."""
 
 
@@ -43,8 +44,8 @@ def test_value_has_no_more_than_its_fields(kind: Any) -> None:
         (admission.Asked(), (None, 2**53, traits.Traits())),
         (leases.Take(1), (1, 0)),
         (leases._Caller(7), (7, 0, 0, 0, 0, False, [], 0)),
-        (memory.Seen(), (0, {}, (), frozenset(), traits.Known(), -10_000, "")),
-        (refusals.Sum(), (0, {})),
+        (local_cache.Seen(), (0, {}, (), frozenset(), traits.Known(), -10_000, "")),
+        (rejection_counts.Sum(), (0, {})),
         (traits.Known(), (frozenset(), 0, 0, 0, 230, ())),
         (traits.Learnt(), ("", "", (), {}, {})),
         (traits.Traits(), ("", "")),

@@ -11,9 +11,9 @@ from typing import Any, cast
 import pytest
 from chalice.app import Request
 
-from chalicelib.accounts import email, passwords
+from chalicelib.accounts import email_address, passwords
+from chalicelib.api import client_address, pagination
 from chalicelib.api import leaks as reported
-from chalicelib.api import listing, visitor
 from chalicelib.api.authorizer import IDENTITY
 from chalicelib.api.console import frame
 from chalicelib.api.declared import Body
@@ -25,6 +25,7 @@ from chalicelib.core.dynamodb.http_response import Answer
 from chalicelib.core.errors import LatchkeyError
 from chalicelib.core.settings import Settings
 from chalicelib.credentials import verify
+from chalicelib.detection import github_signature, hmac_signature
 from chalicelib.oauth import (
     client_documents,
     client_metadata,
@@ -34,10 +35,9 @@ from chalicelib.oauth import (
     redirect_uris,
     registration,
 )
-from chalicelib.oauth.freshness import fresh_s
+from chalicelib.oauth.document_lifetime import fresh_s
 from chalicelib.pages import render
-from chalicelib.watch import github, partner
-from chalicelib.webhooks import endpoints, retry
+from chalicelib.webhooks import endpoints, retry_schedule
 from tests.linear_time.growth import grows_faster_than_linearly
 
 Work = Callable[[str], object]
@@ -104,7 +104,7 @@ def framed(head: str, text: str) -> None:
 
 def of_cdn(text: str) -> None:
     with settings.in_use(Settings(client_ip_header="x-address")):
-        visitor.source_ip(of_headers({"x-address": text}))
+        client_address.source_ip(of_headers({"x-address": text}))
 
 
 def described(field: str, value: object) -> None:
@@ -130,12 +130,12 @@ PARSERS: dict[str, Work] = {
         json.dumps([{"token": text, "type": text, "url": text}]).encode()
     ),
     "what is no report": lambda text: reported._alerts(text.encode("utf-8", "replace")),
-    "GitHub's signature": lambda text: github.check(b"", identifier=text, signature=text),
-    "a sender's signature": lambda text: partner.check(b"", timestamp=text, signature=text),
+    "GitHub's signature": lambda text: github_signature.check(b"", identifier=text, signature=text),
+    "a sender's signature": lambda text: hmac_signature.check(b"", timestamp=text, signature=text),
     "an id": lambda text: ids.is_id(text, "acc"),
     "an id that begins well": lambda text: ids.is_id(f"acc_{text}", "acc"),
     "a client's id": lambda text: clients.is_client_id(text),
-    "a cursor": lambda text: listing.Cursor("acc").check("cursor", text),
+    "a cursor": lambda text: pagination.Cursor("acc").check("cursor", text),
     "cookies": lambda text: frame._cookies(cast(Any, SimpleNamespace(request=of_headers({"cookie": text})))),
     "where to go after log-in": lambda text: frame.local_path(f"/{text}"),
     "a JSON body": lambda text: Body({"name": Text(10**9)}).read(text),
@@ -175,12 +175,12 @@ PARSERS: dict[str, Work] = {
     "an address that is fetched": lambda text: ssrf_safe_fetch.get(
         text, deadline_s=60, bytes_max=1, resolver=lambda *_: []
     ),
-    "an email address": lambda text: email.normalised(text),
-    "a domain": lambda text: email.normalised(f"a@{text}"),
+    "an email address": lambda text: email_address.normalised(text),
+    "a domain": lambda text: email_address.normalised(f"a@{text}"),
     "a password": lambda text: passwords.accepted(text, email=text, name=text),
     "an owner's own words": lambda text: passwords.accepted("rT7-zebra vault", email=text, name=text),
     "a visitor's address": of_cdn,
-    "Retry-After": lambda text: retry.asked_for_ms(text, 0),
+    "Retry-After": lambda text: retry_schedule.asked_for_ms(text, 0),
     "a list": lambda text: http_syntax.members(text),
     "a response": lambda text: framed("", text),
     "a response's fields": lambda text: framed("HTTP/1.1 200 OK\r\n", text),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-from chalicelib.accounts import change, links, sessions, states
+from chalicelib.accounts import change, email_links, sessions, states
 from chalicelib.accounts.tables import Account
 from chalicelib.oauth import clients
 from chalicelib.oauth.tables import Client
@@ -193,8 +193,8 @@ class Person(Visitor):
 
     def proves_address(self) -> None:
         """Follow the link that proves the account's address, and log in again."""
-        ticket = links.new_link(
-            self.account.id, links.VERIFY_EMAIL, email=self.account.email, epoch=self.account.session_epoch
+        ticket = email_links.new_link(
+            self.account.id, email_links.VERIFY_EMAIL, email=self.account.email, epoch=self.account.session_epoch
         )
         assert self.submit("/verify", on=f"/verify?ticket={ticket}").status == 303
         self.logs_in_again()

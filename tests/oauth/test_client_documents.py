@@ -9,7 +9,7 @@ import pytest
 
 from chalicelib.core import telemetry
 from chalicelib.limits import tiers
-from chalicelib.oauth import client_documents, ending
+from chalicelib.oauth import client_documents, end_client
 from chalicelib.oauth.tables import Client
 from tests.house import House
 from tests.internet import ADDRESS, NAME, Internet, connected_to_nothing_else
@@ -330,7 +330,7 @@ def test_host_is_shown_whole_however_long(home: House, internet: Internet) -> No
     host = f"bank.example.{'a' * 60}.{'b' * 60}.evil.example"
     described = client_documents._described(f"https://{host}/client", {"redirect_uris": [CALLBACK]})
     assert described.name == host
-    assert ending.end(f"https://{host}/client", actor="operator").name == host
+    assert end_client.end(f"https://{host}/client", actor="operator").name == host
 
 
 def test_own_ids_are_found_without_looking_anywhere(home: House, app: App, internet: Internet) -> None:

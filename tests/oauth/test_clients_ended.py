@@ -9,8 +9,8 @@ from chalicelib.accounts import unfinished
 from chalicelib.accounts.tables import Account
 from chalicelib.core import errors, ids, telemetry
 from chalicelib.events import kinds, record
-from chalicelib.limits import stale
-from chalicelib.oauth import clients, consent, ending, grants
+from chalicelib.limits import stale_marks
+from chalicelib.oauth import clients, consent, end_client, grants
 from chalicelib.oauth.tables import Client, Consent, Grant
 from tests.house import NOON_MS, House
 from tests.meanwhile import sent
@@ -32,7 +32,7 @@ def test_client_is_ended_once_and_kept_for_30_days(home: House) -> None:
     assert (stored.deleted_at, stored.dies_at) == (NOON_MS, NOON_S + 30 * DAY_S)
     assert (stored.ended_by, stored.ended_because) == ("acc_admin", "abuse")
     assert Account.get(owner.id).applications == 0
-    assert stale.is_marked(owner.id, NOON_MS)
+    assert stale_marks.is_marked(owner.id, NOON_MS)
     (event,) = record.newest_first(owner.id, 9, kind=kinds.APPLICATION_DELETED)
     assert (event.actor, event.reason) == ("acc_admin", "abuse")
     assert event.changed.as_dict() == {"application": client.client_id, "name": "Photos"}
@@ -118,7 +118,7 @@ def test_document_may_be_ended_before_anybody_was_sent_here_with_it(home: House)
     log = io.StringIO()
     telemetry.write_to(log)
     for reason in ("abuse", "again"):
-        client = ending.end(DOCUMENT, actor="acc_admin", reason=reason)
+        client = end_client.end(DOCUMENT, actor="acc_admin", reason=reason)
         assert (client.deleted_at, client.ended_by, client.ended_because) == (NOON_MS, "acc_admin", "abuse")
         home.clock.forward(1)
     said = [json.loads(line) for line in log.getvalue().splitlines()]
@@ -135,23 +135,23 @@ def test_client_that_cant_be_is_not_ended(home: House) -> None:
     """An unknown id of ours, or a URL that names no document."""
     for client_id in ("app_" + "0" * 20, "x", "https://client.example", "https://client.example/a/../b", "http://a/b"):
         with pytest.raises(errors.NotFound, match="no such application"):
-            ending.end(client_id, actor="acc_admin")
-        assert not ending.is_document_url(client_id)
-    assert ending.is_document_url(DOCUMENT)
+            end_client.end(client_id, actor="acc_admin")
+        assert not end_client.is_document_url(client_id)
+    assert end_client.is_document_url(DOCUMENT)
     assert list(Client.scan()) == []
 
 
 def test_name_of_an_unknown_document_is_its_whole_host(home: House) -> None:
     """The end of it says whose it is."""
     host = ".".join(["x" * 60, "y" * 60, "example"])
-    assert ending.end(f"https://{host}/a", actor="acc_admin").name == host
+    assert end_client.end(f"https://{host}/a", actor="acc_admin").name == host
 
 
 def test_ended_client_is_read_as_it_is_at_this_moment(home: House) -> None:
     """What is returned shows what was written."""
     client = registered(home).client
     with sent() as calls:
-        ending.end(client.client_id, actor="acc_admin")
+        end_client.end(client.client_id, actor="acc_admin")
     reads = [request.get("ConsistentRead") for operation, request in calls if operation == "GetItem"]
     assert reads
     assert all(reads)

@@ -14,7 +14,7 @@ import pytest
 from chalicelib.core import errors, settings
 from chalicelib.limits.tiers import DOCUMENT_FETCHES
 from chalicelib.oauth import client_documents, document_fetches
-from chalicelib.oauth.freshness import fresh_s
+from chalicelib.oauth.document_lifetime import fresh_s
 from chalicelib.oauth.tables import Client
 from infra.standin import Answer
 from tests.house import House

@@ -6,7 +6,7 @@ import pytest
 
 from chalicelib.core import ids
 from chalicelib.events import kinds
-from chalicelib.limits import stale
+from chalicelib.limits import stale_marks
 from chalicelib.oauth import grants
 from chalicelib.oauth.tables import Grant
 from tests.credentials.events import told
@@ -48,7 +48,7 @@ def test_revoked_grant_is_told_once_and_felt_at_the_next_request(home: House, ki
     assert Grant.get(grant.id).revoked_at == NOON_MS
     about = {"grant": grant.id, "application": APP, "scopes": "read write"}
     assert told(account.id) == [(kind or kinds.GRANT_REVOKED, about)]
-    assert stale.is_marked(account.id, NOON_MS)
+    assert stale_marks.is_marked(account.id, NOON_MS)
 
 
 def test_revocation_says_whether_every_function_could_be_told(home: House) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from chalicelib.core import settings
-from chalicelib.webhooks import attempt, fan_out
+from chalicelib.webhooks import fan_out, send_delivery
 from chalicelib.webhooks.tables import Endpoint
 from tests.dns import NameServer, answering
 from tests.house import House
@@ -39,10 +39,10 @@ INSIDE = [
 ]
 
 
-def sent(home: House, server: NameServer, url: str = "https://rebind.example/hooks") -> attempt.Outcome:
+def sent(home: House, server: NameServer, url: str = "https://rebind.example/hooks") -> send_delivery.Outcome:
     """Send a message to a name of that server's."""
     endpoint = Endpoint("acc_x", "whk_x", url=url, name="x", created_at=0, enabled_at=0)
-    return attempt.send(endpoint, fan_out.new(endpoint, "evt_x", "key.created", "{}", due_at=0), server.resolve)
+    return send_delivery.send(endpoint, fan_out.new(endpoint, "evt_x", "key.created", "{}", due_at=0), server.resolve)
 
 
 @pytest.mark.parametrize("address", INSIDE)

@@ -8,8 +8,8 @@ import pytest
 
 from chalicelib.accounts.tables import Account
 from chalicelib.core import clock, errors, ids, telemetry
-from chalicelib.webhooks import attempt, deliver, endpoints, fan_out, states
-from chalicelib.webhooks.attempt import Outcome
+from chalicelib.webhooks import deliver, endpoints, fan_out, send_delivery, states
+from chalicelib.webhooks.send_delivery import Outcome
 from chalicelib.webhooks.states import DELIVERED, FAILED, PENDING
 from chalicelib.webhooks.tables import Delivery, Endpoint
 from tests.house import House
@@ -32,7 +32,7 @@ def deadlines(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         asked.append(deadline_s)
         return Outcome(clock.now_ms(), 5, 200)
 
-    monkeypatch.setattr(attempt, "send", send)
+    monkeypatch.setattr(send_delivery, "send", send)
     return asked
 
 
@@ -43,7 +43,7 @@ def killed(monkeypatch: pytest.MonkeyPatch) -> None:
     def send(*_: Any, **__: Any) -> Outcome:
         raise LookupError("killed")
 
-    monkeypatch.setattr(attempt, "send", send)
+    monkeypatch.setattr(send_delivery, "send", send)
 
 
 def stored(endpoint: Endpoint, **fields: Any) -> Delivery:

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from chalicelib.core import clock, ssrf_safe_fetch
-from chalicelib.webhooks import attempt, deliver, endpoints, fan_out, turn, waiting
-from chalicelib.webhooks.attempt import Outcome
+from chalicelib.webhooks import deliver, delivery_queue, endpoint_lock, endpoints, fan_out, send_delivery
+from chalicelib.webhooks.send_delivery import Outcome
 from chalicelib.webhooks.tables import Endpoint
 from tests.house import House
 from tests.meanwhile import sent
@@ -16,7 +16,7 @@ READS: dict[str, Callable[[Endpoint], object]] = {
     "listed": lambda endpoint: list(endpoints.of_account(endpoint.account_id)),
     "deleted": lambda endpoint: endpoints.delete_unverified(endpoint.account_id),
     "owned": lambda endpoint: endpoints.owned(endpoint.account_id, endpoint.id),
-    "standing": lambda endpoint: waiting.standing([(endpoint.account_id, endpoint.id)]),
+    "standing": lambda endpoint: delivery_queue.standing([(endpoint.account_id, endpoint.id)]),
     "tested": deliver.send_test,
     "caught_up": lambda endpoint: deliver._caught_up(
         endpoint, clock.now_ms(), clock.now_ms() + 1, ssrf_safe_fetch.resolve
@@ -27,10 +27,10 @@ READS: dict[str, Callable[[Endpoint], object]] = {
 @pytest.mark.parametrize("what", READS)
 def test_what_decides_is_read_as_it_is_now(home: House, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
     """Each read of a table, of one item or of several."""
-    monkeypatch.setattr(attempt, "send", lambda *_, **__: Outcome(clock.now_ms(), 5, 200))
+    monkeypatch.setattr(send_delivery, "send", lambda *_, **__: Outcome(clock.now_ms(), 5, 200))
     endpoint = endpoints.create(home.account().id, url="https://example.com/", name="A", types=None)
     fan_out.new(endpoint, "evt_" + "0" * 20, "key.created", "{}", due_at=0).save()
-    turn.fall_behind(endpoint)
+    endpoint_lock.fall_behind(endpoint)
     with sent() as calls:
         READS[what](as_it_stands(endpoint))
     reads = [request for operation, request in calls if operation in ("GetItem", "Query")]

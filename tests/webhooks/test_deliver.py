@@ -11,8 +11,17 @@ from chalicelib.core import clock
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.events import kinds, record
 from chalicelib.events.tables import Event
-from chalicelib.limits import stale
-from chalicelib.webhooks import attempt, deliver, endpoints, fan_out, retry, states, turn, waiting
+from chalicelib.limits import stale_marks
+from chalicelib.webhooks import (
+    deliver,
+    delivery_queue,
+    endpoint_lock,
+    endpoints,
+    fan_out,
+    retry_schedule,
+    send_delivery,
+    states,
+)
 from chalicelib.webhooks.states import DELIVERED, DISABLED, ENABLED, FAILED, PENDING
 from chalicelib.webhooks.tables import Delivery
 from tests.house import House
@@ -68,7 +77,7 @@ def test_failure_is_tried_again_until_it_arrives(local: House, receiver: Receive
     receiver.answers = b"out of order"
     event_id = happens(local, ada)
     streamed(ada)
-    for wait_s in retry.WAITS_S[:3]:
+    for wait_s in retry_schedule.WAITS_S[:3]:
         background.every_minute()
         tried = len(receiver.received)
         local.clock.forward(wait_s * 0.9 - 1)
@@ -118,7 +127,7 @@ def test_receiver_cannot_ask_for_a_try_after_the_schedules_end(local: House, rec
     began_ms = clock.now_ms()
     receiver.says, receiver.headers = [503], {"Retry-After": "9" * 12}
     streamed(ada)
-    assert delivery(endpoint, event_id).due_at == began_ms + retry.SCHEDULE_MS
+    assert delivery(endpoint, event_id).due_at == began_ms + retry_schedule.SCHEDULE_MS
     local.clock.forward(3 * DAY_S)
     background.every_minute()
     second = delivery(endpoint, event_id)
@@ -136,9 +145,9 @@ def test_receiver_cannot_ask_for_a_try_after_the_schedules_end(local: House, rec
 def test_nonsense_for_when_to_come_back_is_ignored(nonsense: str) -> None:
     """Then the schedule counts alone."""
     now_ms = 1_640_000_000_000
-    asked_ms = retry.asked_for_ms(nonsense, now_ms)
+    asked_ms = retry_schedule.asked_for_ms(nonsense, now_ms)
     assert asked_ms <= now_ms
-    assert (retry.next_at_ms(1, now_ms, not_before_ms=asked_ms) or 0) - now_ms <= 66_000
+    assert (retry_schedule.next_at_ms(1, now_ms, not_before_ms=asked_ms) or 0) - now_ms <= 66_000
 
 
 @pytest.mark.parametrize(
@@ -146,7 +155,7 @@ def test_nonsense_for_when_to_come_back_is_ignored(nonsense: str) -> None:
 )
 def test_date_is_read_in_each_form_of_http(date: str) -> None:
     """RFC 9110 §5.6.7."""
-    assert retry.asked_for_ms(date, 0) == 784_111_777_000
+    assert retry_schedule.asked_for_ms(date, 0) == 784_111_777_000
 
 
 def test_ten_attempts_within_about_three_days(local: House, receiver: Receiver) -> None:
@@ -244,10 +253,10 @@ def test_killed_before_it_was_written_down_it_is_sent_again(local: House, receiv
     endpoint_of(ada, receiver)
     event_id = happens(local, ada)
     ((endpoint, _),) = fan_out.put(Event.from_raw_data(image) for image in images(ada.id))
-    assert turn.take(ada.id, endpoint.id) is not None
+    assert endpoint_lock.take(ada.id, endpoint.id) is not None
     claimed = deliver._claimed(endpoint, event_id)
     assert claimed is not None
-    attempt.send(endpoint, claimed)
+    send_delivery.send(endpoint, claimed)
     # Here it is killed.
     background.every_minute()
     assert receiver.ids == [event_id]
@@ -339,7 +348,7 @@ def test_standing_mark_is_not_set_again(local: House) -> None:
     ada = local.account()
     local.key(ada)
     local.clock.forward(1)
-    stale.mark(ada.id)
+    stale_marks.mark(ada.id)
     before = _marks(ada.id)
     streamed(ada)
     assert _marks(ada.id) == before
@@ -395,11 +404,11 @@ def test_oldest_due_says_how_late_things_are(local: House, receiver: Receiver) -
     """For the status page."""
     ada = local.account()
     endpoint_of(ada, receiver)
-    assert waiting.oldest_due_ms(clock.now_ms()) is None
+    assert delivery_queue.oldest_due_ms(clock.now_ms()) is None
     happens(local, ada)
     fan_out.put(Event.from_raw_data(image) for image in images(ada.id))
     local.clock.forward(90)
-    assert waiting.oldest_due_ms(clock.now_ms()) == 90_000
+    assert delivery_queue.oldest_due_ms(clock.now_ms()) == 90_000
 
 
 def _marks(account_id: str) -> list[str]:

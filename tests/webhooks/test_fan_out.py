@@ -10,7 +10,7 @@ from chalicelib.accounts.tables import Account
 from chalicelib.core import clock, ids, settings, telemetry
 from chalicelib.events import record
 from chalicelib.events.tables import Event
-from chalicelib.webhooks import endpoints, fan_out, message, states
+from chalicelib.webhooks import endpoints, fan_out, payload, states
 from chalicelib.webhooks.states import DELIVERED, PENDING
 from chalicelib.webhooks.tables import Delivery, Endpoint
 from tests.house import House
@@ -59,7 +59,7 @@ def test_delivery_is_stored_as_it_will_be_sent(home: House) -> None:
     put(ada)
     found, now_ms = delivery(endpoint, event_id), clock.now_ms()
     (event,) = [each for each in events_of(ada) if each.id == event_id]
-    assert (found.account_id, found.type, found.body) == (ada.id, "account.renamed", message.of_event(event))
+    assert (found.account_id, found.type, found.body) == (ada.id, "account.renamed", payload.of_event(event))
     assert (found.state, found.created_at, found.due_at, found.tries) == (PENDING, now_ms, now_ms, 0)
     assert found.lane == fan_out.lane_of(endpoint.id)
     assert found.dies_at == now_ms // 1000 + settings.current().events_kept_s

@@ -7,7 +7,7 @@ import pytest
 from chalicelib.api import background
 from chalicelib.core import clock
 from chalicelib.core.dynamodb import client as dynamodb
-from chalicelib.webhooks import deliver, endpoints, fan_out, turn
+from chalicelib.webhooks import deliver, endpoint_lock, endpoints, fan_out
 from chalicelib.webhooks.states import PENDING
 from chalicelib.webhooks.tables import Delivery, Endpoint
 from tests.house import House
@@ -37,7 +37,7 @@ def test_what_came_since_a_sweep_read_its_queue_is_sent_by_it(local: House, sent
     endpoint = endpoint_of(ada, receiver)
     happened = [happens(local, ada, "1")]
     put(ada)
-    turn.fall_behind(endpoint)
+    endpoint_lock.fall_behind(endpoint)
     local.clock.forward(30)
 
     def meanwhile() -> None:
@@ -87,7 +87,7 @@ def test_what_the_hourly_look_put_first_is_sent_when_the_stream_brings_it(local:
 
 @pytest.mark.parametrize(
     ("owner", "name", "turn_of"),
-    [(fan_out, "_put", 3), (deliver, "_claimed", 2), (turn, "take", 1), (deliver, "settle", 1)],
+    [(fan_out, "_put", 3), (deliver, "_claimed", 2), (endpoint_lock, "take", 1), (deliver, "settle", 1)],
     ids=["put", "claim", "take", "settle"],
 )
 def test_database_that_fails_once_breaks_no_order(
@@ -115,7 +115,7 @@ def test_busy_endpoint_catches_up_however_much_happens(local: House, sent: Sent,
     """Time bounds a turn, no number does; after it events are sent at once again."""
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
-    turn.fall_behind(endpoint)
+    endpoint_lock.fall_behind(endpoint)
     for number in range(130):
         happens(local, ada, f"Ada {number}")
     streamed(ada)

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from chalicelib.core import clock, ids, ssrf_safe_fetch, telemetry
-from chalicelib.webhooks import attempt, deliver, endpoints, fan_out, states, turn, waiting
-from chalicelib.webhooks.attempt import Outcome
+from chalicelib.webhooks import deliver, delivery_queue, endpoint_lock, endpoints, fan_out, send_delivery, states
+from chalicelib.webhooks.send_delivery import Outcome
 from chalicelib.webhooks.states import DELIVERED, FAILED, PENDING
 from chalicelib.webhooks.tables import Delivery, Endpoint
 from tests.house import House
@@ -46,7 +46,7 @@ class Sent:
 def sent(home: House, monkeypatch: pytest.MonkeyPatch) -> Sent:
     """Nothing leaves."""
     made = Sent()
-    monkeypatch.setattr(attempt, "send", made.send)
+    monkeypatch.setattr(send_delivery, "send", made.send)
     return made
 
 
@@ -59,7 +59,7 @@ def waits(endpoint: Endpoint, due_after_ms: int = 0) -> Delivery:
 
 def send_all(endpoint: Endpoint, *waiting_there: Delivery, for_ms: int = LATER_MS) -> None:
     """Send what has just happened."""
-    deliver.send_all(waiting.queue_of(waiting_there), clock.now_ms() + for_ms)
+    deliver.send_all(delivery_queue.queue_of(waiting_there), clock.now_ms() + for_ms)
 
 
 def sweep() -> int:
@@ -156,7 +156,7 @@ def test_no_attempt_begins_that_could_not_end_in_time(
 ) -> None:
     """Before the function's end, and as long before the turn's as an attempt may take."""
     there = waits(endpoint)
-    taken = turn.take(endpoint.account_id, endpoint.id)
+    taken = endpoint_lock.take(endpoint.account_id, endpoint.id)
     assert taken is not None
     taken.update(actions=[Endpoint.busy_until.set(clock.now_ms() + busy_for_ms)])
     tried = deliver._all_tried(taken, [there.id], clock.now_ms() + for_ms, ssrf_safe_fetch.resolve)
@@ -207,7 +207,7 @@ def test_sweep_looks_again_for_what_the_index_did_not_show_it_of_the_last_five_m
     tried, later, seen = waits(endpoint), waits(endpoint, 1), waits(endpoint)
     tried.update(actions=[Delivery.tries.set(1), Delivery.lane.remove()])
     later.update(actions=[Delivery.lane.remove()])
-    turn.fall_behind(endpoint)
+    endpoint_lock.fall_behind(endpoint)
     assert sweep() == 1
     assert sent.ids == ([seen.id, unseen.id] if is_sent else [seen.id])
     assert as_it_stands(endpoint).behind_since is None
@@ -229,7 +229,7 @@ def test_endpoint_that_fell_behind_while_it_was_sent_to_is_looked_at_again(endpo
 
     sent.before = comes
     again = waits(endpoint)
-    turn.fall_behind(endpoint)
+    endpoint_lock.fall_behind(endpoint)
     sweep()
     assert sent.ids == [seen.id, again.id, unseen.id, *(each.id for each in more)]
 

@@ -12,8 +12,18 @@ from chalicelib.api import background
 from chalicelib.core import clock, errors, ids, ssrf_safe_fetch
 from chalicelib.events import kinds, record
 from chalicelib.events.tables import Event
-from chalicelib.webhooks import attempt, deliver, endpoints, fan_out, retry, settle, states, turn, waiting
-from chalicelib.webhooks.attempt import Outcome
+from chalicelib.webhooks import (
+    deliver,
+    delivery_queue,
+    endpoint_lock,
+    endpoints,
+    fan_out,
+    record_result,
+    retry_schedule,
+    send_delivery,
+    states,
+)
+from chalicelib.webhooks.send_delivery import Outcome
 from chalicelib.webhooks.states import DELIVERED, DISABLED, ENABLED, FAILED, PENDING
 from chalicelib.webhooks.tables import Delivery, Endpoint
 from tests.house import Clock, House
@@ -66,7 +76,7 @@ class Sent:
         self.before()
         at_ms = clock.now_ms()
         is_dead = endpoint.url == DEAD
-        took_s = attempt.DEADLINE_S if is_dead else self.took_s
+        took_s = send_delivery.DEADLINE_S if is_dead else self.took_s
         self.home.clock.forward(took_s)
         return Outcome(at_ms, round(took_s * 1000), None if is_dead else 200, problem="Nobody." if is_dead else None)
 
@@ -80,7 +90,7 @@ def sent(local: House, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sent]:
     """What is sent, with two threads, one for those who answer well, in place of sixteen of each."""
     local.clock = ClockOfEach(local.clock.now_ms)
     made = Sent(local)
-    monkeypatch.setattr(attempt, "send", made.send)
+    monkeypatch.setattr(send_delivery, "send", made.send)
     monkeypatch.setattr(deliver, "AT_ONCE", 1)
     with clock.driven_by(local.clock):
         yield made
@@ -178,7 +188,7 @@ def test_more_than_can_be_read_for_one_endpoint_hides_nobody_else(
 ) -> None:
     """Neither from the sweep, which begins at the other end every second minute, nor from how late we are."""
     monkeypatch.setattr(fan_out, "LANES", ("0",))
-    monkeypatch.setattr(waiting, "LANES", ("0",))
+    monkeypatch.setattr(delivery_queue, "LANES", ("0",))
     ada, bob = local.account(), local.account()
     dead_ones(ada, 1)
     good = endpoint_of(bob, receiver)
@@ -189,7 +199,7 @@ def test_more_than_can_be_read_for_one_endpoint_hides_nobody_else(
     event_id = happens(local, bob)
     put(bob)
     local.clock.forward(60)
-    assert waiting.oldest_due_ms(clock.now_ms()) == 60_000
+    assert delivery_queue.oldest_due_ms(clock.now_ms()) == 60_000
     query = Delivery.by_due.query
 
     def slowly(*arguments: Any, **named: Any) -> Iterator[Delivery]:
@@ -212,7 +222,7 @@ def test_account_with_a_dead_receiver_does_not_make_us_late(local: House, sent: 
     late = []
     for _ in range(10):
         local.clock.forward(60)
-        late.append(waiting.oldest_due_ms(clock.now_ms()))
+        late.append(delivery_queue.oldest_due_ms(clock.now_ms()))
         deliver.sweep(clock.now_ms() + SWEEP_MS)
     assert late == [None] * 10
 
@@ -241,10 +251,10 @@ def test_what_comes_while_another_function_sends_is_left_to_the_sweep(
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
     first = happens(local, ada, "Ada 1")
-    held = turn.take(ada.id, endpoint.id)
+    held = endpoint_lock.take(ada.id, endpoint.id)
     assert held is not None
     streamed(ada)
-    turn.let_go(held)
+    endpoint_lock.let_go(held)
     second = happens(local, ada, "Ada 2")
     streamed(ada)
     assert sent.messages == []
@@ -310,7 +320,7 @@ def test_what_is_asked_for_by_hand_is_dropped_by_nobody_who_decided_before(
     put(ada)
     endpoints.disable(as_it_stands(endpoint), states.BY_ACCOUNT)
     receiver.says = [503, 204]
-    drop = settle.drop
+    drop = record_result.drop
 
     def meanwhile(endpoint_id: str, message_id: str, decided_at_ms: int) -> None:
         monkeypatch.setattr(deliver, "drop", drop)
@@ -425,7 +435,7 @@ def test_nothing_starts_that_could_not_end_within_the_turn(
     sent.took_s, taken_ms = took_s, clock.now_ms()
     sent.before = lambda: began.append(clock.now_ms() - taken_ms)
     deliver.send_all({(ada.id, endpoint.id): sorted(each.id for each in Delivery.query(endpoint.id))}, 2**53)
-    assert max(began) < turn.LASTS_MS - attempt.DEADLINE_S * 1000 <= max(began) + took_s * 1000
+    assert max(began) < endpoint_lock.LASTS_MS - send_delivery.DEADLINE_S * 1000 <= max(began) + took_s * 1000
 
 
 def test_nothing_starts_once_the_function_must_end(local: House, sent: Sent, receiver: Receiver) -> None:
@@ -445,14 +455,14 @@ def test_turn_lasts_a_minute_whoever_takes_it(local: House, receiver: Receiver) 
     """A function that died holds an endpoint no longer, and one that lives is sure of all of it."""
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
-    assert turn.LASTS_MS == 60_000 > 2 * attempt.DEADLINE_S * 1000
-    assert turn.take(ada.id, endpoint.id) is not None
+    assert endpoint_lock.LASTS_MS == 60_000 > 2 * send_delivery.DEADLINE_S * 1000
+    assert endpoint_lock.take(ada.id, endpoint.id) is not None
     local.clock.forward(59.999)
-    assert turn.take(ada.id, endpoint.id) is None
-    with pytest.raises(errors.Conflict, match="Try again in a few seconds"), turn.by_hand(endpoint):
+    assert endpoint_lock.take(ada.id, endpoint.id) is None
+    with pytest.raises(errors.Conflict, match="Try again in a few seconds"), endpoint_lock.by_hand(endpoint):
         pass
     local.clock.forward(0.001)
-    with turn.by_hand(endpoint) as taken:
+    with endpoint_lock.by_hand(endpoint) as taken:
         assert taken.busy_until == clock.now_ms() + 60_000
     assert as_it_stands(endpoint).busy_until is None
 
@@ -463,11 +473,13 @@ def test_endpoint_fails_since_its_first_failure_in_a_row(local: House, receiver:
     endpoint = endpoint_of(ada, receiver)
     message = fan_out.new(endpoint, ids.new("evt"), states.TEST, "{}", due_at=clock.now_ms())
     began_ms = clock.now_ms()
-    for number in range(1, retry.FAILURES_MAX + 3):
-        settle.settle(as_it_stands(endpoint), message, Outcome(clock.now_ms(), 5, 500))
+    for number in range(1, retry_schedule.FAILURES_MAX + 3):
+        record_result.settle(as_it_stands(endpoint), message, Outcome(clock.now_ms(), 5, 500))
         stands = as_it_stands(endpoint)
         assert (stands.failures, stands.failing_since) == (number, began_ms)
-        assert stands.status == (ENABLED if number < retry.FAILURES_MAX + 2 else DISABLED)
+        assert stands.status == (ENABLED if number < retry_schedule.FAILURES_MAX + 2 else DISABLED)
         local.clock.forward(1)
-        if number >= retry.FAILURES_MAX:
-            local.clock.now_ms = began_ms + retry.FAILING_FOR_MS - (1 if number == retry.FAILURES_MAX else 0)
+        if number >= retry_schedule.FAILURES_MAX:
+            local.clock.now_ms = (
+                began_ms + retry_schedule.FAILING_FOR_MS - (1 if number == retry_schedule.FAILURES_MAX else 0)
+            )

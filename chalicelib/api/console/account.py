@@ -1,6 +1,6 @@
 """Settings > Account: name, address, password, leaving."""
 
-from chalicelib.accounts import change, links, mail, own
+from chalicelib.accounts import change, email_links, email_sender, self_service
 from chalicelib.accounts import sign_up as signing_up
 from chalicelib.api.console.callers import caller_of, networks_of
 from chalicelib.api.console.entry import remember_device
@@ -18,7 +18,7 @@ def show_settings(visit: Visit) -> Gone:
 
 def show_account(visit: Visit) -> Shown:
     """Show the account and what can be changed."""
-    return Shown("account", {"account": visit.person.account, "by_mail": mail.is_configured()})
+    return Shown("account", {"account": visit.person.account, "by_mail": email_sender.is_configured()})
 
 
 def rename(visit: Visit) -> Gone:
@@ -29,7 +29,7 @@ def rename(visit: Visit) -> Gone:
 
 def change_email(visit: Visit) -> Gone:
     """Send a link to another address."""
-    own.ask_for_email(
+    self_service.ask_for_email(
         visit.person,
         caller=caller_of(visit),
         password=visit.text("password"),
@@ -41,7 +41,7 @@ def change_email(visit: Visit) -> Gone:
 
 def change_password(visit: Visit) -> Gone:
     """Change the password."""
-    own.change_password(
+    self_service.change_password(
         visit.person,
         caller=caller_of(visit),
         password=visit.text("password"),
@@ -55,7 +55,7 @@ def change_password(visit: Visit) -> Gone:
 def send_verification(visit: Visit) -> Gone:
     """Send the link that proves the address once more."""
     account = visit.person.account
-    if not links.is_unproven(account):
+    if not email_links.is_unproven(account):
         return Gone("/settings/account")
     signing_up.send_verification(account, networks=networks_of(visit), base_url=visit.base_url)
     return Gone("/settings/account", "verification-sent")
@@ -63,7 +63,7 @@ def send_verification(visit: Visit) -> Gone:
 
 def delete(visit: Visit) -> Gone:
     """Delete the account."""
-    ending = own.delete(visit.person, caller=caller_of(visit), password=visit.text("password"))
+    ending = self_service.delete(visit.person, caller=caller_of(visit), password=visit.text("password"))
     finish.first_slice(ending)
     visit.set_cookie(SESSION, "", lives_s=0)
     return Gone("/login", "deleted")

@@ -10,7 +10,7 @@ from chalicelib.core import ids, settings
 from chalicelib.credentials import find
 from chalicelib.events import actors, kinds, notable, record
 from chalicelib.events.tables import Event
-from chalicelib.pages import words
+from chalicelib.pages import labels
 
 SHOWN = 50
 RENAMED = (kinds.ACCOUNT_RENAMED, kinds.KEY_RENAMED)
@@ -82,7 +82,7 @@ def _details(event: Event, named: dict[str, str]) -> list[str]:
         "source": f"found in: {changed.get('source')}",
         "public": _PUBLIC.get(changed.get("public", ""), ""),
         "acted": _ACTED.get(changed.get("acted", ""), ""),
-        "on_anomaly": f"chosen: {words.POLICIES.get(changed.get('on_anomaly', ''), ('',))[0]}",
+        "on_anomaly": f"chosen: {labels.POLICIES.get(changed.get('on_anomaly', ''), ('',))[0]}",
         "scopes": f"scopes: {changed.get('scopes')}",
         "successor": "replaced by a new key",
         "ends_at": f"works until {_moment(changed, 'ends_at')}",
@@ -90,7 +90,7 @@ def _details(event: Event, named: dict[str, str]) -> list[str]:
         "host": changed.get("host", ""),
         "because": _BECAUSE.get(changed.get("because", ""), ""),
         "application": name or changed.get("application", ""),
-        "tier": f"tier: {words.TIERS.get(changed.get('tier', ''), changed.get('tier'))}",
+        "tier": f"tier: {labels.TIERS.get(changed.get('tier', ''), changed.get('tier'))}",
         "status": f"status: {changed.get('status')}",
         "admin": f"administrator: {changed.get('admin')}",
         "used": f"{changed.get('used')} of {changed.get('quota')} requests of the hour",

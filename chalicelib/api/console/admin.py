@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from chalicelib.accounts import change, find, states
-from chalicelib.accounts.email import LENGTH_MAX
+from chalicelib.accounts.email_address import LENGTH_MAX
 from chalicelib.accounts.tables import Account
 from chalicelib.api.console import confirm, keys
 from chalicelib.api.console.activity import Row, row

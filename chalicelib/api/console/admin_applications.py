@@ -6,7 +6,7 @@ from chalicelib.api.console import confirm
 from chalicelib.api.console.admin import admin_of, for_a_reason
 from chalicelib.api.console.frame import Gone, Shown, Visit
 from chalicelib.core import errors
-from chalicelib.oauth import clients, ending
+from chalicelib.oauth import clients, end_client
 from chalicelib.oauth.tables import Client
 
 HOME = "/admin/applications"
@@ -53,12 +53,12 @@ def confirm_end(visit: Visit) -> Shown:
 def end(visit: Visit) -> Gone:
     """End the client, its grants and its tokens."""
     with for_a_reason(visit) as (admin, reason):
-        client = ending.end(visit.text("client_id"), actor=admin.id, reason=reason)
+        client = end_client.end(visit.text("client_id"), actor=admin.id, reason=reason)
     return Gone(_path(client.client_id), "application-ended")
 
 
 def _can_be_ended(client: Client | None, client_id: str) -> bool:
-    return ending.is_document_url(client_id) if client is None else client.deleted_at is None
+    return end_client.is_document_url(client_id) if client is None else client.deleted_at is None
 
 
 def _name(client: Client | None, client_id: str) -> str:

@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 
-from chalicelib.accounts import links
+from chalicelib.accounts import email_links
 from chalicelib.api.console import confirm
 from chalicelib.api.console.frame import Gone, Shown, Visit
 from chalicelib.api.fields import OneOf, SomeOf, Text
 from chalicelib.core import errors, ids, randomness
 from chalicelib.credentials import scopes
+from chalicelib.limits.counter_items import counter_of
 from chalicelib.limits.usage import last_used_hours
-from chalicelib.limits.windows import counter_of
 from chalicelib.oauth import clients, consent, grants
 
 HOME = "/settings/applications"
@@ -39,14 +39,14 @@ def show_applications(visit: Visit) -> Shown:
 
 def show_new_application(visit: Visit) -> Shown:
     """Show the form for a new application."""
-    links.check_proven(visit.person.account)
+    email_links.check_proven(visit.person.account)
     return Shown("application_new", {"ticket": randomness.base62(30)})
 
 
 def register(visit: Visit) -> Shown:
     """Register an application and show its secret, this once."""
     account = visit.person.account
-    links.check_proven(account)
+    email_links.check_proven(account)
     kind = visit.check("kind", KIND)
     grant_types = {clients.CODE, clients.REFRESH, clients.DEVICE}
     made = clients.register(
@@ -70,7 +70,7 @@ def show_application(visit: Visit, client_id: str) -> Shown:
 
 def change(visit: Visit, client_id: str) -> Gone:
     """Change name, redirect URIs and whether PKCE is required."""
-    links.check_proven(visit.person.account)
+    email_links.check_proven(visit.person.account)
     client = clients.owned(visit.person.account.id, client_id)
     clients.change(client, name=visit.check("name", NAME), uris=_uris(visit), pkce_required=_pkce(visit))
     return Gone(f"{HOME}/{client_id}", "application-changed")
@@ -96,7 +96,7 @@ def confirm_rotate_secret(visit: Visit, client_id: str) -> Shown:
 
 def rotate_secret(visit: Visit, client_id: str) -> Shown:
     """Give the application another secret and show it, this once."""
-    links.check_proven(visit.person.account)
+    email_links.check_proven(visit.person.account)
     client = clients.owned(visit.person.account.id, client_id)
     if client.is_public:
         raise errors.Conflict("A public application has no secret.")

@@ -1,14 +1,14 @@
 """Who fills in a form, as limits see them, and what a page says of a refusal."""
 
-from chalicelib.accounts.attempts import Caller
-from chalicelib.api import visitor
+from chalicelib.accounts.password_attempts import Caller
+from chalicelib.api import client_address
 from chalicelib.api.console.frame import DEVICE, Visit
 from chalicelib.core import errors
 
 
 def networks_of(visit: Visit) -> tuple[str, ...]:
     """Return every network that a visit is counted by."""
-    return visitor.networks(visitor.source_ip(visit.exchange.request))
+    return client_address.networks(client_address.source_ip(visit.exchange.request))
 
 
 def caller_of(visit: Visit) -> Caller:

@@ -1,6 +1,6 @@
 """Where the link of a sign-up leads: a button in the browser that signed up, elsewhere a form for a new password."""
 
-from chalicelib.accounts import attempts, passwords, pending_sign_up
+from chalicelib.accounts import password_attempts, passwords, pending_sign_up
 from chalicelib.accounts.tables import Ticket
 from chalicelib.api.console.callers import caller_of, in_words
 from chalicelib.api.console.entry import NAME, after_log_in, let_in, to_log_in
@@ -43,7 +43,7 @@ def chosen_password(visit: Visit, password: str, *, email: str, name: str) -> st
     who has one link may send its form as often as they like: Refused after too many.
     """
     passwords.check_form(password)
-    attempts.count_by_network(caller_of(visit))
+    password_attempts.count_by_network(caller_of(visit))
     return passwords.hashed(passwords.accepted(password, email=email, name=name))
 
 

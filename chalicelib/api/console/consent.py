@@ -1,6 +1,6 @@
 """Where people decide: the consent page of an authorization request, and the page for a device's code."""
 
-from chalicelib.accounts import links
+from chalicelib.accounts import email_links
 from chalicelib.accounts.tables import Account
 from chalicelib.api.console.frame import Away, LogInFirst, Shown, Visit
 from chalicelib.core import errors
@@ -38,7 +38,7 @@ def decide(visit: Visit) -> Shown | Away:
     if visit.text("decision") != "allow":
         denied = authorize.refused(asking, visit.base_url, access_denied())
         return Away(denied.location if was_shown else denied.location_for(account), denied.client_name)
-    links.check_proven(account)
+    email_links.check_proven(account)
     if not was_shown:
         # The client changed its name, its redirect URI or its scopes while the page was open.
         return _consent_page(visit, asking, parameters, problem=CHANGED, status=409)
@@ -67,7 +67,7 @@ def decide_device(visit: Visit) -> Shown:
     try:
         waiting = device.pending(typed)
         if allowed:
-            links.check_proven(account)
+            email_links.check_proven(account)
             if visit.text("shown") != waiting.shown:
                 return _device_page(waiting, problem=CHANGED, status=409)
             device.approve(waiting, account.id)
@@ -105,10 +105,10 @@ def _asked(visit: Visit, asking: authorize.Asking, parameters: Parameters) -> Sh
         if asks_nobody:
             raise authorize.refused(asking, visit.base_url, OAuthError("login_required", "Nobody is logged in."))
         raise LogInFirst
-    if asking.needs_consent(account) or links.is_unproven(account):
+    if asking.needs_consent(account) or email_links.is_unproven(account):
         if asks_nobody:
             raise authorize.refused(asking, visit.base_url, OAuthError("consent_required", "The person must be asked."))
-        links.check_proven(account)
+        email_links.check_proven(account)
         return _consent_page(visit, asking, parameters)
     if visit.exchange.is_head:
         # A grant and its code are made for whoever goes there, not for whoever looks where a link leads.

@@ -3,10 +3,10 @@
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
+from chalicelib.accounts import email_sender, sessions
 from chalicelib.accounts import log_in as logging_in
-from chalicelib.accounts import mail, sessions
 from chalicelib.accounts import sign_up as signing_up
-from chalicelib.accounts.not_sent import MailNotSent
+from chalicelib.accounts.email_not_sent import MailNotSent
 from chalicelib.api.console.callers import caller_of, in_words, networks_of
 from chalicelib.api.console.frame import (
     DEVICE,
@@ -55,7 +55,7 @@ def sign_up(visit: Visit) -> Shown:
         )
     except (errors.InvalidRequest, errors.RateLimited, MailNotSent) as error:
         return visit.refused_by(error, Shown("signup", {"email": email, "name": name, "next": after, "problem": None}))
-    return Shown("signed_up", {"email": email, "next": after, "by_mail": mail.is_configured()})
+    return Shown("signed_up", {"email": email, "next": after, "by_mail": email_sender.is_configured()})
 
 
 def show_log_in(visit: Visit) -> Shown | Gone:
@@ -118,7 +118,7 @@ def show_forgot(visit: Visit) -> Shown:
 def forgot(visit: Visit) -> Shown:
     """Send a link, if anyone has this address; the answer is the same if not."""
     email = visit.text("email")
-    if not mail.is_configured():
+    if not email_sender.is_configured():
         return _forgot_page(email)
     try:
         signing_up.ask_for_reset(email=email, caller=caller_of(visit), base_url=visit.base_url)
@@ -129,12 +129,12 @@ def forgot(visit: Visit) -> Shown:
 
 def _log_in_page(email: str, after: str, error: errors.LatchkeyError | None) -> Shown:
     problem = in_words(error) if error else None
-    matter = {"email": email, "next": after, "problem": problem, "by_mail": mail.is_configured()}
+    matter = {"email": email, "next": after, "problem": problem, "by_mail": email_sender.is_configured()}
     return Shown("login", matter, error.status, error.headers) if error else Shown("login", matter)
 
 
 def _forgot_page(email: str, *, sent: bool = False) -> Shown:
-    return Shown("forgot", {"email": email, "sent": sent, "problem": None, "by_mail": mail.is_configured()})
+    return Shown("forgot", {"email": email, "sent": sent, "problem": None, "by_mail": email_sender.is_configured()})
 
 
 def after_log_in(visit: Visit, asked: str) -> str:

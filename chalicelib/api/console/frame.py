@@ -13,8 +13,8 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from chalice.app import Blueprint, Response
 
-from chalicelib.accounts.not_sent import MailNotSent
-from chalicelib.api import visitor
+from chalicelib.accounts.email_not_sent import MailNotSent
+from chalicelib.api import client_address
 from chalicelib.api.edge import Exchange, Rules, route_with
 from chalicelib.core import errors, http_syntax, randomness, secrets
 from chalicelib.events import actors
@@ -165,10 +165,10 @@ class Visit:
 
     def check(self, name: str, kind: "Field", value: object = None) -> Any:
         """Return a field of the form as `kind` takes it; raise InvalidRequest in the words of the page, about it."""
-        from chalicelib.pages import words
+        from chalicelib.pages import labels
 
         with errors.about(name):
-            return kind.check(words.FIELDS[name], self.text(name) if value is None else value)
+            return kind.check(labels.FIELDS[name], self.text(name) if value is None else value)
 
     def refused_by(self, error: errors.LatchkeyError, shown: "Shown") -> "Shown":
         """Return the page of a form that was refused: with what was typed, and the error at the field it is about."""
@@ -233,7 +233,7 @@ def page(blueprint: Blueprint, method: str, here: Place, form: Place | None = No
     """Register a page, or what a form is sent to: `form` is the page on which that stands."""
 
     def shown(exchange: Exchange, **parameters: str) -> Response:
-        visit = Visit(exchange, visitor.base_url(exchange.request), _cookies(exchange))
+        visit = Visit(exchange, client_address.base_url(exchange.request), _cookies(exchange))
         try:
             with _shown_on_its_form(visit, form, parameters):
                 if method == "POST":
@@ -258,7 +258,7 @@ def lead(blueprint: Blueprint, path: str, to: str) -> None:
     """Lead whoever opens `path`, where only a form is sent to, to the page of that form."""
 
     def led(exchange: Exchange, **parameters: str) -> Response:
-        visit = Visit(exchange, visitor.base_url(exchange.request), {})
+        visit = Visit(exchange, client_address.base_url(exchange.request), {})
         return _gone(visit, to.format(**parameters))
 
     led.__name__ = f"lead_to_{to.strip('/').replace('/', '_') or 'start'}"
@@ -310,15 +310,15 @@ def seen_with(visit: Visit) -> dict[str, str]:
     from chalicelib.accounts import user_agent
 
     request = visit.exchange.request
-    network = visitor.neighbourhood(visitor.source_ip(request))
+    network = client_address.neighbourhood(client_address.source_ip(request))
     return {"network": network, "browser": user_agent.in_words(request.headers.get("user-agent", ""))}
 
 
 def plain_error_page(error: errors.LatchkeyError, exchange: Exchange) -> Response:
     """Return an error as a page without asking who looks: the limits, or a fault, have the word."""
-    from chalicelib.pages import words
+    from chalicelib.pages import labels
 
-    message = words.in_one_second(error.message)
+    message = labels.in_one_second(error.message)
     response = plain_page(exchange, "error", title=_title(error.status), message=message)
     response.headers.update(error.headers)
     response.status_code = error.status
@@ -329,7 +329,7 @@ def plain_page(exchange: Exchange, template: str, **matter: Any) -> Response:
     """Return a page that is the same for everybody: nobody is asked who looks, and nothing is read for it."""
     from chalicelib.pages import render
 
-    base_url = visitor.base_url(exchange.request)
+    base_url = client_address.base_url(exchange.request)
     frame = render.Frame(urlsplit(base_url).path, base_url, "", None, is_admin=False, notice=None, here="")
     html = render.page(template, frame, **matter)
     return Response(html, headers=dict(_headers(FORMS_STAY, secure=base_url.startswith("https:"))))
@@ -338,7 +338,7 @@ def plain_page(exchange: Exchange, template: str, **matter: Any) -> Response:
 def _read_form(visit: Visit) -> None:
     """Read the form, and refuse one that another site sent: its Origin differs, or it lacks this browser's token."""
     request = visit.exchange.request
-    origin = visitor.only(request, "origin")
+    origin = client_address.only(request, "origin")
     own = urlsplit(visit.base_url)
     raw = request.raw_body
     if origin != f"{own.scheme}://{own.netloc}":
@@ -368,7 +368,7 @@ def _pairs(raw: bytes | str) -> list[tuple[str, str]]:
 
 def _answered(visit: Visit, result: Shown | Gone | Away) -> Response:
     if isinstance(result, Away):
-        if result.url.startswith(("https:", "http:")) or not visitor.opens_a_page(visit.exchange.request):
+        if result.url.startswith(("https:", "http:")) or not client_address.opens_a_page(visit.exchange.request):
             return _sent_to(visit, result.url)
         # An app takes over, and the browser stays where it is: not on the form, but on a page that leads there and says
         # so. What is no browser gets the redirect of RFC 6749 §4.1.2 in any case.
@@ -390,14 +390,14 @@ def _sent_to(visit: Visit, url: str) -> Response:
 
 
 def _error_page(visit: Visit, error: errors.LatchkeyError) -> Response:
-    from chalicelib.pages import words
+    from chalicelib.pages import labels
 
-    matter = {"title": _title(error.status), "message": words.in_one_second(error.message)}
+    matter = {"title": _title(error.status), "message": labels.in_one_second(error.message)}
     return _html(visit, "error", matter, error.status, error.headers)
 
 
 def _html(visit: Visit, template: str, matter: dict[str, Any], status: int, headers: dict[str, str]) -> Response:
-    from chalicelib.pages import render, words
+    from chalicelib.pages import labels, render
 
     account = visit.logged_in.account if visit.logged_in else None
     frame = render.Frame(
@@ -406,7 +406,7 @@ def _html(visit: Visit, template: str, matter: dict[str, Any], status: int, head
         csrf=visit.csrf(),
         email=account.email if account else None,
         is_admin=bool(account and account.admin),
-        notice=words.notice(visit.query.get("done", ""), visit.exchange.request.path),
+        notice=labels.notice(visit.query.get("done", ""), visit.exchange.request.path),
         here=visit.exchange.request.path,
         refused=visit.refused,
     )
@@ -462,7 +462,7 @@ def _cookies(exchange: Exchange) -> dict[str, str]:
     """
     cookies: dict[str, str] = {}
     # Over HTTP/2 a client may send them in several fields (RFC 9113 §8.2.3).
-    for pair in visitor.joined(exchange.request, "cookie", "; ").split(";"):
+    for pair in client_address.joined(exchange.request, "cookie", "; ").split(";"):
         name, equals, value = http_syntax.trimmed(pair).partition("=")
         if equals and http_syntax.is_token(name) and value.isascii():
             cookies.setdefault(name, value)

@@ -5,26 +5,26 @@ A secret is in the one answer that made it.
 
 from dataclasses import dataclass, replace
 
-from chalicelib.accounts import links
+from chalicelib.accounts import email_links
 from chalicelib.api.console import confirm
 from chalicelib.api.console.frame import Gone, Shown, Visit
 from chalicelib.api.edge import scopes_by_route
 from chalicelib.api.fields import OneOf, SomeOf, Text
 from chalicelib.core import clock, errors, randomness
 from chalicelib.credentials import change, find, issue, on_anomaly, revoke, rotate, scopes
-from chalicelib.credentials.advice import LOOKED_BACK_S, Advice, advise
+from chalicelib.credentials.principal import Verdict
 from chalicelib.credentials.tables import Credential
-from chalicelib.credentials.verdict import Verdict
+from chalicelib.credentials.unused_scopes import LOOKED_BACK_S, Advice, advise
+from chalicelib.detection import leak_policy
 from chalicelib.limits import tiers
+from chalicelib.limits.counter_items import counter_of
 from chalicelib.limits.usage import last_used_hours, routes_used
-from chalicelib.limits.windows import counter_of
-from chalicelib.pages import words
-from chalicelib.watch import policy
+from chalicelib.pages import labels
 
 HOME = "/settings/keys"
 NAME = Text(most=64)
-EXPIRY = OneOf(tuple(words.EXPIRIES))
-GRACE = OneOf(tuple(words.GRACES))
+EXPIRY = OneOf(tuple(labels.EXPIRIES))
+GRACE = OneOf(tuple(labels.GRACES))
 SCOPES = SomeOf(scopes.ALL)
 POLICY = OneOf(on_anomaly.ALL)
 
@@ -49,21 +49,21 @@ def show_keys(visit: Visit) -> Shown:
     rows = [replace(_row(key, used), advice=advised.get(key.id)) for key in reversed(found)]
     live = [row for row in rows if row.state in ("live", "retiring")]
     ended = [row for row in rows if row.state not in ("live", "retiring")]
-    return Shown("keys", {"live": live, "ended": ended, "unverified": links.is_unproven(account)})
+    return Shown("keys", {"live": live, "ended": ended, "unverified": email_links.is_unproven(account)})
 
 
 def show_new_key(visit: Visit) -> Shown:
     """Show the form for a new key."""
     account = visit.person.account
-    links.check_proven(account)
-    offered = [scope for scope in words.SCOPES if scope in scopes.held_by(scopes.ALL, admin=account.admin)]
+    email_links.check_proven(account)
+    offered = [scope for scope in labels.SCOPES if scope in scopes.held_by(scopes.ALL, admin=account.admin)]
     return Shown("key_new", {"offered": offered, "ticket": randomness.base62(30)})
 
 
 def generate(visit: Visit) -> Shown:
     """Make the key and show its secret, this once."""
-    links.check_proven(visit.person.account)
-    days = words.EXPIRIES[visit.check("expiry", EXPIRY)]
+    email_links.check_proven(visit.person.account)
+    days = labels.EXPIRIES[visit.check("expiry", EXPIRY)]
     issued = issue.issue_key(
         maker(visit),
         name=visit.check("name", NAME),
@@ -128,7 +128,7 @@ def take_for_usual(visit: Visit, key_id: str) -> Gone:
     key = find.owned_key(visit.person.account.id, key_id)
     # Something else may have been noticed since the page was shown, and was not seen yet.
     if key.unusual_at is not None and visit.text("noted_at") == str(key.unusual_at):
-        policy.take_for_usual(key, key.unusual_at)
+        leak_policy.take_for_usual(key, key.unusual_at)
     return Gone(f"{HOME}/{key_id}", "taken-for-usual")
 
 
@@ -144,7 +144,7 @@ def confirm_rotate(visit: Visit, key_id: str) -> Shown:
         button="Rotate key",
         back=f"{HOME}/{key_id}",
         back_label=key.name,
-        graces=tuple(words.GRACES),
+        graces=tuple(labels.GRACES),
         is_danger=False,
     )
     return confirm.ask(question, row=row)
@@ -152,7 +152,7 @@ def confirm_rotate(visit: Visit, key_id: str) -> Shown:
 
 def rotate_key(visit: Visit, key_id: str) -> Shown:
     """Replace the key and show the new one's secret, this once."""
-    issued = rotate.rotate(maker(visit), key_id, words.GRACES[visit.check("grace", GRACE)])
+    issued = rotate.rotate(maker(visit), key_id, labels.GRACES[visit.check("grace", GRACE)])
     _, replaced = _owned(visit, key_id)
     return Shown("key_made", {"row": _row(issued.key, {}), "secret": issued.secret, "replaces": replaced})
 
@@ -235,7 +235,7 @@ def _wanted(visit: Visit) -> list[str]:
 
 
 def _listed(names: list[str]) -> str:
-    return ", ".join(words.SCOPES[name][0].lower() if name in words.SCOPES else name for name in names) or "nothing"
+    return ", ".join(labels.SCOPES[name][0].lower() if name in labels.SCOPES else name for name in names) or "nothing"
 
 
 def _row(key: Credential, used: dict[str, int]) -> Row:

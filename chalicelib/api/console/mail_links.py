@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from chalicelib.accounts import letters, links, mail, pending_sign_up
-from chalicelib.accounts.email import parsed
+from chalicelib.accounts import email_links, email_sender, emails, pending_sign_up
+from chalicelib.accounts.email_address import parsed
 from chalicelib.accounts.tables import Account, Ticket
 from chalicelib.api.console import confirm_sign_up, leftovers
 from chalicelib.api.console.callers import in_words
@@ -17,20 +17,20 @@ if TYPE_CHECKING:
     from chalicelib.accounts.unfinished import Unfinished
 
 
-_FOR_EMAIL = (links.VERIFY_EMAIL, links.CHANGE_EMAIL, pending_sign_up.PURPOSE)
+_FOR_EMAIL = (email_links.VERIFY_EMAIL, email_links.CHANGE_EMAIL, pending_sign_up.PURPOSE)
 
 
 def show_password(visit: Visit) -> Shown:
     """Show the form to choose a password."""
     secret = visit.given("ticket")
-    ticket, account = _opened(secret, links.SET_PASSWORD)
+    ticket, account = _opened(secret, email_links.SET_PASSWORD)
     return _password_page(secret, account, leftovers.offered(ticket, account))
 
 
 def set_password(visit: Visit) -> Shown | Gone:
     """Spend the link on the password, and end what was ticked."""
     secret, password = visit.text("ticket"), visit.text("password")
-    ticket, account = _opened(secret, links.SET_PASSWORD)
+    ticket, account = _opened(secret, email_links.SET_PASSWORD)
     offered = leftovers.offered(ticket, account)
     try:
         password_hash = confirm_sign_up.chosen_password(visit, password, email=account.email, name=account.name)
@@ -38,21 +38,21 @@ def set_password(visit: Visit) -> Shown | Gone:
         return visit.refused_by(error, _password_page(secret, account, offered))
     had_one = account.password_hash is not None
     chosen = leftovers.ending_of_chosen(visit, ticket, offered)
-    is_all_ended = _is_ended(links.set_password(ticket, account, password_hash, chosen))
+    is_all_ended = _is_ended(email_links.set_password(ticket, account, password_hash, chosen))
     remember_device(visit, account, is_raised=True)
     if had_one:
-        mail.send(letters.password_changed(account, f"{visit.base_url}/forgot"))
+        email_sender.send(emails.password_changed(account, f"{visit.base_url}/forgot"))
     return to_log_in(visit, account.mailbox, "password-set" if is_all_ended else "password-set-not-all-ended")
 
 
 def show_verify(visit: Visit) -> Shown:
     """Show the button that confirms an address, or the form that it takes in this browser."""
     secret = visit.given("ticket")
-    ticket = links.looked_up(secret, *_FOR_EMAIL)
+    ticket = email_links.looked_up(secret, *_FOR_EMAIL)
     if ticket.purpose == pending_sign_up.PURPOSE:
         return confirm_sign_up.show_sign_up(visit, secret, ticket)
-    account = links.account_of(ticket)
-    if ticket.purpose == links.CHANGE_EMAIL:
+    account = email_links.account_of(ticket)
+    if ticket.purpose == email_links.CHANGE_EMAIL:
         _session_of(visit, account)
     return _verify_page(visit, secret, ticket, account)
 
@@ -60,26 +60,26 @@ def show_verify(visit: Visit) -> Shown:
 def verify(visit: Visit) -> Shown | Gone:
     """Spend the link on the address."""
     secret = visit.text("ticket")
-    ticket = links.looked_up(secret, *_FOR_EMAIL)
+    ticket = email_links.looked_up(secret, *_FOR_EMAIL)
     if ticket.purpose == pending_sign_up.PURPOSE:
         return confirm_sign_up.confirm_sign_up(visit, secret, ticket)
-    account = links.account_of(ticket)
-    if ticket.purpose == links.CHANGE_EMAIL:
+    account = email_links.account_of(ticket)
+    if ticket.purpose == email_links.CHANGE_EMAIL:
         has_moved = account.email == parsed(str(ticket.email)).claim
-        _is_ended(links.change_email(ticket, account, _session_of(visit, account)))
+        _is_ended(email_links.change_email(ticket, account, _session_of(visit, account)))
         if not has_moved:
-            mail.send(letters.email_changed(account, str(ticket.email)))
+            email_sender.send(emails.email_changed(account, str(ticket.email)))
         return Gone("/settings/account", "email-changed")
     if not _takes_a_password(visit, account):
         own = _own_session(visit, account)
-        _is_ended(links.verify_email(ticket, account, own))
+        _is_ended(email_links.verify_email(ticket, account, own))
         return Gone("/settings/account", "confirmed") if own else to_log_in(visit, account.mailbox, "verified")
     try:
         chosen = visit.text("password")
         password_hash = confirm_sign_up.chosen_password(visit, chosen, email=account.email, name=account.name)
     except (errors.InvalidRequest, errors.RateLimited) as error:
         return _verify_page(visit, secret, ticket, account, error)
-    _is_ended(links.set_password(ticket, account, password_hash))
+    _is_ended(email_links.set_password(ticket, account, password_hash))
     return to_log_in(visit, account.mailbox, "verified-with-password")
 
 
@@ -93,8 +93,8 @@ def _password_page(secret: str, account: Account, offered: leftovers.Leftovers) 
 
 
 def _opened(secret: str, purpose: str) -> tuple[Ticket, Account]:
-    ticket = links.looked_up(secret, purpose)
-    return ticket, links.account_of(ticket)
+    ticket = email_links.looked_up(secret, purpose)
+    return ticket, email_links.account_of(ticket)
 
 
 def _session_of(visit: Visit, account: Account) -> "Session":
@@ -129,7 +129,7 @@ def _verify_page(
     matter = {
         "ticket": secret,
         "email": ticket.email,
-        "choose": _takes_a_password(visit, account) and ticket.purpose == links.VERIFY_EMAIL,
+        "choose": _takes_a_password(visit, account) and ticket.purpose == email_links.VERIFY_EMAIL,
         "name": None,
         "problem": in_words(error) if error else None,
     }

@@ -4,10 +4,10 @@ from chalicelib.api.console.frame import Shown, Visit
 from chalicelib.core import clock
 from chalicelib.credentials import find
 from chalicelib.limits import tiers
+from chalicelib.limits.counter_items import OTHER, counter_of
 from chalicelib.limits.usage import Hour, by_hour, under_tier
-from chalicelib.limits.windows import OTHER, counter_of
 from chalicelib.oauth import clients, grants
-from chalicelib.pages import plots
+from chalicelib.pages import charts
 
 DAYS = 30
 
@@ -47,7 +47,7 @@ def _by_day(hours: dict[int, Hour], now_s: int) -> list[tuple[int, Hour]]:
 def _plot(columns: list[tuple[str, Hour]]) -> dict[str, object]:
     values = [(label, column.used, column.refused) for label, column in columns]
     titled = [(f"{label}: {used:,} admitted, {refused:,} refused", used, refused) for label, used, refused in values]
-    bars, top = plots.bars(titled)
+    bars, top = charts.bars(titled)
     return {
         "bars": bars,
         "top": top,

@@ -4,14 +4,14 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from chalicelib.accounts import links
+from chalicelib.accounts import email_links
 from chalicelib.api.console import confirm
 from chalicelib.api.console.frame import Gone, Shown, Visit
 from chalicelib.api.fields import SomeOf, Text
 from chalicelib.api.webhooks import admit_by_hand
 from chalicelib.core import ids, randomness
 from chalicelib.events import kinds
-from chalicelib.webhooks import deliver, endpoints, fan_out, message, signing, states
+from chalicelib.webhooks import deliver, endpoints, fan_out, payload, signing, states
 from chalicelib.webhooks.states import DISABLED, ENABLED
 from chalicelib.webhooks.tables import Delivery, Endpoint
 
@@ -39,7 +39,7 @@ def show_webhooks(visit: Visit) -> Shown:
 
 def show_new_webhook(visit: Visit) -> Shown:
     """Show the form for a new webhook."""
-    links.check_proven(visit.person.account)
+    email_links.check_proven(visit.person.account)
     return Shown("webhook_new", {"subjects": kinds.by_subject(), "ticket": randomness.base62(30)})
 
 
@@ -148,7 +148,7 @@ def show_delivery(visit: Visit, webhook_id: str, message_id: str) -> Shown:
         "webhook": endpoint,
         "delivery": delivery,
         "what": _what(delivery.type),
-        "body": json.dumps(json.loads(message.body_of(delivery)), indent=2, ensure_ascii=False),
+        "body": json.dumps(json.loads(payload.body_of(delivery)), indent=2, ensure_ascii=False),
     }
     return Shown("webhook_delivery", matter)
 

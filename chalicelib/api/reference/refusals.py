@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from chalicelib.api import answers
+from chalicelib.api import responses
 from chalicelib.api.reference.routes import Route
 from chalicelib.api.shapes import ERROR
 from chalicelib.core import errors
-from chalicelib.limits import allowance
+from chalicelib.limits import headers as limit_headers
 
 Schema = dict[str, Any]
 
@@ -40,7 +40,7 @@ OF_OAUTH = {
     401: ("invalid_client", "The client is unknown, or its authentication failed."),
 }
 
-LIMITS = tuple(name for name in allowance.NAMES if name != "Retry-After")
+LIMITS = tuple(name for name in limit_headers.NAMES if name != "Retry-After")
 
 
 def statuses_of(route: Route) -> list[int]:
@@ -97,7 +97,7 @@ def _has_a_code(kind: type[errors.LatchkeyError]) -> bool:
 
 
 def _shown(status: int) -> Schema:
-    return {refusal.error: {"value": answers.refusal(refusal).body} for refusal in SHOWN[status]}
+    return {refusal.error: {"value": responses.refusal(refusal).body} for refusal in SHOWN[status]}
 
 
 def _shown_by_oauth(status: int) -> Schema:

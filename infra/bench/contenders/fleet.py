@@ -15,8 +15,8 @@ from multiprocessing.connection import Connection
 
 from chalicelib.core import telemetry
 from chalicelib.limits.admission import Refused, admit
+from chalicelib.limits.counter_items import counter_of
 from chalicelib.limits.tiers import ENTERPRISE
-from chalicelib.limits.windows import counter_of
 from infra.bench import latchkey
 from infra.bench.contender import Answer, serve_runs
 

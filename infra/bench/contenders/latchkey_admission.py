@@ -6,9 +6,9 @@ over so many accounts that none comes near its 200 a second or 10,000 an hour.
 
 from chalicelib.core import clock
 from chalicelib.limits.admission import Refused, admit
-from chalicelib.limits.stale import verified_from
+from chalicelib.limits.counter_items import counter_of
+from chalicelib.limits.stale_marks import verified_from
 from chalicelib.limits.tiers import PRO
-from chalicelib.limits.windows import counter_of
 from infra.bench import latchkey
 from infra.bench.contender import Work, serve
 

@@ -35,7 +35,10 @@ PARTS = (
     ),
     ("the admission", ("chalicelib/limits/",)),
     ("the log line", ("core/telemetry.py",)),
-    ("secrets made, hashed, sealed", ("core/secrets.py", "core/randomness.py", "oauth/sealed.py", "core/ids.py")),
+    (
+        "secrets made, hashed, sealed",
+        ("core/secrets.py", "core/randomness.py", "oauth/refresh_replay.py", "core/ids.py"),
+    ),
     ("what is read and decided", ("chalicelib/oauth/", "chalicelib/credentials/")),
     ("Chalice and the edge", ("chalice/", "chalicelib/api/")),
 )

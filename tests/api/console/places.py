@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from chalicelib.accounts import links, sessions
+from chalicelib.accounts import email_links, sessions
 from chalicelib.accounts.tables import Account
 from chalicelib.api import edge
 from chalicelib.api.console import frame
@@ -46,8 +46,12 @@ def place(home: House) -> Place:
     admin = person(name="Root", admin=True)
     key = home.key(admin)
     tickets = {
-        "/verify": links.new_link(admin.id, links.VERIFY_EMAIL, email=admin.email, epoch=admin.session_epoch),
-        "/password": links.new_link(admin.id, links.SET_PASSWORD, email=admin.email, epoch=admin.session_epoch),
+        "/verify": email_links.new_link(
+            admin.id, email_links.VERIFY_EMAIL, email=admin.email, epoch=admin.session_epoch
+        ),
+        "/password": email_links.new_link(
+            admin.id, email_links.SET_PASSWORD, email=admin.email, epoch=admin.session_epoch
+        ),
     }
     sent = told_to_nobody(admin)
     visitor = logged_in(home, admin)

@@ -5,10 +5,10 @@ from urllib.parse import urlencode
 
 import pytest
 
-from chalicelib.accounts import links, sessions
+from chalicelib.accounts import email_links, sessions
 from chalicelib.core import settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
-from chalicelib.pages import words
+from chalicelib.pages import labels
 from tests.house import House
 from tests.letterbox import Letterbox
 from tests.visitor import PASSWORD, Visitor, logged_in, person
@@ -115,7 +115,9 @@ def test_browser_that_set_another_password_is_not_locked_out(home: House, how: s
         typed = {"password": PASSWORD, "new_password": OTHER}
         assert owner.submit("/settings/account/password", on="/settings/account", **typed).status == 303
     else:
-        link = links.new_link(account.id, links.SET_PASSWORD, email=account.email, epoch=account.session_epoch)
+        link = email_links.new_link(
+            account.id, email_links.SET_PASSWORD, email=account.email, epoch=account.session_epoch
+        )
         assert owner.submit(f"/password?ticket={link}", password=OTHER).status == 303
     with settings.in_use(replace(settings.current(), log_in_attempts_per_email=2)):
         for _ in range(2):
@@ -255,16 +257,16 @@ def test_session_table_is_asked_only_with_a_cookie(home: House) -> None:
     assert dynamodb.call("Scan", {"TableName": settings.current().table("sessions")})["Count"] == 0
 
 
-NOTICE_OF = {name: page.replace("*", "x") for name, page in words.NOTICE_PAGES.items()}
+NOTICE_OF = {name: page.replace("*", "x") for name, page in labels.NOTICE_PAGES.items()}
 
 
 def test_every_notice_is_shown_on_its_pages_only(home: House) -> None:
     """Whoever sends a link chooses no other page to say that something was done, such as a deletion."""
-    assert set(NOTICE_OF) == set(words.NOTICES)
+    assert set(NOTICE_OF) == set(labels.NOTICES)
     for name, page in NOTICE_OF.items():
-        assert words.notice(name, page) == words.NOTICES[name]
+        assert labels.notice(name, page) == labels.NOTICES[name]
         for other in ("/", "/forgot", "/signup", "/verify", "/password", "/device"):
-            assert words.notice(name, other) is None
+            assert labels.notice(name, other) is None
     assert Visitor(home).open("/login?done=deleted").notice == "Your account is deleted."
     for path in ("/forgot", "/signup", "/"):
         assert "Your account is deleted." not in Visitor(home).open(f"{path}?done=deleted").text

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from chalicelib.accounts import change, find, links, states
+from chalicelib.accounts import change, email_links, find, states
 from chalicelib.core import secrets, settings
 from tests.house import House
 from tests.letterbox import Letterbox
@@ -89,19 +89,19 @@ def test_change_to_a_taken_address_reads_the_same_as_to_a_free_one(home: House, 
 def test_links_that_cant_be_used_read_the_same(home: House, path: str) -> None:
     """Unknown, mistyped, used, too old, for something else, of an account that is gone: one page."""
     account = person()
-    purpose = links.VERIFY_EMAIL if path == "/verify" else links.SET_PASSWORD
-    other = links.SET_PASSWORD if path == "/verify" else links.VERIFY_EMAIL
-    old = links.new_link(account.id, purpose, email=account.email, epoch=account.session_epoch)
+    purpose = email_links.VERIFY_EMAIL if path == "/verify" else email_links.SET_PASSWORD
+    other = email_links.SET_PASSWORD if path == "/verify" else email_links.VERIFY_EMAIL
+    old = email_links.new_link(account.id, purpose, email=account.email, epoch=account.session_epoch)
     home.clock.forward(3_600)
-    used = links.new_link(account.id, purpose, email=account.email, epoch=account.session_epoch)
-    ticket = links.looked_up(used, purpose)
+    used = email_links.new_link(account.id, purpose, email=account.email, epoch=account.session_epoch)
+    ticket = email_links.looked_up(used, purpose)
     if path == "/verify":
-        links.verify_email(ticket, account)
+        email_links.verify_email(ticket, account)
     else:
-        links.set_password(ticket, account, "")
+        email_links.set_password(ticket, account, "")
     epoch = find.account_by_id(account.id).session_epoch
-    other_purpose = links.new_link(account.id, other, email=account.email, epoch=epoch)
-    of_nobody = links.new_link("acc_nobody", purpose, email=account.email, epoch=0)
+    other_purpose = email_links.new_link(account.id, other, email=account.email, epoch=epoch)
+    of_nobody = email_links.new_link("acc_nobody", purpose, email=account.email, epoch=0)
     tickets = [secrets.mint(secrets.MAIL_LINK_KIND), f"{used[:-1]}_", used, old, other_purpose, of_nobody, ""]
     pages = set()
     for ticket_of in tickets:

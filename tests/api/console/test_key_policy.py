@@ -1,7 +1,7 @@
 """Settings > API Keys: what is done when a key behaves strangely, and what was noticed."""
 
 from chalicelib.credentials import revoke
-from chalicelib.watch import leaks, policy
+from chalicelib.detection import leak_policy, leaks
 from tests.house import House
 from tests.oauth.flow import someone
 
@@ -39,7 +39,7 @@ def test_what_was_noticed_stands_in_the_list_and_on_the_page(home: House) -> Non
     """With its day, as text; after seven days it is gone."""
     ada = someone(home)
     issued = home.key(ada.account)
-    policy.act(ada.account.id, issued.key.id, why="requests from a <new> network")
+    leak_policy.act(ada.account.id, issued.key.id, why="requests from a <new> network")
     for path in (KEYS, f"{KEYS}/{issued.key.id}"):
         assert "Unusual: requests from a <new> network on 2021-12-20" in ada.open(path).text
     home.clock.forward(7 * 86_400)

@@ -7,8 +7,8 @@ import pytest
 
 from chalicelib.core import settings
 from chalicelib.credentials import find, scopes
+from chalicelib.detection import leak_policy
 from chalicelib.limits import tiers
-from chalicelib.watch import policy
 from tests.house import House, refusal
 from tests.visitor import Page, Visitor, logged_in, person
 
@@ -185,10 +185,10 @@ def test_what_was_noticed_is_taken_for_usual(home: House) -> None:
     visitor = logged_in(home, account)
     key_id = home.key(account).key.id
     path = f"/settings/keys/{key_id}"
-    policy.act(account.id, key_id, why="requests from a new network")
+    leak_policy.act(account.id, key_id, why="requests from a new network")
     csrf, seen = (visitor.open(path).value(f"{path}/usual", name) for name in ("csrf", "noted_at"))
     home.clock.forward(1)
-    policy.act(account.id, key_id, why="far more requests than ever")
+    leak_policy.act(account.id, key_id, why="far more requests than ever")
     visitor.send(f"{path}/usual", {"csrf": csrf, "noted_at": seen})
     assert "far more requests than ever" in visitor.open("/settings/keys").text
     page = visitor.follow(visitor.submit(f"{path}/usual", on=path))

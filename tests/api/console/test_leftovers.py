@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.accounts import links, sessions, unfinished
+from chalicelib.accounts import email_links, sessions, unfinished
 from chalicelib.accounts.tables import Account
 from chalicelib.accounts.unfinished import SETTLED_MS, SLICE
 from chalicelib.core import clock
@@ -55,9 +55,8 @@ def left(home: House) -> Leftover:
 def link(account: Account, *, mailed: bool = True) -> str:
     """Return the path of a link that sets a password."""
     email = account.email if mailed else None
-    return (
-        f"/password?ticket={links.new_link(account.id, links.SET_PASSWORD, email=email, epoch=account.session_epoch)}"
-    )
+    ticket = email_links.new_link(account.id, email_links.SET_PASSWORD, email=email, epoch=account.session_epoch)
+    return f"/password?ticket={ticket}"
 
 
 def ticked(page: Page) -> dict[str, bool]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chalicelib.accounts import links, sessions
+from chalicelib.accounts import email_links, sessions
 from chalicelib.accounts.tables import Account
 from chalicelib.credentials import find
 from tests.house import House, refusal
@@ -12,11 +12,15 @@ from tests.visitor import Visitor, logged_in, person
 OTHER = "harmonica wolverine custard"
 
 
-@pytest.mark.parametrize(("path", "purpose"), [("/verify", links.VERIFY_EMAIL), ("/password", links.SET_PASSWORD)])
+@pytest.mark.parametrize(
+    ("path", "purpose"), [("/verify", email_links.VERIFY_EMAIL), ("/password", email_links.SET_PASSWORD)]
+)
 def test_looking_at_a_link_spends_nothing(home: House, path: str, purpose: str) -> None:
     """A mail scanner opens it ten times; the person's button still works, once."""
     account = person()
-    target = f"{path}?ticket={links.new_link(account.id, purpose, email=account.email, epoch=account.session_epoch)}"
+    target = (
+        f"{path}?ticket={email_links.new_link(account.id, purpose, email=account.email, epoch=account.session_epoch)}"
+    )
     for _ in range(10):
         assert Visitor(home).open(target).status == 200
     visitor = Visitor(home)
@@ -37,7 +41,9 @@ def test_bad_password_spends_no_link(home: House) -> None:
     """The form comes back with what was wrong, and the same link takes a better one."""
     account = person()
     visitor = Visitor(home)
-    ticket = links.new_link(account.id, links.SET_PASSWORD, email=account.email, epoch=account.session_epoch)
+    ticket = email_links.new_link(
+        account.id, email_links.SET_PASSWORD, email=account.email, epoch=account.session_epoch
+    )
     for bad in ("short", "passwordpassword", account.email):
         page = visitor.submit(f"/password?ticket={ticket}", password=bad)
         assert (page.status, page.problem != "") == (400, True)
@@ -70,10 +76,18 @@ def test_keys_from_before_the_first_proof_are_shown_as_ended(home: House, how: s
     links_of = {
         "verify": (
             "/verify",
-            links.new_link(account.id, links.VERIFY_EMAIL, email=account.email, epoch=account.session_epoch),
+            email_links.new_link(
+                account.id, email_links.VERIFY_EMAIL, email=account.email, epoch=account.session_epoch
+            ),
         ),
-        "reset": ("/password", links.new_link(account.id, links.SET_PASSWORD, email=account.email, epoch=0)),
-        "change_email": ("/verify", links.new_link(account.id, links.CHANGE_EMAIL, email="new@example.com", epoch=0)),
+        "reset": (
+            "/password",
+            email_links.new_link(account.id, email_links.SET_PASSWORD, email=account.email, epoch=0),
+        ),
+        "change_email": (
+            "/verify",
+            email_links.new_link(account.id, email_links.CHANGE_EMAIL, email="new@example.com", epoch=0),
+        ),
     }
     path, ticket = links_of[how]
     browser = logged_in(home, account) if how == "change_email" else Visitor(home)
@@ -99,7 +113,9 @@ def test_ended_keys_take_no_place(home: House) -> None:
     for _ in range(20):
         home.key(account)
     home.clock.forward(60)
-    ticket = links.new_link(account.id, links.VERIFY_EMAIL, email=account.email, epoch=account.session_epoch)
+    ticket = email_links.new_link(
+        account.id, email_links.VERIFY_EMAIL, email=account.email, epoch=account.session_epoch
+    )
     target = f"/verify?ticket={ticket}"
     assert Visitor(home).submit(target, password=OTHER).status == 303
     owner = Account.get(account.id)
@@ -112,7 +128,9 @@ def test_ended_keys_take_no_place(home: House) -> None:
 def test_owner_moves_in_and_generates_a_key_at_once(home: House) -> None:
     """What ended the squatter's keys doesn't hinder the owner a moment later."""
     account = person(verified=False)
-    ticket = links.new_link(account.id, links.VERIFY_EMAIL, email=account.email, epoch=account.session_epoch)
+    ticket = email_links.new_link(
+        account.id, email_links.VERIFY_EMAIL, email=account.email, epoch=account.session_epoch
+    )
     target = f"/verify?ticket={ticket}"
     assert Visitor(home).submit(target, password=OTHER).status == 303
     visitor = Visitor(home)

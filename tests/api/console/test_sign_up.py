@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from chalicelib.accounts import links, sessions
+from chalicelib.accounts import email_links, sessions
 from chalicelib.accounts.tables import Account
 from chalicelib.core import settings
 from chalicelib.limits import tiers
@@ -186,11 +186,11 @@ def test_proof_in_ones_own_session_keeps_it_and_ends_the_others(home: House, box
 def test_verification_without_a_session_ends_the_password_whoever_calls(home: House) -> None:
     """The function itself carries no password over."""
     account = person(verified=False)
-    ticket = links.looked_up(
-        links.new_link(account.id, links.VERIFY_EMAIL, email=account.email, epoch=account.session_epoch),
-        links.VERIFY_EMAIL,
+    ticket = email_links.looked_up(
+        email_links.new_link(account.id, email_links.VERIFY_EMAIL, email=account.email, epoch=account.session_epoch),
+        email_links.VERIFY_EMAIL,
     )
-    links.verify_email(ticket, account)
+    email_links.verify_email(ticket, account)
     assert Account.get(account.id).password_hash is None
 
 

@@ -9,7 +9,7 @@ from chalicelib.accounts.tables import Account
 from chalicelib.core import telemetry
 from chalicelib.credentials.issue import Issued
 from chalicelib.limits import tiers
-from chalicelib.limits.windows import counter_of
+from chalicelib.limits.counter_items import counter_of
 from tests.house import House
 from tests.visitor import Page, logged_in, person
 

@@ -1,0 +1,108 @@
+"""Lists in pages: `?limit=` and an opaque `?cursor=`; body and Link header of an answer name the next page."""
+
+import base64
+import binascii
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+from chalice.app import Response
+
+from chalicelib.api import client_address
+from chalicelib.api.declared import Answer, Fields, Query
+from chalicelib.api.edge import Exchange
+from chalicelib.api.fields import Schema, Whole
+from chalicelib.api.shapes import Kind, ListOf, OrNull, Said, Shape
+from chalicelib.core import errors, ids
+
+LENGTH = 32
+"""Of every cursor: an id's 24 characters in base64."""
+SIZE = Whole(1, 100, about="How many there may be on a page.", default=50)
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """Where a page starts: the `next_cursor` of the page before, of a list of things whose ids start with `prefix`."""
+
+    prefix: str
+    default: str = ""
+
+    def check(self, name: str, value: object) -> str:
+        """Return the id after which the page starts."""
+        last_id = _opened(str(value))
+        if not ids.is_id(last_id, self.prefix):
+            raise errors.InvalidRequest(f"{name} must be the next_cursor of an earlier answer.")
+        return last_id
+
+    def read(self, name: str, text: str) -> str:
+        """Return the same of a value in a URL."""
+        return self.check(name, text)
+
+    def schema(self) -> Schema:
+        """Return a string of the only length that it has; what is in it is no one's business."""
+        told = "The `next_cursor` of the page before, as it stands there."
+        length = {"minLength": LENGTH, "maxLength": LENGTH}
+        return {"type": "string", "format": f"{self.prefix}-cursor", **length, "description": told}
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Which part of a list is asked for: up to `size` things beyond the id `after` ("" for the first page)."""
+
+    size: int
+    after: str
+    chosen_by: dict[str, str] = field(default_factory=dict)
+    """What else is asked of each of them: parameters that the next page's URL repeats."""
+
+
+def pages(prefix: str, choices: Fields | None = None) -> Query:
+    """Return the query of a list of things whose ids start with `prefix`; by `choices` one may choose among them."""
+    return Query({"limit": SIZE, "cursor": Cursor(prefix), **(choices or {})})
+
+
+def page_of(shape: Shape, about: str) -> Answer:
+    """Return the answer that is a page of things of this shape."""
+    fields: dict[str, Kind] = {
+        "data": ListOf(shape, about="What is on this page."),
+        "next_cursor": OrNull(Said(), about="Where the next page starts; null on the last."),
+    }
+    page = Shape(f"{shape.name}Page", f"One page of a list: {about}.", fields)
+    return Answer(page, f"{about[:1].upper()}{about[1:]}.", ("Link",))
+
+
+def asked_for(exchange: Exchange) -> Page:
+    """Return the page that a request asks for by the query that `pages` declares."""
+    query, parameters = exchange.query, exchange.parameters
+    chosen = {name: text for name, text in parameters.items() if name not in ("limit", "cursor")}
+    return Page(query["limit"], query["cursor"], chosen)
+
+
+def answer(
+    exchange: Exchange, page: Page, found: list[Any], shown: Callable[[Any], dict[str, Any]], *, goes_on: str = ""
+) -> Response:
+    """Return one page of `found`, which holds one thing more than the page when there is a next one.
+
+    `goes_on` is the id beyond which there may be more although `found` doesn't fill the page; "" for none.
+    """
+    here, has_next = found[: page.size], len(found) > page.size
+    last_id = here[-1].id if has_next else goes_on
+    cursor = _closed(last_id) if last_id else None
+    headers: dict[str, str | list[str]] = {"Content-Type": "application/json"}
+    if cursor:
+        query = urlencode({**page.chosen_by, "limit": page.size, "cursor": cursor})
+        headers["Link"] = f'<{client_address.base_url(exchange.request)}{exchange.request.path}?{query}>; rel="next"'
+    return Response({"data": [shown(thing) for thing in here], "next_cursor": cursor}, headers=headers)
+
+
+def _closed(last_id: str) -> str:
+    return base64.urlsafe_b64encode(last_id.encode()).decode().rstrip("=")
+
+
+def _opened(cursor: str) -> str:
+    if len(cursor) != LENGTH:
+        return ""
+    try:
+        return base64.b64decode(cursor, altchars=b"-_", validate=True).decode("ascii")
+    except (binascii.Error, ValueError):
+        return ""

@@ -1,0 +1,265 @@
+"""What people do to their own accounts."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from chalicelib.accounts import find, passwords, self_service, sessions, unfinished
+from chalicelib.accounts.email_address import hashed
+from chalicelib.accounts.sessions import LoggedIn
+from chalicelib.accounts.tables import Account, Email, Session, Ticket
+from chalicelib.core import errors, settings, telemetry
+from chalicelib.core.dynamodb import client as dynamodb
+from chalicelib.events import record
+from chalicelib.limits import stale_marks, tiers
+from chalicelib.limits.admission import Refused
+from tests.house import House, refusal
+from tests.letterbox import Letterbox
+from tests.meanwhile import before
+from tests.visitor import PASSWORD, SOMEWHERE, person
+
+BASE = "https://api.example.com"
+OTHER = "harmonica wolverine custard"
+WRONG = "not the password at all"
+
+
+def visit(account: Account) -> LoggedIn:
+    """Return the account's person, logged in."""
+    found = sessions.session_of(sessions.open_session(account))
+    assert found is not None
+    return found
+
+
+def test_every_change_asks_for_the_password(home: House, box: Letterbox) -> None:
+    """Whoever finds an open browser can't take the account over, nor delete it."""
+    account = person()
+    someone = visit(account)
+    deeds: list[Callable[[], object]] = [
+        lambda: self_service.change_password(
+            someone, caller=SOMEWHERE, password=WRONG, new_password=OTHER, base_url=BASE
+        ),
+        lambda: self_service.ask_for_email(
+            someone, caller=SOMEWHERE, password=WRONG, email="new@example.com", base_url=BASE
+        ),
+        lambda: self_service.delete(someone, caller=SOMEWHERE, password=WRONG),
+    ]
+    for deed in deeds:
+        with pytest.raises(errors.InvalidRequest, match="password is wrong"):
+            deed()
+    assert box.take() == []
+    assert Account.get(account.id).password_hash == account.password_hash
+
+
+def test_password_change_is_told_to_the_address(home: House, box: Letterbox) -> None:
+    """If it wasn't the owner, the letter says where to choose another one."""
+    account = person()
+    self_service.change_password(visit(account), caller=SOMEWHERE, password=PASSWORD, new_password=OTHER, base_url=BASE)
+    letter = box.take_one()
+    assert (letter.to, letter.subject) == (account.email, "Your password was changed")
+    assert letter.link == f"{BASE}/forgot"
+
+
+def test_new_password_must_be_good(home: House, box: Letterbox) -> None:
+    """The same rules as at sign-up, one's own name included."""
+    for bad in ("short", "passwordpassword", "AdaAdaAdaAda"):
+        with pytest.raises(errors.InvalidRequest):
+            self_service.change_password(
+                visit(person()), caller=SOMEWHERE, password=PASSWORD, new_password=bad, base_url=BASE
+            )
+    assert box.take() == []
+
+
+def test_link_to_another_address_goes_there_and_nothing_changes_yet(home: House, box: Letterbox) -> None:
+    """Until the link is used the account has its old address."""
+    account = person()
+    self_service.ask_for_email(
+        visit(account), caller=SOMEWHERE, password=PASSWORD, email=" New@Example.com ", base_url=BASE
+    )
+    letter = box.take_one()
+    assert letter.to == "New@example.com"
+    assert letter.link.startswith(f"{BASE}/verify?ticket=lk_ml_")
+    assert Account.get(account.id).email == account.email
+
+
+def test_taken_address_gets_no_link(home: House, box: Letterbox) -> None:
+    """Its owner isn't bothered, and whoever asks isn't told."""
+    taken = person(name="Eve")
+    self_service.ask_for_email(visit(person()), caller=SOMEWHERE, password=PASSWORD, email=taken.email, base_url=BASE)
+    assert box.take() == []
+
+
+def test_deleted_account_is_gone(home: House) -> None:
+    """Name and address are nowhere, no list shows it, and the address may sign up again."""
+    account = person(email="ada@example.com", name="Ada Lovelace")
+    self_service.delete(visit(account), caller=SOMEWHERE, password=PASSWORD)
+    assert [found.id for found in find.accounts_after("", 10)] == []
+    with pytest.raises(errors.NotFound):
+        find.account_by_id(account.id)
+    with pytest.raises(errors.NotFound):
+        find.account_by_email("ada@example.com")
+    for table in ("accounts", "emails"):
+        stored = json.dumps(dynamodb.call("Scan", {"TableName": settings.current().table(table)})["Items"])
+        assert "ada" not in stored.lower()
+        assert "argon2" not in stored
+    assert person(email="ada@example.com").id != account.id
+
+
+def test_keys_of_a_deleted_account_stop_though_the_gateway_remembers_them(home: House) -> None:
+    """The next request is refused, with the gateway's yes still in its cache."""
+    account = person(tier=tiers.PRO)
+    key = home.key(account)
+    assert home.call("GET", "/v1/users/me", key.secret).status == 200
+    self_service.delete(visit(account), caller=SOMEWHERE, password=PASSWORD)
+    assert any(key.secret in token for token in home.gateway.cached)
+    assert refusal(home.call("GET", "/v1/users/me", key.secret)) == (401, "invalid_api_key")
+
+
+def test_deletion_repeated_by_a_slow_browser_is_a_conflict(home: House) -> None:
+    """Who pressed twice is told so; the second press deletes nothing else."""
+    account = person()
+    someone = visit(account)
+    self_service.delete(someone, caller=SOMEWHERE, password=PASSWORD)
+    with pytest.raises(errors.Conflict):
+        self_service.delete(someone, caller=SOMEWHERE, password=PASSWORD)
+
+
+def test_new_password_that_can_not_be_used_is_about_its_own_field(home: House) -> None:
+    """What is seen at a glance costs no attempt; a wrong password is about the other field."""
+    someone = visit(person())
+
+    def refused(password: str, new_password: str) -> str:
+        with pytest.raises(errors.InvalidRequest) as told:
+            self_service.change_password(
+                someone, caller=SOMEWHERE, password=password, new_password=new_password, base_url=BASE
+            )
+        return told.value.field
+
+    with telemetry.calls_watched() as calls:
+        assert refused(WRONG, "short") == "new_password"
+    assert calls.made == []
+    assert refused(PASSWORD, "passwordpassword") == "new_password"
+    assert refused(WRONG, OTHER) == "password"
+
+
+@pytest.mark.parametrize("kind", ["email", "network"])
+def test_guessing_the_password_there_is_guessing_at_log_in(home: House, box: Letterbox, kind: str) -> None:
+    """It is counted with it, by address and by network, and refused before the password is looked at."""
+    account = person()
+    someone = visit(account)
+    subject = hashed(account.email) if kind == "email" else SOMEWHERE.networks[0]
+    limit = {"email": 20, "network": 300}[kind]
+    home.counted(f"log-in-{kind}_{subject}", tiers.hourly(f"log-in-{kind}", limit), used=limit - 1)
+    with pytest.raises(errors.InvalidRequest):
+        self_service.delete(someone, caller=SOMEWHERE, password=WRONG)
+    for deed in (
+        lambda: self_service.delete(someone, caller=SOMEWHERE, password=PASSWORD),
+        lambda: self_service.change_password(
+            someone, caller=SOMEWHERE, password=PASSWORD, new_password=OTHER, base_url=BASE
+        ),
+        lambda: self_service.ask_for_email(
+            someone, caller=SOMEWHERE, password=PASSWORD, email="b@a.example", base_url=BASE
+        ),
+    ):
+        with pytest.raises(Refused):
+            deed()
+
+
+def test_changed_password_is_stored_and_recorded(home: House, box: Letterbox) -> None:
+    """The old one opens nothing any more, and links from before are void."""
+    account = person()
+    someone = visit(account)
+    self_service.change_password(someone, caller=SOMEWHERE, password=PASSWORD, new_password=OTHER, base_url=BASE)
+    stored = Account.get(account.id)
+    assert passwords.matches(OTHER, stored.password_hash)
+    assert not passwords.matches(PASSWORD, stored.password_hash)
+    assert (stored.session_epoch, Session.get(someone.session.digest).epoch) == (1, 1)
+    assert record.newest_first(account.id, 1)[0].type == "account.password_changed"
+
+
+@pytest.mark.parametrize("meanwhile", ["password", "logged_out_everywhere", "logged_out"])
+def test_password_change_that_was_outrun_changes_nothing(home: House, box: Letterbox, meanwhile: str) -> None:
+    """Another one came first, or the session that asks for it has ended; no letter says otherwise."""
+    account = person()
+    someone = visit(account)
+    if meanwhile == "logged_out":
+        Session(someone.session.digest).delete()
+    else:
+        what = Account.password_hash.set("other") if meanwhile == "password" else Account.session_epoch.add(1)
+        Account(account.id).update(actions=[what])
+    before = Account.get(account.id).serialize()
+    with pytest.raises(errors.Conflict, match="The password was changed meanwhile"):
+        self_service.change_password(someone, caller=SOMEWHERE, password=PASSWORD, new_password=OTHER, base_url=BASE)
+    assert Account.get(account.id).serialize() == before
+    assert (Session.count() == 0) is (meanwhile == "logged_out")
+    assert box.take() == []
+
+
+def test_another_address_can_not_be_confirmed_where_no_mail_is_sent(home: House) -> None:
+    """It says whom to ask, before anything is counted."""
+    someone = visit(person())
+    with telemetry.calls_watched() as calls, pytest.raises(errors.Conflict, match="sends no mail"):
+        self_service.ask_for_email(someone, caller=SOMEWHERE, password=PASSWORD, email="new@example.com", base_url=BASE)
+    assert calls.made == []
+
+
+def test_link_to_another_address_is_its_accounts_and_void_with_its_sessions(home: House, box: Letterbox) -> None:
+    """As any other link; a taken address stores one, too, or the time would tell."""
+    one, other, taken = person(), person(), person(name="Eve")
+    made = []
+    for account, email in ((one, "New@example.com"), (other, taken.email)):
+        with telemetry.calls_watched() as calls:
+            self_service.ask_for_email(visit(account), caller=SOMEWHERE, password=PASSWORD, email=email, base_url=BASE)
+        made.append(calls.made)
+    assert made[0] == made[1]
+    assert len(box.take()) == 1
+    tickets = {ticket.email: (ticket.account_id, ticket.purpose, ticket.epoch) for ticket in Ticket.scan()}
+    assert tickets == {
+        "New@example.com": (one.id, "change_email", 0),
+        taken.email: (other.id, "change_email", 0),
+    }
+
+
+def test_deletion_takes_everything_off_the_account_and_begins_its_ending(home: House) -> None:
+    """At once: the rest is deleted from there, slice by slice; its last event says so."""
+    account = person(email="Ada@example.com")
+    Account(account.id).update(actions=[Account.live_keys.set({"key_1": 0})])
+    someone = visit(account)
+    home.clock.forward(1)
+    ending = self_service.delete(someone, caller=SOMEWHERE, password=PASSWORD)
+    stump = Account.get(account.id)
+    assert [stump.status, stump.email, stump.typed_email, stump.name] == ["deleted", "deleted", None, "deleted"]
+    assert (stump.live_keys.as_dict(), stump.session_epoch) == ({}, 1)
+    assert [stump.password_hash, stump.listed] == [None, None]
+    assert (ending.kind, ending.subject) == ("account", account.id)
+    assert [(each.at, each.began_at) for each in unfinished.all_there_are()] == [(ending.at, home.clock.now_ms)]
+    assert record.newest_first(account.id, 1)[0].type == "account.deleted"
+    assert stale_marks.is_marked(account.id, home.clock.now_ms)
+    assert Email.count() == 0
+
+
+def test_deletion_of_an_account_that_has_moved_meanwhile_is_a_conflict(home: House) -> None:
+    """Its new address would stay claimed; and a claim that is another's isn't given up."""
+    account = person()
+    someone = visit(account)
+    Account(account.id).update(actions=[Account.email.set("new@example.com")])
+    with pytest.raises(errors.Conflict, match="The account was changed meanwhile"):
+        self_service.delete(someone, caller=SOMEWHERE, password=PASSWORD)
+    Account(account.id).update(actions=[Account.email.set(account.email)])
+    Email(account.email, account_id="acc_other").save()
+    with pytest.raises(errors.Conflict):
+        self_service.delete(someone, caller=SOMEWHERE, password=PASSWORD)
+    assert ([each.account_id for each in Email.scan()], Account.get(account.id).status) == (["acc_other"], "active")
+
+
+def test_deletion_that_is_not_told_everywhere_says_so(home: House) -> None:
+    """The account is deleted, and its keys may be accepted for some minutes."""
+    account = person()
+    someone = visit(account)
+    lost = {"TableName": settings.current().table("windows")}
+    with (
+        before("TransactWriteItems", lambda: dynamodb.call("DeleteTable", lost)),
+        pytest.raises(errors.Unavailable, match="up to 5 more minutes"),
+    ):
+        self_service.delete(someone, caller=SOMEWHERE, password=PASSWORD)
+    assert Account.get(account.id).status == "deleted"

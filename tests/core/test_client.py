@@ -1,0 +1,184 @@
+"""The wire: what DynamoDB's failures mean, and the item as it stood when a condition refused."""
+
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chalicelib.core import clock, settings, telemetry
+from chalicelib.core.dynamodb import client as dynamodb
+from tests.core.test_connection_pool import served
+from tests.house import House
+
+PUT = {"TableName": "latchkey-test-emails", "Item": {"email": {"S": "a@example.com"}, "account_id": {"S": "acc_1"}}}
+IF_NEW = PUT | {
+    "ConditionExpression": "attribute_not_exists(email)",
+    "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+}
+
+
+def test_refused_condition_shows_the_item_as_it_stood(home: House) -> None:
+    """Who is refused needs no second call to learn why."""
+    dynamodb.call("PutItem", PUT)
+    with pytest.raises(dynamodb.ConditionFailed) as refused:
+        dynamodb.call("PutItem", IF_NEW)
+    assert refused.value.item == PUT["Item"]
+
+
+def test_refused_condition_is_not_repeated(home: House) -> None:
+    """A no is an answer, not a failure to try again."""
+    dynamodb.call("PutItem", PUT)
+    with telemetry.calls_watched() as calls, pytest.raises(dynamodb.ConditionFailed):
+        dynamodb.call("PutItem", IF_NEW)
+    assert calls.made == [("PutItem", "latchkey-test-emails")]
+
+
+def test_unknown_table_is_no_outage(home: House) -> None:
+    """A mistake of ours is told apart from a database that doesn't answer, and isn't repeated."""
+    with telemetry.calls_watched() as calls, pytest.raises(dynamodb.WireError) as failed:
+        dynamodb.call("GetItem", {"TableName": settings.current().table("nothing"), "Key": {"id": {"S": "1"}}})
+    assert (type(failed.value), failed.value.code) == (dynamodb.WireError, "ResourceNotFoundException")
+    assert len(calls.made) == 1
+
+
+def test_refused_connection_is_an_outage(cut_off: House) -> None:
+    """A database that can't be connected to is unreachable, and is asked as often as the caller has patience for."""
+    with telemetry.calls_watched() as calls, pytest.raises(dynamodb.Unreachable):
+        dynamodb.call("GetItem", {"TableName": "latchkey-test-accounts", "Key": {"id": {"S": "1"}}}, dynamodb.AT_ONCE)
+    assert len(calls.made) == dynamodb.AT_ONCE.unavailable
+
+
+def left_over(answers: int) -> tuple[dynamodb.Send, list[dict[str, Any]]]:
+    """Return what answers so many batches with one item each and the other keys left over, and what it was asked."""
+    asked: list[dict[str, Any]] = []
+
+    def send(_operation: str, body: dict[str, Any]) -> dict[str, Any]:
+        asked.append(body)
+        keys = body["RequestItems"]["t"]["Keys"]
+        more = {"t": {"Keys": keys[1:]}} if len(asked) < answers else {}
+        return {"Responses": {"t": keys if not more else keys[:1]}, "UnprocessedKeys": more}
+
+    return send, asked
+
+
+def test_what_a_batch_leaves_over_is_asked_for_after_a_pause() -> None:
+    """DynamoDB leaves keys over when it is short of capacity: asking at once makes it shorter."""
+    send, asked = left_over(3)
+    pauses: list[float] = []
+    with dynamodb.sent_by(send), clock.paused_by(pauses.append):
+        found = dynamodb.batch_get_of("t", [{"id": {"N": str(number)}} for number in range(5)], consistent=True)
+    assert len(found) == 5
+    assert (len(asked), len(pauses)) == (3, 2)
+
+
+def test_what_a_batch_leaves_over_for_ever_is_an_outage() -> None:
+    """It is asked for a bounded number of times."""
+    send, asked = left_over(10**6)
+    with dynamodb.sent_by(send), clock.paused_by(lambda _: None), pytest.raises(dynamodb.Throttled) as failed:
+        dynamodb.batch_get_of("t", [{"id": {"N": str(number)}} for number in range(100)], consistent=True)
+    assert len(asked) == dynamodb.BATCHES_MAX
+    assert dynamodb.is_outage(failed.value)
+
+
+@pytest.mark.parametrize("code", ["InvalidSignatureException", "RequestTimeTooSkewed", "ExpiredTokenException"])
+def test_call_that_is_never_accepted_is_sent_twice(code: str) -> None:
+    """Wrong credentials stay wrong: the second refusal is the operator's to hear of, and no outage."""
+    asked: list[str] = []
+
+    def send(operation: str, _body: dict[str, Any]) -> dict[str, Any]:
+        asked.append(operation)
+        raise dynamodb.meaning({"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": 400}})
+
+    with dynamodb.sent_by(send), clock.paused_by(lambda _: None), pytest.raises(dynamodb.NotAccepted) as failed:
+        dynamodb.call("GetItem", {"TableName": "t"}, dynamodb.AT_ONCE)
+    assert asked == ["GetItem", "GetItem"]
+    assert not dynamodb.is_outage(failed.value)
+
+
+def test_second_try_is_signed_with_the_credentials_of_now(home: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that were read when the process began may have ended."""
+    keys: list[str] = []
+
+    def serve(connection: socket.socket) -> None:
+        while head := received(connection):
+            keys.append(head.partition("Credential=")[2].partition("/")[0])
+            body = b'{"__type":"x#ExpiredTokenException"}' if len(keys) == 1 else b"{}"
+            monkeypatch.setenv("AWS_ACCESS_KEY_ID", "new")
+            connection.sendall(
+                b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n%s" % (200 + 200 * (len(keys) < 2), len(body), body)
+            )
+
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "old")
+    with served(serve) as (server, _):
+        for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{server.port}")
+        dynamodb.forget_connection()
+        assert dynamodb.call("GetItem", {"TableName": "t"}) == {}
+    assert keys == ["old", "new"]
+
+
+def received(connection: socket.socket) -> str:
+    """Return the head of one request, once its body is there too; "" when there is none."""
+    text = ""
+    while "\r\n\r\n" not in text or not text.endswith("}"):
+        piece = connection.recv(65_536).decode()
+        if not piece:
+            return ""
+        text += piece
+    return text
+
+
+def test_forgotten_connections_are_closed(home: House) -> None:
+    """Whatever was idle; the next call makes its own, from the environment as it is then."""
+    sends = dynamodb.sender()
+    assert dynamodb.sender() is sends
+    dynamodb._by_ourselves()("PutItem", PUT)
+    assert dynamodb._connections is not None
+    assert len(dynamodb._connections._idle) == 1
+    dynamodb.forget_connection()
+    assert len(dynamodb._connections._idle) == 0
+    assert dynamodb.sender() is not sends
+
+
+def test_what_sends_is_put_back_after_a_block(home: House) -> None:
+    """Also after one that failed."""
+    sends = dynamodb.sender()
+
+    def other(_operation: str, _body: dynamodb.Json) -> dynamodb.Json:
+        return {}
+
+    with pytest.raises(ValueError, match="fault"), dynamodb.sent_by(other):
+        raise ValueError("fault")
+    assert dynamodb.sender() is sends
+    with dynamodb.sent_by(other):
+        assert dynamodb.sender() is other
+
+
+def test_nothing_configured_is_no_outage(home: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message says what to set."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", "localhost:8001")
+    dynamodb.forget_connection()
+    with pytest.raises(dynamodb.WireError, match="AWS_ENDPOINT_URL takes one like") as failed:
+        dynamodb.call("GetItem", {"TableName": "t"})
+    assert (type(failed.value), failed.value.code) == (dynamodb.WireError, "NotConfigured")
+
+
+def test_times_for_an_admission_are_those_of_the_architecture_page() -> None:
+    """One second to connect, one to answer."""
+    page = (Path(__file__).parents[2] / "docs/architecture.md").read_text()
+    assert "| a timeout (1 s), a broken connection, a 5xx, twice | the request passes" in page
+    assert dynamodb.CONNECT_TIMEOUT_S == 1
+    assert dynamodb.AT_ONCE.unavailable == 2
+
+
+def test_connections_are_made_as_the_environment_says(home: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the authorities of AWS_CA_BUNDLE, as botocore has it, and within the times of this file."""
+    for bundle in ("/somewhere/authorities.pem", ""):
+        monkeypatch.setenv("AWS_CA_BUNDLE", bundle)
+        dynamodb.forget_connection()
+        dynamodb.sender()
+        made = dynamodb._connections
+        assert made is not None
+        assert made._ca_bundle == bundle
+        assert (made._connect_timeout_s, made._read_timeout_s) == (dynamodb.CONNECT_TIMEOUT_S, dynamodb.READ_TIMEOUT_S)

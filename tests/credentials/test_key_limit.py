@@ -1,0 +1,100 @@
+"""The account's list of live keys: who may add to it, and which of it has ended."""
+
+from contextlib import nullcontext
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from pynamodb.exceptions import TransactWriteError, UpdateError
+
+from chalicelib.accounts.tables import Account
+from chalicelib.core import errors
+from chalicelib.core.dynamodb import models
+from chalicelib.credentials import key_limit
+from chalicelib.credentials.principal import Verdict
+from chalicelib.limits.tiers import FREE
+from tests.house import NOON_MS, House
+
+MAKER = Verdict(
+    account_id="acc_1",
+    credential_id="key_1",
+    kind="key",
+    scopes=frozenset({"keys"}),
+    tier=FREE,
+    client_id="",
+    ends_at_ms=NOON_MS + 1,
+    verified_at_ms=NOON_MS - 8_000,
+)
+SESSION = replace(MAKER, credential_id="ses_1", kind="session", session_epoch=3)
+TOKEN = replace(MAKER, credential_id="tok_1", kind="token")
+
+
+def shown(*ends_at_ms: int, **more: int) -> dict[str, Any]:
+    """Return an account as a refused write shows it, whose live keys have these ends; the first is the maker's."""
+    ends = {f"key_{number}": {"N": str(end)} for number, end in enumerate(ends_at_ms, 1)}
+    return {"live_keys": {"M": ends}} | {name: {"N": str(value)} for name, value in more.items()}
+
+
+def test_keys_that_ended_by_themselves_are_found(home: House) -> None:
+    """At their end, and not a millisecond before; 0 is never."""
+    account = shown(NOON_MS + 1, NOON_MS, 0, NOON_MS - 1, 1)
+    assert key_limit.ended_among(account, None) == {"key_2": NOON_MS, "key_4": NOON_MS - 1, "key_5": 1}
+    assert key_limit.ended_among({}, None) == {}
+
+
+def test_twenty_live_keys_are_enough(home: House) -> None:
+    """Those that ended don't count."""
+    assert len(key_limit.ended_among(shown(*[0] * 19, 1), None)) == 1
+    for full in (shown(*[0] * 20), shown(*[0] * 20, 1), shown(*[0] * 21)):
+        with pytest.raises(errors.Conflict, match="at most 20 live keys"):
+            key_limit.ended_among(full, None)
+
+
+@pytest.mark.parametrize(
+    ("maker", "account", "may"),
+    [
+        (MAKER, {"live_keys": {"key_1": NOON_MS + 1}}, True),
+        (MAKER, {"live_keys": {"key_1": NOON_MS + 2}}, False),
+        (MAKER, {"live_keys": {"key_1": 0}}, False),
+        (MAKER, {"live_keys": {"key_2": NOON_MS + 1}}, False),
+        (replace(MAKER, ends_at_ms=0), {"live_keys": {"key_1": 0}}, True),
+        (MAKER, {"live_keys": {"key_1": NOON_MS + 1}, "credentials_since": NOON_MS - 8_000}, True),
+        (MAKER, {"live_keys": {"key_1": NOON_MS + 1}, "credentials_since": NOON_MS - 7_999}, False),
+        (SESSION, {"session_epoch": 3}, True),
+        (SESSION, {"session_epoch": 4}, False),
+        (SESSION, {"session_epoch": 3, "credentials_since": NOON_MS}, False),
+        (TOKEN, {}, True),
+        (TOKEN, {"credentials_since": NOON_MS}, False),
+    ],
+)
+def test_maker_makes_keys_while_it_ends_as_it_was_verified(
+    home: House, maker: Verdict, account: dict[str, Any], may: bool
+) -> None:
+    """The condition on the account, and what explains its refusal, say the same of each maker."""
+    stored = home.account()
+    for name, value in account.items():
+        setattr(stored, name, value)
+    stored.save()
+    with nullcontext() if may else pytest.raises(UpdateError):
+        stored.update(actions=[Account.name.set("Met")], condition=key_limit.ends_as_verified(maker))
+    with nullcontext() if may else pytest.raises(errors.Conflict, match="has ended, or was rotated"):
+        key_limit.ended_among(stored.serialize(), maker)
+
+
+def test_account_before_any_of_its_credentials_ended_has_no_such_time(home: House) -> None:
+    """One that is older than this attribute: nothing of it is over."""
+    stored = home.account()
+    stored.update(actions=[Account.credentials_since.remove()])
+    stored.update(actions=[Account.name.set("Met")], condition=key_limit.ends_as_verified(TOKEN))
+    raw = {name: value for name, value in stored.serialize().items() if name != "credentials_since"}
+    assert key_limit.ended_among(raw, TOKEN) == {}
+
+
+def test_key_is_counted_out_of_an_account_that_is_there(home: House) -> None:
+    """No account comes to be by it."""
+    gone = home.account()
+    key = home.key(gone).key
+    gone.delete()
+    with pytest.raises(TransactWriteError), models.transaction() as write:
+        key_limit.count_out(write, Account(gone.id), key)
+    assert Account.found(gone.id) is None

@@ -1,0 +1,54 @@
+"""Counters of past hours, written as their admissions would have written them; and what gets lost."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from chalicelib.accounts.tables import Account
+from chalicelib.core import clock, settings
+from chalicelib.core.dynamodb import client as dynamodb
+from chalicelib.credentials.issue import Issued
+from chalicelib.limits import counter_items, tiers
+from tests.house import House
+
+HOUR_S = 3_600
+DAYS = 10
+NETWORK = "nAAAAAAAA"
+"""The network that everything comes from."""
+
+
+def item(
+    account: Account, hour: int, counters: dict[str, int], networks: dict[str, str], tier: tiers.Tier = tiers.FREE
+) -> None:
+    """Write the counters of an hour, and the counter that each network belongs to."""
+    values: dict[str, Any] = {name: {"N": str(count)} for name, count in counters.items()}
+    values |= {name: {"S": counter} for name, counter in networks.items()}
+    key = counter_items.item_key(account.id, tier, hour)
+    dynamodb.call("PutItem", {"TableName": settings.current().table(counter_items.TABLE), "Item": {**key, **values}})
+
+
+def used_for_days(home: House, account: Account) -> Issued:
+    """Return a key that has sent 40 requests an hour from one network for ten days."""
+    issued = home.key(account, "read", "write")
+    counter = counter_items.counter_of(issued.key.id)
+    home.clock.forward(DAYS * 24 * HOUR_S)
+    hour = clock.hour_of(clock.now_s())
+    for ago in range(DAYS * 24):
+        item(account, hour - ago * HOUR_S, {counter: 40, "used": 40}, {NETWORK: counter})
+    return issued
+
+
+@contextmanager
+def writes_lost(kind: str) -> Iterator[None]:
+    """Let no transaction come through that records an event of one type."""
+    send = dynamodb.sender()
+
+    def losing(operation: str, request: dynamodb.Json) -> dynamodb.Json:
+        if operation == "TransactWriteItems" and any(
+            put["Put"]["Item"].get("type") == {"S": kind} for put in request["TransactItems"] if "Put" in put
+        ):
+            raise dynamodb.Unreachable("NoAnswer", "no answer", {})
+        return send(operation, request)
+
+    with dynamodb.sent_by(losing):
+        yield

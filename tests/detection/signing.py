@@ -1,0 +1,70 @@
+"""Reports as GitHub and other senders sign them, with keys of the tests' own."""
+
+import base64
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from chalicelib.core import clock
+from chalicelib.detection import github_signature, hmac_signature
+from infra.standin import Answer
+from tests.house import House
+
+PUBLIC_PLACE = "https://github.com/octocat/Hello-World/blob/main/settings.py"
+
+
+@dataclass(frozen=True)
+class Signer:
+    """Somebody who signs as GitHub does."""
+
+    identifier: str
+    key: ec.EllipticCurvePrivateKey = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()), repr=False)
+
+    @property
+    def published(self) -> dict[str, object]:
+        """Return the public key as GitHub publishes it."""
+        pem = self.key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        return {"key_identifier": self.identifier, "key": pem.decode(), "is_current": True}
+
+    def headers(self, body: bytes) -> dict[str, str]:
+        """Return the headers that vouch for a body."""
+        signature = base64.b64encode(self.key.sign(body, ec.ECDSA(SHA256()))).decode()
+        return {github_signature.IDENTIFIER: self.identifier, github_signature.SIGNATURE: signature}
+
+
+@contextmanager
+def known(folder: Path, *signers: Signer) -> Iterator[None]:
+    """Let the keys of signers be those that are shipped, for a `with` block."""
+    file = folder / "github_keys.json"
+    file.write_text(json.dumps({"public_keys": [signer.published for signer in signers]}))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(github_signature, "KEYS_FILE", file)
+        yield
+
+
+def alert(token: str, **more: object) -> dict[str, object]:
+    """Return an alert as GitHub words it."""
+    return {"token": token, "type": "latchkey_api_key", "url": PUBLIC_PLACE, "source": "commit"} | more
+
+
+def by_partner(body: bytes, at_s: int | None = None) -> dict[str, str]:
+    """Return the headers of a sender that holds our secret."""
+    timestamp = str(clock.now_s() if at_s is None else at_s)
+    return {
+        hmac_signature.TIMESTAMP: timestamp,
+        hmac_signature.SIGNATURE: hmac_signature.VERSION + hmac_signature.sign(body, timestamp),
+    }
+
+
+def report(home: House, *alerts: dict[str, object], signer: Signer | None = None) -> Answer:
+    """Send alerts, signed by `signer` or else by a sender that holds our secret."""
+    body = json.dumps(list(alerts)).encode()
+    headers = by_partner(body) if signer is None else signer.headers(body)
+    return home.call("POST", "/v1/leaks", body=body, headers=headers)

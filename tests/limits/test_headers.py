@@ -1,0 +1,76 @@
+"""The numbers behind the limit headers."""
+
+import pytest
+
+from chalicelib.limits.counter_items import window_at
+from chalicelib.limits.headers import NAMES, NOBODY, allowance, headers, seconds_until
+from chalicelib.limits.tiers import ENTERPRISE, FREE, Tier
+from tests.house import NOON_MS, House
+
+
+def headers_at(tier: Tier, after_ms: int, *, used: int, burst_used: int) -> dict[str, str]:
+    """Return the headers of one answer."""
+    return headers(allowance(window_at("acc_1", tier, NOON_MS + after_ms), used=used, burst_used=burst_used))
+
+
+def test_headers_speak_of_the_quota(home: House) -> None:
+    """Limit, remaining and reset are the hour's; the IETF fields tell both windows."""
+    assert headers_at(FREE, 1_800_250, used=250, burst_used=10) == {
+        "X-RateLimit-Limit": "1000",
+        "X-RateLimit-Remaining": "750",
+        "X-RateLimit-Reset": str(NOON_MS // 1000 + 3600),
+        "RateLimit-Policy": '"hour";q=1000;w=3600, "burst";q=50;w=1',
+        "RateLimit": '"hour";r=750;t=1800, "burst";r=40;t=1',
+    }
+
+
+def test_headers_of_a_tier_without_quota_speak_of_the_burst(home: House) -> None:
+    """Enterprise has no hour to speak of."""
+    assert headers_at(ENTERPRISE, 500, used=250, burst_used=10) == {
+        "X-RateLimit-Limit": "1000",
+        "X-RateLimit-Remaining": "990",
+        "X-RateLimit-Reset": str(NOON_MS // 1000 + 1),
+        "RateLimit-Policy": '"burst";q=1000;w=1',
+        "RateLimit": '"burst";r=990;t=1',
+    }
+
+
+def test_remaining_is_never_negative(home: House) -> None:
+    """A tier that was made smaller leaves nothing, not less than nothing."""
+    told = headers_at(FREE, 0, used=5_000, burst_used=500)
+    assert told["X-RateLimit-Remaining"] == "0"
+    assert told["RateLimit"] == '"hour";r=0;t=3600, "burst";r=0;t=1'
+
+
+def test_nobody_has_nothing() -> None:
+    """An answer that no counter stands behind says so in the documented headers."""
+    assert NOBODY == {"X-RateLimit-Limit": "0", "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "0"}
+
+
+@pytest.mark.parametrize(
+    ("at_ms", "now_ms", "seconds"), [(1_000, 0, 1), (1_001, 0, 2), (1, 0, 1), (0, 0, 0), (0, 5_000, 0)]
+)
+def test_seconds_until_are_rounded_up(at_ms: int, now_ms: int, seconds: int) -> None:
+    """After so many whole seconds the moment has come, and none is ever negative."""
+    assert seconds_until(at_ms, now_ms) == seconds
+
+
+def test_every_limit_header_may_be_read_by_pages_of_other_origins(home: House) -> None:
+    """Those above, and when to come again."""
+    assert set(NAMES) == {*headers_at(FREE, 0, used=0, burst_used=0), "Retry-After"}
+    assert len(NAMES) == 6
+
+
+@pytest.mark.parametrize(
+    ("tier", "limit", "remaining", "reset_s"),
+    [(FREE, 1_000, 988, NOON_MS // 1000 + 3_600), (ENTERPRISE, 1_000, 996, NOON_MS // 1000 + 2)],
+    ids=["quota", "burst"],
+)
+def test_limit_remaining_and_reset_are_of_the_same_window(
+    home: House, tier: Tier, limit: int, remaining: int, reset_s: int
+) -> None:
+    """The hour's where there is a quota, else the burst's."""
+    left = allowance(window_at("acc_1", tier, NOON_MS + 1_999), used=12, burst_used=4)
+    assert (left.limit, left.remaining, left.reset_s) == (limit, remaining, reset_s)
+    assert left.quota_left == (0 if tier is ENTERPRISE else 988)
+    assert left.crossed == ()

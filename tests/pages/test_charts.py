@@ -1,0 +1,65 @@
+"""Plots: bars that say the same as the numbers beside them."""
+
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib.pages import charts
+
+_counts = st.integers(min_value=0, max_value=10**9)
+_columns = st.lists(st.tuples(_counts, _counts), min_size=1, max_size=31)
+
+
+def titled(columns: list[tuple[int, int]]) -> list[tuple[str, int, int]]:
+    """Return columns with a title each."""
+    return [(str(at), used, refused) for at, (used, refused) in enumerate(columns)]
+
+
+@given(_columns)
+def test_bars_are_as_high_as_their_numbers(columns: list[tuple[int, int]]) -> None:
+    """To a tenth of a unit each part is as high as its share of the top, stands on the other, and stays in the plot."""
+    bars, top = charts.bars(titled(columns))
+    for (used, refused), bar in zip(columns, bars, strict=True):
+        assert abs(bar.used_height - charts.HEIGHT * used / top) <= 0.051
+        assert abs(bar.refused_height - charts.HEIGHT * refused / top) <= 0.051
+        assert abs(bar.used_y + bar.used_height - charts.HEIGHT) < 0.01
+        assert abs(bar.refused_y + bar.refused_height - bar.used_y) < 0.101
+        assert -0.11 <= bar.refused_y <= bar.used_y <= charts.HEIGHT
+
+
+@given(_columns)
+def test_bars_stand_side_by_side_in_order(columns: list[tuple[int, int]]) -> None:
+    """No two overlap, none leaves the plot, and each is named after its own numbers."""
+    bars, _ = charts.bars(titled(columns))
+    assert [bar.title for bar in bars] == [str(at) for at in range(len(columns))]
+    assert bars[0].x >= 0
+    assert bars[-1].x + bars[-1].width <= charts.WIDTH
+    for left, right in pairwise(bars):
+        assert left.x + left.width <= right.x
+
+
+@given(_columns)
+def test_top_is_the_next_round_number(columns: list[tuple[int, int]]) -> None:
+    """Two digits and zeros, even from 10 up: no lower than the highest column, nor more than half as high again."""
+    _, top = charts.bars(titled(columns))
+    highest = max(used + refused for used, refused in columns)
+    assert len(str(top).rstrip("0")) <= 2
+    assert top < 10 or top % 2 == 0
+    assert highest <= top <= max(1, 1.5 * highest)
+
+
+@given(_columns)
+def test_coordinates_are_short(columns: list[tuple[int, int]]) -> None:
+    """One digit after the point, so that a page of bars stays small."""
+    bars, _ = charts.bars(titled(columns))
+    for bar in bars:
+        numbers = (bar.x, bar.width, bar.used_y, bar.used_height, bar.refused_y, bar.refused_height)
+        assert all(round(number, 1) == number for number in numbers)
+
+
+def test_nothing_is_a_plot_of_nothing() -> None:
+    """No columns, or empty ones, are no division by zero."""
+    assert charts.bars([]) == ([], 1)
+    bars, top = charts.bars([("a", 0, 0)])
+    assert (top, bars[0].used_height, bars[0].refused_height) == (1, 0, 0)

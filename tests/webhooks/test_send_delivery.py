@@ -1,0 +1,118 @@
+"""One attempt: what is sent, how long it may take, and what is made of the answer."""
+
+import json
+import socket
+from pathlib import Path
+
+import pytest
+
+from chalicelib.core import clock
+from chalicelib.webhooks import fan_out, send_delivery, signing
+from chalicelib.webhooks.send_delivery import Outcome
+from chalicelib.webhooks.tables import Delivery, Endpoint
+from tests.house import House
+from tests.receiver import Receiver
+from tests.webhooks.told import endpoint_of
+
+BODY = '{"type":"key.created","timestamp":"2021-12-20T10:00:00Z","data":{}}'
+
+
+def one(home: House, receiver: Receiver) -> tuple[Endpoint, Delivery]:
+    """Return an endpoint, and a delivery to it."""
+    endpoint = endpoint_of(home.account(), receiver)
+    return endpoint, fan_out.new(endpoint, "evt_x", "key.created", BODY, due_at=0)
+
+
+@pytest.mark.parametrize(
+    ("status", "is_delivered", "is_silent", "is_gone"),
+    [
+        *((199, False, False, False), (200, True, False, False), (204, True, False, False)),
+        *((299, True, False, False), (300, False, False, False), (410, False, False, True)),
+        *((409, False, False, False), (411, False, False, False), (None, False, True, False)),
+    ],
+)
+def test_any_2xx_is_delivered_and_410_alone_is_gone(
+    status: int | None, is_delivered: bool, is_silent: bool, is_gone: bool
+) -> None:
+    """No answer at all is silence."""
+    outcome = Outcome(5, 7, status, "text", "problem", 9)
+    assert (outcome.is_delivered, outcome.is_silent, outcome.is_gone) == (is_delivered, is_silent, is_gone)
+    kept = outcome.record()
+    assert (kept.at, kept.took_ms, kept.status, kept.answer, kept.problem) == (5, 7, status, "text", "problem")
+    assert Outcome(5, 7, status).not_before_ms == 0
+
+
+@pytest.mark.parametrize(
+    ("status", "problem"),
+    [
+        *((200, None), (299, None), (400, "It answers 400."), (503, "It answers 503."), (410, "It wants no more.")),
+        *((status, "It answers with a redirect, and none is followed.") for status in (300, 307, 399)),
+    ],
+)
+def test_problem_says_what_was_answered(local: House, receiver: Receiver, status: int, problem: str | None) -> None:
+    """In words, for whoever looks for what went wrong."""
+    receiver.says = [status]
+    outcome = send_delivery.send(*one(local, receiver))
+    assert (outcome.status, outcome.problem) == (status, problem)
+
+
+def test_message_is_sent_as_json_with_its_signature(local: House, receiver: Receiver) -> None:
+    """Of this very moment, and to the endpoint's own URL."""
+    endpoint, delivery = one(local, receiver)
+    send_delivery.send(endpoint, delivery)
+    (sent,) = receiver.received
+    assert (sent.body.decode(), sent.path) == (BODY, "/hooks")
+    assert (sent.headers["content-type"], sent.headers["accept"]) == ("application/json", "*/*")
+    vouched = signing.headers("evt_x", clock.now_s(), sent.body, signing.keys_of(endpoint))
+    assert {name: sent.headers[name] for name in vouched} == vouched
+
+
+def test_first_thousand_bytes_of_an_answer_are_kept(local: House, receiver: Receiver) -> None:
+    """In whatever encoding they are; of an empty answer nothing."""
+    for answer, kept in (
+        (b"x" * 1_001, "x" * 1_000),
+        (b"x" * 1_000, "x" * 1_000),
+        (b"", None),
+        (b"\xff", "\ufffd"),
+    ):
+        receiver.says, receiver.answers = [200], answer
+        assert send_delivery.send(*one(local, receiver)).answer == kept
+
+
+def test_outcome_says_when_it_was_how_long_it_took_and_when_to_come_back(local: House, receiver: Receiver) -> None:
+    """In whole milliseconds."""
+    receiver.headers = {"Retry-After": "60"}
+    with clock.measured_by(lambda: 2_999_999 * len(receiver.received)):
+        outcome = send_delivery.send(*one(local, receiver))
+    assert (outcome.at_ms, outcome.took_ms, outcome.not_before_ms) == (clock.now_ms(), 2, clock.now_ms() + 60_000)
+
+
+def test_receiver_that_takes_too_long_has_not_answered(local: House, receiver: Receiver) -> None:
+    """What came of it is silence."""
+    endpoint, delivery = one(local, receiver)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        endpoint.url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+        outcome = send_delivery.send(endpoint, delivery, deadline_s=0.2)
+    assert [outcome.status, outcome.answer, outcome.not_before_ms] == [None, None, 0]
+    assert outcome.problem == "It takes too long."
+
+
+def test_guide_names_the_deadline() -> None:
+    """15 seconds by itself; by hand, where somebody waits, 5."""
+    guide = (Path(__file__).parents[2] / "docs" / "webhooks.md").read_text()
+    assert "any 2xx within 15 seconds" in guide
+    assert (send_delivery.DEADLINE_S, send_delivery.BY_HAND_S) == (15, 5)
+
+
+def test_body_that_was_stored_whole_is_sent_without_what_is_for_administrators(
+    local: House, receiver: Receiver
+) -> None:
+    """Of an event that somebody else caused the account is shown the role only, as the events list shows it."""
+    endpoint, _ = one(local, receiver)
+    data = {"type": "key.revoked", "actor": "acc_admin", "source_ip": "203.0.113.7", "reason": "Because", "æ": 1}
+    whole = {"type": "key.revoked", "timestamp": "2021-12-20T10:00:00Z", "data": data}
+    send_delivery.send(endpoint, fan_out.new(endpoint, "evt_x", "key.revoked", json.dumps(whole), due_at=0))
+    (sent,) = receiver.received
+    shown = {"type": "key.revoked", "actor": "admin", "source_ip": None, "reason": None, "æ": 1}
+    assert json.loads(sent.body) == {**whole, "data": shown}
+    assert sent.body.decode() == json.dumps({**whole, "data": shown}, separators=(",", ":"), ensure_ascii=False)
