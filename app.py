@@ -1,4 +1,4 @@
-"""Latchkey, table of contents: the Chalice app, its edge, its blueprints."""
+"""Latchkey, table of contents: the Chalice app, its middleware, its blueprints."""
 
 from chalice.app import Chalice
 
@@ -6,11 +6,11 @@ from chalicelib.api import (
     authorizer,
     background,
     discovery,
-    edge,
     events,
     keys,
     leaks,
     limits,
+    middleware,
     oauth,
     openapi,
     status,
@@ -23,7 +23,7 @@ from chalicelib.api.console import routes as console
 from chalicelib.core import settings
 
 app = Chalice(app_name="latchkey", configure_logs=False)
-edge.install(app)
+middleware.install(app)
 
 app.register_blueprint(authorizer.blueprint)
 app.register_blueprint(background.blueprint)

@@ -8,7 +8,7 @@ from pathlib import Path
 from chalicelib.core import telemetry
 
 ROOT = Path(__file__).parent.parent
-EDGE = str(ROOT / "chalicelib" / "api" / "edge.py")
+BEFORE_A_VIEW = {str(ROOT / "chalicelib" / "api" / name) for name in ("middleware.py", "routing.py")}
 
 
 def show_in_terminal() -> None:
@@ -19,7 +19,7 @@ def show_in_terminal() -> None:
 def readable(error: BaseException) -> str:
     """Return the traceback of an exception, from the view on: how a request came there is the same for all."""
     shown = traceback.TracebackException.from_exception(error)
-    while shown.stack and shown.stack[0].filename == EDGE:
+    while shown.stack and shown.stack[0].filename in BEFORE_A_VIEW:
         shown.stack.pop(0)
     return "".join(shown.format()).replace(f"{ROOT}/", "")
 

@@ -4,7 +4,7 @@ What is published about Latchkey is compared with these alone: an operator's rou
 """
 
 from app import app
-from chalicelib.api.edge import Routes
+from chalicelib.api.request_context import Routes
 
 PACKAGE = "chalicelib.api."
 """Where every view of Latchkey's is; one that is elsewhere is the operator's."""

@@ -2,8 +2,9 @@
 
 from chalice.app import Blueprint, Chalice
 
-from chalicelib.api import edge
-from chalicelib.api.edge import Exchange, route
+from chalicelib.api import middleware
+from chalicelib.api.request_context import Exchange
+from chalicelib.api.routing import route
 from infra.standin import Gateway
 
 
@@ -20,6 +21,6 @@ def gateway_with_fault() -> Gateway:
         raise Fault(repr(exchange))
 
     app = Chalice(app_name="latchkey", configure_logs=False)
-    edge.install(app)
+    middleware.install(app)
     app.register_blueprint(blueprint)
     return Gateway(app, domain="api.example.com")

@@ -45,7 +45,7 @@ def _cold_start() -> dict[str, int]:
 
 
 def _policy(effect: str, principal: str, context: dict[str, str]) -> dict[str, Any]:
-    """A policy for every route: the gateway caches it for all of them, and scopes are the edge's to check."""
+    """A policy for every route: the gateway caches it for all of them, and scopes are the middleware's to check."""
     statement = {"Action": "execute-api:Invoke", "Effect": effect, "Resource": "*"}
     return {
         "principalId": principal,

@@ -7,9 +7,10 @@ from chalice.app import Blueprint, Response
 
 from chalicelib.api import client_address
 from chalicelib.api.declared import Answer, Declared
-from chalicelib.api.edge import Exchange, Rules, route_with
 from chalicelib.api.fields import Text
 from chalicelib.api.oauth_shapes import AUTHORIZATION_SERVER, PROTECTED_RESOURCE
+from chalicelib.api.request_context import Exchange
+from chalicelib.api.routing import Rules, route_with
 from chalicelib.core import errors
 
 CACHED_S = 3_600

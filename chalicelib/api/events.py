@@ -3,8 +3,9 @@
 from chalice.app import Blueprint, Response
 
 from chalicelib.api import pagination
-from chalicelib.api.edge import Exchange, route
 from chalicelib.api.fields import Id, OneOf
+from chalicelib.api.request_context import Exchange
+from chalicelib.api.routing import route
 from chalicelib.api.shapes import Anything, Moment, OrNull, Said, Shape
 from chalicelib.credentials.scopes import ADMIN, EVENTS
 from chalicelib.events import kinds

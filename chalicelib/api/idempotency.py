@@ -11,7 +11,7 @@ from chalice.app import Response
 
 from chalicelib.api import client_address, responses
 from chalicelib.api.declared import CLAIMED
-from chalicelib.api.edge import Exchange
+from chalicelib.api.request_context import Exchange
 from chalicelib.core import errors
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.credentials.verify import bearer

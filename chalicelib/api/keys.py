@@ -7,8 +7,9 @@ from chalice.app import Blueprint, Response
 
 from chalicelib.api import client_address, pagination, responses
 from chalicelib.api.declared import RECORDED, Answer, Body
-from chalicelib.api.edge import Exchange, route
 from chalicelib.api.fields import Id, OneOf, SomeOf, Text, Whole
+from chalicelib.api.request_context import Exchange
+from chalicelib.api.routing import route
 from chalicelib.api.shapes import Moment, OrNull, Said, Shape, Words
 from chalicelib.core import clock, errors
 from chalicelib.credentials import on_anomaly, rotation_grace, scopes

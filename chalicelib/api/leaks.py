@@ -10,8 +10,9 @@ from chalice.app import Blueprint
 
 from chalicelib.api import client_address
 from chalicelib.api.declared import Listed
-from chalicelib.api.edge import Exchange, route
 from chalicelib.api.fields import OneOf
+from chalicelib.api.request_context import Exchange
+from chalicelib.api.routing import route
 from chalicelib.api.shapes import Flag, ListOf, Said, Shape
 from chalicelib.core import secrets
 from chalicelib.core.errors import InvalidRequest

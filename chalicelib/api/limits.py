@@ -4,8 +4,9 @@ from typing import Any
 
 from chalice.app import Blueprint
 
-from chalicelib.api.edge import Exchange, route
 from chalicelib.api.fields import OneOf
+from chalicelib.api.request_context import Exchange
+from chalicelib.api.routing import route
 from chalicelib.api.shapes import Number, OrNull, Shape
 from chalicelib.core import settings
 from chalicelib.credentials.scopes import READ

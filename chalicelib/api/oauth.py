@@ -12,8 +12,9 @@ from chalice.app import Blueprint, Response
 from chalicelib.api import client_address
 from chalicelib.api import oauth_shapes as shapes
 from chalicelib.api.declared import Answer, Declared, Form
-from chalicelib.api.edge import Exchange, Rules, View, route_with
 from chalicelib.api.fields import Id
+from chalicelib.api.request_context import Exchange
+from chalicelib.api.routing import Rules, View, route_with
 from chalicelib.api.shapes import Shape
 from chalicelib.core import errors
 from chalicelib.events import actors

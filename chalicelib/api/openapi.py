@@ -10,7 +10,8 @@ from chalice.app import Blueprint, Response
 
 from chalicelib.api import client_address
 from chalicelib.api.declared import Answer, Declared
-from chalicelib.api.edge import Exchange, Rules, route_with
+from chalicelib.api.request_context import Exchange
+from chalicelib.api.routing import Rules, route_with
 from chalicelib.api.shapes import Anything
 from chalicelib.core import http_syntax
 

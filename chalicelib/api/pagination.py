@@ -11,8 +11,8 @@ from chalice.app import Response
 
 from chalicelib.api import client_address
 from chalicelib.api.declared import Answer, Fields, Query
-from chalicelib.api.edge import Exchange
 from chalicelib.api.fields import Schema, Whole
+from chalicelib.api.request_context import Exchange
 from chalicelib.api.shapes import Kind, ListOf, OrNull, Said, Shape
 from chalicelib.core import errors, ids
 

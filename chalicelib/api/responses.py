@@ -66,7 +66,7 @@ def refusal(error: errors.LatchkeyError) -> Response:
 def in_our_words(response: Response, takes: Iterable[str], request_id: str) -> errors.LatchkeyError | None:
     """Return what Chalice refused by itself as a refusal of ours, None for every other answer.
 
-    `takes` are the media types of a route that isn't registered by the edge.
+    `takes` are the media types of a route that isn't registered by the middleware.
     """
     body = response.body
     if not (isinstance(body, dict) and body.keys() == {"Code", "Message"}):

@@ -10,8 +10,9 @@ from chalice.app import Blueprint, Response
 
 from chalicelib.api import client_address
 from chalicelib.api.declared import Answer
-from chalicelib.api.edge import Exchange, Rules, route, route_with
 from chalicelib.api.fields import Id, OneOf
+from chalicelib.api.request_context import Exchange
+from chalicelib.api.routing import Rules, route, route_with
 from chalicelib.api.shapes import Kind, ListOf, Moment, Number, OrNull, Said, Shape, Words
 from chalicelib.core import clock, errors, settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb

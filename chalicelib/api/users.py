@@ -8,8 +8,9 @@ from chalice.app import Blueprint, Response
 from chalicelib.accounts import states
 from chalicelib.api import client_address, pagination, responses
 from chalicelib.api.declared import RECORDED, Answer, Body
-from chalicelib.api.edge import Exchange, route
 from chalicelib.api.fields import Id, OneOf, Text
+from chalicelib.api.request_context import Exchange
+from chalicelib.api.routing import route
 from chalicelib.api.shapes import AnyOf, Moment, Said, Shape
 from chalicelib.core import clock, errors
 from chalicelib.credentials.scopes import ADMIN, READ, WRITE

@@ -5,8 +5,9 @@ from typing import Any
 from chalice.app import Blueprint
 
 from chalicelib.api.declared import Answer, Body
-from chalicelib.api.edge import Exchange, route
 from chalicelib.api.fields import Line, OneOf, Text
+from chalicelib.api.request_context import Exchange
+from chalicelib.api.routing import route
 from chalicelib.api.shapes import AnyOf, Flag, Moment, Number, OrNull, Said, Shape, Words
 from chalicelib.core import clock, errors
 from chalicelib.credentials import reverify, scopes

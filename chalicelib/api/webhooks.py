@@ -6,8 +6,9 @@ from chalice.app import Blueprint, Response
 
 from chalicelib.api import client_address, pagination, responses
 from chalicelib.api.declared import CLAIMED, RECORDED, Answer, Body
-from chalicelib.api.edge import Exchange, route
 from chalicelib.api.fields import Id, OneOf, SomeOf, Text
+from chalicelib.api.request_context import Exchange
+from chalicelib.api.routing import route
 from chalicelib.api.shapes import Kind, ListOf, Moment, Number, OrNull, Said, Shape, Words
 from chalicelib.core import clock, errors
 from chalicelib.credentials.scopes import WEBHOOKS

@@ -3,7 +3,8 @@
 from chalice.app import Blueprint, Response
 
 from chalicelib.api import client_address
-from chalicelib.api.edge import Exchange, Rules, route_with
+from chalicelib.api.request_context import Exchange
+from chalicelib.api.routing import Rules, route_with
 from chalicelib.core import clock, errors, settings
 
 EXPIRES_AFTER_S = 180 * clock.DAY_S

@@ -35,7 +35,7 @@ class InvalidRequest(LatchkeyError):
 
 
 class Unauthorized(LatchkeyError):
-    """No usable credential. Its challenge (RFC 6750 §3) is the edge's to write, who knows where it was asked for."""
+    """No usable credential. The middleware adds the challenge (RFC 6750 §3), since it knows the URL of the request."""
 
     status = 401
 

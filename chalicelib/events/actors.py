@@ -1,4 +1,4 @@
-"""Who acts, from where, and for which account: known at the edge, and read where an event is recorded.
+"""Who acts, from where, and for which account: known by the middleware, and read where an event is recorded.
 
 An account is shown its own credentials, sessions and addresses. Of somebody else, such as an administrator, it is shown
 only the role: their account id, address and free-text reason are for administrators.

@@ -2,7 +2,8 @@
 
 from chalice.app import Blueprint, Chalice
 
-from chalicelib.api.edge import Exchange, route
+from chalicelib.api.request_context import Exchange
+from chalicelib.api.routing import route
 
 
 def add_view(app: Chalice, module: str, path: str, method: str = "GET") -> None:

@@ -217,7 +217,7 @@ def check(sweep: Sweep, parameter: Parameter, kind: str, values: list[object]) -
 
 
 def is_refused_by_declaration(parameter: Parameter, values: list[object]) -> bool:
-    """Return whether the edge refuses a value by what the route declares, which needs no request to be seen."""
+    """Return whether the middleware refuses a value by what the route declares, which needs no request to be seen."""
     declared = vars(of_latchkey()[parameter.route][parameter.method].view_function).get("declared") or Declared()
     try:
         if parameter.place == "query" and declared.query is not None:

@@ -28,7 +28,7 @@ def headers_of(answer: object) -> dict[str, str]:
 
 
 def test_every_route_that_can_be_got_can_be_asked_for_by_head() -> None:
-    """None is forgotten: the route declares GET, the edge adds the rest."""
+    """None is forgotten: the route declares GET, the middleware adds the rest."""
     assert [path for path in GOT if "HEAD" not in app.routes[path]] == []
 
 

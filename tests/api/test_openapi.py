@@ -11,11 +11,12 @@ from chalice.app import Blueprint, Chalice
 from openapi_spec_validator import validate
 
 from app import app
-from chalicelib.api import edge, oauth_shapes, well_known
-from chalicelib.api.edge import Exchange, route
+from chalicelib.api import middleware, oauth_shapes, well_known
 from chalicelib.api.fields import Id, OneOf, SomeOf, Text, Whole
 from chalicelib.api.reference.document import document
 from chalicelib.api.reference.examples import example_of
+from chalicelib.api.request_context import Exchange
+from chalicelib.api.routing import route
 from chalicelib.api.shapes import AnyOf, Flag, ListOf, Moment, Number, OrNull, Said, Words
 from chalicelib.core import errors
 from chalicelib.credentials import scopes
@@ -75,7 +76,7 @@ def test_document_is_valid() -> None:
 
 
 def test_every_route_of_the_api_is_there_with_its_scope() -> None:
-    """Path by path, the scope that the edge asks for."""
+    """Path by path, the scope that the middleware asks for."""
     told = {
         (method.upper(), re.sub(r"{\w+}", "{id}", path), operation["x-required-scope"])
         for path, operations in OURS["paths"].items()
@@ -176,7 +177,7 @@ def test_example_of_every_shape_is_one() -> None:
 def test_operations_have_ids_of_their_own() -> None:
     """Views of different modules may share a name; those who generate clients need another for each."""
     app = Chalice(app_name="shop", configure_logs=False)
-    edge.install(app)
+    middleware.install(app)
     for module in ("one", "two", "two"):
         add_view(app, module, f"/v1/{module}/{len(app.routes)}")
     told = [operation["get"]["operationId"] for operation in document(app.routes, URL)["paths"].values()]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from chalice.app import Blueprint, Chalice, Response
 
-from chalicelib.api import edge
+from chalicelib.api import middleware, request_context, routing
 from chalicelib.api.authorizer import authorizer
 from chalicelib.api.declared import CLAIMED
 from chalicelib.api.reference.document import document
@@ -36,7 +36,7 @@ def documented() -> Blueprint:
 def shop(home: House) -> House:
     """A house whose app has the documented blueprint."""
     app = Chalice(app_name="shop", configure_logs=False)
-    edge.install(app)
+    middleware.install(app)
     app.register_blueprint(documented())
     home.gateway = Gateway(app, domain="api.example.com")
     return home
@@ -116,8 +116,8 @@ def till(home: House) -> tuple[House, list[str]]:
     """A house whose app has a route that charges, and what it has charged; "fail" and "refuse" it doesn't."""
     blueprint, charged = Blueprint(__name__), list[str]()
 
-    @edge.route(blueprint, "/v1/charges", methods=["POST"], scopes=["write"], idempotency=CLAIMED)
-    def charge(exchange: edge.Exchange) -> Response:
+    @routing.route(blueprint, "/v1/charges", methods=["POST"], scopes=["write"], idempotency=CLAIMED)
+    def charge(exchange: request_context.Exchange) -> Response:
         what = str(exchange.request.raw_body, "ascii")  # type: ignore[arg-type]  # bytes, whatever Chalice declares
         if what == "fail":
             raise Fault(what)
@@ -125,13 +125,13 @@ def till(home: House) -> tuple[House, list[str]]:
             charged.append(what)
         return Response({"id": f"chg_{len(charged)}"}, status_code=402 if what == "refuse" else 201)
 
-    @edge.route(blueprint, "/v1/notes", methods=["POST"], scopes=["write"])
-    def note(exchange: edge.Exchange) -> dict[str, int]:
+    @routing.route(blueprint, "/v1/notes", methods=["POST"], scopes=["write"])
+    def note(exchange: request_context.Exchange) -> dict[str, int]:
         charged.append("note")
         return {"notes": len(charged)}
 
     app = Chalice(app_name="till", configure_logs=False)
-    edge.install(app)
+    middleware.install(app)
     app.register_blueprint(blueprint)
     home.gateway = Gateway(app, domain="api.example.com")
     return home, charged
@@ -173,7 +173,7 @@ def test_own_route_that_says_nothing_ignores_the_header(till: tuple[House, list[
 def test_public_route_can_not_heed_the_header() -> None:
     """Nobody could tell whose key it is."""
     with pytest.raises(ValueError, match="knows its caller"):
-        edge.route(Blueprint(__name__), "/v1/open", methods=["POST"], idempotency=CLAIMED)
+        routing.route(Blueprint(__name__), "/v1/open", methods=["POST"], idempotency=CLAIMED)
 
 
 @pytest.fixture

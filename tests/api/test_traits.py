@@ -1,4 +1,4 @@
-"""What the edge tells of a request with its admission: the network and the route."""
+"""What the middleware tells of a request with its admission: the network and the route."""
 
 from typing import Any
 

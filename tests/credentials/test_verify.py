@@ -85,7 +85,7 @@ def test_text_that_is_longer_than_a_secret_is_refused_before_it_is_looked_at(hom
 
 
 def test_good_key_tells_who_calls_and_what_it_may(home: House) -> None:
-    """A verdict is everything the edge needs to know, dated back by the clocks' skew."""
+    """A verdict is everything the middleware needs to know, dated back by the clocks' skew."""
     account = home.account(PRO)
     issued = home.key(account, "read", "keys", expires_in_s=600)
     verdict = verify(issued.secret)

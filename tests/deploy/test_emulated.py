@@ -9,7 +9,7 @@ compiled dependencies) and DynamoDB run for real. What this emulator (ministack)
   tests/deploy/test_deploy.py looks at the document.
 - It imports no answers of mock integrations (preflight, the 404 of `/{proxy+}`): tests/infra/test_gateway.py.
 - It gives a request no `domainName`, so the public URL is set; tests/api/test_client_address.py has some without.
-- It doesn't rename `WWW-Authenticate` on answers of functions: tests/api/test_edge.py.
+- It doesn't rename `WWW-Authenticate` on answers of functions: tests/api/test_middleware.py.
 - It speaks plain http on loopback: `Secure` cookies and HSTS are tests/api/console's.
 - It checks no IAM policy: tests/infra/test_policies.py holds those to the calls that are made.
 """

@@ -111,7 +111,7 @@ def _anchor(heading: str) -> str:
 def test_queries_of_logs_look_for_what_the_lines_have() -> None:
     """A misspelt field finds nothing, and says nothing of it."""
     gateways = json.loads(gateway_stage.ACCESS_LOG).keys()
-    source = (ROOT / "chalicelib" / "api" / "edge.py").read_text()
+    source = (ROOT / "chalicelib" / "api" / "access_log.py").read_text()
     looked = [call for words in AWS.values() if (call := call_of(words)) and call.operation == "StartQuery"]
     assert len(looked) == 2
     for call in looked:

@@ -3,7 +3,7 @@
 from chalice.app import Chalice
 
 from app import app
-from chalicelib.api import edge
+from chalicelib.api import middleware
 from infra.routes import of_latchkey
 from tests.api.made import add_view
 
@@ -11,7 +11,7 @@ from tests.api.made import add_view
 def test_routes_of_an_operator_are_left_out() -> None:
     """By where their views are."""
     mixed = Chalice(app_name="shop", configure_logs=False)
-    edge.install(mixed)
+    middleware.install(mixed)
     for module in ("chalicelib.api.keys", "chalicelib.own.orders", "app"):
         add_view(mixed, module, f"/v1/{module.rpartition('own.')[2]}", "POST" if module == "app" else "GET")
     assert {path: set(entries) for path, entries in of_latchkey(mixed.routes).items()} == {

@@ -289,7 +289,7 @@ def test_fault_of_an_own_view_is_readable_in_the_terminal(tree: Tree) -> None:
     shown = run.until("ZeroDivisionError")
     assert 'File "chalicelib/api/limits.py"' in shown
     assert "    1 / 0\n" in shown
-    assert "edge.py" not in shown
+    assert "routing.py" not in shown
 
 
 def test_misspelt_setting_ends_the_start_with_one_sentence(tree: Tree) -> None:

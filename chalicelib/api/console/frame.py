@@ -15,7 +15,8 @@ from chalice.app import Blueprint, Response
 
 from chalicelib.accounts.email_not_sent import MailNotSent
 from chalicelib.api import client_address
-from chalicelib.api.edge import Exchange, Rules, route_with
+from chalicelib.api.request_context import Exchange
+from chalicelib.api.routing import Rules, route_with
 from chalicelib.core import errors, http_syntax, randomness, secrets
 from chalicelib.events import actors
 

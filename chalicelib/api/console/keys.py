@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from chalicelib.accounts import email_links
 from chalicelib.api.console import confirm
 from chalicelib.api.console.frame import Gone, Shown, Visit
-from chalicelib.api.edge import scopes_by_route
 from chalicelib.api.fields import OneOf, SomeOf, Text
+from chalicelib.api.routing import scopes_by_route
 from chalicelib.core import clock, errors, randomness
 from chalicelib.credentials import change, find, issue, on_anomaly, revoke, rotate, scopes
 from chalicelib.credentials.principal import Verdict

@@ -3,7 +3,8 @@
 from chalice.app import Blueprint, Response
 
 from chalicelib.api.console.frame import Place, lead, page
-from chalicelib.api.edge import Exchange, Rules, route_with
+from chalicelib.api.request_context import Exchange
+from chalicelib.api.routing import Rules, route_with
 from chalicelib.core import errors
 
 blueprint = Blueprint(__name__)

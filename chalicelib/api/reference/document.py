@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from chalicelib.api.declared import Answer
-from chalicelib.api.edge import Routes
 from chalicelib.api.reference import refusals
 from chalicelib.api.reference.operations import OF_PEOPLE, operation, security
 from chalicelib.api.reference.routes import Route, declared_in, ids_of
+from chalicelib.api.request_context import Routes
 from chalicelib.api.shapes import Kind, Shape, shapes_in
 from chalicelib.credentials import scopes
 from chalicelib.events import kinds

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from chalicelib.api.declared import Declared
-from chalicelib.api.edge import Routes, Rules
+from chalicelib.api.request_context import Routes
+from chalicelib.api.routing import Rules
 
 NAMES = {"oauth": "OAuth", "openapi": "Reference"}
 """Modules whose name in words is not the module's own."""

@@ -88,7 +88,7 @@ METADATA = 'resource_metadata="https://api.example.com/.well-known/oauth-protect
 
 @pytest.mark.parametrize("ends", ["revoked", "expired"])
 def test_credential_that_ends_between_two_requests_is_challenged_as_invalid(home: House, ends: str) -> None:
-    """The gateway still believes it, so the edge answers: invalid_token, the route's scope, the metadata (RFC 6750)."""
+    """The gateway still accepts it, so the middleware answers: invalid_token, the scope, the metadata (RFC 6750)."""
     account = home.account()
     maker, key = home.key(account), home.key(account, "read", expires_in_s=60)
     assert home.call("GET", "/v1/users/me", key.secret).status == 200
