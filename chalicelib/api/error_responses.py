@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 def refusal(error: errors.LatchkeyError, exchange: Exchange) -> Response:
     """Answer programs in JSON; a person who opened the path in a browser is shown a page."""
     if client_address.opens_a_page(exchange.request):
-        from chalicelib.api.console import frame
+        from chalicelib.api.console import render_response
 
-        return frame.plain_error_page(error, exchange)
+        return render_response.plain_error_page(error, exchange)
     return responses.refusal(error)
 
 

@@ -133,16 +133,16 @@ def feed_status(exchange: Exchange) -> Response:
 
 def get_status_page(exchange: Exchange) -> Response:
     """Show all of it to people."""
-    from chalicelib.api.console import frame
+    from chalicelib.api.console import render_response
     from chalicelib.uptime.report import NAMES, report
 
-    return frame.plain_page(exchange, "status", report=report(), names=NAMES)
+    return render_response.plain_page(exchange, "status", report=report(), names=NAMES)
 
 
 def _as_page(error: errors.LatchkeyError, exchange: Exchange) -> Response:
-    from chalicelib.api.console import frame
+    from chalicelib.api.console import render_response
 
-    return frame.plain_error_page(error, exchange)
+    return render_response.plain_error_page(error, exchange)
 
 
 route_with(blueprint, "/status", methods=["GET"], rules=Rules(refusal=_as_page, counted=False))(get_status_page)

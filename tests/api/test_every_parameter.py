@@ -10,7 +10,7 @@ import argon2
 import pytest
 
 from chalicelib.accounts.tables import Account
-from chalicelib.api.console import frame
+from chalicelib.api.console import cookies
 from chalicelib.api.declared import Body, Declared, Listed
 from chalicelib.api.reference.examples import example_of
 from chalicelib.core import settings
@@ -248,7 +248,7 @@ def test_rubbish_in_any_parameter_is_no_fault(sweep: Sweep, at: str) -> None:
     assert [sweep.call("GET", path).status for path in ("/settings/keys", "/v1/users/me")] == [200, 200]
 
 
-@pytest.mark.parametrize("name", [frame.SESSION, frame.DEVICE, frame.VISIT, frame.EMAIL])
+@pytest.mark.parametrize("name", [cookies.SESSION, cookies.DEVICE, cookies.VISIT, cookies.EMAIL])
 def test_rubbish_in_any_cookie_is_no_fault(sweep: Sweep, name: str) -> None:
     """Also twice, to pages for anybody, to those for somebody, and to a form."""
     cookie = sweep.there.visitor.cookie_name(name)

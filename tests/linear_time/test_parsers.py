@@ -15,7 +15,7 @@ from chalicelib.accounts import email_address, passwords
 from chalicelib.api import client_address, pagination
 from chalicelib.api import leaks as reported
 from chalicelib.api.authorizer import IDENTITY
-from chalicelib.api.console import frame
+from chalicelib.api.console import cookies, page
 from chalicelib.api.declared import Body
 from chalicelib.api.fields import Text, Whole
 from chalicelib.core import http_framing, http_syntax, ids, secrets, settings, ssrf_safe_fetch
@@ -136,8 +136,8 @@ PARSERS: dict[str, Work] = {
     "an id that begins well": lambda text: ids.is_id(f"acc_{text}", "acc"),
     "a client's id": lambda text: clients.is_client_id(text),
     "a cursor": lambda text: pagination.Cursor("acc").check("cursor", text),
-    "cookies": lambda text: frame._cookies(cast(Any, SimpleNamespace(request=of_headers({"cookie": text})))),
-    "where to go after log-in": lambda text: frame.local_path(f"/{text}"),
+    "cookies": lambda text: cookies.of_request(cast(Any, SimpleNamespace(request=of_headers({"cookie": text})))),
+    "where to go after log-in": lambda text: page.local_path(f"/{text}"),
     "a JSON body": lambda text: Body({"name": Text(10**9)}).read(text),
     "a text in a JSON body": lambda text: Body({"name": Text(10**9)}).read(json.dumps({"name": text})),
     "names in a JSON body": lambda text: Body().read(

@@ -3,31 +3,33 @@
 from chalicelib.accounts import change, email_links, email_sender, self_service
 from chalicelib.accounts import sign_up as signing_up
 from chalicelib.api.console.callers import caller_of, networks_of
+from chalicelib.api.console.cookies import SESSION
 from chalicelib.api.console.entry import remember_device
-from chalicelib.api.console.frame import SESSION, Gone, Shown, Visit
+from chalicelib.api.console.outcomes import Redirect, Render
+from chalicelib.api.console.page_request import PageRequest
 from chalicelib.api.fields import Text
 from chalicelib.endings import finish
 
 NAME = Text(most=100)
 
 
-def show_settings(visit: Visit) -> Gone:
+def show_settings(visit: PageRequest) -> Redirect:
     """Lead to the first of the settings."""
-    return Gone("/settings/keys")
+    return Redirect("/settings/keys")
 
 
-def show_account(visit: Visit) -> Shown:
+def show_account(visit: PageRequest) -> Render:
     """Show the account and what can be changed."""
-    return Shown("account", {"account": visit.person.account, "by_mail": email_sender.is_configured()})
+    return Render("account", {"account": visit.person.account, "by_mail": email_sender.is_configured()})
 
 
-def rename(visit: Visit) -> Gone:
+def rename(visit: PageRequest) -> Redirect:
     """Change the name."""
     change.rename(visit.person.account.id, visit.check("name", NAME))
-    return Gone("/settings/account", "renamed")
+    return Redirect("/settings/account", "renamed")
 
 
-def change_email(visit: Visit) -> Gone:
+def change_email(visit: PageRequest) -> Redirect:
     """Send a link to another address."""
     self_service.ask_for_email(
         visit.person,
@@ -36,10 +38,10 @@ def change_email(visit: Visit) -> Gone:
         email=visit.text("email"),
         base_url=visit.base_url,
     )
-    return Gone("/settings/account", "email-sent")
+    return Redirect("/settings/account", "email-sent")
 
 
-def change_password(visit: Visit) -> Gone:
+def change_password(visit: PageRequest) -> Redirect:
     """Change the password."""
     self_service.change_password(
         visit.person,
@@ -49,21 +51,21 @@ def change_password(visit: Visit) -> Gone:
         base_url=visit.base_url,
     )
     remember_device(visit, visit.person.account, is_raised=True)
-    return Gone("/settings/account", "password-changed")
+    return Redirect("/settings/account", "password-changed")
 
 
-def send_verification(visit: Visit) -> Gone:
+def send_verification(visit: PageRequest) -> Redirect:
     """Send the link that proves the address once more."""
     account = visit.person.account
     if not email_links.is_unproven(account):
-        return Gone("/settings/account")
+        return Redirect("/settings/account")
     signing_up.send_verification(account, networks=networks_of(visit), base_url=visit.base_url)
-    return Gone("/settings/account", "verification-sent")
+    return Redirect("/settings/account", "verification-sent")
 
 
-def delete(visit: Visit) -> Gone:
+def delete(visit: PageRequest) -> Redirect:
     """Delete the account."""
     ending = self_service.delete(visit.person, caller=caller_of(visit), password=visit.text("password"))
     finish.first_slice(ending)
     visit.set_cookie(SESSION, "", lives_s=0)
-    return Gone("/login", "deleted")
+    return Redirect("/login", "deleted")

@@ -5,7 +5,8 @@ What an administrator did is shown without their address and reason, except to a
 
 from dataclasses import dataclass
 
-from chalicelib.api.console.frame import Shown, Visit
+from chalicelib.api.console.outcomes import Render
+from chalicelib.api.console.page_request import PageRequest
 from chalicelib.core import ids, settings
 from chalicelib.credentials import find
 from chalicelib.events import actors, kinds, notable, record
@@ -35,7 +36,7 @@ class Row:
     reason: str | None
 
 
-def show_activity(visit: Visit) -> Shown:
+def show_activity(visit: PageRequest) -> Render:
     """Show a page of events, and a way to older ones."""
     account, before = visit.person.account, visit.query.get("before", "")
     # What is no id of an event is the first page: a link that was cut needs no error.
@@ -44,7 +45,7 @@ def show_activity(visit: Visit) -> Shown:
     named = {key.id: key.name for key in find.keys_of(account.id)} | {visit.person.session.id: "You (this browser)"}
     rows = [row(event, named, whole=account.admin) for event in found[:SHOWN]]
     older = rows[-1].id if len(found) > SHOWN else None
-    return Shown(
+    return Render(
         "activity",
         {
             "rows": rows,

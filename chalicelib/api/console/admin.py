@@ -9,7 +9,8 @@ from chalicelib.accounts.email_address import LENGTH_MAX
 from chalicelib.accounts.tables import Account
 from chalicelib.api.console import confirm, keys
 from chalicelib.api.console.activity import Row, row
-from chalicelib.api.console.frame import Gone, Shown, Visit
+from chalicelib.api.console.outcomes import Redirect, Render
+from chalicelib.api.console.page_request import PageRequest
 from chalicelib.api.fields import OneOf, Text
 from chalicelib.core import clock, errors, ids
 from chalicelib.credentials import find as find_keys
@@ -29,14 +30,14 @@ LISTED = 25
 AT_ONCE = 16
 
 
-def show_accounts(visit: Visit) -> Shown | Gone:
+def show_accounts(visit: PageRequest) -> Render | Redirect:
     """List accounts, the newest first, or those whose email begins with what is looked for; and who was busiest."""
     admin_of(visit)
     wanted, after = visit.query.get("find", "").strip()[:LENGTH_MAX], visit.query.get("after", "")
     if wanted:
         exact = _exactly(wanted)
         if exact is not None:
-            return Gone(f"/admin/accounts/{exact.id}")
+            return Redirect(f"/admin/accounts/{exact.id}")
         return _found(visit, wanted, after)
     found = list(find.newest_accounts(LISTED + 1, before=after if ids.is_id(after, "acc") else ""))
     first = not after
@@ -48,20 +49,20 @@ def show_accounts(visit: Visit) -> Shown | Gone:
         "by_refusals": by_refusals,
         "ranked_of": BUSIEST_OF if len(ranked) == BUSIEST_OF else 0,
     }
-    return Shown("admin", {**_listing(found, "", last=lambda account: account.id), "first": first, **matter})
+    return Render("admin", {**_listing(found, "", last=lambda account: account.id), "first": first, **matter})
 
 
-def _found(visit: Visit, wanted: str, after: str) -> Shown:
+def _found(visit: PageRequest, wanted: str, after: str) -> Render:
     found = list(find.accounts_by_email(wanted, LISTED + 1, after=after))
     nobody = {"first": False, "by_use": [], "by_refusals": [], "ranked_of": 0}
-    shown = Shown("admin", {**_listing(found, wanted, last=lambda account: account.email), **nobody})
+    shown = Render("admin", {**_listing(found, wanted, last=lambda account: account.email), **nobody})
     if found:
         return shown
     nothing = errors.NotFound("No account has this id, or an email that begins so. Names can't be searched for.")
     return visit.refused_by(nothing.about("find"), shown)
 
 
-def show_account(visit: Visit, account_id: str) -> Shown:
+def show_account(visit: PageRequest, account_id: str) -> Render:
     """Show an account: tier, keys without their secrets, usage, and what happened to it last."""
     admin = admin_of(visit)
     account = find.account_by_id(account_id)
@@ -74,10 +75,10 @@ def show_account(visit: Visit, account_id: str) -> Shown:
         "used": sum(hours.values(), Hour()),
         "events": _rows(record.newest_first(account.id, SHOWN), its_keys),
     }
-    return Shown("admin_account", matter)
+    return Render("admin_account", matter)
 
 
-def show_events(visit: Visit, account_id: str) -> Shown:
+def show_events(visit: PageRequest, account_id: str) -> Render:
     """Show what happened to an account, with who did it, from where and why."""
     admin_of(visit)
     account, before = find.account_by_id(account_id), visit.query.get("before", "")
@@ -89,15 +90,15 @@ def show_events(visit: Visit, account_id: str) -> Shown:
         "older": found[LISTED - 1].id if len(found) > LISTED else None,
         "before": before,
     }
-    return Shown("admin_events", matter)
+    return Render("admin_events", matter)
 
 
-def set_tier(visit: Visit, account_id: str) -> Gone:
+def set_tier(visit: PageRequest, account_id: str) -> Redirect:
     """Set the tier."""
     return _change(visit, account_id, status=None)
 
 
-def confirm_suspend(visit: Visit, account_id: str) -> Shown:
+def confirm_suspend(visit: PageRequest, account_id: str) -> Render:
     """Ask for the reason before an account is suspended."""
     admin_of(visit)
     account, path = find.account_by_id(account_id), f"/admin/accounts/{account_id}"
@@ -116,17 +117,17 @@ def confirm_suspend(visit: Visit, account_id: str) -> Shown:
     )
 
 
-def suspend(visit: Visit, account_id: str) -> Gone:
+def suspend(visit: PageRequest, account_id: str) -> Redirect:
     """Suspend the account."""
     return _change(visit, account_id, status=states.SUSPENDED)
 
 
-def reinstate(visit: Visit, account_id: str) -> Gone:
+def reinstate(visit: PageRequest, account_id: str) -> Redirect:
     """Reinstate the account."""
     return _change(visit, account_id, status=states.ACTIVE)
 
 
-def confirm_revoke(visit: Visit, account_id: str, key_id: str) -> Shown:
+def confirm_revoke(visit: PageRequest, account_id: str, key_id: str) -> Render:
     """Ask for the reason before somebody's key is revoked."""
     admin_of(visit)
     account = find.account_by_id(account_id)
@@ -136,14 +137,14 @@ def confirm_revoke(visit: Visit, account_id: str, key_id: str) -> Shown:
     return confirm.ask(keys.revocation(key, action, back=back, back_label=account.email, asks_reason=True))
 
 
-def revoke_key(visit: Visit, account_id: str, key_id: str) -> Gone:
+def revoke_key(visit: PageRequest, account_id: str, key_id: str) -> Redirect:
     """Revoke one key of an account."""
     with for_a_reason(visit):
         revoke.revoke(find.account_by_id(account_id).id, key_id)
-    return Gone(f"/admin/accounts/{account_id}", "key-revoked")
+    return Redirect(f"/admin/accounts/{account_id}", "key-revoked")
 
 
-def _change(visit: Visit, account_id: str, *, status: str | None) -> Gone:
+def _change(visit: PageRequest, account_id: str, *, status: str | None) -> Redirect:
     admin = admin_of(visit)
     account = find.account_by_id(account_id)
     change.set_standing(
@@ -153,18 +154,18 @@ def _change(visit: Visit, account_id: str, *, status: str | None) -> Gone:
         actor=admin.id,
         reason=visit.check("reason", REASON),
     )
-    return Gone(f"/admin/accounts/{account.id}", "standing")
+    return Redirect(f"/admin/accounts/{account.id}", "standing")
 
 
 @contextmanager
-def for_a_reason(visit: Visit) -> Iterator[tuple[Account, str]]:
+def for_a_reason(visit: PageRequest) -> Iterator[tuple[Account, str]]:
     """Act as the administrator who looks, for the reason that the form gives: both are in every event recorded here."""
     admin, reason = admin_of(visit), str(visit.check("reason", REASON))
     with actors.administrator(admin.id, reason):
         yield admin, reason
 
 
-def admin_of(visit: Visit) -> Account:
+def admin_of(visit: PageRequest) -> Account:
     """Return the admin who looks; to everyone else these pages aren't there."""
     account = visit.person.account
     if not account.admin:

@@ -4,7 +4,8 @@ from urllib.parse import urlencode
 
 from chalicelib.api.console import confirm
 from chalicelib.api.console.admin import admin_of, for_a_reason
-from chalicelib.api.console.frame import Gone, Shown, Visit
+from chalicelib.api.console.outcomes import Redirect, Render
+from chalicelib.api.console.page_request import PageRequest
 from chalicelib.core import errors
 from chalicelib.oauth import clients, end_client
 from chalicelib.oauth.tables import Client
@@ -12,19 +13,19 @@ from chalicelib.oauth.tables import Client
 HOME = "/admin/applications"
 
 
-def show_application(visit: Visit) -> Shown:
+def show_application(visit: PageRequest) -> Render:
     """Show the form to find an OAuth client by its id, and the one of the id that was given."""
     admin_of(visit)
     wanted = visit.query.get("client_id", "").strip()
     client = clients.stored(wanted)
     matter = {"client": client, "wanted": wanted, "can_end": _can_be_ended(client, wanted)}
-    shown = Shown("admin_application", matter)
+    shown = Render("admin_application", matter)
     if client is None and wanted:
         return visit.refused_by(errors.NotFound("There is no such application.").about("client_id"), shown)
     return shown
 
 
-def confirm_end(visit: Visit) -> Shown:
+def confirm_end(visit: PageRequest) -> Render:
     """Ask for the reason before a client is ended: it is for good.
 
     The URL of a metadata document that was never fetched can be ended, too.
@@ -50,11 +51,11 @@ def confirm_end(visit: Visit) -> Shown:
     )
 
 
-def end(visit: Visit) -> Gone:
+def end(visit: PageRequest) -> Redirect:
     """End the client, its grants and its tokens."""
     with for_a_reason(visit) as (admin, reason):
         client = end_client.end(visit.text("client_id"), actor=admin.id, reason=reason)
-    return Gone(_path(client.client_id), "application-ended")
+    return Redirect(_path(client.client_id), "application-ended")
 
 
 def _can_be_ended(client: Client | None, client_id: str) -> bool:

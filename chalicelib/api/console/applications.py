@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from chalicelib.accounts import email_links
 from chalicelib.api.console import confirm
-from chalicelib.api.console.frame import Gone, Shown, Visit
+from chalicelib.api.console.outcomes import Redirect, Render
+from chalicelib.api.console.page_request import PageRequest
 from chalicelib.api.fields import OneOf, SomeOf, Text
 from chalicelib.core import errors, ids, randomness
 from chalicelib.credentials import scopes
@@ -32,18 +33,18 @@ class Connected:
     last_used_ms: int | None
 
 
-def show_applications(visit: Visit) -> Shown:
+def show_applications(visit: PageRequest) -> Render:
     """List the account's applications."""
-    return Shown("applications", {"applications": list(clients.owned_by(visit.person.account.id))})
+    return Render("applications", {"applications": list(clients.owned_by(visit.person.account.id))})
 
 
-def show_new_application(visit: Visit) -> Shown:
+def show_new_application(visit: PageRequest) -> Render:
     """Show the form for a new application."""
     email_links.check_proven(visit.person.account)
-    return Shown("application_new", {"ticket": randomness.base62(30)})
+    return Render("application_new", {"ticket": randomness.base62(30)})
 
 
-def register(visit: Visit) -> Shown:
+def register(visit: PageRequest) -> Render:
     """Register an application and show its secret, this once."""
     account = visit.person.account
     email_links.check_proven(account)
@@ -60,23 +61,23 @@ def register(visit: Visit) -> Shown:
         form=visit.text("ticket"),
         pkce_required=_pkce(visit),
     )
-    return Shown("application_made", {"client": made.client, "secret": made.secret, "rotated": False})
+    return Render("application_made", {"client": made.client, "secret": made.secret, "rotated": False})
 
 
-def show_application(visit: Visit, client_id: str) -> Shown:
+def show_application(visit: PageRequest, client_id: str) -> Render:
     """Show one application and what can be done with it."""
-    return Shown("application", {"client": clients.owned(visit.person.account.id, client_id)})
+    return Render("application", {"client": clients.owned(visit.person.account.id, client_id)})
 
 
-def change(visit: Visit, client_id: str) -> Gone:
+def change(visit: PageRequest, client_id: str) -> Redirect:
     """Change name, redirect URIs and whether PKCE is required."""
     email_links.check_proven(visit.person.account)
     client = clients.owned(visit.person.account.id, client_id)
     clients.change(client, name=visit.check("name", NAME), uris=_uris(visit), pkce_required=_pkce(visit))
-    return Gone(f"{HOME}/{client_id}", "application-changed")
+    return Redirect(f"{HOME}/{client_id}", "application-changed")
 
 
-def confirm_rotate_secret(visit: Visit, client_id: str) -> Shown:
+def confirm_rotate_secret(visit: PageRequest, client_id: str) -> Render:
     """Ask before an application gets another secret: the old one stops at once."""
     client = clients.owned(visit.person.account.id, client_id)
     return confirm.ask(
@@ -94,7 +95,7 @@ def confirm_rotate_secret(visit: Visit, client_id: str) -> Shown:
     )
 
 
-def rotate_secret(visit: Visit, client_id: str) -> Shown:
+def rotate_secret(visit: PageRequest, client_id: str) -> Render:
     """Give the application another secret and show it, this once."""
     email_links.check_proven(visit.person.account)
     client = clients.owned(visit.person.account.id, client_id)
@@ -104,10 +105,10 @@ def rotate_secret(visit: Visit, client_id: str) -> Shown:
     if visit.text("replaces") != client.secret_hint:
         raise errors.Conflict("The secret was rotated already. Rotate it again only if you lost the new one.")
     secret = clients.rotate_secret(client)
-    return Shown("application_made", {"client": client, "secret": secret, "rotated": True})
+    return Render("application_made", {"client": client, "secret": secret, "rotated": True})
 
 
-def confirm_delete(visit: Visit, client_id: str) -> Shown:
+def confirm_delete(visit: PageRequest, client_id: str) -> Render:
     """Ask before an application is deleted: it is for good."""
     client = clients.owned(visit.person.account.id, client_id)
     return confirm.ask(
@@ -124,18 +125,18 @@ def confirm_delete(visit: Visit, client_id: str) -> Shown:
     )
 
 
-def delete(visit: Visit, client_id: str) -> Gone:
+def delete(visit: PageRequest, client_id: str) -> Redirect:
     """Delete the application, its grants and its tokens."""
     clients.delete(clients.owned(visit.person.account.id, client_id))
-    return Gone(HOME, "application-deleted")
+    return Redirect(HOME, "application-deleted")
 
 
-def show_connected(visit: Visit) -> Shown:
+def show_connected(visit: PageRequest) -> Render:
     """List what may act for the account, and then what may again without being asked for."""
-    return Shown("connected", {"connected": _connected(visit)})
+    return Render("connected", {"connected": _connected(visit)})
 
 
-def _connected(visit: Visit) -> list[Connected]:
+def _connected(visit: PageRequest) -> list[Connected]:
     account = visit.person.account
     allowed: dict[str, tuple[set[str], int]] = {}
     for grant in grants.of_account(account.id):
@@ -173,7 +174,7 @@ def _connected(visit: Visit) -> list[Connected]:
     return connected
 
 
-def confirm_disconnect(visit: Visit) -> Shown:
+def confirm_disconnect(visit: PageRequest) -> Render:
     """Ask before an application is disconnected, or what it may have again is forgotten."""
     client_id = visit.given("client_id")
     row = next((row for row in _connected(visit) if row.client_id == client_id), None)
@@ -195,24 +196,24 @@ def confirm_disconnect(visit: Visit) -> Shown:
     )
 
 
-def disconnect(visit: Visit) -> Gone:
+def disconnect(visit: PageRequest) -> Redirect:
     """End what a client may do; its tokens stop at the next request."""
     account, client_id = visit.person.account, visit.text("client_id")
     if not clients.is_client_id(client_id):
         raise errors.NotFound("This application isn't connected.")
     consent.withdraw(account.id, client_id)
-    return Gone("/settings/connected", "disconnected")
+    return Redirect("/settings/connected", "disconnected")
 
 
-def _uris(visit: Visit) -> list[str]:
+def _uris(visit: PageRequest) -> list[str]:
     return [uri for line in visit.text("redirect_uris").split("\n") if (uri := line.strip(" \t\r"))]
 
 
-def _pkce(visit: Visit) -> bool:
+def _pkce(visit: PageRequest) -> bool:
     return visit.text("pkce") == "required"
 
 
-def _scopes(visit: Visit) -> list[str]:
+def _scopes(visit: PageRequest) -> list[str]:
     chosen = visit.form.get("scopes", [])
     if not chosen:
         raise errors.InvalidRequest("Select at least one scope.").about("scopes")

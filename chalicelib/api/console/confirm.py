@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from chalicelib.api.console.frame import Shown
+from chalicelib.api.console.outcomes import Render
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +27,6 @@ class Question:
     is_danger: bool = True
 
 
-def ask(question: Question, **more: Any) -> Shown:
+def ask(question: Question, **more: Any) -> Render:
     """Return the page that asks; `row` is a key whose last use is worth knowing."""
-    return Shown("confirm", {"question": question, "row": None, **more})
+    return Render("confirm", {"question": question, "row": None, **more})

@@ -4,19 +4,20 @@ from chalicelib.accounts import password_attempts, passwords, pending_sign_up
 from chalicelib.accounts.tables import Ticket
 from chalicelib.api.console.callers import caller_of, in_words
 from chalicelib.api.console.entry import NAME, after_log_in, let_in, to_log_in
-from chalicelib.api.console.frame import Gone, Shown, Visit
+from chalicelib.api.console.outcomes import Redirect, Render
+from chalicelib.api.console.page_request import PageRequest
 from chalicelib.core import errors
 
 
-def show_sign_up(visit: Visit, secret: str, ticket: Ticket) -> Shown:
+def show_sign_up(visit: PageRequest, secret: str, ticket: Ticket) -> Render:
     """Show how to confirm: by a button, or by choosing a password of one's own."""
     if _signed_up_here(visit, ticket):
         after_log_in(visit, ticket.after or "")
-        return Shown("verify", {"ticket": secret, "email": ticket.email, "choose": False, "problem": None})
+        return Render("verify", {"ticket": secret, "email": ticket.email, "choose": False, "problem": None})
     return _choose_page(secret, ticket)
 
 
-def confirm_sign_up(visit: Visit, secret: str, ticket: Ticket) -> Shown | Gone:
+def confirm_sign_up(visit: PageRequest, secret: str, ticket: Ticket) -> Render | Redirect:
     """Make the account, and log it in where it was signed up.
 
     Anywhere else the password that was chosen at sign-up isn't carried over, and nobody is logged in by a link alone.
@@ -25,7 +26,7 @@ def confirm_sign_up(visit: Visit, secret: str, ticket: Ticket) -> Shown | Gone:
         after = after_log_in(visit, ticket.after or "")
         account = pending_sign_up.make_account(ticket, name=str(ticket.name), password_hash=str(ticket.password_hash))
         let_in(visit, account)
-        return Gone(after, "confirmed" if after.startswith("/settings/") else "")
+        return Redirect(after, "confirmed" if after.startswith("/settings/") else "")
     name, email, password = visit.text("name") or str(ticket.name), str(ticket.email), visit.text("password")
     try:
         NAME.check("Your name", name)
@@ -36,7 +37,7 @@ def confirm_sign_up(visit: Visit, secret: str, ticket: Ticket) -> Shown | Gone:
     return to_log_in(visit, account.mailbox, "verified-with-password")
 
 
-def chosen_password(visit: Visit, password: str, *, email: str, name: str) -> str:
+def chosen_password(visit: PageRequest, password: str, *, email: str, name: str) -> str:
     """Return the form in which a password that was chosen at a link is stored.
 
     Raises InvalidRequest when it can't be used. It is counted as an attempt to log in first, for it costs as much, and
@@ -47,13 +48,13 @@ def chosen_password(visit: Visit, password: str, *, email: str, name: str) -> st
     return passwords.hashed(passwords.accepted(password, email=email, name=name))
 
 
-def _signed_up_here(visit: Visit, ticket: Ticket) -> bool:
+def _signed_up_here(visit: PageRequest, ticket: Ticket) -> bool:
     return pending_sign_up.is_same_browser(ticket, visit.browser())
 
 
 def _choose_page(
     secret: str, ticket: Ticket, *, name: str | None = None, error: errors.LatchkeyError | None = None
-) -> Shown:
+) -> Render:
     matter = {
         "ticket": secret,
         "email": ticket.email,
@@ -61,4 +62,4 @@ def _choose_page(
         "name": ticket.name if name is None else name,
         "problem": in_words(error) if error else None,
     }
-    return Shown("verify", matter, error.status, error.headers) if error else Shown("verify", matter)
+    return Render("verify", matter, error.status, error.headers) if error else Render("verify", matter)

@@ -2,7 +2,8 @@
 
 from chalicelib.accounts import email_links
 from chalicelib.accounts.tables import Account
-from chalicelib.api.console.frame import Away, LogInFirst, Shown, Visit
+from chalicelib.api.console.outcomes import ExternalRedirect, Render
+from chalicelib.api.console.page_request import LogInFirst, PageRequest
 from chalicelib.core import errors
 from chalicelib.limits.tiers import DOCUMENT_FETCHES, Tier
 from chalicelib.oauth import authorize, device, redirect_uris
@@ -14,7 +15,7 @@ DEVICE_TRIES = Tier("device-codes", 30, 10, kept_s=2 * 3_600)
 CHANGED = "The application has changed since you opened this page. Read the request again before you decide."
 
 
-def show_authorize(visit: Visit) -> Shown | Away:
+def show_authorize(visit: PageRequest) -> Render | ExternalRedirect:
     """Ask the person, or go straight back to the client when they said yes to all of it before."""
     parameters = _parameters(visit)
     try:
@@ -23,43 +24,43 @@ def show_authorize(visit: Visit) -> Shown | Away:
         if visit.logged_in is None and not authorize.asks_nobody(parameters):
             # Whom nobody knows yet is sent nowhere: they may have allowed this client before, and then it is told.
             raise LogInFirst from None
-        return Away(refused.location_for(_account(visit)), refused.client_name)
+        return ExternalRedirect(refused.location_for(_account(visit)), refused.client_name)
 
 
-def decide(visit: Visit) -> Shown | Away:
+def decide(visit: PageRequest) -> Render | ExternalRedirect:
     """Take the person's decision back to the client. The request is read again: nothing of the form is trusted."""
     account, parameters = visit.person.account, _parameters(visit)
     try:
         asking = _read(visit, parameters)
     except authorize.BackToClient as refused:
         # It was right when it was shown, or there was no button to press: nobody has decided about this one.
-        return Away(refused.location_for(account), refused.client_name)
+        return ExternalRedirect(refused.location_for(account), refused.client_name)
     was_shown = visit.text("shown") == asking.shown
     if visit.text("decision") != "allow":
         denied = authorize.refused(asking, visit.base_url, access_denied())
-        return Away(denied.location if was_shown else denied.location_for(account), denied.client_name)
+        return ExternalRedirect(denied.location if was_shown else denied.location_for(account), denied.client_name)
     email_links.check_proven(account)
     if not was_shown:
         # The client changed its name, its redirect URI or its scopes while the page was open.
         return _consent_page(visit, asking, parameters, problem=CHANGED, status=409)
-    return Away(authorize.approve(asking, account.id, visit.base_url), asking.client.name)
+    return ExternalRedirect(authorize.approve(asking, account.id, visit.base_url), asking.client.name)
 
 
-def show_device(visit: Visit) -> Shown:
+def show_device(visit: PageRequest) -> Render:
     """Ask for the code that a device shows; with a code, ask whether it may."""
     account = visit.person.account
     typed = visit.query.get("user_code", "")
     if not typed:
-        return Shown("device", {"code": ""})
+        return Render("device", {"code": ""})
     visit.exchange.admit_as(f"device-codes_{account.id}", DEVICE_TRIES)
     try:
         waiting = device.pending(typed)
     except errors.NotFound as error:
-        return visit.refused_by(error.about("user_code"), Shown("device", {"code": typed[:20]}))
+        return visit.refused_by(error.about("user_code"), Render("device", {"code": typed[:20]}))
     return _device_page(waiting)
 
 
-def decide_device(visit: Visit) -> Shown:
+def decide_device(visit: PageRequest) -> Render:
     """Take the person's decision to the device."""
     account = visit.person.account
     visit.exchange.admit_as(f"device-codes_{account.id}", DEVICE_TRIES)
@@ -74,11 +75,11 @@ def decide_device(visit: Visit) -> Shown:
         else:
             device.deny(waiting, account.id)
     except errors.NotFound as error:
-        return visit.refused_by(error.about("user_code"), Shown("device", {"code": typed[:20]}))
-    return Shown("device_done", {"client": waiting.client, "allowed": allowed, "code": waiting.user_code})
+        return visit.refused_by(error.about("user_code"), Render("device", {"code": typed[:20]}))
+    return Render("device_done", {"client": waiting.client, "allowed": allowed, "code": waiting.user_code})
 
 
-def _device_page(waiting: device.Pending, *, problem: str = "", status: int = 200) -> Shown:
+def _device_page(waiting: device.Pending, *, problem: str = "", status: int = 200) -> Render:
     matter = {
         "client": waiting.client,
         "scopes": sorted(waiting.ticket.scopes or ()),
@@ -87,10 +88,10 @@ def _device_page(waiting: device.Pending, *, problem: str = "", status: int = 20
         "shown": waiting.shown,
         "problem": problem,
     }
-    return Shown("device_consent", matter, status)
+    return Render("device_consent", matter, status)
 
 
-def _read(visit: Visit, parameters: Parameters) -> authorize.Asking:
+def _read(visit: PageRequest, parameters: Parameters) -> authorize.Asking:
     """Read a request; a client's document is fetched only within the allowance of the network that it comes from."""
 
     def admit_fetch() -> None:
@@ -99,7 +100,7 @@ def _read(visit: Visit, parameters: Parameters) -> authorize.Asking:
     return authorize.read(parameters, visit.base_url, admit_fetch=admit_fetch)
 
 
-def _asked(visit: Visit, asking: authorize.Asking, parameters: Parameters) -> Shown | Away:
+def _asked(visit: PageRequest, asking: authorize.Asking, parameters: Parameters) -> Render | ExternalRedirect:
     account, asks_nobody = _account(visit), asking.prompt == authorize.ASK_NOBODY
     if account is None:
         if asks_nobody:
@@ -114,23 +115,23 @@ def _asked(visit: Visit, asking: authorize.Asking, parameters: Parameters) -> Sh
         # A grant and its code are made for whoever goes there, not for whoever looks where a link leads.
         return _consent_page(visit, asking, parameters)
     try:
-        return Away(authorize.approve_again(asking, account.id, visit.base_url), asking.client.name)
+        return ExternalRedirect(authorize.approve_again(asking, account.id, visit.base_url), asking.client.name)
     except authorize.TakenBack:
         return _asked(visit, asking, parameters)
 
 
-def _account(visit: Visit) -> Account | None:
+def _account(visit: PageRequest) -> Account | None:
     return visit.logged_in.account if visit.logged_in is not None else None
 
 
-def _parameters(visit: Visit) -> Parameters:
+def _parameters(visit: PageRequest) -> Parameters:
     event = visit.exchange.request.to_original_event()
     return of_query(event.get("multiValueQueryStringParameters") or {})
 
 
 def _consent_page(
-    visit: Visit, asking: authorize.Asking, parameters: Parameters, *, problem: str = "", status: int = 200
-) -> Shown:
+    visit: PageRequest, asking: authorize.Asking, parameters: Parameters, *, problem: str = "", status: int = 200
+) -> Render:
     visit.forms_may_leave = True
     pairs = [(name, value) for name in OF_AUTHORIZATION for value in parameters.every(name)]
     matter = {
@@ -142,4 +143,4 @@ def _consent_page(
         "pairs": pairs,
         "problem": problem,
     }
-    return Shown("consent", matter, status)
+    return Render("consent", matter, status)

@@ -8,19 +8,10 @@ from chalicelib.accounts import log_in as logging_in
 from chalicelib.accounts import sign_up as signing_up
 from chalicelib.accounts.email_not_sent import MailNotSent
 from chalicelib.api.console.callers import caller_of, in_words, networks_of
-from chalicelib.api.console.frame import (
-    DEVICE,
-    DEVICE_S,
-    EMAIL,
-    SESSION,
-    SESSION_S,
-    VISIT,
-    Gone,
-    Shown,
-    Visit,
-    local_path,
-    seen_with,
-)
+from chalicelib.api.console.cookies import DEVICE, DEVICE_S, EMAIL, SESSION, SESSION_S, VISIT
+from chalicelib.api.console.outcomes import Redirect, Render
+from chalicelib.api.console.page import local_path, seen_with
+from chalicelib.api.console.page_request import PageRequest
 from chalicelib.api.fields import Text
 from chalicelib.core import errors
 
@@ -31,18 +22,18 @@ NAME = Text(most=100)
 EMAIL_S = 600
 
 
-def show_landing(visit: Visit) -> Shown:
+def show_landing(visit: PageRequest) -> Render:
     """Show what this is and how to start, with the reader's own base URL."""
-    return Shown("landing")
+    return Render("landing")
 
 
-def show_sign_up(visit: Visit) -> Shown:
+def show_sign_up(visit: PageRequest) -> Render:
     """Show the form to sign up."""
     after = after_log_in(visit, visit.query.get("next", ""))
-    return Shown("signup", {"email": "", "name": "", "next": after, "problem": None})
+    return Render("signup", {"email": "", "name": "", "next": after, "problem": None})
 
 
-def sign_up(visit: Visit) -> Shown:
+def sign_up(visit: PageRequest) -> Render:
     """Send a link that makes the account, or make it where no mail is sent; a known address gets the same answer."""
     email, name, after = visit.text("email"), visit.text("name"), after_log_in(visit, visit.text("next"))
     try:
@@ -54,19 +45,19 @@ def sign_up(visit: Visit) -> Shown:
             base_url=visit.base_url,
         )
     except (errors.InvalidRequest, errors.RateLimited, MailNotSent) as error:
-        return visit.refused_by(error, Shown("signup", {"email": email, "name": name, "next": after, "problem": None}))
-    return Shown("signed_up", {"email": email, "next": after, "by_mail": email_sender.is_configured()})
+        return visit.refused_by(error, Render("signup", {"email": email, "name": name, "next": after, "problem": None}))
+    return Render("signed_up", {"email": email, "next": after, "by_mail": email_sender.is_configured()})
 
 
-def show_log_in(visit: Visit) -> Shown | Gone:
+def show_log_in(visit: PageRequest) -> Render | Redirect:
     """Show the form to log in; someone who is logged in already goes on."""
     after = after_log_in(visit, visit.query.get("next", ""))
     if visit.logged_in is not None:
-        return Gone(after)
+        return Redirect(after)
     return _log_in_page(unquote(visit.cookie(EMAIL)), after, None)
 
 
-def log_in(visit: Visit) -> Shown | Gone:
+def log_in(visit: PageRequest) -> Render | Redirect:
     """Open a session, always a new one, and remember the device."""
     email, after = visit.text("email"), after_log_in(visit, visit.text("next"))
     try:
@@ -74,10 +65,10 @@ def log_in(visit: Visit) -> Shown | Gone:
     except errors.LatchkeyError as error:
         return _log_in_page(email, after, error)
     let_in(visit, account)
-    return Gone(after)
+    return Redirect(after)
 
 
-def let_in(visit: Visit, account: "Account") -> None:
+def let_in(visit: PageRequest, account: "Account") -> None:
     """Log an account in to this browser: always with a new session, so that none can be planted."""
     if visit.cookie(SESSION):
         sessions.close_session(visit.cookie(SESSION))
@@ -89,7 +80,7 @@ def let_in(visit: Visit, account: "Account") -> None:
         remember_device(visit, account)
 
 
-def remember_device(visit: Visit, account: "Account", *, is_raised: bool = False) -> None:
+def remember_device(visit: PageRequest, account: "Account", *, is_raised: bool = False) -> None:
     """Let attempts to log in to this account from this browser count apart from those of strangers.
 
     Also after another password was set here, which has raised the account's epoch: strangers mustn't lock its user out.
@@ -97,25 +88,25 @@ def remember_device(visit: Visit, account: "Account", *, is_raised: bool = False
     visit.set_cookie(DEVICE, sessions.remember_device(account, is_raised=is_raised), lives_s=DEVICE_S)
 
 
-def to_log_in(visit: Visit, email: str, notice: str) -> Gone:
+def to_log_in(visit: PageRequest, email: str, notice: str) -> Redirect:
     """Lead to the form to log in, which begins with this address."""
     visit.set_cookie(EMAIL, quote(email, safe="@+"), lives_s=EMAIL_S)
-    return Gone("/login", notice)
+    return Redirect("/login", notice)
 
 
-def log_out(visit: Visit) -> Gone:
+def log_out(visit: PageRequest) -> Redirect:
     """End the session."""
     sessions.close_session(visit.cookie(SESSION))
     visit.set_cookie(SESSION, "", lives_s=0)
-    return Gone("/login", "logged-out")
+    return Redirect("/login", "logged-out")
 
 
-def show_forgot(visit: Visit) -> Shown:
+def show_forgot(visit: PageRequest) -> Render:
     """Show the form to ask for another password, or, where no mail is sent, whom to ask."""
     return _forgot_page("")
 
 
-def forgot(visit: Visit) -> Shown:
+def forgot(visit: PageRequest) -> Render:
     """Send a link, if anyone has this address; the answer is the same if not."""
     email = visit.text("email")
     if not email_sender.is_configured():
@@ -127,17 +118,17 @@ def forgot(visit: Visit) -> Shown:
     return _forgot_page(email, sent=True)
 
 
-def _log_in_page(email: str, after: str, error: errors.LatchkeyError | None) -> Shown:
+def _log_in_page(email: str, after: str, error: errors.LatchkeyError | None) -> Render:
     problem = in_words(error) if error else None
     matter = {"email": email, "next": after, "problem": problem, "by_mail": email_sender.is_configured()}
-    return Shown("login", matter, error.status, error.headers) if error else Shown("login", matter)
+    return Render("login", matter, error.status, error.headers) if error else Render("login", matter)
 
 
-def _forgot_page(email: str, *, sent: bool = False) -> Shown:
-    return Shown("forgot", {"email": email, "sent": sent, "problem": None, "by_mail": email_sender.is_configured()})
+def _forgot_page(email: str, *, sent: bool = False) -> Render:
+    return Render("forgot", {"email": email, "sent": sent, "problem": None, "by_mail": email_sender.is_configured()})
 
 
-def after_log_in(visit: Visit, asked: str) -> str:
+def after_log_in(visit: PageRequest, asked: str) -> str:
     """Return where to go after log-in. When a client waits there, this page's forms may lead back to it, too."""
     after = local_path(asked)
     visit.forms_may_leave = after.partition("?")[0] == "/oauth/authorize"

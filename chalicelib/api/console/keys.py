@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 from chalicelib.accounts import email_links
 from chalicelib.api.console import confirm
-from chalicelib.api.console.frame import Gone, Shown, Visit
+from chalicelib.api.console.outcomes import Redirect, Render
+from chalicelib.api.console.page_request import PageRequest
 from chalicelib.api.fields import OneOf, SomeOf, Text
 from chalicelib.api.routing import scopes_by_route
 from chalicelib.core import clock, errors, randomness
@@ -40,7 +41,7 @@ class Row:
     advice: Advice | None = None
 
 
-def show_keys(visit: Visit) -> Shown:
+def show_keys(visit: PageRequest) -> Render:
     """List the account's keys, the newest first; ended ones below."""
     account = visit.person.account
     found = list(find.keys_of(account.id))
@@ -49,18 +50,18 @@ def show_keys(visit: Visit) -> Shown:
     rows = [replace(_row(key, used), advice=advised.get(key.id)) for key in reversed(found)]
     live = [row for row in rows if row.state in ("live", "retiring")]
     ended = [row for row in rows if row.state not in ("live", "retiring")]
-    return Shown("keys", {"live": live, "ended": ended, "unverified": email_links.is_unproven(account)})
+    return Render("keys", {"live": live, "ended": ended, "unverified": email_links.is_unproven(account)})
 
 
-def show_new_key(visit: Visit) -> Shown:
+def show_new_key(visit: PageRequest) -> Render:
     """Show the form for a new key."""
     account = visit.person.account
     email_links.check_proven(account)
     offered = [scope for scope in labels.SCOPES if scope in scopes.held_by(scopes.ALL, admin=account.admin)]
-    return Shown("key_new", {"offered": offered, "ticket": randomness.base62(30)})
+    return Render("key_new", {"offered": offered, "ticket": randomness.base62(30)})
 
 
-def generate(visit: Visit) -> Shown:
+def generate(visit: PageRequest) -> Render:
     """Make the key and show its secret, this once."""
     email_links.check_proven(visit.person.account)
     days = labels.EXPIRIES[visit.check("expiry", EXPIRY)]
@@ -71,25 +72,25 @@ def generate(visit: Visit) -> Shown:
         expires_in_s=None if days is None else days * 86_400,
         form=visit.text("ticket"),
     )
-    return Shown("key_made", {"row": _row(issued.key, {}), "secret": issued.secret, "replaces": None})
+    return Render("key_made", {"row": _row(issued.key, {}), "secret": issued.secret, "replaces": None})
 
 
-def show_key(visit: Visit, key_id: str) -> Shown:
+def show_key(visit: PageRequest, key_id: str) -> Render:
     """Show one key and what can be done with it."""
     key, row = _owned(visit, key_id)
-    return Shown("key", {"row": replace(row, advice=_advice(visit, [key])[key.id])})
+    return Render("key", {"row": replace(row, advice=_advice(visit, [key])[key.id])})
 
 
-def rename(visit: Visit, key_id: str) -> Gone:
+def rename(visit: PageRequest, key_id: str) -> Redirect:
     """Give the key another name."""
     change.change_key(visit.person.account.id, key_id, name=visit.check("name", NAME), wanted=None)
-    return Gone(f"{HOME}/{key_id}", "renamed")
+    return Redirect(f"{HOME}/{key_id}", "renamed")
 
 
-def confirm_narrow(visit: Visit, key_id: str) -> Shown | Gone:
+def confirm_narrow(visit: PageRequest, key_id: str) -> Render | Redirect:
     """Ask before scopes are taken away: they can't be given back."""
     if not visit.query:
-        return Gone(f"{HOME}/{key_id}")
+        return Redirect(f"{HOME}/{key_id}")
     key, row = _owned(visit, key_id)
     chosen = visit.chosen("scopes")
     left = [scope for scope in row.scopes if scope in chosen]
@@ -110,29 +111,29 @@ def confirm_narrow(visit: Visit, key_id: str) -> Shown | Gone:
     )
 
 
-def narrow(visit: Visit, key_id: str) -> Gone:
+def narrow(visit: PageRequest, key_id: str) -> Redirect:
     """Take scopes away from the key."""
     change.change_key(visit.person.account.id, key_id, name=None, wanted=_wanted(visit))
-    return Gone(f"{HOME}/{key_id}", "narrowed")
+    return Redirect(f"{HOME}/{key_id}", "narrowed")
 
 
-def choose_policy(visit: Visit, key_id: str) -> Gone:
+def choose_policy(visit: PageRequest, key_id: str) -> Redirect:
     """Choose what is done when the key behaves strangely."""
     chosen = visit.check("on_anomaly", POLICY)
     change.change_key(visit.person.account.id, key_id, name=None, wanted=None, on_anomaly=chosen)
-    return Gone(f"{HOME}/{key_id}", "policy-chosen")
+    return Redirect(f"{HOME}/{key_id}", "policy-chosen")
 
 
-def take_for_usual(visit: Visit, key_id: str) -> Gone:
+def take_for_usual(visit: PageRequest, key_id: str) -> Redirect:
     """Show what was noticed about the key no longer: its person knows what it was."""
     key = find.owned_key(visit.person.account.id, key_id)
     # Something else may have been noticed since the page was shown, and was not seen yet.
     if key.unusual_at is not None and visit.text("noted_at") == str(key.unusual_at):
         leak_policy.take_for_usual(key, key.unusual_at)
-    return Gone(f"{HOME}/{key_id}", "taken-for-usual")
+    return Redirect(f"{HOME}/{key_id}", "taken-for-usual")
 
 
-def confirm_rotate(visit: Visit, key_id: str) -> Shown:
+def confirm_rotate(visit: PageRequest, key_id: str) -> Render:
     """Ask when the old key is to stop, before there is a new one."""
     key, row = _owned(visit, key_id)
     question = confirm.Question(
@@ -150,14 +151,14 @@ def confirm_rotate(visit: Visit, key_id: str) -> Shown:
     return confirm.ask(question, row=row)
 
 
-def rotate_key(visit: Visit, key_id: str) -> Shown:
+def rotate_key(visit: PageRequest, key_id: str) -> Render:
     """Replace the key and show the new one's secret, this once."""
     issued = rotate.rotate(maker(visit), key_id, labels.GRACES[visit.check("grace", GRACE)])
     _, replaced = _owned(visit, key_id)
-    return Shown("key_made", {"row": _row(issued.key, {}), "secret": issued.secret, "replaces": replaced})
+    return Render("key_made", {"row": _row(issued.key, {}), "secret": issued.secret, "replaces": replaced})
 
 
-def confirm_revoke(visit: Visit, key_id: str) -> Shown:
+def confirm_revoke(visit: PageRequest, key_id: str) -> Render:
     """Ask before a key is revoked: it is for good."""
     key, row = _owned(visit, key_id)
     path = f"{HOME}/{key_id}"
@@ -180,13 +181,13 @@ def revocation(
     )
 
 
-def revoke_key(visit: Visit, key_id: str) -> Gone:
+def revoke_key(visit: PageRequest, key_id: str) -> Redirect:
     """Revoke the key."""
     revoke.revoke(visit.person.account.id, key_id)
-    return Gone(HOME, "revoked")
+    return Redirect(HOME, "revoked")
 
 
-def maker(visit: Visit) -> Verdict:
+def maker(visit: PageRequest) -> Verdict:
     """Return the person as a maker of keys: with every scope the account may have, and no end of its own."""
     account, session = visit.person.account, visit.person.session
     return Verdict(
@@ -203,13 +204,13 @@ def maker(visit: Visit) -> Verdict:
     )
 
 
-def _owned(visit: Visit, key_id: str) -> tuple[Credential, Row]:
+def _owned(visit: PageRequest, key_id: str) -> tuple[Credential, Row]:
     """Return a key of the account and how it stands."""
     key = find.owned_key(visit.person.account.id, key_id)
     return key, _row(key, last_used_hours(key.account_id, {counter_of(key.id)}))
 
 
-def _advice(visit: Visit, keys: list[Credential]) -> dict[str, Advice]:
+def _advice(visit: PageRequest, keys: list[Credential]) -> dict[str, Advice]:
     """Return what each of `keys` has used in 30 days, by its id."""
     since_s = clock.now_s() - LOOKED_BACK_S
     used = routes_used(visit.person.account.id, {counter_of(key.id) for key in keys}, since_s=since_s)
@@ -226,7 +227,7 @@ def _advice(visit: Visit, keys: list[Credential]) -> dict[str, Advice]:
     }
 
 
-def _wanted(visit: Visit) -> list[str]:
+def _wanted(visit: PageRequest) -> list[str]:
     """Return the scopes that were chosen; raise InvalidRequest for none, and for what is no scope."""
     chosen = visit.form.get("scopes", [])
     if not chosen:

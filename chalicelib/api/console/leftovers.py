@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from chalicelib.accounts.tables import Account, Ticket
 from chalicelib.accounts.unfinished import Unfinished
-from chalicelib.api.console.frame import Visit
+from chalicelib.api.console.page_request import PageRequest
 from chalicelib.credentials.find import keys_of
 from chalicelib.credentials.tables import Credential
 from chalicelib.endings import reset
@@ -54,7 +54,7 @@ def offered(ticket: Ticket, account: Account) -> Leftovers:
     )
 
 
-def ending_of_chosen(visit: Visit, ticket: Ticket, there: Leftovers) -> Unfinished | None:
+def ending_of_chosen(visit: PageRequest, ticket: Ticket, there: Leftovers) -> Unfinished | None:
     """Return the ending of what is ticked and was offered, not stored yet; None when that is nothing."""
     chosen = set(visit.form.get(TICKED, ())) & there.ids
     if there.connected and visit.text(CONNECTED):

@@ -8,7 +8,8 @@ from chalicelib.accounts.tables import Account, Ticket
 from chalicelib.api.console import confirm_sign_up, leftovers
 from chalicelib.api.console.callers import in_words
 from chalicelib.api.console.entry import remember_device, to_log_in
-from chalicelib.api.console.frame import Gone, Shown, Visit
+from chalicelib.api.console.outcomes import Redirect, Render
+from chalicelib.api.console.page_request import PageRequest
 from chalicelib.core import errors
 from chalicelib.endings import finish
 
@@ -20,14 +21,14 @@ if TYPE_CHECKING:
 _FOR_EMAIL = (email_links.VERIFY_EMAIL, email_links.CHANGE_EMAIL, pending_sign_up.PURPOSE)
 
 
-def show_password(visit: Visit) -> Shown:
+def show_password(visit: PageRequest) -> Render:
     """Show the form to choose a password."""
     secret = visit.given("ticket")
     ticket, account = _opened(secret, email_links.SET_PASSWORD)
     return _password_page(secret, account, leftovers.offered(ticket, account))
 
 
-def set_password(visit: Visit) -> Shown | Gone:
+def set_password(visit: PageRequest) -> Render | Redirect:
     """Spend the link on the password, and end what was ticked."""
     secret, password = visit.text("ticket"), visit.text("password")
     ticket, account = _opened(secret, email_links.SET_PASSWORD)
@@ -45,7 +46,7 @@ def set_password(visit: Visit) -> Shown | Gone:
     return to_log_in(visit, account.mailbox, "password-set" if is_all_ended else "password-set-not-all-ended")
 
 
-def show_verify(visit: Visit) -> Shown:
+def show_verify(visit: PageRequest) -> Render:
     """Show the button that confirms an address, or the form that it takes in this browser."""
     secret = visit.given("ticket")
     ticket = email_links.looked_up(secret, *_FOR_EMAIL)
@@ -57,7 +58,7 @@ def show_verify(visit: Visit) -> Shown:
     return _verify_page(visit, secret, ticket, account)
 
 
-def verify(visit: Visit) -> Shown | Gone:
+def verify(visit: PageRequest) -> Render | Redirect:
     """Spend the link on the address."""
     secret = visit.text("ticket")
     ticket = email_links.looked_up(secret, *_FOR_EMAIL)
@@ -69,11 +70,11 @@ def verify(visit: Visit) -> Shown | Gone:
         _is_ended(email_links.change_email(ticket, account, _session_of(visit, account)))
         if not has_moved:
             email_sender.send(emails.email_changed(account, str(ticket.email)))
-        return Gone("/settings/account", "email-changed")
+        return Redirect("/settings/account", "email-changed")
     if not _takes_a_password(visit, account):
         own = _own_session(visit, account)
         _is_ended(email_links.verify_email(ticket, account, own))
-        return Gone("/settings/account", "confirmed") if own else to_log_in(visit, account.mailbox, "verified")
+        return Redirect("/settings/account", "confirmed") if own else to_log_in(visit, account.mailbox, "verified")
     try:
         chosen = visit.text("password")
         password_hash = confirm_sign_up.chosen_password(visit, chosen, email=account.email, name=account.name)
@@ -88,8 +89,8 @@ def _is_ended(ending: "Unfinished | None") -> bool:
     return ending is None or finish.first_slice(ending)
 
 
-def _password_page(secret: str, account: Account, offered: leftovers.Leftovers) -> Shown:
-    return Shown("password", {"ticket": secret, "email": account.email, "problem": None, "offered": offered})
+def _password_page(secret: str, account: Account, offered: leftovers.Leftovers) -> Render:
+    return Render("password", {"ticket": secret, "email": account.email, "problem": None, "offered": offered})
 
 
 def _opened(secret: str, purpose: str) -> tuple[Ticket, Account]:
@@ -97,7 +98,7 @@ def _opened(secret: str, purpose: str) -> tuple[Ticket, Account]:
     return ticket, email_links.account_of(ticket)
 
 
-def _session_of(visit: Visit, account: Account) -> "Session":
+def _session_of(visit: PageRequest, account: Account) -> "Session":
     """Return the account's session in this browser; raise LogInFirst without one, Conflict when it is of another.
 
     An address moves in a browser of its account only. A stranger could ask that theirs be somebody else's: the link
@@ -109,12 +110,12 @@ def _session_of(visit: Visit, account: Account) -> "Session":
     return person.session
 
 
-def _own_session(visit: Visit, account: Account) -> "Session | None":
+def _own_session(visit: PageRequest, account: Account) -> "Session | None":
     person = visit.logged_in
     return person.session if person is not None and person.account.id == account.id else None
 
 
-def _takes_a_password(visit: Visit, account: Account) -> bool:
+def _takes_a_password(visit: PageRequest, account: Account) -> bool:
     """Return whether to confirm an address means to choose a password.
 
     Who made an account while no mail was sent may be a stranger to its address. In a browser with its session it is its
@@ -124,8 +125,8 @@ def _takes_a_password(visit: Visit, account: Account) -> bool:
 
 
 def _verify_page(
-    visit: Visit, secret: str, ticket: Ticket, account: Account, error: errors.LatchkeyError | None = None
-) -> Shown:
+    visit: PageRequest, secret: str, ticket: Ticket, account: Account, error: errors.LatchkeyError | None = None
+) -> Render:
     matter = {
         "ticket": secret,
         "email": ticket.email,
@@ -133,4 +134,4 @@ def _verify_page(
         "name": None,
         "problem": in_words(error) if error else None,
     }
-    return Shown("verify", matter, error.status, error.headers) if error else Shown("verify", matter)
+    return Render("verify", matter, error.status, error.headers) if error else Render("verify", matter)

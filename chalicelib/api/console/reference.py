@@ -1,11 +1,12 @@
 """The API reference for people: the same document that /openapi.json gives, to read and to try."""
 
-from chalicelib.api.console.frame import Shown, Visit
+from chalicelib.api.console.outcomes import Render
+from chalicelib.api.console.page_request import PageRequest
 from chalicelib.api.reference.document import document
 from chalicelib.pages.outline import outline
 
 
-def show_docs(visit: Visit) -> Shown:
+def show_docs(visit: PageRequest) -> Render:
     """Show every request with what it takes and gives; its script sends one, with a key that the reader pastes."""
     visit.may_ask_the_api = True
-    return Shown("docs", {"reference": outline(document(visit.exchange.routes, visit.base_url))})
+    return Render("docs", {"reference": outline(document(visit.exchange.routes, visit.base_url))})

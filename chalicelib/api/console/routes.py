@@ -2,7 +2,7 @@
 
 from chalice.app import Blueprint, Response
 
-from chalicelib.api.console.frame import Place, lead, page
+from chalicelib.api.console.page import Place, lead, page
 from chalicelib.api.request_context import Exchange
 from chalicelib.api.routing import Rules, route_with
 from chalicelib.core import errors

@@ -2,23 +2,25 @@
 
 from chalicelib.accounts import sessions
 from chalicelib.api.console import confirm
-from chalicelib.api.console.frame import SESSION, Gone, Shown, Visit
+from chalicelib.api.console.cookies import SESSION
+from chalicelib.api.console.outcomes import Redirect, Render
+from chalicelib.api.console.page_request import PageRequest
 from chalicelib.core import ids
 
 HOME = "/settings/account/sessions"
 SHOWN = 50
 
 
-def show_sessions(visit: Visit) -> Shown:
+def show_sessions(visit: PageRequest) -> Render:
     """List the account's live sessions, the newest first."""
     before = visit.query.get("before", "")
     before = before if ids.is_id(before, "ses") else ""
     live, older = sessions.of_account(visit.person.account, SHOWN, before=before)
     own = visit.person.session
-    return Shown("sessions", {"sessions": live, "own_id": own.id, "before": before, "older": older})
+    return Render("sessions", {"sessions": live, "own_id": own.id, "before": before, "older": older})
 
 
-def confirm_end(visit: Visit, session_id: str) -> Shown:
+def confirm_end(visit: PageRequest, session_id: str) -> Render:
     """Ask before a session is ended."""
     session = sessions.owned(visit.person.account.id, session_id)
     own = session.id == visit.person.session.id
@@ -35,17 +37,17 @@ def confirm_end(visit: Visit, session_id: str) -> Shown:
     )
 
 
-def end(visit: Visit, session_id: str) -> Gone:
+def end(visit: PageRequest, session_id: str) -> Redirect:
     """End one session."""
     session = sessions.owned(visit.person.account.id, session_id)
     sessions.end(session)
     if session.id != visit.person.session.id:
-        return Gone(HOME, "session-ended")
+        return Redirect(HOME, "session-ended")
     visit.set_cookie(SESSION, "", lives_s=0)
-    return Gone("/login", "logged-out")
+    return Redirect("/login", "logged-out")
 
 
-def confirm_log_out_everywhere(visit: Visit) -> Shown:
+def confirm_log_out_everywhere(visit: PageRequest) -> Render:
     """Ask before every session is ended, this one included."""
     visit.person  # noqa: B018 - asks for log-in
     return confirm.ask(
@@ -61,8 +63,8 @@ def confirm_log_out_everywhere(visit: Visit) -> Shown:
     )
 
 
-def log_out_everywhere(visit: Visit) -> Gone:
+def log_out_everywhere(visit: PageRequest) -> Redirect:
     """End every session of the account."""
     sessions.end_all(visit.person.account.id)
     visit.set_cookie(SESSION, "", lives_s=0)
-    return Gone("/login", "logged-out-everywhere")
+    return Redirect("/login", "logged-out-everywhere")

@@ -1,6 +1,7 @@
 """Settings > Usage: this hour against the limits, the last 24 hours and 30 days as plots, by key, refusals apart."""
 
-from chalicelib.api.console.frame import Shown, Visit
+from chalicelib.api.console.outcomes import Render
+from chalicelib.api.console.page_request import PageRequest
 from chalicelib.core import clock
 from chalicelib.credentials import find
 from chalicelib.limits import tiers
@@ -12,7 +13,7 @@ from chalicelib.pages import charts
 DAYS = 30
 
 
-def show_usage(visit: Visit) -> Shown:
+def show_usage(visit: PageRequest) -> Render:
     """Show what the account used."""
     account = visit.person.account
     now_s = clock.now_s()
@@ -31,7 +32,7 @@ def show_usage(visit: Visit) -> Shown:
         "month": _plot([(clock.iso(at * 1000)[:10], day) for at, day in days]),
         "by_key": _by_key(account.id, [hour for _, hour in days]),
     }
-    return Shown("usage", matter)
+    return Render("usage", matter)
 
 
 def _by_day(hours: dict[int, Hour], now_s: int) -> list[tuple[int, Hour]]:

@@ -6,7 +6,8 @@ from typing import Any
 
 from chalicelib.accounts import email_links
 from chalicelib.api.console import confirm
-from chalicelib.api.console.frame import Gone, Shown, Visit
+from chalicelib.api.console.outcomes import Redirect, Render
+from chalicelib.api.console.page_request import PageRequest
 from chalicelib.api.fields import SomeOf, Text
 from chalicelib.api.webhooks import admit_by_hand
 from chalicelib.core import ids, randomness
@@ -32,18 +33,18 @@ class Row:
     last_status: str
 
 
-def show_webhooks(visit: Visit) -> Shown:
+def show_webhooks(visit: PageRequest) -> Render:
     """List the account's webhooks."""
-    return Shown("webhooks", {"webhooks": list(endpoints.of_account(visit.person.account.id))})
+    return Render("webhooks", {"webhooks": list(endpoints.of_account(visit.person.account.id))})
 
 
-def show_new_webhook(visit: Visit) -> Shown:
+def show_new_webhook(visit: PageRequest) -> Render:
     """Show the form for a new webhook."""
     email_links.check_proven(visit.person.account)
-    return Shown("webhook_new", {"subjects": kinds.by_subject(), "ticket": randomness.base62(30)})
+    return Render("webhook_new", {"subjects": kinds.by_subject(), "ticket": randomness.base62(30)})
 
 
-def add(visit: Visit) -> Shown:
+def add(visit: PageRequest) -> Render:
     """Add a webhook and show its secret, this once."""
     account = visit.person.account
     url, name, types = _filled_in(visit)
@@ -51,7 +52,7 @@ def add(visit: Visit) -> Shown:
     return _secret(endpoint, rotated=False)
 
 
-def show_webhook(visit: Visit, webhook_id: str) -> Shown:
+def show_webhook(visit: PageRequest, webhook_id: str) -> Render:
     """Show one webhook, what can be done with it, and its log."""
     endpoint = _owned(visit, webhook_id)
     before = visit.query.get("before", "")
@@ -66,18 +67,18 @@ def show_webhook(visit: Visit, webhook_id: str) -> Shown:
         "kinds": kinds.WORDS,
         "subjects": kinds.by_subject(),
     }
-    return Shown("webhook", matter)
+    return Render("webhook", matter)
 
 
-def change(visit: Visit, webhook_id: str) -> Gone:
+def change(visit: PageRequest, webhook_id: str) -> Redirect:
     """Change where a webhook leads, its name or its types."""
     endpoint = _owned(visit, webhook_id)
     url, name, types = _filled_in(visit)
     endpoints.change(endpoint, url=url, name=name, types=types or [])
-    return Gone(f"{HOME}/{webhook_id}", "webhook-changed")
+    return Redirect(f"{HOME}/{webhook_id}", "webhook-changed")
 
 
-def confirm_disable(visit: Visit, webhook_id: str) -> Shown:
+def confirm_disable(visit: PageRequest, webhook_id: str) -> Render:
     """Ask before a webhook is disabled: what happens until it is enabled again is never sent to it."""
     return _asked(
         _owned(visit, webhook_id),
@@ -89,17 +90,17 @@ def confirm_disable(visit: Visit, webhook_id: str) -> Shown:
     )
 
 
-def set_status(visit: Visit, webhook_id: str) -> Gone:
+def set_status(visit: PageRequest, webhook_id: str) -> Redirect:
     """Disable a webhook, or enable it again."""
     endpoint = _owned(visit, webhook_id)
     if visit.text("status") == ENABLED:
         endpoints.enable(endpoint)
-        return Gone(f"{HOME}/{webhook_id}", "webhook-enabled")
+        return Redirect(f"{HOME}/{webhook_id}", "webhook-enabled")
     endpoints.disable(endpoint, states.BY_ACCOUNT)
-    return Gone(f"{HOME}/{webhook_id}", "webhook-disabled")
+    return Redirect(f"{HOME}/{webhook_id}", "webhook-disabled")
 
 
-def confirm_rotate_secret(visit: Visit, webhook_id: str) -> Shown:
+def confirm_rotate_secret(visit: PageRequest, webhook_id: str) -> Render:
     """Ask before a webhook gets another secret."""
     return _asked(
         _owned(visit, webhook_id),
@@ -111,19 +112,19 @@ def confirm_rotate_secret(visit: Visit, webhook_id: str) -> Shown:
     )
 
 
-def rotate_secret(visit: Visit, webhook_id: str) -> Shown:
+def rotate_secret(visit: PageRequest, webhook_id: str) -> Render:
     """Give a webhook another secret and show it, this once."""
     return _secret(endpoints.rotate_secret(_owned(visit, webhook_id)), rotated=True)
 
 
-def test(visit: Visit, webhook_id: str) -> Gone:
+def test(visit: PageRequest, webhook_id: str) -> Redirect:
     """Send a test message and show what came of it."""
     endpoint = _owned(visit, webhook_id)
     admit_by_hand(visit.exchange, endpoint.account_id)
-    return Gone(f"{HOME}/{webhook_id}/deliveries/{deliver.send_test(endpoint).id}")
+    return Redirect(f"{HOME}/{webhook_id}/deliveries/{deliver.send_test(endpoint).id}")
 
 
-def confirm_delete(visit: Visit, webhook_id: str) -> Shown:
+def confirm_delete(visit: PageRequest, webhook_id: str) -> Render:
     """Ask before a webhook is deleted: it is for good."""
     return _asked(
         _owned(visit, webhook_id),
@@ -134,13 +135,13 @@ def confirm_delete(visit: Visit, webhook_id: str) -> Shown:
     )
 
 
-def delete(visit: Visit, webhook_id: str) -> Gone:
+def delete(visit: PageRequest, webhook_id: str) -> Redirect:
     """Delete a webhook."""
     endpoints.delete(_owned(visit, webhook_id))
-    return Gone(HOME, "webhook-deleted")
+    return Redirect(HOME, "webhook-deleted")
 
 
-def show_delivery(visit: Visit, webhook_id: str, message_id: str) -> Shown:
+def show_delivery(visit: PageRequest, webhook_id: str, message_id: str) -> Render:
     """Show one delivery: what is sent, and what each attempt was answered."""
     endpoint = _owned(visit, webhook_id)
     delivery = deliver.delivery_of(endpoint, message_id)
@@ -150,18 +151,18 @@ def show_delivery(visit: Visit, webhook_id: str, message_id: str) -> Shown:
         "what": _what(delivery.type),
         "body": json.dumps(json.loads(payload.body_of(delivery)), indent=2, ensure_ascii=False),
     }
-    return Shown("webhook_delivery", matter)
+    return Render("webhook_delivery", matter)
 
 
-def resend(visit: Visit, webhook_id: str, message_id: str) -> Gone:
+def resend(visit: PageRequest, webhook_id: str, message_id: str) -> Redirect:
     """Send a delivery again."""
     endpoint = _owned(visit, webhook_id)
     admit_by_hand(visit.exchange, endpoint.account_id)
     deliver.resend(endpoint, message_id)
-    return Gone(f"{HOME}/{webhook_id}/deliveries/{message_id}", "webhook-resent")
+    return Redirect(f"{HOME}/{webhook_id}/deliveries/{message_id}", "webhook-resent")
 
 
-def _asked(endpoint: Endpoint, *, heading: str, consequence: str, step: str, button: str, **more: Any) -> Shown:
+def _asked(endpoint: Endpoint, *, heading: str, consequence: str, step: str, button: str, **more: Any) -> Render:
     path = f"{HOME}/{endpoint.id}"
     return confirm.ask(
         confirm.Question(
@@ -177,8 +178,8 @@ def _asked(endpoint: Endpoint, *, heading: str, consequence: str, step: str, but
     )
 
 
-def _secret(endpoint: Endpoint, *, rotated: bool) -> Shown:
-    return Shown("webhook_made", {"webhook": endpoint, "secret": signing.secret_of(endpoint), "rotated": rotated})
+def _secret(endpoint: Endpoint, *, rotated: bool) -> Render:
+    return Render("webhook_made", {"webhook": endpoint, "secret": signing.secret_of(endpoint), "rotated": rotated})
 
 
 def _what(kind: str) -> str:
@@ -192,16 +193,16 @@ def _last_status(delivery: Delivery) -> str:
     return str(last.status) if last.status is not None else str(last.problem)
 
 
-def _filled_in(visit: Visit) -> tuple[str, str, list[str] | None]:
+def _filled_in(visit: PageRequest) -> tuple[str, str, list[str] | None]:
     """Return URL, name and types as a form has them; raise InvalidRequest naming what is wrong."""
     return visit.check("url", URL), visit.check("name", NAME), _types(visit)
 
 
-def _types(visit: Visit) -> list[str] | None:
+def _types(visit: PageRequest) -> list[str] | None:
     """Return the types that were chosen, None for all: a form with nothing chosen means everything."""
     chosen = visit.form.get("types", [])
     return visit.check("types", TYPES, chosen) if chosen else None
 
 
-def _owned(visit: Visit, webhook_id: str) -> Endpoint:
+def _owned(visit: PageRequest, webhook_id: str) -> Endpoint:
     return endpoints.owned(visit.person.account.id, webhook_id)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from chalicelib.accounts import email_links, sessions
 from chalicelib.accounts.tables import Account
 from chalicelib.api import routing
-from chalicelib.api.console import frame
+from chalicelib.api.console import render_response
 from chalicelib.webhooks import deliver, endpoints
 from chalicelib.webhooks.tables import Delivery, Endpoint
 from infra.routes import of_latchkey
@@ -18,7 +18,7 @@ def _all(method: str) -> list[str]:
         path
         for path, entries in of_latchkey().items()
         if method in entries
-        and getattr(entries[method].view_function, "rules", routing.Rules()).refusal is frame.plain_error_page
+        and getattr(entries[method].view_function, "rules", routing.Rules()).refusal is render_response.plain_error_page
     ]
 
 

@@ -1,0 +1,105 @@
+"""Responses of the console: pages, redirects, and errors as pages."""
+
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from chalice.app import Response
+
+from chalicelib.api import client_address
+from chalicelib.api.console import security_headers
+from chalicelib.api.console.outcomes import ExternalRedirect, Redirect, Render
+from chalicelib.api.console.page_request import PageRequest
+from chalicelib.api.request_context import Exchange
+from chalicelib.core import errors
+
+
+def respond(visit: PageRequest, result: Render | Redirect | ExternalRedirect) -> Response:
+    """Return the response to a page request, from the outcome of its view."""
+    if isinstance(result, ExternalRedirect):
+        if result.url.startswith(("https:", "http:")) or not client_address.opens_a_page(visit.exchange.request):
+            return _sent_to(visit, result.url)
+        # An app takes over, and the browser stays where it is: not on the form, but on a page that leads there and says
+        # so. What is no browser gets the redirect of RFC 6749 §4.1.2 in any case.
+        return _html(visit, "left", {"destination": result.url, "client": result.client}, 200, {})
+    if isinstance(result, Redirect):
+        notice = f"{'&' if '?' in result.path else '?'}done={quote(result.notice)}" if result.notice else ""
+        return redirect(visit, result.path + notice)
+    return _html(visit, result.template, result.matter, result.status, result.headers)
+
+
+def redirect(visit: PageRequest, path: str) -> Response:
+    """Return a redirect (303) to a path of the console."""
+    return _sent_to(visit, f"{visit.root}{path}")
+
+
+def _sent_to(visit: PageRequest, url: str) -> Response:
+    headers = security_headers.of_page(security_headers.FORMS_STAY, secure=visit.secure)
+    headers["Location"] = url
+    return Response("", headers=_with_cookies(headers, visit), status_code=303)
+
+
+def _html(visit: PageRequest, template: str, matter: dict[str, Any], status: int, headers: dict[str, str]) -> Response:
+    from chalicelib.pages import labels, render
+
+    account = visit.logged_in.account if visit.logged_in else None
+    frame = render.Frame(
+        root=visit.root,
+        base_url=visit.base_url,
+        csrf=visit.csrf(),
+        email=account.email if account else None,
+        is_admin=bool(account and account.admin),
+        notice=labels.notice(visit.query.get("done", ""), visit.exchange.request.path),
+        here=visit.exchange.request.path,
+        refused=visit.refused,
+    )
+    html = render.page(template, frame, **matter)
+    forms = security_headers.FORMS_MAY_LEAVE if visit.forms_may_leave else security_headers.FORMS_STAY
+    all_headers = security_headers.of_page(forms, secure=visit.secure) | headers
+    if visit.may_ask_the_api:
+        all_headers["Content-Security-Policy"] += "; connect-src 'self'"
+    return Response(html, headers=_with_cookies(all_headers, visit), status_code=status)
+
+
+def error_page(visit: PageRequest, error: errors.LatchkeyError) -> Response:
+    """Return an error as a page, with the navigation of who is logged in."""
+    from chalicelib.pages import labels
+
+    matter = {"title": _title(error.status), "message": labels.in_one_second(error.message)}
+    return _html(visit, "error", matter, error.status, error.headers)
+
+
+def plain_error_page(error: errors.LatchkeyError, exchange: Exchange) -> Response:
+    """Return an error as a page without asking who looks: the limits, or a fault, have the word."""
+    from chalicelib.pages import labels
+
+    message = labels.in_one_second(error.message)
+    response = plain_page(exchange, "error", title=_title(error.status), message=message)
+    response.headers.update(error.headers)
+    response.status_code = error.status
+    return response
+
+
+def plain_page(exchange: Exchange, template: str, **matter: Any) -> Response:
+    """Return a page that is the same for everybody: nobody is asked who looks, and nothing is read for it."""
+    from chalicelib.pages import render
+
+    base_url = client_address.base_url(exchange.request)
+    frame = render.Frame(urlsplit(base_url).path, base_url, "", None, is_admin=False, notice=None, here="")
+    html = render.page(template, frame, **matter)
+    return Response(
+        html, headers=dict(security_headers.of_page(security_headers.FORMS_STAY, secure=base_url.startswith("https:")))
+    )
+
+
+def _with_cookies(headers: dict[str, str], visit: PageRequest) -> dict[str, str | list[str]]:
+    every: dict[str, str | list[str]] = dict(headers)
+    if visit.set_cookies:
+        every["Set-Cookie"] = visit.set_cookies
+    return every
+
+
+_TITLES = {404: "Page not found", 410: "This link is spent", 429: "Too many requests"}
+
+
+def _title(status: int) -> str:
+    return _TITLES.get(status, "That didn't work" if status < 500 else "Something went wrong on our side")
