@@ -6,75 +6,21 @@ from chalice.app import Blueprint, Response
 
 from chalicelib.api import client_address, pagination, responses
 from chalicelib.api.declared import CLAIMED, RECORDED, Answer, Body
-from chalicelib.api.fields import Id, OneOf, SomeOf, Text
 from chalicelib.api.request_context import Exchange
 from chalicelib.api.routing import route
-from chalicelib.api.shapes import Kind, ListOf, Moment, Number, OrNull, Said, Shape, Words
-from chalicelib.core import clock, errors
+from chalicelib.api.webhook_shapes import (
+    DELIVERY, DELIVERY_ID, EVERY, NAME, SHOWN_ONCE, STATUS, TYPES, URL, WEBHOOK, WEBHOOK_ID, WEBHOOK_MADE,
+    delivery_record, record, with_secret,
+)
+from chalicelib.core import errors
 from chalicelib.credentials.scopes import WEBHOOKS
-from chalicelib.events import kinds
 from chalicelib.limits.admission import admit
 from chalicelib.limits.tiers import WEBHOOK_TESTS
 from chalicelib.webhooks import states
-from chalicelib.webhooks.states import DELIVERED, DISABLED, ENABLED, FAILED, PENDING
+from chalicelib.webhooks.states import DISABLED, ENABLED
 
 if TYPE_CHECKING:
-    from chalicelib.webhooks.tables import Attempt, Delivery, Endpoint
-
-EVERY = "*"
-URL = Text(most=2_000, about="Where messages are sent: an https URL.", example="https://example.com/hooks")
-NAME = Text(most=64, about="What it is called, for people to tell webhooks apart.", example="Ledger")
-TYPES = SomeOf(
-    (EVERY, *kinds.WORDS), about="Which types of event it is told of; `*`: all.", example=(kinds.KEY_CREATED,)
-)
-STATUS = OneOf((ENABLED, DISABLED), about="Whether anything is sent to it.")
-
-WEBHOOK_ID = {"webhook_id": Id("whk", about="The webhook's id.")}
-DELIVERY_ID = {**WEBHOOK_ID, "message_id": Id("evt", about="The id of the message, which is that of its event.")}
-_ABOUT: dict[str, Kind] = {
-    "id": WEBHOOK_ID["webhook_id"],
-    "name": Said("What it is called.", "Ledger"),
-    "url": Said("Where messages are sent.", "https://example.com/hooks"),
-    "types": Words("Which types of event it is told of.", (EVERY, *kinds.WORDS), (EVERY,)),
-    "status": STATUS,
-    "disabled_because": OrNull(
-        OneOf((states.BY_ACCOUNT, states.GONE, states.FAILING)),
-        "Why nothing is sent: the account chose so, it answered 410, or it failed for a day.",
-    ),
-    "created_at": Moment("When it was added."),
-    "failing_since": OrNull(Moment(), "Since when every attempt has failed; null: the last one arrived."),
-}
-WEBHOOK = Shape("Webhook", "Where events of the account are sent.", _ABOUT)
-WEBHOOK_MADE = Shape(
-    "WebhookMade",
-    "A webhook with its secret, which is in this answer and nowhere else.",
-    {**_ABOUT, "secret": Said("What to verify messages with. Store it now: it is shown once.")},
-)
-ATTEMPT = Shape(
-    "Attempt",
-    "One attempt to deliver a message.",
-    {
-        "at": Moment("When it was made."),
-        "took_ms": Number("How long it took, in milliseconds.", 120),
-        "status": OrNull(Number(), "What was answered; null: nothing."),
-        "answer": OrNull(Said(), "How the answer's body begins."),
-        "problem": OrNull(Said(), "What was wrong; null: nothing."),
-    },
-)
-DELIVERY = Shape(
-    "Delivery",
-    "A message on its way to a webhook.",
-    {
-        "id": Id("evt", about="The id of the message, which is that of its event."),
-        "type": OneOf((states.TEST, *kinds.WORDS), about="What it tells of."),
-        "state": OneOf((PENDING, DELIVERED, FAILED), about="Whether it waits, has arrived, or was given up."),
-        "created_at": Moment("When it was put on its way."),
-        "next_attempt_at": OrNull(Moment(), "When it is tried next; null: it isn't."),
-        "body": Said("What is sent, the same at every attempt."),
-        "attempts": ListOf(ATTEMPT, "What came of each attempt so far, of the last twenty."),
-    },
-)
-SHOWN_ONCE = Answer(WEBHOOK_MADE, "The secret is shown this once.", ("Cache-Control",))
+    from chalicelib.webhooks.tables import Endpoint
 
 blueprint = Blueprint(__name__)
 
@@ -274,52 +220,6 @@ def admit_by_hand(exchange: Exchange, account_id: str) -> None:
     """Count a message that is sent by hand on its account and on where it is asked for; raise Refused beyond that."""
     admit(f"{WEBHOOK_TESTS.name}_{account_id}", WEBHOOK_TESTS)
     exchange.admit_networks(WEBHOOK_TESTS)
-
-
-def record(endpoint: "Endpoint") -> dict[str, Any]:
-    """Return what its account sees of a webhook."""
-    return {
-        "id": endpoint.id,
-        "name": endpoint.name,
-        "url": endpoint.url,
-        "types": [EVERY] if endpoint.types is None else [kind for kind in kinds.WORDS if kind in endpoint.types],
-        "status": endpoint.status,
-        "disabled_because": endpoint.disabled_because,
-        "created_at": clock.iso(endpoint.created_at),
-        "failing_since": None if endpoint.failing_since is None else clock.iso(endpoint.failing_since),
-    }
-
-
-def with_secret(endpoint: "Endpoint") -> dict[str, Any]:
-    """Return a webhook and, this once, its secret."""
-    from chalicelib.webhooks import signing
-
-    return record(endpoint) | {"secret": signing.secret_of(endpoint)}
-
-
-def delivery_record(delivery: "Delivery") -> dict[str, Any]:
-    """Return what its account sees of a delivery."""
-    from chalicelib.webhooks import payload
-
-    return {
-        "id": delivery.id,
-        "type": delivery.type,
-        "state": delivery.state,
-        "created_at": clock.iso(delivery.created_at),
-        "next_attempt_at": None if delivery.due_at is None else clock.iso(delivery.due_at),
-        "body": payload.body_of(delivery),
-        "attempts": [_attempt(attempt) for attempt in delivery.attempts],
-    }
-
-
-def _attempt(attempt: "Attempt") -> dict[str, Any]:
-    return {
-        "at": clock.iso(attempt.at),
-        "took_ms": attempt.took_ms,
-        "status": attempt.status,
-        "answer": attempt.answer,
-        "problem": attempt.problem,
-    }
 
 
 def _chosen(types: list[str] | None) -> list[str] | None:
