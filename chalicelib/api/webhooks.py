@@ -9,8 +9,20 @@ from chalicelib.api.declared import CLAIMED, RECORDED, Answer, Body
 from chalicelib.api.request_context import Exchange
 from chalicelib.api.routing import route
 from chalicelib.api.webhook_shapes import (
-    DELIVERY, DELIVERY_ID, EVERY, NAME, SHOWN_ONCE, STATUS, TYPES, URL, WEBHOOK, WEBHOOK_ID, WEBHOOK_MADE,
-    delivery_record, record, with_secret,
+    DELIVERY,
+    DELIVERY_ID,
+    EVERY,
+    NAME,
+    SHOWN_ONCE,
+    STATUS,
+    TYPES,
+    URL,
+    WEBHOOK,
+    WEBHOOK_ID,
+    WEBHOOK_MADE,
+    delivery_record,
+    record,
+    with_secret,
 )
 from chalicelib.core import errors
 from chalicelib.credentials.scopes import WEBHOOKS

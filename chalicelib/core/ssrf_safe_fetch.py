@@ -4,27 +4,18 @@ The name is resolved once, every address it has must be public, and the connecti
 a second look-up can't lead elsewhere. One deadline for all of it, a bound on the size, no redirects, no proxy.
 """
 
-import ipaddress
 import socket
 import ssl
-import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from urllib.parse import urlsplit
 
-from chalicelib.core import clock, http_framing
-
-Resolve = Callable[[str, int], Iterable[str]]
+from chalicelib.core import clock, http_framing, ssrf_rule
 
 _OURS = {"Accept-Encoding": "identity", "User-Agent": "Latchkey", "Connection": "close"}
 _PIECE = 16_384
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
-_6TO4 = ipaddress.ip_network("2002::/16")
-_GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
-"""All that is assigned. Beyond it lie older ways of writing an IPv4 address, which Python takes for global."""
-
 HOST_MAX = 253
 """No name is longer (RFC 1035 §2.3.4); what turns one into ASCII takes quadratic time."""
 ADDRESSES_MAX = 4
@@ -44,18 +35,13 @@ class Fetched:
     body: bytes
 
 
-def resolve(host: str, port: int) -> list[str]:
-    """Return the addresses of a name, by the system's resolver."""
-    return [str(entry[4][0]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
-
-
 def get(
     url: str,
     *,
     deadline_s: float,
     bytes_max: int,
     accept: str = "application/json",
-    resolver: Resolve = resolve,
+    resolver: ssrf_rule.Resolve = ssrf_rule.resolve,
     tls: ssl.SSLContext | None = None,
 ) -> Fetched:
     """Fetch an https URL; `resolver` and `tls` are arguments for tests, never settings.
@@ -85,7 +71,7 @@ def post(
     deadline_s: float,
     bytes_max: int,
     loopback: bool = False,
-    resolver: Resolve = resolve,
+    resolver: ssrf_rule.Resolve = ssrf_rule.resolve,
     tls: ssl.SSLContext | None = None,
 ) -> Fetched:
     """Send `body` to an https URL, or to an http one on this machine where `loopback` is allowed.
@@ -107,42 +93,9 @@ def status_of(url: str, *, deadline_s: float) -> int:
     """
     until_ns = _until_ns(deadline_s)
     place = _parsed(url)
-    place.addresses += _resolved(place.host, place.port, resolve, until_ns)
+    place.addresses += _resolved(place.host, place.port, ssrf_rule.resolve, until_ns)
     with _asked(place, _request("GET", place, {}), until_ns) as incoming:
         return http_framing.head_of(incoming).status
-
-
-def is_on_this_machine(url: str) -> bool:
-    """Tell whether `url` is plain http to this very machine, by its address or as `localhost`."""
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-    except ValueError:
-        return False
-    return parts.scheme == "http" and (host == "localhost" or _is_loopback(host))
-
-
-def is_public(address: str) -> bool:
-    """Tell whether all the internet can reach `address`, an IPv4 address hidden in an IPv6 one unwrapped first."""
-    try:
-        parsed: ipaddress.IPv4Address | ipaddress.IPv6Address = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return False
-    if isinstance(parsed, ipaddress.IPv6Address):
-        parsed = _unwrapped(parsed)
-    if isinstance(parsed, ipaddress.IPv6Address) and parsed not in _GLOBAL_UNICAST:
-        return False
-    return parsed.is_global and not parsed.is_multicast
-
-
-def _unwrapped(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    if address.ipv4_mapped is not None:
-        return address.ipv4_mapped
-    if address in _NAT64:
-        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-    if address in _6TO4:
-        return ipaddress.IPv4Address(int(address) >> 80 & 0xFFFFFFFF)
-    return address
 
 
 @dataclass(slots=True)
@@ -162,13 +115,18 @@ class _Place:
         return host if self.port == (80 if self.tls is None else 443) else f"{host}:{self.port}"
 
 
-def _place(url: str, until_ns: int, resolver: Resolve, tls: ssl.SSLContext | None, *, loopback: bool = False) -> _Place:
+def _place(
+    url: str, until_ns: int, resolver: ssrf_rule.Resolve, tls: ssl.SSLContext | None, *, loopback: bool = False
+) -> _Place:
     """Return where to ask: a plain https URL, or an http one on this machine, at addresses that were checked."""
-    is_plain = loopback and is_on_this_machine(url)
+    is_plain = loopback and ssrf_rule.is_on_this_machine(url)
     place = _parsed(url, tls)
     if (place.tls is None and not is_plain) or "@" in urlsplit(url).netloc:
         raise FetchError("Only plain https URLs are asked.")
-    place.addresses += _addresses(place.host, place.port, resolver, until_ns, _is_loopback if is_plain else is_public)
+    place.addresses += _resolved(place.host, place.port, resolver, until_ns)
+    is_allowed = ssrf_rule.is_loopback if is_plain else ssrf_rule.is_public
+    if not place.addresses or not all(map(is_allowed, place.addresses)):
+        raise FetchError("Its name leads to no address, or to one that isn't public.")
     return place
 
 
@@ -198,36 +156,11 @@ def _everybodys() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
-def _is_loopback(address: str) -> bool:
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return False
-
-
-def _addresses(host: str, port: int, resolver: Resolve, until_ns: int, is_allowed: Callable[[str], bool]) -> list[str]:
-    addresses = _resolved(host, port, resolver, until_ns)
-    if not addresses or not all(is_allowed(address) for address in addresses):
-        raise FetchError("Its name leads to no address, or to one that isn't public.")
-    return addresses
-
-
-def _resolved(host: str, port: int, resolver: Resolve, until_ns: int) -> list[str]:
-    """Ask for as long as the deadline allows: the system's resolver can't be told to hurry, only left alone."""
-    answers: list[list[str]] = []
-
-    def ask() -> None:
-        try:
-            answers.append(list(resolver(host, port)))
-        except (OSError, ValueError):
-            answers.append([])
-
-    asking = threading.Thread(target=ask, daemon=True)
-    asking.start()
-    asking.join(_left_s(until_ns))
-    if not answers:
+def _resolved(host: str, port: int, resolver: ssrf_rule.Resolve, until_ns: int) -> list[str]:
+    addresses = ssrf_rule.resolved(host, port, resolver, _left_s(until_ns))
+    if addresses is None:
         raise FetchError("It takes too long.")
-    return answers[0]
+    return addresses
 
 
 def _request(method: str, place: _Place, headers: dict[str, str], body: bytes | None = None) -> bytes:

@@ -9,7 +9,7 @@ import ssl
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
-from chalicelib.core import clock, ssrf_safe_fetch, telemetry
+from chalicelib.core import clock, ssrf_rule, ssrf_safe_fetch, telemetry
 from chalicelib.core.errors import InvalidRequest
 from chalicelib.oauth import client_metadata, clients, document_fetches
 from chalicelib.oauth.document_lifetime import fresh_s
@@ -46,7 +46,7 @@ def find_client(
     client_id: str,
     *,
     admit: Admit | None = None,
-    resolver: ssrf_safe_fetch.Resolve = ssrf_safe_fetch.resolve,
+    resolver: ssrf_rule.Resolve = ssrf_rule.resolve,
     tls: ssl.SSLContext | None = None,
 ) -> Client | None:
     """Return a client by its id, fetching its document if that is what the id names and it isn't known fresh.
@@ -104,7 +104,7 @@ def _is_fetchable(client_id: str) -> bool:
     return True
 
 
-def _fetched(client_id: str, resolver: ssrf_safe_fetch.Resolve, tls: ssl.SSLContext | None) -> Client | None:
+def _fetched(client_id: str, resolver: ssrf_rule.Resolve, tls: ssl.SSLContext | None) -> Client | None:
     try:
         answer = ssrf_safe_fetch.get(client_id, deadline_s=DEADLINE_S, bytes_max=BYTES_MAX, resolver=resolver, tls=tls)
         if answer.status != 200:

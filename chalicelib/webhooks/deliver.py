@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 from pynamodb.expressions.update import Action
 
-from chalicelib.core import clock, errors, ids, ssrf_safe_fetch, telemetry
+from chalicelib.core import clock, errors, ids, ssrf_rule, telemetry
 from chalicelib.core.dynamodb import models
 from chalicelib.webhooks import delivery_queue, eligibility, endpoint_lock, fan_out, payload, send_delivery, states
 from chalicelib.webhooks.delivery_queue import Place, Queue
@@ -29,7 +29,7 @@ TURN_MS = 15_000
 """How long one is sent to while others like it wait."""
 
 
-def sweep(until_ms: int, resolver: ssrf_safe_fetch.Resolve = ssrf_safe_fetch.resolve) -> int:
+def sweep(until_ms: int, resolver: ssrf_rule.Resolve = ssrf_rule.resolve) -> int:
     """Send what is due, starting nothing after `until_ms`; return how much was due."""
     read_at_ms = clock.now_ms()
     queue = delivery_queue.queue_of(delivery_queue.due(read_at_ms))
@@ -47,7 +47,7 @@ def sweep(until_ms: int, resolver: ssrf_safe_fetch.Resolve = ssrf_safe_fetch.res
     return sum(map(len, queue.values()))
 
 
-def send_all(queue: Queue, until_ms: int, resolver: ssrf_safe_fetch.Resolve = ssrf_safe_fetch.resolve) -> None:
+def send_all(queue: Queue, until_ms: int, resolver: ssrf_rule.Resolve = ssrf_rule.resolve) -> None:
     """Send what has just happened, to several endpoints at once; what doesn't get its turn is left to the sweep."""
     with _at_once(queue, lambda place: _send_in_order(place, queue[place], until_ms, resolver, None)):
         pass
@@ -128,7 +128,7 @@ def _at_once(places: Collection[Place], work: Callable[[Place], None]) -> Iterat
 
 
 def _send_in_order(
-    place: Place, message_ids: list[str], until_ms: int, resolver: ssrf_safe_fetch.Resolve, read_at_ms: int | None
+    place: Place, message_ids: list[str], until_ms: int, resolver: ssrf_rule.Resolve, read_at_ms: int | None
 ) -> None:
     """Send to one endpoint, if its turn can be had. `read_at_ms` is when a sweep read all that was due, None else."""
     taken, nothing_is_left = None, False
@@ -149,7 +149,7 @@ def _send_in_order(
             endpoint_lock.let_go(taken)
 
 
-def _caught_up(endpoint: Endpoint, read_at_ms: int, until_ms: int, resolver: ssrf_safe_fetch.Resolve) -> bool:
+def _caught_up(endpoint: Endpoint, read_at_ms: int, until_ms: int, resolver: ssrf_rule.Resolve) -> bool:
     """Try what came since a sweep read its queue, too, and end being behind; tell whether none was left untried."""
     recent = Delivery.id > ids.first_at("evt", read_at_ms - RECENT_MS)
     while (stands := endpoint_lock.still(endpoint)) is not None and stands.behind_since is not None:
@@ -164,7 +164,7 @@ def _caught_up(endpoint: Endpoint, read_at_ms: int, until_ms: int, resolver: ssr
     return True
 
 
-def _all_tried(endpoint: Endpoint, message_ids: list[str], until_ms: int, resolver: ssrf_safe_fetch.Resolve) -> bool:
+def _all_tried(endpoint: Endpoint, message_ids: list[str], until_ms: int, resolver: ssrf_rule.Resolve) -> bool:
     """Try one after another, and tell whether none was left untried."""
     for number, message_id in enumerate(message_ids, 1):
         # The endpoint is ours for as long as one attempt can take, and no longer.

@@ -14,7 +14,7 @@ from pynamodb.expressions.operand import Path
 from pynamodb.expressions.update import Action
 
 from chalicelib.accounts import forms
-from chalicelib.core import clock, errors, ids, ssrf_safe_fetch
+from chalicelib.core import clock, errors, ids, ssrf_rule, ssrf_safe_fetch
 from chalicelib.core.dynamodb import models
 from chalicelib.events import kinds, record
 from chalicelib.events.notable import LATCHKEY
@@ -216,7 +216,7 @@ def _check(url: str) -> None:
         host.encode("idna")
     except ValueError:
         raise errors.InvalidRequest("url must be a URL like https://example.com/hooks.") from None
-    if send_delivery.is_local() and ssrf_safe_fetch.is_on_this_machine(url):
+    if send_delivery.is_local() and ssrf_rule.is_on_this_machine(url):
         return
     if parts.scheme != "https" or not host:
         raise errors.InvalidRequest("url must be an https URL, like https://example.com/hooks.")
@@ -226,7 +226,7 @@ def _check(url: str) -> None:
         raise errors.InvalidRequest(
             "url must be written in ASCII without spaces: münchen.de as xn--mnchen-3ya.de, a space as %20."
         )
-    if _is_address(host) and not ssrf_safe_fetch.is_public(host):
+    if _is_address(host) and not ssrf_rule.is_public(host):
         raise errors.InvalidRequest("url must lead to where all the internet can reach.")
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from chalicelib.core import clock, settings, ssrf_safe_fetch
+from chalicelib.core import clock, settings, ssrf_rule, ssrf_safe_fetch
 from chalicelib.webhooks import payload, retry_schedule, signing
 from chalicelib.webhooks.retry_schedule import GONE
 from chalicelib.webhooks.tables import Attempt, Delivery, Endpoint
@@ -52,7 +52,7 @@ class Outcome:
 def send(
     endpoint: Endpoint,
     delivery: Delivery,
-    resolver: ssrf_safe_fetch.Resolve = ssrf_safe_fetch.resolve,
+    resolver: ssrf_rule.Resolve = ssrf_rule.resolve,
     *,
     deadline_s: float = DEADLINE_S,
 ) -> Outcome:
@@ -79,7 +79,7 @@ def send(
 
 def is_local() -> bool:
     """Tell whether this is a local run, whose receivers may listen on this machine: it is one that its own URL says."""
-    return ssrf_safe_fetch.is_on_this_machine(settings.current().public_url)
+    return ssrf_rule.is_on_this_machine(settings.current().public_url)
 
 
 def _problem(status: int) -> str | None:

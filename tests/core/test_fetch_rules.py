@@ -8,7 +8,7 @@ from itertools import count
 
 import pytest
 
-from chalicelib.core import clock, ssrf_safe_fetch
+from chalicelib.core import clock, ssrf_rule, ssrf_safe_fetch
 from chalicelib.core.ssrf_safe_fetch import FetchError
 
 
@@ -46,7 +46,7 @@ def problem(url: str, *addresses: str, **more: object) -> str:
 )
 def test_this_machine_is_a_loopback_address_or_localhost_by_plain_http(url: str, is_here: bool) -> None:
     """Nothing else, whatever it resolves to."""
-    assert ssrf_safe_fetch.is_on_this_machine(url) is is_here
+    assert ssrf_rule.is_on_this_machine(url) is is_here
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_this_machine_is_a_loopback_address_or_localhost_by_plain_http(url: str,
 )
 def test_public_is_what_all_the_internet_can_reach(address: str, is_public: bool) -> None:
     """Both sides of each border; an IPv4 address within an IPv6 one is judged as itself."""
-    assert ssrf_safe_fetch.is_public(address) is is_public
+    assert ssrf_rule.is_public(address) is is_public
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_public_is_what_all_the_internet_can_reach(address: str, is_public: bool
 )
 def test_hidden_address_is_all_of_its_32_bits(address: str, hidden: str) -> None:
     """Each way of hiding has its own place for them; an address that hides none is itself."""
-    assert ssrf_safe_fetch._unwrapped(ipaddress.IPv6Address(address)) == ipaddress.ip_address(hidden)
+    assert ssrf_rule._unwrapped(ipaddress.IPv6Address(address)) == ipaddress.ip_address(hidden)
 
 
 @pytest.mark.parametrize(
@@ -297,5 +297,5 @@ def test_time_that_is_over_is_over_to_the_nanosecond() -> None:
 
 def test_own_name_is_resolved_to_text() -> None:
     """By the system."""
-    assert set(ssrf_safe_fetch.resolve("localhost", 80)) <= {"127.0.0.1", "::1"}
-    assert "127.0.0.1" in ssrf_safe_fetch.resolve("127.0.0.1", 443)
+    assert set(ssrf_rule.resolve("localhost", 80)) <= {"127.0.0.1", "::1"}
+    assert "127.0.0.1" in ssrf_rule.resolve("127.0.0.1", 443)

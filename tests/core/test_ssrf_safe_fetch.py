@@ -8,7 +8,7 @@ from itertools import chain, repeat
 
 import pytest
 
-from chalicelib.core import clock, ssrf_safe_fetch
+from chalicelib.core import clock, ssrf_rule, ssrf_safe_fetch
 from tests.internet import ADDRESS, NAME, Internet, connected_to_nothing_else, dripping, silent
 
 URL = f"https://{NAME}/client.json"
@@ -67,7 +67,7 @@ def internet() -> Iterator[Internet]:
         yield made
 
 
-def leading_to(*addresses: str) -> ssrf_safe_fetch.Resolve:
+def leading_to(*addresses: str) -> ssrf_rule.Resolve:
     """Return a resolver for which every name has these addresses."""
     return lambda *_asked: addresses
 
@@ -111,7 +111,7 @@ def test_address_that_isnt_public_is_never_connected_to(internet: Internet, addr
 @pytest.mark.parametrize("address", PUBLIC)
 def test_public_address_in_any_form_is_public(address: str) -> None:
     """What wraps a public IPv4 address is as public as that."""
-    assert ssrf_safe_fetch.is_public(address)
+    assert ssrf_rule.is_public(address)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "169.254.169.254", "[::ffff:10.0.0.1]", "2130706433", "0x7f.1"])
@@ -131,7 +131,7 @@ def test_name_without_an_address_is_refused(internet: Internet) -> None:
     def unreadable(host: str, port: int) -> list[str]:
         raise UnicodeError("label too long")
 
-    resolvers: list[ssrf_safe_fetch.Resolve] = [unknown, unreadable, leading_to()]
+    resolvers: list[ssrf_rule.Resolve] = [unknown, unreadable, leading_to()]
     for resolver in resolvers:
         with pytest.raises(ssrf_safe_fetch.FetchError):
             ssrf_safe_fetch.get(URL, deadline_s=60, bytes_max=1_000, resolver=resolver, tls=internet.tls)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from chalicelib.core import clock, ssrf_safe_fetch
+from chalicelib.core import clock, ssrf_rule
 from chalicelib.webhooks import deliver, delivery_queue, endpoint_lock, endpoints, fan_out, send_delivery
 from chalicelib.webhooks.send_delivery import Outcome
 from chalicelib.webhooks.tables import Endpoint
@@ -18,9 +18,7 @@ READS: dict[str, Callable[[Endpoint], object]] = {
     "owned": lambda endpoint: endpoints.owned(endpoint.account_id, endpoint.id),
     "standing": lambda endpoint: delivery_queue.standing([(endpoint.account_id, endpoint.id)]),
     "tested": deliver.send_test,
-    "caught_up": lambda endpoint: deliver._caught_up(
-        endpoint, clock.now_ms(), clock.now_ms() + 1, ssrf_safe_fetch.resolve
-    ),
+    "caught_up": lambda endpoint: deliver._caught_up(endpoint, clock.now_ms(), clock.now_ms() + 1, ssrf_rule.resolve),
 }
 
 

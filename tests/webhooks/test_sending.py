@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from chalicelib.core import clock, ids, ssrf_safe_fetch, telemetry
+from chalicelib.core import clock, ids, ssrf_rule, telemetry
 from chalicelib.webhooks import deliver, delivery_queue, endpoint_lock, endpoints, fan_out, send_delivery, states
 from chalicelib.webhooks.send_delivery import Outcome
 from chalicelib.webhooks.states import DELIVERED, FAILED, PENDING
@@ -33,9 +33,7 @@ class Sent:
         self.status: int | None = 200
         self.before: Callable[[], object] = lambda: None
 
-    def send(
-        self, _endpoint: Endpoint, sent: Delivery, _resolver: ssrf_safe_fetch.Resolve = ssrf_safe_fetch.resolve
-    ) -> Outcome:
+    def send(self, _endpoint: Endpoint, sent: Delivery, _resolver: ssrf_rule.Resolve = ssrf_rule.resolve) -> Outcome:
         """Note a message, and return what came of it."""
         self.ids.append(sent.id)
         self.before()
@@ -159,7 +157,7 @@ def test_no_attempt_begins_that_could_not_end_in_time(
     taken = endpoint_lock.take(endpoint.account_id, endpoint.id)
     assert taken is not None
     taken.update(actions=[Endpoint.busy_until.set(clock.now_ms() + busy_for_ms)])
-    tried = deliver._all_tried(taken, [there.id], clock.now_ms() + for_ms, ssrf_safe_fetch.resolve)
+    tried = deliver._all_tried(taken, [there.id], clock.now_ms() + for_ms, ssrf_rule.resolve)
     assert (tried, bool(sent.ids)) == (is_sent, is_sent)
 
 

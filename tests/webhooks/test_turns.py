@@ -9,7 +9,7 @@ import pytest
 
 from chalicelib.accounts.tables import Account
 from chalicelib.api import background
-from chalicelib.core import clock, errors, ids, ssrf_safe_fetch
+from chalicelib.core import clock, errors, ids, ssrf_rule
 from chalicelib.events import kinds, record
 from chalicelib.events.tables import Event
 from chalicelib.webhooks import (
@@ -68,9 +68,7 @@ class Sent:
         self.messages: list[tuple[Endpoint, str]] = []
         self.before: Callable[[], None] = lambda: None
 
-    def send(
-        self, endpoint: Endpoint, message: Delivery, _resolver: ssrf_safe_fetch.Resolve = ssrf_safe_fetch.resolve
-    ) -> Outcome:
+    def send(self, endpoint: Endpoint, message: Delivery, _resolver: ssrf_rule.Resolve = ssrf_rule.resolve) -> Outcome:
         """Send nothing, and say what would have come of it."""
         self.messages.append((endpoint, message.id))
         self.before()
