@@ -8,6 +8,7 @@ import yaml
 
 from chalicelib.core import settings
 from chalicelib.core.dynamodb import client as dynamodb
+from chalicelib.core.dynamodb.errors import WireError
 
 RESOURCES = Path(__file__).with_name("resources.yaml")
 _OF_CREATE_TABLE = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
@@ -63,7 +64,7 @@ def create_missing_tables() -> list[str]:
             request["StreamSpecification"] = stream
         try:
             dynamodb.call("CreateTable", request)
-        except dynamodb.WireError as error:
+        except WireError as error:
             if error.code != "ResourceInUseException":
                 raise
             there = dynamodb.call("DescribeTable", {"TableName": name})["Table"]

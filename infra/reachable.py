@@ -12,6 +12,7 @@ from pynamodb.exceptions import PynamoDBException
 
 from chalicelib.core import settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
+from chalicelib.core.dynamodb.errors import Contended, NotAccepted, Throttled, Unreachable, WireError, meaning
 
 WRITES = frozenset({"PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"})
 _MAY_NOT = frozenset({"AccessDeniedException", "AccessDenied", "UnauthorizedOperation", "KMSAccessDeniedException"})
@@ -34,7 +35,7 @@ def must_answer(stage: str) -> None:
     request = {"TableName": settings.current().table("accounts"), "Key": {"id": {"S": "acc_"}}}
     try:
         dynamodb.call("GetItem", request)
-    except dynamodb.WireError as error:
+    except WireError as error:
         raise NotReachable(_in_words(stage, error) or str(error)) from error
 
 
@@ -44,7 +45,7 @@ def until_the_end(stage: str, command: str) -> Iterator[None]:
     with telemetry.calls_watched() as calls:
         try:
             yield
-        except (PynamoDBException, dynamodb.WireError, ClientError, BotoCoreError) as error:
+        except (PynamoDBException, WireError, ClientError, BotoCoreError) as error:
             cause = _cause(error)
             why = str(cause) if isinstance(cause, BotoCoreError) else _in_words(stage, cause)
             if not why:
@@ -52,26 +53,26 @@ def until_the_end(stage: str, command: str) -> Iterator[None]:
             raise NotReachable(f"{why} {_what_now(command, calls.made, cause)}") from error
 
 
-def _cause(error: Exception) -> dynamodb.WireError | BotoCoreError:
+def _cause(error: Exception) -> WireError | BotoCoreError:
     """Return what AWS, or the way there, has said: pynamodb wraps it."""
     inner: BaseException | None = error
     while isinstance(inner, PynamoDBException | ClientError):
         outer, inner = inner, inner.__cause__ or getattr(inner, "cause", None)
         if inner is None and isinstance(outer, ClientError):
-            return dynamodb.meaning(outer.response)
-    return inner if isinstance(inner, dynamodb.WireError | BotoCoreError) else dynamodb.WireError("", str(error), {})
+            return meaning(outer.response)
+    return inner if isinstance(inner, WireError | BotoCoreError) else WireError("", str(error), {})
 
 
-def _what_now(command: str, made: list[tuple[str, str]], cause: dynamodb.WireError | BotoCoreError) -> str:
+def _what_now(command: str, made: list[tuple[str, str]], cause: WireError | BotoCoreError) -> str:
     """Return what was done, and what to do: one write that was refused has changed nothing, however often tried."""
     writes = {call for call in made if call[0] in WRITES}
-    last_was_refused = bool(made) and made[-1] in writes and not isinstance(cause, dynamodb.Unreachable)
+    last_was_refused = bool(made) and made[-1] in writes and not isinstance(cause, Unreachable)
     if not writes or (len(writes) == 1 and last_was_refused):
         return f"{NOTHING_DONE} Run it again then."
     return AGAIN.get(command, HARMLESS)
 
 
-def _in_words(stage: str, error: dynamodb.WireError | BotoCoreError) -> str:
+def _in_words(stage: str, error: WireError | BotoCoreError) -> str:
     """Return what is wrong and its remedy, "" for what no operator can mend."""
     if isinstance(error, BotoCoreError):
         return str(error)
@@ -81,11 +82,11 @@ def _in_words(stage: str, error: dynamodb.WireError | BotoCoreError) -> str:
         return _nothing_there(stage)
     if error.code in _MAY_NOT:
         return f"These credentials may not do this ({error}). Allow it, or choose others by AWS_PROFILE."
-    if isinstance(error, dynamodb.NotAccepted):
+    if isinstance(error, NotAccepted):
         return f"AWS doesn't accept the credentials ({error}). Renew them, or choose others by AWS_PROFILE."
-    if isinstance(error, dynamodb.Throttled | dynamodb.Contended):
+    if isinstance(error, Throttled | Contended):
         return f"DynamoDB has no room for this right now ({error}). Wait a minute."
-    if not isinstance(error, dynamodb.Unreachable):
+    if not isinstance(error, Unreachable):
         return ""
     if stage == "local":
         return "The local database doesn't answer: start it with `make run`."

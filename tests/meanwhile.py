@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager, contextmanager
 
 from chalicelib.core import settings
 from chalicelib.core.dynamodb import client as dynamodb
+from chalicelib.core.dynamodb.errors import Cancelled, WireError
 from chalicelib.limits.counter_items import TABLE
 
 
@@ -65,7 +66,7 @@ def failing(operation: str, table: str = "") -> Iterator[None]:
 
     def losing(name: str, request: dynamodb.Json) -> dynamodb.Json:
         if name == operation and (not table or request["TableName"] == named):
-            raise dynamodb.WireError("AccessDeniedException", "not today", {})
+            raise WireError("AccessDeniedException", "not today", {})
         return send(name, request)
 
     with dynamodb.sent_by(losing):
@@ -91,7 +92,7 @@ def always_outrun(table: str, item: dynamodb.Json) -> Iterator[list[tuple[str, d
         refused = {"Code": "ConditionalCheckFailed", "Item": item}
         reasons = [refused if is_update else {"Code": "None"} for is_update in updated]
         error = {"Code": "TransactionCanceledException", "Message": "refused"}
-        raise dynamodb.Cancelled(error["Code"], "", {"Error": error, "CancellationReasons": reasons})
+        raise Cancelled(error["Code"], "", {"Error": error, "CancellationReasons": reasons})
 
     with dynamodb.sent_by(refusing):
         yield calls

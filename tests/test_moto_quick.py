@@ -3,6 +3,7 @@
 import pytest
 
 from chalicelib.core.dynamodb import client as dynamodb
+from chalicelib.core.dynamodb.errors import Cancelled, WireError
 from tests.house import House
 
 TABLE, OTHER = "latchkey-test-events", "latchkey-test-emails"
@@ -43,7 +44,7 @@ def test_transaction_that_fails_has_changed_nothing() -> None:
     }
     put = {"TableName": TABLE, "Item": item("a", "3", kind="third")}
     never = {"TableName": OTHER, "Key": {"email": {"S": "x"}}, "ConditionExpression": "attribute_exists(email)"}
-    with pytest.raises(dynamodb.Cancelled):
+    with pytest.raises(Cancelled):
         dynamodb.call(
             "TransactWriteItems", {"TransactItems": [{"Update": update}, {"Put": put}, {"ConditionCheck": never}]}
         )
@@ -56,5 +57,5 @@ def test_transaction_that_fails_has_changed_nothing() -> None:
 @pytest.mark.usefixtures("there")
 def test_item_that_grows_too_large_is_refused() -> None:
     """By one long attribute."""
-    with pytest.raises(dynamodb.WireError):
+    with pytest.raises(WireError):
         dynamodb.call("PutItem", {"TableName": TABLE, "Item": item("a", "1", kind="x" * 400_000, more="y" * 10_000)})

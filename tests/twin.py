@@ -22,6 +22,7 @@ from botocore.exceptions import ClientError
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.core.dynamodb import codec, endpoint
 from chalicelib.core.dynamodb.connection_pool import Connections
+from chalicelib.core.dynamodb.errors import meaning
 from chalicelib.core.dynamodb.http_response import Answer
 from tests.moto_front import ANSWERS_WITHIN_S
 
@@ -66,7 +67,7 @@ class Twin:
                 theirs, failed_there = _outcome(self.client._make_api_call, operation, request)
                 assert (_compared(ours), failed) == (_compared(theirs), failed_there), operation
         if failed:
-            raise dynamodb.meaning(ours)
+            raise meaning(ours)
         return ours
 
     def _send(self, request: bytes) -> Answer:

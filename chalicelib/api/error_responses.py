@@ -7,7 +7,7 @@ from chalice.app import Response
 from chalicelib.api import client_address, responses, www_authenticate
 from chalicelib.api.request_context import Exchange
 from chalicelib.core import errors, telemetry
-from chalicelib.core.dynamodb import client as dynamodb
+from chalicelib.core.dynamodb.errors import is_outage
 
 if TYPE_CHECKING:
     from chalicelib.api.routing import Rules
@@ -34,4 +34,4 @@ def refused(error: errors.LatchkeyError, rules: "Rules", exchange: Exchange) -> 
 def fault(event: str, error: Exception, exchange: Exchange) -> errors.LatchkeyError:
     """Log what went wrong on our side, and return what to say of it: try again, or quote the request id."""
     telemetry.error(event, request_id=exchange.id)
-    return errors.Unavailable() if dynamodb.is_outage(error) else errors.InternalError(exchange.id)
+    return errors.Unavailable() if is_outage(error) else errors.InternalError(exchange.id)

@@ -13,7 +13,7 @@ from chalicelib.api import client_address, responses
 from chalicelib.api.declared import CLAIMED
 from chalicelib.api.request_context import Exchange
 from chalicelib.core import errors
-from chalicelib.core.dynamodb import client as dynamodb
+from chalicelib.core.dynamodb.errors import is_outage
 from chalicelib.credentials.verify import bearer
 from chalicelib.idempotency import header, record
 
@@ -53,7 +53,7 @@ def _recorded(
         return responses.of(view(exchange, **parameters))
     except Exception as error:
         # What it was refused for may be what it made before; and of many at once, one may have made it meanwhile.
-        if isinstance(error, errors.LatchkeyError) or dynamodb.is_outage(error):
+        if isinstance(error, errors.LatchkeyError) or is_outage(error):
             once.look()
         raise
 

@@ -16,6 +16,7 @@ from chalicelib.api.routing import Rules, route, route_with
 from chalicelib.api.shapes import Kind, ListOf, Moment, Number, OrNull, Said, Shape, Words
 from chalicelib.core import clock, errors, settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
+from chalicelib.core.dynamodb.errors import WireError
 from chalicelib.uptime import states
 
 ATOM = "http://www.w3.org/2005/Atom"
@@ -90,7 +91,7 @@ def health(exchange: Exchange) -> dict[str, str]:
     request = {"TableName": settings.current().table("accounts"), "Key": {"id": {"S": "health"}}}
     try:
         dynamodb.call("GetItem", request, dynamodb.AT_ONCE)
-    except dynamodb.WireError as error:
+    except WireError as error:
         telemetry.warning("database_unreachable", request_id=exchange.id, code=error.code)
         raise errors.Unavailable from None
     return {"status": "ok"}

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from chalicelib.core import clock, ids, settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
+from chalicelib.core.dynamodb.errors import Cancelled, WireError
 from chalicelib.events import actors, kinds
 
 TABLE = "events"
@@ -38,12 +39,12 @@ def tell_once(
     }
     try:
         dynamodb.call("TransactWriteItems", {"TransactItems": [_put(claim), _put(event)]}, dynamodb.AT_ONCE)
-    except dynamodb.Cancelled as refusal:
+    except Cancelled as refusal:
         if not refusal.was_refused:
             _not_told(kind, refusal)
             raise
         return False
-    except dynamodb.WireError as error:
+    except WireError as error:
         _not_told(kind, error)
         raise
     return True
@@ -65,6 +66,6 @@ def _put(item: dynamodb.Json) -> dynamodb.Json:
     return {"Put": {"TableName": table, "Item": item, "ConditionExpression": "attribute_not_exists(id)"}}
 
 
-def _not_told(kind: str, error: dynamodb.WireError) -> None:
+def _not_told(kind: str, error: WireError) -> None:
     telemetry.warning("event_not_told", type=kind, code=error.code)
     telemetry.count("EventNotTold")

@@ -3,7 +3,7 @@
 from typing import Any
 
 from chalicelib.core import clock
-from chalicelib.core.dynamodb import client as dynamodb
+from chalicelib.core.dynamodb.errors import WireError
 from chalicelib.events import kinds, notable
 from chalicelib.limits import quota_thresholds
 from chalicelib.limits.counter_items import number
@@ -21,7 +21,7 @@ def tell(
     """
     try:
         return _tell(account_id, tier, hour, what, used=used, actor=actor, ip=ip)
-    except dynamodb.WireError:
+    except WireError:
         # Counted and logged where it was raised.
         return False
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from chalicelib.core import clock, errors, settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
+from chalicelib.core.dynamodb.errors import ConditionFailed, Contended, Throttled, Unreachable
 from chalicelib.limits import fail_open, leases, local_cache, quota_thresholds, rejection_counts, traits
 from chalicelib.limits.counter_items import (
     OTHER,
@@ -86,11 +87,11 @@ def admit(
     take = leases.wanted(window, counter, seen) if tier.quota is None else leases.ONE
     try:
         item, size = _counted(window, seen, asked, take)
-    except dynamodb.Throttled:
+    except Throttled:
         # Letting it through would reward a flood with a free pass.
         left = allowance(window, used=seen.used, burst_used=tier.burst)
         raise Refused("throttled", left, 1) from None
-    except (dynamodb.Unreachable, dynamodb.Contended):
+    except (Unreachable, Contended):
         # From now on, not from the request's arrival: waiting for the answer may have taken longer than that.
         fail_open.begins(clock.now_ms())
         telemetry.count("LimiterUnavailable")
@@ -124,7 +125,7 @@ def _counted(window: Window, seen: local_cache.Seen, asked: Asked, take: leases.
         with rejection_counts.taken(window) as told_no:
             request = _request(window, seen, asked, told_no, take)
             item: dynamodb.Json = dynamodb.call("UpdateItem", request, dynamodb.AT_ONCE)["Attributes"]
-    except dynamodb.ConditionFailed as refusal:
+    except ConditionFailed as refusal:
         if take.size > 1 and _is_short_of_room(window, refusal.item, asked.verified_at_ms):
             local_cache.note(window, refusal.item)
             return _counted(window, seen, asked, replace(take, size=1))

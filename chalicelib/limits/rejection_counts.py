@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from chalicelib.core import settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
+from chalicelib.core.dynamodb.errors import WireError
 from chalicelib.limits import local_cache, traits
 from chalicelib.limits.counter_items import REFUSED, TABLE, Window, dies_at, item_key
 
@@ -103,7 +104,7 @@ def _write(window: Window) -> None:
         return  # another thread is writing it
     try:
         dynamodb.call("UpdateItem", _request(window, carried), dynamodb.AT_ONCE)
-    except dynamodb.WireError as error:
+    except WireError as error:
         # Held on to, and tried again after another 10 s: a flood of refusals must not wait for a database that is away,
         # nor the caller's 429 become a 5xx over a statistic.
         _hold(window, carried, window.now_ms)

@@ -6,6 +6,7 @@ rises, even between functions whose clocks differ, so whoever verifies after see
 
 from chalicelib.core import clock, settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
+from chalicelib.core.dynamodb.errors import ConditionFailed, WireError
 from chalicelib.limits.counter_items import TABLE, dies_at, item_key, number
 from chalicelib.limits.tiers import OF_ACCOUNTS, Tier
 
@@ -34,7 +35,7 @@ def mark(subject: str) -> bool:
         for tier in OF_ACCOUNTS:
             for hour in hours:
                 _raise_mark(subject, tier, hour, now_ms)
-    except dynamodb.WireError as error:
+    except WireError as error:
         telemetry.error("stale_mark_lost", subject=subject, code=error.code)
         telemetry.count("StaleMarkLost")
         return False
@@ -68,7 +69,7 @@ def _raise_mark(subject: str, tier: Tier, hour: int, now_ms: int) -> None:
                 "ConditionExpression": "attribute_not_exists(stale_at) OR stale_at < :mark",
             },
         )
-    except dynamodb.ConditionFailed:
+    except ConditionFailed:
         # This clock is behind the mark that stands. The change is newer all the same, so the mark must still rise.
         values = {":mark": {"N": "1"}}
         dynamodb.call(

@@ -8,6 +8,7 @@ use of the tokens asks again; a check here would make all exchanges of a busy cl
 from chalicelib.accounts.tables import Account
 from chalicelib.core import clock
 from chalicelib.core.dynamodb import client as dynamodb
+from chalicelib.core.dynamodb.errors import Cancelled
 from chalicelib.oauth import clients, issuance, reuse
 from chalicelib.oauth.errors import invalid_grant
 from chalicelib.oauth.issuance import Answer, Issuance
@@ -69,7 +70,7 @@ def _commit(ticket: Ticket, issued: Issuance, puts: list[dynamodb.Json], kept_an
     writes = [*checks, *({"Put": put} for put in puts), spend]
     try:
         dynamodb.call("TransactWriteItems", {"TransactItems": writes})
-    except dynamodb.Cancelled as error:
+    except Cancelled as error:
         if not error.was_refused:
             raise
         if "consumed_at" in error.reasons[writes.index(spend)].get("Item", {}):

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from chalicelib.core import clock, settings, ssrf_safe_fetch
 from chalicelib.core.dynamodb import client as dynamodb
+from chalicelib.core.dynamodb.errors import WireError, is_outage
 from chalicelib.uptime import days
 from chalicelib.uptime.states import DEGRADED, DOWN, UNKNOWN, UP
 
@@ -81,7 +82,7 @@ def _webhooks(overdue_ms: Callable[[int], int | None], now_ms: int) -> str:
     try:
         late_ms = overdue_ms(now_ms) or 0
     except Exception as error:
-        if not dynamodb.is_outage(error):
+        if not is_outage(error):
             raise
         return DOWN
     if late_ms > VERY_LATE_MS:
@@ -95,7 +96,7 @@ def _database() -> str:
     request = {"TableName": settings.current().table("accounts"), "Key": {"id": {"S": "health"}}}
     try:
         dynamodb.call("GetItem", {**request, "ConsistentRead": True}, dynamodb.AT_ONCE)
-    except dynamodb.WireError:
+    except WireError:
         return DOWN
     return DEGRADED if _is_slow(started_ns) else UP
 

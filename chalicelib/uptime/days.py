@@ -9,6 +9,7 @@ from typing import Any
 
 from chalicelib.core import clock, settings
 from chalicelib.core.dynamodb import client as dynamodb
+from chalicelib.core.dynamodb.errors import ConditionFailed, WireError
 from chalicelib.uptime.states import DOWN, UP
 
 TABLE = "status"
@@ -32,7 +33,7 @@ def write(minute: int, states: States) -> None:
     while _unwritten:
         try:
             _count(*_unwritten[0])
-        except dynamodb.WireError:
+        except WireError:
             _unwritten[-1] = (minute, {**states, "database": DOWN})
             return
         _unwritten.popleft()
@@ -84,5 +85,5 @@ def _count(minute: int, states: States) -> None:
     }
     try:
         dynamodb.call("UpdateItem", request)
-    except dynamodb.ConditionFailed:
+    except ConditionFailed:
         return

@@ -10,6 +10,7 @@ from pynamodb.exceptions import PynamoDBException
 
 from chalicelib.core import clock
 from chalicelib.core.dynamodb import client as dynamodb
+from chalicelib.core.dynamodb.errors import WireError
 from chalicelib.uptime import days, incidents
 from chalicelib.uptime.states import COMPONENTS, DEGRADED, DOWN, PARTLY_CHECKED, UNKNOWN, UP
 from chalicelib.uptime.tables import Status
@@ -92,7 +93,7 @@ def report() -> Report:
             return kept[0]
     try:
         made = _made(days.newest_first(now_ms // 1000), tuple(incidents.newest_first()), now_ms)
-    except (dynamodb.WireError, PynamoDBException):
+    except (WireError, PynamoDBException):
         # From now on, not from the request's arrival: waiting for the answer may have taken as long.
         _down[:] = [_without_database(clock.now_ms())]
         return _down[0]

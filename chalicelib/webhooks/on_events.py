@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from chalicelib.core import clock, ids, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
+from chalicelib.core.dynamodb.errors import Unreachable
 from chalicelib.events import kinds
 from chalicelib.events.notable import LATCHKEY
 from chalicelib.events.tables import Event
@@ -59,4 +60,4 @@ def _mark_if_lost(event: Event) -> None:
     if clock.now_ms() - event.at > BELIEVED_MS:
         return
     if not stale_marks.is_marked(event.account_id, event.at) and not stale_marks.mark(event.account_id):
-        raise dynamodb.Unreachable("MarkLost", "the mark of a change could not be set", {})
+        raise Unreachable("MarkLost", "the mark of a change could not be set", {})

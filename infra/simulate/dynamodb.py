@@ -6,6 +6,7 @@ from typing import Any
 from zlib import crc32
 
 from chalicelib.core.dynamodb import client as dynamodb
+from chalicelib.core.dynamodb.errors import ConditionFailed, Throttled, Unreachable, WireError
 from infra.simulate import assumptions, ceilings
 from infra.simulate.assumptions import S
 from infra.simulate.table import Table, key_of
@@ -83,31 +84,31 @@ class DynamoDB:
             raise self._no_answer(sent_us)
         if fate < assumptions.LOST_BEFORE + assumptions.FAULT:
             self.timeline.wait_until(sent_us + trip_us)
-            raise dynamodb.Unreachable("InternalServerError", "a 5xx", {})
+            raise Unreachable("InternalServerError", "a 5xx", {})
         answer = self._write(request)
         if fate > 1 - assumptions.LOST_AFTER:
             raise self._no_answer(sent_us)
         self.timeline.wait_until(sent_us + trip_us)
-        if isinstance(answer, dynamodb.WireError):
+        if isinstance(answer, WireError):
             raise answer
         return answer
 
-    def _write(self, request: dict[str, Any]) -> dynamodb.Json | dynamodb.WireError:
+    def _write(self, request: dict[str, Any]) -> dynamodb.Json | WireError:
         partition = self._partitions.setdefault(self.placement.of(key_of(request)[0]), Partition())
         # One unit is asked for, and what the item takes beyond that is taken afterwards.
         if not partition.takes(1, self.timeline.now_us):
             self.tally.throttled += 1
-            return dynamodb.Throttled("ThrottlingException", "the partition's capacity is spent", {})
+            return Throttled("ThrottlingException", "the partition's capacity is spent", {})
         units, answer = self.table.update(request)
         partition.units -= units - 1
         self.tally.units += units
-        self.tally.refused += isinstance(answer, dynamodb.ConditionFailed)
+        self.tally.refused += isinstance(answer, ConditionFailed)
         return answer
 
     def _is_away(self) -> bool:
         return self.unreachable[0] <= self.timeline.now_us < self.unreachable[1]
 
-    def _no_answer(self, sent_us: int) -> dynamodb.Unreachable:
+    def _no_answer(self, sent_us: int) -> Unreachable:
         self.tally.lost += 1
         self.timeline.wait_until(sent_us + TIMEOUT_US)
-        return dynamodb.Unreachable("NoAnswer", "read timed out", {})
+        return Unreachable("NoAnswer", "read timed out", {})

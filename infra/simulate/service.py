@@ -6,6 +6,7 @@ from random import Random
 
 from chalicelib.core import clock
 from chalicelib.core.dynamodb import client as dynamodb
+from chalicelib.core.dynamodb.errors import Unreachable, WireError
 from chalicelib.credentials.reverify import ROUNDS_MAX
 from chalicelib.limits import fail_open, stale_marks
 from chalicelib.limits.admission import Refused, Stale, admit
@@ -57,8 +58,8 @@ class Service:
             answer = self.database.send(operation, body)
             function.unanswered = False
             return answer
-        except dynamodb.WireError as error:
-            function.unanswered = isinstance(error, dynamodb.Unreachable)
+        except WireError as error:
+            function.unanswered = isinstance(error, Unreachable)
             raise
         finally:
             self._resume(function)

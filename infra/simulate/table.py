@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chalicelib.core.dynamodb import client as dynamodb
+from chalicelib.core.dynamodb.errors import ConditionFailed
 from infra.simulate import expressions
 from infra.simulate.expressions import InvalidError, Item, NotModelledError
 
@@ -34,7 +35,7 @@ class Table:
     items: dict[Key, Item] = field(default_factory=dict)
     _units: dict[Key, int] = field(default_factory=dict)
 
-    def update(self, request: Mapping[str, Any]) -> tuple[int, dynamodb.Json | dynamodb.ConditionFailed]:
+    def update(self, request: Mapping[str, Any]) -> tuple[int, dynamodb.Json | ConditionFailed]:
         """Do what an UpdateItem asks; return the write units it takes, and its answer.
 
         Raises NotModelledError for what the simulation doesn't know, and InvalidError for what DynamoDB would refuse.
@@ -46,9 +47,7 @@ class Table:
         if not self.holds(request.get("ConditionExpression"), before, names, values):
             # A refused write takes what a write of the item as it is would have.
             shown = {"Item": dict(before)} if before and _shows_old(request) else {}
-            refusal = dynamodb.ConditionFailed(
-                "ConditionalCheckFailedException", "The conditional request failed", shown
-            )
+            refusal = ConditionFailed("ConditionalCheckFailedException", "The conditional request failed", shown)
             return self._units.get(key, 1), refusal
         update = expressions.update(request["UpdateExpression"])
         if any(expressions.resolve(spelled, names) in request["Key"] for spelled in update.touched):

@@ -9,6 +9,7 @@ import pytest
 
 from chalicelib.core import errors, secrets, settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
+from chalicelib.core.dynamodb.errors import WireError
 from chalicelib.credentials import change, rotate
 from chalicelib.credentials.verify import verify
 from chalicelib.limits import tiers
@@ -76,7 +77,7 @@ def live_through_an_hour(home: House) -> list[str]:
 def _traceback_of(fails: Callable[[], object]) -> str:
     try:
         fails()
-    except (errors.LatchkeyError, dynamodb.WireError):
+    except (errors.LatchkeyError, WireError):
         return traceback.format_exc()
     return pytest.fail("nothing was refused")
 

@@ -4,6 +4,7 @@ import pytest
 
 from chalicelib.core import clock
 from chalicelib.core.dynamodb import client as dynamodb
+from chalicelib.core.dynamodb.errors import Throttled
 
 KEY = {"id": {"N": "1"}}
 
@@ -69,7 +70,7 @@ def test_what_is_left_over_is_asked_for_eight_times_and_paused_before_each_but_t
 
     pauses: list[float] = []
     found: list[dynamodb.Json] = []
-    with dynamodb.sent_by(send), clock.paused_by(pauses.append), pytest.raises(dynamodb.Throttled) as failed:
+    with dynamodb.sent_by(send), clock.paused_by(pauses.append), pytest.raises(Throttled) as failed:
         found += dynamodb.batch_get_of("t", [KEY, KEY], consistent=True)
     assert (len(asked), len(pauses)) == (8, 7)
     assert asked[1:] == [{"t": {"Keys": [KEY]}}] * 7

@@ -12,6 +12,7 @@ from botocore.client import BaseClient
 from chalicelib.core import clock, errors, settings
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.core.dynamodb.connection_pool import IDLE_MAX
+from chalicelib.core.dynamodb.errors import Unreachable, WireError, is_outage
 from tests.core.test_connection_pool import served
 from tests.house import House
 
@@ -49,17 +50,17 @@ def by_botocore(home: House) -> Iterator[House]:
 @pytest.mark.parametrize(
     ("answer", "kind"),
     [
-        (b"HTTP/1.1 500 X\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}", dynamodb.Unreachable),
-        (b"", dynamodb.Unreachable),
+        (b"HTTP/1.1 500 X\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}", Unreachable),
+        (b"", Unreachable),
         (
             b'HTTP/1.1 400 X\r\nContent-Length: 34\r\nConnection: close\r\n\r\n{"__type":"x#ValidationException"}',
-            dynamodb.WireError,
+            WireError,
         ),
     ],
     ids=["fault", "nothing", "refusal"],
 )
 def test_call_by_botocore_is_sent_as_often_as_by_ourselves(
-    by_botocore: House, monkeypatch: pytest.MonkeyPatch, answer: bytes, kind: type[dynamodb.WireError]
+    by_botocore: House, monkeypatch: pytest.MonkeyPatch, answer: bytes, kind: type[WireError]
 ) -> None:
     """Its own retries are off: what fails is sent again by patience alone."""
     asked: list[bytes] = []
@@ -73,17 +74,17 @@ def test_call_by_botocore_is_sent_as_often_as_by_ourselves(
         with pytest.raises(kind) as failed:
             dynamodb.call("GetItem", {"TableName": "t", "Key": {"id": {"S": "1"}}}, dynamodb.AT_ONCE)
     assert type(failed.value) is kind
-    assert len(asked) == (dynamodb.AT_ONCE.unavailable if kind is dynamodb.Unreachable else 1)
+    assert len(asked) == (dynamodb.AT_ONCE.unavailable if kind is Unreachable else 1)
 
 
 def test_what_botocore_cannot_send_is_no_outage(by_botocore: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without credentials nothing was sent, and asking again changes nothing."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
         monkeypatch.delenv(name, raising=False)
-    with pytest.raises(dynamodb.WireError) as failed:
+    with pytest.raises(WireError) as failed:
         dynamodb.call("GetItem", {"TableName": "t"})
-    assert (type(failed.value), failed.value.code) == (dynamodb.WireError, "NoCredentialsError")
-    assert not dynamodb.is_outage(failed.value)
+    assert (type(failed.value), failed.value.code) == (WireError, "NoCredentialsError")
+    assert not is_outage(failed.value)
 
 
 def test_botocores_client_waits_as_long_as_ours_and_has_room_for_as_many(by_botocore: House) -> None:

@@ -8,6 +8,15 @@ import pytest
 
 from chalicelib.core import clock, settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
+from chalicelib.core.dynamodb.errors import (
+    ConditionFailed,
+    NotAccepted,
+    Throttled,
+    Unreachable,
+    WireError,
+    is_outage,
+    meaning,
+)
 from tests.core.test_connection_pool import served
 from tests.house import House
 
@@ -21,7 +30,7 @@ IF_NEW = PUT | {
 def test_refused_condition_shows_the_item_as_it_stood(home: House) -> None:
     """Who is refused needs no second call to learn why."""
     dynamodb.call("PutItem", PUT)
-    with pytest.raises(dynamodb.ConditionFailed) as refused:
+    with pytest.raises(ConditionFailed) as refused:
         dynamodb.call("PutItem", IF_NEW)
     assert refused.value.item == PUT["Item"]
 
@@ -29,22 +38,22 @@ def test_refused_condition_shows_the_item_as_it_stood(home: House) -> None:
 def test_refused_condition_is_not_repeated(home: House) -> None:
     """A no is an answer, not a failure to try again."""
     dynamodb.call("PutItem", PUT)
-    with telemetry.calls_watched() as calls, pytest.raises(dynamodb.ConditionFailed):
+    with telemetry.calls_watched() as calls, pytest.raises(ConditionFailed):
         dynamodb.call("PutItem", IF_NEW)
     assert calls.made == [("PutItem", "latchkey-test-emails")]
 
 
 def test_unknown_table_is_no_outage(home: House) -> None:
     """A mistake of ours is told apart from a database that doesn't answer, and isn't repeated."""
-    with telemetry.calls_watched() as calls, pytest.raises(dynamodb.WireError) as failed:
+    with telemetry.calls_watched() as calls, pytest.raises(WireError) as failed:
         dynamodb.call("GetItem", {"TableName": settings.current().table("nothing"), "Key": {"id": {"S": "1"}}})
-    assert (type(failed.value), failed.value.code) == (dynamodb.WireError, "ResourceNotFoundException")
+    assert (type(failed.value), failed.value.code) == (WireError, "ResourceNotFoundException")
     assert len(calls.made) == 1
 
 
 def test_refused_connection_is_an_outage(cut_off: House) -> None:
     """A database that can't be connected to is unreachable, and is asked as often as the caller has patience for."""
-    with telemetry.calls_watched() as calls, pytest.raises(dynamodb.Unreachable):
+    with telemetry.calls_watched() as calls, pytest.raises(Unreachable):
         dynamodb.call("GetItem", {"TableName": "latchkey-test-accounts", "Key": {"id": {"S": "1"}}}, dynamodb.AT_ONCE)
     assert len(calls.made) == dynamodb.AT_ONCE.unavailable
 
@@ -75,10 +84,10 @@ def test_what_a_batch_leaves_over_is_asked_for_after_a_pause() -> None:
 def test_what_a_batch_leaves_over_for_ever_is_an_outage() -> None:
     """It is asked for a bounded number of times."""
     send, asked = left_over(10**6)
-    with dynamodb.sent_by(send), clock.paused_by(lambda _: None), pytest.raises(dynamodb.Throttled) as failed:
+    with dynamodb.sent_by(send), clock.paused_by(lambda _: None), pytest.raises(Throttled) as failed:
         dynamodb.batch_get_of("t", [{"id": {"N": str(number)}} for number in range(100)], consistent=True)
     assert len(asked) == dynamodb.BATCHES_MAX
-    assert dynamodb.is_outage(failed.value)
+    assert is_outage(failed.value)
 
 
 @pytest.mark.parametrize("code", ["InvalidSignatureException", "RequestTimeTooSkewed", "ExpiredTokenException"])
@@ -88,12 +97,12 @@ def test_call_that_is_never_accepted_is_sent_twice(code: str) -> None:
 
     def send(operation: str, _body: dict[str, Any]) -> dict[str, Any]:
         asked.append(operation)
-        raise dynamodb.meaning({"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": 400}})
+        raise meaning({"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": 400}})
 
-    with dynamodb.sent_by(send), clock.paused_by(lambda _: None), pytest.raises(dynamodb.NotAccepted) as failed:
+    with dynamodb.sent_by(send), clock.paused_by(lambda _: None), pytest.raises(NotAccepted) as failed:
         dynamodb.call("GetItem", {"TableName": "t"}, dynamodb.AT_ONCE)
     assert asked == ["GetItem", "GetItem"]
-    assert not dynamodb.is_outage(failed.value)
+    assert not is_outage(failed.value)
 
 
 def test_second_try_is_signed_with_the_credentials_of_now(home: House, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,9 +168,9 @@ def test_nothing_configured_is_no_outage(home: House, monkeypatch: pytest.Monkey
     """The message says what to set."""
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", "localhost:8001")
     dynamodb.forget_connection()
-    with pytest.raises(dynamodb.WireError, match="AWS_ENDPOINT_URL takes one like") as failed:
+    with pytest.raises(WireError, match="AWS_ENDPOINT_URL takes one like") as failed:
         dynamodb.call("GetItem", {"TableName": "t"})
-    assert (type(failed.value), failed.value.code) == (dynamodb.WireError, "NotConfigured")
+    assert (type(failed.value), failed.value.code) == (WireError, "NotConfigured")
 
 
 def test_times_for_an_admission_are_those_of_the_architecture_page() -> None:

@@ -9,6 +9,7 @@ from pynamodb.exceptions import GetError, PutError, PynamoDBException, TransactW
 from chalicelib.core import clock, errors, settings
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.core.dynamodb import models
+from chalicelib.core.dynamodb.errors import Unreachable, is_outage
 from chalicelib.oauth.tables import Consent, Ticket
 from tests.house import House
 
@@ -78,7 +79,7 @@ def test_error_of_the_wire_is_botocores_for_pynamodb(gone: House) -> None:
     assert failed.value.cause_response_code == "ResourceNotFoundException"
 
     def unreachable(_operation: str, _body: dynamodb.Json) -> dynamodb.Json:
-        raise dynamodb.Unreachable("NoAnswer", "no connection", {})
+        raise Unreachable("NoAnswer", "no connection", {})
 
     with (
         dynamodb.sent_by(unreachable),
@@ -88,8 +89,8 @@ def test_error_of_the_wire_is_botocores_for_pynamodb(gone: House) -> None:
         Ticket.get("there")
     assert unsent.value.cause_response_code == "NoAnswer"
     assert unsent.value.cause_response_message == "NoAnswer: no connection"
-    assert dynamodb.is_outage(unsent.value)
-    assert not dynamodb.is_outage(failed.value)
+    assert is_outage(unsent.value)
+    assert not is_outage(failed.value)
 
 
 def test_items_are_found_as_they_are_at_this_moment(home: House) -> None:

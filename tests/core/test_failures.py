@@ -6,17 +6,17 @@ import pytest
 
 from chalicelib.core import clock
 from chalicelib.core.dynamodb import client as dynamodb
-from chalicelib.core.dynamodb.client import (
-    AT_ONCE,
-    INSISTENT,
+from chalicelib.core.dynamodb.client import AT_ONCE, INSISTENT, Patience
+from chalicelib.core.dynamodb.errors import (
     Cancelled,
     ConditionFailed,
     Contended,
     NotAccepted,
-    Patience,
     Throttled,
     Unreachable,
     WireError,
+    is_outage,
+    meaning,
 )
 
 CANCELLED = "TransactionCanceledException"
@@ -56,7 +56,7 @@ def response(code: str, status: int = 400, **more: Any) -> dict[str, Any]:
 def test_code_means_one_kind_of_failure(code: str, kind: type[WireError]) -> None:
     """With DynamoDB's own words and its whole answer."""
     answer = response(code)
-    error = dynamodb.meaning(answer)
+    error = meaning(answer)
     assert type(error) is kind
     assert (error.code, str(error), error.response) == (code, f"{code}: m", answer)
     assert error.is_fault is (kind is Unreachable)
@@ -67,13 +67,13 @@ def test_code_means_one_kind_of_failure(code: str, kind: type[WireError]) -> Non
 )
 def test_server_error_means_that_nobody_knows_what_was_done(status: int, kind: type[WireError]) -> None:
     """Whatever its code is, unless that says more."""
-    assert type(dynamodb.meaning(response("502", status))) is kind
-    assert type(dynamodb.meaning(response("ThrottlingException", status))) is Throttled
+    assert type(meaning(response("502", status))) is kind
+    assert type(meaning(response("ThrottlingException", status))) is Throttled
 
 
 def test_error_without_anything_is_an_error() -> None:
     """Not a fault of the reader's."""
-    error = dynamodb.meaning({})
+    error = meaning({})
     assert (type(error), error.code, str(error)) == (WireError, "", ": ")
 
 
@@ -97,7 +97,7 @@ def test_transaction_is_repeated_only_where_no_condition_of_it_failed(
 ) -> None:
     """Only then can it end in another way."""
     reasons = [{} if code is None else {"Code": code} for code in codes]
-    error = dynamodb.meaning(response(CANCELLED, CancellationReasons=reasons))
+    error = meaning(response(CANCELLED, CancellationReasons=reasons))
     assert type(error) is kind
     if isinstance(error, Cancelled):
         assert error.reasons == reasons
@@ -237,12 +237,12 @@ def test_outage_is_found_behind_what_came_of_it(kind: type[WireError]) -> None:
     raised, handled = ValueError("raised from it"), ValueError("while it was handled")
     raised.__cause__ = cause
     handled.__context__ = raised
-    assert dynamodb.is_outage(cause)
-    assert dynamodb.is_outage(raised)
-    assert dynamodb.is_outage(handled)
+    assert is_outage(cause)
+    assert is_outage(raised)
+    assert is_outage(handled)
 
 
 @pytest.mark.parametrize("error", [None, ValueError("mine"), ConditionFailed("c", "m", {}), NotAccepted("c", "m", {})])
 def test_mistake_or_refusal_is_no_outage(error: BaseException | None) -> None:
     """Asking again later changes nothing."""
-    assert dynamodb.is_outage(error) is False
+    assert is_outage(error) is False

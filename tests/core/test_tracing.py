@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from chalicelib.core import telemetry
-from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.core.dynamodb import tracing
+from chalicelib.core.dynamodb.errors import Unreachable
 from chalicelib.limits import tiers
 from tests.house import House
 
@@ -84,8 +84,8 @@ def test_refusal_is_an_error_and_an_outage_a_fault(
     traced(monkeypatch, sampled="1")
     assert home.call("GET", "/v1/limits", secret).status == 429
     assert [(segment.get("error"), segment.get("fault")) for segment in heard(daemon)] == [(True, None)]
-    with pytest.raises(dynamodb.Unreachable), telemetry.dynamodb_call("GetItem", {"TableName": "t"}):
-        raise dynamodb.Unreachable("ReadTimeoutError", "no answer", {})
+    with pytest.raises(Unreachable), telemetry.dynamodb_call("GetItem", {"TableName": "t"}):
+        raise Unreachable("ReadTimeoutError", "no answer", {})
     assert [(segment.get("error"), segment.get("fault")) for segment in heard(daemon)] == [(None, True)]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from chalicelib.accounts.tables import Account
 from chalicelib.core import clock, settings
 from chalicelib.core.dynamodb import client as dynamodb
+from chalicelib.core.dynamodb.errors import Unreachable
 from chalicelib.credentials.issue import Issued
 from chalicelib.limits import counter_items, tiers
 from tests.house import House
@@ -47,7 +48,7 @@ def writes_lost(kind: str) -> Iterator[None]:
         if operation == "TransactWriteItems" and any(
             put["Put"]["Item"].get("type") == {"S": kind} for put in request["TransactItems"] if "Put" in put
         ):
-            raise dynamodb.Unreachable("NoAnswer", "no answer", {})
+            raise Unreachable("NoAnswer", "no answer", {})
         return send(operation, request)
 
     with dynamodb.sent_by(losing):

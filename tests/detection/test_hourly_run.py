@@ -10,6 +10,7 @@ from chalicelib.accounts.tables import Account
 from chalicelib.api import background
 from chalicelib.core import clock, settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
+from chalicelib.core.dynamodb.errors import Unreachable
 from chalicelib.credentials import change, find
 from chalicelib.credentials.issue import Issued
 from chalicelib.credentials.tables import Credential
@@ -218,7 +219,7 @@ def test_person_is_written_to_whatever_failed_once(home: House, key: Issued, tmp
 
     def no_account(operation: str, request: dynamodb.Json) -> dynamodb.Json:
         if operation == "GetItem" and request["TableName"].endswith("-accounts"):
-            raise dynamodb.Unreachable("NoAnswer", "no answer", {})
+            raise Unreachable("NoAnswer", "no answer", {})
         return send(operation, request)
 
     with kept_in(tmp_path / "mail") as box:

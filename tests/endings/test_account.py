@@ -10,6 +10,7 @@ from chalicelib.accounts import change, email_links, sessions, unfinished
 from chalicelib.accounts.unfinished import SETTLED_MS
 from chalicelib.core import clock, settings
 from chalicelib.core.dynamodb import client as dynamodb
+from chalicelib.core.dynamodb.errors import Unreachable
 from chalicelib.endings import finish
 from chalicelib.events import kinds, record
 from chalicelib.oauth import clients, grants
@@ -134,7 +135,7 @@ def lost_marks(home: House) -> Iterator[None]:
 
     def send(operation: str, request: dict[str, Any]) -> dict[str, Any]:
         if operation == "UpdateItem" and "stale_at" in request["UpdateExpression"].partition(",")[0]:
-            raise dynamodb.Unreachable("Timeout", "no answer", {})
+            raise Unreachable("Timeout", "no answer", {})
         return by_wire(operation, request)
 
     with dynamodb.sent_by(send):

@@ -10,6 +10,7 @@ from pynamodb.exceptions import PynamoDBException
 
 from chalicelib.core import clock, settings
 from chalicelib.core.dynamodb import client as dynamodb
+from chalicelib.core.dynamodb.errors import WireError, meaning
 from infra import manage, reachable
 from tests.house import House, stage_key_file
 from tests.infra.test_manage import COMMANDS
@@ -33,7 +34,7 @@ def failing(code: str, *, after: int) -> Iterator[list[str]]:
 
     def send(operation: str, body: dynamodb.Json) -> dynamodb.Json:
         if len(done) >= after:
-            raise dynamodb.meaning({"Error": {"Code": code, "Message": "User: u may not"}})
+            raise meaning({"Error": {"Code": code, "Message": "User: u may not"}})
         done.append(operation)
         return real(operation, body)
 
@@ -99,7 +100,7 @@ def test_lost_answer_of_a_write_is_told_with_what_to_do(
 
     def send(operation: str, body: dynamodb.Json) -> dynamodb.Json:
         if operation in reachable.WRITES:
-            raise dynamodb.meaning({"Error": {"Code": "InternalServerError", "Message": ""}})
+            raise meaning({"Error": {"Code": "InternalServerError", "Message": ""}})
         return real(operation, body)
 
     with dynamodb.sent_by(send):
@@ -114,7 +115,7 @@ def test_bug_keeps_its_traceback(
 ) -> None:
     """An error that no deployment should meet must be seen whole, and reported."""
     words = next(each for each in stage if each[0] == "tier")
-    with failing("ValidationException", after=2), pytest.raises((PynamoDBException, dynamodb.WireError)):
+    with failing("ValidationException", after=2), pytest.raises((PynamoDBException, WireError)):
         run(words, monkeypatch, capsys)
     with pytest.raises(ZeroDivisionError), reachable.until_the_end("test", "tier"):
         raise ZeroDivisionError

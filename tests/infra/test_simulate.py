@@ -12,6 +12,7 @@ import pytest
 
 from chalicelib.core import clock, settings
 from chalicelib.core.dynamodb import client as dynamodb
+from chalicelib.core.dynamodb.errors import ConditionFailed
 from chalicelib.limits import fail_open, local_cache, tiers
 from infra.simulate import ceilings, clients, expressions, functions, page, scales
 from infra.simulate.expressions import InvalidError, Item, NotModelledError
@@ -63,7 +64,7 @@ class BlindToChanges(Blind):
 class Forgetful(Table):
     """A table that loses the burst counters of other seconds than the last one written."""
 
-    def update(self, request: Any) -> tuple[int, dynamodb.Json | dynamodb.ConditionFailed]:
+    def update(self, request: Any) -> tuple[int, dynamodb.Json | ConditionFailed]:
         answer = super().update(request)
         written = request.get("ExpressionAttributeNames", {}).get("#slot")
         for item in self.items.values():
@@ -77,9 +78,9 @@ class Recording(Table):
 
     def __init__(self) -> None:
         super().__init__()
-        self.asked: list[tuple[dict[str, Any], dynamodb.Json | dynamodb.ConditionFailed]] = []
+        self.asked: list[tuple[dict[str, Any], dynamodb.Json | ConditionFailed]] = []
 
-    def update(self, request: Any) -> tuple[int, dynamodb.Json | dynamodb.ConditionFailed]:
+    def update(self, request: Any) -> tuple[int, dynamodb.Json | ConditionFailed]:
         units, answer = super().update(request)
         self.asked.append((dict(request), answer))
         return units, answer
@@ -166,7 +167,7 @@ def test_table_answers_as_another_dynamodb_does(home: House) -> None:
     asked = [each for each in table.asked if each[0]["Key"]["subject"]["S"].startswith(told)]
     for text in ("REMOVE", "ADD stale_at", "SET stale_at", "SET dies_at"):
         assert any(text in request["UpdateExpression"] for request, _ in asked), text
-    assert any(isinstance(answer, dynamodb.ConditionFailed) for _, answer in asked)
+    assert any(isinstance(answer, ConditionFailed) for _, answer in asked)
     assert any(request["ExpressionAttributeValues"].get(":size", {"N": "1"}) != {"N": "1"} for request, _ in asked)
     for request, answer in asked:
         assert _asked_of_moto(request) == _shown(answer)
@@ -175,13 +176,13 @@ def test_table_answers_as_another_dynamodb_does(home: House) -> None:
 def _asked_of_moto(request: dict[str, Any]) -> tuple[bool, Item]:
     try:
         return _shown(dynamodb.call("UpdateItem", request | {"TableName": "latchkey-test-windows"}))
-    except dynamodb.ConditionFailed as refusal:
+    except ConditionFailed as refusal:
         return _shown(refusal)
 
 
-def _shown(answer: dynamodb.Json | dynamodb.ConditionFailed) -> tuple[bool, Item]:
+def _shown(answer: dynamodb.Json | ConditionFailed) -> tuple[bool, Item]:
     """Return whether a condition held, and the item that was shown."""
-    if isinstance(answer, dynamodb.ConditionFailed):
+    if isinstance(answer, ConditionFailed):
         return False, answer.item
     return True, answer.get("Attributes", {})
 

@@ -6,6 +6,7 @@ import pytest
 
 from chalicelib.core import clock, settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
+from chalicelib.core.dynamodb.errors import WireError
 from chalicelib.limits import counter_items
 from chalicelib.limits.admission import Refused, Stale, admit
 from chalicelib.limits.tiers import ANONYMOUS, ENTERPRISE, FREE, Tier
@@ -200,5 +201,5 @@ def test_burst_may_count_in_a_longer_window(home: House) -> None:
 def test_mistake_of_ours_is_no_free_pass(home: House) -> None:
     """Only a database that doesn't answer lets requests through; a missing table is our fault and shows."""
     dynamodb.call("DeleteTable", {"TableName": settings.current().table("windows")})
-    with pytest.raises(dynamodb.WireError, match="ResourceNotFound"):
+    with pytest.raises(WireError, match="ResourceNotFound"):
         admit("acc_1", FREE)

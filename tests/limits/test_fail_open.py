@@ -6,6 +6,7 @@ import pytest
 
 from chalicelib.core import clock, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
+from chalicelib.core.dynamodb.errors import Contended, Throttled, Unreachable, WireError
 from chalicelib.limits import fail_open
 from chalicelib.limits.admission import Refused, admit
 from chalicelib.limits.tiers import ENTERPRISE, FREE, PRO, Tier
@@ -53,13 +54,13 @@ def test_outage_lasts_one_second(home: House, after_ms: int, lasts: bool) -> Non
 
 def unreachable(operation: str, body: dynamodb.Json) -> dynamodb.Json:
     """Answer a call as a database that is away."""
-    raise dynamodb.Unreachable("NoAnswer", "no answer", {})
+    raise Unreachable("NoAnswer", "no answer", {})
 
 
-@pytest.mark.parametrize("failure", [dynamodb.Unreachable, dynamodb.Contended])
+@pytest.mark.parametrize("failure", [Unreachable, Contended])
 @pytest.mark.parametrize("tier", [PRO, ENTERPRISE], ids=lambda tier: tier.name)
 def test_request_that_passes_unasked_shows_what_this_process_knew(
-    home: House, tier: Tier, failure: type[dynamodb.WireError]
+    home: House, tier: Tier, failure: type[WireError]
 ) -> None:
     """The quota as it was last seen and the whole burst, with the call that failed and without any."""
 
@@ -95,7 +96,7 @@ def test_throttled_counter_refuses_for_a_second(home: House) -> None:
     """It is no outage: the burst is said to be spent, and the next request asks again."""
 
     def throttled(operation: str, body: dynamodb.Json) -> dynamodb.Json:
-        raise dynamodb.Throttled("ThrottlingException", "slow down", {})
+        raise Throttled("ThrottlingException", "slow down", {})
 
     admit("acc_1", FREE)
     with dynamodb.sent_by(throttled), pytest.raises(Refused) as refusal:

@@ -7,6 +7,7 @@ import pytest
 
 from chalicelib.core import settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
+from chalicelib.core.dynamodb.errors import WireError
 from chalicelib.limits import counter_items, local_cache, rejection_counts, traits
 from chalicelib.limits.admission import Refused, admit
 from chalicelib.limits.counter_items import Window
@@ -138,7 +139,7 @@ def test_refusals_of_a_write_that_fails_are_given_back(home: House) -> None:
     """By name, too, and held since the same moment as before."""
     rejection_counts.note(window(home), "kAAAAAAA")
     home.clock.forward(9)
-    with pytest.raises(dynamodb.WireError), rejection_counts.taken(window(home)):
+    with pytest.raises(WireError), rejection_counts.taken(window(home)):
         dynamodb.call("GetItem", {"TableName": settings.current().table("nothing"), "Key": {"id": {"S": "x"}}})
     assert rejection_counts.held(window(home)) == rejection_counts.Sum(1, {"qAAAAAAA": 1})
     home.clock.forward(1)

@@ -10,7 +10,7 @@ import pytest
 
 from chalicelib.accounts.tables import Account
 from chalicelib.core import secrets, settings, telemetry
-from chalicelib.core.dynamodb import client as dynamodb
+from chalicelib.core.dynamodb.errors import Cancelled, WireError
 from chalicelib.credentials.tables import Credential
 from chalicelib.events import kinds
 from chalicelib.oauth import exchange, grants
@@ -244,18 +244,16 @@ def test_fault_of_the_database_is_no_refusal(home: House, app: App) -> None:
     ticket, grant = approved(home, app, kind="rt", secret=secret)
 
     def conflict() -> None:
-        raise dynamodb.Cancelled(
-            "TransactionCanceledException", "", {"CancellationReasons": [{"Code": "ValidationError"}]}
-        )
+        raise Cancelled("TransactionCanceledException", "", {"CancellationReasons": [{"Code": "ValidationError"}]})
 
     exchanges: list[Callable[[], Answer]] = [
         lambda: exchange.redeem(ticket, asked(app, grant)),
         lambda: exchange.rotate(ticket, asked(app, grant), secret),
     ]
     for each in exchanges:
-        with before("TransactWriteItems", conflict), pytest.raises(dynamodb.Cancelled):
+        with before("TransactWriteItems", conflict), pytest.raises(Cancelled):
             each()
-        with failing("TransactWriteItems"), pytest.raises(dynamodb.WireError):
+        with failing("TransactWriteItems"), pytest.raises(WireError):
             each()
     assert told(grant.account_id) == []
 

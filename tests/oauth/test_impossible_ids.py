@@ -7,6 +7,7 @@ import pytest
 
 from chalicelib.core import settings
 from chalicelib.core.dynamodb import client as dynamodb
+from chalicelib.core.dynamodb.errors import WireError
 from chalicelib.limits import tiers
 from tests.house import House
 from tests.oauth.flow import App
@@ -50,7 +51,7 @@ def test_fault_while_a_client_is_authenticated_is_counted(home: House, app: App,
 
     def failing(operation: str, body: dynamodb.Json) -> dynamodb.Json:
         if settings.current().table("clients") in body.get("RequestItems", {}):
-            raise dynamodb.WireError("ValidationException", "something that nobody thought of", {})
+            raise WireError("ValidationException", "something that nobody thought of", {})
         return send(operation, body)
 
     with dynamodb.sent_by(failing):

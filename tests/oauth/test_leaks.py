@@ -9,6 +9,7 @@ import pytest
 
 from chalicelib.core import errors, secrets, settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
+from chalicelib.core.dynamodb.errors import WireError
 from chalicelib.oauth import client_auth, clients, parameters, token_endpoint
 from chalicelib.oauth.tables import Client, Ticket
 from chalicelib.oauth.token_request import TokenRequest
@@ -62,7 +63,7 @@ def traceback_of(fails: Callable[[], object]) -> str:
     """Return what a log would say of an exception."""
     try:
         fails()
-    except (errors.LatchkeyError, dynamodb.WireError):
+    except (errors.LatchkeyError, WireError):
         return traceback.format_exc()
     return pytest.fail("nothing was refused")
 

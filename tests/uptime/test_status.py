@@ -11,6 +11,7 @@ import pytest
 
 from chalicelib.core import clock, errors, settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
+from chalicelib.core.dynamodb.errors import Unreachable, meaning
 from chalicelib.limits import tiers
 from chalicelib.uptime import checks, days, incidents, report
 from chalicelib.uptime import states as words
@@ -264,11 +265,9 @@ def test_new_process_says_that_it_can_not_read_what_was(home: House) -> None:
 
 
 FAULTS = {
-    "silent": dynamodb.Unreachable("NoAnswer", "no answer", {}),
+    "silent": Unreachable("NoAnswer", "no answer", {}),
     **{
-        code: dynamodb.meaning(
-            {"Error": {"Code": code, "Message": "no"}, "ResponseMetadata": {"HTTPStatusCode": status}}
-        )
+        code: meaning({"Error": {"Code": code, "Message": "no"}, "ResponseMetadata": {"HTTPStatusCode": status}})
         for code, status in (
             ("AccessDeniedException", 400),
             ("ResourceNotFoundException", 400),
@@ -453,4 +452,4 @@ def run(*words: str) -> None:
 
 
 def _unreachable(operation: str, _request: dynamodb.Json) -> dynamodb.Json:
-    raise dynamodb.Unreachable("NoAnswer", f"{operation} got no answer", {})
+    raise Unreachable("NoAnswer", f"{operation} got no answer", {})

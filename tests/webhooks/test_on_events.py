@@ -9,6 +9,7 @@ from chalicelib.accounts.tables import Account
 from chalicelib.core import clock, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.core.dynamodb import models
+from chalicelib.core.dynamodb.errors import Unreachable
 from chalicelib.events import kinds, record
 from chalicelib.limits import stale_marks
 from chalicelib.webhooks import endpoints, on_events
@@ -48,7 +49,7 @@ def test_no_mark_is_set_for_what_ends_no_verdict(home: House) -> None:
 def test_mark_that_can_not_be_set_is_tried_again_by_the_stream(home: House) -> None:
     """Which brings again what raises."""
     image = happened(home.account(), kinds.STANDING_CHANGED, tier="pro")
-    with failing("UpdateItem"), pytest.raises(dynamodb.Unreachable):
+    with failing("UpdateItem"), pytest.raises(Unreachable):
         on_events.up([image])
 
 

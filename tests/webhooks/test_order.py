@@ -6,7 +6,7 @@ import pytest
 
 from chalicelib.api import background
 from chalicelib.core import clock
-from chalicelib.core.dynamodb import client as dynamodb
+from chalicelib.core.dynamodb.errors import Unreachable, WireError
 from chalicelib.webhooks import deliver, endpoint_lock, endpoints, fan_out
 from chalicelib.webhooks.states import PENDING
 from chalicelib.webhooks.tables import Delivery, Endpoint
@@ -25,7 +25,7 @@ def fails_at(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, turn_of: in
     def fails(*arguments: Any) -> Any:
         calls.append(arguments)
         if len(calls) == turn_of:
-            raise dynamodb.Unreachable("NoAnswer", "no answer", {})
+            raise Unreachable("NoAnswer", "no answer", {})
         return real(*arguments)
 
     monkeypatch.setattr(owner, name, fails)
@@ -100,7 +100,7 @@ def test_database_that_fails_once_breaks_no_order(
     fails_at(monkeypatch, owner, name, turn_of)
     try:
         streamed(ada)
-    except dynamodb.WireError:
+    except WireError:
         streamed(ada)
     happened.append(happens(local, ada, "later"))
     streamed(ada)

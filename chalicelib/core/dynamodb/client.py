@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from chalicelib.core import clock, settings, telemetry
-from chalicelib.core.dynamodb import codec, endpoint
+from chalicelib.core.dynamodb import codec, endpoint, errors
 from chalicelib.core.dynamodb.connection_pool import IDLE_MAX, Connections, NoAnswer
 
 Json = dict[str, Any]
 Send = Callable[[str, Json], Json]
-
 BATCH_MAX = 100
 """DynamoDB reads so many items by their keys in one call."""
 BATCHES_MAX = 8
@@ -25,18 +24,6 @@ BATCHES_MAX = 8
 CONNECT_TIMEOUT_S = 1
 READ_TIMEOUT_S = 1
 BACKOFF_S = 0.02
-
-_THROTTLED = frozenset(
-    {"ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded", "ThrottlingError"}
-)
-_NOT_ACCEPTED = frozenset(
-    {
-        *("InvalidSignatureException", "RequestTimeTooSkewed", "RequestExpired", "RequestTimeTooSkewedException"),
-        *("ExpiredTokenException", "ExpiredToken", "UnrecognizedClientException", "InvalidClientTokenId"),
-        *("IncompleteSignatureException", "SignatureDoesNotMatch", "MissingAuthenticationTokenException"),
-    }
-)
-_CONFLICT = frozenset({"TransactionConflictException", "TransactionInProgressException"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,78 +35,19 @@ class Patience:
     conflict: int
     not_accepted: int = 2
 
-    def tries(self, error: "WireError") -> int:
+    def tries(self, error: errors.WireError) -> int:
         """Return how often a call is sent that fails like this."""
-        if isinstance(error, Throttled):
+        if isinstance(error, errors.Throttled):
             return self.throttled
-        if isinstance(error, NotAccepted):
+        if isinstance(error, errors.NotAccepted):
             return self.not_accepted
-        return self.conflict if isinstance(error, Contended) else self.unavailable
+        return self.conflict if isinstance(error, errors.Contended) else self.unavailable
 
 
 AT_ONCE = Patience(unavailable=2, throttled=1, conflict=6)
 """For an admission: a throttled counter is an answer, not something to wait for."""
 INSISTENT = Patience(unavailable=3, throttled=6, conflict=12)
 """For everything a person or a client waits for."""
-
-
-class WireError(Exception):
-    """DynamoDB refused a call: its own `code`, and the parsed `response`."""
-
-    is_fault = False
-    """Whether DynamoDB failed, rather than refused."""
-
-    def __init__(self, code: str, message: str, response: Json) -> None:
-        """Keep the parsed answer for whoever must know more than the class says."""
-        super().__init__(f"{code}: {message}")
-        self.code = code
-        self.response = response
-
-
-class ConditionFailed(WireError):
-    """The condition didn't hold; `item` is the item as it stood, when it was asked for."""
-
-    @property
-    def item(self) -> Json:
-        """Return the attributes the condition was judged on, or {} when there was no item."""
-        return self.response.get("Item") or {}
-
-
-class Cancelled(WireError):
-    """A transaction happened not at all: at least one of its conditions didn't hold."""
-
-    @property
-    def reasons(self) -> list[Json]:
-        """Return why, write by write: `Code` (`None`: nothing against it) and, if it was asked for, `Item`."""
-        reasons: list[Json] = self.response.get("CancellationReasons", [])
-        return reasons
-
-    @property
-    def was_refused(self) -> bool:
-        """Tell whether a condition of it didn't hold, rather than something having gone wrong."""
-        return any(reason.get("Code") == "ConditionalCheckFailed" for reason in self.reasons)
-
-
-class Throttled(WireError):
-    """The table or partition has no capacity for this call."""
-
-
-class Contended(WireError):
-    """Another transaction held an item of this call."""
-
-
-class NotAccepted(WireError):
-    """The signature, its time or its credentials weren't accepted: nothing was done.
-
-    A function that was frozen between signing and sending wakes up with a signature that is too old, or with
-    credentials that have ended: the next try is signed anew.
-    """
-
-
-class Unreachable(WireError):
-    """No answer: a timeout, a broken connection or a 5xx. A write may or may not have happened."""
-
-    is_fault = True
 
 
 def call(operation: str, request: Mapping[str, Any], patience: Patience = INSISTENT) -> Json:
@@ -132,25 +60,16 @@ def call(operation: str, request: Mapping[str, Any], patience: Patience = INSIST
     body = dict(request)
     if operation == "TransactWriteItems":
         body.setdefault("ClientRequestToken", secrets.token_hex(16))
-    failed: list[type[WireError]] = []
+    failed: list[type[errors.WireError]] = []
     while True:
         try:
             with telemetry.dynamodb_call(operation, body):
                 return sender()(operation, body)
-        except (Throttled, Contended, NotAccepted, Unreachable) as error:
+        except (errors.Throttled, errors.Contended, errors.NotAccepted, errors.Unreachable) as error:
             failed.append(type(error))
             if failed.count(type(error)) >= patience.tries(error):
                 raise
         _back_off(len(failed))
-
-
-def is_outage(error: BaseException | None) -> bool:
-    """Tell whether an exception, or what it came from, is DynamoDB not answering in time: worth asking again later."""
-    while error is not None:
-        if isinstance(error, Throttled | Contended | Unreachable):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
 
 
 def batch_get(keys: Mapping[str, Json]) -> dict[str, Json]:
@@ -185,7 +104,7 @@ def _batches(wanted: Json) -> Iterator[dict[str, list[Json]]]:
             return
         if made < BATCHES_MAX:
             _back_off(made)
-    raise Throttled("ProvisionedThroughputExceededException", "UnprocessedKeys remain", answer)
+    raise errors.Throttled("ProvisionedThroughputExceededException", "UnprocessedKeys remain", answer)
 
 
 def _back_off(times: int) -> None:
@@ -209,7 +128,7 @@ def _by_ourselves() -> Send:
     try:
         place = endpoint.place()
     except endpoint.NotConfigured as error:
-        raise WireError("NotConfigured", str(error), {}) from error
+        raise errors.WireError("NotConfigured", str(error), {}) from error
     _connections = Connections(
         place.url,
         connect_timeout_s=CONNECT_TIMEOUT_S,
@@ -224,12 +143,12 @@ def _by_ourselves() -> Send:
         try:
             return caller(operation, body)
         except codec.Failed as error:
-            meant = meaning(error.response)
-            if isinstance(meant, NotAccepted):
+            meant = errors.meaning(error.response)
+            if isinstance(meant, errors.NotAccepted):
                 caller = codec.Caller(endpoint.place(), send_whole)
             raise meant from error
         except NoAnswer as error:
-            raise Unreachable("NoAnswer", str(error), {}) from error
+            raise errors.Unreachable("NoAnswer", str(error), {}) from error
 
     return send
 
@@ -255,11 +174,11 @@ def _by_botocore() -> Send:
         try:
             answer: Json = client._make_api_call(operation, body)
         except ClientError as error:
-            raise meaning(error.response) from error
+            raise errors.meaning(error.response) from error
         except (HTTPClientError, NoConnection) as error:
-            raise Unreachable(type(error).__name__, "no answer", {}) from error
+            raise errors.Unreachable(type(error).__name__, "no answer", {}) from error
         except BotoCoreError as error:
-            raise WireError(type(error).__name__, str(error), {}) from error
+            raise errors.WireError(type(error).__name__, str(error), {}) from error
         return answer
 
     return send
@@ -285,30 +204,3 @@ def sent_by(send: Send) -> Iterator[None]:
         yield
     finally:
         _sends = before
-
-
-def meaning(response: Any) -> WireError:
-    """Return the error that an answer in botocore's form stands for."""
-    code = response.get("Error", {}).get("Code", "")
-    message = response.get("Error", {}).get("Message", "")
-    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    kind: type[WireError] = WireError
-    if code == "ConditionalCheckFailedException":
-        kind = ConditionFailed
-    elif code in _THROTTLED:
-        kind = Throttled
-    elif code in _CONFLICT or _only_contended(response):
-        kind = Contended
-    elif code == "TransactionCanceledException":
-        kind = Cancelled
-    elif code in _NOT_ACCEPTED:
-        kind = NotAccepted
-    elif status >= 500 or code == "InternalServerError":
-        kind = Unreachable
-    return kind(code, message, response)
-
-
-def _only_contended(response: Any) -> bool:
-    """A cancelled transaction is worth repeating when no condition of it failed: only then can its outcome change."""
-    codes = {reason.get("Code") for reason in response.get("CancellationReasons", ())} - {"None", None}
-    return bool(codes) and codes <= {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}

@@ -16,6 +16,7 @@ from pynamodb.exceptions import CancellationReason, PynamoDBException, TransactW
 
 from chalicelib.core import settings
 from chalicelib.core.dynamodb import client as dynamodb
+from chalicelib.core.dynamodb.errors import WireError
 from chalicelib.core.dynamodb.pynamodb_base import Connection, Model, TableConnection, TransactWrite
 
 HASH_KEY_BYTES_MAX, RANGE_KEY_BYTES_MAX = 2_048, 1_024
@@ -177,7 +178,7 @@ class _Wire:
     def _make_api_call(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
         try:
             return dynamodb.call(operation, request)
-        except dynamodb.WireError as error:
+        except WireError as error:
             response = error.response or {"Error": {"Code": error.code, "Message": str(error)}}
             raise ClientError(response, operation) from error
 

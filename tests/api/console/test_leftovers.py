@@ -12,6 +12,7 @@ from chalicelib.accounts.tables import Account
 from chalicelib.accounts.unfinished import SETTLED_MS, SLICE
 from chalicelib.core import clock
 from chalicelib.core.dynamodb import client as dynamodb
+from chalicelib.core.dynamodb.errors import WireError
 from chalicelib.endings import finish
 from chalicelib.events import kinds, record
 from chalicelib.oauth import clients, consent, grants
@@ -206,7 +207,7 @@ def failing(table: str) -> Callable[[str, dict[str, Any]], dict[str, Any]]:
 
     def sent(operation: str, request: dict[str, Any]) -> dict[str, Any]:
         if operation == "TransactWriteItems" and f'-{table}"' in str(request).replace("'", '"'):
-            raise dynamodb.WireError("InternalServerError", "no such luck", {})
+            raise WireError("InternalServerError", "no such luck", {})
         return by_wire(operation, request)
 
     return sent
