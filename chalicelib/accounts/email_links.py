@@ -8,7 +8,7 @@ from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
-from chalicelib.accounts import email_sender, unfinished
+from chalicelib.accounts import unfinished
 from chalicelib.accounts.email_address import parsed
 from chalicelib.accounts.tables import Account, Email, Session, Ticket
 from chalicelib.accounts.unfinished import Unfinished
@@ -97,25 +97,6 @@ def account_of(ticket: Ticket) -> Account:
     return account
 
 
-def is_unproven(account: Account) -> bool:
-    """Tell whether an account has yet to prove its address before it gives anybody access.
-
-    Where no mail leaves nobody could, so nobody has to.
-    """
-    return email_sender.is_configured() and account.email_verified_at is None
-
-
-def check_proven(account: Account) -> None:
-    """Raise Conflict while an account has yet to prove its address."""
-    if is_unproven(account):
-        raise unproven()
-
-
-def unproven() -> errors.Conflict:
-    """Return what an account is told that has yet to prove its address."""
-    return errors.Conflict("Confirm your email address first: Settings > Account sends you a link.")
-
-
 def set_password(
     ticket: Ticket, account: Account, password_hash: str, chosen: Unfinished | None = None
 ) -> Unfinished | None:
@@ -126,7 +107,7 @@ def set_password(
     """
     proven = _proven(account) if ticket.email is not None else []
     actions = [Account.password_hash.set(password_hash), *proven, Account.session_epoch.add(1)]
-    ending = _of_proof(account) if proven else chosen
+    ending = unfinished.new(unfinished.OF_PROOF, account.id) if proven else chosen
     _spend(ticket, account, actions, kinds.PASSWORD_CHANGED, ending=ending)
     return ending
 
@@ -143,7 +124,7 @@ def verify_email(ticket: Ticket, account: Account, session: Session | None = Non
     actions = [*_proven(account), Account.session_epoch.set(account.session_epoch + 1)]
     if session is None:
         actions.append(Account.password_hash.remove())
-    ending = _of_proof(account)
+    ending = unfinished.new(unfinished.OF_PROOF, account.id)
     _spend(ticket, account, actions, kinds.EMAIL_VERIFIED, session, ending=ending)
     return ending
 
@@ -160,7 +141,7 @@ def change_email(ticket: Ticket, account: Account, session: Session | None = Non
         _spend(ticket, account, [], kinds.EMAIL_CHANGED)
         return None
     new, typed = address.claim, Account.typed_email
-    ending = _of_proof(account) if account.email_verified_at is None else None
+    ending = unfinished.new(unfinished.OF_PROOF, account.id) if account.email_verified_at is None else None
     proven: list[Action] = [Account.email_verified_at.set(clock.now_ms())]
     if ending is not None:
         proven = [*_proven(account), Account.session_epoch.set(account.session_epoch + 1)]
@@ -194,23 +175,14 @@ def change_email(ticket: Ticket, account: Account, session: Session | None = Non
 
 
 def _proven(account: Account) -> list[Action]:
-    """What proving an address for the first time changes.
+    """Return what verifying an address for the first time changes: the keys and grants of before end.
 
-    Whoever made the account before that may have been someone else, waiting for its owner to move in: their keys and
-    grants end, and with the epoch that the callers raise, their sessions.
+    Somebody else may have made the account and waited for its owner. With the epoch, which callers raise, sessions end.
     """
     if account.email_verified_at is not None:
         return []
     now_ms = clock.now_ms()
-    return [
-        Account.email_verified_at.set(now_ms),
-        Account.credentials_since.set(now_ms),
-        Account.live_keys.set({}),
-    ]
-
-
-def _of_proof(account: Account) -> Unfinished:
-    return unfinished.new(unfinished.OF_PROOF, account.id)
+    return [Account.email_verified_at.set(now_ms), Account.credentials_since.set(now_ms), Account.live_keys.set({})]
 
 
 def _spend(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.condition import Condition
 
-from chalicelib.accounts import email_links, email_sender, forms
+from chalicelib.accounts import email_sender, forms, unverified
 from chalicelib.accounts.tables import Account, Ticket
 from chalicelib.core import clock, errors, ids, secrets, settings
 from chalicelib.core.dynamodb import models
@@ -121,7 +121,7 @@ def put_beside_the_others(
                 raise forms.used_already("key") from None
             stood = key_limit.account_in(error, account)
             if maker is not None and email_sender.is_configured() and "email_verified_at" not in stood:
-                raise email_links.unproven() from None
+                raise unverified.unproven() from None
             # Keys that ended by themselves still stand in the count: take them out with the next try. A refusal that
             # leaves room means that another maker got ahead.
             ended = key_limit.ended_among(stood, maker)

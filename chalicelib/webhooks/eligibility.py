@@ -5,7 +5,7 @@ nothing any more, and are deleted. Where mail is sent, none is added, changed, e
 account is suspended nothing is sent for it; the end of one that is deleted is told.
 """
 
-from chalicelib.accounts import email_links
+from chalicelib.accounts import unverified
 from chalicelib.accounts.states import SUSPENDED
 from chalicelib.accounts.tables import Account
 from chalicelib.core import errors
@@ -42,4 +42,4 @@ def check_verified(account_id: str) -> None:
     account = Account.found(account_id)
     if account is None:
         raise errors.NotFound("There is no such user.")
-    email_links.check_proven(account)
+    unverified.check_proven(account)

@@ -14,11 +14,11 @@ from pynamodb.expressions.operand import Path
 from pynamodb.expressions.update import Action
 
 from chalicelib.accounts import forms
-from chalicelib.core import clock, errors, ids, ssrf_rule, ssrf_safe_fetch
+from chalicelib.core import clock, errors, ids
 from chalicelib.core.dynamodb import models
 from chalicelib.events import kinds, record
 from chalicelib.events.notable import LATCHKEY
-from chalicelib.webhooks import eligibility, send_delivery, signing
+from chalicelib.webhooks import eligibility, endpoint_url, signing
 from chalicelib.webhooks.states import BY_ACCOUNT, DISABLED, ENABLED
 from chalicelib.webhooks.tables import Endpoint
 
@@ -47,7 +47,7 @@ def create(
     there are ten already, or the form was used already.
     """
     eligibility.check_verified(account_id)
-    check(url)
+    endpoint_url.check(url)
     now_ms = clock.now_ms()
     endpoint = Endpoint(
         account_id,
@@ -119,7 +119,7 @@ def change(endpoint: Endpoint, *, url: str | None, name: str | None, types: list
     eligibility.check_verified(endpoint.account_id)
     actions: list[Action] = []
     if url is not None:
-        check(url)
+        endpoint_url.check(url)
         actions.append(Endpoint.url.set(url))
         if url != endpoint.url:
             # What the old one answered says nothing of the new; what waits for it is still sent first.
@@ -199,43 +199,6 @@ def delete(endpoint: Endpoint, *, actor: str = "") -> None:
         write.delete(Endpoint(endpoint.account_id, endpoint.id), condition=Endpoint.created_at.exists())
         write.update(Endpoint(endpoint.account_id, COUNT), actions=[count.add(-1)])
         record.add_to(write, endpoint.account_id, kinds.WEBHOOK_DELETED, _told(endpoint), actor=actor)
-
-
-def check(url: str) -> None:
-    """Raise InvalidRequest unless `url` is one that we would send to. Where its name leads is checked when we do."""
-    with errors.about("url"):
-        _check(url)
-
-
-def _check(url: str) -> None:
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname or "", parts.port
-        if len(host) > ssrf_safe_fetch.HOST_MAX:
-            raise ValueError("longer than any name")
-        host.encode("idna")
-    except ValueError:
-        raise errors.InvalidRequest("url must be a URL like https://example.com/hooks.") from None
-    if send_delivery.is_local() and ssrf_rule.is_on_this_machine(url):
-        return
-    if parts.scheme != "https" or not host:
-        raise errors.InvalidRequest("url must be an https URL, like https://example.com/hooks.")
-    if "@" in parts.netloc or parts.fragment:
-        raise errors.InvalidRequest("url must be without user, password and fragment.")
-    if not _is_plain(url):
-        raise errors.InvalidRequest(
-            "url must be written in ASCII without spaces: münchen.de as xn--mnchen-3ya.de, a space as %20."
-        )
-    if _is_address(host) and not ssrf_rule.is_public(host):
-        raise errors.InvalidRequest("url must lead to where all the internet can reach.")
-
-
-def _is_plain(url: str) -> bool:
-    return url.isascii() and url.isprintable() and " " not in url
-
-
-def _is_address(host: str) -> bool:
-    return ":" in host or host.replace(".", "").isdigit()
 
 
 def _update(

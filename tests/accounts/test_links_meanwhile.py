@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from pynamodb.exceptions import PynamoDBException, TransactWriteError
 
-from chalicelib.accounts import email_links, find, invite, pending_sign_up, sessions, unfinished
+from chalicelib.accounts import email_links, find, invite, pending_sign_up, sessions, unfinished, unverified
 from chalicelib.accounts.tables import Account, Email, Session, Ticket
 from chalicelib.core import clock, errors, randomness, settings
 from chalicelib.events import record
@@ -225,12 +225,12 @@ def test_address_has_to_be_verified_where_mail_is_sent(home: House, with_mail: b
     """Elsewhere nobody could."""
     account = person(verified=verified)
     with settings.in_use(replace(settings.current(), mail_from="a@example.com" if with_mail else "")):
-        assert email_links.is_unproven(account) is (with_mail and not verified)
+        assert unverified.is_unproven(account) is (with_mail and not verified)
         if with_mail and not verified:
             with pytest.raises(errors.Conflict, match="Settings > Account sends you a link"):
-                email_links.check_proven(account)
+                unverified.check_proven(account)
         else:
-            email_links.check_proven(account)
+            unverified.check_proven(account)
 
 
 def test_no_secret_takes_the_place_of_another(home: House) -> None:

@@ -37,7 +37,7 @@ from chalicelib.oauth import (
 )
 from chalicelib.oauth.document_lifetime import fresh_s
 from chalicelib.pages import render
-from chalicelib.webhooks import endpoints, retry_schedule
+from chalicelib.webhooks import endpoint_url, retry_schedule
 from tests.linear_time.growth import grows_faster_than_linearly
 
 Work = Callable[[str], object]
@@ -171,7 +171,7 @@ PARSERS: dict[str, Work] = {
     "a redirect URI that is asked for": lambda text: redirect_uris.matches(text, "http://127.0.0.1/a"),
     "a document's address": lambda text: client_documents.check_url(text),
     "a document": lambda text: client_documents._described("https://a.example/b", {"redirect_uris": [text]}),
-    "a webhook's address": lambda text: endpoints.check(text),
+    "a webhook's address": lambda text: endpoint_url.check(text),
     "an address that is fetched": lambda text: ssrf_safe_fetch.get(
         text, deadline_s=60, bytes_max=1, resolver=lambda *_: []
     ),

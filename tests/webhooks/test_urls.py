@@ -3,7 +3,7 @@
 import pytest
 
 from chalicelib.core import errors
-from chalicelib.webhooks import endpoints
+from chalicelib.webhooks import endpoint_url
 from tests.house import House
 
 NOT_HTTPS = "url must be an https URL, like https://example.com/hooks."
@@ -16,7 +16,7 @@ INSIDE = "url must lead to where all the internet can reach."
 def refusal(url: str) -> str:
     """Return why a URL is refused, "" when it isn't."""
     try:
-        endpoints.check(url)
+        endpoint_url.check(url)
     except errors.InvalidRequest as refused:
         return f"{refused.field}: {refused.message}"
     return ""

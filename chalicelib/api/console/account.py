@@ -1,6 +1,6 @@
 """Settings > Account: name, address, password, leaving."""
 
-from chalicelib.accounts import change, email_links, email_sender, self_service
+from chalicelib.accounts import change, email_sender, self_service, unverified
 from chalicelib.accounts import sign_up as signing_up
 from chalicelib.api.console.callers import caller_of, networks_of
 from chalicelib.api.console.cookies import SESSION
@@ -57,7 +57,7 @@ def change_password(visit: PageRequest) -> Redirect:
 def send_verification(visit: PageRequest) -> Redirect:
     """Send the link that proves the address once more."""
     account = visit.person.account
-    if not email_links.is_unproven(account):
+    if not unverified.is_unproven(account):
         return Redirect("/settings/account")
     signing_up.send_verification(account, networks=networks_of(visit), base_url=visit.base_url)
     return Redirect("/settings/account", "verification-sent")

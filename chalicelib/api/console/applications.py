@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from chalicelib.accounts import email_links
+from chalicelib.accounts import unverified
 from chalicelib.api.console import confirm
 from chalicelib.api.console.outcomes import Redirect, Render
 from chalicelib.api.console.page_request import PageRequest
@@ -40,14 +40,14 @@ def show_applications(visit: PageRequest) -> Render:
 
 def show_new_application(visit: PageRequest) -> Render:
     """Show the form for a new application."""
-    email_links.check_proven(visit.person.account)
+    unverified.check_proven(visit.person.account)
     return Render("application_new", {"ticket": randomness.base62(30)})
 
 
 def register(visit: PageRequest) -> Render:
     """Register an application and show its secret, this once."""
     account = visit.person.account
-    email_links.check_proven(account)
+    unverified.check_proven(account)
     kind = visit.check("kind", KIND)
     grant_types = {clients.CODE, clients.REFRESH, clients.DEVICE}
     made = clients.register(
@@ -71,7 +71,7 @@ def show_application(visit: PageRequest, client_id: str) -> Render:
 
 def change(visit: PageRequest, client_id: str) -> Redirect:
     """Change name, redirect URIs and whether PKCE is required."""
-    email_links.check_proven(visit.person.account)
+    unverified.check_proven(visit.person.account)
     client = clients.owned(visit.person.account.id, client_id)
     clients.change(client, name=visit.check("name", NAME), uris=_uris(visit), pkce_required=_pkce(visit))
     return Redirect(f"{HOME}/{client_id}", "application-changed")
@@ -97,7 +97,7 @@ def confirm_rotate_secret(visit: PageRequest, client_id: str) -> Render:
 
 def rotate_secret(visit: PageRequest, client_id: str) -> Render:
     """Give the application another secret and show it, this once."""
-    email_links.check_proven(visit.person.account)
+    unverified.check_proven(visit.person.account)
     client = clients.owned(visit.person.account.id, client_id)
     if client.is_public:
         raise errors.Conflict("A public application has no secret.")

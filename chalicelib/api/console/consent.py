@@ -1,6 +1,6 @@
 """Where people decide: the consent page of an authorization request, and the page for a device's code."""
 
-from chalicelib.accounts import email_links
+from chalicelib.accounts import unverified
 from chalicelib.accounts.tables import Account
 from chalicelib.api.console.outcomes import ExternalRedirect, Render
 from chalicelib.api.console.page_request import LogInFirst, PageRequest
@@ -39,7 +39,7 @@ def decide(visit: PageRequest) -> Render | ExternalRedirect:
     if visit.text("decision") != "allow":
         denied = authorize.refused(asking, visit.base_url, access_denied())
         return ExternalRedirect(denied.location if was_shown else denied.location_for(account), denied.client_name)
-    email_links.check_proven(account)
+    unverified.check_proven(account)
     if not was_shown:
         # The client changed its name, its redirect URI or its scopes while the page was open.
         return _consent_page(visit, asking, parameters, problem=CHANGED, status=409)
@@ -68,7 +68,7 @@ def decide_device(visit: PageRequest) -> Render:
     try:
         waiting = device.pending(typed)
         if allowed:
-            email_links.check_proven(account)
+            unverified.check_proven(account)
             if visit.text("shown") != waiting.shown:
                 return _device_page(waiting, problem=CHANGED, status=409)
             device.approve(waiting, account.id)
@@ -106,10 +106,10 @@ def _asked(visit: PageRequest, asking: authorize.Asking, parameters: Parameters)
         if asks_nobody:
             raise authorize.refused(asking, visit.base_url, OAuthError("login_required", "Nobody is logged in."))
         raise LogInFirst
-    if asking.needs_consent(account) or email_links.is_unproven(account):
+    if asking.needs_consent(account) or unverified.is_unproven(account):
         if asks_nobody:
             raise authorize.refused(asking, visit.base_url, OAuthError("consent_required", "The person must be asked."))
-        email_links.check_proven(account)
+        unverified.check_proven(account)
         return _consent_page(visit, asking, parameters)
     if visit.exchange.is_head:
         # A grant and its code are made for whoever goes there, not for whoever looks where a link leads.

@@ -5,7 +5,7 @@ A secret is in the one answer that made it.
 
 from dataclasses import dataclass, replace
 
-from chalicelib.accounts import email_links
+from chalicelib.accounts import unverified
 from chalicelib.api.console import confirm
 from chalicelib.api.console.outcomes import Redirect, Render
 from chalicelib.api.console.page_request import PageRequest
@@ -50,20 +50,20 @@ def show_keys(visit: PageRequest) -> Render:
     rows = [replace(_row(key, used), advice=advised.get(key.id)) for key in reversed(found)]
     live = [row for row in rows if row.state in ("live", "retiring")]
     ended = [row for row in rows if row.state not in ("live", "retiring")]
-    return Render("keys", {"live": live, "ended": ended, "unverified": email_links.is_unproven(account)})
+    return Render("keys", {"live": live, "ended": ended, "unverified": unverified.is_unproven(account)})
 
 
 def show_new_key(visit: PageRequest) -> Render:
     """Show the form for a new key."""
     account = visit.person.account
-    email_links.check_proven(account)
+    unverified.check_proven(account)
     offered = [scope for scope in labels.SCOPES if scope in scopes.held_by(scopes.ALL, admin=account.admin)]
     return Render("key_new", {"offered": offered, "ticket": randomness.base62(30)})
 
 
 def generate(visit: PageRequest) -> Render:
     """Make the key and show its secret, this once."""
-    email_links.check_proven(visit.person.account)
+    unverified.check_proven(visit.person.account)
     days = labels.EXPIRIES[visit.check("expiry", EXPIRY)]
     issued = issue.issue_key(
         maker(visit),

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from chalicelib.accounts import email_links
+from chalicelib.accounts import unverified
 from chalicelib.api.console import confirm
 from chalicelib.api.console.outcomes import Redirect, Render
 from chalicelib.api.console.page_request import PageRequest
@@ -40,7 +40,7 @@ def show_webhooks(visit: PageRequest) -> Render:
 
 def show_new_webhook(visit: PageRequest) -> Render:
     """Show the form for a new webhook."""
-    email_links.check_proven(visit.person.account)
+    unverified.check_proven(visit.person.account)
     return Render("webhook_new", {"subjects": kinds.by_subject(), "ticket": randomness.base62(30)})
 
 

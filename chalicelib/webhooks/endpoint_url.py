@@ -1,0 +1,43 @@
+"""Which URLs an endpoint may have: https, in ASCII, and not to an address that only we can reach."""
+
+from urllib.parse import urlsplit
+
+from chalicelib.core import errors, ssrf_rule, ssrf_safe_fetch
+from chalicelib.webhooks import send_delivery
+
+
+def check(url: str) -> None:
+    """Raise InvalidRequest unless `url` is one that we would send to. Where its name leads is checked when we do."""
+    with errors.about("url"):
+        _check(url)
+
+
+def _check(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname or "", parts.port
+        if len(host) > ssrf_safe_fetch.HOST_MAX:
+            raise ValueError("longer than any name")
+        host.encode("idna")
+    except ValueError:
+        raise errors.InvalidRequest("url must be a URL like https://example.com/hooks.") from None
+    if send_delivery.is_local() and ssrf_rule.is_on_this_machine(url):
+        return
+    if parts.scheme != "https" or not host:
+        raise errors.InvalidRequest("url must be an https URL, like https://example.com/hooks.")
+    if "@" in parts.netloc or parts.fragment:
+        raise errors.InvalidRequest("url must be without user, password and fragment.")
+    if not _is_plain(url):
+        raise errors.InvalidRequest(
+            "url must be written in ASCII without spaces: münchen.de as xn--mnchen-3ya.de, a space as %20."
+        )
+    if _is_address(host) and not ssrf_rule.is_public(host):
+        raise errors.InvalidRequest("url must lead to where all the internet can reach.")
+
+
+def _is_plain(url: str) -> bool:
+    return url.isascii() and url.isprintable() and " " not in url
+
+
+def _is_address(host: str) -> bool:
+    return ":" in host or host.replace(".", "").isdigit()
