@@ -155,10 +155,10 @@ def replace_registration(exchange: Exchange, client_id: str) -> Response:
 def delete_registration(exchange: Exchange, client_id: str) -> Response:
     """Delete a client (RFC 7592 §2.3)."""
     exchange.admit_stranger()
-    from chalicelib.oauth import clients, registration
+    from chalicelib.oauth import delete_client, registration
 
     client, _ = registration.authenticated(client_id, _authorization(exchange))
-    clients.delete(client)
+    delete_client.delete(client)
     return Response("", status_code=204, headers={"Cache-Control": "no-store"})
 
 

@@ -10,11 +10,11 @@ from chalicelib.accounts.unfinished import Unfinished
 from chalicelib.core import clock, randomness, telemetry
 from chalicelib.endings import account, proof, reset
 from chalicelib.events import actors
-from chalicelib.oauth import clients, consent
+from chalicelib.oauth import consent, delete_client
 
 SLICES: dict[str, Callable[[Unfinished], bool]] = {
     unfinished.OF_OWNER: owned_clients.finish,
-    unfinished.OF_CLIENT: clients.finish_ending,
+    unfinished.OF_CLIENT: delete_client.finish_ending,
     unfinished.OF_ACCOUNT: account.finish,
     unfinished.OF_CONSENT: consent.finish_withdrawal,
     unfinished.OF_PROOF: proof.finish,

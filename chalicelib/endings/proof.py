@@ -11,7 +11,7 @@ from chalicelib.accounts.unfinished import Unfinished
 from chalicelib.credentials import revoke
 from chalicelib.credentials.find import keys_of
 from chalicelib.limits import stale_marks
-from chalicelib.oauth import clients
+from chalicelib.oauth import delete_client
 from chalicelib.webhooks import endpoints
 
 
@@ -25,5 +25,5 @@ def finish(ending: Unfinished) -> bool:
         if key.is_live() and (is_moment or account.has_ended(key.created_at)):
             revoke.end(key)
     endpoints.delete_unverified(account.id)
-    clients.delete_unverified(account.id)
+    delete_client.delete_unverified(account.id)
     return stale_marks.mark(account.id)

@@ -14,7 +14,7 @@ from chalicelib.core import errors, telemetry
 from chalicelib.credentials import revoke
 from chalicelib.credentials.find import keys_of
 from chalicelib.limits import stale_marks
-from chalicelib.oauth import clients, consent, grants
+from chalicelib.oauth import clients, consent, delete_client, grants
 from chalicelib.webhooks import endpoints
 
 CONNECTED = "connected"
@@ -66,7 +66,7 @@ def _webhooks(ending: Unfinished, chosen: set[str]) -> bool:
 
 def _applications(ending: Unfinished, chosen: set[str]) -> bool:
     owned = (clients.stored(each) for each in sorted(chosen) if each.startswith("app_"))
-    clients.delete_all([client for client in owned if client is not None and client.owner_id == ending.subject])
+    delete_client.delete_all([client for client in owned if client is not None and client.owner_id == ending.subject])
     return True
 
 

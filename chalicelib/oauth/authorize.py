@@ -15,7 +15,17 @@ from chalicelib.core import clock, errors, secrets
 from chalicelib.core.dynamodb import models
 from chalicelib.credentials.scopes import READ
 from chalicelib.events import kinds
-from chalicelib.oauth import client_documents, clients, consent, grants, issuance, pkce, redirect_uris, resources
+from chalicelib.oauth import (
+    client_documents,
+    client_lifetime,
+    clients,
+    consent,
+    grants,
+    issuance,
+    pkce,
+    redirect_uris,
+    resources,
+)
 from chalicelib.oauth.errors import UNKNOWN_SCOPE, OAuthError, invalid_request, invalid_scope
 from chalicelib.oauth.parameters import Parameters, scope_words
 from chalicelib.oauth.tables import Client, Grant, Ticket
@@ -154,7 +164,7 @@ def _granted(asking: Asking, account_id: str, base_url: str, *, only_if_remember
             write.save(grant, condition=Grant.account_id.does_not_exist())
             grants.tell(write, grant, kinds.GRANT_CREATED, name=asking.client.name)
             write.save(ticket, condition=Ticket.digest.does_not_exist())
-            clients.keep(write, asking.client)
+            client_lifetime.keep(write, asking.client)
             if only_if_remembered:
                 consent.check_in(write, account_id, asking.client.client_id, asking.allowed)
     except TransactWriteError as error:

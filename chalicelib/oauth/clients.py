@@ -1,29 +1,25 @@
 """OAuth applications: registering, finding, authenticating and deleting them."""
 
 import hmac
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 
 from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.update import Action
 
-from chalicelib.accounts import forms, unfinished
+from chalicelib.accounts import forms
 from chalicelib.accounts.states import ACTIVE
 from chalicelib.accounts.tables import Account
-from chalicelib.accounts.unfinished import SLICE, Unfinished
 from chalicelib.core import clock, errors, ids, secrets, settings
 from chalicelib.core.dynamodb import models
 from chalicelib.credentials import scopes
 from chalicelib.events import kinds, record
-from chalicelib.limits import stale_marks
-from chalicelib.oauth import consent, grants, redirect_uris
+from chalicelib.oauth import redirect_uris
 from chalicelib.oauth.tables import Client
 
 CLIENT_SECRET_KIND = "cs"  # noqa: S105 - a kind, no password
 GRANTABLE = frozenset({scopes.READ, scopes.WRITE})
 """A token must never be able to make keys that outlive the consent."""
-
 CODE, REFRESH, CLIENT_CREDENTIALS = "authorization_code", "refresh_token", "client_credentials"
 DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
 GRANT_TYPES = (CODE, REFRESH, CLIENT_CREDENTIALS, DEVICE)
@@ -32,14 +28,6 @@ SELF_REGISTRABLE = (CODE, REFRESH, DEVICE)
 CONFIDENTIAL_METHODS = ("client_secret_basic", "client_secret_post")
 AUTH_METHODS = (*CONFIDENTIAL_METHODS, "none")
 OWNED_MAX = 50
-DOCUMENT_KEPT_S = 120 * 86_400
-"""How long the client of a metadata document is kept after an approval: longer than any grant lives, with a margin that
-spares most approvals the write."""
-DELETED_KEPT_S = 30 * clock.DAY_S
-WHOLE_AT_ONCE = 3
-"""Of so many applications that end together the first users are reached at once, of more by the minute's function."""
-_CONSENTS = "consents"
-"""The second step of a client's ending."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +92,7 @@ def register(
         with models.transaction() as write:
             write.save(client, condition=Client.client_id.does_not_exist())
             _count_in(write, client)
-            _tell(write, client, kinds.APPLICATION_CREATED)
+            record_event(write, client, kinds.APPLICATION_CREATED)
             if spent is not None:
                 forms.add_to(write, spent)
     except TransactWriteError as error:
@@ -185,23 +173,6 @@ def has_secret(client: Client, secret: str) -> bool:
     return client.secret_digest is not None and hmac.compare_digest(client.secret_digest, secrets.digest(secret))
 
 
-def keep(write: models.Transaction, client: Client) -> None:
-    """Add to the transaction of an approval: the client is used, so it isn't forgotten as one that nobody approved is.
-
-    One that registered itself is kept for good, since it can't register as the same again; a document can be fetched
-    again, so its client is kept as long as its grants.
-    """
-    until_s = clock.now_s() + DOCUMENT_KEPT_S
-    actions: list[Action] = [Client.dies_at.remove()]
-    if client.registered_by == "document":
-        actions = [Client.dies_at.set(until_s), Client.kept_until.set(until_s)]
-        if client.kept_until is not None and client.kept_until >= clock.now_s() + grants.LIVES_MS // 1000:
-            return
-    if client.dies_at is not None:
-        condition = Client.created_at.exists() & Client.deleted_at.does_not_exist()
-        write.update(Client(client.client_id), actions=actions, condition=condition)
-
-
 def rotate_secret(client: Client) -> str:
     """Give a confidential client another secret and return it; the old one stops at once.
 
@@ -217,7 +188,7 @@ def rotate_secret(client: Client) -> str:
             # Of two rotations at once one wins: the loser's page must not show a secret that never works.
             condition=Client.deleted_at.does_not_exist() & (Client.secret_digest == client.secret_digest),
         )
-        _tell(write, client, kinds.APPLICATION_SECRET_ROTATED)
+        record_event(write, client, kinds.APPLICATION_SECRET_ROTATED)
     client.secret_digest, client.secret_hint = digest, hint
     return secret
 
@@ -238,82 +209,7 @@ def change(client: Client, *, name: str, uris: list[str], pkce_required: bool | 
             condition=Client.deleted_at.does_not_exist() & Client.created_at.exists(),
         )
         client.name, client.redirect_uris = name, registrable
-        _tell(write, client, kinds.APPLICATION_CHANGED)
-
-
-def delete(client: Client, *, actor: str = "", reason: str | None = None) -> None:
-    """End a client for good: its own tokens and every grant it was given end at the next request. Harmless to repeat.
-
-    The client's own mark comes first: from then on nothing is issued to it and nothing of it is accepted. The grants
-    are revoked, and their accounts marked, in slices: the first of them here, the others by the minute's function.
-    `actor` does it, for `reason`, or else who acts now.
-    """
-    ending = begin_deleting(client, actor=actor, reason=reason)
-    if ending is not None:
-        unfinished.settle(ending, is_finished=finish_ending(ending))
-
-
-def begin_deleting(client: Client, *, actor: str = "", reason: str | None = None) -> Unfinished | None:
-    """End a client as `delete` does, and leave all its grants to the minute's function; None when it had ended."""
-    ending = unfinished.new(unfinished.OF_CLIENT, client.client_id)
-    is_document = client.registered_by == "document"
-    actions: list[Action] = [
-        Client.deleted_at.set(ending.began_at),
-        # A document could be fetched again, so that it was ended is remembered for good.
-        Client.dies_at.remove() if is_document else Client.dies_at.set(ending.began_at // 1000 + DELETED_KEPT_S),
-        Client.ended_by.set(actor) if actor else Client.ended_by.remove(),
-        Client.ended_because.set(reason) if reason else Client.ended_because.remove(),
-    ]
-    with models.may_be_refused():
-        with models.transaction() as write:
-            # Of two deletions at once one gives the place back.
-            alive = Client.created_at.exists() & Client.deleted_at.does_not_exist()
-            write.update(Client(client.client_id), actions=actions, condition=alive)
-            write.save(ending)
-            _count_out(write, client)
-            _tell(write, client, kinds.APPLICATION_DELETED, actor=actor, reason=reason)
-        if client.owner_id is not None:
-            stale_marks.mark(client.owner_id)
-        return ending
-    return None
-
-
-def delete_all(found: Iterable[Client]) -> None:
-    """Delete an account's applications: at most 50, whose users are any number.
-
-    The first users of a few of them are reached here, and the others by the minute's function.
-    """
-    for number, client in enumerate(client for client in found if client.deleted_at is None):
-        end = delete if number < WHOLE_AT_ONCE else begin_deleting
-        end(client)
-
-
-def delete_unverified(owner_id: str) -> None:
-    """Delete the applications from before an account's address was first verified."""
-    account = Account.get(owner_id, consistent_read=True)
-    delete_all([client for client in owned_by(owner_id) if account.has_ended(client.created_at)])
-
-
-def finish_ending(ending: Unfinished) -> bool:
-    """Revoke a slice of the grants of an ended client, then forget one of the consents; return whether none is left."""
-    left = SLICE
-    if ending.step != _CONSENTS:
-        given = list(islice(grants.of_client(ending.subject, after=ending.after), left))
-        for grant in given:
-            # A mark that is lost is set again by the stream, for the event of the revocation.
-            grants.revoke(grant)
-        ending.after = given[-1].id if given else ending.after
-        left -= len(given)
-        if not left:
-            return False
-        ending.step, ending.after = _CONSENTS, None
-    forgotten = consent.forget_client(ending.subject, left, after=ending.after)
-    ending.after = forgotten[-1] if forgotten else ending.after
-    if len(forgotten) == left:
-        return False
-    # From the start once more when the indexes have settled, too.
-    ending.step = ending.after = None
-    return True
+        record_event(write, client, kinds.APPLICATION_CHANGED)
 
 
 def _count_in(write: models.Transaction, client: Client) -> None:
@@ -330,11 +226,6 @@ def _count_in(write: models.Transaction, client: Client) -> None:
     )
 
 
-def _count_out(write: models.Transaction, client: Client) -> None:
-    if client.owner_id is not None:
-        write.update(Account(client.owner_id), actions=[Account.applications.add(-1)], condition=Account.id.exists())
-
-
 def _why_not_counted(error: TransactWriteError, owner_id: str) -> errors.LatchkeyError:
     shown = models.refused_write(error, Account(owner_id))
     if not shown or shown["status"]["S"] != ACTIVE:
@@ -342,7 +233,9 @@ def _why_not_counted(error: TransactWriteError, owner_id: str) -> errors.Latchke
     return errors.Conflict(f"An account has at most {OWNED_MAX} applications. Delete one first.")
 
 
-def _tell(write: models.Transaction, client: Client, kind: str, *, actor: str = "", reason: str | None = None) -> None:
+def record_event(
+    write: models.Transaction, client: Client, kind: str, *, actor: str = "", reason: str | None = None
+) -> None:
     """Add an event to a transaction; what registered itself, or is a document, has no account to tell."""
     if client.owner_id is not None:
         told = {"application": client.client_id, "name": client.name}

@@ -9,7 +9,7 @@ from pynamodb.expressions.update import Action
 from chalicelib.core import clock, errors, randomness, secrets
 from chalicelib.core.dynamodb import models
 from chalicelib.events import kinds
-from chalicelib.oauth import clients, grants
+from chalicelib.oauth import client_lifetime, clients, grants
 from chalicelib.oauth.tables import Client, Grant, Ticket
 
 LIVES_S = 600
@@ -161,7 +161,7 @@ def _decide(waiting: Pending, decision: str, account_id: str, grant: Grant | Non
         if grant is not None:
             write.save(grant, condition=Grant.account_id.does_not_exist())
             grants.tell(write, grant, kinds.GRANT_CREATED, name=waiting.client.name)
-            clients.keep(write, waiting.client)
+            client_lifetime.keep(write, waiting.client)
         write.update(
             Ticket(ticket.digest),
             actions=actions,

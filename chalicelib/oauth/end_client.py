@@ -4,7 +4,7 @@ from urllib.parse import urlsplit
 
 from chalicelib.core import clock, errors, telemetry
 from chalicelib.core.dynamodb import models
-from chalicelib.oauth import client_documents, clients
+from chalicelib.oauth import client_documents, clients, delete_client
 from chalicelib.oauth.tables import Client
 
 
@@ -15,7 +15,7 @@ def end(client_id: str, *, actor: str, reason: str | None = None) -> Client:
     such client.
     """
     client = clients.stored(client_id) or _document(client_id)
-    clients.delete(client, actor=actor, reason=reason)
+    delete_client.delete(client, actor=actor, reason=reason)
     telemetry.warning("client_ended", client_id=client.client_id, actor=actor)
     return Client.get(client.client_id, consistent_read=True)
 

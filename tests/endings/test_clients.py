@@ -10,7 +10,7 @@ from chalicelib.core import clock, errors
 from chalicelib.endings import finish
 from chalicelib.events import kinds, record
 from chalicelib.limits import stale_marks
-from chalicelib.oauth import clients, end_client, grants
+from chalicelib.oauth import clients, delete_client, end_client, grants
 from chalicelib.oauth.tables import Client, Consent, Grant
 from tests.house import House
 from tests.oauth.flow import CALLBACK, CLIENT, DEVICE, PKCE, App, as_json, registered, someone, works
@@ -123,7 +123,7 @@ def test_ending_of_a_client_with_many_users_is_bounded_and_finished_later(home: 
     if what == "suspension":
         _suspend(home, app)
     else:
-        clients.delete(app.client)
+        delete_client.delete(app.client)
     now_ms = clock.now_ms()
     assert [stale_marks.is_marked(grant.account_id, now_ms) for grant in given].count(False) == 3
     home.clock.forward(SETTLED_MS / 1000)
@@ -143,7 +143,7 @@ def test_consents_to_an_ended_client_go_with_it(home: House, what: str) -> None:
     Consent("acc_0", other.id, allowed={f"{CALLBACK}  read"}, given_at=clock.now_ms()).save()
     _given(app, 2, home)
     if what == "end":
-        clients.delete(app.client)
+        delete_client.delete(app.client)
     else:
         owner.leaves()
     assert len(list(Consent.scan())) == 1 + 3 + 2
@@ -171,7 +171,7 @@ def test_ending_that_fails_keeps_no_other_from_being_finished(home: House) -> No
     broken.save()
     app = registered(home)
     _given(app, SLICE + 1, home)
-    clients.delete(app.client)
+    delete_client.delete(app.client)
     home.clock.forward(SETTLED_MS / 1000)
     finish.all_unfinished(clock.now_ms() + LATER_MS)
     assert [each.at for each in unfinished.all_there_are()] == [broken.at]

@@ -8,7 +8,7 @@ from chalicelib.accounts import email_links, unfinished
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.credentials import find
 from chalicelib.endings import finish, reset
-from chalicelib.oauth import clients, grants
+from chalicelib.oauth import clients, delete_client, grants
 from chalicelib.oauth.tables import Grant
 from chalicelib.webhooks import endpoints
 from chalicelib.webhooks.tables import Endpoint
@@ -86,7 +86,7 @@ def test_proof_that_is_killed_anywhere_is_finished_by_the_minutes_function(
 def test_request_that_ends_many_applications_reaches_the_users_of_few(home: House, by: str) -> None:
     """All are ended at once; the users of all but three hear of it by the minute's function, however many there are."""
     owner = someone(home, "Eve", verified=by == "link")
-    owned = [registered(home, owner=owner.account) for _ in range(clients.WHOLE_AT_ONCE + 2)]
+    owned = [registered(home, owner=owner.account) for _ in range(delete_client.WHOLE_AT_ONCE + 2)]
     given = [grants.new(home.account().id, app.id, scopes={"read"}, resources=set()) for app in owned]
     for grant in given:
         grant.save()
@@ -98,6 +98,6 @@ def test_request_that_ends_many_applications_reaches_the_users_of_few(home: Hous
         ending.save()
         assert finish.first_slice(ending)
     assert list(clients.owned_by(owner.account.id)) == []
-    assert [Grant.get(grant.id).is_live() for grant in given] == [False] * clients.WHOLE_AT_ONCE + [True] * 2
+    assert [Grant.get(grant.id).is_live() for grant in given] == [False] * delete_client.WHOLE_AT_ONCE + [True] * 2
     finished()
     assert [grant.id for grant in given if Grant.get(grant.id).is_live()] == []

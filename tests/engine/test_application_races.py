@@ -9,7 +9,7 @@ from chalicelib.accounts.states import SUSPENDED
 from chalicelib.accounts.tables import Account
 from chalicelib.core import clock
 from chalicelib.endings import finish
-from chalicelib.oauth import clients
+from chalicelib.oauth import clients, delete_client
 from tests.engine.holding import at_once
 from tests.house import House
 from tests.oauth.flow import registered, someone
@@ -38,7 +38,7 @@ def test_deletions_of_one_application_at_once_give_one_place_back(home: House) -
     """However often it is deleted at the same moment."""
     owner = home.account()
     apps = [registered(home, owner=owner) for _ in range(2)]
-    at_once([partial(clients.delete, apps[0].client)] * TWENTY)
+    at_once([partial(delete_client.delete, apps[0].client)] * TWENTY)
     assert len(list(clients.owned_by(owner.id))) == Account.get(owner.id).applications == 1
 
 

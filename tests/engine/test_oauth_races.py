@@ -17,7 +17,7 @@ import pytest
 from chalicelib.accounts.tables import Account
 from chalicelib.core import clock
 from chalicelib.limits import tiers
-from chalicelib.oauth import authorize, clients, consent, device, grants, parameters
+from chalicelib.oauth import authorize, clients, consent, delete_client, device, grants, parameters
 from chalicelib.oauth.tables import Consent, Grant, Ticket
 from infra.standin import Answer
 from tests.engine.faulty import Call, Rule, transaction
@@ -406,7 +406,7 @@ def test_client_deleted_during_redemptions_leaves_no_working_token(home: House, 
     with line.holding(spending) as held, ThreadPoolExecutor(4) as threads:
         redemptions = [threads.submit(app.spend, each) for each in asked]
         held.wait_for(len(asked))
-        clients.delete(clients.owned(str(app.client.owner_id), app.id))
+        delete_client.delete(clients.owned(str(app.client.owner_id), app.id))
         held.let_go()
         answers = [redemption.result() for redemption in redemptions]
     assert_nothing_works(app, issued(answers))

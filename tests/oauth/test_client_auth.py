@@ -6,7 +6,7 @@ import re
 import pytest
 
 from chalicelib.core import secrets
-from chalicelib.oauth import clients
+from chalicelib.oauth import clients, delete_client
 from tests.house import House
 from tests.oauth.flow import CLIENT, CODE, REFRESH, App, Person, as_json, basic, post, refusal, registered
 
@@ -120,7 +120,7 @@ def test_rotated_secret_stops_at_once(home: House, ada: Person) -> None:
 
 def test_deleted_client_is_unknown(home: House, app: App) -> None:
     """Its id and secret are worth nothing from the moment it is deleted."""
-    clients.delete(app.client)
+    delete_client.delete(app.client)
     assert refusal(app.ask(CLIENT)) == (401, "invalid_client")
 
 

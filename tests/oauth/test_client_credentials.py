@@ -1,7 +1,7 @@
 """A client in its own name: counted on its owner, for at most an hour, without a refresh token."""
 
 from chalicelib.limits import tiers
-from chalicelib.oauth import clients
+from chalicelib.oauth import delete_client
 from tests.house import House
 from tests.oauth.flow import CLIENT, CODE, ISSUER, App, Person, refusal, registered, someone, works
 
@@ -67,7 +67,7 @@ def test_token_of_a_client_itself_stops_with_the_client(home: House, app: App) -
     """Deleting a client ends the tokens it has in its own name, at the next request."""
     token = app.ask(CLIENT).json()["access_token"]
     assert works(home, token)
-    clients.delete(app.client)
+    delete_client.delete(app.client)
     assert not works(home, token)
 
 

@@ -8,7 +8,7 @@ from chalicelib.accounts import change, states
 from chalicelib.core import errors
 from chalicelib.events import kinds
 from chalicelib.events.tables import Event
-from chalicelib.oauth import authorize, clients, parameters, registration
+from chalicelib.oauth import authorize, clients, delete_client, parameters, registration
 from chalicelib.oauth.errors import OAuthError
 from chalicelib.oauth.tables import Client
 from tests.house import House
@@ -65,7 +65,7 @@ def test_account_has_at_most_50_applications(home: House, ada: Person) -> None:
     owned = [registered(home, owner=ada.account) for _ in range(clients.OWNED_MAX)]
     page = register(ada, "public", CALLBACK)
     assert (page.status, "at most 50" in page.problem) == (409, True)
-    clients.delete(owned[0].client)
+    delete_client.delete(owned[0].client)
     assert register(ada, "public", CALLBACK).status == 200
     assert register(ada, "public", CALLBACK).status == 409
 
@@ -74,7 +74,7 @@ def test_deleting_an_application_again_makes_no_more_room(home: House, ada: Pers
     """Its place is given back once, and its owner is told once."""
     owned = [registered(home, owner=ada.account) for _ in range(clients.OWNED_MAX)]
     for _ in range(3):
-        clients.delete(owned[0].client)
+        delete_client.delete(owned[0].client)
     assert [register(ada, "public", CALLBACK).status for _ in range(2)] == [200, 409]
     deletions = list(Event.query(ada.account.id, filter_condition=Event.type == kinds.APPLICATION_DELETED))
     assert len(deletions) == 1
@@ -101,7 +101,7 @@ def test_second_of_two_rotations_at_once_is_refused(home: House, app: App) -> No
 def test_change_of_a_client_that_was_deleted_meanwhile_is_refused(home: House, app: App) -> None:
     """Neither its name, its secret nor its description brings it back."""
     seen = Client.get(app.id)
-    clients.delete(app.client)
+    delete_client.delete(app.client)
     with pytest.raises(errors.NotFound):
         clients.change(seen, name="Mine", uris=[CALLBACK])
     with pytest.raises(errors.Conflict):
@@ -120,7 +120,7 @@ def test_yes_to_a_client_that_was_deleted_meanwhile_is_worth_nothing(
         app.client.update(actions=[Client.dies_at.set(home.clock.now_ms // 1000 + 60)])
     asked = {"client_id": [app.id], "redirect_uri": [CALLBACK], "response_type": ["code"]}
     asking = authorize.read(parameters.of_query(asked), ISSUER)
-    clients.delete(app.client)
+    delete_client.delete(app.client)
     if registered_by == "self":
         with pytest.raises(authorize.NoSuchClient):
             authorize.approve(asking, ada.account.id, ISSUER)

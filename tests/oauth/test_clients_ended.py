@@ -10,7 +10,7 @@ from chalicelib.accounts.tables import Account
 from chalicelib.core import errors, ids, telemetry
 from chalicelib.events import kinds, record
 from chalicelib.limits import stale_marks
-from chalicelib.oauth import clients, consent, end_client, grants
+from chalicelib.oauth import clients, consent, delete_client, end_client, grants
 from chalicelib.oauth.tables import Client, Consent, Grant
 from tests.house import NOON_MS, House
 from tests.meanwhile import sent
@@ -26,8 +26,8 @@ def test_client_is_ended_once_and_kept_for_30_days(home: House) -> None:
     """Its place is given back, its owner's callers are verified anew, and it is told by whom and why."""
     owner = home.account()
     client = register(owner_id=owner.id).client
-    assert clients.begin_deleting(client, actor="acc_admin", reason="abuse") is not None
-    assert clients.begin_deleting(client, actor="acc_other", reason="again") is None
+    assert delete_client.begin_deleting(client, actor="acc_admin", reason="abuse") is not None
+    assert delete_client.begin_deleting(client, actor="acc_other", reason="again") is None
     stored = Client.get(client.client_id)
     assert (stored.deleted_at, stored.dies_at) == (NOON_MS, NOON_S + 30 * DAY_S)
     assert (stored.ended_by, stored.ended_because) == ("acc_admin", "abuse")
@@ -45,7 +45,7 @@ def test_client_ended_by_its_owner_says_no_more_of_it(home: House) -> None:
     own = register(owner_id=home.account().id).client
     document = register(registered_by="document", dies_at=NOON_S + 9).client
     for client in (own, document):
-        clients.delete(client)
+        delete_client.delete(client)
         assert Client.get(client.client_id).attribute_values.keys().isdisjoint({"ended_by", "ended_because"})
     assert Client.get(own.client_id).dies_at == NOON_S + 30 * DAY_S
     assert "dies_at" not in Client.get(document.client_id).attribute_values
@@ -54,7 +54,7 @@ def test_client_ended_by_its_owner_says_no_more_of_it(home: House) -> None:
 def test_client_that_never_was_is_not_ended(home: House) -> None:
     """Nor does it come to be."""
     client = Client(ids.new("app"), name="Photos", registered_by="self")
-    assert clients.begin_deleting(client) is None
+    assert delete_client.begin_deleting(client) is None
     assert Client.found(client.client_id) is None
 
 
@@ -80,21 +80,21 @@ def test_grants_of_an_ended_client_are_revoked_a_slice_at_a_time(home: House, mo
     client = register(registered_by="self").client
     made = granted(client.client_id, 6)
     whole = unfinished.new(unfinished.OF_CLIENT, client.client_id)
-    assert (clients.finish_ending(whole), whole.after) == (False, made[2])
+    assert (delete_client.finish_ending(whole), whole.after) == (False, made[2])
     assert revoked(made) == [True] * 3 + [False] * 3
-    assert (clients.finish_ending(whole), whole.after) == (False, made[5])
+    assert (delete_client.finish_ending(whole), whole.after) == (False, made[5])
     assert len(list(Consent.scan())) == 6
-    assert (clients.finish_ending(whole), whole.after) == (False, "acc_2")
+    assert (delete_client.finish_ending(whole), whole.after) == (False, "acc_2")
     assert len(list(Consent.scan())) == 3
-    assert (clients.finish_ending(whole), whole.after) == (False, "acc_5")
+    assert (delete_client.finish_ending(whole), whole.after) == (False, "acc_5")
     assert list(Consent.scan()) == []
     # Begins from the start when it is looked at again: an index may be behind.
-    assert clients.finish_ending(whole)
+    assert delete_client.finish_ending(whole)
     assert not any((whole.step, whole.after))
     beyond = granted(client.client_id, 2)
     behind = unfinished.new(unfinished.OF_CLIENT, client.client_id)
     behind.after = beyond[0]
-    assert [clients.finish_ending(behind) for _ in range(2)] == [False, True]
+    assert [delete_client.finish_ending(behind) for _ in range(2)] == [False, True]
     assert revoked(beyond) == [False, True]
 
 
@@ -106,7 +106,7 @@ def test_applications_from_before_the_address_was_proven_are_ended(home: House) 
     later = register(owner_id=owner.id).client
     owner.update(actions=[Account.credentials_since.set(NOON_MS + 1)])
     with sent() as calls:
-        clients.delete_unverified(owner.id)
+        delete_client.delete_unverified(owner.id)
     assert [each.client_id for each in clients.owned_by(owner.id)] == [later.client_id]
     assert Client.get(early.client_id).deleted_at == NOON_MS + 1
     reads = [request for operation, request in calls if operation == "GetItem"]
@@ -163,5 +163,5 @@ def test_yes_to_an_ended_client_is_forgotten_and_no_other(home: House) -> None:
     for app in (mine, other):
         consent.remember(account.id, app.id, {"https://a.example  read"})
         grants.new(account.id, app.id, scopes={"read"}, resources=set()).save()
-    clients.delete(mine.client)
+    delete_client.delete(mine.client)
     assert [each.client_id for each in Consent.query(account.id)] == [other.id]

@@ -9,7 +9,7 @@ from chalicelib.accounts.tables import Account
 from chalicelib.core import errors, ids, secrets
 from chalicelib.core.dynamodb import models
 from chalicelib.events import kinds
-from chalicelib.oauth import clients
+from chalicelib.oauth import client_lifetime, clients, delete_client
 from chalicelib.oauth.clients import CLIENT_CREDENTIALS, CODE, DEVICE, REFRESH
 from chalicelib.oauth.redirect_uris import BadRedirectURI
 from chalicelib.oauth.tables import Client
@@ -132,7 +132,7 @@ def test_registration_overwrites_nothing(home: House) -> None:
 def kept(client: Client) -> tuple[Client, int]:
     """Return a client after an approval, and how many writes that took."""
     with sent() as calls, models.transaction() as write:
-        clients.keep(write, client)
+        client_lifetime.keep(write, client)
     writes = [write for _, request in calls for write in request.get("TransactItems", ())]
     return Client.get(client.client_id), len(writes)
 
@@ -165,12 +165,12 @@ def test_client_of_a_document_is_kept_as_long_as_a_grant_could_live(
 def test_client_that_is_gone_is_not_kept(home: House) -> None:
     """Neither one that was deleted nor one that was forgotten comes back by an approval."""
     ended, gone = (register(registered_by="self", dies_at=NOON_S + 9).client for _ in range(2))
-    clients.delete(ended)
+    delete_client.delete(ended)
     Client(gone.client_id).delete()
     for client in (ended, gone):
         client.dies_at = NOON_S + 9
         with pytest.raises(TransactWriteError), models.transaction() as write:
-            clients.keep(write, client)
+            client_lifetime.keep(write, client)
     assert Client.found(gone.client_id) is None
 
 
@@ -211,7 +211,7 @@ def test_client_that_never_was_is_not_changed(home: House) -> None:
         clients.change(client, name="Albums", uris=[CALLBACK])
     with pytest.raises(errors.Conflict):
         clients.rotate_secret(client)
-    assert clients.begin_deleting(client) is None
+    assert delete_client.begin_deleting(client) is None
     assert Client.found(client.client_id) is None
 
 

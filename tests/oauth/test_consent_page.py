@@ -6,7 +6,7 @@ import pytest
 from markupsafe import escape
 from pynamodb.expressions.update import Action
 
-from chalicelib.oauth import clients
+from chalicelib.oauth import delete_client
 from chalicelib.oauth.tables import Client, Grant
 from tests.house import House
 from tests.oauth.flow import (
@@ -169,7 +169,7 @@ def test_decision_after_the_session_ended_is_none(home: House, ada: Person, app:
 def test_decision_on_a_deleted_client_leads_nowhere(home: House, ada: Person, app: App) -> None:
     """It was deleted while its page was open."""
     page = ada.asked(app)
-    clients.delete(app.client)
+    delete_client.delete(app.client)
     answer = ada.decides(page)
     assert (answer.status, answer.location) == (400, "")
 

@@ -8,7 +8,7 @@ from pynamodb.exceptions import TransactWriteError, UpdateError
 
 from chalicelib.core import errors, secrets
 from chalicelib.events import kinds
-from chalicelib.oauth import clients, device
+from chalicelib.oauth import delete_client, device
 from chalicelib.oauth.tables import Client, Grant, Ticket
 from tests.credentials.events import told
 from tests.house import NOON_MS, House
@@ -158,7 +158,7 @@ def test_device_is_decided_once_and_before_its_end(home: House, app: App) -> Non
 def test_device_of_a_client_that_has_ended_is_not_found(home: House, app: App) -> None:
     """It is too late for it."""
     code = start(app)["user_code"]
-    clients.delete(app.client)
+    delete_client.delete(app.client)
     with pytest.raises(errors.NotFound, match="used or too old"):
         device.pending(code)
 

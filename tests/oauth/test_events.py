@@ -3,7 +3,7 @@
 from chalicelib.accounts.tables import Account
 from chalicelib.core import clock
 from chalicelib.events import kinds, record
-from chalicelib.oauth import clients, consent
+from chalicelib.oauth import clients, consent, delete_client
 from tests.house import House
 from tests.oauth.flow import App, Person
 
@@ -52,7 +52,7 @@ def test_life_of_an_application_is_told_to_its_owner(home: House, ada: Person) -
     home.clock.forward(1)
     secret = clients.rotate_secret(made.client)
     home.clock.forward(1)
-    clients.delete(made.client)
+    delete_client.delete(made.client)
     assert [kind for kind, _ in told(ada.account.id)] == [
         kinds.APPLICATION_CREATED,
         kinds.APPLICATION_CHANGED,

@@ -7,7 +7,7 @@ import pytest
 from chalicelib.accounts.tables import Account
 from chalicelib.core import secrets
 from chalicelib.credentials.tables import Credential
-from chalicelib.oauth import authorize, clients, consent, parameters
+from chalicelib.oauth import authorize, clients, consent, delete_client, parameters
 from chalicelib.oauth.client_auth import Known, authenticate, presented
 from chalicelib.oauth.errors import OAuthError, invalid_request
 from chalicelib.oauth.parameters import ClientCredentials
@@ -84,7 +84,7 @@ def test_client_authenticates_as_it_was_registered(home: House, app: App, spa: A
         with pytest.raises(OAuthError) as refused:
             authenticate(given)
         assert (refused.value.error, refused.value.status) == ("invalid_client", 401)
-    clients.delete(app.client)
+    delete_client.delete(app.client)
     with pytest.raises(OAuthError):
         authenticate(ClientCredentials(app.id, app.secret))
 

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from chalicelib.core import secrets, telemetry
-from chalicelib.oauth import clients
+from chalicelib.oauth import delete_client
 from tests.house import House
 from tests.oauth.flow import ISSUER, REFRESH, App, Person, as_json, refusal, registered, works
 
@@ -155,7 +155,7 @@ def test_refresh_repeated_after_its_grant_ended_is_refused(home: House, ada: Per
 def test_refresh_token_of_a_deleted_client_is_refused(home: House, ada: Person, app: App) -> None:
     """The client can't even authenticate."""
     _, refresh = ada.grant(app)
-    clients.delete(app.client)
+    delete_client.delete(app.client)
     assert refusal(app.refresh(refresh)) == (401, "invalid_client")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chalicelib.core import secrets, settings
-from chalicelib.oauth import client_metadata, clients, registration
+from chalicelib.oauth import client_metadata, clients, delete_client, registration
 from chalicelib.oauth.errors import OAuthError
 from chalicelib.oauth.tables import Client
 from tests.house import NOON_MS, House
@@ -100,7 +100,7 @@ def test_client_is_managed_with_its_own_token_while_it_lives(home: House) -> Non
         with pytest.raises(OAuthError) as refused:
             registration.authenticated(name, shown)
         assert refused.value.error == "invalid_token"
-    clients.delete(client)
+    delete_client.delete(client)
     with pytest.raises(OAuthError):
         registration.authenticated(client_id, bearer)
 
@@ -196,7 +196,7 @@ def test_replacement_of_a_client_that_ended_meanwhile_is_refused(home: House) ->
         if gone:
             Client(client.client_id).delete()
         else:
-            clients.delete(Client.get(client.client_id))
+            delete_client.delete(Client.get(client.client_id))
         body = json.dumps({"client_id": client.client_id, "redirect_uris": [CALLBACK]})
         with pytest.raises(OAuthError) as refused:
             registration.replace(client, token, body, ISSUER)

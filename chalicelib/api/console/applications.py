@@ -11,7 +11,7 @@ from chalicelib.core import errors, ids, randomness
 from chalicelib.credentials import scopes
 from chalicelib.limits.counter_items import counter_of
 from chalicelib.limits.usage import last_used_hours
-from chalicelib.oauth import clients, consent, grants
+from chalicelib.oauth import clients, consent, delete_client, grants
 
 HOME = "/settings/applications"
 NAME = Text(most=100)
@@ -127,7 +127,7 @@ def confirm_delete(visit: PageRequest, client_id: str) -> Render:
 
 def delete(visit: PageRequest, client_id: str) -> Redirect:
     """Delete the application, its grants and its tokens."""
-    clients.delete(clients.owned(visit.person.account.id, client_id))
+    delete_client.delete(clients.owned(visit.person.account.id, client_id))
     return Redirect(HOME, "application-deleted")
 
 
