@@ -16,8 +16,7 @@ HEAD_MAX = 64 * 1024
 """So many bytes the status lines and fields of one response may have, interim responses and trailers included."""
 FIELDS_MAX = 100
 CHUNK_LINE_MAX = 1024
-UNTIL_CLOSE = -1
-CHUNKED = -2
+UNTIL_CLOSE, CHUNKED = -1, -2
 
 _STATUS_LINE = re.compile(r"HTTP/(1\.[0-9]) ([1-9][0-9]{2})(?: .*)?")
 _CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\x00-\x08\x0a-\x1f\x7f]*)?")

@@ -8,7 +8,7 @@ from typing import TypeVar
 from chalicelib.core import clock, errors, secrets
 from chalicelib.credentials.principal import Verdict
 from chalicelib.credentials.verify import bearer, verify
-from chalicelib.limits import rejection_counts, traits
+from chalicelib.limits import recorded_usage, rejection_counts
 from chalicelib.limits.admission import Stale, admit
 from chalicelib.limits.counter_items import window_at
 from chalicelib.limits.headers import Allowance
@@ -124,13 +124,13 @@ def _tell(verdict: Verdict, left: Allowance, use: Use) -> None:
         quota.tell(verdict.account_id, verdict.tier, hour, what, used=used, actor=verdict.credential_id, ip=ip)
 
 
-def _shown(verdict: Verdict, use: Use) -> traits.Traits:
+def _shown(verdict: Verdict, use: Use) -> recorded_usage.Traits:
     # The scopes are checked after the admission, and a route that was refused was not used.
     route = use.route if verdict.scopes.issuperset(use.scopes) else ""
     return _named(verdict.counter, use.network, route)
 
 
 @lru_cache(maxsize=REMEMBERED_MAX)
-def _named(counter: str, network: str, route: str) -> traits.Traits:
+def _named(counter: str, network: str, route: str) -> recorded_usage.Traits:
     """Return what is shown by the attributes' names, whose hashes are the same at each request."""
-    return traits.shown_by(counter, network=network, route=route)
+    return recorded_usage.shown_by(counter, network=network, route=route)

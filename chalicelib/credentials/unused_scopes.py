@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from chalicelib.core import clock
 from chalicelib.credentials import scopes
-from chalicelib.limits.traits import route_name
+from chalicelib.limits.recorded_usage import route_name
 from chalicelib.limits.usage import Used
 
 LOOKED_BACK_S = 30 * clock.DAY_S

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chalicelib.limits.counter_items import counters, number
-from chalicelib.limits.traits import FAILED, NETWORKS_OTHER, REFUSED, networks_of, times_told_no
+from chalicelib.limits.recorded_usage import FAILED, NETWORKS_OTHER, REFUSED, networks_of, times_told_no
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,15 @@ from dataclasses import dataclass, replace
 from chalicelib.core import clock, errors, settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.core.dynamodb.errors import ConditionFailed, Contended, Throttled, Unreachable
-from chalicelib.limits import fail_open, leases, local_cache, quota_thresholds, rejection_counts, traits
+from chalicelib.limits import (
+    fail_open,
+    leases,
+    local_cache,
+    quota_thresholds,
+    recorded_usage,
+    recorded_usage_delta,
+    rejection_counts,
+)
 from chalicelib.limits.counter_items import (
     OTHER,
     REFUSED,
@@ -23,8 +31,8 @@ from chalicelib.limits.counter_items import (
     window_at,
 )
 from chalicelib.limits.headers import Allowance, allowance, seconds_until
+from chalicelib.limits.recorded_usage import Traits
 from chalicelib.limits.tiers import Tier
-from chalicelib.limits.traits import Traits
 
 NEVER_STALE = 2**53
 
@@ -54,7 +62,7 @@ class Asked:
 
     counter: str | None = None
     verified_at_ms: int = NEVER_STALE
-    shown: Traits = traits.NOTHING_SHOWN
+    shown: Traits = recorded_usage.NOTHING_SHOWN
 
 
 def admit(
@@ -63,7 +71,7 @@ def admit(
     *,
     counter: str | None = None,
     verified_at_ms: int = NEVER_STALE,
-    shown: Traits = traits.NOTHING_SHOWN,
+    shown: Traits = recorded_usage.NOTHING_SHOWN,
 ) -> Allowance:
     """Let one request of `subject` through and count it, under `counter` too when one is named.
 
@@ -77,7 +85,7 @@ def admit(
     seen = local_cache.of(window)
     if (
         tier.quota is None
-        and traits.is_old_news(seen.known, counter, shown)
+        and recorded_usage.is_old_news(seen.known, counter, shown)
         and (burst_used := leases.spend(window, counter, verified_at_ms)) is not None
     ):
         return allowance(window, used=seen.used, burst_used=burst_used)
@@ -144,7 +152,7 @@ def _request(
     window: Window, seen: local_cache.Seen, asked: Asked, told_no: rejection_counts.Sum, take: leases.Take
 ) -> dynamodb.Json:
     """Build the one write. Its condition is the rule, and wins every race between functions for the last admission."""
-    learnt = traits.learnt(seen.known, asked.counter, asked.shown, told_no.by_name)
+    learnt = recorded_usage_delta.learnt(seen.known, asked.counter, asked.shown, told_no.by_name)
     names = {"#slot": window.slot, **learnt.names}
     values: dynamodb.Json = {
         ":size": {"N": str(take.size)},

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Any
 
-from chalicelib.limits import traits
+from chalicelib.limits import recorded_usage
 from chalicelib.limits.counter_items import COUNTERS_MAX, Window, counters, number, past_slots
 
 ITEMS_MAX = 4_096
@@ -23,7 +23,7 @@ class Seen:
     slots: dict[str, int] = field(default_factory=dict)
     past: tuple[str, ...] = ()
     counters: frozenset[str] = frozenset()
-    known: traits.Known = traits.NOTHING_KNOWN
+    known: recorded_usage.Known = recorded_usage.NOTHING_KNOWN
     quota_spent_at_ms: int = -QUOTA_ASKED_AGAIN_MS
     burst_spent_in: str = ""
 
@@ -56,7 +56,7 @@ def note(window: Window, item: dict[str, Any]) -> None:
     seen.slots = {window.slot: number(item, window.slot)}
     seen.past = past_slots(item, window)
     seen.counters = counters(item)
-    seen.known = traits.known(item)
+    seen.known = recorded_usage.known(item)
 
 
 def quota_is_spent(window: Window) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from chalicelib.core import settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.core.dynamodb.errors import WireError
-from chalicelib.limits import local_cache, traits
+from chalicelib.limits import local_cache, recorded_usage, recorded_usage_delta
 from chalicelib.limits.counter_items import REFUSED, TABLE, Window, dies_at, item_key
 
 HELD_MS = 10_000
@@ -63,12 +63,12 @@ def taken(window: Window) -> Iterator[Sum]:
 
 def note(window: Window, counter: str | None = None) -> None:
     """Add one refusal, by name when it is known whose; write the sum when it was held for long enough."""
-    _note(window, 1, traits.REFUSED + counter[-7:] if counter else "")
+    _note(window, 1, recorded_usage.REFUSED + counter[-7:] if counter else "")
 
 
 def note_failure(window: Window, counter: str) -> None:
     """Add one request of a known credential that failed: 401 or 403."""
-    _note(window, 0, traits.FAILED + counter[-7:])
+    _note(window, 0, recorded_usage.FAILED + counter[-7:])
 
 
 def forget() -> None:
@@ -112,7 +112,9 @@ def _write(window: Window) -> None:
 
 
 def _request(window: Window, carried: Sum) -> dynamodb.Json:
-    learnt = traits.learnt(local_cache.of(window).known, None, traits.NOTHING_SHOWN, carried.by_name)
+    learnt = recorded_usage_delta.learnt(
+        local_cache.of(window).known, None, recorded_usage.NOTHING_SHOWN, carried.by_name
+    )
     values = {":count": {"N": str(carried.refused)}, ":dies_at": {"N": str(dies_at(window.tier, window.hour))}}
     request = {
         "TableName": settings.current().table(TABLE),

@@ -7,7 +7,7 @@ from typing import Any
 
 from chalicelib.core import clock, settings
 from chalicelib.core.dynamodb import client as dynamodb
-from chalicelib.limits import traits
+from chalicelib.limits import recorded_usage
 from chalicelib.limits.counter_items import OTHER, REFUSED, TABLE, counters, number, partition
 from chalicelib.limits.tiers import OF_ACCOUNTS, Tier
 
@@ -70,7 +70,7 @@ def routes_used(subject: str, wanted: set[str], *, since_s: int) -> dict[str, Us
     found = dict.fromkeys(wanted, Used())
     for tier in OF_ACCOUNTS if wanted else ():
         for item in items_newest_first(subject, tier, since_s):
-            routes, whole = traits.routes_of(item), traits.is_complete(item)
+            routes, whole = recorded_usage.routes_of(item), recorded_usage.is_complete(item)
             for counter in wanted:
                 here = frozenset(name for name, counters in routes.items() if counter in counters)
                 # Counted and named nowhere: refused, asked about by a service, or from before routes were recorded.

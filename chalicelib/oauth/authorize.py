@@ -23,16 +23,13 @@ from chalicelib.oauth import (
     grants,
     issuance,
     pkce,
+    prompt,
     redirect_uris,
     resources,
 )
 from chalicelib.oauth.errors import UNKNOWN_SCOPE, OAuthError, invalid_request, invalid_scope
 from chalicelib.oauth.parameters import Parameters, scope_words
 from chalicelib.oauth.tables import Client, Grant, Ticket
-
-ASK, ASK_NOBODY = "consent", "none"
-ASKING = frozenset({ASK, "login", "select_account"})
-"""Prompts that mean a page. Which of them doesn't matter: the consent page names the account, and can be left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +60,7 @@ class Asking:
 
     def needs_consent(self, account: Account) -> bool:
         """Tell whether the person must be asked, or said yes to all of this before."""
-        return self.prompt == ASK or not consent.is_remembered(
+        return self.prompt == prompt.ASK or not consent.is_remembered(
             account, self.client, redirect_uri=self.redirect_uri, allowed=self.allowed
         )
 
@@ -72,6 +69,11 @@ class NoSuchClient(errors.LatchkeyError):
     """A request that must not be redirected anywhere."""
 
     status, error = 400, "invalid_request"
+
+    def __init__(self, why: str) -> None:
+        """Say who can help. `why` is a sentence of its own where it ends with a period."""
+        who = why if why.endswith(".") else f"Contact its developer ({why})."
+        super().__init__(f"The application that sent you here made an invalid request. {who}")
 
 
 class BackToClient(Exception):
@@ -100,7 +102,7 @@ class BackToClient(Exception):
             return self.location
         if account is not None and consent.is_given_at(account, self._client, self._redirect_uri):
             return self.location
-        raise NoSuchClient(f"The application that sent you here made an invalid request. {self._message}")
+        raise NoSuchClient(self._message)
 
 
 def read(parameters: Parameters, base_url: str, *, admit_fetch: client_documents.Admit | None = None) -> Asking:
@@ -182,23 +184,16 @@ def refused(asking: Asking, base_url: str, error: OAuthError) -> BackToClient:
     return BackToClient(asking.client, asking.redirect_uri, location, error.message)
 
 
-def asks_nobody(parameters: Parameters) -> bool:
-    """Return whether a request, right or wrong, wants no page to be shown."""
-    return ASK_NOBODY in parameters.as_sent("prompt").split(" ")
-
-
 def _who_asks(parameters: Parameters, admit_fetch: client_documents.Admit | None) -> tuple[Client, str]:
     """Return the client and where it is answered; raise NoSuchClient unless both are sent once and known."""
     try:
         client_id, named = parameters.get("client_id"), parameters.get("redirect_uri")
     except OAuthError as error:
-        raise NoSuchClient(f"The application that sent you here made an invalid request. {error.message}") from None
+        raise NoSuchClient(error.message) from None
     client = client_documents.find_client(client_id, admit=admit_fetch)
     if client is None:
         why = client_documents.problem(client_id) or "unknown client_id"
-        raise NoSuchClient(
-            f"The application that sent you here made an invalid request. Contact its developer ({why})."
-        )
+        raise NoSuchClient(why)
     return client, _redirect_uri(client, named)
 
 
@@ -206,10 +201,7 @@ def _redirect_uri(client: Client, named: str) -> str:
     if not named and client.only_redirect_uri is not None:
         return client.only_redirect_uri
     if not redirect_uris.is_one_of(named, client.redirect_uris):
-        raise NoSuchClient(
-            "The application that sent you here made an invalid request. Contact its developer (redirect_uri is not"
-            " registered)."
-        )
+        raise NoSuchClient("redirect_uri is not registered")
     return named
 
 
@@ -229,7 +221,7 @@ def _read(client: Client, redirect_uri: str, parameters: Parameters, base_url: s
         scopes=frozenset(scopes),
         resources=frozenset(resources.checked(parameters.every("resource"), base_url)),
         code_challenge=pkce.requested_challenge(parameters, client),
-        prompt=_prompt(parameters),
+        prompt=prompt.of(parameters),
     )
 
 
@@ -240,16 +232,6 @@ def _scopes(client: Client, parameters: Parameters) -> set[str]:
     if not asked <= clients.GRANTABLE or not allowed:
         raise invalid_scope(UNKNOWN_SCOPE)
     return allowed
-
-
-def _prompt(parameters: Parameters) -> str:
-    """Return ASK, ASK_NOBODY or "" for the prompts of a request (OpenID Connect Core §3.1.2.1)."""
-    prompts = set(parameters.get("prompt").split(" ")) - {""}
-    if prompts == {ASK_NOBODY}:
-        return ASK_NOBODY
-    if not prompts <= ASKING:
-        raise invalid_request("prompt may be none, or any of consent, login and select_account.")
-    return ASK if prompts else ""
 
 
 def _location(

@@ -11,7 +11,7 @@ from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.credentials import revoke, rotate
 from chalicelib.credentials.issue import Issued, new_key, put_beside_the_others
 from chalicelib.credentials.principal import Verdict
-from chalicelib.limits import counter_items, tiers, traits
+from chalicelib.limits import counter_items, recorded_usage, tiers
 from chalicelib.uptime import days, incidents, report, states
 from tests.house import Clock
 
@@ -99,7 +99,7 @@ def _hours(account_id: str, counters: dict[str, str], successor: str) -> Iterato
             "dies_at": _number(counter_items.dies_at(tier, at)),
             **{name: _number(count) for name, count in by_name.items()},
             # Every key reads one thing, whatever it may.
-            traits.route_name("GET /v1/users/me"): {"SS": sorted(by_name)},
+            recorded_usage.route_name("GET /v1/users/me"): {"SS": sorted(by_name)},
         }
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from chalicelib.credentials.unused_scopes import Advice, advise
-from chalicelib.limits.traits import route_name
+from chalicelib.limits.recorded_usage import route_name
 from chalicelib.limits.usage import Used
 
 WEEK_S, MONTH_S = 7 * 86_400, 30 * 86_400

@@ -11,7 +11,7 @@ from chalicelib.credentials.issue import Issued
 from chalicelib.credentials.reverify import Use, admit_caller, admit_presented, note_failure
 from chalicelib.credentials.verify import verify
 from chalicelib.events import actors, kinds, record
-from chalicelib.limits import counter_items, traits
+from chalicelib.limits import counter_items, recorded_usage
 from chalicelib.limits.tiers import FREE
 from tests.house import NOON_MS, House
 
@@ -37,8 +37,8 @@ def test_admission_is_counted_and_recorded_under_its_credential(home: House) -> 
     admit(issued)
     counter, item = counter_items.counter_of(issued.key.id), item_of(issued)
     assert home.counters(issued.key.account_id)[counter] == 1
-    assert traits.routes_of(item) == {traits.route_name(ROUTE): {counter}}
-    assert traits.networks_of(item) == {traits.network_name(counter, NETWORK): counter}
+    assert recorded_usage.routes_of(item) == {recorded_usage.route_name(ROUTE): {counter}}
+    assert recorded_usage.networks_of(item) == {recorded_usage.network_name(counter, NETWORK): counter}
 
 
 def test_route_that_the_scopes_dont_allow_is_not_used(home: House) -> None:
@@ -46,8 +46,8 @@ def test_route_that_the_scopes_dont_allow_is_not_used(home: House) -> None:
     issued = home.key(home.account(), "read")
     admit(issued, scopes=("read", "keys"))
     item = item_of(issued)
-    assert traits.routes_of(item) == {}
-    assert len(traits.networks_of(item)) == 1
+    assert recorded_usage.routes_of(item) == {}
+    assert len(recorded_usage.networks_of(item)) == 1
 
 
 def test_failures_are_written_with_the_next_admission(home: House) -> None:
@@ -56,7 +56,10 @@ def test_failures_are_written_with_the_next_admission(home: House) -> None:
     for _ in range(2):
         note_failure(verify(issued.secret))
     admit(issued)
-    assert traits.times_told_no(item_of(issued), traits.FAILED, counter_items.counter_of(issued.key.id)) == 2
+    assert (
+        recorded_usage.times_told_no(item_of(issued), recorded_usage.FAILED, counter_items.counter_of(issued.key.id))
+        == 2
+    )
 
 
 @pytest.mark.parametrize(("used", "kind"), [(800, kinds.QUOTA_NEARLY_SPENT), (1_000, kinds.QUOTA_SPENT)])

@@ -5,7 +5,7 @@ from itertools import cycle
 
 import pytest
 
-from chalicelib.limits import counter_items, tiers, traits
+from chalicelib.limits import counter_items, recorded_usage, tiers
 from tests.engine import counters
 from tests.engine.fleet import AT_ONCE, PROCESSES, Fleet, Reply, Request, flat
 from tests.house import NOON_MS, House
@@ -149,4 +149,6 @@ def test_each_refusal_is_counted_once_though_many_are_admitted_at_once(home: Hou
     assert {reply.status for reply in flat(fleet.send(url, requests([key.secret], AT_ONCE, second_of=1)))} == {200}
     counted = counters.item(account)
     assert counter_items.number(counted, counter_items.REFUSED) == refused
-    assert traits.times_told_no(counted, traits.REFUSED, counter_items.counter_of(key.key.id)) == refused
+    assert (
+        recorded_usage.times_told_no(counted, recorded_usage.REFUSED, counter_items.counter_of(key.key.id)) == refused
+    )

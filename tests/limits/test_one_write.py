@@ -4,7 +4,7 @@ import pytest
 
 from chalicelib.core import telemetry
 from chalicelib.core.dynamodb import client as dynamodb
-from chalicelib.limits import leases, local_cache, rejection_counts, traits
+from chalicelib.limits import leases, local_cache, recorded_usage, rejection_counts
 from chalicelib.limits.admission import NEVER_STALE, Refused, Stale, admit
 from chalicelib.limits.counter_items import OTHER, window_at
 from chalicelib.limits.headers import Allowance
@@ -141,7 +141,7 @@ def test_write_takes_away_what_is_past_and_what_is_too_much(home: House) -> None
     """In one clause: burst windows by their names, all else by a placeholder."""
     home.clock.forward(60)
     here = window_at("acc_1", FREE, home.clock.now_ms)
-    networks = {f"n{number:08}": {"S": KEY} for number in range(traits.NETWORKS_MAX + 2)}
+    networks = {f"n{number:08}": {"S": KEY} for number in range(recorded_usage.NETWORKS_MAX + 2)}
     local_cache.note(here, networks | {"s1": {"N": "1"}, "s60": {"N": "1"}, "s2": {"N": "1"}})
     bodies: list[dynamodb.Json] = []
 
@@ -179,7 +179,7 @@ def test_lease_is_not_spent_on_what_the_item_has_not_seen(home: House) -> None:
     """A new network or route is written at once."""
     lease_of_ten(home)
     admit("acc_1", ENDLESS, counter=KEY)
-    shown = traits.Traits(route="rAAA")
+    shown = recorded_usage.Traits(route="rAAA")
     with telemetry.calls_watched() as calls:
         admit("acc_1", ENDLESS, counter=KEY, shown=shown)
         assert len(calls.made) == 1

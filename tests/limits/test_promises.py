@@ -11,9 +11,9 @@ from chalicelib.limits import (
     leases,
     local_cache,
     quota_thresholds,
+    recorded_usage,
     rejection_counts,
     stale_marks,
-    traits,
 )
 
 PAGE = " ".join((Path(__file__).parents[2] / "docs/architecture.md").read_text().split())
@@ -32,10 +32,10 @@ IN_WORDS = {4: "four", 10: "a tenth"}
         f"Leases end at {leases.FILLED_PERCENT} % of the burst",
         f"brings the hour to {quota_thresholds.NEARLY_PERCENT} % of its quota",
         f"which has {IN_WORDS[anonymous_limits.WIDER]} times as much (`limits/anonymous_limits.py`)",
-        f"| {traits.NETWORKS_MAX}, then `n_other` counts the admissions |",
-        f"| {traits.SHARED_BYTES} bytes together with the next two; then `r_other` says that the hour isn't complete |",
-        f"| {traits.NAMED_MAX}, then `f_other` |",
-        f"| {traits.NAMED_MAX}; `refused` has all |",
+        f"| {recorded_usage.NETWORKS_MAX}, then `n_other` counts the admissions |",
+        f"| {recorded_usage.SHARED_BYTES} bytes together with the next two; then `r_other` says that the hour",
+        f"| {recorded_usage.NAMED_MAX}, then `f_other` |",
+        f"| {recorded_usage.NAMED_MAX}; `refused` has all |",
     ],
 )
 def test_number_is_the_one_that_the_architecture_page_names(sentence: str) -> None:

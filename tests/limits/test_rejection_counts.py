@@ -8,7 +8,7 @@ import pytest
 from chalicelib.core import settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.core.dynamodb.errors import WireError
-from chalicelib.limits import counter_items, local_cache, rejection_counts, traits
+from chalicelib.limits import counter_items, local_cache, recorded_usage, rejection_counts
 from chalicelib.limits.admission import Refused, admit
 from chalicelib.limits.counter_items import Window
 from chalicelib.limits.tiers import Tier
@@ -211,7 +211,7 @@ def test_sum_without_names_is_written_without_names(home: House) -> None:
 
 def test_write_of_refusals_tidies_up_what_the_item_has_too_much_of(home: House) -> None:
     """As an admission's does: it may be the only one that this item still gets."""
-    names = {f"n{number:08}": {"S": "kAda0000"} for number in range(traits.NETWORKS_MAX + 2)}
+    names = {f"n{number:08}": {"S": "kAda0000"} for number in range(recorded_usage.NETWORKS_MAX + 2)}
     table = settings.current().table("windows")
     key = counter_items.item_key("acc_1", QUOTA, home.clock.now_ms // 1000)
     dynamodb.call("PutItem", {"TableName": table, "Item": key | names})
@@ -220,7 +220,7 @@ def test_write_of_refusals_tidies_up_what_the_item_has_too_much_of(home: House) 
     home.clock.forward(10)
     rejection_counts.note(window(home))
     item = dynamodb.call("GetItem", {"TableName": table, "Key": key})["Item"]
-    assert set(traits.networks_of(item)) == set(sorted(names)[: traits.NETWORKS_MAX])
+    assert set(recorded_usage.networks_of(item)) == set(sorted(names)[: recorded_usage.NETWORKS_MAX])
     assert (item["refused"], item["n_other"]) == ({"N": "2"}, {"N": "2"})
 
 

@@ -8,8 +8,8 @@ from chalicelib.core import settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.limits.admission import admit
 from chalicelib.limits.counter_items import COUNTERS_MAX, TABLE, item_key
+from chalicelib.limits.recorded_usage import Traits, route_name
 from chalicelib.limits.tiers import ENTERPRISE, FREE, PRO
-from chalicelib.limits.traits import Traits, route_name
 from chalicelib.limits.usage import Used, items_newest_first, last_used_hours, routes_used
 from tests.house import NOON_MS, House
 

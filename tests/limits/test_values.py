@@ -5,7 +5,17 @@ from typing import Any
 
 import pytest
 
-from chalicelib.limits import admission, counter_items, leases, local_cache, rejection_counts, tiers, traits, usage
+from chalicelib.limits import (
+    admission,
+    counter_items,
+    leases,
+    local_cache,
+    recorded_usage,
+    recorded_usage_delta,
+    rejection_counts,
+    tiers,
+    usage,
+)
 from chalicelib.limits import headers as limit_headers
 
 FROZEN: list[Any] = [
@@ -14,9 +24,9 @@ FROZEN: list[Any] = [
     leases.Take,
     rejection_counts.Sum,
     tiers.Tier,
-    traits.Known,
-    traits.Learnt,
-    traits.Traits,
+    recorded_usage.Known,
+    recorded_usage_delta.Learnt,
+    recorded_usage.Traits,
     usage.Hour,
     usage.Used,
     counter_items.Window,
@@ -41,14 +51,14 @@ def test_value_has_no_more_than_its_fields(kind: Any) -> None:
 @pytest.mark.parametrize(
     ("value", "fields"),
     [
-        (admission.Asked(), (None, 2**53, traits.Traits())),
+        (admission.Asked(), (None, 2**53, recorded_usage.Traits())),
         (leases.Take(1), (1, 0)),
         (leases._Caller(7), (7, 0, 0, 0, 0, False, [], 0)),
-        (local_cache.Seen(), (0, {}, (), frozenset(), traits.Known(), -10_000, "")),
+        (local_cache.Seen(), (0, {}, (), frozenset(), recorded_usage.Known(), -10_000, "")),
         (rejection_counts.Sum(), (0, {})),
-        (traits.Known(), (frozenset(), 0, 0, 0, 230, ())),
-        (traits.Learnt(), ("", "", (), {}, {})),
-        (traits.Traits(), ("", "")),
+        (recorded_usage.Known(), (frozenset(), 0, 0, 0, 230, ())),
+        (recorded_usage_delta.Learnt(), ("", "", (), {}, {})),
+        (recorded_usage.Traits(), ("", "")),
         (usage.Hour(), (0, 0, {})),
         (usage.Used(), (frozenset(), True)),
     ],

@@ -74,12 +74,12 @@ def test_refusal_says_nothing_of_the_request_in_a_log() -> None:
 
 
 @pytest.mark.parametrize(
-    ("prompt", "asks_nobody"),
+    ("sent", "asks_nobody"),
     [("none", True), ("none login", True), ("login none", True), ("", False), ("login", False), ("nones", False)],
 )
-def test_request_that_wants_no_page_says_so_among_its_prompts(prompt: str, asks_nobody: bool) -> None:
+def test_request_that_wants_no_page_says_so_among_its_prompts(sent: str, asks_nobody: bool) -> None:
     """Right or wrong: beside another it can't be had, and the refusal needs no page either."""
-    assert authorize.asks_nobody(parameters.of_query({"prompt": [prompt]})) == asks_nobody
+    assert prompt.asks_nobody(parameters.of_query({"prompt": [sent]})) == asks_nobody
 
 
 @pytest.mark.parametrize(

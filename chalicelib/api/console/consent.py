@@ -6,7 +6,7 @@ from chalicelib.api.console.outcomes import ExternalRedirect, Render
 from chalicelib.api.console.page_request import LogInFirst, PageRequest
 from chalicelib.core import errors
 from chalicelib.limits.tiers import DOCUMENT_FETCHES, Tier
-from chalicelib.oauth import authorize, device, redirect_uris
+from chalicelib.oauth import authorize, device, prompt, redirect_uris
 from chalicelib.oauth.errors import OAuthError, access_denied
 from chalicelib.oauth.parameters import OF_AUTHORIZATION, Parameters, of_query
 
@@ -21,7 +21,7 @@ def show_authorize(visit: PageRequest) -> Render | ExternalRedirect:
     try:
         return _asked(visit, _read(visit, parameters), parameters)
     except authorize.BackToClient as refused:
-        if visit.logged_in is None and not authorize.asks_nobody(parameters):
+        if visit.logged_in is None and not prompt.asks_nobody(parameters):
             # Whom nobody knows yet is sent nowhere: they may have allowed this client before, and then it is told.
             raise LogInFirst from None
         return ExternalRedirect(refused.location_for(_account(visit)), refused.client_name)
@@ -101,7 +101,7 @@ def _read(visit: PageRequest, parameters: Parameters) -> authorize.Asking:
 
 
 def _asked(visit: PageRequest, asking: authorize.Asking, parameters: Parameters) -> Render | ExternalRedirect:
-    account, asks_nobody = _account(visit), asking.prompt == authorize.ASK_NOBODY
+    account, asks_nobody = _account(visit), asking.prompt == prompt.ASK_NOBODY
     if account is None:
         if asks_nobody:
             raise authorize.refused(asking, visit.base_url, OAuthError("login_required", "Nobody is logged in."))

@@ -1,6 +1,6 @@
 """Settings > API Keys says what a key used, and offers the narrower key only where the record is complete."""
 
-from chalicelib.limits import tiers, traits
+from chalicelib.limits import recorded_usage, tiers
 from tests.house import House
 from tests.visitor import logged_in, person
 
@@ -53,6 +53,6 @@ def test_hour_with_more_routes_than_are_recorded_is_a_reason(home: House) -> Non
     issued = home.key(account)
     home.clock.forward(8 * DAY_S)
     home.call("GET", "/v1/limits", issued.secret)
-    home.counted(account.id, tiers.FREE, **{traits.ROUTES_OTHER: 1})
+    home.counted(account.id, tiers.FREE, **{recorded_usage.ROUTES_OTHER: 1})
     html = logged_in(home, account).open(f"/settings/keys/{issued.key.id}").html
     assert "used in an hour in which your keys used more routes than are recorded" in html

@@ -7,7 +7,7 @@ import pytest
 from chalicelib.api import client_address
 from chalicelib.core import clock, settings
 from chalicelib.core.dynamodb import client as dynamodb
-from chalicelib.limits import counter_items, tiers, traits
+from chalicelib.limits import counter_items, recorded_usage, tiers
 from chalicelib.limits.counter_items import counter_of
 from tests.house import House
 
@@ -27,8 +27,8 @@ def test_request_tells_its_network_and_its_route(home: House) -> None:
     issued = home.key(account)
     home.call("GET", f"/v1/users/{account.id}", issued.secret, ip="198.51.100.9")
     counter, item = counter_of(issued.key.id), item_of(account.id)
-    assert traits.routes_of(item) == {traits.route_name("GET /v1/users/{user_id}"): {counter}}
-    assert traits.networks_of(item) == {traits.network_name(counter, "198.51.100.0/24"): counter}
+    assert recorded_usage.routes_of(item) == {recorded_usage.route_name("GET /v1/users/{user_id}"): {counter}}
+    assert recorded_usage.networks_of(item) == {recorded_usage.network_name(counter, "198.51.100.0/24"): counter}
 
 
 def test_route_that_the_scopes_refuse_is_not_used_but_a_failure(home: House) -> None:
@@ -39,8 +39,8 @@ def test_route_that_the_scopes_refuse_is_not_used_but_a_failure(home: House) -> 
         assert home.call("GET", "/v1/keys", issued.secret).status == 403
     home.call("GET", "/v1/limits", issued.secret)
     item = item_of(account.id)
-    assert list(traits.routes_of(item)) == [traits.route_name("GET /v1/limits")]
-    assert traits.times_told_no(item, traits.FAILED, counter_of(issued.key.id)) == 3
+    assert list(recorded_usage.routes_of(item)) == [recorded_usage.route_name("GET /v1/limits")]
+    assert recorded_usage.times_told_no(item, recorded_usage.FAILED, counter_of(issued.key.id)) == 3
 
 
 def test_key_that_ended_within_the_gateways_memory_is_a_failure(home: House) -> None:
@@ -51,7 +51,7 @@ def test_key_that_ended_within_the_gateways_memory_is_a_failure(home: House) -> 
     home.clock.forward(61)
     assert home.call("GET", "/v1/limits", short.secret).status == 401
     home.call("GET", "/v1/limits", other.secret)
-    assert traits.times_told_no(item_of(account.id), traits.FAILED, counter_of(short.key.id)) == 1
+    assert recorded_usage.times_told_no(item_of(account.id), recorded_usage.FAILED, counter_of(short.key.id)) == 1
 
 
 def test_secret_that_a_service_asks_about_tells_neither(home: House) -> None:
@@ -61,7 +61,7 @@ def test_secret_that_a_service_asks_about_tells_neither(home: House) -> None:
     answer = home.call("POST", "/v1/verify", service.secret, json_body={"secret": issued.secret})
     assert answer.status == 200
     item = item_of(account.id)
-    assert (traits.networks_of(item), traits.routes_of(item)) == ({}, {})
+    assert (recorded_usage.networks_of(item), recorded_usage.routes_of(item)) == ({}, {})
 
 
 @pytest.mark.parametrize(

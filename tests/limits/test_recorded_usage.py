@@ -8,7 +8,7 @@ import pytest
 
 from chalicelib.core import clock, ids, settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
-from chalicelib.limits import counter_items, rejection_counts, traits
+from chalicelib.limits import counter_items, recorded_usage, rejection_counts
 from chalicelib.limits.admission import Refused, admit
 from chalicelib.limits.tiers import ENTERPRISE, PRO, Tier
 from tests.house import House, forget_process
@@ -29,7 +29,7 @@ def item_of(subject: str = SUBJECT, tier: Tier = PRO) -> dict[str, Any]:
 
 def ask(counter: str = ADA, network: str = "203.0.113.0/24", route: str = "GET /v1/users", tier: Tier = PRO) -> None:
     """Be admitted once."""
-    admit(SUBJECT, tier, counter=counter, shown=traits.shown_by(counter, network=network, route=route))
+    admit(SUBJECT, tier, counter=counter, shown=recorded_usage.shown_by(counter, network=network, route=route))
 
 
 @contextmanager
@@ -52,17 +52,17 @@ def test_item_learns_network_and_route_in_the_admissions_write(home: House) -> N
         ask()
     assert calls.made == [WRITE]
     item = item_of()
-    assert traits.networks_of(item) == {traits.network_name(ADA, "203.0.113.0/24"): ADA}
-    assert traits.routes_of(item) == {traits.route_name("GET /v1/users"): {ADA}}
-    assert traits.is_complete(item)
+    assert recorded_usage.networks_of(item) == {recorded_usage.network_name(ADA, "203.0.113.0/24"): ADA}
+    assert recorded_usage.routes_of(item) == {recorded_usage.route_name("GET /v1/users"): {ADA}}
+    assert recorded_usage.is_complete(item)
     assert "203.0" not in str(item)
 
 
 def test_names_are_as_their_readers_expect(home: House) -> None:
     """`n` and 8 characters, `r` and 3: whoever reads the items relies on it."""
-    name = traits.network_name(ADA, "203.0.113.0/24")
+    name = recorded_usage.network_name(ADA, "203.0.113.0/24")
     assert (name, len(name)) == ("nmUkuS2Af", 9)
-    assert len(traits.route_name("GET /v1/users")) == 4
+    assert len(recorded_usage.route_name("GET /v1/users")) == 4
 
 
 def test_steady_state_sends_nothing_more(home: House) -> None:
@@ -79,8 +79,8 @@ def test_keys_of_one_network_and_route_are_told_apart(home: House) -> None:
     ask(ADA)
     ask(BOB)
     item = item_of()
-    assert sorted(traits.networks_of(item).values()) == [ADA, BOB]
-    assert traits.routes_of(item) == {traits.route_name("GET /v1/users"): {ADA, BOB}}
+    assert sorted(recorded_usage.networks_of(item).values()) == [ADA, BOB]
+    assert recorded_usage.routes_of(item) == {recorded_usage.route_name("GET /v1/users"): {ADA, BOB}}
 
 
 def test_ninth_network_is_counted_without_a_name(home: House) -> None:
@@ -89,8 +89,8 @@ def test_ninth_network_is_counted_without_a_name(home: House) -> None:
         ask(network=f"10.0.{number}.0/24")
     ask(network="10.0.9.0/24")
     item = item_of()
-    assert len(traits.networks_of(item)) == traits.NETWORKS_MAX
-    assert counter_items.number(item, traits.NETWORKS_OTHER) == 3
+    assert len(recorded_usage.networks_of(item)) == recorded_usage.NETWORKS_MAX
+    assert counter_items.number(item, recorded_usage.NETWORKS_OTHER) == 3
 
 
 def test_route_that_finds_no_room_marks_the_hour(home: House) -> None:
@@ -98,8 +98,8 @@ def test_route_that_finds_no_room_marks_the_hour(home: House) -> None:
     for number in range(40):
         ask(route=f"GET /v1/own/{number}")
     item = item_of()
-    assert not traits.is_complete(item)
-    assert len(traits.routes_of(item)) == traits.SHARED_BYTES // 16
+    assert not recorded_usage.is_complete(item)
+    assert len(recorded_usage.routes_of(item)) == recorded_usage.SHARED_BYTES // 16
     with sent() as requests:
         ask(route="GET /v1/own/39")
         admit(SUBJECT, PRO, counter=ADA)
@@ -111,13 +111,13 @@ def test_what_cold_processes_put_in_too_much_goes_with_the_next_write(home: Hous
     for number in range(30):
         ask(network=f"10.0.{number}.0/24", route=f"GET /v1/own/{number}")
         forget_process()
-    assert len(traits.networks_of(item_of())) == 30
+    assert len(recorded_usage.networks_of(item_of())) == 30
     ask()
     ask()
     item = item_of()
-    assert len(traits.networks_of(item)) == traits.NETWORKS_MAX
-    assert not traits.is_complete(item)
-    assert counter_items.number(item, traits.NETWORKS_OTHER) > 0
+    assert len(recorded_usage.networks_of(item)) == recorded_usage.NETWORKS_MAX
+    assert not recorded_usage.is_complete(item)
+    assert counter_items.number(item, recorded_usage.NETWORKS_OTHER) > 0
     assert size_bytes(item) < 1_024
 
 
@@ -132,7 +132,7 @@ def test_failures_are_written_with_the_next_admission(home: House) -> None:
     ask()
     ask()
     item = item_of()
-    assert traits.times_told_no(item, traits.FAILED, ADA) == 3
+    assert recorded_usage.times_told_no(item, recorded_usage.FAILED, ADA) == 3
     assert counter_items.number(item, counter_items.REFUSED) == 0
 
 
@@ -141,7 +141,7 @@ def test_failures_without_an_admission_are_written_after_ten_seconds(home: House
     for after_s in (0, 9, 1):
         home.clock.forward(after_s)
         rejection_counts.note_failure(counter_items.window_at(SUBJECT, PRO, home.clock.now_ms), ADA)
-    assert traits.times_told_no(item_of(), traits.FAILED, ADA) == 3
+    assert recorded_usage.times_told_no(item_of(), recorded_usage.FAILED, ADA) == 3
 
 
 def test_failures_of_a_ninth_credential_are_counted_without_a_name(home: House) -> None:
@@ -151,8 +151,8 @@ def test_failures_of_a_ninth_credential_are_counted_without_a_name(home: House) 
         rejection_counts.note_failure(window, f"k{number:07}")
     admit(SUBJECT, PRO)
     item = item_of()
-    assert counter_items.number(item, traits.FAILED_OTHER) == 2
-    assert sum(name[0] == "f" and name != traits.FAILED_OTHER for name in item) == traits.NAMED_MAX
+    assert counter_items.number(item, recorded_usage.FAILED_OTHER) == 2
+    assert sum(name[0] == "f" and name != recorded_usage.FAILED_OTHER for name in item) == recorded_usage.NAMED_MAX
 
 
 def test_refusals_are_counted_by_credential_too(home: House) -> None:
@@ -166,15 +166,15 @@ def test_refusals_are_counted_by_credential_too(home: House) -> None:
     ask(tier=small)
     item = item_of()
     assert counter_items.number(item, counter_items.REFUSED) == 4
-    assert traits.times_told_no(item, traits.REFUSED, BOB) == 4
-    assert traits.times_told_no(item, traits.REFUSED, ADA) == 0
+    assert recorded_usage.times_told_no(item, recorded_usage.REFUSED, BOB) == 4
+    assert recorded_usage.times_told_no(item, recorded_usage.REFUSED, ADA) == 0
 
 
 def test_without_a_counter_nothing_is_told(home: House) -> None:
     """A stranger's item names no networks and no routes."""
-    admit("ip_203.0.113.7", PRO, shown=traits.Traits("nAAAAAAAA", "rAAA"))
+    admit("ip_203.0.113.7", PRO, shown=recorded_usage.Traits("nAAAAAAAA", "rAAA"))
     item = item_of("ip_203.0.113.7")
-    assert (traits.networks_of(item), traits.routes_of(item)) == ({}, {})
+    assert (recorded_usage.networks_of(item), recorded_usage.routes_of(item)) == ({}, {})
 
 
 def test_fullest_item_is_one_write_unit(home: House) -> None:
@@ -183,7 +183,7 @@ def test_fullest_item_is_one_write_unit(home: House) -> None:
     keys = [f"{'k' if number < 20 else 'c'}{number:07}" for number in range(counter_items.COUNTERS_MAX + 5)]
     for number in range(500):
         counter = keys[number % len(keys)]
-        shown = traits.shown_by(counter, network=f"10.0.{number}.0/24", route=f"GET /v1/own/{number % 45}")
+        shown = recorded_usage.shown_by(counter, network=f"10.0.{number}.0/24", route=f"GET /v1/own/{number % 45}")
         if number % 5 == 0:
             window = counter_items.window_at(subject, ENTERPRISE, home.clock.now_ms)
             rejection_counts.note_failure(window, counter)
@@ -194,9 +194,9 @@ def test_fullest_item_is_one_write_unit(home: House) -> None:
     assert {
         counter_items.OTHER,
         counter_items.REFUSED,
-        traits.NETWORKS_OTHER,
-        traits.ROUTES_OTHER,
-        traits.FAILED_OTHER,
+        recorded_usage.NETWORKS_OTHER,
+        recorded_usage.ROUTES_OTHER,
+        recorded_usage.FAILED_OTHER,
     } < set(item)
     assert len(counter_items.counters(item)) == counter_items.COUNTERS_MAX
     # An hour of 27,777 requests each second, and clocks that put 11 burst windows beside each other.

@@ -4,20 +4,18 @@ from typing import Any
 
 import pytest
 
-from chalicelib.limits import traits
-from chalicelib.limits.traits import (
+from chalicelib.limits import recorded_usage
+from chalicelib.limits.recorded_usage import (
     NAMED_MAX,
     NETWORKS_MAX,
-    NOTHING_LEARNT,
     NOTHING_SHOWN,
     SHARED_BYTES,
     Known,
-    Learnt,
     Traits,
     is_old_news,
     known,
-    learnt,
 )
+from chalicelib.limits.recorded_usage_delta import NOTHING_LEARNT, Learnt, learnt
 
 ADA, BOB = "kAda0000", "kBob0000"
 ONE = {"N": "1"}
@@ -69,7 +67,7 @@ def test_item_is_known_by_its_networks_routes_failures_and_refusals() -> None:
         refused=2,
         room_bytes=SHARED_BYTES - 2 * ROUTE - 3 * COUNTER - 3 * NUMBER,
     )
-    assert known({"used": ONE, "refused": ONE, "f_other": ONE}) == traits.NOTHING_KNOWN
+    assert known({"used": ONE, "refused": ONE, "f_other": ONE}) == recorded_usage.NOTHING_KNOWN
 
 
 def test_networks_beyond_the_eighth_are_too_many() -> None:
@@ -255,24 +253,24 @@ def test_lease_may_be_spent_on_what_the_item_has_or_only_counts(
 
 def test_shown_by_leaves_out_what_is_not_known() -> None:
     """An empty network or route has no name."""
-    both = traits.shown_by(ADA, network="203.0.113.0/24", route="GET /v1/users")
-    assert both == Traits("nmUkuS2Af", traits.route_name("GET /v1/users"))
-    assert traits.shown_by(ADA, network="", route="GET /v1/users") == Traits("", both.route)
-    assert traits.shown_by(ADA, network="203.0.113.0/24", route="") == Traits(both.network, "")
+    both = recorded_usage.shown_by(ADA, network="203.0.113.0/24", route="GET /v1/users")
+    assert both == Traits("nmUkuS2Af", recorded_usage.route_name("GET /v1/users"))
+    assert recorded_usage.shown_by(ADA, network="", route="GET /v1/users") == Traits("", both.route)
+    assert recorded_usage.shown_by(ADA, network="203.0.113.0/24", route="") == Traits(both.network, "")
 
 
 def test_raw_item_is_read_by_kind() -> None:
     """Sums and marks are none of it; what isn't there is zero."""
     item = {"nAAAAAAAA": {"S": ADA}, "n_other": ONE, "rAAA": counters(2), "r_other": ONE, "refused": ONE}
     item |= {"fAda0000": {"N": "3"}}
-    assert traits.networks_of(item) == {"nAAAAAAAA": ADA}
-    assert traits.routes_of(item) == {"rAAA": frozenset(["k0000000", "k0000001"])}
-    assert (traits.is_complete(item), traits.is_complete({})) == (False, True)
-    assert traits.times_told_no(item, traits.FAILED, ADA) == 3
-    assert traits.times_told_no(item, traits.REFUSED, ADA) == 0
+    assert recorded_usage.networks_of(item) == {"nAAAAAAAA": ADA}
+    assert recorded_usage.routes_of(item) == {"rAAA": frozenset(["k0000000", "k0000001"])}
+    assert (recorded_usage.is_complete(item), recorded_usage.is_complete({})) == (False, True)
+    assert recorded_usage.times_told_no(item, recorded_usage.FAILED, ADA) == 3
+    assert recorded_usage.times_told_no(item, recorded_usage.REFUSED, ADA) == 0
 
 
 @pytest.mark.parametrize(("route", "name"), [("GET /v1/users", "rdfd"), ("POST /v1/keys", "r5ek")])
 def test_route_names_stay(route: str, name: str) -> None:
     """Items are read for 31 days, and by code that is newer than what wrote them."""
-    assert traits.route_name(route) == name
+    assert recorded_usage.route_name(route) == name

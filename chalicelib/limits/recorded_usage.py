@@ -9,7 +9,7 @@ table could try all networks; the hash keeps addresses out of sight, not out of 
 import base64
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from chalicelib.core import randomness
@@ -22,10 +22,9 @@ SHARED_BYTES = 230
 """What routes, failures and refusals take together at most."""
 NETWORKS_OTHER, ROUTES_OTHER, FAILED_OTHER = "n_other", "r_other", "f_other"
 FAILED, REFUSED = "f", "q"
-
-_ROUTE_BYTES = 4 + 3
-_COUNTER_BYTES = 8 + 1
-_NUMBER_BYTES = 8 + 5
+ROUTE_BYTES = 4 + 3
+COUNTER_BYTES = 8 + 1
+NUMBER_BYTES = 8 + 5
 """A name of 8 characters and a number of up to 8 digits."""
 
 
@@ -55,20 +54,6 @@ class Known:
 
 
 NOTHING_KNOWN = Known()
-
-
-@dataclass(frozen=True, slots=True)
-class Learnt:
-    """The parts of the admission's expression that tell what is new; each clause begins with a comma."""
-
-    sets: str = ""
-    adds: str = ""
-    removes: tuple[str, ...] = ()
-    names: Mapping[str, str] = field(default_factory=dict)
-    values: Mapping[str, Any] = field(default_factory=dict)
-
-
-NOTHING_LEARNT = Learnt()
 
 
 def shown_by(counter: str, *, network: str, route: str) -> Traits:
@@ -107,26 +92,16 @@ def known(item: Mapping[str, Any]) -> Known:
             names.add(name)
             failed += kind == FAILED
             refused += kind == REFUSED
-            room -= _NUMBER_BYTES
+            room -= NUMBER_BYTES
         elif name == ROUTES_OTHER:
             names.add(name)
     excess = tuple(_excess(item)) if networks > NETWORKS_MAX or room < 0 else ()
     return Known(frozenset(names), networks, failed, refused, room, excess)
 
 
-def learnt(known: Known, counter: str | None, shown: Traits, told_no: Mapping[str, int]) -> Learnt:
-    """Return what a write under `counter` adds to an item: what the request shows, and failures and refusals by name.
-
-    `told_no` are the sums by attribute, as `refusals` holds them.
-    """
-    if not told_no and not known.excess and (counter is None or _is_known(known, counter, shown)):
-        return NOTHING_LEARNT
-    return _Telling(known).all(counter, shown, told_no)
-
-
 def is_old_news(known: Known, counter: str | None, shown: Traits) -> bool:
     """Tell whether an item needn't hear of a request again: then a lease may be spent on it."""
-    return counter is None or _is_known(
+    return counter is None or is_known(
         known, counter, Traits("" if known.networks >= NETWORKS_MAX else shown.network, shown.route)
     )
 
@@ -151,7 +126,7 @@ def times_told_no(item: Mapping[str, Any], kind: str, counter: str) -> int:
     return int(item.get(kind + counter[-7:], {"N": "0"})["N"])
 
 
-def _is_known(known: Known, counter: str, shown: Traits) -> bool:
+def is_known(known: Known, counter: str, shown: Traits) -> bool:
     """Tell whether an item has all of it. A ninth network is counted each time, an unnamed route is marked once."""
     return (not shown.network or shown.network in known.names) and (
         not shown.route or shown.route + counter in known.names or (_is_full(known) and ROUTES_OTHER in known.names)
@@ -159,102 +134,18 @@ def _is_known(known: Known, counter: str, shown: Traits) -> bool:
 
 
 def _is_full(known: Known) -> bool:
-    return known.room_bytes < _ROUTE_BYTES + _COUNTER_BYTES
+    return known.room_bytes < ROUTE_BYTES + COUNTER_BYTES
 
 
 def _route_bytes(value: Mapping[str, Any]) -> int:
-    return _ROUTE_BYTES + _COUNTER_BYTES * len(value["SS"])
+    return ROUTE_BYTES + COUNTER_BYTES * len(value["SS"])
 
 
 def _excess(item: Mapping[str, Any]) -> Iterator[str]:
     """Yield what is beyond the shares: the last by name, so that all processes agree."""
     yield from sorted(networks_of(item))[NETWORKS_MAX:]
-    room = SHARED_BYTES - _NUMBER_BYTES * sum(name[0] in "fq" and len(name) == 8 for name in item)
+    room = SHARED_BYTES - NUMBER_BYTES * sum(name[0] in "fq" and len(name) == 8 for name in item)
     for name in sorted(routes_of(item)):
         room -= _route_bytes(item[name])
         if room < 0:
             yield name
-
-
-class _Telling:
-    """Collects the clauses of one write."""
-
-    def __init__(self, known: Known) -> None:
-        self.known, self.room = known, known.room_bytes
-        self.failed, self.refused = known.failed, known.refused
-        self.sets: list[str] = []
-        self.adds: list[str] = []
-        self.names: dict[str, str] = {}
-        self.values: dict[str, Any] = {}
-
-    def all(self, counter: str | None, shown: Traits, told_no: Mapping[str, int]) -> Learnt:
-        """Tell everything."""
-        removes = self._excess()
-        networks_left_out = sum(name[0] == "n" for name in self.known.excess)
-        routes_left_out = len(removes) > networks_left_out
-        if counter is not None:
-            networks_left_out += not self._network(counter, shown.network)
-            routes_left_out = not self._route(counter, shown.route) or routes_left_out
-        failed_left_out = self._told_no(told_no)
-        if routes_left_out and ROUTES_OTHER not in self.known.names:
-            self.sets.append(f"{ROUTES_OTHER} = :one")
-            self.values[":one"] = {"N": "1"}
-        for name, count in ((NETWORKS_OTHER, networks_left_out), (FAILED_OTHER, failed_left_out)):
-            if count:
-                self._add(name, f":{name}", {"N": str(count)})
-        return Learnt(_clauses(self.sets), _clauses(self.adds), removes, self.names, self.values)
-
-    def _excess(self) -> tuple[str, ...]:
-        self.names |= {f"#x{number}": name for number, name in enumerate(self.known.excess)}
-        return tuple(self.names)
-
-    def _network(self, counter: str, name: str) -> bool:
-        """Name a network; return False when it can only be counted."""
-        if not name or name in self.known.names:
-            return True
-        if self.known.networks >= NETWORKS_MAX:
-            return False
-        self.sets.append("#network = :network")
-        self.names["#network"], self.values[":network"] = name, {"S": counter}
-        return True
-
-    def _route(self, counter: str, name: str) -> bool:
-        """Name a route; return False when there is no room."""
-        if not name or name + counter in self.known.names:
-            return True
-        is_there = any(known.startswith(name) for known in self.known.names)
-        needed = _COUNTER_BYTES if is_there else _ROUTE_BYTES + _COUNTER_BYTES
-        if needed > self.room:
-            return False
-        self.room -= needed
-        self.names["#route"] = name
-        self._add("#route", ":route", {"SS": [counter]})
-        return True
-
-    def _told_no(self, sums: Mapping[str, int]) -> int:
-        """Name who was told no; return how many failures found no room. Unnamed refusals are in the account's sum."""
-        left_out = 0
-        for number, (name, count) in enumerate(sums.items()):
-            if name not in self.known.names and not self._makes_room(name[0]):
-                left_out += count * (name[0] == FAILED)
-                continue
-            self.names[f"#no{number}"] = name
-            self._add(f"#no{number}", f":no{number}", {"N": str(count)})
-        return left_out
-
-    def _makes_room(self, kind: str) -> bool:
-        count = self.failed if kind == FAILED else self.refused
-        if count >= NAMED_MAX or self.room < _NUMBER_BYTES:
-            return False
-        self.room -= _NUMBER_BYTES
-        self.failed += kind == FAILED
-        self.refused += kind == REFUSED
-        return True
-
-    def _add(self, spelled: str, placeholder: str, value: Mapping[str, Any]) -> None:
-        self.adds.append(f"{spelled} {placeholder}")
-        self.values[placeholder] = value
-
-
-def _clauses(parts: list[str]) -> str:
-    return "".join(f", {part}" for part in parts)
