@@ -9,7 +9,7 @@ import pytest
 from chalicelib.accounts.tables import Account
 from chalicelib.core import secrets, settings
 from chalicelib.events import kinds
-from chalicelib.oauth import authorize, consent, parameters
+from chalicelib.oauth import authorize, consent, parameters, prompt
 from chalicelib.oauth.errors import invalid_request
 from chalicelib.oauth.tables import Client, Consent, Grant, Ticket
 from tests.credentials.events import told
