@@ -10,7 +10,7 @@ from chalicelib.core.dynamodb import pynamodb_base
 SHOWN_EMPTY = ["botocore.client", "botocore.config", "botocore.session", "pynamodb.connection._botocore_private"]
 PROGRAM = f"""
 import sys
-from chalicelib.core import pynamodb_alone
+from chalicelib.core.dynamodb import pynamodb_base
 assert not set({SHOWN_EMPTY}) & sys.modules.keys(), "left behind"
 import botocore
 assert not {{"client", "config", "session"}} & vars(botocore).keys(), "left at botocore"
@@ -19,15 +19,15 @@ assert botocore.client.BaseClient is not object
 assert botocore.config.Config(read_timeout=1).read_timeout == 1
 assert botocore.session.get_session().get_available_regions("dynamodb")
 from botocore.exceptions import ClientError
-assert pynamodb_alone.Model and pynamodb_alone.TransactWrite
+assert pynamodb_base.Model and pynamodb_base.TransactWrite
 """
 BEFORE = """
 import sys
 import botocore.client
 client = sys.modules["botocore.client"]
-from chalicelib.core import pynamodb_alone
+from chalicelib.core.dynamodb import pynamodb_base
 assert sys.modules["botocore.client"] is client is botocore.client
-assert pynamodb_alone.Model
+assert pynamodb_base.Model
 """
 
 

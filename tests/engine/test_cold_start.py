@@ -36,10 +36,10 @@ OF_MODELS = (
 FUNCTION = """
 import json, sys
 from app import app
-from chalicelib.core import wire
+from chalicelib.core.dynamodb import client as dynamodb
 from infra.standin import Gateway
 from tests.serving import ENGINE_ANSWERS_WITHIN_S
-wire.READ_TIMEOUT_S = ENGINE_ANSWERS_WITHIN_S
+dynamodb.READ_TIMEOUT_S = ENGINE_ANSWERS_WITHIN_S
 gateway = Gateway(app, domain="api.example.com")
 answers = []
 for target in sys.argv[2:]:

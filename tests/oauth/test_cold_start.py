@@ -9,14 +9,14 @@ ROOT = Path(__file__).parents[2]
 FRESH = """
 import json, os, sys
 import tests.conftest
-from chalicelib.core import wire
+from chalicelib.core.dynamodb import client as dynamodb
 from infra import data
 from moto import mock_aws
 from tests import moto_front
 from tests.house import house
 
 with mock_aws(), moto_front.served() as os.environ["AWS_ENDPOINT_URL_DYNAMODB"]:
-    wire.READ_TIMEOUT_S = moto_front.ANSWERS_WITHIN_S
+    dynamodb.READ_TIMEOUT_S = moto_front.ANSWERS_WITHIN_S
     with house() as home:
         data.create_missing_tables()
         secret = home.key(home.account()).secret
@@ -26,8 +26,8 @@ with mock_aws(), moto_front.served() as os.environ["AWS_ENDPOINT_URL_DYNAMODB"]:
             del sys.modules[name]
     os.environ["LATCHKEY_STAGE"] = "test"
     from app import app
-    from chalicelib.core import wire
-    wire.READ_TIMEOUT_S = moto_front.ANSWERS_WITHIN_S
+    from chalicelib.core.dynamodb import client as dynamodb
+    dynamodb.READ_TIMEOUT_S = moto_front.ANSWERS_WITHIN_S
     from infra.standin import Gateway
 
     headers = [("Authorization", "Bearer " + secret), ("Content-Type", "application/json")]
