@@ -139,6 +139,6 @@ class Session(models.Table):
     epoch = models.Whole()
     created_at = models.Whole()
     seen_at = models.Whole()
-    dies_at = models.DiesAt(null=True)
+    dies_at = models.DiesAt()
 
     by_holder = ByHolder()

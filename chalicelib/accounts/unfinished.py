@@ -30,7 +30,7 @@ class Unfinished(models.Table):
     class Meta(models.Meta):
         table = "status"
 
-    what = UnicodeAttribute(hash_key=True, default=PARTITION)
+    what = UnicodeAttribute(hash_key=True)
     at = UnicodeAttribute(range_key=True)
     kind = UnicodeAttribute()
     subject = UnicodeAttribute()

@@ -153,7 +153,7 @@ class Grant(models.Table):
     created_at = models.Whole()
     expires_at = models.Whole()
     revoked_at = models.Whole(null=True)
-    dies_at = models.DiesAt(null=True)
+    dies_at = models.DiesAt()
 
     by_account = GrantsByAccount()
     by_client = GrantsByClient()

@@ -1,8 +1,9 @@
 """What an account says of itself."""
 
 import pytest
+from pynamodb.exceptions import AttributeNullError
 
-from chalicelib.accounts.tables import Account
+from chalicelib.accounts.tables import Account, Session
 
 
 @pytest.mark.parametrize(("typed", "mailbox"), [(None, "ada@example.com"), ("Ada@example.com", "Ada@example.com")])
@@ -31,3 +32,10 @@ def test_account_is_nothing_more_than_it_was_made_to_be() -> None:
     account = Account("acc_x")
     assert (account.status, account.admin, account.session_epoch, account.credentials_since) == ("active", False, 0, 0)
     assert account.live_keys.as_dict() == {}
+
+
+def test_session_without_a_time_of_deletion_cannot_be_stored() -> None:
+    """DynamoDB would keep it forever."""
+    session = Session("digest", id="ses_x", purpose="session", account_id="acc_x", epoch=0, created_at=0, seen_at=0)
+    with pytest.raises(AttributeNullError, match="dies_at"):
+        session.serialize()

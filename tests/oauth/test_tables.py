@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from pynamodb.exceptions import AttributeNullError
 
 from chalicelib.oauth.tables import Client, Consent, Grant
 from tests.house import NOON_MS, House
@@ -60,3 +61,10 @@ def test_scopes_of_a_consent_are_those_of_all_its_lines() -> None:
 def test_grant_lives_until_its_end_or_its_revocation(home: House, times: dict[str, Any], lives: bool) -> None:
     """Until the last millisecond."""
     assert Grant("gra_1", **times).is_live() == lives
+
+
+def test_grant_without_a_time_of_deletion_cannot_be_stored() -> None:
+    """DynamoDB would keep it forever."""
+    grant = Grant("gra_1", account_id="acc_1", client_id="app_1", scopes={"read"}, created_at=0, expires_at=0)
+    with pytest.raises(AttributeNullError, match="dies_at"):
+        grant.serialize()
