@@ -12,7 +12,7 @@ from pathlib import Path
 import coverage
 
 from infra.engine import LOCAL
-from infra.mutate.selection import Coverage
+from infra.mutate.selection import OF_MODELS, Coverage
 
 ROOT = Path(__file__).parents[2]
 HOME = LOCAL / "mutate"
@@ -83,6 +83,7 @@ def covered(fresh: Path, state: str, only: Sequence[str] = ()) -> Coverage:
         )
         where = [f"tests/{name}" for name in only or TESTS]
         where += [] if only else [f"tests/engine/{name}" for name in ON_THE_ENGINE]
+        where.append(OF_MODELS)
         command = [
             sys.executable,
             "-m",

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 QUICK_S = 0.05
+OF_MODELS = "tests/infra/test_resources.py"
+"""Compares what every `tables.py` declares with the tables of the stack."""
 EQUIVALENT = Path(__file__).with_name("equivalent.toml")
 
 
@@ -64,23 +66,29 @@ class Coverage:
         """Return the tests that run a place: its namesake's, its feature's, and the others; of each the fastest first.
 
         A line that runs when its file is imported belongs to all tests that run anything of the file and to the quick
-        ones of its feature; where there is neither, to all tests. A function of a file that no test runs has none.
+        ones of its feature; where no test runs anything of it, to all tests. A function of such a file has none.
+        What a `tables.py` declares also belongs to the tests that compare it with the tables of the stack.
         """
         lines = self.lines.get(place.path, {})
         found = self._at(place) - {""}
         if not place.function or not found:
             found = self.files.setdefault(place.path, frozenset[str]().union(*lines.values()) - {""})
         near = f"tests/{place.package}/"
-        if not place.function:
+        if not place.function and not found:
+            found = frozenset(self.took_s)
+        elif not place.function:
             # A test that only reads a constant runs no line of the file.
             found |= {test for test, took_s in self.took_s.items() if test.startswith(near) and took_s < QUICK_S}
-        if not found and not place.function:
-            found = frozenset(self.took_s)
-        namesake = f"{near}test_{place.path.rpartition('/')[2]}::"
-        return sorted(
-            found,
-            key=lambda test: (not test.startswith(namesake), not test.startswith(near), self.took_s.get(test, 0), test),
-        )
+        file = place.path.rpartition("/")[2]
+        namesakes: tuple[str, ...] = (f"{near}test_{file}::",)
+        if file == "tables.py" and not place.function:
+            namesakes += (OF_MODELS,)
+            found |= {test for test in self.took_s if test.startswith(OF_MODELS)}
+
+        def rank(test: str) -> tuple[bool, bool, float, str]:
+            return not test.startswith(namesakes), not test.startswith(near), self.took_s.get(test, 0), test
+
+        return sorted(found, key=rank)
 
     def runs_at_import(self, place: Place) -> bool:
         """Return whether a place runs outside of tests, too: a module may keep what came of it."""

@@ -22,6 +22,7 @@ import pytest
 from moto import mock_aws
 
 from infra.mutate import copies, in_place
+from infra.mutate.selection import OF_MODELS
 
 OPTIONS = ("-p", "no:cacheprovider", "-p", "no:xdist", "-W", "ignore::pytest.PytestAssertRewriteWarning")
 """The warning is expected: see `_import_what_never_changes`."""
@@ -167,7 +168,8 @@ def _end(child: int) -> None:
 
 
 def _folders() -> list[str]:
-    return [f"tests/{name}" for name in (*copies.TESTS, *(f"engine/{each}" for each in copies.ON_THE_ENGINE))]
+    folders = [f"tests/{name}" for name in (*copies.TESTS, *(f"engine/{each}" for each in copies.ON_THE_ENGINE))]
+    return [*folders, OF_MODELS]
 
 
 def _compile_tests() -> None:

@@ -1,5 +1,6 @@
 """Which mutants `make mutate` tries, and by which tests."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,22 @@ def test_line_that_runs_at_import_belongs_to_all_tests_of_its_file() -> None:
     quick = Coverage(covered.lines, TOOK_S | {"tests/limits/a.py::quickest": 0.01})
     assert quick.tests_of(place(1, function="")) == ["tests/limits/a.py::quickest", "tests/limits/a.py::slow"]
     assert set(Coverage({}, TOOK_S).tests_of(place(1, function=""))) == set(TOOK_S)
+
+
+def test_file_that_only_declares_belongs_to_all_tests_and_first_to_its_features() -> None:
+    """No test runs a line of it, and the quick ones alone would call a survivor what the others kill."""
+    quick = "tests/limits/a.py::quickest"
+    tests = Coverage({}, TOOK_S | {quick: 0.01}).tests_of(place(1, function=""))
+    assert tests == [quick, "tests/limits/a.py::quick", "tests/limits/a.py::slow", "tests/api/b.py::quickest"]
+
+
+def test_declaration_of_a_table_belongs_first_to_the_tests_that_compare_it_with_the_stack() -> None:
+    """They run no line of it; a function of the same file is none of theirs."""
+    compared, path = "tests/infra/test_resources.py::keys", "chalicelib/limits/tables.py"
+    covered = Coverage({path: {6: frozenset(["tests/limits/a.py::slow"])}}, TOOK_S | {compared: 0.1})
+    declared = Place(path, "ReplaceTrueWithFalse", 0, "", 1, 1)
+    assert covered.tests_of(declared) == [compared, "tests/limits/a.py::slow"]
+    assert covered.tests_of(replace(declared, function="clear", line=6, ends=6)) == ["tests/limits/a.py::slow"]
 
 
 def test_function_of_a_file_that_no_test_runs_has_no_tests() -> None:
