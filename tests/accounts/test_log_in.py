@@ -86,7 +86,10 @@ def test_suspension_is_told_to_who_has_the_password_only(home: House) -> None:
     assert try_it("ada@example.com", WRONG) == "wrong_log_in"
     with pytest.raises(Suspended) as refused:
         log_in(email="ada@example.com", password=PASSWORD, caller=Caller((NETWORK,)))
-    assert refused.value.status == 403
+    assert (refused.value.status, refused.value.message) == (
+        403,
+        "This account is suspended. Write to the owner of this API.",
+    )
 
 
 @pytest.mark.parametrize("email", ["ada@example.com", "nobody@example.com"], ids=["known", "unknown"])

@@ -1,18 +1,21 @@
 """The OAuth clients of an account end with it, and their users' cached verdicts are marked slice by slice."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
+from pynamodb.attributes import Attribute
 from pynamodb.exceptions import TransactWriteError
 
 from chalicelib.accounts import change, owned_clients, states, unfinished
-from chalicelib.accounts.owned_clients import OwnedClient
+from chalicelib.accounts.owned_clients import GivenGrant, OwnedClient
 from chalicelib.accounts.tables import Account
-from chalicelib.accounts.unfinished import OF_OWNER, SLICE, Unfinished
+from chalicelib.accounts.unfinished import OF_OWNER, Unfinished
 from chalicelib.core import clock, errors, ids, telemetry
+from chalicelib.core.dynamodb.models import Table
 from chalicelib.limits import stale_marks
 from chalicelib.oauth import grants
-from chalicelib.oauth.tables import Grant
+from chalicelib.oauth.tables import Client, Grant
 from tests.house import House
 from tests.meanwhile import before, failing
 from tests.oauth.flow import registered
@@ -124,7 +127,7 @@ def test_first_slice_marks_the_users_of_each_client(home: House) -> None:
     assert are_marked(of_both) == [True, False, True, True]
 
 
-@pytest.mark.parametrize(("number", "is_all"), [(SLICE - 1, True), (SLICE, False)])
+@pytest.mark.parametrize(("number", "is_all"), [(49, True), (50, False)])
 def test_slice_ends_after_50_users(home: House, number: int, is_all: bool) -> None:
     """Where the last of them is the end, that is seen by the next one, which does nothing twice."""
     owner, ids = owner_with(home, 2)
@@ -189,3 +192,19 @@ def test_owner_without_an_account_catches_nothing_up(home: House) -> None:
     Account(owner.id).delete()
     assert owned_clients.finish(ending_of(owner)) is True
     assert suspended_at([client_id]) == [None]
+
+
+def declared(attributes: dict[str, Attribute[Any]]) -> dict[str, tuple[object, ...]]:
+    """Return how each attribute of a table or an index is declared."""
+    return {name: (type(each), each.null, each.is_hash_key, each.is_range_key) for name, each in attributes.items()}
+
+
+@pytest.mark.parametrize(("part", "whole"), [(OwnedClient, Client), (GivenGrant, Grant)])
+def test_model_agrees_with_the_one_of_the_package_oauth(part: type[Table], whole: type[Table]) -> None:
+    """Two models of one table have the same types, keys, indexes and optional attributes."""
+    assert part.Meta.table_name == whole.Meta.table_name
+    assert declared(part.get_attributes()).items() <= declared(whole.get_attributes()).items()
+    for name, index in part._indexes.items():
+        same = whole._indexes[name]
+        assert declared(index.Meta.attributes) == declared(same.Meta.attributes)
+        assert type(index.Meta.projection) is type(same.Meta.projection)
