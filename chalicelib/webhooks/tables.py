@@ -86,6 +86,6 @@ class Delivery(models.Table):
     # How many attempts since it was last put on its way; `attempts` holds those before, too.
     tries = models.Whole(default=0)
     attempts: ListAttribute[Attempt] = ListAttribute(of=Attempt, default=list)
-    dies_at = models.DiesAt(null=True)
+    dies_at = models.DiesAt()
 
     by_due = ByDue()
