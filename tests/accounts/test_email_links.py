@@ -109,6 +109,7 @@ def test_malformed_link_is_refused_without_asking(home: House, secret: str) -> N
     with telemetry.calls_watched() as calls, pytest.raises(email_links.SpentLink) as refused:
         email_links.looked_up(secret, email_links.SET_PASSWORD)
     assert (calls.made, refused.value.status) == ([], 410)
+    assert refused.value.message == "This link was used already, or is older than an hour. Ask for another one."
 
 
 def test_secret_of_another_kind_is_no_link(home: House) -> None:
