@@ -2,12 +2,16 @@
 
 import subprocess
 import sys
+from typing import Any
 
+import botocore
 import pytest
+from botocore.exceptions import ClientError
 
 from chalicelib.core.dynamodb import pynamodb_base
 
 SHOWN_EMPTY = ["botocore.client", "botocore.config", "botocore.session", "pynamodb.connection._botocore_private"]
+BY_BOTOCORE = ["client", "config", "session"]
 PROGRAM = f"""
 import sys
 from chalicelib.core.dynamodb import pynamodb_base
@@ -37,3 +41,32 @@ def test_whoever_needs_botocores_own_gets_it(program: str) -> None:
     pynamodb_base._import()  # which does nothing here: somebody has imported botocore's client already
     done = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture
+def first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that has imported neither pynamodb nor botocore's client yet."""
+    for name in [each for each in sys.modules if each.partition(".")[0] == "pynamodb" or each in SHOWN_EMPTY]:
+        monkeypatch.delitem(sys.modules, name)
+    for name in BY_BOTOCORE:
+        monkeypatch.delattr(botocore, name, raising=False)
+
+
+@pytest.mark.usefixtures("first")
+def test_pynamodb_is_shown_empty_ones_that_are_gone_afterwards() -> None:
+    """It has all that it asks for when it is imported; whoever asks botocore later gets its own."""
+    pynamodb_base._import()
+    connection: dict[str, Any] = vars(sys.modules["pynamodb.connection.base"])
+    shown = [connection[name] for name in ("ClientError", "get_session", "BotocoreBaseClientPrivate")]
+    assert shown == [ClientError, None, object]
+    assert not set(SHOWN_EMPTY) & sys.modules.keys()
+    assert not set(BY_BOTOCORE) & vars(botocore).keys()
+
+
+def test_process_that_has_botocores_client_keeps_it() -> None:
+    """Its import is paid already, and somebody uses it."""
+    import botocore.client
+
+    before = sys.modules["botocore.client"]
+    pynamodb_base._import()
+    assert sys.modules["botocore.client"] is before is botocore.client

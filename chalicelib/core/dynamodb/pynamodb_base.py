@@ -12,8 +12,8 @@ import botocore
 from botocore.exceptions import ClientError
 
 _UNUSED = {
-    "botocore.client": {"ClientError": ClientError, "BaseClient": object},
-    "botocore.config": {"Config": object},
+    "botocore.client": {"ClientError": ClientError},
+    "botocore.config": {},
     "botocore.session": {"get_session": None, "Session": object},
     "pynamodb.connection._botocore_private": {"BotocoreBaseClientPrivate": object},
 }
