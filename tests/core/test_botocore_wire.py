@@ -77,6 +77,18 @@ def test_call_by_botocore_is_sent_as_often_as_by_ourselves(
     assert len(asked) == (dynamodb.AT_ONCE.unavailable if kind is Unreachable else 1)
 
 
+def test_endpoint_where_nobody_listens_is_an_outage_by_botocore_too(
+    by_botocore: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A refused connection is worth asking again, as it is by ourselves."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", f"http://127.0.0.1:{port}")
+    with pytest.raises(dynamodb.Unreachable) as failed:
+        dynamodb.call("GetItem", {"TableName": "t", "Key": {"id": {"S": "1"}}}, dynamodb.AT_ONCE)
+    assert failed.value.code == "EndpointConnectionError"
+
+
 def test_what_botocore_cannot_send_is_no_outage(by_botocore: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without credentials nothing was sent, and asking again changes nothing."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):

@@ -125,6 +125,13 @@ def test_url_that_may_not_be_asked_is_refused_before_its_name_is_resolved(url: s
     assert problem(url) == why
 
 
+@pytest.mark.parametrize("url", ["http://127.0.0.1/", "http://localhost:8000/", "http://[::1]/"])
+def test_fetch_never_asks_this_machine(url: str) -> None:
+    """Only a POST may be allowed to."""
+    with pytest.raises(FetchError, match=r"^Only plain https URLs are asked\.$"):
+        ssrf_safe_fetch.get(url, deadline_s=60, bytes_max=1, resolver=never)
+
+
 @pytest.mark.parametrize(
     ("host", "resolved"),
     [(".".join(["a" * 60] * 4) + ".aaaaaaaaa", True), (".".join(["a" * 60] * 4) + ".aaaaaaaaaa", False)],

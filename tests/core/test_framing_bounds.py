@@ -275,6 +275,14 @@ def test_counted_body_comes_in_the_pieces_in_which_it_comes() -> None:
     assert list(http_framing.body_of(incoming(), Head(200, {}, stays=True, length=0))) == []
 
 
+@pytest.mark.parametrize("length", range(4))
+def test_counted_body_ends_after_its_length(length: int) -> None:
+    """However short it is, what follows it isn't read as part of it."""
+    coming = incoming(OK + b"Content-Length: %d\r\n\r\nabc" % length)
+    assert b"".join(http_framing.body_of(coming, http_framing.head_of(coming))) == b"abc"[:length]
+    assert coming.more == 3 - length
+
+
 def test_body_without_a_length_is_all_that_comes() -> None:
     """The bytes that came with the head are first."""
     coming = incoming(OK + b"\r\nab", b"c", b"d")

@@ -172,6 +172,23 @@ def test_unusable_value_is_refused_at_start(name: str, value: str) -> None:
         Settings(**{name: value})  # type: ignore[arg-type]  # numbers, too, are judged as they are written
 
 
+@pytest.mark.parametrize(
+    ("origin", "is_one"),
+    [
+        ("http://[::1]", True),
+        ("http://[2001:db8::1]:8000", True),
+        ("http://[1::0]", False),
+        ("http://[::1", False),
+        ("http://[::g]", False),
+        ("http://[1.2.3.4]", False),
+        ("http://[]", False),
+    ],
+)
+def test_host_in_brackets_is_an_ipv6_address_in_its_shortest_form(origin: str, is_one: bool) -> None:
+    """RFC 5952; anything else is answered with a plain no."""
+    assert setting_types.is_origin(origin) is is_one
+
+
 def test_password_in_a_url_is_not_told() -> None:
     """What refuses it stands in a log."""
     with pytest.raises(SettingError) as refused:

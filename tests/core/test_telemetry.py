@@ -1,5 +1,6 @@
 """What the operator sees."""
 
+import importlib.util
 import io
 import json
 import logging
@@ -178,6 +179,16 @@ def anew(log: io.StringIO) -> Iterator[None]:
 
 
 CHATTY = ("botocore", "pynamodb", "urllib3")
+
+
+def test_lines_go_to_standard_output_until_a_stream_is_chosen(capsys: pytest.CaptureFixture[str]) -> None:
+    """In Lambda nobody chooses one."""
+    assert telemetry.__spec__ is not None
+    assert telemetry.__spec__.loader is not None
+    fresh = importlib.util.module_from_spec(telemetry.__spec__)
+    telemetry.__spec__.loader.exec_module(fresh)
+    fresh.measured("request", {"Requests": 1})
+    assert json.loads(capsys.readouterr().out)["message"] == "request"
 
 
 @pytest.mark.usefixtures("anew")
