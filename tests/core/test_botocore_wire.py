@@ -84,7 +84,7 @@ def test_endpoint_where_nobody_listens_is_an_outage_by_botocore_too(
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", f"http://127.0.0.1:{port}")
-    with pytest.raises(dynamodb.Unreachable) as failed:
+    with pytest.raises(Unreachable) as failed:
         dynamodb.call("GetItem", {"TableName": "t", "Key": {"id": {"S": "1"}}}, dynamodb.AT_ONCE)
     assert failed.value.code == "EndpointConnectionError"
 
