@@ -3,3 +3,7 @@
 
 class DeployError(Exception):
     """A step failed; the message says which, what still runs, and what to do."""
+
+
+class Mistake(Exception):
+    """What the operator got wrong, and how to go on."""

@@ -8,7 +8,6 @@ Secrets go to standard output and nowhere else.
 import argparse
 import os
 import sys
-import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,13 +18,12 @@ from chalicelib.accounts import states
 from chalicelib.core import errors, settings, telemetry
 from chalicelib.events import actors
 from chalicelib.limits import tiers
-from infra import chalice_cli, deployed, engine, reachable
+from infra import administrators, deployed, incidents, reachable, stage_settings
+from infra.failed import Mistake
 
 OPERATOR = "operator"
 REASON_MAX = 200
 """Characters, as on the console's pages for administrators."""
-
-
 NEEDED = {
     "key": {"email": "EMAIL"},
     "account": {"email": "EMAIL"},
@@ -40,18 +38,10 @@ NEEDED = {
     "leak-secret": {},
 }
 """By command: the options that it can't do without, and how make spells them."""
-
-
 UNCONFIRMED = (
     "{email} isn't confirmed: this key works, but can't make others, and ends when the address is confirmed. Let its "
     "owner confirm it first (Settings > Account sends the link), then make the key."
 )
-
-
-class Mistake(Exception):
-    """What the operator got wrong, and how to go on."""
-
-
 EXPECTED = (Mistake, reachable.NotReachable, settings.SettingError, errors.LatchkeyError, BotoCoreError)
 """What ends a command in one sentence instead of a traceback."""
 
@@ -62,9 +52,13 @@ def main() -> int:
     try:
         _must_be_complete(options)
         stage = options.stage or "local"
-        with settings.in_use(settings_of(stage)), actors.operator_for(_reason(options.reason)), no_log_lines():
+        with (
+            settings.in_use(stage_settings.settings_of(stage)),
+            actors.operator_for(_reason(options.reason)),
+            no_log_lines(),
+        ):
             reachable.must_answer(stage)
-            with settings.in_use(as_deployed(stage)), reachable.until_the_end(stage, options.command):
+            with settings.in_use(stage_settings.as_deployed(stage)), reachable.until_the_end(stage, options.command):
                 options.run(options)
     except EXPECTED as error:
         print(error, file=sys.stderr)
@@ -118,11 +112,11 @@ def _parser() -> argparse.ArgumentParser:
     for name in ("title", "id", "text", "components", "state"):
         incident.add_argument(f"--{name}", default="")
     incident.add_argument("--close", action="store_true")
-    incident.set_defaults(run=_incident)
+    incident.set_defaults(run=incidents.change)
     command("reinstate", _reinstate)
-    command("admin", _admin).add_argument("--off", action="store_true")
+    command("admin", administrators.change).add_argument("--off", action="store_true")
     command("password-link", _password_link)
-    commands.add_parser("admins").set_defaults(run=_admins)
+    commands.add_parser("admins").set_defaults(run=administrators.show)
     ended = commands.add_parser("application-end")
     ended.add_argument("--client-id", default="")
     ended.set_defaults(run=_application_end)
@@ -130,44 +124,12 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def settings_of(stage: str) -> settings.Settings:
-    """Choose the tables of a stage; for the local one, find the engine that `make run` started."""
-    if stage != "local":
-        return settings.from_environment(os.environ | {"LATCHKEY_STAGE": stage, "LATCHKEY_KEY_KIND": _kind_of(stage)})
-    database, url = engine.running() or (os.environ.get("AWS_ENDPOINT_URL", ""), "http://127.0.0.1:8000")
-    if not database:
-        raise Mistake("Nothing runs locally: start it with `make run`, or choose a deployed stage with STAGE=.")
-    os.environ["AWS_ENDPOINT_URL"] = database
-    chalice_cli.prepare_environment(url)
-    return settings.from_environment(os.environ)
-
-
-def as_deployed(stage: str) -> settings.Settings:
-    """Return the settings of a stage's functions: links and secrets are made by them, not by those of this shell.
-
-    Those of this shell where there is no function yet. Raises Mistake where they may not be read.
-    """
-    if stage == "local":
-        return settings.current()
-    try:
-        variables = deployed.variables(stage)
-    except ClientError as error:
-        raise Mistake(
-            f"The settings of {stage} can't be read ({error}). Allow lambda:GetFunctionConfiguration."
-        ) from None
-    return settings.from_environment(variables) if variables else settings.current()
-
-
 def _reason(given: str) -> str:
     reason = given.strip()
     if len(reason) > REASON_MAX:
         raise Mistake(f"REASON may have at most {REASON_MAX} characters.")
-    _must_be_readable("REASON", reason)
+    incidents.must_be_readable("REASON", reason)
     return reason
-
-
-def _kind_of(stage: str) -> str:
-    return "live" if stage == "prod" else "test"
 
 
 def _key(options: argparse.Namespace) -> None:
@@ -228,31 +190,6 @@ def _url_of(stage: str) -> str:
     return api["rest_api_url"].rstrip("/") if api else "https://<the API's address>"
 
 
-def _admin(options: argparse.Namespace) -> None:
-    from chalicelib.accounts import change, find
-
-    account = find.account_by_email(options.email)
-    change.set_admin(account.id, not options.off)
-    print(f"{account.email} is {'no administrator any more' if options.off else 'an administrator'}, as of now.")
-    _warn_of_no_administrator(account.admin)
-
-
-def _warn_of_no_administrator(was_one: bool) -> None:
-    """Say on standard error when the last active administrator was taken away."""
-    from chalicelib.accounts import find
-
-    if was_one and not any(each.admin and each.status == states.ACTIVE for each in find.accounts_after("", limit=None)):
-        print("There is no active administrator now. Make one: make admin EMAIL=…", file=sys.stderr)
-
-
-def _admins(_options: argparse.Namespace) -> None:
-    from chalicelib.accounts import find
-
-    for account in find.accounts_after("", limit=None):
-        if account.admin:
-            print(f"{account.id} {account.email} ({account.status})")
-
-
 def _tier(options: argparse.Namespace) -> None:
     from chalicelib.accounts import change, find
 
@@ -267,7 +204,7 @@ def _suspend(options: argparse.Namespace) -> None:
     account = find.account_by_email(options.email)
     change.set_standing(account.id, tier=None, status=states.SUSPENDED, actor=OPERATOR)
     print(f"{options.email} is suspended: its keys and tokens are refused from the next request on.")
-    _warn_of_no_administrator(account.admin)
+    administrators.warn_if_none(account.admin)
 
 
 def _reinstate(options: argparse.Namespace) -> None:
@@ -283,49 +220,6 @@ def _application_end(options: argparse.Namespace) -> None:
     client = end_client.end(options.client_id, actor=OPERATOR, reason=_reason(options.reason) or None)
     print(f"{client.client_id} is ended: nothing is issued to it, and its tokens are refused. The minute's function")
     print("reaches those of its users whom this command hasn't.")
-
-
-def _incident(options: argparse.Namespace) -> None:
-    from chalicelib.core import ids
-    from chalicelib.uptime import incidents, states
-
-    if not options.text.strip() or len(options.text) > incidents.TEXT_MAX:
-        raise Mistake(f"TEXT must say what readers should know, in at most {incidents.TEXT_MAX} characters.")
-    _must_be_readable("TEXT", options.text.replace("\n", ""))
-    state = states.RESOLVED if options.close else options.state or states.INVESTIGATING
-    if state not in states.OF_INCIDENTS:
-        raise Mistake(f"STATE must be one of {', '.join(states.OF_INCIDENTS)}.")
-    if options.id:
-        if not ids.is_id(options.id, "inc"):
-            raise Mistake("ID must be what opening the incident has printed: inc_…")
-        incident = incidents.update(options.id, options.text.strip(), state)
-    elif state == states.RESOLVED:
-        raise Mistake('Which incident is over? Its ID is in /status.json: make incident ID=inc_… TEXT="…" CLOSE=1')
-    else:
-        incident = incidents.open_one(options.title.strip(), options.text.strip(), _components(options), state)
-    print(f"{incident.at}  {incident.title}: {state}. Readers of /status see it within 15 seconds.")
-    if incident.closed_at is None:
-        print(f'Go on with: make incident ID={incident.at} TEXT="…" [STATE=identified|monitoring] [CLOSE=1]')
-
-
-def _components(options: argparse.Namespace) -> list[str]:
-    from chalicelib.uptime.states import COMPONENTS
-
-    if not 0 < len(options.title.strip()) <= 100:
-        raise Mistake("TITLE must be 1 to 100 characters; or give the ID of an open incident.")
-    _must_be_readable("TITLE", options.title)
-    chosen: list[str] = options.components.replace(",", " ").split()
-    for name in chosen:
-        if name not in COMPONENTS:
-            raise Mistake(f"COMPONENTS must be some of {', '.join(COMPONENTS)}.")
-    return chosen
-
-
-def _must_be_readable(name: str, text: str) -> None:
-    """Refuse what has no place on a page or in a feed, whose XML can't hold all of it; any kind of space is fine."""
-    for character in text:
-        if not character.isprintable() and unicodedata.category(character) != "Zs":
-            raise Mistake(f"{name} has a character that can't be shown: U+{ord(character):04X}. Leave it out.")
 
 
 def _leak_secret(_options: argparse.Namespace) -> None:

@@ -16,6 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chalicelib.core import settings
 from chalicelib.events import actors
 from infra import manage
+from infra.failed import Mistake
 from infra.smoke import (
     alarms,
     burst,
@@ -36,7 +37,7 @@ from infra.smoke import (
 from infra.smoke.redaction import Redaction
 from infra.smoke.run import UNREACHABLE, Run, undisturbed
 
-NO_TARGET = (target.NoTarget, settings.SettingError, manage.Mistake)
+NO_TARGET = (target.NoTarget, settings.SettingError, Mistake)
 INTERRUPTED = 130
 OF_ACCOUNT: dict[str, Callable[[Run, throwaway.Account], None]] = {
     "credentials": credentials.check,

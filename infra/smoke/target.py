@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from chalicelib.api import www_authenticate
 from chalicelib.core import settings
 from chalicelib.core.settings import Settings
-from infra import deployed, engine, manage
+from infra import deployed, engine, stage_settings
 from infra.browser import call
 
 LOCAL = "local"
@@ -81,7 +81,7 @@ def chosen(given: Mapping[str, str]) -> Target:
     running = engine.running()
     if running is None:
         raise NoTarget(NOTHING_RUNS)
-    return Target(running[1], LOCAL, manage.settings_of(LOCAL), **more)  # type: ignore[arg-type]  # as above
+    return Target(running[1], LOCAL, stage_settings.settings_of(LOCAL), **more)  # type: ignore[arg-type]  # as above
 
 
 def of_stage(stage: str) -> Settings:

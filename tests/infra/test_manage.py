@@ -16,7 +16,7 @@ from chalicelib.events import kinds, record
 from chalicelib.limits import tiers
 from chalicelib.oauth import clients
 from chalicelib.oauth.tables import Client
-from infra import deployed, manage
+from infra import deployed, manage, stage_settings
 from tests.house import House, stage_key_file
 from tests.oauth.flow import registered
 
@@ -277,7 +277,7 @@ def test_settings_of_a_deployed_stage_are_its_functions(monkeypatch: pytest.Monk
     theirs = {"LATCHKEY_STAGE": "dev", "LATCHKEY_PUBLIC_URL": "https://api.example.com", "LATCHKEY_BRAND": "acme"}
     monkeypatch.setattr(deployed, "variables", lambda _stage: theirs)
     with settings.in_use(settings.Settings(stage="dev", public_url="https://shell.example.com")):
-        found = manage.as_deployed("dev")
+        found = stage_settings.as_deployed("dev")
         assert (found.public_url, found.brand) == ("https://api.example.com", "acme")
         monkeypatch.setattr(deployed, "variables", lambda _stage: None)
-        assert manage.as_deployed("dev").public_url == "https://shell.example.com"
+        assert stage_settings.as_deployed("dev").public_url == "https://shell.example.com"

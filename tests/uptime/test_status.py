@@ -16,6 +16,7 @@ from chalicelib.limits import tiers
 from chalicelib.uptime import checks, days, incidents, report
 from chalicelib.uptime import states as words
 from infra import manage
+from infra.failed import Mistake
 from tests.house import House
 from tests.receiver import Receiver
 from tests.visitor import Visitor
@@ -440,7 +441,7 @@ def test_closed_incident_stays_closed(home: House) -> None:
 )
 def test_operator_is_told_what_was_wrong(home: House, words: list[str], problem: str) -> None:
     """And nothing is opened."""
-    with pytest.raises(manage.Mistake, match=problem):
+    with pytest.raises(Mistake, match=problem):
         run(*words)
     assert told(home)["incidents"] == []
 

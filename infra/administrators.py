@@ -1,0 +1,33 @@
+"""`make admin`, `make admins`: who is an administrator, with a warning when nobody is any more."""
+
+import argparse
+import sys
+
+from chalicelib.accounts import states
+
+
+def change(options: argparse.Namespace) -> None:
+    """Make an account an administrator or, with --off, no longer."""
+    from chalicelib.accounts import change, find
+
+    account = find.account_by_email(options.email)
+    change.set_admin(account.id, not options.off)
+    print(f"{account.email} is {'no administrator any more' if options.off else 'an administrator'}, as of now.")
+    warn_if_none(account.admin)
+
+
+def warn_if_none(was_one: bool) -> None:
+    """Say on standard error when the last active administrator was taken away."""
+    from chalicelib.accounts import find
+
+    if was_one and not any(each.admin and each.status == states.ACTIVE for each in find.accounts_after("", limit=None)):
+        print("There is no active administrator now. Make one: make admin EMAIL=…", file=sys.stderr)
+
+
+def show(_options: argparse.Namespace) -> None:
+    """Print every administrator."""
+    from chalicelib.accounts import find
+
+    for account in find.accounts_after("", limit=None):
+        if account.admin:
+            print(f"{account.id} {account.email} ({account.status})")

@@ -1,0 +1,41 @@
+"""The settings of a stage, for the commands on accounts: its tables, and what its functions were deployed with."""
+
+import os
+
+from botocore.exceptions import ClientError
+
+from chalicelib.core import settings
+from infra import chalice_cli, deployed, engine
+from infra.failed import Mistake
+
+
+def settings_of(stage: str) -> settings.Settings:
+    """Choose the tables of a stage; for the local one, find the engine that `make run` started."""
+    if stage != "local":
+        return settings.from_environment(os.environ | {"LATCHKEY_STAGE": stage, "LATCHKEY_KEY_KIND": _kind_of(stage)})
+    database, url = engine.running() or (os.environ.get("AWS_ENDPOINT_URL", ""), "http://127.0.0.1:8000")
+    if not database:
+        raise Mistake("Nothing runs locally: start it with `make run`, or choose a deployed stage with STAGE=.")
+    os.environ["AWS_ENDPOINT_URL"] = database
+    chalice_cli.prepare_environment(url)
+    return settings.from_environment(os.environ)
+
+
+def as_deployed(stage: str) -> settings.Settings:
+    """Return the settings of a stage's functions: links and secrets are made by them, not by those of this shell.
+
+    Those of this shell where there is no function yet. Raises Mistake where they may not be read.
+    """
+    if stage == "local":
+        return settings.current()
+    try:
+        variables = deployed.variables(stage)
+    except ClientError as error:
+        raise Mistake(
+            f"The settings of {stage} can't be read ({error}). Allow lambda:GetFunctionConfiguration."
+        ) from None
+    return settings.from_environment(variables) if variables else settings.current()
+
+
+def _kind_of(stage: str) -> str:
+    return "live" if stage == "prod" else "test"
