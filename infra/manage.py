@@ -60,6 +60,8 @@ def main() -> int:
             reachable.must_answer(stage)
             with settings.in_use(stage_settings.as_deployed(stage)), reachable.until_the_end(stage, options.command):
                 options.run(options)
+        # Where STAGE= was forgotten an account is made on this machine, and looks like any other.
+        print(f"Done in the stage {stage}.", file=sys.stderr)
     except EXPECTED as error:
         print(error, file=sys.stderr)
         return 1
