@@ -41,6 +41,8 @@ def test_slash_at_the_end_of_a_url_is_dropped() -> None:
     assert settings.from_environment({"LATCHKEY_PUBLIC_URL": "https://api.example.com/v0/"}).public_url == (
         "https://api.example.com/v0"
     )
+    with_slash = settings.from_environment({"LATCHKEY_ALLOWED_ORIGIN": "https://app.example.com/"})
+    assert with_slash.allowed_origin == "https://app.example.com"
 
 
 @pytest.mark.parametrize(
@@ -75,6 +77,14 @@ def test_unusable_value_is_told_with_what_to_do() -> None:
         assert said.startswith(f"{variable} takes ")
         assert f"not {value!r}." in said
         assert said.endswith("Change it, or leave it unset.")
+
+
+@pytest.mark.parametrize(("length", "shown"), [(100, "'{value}'."), (101, "'{value}'….")])
+def test_long_value_is_shown_by_its_first_hundred_characters(length: int, shown: str) -> None:
+    """With a sign that there is more, where there is."""
+    with pytest.raises(SettingError) as refused:
+        settings.from_environment({"LATCHKEY_BRAND": "_" * length})
+    assert f"not {shown.format(value='_' * 100)}" in str(refused.value)
 
 
 def test_initial_token_that_stands_where_its_digest_should_is_not_told() -> None:
