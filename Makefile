@@ -4,15 +4,27 @@ PORT ?= 8000
 STAGE ?= local
 BIN := .venv/bin
 LOCKED := ship run dev bench checkov cosmic-ray emulator lock ministack
+DRY = $(if $(DRY_RUN),--dry-run)
 MANAGE := $(BIN)/python -m infra.manage --stage="$$STAGE" --reason="$$REASON"
 
 # Where this is set, each of the hundreds of processes that the tests start would compile again all that it imports.
 export PYTHONDONTWRITEBYTECODE :=
 
+# What its line in `make help` names, a target takes; what it doesn't is refused, not ignored.
+ASKED := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
+OF_EVERY_TARGET := PYTHON SHELL AWS_% LATCHKEY_%
+TAKEN = $(shell sed -n 's/^$(1):.*## //p' Makefile | grep -o '[A-Z_]*=' | tr -d '=' | sort -u) $(if $(shell grep -A1 '^$(1):' Makefile | grep -F '(MANAGE)'),REASON)
+ifneq ($(ASKED),)
+$(foreach goal,$(MAKECMDGOALS),$(foreach name,$(filter-out $(OF_EVERY_TARGET) $(call TAKEN,$(goal)),$(ASKED)),$(error make $(goal) takes no $(name); it takes: $(or $(strip $(call TAKEN,$(goal))),nothing))))
+endif
+
 # What is given to a target reaches its program by the environment, letter by letter: make expands nothing in it, and the
 # shell runs nothing of it. So recipes say "$$TEXT", never "$(TEXT)".
-GIVEN := ADMIN ADMIN_KEY ALARM_EMAIL ALL BOUNDARY CERTIFICATE CLIENT_ID CLIENT_SECRET CLOSE COLD COMPONENTS DATA DOMAIN DRY_RUN EDGE EMAIL ID LOG_DAYS MINUTES NAME OFF ONLY OUT PORT REASON RECEIVER ROUNDS SCOPES SEED STAGE STATE TEXT TIER TITLE URL
+GIVEN := ADMIN ADMIN_KEY ALARM_EMAIL ALL BOUNDARY CERTIFICATE CLIENT_ID CLIENT_SECRET CLOSE COLD COMPONENTS DATA DOMAIN DRY_RUN EDGE EMAIL ID LOG_DAYS MINUTES NAME OFF ONLY OPERATE OUT PORT REASON RECEIVER ROUNDS SCOPES SEED STAGE STATE TEXT TIER TITLE URL
 $(foreach name,$(GIVEN),$(if $(filter undefined,$(origin $(name))),,$(eval override $(name) := $$(value $(name)))$(eval export $(name))))
+
+# A switch that is 0 is off.
+$(foreach name,ADMIN ALL CLOSE COLD DRY_RUN EDGE OFF OPERATE,$(if $(filter 0 no false,$(value $(name))),$(eval override $(name) :=)))
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-fast check format key account tier suspend reinstate admin admins password-link application-end incident leak-secret github-keys deploy policy package status rotate-edge smoke destroy costs simulate bench mutate reference oauth-demo screenshots audit lock clean
@@ -82,25 +94,25 @@ github-keys: $(BIN)/.run ## fetch the public keys that GitHub signs reports of l
 	@$(BIN)/python -m infra.github_keys
 
 deploy: given-STAGE $(BIN)/.dev ## deploy into your AWS account, or say what would change: STAGE=dev|prod [ALARM_EMAIL=] [LOG_DAYS=] [BOUNDARY=] [DRY_RUN=1] [EDGE=1 DOMAIN= CERTIFICATE=]
-	@$(BIN)/python -m infra.deploy deploy --stage="$$STAGE" --alarm-email="$$ALARM_EMAIL" --log-days="$$LOG_DAYS" --boundary="$$BOUNDARY" $(if $(DRY_RUN),--dry-run) $(if $(EDGE),--edge --domain="$$DOMAIN" --certificate="$$CERTIFICATE")
+	@$(BIN)/python -m infra.deploy deploy --stage="$$STAGE" --alarm-email="$$ALARM_EMAIL" --log-days="$$LOG_DAYS" --boundary="$$BOUNDARY" $(DRY) $(if $(EDGE),--edge) --domain="$$DOMAIN" --certificate="$$CERTIFICATE"
 
 policy: given-STAGE $(BIN)/.run ## print the IAM policy for deploying, for EDGE=1 besides, or for the commands on accounts and smoke: STAGE= [EDGE=1|OPERATE=1]
 	@$(BIN)/python -m infra.rights --stage="$$STAGE" $(if $(EDGE),--edge) $(if $(OPERATE),--operate)
 
-package: given-STAGE $(BIN)/.dev ## write one SAM stack for your own pipeline: STAGE= [OUT=] [EDGE=1]
-	@$(BIN)/python -m infra.deploy package --stage="$$STAGE" --out="$${OUT:-.local/package}" $(if $(EDGE),--edge --domain="$$DOMAIN" --certificate="$$CERTIFICATE")
+package: given-STAGE $(BIN)/.dev ## write one SAM stack for your own pipeline: STAGE= [OUT=] [EDGE=1 DOMAIN= CERTIFICATE=]
+	@$(BIN)/python -m infra.deploy package --stage="$$STAGE" --out="$${OUT:-.local/package}" $(DRY) $(if $(EDGE),--edge) --domain="$$DOMAIN" --certificate="$$CERTIFICATE"
 
 status: given-STAGE $(BIN)/.dev ## show URL, mail, tables and alarms of a stage: STAGE=
-	@$(BIN)/python -m infra.deploy status --stage="$$STAGE"
+	@$(BIN)/python -m infra.deploy status --stage="$$STAGE" $(DRY)
 
 rotate-edge: given-STAGE $(BIN)/.dev ## exchange the secret that CloudFront shows the API, refusing nothing meanwhile: STAGE=
-	@$(BIN)/python -m infra.deploy rotate-edge --stage="$$STAGE"
+	@$(BIN)/python -m infra.deploy rotate-edge --stage="$$STAGE" $(DRY)
 
 smoke: $(BIN)/.dev ## check from outside what runs: [STAGE=] or URL= [ADMIN_KEY=], [RECEIVER=https://…] [COLD=1]
 	@$(BIN)/python -m infra.smoke
 
 destroy: given-STAGE $(BIN)/.dev ## remove the service and, with DATA=delete and a typed word, the data: STAGE=
-	@$(BIN)/python -m infra.deploy destroy --stage="$$STAGE" --data="$${DATA:-keep}"
+	@$(BIN)/python -m infra.deploy destroy --stage="$$STAGE" --data="$${DATA:-keep}" $(DRY)
 
 oauth-demo: $(BIN)/.run ## walk through OAuth against `make run`, request by request: [CLIENT_ID= CLIENT_SECRET=]
 	@$(BIN)/python -m infra.oauth_demo

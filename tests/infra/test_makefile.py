@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-GIVEN_BY_MAKE = {"BIN", "INSTALL", "LOCKED", "MAKECMDGOALS", "MAKEFILE_LIST", "MANAGE", "PYTHON"}
+GIVEN_BY_MAKE = {"BIN", "DRY", "INSTALL", "LOCKED", "MAKECMDGOALS", "MAKEFILE_LIST", "MANAGE", "PYTHON"}
 HOSTILE = (
     "`touch ran-backticks` $(touch ran-parentheses) $(shell touch ran-by-make) $5, $$5, $HOME, ${HOME}, $(TITLE); "
     """"quoted", 'apostrophe's', it's % # * ? ~ ! \\ \\n & | > ran-redirected < {a,b} — ü"""
@@ -92,8 +92,8 @@ def options(started: Started) -> dict[str, str]:
         ("admins", ("STAGE", "REASON")),
         ("password-link", ("EMAIL", "STAGE", "REASON")),
         ("leak-secret", ("STAGE", "REASON")),
-        ("deploy", ("ALARM_EMAIL", "LOG_DAYS", "BOUNDARY")),
-        ("package", ("OUT",)),
+        ("deploy", ("ALARM_EMAIL", "LOG_DAYS", "BOUNDARY", "DOMAIN", "CERTIFICATE")),
+        ("package", ("OUT", "DOMAIN", "CERTIFICATE")),
         ("destroy", ("DATA",)),
         ("bench", ("ROUNDS", "OUT")),
     ],
@@ -179,6 +179,40 @@ def test_what_is_not_given_has_its_default(make: Make) -> None:
     assert "--scopes" not in options(make("key", EMAIL="ada@example.com"))
     assert make("bench").arguments == ["-m", "infra.bench"]
     assert make("run").environment["PORT"] == "8000"
+
+
+@pytest.mark.parametrize(
+    ("target", "name"),
+    [
+        *(("destroy", name) for name in ("DRY_RUN", "EDGE", "ALARM_MAIL")),
+        *(("rotate-edge", "DRY_RUN"), ("status", "DATA"), ("deploy", "DRYRUN"), ("deploy", "ALARM_MAIL")),
+        *(("suspend", "TIER"), ("run", "EMAIL"), ("check", "STAGE")),
+    ],
+)
+def test_variable_that_a_target_does_not_take_is_refused(make: Make, target: str, name: str) -> None:
+    """Misspelt, or of another target: ignored, it would destroy where somebody asked for a rehearsal."""
+    done = make.run(target, **{"STAGE": "dev", name: "1"} if target in DEPLOYED else {name: "1"})
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"make {target} takes no {name}; it takes: " in done.stderr
+
+
+def test_rehearsal_that_the_environment_asks_for_reaches_the_program(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of every command on a stage: those that have none refuse it."""
+    monkeypatch.setenv("DRY_RUN", "1")
+    for target in DEPLOYED:
+        assert "--dry-run" in make(target, STAGE="dev").arguments
+
+
+@pytest.mark.parametrize("off", ["0", "no", "false", ""])
+def test_switch_that_is_0_is_off(make: Make, off: str) -> None:
+    """As whoever writes it means it."""
+    told = make("deploy", STAGE="dev", DRY_RUN=off, EDGE=off).arguments
+    assert ("--dry-run" in told, "--edge" in told) == (False, False)
+    assert "--edge" not in make("policy", STAGE="dev", EDGE=off, OPERATE=off).arguments
+    assert "--admin" not in make("account", EMAIL="ada@example.com", ADMIN=off).arguments
+    assert make("smoke", COLD=off).environment["COLD"] == ""
 
 
 def test_help_lists_every_target() -> None:
