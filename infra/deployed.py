@@ -10,17 +10,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from infra import subscription
+from infra import configuration, subscription
 from infra.failed import DeployError
 
-CONFIGURATION = Path(".chalice", "config.json")
 NOTED = Path(".chalice", "deployed")
 """Of the checkout that a command runs in, which is the one that it deploys."""
 API = "api_handler"
 FUNCTIONS = {API: "", "authorizer": "-authorizer", "stream": "-stream", "minute": "-minute", "hour": "-hour"}
 """What Chalice calls each function, and how its name ends."""
-DOMAIN = "api_gateway_custom_domain"
-"""What the configuration calls the domain of a stage, and Chalice, too."""
 Resource = dict[str, Any]
 
 
@@ -52,7 +49,7 @@ def found(stage: str) -> list[Resource]:
     if api is not None:
         resources.append({"name": "rest_api", "resource_type": "rest_api", **api})
     if domain is not None:
-        looked_up = domains.found_alone if configured_domain(stage) is None else domains.found
+        looked_up = domains.found_alone if configuration.domain(stage) is None else domains.found
         resources.extend(looked_up(domain, api_ids(stage)))
     return resources
 
@@ -71,7 +68,7 @@ def api_of(stage: str) -> dict[str, str] | None:
         return None
     suffix = TypedAWSClient(session._session).endpoint_dns_suffix("apigateway", session.region_name)
     host = f"{api_id}.execute-api.{session.region_name}.{suffix}"
-    return {"rest_api_id": api_id, "rest_api_url": f"https://{host}/{gateway_stage(stage)}/"}
+    return {"rest_api_id": api_id, "rest_api_url": f"https://{host}/{configuration.gateway_stage(stage)}/"}
 
 
 def api_ids(stage: str) -> list[str]:
@@ -79,27 +76,14 @@ def api_ids(stage: str) -> list[str]:
     return list(_apis(stage))
 
 
-def configured_domain(stage: str) -> dict[str, str] | None:
-    """Return the domain of a stage as it is configured, with its certificate; None where none is."""
-    whole = json.loads(CONFIGURATION.read_text())
-    configured: dict[str, str] | None = (whole | whole["stages"][stage]).get(DOMAIN)
-    return configured
-
-
 def named_domain(stage: str) -> str | None:
     """Return the domain that is configured, else the one that Chalice noted in this checkout."""
-    configured = configured_domain(stage)
+    configured = configuration.domain(stage)
     if configured is not None:
         return configured["domain_name"]
     noted = _noted(stage)
     before: list[Resource] = json.loads(noted.read_text())["resources"] if noted.exists() else []
     return next((each["domain_name"] for each in before if each["resource_type"] == "domain_name"), None)
-
-
-def gateway_stage(stage: str) -> str:
-    """Return what the gateway calls the stage: the first part of the path on its own domain."""
-    name: str = json.loads(CONFIGURATION.read_text())["stages"][stage]["api_gateway_stage"]
-    return name
 
 
 def data_stack(stage: str) -> str:

@@ -9,7 +9,8 @@ from typing import Any
 
 import boto3
 
-from infra.deployed import DOMAIN, Resource
+from infra.configuration import DOMAIN
+from infra.deployed import Resource
 from infra.failed import DeployError
 
 ROOT = "(none)"

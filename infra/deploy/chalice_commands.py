@@ -34,6 +34,8 @@ def chalice(command: str, stage: str, *more: str) -> None:
         deployed.note(stage)  # from any checkout; `deploy` does so itself
     try:
         chalices.main([*command.split(), "--stage", stage, *more], prog_name="chalice", standalone_mode=False, obj={})
+    except click.Abort as error:  # what Chalice's command line makes of Ctrl-C
+        raise KeyboardInterrupt from error
     except Exception as error:
         if isinstance(error, click.ClickException):
             error.show()

@@ -11,8 +11,11 @@ PYTHONS = ((3, 11), (3, 12), (3, 13), (3, 14))
 
 def check_region() -> None:
     """Raise DeployError where no region is chosen, and BotoCoreError where the profile that is named isn't there."""
-    if boto3.session.Session().region_name is None:
-        raise DeployError("No AWS region: set AWS_DEFAULT_REGION, or one in the profile that AWS_PROFILE names.")
+    if not boto3.session.Session().region_name:
+        raise DeployError(
+            "No AWS region: set AWS_DEFAULT_REGION (boto3 doesn't read AWS_REGION), or one in the profile that"
+            " AWS_PROFILE names."
+        )
 
 
 def check_python(version: tuple[int, ...]) -> None:

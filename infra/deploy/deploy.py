@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import boto3
 
-from infra import chalice_cli, deployed, domains, lock, stage_key, template
+from infra import chalice_cli, configuration, deployed, domains, lock, stage_key, template
 from infra.data_stack.stack import NOTHING, DataStack
 from infra.deploy import checks, gateway_stage, settings
 from infra.deploy.chalice_commands import chalice, environment
@@ -22,7 +22,7 @@ def deploy(stage: str, *, chosen: Mapping[str, str] = NOTHING, edge: tuple[str, 
     `chosen` are parameters of the data stack; those that aren't stay as they are.
     """
     settings.check_settings(stage)
-    domains.check(deployed.configured_domain(stage), lambda: deployed.api_ids(stage))
+    domains.check(configuration.domain(stage), lambda: deployed.api_ids(stage))
     is_trusted = _is_header_trusted(stage, edge)
     who = boto3.client("sts").get_caller_identity()
     say(f"Deploying {stage} into account {who['Account']}, region {boto3.session.Session().region_name}.")
@@ -73,7 +73,7 @@ def _is_header_trusted(stage: str, edge: tuple[str, str] | None) -> bool:
 def plan(stage: str, *, chosen: Mapping[str, str] = NOTHING, edge: tuple[str, str] | None = None) -> None:
     """Say what a deployment would change, and change nothing."""
     settings.check_settings(stage)
-    domains.check(deployed.configured_domain(stage), lambda: deployed.api_ids(stage))
+    domains.check(configuration.domain(stage), lambda: deployed.api_ids(stage))
     _is_header_trusted(stage, edge)
     changes = DataStack(stage, say).planned(template.composed(settings.mail_from(stage)), chosen)
     say(f"The data stack {deployed.data_stack(stage)}, by CloudFormation:")

@@ -5,7 +5,7 @@ import json
 import boto3
 from botocore.exceptions import ClientError
 
-from infra import deployed
+from infra import configuration, deployed
 from infra.deploy.output import say
 
 RATE_LIMIT, BURST_LIMIT = 2_000, 4_000
@@ -74,5 +74,5 @@ def guard_stage(stage: str, api: dict[str, str]) -> None:
 def _set_up(stage: str, api: dict[str, str], chosen: dict[str, str]) -> None:
     patch = [{"op": "replace", "path": path, "value": value} for path, value in chosen.items()]
     boto3.client("apigateway").update_stage(
-        restApiId=api["rest_api_id"], stageName=deployed.gateway_stage(stage), patchOperations=patch
+        restApiId=api["rest_api_id"], stageName=configuration.gateway_stage(stage), patchOperations=patch
     )

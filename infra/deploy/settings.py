@@ -1,19 +1,23 @@
 """The settings of a stage in `.chalice/config.json`, checked before anything is touched."""
 
-import json
 import sys
+from typing import Any
 
 from chalicelib.core import settings as core_settings
+from infra import configuration
 from infra.deploy import checks
-from infra.deployed import CONFIGURATION
 from infra.edge import viewer_address
 from infra.failed import DeployError
+
+STAGE = "LATCHKEY_STAGE"
+LOCAL = ("LATCHKEY_MAIL_FOLDER", "LATCHKEY_STAGE_KEY_FILE")
+"""What names a place on the machine that `make run` runs on."""
 
 
 def check_settings(stage: str) -> None:
     """Refuse a setting that the functions would refuse when they start: nothing is touched before all are right."""
     checks.check_python(tuple(sys.version_info[:2]))
-    whole = json.loads(CONFIGURATION.read_text())
+    whole = configuration.of_stage(stage)
     chosen = whole["stages"][stage]
     of_functions = [
         (f"{level}lambda_functions.{name}", own)
@@ -23,7 +27,7 @@ def check_settings(stage: str) -> None:
     for place, own in ((f"stages.{stage}", {}), *of_functions):
         given = [each.get("environment_variables", {}) for each in (whole, chosen, own)]
         variables = {name: value for each in given for name, value in each.items()}
-        where = f".chalice/config.json, {place}"
+        where = f"{configuration.FILE}, {place}"
         for name, value in variables.items():
             if name in own.get("environment_variables", {}) and name.startswith("LATCHKEY_"):
                 raise DeployError(
@@ -36,6 +40,19 @@ def check_settings(stage: str) -> None:
             core_settings.from_environment(variables)
         except core_settings.SettingError as error:
             raise DeployError(f"{where}: {error}") from error
+        _check_deployed(stage, where, variables)
+
+
+def _check_deployed(stage: str, where: str, variables: dict[str, Any]) -> None:
+    """Refuse what is a setting, but none of this stage where it is deployed."""
+    if variables.get(STAGE) != stage:
+        raise DeployError(
+            f'{where}: {STAGE} takes "{stage}", the stage that is deployed, whose tables its roles may use,'
+            f" not {variables.get(STAGE, 'nothing')!r}. Set it in stages.{stage}.environment_variables."
+        )
+    for name in LOCAL:
+        if variables.get(name):
+            raise DeployError(f"{where}: {name} is for a local run alone, and no function has such a file. Remove it.")
 
 
 def mail_from(stage: str) -> str:

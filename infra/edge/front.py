@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra import deployed, template
+from infra import configuration, deployed, template
 from infra.edge import secret
 from infra.edge.stacks import WHOLE, CopiesLeft, EdgeStack
 from infra.edge.viewer_address import HEADER, is_believed, setting
@@ -79,7 +79,7 @@ class Front:
                 "Stage": self._stage,
                 "ApiRegion": self._region,
                 "ApiHost": str(urlsplit(api["rest_api_url"]).hostname),
-                "ApiStage": deployed.gateway_stage(self._stage),
+                "ApiStage": configuration.gateway_stage(self._stage),
                 "Domain": domain,
                 "Certificate": certificate,
                 "Secret": then,
@@ -117,7 +117,7 @@ class Front:
             {
                 "Stage": self._stage,
                 "RestApiId": api["rest_api_id"],
-                "ApiStage": deployed.gateway_stage(self._stage),
+                "ApiStage": configuration.gateway_stage(self._stage),
                 "Secret": shown,
                 "AlsoAccepted": also,
             },

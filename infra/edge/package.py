@@ -5,7 +5,7 @@ The stacks have the names that `make deploy` gives them, so `make status` and `m
 
 from pathlib import Path
 
-from infra import deployed, template
+from infra import configuration, template
 from infra.edge.front import DISTRIBUTION, ORIGIN, REGION, distribution
 from infra.edge.viewer_address import HEADER, SETTING
 
@@ -44,7 +44,7 @@ def _page(stage: str, folder: Path, domain: str, certificate: str) -> str:
         "ApiRegion": API_REGION,
         "ApiHost": f"{API}.execute-api.{API_REGION}.amazonaws.com",
         "RestApiId": API,
-        "ApiStage": deployed.gateway_stage(stage),
+        "ApiStage": configuration.gateway_stage(stage),
         "Domain": domain,
         "Certificate": certificate,
         "Secret": '"$SECRET"',

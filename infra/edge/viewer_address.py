@@ -1,9 +1,8 @@
 """The header in which our CloudFront names the client address, in the configuration of a stage."""
 
-import json
 from typing import Any
 
-from infra.deployed import CONFIGURATION
+from infra import configuration
 
 HEADER = "x-viewer-address"
 SETTING = "LATCHKEY_CLIENT_IP_HEADER"
@@ -11,7 +10,7 @@ SETTING = "LATCHKEY_CLIENT_IP_HEADER"
 
 def setting(stage: str, name: str) -> str:
     """Return a variable of a stage as it is configured; "" where it isn't."""
-    whole = json.loads(CONFIGURATION.read_text())
+    whole = configuration.of_stage(stage)
     for each in (whole["stages"][stage], whole):
         if name in each.get("environment_variables", {}):
             return str(each["environment_variables"][name])
@@ -20,8 +19,8 @@ def setting(stage: str, name: str) -> str:
 
 def is_believed(stage: str) -> bool:
     """Return whether any function of a stage is set to take the client address from the header."""
-    whole = json.loads(CONFIGURATION.read_text())
-    return HEADER in [variables.get(SETTING, "").lower() for variables in _variables(whole, stage)]
+    whole = configuration.of_stage(stage)
+    return HEADER in [str(variables.get(SETTING, "")).lower() for variables in _variables(whole, stage)]
 
 
 def distrust(whole: dict[str, Any], stage: str) -> None:

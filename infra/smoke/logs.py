@@ -76,12 +76,12 @@ def _access_log(stage: str) -> str:
     """Return the log group that the gateway writes to; "" where it writes none."""
     import boto3
 
-    from infra import deployed
+    from infra import configuration, deployed
 
     api = deployed.api_of(stage)
     if api is None:
         return ""
-    asked = {"restApiId": api["rest_api_id"], "stageName": deployed.gateway_stage(stage)}
+    asked = {"restApiId": api["rest_api_id"], "stageName": configuration.gateway_stage(stage)}
     arn: str = boto3.client("apigateway").get_stage(**asked).get("accessLogSettings", {}).get("destinationArn", "")
     return arn.rpartition(":log-group:")[2].removesuffix(":*")
 

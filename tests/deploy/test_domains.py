@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from infra import deployed
+from infra import configuration, deployed
 from tests.deploy.checkout import Checkout, copied
 from tests.deploy.cloud import Cloud, Failure, serving
 
@@ -36,9 +36,9 @@ def configure(checkout: Checkout, **domain: str) -> None:
     """Set the domain of the stage, or none."""
     file = Path(checkout.path, ".chalice", "config.json")
     whole = json.loads(file.read_text())
-    whole["stages"]["dev"].pop(deployed.DOMAIN, None)
+    whole["stages"]["dev"].pop(configuration.DOMAIN, None)
     if domain:
-        whole["stages"]["dev"][deployed.DOMAIN] = domain
+        whole["stages"]["dev"][configuration.DOMAIN] = domain
     file.write_text(json.dumps(whole))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from botocore.client import BaseClient
 
-from infra import deployed, rights, template
+from infra import configuration, rights, template
 from tests.deploy.checkout import copied
 from tests.deploy.cloud import ACCOUNT, REGION, serving
 from tests.infra.commands import blocks, section
@@ -53,7 +53,7 @@ def calls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[set[Call]]:
 def _set_domain(file: Path) -> None:
     whole = json.loads(file.read_text())
     certificate = f"arn:aws:acm:{REGION}:{ACCOUNT}:certificate/1"
-    whole["stages"]["dev"][deployed.DOMAIN] = {"domain_name": "api.example.com", "certificate_arn": certificate}
+    whole["stages"]["dev"][configuration.DOMAIN] = {"domain_name": "api.example.com", "certificate_arn": certificate}
     file.write_text(json.dumps(whole))
 
 

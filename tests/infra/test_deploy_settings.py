@@ -6,11 +6,21 @@ from pathlib import Path
 import boto3
 import pytest
 
-from infra.deploy import checks, command, deploy, package, settings
+from infra import configuration
+from infra.deploy import checks, deploy, options, package, settings
 from infra.failed import DeployError
 
 ROOT = Path(__file__).parents[2]
-STAGES = {"dev": {"environment_variables": {"LATCHKEY_STAGE": "dev"}, "lambda_functions": {"minute": {}}}}
+OF_DEV = {"LATCHKEY_STAGE": "dev"}
+DEV = {"api_gateway_stage": "api", "environment_variables": OF_DEV, "lambda_functions": {"minute": {}}}
+CONFIGURED = {"app_name": "latchkey", "stages": {"dev": DEV}}
+
+
+def use(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Be in a checkout that has a configuration alone; return where."""
+    monkeypatch.chdir(folder)
+    configuration.FILE.parent.mkdir()
+    return configuration.FILE
 
 
 @pytest.mark.parametrize("where", ["whole", "stage"])
@@ -27,9 +37,8 @@ def test_deployment_stops_at_a_setting_that_cannot_be_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str, name: str, value: object, said: str
 ) -> None:
     """Wherever Chalice would take it from; the file and the place in it are named."""
-    file = tmp_path / "config.json"
-    monkeypatch.setattr(settings, "CONFIGURATION", file)
-    whole = json.loads(json.dumps({"stages": STAGES}))
+    file = use(tmp_path, monkeypatch)
+    whole = json.loads(json.dumps(CONFIGURED))
     stage = whole["stages"]["dev"]
     file.write_text(json.dumps(whole))
     settings.check_settings("dev")
@@ -49,9 +58,8 @@ def test_deployment_stops_at_a_setting_that_cannot_be_used(
 @pytest.mark.parametrize("level", ["whole", "stage"])
 def test_setting_of_one_function_alone_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, level: str) -> None:
     """A sender that the API alone has would be one that no role may send from; other variables are the owner's."""
-    file = tmp_path / "config.json"
-    monkeypatch.setattr(settings, "CONFIGURATION", file)
-    whole = json.loads(json.dumps({"stages": STAGES}))
+    file = use(tmp_path, monkeypatch)
+    whole = json.loads(json.dumps(CONFIGURED))
     there = {"whole": whole, "stage": whole["stages"]["dev"]}[level].setdefault("lambda_functions", {})
     there["api_handler"] = {"environment_variables": {"ORDERS": "table"}}
     file.write_text(json.dumps(whole))
@@ -62,9 +70,35 @@ def test_setting_of_one_function_alone_is_refused(tmp_path: Path, monkeypatch: p
         settings.check_settings("dev")
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("LATCHKEY_STAGE", "prod", r'LATCHKEY_STAGE takes "dev", .*, not \'prod\'\.'),
+        ("LATCHKEY_STAGE", "", r'LATCHKEY_STAGE takes "dev"'),
+        ("LATCHKEY_STAGE", None, r"not 'nothing'\. Set it in stages\.dev\.environment_variables\."),
+        ("LATCHKEY_MAIL_FOLDER", "/tmp/mail", r"LATCHKEY_MAIL_FOLDER is for a local run alone"),  # noqa: S108 - a text
+        ("LATCHKEY_STAGE_KEY_FILE", "/tmp/key", r"LATCHKEY_STAGE_KEY_FILE is for a local run alone"),  # noqa: S108
+    ],
+)
+def test_setting_of_another_stage_or_of_a_local_run_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str | None, said: str
+) -> None:
+    """The functions would have one stage's roles and another's tables, or look for a file that isn't there."""
+    file = use(tmp_path, monkeypatch)
+    whole = json.loads(json.dumps(CONFIGURED))
+    variables = whole["stages"]["dev"]["environment_variables"]
+    if value is None:
+        del variables[name]
+    else:
+        variables[name] = value
+    file.write_text(json.dumps(whole))
+    with pytest.raises(DeployError, match=said):
+        settings.check_settings("dev")
+
+
 def test_shipped_settings_can_be_used() -> None:
     """Of both stages."""
-    for stage in command.STAGES:
+    for stage in options.STAGES:
         settings.check_settings(stage)
 
 

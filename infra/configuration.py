@@ -1,0 +1,132 @@
+"""`.chalice/config.json`, checked before a command changes anything: what Chalice or AWS would refuse midway."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from infra.failed import DeployError
+
+FILE = Path(".chalice", "config.json")
+"""Of the checkout that a command runs in, which is the one that it deploys."""
+APP = "latchkey"
+"""What every name in AWS begins with."""
+DOMAIN = "api_gateway_custom_domain"
+"""What the configuration calls the domain of a stage, and Chalice, too."""
+BACK = "Mend it, or take what was committed: git checkout .chalice/config.json"
+Configuration = dict[str, Any]
+
+
+class Takes(NamedTuple):
+    """What a key takes, in words, and whether a value is that."""
+
+    words: str
+    fits: Callable[[Any], bool]
+
+
+def of_stage(stage: str) -> Configuration:
+    """Return the whole configuration; raise DeployError, with the place and what it takes, where it can't be used."""
+    whole = _loaded()
+    _check(
+        whole, "app_name", Takes(f'"{APP}", since the commands find a stage in AWS by it', lambda given: given == APP)
+    )
+    _check(whole, "stages", OBJECT, is_needed=True)
+    _check(whole["stages"], stage, OBJECT, "stages.", is_needed=True)
+    chosen = whole["stages"][stage]
+    _check(whole | chosen, "api_gateway_stage", STAGE_NAME, f"stages.{stage}.", is_needed=True)
+    for place, level in (("", whole), (f"stages.{stage}.", chosen)):
+        for key, takes in OF_LEVEL.items():
+            _check(level, key, takes, place)
+        for name, function in level.get("lambda_functions", {}).items():
+            _check(level["lambda_functions"], name, OBJECT, f"{place}lambda_functions.")
+            for key, takes in OF_FUNCTION.items():
+                _check(function, key, takes, f"{place}lambda_functions.{name}.")
+        if level.get(DOMAIN) is not None:
+            for key, takes in OF_DOMAIN.items():
+                _check(level[DOMAIN], key, takes, f"{place}{DOMAIN}.", is_needed=key in NEEDED_OF_DOMAIN)
+    return whole
+
+
+def gateway_stage(stage: str) -> str:
+    """Return what the gateway calls the stage: the first part of the path on its own domain."""
+    whole = of_stage(stage)
+    name: str = (whole | whole["stages"][stage])["api_gateway_stage"]
+    return name
+
+
+def domain(stage: str) -> dict[str, str] | None:
+    """Return the domain of a stage, with its certificate; None where none is configured."""
+    whole = of_stage(stage)
+    configured: dict[str, str] | None = (whole | whole["stages"][stage]).get(DOMAIN)
+    return configured
+
+
+def _loaded() -> Configuration:
+    try:
+        whole = json.loads(FILE.read_text())
+    except OSError as error:
+        raise DeployError(f"{FILE} can't be read ({error.strerror}). {BACK}") from error
+    except ValueError as error:
+        raise DeployError(f"{FILE} is not JSON: {error}. {BACK}") from error
+    if not isinstance(whole, dict):
+        raise DeployError(f"{FILE} takes an object with stages. {BACK}")
+    return whole
+
+
+def _check(level: Configuration, key: str, takes: Takes, place: str = "", *, is_needed: bool = False) -> None:
+    if key not in level:
+        if is_needed:
+            raise DeployError(f"{FILE}: {place}{key} is missing; it takes {takes.words}.")
+    elif not takes.fits(level[key]):
+        raise DeployError(f"{FILE}, {place}{key} takes {takes.words}, not {json.dumps(level[key])[:100]}.")
+
+
+def _number(least: int, most: int) -> Takes:
+    return Takes(
+        f"a number from {least:,} to {most:,}, without quotes",
+        lambda given: isinstance(given, int) and not isinstance(given, bool) and least <= given <= most,
+    )
+
+
+def _text(words: str, pattern: str) -> Takes:
+    return Takes(words, lambda given: isinstance(given, str) and re.fullmatch(pattern, given) is not None)
+
+
+OBJECT = Takes("an object", lambda given: isinstance(given, dict))
+TEXTS = Takes("a list of texts", lambda given: isinstance(given, list) and all(isinstance(each, str) for each in given))
+TAGS = Takes(
+    "an object whose values are text",
+    lambda given: isinstance(given, dict) and all(isinstance(each, str) for each in given.values()),
+)
+STAGE_NAME = _text('a name of letters, digits, - and _, like "api"', r"[A-Za-z0-9_-]{1,128}")
+OF_FUNCTION = {
+    "environment_variables": OBJECT,
+    "lambda_memory_size": _number(128, 10_240),
+    "lambda_timeout": _number(1, 900),
+    "reserved_concurrency": _number(0, 1_000_000),
+    "layers": TEXTS,
+    "subnet_ids": TEXTS,
+    "security_group_ids": TEXTS,
+    "tags": TAGS,
+}
+OF_LEVEL = OF_FUNCTION | {
+    "lambda_functions": OBJECT,
+    "api_gateway_stage": STAGE_NAME,
+    "lambda_architecture": _text('"arm64" or "x86_64"', "arm64|x86_64"),
+    "xray": Takes("true or false", lambda given: isinstance(given, bool)),
+    DOMAIN: Takes(
+        "an object with domain_name and certificate_arn", lambda given: given is None or isinstance(given, dict)
+    ),
+}
+OF_DOMAIN = {
+    "domain_name": _text(
+        'a name like "api.example.com"', r"(\*\.)?([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z0-9-]*[a-z0-9]"
+    ),
+    "certificate_arn": _text("the ARN of its certificate", r"arn:[a-z-]+:(acm|iam):.+"),
+    # API Gateway's version 1, by which Chalice maps, takes one part; it refuses more when the path before is gone.
+    "url_prefix": _text('one part of a path without slashes, like "v1", or "/"', r"/|[A-Za-z0-9$_.+!*'()-]{1,300}"),
+    "tls_version": _text('"TLS_1_2"', r"TLS_1_[0-9]"),
+    "tags": TAGS,
+}
+NEEDED_OF_DOMAIN = ("domain_name", "certificate_arn")

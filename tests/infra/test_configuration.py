@@ -1,0 +1,162 @@
+"""`.chalice/config.json` that can't be used is said before any command asks AWS for anything."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from infra import configuration
+from infra.deploy import options
+from infra.deploy.command import main
+
+COMMANDS = tuple(options.TAKES)
+CERTIFICATE = "arn:aws:acm:us-east-1:123456789012:certificate/1"
+SHIPPED = configuration.FILE.read_text()
+FUNCTION = ("stages", "dev", "lambda_functions", "api_handler")
+
+
+def put(*path: str, value: Any) -> Callable[[dict[str, Any]], None]:
+    """Return what sets a value in a configuration."""
+
+    def change(whole: dict[str, Any]) -> None:
+        for name in path[:-1]:
+            whole = whole[name]
+        whole[path[-1]] = value
+
+    return change
+
+
+def domain(**more: object) -> Callable[[dict[str, Any]], None]:
+    """Return what sets the domain of a stage."""
+    whole = {"domain_name": "api.example.com", "certificate_arn": CERTIFICATE} | more
+    return put("stages", "dev", configuration.DOMAIN, value={name: each for name, each in whole.items() if each != ""})
+
+
+BROKEN = {
+    "app_name takes": put("app_name", value="mykeys"),
+    "stages takes": put("stages", value=[]),
+    "stages.dev is missing": lambda whole: whole["stages"].pop("dev"),
+    "stages.dev takes": put("stages", "dev", value=None),
+    "api_gateway_stage is missing": lambda whole: whole["stages"]["dev"].pop("api_gateway_stage"),
+    "api_gateway_stage takes": put("stages", "dev", "api_gateway_stage", value="v/1"),
+    "environment_variables takes": put("environment_variables", value=[]),
+    "dev.environment_variables takes": put("stages", "dev", "environment_variables", value=[]),
+    "lambda_functions takes": put("stages", "dev", "lambda_functions", value=[]),
+    "lambda_functions.api_handler takes": put(*FUNCTION, value="512"),
+    "api_handler.lambda_memory_size takes": put(*FUNCTION, "lambda_memory_size", value="512"),
+    "api_handler.lambda_timeout takes": put(*FUNCTION, "lambda_timeout", value=901),
+    "api_handler.reserved_concurrency takes": put(*FUNCTION, "reserved_concurrency", value=True),
+    "lambda_memory_size takes": put("lambda_memory_size", value=64),
+    "custom_domain takes": put("stages", "dev", configuration.DOMAIN, value="api.example.com"),
+    "domain_name is missing": domain(domain_name=""),
+    "domain_name takes": domain(domain_name="https://api.example.com"),
+    "certificate_arn is missing": domain(certificate_arn=""),
+    "url_prefix takes": domain(url_prefix=1),
+    "url_prefix takes one": domain(url_prefix=None),
+    "url_prefix takes one part": domain(url_prefix="/v1/"),
+    "url_prefix takes one part of": domain(url_prefix="v1/keys"),
+}
+
+
+@pytest.fixture
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The configuration of a checkout, from which nothing reaches AWS."""
+    made = tmp_path / configuration.FILE
+    made.parent.mkdir()
+    made.write_text(SHIPPED)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setattr(boto3, "client", None)
+    return made
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("said", BROKEN)
+def test_value_that_cannot_be_used_is_said_with_its_place(
+    file: Path, capsys: pytest.CaptureFixture[str], said: str, command: str
+) -> None:
+    """In one sentence, before the first change of every command."""
+    whole = json.loads(SHIPPED)
+    BROKEN[said](whole)
+    file.write_text(json.dumps(whole))
+    assert main([command, "--stage=dev"]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(".chalice/config.json")
+    assert (said in error, error.count("\n")) == (True, 1)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("text", [None, "", SHIPPED[:50], "[]", "null", "\x00"])
+def test_file_that_cannot_be_read_is_said_with_how_to_get_it_back(
+    file: Path, capsys: pytest.CaptureFixture[str], text: str | None, command: str
+) -> None:
+    """Missing, cut off, or something else than an object."""
+    file.unlink() if text is None else file.write_text(text)
+    assert main([command, "--stage=dev"]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(".chalice/config.json")
+    assert error.endswith("git checkout .chalice/config.json\n")
+
+
+@pytest.mark.parametrize("prefix", ["", "v1", "/", "(none)"])
+def test_domain_that_api_gateway_takes_is_taken(file: Path, prefix: str) -> None:
+    """With a base path of one part, or none."""
+    whole = json.loads(SHIPPED)
+    domain(url_prefix=prefix)(whole)
+    file.write_text(json.dumps(whole))
+    configured = configuration.domain("dev")
+    assert configured is not None
+    assert configured.get("url_prefix", "") == prefix
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (("destroy", "--dry-run"), "make destroy takes no DRY_RUN (but DATA). Nothing was changed."),
+        (("rotate-edge", "--dry-run"), "make rotate-edge takes no DRY_RUN (but STAGE alone). Nothing was changed."),
+        (("status", "--data", "delete"), "make status takes no DATA"),
+        (("package", "--boundary", "arn"), "make package takes no BOUNDARY"),
+        (("deploy", "--domain", "api.example.com"), "DOMAIN and CERTIFICATE are for CloudFront in front: give EDGE=1"),
+        (("deploy", "--certificate", CERTIFICATE), "DOMAIN and CERTIFICATE are for CloudFront in front: give EDGE=1"),
+        (("destroy", "--data", "all"), "DATA takes keep or delete, not 'all'."),
+        (("deploy", "--log-days", "31"), "LOG_DAYS takes 1, 3, 5, 7, 14, 30,"),
+        (("deploy", "--log-days", "abc"), "LOG_DAYS takes 1, 3, 5, 7, 14, 30,"),
+        (("deploy", "--boundary", "nonsense"), "BOUNDARY takes the ARN of a policy"),
+        (("deploy", "--alarm-email", "nonsense"), "ALARM_EMAIL takes an address"),
+    ],
+)
+def test_option_that_a_command_cannot_use_is_refused(
+    file: Path, capsys: pytest.CaptureFixture[str], given: tuple[str, ...], said: str
+) -> None:
+    """What belongs to another command, and what CloudFormation would refuse later, in one sentence each."""
+    assert file.exists()
+    assert main([*given, "--stage=dev"]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(said)
+    assert error.count("\n") == 1
+
+
+def test_empty_region_is_none(file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """And the variable that boto3 doesn't read is named."""
+    assert file.exists()
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "")
+    monkeypatch.setenv("AWS_REGION", "eu-central-1")
+    assert main(["status", "--stage=dev"]) == 1
+    assert "boto3 doesn't read AWS_REGION" in capsys.readouterr().err
+
+
+def test_interrupted_command_says_what_to_do(
+    file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without a traceback, and with the status that shells give to Ctrl-C."""
+    assert file.exists()
+
+    def interrupt(_: str) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("builtins.input", interrupt)
+    assert main(["destroy", "--stage=dev", "--data=delete"]) == 130
+    assert "Interrupted. What was done by then stays done" in capsys.readouterr().err
