@@ -105,13 +105,13 @@ def _create_deployer(self: CLIFactory, session: Any, config: Config, ui: Any) ->
     subscribed = names[STREAM], made["EventsStream"]
     subscription.await_deletion(*subscribed, say=lambda text: ui.write(f"{text}\n"), pause=aws._sleep)
     subscription.filter_on(session, *subscribed)
-    deployed.note(config.chalice_stage)
+    deployed.note_for_deployment(config.chalice_stage)
     return _deployer(self, session, config, ui)
 
 
 def _create_planner(self: CLIFactory, session: Any, config: Config, ui: Any) -> Any:
     """Return what says what a deployment would do; before there is a data stack, with its roles and stream unnamed."""
-    deployed.note(config.chalice_stage)
+    deployed.note_for_deployment(config.chalice_stage)
     try:
         _prepare_deployment(config)
     except LookupError:

@@ -26,12 +26,18 @@ def function_name(stage: str, name: str) -> str:
     return f"latchkey-{stage}{FUNCTIONS[name]}"
 
 
-def note(stage: str) -> None:
-    """Write down for Chalice what is there of a stage's service."""
-    noted = _noted(stage)
-    resources = found(stage)
-    noted.parent.mkdir(exist_ok=True)
-    noted.write_text(json.dumps({"resources": resources, "schema_version": "2.0", "backend": "api"}, indent=2) + "\n")
+def note_for_deployment(stage: str) -> None:
+    """Write down for Chalice what is there of a stage's service, and the configured domain if it leads nowhere yet."""
+    from infra import domains
+
+    configured = configuration.domain(stage)
+    unused = [] if configured is None else list(domains.found_unused(configured["domain_name"]))
+    _note(stage, found(stage) + unused)
+
+
+def note_for_deletion(stage: str) -> None:
+    """Write down for Chalice what is there of a stage's service, and nothing that may be somebody else's."""
+    _note(stage, found(stage))
 
 
 def found(stage: str) -> list[Resource]:
@@ -81,9 +87,11 @@ def named_domain(stage: str) -> str | None:
     configured = configuration.domain(stage)
     if configured is not None:
         return configured["domain_name"]
-    noted = _noted(stage)
-    before: list[Resource] = json.loads(noted.read_text())["resources"] if noted.exists() else []
-    return next((each["domain_name"] for each in before if each["resource_type"] == "domain_name"), None)
+    try:
+        before: list[Resource] = json.loads(_noted(stage).read_text())["resources"]
+        return next((each["domain_name"] for each in before if each["resource_type"] == "domain_name"), None)
+    except (OSError, ValueError, LookupError, TypeError):  # not there, or cut off when something was killed
+        return None
 
 
 def data_stack(stage: str) -> str:
@@ -135,24 +143,34 @@ def _noted(stage: str) -> Path:
     return NOTED / f"{stage}.json"
 
 
+def _note(stage: str, resources: list[Resource]) -> None:
+    noted = _noted(stage)
+    noted.parent.mkdir(exist_ok=True)
+    part = noted.with_suffix(".part")
+    part.write_text(json.dumps({"resources": resources, "schema_version": "2.0", "backend": "api"}, indent=2) + "\n")
+    part.replace(noted)  # whole or not at all
+
+
 def _of_function(stage: str, name: str, functions: Any, events: Any) -> Iterator[Resource]:
     """Yield a function and what belongs to it: its schedule, its subscription to the stream."""
     function = function_name(stage, name)
     gone = functions.exceptions.ResourceNotFoundException
     configured = _or_none(gone, functions.get_function_configuration, FunctionName=function)
-    if configured is not None:
-        lambda_arn = configured["FunctionArn"]
-        yield {"name": name, "resource_type": "lambda_function", "lambda_arn": lambda_arn}
-        for mapping in subscription.of_function(lambda_arn, stage):
-            # Chalice goes on with the one to the stream that there is; others have names that it deletes.
-            is_current = mapping["EventSourceArn"] == _stream(stage)
-            yield {
-                "name": f"{name}-dynamodb-event-source" + ("" if is_current else f"-{mapping['UUID']}"),
-                "resource_type": "dynamodb_event",
-                "stream_arn": mapping["EventSourceArn"],
-                "event_uuid": mapping["UUID"],
-                "lambda_arn": lambda_arn,
-            }
+    if configured is None:
+        subscribed = subscription.of_function_that_is_gone(function, stage)
+    else:
+        yield {"name": name, "resource_type": "lambda_function", "lambda_arn": configured["FunctionArn"]}
+        subscribed = subscription.of_function(configured["FunctionArn"], stage)
+    for mapping in subscribed:
+        # Chalice goes on with the one to the stream that there is; others have names that it deletes.
+        is_current = mapping["EventSourceArn"] == _stream(stage)
+        yield {
+            "name": f"{name}-dynamodb-event-source" + ("" if is_current else f"-{mapping['UUID']}"),
+            "resource_type": "dynamodb_event",
+            "stream_arn": mapping["EventSourceArn"],
+            "event_uuid": mapping["UUID"],
+            "lambda_arn": mapping["FunctionArn"],
+        }
     rule = f"{function}-event"
     if _or_none(events.exceptions.ResourceNotFoundException, events.describe_rule, Name=rule) is not None:
         yield {"name": f"{name}-event", "resource_type": "cloudwatch_event", "rule_name": rule}
@@ -167,30 +185,36 @@ def _stream(stage: str) -> str:
 
 
 def _apis(stage: str) -> Iterator[str]:
-    """Yield the ids of the APIs that call a stage's function: one, or two where a deployment was killed."""
+    """Yield the ids of the APIs that call a stage's function: one, or two where a deployment was killed.
+
+    One of another name is somebody else's, also where it may call the function.
+    """
     import boto3
 
     functions, gateways = boto3.client("lambda"), boto3.client("apigateway")
     gone = functions.exceptions.ResourceNotFoundException
     granted = _or_none(gone, functions.get_policy, FunctionName=function_name(stage, API))
-    ids = {api["id"]: api for page in gateways.get_paginator("get_rest_apis").paginate() for api in page["items"]}
+    apis = [api for page in gateways.get_paginator("get_rest_apis").paginate() for api in page["items"]]
+    ids = [api["id"] for api in apis if api["name"] == configuration.APP]
     known = [api_id for api_id in ids if granted is not None and f":{api_id}/" in granted["Policy"]]
     yield from known
-    # One that was imported, and may not call its function yet, calls it in its document.
-    for api_id, api in ids.items():
-        if api_id not in known and api["name"] == "latchkey" and _calls(gateways, api_id, function_name(stage, API)):
-            yield api_id
+    others = [api_id for api_id in ids if api_id not in known]
+    if others:
+        account, region = boto3.client("sts").get_caller_identity()["Account"], boto3.session.Session().region_name
+        arn = f":lambda:{region}:{account}:function:{function_name(stage, API)}"
+        # One that was imported, and may not call its function yet, calls it in its document.
+        yield from (api_id for api_id in others if _calls(gateways, api_id, arn))
 
 
-def _calls(gateways: Any, api_id: str, function: str) -> bool:
-    """Tell whether an API's first page is answered by a function."""
+def _calls(gateways: Any, api_id: str, arn: str) -> bool:
+    """Return whether an API's first page is answered by the function whose ARN ends so."""
     pages = gateways.get_paginator("get_resources").paginate(restApiId=api_id, PaginationConfig={"PageSize": 500})
     root = next((each for page in pages for each in page["items"] if each["path"] == "/"), None)
     if root is None:
         return False
     gone = gateways.exceptions.NotFoundException
     called = _or_none(gone, gateways.get_integration, restApiId=api_id, resourceId=root["id"], httpMethod="GET")
-    return called is not None and f":function:{function}/invocations" in called.get("uri", "")
+    return called is not None and f"{arn}/invocations" in called.get("uri", "")
 
 
 def _or_none(absent: type[Exception], ask: Any, **about: str) -> Any:

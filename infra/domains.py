@@ -20,22 +20,31 @@ MAPPING_ID = "apiMappingId"
 
 
 def found(name: str, apis: Collection[str]) -> Iterator[Resource]:
-    """Yield a configured domain as Chalice notes it, if it leads to one of a stage's APIs, or nowhere yet.
+    """Yield a configured domain as Chalice notes it, if it leads to one of a stage's APIs.
 
     One that leads elsewhere too is noted with the stage's own base paths alone.
     """
     gateways = boto3.client("apigateway")
-    mappings = list(_mappings(gateways, name))
-    own = [each["basePath"] for each in mappings if each["restApiId"] in apis]
-    if own or not mappings:
+    own = [each["basePath"] for each in _mappings(gateways, name) if each["restApiId"] in apis]
+    if own:
         yield from _noted(gateways, name, own)
+
+
+def found_unused(name: str) -> Iterator[Resource]:
+    """Yield a domain that leads nowhere: a deployment that names it may have it, and none may delete it.
+
+    A deployment that failed left it so, or somebody made it for something else.
+    """
+    gateways = boto3.client("apigateway")
+    if not list(_mappings(gateways, name)):
+        yield from _noted(gateways, name, [])
 
 
 def found_alone(name: str, apis: Collection[str]) -> Iterator[Resource]:
     """Yield a domain that isn't configured any more, and which Chalice will delete, if it leads nowhere else."""
     gateways = boto3.client("apigateway")
     mappings = list(_mappings(gateways, name))
-    if all(each["restApiId"] in apis for each in mappings):
+    if mappings and all(each["restApiId"] in apis for each in mappings):
         yield from _noted(gateways, name, [each["basePath"] for each in mappings])
 
 
@@ -62,6 +71,11 @@ def release(named: str | None, apis: Collection[str], say: Callable[[str], None]
         name = domain["domainName"]
         mappings = [] if _is_private(domain) else list(_mappings(gateways, name))
         own = [each for each in mappings if each["restApiId"] in apis]
+        if name == named and not mappings and not _is_private(domain):
+            say(
+                f"The domain {name} is kept, since it leads nowhere and may be somebody else's. To delete it: aws"
+                f" apigateway delete-domain-name --domain-name {name}"
+            )
         if not own or (name == named and len(own) == len(mappings)):
             continue
         for each in own:

@@ -23,6 +23,13 @@ def of_function(lambda_arn: str, stage: str) -> list[dict[str, Any]]:
     return [each for each in listed if each["State"] != _DELETING and table in each.get("EventSourceArn", "")]
 
 
+def of_function_that_is_gone(function: str, stage: str) -> list[dict[str, Any]]:
+    """Return the subscriptions to the table of events that a function left when it was deleted by hand."""
+    table = f":table/latchkey-{stage}-events/"
+    of_table = [each for each in _listed() if table in each.get("EventSourceArn", "")]
+    return [each for each in of_table if each["State"] != _DELETING and _is_of(each["FunctionArn"], function)]
+
+
 def await_deletion(
     function: str, stream: str, *, say: Callable[[str], object], pause: Callable[[int], object] = time.sleep
 ) -> None:

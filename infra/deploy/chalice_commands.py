@@ -31,7 +31,7 @@ def chalice(command: str, stage: str, *more: str) -> None:
     """Run one of Chalice's own commands; what it prints is shown as it comes."""
     chalice_cli.install()
     if command == "delete":
-        deployed.note(stage)  # from any checkout; `deploy` does so itself
+        deployed.note_for_deletion(stage)  # from any checkout; `deploy` does so itself
     try:
         chalices.main([*command.split(), "--stage", stage, *more], prog_name="chalice", standalone_mode=False, obj={})
     except click.Abort as error:  # what Chalice's command line makes of Ctrl-C

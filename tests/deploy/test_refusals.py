@@ -118,6 +118,19 @@ def test_api_that_was_imported_and_never_deployed_is_found(account: Account) -> 
     assert account.there() == (1, 5, 1, 14)
 
 
+def test_subscription_of_a_function_that_was_deleted_by_hand_goes_with_the_stage(account: Account) -> None:
+    """And a deployment goes on with it."""
+    functions = account.cloud.client("lambda")
+    account.checkout.succeeds("deploy", "dev")
+    functions.delete_function(FunctionName="latchkey-dev-stream")
+    assert account.there() == (1, 4, 1, 14)
+    account.checkout.succeeds("deploy", "dev")
+    assert account.there() == (1, 5, 1, 14)
+    functions.delete_function(FunctionName="latchkey-dev-stream")
+    account.checkout.succeeds("destroy", "dev")
+    assert account.there() == (0, 0, 0, 14)
+
+
 def test_stack_that_is_still_being_deleted_is_waited_for(account: Account) -> None:
     """Its tables are taken into the new one, whose roles can read the functions' environment, also after a failure."""
     account.checkout.succeeds("deploy", "dev")

@@ -1,0 +1,133 @@
+"""What is somebody else's in the same account is neither deployed over nor deleted."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from infra import configuration
+from tests.deploy.checkout import Checkout, copied
+from tests.deploy.cloud import ACCOUNT, REGION, Cloud, serving
+
+pytestmark = pytest.mark.xdist_group("others")
+SHOP, CERTIFICATE = "shop.example.com", f"arn:aws:acm:{REGION}:{ACCOUNT}:certificate/1"
+
+
+@dataclass(frozen=True)
+class Account:
+    """An account that has a domain of somebody else's, leading nowhere yet, and a checkout."""
+
+    cloud: Cloud
+    checkout: Checkout
+
+    def domains(self) -> list[str]:
+        """Return the names of all domains."""
+        return [each["domainName"] for each in self.cloud.client("apigateway").get_domain_names()["items"]]
+
+    @property
+    def noted(self) -> Path:
+        """Return the file in which Chalice noted what it deployed."""
+        return self.checkout.path / ".chalice" / "deployed" / "dev.json"
+
+
+@pytest.fixture
+def account(tmp_path: Path) -> Iterator[Account]:
+    """Nothing is deployed yet."""
+    with serving() as cloud:
+        cloud.client("apigateway").create_domain_name(
+            domainName=SHOP, regionalCertificateArn=CERTIFICATE, securityPolicy="TLS_1_2"
+        )
+        yield Account(cloud, copied(tmp_path, is_light=True, **cloud.environment))
+
+
+def configure(checkout: Checkout, domain: str) -> None:
+    """Name a domain in the configuration of the stage."""
+    file = checkout.path / configuration.FILE
+    whole = json.loads(file.read_text())
+    whole["stages"]["dev"][configuration.DOMAIN] = {"domain_name": domain, "certificate_arn": CERTIFICATE}
+    file.write_text(json.dumps(whole))
+
+
+def api_of_somebody(cloud: Cloud, name: str, function: str) -> str:
+    """Return the id of an API whose first page a function answers."""
+    gateways = cloud.client("apigateway")
+    api: str = gateways.create_rest_api(name=name)["id"]
+    (root,) = gateways.get_resources(restApiId=api)["items"]
+    asked = {"restApiId": api, "resourceId": root["id"], "httpMethod": "GET"}
+    gateways.put_method(**asked, authorizationType="NONE")
+    uri = f"arn:aws:apigateway:{REGION}:lambda:path/2015-03-31/functions/{function}/invocations"
+    gateways.put_integration(**asked, type="AWS_PROXY", integrationHttpMethod="POST", uri=uri)
+    return api
+
+
+def test_domain_that_leads_nowhere_is_kept_by_a_destruction(account: Account) -> None:
+    """Of a stage that was never deployed: it is named, with how to delete it; a deployment takes it."""
+    configure(account.checkout, SHOP)
+    said = account.checkout.succeeds("destroy", "dev")
+    assert f"The domain {SHOP} is kept, since it leads nowhere and may be somebody else's." in said
+    assert account.domains() == [SHOP]
+    account.checkout.succeeds("deploy", "dev")
+    account.checkout.succeeds("destroy", "dev")
+    assert account.domains() == []
+
+
+def test_domain_that_a_file_of_another_account_names_is_kept(account: Account) -> None:
+    """Chalice deletes what its file names and the configuration doesn't."""
+    configure(account.checkout, SHOP)
+    account.checkout.succeeds("deploy", "dev")
+    old = account.noted.read_text()
+    account.checkout.succeeds("destroy", "dev")
+    account.cloud.client("apigateway").create_domain_name(
+        domainName=SHOP, regionalCertificateArn=CERTIFICATE, securityPolicy="TLS_1_2"
+    )
+    file = account.checkout.path / configuration.FILE
+    whole = json.loads(file.read_text())
+    del whole["stages"]["dev"][configuration.DOMAIN]
+    file.write_text(json.dumps(whole))
+    for command in ("deploy", "destroy"):
+        account.noted.write_text(old)
+        account.checkout.succeeds(command, "dev")
+        assert account.domains() == [SHOP]
+
+
+@pytest.mark.parametrize("noted", ["", '{"resources": [{"na', "[]", '{"resources": null}', '{"resources": [1]}'])
+def test_file_of_chalices_that_was_cut_off_is_written_anew(account: Account, noted: str) -> None:
+    """AWS says what is deployed; the file says at most which domain was."""
+    account.noted.parent.mkdir(exist_ok=True)
+    account.noted.write_text(noted)
+    account.checkout.succeeds("deploy", "dev")
+    account.noted.write_text(noted)
+    account.checkout.succeeds("destroy", "dev")
+    assert account.cloud.apis() == []
+
+
+def test_api_of_another_name_that_may_call_the_function_is_left_alone(account: Account) -> None:
+    """It isn't the stage's, though the function's policy names it before that of the stage."""
+    account.checkout.succeeds("deploy", "dev")
+    account.checkout.succeeds("destroy", "dev")
+    partner = api_of_somebody(account.cloud, "partner", f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:latchkey-dev")
+    account.checkout.succeeds("deploy", "dev")
+    account.cloud.client("lambda").add_permission(
+        FunctionName="latchkey-dev",
+        StatementId="partner",
+        Action="lambda:InvokeFunction",
+        Principal="apigateway.amazonaws.com",
+        SourceArn=f"arn:aws:execute-api:{REGION}:{ACCOUNT}:{partner}/*",
+    )
+    assert partner not in account.checkout.succeeds("status", "dev")
+    account.checkout.succeeds("deploy", "dev")
+    assert account.cloud.client("apigateway").get_rest_api(restApiId=partner)["name"] == "partner"
+    account.checkout.succeeds("destroy", "dev")
+    assert account.cloud.apis() == [partner]
+
+
+@pytest.mark.parametrize("where", [f"{REGION}:999999999999", f"eu-west-1:{ACCOUNT}"])
+def test_api_that_calls_another_accounts_or_regions_function_is_left_alone(account: Account, where: str) -> None:
+    """Though it and the function are called as ours are."""
+    theirs = api_of_somebody(account.cloud, "latchkey", f"arn:aws:lambda:{where}:function:latchkey-dev")
+    account.checkout.succeeds("deploy", "dev")
+    assert len(account.cloud.apis()) == 2
+    account.checkout.succeeds("destroy", "dev")
+    assert account.cloud.apis() == [theirs]
