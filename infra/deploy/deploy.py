@@ -40,17 +40,22 @@ def deploy(stage: str, *, chosen: Mapping[str, str] = NOTHING, edge: tuple[str, 
         is_closed = (
             front.Front(stage, say).put(*edge, api, chosen.get("Boundary", ""))
             if edge
-            else viewer_address.is_believed(stage)
+            else front.Front(stage, say).is_closed()
         )
         if is_closed and not is_trusted:
             say(f"Deploying the service again, which now believes {viewer_address.HEADER} …")
             chalice("deploy", stage)
             gateway_stage.guard_stage(stage, api)
-    public = viewer_address.setting(stage, "LATCHKEY_PUBLIC_URL")
-    url = f"{public}/" if is_closed and public else api["rest_api_url"]
+    url = _public_url(stage) if is_closed else api["rest_api_url"]
     say(f"\nLatchkey runs at {url}")
     say(f"Next: make account EMAIL=you@example.com ADMIN=1 STAGE={stage}, then open {url}login")
     say(f"See from outside whether all of it works, in under two minutes: make smoke STAGE={stage}")
+
+
+def _public_url(stage: str) -> str:
+    """Return where callers reach a stage whose API is closed to all but CloudFront."""
+    configured = viewer_address.setting(stage, "LATCHKEY_PUBLIC_URL").rstrip("/")
+    return f"{configured or 'https://' + front.Front(stage, say).distribution.parameters().get('Domain', '')}/"
 
 
 def _is_header_trusted(stage: str, edge: tuple[str, str] | None) -> bool:
@@ -89,4 +94,8 @@ def rotate_edge(stage: str) -> None:
     """Exchange the secret that CloudFront shows the API; deploy nothing else."""
     with lock.on(stage):
         front.Front(stage, say).rotate(deployed.live_api(stage))
-    say("CloudFront shows the API another secret now, and the one before is refused.")
+        is_closed = front.Front(stage, say).is_closed()
+    before = (
+        "the one before is refused" if is_closed else "the API's own address is open to everybody, with or without it"
+    )
+    say(f"CloudFront shows the API another secret now, and {before}.")

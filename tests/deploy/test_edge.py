@@ -108,6 +108,13 @@ def test_nothing_is_closed_or_believed_before_the_domain_leads_to_cloudfront(
     assert world.believes() is None
 
 
+def test_rotation_before_the_domain_leads_to_cloudfront_says_that_the_api_is_open(world: World) -> None:
+    """Nothing is refused there, with whichever secret."""
+    said = world.checkout.succeeds("rotate-edge", "dev")
+    assert "the API's own address is open to everybody" in said
+    assert "refused" not in said
+
+
 def test_api_is_closed_and_then_the_header_believed_once_the_domain_leads_to_cloudfront(world: World) -> None:
     """Both stacks have the same secret, which is in SSM; the URL that is printed is the domain's."""
     world.leads_to = headers(X_Amz_Cf_Id="1")
@@ -137,6 +144,15 @@ def test_closed_stage_is_deployed_again_in_one_step_whatever_dns_says(world: Wor
     assert f"{DISTRIBUTION} in us-east-1 would be brought up to date" in world.checkout.succeeds(
         "deploy", "dev", *EDGE, "--dry-run"
     )
+
+
+def test_closed_stage_that_the_configuration_does_not_know_is_named_by_its_domain(world: World) -> None:
+    """As from a checkout without the stage's settings: the API's own address answers nobody but CloudFront."""
+    world.configure(**dict.fromkeys(SETTINGS, ""))
+    said = world.checkout.succeeds("deploy", "dev")
+    assert f"Latchkey runs at https://{DOMAIN}/" in said
+    world.configure(**SETTINGS)
+    world.checkout.succeeds("deploy", "dev")
 
 
 def test_what_was_chosen_of_cloudfront_is_kept(world: World) -> None:

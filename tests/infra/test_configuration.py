@@ -7,9 +7,10 @@ from typing import Any
 
 import boto3
 import pytest
+from chalice.cli import cli as chalices
 
 from infra import configuration
-from infra.deploy import options
+from infra.deploy import chalice_commands, options
 from infra.deploy.command import main
 
 COMMANDS = tuple(options.TAKES)
@@ -160,3 +161,14 @@ def test_interrupted_command_says_what_to_do(
     monkeypatch.setattr("builtins.input", interrupt)
     assert main(["destroy", "--stage=dev", "--data=delete"]) == 130
     assert "Interrupted. What was done by then stays done" in capsys.readouterr().err
+
+
+def test_ctrl_c_in_a_command_of_chalices_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its command line makes an error of its own out of it."""
+
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(chalices, "invoke", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        chalice_commands.chalice("deploy", "dev")
