@@ -14,13 +14,11 @@ import boto3
 from botocore.exceptions import WaiterError
 
 from infra import deployed, template
-from infra.data_stack import upgrade
+from infra.data_stack import adoption, states, tables, upgrade
 from infra.data_stack.cloudformation import CAPABILITIES, NOTHING_NEW, ONLY_DELETABLE, described, update
-from infra.data_stack.tables import as_it_is, is_being_deleted, stage_tables
 from infra.failed import DeployError
 from infra.template import Template
 
-DELETING = "DELETE_IN_PROGRESS"
 NOTHING: Mapping[str, str] = MappingProxyType({})
 PARAMETERS = ("AlarmEmail", "Boundary", "LogDays", "Stage", "Protection")
 """Of the template; the first three are the owner's to choose."""
@@ -41,7 +39,7 @@ class DataStack:
         What is there already changes nothing: doing it again is safe after any failure.
         """
         there = self._settled()
-        orphans = self._orphans(there is not None)
+        orphans = self._orphans(wanted)
         if orphans:
             self._adopt(wanted, orphans, exists=there is not None)
         if there is None and not orphans:
@@ -60,8 +58,8 @@ class DataStack:
         """Return what `put` would change, as CloudFormation sees it: "Modify AWS::DynamoDB::Table Accounts"."""
         stack = self.described()
         status = stack["StackStatus"] if stack else ""
-        self._check(status)
-        if not status or status == DELETING or status in ONLY_DELETABLE:
+        states.check(self.name, status)
+        if not status or status == states.DELETING or status in ONLY_DELETABLE:
             cleared = (
                 [f"Remove AWS::CloudFormation::Stack {self.name}, which is not whole ({status})"] if status else []
             )
@@ -99,6 +97,12 @@ class DataStack:
         self._client.delete_stack(StackName=self.name)
         self._wait("stack_delete_complete", "deleted")
 
+    def tables(self) -> list[str]:
+        """Return the tables of the stage that exist: those that the stack has, and those that the template names."""
+        return tables.existing(
+            dict.fromkeys([*self._has(template.TABLE), *tables.names(template.composed(), self._stage)])
+        )
+
     def described(self) -> dict[str, Any] | None:
         """Return it as CloudFormation describes it; None where there is none."""
         return described(self._client, self.name)
@@ -107,7 +111,7 @@ class DataStack:
         """Return it as it stands once nothing changes it; what was never created whole is cleared away first."""
         stack = self.described()
         status = stack["StackStatus"] if stack else ""
-        if status == DELETING:
+        if status == states.DELETING:
             self._say(f"Waiting until the data stack {self.name} is deleted …")
             self._wait("stack_delete_complete", "deleted")
             return None
@@ -115,42 +119,28 @@ class DataStack:
             self._say(f"Clearing away the data stack {self.name}, which is not whole ({status}) …")
             self.delete()
             return None
-        self._check(status)
+        states.check(self.name, status)
         return stack
 
-    def _check(self, status: str) -> None:
-        """Raise DeployError, with what to do, for a state in which a stack can be neither updated nor deleted."""
-        if status == DELETING or status in ONLY_DELETABLE:
-            return
-        if status.endswith("_IN_PROGRESS"):
-            raise DeployError(
-                f"The data stack {self.name} is being changed by somebody else ({status}). Wait until that is over,"
-                " then run this again."
-            )
-        if status == "IMPORT_ROLLBACK_FAILED":
-            raise DeployError(
-                f"The data stack {self.name} could neither take tables in nor go back ({status}). See why: aws"
-                f" cloudformation describe-stack-events --stack-name {self.name}. If the cause can't be mended, delete"
-                f" it, which keeps every table: aws cloudformation update-termination-protection --stack-name"
-                f" {self.name} --no-enable-termination-protection, then aws cloudformation delete-stack --stack-name"
-                f" {self.name}. Callers get errors from then until you have run this again."
-            )
-        if status.endswith("ROLLBACK_FAILED"):
-            raise DeployError(
-                f"The data stack {self.name} could not go back to what it was ({status}). See why: aws cloudformation"
-                f" describe-stack-events --stack-name {self.name}. Then: aws cloudformation continue-update-rollback"
-                f" --stack-name {self.name}, and run this again."
-            )
-
-    def _orphans(self, exists: bool) -> list[str]:
-        """Return the tables of the stage that no stack has; one that is being deleted is waited for."""
-        has = {each["PhysicalResourceId"] for each in self._resources()} if exists else set()
-        found = [table for table in stage_tables(self._stage) if table not in has]
-        deleted = [table for table in found if is_being_deleted(table)]
+    def _orphans(self, wanted: Template) -> list[str]:
+        """Return the tables that the template names and no stack has; one that is being deleted is waited for."""
+        found = self._without_a_stack(wanted)
+        deleted = [table for table in found if tables.is_being_deleted(table)]
         for table in deleted:
             self._say(f"Waiting until the table {table} is deleted …")
             boto3.client("dynamodb").get_waiter("table_not_exists").wait(TableName=table)
         return [table for table in found if table not in deleted]
+
+    def _without_a_stack(self, wanted: Template) -> list[str]:
+        has = self._has(template.TABLE)
+        return [table for table in tables.existing(tables.names(wanted, self._stage)) if table not in has]
+
+    def _has(self, kind: str) -> list[str]:
+        """Return the names of the resources of a type that the stack has made."""
+        if self.described() is None:
+            return []
+        made = (each for each in self._resources() if each["ResourceType"] == kind)
+        return [each["PhysicalResourceId"] for each in made if each.get("PhysicalResourceId")]
 
     def _resources(self) -> Iterator[dict[str, Any]]:
         pages = self._client.get_paginator("list_stack_resources").paginate(StackName=self.name)
@@ -175,32 +165,16 @@ class DataStack:
         An import may change nothing else, so it is a step of its own.
         """
         self._say(f"Taking tables that exist into the data stack {self.name}: {', '.join(orphans)} …")
-        by_name = {self._table_name(each): logical for logical, each in template.tables(wanted).items()}
-        unknown = sorted(set(orphans) - by_name.keys())
-        if unknown:
-            raise DeployError(
-                f"{', '.join(unknown)}: there is such a table, but this version of Latchkey knows none of that name."
-                " Deploy the version that made it, or delete it if nothing needs it."
-            )
         now = self._now() if exists else {**wanted, "Resources": {}, "Outputs": {}}
-        imported = {by_name[table]: wanted["Resources"][by_name[table]] | as_it_is(table) for table in orphans}
-        change = {"ChangeSetName": f"adopt-{secrets.token_hex(4)}", "ChangeSetType": "IMPORT"}
+        named = {"StackName": self.name, "ChangeSetName": f"adopt-{secrets.token_hex(4)}"}
         self._client.create_change_set(
-            **change,
+            ChangeSetName=named["ChangeSetName"],
             **self._request(
-                {**now, "Resources": now["Resources"] | imported},
+                adoption.with_tables(now, wanted, orphans, self._stage),
                 _given(NOTHING, now) if exists else _given(NOTHING, Stage=self._stage, Protection="off"),
             ),
-            ResourcesToImport=[
-                {
-                    "ResourceType": template.TABLE,
-                    "LogicalResourceId": by_name[table],
-                    "ResourceIdentifier": {"TableName": table},
-                }
-                for table in orphans
-            ],
+            **adoption.imports(wanted, orphans, self._stage),
         )
-        named = {"StackName": self.name, "ChangeSetName": change["ChangeSetName"]}
         try:
             self._client.get_waiter("change_set_create_complete").wait(**named, WaiterConfig=WAIT)
         except WaiterError as error:
@@ -242,10 +216,6 @@ class DataStack:
             "Parameters": parameters,
             "Capabilities": CAPABILITIES,
         }
-
-    def _table_name(self, table: dict[str, Any]) -> str:
-        name: str = table["Properties"]["TableName"]["Fn::Sub"]
-        return name.replace("${Stage}", self._stage)
 
     def _wait(self, waiter: str, done: str) -> None:
         try:

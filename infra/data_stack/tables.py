@@ -1,15 +1,34 @@
 """The tables of a stage as DynamoDB has them, whether or not a stack has them too."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import boto3
 
+from infra import template
+from infra.template import Template
 
-def stage_tables(stage: str) -> list[str]:
-    """Return the tables of a stage that exist."""
+
+def names(wanted: Template, stage: str) -> dict[str, str]:
+    """Return the logical id of each table that a template has, by the table's name."""
+    found = template.tables(wanted).items()
+    return {each["Properties"]["TableName"]["Fn::Sub"].replace("${Stage}", stage): logical for logical, each in found}
+
+
+def existing(known: Iterable[str]) -> list[str]:
+    """Return those tables that exist."""
+    there = _listed()
+    return [name for name in known if name in there]
+
+
+def unknown(known: Iterable[str], stage: str) -> list[str]:
+    """Return the tables that are named like those of a stage and are none of those that are known."""
+    return sorted(name for name in _listed() - set(known) if name.startswith(f"latchkey-{stage}-"))
+
+
+def _listed() -> set[str]:
     pages = boto3.client("dynamodb").get_paginator("list_tables").paginate()
-    names = [name for page in pages for name in page["TableNames"]]
-    return [name for name in names if name.startswith(f"latchkey-{stage}-")]
+    return {name for page in pages for name in page["TableNames"]}
 
 
 def is_being_deleted(table: str) -> bool:

@@ -4,7 +4,7 @@ import boto3
 
 from infra import deployed, domains, lock, stage_key
 from infra.data_stack.stack import DataStack
-from infra.data_stack.tables import is_being_deleted, stage_tables
+from infra.data_stack.tables import is_being_deleted, unknown
 from infra.deploy.chalice_commands import chalice
 from infra.deploy.output import say
 from infra.edge import front
@@ -29,9 +29,10 @@ def destroy(stage: str, *, delete_data: bool) -> None:
 
 
 def _delete_data(stage: str) -> None:
-    dynamodb, tables = boto3.client("dynamodb"), stage_tables(stage)
+    dynamodb, stack = boto3.client("dynamodb"), DataStack(stage, say)
+    tables = stack.tables()
     say(f"Deleting the data stack and {len(tables)} tables …")
-    DataStack(stage, say).delete()
+    stack.delete()
     # The stack retains its tables on purpose: only this command, after the typed word, deletes them.
     for table in (each for each in tables if not is_being_deleted(each)):
         dynamodb.update_table(TableName=table, DeletionProtectionEnabled=False)
@@ -40,6 +41,9 @@ def _delete_data(stage: str) -> None:
     for table in tables:
         dynamodb.get_waiter("table_not_exists").wait(TableName=table)
     stage_key.delete(boto3.client("ssm"), stage)
+    left = unknown(tables, stage)
+    if left:
+        say(f"Kept, since this version of Latchkey made no table of that name: {', '.join(left)}.")
     say("Deleted. Point-in-time backups of deleted tables are kept by AWS for 35 days.")
 
 

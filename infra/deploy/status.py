@@ -8,7 +8,6 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from infra import deployed
 from infra.data_stack.stack import DataStack
-from infra.data_stack.tables import stage_tables
 from infra.deploy import settings
 from infra.deploy.output import say
 from infra.edge import front
@@ -19,12 +18,13 @@ def status(stage: str) -> None:
     api = deployed.live_api(stage)
     version = tomllib.loads(Path("pyproject.toml").read_text())["project"]["version"]
     say(f"{'service':<10}{api['rest_api_url']}   (this checkout: {version})")
-    stack = DataStack(stage, say).described()
+    data = DataStack(stage, say)
+    stack = data.described()
     say(f"{'data':<10}{deployed.data_stack(stage)}: {stack['StackStatus'] if stack else 'missing'}")
     say(f"{'edge':<10}{front.Front(stage, say).status()}")
     say(f"{'mail':<10}{mail_status(stage)}")
     dynamodb = boto3.client("dynamodb")
-    for table in stage_tables(stage):
+    for table in data.tables():
         described = dynamodb.describe_table(TableName=table)["Table"]
         say(f"{'table':<10}{table}: {described['TableStatus']}, about {described['ItemCount']:,} items")
     prefix = f"latchkey-{stage}-"

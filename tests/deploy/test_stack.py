@@ -2,7 +2,6 @@
 
 import json
 from copy import deepcopy
-from typing import Any
 
 import pytest
 
@@ -126,19 +125,6 @@ def test_table_that_an_older_version_left_is_taken_into_the_stack_there_is(
     backups = cloud.client("dynamodb").describe_continuous_backups(TableName="latchkey-dev-consents")
     recovery = backups["ContinuousBackupsDescription"]["PointInTimeRecoveryDescription"]
     assert recovery["PointInTimeRecoveryStatus"] == "ENABLED"
-
-
-def test_table_of_no_version_stops_with_its_name(cloud: Cloud) -> None:
-    """What it is, only its owner knows."""
-    key: Any = {"AttributeName": "id"}
-    cloud.client("dynamodb").create_table(
-        TableName="latchkey-dev-mine",
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[{**key, "AttributeType": "S"}],
-        KeySchema=[{**key, "KeyType": "HASH"}],
-    )
-    with pytest.raises(DeployError, match="latchkey-dev-mine: there is such a table, but this version"):
-        put()
 
 
 def test_version_with_two_new_indexes_of_a_table_gets_one_at_a_time(cloud: Cloud) -> None:

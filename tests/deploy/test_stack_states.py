@@ -6,7 +6,6 @@ import pytest
 
 from infra import template
 from infra.data_stack.stack import DataStack
-from infra.data_stack.tables import stage_tables
 from infra.deploy import destroy
 from infra.failed import DeployError
 from tests.deploy.cloud import Cloud
@@ -111,4 +110,4 @@ def test_destroy_that_was_interrupted_leaves_alone_what_is_being_deleted(
     data.put(template.composed())
     cloud.deleting[TABLE] = 3
     destroy._delete_data("dev")
-    assert stage_tables("dev") == []
+    assert cloud.tables() == []

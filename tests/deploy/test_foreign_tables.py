@@ -1,0 +1,61 @@
+"""Tables that are named like a stage's and aren't its own: a deployment ignores them, and destroy keeps them."""
+
+from typing import Any
+
+import pytest
+
+from infra import template
+from infra.data_stack.stack import DataStack
+from infra.deploy import destroy
+from tests.deploy.cloud import Cloud
+
+pytestmark = pytest.mark.xdist_group("stack")
+FOREIGN = "latchkey-dev-x"
+
+
+@pytest.fixture
+def data(cloud: Cloud) -> DataStack:
+    """The data stack of an account that has somebody else's table, which refuses to be deleted."""
+    key: Any = {"AttributeName": "id"}
+    cloud.client("dynamodb").create_table(
+        TableName=FOREIGN,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{**key, "AttributeType": "S"}],
+        KeySchema=[{**key, "KeyType": "HASH"}],
+        DeletionProtectionEnabled=True,
+    )
+    return DataStack("dev", lambda _: None)
+
+
+def test_deployment_ignores_a_table_that_no_template_names(cloud: Cloud, data: DataStack) -> None:
+    """And leaves it out of the stack, the first time and later."""
+    for _ in range(2):
+        data.put(template.composed())
+    assert cloud.stacks() == {"latchkey-dev-data": "UPDATE_COMPLETE"}
+    assert FOREIGN not in data.tables()
+
+
+def test_destroy_keeps_and_names_a_table_that_no_template_names(
+    cloud: Cloud, data: DataStack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It was never the stage's, whatever its name begins with."""
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    data.put(template.composed())
+    destroy._delete_data("dev")
+    assert cloud.tables() == [FOREIGN]
+    assert f"made no table of that name: {FOREIGN}." in capsys.readouterr().out
+
+
+def test_destroy_deletes_a_table_of_another_version_that_the_stack_has(
+    cloud: Cloud, data: DataStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """This version doesn't name it, but the stack does."""
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    newer = template.composed()
+    newer["Resources"]["Later"] = newer["Resources"]["Emails"] | {
+        "Properties": newer["Resources"]["Emails"]["Properties"] | {"TableName": {"Fn::Sub": "latchkey-${Stage}-later"}}
+    }
+    data.put(newer)
+    assert "latchkey-dev-later" in cloud.tables()
+    destroy._delete_data("dev")
+    assert cloud.tables() == [FOREIGN]
