@@ -7,21 +7,18 @@ index of a table at a time, which is all that DynamoDB does. Tables that exist w
 import json
 import secrets
 from collections.abc import Iterator, Mapping
-from types import MappingProxyType
 from typing import Any
 
 import boto3
 from botocore.exceptions import WaiterError
 
 from infra import deployed, template
-from infra.data_stack import adoption, states, tables, upgrade
+from infra.data_stack import adoption, parameters, states, tables, upgrade
 from infra.data_stack.cloudformation import CAPABILITIES, NOTHING_NEW, ONLY_DELETABLE, described, update
+from infra.data_stack.parameters import NOTHING
 from infra.failed import DeployError
 from infra.template import Template
 
-NOTHING: Mapping[str, str] = MappingProxyType({})
-PARAMETERS = ("AlarmEmail", "Boundary", "LogDays", "Stage", "Protection")
-"""Of the template; the first three are the owner's to choose."""
 WAIT = {"Delay": 5, "MaxAttempts": 180}
 
 
@@ -38,7 +35,10 @@ class DataStack:
 
         What is there already changes nothing: doing it again is safe after any failure.
         """
+        before = parameters.chosen(self.described())
         there = self._settled()
+        if there is None:
+            chosen = parameters.kept(before, chosen)
         orphans = self._orphans(wanted)
         if orphans:
             self._adopt(wanted, orphans, exists=there is not None)
@@ -51,7 +51,7 @@ class DataStack:
             whole = upgrade.kept(wanted, now)
             self._update(whole, now, chosen)
         # A stack that isn't whole yet must be able to take its tables back, so they are protected at the end.
-        self._change(whole, _given(chosen, whole, Protection="on"))
+        self._change(whole, parameters.given(chosen, whole, Protection="on"))
         self._client.update_termination_protection(StackName=self.name, EnableTerminationProtection=True)
 
     def planned(self, wanted: Template, chosen: Mapping[str, str] = NOTHING) -> list[str]:
@@ -67,7 +67,7 @@ class DataStack:
         change = {"StackName": self.name, "ChangeSetName": f"dry-run-{secrets.token_hex(4)}"}
         now = self._now()
         self._client.create_change_set(
-            **(change | self._request(upgrade.kept(wanted, now), _given(chosen, now))), ChangeSetType="UPDATE"
+            **(change | self._request(upgrade.kept(wanted, now), parameters.given(chosen, now))), ChangeSetType="UPDATE"
         )
         try:
             return self._told(change)
@@ -103,6 +103,10 @@ class DataStack:
             dict.fromkeys([*self._has(template.TABLE), *tables.names(template.composed(), self._stage)])
         )
 
+    def boundary(self) -> str:
+        """Return the ARN of the policy that bounds the roles; "" where none does."""
+        return parameters.chosen(self.described()).get("Boundary", "")
+
     def described(self) -> dict[str, Any] | None:
         """Return it as CloudFormation describes it; None where there is none."""
         return described(self._client, self.name)
@@ -116,7 +120,9 @@ class DataStack:
             self._wait("stack_delete_complete", "deleted")
             return None
         if status in ONLY_DELETABLE or (status == "IMPORT_ROLLBACK_COMPLETE" and not any(self._resources())):
-            self._say(f"Clearing away the data stack {self.name}, which is not whole ({status}) …")
+            had = parameters.told(parameters.chosen(stack))
+            kept = f" What isn't given stays as it was: {had}." if had else ""
+            self._say(f"Clearing away the data stack {self.name}, which is not whole ({status}) …{kept}")
             self.delete()
             return None
         states.check(self.name, status)
@@ -149,7 +155,7 @@ class DataStack:
     def _create(self, wanted: Template, chosen: Mapping[str, str]) -> None:
         try:
             self._client.create_stack(
-                **self._request(wanted, _given(chosen, Stage=self._stage, Protection="off")),
+                **self._request(wanted, parameters.given(chosen, Stage=self._stage, Protection="off")),
                 EnableTerminationProtection=True,
             )
         except self._client.exceptions.AlreadyExistsException as error:
@@ -171,7 +177,9 @@ class DataStack:
             ChangeSetName=named["ChangeSetName"],
             **self._request(
                 adoption.with_tables(now, wanted, orphans, self._stage),
-                _given(NOTHING, now) if exists else _given(NOTHING, Stage=self._stage, Protection="off"),
+                parameters.given(NOTHING, now)
+                if exists
+                else parameters.given(NOTHING, Stage=self._stage, Protection="off"),
             ),
             **adoption.imports(wanted, orphans, self._stage),
         )
@@ -191,14 +199,14 @@ class DataStack:
         for number, step in enumerate(steps, 1):
             if len(steps) > 1:
                 self._say(f"One new index of a table at a time: step {number} of {len(steps)} …")
-            is_changed |= self._change(step, _given(chosen, now))
+            is_changed |= self._change(step, parameters.given(chosen, now))
             now = step
         if not is_changed:
             self._say("The data stack is up to date.")
 
-    def _change(self, step: Template, parameters: list[dict[str, Any]]) -> bool:
+    def _change(self, step: Template, given: list[dict[str, Any]]) -> bool:
         """Update it and wait; return False where it is so already."""
-        if not update(self._client, self._request(step, parameters)):
+        if not update(self._client, self._request(step, given)):
             return False
         self._wait("stack_update_complete", "brought up to date")
         return True
@@ -209,11 +217,11 @@ class DataStack:
         loaded: Template = given if isinstance(given, dict) else json.loads(given)
         return loaded
 
-    def _request(self, body: Template, parameters: list[dict[str, Any]]) -> dict[str, Any]:
+    def _request(self, body: Template, given: list[dict[str, Any]]) -> dict[str, Any]:
         return {
             "StackName": self.name,
             "TemplateBody": template.as_text(body),
-            "Parameters": parameters,
+            "Parameters": given,
             "Capabilities": CAPABILITIES,
         }
 
@@ -225,17 +233,3 @@ class DataStack:
                 f"The data stack {self.name} could not be {done}; nothing else was touched, and what ran before still"
                 f" runs. See why: aws cloudformation describe-stack-events --stack-name {self.name}"
             ) from error
-
-
-def _given(chosen: Mapping[str, str], now: Template | None = None, **more: str) -> list[dict[str, Any]]:
-    """Return parameters. What isn't given stays as it is where the stack has it `now`, and is the default where not.
-
-    CloudFormation refuses to keep a value that there isn't, as of a stack from before the parameter.
-    """
-    given = {**dict.fromkeys(PARAMETERS, ""), **chosen, **more}
-    known = (now or {}).get("Parameters", {})
-    return [
-        {"ParameterKey": name, "ParameterValue": value} if value else {"ParameterKey": name, "UsePreviousValue": True}
-        for name, value in given.items()
-        if value or name in known
-    ]

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 import boto3
 
 from infra import chalice_cli, configuration, deployed, domains, lock, stage_key, template
-from infra.data_stack.stack import NOTHING, DataStack
+from infra.data_stack.parameters import NOTHING
+from infra.data_stack.stack import DataStack
 from infra.deploy import checks, gateway_stage, settings
 from infra.deploy.chalice_commands import chalice, environment
 from infra.deploy.output import say
@@ -38,7 +39,7 @@ def deploy(stage: str, *, chosen: Mapping[str, str] = NOTHING, edge: tuple[str, 
         api = deployed.live_api(stage)
         gateway_stage.guard_stage(stage, api)
         is_closed = (
-            front.Front(stage, say).put(*edge, api, chosen.get("Boundary", ""))
+            front.Front(stage, say).put(*edge, api, DataStack(stage, say).boundary())
             if edge
             else front.Front(stage, say).is_closed()
         )
@@ -93,7 +94,7 @@ def plan(stage: str, *, chosen: Mapping[str, str] = NOTHING, edge: tuple[str, st
 def rotate_edge(stage: str) -> None:
     """Exchange the secret that CloudFront shows the API; deploy nothing else."""
     with lock.on(stage):
-        front.Front(stage, say).rotate(deployed.live_api(stage))
+        front.Front(stage, say).rotate(deployed.live_api(stage), DataStack(stage, say).boundary())
         is_closed = front.Front(stage, say).is_closed()
     before = (
         "the one before is refused" if is_closed else "the API's own address is open to everybody, with or without it"

@@ -102,13 +102,13 @@ class Front:
             secret.end(self._stage)
         return is_closed
 
-    def rotate(self, api: dict[str, str]) -> None:
+    def rotate(self, api: dict[str, str], boundary: str = "") -> None:
         """Exchange the secret, without a moment in which a request of CloudFront's is refused."""
         made = self.distribution.parameters()
         if not made:
             raise DeployError(f"No CloudFront is in front of {self._stage}: make deploy STAGE={self._stage} EDGE=1 …")
         secret.begin(self._stage)
-        self.put(made["Domain"], made["Certificate"], api)
+        self.put(made["Domain"], made["Certificate"], api, boundary)
 
     def _close(self, api: dict[str, str], shown: str, *, also: str = "") -> None:
         """Close an API to everybody who doesn't show the secret, or another one that is accepted besides."""

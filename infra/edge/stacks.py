@@ -35,6 +35,9 @@ class EdgeStack:
         """Create it, or bring it up to date, and wait for it; raise DeployError with what to do when that fails."""
         stack = self.described()
         status = stack["StackStatus"] if stack else ""
+        # What was chosen in AWS, as the rate of the web ACL, stays: an update takes the default otherwise.
+        given = {each["ParameterKey"]: each["ParameterValue"] for each in (stack or {}).get("Parameters", [])}
+        kept = sorted((given.keys() & wanted["Parameters"].keys()) - parameters.keys())
         if status in ONLY_DELETABLE:
             self._say(f"Clearing away the stack {self.name}, which is not whole ({status}) …")
             self.delete()
@@ -48,13 +51,12 @@ class EdgeStack:
             "Capabilities": CAPABILITIES,
         }
         if stack is None:
+            shown = [name for name in kept if not wanted["Parameters"][name].get("NoEcho")]
+            request["Parameters"] += [{"ParameterKey": name, "ParameterValue": given[name]} for name in shown]
             self._client.create_stack(**request)
             self._wait("stack_create_complete", "created")
             return
-        # What was chosen in AWS, as the rate of the web ACL, stays: an update takes the default otherwise.
-        given = {each["ParameterKey"] for each in stack.get("Parameters", [])}
-        kept = (given & wanted["Parameters"].keys()) - parameters.keys()
-        request["Parameters"] += [{"ParameterKey": name, "UsePreviousValue": True} for name in sorted(kept)]
+        request["Parameters"] += [{"ParameterKey": name, "UsePreviousValue": True} for name in kept]
         if update(self._client, request):
             self._wait("stack_update_complete", "brought up to date")
 

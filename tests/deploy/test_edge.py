@@ -156,11 +156,11 @@ def test_closed_stage_that_the_configuration_does_not_know_is_named_by_its_domai
 
 
 def test_what_was_chosen_of_cloudfront_is_kept(world: World) -> None:
-    """The rate of its web ACL in AWS, and the boundary of its role with a deployment."""
+    """The rate of its web ACL in AWS, and the boundary of the stage's roles, whichever deployment gave it."""
     bound = "arn:aws:iam::123456789012:policy/most"
     stack = world.cloud.formation().stacks[DISTRIBUTION]
     stack.parameters["RequestsInFiveMinutes"] = "20000"
-    world.checkout.succeeds("deploy", "dev", *EDGE, "--boundary", bound)
+    world.checkout.succeeds("deploy", "dev", "--boundary", bound)
     world.checkout.succeeds("deploy", "dev", *EDGE)
     assert (stack.parameters["RequestsInFiveMinutes"], stack.parameters["Boundary"]) == ("20000", bound)
     assert stack.made["RenamesRole"].resource["Properties"]["PermissionsBoundary"] == bound

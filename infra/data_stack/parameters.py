@@ -1,0 +1,42 @@
+"""The parameters of the data stack: what the owner chooses once stays, also where the stack has to be made anew."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from infra.template import Template
+
+NOTHING: Mapping[str, str] = MappingProxyType({})
+CHOSEN = {"AlarmEmail": "ALARM_EMAIL", "Boundary": "BOUNDARY", "LogDays": "LOG_DAYS"}
+"""What is the owner's to choose, and what `make deploy` calls it."""
+PARAMETERS = (*CHOSEN, "Stage", "Protection")
+
+
+def given(chosen: Mapping[str, str], now: Template | None = None, **more: str) -> list[dict[str, Any]]:
+    """Return parameters. What isn't given stays as it is where the stack has it `now`, and is the default where not.
+
+    CloudFormation refuses to keep a value that there isn't, as of a stack from before the parameter.
+    """
+    values = {**dict.fromkeys(PARAMETERS, ""), **chosen, **more}
+    known = (now or {}).get("Parameters", {})
+    return [
+        {"ParameterKey": name, "ParameterValue": value} if value else {"ParameterKey": name, "UsePreviousValue": True}
+        for name, value in values.items()
+        if value or name in known
+    ]
+
+
+def chosen(stack: dict[str, Any] | None) -> dict[str, str]:
+    """Return what the owner has chosen of a stack, as CloudFormation describes it."""
+    has = {each["ParameterKey"]: each["ParameterValue"] for each in (stack or {}).get("Parameters", [])}
+    return {name: has[name] for name in CHOSEN if has.get(name)}
+
+
+def kept(before: Mapping[str, str], chosen: Mapping[str, str]) -> dict[str, str]:
+    """Return what is chosen for a stack that is made anew: what isn't given is as it was before."""
+    return {**before, **{name: value for name, value in chosen.items() if value}}
+
+
+def told(chosen: Mapping[str, str]) -> str:
+    """Return what is chosen as `make deploy` takes it; "" for nothing."""
+    return " ".join(f"{CHOSEN[name]}={value}" for name, value in chosen.items())

@@ -1,0 +1,50 @@
+"""What the owner has chosen of a stage stays, also of a stack that has to be made anew, and holds for the edge too."""
+
+import pytest
+
+from infra import template
+from infra.data_stack.stack import DataStack
+from infra.edge import front
+from infra.edge.stacks import EdgeStack
+from tests.deploy.cloud import Cloud
+
+pytestmark = pytest.mark.xdist_group("stack")
+NAME, EDGE = "latchkey-dev-data", "latchkey-dev-edge-us-east-1"
+BOUND = "arn:aws:iam::123456789012:policy/most"
+CHOSEN = {"Boundary": BOUND, "AlarmEmail": "ops@example.com", "LogDays": "90"}
+
+
+@pytest.mark.parametrize("status", ["DELETE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_IN_PROGRESS"])
+def test_data_stack_that_is_made_anew_keeps_what_was_chosen(cloud: Cloud, status: str) -> None:
+    """Boundary, address and days are those of the stack before, but for what is given now."""
+    DataStack("dev", print).put(template.composed(), CHOSEN)
+    if status == "DELETE_IN_PROGRESS":
+        _begin_to_delete(cloud)
+    cloud.formation().stacks[NAME].status = status
+    said: list[str] = []
+    DataStack("dev", said.append).put(template.composed(), {"LogDays": "14", "Boundary": ""})
+    kept = cloud.formation().stacks[NAME].parameters
+    assert {name: kept[name] for name in CHOSEN} == {**CHOSEN, "LogDays": "14"}
+    if status != "DELETE_IN_PROGRESS":
+        assert f"ALARM_EMAIL=ops@example.com BOUNDARY={BOUND} LOG_DAYS=90" in "\n".join(said)
+
+
+def _begin_to_delete(cloud: Cloud) -> None:
+    """Take away what goes with the stack, which is still described."""
+    stack = cloud.formation().stacks[NAME]
+    stack.protected = False
+    cloud.client("cloudformation").delete_stack(StackName=NAME)
+    cloud.formation().stacks[NAME] = stack
+    stack.made.clear()
+
+
+def test_edge_stack_that_is_made_anew_keeps_what_was_chosen_in_aws(cloud: Cloud) -> None:
+    """The rate of its web ACL, as an update keeps it."""
+    wanted = front.distribution()
+    names = {name for name, each in wanted["Parameters"].items() if "Default" not in each}
+    stack = EdgeStack(EDGE, "us-east-1", print)
+    stack.put(wanted, dict.fromkeys(names, "x"))
+    made = cloud.formation().stacks[EDGE]
+    made.parameters["RequestsInFiveMinutes"], made.status = "20000", "ROLLBACK_COMPLETE"
+    stack.put(wanted, dict.fromkeys(names, "x"))
+    assert cloud.formation().stacks[EDGE].parameters["RequestsInFiveMinutes"] == "20000"
