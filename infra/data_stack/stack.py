@@ -13,7 +13,7 @@ import boto3
 from botocore.exceptions import WaiterError
 
 from infra import deployed, template
-from infra.data_stack import adoption, parameters, states, tables, upgrade
+from infra.data_stack import adoption, losses, parameters, states, tables, upgrade
 from infra.data_stack.cloudformation import CAPABILITIES, NOTHING_NEW, ONLY_DELETABLE, described, update
 from infra.data_stack.parameters import NOTHING
 from infra.failed import DeployError
@@ -39,6 +39,7 @@ class DataStack:
         there = self._settled()
         if there is None:
             chosen = parameters.kept(before, chosen)
+        self._check_missing()
         orphans = self._orphans(wanted)
         if orphans:
             self._adopt(wanted, orphans, exists=there is not None)
@@ -64,6 +65,7 @@ class DataStack:
                 [f"Remove AWS::CloudFormation::Stack {self.name}, which is not whole ({status})"] if status else []
             )
             return cleared + [f"Add {each['Type']} {logical}" for logical, each in wanted["Resources"].items()]
+        self._check_missing()
         change = {"StackName": self.name, "ChangeSetName": f"dry-run-{secrets.token_hex(4)}"}
         now = self._now()
         self._client.create_change_set(
@@ -102,6 +104,15 @@ class DataStack:
         return tables.existing(
             dict.fromkeys([*self._has(template.TABLE), *tables.names(template.composed(), self._stage)])
         )
+
+    def missing(self) -> list[str]:
+        """Return the tables and roles that it has made and somebody has deleted since: "table x", "role y"."""
+        return losses.missing(self._resources()) if self.described() else []
+
+    def _check_missing(self) -> None:
+        gone = self.missing()
+        if gone:
+            raise DeployError(losses.told(self.name, gone))
 
     def boundary(self) -> str:
         """Return the ARN of the policy that bounds the roles; "" where none does."""

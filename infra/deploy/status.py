@@ -7,14 +7,19 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra import deployed
+from infra.data_stack import losses
 from infra.data_stack.stack import DataStack
 from infra.deploy import settings
 from infra.deploy.output import say
 from infra.edge import front
+from infra.failed import DeployError
 
 
 def status(stage: str) -> None:
-    """Show where a stage runs, how its tables stand, and which alarms ring."""
+    """Show where a stage runs, how its tables stand, and which alarms ring.
+
+    Raises DeployError, after all is shown, where a table or a role of the stage was deleted by hand.
+    """
     api = deployed.live_api(stage)
     version = tomllib.loads(Path("pyproject.toml").read_text())["project"]["version"]
     say(f"{'service':<10}{api['rest_api_url']}   (this checkout: {version})")
@@ -31,6 +36,9 @@ def status(stage: str) -> None:
     pages = boto3.client("cloudwatch").get_paginator("describe_alarms").paginate(AlarmNamePrefix=prefix)
     for alarm in (each for page in pages for each in page["MetricAlarms"]):
         say(f"{'alarm':<10}{alarm['AlarmName'].removeprefix(prefix)}: {alarm['StateValue']}")
+    gone = data.missing()
+    if gone:
+        raise DeployError(losses.told(data.name, gone))
 
 
 def mail_status(stage: str) -> str:

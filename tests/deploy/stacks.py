@@ -6,6 +6,7 @@ Moto's own updates no table, knows no import and no protection, makes no alarm, 
 import json
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -377,9 +378,10 @@ class CloudFormation:
             tables.delete_table(TableName=made.ref)
         elif made.resource["Type"] == ROLE:
             iam = self.client("iam")
-            for policy in iam.list_role_policies(RoleName=made.ref)["PolicyNames"]:
-                iam.delete_role_policy(RoleName=made.ref, PolicyName=policy)
-            iam.delete_role(RoleName=made.ref)
+            with suppress(iam.exceptions.NoSuchEntityException):  # gone already counts as deleted
+                for policy in iam.list_role_policies(RoleName=made.ref)["PolicyNames"]:
+                    iam.delete_role_policy(RoleName=made.ref, PolicyName=policy)
+                iam.delete_role(RoleName=made.ref)
         elif made.resource["Type"] == LOGS:
             self.client("logs").delete_log_group(logGroupName=made.ref)
         elif made.resource["Type"] == TOPIC:

@@ -1,0 +1,50 @@
+"""A table or a role that was deleted by hand: each command names it with what to do, and the way of the guide works."""
+
+import pytest
+
+from infra import data
+from tests.deploy.cloud import Cloud
+from tests.deploy.conftest import Deployment
+
+pytestmark = pytest.mark.xdist_group("deploy")
+TABLE, ROLE = "latchkey-dev-emails", "latchkey-dev-us-east-1-api"
+NAME = "latchkey-dev-data"
+
+
+def delete_role(cloud: Cloud) -> None:
+    """Delete the role of the API's function."""
+    cloud.client("iam").delete_role_policy(RoleName=ROLE, PolicyName="latchkey")
+    cloud.client("iam").delete_role(RoleName=ROLE)
+
+
+def delete_table(cloud: Cloud) -> None:
+    """Delete the table of email claims."""
+    cloud.client("dynamodb").update_table(TableName=TABLE, DeletionProtectionEnabled=False)
+    cloud.client("dynamodb").delete_table(TableName=TABLE)
+
+
+@pytest.mark.parametrize("command", [("status",), ("deploy", "--dry-run"), ("deploy",)], ids=" ".join)
+def test_table_and_role_that_are_gone_are_named_with_what_to_do(
+    deployment: Deployment, command: tuple[str, ...]
+) -> None:
+    """CloudFormation believes them there, so no update would make them again."""
+    if TABLE in deployment.cloud.tables():
+        delete_table(deployment.cloud)
+        delete_role(deployment.cloud)
+    done = deployment.checkout.run(command[0], "dev", *command[1:])
+    assert (done.status, done.error.count("\n")) == (1, 1)
+    assert f"table {TABLE}, role {ROLE}. docs/operating.md, " in done.error
+
+
+def test_stack_deleted_as_the_guide_says_is_made_anew_with_what_was_gone(deployment: Deployment) -> None:
+    """What was there keeps its items."""
+    cloud = deployment.cloud
+    cloud.client("dynamodb").put_item(TableName="latchkey-dev-status", Item={"what": {"S": "a"}, "at": {"S": "1"}})
+    client = cloud.client("cloudformation")
+    client.update_termination_protection(StackName=NAME, EnableTerminationProtection=False)
+    client.delete_stack(StackName=NAME)
+    deployment.checkout.succeeds("deploy", "dev")
+    assert set(cloud.tables()) == set(data.tables("dev"))
+    assert (ROLE in cloud.roles(), cloud.undecryptable()) == (True, [])
+    assert cloud.client("dynamodb").scan(TableName="latchkey-dev-status")["Count"] == 1
+    deployment.checkout.succeeds("status", "dev")
