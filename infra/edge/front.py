@@ -19,7 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from infra import configuration, deployed, template
 from infra.edge import secret
 from infra.edge.stacks import WHOLE, CopiesLeft, EdgeStack
-from infra.edge.viewer_address import HEADER, is_believed, setting
+from infra.edge.viewer_address import HEADER, is_believed, setting, withdraw
 from infra.failed import DeployError
 from infra.template import Template
 
@@ -134,6 +134,8 @@ class Front:
             stack = self._look()
         except NotSeen as error:
             return str(error)
+        if stack is None and self.is_closed():
+            return f"{self.distribution.name} is missing, and the API's own address is closed to all but CloudFront"
         if stack is None:
             return "none"
         to_whom = "closed to all but CloudFront" if self.is_closed() else "open"
@@ -144,7 +146,8 @@ class Front:
     def delete(self) -> str:
         """Delete both stacks where they are; return what is left and what to do about it, "" when nothing is.
 
-        CloudFront goes first: until the API is open again to everybody, nobody reaches it with a header of their own.
+        CloudFront goes first, then the functions' belief in its header, and what closes the API last: nobody reaches
+        the API with a header of their own, also where what follows fails.
         """
         left = ""
         if self._is_there():
@@ -153,7 +156,10 @@ class Front:
                 self.distribution.delete()
             except CopiesLeft as error:
                 left = f"{error} Everything else is removed; run this again tomorrow, which finishes."
-        self.origin.delete()
+        if self.origin.described() is not None:
+            self._say(f"Taking {HEADER} out of the functions, and opening the API's own address …")
+            withdraw(self._stage)
+            self.origin.delete()
         secret.delete(self._stage)
         return left
 

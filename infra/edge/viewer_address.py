@@ -1,8 +1,11 @@
 """The header in which our CloudFront names the client address, in the configuration of a stage."""
 
+from contextlib import suppress
 from typing import Any
 
-from infra import configuration
+import boto3
+
+from infra import configuration, deployed
 
 HEADER = "x-viewer-address"
 SETTING = "LATCHKEY_CLIENT_IP_HEADER"
@@ -27,6 +30,19 @@ def distrust(whole: dict[str, Any], stage: str) -> None:
     """Take the header out of a configuration, for as long as anybody could send it."""
     for variables in _variables(whole, stage):
         variables.pop(SETTING, None)
+
+
+def withdraw(stage: str) -> None:
+    """Take the header out of the functions that run, so that the API may be open to everybody afterwards."""
+    functions = boto3.client("lambda")
+    for function in deployed.FUNCTIONS:
+        name = deployed.function_name(stage, function)
+        with suppress(functions.exceptions.ResourceNotFoundException):
+            configured = functions.get_function_configuration(FunctionName=name)
+            variables = dict(configured.get("Environment", {}).get("Variables", {}))
+            if variables.pop(SETTING, None) is not None:
+                functions.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
+                functions.get_waiter("function_updated_v2").wait(FunctionName=name)
 
 
 def _variables(whole: dict[str, Any], stage: str) -> list[dict[str, Any]]:
