@@ -51,6 +51,15 @@ def create(ssm: Any, stage: str) -> bool:
     return True
 
 
+def exists(ssm: Any, stage: str) -> bool:
+    """Return whether a deployed stage has its key."""
+    try:
+        ssm.get_parameter(Name=root_key.parameter_name(stage))
+    except ssm.exceptions.ParameterNotFound:
+        return False
+    return True
+
+
 def delete(ssm: Any, stage: str) -> None:
     """Delete the key of a deployed stage, if it has one."""
     ssm.delete_parameters(Names=[root_key.parameter_name(stage)])

@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, WaiterError
+
+from infra.failed import DeployError
 
 CAPABILITIES = ["CAPABILITY_NAMED_IAM"]
 """The roles have names, which CloudFormation makes only when it is told that this is known."""
@@ -11,6 +13,7 @@ ONLY_DELETABLE = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "REVI
 
 So is one that was to begin with tables that exist, and was not given them; it has nothing in it.
 """
+WAIT = {"Delay": 5, "MaxAttempts": 180}
 NOTHING_NEW = "No updates are to be performed"
 
 
@@ -34,3 +37,20 @@ def update(client: Any, request: dict[str, Any]) -> bool:
             return False
         raise
     return True
+
+
+def changes(client: Any, change: dict[str, str]) -> list[str]:
+    """Return what a change set would change: "Modify AWS::DynamoDB::Table Accounts"."""
+    try:
+        client.get_waiter("change_set_create_complete").wait(**change, WaiterConfig=WAIT)
+    except WaiterError as error:
+        reason = str(error.last_response.get("StatusReason", error))
+        if "didn't contain changes" in reason or NOTHING_NEW in reason:
+            return []
+        raise DeployError(f"CloudFormation can't say what would change: {reason}") from error
+    found = [
+        each["ResourceChange"]
+        for page in client.get_paginator("describe_change_set").paginate(**change)
+        for each in page["Changes"]
+    ]
+    return [f"{each['Action']} {each['ResourceType']} {each['LogicalResourceId']}" for each in found]

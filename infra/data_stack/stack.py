@@ -14,12 +14,10 @@ from botocore.exceptions import WaiterError
 
 from infra import deployed, template
 from infra.data_stack import adoption, losses, parameters, states, tables, upgrade
-from infra.data_stack.cloudformation import CAPABILITIES, NOTHING_NEW, ONLY_DELETABLE, described, update
+from infra.data_stack.cloudformation import CAPABILITIES, ONLY_DELETABLE, WAIT, changes, described, update
 from infra.data_stack.parameters import NOTHING
 from infra.failed import DeployError
 from infra.template import Template
-
-WAIT = {"Delay": 5, "MaxAttempts": 180}
 
 
 class DataStack:
@@ -64,7 +62,9 @@ class DataStack:
             cleared = (
                 [f"Remove AWS::CloudFormation::Stack {self.name}, which is not whole ({status})"] if status else []
             )
-            return cleared + [f"Add {each['Type']} {logical}" for logical, each in wanted["Resources"].items()]
+            return cleared + self._noting_imports(
+                wanted, [f"Add {each['Type']} {logical}" for logical, each in wanted["Resources"].items()]
+            )
         self._check_missing()
         change = {"StackName": self.name, "ChangeSetName": f"dry-run-{secrets.token_hex(4)}"}
         now = self._now()
@@ -72,24 +72,9 @@ class DataStack:
             **(change | self._request(upgrade.kept(wanted, now), parameters.given(chosen, now))), ChangeSetType="UPDATE"
         )
         try:
-            return self._told(change)
+            return self._noting_imports(wanted, changes(self._client, change))
         finally:
             self._client.delete_change_set(**change)
-
-    def _told(self, change: dict[str, str]) -> list[str]:
-        try:
-            self._client.get_waiter("change_set_create_complete").wait(**change, WaiterConfig=WAIT)
-        except WaiterError as error:
-            reason = str(error.last_response.get("StatusReason", error))
-            if "didn't contain changes" in reason or NOTHING_NEW in reason:
-                return []
-            raise DeployError(f"CloudFormation can't say what would change: {reason}") from error
-        changes = [
-            each["ResourceChange"]
-            for page in self._client.get_paginator("describe_change_set").paginate(**change)
-            for each in page["Changes"]
-        ]
-        return [f"{each['Action']} {each['ResourceType']} {each['LogicalResourceId']}" for each in changes]
 
     def delete(self) -> None:
         """Delete it, if it is there; its tables are kept."""
@@ -98,6 +83,13 @@ class DataStack:
         self._client.update_termination_protection(StackName=self.name, EnableTerminationProtection=False)
         self._client.delete_stack(StackName=self.name)
         self._wait("stack_delete_complete", "deleted")
+
+    def _noting_imports(self, wanted: Template, changes: list[str]) -> list[str]:
+        """Return changes in which tables that exist without a stack are taken in, and not made."""
+        names = tables.names(wanted, self._stage)
+        found = (name for name in self._without_a_stack(wanted) if not tables.is_being_deleted(name))
+        imported = {f"Add {template.TABLE} {names[name]}": f"Import {template.TABLE} {names[name]}" for name in found}
+        return [imported.get(each, each) for each in changes]
 
     def tables(self) -> list[str]:
         """Return the tables of the stage that exist: those that the stack has, and those that the template names."""

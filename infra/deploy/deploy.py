@@ -66,6 +66,7 @@ def _is_header_trusted(stage: str, edge: tuple[str, str] | None) -> bool:
     """
     if edge:
         front.check(stage, *edge)
+        front.Front(stage, say).check()
     if not viewer_address.is_believed(stage) or front.Front(stage, say).is_closed():
         return True
     if edge:
@@ -81,9 +82,12 @@ def plan(stage: str, *, chosen: Mapping[str, str] = NOTHING, edge: tuple[str, st
     settings.check_settings(stage)
     domains.check(configuration.domain(stage), lambda: deployed.api_ids(stage))
     _is_header_trusted(stage, edge)
+    checks.check_running(stage)
     changes = DataStack(stage, say).planned(template.composed(settings.mail_from(stage)), chosen)
     say(f"The data stack {deployed.data_stack(stage)}, by CloudFormation:")
     say("\n".join(f"  {change}" for change in changes) if changes else "  nothing changes")
+    if not stage_key.exists(boto3.client("ssm"), stage):
+        say("The stage's key, from which webhook secrets are derived (SSM), would be made.")
     say("The service, by Chalice:")
     chalice("dev plan", stage)
     if edge:

@@ -60,6 +60,11 @@ class Front:
         closed = self.origin.output("RestApiId")
         return is_whole and closed == (deployed.api_of(self._stage) or {}).get("rest_api_id")
 
+    def check(self) -> None:
+        """Raise DeployError, with what to do, where one of the stacks can't be changed now."""
+        self.distribution.check()
+        self.origin.check()
+
     def put(self, domain: str, certificate: str, api: dict[str, str], boundary: str = "") -> bool:
         """Bring CloudFront in front of an API and then, once the domain leads there, close the API to everybody else.
 
@@ -107,6 +112,7 @@ class Front:
         made = self.distribution.parameters()
         if not made:
             raise DeployError(f"No CloudFront is in front of {self._stage}: make deploy STAGE={self._stage} EDGE=1 …")
+        self.check()
         secret.begin(self._stage)
         self.put(made["Domain"], made["Certificate"], api, boundary)
 
@@ -125,8 +131,7 @@ class Front:
 
     def planned(self) -> str:
         """Return what `put` would do."""
-        does = "brought up to date" if self.distribution.described() else "created"
-        return f"The edge: {self.distribution.name} in {REGION} would be {does}, and then {self.origin.name}."
+        return f"The edge: {self.distribution.planned()}; then {self.origin.planned()}."
 
     def status(self) -> str:
         """Return how the two stacks stand."""

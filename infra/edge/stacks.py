@@ -33,6 +33,7 @@ class EdgeStack:
 
     def put(self, wanted: Template, parameters: dict[str, str]) -> None:
         """Create it, or bring it up to date, and wait for it; raise DeployError with what to do when that fails."""
+        self.check()
         stack = self.described()
         status = stack["StackStatus"] if stack else ""
         # What was chosen in AWS, as the rate of the web ACL, stays: an update takes the default otherwise.
@@ -42,8 +43,6 @@ class EdgeStack:
             self._say(f"Clearing away the stack {self.name}, which is not whole ({status}) …")
             self.delete()
             stack = None
-        elif status.endswith("_IN_PROGRESS"):
-            raise DeployError(f"The stack {self.name} is being changed ({status}). Wait, then rerun.")
         request: dict[str, Any] = {
             "StackName": self.name,
             "TemplateBody": template.as_text(wanted),
@@ -59,6 +58,33 @@ class EdgeStack:
         request["Parameters"] += [{"ParameterKey": name, "UsePreviousValue": True} for name in kept]
         if update(self._client, request):
             self._wait("stack_update_complete", "brought up to date")
+
+    def check(self) -> None:
+        """Raise DeployError, with what to do, for a state in which it can be neither updated nor made anew."""
+        status = self._status()
+        if status in ONLY_DELETABLE:
+            return
+        if status.endswith("_IN_PROGRESS"):
+            raise DeployError(f"The stack {self.name} is being changed ({status}). Wait, then run this again.")
+        if status.endswith("ROLLBACK_FAILED"):
+            there = f"--region {self.region} --stack-name {self.name}"
+            raise DeployError(
+                f"The stack {self.name} could not go back to what it was ({status}). See why: aws cloudformation"
+                f" describe-stack-events {there}. Then: aws cloudformation continue-update-rollback {there}, and run"
+                " this again."
+            )
+
+    def planned(self) -> str:
+        """Return what `put` would do."""
+        status = self._status()
+        if status in ONLY_DELETABLE:
+            return f"{self.name}, in {self.region}, is not whole ({status}) and would be deleted and created anew"
+        return f"{self.name}, in {self.region}, would be {'brought up to date' if status else 'created'}"
+
+    def _status(self) -> str:
+        """Return the state that it is in; "" where it isn't there."""
+        stack = self.described()
+        return str(stack["StackStatus"]) if stack else ""
 
     def delete(self) -> None:
         """Delete it, if it is there. Raises CopiesLeft while the edge function can't be deleted yet."""

@@ -12,21 +12,21 @@ from tests.deploy.test_edge import EDGE, ORIGIN, SETTINGS, World, headers
 pytestmark = pytest.mark.xdist_group("edge")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """A stage that answers CloudFront alone."""
+    """A stage that is set for an edge, and whose domain leads to CloudFront."""
     with serving() as cloud, pytest.MonkeyPatch.context() as patch:
         checkout = copied(tmp_path_factory.mktemp("checkout"), is_light=True, **cloud.environment)
         made = World(cloud, checkout, headers(X_Amz_Cf_Id="1"))
         patch.setattr(urllib.request, "urlopen", made.answer)
         made.configure(**SETTINGS)
-        checkout.succeeds("deploy", "dev", *EDGE)
         yield made
 
 
 @pytest.mark.parametrize("at", ["DELETE /restapis", "PUT /2015-03-31/functions"])
 def test_destroy_that_fails_leaves_no_open_api_that_believes_the_header(world: World, at: str) -> None:
     """Whichever call fails, and a rerun finishes."""
+    world.checkout.succeeds("deploy", "dev", *EDGE)
     assert world.believes() == "x-viewer-address"
     world.cloud.fails = Failure(at, is_done=False)
     assert world.checkout.run("destroy", "dev").status == 1

@@ -41,6 +41,17 @@ def test_rehearsal_says_that_a_stack_which_is_not_whole_would_be_made_anew(
     assert cloud.stacks() == {NAME: status}
 
 
+def test_rehearsal_says_that_tables_without_a_stack_would_be_taken_in(cloud: Cloud, data: DataStack) -> None:
+    """Also a single one, beside a stack that has the others."""
+    data.put(template.composed())
+    stack = cloud.formation().stacks[NAME]
+    del stack.made["Emails"], stack.template["Resources"]["Emails"]
+    assert "Import AWS::DynamoDB::Table Emails" in data.planned(template.composed())
+    abandon(cloud)
+    tables = [each for each in data.planned(template.composed()) if "DynamoDB" in each]
+    assert (len(tables), {each.partition(" ")[0] for each in tables}) == (14, {"Import"})
+
+
 @pytest.mark.parametrize("status", ["UPDATE_IN_PROGRESS", "UPDATE_ROLLBACK_FAILED"])
 def test_rehearsal_of_a_stack_that_can_not_be_changed_says_what_to_do(
     cloud: Cloud, data: DataStack, status: str

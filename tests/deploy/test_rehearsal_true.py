@@ -1,0 +1,75 @@
+"""`DRY_RUN=1` promises nothing that a deployment refuses, and a deployment looks at every stack before any change."""
+
+import urllib.request
+from collections.abc import Iterator
+
+import pytest
+
+from tests.deploy.checkout import copied
+from tests.deploy.cloud import serving
+from tests.deploy.test_edge import DISTRIBUTION, EDGE, ORIGIN, SETTINGS, World, headers
+
+pytestmark = pytest.mark.xdist_group("edge")
+COMMANDS = {"deploy": ("deploy", *EDGE), "rehearsal": ("deploy", *EDGE, "--dry-run"), "rotation": ("rotate-edge",)}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A stage that answers CloudFront alone."""
+    with serving() as cloud, pytest.MonkeyPatch.context() as patch:
+        checkout = copied(tmp_path_factory.mktemp("checkout"), is_light=True, **cloud.environment)
+        made = World(cloud, checkout, headers(X_Amz_Cf_Id="1"))
+        patch.setattr(urllib.request, "urlopen", made.answer)
+        made.configure(**SETTINGS)
+        checkout.succeeds("deploy", "dev", *EDGE)
+        yield made
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("name", [DISTRIBUTION, ORIGIN])
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        ("UPDATE_IN_PROGRESS", "Wait, then run this again."),
+        ("UPDATE_ROLLBACK_FAILED", "continue-update-rollback --region"),
+    ],
+)
+def test_edge_stack_that_can_not_be_changed_stops_before_the_first_change(
+    world: World, monkeypatch: pytest.MonkeyPatch, command: str, name: str, status: str, said: str
+) -> None:
+    """In one sentence with what to do; the functions go on believing CloudFront's header."""
+    monkeypatch.setattr(world.cloud.formation().stacks[name], "status", status)
+    world.cloud.changes.clear()
+    done = world.checkout.run(COMMANDS[command][0], "dev", *COMMANDS[command][1:])
+    assert (done.status, done.error.count("\n")) == (1, 1)
+    assert name in done.error
+    assert said in done.error
+    assert [each for each in world.cloud.changes if "Item" not in each] == []  # the lock alone
+    assert world.believes() == "x-viewer-address"
+
+
+def test_rehearsal_says_which_edge_stack_would_be_made_anew(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that isn't whole can only be deleted."""
+    monkeypatch.setattr(world.cloud.formation().stacks[ORIGIN], "status", "DELETE_FAILED")
+    said = world.checkout.succeeds("deploy", "dev", *EDGE, "--dry-run")
+    assert f"{DISTRIBUTION}, in us-east-1, would be brought up to date" in said
+    assert f"{ORIGIN}, in us-east-1, is not whole (DELETE_FAILED) and would be deleted and created anew" in said
+
+
+def test_rehearsal_names_a_key_that_would_be_made(world: World) -> None:
+    """And is silent about one that is there."""
+    assert "stage's key" not in world.checkout.succeeds("deploy", "dev", "--dry-run")
+    world.cloud.client("ssm").delete_parameters(Names=["/latchkey/dev/key"])
+    assert "The stage's key, from which webhook secrets are derived" in world.checkout.succeeds(
+        "deploy", "dev", "--dry-run"
+    )
+
+
+def test_rehearsal_of_a_stopped_stage_is_refused_as_its_deployment(world: World) -> None:
+    """With how to start it again."""
+    functions = world.cloud.client("lambda")
+    functions.put_function_concurrency(FunctionName="latchkey-dev-hour", ReservedConcurrentExecutions=0)
+    done = world.checkout.run("deploy", "dev", "--dry-run")
+    assert done.status == 1
+    assert done.error.startswith("dev is stopped")
+    functions.delete_function_concurrency(FunctionName="latchkey-dev-hour")
