@@ -48,7 +48,13 @@ def deploy(stage: str, *, chosen: Mapping[str, str] = NOTHING, edge: tuple[str, 
             chalice("deploy", stage)
             gateway_stage.guard_stage(stage, api)
     url = _public_url(stage) if is_closed else api["rest_api_url"]
-    say(f"\nLatchkey runs at {url}")
+    target = front.Front(stage, say).target(edge[0]) if edge and is_closed else ""
+    once = (
+        f" once the domain's DNS leads to {target} (CNAME, or an alias record); nobody reaches it before"
+        if target
+        else ""
+    )
+    say(f"\nLatchkey runs at {url}{once}")
     say(f"Next: make account EMAIL=you@example.com ADMIN=1 STAGE={stage}, then open {url}login")
     say(f"See from outside whether all of it works, in under two minutes: make smoke STAGE={stage}")
 

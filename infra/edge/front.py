@@ -107,6 +107,10 @@ class Front:
             secret.end(self._stage)
         return is_closed
 
+    def target(self, domain: str) -> str:
+        """Return what the DNS of the domain must be pointed at; "" where it leads to CloudFront already."""
+        return "" if leads_to_cloudfront(domain) else self.distribution.output("DistributionHost")
+
     def rotate(self, api: dict[str, str], boundary: str = "") -> None:
         """Exchange the secret, without a moment in which a request of CloudFront's is refused."""
         made = self.distribution.parameters()

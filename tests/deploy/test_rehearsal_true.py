@@ -7,7 +7,7 @@ import pytest
 
 from tests.deploy.checkout import copied
 from tests.deploy.cloud import serving
-from tests.deploy.test_edge import DISTRIBUTION, EDGE, ORIGIN, SETTINGS, World, headers
+from tests.deploy.test_edge import DISTRIBUTION, DOMAIN, EDGE, ORIGIN, SETTINGS, World, headers
 
 pytestmark = pytest.mark.xdist_group("edge")
 COMMANDS = {"deploy": ("deploy", *EDGE), "rehearsal": ("deploy", *EDGE, "--dry-run"), "rotation": ("rotate-edge",)}
@@ -73,3 +73,14 @@ def test_rehearsal_of_a_stopped_stage_is_refused_as_its_deployment(world: World)
     assert done.status == 1
     assert done.error.startswith("dev is stopped")
     functions.delete_function_concurrency(FunctionName="latchkey-dev-hour")
+
+
+def test_closed_stage_with_a_domain_that_leads_nowhere_says_where_to_point_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It runs there once DNS does, and not before; a domain that leads there already needs no word."""
+    assert f"Latchkey runs at https://{DOMAIN}/\n" in world.checkout.succeeds("deploy", "dev", *EDGE)
+    monkeypatch.setattr(world, "leads_to", None)
+    world.configure(LATCHKEY_PUBLIC_URL="https://b.example.com")
+    said = world.checkout.succeeds("deploy", "dev", "--edge", "--domain", "b.example.com", *EDGE[3:])
+    assert "Latchkey runs at https://b.example.com/ once the domain's DNS leads to the-domainname (CNAME" in said
