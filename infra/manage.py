@@ -22,6 +22,8 @@ from infra import administrators, deployed, incidents, reachable, stage_settings
 from infra.failed import Mistake
 
 OPERATOR = "operator"
+OF_SECRETS = ("key", "leak-secret")
+"""Commands whose whole output a script takes."""
 REASON_MAX = 200
 """Characters, as on the console's pages for administrators."""
 NEEDED = {
@@ -60,8 +62,9 @@ def main() -> int:
             reachable.must_answer(stage)
             with settings.in_use(stage_settings.as_deployed(stage)), reachable.until_the_end(stage, options.command):
                 options.run(options)
-        # Where STAGE= was forgotten an account is made on this machine, and looks like any other.
-        print(f"Done in the stage {stage}.", file=sys.stderr)
+        if options.command not in OF_SECRETS:
+            # Where STAGE= was forgotten an account is made on this machine, and looks like any other.
+            print(f"Done in the stage {stage}.", file=sys.stderr)
     except EXPECTED as error:
         print(error, file=sys.stderr)
         return 1

@@ -181,6 +181,7 @@ def anew(log: io.StringIO) -> Iterator[None]:
 CHATTY = ("botocore", "pynamodb", "urllib3")
 
 
+@pytest.mark.usefixtures("anew")
 def test_lines_go_to_standard_output_until_a_stream_is_chosen(capsys: pytest.CaptureFixture[str]) -> None:
     """In Lambda nobody chooses one."""
     assert telemetry.__spec__ is not None

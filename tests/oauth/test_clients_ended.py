@@ -76,7 +76,7 @@ def revoked(made: list[str]) -> list[bool]:
 
 def test_grants_of_an_ended_client_are_revoked_a_slice_at_a_time(home: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """Then the consents: each slice goes on where the last one ended, until one isn't full."""
-    monkeypatch.setattr(clients, "SLICE", 3)
+    monkeypatch.setattr(delete_client, "SLICE", 3)
     client = register(registered_by="self").client
     made = granted(client.client_id, 6)
     whole = unfinished.new(unfinished.OF_CLIENT, client.client_id)
