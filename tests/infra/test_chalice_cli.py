@@ -10,7 +10,7 @@ OWN = "arn:aws:dynamodb:eu-west-1:123456789012:table/orders/stream/1"
 
 def test_own_function_keeps_the_stream_that_it_reads() -> None:
     """The stream of events is for the one that is called `stream`."""
-    app = Chalice("latchkey")
+    app = Chalice("latchkey", configure_logs=False)
 
     @app.on_dynamodb_record(stream_arn="set later", name=chalice_cli.STREAM)
     def ours(event: DynamoDBEvent) -> None:
