@@ -70,10 +70,9 @@ class NoSuchClient(errors.LatchkeyError):
 
     status, error = 400, "invalid_request"
 
-    def __init__(self, why: str) -> None:
-        """Say who can help. `why` is a sentence of its own where it ends with a period."""
-        who = why if why.endswith(".") else f"Contact its developer ({why})."
-        super().__init__(f"The application that sent you here made an invalid request. {who}")
+    def __init__(self, more: str) -> None:
+        """Add a sentence that says what to do, or what was wrong."""
+        super().__init__(f"The application that sent you here made an invalid request. {more}")
 
 
 class BackToClient(Exception):
@@ -193,7 +192,7 @@ def _who_asks(parameters: Parameters, admit_fetch: client_documents.Admit | None
     client = client_documents.find_client(client_id, admit=admit_fetch)
     if client is None:
         why = client_documents.problem(client_id) or "unknown client_id"
-        raise NoSuchClient(why)
+        raise NoSuchClient(f"Contact its developer ({why}).")
     return client, _redirect_uri(client, named)
 
 
@@ -201,7 +200,7 @@ def _redirect_uri(client: Client, named: str) -> str:
     if not named and client.only_redirect_uri is not None:
         return client.only_redirect_uri
     if not redirect_uris.is_one_of(named, client.redirect_uris):
-        raise NoSuchClient("redirect_uri is not registered")
+        raise NoSuchClient("Contact its developer (redirect_uri is not registered).")
     return named
 
 
