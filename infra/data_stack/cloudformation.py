@@ -1,5 +1,6 @@
 """What every stack of ours is asked and told, whichever it is."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from botocore.exceptions import ClientError, WaiterError
@@ -26,6 +27,12 @@ def described(client: Any, name: str) -> dict[str, Any] | None:
             return None
         raise
     return None if stacks[0]["StackStatus"] == "DELETE_COMPLETE" else stacks[0]
+
+
+def resources(client: Any, name: str) -> Iterator[dict[str, Any]]:
+    """Yield what a stack has, as CloudFormation lists it."""
+    for page in client.get_paginator("list_stack_resources").paginate(StackName=name):
+        yield from page["StackResourceSummaries"]
 
 
 def update(client: Any, request: dict[str, Any]) -> bool:

@@ -14,7 +14,7 @@ from botocore.exceptions import WaiterError
 
 from infra import deployed, template
 from infra.data_stack import adoption, losses, parameters, states, tables, upgrade
-from infra.data_stack.cloudformation import CAPABILITIES, ONLY_DELETABLE, WAIT, changes, described, update
+from infra.data_stack.cloudformation import CAPABILITIES, ONLY_DELETABLE, WAIT, changes, described, resources, update
 from infra.data_stack.parameters import NOTHING
 from infra.failed import DeployError
 from infra.template import Template
@@ -33,10 +33,10 @@ class DataStack:
 
         What is there already changes nothing: doing it again is safe after any failure.
         """
-        before = parameters.chosen(self.described())
-        there = self._settled()
+        before = self.described()
+        there = self._settled(before)
         if there is None:
-            chosen = parameters.kept(before, chosen)
+            chosen = parameters.kept(parameters.chosen(before), chosen)
         self._check_missing()
         orphans = self._orphans(wanted)
         if orphans:
@@ -99,7 +99,7 @@ class DataStack:
 
     def missing(self) -> list[str]:
         """Return the tables and roles that it has made and somebody has deleted since: "table x", "role y"."""
-        return losses.missing(self._resources()) if self.described() else []
+        return losses.missing(self._made())
 
     def _check_missing(self) -> None:
         gone = self.missing()
@@ -114,15 +114,16 @@ class DataStack:
         """Return it as CloudFormation describes it; None where there is none."""
         return described(self._client, self.name)
 
-    def _settled(self) -> dict[str, Any] | None:
+    def _settled(self, stack: dict[str, Any] | None) -> dict[str, Any] | None:
         """Return it as it stands once nothing changes it; what was never created whole is cleared away first."""
-        stack = self.described()
         status = stack["StackStatus"] if stack else ""
         if status == states.DELETING:
             self._say(f"Waiting until the data stack {self.name} is deleted …")
             self._wait("stack_delete_complete", "deleted")
             return None
-        if status in ONLY_DELETABLE or (status == "IMPORT_ROLLBACK_COMPLETE" and not any(self._resources())):
+        if status in ONLY_DELETABLE or (
+            status == "IMPORT_ROLLBACK_COMPLETE" and not any(resources(self._client, self.name))
+        ):
             had = parameters.told(parameters.chosen(stack))
             kept = f" What isn't given stays as it was: {had}." if had else ""
             self._say(f"Clearing away the data stack {self.name}, which is not whole ({status}) …{kept}")
@@ -146,14 +147,13 @@ class DataStack:
 
     def _has(self, kind: str) -> list[str]:
         """Return the names of the resources of a type that the stack has made."""
-        if self.described() is None:
-            return []
-        made = (each for each in self._resources() if each["ResourceType"] == kind)
+        made = (each for each in self._made() if each["ResourceType"] == kind)
         return [each["PhysicalResourceId"] for each in made if each.get("PhysicalResourceId")]
 
-    def _resources(self) -> Iterator[dict[str, Any]]:
-        pages = self._client.get_paginator("list_stack_resources").paginate(StackName=self.name)
-        return (each for page in pages for each in page["StackResourceSummaries"])
+    def _made(self) -> Iterator[dict[str, Any]]:
+        """Yield its resources; nothing where there is no stack."""
+        if self.described() is not None:
+            yield from resources(self._client, self.name)
 
     def _create(self, wanted: Template, chosen: Mapping[str, str]) -> None:
         try:

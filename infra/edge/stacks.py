@@ -9,7 +9,7 @@ import boto3
 from botocore.exceptions import WaiterError
 
 from infra import template
-from infra.data_stack.cloudformation import CAPABILITIES, ONLY_DELETABLE, described, update
+from infra.data_stack.cloudformation import CAPABILITIES, ONLY_DELETABLE, described, resources, update
 from infra.failed import DeployError
 from infra.template import Template
 
@@ -94,7 +94,8 @@ class EdgeStack:
         try:
             self._wait("stack_delete_complete", "deleted")
         except DeployError:
-            failed = {each["ResourceType"] for each in self._resources() if each["ResourceStatus"] == "DELETE_FAILED"}
+            has = resources(self._client, self.name)
+            failed = {each["ResourceType"] for each in has if each["ResourceStatus"] == "DELETE_FAILED"}
             if FUNCTION in failed:
                 raise CopiesLeft(
                     f"CloudFront still has copies of the edge function in the stack {self.name} ({self.region}); it"
@@ -115,10 +116,6 @@ class EdgeStack:
         """Return what it was given; nothing where it isn't there, and no secret's value."""
         given = (self.described() or {}).get("Parameters", [])
         return {each["ParameterKey"]: each["ParameterValue"] for each in given}
-
-    def _resources(self) -> list[dict[str, Any]]:
-        pages = self._client.get_paginator("list_stack_resources").paginate(StackName=self.name)
-        return [each for page in pages for each in page["StackResourceSummaries"]]
 
     def _wait(self, waiter: str, done: str) -> None:
         try:

@@ -60,8 +60,6 @@ class Stack:
     parameters: dict[str, str]
     status: str
     protected: bool = False
-    looks: int = 1
-    """How often it is seen while it is being deleted."""
     made: dict[str, Made] = field(default_factory=dict)
 
 
@@ -141,10 +139,8 @@ class CloudFormation:
     def _describe_stacks(self, form: dict[str, str]) -> str:
         listed = [self._there(form)] if "StackName" in form else list(self.stacks.values())
         told = "".join(self._described(stack) for stack in listed)
-        for stack in [each for each in listed if each.status == "DELETE_IN_PROGRESS"]:
-            stack.looks -= 1
-            if not stack.looks:
-                del self.stacks[stack.name]
+        # What is being deleted is seen so once, and then gone.
+        self.stacks = {name: each for name, each in self.stacks.items() if each.status != "DELETE_IN_PROGRESS"}
         return f"<Stacks>{told}</Stacks>"
 
     def _described(self, stack: Stack) -> str:

@@ -140,7 +140,7 @@ def test_stack_that_is_still_being_deleted_is_waited_for(account: Account) -> No
     stack = formation.stacks[NAME]
     stack.protected = False
     account.cloud.client("cloudformation").delete_stack(StackName=NAME)
-    formation.stacks[NAME] = replace(stack, status="DELETE_IN_PROGRESS", looks=2)
+    formation.stacks[NAME] = replace(stack, status="DELETE_IN_PROGRESS")
     account.cloud.fails = Failure("PUT /2015-03-31/functions", is_done=True)
     done = account.checkout.run("deploy", "dev")
     assert "Waiting until the data stack latchkey-dev-data is deleted" in done.said
