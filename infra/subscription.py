@@ -5,7 +5,7 @@ and stream can be made. One to a stream that isn't the table's any more brings n
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from infra.failed import DeployError
@@ -18,16 +18,12 @@ _DELETING = "Deleting"
 
 def of_function(lambda_arn: str, stage: str) -> list[dict[str, Any]]:
     """Return a function's subscriptions to the table of events, none that is being deleted."""
-    table = f":table/latchkey-{stage}-events/"
-    listed = _listed(FunctionName=lambda_arn)
-    return [each for each in listed if each["State"] != _DELETING and table in each.get("EventSourceArn", "")]
+    return _to_events(stage, _listed(FunctionName=lambda_arn))
 
 
 def of_function_that_is_gone(function: str, stage: str) -> list[dict[str, Any]]:
     """Return the subscriptions to the table of events that a function left when it was deleted by hand."""
-    table = f":table/latchkey-{stage}-events/"
-    of_table = [each for each in _listed() if table in each.get("EventSourceArn", "")]
-    return [each for each in of_table if each["State"] != _DELETING and _is_of(each["FunctionArn"], function)]
+    return [each for each in _to_events(stage, _listed()) if _is_of(each["FunctionArn"], function)]
 
 
 def await_deletion(
@@ -58,6 +54,11 @@ def filter_on(session: Any, function: str, stream: str) -> None:
 
     for operation in ("CreateEventSourceMapping", "UpdateEventSourceMapping"):
         session.register(f"before-parameter-build.lambda.{operation}", add)
+
+
+def _to_events(stage: str, listed: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    table = f":table/latchkey-{stage}-events/"
+    return [each for each in listed if each["State"] != _DELETING and table in each.get("EventSourceArn", "")]
 
 
 def _is_of(lambda_arn: str, function: str) -> bool:

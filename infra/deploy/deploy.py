@@ -22,9 +22,7 @@ def deploy(stage: str, *, chosen: Mapping[str, str] = NOTHING, edge: tuple[str, 
 
     `chosen` are parameters of the data stack; those that aren't stay as they are.
     """
-    settings.check_settings(stage)
-    domains.check(configuration.domain(stage), lambda: deployed.api_ids(stage))
-    is_trusted = _is_header_trusted(stage, edge)
+    is_trusted = _check(stage, edge)
     who = boto3.client("sts").get_caller_identity()
     say(f"Deploying {stage} into account {who['Account']}, region {boto3.session.Session().region_name}.")
     with lock.on(stage) as take:
@@ -65,6 +63,13 @@ def _public_url(stage: str) -> str:
     return f"{configured or 'https://' + front.Front(stage, say).distribution.parameters().get('Domain', '')}/"
 
 
+def _check(stage: str, edge: tuple[str, str] | None) -> bool:
+    """Check what can be checked before anything is changed; return whether the client address's header is trusted."""
+    settings.check_settings(stage)
+    domains.check(configuration.domain(stage), lambda: deployed.api_ids(stage))
+    return _is_header_trusted(stage, edge)
+
+
 def _is_header_trusted(stage: str, edge: tuple[str, str] | None) -> bool:
     """Return whether the client address may be taken from the header that is set; raise DeployError where it never may.
 
@@ -85,9 +90,7 @@ def _is_header_trusted(stage: str, edge: tuple[str, str] | None) -> bool:
 
 def plan(stage: str, *, chosen: Mapping[str, str] = NOTHING, edge: tuple[str, str] | None = None) -> None:
     """Say what a deployment would change, and change nothing."""
-    settings.check_settings(stage)
-    domains.check(configuration.domain(stage), lambda: deployed.api_ids(stage))
-    _is_header_trusted(stage, edge)
+    _check(stage, edge)
     checks.check_running(stage)
     changes = DataStack(stage, say).planned(template.composed(settings.mail_from(stage)), chosen)
     say(f"The data stack {deployed.data_stack(stage)}, by CloudFormation:")
