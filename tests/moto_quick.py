@@ -1,4 +1,4 @@
-"""moto's DynamoDB, doing once what it does anew at each call: that was most of the CPU that the tests took.
+"""moto, doing once what it does anew at each call: that was most of the CPU that the tests took.
 
 What comes of a call is the same. Expressions are parsed once; a transaction doesn't copy every item of its tables in
 case it fails, but an update changes a copy of its own; a query looks through one partition; an item knows its size;
@@ -11,6 +11,8 @@ import pickle
 from collections import deque
 from typing import Any, cast
 
+from moto import backends
+from moto.apigateway.models import Resource
 from moto.core import responses, utils
 from moto.dynamodb.comparisons import ConditionExpressionParser
 from moto.dynamodb.exceptions import ItemSizeTooLarge
@@ -25,6 +27,8 @@ _nodes, _parsers = cast(Any, ast_nodes), cast(Any, expressions)  # moto says no 
 REQUEST_ID = "A" * 52
 ITEM_BYTES_MAX = 405_000
 _parse, _update = _parsers.UpdateExpressionParser.make, DynamoDBBackend.update_item
+MODULES = frozenset(backends.list_of_moto_modules())
+_work_out_path = Resource.get_path
 _lex, _query = ConditionExpressionParser._lex_condition_expression, Table.query
 
 
@@ -44,6 +48,8 @@ def install() -> None:
         (Table, "__deepcopy__", lambda table, _: _with_the_same_items(table)),
         (Table, "query", _query_partition),
         (DynamoDBBackend, "update_item", _update_a_copy),
+        (backends, "list_of_moto_modules", lambda: MODULES),
+        (Resource, "get_path", _path),
     )
     for owner, name, made in instead:
         setattr(owner, name, made)
@@ -186,6 +192,13 @@ def _matching(table: Any, conditions: list[tuple[str, DynamoType]]) -> dict[Any,
     if not table.has_range_key:
         return {key: item for key, item in table.items.items() if fits(item)}
     return {key: {at: item for at, item in partition.items() if fits(item)} for key, partition in table.items.items()}
+
+
+def _path(resource: Any) -> str:
+    """Return the path of a resource of API Gateway's, which never changes; moto asks each whenever it looks for one."""
+    if "path" not in vars(resource):
+        vars(resource)["path"] = _work_out_path(resource)
+    return str(vars(resource)["path"])
 
 
 def _update_a_copy(backend: DynamoDBBackend, table_name: str, key: dict[str, Any], *given: Any, **named: Any) -> Any:

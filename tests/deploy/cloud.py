@@ -29,6 +29,7 @@ from moto.dynamodb.models import dynamodb_backends
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import make_server
 
+from tests import moto_quick
 from tests.deploy import domains, in_process
 from tests.deploy.stacks import CloudFormation, form_of
 
@@ -281,6 +282,7 @@ class Cloud:
 @contextmanager
 def serving() -> Iterator[Cloud]:
     """Serve an account with nothing in it, for the length of a `with` block."""
+    moto_quick.install()
     cloud = Cloud()
     with ExitStack() as opened:
         cloud.behind = opened.enter_context(_served(cloud.moto))

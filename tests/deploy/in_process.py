@@ -1,7 +1,4 @@
-"""Lets botocore call applications of this process without a socket, which is half of what a call to moto takes.
-
-And lets moto's server work out once what it works out at each call.
-"""
+"""Lets botocore call applications of this process without a socket, which is half of what a call to moto takes."""
 
 import io
 from collections.abc import Iterator, Mapping
@@ -12,12 +9,9 @@ from urllib.parse import urlsplit
 import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.httpsession import URLLib3Session
-from moto import backends
-from moto.apigateway.models import Resource
 from werkzeug.test import create_environ, run_wsgi_app
 
-_send, _work_out_path = URLLib3Session.send, Resource.get_path
-MODULES = frozenset(backends.list_of_moto_modules())
+_send = URLLib3Session.send
 
 
 class _Body(io.BytesIO):
@@ -37,16 +31,7 @@ def called(applications: Mapping[str, Any]) -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(URLLib3Session, "send", send)
-        patch.setattr(backends, "list_of_moto_modules", lambda: MODULES)
-        patch.setattr(Resource, "get_path", _path)
         yield
-
-
-def _path(resource: Resource) -> str:
-    """Return the path of an API's resource, which never changes; moto asks each whenever it looks for one."""
-    if "path" not in vars(resource):
-        vars(resource)["path"] = _work_out_path(resource)
-    return str(vars(resource)["path"])
 
 
 def _answer(application: Any, request: Any) -> AWSResponse:
