@@ -18,8 +18,9 @@ import json
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
@@ -54,9 +55,10 @@ class Failure(NamedTuple):
 class Cloud:
     """One account, and what was asked of it."""
 
-    url: str = ""
-    behind: str = ""
+    url: str
+    behind: str
     """Where moto itself answers, with nothing supplied and nothing noted."""
+    moto: Any
     documents: list[dict[str, Any]] = field(default_factory=list)
     formations: dict[str, CloudFormation] = field(default_factory=dict)
     """CloudFormation, by region."""
@@ -82,10 +84,6 @@ class Cloud:
     """By function its role, and the id that the role had when it was given to the function."""
     leaving: list[tuple[dict[str, Any], int]] = field(default_factory=list)
     """Such subscriptions, each with the lists that it will be in."""
-
-    def __post_init__(self) -> None:
-        """Put moto behind us."""
-        self.moto = DomainDispatcherApplication(create_backend_app)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -279,32 +277,41 @@ class Cloud:
         return wanted in [(each["EventSourceArn"], each["FunctionArn"].rpartition(":")[2]) for each in mappings]
 
 
+class _Turns:
+    """A WSGI application that is one account after another."""
+
+    cloud: Cloud
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        return self.cloud(environ, start_response)
+
+
 @contextmanager
 def serving() -> Iterator[Cloud]:
-    """Serve an account with nothing in it, for the length of a `with` block."""
-    moto_quick.install()
-    cloud = Cloud()
-    with ExitStack() as opened:
-        cloud.behind = opened.enter_context(_served(cloud.moto))
-        cloud.url = opened.enter_context(_served(cloud))
-        # moto holds one state a process.
-        requests.post(f"{cloud.behind}/moto-api/reset", timeout=30).raise_for_status()
-        opened.enter_context(in_process.called({cloud.behind: cloud.moto, cloud.url: cloud}))
+    """Serve an account with nothing in it, for the length of a `with` block: one at a time, since moto has one state.
+
+    Each is served where the one before was: clients of a process know the place, and needn't be made anew.
+    """
+    moto, turns, behind, url = _served_once()
+    cloud = turns.cloud = Cloud(url, behind, moto)
+    requests.post(f"{behind}/moto-api/reset", timeout=30).raise_for_status()
+    with in_process.called({behind: moto, url: turns}):
         yield cloud
-        requests.post(f"{cloud.behind}/moto-api/reset", timeout=30).raise_for_status()
+    requests.post(f"{behind}/moto-api/reset", timeout=30).raise_for_status()
 
 
-@contextmanager
-def _served(application: Any) -> Iterator[str]:
+@cache
+def _served_once() -> tuple[Any, _Turns, str, str]:
+    """Return moto, whatever stands before it, and where each is served for as long as this process lives."""
+    moto_quick.install()
+    moto, turns = DomainDispatcherApplication(create_backend_app), _Turns()
+    return moto, turns, _serve(moto), _serve(turns)
+
+
+def _serve(application: Any) -> str:
     server = make_server("127.0.0.1", 0, application, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return f"http://127.0.0.1:{server.server_port}"
 
 
 def _scope(environ: Environ) -> tuple[str, str]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from botocore import xform_name
+from moto import settings as moto_settings
 
 from infra import data, deployed, template
 from infra.data_stack.stack import DataStack
@@ -64,6 +65,7 @@ def owner() -> Iterator[Owner]:
     with serving() as cloud, pytest.MonkeyPatch.context() as environment:
         for name, value in cloud.environment.items():
             environment.setenv(name, value)
+        environment.setattr(moto_settings, "ACM_VALIDATION_WAIT", -1)  # by itself it takes a minute, as ACM may
         DataStack(STAGE, lambda _: None).put(template.composed())
         for end in deployed.FUNCTIONS.values():
             _make_function(cloud, f"latchkey-{STAGE}{end}")

@@ -69,8 +69,8 @@ def test_caller_with_one_scope_gets_no_further(api: Console, player: Player, sco
 
 
 def test_caller_without_a_key_gets_nowhere(api: Console, player: Player) -> None:
-    """Only what is open to anyone answers."""
-    fuzz(api, player, api.person("Eve"), None, (), seed=5, phases="examples,coverage")
+    """Only what is open to anyone answers. What it takes was tried above, more thoroughly."""
+    fuzz(api, player, api.person("Eve"), None, (), seed=5, phases="examples")
 
 
 def test_schemathesis_would_find_a_scope_that_is_not_asked_for(api: Console, player: Player) -> None:
