@@ -17,6 +17,7 @@ from chalice.app import DynamoDBEventConfig
 from chalice.awsclient import TypedAWSClient
 from chalice.cli.factory import CLIFactory
 from chalice.config import Config
+from chalice.deploy.executor import DisplayOnlyExecutor
 from chalice.deploy.swagger import SwaggerGenerator
 from chalice.package import SAMTemplateGenerator
 
@@ -52,6 +53,7 @@ def install() -> None:
     SwaggerGenerator.generate_swagger = _generate_with_gateway  # type: ignore[method-assign]  # Chalice has no hook
     CLIFactory.create_default_deployer = _create_deployer  # type: ignore[method-assign]  # as above
     CLIFactory.create_plan_only_deployer = _create_planner  # type: ignore[method-assign]  # as above
+    DisplayOnlyExecutor.execute = _show_plan  # type: ignore[method-assign]  # as above
     CLIFactory.create_app_packager = _create_packager  # type: ignore[method-assign]  # as above
     TypedAWSClient._is_iam_role_related_error = _is_not_yet  # type: ignore[method-assign]  # as above
     # By this one it repeats changes of a subscription, which fail alike while a role is new.
@@ -117,6 +119,18 @@ def _create_planner(self: CLIFactory, session: Any, config: Config, ui: Any) -> 
     except LookupError:
         _name_stream(config, "arn:aws:dynamodb:of:the:table/data/stream/stack")
     return _planner(self, session, config, ui)
+
+
+def _show_plan(self: DisplayOnlyExecutor, plan: Any) -> None:
+    """Say what a deployment would do, a line for what it says while it does it.
+
+    Chalice shows each call with the whole API document, in which a deleted domain is one line of eleven thousand.
+    """
+    for each in plan.instructions:
+        message = plan.messages.get(id(each), "").strip()
+        domain = each.params["domain_name"] if message and "domain_name" in each.params else ""
+        if message:
+            self._ui.write(f"  {message}" + (f" ({domain})" if domain not in message else "") + "\n")
 
 
 def _prepare_deployment(config: Config) -> dict[str, str]:

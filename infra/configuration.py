@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -35,14 +36,18 @@ def of_stage(stage: str) -> Configuration:
     _check(whole["stages"], stage, OBJECT, "stages.", is_needed=True)
     chosen = whole["stages"][stage]
     _check(whole | chosen, "api_gateway_stage", STAGE_NAME, f"stages.{stage}.", is_needed=True)
+    _refuse_unknown(whole, "", {*OF_LEVEL, *OF_CHALICE, *OF_WHOLE})
+    _refuse_unknown(chosen, f"stages.{stage}.", {*OF_LEVEL, *OF_CHALICE})
     for place, level in (("", whole), (f"stages.{stage}.", chosen)):
         for key, takes in OF_LEVEL.items():
             _check(level, key, takes, place)
         for name, function in level.get("lambda_functions", {}).items():
             _check(level["lambda_functions"], name, OBJECT, f"{place}lambda_functions.")
+            _refuse_unknown(function, f"{place}lambda_functions.{name}.", {*OF_FUNCTION, *OF_CHALICES_FUNCTION})
             for key, takes in OF_FUNCTION.items():
                 _check(function, key, takes, f"{place}lambda_functions.{name}.")
         if level.get(DOMAIN) is not None:
+            _refuse_unknown(level[DOMAIN], f"{place}{DOMAIN}.", set(OF_DOMAIN))
             for key, takes in OF_DOMAIN.items():
                 _check(level[DOMAIN], key, takes, f"{place}{DOMAIN}.", is_needed=key in NEEDED_OF_DOMAIN)
     return whole
@@ -82,6 +87,15 @@ def _check(level: Configuration, key: str, takes: Takes, place: str = "", *, is_
         raise DeployError(f"{FILE}, {place}{key} takes {takes.words}, not {json.dumps(level[key])[:100]}.")
 
 
+def _refuse_unknown(level: Configuration, place: str, known: set[str]) -> None:
+    """Raise DeployError for a key that nothing reads: a misspelt one would have no effect, and nobody would be told."""
+    unknown = sorted(level.keys() - known)
+    if unknown:
+        nearest = get_close_matches(unknown[0], known, n=1)
+        meant = f" Did you mean {nearest[0]}?" if nearest else ""
+        raise DeployError(f"{FILE}: nothing reads {place}{unknown[0]}.{meant} Rename or remove it.")
+
+
 def _number(least: int, most: int) -> Takes:
     return Takes(
         f"a number from {least:,} to {most:,}, without quotes",
@@ -119,6 +133,26 @@ OF_LEVEL = OF_FUNCTION | {
         "an object with domain_name and certificate_arn", lambda given: given is None or isinstance(given, dict)
     ),
 }
+OF_CHALICES_FUNCTION = (
+    "autogen_policy",
+    "iam_policy_file",
+    "iam_role_arn",
+    "log_retention_in_days",
+    "manage_iam_role",
+    "xray",
+)
+"""What else Chalice reads of a function, besides what is checked here."""
+OF_CHALICE = (
+    *OF_CHALICES_FUNCTION,
+    "api_gateway_endpoint_type",
+    "api_gateway_endpoint_vpce",
+    "api_gateway_policy_file",
+    "automatic_layer",
+    "minimum_compression_size",
+    "websocket_api_custom_domain",
+)
+"""What else it reads of a stage, or of all of them."""
+OF_WHOLE = ("app_name", "stages", "version")
 OF_DOMAIN = {
     "domain_name": _text(
         'a name like "api.example.com"', r"(\*\.)?([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z0-9-]*[a-z0-9]"

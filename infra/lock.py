@@ -32,7 +32,7 @@ def on(stage: str) -> Iterator[Callable[[], None]]:
     Where the stage has no tables yet there is nothing to hold it by: the function that is yielded takes it as soon as
     there are, and does nothing where it is held.
     """
-    client, table, me = boto3.client("dynamodb"), f"latchkey-{stage}-tickets", secrets.token_hex(8)
+    client, table, me = boto3.client("dynamodb"), _table(stage), secrets.token_hex(8)
     ended = threading.Event()
     renewing = threading.Thread(target=_renew, args=(client, table, me, ended), daemon=True)
 
@@ -53,6 +53,21 @@ def on(stage: str) -> Iterator[Callable[[], None]]:
             client.delete_item(
                 TableName=table, Key=KEY, ConditionExpression=MINE, ExpressionAttributeValues={":me": {"S": me}}
             )
+
+
+def holder(stage: str) -> str:
+    """Return who holds a stage, and since when; "" where nobody does, or the stage has no tables yet."""
+    client = boto3.client("dynamodb")
+    try:
+        read = client.get_item(TableName=_table(stage), Key=KEY, ConsistentRead=True)
+    except client.exceptions.ResourceNotFoundException:
+        return ""
+    item = read.get("Item")
+    return item["who"]["S"] if item and int(item["dies_at"]["N"]) >= clock.now_s() else ""
+
+
+def _table(stage: str) -> str:
+    return f"latchkey-{stage}-tickets"
 
 
 def _take(client: Any, table: str, me: str) -> bool:

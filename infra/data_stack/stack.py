@@ -97,6 +97,10 @@ class DataStack:
             dict.fromkeys([*self._has(template.TABLE), *tables.names(template.composed(), self._stage)])
         )
 
+    def topics(self) -> list[str]:
+        """Return the ARNs of the topics to which its alarms are published."""
+        return self._has("AWS::SNS::Topic")
+
     def missing(self) -> list[str]:
         """Return the tables and roles that it has made and somebody has deleted since: "table x", "role y"."""
         return losses.missing(self._made())

@@ -1,5 +1,8 @@
 """What must be so before a stage is deployed: a region, a Python that Lambda runs, a stage that nobody stopped."""
 
+from collections.abc import Iterator
+from contextlib import suppress
+
 import boto3
 
 from infra import deployed
@@ -28,17 +31,27 @@ def check_python(version: tuple[int, ...]) -> None:
         )
 
 
+def where() -> str:
+    """Return where a command works: the account and the region, as a person reads them."""
+    account = boto3.client("sts").get_caller_identity()["Account"]
+    return f"account {account}, region {boto3.session.Session().region_name}"
+
+
 def check_running(stage: str) -> None:
     """Raise DeployError where somebody has stopped the stage, as for a restore: Chalice would start it again."""
+    for name in stopped(stage):
+        raise DeployError(
+            f"{stage} is stopped: {name} may run 0 times at once. A deployment would start it in the middle of what"
+            f" it was stopped for. When that is over: aws lambda delete-function-concurrency --function-name {name}"
+        )
+
+
+def stopped(stage: str) -> Iterator[str]:
+    """Yield the names of a stage's functions that may run 0 times at once."""
     functions = boto3.client("lambda")
     for function in deployed.FUNCTIONS:
         name = deployed.function_name(stage, function)
-        try:
-            reserved = functions.get_function_concurrency(FunctionName=name).get("ReservedConcurrentExecutions")
-        except functions.exceptions.ResourceNotFoundException:
-            continue
-        if reserved == 0:
-            raise DeployError(
-                f"{stage} is stopped: {name} may run 0 times at once. A deployment would start it in the middle of what"
-                f" it was stopped for. When that is over: aws lambda delete-function-concurrency --function-name {name}"
-            )
+        with suppress(functions.exceptions.ResourceNotFoundException):
+            reserved = functions.get_function_concurrency(FunctionName=name)
+            if reserved.get("ReservedConcurrentExecutions") == 0:
+                yield name

@@ -1,5 +1,6 @@
 """`make deploy`, `package`, `status`, `rotate-edge`, `destroy`: one command of each name."""
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,8 @@ def main(words: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\nInterrupted. What was done by then stays done: run this again to finish it.", file=sys.stderr)
         return INTERRUPTED
+    except BrokenPipeError:  # whoever reads has read enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except NoCredentialsError:
         print("No AWS credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.", file=sys.stderr)
         return 1

@@ -16,6 +16,8 @@ from infra.deploy.output import say
 from infra.edge import front, viewer_address
 from infra.failed import DeployError
 
+RECORD = "CNAME, or an alias record"
+
 
 def deploy(stage: str, *, chosen: Mapping[str, str] = NOTHING, edge: tuple[str, str] | None = None) -> None:
     """Create or update a stage: its data, its service and, with a domain and its certificate, CloudFront before it.
@@ -23,8 +25,7 @@ def deploy(stage: str, *, chosen: Mapping[str, str] = NOTHING, edge: tuple[str, 
     `chosen` are parameters of the data stack; those that aren't stay as they are.
     """
     is_trusted = _check(stage, edge)
-    who = boto3.client("sts").get_caller_identity()
-    say(f"Deploying {stage} into account {who['Account']}, region {boto3.session.Session().region_name}.")
+    say(f"Deploying {stage} into {checks.where()}.")
     with lock.on(stage) as take:
         checks.check_running(stage)
         DataStack(stage, say).put(template.composed(settings.mail_from(stage)), chosen)
@@ -45,22 +46,26 @@ def deploy(stage: str, *, chosen: Mapping[str, str] = NOTHING, edge: tuple[str, 
             say(f"Deploying the service again, which now believes {viewer_address.HEADER} …")
             chalice("deploy", stage)
             gateway_stage.guard_stage(stage, api)
-    url = _public_url(stage) if is_closed else api["rest_api_url"]
-    target = front.Front(stage, say).target(edge[0]) if edge and is_closed else ""
-    once = (
-        f" once the domain's DNS leads to {target} (CNAME, or an alias record); nobody reaches it before"
-        if target
-        else ""
-    )
-    say(f"\nLatchkey runs at {url}{once}")
-    say(f"Next: make account EMAIL=you@example.com ADMIN=1 STAGE={stage}, then open {url}login")
+    url, reached = _url(stage, api, edge[0] if edge else "", is_closed=is_closed)
+    say(f"\nLatchkey runs at {url}{reached}")
+    say(f"If nobody has an account yet: make account EMAIL=you@example.com ADMIN=1 STAGE={stage}, then open {url}login")
     say(f"See from outside whether all of it works, in under two minutes: make smoke STAGE={stage}")
 
 
-def _public_url(stage: str) -> str:
-    """Return where callers reach a stage whose API is closed to all but CloudFront."""
-    configured = viewer_address.setting(stage, "LATCHKEY_PUBLIC_URL").rstrip("/")
-    return f"{configured or 'https://' + front.Front(stage, say).distribution.parameters().get('Domain', '')}/"
+def _url(stage: str, api: dict[str, str], domain: str, *, is_closed: bool) -> tuple[str, str]:
+    """Return where callers reach a stage, and what the DNS of that must lead to, in words; "" where it is known to."""
+    if is_closed:
+        edge = front.Front(stage, say)
+        configured = viewer_address.setting(stage, "LATCHKEY_PUBLIC_URL").rstrip("/")
+        url = f"{configured or 'https://' + edge.distribution.parameters().get('Domain', '')}/"
+        target = edge.target(domain) if domain else ""
+        return url, f" once the domain's DNS leads to {target} ({RECORD}); nobody reaches it before" if target else ""
+    named = configuration.domain(stage)
+    if named is None:
+        return api["rest_api_url"], ""
+    return domains.url(named), (
+        f" where the domain's DNS leads to {domains.target(named)} ({RECORD}), and at {api['rest_api_url']}"
+    )
 
 
 def _check(stage: str, edge: tuple[str, str] | None) -> bool:
@@ -91,6 +96,9 @@ def _is_header_trusted(stage: str, edge: tuple[str, str] | None) -> bool:
 def plan(stage: str, *, chosen: Mapping[str, str] = NOTHING, edge: tuple[str, str] | None = None) -> None:
     """Say what a deployment would change, and change nothing."""
     _check(stage, edge)
+    holder = lock.holder(stage)
+    if holder:
+        say(f"{holder} is deploying or destroying {stage}: what follows may be different when that is over.")
     checks.check_running(stage)
     changes = DataStack(stage, say).planned(template.composed(settings.mail_from(stage)), chosen)
     say(f"The data stack {deployed.data_stack(stage)}, by CloudFormation:")

@@ -5,27 +5,41 @@ import boto3
 from infra import deployed, domains, lock, stage_key
 from infra.data_stack.stack import DataStack
 from infra.data_stack.tables import is_being_deleted, unknown
+from infra.deploy import checks
 from infra.deploy.chalice_commands import chalice
 from infra.deploy.output import say
 from infra.edge import front
 from infra.failed import DeployError
 
 DELETES_MAX = 3
+PRODUCTION = "prod"
 
 
 def destroy(stage: str, *, delete_data: bool) -> None:
-    """Remove the service and, only when asked for and confirmed by typing, the data."""
+    """Remove the service and, only when asked for, the data: confirmed by typing, as is the service of production."""
+    data = "with its data" if delete_data else "its data is kept"
+    say(f"Removing {stage} from {checks.where()}: {data}.")
     if delete_data:
-        _confirm(stage)
+        _confirm(f"delete {stage}", f"This deletes every account, key and counter of {stage}, for good.")
+    elif stage == PRODUCTION:
+        _confirm(f"remove {stage}", f"Nothing answers the callers of {stage} until it is deployed again.")
     with lock.on(stage):
         left = front.Front(stage, say).delete()
         _delete_service(stage)
         if delete_data:
             _delete_data(stage)
         else:
-            say("The data is kept: make deploy brings the service back to it. To delete it too: DATA=delete.")
+            _tell_of_data(stage)
     if left:
         raise DeployError(left)
+
+
+def _tell_of_data(stage: str) -> None:
+    stack = DataStack(stage, say)
+    if stack.described() is None and not stack.tables():
+        say(f"No data of {stage} is there.")
+    else:
+        say("The data is kept: make deploy brings the service back to it. To delete it too: DATA=delete.")
 
 
 def _delete_data(stage: str) -> None:
@@ -49,20 +63,23 @@ def _delete_data(stage: str) -> None:
 
 def _delete_service(stage: str) -> None:
     """Remove what there is of the service, again while something is found: an API may have been made twice."""
+    left = deployed.found(stage)
+    if not left:
+        say(f"No service of {stage} is there.")
     for _ in range(DELETES_MAX):
-        say("Removing the service (chalice delete) …")
         domains.release(deployed.named_domain(stage), deployed.api_ids(stage), say)
-        chalice("delete", stage)
-        left = deployed.found(stage)
         if not left:
             return
+        say("Removing the service (chalice delete) …")
+        chalice("delete", stage)
+        left = deployed.found(stage)
     names = ", ".join(str(each.get("rest_api_id") or each.get("domain_name") or each["name"]) for each in left)
-    raise DeployError(f"Of the service of {stage} this is left: {names}. Run this again; the data was not touched.")
+    if left:
+        raise DeployError(f"Of the service of {stage} this is left: {names}. Run this again; the data was not touched.")
 
 
-def _confirm(stage: str) -> None:
-    expected = f"delete {stage}"
-    say(f"This deletes every account, key and counter of {stage}, for good.")
+def _confirm(expected: str, warning: str) -> None:
+    say(warning)
     try:
         typed = input(f"Type '{expected}' to go on: ")
     except EOFError:

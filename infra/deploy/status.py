@@ -6,39 +6,77 @@ from pathlib import Path
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra import deployed
-from infra.data_stack import losses
+from infra import configuration, deployed, domains
+from infra.data_stack import losses, parameters
 from infra.data_stack.stack import DataStack
-from infra.deploy import settings
+from infra.deploy import checks, settings
 from infra.deploy.output import say
 from infra.edge import front
 from infra.failed import DeployError
 
+CONFIRMED = "the link in AWS's mail is opened"
+
 
 def status(stage: str) -> None:
-    """Show where a stage runs, how its tables stand, and which alarms ring.
+    """Show where a stage runs, what was chosen for it, how its tables stand, and which alarms ring.
 
-    Raises DeployError, after all is shown, where a table or a role of the stage was deleted by hand.
+    Raises DeployError where nothing is there, and after all is shown where a table or a role was deleted by hand.
     """
-    api = deployed.live_api(stage)
+    api, data = deployed.api_of(stage), DataStack(stage, say)
+    stack, tables = data.described(), data.tables()
+    if api is None and stack is None and not tables:
+        raise DeployError(f"Nothing of {stage} is in {checks.where()}: make deploy STAGE={stage}.")
     version = tomllib.loads(Path("pyproject.toml").read_text())["project"]["version"]
-    say(f"{'service':<10}{api['rest_api_url']}   (this checkout: {version})")
-    data = DataStack(stage, say)
-    stack = data.described()
-    say(f"{'data':<10}{deployed.data_stack(stage)}: {stack['StackStatus'] if stack else 'missing'}")
-    say(f"{'edge':<10}{front.Front(stage, say).status()}")
-    say(f"{'mail':<10}{mail_status(stage)}")
+    _show("stage", f"{stage}, in {checks.where()}")
+    _show("service", f"{api['rest_api_url'] if api else 'none; make deploy makes it'}   (this checkout: {version})")
+    for name in checks.stopped(stage):
+        _show("stopped", f"{name} may run 0 times at once")
+    named = configuration.domain(stage)
+    if named is not None:
+        _show("domain", f"{domains.url(named)}: {_leads(named, deployed.api_ids(stage))}")
+    _show("data", f"{deployed.data_stack(stage)}: {stack['StackStatus'] if stack else 'missing'}")
+    _show("chosen", parameters.told(parameters.chosen(stack)) or "nothing: LOG_DAYS and the like are as they come")
+    _show("edge", front.Front(stage, say).status())
+    _show("mail", mail_status(stage))
     dynamodb = boto3.client("dynamodb")
-    for table in data.tables():
+    for table in tables:
         described = dynamodb.describe_table(TableName=table)["Table"]
-        say(f"{'table':<10}{table}: {described['TableStatus']}, about {described['ItemCount']:,} items")
+        _show("table", f"{table}: {described['TableStatus']}, about {described['ItemCount']:,} items")
     prefix = f"latchkey-{stage}-"
     pages = boto3.client("cloudwatch").get_paginator("describe_alarms").paginate(AlarmNamePrefix=prefix)
     for alarm in (each for page in pages for each in page["MetricAlarms"]):
-        say(f"{'alarm':<10}{alarm['AlarmName'].removeprefix(prefix)}: {alarm['StateValue']}")
+        _show("alarm", f"{alarm['AlarmName'].removeprefix(prefix)}: {alarm['StateValue']}")
+    _show("alarms to", _alarms_reach(data.topics()))
     gone = data.missing()
     if gone:
         raise DeployError(losses.told(data.name, gone))
+
+
+def _show(what: str, text: str) -> None:
+    say(f"{what:<10}{text}")
+
+
+def _leads(named: dict[str, str], apis: list[str]) -> str:
+    """Return where a domain leads, and what its DNS must lead to, in words."""
+    target = domains.target(named)
+    if not target:
+        return "not made; the next deployment does"
+    where = "leads here" if any(domains.found(named["domain_name"], apis)) else "leads elsewhere, or nowhere"
+    return f"{where}; its DNS must lead to {target}"
+
+
+def _alarms_reach(topics: list[str]) -> str:
+    """Return whom the alarms reach, in words: an address that nobody has confirmed gets none."""
+    pages = [
+        boto3.client("sns").get_paginator("list_subscriptions_by_topic").paginate(TopicArn=each) for each in topics
+    ]
+    subscribed = [each for topic in pages for page in topic for each in page["Subscriptions"]]
+    if not subscribed:
+        return "nobody: make deploy ALARM_EMAIL=you@example.com"
+    return ", ".join(
+        each["Endpoint"] + ("" if each["SubscriptionArn"].startswith("arn:") else f", who gets none before {CONFIRMED}")
+        for each in subscribed
+    )
 
 
 def mail_status(stage: str) -> str:

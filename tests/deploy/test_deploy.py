@@ -28,7 +28,7 @@ def test_deploy_says_where_it_runs_and_what_comes_next(deployment: Deployment) -
     said = deployment.said.splitlines()
     assert said[0] == "Deploying dev into account 123456789012, region us-east-1."
     assert f"Latchkey runs at {url}" in said
-    assert said[-2] == f"Next: make account EMAIL=you@example.com ADMIN=1 STAGE=dev, then open {url}login"
+    assert said[-2].endswith(f"make account EMAIL=you@example.com ADMIN=1 STAGE=dev, then open {url}login")
     assert said[-1].endswith("make smoke STAGE=dev")
 
 
@@ -207,8 +207,10 @@ def test_status_shows_service_data_tables_and_alarms(deployment: Deployment) -> 
     """One line each."""
     (api,) = deployment.cloud.apis()
     said = deployment.checkout.succeeds("status", "dev").splitlines()
-    assert said[0].startswith(f"service   https://{api}.execute-api.us-east-1.amazonaws.com/api/")
-    assert said[1].startswith("data      latchkey-dev-data: ")
+    assert said[0] == "stage     dev, in account 123456789012, region us-east-1"
+    assert said[1].startswith(f"service   https://{api}.execute-api.us-east-1.amazonaws.com/api/")
+    assert said[2].startswith("data      latchkey-dev-data: ")
+    assert said[-1].startswith("alarms to ")
     assert {line for line in said if line.startswith("table ")} == {
         f"table     {name}: ACTIVE, about 0 items" for name in data.tables("dev")
     }
@@ -237,4 +239,4 @@ def test_status_of_a_stage_that_is_not_there(deployment: Deployment) -> None:
     """It says so, and how to deploy it."""
     done = deployment.checkout.run("status", "prod")
     assert (done.status, done.said) == (1, "")
-    assert done.error == "Nothing is deployed as prod in this account and region: make deploy STAGE=prod.\n"
+    assert done.error == "Nothing of prod is in account 123456789012, region us-east-1: make deploy STAGE=prod.\n"

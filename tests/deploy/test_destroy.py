@@ -11,6 +11,22 @@ pytestmark = [
 ]
 
 
+def test_region_without_the_stage_is_named_and_nothing_is_said_to_be_removed(deployment: Deployment) -> None:
+    """Whoever has the wrong account or region set sees it."""
+    said = deployment.checkout.succeeds("destroy", "prod", typed="remove prod\n").splitlines()
+    assert said[0] == "Removing prod from account 123456789012, region us-east-1: its data is kept."
+    assert said[-2].endswith("No service of prod is there.")
+    assert said[-1] == "No data of prod is there."
+    assert len(deployment.cloud.apis()) == 1
+
+
+def test_service_of_production_goes_after_a_typed_word_alone(deployment: Deployment) -> None:
+    """Its callers get nothing from then on."""
+    done = deployment.checkout.run("destroy", "prod", typed="\n")
+    assert (done.status, done.error) == (1, "Not confirmed; nothing was removed.\n")
+    assert "Nothing answers the callers of prod until it is deployed again." in done.said
+
+
 def test_wrong_word_removes_nothing(deployment: Deployment) -> None:
     """Not the data, and not the service either."""
     cloud = deployment.cloud

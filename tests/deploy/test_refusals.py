@@ -223,7 +223,9 @@ def test_checkouts_take_turns_in_any_order(account: Account, tmp_path: Path) -> 
     account.checkout.succeeds("deploy", "dev")
     other.succeeds("destroy", "dev")
     assert account.there() == (0, 0, 0, 14)
-    assert account.checkout.run("status", "dev").status == 1
+    said = account.checkout.succeeds("status", "dev")
+    assert "service   none; make deploy makes it" in said
+    assert "table     latchkey-dev-accounts: ACTIVE" in said
     account.checkout.succeeds("deploy", "dev")
     other.succeeds("deploy", "dev")
     account.checkout.succeeds("destroy", "dev", "--data", "delete", typed="delete dev\n")

@@ -1,6 +1,8 @@
 """`.chalice/config.json` that can't be used is said before any command asks AWS for anything."""
 
+import inspect
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,9 +10,10 @@ from typing import Any
 import boto3
 import pytest
 from chalice.cli import cli as chalices
+from chalice.config import Config
 
 from infra import configuration
-from infra.deploy import chalice_commands, options
+from infra.deploy import chalice_commands, checks, options
 from infra.deploy.command import main
 
 COMMANDS = tuple(options.TAKES)
@@ -59,6 +62,15 @@ BROKEN = {
     "url_prefix takes one": domain(url_prefix=None),
     "url_prefix takes one part": domain(url_prefix="/v1/"),
     "url_prefix takes one part of": domain(url_prefix="v1/keys"),
+    "nothing reads apname. Did you mean app_name?": put("apname", value="latchkey"),
+    "nothing reads stages.dev.api_gateway_custom_domian. Did you mean api_gateway_custom_domain?": put(
+        "stages", "dev", "api_gateway_custom_domian", value={}
+    ),
+    "api_handler.reserved_concurency. Did you mean reserved_concurrency?": put(
+        *FUNCTION, "reserved_concurency", value=1
+    ),
+    "api_handler.api_gateway_stage. Rename or remove it": put(*FUNCTION, "api_gateway_stage", value="api"),
+    "api_gateway_custom_domain.certificate. Did you mean certificate_arn?": domain(certificate=CERTIFICATE),
 }
 
 
@@ -87,6 +99,24 @@ def test_value_that_cannot_be_used_is_said_with_its_place(
     error = capsys.readouterr().err
     assert error.startswith(".chalice/config.json")
     assert (said in error, error.count("\n")) == (True, 1)
+
+
+def test_every_key_that_chalice_reads_is_taken(file: Path) -> None:
+    """Of the whole, of a stage, and of a function where it may differ by function."""
+    source = inspect.getsource(Config)
+    reads = set(re.findall(r"_chain_(?:lookup|merge)\(\s*'(\w+)'", source)) - {"profile", "project_dir", "chalice_app"}
+    of_function = set(re.findall(r"_chain_lookup\(\s*'(\w+)'[^)]*varies_per_function=True", source))
+    assert reads <= {*configuration.OF_LEVEL, *configuration.OF_CHALICE, *configuration.OF_WHOLE}
+    assert of_function | {"environment_variables", "tags"} == {
+        *configuration.OF_FUNCTION,
+        *configuration.OF_CHALICES_FUNCTION,
+    }
+    whole = json.loads(SHIPPED)
+    for name in {*configuration.OF_CHALICE} - {*configuration.OF_LEVEL}:
+        whole.setdefault(name, None)
+        whole["stages"]["dev"].setdefault(name, None)
+    file.write_text(json.dumps(whole))
+    assert configuration.of_stage("dev") == whole
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -159,6 +189,7 @@ def test_interrupted_command_says_what_to_do(
         raise KeyboardInterrupt
 
     monkeypatch.setattr("builtins.input", interrupt)
+    monkeypatch.setattr(checks, "where", lambda: "an account")
     assert main(["destroy", "--stage=dev", "--data=delete"]) == 130
     assert "Interrupted. What was done by then stays done" in capsys.readouterr().err
 

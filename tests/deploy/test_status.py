@@ -1,0 +1,143 @@
+"""`make status`, the end of `make deploy` and `DRY_RUN=1` say what an owner would otherwise have to look up in AWS."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from infra import configuration, lock
+from tests.deploy.checkout import Checkout, copied
+from tests.deploy.cloud import Cloud, serving
+
+pytestmark = pytest.mark.xdist_group("others")
+DOMAIN = "api.example.com"
+ALARMS = "arn:aws:sns:us-east-1:123456789012:latchkey-dev-alarms"
+
+
+@pytest.fixture(scope="module")
+def cloud() -> Iterator[Cloud]:
+    """One account for the whole story, which the tests tell in order."""
+    with serving() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def checkout(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """A checkout in which a domain is configured."""
+    made = copied(tmp_path_factory.mktemp("checkout"), is_light=True, **cloud.environment)
+    file = Path(made.path, configuration.FILE)
+    whole = json.loads(file.read_text())
+    certificate = "arn:aws:acm:us-east-1:123456789012:certificate/1"
+    whole["stages"]["dev"][configuration.DOMAIN] = {
+        "domain_name": DOMAIN,
+        "certificate_arn": certificate,
+        "url_prefix": "keys",
+    }
+    file.write_text(json.dumps(whole))
+    return made
+
+
+def target(cloud: Cloud) -> str:
+    """Return what the domain's DNS must lead to."""
+    return str(cloud.client("apigateway").get_domain_name(domainName=DOMAIN)["regionalDomainName"])
+
+
+def test_deployment_ends_with_the_domain_and_what_its_dns_must_lead_to(cloud: Cloud, checkout: Checkout) -> None:
+    """And with the API's own address, which answers as well."""
+    said = checkout.succeeds("deploy", "dev", "--alarm-email", "ops@example.com", "--log-days", "90")
+    (api,) = cloud.apis()
+    own = f"https://{api}.execute-api.us-east-1.amazonaws.com/api/"
+    led = f"where the domain's DNS leads to {target(cloud)} (CNAME, or an alias record), and at {own}"
+    assert f"Latchkey runs at https://{DOMAIN}/keys/ {led}\n" in said
+    assert f"then open https://{DOMAIN}/keys/login" in said
+
+
+def test_status_says_what_was_chosen_and_where_the_domain_leads(cloud: Cloud, checkout: Checkout) -> None:
+    """Beside it, whom the alarms reach."""
+    said = checkout.succeeds("status", "dev")
+    assert f"domain    https://{DOMAIN}/keys/: leads here; its DNS must lead to {target(cloud)}\n" in said
+    assert "chosen    ALARM_EMAIL=ops@example.com LOG_DAYS=90\n" in said
+    assert said.endswith("alarms to ops@example.com\n")
+
+
+def test_status_says_that_an_address_is_not_confirmed(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It gets no alarm before; moto confirms each at once."""
+    pending = {"Endpoint": "ops@example.com", "SubscriptionArn": "PendingConfirmation"}
+    monkeypatch.setattr(
+        "moto.sns.models.SNSBackend.list_subscriptions_by_topic",
+        lambda *_, **__: ([_Subscription(**pending)], None),
+        raising=True,
+    )
+    said = checkout.succeeds("status", "dev")
+    assert said.endswith("alarms to ops@example.com, who gets none before the link in AWS's mail is opened\n")
+
+
+class _Subscription:
+    owner = account_id = "123456789012"
+    protocol, topic_arn = "email", ALARMS
+
+    def __init__(self, Endpoint: str, SubscriptionArn: str) -> None:  # noqa: N803 - as AWS calls them
+        self.endpoint, self.arn = Endpoint, SubscriptionArn
+        self.topic = self
+
+
+def test_status_names_functions_that_somebody_stopped(cloud: Cloud, checkout: Checkout) -> None:
+    """As for a restore."""
+    functions = cloud.client("lambda")
+    functions.put_function_concurrency(FunctionName="latchkey-dev-hour", ReservedConcurrentExecutions=0)
+    assert "stopped   latchkey-dev-hour may run 0 times at once\n" in checkout.succeeds("status", "dev")
+    functions.delete_function_concurrency(FunctionName="latchkey-dev-hour")
+    assert "stopped" not in checkout.succeeds("status", "dev")
+
+
+def test_status_ends_quietly_where_whoever_reads_has_read_enough(cloud: Cloud, checkout: Checkout) -> None:
+    """As `head` does."""
+    piped = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {sys.executable} -m infra.deploy status --stage dev | head -1"],
+        cwd=checkout.path,
+        env={"PATH": "/usr/bin:/bin", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", **cloud.environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (piped.returncode, piped.stderr) == (0, "")
+    assert piped.stdout == "stage     dev, in account 123456789012, region us-east-1\n"
+
+
+def test_rehearsal_says_what_chalice_would_do_in_a_line_each(cloud: Cloud, checkout: Checkout) -> None:
+    """A domain that would be deleted stands out, where Chalice prints the whole document of the API."""
+    file = Path(checkout.path, configuration.FILE)
+    before = file.read_text()
+    whole = json.loads(before)
+    del whole["stages"]["dev"][configuration.DOMAIN]
+    file.write_text(json.dumps(whole))
+    cloud.changes.clear()
+    said = checkout.succeeds("deploy", "dev", "--dry-run").splitlines()
+    file.write_text(before)
+    assert [each for each in cloud.changes if "ChangeSet" not in each] == []
+    assert f"  Deleting custom domain name: {configuration.DOMAIN} ({DOMAIN})" in said
+    assert "  Updating lambda function: latchkey-dev-hour" in said
+    assert len(said) < 30
+
+
+def test_rehearsal_says_who_is_deploying(cloud: Cloud, checkout: Checkout) -> None:
+    """What it shows may be half of what they do."""
+    item = {"held_by": {"S": "1"}, "who": {"S": "ada on laptop, since 10:00 UTC,"}, "dies_at": {"N": "0"}}
+    for dies_at, is_held in ((time.time() + 60, True), (time.time() - 60, False)):
+        held = lock.KEY | item | {"dies_at": {"N": str(int(dies_at))}}
+        cloud.client("dynamodb").put_item(TableName="latchkey-dev-tickets", Item=held)
+        said = checkout.succeeds("deploy", "dev", "--dry-run")
+        assert ("ada on laptop, since 10:00 UTC, is deploying or destroying dev: what" in said) == is_held
+
+
+def test_status_of_kept_data_shows_it(cloud: Cloud, checkout: Checkout) -> None:
+    """After the service was removed; the deployment that follows finds it."""
+    checkout.succeeds("destroy", "dev")
+    said = checkout.succeeds("status", "dev")
+    assert "service   none; make deploy makes it" in said
+    assert f"domain    https://{DOMAIN}/keys/: not made; the next deployment does\n" in said
+    assert cloud.apis() == []
