@@ -1,6 +1,7 @@
 """moto's DynamoDB on a socket of this process: what runs on it talks to it as it would to AWS, connection and all."""
 
 import base64
+import io
 import json
 import re
 import threading
@@ -12,6 +13,7 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any
 from zlib import crc32
 
+import pytest
 from moto.core.exceptions import ServiceException
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.core.request import Request
@@ -21,6 +23,8 @@ from moto.dynamodb.models import dynamodb_backends
 from moto.dynamodb.responses import DynamoHandler
 from werkzeug.exceptions import HTTPException
 
+from chalicelib.core.dynamodb import connection_pool
+from chalicelib.core.dynamodb.connection_pool import Connections
 from tests import moto_quick
 from tests.serving import CrowdServer
 
@@ -29,6 +33,8 @@ URL = "https://dynamodb.us-east-1.amazonaws.com/"
 ANSWERS_WITHIN_S = 30
 """moto knows no idempotency tokens: on a busy machine a call that is sent twice would count twice."""
 
+UNTOLD = ("content-length", "date", "server")
+"""Headers that whoever answers writes itself."""
 JSON = {"Content-Type": "application/x-amz-json-1.0"}
 OF_ITEMS = {
     "BatchGetItem": "batch_get_item",
@@ -90,27 +96,71 @@ def _done(headers: Message, body: bytes) -> Any:
     return _Dynamo.dispatch(request, URL, request.headers)
 
 
+def _answered(headers: Message, body: bytes) -> tuple[int, dict[str, str], bytes]:
+    """Return moto's answer: status, headers, body."""
+    with _one_at_a_time:
+        refused = _over_long_key(body) if len(body) > min(KEY_BYTES_MAX.values()) else None
+        status, headers_given, text = refused or _done(headers, body)
+    answer = text.encode() if isinstance(text, str) else text
+    told = {name: str(value) for name, value in headers_given.items() if name.lower() not in UNTOLD}
+    return status, told | {"Content-Length": str(len(answer))}, answer
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     wbufsize = -1
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        with _one_at_a_time:
-            refused = _over_long_key(body) if len(body) > min(KEY_BYTES_MAX.values()) else None
-            status, headers, text = refused or _done(self.headers, body)
-        answer = text.encode() if isinstance(text, str) else text
+        status, headers, answer = _answered(self.headers, self.rfile.read(int(self.headers["Content-Length"])))
         self.send_response(status)
         for name, value in headers.items():
-            if name.lower() not in ("content-length", "date", "server"):
-                self.send_header(name, str(value))
-        self.send_header("Content-Length", str(len(answer)))
+            self.send_header(name, value)
         self.end_headers()
         self.wfile.write(answer)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class named it
         """Stay quiet."""
+
+
+class _Direct:
+    """A connection to moto that ends in the thread that has it: half of a call is to wait for another thread.
+
+    What the client writes and reads is the same, a byte at a time if it likes.
+    """
+
+    def __init__(self) -> None:
+        """Say nothing yet."""
+        self._waiting, self._timeout_s = io.BytesIO(), 0.0
+
+    def sendall(self, request: bytes) -> None:
+        """Take one whole request, which is all that is ever sent at once, and have its answer ready."""
+        head, _, body = request.partition(b"\r\n\r\n")
+        headers = Message()
+        for line in head.decode("latin-1").split("\r\n")[1:]:
+            name, _, value = line.partition(": ")
+            headers[name] = value
+        status, told, answer = _answered(headers, body)
+        lines = (f"{name}: {value}\r\n" for name, value in told.items())
+        self._waiting = io.BytesIO(f"HTTP/1.1 {status} \r\n{''.join(lines)}\r\n".encode("latin-1") + answer)
+
+    def recv(self, most: int) -> bytes:
+        """Return what there is of the answer."""
+        return self._waiting.read(most)
+
+    def settimeout(self, timeout_s: float) -> None:
+        """Note it: nothing is waited for."""
+        self._timeout_s = timeout_s
+
+    def gettimeout(self) -> float:
+        """Return what was noted."""
+        return self._timeout_s
+
+    def setsockopt(self, *_: int) -> None:
+        """There is no option that would change anything."""
+
+    def close(self) -> None:
+        """There is nothing to close."""
 
 
 def _over_long_key(body: bytes) -> tuple[int, dict[str, str], str] | None:
@@ -159,9 +209,20 @@ def _keys(call: dict[str, Any]) -> Iterator[tuple[str, dict[str, dict[str, str]]
 
 @contextmanager
 def served() -> Iterator[str]:
-    """Serve moto's tables for the length of a `with` block; return the URL."""
+    """Serve moto's tables for the length of a `with` block; return the URL. Our own client is led there directly."""
     moto_quick.install()
-    with CrowdServer(("127.0.0.1", 0), _Handler) as front:
+    connect = Connections._connected
+    with CrowdServer(("127.0.0.1", 0), _Handler) as front, pytest.MonkeyPatch.context() as patch:
+        here = ("127.0.0.1", front.server_port)
+
+        def connected(connections: Connections, until_ns: int) -> Any:
+            return _Direct() if connections._address == here else connect(connections, until_ns)
+
+        patch.setattr(Connections, "_connected", connected)
+        asks = connection_pool._has_something_to_say
+        patch.setattr(
+            connection_pool, "_has_something_to_say", lambda given: not isinstance(given, _Direct) and asks(given)
+        )
         thread = threading.Thread(target=front.serve_forever, args=(0.05,), daemon=True)
         thread.start()
         try:

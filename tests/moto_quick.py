@@ -8,19 +8,19 @@ the kind of a node is looked up instead of asked of ABCs.
 import copy
 import functools
 import pickle
-from collections import deque
+import threading
 from typing import Any, cast
 
 from moto import backends
 from moto.apigateway.models import Resource
 from moto.core import responses, utils
-from moto.dynamodb.comparisons import ConditionExpressionParser
+from moto.dynamodb.comparisons import ConditionExpressionParser, OpDefault
 from moto.dynamodb.exceptions import ItemSizeTooLarge
 from moto.dynamodb.models import DynamoDBBackend
 from moto.dynamodb.models.dynamo_type import DynamoType, Item, LimitedSizeDict
 from moto.dynamodb.models.table import Table
 from moto.dynamodb.models.utilities import bytesize
-from moto.dynamodb.parsing import ast_nodes, expressions
+from moto.dynamodb.parsing import ast_nodes, expressions, validators
 from moto.utilities import aws_headers
 
 _nodes, _parsers = cast(Any, ast_nodes), cast(Any, expressions)  # moto says no types there
@@ -29,7 +29,16 @@ ITEM_BYTES_MAX = 405_000
 _parse, _update = _parsers.UpdateExpressionParser.make, DynamoDBBackend.update_item
 MODULES = frozenset(backends.list_of_moto_modules())
 _work_out_path = Resource.get_path
-_lex, _query = ConditionExpressionParser._lex_condition_expression, Table.query
+_parse_condition, _query = ConditionExpressionParser.parse, Table.query
+OF_FORM = (
+    validators.ActionCountValidator,
+    validators.EmptyStringKeyValueValidator,
+    validators.OverlappingPathsValidator,
+    validators.TypeMismatchValidator,
+    validators.UpdateHashRangeKeyValidator,
+)
+_passed: set[tuple[Any, ...]] = set()
+_of_thread = threading.local()
 
 
 def install() -> None:
@@ -37,8 +46,9 @@ def install() -> None:
     instead: tuple[tuple[Any, str, Any], ...] = (
         (responses, "method_names_from_class", _method_names),
         (aws_headers, "gen_amzn_requestid_long", _request_id),
-        (_parsers.UpdateExpressionParser, "make", lambda expression: pickle.loads(_parsed(expression))),  # noqa: S301 - our own
-        (ConditionExpressionParser, "_lex_condition_expression", _lexed_for),
+        (_parsers.UpdateExpressionParser, "make", _update_of),
+        (validators.UpdateExpressionValidator, "validate", _validated),
+        (ConditionExpressionParser, "parse", _condition),
         (_nodes.Node, "__deepcopy__", lambda node, _: pickle.loads(pickle.dumps(node))),  # noqa: S301 - our own
         (_nodes.Node, "find_clauses", _find_clauses),
         (_nodes.DepthFirstTraverser, "traverse_node_recursively", _traverse),
@@ -64,18 +74,65 @@ def _request_id(headers: dict[str, Any] | None = None) -> str:
     return REQUEST_ID
 
 
+def _update_of(expression: str) -> Any:
+    made = pickle.loads(_parsed(expression))  # noqa: S301 - our own
+    made.said = expression
+    return made
+
+
+def _validated(validator: Any) -> Any:
+    """Return an update with the values of its call. What only looks at its form is asked once of each form."""
+    values = (validator.expression_attribute_values or {}).items()
+    form = (
+        validator.node_to_validate.said,
+        tuple((validator.expression_attribute_names or {}).items()),
+        tuple((name, *((kind, held == "") for kind, held in value.items())) for name, value in values),
+        validator.table.name,
+        *validator.table.table_key_attrs,
+    )
+    node = validator.node_to_validate
+    for processor in validator.processors:
+        if form not in _passed or not isinstance(processor, OF_FORM):
+            node = processor.traverse(node)
+    _passed.add(form)
+    return node
+
+
 @functools.lru_cache(maxsize=4096)
 def _parsed(expression: str) -> bytes:
     return pickle.dumps(_parse(expression))
 
 
-@functools.lru_cache(maxsize=4096)
-def _lexed(expression: str) -> tuple[Any, ...]:
-    return tuple(_lex(ConditionExpressionParser(expression, None, None)))
+class _Noting(ConditionExpressionParser):
+    """Notes which operands hold a value that a call brings."""
+
+    held: list[tuple[Any, str]]
+
+    def _make_operand(self, node: Any) -> Any:
+        operand = super()._make_operand(node)
+        if node.kind == self.Kind.EXPRESSION_ATTRIBUTE_VALUE:
+            self.held.append((operand, node.text))
+        return operand
 
 
-def _lexed_for(parser: ConditionExpressionParser) -> deque[Any]:
-    return deque(_lexed(parser.condition_expression or ""))
+def _condition(parser: ConditionExpressionParser) -> Any:
+    """Return a condition. One that a thread has had before has this call's values put in: each is used up at once."""
+    expression, names = parser.condition_expression, parser.expression_attribute_names or {}
+    values = parser.expression_attribute_values or {}
+    if not expression:
+        return cast(Any, OpDefault)(None, None)
+    known = vars(_of_thread).setdefault("conditions", {})
+    key = expression, tuple(names.items()), frozenset(values)
+    if key not in known:
+        first = _Noting(expression, names, values)
+        first.held = []
+        known[key] = _parse_condition(first), first
+    condition, first = known[key]
+    for operand, name in first.held:
+        ((operand.type, operand.value),) = values[name].items()
+    parser.expr_attr_names_found += first.expr_attr_names_found
+    parser.expr_attr_values_found += first.expr_attr_values_found
+    return condition
 
 
 @functools.cache

@@ -3,7 +3,7 @@
 import pytest
 
 from chalicelib.core.dynamodb import client as dynamodb
-from chalicelib.core.dynamodb.errors import Cancelled, WireError
+from chalicelib.core.dynamodb.errors import Cancelled, ConditionFailed, WireError
 from tests.house import House
 
 TABLE, OTHER = "latchkey-test-events", "latchkey-test-emails"
@@ -59,3 +59,36 @@ def test_item_that_grows_too_large_is_refused() -> None:
     """By one long attribute."""
     with pytest.raises(WireError):
         dynamodb.call("PutItem", {"TableName": TABLE, "Item": item("a", "1", kind="x" * 400_000, more="y" * 10_000)})
+
+
+@pytest.mark.usefixtures("there")
+def test_condition_that_was_seen_before_is_judged_by_the_values_of_its_own_call() -> None:
+    """And by the names that it gives them."""
+    asked = {
+        "TableName": TABLE,
+        "Key": {"account_id": {"S": "a"}, "id": {"S": "1"}},
+        "UpdateExpression": "SET #n = :new",
+        "ConditionExpression": "#n = :old OR #n IN (:old, :other)",
+    }
+    for name, old, new in (("kind", "first", "second"), ("kind", "second", "first"), ("by", "x", "y")):
+        values = {":old": {"S": old}, ":other": {"S": old}, ":new": {"S": new}}
+        call = asked | {"ExpressionAttributeNames": {"#n": name}, "ExpressionAttributeValues": values}
+        if name == "kind":
+            dynamodb.call("UpdateItem", call)
+        with pytest.raises(ConditionFailed):
+            dynamodb.call("UpdateItem", call)
+
+
+@pytest.mark.usefixtures("there")
+def test_update_whose_form_has_passed_is_refused_in_another_form() -> None:
+    """One that names a key, and one with a path twice, though the same words were taken with other names."""
+    asked = {
+        "TableName": TABLE,
+        "Key": {"account_id": {"S": "a"}, "id": {"S": "1"}},
+        "UpdateExpression": "SET #a = :v, #b = :v",
+        "ExpressionAttributeValues": {":v": {"S": "x"}},
+    }
+    dynamodb.call("UpdateItem", asked | {"ExpressionAttributeNames": {"#a": "kind", "#b": "by"}})
+    for names in ({"#a": "kind", "#b": "id"}, {"#a": "kind", "#b": "kind"}):
+        with pytest.raises(WireError):
+            dynamodb.call("UpdateItem", asked | {"ExpressionAttributeNames": names})
