@@ -68,7 +68,7 @@ def is_resource(text: str) -> bool:
     scheme, _, rest = text.partition(":")
     if scheme == "urn":
         return bool(re.fullmatch(r"[a-zA-Z0-9][a-zA-Z0-9-]{0,30}[a-zA-Z0-9]:[!-\"$-;=?-~]+", rest))
-    authority = re.split("[/?]", rest.removeprefix("//"), maxsplit=1)[0]
+    authority = re.split("[/?]", rest.removeprefix("//"))[0]
     is_plain = re.fullmatch(r"//[!$-;=?-\[\]_a-z~]+", rest, re.IGNORECASE)
     return scheme in ("https", "http") and bool(is_plain) and _is_authority(scheme, authority, any_port=True)
 
@@ -81,7 +81,7 @@ def are_resources(text: str) -> bool:
 def is_contact(text: str) -> bool:
     """Return whether somebody can be written to or called there (RFC 9116 §2.5.3)."""
     if text.startswith("https://"):
-        authority = re.split("[/?#]", text.removeprefix("https://"), maxsplit=1)[0]
+        authority = re.split("[/?#]", text.removeprefix("https://"))[0]
         return text.isascii() and text.isprintable() and " " not in text and _is_authority("https", authority.lower())
     if text.startswith("tel:"):
         return bool(re.fullmatch(r"tel:\+?[0-9][0-9.()-]*", text))
