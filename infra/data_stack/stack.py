@@ -1,7 +1,8 @@
 """The data stack of a stage: made, brought up to date and deleted by CloudFormation, whatever state it is in.
 
 No update takes a table or an index away, an older version's neither: what the stack has, it keeps. An update makes one
-index of a table at a time, which is all that DynamoDB does. Tables that exist without a stack are taken into it.
+index of a table at a time, which is all that DynamoDB does. Tables and log groups that exist without a stack are taken
+into it, and an alarm, a topic or a log group that somebody deleted is made again.
 """
 
 import json
@@ -13,7 +14,7 @@ import boto3
 from botocore.exceptions import WaiterError
 
 from infra import deployed, template
-from infra.data_stack import adoption, losses, parameters, states, tables, upgrade
+from infra.data_stack import adoption, losses, parameters, remaking, states, tables, upgrade
 from infra.data_stack.cloudformation import CAPABILITIES, ONLY_DELETABLE, WAIT, changes, described, resources, update
 from infra.data_stack.parameters import NOTHING
 from infra.failed import DeployError
@@ -48,7 +49,7 @@ class DataStack:
         else:
             now = self._now()
             whole = upgrade.kept(wanted, now)
-            self._update(whole, now, chosen)
+            self._update(whole, self._without_lost(now), chosen)
         # A stack that isn't whole yet must be able to take its tables back, so they are protected at the end.
         self._change(whole, parameters.given(chosen, whole, Protection="on"))
         self._client.update_termination_protection(StackName=self.name, EnableTerminationProtection=True)
@@ -85,11 +86,8 @@ class DataStack:
         self._wait("stack_delete_complete", "deleted")
 
     def _noting_imports(self, wanted: Template, changes: list[str]) -> list[str]:
-        """Return changes in which tables that exist without a stack are taken in, and not made."""
-        names = tables.names(wanted, self._stage)
-        found = (name for name in self._without_a_stack(wanted) if not tables.is_being_deleted(name))
-        imported = {f"Add {template.TABLE} {names[name]}": f"Import {template.TABLE} {names[name]}" for name in found}
-        return [imported.get(each, each) for each in changes]
+        found = [name for name in self._without_a_stack(wanted) if not self._is_being_deleted(name, wanted)]
+        return adoption.noted(changes, wanted, found, self._stage)
 
     def tables(self) -> list[str]:
         """Return the tables of the stage that exist: those that the stack has, and those that the template names."""
@@ -104,6 +102,10 @@ class DataStack:
     def missing(self) -> list[str]:
         """Return the tables and roles that it has made and somebody has deleted since: "table x", "role y"."""
         return losses.missing(self._made())
+
+    def lost(self) -> dict[str, str]:
+        """Return what it has made, somebody has deleted since, and a deployment makes again: name by logical id."""
+        return remaking.lost(self._made())
 
     def _check_missing(self) -> None:
         gone = self.missing()
@@ -137,17 +139,20 @@ class DataStack:
         return stack
 
     def _orphans(self, wanted: Template) -> list[str]:
-        """Return the tables that the template names and no stack has; one that is being deleted is waited for."""
+        """Return what the template names and no stack has; a table that is being deleted is waited for."""
         found = self._without_a_stack(wanted)
-        deleted = [table for table in found if tables.is_being_deleted(table)]
+        deleted = [name for name in found if self._is_being_deleted(name, wanted)]
         for table in deleted:
             self._say(f"Waiting until the table {table} is deleted …")
             boto3.client("dynamodb").get_waiter("table_not_exists").wait(TableName=table)
-        return [table for table in found if table not in deleted]
+        return [name for name in found if name not in deleted]
+
+    def _is_being_deleted(self, name: str, wanted: Template) -> bool:
+        return name in tables.names(wanted, self._stage) and tables.is_being_deleted(name)
 
     def _without_a_stack(self, wanted: Template) -> list[str]:
-        has = self._has(template.TABLE)
-        return [table for table in tables.existing(tables.names(wanted, self._stage)) if table not in has]
+        has = {each.get("PhysicalResourceId") for each in self._made()}
+        return [name for name in adoption.existing(wanted, self._stage) if name not in has]
 
     def _has(self, kind: str) -> list[str]:
         """Return the names of the resources of a type that the stack has made."""
@@ -173,17 +178,17 @@ class DataStack:
         self._wait("stack_create_complete", "created")
 
     def _adopt(self, wanted: Template, orphans: list[str], *, exists: bool) -> None:
-        """Take tables that exist into the stack, each as it is: what it lacks, the update that follows gives it.
+        """Take what exists into the stack, each as it is: what it lacks, the update that follows gives it.
 
         An import may change nothing else, so it is a step of its own.
         """
-        self._say(f"Taking tables that exist into the data stack {self.name}: {', '.join(orphans)} …")
+        self._say(f"Taking what exists already into the data stack {self.name}: {', '.join(orphans)} …")
         now = self._now() if exists else {**wanted, "Resources": {}, "Outputs": {}}
         named = {"StackName": self.name, "ChangeSetName": f"adopt-{secrets.token_hex(4)}"}
         self._client.create_change_set(
             ChangeSetName=named["ChangeSetName"],
             **self._request(
-                adoption.with_tables(now, wanted, orphans, self._stage),
+                adoption.with_them(now, wanted, orphans, self._stage),
                 parameters.given(NOTHING, now)
                 if exists
                 else parameters.given(NOTHING, Stage=self._stage, Protection="off"),
@@ -198,7 +203,7 @@ class DataStack:
                 f" {error.last_response.get('StatusReason', error)} Nothing was changed. Mend that, and run this again."
             ) from error
         self._client.execute_change_set(**named)
-        self._wait("stack_import_complete", "given the tables that exist")
+        self._wait("stack_import_complete", "given what exists already")
 
     def _update(self, whole: Template, now: Template, chosen: Mapping[str, str]) -> None:
         self._say(f"Updating the data stack {self.name} …")
@@ -210,6 +215,16 @@ class DataStack:
             now = step
         if not is_changed:
             self._say("The data stack is up to date.")
+
+    def _without_lost(self, now: Template) -> Template:
+        """Take out of the stack what somebody deleted and the next update makes again; return what it has then."""
+        lost = self.lost()
+        if not lost:
+            return now
+        self._say(f"Making again what was deleted: {', '.join(lost.values())} …")
+        less = remaking.without(now, lost)
+        self._change(less, parameters.given(NOTHING, now))
+        return less
 
     def _change(self, step: Template, given: list[dict[str, Any]]) -> bool:
         """Update it and wait; return False where it is so already."""

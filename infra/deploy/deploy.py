@@ -103,6 +103,8 @@ def plan(stage: str, *, chosen: Mapping[str, str] = NOTHING, edge: tuple[str, st
     changes = DataStack(stage, say).planned(template.composed(settings.mail_from(stage)), chosen)
     say(f"The data stack {deployed.data_stack(stage)}, by CloudFormation:")
     say("\n".join(f"  {change}" for change in changes) if changes else "  nothing changes")
+    for name in DataStack(stage, say).lost().values():
+        say(f"  {name} was deleted, and would be made again")
     if not stage_key.exists(boto3.client("ssm"), stage):
         say("The stage's key, from which webhook secrets are derived (SSM), would be made.")
     say("The service, by Chalice:")

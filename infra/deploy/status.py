@@ -47,6 +47,8 @@ def status(stage: str) -> None:
     for alarm in (each for page in pages for each in page["MetricAlarms"]):
         _show("alarm", f"{alarm['AlarmName'].removeprefix(prefix)}: {alarm['StateValue']}")
     _show("alarms to", _alarms_reach(data.topics()))
+    for name in data.lost().values():
+        _show("gone", f"{name}; the next deployment makes it again")
     gone = data.missing()
     if gone:
         raise DeployError(losses.told(data.name, gone))

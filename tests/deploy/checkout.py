@@ -7,8 +7,8 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -17,7 +17,6 @@ from zipfile import ZipFile
 
 import pytest
 from botocore.loaders import JSONFileLoader
-from botocore.session import Session
 from chalice.deploy.packager import DependencyBuilder, LambdaDeploymentPackager, PipRunner, SubprocessPip
 from chalice.utils import UI, OSUtils
 
@@ -30,8 +29,6 @@ PARTS = ("app.py", "requirements.txt", "pyproject.toml", "chalicelib", "infra")
 KEPT = ROOT / ".local" / "deploy-test"
 """Packages with their dependencies, by processor: Chalice fetches those again only when requirements.txt changes."""
 _load_file = JSONFileLoader.load_file
-_make_client = Session.create_client
-_clients: dict[tuple[Any, ...], Any] = {}
 LAMBDA_OF = {"x86_64": "x86_64", "aarch64": "arm64"}
 """What Lambda calls the processors on which functions can run here, by Linux's name."""
 
@@ -55,7 +52,7 @@ class Checkout:
     def run(self, command: str, stage: str, *more: str, typed: str = "") -> Done:
         """Run one command of `infra.deploy` as if in this copy, with `typed` on its standard input."""
         said, error = io.StringIO(), io.StringIO()
-        with pytest.MonkeyPatch.context() as patch, redirect_stdout(said), redirect_stderr(error):
+        with _environment_kept(), pytest.MonkeyPatch.context() as patch, redirect_stdout(said), redirect_stderr(error):
             for name, value in self.environment.items():
                 patch.setenv(name, value)
             patch.setenv("AWS_CHALICE_CLI_MODE", "true")
@@ -63,8 +60,6 @@ class Checkout:
             patch.setattr(sys, "stdin", io.StringIO(typed))
             # Chalice makes session after session, and each reads the descriptions of AWS's services anew.
             patch.setattr(JSONFileLoader, "load_file", lambda _, path: _read_once(path))
-            # As many clients: half of what a deployment takes here.
-            patch.setattr(Session, "create_client", _create_client)
             status = main([command, "--stage", stage, *more])
         self._keep_packages()
         return Done(status, said.getvalue(), error.getvalue())
@@ -143,20 +138,20 @@ def _make_light(checkout: Checkout) -> None:
         package.writestr("app.py", "")
 
 
+@contextmanager
+def _environment_kept() -> Iterator[None]:
+    """Take back what Chalice sets: the variables of the stage's functions, for its own process."""
+    before = dict(os.environ)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
 @lru_cache(maxsize=64)
 def _read_once(path: str) -> Any:
     return _load_file(JSONFileLoader(), path)
-
-
-def _create_client(session: Session, service_name: str, region_name: str | None = None, **given: Any) -> Any:
-    """Return a client that another session may have made already, of the same account and region."""
-    asked = tuple(sorted((name, value) for name, value in os.environ.items() if name.startswith("AWS_")))
-    key = (service_name, region_name or session.get_config_variable("region"), given.get("endpoint_url"), asked)
-    # A session for one deployment has what it adds to calls of Lambda.
-    clients = vars(session).setdefault("made_here", {}) if service_name == "lambda" else _clients
-    if key not in clients:
-        clients[key] = _make_client(session, service_name, region_name, **given)
-    return clients[key]
 
 
 def architecture_here() -> str | None:

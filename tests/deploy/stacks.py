@@ -248,8 +248,10 @@ class CloudFormation:
             stack.template, stack.status = change["template"], "IMPORT_COMPLETE"
             for logical in change["imported"]:
                 resource = self._resolved(stack, stack.template["Resources"][logical])
-                name = resource["Properties"]["TableName"]
-                there = self.client("dynamodb").describe_table(TableName=name)["Table"]
+                if resource["Type"] == LOGS:
+                    stack.made[logical] = self._of_log_group(resource)
+                    continue
+                there = self._table(resource["Properties"]["TableName"]).describe("Table")["Table"]
                 stack.made[logical] = _of_table(there, resource)
         return ""
 
@@ -287,11 +289,7 @@ class CloudFormation:
         if kind == TABLE:
             stack.made[logical] = self._put_table(properties, known, resource)
         elif kind == LOGS:
-            name = properties["LogGroupName"]
-            if known is None:
-                self.client("logs").create_log_group(logGroupName=name)
-            arn = f"arn:aws:logs:{self.region}:{self.account}:log-group:{name}:*"
-            stack.made[logical] = Made(name, {"Arn": arn}, resource)
+            stack.made[logical] = self._put_log_group(properties, known, resource)
         elif kind == TOPIC:
             topics = self.client("sns")
             arn = topics.create_topic(Name=properties["TopicName"])["TopicArn"]
@@ -307,6 +305,21 @@ class CloudFormation:
             stack.made[logical] = self._put_role(properties, known, resource)
         else:
             stack.made[logical] = Made(f"{stack.name}-{logical}", Attributes(), resource)
+
+    def _put_log_group(self, properties: Json, known: Made | None, resource: Json) -> Made:
+        logs, name = self.client("logs"), properties["LogGroupName"]
+        if known is None:
+            try:
+                logs.create_log_group(logGroupName=name)
+            except logs.exceptions.ResourceAlreadyExistsException as error:
+                raise Failed(f"{name} already exists") from error
+        if "RetentionInDays" in properties:
+            logs.put_retention_policy(logGroupName=name, retentionInDays=int(properties["RetentionInDays"]))
+        return self._of_log_group(resource)
+
+    def _of_log_group(self, resource: Json) -> Made:
+        name = resource["Properties"]["LogGroupName"]
+        return Made(name, {"Arn": f"arn:aws:logs:{self.region}:{self.account}:log-group:{name}:*"}, resource)
 
     def _put_table(self, properties: Json, known: Made | None, resource: Json) -> Made:
         tables, name = self.client("dynamodb"), properties["TableName"]
@@ -387,7 +400,9 @@ class CloudFormation:
                     iam.delete_role_policy(RoleName=made.ref, PolicyName=policy)
                 iam.delete_role(RoleName=made.ref)
         elif made.resource["Type"] == LOGS:
-            self.client("logs").delete_log_group(logGroupName=made.ref)
+            logs = self.client("logs")
+            with suppress(logs.exceptions.ResourceNotFoundException):  # as above
+                logs.delete_log_group(logGroupName=made.ref)
         elif made.resource["Type"] == TOPIC:
             self.client("sns").delete_topic(TopicArn=made.ref)
         elif made.resource["Type"] == ALARM:

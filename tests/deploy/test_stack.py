@@ -101,7 +101,7 @@ def test_tables_without_a_stack_are_taken_into_it(cloud: Cloud, formation: Cloud
         cloud.client("logs").delete_log_group(logGroupName=group["logGroupName"])
     cloud.dashboards.clear()
     said = put()
-    assert any(line.startswith("Taking tables that exist into the data stack") for line in said)
+    assert any(line.startswith("Taking what exists already into the data stack") for line in said)
     assert set(formation.stacks[NAME].made) == set(template.composed()["Resources"])
 
 

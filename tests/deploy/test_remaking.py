@@ -1,0 +1,73 @@
+"""What of a data stack exists before it, or was deleted by hand, ends in a whole stack; data is never at stake."""
+
+import json
+
+import pytest
+
+from infra import template
+from infra.data_stack import remaking
+from infra.data_stack.stack import DataStack
+from tests.deploy.cloud import Cloud
+from tests.deploy.test_stack import NAME, put
+
+pytestmark = pytest.mark.xdist_group("stack")
+API, HOUR = "/aws/lambda/latchkey-dev", "/aws/lambda/latchkey-dev-hour"
+
+
+def test_log_groups_that_functions_left_are_taken_into_a_new_stack(cloud: Cloud) -> None:
+    """With what they hold: a function that writes its last lines after everything was deleted makes one anew."""
+    logs = cloud.client("logs")
+    for name in (API, HOUR, f"{API}-of-somebody-else"):
+        logs.create_log_group(logGroupName=name)
+    logs.put_retention_policy(logGroupName=HOUR, retentionInDays=7)
+    logs.create_log_stream(logGroupName=API, logStreamName="last")
+    planned = DataStack("dev", print).planned(template.composed())
+    assert [each for each in planned if each.startswith("Import")] == [
+        "Import AWS::Logs::LogGroup ApiLogs",
+        "Import AWS::Logs::LogGroup HourLogs",
+    ]
+    said = put()
+    assert f"Taking what exists already into the data stack {NAME}: {API}, {HOUR} …" in said
+    assert set(cloud.formation().stacks[NAME].made) == set(template.composed()["Resources"])
+    assert logs.describe_log_streams(logGroupName=API)["logStreams"][0]["logStreamName"] == "last"
+    kept = {each["logGroupName"]: each.get("retentionInDays") for each in logs.describe_log_groups()["logGroups"]}
+    assert (kept[API], kept[HOUR], kept[f"{API}-of-somebody-else"]) == (30, 30, None)
+
+
+def test_alarm_topic_and_log_group_that_were_deleted_are_made_again(cloud: Cloud) -> None:
+    """Each that a deployment can make without losing anything; a rehearsal names it, and one more changes nothing."""
+    put()
+    stack = DataStack("dev", print)
+    assert stack.lost() == {}
+    (topic,) = stack.topics()
+    cloud.client("cloudwatch").delete_alarms(AlarmNames=["latchkey-dev-faults"])
+    cloud.client("sns").delete_topic(TopicArn=topic)
+    cloud.client("logs").delete_log_group(logGroupName=HOUR)
+    assert set(stack.lost().values()) == {"latchkey-dev-faults", topic, HOUR}
+    tables = cloud.client("dynamodb")
+    tables.put_item(TableName="latchkey-dev-emails", Item={"email": {"S": "a@example.com"}})
+    (told,) = (line for line in put() if line.startswith("Making again what was deleted: "))
+    assert "latchkey-dev-faults" in told
+    assert stack.lost() == {}
+    alarms = cloud.client("cloudwatch").describe_alarms()["MetricAlarms"]
+    assert len(alarms) == sum(each["Type"].endswith("::Alarm") for each in template.composed()["Resources"].values())
+    assert tables.scan(TableName="latchkey-dev-emails")["Count"] == 1
+    assert not any("Making again" in line for line in put())
+
+
+def test_template_without_something_has_nothing_that_refers_to_it() -> None:
+    """However it does; tables and roles always stay."""
+    whole = template.composed()
+    for logical, each in whole["Resources"].items():
+        if each["Type"] in remaking.IS_THERE:
+            less = remaking.without(whole, [logical])
+            text = json.dumps(less)
+            for reference in (
+                f'"Ref": "{logical}"',
+                f'"Fn::GetAtt": ["{logical}"',
+                f"${{{logical}}}",
+                f"${{{logical}.",
+            ):
+                assert reference not in text, logical
+            stays = {name for name, each in whole["Resources"].items() if each["Type"] in remaking.NEVER_REMADE}
+            assert stays <= less["Resources"].keys()
