@@ -42,8 +42,8 @@ settings.current()
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Run twice as many as there are cores: browsers, engines, emulators and package indexes are waited for a lot."""
-    return (os.cpu_count() or 1) * 2
+    """Run five on two cores: browsers, engines, emulators and package indexes are waited for a lot."""
+    return (os.cpu_count() or 1) * 5 // 2
 
 
 @pytest.fixture(scope="session")
