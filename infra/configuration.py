@@ -60,6 +60,15 @@ def gateway_stage(stage: str) -> str:
     return name
 
 
+def setting(stage: str, name: str) -> str:
+    """Return a variable of a stage's functions; "" where none is configured."""
+    whole = of_stage(stage)
+    for each in (whole["stages"][stage], whole):
+        if name in each.get("environment_variables", {}):
+            return str(each["environment_variables"][name])
+    return ""
+
+
 def domain(stage: str) -> dict[str, str] | None:
     """Return the domain of a stage, with its certificate; None where none is configured."""
     whole = of_stage(stage)

@@ -51,12 +51,12 @@ def found(stage: str) -> list[Resource]:
 
     clients = [boto3.client(service) for service in ("lambda", "events")]
     resources = [resource for name in FUNCTIONS for resource in _of_function(stage, name, *clients)]
-    api, domain = api_of(stage), named_domain(stage)
-    if api is not None:
-        resources.append({"name": "rest_api", "resource_type": "rest_api", **api})
+    apis, domain = api_ids(stage), named_domain(stage)
+    if apis:
+        resources.append({"name": "rest_api", "resource_type": "rest_api", **_known(stage, apis[0])})
     if domain is not None:
         looked_up = domains.found_alone if configuration.domain(stage) is None else domains.found
-        resources.extend(looked_up(domain, api_ids(stage)))
+        resources.extend(looked_up(domain, apis))
     return resources
 
 
@@ -65,13 +65,15 @@ def api_of(stage: str) -> dict[str, str] | None:
 
     Every stage's API is called the same, so it is known by the function that it calls.
     """
+    api_id = next(_apis(stage), None)
+    return None if api_id is None else _known(stage, api_id)
+
+
+def _known(stage: str, api_id: str) -> dict[str, str]:
     import boto3
     from chalice.awsclient import TypedAWSClient
 
     session = boto3.session.Session()
-    api_id = next(_apis(stage), None)
-    if api_id is None:
-        return None
     suffix = TypedAWSClient(session._session).endpoint_dns_suffix("apigateway", session.region_name)
     host = f"{api_id}.execute-api.{session.region_name}.{suffix}"
     return {"rest_api_id": api_id, "rest_api_url": f"https://{host}/{configuration.gateway_stage(stage)}/"}

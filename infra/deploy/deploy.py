@@ -28,7 +28,8 @@ def deploy(stage: str, *, chosen: Mapping[str, str] = NOTHING, edge: tuple[str, 
     say(f"Deploying {stage} into {checks.where()}.")
     with lock.on(stage) as take:
         checks.check_running(stage)
-        DataStack(stage, say).put(template.composed(settings.mail_from(stage)), chosen)
+        data = DataStack(stage, say)
+        data.put(template.composed(settings.mail_from(stage)), chosen)
         take()
         if stage_key.create(boto3.client("ssm"), stage):
             say("Made the stage's key, from which webhook secrets are derived (SSM, SecureString).")
@@ -37,11 +38,8 @@ def deploy(stage: str, *, chosen: Mapping[str, str] = NOTHING, edge: tuple[str, 
             chalice("deploy", stage)
         api = deployed.live_api(stage)
         gateway_stage.guard_stage(stage, api)
-        is_closed = (
-            front.Front(stage, say).put(*edge, api, DataStack(stage, say).boundary())
-            if edge
-            else front.Front(stage, say).is_closed()
-        )
+        before_it = front.Front(stage, say)
+        is_closed = before_it.put(*edge, api, data.boundary()) if edge else before_it.is_closed()
         if is_closed and not is_trusted:
             say(f"Deploying the service again, which now believes {viewer_address.HEADER} …")
             chalice("deploy", stage)
@@ -56,7 +54,7 @@ def _url(stage: str, api: dict[str, str], domain: str, *, is_closed: bool) -> tu
     """Return where callers reach a stage, and what the DNS of that must lead to, in words; "" where it is known to."""
     if is_closed:
         edge = front.Front(stage, say)
-        configured = viewer_address.setting(stage, "LATCHKEY_PUBLIC_URL").rstrip("/")
+        configured = configuration.setting(stage, "LATCHKEY_PUBLIC_URL").rstrip("/")
         url = f"{configured or 'https://' + edge.distribution.parameters().get('Domain', '')}/"
         target = edge.target(domain) if domain else ""
         return url, f" once the domain's DNS leads to {target} ({RECORD}); nobody reaches it before" if target else ""
@@ -80,13 +78,15 @@ def _is_header_trusted(stage: str, edge: tuple[str, str] | None) -> bool:
 
     The one that our CloudFront writes may when nobody but CloudFront reaches the API.
     """
+    before_it = front.Front(stage, say)
     if edge:
         front.check(stage, *edge)
-        front.Front(stage, say).check()
-    if not viewer_address.is_believed(stage) or front.Front(stage, say).is_closed():
+        before_it.check()
+    if not viewer_address.is_believed(stage) or before_it.is_closed():
         return True
     if edge:
         return False
+    before_it.check()  # one that is being changed isn't known to be closed
     raise DeployError(
         f"Anybody could send {viewer_address.HEADER}, since the API of {stage} isn't closed to all but CloudFront:"
         " deploy with EDGE=1, or set no LATCHKEY_CLIENT_IP_HEADER in .chalice/config.json."
@@ -100,10 +100,11 @@ def plan(stage: str, *, chosen: Mapping[str, str] = NOTHING, edge: tuple[str, st
     if holder:
         say(f"{holder} is deploying or destroying {stage}: what follows may be different when that is over.")
     checks.check_running(stage)
-    changes = DataStack(stage, say).planned(template.composed(settings.mail_from(stage)), chosen)
+    data = DataStack(stage, say)
+    changes = data.planned(template.composed(settings.mail_from(stage)), chosen)
     say(f"The data stack {deployed.data_stack(stage)}, by CloudFormation:")
     say("\n".join(f"  {change}" for change in changes) if changes else "  nothing changes")
-    for name in DataStack(stage, say).lost().values():
+    for name in data.lost().values():
         say(f"  {name} was deleted, and would be made again")
     if not stage_key.exists(boto3.client("ssm"), stage):
         say("The stage's key, from which webhook secrets are derived (SSM), would be made.")
@@ -117,8 +118,9 @@ def plan(stage: str, *, chosen: Mapping[str, str] = NOTHING, edge: tuple[str, st
 def rotate_edge(stage: str) -> None:
     """Exchange the secret that CloudFront shows the API; deploy nothing else."""
     with lock.on(stage):
-        front.Front(stage, say).rotate(deployed.live_api(stage), DataStack(stage, say).boundary())
-        is_closed = front.Front(stage, say).is_closed()
+        before_it = front.Front(stage, say)
+        before_it.rotate(deployed.live_api(stage), DataStack(stage, say).boundary())
+        is_closed = before_it.is_closed()
     before = (
         "the one before is refused" if is_closed else "the API's own address is open to everybody, with or without it"
     )

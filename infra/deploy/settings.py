@@ -6,7 +6,6 @@ from typing import Any
 from chalicelib.core import settings as core_settings
 from infra import configuration
 from infra.deploy import checks
-from infra.edge import viewer_address
 from infra.failed import DeployError
 
 STAGE = "LATCHKEY_STAGE"
@@ -57,4 +56,4 @@ def _check_deployed(stage: str, where: str, variables: dict[str, Any]) -> None:
 
 def mail_from(stage: str) -> str:
     """Return the sender of a stage's mail; empty where it sends none."""
-    return viewer_address.setting(stage, "LATCHKEY_MAIL_FROM")
+    return configuration.setting(stage, "LATCHKEY_MAIL_FROM")

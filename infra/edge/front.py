@@ -19,7 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from infra import configuration, deployed, template
 from infra.edge import secret
 from infra.edge.stacks import WHOLE, CopiesLeft, EdgeStack
-from infra.edge.viewer_address import HEADER, is_believed, setting, withdraw
+from infra.edge.viewer_address import HEADER, is_believed, withdraw
 from infra.failed import DeployError
 from infra.template import Template
 
@@ -210,7 +210,7 @@ def check(stage: str, domain: str, certificate: str) -> None:
             f" DOMAIN=api.example.com CERTIFICATE=arn:aws:acm:{REGION}:123456789012:certificate/…"
         )
     wanted = {"LATCHKEY_PUBLIC_URL": f"https://{domain}", "LATCHKEY_CLIENT_IP_HEADER": HEADER}
-    if any(setting(stage, name) != value for name, value in wanted.items()):
+    if any(configuration.setting(stage, name) != value for name, value in wanted.items()):
         told = " and ".join(f'"{name}": "{value}"' for name, value in wanted.items())
         raise DeployError(f"EDGE=1 needs {told} in .chalice/config.json, stages.{stage}.environment_variables.")
 

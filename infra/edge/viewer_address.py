@@ -11,15 +11,6 @@ HEADER = "x-viewer-address"
 SETTING = "LATCHKEY_CLIENT_IP_HEADER"
 
 
-def setting(stage: str, name: str) -> str:
-    """Return a variable of a stage as it is configured; "" where it isn't."""
-    whole = configuration.of_stage(stage)
-    for each in (whole["stages"][stage], whole):
-        if name in each.get("environment_variables", {}):
-            return str(each["environment_variables"][name])
-    return ""
-
-
 def is_believed(stage: str) -> bool:
     """Return whether any function of a stage is set to take the client address from the header."""
     whole = configuration.of_stage(stage)

@@ -48,6 +48,19 @@ def test_edge_stack_that_can_not_be_changed_stops_before_the_first_change(
     assert world.believes() == "x-viewer-address"
 
 
+@pytest.mark.parametrize("more", [(), ("--dry-run",)])
+def test_plain_deployment_says_that_what_closes_the_api_is_being_changed(
+    world: World, monkeypatch: pytest.MonkeyPatch, more: tuple[str, ...]
+) -> None:
+    """And not that anybody could send the header: whether they could is not known yet."""
+    monkeypatch.setattr(world.cloud.formation().stacks[ORIGIN], "status", "UPDATE_IN_PROGRESS")
+    done = world.checkout.run("deploy", "dev", *more)
+    assert (done.status, done.error) == (
+        1,
+        f"The stack {ORIGIN} is being changed (UPDATE_IN_PROGRESS). Wait, then run this again.\n",
+    )
+
+
 def test_rehearsal_says_which_edge_stack_would_be_made_anew(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that isn't whole can only be deleted."""
     monkeypatch.setattr(world.cloud.formation().stacks[ORIGIN], "status", "DELETE_FAILED")
