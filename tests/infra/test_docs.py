@@ -13,8 +13,6 @@ ALARMS = {
     for resource in data.template()["Resources"].values()
     if resource["Type"] == "AWS::CloudWatch::Alarm"
 }
-FUNCTIONS = ("api", "authorizer", "minute", "hour")
-"""Whose alarms on Lambda's own metrics begin with their names."""
 
 
 def rows(page: str, heading: str) -> dict[str, list[str]]:
@@ -38,10 +36,7 @@ def test_every_setting_is_in_the_deploying_page() -> None:
 def test_every_alarm_is_in_the_operating_page() -> None:
     """With what it means and where to look; those of Lambda's share a row."""
     told = rows("operating.md", "Is it healthy?")
-    named = {name for names in told for name in names.split(", ")}
-    of_lambda = {name.removeprefix(function) for name in ALARMS for function in FUNCTIONS if name.startswith(function)}
-    own = {name for name in ALARMS if not name.startswith(FUNCTIONS)}
-    assert named == own | of_lambda
+    assert {name for names in told for name in names.split(", ")} == set(ALARMS)
     assert all(len(row) == 2 and all(row) for row in told.values())
 
 
