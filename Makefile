@@ -24,7 +24,7 @@ GIVEN := ADMIN ADMIN_KEY ALARM_EMAIL ALL BOUNDARY CERTIFICATE CLIENT_ID CLIENT_S
 $(foreach name,$(GIVEN),$(if $(filter undefined,$(origin $(name))),,$(eval override $(name) := $$(value $(name)))$(eval export $(name))))
 
 # A switch that is 0 is off.
-$(foreach name,ADMIN ALL CLOSE COLD DRY_RUN EDGE OFF OPERATE,$(if $(filter 0 no false,$(value $(name))),$(eval override $(name) :=)))
+$(foreach name,ADMIN ALL CLOSE COLD DRY_RUN EDGE OFF OPERATE,$(if $(filter 0 no No NO off Off OFF false False FALSE,$(value $(name))),$(eval override $(name) :=)))
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-fast check format key account tier suspend reinstate admin admins password-link application-end incident leak-secret github-keys deploy policy package status rotate-edge smoke destroy costs simulate bench mutate reference oauth-demo screenshots audit lock clean

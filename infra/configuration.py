@@ -15,6 +15,8 @@ APP = "latchkey"
 """What every name in AWS begins with."""
 DOMAIN = "api_gateway_custom_domain"
 """What the configuration calls the domain of a stage, and Chalice, too."""
+OURS = ("api_handler", "authorizer", "stream", "minute", "hour")
+"""What Chalice calls our own functions; there may be others, of the operator's."""
 BACK = "Mend it, or take what was committed: git checkout .chalice/config.json"
 Configuration = dict[str, Any]
 
@@ -41,8 +43,13 @@ def of_stage(stage: str) -> Configuration:
     for place, level in (("", whole), (f"stages.{stage}.", chosen)):
         for key, takes in OF_LEVEL.items():
             _check(level, key, takes, place)
+        if bool(level.get("subnet_ids")) != bool(level.get("security_group_ids")):
+            raise DeployError(f"{FILE}: {place}subnet_ids and security_group_ids belong together.")
         for name, function in level.get("lambda_functions", {}).items():
             _check(level["lambda_functions"], name, OBJECT, f"{place}lambda_functions.")
+            meant = get_close_matches(name, OURS, n=1, cutoff=0.8)
+            if meant and name not in OURS:
+                raise DeployError(f"{FILE}: no function is {place}lambda_functions.{name}. Did you mean {meant[0]}?")
             _refuse_unknown(function, f"{place}lambda_functions.{name}.", {*OF_FUNCTION, *OF_CHALICES_FUNCTION})
             for key, takes in OF_FUNCTION.items():
                 _check(function, key, takes, f"{place}lambda_functions.{name}.")
@@ -116,6 +123,10 @@ def _text(words: str, pattern: str) -> Takes:
     return Takes(words, lambda given: isinstance(given, str) and re.fullmatch(pattern, given) is not None)
 
 
+def _only_false(why: str) -> Takes:
+    return Takes(f"false, since {why}", lambda given: given is False)
+
+
 OBJECT = Takes("an object", lambda given: isinstance(given, dict))
 TEXTS = Takes("a list of texts", lambda given: isinstance(given, list) and all(isinstance(each, str) for each in given))
 TAGS = Takes(
@@ -127,7 +138,10 @@ OF_FUNCTION = {
     "environment_variables": OBJECT,
     "lambda_memory_size": _number(128, 10_240),
     "lambda_timeout": _number(1, 900),
-    "reserved_concurrency": _number(0, 1_000_000),
+    "reserved_concurrency": _number(1, 1_000_000),
+    "manage_iam_role": _only_false("the data stack has a role for each function"),
+    "autogen_policy": _only_false("infra/policies/ says what each function may do"),
+    "log_retention_in_days": Takes("no value here: make deploy LOG_DAYS=90", lambda _: False),
     "layers": TEXTS,
     "subnet_ids": TEXTS,
     "security_group_ids": TEXTS,
@@ -138,26 +152,21 @@ OF_LEVEL = OF_FUNCTION | {
     "api_gateway_stage": STAGE_NAME,
     "lambda_architecture": _text('"arm64" or "x86_64"', "arm64|x86_64"),
     "xray": Takes("true or false", lambda given: isinstance(given, bool)),
+    "api_gateway_endpoint_type": _text('"REGIONAL", "EDGE" or "PRIVATE"', "REGIONAL|EDGE|PRIVATE"),
+    "api_gateway_policy_file": Takes(
+        "the name of a file beside it", lambda given: isinstance(given, str) and FILE.with_name(given).is_file()
+    ),
+    "minimum_compression_size": _number(0, 10_485_760),
     DOMAIN: Takes(
         "an object with domain_name and certificate_arn", lambda given: given is None or isinstance(given, dict)
     ),
 }
-OF_CHALICES_FUNCTION = (
-    "autogen_policy",
-    "iam_policy_file",
-    "iam_role_arn",
-    "log_retention_in_days",
-    "manage_iam_role",
-    "xray",
-)
+OF_CHALICES_FUNCTION = ("iam_policy_file", "iam_role_arn", "xray")
 """What else Chalice reads of a function, besides what is checked here."""
 OF_CHALICE = (
     *OF_CHALICES_FUNCTION,
-    "api_gateway_endpoint_type",
     "api_gateway_endpoint_vpce",
-    "api_gateway_policy_file",
     "automatic_layer",
-    "minimum_compression_size",
     "websocket_api_custom_domain",
 )
 """What else it reads of a stage, or of all of them."""

@@ -21,7 +21,7 @@ from infra.failed import DeployError
 HELD_S, RENEWED_EVERY_S = 300, 60
 """A deployment that was killed keeps the next one waiting for as long as this."""
 KEY = {"digest": {"S": "deployment"}}
-FREE = "attribute_not_exists(digest) OR dies_at < :now"
+FREE = "attribute_not_exists(dies_at) OR dies_at < :now"
 MINE = "held_by = :me"
 
 
@@ -63,7 +63,8 @@ def holder(stage: str) -> str:
     except client.exceptions.ResourceNotFoundException:
         return ""
     item = read.get("Item")
-    return item["who"]["S"] if item and int(item["dies_at"]["N"]) >= clock.now_s() else ""
+    is_held = item and int(item.get("dies_at", {"N": "0"})["N"]) >= clock.now_s()
+    return str(item.get("who", {"S": "Somebody"})["S"]) if is_held else ""
 
 
 def _table(stage: str) -> str:

@@ -189,9 +189,10 @@ def _statement(name: str, actions: Any, ends: list[str]) -> Statement:
 def main() -> None:
     """Print a policy of a stage."""
     parser = argparse.ArgumentParser(prog="policy")
-    parser.add_argument("--stage", required=True)
-    parser.add_argument("--edge", dest="made", action="store_const", const=edge, default=policy)
-    parser.add_argument("--operate", dest="made", action="store_const", const=operate)
+    parser.add_argument("--stage", required=True, choices=("dev", "prod"))
+    one = parser.add_mutually_exclusive_group()
+    one.add_argument("--edge", dest="made", action="store_const", const=edge, default=policy)
+    one.add_argument("--operate", dest="made", action="store_const", const=operate)
     options = parser.parse_args()
     print(json.dumps(options.made(options.stage), indent=2))
 

@@ -41,7 +41,7 @@ class DataStack:
         self._check_missing()
         orphans = self._orphans(wanted)
         if orphans:
-            self._adopt(wanted, orphans, exists=there is not None)
+            self._adopt(wanted, orphans, chosen, exists=there is not None)
         if there is None and not orphans:
             self._say(f"Creating the data stack {self.name}: tables, roles, logs, alarms (about two minutes) …")
             self._create(wanted, chosen)
@@ -177,7 +177,7 @@ class DataStack:
             ) from error
         self._wait("stack_create_complete", "created")
 
-    def _adopt(self, wanted: Template, orphans: list[str], *, exists: bool) -> None:
+    def _adopt(self, wanted: Template, orphans: list[str], chosen: Mapping[str, str], *, exists: bool) -> None:
         """Take what exists into the stack, each as it is: what it lacks, the update that follows gives it.
 
         An import may change nothing else, so it is a step of its own.
@@ -191,7 +191,7 @@ class DataStack:
                 adoption.with_them(now, wanted, orphans, self._stage),
                 parameters.given(NOTHING, now)
                 if exists
-                else parameters.given(NOTHING, Stage=self._stage, Protection="off"),
+                else parameters.given(chosen, Stage=self._stage, Protection="off"),
             ),
             **adoption.imports(wanted, orphans, self._stage),
         )

@@ -5,7 +5,8 @@ from contextlib import suppress
 
 import boto3
 
-from infra import deployed
+from chalicelib.core import root_key
+from infra import configuration, deployed, stage_key
 from infra.failed import DeployError
 
 PYTHONS = ((3, 11), (3, 12), (3, 13), (3, 14))
@@ -35,6 +36,29 @@ def where() -> str:
     """Return where a command works: the account and the region, as a person reads them."""
     account = boto3.client("sts").get_caller_identity()["Account"]
     return f"account {account}, region {boto3.session.Session().region_name}"
+
+
+def check_gateway_stage(stage: str) -> None:
+    """Raise DeployError where the API is deployed under another name: it would be left open beside the new one."""
+    wanted, gateways = configuration.gateway_stage(stage), boto3.client("apigateway")
+    for api in deployed.api_ids(stage):
+        names = [each["stageName"] for each in gateways.get_stages(restApiId=api)["item"]]
+        if names and wanted not in names:
+            raise DeployError(
+                f"The API of {stage} is deployed as {names[0]}, which is in the URL of every caller, and"
+                f" {configuration.FILE} says api_gateway_stage {wanted}. Set it back; to change it, remove the service"
+                f" first: make destroy STAGE={stage}, which keeps the data."
+            )
+
+
+def check_key(stage: str) -> None:
+    """Raise DeployError where a stage that runs has lost its key: another makes another secret of each webhook."""
+    if deployed.variables(stage) is not None and not stage_key.exists(boto3.client("ssm"), stage):
+        raise DeployError(
+            f"The stage's key, the SSM parameter {root_key.parameter_name(stage)}, is gone, from which every webhook's"
+            ' secret is derived. Put back your copy of it: docs/operating.md, "The stage\'s key", says how, and what'
+            " follows where there is none."
+        )
 
 
 def check_running(stage: str) -> None:

@@ -3,7 +3,9 @@
 import os
 import sys
 from collections.abc import Callable
+from contextlib import redirect_stdout, suppress
 from pathlib import Path
+from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
@@ -18,12 +20,11 @@ INTERRUPTED = 130
 def main(words: list[str] | None = None) -> int:
     """Run one command; return 1 with one sentence on standard error when it can't be done."""
     try:
-        _run(words)
+        with redirect_stdout(_Unread(sys.stdout)):
+            _run(words)
     except KeyboardInterrupt:
         print("\nInterrupted. What was done by then stays done: run this again to finish it.", file=sys.stderr)
         return INTERRUPTED
-    except BrokenPipeError:  # whoever reads has read enough, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except NoCredentialsError:
         print("No AWS credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.", file=sys.stderr)
         return 1
@@ -31,6 +32,33 @@ def main(words: list[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 1
     return 0
+
+
+class _Unread:
+    """Standard output that nobody may read to its end, as `head` doesn't: what was begun goes on all the same."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        """Write, or throw away what nobody reads any more."""
+        with suppress(BrokenPipeError):
+            return int(self._stream.write(text))
+        self._give_up()
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush likewise."""
+        try:
+            self._stream.flush()
+        except BrokenPipeError:
+            self._give_up()
+
+    def _give_up(self) -> None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
 
 
 def _run(words: list[str] | None) -> None:

@@ -69,6 +69,8 @@ def _url(stage: str, api: dict[str, str], domain: str, *, is_closed: bool) -> tu
 def _check(stage: str, edge: tuple[str, str] | None) -> bool:
     """Check what can be checked before anything is changed; return whether the client address's header is trusted."""
     settings.check_settings(stage)
+    checks.check_gateway_stage(stage)
+    checks.check_key(stage)
     domains.check(configuration.domain(stage), lambda: deployed.api_ids(stage))
     return _is_header_trusted(stage, edge)
 
@@ -117,6 +119,7 @@ def plan(stage: str, *, chosen: Mapping[str, str] = NOTHING, edge: tuple[str, st
 
 def rotate_edge(stage: str) -> None:
     """Exchange the secret that CloudFront shows the API; deploy nothing else."""
+    checks.check_gateway_stage(stage)
     with lock.on(stage):
         before_it = front.Front(stage, say)
         before_it.rotate(deployed.live_api(stage), DataStack(stage, say).boundary())

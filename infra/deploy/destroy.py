@@ -21,7 +21,7 @@ def destroy(stage: str, *, delete_data: bool) -> None:
     say(f"Removing {stage} from {checks.where()}: {data}.")
     if delete_data:
         _confirm(f"delete {stage}", f"This deletes every account, key and counter of {stage}, for good.")
-    elif stage == PRODUCTION:
+    elif stage == PRODUCTION and deployed.found(stage):
         _confirm(f"remove {stage}", f"Nothing answers the callers of {stage} until it is deployed again.")
     with lock.on(stage):
         left = front.Front(stage, say).delete()
@@ -45,6 +45,10 @@ def _tell_of_data(stage: str) -> None:
 def _delete_data(stage: str) -> None:
     dynamodb, stack = boto3.client("dynamodb"), DataStack(stage, say)
     tables = stack.tables()
+    if not tables and stack.described() is None:
+        stage_key.delete(boto3.client("ssm"), stage)
+        say(f"No data of {stage} is there.")
+        return
     say(f"Deleting the data stack and {len(tables)} tables …")
     stack.delete()
     # The stack retains its tables on purpose: only this command, after the typed word, deletes them.

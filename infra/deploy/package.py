@@ -8,6 +8,7 @@ from infra.deploy.chalice_commands import chalice, environment
 from infra.deploy.output import say
 from infra.edge import package as edge_package
 from infra.edge import viewer_address
+from infra.failed import DeployError
 
 FUNCTIONS = {
     "APIHandler" if name == deployed.API else name.capitalize(): end for name, end in deployed.FUNCTIONS.items()
@@ -18,8 +19,12 @@ FUNCTIONS = {
 def package(stage: str, out: Path, *, edge: tuple[str, str] | None = None) -> None:
     """Write one SAM stack of service and data, for a pipeline of the owner's own, and beside it those of the edge."""
     settings.check_settings(stage)
-    out.mkdir(parents=True, exist_ok=True)
-    data = out / "data.json"
+    out, data = out.expanduser(), out.expanduser() / "data.json"
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        data.touch()
+    except OSError as error:
+        raise DeployError(f"OUT takes a folder to write into, and {out} is none: {error.strerror}.") from error
     data.write_text(template.as_text(beside_the_service(stage)))
     say(f"Packaging {stage} (chalice package) …")
     with environment(**{chalice_cli.WITH_DATA: "1"}):

@@ -6,7 +6,7 @@ from pathlib import Path
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra import configuration, deployed, domains
+from infra import configuration, deployed, domains, stage_key
 from infra.data_stack import losses, parameters
 from infra.data_stack.stack import DataStack
 from infra.deploy import checks, settings
@@ -46,8 +46,12 @@ def status(stage: str) -> None:
     pages = boto3.client("cloudwatch").get_paginator("describe_alarms").paginate(AlarmNamePrefix=prefix)
     for alarm in (each for page in pages for each in page["MetricAlarms"]):
         _show("alarm", f"{alarm['AlarmName'].removeprefix(prefix)}: {alarm['StateValue']}")
-    _show("alarms to", _alarms_reach(data.topics()))
-    for name in data.lost().values():
+    lost = data.lost().values()
+    chosen = parameters.chosen(stack).get("AlarmEmail", "")
+    _show("alarms to", _alarms_reach([each for each in data.topics() if each not in lost], chosen))
+    if stage_key.exists(boto3.client("ssm"), stage) is False and api is not None:
+        _show("gone", "the stage's key, and with it the secrets of webhooks: docs/operating.md, \"The stage's key\"")
+    for name in lost:
         _show("gone", f"{name}; the next deployment makes it again")
     gone = data.missing()
     if gone:
@@ -67,12 +71,15 @@ def _leads(named: dict[str, str], apis: list[str]) -> str:
     return f"{where}; its DNS must lead to {target}"
 
 
-def _alarms_reach(topics: list[str]) -> str:
+def _alarms_reach(topics: list[str], chosen: str) -> str:
     """Return whom the alarms reach, in words: an address that nobody has confirmed gets none."""
     pages = [
         boto3.client("sns").get_paginator("list_subscriptions_by_topic").paginate(TopicArn=each) for each in topics
     ]
     subscribed = [each for topic in pages for page in topic for each in page["Subscriptions"]]
+    if not subscribed and chosen and topics:
+        again = f"aws sns subscribe --topic-arn {topics[0]} --protocol email --notification-endpoint {chosen}"
+        return f"nobody: {chosen} has unsubscribed, or didn't confirm in time. To ask again: {again}"
     if not subscribed:
         return "nobody: make deploy ALARM_EMAIL=you@example.com"
     return ", ".join(

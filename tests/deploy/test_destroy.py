@@ -2,7 +2,7 @@
 
 import pytest
 
-from infra import data
+from infra import data, deployed
 from infra.deploy import package
 from tests.deploy.conftest import Deployment
 
@@ -13,15 +13,21 @@ pytestmark = [
 
 def test_region_without_the_stage_is_named_and_nothing_is_said_to_be_removed(deployment: Deployment) -> None:
     """Whoever has the wrong account or region set sees it."""
-    said = deployment.checkout.succeeds("destroy", "prod", typed="remove prod\n").splitlines()
-    assert said[0] == "Removing prod from account 123456789012, region us-east-1: its data is kept."
-    assert said[-2].endswith("No service of prod is there.")
-    assert said[-1] == "No data of prod is there."
+    assert deployment.checkout.succeeds("destroy", "prod").splitlines() == [
+        "Removing prod from account 123456789012, region us-east-1: its data is kept.",
+        "No service of prod is there.",
+        "No data of prod is there.",
+    ]
+    said = deployment.checkout.succeeds("destroy", "prod", "--data", "delete", typed="delete prod\n")
+    assert said.endswith("No data of prod is there.\n")
     assert len(deployment.cloud.apis()) == 1
 
 
-def test_service_of_production_goes_after_a_typed_word_alone(deployment: Deployment) -> None:
+def test_service_of_production_goes_after_a_typed_word_alone(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its callers get nothing from then on."""
+    monkeypatch.setattr(deployed, "found", lambda _stage: [{"name": "api_handler"}])
     done = deployment.checkout.run("destroy", "prod", typed="\n")
     assert (done.status, done.error) == (1, "Not confirmed; nothing was removed.\n")
     assert "Nothing answers the callers of prod until it is deployed again." in done.said

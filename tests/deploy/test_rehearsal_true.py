@@ -69,13 +69,32 @@ def test_rehearsal_says_which_edge_stack_would_be_made_anew(world: World, monkey
     assert f"{ORIGIN}, in us-east-1, is not whole (DELETE_FAILED) and would be deleted and created anew" in said
 
 
-def test_rehearsal_names_a_key_that_would_be_made(world: World) -> None:
-    """And is silent about one that is there."""
+@pytest.mark.parametrize("command", [("deploy",), ("deploy", "--dry-run")])
+def test_key_that_is_lost_is_not_replaced(world: World, command: tuple[str, ...]) -> None:
+    """Another one would be another secret of every webhook; `make status` names it, too."""
+    ssm = world.cloud.client("ssm")
+    kept = ssm.get_parameter(Name="/latchkey/dev/key", WithDecryption=True)["Parameter"]["Value"]
+    ssm.delete_parameters(Names=["/latchkey/dev/key"])
+    done = world.checkout.run(command[0], "dev", *command[1:])
+    assert (done.status, done.error.count("\n")) == (1, 1)
+    assert done.error.startswith("The stage's key, the SSM parameter /latchkey/dev/key, is gone")
+    assert "gone      the stage's key" in world.checkout.succeeds("status", "dev")
+    ssm.put_parameter(Name="/latchkey/dev/key", Value=kept, Type="SecureString")
     assert "stage's key" not in world.checkout.succeeds("deploy", "dev", "--dry-run")
-    world.cloud.client("ssm").delete_parameters(Names=["/latchkey/dev/key"])
-    assert "The stage's key, from which webhook secrets are derived" in world.checkout.succeeds(
-        "deploy", "dev", "--dry-run"
-    )
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_stage_of_the_gateway_that_is_another_is_refused(world: World, command: str) -> None:
+    """The one before would stay, open to everybody, and CloudFront would lead to one that there isn't."""
+    file = world.checkout.path / ".chalice" / "config.json"
+    before = file.read_text()
+    file.write_text(before.replace('"api_gateway_stage": "api"', '"api_gateway_stage": "v1"'))
+    world.cloud.changes.clear()
+    done = world.checkout.run(COMMANDS[command][0], "dev", *COMMANDS[command][1:])
+    file.write_text(before)
+    assert (done.status, done.error.count("\n")) == (1, 1)
+    assert done.error.startswith("The API of dev is deployed as api, which is in the URL of every caller")
+    assert world.cloud.changes == []
 
 
 def test_rehearsal_of_a_stopped_stage_is_refused_as_its_deployment(world: World) -> None:

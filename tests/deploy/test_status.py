@@ -108,6 +108,37 @@ def test_status_ends_quietly_where_whoever_reads_has_read_enough(cloud: Cloud, c
     assert piped.stdout == "stage     dev, in account 123456789012, region us-east-1\n"
 
 
+def test_removal_goes_on_where_whoever_reads_has_read_enough(cloud: Cloud, checkout: Checkout) -> None:
+    """What was begun is finished, and the lock is let go."""
+    piped = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {sys.executable} -m infra.deploy destroy --stage dev | head -1"],
+        cwd=checkout.path,
+        env={"PATH": "/usr/bin:/bin", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", **cloud.environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (piped.returncode, piped.stdout.count("\n")) == (0, 1)
+    assert cloud.apis() == []
+    checkout.succeeds("deploy", "dev")
+
+
+def test_status_without_the_topic_of_the_alarms_names_it(cloud: Cloud, checkout: Checkout) -> None:
+    """And the next deployment makes it again. Of an address that unsubscribed it says how to ask it again."""
+    (topic,) = (each["TopicArn"] for each in cloud.client("sns").list_topics()["Topics"])
+    (subscribed,) = cloud.client("sns").list_subscriptions()["Subscriptions"]
+    cloud.client("sns").unsubscribe(SubscriptionArn=subscribed["SubscriptionArn"])
+    said = checkout.succeeds("status", "dev")
+    assert (
+        "nobody: ops@example.com has unsubscribed, or didn't confirm in time. To ask again: aws sns subscribe" in said
+    )
+    cloud.client("sns").delete_topic(TopicArn=topic)
+    assert f"gone      {topic}; the next deployment makes it again" in checkout.succeeds("status", "dev")
+    assert f"{topic} was deleted, and would be made again" in checkout.succeeds("deploy", "dev", "--dry-run")
+    checkout.succeeds("deploy", "dev")
+    assert "alarms to ops@example.com\n" in checkout.succeeds("status", "dev")
+
+
 def test_rehearsal_says_what_chalice_would_do_in_a_line_each(cloud: Cloud, checkout: Checkout) -> None:
     """A domain that would be deleted stands out, where Chalice prints the whole document of the API."""
     file = Path(checkout.path, configuration.FILE)

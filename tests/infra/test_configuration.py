@@ -62,6 +62,17 @@ BROKEN = {
     "url_prefix takes one": domain(url_prefix=None),
     "url_prefix takes one part": domain(url_prefix="/v1/"),
     "url_prefix takes one part of": domain(url_prefix="v1/keys"),
+    "api_handler.reserved_concurrency takes a number from 1": put(*FUNCTION, "reserved_concurrency", value=0),
+    "dev.manage_iam_role takes false": put("stages", "dev", "manage_iam_role", value=True),
+    "api_handler.autogen_policy takes false": put(*FUNCTION, "autogen_policy", value=True),
+    "log_retention_in_days takes no value here: make deploy LOG_DAYS=90": put("log_retention_in_days", value=3),
+    "api_gateway_endpoint_type takes": put("stages", "dev", "api_gateway_endpoint_type", value="REGIONL"),
+    "api_gateway_policy_file takes the name of a file": put("api_gateway_policy_file", value="none.json"),
+    "minimum_compression_size takes": put("minimum_compression_size", value="abc"),
+    "dev.subnet_ids and security_group_ids belong together": put("stages", "dev", "subnet_ids", value=["subnet-1"]),
+    "no function is stages.dev.lambda_functions.minutes. Did you mean minute?": put(
+        "stages", "dev", "lambda_functions", "minutes", value={}
+    ),
     "nothing reads apname. Did you mean app_name?": put("apname", value="latchkey"),
     "nothing reads stages.dev.api_gateway_custom_domian. Did you mean api_gateway_custom_domain?": put(
         "stages", "dev", "api_gateway_custom_domian", value={}
