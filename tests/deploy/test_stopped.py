@@ -24,6 +24,7 @@ def functions(cloud: Cloud) -> list[str]:
     for name in names:
         about = {"FunctionName": name, "Runtime": "python3.13", "Handler": "app.app", "Role": role}
         made.create_function(**about, Code={"ZipFile": code.getvalue()})
+    cloud.client("ssm").put_parameter(Name="/latchkey/dev/key", Value="secret", Type="SecureString")
     return names
 
 
