@@ -128,8 +128,8 @@ def _show_plan(self: DisplayOnlyExecutor, plan: Any) -> None:
     """
     for each in plan.instructions:
         message = plan.messages.get(id(each), "").strip()
-        domain = each.params["domain_name"] if message and "domain_name" in each.params else ""
         if message:
+            domain = each.params.get("domain_name", "")
             self._ui.write(f"  {message}" + (f" ({domain})" if domain not in message else "") + "\n")
 
 

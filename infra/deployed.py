@@ -16,7 +16,7 @@ from infra.failed import DeployError
 NOTED = Path(".chalice", "deployed")
 """Of the checkout that a command runs in, which is the one that it deploys."""
 API = "api_handler"
-FUNCTIONS = {API: "", "authorizer": "-authorizer", "stream": "-stream", "minute": "-minute", "hour": "-hour"}
+FUNCTIONS = {name: "" if name == API else f"-{name}" for name in configuration.OURS}
 """What Chalice calls each function, and how its name ends."""
 Resource = dict[str, Any]
 

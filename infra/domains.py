@@ -63,18 +63,14 @@ def check(configured: dict[str, str] | None, apis: Callable[[], Collection[str]]
         )
 
 
-def url(configured: dict[str, str] | None) -> str:
-    """Return where callers reach a stage by its configured domain; "" where it has none."""
-    if configured is None:
-        return ""
+def url(configured: dict[str, str]) -> str:
+    """Return where callers reach a stage by its configured domain."""
     path = configured.get("url_prefix", ROOT).strip("/")
     return f"https://{configured['domain_name']}/" + (f"{path}/" if path and path != ROOT else "")
 
 
-def target(configured: dict[str, str] | None) -> str:
+def target(configured: dict[str, str]) -> str:
     """Return what the DNS of a configured domain must lead to; "" where there is no such domain."""
-    if configured is None:
-        return ""
     gateways = boto3.client("apigateway")
     noted = next(_noted(gateways, configured["domain_name"], []), None)
     return "" if noted is None else str(noted["alias_domain_name"])

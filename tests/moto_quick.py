@@ -46,7 +46,7 @@ def install() -> None:
     instead: tuple[tuple[Any, str, Any], ...] = (
         (responses, "method_names_from_class", _method_names),
         (aws_headers, "gen_amzn_requestid_long", _request_id),
-        (_parsers.UpdateExpressionParser, "make", _update_of),
+        (_parsers.UpdateExpressionParser, "make", lambda expression: pickle.loads(_parsed(expression))),  # noqa: S301 - our own
         (validators.UpdateExpressionValidator, "validate", _validated),
         (ConditionExpressionParser, "parse", _condition),
         (_nodes.Node, "__deepcopy__", lambda node, _: pickle.loads(pickle.dumps(node))),  # noqa: S301 - our own
@@ -74,12 +74,6 @@ def _request_id(headers: dict[str, Any] | None = None) -> str:
     return REQUEST_ID
 
 
-def _update_of(expression: str) -> Any:
-    made = pickle.loads(_parsed(expression))  # noqa: S301 - our own
-    made.said = expression
-    return made
-
-
 def _validated(validator: Any) -> Any:
     """Return an update with the values of its call. What only looks at its form is asked once of each form."""
     values = (validator.expression_attribute_values or {}).items()
@@ -100,7 +94,9 @@ def _validated(validator: Any) -> Any:
 
 @functools.lru_cache(maxsize=4096)
 def _parsed(expression: str) -> bytes:
-    return pickle.dumps(_parse(expression))
+    made = _parse(expression)
+    made.said = expression
+    return pickle.dumps(made)
 
 
 class _Noting(ConditionExpressionParser):

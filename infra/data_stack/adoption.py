@@ -22,6 +22,12 @@ def existing(wanted: Template, stage: str) -> list[str]:
     ]
 
 
+def being_deleted(found: list[str], wanted: Template, stage: str) -> list[str]:
+    """Return those that are on their way out; only a table takes its time."""
+    known = tables.names(wanted, stage)
+    return [name for name in found if name in known and tables.is_being_deleted(name)]
+
+
 def with_them(now: Template, wanted: Template, adopted: list[str], stage: str) -> Template:
     """Return the template that a stack has, with these more: logical ids and policies are those of the wanted one."""
     known, groups = names(wanted, stage), log_groups.names(wanted, stage)
@@ -50,9 +56,9 @@ def imports(wanted: Template, adopted: list[str], stage: str) -> dict[str, Any]:
     }
 
 
-def noted(changes: list[str], wanted: Template, adopted: list[str], stage: str) -> list[str]:
-    """Return changes in which these are taken in, and not made: "Import AWS::DynamoDB::Table Accounts"."""
-    known = names(wanted, stage)
-    types = {known[name]: wanted["Resources"][known[name]]["Type"] for name in adopted}
+def noted(changes: list[str], wanted: Template, found: list[str], stage: str) -> list[str]:
+    """Return changes in which what was found is taken in, and not made: "Import AWS::DynamoDB::Table Accounts"."""
+    known, deleted = names(wanted, stage), being_deleted(found, wanted, stage)
+    types = {known[name]: wanted["Resources"][known[name]]["Type"] for name in found if name not in deleted}
     imported = {f"Add {kind} {logical}": f"Import {kind} {logical}" for logical, kind in types.items()}
     return [imported.get(each, each) for each in changes]

@@ -60,12 +60,9 @@ class DataStack:
         status = stack["StackStatus"] if stack else ""
         states.check(self.name, status)
         if not status or status == states.DELETING or status in ONLY_DELETABLE:
-            cleared = (
-                [f"Remove AWS::CloudFormation::Stack {self.name}, which is not whole ({status})"] if status else []
-            )
-            return cleared + self._noting_imports(
-                wanted, [f"Add {each['Type']} {logical}" for logical, each in wanted["Resources"].items()]
-            )
+            cleared = f"Remove AWS::CloudFormation::Stack {self.name}, which is not whole ({status})"
+            added = [f"Add {each['Type']} {logical}" for logical, each in wanted["Resources"].items()]
+            return ([cleared] if status else []) + self._noting_imports(wanted, added)
         self._check_missing()
         change = {"StackName": self.name, "ChangeSetName": f"dry-run-{secrets.token_hex(4)}"}
         now = self._now()
@@ -86,14 +83,12 @@ class DataStack:
         self._wait("stack_delete_complete", "deleted")
 
     def _noting_imports(self, wanted: Template, changes: list[str]) -> list[str]:
-        found = [name for name in self._without_a_stack(wanted) if not self._is_being_deleted(name, wanted)]
-        return adoption.noted(changes, wanted, found, self._stage)
+        return adoption.noted(changes, wanted, self._without_a_stack(wanted), self._stage)
 
     def tables(self) -> list[str]:
         """Return the tables of the stage that exist: those that the stack has, and those that the template names."""
-        return tables.existing(
-            dict.fromkeys([*self._has(template.TABLE), *tables.names(template.composed(), self._stage)])
-        )
+        known = [*self._has(template.TABLE), *tables.names(template.composed(), self._stage)]
+        return tables.existing(dict.fromkeys(known))
 
     def topics(self) -> list[str]:
         """Return the ARNs of the topics to which its alarms are published."""
@@ -141,14 +136,11 @@ class DataStack:
     def _orphans(self, wanted: Template) -> list[str]:
         """Return what the template names and no stack has; a table that is being deleted is waited for."""
         found = self._without_a_stack(wanted)
-        deleted = [name for name in found if self._is_being_deleted(name, wanted)]
+        deleted = adoption.being_deleted(found, wanted, self._stage)
         for table in deleted:
             self._say(f"Waiting until the table {table} is deleted …")
             boto3.client("dynamodb").get_waiter("table_not_exists").wait(TableName=table)
         return [name for name in found if name not in deleted]
-
-    def _is_being_deleted(self, name: str, wanted: Template) -> bool:
-        return name in tables.names(wanted, self._stage) and tables.is_being_deleted(name)
 
     def _without_a_stack(self, wanted: Template) -> list[str]:
         has = {each.get("PhysicalResourceId") for each in self._made()}

@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Callable
-from contextlib import redirect_stdout, suppress
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -45,9 +45,10 @@ class _Unread:
 
     def write(self, text: str) -> int:
         """Write, or throw away what nobody reads any more."""
-        with suppress(BrokenPipeError):
-            return int(self._stream.write(text))
-        self._give_up()
+        try:
+            self._stream.write(text)
+        except BrokenPipeError:
+            self._give_up()
         return len(text)
 
     def flush(self) -> None:

@@ -19,13 +19,13 @@ FUNCTIONS = {
 def package(stage: str, out: Path, *, edge: tuple[str, str] | None = None) -> None:
     """Write one SAM stack of service and data, for a pipeline of the owner's own, and beside it those of the edge."""
     settings.check_settings(stage)
-    out, data = out.expanduser(), out.expanduser() / "data.json"
+    out, text = out.expanduser(), template.as_text(beside_the_service(stage))
+    data = out / "data.json"
     try:
         out.mkdir(parents=True, exist_ok=True)
-        data.touch()
+        data.write_text(text)
     except OSError as error:
         raise DeployError(f"OUT takes a folder to write into, and {out} is none: {error.strerror}.") from error
-    data.write_text(template.as_text(beside_the_service(stage)))
     say(f"Packaging {stage} (chalice package) …")
     with environment(**{chalice_cli.WITH_DATA: "1"}):
         chalice("package", stage, "--merge-template", str(data), "--template-format", "yaml", str(out))

@@ -35,7 +35,8 @@ def status(stage: str) -> None:
     if named is not None:
         _show("domain", f"{domains.url(named)}: {_leads(named, deployed.api_ids(stage))}")
     _show("data", f"{deployed.data_stack(stage)}: {stack['StackStatus'] if stack else 'missing'}")
-    _show("chosen", parameters.told(parameters.chosen(stack)) or "nothing: LOG_DAYS and the like are as they come")
+    chosen = parameters.chosen(stack)
+    _show("chosen", parameters.told(chosen) or "nothing: LOG_DAYS and the like are as they come")
     _show("edge", front.Front(stage, say).status())
     _show("mail", mail_status(stage))
     dynamodb = boto3.client("dynamodb")
@@ -47,9 +48,9 @@ def status(stage: str) -> None:
     for alarm in (each for page in pages for each in page["MetricAlarms"]):
         _show("alarm", f"{alarm['AlarmName'].removeprefix(prefix)}: {alarm['StateValue']}")
     lost = data.lost().values()
-    chosen = parameters.chosen(stack).get("AlarmEmail", "")
-    _show("alarms to", _alarms_reach([each for each in data.topics() if each not in lost], chosen))
-    if stage_key.exists(boto3.client("ssm"), stage) is False and api is not None:
+    topics = [each for each in data.topics() if each not in lost]
+    _show("alarms to", _alarms_reach(topics, chosen.get("AlarmEmail", "")))
+    if api is not None and not stage_key.exists(boto3.client("ssm"), stage):
         _show("gone", "the stage's key, and with it the secrets of webhooks: docs/operating.md, \"The stage's key\"")
     for name in lost:
         _show("gone", f"{name}; the next deployment makes it again")

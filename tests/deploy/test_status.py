@@ -1,20 +1,19 @@
 """`make status`, the end of `make deploy` and `DRY_RUN=1` say what an owner would otherwise have to look up in AWS."""
 
-import json
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from infra import configuration, lock
 from tests.deploy.checkout import Checkout, copied
 from tests.deploy.cloud import Cloud, serving
+from tests.deploy.test_domains import CERTIFICATE, DOMAIN, configure
 
 pytestmark = pytest.mark.xdist_group("others")
-DOMAIN = "api.example.com"
+CONFIGURED = {"domain_name": DOMAIN, "certificate_arn": CERTIFICATE, "url_prefix": "keys"}
 ALARMS = "arn:aws:sns:us-east-1:123456789012:latchkey-dev-alarms"
 
 
@@ -29,16 +28,20 @@ def cloud() -> Iterator[Cloud]:
 def checkout(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     """A checkout in which a domain is configured."""
     made = copied(tmp_path_factory.mktemp("checkout"), is_light=True, **cloud.environment)
-    file = Path(made.path, configuration.FILE)
-    whole = json.loads(file.read_text())
-    certificate = "arn:aws:acm:us-east-1:123456789012:certificate/1"
-    whole["stages"]["dev"][configuration.DOMAIN] = {
-        "domain_name": DOMAIN,
-        "certificate_arn": certificate,
-        "url_prefix": "keys",
-    }
-    file.write_text(json.dumps(whole))
+    configure(made, **CONFIGURED)
     return made
+
+
+def piped_to_head(cloud: Cloud, checkout: Checkout, command: str) -> subprocess.CompletedProcess[str]:
+    """Return what comes of a command of which one line is read."""
+    return subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {sys.executable} -m infra.deploy {command} --stage dev | head -1"],
+        cwd=checkout.path,
+        env={"PATH": "/usr/bin:/bin", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", **cloud.environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def target(cloud: Cloud) -> str:
@@ -96,28 +99,14 @@ def test_status_names_functions_that_somebody_stopped(cloud: Cloud, checkout: Ch
 
 def test_status_ends_quietly_where_whoever_reads_has_read_enough(cloud: Cloud, checkout: Checkout) -> None:
     """As `head` does."""
-    piped = subprocess.run(
-        ["bash", "-c", f"set -o pipefail; {sys.executable} -m infra.deploy status --stage dev | head -1"],
-        cwd=checkout.path,
-        env={"PATH": "/usr/bin:/bin", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", **cloud.environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    piped = piped_to_head(cloud, checkout, "status")
     assert (piped.returncode, piped.stderr) == (0, "")
     assert piped.stdout == "stage     dev, in account 123456789012, region us-east-1\n"
 
 
 def test_removal_goes_on_where_whoever_reads_has_read_enough(cloud: Cloud, checkout: Checkout) -> None:
     """What was begun is finished, and the lock is let go."""
-    piped = subprocess.run(
-        ["bash", "-c", f"set -o pipefail; {sys.executable} -m infra.deploy destroy --stage dev | head -1"],
-        cwd=checkout.path,
-        env={"PATH": "/usr/bin:/bin", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", **cloud.environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    piped = piped_to_head(cloud, checkout, "destroy")
     assert (piped.returncode, piped.stdout.count("\n")) == (0, 1)
     assert cloud.apis() == []
     checkout.succeeds("deploy", "dev")
@@ -141,14 +130,10 @@ def test_status_without_the_topic_of_the_alarms_names_it(cloud: Cloud, checkout:
 
 def test_rehearsal_says_what_chalice_would_do_in_a_line_each(cloud: Cloud, checkout: Checkout) -> None:
     """A domain that would be deleted stands out, where Chalice prints the whole document of the API."""
-    file = Path(checkout.path, configuration.FILE)
-    before = file.read_text()
-    whole = json.loads(before)
-    del whole["stages"]["dev"][configuration.DOMAIN]
-    file.write_text(json.dumps(whole))
+    configure(checkout)
     cloud.changes.clear()
     said = checkout.succeeds("deploy", "dev", "--dry-run").splitlines()
-    file.write_text(before)
+    configure(checkout, **CONFIGURED)
     assert [each for each in cloud.changes if "ChangeSet" not in each] == []
     assert f"  Deleting custom domain name: {configuration.DOMAIN} ({DOMAIN})" in said
     assert "  Updating lambda function: latchkey-dev-hour" in said
