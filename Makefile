@@ -35,8 +35,8 @@ help: ## list the commands; those for accounts take REASON=, which administrator
 run: $(BIN)/.run ## start a local database and the API on http://127.0.0.1:8000 (PORT=…)
 	@$(BIN)/python -m infra.local
 
-test: $(BIN)/.dev ## set up and run every test
-	@TESTS_TWIN=1 $(BIN)/python -m pytest tests -n auto --dist loadgroup
+test: $(BIN)/.dev ## set up and run the tests, with every case of the long lists where ALL=1: [ALL=1]
+	@TESTS_EXHAUSTIVE=$(if $(ALL),1) TESTS_TWIN=1 $(BIN)/python -m pytest tests -n auto --dist loadgroup
 
 test-fast: $(BIN)/.dev ## run the unit and contract tests
 	@$(BIN)/python -m pytest tests -n auto --dist loadgroup --ignore tests/engine --ignore tests/examples --ignore tests/local --ignore tests/oauth_clients --ignore tests/deploy --ignore tests/browser --ignore tests/reference

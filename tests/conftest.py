@@ -5,6 +5,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import hypothesis
@@ -32,7 +33,7 @@ hypothesis.settings.load_profile("fixed")
 from chalicelib.core import settings  # noqa: E402 - the environment comes first
 from chalicelib.core.dynamodb import client as dynamodb  # noqa: E402 - the environment comes first
 from infra import data  # noqa: E402 - the environment comes first
-from tests import hashing, kept, moto_front, twin  # noqa: E402 - the environment comes first
+from tests import exhaustive, hashing, kept, moto_front, twin  # noqa: E402 - the environment comes first
 from tests.house import House, house  # noqa: E402
 from tests.receiver import PUBLIC_URL, Receiver, listening  # noqa: E402 - the environment comes first
 
@@ -42,8 +43,17 @@ settings.current()
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Run five on two cores: browsers, engines, emulators and package indexes are waited for a lot."""
-    return (os.cpu_count() or 1) * 5 // 2
+    """Run two on each core: browsers, engines, emulators and package indexes are waited for a lot."""
+    return (os.cpu_count() or 1) * 2
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what only an exhaustive run plays."""
+    if exhaustive.IS_ASKED_FOR or config.getoption("markexpr"):
+        return
+    left_out = [item for item in items if item.get_closest_marker("exhaustive")]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in set(left_out)]
 
 
 @pytest.fixture(scope="session")
@@ -53,15 +63,24 @@ def moto_url() -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def compared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder in which the workers of a run note what was compared with botocore."""
+    own = tmp_path_factory.getbasetemp()
+    return (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "compared"
+
+
 @pytest.fixture
-def home(moto_url: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[House]:
+def home(
+    moto_url: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest, compared: Path
+) -> Iterator[House]:
     """A house with empty tables, on moto."""
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", moto_url)
     monkeypatch.setattr(dynamodb, "READ_TIMEOUT_S", moto_front.ANSWERS_WITHIN_S)
     hashing.hash_cheaply(monkeypatch)
     dynamodb.forget_connection()
     ses_backends[DEFAULT_ACCOUNT_ID]["us-east-1"].reset()
-    with house() as made, twin.beside_botocore() if twin.is_asked_for() else nullcontext():
+    with house() as made, twin.beside_botocore(compared) if twin.is_asked_for() else nullcontext():
         put_empty_tables_up()
         yield made
     kept.check(_tables.values(), made_up=request.node.get_closest_marker("made_up_events") is not None)

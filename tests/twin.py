@@ -1,17 +1,18 @@
 """Both ways to DynamoDB side by side: each call is made once, and must be written and read by both alike.
 
-A process compares the first calls and answers of each shape; more would differ in nothing but ids, times and counts.
+A run compares the first call and answer of each shape; more would differ in nothing but ids, times and counts.
 `make test` puts it under every test of a house on moto, by `TESTS_TWIN=1`; `make test-fast` leaves it out.
 """
 
 import json
 import os
 import threading
-from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
+from hashlib import sha256
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import botocore.session
@@ -27,7 +28,6 @@ from chalicelib.core.dynamodb.http_response import Answer
 from tests.moto_front import ANSWERS_WITHIN_S
 
 VARIABLE = "TESTS_TWIN"
-OF_EACH_SHAPE = 2
 VALUES = frozenset(("S", "N", "B", "SS", "NS", "BS", "BOOL", "NULL", "ClientRequestToken"))
 SENT_ALIKE = ("host", "content-type", "x-amz-target", "x-amz-security-token", "content-length")
 
@@ -44,14 +44,15 @@ class _Body(BytesIO):
         yield self.read()
 
 
-_seen: Counter[object] = Counter()
-"""How many calls and answers of each shape were compared."""
+_compared_here: set[object] = set()
+"""The shapes that were compared by this process, or seen to be by another one of the same run."""
 
 
 class Twin:
     """Sends what `lean` writes, lets botocore write the same and read the same answer, and compares."""
 
-    def __init__(self) -> None:
+    def __init__(self, compared: Path) -> None:
+        self.compared = compared
         place = endpoint.place()
         self.connections = Connections(place.url, connect_timeout_s=ANSWERS_WITHIN_S, read_timeout_s=ANSWERS_WITHIN_S)
         self.caller = codec.Caller(place, self._send)
@@ -63,7 +64,7 @@ class Twin:
         """Make one call both ways."""
         with self.lock:
             ours, failed = _outcome(self.caller, operation, request)
-            if _is_new((operation, _shape(request), _shape(_compared(ours)))):
+            if _is_new((operation, _shape(request), _shape(_compared(ours))), self.compared):
                 theirs, failed_there = _outcome(self.client._make_api_call, operation, request)
                 assert (_compared(ours), failed) == (_compared(theirs), failed_there), operation
         if failed:
@@ -95,9 +96,15 @@ def _outcome(send: dynamodb.Send, operation: str, request: dict[str, Any]) -> tu
         return error.response, True
 
 
-def _is_new(shape: object) -> bool:
-    _seen[shape] += 1
-    return _seen[shape] <= OF_EACH_SHAPE
+def _is_new(shape: object, compared: Path) -> bool:
+    """Return whether no process of this run has compared a call of this shape; the first to ask makes a file of it."""
+    if shape in _compared_here:
+        return False
+    _compared_here.add(shape)
+    with suppress(FileExistsError):
+        (compared / sha256(repr(shape).encode()).hexdigest()).touch(exist_ok=False)
+        return True
+    return False
 
 
 def _shape(value: Any) -> object:
@@ -105,7 +112,7 @@ def _shape(value: Any) -> object:
     if isinstance(value, dict):
         return tuple((name, name in VALUES or _shape(part)) for name, part in value.items())
     if isinstance(value, list):
-        return frozenset(map(_shape, value))
+        return tuple(sorted({repr(_shape(part)) for part in value}))
     return value if isinstance(value, str) else type(value)
 
 
@@ -125,9 +132,10 @@ def is_asked_for() -> bool:
 
 
 @contextmanager
-def beside_botocore() -> Iterator[None]:
-    """Compare every call of a `with` block."""
-    twin = Twin()
+def beside_botocore(compared: Path) -> Iterator[None]:
+    """Compare the calls of a `with` block; what was compared is noted in a folder that a run's workers share."""
+    compared.mkdir(exist_ok=True)
+    twin = Twin(compared)
     events = twin.client.meta.events
     events.register("before-send.dynamodb", twin.answered)
     with dynamodb.sent_by(twin):

@@ -13,6 +13,7 @@ from zxcvbn.frequency_lists import FREQUENCY_LISTS
 from zxcvbn.matching import L33T_TABLE
 
 from chalicelib.accounts import password_guessing, passwords
+from tests import exhaustive
 
 OWN = ["ada.lovelace@example.com", "ada.lovelace", "example.com", "Ada Lovelace", "AdaLovelace", "Ada", "Lovelace"]
 SIGNS = "4@8({[<3691!|70$5+%2"
@@ -45,7 +46,7 @@ PASSWORDS = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=exhaustive.examples(60), deadline=None)
 @given(PASSWORDS)
 def test_whatever_zxcvbn_calls_guessable_is_refused(password: str) -> None:
     """Words, reversed, in capitals, with signs for letters; rows of keys, dates, repetitions, and any two of them."""

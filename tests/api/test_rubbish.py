@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from chalicelib.limits import tiers
 from infra.standin import Answer
+from tests import exhaustive
 from tests.api.routes import ROUTES
 from tests.house import House
 
 NOT_FLAKY = settings(
-    max_examples=60,
+    max_examples=exhaustive.examples(60),
     derandomize=True,
     deadline=None,
     database=None,

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from chalicelib.api.fields import Field, Id, OneOf, SomeOf, Text, Whole
 from chalicelib.core import display_names
 from chalicelib.core.errors import InvalidRequest
+from tests import exhaustive
 
 FIELDS: dict[str, Field] = {
     "text": Text(most=5),
@@ -59,7 +60,7 @@ def takes(field: Field, value: Any) -> bool:
 
 
 @pytest.mark.parametrize("name", FIELDS)
-@settings(max_examples=800, derandomize=True, deadline=None, database=None)
+@settings(max_examples=exhaustive.examples(800), derandomize=True, deadline=None, database=None)
 @given(value=VALUES)
 def test_check_takes_exactly_what_the_schema_takes(name: str, value: Any) -> None:
     """Whoever validates by the document is never surprised, but by what shows nothing (`core.display_names`)."""
@@ -69,7 +70,7 @@ def test_check_takes_exactly_what_the_schema_takes(name: str, value: Any) -> Non
 
 
 @pytest.mark.parametrize("name", FIELDS)
-@settings(max_examples=200, derandomize=True, deadline=None, database=None)
+@settings(max_examples=exhaustive.examples(200), derandomize=True, deadline=None, database=None)
 @given(value=VALUES)
 def test_what_was_checked_passes_again(name: str, value: Any) -> None:
     """A check normalises once: what it returns is what it would take and leave as it is."""

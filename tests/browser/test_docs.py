@@ -5,6 +5,7 @@ import json
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from tests import exhaustive
 from tests.browser.console import Console
 from tests.browser.visitors import NARROW, WIDE, Visitors
 
@@ -115,7 +116,7 @@ def test_reference_reads_without_javascript(visitors: Visitors) -> None:
     expect(page.locator("#api-key")).to_be_hidden()
 
 
-@pytest.mark.parametrize("width", [NARROW, 390, 768, 1055, WIDE])
+@pytest.mark.parametrize("width", exhaustive.after(2, [NARROW, WIDE, 390, 768, 1055]))
 @pytest.mark.parametrize("logged_in", [False, True], ids=["guest", "member"])
 def test_nothing_covers_the_reference(visitors: Visitors, console: Console, width: int, logged_in: bool) -> None:
     """At any width nothing is fixed in front of the page, and every heading can be reached."""

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from chalicelib.core import clock, http_framing, ssrf_safe_fetch
 from chalicelib.core.dynamodb import http_response
+from tests import exhaustive
 from tests.internet import ADDRESS, NAME, Internet, connected_to_nothing_else
 
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -349,7 +350,7 @@ def is_stricter_here(raw: bytes) -> bool:
     )
 
 
-@settings(max_examples=1_000, deadline=None)
+@settings(max_examples=exhaustive.examples(1_000), deadline=None)
 @given(BASES, CHANGES, st.sampled_from(["GET", "HEAD"]), st.sampled_from([1, 5, 65_536]))
 def test_framing_is_h11s(raw: bytes, changes: list[tuple[int, int, bytes]], method: str, size: int) -> None:
     """What we take it takes, with the same status and body; what we refuse it refuses, unless we say that we differ."""

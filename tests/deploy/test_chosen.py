@@ -6,6 +6,7 @@ from infra import template
 from infra.data_stack.stack import DataStack
 from infra.edge import front
 from infra.edge.stacks import EdgeStack
+from tests import exhaustive
 from tests.deploy.cloud import Cloud
 
 pytestmark = pytest.mark.xdist_group("stack")
@@ -14,7 +15,9 @@ BOUND = "arn:aws:iam::123456789012:policy/most"
 CHOSEN = {"Boundary": BOUND, "AlarmEmail": "ops@example.com", "LogDays": "90"}
 
 
-@pytest.mark.parametrize("status", ["DELETE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_IN_PROGRESS"])
+@pytest.mark.parametrize(
+    "status", exhaustive.after(1, ["DELETE_IN_PROGRESS", "DELETE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED"])
+)
 def test_data_stack_that_is_made_anew_keeps_what_was_chosen(cloud: Cloud, status: str) -> None:
     """Boundary, address and days are those of the stack before, but for what is given now."""
     DataStack("dev", print).put(template.composed(), CHOSEN)

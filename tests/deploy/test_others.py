@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from infra import configuration
+from tests import exhaustive
 from tests.deploy.checkout import Checkout, copied
 from tests.deploy.cloud import ACCOUNT, REGION, Cloud, serving
 
@@ -92,7 +93,9 @@ def test_domain_that_a_file_of_another_account_names_is_kept(account: Account) -
         assert account.domains() == [SHOP]
 
 
-@pytest.mark.parametrize("noted", ["", '{"resources": [{"na', "[]", '{"resources": null}', '{"resources": [1]}'])
+@pytest.mark.parametrize(
+    "noted", exhaustive.after(2, ["", '{"resources": [{"na', "[]", '{"resources": null}', '{"resources": [1]}'])
+)
 def test_file_of_chalices_that_was_cut_off_is_written_anew(account: Account, noted: str) -> None:
     """AWS says what is deployed; the file says at most which domain was."""
     account.noted.parent.mkdir(exist_ok=True)
@@ -123,7 +126,7 @@ def test_api_of_another_name_that_may_call_the_function_is_left_alone(account: A
     assert account.cloud.apis() == [partner]
 
 
-@pytest.mark.parametrize("where", [f"{REGION}:999999999999", f"eu-west-1:{ACCOUNT}"])
+@pytest.mark.parametrize("where", exhaustive.after(1, [f"{REGION}:999999999999", f"eu-west-1:{ACCOUNT}"]))
 def test_api_that_calls_another_accounts_or_regions_function_is_left_alone(account: Account, where: str) -> None:
     """Though it and the function are called as ours are."""
     theirs = api_of_somebody(account.cloud, "latchkey", f"arn:aws:lambda:{where}:function:latchkey-dev")

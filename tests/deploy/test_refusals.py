@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from chalice.awsclient import TypedAWSClient
 
+from tests import exhaustive
 from tests.deploy.checkout import Checkout, copied
 from tests.deploy.cloud import IMPORT, REGION, SUBSCRIBE, Cloud, Failure, serving
 
@@ -54,7 +55,7 @@ def account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Account
         yield Account(cloud, copied(tmp_path, is_light=True, **cloud.environment))
 
 
-@pytest.mark.parametrize("refusal", LATER)
+@pytest.mark.parametrize("refusal", exhaustive.after(2, [*LATER]))
 def test_what_passes_by_itself_is_waited_for(account: Account, refusal: str) -> None:
     """A first deployment asks for much that IAM and the control planes have not heard of, or not so fast."""
     call, error = LATER[refusal]

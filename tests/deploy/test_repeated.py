@@ -110,7 +110,11 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
 
 
 @pytest.mark.parametrize(
-    "part", [pytest.param(part, marks=pytest.mark.xdist_group(f"repeated-{part}")) for part in range(PARTS)]
+    "part",
+    [
+        pytest.param(part, marks=[pytest.mark.xdist_group(f"repeated-{part}"), *[pytest.mark.exhaustive] * (part > 0)])
+        for part in range(PARTS)
+    ],
 )
 def test_deployment_that_fails_at_any_call_is_repeated(rig: Rig, part: int) -> None:
     """Whatever was made of it, nothing is made twice, nothing is missing, and nothing stays locked for long."""

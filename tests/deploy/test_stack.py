@@ -8,6 +8,7 @@ import pytest
 from infra import template
 from infra.data_stack.stack import DataStack
 from infra.failed import DeployError
+from tests import exhaustive
 from tests.deploy.cloud import Cloud
 from tests.deploy.stacks import CloudFormation
 
@@ -75,7 +76,9 @@ def test_stack_that_could_not_be_created_is_created_the_next_time(cloud: Cloud, 
     assert formation.stacks[NAME].protected
 
 
-@pytest.mark.parametrize("status", ["ROLLBACK_FAILED", "CREATE_FAILED", "REVIEW_IN_PROGRESS", "DELETE_FAILED"])
+@pytest.mark.parametrize(
+    "status", exhaustive.after(1, ["DELETE_FAILED", "ROLLBACK_FAILED", "CREATE_FAILED", "REVIEW_IN_PROGRESS"])
+)
 def test_stack_that_can_only_be_deleted_is_made_anew_around_its_tables(
     cloud: Cloud, formation: CloudFormation, status: str
 ) -> None:

@@ -10,11 +10,12 @@ from chalicelib.core import clock
 from chalicelib.limits.admission import Refused, admit
 from chalicelib.limits.headers import Allowance
 from chalicelib.limits.tiers import Tier
+from tests import exhaustive
 from tests.house import House
 
 TIER = Tier("free", 12, 4)
 NOT_FLAKY = settings(
-    max_examples=15,
+    max_examples=exhaustive.examples(15),
     derandomize=True,
     deadline=None,
     database=None,

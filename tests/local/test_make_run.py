@@ -17,6 +17,7 @@ import pytest
 import requests
 
 from infra import engine
+from tests import exhaustive
 from tests.copies import copy_part
 
 ROOT = Path(__file__).parents[2]
@@ -171,7 +172,7 @@ def created_key(run: Run, by: str) -> str:
     return secret
 
 
-@pytest.mark.parametrize("killed", ["everything", "all_but_the_engine", "the_engine_first"])
+@pytest.mark.parametrize("killed", exhaustive.after(1, ["everything", "all_but_the_engine", "the_engine_first"]))
 def test_killed_run_loses_no_account_or_key(tree: Tree, killed: str) -> None:
     """After kill -9 the next start has the same accounts, and every key that was ever shown works."""
     first = tree.start()
@@ -200,7 +201,7 @@ def test_later_start_shows_no_secret_but_how_to_get_a_key(tree: Tree) -> None:
     assert again.get("/v1/users/me", key)["tier"] == "pro"
 
 
-@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM], ids=lambda by: by.name)
+@pytest.mark.parametrize("by", exhaustive.after(1, [signal.SIGINT, signal.SIGTERM]), ids=lambda by: by.name)
 def test_interrupt_stops_everything_that_was_started(tree: Tree, by: signal.Signals) -> None:
     """Ctrl-C, and a polite kill, leave no engine and no server behind."""
     run = tree.start()
@@ -331,7 +332,7 @@ def test_taken_port_is_named_and_leaves_nothing_running(tree: Tree) -> None:
     assert tree.engines() == []
 
 
-@pytest.mark.parametrize("port", ["here", "0", "65536", "-1"])
+@pytest.mark.parametrize("port", exhaustive.after(2, ["here", "0", "65536", "-1"]))
 def test_port_that_is_none_is_refused(tree: Tree, port: str) -> None:
     """By one sentence, before anything is started."""
     process = tree._make("run", f"PORT={port}")
@@ -341,7 +342,7 @@ def test_port_that_is_none_is_refused(tree: Tree, port: str) -> None:
     assert "Traceback" not in printed
 
 
-@pytest.mark.parametrize("where", ["on its port", "on another port"])
+@pytest.mark.parametrize("where", exhaustive.after(1, ["on another port", "on its port"]))
 def test_second_run_is_refused_and_leaves_the_first_alone(tree: Tree, where: str) -> None:
     """It says where Latchkey runs already; the first serves on, with its database and the operator's commands."""
     first = tree.start()

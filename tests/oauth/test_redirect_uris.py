@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from chalicelib.core.errors import InvalidRequest
 from chalicelib.oauth import redirect_uris
+from tests import exhaustive
 
 _DENIED = """
     about android-app app-settings blob cap chrome chrome-extension chrome-untrusted cid content data devtools
@@ -286,7 +287,7 @@ def test_machine_and_scheme_are_shared_with_other_apps() -> None:
     assert shared == [uri for uri in GOOD if not uri.startswith("https:")]
 
 
-@settings(max_examples=300, derandomize=True, deadline=None, database=None)
+@settings(max_examples=exhaustive.examples(300), derandomize=True, deadline=None, database=None)
 @given(
     uri=st.one_of(
         st.text(max_size=60),

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from infra.standin import Answer
+from tests import exhaustive
 from tests.house import House
 from tests.internet import Internet, connected_to_nothing_else
 from tests.oauth.flow import CALLBACK, CHALLENGE, CODE, DEVICE, GRANT_TYPES, REFRESH, App, Person, registered
@@ -17,7 +18,7 @@ from tests.rubbish import RUBBISH
 from tests.visitor import FORM
 
 NOT_FLAKY = settings(
-    max_examples=40,
+    max_examples=exhaustive.examples(40),
     derandomize=True,
     deadline=None,
     database=None,

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from chalicelib.core import settings
 from chalicelib.core.dynamodb import client as dynamodb
+from tests import exhaustive
 from tests.api.console.places import FORMS, SHOWN, place
 from tests.house import House
 from tests.rubbish import RUBBISH
@@ -228,7 +229,9 @@ def test_any_form_is_answered(home: House, route: str) -> None:
     attempt()
 
 
-@trying(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@trying(
+    max_examples=exhaustive.examples(30), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     route=st.sampled_from(SHOWN),
     inside=st.booleans(),
