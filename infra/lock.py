@@ -32,7 +32,7 @@ def on(stage: str) -> Iterator[Callable[[], None]]:
     Where the stage has no tables yet there is nothing to hold it by: the function that is yielded takes it as soon as
     there are, and does nothing where it is held.
     """
-    client, table, me = boto3.client("dynamodb"), _table(stage), secrets.token_hex(8)
+    client, table, me = boto3.client("dynamodb"), table_of(stage), secrets.token_hex(8)
     ended = threading.Event()
     renewing = threading.Thread(target=_renew, args=(client, table, me, ended), daemon=True)
 
@@ -59,7 +59,7 @@ def holder(stage: str) -> str:
     """Return who holds a stage, and since when; "" where nobody does, or the stage has no tables yet."""
     client = boto3.client("dynamodb")
     try:
-        read = client.get_item(TableName=_table(stage), Key=KEY, ConsistentRead=True)
+        read = client.get_item(TableName=table_of(stage), Key=KEY, ConsistentRead=True)
     except client.exceptions.ResourceNotFoundException:
         return ""
     item = read.get("Item")
@@ -67,7 +67,8 @@ def holder(stage: str) -> str:
     return str(item.get("who", {"S": "Somebody"})["S"]) if is_held else ""
 
 
-def _table(stage: str) -> str:
+def table_of(stage: str) -> str:
+    """Return the table that a stage is held in, and in which a deployment notes what was chosen."""
     return f"latchkey-{stage}-tickets"
 
 

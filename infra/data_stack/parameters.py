@@ -1,15 +1,23 @@
-"""The parameters of the data stack: what the owner chooses once stays, also where the stack has to be made anew."""
+"""The parameters of the data stack: what the owner chooses once stays, also where the stack has to be made anew.
+
+They are noted in a table as well, beside the lock: it is kept when the stack is deleted, by a deployment that is killed
+before it has made the stack anew, or by hand.
+"""
 
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+import boto3
+
+from infra import lock
 from infra.template import Template
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
 CHOSEN = {"AlarmEmail": "ALARM_EMAIL", "Boundary": "BOUNDARY", "LogDays": "LOG_DAYS"}
 """What is the owner's to choose, and what `make deploy` calls it."""
 PARAMETERS = (*CHOSEN, "Stage", "Protection")
+NOTED = {"digest": {"S": "chosen"}}
 
 
 def given(chosen: Mapping[str, str], now: Template | None = None, **more: str) -> list[dict[str, Any]]:
@@ -35,6 +43,30 @@ def chosen(stack: dict[str, Any] | None) -> dict[str, str]:
 def kept(before: Mapping[str, str], chosen: Mapping[str, str]) -> dict[str, str]:
     """Return what is chosen for a stack that is made anew: what isn't given is as it was before."""
     return {**before, **{name: value for name, value in chosen.items() if value}}
+
+
+def note(stage: str, chosen: Mapping[str, str]) -> dict[str, str]:
+    """Note what is chosen besides what is noted; return all of it."""
+    before = noted(stage)
+    known = kept(before, chosen)
+    if known != before:
+        client = boto3.client("dynamodb")
+        try:
+            item = {**NOTED, **{name: {"S": value} for name, value in known.items()}}
+            client.put_item(TableName=lock.table_of(stage), Item=item)
+        except client.exceptions.ResourceNotFoundException:
+            pass  # before there are tables, nothing is lost: the deployment that makes them notes it
+    return known
+
+
+def noted(stage: str) -> dict[str, str]:
+    """Return what is noted; nothing where the stage has no tables."""
+    client = boto3.client("dynamodb")
+    try:
+        item = client.get_item(TableName=lock.table_of(stage), Key=NOTED, ConsistentRead=True).get("Item", {})
+    except client.exceptions.ResourceNotFoundException:
+        return {}
+    return {name: item[name]["S"] for name in CHOSEN if name in item}
 
 
 def told(chosen: Mapping[str, str]) -> str:

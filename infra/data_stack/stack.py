@@ -35,9 +35,10 @@ class DataStack:
         What is there already changes nothing: doing it again is safe after any failure.
         """
         before = self.described()
-        there = self._settled(before)
+        had = parameters.note(self._stage, parameters.chosen(before))
+        there = self._settled(before, had)
         if there is None:
-            chosen = parameters.kept(parameters.chosen(before), chosen)
+            chosen = parameters.kept(had, chosen)
         self._check_missing()
         orphans = self._orphans(wanted)
         if orphans:
@@ -53,6 +54,7 @@ class DataStack:
         # A stack that isn't whole yet must be able to take its tables back, so they are protected at the end.
         self._change(whole, parameters.given(chosen, whole, Protection="on"))
         self._client.update_termination_protection(StackName=self.name, EnableTerminationProtection=True)
+        parameters.note(self._stage, chosen)
 
     def planned(self, wanted: Template, chosen: Mapping[str, str] = NOTHING) -> list[str]:
         """Return what `put` would change, as CloudFormation sees it: "Modify AWS::DynamoDB::Table Accounts"."""
@@ -115,7 +117,7 @@ class DataStack:
         """Return it as CloudFormation describes it; None where there is none."""
         return described(self._client, self.name)
 
-    def _settled(self, stack: dict[str, Any] | None) -> dict[str, Any] | None:
+    def _settled(self, stack: dict[str, Any] | None, had: Mapping[str, str]) -> dict[str, Any] | None:
         """Return it as it stands once nothing changes it; what was never created whole is cleared away first."""
         status = stack["StackStatus"] if stack else ""
         if status == states.DELETING:
@@ -125,8 +127,7 @@ class DataStack:
         if status in ONLY_DELETABLE or (
             status == "IMPORT_ROLLBACK_COMPLETE" and not any(resources(self._client, self.name))
         ):
-            had = parameters.told(parameters.chosen(stack))
-            kept = f" What isn't given stays as it was: {had}." if had else ""
+            kept = f" What isn't given stays as it was: {parameters.told(had)}." if had else ""
             self._say(f"Clearing away the data stack {self.name}, which is not whole ({status}) …{kept}")
             self.delete()
             return None

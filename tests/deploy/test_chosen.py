@@ -1,13 +1,14 @@
 """What the owner has chosen of a stage stays, also of a stack that has to be made anew, and holds for the edge too."""
 
 import pytest
+from botocore.exceptions import ClientError
 
 from infra import template
 from infra.data_stack.stack import DataStack
 from infra.edge import front
 from infra.edge.stacks import EdgeStack
 from tests import exhaustive
-from tests.deploy.cloud import Cloud
+from tests.deploy.cloud import Cloud, Failure
 
 pytestmark = pytest.mark.xdist_group("stack")
 NAME, EDGE = "latchkey-dev-data", "latchkey-dev-edge-us-east-1"
@@ -30,6 +31,25 @@ def test_data_stack_that_is_made_anew_keeps_what_was_chosen(cloud: Cloud, status
     assert {name: kept[name] for name in CHOSEN} == {**CHOSEN, "LogDays": "14"}
     if status != "DELETE_IN_PROGRESS":
         assert f"ALARM_EMAIL=ops@example.com BOUNDARY={BOUND} LOG_DAYS=90" in "\n".join(said)
+
+
+@pytest.mark.parametrize("killed", ["before the import", "after the import", "by hand"])
+def test_stack_that_was_deleted_and_not_made_anew_is_made_with_what_was_chosen(cloud: Cloud, killed: str) -> None:
+    """By the next deployment, which is given nothing: a table that is kept says it."""
+    DataStack("dev", print).put(template.composed(), CHOSEN)
+    formation = cloud.formation()
+    if killed == "by hand":
+        cloud.client("cloudformation").update_termination_protection(StackName=NAME, EnableTerminationProtection=False)
+        cloud.client("cloudformation").delete_stack(StackName=NAME)
+    else:
+        formation.stacks[NAME].status = "DELETE_FAILED"
+        cloud.client("dynamodb").delete_item(TableName="latchkey-dev-tickets", Key={"digest": {"S": "chosen"}})
+        cloud.fails = Failure("CreateChangeSet", is_done=killed == "after the import")
+        with pytest.raises(ClientError):
+            DataStack("dev", print).put(template.composed())
+    DataStack("dev", print).put(template.composed(), {"LogDays": "14"})
+    kept = formation.stacks[NAME].parameters
+    assert {name: kept[name] for name in CHOSEN} == {**CHOSEN, "LogDays": "14"}
 
 
 def _begin_to_delete(cloud: Cloud) -> None:
