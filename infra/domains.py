@@ -15,6 +15,10 @@ from infra.failed import DeployError
 
 ROOT = "(none)"
 """What API Gateway calls the base path of the whole domain."""
+REMOVED_WITH = "latchkey-removed-with"
+"""A tag with the name of a stage, which a domain that leads to its APIs alone gets before it is removed with them: one
+that has it and leads nowhere else was left by a command that was interrupted. Chalice takes it off, as every tag that
+isn't configured, when it deploys to the domain."""
 MAPPING_ID = "apiMappingId"
 """What is known of a mapping that only version 2 of API Gateway's API shows."""
 
@@ -76,25 +80,37 @@ def target(configured: dict[str, str]) -> str:
     return "" if noted is None else str(noted["alias_domain_name"])
 
 
-def release(named: str | None, apis: Collection[str], say: Callable[[str], None]) -> None:
-    """Let no domain lead to a stage's APIs but the one that goes with them: named, and leading nowhere else."""
+def release(stage: str, named: str | None, apis: Collection[str], say: Callable[[str], None]) -> None:
+    """Let no domain lead to a stage's APIs but the one that goes with them: named, and leading nowhere else.
+
+    Deletes one that was about to go with them when a command before was interrupted.
+    """
     gateways = boto3.client("apigateway")
     pages = gateways.get_paginator("get_domain_names").paginate()
-    for domain in (each for page in pages for each in page.get("items", [])):
-        name = domain["domainName"]
-        mappings = [] if _is_private(domain) else list(_mappings(gateways, name))
+    for domain in (each for page in pages for each in page.get("items", []) if not _is_private(each)):
+        name, mappings = domain["domainName"], list(_mappings(gateways, domain["domainName"]))
         own = [each for each in mappings if each["restApiId"] in apis]
-        if name == named and not mappings and not _is_private(domain):
+        if domain.get("tags", {}).get(REMOVED_WITH) == stage and len(own) == len(mappings):
+            boto3.client("apigatewayv2").delete_domain_name(DomainName=name)
+            say(f"Deleted the domain {name}, which a removal of {stage} that was interrupted had left.")
+        elif not mappings and name == named:
             say(
                 f"The domain {name} is kept, since it leads nowhere and may be somebody else's. To delete it: aws"
                 f" apigateway delete-domain-name --domain-name {name}"
             )
-        if not own or (name == named and len(own) == len(mappings)):
-            continue
-        for each in own:
-            _end(gateways, name, each)
-        why = "leads to another API, too" if len(own) < len(mappings) else "isn't named in .chalice/config.json"
-        say(f"The domain {name} no longer leads here. It is kept, since it {why}.")
+        elif own and name == named and len(own) == len(mappings):
+            boto3.client("apigatewayv2").tag_resource(ResourceArn=_arn(name), Tags={REMOVED_WITH: stage})
+        elif own:
+            for each in own:
+                _end(gateways, name, each)
+            why = "leads to another API, too" if len(own) < len(mappings) else "isn't named in .chalice/config.json"
+            say(f"The domain {name} no longer leads here. It is kept, since it {why}.")
+
+
+def _arn(name: str) -> str:
+    session = boto3.session.Session()
+    region = str(session.region_name)
+    return f"arn:{session.get_partition_for_region(region)}:apigateway:{region}::/domainnames/{name}"
 
 
 def _noted(gateways: Any, name: str, paths: list[str]) -> Iterator[Resource]:

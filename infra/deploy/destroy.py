@@ -71,7 +71,7 @@ def _delete_service(stage: str) -> None:
     if not left:
         say(f"No service of {stage} is there.")
     for _ in range(DELETES_MAX):
-        domains.release(deployed.named_domain(stage), deployed.api_ids(stage), say)
+        domains.release(stage, deployed.named_domain(stage), deployed.api_ids(stage), say)
         if not left:
             return
         say("Removing the service (chalice delete) …")

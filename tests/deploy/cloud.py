@@ -188,7 +188,9 @@ class Cloud:
             start_response(status, [("Content-Type", "text/xml"), ("Content-Length", str(len(answer)))])
             return [answer]
         if service == "apigateway":
-            known = domains.supplied(ACCOUNT, region, environ["REQUEST_METHOD"], environ["PATH_INFO"], body)
+            known = domains.supplied(
+                ACCOUNT, region, environ["REQUEST_METHOD"], environ["PATH_INFO"], environ["QUERY_STRING"], body
+            )
             if known is not None:
                 start_response(known.status, [("x-amzn-ErrorType", known.error)])
                 return [json.dumps(known.body).encode()]

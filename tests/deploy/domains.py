@@ -1,7 +1,7 @@
 """The domains of API Gateway where moto has less than Chalice asks for, or refuses less than AWS.
 
 - It knows the domains of its two versions apart; Chalice reads what version 1 made by version 2.
-- It changes no domain, and lists no base paths of one that never had any.
+- It changes no domain and no tags of one, and lists no base paths of one that never had any.
 - It maps a base path to a second API, and deletes an API that a domain leads to.
 - It makes no base path of several parts; those are made by version 2, and version 1 then refuses the domain.
 """
@@ -9,6 +9,7 @@
 import json
 import re
 from typing import Any, NamedTuple
+from urllib.parse import parse_qsl
 
 from moto.apigateway.models import APIGatewayBackend, BasePathMapping, DomainName, apigateway_backends
 
@@ -24,11 +25,11 @@ class Answer(NamedTuple):
     error: str = ""
 
 
-def supplied(account: str, region: str, method: str, path: str, body: bytes) -> Answer | None:
+def supplied(account: str, region: str, method: str, path: str, asked: str, body: bytes) -> Answer | None:
     """Return the answer to a call that moto lacks; None where it has one."""
     backend = apigateway_backends[account][region]
     if path.startswith("/v2/tags/"):
-        return Answer("200 OK", {"tags": {}})
+        return _tagged(backend.domain_names[path.rpartition("/")[2]], method, asked, body)
     if method == "DELETE" and path.startswith("/restapis/"):
         return _refusal(backend, path.split("/")[2])
     found = DOMAIN.match(path)
@@ -50,6 +51,14 @@ def supplied(account: str, region: str, method: str, path: str, body: bytes) -> 
         case "POST", False, "basepathmappings" if json.loads(body)["basePath"] in mappings:
             return _error("409 Conflict", "ConflictException", "Base path already exists for this domain name")
     return None
+
+
+def _tagged(domain: DomainName, method: str, asked: str, body: bytes) -> Answer:
+    """Answer as version 2 does."""
+    removed = {value for name, value in parse_qsl(asked) if name == "tagKeys"} if method == "DELETE" else set()
+    added = json.loads(body)["tags"] if method == "POST" else {}
+    domain.tags = {name: value for name, value in (domain.tags or {}).items() if name not in removed} | added
+    return Answer("204 No Content" if method == "DELETE" else "200 OK", {"tags": domain.tags})
 
 
 def _mapped(mappings: dict[str, BasePathMapping], method: str, domain: str, mapping: str | None, body: bytes) -> Answer:

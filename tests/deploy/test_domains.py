@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from infra import configuration, deployed
+from infra import domains as deployed_domains
 from tests.deploy.checkout import Checkout, copied
 from tests.deploy.cloud import Cloud, Failure, serving
 
@@ -187,3 +188,37 @@ def test_domain_that_version_1_refuses_is_no_reason_to_stop(cloud: Cloud, checko
     left = newer.get_api_mappings(DomainName=OTHER)["Items"]
     assert [(each["ApiMappingKey"], each["ApiId"]) for each in left] == [("orders/v1", another)]
     assert cloud.apis() == [another]
+
+
+def test_destroy_that_was_interrupted_between_a_domain_and_what_it_leads_to_is_finished_by_the_next(
+    cloud: Cloud, checkout: Checkout
+) -> None:
+    """From any checkout, and whether or not the domain is configured; one that somebody else made is kept."""
+    for leads_on in (True, False):
+        configure(checkout, domain_name=NEW, certificate_arn=CERTIFICATE)
+        checkout.succeeds("deploy", "dev")
+        cloud.fails = Failure(f"DELETE /v2/domainnames/{NEW}", is_done=False)
+        assert checkout.run("destroy", "dev").status == 1
+        assert NEW in domains(cloud)
+        forget(checkout)
+        if leads_on:
+            configure(checkout)
+        else:
+            cloud.client("apigateway").delete_base_path_mapping(domainName=NEW, basePath="(none)")
+        assert f"Deleted the domain {NEW}, which" in checkout.succeeds("destroy", "dev")
+        assert NEW not in domains(cloud)
+    make(cloud, NEW)
+    assert f"The domain {NEW} is kept, since it leads nowhere" in checkout.succeeds("destroy", "dev")
+    assert NEW in domains(cloud)
+
+
+def test_domain_that_was_to_be_removed_and_is_deployed_to_again_is_the_stages_like_any_other(
+    cloud: Cloud, checkout: Checkout
+) -> None:
+    """Nothing says any more that it may be deleted where it leads nowhere."""
+    checkout.succeeds("deploy", "dev")
+    cloud.fails = Failure(f"DELETE /v2/domainnames/{NEW}", is_done=False)
+    assert checkout.run("destroy", "dev").status == 1
+    assert cloud.client("apigateway").get_domain_name(domainName=NEW)["tags"] == {deployed_domains.REMOVED_WITH: "dev"}
+    checkout.succeeds("deploy", "dev")
+    assert cloud.client("apigateway").get_domain_name(domainName=NEW).get("tags", {}) == {}
