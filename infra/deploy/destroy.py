@@ -26,29 +26,26 @@ def destroy(stage: str, *, delete_data: bool) -> None:
     with lock.on(stage):
         left = front.Front(stage, say).delete()
         _delete_service(stage)
-        if delete_data:
+        if not _has_data(stage):
+            say(f"No data of {stage} is there.")
+        elif delete_data:
             _delete_data(stage)
         else:
-            _tell_of_data(stage)
+            say("The data is kept: make deploy brings the service back to it. To delete it too: DATA=delete.")
+        if delete_data:
+            stage_key.delete(boto3.client("ssm"), stage)
     if left:
         raise DeployError(left)
 
 
-def _tell_of_data(stage: str) -> None:
+def _has_data(stage: str) -> bool:
     stack = DataStack(stage, say)
-    if stack.described() is None and not stack.tables():
-        say(f"No data of {stage} is there.")
-    else:
-        say("The data is kept: make deploy brings the service back to it. To delete it too: DATA=delete.")
+    return stack.described() is not None or bool(stack.tables())
 
 
 def _delete_data(stage: str) -> None:
     dynamodb, stack = boto3.client("dynamodb"), DataStack(stage, say)
     tables = stack.tables()
-    if not tables and stack.described() is None:
-        stage_key.delete(boto3.client("ssm"), stage)
-        say(f"No data of {stage} is there.")
-        return
     say(f"Deleting the data stack and {len(tables)} tables …")
     stack.delete()
     # The stack retains its tables on purpose: only this command, after the typed word, deletes them.
@@ -58,7 +55,6 @@ def _delete_data(stage: str) -> None:
         dynamodb.delete_table(TableName=table)
     for table in tables:
         dynamodb.get_waiter("table_not_exists").wait(TableName=table)
-    stage_key.delete(boto3.client("ssm"), stage)
     left = unknown(tables, stage)
     if left:
         say(f"Kept, since this version of Latchkey made no table of that name: {', '.join(left)}.")
