@@ -43,20 +43,18 @@ def of_stage(stage: str) -> Configuration:
     for place, level in (("", whole), (f"stages.{stage}.", chosen)):
         for key, takes in OF_LEVEL.items():
             _check(level, key, takes, place)
+        _check_variables(level, place)
         if bool(level.get("subnet_ids")) != bool(level.get("security_group_ids")):
             raise DeployError(f"{FILE}: {place}subnet_ids and security_group_ids belong together.")
         for name, function in level.get("lambda_functions", {}).items():
             _check(level["lambda_functions"], name, OBJECT, f"{place}lambda_functions.")
-            meant = get_close_matches(name, OURS, n=1, cutoff=0.8)
-            if meant and name not in OURS:
-                raise DeployError(f"{FILE}: no function is {place}lambda_functions.{name}. Did you mean {meant[0]}?")
-            _refuse_unknown(function, f"{place}lambda_functions.{name}.", {*OF_FUNCTION, *OF_CHALICES_FUNCTION})
-            for key, takes in OF_FUNCTION.items():
-                _check(function, key, takes, f"{place}lambda_functions.{name}.")
+            _check_function(name, function, f"{place}lambda_functions.{name}")
         if level.get(DOMAIN) is not None:
             _refuse_unknown(level[DOMAIN], f"{place}{DOMAIN}.", set(OF_DOMAIN))
             for key, takes in OF_DOMAIN.items():
                 _check(level[DOMAIN], key, takes, f"{place}{DOMAIN}.", is_needed=key in NEEDED_OF_DOMAIN)
+    for key in ("manage_iam_role", "iam_role_arn"):  # without them Chalice makes roles of its own, or no plan
+        _check(whole | chosen, key, OF_LEVEL[key], is_needed=True)
     return whole
 
 
@@ -85,7 +83,7 @@ def domain(stage: str) -> dict[str, str] | None:
 
 def _loaded() -> Configuration:
     try:
-        whole = json.loads(FILE.read_text())
+        whole = json.loads(FILE.read_text(), object_pairs_hook=_without_doubles)
     except OSError as error:
         raise DeployError(f"{FILE} can't be read ({error.strerror}). {BACK}") from error
     except ValueError as error:
@@ -93,6 +91,35 @@ def _loaded() -> Configuration:
     if not isinstance(whole, dict):
         raise DeployError(f"{FILE} takes an object with stages. {BACK}")
     return whole
+
+
+def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object; raise DeployError for a key that is in it twice, of which JSON takes the last one silently."""
+    made = dict(pairs)
+    for name in made:
+        if sum(name == each for each, _ in pairs) > 1:
+            raise DeployError(f'{FILE}: "{name}" is twice in one object, and only the last one counts. Remove one.')
+    return made
+
+
+def _check_function(name: str, function: Configuration, place: str) -> None:
+    meant = get_close_matches(name, OURS, n=1, cutoff=0.8)
+    if meant and name not in OURS:
+        raise DeployError(f"{FILE}: no function is {place}. Did you mean {meant[0]}?")
+    _refuse_unknown(function, f"{place}.", {*OF_FUNCTION, *OF_CHALICES_FUNCTION})
+    for key, takes in OF_FUNCTION.items():
+        _check(function, key, NO_ROLE if name in OURS and key == "iam_role_arn" else takes, f"{place}.")
+    _check_variables(function, f"{place}.")
+
+
+def _check_variables(level: Configuration, place: str) -> None:
+    """Raise DeployError for a variable that Lambda refuses to set."""
+    for name in level.get("environment_variables", {}):
+        if RESERVED.fullmatch(name) or not VARIABLE.fullmatch(name):
+            why = "sets that itself" if RESERVED.fullmatch(name) else "takes a letter, then letters, digits and _"
+            raise DeployError(
+                f"{FILE}: {place}environment_variables has {name!r}, but Lambda {why}. Rename or remove it."
+            )
 
 
 def _check(level: Configuration, key: str, takes: Takes, place: str = "", *, is_needed: bool = False) -> None:
@@ -128,11 +155,20 @@ def _only_false(why: str) -> Takes:
 
 
 OBJECT = Takes("an object", lambda given: isinstance(given, dict))
+TEXT = Takes("a text", lambda given: isinstance(given, str) and given != "")
 TEXTS = Takes("a list of texts", lambda given: isinstance(given, list) and all(isinstance(each, str) for each in given))
 TAGS = Takes(
     "an object whose values are text",
     lambda given: isinstance(given, dict) and all(isinstance(each, str) for each in given.values()),
 )
+NO_ROLE = Takes("no value here, since the data stack has a role for it", lambda _: False)
+VARIABLE = re.compile(r"[a-zA-Z][a-zA-Z0-9_]+")
+RESERVED = re.compile(
+    "_HANDLER|_X_AMZN_TRACE_ID|LAMBDA_TASK_ROOT|LAMBDA_RUNTIME_DIR|AWS_(DEFAULT_REGION|REGION|EXECUTION_ENV|ACCESS_KEY|"
+    "ACCESS_KEY_ID|SECRET_ACCESS_KEY|SESSION_TOKEN|LAMBDA_(FUNCTION_NAME|FUNCTION_MEMORY_SIZE|FUNCTION_VERSION|"
+    "INITIALIZATION_TYPE|LOG_GROUP_NAME|LOG_STREAM_NAME|RUNTIME_API))"
+)
+"""Names of variables that Lambda sets itself, and refuses to be given."""
 STAGE_NAME = _text('a name of letters, digits, - and _, like "api"', r"[A-Za-z0-9_-]{1,128}")
 OF_FUNCTION = {
     "environment_variables": OBJECT,
@@ -140,7 +176,9 @@ OF_FUNCTION = {
     "lambda_timeout": _number(1, 900),
     "reserved_concurrency": _number(1, 1_000_000),
     "manage_iam_role": _only_false("the data stack has a role for each function"),
+    "iam_role_arn": TEXT,
     "autogen_policy": _only_false("infra/policies/ says what each function may do"),
+    "iam_policy_file": Takes("no value here, since infra/policies/ says what each function may do", lambda _: False),
     "log_retention_in_days": Takes("no value here: make deploy LOG_DAYS=90", lambda _: False),
     "layers": TEXTS,
     "subnet_ids": TEXTS,
@@ -161,7 +199,7 @@ OF_LEVEL = OF_FUNCTION | {
         "an object with domain_name and certificate_arn", lambda given: given is None or isinstance(given, dict)
     ),
 }
-OF_CHALICES_FUNCTION = ("iam_policy_file", "iam_role_arn", "xray")
+OF_CHALICES_FUNCTION = ("xray",)
 """What else Chalice reads of a function, besides what is checked here."""
 OF_CHALICE = (
     *OF_CHALICES_FUNCTION,

@@ -11,6 +11,7 @@ from infra.failed import DeployError
 STAGE = "LATCHKEY_STAGE"
 LOCAL = ("LATCHKEY_MAIL_FOLDER", "LATCHKEY_STAGE_KEY_FILE")
 """What names a place on the machine that `make run` runs on."""
+VARIABLES_MAX_BYTES = 4_096
 
 
 def check_settings(stage: str) -> None:
@@ -35,6 +36,12 @@ def check_settings(stage: str) -> None:
                 )
             if not isinstance(value, str):
                 raise DeployError(f'{where}: {name} takes text, like "{value}" in quotes, not {value!r}.')
+        size = sum(len(text.encode()) for pair in variables.items() for text in pair)
+        if size > VARIABLES_MAX_BYTES:
+            raise DeployError(
+                f"{where}: the environment variables come to {size:,} bytes, names included, and Lambda takes"
+                f" {VARIABLES_MAX_BYTES:,}. Put the largest into an SSM parameter or a file of the package."
+            )
         try:
             core_settings.from_environment(variables)
         except core_settings.SettingError as error:

@@ -81,6 +81,18 @@ BROKEN = {
         *FUNCTION, "reserved_concurency", value=1
     ),
     "api_handler.api_gateway_stage. Rename or remove it": put(*FUNCTION, "api_gateway_stage", value="api"),
+    "manage_iam_role is missing; it takes false": lambda whole: whole.pop("manage_iam_role"),
+    "iam_role_arn is missing; it takes a text": lambda whole: whole.pop("iam_role_arn"),
+    "iam_policy_file takes no value here": put("iam_policy_file", value="policy.json"),
+    "api_handler.iam_policy_file takes no value here": put(*FUNCTION, "iam_policy_file", value="policy.json"),
+    "api_handler.iam_role_arn takes no value here": put(*FUNCTION, "iam_role_arn", value="arn:aws:iam::1:role/mine"),
+    "dev.environment_variables has 'A B', but Lambda takes a letter": put(
+        "stages", "dev", "environment_variables", "A B", value=""
+    ),
+    "api_handler.environment_variables has 'A'": put(*FUNCTION, "environment_variables", value={"A": ""}),
+    "environment_variables has 'AWS_REGION', but Lambda sets that itself": put(
+        "environment_variables", value={"AWS_REGION": "eu-west-1"}
+    ),
     "api_gateway_custom_domain.certificate. Did you mean certificate_arn?": domain(certificate=CERTIFICATE),
 }
 
@@ -141,6 +153,18 @@ def test_file_that_cannot_be_read_is_said_with_how_to_get_it_back(
     error = capsys.readouterr().err
     assert error.startswith(".chalice/config.json")
     assert error.endswith("git checkout .chalice/config.json\n")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_key_that_is_twice_in_an_object_is_refused(
+    file: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    """JSON would take the last one, and nobody would see which."""
+    file.write_text(SHIPPED.replace('"lambda_timeout": 28', '"lambda_timeout": 28, "lambda_timeout": 20', 1))
+    assert main([command, "--stage=dev"]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith('.chalice/config.json: "lambda_timeout" is twice in one object')
+    assert error.count("\n") == 1
 
 
 @pytest.mark.parametrize("prefix", ["", "v1", "/", "(none)"])

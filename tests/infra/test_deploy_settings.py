@@ -13,7 +13,7 @@ from infra.failed import DeployError
 ROOT = Path(__file__).parents[2]
 OF_DEV = {"LATCHKEY_STAGE": "dev"}
 DEV = {"api_gateway_stage": "api", "environment_variables": OF_DEV, "lambda_functions": {"minute": {}}}
-CONFIGURED = {"app_name": "latchkey", "stages": {"dev": DEV}}
+CONFIGURED = {"app_name": "latchkey", "manage_iam_role": False, "iam_role_arn": "-", "stages": {"dev": DEV}}
 
 
 def use(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -118,3 +118,16 @@ def test_pythons_that_are_taken_are_those_that_the_guide_names() -> None:
         checks.check_python((major, minor, 0))
         assert f"python{major}.{minor}" in known
     assert "Python 3.11 to 3.14." in (ROOT / "docs" / "deploying.md").read_text()
+
+
+def test_variables_that_lambda_has_no_room_for_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of a function's together, with those of the stage."""
+    file = use(tmp_path, monkeypatch)
+    whole = json.loads(json.dumps(CONFIGURED))
+    whole["stages"]["dev"]["lambda_functions"]["minute"] = {"environment_variables": {"ORDERS": "x" * 4_070}}
+    file.write_text(json.dumps(whole))
+    settings.check_settings("dev")
+    whole["environment_variables"] = {"MORE": "x"}
+    file.write_text(json.dumps(whole))
+    with pytest.raises(DeployError, match=r"minute: the environment variables come to 4,098 bytes"):
+        settings.check_settings("dev")
