@@ -54,7 +54,7 @@ class DataStack:
         # A stack that isn't whole yet must be able to take its tables back, so they are protected at the end.
         self._change(whole, parameters.given(chosen, whole, Protection="on"))
         self._client.update_termination_protection(StackName=self.name, EnableTerminationProtection=True)
-        parameters.note(self._stage, chosen)
+        parameters.note(self._stage, parameters.chosen(self.described()))
 
     def planned(self, wanted: Template, chosen: Mapping[str, str] = NOTHING) -> list[str]:
         """Return what `put` would change, as CloudFormation sees it: "Modify AWS::DynamoDB::Table Accounts"."""
