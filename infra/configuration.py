@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable
 from difflib import get_close_matches
 from pathlib import Path
@@ -95,11 +96,10 @@ def _loaded() -> Configuration:
 
 def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Return an object; raise DeployError for a key that is in it twice, of which JSON takes the last one silently."""
-    made = dict(pairs)
-    for name in made:
-        if sum(name == each for each, _ in pairs) > 1:
+    for name, times in Counter(name for name, _ in pairs).items():
+        if times > 1:
             raise DeployError(f'{FILE}: "{name}" is twice in one object, and only the last one counts. Remove one.')
-    return made
+    return dict(pairs)
 
 
 def _check_function(name: str, function: Configuration, place: str) -> None:
