@@ -91,6 +91,15 @@ def test_account_that_cannot_be_deleted_is_suspended_and_named(
     assert f"{made[0].email.partition('@')[0]} at example.com left behind, suspended" in left
 
 
+def test_name_of_the_account_is_shown_whatever_its_digits(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Redaction takes none of it for the number of an AWS account."""
+    monkeypatch.setattr("infra.smoke.throwaway.secrets.token_hex", lambda size: ("abcd" + "7" * 12)[: 2 * size])
+    run = served.run()
+    with settings.in_use(served.settings), throwaway.account(run) as made:
+        name = made.email.partition("@")[0]
+    assert run.outcomes.redaction.of(name) == name
+
+
 def test_account_that_can_be_neither_deleted_nor_suspended_is_named(served: Served) -> None:
     """The run says so in a line, and goes on."""
     run = served.run()
