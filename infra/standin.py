@@ -196,8 +196,8 @@ class Gateway:
 
     def _policy(self, authorizer: ChaliceAuthorizer, token: str, event: dict[str, Any]) -> dict[str, Any]:
         now_ms = clock.now_ms()
-        verdict = self.cached.get(token)
-        if verdict is None or not verdict.until_ms - CACHED_S * 1000 <= now_ms < verdict.until_ms:
+        principal = self.cached.get(token)
+        if principal is None or not principal.until_ms - CACHED_S * 1000 <= now_ms < principal.until_ms:
             arn = LocalARNBuilder().build_arn(event["httpMethod"], event["path"])
             call = {"type": "TOKEN", "authorizationToken": token, "methodArn": arn}
             try:
@@ -207,8 +207,8 @@ class Gateway:
                 # API Gateway answers 500 for an authorizer that fails, whatever it raised; Lambda would log it.
                 traceback.print_exc()
                 raise _Refused("DEFAULT_5XX", 500, type(error).__name__) from error
-            verdict = self.cached[token] = _Verdict(policy, now_ms + CACHED_S * 1000)
-        return verdict.policy
+            principal = self.cached[token] = _Verdict(policy, now_ms + CACHED_S * 1000)
+        return principal.policy
 
     def _preflight(self, resource: str) -> Answer:
         entries = self.app.routes[resource]

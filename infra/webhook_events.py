@@ -1,7 +1,7 @@
 """`make reference`: docs/webhook-events.md, an example of each message that a webhook is sent.
 
 The messages are those that the code makes of events. What events tell (`EXAMPLES`) is made up here, and held to what is
-stored: after each test the events in the tables must look like these (`tests/kept.py`).
+stored: after each test the events in the tables must look like these (`tests/support/stored_items.py`).
 """
 
 import json

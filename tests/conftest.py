@@ -33,9 +33,15 @@ hypothesis.settings.load_profile("fixed")
 from chalicelib.core import settings  # noqa: E402 - the environment comes first
 from chalicelib.core.dynamodb import client as dynamodb  # noqa: E402 - the environment comes first
 from infra import data  # noqa: E402 - the environment comes first
-from tests import exhaustive, hashing, kept, moto_front, twin  # noqa: E402 - the environment comes first
-from tests.house import House, house  # noqa: E402
-from tests.receiver import PUBLIC_URL, Receiver, listening  # noqa: E402 - the environment comes first
+from tests.support import (  # noqa: E402 - the environment comes first
+    botocore_parity,
+    cheap_hashing,
+    exhaustive,
+    moto_server,
+    stored_items,
+)
+from tests.support.harness import TestApp, house  # noqa: E402
+from tests.support.webhook_receiver import PUBLIC_URL, Receiver, listening  # noqa: E402 - the environment comes first
 
 # A process reads its settings once: here, and not between two fixtures of a test that has moved the environment.
 settings.current()
@@ -58,7 +64,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.fixture(scope="session")
 def moto_url() -> Iterator[str]:
     """Where moto's DynamoDB listens; whatever else is asked of AWS, moto answers, too."""
-    with mock_aws(), moto_front.served() as url:
+    with mock_aws(), moto_server.served() as url:
         yield url
 
 
@@ -70,27 +76,30 @@ def compared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def home(
+def latchkey(
     moto_url: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest, compared: Path
-) -> Iterator[House]:
+) -> Iterator[TestApp]:
     """A house with empty tables, on moto."""
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", moto_url)
-    monkeypatch.setattr(dynamodb, "READ_TIMEOUT_S", moto_front.ANSWERS_WITHIN_S)
-    hashing.hash_cheaply(monkeypatch)
+    monkeypatch.setattr(dynamodb, "READ_TIMEOUT_S", moto_server.ANSWERS_WITHIN_S)
+    cheap_hashing.hash_cheaply(monkeypatch)
     dynamodb.forget_connection()
     ses_backends[DEFAULT_ACCOUNT_ID]["us-east-1"].reset()
-    with house() as made, twin.beside_botocore(compared) if twin.is_asked_for() else nullcontext():
+    with (
+        house() as made,
+        botocore_parity.beside_botocore(compared) if botocore_parity.is_asked_for() else nullcontext(),
+    ):
         put_empty_tables_up()
         yield made
-    kept.check(_tables.values(), made_up=request.node.get_closest_marker("made_up_events") is not None)
+    stored_items.check(_tables.values(), made_up=request.node.get_closest_marker("made_up_events") is not None)
     dynamodb.forget_connection()
 
 
 @pytest.fixture
-def local(home: House) -> Iterator[House]:
+def local(latchkey: TestApp) -> Iterator[TestApp]:
     """A house that says it runs on this machine, where its receivers may be, too."""
     with settings.in_use(replace(settings.current(), public_url=PUBLIC_URL)):
-        yield home
+        yield latchkey
 
 
 @pytest.fixture
@@ -101,7 +110,7 @@ def receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture
-def cut_off(monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
+def cut_off(monkeypatch: pytest.MonkeyPatch) -> Iterator[TestApp]:
     """A house whose database refuses every connection: a port that is taken and at which nobody listens."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

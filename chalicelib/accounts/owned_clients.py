@@ -45,9 +45,9 @@ class OwnedClient(models.Table):
 
     client_id = UnicodeAttribute(hash_key=True)
     owner_id = UnicodeAttribute(null=True)
-    created_at = models.Whole()
-    deleted_at = models.Whole(null=True)
-    owner_suspended_at = models.Whole(null=True)
+    created_at = models.Integer()
+    deleted_at = models.Integer(null=True)
+    owner_suspended_at = models.Integer(null=True)
 
     by_owner = ByOwner()
 
@@ -72,7 +72,7 @@ class GivenGrant(models.Table):
     id = UnicodeAttribute(hash_key=True)
     client_id = UnicodeAttribute()
     account_id = UnicodeAttribute()
-    revoked_at = models.Whole(null=True)
+    revoked_at = models.Integer(null=True)
 
     by_client = ByClient()
 

@@ -31,12 +31,12 @@ from chalicelib.limits.tiers import EMAIL_CHANGE_MAILS
 DELETED = "deleted"
 
 
-def change_password(visitor: LoggedIn, *, caller: Caller, password: str, new_password: str, base_url: str) -> None:
+def change_password(login: LoggedIn, *, caller: Caller, password: str, new_password: str, base_url: str) -> None:
     """Set another password; every other session ends, this one goes on.
 
     Raises InvalidRequest when `password` is wrong or the new one can't be used, and Refused after too many attempts.
     """
-    account, session = visitor.account, visitor.session
+    account, session = login.account, login.session
     with errors.about("new_password"):
         passwords.check_form(new_password)
     _confirmed(account, password, caller)
@@ -57,14 +57,14 @@ def change_password(visitor: LoggedIn, *, caller: Caller, password: str, new_pas
     email_sender.send(emails.password_changed(account, f"{base_url}/forgot"))
 
 
-def ask_for_email(visitor: LoggedIn, *, caller: Caller, password: str, email: str, base_url: str) -> None:
+def ask_for_email(login: LoggedIn, *, caller: Caller, password: str, email: str, base_url: str) -> None:
     """Send a link to another address; the account moves there when it is used.
 
     To an address that is taken nothing is sent, and the page says the same. Raises InvalidRequest when the password is
     wrong or `email` is no address, Conflict where no mail is sent, Refused after too many attempts or mails, and
     MailNotSent when SES takes no mail.
     """
-    account = visitor.account
+    account = login.account
     if not email_sender.is_configured():
         raise errors.Conflict(
             "This API sends no mail, so a new address can't be confirmed. Ask the operator of this API for help."
@@ -88,14 +88,14 @@ def ask_for_email(visitor: LoggedIn, *, caller: Caller, password: str, email: st
         email_sender.must_pretend(letter)
 
 
-def delete(visitor: LoggedIn, *, caller: Caller, password: str) -> Unfinished:
+def delete(login: LoggedIn, *, caller: Caller, password: str) -> Unfinished:
     """Delete an account: its name and address go, what it made stops at once, the address is free.
 
     Return the ending that deletes what belonged to it (see `endings.account`). Raises InvalidRequest when the password
     is wrong, Refused after too many attempts, Unavailable when not every function could be told: the rest is finished
     all the same.
     """
-    account = visitor.account
+    account = login.account
     _confirmed(account, password, caller)
     outrun = errors.Conflict("The account was changed meanwhile. Look at it again, then repeat this.")
     ending = unfinished.new(unfinished.OF_ACCOUNT, account.id)

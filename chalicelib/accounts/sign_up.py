@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Visitor:
+class SignUpRequest:
     """Who asks: every width of the network, the digest of the browser's pre-session cookie, and where it was going."""
 
     networks: tuple[str, ...]
@@ -43,7 +43,7 @@ class Visitor:
     after: str = ""
 
 
-def sign_up(*, email: str, name: str, password: str, visitor: Visitor, base_url: str) -> None:
+def sign_up(*, email: str, name: str, password: str, request: SignUpRequest, base_url: str) -> None:
     """Send an address a link that makes its account; to a known address, send word of that instead.
 
     Where no mail is sent, make the account. Raises InvalidRequest for an address or a password that can't be used,
@@ -51,13 +51,13 @@ def sign_up(*, email: str, name: str, password: str, visitor: Visitor, base_url:
     """
     address = parsed(email)
     passwords.check_form(password)
-    admit_networks(visitor.networks, SIGN_UPS)
+    admit_networks(request.networks, SIGN_UPS)
     # Hashed before anything is looked up: a known address must not answer sooner.
     password_hash = passwords.hashed(passwords.accepted(password, email=address.claim, name=name))
     if not email_sender.is_configured():
         _make_at_once(address, name, password_hash)
         return
-    asked = pending_sign_up.PendingSignUp(address.mailbox, name, password_hash, visitor.browser, visitor.after)
+    asked = pending_sign_up.PendingSignUp(address.mailbox, name, password_hash, request.browser, request.after)
     account = _account_of(address)
     # For a known address too: its link is sent to nobody, and what a stranger sees takes as long.
     secret = pending_sign_up.new_token(asked)
@@ -67,7 +67,7 @@ def sign_up(*, email: str, name: str, password: str, visitor: Visitor, base_url:
     else:
         tier = KNOWN_ADDRESS_MAILS
         letter = emails.known_already(account, f"{base_url}/login", f"{base_url}/forgot")
-    if email_limits.has_room(address.claim, visitor.networks, tier):
+    if email_limits.has_room(address.claim, request.networks, tier):
         email_sender.must_send(letter)
     else:
         email_sender.must_pretend(letter)

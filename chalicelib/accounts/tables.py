@@ -42,19 +42,19 @@ class Account(models.Table):
     tier = UnicodeAttribute()
     status = UnicodeAttribute(default="active")
     admin = BooleanAttribute(default=False)
-    created_at = models.Whole()
+    created_at = models.Integer()
     password_hash = UnicodeAttribute(null=True)
-    email_verified_at = models.Whole(null=True)
+    email_verified_at = models.Integer(null=True)
     # Raised by whatever ends sessions: those of an earlier epoch are over.
-    session_epoch = models.Whole(default=0)
+    session_epoch = models.Integer(default=0)
     # Credentials made before this moment (ms) are over: one write ends them all.
-    credentials_since = models.Whole(default=0)
+    credentials_since = models.Integer(default=0)
     listed = UnicodeAttribute(null=True)
     # Each live key's end (ms; 0: never), so that one condition holds the number of keys down.
     live_keys: MapAttribute[str, int] = MapAttribute(default=dict)
 
     # How many OAuth applications it has registered, so that one condition holds their number down.
-    applications = models.Whole(null=True)
+    applications = models.Integer(null=True)
 
     directory = Directory()
     by_email = ByEmail()
@@ -99,14 +99,14 @@ class Ticket(models.Table):
     purpose = UnicodeAttribute(null=True)
     email = UnicodeAttribute(null=True)
     # The account's session_epoch when it was made: whatever ends sessions ends this, too.
-    epoch = models.Whole(null=True)
+    epoch = models.Integer(null=True)
     # Of a sign-up (see `pending_sign_up`): what the account is to be made of, which browser asked, where it was going.
     name = UnicodeAttribute(null=True)
     password_hash = UnicodeAttribute(null=True)
     browser = UnicodeAttribute(null=True)
     after = UnicodeAttribute(null=True)
-    expires_at = models.Whole()
-    consumed_at = models.Whole(null=True)
+    expires_at = models.Integer()
+    consumed_at = models.Integer(null=True)
     dies_at = models.DiesAt(null=True)
 
 
@@ -136,9 +136,9 @@ class Session(models.Table):
     # Where it was opened: the IPv4 /24 or IPv6 /48, and what the browser calls itself.
     network = UnicodeAttribute(null=True)
     browser = UnicodeAttribute(null=True)
-    epoch = models.Whole()
-    created_at = models.Whole()
-    seen_at = models.Whole()
+    epoch = models.Integer()
+    created_at = models.Integer()
+    seen_at = models.Integer()
     dies_at = models.DiesAt()
 
     by_holder = ByHolder()

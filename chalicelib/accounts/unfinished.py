@@ -34,7 +34,7 @@ class Unfinished(models.Table):
     at = UnicodeAttribute(range_key=True)
     kind = UnicodeAttribute()
     subject = UnicodeAttribute()
-    began_at = models.Whole()
+    began_at = models.Integer()
     # How far it has come, in words of its own; absent: at its beginning.
     step = UnicodeAttribute(null=True)
     after = UnicodeAttribute(null=True)

@@ -24,13 +24,13 @@ blueprint = Blueprint(__name__)
 def authorizer(request: AuthRequest) -> dict[str, Any]:
     """Answer with a policy: Allow with who calls in its context, or Deny with the error and message to show."""
     try:
-        verdict = verify(bearer(request.token))
+        principal = verify(bearer(request.token))
     except errors.Unauthorized as refusal:
         telemetry.measured("denied", {"Unauthorized": 1, **_cold_start()}, error=refusal.error)
         return _policy("Deny", "nobody", {REFUSAL: refusal.error, EXPLANATION: refusal.message})
-    who = {"account_id": verdict.account_id, "credential_id": verdict.credential_id}
+    who = {"account_id": principal.account_id, "credential_id": principal.credential_id}
     telemetry.measured("verified", {"Verified": 1, **_cold_start()}, **who)
-    return _policy("Allow", verdict.account_id, to_context(verdict))
+    return _policy("Allow", principal.account_id, to_context(principal))
 
 
 _started: list[str] = []

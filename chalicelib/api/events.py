@@ -3,14 +3,14 @@
 from chalice.app import Blueprint, Response
 
 from chalicelib.api import pagination
-from chalicelib.api.fields import Id, OneOf
+from chalicelib.api.fields import Enum, Id
 from chalicelib.api.request_context import Exchange
 from chalicelib.api.routing import route
-from chalicelib.api.shapes import Anything, Moment, OrNull, Said, Shape
+from chalicelib.api.shapes import Anything, DateTime, Nullable, Shape, String
 from chalicelib.credentials.scopes import ADMIN, EVENTS
 from chalicelib.events import kinds
 
-TYPE = OneOf(tuple(kinds.WORDS), about="What happened.")
+TYPE = Enum(tuple(kinds.WORDS), about="What happened.")
 
 EVENT = Shape(
     "Event",
@@ -18,15 +18,15 @@ EVENT = Shape(
     {
         "id": Id("evt", about="The event's id."),
         "type": TYPE,
-        "created_at": Moment("When it happened."),
-        "actor": Said(
+        "created_at": DateTime("When it happened."),
+        "actor": String(
             "Who did it: the id of a key, a token, a session or an application, or a word like `admin` or `operator`."
         ),
-        "source_ip": OrNull(Said(), "From where; null when no request of the account asked for it."),
+        "source_ip": Nullable(String(), "From where; null when no request of the account asked for it."),
         "changed": Anything(
             "What it was done to and what it is now, never a secret.", {"key": "key_0V5kqWn4Zr8TfYb2LcXd"}
         ),
-        "reason": OrNull(Said(), "Why. Only administrators are shown the reasons that administrators give."),
+        "reason": Nullable(String(), "Why. Only administrators are shown the reasons that administrators give."),
     },
 )
 
@@ -50,6 +50,6 @@ def list_events(exchange: Exchange) -> Response:
     from chalicelib.events import record
 
     page, kind = pagination.asked_for(exchange), exchange.query["type"] or ""
-    found, end = record.look_back(exchange.verdict.account_id, page.size + 1, before=page.after, kind=kind)
-    shown = record.shown_whole if ADMIN in exchange.verdict.scopes else record.shown
+    found, end = record.look_back(exchange.principal.account_id, page.size + 1, before=page.after, kind=kind)
+    shown = record.shown_whole if ADMIN in exchange.principal.scopes else record.shown
     return pagination.answer(exchange, page, found, shown, goes_on=end)

@@ -97,7 +97,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Whole:
+class Integer:
     """A whole number from `least` to `most`."""
 
     least: int
@@ -124,7 +124,7 @@ class Whole:
 
 
 @dataclass(frozen=True)
-class OneOf:
+class Enum:
     """One of a few words."""
 
     words: tuple[str, ...]
@@ -148,7 +148,7 @@ class OneOf:
 
 
 @dataclass(frozen=True)
-class SomeOf:
+class EnumList:
     """A list of one or more different words."""
 
     words: tuple[str, ...]

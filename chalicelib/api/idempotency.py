@@ -82,13 +82,13 @@ def _kept(once: record.Once, response: Response) -> Response:
 
 
 def _once(exchange: Exchange) -> record.Once:
-    request, verdict = exchange.request, exchange.verdict
+    request, principal = exchange.request, exchange.principal
     event = request.to_original_event()
     query = json.dumps(sorted((event.get("multiValueQueryStringParameters") or {}).items()))
     body = request.raw_body
     return record.once(
-        account_id=verdict.account_id,
-        lineage=verdict.lineage,
+        account_id=principal.account_id,
+        lineage=principal.lineage,
         place=json.dumps([exchange.route, sorted((request.uri_params or {}).items())]),
         key=header.read(client_address.every(request, "idempotency-key")),
         content=query.encode() + b"\n" + (body if isinstance(body, bytes) else body.encode()),

@@ -7,10 +7,10 @@ from chalice.app import Blueprint, Response
 
 from chalicelib.api import client_address, pagination, responses
 from chalicelib.api.declared import RECORDED, Answer, Body
-from chalicelib.api.fields import Id, OneOf, SomeOf, Text, Whole
+from chalicelib.api.fields import Enum, EnumList, Id, Integer, Text
 from chalicelib.api.request_context import Exchange
 from chalicelib.api.routing import route
-from chalicelib.api.shapes import Moment, OrNull, Said, Shape, Words
+from chalicelib.api.shapes import DateTime, Nullable, Shape, String, StringList
 from chalicelib.core import clock, errors
 from chalicelib.credentials import on_anomaly, rotation_grace, scopes
 from chalicelib.credentials.scopes import KEYS
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
     from chalicelib.credentials.tables import Credential
 
 NAME = Text(most=64, about="What it is called, for people to tell keys apart.", example="CI pipeline")
-SCOPES = SomeOf(scopes.ALL, about="What the key may do; never more than the credential that asks.", example=("read",))
-LIFE_S = Whole(
+SCOPES = EnumList(scopes.ALL, about="What the key may do; never more than the credential that asks.", example=("read",))
+LIFE_S = Integer(
     60,
     10 * 365 * 86_400,
     about="After how many seconds it expires. Without it, it expires when the credential that asks does.",
     example=7_776_000,
 )
-GRACE_S = Whole(
+GRACE_S = Integer(
     0, rotation_grace.MAX_S, about="How many seconds the old key works on.", default=rotation_grace.DEFAULT_S
 )
 
-ON_ANOMALY = OneOf(
+ON_ANOMALY = Enum(
     on_anomaly.ALL,
     about="What is done when the key behaves strangely or leaked where not everybody can read: `tell` its account,"
     " `narrow` it to `read`, or `revoke` it. A key that leaked in public is always revoked.",
@@ -45,17 +45,17 @@ KEY = Shape(
     "An API key, without its secret.",
     {
         "id": Id("key", about="The key's id."),
-        "name": Said("What it is called.", "CI pipeline"),
-        "hint": Said("What may be seen of its secret: how it starts and ends.", "lk_live_…X7fQ"),
-        "scopes": Words("What it may do.", scopes.ALL, ("read",)),
-        "state": OneOf(
+        "name": String("What it is called.", "CI pipeline"),
+        "hint": String("What may be seen of its secret: how it starts and ends.", "lk_live_…X7fQ"),
+        "scopes": StringList("What it may do.", scopes.ALL, ("read",)),
+        "state": Enum(
             ("live", "retiring", "expired", "revoked"),
             about="Whether it works: `retiring` is rotated and in its grace, so it still does.",
         ),
-        "created_at": Moment("When it was made."),
-        "expires_at": OrNull(Moment(), "When it ends by itself; null: never."),
-        "last_used_at": OrNull(Moment(), "The hour in which it was last used; null: not in 31 days."),
-        "replaced_by": OrNull(Id("key"), "The key that a rotation put in its place."),
+        "created_at": DateTime("When it was made."),
+        "expires_at": Nullable(DateTime(), "When it ends by itself; null: never."),
+        "last_used_at": Nullable(DateTime(), "The hour in which it was last used; null: not in 31 days."),
+        "replaced_by": Nullable(Id("key"), "The key that a rotation put in its place."),
         "on_anomaly": ON_ANOMALY,
     },
 )
@@ -64,8 +64,8 @@ KEY_MADE = Shape(
     "A new API key with its secret, which is in this answer and nowhere else.",
     {
         **KEY.fields,
-        "secret": Said("What to send as `Authorization: Bearer …`. Store it now: it is shown once."),
-        "warning": Said("What could not be done at once, and will be within minutes."),
+        "secret": String("What to send as `Authorization: Bearer …`. Store it now: it is shown once."),
+        "warning": String("What could not be done at once, and will be within minutes."),
     },
     optional=("warning",),
 )
@@ -87,7 +87,7 @@ def list_keys(exchange: Exchange) -> Response:
     from chalicelib.credentials import find
 
     page = pagination.asked_for(exchange)
-    account_id = exchange.verdict.account_id
+    account_id = exchange.principal.account_id
     found = list(find.keys_of(account_id, after=page.after or find.FIRST_KEY_ID, limit=page.size + 1))
     used = last_used_hours(account_id, {counter_of(key.id) for key in found})
     return pagination.answer(exchange, page, found, lambda key: record(key, used))
@@ -98,7 +98,7 @@ def show_key(exchange: Exchange, key_id: str) -> dict[str, Any]:
     """Show one key."""
     from chalicelib.credentials import find
 
-    key = find.owned_key(exchange.verdict.account_id, key_id)
+    key = find.owned_key(exchange.principal.account_id, key_id)
     return _with_last_use(key)
 
 
@@ -118,7 +118,7 @@ def create_key(exchange: Exchange) -> Response:
 
     body = exchange.body
     issued = issue.issue_key(
-        exchange.verdict,
+        exchange.principal,
         name=body["name"],
         wanted=body["scopes"],
         expires_in_s=body["expires_in_s"],
@@ -143,7 +143,7 @@ def rotate_key(exchange: Exchange, key_id: str) -> Response:
     from chalicelib.credentials import rotate
 
     once = exchange.recorded(partial(_shown_once, exchange))
-    return _shown_once(exchange, rotate.rotate(exchange.verdict, key_id, exchange.body["grace_s"], once))
+    return _shown_once(exchange, rotate.rotate(exchange.principal, key_id, exchange.body["grace_s"], once))
 
 
 @route(
@@ -162,7 +162,7 @@ def change_key(exchange: Exchange, key_id: str) -> dict[str, Any]:
 
     body = exchange.body
     key = change.change_key(
-        exchange.verdict.account_id, key_id, name=body["name"], wanted=body["scopes"], on_anomaly=body["on_anomaly"]
+        exchange.principal.account_id, key_id, name=body["name"], wanted=body["scopes"], on_anomaly=body["on_anomaly"]
     )
     return _with_last_use(key)
 
@@ -179,7 +179,7 @@ def revoke_key(exchange: Exchange, key_id: str) -> Response:
     """Revoke a key, for good and from the next request on."""
     from chalicelib.credentials import revoke
 
-    revoke.revoke(exchange.verdict.account_id, key_id)
+    revoke.revoke(exchange.principal.account_id, key_id)
     return responses.nothing()
 
 

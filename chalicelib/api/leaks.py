@@ -10,10 +10,10 @@ from chalice.app import Blueprint
 
 from chalicelib.api import client_address
 from chalicelib.api.declared import Listed
-from chalicelib.api.fields import OneOf
+from chalicelib.api.fields import Enum
 from chalicelib.api.request_context import Exchange
 from chalicelib.api.routing import route
-from chalicelib.api.shapes import Flag, ListOf, Said, Shape
+from chalicelib.api.shapes import Boolean, ListOf, Shape, String
 from chalicelib.core import secrets
 from chalicelib.core.errors import InvalidRequest
 
@@ -21,18 +21,21 @@ BODY_BYTES_MAX = 1024 * 1024
 ALERTS_MAX = 1_000
 
 REPORTED = Listed(
-    {"token": Said("The secret that was found."), "type": Said("What the sender calls its kind.", "latchkey_api_key")},
     {
-        "url": Said("Where it was found.", "https://github.com/octocat/Hello-World/blob/main/settings.py"),
-        "source": Said("In what it was found.", "commit"),
-        "public": Flag("Whether anybody can read it there; yes when left out, and always for GitHub's reports."),
+        "token": String("The secret that was found."),
+        "type": String("What the sender calls its kind.", "latchkey_api_key"),
+    },
+    {
+        "url": String("Where it was found.", "https://github.com/octocat/Hello-World/blob/main/settings.py"),
+        "source": String("In what it was found.", "commit"),
+        "public": Boolean("Whether anybody can read it there; yes when left out, and always for GitHub's reports."),
     },
 )
 SIGNED = {
-    "Github-Public-Key-Identifier": Said("By which of its keys GitHub has signed the body."),
-    "Github-Public-Key-Signature": Said("That signature: ECDSA on P-256 with SHA-256, in DER and base64."),
-    "Latchkey-Timestamp": Said("When another sender has signed the body, in epoch seconds.", "1640000000"),
-    "Latchkey-Signature": Said(
+    "Github-Public-Key-Identifier": String("By which of its keys GitHub has signed the body."),
+    "Github-Public-Key-Signature": String("That signature: ECDSA on P-256 with SHA-256, in DER and base64."),
+    "Latchkey-Timestamp": String("When another sender has signed the body, in epoch seconds.", "1640000000"),
+    "Latchkey-Signature": String(
         "That signature: `v1=`, and in hex the HMAC-SHA-256 over the time, a dot and the body, byte for byte."
     ),
 }
@@ -40,9 +43,9 @@ JUDGED = Shape(
     "JudgedLeak",
     "What a reported secret turned out to be.",
     {
-        "token_hash": Said("The SHA-256 of what was reported, in hex."),
-        "token_type": Said("Its kind, as it was reported.", "latchkey_api_key"),
-        "label": OneOf(("true_positive", "false_positive"), about="Whether it is, or was, a secret of this API."),
+        "token_hash": String("The SHA-256 of what was reported, in hex."),
+        "token_type": String("Its kind, as it was reported.", "latchkey_api_key"),
+        "label": Enum(("true_positive", "false_positive"), about="Whether it is, or was, a secret of this API."),
     },
 )
 

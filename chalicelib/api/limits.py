@@ -4,10 +4,10 @@ from typing import Any
 
 from chalice.app import Blueprint
 
-from chalicelib.api.fields import OneOf
+from chalicelib.api.fields import Enum
 from chalicelib.api.request_context import Exchange
 from chalicelib.api.routing import route
-from chalicelib.api.shapes import Number, OrNull, Shape
+from chalicelib.api.shapes import Nullable, Number, Shape
 from chalicelib.core import settings
 from chalicelib.credentials.scopes import READ
 from chalicelib.limits import tiers
@@ -25,8 +25,8 @@ LIMITS = Shape(
     "Limits",
     "What the caller's account may do and what is left of it.",
     {
-        "tier": OneOf(tuple(tier.name for tier in tiers.OF_ACCOUNTS), about="The account's tier."),
-        "quota": OrNull(QUOTA, "The hour's quota; null where the tier has none."),
+        "tier": Enum(tuple(tier.name for tier in tiers.OF_ACCOUNTS), about="The account's tier."),
+        "quota": Nullable(QUOTA, "The hour's quota; null where the tier has none."),
         "burst": BURST,
     },
 )

@@ -91,5 +91,5 @@ def _use(exchange: Exchange, rules: Rules) -> reverify.Use:
 
 def _require(exchange: Exchange, scopes: Iterable[str]) -> None:
     for scope in scopes:
-        if scope not in exchange.verdict.scopes:
+        if scope not in exchange.principal.scopes:
             raise errors.InsufficientScope(scope)

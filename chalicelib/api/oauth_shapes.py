@@ -4,8 +4,8 @@ Written out here, since importing that package for its words would cost every co
 """
 
 from chalicelib.api.declared import Form
-from chalicelib.api.fields import OneOf
-from chalicelib.api.shapes import Flag, Kind, Number, OrNull, Said, Shape, Words
+from chalicelib.api.fields import Enum
+from chalicelib.api.shapes import Boolean, Kind, Nullable, Number, Shape, String, StringList
 
 DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
 GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials", DEVICE)
@@ -13,20 +13,20 @@ AUTH_METHODS = ("client_secret_basic", "client_secret_post", "none")
 SCOPES = ("read", "write")
 
 _CLIENT: dict[str, Kind] = {
-    "client_id": Said("Which client asks, where it doesn't authenticate by HTTP Basic."),
-    "client_secret": Said("Its secret, where it doesn't authenticate by HTTP Basic and isn't public."),
+    "client_id": String("Which client asks, where it doesn't authenticate by HTTP Basic."),
+    "client_secret": String("Its secret, where it doesn't authenticate by HTTP Basic and isn't public."),
 }
-_RESOURCE = Said("For which resource the token is to be (RFC 8707); in a form it may be repeated.", format="uri")
-_SCOPE = Said("The scopes, with spaces between them.", "read write")
+_RESOURCE = String("For which resource the token is to be (RFC 8707); in a form it may be repeated.", format="uri")
+_SCOPE = String("The scopes, with spaces between them.", "read write")
 
 TOKEN_ASKED = Form(
-    {"grant_type": OneOf(GRANT_TYPES, about="What is given for the token.", example="client_credentials")},
+    {"grant_type": Enum(GRANT_TYPES, about="What is given for the token.", example="client_credentials")},
     {
-        "code": Said("The authorization code, with the first grant type."),
-        "redirect_uri": Said("Where the code was sent to: the same as when it was asked for."),
-        "code_verifier": Said("What the code challenge was made from (PKCE, RFC 7636)."),
-        "refresh_token": Said("The refresh token, with the second grant type. It works once."),
-        "device_code": Said("The device's code, with the fourth grant type."),
+        "code": String("The authorization code, with the first grant type."),
+        "redirect_uri": String("Where the code was sent to: the same as when it was asked for."),
+        "code_verifier": String("What the code challenge was made from (PKCE, RFC 7636)."),
+        "refresh_token": String("The refresh token, with the second grant type. It works once."),
+        "device_code": String("The device's code, with the fourth grant type."),
         "scope": _SCOPE,
         "resource": _RESOURCE,
         **_CLIENT,
@@ -36,10 +36,10 @@ TOKEN = Shape(
     "Token",
     "An access token (RFC 6749 §5.1).",
     {
-        "access_token": Said("What to send as `Authorization: Bearer …`."),
-        "token_type": OneOf(("Bearer",), about="How to send it."),
+        "access_token": String("What to send as `Authorization: Bearer …`."),
+        "token_type": Enum(("Bearer",), about="How to send it."),
         "expires_in": Number("How many seconds it works.", 3_600),
-        "refresh_token": Said("What gets the next one; it works once, and comes with a new one."),
+        "refresh_token": String("What gets the next one; it works once, and comes with a new one."),
         "scope": _SCOPE,
     },
     optional=("refresh_token",),
@@ -50,65 +50,67 @@ DEVICE_OPENED = Shape(
     "DeviceAuthorization",
     "What a device shows, and what it polls with (RFC 8628 §3.2).",
     {
-        "device_code": Said("What the device polls the token endpoint with."),
-        "user_code": Said("What the person types.", "BCDF-GHJK"),
-        "verification_uri": Said("Where the person types it.", format="uri"),
-        "verification_uri_complete": Said("The same with the code filled in, for a QR code.", format="uri"),
+        "device_code": String("What the device polls the token endpoint with."),
+        "user_code": String("What the person types.", "BCDF-GHJK"),
+        "verification_uri": String("Where the person types it.", format="uri"),
+        "verification_uri_complete": String("The same with the code filled in, for a QR code.", format="uri"),
         "expires_in": Number("How many seconds both codes work.", 600),
         "interval": Number("How many seconds to wait between two polls.", 5),
     },
 )
 
 TOKEN_TOLD = Form(
-    {"token": Said("The access token or the refresh token.")},
-    {"token_type_hint": Said("What it is; a hint that isn't needed."), **_CLIENT},
+    {"token": String("The access token or the refresh token.")},
+    {"token_type_hint": String("What it is; a hint that isn't needed."), **_CLIENT},
 )
 REVOKED = Shape("Revoked", "Nothing: the token works no more.", {})
 INTROSPECTED = Shape(
     "Introspection",
     "What a token is good for (RFC 7662 §2.2). Of one that isn't, or isn't the client's own, only `active` is told.",
     {
-        "active": Flag("Whether it works now."),
+        "active": Boolean("Whether it works now."),
         "scope": _SCOPE,
-        "client_id": Said("Which client holds it."),
-        "token_type": OneOf(("Bearer",), about="How an access token is sent. A refresh token has none."),
+        "client_id": String("Which client holds it."),
+        "token_type": Enum(("Bearer",), about="How an access token is sent. A refresh token has none."),
         "exp": Number("When it ends, in epoch seconds.", 1_640_003_600),
         "iat": Number("When it was made, in epoch seconds.", 1_640_000_000),
-        "sub": Said("The account that it speaks for.", "acc_0V5kqWn4Zr8TfYb2LcXd"),
-        "iss": Said("Who made it.", format="uri"),
-        "aud": Words("For which resources it is, where any were named."),
+        "sub": String("The account that it speaks for.", "acc_0V5kqWn4Zr8TfYb2LcXd"),
+        "iss": String("Who made it.", format="uri"),
+        "aud": StringList("For which resources it is, where any were named."),
     },
     optional=("scope", "client_id", "token_type", "exp", "iat", "sub", "iss", "aud"),
 )
 
 _METADATA: dict[str, Kind] = {
-    "client_name": Said("What people are shown: at most 100 characters on one line.", "Example App"),
-    "redirect_uris": Words("Where codes may be sent to, each to the letter.", example=("https://app.test/callback",)),
-    "grant_types": Words("What it may give for tokens.", GRANT_TYPES, ("authorization_code", "refresh_token")),
-    "response_types": Words("`code`, or nothing for a client that never asks for one.", ("code",), ("code",)),
-    "token_endpoint_auth_method": OneOf(AUTH_METHODS, about="How it authenticates; `none` for a public client."),
+    "client_name": String("What people are shown: at most 100 characters on one line.", "Example App"),
+    "redirect_uris": StringList(
+        "Where codes may be sent to, each to the letter.", example=("https://app.test/callback",)
+    ),
+    "grant_types": StringList("What it may give for tokens.", GRANT_TYPES, ("authorization_code", "refresh_token")),
+    "response_types": StringList("`code`, or nothing for a client that never asks for one.", ("code",), ("code",)),
+    "token_endpoint_auth_method": Enum(AUTH_METHODS, about="How it authenticates; `none` for a public client."),
     "scope": _SCOPE,
-    "client_uri": Said("Its home page, an http or https URL; one of more than 100 characters is dropped."),
+    "client_uri": String("Its home page, an http or https URL; one of more than 100 characters is dropped."),
 }
 _DESCRIBED: dict[str, Kind] = {
     **_METADATA,
-    "grant_types": Words(
+    "grant_types": StringList(
         "What it may give for tokens. What isn't supported is left out; the answer says what is in effect.",
         example=("authorization_code", "refresh_token"),
     ),
-    "response_types": Words("What it asks for: `code`. What isn't supported is left out.", example=("code",)),
+    "response_types": StringList("What it asks for: `code`. What isn't supported is left out.", example=("code",)),
 }
-CLIENT_DESCRIBED = Form({}, {name: OrNull(kind) for name, kind in _DESCRIBED.items()})
-CLIENT_REPLACED = Form({"client_id": Said("The client's own id.")}, CLIENT_DESCRIBED.optional)
+CLIENT_DESCRIBED = Form({}, {name: Nullable(kind) for name, kind in _DESCRIBED.items()})
+CLIENT_REPLACED = Form({"client_id": String("The client's own id.")}, CLIENT_DESCRIBED.optional)
 CLIENT = Shape(
     "Client",
     "A client, as it is registered (RFC 7591 §3.2.1).",
     {
-        "client_id": Said("Its id.", "app_0V5kqWn4Zr8TfYb2LcXd"),
+        "client_id": String("Its id.", "app_0V5kqWn4Zr8TfYb2LcXd"),
         "client_id_issued_at": Number("When it was registered, in epoch seconds.", 1_640_000_000),
         **_METADATA,
-        "registration_client_uri": Said("Where it may show, change or delete itself (RFC 7592).", format="uri"),
-        "registration_access_token": Said("What the client shows, changes or deletes itself with."),
+        "registration_client_uri": String("Where it may show, change or delete itself (RFC 7592).", format="uri"),
+        "registration_access_token": String("What the client shows, changes or deletes itself with."),
     },
     optional=("client_uri",),
 )
@@ -117,7 +119,7 @@ CLIENT_MADE = Shape(
     "A new client, with its secrets this once.",
     {
         **CLIENT.fields,
-        "client_secret": Said("What it authenticates with, unless it is public."),
+        "client_secret": String("What it authenticates with, unless it is public."),
         "client_secret_expires_at": Number("Always 0: its secret doesn't expire.", 0),
     },
     optional=("client_uri", "client_secret", "client_secret_expires_at"),
@@ -127,36 +129,38 @@ OAUTH_ERROR = Shape(
     "OAuthError",
     "A refusal in OAuth's form (RFC 6749 §5.2).",
     {
-        "error": Said("The registered code.", "invalid_grant"),
-        "error_description": Said("What was wrong, for people.", "The code or token is invalid."),
-        "message": Said("The same, where a limit is spent."),
+        "error": String("The registered code.", "invalid_grant"),
+        "error_description": String("What was wrong, for people.", "The code or token is invalid."),
+        "message": String("The same, where a limit is spent."),
     },
     optional=("message",),
 )
 
-_ENDPOINT = Said(format="uri")
+_ENDPOINT = String(format="uri")
 AUTHORIZATION_SERVER = Shape(
     "AuthorizationServer",
     "The authorization server's metadata (RFC 8414 §2).",
     {
-        "issuer": Said("Who makes the tokens.", format="uri"),
-        "authorization_endpoint": Said("Where to send people.", format="uri"),
+        "issuer": String("Who makes the tokens.", format="uri"),
+        "authorization_endpoint": String("Where to send people.", format="uri"),
         **{
             f"{name}_endpoint": _ENDPOINT
             for name in ("token", "registration", "revocation", "introspection", "device_authorization")
         },
-        "scopes_supported": Words("The scopes that people can allow.", SCOPES, SCOPES),
-        "response_types_supported": Words(words=("code",)),
-        "response_modes_supported": Words(words=("query",)),
-        "grant_types_supported": Words(words=GRANT_TYPES),
+        "scopes_supported": StringList("The scopes that people can allow.", SCOPES, SCOPES),
+        "response_types_supported": StringList(words=("code",)),
+        "response_modes_supported": StringList(words=("query",)),
+        "grant_types_supported": StringList(words=GRANT_TYPES),
         **{
-            f"{name}_endpoint_auth_methods_supported": Words(words=AUTH_METHODS)
+            f"{name}_endpoint_auth_methods_supported": StringList(words=AUTH_METHODS)
             for name in ("token", "revocation", "introspection")
         },
-        "code_challenge_methods_supported": Words(words=("S256",)),
-        "authorization_response_iss_parameter_supported": Flag(fixed=True),
-        "client_id_metadata_document_supported": Flag("Whether the URL of a metadata document can be a client's id."),
-        "service_documentation": Said("Where to read on.", format="uri"),
+        "code_challenge_methods_supported": StringList(words=("S256",)),
+        "authorization_response_iss_parameter_supported": Boolean(fixed=True),
+        "client_id_metadata_document_supported": Boolean(
+            "Whether the URL of a metadata document can be a client's id."
+        ),
+        "service_documentation": String("Where to read on.", format="uri"),
     },
     optional=("registration_endpoint",),
 )
@@ -164,9 +168,9 @@ PROTECTED_RESOURCE = Shape(
     "ProtectedResource",
     "This API's metadata (RFC 9728 §2).",
     {
-        "resource": Said("What the tokens are for.", format="uri"),
-        "authorization_servers": Words("Who makes them."),
-        "scopes_supported": Words("The scopes that people can allow.", SCOPES, SCOPES),
-        "bearer_methods_supported": Words("How to send them.", ("header",), ("header",)),
+        "resource": String("What the tokens are for.", format="uri"),
+        "authorization_servers": StringList("Who makes them."),
+        "scopes_supported": StringList("The scopes that people can allow.", SCOPES, SCOPES),
+        "bearer_methods_supported": StringList("How to send them.", ("header",), ("header",)),
     },
 )

@@ -11,14 +11,14 @@ from chalice.app import Response
 
 from chalicelib.api import client_address
 from chalicelib.api.declared import Answer, Fields, Query
-from chalicelib.api.fields import Schema, Whole
+from chalicelib.api.fields import Integer, Schema
 from chalicelib.api.request_context import Exchange
-from chalicelib.api.shapes import Kind, ListOf, OrNull, Said, Shape
+from chalicelib.api.shapes import Kind, ListOf, Nullable, Shape, String
 from chalicelib.core import errors, ids
 
 LENGTH = 32
 """Of every cursor: an id's 24 characters in base64."""
-SIZE = Whole(1, 100, about="How many there may be on a page.", default=50)
+SIZE = Integer(1, 100, about="How many there may be on a page.", default=50)
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def page_of(shape: Shape, about: str) -> Answer:
     """Return the answer that is a page of things of this shape."""
     fields: dict[str, Kind] = {
         "data": ListOf(shape, about="What is on this page."),
-        "next_cursor": OrNull(Said(), about="Where the next page starts; null on the last."),
+        "next_cursor": Nullable(String(), about="Where the next page starts; null on the last."),
     }
     page = Shape(f"{shape.name}Page", f"One page of a list: {about}.", fields)
     return Answer(page, f"{about[:1].upper()}{about[1:]}.", ("Link",))

@@ -9,7 +9,7 @@ from chalice.app import Request, Response
 
 from chalicelib.api import client_address, responses
 from chalicelib.core import clock
-from chalicelib.credentials.principal import Verdict
+from chalicelib.credentials.principal import Principal
 from chalicelib.limits.admission import Refused, admit, recall
 from chalicelib.limits.headers import Allowance
 from chalicelib.limits.tiers import ANONYMOUS, Tier
@@ -34,7 +34,7 @@ class Exchange:
     """The fields of its body, as the route declares and checks them. They may hold a secret."""
     query: dict[str, Any] = field(default_factory=dict)
     """The parameters of its query, as the route declares and checks them."""
-    caller: Verdict | None = None
+    caller: Principal | None = None
     left: Allowance | None = None
     once: "Once | None" = field(default=None, repr=False)
     """The request under its Idempotency-Key, where it has one and its route heeds it."""
@@ -42,7 +42,7 @@ class Exchange:
     """What happened on its way and is counted: metrics by name, for its line in the log."""
 
     @property
-    def verdict(self) -> Verdict:
+    def principal(self) -> Principal:
         """Return who calls; only routes with scopes may ask."""
         if self.caller is None:
             raise LookupError(f"{self.request.path} is public: nobody was verified.")

@@ -18,7 +18,7 @@ class Kind(Protocol):
 
 
 @dataclass(frozen=True)
-class Said:
+class String:
     """A text."""
 
     about: str = ""
@@ -33,7 +33,7 @@ class Said:
 
 
 @dataclass(frozen=True)
-class Moment:
+class DateTime:
     """A time, in UTC to the second."""
 
     about: str = ""
@@ -57,7 +57,7 @@ class Number:
 
 
 @dataclass(frozen=True)
-class Flag:
+class Boolean:
     """Yes or no; always `fixed`, where that is given."""
 
     about: str = ""
@@ -70,7 +70,7 @@ class Flag:
 
 
 @dataclass(frozen=True)
-class Words:
+class StringList:
     """A list of texts, each of `words` where those are given."""
 
     about: str = ""
@@ -110,7 +110,7 @@ class ListOf:
 
 
 @dataclass(frozen=True)
-class OrNull:
+class Nullable:
     """A kind that may be absent, and then is null."""
 
     kind: Kind
@@ -166,8 +166,8 @@ ERROR = Shape(
     "Error",
     "A refusal.",
     {
-        "error": Said("The code, for programs; it stays what it is.", "invalid_request"),
-        "message": Said("What was wrong and what to do, for people; it may be worded anew.", "name is missing."),
+        "error": String("The code, for programs; it stays what it is.", "invalid_request"),
+        "message": String("What was wrong and what to do, for people; it may be worded anew.", "name is missing."),
     },
 )
 
@@ -178,7 +178,7 @@ def shapes_in(kind: Kind) -> Iterator[Shape]:
         yield kind
         for inner in kind.fields.values():
             yield from shapes_in(inner)
-    elif isinstance(kind, (ListOf, OrNull)):
+    elif isinstance(kind, (ListOf, Nullable)):
         yield from shapes_in(kind.kind)
     elif isinstance(kind, AnyOf):
         for inner in kind.kinds:

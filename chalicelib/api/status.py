@@ -10,10 +10,10 @@ from chalice.app import Blueprint, Response
 
 from chalicelib.api import client_address
 from chalicelib.api.declared import Answer
-from chalicelib.api.fields import Id, OneOf
+from chalicelib.api.fields import Enum, Id
 from chalicelib.api.request_context import Exchange
 from chalicelib.api.routing import Rules, route, route_with
-from chalicelib.api.shapes import Kind, ListOf, Moment, Number, OrNull, Said, Shape, Words
+from chalicelib.api.shapes import DateTime, Kind, ListOf, Nullable, Number, Shape, String, StringList
 from chalicelib.core import clock, errors, settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.core.dynamodb.errors import WireError
@@ -21,13 +21,13 @@ from chalicelib.uptime import states
 
 ATOM = "http://www.w3.org/2005/Atom"
 
-HEALTH = Shape("Health", "This deployment answers.", {"status": OneOf(("ok",), about="Always ok: it is a 503 if not.")})
-_STATE = OneOf(states.OF_COMPONENTS, about="How it is; unknown: nobody has checked.")
+HEALTH = Shape("Health", "This deployment answers.", {"status": Enum(("ok",), about="Always ok: it is a 503 if not.")})
+_STATE = Enum(states.OF_COMPONENTS, about="How it is; unknown: nobody has checked.")
 DAY = Shape(
     "StatusDay",
     "One day of a component.",
     {
-        "day": Said("In UTC.", "2026-01-31"),
+        "day": String("In UTC.", "2026-01-31"),
         "state": _STATE,
         "minutes_checked": Number("In how many minutes it was checked."),
         "minutes_degraded": Number("In how many of them it was slow, or late."),
@@ -38,10 +38,10 @@ COMPONENT = Shape(
     "StatusComponent",
     "A part of the service.",
     {
-        "id": OneOf(states.COMPONENTS, about="Which."),
-        "name": Said("What people call it.", "API"),
+        "id": Enum(states.COMPONENTS, about="Which."),
+        "name": String("What people call it.", "API"),
         "state": _STATE,
-        "uptime_percent": OrNull(Said(), "In how much of 90 days it was not down; null: nobody knows."),
+        "uptime_percent": Nullable(String(), "In how much of 90 days it was not down; null: nobody knows."),
         "days": ListOf(DAY, "90 days, the oldest first."),
     },
 )
@@ -50,18 +50,18 @@ INCIDENT = Shape(
     "What the operator told of a disturbance.",
     {
         "id": Id("inc", about="The incident's id."),
-        "title": Said("What it is called."),
-        "components": Words("What it touches.", states.COMPONENTS),
-        "opened_at": Moment("When it was opened."),
-        "closed_at": OrNull(Moment(), "When it was closed; null: it is open."),
+        "title": String("What it is called."),
+        "components": StringList("What it touches.", states.COMPONENTS),
+        "opened_at": DateTime("When it was opened."),
+        "closed_at": Nullable(DateTime(), "When it was closed; null: it is open."),
         "updates": ListOf(
             Shape(
                 "IncidentUpdate",
                 "What was known at a moment.",
                 {
-                    "at": Moment("When."),
-                    "state": OneOf(states.OF_INCIDENTS, about="How far one was."),
-                    "text": Said("What was said."),
+                    "at": DateTime("When."),
+                    "state": Enum(states.OF_INCIDENTS, about="How far one was."),
+                    "text": String("What was said."),
                 },
             ),
             "The oldest first.",
@@ -69,13 +69,13 @@ INCIDENT = Shape(
     },
 )
 _STATUS: dict[str, Kind] = {
-    "state": OneOf(
+    "state": Enum(
         states.OF_THE_WHOLE,
         about="As its worst part is; partly_checked: what is checked is up, and some parts are not checked; "
         "unknown: nobody has checked.",
     ),
-    "checked_at": OrNull(Moment(), "When it was last checked; null: never."),
-    "history": OneOf(("read", "unreadable"), about="Whether what happened before could be read."),
+    "checked_at": Nullable(DateTime(), "When it was last checked; null: never."),
+    "history": Enum(("read", "unreadable"), about="Whether what happened before could be read."),
     "components": ListOf(COMPONENT, "Every part of the service."),
     "incidents": ListOf(INCIDENT, "The newest first."),
 }
@@ -119,7 +119,7 @@ def show_status(exchange: Exchange) -> Response:
     blueprint,
     "/status.rss",
     methods=["GET"],
-    gives={200: Answer(Said("RSS 2.0."), "A feed.", ("Cache-Control",), media="application/rss+xml")},
+    gives={200: Answer(String("RSS 2.0."), "A feed.", ("Cache-Control",), media="application/rss+xml")},
     counted=False,
 )
 def feed_status(exchange: Exchange) -> Response:

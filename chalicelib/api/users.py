@@ -8,10 +8,10 @@ from chalice.app import Blueprint, Response
 from chalicelib.accounts import states
 from chalicelib.api import client_address, pagination, responses
 from chalicelib.api.declared import RECORDED, Answer, Body
-from chalicelib.api.fields import Id, OneOf, Text
+from chalicelib.api.fields import Enum, Id, Text
 from chalicelib.api.request_context import Exchange
 from chalicelib.api.routing import route
-from chalicelib.api.shapes import AnyOf, Moment, Said, Shape
+from chalicelib.api.shapes import AnyOf, DateTime, Shape, String
 from chalicelib.core import clock, errors
 from chalicelib.credentials.scopes import ADMIN, READ, WRITE
 from chalicelib.limits import tiers
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 NAME = Text(most=100, about="What the person is called.", example="Ada Lovelace")
 EMAIL = Text(most=254, about="The person's address, like name@example.com.", example="ada@example.com")
-TIER = OneOf(tuple(tier.name for tier in tiers.OF_ACCOUNTS), about="The tier, which decides the limits.")
-STATUS = OneOf((states.ACTIVE, states.SUSPENDED), about="A suspended account's keys and tokens are refused.")
+TIER = Enum(tuple(tier.name for tier in tiers.OF_ACCOUNTS), about="The tier, which decides the limits.")
+STATUS = Enum((states.ACTIVE, states.SUSPENDED), about="A suspended account's keys and tokens are refused.")
 
 USER_ID = {"user_id": Id("acc", about="The account's id.")}
 PROFILE = Shape(
@@ -30,8 +30,8 @@ PROFILE = Shape(
     "What anyone may see of an account.",
     {
         "id": Id("acc", about="The account's id."),
-        "name": Said("What the person is called.", "Ada Lovelace"),
-        "created_at": Moment("When the account was made."),
+        "name": String("What the person is called.", "Ada Lovelace"),
+        "created_at": DateTime("When the account was made."),
     },
 )
 USER = Shape(
@@ -39,7 +39,7 @@ USER = Shape(
     "An account, as its owner and admins see it.",
     {
         **PROFILE.fields,
-        "email": Said("The person's address.", "ada@example.com"),
+        "email": String("The person's address.", "ada@example.com"),
         "tier": TIER,
         "status": STATUS,
     },
@@ -49,7 +49,7 @@ USER_MADE = Shape(
     "A new account, and a link for its person.",
     {
         **USER.fields,
-        "set_password_url": Said("Where its person sets a password, once and within an hour.", format="uri"),
+        "set_password_url": String("Where its person sets a password, once and within an hour.", format="uri"),
     },
 )
 
@@ -78,7 +78,7 @@ def show_me(exchange: Exchange) -> dict[str, Any]:
     """Show the caller's own record."""
     from chalicelib.accounts import find
 
-    return whole_record(find.account_by_id(exchange.verdict.account_id))
+    return whole_record(find.account_by_id(exchange.principal.account_id))
 
 
 @route(
@@ -94,7 +94,7 @@ def rename_me(exchange: Exchange) -> dict[str, Any]:
     """Change the caller's own name."""
     from chalicelib.accounts import change
 
-    return whole_record(change.rename(exchange.verdict.account_id, exchange.body["name"]))
+    return whole_record(change.rename(exchange.principal.account_id, exchange.body["name"]))
 
 
 @route(
@@ -110,7 +110,7 @@ def show_user(exchange: Exchange, user_id: str) -> dict[str, Any]:
     from chalicelib.accounts import find
 
     account = find.account_by_id(user_id)
-    may_see_all = account.id == exchange.verdict.account_id or ADMIN in exchange.verdict.scopes
+    may_see_all = account.id == exchange.principal.account_id or ADMIN in exchange.principal.scopes
     return whole_record(account) if may_see_all else public_profile(account)
 
 
@@ -155,7 +155,7 @@ def change_user(exchange: Exchange, user_id: str) -> dict[str, Any]:
     body = exchange.body
     account = find.account_by_id(user_id)
     tier = tiers.BY_NAME[body["tier"]] if body["tier"] else None
-    change.set_standing(account.id, tier=tier, status=body["status"], actor=exchange.verdict.credential_id)
+    change.set_standing(account.id, tier=tier, status=body["status"], actor=exchange.principal.credential_id)
     return whole_record(find.account_by_id(account.id))
 
 

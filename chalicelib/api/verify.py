@@ -5,10 +5,10 @@ from typing import Any
 from chalice.app import Blueprint
 
 from chalicelib.api.declared import Answer, Body
-from chalicelib.api.fields import Line, OneOf, Text
+from chalicelib.api.fields import Enum, Line, Text
 from chalicelib.api.request_context import Exchange
 from chalicelib.api.routing import route
-from chalicelib.api.shapes import AnyOf, Flag, Moment, Number, OrNull, Said, Shape, Words
+from chalicelib.api.shapes import AnyOf, Boolean, DateTime, Nullable, Number, Shape, String, StringList
 from chalicelib.core import clock, errors
 from chalicelib.credentials import reverify, scopes
 from chalicelib.credentials.verify import presented
@@ -36,8 +36,8 @@ ALLOWANCE = Shape(
     },
 )
 _REFUSAL = {
-    "error": Said("What to answer your caller: the code.", "rate_limit_exceeded"),
-    "message": Said("What to answer your caller: the words."),
+    "error": String("What to answer your caller: the code.", "rate_limit_exceeded"),
+    "message": String("What to answer your caller: the words."),
 }
 VERDICT = AnyOf(
     (
@@ -45,15 +45,15 @@ VERDICT = AnyOf(
             "VerdictAdmitted",
             "The secret is good and the request may pass; it is counted.",
             {
-                "valid": Flag("The secret is good.", fixed=True),
-                "admitted": Flag("The request may pass.", fixed=True),
-                "account_id": Said("For whom the secret speaks.", "acc_0V5kqWn4Zr8TfYb2LcXd"),
-                "credential_id": Said("Which credential it is.", "key_0V5kqWn4Zr8TfYb2LcXd"),
-                "kind": OneOf(("key", "token"), about="An API key or an access token."),
-                "scopes": Words("What it may do.", scopes.ALL, ("read",)),
-                "tier": OneOf(tuple(tier.name for tier in tiers.OF_ACCOUNTS), about="The account's tier."),
-                "client_id": OrNull(Said(), "The application that holds the token; null for a key."),
-                "expires_at": OrNull(Moment(), "When it ends by itself; null: never."),
+                "valid": Boolean("The secret is good.", fixed=True),
+                "admitted": Boolean("The request may pass.", fixed=True),
+                "account_id": String("For whom the secret speaks.", "acc_0V5kqWn4Zr8TfYb2LcXd"),
+                "credential_id": String("Which credential it is.", "key_0V5kqWn4Zr8TfYb2LcXd"),
+                "kind": Enum(("key", "token"), about="An API key or an access token."),
+                "scopes": StringList("What it may do.", scopes.ALL, ("read",)),
+                "tier": Enum(tuple(tier.name for tier in tiers.OF_ACCOUNTS), about="The account's tier."),
+                "client_id": Nullable(String(), "The application that holds the token; null for a key."),
+                "expires_at": Nullable(DateTime(), "When it ends by itself; null: never."),
                 "limits": ALLOWANCE,
             },
         ),
@@ -61,8 +61,8 @@ VERDICT = AnyOf(
             "VerdictHeldBack",
             "The secret is good, but a limit of its account is spent.",
             {
-                "valid": Flag("The secret is good.", fixed=True),
-                "admitted": Flag("The request may not pass.", fixed=False),
+                "valid": Boolean("The secret is good.", fixed=True),
+                "admitted": Boolean("The request may not pass.", fixed=False),
                 **_REFUSAL,
                 "retry_after_s": Number("In how many seconds it may.", 1),
                 "limits": ALLOWANCE,
@@ -72,8 +72,8 @@ VERDICT = AnyOf(
             "VerdictRefused",
             "The secret is malformed, unknown, revoked, expired or not for this resource.",
             {
-                "valid": Flag("The secret is not good.", fixed=False),
-                "admitted": Flag("The request may not pass.", fixed=False),
+                "valid": Boolean("The secret is not good.", fixed=False),
+                "admitted": Boolean("The request may not pass.", fixed=False),
                 **_REFUSAL,
             },
         ),
@@ -99,7 +99,7 @@ def verify(exchange: Exchange) -> dict[str, Any]:
     """
     body = exchange.body
     try:
-        verdict, left = reverify.admit_presented(presented(body["secret"]), body["resource"] or "")
+        principal, left = reverify.admit_presented(presented(body["secret"]), body["resource"] or "")
     except errors.Unauthorized as refusal:
         return {"valid": False, "admitted": False, "error": refusal.error, "message": refusal.message}
     except Refused as refusal:
@@ -108,13 +108,13 @@ def verify(exchange: Exchange) -> dict[str, Any]:
     return {
         "valid": True,
         "admitted": True,
-        "account_id": verdict.account_id,
-        "credential_id": verdict.credential_id,
-        "kind": verdict.kind,
-        "scopes": scopes.in_order(verdict.scopes),
-        "tier": verdict.tier.name,
-        "client_id": verdict.client_id or None,
-        "expires_at": clock.iso(verdict.ends_at_ms) if verdict.ends_at_ms else None,
+        "account_id": principal.account_id,
+        "credential_id": principal.credential_id,
+        "kind": principal.kind,
+        "scopes": scopes.in_order(principal.scopes),
+        "tier": principal.tier.name,
+        "client_id": principal.client_id or None,
+        "expires_at": clock.iso(principal.ends_at_ms) if principal.ends_at_ms else None,
         "limits": _limits(left),
     }
 

@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.api.declared import Answer
-from chalicelib.api.fields import Id, OneOf, SomeOf, Text
-from chalicelib.api.shapes import Kind, ListOf, Moment, Number, OrNull, Said, Shape, Words
+from chalicelib.api.fields import Enum, EnumList, Id, Text
+from chalicelib.api.shapes import DateTime, Kind, ListOf, Nullable, Number, Shape, String, StringList
 from chalicelib.core import clock
 from chalicelib.events import kinds
 from chalicelib.webhooks import states
@@ -16,40 +16,40 @@ if TYPE_CHECKING:
 EVERY = "*"
 URL = Text(most=2_000, about="Where messages are sent: an https URL.", example="https://example.com/hooks")
 NAME = Text(most=64, about="What it is called, for people to tell webhooks apart.", example="Ledger")
-TYPES = SomeOf(
+TYPES = EnumList(
     (EVERY, *kinds.WORDS), about="Which types of event it is told of; `*`: all.", example=(kinds.KEY_CREATED,)
 )
-STATUS = OneOf((ENABLED, DISABLED), about="Whether anything is sent to it.")
+STATUS = Enum((ENABLED, DISABLED), about="Whether anything is sent to it.")
 WEBHOOK_ID = {"webhook_id": Id("whk", about="The webhook's id.")}
 DELIVERY_ID = {**WEBHOOK_ID, "message_id": Id("evt", about="The id of the message, which is that of its event.")}
 _ABOUT: dict[str, Kind] = {
     "id": WEBHOOK_ID["webhook_id"],
-    "name": Said("What it is called.", "Ledger"),
-    "url": Said("Where messages are sent.", "https://example.com/hooks"),
-    "types": Words("Which types of event it is told of.", (EVERY, *kinds.WORDS), (EVERY,)),
+    "name": String("What it is called.", "Ledger"),
+    "url": String("Where messages are sent.", "https://example.com/hooks"),
+    "types": StringList("Which types of event it is told of.", (EVERY, *kinds.WORDS), (EVERY,)),
     "status": STATUS,
-    "disabled_because": OrNull(
-        OneOf((states.BY_ACCOUNT, states.GONE, states.FAILING)),
+    "disabled_because": Nullable(
+        Enum((states.BY_ACCOUNT, states.GONE, states.FAILING)),
         "Why nothing is sent: the account chose so, it answered 410, or it failed for a day.",
     ),
-    "created_at": Moment("When it was added."),
-    "failing_since": OrNull(Moment(), "Since when every attempt has failed; null: the last one arrived."),
+    "created_at": DateTime("When it was added."),
+    "failing_since": Nullable(DateTime(), "Since when every attempt has failed; null: the last one arrived."),
 }
 WEBHOOK = Shape("Webhook", "Where events of the account are sent.", _ABOUT)
 WEBHOOK_MADE = Shape(
     "WebhookMade",
     "A webhook with its secret, which is in this answer and nowhere else.",
-    {**_ABOUT, "secret": Said("What to verify messages with. Store it now: it is shown once.")},
+    {**_ABOUT, "secret": String("What to verify messages with. Store it now: it is shown once.")},
 )
 ATTEMPT = Shape(
     "Attempt",
     "One attempt to deliver a message.",
     {
-        "at": Moment("When it was made."),
+        "at": DateTime("When it was made."),
         "took_ms": Number("How long it took, in milliseconds.", 120),
-        "status": OrNull(Number(), "What was answered; null: nothing."),
-        "answer": OrNull(Said(), "How the answer's body begins."),
-        "problem": OrNull(Said(), "What was wrong; null: nothing."),
+        "status": Nullable(Number(), "What was answered; null: nothing."),
+        "answer": Nullable(String(), "How the answer's body begins."),
+        "problem": Nullable(String(), "What was wrong; null: nothing."),
     },
 )
 DELIVERY = Shape(
@@ -57,11 +57,11 @@ DELIVERY = Shape(
     "A message on its way to a webhook.",
     {
         "id": Id("evt", about="The id of the message, which is that of its event."),
-        "type": OneOf((states.TEST, *kinds.WORDS), about="What it tells of."),
-        "state": OneOf((PENDING, DELIVERED, FAILED), about="Whether it waits, has arrived, or was given up."),
-        "created_at": Moment("When it was put on its way."),
-        "next_attempt_at": OrNull(Moment(), "When it is tried next; null: it isn't."),
-        "body": Said("What is sent, the same at every attempt."),
+        "type": Enum((states.TEST, *kinds.WORDS), about="What it tells of."),
+        "state": Enum((PENDING, DELIVERED, FAILED), about="Whether it waits, has arrived, or was given up."),
+        "created_at": DateTime("When it was put on its way."),
+        "next_attempt_at": Nullable(DateTime(), "When it is tried next; null: it isn't."),
+        "body": String("What is sent, the same at every attempt."),
         "attempts": ListOf(ATTEMPT, "What came of each attempt so far, of the last twenty."),
     },
 )

@@ -50,7 +50,7 @@ def list_webhooks(exchange: Exchange) -> Response:
     from chalicelib.webhooks import endpoints
 
     page = pagination.asked_for(exchange)
-    found = list(endpoints.of_account(exchange.verdict.account_id, after=page.after, limit=page.size + 1))
+    found = list(endpoints.of_account(exchange.principal.account_id, after=page.after, limit=page.size + 1))
     return pagination.answer(exchange, page, found, record)
 
 
@@ -74,7 +74,7 @@ def create_webhook(exchange: Exchange) -> Response:
 
     body = exchange.body
     endpoint = endpoints.create(
-        exchange.verdict.account_id,
+        exchange.principal.account_id,
         url=body["url"],
         name=body["name"],
         types=_chosen(body["types"]),
@@ -241,4 +241,4 @@ def _chosen(types: list[str] | None) -> list[str] | None:
 def _owned(exchange: Exchange, webhook_id: str) -> "Endpoint":
     from chalicelib.webhooks import endpoints
 
-    return endpoints.owned(exchange.verdict.account_id, webhook_id)
+    return endpoints.owned(exchange.principal.account_id, webhook_id)

@@ -11,7 +11,7 @@ from chalicelib.accounts.tables import Account, Ticket
 from chalicelib.core import clock, errors, ids, secrets, settings
 from chalicelib.core.dynamodb import models
 from chalicelib.credentials import key_limit, scopes
-from chalicelib.credentials.principal import Verdict
+from chalicelib.credentials.principal import Principal
 from chalicelib.credentials.tables import Credential
 from chalicelib.events import kinds, record
 
@@ -37,7 +37,7 @@ class Issued:
 
 
 def issue_key(
-    maker: Verdict,
+    maker: Principal,
     *,
     name: str,
     wanted: list[str],
@@ -91,7 +91,7 @@ def new_key(
 def put_beside_the_others(
     issued: Issued,
     spent: Ticket | None = None,
-    maker: Verdict | None = None,
+    maker: Principal | None = None,
     once: "Recording[Issued] | None" = None,
 ) -> None:
     """Store a key and count it, in one transaction that two makers of a last allowed key can't both win.
@@ -130,7 +130,7 @@ def put_beside_the_others(
     raise errors.Unavailable("Too many keys of this account are being made right now. Try again in a moment.")
 
 
-def _may_make_one(maker: Verdict) -> Condition:
+def _may_make_one(maker: Principal) -> Condition:
     condition = key_limit.ends_as_verified(maker)
     if email_sender.is_configured():
         condition &= Account.email_verified_at.exists()

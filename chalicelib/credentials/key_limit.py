@@ -13,7 +13,7 @@ from pynamodb.expressions.update import Action
 from chalicelib.accounts.tables import Account
 from chalicelib.core import clock, errors
 from chalicelib.core.dynamodb import models
-from chalicelib.credentials.principal import KEY, Verdict
+from chalicelib.credentials.principal import KEY, Principal
 from chalicelib.credentials.tables import Credential
 
 LIVE_MAX = 20
@@ -59,7 +59,7 @@ def count_out(write: models.Transaction, account: Account, key: Credential) -> N
     write.update(account, actions=[_place(key.id).remove()], condition=Account.id.exists())
 
 
-def ends_as_verified(maker: Verdict) -> Condition:
+def ends_as_verified(maker: Principal) -> Condition:
     """Return the condition on the account under which its `maker` may make a key: it ends when its verdict says.
 
     Wins against whoever rotates or revokes the maker, ends its session, or proves the address for the first time, at
@@ -82,7 +82,7 @@ def account_in(error: TransactWriteError, account: Account) -> dict[str, Any]:
     return shown
 
 
-def ended_among(account: dict[str, Any], maker: Verdict | None) -> dict[str, int]:
+def ended_among(account: dict[str, Any], maker: Principal | None) -> dict[str, int]:
     """Return the keys to take out of the count with the next try, of an `account` that refused one.
 
     Empty when someone else took them out meanwhile: then there is room now. Raises Conflict when there would be no
@@ -99,7 +99,7 @@ def ended_among(account: dict[str, Any], maker: Verdict | None) -> dict[str, int
     return ended
 
 
-def _ends_as_verified(maker: Verdict, account: dict[str, Any], ends: dict[str, int]) -> bool:
+def _ends_as_verified(maker: Principal, account: dict[str, Any], ends: dict[str, int]) -> bool:
     if int(account.get("credentials_since", {"N": "0"})["N"]) > maker.verified_at_ms:
         return False
     if maker.session_epoch is not None:

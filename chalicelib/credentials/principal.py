@@ -10,7 +10,7 @@ KEY = "key"
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Principal:
     """A verified credential. Everything but `verified_at_ms` is as it was at that moment."""
 
     account_id: str
@@ -33,7 +33,7 @@ class Verdict:
         """Return what its requests are counted under: a key by itself, tokens by their client."""
         return counter_items.counter_of(self.client_id or self.credential_id)
 
-    def verified_after(self, mark_ms: int) -> "Verdict":
+    def verified_after(self, mark_ms: int) -> "Principal":
         """Return this verdict as one that has seen everything up to a stale mark."""
         return replace(self, verified_at_ms=mark_ms)
 
@@ -42,24 +42,24 @@ class Verdict:
         return 0 < self.ends_at_ms <= now_ms
 
 
-def to_context(verdict: Verdict) -> dict[str, str]:
+def to_context(principal: Principal) -> dict[str, str]:
     """Return the authorizer context: API Gateway carries flat strings only."""
     return {
-        "account_id": verdict.account_id,
-        "credential_id": verdict.credential_id,
-        "kind": verdict.kind,
-        "scopes": scopes.joined(verdict.scopes),
-        "tier": verdict.tier.name,
-        "client_id": verdict.client_id,
-        "ends_at_ms": str(verdict.ends_at_ms),
-        "verified_at_ms": str(verdict.verified_at_ms),
-        "lineage": verdict.lineage,
+        "account_id": principal.account_id,
+        "credential_id": principal.credential_id,
+        "kind": principal.kind,
+        "scopes": scopes.joined(principal.scopes),
+        "tier": principal.tier.name,
+        "client_id": principal.client_id,
+        "ends_at_ms": str(principal.ends_at_ms),
+        "verified_at_ms": str(principal.verified_at_ms),
+        "lineage": principal.lineage,
     }
 
 
-def from_context(context: Mapping[str, str]) -> Verdict:
+def from_context(context: Mapping[str, str]) -> Principal:
     """Return the verdict that the authorizer wrote into `context`."""
-    return Verdict(
+    return Principal(
         account_id=context["account_id"],
         credential_id=context["credential_id"],
         kind=context["kind"],

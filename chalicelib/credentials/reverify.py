@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import TypeVar
 
 from chalicelib.core import clock, errors, secrets
-from chalicelib.credentials.principal import Verdict
+from chalicelib.credentials.principal import Principal
 from chalicelib.credentials.verify import bearer, verify
 from chalicelib.limits import recorded_usage, rejection_counts
 from chalicelib.limits.admission import Stale, admit
@@ -22,8 +22,8 @@ ROUNDS_MAX = 40
 
 K = TypeVar("K")
 
-_renewed: OrderedDict[str, Verdict] = OrderedDict()
-_presented: OrderedDict[tuple[str, str], Verdict] = OrderedDict()
+_renewed: OrderedDict[str, Principal] = OrderedDict()
+_presented: OrderedDict[tuple[str, str], Principal] = OrderedDict()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,20 +46,20 @@ def forget() -> None:
     _presented.clear()
 
 
-def remember(verdicts: OrderedDict[K, Verdict], key: K, verdict: Verdict, *, most: int = REMEMBERED_MAX) -> None:
+def remember(verdicts: OrderedDict[K, Principal], key: K, principal: Principal, *, most: int = REMEMBERED_MAX) -> None:
     """Keep a verdict; of more than `most` the one that came first is forgotten."""
-    verdicts[key] = verdict
+    verdicts[key] = principal
     if len(verdicts) > most:
         verdicts.popitem(last=False)
 
 
-def standing_of(cached: Verdict) -> Verdict:
+def standing_of(cached: Principal) -> Principal:
     """Return the newest verdict this process has of a credential whose cached one is given."""
     renewed = _renewed.get(cached.credential_id)
     return renewed if renewed is not None and renewed.verified_at_ms > cached.verified_at_ms else cached
 
 
-def admit_presented(secret: str, resource: str) -> tuple[Verdict, Allowance]:
+def admit_presented(secret: str, resource: str) -> tuple[Principal, Allowance]:
     """Let one request of whoever holds `secret` through, for a service that was shown it, and count it.
 
     A verdict is believed for 60 s, and no longer than until something changes. Raises as `admit_caller` does, and
@@ -74,8 +74,8 @@ def admit_presented(secret: str, resource: str) -> tuple[Verdict, Allowance]:
 
 
 def admit_caller(
-    cached: Verdict, authorization: str, resource: str = "", use: Use = NO_USE
-) -> tuple[Verdict, Allowance]:
+    cached: Principal, authorization: str, resource: str = "", use: Use = NO_USE
+) -> tuple[Principal, Allowance]:
     """Let one request of a caller through, under what is true of it now, and count it.
 
     `authorization` is its header, to verify it again when the cached verdict is stale; `use` is recorded with the
@@ -83,36 +83,36 @@ def admit_caller(
     and what is left. Raises Unauthorized when the credential is good no longer, Refused when a limit is spent,
     Unavailable when changes of the account come faster than it can be verified.
     """
-    verdict = standing_of(cached)
-    if verdict.has_ended(clock.now_ms()):
+    principal = standing_of(cached)
+    if principal.has_ended(clock.now_ms()):
         # The cached verdict may not know: a rotation with a short grace brings a key's end into the gateway's 300 s.
         raise errors.TokenExpired
     for _ in range(ROUNDS_MAX):
         try:
             left = admit(
-                verdict.account_id,
-                verdict.tier,
-                counter=verdict.counter,
-                verified_at_ms=verdict.verified_at_ms,
-                shown=_shown(verdict, use),
+                principal.account_id,
+                principal.tier,
+                counter=principal.counter,
+                verified_at_ms=principal.verified_at_ms,
+                shown=_shown(principal, use),
             )
         except Stale as stale:
             # Verified after the mark was seen: it has seen every change the mark stands for, whatever the clocks say.
-            verdict = verify(bearer(authorization), resource).verified_after(stale.stale_at_ms)
-            remember(_renewed, verdict.credential_id, verdict)
+            principal = verify(bearer(authorization), resource).verified_after(stale.stale_at_ms)
+            remember(_renewed, principal.credential_id, principal)
         else:
             if left.crossed:
-                _tell(verdict, left, use)
-            return verdict, left
+                _tell(principal, left, use)
+            return principal, left
     raise errors.Unavailable("Too much of this account is being changed right now. Try again in a moment.")
 
 
-def note_failure(verdict: Verdict) -> None:
+def note_failure(principal: Principal) -> None:
     """Note that a request of a known credential was answered 401 or 403, to be written with a later admission."""
-    rejection_counts.note_failure(window_at(verdict.account_id, verdict.tier, clock.now_ms()), verdict.counter)
+    rejection_counts.note_failure(window_at(principal.account_id, principal.tier, clock.now_ms()), principal.counter)
 
 
-def _tell(verdict: Verdict, left: Allowance, use: Use) -> None:
+def _tell(principal: Principal, left: Allowance, use: Use) -> None:
     """Tell the account what this request has brought its quota to."""
     from chalicelib.events import actors, quota
 
@@ -121,13 +121,13 @@ def _tell(verdict: Verdict, left: Allowance, use: Use) -> None:
     ip = actors.current().ip if use.network else ""
     for what in left.crossed:
         used = left.limit - left.remaining
-        quota.tell(verdict.account_id, verdict.tier, hour, what, used=used, actor=verdict.credential_id, ip=ip)
+        quota.tell(principal.account_id, principal.tier, hour, what, used=used, actor=principal.credential_id, ip=ip)
 
 
-def _shown(verdict: Verdict, use: Use) -> recorded_usage.Traits:
+def _shown(principal: Principal, use: Use) -> recorded_usage.Traits:
     # The scopes are checked after the admission, and a route that was refused was not used.
-    route = use.route if verdict.scopes.issuperset(use.scopes) else ""
-    return _named(verdict.counter, use.network, route)
+    route = use.route if principal.scopes.issuperset(use.scopes) else ""
+    return _named(principal.counter, use.network, route)
 
 
 @lru_cache(maxsize=REMEMBERED_MAX)

@@ -16,7 +16,7 @@ from chalicelib.core.dynamodb import models
 from chalicelib.credentials import key_limit
 from chalicelib.credentials.find import as_it_stood, owned_key
 from chalicelib.credentials.issue import KEPT_PAST_END_S, Issued, new_key
-from chalicelib.credentials.principal import Verdict
+from chalicelib.credentials.principal import Principal
 from chalicelib.credentials.tables import Credential
 from chalicelib.events import kinds, record
 from chalicelib.limits import stale_marks
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from chalicelib.idempotency.record import Recording
 
 
-def rotate(maker: Verdict, key_id: str, grace_s: int, once: "Recording[Issued] | None" = None) -> Issued:
+def rotate(maker: Principal, key_id: str, grace_s: int, once: "Recording[Issued] | None" = None) -> Issued:
     """Replace a key of the maker's account by a new one; the old one works for another `grace_s` seconds.
 
     `once` records the request that it was asked for with.
@@ -60,7 +60,7 @@ def rotate(maker: Verdict, key_id: str, grace_s: int, once: "Recording[Issued] |
 
 
 def _replace(
-    maker: Verdict, key: Credential, grace_s: int, ended: dict[str, int], once: "Recording[Issued] | None"
+    maker: Principal, key: Credential, grace_s: int, ended: dict[str, int], once: "Recording[Issued] | None"
 ) -> Issued:
     issued = new_key(
         maker.account_id,
@@ -116,7 +116,7 @@ def _may_be_rotated(key: Credential, now_ms: int) -> Condition:
     return rule
 
 
-def _expiry(maker: Verdict, key: Credential) -> int | None:
+def _expiry(maker: Principal, key: Credential) -> int | None:
     """Return the earlier of the key's own end, the grace of one that was rotated before included, and the maker's."""
     return min((end for end in (key.ends_at, maker.ends_at_ms) if end), default=None)
 

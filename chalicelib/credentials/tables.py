@@ -35,11 +35,11 @@ class Credential(models.Table):
     name = UnicodeAttribute()
     hint = UnicodeAttribute()
     scopes = UnicodeSetAttribute()
-    created_at = models.Whole()
+    created_at = models.Integer()
     made_by = UnicodeAttribute(null=True)
-    expires_at = models.Whole(null=True)
-    retires_at = models.Whole(null=True)
-    revoked_at = models.Whole(null=True)
+    expires_at = models.Integer(null=True)
+    retires_at = models.Integer(null=True)
+    revoked_at = models.Integer(null=True)
     client_id = UnicodeAttribute(null=True)
     grant_id = UnicodeAttribute(null=True)
     resources = UnicodeSetAttribute(null=True)
@@ -49,9 +49,9 @@ class Credential(models.Table):
     # The neighbours in a key's lineage, so that one condition on one item decides whether it may be rotated.
     successor_id = UnicodeAttribute(null=True)
     successor_digest = UnicodeAttribute(null=True)
-    successor_ends_at = models.Whole(null=True)
+    successor_ends_at = models.Integer(null=True)
     predecessor_digest = UnicodeAttribute(null=True)
-    predecessor_ends_at = models.Whole(null=True)
+    predecessor_ends_at = models.Integer(null=True)
     # The id of the first key of it; absent on that one.
     lineage = UnicodeAttribute(null=True)
 
@@ -59,11 +59,11 @@ class Credential(models.Table):
     on_anomaly = UnicodeAttribute(null=True)
     # What was last noticed about it, and when: for the console, which shows it for some days.
     unusual = UnicodeAttribute(null=True)
-    unusual_at = models.Whole(null=True)
+    unusual_at = models.Integer(null=True)
     # Until when its person knows what it did: that is not held against it any more.
-    usual_until = models.Whole(null=True)
+    usual_until = models.Integer(null=True)
     # When it was last reported as leaked, and what was done then: the same report again is not told again.
-    leaked_at = models.Whole(null=True)
+    leaked_at = models.Integer(null=True)
     leaked_done = UnicodeAttribute(null=True)
 
     dies_at = models.DiesAt(null=True)

@@ -9,7 +9,7 @@ from typing import Any
 from chalicelib.core import clock, errors, http_syntax, secrets, settings
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.credentials import scopes
-from chalicelib.credentials.principal import Verdict
+from chalicelib.credentials.principal import Principal
 from chalicelib.limits import stale_marks, tiers
 
 _AROUND = " \t\r\n"
@@ -39,7 +39,7 @@ def presented(text: str) -> str:
     return secret if scheme == "bearer" and secret else text
 
 
-def verify(secret: str, resource: str = "") -> Verdict:
+def verify(secret: str, resource: str = "") -> Principal:
     """Return who `secret` speaks for and what it may do, as of now, at this API or at another `resource` (RFC 8707).
 
     Raises InvalidApiKey when it is malformed, unknown, revoked, of an account that isn't active, or an access token for
@@ -62,7 +62,7 @@ def verify(secret: str, resource: str = "") -> Verdict:
     if 0 < ends_at_ms <= clock.now_ms():
         raise errors.TokenExpired
     admin = account.get("admin", {}).get("BOOL", False)
-    return Verdict(
+    return Principal(
         account_id=account["id"]["S"],
         credential_id=credential["id"]["S"],
         kind=credential["kind"]["S"],

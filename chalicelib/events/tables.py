@@ -14,7 +14,7 @@ class Event(models.Table):
     account_id = UnicodeAttribute(hash_key=True)
     id = UnicodeAttribute(range_key=True)
     type = UnicodeAttribute()
-    at = models.Whole()
+    at = models.Integer()
     actor = UnicodeAttribute()
     source_ip = UnicodeAttribute(null=True)
     reason = UnicodeAttribute(null=True)

@@ -22,5 +22,5 @@ class Repeat(models.Table):
     claim = UnicodeAttribute(null=True)
     # The whole answer, which may hold a secret; absent where it is too long to be kept.
     sealed = BinaryAttribute(null=True, legacy_encoding=False)
-    expires_at = models.Whole()
+    expires_at = models.Integer()
     dies_at = models.DiesAt(null=True)

@@ -12,5 +12,5 @@ class Windows(models.Table):
         table = "windows"
 
     subject = UnicodeAttribute(hash_key=True)
-    hour = models.Whole(range_key=True)
+    hour = models.Integer(range_key=True)
     dies_at = models.DiesAt(null=True)

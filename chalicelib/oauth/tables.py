@@ -33,7 +33,7 @@ class Client(models.Table):
     """`none` for a public client, else how it says it sends its secret."""
     registered_by = UnicodeAttribute()
     """`account`, `self` (RFC 7591) or `document` (client ID metadata document)."""
-    created_at = models.Whole()
+    created_at = models.Integer()
     owner_id = UnicodeAttribute(null=True)
     secret_digest = UnicodeAttribute(null=True)
     secret_hint = UnicodeAttribute(null=True)
@@ -41,16 +41,16 @@ class Client(models.Table):
     uri = UnicodeAttribute(null=True)
     pkce_required = BooleanAttribute(null=True)
     """What its owner chose for a confidential client; others must use PKCE whatever stands here."""
-    deleted_at = models.Whole(null=True)
+    deleted_at = models.Integer(null=True)
     # Who ended it, if that was an admin or the operator, and why.
     ended_by = UnicodeAttribute(null=True)
     ended_because = UnicodeAttribute(null=True)
     # Since when its owner's account is suspended or deleted (see `accounts.owned_clients`).
-    owner_suspended_at = models.Whole(null=True)
-    fresh_until = models.Whole(null=True)
+    owner_suspended_at = models.Integer(null=True)
+    fresh_until = models.Integer(null=True)
     """Of a document: when it is to be fetched again."""
     dies_at = models.DiesAt(null=True)
-    kept_until = models.Whole(null=True)
+    kept_until = models.Integer(null=True)
     """Of a document that an account approved: the epoch second until which it is kept at least."""
 
     by_owner = ByOwner()
@@ -107,7 +107,7 @@ class Consent(models.Table):
 
     Not scopes, resources and places apart: a yes to one scope here and to another there is none to both in one place.
     """
-    given_at = models.Whole()
+    given_at = models.Integer()
 
     by_client = ConsentsByClient()
 
@@ -150,9 +150,9 @@ class Grant(models.Table):
     client_id = UnicodeAttribute()
     scopes = UnicodeSetAttribute()
     resources = UnicodeSetAttribute(null=True)
-    created_at = models.Whole()
-    expires_at = models.Whole()
-    revoked_at = models.Whole(null=True)
+    created_at = models.Integer()
+    expires_at = models.Integer()
+    revoked_at = models.Integer(null=True)
     dies_at = models.DiesAt()
 
     by_account = GrantsByAccount()
@@ -174,11 +174,11 @@ class Ticket(models.Table):
     client_id = UnicodeAttribute()
     scopes = UnicodeSetAttribute(null=True)
     resources = UnicodeSetAttribute(null=True)
-    expires_at = models.Whole()
+    expires_at = models.Integer()
     account_id = UnicodeAttribute(null=True)
     grant_id = UnicodeAttribute(null=True)
-    granted_at = models.Whole(null=True)
-    consumed_at = models.Whole(null=True)
+    granted_at = models.Integer(null=True)
+    consumed_at = models.Integer(null=True)
     redirect_uri = UnicodeAttribute(null=True)
     code_challenge = UnicodeAttribute(null=True)
     # A rotated refresh token: its last answer, sealed with a key that only its holder can derive (see `sealed`).
@@ -187,8 +187,8 @@ class Ticket(models.Table):
     user_code = UnicodeAttribute(null=True)
     device_digest = UnicodeAttribute(null=True)
     decision = UnicodeAttribute(null=True)
-    polled_at = models.Whole(null=True)
-    interval_s = models.Whole(null=True)
+    polled_at = models.Integer(null=True)
+    interval_s = models.Integer(null=True)
     dies_at = models.DiesAt(null=True)
 
     @property

@@ -8,7 +8,7 @@ from chalicelib.core.dynamodb import models
 class Update(MapAttribute[str, object]):
     """What an operator said of an incident, and when."""
 
-    at = models.Whole()
+    at = models.Integer()
     state = UnicodeAttribute()
     text = UnicodeAttribute()
 
@@ -25,7 +25,7 @@ class Status(models.Table):
     at = UnicodeAttribute(range_key=True)
     title = UnicodeAttribute(null=True)
     components = UnicodeSetAttribute(null=True)
-    opened_at = models.Whole(null=True)
-    closed_at = models.Whole(null=True)
+    opened_at = models.Integer(null=True)
+    closed_at = models.Integer(null=True)
     updates: ListAttribute[Update] = ListAttribute(of=Update, default=list)
     dies_at = models.DiesAt(null=True)

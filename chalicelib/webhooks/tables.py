@@ -21,33 +21,33 @@ class Endpoint(models.Table):
     types = UnicodeSetAttribute(null=True)
     status = UnicodeAttribute(default=ENABLED)
     disabled_because = UnicodeAttribute(null=True)
-    created_at = models.Whole()
+    created_at = models.Integer()
     # It is told of nothing that happened before.
-    enabled_at = models.Whole()
+    enabled_at = models.Integer()
     # Which secret signs; the one before it signs beside it until its overlap ends.
-    version = models.Whole(default=1)
-    overlap_ends_at = models.Whole(null=True)
+    version = models.Integer(default=1)
+    overlap_ends_at = models.Integer(null=True)
     # Since when it has had these types: nobody looks whether something older was lost.
-    types_since = models.Whole(null=True)
+    types_since = models.Integer(null=True)
     # How many attempts in a row failed, and since when.
-    failures = models.Whole(default=0)
-    failing_since = models.Whole(null=True)
+    failures = models.Integer(default=0)
+    failing_since = models.Integer(null=True)
     # Whether its last answer took so long that nobody should wait for the next.
     slow = BooleanAttribute(default=False)
     # Until when it is left alone, since nobody answered there.
-    quiet_until = models.Whole(null=True)
+    quiet_until = models.Integer(null=True)
     # Since when something that could have been sent waits: what comes after it mustn't overtake it.
-    behind_since = models.Whole(null=True)
+    behind_since = models.Integer(null=True)
     # Until when some function sends to it: one at a time, so that events arrive in order.
-    busy_until = models.Whole(null=True)
+    busy_until = models.Integer(null=True)
 
 
 class Attempt(MapAttribute[str, object]):
     """One try to deliver: what was answered, or why nothing was."""
 
-    at = models.Whole()
-    took_ms = models.Whole()
-    status = models.Whole(null=True)
+    at = models.Integer()
+    took_ms = models.Integer()
+    status = models.Integer(null=True)
     answer = UnicodeAttribute(null=True)
     problem = UnicodeAttribute(null=True)
 
@@ -60,7 +60,7 @@ class ByDue(GlobalSecondaryIndex["Delivery"]):
         projection = IncludeProjection(["account_id"])
 
     lane = UnicodeAttribute(hash_key=True)
-    due_at = models.Whole(range_key=True)
+    due_at = models.Integer(range_key=True)
 
 
 class Delivery(models.Table):
@@ -76,15 +76,15 @@ class Delivery(models.Table):
     # Exactly what is sent, at each attempt the same.
     body = UnicodeAttribute()
     state = UnicodeAttribute(default=PENDING)
-    created_at = models.Whole()
+    created_at = models.Integer()
     lane = UnicodeAttribute(null=True)
-    due_at = models.Whole(null=True)
+    due_at = models.Integer(null=True)
     # When it was last asked for by hand.
-    queued_at = models.Whole(null=True)
+    queued_at = models.Integer(null=True)
     # Until when some function is sending it; it is due again then, in case that function dies.
-    claimed_until = models.Whole(null=True)
+    claimed_until = models.Integer(null=True)
     # How many attempts since it was last put on its way; `attempts` holds those before, too.
-    tries = models.Whole(default=0)
+    tries = models.Integer(default=0)
     attempts: ListAttribute[Attempt] = ListAttribute(of=Attempt, default=list)
     dies_at = models.DiesAt()
 

@@ -23,8 +23,8 @@ def table(bench: Bench) -> str:
             lines.append((_plain(row.says), _number(ratio["reached"]), _target(row), _verdict(ratio)))
     widths = [max(len(line[column]) for line in lines) for column in range(3)]
     return "\n".join(
-        f"{says:<{widths[0]}}  {reached:>{widths[1]}}  {target:>{widths[2]}}  {verdict}".rstrip()
-        for says, reached, target, verdict in lines
+        f"{says:<{widths[0]}}  {reached:>{widths[1]}}  {target:>{widths[2]}}  {principal}".rstrip()
+        for says, reached, target, principal in lines
     )
 
 

@@ -182,9 +182,10 @@ def _compile_tests() -> None:
 
 def _warm_up() -> None:
     """Have moto make the tables once: most of what the first test of a process would take."""
-    from tests import conftest, moto_front
+    from tests import conftest
+    from tests.support import moto_server
 
-    with mock_aws(), moto_front.served() as url, pytest.MonkeyPatch.context() as patch:
+    with mock_aws(), moto_server.served() as url, pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_ENDPOINT_URL_DYNAMODB", url)
         conftest.put_empty_tables_up()
 

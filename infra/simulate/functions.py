@@ -11,7 +11,7 @@ from infra.simulate.timeline import Timeline
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Principal:
     """What a function believes of a credential: the moment it claims, by some clock, and the true one (µs)."""
 
     verified_at_ms: int
@@ -24,7 +24,7 @@ class Function:
 
     off_ms: int
     state: State = field(default_factory=dict)
-    renewed: dict[str, Verdict] = field(default_factory=dict)
+    renewed: dict[str, Principal] = field(default_factory=dict)
     calls: int = 0
     unanswered: bool = False
     """Whether the last call got no answer."""

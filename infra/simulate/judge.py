@@ -9,7 +9,7 @@ from chalicelib.limits.admission import Refused
 from chalicelib.limits.counter_items import Window
 from infra.simulate.assumptions import S
 from infra.simulate.clients import Account
-from infra.simulate.functions import Verdict
+from infra.simulate.functions import Principal
 
 Hour = tuple[str, int]
 
@@ -48,16 +48,16 @@ class Judge:
         self._in_hour[account.partition, self.first_hour] = account.used_before
         self._bursts[account.partition] = account.tier.burst
 
-    def grant(self, account: Account, window: Window, arrived_us: int, verdict: Verdict) -> None:
+    def grant(self, account: Account, window: Window, arrived_us: int, principal: Principal) -> None:
         """Note a request that DynamoDB let through."""
         self._count(account, window, arrived_us)
-        self.missed_changes += any(True for _ in _unfelt(account, arrived_us, verdict))
+        self.missed_changes += any(True for _ in _unfelt(account, arrived_us, principal))
 
-    def grant_from_lease(self, account: Account, window: Window, arrived_us: int, verdict: Verdict) -> None:
+    def grant_from_lease(self, account: Account, window: Window, arrived_us: int, principal: Principal) -> None:
         """Note a request that was let through from what an earlier write had taken."""
         self._count(account, window, arrived_us)
         self.leased += 1
-        late_us = max((arrived_us - told_us for told_us in _unfelt(account, arrived_us, verdict)), default=-1)
+        late_us = max((arrived_us - told_us for told_us in _unfelt(account, arrived_us, principal)), default=-1)
         self.late_changes += late_us >= 0
         self.latest_change_us = max(self.latest_change_us, late_us)
 
@@ -94,9 +94,9 @@ class Judge:
         self._granted_us.setdefault(account.partition, []).append(at_us)
 
 
-def _unfelt(account: Account, arrived_us: int, verdict: Verdict) -> Iterator[int]:
+def _unfelt(account: Account, arrived_us: int, principal: Principal) -> Iterator[int]:
     """Return when the makers of changes were told that they are felt, which this verdict on a later request is not."""
-    return (told_us for made_us, told_us in account.changes if told_us <= arrived_us and verdict.truly_us < made_us)
+    return (told_us for made_us, told_us in account.changes if told_us <= arrived_us and principal.truly_us < made_us)
 
 
 def _most(times: list[int]) -> int:

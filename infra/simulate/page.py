@@ -48,13 +48,13 @@ def _exactness(outcomes: Outcomes) -> str:
         rows.append(
             (
                 f"{agree.scenario.rate:,}",
-                f"{sum(verdict.asked for verdict in verdicts):,}",
+                f"{sum(principal.asked for principal in verdicts):,}",
                 f"{agree.accounts:,}",
                 f"{agree.functions:,}",
-                f"{sum(verdict.over_admitted for verdict in verdicts)}",
-                f"{sum(verdict.missed_changes for verdict in verdicts)}",
-                *(_part(sum(verdict.compliant_refused.values()), verdict.compliant) for verdict in verdicts),
-                *(f"{verdict.most_in_a_second():.1f}" for verdict in verdicts),
+                f"{sum(principal.over_admitted for principal in verdicts)}",
+                f"{sum(principal.missed_changes for principal in verdicts)}",
+                *(_part(sum(principal.compliant_refused.values()), principal.compliant) for principal in verdicts),
+                *(f"{principal.most_in_a_second():.1f}" for principal in verdicts),
             )
         )
     return table(

@@ -15,7 +15,7 @@ from infra.simulate import assumptions
 from infra.simulate.assumptions import MS, S
 from infra.simulate.clients import Account
 from infra.simulate.dynamodb import DynamoDB
-from infra.simulate.functions import Fleet, Function, Verdict
+from infra.simulate.functions import Fleet, Function, Principal
 from infra.simulate.judge import Judge
 from infra.simulate.processes import Processes
 from infra.simulate.scenario import Scenario
@@ -41,7 +41,7 @@ class Service:
     judge: Judge
     dice: Random
     running: Function | None = None
-    cached: dict[str, Verdict] = field(default_factory=dict)
+    cached: dict[str, Principal] = field(default_factory=dict)
     writes: int = 0
     admissions_us: list[int] = field(default_factory=list)
     answers_us: list[int] = field(default_factory=list)
@@ -106,23 +106,23 @@ class Service:
     def _admit(self, account: Account, arrived_us: int) -> None:
         """Admit as `credentials.reverify` does; verifying anew is two reads."""
         function = self._function()
-        verdict = self._believed(account, function)
+        principal = self._believed(account, function)
         for _ in range(ROUNDS_MAX):
             window = window_at(account.subject, account.tier, clock.now_ms())
             function.unanswered, calls = fail_open.lasts(window.now_ms), function.calls
             try:
-                admit(account.subject, account.tier, counter=COUNTER, verified_at_ms=verdict.verified_at_ms)
+                admit(account.subject, account.tier, counter=COUNTER, verified_at_ms=principal.verified_at_ms)
             except Stale as stale_since:
-                verdict = Verdict(stale_since.stale_at_ms, self.timeline.now_us)
+                principal = Principal(stale_since.stale_at_ms, self.timeline.now_us)
                 self.pause(2 * assumptions.ROUND_TRIP.draw_us(self.dice) / S)
-                function.renewed[account.subject] = verdict
+                function.renewed[account.subject] = principal
             else:
                 if function.unanswered:
                     self.judge.pass_unasked(account, arrived_us)
                 elif function.calls == calls:
-                    self.judge.grant_from_lease(account, window, arrived_us, verdict)
+                    self.judge.grant_from_lease(account, window, arrived_us, principal)
                 else:
-                    self.judge.grant(account, window, arrived_us, verdict)
+                    self.judge.grant(account, window, arrived_us, principal)
                 return
         raise RuntimeError("stale for ever")
 
@@ -136,7 +136,7 @@ class Service:
         if stale_marks.mark(account.subject):
             account.changes.append((made_us, self.timeline.now_us))
 
-    def _believed(self, account: Account, function: Function) -> Verdict:
+    def _believed(self, account: Account, function: Function) -> Principal:
         """Return the newest verdict that the function has: the gateway's, or one of its own."""
         cached = self.cached.get(account.subject)
         if cached is None or self.timeline.now_us - cached.truly_us > assumptions.CACHED_S * S:
@@ -144,10 +144,10 @@ class Service:
         renewed = function.renewed.get(account.subject, cached)
         return renewed if renewed.verified_at_ms > cached.verified_at_ms else cached
 
-    def _verified(self) -> Verdict:
+    def _verified(self) -> Principal:
         """Verify as the authorizer does, by the clock of some function of its own."""
         off_ms = self.dice.randint(-self.scenario.clocks_off_ms, self.scenario.clocks_off_ms)
-        return Verdict(stale_marks.verified_from(self._true_ms() + off_ms), self.timeline.now_us)
+        return Principal(stale_marks.verified_from(self._true_ms() + off_ms), self.timeline.now_us)
 
     def _true_ms(self) -> int:
         return FULL_HOUR_MS - self.scenario.seconds * 500 + self.timeline.now_us // MS

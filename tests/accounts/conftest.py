@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.house import House
-from tests.letterbox import Letterbox, kept_in
+from tests.support.harness import TestApp
+from tests.support.mailbox import Mailbox, kept_in
 
 
 @pytest.fixture
-def box(home: House, tmp_path: Path) -> Iterator[Letterbox]:
+def box(latchkey: TestApp, tmp_path: Path) -> Iterator[Mailbox]:
     """The folder that this house's mail falls into."""
     with kept_in(tmp_path / "mail") as kept:
         yield kept

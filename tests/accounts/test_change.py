@@ -12,21 +12,21 @@ from chalicelib.events import actors, record
 from chalicelib.limits import stale_marks
 from chalicelib.limits.tiers import ENTERPRISE, PRO
 from chalicelib.oauth import grants
-from tests.house import House
 from tests.oauth.flow import registered
+from tests.support.harness import TestApp
 
 
-def test_name_changes_and_nothing_else(home: House) -> None:
+def test_name_changes_and_nothing_else(latchkey: TestApp) -> None:
     """No credential becomes stale by it: one write with its event, and none to the counters."""
-    account = home.account()
+    account = latchkey.account()
     with telemetry.calls_watched() as calls:
         assert change.rename(account.id, "Ada B").name == "Ada B"
     assert calls.made == [("TransactWriteItems", ""), ("GetItem", "latchkey-test-accounts")]
 
 
-def test_tier_and_status_change_one_by_one_or_together(home: House) -> None:
+def test_tier_and_status_change_one_by_one_or_together(latchkey: TestApp) -> None:
     """What isn't named stays."""
-    account = home.account()
+    account = latchkey.account()
     change.set_standing(account.id, tier=PRO, status=None, actor="test")
     change.set_standing(account.id, tier=None, status="suspended", actor="test")
     assert (found := find.account_by_id(account.id)).tier == "pro"
@@ -36,9 +36,9 @@ def test_tier_and_status_change_one_by_one_or_together(home: House) -> None:
     assert found.status == "active"
 
 
-def test_suspension_ends_console_sessions_for_good(home: House) -> None:
+def test_suspension_ends_console_sessions_for_good(latchkey: TestApp) -> None:
     """A reinstated account logs in again."""
-    account = home.account()
+    account = latchkey.account()
     epochs = []
     for status in ("suspended", "active", "suspended"):
         change.set_standing(account.id, tier=None, status=status, actor="test")
@@ -47,7 +47,7 @@ def test_suspension_ends_console_sessions_for_good(home: House) -> None:
 
 
 @pytest.mark.parametrize("account_id", ["acc_00000000000000000000", "nobody"])
-def test_account_that_is_not_there_is_not_made(home: House, account_id: str) -> None:
+def test_account_that_is_not_there_is_not_made(latchkey: TestApp, account_id: str) -> None:
     """An update never brings a deleted account back as a stump."""
     with pytest.raises(errors.NotFound):
         change.rename(account_id, "Ghost")
@@ -56,9 +56,9 @@ def test_account_that_is_not_there_is_not_made(home: House, account_id: str) -> 
     assert Account.count() == 0
 
 
-def test_change_that_could_not_be_told_is_made_and_says_so(home: House) -> None:
+def test_change_that_could_not_be_told_is_made_and_says_so(latchkey: TestApp) -> None:
     """Whoever suspends an account hears that it may take minutes, and that repeating helps."""
-    account = home.account()
+    account = latchkey.account()
     dynamodb.call("DeleteTable", {"TableName": settings.current().table("windows")})
     with pytest.raises(errors.Unavailable, match="Send it again"):
         change.set_standing(account.id, tier=None, status="suspended", actor="test")
@@ -71,9 +71,9 @@ def told(account: Account) -> tuple[str, dict[str, str], str, str | None]:
     return event.type, event.changed.as_dict(), event.actor, event.reason
 
 
-def test_each_change_is_recorded_with_what_it_set_and_nothing_else(home: House) -> None:
+def test_each_change_is_recorded_with_what_it_set_and_nothing_else(latchkey: TestApp) -> None:
     """Who did it, and why, stands beside it."""
-    account = home.account()
+    account = latchkey.account()
     change.rename(account.id, "Ada B")
     assert told(account) == ("account.renamed", {"name": "Ada B"}, "operator", None)
     for tier, status, changed in (
@@ -99,10 +99,10 @@ def test_each_change_is_recorded_with_what_it_set_and_nothing_else(home: House) 
     ],
     ids=["tier", "suspended", "reinstated", "admin"],
 )
-def test_change_of_standing_takes_effect_at_the_next_request(home: House, deed: Callable[[str], None]) -> None:
+def test_change_of_standing_takes_effect_at_the_next_request(latchkey: TestApp, deed: Callable[[str], None]) -> None:
     """Its mark is set, whatever of the standing it was; of an account that isn't there nothing is changed."""
-    account = home.account()
-    home.clock.forward(1)
+    account = latchkey.account()
+    latchkey.clock.forward(1)
     deed(account.id)
     assert stale_marks.is_marked(account.id, clock.now_ms())
     with pytest.raises(errors.NotFound, match="no such user"):
@@ -110,9 +110,9 @@ def test_change_of_standing_takes_effect_at_the_next_request(home: House, deed: 
     assert Account.count() == 1
 
 
-def test_nobody_suspends_their_own_account(home: House) -> None:
+def test_nobody_suspends_their_own_account(latchkey: TestApp) -> None:
     """They couldn't undo it. Their tier they may set, and another's account they may suspend."""
-    admin, other = home.account(admin=True), home.account()
+    admin, other = latchkey.account(admin=True), latchkey.account()
     with actors.administrator(admin.id, "Because"):
         with pytest.raises(errors.Conflict, match="Ask another administrator"):
             change.set_standing(admin.id, tier=PRO, status="suspended", actor=admin.id)
@@ -124,9 +124,9 @@ def test_nobody_suspends_their_own_account(home: House) -> None:
     assert [(each.tier, each.status) for each in stands] == [("pro", "active"), ("free", "suspended")]
 
 
-def test_suspension_alone_leaves_something_to_be_finished(home: House) -> None:
+def test_suspension_alone_leaves_something_to_be_finished(latchkey: TestApp) -> None:
     """What the request did of it, and that it began; a change of tier, or a reinstatement, ends nothing."""
-    account = home.account()
+    account = latchkey.account()
     change.set_standing(account.id, tier=PRO, status=None, actor="operator")
     change.set_standing(account.id, tier=None, status="active", actor="operator")
     assert list(unfinished.all_there_are()) == []
@@ -135,12 +135,12 @@ def test_suspension_alone_leaves_something_to_be_finished(home: House) -> None:
     assert (ending.kind, ending.subject, ending.began_at) == ("owner", account.id, clock.now_ms())
 
 
-def test_users_of_a_suspended_accounts_clients_are_told_in_the_same_request(home: House) -> None:
+def test_users_of_a_suspended_accounts_clients_are_told_in_the_same_request(latchkey: TestApp) -> None:
     """Their cached verdicts end; how far that has come is written down."""
-    owner, user = home.account(name="Owner"), home.account(name="User")
-    app = registered(home, owner=owner)
+    owner, user = latchkey.account(name="Owner"), latchkey.account(name="User")
+    app = registered(latchkey, owner=owner)
     grants.new(user.id, app.id, scopes={"read"}, resources=set()).save()
-    home.clock.forward(1)
+    latchkey.clock.forward(1)
     change.set_standing(owner.id, tier=None, status="suspended", actor="operator")
     assert stale_marks.is_marked(user.id, clock.now_ms())
     assert [each.step for each in unfinished.all_there_are()] == [app.id]

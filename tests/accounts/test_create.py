@@ -9,11 +9,11 @@ from chalicelib.core import errors
 from chalicelib.core.dynamodb import models
 from chalicelib.events import record
 from chalicelib.limits.tiers import FREE, PRO
-from tests.house import NOON_MS, House
-from tests.meanwhile import failing
+from tests.support.harness import NOON_MS, TestApp
+from tests.support.interleaving import failing
 
 
-def test_new_account_is_active_and_no_admin(home: House) -> None:
+def test_new_account_is_active_and_no_admin(latchkey: TestApp) -> None:
     """Nobody is more than asked for."""
     account = Account.get(create_account(email="Ada@Example.com", name="Ada", tier=PRO).id)
     assert (account.email, account.name, account.tier) == ("ada@example.com", "Ada", "pro")
@@ -21,7 +21,7 @@ def test_new_account_is_active_and_no_admin(home: House) -> None:
     assert account.live_keys.as_dict() == {}
 
 
-def test_second_claim_on_an_email_loses_and_leaves_nothing(home: House) -> None:
+def test_second_claim_on_an_email_loses_and_leaves_nothing(latchkey: TestApp) -> None:
     """Of two accounts with one address the first stands; the other isn't there at all."""
     first = create_account(email="ada@example.com", name="Ada", tier=FREE)
     with pytest.raises(errors.Conflict):
@@ -30,14 +30,14 @@ def test_second_claim_on_an_email_loses_and_leaves_nothing(home: House) -> None:
     assert Email.get("ada@example.com").account_id == first.id
 
 
-def test_account_without_an_address_is_refused(home: House) -> None:
+def test_account_without_an_address_is_refused(latchkey: TestApp) -> None:
     """Nothing is stored."""
     with pytest.raises(errors.InvalidRequest):
         create_account(email="nonsense", name="Ada", tier=FREE)
     assert Account.count() == 0
 
 
-def test_new_account_holds_what_it_was_made_of_and_is_recorded(home: House) -> None:
+def test_new_account_holds_what_it_was_made_of_and_is_recorded(latchkey: TestApp) -> None:
     """Its address as it was typed only where that is another spelling, and its event with the tier."""
     made = create_account(
         email="Ada@Example.com", name="Ada", tier=PRO, admin=True, password_hash="hash", verified_at_ms=5
@@ -53,7 +53,7 @@ def test_new_account_holds_what_it_was_made_of_and_is_recorded(home: House) -> N
     assert [plain.password_hash, plain.email_verified_at, plain.is_verified] == [None, None, False]
 
 
-def test_what_stands_beside_an_account_is_stored_with_it_or_neither(home: House) -> None:
+def test_what_stands_beside_an_account_is_stored_with_it_or_neither(latchkey: TestApp) -> None:
     """Refused, it is a conflict, and nothing is left of the account."""
     refused = Email("taken@example.com", account_id="acc_x")
     refused.save()
@@ -70,7 +70,7 @@ def test_what_stands_beside_an_account_is_stored_with_it_or_neither(home: House)
     assert Email.count() == 2
 
 
-def test_account_never_takes_the_place_of_another_with_its_id(home: House) -> None:
+def test_account_never_takes_the_place_of_another_with_its_id(latchkey: TestApp) -> None:
     """By whatever chance two ids are the same."""
     first = create_account(email="ada@example.com", name="Ada", tier=FREE)
     second = unstored(email="eve@example.com", name="Eve", tier=FREE)
@@ -80,7 +80,7 @@ def test_account_never_takes_the_place_of_another_with_its_id(home: House) -> No
     assert ([each.name for each in Account.scan()], Email.count()) == (["Ada"], 1)
 
 
-def test_database_that_fails_is_not_called_a_conflict(home: House) -> None:
+def test_database_that_fails_is_not_called_a_conflict(latchkey: TestApp) -> None:
     """Nobody is told that their address is taken because a write was broken."""
     with failing("TransactWriteItems"), pytest.raises(TransactWriteError):
         create_account(email="ada@example.com", name="Ada", tier=FREE)

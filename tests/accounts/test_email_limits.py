@@ -15,9 +15,9 @@ from chalicelib.accounts.tables import Account
 from chalicelib.core import settings, telemetry
 from chalicelib.limits import tiers
 from chalicelib.limits.admission import Refused
-from tests.house import House
-from tests.letterbox import Letterbox
-from tests.visitor import PASSWORD, SOMEWHERE, person
+from tests.support.console_client import PASSWORD, SOMEWHERE, person
+from tests.support.harness import TestApp
+from tests.support.mailbox import Mailbox
 
 BASE = "https://api.example.com"
 ADA = "ada@example.com"
@@ -25,7 +25,7 @@ NEW = "new@example.com"
 
 
 @pytest.fixture
-def unsendable(home: House) -> Iterator[None]:
+def unsendable(latchkey: TestApp) -> Iterator[None]:
     """A sender that SES hasn't verified, so that it takes no mail."""
     telemetry.write_to(io.StringIO())
     with settings.in_use(replace(settings.current(), mail_from="unverified@example.com")):
@@ -57,12 +57,12 @@ def resets(caller: Caller = SOMEWHERE) -> None:
 
 def signs_up(caller: Caller = SOMEWHERE) -> None:
     """Sign up with an address."""
-    visitor = sign_up.Visitor(caller.networks)
-    sign_up.sign_up(email=ADA, name="A", password=PASSWORD, visitor=visitor, base_url=BASE)
+    console = sign_up.SignUpRequest(caller.networks)
+    sign_up.sign_up(email=ADA, name="A", password=PASSWORD, request=console, base_url=BASE)
 
 
 @pytest.mark.parametrize("from_elsewhere", [True, False], ids=["other network", "same network"])
-def test_stranger_uses_up_nobody_elses_change_of_address(home: House, box: Letterbox, from_elsewhere: bool) -> None:
+def test_stranger_uses_up_nobody_elses_change_of_address(latchkey: TestApp, box: Mailbox, from_elsewhere: bool) -> None:
     """They are refused for their own account; the mail of the account that has the address comes."""
     stranger, rightful = person(name="Mallory"), person()
     for _ in range(5):
@@ -74,10 +74,10 @@ def test_stranger_uses_up_nobody_elses_change_of_address(home: House, box: Lette
     assert email_links.looked_up(box.take_one().ticket, email_links.CHANGE_EMAIL).account_id == rightful.id
 
 
-def test_many_strangers_use_up_nobody_elses_first_change_of_address(home: House, box: Letterbox) -> None:
+def test_many_strangers_use_up_nobody_elses_first_change_of_address(latchkey: TestApp, box: Mailbox) -> None:
     """From many accounts an address gets 20 an hour, beside each account's first; who gets none is told so."""
     rightful = person()
-    home.counted(f"mail_{hashed(NEW)}", tiers.EMAIL_CHANGE_MAILS.address, used=20)
+    latchkey.counted(f"mail_{hashed(NEW)}", tiers.EMAIL_CHANGE_MAILS.address, used=20)
     changes(rightful)
     assert box.take_one().to == NEW
     with pytest.raises(Refused):
@@ -85,7 +85,7 @@ def test_many_strangers_use_up_nobody_elses_first_change_of_address(home: House,
     assert box.take() == []
 
 
-def test_taken_and_free_address_refuse_alike(home: House, box: Letterbox) -> None:
+def test_taken_and_free_address_refuse_alike(latchkey: TestApp, box: Mailbox) -> None:
     """No allowance tells whether somebody has an address."""
     taken = person(email=NEW)
     for email in (taken.email, "free@example.com"):
@@ -96,7 +96,7 @@ def test_taken_and_free_address_refuse_alike(home: House, box: Letterbox) -> Non
             changes(asker, email)
 
 
-def test_stranger_on_one_network_leaves_an_address_its_mails_from_elsewhere(home: House, box: Letterbox) -> None:
+def test_stranger_on_one_network_leaves_an_address_its_mails_from_elsewhere(latchkey: TestApp, box: Mailbox) -> None:
     """Of resets and of sign-ups one network has five an hour for an address, however wide an IPv6 network is."""
     for number in range(12):
         signs_up(Caller((f"2001:db8:1:{number}::/64", "2001:db8:1::/48")))
@@ -111,22 +111,22 @@ def test_stranger_on_one_network_leaves_an_address_its_mails_from_elsewhere(home
     assert box.take_one().subject == "Choose another password"
 
 
-def test_nobodys_mailbox_is_flooded_by_whoever_asks(home: House, box: Letterbox) -> None:
+def test_nobodys_mailbox_is_flooded_by_whoever_asks(latchkey: TestApp, box: Mailbox) -> None:
     """From however many networks: twenty mails of a kind an hour, and the next one in the next hour."""
     person(email=ADA)
     for number in range(24):
         resets(network(number))
         signs_up(network(number))
     assert len(box.take()) == 2 * 20
-    home.clock.forward(3_600)
+    latchkey.clock.forward(3_600)
     resets()
     assert box.take_one().to == ADA
 
 
-def test_user_on_a_remembered_device_gets_a_reset_whatever_strangers_asked_for(home: House, box: Letterbox) -> None:
+def test_user_on_a_remembered_device_gets_a_reset_whatever_strangers_asked_for(latchkey: TestApp, box: Mailbox) -> None:
     """On a device that logged in before, they have five an hour of their own; elsewhere the mails that came work."""
     account = person(email=ADA)
-    home.counted(f"mail_{hashed(ADA)}", tiers.RESET_MAILS.address, used=20)
+    latchkey.counted(f"mail_{hashed(ADA)}", tiers.RESET_MAILS.address, used=20)
     device = replace(SOMEWHERE, device=sessions.remember_device(account))
     for _ in range(7):
         resets(device)
@@ -135,10 +135,10 @@ def test_user_on_a_remembered_device_gets_a_reset_whatever_strangers_asked_for(h
     assert box.take() == []
 
 
-def test_user_who_confirms_their_address_is_counted_by_account(home: House, box: Letterbox) -> None:
+def test_user_who_confirms_their_address_is_counted_by_account(latchkey: TestApp, box: Mailbox) -> None:
     """Sign-ups of strangers with the address take nothing from it; beyond five the user is told."""
     account = person(email=ADA, verified=False)
-    home.counted(f"mail_{hashed(ADA)}", tiers.VERIFICATION_MAILS.address, used=20)
+    latchkey.counted(f"mail_{hashed(ADA)}", tiers.VERIFICATION_MAILS.address, used=20)
     for _ in range(5):
         sign_up.send_verification(account, networks=SOMEWHERE.networks, base_url=BASE)
     with pytest.raises(Refused):
@@ -147,7 +147,7 @@ def test_user_who_confirms_their_address_is_counted_by_account(home: House, box:
 
 
 @pytest.mark.usefixtures("unsendable")
-def test_mail_that_could_not_be_sent_is_not_said_to_be(home: House) -> None:
+def test_mail_that_could_not_be_sent_is_not_said_to_be(latchkey: TestApp) -> None:
     """Whoever is known, or learns nothing by it, is told; that a reset failed might tell who has an account."""
     account = person(email=ADA, verified=False)
     asked: list[Callable[[], None]] = [

@@ -6,7 +6,7 @@ from chalicelib.accounts import forms
 from chalicelib.accounts.tables import Ticket
 from chalicelib.core import clock, errors
 from chalicelib.core.dynamodb import models
-from tests.house import House
+from tests.support.harness import TestApp
 
 
 def used(ticket: str, account_id: str = "acc_a") -> None:
@@ -16,7 +16,7 @@ def used(ticket: str, account_id: str = "acc_a") -> None:
         forms.add_to(write, spent)
 
 
-def test_form_is_used_once(home: House) -> None:
+def test_form_is_used_once(latchkey: TestApp) -> None:
     """The second use is a conflict, which says where to look for what the first one made."""
     used("ticket")
     with pytest.raises(errors.Conflict, match="This form was used already"):
@@ -24,14 +24,14 @@ def test_form_is_used_once(home: House) -> None:
     assert Ticket.count() == 1
 
 
-def test_forms_of_two_accounts_or_with_two_tickets_are_two(home: House) -> None:
+def test_forms_of_two_accounts_or_with_two_tickets_are_two(latchkey: TestApp) -> None:
     """Nobody uses up somebody else's form by its ticket."""
     for ticket, account_id in (("ticket", "acc_a"), ("ticket", "acc_b"), ("other", "acc_a")):
         used(ticket, account_id)
     assert Ticket.count() == 3
 
 
-def test_used_form_is_remembered_for_30_days_without_its_ticket(home: House) -> None:
+def test_used_form_is_remembered_for_30_days_without_its_ticket(latchkey: TestApp) -> None:
     """A page that was left open for a month is reloaded without harm; what is stored opens nothing."""
     used("ticket")
     (stored,) = Ticket.scan()

@@ -9,15 +9,15 @@ from chalicelib.core import clock, errors
 from chalicelib.idempotency import record
 from chalicelib.idempotency.record import Answer, Recording, Replayed
 from chalicelib.limits import tiers
-from tests.house import House
-from tests.meanwhile import before
-from tests.visitor import hash_of
+from tests.support.console_client import hash_of
+from tests.support.harness import TestApp
+from tests.support.interleaving import before
 
 EMAIL = "ada@example.com"
 
 
 @pytest.mark.parametrize("admin", [False, True])
-def test_invited_account_is_what_was_asked_for_and_has_no_password(home: House, admin: bool) -> None:
+def test_invited_account_is_what_was_asked_for_and_has_no_password(latchkey: TestApp, admin: bool) -> None:
     """Nor is its address verified: nobody has shown anything yet."""
     invited = invite(email="Ada@Example.com", name="Ada", tier=tiers.PRO, admin=admin)
     stored = Account.get(invited.account.id)
@@ -26,12 +26,12 @@ def test_invited_account_is_what_was_asked_for_and_has_no_password(home: House, 
     assert "lk_ml_" not in repr(invited)
 
 
-def test_invited_account_is_no_admin_unless_that_is_said(home: House) -> None:
+def test_invited_account_is_no_admin_unless_that_is_said(latchkey: TestApp) -> None:
     """Nobody is more than asked for."""
     assert not Account.get(invite(email=EMAIL, name="Ada", tier=tiers.FREE).account.id).admin
 
 
-def test_link_of_an_invitation_sets_the_password_and_verifies_nothing(home: House) -> None:
+def test_link_of_an_invitation_sets_the_password_and_verifies_nothing(latchkey: TestApp) -> None:
     """It was handed over, not mailed to the address."""
     invited = invite(email=EMAIL, name="Ada", tier=tiers.FREE)
     ticket = email_links.looked_up(invited.link, email_links.SET_PASSWORD)
@@ -40,7 +40,7 @@ def test_link_of_an_invitation_sets_the_password_and_verifies_nothing(home: Hous
     assert (stored.password_hash, stored.is_verified, stored.session_epoch) == (hash_of("x"), False, 1)
 
 
-def test_invitation_to_an_address_that_is_taken_makes_no_link(home: House) -> None:
+def test_invitation_to_an_address_that_is_taken_makes_no_link(latchkey: TestApp) -> None:
     """Nothing that could be used is left behind."""
     invite(email=EMAIL, name="Ada", tier=tiers.FREE)
     with pytest.raises(errors.Conflict):
@@ -48,7 +48,7 @@ def test_invitation_to_an_address_that_is_taken_makes_no_link(home: House) -> No
     assert (Account.count(), Ticket.count()) == (1, 1)
 
 
-def test_link_that_is_returned_is_the_one_that_was_stored(home: House) -> None:
+def test_link_that_is_returned_is_the_one_that_was_stored(latchkey: TestApp) -> None:
     """Though the transaction was tried twice, and made another link each time."""
 
     def somebody_leaves() -> None:
@@ -60,7 +60,7 @@ def test_link_that_is_returned_is_the_one_that_was_stored(home: House) -> None:
     assert email_links.looked_up(invited.link, email_links.SET_PASSWORD).account_id == invited.account.id
 
 
-def test_invitation_under_an_idempotency_key_is_recorded_with_its_account(home: House) -> None:
+def test_invitation_under_an_idempotency_key_is_recorded_with_its_account(latchkey: TestApp) -> None:
     """As it is answered: with the link that stands."""
     once = record.once(account_id="acc_x", lineage="x", place="POST /x", key="key", content=b"", secret="lk_live_x")
     recording: Recording[Invited] = Recording(once, lambda made: Answer(201, {}, made.link, made.account.id))

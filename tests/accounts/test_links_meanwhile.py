@@ -11,9 +11,9 @@ from chalicelib.accounts.tables import Account, Email, Session, Ticket
 from chalicelib.core import clock, errors, randomness, settings
 from chalicelib.events import record
 from chalicelib.limits import stale_marks, tiers
-from tests.house import House
-from tests.meanwhile import failing
-from tests.visitor import hash_of, person
+from tests.support.console_client import hash_of, person
+from tests.support.harness import TestApp
+from tests.support.interleaving import failing
 
 VERIFY, RESET, MOVE = email_links.VERIFY_EMAIL, email_links.SET_PASSWORD, email_links.CHANGE_EMAIL
 NEW_EMAIL = "lovelace@example.com"
@@ -49,7 +49,7 @@ def is_open(session: Session) -> bool:
 
 
 @EACH
-def test_link_does_nothing_for_an_account_that_was_deleted_since_it_was_read(home: House, purpose: str) -> None:
+def test_link_does_nothing_for_an_account_that_was_deleted_since_it_was_read(latchkey: TestApp, purpose: str) -> None:
     """Not even a stump comes back."""
     for verified in (True, False):
         account = person(verified=verified)
@@ -64,7 +64,7 @@ def test_link_does_nothing_for_an_account_that_was_deleted_since_it_was_read(hom
 
 
 @EACH
-def test_first_proof_is_made_of_what_still_stands(home: House, purpose: str) -> None:
+def test_first_proof_is_made_of_what_still_stands(latchkey: TestApp, purpose: str) -> None:
     """Verified, or its sessions ended, since the account was read: nothing is ended a second time, or by half."""
     for meanwhile in (Account.email_verified_at.set(5), Account.session_epoch.add(1)):
         read = person(verified=False)
@@ -76,7 +76,7 @@ def test_first_proof_is_made_of_what_still_stands(home: House, purpose: str) -> 
 
 
 @pytest.mark.parametrize("purpose", [VERIFY, RESET])
-def test_link_to_an_address_that_was_left_since_is_void(home: House, purpose: str) -> None:
+def test_link_to_an_address_that_was_left_since_is_void(latchkey: TestApp, purpose: str) -> None:
     """Whether or not that was seen before."""
     for verified in (True, False):
         account = person(verified=verified)
@@ -86,7 +86,7 @@ def test_link_to_an_address_that_was_left_since_is_void(home: House, purpose: st
             USES[purpose](ticket, account)
 
 
-def test_change_of_address_begins_from_the_address_that_was_read(home: House) -> None:
+def test_change_of_address_begins_from_the_address_that_was_read(latchkey: TestApp) -> None:
     """Moved elsewhere since, the account stays there, and its claim too."""
     account = person()
     late, first = asked(account, MOVE), asked(account, MOVE, "first@example.com")
@@ -97,7 +97,7 @@ def test_change_of_address_begins_from_the_address_that_was_read(home: House) ->
     assert [each.email for each in Email.scan()] == ["first@example.com"]
 
 
-def test_change_of_address_takes_nobody_elses_claim_away(home: House) -> None:
+def test_change_of_address_takes_nobody_elses_claim_away(latchkey: TestApp) -> None:
     """Were the old address another account's by whatever fault, it would stay theirs."""
     account = person()
     ticket = asked(account, MOVE)
@@ -110,11 +110,11 @@ def test_change_of_address_takes_nobody_elses_claim_away(home: House) -> None:
 @pytest.mark.parametrize(("typed", "kept"), [("Love@example.com", "Love@example.com"), ("love@example.com", None)])
 @pytest.mark.parametrize("verified", [True, False])
 def test_new_address_is_verified_and_kept_as_it_was_typed(
-    home: House, typed: str, kept: str | None, verified: bool
+    latchkey: TestApp, typed: str, kept: str | None, verified: bool
 ) -> None:
     """Where that is another spelling than its claim; nothing is left of the old one's spelling."""
     account = person(email="Ada@example.com", verified=verified)
-    home.clock.forward(60)
+    latchkey.clock.forward(60)
     ending = email_links.change_email(asked(account, MOVE, typed), account, session_of(account))
     stored = Account.get(account.id)
     assert (stored.email, stored.typed_email, stored.email_verified_at) == ("love@example.com", kept, clock.now_ms())
@@ -124,12 +124,12 @@ def test_new_address_is_verified_and_kept_as_it_was_typed(
 @EACH
 @pytest.mark.parametrize("verified", [True, False], ids=["verified", "first_proof"])
 def test_use_of_a_link_is_recorded_once_and_begins_an_ending_with_a_first_proof(
-    home: House, purpose: str, verified: bool
+    latchkey: TestApp, purpose: str, verified: bool
 ) -> None:
     """By which what was there before is deleted; a second proof of the same address records nothing at all."""
     account = person(verified=verified)
     Account(account.id).update(actions=[Account.live_keys.set({"key_1": 0})])
-    home.clock.forward(60)
+    latchkey.clock.forward(60)
     ending = USES[purpose](asked(account, purpose), account)
     kinds = {VERIFY: "account.email_verified", RESET: "account.password_changed", MOVE: "account.email_changed"}
     is_moot = verified and purpose == VERIFY
@@ -145,15 +145,15 @@ def test_use_of_a_link_is_recorded_once_and_begins_an_ending_with_a_first_proof(
 
 
 @EACH
-def test_first_proof_takes_effect_at_the_next_request(home: House, purpose: str) -> None:
+def test_first_proof_takes_effect_at_the_next_request(latchkey: TestApp, purpose: str) -> None:
     """Its mark is set after it."""
     account = person(verified=False)
-    home.clock.forward(1)
+    latchkey.clock.forward(1)
     USES[purpose](asked(account, purpose), account)
     assert stale_marks.is_marked(account.id, clock.now_ms())
 
 
-def test_reset_returns_what_its_user_chose_to_end(home: House) -> None:
+def test_reset_returns_what_its_user_chose_to_end(latchkey: TestApp) -> None:
     """Stored with it; with a first proof everything ends, so that takes its place."""
     for verified, kind in ((True, "reset"), (False, "proof")):
         account = person(verified=verified)
@@ -165,7 +165,9 @@ def test_reset_returns_what_its_user_chose_to_end(home: House) -> None:
 
 
 @pytest.mark.parametrize("with_session", [True, False])
-def test_password_outlives_a_first_proof_only_in_the_browser_that_used_it(home: House, with_session: bool) -> None:
+def test_password_outlives_a_first_proof_only_in_the_browser_that_used_it(
+    latchkey: TestApp, with_session: bool
+) -> None:
     """Its session goes on, and no other; without one the password may be somebody else's."""
     account = person(verified=False)
     own, other = session_of(account), session_of(account)
@@ -176,7 +178,7 @@ def test_password_outlives_a_first_proof_only_in_the_browser_that_used_it(home: 
 
 
 @pytest.mark.parametrize("purpose", [VERIFY, MOVE])
-def test_session_that_was_logged_out_meanwhile_does_not_come_back(home: House, purpose: str) -> None:
+def test_session_that_was_logged_out_meanwhile_does_not_come_back(latchkey: TestApp, purpose: str) -> None:
     """The link is not spent on it: who has it logs in and uses it there."""
     account = person(verified=False)
     session, ticket = session_of(account), asked(account, purpose)
@@ -189,7 +191,7 @@ def test_session_that_was_logged_out_meanwhile_does_not_come_back(home: House, p
 
 
 @pytest.mark.parametrize("purpose", [VERIFY, MOVE])
-def test_session_in_another_browser_goes_on_with_the_one_that_used_the_link(home: House, purpose: str) -> None:
+def test_session_in_another_browser_goes_on_with_the_one_that_used_the_link(latchkey: TestApp, purpose: str) -> None:
     """Only the one that is named: it has the epoch that the others lack."""
     account = person(verified=False)
     own, other = session_of(account), session_of(account)
@@ -197,7 +199,7 @@ def test_session_in_another_browser_goes_on_with_the_one_that_used_the_link(home
     assert (is_open(own), is_open(other)) == (True, False)
 
 
-def test_link_that_is_handed_over_is_recorded_and_proves_nothing(home: House) -> None:
+def test_link_that_is_handed_over_is_recorded_and_proves_nothing(latchkey: TestApp) -> None:
     """It came from the operator, not from a mailbox; for an account that is gone there is none."""
     account = person(verified=False)
     ticket = email_links.looked_up(email_links.handed_over(account), RESET)
@@ -211,7 +213,7 @@ def test_link_that_is_handed_over_is_recorded_and_proves_nothing(home: House) ->
     assert Ticket.count() == 1
 
 
-def test_link_of_nobody_is_void(home: House) -> None:
+def test_link_of_nobody_is_void(latchkey: TestApp) -> None:
     """One is stored for an address that no account has, since the time would tell."""
     ticket = email_links.looked_up(email_links.new_link(find.NOBODY, RESET, email="a@b.example", epoch=0), RESET)
     with pytest.raises(email_links.SpentLink) as spent:
@@ -221,7 +223,7 @@ def test_link_of_nobody_is_void(home: House) -> None:
 
 @pytest.mark.parametrize("with_mail", [True, False])
 @pytest.mark.parametrize("verified", [True, False])
-def test_address_has_to_be_verified_where_mail_is_sent(home: House, with_mail: bool, verified: bool) -> None:
+def test_address_has_to_be_verified_where_mail_is_sent(latchkey: TestApp, with_mail: bool, verified: bool) -> None:
     """Elsewhere nobody could."""
     account = person(verified=verified)
     with settings.in_use(replace(settings.current(), mail_from="a@example.com" if with_mail else "")):
@@ -233,7 +235,7 @@ def test_address_has_to_be_verified_where_mail_is_sent(home: House, with_mail: b
             unverified.check_proven(account)
 
 
-def test_no_secret_takes_the_place_of_another(home: House) -> None:
+def test_no_secret_takes_the_place_of_another(latchkey: TestApp) -> None:
     """By whatever chance two are the same: what was handed out first stays good, and stays its account's."""
     first, other = person(), person(name="Eve")
     with randomness.drawn_from(lambda _: 0):
@@ -254,7 +256,7 @@ def test_no_secret_takes_the_place_of_another(home: House) -> None:
 
 
 @EACH
-def test_database_that_fails_is_not_called_a_spent_link(home: House, purpose: str) -> None:
+def test_database_that_fails_is_not_called_a_spent_link(latchkey: TestApp, purpose: str) -> None:
     """The link works when it does."""
     account = person()
     ticket = asked(account, purpose)

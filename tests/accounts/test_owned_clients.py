@@ -16,15 +16,15 @@ from chalicelib.core.dynamodb.models import Table
 from chalicelib.limits import stale_marks
 from chalicelib.oauth import grants
 from chalicelib.oauth.tables import Client, Grant
-from tests.house import House
-from tests.meanwhile import before, failing
 from tests.oauth.flow import registered
+from tests.support.harness import TestApp
+from tests.support.interleaving import before, failing
 
 
-def owner_with(home: House, clients: int = 1) -> tuple[Account, list[str]]:
+def owner_with(latchkey: TestApp, clients: int = 1) -> tuple[Account, list[str]]:
     """Return an account and the ids of its clients, in order."""
-    owner = home.account(name="Owner")
-    return owner, sorted(registered(home, owner=owner).id for _ in range(clients))
+    owner = latchkey.account(name="Owner")
+    return owner, sorted(registered(latchkey, owner=owner).id for _ in range(clients))
 
 
 def given(client_id: str, number: int) -> list[Grant]:
@@ -57,29 +57,29 @@ def are_marked(given: list[Grant]) -> list[bool]:
     return [stale_marks.is_marked(each.account_id, clock.now_ms()) for each in given]
 
 
-def test_clients_stand_and_fall_with_their_owner(home: House) -> None:
+def test_clients_stand_and_fall_with_their_owner(latchkey: TestApp) -> None:
     """All of them, since the moment of the change; nobody else's."""
-    owner, ids = owner_with(home, 2)
-    _, others = owner_with(home)
-    home.clock.forward(1)
+    owner, ids = owner_with(latchkey, 2)
+    _, others = owner_with(latchkey)
+    latchkey.clock.forward(1)
     set_status(owner, states.SUSPENDED)
     assert suspended_at([*ids, *others]) == [clock.now_ms(), clock.now_ms(), None]
     set_status(owner, states.ACTIVE)
     assert suspended_at(ids) == [None, None]
 
 
-def test_deleted_client_is_none_of_an_accounts(home: House) -> None:
+def test_deleted_client_is_none_of_an_accounts(latchkey: TestApp) -> None:
     """It is neither listed nor changed any more."""
-    owner, (deleted, left) = owner_with(home, 2)
+    owner, (deleted, left) = owner_with(latchkey, 2)
     OwnedClient(deleted).update(actions=[OwnedClient.deleted_at.set(clock.now_ms())])
     assert [each.client_id for each in owned_clients.of_account(owner.id)] == [left]
     set_status(owner, states.SUSPENDED)
     assert suspended_at([deleted, left]) == [None, clock.now_ms()]
 
 
-def test_client_that_is_forgotten_at_this_moment_does_not_come_back(home: House) -> None:
+def test_client_that_is_forgotten_at_this_moment_does_not_come_back(latchkey: TestApp) -> None:
     """Nor does it keep its owner from being suspended: who is there is looked up again."""
-    owner, (gone, left) = owner_with(home, 2)
+    owner, (gone, left) = owner_with(latchkey, 2)
     with before("TransactWriteItems", OwnedClient(gone).delete):
         set_status(owner, states.SUSPENDED)
     assert [each.client_id for each in OwnedClient.scan()] == [left]
@@ -94,9 +94,9 @@ def always_another_gone(ids: list[str]) -> Callable[[], object]:
 
 
 @pytest.mark.parametrize(("times", "is_done"), [(4, True), (5, False)])
-def test_change_is_tried_five_times_while_clients_go(home: House, times: int, is_done: bool) -> None:
+def test_change_is_tried_five_times_while_clients_go(latchkey: TestApp, times: int, is_done: bool) -> None:
     """Then it is said that it can't be done now, and nothing has changed."""
-    owner, ids = owner_with(home, 6)
+    owner, ids = owner_with(latchkey, 6)
     with before("TransactWriteItems", always_another_gone(ids), times=times):
         if is_done:
             set_status(owner, states.SUSPENDED)
@@ -106,9 +106,9 @@ def test_change_is_tried_five_times_while_clients_go(home: House, times: int, is
     assert Account.get(owner.id).status == (states.SUSPENDED if is_done else states.ACTIVE)
 
 
-def test_refusal_of_the_account_itself_is_told_as_such(home: House) -> None:
+def test_refusal_of_the_account_itself_is_told_as_such(latchkey: TestApp) -> None:
     """An account that is gone has no status to be set, whatever clients it has; what is broken is no refusal."""
-    owner, _ = owner_with(home)
+    owner, _ = owner_with(latchkey)
     with failing("TransactWriteItems"), pytest.raises(TransactWriteError):
         set_status(owner, states.SUSPENDED)
     owner.update(actions=[Account.listed.remove()])
@@ -117,47 +117,47 @@ def test_refusal_of_the_account_itself_is_told_as_such(home: House) -> None:
     assert [operation for operation, _ in calls.made].count("TransactWriteItems") == 1
 
 
-def test_first_slice_marks_the_users_of_each_client(home: House) -> None:
+def test_first_slice_marks_the_users_of_each_client(latchkey: TestApp) -> None:
     """Whose grants live: who revoked theirs already has nothing to do with it any more."""
-    owner, ids = owner_with(home, 2)
+    owner, ids = owner_with(latchkey, 2)
     of_both = [*given(ids[0], 2), *given(ids[1], 2)]
     of_both[1].update(actions=[Grant.revoked_at.set(1)])
-    home.clock.forward(1)
+    latchkey.clock.forward(1)
     assert owned_clients.finish(ending_of(owner)) is True
     assert are_marked(of_both) == [True, False, True, True]
 
 
 @pytest.mark.parametrize(("number", "is_all"), [(49, True), (50, False)])
-def test_slice_ends_after_50_users(home: House, number: int, is_all: bool) -> None:
+def test_slice_ends_after_50_users(latchkey: TestApp, number: int, is_all: bool) -> None:
     """Where the last of them is the end, that is seen by the next one, which does nothing twice."""
-    owner, ids = owner_with(home, 2)
+    owner, ids = owner_with(latchkey, 2)
     first = given(ids[0], number)
     ending = ending_of(owner)
     assert owned_clients.finish(ending) is is_all
     assert are_marked(first) == [True] * number
     if not is_all:
         assert (ending.step, ending.after) == (ids[0], first[-1].id)
-        home.clock.forward(1)
+        latchkey.clock.forward(1)
         second = given(ids[1], 1)
         assert owned_clients.finish(ending) is True
         assert are_marked([first[-1], *second]) == [False, True]
         assert (ending.step, ending.after) == (ids[1], second[-1].id)
 
 
-def test_second_slice_goes_on_behind_the_last_grant(home: House) -> None:
+def test_second_slice_goes_on_behind_the_last_grant(latchkey: TestApp) -> None:
     """Of the client where the first one ended; those before it are not looked at again."""
-    owner, ids = owner_with(home, 2)
+    owner, ids = owner_with(latchkey, 2)
     before, within = given(ids[0], 1), given(ids[1], 3)
     ending = ending_of(owner)
     ending.step, ending.after = ids[1], within[0].id
-    home.clock.forward(1)
+    latchkey.clock.forward(1)
     assert owned_clients.finish(ending) is True
     assert are_marked([*before, *within]) == [False, False, True, True]
 
 
-def test_mark_that_is_lost_is_set_by_the_next_slice(home: House) -> None:
+def test_mark_that_is_lost_is_set_by_the_next_slice(latchkey: TestApp) -> None:
     """Which begins where this one did."""
-    owner, (client_id,) = owner_with(home)
+    owner, (client_id,) = owner_with(latchkey)
     users = given(client_id, 2)
     ending = ending_of(owner)
     with failing("UpdateItem"):
@@ -168,17 +168,17 @@ def test_mark_that_is_lost_is_set_by_the_next_slice(home: House) -> None:
 
 
 @pytest.mark.parametrize("status", [states.SUSPENDED, states.ACTIVE])
-def test_client_that_the_index_did_not_show_is_caught_up(home: House, status: str) -> None:
+def test_client_that_the_index_did_not_show_is_caught_up(latchkey: TestApp, status: str) -> None:
     """While its owner is suspended, and not when they were reinstated since."""
-    owner, (client_id,) = owner_with(home)
+    owner, (client_id,) = owner_with(latchkey)
     Account(owner.id).update(actions=[Account.status.set(status)])
     owned_clients.finish(ending_of(owner))
     assert suspended_at([client_id]) == [None if status == states.ACTIVE else clock.now_ms()]
 
 
-def test_reinstatement_at_the_moment_of_catching_up_wins(home: House) -> None:
+def test_reinstatement_at_the_moment_of_catching_up_wins(latchkey: TestApp) -> None:
     """Its clients are active, and stay so."""
-    owner, (client_id,) = owner_with(home)
+    owner, (client_id,) = owner_with(latchkey)
     set_status(owner, states.SUSPENDED)
     OwnedClient(client_id).update(actions=[OwnedClient.owner_suspended_at.remove()])
     with before("TransactWriteItems", lambda: set_status(owner, states.ACTIVE)):
@@ -186,9 +186,9 @@ def test_reinstatement_at_the_moment_of_catching_up_wins(home: House) -> None:
     assert suspended_at([client_id]) == [None]
 
 
-def test_owner_without_an_account_catches_nothing_up(home: House) -> None:
+def test_owner_without_an_account_catches_nothing_up(latchkey: TestApp) -> None:
     """Their clients have ended otherwise."""
-    owner, (client_id,) = owner_with(home)
+    owner, (client_id,) = owner_with(latchkey)
     Account(owner.id).delete()
     assert owned_clients.finish(ending_of(owner)) is True
     assert suspended_at([client_id]) == [None]

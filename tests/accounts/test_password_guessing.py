@@ -13,7 +13,7 @@ from zxcvbn.frequency_lists import FREQUENCY_LISTS
 from zxcvbn.matching import L33T_TABLE
 
 from chalicelib.accounts import password_guessing, passwords
-from tests import exhaustive
+from tests.support import exhaustive
 
 OWN = ["ada.lovelace@example.com", "ada.lovelace", "example.com", "Ada Lovelace", "AdaLovelace", "Ada", "Lovelace"]
 SIGNS = "4@8({[<3691!|70$5+%2"

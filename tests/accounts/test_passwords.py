@@ -9,7 +9,7 @@ from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 from chalicelib.accounts import passwords
 from chalicelib.core import errors
-from tests.visitor import PASSWORD, hash_of
+from tests.support.console_client import PASSWORD, hash_of
 
 GOOD = "rT7-zebra vault "
 COMMON = [word for word in FREQUENCY_LISTS["passwords"] if len(word) >= passwords.LENGTH_MIN]

@@ -8,9 +8,9 @@ from chalicelib.accounts.pending_sign_up import PURPOSE, PendingSignUp
 from chalicelib.accounts.tables import Account, Ticket
 from chalicelib.core import clock
 from chalicelib.events import record
-from tests.house import House
-from tests.meanwhile import before, failing
-from tests.visitor import person
+from tests.support.console_client import person
+from tests.support.harness import TestApp
+from tests.support.interleaving import before, failing
 
 EMAIL = "Ada@example.com"
 
@@ -26,7 +26,7 @@ def made_of(ticket: Ticket) -> Account:
     return pending_sign_up.make_account(ticket, name="Ada", password_hash="hash")
 
 
-def test_token_of_a_sign_up_is_nobodys_link(home: House) -> None:
+def test_token_of_a_sign_up_is_nobodys_link(latchkey: TestApp) -> None:
     """It belongs to no account yet."""
     ticket = pending()
     assert (ticket.account_id, ticket.purpose, ticket.epoch) == (find.NOBODY, "sign_up", 0)
@@ -35,7 +35,7 @@ def test_token_of_a_sign_up_is_nobodys_link(home: House) -> None:
 
 
 @pytest.mark.parametrize(("length", "is_kept"), [(0, False), (1, True), (8_192, True), (8_193, False)])
-def test_page_to_go_on_to_is_kept_whole_or_not_at_all(home: House, length: int, is_kept: bool) -> None:
+def test_page_to_go_on_to_is_kept_whole_or_not_at_all(latchkey: TestApp, length: int, is_kept: bool) -> None:
     """Cut, it would lead somewhere else."""
     assert pending("/" * length).after == ("/" * length if is_kept else None)
 
@@ -45,7 +45,7 @@ def test_page_to_go_on_to_is_kept_whole_or_not_at_all(home: House, length: int, 
     [("digest", "digest", True), ("digest", "other", False), ("digest", "", False), ("", "", False), ("", "x", False)],
 )
 def test_password_counts_only_in_the_browser_in_which_it_was_chosen(
-    home: House, signed_up_in: str, opened_in: str, is_same: bool
+    latchkey: TestApp, signed_up_in: str, opened_in: str, is_same: bool
 ) -> None:
     """A browser without a cookie is never the same as another without one."""
     assert pending_sign_up.is_same_browser(pending(browser=signed_up_in), opened_in) is is_same
@@ -53,7 +53,7 @@ def test_password_counts_only_in_the_browser_in_which_it_was_chosen(
     assert pending_sign_up.is_same_browser(spent, opened_in) is False
 
 
-def test_new_account_records_that_its_address_was_verified(home: House) -> None:
+def test_new_account_records_that_its_address_was_verified(latchkey: TestApp) -> None:
     """After its creation, in the same transaction; the token says when it was used."""
     account = made_of(pending())
     assert [event.type for event in record.newest_first(account.id, 9)] == ["account.email_verified", "account.created"]
@@ -61,7 +61,7 @@ def test_new_account_records_that_its_address_was_verified(home: House) -> None:
     assert [each.consumed_at for each in Ticket.scan()] == [clock.now_ms()]
 
 
-def test_token_is_spent_on_nothing_when_the_address_was_taken_meanwhile(home: House) -> None:
+def test_token_is_spent_on_nothing_when_the_address_was_taken_meanwhile(latchkey: TestApp) -> None:
     """Whoever opens it is told so, as often as they do."""
     ticket = pending()
     person(email=EMAIL)
@@ -72,7 +72,7 @@ def test_token_is_spent_on_nothing_when_the_address_was_taken_meanwhile(home: Ho
     assert [each.consumed_at for each in Ticket.scan()] == [None]
 
 
-def test_of_two_uses_at_once_the_loser_is_told_that_the_link_is_spent(home: House) -> None:
+def test_of_two_uses_at_once_the_loser_is_told_that_the_link_is_spent(latchkey: TestApp) -> None:
     """Though the address has an account by then: it is their own."""
     ticket = pending()
     with before("TransactWriteItems", lambda: made_of(ticket)), pytest.raises(email_links.SpentLink):
@@ -80,17 +80,17 @@ def test_of_two_uses_at_once_the_loser_is_told_that_the_link_is_spent(home: Hous
     assert Account.count() == 1
 
 
-def test_token_works_until_the_hour_is_over(home: House) -> None:
+def test_token_works_until_the_hour_is_over(latchkey: TestApp) -> None:
     """What decides is the moment of use: in the last millisecond it works, in the next it doesn't."""
     in_time, late = pending(), pending()
-    home.clock.forward(3_600)
+    latchkey.clock.forward(3_600)
     with pytest.raises(email_links.SpentLink):
         made_of(late)
-    home.clock.forward(-0.001)
+    latchkey.clock.forward(-0.001)
     assert made_of(in_time).email == "ada@example.com"
 
 
-def test_database_that_fails_is_not_called_a_spent_link(home: House) -> None:
+def test_database_that_fails_is_not_called_a_spent_link(latchkey: TestApp) -> None:
     """The token is still good when it works again."""
     ticket = pending()
     with failing("TransactWriteItems"), pytest.raises(TransactWriteError):

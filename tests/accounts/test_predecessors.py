@@ -8,39 +8,39 @@ from chalicelib.accounts import create, predecessors, self_service, sessions
 from chalicelib.accounts.tables import Account, Ticket
 from chalicelib.core import clock, errors, telemetry
 from chalicelib.limits import tiers
-from tests.house import NOON_MS, House
-from tests.meanwhile import before
-from tests.visitor import PASSWORD, SOMEWHERE, person
+from tests.support.console_client import PASSWORD, SOMEWHERE, person
+from tests.support.harness import NOON_MS, TestApp
+from tests.support.interleaving import before
 
 EMAIL = "ada@example.com"
 
 
-def left(home: House, used: int = 7, *, tier: tiers.Tier = tiers.FREE) -> Account:
+def left(latchkey: TestApp, used: int = 7, *, tier: tiers.Tier = tiers.FREE) -> Account:
     """Delete an account that used so many requests of this hour, and return it."""
     account = person(email=EMAIL, tier=tier)
-    home.counted(account.id, tier, used=used)
-    visitor = sessions.session_of(sessions.open_session(account))
-    assert visitor is not None
-    self_service.delete(visitor, caller=SOMEWHERE, password=PASSWORD)
+    latchkey.counted(account.id, tier, used=used)
+    console = sessions.session_of(sessions.open_session(account))
+    assert console is not None
+    self_service.delete(console, caller=SOMEWHERE, password=PASSWORD)
     return account
 
 
-def used_by(home: House, account: Account) -> int:
+def used_by(latchkey: TestApp, account: Account) -> int:
     """Return how many requests an account has used of this hour."""
-    return home.counters(account.id).get("used", 0)
+    return latchkey.counters(account.id).get("used", 0)
 
 
-def test_next_account_of_the_address_goes_on_counting(home: House) -> None:
+def test_next_account_of_the_address_goes_on_counting(latchkey: TestApp) -> None:
     """In the same hour, whatever tier the last one had; another address begins anew."""
-    left(home, 7, tier=tiers.PRO)
-    assert used_by(home, person(email="ADA@example.com")) == 7
-    assert used_by(home, person(email="eve@example.com")) == 0
+    left(latchkey, 7, tier=tiers.PRO)
+    assert used_by(latchkey, person(email="ADA@example.com")) == 7
+    assert used_by(latchkey, person(email="eve@example.com")) == 0
 
 
-def test_deletion_leaves_one_item_until_the_hour_ends(home: House) -> None:
+def test_deletion_leaves_one_item_until_the_hour_ends(latchkey: TestApp) -> None:
     """It tells whose counters they are, and not the address."""
-    home.clock.forward(1_801)
-    account = left(home)
+    latchkey.clock.forward(1_801)
+    account = left(latchkey)
     (item,) = [each for each in Ticket.scan() if each.kind == "left"]
     ends_s = NOON_MS // 1000 + 3_600
     assert (item.account_id, item.expires_at, item.dies_at) == (account.id, ends_s * 1000, ends_s)
@@ -48,16 +48,18 @@ def test_deletion_leaves_one_item_until_the_hour_ends(home: House) -> None:
 
 
 @pytest.mark.parametrize(("after_s", "looks_further"), [(3_599.999, True), (3_600, False)])
-def test_nothing_is_carried_over_once_the_hour_has_ended(home: House, after_s: float, looks_further: bool) -> None:
+def test_nothing_is_carried_over_once_the_hour_has_ended(
+    latchkey: TestApp, after_s: float, looks_further: bool
+) -> None:
     """Then it takes one read to see so, and nothing is written to the old account's counters."""
-    left(home)
-    home.clock.forward(after_s)
+    left(latchkey)
+    latchkey.clock.forward(after_s)
     account = create.unstored(email=EMAIL, name="Ada", tier=tiers.FREE)
     with telemetry.calls_watched() as calls:
         predecessors.take_over(account)
     assert (len(calls.made) > 1) is looks_further
     create.store(account)
-    assert used_by(home, account) == (7 if looks_further else 0)
+    assert used_by(latchkey, account) == (7 if looks_further else 0)
 
 
 def leaves_again(account_id: str) -> None:
@@ -69,14 +71,14 @@ def leaves_again(account_id: str) -> None:
 
 
 @pytest.mark.parametrize("earlier", ["nobody", "somebody"])
-def test_account_that_left_at_this_moment_is_asked_again(home: House, earlier: str) -> None:
+def test_account_that_left_at_this_moment_is_asked_again(latchkey: TestApp, earlier: str) -> None:
     """What was read before the new account's transaction must still be so in it."""
     if earlier == "somebody":
-        left(home)
-    home.counted("acc_other", tiers.FREE, used=9)
+        left(latchkey)
+    latchkey.counted("acc_other", tiers.FREE, used=9)
     with before("TransactWriteItems", lambda: leaves_again("acc_other")):
         account = person(email=EMAIL)
-    assert used_by(home, account) == 9
+    assert used_by(latchkey, account) == 9
     assert [each.id for each in Account.scan() if each.listed] == [account.id]
 
 
@@ -88,7 +90,7 @@ def always_another() -> Callable[[], None]:
 
 @pytest.mark.parametrize(("times", "is_made"), [(2, True), (3, False)])
 def test_sign_up_is_tried_three_times_while_accounts_of_its_address_come_and_go(
-    home: House, times: int, is_made: bool
+    latchkey: TestApp, times: int, is_made: bool
 ) -> None:
     """Then it is said that it can't be known, and nothing is made."""
     with before("TransactWriteItems", always_another(), times=times):

@@ -14,10 +14,10 @@ from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.events import record
 from chalicelib.limits import stale_marks, tiers
 from chalicelib.limits.admission import Refused
-from tests.house import House, refusal
-from tests.letterbox import Letterbox
-from tests.meanwhile import before
-from tests.visitor import PASSWORD, SOMEWHERE, person
+from tests.support.console_client import PASSWORD, SOMEWHERE, person
+from tests.support.harness import TestApp, refusal
+from tests.support.interleaving import before
+from tests.support.mailbox import Mailbox
 
 BASE = "https://api.example.com"
 OTHER = "harmonica wolverine custard"
@@ -31,7 +31,7 @@ def visit(account: Account) -> LoggedIn:
     return found
 
 
-def test_every_change_asks_for_the_password(home: House, box: Letterbox) -> None:
+def test_every_change_asks_for_the_password(latchkey: TestApp, box: Mailbox) -> None:
     """Whoever finds an open browser can't take the account over, nor delete it."""
     account = person()
     someone = visit(account)
@@ -51,7 +51,7 @@ def test_every_change_asks_for_the_password(home: House, box: Letterbox) -> None
     assert Account.get(account.id).password_hash == account.password_hash
 
 
-def test_password_change_is_told_to_the_address(home: House, box: Letterbox) -> None:
+def test_password_change_is_told_to_the_address(latchkey: TestApp, box: Mailbox) -> None:
     """If it wasn't the owner, the letter says where to choose another one."""
     account = person()
     self_service.change_password(visit(account), caller=SOMEWHERE, password=PASSWORD, new_password=OTHER, base_url=BASE)
@@ -60,7 +60,7 @@ def test_password_change_is_told_to_the_address(home: House, box: Letterbox) -> 
     assert letter.link == f"{BASE}/forgot"
 
 
-def test_new_password_must_be_good(home: House, box: Letterbox) -> None:
+def test_new_password_must_be_good(latchkey: TestApp, box: Mailbox) -> None:
     """The same rules as at sign-up, one's own name included."""
     for bad in ("short", "passwordpassword", "AdaAdaAdaAda"):
         with pytest.raises(errors.InvalidRequest):
@@ -70,7 +70,7 @@ def test_new_password_must_be_good(home: House, box: Letterbox) -> None:
     assert box.take() == []
 
 
-def test_link_to_another_address_goes_there_and_nothing_changes_yet(home: House, box: Letterbox) -> None:
+def test_link_to_another_address_goes_there_and_nothing_changes_yet(latchkey: TestApp, box: Mailbox) -> None:
     """Until the link is used the account has its old address."""
     account = person()
     self_service.ask_for_email(
@@ -82,14 +82,14 @@ def test_link_to_another_address_goes_there_and_nothing_changes_yet(home: House,
     assert Account.get(account.id).email == account.email
 
 
-def test_taken_address_gets_no_link(home: House, box: Letterbox) -> None:
+def test_taken_address_gets_no_link(latchkey: TestApp, box: Mailbox) -> None:
     """Its owner isn't bothered, and whoever asks isn't told."""
     taken = person(name="Eve")
     self_service.ask_for_email(visit(person()), caller=SOMEWHERE, password=PASSWORD, email=taken.email, base_url=BASE)
     assert box.take() == []
 
 
-def test_deleted_account_is_gone(home: House) -> None:
+def test_deleted_account_is_gone(latchkey: TestApp) -> None:
     """Name and address are nowhere, no list shows it, and the address may sign up again."""
     account = person(email="ada@example.com", name="Ada Lovelace")
     self_service.delete(visit(account), caller=SOMEWHERE, password=PASSWORD)
@@ -105,17 +105,17 @@ def test_deleted_account_is_gone(home: House) -> None:
     assert person(email="ada@example.com").id != account.id
 
 
-def test_keys_of_a_deleted_account_stop_though_the_gateway_remembers_them(home: House) -> None:
+def test_keys_of_a_deleted_account_stop_though_the_gateway_remembers_them(latchkey: TestApp) -> None:
     """The next request is refused, with the gateway's yes still in its cache."""
     account = person(tier=tiers.PRO)
-    key = home.key(account)
-    assert home.call("GET", "/v1/users/me", key.secret).status == 200
+    key = latchkey.key(account)
+    assert latchkey.call("GET", "/v1/users/me", key.secret).status == 200
     self_service.delete(visit(account), caller=SOMEWHERE, password=PASSWORD)
-    assert any(key.secret in token for token in home.gateway.cached)
-    assert refusal(home.call("GET", "/v1/users/me", key.secret)) == (401, "invalid_api_key")
+    assert any(key.secret in token for token in latchkey.gateway.cached)
+    assert refusal(latchkey.call("GET", "/v1/users/me", key.secret)) == (401, "invalid_api_key")
 
 
-def test_deletion_repeated_by_a_slow_browser_is_a_conflict(home: House) -> None:
+def test_deletion_repeated_by_a_slow_browser_is_a_conflict(latchkey: TestApp) -> None:
     """Who pressed twice is told so; the second press deletes nothing else."""
     account = person()
     someone = visit(account)
@@ -124,7 +124,7 @@ def test_deletion_repeated_by_a_slow_browser_is_a_conflict(home: House) -> None:
         self_service.delete(someone, caller=SOMEWHERE, password=PASSWORD)
 
 
-def test_new_password_that_can_not_be_used_is_about_its_own_field(home: House) -> None:
+def test_new_password_that_can_not_be_used_is_about_its_own_field(latchkey: TestApp) -> None:
     """What is seen at a glance costs no attempt; a wrong password is about the other field."""
     someone = visit(person())
 
@@ -143,13 +143,13 @@ def test_new_password_that_can_not_be_used_is_about_its_own_field(home: House) -
 
 
 @pytest.mark.parametrize("kind", ["email", "network"])
-def test_guessing_the_password_there_is_guessing_at_log_in(home: House, box: Letterbox, kind: str) -> None:
+def test_guessing_the_password_there_is_guessing_at_log_in(latchkey: TestApp, box: Mailbox, kind: str) -> None:
     """It is counted with it, by address and by network, and refused before the password is looked at."""
     account = person()
     someone = visit(account)
     subject = hashed(account.email) if kind == "email" else SOMEWHERE.networks[0]
     limit = {"email": 20, "network": 300}[kind]
-    home.counted(f"log-in-{kind}_{subject}", tiers.hourly(f"log-in-{kind}", limit), used=limit - 1)
+    latchkey.counted(f"log-in-{kind}_{subject}", tiers.hourly(f"log-in-{kind}", limit), used=limit - 1)
     with pytest.raises(errors.InvalidRequest):
         self_service.delete(someone, caller=SOMEWHERE, password=WRONG)
     for deed in (
@@ -165,7 +165,7 @@ def test_guessing_the_password_there_is_guessing_at_log_in(home: House, box: Let
             deed()
 
 
-def test_changed_password_is_stored_and_recorded(home: House, box: Letterbox) -> None:
+def test_changed_password_is_stored_and_recorded(latchkey: TestApp, box: Mailbox) -> None:
     """The old one opens nothing any more, and links from before are void."""
     account = person()
     someone = visit(account)
@@ -178,7 +178,7 @@ def test_changed_password_is_stored_and_recorded(home: House, box: Letterbox) ->
 
 
 @pytest.mark.parametrize("meanwhile", ["password", "logged_out_everywhere", "logged_out"])
-def test_password_change_that_was_outrun_changes_nothing(home: House, box: Letterbox, meanwhile: str) -> None:
+def test_password_change_that_was_outrun_changes_nothing(latchkey: TestApp, box: Mailbox, meanwhile: str) -> None:
     """Another one came first, or the session that asks for it has ended; no letter says otherwise."""
     account = person()
     someone = visit(account)
@@ -195,7 +195,7 @@ def test_password_change_that_was_outrun_changes_nothing(home: House, box: Lette
     assert box.take() == []
 
 
-def test_another_address_can_not_be_confirmed_where_no_mail_is_sent(home: House) -> None:
+def test_another_address_can_not_be_confirmed_where_no_mail_is_sent(latchkey: TestApp) -> None:
     """It says whom to ask, before anything is counted."""
     someone = visit(person())
     with telemetry.calls_watched() as calls, pytest.raises(errors.Conflict, match="sends no mail"):
@@ -203,7 +203,7 @@ def test_another_address_can_not_be_confirmed_where_no_mail_is_sent(home: House)
     assert calls.made == []
 
 
-def test_link_to_another_address_is_its_accounts_and_void_with_its_sessions(home: House, box: Letterbox) -> None:
+def test_link_to_another_address_is_its_accounts_and_void_with_its_sessions(latchkey: TestApp, box: Mailbox) -> None:
     """As any other link; a taken address stores one, too, or the time would tell."""
     one, other, taken = person(), person(), person(name="Eve")
     made = []
@@ -220,25 +220,25 @@ def test_link_to_another_address_is_its_accounts_and_void_with_its_sessions(home
     }
 
 
-def test_deletion_takes_everything_off_the_account_and_begins_its_ending(home: House) -> None:
+def test_deletion_takes_everything_off_the_account_and_begins_its_ending(latchkey: TestApp) -> None:
     """At once: the rest is deleted from there, slice by slice; its last event says so."""
     account = person(email="Ada@example.com")
     Account(account.id).update(actions=[Account.live_keys.set({"key_1": 0})])
     someone = visit(account)
-    home.clock.forward(1)
+    latchkey.clock.forward(1)
     ending = self_service.delete(someone, caller=SOMEWHERE, password=PASSWORD)
     stump = Account.get(account.id)
     assert [stump.status, stump.email, stump.typed_email, stump.name] == ["deleted", "deleted", None, "deleted"]
     assert (stump.live_keys.as_dict(), stump.session_epoch) == ({}, 1)
     assert [stump.password_hash, stump.listed] == [None, None]
     assert (ending.kind, ending.subject) == ("account", account.id)
-    assert [(each.at, each.began_at) for each in unfinished.all_there_are()] == [(ending.at, home.clock.now_ms)]
+    assert [(each.at, each.began_at) for each in unfinished.all_there_are()] == [(ending.at, latchkey.clock.now_ms)]
     assert record.newest_first(account.id, 1)[0].type == "account.deleted"
-    assert stale_marks.is_marked(account.id, home.clock.now_ms)
+    assert stale_marks.is_marked(account.id, latchkey.clock.now_ms)
     assert Email.count() == 0
 
 
-def test_deletion_of_an_account_that_has_moved_meanwhile_is_a_conflict(home: House) -> None:
+def test_deletion_of_an_account_that_has_moved_meanwhile_is_a_conflict(latchkey: TestApp) -> None:
     """Its new address would stay claimed; and a claim that is another's isn't given up."""
     account = person()
     someone = visit(account)
@@ -252,7 +252,7 @@ def test_deletion_of_an_account_that_has_moved_meanwhile_is_a_conflict(home: Hou
     assert ([each.account_id for each in Email.scan()], Account.get(account.id).status) == (["acc_other"], "active")
 
 
-def test_deletion_that_is_not_told_everywhere_says_so(home: House) -> None:
+def test_deletion_that_is_not_told_everywhere_says_so(latchkey: TestApp) -> None:
     """The account is deleted, and its keys may be accepted for some minutes."""
     account = person()
     someone = visit(account)

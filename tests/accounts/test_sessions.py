@@ -12,9 +12,9 @@ from chalicelib.core import errors, secrets, settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.events import kinds, record
 from chalicelib.limits import tiers
-from tests.house import House
-from tests.meanwhile import before
-from tests.visitor import PASSWORD, SOMEWHERE, person
+from tests.support.console_client import PASSWORD, SOMEWHERE, person
+from tests.support.harness import TestApp
+from tests.support.interleaving import before
 
 HOUR_S = 3_600
 OTHER = "harmonica wolverine custard"
@@ -27,30 +27,30 @@ def someone(secret: str) -> LoggedIn:
     return found
 
 
-def test_session_lasts_12_hours_without_a_visit(home: House) -> None:
+def test_session_lasts_12_hours_without_a_visit(latchkey: TestApp) -> None:
     """Unused for 12 hours a session is over, and not a millisecond before."""
     account = person()
     used, unused = sessions.open_session(account), sessions.open_session(account)
-    home.clock.forward(12 * HOUR_S - 0.001)
+    latchkey.clock.forward(12 * HOUR_S - 0.001)
     assert someone(used).account.id == account.id
-    home.clock.forward(0.001)
+    latchkey.clock.forward(0.001)
     assert sessions.session_of(unused) is None
     assert someone(used).account.id == account.id
 
 
-def test_session_lasts_14_days_in_all(home: House) -> None:
+def test_session_lasts_14_days_in_all(latchkey: TestApp) -> None:
     """However often it is used, after 14 days a session is over."""
     secret = sessions.open_session(person())
     for _ in range(14 * 24 // 6 - 1):
-        home.clock.forward(6 * HOUR_S)
+        latchkey.clock.forward(6 * HOUR_S)
         someone(secret)
-    home.clock.forward(6 * HOUR_S - 0.001)
+    latchkey.clock.forward(6 * HOUR_S - 0.001)
     someone(secret)
-    home.clock.forward(0.001)
+    latchkey.clock.forward(0.001)
     assert sessions.session_of(secret) is None
 
 
-def test_visit_is_noted_at_most_every_5_minutes(home: House) -> None:
+def test_visit_is_noted_at_most_every_5_minutes(latchkey: TestApp) -> None:
     """Looking at pages costs reads; only the first look in five minutes costs a write."""
     secret = sessions.open_session(person())
     written = []
@@ -58,20 +58,20 @@ def test_visit_is_noted_at_most_every_5_minutes(home: House) -> None:
         with telemetry.calls_watched() as calls:
             someone(secret)
         written.append(("UpdateItem", "latchkey-test-sessions") in calls.made)
-        home.clock.forward(150)
+        latchkey.clock.forward(150)
     assert written == [False, False, True, False]
 
 
-def test_visit_noted_late_ends_no_session_early(home: House) -> None:
+def test_visit_noted_late_ends_no_session_early(latchkey: TestApp) -> None:
     """A look within five minutes isn't noted, so idleness counts from the noted one: at most 5 minutes too strict."""
     secret = sessions.open_session(person())
-    home.clock.forward(299)
+    latchkey.clock.forward(299)
     someone(secret)
-    home.clock.forward(12 * HOUR_S - 300)
+    latchkey.clock.forward(12 * HOUR_S - 300)
     someone(secret)
 
 
-def test_password_change_ends_every_other_session(home: House) -> None:
+def test_password_change_ends_every_other_session(latchkey: TestApp) -> None:
     """The one that changed the password goes on; the others are over."""
     account = person()
     kept, ended = sessions.open_session(account), sessions.open_session(account)
@@ -82,7 +82,7 @@ def test_password_change_ends_every_other_session(home: House) -> None:
     assert sessions.session_of(ended) is None
 
 
-def test_suspension_ends_sessions_for_good(home: House) -> None:
+def test_suspension_ends_sessions_for_good(latchkey: TestApp) -> None:
     """A suspended person is logged out, and stays so when the account is reinstated."""
     account = person()
     secret = sessions.open_session(account)
@@ -93,7 +93,7 @@ def test_suspension_ends_sessions_for_good(home: House) -> None:
     assert someone(sessions.open_session(Account.get(account.id))).account.id == account.id
 
 
-def test_deletion_ends_sessions(home: House) -> None:
+def test_deletion_ends_sessions(latchkey: TestApp) -> None:
     """With the account its sessions are gone."""
     account = person()
     leaving, other = sessions.open_session(account), sessions.open_session(account)
@@ -102,7 +102,7 @@ def test_deletion_ends_sessions(home: House) -> None:
     assert sessions.session_of(other) is None
 
 
-def test_tier_change_ends_no_session(home: House) -> None:
+def test_tier_change_ends_no_session(latchkey: TestApp) -> None:
     """What has nothing to do with who may log in logs nobody out."""
     account = person()
     secret = sessions.open_session(account)
@@ -110,7 +110,7 @@ def test_tier_change_ends_no_session(home: House) -> None:
     assert someone(secret).account.tier == "pro"
 
 
-def test_session_opened_by_an_old_copy_of_the_account_is_over(home: House) -> None:
+def test_session_opened_by_an_old_copy_of_the_account_is_over(latchkey: TestApp) -> None:
     """A log-in that was under way while the password changed leads nowhere."""
     before = person()
     secret = sessions.open_session(before)
@@ -120,7 +120,7 @@ def test_session_opened_by_an_old_copy_of_the_account_is_over(home: House) -> No
     assert sessions.session_of(sessions.open_session(before)) is None
 
 
-def test_closed_session_is_over_and_closing_it_again_is_harmless(home: House) -> None:
+def test_closed_session_is_over_and_closing_it_again_is_harmless(latchkey: TestApp) -> None:
     """A log-out ends one session; the same person's other one goes on."""
     account = person()
     secret, other = sessions.open_session(account), sessions.open_session(account)
@@ -130,7 +130,7 @@ def test_closed_session_is_over_and_closing_it_again_is_harmless(home: House) ->
     assert someone(other).account.id == account.id
 
 
-def test_device_is_no_session_and_a_session_no_device(home: House) -> None:
+def test_device_is_no_session_and_a_session_no_device(latchkey: TestApp) -> None:
     """A device's secret says where someone logged in before; it lets nobody in."""
     account = person()
     device, session = sessions.remember_device(account), sessions.open_session(account)
@@ -159,7 +159,7 @@ ENDS: dict[str, Callable[[Account], object]] = {
 
 @pytest.mark.parametrize("what", ENDS)
 @pytest.mark.parametrize("verified", [True, False], ids=["verified", "first_proof"])
-def test_device_is_forgotten_with_the_sessions(home: House, what: str, verified: bool) -> None:
+def test_device_is_forgotten_with_the_sessions(latchkey: TestApp, what: str, verified: bool) -> None:
     """Whoever was in an account has no attempts of their own any more once its user has acted."""
     account = person(verified=verified)
     device = sessions.remember_device(account)
@@ -168,7 +168,7 @@ def test_device_is_forgotten_with_the_sessions(home: House, what: str, verified:
 
 
 @pytest.mark.parametrize("secret", ["", "nonsense", "lk_se_" + "0" * 36, "lk_live_" + "0" * 36])
-def test_malformed_secret_is_refused_without_asking(home: House, secret: str) -> None:
+def test_malformed_secret_is_refused_without_asking(latchkey: TestApp, secret: str) -> None:
     """A guess costs no call: its checksum is wrong."""
     with telemetry.calls_watched() as calls:
         assert sessions.session_of(secret) is None
@@ -176,12 +176,12 @@ def test_malformed_secret_is_refused_without_asking(home: House, secret: str) ->
     assert calls.made == []
 
 
-def test_unknown_secret_opens_nothing(home: House) -> None:
+def test_unknown_secret_opens_nothing(latchkey: TestApp) -> None:
     """A well-formed secret that nobody was given is nobody's."""
     assert sessions.session_of(secrets.mint(secrets.SESSION_KIND)) is None
 
 
-def test_secrets_of_sessions_and_devices_are_not_stored(home: House) -> None:
+def test_secrets_of_sessions_and_devices_are_not_stored(latchkey: TestApp) -> None:
     """The table holds digests: whoever reads it can't log in. Each item says when it may be deleted."""
     account = person()
     handed_out = [sessions.open_session(account), sessions.remember_device(account)]
@@ -192,7 +192,7 @@ def test_secrets_of_sessions_and_devices_are_not_stored(home: House) -> None:
     assert [item.dies_at is not None for item in Session.scan()] == [True, True]
 
 
-def test_session_stores_where_it_was_opened_and_is_recorded(home: House) -> None:
+def test_session_stores_where_it_was_opened_and_is_recorded(latchkey: TestApp) -> None:
     """By network and browser where they are known; it is deleted after 14 days, a remembered device after a year."""
     account = person()
     account.session_epoch = 3
@@ -201,7 +201,7 @@ def test_session_stores_where_it_was_opened_and_is_recorded(home: House) -> None
     sessions.remember_device(account)
     sessions.remember_device(account, is_raised=True)
     stored = sorted(Session.scan(), key=lambda each: each.id)
-    now_ms = home.clock.now_ms
+    now_ms = latchkey.clock.now_ms
     assert [(each.purpose, each.network, each.browser, each.holder_id, each.epoch) for each in stored] == [
         ("session", "203.0.113.0/24", "Firefox", account.id, 3),
         ("session", None, None, account.id, 3),
@@ -214,7 +214,7 @@ def test_session_stores_where_it_was_opened_and_is_recorded(home: House) -> None
     assert told == [("session.opened", each.id, {"session": each.id}) for each in stored[1::-1]]
 
 
-def test_remembered_device_is_of_its_account_and_epoch_alone(home: House) -> None:
+def test_remembered_device_is_of_its_account_and_epoch_alone(latchkey: TestApp) -> None:
     """Neither another account of the same epoch knows it, nor its own of another epoch."""
     account = person()
     device = sessions.remember_device(account, is_raised=True)
@@ -224,12 +224,12 @@ def test_remembered_device_is_of_its_account_and_epoch_alone(home: House) -> Non
     assert not sessions.knows_device("", account)
 
 
-def test_live_sessions_are_listed_newest_first_in_pages(home: House) -> None:
+def test_live_sessions_are_listed_newest_first_in_pages(latchkey: TestApp) -> None:
     """The id from where to go on stands beside each full page; what is over is looked at, and left out."""
     account = person()
     made = []
     for number in range(5):
-        home.clock.forward(1)
+        latchkey.clock.forward(1)
         made.append(someone(sessions.open_session(account)).session)
         if number == 3:
             made[3].update(actions=[Session.epoch.set(7)])
@@ -246,11 +246,11 @@ def test_live_sessions_are_listed_newest_first_in_pages(home: House) -> None:
     assert listed(2, ids[1]) == ([ids[0]], "")
     assert listed(5) == ([ids[4], ids[2], ids[1], ids[0]], ids[0])
     assert listed(2, ids[0]) == ([], "")
-    home.clock.forward(12 * HOUR_S)
+    latchkey.clock.forward(12 * HOUR_S)
     assert listed(9) == ([], "")
 
 
-def test_one_session_is_found_and_ended_by_its_id(home: House) -> None:
+def test_one_session_is_found_and_ended_by_its_id(latchkey: TestApp) -> None:
     """Once, with its event; somebody else's, or what is no id, is not found."""
     account, other = person(), person(name="Eve")
     secret = sessions.open_session(account)
@@ -266,7 +266,7 @@ def test_one_session_is_found_and_ended_by_its_id(home: House) -> None:
     assert [each.changed.as_dict() for each in told] == [{"session": session_id}]
 
 
-def test_log_out_everywhere_is_recorded_and_needs_an_account(home: House) -> None:
+def test_log_out_everywhere_is_recorded_and_needs_an_account(latchkey: TestApp) -> None:
     """A deleted one doesn't come back by it."""
     account = person()
     secret = sessions.open_session(account)
@@ -279,17 +279,17 @@ def test_log_out_everywhere_is_recorded_and_needs_an_account(home: House) -> Non
     assert Account.count() == 1
 
 
-def test_page_that_was_under_way_brings_no_session_back(home: House) -> None:
+def test_page_that_was_under_way_brings_no_session_back(latchkey: TestApp) -> None:
     """A log-out between the look at a session and the note that it was seen stands."""
     secret = sessions.open_session(person())
-    home.clock.forward(300)
+    latchkey.clock.forward(300)
     with before("UpdateItem", lambda: sessions.close_session(secret)):
         someone(secret)
     assert Session.count() == 0
 
 
 @pytest.mark.parametrize("status", ["suspended", "deleted"])
-def test_session_of_an_account_that_is_not_active_is_over(home: House, status: str) -> None:
+def test_session_of_an_account_that_is_not_active_is_over(latchkey: TestApp, status: str) -> None:
     """Whatever its epoch; so is one whose account isn't there at all."""
     account = person()
     secret = sessions.open_session(account)

@@ -9,25 +9,25 @@ import pytest
 from chalicelib.accounts import email_links, email_sender, emails, find, pending_sign_up
 from chalicelib.accounts.log_in import WrongLogIn, log_in
 from chalicelib.accounts.password_attempts import Caller
-from chalicelib.accounts.sign_up import Visitor, ask_for_reset, send_verification, sign_up
+from chalicelib.accounts.sign_up import SignUpRequest, ask_for_reset, send_verification, sign_up
 from chalicelib.accounts.tables import Account, Email, Ticket
 from chalicelib.core import errors, settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.credentials.issue import new_key
 from chalicelib.limits import tiers
 from chalicelib.limits.admission import Refused
-from tests.house import House
-from tests.letterbox import Letterbox
-from tests.visitor import PASSWORD, SOMEWHERE, hash_of, person
+from tests.support.console_client import PASSWORD, SOMEWHERE, hash_of, person
+from tests.support.harness import TestApp
+from tests.support.mailbox import Mailbox
 
 BASE = "https://api.example.com"
-HERE = Visitor(SOMEWHERE.networks, browser="digest of a cookie", after="/settings/usage")
+HERE = SignUpRequest(SOMEWHERE.networks, browser="digest of a cookie", after="/settings/usage")
 NAME = "Pay now: https://evil.example.net"
 
 
 def signs_up(email: str = "Ada@Example.com", *, name: str = "Ada", password: str = PASSWORD) -> None:
     """Sign up from one browser."""
-    sign_up(email=email, name=name, password=password, visitor=HERE, base_url=BASE)
+    sign_up(email=email, name=name, password=password, request=HERE, base_url=BASE)
 
 
 def asks_for_reset(email: str) -> None:
@@ -49,7 +49,7 @@ def stored() -> dict[str, int]:
     return {name: count for name, count in counts.items() if count and name != "windows"}
 
 
-def test_sign_up_stores_a_token_and_nothing_else_where_mail_is_sent(home: House, box: Letterbox) -> None:
+def test_sign_up_stores_a_token_and_nothing_else_where_mail_is_sent(latchkey: TestApp, box: Mailbox) -> None:
     """No account, no claim on the address, no event, no session: one item, which dies soon."""
     signs_up()
     assert stored() == {"tickets": 1}
@@ -61,14 +61,14 @@ def test_sign_up_stores_a_token_and_nothing_else_where_mail_is_sent(home: House,
         "digest of a cookie",
         "/settings/usage",
     )
-    assert ticket.dies_at == home.clock.now_ms // 1000 + 2 * 3_600
+    assert ticket.dies_at == latchkey.clock.now_ms // 1000 + 2 * 3_600
     letter = box.take_one()
     assert (letter.to, letter.subject) == ("Ada@example.com", "Confirm your email address")
     assert letter.link.startswith(f"{BASE}/verify?ticket=lk_ml_")
     assert tables_holding(letter.ticket.rpartition("_")[2]) == set()
 
 
-def test_spent_sign_up_makes_a_free_verified_account_and_forgets_the_rest(home: House, box: Letterbox) -> None:
+def test_spent_sign_up_makes_a_free_verified_account_and_forgets_the_rest(latchkey: TestApp, box: Mailbox) -> None:
     """Nobody signs up as an admin or with a tier; of the token nothing is left that tells who it was."""
     signs_up()
     ticket = email_links.looked_up(box.take_one().ticket, pending_sign_up.PURPOSE)
@@ -78,14 +78,14 @@ def test_spent_sign_up_makes_a_free_verified_account_and_forgets_the_rest(home: 
     assert (found.email, found.mailbox, found.email_verified_at) == (
         "ada@example.com",
         "Ada@example.com",
-        home.clock.now_ms,
+        latchkey.clock.now_ms,
     )
     (spent,) = Ticket.scan()
     assert {spent.email, spent.name, spent.password_hash, spent.browser} == {None}
     assert tables_holding("argon2") == {"accounts"}
 
 
-def test_first_of_two_tokens_for_one_address_wins(home: House, box: Letterbox) -> None:
+def test_first_of_two_tokens_for_one_address_wins(latchkey: TestApp, box: Mailbox) -> None:
     """The other one then says that the address has an account, and changes nothing of it."""
     signs_up(name="Eve")
     by_eve = email_links.looked_up(box.take_one().ticket, pending_sign_up.PURPOSE)
@@ -98,7 +98,7 @@ def test_first_of_two_tokens_for_one_address_wins(home: House, box: Letterbox) -
     assert Email.get("ada@example.com").account_id == made.id
 
 
-def test_token_works_once_and_for_an_hour(home: House, box: Letterbox) -> None:
+def test_token_works_once_and_for_an_hour(latchkey: TestApp, box: Mailbox) -> None:
     """What decides is the moment of use, not the look before it."""
     signs_up()
     signs_up("eve@example.com")
@@ -106,7 +106,7 @@ def test_token_works_once_and_for_an_hour(home: House, box: Letterbox) -> None:
     pending_sign_up.make_account(once, name="Ada", password_hash="x")
     with pytest.raises(email_links.SpentLink):
         pending_sign_up.make_account(once, name="Ada", password_hash="x")
-    home.clock.forward(3_600)
+    latchkey.clock.forward(3_600)
     with pytest.raises(email_links.SpentLink):
         pending_sign_up.make_account(late, name="Eve", password_hash="x")
     assert Account.count() == 1
@@ -118,7 +118,7 @@ def test_pending_sign_up_shows_nothing_in_a_traceback() -> None:
     assert "secret" not in repr(Caller((), "secret"))
 
 
-def test_log_in_answers_alike_for_unknown_wrong_and_pending(home: House, box: Letterbox) -> None:
+def test_log_in_answers_alike_for_unknown_wrong_and_pending(latchkey: TestApp, box: Mailbox) -> None:
     """Whoever logs in with the password of their own sign-up learns nothing of the address: same calls, same words."""
     person(email="known@example.com").update(actions=[Account.password_hash.set(hash_of("another one entirely"))])
     for email in ("known@example.com", "pending@example.com"):
@@ -131,7 +131,7 @@ def test_log_in_answers_alike_for_unknown_wrong_and_pending(home: House, box: Le
     assert made[0] == made[1] == made[2]
 
 
-def test_sign_up_with_a_known_address_changes_nothing_and_tells_its_owner(home: House, box: Letterbox) -> None:
+def test_sign_up_with_a_known_address_changes_nothing_and_tells_its_owner(latchkey: TestApp, box: Mailbox) -> None:
     """Neither name nor password of the account change; the letter holds no ticket."""
     account = person(email="ada@example.com")
     signs_up("ADA@example.com", name="Mallory", password="harmonica wolverine custard")
@@ -144,7 +144,7 @@ def test_sign_up_with_a_known_address_changes_nothing_and_tells_its_owner(home: 
     assert "ticket" not in letter.text
 
 
-def test_known_address_stores_what_a_new_one_does(home: House, box: Letterbox) -> None:
+def test_known_address_stores_what_a_new_one_does(latchkey: TestApp, box: Mailbox) -> None:
     """An item of the same size and attributes, whose link is sent to nobody."""
     person(email="ada@example.com")
     signs_up("ada@example.com")
@@ -154,7 +154,7 @@ def test_known_address_stores_what_a_new_one_does(home: House, box: Letterbox) -
     assert kept[0] == kept[1]
 
 
-def test_bad_password_makes_no_account(home: House, box: Letterbox) -> None:
+def test_bad_password_makes_no_account(latchkey: TestApp, box: Mailbox) -> None:
     """Nothing is stored and nothing sent for a sign-up that is refused."""
     for email, password in (("ada@example.com", "passwordpassword"), ("no address", PASSWORD)):
         with pytest.raises(errors.InvalidRequest):
@@ -162,7 +162,7 @@ def test_bad_password_makes_no_account(home: House, box: Letterbox) -> None:
     assert (stored(), box.take()) == ({}, [])
 
 
-def test_sign_up_makes_the_account_at_once_where_no_mail_is_sent(home: House) -> None:
+def test_sign_up_makes_the_account_at_once_where_no_mail_is_sent(latchkey: TestApp) -> None:
     """Nobody could confirm an address there, so nobody has to; a known address changes nothing."""
     signs_up()
     signs_up(name="Eve", password="harmonica wolverine custard")
@@ -173,10 +173,10 @@ def test_sign_up_makes_the_account_at_once_where_no_mail_is_sent(home: House) ->
 
 
 @pytest.mark.parametrize("with_mail", [True, False], ids=["mail", "no mail"])
-def test_network_has_30_sign_ups_an_hour(home: House, box: Letterbox, with_mail: bool) -> None:
+def test_network_has_30_sign_ups_an_hour(latchkey: TestApp, box: Mailbox, with_mail: bool) -> None:
     """The next is refused for whatever address, before its password is judged and before any mail; not elsewhere."""
     folder = settings.current().mail_folder if with_mail else ""
-    home.counted("sign-ups_203.0.113.7", tiers.SIGN_UPS, used=29)
+    latchkey.counted("sign-ups_203.0.113.7", tiers.SIGN_UPS, used=29)
     with settings.in_use(replace(settings.current(), mail_folder=folder)):
         signs_up()
         with telemetry.calls_watched() as calls, pytest.raises(Refused) as refused:
@@ -185,12 +185,12 @@ def test_network_has_30_sign_ups_an_hour(home: House, box: Letterbox, with_mail:
         assert {table for _, table in calls.made} <= {"latchkey-test-windows"}
         assert len(box.take()) == with_mail
         elsewhere = replace(HERE, networks=("203.0.113.8",))
-        sign_up(email="eve@example.com", name="Eve", password=PASSWORD, visitor=elsewhere, base_url=BASE)
-        home.clock.forward(3_600)
+        sign_up(email="eve@example.com", name="Eve", password=PASSWORD, request=elsewhere, base_url=BASE)
+        latchkey.clock.forward(3_600)
         signs_up("bea@example.com")
 
 
-def test_what_is_wrong_at_a_glance_uses_up_no_sign_up(home: House, box: Letterbox) -> None:
+def test_what_is_wrong_at_a_glance_uses_up_no_sign_up(latchkey: TestApp, box: Mailbox) -> None:
     """A typing error in the address, or a password that is too short, costs nothing, and isn't counted."""
     with telemetry.calls_watched() as calls:
         for email, password in (("no address", PASSWORD), ("ada@example.com", "short")):
@@ -199,7 +199,7 @@ def test_what_is_wrong_at_a_glance_uses_up_no_sign_up(home: House, box: Letterbo
     assert calls.made == []
 
 
-def test_each_kind_of_mail_has_an_allowance_of_its_own(home: House, box: Letterbox) -> None:
+def test_each_kind_of_mail_has_an_allowance_of_its_own(latchkey: TestApp, box: Mailbox) -> None:
     """Sign-ups with somebody's address use up no mail by which they choose another password, nor resets the other."""
     person(email="ada@example.com")
     for _ in range(12):
@@ -212,36 +212,36 @@ def test_each_kind_of_mail_has_an_allowance_of_its_own(home: House, box: Letterb
     assert [letter.subject for letter in box.take()] == ["Confirm your email address"] * 5
 
 
-def test_spellings_of_an_address_share_its_allowance(home: House, box: Letterbox) -> None:
+def test_spellings_of_an_address_share_its_allowance(latchkey: TestApp, box: Mailbox) -> None:
     """They reach one mailbox."""
     for local in ("ada", "Ada", "ADA", "aDa", "adA", "AdA"):
         signs_up(f"{local}@example.com")
     assert len(box.take()) == 5
 
 
-def test_network_asks_for_30_resets_an_hour(home: House, box: Letterbox) -> None:
+def test_network_asks_for_30_resets_an_hour(latchkey: TestApp, box: Mailbox) -> None:
     """Whatever addresses it asks for; sign-ups from there go on."""
-    home.counted("mail-reset-network_203.0.113.7", tiers.RESET_MAILS.network, used=30)
+    latchkey.counted("mail-reset-network_203.0.113.7", tiers.RESET_MAILS.network, used=30)
     with pytest.raises(Refused):
         asks_for_reset("ada@example.com")
     signs_up()
     assert box.take_one().subject == "Confirm your email address"
 
 
-def test_48_holds_what_a_64_alone_would_not(home: House, box: Letterbox) -> None:
+def test_48_holds_what_a_64_alone_would_not(latchkey: TestApp, box: Mailbox) -> None:
     """Whoever has all of a /48 signs up no more often than four of its customers."""
     statuses = []
     for number in range(5):
         networks = (f"2001:db8:1:{number}::/64", "2001:db8:1::/48")
-        home.counted(f"sign-ups_{networks[0]}", tiers.SIGN_UPS, used=29)
-        home.counted("sign-ups_2001:db8:1::/48", tiers.SIGN_UPS, used=30 * number + 29 if number < 4 else 120)
+        latchkey.counted(f"sign-ups_{networks[0]}", tiers.SIGN_UPS, used=29)
+        latchkey.counted("sign-ups_2001:db8:1::/48", tiers.SIGN_UPS, used=30 * number + 29 if number < 4 else 120)
         for _ in range(2):
             try:
                 sign_up(
                     email=f"a{number}@example.com",
                     name="A",
                     password=PASSWORD,
-                    visitor=Visitor(networks),
+                    request=SignUpRequest(networks),
                     base_url=BASE,
                 )
                 statuses.append(200)
@@ -250,7 +250,7 @@ def test_48_holds_what_a_64_alone_would_not(home: House, box: Letterbox) -> None
     assert statuses == [200, 429] * 4 + [429, 429]
 
 
-def test_mail_to_an_unverified_address_holds_nobodys_words(home: House, box: Letterbox) -> None:
+def test_mail_to_an_unverified_address_holds_nobodys_words(latchkey: TestApp, box: Mailbox) -> None:
     """Neither text nor subject: a stranger must not have us send their words to whom they like."""
     made = person(email="known@example.com", name=NAME, verified=False)
     signs_up("new@example.com", name=NAME)
@@ -272,7 +272,7 @@ def test_mail_to_an_unverified_address_holds_nobodys_words(home: House, box: Let
         assert "Pay" not in letter.subject + letter.text
 
 
-def test_reset_is_sent_to_a_known_address_only(home: House, box: Letterbox) -> None:
+def test_reset_is_sent_to_a_known_address_only(latchkey: TestApp, box: Mailbox) -> None:
     """A stranger's address gets no mail from us."""
     person(email="ada@example.com")
     asks_for_reset("ADA@example.com")
@@ -283,7 +283,7 @@ def test_reset_is_sent_to_a_known_address_only(home: House, box: Letterbox) -> N
     assert box.take() == []
 
 
-def test_reset_goes_to_the_address_as_it_was_signed_up_with(home: House, box: Letterbox) -> None:
+def test_reset_goes_to_the_address_as_it_was_signed_up_with(latchkey: TestApp, box: Mailbox) -> None:
     """Not to another spelling that whoever asks has typed."""
     person(email="J\u00f6rg@fa\u00df.example")
     asks_for_reset("j\u00d6rg@xn--fa-hia.example")
@@ -291,7 +291,7 @@ def test_reset_goes_to_the_address_as_it_was_signed_up_with(home: House, box: Le
 
 
 @pytest.mark.parametrize("what", ["sign_up", "reset"])
-def test_known_and_unknown_address_make_the_same_calls(home: House, box: Letterbox, what: str) -> None:
+def test_known_and_unknown_address_make_the_same_calls(latchkey: TestApp, box: Mailbox, what: str) -> None:
     """The same calls in the same order: one more read would tell by the time it takes."""
     person(email="ada@example.com")
     made = []
@@ -302,7 +302,7 @@ def test_known_and_unknown_address_make_the_same_calls(home: House, box: Letterb
     assert made[0] == made[1]
 
 
-def test_verification_is_asked_for_five_times_an_hour(home: House, box: Letterbox) -> None:
+def test_verification_is_asked_for_five_times_an_hour(latchkey: TestApp, box: Mailbox) -> None:
     """By its person, who is told when it was too often, from this address or by this network."""
     account = person(email="Ada@example.com", verified=False)
     account.session_epoch = 2
@@ -315,13 +315,13 @@ def test_verification_is_asked_for_five_times_an_hour(home: House, box: Letterbo
     assert (ticket.account_id, ticket.email, ticket.epoch) == (account.id, "ada@example.com", 2)
     with pytest.raises(Refused):
         send_verification(account, networks=("198.51.100.1",), base_url=BASE)
-    home.counted("mail-verification-network_203.0.113.7", tiers.VERIFICATION_MAILS.network, used=30)
+    latchkey.counted("mail-verification-network_203.0.113.7", tiers.VERIFICATION_MAILS.network, used=30)
     with pytest.raises(Refused):
         send_verification(person(verified=False), networks=SOMEWHERE.networks, base_url=BASE)
     assert box.take() == []
 
 
-def test_reset_link_is_of_the_account_and_void_with_its_sessions(home: House, box: Letterbox) -> None:
+def test_reset_link_is_of_the_account_and_void_with_its_sessions(latchkey: TestApp, box: Mailbox) -> None:
     """For an address that nobody has, a link of nobody's is stored: it takes as long, and looks alike."""
     account = person(email="ada@example.com")
     account.update(actions=[Account.session_epoch.set(3)])

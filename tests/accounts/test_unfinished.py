@@ -5,8 +5,8 @@ import pytest
 from chalicelib.accounts import unfinished
 from chalicelib.accounts.unfinished import OF_PROOF, Unfinished
 from chalicelib.core import clock
-from tests.house import House
-from tests.meanwhile import sent
+from tests.support.harness import TestApp
+from tests.support.interleaving import sent
 
 
 def begun() -> Unfinished:
@@ -16,7 +16,7 @@ def begun() -> Unfinished:
     return ending
 
 
-def test_ending_is_known_by_its_kind_and_by_what_ends(home: House) -> None:
+def test_ending_is_known_by_its_kind_and_by_what_ends(latchkey: TestApp) -> None:
     """So one that is begun anew takes the place of the old one."""
     begun()
     (stored,) = unfinished.all_there_are()
@@ -26,7 +26,7 @@ def test_ending_is_known_by_its_kind_and_by_what_ends(home: House) -> None:
     assert len(list(unfinished.all_there_are())) == 1
 
 
-def test_choices_stand_beside_each_other_and_beside_the_whole(home: House) -> None:
+def test_choices_stand_beside_each_other_and_beside_the_whole(latchkey: TestApp) -> None:
     """Each under what it was chosen by, with what was chosen."""
     for by in ("a", "b"):
         unfinished.new_choice(OF_PROOF, "acc_x", {"key_1", "key_2"}, by=by).save()
@@ -41,10 +41,10 @@ def test_choices_stand_beside_each_other_and_beside_the_whole(home: House) -> No
 
 
 @pytest.mark.parametrize(("after_s", "is_first"), [(0, True), (7.999, True), (8, False)])
-def test_first_look_is_one_within_the_clocks_skew(home: House, after_s: float, is_first: bool) -> None:
+def test_first_look_is_one_within_the_clocks_skew(latchkey: TestApp, after_s: float, is_first: bool) -> None:
     """Eight seconds after it began what is newer was made by its owner; and there is one first look."""
     ending = begun()
-    home.clock.forward(after_s)
+    latchkey.clock.forward(after_s)
     assert unfinished.is_first_look(ending) is is_first
     assert unfinished.is_first_look(ending) is False
 
@@ -52,15 +52,17 @@ def test_first_look_is_one_within_the_clocks_skew(home: House, after_s: float, i
 @pytest.mark.parametrize(
     ("after_s", "is_finished", "is_kept"), [(59.999, True, True), (60, True, False), (60, False, True)]
 )
-def test_finished_ending_is_kept_for_a_minute(home: House, after_s: float, is_finished: bool, is_kept: bool) -> None:
+def test_finished_ending_is_kept_for_a_minute(
+    latchkey: TestApp, after_s: float, is_finished: bool, is_kept: bool
+) -> None:
     """What an index didn't show is found by another look within it; what isn't finished is kept however old it is."""
     ending = begun()
-    home.clock.forward(after_s)
+    latchkey.clock.forward(after_s)
     unfinished.settle(ending, is_finished=is_finished)
     assert bool(list(unfinished.all_there_are())) is is_kept
 
 
-def test_how_far_an_ending_has_come_is_kept(home: House) -> None:
+def test_how_far_an_ending_has_come_is_kept(latchkey: TestApp) -> None:
     """Both the step and where in it, until they are gone again."""
     ending = begun()
     for step, after in (("keys", "key_5"), ("keys", None), (None, "key_5"), ("keys", "key_5"), (None, None)):
@@ -71,10 +73,10 @@ def test_how_far_an_ending_has_come_is_kept(home: House) -> None:
 
 
 @pytest.mark.parametrize("is_finished", [True, False])
-def test_ending_begun_anew_is_untouched_by_a_slice_of_the_old_one(home: House, is_finished: bool) -> None:
+def test_ending_begun_anew_is_untouched_by_a_slice_of_the_old_one(latchkey: TestApp, is_finished: bool) -> None:
     """It begins from its own beginning."""
     old = begun()
-    home.clock.forward(60)
+    latchkey.clock.forward(60)
     begun()
     old.step = "keys"
     unfinished.settle(old, is_finished=is_finished)
@@ -82,10 +84,10 @@ def test_ending_begun_anew_is_untouched_by_a_slice_of_the_old_one(home: House, i
     assert [stored.began_at, stored.step] == [clock.now_ms(), None]
 
 
-def test_ending_that_another_function_finished_does_not_come_back(home: House) -> None:
+def test_ending_that_another_function_finished_does_not_come_back(latchkey: TestApp) -> None:
     """Neither as a whole nor as a stump."""
     ending = begun()
-    home.clock.forward(60)
+    latchkey.clock.forward(60)
     unfinished.settle(ending, is_finished=True)
     ending.step = "keys"
     unfinished.settle(ending, is_finished=False)
@@ -93,7 +95,7 @@ def test_ending_that_another_function_finished_does_not_come_back(home: House) -
     assert list(unfinished.all_there_are()) == []
 
 
-def test_what_is_unfinished_is_read_as_it_is_now(home: House) -> None:
+def test_what_is_unfinished_is_read_as_it_is_now(latchkey: TestApp) -> None:
     """One that began a moment ago isn't overlooked."""
     begun()
     with sent() as calls:

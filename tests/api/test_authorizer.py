@@ -11,7 +11,7 @@ import pytest
 from chalicelib.api.authorizer import IDENTITY, authorizer
 from chalicelib.core import secrets, telemetry
 from infra.standin import Context
-from tests.house import House
+from tests.support.harness import TestApp
 
 ROOT = Path(__file__).parents[2]
 
@@ -28,9 +28,9 @@ def decide(token: str) -> dict[str, Any]:
     return policy
 
 
-def test_good_key_is_allowed_everywhere(home: House) -> None:
+def test_good_key_is_allowed_everywhere(latchkey: TestApp) -> None:
     """The gateway caches the policy for all routes, so it must name all of them."""
-    issued = home.key(home.account())
+    issued = latchkey.key(latchkey.account())
     policy = decide(f"Bearer {issued.secret}")
     assert policy["policyDocument"]["Statement"] == [
         {"Action": "execute-api:Invoke", "Effect": "Allow", "Resource": "*"}
@@ -45,9 +45,9 @@ RESERVED = {
 """Names that `$context.authorizer` has of API Gateway's own: what is put there under them is lost."""
 
 
-def test_no_name_in_the_context_is_the_gateways_own(home: House) -> None:
+def test_no_name_in_the_context_is_the_gateways_own(latchkey: TestApp) -> None:
     """Neither where a key is good nor where it is refused."""
-    allowed = decide(f"Bearer {home.key(home.account()).secret}")["context"]
+    allowed = decide(f"Bearer {latchkey.key(latchkey.account()).secret}")["context"]
     denied = decide("Bearer nonsense")["context"]
     assert RESERVED & (allowed.keys() | denied.keys()) == set()
 
@@ -56,7 +56,7 @@ def test_no_name_in_the_context_is_the_gateways_own(home: House) -> None:
     ("token", "error"),
     [("Bearer nonsense", "invalid_api_key"), ("Basic abc", "missing_api_key"), ("", "missing_api_key")],
 )
-def test_bad_key_is_denied_with_what_to_show(home: House, token: str, error: str) -> None:
+def test_bad_key_is_denied_with_what_to_show(latchkey: TestApp, token: str, error: str) -> None:
     """Error and message travel in the context, from where the gateway takes them."""
     policy = decide(token)
     assert policy["policyDocument"]["Statement"][0]["Effect"] == "Deny"
@@ -64,10 +64,10 @@ def test_bad_key_is_denied_with_what_to_show(home: House, token: str, error: str
     assert policy["context"].keys() == {"refusal", "explanation"}
 
 
-def test_expired_key_is_denied_as_expired(home: House) -> None:
+def test_expired_key_is_denied_as_expired(latchkey: TestApp) -> None:
     """The caller learns that a new key is needed, not that it was mistyped."""
-    secret = home.key(home.account(), expires_in_s=60).secret
-    home.clock.forward(60)
+    secret = latchkey.key(latchkey.account(), expires_in_s=60).secret
+    latchkey.clock.forward(60)
     assert decide(f"Bearer {secret}")["context"] == {
         "refusal": "token_expired",
         "explanation": "The access token has expired.",
@@ -93,7 +93,7 @@ def test_authorizer_imports_nothing_heavy() -> None:
     assert done.stdout.strip() == "[]"
 
 
-def test_secret_of_another_deployment_asks_no_database(home: House) -> None:
+def test_secret_of_another_deployment_asks_no_database(latchkey: TestApp) -> None:
     """A key of another brand is refused by its first letters."""
     body = "xy_test_" + "0" * 30
     with telemetry.calls_watched() as calls:

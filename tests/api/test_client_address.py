@@ -11,7 +11,7 @@ from chalice.app import Request
 from chalicelib.api import client_address
 from chalicelib.core import settings, telemetry
 from chalicelib.core.settings import Settings
-from tests.house import House
+from tests.support.harness import TestApp
 
 
 @pytest.fixture
@@ -147,13 +147,13 @@ def test_cloudfronts_last_group_is_the_port(written: str, address: str) -> None:
     ],
 )
 def test_header_without_an_address_is_counted_by_the_gateways_word(
-    home: House, logged: io.StringIO, rubbish: str
+    latchkey: TestApp, logged: io.StringIO, rubbish: str
 ) -> None:
     """Not all together as nobody; the log and a metric say that it is so."""
     with settings.in_use(replace(settings.current(), client_ip_header="CloudFront-Viewer-Address")):
         assert client_address.subject(request({"cloudfront-viewer-address": rubbish})) == "ip_203.0.113.7"
         client_address._written.cache_clear()
-        assert home.call("GET", "/health", headers={"CloudFront-Viewer-Address": rubbish}).status == 200
+        assert latchkey.call("GET", "/health", headers={"CloudFront-Viewer-Address": rubbish}).status == 200
     assert logged.getvalue().count('"ClientAddressUnreadable":1') == 1
     assert "client_address_unreadable" in logged.getvalue()
 

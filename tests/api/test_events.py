@@ -14,26 +14,26 @@ from chalicelib.events import kinds, record
 from chalicelib.events.tables import Event
 from chalicelib.limits import tiers
 from infra.standin import Answer
-from tests.house import House
-from tests.kept import documented
-from tests.visitor import logged_in, person
+from tests.support.console_client import logged_in, person
+from tests.support.harness import TestApp
+from tests.support.stored_items import documented
 
 IP = "203.0.113.7"
 SAID = {"public": "no", "acted": "narrowed", "because": "gone", "on_anomaly": "narrow"}
 """What is told in a field that only holds certain words."""
 
 
-def told(home: House, secret: str, query: str = "") -> list[dict[str, Any]]:
+def told(latchkey: TestApp, secret: str, query: str = "") -> list[dict[str, Any]]:
     """Return the events of a page."""
-    answer = home.call("GET", f"/v1/events{query}", secret)
+    answer = latchkey.call("GET", f"/v1/events{query}", secret)
     assert answer.status == 200, answer.body
     events: list[dict[str, Any]] = answer.json()["data"]
     return events
 
 
-def reader(home: House, account: Account) -> str:
+def reader(latchkey: TestApp, account: Account) -> str:
     """Return a key that may read events."""
-    return home.key(account, "events", "keys", "write", "read").secret
+    return latchkey.key(account, "events", "keys", "write", "read").secret
 
 
 def made(answer: Answer) -> dict[str, Any]:
@@ -43,21 +43,21 @@ def made(answer: Answer) -> dict[str, Any]:
     return thing
 
 
-def test_life_of_a_key_is_told(home: House) -> None:
+def test_life_of_a_key_is_told(latchkey: TestApp) -> None:
     """By whom, from where, and what changed; the newest first."""
-    account = home.account()
-    home.clock.forward(1)
-    maker = home.key(account, "events", "keys", "read")
-    home.clock.forward(1)
-    key = made(home.call("POST", "/v1/keys", maker.secret, json_body={"name": "CI", "scopes": ["read", "keys"]}))
+    account = latchkey.account()
+    latchkey.clock.forward(1)
+    maker = latchkey.key(account, "events", "keys", "read")
+    latchkey.clock.forward(1)
+    key = made(latchkey.call("POST", "/v1/keys", maker.secret, json_body={"name": "CI", "scopes": ["read", "keys"]}))
     path = f"/v1/keys/{key['id']}"
-    home.clock.forward(1)
-    home.call("PATCH", path, maker.secret, json_body={"name": "Build", "scopes": ["read"]})
-    home.clock.forward(1)
-    successor = made(home.call("POST", f"{path}/rotate", maker.secret, json_body={"grace_s": 60}))
-    home.clock.forward(1)
-    assert home.call("DELETE", path, maker.secret).status == 204
-    events = told(home, maker.secret)
+    latchkey.clock.forward(1)
+    latchkey.call("PATCH", path, maker.secret, json_body={"name": "Build", "scopes": ["read"]})
+    latchkey.clock.forward(1)
+    successor = made(latchkey.call("POST", f"{path}/rotate", maker.secret, json_body={"grace_s": 60}))
+    latchkey.clock.forward(1)
+    assert latchkey.call("DELETE", path, maker.secret).status == 204
+    events = told(latchkey, maker.secret)
     assert [event["type"] for event in events[:1]] == [kinds.KEY_REVOKED]
     by_type = {event["type"]: event for event in events[:5]}
     assert by_type[kinds.KEY_CREATED]["changed"] == {"key": key["id"], "name": "CI", "scopes": "read keys"}
@@ -66,53 +66,55 @@ def test_life_of_a_key_is_told(home: House) -> None:
     assert by_type[kinds.KEY_ROTATED]["changed"]["successor"] == successor["id"]
     assert by_type[kinds.KEY_REVOKED]["changed"] == {"key": key["id"], "name": "Build"}
     assert {(event["actor"], event["source_ip"]) for event in by_type.values()} == {(maker.key.id, IP)}
-    assert by_type[kinds.KEY_REVOKED]["created_at"] == clock.iso(home.clock.now_ms)
+    assert by_type[kinds.KEY_REVOKED]["created_at"] == clock.iso(latchkey.clock.now_ms)
     assert [event["type"] for event in events[5:]] == [kinds.KEY_CREATED, kinds.ACCOUNT_CREATED]
 
 
-def test_no_secret_is_told(home: House) -> None:
+def test_no_secret_is_told(latchkey: TestApp) -> None:
     """An event is read by whoever may read events, and may be sent on."""
-    account = home.account()
-    maker = home.key(account, "events", "keys", "read")
-    made(home.call("POST", "/v1/keys", maker.secret, json_body={"name": "CI", "scopes": ["read"]}))
-    text = home.call("GET", "/v1/events", maker.secret).body
-    assert [secret for secret in home.secrets if secret in str(text)] == []
+    account = latchkey.account()
+    maker = latchkey.key(account, "events", "keys", "read")
+    made(latchkey.call("POST", "/v1/keys", maker.secret, json_body={"name": "CI", "scopes": ["read"]}))
+    text = latchkey.call("GET", "/v1/events", maker.secret).body
+    assert [secret for secret in latchkey.secrets if secret in str(text)] == []
 
 
-def test_refused_change_is_not_told(home: House) -> None:
+def test_refused_change_is_not_told(latchkey: TestApp) -> None:
     """Nothing happened."""
-    account = home.account()
-    maker = home.key(account, "events", "keys", "read")
-    before = told(home, maker.secret)
-    assert home.call("PATCH", f"/v1/keys/{maker.key.id}", maker.secret, json_body={"scopes": ["write"]}).status == 400
-    assert told(home, maker.secret) == before
+    account = latchkey.account()
+    maker = latchkey.key(account, "events", "keys", "read")
+    before = told(latchkey, maker.secret)
+    assert (
+        latchkey.call("PATCH", f"/v1/keys/{maker.key.id}", maker.secret, json_body={"scopes": ["write"]}).status == 400
+    )
+    assert told(latchkey, maker.secret) == before
 
 
-def test_change_that_can_not_be_told_does_not_happen(home: House) -> None:
+def test_change_that_can_not_be_told_does_not_happen(latchkey: TestApp) -> None:
     """Neither stands without the other."""
-    account = home.account()
-    maker = home.key(account, "keys", "read")
+    account = latchkey.account()
+    maker = latchkey.key(account, "keys", "read")
     dynamodb.call("DeleteTable", {"TableName": settings.current().table("events")})
-    assert home.call("PATCH", f"/v1/keys/{maker.key.id}", maker.secret, json_body={"name": "Other"}).status == 500
-    assert home.call("GET", f"/v1/keys/{maker.key.id}", maker.secret).json()["name"] == "Test key"
+    assert latchkey.call("PATCH", f"/v1/keys/{maker.key.id}", maker.secret, json_body={"name": "Other"}).status == 500
+    assert latchkey.call("GET", f"/v1/keys/{maker.key.id}", maker.secret).json()["name"] == "Test key"
 
 
-def test_list_is_paged_and_chosen_by_type(home: House) -> None:
+def test_list_is_paged_and_chosen_by_type(latchkey: TestApp) -> None:
     """A cursor goes on where a page ended, and keeps what was chosen."""
-    account = home.account()
-    secret = reader(home, account)
+    account = latchkey.account()
+    secret = reader(latchkey, account)
     for number in range(5):
-        home.clock.forward(1)
-        home.call("PATCH", "/v1/users/me", secret, json_body={"name": f"Ada {number}"})
+        latchkey.clock.forward(1)
+        latchkey.call("PATCH", "/v1/users/me", secret, json_body={"name": f"Ada {number}"})
         change.set_standing(account.id, tier=tiers.PRO, status=None, actor="acc_x", reason="because")
     seen, query = [], "?limit=2&type=account.renamed"
     while query:
-        answer = home.call("GET", f"/v1/events{query}", secret)
+        answer = latchkey.call("GET", f"/v1/events{query}", secret)
         body = answer.json()
         seen += [event["changed"]["name"] for event in body["data"]]
         query = "?" + str(answer.header("Link")).split("?")[1].split(">")[0] if body["next_cursor"] else ""
     assert seen == [f"Ada {number}" for number in reversed(range(5))]
-    (standing, *_) = told(home, secret, "?type=account.standing_changed")
+    (standing, *_) = told(latchkey, secret, "?type=account.standing_changed")
     assert (standing["actor"], standing["reason"], standing["changed"]) == ("admin", None, {"tier": "pro"})
 
 
@@ -126,31 +128,31 @@ def renamed(account: Account, times: int) -> None:
 
 
 @pytest.mark.made_up_events
-def test_one_type_is_found_among_many_in_a_few_calls(home: House) -> None:
+def test_one_type_is_found_among_many_in_a_few_calls(latchkey: TestApp) -> None:
     """However few are asked for: the database is asked for a thousand at a time."""
-    account = home.account()
-    secret = reader(home, account)
+    account = latchkey.account()
+    secret = reader(latchkey, account)
     change.set_standing(account.id, tier=tiers.PRO, status=None, actor="acc_x", reason="because")
     renamed(account, 500)
-    admin = logged_in(home, person(name="Root", admin=True))
+    admin = logged_in(latchkey, person(name="Root", admin=True))
     with telemetry.calls_watched() as calls:
-        assert len(told(home, secret, "?type=account.standing_changed&limit=1")) == 1
+        assert len(told(latchkey, secret, "?type=account.standing_changed&limit=1")) == 1
         assert "Name changed" in admin.open(f"/admin/accounts/{account.id}").text
     assert [operation for operation, table in calls.made if table.endswith("events")] == ["Query", "Query"]
 
 
 @pytest.mark.made_up_events
-def test_page_of_one_type_ends_where_the_looking_ended(home: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_page_of_one_type_ends_where_the_looking_ended(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a cursor from there, even where nothing was found; whoever follows finds everything once."""
     monkeypatch.setattr(record, "PAGE", 4)
-    account = home.account()
-    secret = reader(home, account)
+    account = latchkey.account()
+    secret = reader(latchkey, account)
     change.set_standing(account.id, tier=tiers.PRO, status=None, actor="acc_x", reason="because")
     renamed(account, 50)
     sizes, query = [], "?type=account.standing_changed"
     while query:
         with telemetry.calls_watched() as calls:
-            body = home.call("GET", f"/v1/events{query}", secret).json()
+            body = latchkey.call("GET", f"/v1/events{query}", secret).json()
         assert calls.made.count(("Query", "latchkey-test-events")) <= record.PAGES
         sizes.append(len(body["data"]))
         query = f"?type=account.standing_changed&cursor={body['next_cursor']}" if body["next_cursor"] else ""
@@ -158,67 +160,67 @@ def test_page_of_one_type_ends_where_the_looking_ended(home: House, monkeypatch:
 
 
 @pytest.mark.parametrize("query", ["?type=key.made", "?type=", "?cursor=x", "?limit=0", "?limit=101", "?before=x"])
-def test_rubbish_in_the_query_is_refused(home: House, query: str) -> None:
+def test_rubbish_in_the_query_is_refused(latchkey: TestApp, query: str) -> None:
     """With what may stand there."""
-    answer = home.call("GET", f"/v1/events{query}", reader(home, home.account()))
+    answer = latchkey.call("GET", f"/v1/events{query}", reader(latchkey, latchkey.account()))
     assert (answer.status, answer.json()["error"]) == (400, "invalid_request")
 
 
-def test_only_the_scope_opens_it_and_only_its_own(home: House) -> None:
+def test_only_the_scope_opens_it_and_only_its_own(latchkey: TestApp) -> None:
     """Others' events are nobody's."""
-    ada, bob = home.account(), home.account(name="Bob")
-    assert home.call("GET", "/v1/events", home.key(ada, "read", "keys").secret).status == 403
-    home.clock.forward(1)
-    told_to_bob = told(home, reader(home, bob))
+    ada, bob = latchkey.account(), latchkey.account(name="Bob")
+    assert latchkey.call("GET", "/v1/events", latchkey.key(ada, "read", "keys").secret).status == 403
+    latchkey.clock.forward(1)
+    told_to_bob = told(latchkey, reader(latchkey, bob))
     assert [event["type"] for event in told_to_bob] == [kinds.KEY_CREATED, kinds.ACCOUNT_CREATED]
     assert {event["actor"] for event in told_to_bob} == {"operator"}
 
 
-def test_events_are_over_after_the_days_of_the_setting(home: House) -> None:
+def test_events_are_over_after_the_days_of_the_setting(latchkey: TestApp) -> None:
     """Whether or not DynamoDB has deleted them."""
-    account = home.account()
+    account = latchkey.account()
     assert len(record.newest_first(account.id, 10)) == 1
-    home.clock.forward(90 * 86_400)
+    latchkey.clock.forward(90 * 86_400)
     assert record.newest_first(account.id, 10) == []
     assert Event.count(account.id) == 1
 
 
-def test_unknown_type_is_a_mistake(home: House) -> None:
+def test_unknown_type_is_a_mistake(latchkey: TestApp) -> None:
     """Every type is documented, so none is made up on the way."""
     with pytest.raises(ValueError, match="no type"):
         record.add_to(None, "acc_x", "key.forgotten", {})  # type: ignore[arg-type]  # not looked at
 
 
-def test_console_shows_it_and_says_by_whom(home: House) -> None:
+def test_console_shows_it_and_says_by_whom(latchkey: TestApp) -> None:
     """Settings > Activity: what, when, by whom, from where."""
     ada = person()
-    home.clock.forward(1)
-    visitor = logged_in(home, ada)
-    home.clock.forward(1)
-    visitor.submit("/settings/account/name", on="/settings/account", name="Ada Lovelace")
-    rows = visitor.open("/settings/activity").rows
+    latchkey.clock.forward(1)
+    console = logged_in(latchkey, ada)
+    latchkey.clock.forward(1)
+    console.submit("/settings/account/name", on="/settings/account", name="Ada Lovelace")
+    rows = console.open("/settings/activity").rows
     assert [row[:2] for row in rows[1:4]] == [
         ["Name changed", "now called Ada Lovelace"],
         ["Logged in", "–"],
         ["Account created", "tier: Free"],
     ]
-    assert rows[1][3:] == ["You (this browser)", visitor.ip]
+    assert rows[1][3:] == ["You (this browser)", console.ip]
 
 
-def test_console_pages_through_older_ones(home: House) -> None:
+def test_console_pages_through_older_ones(latchkey: TestApp) -> None:
     """Fifty at a time."""
     ada = person()
-    visitor = logged_in(home, ada)
+    console = logged_in(latchkey, ada)
     for number in range(60):
         change.rename(ada.id, f"Ada {number}")
-        home.clock.forward(1)
-    first = visitor.open("/settings/activity")
+        latchkey.clock.forward(1)
+    first = console.open("/settings/activity")
     assert len(first.rows) == 1 + 50
     (older,) = [url for url in first.urls if "before=" in url]
-    second = visitor.open(visitor.local(older))
+    second = console.open(console.local(older))
     assert "Ada 9" in second.text
     assert len(second.rows) >= 1 + 10
-    assert visitor.open("/settings/activity?before=rubbish").rows == first.rows
+    assert console.open("/settings/activity?before=rubbish").rows == first.rows
 
 
 def test_every_type_is_documented() -> None:
@@ -228,16 +230,16 @@ def test_every_type_is_documented() -> None:
 
 @pytest.mark.made_up_events
 @pytest.mark.parametrize("kind", kinds.WORDS)
-def test_console_shows_every_field_of_every_type(home: House, kind: str) -> None:
+def test_console_shows_every_field_of_every_type(latchkey: TestApp, kind: str) -> None:
     """Or leaves it out on purpose: without the field, the row would say something else."""
     ada = person()
-    visitor = logged_in(home, ada)
+    console = logged_in(latchkey, ada)
 
     def row(fields: dict[str, str]) -> list[str]:
-        home.clock.forward(1)
+        latchkey.clock.forward(1)
         with models.transaction() as write:
             record.add_to(write, ada.id, kind, fields)
-        return visitor.open("/settings/activity").rows[1][:2]
+        return console.open("/settings/activity").rows[1][:2]
 
     whole = {name: SAID.get(name, f"the-{name}") for name in documented()[kind]}
     # It is a key that leaked, or an access token.
@@ -247,15 +249,15 @@ def test_console_shows_every_field_of_every_type(home: House, kind: str) -> None
         assert [name for name in shown if row(told) == row({one: told[one] for one in told if one != name})] == []
 
 
-def test_console_says_where_a_secret_was_found_and_what_was_done(home: House) -> None:
+def test_console_says_where_a_secret_was_found_and_what_was_done(latchkey: TestApp) -> None:
     """The page of a leaked key leads there; an access token is nowhere else to be seen."""
     ada = person()
-    home.clock.forward(1)
+    latchkey.clock.forward(1)
     with models.transaction() as write:
         told = {"source": "commit", "url": "https://example.com/code", "public": "yes", "acted": "revoked"}
         record.add_to(write, ada.id, kinds.KEY_LEAKED, {"token": "tok_1", "name": "Calendar", **told})
-    home.clock.forward(1)
-    details = logged_in(home, ada).open("/settings/activity").rows[2][1]
+    latchkey.clock.forward(1)
+    details = logged_in(latchkey, ada).open("/settings/activity").rows[2][1]
     token, *rest = details.split(", ")
     assert token == "access token tok_1 of Calendar"
     assert rest == ["found at https://example.com/code", "found in: commit", "anybody could read it", "revoked"]

@@ -20,11 +20,11 @@ from infra.routes import of_latchkey
 from infra.standin import Answer
 from tests.api.console.places import Place, place
 from tests.detection.signing import by_partner
-from tests.every_parameter import Parameter, in_place
-from tests.house import House
 from tests.oauth.flow import CALLBACK, REFRESH, App, as_json, registered
-from tests.rubbish import RUBBISH, WRONG_TYPES
-from tests.visitor import FORM, PASSWORD, logged_in, person
+from tests.support.console_client import FORM, PASSWORD, logged_in, person
+from tests.support.every_parameter import Parameter, in_place
+from tests.support.harness import TestApp
+from tests.support.rubbish import RUBBISH, WRONG_TYPES
 
 KINDS = ("nothing", "no URL", "over-long", "over-long in bytes", "an id of many", "not ASCII", "nul")
 RUBBISH_HERE = {name: RUBBISH[name] for name in (*KINDS, "half a surrogate pair")}
@@ -75,7 +75,7 @@ class Remembering:
 class Sweep:
     """One of everything, and who may do all with it."""
 
-    home: House
+    latchkey: TestApp
     there: Place
     secret: str
     app: App
@@ -87,8 +87,8 @@ class Sweep:
         """Have the password that it had, and a session: a form may have set another, which ends all sessions."""
         account = Account(self.there.admin.id)
         account.update(actions=[Account.password_hash.set(CHEAP)], condition=Account.listed.exists())
-        self.there.visitor.cookies = logged_in(self.home, Account.get(account.id)).cookies
-        self.csrf = dict(self.there.visitor.open("/settings/account").read.forms[0].fields)["csrf"]
+        self.there.console.cookies = logged_in(self.latchkey, Account.get(account.id)).cookies
+        self.csrf = dict(self.there.console.open("/settings/account").read.forms[0].fields)["csrf"]
 
     def target(self, route: str, **spoilt: str) -> str:
         """Return a path with ids of things that there are, but for what is spoilt."""
@@ -108,10 +108,10 @@ class Sweep:
         if target.startswith("/v1/leaks"):
             headers |= {name: value for name, value in by_partner(body).items() if name not in headers}
         if target.startswith(("/v1", "/oauth")) and not target.startswith("/oauth/authorize"):
-            return self.home.call(method, target, body=body, headers=headers)
-        cookies = {"Cookie": "; ".join(f"{name}={value}" for name, value in self.there.visitor.cookies.items())}
-        origin = {"Origin": self.there.visitor.origin}
-        return self.home.call(method, target, body=body, headers=cookies | origin | headers)
+            return self.latchkey.call(method, target, body=body, headers=headers)
+        cookies = {"Cookie": "; ".join(f"{name}={value}" for name, value in self.there.console.cookies.items())}
+        origin = {"Origin": self.there.console.origin}
+        return self.latchkey.call(method, target, body=body, headers=cookies | origin | headers)
 
 
 def _in_path(sweep: Sweep, parameter: Parameter, values: list[object]) -> Answer:
@@ -193,15 +193,15 @@ def _form(sweep: Sweep, fields: dict[str, str]) -> bytes:
 
 
 @pytest.fixture
-def sweep(home: House) -> Iterator[Sweep]:
+def sweep(latchkey: TestApp) -> Iterator[Sweep]:
     """One of everything; each of its requests is admitted, and what was read is remembered until something changes."""
     with dynamodb.sent_by(Remembering()):
-        there = place(home)
-        app = registered(home, owner=there.admin)
-        secret = home.key(there.admin, "read", "write", "keys", "webhooks", "events", "admin", "verify").secret
-        made = as_json(home, "/oauth/register", {"redirect_uris": [CALLBACK]}).json()
+        there = place(latchkey)
+        app = registered(latchkey, owner=there.admin)
+        secret = latchkey.key(there.admin, "read", "write", "keys", "webhooks", "events", "admin", "verify").secret
+        made = as_json(latchkey, "/oauth/register", {"redirect_uris": [CALLBACK]}).json()
         ids = {"account_id": person(name="Bob").id, "user_id": person(name="Eve").id, "client_id": made["client_id"]}
-        swept = Sweep(home, there, secret, app, ids, made["registration_access_token"])
+        swept = Sweep(latchkey, there, secret, app, ids, made["registration_access_token"])
         swept.log_in()
         yield swept
 
@@ -251,11 +251,11 @@ def test_rubbish_in_any_parameter_is_no_fault(sweep: Sweep, at: str) -> None:
 @pytest.mark.parametrize("name", [cookies.SESSION, cookies.DEVICE, cookies.VISIT, cookies.EMAIL])
 def test_rubbish_in_any_cookie_is_no_fault(sweep: Sweep, name: str) -> None:
     """Also twice, to pages for anybody, to those for somebody, and to a form."""
-    cookie = sweep.there.visitor.cookie_name(name)
+    cookie = sweep.there.console.cookie_name(name)
     for value in (*RUBBISH_HERE.values(), f"x; {cookie}=y"):
         for method, target in (("GET", "/login"), ("GET", "/settings"), ("POST", "/forgot")):
-            headers = {"Cookie": f"{cookie}={value}", "Origin": sweep.there.visitor.origin, "Content-Type": FORM}
-            answer = sweep.home.call(method, target, body=b"email=x" if method == "POST" else b"", headers=headers)
+            headers = {"Cookie": f"{cookie}={value}", "Origin": sweep.there.console.origin, "Content-Type": FORM}
+            answer = sweep.latchkey.call(method, target, body=b"email=x" if method == "POST" else b"", headers=headers)
             assert answer.status < 500, (target, value)
 
 
@@ -273,5 +273,5 @@ def test_rubbish_as_a_credential_is_no_fault(sweep: Sweep, scheme: str) -> None:
     """To a route of each kind that reads one."""
     for kind, value in RUBBISH_HERE.items():
         for method, target in (("GET", "/v1/users/me"), ("POST", "/oauth/token"), ("GET", "/oauth/register/app_x")):
-            answer = sweep.home.call(method, target, headers={"Authorization": scheme + value})
+            answer = sweep.latchkey.call(method, target, headers={"Authorization": scheme + value})
             assert 400 <= answer.status < 500, (kind, target)

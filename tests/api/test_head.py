@@ -14,8 +14,8 @@ from chalicelib.events import record
 from chalicelib.limits import tiers
 from infra.routes import of_latchkey
 from tests.api.console.places import place
-from tests.house import House, refusal
 from tests.oauth.flow import registered, someone
+from tests.support.harness import TestApp, refusal
 
 GOT = sorted(path for path, methods in of_latchkey().items() if "GET" in methods)
 DIFFERENT = {"x-amzn-requestid", "set-cookie", "content-length", "x-ratelimit-remaining", "ratelimit"}
@@ -33,38 +33,38 @@ def test_every_route_that_can_be_got_can_be_asked_for_by_head() -> None:
 
 
 @pytest.mark.parametrize("path", GOT)
-def test_head_has_the_headers_of_get_and_no_body(home: House, path: str) -> None:
+def test_head_has_the_headers_of_get_and_no_body(latchkey: TestApp, path: str) -> None:
     """Pages, files, documents and the API alike; the length is that of what GET sends (RFC 9110 §8.6)."""
-    there = place(home)
-    secret = home.key(there.admin, "read", "keys", "events", "webhooks").secret
+    there = place(latchkey)
+    secret = latchkey.key(there.admin, "read", "keys", "events", "webhooks").secret
     names = re.findall(r"{(\w+)}", path)
     ids = there.ids | dict.fromkeys(set(names) - there.ids.keys(), "v1") | {"user_id": there.admin.id}
     target = there.path(path.format(**ids)) if "{" not in path else path.format(**ids)
-    sent = {"Cookie": "; ".join(f"{name}={value}" for name, value in there.visitor.cookies.items())}
+    sent = {"Cookie": "; ".join(f"{name}={value}" for name, value in there.console.cookies.items())}
     if path.startswith("/v1/"):
         sent = {"Authorization": f"Bearer {secret}"}
-    got, asked = (home.call(method, target, headers=sent) for method in ("GET", "HEAD"))
+    got, asked = (latchkey.call(method, target, headers=sent) for method in ("GET", "HEAD"))
     assert (asked.status, asked.body) == (got.status, b"")
     assert headers_of(asked) == headers_of(got)
     assert got.status in (204, 303, 304) or asked.header("Content-Length") == str(len(got.body))
 
 
-def test_head_needs_the_credential_that_get_needs(home: House) -> None:
+def test_head_needs_the_credential_that_get_needs(latchkey: TestApp) -> None:
     """The authorizer and the scopes stand before it."""
-    assert home.call("HEAD", "/v1/users/me").status == 401
-    assert home.call("HEAD", "/v1/users/me", home.key(home.account(), "keys").secret).status == 403
+    assert latchkey.call("HEAD", "/v1/users/me").status == 401
+    assert latchkey.call("HEAD", "/v1/users/me", latchkey.key(latchkey.account(), "keys").secret).status == 403
 
 
-def test_head_is_counted_and_recorded_as_its_get(home: House) -> None:
+def test_head_is_counted_and_recorded_as_its_get(latchkey: TestApp) -> None:
     """One admission each, one route in the log and in what a key was used for."""
-    account = home.account()
-    issued = home.key(account)
+    account = latchkey.account()
+    issued = latchkey.key(account)
     log = io.StringIO()
     telemetry.write_to(log)
-    home.call("GET", "/v1/users/me", issued.secret)
-    before = home.counters(account.id)
-    asked = home.call("HEAD", "/v1/users/me", issued.secret)
-    after = home.counters(account.id)
+    latchkey.call("GET", "/v1/users/me", issued.secret)
+    before = latchkey.counters(account.id)
+    asked = latchkey.call("HEAD", "/v1/users/me", issued.secret)
+    after = latchkey.counters(account.id)
     lines = [json.loads(line) for line in log.getvalue().splitlines()]
     assert {line["route"] for line in lines if "route" in line} == {"GET /v1/users/me"}
     assert (before["used"], after["used"]) == (1, 2)
@@ -73,12 +73,12 @@ def test_head_is_counted_and_recorded_as_its_get(home: House) -> None:
     assert routes == {name for name in before if name.startswith("r")}
 
 
-def test_head_of_a_spent_quota_is_a_429(home: House) -> None:
+def test_head_of_a_spent_quota_is_a_429(latchkey: TestApp) -> None:
     """No way around the limits."""
-    account = home.account()
-    secret = home.key(account).secret
-    home.counted(account.id, tiers.FREE, used=1000)
-    answer = home.call("HEAD", "/v1/users/me", secret)
+    account = latchkey.account()
+    secret = latchkey.key(account).secret
+    latchkey.counted(account.id, tiers.FREE, used=1000)
+    answer = latchkey.call("HEAD", "/v1/users/me", secret)
     assert (answer.status, answer.body, answer.header("Retry-After")) == (429, b"", "3600")
 
 
@@ -88,23 +88,23 @@ def test_reference_leaves_head_out() -> None:
     assert [path for path, methods in told.items() if "head" in methods] == []
 
 
-def test_head_of_an_authorization_makes_no_grant(home: House) -> None:
+def test_head_of_an_authorization_makes_no_grant(latchkey: TestApp) -> None:
     """A link that a scanner looks at is not followed for its person, even where consent is remembered."""
-    ada, client = someone(home), registered(home)
+    ada, client = someone(latchkey), registered(latchkey)
     ada.grant(client)
     asked_before = list(record.newest_first(ada.account.id, 50))
     cookies = {"Cookie": "; ".join(f"{name}={value}" for name, value in ada.cookies.items())}
-    assert home.call("HEAD", client.asking(), headers=cookies).status == 200
+    assert latchkey.call("HEAD", client.asking(), headers=cookies).status == 200
     assert [event.id for event in record.newest_first(ada.account.id, 50)] == [event.id for event in asked_before]
-    assert home.call("GET", client.asking(), headers=cookies).status == 303
+    assert latchkey.call("GET", client.asking(), headers=cookies).status == 303
 
 
 @pytest.mark.parametrize("path", ["/verify", "/password"])
-def test_head_of_a_link_in_mail_spends_nothing(home: House, path: str) -> None:
+def test_head_of_a_link_in_mail_spends_nothing(latchkey: TestApp, path: str) -> None:
     """Mail scanners ask by HEAD before they ask by GET."""
-    there = place(home)
+    there = place(latchkey)
     for method in ("HEAD", "HEAD", "GET"):
-        assert home.call(method, there.path(path)).status == 200
+        assert latchkey.call(method, there.path(path)).status == 200
 
 
 def test_api_stays_within_what_one_gateway_takes() -> None:
@@ -114,8 +114,8 @@ def test_api_stays_within_what_one_gateway_takes() -> None:
     assert len(segments) < 200
 
 
-def test_monitors_may_ask_by_head(home: House) -> None:
+def test_monitors_may_ask_by_head(latchkey: TestApp) -> None:
     """Most look at /health that way, and the guide says that they may."""
-    assert home.call("HEAD", "/health").status == 200
+    assert latchkey.call("HEAD", "/health").status == 200
     assert "HEAD" in (Path(__file__).parents[2] / "docs" / "operating.md").read_text()
-    assert refusal(home.call("GET", "/nothing")) == (404, "not_found")
+    assert refusal(latchkey.call("GET", "/nothing")) == (404, "not_found")

@@ -5,97 +5,97 @@ from typing import Any
 import pytest
 
 from chalicelib.credentials.key_limit import LIVE_MAX
-from tests.house import House, refusal
+from tests.support.harness import TestApp, refusal
 
 NOBODYS = "key_00000000000000000000"
 
 
-def show(home: House, secret: str, key_id: str) -> dict[str, Any]:
+def show(latchkey: TestApp, secret: str, key_id: str) -> dict[str, Any]:
     """Return a key as the API shows it."""
-    shown: dict[str, Any] = home.call("GET", f"/v1/keys/{key_id}", secret).json()
+    shown: dict[str, Any] = latchkey.call("GET", f"/v1/keys/{key_id}", secret).json()
     return shown
 
 
-def test_made_key_is_shown_once_with_its_secret(home: House) -> None:
+def test_made_key_is_shown_once_with_its_secret(latchkey: TestApp) -> None:
     """The 201 has the record and the secret, and no other answer ever has it again."""
-    secret = home.key(home.account()).secret
-    answer = home.call("POST", "/v1/keys", secret, json_body={"name": " CI ", "scopes": ["write", "read"]})
+    secret = latchkey.key(latchkey.account()).secret
+    answer = latchkey.call("POST", "/v1/keys", secret, json_body={"name": " CI ", "scopes": ["write", "read"]})
     made = answer.json()
     assert answer.status == 201
     assert (made["name"], made["scopes"], made["state"], made["expires_at"]) == ("CI", ["read", "write"], "live", None)
     assert answer.header("Location") == f"https://api.example.com/v1/keys/{made['id']}"
     assert answer.header("Cache-Control") == "no-store"
-    assert home.call("GET", "/v1/users/me", made["secret"]).status == 200
-    shown = show(home, secret, made["id"])
+    assert latchkey.call("GET", "/v1/users/me", made["secret"]).status == 200
+    shown = show(latchkey, secret, made["id"])
     assert shown | {"secret": made["secret"]} == made | {"last_used_at": "2021-12-20T10:00:00Z"}
     assert "secret" not in shown
-    assert made["secret"] not in home.call("GET", "/v1/keys", secret).body.decode()
+    assert made["secret"] not in latchkey.call("GET", "/v1/keys", secret).body.decode()
 
 
-def test_made_key_is_no_more_than_its_maker(home: House) -> None:
+def test_made_key_is_no_more_than_its_maker(latchkey: TestApp) -> None:
     """A key that may manage keys can't make itself a better one."""
-    secret = home.key(home.account(), "read", "keys").secret
-    answer = home.call("POST", "/v1/keys", secret, json_body={"name": "More", "scopes": ["read", "write"]})
+    secret = latchkey.key(latchkey.account(), "read", "keys").secret
+    answer = latchkey.call("POST", "/v1/keys", secret, json_body={"name": "More", "scopes": ["read", "write"]})
     assert refusal(answer) == (400, "invalid_request")
     assert "write is not among it" in answer.json()["message"]
 
 
 @pytest.mark.parametrize("scope", ["admin", "verify"])
-def test_ordinary_account_makes_no_admin_key(home: House, scope: str) -> None:
+def test_ordinary_account_makes_no_admin_key(latchkey: TestApp, scope: str) -> None:
     """`admin` is only on keys of admin accounts."""
-    secret = home.key(home.account()).secret
-    answer = home.call("POST", "/v1/keys", secret, json_body={"name": "Root", "scopes": ["read", scope]})
+    secret = latchkey.key(latchkey.account()).secret
+    answer = latchkey.call("POST", "/v1/keys", secret, json_body={"name": "Root", "scopes": ["read", scope]})
     assert refusal(answer) == (400, "invalid_request")
 
 
-def test_admin_account_makes_an_admin_key(home: House) -> None:
+def test_admin_account_makes_an_admin_key(latchkey: TestApp) -> None:
     """An admin's key passes `admin` on."""
-    secret = home.key(home.account(admin=True), "keys", "admin").secret
-    answer = home.call("POST", "/v1/keys", secret, json_body={"name": "Root", "scopes": ["admin"]})
+    secret = latchkey.key(latchkey.account(admin=True), "keys", "admin").secret
+    answer = latchkey.call("POST", "/v1/keys", secret, json_body={"name": "Root", "scopes": ["admin"]})
     assert (answer.status, answer.json()["scopes"]) == (201, ["admin"])
 
 
-def test_made_key_ends_when_asked_to(home: House) -> None:
+def test_made_key_ends_when_asked_to(latchkey: TestApp) -> None:
     """After `expires_in_s` the answer is `token_expired`."""
-    secret = home.key(home.account()).secret
+    secret = latchkey.key(latchkey.account()).secret
     body = {"name": "Brief", "scopes": ["read"], "expires_in_s": 60}
-    made = home.call("POST", "/v1/keys", secret, json_body=body).json()
+    made = latchkey.call("POST", "/v1/keys", secret, json_body=body).json()
     assert made["expires_at"] == "2021-12-20T10:01:00Z"
-    assert home.call("GET", "/v1/users/me", made["secret"]).status == 200
-    home.clock.forward(60)
-    assert refusal(home.call("GET", "/v1/users/me", made["secret"])) == (401, "token_expired")
-    assert show(home, secret, made["id"])["state"] == "expired"
+    assert latchkey.call("GET", "/v1/users/me", made["secret"]).status == 200
+    latchkey.clock.forward(60)
+    assert refusal(latchkey.call("GET", "/v1/users/me", made["secret"])) == (401, "token_expired")
+    assert show(latchkey, secret, made["id"])["state"] == "expired"
 
 
-def test_made_key_never_outlives_its_maker(home: House) -> None:
+def test_made_key_never_outlives_its_maker(latchkey: TestApp) -> None:
     """What an ending key makes ends with it."""
-    secret = home.key(home.account(), expires_in_s=600).secret
+    secret = latchkey.key(latchkey.account(), expires_in_s=600).secret
     body = {"name": "Long", "scopes": ["read"], "expires_in_s": 601}
-    assert refusal(home.call("POST", "/v1/keys", secret, json_body=body)) == (400, "invalid_request")
-    made = home.call("POST", "/v1/keys", secret, json_body={"name": "Long", "scopes": ["read"]}).json()
+    assert refusal(latchkey.call("POST", "/v1/keys", secret, json_body=body)) == (400, "invalid_request")
+    made = latchkey.call("POST", "/v1/keys", secret, json_body={"name": "Long", "scopes": ["read"]}).json()
     assert made["expires_at"] == "2021-12-20T10:10:00Z"
 
 
-def test_twenty_first_key_is_a_conflict(home: House) -> None:
+def test_twenty_first_key_is_a_conflict(latchkey: TestApp) -> None:
     """The message says what to do about it."""
-    account = home.account()
-    keys = [home.key(account) for _ in range(LIVE_MAX)]
-    answer = home.call("POST", "/v1/keys", keys[0].secret, json_body={"name": "More", "scopes": ["read"]})
+    account = latchkey.account()
+    keys = [latchkey.key(account) for _ in range(LIVE_MAX)]
+    answer = latchkey.call("POST", "/v1/keys", keys[0].secret, json_body={"name": "More", "scopes": ["read"]})
     assert refusal(answer) == (409, "conflict")
     assert "at most 20 live keys" in answer.json()["message"]
 
 
-def test_keys_are_listed_page_by_page(home: House) -> None:
+def test_keys_are_listed_page_by_page(latchkey: TestApp) -> None:
     """Following the cursor shows every key of the account once, oldest first, and nobody else's."""
-    account = home.account()
-    home.key(home.account(name="Bea"))
+    account = latchkey.account()
+    latchkey.key(latchkey.account(name="Bea"))
     made = []
     for _ in range(5):
-        made.append(home.key(account))
-        home.clock.forward(1)
+        made.append(latchkey.key(account))
+        latchkey.clock.forward(1)
     seen, target = [], "/v1/keys?limit=2"
     while target:
-        answer = home.call("GET", target, made[0].secret)
+        answer = latchkey.call("GET", target, made[0].secret)
         page = answer.json()
         seen += [key["id"] for key in page["data"]]
         target = f"/v1/keys?limit=2&cursor={page['next_cursor']}" if page["next_cursor"] else ""
@@ -103,158 +103,158 @@ def test_keys_are_listed_page_by_page(home: House) -> None:
     assert seen == [issued.key.id for issued in made]
 
 
-def test_last_use_is_known_to_the_hour(home: House) -> None:
+def test_last_use_is_known_to_the_hour(latchkey: TestApp) -> None:
     """A key that was never used has none; one that was shows the hour."""
-    account = home.account()
-    manager, used, unused = home.key(account), home.key(account), home.key(account)
-    home.clock.forward(3_600 + 1_234)
-    home.call("GET", "/v1/users/me", used.secret)
-    home.clock.forward(7_200)
-    listed = {key["id"]: key["last_used_at"] for key in home.call("GET", "/v1/keys", manager.secret).json()["data"]}
+    account = latchkey.account()
+    manager, used, unused = latchkey.key(account), latchkey.key(account), latchkey.key(account)
+    latchkey.clock.forward(3_600 + 1_234)
+    latchkey.call("GET", "/v1/users/me", used.secret)
+    latchkey.clock.forward(7_200)
+    listed = {key["id"]: key["last_used_at"] for key in latchkey.call("GET", "/v1/keys", manager.secret).json()["data"]}
     assert listed[used.key.id] == "2021-12-20T11:00:00Z"
     assert listed[unused.key.id] is None
     assert listed[manager.key.id] == "2021-12-20T13:00:00Z"
 
 
-def test_rotation_gives_a_new_key_and_a_grace_to_the_old_one(home: House) -> None:
+def test_rotation_gives_a_new_key_and_a_grace_to_the_old_one(latchkey: TestApp) -> None:
     """Both work for the default day; the old key says by what it is replaced."""
-    account = home.account()
-    manager, old = home.key(account), home.key(account)
-    made = home.call("POST", f"/v1/keys/{old.key.id}/rotate", manager.secret).json()
-    shown = show(home, manager.secret, old.key.id)
+    account = latchkey.account()
+    manager, old = latchkey.key(account), latchkey.key(account)
+    made = latchkey.call("POST", f"/v1/keys/{old.key.id}/rotate", manager.secret).json()
+    shown = show(latchkey, manager.secret, old.key.id)
     assert (shown["state"], shown["replaced_by"], shown["expires_at"]) == (
         "retiring",
         made["id"],
         "2021-12-21T10:00:00Z",
     )
-    assert [home.call("GET", "/v1/users/me", key).status for key in (old.secret, made["secret"])] == [200, 200]
+    assert [latchkey.call("GET", "/v1/users/me", key).status for key in (old.secret, made["secret"])] == [200, 200]
 
 
 @pytest.mark.parametrize(("grace_s", "expires_at"), [(1, "2021-12-20T10:00:01Z"), (604_800, "2021-12-27T10:00:00Z")])
-def test_rotation_takes_a_grace_up_to_a_week(home: House, grace_s: int, expires_at: str) -> None:
+def test_rotation_takes_a_grace_up_to_a_week(latchkey: TestApp, grace_s: int, expires_at: str) -> None:
     """The bounds are within."""
-    account = home.account()
-    manager, old = home.key(account), home.key(account)
-    answer = home.call("POST", f"/v1/keys/{old.key.id}/rotate", manager.secret, json_body={"grace_s": grace_s})
+    account = latchkey.account()
+    manager, old = latchkey.key(account), latchkey.key(account)
+    answer = latchkey.call("POST", f"/v1/keys/{old.key.id}/rotate", manager.secret, json_body={"grace_s": grace_s})
     assert answer.status == 201
-    assert show(home, manager.secret, old.key.id)["expires_at"] == expires_at
+    assert show(latchkey, manager.secret, old.key.id)["expires_at"] == expires_at
 
 
-def test_key_that_is_rotated_without_a_grace_stops_at_the_next_request(home: House) -> None:
+def test_key_that_is_rotated_without_a_grace_stops_at_the_next_request(latchkey: TestApp) -> None:
     """Though the gateway has cached its yes, the old key is over and the new one works."""
-    old = home.key(home.account())
-    assert home.call("GET", "/v1/users/me", old.secret).status == 200
-    made = home.call("POST", f"/v1/keys/{old.key.id}/rotate", old.secret, json_body={"grace_s": 0}).json()
-    assert refusal(home.call("GET", "/v1/users/me", old.secret)) == (401, "token_expired")
-    assert home.call("GET", "/v1/users/me", made["secret"]).status == 200
+    old = latchkey.key(latchkey.account())
+    assert latchkey.call("GET", "/v1/users/me", old.secret).status == 200
+    made = latchkey.call("POST", f"/v1/keys/{old.key.id}/rotate", old.secret, json_body={"grace_s": 0}).json()
+    assert refusal(latchkey.call("GET", "/v1/users/me", old.secret)) == (401, "token_expired")
+    assert latchkey.call("GET", "/v1/users/me", made["secret"]).status == 200
 
 
-def test_key_stops_when_its_grace_is_over_though_the_gateway_remembers_it(home: House) -> None:
+def test_key_stops_when_its_grace_is_over_though_the_gateway_remembers_it(latchkey: TestApp) -> None:
     """A grace shorter than the gateway's 300 s is kept to the second."""
-    old = home.key(home.account())
-    home.call("POST", f"/v1/keys/{old.key.id}/rotate", old.secret, json_body={"grace_s": 30})
-    home.clock.forward(29)
-    assert home.call("GET", "/v1/users/me", old.secret).status == 200
-    home.clock.forward(1)
-    assert refusal(home.call("GET", "/v1/users/me", old.secret)) == (401, "token_expired")
+    old = latchkey.key(latchkey.account())
+    latchkey.call("POST", f"/v1/keys/{old.key.id}/rotate", old.secret, json_body={"grace_s": 30})
+    latchkey.clock.forward(29)
+    assert latchkey.call("GET", "/v1/users/me", old.secret).status == 200
+    latchkey.clock.forward(1)
+    assert refusal(latchkey.call("GET", "/v1/users/me", old.secret)) == (401, "token_expired")
 
 
 @pytest.mark.parametrize("grace_s", [-1, 604_801, 1.5, "60", None, True, [], 10**400])
-def test_grace_out_of_bounds_is_refused(home: House, grace_s: object) -> None:
+def test_grace_out_of_bounds_is_refused(latchkey: TestApp, grace_s: object) -> None:
     """The message says what grace_s takes, and nothing is rotated."""
-    old = home.key(home.account())
-    answer = home.call("POST", f"/v1/keys/{old.key.id}/rotate", old.secret, json_body={"grace_s": grace_s})
+    old = latchkey.key(latchkey.account())
+    answer = latchkey.call("POST", f"/v1/keys/{old.key.id}/rotate", old.secret, json_body={"grace_s": grace_s})
     assert refusal(answer) == (400, "invalid_request")
-    assert show(home, old.secret, old.key.id)["state"] == "live"
+    assert show(latchkey, old.secret, old.key.id)["state"] == "live"
 
 
-def test_second_rotation_is_a_conflict(home: House) -> None:
+def test_second_rotation_is_a_conflict(latchkey: TestApp) -> None:
     """Neither the old key nor its successor can be rotated while both live."""
-    old = home.key(home.account())
-    made = home.call("POST", f"/v1/keys/{old.key.id}/rotate", old.secret).json()
+    old = latchkey.key(latchkey.account())
+    made = latchkey.call("POST", f"/v1/keys/{old.key.id}/rotate", old.secret).json()
     for key_id in (old.key.id, made["id"]):
-        answer = home.call("POST", f"/v1/keys/{key_id}/rotate", made["secret"])
+        answer = latchkey.call("POST", f"/v1/keys/{key_id}/rotate", made["secret"])
         assert refusal(answer) == (409, "conflict")
 
 
-def test_rotation_of_a_better_key_is_refused(home: House) -> None:
+def test_rotation_of_a_better_key_is_refused(latchkey: TestApp) -> None:
     """A key that may only manage keys doesn't get a writing one by rotating it."""
-    account = home.account()
-    big, small = home.key(account), home.key(account, "read", "keys")
-    answer = home.call("POST", f"/v1/keys/{big.key.id}/rotate", small.secret)
+    account = latchkey.account()
+    big, small = latchkey.key(account), latchkey.key(account, "read", "keys")
+    answer = latchkey.call("POST", f"/v1/keys/{big.key.id}/rotate", small.secret)
     assert refusal(answer) == (403, "insufficient_scope")
     assert "scope write" in answer.json()["message"]
 
 
-def test_narrowed_key_may_less_at_the_next_request(home: House) -> None:
+def test_narrowed_key_may_less_at_the_next_request(latchkey: TestApp) -> None:
     """Though the gateway has cached its scopes, what was taken away is refused at once."""
-    account = home.account()
-    manager, key = home.key(account), home.key(account)
+    account = latchkey.account()
+    manager, key = latchkey.key(account), latchkey.key(account)
     rename = {"name": "Ada B"}
-    assert home.call("PATCH", "/v1/users/me", key.secret, json_body=rename).status == 200
-    answer = home.call("PATCH", f"/v1/keys/{key.key.id}", manager.secret, json_body={"scopes": ["read"]})
+    assert latchkey.call("PATCH", "/v1/users/me", key.secret, json_body=rename).status == 200
+    answer = latchkey.call("PATCH", f"/v1/keys/{key.key.id}", manager.secret, json_body={"scopes": ["read"]})
     assert (answer.status, answer.json()["scopes"]) == (200, ["read"])
-    assert refusal(home.call("PATCH", "/v1/users/me", key.secret, json_body=rename)) == (403, "insufficient_scope")
-    assert home.call("GET", "/v1/users/me", key.secret).status == 200
+    assert refusal(latchkey.call("PATCH", "/v1/users/me", key.secret, json_body=rename)) == (403, "insufficient_scope")
+    assert latchkey.call("GET", "/v1/users/me", key.secret).status == 200
 
 
-def test_key_is_never_widened(home: House) -> None:
+def test_key_is_never_widened(latchkey: TestApp) -> None:
     """Not even back to what it was."""
-    account = home.account()
-    manager, key = home.key(account), home.key(account)
-    home.call("PATCH", f"/v1/keys/{key.key.id}", manager.secret, json_body={"scopes": ["read"]})
-    answer = home.call("PATCH", f"/v1/keys/{key.key.id}", manager.secret, json_body={"scopes": ["read", "write"]})
+    account = latchkey.account()
+    manager, key = latchkey.key(account), latchkey.key(account)
+    latchkey.call("PATCH", f"/v1/keys/{key.key.id}", manager.secret, json_body={"scopes": ["read"]})
+    answer = latchkey.call("PATCH", f"/v1/keys/{key.key.id}", manager.secret, json_body={"scopes": ["read", "write"]})
     assert refusal(answer) == (400, "invalid_request")
     assert "doesn't have write" in answer.json()["message"]
 
 
-def test_key_is_renamed(home: House) -> None:
+def test_key_is_renamed(latchkey: TestApp) -> None:
     """A new name and nothing else."""
-    key = home.key(home.account())
-    shown = home.call("PATCH", f"/v1/keys/{key.key.id}", key.secret, json_body={"name": "Laptop"}).json()
+    key = latchkey.key(latchkey.account())
+    shown = latchkey.call("PATCH", f"/v1/keys/{key.key.id}", key.secret, json_body={"name": "Laptop"}).json()
     assert (shown["name"], shown["scopes"]) == ("Laptop", ["read", "write", "keys"])
 
 
-def test_revoked_key_is_refused_at_the_next_request(home: House) -> None:
+def test_revoked_key_is_refused_at_the_next_request(latchkey: TestApp) -> None:
     """Though the gateway has cached its yes, it is over; and it stays in the list."""
-    account = home.account()
-    manager, key = home.key(account), home.key(account)
-    assert home.call("GET", "/v1/users/me", key.secret).status == 200
-    answer = home.call("DELETE", f"/v1/keys/{key.key.id}", manager.secret)
+    account = latchkey.account()
+    manager, key = latchkey.key(account), latchkey.key(account)
+    assert latchkey.call("GET", "/v1/users/me", key.secret).status == 200
+    answer = latchkey.call("DELETE", f"/v1/keys/{key.key.id}", manager.secret)
     assert (answer.status, answer.body) == (204, b"")
-    assert refusal(home.call("GET", "/v1/users/me", key.secret)) == (401, "invalid_api_key")
-    assert show(home, manager.secret, key.key.id)["state"] == "revoked"
+    assert refusal(latchkey.call("GET", "/v1/users/me", key.secret)) == (401, "invalid_api_key")
+    assert show(latchkey, manager.secret, key.key.id)["state"] == "revoked"
 
 
-def test_revocation_may_be_repeated(home: House) -> None:
+def test_revocation_may_be_repeated(latchkey: TestApp) -> None:
     """The second time is as good as the first."""
-    account = home.account()
-    manager, key = home.key(account), home.key(account)
-    assert [home.call("DELETE", f"/v1/keys/{key.key.id}", manager.secret).status for _ in range(2)] == [204, 204]
+    account = latchkey.account()
+    manager, key = latchkey.key(account), latchkey.key(account)
+    assert [latchkey.call("DELETE", f"/v1/keys/{key.key.id}", manager.secret).status for _ in range(2)] == [204, 204]
 
 
-def test_key_that_revokes_itself_is_over(home: House) -> None:
+def test_key_that_revokes_itself_is_over(latchkey: TestApp) -> None:
     """The last thing it does."""
-    key = home.key(home.account())
-    assert home.call("DELETE", f"/v1/keys/{key.key.id}", key.secret).status == 204
-    assert refusal(home.call("GET", "/v1/keys", key.secret)) == (401, "invalid_api_key")
+    key = latchkey.key(latchkey.account())
+    assert latchkey.call("DELETE", f"/v1/keys/{key.key.id}", key.secret).status == 204
+    assert refusal(latchkey.call("GET", "/v1/keys", key.secret)) == (401, "invalid_api_key")
 
 
 @pytest.mark.parametrize(
     ("method", "tail", "body"),
     [("GET", "", None), ("PATCH", "", {"name": "Mine"}), ("DELETE", "", None), ("POST", "/rotate", {"grace_s": 0})],
 )
-def test_someone_elses_key_looks_like_none(home: House, method: str, tail: str, body: object) -> None:
+def test_someone_elses_key_looks_like_none(latchkey: TestApp, method: str, tail: str, body: object) -> None:
     """The answer to another account's key is that to an id nobody has, to the byte, and the key works on."""
-    theirs, mine = home.key(home.account(name="Bea")), home.key(home.account())
+    theirs, mine = latchkey.key(latchkey.account(name="Bea")), latchkey.key(latchkey.account())
     answers = [
-        home.call(method, f"/v1/keys/{key_id}{tail}", mine.secret, json_body=body)
+        latchkey.call(method, f"/v1/keys/{key_id}{tail}", mine.secret, json_body=body)
         for key_id in (theirs.key.id, NOBODYS, "nonsense", "%2e%2e")
     ]
     assert {(answer.status, answer.body) for answer in answers} == {
         (404, b'{"error":"not_found","message":"There is no such key."}')
     }
-    assert home.call("GET", "/v1/users/me", theirs.secret).status == 200
+    assert latchkey.call("GET", "/v1/users/me", theirs.secret).status == 200
 
 
 @pytest.mark.parametrize(
@@ -278,13 +278,13 @@ def test_someone_elses_key_looks_like_none(home: House, method: str, tail: str, 
         ({"name": "CI", "scopes": ["read"], "secret": "x"}, "'secret'"),
     ],
 )
-def test_key_that_cannot_be_is_refused_by_field(home: House, body: object, named: str) -> None:
+def test_key_that_cannot_be_is_refused_by_field(latchkey: TestApp, body: object, named: str) -> None:
     """The message names the field and says what it takes; nothing is made."""
-    secret = home.key(home.account()).secret
-    answer = home.call("POST", "/v1/keys", secret, json_body=body)
+    secret = latchkey.key(latchkey.account()).secret
+    answer = latchkey.call("POST", "/v1/keys", secret, json_body=body)
     assert refusal(answer) == (400, "invalid_request")
     assert named in answer.json()["message"]
-    assert len(home.call("GET", "/v1/keys", secret).json()["data"]) == 1
+    assert len(latchkey.call("GET", "/v1/keys", secret).json()["data"]) == 1
 
 
 @pytest.mark.parametrize(
@@ -296,9 +296,9 @@ def test_key_that_cannot_be_is_refused_by_field(home: House, body: object, named
         ({"id": 1}, "'id'"),
     ],
 )
-def test_change_that_cannot_be_is_refused_by_field(home: House, body: object, named: str) -> None:
+def test_change_that_cannot_be_is_refused_by_field(latchkey: TestApp, body: object, named: str) -> None:
     """The message names the field and says what it takes."""
-    key = home.key(home.account())
-    answer = home.call("PATCH", f"/v1/keys/{key.key.id}", key.secret, json_body=body)
+    key = latchkey.key(latchkey.account())
+    answer = latchkey.call("PATCH", f"/v1/keys/{key.key.id}", key.secret, json_body=body)
     assert refusal(answer) == (400, "invalid_request")
     assert named in answer.json()["message"]

@@ -14,8 +14,8 @@ from chalicelib.credentials import change, rotate
 from chalicelib.credentials.verify import verify
 from chalicelib.limits import tiers
 from infra import data
-from tests.fault import gateway_with_fault
-from tests.house import House
+from tests.support.failing_view import gateway_with_fault
+from tests.support.harness import TestApp
 
 
 def dump_of_all_tables() -> str:
@@ -32,45 +32,49 @@ def dump_of_all_tables() -> str:
     return "\n".join(dumped)
 
 
-def live_through_an_hour(home: House) -> list[str]:
+def live_through_an_hour(latchkey: TestApp) -> list[str]:
     """Do everything that touches a secret, well and badly; return what was seen of the objects involved."""
-    root, ada = home.account(name="Root", admin=True), home.account()
-    admin, key, poor = home.key(root, "read", "admin"), home.key(ada), home.key(ada, "read", "keys", expires_in_s=60)
-    seen = [repr(thing) for thing in (admin, key, key.key, verify(key.secret), home.gateway)]
+    root, ada = latchkey.account(name="Root", admin=True), latchkey.account()
+    admin, key, poor = (
+        latchkey.key(root, "read", "admin"),
+        latchkey.key(ada),
+        latchkey.key(ada, "read", "keys", expires_in_s=60),
+    )
+    seen = [repr(thing) for thing in (admin, key, key.key, verify(key.secret), latchkey.gateway)]
 
-    made = home.call("POST", "/v1/keys", key.secret, json_body={"name": "CI", "scopes": ["read", "keys"]}).json()
+    made = latchkey.call("POST", "/v1/keys", key.secret, json_body={"name": "CI", "scopes": ["read", "keys"]}).json()
     for secret in (made["secret"], poor.secret):
-        home.call("GET", "/v1/users/me", secret)
-    home.call("PATCH", f"/v1/keys/{made['id']}", key.secret, json_body={"name": "CI 2", "scopes": ["read"]})
-    home.call("POST", f"/v1/keys/{made['id']}/rotate", key.secret, json_body={"grace_s": 0})
-    home.call("POST", f"/v1/keys/{key.key.id}/rotate", key.secret)
-    home.call("POST", f"/v1/keys/{key.key.id}/rotate", key.secret)
-    home.call("GET", "/v1/keys", key.secret)
-    home.call("POST", "/v1/users", admin.secret, json_body={"email": "bea@example.com", "name": "Bea"})
-    home.call("POST", "/v1/users", admin.secret, json_body={"email": "bea@example.com", "name": "Bea"})
+        latchkey.call("GET", "/v1/users/me", secret)
+    latchkey.call("PATCH", f"/v1/keys/{made['id']}", key.secret, json_body={"name": "CI 2", "scopes": ["read"]})
+    latchkey.call("POST", f"/v1/keys/{made['id']}/rotate", key.secret, json_body={"grace_s": 0})
+    latchkey.call("POST", f"/v1/keys/{key.key.id}/rotate", key.secret)
+    latchkey.call("POST", f"/v1/keys/{key.key.id}/rotate", key.secret)
+    latchkey.call("GET", "/v1/keys", key.secret)
+    latchkey.call("POST", "/v1/users", admin.secret, json_body={"email": "bea@example.com", "name": "Bea"})
+    latchkey.call("POST", "/v1/users", admin.secret, json_body={"email": "bea@example.com", "name": "Bea"})
 
     unknown = secrets.mint("test")
-    home.secrets += [unknown]
+    latchkey.secrets += [unknown]
     for authorization in (unknown, f"{key.secret}x", key.secret[:-1], f"{key.secret} {key.secret}", ""):
-        home.call("GET", "/v1/users/me", authorization)
-    home.call("GET", "/v1/users/me", headers={"Authorization": f"Basic {key.secret}"})
-    home.call("GET", f"/v1/users?secret={key.secret}", key.secret)
-    home.call("PATCH", "/v1/users/me", key.secret, body=b"{" + key.secret.encode())
-    home.call("DELETE", f"/v1/keys/{made['id']}", key.secret)
-    home.call("GET", "/v1/users/me", made["secret"])
-    home.clock.forward(60)
-    home.call("GET", "/v1/users/me", poor.secret)
-    home.counted(ada.id, tiers.FREE, used=1000)
-    home.call("GET", "/v1/users/me", key.secret)
+        latchkey.call("GET", "/v1/users/me", authorization)
+    latchkey.call("GET", "/v1/users/me", headers={"Authorization": f"Basic {key.secret}"})
+    latchkey.call("GET", f"/v1/users?secret={key.secret}", key.secret)
+    latchkey.call("PATCH", "/v1/users/me", key.secret, body=b"{" + key.secret.encode())
+    latchkey.call("DELETE", f"/v1/keys/{made['id']}", key.secret)
+    latchkey.call("GET", "/v1/users/me", made["secret"])
+    latchkey.clock.forward(60)
+    latchkey.call("GET", "/v1/users/me", poor.secret)
+    latchkey.counted(ada.id, tiers.FREE, used=1000)
+    latchkey.call("GET", "/v1/users/me", key.secret)
 
     seen += [
         _traceback_of(lambda: verify(unknown)),
         _traceback_of(lambda: rotate.rotate(verify(key.secret), key.key.id, 0)),
         _traceback_of(lambda: change.change_key(ada.id, key.key.id, name=None, wanted=["events"])),
     ]
-    home.clock.forward(3600)
-    home.gateway = gateway_with_fault()
-    home.call("GET", "/v1/fault", key.secret)
+    latchkey.clock.forward(3600)
+    latchkey.gateway = gateway_with_fault()
+    latchkey.call("GET", "/v1/fault", key.secret)
     return seen
 
 
@@ -83,24 +87,24 @@ def _traceback_of(fails: Callable[[], object]) -> str:
 
 
 def test_secrets_are_nowhere_but_in_the_answer_that_made_them(
-    home: House, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+    latchkey: TestApp, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Neither a whole secret nor its random part is in any log, traceback, repr or table; digests and hints are."""
     caplog.set_level(logging.DEBUG)
     log = io.StringIO()
     telemetry.write_to(log)
-    seen = live_through_an_hour(home)
+    seen = live_through_an_hour(latchkey)
     stored = dump_of_all_tables()
     dynamodb.call("DeleteTable", {"TableName": settings.current().table("accounts")})
-    home.call("GET", "/v1/users/me", home.secrets[0])
-    home.clock.forward(300)
-    home.call("GET", "/v1/users/me", home.secrets[0])
+    latchkey.call("GET", "/v1/users/me", latchkey.secrets[0])
+    latchkey.clock.forward(300)
+    latchkey.call("GET", "/v1/users/me", latchkey.secrets[0])
 
     printed = "".join(capfd.readouterr())
     everything = "\n".join((log.getvalue(), caplog.text, printed, stored, *seen))
-    assert len(home.secrets) >= 8
-    for secret in home.secrets:
+    assert len(latchkey.secrets) >= 8
+    for secret in latchkey.secrets:
         assert secret[-36:-6] not in everything
-    assert "tests.fault.Fault" in log.getvalue()
-    assert secrets.digest(home.secrets[0]) in stored
-    assert secrets.hint(home.secrets[0]) in stored
+    assert "tests.support.failing_view.Fault" in log.getvalue()
+    assert secrets.digest(latchkey.secrets[0]) in stored
+    assert secrets.hint(latchkey.secrets[0]) in stored

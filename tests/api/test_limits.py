@@ -3,16 +3,16 @@
 import pytest
 
 from chalicelib.limits import tiers
-from tests.house import NOON_MS, House
+from tests.support.harness import NOON_MS, TestApp
 
 NOON_S = NOON_MS // 1000
 
 
 @pytest.mark.parametrize("tier", [tiers.FREE, tiers.PRO], ids=lambda tier: tier.name)
-def test_limits_show_quota_and_burst(home: House, tier: tiers.Tier) -> None:
+def test_limits_show_quota_and_burst(latchkey: TestApp, tier: tiers.Tier) -> None:
     """The numbers count this very request, and are those of the headers."""
-    home.clock.forward(1800.5)
-    answer = home.call("GET", "/v1/limits", home.key(home.account(tier)).secret)
+    latchkey.clock.forward(1800.5)
+    answer = latchkey.call("GET", "/v1/limits", latchkey.key(latchkey.account(tier)).secret)
     assert answer.json() == {
         "tier": tier.name,
         "quota": {"limit": tier.quota, "remaining": (tier.quota or 0) - 1, "reset": NOON_S + 3600},
@@ -23,9 +23,9 @@ def test_limits_show_quota_and_burst(home: House, tier: tiers.Tier) -> None:
     assert answer.header("X-RateLimit-Reset") == str(answer.json()["quota"]["reset"])
 
 
-def test_limits_of_enterprise_have_no_quota(home: House) -> None:
+def test_limits_of_enterprise_have_no_quota(latchkey: TestApp) -> None:
     """Unlimited is null, not a large number."""
-    answer = home.call("GET", "/v1/limits", home.key(home.account(tiers.ENTERPRISE)).secret)
+    answer = latchkey.call("GET", "/v1/limits", latchkey.key(latchkey.account(tiers.ENTERPRISE)).secret)
     assert answer.json() == {
         "tier": "enterprise",
         "quota": None,
@@ -33,9 +33,9 @@ def test_limits_of_enterprise_have_no_quota(home: House) -> None:
     }
 
 
-def test_limits_count_what_other_keys_used(home: House) -> None:
+def test_limits_count_what_other_keys_used(latchkey: TestApp) -> None:
     """The quota is the account's."""
-    account = home.account()
-    first, second = home.key(account), home.key(account)
-    home.call("GET", "/v1/users/me", first.secret)
-    assert home.call("GET", "/v1/limits", second.secret).json()["quota"]["remaining"] == 998
+    account = latchkey.account()
+    first, second = latchkey.key(account), latchkey.key(account)
+    latchkey.call("GET", "/v1/users/me", first.secret)
+    assert latchkey.call("GET", "/v1/limits", second.secret).json()["quota"]["remaining"] == 998

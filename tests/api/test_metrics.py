@@ -10,9 +10,9 @@ import pytest
 from chalicelib.api import authorizer
 from chalicelib.core import secrets, telemetry
 from chalicelib.limits import tiers
-from tests.fault import gateway_with_fault
-from tests.house import House
 from tests.oauth.flow import CLIENT, registered, someone
+from tests.support.failing_view import gateway_with_fault
+from tests.support.harness import TestApp
 
 Line = dict[str, Any]
 Lines = Callable[[], list[Line]]
@@ -20,7 +20,7 @@ UNITS = {"Count", "Milliseconds"}
 
 
 @pytest.fixture
-def lines(home: House) -> Iterator[Lines]:
+def lines(latchkey: TestApp) -> Iterator[Lines]:
     """What was logged since it was last asked."""
     stream = io.StringIO()
     telemetry.write_to(stream)
@@ -59,10 +59,10 @@ def assert_embedded(line: Line) -> None:
     assert line["stage"]
 
 
-def test_each_request_is_one_line_with_who_and_what(home: House, lines: Lines) -> None:
+def test_each_request_is_one_line_with_who_and_what(latchkey: TestApp, lines: Lines) -> None:
     """Admitted, without scope, not found, by a stranger: the same facts, from which an operator can go on."""
-    account = home.account()
-    issued, weak = home.key(account), home.key(account, "write")
+    account = latchkey.account()
+    issued, weak = latchkey.key(account), latchkey.key(account, "write")
     lines()
     for method, target, secret, status, decision, who in (
         ("GET", "/v1/users/me", issued, 200, "admitted", True),
@@ -70,7 +70,7 @@ def test_each_request_is_one_line_with_who_and_what(home: House, lines: Lines) -
         ("GET", "/v1/users/acc_00000000000000000000", issued, 404, "admitted", True),
         ("GET", "/health", None, 200, "admitted", False),
     ):
-        answer = home.call(method, target, secret.secret if secret else None)
+        answer = latchkey.call(method, target, secret.secret if secret else None)
         (line,) = of("request", lines())
         route = "/v1/users/{user_id}" if status == 404 else target
         assert (line["request_id"], line["route"]) == (answer.header("x-amzn-RequestId"), f"{method} {route}")
@@ -82,12 +82,12 @@ def test_each_request_is_one_line_with_who_and_what(home: House, lines: Lines) -
         assert line["Latency"] >= 0
 
 
-def test_every_line_with_metrics_is_of_the_embedded_format(home: House, lines: Lines) -> None:
+def test_every_line_with_metrics_is_of_the_embedded_format(latchkey: TestApp, lines: Lines) -> None:
     """Requests of every kind, verifications, counters."""
-    home.call("GET", "/v1/limits", home.key(home.account()).secret)
-    home.call("GET", "/v1/limits", "nonsense")
-    home.call("GET", "/health")
-    someone(home).grant(registered(home))
+    latchkey.call("GET", "/v1/limits", latchkey.key(latchkey.account()).secret)
+    latchkey.call("GET", "/v1/limits", "nonsense")
+    latchkey.call("GET", "/health")
+    someone(latchkey).grant(registered(latchkey))
     telemetry.count("LimiterUnavailable")
     measured = [line for line in lines() if "_aws" in line]
     assert {"request", "verified", "denied", "counted"} <= {line["message"] for line in measured}
@@ -96,44 +96,44 @@ def test_every_line_with_metrics_is_of_the_embedded_format(home: House, lines: L
 
 
 @pytest.mark.parametrize(("spent", "limit"), [({"used": 1000}, "quota"), ({"burst": 50}, "burst")])
-def test_refusals_are_counted_by_limit(home: House, lines: Lines, spent: dict[str, int], limit: str) -> None:
+def test_refusals_are_counted_by_limit(latchkey: TestApp, lines: Lines, spent: dict[str, int], limit: str) -> None:
     """Those from memory as well."""
-    account = home.account()
-    secret = home.key(account).secret
-    home.counted(account.id, tiers.FREE, **spent)
+    account = latchkey.account()
+    secret = latchkey.key(account).secret
+    latchkey.counted(account.id, tiers.FREE, **spent)
     for _ in range(3):
-        assert home.call("GET", "/v1/limits", secret).status == 429
+        assert latchkey.call("GET", "/v1/limits", secret).status == 429
     refused = of("request", lines())
     assert [(line["Refusals"], line["decision"], line["tier"]) for line in refused] == [(1, limit, "free")] * 3
     assert all("Unauthorized" not in line and "Faults" not in line for line in refused)
 
 
-def test_unauthorized_is_counted_by_error(home: House, lines: Lines) -> None:
+def test_unauthorized_is_counted_by_error(latchkey: TestApp, lines: Lines) -> None:
     """By the authorizer once a secret, since the gateway remembers; what has no Bearer reaches no function of ours."""
-    expired = home.key(home.account(), expires_in_s=-1).secret
+    expired = latchkey.key(latchkey.account(), expires_in_s=-1).secret
     for secret in (secrets.mint("test"), "nonsense", "nonsense", expired):
-        home.call("GET", "/v1/limits", secret)
-    home.call("GET", "/v1/limits")
+        latchkey.call("GET", "/v1/limits", secret)
+    latchkey.call("GET", "/v1/limits")
     denied = of("denied", lines())
     assert [line["error"] for line in denied] == ["invalid_api_key", "invalid_api_key", "token_expired"]
     assert [line["Unauthorized"] for line in denied] == [1, 1, 1]
 
 
-def test_unauthorized_at_the_edge_is_counted_by_error(home: House, lines: Lines) -> None:
+def test_unauthorized_at_the_edge_is_counted_by_error(latchkey: TestApp, lines: Lines) -> None:
     """A key that ends while the gateway believes in it."""
-    secret = home.key(home.account(), expires_in_s=60).secret
-    home.call("GET", "/v1/limits", secret)
-    home.clock.forward(60)
+    secret = latchkey.key(latchkey.account(), expires_in_s=60).secret
+    latchkey.call("GET", "/v1/limits", secret)
+    latchkey.clock.forward(60)
     lines()
-    assert home.call("GET", "/v1/limits", secret).status == 401
+    assert latchkey.call("GET", "/v1/limits", secret).status == 401
     (line,) = lines()
     assert (line["Unauthorized"], line["decision"]) == (1, "token_expired")
 
 
-def test_fault_is_counted(home: House, lines: Lines) -> None:
+def test_fault_is_counted(latchkey: TestApp, lines: Lines) -> None:
     """And its traceback logged, with the id that the caller was told."""
-    home.gateway = gateway_with_fault()
-    answer = home.call("GET", "/v1/fault", home.key(home.account()).secret)
+    latchkey.gateway = gateway_with_fault()
+    answer = latchkey.call("GET", "/v1/fault", latchkey.key(latchkey.account()).secret)
     assert answer.status == 500
     written = lines()
     (line,), (traced,) = of("request", written), of("view_failed", written)
@@ -143,21 +143,24 @@ def test_fault_is_counted(home: House, lines: Lines) -> None:
 
 
 def test_cold_start_of_the_authorizer_is_counted_once(
-    home: House, lines: Lines, monkeypatch: pytest.MonkeyPatch
+    latchkey: TestApp, lines: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Once a process, whether its first word is a yes or a no."""
-    for first, second in (("nonsense", home.key(home.account()).secret), (home.key(home.account()).secret, "rubbish")):
+    for first, second in (
+        ("nonsense", latchkey.key(latchkey.account()).secret),
+        (latchkey.key(latchkey.account()).secret, "rubbish"),
+    ):
         monkeypatch.setattr(authorizer, "_started", [])
         lines()
-        home.call("GET", "/v1/limits", first)
+        latchkey.call("GET", "/v1/limits", first)
         assert count("AuthorizerColdStarts", lines()) == 1
-        home.call("GET", "/v1/limits", second)
+        latchkey.call("GET", "/v1/limits", second)
         assert count("AuthorizerColdStarts", lines()) == 0
 
 
-def test_tokens_are_counted_as_they_are_issued(home: House, lines: Lines) -> None:
+def test_tokens_are_counted_as_they_are_issued(latchkey: TestApp, lines: Lines) -> None:
     """By code, by refresh, to a client itself; not those refused, nor an answer given again."""
-    ada, app = someone(home), registered(home)
+    ada, app = someone(latchkey), registered(latchkey)
     code = ada.code(app)
     lines()
     tokens = app.redeem(code).json()
@@ -172,9 +175,9 @@ def test_tokens_are_counted_as_they_are_issued(home: House, lines: Lines) -> Non
     assert count("TokensIssued", lines()) == 0
 
 
-def test_reuse_is_counted(home: House, lines: Lines) -> None:
+def test_reuse_is_counted(latchkey: TestApp, lines: Lines) -> None:
     """One alarm rings on it."""
-    ada, app = someone(home), registered(home)
+    ada, app = someone(latchkey), registered(latchkey)
     code = ada.code(app)
     app.redeem(code)
     lines()

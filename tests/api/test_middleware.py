@@ -10,8 +10,8 @@ from chalicelib.limits import tiers
 from infra.routes import of_latchkey
 from infra.standin import Context
 from tests.api.routes import PUBLIC, ROUTES
-from tests.fault import gateway_with_fault
-from tests.house import House, refusal
+from tests.support.failing_view import gateway_with_fault
+from tests.support.harness import TestApp, refusal
 
 ORDINARY = {"read", "write", "keys", "events", "webhooks"}
 EACH_ROUTE = pytest.mark.parametrize(("method", "path", "scope"), ROUTES)
@@ -37,18 +37,18 @@ def test_every_route_of_the_api_is_listed_here() -> None:
 
 
 @EACH_ROUTE
-def test_route_without_a_credential_is_a_401(home: House, method: str, path: str, scope: str) -> None:
+def test_route_without_a_credential_is_a_401(latchkey: TestApp, method: str, path: str, scope: str) -> None:
     """The gateway answers by itself: no function runs, and nothing is counted."""
-    answer = home.call(method, target(path))
+    answer = latchkey.call(method, target(path))
     assert refusal(answer) == (401, "missing_api_key")
     assert [answer.header(name) for name in LIMIT_HEADERS] == ["0", "0", "0"]
 
 
 @EACH_ROUTE
-def test_route_with_too_little_scope_is_a_403(home: House, method: str, path: str, scope: str) -> None:
+def test_route_with_too_little_scope_is_a_403(latchkey: TestApp, method: str, path: str, scope: str) -> None:
     """A key that may do everything else is told which scope it lacks."""
-    secret = home.key(home.account(), *sorted(ORDINARY - {scope})).secret
-    answer = home.call(method, target(path), secret, body=b"{}")
+    secret = latchkey.key(latchkey.account(), *sorted(ORDINARY - {scope})).secret
+    answer = latchkey.call(method, target(path), secret, body=b"{}")
     assert refusal(answer) == (403, "insufficient_scope")
     assert answer.json()["message"] == f"This request needs a credential with the scope {scope}."
     assert answer.header("x-amzn-Remapped-WWW-Authenticate") == (
@@ -58,24 +58,24 @@ def test_route_with_too_little_scope_is_a_403(home: House, method: str, path: st
 
 
 @EACH_ROUTE
-def test_route_of_a_spent_account_is_a_429(home: House, method: str, path: str, scope: str) -> None:
+def test_route_of_a_spent_account_is_a_429(latchkey: TestApp, method: str, path: str, scope: str) -> None:
     """Whatever is asked for, a spent quota refuses it."""
-    account = home.account(admin=True)
-    secret = home.key(account, *sorted(ORDINARY), "admin").secret
-    home.counted(account.id, tiers.FREE, used=1000)
-    answer = home.call(method, target(path), secret, body=b"{}")
+    account = latchkey.account(admin=True)
+    secret = latchkey.key(account, *sorted(ORDINARY), "admin").secret
+    latchkey.counted(account.id, tiers.FREE, used=1000)
+    answer = latchkey.call(method, target(path), secret, body=b"{}")
     assert refusal(answer) == (429, "rate_limit_exceeded")
     assert answer.header("Retry-After") == "3600"
-    assert [answer.header(name) for name in LIMIT_HEADERS] == ["1000", "0", str(home.clock.now_ms // 1000 + 3600)]
+    assert [answer.header(name) for name in LIMIT_HEADERS] == ["1000", "0", str(latchkey.clock.now_ms // 1000 + 3600)]
 
 
 @EACH_ROUTE
-def test_route_may_be_read_by_pages_of_other_origins(home: House, method: str, path: str, scope: str) -> None:
+def test_route_may_be_read_by_pages_of_other_origins(latchkey: TestApp, method: str, path: str, scope: str) -> None:
     """Preflight and answer let a page read every header that matters."""
-    preflight = home.call("OPTIONS", target(path), headers={"Origin": "https://app.example.com"})
+    preflight = latchkey.call("OPTIONS", target(path), headers={"Origin": "https://app.example.com"})
     assert preflight.status == 200
     assert method in (preflight.header("Access-Control-Allow-Methods") or "").split(",")
-    answer = home.call(method, target(path), home.key(home.account()).secret, body=b"{}")
+    answer = latchkey.call(method, target(path), latchkey.key(latchkey.account()).secret, body=b"{}")
     for said in (preflight, answer):
         exposed = (said.header("Access-Control-Expose-Headers") or "").split(",")
         assert said.header("Access-Control-Allow-Origin") == "*"
@@ -87,16 +87,16 @@ METADATA = 'resource_metadata="https://api.example.com/.well-known/oauth-protect
 
 
 @pytest.mark.parametrize("ends", ["revoked", "expired"])
-def test_credential_that_ends_between_two_requests_is_challenged_as_invalid(home: House, ends: str) -> None:
+def test_credential_that_ends_between_two_requests_is_challenged_as_invalid(latchkey: TestApp, ends: str) -> None:
     """The gateway still accepts it, so the middleware answers: invalid_token, the scope, the metadata (RFC 6750)."""
-    account = home.account()
-    maker, key = home.key(account), home.key(account, "read", expires_in_s=60)
-    assert home.call("GET", "/v1/users/me", key.secret).status == 200
+    account = latchkey.account()
+    maker, key = latchkey.key(account), latchkey.key(account, "read", expires_in_s=60)
+    assert latchkey.call("GET", "/v1/users/me", key.secret).status == 200
     if ends == "revoked":
-        home.call("DELETE", f"/v1/keys/{key.key.id}", maker.secret)
+        latchkey.call("DELETE", f"/v1/keys/{key.key.id}", maker.secret)
     else:
-        home.clock.forward(60)
-    answer = home.call("GET", "/v1/users/me", key.secret)
+        latchkey.clock.forward(60)
+    answer = latchkey.call("GET", "/v1/users/me", key.secret)
     assert answer.status == 401
     assert answer.header("x-amzn-Remapped-WWW-Authenticate") == (
         'Bearer error="invalid_token", error_description="The API key or access token is malformed, unknown, revoked or'
@@ -104,63 +104,63 @@ def test_credential_that_ends_between_two_requests_is_challenged_as_invalid(home
     )
 
 
-def test_quota_is_shared_by_all_keys_of_an_account(home: House) -> None:
+def test_quota_is_shared_by_all_keys_of_an_account(latchkey: TestApp) -> None:
     """More keys are no more quota."""
-    account = home.account()
-    home.counted(account.id, tiers.FREE, used=998)
-    first, second = home.key(account), home.key(account)
-    left = [home.call("GET", "/v1/users/me", key.secret).header("X-RateLimit-Remaining") for key in (first, second)]
+    account = latchkey.account()
+    latchkey.counted(account.id, tiers.FREE, used=998)
+    first, second = latchkey.key(account), latchkey.key(account)
+    left = [latchkey.call("GET", "/v1/users/me", key.secret).header("X-RateLimit-Remaining") for key in (first, second)]
     assert left == ["1", "0"]
-    assert home.call("GET", "/v1/users/me", first.secret).status == 429
-    assert home.call("GET", "/v1/users/me", home.key(home.account()).secret).status == 200
+    assert latchkey.call("GET", "/v1/users/me", first.secret).status == 429
+    assert latchkey.call("GET", "/v1/users/me", latchkey.key(latchkey.account()).secret).status == 200
 
 
-def test_rotation_adds_no_quota(home: House) -> None:
+def test_rotation_adds_no_quota(latchkey: TestApp) -> None:
     """A new key counts where the old one did."""
-    account = home.account()
-    key = home.key(account)
-    home.counted(account.id, tiers.FREE, used=997)
-    made = home.call("POST", f"/v1/keys/{key.key.id}/rotate", key.secret).json()
-    assert home.call("GET", "/v1/users/me", made["secret"]).header("X-RateLimit-Remaining") == "1"
+    account = latchkey.account()
+    key = latchkey.key(account)
+    latchkey.counted(account.id, tiers.FREE, used=997)
+    made = latchkey.call("POST", f"/v1/keys/{key.key.id}/rotate", key.secret).json()
+    assert latchkey.call("GET", "/v1/users/me", made["secret"]).header("X-RateLimit-Remaining") == "1"
 
 
-def test_admission_comes_before_the_scope(home: House) -> None:
+def test_admission_comes_before_the_scope(latchkey: TestApp) -> None:
     """A caller that may not, too, uses up its allowance: guessing is not free."""
-    secret = home.key(home.account(), "read").secret
-    home.call("GET", "/v1/keys", secret)
-    assert home.call("GET", "/v1/users/me", secret).header("X-RateLimit-Remaining") == "998"
+    secret = latchkey.key(latchkey.account(), "read").secret
+    latchkey.call("GET", "/v1/keys", secret)
+    assert latchkey.call("GET", "/v1/users/me", secret).header("X-RateLimit-Remaining") == "998"
 
 
 @pytest.mark.parametrize(("tier", "burst"), [(tiers.FREE, 50), (tiers.PRO, 200), (tiers.ENTERPRISE, 1_000)])
-def test_burst_of_each_tier_is_exact(home: House, tier: tiers.Tier, burst: int) -> None:
+def test_burst_of_each_tier_is_exact(latchkey: TestApp, tier: tiers.Tier, burst: int) -> None:
     """The last request of the burst passes, the next is refused until the second ends."""
-    account = home.account(tier)
-    secret = home.key(account).secret
-    home.counted(account.id, tier, burst=burst - 1)
-    assert home.call("GET", "/v1/limits", secret).status == 200
-    answer = home.call("GET", "/v1/limits", secret)
+    account = latchkey.account(tier)
+    secret = latchkey.key(account).secret
+    latchkey.counted(account.id, tier, burst=burst - 1)
+    assert latchkey.call("GET", "/v1/limits", secret).status == 200
+    answer = latchkey.call("GET", "/v1/limits", secret)
     assert (refusal(answer), answer.header("Retry-After")) == ((429, "rate_limit_exceeded"), "1")
-    home.clock.forward(1)
-    assert home.call("GET", "/v1/limits", secret).status == 200
+    latchkey.clock.forward(1)
+    assert latchkey.call("GET", "/v1/limits", secret).status == 200
 
 
 @pytest.mark.parametrize(("tier", "quota"), [(tiers.FREE, 1_000), (tiers.PRO, 10_000)])
-def test_quota_of_each_tier_is_exact(home: House, tier: tiers.Tier, quota: int) -> None:
+def test_quota_of_each_tier_is_exact(latchkey: TestApp, tier: tiers.Tier, quota: int) -> None:
     """The last request of the quota passes, the next is refused until the hour ends."""
-    account = home.account(tier)
-    secret = home.key(account).secret
-    home.counted(account.id, tier, used=quota - 1)
-    assert home.call("GET", "/v1/limits", secret).header("X-RateLimit-Remaining") == "0"
-    assert home.call("GET", "/v1/limits", secret).status == 429
-    home.clock.forward(3600)
-    assert home.call("GET", "/v1/limits", secret).header("X-RateLimit-Remaining") == str(quota - 1)
+    account = latchkey.account(tier)
+    secret = latchkey.key(account).secret
+    latchkey.counted(account.id, tier, used=quota - 1)
+    assert latchkey.call("GET", "/v1/limits", secret).header("X-RateLimit-Remaining") == "0"
+    assert latchkey.call("GET", "/v1/limits", secret).status == 429
+    latchkey.clock.forward(3600)
+    assert latchkey.call("GET", "/v1/limits", secret).header("X-RateLimit-Remaining") == str(quota - 1)
 
 
-def test_fault_in_a_view_is_a_500_that_tells_nothing(home: House) -> None:
+def test_fault_in_a_view_is_a_500_that_tells_nothing(latchkey: TestApp) -> None:
     """The caller gets a request id to quote, the limit headers, and no word of what happened."""
-    secret = home.key(home.account()).secret
-    home.gateway = gateway_with_fault()
-    answer = home.call("GET", "/v1/fault", secret)
+    secret = latchkey.key(latchkey.account()).secret
+    latchkey.gateway = gateway_with_fault()
+    answer = latchkey.call("GET", "/v1/fault", secret)
     assert refusal(answer) == (500, "internal_error")
     assert answer.json()["message"] == (
         f"Something went wrong on our side. Quote this request id: {answer.header('x-amzn-RequestId')}."
@@ -183,7 +183,7 @@ def event(method: str, path: str, **more: Any) -> dict[str, Any]:
     } | more
 
 
-def test_unknown_method_that_reaches_the_app_is_a_405(home: House) -> None:
+def test_unknown_method_that_reaches_the_app_is_a_405(latchkey: TestApp) -> None:
     """It says which methods there are, in the documented shape and with the limit headers of a visitor."""
     answer = app(event("DELETE", "/v1/users"), Context("test", "r-1"))
     assert answer["statusCode"] == 405
@@ -192,38 +192,38 @@ def test_unknown_method_that_reaches_the_app_is_a_405(home: House) -> None:
     assert answer["headers"]["X-RateLimit-Limit"] == "3600"
 
 
-def test_protected_route_without_a_verdict_is_no_way_in(home: House) -> None:
+def test_protected_route_without_a_verdict_is_no_way_in(latchkey: TestApp) -> None:
     """Were the gateway's authorizer ever detached, every protected route would fail, not open."""
     answer = app(event("GET", "/v1/users"), Context("test", "r-1"))
     assert answer["statusCode"] == 500
     assert "data" not in answer["body"]
 
 
-def test_request_of_another_media_type_is_a_415(home: House) -> None:
+def test_request_of_another_media_type_is_a_415(latchkey: TestApp) -> None:
     """Forms are not read where JSON is documented."""
-    secret = home.key(home.account()).secret
-    answer = home.call("PATCH", "/v1/users/me", secret, body=b"name=Ada", headers={"Content-Type": "text/plain"})
+    secret = latchkey.key(latchkey.account()).secret
+    answer = latchkey.call("PATCH", "/v1/users/me", secret, body=b"name=Ada", headers={"Content-Type": "text/plain"})
     assert refusal(answer) == (415, "unsupported_media_type")
 
 
 @pytest.mark.parametrize("kind", ["application/json", "Application/JSON", "application/json; charset=utf-8"])
-def test_json_is_read_however_it_is_spelled(home: House, kind: str) -> None:
+def test_json_is_read_however_it_is_spelled(latchkey: TestApp, kind: str) -> None:
     """Case and parameters of the media type don't matter."""
-    secret = home.key(home.account()).secret
-    answer = home.call("PATCH", "/v1/users/me", secret, json_body={"name": "B"}, headers={"Content-Type": kind})
+    secret = latchkey.key(latchkey.account()).secret
+    answer = latchkey.call("PATCH", "/v1/users/me", secret, json_body={"name": "B"}, headers={"Content-Type": kind})
     assert answer.status == 200
 
 
-def test_strangers_are_counted_by_address(home: House) -> None:
+def test_strangers_are_counted_by_address(latchkey: TestApp) -> None:
     """One visitor's burst is not another's."""
     for _ in range(50):
-        assert home.call("GET", "/health", ip="203.0.113.7").status == 200
-    assert refusal(home.call("GET", "/health", ip="203.0.113.7")) == (429, "rate_limit_exceeded")
-    assert home.call("GET", "/health", ip="203.0.113.8").status == 200
+        assert latchkey.call("GET", "/health", ip="203.0.113.7").status == 200
+    assert refusal(latchkey.call("GET", "/health", ip="203.0.113.7")) == (429, "rate_limit_exceeded")
+    assert latchkey.call("GET", "/health", ip="203.0.113.8").status == 200
 
 
-def test_header_of_a_visitor_changes_nothing_about_its_address(home: House) -> None:
+def test_header_of_a_visitor_changes_nothing_about_its_address(latchkey: TestApp) -> None:
     """Nobody gets a new allowance by writing a header."""
-    home.counted("ip_203.0.113.7", tiers.ANONYMOUS, used=3600)
+    latchkey.counted("ip_203.0.113.7", tiers.ANONYMOUS, used=3600)
     for name in ("X-Forwarded-For", "X-Real-IP", "Forwarded", "CF-Connecting-IP"):
-        assert home.call("GET", "/health", headers={name: "198.51.100.1"}).status == 429
+        assert latchkey.call("GET", "/health", headers={name: "198.51.100.1"}).status == 429

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from infra.standin import Answer
-from tests.house import House
-from tests.internet import Internet, connected_to_nothing_else
 from tests.oauth.flow import CALLBACK, Person, registered, someone
 from tests.oauth.test_client_documents import DOCUMENT, found, publish
+from tests.support.fake_internet import Internet, connected_to_nothing_else
+from tests.support.harness import TestApp
 
 GOOD = ("👩\u200d💻", "10\u00a0km", "\u200fדוד", "山田\u3000太郎", "می\u200cخواهم", "Ada")
 BAD = ("\u200b", "\u2800", "\U000e0041", "a\u202eb", "a\u2066b", "a\x07b", "a\x9bb", "a\u2028b")
@@ -22,35 +22,35 @@ def internet() -> Iterator[Internet]:
         yield made
 
 
-def api(method: str, path: str, *scopes: str, **others: object) -> Callable[[House, Person, str], bool]:
+def api(method: str, path: str, *scopes: str, **others: object) -> Callable[[TestApp, Person, str], bool]:
     """Return what sends a name to the API and tells whether it was taken."""
 
-    def give(home: House, ada: Person, name: str) -> bool:
-        secret = home.key(ada.account, *scopes).secret
-        return taken(home.call(method, path, secret, json_body={"name": name, **others}))
+    def give(latchkey: TestApp, ada: Person, name: str) -> bool:
+        secret = latchkey.key(ada.account, *scopes).secret
+        return taken(latchkey.call(method, path, secret, json_body={"name": name, **others}))
 
     return give
 
 
-def console(action: str, page: str, **others: str | list[str]) -> Callable[[House, Person, str], bool]:
+def console(action: str, page: str, **others: str | list[str]) -> Callable[[TestApp, Person, str], bool]:
     """Return what sends a name by a form of the console and tells whether it was taken."""
 
-    def give(_home: House, ada: Person, name: str) -> bool:
+    def give(_home: TestApp, ada: Person, name: str) -> bool:
         return taken(ada.submit(action, on=page, name=name, **others).answer)
 
     return give
 
 
-def renamed(home: House, ada: Person, name: str) -> bool:
+def renamed(latchkey: TestApp, ada: Person, name: str) -> bool:
     """Give an application another name in the console."""
-    path = f"/settings/applications/{registered(home, owner=ada.account).id}"
+    path = f"/settings/applications/{registered(latchkey, owner=ada.account).id}"
     return taken(ada.submit(f"{path}/change", on=path, name=name, redirect_uris=CALLBACK).answer)
 
 
-def registration(home: House, _ada: Person, name: str) -> bool:
+def registration(latchkey: TestApp, _ada: Person, name: str) -> bool:
     """Register a client."""
     body = {"client_name": name, "redirect_uris": [CALLBACK]}
-    return taken(home.call("POST", "/oauth/register", json_body=body))
+    return taken(latchkey.call("POST", "/oauth/register", json_body=body))
 
 
 def taken(answer: Answer) -> bool:
@@ -81,17 +81,17 @@ ENTRIES = {
 
 
 @pytest.mark.parametrize("entry", ENTRIES.values(), ids=ENTRIES)
-def test_name_is_judged_by_one_rule(home: House, entry: Callable[[House, Person, str], bool]) -> None:
+def test_name_is_judged_by_one_rule(latchkey: TestApp, entry: Callable[[TestApp, Person, str], bool]) -> None:
     """Joined emoji, special spaces and marks of direction are taken; what can't be seen or turns the text isn't."""
-    ada, judged = someone(home), {}
+    ada, judged = someone(latchkey), {}
     for name in (*GOOD, *BAD):
-        home.clock.forward(1)
-        judged[name] = entry(home, ada, name)
+        latchkey.clock.forward(1)
+        judged[name] = entry(latchkey, ada, name)
     assert judged == dict.fromkeys(GOOD, True) | dict.fromkeys(BAD, False)
 
 
 @pytest.mark.parametrize("name", [*GOOD, *BAD], ids=ascii)
-def test_name_in_a_document_is_judged_by_the_same_rule(home: House, internet: Internet, name: str) -> None:
+def test_name_in_a_document_is_judged_by_the_same_rule(latchkey: TestApp, internet: Internet, name: str) -> None:
     """A document whose name can't be shown is called by its host."""
     publish(internet, json.dumps(DOCUMENT | {"client_name": name}).encode())
     client = found(internet)

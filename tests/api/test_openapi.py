@@ -12,12 +12,12 @@ from openapi_spec_validator import validate
 
 from app import app
 from chalicelib.api import middleware, oauth_shapes, well_known
-from chalicelib.api.fields import Id, OneOf, SomeOf, Text, Whole
+from chalicelib.api.fields import Enum, EnumList, Id, Integer, Text
 from chalicelib.api.reference.document import document
 from chalicelib.api.reference.examples import example_of
 from chalicelib.api.request_context import Exchange
 from chalicelib.api.routing import route
-from chalicelib.api.shapes import AnyOf, Flag, ListOf, Moment, Number, OrNull, Said, Words
+from chalicelib.api.shapes import AnyOf, Boolean, DateTime, ListOf, Nullable, Number, String, StringList
 from chalicelib.core import errors
 from chalicelib.credentials import scopes
 from chalicelib.detection import github_signature, hmac_signature
@@ -26,10 +26,10 @@ from chalicelib.limits import tiers
 from chalicelib.oauth import clients
 from infra.routes import of_latchkey
 from infra.standin import Answer, Gateway
-from tests import conforming
 from tests.api.made import add_view
 from tests.api.routes import ROUTES
-from tests.house import House
+from tests.support import conformance
+from tests.support.harness import TestApp
 
 URL = "https://api.latchkey.test"
 WHOLE = document(app.routes, URL)
@@ -53,21 +53,21 @@ def codes() -> set[str]:
     return found
 
 
-def test_document_is_served_to_anyone(home: House) -> None:
+def test_document_is_served_to_anyone(latchkey: TestApp) -> None:
     """Without a key, to pages of any origin, and for a while from a cache."""
-    answer = home.call("GET", "/openapi.json")
+    answer = latchkey.call("GET", "/openapi.json")
     assert (answer.status, answer.header("Content-Type")) == (200, "application/json")
     assert answer.header("Cache-Control") == "public, max-age=300"
     assert answer.header("Access-Control-Allow-Origin") == "*"
     assert answer.json()["servers"] == [{"url": "https://api.example.com"}]
 
 
-def test_document_that_is_known_is_not_sent_again(home: House) -> None:
+def test_document_that_is_known_is_not_sent_again(latchkey: TestApp) -> None:
     """A 304 for its ETag, the whole for any other."""
-    etag = home.call("GET", "/openapi.json").header("ETag") or ""
-    again = home.call("GET", "/openapi.json", headers={"If-None-Match": etag})
+    etag = latchkey.call("GET", "/openapi.json").header("ETag") or ""
+    again = latchkey.call("GET", "/openapi.json", headers={"If-None-Match": etag})
     assert (again.status, again.body, again.header("ETag")) == (304, b"", etag)
-    assert home.call("GET", "/openapi.json", headers={"If-None-Match": '"other"'}).status == 200
+    assert latchkey.call("GET", "/openapi.json", headers={"If-None-Match": '"other"'}).status == 200
 
 
 def test_document_is_valid() -> None:
@@ -168,7 +168,7 @@ def test_signed_reports_are_told_with_their_headers() -> None:
 def test_example_of_every_shape_is_one() -> None:
     """What the document shows as an example, its own schema takes, with no field that isn't named."""
     shapes = WHOLE["components"]["schemas"]
-    closed = conforming.strict({"schemas": shapes})["schemas"]
+    closed = conformance.strict({"schemas": shapes})["schemas"]
     for name in shapes:
         schema = {"$ref": f"#/components/schemas/{name}", "components": {"schemas": closed}}
         jsonschema_rs.validate(schema, example_of({"$ref": f"#/components/schemas/{name}"}, shapes))
@@ -210,7 +210,7 @@ def test_answer_that_is_not_declared_is_found() -> None:
     gateway = Gateway(app, domain="api.example.com")
     limits = [(name, "1") for name in ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")]
     good = Answer(200, [("Content-Type", "application/json"), *limits], b'{"status":"ok"}')
-    conforming.check(gateway, "GET", "/health?x=1", good)
+    conformance.check(gateway, "GET", "/health?x=1", good)
     for spoilt in (
         replace(good, status=418),
         replace(good, headers=good.headers[:2]),
@@ -220,7 +220,7 @@ def test_answer_that_is_not_declared_is_found() -> None:
         replace(good, headers=[("Content-Type", "text/html"), *limits]),
     ):
         with pytest.raises(AssertionError):
-            conforming.check(gateway, "GET", "/health?x=1", spoilt)
+            conformance.check(gateway, "GET", "/health?x=1", spoilt)
 
 
 def test_document_holds_no_secret_and_no_name_of_a_table() -> None:
@@ -246,23 +246,23 @@ def test_answers_may_grow_and_say_so() -> None:
 @pytest.mark.parametrize(
     "field",
     [
-        Whole(1, 99),
-        Whole(-9, -3),
-        Whole(5, 5),
+        Integer(1, 99),
+        Integer(-9, -3),
+        Integer(5, 5),
         Text(most=80, least=12),
         Text(most=1),
-        OneOf(("big", "small")),
-        SomeOf(("read", "write")),
+        Enum(("big", "small")),
+        EnumList(("read", "write")),
         Id("ord"),
-        Moment(),
-        Said(),
-        Said(format="uri"),
+        DateTime(),
+        String(),
+        String(format="uri"),
         Number(),
-        Flag(),
-        Words(words=("a", "b")),
-        ListOf(Whole(3, 4)),
-        OrNull(Whole(1, 2)),
-        AnyOf((Whole(7, 8), Flag())),
+        Boolean(),
+        StringList(words=("a", "b")),
+        ListOf(Integer(3, 4)),
+        Nullable(Integer(1, 2)),
+        AnyOf((Integer(7, 8), Boolean())),
     ],
     ids=repr,
 )

@@ -17,8 +17,8 @@ from chalicelib.core import telemetry
 from chalicelib.limits import tiers
 from infra.standin import Answer, Gateway
 from tests.examples.blocks import ROOT, files_of
-from tests.fault import Fault
-from tests.house import House, refusal
+from tests.support.failing_view import Fault
+from tests.support.harness import TestApp, refusal
 
 ORDERS = "/v1/orders"
 
@@ -33,16 +33,16 @@ def documented() -> Blueprint:
 
 
 @pytest.fixture
-def shop(home: House) -> House:
+def shop(latchkey: TestApp) -> TestApp:
     """A house whose app has the documented blueprint."""
     app = Chalice(app_name="shop", configure_logs=False)
     middleware.install(app)
     app.register_blueprint(documented())
-    home.gateway = Gateway(app, domain="api.example.com")
-    return home
+    latchkey.gateway = Gateway(app, domain="api.example.com")
+    return latchkey
 
 
-def test_own_route_answers_whoever_may(shop: House) -> None:
+def test_own_route_answers_whoever_may(shop: TestApp) -> None:
     """The view knows who calls; the answer tells what is left and lets pages read it, with nothing done by the view."""
     account = shop.account()
     answer = shop.call("GET", ORDERS, shop.key(account, "read").secret)
@@ -51,7 +51,7 @@ def test_own_route_answers_whoever_may(shop: House) -> None:
     assert answer.header("Access-Control-Allow-Origin") == "*"
 
 
-def test_own_route_that_can_be_got_answers_head(shop: House) -> None:
+def test_own_route_that_can_be_got_answers_head(shop: TestApp) -> None:
     """With nothing done by its owner; behind the same credential, and counted as its GET."""
     secret = shop.key(shop.account(), "read").secret
     got, asked = (shop.call(method, ORDERS, secret) for method in ("GET", "HEAD"))
@@ -60,21 +60,21 @@ def test_own_route_that_can_be_got_answers_head(shop: House) -> None:
     assert shop.call("HEAD", ORDERS).status == 401
 
 
-def test_own_route_refuses_without_a_credential(shop: House) -> None:
+def test_own_route_refuses_without_a_credential(shop: TestApp) -> None:
     """As every route does, a wrong key with a reason of its own."""
     assert refusal(shop.call("GET", ORDERS)) == (401, "missing_api_key")
     assert refusal(shop.call("GET", ORDERS, "nonsense")) == (401, "invalid_api_key")
     assert refusal(shop.call("GET", ORDERS, shop.key(shop.account(), expires_in_s=-1).secret)) == (401, "token_expired")
 
 
-def test_own_route_refuses_too_little_scope(shop: House) -> None:
+def test_own_route_refuses_too_little_scope(shop: TestApp) -> None:
     """The scope that the decorator names."""
     answer = shop.call("GET", ORDERS, shop.key(shop.account(), "write").secret)
     assert refusal(answer) == (403, "insufficient_scope")
     assert "read" in answer.json()["message"]
 
 
-def test_own_route_refuses_a_spent_quota(shop: House) -> None:
+def test_own_route_refuses_a_spent_quota(shop: TestApp) -> None:
     """It counts on the same account as everything else."""
     account = shop.account()
     shop.counted(account.id, tiers.FREE, used=1000)
@@ -83,7 +83,7 @@ def test_own_route_refuses_a_spent_quota(shop: House) -> None:
     assert answer.header("Retry-After") == "3600"
 
 
-def test_own_route_is_read_by_what_it_declares(shop: House) -> None:
+def test_own_route_is_read_by_what_it_declares(shop: TestApp) -> None:
     """The view sees what was checked, with defaults; anything else is a 400 that names the field."""
     secret = shop.key(shop.account(), "write").secret
     made = shop.call("POST", ORDERS, secret, json_body={"item": " tea "})
@@ -92,7 +92,7 @@ def test_own_route_is_read_by_what_it_declares(shop: House) -> None:
     assert (refused.status, refused.json()["message"]) == (400, "count must be a whole number from 1 to 99.")
 
 
-def test_own_route_is_part_of_the_reference(shop: House) -> None:
+def test_own_route_is_part_of_the_reference(shop: TestApp) -> None:
     """With what it declares, under its module's name, in the words of its docstring."""
     whole = document(shop.gateway.app.routes, "https://api.latchkey.test")
     assert whole["tags"] == [{"name": "Orders", "description": "An API of one's own, behind keys, scopes and limits."}]
@@ -102,7 +102,7 @@ def test_own_route_is_part_of_the_reference(shop: House) -> None:
     assert {"201", "400", "401", "403", "409", "415", "429"} <= ordered["responses"].keys()
 
 
-def test_own_route_costs_one_call(shop: House) -> None:
+def test_own_route_costs_one_call(shop: TestApp) -> None:
     """Besides what the view itself reads."""
     secret = shop.key(shop.account()).secret
     shop.call("GET", ORDERS, secret)
@@ -112,7 +112,7 @@ def test_own_route_costs_one_call(shop: House) -> None:
 
 
 @pytest.fixture
-def till(home: House) -> tuple[House, list[str]]:
+def till(latchkey: TestApp) -> tuple[TestApp, list[str]]:
     """A house whose app has a route that charges, and what it has charged; "fail" and "refuse" it doesn't."""
     blueprint, charged = Blueprint(__name__), list[str]()
 
@@ -133,40 +133,40 @@ def till(home: House) -> tuple[House, list[str]]:
     app = Chalice(app_name="till", configure_logs=False)
     middleware.install(app)
     app.register_blueprint(blueprint)
-    home.gateway = Gateway(app, domain="api.example.com")
-    return home, charged
+    latchkey.gateway = Gateway(app, domain="api.example.com")
+    return latchkey, charged
 
 
-def charge(home: House, secret: str, body: bytes, path: str = "/v1/charges") -> Answer:
+def charge(latchkey: TestApp, secret: str, body: bytes, path: str = "/v1/charges") -> Answer:
     """Send a body under an Idempotency-Key that is always the same."""
     headers = {"Authorization": f"Bearer {secret}", "Idempotency-Key": "once", "Content-Type": "application/json"}
-    return home.gateway.handle("POST", path, headers.items(), body)
+    return latchkey.gateway.handle("POST", path, headers.items(), body)
 
 
-def test_own_route_that_claims_happens_once(till: tuple[House, list[str]]) -> None:
+def test_own_route_that_claims_happens_once(till: tuple[TestApp, list[str]]) -> None:
     """With nothing done by the view; and the same for a client's tokens of one grant."""
-    home, charged = till
-    secret = home.key(home.account(), "write").secret
-    first, second = charge(home, secret, b"tea"), charge(home, secret, b"tea")
+    latchkey, charged = till
+    secret = latchkey.key(latchkey.account(), "write").secret
+    first, second = charge(latchkey, secret, b"tea"), charge(latchkey, secret, b"tea")
     assert (first.status, second.status, second.body) == (201, 201, first.body)
     assert (second.header("Idempotency-Replayed"), charged) == ("true", ["tea"])
-    assert refusal(charge(home, secret, b"coffee")) == (422, "idempotency_key_reused")
+    assert refusal(charge(latchkey, secret, b"coffee")) == (422, "idempotency_key_reused")
 
 
 @pytest.mark.parametrize(("body", "status"), [(b"fail", 500), (b"refuse", 402)])
-def test_own_route_that_failed_may_be_tried_again(till: tuple[House, list[str]], body: bytes, status: int) -> None:
+def test_own_route_that_failed_may_be_tried_again(till: tuple[TestApp, list[str]], body: bytes, status: int) -> None:
     """Only success is kept, and the claim is given up at once."""
-    home, charged = till
-    secret = home.key(home.account(), "write").secret
-    assert [charge(home, secret, body).status for _ in range(2)] == [status, status]
-    assert (charge(home, secret, b"tea").status, charged) == (201, ["tea"])
+    latchkey, charged = till
+    secret = latchkey.key(latchkey.account(), "write").secret
+    assert [charge(latchkey, secret, body).status for _ in range(2)] == [status, status]
+    assert (charge(latchkey, secret, b"tea").status, charged) == (201, ["tea"])
 
 
-def test_own_route_that_says_nothing_ignores_the_header(till: tuple[House, list[str]]) -> None:
+def test_own_route_that_says_nothing_ignores_the_header(till: tuple[TestApp, list[str]]) -> None:
     """It may read it by itself."""
-    home, charged = till
-    secret = home.key(home.account(), "write").secret
-    assert [charge(home, secret, b"", "/v1/notes").json() for _ in range(2)] == [{"notes": 1}, {"notes": 2}]
+    latchkey, charged = till
+    secret = latchkey.key(latchkey.account(), "write").secret
+    assert [charge(latchkey, secret, b"", "/v1/notes").json() for _ in range(2)] == [{"notes": 1}, {"notes": 2}]
     assert charged == ["note", "note"]
 
 
@@ -196,10 +196,10 @@ def ask(gateway: Gateway, secret: str) -> tuple[int, Any]:
     return answer.status, answer.json()
 
 
-def test_other_gateway_learns_who_calls(home: House, other: Gateway) -> None:
+def test_other_gateway_learns_who_calls(latchkey: TestApp, other: Gateway) -> None:
     """Every field that the page names, each a string."""
-    account = home.account(tiers.PRO)
-    issued = home.key(account, "read", "write", expires_in_s=3600)
+    account = latchkey.account(tiers.PRO)
+    issued = latchkey.key(account, "read", "write", expires_in_s=3600)
     assert ask(other, issued.secret) == (
         200,
         {
@@ -210,37 +210,37 @@ def test_other_gateway_learns_who_calls(home: House, other: Gateway) -> None:
             "scopes": "read write",
             "tier": "pro",
             "client_id": "",
-            "ends_at_ms": str(home.clock.now_ms + 3_600_000),
-            "verified_at_ms": str(home.clock.now_ms - 8_000),
+            "ends_at_ms": str(latchkey.clock.now_ms + 3_600_000),
+            "verified_at_ms": str(latchkey.clock.now_ms - 8_000),
             "lineage": issued.key.id,
         },
     )
 
 
-def test_other_gateway_refuses_bad_keys(home: House, other: Gateway) -> None:
+def test_other_gateway_refuses_bad_keys(latchkey: TestApp, other: Gateway) -> None:
     """Before its function runs."""
     assert ask(other, "nonsense")[0] == 401
     assert other.handle("GET", "/orders").status == 401
 
 
-def test_other_gateway_counts_nothing_and_believes_for_300_s(home: House, other: Gateway) -> None:
+def test_other_gateway_counts_nothing_and_believes_for_300_s(latchkey: TestApp, other: Gateway) -> None:
     """What the page warns of; /v1/verify is what notices at once."""
-    account = home.account()
-    issued, own = home.key(account), home.key(account)
-    service = home.key(home.account(admin=True), "verify").secret
+    account = latchkey.account()
+    issued, own = latchkey.key(account), latchkey.key(account)
+    service = latchkey.key(latchkey.account(admin=True), "verify").secret
     assert ask(other, issued.secret)[0] == 200
-    assert home.counters(account.id) == {}
-    assert home.call("DELETE", f"/v1/keys/{issued.key.id}", own.secret).status == 204
+    assert latchkey.counters(account.id) == {}
+    assert latchkey.call("DELETE", f"/v1/keys/{issued.key.id}", own.secret).status == 204
     with telemetry.calls_watched() as calls:
         assert ask(other, issued.secret)[0] == 200
     assert calls.made == []
-    assert home.call("POST", "/v1/verify", service, json_body={"secret": issued.secret}).json()["valid"] is False
-    home.clock.forward(300)
+    assert latchkey.call("POST", "/v1/verify", service, json_body={"secret": issued.secret}).json()["valid"] is False
+    latchkey.clock.forward(300)
     assert ask(other, issued.secret)[0] == 401
 
 
-def test_page_names_every_field_of_the_context(home: House, other: Gateway) -> None:
+def test_page_names_every_field_of_the_context(latchkey: TestApp, other: Gateway) -> None:
     """Whoever reads it needs no source."""
-    _, who = ask(other, home.key(home.account()).secret)
+    _, who = ask(other, latchkey.key(latchkey.account()).secret)
     page = (ROOT / "docs" / "own-routes.md").read_text()
     assert [name for name in who if f"`{name}`" not in page] == ["principalId"]

@@ -4,8 +4,8 @@ import pytest
 
 from chalicelib.core import telemetry
 from chalicelib.limits import tiers
-from tests.house import House
-from tests.visitor import Page, Visitor, logged_in, person
+from tests.support.console_client import ConsoleClient, Page, logged_in, person
+from tests.support.harness import TestApp
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8", "Sec-Fetch-Dest": "document"}
 JAVA = {"Accept": "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2"}
@@ -15,11 +15,11 @@ NOWHERE = ("/nothing", "/settings/nothing", "/admin/nothing", "/v1/nothing", "/s
 
 @pytest.mark.parametrize("path", NOWHERE)
 @pytest.mark.parametrize("headers", [BROWSER, {"accept": "text/html"}, {"sec-fetch-dest": "document"}])
-def test_people_are_shown_a_page(home: House, path: str, headers: dict[str, str]) -> None:
+def test_people_are_shown_a_page(latchkey: TestApp, path: str, headers: dict[str, str]) -> None:
     """Whatever part of a browser's headers comes through."""
     if path.startswith("/static/") and "accept" not in {name.lower() for name in headers}:
         headers = BROWSER
-    answer = home.call("GET", path, headers=headers)
+    answer = latchkey.call("GET", path, headers=headers)
     assert (answer.status, answer.header("Content-Type")) == (404, "text/html; charset=utf-8")
     assert b"<h1>Page not found" in answer.body
     assert answer.header("X-Frame-Options") == "DENY"
@@ -27,47 +27,47 @@ def test_people_are_shown_a_page(home: House, path: str, headers: dict[str, str]
 
 @pytest.mark.parametrize("path", NOWHERE)
 @pytest.mark.parametrize("headers", [{}, {"Accept": "*/*"}, {"Accept": "application/json"}])
-def test_programs_are_answered_in_json(home: House, path: str, headers: dict[str, str]) -> None:
+def test_programs_are_answered_in_json(latchkey: TestApp, path: str, headers: dict[str, str]) -> None:
     """As the guide says, with a stable code."""
-    answer = home.call("GET", path, headers=headers)
+    answer = latchkey.call("GET", path, headers=headers)
     assert (answer.status, answer.json()["error"]) == (404, "not_found")
 
 
 @pytest.mark.parametrize("path", ["/oauth/token", "/oauth/introspect", "/oauth/register"])
-def test_path_that_only_takes_a_post_is_a_page_for_people(home: House, path: str) -> None:
+def test_path_that_only_takes_a_post_is_a_page_for_people(latchkey: TestApp, path: str) -> None:
     """Whoever opens an endpoint by hand sees no JSON."""
-    assert b"<h1>Page not found" in home.call("GET", path, headers=BROWSER).body
-    assert home.call("GET", path).json()["error"] == "not_found"
+    assert b"<h1>Page not found" in latchkey.call("GET", path, headers=BROWSER).body
+    assert latchkey.call("GET", path).json()["error"] == "not_found"
 
 
-def test_program_that_takes_html_among_all_else_is_answered_in_json_by_the_api(home: House) -> None:
+def test_program_that_takes_html_among_all_else_is_answered_in_json_by_the_api(latchkey: TestApp) -> None:
     """A Java client's default Accept header names text/html first; what the API answers stays JSON."""
-    secret = home.key(home.account(), "read").secret
-    answer = home.call("GET", "/v1/keys", secret, headers=dict(JAVA))
+    secret = latchkey.key(latchkey.account(), "read").secret
+    answer = latchkey.call("GET", "/v1/keys", secret, headers=dict(JAVA))
     assert (answer.status, answer.json()["error"]) == (403, "insufficient_scope")
-    assert home.call("GET", "/v1/users", headers=dict(JAVA)).json()["error"] == "missing_api_key"
+    assert latchkey.call("GET", "/v1/users", headers=dict(JAVA)).json()["error"] == "missing_api_key"
 
 
-def test_error_of_the_api_is_a_page_where_a_person_opens_it(home: House) -> None:
+def test_error_of_the_api_is_a_page_where_a_person_opens_it(latchkey: TestApp) -> None:
     """A browser that navigates there says so."""
-    secret = home.key(home.account(), "read").secret
+    secret = latchkey.key(latchkey.account(), "read").secret
     headers = {**BROWSER, "Authorization": f"Bearer {secret}"}
     # Not what the reference documents for programs, so not held against it.
-    answer = home.gateway.handle("GET", "/v1/keys", headers.items())
+    answer = latchkey.gateway.handle("GET", "/v1/keys", headers.items())
     assert (answer.status, answer.header("Content-Type")) == (403, "text/html; charset=utf-8")
 
 
 @pytest.mark.parametrize("case", ["no such path", "no such method", "no right to it", "too many requests"])
-def test_page_of_an_error_has_the_header_of_other_pages(home: House, case: str) -> None:
+def test_page_of_an_error_has_the_header_of_other_pages(latchkey: TestApp, case: str) -> None:
     """The way to the start, and to log in and sign up, without a call to ask who looks."""
-    visitor, secret = logged_in(home, person()), home.key(home.account(), "read").secret
+    console, secret = logged_in(latchkey, person()), latchkey.key(latchkey.account(), "read").secret
     target = {"no such path": "/nothing", "no such method": "/oauth/token"}.get(case, "/v1/keys")
     headers = BROWSER | ({"Authorization": f"Bearer {secret}"} if case == "no right to it" else {})
     if case == "too many requests":
         target = "/docs"
-        home.counted(f"ip_{visitor.ip}", tiers.ANONYMOUS, used=3_600)
+        latchkey.counted(f"ip_{console.ip}", tiers.ANONYMOUS, used=3_600)
     with telemetry.calls_watched() as calls:
-        answer = home.gateway.handle("GET", target, headers.items(), ip=visitor.ip)
+        answer = latchkey.gateway.handle("GET", target, headers.items(), ip=console.ip)
     page = Page(answer, target)
     assert page.status in (403, 404, 429)
     start = next(url for url in page.urls if url.endswith("/"))
@@ -77,16 +77,16 @@ def test_page_of_an_error_has_the_header_of_other_pages(home: House, case: str) 
     assert "sessions" not in {table.rpartition("-")[2] for _, table in calls.made}
 
 
-def test_page_of_a_thing_that_is_not_there_says_so(home: House) -> None:
+def test_page_of_a_thing_that_is_not_there_says_so(latchkey: TestApp) -> None:
     """Inside the console, with the way back."""
-    page = logged_in(home, person()).open("/settings/keys/key_nothing")
+    page = logged_in(latchkey, person()).open("/settings/keys/key_nothing")
     assert (page.status, page.heading) == (404, "Page not found")
     assert "/logout" in page.urls
 
 
-def test_page_names_one_second(home: House) -> None:
+def test_page_names_one_second(latchkey: TestApp) -> None:
     """The API's sentence is published; on a page it is grammar."""
-    visitor = Visitor(home)
-    page = [visitor.open("/") for _ in range(60)][-1]
+    console = ConsoleClient(latchkey)
+    page = [console.open("/") for _ in range(60)][-1]
     assert page.status == 429
     assert "Try again in 1 second." in page.text

@@ -9,7 +9,7 @@ from chalicelib.core import clock, settings
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.limits import counter_items, recorded_usage, tiers
 from chalicelib.limits.counter_items import counter_of
-from tests.house import House
+from tests.support.harness import TestApp
 
 
 def item_of(account_id: str) -> dict[str, Any]:
@@ -21,44 +21,44 @@ def item_of(account_id: str) -> dict[str, Any]:
     return item
 
 
-def test_request_tells_its_network_and_its_route(home: House) -> None:
+def test_request_tells_its_network_and_its_route(latchkey: TestApp) -> None:
     """The route is its pattern, so what stands in a path doesn't matter."""
-    account = home.account()
-    issued = home.key(account)
-    home.call("GET", f"/v1/users/{account.id}", issued.secret, ip="198.51.100.9")
+    account = latchkey.account()
+    issued = latchkey.key(account)
+    latchkey.call("GET", f"/v1/users/{account.id}", issued.secret, ip="198.51.100.9")
     counter, item = counter_of(issued.key.id), item_of(account.id)
     assert recorded_usage.routes_of(item) == {recorded_usage.route_name("GET /v1/users/{user_id}"): {counter}}
     assert recorded_usage.networks_of(item) == {recorded_usage.network_name(counter, "198.51.100.0/24"): counter}
 
 
-def test_route_that_the_scopes_refuse_is_not_used_but_a_failure(home: House) -> None:
+def test_route_that_the_scopes_refuse_is_not_used_but_a_failure(latchkey: TestApp) -> None:
     """A 403 is counted by the credential's name and written with its next admission."""
-    account = home.account()
-    issued = home.key(account, "read")
+    account = latchkey.account()
+    issued = latchkey.key(account, "read")
     for _ in range(3):
-        assert home.call("GET", "/v1/keys", issued.secret).status == 403
-    home.call("GET", "/v1/limits", issued.secret)
+        assert latchkey.call("GET", "/v1/keys", issued.secret).status == 403
+    latchkey.call("GET", "/v1/limits", issued.secret)
     item = item_of(account.id)
     assert list(recorded_usage.routes_of(item)) == [recorded_usage.route_name("GET /v1/limits")]
     assert recorded_usage.times_told_no(item, recorded_usage.FAILED, counter_of(issued.key.id)) == 3
 
 
-def test_key_that_ended_within_the_gateways_memory_is_a_failure(home: House) -> None:
+def test_key_that_ended_within_the_gateways_memory_is_a_failure(latchkey: TestApp) -> None:
     """A 401 instead of an admission is written with the account's next one."""
-    account = home.account()
-    short, other = home.key(account, expires_in_s=60), home.key(account)
-    home.call("GET", "/v1/limits", short.secret)
-    home.clock.forward(61)
-    assert home.call("GET", "/v1/limits", short.secret).status == 401
-    home.call("GET", "/v1/limits", other.secret)
+    account = latchkey.account()
+    short, other = latchkey.key(account, expires_in_s=60), latchkey.key(account)
+    latchkey.call("GET", "/v1/limits", short.secret)
+    latchkey.clock.forward(61)
+    assert latchkey.call("GET", "/v1/limits", short.secret).status == 401
+    latchkey.call("GET", "/v1/limits", other.secret)
     assert recorded_usage.times_told_no(item_of(account.id), recorded_usage.FAILED, counter_of(short.key.id)) == 1
 
 
-def test_secret_that_a_service_asks_about_tells_neither(home: House) -> None:
+def test_secret_that_a_service_asks_about_tells_neither(latchkey: TestApp) -> None:
     """`/v1/verify` doesn't know where its caller's callers are."""
-    account, admin = home.account(), home.account(admin=True)
-    issued, service = home.key(account), home.key(admin, "verify")
-    answer = home.call("POST", "/v1/verify", service.secret, json_body={"secret": issued.secret})
+    account, admin = latchkey.account(), latchkey.account(admin=True)
+    issued, service = latchkey.key(account), latchkey.key(admin, "verify")
+    answer = latchkey.call("POST", "/v1/verify", service.secret, json_body={"secret": issued.secret})
     assert answer.status == 200
     item = item_of(account.id)
     assert (recorded_usage.networks_of(item), recorded_usage.routes_of(item)) == ({}, {})

@@ -9,14 +9,14 @@ from chalicelib.api import leaks
 from chalicelib.core import secrets
 from chalicelib.limits.tiers import ANONYMOUS
 from tests.detection.signing import Signer, alert, by_partner, known
-from tests.house import House, refusal
+from tests.support.harness import TestApp, refusal
 
 GOOD = {"token": "x", "type": "y"}
 
 
-def sent(home: House, body: bytes) -> tuple[int, str]:
+def sent(latchkey: TestApp, body: bytes) -> tuple[int, str]:
     """Return what a sender that signs a body rightly is told."""
-    answer = home.call("POST", "/v1/leaks", body=body, headers=by_partner(body))
+    answer = latchkey.call("POST", "/v1/leaks", body=body, headers=by_partner(body))
     return answer.status, answer.json()["message"] if answer.status != 200 else ""
 
 
@@ -44,49 +44,49 @@ def sent(home: House, body: bytes) -> tuple[int, str]:
     ],
     ids=range(18),
 )
-def test_body_that_makes_no_sense_is_a_400(home: House, body: bytes) -> None:
+def test_body_that_makes_no_sense_is_a_400(latchkey: TestApp, body: bytes) -> None:
     """The sentence names what is wrong and where, never what was sent."""
-    status, message = sent(home, body)
+    status, message = sent(latchkey, body)
     assert status == 400
     assert message.endswith(".")
 
 
-def test_body_may_have_a_megabyte(home: House) -> None:
+def test_body_may_have_a_megabyte(latchkey: TestApp) -> None:
     """What is larger is refused before anything is computed over it."""
     body = json.dumps([GOOD]).encode()
-    assert sent(home, body + b" " * (leaks.BODY_BYTES_MAX - len(body))) == (200, "")
-    assert sent(home, body + b" " * (leaks.BODY_BYTES_MAX - len(body) + 1))[0] == 400
+    assert sent(latchkey, body + b" " * (leaks.BODY_BYTES_MAX - len(body))) == (200, "")
+    assert sent(latchkey, body + b" " * (leaks.BODY_BYTES_MAX - len(body) + 1))[0] == 400
 
 
 @pytest.mark.parametrize(
     "more", [{}, {"url": None, "source": None}, {"url": ""}, {"commit": "4f", "location": {"line": 7}}]
 )
-def test_alert_needs_token_and_type_only(home: House, more: dict[str, object]) -> None:
+def test_alert_needs_token_and_type_only(latchkey: TestApp, more: dict[str, object]) -> None:
     """What a sender adds one day is ignored."""
-    assert sent(home, json.dumps([GOOD | more]).encode()) == (200, "")
+    assert sent(latchkey, json.dumps([GOOD | more]).encode()) == (200, "")
 
 
-def test_report_that_nobody_signed_is_a_400(home: House) -> None:
+def test_report_that_nobody_signed_is_a_400(latchkey: TestApp) -> None:
     """It says with what to sign."""
-    answer = home.call("POST", "/v1/leaks", json_body=[alert(secrets.mint("test"))])
+    answer = latchkey.call("POST", "/v1/leaks", json_body=[alert(secrets.mint("test"))])
     assert refusal(answer) == (400, "invalid_request")
     assert "Github-Public-Key-Signature" in answer.json()["message"]
 
 
-def test_signature_is_checked_before_the_body_is_read(home: House, tmp_path: Path) -> None:
+def test_signature_is_checked_before_the_body_is_read(latchkey: TestApp, tmp_path: Path) -> None:
     """Over the bytes as they came: the same JSON with another space is another body."""
     signer, body = Signer("one"), json.dumps([GOOD]).encode()
     with known(tmp_path, signer):
         headers = signer.headers(body)
-        assert home.call("POST", "/v1/leaks", body=body, headers=headers).status == 200
-        assert home.call("POST", "/v1/leaks", body=body + b" ", headers=headers).status == 400
+        assert latchkey.call("POST", "/v1/leaks", body=body, headers=headers).status == 200
+        assert latchkey.call("POST", "/v1/leaks", body=body + b" ", headers=headers).status == 400
         # A sender that holds the other secret can't pass for GitHub.
         mixed = by_partner(body) | {"Github-Public-Key-Signature": "AAAA", "Github-Public-Key-Identifier": "one"}
-        assert home.call("POST", "/v1/leaks", body=body, headers=mixed).status == 400
+        assert latchkey.call("POST", "/v1/leaks", body=body, headers=mixed).status == 400
 
 
-def test_reports_are_counted_by_address(home: House) -> None:
+def test_reports_are_counted_by_address(latchkey: TestApp) -> None:
     """Rubbish from one network meets its limit, and nobody else's."""
-    home.counted("ip_203.0.113.7", ANONYMOUS, used=3_600)
-    answers = [home.call("POST", "/v1/leaks", json_body=[GOOD], ip=ip) for ip in ("203.0.113.7", "203.0.113.8")]
+    latchkey.counted("ip_203.0.113.7", ANONYMOUS, used=3_600)
+    answers = [latchkey.call("POST", "/v1/leaks", json_body=[GOOD], ip=ip) for ip in ("203.0.113.7", "203.0.113.8")]
     assert [answer.status for answer in answers] == [429, 400]

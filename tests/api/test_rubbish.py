@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from chalicelib.limits import tiers
 from infra.standin import Answer
-from tests import exhaustive
 from tests.api.routes import ROUTES
-from tests.house import House
+from tests.support import exhaustive
+from tests.support.harness import TestApp
 
 NOT_FLAKY = settings(
     max_examples=exhaustive.examples(60),
@@ -95,14 +95,14 @@ class Callers:
 
 
 @pytest.fixture
-def callers(home: House) -> Callers:
+def callers(latchkey: TestApp) -> Callers:
     """An admin's key, other keys, and ids of accounts and keys that exist."""
-    admin, ordinary = home.account(tiers.ENTERPRISE, admin=True), home.account(tiers.ENTERPRISE)
-    spare = home.key(admin)
-    everything = home.key(admin, "read", "write", "keys", "admin").secret
+    admin, ordinary = latchkey.account(tiers.ENTERPRISE, admin=True), latchkey.account(tiers.ENTERPRISE)
+    spare = latchkey.key(admin)
+    everything = latchkey.key(admin, "read", "write", "keys", "admin").secret
     return Callers(
         everything=everything,
-        others=cycle([home.key(ordinary).secret, home.key(ordinary, "read").secret, everything]),
+        others=cycle([latchkey.key(ordinary).secret, latchkey.key(ordinary, "read").secret, everything]),
         account_id=ordinary.id,
         key_id=spare.key.id,
         ids=cycle([spare.key.id, ordinary.id, "me", "acc_" + "0" * 20, "key_" + "z" * 20, "key_~"]),
@@ -124,61 +124,63 @@ def check(answer: Answer) -> None:
 @NOT_FLAKY
 @given(route=st.sampled_from(list(GOOD_BODIES)), data=st.data())
 def test_rubbish_in_the_fields_of_a_body_is_refused(
-    home: House, callers: Callers, route: tuple[str, str], data: st.DataObject
+    latchkey: TestApp, callers: Callers, route: tuple[str, str], data: st.DataObject
 ) -> None:
     """A made-up value in any field that a route takes never gets a 5xx."""
     method, path = route
     spoilt = data.draw(st.sampled_from(sorted(GOOD_BODIES[route])))
     value = data.draw(st.one_of(VALUES, st.lists(GOOD, max_size=3), DEEP_VALUES))
     fields = GOOD_BODIES[route] | {spoilt: value}
-    home.clock.forward(1)
+    latchkey.clock.forward(1)
     target = path.replace("{id}", callers.account_id if "users" in path else callers.key_id)
-    check(home.call(method, target, callers.everything, body=json.dumps(fields).encode()))
+    check(latchkey.call(method, target, callers.everything, body=json.dumps(fields).encode()))
 
 
 @NOT_FLAKY
 @given(route=st.sampled_from(ROUTES), body=NO_OBJECTS)
-def test_rubbish_as_a_body_is_refused(home: House, callers: Callers, route: tuple[str, str, str], body: bytes) -> None:
+def test_rubbish_as_a_body_is_refused(
+    latchkey: TestApp, callers: Callers, route: tuple[str, str, str], body: bytes
+) -> None:
     """Made-up bytes and JSON of any form never get a 5xx, from whomever."""
-    home.clock.forward(1)
-    check(home.call(route[0], route[1].replace("{id}", next(callers.ids)), next(callers.others), body=body))
+    latchkey.clock.forward(1)
+    check(latchkey.call(route[0], route[1].replace("{id}", next(callers.ids)), next(callers.others), body=body))
 
 
 @NOT_FLAKY
 @given(route=st.sampled_from(ROUTES), thing=IN_A_URL, query=IN_A_URL)
 def test_rubbish_in_a_url_is_refused(
-    home: House, callers: Callers, route: tuple[str, str, str], thing: str, query: str
+    latchkey: TestApp, callers: Callers, route: tuple[str, str, str], thing: str, query: str
 ) -> None:
     """Made-up ids, cursors, limits and parameters never get a 5xx."""
-    home.clock.forward(1)
+    latchkey.clock.forward(1)
     target = route[1].replace("{id}", thing.replace("/", "").replace("?", "").replace("#", ""))
     for asked in (query, f"cursor={query}", f"limit={query}"):
-        check(home.call(route[0], f"{target}?{asked}", callers.everything))
+        check(latchkey.call(route[0], f"{target}?{asked}", callers.everything))
 
 
 @NOT_FLAKY
 @given(route=st.sampled_from(ROUTES), headers=st.dictionaries(st.sampled_from(NAMES), ANY_TEXT, max_size=3))
 def test_rubbish_in_headers_is_refused(
-    home: House, callers: Callers, route: tuple[str, str, str], headers: dict[str, str]
+    latchkey: TestApp, callers: Callers, route: tuple[str, str, str], headers: dict[str, str]
 ) -> None:
     """Made-up headers never get a 5xx."""
-    home.clock.forward(1)
+    latchkey.clock.forward(1)
     target = route[1].replace("{id}", next(callers.ids))
-    check(home.call(route[0], target, next(callers.others), body=b"{}", headers=headers))
+    check(latchkey.call(route[0], target, next(callers.others), body=b"{}", headers=headers))
 
 
 @NOT_FLAKY
 @given(authorization=st.one_of(ANY_TEXT, ANY_TEXT.map("Bearer ".__add__), ANY_TEXT.map("Bearer lk_test_".__add__)))
-def test_rubbish_in_the_authorization_header_is_a_401(home: House, authorization: str) -> None:
+def test_rubbish_in_the_authorization_header_is_a_401(latchkey: TestApp, authorization: str) -> None:
     """Whatever stands in the header, it is a clean 401."""
-    answer = home.call("GET", "/v1/users/me", headers={"Authorization": authorization})
+    answer = latchkey.call("GET", "/v1/users/me", headers={"Authorization": authorization})
     assert answer.status == 401
     check(answer)
 
 
 @NOT_FLAKY
 @given(target=IN_A_URL)
-def test_rubbish_as_a_path_gets_an_answer(home: House, target: str) -> None:
+def test_rubbish_as_a_path_gets_an_answer(latchkey: TestApp, target: str) -> None:
     """Whatever is asked for, the answer is no 5xx."""
-    home.clock.forward(1)
-    assert home.call("GET", f"/{target}").status < 500
+    latchkey.clock.forward(1)
+    assert latchkey.call("GET", f"/{target}").status < 500

@@ -8,17 +8,17 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from chalicelib.api.fields import Field, Id, OneOf, SomeOf, Text, Whole
+from chalicelib.api.fields import Enum, EnumList, Field, Id, Integer, Text
 from chalicelib.core import display_names
 from chalicelib.core.errors import InvalidRequest
-from tests import exhaustive
+from tests.support import exhaustive
 
 FIELDS: dict[str, Field] = {
     "text": Text(most=5),
     "text of three": Text(most=6, least=3),
-    "whole": Whole(0, 9),
-    "one of": OneOf(("read", "write")),
-    "some of": SomeOf(("read", "write", "keys")),
+    "whole": Integer(0, 9),
+    "one of": Enum(("read", "write")),
+    "some of": EnumList(("read", "write", "keys")),
     "id": Id("key"),
 }
 BLANK_AND_CONTROL = "\t\n\r\x0b\x1c\x1f\x7f\x85\x9f \xa0\u1680\u2003\u200b\u2028\u3000\ufeff"

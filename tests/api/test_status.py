@@ -2,27 +2,27 @@
 
 from chalicelib.core import settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
-from tests.house import House, refusal
+from tests.support.harness import TestApp, refusal
 
 
-def test_health_is_ok_while_the_database_answers(home: House) -> None:
+def test_health_is_ok_while_the_database_answers(latchkey: TestApp) -> None:
     """Anyone may ask, with or without a credential."""
-    answer = home.call("GET", "/health")
+    answer = latchkey.call("GET", "/health")
     assert (answer.status, answer.body) == (200, b'{"status":"ok"}')
-    assert home.call("GET", "/health", "nonsense").status == 200
+    assert latchkey.call("GET", "/health", "nonsense").status == 200
 
 
-def test_health_is_a_503_when_the_database_does_not_answer(home: House) -> None:
+def test_health_is_a_503_when_the_database_does_not_answer(latchkey: TestApp) -> None:
     """A monitor sees it, and when to ask again."""
     dynamodb.call("DeleteTable", {"TableName": settings.current().table("accounts")})
-    answer = home.call("GET", "/health")
+    answer = latchkey.call("GET", "/health")
     assert refusal(answer) == (503, "unavailable")
     assert answer.header("Retry-After") == "1"
 
 
-def test_health_reads_once(home: House) -> None:
+def test_health_reads_once(latchkey: TestApp) -> None:
     """A monitor that asks every second costs one read and one count each."""
-    home.call("GET", "/health")
+    latchkey.call("GET", "/health")
     with telemetry.calls_watched() as calls:
-        home.call("GET", "/health")
+        latchkey.call("GET", "/health")
     assert calls.made == [("UpdateItem", "latchkey-test-windows"), ("GetItem", "latchkey-test-accounts")]

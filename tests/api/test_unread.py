@@ -5,7 +5,7 @@ Parameters of a URL are the exception under /v1, where a misspelt one would othe
 
 import pytest
 
-from tests.house import House, refusal
+from tests.support.harness import TestApp, refusal
 
 TYPES = [
     "application/x-www-form-urlencoded",
@@ -40,36 +40,36 @@ HEADERS = {
 
 
 @pytest.mark.parametrize("media_type", TYPES)
-def test_media_type_of_a_request_without_a_body_is_not_judged(home: House, media_type: str) -> None:
+def test_media_type_of_a_request_without_a_body_is_not_judged(latchkey: TestApp, media_type: str) -> None:
     """Many clients send one with every POST: a rotation without a body is made all the same."""
-    account = home.account()
-    keeper, key = home.key(account), home.key(account)
+    account = latchkey.account()
+    keeper, key = latchkey.key(account), latchkey.key(account)
     headers = {"Content-Type": media_type}
-    assert home.call("POST", f"/v1/keys/{key.key.id}/rotate", keeper.secret, headers=headers).status == 201
+    assert latchkey.call("POST", f"/v1/keys/{key.key.id}/rotate", keeper.secret, headers=headers).status == 201
 
 
 @pytest.mark.parametrize("media_type", TYPES)
-def test_body_that_nobody_reads_is_not_judged(home: House, media_type: str) -> None:
+def test_body_that_nobody_reads_is_not_judged(latchkey: TestApp, media_type: str) -> None:
     """Whatever GET, HEAD and DELETE carry, to the API and to public documents."""
-    secret = home.key(home.account()).secret
+    secret = latchkey.key(latchkey.account()).secret
     headers, body = {"Content-Type": media_type}, b'{"name": \xff'
     for method, target in (("GET", "/v1/users/me"), ("HEAD", "/v1/users/me"), ("GET", "/health"), ("GET", "/")):
         bearer = secret if target.startswith("/v1") else None
-        assert home.call(method, target, bearer, headers=headers, body=body).status == 200, (method, target)
-    other = home.call("POST", "/v1/keys", secret, json_body={"name": "x", "scopes": ["read"]}).json()["id"]
-    assert home.call("DELETE", f"/v1/keys/{other}", secret, headers=headers, body=body).status == 204
+        assert latchkey.call(method, target, bearer, headers=headers, body=body).status == 200, (method, target)
+    other = latchkey.call("POST", "/v1/keys", secret, json_body={"name": "x", "scopes": ["read"]}).json()["id"]
+    assert latchkey.call("DELETE", f"/v1/keys/{other}", secret, headers=headers, body=body).status == 204
 
 
 @pytest.mark.parametrize(("name", "value"), HEADERS.items())
-def test_header_that_nobody_reads_is_not_judged(home: House, name: str, value: str) -> None:
+def test_header_that_nobody_reads_is_not_judged(latchkey: TestApp, name: str, value: str) -> None:
     """Also one that something else reads elsewhere."""
-    secret = home.key(home.account()).secret
+    secret = latchkey.key(latchkey.account()).secret
     headers = {name: value}
     for target in ("/v1/users/me", "/health", "/openapi.json", "/.well-known/oauth-protected-resource", "/login"):
         bearer = secret if target.startswith("/v1") else None
-        assert home.call("GET", target, bearer, headers=headers).status == 200, target
+        assert latchkey.call("GET", target, bearer, headers=headers).status == 200, target
     if name != "Idempotency-Key":
-        made = home.call("POST", "/v1/keys", secret, json_body={"name": "x", "scopes": ["read"]}, headers=headers)
+        made = latchkey.call("POST", "/v1/keys", secret, json_body={"name": "x", "scopes": ["read"]}, headers=headers)
         assert made.status == 201
 
 
@@ -83,11 +83,11 @@ def test_header_that_nobody_reads_is_not_judged(home: House, name: str, value: s
         "application/json;",
     ],
 )
-def test_parameters_of_the_media_type_are_not_judged(home: House, media_type: str) -> None:
+def test_parameters_of_the_media_type_are_not_judged(latchkey: TestApp, media_type: str) -> None:
     """JSON is UTF-8, whatever is said beside it (RFC 8259 §11)."""
     headers = {"Content-Type": media_type}
-    answer = home.call(
-        "PATCH", "/v1/users/me", home.key(home.account()).secret, json_body={"name": "é"}, headers=headers
+    answer = latchkey.call(
+        "PATCH", "/v1/users/me", latchkey.key(latchkey.account()).secret, json_body={"name": "é"}, headers=headers
     )
     assert (answer.status, answer.json()["name"]) == (200, "é")
 
@@ -95,8 +95,8 @@ def test_parameters_of_the_media_type_are_not_judged(home: House, media_type: st
 @pytest.mark.parametrize(
     "media_type", ["application/x-www-form-urlencoded", "text/plain", "application/jsonp", "nonsense"]
 )
-def test_media_type_of_a_body_that_is_read_is_judged(home: House, media_type: str) -> None:
+def test_media_type_of_a_body_that_is_read_is_judged(latchkey: TestApp, media_type: str) -> None:
     """A body in another form would be misread."""
-    secret = home.key(home.account()).secret
-    answer = home.call("PATCH", "/v1/users/me", secret, body=b'{"name":"x"}', headers={"Content-Type": media_type})
+    secret = latchkey.key(latchkey.account()).secret
+    answer = latchkey.call("PATCH", "/v1/users/me", secret, body=b'{"name":"x"}', headers={"Content-Type": media_type})
     assert refusal(answer) == (415, "unsupported_media_type")

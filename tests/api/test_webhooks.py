@@ -10,16 +10,16 @@ from chalicelib.api import background
 from chalicelib.core import root_key, settings
 from chalicelib.events import kinds, record
 from chalicelib.webhooks import endpoints
-from tests.house import House, refusal
-from tests.receiver import Receiver
+from tests.support.harness import TestApp, refusal
+from tests.support.webhook_receiver import Receiver
 from tests.webhooks.told import happens, streamed
 
 URL = "https://hooks.example.com/latchkey?tenant=7"
 
 
-def added(home: House, secret: str, **fields: Any) -> dict[str, Any]:
+def added(latchkey: TestApp, secret: str, **fields: Any) -> dict[str, Any]:
     """Return a new webhook."""
-    answer = home.call("POST", "/v1/webhooks", secret, json_body={"url": URL, "name": "Ledger", **fields})
+    answer = latchkey.call("POST", "/v1/webhooks", secret, json_body={"url": URL, "name": "Ledger", **fields})
     assert answer.status == 201, answer.body
     assert answer.header("Cache-Control") == "no-store"
     made: dict[str, Any] = answer.json()
@@ -27,29 +27,29 @@ def added(home: House, secret: str, **fields: Any) -> dict[str, Any]:
     return made
 
 
-def test_life_of_a_webhook(home: House) -> None:
+def test_life_of_a_webhook(latchkey: TestApp) -> None:
     """Added, shown, changed, disabled, enabled, rotated, deleted; each is an event, and none holds the secret."""
-    ada = home.account()
-    secret = home.key(ada, "webhooks").secret
-    made = added(home, secret)
+    ada = latchkey.account()
+    secret = latchkey.key(ada, "webhooks").secret
+    made = added(latchkey, secret)
     path = f"/v1/webhooks/{made['id']}"
     assert made["secret"].startswith("whsec_")
-    shown = home.call("GET", path, secret).json()
+    shown = latchkey.call("GET", path, secret).json()
     assert shown == {name: value for name, value in made.items() if name != "secret"}
     assert (shown["types"], shown["status"], shown["url"]) == (["*"], "enabled", URL)
-    home.clock.forward(1)
-    changed = home.call("PATCH", path, secret, json_body={"types": ["key.revoked", "key.created"], "name": "Audit"})
+    latchkey.clock.forward(1)
+    changed = latchkey.call("PATCH", path, secret, json_body={"types": ["key.revoked", "key.created"], "name": "Audit"})
     assert changed.json() == {**shown, "types": ["key.created", "key.revoked"], "name": "Audit"}
-    assert home.call("PATCH", path, secret, json_body={"types": ["*"]}).json()["types"] == ["*"]
-    disabled = home.call("PATCH", path, secret, json_body={"status": "disabled"}).json()
+    assert latchkey.call("PATCH", path, secret, json_body={"types": ["*"]}).json()["types"] == ["*"]
+    disabled = latchkey.call("PATCH", path, secret, json_body={"status": "disabled"}).json()
     assert (disabled["status"], disabled["disabled_because"]) == ("disabled", "account")
-    enabled = home.call("PATCH", path, secret, json_body={"status": "enabled"}).json()
+    enabled = latchkey.call("PATCH", path, secret, json_body={"status": "enabled"}).json()
     assert (enabled["status"], enabled["disabled_because"]) == ("enabled", None)
-    rotated = home.call("POST", f"{path}/rotate", secret)
+    rotated = latchkey.call("POST", f"{path}/rotate", secret)
     assert rotated.json()["secret"] not in (made["secret"], None)
-    assert home.call("GET", "/v1/webhooks", secret).json()["data"] == [enabled]
-    assert home.call("DELETE", path, secret).status == 204
-    assert refusal(home.call("GET", path, secret)) == (404, "not_found")
+    assert latchkey.call("GET", "/v1/webhooks", secret).json()["data"] == [enabled]
+    assert latchkey.call("DELETE", path, secret).status == 204
+    assert refusal(latchkey.call("GET", path, secret)) == (404, "not_found")
     happened = [event for event in record.newest_first(ada.id, 50) if event.type.startswith("webhook.")]
     assert {event.type for event in happened} == {kind for kind in kinds.WORDS if kind.startswith("webhook.")}
     told = str([event.changed.as_dict() for event in happened])
@@ -80,37 +80,37 @@ def test_life_of_a_webhook(home: House) -> None:
         None,
     ],
 )
-def test_url_that_can_not_be_sent_to_is_refused(home: House, url: object) -> None:
+def test_url_that_can_not_be_sent_to_is_refused(latchkey: TestApp, url: object) -> None:
     """With what was wrong; a name that leads inside is found out when it is sent to."""
-    secret = home.key(home.account(), "webhooks").secret
-    answer = home.call("POST", "/v1/webhooks", secret, json_body={"url": url, "name": "Bad"})
+    secret = latchkey.key(latchkey.account(), "webhooks").secret
+    answer = latchkey.call("POST", "/v1/webhooks", secret, json_body={"url": url, "name": "Bad"})
     assert refusal(answer) == (400, "invalid_request")
     assert "url" in answer.json()["message"]
-    made = added(home, secret)
-    assert home.call("PATCH", f"/v1/webhooks/{made['id']}", secret, json_body={"url": url}).status == 400
+    made = added(latchkey, secret)
+    assert latchkey.call("PATCH", f"/v1/webhooks/{made['id']}", secret, json_body={"url": url}).status == 400
 
 
-def test_eleventh_webhook_is_refused_until_one_goes(home: House) -> None:
+def test_eleventh_webhook_is_refused_until_one_goes(latchkey: TestApp) -> None:
     """Ten an account."""
-    secret = home.key(home.account(), "webhooks").secret
-    made = [added(home, secret, name=f"No. {number}")["id"] for number in range(10)]
-    answer = home.call("POST", "/v1/webhooks", secret, json_body={"url": URL, "name": "One more"})
+    secret = latchkey.key(latchkey.account(), "webhooks").secret
+    made = [added(latchkey, secret, name=f"No. {number}")["id"] for number in range(10)]
+    answer = latchkey.call("POST", "/v1/webhooks", secret, json_body={"url": URL, "name": "One more"})
     assert refusal(answer) == (409, "conflict")
-    assert home.call("DELETE", f"/v1/webhooks/{made[3]}", secret).status == 204
-    assert home.call("DELETE", f"/v1/webhooks/{made[3]}", secret).status == 404
-    added(home, secret)
-    assert home.call("POST", "/v1/webhooks", secret, json_body={"url": URL, "name": "One more"}).status == 409
-    pages = home.call("GET", "/v1/webhooks?limit=4", secret)
+    assert latchkey.call("DELETE", f"/v1/webhooks/{made[3]}", secret).status == 204
+    assert latchkey.call("DELETE", f"/v1/webhooks/{made[3]}", secret).status == 404
+    added(latchkey, secret)
+    assert latchkey.call("POST", "/v1/webhooks", secret, json_body={"url": URL, "name": "One more"}).status == 409
+    pages = latchkey.call("GET", "/v1/webhooks?limit=4", secret)
     assert (len(pages.json()["data"]), pages.json()["next_cursor"] is None) == (4, False)
 
 
-def test_only_the_scope_opens_it_and_only_its_own(home: House) -> None:
+def test_only_the_scope_opens_it_and_only_its_own(latchkey: TestApp) -> None:
     """Others' webhooks are not found, whatever is tried on them."""
-    ada, bob = home.account(), home.account(name="Bob")
-    made = added(home, home.key(ada, "webhooks").secret)
+    ada, bob = latchkey.account(), latchkey.account(name="Bob")
+    made = added(latchkey, latchkey.key(ada, "webhooks").secret)
     path = f"/v1/webhooks/{made['id']}"
-    assert home.call("GET", path, home.key(ada, "read", "keys", "events").secret).status == 403
-    bobs = home.key(bob, "webhooks").secret
+    assert latchkey.call("GET", path, latchkey.key(ada, "read", "keys", "events").secret).status == 403
+    bobs = latchkey.key(bob, "webhooks").secret
     for method, end, body in (
         ("GET", "", None),
         ("PATCH", "", {"status": "disabled"}),
@@ -121,20 +121,20 @@ def test_only_the_scope_opens_it_and_only_its_own(home: House) -> None:
         ("GET", "/deliveries/evt_0Ss7tMyeLGfao5CaN5Tz", None),
         ("POST", "/deliveries/evt_0Ss7tMyeLGfao5CaN5Tz/resend", None),
     ):
-        assert refusal(home.call(method, path + end, bobs, json_body=body)) == (404, "not_found")
+        assert refusal(latchkey.call(method, path + end, bobs, json_body=body)) == (404, "not_found")
 
 
-def test_second_rotation_within_the_overlap_is_refused(home: House) -> None:
+def test_second_rotation_within_the_overlap_is_refused(latchkey: TestApp) -> None:
     """Three secrets at once would be one too many."""
-    secret = home.key(home.account(), "webhooks").secret
-    path = f"/v1/webhooks/{added(home, secret)['id']}/rotate"
-    assert home.call("POST", path, secret).status == 200
-    assert refusal(home.call("POST", path, secret)) == (409, "conflict")
-    home.clock.forward(86_400)
-    assert home.call("POST", path, secret).status == 200
+    secret = latchkey.key(latchkey.account(), "webhooks").secret
+    path = f"/v1/webhooks/{added(latchkey, secret)['id']}/rotate"
+    assert latchkey.call("POST", path, secret).status == 200
+    assert refusal(latchkey.call("POST", path, secret)) == (409, "conflict")
+    latchkey.clock.forward(86_400)
+    assert latchkey.call("POST", path, secret).status == 200
 
 
-def test_test_message_is_sent_at_once(local: House, receiver: Receiver) -> None:
+def test_test_message_is_sent_at_once(local: TestApp, receiver: Receiver) -> None:
     """And what came of it is in the answer."""
     secret = local.key(local.account(), "webhooks").secret
     made = added(local, secret, url=receiver.url)
@@ -149,7 +149,7 @@ def test_test_message_is_sent_at_once(local: House, receiver: Receiver) -> None:
     assert failed["next_attempt_at"] is not None
 
 
-def test_log_shows_what_was_sent_and_answered_and_sends_again(local: House, receiver: Receiver) -> None:
+def test_log_shows_what_was_sent_and_answered_and_sends_again(local: TestApp, receiver: Receiver) -> None:
     """The newest first, in pages; sent again under the same id."""
     ada = local.account()
     secret = local.key(ada, "webhooks").secret
@@ -172,7 +172,7 @@ def test_log_shows_what_was_sent_and_answered_and_sends_again(local: House, rece
     assert refusal(local.call("POST", f"{path}/evt_{'0' * 20}/resend", secret)) == (404, "not_found")
 
 
-def test_what_happens_while_it_is_disabled_is_in_the_events_alone(local: House, receiver: Receiver) -> None:
+def test_what_happens_while_it_is_disabled_is_in_the_events_alone(local: TestApp, receiver: Receiver) -> None:
     """It is not in the log, can't be resent, and isn't sent once the webhook is enabled again."""
     ada = local.account()
     secret = local.key(ada, "webhooks", "events").secret
@@ -191,21 +191,21 @@ def test_what_happens_while_it_is_disabled_is_in_the_events_alone(local: House, 
     assert "What happens while a webhook is disabled is not sent to it, then or later" in guide
 
 
-def test_disabled_webhook_sends_nothing_by_hand_either(home: House) -> None:
+def test_disabled_webhook_sends_nothing_by_hand_either(latchkey: TestApp) -> None:
     """It says so."""
-    secret = home.key(home.account(), "webhooks").secret
-    path = f"/v1/webhooks/{added(home, secret)['id']}"
-    home.call("PATCH", path, secret, json_body={"status": "disabled"})
-    assert refusal(home.call("POST", f"{path}/test", secret)) == (409, "conflict")
+    secret = latchkey.key(latchkey.account(), "webhooks").secret
+    path = f"/v1/webhooks/{added(latchkey, secret)['id']}"
+    latchkey.call("PATCH", path, secret, json_body={"status": "disabled"})
+    assert refusal(latchkey.call("POST", f"{path}/test", secret)) == (409, "conflict")
 
 
-def test_without_a_stage_key_nothing_is_made(home: House) -> None:
+def test_without_a_stage_key_nothing_is_made(latchkey: TestApp) -> None:
     """A secret that can't be said again must not be shown; the caller is told that it isn't their fault."""
-    ada = home.account()
-    secret = home.key(ada, "webhooks").secret
+    ada = latchkey.account()
+    secret = latchkey.key(ada, "webhooks").secret
     root_key.forget()
     with settings.in_use(replace(settings.current(), stage_key_file="/nowhere/key")):
-        answer = home.call("POST", "/v1/webhooks", secret, json_body={"url": URL, "name": "Ledger"})
+        answer = latchkey.call("POST", "/v1/webhooks", secret, json_body={"url": URL, "name": "Ledger"})
     root_key.forget()
     assert refusal(answer) == (503, "unavailable")
     assert list(endpoints.of_account(ada.id)) == []

@@ -6,30 +6,30 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from chalicelib.core import clock, settings, telemetry
-from tests.house import House
+from tests.support.harness import TestApp
 
 
-def test_they_cost_nothing(home: House) -> None:
+def test_they_cost_nothing(latchkey: TestApp) -> None:
     """None is counted, none asks the database."""
     with (
         telemetry.calls_watched() as calls,
         settings.in_use(replace(settings.current(), security_contact="a@b.example")),
     ):
         for path in ("/favicon.ico", "/robots.txt", "/.well-known/security.txt", "/.well-known/change-password"):
-            assert home.call("GET", path).status in (200, 303), path
+            assert latchkey.call("GET", path).status in (200, 303), path
     assert calls.made == []
 
 
-def test_favicon_is_an_image(home: House) -> None:
+def test_favicon_is_an_image(latchkey: TestApp) -> None:
     """With the type that browsers take it for."""
-    answer = home.call("GET", "/favicon.ico")
+    answer = latchkey.call("GET", "/favicon.ico")
     assert (answer.status, answer.header("Content-Type")) == (200, "image/svg+xml")
     assert answer.body.startswith(b"<svg")
 
 
-def test_robots_are_kept_out_of_what_is_not_for_everybody(home: House) -> None:
+def test_robots_are_kept_out_of_what_is_not_for_everybody(latchkey: TestApp) -> None:
     """RFC 9309: plain text, the landing page, the reference and the status page stay open."""
-    answer = home.call("GET", "/robots.txt")
+    answer = latchkey.call("GET", "/robots.txt")
     assert answer.header("Content-Type") == "text/plain; charset=utf-8"
     lines = answer.body.decode().splitlines()
     assert lines[0] == "User-agent: *"
@@ -45,10 +45,10 @@ def test_robots_are_kept_out_of_what_is_not_for_everybody(home: House) -> None:
         ("https://example.com/report", "https://example.com/report"),
     ],
 )
-def test_security_contact_is_published(home: House, setting: str, contact: str) -> None:
+def test_security_contact_is_published(latchkey: TestApp, setting: str, contact: str) -> None:
     """RFC 9116: contact and an end less than a year ahead, in plain text."""
     with settings.in_use(replace(settings.current(), security_contact=setting)):
-        answer = home.call("GET", "/.well-known/security.txt")
+        answer = latchkey.call("GET", "/.well-known/security.txt")
     fields = dict(line.split(": ", 1) for line in answer.body.decode().splitlines())
     assert (answer.status, answer.header("Content-Type")) == (200, "text/plain; charset=utf-8")
     assert fields["Contact"] == contact
@@ -58,9 +58,9 @@ def test_security_contact_is_published(home: House, setting: str, contact: str) 
     assert timedelta(days=30) < expires - now < timedelta(days=365)
 
 
-def test_without_a_contact_there_is_no_security_txt(home: House) -> None:
+def test_without_a_contact_there_is_no_security_txt(latchkey: TestApp) -> None:
     """A file that names nobody would be worse than none."""
-    assert home.call("GET", "/.well-known/security.txt").status == 404
+    assert latchkey.call("GET", "/.well-known/security.txt").status == 404
 
 
 @pytest.mark.parametrize("contact", ["security", "http://example.com", "a b@example.com", "a@example.com\nContact: b"])
@@ -70,7 +70,7 @@ def test_contact_that_can_not_be_used_is_refused_at_start(contact: str) -> None:
         settings.from_environment({"LATCHKEY_SECURITY_CONTACT": contact})
 
 
-def test_password_managers_are_led_to_the_account(home: House) -> None:
+def test_password_managers_are_led_to_the_account(latchkey: TestApp) -> None:
     """A redirect, as the W3C asks, to where a password is changed."""
-    answer = home.call("GET", "/.well-known/change-password")
+    answer = latchkey.call("GET", "/.well-known/change-password")
     assert (answer.status, answer.header("Location")) == (303, "https://api.example.com/settings/account")

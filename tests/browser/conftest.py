@@ -6,9 +6,9 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.browser import chromium
+from tests.browser.browser_users import BrowserUsers, Profiles
 from tests.browser.console import Console, served
-from tests.browser.sights import Cast
-from tests.browser.visitors import Profiles, Visitors
+from tests.browser.page_catalog import Cast
 
 # A machine that runs other tests too may be slow; nothing waits longer than it must.
 expect.set_options(timeout=20_000)
@@ -52,9 +52,9 @@ def profiles(browser: Browser) -> Profiles:
 
 
 @pytest.fixture
-def visitors(profiles: Profiles, console: Console) -> Iterator[Visitors]:
+def users(profiles: Profiles, console: Console) -> Iterator[BrowserUsers]:
     """People with browsers of their own, at the console; afterwards, that nothing went wrong on any page they saw."""
-    came = Visitors(profiles, console)
+    came = BrowserUsers(profiles, console)
     yield came
     came.leave()
     assert came.faults == []

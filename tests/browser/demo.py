@@ -10,10 +10,10 @@ from chalicelib.core import clock, settings
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.credentials import revoke, rotate
 from chalicelib.credentials.issue import Issued, new_key, put_beside_the_others
-from chalicelib.credentials.principal import Verdict
+from chalicelib.credentials.principal import Principal
 from chalicelib.limits import counter_items, recorded_usage, tiers
 from chalicelib.uptime import days, incidents, report, states
-from tests.house import Clock
+from tests.support.harness import Clock
 
 DAY_S = 24 * clock.HOUR_S
 HOURS = 30 * 24
@@ -114,9 +114,9 @@ def _write(items: list[dict[str, Any]]) -> None:
         dynamodb.call("BatchWriteItem", {"RequestItems": {table: puts}})
 
 
-def _owner(account_id: str) -> Verdict:
+def _owner(account_id: str) -> Principal:
     account = Account.get(account_id)
-    return Verdict(
+    return Principal(
         account_id=account_id,
         credential_id="ses_demo",
         kind="session",

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler
 
-from tests.serving import CrowdServer
+from tests.support.serving import CrowdServer
 
 HOSTS = ("127.0.0.1", "localhost", "127.0.0.1")
 """A host of its own for each hop: `localhost` is another site than `127.0.0.1`, not only another port."""

@@ -8,8 +8,8 @@ from playwright.sync_api import sync_playwright
 
 from infra.engine import EngineError
 from tests.browser import chromium
+from tests.browser.browser_users import set_session
 from tests.browser.console import served
-from tests.browser.visitors import set_session
 
 FOLDER = Path(__file__).parents[2] / "docs" / "images"
 SHOTS = {"api-keys": ("/settings/keys", 625), "usage": ("/settings/usage", 1075)}

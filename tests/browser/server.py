@@ -25,8 +25,8 @@ from chalicelib.detection import leak_policy, leaks
 from chalicelib.limits import counter_items, tiers
 from infra import chalice_cli, data, server, standin
 from tests.browser import demo
-from tests.house import Clock
-from tests.serving import ENGINE_ANSWERS_WITHIN_S
+from tests.support.harness import Clock
+from tests.support.serving import ENGINE_ANSWERS_WITHIN_S
 
 HOST = "127.0.0.1"
 AFTERNOON_MS = 1_778_163_720_000

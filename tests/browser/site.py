@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
 
-from tests.serving import CrowdServer
+from tests.support.serving import CrowdServer
 
 _PAGE = """<!doctype html>
 <meta charset="utf-8">

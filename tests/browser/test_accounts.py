@@ -3,18 +3,18 @@
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.browser_users import BrowserUsers, log_in, session_of, set_session
 from tests.browser.console import PASSWORD, Console
-from tests.browser.sights import Cast
-from tests.browser.visitors import Visitors, log_in, session_of, set_session
+from tests.browser.page_catalog import Cast
 
 pytestmark = pytest.mark.xdist_group("browser")
 
 OTHER_PASSWORD = "seven quiet lanterns dancing"
 
 
-def test_link_by_mail_confirms_the_address_once(visitors: Visitors, console: Console) -> None:
+def test_link_by_mail_confirms_the_address_once(users: BrowserUsers, console: Console) -> None:
     """Looking at the link spends nothing; its button does, says so, and works no second time."""
-    page = visitors.guest(javascript=False)
+    page = users.guest(javascript=False)
     email = "grace.hopper@example.com"
     page.goto("/signup")
     page.get_by_label("Email").fill(email)
@@ -35,10 +35,10 @@ def test_link_by_mail_confirms_the_address_once(visitors: Visitors, console: Con
     expect(page.get_by_role("main")).to_contain_text("Ask for another one.")
 
 
-def test_link_sent_again_confirms_too(visitors: Visitors, console: Console) -> None:
+def test_link_sent_again_confirms_too(users: BrowserUsers, console: Console) -> None:
     """Who lost the first mail asks for another on the account's page."""
     person = console.person(verified=False)
-    page = visitors.member(person)
+    page = users.member(person)
     page.goto("/settings/account")
     page.get_by_role("button", name="Send a link to confirm it").click()
     expect(page.get_by_role("status")).to_contain_text("another link")
@@ -47,10 +47,10 @@ def test_link_sent_again_confirms_too(visitors: Visitors, console: Console) -> N
     expect(page.get_by_role("status")).to_contain_text("confirmed")
 
 
-def test_forgotten_password_is_replaced_by_a_link(visitors: Visitors, console: Console) -> None:
+def test_forgotten_password_is_replaced_by_a_link(users: BrowserUsers, console: Console) -> None:
     """The link leads to a form, the form to the log-in, and only the new password opens the account."""
     person = console.person()
-    page = visitors.guest(javascript=False)
+    page = users.guest(javascript=False)
     page.goto("/login")
     page.get_by_role("link", name="Forgot your password?").click()
     page.get_by_label("Email").fill(person.email)
@@ -67,9 +67,9 @@ def test_forgotten_password_is_replaced_by_a_link(visitors: Visitors, console: C
     expect(page.get_by_role("heading", level=1)).to_have_text("API Keys")
 
 
-def test_forgotten_password_of_nobody_is_answered_alike(visitors: Visitors, console: Console) -> None:
+def test_forgotten_password_of_nobody_is_answered_alike(users: BrowserUsers, console: Console) -> None:
     """The page says the same of an address that nobody has, and sends nothing."""
-    page = visitors.guest()
+    page = users.guest()
     said = []
     for email in (console.person().email, "nobody.at.all@example.com"):
         page.goto("/forgot")
@@ -80,10 +80,10 @@ def test_forgotten_password_of_nobody_is_answered_alike(visitors: Visitors, cons
     assert console.letters("nobody.at.all@example.com") == []
 
 
-def test_changed_password_ends_the_other_session(visitors: Visitors, console: Console) -> None:
+def test_changed_password_ends_the_other_session(users: BrowserUsers, console: Console) -> None:
     """This browser goes on; the other one has to log in again, and gets a letter to know why."""
     person = console.person()
-    here, there = visitors.member(person, javascript=False), visitors.member(person)
+    here, there = users.member(person, javascript=False), users.member(person)
     there.goto("/settings/usage")
     expect(there.get_by_role("heading", level=1)).to_have_text("Usage")
     here.goto("/settings/account")
@@ -98,9 +98,9 @@ def test_changed_password_ends_the_other_session(visitors: Visitors, console: Co
     assert "your password was changed" in console.letters(person.email)[-1]
 
 
-def test_wrong_password_changes_nothing_and_says_so_where_it_was_asked(visitors: Visitors, console: Console) -> None:
+def test_wrong_password_changes_nothing_and_says_so_where_it_was_asked(users: BrowserUsers, console: Console) -> None:
     """The sentence stands in the form that was refused, and in no other."""
-    page = visitors.member(console.person())
+    page = users.member(console.person())
     page.goto("/settings/account")
     card = page.locator("section").filter(has=page.get_by_role("heading", name="Delete account"))
     card.get_by_label("Your password").fill("not the one")
@@ -109,10 +109,10 @@ def test_wrong_password_changes_nothing_and_says_so_where_it_was_asked(visitors:
     expect(page.get_by_role("alert")).to_have_count(1)
 
 
-def test_new_address_counts_when_its_link_is_used(visitors: Visitors, console: Console) -> None:
+def test_new_address_counts_when_its_link_is_used(users: BrowserUsers, console: Console) -> None:
     """A link goes to the new address; when it is used the account moves there, and the old address hears of it."""
     person = console.person()
-    page = visitors.member(person)
+    page = users.member(person)
     page.goto("/settings/account")
     page.get_by_label("New email").fill(f"new.{person.email}")
     page.locator("#email-password").fill(PASSWORD)
@@ -126,12 +126,12 @@ def test_new_address_counts_when_its_link_is_used(visitors: Visitors, console: C
     assert f"changed to new.{person.email}" in console.letters(person.email)[-1]
 
 
-def test_deleted_account_is_gone_with_its_keys(visitors: Visitors, console: Console) -> None:
+def test_deleted_account_is_gone_with_its_keys(users: BrowserUsers, console: Console) -> None:
     """Its key stops, its session is over, and nobody can log in any more."""
     person = console.person()
     key = console.key(person)
     assert console.status(key.secret) == 200
-    page = visitors.member(person, javascript=False)
+    page = users.member(person, javascript=False)
     page.goto("/settings/account")
     page.locator("#delete-password").fill(PASSWORD)
     page.get_by_role("button", name="Delete my account").click()
@@ -141,9 +141,9 @@ def test_deleted_account_is_gone_with_its_keys(visitors: Visitors, console: Cons
     expect(page.get_by_role("alert")).to_have_text("Email or password is wrong.")
 
 
-def test_log_out_ends_the_session_everywhere_it_was_copied_to(visitors: Visitors, console: Console) -> None:
+def test_log_out_ends_the_session_everywhere_it_was_copied_to(users: BrowserUsers, console: Console) -> None:
     """The cookie is gone, the way back shows nothing, and the old cookie opens nothing in another browser."""
-    page = visitors.member(console.person())
+    page = users.member(console.person())
     page.goto("/settings/account")
     secret = session_of(page)
     assert secret
@@ -152,16 +152,16 @@ def test_log_out_ends_the_session_everywhere_it_was_copied_to(visitors: Visitors
     assert session_of(page) is None
     page.go_back()
     expect(page.get_by_role("heading", level=1)).to_have_text("Log in")
-    thief = visitors.guest()
+    thief = users.guest()
     set_session(thief.context, console, secret)
     thief.goto("/settings/account")
     expect(thief.get_by_role("heading", level=1)).to_have_text("Log in")
 
 
-def test_log_in_leads_to_the_page_that_was_asked_for(visitors: Visitors, console: Console) -> None:
+def test_log_in_leads_to_the_page_that_was_asked_for(users: BrowserUsers, console: Console) -> None:
     """Who isn't logged in is asked to, and arrives where they wanted to be."""
     person = console.person()
-    page = visitors.guest()
+    page = users.guest()
     page.goto("/settings/account?done=renamed")
     log_in(page, person.email)
     expect(page.get_by_role("heading", level=1)).to_have_text("Account")
@@ -169,11 +169,11 @@ def test_log_in_leads_to_the_page_that_was_asked_for(visitors: Visitors, console
 
 
 def test_too_many_attempts_say_when_to_come_back_and_lock_no_known_device_out(
-    visitors: Visitors, console: Console
+    users: BrowserUsers, console: Console
 ) -> None:
     """A stranger who guesses is told to wait; the owner, on a browser that logged in before, is let in."""
     person = console.person()
-    at_home, stranger = visitors.guest(), visitors.guest()
+    at_home, stranger = users.guest(), users.guest()
     at_home.goto("/login")
     log_in(at_home, person.email)
     expect(at_home.get_by_role("heading", level=1)).to_have_text("API Keys")
@@ -187,18 +187,18 @@ def test_too_many_attempts_say_when_to_come_back_and_lock_no_known_device_out(
     expect(at_home.get_by_role("heading", level=1)).to_have_text("API Keys")
 
 
-def test_usage_starts_with_what_to_do(visitors: Visitors, console: Console) -> None:
+def test_usage_starts_with_what_to_do(users: BrowserUsers, console: Console) -> None:
     """Nothing used yet: the page says how to begin."""
-    page = visitors.member(console.person())
+    page = users.member(console.person())
     page.goto("/settings/usage")
     page.get_by_role("link", name="Generate a key").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("API Keys")
 
 
-def test_plot_says_what_the_bar_under_the_pointer_stands_for(visitors: Visitors, cast: Cast) -> None:
+def test_plot_says_what_the_bar_under_the_pointer_stands_for(users: BrowserUsers, cast: Cast) -> None:
     """With scripts the numbers stand below the plot at once; the table beside it has them all."""
     assert cast.keys
-    page = visitors.member(cast.ada)
+    page = users.member(cast.ada)
     page.goto("/settings/usage")
     day = page.locator("section").filter(has=page.get_by_role("heading", name="Last 24 hours"))
     day.locator("g").last.hover()

@@ -4,9 +4,9 @@ import pytest
 import requests
 from playwright.sync_api import Page, expect
 
+from tests.browser.browser_users import BrowserUsers
 from tests.browser.console import Console
-from tests.browser.sights import Cast
-from tests.browser.visitors import Visitors
+from tests.browser.page_catalog import Cast
 
 pytestmark = pytest.mark.xdist_group("browser")
 
@@ -14,16 +14,16 @@ AUTHORIZER_REMEMBERS_S = 300
 
 
 @pytest.fixture
-def admin(visitors: Visitors, console: Console) -> Page:
+def admin(users: BrowserUsers, console: Console) -> Page:
     """An administrator's browser, which runs no scripts."""
-    return visitors.member(console.person("Grace", admin=True), javascript=False)
+    return users.member(console.person("Grace", admin=True), javascript=False)
 
 
-def test_admin_finds_suspends_and_reinstates(admin: Page, visitors: Visitors, console: Console) -> None:
+def test_admin_finds_suspends_and_reinstates(admin: Page, users: BrowserUsers, console: Console) -> None:
     """A suspended account's key and session stop at once; reinstated, its key works again; both are on record."""
     person = console.person("Mallory")
     key = console.key(person)
-    theirs = visitors.member(person)
+    theirs = users.member(person)
     theirs.goto("/settings/keys")
     expect(theirs.get_by_role("heading", level=1)).to_have_text("API Keys")
     assert console.status(key.secret) == 200
@@ -89,10 +89,10 @@ def test_busiest_and_most_refused_are_listed(admin: Page, cast: Cast) -> None:
     expect(admin.get_by_role("main")).to_contain_text(busy.id)
 
 
-def test_admin_pages_are_not_there_for_others(visitors: Visitors, console: Console) -> None:
+def test_admin_pages_are_not_there_for_others(users: BrowserUsers, console: Console) -> None:
     """Someone without the flag sees neither the link nor the pages."""
     person = console.person()
-    page = visitors.member(person)
+    page = users.member(person)
     for path in ("/admin", f"/admin/accounts/{person.id}"):
         page.goto(path)
         expect(page.get_by_role("heading", level=1)).to_have_text("Page not found")

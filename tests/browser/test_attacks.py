@@ -7,11 +7,11 @@ import pytest
 import requests
 from playwright.sync_api import Page, expect
 
-from tests import exhaustive
 from tests.browser import applications
+from tests.browser.browser_users import BrowserUsers, log_in, session_of, set_session
 from tests.browser.console import PASSWORD, Console
 from tests.browser.site import Site, site
-from tests.browser.visitors import Visitors, log_in, session_of, set_session
+from tests.support import exhaustive
 
 pytestmark = pytest.mark.xdist_group("browser")
 
@@ -49,11 +49,11 @@ def evil() -> Iterator[Site]:
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_names_are_shown_as_they_are_written(name: str, visitors: Visitors, console: Console) -> None:
+def test_names_are_shown_as_they_are_written(name: str, users: BrowserUsers, console: Console) -> None:
     """Markup and template syntax in names and reasons is text on every page that shows it, also an administrator's."""
     person = console.person(name)
     key = console.key(person, name=name)
-    page = visitors.member(person)
+    page = users.member(person)
     _watch(page)
     page.goto("/settings/keys")
     expect(page.get_by_role("link", name=name, exact=True)).to_be_visible()
@@ -74,7 +74,7 @@ def test_names_are_shown_as_they_are_written(name: str, visitors: Visitors, cons
         page.goto(path)
         _nothing_planted(page)
 
-    admin = visitors.member(console.person("Grace", admin=True))
+    admin = users.member(console.person("Grace", admin=True))
     _watch(admin)
     admin.goto(f"/admin/accounts/{person.id}")
     expect(admin.locator("dd").filter(has_text=name)).to_be_visible()
@@ -85,9 +85,9 @@ def test_names_are_shown_as_they_are_written(name: str, visitors: Visitors, cons
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_names_of_applications_are_shown_as_they_are_written(name: str, visitors: Visitors, console: Console) -> None:
+def test_names_of_applications_are_shown_as_they_are_written(name: str, users: BrowserUsers, console: Console) -> None:
     """An application chooses its own name, and the people who are asked to allow it are not its makers."""
-    page = visitors.member(console.person())
+    page = users.member(console.person())
     _watch(page)
     applications.register(page, console, name)
     _nothing_planted(page)
@@ -114,9 +114,9 @@ def test_names_of_applications_are_shown_as_they_are_written(name: str, visitors
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_what_a_form_or_a_link_brings_is_shown_as_it_is(text: str, visitors: Visitors, console: Console) -> None:
+def test_what_a_form_or_a_link_brings_is_shown_as_it_is(text: str, users: BrowserUsers, console: Console) -> None:
     """What is sent back in a form, or comes in a query, is text or isn't shown at all."""
-    page = visitors.guest()
+    page = users.guest()
     _watch(page)
     query = quote(text)
     for path in (
@@ -143,7 +143,7 @@ def test_what_a_form_or_a_link_brings_is_shown_as_it_is(text: str, visitors: Vis
     expect(page.get_by_label("Your name")).to_have_value(text)
     _nothing_planted(page)
 
-    visitors.log_in_quietly(page, console.person(admin=True))
+    users.log_in_quietly(page, console.person(admin=True))
     page.goto(f"/admin?find={query}")
     expect(page.get_by_label("Email or account id")).to_have_value(text)
     _nothing_planted(page)
@@ -158,9 +158,9 @@ def test_what_a_form_or_a_link_brings_is_shown_as_it_is(text: str, visitors: Vis
 @pytest.mark.parametrize(
     "elsewhere", ["//evil.example", "/\\evil.example", "https:evil.example", "javascript:alert(1)"]
 )
-def test_log_in_leads_nowhere_else(elsewhere: str, visitors: Visitors, console: Console) -> None:
+def test_log_in_leads_nowhere_else(elsewhere: str, users: BrowserUsers, console: Console) -> None:
     """Whatever a link names as the way on after the log-in, a browser stays with us."""
-    page = visitors.guest()
+    page = users.guest()
     _watch(page)
     page.goto(f"/login?next={quote(elsewhere)}")
     log_in(page, console.person().email)
@@ -168,9 +168,9 @@ def test_log_in_leads_nowhere_else(elsewhere: str, visitors: Visitors, console: 
     assert page.url == f"{console.url}/settings/keys"
 
 
-def test_log_in_of_someone_logged_in_leads_nowhere_else(visitors: Visitors, console: Console) -> None:
+def test_log_in_of_someone_logged_in_leads_nowhere_else(users: BrowserUsers, console: Console) -> None:
     """Who is logged in already goes on at once: to a page of ours, whatever the link says."""
-    page = visitors.member(console.person())
+    page = users.member(console.person())
     _watch(page)
     for elsewhere in ELSEWHERE:
         page.goto(f"/login?next={quote(elsewhere)}")
@@ -178,10 +178,10 @@ def test_log_in_of_someone_logged_in_leads_nowhere_else(visitors: Visitors, cons
         assert not page.url.startswith(f"{console.url}/login"), elsewhere
 
 
-def test_pages_are_not_shown_in_frames(visitors: Visitors, console: Console, evil: Site) -> None:
+def test_pages_are_not_shown_in_frames(users: BrowserUsers, console: Console, evil: Site) -> None:
     """A page of another origin that frames ours, to have its buttons clicked unseen, gets an error instead."""
-    visitors.friends.add(evil.origin)
-    page = visitors.member(console.person())
+    users.friends.add(evil.origin)
+    page = users.member(console.person())
     evil.show(
         f"""for (const path of ["/", "/login", "/settings/account"]) {{
             const frame = document.createElement("iframe");
@@ -196,13 +196,13 @@ def test_pages_are_not_shown_in_frames(visitors: Visitors, console: Console, evi
     for frame in frames:
         frame.wait_for_url("chrome-error://chromewebdata/")
         assert frame.locator("form").count() == 0
-    assert ["frame-ancestors 'none'" in fault for fault in visitors.take_faults(page, 3)] == [True] * 3
+    assert ["frame-ancestors 'none'" in fault for fault in users.take_faults(page, 3)] == [True] * 3
 
 
-def test_forged_form_changes_nothing(visitors: Visitors, console: Console, evil: Site) -> None:
+def test_forged_form_changes_nothing(users: BrowserUsers, console: Console, evil: Site) -> None:
     """A form that another origin sends with our cookies is refused, without our token and even with it."""
-    visitors.friends.add(evil.origin)
-    page = visitors.member(console.person("Ada"))
+    users.friends.add(evil.origin)
+    page = users.member(console.person("Ada"))
     page.goto("/settings/account")
     token = page.locator("[name=csrf]").first.input_value()
     for stolen in ("", token):
@@ -222,12 +222,12 @@ def test_forged_form_changes_nothing(visitors: Visitors, console: Console, evil:
     expect(page.get_by_label("Your name")).to_have_value("Ada")
 
 
-def test_token_of_another_session_is_refused(visitors: Visitors, console: Console) -> None:
+def test_token_of_another_session_is_refused(users: BrowserUsers, console: Console) -> None:
     """What an attacker's own pages carry opens no form of someone else's."""
-    theirs = visitors.member(console.person("Mallory"))
+    theirs = users.member(console.person("Mallory"))
     theirs.goto("/settings/account")
     token = theirs.locator("[name=csrf]").first.input_value()
-    page = visitors.member(console.person("Ada"))
+    page = users.member(console.person("Ada"))
     page.goto("/settings/account")
     page.locator("[name=csrf]").evaluate_all("(fields, token) => fields.forEach(field => field.value = token)", token)
     page.get_by_label("Your name").fill("Mallory")
@@ -236,11 +236,11 @@ def test_token_of_another_session_is_refused(visitors: Visitors, console: Consol
 
 
 @pytest.mark.parametrize("planted", exhaustive.after(1, ["the attacker's", "made up"]))
-def test_planted_session_is_not_the_one_after_log_in(planted: str, visitors: Visitors, console: Console) -> None:
+def test_planted_session_is_not_the_one_after_log_in(planted: str, users: BrowserUsers, console: Console) -> None:
     """Log-in always opens a new session, closes the planted one, and keeps its cookie from scripts."""
     mallory, ada = console.person("Mallory"), console.person("Ada")
     secret = console.session(mallory) if planted == "the attacker's" else "lk_se_planted"
-    page = visitors.guest()
+    page = users.guest()
     set_session(page.context, console, secret)
     page.goto("/login")
     if planted == "the attacker's":
@@ -254,16 +254,16 @@ def test_planted_session_is_not_the_one_after_log_in(planted: str, visitors: Vis
     assert session_of(page) not in (None, secret, "lk_se_planted")
     cookie = next(cookie for cookie in page.context.cookies() if cookie.get("name") == "latchkey")
     assert (cookie.get("httpOnly"), cookie.get("sameSite"), cookie.get("path")) == (True, "Lax", "/")
-    thief = visitors.guest()
+    thief = users.guest()
     set_session(thief.context, console, secret)
     thief.goto("/settings/keys")
     expect(thief.get_by_role("heading", level=1)).to_have_text("Log in")
 
 
-def test_policy_lets_no_script_of_a_page_run(visitors: Visitors, console: Console) -> None:
+def test_policy_lets_no_script_of_a_page_run(users: BrowserUsers, console: Console) -> None:
     """Even where markup got through, no inline script, handler or foreign file would run or load."""
-    visitors.friends.add("https://evil.example")
-    page = visitors.member(console.person())
+    users.friends.add("https://evil.example")
+    page = users.member(console.person())
     page.goto("/settings/keys")
     page.evaluate(
         """() => {
@@ -279,7 +279,7 @@ def test_policy_lets_no_script_of_a_page_run(visitors: Visitors, console: Consol
     )
     assert page.evaluate("window.ran") is None
     assert page.evaluate("getComputedStyle(document.body.lastChild).position") == "static"
-    faults = visitors.take_faults(page, 5)
+    faults = users.take_faults(page, 5)
     for refused in ("script-src", "style-src", "img-src"):
         assert any(refused in fault for fault in faults), refused
 

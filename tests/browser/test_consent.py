@@ -7,9 +7,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser import applications
+from tests.browser.browser_users import BrowserUsers, log_in
 from tests.browser.console import Console, Person
 from tests.browser.onward import Hop, chain
-from tests.browser.visitors import Visitors, log_in
 
 pytestmark = pytest.mark.xdist_group("browser")
 
@@ -24,16 +24,16 @@ def person(console: Console) -> Person:
 
 
 @pytest.fixture
-def asked_at(visitors: Visitors, console: Console) -> str:
+def asked_at(users: BrowserUsers, console: Console) -> str:
     """The page to which an application of someone else's sends people."""
     back = f"{THEIRS}/back"
-    client_id = applications.register(visitors.member(console.person("Grace")), console, "Ledger sync", back)
+    client_id = applications.register(users.member(console.person("Grace")), console, "Ledger sync", back)
     return applications.authorize_url(console, client_id, "read write", back)
 
 
-def test_person_logs_in_allows_and_is_led_back(visitors: Visitors, person: Person, asked_at: str) -> None:
+def test_person_logs_in_allows_and_is_led_back(users: BrowserUsers, person: Person, asked_at: str) -> None:
     """From the application to the log-in, the question, and back with a code; the second time without the question."""
-    page = _led_back_by(visitors.guest(javascript=False), visitors)
+    page = _led_back_by(users.guest(javascript=False), users)
     page.goto(asked_at)
     log_in(page, person.email)
     expect(page.get_by_role("heading", level=1)).to_have_text("Allow “Ledger sync”?")
@@ -41,27 +41,27 @@ def test_person_logs_in_allows_and_is_led_back(visitors: Visitors, person: Perso
     page.get_by_role("button", name="Allow").click()
     assert "code" in _answer(page)
 
-    elsewhere = _led_back_by(visitors.guest(javascript=False), visitors)
+    elsewhere = _led_back_by(users.guest(javascript=False), users)
     elsewhere.goto(asked_at)
     log_in(elsewhere, person.email)
     assert "code" in _answer(elsewhere)
 
 
 @pytest.fixture
-def hops(visitors: Visitors) -> Iterator[list[Hop]]:
+def hops(users: BrowserUsers) -> Iterator[list[Hop]]:
     """Three origins, each of which sends people on to the next."""
     with chain() as served:
-        visitors.friends |= {hop.origin for hop in served}
+        users.friends |= {hop.origin for hop in served}
         yield served
 
 
 @pytest.mark.parametrize("decision", ["Allow", "Deny"])
 def test_decision_leaves_the_page_whatever_chain_of_redirects_follows(
-    visitors: Visitors, console: Console, person: Person, hops: list[Hop], decision: str
+    users: BrowserUsers, console: Console, person: Person, hops: list[Hop], decision: str
 ) -> None:
     """The client's callback answers with a redirect to another origin, and that with one to a third (fastmcp#3369)."""
     client_id = applications.register_itself(console, "Proxy", hops[0].url)
-    page = visitors.guest(javascript=False)
+    page = users.guest(javascript=False)
     page.goto(applications.authorize_url(console, client_id, "read", hops[0].url))
     log_in(page, person.email)
     page.get_by_role("button", name=decision).click()
@@ -71,12 +71,12 @@ def test_decision_leaves_the_page_whatever_chain_of_redirects_follows(
 
 
 def test_log_in_leaves_the_page_whatever_chain_of_redirects_follows(
-    visitors: Visitors, console: Console, person: Person, hops: list[Hop]
+    users: BrowserUsers, console: Console, person: Person, hops: list[Hop]
 ) -> None:
     """Who isn't asked is led from the log-in form straight through the client's redirects: here with an error."""
-    maker = visitors.member(console.person("Grace"))
+    maker = users.member(console.person("Grace"))
     client_id = applications.register(maker, console, "Ledger sync", hops[0].url)
-    page = visitors.guest(javascript=False)
+    page = users.guest(javascript=False)
     page.goto(applications.authorize_url(console, client_id, "nonsense", hops[0].url))
     log_in(page, person.email)
     page.wait_for_url(f"{hops[-1].url}?**")
@@ -84,21 +84,21 @@ def test_log_in_leaves_the_page_whatever_chain_of_redirects_follows(
     expect(page).to_have_title("Arrived")
 
 
-def test_person_denies(visitors: Visitors, person: Person, asked_at: str) -> None:
+def test_person_denies(users: BrowserUsers, person: Person, asked_at: str) -> None:
     """A no is taken back to the application, and nothing is connected."""
-    page = _led_back_by(visitors.member(person), visitors)
+    page = _led_back_by(users.member(person), users)
     page.goto(asked_at)
     page.get_by_role("button", name="Deny").click()
     assert _answer(page)["error"] == ["access_denied"]
-    page.goto(f"{visitors.console.url}/settings/connected")
+    page.goto(f"{users.console.url}/settings/connected")
     expect(page.get_by_role("heading", name="Nothing is connected")).to_be_visible()
 
 
-def test_person_takes_it_back(visitors: Visitors, console: Console, person: Person) -> None:
+def test_person_takes_it_back(users: BrowserUsers, console: Console, person: Person) -> None:
     """A device that was allowed is listed, and its token stops when it is disconnected."""
     client_id = applications.register_itself(console, "Television")
     device = applications.device(console, client_id)
-    page = visitors.member(person)
+    page = users.member(person)
     page.goto("/device")
     page.get_by_label("Code").fill(device.user_code)
     page.get_by_role("button", name="Continue").click()
@@ -117,19 +117,19 @@ def test_person_takes_it_back(visitors: Visitors, console: Console, person: Pers
     assert console.status(token) == 401
 
 
-def test_wrong_code_says_so_and_keeps_it(visitors: Visitors, person: Person) -> None:
+def test_wrong_code_says_so_and_keeps_it(users: BrowserUsers, person: Person) -> None:
     """A code that no device shows is refused in one sentence, beside the field."""
-    page = visitors.member(person)
+    page = users.member(person)
     page.goto("/device?user_code=BCDF-GHJK")
     expect(page.get_by_role("alert")).to_be_visible()
     expect(page.get_by_label("Code")).to_have_value("BCDF-GHJK")
 
 
 def test_application_is_changed_gets_another_secret_and_goes(
-    visitors: Visitors, console: Console, person: Person
+    users: BrowserUsers, console: Console, person: Person
 ) -> None:
     """Each action on one's own application is confirmed; its new secret is shown once and copied."""
-    page = visitors.member(person)
+    page = users.member(person)
     applications.register(page, console, "Ledger sync")
     first = page.get_by_label("Client secret").input_value()
     page.get_by_role("link", name="I have stored it").click()
@@ -151,9 +151,9 @@ def test_application_is_changed_gets_another_secret_and_goes(
     expect(page.get_by_role("heading", name="No applications yet")).to_be_visible()
 
 
-def _led_back_by(page: Page, visitors: Visitors) -> Page:
+def _led_back_by(page: Page, users: BrowserUsers) -> Page:
     """Let a browser find the application's site, which nothing answers for in truth."""
-    visitors.friends.add(THEIRS)
+    users.friends.add(THEIRS)
     page.context.route(
         f"{THEIRS}/**", lambda route: route.fulfill(content_type="text/html", body="<title>Back</title>")
     )

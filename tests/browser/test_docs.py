@@ -5,9 +5,9 @@ import json
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests import exhaustive
+from tests.browser.browser_users import NARROW, WIDE, BrowserUsers
 from tests.browser.console import Console
-from tests.browser.visitors import NARROW, WIDE, Visitors
+from tests.support import exhaustive
 
 pytestmark = pytest.mark.xdist_group("browser")
 
@@ -35,9 +35,9 @@ def opened(page: Page, operation: str) -> Locator:
     return card
 
 
-def test_request_is_tried_with_ones_own_key(visitors: Visitors, console: Console) -> None:
+def test_request_is_tried_with_ones_own_key(users: BrowserUsers, console: Console) -> None:
     """The status, the limits' headers and the body are shown."""
-    ada, page = console.person("Ada"), visitors.guest()
+    ada, page = console.person("Ada"), users.guest()
     card = opened(page, "show_me")
     page.get_by_label("Try it with your key").fill(console.key(ada).secret)
     card.get_by_role("button", name="Send").click()
@@ -47,9 +47,9 @@ def test_request_is_tried_with_ones_own_key(visitors: Visitors, console: Console
     expect(answer).to_contain_text(ada.email)
 
 
-def test_key_is_kept_nowhere(visitors: Visitors, console: Console) -> None:
+def test_key_is_kept_nowhere(users: BrowserUsers, console: Console) -> None:
     """Neither in storage, nor in a cookie or a URL, nor on the page after a reload."""
-    page = visitors.guest()
+    page = users.guest()
     urls: list[str] = []
     page.on("request", lambda request: urls.append(request.url))
     card = opened(page, "show_me")
@@ -63,9 +63,9 @@ def test_key_is_kept_nowhere(visitors: Visitors, console: Console) -> None:
     expect(page.get_by_label("Try it with your key")).to_have_value("")
 
 
-def test_path_query_and_body_are_filled_in(visitors: Visitors, console: Console) -> None:
+def test_path_query_and_body_are_filled_in(users: BrowserUsers, console: Console) -> None:
     """A key is made with the example as its body, listed one a page, and shown by its id."""
-    page, secret = visitors.guest(), console.key(console.person("Cleo"), "keys", "read").secret
+    page, secret = users.guest(), console.key(console.person("Cleo"), "keys", "read").secret
     card = opened(page, "create_key")
     page.get_by_label("Try it with your key").fill(secret)
     card.get_by_label("Body").fill(json.dumps({"name": "Made here", "scopes": ["read"]}))
@@ -89,17 +89,17 @@ def test_path_query_and_body_are_filled_in(visitors: Visitors, console: Console)
     expect(shown.locator(".answer")).to_contain_text("Made here")
 
 
-def test_refusal_is_shown_as_it_is(visitors: Visitors) -> None:
+def test_refusal_is_shown_as_it_is(users: BrowserUsers) -> None:
     """Without a key the answer is the 401 that a program would get."""
-    card = opened(visitors.guest(), "show_me")
+    card = opened(users.guest(), "show_me")
     card.get_by_role("button", name="Send").click()
     expect(card.locator(".answer")).to_contain_text("401 Unauthorized")
     expect(card.locator(".answer")).to_contain_text("missing_api_key")
 
 
-def test_answer_is_shown_as_text(visitors: Visitors, console: Console) -> None:
+def test_answer_is_shown_as_text(users: BrowserUsers, console: Console) -> None:
     """Whatever an answer holds, it is no part of the page."""
-    page, secret = visitors.guest(), console.key(console.person("<img src=x onerror=alert(1)>")).secret
+    page, secret = users.guest(), console.key(console.person("<img src=x onerror=alert(1)>")).secret
     card = opened(page, "show_me")
     page.get_by_label("Try it with your key").fill(secret)
     card.get_by_role("button", name="Send").click()
@@ -107,9 +107,9 @@ def test_answer_is_shown_as_text(visitors: Visitors, console: Console) -> None:
     assert card.locator(".answer img").count() == 0
 
 
-def test_reference_reads_without_javascript(visitors: Visitors) -> None:
+def test_reference_reads_without_javascript(users: BrowserUsers) -> None:
     """Everything is there but what needs a script, of which nothing shows."""
-    page = visitors.guest(javascript=False, width=NARROW)
+    page = users.guest(javascript=False, width=NARROW)
     page.goto("/docs#create_key")
     expect(page.locator("#create_key")).to_be_in_viewport()
     expect(page.get_by_text("Try it", exact=True).first).to_be_hidden()
@@ -118,9 +118,9 @@ def test_reference_reads_without_javascript(visitors: Visitors) -> None:
 
 @pytest.mark.parametrize("width", exhaustive.after(2, [NARROW, WIDE, 390, 768, 1055]))
 @pytest.mark.parametrize("logged_in", [False, True], ids=["guest", "member"])
-def test_nothing_covers_the_reference(visitors: Visitors, console: Console, width: int, logged_in: bool) -> None:
+def test_nothing_covers_the_reference(users: BrowserUsers, console: Console, width: int, logged_in: bool) -> None:
     """At any width nothing is fixed in front of the page, and every heading can be reached."""
-    page = visitors.member(console.person("Edda"), width=width) if logged_in else visitors.guest(width=width)
+    page = users.member(console.person("Edda"), width=width) if logged_in else users.guest(width=width)
     page.goto("/docs")
     for selector in ("h1", "#show_me", "#errors"):
         heading = page.locator(selector)
@@ -131,18 +131,18 @@ def test_nothing_covers_the_reference(visitors: Visitors, console: Console, widt
     expect(page.locator("#errors")).to_be_in_viewport()
 
 
-def test_every_menu_button_opens_a_menu(visitors: Visitors, console: Console) -> None:
+def test_every_menu_button_opens_a_menu(users: BrowserUsers, console: Console) -> None:
     """On a narrow window a page either has a menu to open, or no button for one."""
-    page = visitors.member(console.person("Flora"), width=NARROW)
+    page = users.member(console.person("Flora"), width=NARROW)
     for path in ("/docs", "/settings/keys", "/status"):
         page.goto(path)
         for button in page.locator("[popovertarget]").all():
             assert page.locator(f"#{button.get_attribute('popovertarget')}").count() == 1, path
 
 
-def test_keyboard_is_enough(visitors: Visitors, console: Console) -> None:
+def test_keyboard_is_enough(users: BrowserUsers, console: Console) -> None:
     """The key is typed, a request opened and sent, and its answer reached, with no mouse."""
-    page, secret = visitors.guest(), console.key(console.person("Dora")).secret
+    page, secret = users.guest(), console.key(console.person("Dora")).secret
     page.goto("/docs")
     page.get_by_label("Try it with your key").focus()
     page.keyboard.type(secret)

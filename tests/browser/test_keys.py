@@ -8,9 +8,9 @@ from playwright.sync_api import Error, Locator, Page, expect
 
 from chalicelib.core import randomness
 from tests.browser import axe
+from tests.browser.browser_users import NARROW, WIDE, BrowserUsers, Profiles
 from tests.browser.console import PASSWORD, Console, served
-from tests.browser.hands import Hands, Keyboard, Mouse
-from tests.browser.visitors import NARROW, WIDE, Profiles, Visitors
+from tests.browser.input_methods import InputMethod, Keyboard, Mouse
 
 pytestmark = pytest.mark.xdist_group("browser")
 
@@ -18,57 +18,57 @@ SECRET = re.compile(r"lk_test_[0-9A-Za-z]{36}")
 
 
 @pytest.fixture(params=["mouse", "360 px", "keyboard", "no JavaScript"])
-def hands(request: pytest.FixtureRequest, visitors: Visitors) -> Hands:
+def user(request: pytest.FixtureRequest, users: BrowserUsers) -> InputMethod:
     """Someone who has just heard of the API."""
     if request.param == "keyboard":
-        return Keyboard(visitors.guest())
+        return Keyboard(users.guest())
     width = NARROW if request.param == "360 px" else WIDE
-    return Mouse(visitors.guest(width=width, javascript=request.param != "no JavaScript"))
+    return Mouse(users.guest(width=width, javascript=request.param != "no JavaScript"))
 
 
 def test_developer_gets_uses_rotates_and_revokes_a_key(
-    hands: Hands, console: Console, request: pytest.FixtureRequest
+    user: InputMethod, console: Console, request: pytest.FixtureRequest
 ) -> None:
     """Everything that the public contract promises works by mouse, at 360 px, by keyboard and without JavaScript."""
-    page = hands.page
-    _sign_up(hands, console, f"dev.{randomness.base62(8).lower()}@example.com")
+    page = user.page
+    _sign_up(user, console, f"dev.{randomness.base62(8).lower()}@example.com")
 
     expect(page.get_by_role("heading", name="No keys yet")).to_be_visible()
-    hands.follow("Generate New Key")
-    hands.fill("Name", "Nightly export")
-    hands.tick("Write")
-    hands.press("Generate key")
-    first = _copied(hands, javascript="no JavaScript" not in request.node.name)
+    user.follow("Generate New Key")
+    user.fill("Name", "Nightly export")
+    user.tick("Write")
+    user.press("Generate key")
+    first = _copied(user, javascript="no JavaScript" not in request.node.name)
     assert [console.status(first) for _ in range(3)] == [200, 200, 200]
 
-    _go_to(hands, "Usage")
+    _go_to(user, "Usage")
     expect(page.locator(".tile").first).to_contain_text("3 of 1,000")
     expect(page.get_by_role("row", name="Nightly export").last).to_contain_text("3")
     expect(page.get_by_role("img", name="Last 24 hours: 3 admitted, 0 refused.")).to_be_visible()
 
-    _go_to(hands, "API Keys")
-    hands.follow("Nightly export")
-    hands.follow("Rotate…")
-    hands.press("Rotate key")
+    _go_to(user, "API Keys")
+    user.follow("Nightly export")
+    user.follow("Rotate…")
+    user.press("Rotate key")
     second = _shown(page)
     expect(page.get_by_role("main")).to_contain_text("It was last used this hour.")
     assert first != second
     assert (console.status(first), console.status(second)) == (200, 200)
 
-    hands.follow("I have stored it")
+    user.follow("I have stored it")
     expect(page.get_by_role("row").filter(has_text=first[-4:])).to_contain_text("Rotated out")
-    hands.follow("Nightly export")  # the newer one stands first
+    user.follow("Nightly export")  # the newer one stands first
     expect(page.get_by_role("main")).to_contain_text(second[-4:])
-    hands.follow("Revoke…")
-    hands.press("Revoke key")
+    user.follow("Revoke…")
+    user.press("Revoke key")
     expect(page.get_by_role("status")).to_have_text("The key is revoked. It stops working with the next request.")
     expect(page.get_by_role("table", name="Ended keys")).to_contain_text(second[-4:])
     assert (console.status(first), console.status(second)) == (200, 401)
 
 
-def test_reload_of_a_new_key_makes_no_second_one(visitors: Visitors, console: Console) -> None:
+def test_reload_of_a_new_key_makes_no_second_one(users: BrowserUsers, console: Console) -> None:
     """The form was spent with the key: sending it again shows where the key is, and no secret."""
-    page = visitors.member(console.person())
+    page = users.member(console.person())
     page.goto("/settings/keys/new")
     _name(page).fill("Storefront")
     page.get_by_role("button", name="Generate key").click()
@@ -80,10 +80,10 @@ def test_reload_of_a_new_key_makes_no_second_one(visitors: Visitors, console: Co
     expect(page.get_by_role("row").filter(has_text="Storefront")).to_have_count(1)
 
 
-def test_reload_of_a_rotated_key_makes_no_third_one(visitors: Visitors, console: Console) -> None:
+def test_reload_of_a_rotated_key_makes_no_third_one(users: BrowserUsers, console: Console) -> None:
     """A rotation that is sent again says that it was done."""
     person = console.person()
-    page = visitors.member(person)
+    page = users.member(person)
     page.goto(f"/settings/keys/{console.key(person).id}")
     page.get_by_role("link", name="Rotate…").click()
     page.get_by_role("button", name="Rotate key").click()
@@ -94,9 +94,9 @@ def test_reload_of_a_rotated_key_makes_no_third_one(visitors: Visitors, console:
     expect(page.get_by_role("row").filter(has_text="Test key")).to_have_count(2)
 
 
-def test_secret_is_gone_with_its_page(visitors: Visitors, console: Console) -> None:
+def test_secret_is_gone_with_its_page(users: BrowserUsers, console: Console) -> None:
     """Neither the list nor the way back shows a secret again."""
-    page = visitors.member(console.person())
+    page = users.member(console.person())
     page.goto("/settings/keys/new")
     _name(page).fill("Storefront")
     page.get_by_role("button", name="Generate key").click()
@@ -108,9 +108,9 @@ def test_secret_is_gone_with_its_page(visitors: Visitors, console: Console) -> N
         page.go_back()
 
 
-def test_copy_button_works_where_the_clipboard_is_closed(visitors: Visitors, console: Console) -> None:
+def test_copy_button_works_where_the_clipboard_is_closed(users: BrowserUsers, console: Console) -> None:
     """On plain http a page has no clipboard: the button selects and copies as of old."""
-    page = visitors.member(console.person())
+    page = users.member(console.person())
     page.add_init_script("Object.defineProperty(navigator, 'clipboard', {value: undefined})")
     page.goto("/settings/keys/new")
     _name(page).fill("Storefront")
@@ -124,11 +124,11 @@ def test_copy_button_works_where_the_clipboard_is_closed(visitors: Visitors, con
     page.context.close()
 
 
-def test_key_is_renamed_and_narrowed(visitors: Visitors, console: Console) -> None:
+def test_key_is_renamed_and_narrowed(users: BrowserUsers, console: Console) -> None:
     """A new name and fewer scopes are confirmed and shown, and hold from the next request on."""
     person = console.person()
     key = console.key(person, "read", "write")
-    page = visitors.member(person)
+    page = users.member(person)
     page.goto(f"/settings/keys/{key.id}")
     _name(page).fill("Storefront")
     page.get_by_role("button", name="Rename").click()
@@ -147,9 +147,9 @@ def test_key_is_renamed_and_narrowed(visitors: Visitors, console: Console) -> No
     assert (changed.status_code, changed.json()["error"]) == (403, "insufficient_scope")
 
 
-def test_refused_form_says_why_and_keeps_what_was_written(visitors: Visitors, console: Console) -> None:
+def test_refused_form_says_why_and_keeps_what_was_written(users: BrowserUsers, console: Console) -> None:
     """A form with a mistake comes back with a sentence and with everything that was filled in."""
-    page = visitors.member(console.person())
+    page = users.member(console.person())
     page.goto("/settings/keys/new")
     _name(page).fill("Storefront")
     page.get_by_role("checkbox", name="Read").uncheck()
@@ -163,10 +163,10 @@ def test_refused_form_says_why_and_keeps_what_was_written(visitors: Visitors, co
     _shown(page)
 
 
-def test_someone_elses_key_is_not_there(visitors: Visitors, console: Console) -> None:
+def test_someone_elses_key_is_not_there(users: BrowserUsers, console: Console) -> None:
     """A key of another account looks like one that never was."""
     key = console.key(console.person())
-    page = visitors.member(console.person())
+    page = users.member(console.person())
     for path in (f"/settings/keys/{key.id}", f"/settings/keys/{key.id}/revoke", "/settings/keys/key_never"):
         page.goto(path)
         expect(page.get_by_role("main")).to_contain_text("There is no such key.")
@@ -178,8 +178,8 @@ def test_address_must_be_confirmed_before_a_key_where_mail_is_sent(
 ) -> None:
     """Where a sender is configured the list says what to do first, and the form for a key is not to be had."""
     with served(tmp_path_factory.mktemp("strict"), LATCHKEY_MAIL_FROM="api@example.com") as strict:
-        visitors = Visitors(profiles, strict)
-        page = visitors.member(strict.person(verified=False))
+        users = BrowserUsers(profiles, strict)
+        page = users.member(strict.person(verified=False))
         page.goto("/settings/keys")
         expect(page.get_by_role("main")).to_contain_text("Confirm your email address before you generate a key")
         expect(page.get_by_role("link", name="Generate New Key")).to_have_count(0)
@@ -187,46 +187,46 @@ def test_address_must_be_confirmed_before_a_key_where_mail_is_sent(
         assert axe.violations(page) == []
         page.goto("/settings/keys/new")
         expect(page.get_by_role("main")).to_contain_text("Confirm your email address first")
-        visitors.leave()
-        assert visitors.faults == []
+        users.leave()
+        assert users.faults == []
 
 
 def _name(page: Page) -> Locator:
     return page.get_by_role("textbox", name="Name")
 
 
-def _sign_up(hands: Hands, console: Console, email: str) -> None:
+def _sign_up(user: InputMethod, console: Console, email: str) -> None:
     """Come as a stranger and arrive at the list of keys."""
-    page = hands.page
+    page = user.page
     page.goto("/")
-    hands.follow("Sign up")
-    hands.fill("Email", email)
-    hands.fill("Your name", "Ada Lovelace")
-    hands.fill("Password", PASSWORD)
-    hands.press("Sign up")
+    user.follow("Sign up")
+    user.fill("Email", email)
+    user.fill("Your name", "Ada Lovelace")
+    user.fill("Password", PASSWORD)
+    user.press("Sign up")
     expect(page.get_by_role("status")).to_contain_text(email)
     page.goto(console.link(email))
-    hands.press("Confirm")
+    user.press("Confirm")
 
 
-def _go_to(hands: Hands, page: str) -> None:
+def _go_to(user: InputMethod, page: str) -> None:
     """Follow a link of the settings' menu, which a phone opens first."""
-    if hands.page.get_by_role("button", name="Menu").is_visible():
-        hands.press("Menu")
-    hands.follow(page)
+    if user.page.get_by_role("button", name="Menu").is_visible():
+        user.press("Menu")
+    user.follow(page)
 
 
-def _copied(hands: Hands, *, javascript: bool) -> str:
+def _copied(user: InputMethod, *, javascript: bool) -> str:
     """Return the secret from the clipboard, where the copy button put it; without JavaScript, from the page."""
-    secret = _shown(hands.page)
-    button = hands.page.get_by_role("button", name="Copy").first
+    secret = _shown(user.page)
+    button = user.page.get_by_role("button", name="Copy").first
     if not javascript:
         expect(button).to_be_hidden()
         return secret
-    hands.press("Copy")
-    expect(hands.page.get_by_role("button", name="Copied")).to_be_visible()
-    expect(hands.page.get_by_text("Copied to the clipboard.")).to_be_attached()
-    copied = str(hands.page.evaluate("navigator.clipboard.readText()"))
+    user.press("Copy")
+    expect(user.page.get_by_role("button", name="Copied")).to_be_visible()
+    expect(user.page.get_by_text("Copied to the clipboard.")).to_be_attached()
+    copied = str(user.page.evaluate("navigator.clipboard.readText()"))
     assert copied == secret
     return copied
 

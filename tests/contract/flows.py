@@ -21,8 +21,8 @@ from typing import Any
 from chalicelib.accounts import sessions
 from chalicelib.accounts.tables import Account
 from infra.standin import Answer
-from tests.house import House
 from tests.oauth.flow import PKCE, App, Person, basic, registered
+from tests.support.harness import TestApp
 
 MADE = (
     "access_token",
@@ -39,7 +39,7 @@ MADE = (
 class Flow:
     """The flow of one client for Ada."""
 
-    home: House
+    latchkey: TestApp
     ada: Account
     names: dict[str, str]
     app: App | None = None
@@ -55,7 +55,7 @@ class Flow:
     def person(self) -> Person:
         """Return Ada's browser, in which she is logged in."""
         if self.browser is None:
-            self.browser = Person(self.home, account=self.ada)
+            self.browser = Person(self.latchkey, account=self.ada)
             secret = sessions.open_session(self.ada)
             self.browser.cookies[self.browser.cookie_name("latchkey")] = self.names["session"] = secret
         return self.browser
@@ -89,7 +89,7 @@ class Flow:
         return True
 
     def _register(self, uris: list[str], *, public: bool) -> App:
-        app = registered(self.home, *uris, owner=self.ada, public=public)
+        app = registered(self.latchkey, *uris, owner=self.ada, public=public)
         self.names["client_id"] = app.id
         if app.secret:
             header = basic(app.id, app.secret)["Authorization"]

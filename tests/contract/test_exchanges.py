@@ -45,10 +45,10 @@ from chalicelib.credentials.tables import Credential
 from chalicelib.credentials.verify import verify
 from chalicelib.limits import tiers
 from infra.standin import Answer
-from tests import conforming
 from tests.contract.flows import Flow, new_names
-from tests.fault import gateway_with_fault
-from tests.house import House
+from tests.support import conformance
+from tests.support.failing_view import gateway_with_fault
+from tests.support.harness import TestApp
 
 HERE = Path(__file__).parent
 CASES = sorted(str(path.relative_to(HERE).with_suffix("")) for path in HERE.glob("*/*.http"))
@@ -60,14 +60,14 @@ UNWRITABLE = {"long": "x" * 7_000, "controls": "\x00\x01\t\x1b\r\n\x7f", "spaces
 class Play:
     """One exchange: what is given, and what the names in its file stand for."""
 
-    home: House
+    latchkey: TestApp
     until_played: ExitStack
     names: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Let Ada in."""
         self.ada, self.key = self.person("Ada")
-        self.flow = Flow(self.home, self.ada, self.names)
+        self.flow = Flow(self.latchkey, self.ada, self.names)
         typo = "a" if self.key.secret[-1] != "a" else "b"
         self.names |= {
             "key": self.key.secret,
@@ -78,8 +78,8 @@ class Play:
 
     def person(self, name: str) -> tuple[Account, Issued]:
         """Add an account and a key of it."""
-        account = self.home.account(email=f"{name.lower()}@example.com", name=name)
-        issued = self.home.key(account)
+        account = self.latchkey.account(email=f"{name.lower()}@example.com", name=name)
+        issued = self.latchkey.key(account)
         self.names |= {
             name.lower(): account.id,
             f"{name.lower()}_key_id": issued.key.id,
@@ -113,12 +113,12 @@ class Play:
             case ["burst", count]:
                 self.count(burst=int(count))
             case ["seconds", seconds]:
-                self.home.clock.forward(float(seconds))
+                self.latchkey.clock.forward(float(seconds))
             case ["origin", origin]:
                 chosen = replace(settings.current(), allowed_origin=origin)
                 self.until_played.enter_context(settings.in_use(chosen))
             case ["fault"]:
-                self.home.gateway = gateway_with_fault()
+                self.latchkey.gateway = gateway_with_fault()
             case ["outage"]:
                 dynamodb.call("DeleteTable", {"TableName": settings.current().table("accounts")})
             case words:
@@ -127,8 +127,8 @@ class Play:
     def count(self, **counters: int) -> None:
         """Write counters as if so many requests had come."""
         for tier in tiers.OF_ACCOUNTS:
-            self.home.counted(self.ada.id, tier, **counters)
-        self.home.counted(f"ip_{VISITOR}", tiers.ANONYMOUS, **counters)
+            self.latchkey.counted(self.ada.id, tier, **counters)
+        self.latchkey.counted(f"ip_{VISITOR}", tiers.ANONYMOUS, **counters)
 
     def request(self, text: str) -> Answer:
         """Send the request of a file."""
@@ -137,8 +137,8 @@ class Play:
         method, target, _ = first.split(" ")
         headers = [(name, self.filled(value)) for name, _, value in (line.partition(": ") for line in lines)]
         target = self.filled(target)
-        answer = self.home.gateway.handle(method, target, headers, self.filled(body).encode(), ip=VISITOR)
-        conforming.check(self.home.gateway, method, target, answer)
+        answer = self.latchkey.gateway.handle(method, target, headers, self.filled(body).encode(), ip=VISITOR)
+        conformance.check(self.latchkey.gateway, method, target, answer)
         return answer
 
     def filled(self, text: str) -> str:
@@ -179,11 +179,11 @@ def _parts(text: str) -> tuple[list[str], str, str]:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_exchange_holds_to_the_byte(home: House, case: str) -> None:
+def test_exchange_holds_to_the_byte(latchkey: TestApp, case: str) -> None:
     """The request of the file gets exactly the answer of the file."""
     facts, request, answer = _parts((HERE / f"{case}.http").read_text())
     with ExitStack() as until_played:
-        play = Play(home, until_played)
+        play = Play(latchkey, until_played)
         for fact in facts:
             play.given(fact)
         assert play.shown(play.request(request)) == answer

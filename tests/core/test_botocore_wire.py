@@ -1,4 +1,7 @@
-"""The setting that brings botocore back. `tests/twin.py` compares it with `lean` over the whole feature suite."""
+"""The setting that brings botocore back.
+
+`tests/support/botocore_parity.py` compares it with our own client over the whole feature suite.
+"""
 
 import inspect
 import socket
@@ -14,10 +17,10 @@ from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.core.dynamodb.connection_pool import IDLE_MAX
 from chalicelib.core.dynamodb.errors import Unreachable, WireError, is_outage
 from tests.core.test_connection_pool import served
-from tests.house import House
+from tests.support.harness import TestApp
 
 
-def test_setting_returns_to_botocore(home: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_setting_returns_to_botocore(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keys, limits and refused conditions are the same; the calls go by its client."""
     sent: list[str] = []
     send: Callable[..., dict[str, Any]] = BaseClient._make_api_call
@@ -29,22 +32,22 @@ def test_setting_returns_to_botocore(home: House, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(BaseClient, "_make_api_call", make_api_call)
     dynamodb.forget_connection()
     with settings.in_use(replace(settings.current(), wire="botocore")):
-        account = home.account()
-        assert home.call("GET", "/v1/users/me", home.key(account).secret).status == 200
+        account = latchkey.account()
+        assert latchkey.call("GET", "/v1/users/me", latchkey.key(account).secret).status == 200
         with pytest.raises(errors.Conflict):
-            home.account(email=account.email)
+            latchkey.account(email=account.email)
     assert {"TransactWriteItems", "GetItem", "UpdateItem"} <= set(sent)
 
 
 @pytest.fixture
-def by_botocore(home: House) -> Iterator[House]:
+def by_botocore(latchkey: TestApp) -> Iterator[TestApp]:
     """A house whose calls go by botocore's client, with pauses that take no time."""
     dynamodb.forget_connection()
     with (
         settings.in_use(replace(settings.current(), wire="botocore")),
         clock.paused_by(lambda _seconds: None),
     ):
-        yield home
+        yield latchkey
 
 
 @pytest.mark.parametrize(
@@ -60,7 +63,7 @@ def by_botocore(home: House) -> Iterator[House]:
     ids=["fault", "nothing", "refusal"],
 )
 def test_call_by_botocore_is_sent_as_often_as_by_ourselves(
-    by_botocore: House, monkeypatch: pytest.MonkeyPatch, answer: bytes, kind: type[WireError]
+    by_botocore: TestApp, monkeypatch: pytest.MonkeyPatch, answer: bytes, kind: type[WireError]
 ) -> None:
     """Its own retries are off: what fails is sent again by patience alone."""
     asked: list[bytes] = []
@@ -78,7 +81,7 @@ def test_call_by_botocore_is_sent_as_often_as_by_ourselves(
 
 
 def test_endpoint_where_nobody_listens_is_an_outage_by_botocore_too(
-    by_botocore: House, monkeypatch: pytest.MonkeyPatch
+    by_botocore: TestApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A refused connection is worth asking again, as it is by ourselves."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -89,7 +92,7 @@ def test_endpoint_where_nobody_listens_is_an_outage_by_botocore_too(
     assert failed.value.code == "EndpointConnectionError"
 
 
-def test_what_botocore_cannot_send_is_no_outage(by_botocore: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_botocore_cannot_send_is_no_outage(by_botocore: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without credentials nothing was sent, and asking again changes nothing."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
         monkeypatch.delenv(name, raising=False)
@@ -99,7 +102,7 @@ def test_what_botocore_cannot_send_is_no_outage(by_botocore: House, monkeypatch:
     assert not is_outage(failed.value)
 
 
-def test_botocores_client_waits_as_long_as_ours_and_has_room_for_as_many(by_botocore: House) -> None:
+def test_botocores_client_waits_as_long_as_ours_and_has_room_for_as_many(by_botocore: TestApp) -> None:
     """Its own retries are off."""
     config = inspect.getclosurevars(dynamodb._by_botocore()).nonlocals["client"].meta.config
     assert (config.connect_timeout, config.read_timeout) == (dynamodb.CONNECT_TIMEOUT_S, dynamodb.READ_TIMEOUT_S)
@@ -107,7 +110,7 @@ def test_botocores_client_waits_as_long_as_ours_and_has_room_for_as_many(by_boto
     assert config.retries["total_max_attempts"] == 1
 
 
-def test_botocores_client_sends_what_it_is_given(by_botocore: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_botocores_client_sends_what_it_is_given(by_botocore: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
     """Checking each request would cost more than sending it: what is wrong, DynamoDB says."""
 
     def serve(connection: socket.socket) -> None:

@@ -18,7 +18,7 @@ from chalicelib.core.dynamodb.errors import (
     meaning,
 )
 from tests.core.test_connection_pool import served
-from tests.house import House
+from tests.support.harness import TestApp
 
 PUT = {"TableName": "latchkey-test-emails", "Item": {"email": {"S": "a@example.com"}, "account_id": {"S": "acc_1"}}}
 IF_NEW = PUT | {
@@ -27,7 +27,7 @@ IF_NEW = PUT | {
 }
 
 
-def test_refused_condition_shows_the_item_as_it_stood(home: House) -> None:
+def test_refused_condition_shows_the_item_as_it_stood(latchkey: TestApp) -> None:
     """Who is refused needs no second call to learn why."""
     dynamodb.call("PutItem", PUT)
     with pytest.raises(ConditionFailed) as refused:
@@ -35,7 +35,7 @@ def test_refused_condition_shows_the_item_as_it_stood(home: House) -> None:
     assert refused.value.item == PUT["Item"]
 
 
-def test_refused_condition_is_not_repeated(home: House) -> None:
+def test_refused_condition_is_not_repeated(latchkey: TestApp) -> None:
     """A no is an answer, not a failure to try again."""
     dynamodb.call("PutItem", PUT)
     with telemetry.calls_watched() as calls, pytest.raises(ConditionFailed):
@@ -43,7 +43,7 @@ def test_refused_condition_is_not_repeated(home: House) -> None:
     assert calls.made == [("PutItem", "latchkey-test-emails")]
 
 
-def test_unknown_table_is_no_outage(home: House) -> None:
+def test_unknown_table_is_no_outage(latchkey: TestApp) -> None:
     """A mistake of ours is told apart from a database that doesn't answer, and isn't repeated."""
     with telemetry.calls_watched() as calls, pytest.raises(WireError) as failed:
         dynamodb.call("GetItem", {"TableName": settings.current().table("nothing"), "Key": {"id": {"S": "1"}}})
@@ -51,7 +51,7 @@ def test_unknown_table_is_no_outage(home: House) -> None:
     assert len(calls.made) == 1
 
 
-def test_refused_connection_is_an_outage(cut_off: House) -> None:
+def test_refused_connection_is_an_outage(cut_off: TestApp) -> None:
     """A database that can't be connected to is unreachable, and is asked as often as the caller has patience for."""
     with telemetry.calls_watched() as calls, pytest.raises(Unreachable):
         dynamodb.call("GetItem", {"TableName": "latchkey-test-accounts", "Key": {"id": {"S": "1"}}}, dynamodb.AT_ONCE)
@@ -105,7 +105,7 @@ def test_call_that_is_never_accepted_is_sent_twice(code: str) -> None:
     assert not is_outage(failed.value)
 
 
-def test_second_try_is_signed_with_the_credentials_of_now(home: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_second_try_is_signed_with_the_credentials_of_now(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
     """Those that were read when the process began may have ended."""
     keys: list[str] = []
 
@@ -138,7 +138,7 @@ def received(connection: socket.socket) -> str:
     return text
 
 
-def test_forgotten_connections_are_closed(home: House) -> None:
+def test_forgotten_connections_are_closed(latchkey: TestApp) -> None:
     """Whatever was idle; the next call makes its own, from the environment as it is then."""
     sends = dynamodb.sender()
     assert dynamodb.sender() is sends
@@ -150,7 +150,7 @@ def test_forgotten_connections_are_closed(home: House) -> None:
     assert dynamodb.sender() is not sends
 
 
-def test_what_sends_is_put_back_after_a_block(home: House) -> None:
+def test_what_sends_is_put_back_after_a_block(latchkey: TestApp) -> None:
     """Also after one that failed."""
     sends = dynamodb.sender()
 
@@ -164,7 +164,7 @@ def test_what_sends_is_put_back_after_a_block(home: House) -> None:
         assert dynamodb.sender() is other
 
 
-def test_nothing_configured_is_no_outage(home: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_configured_is_no_outage(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
     """The message says what to set."""
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", "localhost:8001")
     dynamodb.forget_connection()
@@ -181,7 +181,7 @@ def test_times_for_an_admission_are_those_of_the_architecture_page() -> None:
     assert dynamodb.AT_ONCE.unavailable == 2
 
 
-def test_connections_are_made_as_the_environment_says(home: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_connections_are_made_as_the_environment_says(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the authorities of AWS_CA_BUNDLE, as botocore has it, and within the times of this file."""
     for bundle in ("/somewhere/authorities.pem", ""):
         monkeypatch.setenv("AWS_CA_BUNDLE", bundle)

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from chalicelib.core import clock
-from tests.house import NOON_MS, House
+from tests.support.harness import NOON_MS, TestApp
 
 
 def test_hour_begins_on_the_full_hour() -> None:
@@ -21,9 +21,9 @@ def test_written_time_is_utc_to_the_second() -> None:
     assert clock.iso(0) == "1970-01-01T00:00:00Z"
 
 
-def test_seconds_are_rounded_down(home: House) -> None:
+def test_seconds_are_rounded_down(latchkey: TestApp) -> None:
     """Both readings of the clock agree."""
-    home.clock.forward(0.999)
+    latchkey.clock.forward(0.999)
     assert (clock.now_ms(), clock.now_s()) == (NOON_MS + 999, NOON_MS // 1000)
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from chalicelib.core.dynamodb import codec, endpoint, sigv4
 from chalicelib.core.dynamodb.connection_pool import NoAnswer
 from chalicelib.core.dynamodb.http_response import Answer
-from tests.house import NOON_MS, House
+from tests.support.harness import NOON_MS, TestApp
 
 MODEL = botocore.session.get_session().get_service_model("dynamodb").operation_model("PutItem")
 SCALARS = (
@@ -129,7 +129,7 @@ def test_damaged_answer_is_none() -> None:
             codec.understood(answered(body, x_amz_crc32=bad))
 
 
-def test_call_is_one_signed_request(home: House) -> None:
+def test_call_is_one_signed_request(latchkey: TestApp) -> None:
     """A POST to the root, its body in as few bytes as it takes, signed at this moment by the credentials of now."""
     sent: list[bytes] = []
     who = sigv4.Credentials("id", "secret", "token")

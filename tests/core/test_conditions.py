@@ -11,7 +11,7 @@ from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.core.dynamodb import models
 from chalicelib.core.dynamodb.errors import Unreachable, is_outage
 from chalicelib.oauth.tables import Consent, Ticket
-from tests.house import House
+from tests.support.harness import TestApp
 
 MINE = errors.Conflict("mine")
 
@@ -34,14 +34,14 @@ def save_two_if_new() -> None:
 
 
 @pytest.fixture
-def gone(home: House) -> House:
+def gone(latchkey: TestApp) -> TestApp:
     """A house without the table of tickets."""
     dynamodb.call("DeleteTable", {"TableName": settings.current().table("tickets")})
-    return home
+    return latchkey
 
 
 @pytest.mark.parametrize("save", [save_if_new, save_two_if_new])
-def test_refused_write_is_what_its_caller_makes_of_it(home: House, save: Any) -> None:
+def test_refused_write_is_what_its_caller_makes_of_it(latchkey: TestApp, save: Any) -> None:
     """One write, or a transaction; what isn't refused happens."""
     with models.refused_as(MINE):
         save()
@@ -55,7 +55,7 @@ def test_refused_write_is_what_its_caller_makes_of_it(home: House, save: Any) ->
 
 
 @pytest.mark.parametrize("save", [save_if_new, save_two_if_new])
-def test_write_that_failed_for_another_reason_is_no_refusal(gone: House, save: Any) -> None:
+def test_write_that_failed_for_another_reason_is_no_refusal(gone: TestApp, save: Any) -> None:
     """It stays what it was."""
     with pytest.raises((PutError, TransactWriteError)) as failed, models.refused_as(MINE):
         save()
@@ -71,7 +71,7 @@ def test_other_failures_are_not_pynamodbs() -> None:
             raise ValueError("fault")
 
 
-def test_error_of_the_wire_is_botocores_for_pynamodb(gone: House) -> None:
+def test_error_of_the_wire_is_botocores_for_pynamodb(gone: TestApp) -> None:
     """With DynamoDB's own answer, or what stands for one where there was none."""
     with pytest.raises(GetError) as failed:
         Ticket.get("there")
@@ -93,7 +93,7 @@ def test_error_of_the_wire_is_botocores_for_pynamodb(gone: House) -> None:
     assert not is_outage(failed.value)
 
 
-def test_items_are_found_as_they_are_at_this_moment(home: House) -> None:
+def test_items_are_found_as_they_are_at_this_moment(latchkey: TestApp) -> None:
     """Read consistently, by both parts of their key."""
     Consent("acc_1", "app_1", allowed={"a"}, given_at=1).save()
     asked: list[dynamodb.Json] = []
@@ -114,7 +114,7 @@ def test_items_are_found_as_they_are_at_this_moment(home: House) -> None:
     assert ticket().key() == {"digest": {"S": "there"}}
 
 
-def test_several_are_found_in_one_call_by_table(home: House) -> None:
+def test_several_are_found_in_one_call_by_table(latchkey: TestApp) -> None:
     """Those that are there, as their models; nothing at all asks nobody."""
     ticket().save()
     keys: dict[type[models.Table], dynamodb.Json] = {
@@ -161,5 +161,5 @@ def test_key_of_ascii_is_as_many_characters_as_bytes() -> None:
 
 def test_whole_number_is_written_without_a_fraction() -> None:
     """And read as one."""
-    whole = models.Whole()
+    whole = models.Integer()
     assert (whole.serialize(7), whole.serialize(True), whole.deserialize("7")) == ("7", "1", 7)

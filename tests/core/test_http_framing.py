@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from chalicelib.core import clock, http_framing, ssrf_safe_fetch
 from chalicelib.core.dynamodb import http_response
-from tests import exhaustive
-from tests.internet import ADDRESS, NAME, Internet, connected_to_nothing_else
+from tests.support import exhaustive
+from tests.support.fake_internet import ADDRESS, NAME, Internet, connected_to_nothing_else
 
 OK = b"HTTP/1.1 200 OK\r\n"
 LENGTH = b"Content-Length: 2\r\n"

@@ -3,25 +3,25 @@
 import pytest
 
 from chalicelib.core import ids, randomness
-from tests.house import House
+from tests.support.harness import TestApp
 
 
-def test_ids_sort_by_age(home: House) -> None:
+def test_ids_sort_by_age(latchkey: TestApp) -> None:
     """Sorted as text, ids stand in the order in which they were made."""
     made = []
     for step_s in (0.001, 1, 3600, 86_400 * 365 * 50):
         made.append(ids.new("acc"))
-        home.clock.forward(step_s)
+        latchkey.clock.forward(step_s)
     assert sorted(made) == made
 
 
-def test_ids_of_one_moment_stand_in_order(home: House) -> None:
+def test_ids_of_one_moment_stand_in_order(latchkey: TestApp) -> None:
     """However many are made in the same millisecond, they sort in the order in which they were made."""
     made = [ids.new("evt") for _ in range(1_000)]
     assert sorted(set(made)) == made
 
 
-def test_new_id_is_an_id(home: House) -> None:
+def test_new_id_is_an_id(latchkey: TestApp) -> None:
     """What `new` makes, `is_id` accepts for its own prefix and no other."""
     made = ids.new("key")
     assert ids.is_id(made, "key")
@@ -36,12 +36,12 @@ def test_other_text_is_no_id(text: str) -> None:
     assert not ids.is_id(text, "key")
 
 
-def test_newline_after_an_id_makes_it_none(home: House) -> None:
+def test_newline_after_an_id_makes_it_none(latchkey: TestApp) -> None:
     """The whole text must be the id."""
     assert not ids.is_id(ids.new("key") + "\n", "key")
 
 
-def test_id_is_its_prefix_its_time_and_chance(home: House) -> None:
+def test_id_is_its_prefix_its_time_and_chance(latchkey: TestApp) -> None:
     """Eight characters of the millisecond and twelve of chance, of which the first begins in the lower half."""
     bounds: list[int] = []
 
@@ -49,19 +49,19 @@ def test_id_is_its_prefix_its_time_and_chance(home: House) -> None:
         bounds.append(bound)
         return 0
 
-    home.clock.forward(7_777.777)  # in which no other test makes an id
-    at = randomness.to_base62(home.clock.now_ms, 8)
+    latchkey.clock.forward(7_777.777)  # in which no other test makes an id
+    at = randomness.to_base62(latchkey.clock.now_ms, 8)
     with randomness.drawn_from(lowest):
         assert [ids.new("key") for _ in range(3)] == [f"key_{at}00000000000{last}" for last in "012"]
-        home.clock.forward(0.001)
-        later = randomness.to_base62(home.clock.now_ms, 8)
+        latchkey.clock.forward(0.001)
+        later = randomness.to_base62(latchkey.clock.now_ms, 8)
         assert ids.new("key") == f"key_{later}000000000000"
     assert bounds == [62**12 // 2, 62**8, 62**8, 62**12 // 2]
 
 
-def test_ids_of_one_millisecond_are_up_to_a_step_apart(home: House) -> None:
+def test_ids_of_one_millisecond_are_up_to_a_step_apart(latchkey: TestApp) -> None:
     """Some 14 million find room even if each takes the longest one."""
-    home.clock.forward(8_888.888)
+    latchkey.clock.forward(8_888.888)
     with randomness.drawn_from(lambda bound: bound - 1):
         first, second = ids.new("evt"), ids.new("evt")
     half, step = 62**12 // 2, 62**8
@@ -70,10 +70,10 @@ def test_ids_of_one_millisecond_are_up_to_a_step_apart(home: House) -> None:
     assert half // step > 7_000_000
 
 
-def test_moment_divides_older_ids_from_later_ones(home: House) -> None:
+def test_moment_divides_older_ids_from_later_ones(latchkey: TestApp) -> None:
     """An id of that very millisecond is later."""
     older = ids.new("evt")
-    home.clock.forward(0.001)
-    divides = ids.first_at("evt", home.clock.now_ms)
+    latchkey.clock.forward(0.001)
+    divides = ids.first_at("evt", latchkey.clock.now_ms)
     assert older < divides < ids.new("evt")
     assert len(divides) == len("evt_") + 8

@@ -14,7 +14,7 @@ from chalicelib.core.dynamodb import models
 from chalicelib.credentials.tables import Credential
 from chalicelib.oauth import clients
 from chalicelib.oauth.tables import Client, Consent, Ticket
-from tests.house import House
+from tests.support.harness import TestApp
 
 ITEMS: list[tuple[type[models.Table], dict[str, Any]]] = [
     (Account, {"id": "acc_1", "email": "a@example.com", "name": "Ada", "tier": "pro", "created_at": 1}),
@@ -68,7 +68,7 @@ def test_item_holds_nothing_empty_and_nothing_unknown() -> None:
         Credential.item(digets="d")
 
 
-@pytest.mark.usefixtures("home")
+@pytest.mark.usefixtures("latchkey")
 def test_refused_write_of_a_transaction_is_told_by_its_item() -> None:
     """Whatever the order in which the writes were added, and whatever else was refused."""
     Ticket("there", kind="device", client_id="app_1", expires_at=1).save()
@@ -111,7 +111,7 @@ IMPOSSIBLE = {
 
 
 @pytest.mark.parametrize("text", IMPOSSIBLE.values(), ids=IMPOSSIBLE)
-def test_what_no_key_can_be_is_not_found_without_asking(home: House, text: str) -> None:
+def test_what_no_key_can_be_is_not_found_without_asking(latchkey: TestApp, text: str) -> None:
     """DynamoDB answers with an error for such a key, also beside a good one in the same call."""
     given: dict[str, Any] = {"grant_types": {clients.DEVICE}, "scopes": {"read"}, "registered_by": "self"}
     Client("app_1", name="App", auth_method="none", created_at=1, **given).save()
@@ -133,7 +133,7 @@ def test_what_no_key_can_be_is_not_found_without_asking(home: House, text: str) 
         assert list(models.found_at_once(keys)) == [Client]
 
 
-def test_key_may_be_as_long_as_dynamodb_takes_it(home: House) -> None:
+def test_key_may_be_as_long_as_dynamodb_takes_it(latchkey: TestApp) -> None:
     """In bytes: 2,048 of a partition key, 1,024 of a sort key."""
     assert models.can_be_hash_key("é" * 1_024)
     assert not models.can_be_hash_key("é" * 1_024 + "e")

@@ -11,8 +11,8 @@ import pytest
 
 from chalicelib.core import clock, http_framing, ssrf_safe_fetch
 from chalicelib.core.ssrf_safe_fetch import Fetched, FetchError
-from tests.internet import ADDRESS, NAME, Internet, connected_to_nothing_else
-from tests.receiver import Receiver
+from tests.support.fake_internet import ADDRESS, NAME, Internet, connected_to_nothing_else
+from tests.support.webhook_receiver import Receiver
 
 URL = f"https://{NAME}/hook?a=b"
 TEN = 10

@@ -13,7 +13,7 @@ from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
 from chalicelib.core import root_key, settings, telemetry
-from tests.house import House
+from tests.support.harness import TestApp
 
 KEY = bytes(range(32))
 WRITTEN = base64.b64encode(KEY).decode()
@@ -22,7 +22,7 @@ DERIVED = "ee2d74b5581380b94518efd1a6da0de5655d58b2f082dccc9f645e52e0ebfbdb"
 
 
 @pytest.fixture
-def log(home: House) -> Iterator[io.StringIO]:
+def log(latchkey: TestApp) -> Iterator[io.StringIO]:
     """Everything that is logged, and no key that an earlier test has read."""
     root_key.forget()
     stream = io.StringIO()

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from chalicelib.core import randomness, secrets, settings
-from tests.house import House
+from tests.support.harness import TestApp
 
 PUBLISHED: dict[str, Any] = json.loads(Path(__file__).with_name("checksums.json").read_text())
 
@@ -30,7 +30,7 @@ def test_base62_of_borders(vector: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("kind", secrets.KINDS)
-def test_minted_secret_is_of_its_kind(home: House, kind: str) -> None:
+def test_minted_secret_is_of_its_kind(latchkey: TestApp, kind: str) -> None:
     """Every kind of secret names its kind, carries 36 characters and passes its own checksum."""
     secret = secrets.mint(kind)
     assert secret.startswith(f"lk_{kind}_")
@@ -38,12 +38,12 @@ def test_minted_secret_is_of_its_kind(home: House, kind: str) -> None:
     assert secrets.kind_of(secret) == kind
 
 
-def test_minted_secrets_differ(home: House) -> None:
+def test_minted_secrets_differ(latchkey: TestApp) -> None:
     """No two secrets are alike."""
     assert len({secrets.mint("test") for _ in range(100)}) == 100
 
 
-def test_every_single_typo_is_noticed(home: House) -> None:
+def test_every_single_typo_is_noticed(latchkey: TestApp) -> None:
     """A secret in which any one character is another is no secret."""
     secret = secrets.mint("live")
     for at, character in enumerate(secret):
@@ -66,12 +66,12 @@ def test_every_single_typo_is_noticed(home: House) -> None:
         pytest.param(lambda _: "", id="empty"),
     ],
 )
-def test_malformed_secret_has_no_kind(home: House, change: Any) -> None:
+def test_malformed_secret_has_no_kind(latchkey: TestApp, change: Any) -> None:
     """What isn't exactly of the format is no secret, and asks no database."""
     assert secrets.kind_of(change(secrets.mint("test"))) is None
 
 
-def test_secret_of_another_brand_is_refused_though_its_checksum_is_right(home: House) -> None:
+def test_secret_of_another_brand_is_refused_though_its_checksum_is_right(latchkey: TestApp) -> None:
     """Another deployment's secret is not ours."""
     body = "xy_test_" + "0" * 30
     assert secrets.kind_of(body + secrets.checksum(body)) is None
@@ -83,13 +83,13 @@ def test_digest_is_sha256_in_hex() -> None:
     assert secrets.digest("abc") == hashlib.sha256(b"abc").hexdigest()
 
 
-def test_hint_shows_prefix_and_last_four(home: House) -> None:
+def test_hint_shows_prefix_and_last_four(latchkey: TestApp) -> None:
     """A hint tells keys apart and reveals 4 of 36 characters."""
     secret = secrets.mint("test")
     assert secrets.hint(secret) == f"lk_test_…{secret[-4:]}"
 
 
-def test_longest_secret_is_of_the_longest_brand_and_kind(home: House) -> None:
+def test_longest_secret_is_of_the_longest_brand_and_kind(latchkey: TestApp) -> None:
     """10 letters, 4 letters, 36 characters and what is between them; nothing longer is looked at."""
     with settings.in_use(replace(settings.current(), brand="abcdefghij")):
         secret = secrets.mint("live")
@@ -104,7 +104,7 @@ def test_kinds_are_those_of_the_format() -> None:
     assert (secrets.ACCESS_TOKEN_KIND, secrets.SESSION_KIND, secrets.MAIL_LINK_KIND) == ("at", "se", "ml")
 
 
-def test_random_part_is_thirty_characters(home: House) -> None:
+def test_random_part_is_thirty_characters(latchkey: TestApp) -> None:
     """178 bits of chance, then what they and the prefix add up to."""
     with randomness.drawn_from(lambda bound: bound - 1):
         secret = secrets.mint("test")
@@ -112,7 +112,7 @@ def test_random_part_is_thirty_characters(home: House) -> None:
     assert secret == body + secrets.checksum(body)
 
 
-def test_secrets_are_found_in_any_text_each_once(home: House) -> None:
+def test_secrets_are_found_in_any_text_each_once(latchkey: TestApp) -> None:
     """Whatever is around them, one right behind another; what only looks like one isn't."""
     one, other = secrets.mint("live"), secrets.mint("at")
     text = f'KEY="{one}"\nAuthorization: Bearer {other}\r\n{one}{other} x{one}y lk_live_{"0" * 36}'

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.core.dynamodb.sigv4 import Credentials, signed
-from tests.house import NOON_MS
+from tests.support.harness import NOON_MS
 
 HEADERS = {"host": "dynamodb.us-east-1.amazonaws.com", "content-type": "application/x-amz-json-1.0"}
 WORDS = st.text(st.sampled_from("abcdefghijklmnopqrstuvwxyzABCXYZ0123456789/+=-_.:"), min_size=1, max_size=60)

@@ -9,7 +9,7 @@ from itertools import chain, repeat
 import pytest
 
 from chalicelib.core import clock, ssrf_rule, ssrf_safe_fetch
-from tests.internet import ADDRESS, NAME, Internet, connected_to_nothing_else, dripping, silent
+from tests.support.fake_internet import ADDRESS, NAME, Internet, connected_to_nothing_else, dripping, silent
 
 URL = f"https://{NAME}/client.json"
 OK = b"HTTP/1.1 200 OK\r\n"

@@ -16,22 +16,22 @@ import pytest
 
 from chalicelib.core import settings, telemetry
 from chalicelib.limits import tiers
-from tests.house import House
+from tests.support.harness import TestApp
 
 
 @pytest.fixture
-def log(home: House) -> io.StringIO:
+def log(latchkey: TestApp) -> io.StringIO:
     """Everything that is logged in this house."""
     stream = io.StringIO()
     telemetry.write_to(stream)
     return stream
 
 
-def test_request_is_one_json_line_without_its_query(home: House, log: io.StringIO) -> None:
+def test_request_is_one_json_line_without_its_query(latchkey: TestApp, log: io.StringIO) -> None:
     """A request is one line of facts to search for; its query, which may hold a code, is not among them."""
-    account = home.account()
-    key = home.key(account)
-    answer = home.call("GET", "/v1/users?limit=7", key.secret)
+    account = latchkey.account()
+    key = latchkey.key(account)
+    answer = latchkey.call("GET", "/v1/users?limit=7", key.secret)
     line = json.loads(log.getvalue().splitlines()[-1])
     assert (
         line.items()
@@ -49,20 +49,20 @@ def test_request_is_one_json_line_without_its_query(home: House, log: io.StringI
     assert "limit" not in log.getvalue()
 
 
-def test_refusal_is_logged_by_the_limit_that_was_hit(home: House, log: io.StringIO) -> None:
+def test_refusal_is_logged_by_the_limit_that_was_hit(latchkey: TestApp, log: io.StringIO) -> None:
     """The operator can tell a spent quota from a spent burst."""
-    account = home.account()
-    secret = home.key(account).secret
-    home.counted(account.id, tiers.FREE, burst=50)
-    home.call("GET", "/v1/users/me", secret)
-    home.counted(account.id, tiers.FREE, used=1000)
-    home.clock.forward(1)
-    home.call("GET", "/v1/users/me", secret)
+    account = latchkey.account()
+    secret = latchkey.key(account).secret
+    latchkey.counted(account.id, tiers.FREE, burst=50)
+    latchkey.call("GET", "/v1/users/me", secret)
+    latchkey.counted(account.id, tiers.FREE, used=1000)
+    latchkey.clock.forward(1)
+    latchkey.call("GET", "/v1/users/me", secret)
     decisions = [line["decision"] for line in map(json.loads, log.getvalue().splitlines()) if "decision" in line]
     assert decisions == ["burst", "quota"]
 
 
-def test_metric_is_a_line_of_the_embedded_format(home: House, log: io.StringIO) -> None:
+def test_metric_is_a_line_of_the_embedded_format(latchkey: TestApp, log: io.StringIO) -> None:
     """A metric costs no call: CloudWatch reads it from the log."""
     telemetry.count("LimiterUnavailable", reason="timeout")
     line = json.loads(log.getvalue())
@@ -71,12 +71,12 @@ def test_metric_is_a_line_of_the_embedded_format(home: House, log: io.StringIO) 
     assert line["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "Latchkey"
 
 
-def test_watched_calls_end_with_the_block(home: House) -> None:
+def test_watched_calls_end_with_the_block(latchkey: TestApp) -> None:
     """Calls are counted for whoever watches, and for nobody else."""
     with telemetry.calls_watched() as outer:
-        account = home.account()
+        account = latchkey.account()
         with telemetry.calls_watched() as inner:
-            home.key(account)
+            latchkey.key(account)
     assert [operation for operation, _ in outer.made] == ["GetItem", "TransactWriteItems"]
     assert [operation for operation, _ in inner.made] == ["TransactWriteItems"]
 
@@ -86,9 +86,9 @@ def lines(log: io.StringIO) -> list[dict[str, Any]]:
     return [json.loads(line) for line in log.getvalue().splitlines()]
 
 
-def test_measured_event_is_one_line_with_its_metrics_and_facts(home: House, log: io.StringIO) -> None:
+def test_measured_event_is_one_line_with_its_metrics_and_facts(latchkey: TestApp, log: io.StringIO) -> None:
     """In CloudWatch's embedded format: by stage alone, a latency in milliseconds, all else counted."""
-    home.clock.forward(0.123)
+    latchkey.clock.forward(0.123)
     telemetry.measured(
         "request", {"Latency": 12, "Requests": 1}, route="GET /", nothing=None, zero=0, when=Exception("e")
     )
@@ -107,7 +107,7 @@ def test_measured_event_is_one_line_with_its_metrics_and_facts(home: House, log:
             "Requests": 1,
             "stage": "test",
             "_aws": {
-                "Timestamp": home.clock.now_ms,
+                "Timestamp": latchkey.clock.now_ms,
                 "CloudWatchMetrics": [
                     {
                         "Namespace": "Latchkey",

@@ -11,7 +11,7 @@ from chalicelib.core import telemetry
 from chalicelib.core.dynamodb import tracing
 from chalicelib.core.dynamodb.errors import Unreachable
 from chalicelib.limits import tiers
-from tests.house import House
+from tests.support.harness import TestApp
 
 ROOT, PARENT = "1-5759e988-bd862e3fe1be46a994272793", "53995c3f42cd8ad8"
 
@@ -52,12 +52,12 @@ def heard(daemon: socket.socket) -> list[dict[str, Any]]:
 
 
 def test_each_call_of_a_sampled_request_is_a_subsegment(
-    home: House, daemon: socket.socket, monkeypatch: pytest.MonkeyPatch
+    latchkey: TestApp, daemon: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Under the invocation's own segment, with what was asked of which table, and how long it took."""
-    secret = home.key(home.account()).secret
+    secret = latchkey.key(latchkey.account()).secret
     traced(monkeypatch, sampled="1")
-    assert home.call("GET", "/v1/limits", secret).status == 200
+    assert latchkey.call("GET", "/v1/limits", secret).status == 200
     segments = heard(daemon)
     assert [segment["aws"] for segment in segments] == [
         {"operation": "GetItem", "table_name": "latchkey-test-credentials"},
@@ -74,15 +74,15 @@ def test_each_call_of_a_sampled_request_is_a_subsegment(
 
 
 def test_refusal_is_an_error_and_an_outage_a_fault(
-    home: House, daemon: socket.socket, monkeypatch: pytest.MonkeyPatch
+    latchkey: TestApp, daemon: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A condition that doesn't hold is DynamoDB at work; no answer is not."""
-    account = home.account()
-    secret = home.key(account).secret
-    home.call("GET", "/v1/limits", secret)
-    home.counted(account.id, tiers.FREE, used=1000)
+    account = latchkey.account()
+    secret = latchkey.key(account).secret
+    latchkey.call("GET", "/v1/limits", secret)
+    latchkey.counted(account.id, tiers.FREE, used=1000)
     traced(monkeypatch, sampled="1")
-    assert home.call("GET", "/v1/limits", secret).status == 429
+    assert latchkey.call("GET", "/v1/limits", secret).status == 429
     assert [(segment.get("error"), segment.get("fault")) for segment in heard(daemon)] == [(True, None)]
     with pytest.raises(Unreachable), telemetry.dynamodb_call("GetItem", {"TableName": "t"}):
         raise Unreachable("ReadTimeoutError", "no answer", {})
@@ -91,24 +91,26 @@ def test_refusal_is_an_error_and_an_outage_a_fault(
 
 @pytest.mark.parametrize("header", [None, f"Root={ROOT};Parent={PARENT};Sampled=0", f"Root={ROOT}", "nonsense", ""])
 def test_request_that_is_not_sampled_sends_nothing(
-    home: House, daemon: socket.socket, monkeypatch: pytest.MonkeyPatch, header: str | None
+    latchkey: TestApp, daemon: socket.socket, monkeypatch: pytest.MonkeyPatch, header: str | None
 ) -> None:
     """Lambda decides what is traced."""
     if header is not None:
         monkeypatch.setenv("_X_AMZN_TRACE_ID", header)
-    assert home.call("GET", "/v1/limits", home.key(home.account()).secret).status == 200
+    assert latchkey.call("GET", "/v1/limits", latchkey.key(latchkey.account()).secret).status == 200
     assert heard(daemon) == []
 
 
 @pytest.mark.parametrize(
     "address", ["127.0.0.1:9", "nowhere.invalid:2000", "nonsense", "127.0.0.1:99999", "[::1]:2000"]
 )
-def test_daemon_that_is_not_there_breaks_nothing(home: House, monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+def test_daemon_that_is_not_there_breaks_nothing(
+    latchkey: TestApp, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
     """A picture is never worth a request, nor its wait."""
     monkeypatch.setenv("AWS_XRAY_DAEMON_ADDRESS", address)
     traced(monkeypatch, sampled="1")
-    secret = home.key(home.account()).secret
-    assert [home.call("GET", "/v1/limits", secret).status for _ in range(3)] == [200] * 3
+    secret = latchkey.key(latchkey.account()).secret
+    assert [latchkey.call("GET", "/v1/limits", secret).status for _ in range(3)] == [200] * 3
 
 
 def test_header_is_taken_apart(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,41 +5,41 @@ import pytest
 from chalicelib.core import errors
 from chalicelib.credentials import find
 from chalicelib.credentials.tables import Credential
-from tests.house import House
 from tests.oauth.flow import CLIENT, registered
+from tests.support.harness import TestApp
 
 
-def test_keys_are_the_accounts_own_oldest_first(home: House) -> None:
+def test_keys_are_the_accounts_own_oldest_first(latchkey: TestApp) -> None:
     """Neither another account's nor the tokens that count on it."""
-    account = home.account()
-    assert registered(home, owner=account).ask(CLIENT).status == 200
-    home.key(home.account(name="Bea"))
+    account = latchkey.account()
+    assert registered(latchkey, owner=account).ask(CLIENT).status == 200
+    latchkey.key(latchkey.account(name="Bea"))
     made = []
     for _ in range(3):
-        made.append(home.key(account).key.id)
-        home.clock.forward(1)
+        made.append(latchkey.key(account).key.id)
+        latchkey.clock.forward(1)
     assert [key.id for key in find.keys_of(account.id)] == made
     assert [key.id for key in find.keys_of(account.id, limit=2)] == made[:2]
     assert [key.id for key in find.keys_of(account.id, after=made[0], limit=1)] == made[1:2]
     assert [key.id for key in find.keys_of(account.id, after=made[2])] == []
 
 
-def test_key_is_found_by_its_own_id(home: House) -> None:
+def test_key_is_found_by_its_own_id(latchkey: TestApp) -> None:
     """An account has many; a token is no key."""
-    account = home.account()
-    keys = [home.key(account) for _ in range(3)]
+    account = latchkey.account()
+    keys = [latchkey.key(account) for _ in range(3)]
     for issued in keys:
         assert find.owned_key(account.id, issued.key.id).digest == issued.key.digest
-    assert registered(home, owner=account).ask(CLIENT).status == 200
+    assert registered(latchkey, owner=account).ask(CLIENT).status == 200
     (token,) = [each for each in Credential.by_account.query(account.id) if each.kind == "token"]
     for wrong in (token.id, f"{keys[0].key.id}0", keys[0].key.id[:-1], "", "key_~"):
         with pytest.raises(errors.NotFound, match="There is no such key"):
             find.owned_key(account.id, wrong)
 
 
-def test_key_as_a_refused_write_showed_it(home: House) -> None:
+def test_key_as_a_refused_write_showed_it(latchkey: TestApp) -> None:
     """What the refusal brought is the key; where it brought nothing, there is none."""
-    key = home.key(home.account()).key
+    key = latchkey.key(latchkey.account()).key
     assert find.as_it_stood(key.serialize()).id == key.id
     with pytest.raises(errors.NotFound):
         find.as_it_stood({})

@@ -11,11 +11,11 @@ from chalicelib.accounts.tables import Account
 from chalicelib.core import errors
 from chalicelib.core.dynamodb import models
 from chalicelib.credentials import key_limit
-from chalicelib.credentials.principal import Verdict
+from chalicelib.credentials.principal import Principal
 from chalicelib.limits.tiers import FREE
-from tests.house import NOON_MS, House
+from tests.support.harness import NOON_MS, TestApp
 
-MAKER = Verdict(
+MAKER = Principal(
     account_id="acc_1",
     credential_id="key_1",
     kind="key",
@@ -35,14 +35,14 @@ def shown(*ends_at_ms: int, **more: int) -> dict[str, Any]:
     return {"live_keys": {"M": ends}} | {name: {"N": str(value)} for name, value in more.items()}
 
 
-def test_keys_that_ended_by_themselves_are_found(home: House) -> None:
+def test_keys_that_ended_by_themselves_are_found(latchkey: TestApp) -> None:
     """At their end, and not a millisecond before; 0 is never."""
     account = shown(NOON_MS + 1, NOON_MS, 0, NOON_MS - 1, 1)
     assert key_limit.ended_among(account, None) == {"key_2": NOON_MS, "key_4": NOON_MS - 1, "key_5": 1}
     assert key_limit.ended_among({}, None) == {}
 
 
-def test_twenty_live_keys_are_enough(home: House) -> None:
+def test_twenty_live_keys_are_enough(latchkey: TestApp) -> None:
     """Those that ended don't count."""
     assert len(key_limit.ended_among(shown(*[0] * 19, 1), None)) == 1
     for full in (shown(*[0] * 20), shown(*[0] * 20, 1), shown(*[0] * 21)):
@@ -68,10 +68,10 @@ def test_twenty_live_keys_are_enough(home: House) -> None:
     ],
 )
 def test_maker_makes_keys_while_it_ends_as_it_was_verified(
-    home: House, maker: Verdict, account: dict[str, Any], may: bool
+    latchkey: TestApp, maker: Principal, account: dict[str, Any], may: bool
 ) -> None:
     """The condition on the account, and what explains its refusal, say the same of each maker."""
-    stored = home.account()
+    stored = latchkey.account()
     for name, value in account.items():
         setattr(stored, name, value)
     stored.save()
@@ -81,19 +81,19 @@ def test_maker_makes_keys_while_it_ends_as_it_was_verified(
         key_limit.ended_among(stored.serialize(), maker)
 
 
-def test_account_before_any_of_its_credentials_ended_has_no_such_time(home: House) -> None:
+def test_account_before_any_of_its_credentials_ended_has_no_such_time(latchkey: TestApp) -> None:
     """One that is older than this attribute: nothing of it is over."""
-    stored = home.account()
+    stored = latchkey.account()
     stored.update(actions=[Account.credentials_since.remove()])
     stored.update(actions=[Account.name.set("Met")], condition=key_limit.ends_as_verified(TOKEN))
     raw = {name: value for name, value in stored.serialize().items() if name != "credentials_since"}
     assert key_limit.ended_among(raw, TOKEN) == {}
 
 
-def test_key_is_counted_out_of_an_account_that_is_there(home: House) -> None:
+def test_key_is_counted_out_of_an_account_that_is_there(latchkey: TestApp) -> None:
     """No account comes to be by it."""
-    gone = home.account()
-    key = home.key(gone).key
+    gone = latchkey.account()
+    key = latchkey.key(gone).key
     gone.delete()
     with pytest.raises(TransactWriteError), models.transaction() as write:
         key_limit.count_out(write, Account(gone.id), key)

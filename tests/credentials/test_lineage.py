@@ -11,8 +11,8 @@ from chalicelib.credentials.rotate import rotate
 from chalicelib.credentials.tables import Credential
 from chalicelib.credentials.verify import verify
 from chalicelib.limits import stale_marks
-from tests.house import NOON_MS, House
-from tests.meanwhile import after, before, marks_lost, sent
+from tests.support.harness import NOON_MS, TestApp
+from tests.support.interleaving import after, before, marks_lost, sent
 
 GRACE_S = 60
 
@@ -40,10 +40,10 @@ def list_of(issued: Issued) -> dict[str, int]:
 
 @pytest.mark.parametrize("grace_s", [0, GRACE_S])
 @pytest.mark.parametrize("expires_in_s", [None, 3_600])
-def test_both_keys_know_each_other_and_until_when(home: House, grace_s: int, expires_in_s: int | None) -> None:
+def test_both_keys_know_each_other_and_until_when(latchkey: TestApp, grace_s: int, expires_in_s: int | None) -> None:
     """Without a grace the old one has ended for every function, also one whose clock is behind."""
-    account = home.account()
-    maker, old = home.key(account), home.key(account, expires_in_s=expires_in_s)
+    account = latchkey.account()
+    maker, old = latchkey.key(account), latchkey.key(account, expires_in_s=expires_in_s)
     change.change_key(account.id, old.key.id, name=None, wanted=None, on_anomaly="narrow")
     new = turn(old, grace_s, by=maker)
     left, came = stored(old), stored(new)
@@ -59,10 +59,10 @@ def test_both_keys_know_each_other_and_until_when(home: House, grace_s: int, exp
     assert list_of(old) == {maker.key.id: 0, new.key.id: expires_at} | kept
 
 
-def test_revoked_predecessor_leaves_no_trace_on_its_successor(home: House) -> None:
+def test_revoked_predecessor_leaves_no_trace_on_its_successor(latchkey: TestApp) -> None:
     """Nor the other way round: what is left is a key as any other."""
-    account = home.account()
-    first, second = home.key(account), home.key(account)
+    account = latchkey.account()
+    first, second = latchkey.key(account), latchkey.key(account)
     new = turn(first)
     revoke.revoke(account.id, first.key.id)
     assert neighbours(new) == set()
@@ -72,33 +72,33 @@ def test_revoked_predecessor_leaves_no_trace_on_its_successor(home: House) -> No
     assert stored(second).retires_at == NOON_MS + GRACE_S * 1000
 
 
-def test_neighbour_that_has_ended_is_left_as_it_is(home: House) -> None:
+def test_neighbour_that_has_ended_is_left_as_it_is(latchkey: TestApp) -> None:
     """From the very millisecond of its end on."""
-    account = home.account()
-    first, second = home.key(account), home.key(account)
+    account = latchkey.account()
+    first, second = latchkey.key(account), latchkey.key(account)
     new, other = turn(first), turn(second)
-    home.clock.forward(GRACE_S)
+    latchkey.clock.forward(GRACE_S)
     revoke.revoke(account.id, new.key.id)
     assert stored(first).successor_id == new.key.id
     revoke.revoke(account.id, second.key.id)
     assert stored(other).predecessor_digest == second.key.digest
 
 
-def test_key_whose_grace_is_over_is_not_rotated_though_its_successor_is_gone(home: House) -> None:
+def test_key_whose_grace_is_over_is_not_rotated_though_its_successor_is_gone(latchkey: TestApp) -> None:
     """Until then it was."""
-    account = home.account()
-    maker, old = home.key(account), home.key(account)
+    account = latchkey.account()
+    maker, old = latchkey.key(account), latchkey.key(account)
     revoke.revoke(account.id, turn(old, by=maker).key.id)
-    home.clock.now_ms += GRACE_S * 1000 - 1
+    latchkey.clock.now_ms += GRACE_S * 1000 - 1
     revoke.revoke(account.id, turn(old, by=maker).key.id)
-    home.clock.now_ms += 1
+    latchkey.clock.now_ms += 1
     with pytest.raises(errors.Conflict, match="has ended"):
         turn(old, by=maker)
 
 
-def test_rotation_overwrites_nothing(home: House) -> None:
+def test_rotation_overwrites_nothing(latchkey: TestApp) -> None:
     """The successor is put where nothing stood, and the old key's write says what it was refused for."""
-    key = home.key(home.account())
+    key = latchkey.key(latchkey.account())
     with sent() as calls:
         turn(key)
     writes = [write for _, request in calls for write in request.get("TransactItems", ())]
@@ -107,48 +107,48 @@ def test_rotation_overwrites_nothing(home: House) -> None:
     assert all("attribute_not_exists" in put.get("ConditionExpression", "") for put in puts)
 
 
-def test_rotation_that_not_every_function_heard_of_says_so(home: House) -> None:
+def test_rotation_that_not_every_function_heard_of_says_so(latchkey: TestApp) -> None:
     """No error: the new secret is in this answer and nowhere else."""
-    account = home.account()
-    maker, old, other = home.key(account), home.key(account), home.key(account)
+    account = latchkey.account()
+    maker, old, other = latchkey.key(account), latchkey.key(account), latchkey.key(account)
     assert turn(old, by=maker).told
     assert stale_marks.is_marked(account.id, NOON_MS)
     with marks_lost():
         assert not turn(other, by=maker).told
 
 
-def test_rotation_reads_again_what_another_has_narrowed(home: House) -> None:
+def test_rotation_reads_again_what_another_has_narrowed(latchkey: TestApp) -> None:
     """The successor has what the key has now."""
-    account = home.account()
-    maker, old = home.key(account), home.key(account)
+    account = latchkey.account()
+    maker, old = latchkey.key(account), latchkey.key(account)
     with before("TransactWriteItems", lambda: change.narrow_to_read(old.key)):
         assert turn(old, by=maker).key.scopes == {"read"}
 
 
-def test_rotation_that_another_narrows_at_its_predecessors_end_goes_on(home: House) -> None:
+def test_rotation_that_another_narrows_at_its_predecessors_end_goes_on(latchkey: TestApp) -> None:
     """That one has ended, so it stands in nobody's way, and is no reason to refuse."""
-    account = home.account()
-    maker, first = home.key(account), home.key(account)
+    account = latchkey.account()
+    maker, first = latchkey.key(account), latchkey.key(account)
     old = turn(first, by=maker)
-    home.clock.forward(GRACE_S)
+    latchkey.clock.forward(GRACE_S)
     with before("TransactWriteItems", lambda: change.narrow_to_read(old.key)):
         assert turn(old, by=maker).key.scopes == {"read"}
 
 
-def test_rotation_that_another_narrows_at_its_successors_end_goes_on(home: House) -> None:
+def test_rotation_that_another_narrows_at_its_successors_end_goes_on(latchkey: TestApp) -> None:
     """As its short-lived maker did, it ended by itself, and is no reason to refuse."""
-    account = home.account()
-    maker, brief, old = home.key(account), home.key(account, expires_in_s=GRACE_S), home.key(account)
+    account = latchkey.account()
+    maker, brief, old = latchkey.key(account), latchkey.key(account, expires_in_s=GRACE_S), latchkey.key(account)
     turn(old, GRACE_S + 1, by=brief)
-    home.clock.forward(GRACE_S)
+    latchkey.clock.forward(GRACE_S)
     with before("TransactWriteItems", lambda: change.narrow_to_read(old.key)):
         assert turn(old, by=maker).key.scopes == {"read"}
 
 
-def test_rotation_that_another_got_ahead_of_names_its_successor(home: House) -> None:
+def test_rotation_that_another_got_ahead_of_names_its_successor(latchkey: TestApp) -> None:
     """Of two at once one makes a key."""
-    account = home.account()
-    maker, old = home.key(account), home.key(account)
+    account = latchkey.account()
+    maker, old = latchkey.key(account), latchkey.key(account)
     made: list[Issued] = []
     with before("TransactWriteItems", lambda: made.append(turn(old, by=maker))), pytest.raises(errors.Conflict) as no:
         turn(old, by=maker)
@@ -156,18 +156,18 @@ def test_rotation_that_another_got_ahead_of_names_its_successor(home: House) -> 
     assert len(list(find.keys_of(account.id))) == 3
 
 
-def test_rotation_decided_before_the_grace_began_passes_on_the_rest_of_it(home: House) -> None:
+def test_rotation_decided_before_the_grace_began_passes_on_the_rest_of_it(latchkey: TestApp) -> None:
     """Another began it, and lost its successor, between this one's reading and writing."""
-    account = home.account()
-    maker, old = home.key(account), home.key(account)
+    account = latchkey.account()
+    maker, old = latchkey.key(account), latchkey.key(account)
     with before("TransactWriteItems", lambda: revoke.revoke(account.id, turn(old, by=maker).key.id)):
         assert turn(old, by=maker).key.expires_at == NOON_MS + GRACE_S * 1000
 
 
-def test_revocation_that_gets_ahead_refuses_the_rotation(home: House) -> None:
+def test_revocation_that_gets_ahead_refuses_the_rotation(latchkey: TestApp) -> None:
     """No successor of a revoked key."""
-    account = home.account()
-    maker, old = home.key(account), home.key(account)
+    account = latchkey.account()
+    maker, old = latchkey.key(account), latchkey.key(account)
     with (
         before("TransactWriteItems", lambda: revoke.revoke(account.id, old.key.id)),
         pytest.raises(errors.Conflict, match="has ended"),
@@ -176,22 +176,25 @@ def test_revocation_that_gets_ahead_refuses_the_rotation(home: House) -> None:
     assert len(list(find.keys_of(account.id))) == 2
 
 
-def test_key_that_ends_while_a_place_is_made_for_its_successor_is_refused_as_ended(home: House) -> None:
+def test_key_that_ends_while_a_place_is_made_for_its_successor_is_refused_as_ended(latchkey: TestApp) -> None:
     """The account is full, so it is tried twice, and at the second time the key is among those that ended."""
-    account = home.account()
-    maker, old = home.key(account), home.key(account, expires_in_s=60)
+    account = latchkey.account()
+    maker, old = latchkey.key(account), latchkey.key(account, expires_in_s=60)
     for _ in range(LIVE_MAX - 2):
-        home.key(account)
-    with after("TransactWriteItems", lambda: home.clock.forward(60)), pytest.raises(errors.Conflict, match="has ended"):
+        latchkey.key(account)
+    with (
+        after("TransactWriteItems", lambda: latchkey.clock.forward(60)),
+        pytest.raises(errors.Conflict, match="has ended"),
+    ):
         turn(old, by=maker)
 
 
-def test_successor_takes_the_place_of_a_key_that_ended(home: House) -> None:
+def test_successor_takes_the_place_of_a_key_that_ended(latchkey: TestApp) -> None:
     """One that nobody has taken out of the list yet."""
-    account = home.account()
-    maker, old = home.key(account), home.key(account)
+    account = latchkey.account()
+    maker, old = latchkey.key(account), latchkey.key(account)
     for _ in range(LIVE_MAX - 2):
-        home.key(account, expires_in_s=60)
-    home.clock.forward(60)
+        latchkey.key(account, expires_in_s=60)
+    latchkey.clock.forward(60)
     new = turn(old, by=maker)
     assert list_of(old).keys() == {maker.key.id, old.key.id, new.key.id}

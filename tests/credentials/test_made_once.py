@@ -17,8 +17,8 @@ from chalicelib.credentials.verify import verify
 from chalicelib.idempotency.record import Replayed
 from chalicelib.limits.tiers import FREE
 from tests.credentials.once import once
-from tests.house import House
-from tests.meanwhile import after, always_outrun, failing
+from tests.support.harness import TestApp
+from tests.support.interleaving import after, always_outrun, failing
 
 
 def make(maker: Issued, **more: Any) -> Issued:
@@ -31,28 +31,28 @@ def count(account: Account) -> int:
     return len(list(find.keys_of(account.id)))
 
 
-def full(home: House) -> tuple[Account, list[Issued]]:
+def full(latchkey: TestApp) -> tuple[Account, list[Issued]]:
     """Return an account with as many live keys as it may have."""
-    account = home.account()
-    return account, [home.key(account) for _ in range(LIVE_MAX)]
+    account = latchkey.account()
+    return account, [latchkey.key(account) for _ in range(LIVE_MAX)]
 
 
-def test_form_makes_one_key(home: House) -> None:
+def test_form_makes_one_key(latchkey: TestApp) -> None:
     """Reloaded, it says that it was used; another account's form of this name is another."""
-    account, other = home.account(), home.account()
-    maker = home.key(account)
+    account, other = latchkey.account(), latchkey.account()
+    maker = latchkey.key(account)
     make(maker, form="form 1")
     with pytest.raises(errors.Conflict, match="Its key is in the list"):
         make(maker, form="form 1")
     assert count(account) == 2
     make(maker, form="form 2")
-    make(home.key(other), form="form 1")
+    make(latchkey.key(other), form="form 1")
 
 
-def test_request_under_an_idempotency_key_makes_one_key(home: House) -> None:
+def test_request_under_an_idempotency_key_makes_one_key(latchkey: TestApp) -> None:
     """Sent again it is answered as before, whether it issues or rotates."""
-    account = home.account()
-    maker, old = home.key(account), home.key(account)
+    account = latchkey.account()
+    maker, old = latchkey.key(account), latchkey.key(account)
     made = make(maker, once=once(maker))
     rotated = rotate(verify(maker.secret), old.key.id, 60, once(maker, "order 2"))
     with pytest.raises(Replayed) as again:
@@ -64,97 +64,97 @@ def test_request_under_an_idempotency_key_makes_one_key(home: House) -> None:
     assert count(account) == 4
 
 
-def test_full_account_is_told_so_whatever_the_request_came_with(home: House) -> None:
+def test_full_account_is_told_so_whatever_the_request_came_with(latchkey: TestApp) -> None:
     """A form that wasn't used, and a request that wasn't made before, are no reason."""
-    account, keys = full(home)
+    account, keys = full(latchkey)
     for more in ({}, {"form": "form 1"}, {"once": once(keys[0])}):
         with pytest.raises(errors.Conflict, match="at most 20 live keys"):
             make(keys[0], **more)
     with pytest.raises(errors.Conflict, match="at most 20 live keys"):
         rotate(verify(keys[0].secret), keys[1].key.id, 60, once(keys[0]))
     with pytest.raises(errors.Conflict, match="at most 20 live keys"):
-        home.key(account)
+        latchkey.key(account)
     assert count(account) == LIVE_MAX
 
 
-def with_two_places_to_free(home: House) -> tuple[Account, Issued]:
+def with_two_places_to_free(latchkey: TestApp) -> tuple[Account, Issued]:
     """Return an account that holds as many keys as it may, of which two have ended, and a key that makes others."""
-    account = home.account()
-    maker = home.key(account)
+    account = latchkey.account()
+    maker = latchkey.key(account)
     for _ in range(LIVE_MAX - 3):
-        home.key(account)
+        latchkey.key(account)
     for _ in range(2):
-        home.key(account, expires_in_s=60)
-    home.clock.forward(60)
+        latchkey.key(account, expires_in_s=60)
+    latchkey.clock.forward(60)
     return account, maker
 
 
-def test_places_that_another_maker_took_are_not_taken_again(home: House) -> None:
+def test_places_that_another_maker_took_are_not_taken_again(latchkey: TestApp) -> None:
     """Two keys have ended; while one maker takes them out, others do and take their places."""
-    account, maker = with_two_places_to_free(home)
-    with after("TransactWriteItems", lambda: [home.key(account) for _ in range(2)]), pytest.raises(errors.Conflict):
+    account, maker = with_two_places_to_free(latchkey)
+    with after("TransactWriteItems", lambda: [latchkey.key(account) for _ in range(2)]), pytest.raises(errors.Conflict):
         make(maker)
     assert len(Account.get(account.id).live_keys.as_dict()) == LIVE_MAX
 
 
-def test_place_that_another_maker_left_is_taken(home: House) -> None:
+def test_place_that_another_maker_left_is_taken(latchkey: TestApp) -> None:
     """What it took out on the way is out for both."""
-    account, maker = with_two_places_to_free(home)
-    with after("TransactWriteItems", lambda: home.key(account)):
+    account, maker = with_two_places_to_free(latchkey)
+    with after("TransactWriteItems", lambda: latchkey.key(account)):
         made = make(maker)
     assert made.key.id in Account.get(account.id).live_keys.as_dict()
     assert len(Account.get(account.id).live_keys.as_dict()) == LIVE_MAX
 
 
-def test_maker_that_is_outrun_again_and_again_gives_up(home: House) -> None:
+def test_maker_that_is_outrun_again_and_again_gives_up(latchkey: TestApp) -> None:
     """It says that asking again may help."""
-    account = home.account()
-    maker, old = home.key(account), home.key(account)
-    verdict, item = verify(maker.secret), Account.get(account.id).serialize()
+    account = latchkey.account()
+    maker, old = latchkey.key(account), latchkey.key(account)
+    principal, item = verify(maker.secret), Account.get(account.id).serialize()
     with always_outrun("accounts", item) as calls:
         with pytest.raises(errors.Unavailable, match="Too many keys"):
-            issue_key(verdict, name="Made", wanted=["read"], expires_in_s=None)
+            issue_key(principal, name="Made", wanted=["read"], expires_in_s=None)
         assert len(calls) == ROUNDS_MAX
         with pytest.raises(errors.Unavailable, match="Too much of this account"):
-            rotate(verdict, old.key.id, 60)
+            rotate(principal, old.key.id, 60)
         assert len(calls) == 2 * ROUNDS_MAX
 
 
-def test_fault_of_the_database_is_not_taken_for_a_refusal(home: House) -> None:
+def test_fault_of_the_database_is_not_taken_for_a_refusal(latchkey: TestApp) -> None:
     """It is raised as it came."""
-    maker = home.key(home.account())
-    verdict = verify(maker.secret)
+    maker = latchkey.key(latchkey.account())
+    principal = verify(maker.secret)
     with failing("TransactWriteItems"):
         with pytest.raises(TransactWriteError):
-            issue_key(verdict, name="Made", wanted=["read"], expires_in_s=None, once=once(maker))
+            issue_key(principal, name="Made", wanted=["read"], expires_in_s=None, once=once(maker))
         with pytest.raises(TransactWriteError):
-            rotate(verdict, maker.key.id, 60, once(maker))
+            rotate(principal, maker.key.id, 60, once(maker))
 
 
 @pytest.mark.parametrize("configured", [True, False])
-def test_address_must_be_verified_where_mail_is_sent(home: House, configured: bool) -> None:
+def test_address_must_be_verified_where_mail_is_sent(latchkey: TestApp, configured: bool) -> None:
     """Where none is nobody could verify one; and the operator may make a key for anyone."""
     account = create_account(email="ada@example.com", name="Ada", tier=FREE)
     with settings.in_use(replace(settings.current(), mail_from="keys@example.com" if configured else "")):
-        maker = home.key(account)
+        maker = latchkey.key(account)
         if configured:
             with pytest.raises(errors.Conflict, match="Confirm your email address first"):
                 make(maker)
         else:
             make(maker)
         for _ in range(LIVE_MAX - count(account)):
-            home.key(account)
+            latchkey.key(account)
         with pytest.raises(errors.Conflict, match="at most 20 live keys"):
-            home.key(account)
+            latchkey.key(account)
         with pytest.raises(errors.Conflict, match="Confirm your email" if configured else "at most 20 live keys"):
             make(maker)
 
 
-def test_verified_account_makes_keys_where_mail_is_sent(home: House) -> None:
+def test_verified_account_makes_keys_where_mail_is_sent(latchkey: TestApp) -> None:
     """Until it has enough of them, of which it is told as such."""
     with settings.in_use(replace(settings.current(), mail_from="keys@example.com")):
-        account, keys = full(home)
+        account, keys = full(latchkey)
         with pytest.raises(errors.Conflict, match="at most 20 live keys"):
             make(keys[0])
-        home.clock.forward(1)
+        latchkey.clock.forward(1)
     assert count(account) == LIVE_MAX

@@ -2,12 +2,12 @@
 
 import pytest
 
-from chalicelib.credentials.principal import Verdict, from_context, to_context
+from chalicelib.credentials.principal import Principal, from_context, to_context
 from chalicelib.credentials.verify import verify
 from chalicelib.limits.tiers import ENTERPRISE, FREE
-from tests.house import NOON_MS, House
+from tests.support.harness import NOON_MS, TestApp
 
-VERDICT = Verdict(
+VERDICT = Principal(
     account_id="acc_1",
     credential_id="tok_1",
     kind="token",
@@ -31,12 +31,12 @@ CONTEXT = {
 }
 
 
-def test_verdict_survives_the_authorizer_context(home: House) -> None:
+def test_verdict_survives_the_authorizer_context(latchkey: TestApp) -> None:
     """API Gateway carries strings only; nothing is lost by it."""
-    verdict = verify(home.key(home.account(ENTERPRISE, admin=True), "read", "admin", expires_in_s=60).secret)
-    context = to_context(verdict)
+    principal = verify(latchkey.key(latchkey.account(ENTERPRISE, admin=True), "read", "admin", expires_in_s=60).secret)
+    context = to_context(principal)
     assert all(isinstance(value, str) for value in context.values())
-    assert from_context(context) == verdict
+    assert from_context(context) == principal
 
 
 def test_context_names_are_those_that_the_last_deployment_wrote() -> None:
@@ -57,8 +57,8 @@ def test_context_without_a_lineage_is_its_credentials_own(without: dict[str, str
 )
 def test_verdict_ends_at_its_end_and_0_is_never(ends_at_ms: int, now_ms: int, ended: bool) -> None:
     """From that very millisecond on."""
-    verdict = from_context(CONTEXT | {"ends_at_ms": str(ends_at_ms)})
-    assert verdict.has_ended(now_ms) == ended
+    principal = from_context(CONTEXT | {"ends_at_ms": str(ends_at_ms)})
+    assert principal.has_ended(now_ms) == ended
 
 
 def test_tokens_are_counted_by_their_client_and_keys_by_themselves() -> None:
@@ -75,7 +75,7 @@ def test_verdict_that_has_seen_a_mark_is_otherwise_the_same() -> None:
     assert from_context(CONTEXT).session_epoch is None
 
 
-def test_context_holds_no_secret(home: House) -> None:
+def test_context_holds_no_secret(latchkey: TestApp) -> None:
     """What the gateway logs and caches is ids."""
-    issued = home.key(home.account())
+    issued = latchkey.key(latchkey.account())
     assert issued.secret not in repr(to_context(verify(issued.secret)))

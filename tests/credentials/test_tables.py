@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from chalicelib.credentials.tables import Credential
-from tests.house import NOON_MS, House
+from tests.support.harness import NOON_MS, TestApp
 
 DAY_MS = 86_400_000
 LATER, LATEST = NOON_MS + 1, NOON_MS + 2
@@ -37,18 +37,18 @@ def test_key_ends_at_its_expiry_or_when_its_grace_is_over(
         ({"revoked_at": NOON_MS, "retires_at": LATER}, "revoked"),
     ],
 )
-def test_state_is_told_by_its_times(home: House, times: dict[str, Any], state: str) -> None:
+def test_state_is_told_by_its_times(latchkey: TestApp, times: dict[str, Any], state: str) -> None:
     """Until the last millisecond before its end it is live; what was revoked is that, whatever else it is."""
     key = Credential("d", **times)
     assert key.state == state
     assert key.is_live() == (state in ("live", "retiring"))
 
 
-def test_what_was_noticed_is_shown_for_seven_days(home: House) -> None:
+def test_what_was_noticed_is_shown_for_seven_days(latchkey: TestApp) -> None:
     """Then it is old, and before there is nothing."""
     noticed = Credential("d", unusual="a new network", unusual_at=NOON_MS)
     assert Credential("d").unusual_of_late is None
-    home.clock.now_ms += 7 * DAY_MS - 1
+    latchkey.clock.now_ms += 7 * DAY_MS - 1
     assert noticed.unusual_of_late == "a new network"
-    home.clock.now_ms += 1
+    latchkey.clock.now_ms += 1
     assert noticed.unusual_of_late is None

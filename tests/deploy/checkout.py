@@ -22,7 +22,7 @@ from chalice.utils import UI, OSUtils
 
 from infra import packaging
 from infra.deploy.command import main
-from tests.copies import copy_part
+from tests.support.checkout_copies import copy_part
 
 ROOT = Path(__file__).parents[2]
 PARTS = ("app.py", "requirements.txt", "pyproject.toml", "chalicelib", "infra")

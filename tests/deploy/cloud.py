@@ -30,9 +30,9 @@ from moto.dynamodb.models import dynamodb_backends
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import make_server
 
-from tests import moto_quick
 from tests.deploy import domains, in_process
 from tests.deploy.stacks import CloudFormation, form_of
+from tests.support import moto_cache
 
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
@@ -305,7 +305,7 @@ def serving() -> Iterator[Cloud]:
 @cache
 def _served_once() -> tuple[Any, _Turns, str, str]:
     """Return moto, whatever stands before it, and where each is served for as long as this process lives."""
-    moto_quick.install()
+    moto_cache.install()
     moto, turns = DomainDispatcherApplication(create_backend_app), _Turns()
     return moto, turns, _serve(moto), _serve(turns)
 

@@ -11,7 +11,7 @@ from chalicelib.core.dynamodb import client as dynamodb
 from tests.deploy import emulator
 from tests.deploy.checkout import Checkout, architecture_here, copied
 from tests.deploy.cloud import Cloud, serving
-from tests.house import forget_process
+from tests.support.harness import forget_process
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from infra import template
 from infra.data_stack.stack import DataStack
 from infra.edge import front
 from infra.edge.stacks import EdgeStack
-from tests import exhaustive
 from tests.deploy.cloud import Cloud, Failure
+from tests.support import exhaustive
 
 pytestmark = pytest.mark.xdist_group("stack")
 NAME, EDGE = "latchkey-dev-data", "latchkey-dev-edge-us-east-1"

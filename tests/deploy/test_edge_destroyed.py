@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests import exhaustive
 from tests.deploy.checkout import copied
 from tests.deploy.cloud import Failure, serving
 from tests.deploy.test_edge import EDGE, ORIGIN, SETTINGS, World, headers
+from tests.support import exhaustive
 
 pytestmark = pytest.mark.xdist_group("edge")
 

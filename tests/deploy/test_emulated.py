@@ -36,7 +36,7 @@ from tests.deploy import emulator
 from tests.deploy.checkout import architecture_here
 from tests.deploy.conftest import EmulatedStage
 from tests.deploy.emulator import TIMEOUT_S
-from tests.visitor import PASSWORD, person
+from tests.support.console_client import PASSWORD, person
 
 pytestmark = [
     pytest.mark.xdist_group("deploy"),
@@ -205,7 +205,7 @@ def test_revocation_holds_at_the_next_request(emulated: Emulated, account: Accou
 
 
 @dataclass
-class Visitor:
+class ConsoleClient:
     """A person at the console under the stage's prefix; follows redirects until they leave it."""
 
     root: str
@@ -245,9 +245,9 @@ def _as_answer(response: requests.Response) -> Answer:
 
 def test_console_under_the_stage_prefix(emulated: Emulated, account: Account) -> None:
     """A person logs in; every path of the page that follows lies under the prefix, and its style sheet is there."""
-    visitor = Visitor(emulated.url)
-    page = visitor.open(f"{emulated.url}/login")
-    page = visitor.send(page, "/login", email=account.email, password=PASSWORD)
+    console = ConsoleClient(emulated.url)
+    page = console.open(f"{emulated.url}/login")
+    page = console.send(page, "/login", email=account.email, password=PASSWORD)
     assert (page.answer.status, page.url) == (200, f"{emulated.url}/settings/keys")
     text = page.answer.body.decode()
     assert "Log out" in text
@@ -255,14 +255,14 @@ def test_console_under_the_stage_prefix(emulated: Emulated, account: Account) ->
     prefix = urlsplit(emulated.url).path
     assert paths
     assert [path for path in paths if not path.startswith(f"{prefix}/")] == []
-    style = visitor.open(urljoin(emulated.url, next(path for path in paths if path.endswith(".css"))))
+    style = console.open(urljoin(emulated.url, next(path for path in paths if path.endswith(".css"))))
     assert style.answer.status == 200
 
 
 def test_wrong_password_is_refused(emulated: Emulated, account: Account) -> None:
     """The same page again, and no session."""
-    visitor = Visitor(emulated.url)
-    page = visitor.send(visitor.open(f"{emulated.url}/login"), "/login", email=account.email, password="wrong horse")
+    console = ConsoleClient(emulated.url)
+    page = console.send(console.open(f"{emulated.url}/login"), "/login", email=account.email, password="wrong horse")
     assert page.answer.status == 401
     assert page.form(f"{urlsplit(emulated.url).path}/login") is not None
 
@@ -283,9 +283,9 @@ def test_code_flow_of_a_real_client(emulated: Emulated, account: Account, monkey
     client_id = requests.post(server["registration_endpoint"], json=asked, timeout=TIMEOUT_S).json()["client_id"]
     session = OAuth2Session(client_id, redirect_uri=CALLBACK, scope=["read"], pkce="S256")
     url, _ = session.authorization_url(server["authorization_endpoint"])
-    visitor = Visitor(emulated.url)
-    page = visitor.send(visitor.open(url), "/login", email=account.email, password=PASSWORD)
-    page = visitor.send(page, "/oauth/authorize", decision="allow")
+    console = ConsoleClient(emulated.url)
+    page = console.send(console.open(url), "/login", email=account.email, password=PASSWORD)
+    page = console.send(page, "/oauth/authorize", decision="allow")
     assert page.leads_to.startswith(CALLBACK)
     token = session.fetch_token(server["token_endpoint"], authorization_response=page.leads_to, include_client_id=True)
     assert session.get(f"{emulated.url}/v1/users/me").json()["id"] == account.id

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from infra import configuration
-from tests import exhaustive
 from tests.deploy.checkout import Checkout, copied
 from tests.deploy.cloud import ACCOUNT, REGION, Cloud, serving
+from tests.support import exhaustive
 
 pytestmark = pytest.mark.xdist_group("others")
 SHOP, CERTIFICATE = "shop.example.com", f"arn:aws:acm:{REGION}:{ACCOUNT}:certificate/1"

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from chalice.awsclient import TypedAWSClient
 
-from tests import exhaustive
 from tests.deploy.checkout import Checkout, copied
 from tests.deploy.cloud import IMPORT, REGION, SUBSCRIBE, Cloud, Failure, serving
+from tests.support import exhaustive
 
 pytestmark = pytest.mark.xdist_group("refusals")
 OTHER_REGION = "eu-west-1"

@@ -21,7 +21,7 @@ from infra.deploy import package
 from infra.standin import Gateway
 from tests.deploy import runtime
 from tests.deploy.checkout import architecture_here
-from tests.house import House, forget_process, house
+from tests.support.harness import TestApp, forget_process, house
 
 pytestmark = [
     pytest.mark.xdist_group("deploy"),
@@ -37,7 +37,7 @@ class Stage:
 
     task: Path
     handlers: dict[str, str]
-    home: House
+    latchkey: TestApp
     environment: dict[str, str]
     line: runtime.Line
 
@@ -69,18 +69,18 @@ def stage(packaged_here: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
         patch = opened.enter_context(pytest.MonkeyPatch.context())
         patch.setenv("AWS_ENDPOINT_URL_DYNAMODB", database.url)
         dynamodb.forget_connection()
-        with house(stage="dev") as home, clock.driven_by(lambda: time.time_ns() // 1_000_000):
+        with house(stage="dev") as latchkey, clock.driven_by(lambda: time.time_ns() // 1_000_000):
             data.create_missing_tables()
-            yield Stage(task, handlers, home, environment, line)
+            yield Stage(task, handlers, latchkey, environment, line)
         dynamodb.forget_connection()
         forget_process()
 
 
-def asked(target: str, verdict: dict[str, Any] | None = None) -> dict[str, Any]:
+def asked(target: str, principal: dict[str, Any] | None = None) -> dict[str, Any]:
     """Return the event of a GET as API Gateway sends it, after what the authorizer said."""
     event = Gateway(app)._event("GET", target, [("Host", "127.0.0.1:8000")], b"", "192.0.2.1", "request")
-    if verdict is not None:
-        event["requestContext"]["authorizer"] = {**verdict["context"], "principalId": verdict["principalId"]}
+    if principal is not None:
+        event["requestContext"]["authorizer"] = {**principal["context"], "principalId": principal["principalId"]}
     return event
 
 
@@ -118,14 +118,14 @@ def scheduled() -> dict[str, Any]:
 
 def test_every_function_answers_an_event_of_its_kind(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
     """Within the memory that it is given; how long the first answer takes is printed."""
-    issued = stage.home.key(stage.home.account())
+    issued = stage.latchkey.key(stage.latchkey.account())
     with stage.function("Authorizer") as authorizer:
-        verdict = authorizer.invoke(bearer(issued.secret))
-        assert verdict["policyDocument"]["Statement"][0]["Effect"] == "Allow"
+        principal = authorizer.invoke(bearer(issued.secret))
+        assert principal["policyDocument"]["Statement"][0]["Effect"] == "Allow"
         assert authorizer.invoke(bearer("nonsense"))["policyDocument"]["Statement"][0]["Effect"] == "Deny"
     about = dynamodb.call("Scan", {"TableName": "latchkey-dev-events"})["Items"]
     events = {
-        "APIHandler": asked("/v1/users/me", verdict),
+        "APIHandler": asked("/v1/users/me", principal),
         "Authorizer": bearer(issued.secret),
         "Stream": {"Records": [*map(record, about), record({"no": {"S": "event of ours"}}), record({}, "REMOVE")]},
         "Minute": scheduled(),
@@ -149,13 +149,13 @@ def test_every_function_answers_an_event_of_its_kind(stage: Stage, capsys: pytes
 
 def test_thawed_function_counts_its_request_though_every_connection_is_gone(stage: Stage) -> None:
     """Frozen between two requests, it finds dead connections; the one that it makes anew is the only one it needs."""
-    issued = stage.home.key(stage.home.account())
+    issued = stage.latchkey.key(stage.latchkey.account())
     with stage.function("Authorizer") as authorizer:
-        verdict = authorizer.invoke(bearer(issued.secret))
+        principal = authorizer.invoke(bearer(issued.secret))
     left = []
     with stage.function("APIHandler") as api:
         for _ in range(3):
-            answer = api.invoke(asked("/v1/users/me", verdict))
+            answer = api.invoke(asked("/v1/users/me", principal))
             assert answer["statusCode"] == 200
             headers = {name.lower(): value for name, value in answer["headers"].items()}
             left.append(int(headers["x-ratelimit-remaining"]))

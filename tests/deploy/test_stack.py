@@ -8,9 +8,9 @@ import pytest
 from infra import template
 from infra.data_stack.stack import DataStack
 from infra.failed import DeployError
-from tests import exhaustive
 from tests.deploy.cloud import Cloud
 from tests.deploy.stacks import CloudFormation
+from tests.support import exhaustive
 
 pytestmark = pytest.mark.xdist_group("stack")
 NAME = "latchkey-dev-data"

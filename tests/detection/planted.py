@@ -10,7 +10,7 @@ from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.core.dynamodb.errors import Unreachable
 from chalicelib.credentials.issue import Issued
 from chalicelib.limits import counter_items, tiers
-from tests.house import House
+from tests.support.harness import TestApp
 
 HOUR_S = 3_600
 DAYS = 10
@@ -28,11 +28,11 @@ def item(
     dynamodb.call("PutItem", {"TableName": settings.current().table(counter_items.TABLE), "Item": {**key, **values}})
 
 
-def used_for_days(home: House, account: Account) -> Issued:
+def used_for_days(latchkey: TestApp, account: Account) -> Issued:
     """Return a key that has sent 40 requests an hour from one network for ten days."""
-    issued = home.key(account, "read", "write")
+    issued = latchkey.key(account, "read", "write")
     counter = counter_items.counter_of(issued.key.id)
-    home.clock.forward(DAYS * 24 * HOUR_S)
+    latchkey.clock.forward(DAYS * 24 * HOUR_S)
     hour = clock.hour_of(clock.now_s())
     for ago in range(DAYS * 24):
         item(account, hour - ago * HOUR_S, {counter: 40, "used": 40}, {NETWORK: counter})

@@ -8,8 +8,8 @@ import pytest
 from chalicelib.core.clock import DAY_S, HOUR_S
 from chalicelib.detection import anomalies, usage_history
 from chalicelib.detection.anomalies import Finding
-from tests import exhaustive
 from tests.detection.traffic import EVERYDAY, KEY, START, Rate, daily, items, network, number, stepping
+from tests.support import exhaustive
 
 SEEDS = exhaustive.after(1, range(3))
 NOON_OF_DAY_20 = START + 20 * DAY_S + 12 * HOUR_S

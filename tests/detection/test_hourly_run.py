@@ -18,15 +18,15 @@ from chalicelib.detection import baselines, hourly_run, leak_policy, usage_histo
 from chalicelib.events import kinds, record
 from chalicelib.limits import counter_items, tiers
 from tests.detection.planted import HOUR_S, NETWORK, item, used_for_days, writes_lost
-from tests.house import House
-from tests.letterbox import kept_in
 from tests.oauth.flow import App, Person, registered
+from tests.support.harness import TestApp
+from tests.support.mailbox import kept_in
 
 
 @pytest.fixture
-def key(home: House) -> Issued:
+def key(latchkey: TestApp) -> Issued:
     """A key that has sent 40 requests an hour from one network for ten days, and its account."""
-    return used_for_days(home, home.account())
+    return used_for_days(latchkey, latchkey.account())
 
 
 def owner(issued: Issued) -> Account:
@@ -64,12 +64,12 @@ def anomalies(issued: Issued) -> list[dict[str, Any]]:
     ],
 )
 def test_planted_anomaly_is_told_once(
-    home: House, key: Issued, networks: list[str], counted: dict[str, int], kind: str
+    latchkey: TestApp, key: Issued, networks: list[str], counted: dict[str, int], kind: str
 ) -> None:
     """At the next look, with the key and the numbers, beside the key for its person; looking again tells nothing."""
     background.every_hour()
     assert anomalies(key) == []
-    home.clock.forward(HOUR_S)
+    latchkey.clock.forward(HOUR_S)
     now(key, *networks, **counted)
     background.every_hour()
     (found,) = anomalies(key)
@@ -77,16 +77,16 @@ def test_planted_anomaly_is_told_once(
     assert found["hour"] == clock.iso(clock.hour_of(clock.now_s()) * 1000)
     assert Credential.get(key.key.digest).unusual is not None
     background.every_hour()
-    home.clock.forward(HOUR_S)
+    latchkey.clock.forward(HOUR_S)
     background.every_hour()
     assert len(anomalies(key)) == 1
 
 
-def test_application_is_told_by_its_id_and_name(home: House, ada: Person, app: App) -> None:
+def test_application_is_told_by_its_id_and_name(latchkey: TestApp, ada: Person, app: App) -> None:
     """As its account knows it, also when its token has ended since."""
-    other = registered(home)
+    other = registered(latchkey)
     counter = counter_items.counter_of(app.id)
-    home.clock.forward(10 * 24 * HOUR_S)
+    latchkey.clock.forward(10 * 24 * HOUR_S)
     hour = clock.hour_of(clock.now_s())
     for ago in range(1, 10 * 24):
         item(ada.account, hour - ago * HOUR_S, {counter: 40}, {NETWORK: counter})
@@ -94,41 +94,41 @@ def test_application_is_told_by_its_id_and_name(home: House, ada: Person, app: A
     for each in (app, other):
         ada.grant(each)
     item(ada.account, hour, {counter: 40}, {NETWORK: counter, "nBBBBBBBB": counter})
-    home.clock.forward(HOUR_S + 1)
+    latchkey.clock.forward(HOUR_S + 1)
     background.every_hour()
     (event,) = (event for event in record.newest_first(ada.account.id, 50) if event.type == kinds.NEW_NETWORK)
     told = event.changed.as_dict()
     assert (told["application"], told["name"], told.get("key"), event.actor) == (app.id, "Photos", None, "watch")
 
 
-def test_what_happened_after_the_last_look_is_found_by_the_next(home: House, key: Issued) -> None:
+def test_what_happened_after_the_last_look_is_found_by_the_next(latchkey: TestApp, key: Issued) -> None:
     """The look at five past sees the whole hour before."""
     background.every_hour()
-    home.clock.forward(HOUR_S)
+    latchkey.clock.forward(HOUR_S)
     now(key, "nBBBBBBBB")
-    home.clock.forward(HOUR_S)
+    latchkey.clock.forward(HOUR_S)
     background.every_hour()
     assert [found["type"] for found in anomalies(key)] == [kinds.NEW_NETWORK]
 
 
 @pytest.mark.parametrize("networks", [["nBBBBBBBB"], []])
-def test_ordinary_hour_hides_nothing_of_the_hour_before(home: House, key: Issued, networks: list[str]) -> None:
+def test_ordinary_hour_hides_nothing_of_the_hour_before(latchkey: TestApp, key: Issued, networks: list[str]) -> None:
     """Both hours are looked at, whichever of them is read last."""
     background.every_hour()
-    home.clock.forward(HOUR_S)
+    latchkey.clock.forward(HOUR_S)
     now(key, *networks, requests=40 if networks else 900)
-    home.clock.forward(HOUR_S)
+    latchkey.clock.forward(HOUR_S)
     now(key)
     background.every_hour()
     assert [found["type"] for found in anomalies(key)] == [kinds.NEW_NETWORK if networks else kinds.UNUSUAL_TRAFFIC]
 
 
 @pytest.mark.parametrize(("chosen", "state", "scopes"), [("narrow", "live", {"read"}), ("revoke", "revoked", None)])
-def test_policy_is_followed(home: House, key: Issued, chosen: str, state: str, scopes: set[str] | None) -> None:
+def test_policy_is_followed(latchkey: TestApp, key: Issued, chosen: str, state: str, scopes: set[str] | None) -> None:
     """From the next request on."""
     Credential(key.key.digest).update(actions=[Credential.on_anomaly.set(chosen)])
     background.every_hour()
-    home.clock.forward(HOUR_S)
+    latchkey.clock.forward(HOUR_S)
     now(key, "nBBBBBBBB")
     background.every_hour()
     stands = find.owned_key(key.key.account_id, key.key.id)
@@ -138,30 +138,30 @@ def test_policy_is_followed(home: House, key: Issued, chosen: str, state: str, s
 
 @pytest.mark.parametrize("lost", [kinds.KEY_REVOKED, kinds.NEW_NETWORK])
 def test_what_a_fault_of_the_database_kept_from_being_done_is_done_by_the_next_look(
-    home: House, key: Issued, lost: str
+    latchkey: TestApp, key: Issued, lost: str
 ) -> None:
     """The key is revoked and told of, once, whichever of the two the database didn't write."""
     Credential(key.key.digest).update(actions=[Credential.on_anomaly.set("revoke")])
     background.every_hour()
-    home.clock.forward(HOUR_S)
+    latchkey.clock.forward(HOUR_S)
     now(key, "nBBBBBBBB")
     with writes_lost(lost):
         background.every_hour()
     assert anomalies(key) == []
-    home.clock.forward(HOUR_S)
+    latchkey.clock.forward(HOUR_S)
     for _ in range(2):
         background.every_hour()
     assert [found["type"] for found in anomalies(key)] == [kinds.NEW_NETWORK]
     assert find.owned_key(key.key.account_id, key.key.id).state == "revoked"
 
 
-def test_fault_with_one_key_keeps_no_other_of_its_account_from_being_told_of(home: House) -> None:
+def test_fault_with_one_key_keeps_no_other_of_its_account_from_being_told_of(latchkey: TestApp) -> None:
     """What couldn't be done for the one is done by the next look."""
-    account = home.account()
-    keys = [home.key(account, "read") for _ in range(2)]
+    account = latchkey.account()
+    keys = [latchkey.key(account, "read") for _ in range(2)]
     Credential(keys[0].key.digest).update(actions=[Credential.on_anomaly.set("revoke")])
     counters = [counter_items.counter_of(issued.key.id) for issued in keys]
-    home.clock.forward(10 * 24 * HOUR_S)
+    latchkey.clock.forward(10 * 24 * HOUR_S)
     hour = clock.hour_of(clock.now_s())
     for ago in range(1, 10 * 24):
         item(
@@ -175,10 +175,10 @@ def test_fault_with_one_key_keeps_no_other_of_its_account_from_being_told_of(hom
     assert {found["key"] for found in anomalies(keys[0])} == {issued.key.id for issued in keys}
 
 
-def test_what_was_told_is_not_acted_on_again(home: House, key: Issued) -> None:
+def test_what_was_told_is_not_acted_on_again(latchkey: TestApp, key: Issued) -> None:
     """Not when its person has said that it was them, nor by a policy that was chosen later."""
     background.every_hour()
-    home.clock.forward(HOUR_S)
+    latchkey.clock.forward(HOUR_S)
     now(key, "nBBBBBBBB")
     background.every_hour()
     noted = find.owned_key(key.key.account_id, key.key.id)
@@ -187,33 +187,33 @@ def test_what_was_told_is_not_acted_on_again(home: House, key: Issued) -> None:
     change.change_key(key.key.account_id, key.key.id, name=None, wanted=None, on_anomaly="revoke")
     # One more, so that the same hour is looked at whole again.
     now(key, "nBBBBBBBB", "nCCCCCCCC")
-    home.clock.forward(HOUR_S)
+    latchkey.clock.forward(HOUR_S)
     background.every_hour()
     stands = find.owned_key(key.key.account_id, key.key.id)
     assert (stands.state, stands.unusual_of_late, len(anomalies(key))) == ("live", None, 1)
 
 
-def test_what_its_person_knows_is_not_acted_on_though_it_was_not_told(home: House, key: Issued) -> None:
+def test_what_its_person_knows_is_not_acted_on_though_it_was_not_told(latchkey: TestApp, key: Issued) -> None:
     """Whatever policy they chose since: it is told, and that is all."""
     background.every_hour()
-    home.clock.forward(HOUR_S)
+    latchkey.clock.forward(HOUR_S)
     now(key, "nBBBBBBBB")
     with writes_lost(kinds.NEW_NETWORK):
         background.every_hour()
     noted = find.owned_key(key.key.account_id, key.key.id)
     leak_policy.take_for_usual(noted, noted.unusual_at or 0)
     change.change_key(key.key.account_id, key.key.id, name=None, wanted=None, on_anomaly="revoke")
-    home.clock.forward(HOUR_S)
+    latchkey.clock.forward(HOUR_S)
     background.every_hour()
     stands = find.owned_key(key.key.account_id, key.key.id)
     assert (stands.state, stands.unusual_of_late, len(anomalies(key))) == ("live", None, 1)
 
 
-def test_person_is_written_to_whatever_failed_once(home: House, key: Issued, tmp_path: Path) -> None:
+def test_person_is_written_to_whatever_failed_once(latchkey: TestApp, key: Issued, tmp_path: Path) -> None:
     """A look that can't read whom to write to does nothing; the next one does all of it."""
     change.change_key(key.key.account_id, key.key.id, name=None, wanted=None, on_anomaly="revoke")
     background.every_hour()
-    home.clock.forward(HOUR_S)
+    latchkey.clock.forward(HOUR_S)
     now(key, "nBBBBBBBB")
     send = dynamodb.sender()
 
@@ -226,7 +226,7 @@ def test_person_is_written_to_whatever_failed_once(home: House, key: Issued, tmp
         with dynamodb.sent_by(no_account):
             background.every_hour()
         assert find.owned_key(key.key.account_id, key.key.id).state == "live"
-        home.clock.forward(HOUR_S)
+        latchkey.clock.forward(HOUR_S)
         background.every_hour()
         assert "revoked" in str(box.take_one())
     assert find.owned_key(key.key.account_id, key.key.id).state == "revoked"
@@ -237,31 +237,31 @@ def becomes_pro(issued: Issued) -> None:
     set_standing(issued.key.account_id, tier=tiers.PRO, status=None, actor="operator")
 
 
-def test_change_of_tier_forgets_no_network(home: House, key: Issued) -> None:
+def test_change_of_tier_forgets_no_network(latchkey: TestApp, key: Issued) -> None:
     """What was usual under the old tier is usual under the new one: no key is revoked for it."""
     Credential(key.key.digest).update(actions=[Credential.on_anomaly.set("revoke")])
     now(key, "nWEEKLY00")
-    home.clock.forward(HOUR_S)
+    latchkey.clock.forward(HOUR_S)
     becomes_pro(key)
     for _ in range(4 * 24):
-        home.clock.forward(HOUR_S)
+        latchkey.clock.forward(HOUR_S)
         now_under(tiers.PRO, key)
     background.every_hour()
-    home.clock.forward(HOUR_S)
+    latchkey.clock.forward(HOUR_S)
     now_under(tiers.PRO, key, "nWEEKLY00")
     background.every_hour()
     assert anomalies(key) == []
     assert find.owned_key(key.key.account_id, key.key.id).state == "live"
 
 
-def test_change_of_tier_makes_no_key_a_young_one(home: House, key: Issued) -> None:
+def test_change_of_tier_makes_no_key_a_young_one(latchkey: TestApp, key: Issued) -> None:
     """A stranger who comes the day after is seen."""
     becomes_pro(key)
     for _ in range(24):
-        home.clock.forward(HOUR_S)
+        latchkey.clock.forward(HOUR_S)
         now_under(tiers.PRO, key)
     background.every_hour()
-    home.clock.forward(HOUR_S)
+    latchkey.clock.forward(HOUR_S)
     now_under(tiers.PRO, key, "nBBBBBBBB", requests=9_000, denials=500)
     background.every_hour()
     assert {found["type"] for found in anomalies(key)} == {
@@ -271,21 +271,21 @@ def test_change_of_tier_makes_no_key_a_young_one(home: House, key: Issued) -> No
     }
 
 
-def test_what_was_done_under_the_old_tier_just_before_its_change_is_judged(home: House, key: Issued) -> None:
+def test_what_was_done_under_the_old_tier_just_before_its_change_is_judged(latchkey: TestApp, key: Issued) -> None:
     """Also when nothing is counted under the new one."""
     background.every_hour()
-    home.clock.forward(HOUR_S)
+    latchkey.clock.forward(HOUR_S)
     now(key, "nBBBBBBBB")
-    home.clock.forward(HOUR_S // 2)
+    latchkey.clock.forward(HOUR_S // 2)
     becomes_pro(key)
-    home.clock.forward(HOUR_S // 2)
+    latchkey.clock.forward(HOUR_S // 2)
     background.every_hour()
     assert [found["type"] for found in anomalies(key)] == [kinds.NEW_NETWORK]
 
 
-def test_quota_that_was_spent_under_the_old_tier_is_told_with_that(home: House) -> None:
+def test_quota_that_was_spent_under_the_old_tier_is_told_with_that(latchkey: TestApp) -> None:
     """Its numbers are those of the tier it was counted under."""
-    account = home.account()
+    account = latchkey.account()
     item(account, clock.hour_of(clock.now_s()), {"used": 1_000}, {})
     set_standing(account.id, tier=tiers.PRO, status=None, actor="operator")
     background.every_hour()
@@ -293,24 +293,24 @@ def test_quota_that_was_spent_under_the_old_tier_is_told_with_that(home: House) 
     assert (spent.changed.as_dict()["tier"], spent.changed.as_dict()["used"]) == ("free", "1000")
 
 
-def test_many_refusals_are_only_told(home: House, key: Issued) -> None:
+def test_many_refusals_are_only_told(latchkey: TestApp, key: Issued) -> None:
     """The limits hold already."""
     Credential(key.key.digest).update(actions=[Credential.on_anomaly.set("revoke")])
     background.every_hour()
-    home.clock.forward(HOUR_S)
+    latchkey.clock.forward(HOUR_S)
     now(key, refusals=300)
     background.every_hour()
     assert len(anomalies(key)) == 1
     assert find.owned_key(key.key.account_id, key.key.id).state == "live"
 
 
-def test_ordinary_hour_reads_one_small_item(home: House, key: Issued) -> None:
+def test_ordinary_hour_reads_one_small_item(latchkey: TestApp, key: Issued) -> None:
     """Thirty days are read once a day, and when something looks new."""
     account_id = key.key.account_id
     if baselines.day_of(account_id, clock.now_s()) != baselines.day_of(account_id, clock.now_s() + HOUR_S):
-        home.clock.forward(HOUR_S)
+        latchkey.clock.forward(HOUR_S)
     background.every_hour()
-    home.clock.forward(HOUR_S)
+    latchkey.clock.forward(HOUR_S)
     now(key)
     with telemetry.calls_watched() as watched:
         hourly_run.sweep(clock.now_ms() + 60_000)
@@ -319,37 +319,37 @@ def test_ordinary_hour_reads_one_small_item(home: House, key: Issued) -> None:
     assert read.count(("GetItem", "latchkey-test-profiles")) == 2
 
 
-def test_burst_at_a_quiet_time_is_found_beside_a_busy_one(home: House) -> None:
+def test_burst_at_a_quiet_time_is_found_beside_a_busy_one(latchkey: TestApp) -> None:
     """A job at three in the morning hides nothing of the afternoon: each time of day has a most of its own."""
-    account = home.account()
-    issued = home.key(account, "read")
+    account = latchkey.account()
+    issued = latchkey.key(account, "read")
     counter = counter_items.counter_of(issued.key.id)
-    home.clock.forward(20 * 24 * HOUR_S)
+    latchkey.clock.forward(20 * 24 * HOUR_S)
     start = clock.hour_of(clock.now_s())
     for ago in range(20 * 24):
         at = start - ago * HOUR_S
         item(account, at, {counter: 5_000 if at % clock.DAY_S == 3 * HOUR_S else 20}, {NETWORK: counter})
     background.every_hour()
-    home.clock.forward(HOUR_S)
+    latchkey.clock.forward(HOUR_S)
     now(issued, requests=4_000)
     background.every_hour()
     assert [found["type"] for found in anomalies(issued)] == [kinds.UNUSUAL_TRAFFIC]
 
 
-def test_hour_that_was_looked_at_while_it_ran_is_judged_again_when_it_is_over(home: House, key: Issued) -> None:
+def test_hour_that_was_looked_at_while_it_ran_is_judged_again_when_it_is_over(latchkey: TestApp, key: Issued) -> None:
     """What an hour had come to by then is no habit that its end is held against."""
     background.every_hour()
-    home.clock.forward(HOUR_S)
+    latchkey.clock.forward(HOUR_S)
     now(key, requests=200)
     background.every_hour()
     assert anomalies(key) == []
     now(key, requests=390)
-    home.clock.forward(HOUR_S)
+    latchkey.clock.forward(HOUR_S)
     background.every_hour()
     assert [found["type"] for found in anomalies(key)] == [kinds.UNUSUAL_TRAFFIC]
 
 
-def test_profile_of_an_earlier_form_is_none(home: House, key: Issued) -> None:
+def test_profile_of_an_earlier_form_is_none(latchkey: TestApp, key: Issued) -> None:
     """What was kept before an update is looked up anew."""
     owner_id = key.key.account_id
     background.every_hour()
@@ -363,7 +363,7 @@ def test_profile_of_an_earlier_form_is_none(home: House, key: Issued) -> None:
     assert baselines.of_account(owner_id) == kept
 
 
-def test_profile_stays_small(home: House) -> None:
+def test_profile_stays_small(latchkey: TestApp) -> None:
     """Of very many credentials the busiest are remembered; the others are looked up when they do something."""
     hour = clock.hour_of(clock.now_s())
     past = {f"k{number:07}": {hour - 24 * HOUR_S: usage_history.Hour(requests=number)} for number in range(1_000)}
@@ -372,9 +372,9 @@ def test_profile_stays_small(home: House) -> None:
     assert (len(kept), min(max(most) for most in kept.values())) == (baselines.COUNTERS_MAX, 900)
 
 
-def test_broken_account_keeps_no_other_from_being_looked_at(home: House, key: Issued) -> None:
+def test_broken_account_keeps_no_other_from_being_looked_at(latchkey: TestApp, key: Issued) -> None:
     """What fails is logged and counted, and met again in an hour."""
-    broken = home.account(name="Broken")
+    broken = latchkey.account(name="Broken")
     item(broken, clock.hour_of(clock.now_s()), {"used": 1}, {})
     seen: list[str] = []
 
@@ -387,10 +387,10 @@ def test_broken_account_keeps_no_other_from_being_looked_at(home: House, key: Is
     assert seen == [key.key.account_id, broken.id]
 
 
-def test_look_that_is_cut_short_is_gone_on_with(home: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_look_that_is_cut_short_is_gone_on_with(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
     """By whichever function looks next; the tail of many accounts is not forgotten."""
     monkeypatch.setattr(hourly_run, "PAGE", 2)
-    accounts = [home.account(name=f"Ada{number}") for number in range(5)]
+    accounts = [latchkey.account(name=f"Ada{number}") for number in range(5)]
     for account in accounts:
         item(account, clock.hour_of(clock.now_s()), {"used": 1}, {})
     seen: list[str] = []
@@ -403,14 +403,14 @@ def test_look_that_is_cut_short_is_gone_on_with(home: House, monkeypatch: pytest
     assert sorted(seen) == sorted(account.id for account in accounts)
 
 
-def test_look_goes_back_to_the_hours_that_others_missed(home: House, key: Issued) -> None:
+def test_look_goes_back_to_the_hours_that_others_missed(latchkey: TestApp, key: Issued) -> None:
     """A function that didn't run for some hours; what is found is told with its own hour, once."""
     background.every_hour()
-    home.clock.forward(HOUR_S)
+    latchkey.clock.forward(HOUR_S)
     now(key, "nBBBBBBBB", requests=900)
     then = clock.iso(clock.hour_of(clock.now_s()) * 1000)
     for _ in range(4):
-        home.clock.forward(HOUR_S)
+        latchkey.clock.forward(HOUR_S)
         now(key)
     background.every_hour()
     background.every_hour()
@@ -419,11 +419,11 @@ def test_look_goes_back_to_the_hours_that_others_missed(home: House, key: Issued
     assert len(anomalies(key)) == 2
 
 
-def test_look_after_a_long_time_goes_back_some_hours_only(home: House, key: Issued) -> None:
+def test_look_after_a_long_time_goes_back_some_hours_only(latchkey: TestApp, key: Issued) -> None:
     """What is told is news, and no look reads a day of everybody."""
     background.every_hour()
     for ahead in range(1, 30):
-        home.clock.forward(HOUR_S)
+        latchkey.clock.forward(HOUR_S)
         now(key, *(["nBBBBBBBB"] if ahead == 3 else []))
     background.every_hour()
     assert anomalies(key) == []
@@ -431,44 +431,44 @@ def test_look_after_a_long_time_goes_back_some_hours_only(home: House, key: Issu
 
 @pytest.mark.parametrize("pages", [1, 2])
 def test_what_a_look_that_was_cut_short_has_seen_too_early_is_judged(
-    home: House, monkeypatch: pytest.MonkeyPatch, pages: int
+    latchkey: TestApp, monkeypatch: pytest.MonkeyPatch, pages: int
 ) -> None:
     """The next look does the rest, and what the one before it has seen of an hour that wasn't over."""
     monkeypatch.setattr(hourly_run, "PAGE", 1)
-    first = used_for_days(home, home.account())
-    others = [home.account(name=f"Zoe{number}") for number in range(2)]
+    first = used_for_days(latchkey, latchkey.account())
+    others = [latchkey.account(name=f"Zoe{number}") for number in range(2)]
     background.every_hour()
-    home.clock.forward(HOUR_S)
+    latchkey.clock.forward(HOUR_S)
     for other in others:
         item(other, clock.hour_of(clock.now_s()), {"used": 1}, {})
     for _ in range(pages):
         hourly_run.sweep(0)
     now(first, "nBBBBBBBB", requests=900)
-    home.clock.forward(HOUR_S)
+    latchkey.clock.forward(HOUR_S)
     now(first)
     hourly_run.sweep(clock.now_ms() + 60_000)
     assert {found["type"] for found in anomalies(first)} == {kinds.NEW_NETWORK, kinds.UNUSUAL_TRAFFIC}
 
 
-def test_hour_that_could_not_be_judged_is_judged_by_a_later_look(home: House, key: Issued) -> None:
+def test_hour_that_could_not_be_judged_is_judged_by_a_later_look(latchkey: TestApp, key: Issued) -> None:
     """The hour before the last one, too, when the look at it failed."""
     background.every_hour()
-    home.clock.forward(HOUR_S)
+    latchkey.clock.forward(HOUR_S)
     now(key, "nBBBBBBBB")
-    home.clock.forward(HOUR_S)
+    latchkey.clock.forward(HOUR_S)
     now(key)
     with writes_lost(kinds.NEW_NETWORK):
         background.every_hour()
-    home.clock.forward(HOUR_S)
+    latchkey.clock.forward(HOUR_S)
     now(key)
     background.every_hour()
     assert [found["type"] for found in anomalies(key)] == [kinds.NEW_NETWORK]
 
 
-def test_each_account_is_looked_at_once_a_round(home: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_account_is_looked_at_once_a_round(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
     """Wherever it begins, also in the middle of what comes as one page."""
     monkeypatch.setattr(hourly_run, "PAGE", 2)
-    accounts = [home.account(name=f"Ada{number}") for number in range(5)]
+    accounts = [latchkey.account(name=f"Ada{number}") for number in range(5)]
     for account in accounts:
         item(account, clock.hour_of(clock.now_s()), {"used": 1}, {})
     for after in ("", *(account.id for account in accounts), "acc_~"):
@@ -493,18 +493,18 @@ def test_whole_looks_are_spread_over_the_day() -> None:
     assert len(set(due)) == 24
 
 
-def test_stranger_with_a_stolen_key_is_noticed_by_what_admissions_wrote(home: House) -> None:
+def test_stranger_with_a_stolen_key_is_noticed_by_what_admissions_wrote(latchkey: TestApp) -> None:
     """Nothing planted: four days of requests from one network, then one from another."""
-    account = home.account()
-    issued = home.key(account, "read")
+    account = latchkey.account()
+    issued = latchkey.key(account, "read")
     for _ in range(4 * 24):
-        assert home.call("GET", "/v1/users/me", issued.secret, ip="203.0.113.7").status == 200
-        home.clock.forward(HOUR_S)
+        assert latchkey.call("GET", "/v1/users/me", issued.secret, ip="203.0.113.7").status == 200
+        latchkey.clock.forward(HOUR_S)
     background.every_hour()
-    assert home.call("GET", "/v1/users/me", issued.secret, ip="203.0.113.99").status == 200
+    assert latchkey.call("GET", "/v1/users/me", issued.secret, ip="203.0.113.99").status == 200
     background.every_hour()
     assert anomalies(issued) == []
-    assert home.call("GET", "/v1/users/me", issued.secret, ip="198.51.100.23").status == 200
+    assert latchkey.call("GET", "/v1/users/me", issued.secret, ip="198.51.100.23").status == 200
     background.every_hour()
     (found,) = anomalies(issued)
     assert (found["type"], found["key"]) == (kinds.NEW_NETWORK, issued.key.id)

@@ -10,7 +10,7 @@ from chalicelib.core import clock
 from chalicelib.core.errors import InvalidRequest
 from chalicelib.detection import github_signature, hmac_signature
 from tests.detection.signing import Signer, by_partner, known
-from tests.house import House
+from tests.support.harness import TestApp
 
 BODY = b'[{"token":"x","type":"y"}]'
 PUBLISHED = json.loads(Path(__file__).with_name("github_vector.json").read_text())
@@ -65,21 +65,21 @@ def test_file_that_is_shipped_has_the_form_that_github_publishes() -> None:
             github_signature.check(BODY, identifier=each["key_identifier"], signature="AAAA")
 
 
-def test_secret_of_senders_belongs_to_the_stage(home: House) -> None:
+def test_secret_of_senders_belongs_to_the_stage(latchkey: TestApp) -> None:
     """64 hex digits, the same whenever it is asked for."""
     assert len(bytes.fromhex(hmac_signature.secret())) == 32
     assert hmac_signature.secret() == hmac_signature.secret()
 
 
 @pytest.mark.parametrize("off_s", [-300, 0, 300])
-def test_signature_of_now_is_good(home: House, off_s: int) -> None:
+def test_signature_of_now_is_good(latchkey: TestApp, off_s: int) -> None:
     """Clocks may differ by five minutes."""
     headers = by_partner(BODY, clock.now_s() + off_s)
     hmac_signature.check(BODY, timestamp=headers[hmac_signature.TIMESTAMP], signature=headers[hmac_signature.SIGNATURE])
 
 
 @pytest.mark.parametrize("off_s", [-301, 301, 10**18])
-def test_signature_of_another_time_is_refused(home: House, off_s: int) -> None:
+def test_signature_of_another_time_is_refused(latchkey: TestApp, off_s: int) -> None:
     """What was overheard can't be sent again later."""
     headers = by_partner(BODY, clock.now_s() + off_s)
     with pytest.raises(InvalidRequest, match="epoch second"):
@@ -89,13 +89,13 @@ def test_signature_of_another_time_is_refused(home: House, off_s: int) -> None:
 
 
 @pytest.mark.parametrize("timestamp", ["", "now", "-1", "1.5", "²", "1" * 5000])
-def test_timestamp_that_is_none_is_refused(home: House, timestamp: str) -> None:
+def test_timestamp_that_is_none_is_refused(latchkey: TestApp, timestamp: str) -> None:
     """With a sentence."""
     with pytest.raises(InvalidRequest, match="epoch second"):
         hmac_signature.check(BODY, timestamp=timestamp, signature="v1=00")
 
 
-def test_signature_covers_time_and_body(home: House) -> None:
+def test_signature_covers_time_and_body(latchkey: TestApp) -> None:
     """Another of either, or a signature without its version, is refused."""
     now_s = clock.now_s()
     good = by_partner(BODY, now_s)[hmac_signature.SIGNATURE]

@@ -16,9 +16,9 @@ from chalicelib.events import kinds, record
 from chalicelib.oauth import clients, grants
 from chalicelib.webhooks import endpoints, fan_out
 from infra import data
-from tests.house import House
 from tests.oauth.flow import Person, registered, someone, works
-from tests.visitor import PASSWORD
+from tests.support.console_client import PASSWORD
+from tests.support.harness import TestApp
 
 LATER_MS = 60_000
 NAME = "Ada Augusta Byron"
@@ -29,14 +29,14 @@ class Killed(BaseException):
 
 
 @pytest.fixture
-def leaving(home: House) -> Person:
+def leaving(latchkey: TestApp) -> Person:
     """Somebody who has made one of everything, whose webhook was told of their name, and who leaves a minute ago."""
-    ada = someone(home)
-    home.key(ada.account)
-    ada.grant(registered(home))
-    someone(home, "User").grant(registered(home, owner=ada.account))
+    ada = someone(latchkey)
+    latchkey.key(ada.account)
+    ada.grant(registered(latchkey))
+    someone(latchkey, "User").grant(registered(latchkey, owner=ada.account))
     for hook in ("A", "B"):
-        home.clock.forward(1)
+        latchkey.clock.forward(1)
         made = endpoints.create(ada.account.id, url=f"https://example.com/{hook}", name=hook, types=None)
         change.rename(ada.account.id, NAME)
         fan_out.put(record.since(ada.account.id, "evt_"))
@@ -46,7 +46,7 @@ def leaving(home: House) -> Person:
     )
     sessions.remember_device(ada.account)
     ada.leaves()
-    home.clock.forward(SETTLED_MS / 1000)
+    latchkey.clock.forward(SETTLED_MS / 1000)
     return ada
 
 
@@ -104,32 +104,32 @@ def test_deletion_is_finished_however_often_it_is_killed(leaving: Person) -> Non
     assert list(unfinished.all_there_are()) == []
 
 
-def test_deletion_ends_what_others_granted_to_its_applications(home: House) -> None:
+def test_deletion_ends_what_others_granted_to_its_applications(latchkey: TestApp) -> None:
     """Their tokens stop, and they are told that the application's access ended."""
-    owner, ada = someone(home), someone(home, "User")
-    app = registered(home, owner=owner.account)
+    owner, ada = someone(latchkey), someone(latchkey, "User")
+    app = registered(latchkey, owner=owner.account)
     token, _ = ada.grant(app)
     owner.leaves()
-    assert not works(home, token)
+    assert not works(latchkey, token)
     assert record.newest_first(ada.account.id, 1)[0].type == kinds.GRANT_REVOKED
     assert clients.stored(app.id) is None
 
 
-def test_deletion_in_the_request_is_bounded(home: House) -> None:
+def test_deletion_in_the_request_is_bounded(latchkey: TestApp) -> None:
     """However much an account has, the request that deletes it does so much, and the minute's function the rest."""
-    ada = someone(home)
-    app = registered(home)
+    ada = someone(latchkey)
+    app = registered(latchkey)
     for _ in range(unfinished.SLICE + 1):
         grants.new(ada.account.id, app.id, scopes={"read"}, resources=set()).save()
     ada.leaves()
     assert left(ada.account.id)["grants"] > 0
-    home.clock.forward(SETTLED_MS / 1000)
+    latchkey.clock.forward(SETTLED_MS / 1000)
     finished()
     assert kept(ada.account.id) == {"events": 1}
 
 
 @pytest.fixture
-def lost_marks(home: House) -> Iterator[None]:
+def lost_marks(latchkey: TestApp) -> Iterator[None]:
     """No counter can be written."""
     by_wire = dynamodb.sender()
 
@@ -142,12 +142,14 @@ def lost_marks(home: House) -> Iterator[None]:
         yield
 
 
-def test_deletion_whose_mark_is_lost_answers_503_and_is_finished_all_the_same(home: House, lost_marks: None) -> None:
+def test_deletion_whose_mark_is_lost_answers_503_and_is_finished_all_the_same(
+    latchkey: TestApp, lost_marks: None
+) -> None:
     """Who leaves is told that keys may work for some minutes more; the account is deleted, and so is what it had."""
-    ada = someone(home)
+    ada = someone(latchkey)
     page = ada.submit("/settings/account/delete", on="/settings/account", password=PASSWORD)
     assert page.status == 503
     assert "up to 5 more minutes" in page.text
-    home.clock.forward(SETTLED_MS / 1000)
+    latchkey.clock.forward(SETTLED_MS / 1000)
     finished()
     assert kept(ada.account.id) == {"events": 1}

@@ -12,48 +12,48 @@ from chalicelib.events import kinds, record
 from chalicelib.limits import stale_marks
 from chalicelib.oauth import clients, delete_client, end_client, grants
 from chalicelib.oauth.tables import Client, Consent, Grant
-from tests.house import House
 from tests.oauth.flow import CALLBACK, CLIENT, DEVICE, PKCE, App, as_json, registered, someone, works
+from tests.support.harness import TestApp
 
 LATER_MS = 60_000
 
 
-def _suspend(home: House, app: App) -> None:
+def _suspend(latchkey: TestApp, app: App) -> None:
     change.set_standing(str(app.client.owner_id), tier=None, status=states.SUSPENDED, actor="operator")
 
 
-def _delete(home: House, app: App) -> None:
-    owner = someone(home)
+def _delete(latchkey: TestApp, app: App) -> None:
+    owner = someone(latchkey)
     Client(app.id).update(actions=[Client.owner_id.set(owner.account.id)])
     app.client.owner_id = owner.account.id
     owner.leaves()
 
 
 ENDS = pytest.mark.parametrize("end", [_suspend, _delete], ids=["suspended", "deleted"])
-End = Callable[[House, App], None]
+End = Callable[[TestApp, App], None]
 
 
 @ENDS
-def test_tokens_of_an_ended_owners_client_stop_at_the_next_request(home: House, end: End) -> None:
+def test_tokens_of_an_ended_owners_client_stop_at_the_next_request(latchkey: TestApp, end: End) -> None:
     """A user's token and the client's own are refused though the gateway has them cached as good."""
-    app, ada = registered(home), someone(home)
+    app, ada = registered(latchkey), someone(latchkey)
     token, _ = ada.grant(app)
     own = app.ask(CLIENT).json()["access_token"]
-    assert works(home, token)
-    assert works(home, own)
-    end(home, app)
-    assert not works(home, token)
-    assert not works(home, own) or end is _delete  # its own token is counted on the owner it had
+    assert works(latchkey, token)
+    assert works(latchkey, own)
+    end(latchkey, app)
+    assert not works(latchkey, token)
+    assert not works(latchkey, own) or end is _delete  # its own token is counted on the owner it had
 
 
 @ENDS
-def test_ended_owners_client_is_issued_nothing(home: House, end: End) -> None:
+def test_ended_owners_client_is_issued_nothing(latchkey: TestApp, end: End) -> None:
     """No refresh, no code redeemed, no token of its own, no device begun, polled or introspected for."""
-    app, ada = registered(home), someone(home)
+    app, ada = registered(latchkey), someone(latchkey)
     _, refresh = ada.grant(app)
     code = ada.code(app)
     device = app.post("/oauth/device_authorization", scope="read").json()["device_code"]
-    end(home, app)
+    end(latchkey, app)
     answers = [
         app.refresh(refresh),
         app.redeem(code),
@@ -66,67 +66,67 @@ def test_ended_owners_client_is_issued_nothing(home: House, end: End) -> None:
 
 
 @ENDS
-def test_ended_owners_client_can_ask_nobody(home: House, end: End) -> None:
+def test_ended_owners_client_can_ask_nobody(latchkey: TestApp, end: End) -> None:
     """Its authorization page is an error that leads nowhere, though the user had said yes; so is its device's code."""
-    app, ada = registered(home), someone(home)
+    app, ada = registered(latchkey), someone(latchkey)
     ada.grant(app)
     typed = app.post("/oauth/device_authorization", scope="read").json()["user_code"]
-    end(home, app)
+    end(latchkey, app)
     page = ada.asked(app)
     assert (page.status, page.location) == (400, "")
     assert ada.open(f"/device?user_code={typed}").status == 404
 
 
-def test_reinstated_owners_client_works_again(home: House) -> None:
+def test_reinstated_owners_client_works_again(latchkey: TestApp) -> None:
     """What was issued before works again where nothing remembers the refusal, and more is issued."""
-    app, ada = registered(home), someone(home)
+    app, ada = registered(latchkey), someone(latchkey)
     token, refresh = ada.grant(app)
-    _suspend(home, app)
+    _suspend(latchkey, app)
     change.set_standing(str(app.client.owner_id), tier=None, status=states.ACTIVE, actor="operator")
-    home.forget()
-    home.gateway.cached.clear()
-    assert works(home, token)
+    latchkey.forget()
+    latchkey.gateway.cached.clear()
+    assert works(latchkey, token)
     assert app.refresh(refresh).status == 200
 
 
-def test_suspended_account_registers_no_client(home: House) -> None:
+def test_suspended_account_registers_no_client(latchkey: TestApp) -> None:
     """One that was checked while its owner was active isn't stored after the suspension, which couldn't end it."""
-    owner = home.account()
+    owner = latchkey.account()
     change.set_standing(owner.id, tier=None, status=states.SUSPENDED, actor="operator")
     with pytest.raises(errors.NotFound):
-        registered(home, owner=owner)
+        registered(latchkey, owner=owner)
 
 
-def test_client_that_the_index_did_not_show_is_ended_by_the_next_look(home: House) -> None:
+def test_client_that_the_index_did_not_show_is_ended_by_the_next_look(latchkey: TestApp) -> None:
     """The index of an owner's clients may be behind when the account is suspended."""
-    app = registered(home)
-    _suspend(home, app)
+    app = registered(latchkey)
+    _suspend(latchkey, app)
     Client(app.id).update(actions=[Client.owner_suspended_at.remove()])
     finish.all_unfinished(clock.now_ms() + LATER_MS)
     assert clients.find(app.id) is None
 
 
-def _given(app: App, count: int, home: House) -> list[Grant]:
+def _given(app: App, count: int, latchkey: TestApp) -> list[Grant]:
     made = []
     for _ in range(count):
-        grant = grants.new(home.account().id, app.id, scopes={"read"}, resources=set())
+        grant = grants.new(latchkey.account().id, app.id, scopes={"read"}, resources=set())
         grant.save()
         made.append(grant)
     return made
 
 
 @pytest.mark.parametrize("what", ["suspension", "end"])
-def test_ending_of_a_client_with_many_users_is_bounded_and_finished_later(home: House, what: str) -> None:
+def test_ending_of_a_client_with_many_users_is_bounded_and_finished_later(latchkey: TestApp, what: str) -> None:
     """A request reaches so many of them and no more; the minute's function goes on there, and then forgets it."""
-    app = registered(home)
-    given = _given(app, SLICE + 3, home)
+    app = registered(latchkey)
+    given = _given(app, SLICE + 3, latchkey)
     if what == "suspension":
-        _suspend(home, app)
+        _suspend(latchkey, app)
     else:
         delete_client.delete(app.client)
     now_ms = clock.now_ms()
     assert [stale_marks.is_marked(grant.account_id, now_ms) for grant in given].count(False) == 3
-    home.clock.forward(SETTLED_MS / 1000)
+    latchkey.clock.forward(SETTLED_MS / 1000)
     assert finish.all_unfinished(clock.now_ms() + LATER_MS) == 1
     assert all(stale_marks.is_marked(grant.account_id, now_ms) for grant in given)
     assert list(unfinished.all_there_are()) == []
@@ -134,77 +134,79 @@ def test_ending_of_a_client_with_many_users_is_bounded_and_finished_later(home: 
 
 
 @pytest.mark.parametrize("what", ["end", "deletion of its owner"])
-def test_consents_to_an_ended_client_go_with_it(home: House, what: str) -> None:
+def test_consents_to_an_ended_client_go_with_it(latchkey: TestApp, what: str) -> None:
     """Those without a grant that still lives, too: a slice of all that ends in the request, the rest by the minute."""
-    owner, other = someone(home), registered(home)
-    app = registered(home, owner=owner.account)
+    owner, other = someone(latchkey), registered(latchkey)
+    app = registered(latchkey, owner=owner.account)
     for number in range(SLICE + 3):
         Consent(f"acc_{number}", app.id, allowed={f"{CALLBACK}  read"}, given_at=clock.now_ms()).save()
     Consent("acc_0", other.id, allowed={f"{CALLBACK}  read"}, given_at=clock.now_ms()).save()
-    _given(app, 2, home)
+    _given(app, 2, latchkey)
     if what == "end":
         delete_client.delete(app.client)
     else:
         owner.leaves()
     assert len(list(Consent.scan())) == 1 + 3 + 2
-    home.clock.forward(SETTLED_MS / 1000)
+    latchkey.clock.forward(SETTLED_MS / 1000)
     finish.all_unfinished(clock.now_ms() + LATER_MS)
     assert [(each.account_id, each.client_id) for each in Consent.scan()] == [("acc_0", other.id)]
     finish.all_unfinished(clock.now_ms() + LATER_MS)
     assert list(unfinished.all_there_are()) == []
 
 
-def test_ending_begun_anew_is_not_forgotten_with_the_old_one(home: House) -> None:
+def test_ending_begun_anew_is_not_forgotten_with_the_old_one(latchkey: TestApp) -> None:
     """A slice that ends after somebody began again leaves the new one standing."""
-    app = registered(home)
-    _suspend(home, app)
+    app = registered(latchkey)
+    _suspend(latchkey, app)
     (old,) = unfinished.all_there_are()
-    home.clock.forward(SETTLED_MS / 1000)
-    _suspend(home, app)
+    latchkey.clock.forward(SETTLED_MS / 1000)
+    _suspend(latchkey, app)
     unfinished.settle(old, is_finished=True)
     assert [each.began_at for each in unfinished.all_there_are()] == [clock.now_ms()]
 
 
-def test_ending_that_fails_keeps_no_other_from_being_finished(home: House) -> None:
+def test_ending_that_fails_keeps_no_other_from_being_finished(latchkey: TestApp) -> None:
     """What nobody can read is left alone."""
     broken = unfinished.new("nonsense", "x")
     broken.save()
-    app = registered(home)
-    _given(app, SLICE + 1, home)
+    app = registered(latchkey)
+    _given(app, SLICE + 1, latchkey)
     delete_client.delete(app.client)
-    home.clock.forward(SETTLED_MS / 1000)
+    latchkey.clock.forward(SETTLED_MS / 1000)
     finish.all_unfinished(clock.now_ms() + LATER_MS)
     assert [each.at for each in unfinished.all_there_are()] == [broken.at]
 
 
-def test_operator_ends_a_client_that_registered_itself(home: House) -> None:
+def test_operator_ends_a_client_that_registered_itself(latchkey: TestApp) -> None:
     """It has no owner to be suspended: its tokens stop, nothing is issued to it, and it manages itself no longer."""
-    body = as_json(home, "/oauth/register", {"redirect_uris": [CALLBACK], "grant_types": ["authorization_code"]}).json()
-    app = App(home, Client.get(body["client_id"]), body["client_secret"], CALLBACK, PKCE)
-    ada = someone(home)
+    body = as_json(
+        latchkey, "/oauth/register", {"redirect_uris": [CALLBACK], "grant_types": ["authorization_code"]}
+    ).json()
+    app = App(latchkey, Client.get(body["client_id"]), body["client_secret"], CALLBACK, PKCE)
+    ada = someone(latchkey)
     token = ada.tokens(app)["access_token"]
-    assert works(home, token)
+    assert works(latchkey, token)
     ended = end_client.end(app.id, actor="operator", reason="Phishing")
     assert (ended.ended_by, ended.ended_because) == ("operator", "Phishing")
-    assert not works(home, token)
+    assert not works(latchkey, token)
     assert ada.asked(app).status == 400
-    own = home.call("GET", f"/oauth/register/{app.id}", body["registration_access_token"])
+    own = latchkey.call("GET", f"/oauth/register/{app.id}", body["registration_access_token"])
     assert own.status == 401
 
 
-def test_ended_document_does_not_come_back_by_being_fetched(home: House) -> None:
+def test_ended_document_does_not_come_back_by_being_fetched(latchkey: TestApp) -> None:
     """Known or never seen: its URL names no client any more, and nobody asks for it."""
     url = "https://client.example.com/metadata.json"
     for _ in range(2):
         ended = end_client.end(url, actor="operator")
         assert ended.deleted_at is not None
         assert ended.dies_at is None
-    page = someone(home).open(f"/oauth/authorize?client_id={url}&response_type=code")
+    page = someone(latchkey).open(f"/oauth/authorize?client_id={url}&response_type=code")
     assert page.status == 400
     assert Client.get(url).deleted_at == ended.deleted_at
 
 
-def test_end_of_a_client_that_is_none_is_not_found(home: House) -> None:
+def test_end_of_a_client_that_is_none_is_not_found(latchkey: TestApp) -> None:
     """A misspelt id ends nothing and stores nothing."""
     for client_id in ("app_nonsense", "app_00000000000000000000", "https://client.example.com", "http://a.example/x"):
         with pytest.raises(errors.NotFound):
@@ -212,9 +214,9 @@ def test_end_of_a_client_that_is_none_is_not_found(home: House) -> None:
     assert list(Client.scan()) == []
 
 
-def test_end_of_a_client_is_told_to_its_owner_once(home: House) -> None:
+def test_end_of_a_client_is_told_to_its_owner_once(latchkey: TestApp) -> None:
     """With who did it and why; ending it again tells nothing."""
-    app = registered(home)
+    app = registered(latchkey)
     for _ in range(2):
         end_client.end(app.id, actor="operator", reason="Phishing")
     told = record.newest_first(str(app.client.owner_id), 10, kind=kinds.APPLICATION_DELETED)

@@ -13,21 +13,21 @@ from chalicelib.oauth.tables import Grant
 from chalicelib.webhooks import endpoints
 from chalicelib.webhooks.tables import Endpoint
 from tests.endings.test_account import Killed, finished
-from tests.house import House
 from tests.oauth.flow import Person, registered, someone
-from tests.visitor import Visitor
+from tests.support.console_client import ConsoleClient
+from tests.support.harness import TestApp
 
 PASSWORD = "harmonica wolverine custard"
 
 
 @pytest.fixture
-def squatter(home: House) -> Person:
+def squatter(latchkey: TestApp) -> Person:
     """Somebody with an address that they never proved, and one of everything."""
-    eve = someone(home, "Eve", verified=False)
-    home.key(eve.account)
+    eve = someone(latchkey, "Eve", verified=False)
+    latchkey.key(eve.account)
     endpoints.create(eve.account.id, url="https://example.com/", name="Spy", types=None)
-    registered(home, owner=eve.account)
-    home.clock.forward(1)
+    registered(latchkey, owner=eve.account)
+    latchkey.clock.forward(1)
     return eve
 
 
@@ -38,24 +38,24 @@ def left(account_id: str) -> tuple[int, int, int]:
     return len(keys), len(hooks), len(list(clients.owned_by(account_id)))
 
 
-def prove(home: House, owner: Person) -> None:
+def prove(latchkey: TestApp, owner: Person) -> None:
     """Use the link in another browser, and choose a password there."""
     ticket = email_links.new_link(
         owner.account.id, email_links.VERIFY_EMAIL, email=owner.account.email, epoch=owner.account.session_epoch
     )
-    assert Visitor(home).submit(f"/verify?ticket={ticket}", password=PASSWORD).status == 303
+    assert ConsoleClient(latchkey).submit(f"/verify?ticket={ticket}", password=PASSWORD).status == 303
 
 
-def test_first_proof_deletes_what_was_there_before_it(home: House, squatter: Person) -> None:
+def test_first_proof_deletes_what_was_there_before_it(latchkey: TestApp, squatter: Person) -> None:
     """In the same request."""
     assert left(squatter.account.id) == (1, 1, 1)
-    prove(home, squatter)
+    prove(latchkey, squatter)
     assert left(squatter.account.id) == (0, 0, 0)
 
 
 @pytest.mark.parametrize("after", range(0, 12, 3))
 def test_proof_that_is_killed_anywhere_is_finished_by_the_minutes_function(
-    home: House, squatter: Person, after: int
+    latchkey: TestApp, squatter: Person, after: int
 ) -> None:
     """From its transaction on, whatever number of calls follows; a key of its owner's own from then on stays."""
     by_wire, calls = dynamodb.sender(), -1
@@ -70,29 +70,29 @@ def test_proof_that_is_killed_anywhere_is_finished_by_the_minutes_function(
         return answer
 
     with dynamodb.sent_by(until_killed), pytest.raises(Killed):
-        prove(home, squatter)
+        prove(latchkey, squatter)
     assert left(squatter.account.id) != (0, 0, 0)
-    home.clock.forward(30)
-    own = home.key(squatter.account)
+    latchkey.clock.forward(30)
+    own = latchkey.key(squatter.account)
     finished()
     assert left(squatter.account.id) == (1, 0, 0)
-    home.clock.forward(60)
+    latchkey.clock.forward(60)
     finished()
-    assert home.call("GET", "/v1/users/me", own.secret).status == 200
+    assert latchkey.call("GET", "/v1/users/me", own.secret).status == 200
     assert list(unfinished.all_there_are()) == []
 
 
 @pytest.mark.parametrize("by", ["proof", "link"])
-def test_request_that_ends_many_applications_reaches_the_users_of_few(home: House, by: str) -> None:
+def test_request_that_ends_many_applications_reaches_the_users_of_few(latchkey: TestApp, by: str) -> None:
     """All are ended at once; the users of all but three hear of it by the minute's function, however many there are."""
-    owner = someone(home, "Eve", verified=by == "link")
-    owned = [registered(home, owner=owner.account) for _ in range(delete_client.WHOLE_AT_ONCE + 2)]
-    given = [grants.new(home.account().id, app.id, scopes={"read"}, resources=set()) for app in owned]
+    owner = someone(latchkey, "Eve", verified=by == "link")
+    owned = [registered(latchkey, owner=owner.account) for _ in range(delete_client.WHOLE_AT_ONCE + 2)]
+    given = [grants.new(latchkey.account().id, app.id, scopes={"read"}, resources=set()) for app in owned]
     for grant in given:
         grant.save()
-    home.clock.forward(1)
+    latchkey.clock.forward(1)
     if by == "proof":
-        prove(home, owner)
+        prove(latchkey, owner)
     else:
         ending = reset.new(owner.account.id, {app.id for app in owned}, by="link")
         ending.save()

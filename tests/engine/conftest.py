@@ -10,8 +10,8 @@ from chalicelib.core.dynamodb import client as dynamodb
 from infra import data, engine
 from tests.engine.faulty import WITHOUT_AN_ANSWER, Line
 from tests.engine.fleet import PUBLIC_URL, STAGE, Fleet
-from tests.house import Clock, House, forget_process
-from tests.serving import ENGINE_ANSWERS_WITHIN_S
+from tests.support.harness import Clock, TestApp, forget_process
+from tests.support.serving import ENGINE_ANSWERS_WITHIN_S
 
 
 @pytest.fixture(scope="session")
@@ -61,7 +61,9 @@ def answers_within_s(request: pytest.FixtureRequest) -> int:
 
 
 @pytest.fixture
-def home(line: Line, logged: io.StringIO, answers_within_s: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
+def latchkey(
+    line: Line, logged: io.StringIO, answers_within_s: int, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[TestApp]:
     """A house at the end of the line. Its clock stands still; chance is real, since the engine outlives the test."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", line.url)
     monkeypatch.setattr(dynamodb, "READ_TIMEOUT_S", answers_within_s)
@@ -70,7 +72,7 @@ def home(line: Line, logged: io.StringIO, answers_within_s: int, monkeypatch: py
     with settings.in_use(settings.Settings(stage=STAGE, public_url=PUBLIC_URL)), clock.driven_by(moved):
         telemetry.write_to(logged)
         forget_process()
-        yield House(moved)
+        yield TestApp(moved)
         forget_process()
     telemetry.write_to(None)
     dynamodb.forget_connection()

@@ -4,7 +4,7 @@ from chalicelib.accounts.tables import Account
 from chalicelib.core import settings
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.limits import counter_items, tiers
-from tests.house import NOON_MS
+from tests.support.harness import NOON_MS
 
 
 def item(account: Account) -> dynamodb.Json:

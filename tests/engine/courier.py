@@ -11,9 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.engine.fleet import STAGE
-from tests.house import stage_key_file
-from tests.receiver import PUBLIC_URL
-from tests.serving import ENGINE_ANSWERS_WITHIN_S
+from tests.support.harness import stage_key_file
+from tests.support.serving import ENGINE_ANSWERS_WITHIN_S
+from tests.support.webhook_receiver import PUBLIC_URL
 
 ROOT = Path(__file__).parents[2]
 SPEED = 30

@@ -16,7 +16,7 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import urlsplit
 
-from tests.serving import CrowdServer
+from tests.support.serving import CrowdServer
 
 _NAMESPACE = "com.amazonaws.dynamodb.v20120810#"
 

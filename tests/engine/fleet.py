@@ -17,7 +17,7 @@ from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import Barrier
 from typing import Any
 
-from tests.serving import ENGINE_ANSWERS_WITHIN_S
+from tests.support.serving import ENGINE_ANSWERS_WITHIN_S
 
 PROCESSES, THREADS = 4, 8
 AT_ONCE = PROCESSES * THREADS
@@ -118,7 +118,7 @@ def _function(pipe: Connection, barrier: Barrier) -> None:
     from chalicelib.core import clock, settings, telemetry
     from chalicelib.core.dynamodb import client as dynamodb
     from infra.standin import Gateway
-    from tests.house import stage_key_file
+    from tests.support.harness import stage_key_file
 
     moment = threading.local()
     gateway = Gateway(app, domain="api.example.com")

@@ -10,7 +10,6 @@ from chalicelib.credentials import find
 from chalicelib.credentials.issue import Issued
 from chalicelib.limits import tiers
 from infra.standin import Answer
-from tests import visitor
 from tests.engine.faulty import (
     CANCELED_BY_CONFLICT,
     CONFLICT,
@@ -24,7 +23,8 @@ from tests.engine.faulty import (
     reading,
     transaction,
 )
-from tests.house import House
+from tests.support import console_client
+from tests.support.harness import TestApp
 
 ONCE = [SERVER_ERROR, CANCELED_BY_CONFLICT, *Breaks]
 
@@ -32,21 +32,21 @@ ONCE = [SERVER_ERROR, CANCELED_BY_CONFLICT, *Breaks]
 class Person:
     """Someone with two keys: one that is changed, one that changes it."""
 
-    def __init__(self, home: House) -> None:
+    def __init__(self, latchkey: TestApp) -> None:
         """Make the account and its keys; the gateway knows both."""
-        self.home = home
-        self.account = home.account(tiers.PRO)
-        self.key, self.manager = home.key(self.account, "read", "write"), home.key(self.account)
-        self.admin = home.key(home.account(tiers.PRO, admin=True), "admin").secret
+        self.latchkey = latchkey
+        self.account = latchkey.account(tiers.PRO)
+        self.key, self.manager = latchkey.key(self.account, "read", "write"), latchkey.key(self.account)
+        self.admin = latchkey.key(latchkey.account(tiers.PRO, admin=True), "admin").secret
         assert self.read(self.key).status == self.read(self.manager).status == 200
 
     def read(self, by: Issued) -> Answer:
         """Read something with one of the keys."""
-        return self.home.call("GET", "/v1/limits", by.secret)
+        return self.latchkey.call("GET", "/v1/limits", by.secret)
 
     def rename(self) -> Answer:
         """Write something with the key that is changed."""
-        return self.home.call("PATCH", "/v1/users/me", self.key.secret, json_body={"name": "Grace"})
+        return self.latchkey.call("PATCH", "/v1/users/me", self.key.secret, json_body={"name": "Grace"})
 
     def create(self) -> Answer:
         """Make a third key."""
@@ -55,7 +55,7 @@ class Person:
     def rotate(self) -> Answer:
         """Replace the key."""
         body = {"grace_s": 60}
-        return self.home.call("POST", f"/v1/keys/{self.manager.key.id}/rotate", self.manager.secret, json_body=body)
+        return self.latchkey.call("POST", f"/v1/keys/{self.manager.key.id}/rotate", self.manager.secret, json_body=body)
 
     def revoke(self) -> Answer:
         """Revoke the key."""
@@ -82,16 +82,16 @@ class Person:
         return set(Account.get(self.account.id).live_keys.attribute_values)
 
     def _manage(self, method: str, target: str, body: Any) -> Answer:
-        return self.home.call(method, target, self.manager.secret, json_body=body)
+        return self.latchkey.call(method, target, self.manager.secret, json_body=body)
 
     def _administer(self, body: Any) -> Answer:
-        return self.home.call("PATCH", f"/v1/users/{self.account.id}", self.admin, json_body=body)
+        return self.latchkey.call("PATCH", f"/v1/users/{self.account.id}", self.admin, json_body=body)
 
 
 @pytest.fixture
-def person(home: House) -> Person:
+def person(latchkey: TestApp) -> Person:
     """Someone whose keys work."""
-    return Person(home)
+    return Person(latchkey)
 
 
 @pytest.mark.parametrize("fault", ONCE, ids=named)
@@ -104,7 +104,7 @@ def test_rotation_that_fails_once_makes_one_successor(person: Person, line: Line
     assert len({call.body["ClientRequestToken"] for call in sent}) == 1
     assert person.keys().keys() == {person.key.key.id, person.manager.key.id, rotated.json()["id"]}
     assert person.counted() == person.keys().keys()
-    assert person.home.call("GET", "/v1/limits", rotated.json()["secret"]).status == 200
+    assert person.latchkey.call("GET", "/v1/limits", rotated.json()["secret"]).status == 200
     assert person.rotate().status == 409
 
 
@@ -116,7 +116,7 @@ def test_creation_that_fails_once_makes_one_key(person: Person, line: Line, faul
     assert created.status == 201
     assert len(person.keys()) == 3
     assert person.counted() == person.keys().keys()
-    assert person.home.call("GET", "/v1/limits", created.json()["secret"]).status == 200
+    assert person.latchkey.call("GET", "/v1/limits", created.json()["secret"]).status == 200
 
 
 @pytest.mark.parametrize("fault", ONCE, ids=named)
@@ -166,21 +166,21 @@ def test_change_that_cannot_be_made_known_is_503_and_heals(
 
 
 @pytest.mark.parametrize("fault", [SERVER_ERROR, Breaks.DROPPED], ids=named)
-def test_deletion_that_cannot_be_made_known_is_503_and_done(home: House, line: Line, fault: Fault) -> None:
+def test_deletion_that_cannot_be_made_known_is_503_and_done(latchkey: TestApp, line: Line, fault: Fault) -> None:
     """The account is gone; its page says that its keys may be accepted for five more minutes, and no longer."""
-    account = visitor.person()
-    key, ada = home.key(account), visitor.logged_in(home, account)
-    assert home.call("GET", "/v1/limits", key.secret).status == 200
+    account = console_client.person()
+    key, ada = latchkey.key(account), console_client.logged_in(latchkey, account)
+    assert latchkey.call("GET", "/v1/limits", key.secret).status == 200
     page = ada.open("/settings/account")
-    fields = ada.filled(page, "/settings/account/delete", {"password": visitor.PASSWORD})
+    fields = ada.filled(page, "/settings/account/delete", {"password": console_client.PASSWORD})
     with line.failing(marking, fault):
         answer = ada.send("/settings/account/delete", fields)
     assert answer.status == 503
     assert "5 more minutes" in answer.text
     assert Account.get(account.id).status == "deleted"
-    home.gateway.cached.clear()
-    home.forget()
-    assert home.call("GET", "/v1/limits", key.secret).status == 401
+    latchkey.gateway.cached.clear()
+    latchkey.forget()
+    assert latchkey.call("GET", "/v1/limits", key.secret).status == 401
 
 
 def test_revocation_marked_in_part_is_503_and_heals(person: Person, line: Line) -> None:
@@ -234,15 +234,15 @@ def test_stale_caller_that_cannot_be_verified_is_not_admitted(person: Person, li
 @pytest.mark.parametrize("fault", [SERVER_ERROR, THROTTLED, Breaks.DROPPED], ids=named)
 def test_key_that_cannot_be_read_is_neither_accepted_nor_remembered(person: Person, line: Line, fault: Fault) -> None:
     """An authorizer without a database answers 5xx, never a refusal that the gateway would keep for 300 s."""
-    fresh = person.home.key(person.account)
+    fresh = person.latchkey.key(person.account)
     with line.failing(reading, fault):
         assert person.read(fresh).status >= 500
     assert person.read(fresh).status == 200
 
 
 @pytest.mark.parametrize("fault", [SERVER_ERROR, Breaks.DROPPED, Breaks.SILENT], ids=named)
-def test_health_is_503_without_a_database(home: House, line: Line, fault: Fault) -> None:
+def test_health_is_503_without_a_database(latchkey: TestApp, line: Line, fault: Fault) -> None:
     """/health says that DynamoDB doesn't answer, and ok once it does."""
     with line.failing(reading, fault):
-        assert home.call("GET", "/health").status == 503
-    assert home.call("GET", "/health").status == 200
+        assert latchkey.call("GET", "/health").status == 503
+    assert latchkey.call("GET", "/health").status == 200

@@ -9,7 +9,7 @@ from chalicelib.accounts.tables import Account
 from chalicelib.credentials import find
 from chalicelib.limits import tiers
 from tests.engine.fleet import PROCESSES, THREADS, Fleet, Reply, Request, flat
-from tests.house import NOON_MS, House
+from tests.support.harness import NOON_MS, TestApp
 
 pytestmark = pytest.mark.xdist_group("fleet")
 
@@ -24,43 +24,45 @@ def warm(fleet: Fleet, url: str, secret: str) -> None:
     fleet.everywhere(url, Request("GET", "/v1/limits", secret, NOON_MS - 2_000))
 
 
-def live(home: House, secret: str) -> list[str]:
+def live(latchkey: TestApp, secret: str) -> list[str]:
     """Return the ids of an account's live keys."""
-    keys = home.call("GET", "/v1/keys?limit=100", secret).json()["data"]
+    keys = latchkey.call("GET", "/v1/keys?limit=100", secret).json()["data"]
     return [key["id"] for key in keys if key["state"] in ("live", "retiring")]
 
 
 @pytest.mark.parametrize("tries", [2, 20])
-def test_rotations_of_one_key_at_once_make_one_successor(home: House, fleet: Fleet, url: str, tries: int) -> None:
+def test_rotations_of_one_key_at_once_make_one_successor(latchkey: TestApp, fleet: Fleet, url: str, tries: int) -> None:
     """Of two, or twenty, rotations of one key at once one gets a successor; the others get 409 and leave nothing."""
-    account = home.account(tiers.PRO)
-    key = home.key(account)
+    account = latchkey.account(tiers.PRO)
+    key = latchkey.key(account)
     warm(fleet, url, key.secret)
     replies = at_once(fleet, url, tries, Request("POST", f"/v1/keys/{key.key.id}/rotate", key.secret, NOON_MS))
     assert Counter(reply.status for reply in replies) == {201: 1, 409: tries - 1}
     won = next(reply.body for reply in replies if reply.status == 201)
     assert {reply.body["error"] for reply in replies if reply.status == 409} == {"conflict"}
     assert sorted(found.id for found in find.keys_of(account.id)) == sorted((key.key.id, won["id"]))
-    assert home.call("GET", "/v1/users/me", won["secret"]).status == 200
+    assert latchkey.call("GET", "/v1/users/me", won["secret"]).status == 200
 
 
-def test_rotations_by_the_successor_and_the_old_key_at_once_leave_two_live(home: House, fleet: Fleet, url: str) -> None:
+def test_rotations_by_the_successor_and_the_old_key_at_once_leave_two_live(
+    latchkey: TestApp, fleet: Fleet, url: str
+) -> None:
     """While both of a lineage live, neither can be rotated, by whichever of them, from however many places."""
-    account = home.account(tiers.PRO)
-    old = home.key(account)
-    new = home.call("POST", f"/v1/keys/{old.key.id}/rotate", old.secret).json()
+    account = latchkey.account(tiers.PRO)
+    old = latchkey.key(account)
+    new = latchkey.call("POST", f"/v1/keys/{old.key.id}/rotate", old.secret).json()
     targets = [(old.key.id, new["secret"]), (new["id"], old.secret)]
     rotations = [Request("POST", f"/v1/keys/{of}/rotate", by, NOON_MS) for of, by in targets * 8]
     assert {reply.status for reply in flat(fleet.send(url, rotations))} == {409}
-    assert sorted(live(home, new["secret"])) == sorted((old.key.id, new["id"]))
+    assert sorted(live(latchkey, new["secret"])) == sorted((old.key.id, new["id"]))
 
 
-def test_rotation_and_revocation_at_once_leave_no_dead_neighbour(home: House, fleet: Fleet, url: str) -> None:
+def test_rotation_and_revocation_at_once_leave_no_dead_neighbour(latchkey: TestApp, fleet: Fleet, url: str) -> None:
     """However rotation and revocation of one key fall together, the key is dead and its successor can be rotated."""
-    account = home.account(tiers.PRO)
-    keeper = home.key(account)
+    account = latchkey.account(tiers.PRO)
+    keeper = latchkey.key(account)
     for second in range(8):
-        key = home.key(account)
+        key = latchkey.key(account)
         path, at_ms = f"/v1/keys/{key.key.id}", NOON_MS + second * 1000
         both = [
             Request("POST", f"{path}/rotate", keeper.secret, at_ms),
@@ -69,68 +71,68 @@ def test_rotation_and_revocation_at_once_leave_no_dead_neighbour(home: House, fl
         rotated, revoked = flat(fleet.send(url, both))
         assert revoked.status == 204
         assert rotated.status in (201, 409)
-        assert home.call("GET", path, keeper.secret).json()["state"] == "revoked"
+        assert latchkey.call("GET", path, keeper.secret).json()["state"] == "revoked"
         if rotated.status == 201:
             successor = f"/v1/keys/{rotated.body['id']}"
-            assert home.call("POST", f"{successor}/rotate", keeper.secret, json_body={"grace_s": 0}).status == 201
+            assert latchkey.call("POST", f"{successor}/rotate", keeper.secret, json_body={"grace_s": 0}).status == 201
 
 
-def test_creations_at_once_leave_20_live_keys(home: House, fleet: Fleet, url: str) -> None:
+def test_creations_at_once_leave_20_live_keys(latchkey: TestApp, fleet: Fleet, url: str) -> None:
     """Of 25 keys made at once beside the one there is, 19 come to be and 6 get 409: 20 live keys, exactly."""
-    account = home.account(tiers.PRO)
-    maker = home.key(account)
+    account = latchkey.account(tiers.PRO)
+    maker = latchkey.key(account)
     warm(fleet, url, maker.secret)
     body = json.dumps({"name": "Made at once", "scopes": ["read"]}).encode()
     replies = at_once(fleet, url, 25, Request("POST", "/v1/keys", maker.secret, NOON_MS, body))
     assert Counter(reply.status for reply in replies) == {201: 19, 409: 6}
     made = [reply.body["id"] for reply in replies if reply.status == 201]
-    assert sorted(live(home, maker.secret)) == sorted((maker.key.id, *made))
+    assert sorted(live(latchkey, maker.secret)) == sorted((maker.key.id, *made))
     assert len(Account.get(account.id).live_keys.attribute_values) == 20
 
 
-def test_last_place_is_taken_once_though_expired_keys_make_room(home: House, fleet: Fleet, url: str) -> None:
+def test_last_place_is_taken_once_though_expired_keys_make_room(latchkey: TestApp, fleet: Fleet, url: str) -> None:
     """Keys that expired make room, and those who take it at once are not more than the room there is."""
-    account = home.account(tiers.PRO)
-    maker = home.key(account)
+    account = latchkey.account(tiers.PRO)
+    maker = latchkey.key(account)
     for _ in range(19):
-        home.key(account, "read", expires_in_s=60)
-    home.clock.forward(61)
+        latchkey.key(account, "read", expires_in_s=60)
+    latchkey.clock.forward(61)
     body = json.dumps({"name": "Made at once", "scopes": ["read"]}).encode()
-    replies = at_once(fleet, url, 25, Request("POST", "/v1/keys", maker.secret, home.clock.now_ms, body))
+    replies = at_once(fleet, url, 25, Request("POST", "/v1/keys", maker.secret, latchkey.clock.now_ms, body))
     assert Counter(reply.status for reply in replies) == {201: 19, 409: 6}
-    assert len(live(home, maker.secret)) == 20
+    assert len(live(latchkey, maker.secret)) == 20
 
 
-def test_revocations_of_one_key_at_once_all_succeed(home: House, fleet: Fleet, url: str) -> None:
+def test_revocations_of_one_key_at_once_all_succeed(latchkey: TestApp, fleet: Fleet, url: str) -> None:
     """Revoking is idempotent: 32 at once all get 204, and the key's place is free once."""
-    account = home.account(tiers.PRO)
-    keeper, doomed = home.key(account), home.key(account)
+    account = latchkey.account(tiers.PRO)
+    keeper, doomed = latchkey.key(account), latchkey.key(account)
     replies = fleet.everywhere(url, Request("DELETE", f"/v1/keys/{doomed.key.id}", keeper.secret, NOON_MS))
     assert {reply.status for reply in replies} == {204}
     assert len(replies) == PROCESSES * THREADS
     assert list(Account.get(account.id).live_keys.attribute_values) == [keeper.key.id]
 
 
-def test_accounts_claiming_one_email_at_once_one_wins(home: House, fleet: Fleet, url: str) -> None:
+def test_accounts_claiming_one_email_at_once_one_wins(latchkey: TestApp, fleet: Fleet, url: str) -> None:
     """One address, spelled in two ways, is claimed 20 times at once: one account comes to be, the others get 409."""
-    admin = home.key(home.account(tiers.PRO, admin=True), "admin", "read")
+    admin = latchkey.key(latchkey.account(tiers.PRO, admin=True), "admin", "read")
     warm(fleet, url, admin.secret)
-    before = len(listed(home, admin.secret))
+    before = len(listed(latchkey, admin.secret))
     spellings = [
         json.dumps({"email": email, "name": "Eve"}).encode() for email in ("eve@example.com", "EVE@Example.com")
     ]
     claims = [Request("POST", "/v1/users", admin.secret, NOON_MS, spellings[at % 2]) for at in range(20)]
     replies = flat(fleet.send(url, claims))
     assert Counter(reply.status for reply in replies) == {201: 1, 409: 19}
-    assert len(listed(home, admin.secret)) == before + 1
+    assert len(listed(latchkey, admin.secret)) == before + 1
 
 
-def listed(home: House, secret: str) -> list[str]:
+def listed(latchkey: TestApp, secret: str) -> list[str]:
     """Return the ids of all accounts."""
     found: list[str] = []
     target = "/v1/users?limit=100"
     while True:
-        page = home.call("GET", target, secret).json()
+        page = latchkey.call("GET", target, secret).json()
         found += [user["id"] for user in page["data"]]
         if page["next_cursor"] is None:
             return found

@@ -6,8 +6,8 @@ import subprocess
 import sys
 
 from tests.engine.fleet import STAGE
-from tests.house import House
-from tests.visitor import person
+from tests.support.console_client import person
+from tests.support.harness import TestApp
 
 OF_PAGES = (
     *("argon2", "zxcvbn", "jinja2", "markupsafe", "chalicelib.oauth.token_endpoint"),
@@ -38,7 +38,7 @@ import json, sys
 from app import app
 from chalicelib.core.dynamodb import client as dynamodb
 from infra.standin import Gateway
-from tests.serving import ENGINE_ANSWERS_WITHIN_S
+from tests.support.serving import ENGINE_ANSWERS_WITHIN_S
 dynamodb.READ_TIMEOUT_S = ENGINE_ANSWERS_WITHIN_S
 gateway = Gateway(app, domain="api.example.com")
 answers = []
@@ -59,23 +59,23 @@ def loaded(url: str, secret: str, *targets: str) -> tuple[list[int], set[str]]:
     return answers, set(modules)
 
 
-def test_request_to_the_api_loads_nothing_of_the_console(home: House, url: str) -> None:
+def test_request_to_the_api_loads_nothing_of_the_console(latchkey: TestApp, url: str) -> None:
     """A new process that has served /v1 knows neither templates nor password hashing, nor how botocore calls AWS."""
-    key = home.key(person())
+    key = latchkey.key(person())
     answers, modules = loaded(url, key.secret, "/v1/users/me", "/v1/limits", "/v1/users", "/v1/keys", "/health")
     assert answers == [200, 200, 200, 200, 200]
     assert [name for name in (*OF_PAGES, *HEAVY) if name in modules] == []
 
 
-def test_request_that_reads_nothing_loads_no_model(home: House, url: str) -> None:
+def test_request_that_reads_nothing_loads_no_model(latchkey: TestApp, url: str) -> None:
     """What an owner's own route pays for the door: neither pynamodb nor what accounts, keys or webhooks are made of."""
-    key = home.key(person())
+    key = latchkey.key(person())
     answers, modules = loaded(url, key.secret, "/v1/limits", "/health")
     assert answers == [200, 200]
     assert [name for name in (*OF_PAGES, *HEAVY, *OF_MODELS) if name in modules] == []
 
 
-def test_verification_loads_neither_pynamodb_nor_what_calls_aws(home: House, url: str) -> None:
+def test_verification_loads_neither_pynamodb_nor_what_calls_aws(latchkey: TestApp, url: str) -> None:
     """The authorizer is a function of its own, which calls the database for each new key."""
     program = (
         "import sys\n"
@@ -86,14 +86,14 @@ def test_verification_loads_neither_pynamodb_nor_what_calls_aws(home: House, url
         "print(effect, *sys.modules)"
     )
     environment = os.environ | {"AWS_ENDPOINT_URL": url, "LATCHKEY_STAGE": STAGE}
-    command = [sys.executable, "-c", program, home.key(person()).secret]
+    command = [sys.executable, "-c", program, latchkey.key(person()).secret]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     effect, *modules = done.stdout.splitlines()[-1].split()
     assert effect == "Allow"
     assert [name for name in (*OF_PAGES, *HEAVY, "pynamodb") if name in modules] == []
 
 
-def test_page_loads_what_it_needs(home: House, url: str) -> None:
+def test_page_loads_what_it_needs(latchkey: TestApp, url: str) -> None:
     """The same process shows a page when it is asked for one: the names above are the right ones."""
     answers, modules = loaded(url, "", "/login", "/signup")
     assert answers == [200, 200]

@@ -20,9 +20,9 @@ from chalicelib.credentials import find
 from chalicelib.limits import tiers
 from tests.engine.faulty import Call, transaction
 from tests.engine.holding import HoldingLine, at_once, met
-from tests.house import House
-from tests.letterbox import Letterbox, kept_in
-from tests.visitor import PASSWORD, Page, Visitor, hash_of, logged_in, person
+from tests.support.console_client import PASSWORD, ConsoleClient, Page, hash_of, logged_in, person
+from tests.support.harness import TestApp
+from tests.support.mailbox import Mailbox, kept_in
 
 TWENTY = 20
 PLACE, EVERYWHERE = "/settings/account/sessions", "/settings/account/log-out-everywhere"
@@ -38,7 +38,7 @@ def line(url: str) -> Iterator[HoldingLine]:
 
 
 @pytest.fixture
-def box(home: House, tmp_path: Path) -> Iterator[Letterbox]:
+def box(latchkey: TestApp, tmp_path: Path) -> Iterator[Mailbox]:
     """Where mail goes."""
     with kept_in(tmp_path / "mail") as kept:
         yield kept
@@ -60,15 +60,15 @@ def statuses(pages: list[Page]) -> Counter[int]:
     return Counter(page.status for page in pages)
 
 
-def works(home: House, secret: str) -> bool:
+def works(latchkey: TestApp, secret: str) -> bool:
     """Tell whether a key is accepted by a gateway and a function that have never seen it."""
-    home.forget()
-    home.gateway.cached.clear()
-    return home.call("GET", "/v1/users/me", secret).status == 200
+    latchkey.forget()
+    latchkey.gateway.cached.clear()
+    return latchkey.call("GET", "/v1/users/me", secret).status == 200
 
 
 @pytest.mark.parametrize("verified", [False, True], ids=["unproven", "proven"])
-def test_mail_link_used_20_times_at_once_is_spent_once(home: House, line: HoldingLine, verified: bool) -> None:
+def test_mail_link_used_20_times_at_once_is_spent_once(latchkey: TestApp, line: HoldingLine, verified: bool) -> None:
     """Of 20 clicks on one link one confirms the address, proven before or not; the others are told that it is spent."""
     account = person(verified=verified)
     ticket = email_links.new_link(
@@ -77,24 +77,26 @@ def test_mail_link_used_20_times_at_once_is_spent_once(home: House, line: Holdin
     target = f"/verify?ticket={ticket}"
     clicks = []
     for _ in range(TWENTY):
-        visitor = logged_in(home, account)
-        form = visitor.filled(visitor.open(target), "/verify", {})
-        clicks.append(partial(visitor.send, "/verify", form))
+        console = logged_in(latchkey, account)
+        form = console.filled(console.open(target), "/verify", {})
+        clicks.append(partial(console.send, "/verify", form))
     assert statuses(met(line, transaction, clicks)) == {303: 1, 410: TWENTY - 1}
     assert Account.get(account.id).session_epoch == (0 if verified else 1)
 
 
-def test_change_of_address_confirmed_20_times_at_once_happens_once(home: House, line: HoldingLine) -> None:
+def test_change_of_address_confirmed_20_times_at_once_happens_once(latchkey: TestApp, line: HoldingLine) -> None:
     """Of 20 clicks on one link one moves the account; the others hear that it is spent, not that another has it."""
     account = person()
     wanted = f"{randomness.base62(8).lower()}@example.com"
     ticket = email_links.new_link(account.id, email_links.CHANGE_EMAIL, email=wanted, epoch=account.session_epoch)
-    clicks = [click_on(home, account, ticket) for _ in range(TWENTY)]
+    clicks = [click_on(latchkey, account, ticket) for _ in range(TWENTY)]
     assert statuses(met(line, transaction, clicks)) == {303: 1, 410: TWENTY - 1}
     assert Account.get(account.id).email == wanted
 
 
-def test_change_of_address_asked_for_twice_and_confirmed_at_once_happens_once(home: House, line: HoldingLine) -> None:
+def test_change_of_address_asked_for_twice_and_confirmed_at_once_happens_once(
+    latchkey: TestApp, line: HoldingLine
+) -> None:
     """Of two links to one new address, used ten times each at once, one moves the account; nothing fails."""
     account = person()
     wanted = f"{randomness.base62(8).lower()}@example.com"
@@ -102,19 +104,19 @@ def test_change_of_address_asked_for_twice_and_confirmed_at_once_happens_once(ho
         email_links.new_link(account.id, email_links.CHANGE_EMAIL, email=wanted, epoch=account.session_epoch)
         for _ in range(2)
     ]
-    clicks = [click_on(home, account, tickets[number % 2]) for number in range(TWENTY)]
+    clicks = [click_on(latchkey, account, tickets[number % 2]) for number in range(TWENTY)]
     assert statuses(met(line, transaction, clicks)) == {303: 1, 410: TWENTY - 1}
     assert Account.get(account.id).email == wanted
 
 
-def click_on(home: House, account: Account, ticket: str) -> Callable[[], Page]:
+def click_on(latchkey: TestApp, account: Account, ticket: str) -> Callable[[], Page]:
     """Return a click on the button of a link that changes an account's address, in a browser of its own."""
-    visitor = logged_in(home, account)
-    form = visitor.filled(visitor.open(f"/verify?ticket={ticket}"), "/verify", {})
-    return partial(visitor.send, "/verify", form)
+    console = logged_in(latchkey, account)
+    form = console.filled(console.open(f"/verify?ticket={ticket}"), "/verify", {})
+    return partial(console.send, "/verify", form)
 
 
-def test_reset_links_of_one_account_at_once_set_one_password(home: House, line: HoldingLine) -> None:
+def test_reset_links_of_one_account_at_once_set_one_password(latchkey: TestApp, line: HoldingLine) -> None:
     """Of two people with a link each, one sets the password, and it is that one's."""
     account = person()
     deeds = []
@@ -122,35 +124,37 @@ def test_reset_links_of_one_account_at_once_set_one_password(home: House, line: 
         ticket = email_links.new_link(
             account.id, email_links.SET_PASSWORD, email=account.email, epoch=account.session_epoch
         )
-        visitor = Visitor(home)
-        form = visitor.filled(visitor.open(f"/password?ticket={ticket}"), "/password", {"password": password})
-        deeds.append(partial(visitor.send, "/password", form))
+        console = ConsoleClient(latchkey)
+        form = console.filled(console.open(f"/password?ticket={ticket}"), "/password", {"password": password})
+        deeds.append(partial(console.send, "/password", form))
     pages = met(line, transaction, deeds)
     assert statuses(pages) == {303: 1, 410: 1}
     for password, page in zip(OTHER_PASSWORDS, pages, strict=True):
-        assert Visitor(home).log_in(account.email, password).status == (303 if page.status == 303 else 401)
+        assert ConsoleClient(latchkey).log_in(account.email, password).status == (303 if page.status == 303 else 401)
 
 
-def test_form_sent_20_times_at_once_makes_one_key(home: House, line: HoldingLine) -> None:
+def test_form_sent_20_times_at_once_makes_one_key(latchkey: TestApp, line: HoldingLine) -> None:
     """However often a button is pressed, one form makes one key, and one answer shows its secret."""
     account = person()
-    visitor = logged_in(home, account)
-    form = visitor.filled(visitor.open("/settings/keys/new"), "/settings/keys/new", {"name": "CI"})
-    presses = [lambda: visitor.send("/settings/keys/new", form)] * TWENTY
+    console = logged_in(latchkey, account)
+    form = console.filled(console.open("/settings/keys/new"), "/settings/keys/new", {"name": "CI"})
+    presses = [lambda: console.send("/settings/keys/new", form)] * TWENTY
     pages = met(line, making_a_key, presses)
     assert statuses(pages) == {200: 1, 409: TWENTY - 1}
     assert [key.name for key in find.keys_of(account.id)] == ["CI"]
     assert len(Account.get(account.id).live_keys.attribute_values) == 1
 
 
-def test_two_tokens_for_one_address_at_once_make_one_account(home: House, line: HoldingLine, box: Letterbox) -> None:
+def test_two_tokens_for_one_address_at_once_make_one_account(
+    latchkey: TestApp, line: HoldingLine, box: Mailbox
+) -> None:
     """Two people signed up with it, and both links are used at the same moment: one account, and the other is told."""
     email, deeds = f"eve.{randomness.base62(8).lower()}@example.com", []
     for name in ("Eve", "Mallory"):
-        visitor = Visitor(home)
-        visitor.submit("/signup", email=email, name=name, password=PASSWORD)
-        form = visitor.filled(visitor.open(box.take_one().target), "/verify", {})
-        deeds.append(partial(visitor.send, "/verify", form))
+        console = ConsoleClient(latchkey)
+        console.submit("/signup", email=email, name=name, password=PASSWORD)
+        form = console.filled(console.open(box.take_one().target), "/verify", {})
+        deeds.append(partial(console.send, "/verify", form))
     pages = met(line, transaction, deeds)
     assert statuses(pages) == {303: 1, 409: 1}
     accounts = [account for account in find_accounts.accounts_after("", 5_000) if account.email == email]
@@ -158,13 +162,15 @@ def test_two_tokens_for_one_address_at_once_make_one_account(home: House, line: 
     assert accounts[0].name == ("Eve" if pages[0].status == 303 else "Mallory")
 
 
-def test_sign_up_token_spent_20_times_at_once_makes_one_account(home: House, line: HoldingLine, box: Letterbox) -> None:
+def test_sign_up_token_spent_20_times_at_once_makes_one_account(
+    latchkey: TestApp, line: HoldingLine, box: Mailbox
+) -> None:
     """However often the button is pressed, one makes the account and is logged in; the link is spent for the others."""
     email = f"ada.{randomness.base62(8).lower()}@example.com"
-    visitor = Visitor(home)
-    visitor.submit("/signup", email=email, name="Ada", password=PASSWORD)
-    form = visitor.filled(visitor.open(box.take_one().target), "/verify", {})
-    tabs = [Visitor(home, cookies=dict(visitor.cookies)) for _ in range(TWENTY)]
+    console = ConsoleClient(latchkey)
+    console.submit("/signup", email=email, name="Ada", password=PASSWORD)
+    form = console.filled(console.open(box.take_one().target), "/verify", {})
+    tabs = [ConsoleClient(latchkey, cookies=dict(console.cookies)) for _ in range(TWENTY)]
     pages = met(line, transaction, [partial(tab.send, "/verify", form) for tab in tabs])
     assert statuses(pages) == {303: 1, 410: TWENTY - 1}
     assert [bool(tab.session) for tab in tabs] == [page.status == 303 for page in pages]
@@ -172,28 +178,30 @@ def test_sign_up_token_spent_20_times_at_once_makes_one_account(home: House, lin
     assert [account.id for account in accounts] == [Email.get(email).account_id]
 
 
-def test_sign_ups_at_once_are_not_more_than_allowed(home: House, box: Letterbox) -> None:
+def test_sign_ups_at_once_are_not_more_than_allowed(latchkey: TestApp, box: Mailbox) -> None:
     """Twenty from one network in the same moment: as many pass as are left, and the others send no mail."""
     ip = "192.0.2.99"
-    home.counted(f"sign-ups_{ip}", tiers.SIGN_UPS, used=27)
+    latchkey.counted(f"sign-ups_{ip}", tiers.SIGN_UPS, used=27)
     deeds = []
     for number in range(TWENTY):
-        visitor = Visitor(home, ip=ip)
+        console = ConsoleClient(latchkey, ip=ip)
         fields = {"email": f"at.once.{number}@example.com", "name": "Ada", "password": PASSWORD}
-        deeds.append(partial(visitor.send, "/signup", visitor.filled(visitor.open("/signup"), "/signup", fields)))
+        deeds.append(partial(console.send, "/signup", console.filled(console.open("/signup"), "/signup", fields)))
     assert statuses(at_once(deeds)) == {200: 3, 429: TWENTY - 3}
     assert len(box.take()) == 3
 
 
-def test_log_in_that_was_decided_before_the_address_is_proven_opens_nothing(home: House, line: HoldingLine) -> None:
+def test_log_in_that_was_decided_before_the_address_is_proven_opens_nothing(
+    latchkey: TestApp, line: HoldingLine
+) -> None:
     """Twenty log-ins with a password that the first proof ends, written after it: no session of theirs is any good."""
     squatted = person(verified=False)
     ticket = email_links.new_link(
         squatted.id, email_links.VERIFY_EMAIL, email=squatted.email, epoch=squatted.session_epoch
     )
-    visitors = [Visitor(home) for _ in range(TWENTY)]
+    consoles = [ConsoleClient(latchkey) for _ in range(TWENTY)]
     fields = {"email": squatted.email, "password": PASSWORD}
-    log_ins = [partial(each.send, "/login", each.filled(each.open("/login"), "/login", fields)) for each in visitors]
+    log_ins = [partial(each.send, "/login", each.filled(each.open("/login"), "/login", fields)) for each in consoles]
     with line.holding(transaction) as held, ThreadPoolExecutor(TWENTY) as threads:
         under_way = [threads.submit(log_in) for log_in in log_ins]
         held.wait_for(TWENTY)
@@ -202,16 +210,18 @@ def test_log_in_that_was_decided_before_the_address_is_proven_opens_nothing(home
         email_links.set_password(email_links.looked_up(ticket, email_links.VERIFY_EMAIL), account, hash_of("another"))
         held.let_go()
         assert statuses([each.result() for each in under_way]) == {303: TWENTY}
-    assert {visitor.open("/settings/account").status for visitor in visitors} == {303}
-    home.clock.forward(3_600)
-    assert Visitor(home).log_in(squatted.email).status == 401
+    assert {console.open("/settings/account").status for console in consoles} == {303}
+    latchkey.clock.forward(3_600)
+    assert ConsoleClient(latchkey).log_in(squatted.email).status == 401
 
 
-def test_account_that_is_made_while_its_predecessor_is_deleted_goes_on_counting(home: House, line: HoldingLine) -> None:
+def test_account_that_is_made_while_its_predecessor_is_deleted_goes_on_counting(
+    latchkey: TestApp, line: HoldingLine
+) -> None:
     """What was asked before the deletion is asked again: the new account has used what the old one had."""
     account = person()
-    home.counted(account.id, tiers.FREE, used=600)
-    leaving = logged_in(home, account)
+    latchkey.counted(account.id, tiers.FREE, used=600)
+    leaving = logged_in(latchkey, account)
     form = leaving.filled(leaving.open("/settings/account"), "/settings/account/delete", {"password": PASSWORD})
     with line.holding(transaction) as held, ThreadPoolExecutor(1) as thread:
         making = thread.submit(lambda: person(email=account.email))
@@ -220,36 +230,36 @@ def test_account_that_is_made_while_its_predecessor_is_deleted_goes_on_counting(
         assert leaving.send("/settings/account/delete", form).status == 303
         held.let_go()
         made = making.result()
-    key = home.key(made)
-    assert home.call("GET", "/v1/limits", key.secret).json()["quota"]["remaining"] == 399
+    key = latchkey.key(made)
+    assert latchkey.call("GET", "/v1/limits", key.secret).json()["quota"]["remaining"] == 399
 
 
-def test_two_password_changes_at_once_one_wins(home: House, line: HoldingLine) -> None:
+def test_two_password_changes_at_once_one_wins(latchkey: TestApp, line: HoldingLine) -> None:
     """One sets the password and goes on; the other is told, its session is over, and its password opens nothing."""
     account = person()
-    visitors = [logged_in(home, account) for _ in OTHER_PASSWORDS]
+    consoles = [logged_in(latchkey, account) for _ in OTHER_PASSWORDS]
     deeds = []
-    for visitor, password in zip(visitors, OTHER_PASSWORDS, strict=True):
-        page, action = visitor.open("/settings/account"), "/settings/account/password"
-        form = visitor.filled(page, action, {"password": PASSWORD, "new_password": password})
-        deeds.append(partial(visitor.send, action, form))
+    for console, password in zip(consoles, OTHER_PASSWORDS, strict=True):
+        page, action = console.open("/settings/account"), "/settings/account/password"
+        form = console.filled(page, action, {"password": PASSWORD, "new_password": password})
+        deeds.append(partial(console.send, action, form))
     pages = met(line, transaction, deeds)
     assert statuses(pages) == {303: 1, 409: 1}
-    for visitor, password, page in zip(visitors, OTHER_PASSWORDS, pages, strict=True):
+    for console, password, page in zip(consoles, OTHER_PASSWORDS, pages, strict=True):
         won = page.status == 303
-        assert visitor.open("/settings/account").status == (200 if won else 303)
-        assert Visitor(home).log_in(account.email, password).status == (303 if won else 401)
+        assert console.open("/settings/account").status == (200 if won else 303)
+        assert ConsoleClient(latchkey).log_in(account.email, password).status == (303 if won else 401)
 
 
-def test_addresses_claimed_by_two_accounts_at_once_go_to_one(home: House, line: HoldingLine) -> None:
+def test_addresses_claimed_by_two_accounts_at_once_go_to_one(latchkey: TestApp, line: HoldingLine) -> None:
     """Of two accounts that move to one address at the same moment one gets it; the other keeps its own."""
     wanted = f"wanted.{randomness.base62(8).lower()}@example.com"
     accounts, deeds = [person(), person()], []
     for account in accounts:
         ticket = email_links.new_link(account.id, email_links.CHANGE_EMAIL, email=wanted, epoch=account.session_epoch)
-        visitor = logged_in(home, account)
-        form = visitor.filled(visitor.open(f"/verify?ticket={ticket}"), "/verify", {})
-        deeds.append(partial(visitor.send, "/verify", form))
+        console = logged_in(latchkey, account)
+        form = console.filled(console.open(f"/verify?ticket={ticket}"), "/verify", {})
+        deeds.append(partial(console.send, "/verify", form))
     pages = met(line, transaction, deeds)
     assert statuses(pages) == {303: 1, 409: 1}
     for account, page in zip(accounts, pages, strict=True):
@@ -261,84 +271,84 @@ def test_addresses_claimed_by_two_accounts_at_once_go_to_one(home: House, line: 
         Email.get(lost[0])
 
 
-def test_log_out_during_a_page_view_is_not_undone_by_it(home: House, line: HoldingLine) -> None:
+def test_log_out_during_a_page_view_is_not_undone_by_it(latchkey: TestApp, line: HoldingLine) -> None:
     """A page that was asked for before the log-out and notes the visit after it doesn't bring the session back."""
-    visitor = logged_in(home, person())
-    other_tab = Visitor(home, cookies=dict(visitor.cookies))
-    form = visitor.filled(visitor.open("/settings/usage"), "/logout", {})
-    home.clock.forward(sessions.SEEN_EVERY_MS / 1000)
+    console = logged_in(latchkey, person())
+    other_tab = ConsoleClient(latchkey, cookies=dict(console.cookies))
+    form = console.filled(console.open("/settings/usage"), "/logout", {})
+    latchkey.clock.forward(sessions.SEEN_EVERY_MS / 1000)
     with line.holding(sessions_write("UpdateItem")) as held, ThreadPoolExecutor(1) as thread:
         view = thread.submit(lambda: other_tab.open("/settings/usage"))
         held.wait_for(1)
-        session = visitor.session
-        assert visitor.send("/logout", form).status == 303
+        session = console.session
+        assert console.send("/logout", form).status == 303
         held.let_go()
         assert view.result().status == 200
     assert sessions.session_of(session) is None
     assert other_tab.open("/settings/usage").status == 303
-    assert [found for found in Session.scan() if found.seen_at == home.clock.now_ms and found.dies_at is None] == []
+    assert [found for found in Session.scan() if found.seen_at == latchkey.clock.now_ms and found.dies_at is None] == []
 
 
-def test_page_views_and_log_out_20_at_once_leave_no_session(home: House) -> None:
+def test_page_views_and_log_out_20_at_once_leave_no_session(latchkey: TestApp) -> None:
     """However they fall together, after a log-out the session is over."""
-    visitor = logged_in(home, person())
-    form = visitor.filled(visitor.open("/settings/account"), "/logout", {})
-    session = visitor.session
-    home.clock.forward(sessions.SEEN_EVERY_MS / 1000)
-    tabs = [Visitor(home, cookies=dict(visitor.cookies)) for _ in range(TWENTY - 1)]
+    console = logged_in(latchkey, person())
+    form = console.filled(console.open("/settings/account"), "/logout", {})
+    session = console.session
+    latchkey.clock.forward(sessions.SEEN_EVERY_MS / 1000)
+    tabs = [ConsoleClient(latchkey, cookies=dict(console.cookies)) for _ in range(TWENTY - 1)]
     clicks: list[Callable[[], Page]] = [partial(tab.open, "/settings/account") for tab in tabs]
-    clicks.append(partial(visitor.send, "/logout", form))
+    clicks.append(partial(console.send, "/logout", form))
     pages = at_once(clicks)
     assert {page.status for page in pages} <= {200, 303}
     assert sessions.session_of(session) is None
 
 
-def test_sessions_ended_and_logged_out_everywhere_20_at_once_leave_none(home: House) -> None:
+def test_sessions_ended_and_logged_out_everywhere_20_at_once_leave_none(latchkey: TestApp) -> None:
     """However they fall together with page views, which note the visit: nobody is logged in afterwards."""
     account = person()
-    visitors = [logged_in(home, account) for _ in range(TWENTY)]
+    consoles = [logged_in(latchkey, account) for _ in range(TWENTY)]
     clicks: list[Callable[[], Page]] = []
-    for each in visitors[:6]:
+    for each in consoles[:6]:
         end = f"{PLACE}/{each.session_id}/end"
         clicks.append(partial(each.send, end, each.filled(each.open(end), end, {})))
-    last = visitors[6]
+    last = consoles[6]
     everywhere = last.filled(last.open(EVERYWHERE), EVERYWHERE, {})
-    home.clock.forward(sessions.SEEN_EVERY_MS / 1000)
-    clicks += [partial(each.open, PLACE) for each in visitors[7:]]
+    latchkey.clock.forward(sessions.SEEN_EVERY_MS / 1000)
+    clicks += [partial(each.open, PLACE) for each in consoles[7:]]
     clicks.append(partial(last.send, EVERYWHERE, everywhere))
-    secrets = [each.session for each in visitors]
+    secrets = [each.session for each in consoles]
     assert {page.status for page in at_once(clicks)} <= {200, 303}
     assert [secret for secret in secrets if sessions.session_of(secret) is not None] == []
 
 
-def test_choices_of_two_reset_links_at_once_end_what_the_winner_chose(home: House, line: HoldingLine) -> None:
+def test_choices_of_two_reset_links_at_once_end_what_the_winner_chose(latchkey: TestApp, line: HoldingLine) -> None:
     """The loser sets no password and ends nothing."""
     account = person()
-    keys = [home.key(account) for _ in OTHER_PASSWORDS]
+    keys = [latchkey.key(account) for _ in OTHER_PASSWORDS]
     deeds = []
     for password, key in zip(OTHER_PASSWORDS, keys, strict=True):
         ticket = email_links.new_link(
             account.id, email_links.SET_PASSWORD, email=account.email, epoch=account.session_epoch
         )
-        visitor = Visitor(home)
+        console = ConsoleClient(latchkey)
         fields = {"password": password, "end": key.key.id}
-        form = visitor.filled(visitor.open(f"/password?ticket={ticket}"), "/password", fields)
-        deeds.append(partial(visitor.send, "/password", form))
+        form = console.filled(console.open(f"/password?ticket={ticket}"), "/password", fields)
+        deeds.append(partial(console.send, "/password", form))
     pages = met(line, transaction, deeds)
     assert statuses(pages) == {303: 1, 410: 1}
-    assert [works(home, key.secret) for key in keys] == [page.status == 410 for page in pages]
+    assert [works(latchkey, key.secret) for key in keys] == [page.status == 410 for page in pages]
 
 
-def test_deletion_before_a_key_that_is_being_made_leaves_none(home: House, line: HoldingLine) -> None:
+def test_deletion_before_a_key_that_is_being_made_leaves_none(latchkey: TestApp, line: HoldingLine) -> None:
     """A key whose making was decided before the deletion and written after it never comes to be."""
     account = person()
-    maker = home.key(account)
-    visitor, leaving = logged_in(home, account), logged_in(home, account)
-    form = visitor.filled(visitor.open("/settings/keys/new"), "/settings/keys/new", {"name": "Late"})
+    maker = latchkey.key(account)
+    console, leaving = logged_in(latchkey, account), logged_in(latchkey, account)
+    form = console.filled(console.open("/settings/keys/new"), "/settings/keys/new", {"name": "Late"})
     body = {"name": "Late", "scopes": ["read"]}
     with line.holding(making_a_key) as held, ThreadPoolExecutor(2) as threads:
-        by_page = threads.submit(lambda: visitor.send("/settings/keys/new", form))
-        by_api = threads.submit(lambda: home.call("POST", "/v1/keys", maker.secret, json_body=body))
+        by_page = threads.submit(lambda: console.send("/settings/keys/new", form))
+        by_api = threads.submit(lambda: latchkey.call("POST", "/v1/keys", maker.secret, json_body=body))
         held.wait_for(2)
         gone = leaving.submit("/settings/account/delete", on="/settings/account", password=PASSWORD)
         assert gone.status == 303
@@ -346,54 +356,56 @@ def test_deletion_before_a_key_that_is_being_made_leaves_none(home: House, line:
         assert by_page.result().status == 404
         assert by_api.result().status == 404
     assert [key.name for key in find.keys_of(account.id) if key.is_live()] == []
-    assert not works(home, maker.secret)
+    assert not works(latchkey, maker.secret)
 
 
-def test_deletion_and_key_creations_20_at_once_leave_no_working_key(home: House) -> None:
+def test_deletion_and_key_creations_20_at_once_leave_no_working_key(latchkey: TestApp) -> None:
     """However they fall together, after a deletion no key of the account works."""
     account = person()
-    maker = home.key(account)
-    leaving = logged_in(home, account)
+    maker = latchkey.key(account)
+    leaving = logged_in(latchkey, account)
     form = leaving.filled(leaving.open("/settings/account"), "/settings/account/delete", {"password": PASSWORD})
     body = {"name": "Late", "scopes": ["read"]}
-    makers = [lambda: home.call("POST", "/v1/keys", maker.secret, json_body=body)] * (TWENTY - 1)
+    makers = [lambda: latchkey.call("POST", "/v1/keys", maker.secret, json_body=body)] * (TWENTY - 1)
     answers = at_once([*makers, lambda: leaving.send("/settings/account/delete", form).answer])
     assert answers[-1].status == 303
     made = [answer.json()["secret"] for answer in answers[:-1] if answer.status == 201]
-    assert not any(works(home, secret) for secret in [maker.secret, *made])
+    assert not any(works(latchkey, secret) for secret in [maker.secret, *made])
 
 
 @pytest.mark.parametrize("by", ["api", "page"])
-def test_key_that_is_being_made_when_the_address_is_proven_never_works(home: House, line: HoldingLine, by: str) -> None:
+def test_key_that_is_being_made_when_the_address_is_proven_never_works(
+    latchkey: TestApp, line: HoldingLine, by: str
+) -> None:
     """Whoever had the account before its owner proved the address can't save a key over that moment."""
     squatted = person(verified=False)
-    old = home.key(squatted)
-    squatter = logged_in(home, squatted)
+    old = latchkey.key(squatted)
+    squatter = logged_in(latchkey, squatted)
     form = squatter.filled(squatter.open("/settings/keys/new"), "/settings/keys/new", {"name": "Late"})
     ticket = email_links.new_link(
         squatted.id, email_links.VERIFY_EMAIL, email=squatted.email, epoch=squatted.session_epoch
     )
     body = {"name": "Late", "scopes": ["read"]}
     deeds = {
-        "api": lambda: home.call("POST", "/v1/keys", old.secret, json_body=body),
+        "api": lambda: latchkey.call("POST", "/v1/keys", old.secret, json_body=body),
         "page": lambda: squatter.send("/settings/keys/new", form).answer,
     }
     with line.holding(making_a_key) as held, ThreadPoolExecutor(1) as thread:
         late = thread.submit(deeds[by])
         held.wait_for(1)
-        assert Visitor(home).submit(f"/verify?ticket={ticket}", password=OTHER_PASSWORDS[0]).status == 303
+        assert ConsoleClient(latchkey).submit(f"/verify?ticket={ticket}", password=OTHER_PASSWORDS[0]).status == 303
         held.let_go()
         assert late.result().status == 409
     assert [key.name for key in find.keys_of(squatted.id) if key.is_live()] == []
-    assert not works(home, old.secret)
+    assert not works(latchkey, old.secret)
 
 
-def test_log_in_attempts_at_once_are_not_more_than_allowed(home: House) -> None:
+def test_log_in_attempts_at_once_are_not_more_than_allowed(latchkey: TestApp) -> None:
     """Guesses sent at the same moment are counted like guesses sent one after the other."""
     account = person()
-    visitors = [Visitor(home) for _ in range(8)]
-    pages = [(visitor, visitor.open("/login")) for visitor in visitors]
+    consoles = [ConsoleClient(latchkey) for _ in range(8)]
+    pages = [(console, console.open("/login")) for console in consoles]
     fields = {"email": account.email, "password": "not the password at all"}
     with settings.in_use(replace(settings.current(), log_in_attempts_per_email=3)):
-        guesses = [partial(visitor.send, "/login", visitor.filled(page, "/login", fields)) for visitor, page in pages]
+        guesses = [partial(console.send, "/login", console.filled(page, "/login", fields)) for console, page in pages]
         assert statuses(at_once(guesses)) == {401: 3, 429: 5}

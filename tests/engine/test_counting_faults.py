@@ -30,7 +30,7 @@ from tests.engine.faulty import (
     reading,
 )
 from tests.engine.fleet import AT_ONCE, Fleet, Request, flat
-from tests.house import NOON_MS, House
+from tests.support.harness import NOON_MS, TestApp
 
 UNANSWERED = [SERVER_ERROR, NO_AMAZON, *Breaks]
 NEVER_DONE = [SERVER_ERROR, NO_AMAZON, Breaks.DROPPED, Breaks.SILENT]
@@ -38,17 +38,17 @@ DONE_UNHEARD = [Breaks.DROPPED_AFTER, Breaks.SILENT_AFTER]
 
 
 @pytest.fixture
-def key(home: House) -> str:
+def key(latchkey: TestApp) -> str:
     """The secret of a Free account's key, known to the gateway already."""
-    secret = home.key(home.account(tiers.FREE)).secret
-    assert asked(home, secret).status == 200
-    home.clock.forward(1)
+    secret = latchkey.key(latchkey.account(tiers.FREE)).secret
+    assert asked(latchkey, secret).status == 200
+    latchkey.clock.forward(1)
     return secret
 
 
-def asked(home: House, secret: str) -> Answer:
+def asked(latchkey: TestApp, secret: str) -> Answer:
     """Return the answer to a request that needs nothing of the engine but its admission."""
-    return home.call("GET", "/v1/limits", secret)
+    return latchkey.call("GET", "/v1/limits", secret)
 
 
 def left(answer: Answer) -> int:
@@ -58,29 +58,29 @@ def left(answer: Answer) -> int:
 
 
 @pytest.mark.parametrize("fault", [THROUGHPUT_EXCEEDED, THROTTLED], ids=named)
-def test_throttled_counter_is_a_429_for_one_second(home: House, line: Line, key: str, fault: Fault) -> None:
+def test_throttled_counter_is_a_429_for_one_second(latchkey: TestApp, line: Line, key: str, fault: Fault) -> None:
     """A throttled counter refuses at once, for a second, and uses nothing up: a flood is not rewarded."""
     with line.failing(counting, fault) as calls:
-        refused = asked(home, key)
+        refused = asked(latchkey, key)
     assert (refused.status, refused.header("Retry-After")) == (429, "1")
     assert refused.json() == {
         "error": "rate_limit_exceeded",
         "message": "Rate limit exceeded. Try again in 1 seconds.",
     }
     assert len(calls) == 1
-    assert left(asked(home, key)) == 998
+    assert left(asked(latchkey, key)) == 998
 
 
-def test_conflict_is_retried(home: House, line: Line, key: str) -> None:
+def test_conflict_is_retried(latchkey: TestApp, line: Line, key: str) -> None:
     """A counter that meets a transaction is written again until it is through, and counts once."""
     with line.failing(counting, CONFLICT, times=5) as calls:
-        assert left(asked(home, key)) == 998
+        assert left(asked(latchkey, key)) == 998
     assert len(calls) == 6
 
 
 @pytest.mark.parametrize("fault", [CONFLICT, *UNANSWERED], ids=named)
 def test_unanswered_counter_lets_requests_through(
-    home: House, line: Line, key: str, logged: io.StringIO, fault: Fault
+    latchkey: TestApp, line: Line, key: str, logged: io.StringIO, fault: Fault
 ) -> None:
     """A limiter outage is no API outage: the request passes, then others for a second without asking; it is counted."""
 
@@ -89,89 +89,93 @@ def test_unanswered_counter_lets_requests_through(
             return None
         calls.append(call)
         if fault in WITHOUT_AN_ANSWER:
-            home.clock.forward(dynamodb.READ_TIMEOUT_S)
+            latchkey.clock.forward(dynamodb.READ_TIMEOUT_S)
         return fault
 
     calls: list[Call] = []
     with line.failing_by(decide):
-        assert asked(home, key).status == 200
+        assert asked(latchkey, key).status == 200
         tries = len(calls)
         assert tries == (dynamodb.AT_ONCE.conflict if fault == CONFLICT else dynamodb.AT_ONCE.unavailable)
         assert logged.getvalue().count('"LimiterUnavailable":1') == 1
-        home.clock.now_ms += fail_open.LASTS_MS - 1
-        assert asked(home, key).status == 200
+        latchkey.clock.now_ms += fail_open.LASTS_MS - 1
+        assert asked(latchkey, key).status == 200
         assert len(calls) == tries
-    home.clock.now_ms += 1
+    latchkey.clock.now_ms += 1
     done_unheard = tries if fault in DONE_UNHEARD else 0
-    assert left(asked(home, key)) == 998 - done_unheard
+    assert left(asked(latchkey, key)) == 998 - done_unheard
     assert logged.getvalue().count('"LimiterUnavailable":1') == 1
 
 
-def test_engine_that_is_gone_lets_requests_through(home: House, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_engine_that_is_gone_lets_requests_through(
+    latchkey: TestApp, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A refused connection is an outage like any other."""
     with socket.socket() as taken:  # and nobody listens: what is merely free, another process may take
         taken.bind(("127.0.0.1", 0))
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{taken.getsockname()[1]}")
         dynamodb.forget_connection()
-        assert asked(home, key).status == 200
+        assert asked(latchkey, key).status == 200
 
 
 @pytest.mark.parametrize("fault", NEVER_DONE, ids=named)
-def test_counter_that_fails_once_counts_once(home: House, line: Line, key: str, fault: Fault) -> None:
+def test_counter_that_fails_once_counts_once(latchkey: TestApp, line: Line, key: str, fault: Fault) -> None:
     """A write that didn't happen is sent again and counts once."""
     with line.failing(counting, fault, times=1) as calls:
-        assert left(asked(home, key)) == 998
+        assert left(asked(latchkey, key)) == 998
     assert len(calls) == 2
 
 
 @pytest.mark.parametrize("fault", NOT_ACCEPTED, ids=named)
 @pytest.mark.parametrize("rule", [counting, reading])
 def test_call_that_was_signed_before_a_thaw_is_signed_anew(
-    home: House, line: Line, key: str, rule: Rule, fault: Fault
+    latchkey: TestApp, line: Line, key: str, rule: Rule, fault: Fault
 ) -> None:
     """Nothing was done, so it is sent once more with the time and the credentials of now, and counts once."""
-    secret = home.key(home.account(tiers.FREE)).secret
+    secret = latchkey.key(latchkey.account(tiers.FREE)).secret
     with line.failing(rule, fault, times=1) as calls:
-        answer = asked(home, secret)
+        answer = asked(latchkey, secret)
     assert (answer.status, left(answer)) == (200, 999)
     assert len(calls) == (2 if rule is counting else 3)
 
 
 @pytest.mark.parametrize("fault", DONE_UNHEARD, ids=named)
-def test_counter_whose_answer_is_lost_may_count_twice(home: House, line: Line, key: str, fault: Fault) -> None:
+def test_counter_whose_answer_is_lost_may_count_twice(latchkey: TestApp, line: Line, key: str, fault: Fault) -> None:
     """A write whose answer is lost is sent again: the request is admitted once and counted twice."""
     with line.failing(counting, fault, times=1) as calls:
-        assert left(asked(home, key)) == 997
+        assert left(asked(latchkey, key)) == 997
     assert len(calls) == 2
 
 
 @pytest.mark.parametrize("fault", DONE_UNHEARD, ids=named)
-def test_last_admission_whose_answer_is_lost_is_not_given_twice(home: House, line: Line, fault: Fault) -> None:
+def test_last_admission_whose_answer_is_lost_is_not_given_twice(latchkey: TestApp, line: Line, fault: Fault) -> None:
     """Where the last place of the quota was taken unheard, the retry is refused: one too few, never one too many."""
-    account = home.account(tiers.FREE)
-    secret = home.key(account).secret
+    account = latchkey.account(tiers.FREE)
+    secret = latchkey.key(account).secret
     counters.set_used(account, 999)
     with line.failing(counting, fault, times=1):
-        assert asked(home, secret).status == 429
+        assert asked(latchkey, secret).status == 429
     assert counters.used(account) == 1_000
-    assert asked(home, secret).status == 429
+    assert asked(latchkey, secret).status == 429
 
 
-def test_lost_answers_never_admit_over_the_burst(home: House, line: Line) -> None:
+def test_lost_answers_never_admit_over_the_burst(latchkey: TestApp, line: Line) -> None:
     """With the first answer of every request lost, half of the burst is let through and all of it is counted."""
-    account = home.account(tiers.FREE)
-    secret = home.key(account).secret
+    account = latchkey.account(tiers.FREE)
+    secret = latchkey.key(account).secret
     with line.failing_by(every_other(Breaks.DROPPED_AFTER)):
-        answers = Counter(asked(home, secret).status for _ in range(60))
+        answers = Counter(asked(latchkey, secret).status for _ in range(60))
     assert answers == {200: 25, 429: 35}
     assert counters.used(account) == 50
 
 
 @pytest.mark.xdist_group("fleet")
 @pytest.mark.parametrize("fault", [CONFLICT, SERVER_ERROR, Breaks.DROPPED], ids=named)
-def test_burst_is_exact_though_every_other_write_fails(home: House, fleet: Fleet, line: Line, fault: Fault) -> None:
+def test_burst_is_exact_though_every_other_write_fails(
+    latchkey: TestApp, fleet: Fleet, line: Line, fault: Fault
+) -> None:
     """32 threads whose every first write fails get exactly the burst of their account."""
-    accounts, requests = crowd(home)
+    accounts, requests = crowd(latchkey)
     with line.failing_by(every_other(fault)):
         replies = flat(fleet.send(line.url, requests))
     assert Counter(reply.status for reply in replies) == {200: 100, 429: len(requests) - 100}
@@ -179,9 +183,9 @@ def test_burst_is_exact_though_every_other_write_fails(home: House, fleet: Fleet
 
 
 @pytest.mark.xdist_group("fleet")
-def test_burst_is_never_exceeded_though_every_other_answer_is_lost(home: House, fleet: Fleet, line: Line) -> None:
+def test_burst_is_never_exceeded_though_every_other_answer_is_lost(latchkey: TestApp, fleet: Fleet, line: Line) -> None:
     """32 threads that hear of every second write only never get more than the burst of their account."""
-    accounts, requests = crowd(home)
+    accounts, requests = crowd(latchkey)
     with line.failing_by(every_other(Breaks.DROPPED_AFTER)):
         replies = flat(fleet.send(line.url, requests))
     # Whoever is admitted was counted twice.
@@ -189,10 +193,10 @@ def test_burst_is_never_exceeded_though_every_other_answer_is_lost(home: House, 
     assert [counters.used(account) for account in accounts] == [50, 50]
 
 
-def crowd(home: House) -> tuple[list[Account], list[Request]]:
+def crowd(latchkey: TestApp) -> tuple[list[Account], list[Request]]:
     """Return two accounts, and 128 requests in one second that give each of the 32 threads a key of its own."""
-    accounts = [home.account(tiers.FREE) for _ in range(2)]
-    secrets = [home.key(account).secret for _ in range(AT_ONCE // 2) for account in accounts]
+    accounts = [latchkey.account(tiers.FREE) for _ in range(2)]
+    secrets = [latchkey.key(account).secret for _ in range(AT_ONCE // 2) for account in accounts]
     return accounts, [Request("GET", "/v1/limits", secret, NOON_MS) for _ in range(4) for secret in secrets]
 
 

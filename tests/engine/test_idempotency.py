@@ -11,7 +11,7 @@ from chalicelib.events import kinds, record
 from chalicelib.limits import tiers
 from chalicelib.webhooks import fan_out
 from tests.engine.fleet import Fleet, Reply, Request, flat
-from tests.house import NOON_MS, House
+from tests.support.harness import NOON_MS, TestApp
 
 pytestmark = pytest.mark.xdist_group("fleet")
 
@@ -34,10 +34,10 @@ def made_by(account: Account, kind: str) -> int:
     return len(record.newest_first(account.id, 100, kind=kind))
 
 
-def test_one_request_twenty_times_at_once_makes_one_key(home: House, fleet: Fleet, url: str) -> None:
+def test_one_request_twenty_times_at_once_makes_one_key(latchkey: TestApp, fleet: Fleet, url: str) -> None:
     """All get the same id and the same secret, one of them first; or hear that it is being made."""
-    account = home.account(tiers.ENTERPRISE)
-    key = home.key(account)
+    account = latchkey.account(tiers.ENTERPRISE)
+    key = latchkey.key(account)
     replies = sent(fleet, url, "/v1/keys", key.secret, [body_of("CI")] * MANY)
     assert {reply.status for reply in replies} <= {201, 409}
     made = [reply for reply in replies if reply.status == 201]
@@ -46,13 +46,13 @@ def test_one_request_twenty_times_at_once_makes_one_key(home: House, fleet: Flee
     assert {reply.body["error"] for reply in replies if reply.status == 409} <= {"request_in_progress"}
     assert len(list(find.keys_of(account.id))) == 2
     assert made_by(account, kinds.KEY_CREATED) == 2
-    assert home.call("GET", "/v1/users/me", made[0].body["secret"]).status == 200
+    assert latchkey.call("GET", "/v1/users/me", made[0].body["secret"]).status == 200
 
 
-def test_twenty_bodies_at_once_under_one_key_make_one_thing(home: House, fleet: Fleet, url: str) -> None:
+def test_twenty_bodies_at_once_under_one_key_make_one_thing(latchkey: TestApp, fleet: Fleet, url: str) -> None:
     """One body wins; whoever sent another hears that the key is taken."""
-    account = home.account(tiers.ENTERPRISE)
-    key = home.key(account)
+    account = latchkey.account(tiers.ENTERPRISE)
+    key = latchkey.key(account)
     replies = sent(fleet, url, "/v1/keys", key.secret, [body_of(f"CI {number % 4}") for number in range(MANY)])
     assert {reply.status for reply in replies} <= {201, 409, 422}
     made = [reply for reply in replies if reply.status == 201]
@@ -61,10 +61,12 @@ def test_twenty_bodies_at_once_under_one_key_make_one_thing(home: House, fleet: 
     assert len(list(find.keys_of(account.id))) == 2
 
 
-def test_rotation_twenty_times_at_once_under_one_key_makes_one_successor(home: House, fleet: Fleet, url: str) -> None:
+def test_rotation_twenty_times_at_once_under_one_key_makes_one_successor(
+    latchkey: TestApp, fleet: Fleet, url: str
+) -> None:
     """Its condition would refuse the others; the record answers them."""
-    account = home.account(tiers.ENTERPRISE)
-    keeper, key = home.key(account), home.key(account)
+    account = latchkey.account(tiers.ENTERPRISE)
+    keeper, key = latchkey.key(account), latchkey.key(account)
     replies = sent(fleet, url, f"/v1/keys/{key.key.id}/rotate", keeper.secret, [b""] * MANY)
     assert {reply.status for reply in replies} <= {201, 409}
     made = [reply for reply in replies if reply.status == 201]
@@ -73,10 +75,10 @@ def test_rotation_twenty_times_at_once_under_one_key_makes_one_successor(home: H
     assert made_by(account, kinds.KEY_ROTATED) == 1
 
 
-def test_test_message_asked_for_twenty_times_at_once_is_sent_once(home: House, fleet: Fleet, url: str) -> None:
+def test_test_message_asked_for_twenty_times_at_once_is_sent_once(latchkey: TestApp, fleet: Fleet, url: str) -> None:
     """What has effects outside is claimed first: the others are answered the same, or that it runs."""
-    account = home.account(tiers.ENTERPRISE)
-    secret = home.key(account, "webhooks", "read").secret
+    account = latchkey.account(tiers.ENTERPRISE)
+    secret = latchkey.key(account, "webhooks", "read").secret
     hook = {"url": "https://hooks.invalid/", "name": "Ledger"}
     with_secret = Request("POST", "/v1/webhooks", secret, NOON_MS - 1_000, json.dumps(hook).encode())
     (added,) = flat(fleet.send(url, [with_secret]))

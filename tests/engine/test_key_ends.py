@@ -18,7 +18,7 @@ from chalicelib.credentials.verify import verify
 from chalicelib.limits import tiers
 from tests.engine.faulty import Call
 from tests.engine.holding import HoldingLine, at_once
-from tests.house import House
+from tests.support.harness import TestApp
 
 TWENTY = 20
 GRACE_S = 600
@@ -45,10 +45,10 @@ def rotating(call: Call) -> bool:
     return any("retires_at" in update.get("ExpressionAttributeNames", {}).values() for update in updates)
 
 
-def made_by(home: House, key: Issued) -> Callable[[], int]:
+def made_by(latchkey: TestApp, key: Issued) -> Callable[[], int]:
     """Return the request by which a key makes another."""
     body = {"name": NAME, "scopes": ["read", "keys"]}
-    return lambda: home.call("POST", "/v1/keys", key.secret, json_body=body).status
+    return lambda: latchkey.call("POST", "/v1/keys", key.secret, json_body=body).status
 
 
 def endless(account_id: str, *but: str) -> list[str]:
@@ -56,12 +56,12 @@ def endless(account_id: str, *but: str) -> list[str]:
     return [key.id for key in find.keys_of(account_id) if key.is_live() and key.ends_at is None and key.id not in but]
 
 
-def test_keys_made_20_at_once_during_their_makers_rotation_are_refused(home: House, line: HoldingLine) -> None:
+def test_keys_made_20_at_once_during_their_makers_rotation_are_refused(latchkey: TestApp, line: HoldingLine) -> None:
     """All were admitted, and read their maker as endless; its rotation commits first, and none of them is made."""
-    account = home.account()
-    owner, leaving = home.key(account), home.key(account)
+    account = latchkey.account()
+    owner, leaving = latchkey.key(account), latchkey.key(account)
     with line.holding(making_another) as held, ThreadPoolExecutor(TWENTY) as threads:
-        asked = [threads.submit(made_by(home, leaving)) for _ in range(TWENTY)]
+        asked = [threads.submit(made_by(latchkey, leaving)) for _ in range(TWENTY)]
         held.wait_for(TWENTY)
         successor = rotate(verify(owner.secret), leaving.key.id, GRACE_S)
         held.let_go()
@@ -69,13 +69,15 @@ def test_keys_made_20_at_once_during_their_makers_rotation_are_refused(home: Hou
     assert endless(account.id, owner.key.id, successor.key.id) == []
 
 
-def test_rotation_decided_before_the_grace_began_makes_no_key_that_outlives_it(home: House, line: HoldingLine) -> None:
+def test_rotation_decided_before_the_grace_began_makes_no_key_that_outlives_it(
+    latchkey: TestApp, line: HoldingLine
+) -> None:
     """A key that rotates itself gains nothing by being late: its owner has rotated it, and revoked the successor."""
-    account = home.account()
-    owner, leaving = home.key(account), home.key(account)
+    account = latchkey.account()
+    owner, leaving = latchkey.key(account), latchkey.key(account)
     by_owner = verify(owner.secret)
     with line.holding(rotating) as held, ThreadPoolExecutor(1) as thread:
-        own = thread.submit(home.call, "POST", f"/v1/keys/{leaving.key.id}/rotate", leaving.secret)
+        own = thread.submit(latchkey.call, "POST", f"/v1/keys/{leaving.key.id}/rotate", leaving.secret)
         held.wait_for(1)
         held.rule = making_another
         revoke.revoke(account.id, rotate(by_owner, leaving.key.id, GRACE_S).key.id)
@@ -84,14 +86,14 @@ def test_rotation_decided_before_the_grace_began_makes_no_key_that_outlives_it(h
     assert endless(account.id, owner.key.id) == []
 
 
-def test_twenty_makers_at_once_with_a_rotation_leave_no_endless_key_that_came_after(home: House) -> None:
+def test_twenty_makers_at_once_with_a_rotation_leave_no_endless_key_that_came_after(latchkey: TestApp) -> None:
     """In any order: whoever makes a key after the rotation makes one that ends with the grace, or none."""
-    account = home.account(tiers.PRO)
-    owner, leaving = home.key(account), home.key(account)
+    account = latchkey.account(tiers.PRO)
+    owner, leaving = latchkey.key(account), latchkey.key(account)
     room = LIVE_MAX - 4
-    rotated = partial(home.call, "POST", f"/v1/keys/{leaving.key.id}/rotate", owner.secret)
-    at_once([*[made_by(home, leaving)] * room, lambda: rotated().status])
+    rotated = partial(latchkey.call, "POST", f"/v1/keys/{leaving.key.id}/rotate", owner.secret)
+    at_once([*[made_by(latchkey, leaving)] * room, lambda: rotated().status])
     before = {key.id for key in find.keys_of(account.id)}
-    statuses = at_once([made_by(home, leaving)] * TWENTY)
+    statuses = at_once([made_by(latchkey, leaving)] * TWENTY)
     assert set(statuses) <= {201, 409}
     assert endless(account.id, *before) == []

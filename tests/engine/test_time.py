@@ -28,8 +28,8 @@ from chalicelib.accounts import email_sender, passwords, sessions
 from chalicelib.accounts.tables import Account
 from chalicelib.core import randomness, settings, telemetry
 from tests.engine.post_office import PostOffice, open_office
-from tests.house import House
-from tests.visitor import PASSWORD, Visitor, person
+from tests.support.console_client import PASSWORD, ConsoleClient, person
+from tests.support.harness import TestApp
 
 CUTS = 300
 LEAST_NS = 500_000
@@ -46,7 +46,7 @@ def line(url: str) -> Any:
 
 
 @pytest.fixture
-def office(home: House, monkeypatch: pytest.MonkeyPatch) -> Iterator[PostOffice]:
+def office(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> Iterator[PostOffice]:
     """Where mail is sent, and limits that nobody runs into."""
     sending = replace(
         settings.current(),
@@ -107,7 +107,7 @@ def looks_alike(one: list[int], other: list[int], *, at_least: float = LEAST_NS)
 
 
 def times(
-    home: House, hashes: list[str], one: Callable[[], None], other: Callable[[], None], tries: int
+    latchkey: TestApp, hashes: list[str], one: Callable[[], None], other: Callable[[], None], tries: int
 ) -> tuple[list[int], list[int]]:
     """Return how long each took (ns), asked in turn and each first as often as last.
 
@@ -120,7 +120,7 @@ def times(
     try:
         for number in range(2 * WARM + tries):
             for at in (0, 1) if number % 2 else (1, 0):
-                home.clock.forward(1)
+                latchkey.clock.forward(1)
                 hashes.clear()
                 started_ns = time.perf_counter_ns()
                 with telemetry.calls_watched() as calls:
@@ -134,18 +134,18 @@ def times(
     return taken
 
 
-def sending(home: House, action: str, emails: Iterator[str], status: int, device: str = "", **fields: str) -> Any:
+def sending(latchkey: TestApp, action: str, emails: Iterator[str], status: int, device: str = "", **fields: str) -> Any:
     """Return what sends one form to `action`, filled in for the next of `emails`, each from an address of its own."""
-    visitor = Visitor(home)
-    form = visitor.filled(visitor.open(action), action, fields)
+    console = ConsoleClient(latchkey)
+    form = console.filled(console.open(action), action, fields)
     if device:
-        visitor.cookies[visitor.cookie_name("latchkey-device")] = device
-    cookies = dict(visitor.cookies)
+        console.cookies[console.cookie_name("latchkey-device")] = device
+    cookies = dict(console.cookies)
 
     def send() -> None:
-        visitor.cookies = dict(cookies)
-        visitor.ip = str(ip_address(next(_addresses)))
-        assert visitor.send(action, {**form, "email": next(emails)}).status == status
+        console.cookies = dict(cookies)
+        console.ip = str(ip_address(next(_addresses)))
+        assert console.send(action, {**form, "email": next(emails)}).status == status
 
     return send
 
@@ -184,44 +184,46 @@ def test_yardstick_tells_one_millisecond_apart() -> None:
 
 @pytest.mark.xdist_group("time of log-in")
 def test_log_in_takes_alike_for_an_unknown_address_and_a_wrong_password(
-    home: House, office: PostOffice, hashes: list[str]
+    latchkey: TestApp, office: PostOffice, hashes: list[str]
 ) -> None:
     """Also for someone who has an account, and with it a device, of their own."""
     device = sessions.remember_device(person(name="Eve"))
-    one = sending(home, "/login", known(60), 401, device, password="not the password at all")
-    other = sending(home, "/login", ever_new(), 401, device, password="not the password at all")
-    assert looks_alike(*times(home, hashes, one, other, 60))
+    one = sending(latchkey, "/login", known(60), 401, device, password="not the password at all")
+    other = sending(latchkey, "/login", ever_new(), 401, device, password="not the password at all")
+    assert looks_alike(*times(latchkey, hashes, one, other, 60))
     assert hashes == [f"check {COST}"]
 
 
 @pytest.mark.xdist_group("time of sign-up")
-def test_sign_up_takes_alike_for_a_known_and_a_new_address(home: House, office: PostOffice, hashes: list[str]) -> None:
+def test_sign_up_takes_alike_for_a_known_and_a_new_address(
+    latchkey: TestApp, office: PostOffice, hashes: list[str]
+) -> None:
     """A letter is written to make an account, or to the one there is."""
     fields = {"name": "Ada", "password": PASSWORD}
-    one = sending(home, "/signup", known(60), 200, **fields)
-    other = sending(home, "/signup", ever_new(), 200, **fields)
-    assert looks_alike(*times(home, hashes, one, other, 60))
+    one = sending(latchkey, "/signup", known(60), 200, **fields)
+    other = sending(latchkey, "/signup", ever_new(), 200, **fields)
+    assert looks_alike(*times(latchkey, hashes, one, other, 60))
     assert hashes == [f"hash {COST}"]
     assert len(office.taken) == 2 * (60 + 2 * WARM)
 
 
 @pytest.mark.xdist_group("time of letters held back")
 def test_reset_takes_alike_for_a_known_and_an_unknown_address_that_were_asked_for_too_often(
-    home: House, office: PostOffice, hashes: list[str]
+    latchkey: TestApp, office: PostOffice, hashes: list[str]
 ) -> None:
     """Neither gets a letter any more."""
-    one = sending(home, "/forgot", always(person().email), 200)
-    other = sending(home, "/forgot", always("nobody.at.all@example.com"), 200)
-    assert looks_alike(*times(home, hashes, one, other, 200))
+    one = sending(latchkey, "/forgot", always(person().email), 200)
+    other = sending(latchkey, "/forgot", always("nobody.at.all@example.com"), 200)
+    assert looks_alike(*times(latchkey, hashes, one, other, 200))
     assert len(office.taken) == 2 * (200 + 2 * WARM)
 
 
 @pytest.mark.xdist_group("time of reset")
 def test_reset_takes_alike_for_a_known_and_an_unknown_address(
-    home: House, office: PostOffice, hashes: list[str]
+    latchkey: TestApp, office: PostOffice, hashes: list[str]
 ) -> None:
     """A letter is sent, or one to nobody."""
-    one = sending(home, "/forgot", known(200), 200)
-    other = sending(home, "/forgot", ever_new(), 200)
-    assert looks_alike(*times(home, hashes, one, other, 200))
+    one = sending(latchkey, "/forgot", known(200), 200)
+    other = sending(latchkey, "/forgot", ever_new(), 200)
+    assert looks_alike(*times(latchkey, hashes, one, other, 200))
     assert len(office.taken) == 2 * (200 + 2 * WARM)

@@ -15,9 +15,9 @@ from infra import costs, data, engine
 from infra.standin import Answer
 from tests.detection.planted import used_for_days
 from tests.engine.metered import Metered, metered, stored
-from tests.house import House, house
 from tests.oauth.flow import CLIENT, ISSUER, App, Person, registered, someone
-from tests.receiver import PUBLIC_URL, Receiver, listening
+from tests.support.harness import TestApp, house
+from tests.support.webhook_receiver import PUBLIC_URL, Receiver, listening
 from tests.webhooks.told import endpoint_of, happens, images
 
 STAGE = "units"
@@ -33,7 +33,7 @@ def alone() -> Iterator[str]:
 
 
 @pytest.fixture
-def home(alone: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
+def latchkey(alone: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestApp]:
     """A house on it, with the tables empty."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", alone)
     dynamodb.forget_connection()
@@ -56,7 +56,7 @@ def receiver() -> Iterator[Receiver]:
 class Traffic:
     """One request of each shape."""
 
-    home: House
+    latchkey: TestApp
     receiver: Receiver
 
     def busy(self) -> Metered:
@@ -66,14 +66,14 @@ class Traffic:
 
     def many(self) -> Metered:
         """A key's first request."""
-        issued = self.home.key(self.home.account())
+        issued = self.latchkey.key(self.latchkey.account())
         return metered(lambda: self._asks(issued.secret))
 
     def limited(self) -> Metered:
         """The second request over the quota: the first one asks the database."""
-        account = self.home.account()
+        account = self.latchkey.account()
         issued = self._used(account)
-        self.home.counted(account.id, tiers.FREE, used=1_000)
+        self.latchkey.counted(account.id, tiers.FREE, used=1_000)
         assert self._asks(issued.secret).status == 429
         return metered(lambda: self._asks(issued.secret))
 
@@ -83,11 +83,11 @@ class Traffic:
 
     def no_key(self) -> Metered:
         """Nothing to authorize."""
-        return metered(lambda: self.home.call("GET", "/v1/limits"))
+        return metered(lambda: self.latchkey.call("GET", "/v1/limits"))
 
     def unknown(self) -> Metered:
         """A path that there isn't."""
-        return metered(lambda: self.home.call("GET", "/v1/nothing"))
+        return metered(lambda: self.latchkey.call("GET", "/v1/nothing"))
 
     def refresh(self) -> Metered:
         """A refresh of an application that somebody allowed."""
@@ -103,31 +103,31 @@ class Traffic:
     def webhook(self) -> Metered:
         """An event on its way to one endpoint."""
         with settings.in_use(replace(settings.current(), public_url=PUBLIC_URL)):
-            account = self.home.account()
+            account = self.latchkey.account()
             endpoint_of(account, self.receiver)
-            event = happens(self.home, account)
+            event = happens(self.latchkey, account)
             newest = images(account.id)[-1:]
             taken = metered(lambda: background.follow_up(newest))
         assert self.receiver.ids == [event]
         return taken
 
     def _asks(self, secret: str) -> Answer:
-        return self.home.call("GET", "/v1/limits", secret)
+        return self.latchkey.call("GET", "/v1/limits", secret)
 
     def _used(self, account: Account | None = None) -> Issued:
-        issued = self.home.key(account or self.home.account())
+        issued = self.latchkey.key(account or self.latchkey.account())
         self._asks(issued.secret)
         return issued
 
     def _connected(self) -> tuple[Person, App]:
-        return someone(self.home), registered(self.home)
+        return someone(self.latchkey), registered(self.latchkey)
 
 
 @pytest.mark.parametrize("name", costs.SHAPES)
-def test_a_request_consumes_what_the_page_reckons_with(home: House, receiver: Receiver, name: str) -> None:
+def test_a_request_consumes_what_the_page_reckons_with(latchkey: TestApp, receiver: Receiver, name: str) -> None:
     """Units exactly; log lines and answers, in which ids and numbers are of any length, within a tenth."""
     shape = costs.SHAPES[name]
-    act: Callable[[], Metered] = getattr(Traffic(home, receiver), name)
+    act: Callable[[], Metered] = getattr(Traffic(latchkey, receiver), name)
     taken = act()
     assert (taken.write_units, taken.read_units) == (shape.write_units, shape.read_units)
     assert taken.line_bytes == pytest.approx(shape.line_bytes, rel=0.1)
@@ -144,24 +144,24 @@ def test_a_request_consumes_what_the_page_reckons_with(home: House, receiver: Re
     [(background.every_minute, costs.MINUTE), (background.every_hour, costs.HOUR)],
     ids=["minute", "hour"],
 )
-def test_a_run_consumes_what_the_page_reckons_with(home: House, act: Callable[[], None], run: costs.Run) -> None:
+def test_a_run_consumes_what_the_page_reckons_with(latchkey: TestApp, act: Callable[[], None], run: costs.Run) -> None:
     """Of a stage that nobody uses yet."""
     act()
-    home.clock.forward(3_600)
+    latchkey.clock.forward(3_600)
     taken = metered(act)
     assert (taken.write_units, taken.read_units) == (run.write_units, run.read_units)
     assert taken.line_bytes == pytest.approx(run.line_bytes, rel=0.1)
 
 
-def test_the_hour_of_an_account_consumes_what_the_page_reckons_with(home: House) -> None:
+def test_the_hour_of_an_account_consumes_what_the_page_reckons_with(latchkey: TestApp) -> None:
     """One that nobody uses, one in use, and what is done once a day for one in use."""
-    accounts = [home.account() for _ in range(4)]
+    accounts = [latchkey.account() for _ in range(4)]
     page_of_directory = 0.5
     at_rest = costs.HOUR.read_units + page_of_directory
-    home.clock.forward(3_600)
+    latchkey.clock.forward(3_600)
     taken = metered(background.every_hour)
     assert taken.read_units == at_rest + 4 * costs.IDLE_ACCOUNT_READS
-    used_for_days(home, accounts[0])
+    used_for_days(latchkey, accounts[0])
     in_use = at_rest + 3 * costs.IDLE_ACCOUNT_READS + costs.USED_ACCOUNT_READS
     look, *hours = [metered(background.every_hour) for _ in range(2)]
     assert look.write_units == costs.HOUR.write_units + costs.LOOK_WRITES
@@ -173,20 +173,20 @@ def test_the_hour_of_an_account_consumes_what_the_page_reckons_with(home: House)
 class Kept:
     """One of each thing that is stored."""
 
-    home: House
+    latchkey: TestApp
     receiver: Receiver
 
     def __post_init__(self) -> None:
         """Let there be somebody, and an application."""
-        self.account, self.ada, self.app = self.home.account(), someone(self.home), registered(self.home)
+        self.account, self.ada, self.app = self.latchkey.account(), someone(self.latchkey), registered(self.latchkey)
 
     def of_account(self) -> Callable[[], object]:
         """Another account."""
-        return self.home.account
+        return self.latchkey.account
 
     def of_key(self) -> Callable[[], object]:
         """A key."""
-        return lambda: self.home.key(self.account)
+        return lambda: self.latchkey.key(self.account)
 
     def of_grant(self) -> Callable[[], object]:
         """A first yes to an application."""
@@ -203,26 +203,28 @@ class Kept:
 
     def of_event(self) -> Callable[[], object]:
         """Something that happens to an account."""
-        return lambda: happens(self.home, self.account)
+        return lambda: happens(self.latchkey, self.account)
 
     def of_delivery(self) -> Callable[[], object]:
         """An event that was sent to one endpoint."""
         endpoint_of(self.account, self.receiver)
-        happens(self.home, self.account)
+        happens(self.latchkey, self.account)
         return lambda: background.follow_up(images(self.account.id)[-1:])
 
     def of_hour(self) -> Callable[[], object]:
         """An account's first request of an hour."""
-        issued = self.home.key(self.account)
-        return lambda: self.home.call("GET", "/v1/limits", issued.secret)
+        issued = self.latchkey.key(self.account)
+        return lambda: self.latchkey.call("GET", "/v1/limits", issued.secret)
 
 
 @pytest.mark.parametrize("name", costs.STORED)
-def test_what_is_stored_takes_the_bytes_that_the_page_reckons_with(home: House, receiver: Receiver, name: str) -> None:
+def test_what_is_stored_takes_the_bytes_that_the_page_reckons_with(
+    latchkey: TestApp, receiver: Receiver, name: str
+) -> None:
     """In its tables and in their indexes, within a tenth: names are of any length."""
     kept = costs.STORED[name]
     with settings.in_use(replace(settings.current(), public_url=PUBLIC_URL if name == "delivery" else ISSUER)):
-        act: Callable[[], object] = getattr(Kept(home, receiver), f"of_{name}")()
+        act: Callable[[], object] = getattr(Kept(latchkey, receiver), f"of_{name}")()
         before = stored(STAGE, kept.tables)
         act()
         more = [now - then for now, then in zip(stored(STAGE, kept.tables), before, strict=True)]

@@ -23,8 +23,8 @@ from chalicelib.webhooks import deliver, endpoints, states
 from chalicelib.webhooks.states import DELIVERED, DISABLED
 from chalicelib.webhooks.tables import Delivery, Endpoint
 from tests.engine import courier
-from tests.house import NOON_MS, House, stage_key_file
-from tests.receiver import PUBLIC_URL, Receiver, listening
+from tests.support.harness import NOON_MS, TestApp, stage_key_file
+from tests.support.webhook_receiver import PUBLIC_URL, Receiver, listening
 from tests.webhooks.told import images
 
 pytestmark = pytest.mark.xdist_group("couriers")
@@ -103,7 +103,7 @@ class Town:
 
 
 @pytest.fixture
-def town(home: House) -> Iterator[Town]:
+def town(latchkey: TestApp) -> Iterator[Town]:
     """A local house, an account with an endpoint for each receiver."""
     chosen = replace(settings.current(), public_url=PUBLIC_URL, stage_key_file=stage_key_file())
     with ExitStack() as stack:
@@ -118,7 +118,7 @@ def town(home: House) -> Iterator[Town]:
         receivers["redirecting"].headers = {"Location": receivers["good"].url}
         receivers["gone"].says = [410]
         receivers["slow"].takes_s = 0.4
-        ada = home.account()
+        ada = latchkey.account()
         urls = {name: each.url for name, each in receivers.items()} | {"lying": lying.url, "silent": silent.url}
         made = {name: endpoints.create(ada.id, url=url, name=name, types=TYPES) for name, url in urls.items()}
         yield Town(account=ada, lying=lying, silent=silent, endpoints=made, **receivers)
@@ -216,22 +216,22 @@ def test_events_arrive_in_order_where_nothing_fails(url: str, town: Town) -> Non
     assert first == happened
 
 
-def test_no_request_waits_for_a_webhook(home: House, town: Town) -> None:
+def test_no_request_waits_for_a_webhook(latchkey: TestApp, town: Town) -> None:
     """A change makes the same calls with ten endpoints as with none; what is sent is sent by other functions."""
-    key = home.key(town.account)
-    other = home.key(home.account(name="Bob"))
+    key = latchkey.key(town.account)
+    other = latchkey.key(latchkey.account(name="Bob"))
     calls = []
     for secret in (key.secret, other.secret):
-        assert home.call("GET", "/v1/users/me", secret).status == 200
+        assert latchkey.call("GET", "/v1/users/me", secret).status == 200
         with telemetry.calls_watched() as watched:
-            answer = home.call("PATCH", "/v1/users/me", secret, json_body={"name": "Grace"})
+            answer = latchkey.call("PATCH", "/v1/users/me", secret, json_body={"name": "Grace"})
         assert answer.status == 200
         calls.append(watched.made)
     assert calls[0] == calls[1]
     assert town.good.received == []
 
 
-def test_two_that_bring_the_same_events_at_once_put_each_on_its_way_once(home: House, town: Town) -> None:
+def test_two_that_bring_the_same_events_at_once_put_each_on_its_way_once(latchkey: TestApp, town: Town) -> None:
     """The loser of the race for a delivery sends nothing."""
     for number in range(8):
         change.rename(town.account.id, f"Ada {number}")
@@ -275,7 +275,7 @@ def at_once(times: int, work: Callable[[], object], until_one_is_left: threading
     return [each.result() for each in under_way]
 
 
-def test_of_many_tests_at_once_one_is_sent(home: House, town: Town) -> None:
+def test_of_many_tests_at_once_one_is_sent(latchkey: TestApp, town: Town) -> None:
     """The others are told that something is being sent, and hold nothing."""
     town.good.waits.clear()
     came = at_once(12, lambda: deliver.send_test(town.endpoints["good"]), town.good.waits)
@@ -284,9 +284,9 @@ def test_of_many_tests_at_once_one_is_sent(home: House, town: Town) -> None:
     assert len(sent) == 1
 
 
-def test_form_sent_many_times_at_once_adds_one_webhook(home: House, town: Town) -> None:
+def test_form_sent_many_times_at_once_adds_one_webhook(latchkey: TestApp, town: Town) -> None:
     """The others hear that the form was used."""
-    account = home.account(name="Bob")
+    account = latchkey.account(name="Bob")
     came = at_once(
         12, lambda: endpoints.create(account.id, url=town.good.url, name="Ledger", types=None, form="the same")
     )

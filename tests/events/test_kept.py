@@ -9,9 +9,9 @@ from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.core.dynamodb import models
 from chalicelib.events import kinds, record
 from chalicelib.oauth.tables import Ticket
-from tests import kept
 from tests.conftest import _tables as left
-from tests.house import House
+from tests.support import stored_items
+from tests.support.harness import TestApp
 
 
 @pytest.mark.made_up_events
@@ -25,22 +25,22 @@ from tests.house import House
     ],
 )
 def test_event_that_tells_too_little_or_too_much_is_found(
-    home: House, kind: str, told: dict[str, Any], fault: str
+    latchkey: TestApp, kind: str, told: dict[str, Any], fault: str
 ) -> None:
     """By its type's row in the guide."""
-    kept.check(left.values())
+    stored_items.check(left.values())
     with models.transaction() as write:
         record.add_to(write, "acc_1", kind, told)
     with pytest.raises(AssertionError, match=fault):
-        kept.check(left.values())
+        stored_items.check(left.values())
 
 
-def test_item_that_may_be_deleted_before_its_end_is_found(home: House) -> None:
+def test_item_that_may_be_deleted_before_its_end_is_found(latchkey: TestApp) -> None:
     """A second is enough, whatever the item is."""
     ticket = Ticket("digest", kind="dc", client_id="app_1", expires_at=5_000_999, dies_at=4_999)
     ticket.save()
     with pytest.raises(AssertionError, match="may be deleted at 4999, before 5000999"):
-        kept.check(left.values())
+        stored_items.check(left.values())
     table = settings.current().table("tickets")
     dynamodb.call("DeleteItem", {"TableName": table, "Key": {"digest": {"S": "digest"}}})
-    kept.check(left.values())
+    stored_items.check(left.values())

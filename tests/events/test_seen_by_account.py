@@ -15,83 +15,85 @@ from chalicelib.events.tables import Event
 from chalicelib.limits import tiers
 from chalicelib.oauth import clients, grants
 from chalicelib.webhooks import deliver, endpoints, fan_out
-from tests.house import House
 from tests.oauth.flow import someone
-from tests.receiver import PUBLIC_URL, Receiver
-from tests.visitor import Visitor, logged_in, person
+from tests.support.console_client import ConsoleClient, logged_in, person
+from tests.support.harness import TestApp
+from tests.support.webhook_receiver import PUBLIC_URL, Receiver
 from tests.webhooks.told import streamed
 
 REASON = "Chargeback, says Eve of Acme; card ends 4242"
 ADMINS_IP = "192.0.2.99"
 
 
-def administrator(home: House) -> Visitor:
+def administrator(latchkey: TestApp) -> ConsoleClient:
     """Return an administrator's browser, at an address of its own."""
-    visitor = logged_in(home, person(name="Root", admin=True))
-    visitor.ip = ADMINS_IP
-    return visitor
+    console = logged_in(latchkey, person(name="Root", admin=True))
+    console.ip = ADMINS_IP
+    return console
 
 
-def suspended_by(admin: Visitor, account_id: str) -> None:
+def suspended_by(admin: ConsoleClient, account_id: str) -> None:
     """Suspend an account and reinstate it, as an administrator does in the console."""
     path = f"/admin/accounts/{account_id}"
     for action in ("suspend", "reinstate"):
         assert admin.submit(f"{path}/{action}", on=path, reason=REASON).status == 303
-        admin.home.clock.forward(1)
+        admin.latchkey.clock.forward(1)
 
 
-def events_of(home: House, secret: str, kind: str = kinds.STANDING_CHANGED) -> list[dict[str, Any]]:
+def events_of(latchkey: TestApp, secret: str, kind: str = kinds.STANDING_CHANGED) -> list[dict[str, Any]]:
     """Return the events that a key may read."""
-    events: list[dict[str, Any]] = home.call("GET", f"/v1/events?type={kind}", secret).json()["data"]
+    events: list[dict[str, Any]] = latchkey.call("GET", f"/v1/events?type={kind}", secret).json()["data"]
     return events
 
 
-def test_activity_keeps_an_administrators_reason_and_address_back(home: House) -> None:
+def test_activity_keeps_an_administrators_reason_and_address_back(latchkey: TestApp) -> None:
     """Settings > Activity says that an administrator did it, not who, from where or why."""
     account = person()
-    admin = administrator(home)
+    admin = administrator(latchkey)
     suspended_by(admin, account.id)
-    page = logged_in(home, Account.get(account.id)).open("/settings/activity")
+    page = logged_in(latchkey, Account.get(account.id)).open("/settings/activity")
     assert ["Tier or status changed", "status: suspended"] in [row[:2] for row in page.rows]
     assert {row[3] for row in page.rows if row[0] == "Tier or status changed"} == {"An administrator"}
     for secret in (REASON, ADMINS_IP, "Root", "acc_"):
         assert secret not in page.text
 
 
-def test_api_keeps_an_administrators_reason_address_and_id_back(home: House) -> None:
+def test_api_keeps_an_administrators_reason_address_and_id_back(latchkey: TestApp) -> None:
     """GET /v1/events names the role: `admin`, without address and reason."""
     account = person()
-    secret = home.key(account, "events").secret
-    suspended_by(administrator(home), account.id)
-    told = events_of(home, secret)
+    secret = latchkey.key(account, "events").secret
+    suspended_by(administrator(latchkey), account.id)
+    told = events_of(latchkey, secret)
     assert len(told) == 2
     assert {(event["actor"], event["source_ip"], event["reason"]) for event in told} == {("admin", None, None)}
 
 
-def test_event_that_was_stored_before_is_filtered_when_it_is_read(home: House) -> None:
+def test_event_that_was_stored_before_is_filtered_when_it_is_read(latchkey: TestApp) -> None:
     """What an earlier version stored in full is shown by the same rule."""
     account = person()
-    secret = home.key(account, "events").secret
+    secret = latchkey.key(account, "events").secret
     stored = Event(account.id, ids.new("evt"), type=kinds.STANDING_CHANGED, at=clock.now_ms(), actor="key_of_admin")
     stored.source_ip, stored.reason, stored.dies_at = ADMINS_IP, REASON, clock.now_s() + 3_600
     stored.save()
-    (event,) = events_of(home, secret)
+    (event,) = events_of(latchkey, secret)
     assert (event["actor"], event["source_ip"], event["reason"]) == ("admin", None, None)
 
 
-def test_administrators_key_is_not_named_to_the_account_that_it_made(home: House) -> None:
+def test_administrators_key_is_not_named_to_the_account_that_it_made(latchkey: TestApp) -> None:
     """An account that was made by POST /v1/users isn't told whose key made it, nor from where."""
-    root = home.key(home.account(admin=True, name="Root"), "admin")
-    made = home.call("POST", "/v1/users", root.secret, json_body={"email": "n@example.com", "name": "N"}, ip=ADMINS_IP)
-    home.call("PATCH", f"/v1/users/{made.json()['id']}", root.secret, json_body={"tier": "pro"}, ip=ADMINS_IP)
+    root = latchkey.key(latchkey.account(admin=True, name="Root"), "admin")
+    made = latchkey.call(
+        "POST", "/v1/users", root.secret, json_body={"email": "n@example.com", "name": "N"}, ip=ADMINS_IP
+    )
+    latchkey.call("PATCH", f"/v1/users/{made.json()['id']}", root.secret, json_body={"tier": "pro"}, ip=ADMINS_IP)
     (event,) = Event.query(made.json()["id"], filter_condition=Event.type == kinds.ACCOUNT_CREATED)
     assert (event.actor, event.source_ip) == (root.key.id, ADMINS_IP)
-    secret = home.key(account_by_id(made.json()["id"]), "events").secret
-    told = events_of(home, secret, kinds.ACCOUNT_CREATED) + events_of(home, secret)
+    secret = latchkey.key(account_by_id(made.json()["id"]), "events").secret
+    told = events_of(latchkey, secret, kinds.ACCOUNT_CREATED) + events_of(latchkey, secret)
     assert {(event["actor"], event["source_ip"]) for event in told} == {("admin", None)}
 
 
-def test_webhook_keeps_an_administrators_reason_address_and_id_back(local: House, receiver: Receiver) -> None:
+def test_webhook_keeps_an_administrators_reason_address_and_id_back(local: TestApp, receiver: Receiver) -> None:
     """The payload is what GET /v1/events shows."""
     account = person()
     endpoints.create(account.id, url=receiver.url, name="Ledger", types=[kinds.STANDING_CHANGED])
@@ -103,7 +105,7 @@ def test_webhook_keeps_an_administrators_reason_address_and_id_back(local: House
 
 
 def test_delivery_that_was_stored_before_is_filtered_when_it_is_shown_and_sent(
-    local: House, receiver: Receiver
+    local: TestApp, receiver: Receiver
 ) -> None:
     """Neither the console, nor the API, nor sending it again repeats what an earlier version stored in its body."""
     account = person()
@@ -122,19 +124,19 @@ def test_delivery_that_was_stored_before_is_filtered_when_it_is_shown_and_sent(
             assert kept not in text
 
 
-def test_operators_reason_is_kept_back(home: House) -> None:
+def test_operators_reason_is_kept_back(latchkey: TestApp) -> None:
     """What the operator writes down at a command line is for administrators."""
     account = person()
-    secret = home.key(account, "events").secret
+    secret = latchkey.key(account, "events").secret
     change.set_standing(account.id, tier=tiers.PRO, status=None, actor="operator", reason=REASON)
-    (event,) = events_of(home, secret)
+    (event,) = events_of(latchkey, secret)
     assert (event["actor"], event["source_ip"], event["reason"]) == ("operator", None, None)
-    assert REASON not in logged_in(home, account).open("/settings/activity").text
+    assert REASON not in logged_in(latchkey, account).open("/settings/activity").text
 
 
-def test_whoever_deletes_an_application_is_not_named_to_those_who_allowed_it(home: House) -> None:
+def test_whoever_deletes_an_application_is_not_named_to_those_who_allowed_it(latchkey: TestApp) -> None:
     """Their grants end by the application, not by a session and an address of its owner."""
-    owner = someone(home, "Owner")
+    owner = someone(latchkey, "Owner")
     owner.ip = ADMINS_IP
     owner.submit(
         "/settings/applications/new", name="P", kind="public", redirect_uris="https://p.example.com/", scopes=["read"]
@@ -146,33 +148,33 @@ def test_whoever_deletes_an_application_is_not_named_to_those_who_allowed_it(hom
     grant = grants.new(user.id, client.client_id, scopes={"read"}, resources=set())
     grant.save()
     assert owner.submit(f"{path}/delete", on=path).status == 303
-    (event,) = events_of(home, home.key(user, "events").secret, kinds.GRANT_REVOKED)
+    (event,) = events_of(latchkey, latchkey.key(user, "events").secret, kinds.GRANT_REVOKED)
     assert (event["actor"], event["source_ip"]) == (client.client_id, None)
 
 
 @pytest.mark.parametrize("who", ["page", "activity", "api"])
-def test_administrators_see_who_from_where_and_why(home: House, who: str) -> None:
+def test_administrators_see_who_from_where_and_why(latchkey: TestApp, who: str) -> None:
     """On their pages, in their own Activity, and with the scope `admin`."""
-    admin = administrator(home)
+    admin = administrator(latchkey)
     account = person(name="Second", admin=True)
     suspended_by(admin, account.id)
     if who == "api":
-        event = events_of(home, home.key(account, "events", "admin").secret)[0]
+        event = events_of(latchkey, latchkey.key(account, "events", "admin").secret)[0]
         assert (event["actor"][:4], event["source_ip"], event["reason"]) == ("acc_", ADMINS_IP, REASON)
         return
     path = f"/admin/accounts/{account.id}" if who == "page" else "/settings/activity"
-    text = (admin if who == "page" else logged_in(home, Account.get(account.id))).open(path).text
+    text = (admin if who == "page" else logged_in(latchkey, Account.get(account.id))).open(path).text
     assert REASON in text
     assert ADMINS_IP in text
 
 
-def test_own_doing_is_shown_with_its_address(home: House) -> None:
+def test_own_doing_is_shown_with_its_address(latchkey: TestApp) -> None:
     """What an account does itself keeps the session and the address that it came from."""
     account = person()
-    visitor = logged_in(home, account)
-    visitor.submit("/settings/account/name", on="/settings/account", name="Countess")
-    (event,) = events_of(home, home.key(account, "events").secret, kinds.ACCOUNT_RENAMED)
-    assert (event["actor"][:4], event["source_ip"]) == ("ses_", visitor.ip)
+    console = logged_in(latchkey, account)
+    console.submit("/settings/account/name", on="/settings/account", name="Countess")
+    (event,) = events_of(latchkey, latchkey.key(account, "events").secret, kinds.ACCOUNT_RENAMED)
+    assert (event["actor"][:4], event["source_ip"]) == ("ses_", console.ip)
 
 
 def of_every_type(account: Account, who: str) -> None:
@@ -186,7 +188,7 @@ def of_every_type(account: Account, who: str) -> None:
 @pytest.mark.made_up_events
 @pytest.mark.parametrize("who", ["operator", "admin"])
 def test_no_type_of_event_shows_the_operators_or_an_administrators_reason(
-    local: House, receiver: Receiver, who: str
+    local: TestApp, receiver: Receiver, who: str
 ) -> None:
     """Whatever they did: neither the API, nor Activity, nor a webhook tells why, from where, or who of them it was."""
     account = person()
@@ -206,7 +208,7 @@ def test_no_type_of_event_shows_the_operators_or_an_administrators_reason(
 
 @pytest.mark.parametrize("kind", kinds.WORDS)
 @pytest.mark.parametrize("actor", [actors.OPERATOR, "acc_root", "key_of_admin"])
-def test_event_of_any_type_that_was_stored_before_is_filtered(home: House, kind: str, actor: str) -> None:
+def test_event_of_any_type_that_was_stored_before_is_filtered(latchkey: TestApp, kind: str, actor: str) -> None:
     """A reason that an earlier version stored, with the event or in a webhook's body, is left out when it is read."""
     stored = Event("acc_ada", ids.new("evt"), type=kind, at=clock.now_ms(), actor=actor, changed={})
     stored.source_ip, stored.reason = ADMINS_IP, REASON

@@ -14,48 +14,48 @@ from chalicelib.detection import leaks
 from chalicelib.detection.leaks import Alert
 from chalicelib.oauth import consent
 from chalicelib.webhooks import endpoints
-from tests.house import House
-from tests.receiver import Receiver
-from tests.visitor import person
+from tests.support.console_client import person
+from tests.support.harness import TestApp
+from tests.support.webhook_receiver import Receiver
 
 
-def _makes_a_key(home: House, receiver: Receiver) -> Callable[[], object]:
-    made = issue.new_key(home.account().id, name="CI", wanted=["read"], expires_at=None, made_by=None)
+def _makes_a_key(latchkey: TestApp, receiver: Receiver) -> Callable[[], object]:
+    made = issue.new_key(latchkey.account().id, name="CI", wanted=["read"], expires_at=None, made_by=None)
     return lambda: issue.put_beside_the_others(made)
 
 
-def _changes_a_key(home: House, receiver: Receiver) -> Callable[[], object]:
-    key = home.key(home.account()).key
+def _changes_a_key(latchkey: TestApp, receiver: Receiver) -> Callable[[], object]:
+    key = latchkey.key(latchkey.account()).key
     return lambda: change.change_key(key.account_id, key.id, name="CI", wanted=["read"])
 
 
-def _rotates_a_key(home: House, receiver: Receiver) -> Callable[[], object]:
-    issued = home.key(home.account())
+def _rotates_a_key(latchkey: TestApp, receiver: Receiver) -> Callable[[], object]:
+    issued = latchkey.key(latchkey.account())
     maker = verify(issued.secret)
     return lambda: rotate.rotate(maker, issued.key.id, 60)
 
 
-def _revokes_a_key(home: House, receiver: Receiver) -> Callable[[], object]:
-    key = home.key(home.account()).key
+def _revokes_a_key(latchkey: TestApp, receiver: Receiver) -> Callable[[], object]:
+    key = latchkey.key(latchkey.account()).key
     return lambda: revoke.revoke(key.account_id, key.id)
 
 
-def _allows_a_client(home: House, receiver: Receiver) -> Callable[[], object]:
-    account = home.account()
+def _allows_a_client(latchkey: TestApp, receiver: Receiver) -> Callable[[], object]:
+    account = latchkey.account()
     return lambda: consent.remember(account.id, "app_1", {"https://app.example  read"})
 
 
-def _adds_a_webhook(home: House, receiver: Receiver) -> Callable[[], object]:
-    account = home.account()
+def _adds_a_webhook(latchkey: TestApp, receiver: Receiver) -> Callable[[], object]:
+    account = latchkey.account()
     return lambda: endpoints.create(account.id, url=receiver.url, name="Ledger", types=[])
 
 
-def _changes_a_webhook(home: House, receiver: Receiver) -> Callable[[], object]:
-    made = endpoints.create(home.account().id, url=receiver.url, name="Ledger", types=[])
+def _changes_a_webhook(latchkey: TestApp, receiver: Receiver) -> Callable[[], object]:
+    made = endpoints.create(latchkey.account().id, url=receiver.url, name="Ledger", types=[])
     return lambda: endpoints.change(made, url=None, name="Books", types=None)
 
 
-def _changes_an_address(home: House, receiver: Receiver) -> Callable[[], object]:
+def _changes_an_address(latchkey: TestApp, receiver: Receiver) -> Callable[[], object]:
     account = person()
     secret = email_links.new_link(
         account.id, email_links.CHANGE_EMAIL, email="new@example.com", epoch=account.session_epoch
@@ -64,8 +64,8 @@ def _changes_an_address(home: House, receiver: Receiver) -> Callable[[], object]
     return lambda: email_links.change_email(ticket, account)
 
 
-def _reports_a_leak(home: House, receiver: Receiver) -> Callable[[], object]:
-    issued = home.key(home.account())
+def _reports_a_leak(latchkey: TestApp, receiver: Receiver) -> Callable[[], object]:
+    issued = latchkey.key(latchkey.account())
     alert = Alert(issued.secret, "lk", "https://example.com", "commit", public=False)
     return lambda: leaks.follow_up([alert])
 
@@ -86,7 +86,7 @@ def _reports_a_leak(home: House, receiver: Receiver) -> Callable[[], object]:
     ids=lambda prepare: prepare.__name__.strip("_"),
 )
 def test_change_that_cannot_be_told_is_an_error_and_not_repeated(
-    local: House, receiver: Receiver, prepare: Callable[[House, Receiver], Callable[[], object]]
+    local: TestApp, receiver: Receiver, prepare: Callable[[TestApp, Receiver], Callable[[], object]]
 ) -> None:
     """The wire repeats what is worth it; taken for a refusal it would be explained as what it is not."""
     change_it = prepare(local, receiver)

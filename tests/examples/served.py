@@ -11,7 +11,7 @@ import requests
 
 from chalicelib.credentials import scopes
 from infra import engine
-from tests import program
+from tests.support import subprocess_server
 
 ORDINARY = (scopes.READ, scopes.WRITE, scopes.KEYS)
 
@@ -31,13 +31,15 @@ class Served:
     """A running server."""
 
     url: str
-    process: program.Program
+    process: subprocess_server.Program
 
     def key(self, *scopes: str, tier: str = "free", admin: bool = False, expires_in_s: int | None = None) -> Key:
         """Return a key of a new account, with read, write and keys unless other scopes are named."""
         wanted = list(scopes or ORDINARY)
         return Key(
-            **program.ask(self.process, do="key", tier=tier, scopes=wanted, admin=admin, expires_in_s=expires_in_s)
+            **subprocess_server.ask(
+                self.process, do="key", tier=tier, scopes=wanted, admin=admin, expires_in_s=expires_in_s
+            )
         )
 
     def key_without_quota(self) -> Key:
@@ -50,12 +52,12 @@ class Served:
 
     def _spent(self, limit: str) -> Key:
         key = self.key()
-        program.ask(self.process, do="spend", account_id=key.account_id, limit=limit)
+        subprocess_server.ask(self.process, do="spend", account_id=key.account_id, limit=limit)
         return key
 
     def demo_secret(self, email: str) -> str:
         """Return the key of a demo account, made just now."""
-        return str(program.ask(self.process, do="demo")[email])
+        return str(subprocess_server.ask(self.process, do="demo")[email])
 
     def call(self, method: str, path: str, key: Key | str | None, **sent: Any) -> requests.Response:
         """Send a request as requests does, with a key, with what is none, or without."""
@@ -81,7 +83,7 @@ def served(folder: Path, **environment: str) -> Iterator[Served]:
     database = engine.start(None, say=False)
     told = {"AWS_ENDPOINT_URL": database.url, **environment}
     try:
-        with program.running("tests.examples.server", folder / "server.log", **told) as process:
-            yield Served(program.said(process)["url"], process)
+        with subprocess_server.running("tests.examples.server", folder / "server.log", **told) as process:
+            yield Served(subprocess_server.said(process)["url"], process)
     finally:
         database.stop()

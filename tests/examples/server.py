@@ -21,8 +21,8 @@ from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.credentials.issue import new_key, put_beside_the_others
 from chalicelib.limits import counter_items, tiers
 from infra import chalice_cli, data, demo, server, standin
-from tests.house import Clock
-from tests.serving import ENGINE_ANSWERS_WITHIN_S
+from tests.support.harness import Clock
+from tests.support.serving import ENGINE_ANSWERS_WITHIN_S
 
 HOST = "127.0.0.1"
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.copies import copy_part
 from tests.examples.blocks import ROOT, blocks_of, files_of
+from tests.support.checkout_copies import copy_part
 
 pytestmark = pytest.mark.xdist_group("own_routes")
 

@@ -28,7 +28,6 @@ from chalicelib.webhooks.tables import Endpoint
 from infra.standin import Answer
 from tests.detection.planted import NETWORK, item, used_for_days
 from tests.detection.signing import alert, report
-from tests.house import House
 from tests.infra.recorder import HOUR, MINUTE, STREAM, Recorder
 from tests.oauth.flow import (
     CALLBACK,
@@ -43,8 +42,9 @@ from tests.oauth.flow import (
     registered,
     someone,
 )
-from tests.receiver import PUBLIC_URL, Receiver, listening
-from tests.visitor import PASSWORD, Page, Visitor, person
+from tests.support.console_client import PASSWORD, ConsoleClient, Page, person
+from tests.support.harness import TestApp
+from tests.support.webhook_receiver import PUBLIC_URL, Receiver, listening
 from tests.webhooks.told import SCHEDULED, images, stream_of
 
 OTHER = "harmonica wolverine custard"
@@ -55,7 +55,7 @@ ACCOUNT = "/settings/account"
 class Everything:
     """The scenario. Each part stands alone, on one house."""
 
-    home: House
+    latchkey: TestApp
     recorder: Recorder
 
     def happens(self) -> None:
@@ -86,7 +86,7 @@ class Everything:
 
     def public_routes(self) -> None:
         """What anyone may see."""
-        page = Visitor(self.home).open("/")
+        page = ConsoleClient(self.latchkey).open("/")
         ok(page)
         static = next(url for url in page.urls if url.startswith("/static/"))
         for target in (
@@ -104,21 +104,21 @@ class Everything:
             "/robots.txt",
             "/.well-known/change-password",
         ):
-            ok(self.home.call("GET", target))
+            ok(self.latchkey.call("GET", target))
         with settings.in_use(replace(settings.current(), security_contact="security@example.com")):
-            ok(self.home.call("GET", "/.well-known/security.txt"))
+            ok(self.latchkey.call("GET", "/.well-known/security.txt"))
         nobody = dict.fromkeys(("key_id", "webhook_id", "message_id", "client_id", "account_id"), "none")
-        ok(*(self.home.call("GET", path.format(**nobody)) for path in FORMS_ON if path not in SHOWN_AT))
+        ok(*(self.latchkey.call("GET", path.format(**nobody)) for path in FORMS_ON if path not in SHOWN_AT))
         for kind in ("authorization-server", "protected-resource"):
-            ok(self.home.call("GET", f"/.well-known/oauth-{kind}"))
-        ok(self.home.call("GET", "/.well-known/oauth-protected-resource/v1"))
+            ok(self.latchkey.call("GET", f"/.well-known/oauth-{kind}"))
+        ok(self.latchkey.call("GET", "/.well-known/oauth-protected-resource/v1"))
         with settings.in_use(replace(settings.current(), public_url="https://api.example.com/api")):
-            ok(self.home.call("GET", "/.well-known/oauth-authorization-server/api"))
+            ok(self.latchkey.call("GET", "/.well-known/oauth-authorization-server/api"))
 
     def users(self) -> None:
         """The API of accounts, as oneself and as an admin."""
-        call, admin = self.home.call, self.home.account(tiers.ENTERPRISE, name="Root", admin=True)
-        secret = self.home.key(admin, "read", "write", "admin").secret
+        call, admin = self.latchkey.call, self.latchkey.account(tiers.ENTERPRISE, name="Root", admin=True)
+        secret = self.latchkey.key(admin, "read", "write", "admin").secret
         ok(call("GET", "/v1/limits", secret), call("GET", "/v1/users/me", secret), call("GET", "/v1/users", secret))
         ok(call("PATCH", "/v1/users/me", secret, json_body={"name": "Rooty"}))
         made = call("POST", "/v1/users", secret, json_body={"email": "new@example.com", "name": "New"})
@@ -130,8 +130,8 @@ class Everything:
 
     def keys(self) -> None:
         """The API of keys: made, read, changed, rotated, revoked, refused."""
-        call, account = self.home.call, person()
-        secret = self.home.key(account, "read", "write", "keys", "events").secret
+        call, account = self.latchkey.call, person()
+        secret = self.latchkey.key(account, "read", "write", "keys", "events").secret
         ok(call("GET", "/v1/events", secret))
         made = call("POST", "/v1/keys", secret, json_body={"name": "CI", "scopes": ["read", "write"]})
         path = f"/v1/keys/{made.json()['id']}"
@@ -139,69 +139,69 @@ class Everything:
         ok(call("PATCH", path, secret, json_body={"name": "CI 2", "scopes": ["read"]}))
         rotated = call("POST", f"{path}/rotate", secret, json_body={"grace_s": 60})
         ok(rotated, call("DELETE", f"/v1/keys/{rotated.json()['id']}", secret), call("DELETE", path, secret))
-        self.home.counted(account.id, tiers.FREE, used=1000)
+        self.latchkey.counted(account.id, tiers.FREE, used=1000)
         assert call("GET", "/v1/limits", secret).status == 429
-        self.home.clock.forward(3600)
+        self.latchkey.clock.forward(3600)
         ok(call("GET", "/v1/limits", secret))
 
     def leaks(self) -> None:
         """Leaked secrets: a key's in public and elsewhere, a token's, one that nobody has."""
-        public, elsewhere, before = (self.home.key(person()) for _ in range(3))
+        public, elsewhere, before = (self.latchkey.key(person()) for _ in range(3))
         rotate.rotate(verify(before.secret), before.key.id, 60)
         change_key(elsewhere.key.account_id, elsewhere.key.id, name=None, wanted=None, on_anomaly="narrow")
-        token, _ = someone(self.home).grant(registered(self.home))
+        token, _ = someone(self.latchkey).grant(registered(self.latchkey))
         tokens = [alert(secret) for secret in (public.secret, before.secret, token, secrets.mint("test"))]
-        ok(report(self.home, *tokens, alert(elsewhere.secret, public=False)))
+        ok(report(self.latchkey, *tokens, alert(elsewhere.secret, public=False)))
 
     def services(self) -> None:
         """A service that is shown somebody's secret: a key's, a token's, a revoked one's."""
-        admin = self.home.account(tiers.ENTERPRISE, name="Service", admin=True)
-        service = self.home.key(admin, "verify").secret
-        token, _ = someone(self.home).grant(registered(self.home))
-        for secret in (self.home.key(self.home.account()).secret, token, "nonsense"):
-            ok(self.home.call("POST", "/v1/verify", service, json_body={"secret": secret}))
+        admin = self.latchkey.account(tiers.ENTERPRISE, name="Service", admin=True)
+        service = self.latchkey.key(admin, "verify").secret
+        token, _ = someone(self.latchkey).grant(registered(self.latchkey))
+        for secret in (self.latchkey.key(self.latchkey.account()).secret, token, "nonsense"):
+            ok(self.latchkey.call("POST", "/v1/verify", service, json_body={"secret": secret}))
 
     def signing_up(self) -> None:
         """From nothing to a session, in again and out, and a forgotten password."""
-        visitor = Visitor(self.home)
-        ok(visitor.submit("/signup", email="grace@example.com", name="Grace", password=PASSWORD))
-        ok(visitor.submit(self.link()), visitor.open("/login"))
-        ok(visitor.submit("/logout", on=ACCOUNT), visitor.log_in("grace@example.com"))
-        ok(Visitor(self.home).submit("/signup", email="grace@example.com", name="Eve", password=PASSWORD))
+        console = ConsoleClient(self.latchkey)
+        ok(console.submit("/signup", email="grace@example.com", name="Grace", password=PASSWORD))
+        ok(console.submit(self.link()), console.open("/login"))
+        ok(console.submit("/logout", on=ACCOUNT), console.log_in("grace@example.com"))
+        ok(ConsoleClient(self.latchkey).submit("/signup", email="grace@example.com", name="Eve", password=PASSWORD))
         for email in ("grace@example.com", "nobody@example.com"):
-            ok(Visitor(self.home).submit("/forgot", email=email))
-            assert Visitor(self.home).log_in(email, "not the password").status == 401
+            ok(ConsoleClient(self.latchkey).submit("/forgot", email=email))
+            assert ConsoleClient(self.latchkey).log_in(email, "not the password").status == 401
         self.recorder.letters.pop()  # what is only pretended
-        ok(Visitor(self.home).submit(self.link(), password=OTHER))
-        ok(Visitor(self.home).log_in("grace@example.com", OTHER))
+        ok(ConsoleClient(self.latchkey).submit(self.link(), password=OTHER))
+        ok(ConsoleClient(self.latchkey).log_in("grace@example.com", OTHER))
 
     def choosing_what_ends(self) -> None:
         """A password is set by a link and everything ticked; the function is killed, or ends what it can."""
         for is_killed in (True, False):
-            ada = someone(self.home)
-            app = registered(self.home, owner=ada.account)
+            ada = someone(self.latchkey)
+            app = registered(self.latchkey, owner=ada.account)
             hook = endpoints.create(ada.account.id, url="https://example.com/", name="Ledger", types=None)
-            chosen = {self.home.key(ada.account).key.id, app.id, hook.id}
-            someone(self.home).grant(app)
-            ada.grant(registered(self.home))
+            chosen = {self.latchkey.key(ada.account).key.id, app.id, hook.id}
+            someone(self.latchkey).grant(app)
+            ada.grant(registered(self.latchkey))
             if is_killed:
                 reset.new(ada.account.id, chosen | {reset.CONNECTED}, by="digest").save()
                 continue
             ticket = email_links.new_link(
                 ada.account.id, email_links.SET_PASSWORD, email=ada.account.email, epoch=ada.account.session_epoch
             )
-            ok(Visitor(self.home).submit(f"/password?ticket={ticket}", password=OTHER, end=chosen))
+            ok(ConsoleClient(self.latchkey).submit(f"/password?ticket={ticket}", password=OTHER, end=chosen))
 
     def account_page(self) -> None:
         """Name, address, password."""
-        ada = someone(self.home, verified=False)
+        ada = someone(self.latchkey, verified=False)
         ok(ada.open("/settings"), ada.submit(f"{ACCOUNT}/verification", on=ACCOUNT), ada.submit(self.link()))
         ada.logs_in_again()
         ok(ada.submit(f"{ACCOUNT}/name", on=ACCOUNT, name="Ada L"))
         ok(ada.submit(f"{ACCOUNT}/email", on=ACCOUNT, email="l@example.com", password=PASSWORD))
         ok(ada.submit(self.link()))
         ok(ada.submit(f"{ACCOUNT}/password", on=ACCOUNT, password=PASSWORD, new_password=OTHER))
-        self.home.clock.forward(3600)
+        self.latchkey.clock.forward(3600)
         ok(ada.open(ACCOUNT), ada.open("/settings/usage"), ada.open("/settings/activity"))
         ok(ada.open(f"{ACCOUNT}/sessions"), ada.submit(f"{ACCOUNT}/sessions/{ada.session_id}/end"))
         ada.logs_in_again()
@@ -209,7 +209,7 @@ class Everything:
 
     def key_pages(self) -> None:
         """Keys, by hand."""
-        ada = someone(self.home)
+        ada = someone(self.latchkey)
         ok(ada.submit("/settings/keys/new", name="CI", scopes=["read", "write"]), ada.open("/settings/keys"))
         path = next(url for url in ada.open("/settings/keys").urls if "/settings/keys/key_" in url)
         ok(ada.submit(f"{path}/rename", on=path, name="Web"), ada.submit(f"{path}/narrow", on=path, scopes=["read"]))
@@ -220,7 +220,7 @@ class Everything:
 
     def webhook_pages(self) -> None:
         """Settings > Webhooks."""
-        ada = someone(self.home)
+        ada = someone(self.latchkey)
         place = "/settings/webhooks"
         ok(ada.open(place), ada.open(f"{place}/new"))
         with listening() as receiver, settings.in_use(replace(settings.current(), public_url=PUBLIC_URL)):
@@ -237,10 +237,10 @@ class Everything:
 
     def admin_pages(self) -> None:
         """Other people's accounts."""
-        root, ada = someone(self.home, "Root", admin=True), person()
+        root, ada = someone(self.latchkey, "Root", admin=True), person()
         path = f"/admin/accounts/{ada.id}"
         ok(root.open("/admin"), root.open(f"/admin?find={ada.email}"), root.open(path))
-        key = self.home.key(ada)
+        key = self.latchkey.key(ada)
         ok(root.open("/admin?find=ada"), root.open(f"{path}/events"))
         ok(root.submit(f"{path}/keys/{key.key.id}/revoke", reason="Found on a forum"))
         ok(root.submit(f"{path}/tier", on=path, tier="pro", reason="Paid"))
@@ -249,15 +249,23 @@ class Everything:
 
     def admin_application_pages(self) -> None:
         """Anybody's OAuth client."""
-        root, app, home = someone(self.home, "Root", admin=True), registered(self.home), "/admin/applications"
-        someone(self.home).grant(app)
-        ok(root.open(home), root.open(f"{home}?client_id={app.id}"), root.open(f"{home}/end?client_id={app.id}"))
+        root, app, latchkey = (
+            someone(self.latchkey, "Root", admin=True),
+            registered(self.latchkey),
+            "/admin/applications",
+        )
+        someone(self.latchkey).grant(app)
+        ok(
+            root.open(latchkey),
+            root.open(f"{latchkey}?client_id={app.id}"),
+            root.open(f"{latchkey}/end?client_id={app.id}"),
+        )
         for client_id in (app.id, "https://app.example.com/unheard-of.json"):
-            ok(root.submit(f"{home}/end?client_id={client_id}", client_id=client_id, reason="Phishing"))
+            ok(root.submit(f"{latchkey}/end?client_id={client_id}", client_id=client_id, reason="Phishing"))
 
     def application_pages(self) -> None:
         """Applications, by hand."""
-        ada, new = someone(self.home), "/settings/applications/new"
+        ada, new = someone(self.latchkey), "/settings/applications/new"
         ok(ada.submit(new, name="Photos", redirect_uris=CALLBACK, kind="confidential", scopes=["read"]))
         path = next(url for url in ada.open("/settings/applications").urls if "/settings/applications/app_" in url)
         ok(ada.submit(f"{path}/change", on=path, name="Pictures", redirect_uris=CALLBACK))
@@ -265,31 +273,31 @@ class Everything:
 
     def code_flow(self) -> None:
         """Consent, remembered and refused; refreshed, asked about, given back; disconnected."""
-        ada, app = someone(self.home), registered(self.home)
+        ada, app = someone(self.latchkey), registered(self.latchkey)
         token, refresh = ada.grant(app)
-        ok(self.home.call("GET", "/v1/users/me", token), ada.asked(app), ada.open("/settings/connected"))
+        ok(self.latchkey.call("GET", "/v1/users/me", token), ada.asked(app), ada.open("/settings/connected"))
         ok(ada.decides(ada.asked(app, scope="read", prompt="consent"), "deny"))
         later = app.refresh(refresh).json()
         ok(*(app.post("/oauth/introspect", token=each) for each in (token, later["refresh_token"])))
         ok(*(app.post("/oauth/revoke", token=each) for each in (token, later["refresh_token"])))
-        spa = registered(self.home, LOOPBACK, public=True)
+        spa = registered(self.latchkey, LOOPBACK, public=True)
         token, _ = ada.grant(spa)
-        ok(self.home.call("GET", "/v1/limits", token), ada.submit("/settings/connected", client_id=spa.id))
-        assert self.home.call("GET", "/v1/limits", token).status == 401
+        ok(self.latchkey.call("GET", "/v1/limits", token), ada.submit("/settings/connected", client_id=spa.id))
+        assert self.latchkey.call("GET", "/v1/limits", token).status == 401
         # A yes that was said before the address was proven, when no mail was sent yet, is replaced.
-        eve = someone(self.home, "Eve", verified=False)
+        eve = someone(self.latchkey, "Eve", verified=False)
         with settings.in_use(replace(settings.current(), mail_from="")):
             eve.grant(app)
-        self.home.clock.forward(1)
+        self.latchkey.clock.forward(1)
         eve.proves_address()
         eve.grant(app)
 
     def reuse(self) -> None:
         """A lost answer, and what thieves do."""
-        ada, app = someone(self.home), registered(self.home)
+        ada, app = someone(self.latchkey), registered(self.latchkey)
         _, refresh = ada.grant(app)
         ok(app.refresh(refresh), app.refresh(refresh))
-        self.home.clock.forward(31)
+        self.latchkey.clock.forward(31)
         assert app.refresh(refresh).status == 400
         code = ada.code(app)
         ok(app.redeem(code))
@@ -297,56 +305,58 @@ class Everything:
 
     def device_flow(self) -> None:
         """A device waits, polls too fast, and gets a yes or a no."""
-        ada, app = someone(self.home), registered(self.home)
+        ada, app = someone(self.latchkey), registered(self.latchkey)
         for decision in ("allow", "deny"):
             started = app.post("/oauth/device_authorization", scope="read").json()
             polls = [app.ask(DEVICE, device_code=started["device_code"]).status for _ in range(2)]
             assert polls == [400, 400]
             page = ada.open(f"/device?user_code={started['user_code']}")
             ok(page, ada.send("/device", ada.filled(page, "/device", {"decision": decision})))
-            self.home.clock.forward(30)
+            self.latchkey.clock.forward(30)
             answer = app.ask(DEVICE, device_code=started["device_code"])
             assert answer.status == (200 if decision == "allow" else 400)
 
     def client_for_itself(self) -> None:
         """A client in its own name."""
-        answer = registered(self.home).ask(CLIENT)
-        ok(answer, self.home.call("GET", "/v1/limits", answer.json()["access_token"]))
+        answer = registered(self.latchkey).ask(CLIENT)
+        ok(answer, self.latchkey.call("GET", "/v1/limits", answer.json()["access_token"]))
 
     def registration(self) -> None:
         """A client that registers itself, shows itself, changes and goes; people had said yes to it."""
         described = {"redirect_uris": [CALLBACK], "grant_types": [CODE, REFRESH]}
-        made = as_json(self.home, "/oauth/register", described)
+        made = as_json(self.latchkey, "/oauth/register", described)
         body = made.json()
         path, token = f"/oauth/register/{body['client_id']}", body["registration_access_token"]
-        ok(made, self.home.call("GET", path, token))
+        ok(made, self.latchkey.call("GET", path, token))
         changed = {**described, "client_id": body["client_id"], "client_name": "Renamed"}
-        ok(self.home.call("PUT", path, token, json_body=changed))
-        someone(self.home).grant(App(self.home, Client.get(body["client_id"]), body["client_secret"], CALLBACK, PKCE))
-        ok(self.home.call("DELETE", path, token))
+        ok(self.latchkey.call("PUT", path, token, json_body=changed))
+        someone(self.latchkey).grant(
+            App(self.latchkey, Client.get(body["client_id"]), body["client_secret"], CALLBACK, PKCE)
+        )
+        ok(self.latchkey.call("DELETE", path, token))
 
     def leaving(self) -> None:
         """An account with a key, an application and a connection is deleted by its person."""
-        ada = someone(self.home)
-        self.home.key(ada.account)
-        ada.grant(registered(self.home, owner=ada.account))
+        ada = someone(self.latchkey)
+        self.latchkey.key(ada.account)
+        ada.grant(registered(self.latchkey, owner=ada.account))
         endpoints.create(ada.account.id, url="https://example.com/", name="Ledger", types=None)
         fan_out.put(_events(ada.account.id))
         email_links.new_link(
             ada.account.id, email_links.CHANGE_EMAIL, email="next@example.com", epoch=ada.account.session_epoch
         )
-        self.home.clock.forward(1)
+        self.latchkey.clock.forward(1)
         ada.leaves()
         # Where others granted more than a slice, the minute's function goes on.
-        app = registered(self.home)
+        app = registered(self.latchkey)
         for _ in range(SLICE + 1):
             grants.new(ada.account.id, app.id, scopes={"read"}, resources=set()).save()
         change.set_standing(str(app.client.owner_id), tier=None, status=SUSPENDED, actor="operator")
 
     def webhooks(self, receiver: Receiver) -> None:
         """The API of webhooks, and what of it people see."""
-        call, ada = self.home.call, person()
-        secret = self.home.key(ada, "webhooks").secret
+        call, ada = self.latchkey.call, person()
+        secret = self.latchkey.key(ada, "webhooks").secret
         made = call("POST", "/v1/webhooks", secret, json_body={"url": receiver.url, "name": "Ledger"})
         path = f"/v1/webhooks/{made.json()['id']}"
         ok(made, call("GET", "/v1/webhooks", secret), call("GET", path, secret))
@@ -374,7 +384,7 @@ class Everything:
                     endpoint_lock.fall_behind(hooks[0])
                 with self.recorder.within(function):
                     act(ada.id)
-                self.home.clock.forward(90)
+                self.latchkey.clock.forward(90)
             # Somebody else sends to it.
             later_ms = clock.now_ms() + clock.HOUR_S * 1000
             Endpoint(ada.id, hooks[0].id).update(actions=[Endpoint.busy_until.set(later_ms)])
@@ -388,7 +398,7 @@ class Everything:
                 endpoints.disable(hook, BY_ACCOUNT)
             change.set_standing(ada.id, tier=tiers.PRO, status=None, actor="operator")
             # Whoever deletes it dies before the mark is set.
-            self.home.clock.forward(1)
+            self.latchkey.clock.forward(1)
             with models.transaction() as write:
                 record.add_to(write, ada.id, kinds.ACCOUNT_DELETED, {})
             with self.recorder.within(function):
@@ -398,7 +408,7 @@ class Everything:
         """A key that behaves strangely, of each policy, and what the hourly look does about it."""
         for chosen in on_anomaly.ALL:
             account = person()
-            issued = used_for_days(self.home, account)
+            issued = used_for_days(self.latchkey, account)
             Credential(issued.key.digest).update(actions=[Credential.on_anomaly.set(chosen)])
             counter = counter_items.counter_of(issued.key.id)
             new = {NETWORK: counter, "nBBBBBBBB": counter}

@@ -21,11 +21,11 @@ from chalicelib.core import root_key, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
 from infra import stage_key as infra_stage_key
 from infra import template
-from tests import moto_front
 from tests.conftest import put_empty_tables_up
-from tests.house import house
 from tests.infra.everything import Everything
 from tests.infra.recorder import FUNCTIONS, Need, Recorder, recorded
+from tests.support import moto_server
+from tests.support.harness import house
 
 OF_LAMBDA = {
     "logs:CreateLogStream": "the runtime writes the log, in the function's own group; it names the streams",
@@ -49,7 +49,7 @@ def seen(moto_url: str) -> Iterator[Recorder]:
     email_sender._ses.cache_clear()
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("AWS_ENDPOINT_URL_DYNAMODB", moto_url)
-        environment.setattr(dynamodb, "READ_TIMEOUT_S", moto_front.ANSWERS_WITHIN_S)
+        environment.setattr(dynamodb, "READ_TIMEOUT_S", moto_server.ANSWERS_WITHIN_S)
         dynamodb.forget_connection()
         with recorded() as (recorder, gateway), house(mail_from="latchkey@example.com", stage_key_file="") as home:
             telemetry.write_to(io.StringIO())
@@ -109,7 +109,7 @@ def _own_name(resource: str) -> str:
 
 def write() -> None:
     """Write all of them."""
-    with mock_aws(), moto_front.served() as url, seen(url) as recorder:
+    with mock_aws(), moto_server.served() as url, seen(url) as recorder:
         for function in FUNCTIONS:
             kept = [each for each in policy(function) if all(map(is_lambdas, listed(each["Action"])))]
             whole = kept + statements(recorder.needs[function])

@@ -14,7 +14,7 @@ from chalicelib.detection import github_signature
 from chalicelib.detection.leaks import LOOKED_UP
 from infra import github_keys
 from tests.detection.signing import Signer
-from tests.house import House
+from tests.support.harness import TestApp
 
 
 def run(monkeypatch: pytest.MonkeyPatch, published: Path, out: Path) -> int:
@@ -80,7 +80,7 @@ def test_nothing_that_answers_is_one_sentence(
     assert capsys.readouterr().err.count("\n") == 1
 
 
-def test_pattern_to_register_finds_what_we_look_up(home: House) -> None:
+def test_pattern_to_register_finds_what_we_look_up(latchkey: TestApp) -> None:
     """Every kind that can be found by its digest, and no other; docs/leaks.md has it once."""
     page = (Path(__file__).parents[2] / "docs" / "leaks.md").read_text()
     (pattern,) = re.findall(r"^lk_\(.*$", page, re.MULTILINE)

@@ -6,11 +6,11 @@ import pytest
 
 from chalicelib.detection import hmac_signature
 from infra import manage
-from tests.house import House, stage_key_file
+from tests.support.harness import TestApp, stage_key_file
 
 
 def test_printed_secret_is_the_one_that_is_checked_with(
-    home: House, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    latchkey: TestApp, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The whole output is the secret, so that a script can take it."""
     monkeypatch.setenv("LATCHKEY_STAGE_KEY_FILE", stage_key_file())
@@ -20,7 +20,7 @@ def test_printed_secret_is_the_one_that_is_checked_with(
 
 
 def test_stage_without_a_key_is_one_sentence(
-    home: House, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    latchkey: TestApp, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """No traceback."""
     monkeypatch.setenv("LATCHKEY_STAGE_KEY_FILE", "/nowhere")

@@ -18,8 +18,8 @@ from chalicelib.limits import tiers
 from chalicelib.oauth import clients
 from chalicelib.oauth.tables import Client
 from infra import deployed, manage, stage_settings
-from tests.house import House, stage_key_file
 from tests.oauth.flow import registered
+from tests.support.harness import TestApp, stage_key_file
 
 URL = "https://api.example.com"
 
@@ -59,31 +59,31 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
     return Command(monkeypatch, capsys)
 
 
-def test_existing_account_becomes_an_administrator_and_no_longer(home: House, command: Command) -> None:
+def test_existing_account_becomes_an_administrator_and_no_longer(latchkey: TestApp, command: Command) -> None:
     """Both take effect at the next request of its keys, whatever the gateway has cached; the list says who is one."""
-    account = home.account(name="Ada")
+    account = latchkey.account(name="Ada")
     command("admin", f"--email={account.email}")
     assert find.account_by_id(account.id).admin
     assert command("admins") == f"{account.id} {account.email} (active)\n"
-    key = home.key(account, "admin").secret
-    assert home.call("PATCH", f"/v1/users/{account.id}", key, json_body={"tier": "pro"}).status == 200
+    key = latchkey.key(account, "admin").secret
+    assert latchkey.call("PATCH", f"/v1/users/{account.id}", key, json_body={"tier": "pro"}).status == 200
     command("admin", f"--email={account.email}", "--off")
-    assert home.call("PATCH", f"/v1/users/{account.id}", key, json_body={"tier": "free"}).status == 403
+    assert latchkey.call("PATCH", f"/v1/users/{account.id}", key, json_body={"tier": "free"}).status == 403
     assert command("admins") == ""
 
 
 @pytest.mark.parametrize("deed", [["admin", "--off"], ["suspend"]], ids=["admin_off", "suspend"])
 def test_last_active_administrator_is_not_taken_away_without_a_word(
-    home: House, command: Command, capsys: pytest.CaptureFixture[str], deed: list[str]
+    latchkey: TestApp, command: Command, capsys: pytest.CaptureFixture[str], deed: list[str]
 ) -> None:
     """While there is another one nothing is said; of the last one it is, and how to go on."""
-    first, last = home.account(name="Ada", admin=True), home.account(name="Eve", admin=True)
+    first, last = latchkey.account(name="Ada", admin=True), latchkey.account(name="Eve", admin=True)
     for account, warned in ((first, False), (last, True)):
         command.run(deed[0], f"--email={account.email}", *deed[1:])
         assert ("There is no active administrator now." in capsys.readouterr().err) is warned
 
 
-def test_every_change_by_a_command_has_its_reason(home: House, command: Command) -> None:
+def test_every_change_by_a_command_has_its_reason(latchkey: TestApp, command: Command) -> None:
     """What was given as REASON stands with the event, the operator as its actor."""
     reason = "Ticket 4711: asked by phone."
     command("account", "--email=ada@example.com", reason=reason)
@@ -96,9 +96,9 @@ def test_every_change_by_a_command_has_its_reason(home: House, command: Command)
     assert events[0].changed.as_dict() == {"admin": "no"}
 
 
-def test_reason_is_optional_and_bounded(home: House, command: Command) -> None:
+def test_reason_is_optional_and_bounded(latchkey: TestApp, command: Command) -> None:
     """Nothing given is no reason; what can't be shown on a page is refused before anything is done."""
-    account = home.account()
+    account = latchkey.account()
     command("suspend", f"--email={account.email}")
     assert record.newest_first(account.id, 1)[0].reason is None
     too_long = command.refused("reinstate", f"--email={account.email}", reason="x" * 201)
@@ -107,47 +107,49 @@ def test_reason_is_optional_and_bounded(home: House, command: Command) -> None:
     assert find.account_by_id(account.id).status == "suspended"
 
 
-def test_password_link_lets_a_locked_out_user_in(home: House, command: Command) -> None:
+def test_password_link_lets_a_locked_out_user_in(latchkey: TestApp, command: Command) -> None:
     """Without mail it is the way back: the page behind the printed link takes a new password, once."""
-    account = home.account()
+    account = latchkey.account()
     printed = command("password-link", f"--email={account.email}")
     (link,) = re.findall(rf"{URL}(/password\?ticket=\S+)", printed)
-    assert home.call("GET", link).status == 200
+    assert latchkey.call("GET", link).status == 200
     assert command.refused("password-link", "--email=nobody@example.com") == "No account has this email.\n"
     command("suspend", f"--email={account.email}")
     assert "reinstate it first" in command.refused("password-link", f"--email={account.email}")
 
 
-def test_password_link_is_an_event_of_its_account(home: House, command: Command) -> None:
+def test_password_link_is_an_event_of_its_account(latchkey: TestApp, command: Command) -> None:
     """Who can set somebody's password is written down with the link: the operator, for a reason that admins see."""
-    account = home.account()
+    account = latchkey.account()
     command("password-link", f"--email={account.email}", reason="Ticket 4711: locked out")
     (event,) = record.newest_first(account.id, 10, kind=kinds.PASSWORD_LINK_MADE)
     assert (event.actor, event.reason, event.changed.as_dict()) == ("operator", "Ticket 4711: locked out", {})
 
 
-def test_printed_links_end_with_the_sessions(home: House, command: Command) -> None:
+def test_printed_links_end_with_the_sessions(latchkey: TestApp, command: Command) -> None:
     """A link that was handed over sets no password after its user has set one, or logged out everywhere."""
     printed = command("account", "--email=ada@example.com", "--admin")
     account = find.account_by_email("ada@example.com")
     assert account.admin
     paths = re.findall(rf"{URL}(/password\?ticket=\S+)", printed + command("password-link", f"--email={account.email}"))
-    assert [home.call("GET", path).status for path in paths] == [200, 200]
+    assert [latchkey.call("GET", path).status for path in paths] == [200, 200]
     sessions.end_all(account.id)
-    assert [home.call("GET", path).status for path in paths] == [410, 410]
+    assert [latchkey.call("GET", path).status for path in paths] == [410, 410]
 
 
-def test_password_link_is_for_the_deployed_url(home: House, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_password_link_is_for_the_deployed_url(
+    latchkey: TestApp, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A stage that was not deployed from this checkout, and has no public URL here, is named as such."""
-    account = home.account()
+    account = latchkey.account()
     monkeypatch.delenv("LATCHKEY_PUBLIC_URL")
     with settings.in_use(replace(settings.current(), public_url="")):
         assert "https://<the API's address>/password?ticket=" in command("password-link", f"--email={account.email}")
 
 
-def test_any_application_is_ended_by_a_command_with_its_reason(home: House, command: Command) -> None:
+def test_any_application_is_ended_by_a_command_with_its_reason(latchkey: TestApp, command: Command) -> None:
     """Nothing is issued to it any more; who ended it and why stands with it and in its owner's events."""
-    app = registered(home)
+    app = registered(latchkey)
     out = command("application-end", f"--client-id={app.id}", reason="Ticket 4711: phishing")
     assert f"{app.id} is ended: nothing is issued to it" in out
     client = Client.get(app.id)
@@ -158,7 +160,7 @@ def test_any_application_is_ended_by_a_command_with_its_reason(home: House, comm
 
 
 @pytest.mark.parametrize("client_id", ["app_00000000000000000000", "nonsense"])
-def test_unknown_application_can_not_be_ended_by_a_command(home: House, command: Command, client_id: str) -> None:
+def test_unknown_application_can_not_be_ended_by_a_command(latchkey: TestApp, command: Command, client_id: str) -> None:
     """One sentence says so, and nothing is stored."""
     assert "There is no such application." in command.refused("application-end", f"--client-id={client_id}")
     assert list(Client.scan()) == []
@@ -181,7 +183,7 @@ NAMES = [words[0] for words in COMMANDS]
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=NAMES)
-def test_stage_that_is_not_deployed_is_one_sentence(home: House, command: Command, words: list[str]) -> None:
+def test_stage_that_is_not_deployed_is_one_sentence(latchkey: TestApp, command: Command, words: list[str]) -> None:
     """It names the stage and the command that deploys it; nothing of a traceback."""
     said = command.refused(*words, stage="prod")
     assert said.startswith("Nothing is deployed as prod in this account and region.")
@@ -256,7 +258,7 @@ def test_machine_that_cannot_reach_the_stage_is_one_sentence(
         (["application-end", "--client-id="], "CLIENT_ID is missing: make application-end CLIENT_ID=…"),
     ],
 )
-def test_variable_that_was_not_given_is_named(home: House, command: Command, words: list[str], says: str) -> None:
+def test_variable_that_was_not_given_is_named(latchkey: TestApp, command: Command, words: list[str], says: str) -> None:
     """By the name that make knows it by, with the whole command."""
     assert command.refused(*words).startswith(says)
 
@@ -266,22 +268,22 @@ def test_every_command_says_what_it_needs() -> None:
     assert sorted(manage.NEEDED) == sorted(NAMES)
 
 
-def test_commands_print_no_log_line(home: House, command: Command) -> None:
+def test_commands_print_no_log_line(latchkey: TestApp, command: Command) -> None:
     """What ends an application is logged as a warning, yet the terminal has the sentence alone."""
-    app = registered(home)
+    app = registered(latchkey)
     assert command("application-end", f"--client-id={app.id}").startswith(f"{app.id} is ended")
 
 
-def test_unknown_scope_is_answered_with_those_there_are(home: House, command: Command) -> None:
+def test_unknown_scope_is_answered_with_those_there_are(latchkey: TestApp, command: Command) -> None:
     """And one that is for administrators says so."""
-    email = f"--email={home.account().email}"
+    email = f"--email={latchkey.account().email}"
     said = command.refused("key", email, "--scopes=read foo")
     assert said == "There is no scope foo. SCOPES takes read, write, keys, events, webhooks, admin, verify.\n"
     assert "it is for administrators" in command.refused("key", email, "--scopes=admin")
 
 
 def test_key_of_an_unconfirmed_account_comes_with_a_warning(
-    home: House, command: Command, capsys: pytest.CaptureFixture[str]
+    latchkey: TestApp, command: Command, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Where mail is sent; beside the key, on standard error, so that a script still takes the key alone."""
     account = create_account(email="ada@example.com", name="Ada", tier=tiers.FREE)

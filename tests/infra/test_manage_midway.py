@@ -12,9 +12,9 @@ from chalicelib.core import clock, settings
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.core.dynamodb.errors import WireError, meaning
 from infra import manage, reachable
-from tests.house import House, stage_key_file
 from tests.infra.test_manage import COMMANDS
 from tests.oauth.flow import registered
+from tests.support.harness import TestApp, stage_key_file
 
 ADA, NOBODY = "ada@example.com", "app_00000000000000000000"
 FAULTS = {
@@ -43,11 +43,11 @@ def failing(code: str, *, after: int) -> Iterator[list[str]]:
 
 
 @pytest.fixture
-def stage(home: House, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[list[str]]]:
+def stage(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[list[str]]]:
     """A stage with an account and an application, and a command for each thing an operator can do to them."""
     monkeypatch.setenv("LATCHKEY_STAGE_KEY_FILE", stage_key_file())
     monkeypatch.setenv("LATCHKEY_PUBLIC_URL", "https://api.example.com")
-    ada, app = home.account(name="Ada").email, registered(home)
+    ada, app = latchkey.account(name="Ada").email, registered(latchkey)
     known = {
         "--email=ada@example.com": f"--email={ada}",
         "--client-id=app_00000000000000000000": f"--client-id={app.id}",
@@ -121,7 +121,7 @@ def test_bug_keeps_its_traceback(
         raise ZeroDivisionError
 
 
-@pytest.mark.usefixtures("home")
+@pytest.mark.usefixtures("latchkey")
 def test_link_is_printed_though_nobody_says_where_the_stage_is() -> None:
     """It is made by then: no network, no right and no such stage in the configuration take it away."""
     with settings.in_use(replace(settings.current(), public_url="")):

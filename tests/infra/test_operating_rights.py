@@ -7,10 +7,10 @@ import pytest
 
 from chalicelib.core import root_key
 from infra import rights
-from tests.house import House
 from tests.infra.recorder import API, Need, recorded
 from tests.infra.test_manage import Command
 from tests.infra.test_manage import command as command  # a fixture
+from tests.support.harness import TestApp
 
 EMAIL = "--email=ada@example.com"
 COMMANDS = (
@@ -46,9 +46,9 @@ IN_SMOKE = (
 
 
 @pytest.fixture
-def needs(home: House, command: Command) -> set[Need]:
+def needs(latchkey: TestApp, command: Command) -> set[Need]:
     """What every command on accounts needs."""
-    assert home
+    assert latchkey
     with recorded() as (recorder, _):
         for words in COMMANDS:
             root_key.forget()

@@ -11,15 +11,15 @@ import pytest
 
 from infra.server import Server
 from infra.standin import BODY_MAX_BYTES
-from tests.house import House
+from tests.support.harness import TestApp
 
 PIECE = b" " * 65_536
 
 
 @pytest.fixture
-def server(home: House) -> Iterator[Server]:
+def server(latchkey: TestApp) -> Iterator[Server]:
     """The house on a socket."""
-    with Server(home.gateway.app, "127.0.0.1", 0) as started:
+    with Server(latchkey.gateway.app, "127.0.0.1", 0) as started:
         threading.Thread(target=started.serve_forever, args=(0.05,), daemon=True).start()
         try:
             yield started

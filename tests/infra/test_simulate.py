@@ -20,7 +20,7 @@ from infra.simulate.play import Outcome, play
 from infra.simulate.processes import Processes, UnknownStateError
 from infra.simulate.scenario import Scenario
 from infra.simulate.table import Table
-from tests.house import House
+from tests.support.harness import TestApp
 
 PAGE = (Path(__file__).parents[2] / "docs" / "scale.md").read_text()
 CROWD = Scenario("crowd", 60, 6, clocks_off_ms=3_000)
@@ -156,7 +156,7 @@ def test_run_leaves_nothing_behind() -> None:
     assert not local_cache._items
 
 
-def test_table_answers_as_another_dynamodb_does(home: House) -> None:
+def test_table_answers_as_another_dynamodb_does(latchkey: TestApp) -> None:
     """Updates of a crowd and of a hot account, their refusals included, are put to moto too."""
     table = Recording()
     play(Scenario("told", 4, 30, clocks_off_ms=3_000), table)

@@ -8,37 +8,37 @@ from app import app
 from chalicelib.core import settings
 from infra import gateway_pages
 from infra.standin import Gateway
-from tests.house import House, refusal
+from tests.support.harness import TestApp, refusal
 
 
-def test_authorizers_word_is_cached_by_the_whole_header(home: House) -> None:
+def test_authorizers_word_is_cached_by_the_whole_header(latchkey: TestApp) -> None:
     """As in API Gateway: another spelling of the same credential is another entry."""
-    secret = home.key(home.account()).secret
-    home.call("GET", "/v1/limits", secret)
-    home.call("GET", "/v1/limits", secret)
-    home.call("GET", "/v1/limits", headers={"Authorization": f"bearer {secret}"})
-    assert len(home.gateway.cached) == 2
+    secret = latchkey.key(latchkey.account()).secret
+    latchkey.call("GET", "/v1/limits", secret)
+    latchkey.call("GET", "/v1/limits", secret)
+    latchkey.call("GET", "/v1/limits", headers={"Authorization": f"bearer {secret}"})
+    assert len(latchkey.gateway.cached) == 2
 
 
-def test_cached_word_covers_every_route(home: House) -> None:
+def test_cached_word_covers_every_route(latchkey: TestApp) -> None:
     """The authorizer is asked once, whichever route is called first."""
-    secret = home.key(home.account()).secret
+    secret = latchkey.key(latchkey.account()).secret
     for target in ("/v1/limits", "/v1/users", "/v1/keys"):
-        assert home.call("GET", target, secret).status == 200
-    assert len(home.gateway.cached) == 1
+        assert latchkey.call("GET", target, secret).status == 200
+    assert len(latchkey.gateway.cached) == 1
 
 
-def test_repr_of_a_gateway_shows_no_credential(home: House) -> None:
+def test_repr_of_a_gateway_shows_no_credential(latchkey: TestApp) -> None:
     """What it has cached is keyed by whole Authorization headers."""
-    secret = home.key(home.account()).secret
-    home.call("GET", "/v1/limits", secret)
-    assert secret not in repr(home.gateway)
+    secret = latchkey.key(latchkey.account()).secret
+    latchkey.call("GET", "/v1/limits", secret)
+    assert secret not in repr(latchkey.gateway)
 
 
 @pytest.mark.parametrize("method", ["PUT", "TRACE", "BREW"])
-def test_method_that_a_path_does_not_have_is_a_404(home: House, method: str) -> None:
+def test_method_that_a_path_does_not_have_is_a_404(latchkey: TestApp, method: str) -> None:
     """API Gateway knows no 405."""
-    answer = home.call(method, "/v1/users", home.key(home.account()).secret)
+    answer = latchkey.call(method, "/v1/users", latchkey.key(latchkey.account()).secret)
     assert refusal(answer) == (404, "not_found")
 
 
@@ -47,11 +47,13 @@ def test_method_that_a_path_does_not_have_is_a_404(home: House, method: str) -> 
     [("POST", path) for path in ("/docs", "/", "/settings/keys", "/admin", "/nothing")] + [("GET", "/oauth/token")],
 )
 @pytest.mark.parametrize("headers", [{"Accept": "text/html,*/*"}, {"Sec-Fetch-Dest": "document"}])
-def test_wrong_method_is_a_page_for_people(home: House, method: str, target: str, headers: dict[str, str]) -> None:
+def test_wrong_method_is_a_page_for_people(
+    latchkey: TestApp, method: str, target: str, headers: dict[str, str]
+) -> None:
     """Whoever sends a form where none is taken sees what anybody sees at a path there isn't; programs get JSON."""
-    answer = home.call(method, target, headers=headers)
+    answer = latchkey.call(method, target, headers=headers)
     assert (answer.status, answer.header("Content-Type")) == (404, "text/html; charset=utf-8")
-    assert refusal(home.call(method, target)) == (404, "not_found")
+    assert refusal(latchkey.call(method, target)) == (404, "not_found")
 
 
 def test_of_two_responses_of_one_status_a_mock_keeps_one() -> None:
@@ -61,32 +63,36 @@ def test_of_two_responses_of_one_status_a_mock_keeps_one() -> None:
     assert gateway_pages.rendered(integration, [("Accept", "text/html")], "api") == (404, {}, "{}")
 
 
-def test_head_of_a_path_that_there_is_not_has_no_body(home: House) -> None:
+def test_head_of_a_path_that_there_is_not_has_no_body(latchkey: TestApp) -> None:
     """The gateway's own answers to HEAD say how long that to GET is, and send nothing of it."""
     for target in ("/v1/nothing", "/oauth/token", "/v1/users"):
-        got, asked = home.call("GET", target), home.call("HEAD", target)
+        got, asked = latchkey.call("GET", target), latchkey.call("HEAD", target)
         assert (asked.status, asked.body) == (got.status, b"")
         assert asked.header("Content-Length") == str(len(got.body))
 
 
-def test_body_beyond_ten_megabytes_is_refused(home: House) -> None:
+def test_body_beyond_ten_megabytes_is_refused(latchkey: TestApp) -> None:
     """As API Gateway does, without a function running, in the documented shape."""
-    answer = home.call("PATCH", "/v1/users/me", home.key(home.account()).secret, body=b"x" * (10 * 1024 * 1024 + 1))
+    answer = latchkey.call(
+        "PATCH", "/v1/users/me", latchkey.key(latchkey.account()).secret, body=b"x" * (10 * 1024 * 1024 + 1)
+    )
     assert refusal(answer) == (413, "invalid_request")
 
 
-def test_each_answer_has_its_own_request_id(home: House) -> None:
+def test_each_answer_has_its_own_request_id(latchkey: TestApp) -> None:
     """Also when the gateway answers by itself."""
-    ids = {home.call("GET", target).header("x-amzn-RequestId") for target in ("/health", "/health", "/v1/users", "/x")}
+    ids = {
+        latchkey.call("GET", target).header("x-amzn-RequestId") for target in ("/health", "/health", "/v1/users", "/x")
+    }
     assert len(ids) == 4
     assert None not in ids
 
 
-def test_gateway_without_configured_url_links_to_its_own_domain(home: House) -> None:
+def test_gateway_without_configured_url_links_to_its_own_domain(latchkey: TestApp) -> None:
     """What a visitor writes into Host is never where a link leads."""
-    home.gateway = Gateway(app, domain="abc.execute-api.us-east-1.amazonaws.com")
-    home.account(name="Bea")
-    secret = home.key(home.account()).secret
+    latchkey.gateway = Gateway(app, domain="abc.execute-api.us-east-1.amazonaws.com")
+    latchkey.account(name="Bea")
+    secret = latchkey.key(latchkey.account()).secret
     with settings.in_use(replace(settings.current(), public_url="")):
-        answer = home.call("GET", "/v1/users?limit=1", secret, headers={"Host": "evil.example"})
+        answer = latchkey.call("GET", "/v1/users?limit=1", secret, headers={"Host": "evil.example"})
     assert (answer.header("Link") or "").startswith("<https://abc.execute-api.us-east-1.amazonaws.com/v1/users?")

@@ -1,4 +1,7 @@
-"""docs/webhook-events.md shows a message of each type as it is sent; `tests/kept.py` holds stored events to it."""
+"""docs/webhook-events.md shows a message of each event type as it is sent.
+
+`tests/support/stored_items.py` holds stored events to it.
+"""
 
 import json
 from pathlib import Path
@@ -8,7 +11,7 @@ import pytest
 from chalicelib.events import kinds
 from chalicelib.webhooks import payload
 from infra import webhook_events
-from tests import kept
+from tests.support import stored_items
 
 ROOT = Path(__file__).parents[2]
 
@@ -24,7 +27,7 @@ def test_every_type_has_an_example_with_all_that_it_tells(kind: str) -> None:
     sent = json.loads(webhook_events.example(kind))
     assert (sent["type"], sent["data"]["type"]) == (kind, kind)
     assert sent["data"].keys() == {"id", "type", "created_at", "actor", "source_ip", "changed", "reason"}
-    documented, told = set(kept.documented()[kind]), set(sent["data"]["changed"])
+    documented, told = set(stored_items.documented()[kind]), set(sent["data"]["changed"])
     alternatives = {"token"} if {"key", "token"} <= documented else {"application"} if "key" in documented else set()
     assert documented - told - alternatives - {"admin"} == set()
     assert told <= documented
@@ -48,7 +51,7 @@ def test_every_type_is_about_one_subject() -> None:
 )
 def test_event_that_looks_otherwise_than_its_example_is_found(told: dict[str, str], is_alike: bool) -> None:
     """An id of another kind, or no id at all: whoever wrote a receiver by the page would be wrong."""
-    assert (list(kept._unlike_its_example(kinds.CONSENT_WITHDRAWN, told)) == []) is is_alike
+    assert (list(stored_items._unlike_its_example(kinds.CONSENT_WITHDRAWN, told)) == []) is is_alike
 
 
 def test_guide_shows_the_test_message_as_it_is_sent() -> None:

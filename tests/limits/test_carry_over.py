@@ -7,37 +7,37 @@ from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.limits.admission import Stale, admit
 from chalicelib.limits.carry_over import carry_over
 from chalicelib.limits.tiers import ENTERPRISE, FREE, PRO
-from tests.house import NOON_MS, House
+from tests.support.harness import NOON_MS, TestApp
 
 HOUR = NOON_MS // 1000
 
 
-def test_new_subject_begins_with_what_the_old_one_used_under_all_tiers(home: House) -> None:
+def test_new_subject_begins_with_what_the_old_one_used_under_all_tiers(latchkey: TestApp) -> None:
     """Of this hour, whatever its tier is; carrying it twice changes nothing."""
-    home.counted("acc_old", PRO, used=1_000)
-    home.clock.forward(3_600)
+    latchkey.counted("acc_old", PRO, used=1_000)
+    latchkey.clock.forward(3_600)
     for tier, used in ((FREE, 100), (PRO, 20), (ENTERPRISE, 3)):
-        home.counted("acc_old", tier, used=used, burst=used)
+        latchkey.counted("acc_old", tier, used=used, burst=used)
     for _ in range(2):
         carry_over("acc_old", "acc_new", PRO)
-        assert home.counters("acc_new", PRO) == {"used": 123, "dies_at": HOUR + 3_600 + 31 * 86_400}
-    assert home.counters("acc_new", FREE) == {}
+        assert latchkey.counters("acc_new", PRO) == {"used": 123, "dies_at": HOUR + 3_600 + 31 * 86_400}
+    assert latchkey.counters("acc_new", FREE) == {}
 
 
-def test_subject_that_used_nothing_leaves_nothing(home: House) -> None:
+def test_subject_that_used_nothing_leaves_nothing(latchkey: TestApp) -> None:
     """Then the new one's counters aren't touched at all."""
     carry_over("acc_old", "acc_new", FREE)
-    assert home.counters("acc_new", FREE) == {}
+    assert latchkey.counters("acc_new", FREE) == {}
 
 
-def test_one_request_is_carried_over(home: House) -> None:
+def test_one_request_is_carried_over(latchkey: TestApp) -> None:
     """The least there is."""
     admit("acc_old", FREE)
     carry_over("acc_old", "acc_new", FREE)
     assert admit("acc_new", FREE).quota_left == 998
 
 
-def test_old_subject_is_marked_before_it_is_read(home: House) -> None:
+def test_old_subject_is_marked_before_it_is_read(latchkey: TestApp) -> None:
     """An earlier verification adds nothing to it afterwards; it is read as it is, never by a transaction."""
     admit("acc_old", FREE)
     bodies: list[dynamodb.Json] = []
@@ -56,7 +56,7 @@ def test_old_subject_is_marked_before_it_is_read(home: House) -> None:
     assert {operation for operation, _ in calls.made} == {"UpdateItem", "BatchGetItem"}
 
 
-def test_carrying_over_fails_where_the_mark_cannot_be_set(home: House) -> None:
+def test_carrying_over_fails_where_the_mark_cannot_be_set(latchkey: TestApp) -> None:
     """Without the mark nobody knows what the old one still uses."""
     dynamodb.call("DeleteTable", {"TableName": settings.current().table("windows")})
     with pytest.raises(errors.Unavailable):

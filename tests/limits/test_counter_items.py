@@ -7,14 +7,14 @@ import pytest
 from chalicelib.core import ids, settings
 from chalicelib.limits import counter_items
 from chalicelib.limits.tiers import FREE
-from tests.house import NOON_MS, House
+from tests.support.harness import NOON_MS, TestApp
 
 
 @pytest.mark.parametrize(
     ("at_s", "hour_s", "slot"),
     [(0, 0, "s0"), (0.999, 0, "s0"), (1, 0, "s1"), (3599.999, 0, "s3599"), (3600, 3600, "s0")],
 )
-def test_moment_is_counted_in_its_own_hour_and_second(home: House, at_s: float, hour_s: int, slot: str) -> None:
+def test_moment_is_counted_in_its_own_hour_and_second(latchkey: TestApp, at_s: float, hour_s: int, slot: str) -> None:
     """Borders belong to what begins there."""
     window = counter_items.window_at("acc_1", FREE, NOON_MS + round(at_s * 1000))
     assert (window.hour, window.slot) == (NOON_MS // 1000 + hour_s, slot)
@@ -22,7 +22,7 @@ def test_moment_is_counted_in_its_own_hour_and_second(home: House, at_s: float, 
 
 
 @pytest.mark.parametrize(("window_s", "slot", "starts_s"), [(1, "s59", 59), (10, "s5", 50), (60, "s0", 0)])
-def test_burst_window_begins_at_its_multiple(home: House, window_s: int, slot: str, starts_s: int) -> None:
+def test_burst_window_begins_at_its_multiple(latchkey: TestApp, window_s: int, slot: str, starts_s: int) -> None:
     """A longer burst window begins at a multiple of its length."""
     with settings.in_use(replace(settings.current(), burst_window_s=window_s)):
         window = counter_items.window_at("acc_1", FREE, NOON_MS + 59_999)
@@ -30,7 +30,7 @@ def test_burst_window_begins_at_its_multiple(home: House, window_s: int, slot: s
         assert window.slot_ends_ms == NOON_MS + (starts_s + window_s) * 1000
 
 
-def test_past_windows_are_those_no_clock_can_be_in(home: House) -> None:
+def test_past_windows_are_those_no_clock_can_be_in(latchkey: TestApp) -> None:
     """What is a few seconds old is kept for slower clocks; other names that begin alike are no windows."""
     window = counter_items.window_at("acc_1", FREE, NOON_MS + 60_000)
     oldest_kept = 60 - counter_items.SLOTS_KEPT_S
@@ -38,21 +38,21 @@ def test_past_windows_are_those_no_clock_can_be_in(home: House) -> None:
     assert counter_items.past_slots(names, window) == (f"s{oldest_kept - 1}", "s3")
 
 
-def test_counter_of_a_credential_has_eight_characters(home: House) -> None:
+def test_counter_of_a_credential_has_eight_characters(latchkey: TestApp) -> None:
     """A key is counted by the random end of its id, an OAuth client likewise."""
     key_id, client_id = ids.new("key"), ids.new("app")
     assert counter_items.counter_of(key_id) == f"k{key_id[-7:]}"
     assert counter_items.counter_of(client_id) == f"c{client_id[-7:]}"
 
 
-def test_past_windows_of_a_longer_burst_are_removed_once_no_clock_can_be_in_them(home: House) -> None:
+def test_past_windows_of_a_longer_burst_are_removed_once_no_clock_can_be_in_them(latchkey: TestApp) -> None:
     """Of ten seconds each: the last one ended just now, the one before ten seconds ago."""
     with settings.in_use(replace(settings.current(), burst_window_s=10)):
         window = counter_items.window_at("acc_1", FREE, NOON_MS + 60_000)
         assert counter_items.past_slots(["s3", "s4", "s5", "s6"], window) == ("s3", "s4")
 
 
-def test_one_write_removes_a_hundred_past_windows(home: House) -> None:
+def test_one_write_removes_a_hundred_past_windows(latchkey: TestApp) -> None:
     """The others go with the next one; an expression has at most 4 KB."""
     window = counter_items.window_at("acc_1", FREE, NOON_MS + 3_599_000)
     names = [f"s{number}" for number in range(1_000, 1_200)]
@@ -61,7 +61,7 @@ def test_one_write_removes_a_hundred_past_windows(home: House) -> None:
     assert 500 < len(" REMOVE " + ", ".join(removed)) < 1_000
 
 
-def test_window_belongs_to_the_item_of_its_subject_tier_and_hour(home: House) -> None:
+def test_window_belongs_to_the_item_of_its_subject_tier_and_hour(latchkey: TestApp) -> None:
     """The key, and when it ends and may be deleted."""
     window = counter_items.window_at("acc_1", FREE, NOON_MS + 7_200_001)
     hour = NOON_MS // 1000 + 7_200

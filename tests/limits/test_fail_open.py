@@ -10,10 +10,10 @@ from chalicelib.core.dynamodb.errors import Contended, Throttled, Unreachable, W
 from chalicelib.limits import fail_open
 from chalicelib.limits.admission import Refused, admit
 from chalicelib.limits.tiers import ENTERPRISE, FREE, PRO, Tier
-from tests.house import NOON_MS, House
+from tests.support.harness import NOON_MS, TestApp
 
 
-def test_request_passes_when_the_database_cannot_be_reached(cut_off: House) -> None:
+def test_request_passes_when_the_database_cannot_be_reached(cut_off: TestApp) -> None:
     """The request is let through, and the operator hears of it by a metric."""
     log = io.StringIO()
     telemetry.write_to(log)
@@ -21,7 +21,7 @@ def test_request_passes_when_the_database_cannot_be_reached(cut_off: House) -> N
     assert "LimiterUnavailable" in log.getvalue()
 
 
-def test_only_one_request_a_second_waits_for_the_database(cut_off: House) -> None:
+def test_only_one_request_a_second_waits_for_the_database(cut_off: TestApp) -> None:
     """After a call without an answer the others pass unasked until a second is over."""
     admit("acc_1", FREE)
     with telemetry.calls_watched() as calls:
@@ -34,7 +34,7 @@ def test_only_one_request_a_second_waits_for_the_database(cut_off: House) -> Non
     assert len(calls.made) == dynamodb.AT_ONCE.unavailable
 
 
-def test_clock_set_back_prolongs_no_outage(cut_off: House) -> None:
+def test_clock_set_back_prolongs_no_outage(cut_off: TestApp) -> None:
     """When the clock jumps back the database is asked again at once."""
     admit("acc_1", FREE)
     cut_off.clock.forward(-3600)
@@ -44,7 +44,7 @@ def test_clock_set_back_prolongs_no_outage(cut_off: House) -> None:
 
 
 @pytest.mark.parametrize(("after_ms", "lasts"), [(-1, False), (0, True), (999, True), (1_000, False)])
-def test_outage_lasts_one_second(home: House, after_ms: int, lasts: bool) -> None:
+def test_outage_lasts_one_second(latchkey: TestApp, after_ms: int, lasts: bool) -> None:
     """From the moment in which it was noticed."""
     fail_open.begins(NOON_MS)
     assert fail_open.lasts(NOON_MS + after_ms) is lasts
@@ -60,7 +60,7 @@ def unreachable(operation: str, body: dynamodb.Json) -> dynamodb.Json:
 @pytest.mark.parametrize("failure", [Unreachable, Contended])
 @pytest.mark.parametrize("tier", [PRO, ENTERPRISE], ids=lambda tier: tier.name)
 def test_request_that_passes_unasked_shows_what_this_process_knew(
-    home: House, tier: Tier, failure: type[WireError]
+    latchkey: TestApp, tier: Tier, failure: type[WireError]
 ) -> None:
     """The quota as it was last seen and the whole burst, with the call that failed and without any."""
 
@@ -76,23 +76,23 @@ def test_request_that_passes_unasked_shows_what_this_process_knew(
     assert [each.crossed for each in left] == [(), ()]
 
 
-def test_outage_begins_when_the_call_has_failed(home: House) -> None:
+def test_outage_begins_when_the_call_has_failed(latchkey: TestApp) -> None:
     """Waiting for an answer may take longer than the second that follows."""
 
     def slow(operation: str, body: dynamodb.Json) -> dynamodb.Json:
-        home.clock.forward(2)
+        latchkey.clock.forward(2)
         return unreachable(operation, body)
 
     with clock.paused_by(lambda _seconds: None), telemetry.calls_watched() as calls:
         with dynamodb.sent_by(slow):
             admit("acc_1", FREE)
         calls.made.clear()
-        home.clock.forward(0.999)
+        latchkey.clock.forward(0.999)
         admit("acc_1", FREE)
     assert calls.made == []
 
 
-def test_throttled_counter_refuses_for_a_second(home: House) -> None:
+def test_throttled_counter_refuses_for_a_second(latchkey: TestApp) -> None:
     """It is no outage: the burst is said to be spent, and the next request asks again."""
 
     def throttled(operation: str, body: dynamodb.Json) -> dynamodb.Json:

@@ -5,7 +5,7 @@ import pytest
 from chalicelib.limits.counter_items import window_at
 from chalicelib.limits.headers import NAMES, NOBODY, allowance, headers, seconds_until
 from chalicelib.limits.tiers import ENTERPRISE, FREE, Tier
-from tests.house import NOON_MS, House
+from tests.support.harness import NOON_MS, TestApp
 
 
 def headers_at(tier: Tier, after_ms: int, *, used: int, burst_used: int) -> dict[str, str]:
@@ -13,7 +13,7 @@ def headers_at(tier: Tier, after_ms: int, *, used: int, burst_used: int) -> dict
     return headers(allowance(window_at("acc_1", tier, NOON_MS + after_ms), used=used, burst_used=burst_used))
 
 
-def test_headers_speak_of_the_quota(home: House) -> None:
+def test_headers_speak_of_the_quota(latchkey: TestApp) -> None:
     """Limit, remaining and reset are the hour's; the IETF fields tell both windows."""
     assert headers_at(FREE, 1_800_250, used=250, burst_used=10) == {
         "X-RateLimit-Limit": "1000",
@@ -24,7 +24,7 @@ def test_headers_speak_of_the_quota(home: House) -> None:
     }
 
 
-def test_headers_of_a_tier_without_quota_speak_of_the_burst(home: House) -> None:
+def test_headers_of_a_tier_without_quota_speak_of_the_burst(latchkey: TestApp) -> None:
     """Enterprise has no hour to speak of."""
     assert headers_at(ENTERPRISE, 500, used=250, burst_used=10) == {
         "X-RateLimit-Limit": "1000",
@@ -35,7 +35,7 @@ def test_headers_of_a_tier_without_quota_speak_of_the_burst(home: House) -> None
     }
 
 
-def test_remaining_is_never_negative(home: House) -> None:
+def test_remaining_is_never_negative(latchkey: TestApp) -> None:
     """A tier that was made smaller leaves nothing, not less than nothing."""
     told = headers_at(FREE, 0, used=5_000, burst_used=500)
     assert told["X-RateLimit-Remaining"] == "0"
@@ -55,7 +55,7 @@ def test_seconds_until_are_rounded_up(at_ms: int, now_ms: int, seconds: int) -> 
     assert seconds_until(at_ms, now_ms) == seconds
 
 
-def test_every_limit_header_may_be_read_by_pages_of_other_origins(home: House) -> None:
+def test_every_limit_header_may_be_read_by_pages_of_other_origins(latchkey: TestApp) -> None:
     """Those above, and when to come again."""
     assert set(NAMES) == {*headers_at(FREE, 0, used=0, burst_used=0), "Retry-After"}
     assert len(NAMES) == 6
@@ -67,7 +67,7 @@ def test_every_limit_header_may_be_read_by_pages_of_other_origins(home: House) -
     ids=["quota", "burst"],
 )
 def test_limit_remaining_and_reset_are_of_the_same_window(
-    home: House, tier: Tier, limit: int, remaining: int, reset_s: int
+    latchkey: TestApp, tier: Tier, limit: int, remaining: int, reset_s: int
 ) -> None:
     """The hour's where there is a quota, else the burst's."""
     left = allowance(window_at("acc_1", tier, NOON_MS + 1_999), used=12, burst_used=4)

@@ -9,7 +9,7 @@ from chalicelib.limits import leases, local_cache
 from chalicelib.limits.admission import NEVER_STALE
 from chalicelib.limits.counter_items import Window, window_at
 from chalicelib.limits.tiers import ENTERPRISE
-from tests.house import NOON_MS, House
+from tests.support.harness import NOON_MS, TestApp
 
 WHO, KEY = "acc_busy", "kaaaaaaa"
 BEGIN_MS = NOON_MS + 60_000
@@ -57,7 +57,7 @@ def spent(at_ms: int = 0, verified_at_ms: int = NEVER_STALE) -> list[int]:
     ],
 )
 def test_lease_is_a_tenth_of_the_last_second_and_no_more_than_this_one_will_need(
-    home: House, count: int, at_ms: int, size: int
+    latchkey: TestApp, count: int, at_ms: int, size: int
 ) -> None:
     """At the rate just seen; a lease of one is none."""
     let_through(count)
@@ -65,19 +65,19 @@ def test_lease_is_a_tenth_of_the_last_second_and_no_more_than_this_one_will_need
 
 
 @pytest.mark.parametrize(("burst_used", "size"), [(0, 10), (790, 10), (791, 1), (1_000, 1)])
-def test_no_lease_reaches_beyond_four_fifths_of_the_burst(home: House, burst_used: int, size: int) -> None:
+def test_no_lease_reaches_beyond_four_fifths_of_the_burst(latchkey: TestApp, burst_used: int, size: int) -> None:
     """Not by one."""
     let_through(100)
     assert size_wanted(burst_used=burst_used) == size
 
 
 @pytest.mark.parametrize(("size", "below"), [(1, 1_000), (2, 799), (10, 791), (100, 701)])
-def test_counter_must_have_room_for_all_of_a_lease(home: House, size: int, below: int) -> None:
+def test_counter_must_have_room_for_all_of_a_lease(latchkey: TestApp, size: int, below: int) -> None:
     """One request may use the last of the burst, a lease the last of its four fifths."""
     assert leases.below(window(), size) == below
 
 
-def test_rate_of_an_earlier_second_than_the_last_says_nothing(home: House) -> None:
+def test_rate_of_an_earlier_second_than_the_last_says_nothing(latchkey: TestApp) -> None:
     """Nor does that of a later one, when the clock is set back."""
     let_through(100, at_ms=-1_001)
     assert size_wanted() == 1
@@ -85,7 +85,7 @@ def test_rate_of_an_earlier_second_than_the_last_says_nothing(home: House) -> No
     assert size_wanted() == 1
 
 
-def test_one_thread_at_a_time_fetches_a_lease(home: House) -> None:
+def test_one_thread_at_a_time_fetches_a_lease(latchkey: TestApp) -> None:
     """The others take one each until it is there, or a second after it should have been."""
     with settings.in_use(replace(settings.current(), burst_window_s=10)):
         let_through(100, at_ms=-10_000)
@@ -93,7 +93,7 @@ def test_one_thread_at_a_time_fetches_a_lease(home: House) -> None:
         assert size_wanted(500) == 10, "the clock was set back"
 
 
-def test_lease_is_spent_one_by_one_and_the_next_may_be_fetched(home: House) -> None:
+def test_lease_is_spent_one_by_one_and_the_next_may_be_fetched(latchkey: TestApp) -> None:
     """The first of it was the request's that fetched it; each of the others says what is used of the burst then."""
     let_through(300)
     take = leases.wanted(window(), KEY, local_cache.Seen())
@@ -110,7 +110,7 @@ def test_lease_is_spent_one_by_one_and_the_next_may_be_fetched(home: House) -> N
     [(0, 0, True), (999, 0, True), (1_000, 0, False), (-1, 0, False), (0, 1, False), (0, -1, True)],
 )
 def test_lease_is_good_for_a_second_and_for_who_was_verified_no_earlier(
-    home: House, after_ms: int, earlier_ms: int, is_good: bool
+    latchkey: TestApp, after_ms: int, earlier_ms: int, is_good: bool
 ) -> None:
     """However long the burst's window is."""
     with settings.in_use(replace(settings.current(), burst_window_s=10)):
@@ -118,7 +118,7 @@ def test_lease_is_good_for_a_second_and_for_who_was_verified_no_earlier(
         assert spent(5_000 + after_ms, NOON_MS - earlier_ms) == ([2, 3, 4, 5] if is_good else [])
 
 
-def test_lease_lives_from_the_moment_of_its_own_write(home: House) -> None:
+def test_lease_lives_from_the_moment_of_its_own_write(latchkey: TestApp) -> None:
     """Not from that of an earlier one."""
     with settings.in_use(replace(settings.current(), burst_window_s=10)):
         leases.taken(window(0), KEY, NOON_MS, leases.Take(2), burst_used=2)
@@ -127,7 +127,7 @@ def test_lease_lives_from_the_moment_of_its_own_write(home: House) -> None:
         assert spent(1_899, NOON_MS + 5) == [4, 5]
 
 
-def test_single_admission_leaves_a_lease_as_it_is(home: House) -> None:
+def test_single_admission_leaves_a_lease_as_it_is(latchkey: TestApp) -> None:
     """It was taken by somebody who may not spend the lease, or for what the item had not seen."""
     leases.taken(window(), KEY, NOON_MS + 5, leases.Take(5), burst_used=5)
     leases.taken(window(900), KEY, NOON_MS, leases.ONE, burst_used=6)
@@ -136,7 +136,7 @@ def test_single_admission_leaves_a_lease_as_it_is(home: House) -> None:
     assert spent(1_000 - 1, NOON_MS + 5) == [2, 3, 4, 5]
 
 
-def test_what_was_lost_is_taken_off_once(home: House) -> None:
+def test_what_was_lost_is_taken_off_once(latchkey: TestApp) -> None:
     """Of a lease that another has taken the place of, or whose second is over: by the next write, not by two."""
     leases.taken(window(), KEY, NEVER_STALE, leases.Take(5), burst_used=5)
     leases.taken(window(), KEY, NEVER_STALE, leases.Take(4), burst_used=9)
@@ -148,7 +148,7 @@ def test_what_was_lost_is_taken_off_once(home: House) -> None:
     assert leases.wanted(later, KEY, local_cache.Seen()) == leases.Take(1)
 
 
-def test_lease_takes_what_was_lost_off_too(home: House) -> None:
+def test_lease_takes_what_was_lost_off_too(latchkey: TestApp) -> None:
     """It is one write like any other."""
     let_through(100)
     leases.taken(window(-1), KEY, NEVER_STALE, leases.Take(5), burst_used=5)
@@ -158,7 +158,7 @@ def test_lease_takes_what_was_lost_off_too(home: House) -> None:
     assert leases.wanted(window(), KEY, local_cache.Seen()).returned == 0
 
 
-def test_callers_are_not_remembered_without_end(home: House) -> None:
+def test_callers_are_not_remembered_without_end(latchkey: TestApp) -> None:
     """The one that came first is forgotten first, and only when there are too many."""
     counters = [f"k{number:07}" for number in range(leases.CALLERS_MAX + 1)]
 

@@ -8,34 +8,34 @@ from chalicelib.core import telemetry
 from chalicelib.limits import leases, stale_marks
 from chalicelib.limits.admission import NEVER_STALE, Refused, Stale, admit
 from chalicelib.limits.tiers import ENTERPRISE, PRO, Tier
-from tests.house import House
+from tests.support.harness import TestApp
 
 WHO, KEY, OTHER_KEY = "acc_busy", "kaaaaaaa", "kbbbbbbb"
 
 
-def in_one_second(home: House, requests: int, *, tier: Tier = ENTERPRISE, counter: str = KEY) -> tuple[int, int]:
+def in_one_second(latchkey: TestApp, requests: int, *, tier: Tier = ENTERPRISE, counter: str = KEY) -> tuple[int, int]:
     """Send so many requests evenly over a second that begins now; return how many passed, and the writes they took."""
-    began_ms, passed = home.clock.now_ms, 0
+    began_ms, passed = latchkey.clock.now_ms, 0
     with telemetry.calls_watched() as calls:
         for number in range(requests):
-            home.clock.now_ms = began_ms + number * 1000 // requests
+            latchkey.clock.now_ms = began_ms + number * 1000 // requests
             try:
                 admit(WHO, tier, counter=counter)
                 passed += 1
             except Refused:
                 pass
-    home.clock.now_ms = began_ms + 1000
+    latchkey.clock.now_ms = began_ms + 1000
     return passed, len(calls.made)
 
 
 @pytest.fixture
-def busy(home: House) -> House:
+def busy(latchkey: TestApp) -> TestApp:
     """A house that has just seen a second of 100 requests."""
-    assert in_one_second(home, 100) == (100, 100)
-    return home
+    assert in_one_second(latchkey, 100) == (100, 100)
+    return latchkey
 
 
-def test_steady_rate_takes_a_tenth_of_the_writes(busy: House) -> None:
+def test_steady_rate_takes_a_tenth_of_the_writes(busy: TestApp) -> None:
     """Once the rate was seen."""
     for _ in range(3):
         passed, writes = in_one_second(busy, 100)
@@ -43,7 +43,7 @@ def test_steady_rate_takes_a_tenth_of_the_writes(busy: House) -> None:
         assert writes <= 20
 
 
-def test_usage_is_what_was_let_through(busy: House) -> None:
+def test_usage_is_what_was_let_through(busy: TestApp) -> None:
     """What a lease left unspent is taken off again, from the account and from the key."""
     for requests in (100, 37, 90, 5, 100):
         in_one_second(busy, requests)
@@ -54,7 +54,7 @@ def test_usage_is_what_was_let_through(busy: House) -> None:
     assert counters["used"] == counters[KEY] == 100 + 100 + 37 + 90 + 5 + 100 + 2
 
 
-def test_what_is_left_is_dropped_with_its_second(busy: House) -> None:
+def test_what_is_left_is_dropped_with_its_second(busy: TestApp) -> None:
     """Another second's burst is not touched by it."""
     admit(WHO, ENTERPRISE, counter=KEY)
     busy.clock.forward(1)
@@ -63,13 +63,13 @@ def test_what_is_left_is_dropped_with_its_second(busy: House) -> None:
     assert len(calls.made) == 1
 
 
-def test_burst_is_exact(home: House) -> None:
+def test_burst_is_exact(latchkey: TestApp) -> None:
     """At a rate far above it, second after second."""
     for _ in range(2):
-        assert in_one_second(home, 1_200)[0] == 1_000
+        assert in_one_second(latchkey, 1_200)[0] == 1_000
 
 
-def test_functions_together_never_exceed_the_burst(busy: House) -> None:
+def test_functions_together_never_exceed_the_burst(busy: TestApp) -> None:
     """Each has a memory of its own."""
     memories = [leases._callers.copy() for _ in range(8)]
     for _ in range(2):
@@ -89,7 +89,7 @@ def test_functions_together_never_exceed_the_burst(busy: House) -> None:
         busy.clock.forward(1)
 
 
-def test_leases_end_at_four_fifths_of_the_burst(busy: House) -> None:
+def test_leases_end_at_four_fifths_of_the_burst(busy: TestApp) -> None:
     """Above that, every request is counted by itself, so that all of the burst can be used."""
     busy.counted(WHO, ENTERPRISE, burst=795)
     with telemetry.calls_watched() as calls:
@@ -101,19 +101,19 @@ def test_leases_end_at_four_fifths_of_the_burst(busy: House) -> None:
     assert len(calls.made) == 1 + 205 + 1
 
 
-def test_lease_that_found_no_room_says_what_is_left(busy: House) -> None:
+def test_lease_that_found_no_room_says_what_is_left(busy: TestApp) -> None:
     """It was one admission after all, and the headers count one."""
     busy.counted(WHO, ENTERPRISE, burst=795)
     assert admit(WHO, ENTERPRISE, counter=KEY).burst_left == 204
 
 
-def test_quota_is_counted_request_by_request(home: House) -> None:
+def test_quota_is_counted_request_by_request(latchkey: TestApp) -> None:
     """At any rate: a lease would make it inexact."""
     for _ in range(3):
-        assert in_one_second(home, 100, tier=PRO) == (100, 100)
+        assert in_one_second(latchkey, 100, tier=PRO) == (100, 100)
 
 
-def test_keys_do_not_spend_each_others(busy: House) -> None:
+def test_keys_do_not_spend_each_others(busy: TestApp) -> None:
     """Each is counted by its own name."""
     admit(WHO, ENTERPRISE, counter=KEY)
     with telemetry.calls_watched() as calls:
@@ -121,7 +121,7 @@ def test_keys_do_not_spend_each_others(busy: House) -> None:
     assert len(calls.made) == 1
 
 
-def test_change_is_noticed_within_a_second(busy: House) -> None:
+def test_change_is_noticed_within_a_second(busy: TestApp) -> None:
     """By the caller that holds a lease; what is held is not renewed."""
     verified_at_ms = stale_marks.verified_from(busy.clock.now_ms)
     admit(WHO, ENTERPRISE, counter=KEY, verified_at_ms=verified_at_ms)
@@ -132,7 +132,7 @@ def test_change_is_noticed_within_a_second(busy: House) -> None:
         admit(WHO, ENTERPRISE, counter=KEY, verified_at_ms=verified_at_ms)
 
 
-def test_older_verdict_spends_nothing_of_a_newer_one(busy: House) -> None:
+def test_older_verdict_spends_nothing_of_a_newer_one(busy: TestApp) -> None:
     """A revoked key's cached verdict must not live on what a fresh one takes."""
     admit(WHO, ENTERPRISE, counter=KEY, verified_at_ms=NEVER_STALE)
     stale_marks.mark(WHO)
@@ -140,7 +140,7 @@ def test_older_verdict_spends_nothing_of_a_newer_one(busy: House) -> None:
         admit(WHO, ENTERPRISE, counter=KEY, verified_at_ms=stale_marks.verified_from(busy.clock.now_ms))
 
 
-def test_clock_that_is_set_back_revives_nothing(busy: House) -> None:
+def test_clock_that_is_set_back_revives_nothing(busy: TestApp) -> None:
     """What was taken later counts in another second."""
     busy.clock.forward(1)
     in_one_second(busy, 100)
@@ -150,7 +150,7 @@ def test_clock_that_is_set_back_revives_nothing(busy: House) -> None:
     assert len(calls.made) == 1
 
 
-def test_headers_count_down_by_one(busy: House) -> None:
+def test_headers_count_down_by_one(busy: TestApp) -> None:
     """Whether or not a request was written by itself."""
     left = [admit(WHO, ENTERPRISE, counter=KEY).burst_left for _ in range(25)]
     assert left[0] == 999

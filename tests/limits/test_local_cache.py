@@ -6,7 +6,7 @@ from chalicelib.core import telemetry
 from chalicelib.limits import counter_items, local_cache, rejection_counts
 from chalicelib.limits.admission import Refused, admit, recall
 from chalicelib.limits.tiers import FREE, Tier
-from tests.house import NOON_MS, House
+from tests.support.harness import NOON_MS, TestApp
 
 QUOTA = Tier("free", 2, 50)
 BURST = Tier("free", 100, 2)
@@ -29,46 +29,46 @@ def refusals_cost(tier: Tier, count: int = 1) -> int:
     return len(calls.made)
 
 
-def test_spent_quota_is_refused_without_a_call(home: House) -> None:
+def test_spent_quota_is_refused_without_a_call(latchkey: TestApp) -> None:
     """For almost 10 s the process believes what it saw."""
     spend(QUOTA)
-    home.clock.forward(9.999)
+    latchkey.clock.forward(9.999)
     assert refusals_cost(QUOTA, 5) == 0
 
 
-def test_spent_quota_is_asked_again_after_ten_seconds(home: House) -> None:
+def test_spent_quota_is_asked_again_after_ten_seconds(latchkey: TestApp) -> None:
     """A reset that the process can't know of shows within 10 s."""
     spend(QUOTA)
-    home.counted("acc_1", QUOTA, used=0)
-    home.clock.forward(10)
+    latchkey.counted("acc_1", QUOTA, used=0)
+    latchkey.clock.forward(10)
     assert admit("acc_1", QUOTA).quota_left == 1
 
 
-def test_flood_on_a_spent_quota_costs_a_few_calls_in_ten_seconds(home: House) -> None:
+def test_flood_on_a_spent_quota_costs_a_few_calls_in_ten_seconds(latchkey: TestApp) -> None:
     """A thousand refusals in 20 s cost as many calls as fit a person's count."""
     spend(QUOTA)
     cost = 0
     for _ in range(20):
         cost += refusals_cost(QUOTA, 50)
-        home.clock.forward(1)
+        latchkey.clock.forward(1)
     assert cost <= 4
 
 
-def test_spent_burst_is_refused_without_a_call_until_its_second_ends(home: House) -> None:
+def test_spent_burst_is_refused_without_a_call_until_its_second_ends(latchkey: TestApp) -> None:
     """The burst can't come back before the second is over."""
     spend(BURST)
-    home.clock.forward(0.999)
+    latchkey.clock.forward(0.999)
     assert refusals_cost(BURST, 5) == 0
-    home.clock.forward(0.001)
+    latchkey.clock.forward(0.001)
     assert admit("acc_1", BURST).burst_left == 1
 
 
-def test_refusal_from_memory_says_the_same_as_the_first(home: House) -> None:
+def test_refusal_from_memory_says_the_same_as_the_first(latchkey: TestApp) -> None:
     """The caller can't tell where a refusal came from."""
     spend(QUOTA)
     with pytest.raises(Refused) as remembered:
         admit("acc_1", QUOTA)
-    home.forget()
+    latchkey.forget()
     with pytest.raises(Refused) as asked:
         admit("acc_1", QUOTA)
     assert (remembered.value.limit, remembered.value.left) == (asked.value.limit, asked.value.left)
@@ -76,40 +76,40 @@ def test_refusal_from_memory_says_the_same_as_the_first(home: House) -> None:
 
 
 @pytest.mark.parametrize("back_s", [1, 9, 60, 3600])
-def test_clock_set_back_prolongs_no_spent_quota(home: House, back_s: int) -> None:
+def test_clock_set_back_prolongs_no_spent_quota(latchkey: TestApp, back_s: int) -> None:
     """When the clock jumps back the database is asked, rather than a memory that lies in the future."""
-    home.clock.forward(1800)
+    latchkey.clock.forward(1800)
     spend(QUOTA)
-    home.counted("acc_1", QUOTA, used=0)
-    home.clock.forward(-back_s)
+    latchkey.counted("acc_1", QUOTA, used=0)
+    latchkey.clock.forward(-back_s)
     assert admit("acc_1", QUOTA).quota_left == 1
 
 
-def test_clock_set_back_prolongs_no_spent_burst(home: House) -> None:
+def test_clock_set_back_prolongs_no_spent_burst(latchkey: TestApp) -> None:
     """A spent burst is believed in its own second only."""
-    home.clock.forward(100)
+    latchkey.clock.forward(100)
     spend(BURST)
-    home.clock.forward(-1)
+    latchkey.clock.forward(-1)
     assert admit("acc_1", BURST).burst_left == 1
 
 
-def test_memory_never_lets_anything_through(home: House) -> None:
+def test_memory_never_lets_anything_through(latchkey: TestApp) -> None:
     """What another process used up is refused here, though this one remembers plenty left."""
     admit("acc_1", QUOTA)
-    home.counted("acc_1", QUOTA, used=2)
+    latchkey.counted("acc_1", QUOTA, used=2)
     with pytest.raises(Refused):
         admit("acc_1", QUOTA)
 
 
-def test_new_process_asks(home: House) -> None:
+def test_new_process_asks(latchkey: TestApp) -> None:
     """A cold start knows nothing and asks the database, which refuses."""
     spend(QUOTA)
-    home.forget()
+    latchkey.forget()
     assert refusals_cost(QUOTA) == 1
 
 
 @pytest.mark.parametrize("tier", [QUOTA, BURST], ids=["quota", "burst"])
-def test_recall_refuses_what_is_known_to_be_spent_and_asks_nobody(home: House, tier: Tier) -> None:
+def test_recall_refuses_what_is_known_to_be_spent_and_asks_nobody(latchkey: TestApp, tier: Tier) -> None:
     """It counts the refusal; of what isn't known to be spent it says nothing."""
     recall("acc_1", tier)
     admit("acc_1", tier)
@@ -122,7 +122,7 @@ def test_recall_refuses_what_is_known_to_be_spent_and_asks_nobody(home: House, t
         recall("acc_1", tier)
     assert calls.made == []
     assert (recalled.value.limit, recalled.value.left) == (asked.value.limit, asked.value.left)
-    assert rejection_counts.held(counter_items.window_at("acc_1", tier, home.clock.now_ms)).refused == 2
+    assert rejection_counts.held(counter_items.window_at("acc_1", tier, latchkey.clock.now_ms)).refused == 2
 
 
 @pytest.mark.parametrize("now_ms", [0, 1, 9_999, 10_000, 19_999, NOON_MS])
@@ -147,10 +147,10 @@ def test_counter_has_room_among_thirty_or_where_it_is_named_already(counter: str
     assert seen.has_room_for(counter) is has_room
 
 
-def test_item_is_remembered_as_it_was_last_shown(home: House) -> None:
+def test_item_is_remembered_as_it_was_last_shown(latchkey: TestApp) -> None:
     """The hour, this burst window, the windows long past, the counters, and what else it names."""
-    home.clock.forward(60)
-    window = counter_items.window_at("acc_1", FREE, home.clock.now_ms)
+    latchkey.clock.forward(60)
+    window = counter_items.window_at("acc_1", FREE, latchkey.clock.now_ms)
     assert local_cache.of(window) == local_cache.Seen()
     numbers = {"used": 7, "s60": 3, "s59": 9, "s12": 1, "kAAAAAAA": 4, "fAAAAAAA": 2}
     local_cache.note(window, {name: {"N": str(number)} for name, number in numbers.items()})
@@ -158,12 +158,12 @@ def test_item_is_remembered_as_it_was_last_shown(home: House) -> None:
     assert (seen.used, seen.slots, seen.past, seen.counters) == (7, {"s60": 3}, ("s12",), frozenset({"kAAAAAAA"}))
     assert seen.known.names == {"fAAAAAAA"}
     assert seen.burst_used(window) == 3
-    assert seen.burst_used(counter_items.window_at("acc_1", FREE, home.clock.now_ms + 1_000)) == 0
+    assert seen.burst_used(counter_items.window_at("acc_1", FREE, latchkey.clock.now_ms + 1_000)) == 0
     local_cache.forget()
     assert local_cache.of(window) == local_cache.Seen()
 
 
-def test_items_of_many_are_not_remembered_without_end(home: House) -> None:
+def test_items_of_many_are_not_remembered_without_end(latchkey: TestApp) -> None:
     """The oldest are forgotten first, and only when there are too many."""
     first, second, *_, last = made = [
         counter_items.window_at(f"acc_{number}", FREE, NOON_MS) for number in range(local_cache.ITEMS_MAX + 1)

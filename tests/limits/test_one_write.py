@@ -9,7 +9,7 @@ from chalicelib.limits.admission import NEVER_STALE, Refused, Stale, admit
 from chalicelib.limits.counter_items import OTHER, window_at
 from chalicelib.limits.headers import Allowance
 from chalicelib.limits.tiers import ENTERPRISE, FREE, PRO, Tier
-from tests.house import NOON_MS, House
+from tests.support.harness import NOON_MS, TestApp
 
 KEY = "kAda0000"
 ENDLESS = Tier("enterprise", None, 100)
@@ -37,22 +37,22 @@ def asked(tier: Tier, counter: str | None = None) -> Allowance | Refused:
     ],
 )
 def test_last_admission_is_given_and_the_next_is_not(
-    home: House, quota: int | None, used: int, burst: int, burst_used: int, limit: str | None
+    latchkey: TestApp, quota: int | None, used: int, burst: int, burst_used: int, limit: str | None
 ) -> None:
     """Of each limit by itself; the answer says what is left of both, and nothing was counted by a refusal."""
     tier = Tier("free", quota, burst)
-    home.counted("acc_1", tier, used=used, burst=burst_used)
+    latchkey.counted("acc_1", tier, used=used, burst=burst_used)
     answer = asked(tier)
     if isinstance(answer, Refused):
         assert answer.limit == limit
         assert answer.left.quota_left == max(0, (quota or 0) - used)
         assert answer.left.burst_left == max(0, burst - burst_used)
         assert answer.retry_after_s == (3_600 if limit == "quota" else 1)
-        assert home.counters("acc_1", tier)["used"] == used
+        assert latchkey.counters("acc_1", tier)["used"] == used
     else:
         assert limit is None
         assert (answer.quota_left, answer.burst_left) == (0, 0)
-        assert home.counters("acc_1", tier)["used"] == used + 1
+        assert latchkey.counters("acc_1", tier)["used"] == used + 1
 
 
 def test_stale_says_since_when_and_why() -> None:
@@ -60,37 +60,37 @@ def test_stale_says_since_when_and_why() -> None:
     assert (Stale(NOON_MS).stale_at_ms, str(Stale(NOON_MS))) == (NOON_MS, "verified before the last change")
 
 
-def test_caller_that_names_no_verification_is_never_stale(home: House) -> None:
+def test_caller_that_names_no_verification_is_never_stale(latchkey: TestApp) -> None:
     """Networks have nothing that was verified."""
-    home.counted("acc_1", FREE, stale_at=NOON_MS + 10**12)
+    latchkey.counted("acc_1", FREE, stale_at=NOON_MS + 10**12)
     assert admit("acc_1", FREE).quota_left == 999
     assert NOON_MS * 1_000 < NEVER_STALE < 10**37, "DynamoDB keeps 38 digits"
 
 
-def test_stale_is_told_from_the_mark_and_not_remembered_as_a_spent_limit(home: House) -> None:
+def test_stale_is_told_from_the_mark_and_not_remembered_as_a_spent_limit(latchkey: TestApp) -> None:
     """After it has verified again, the caller is judged by the counters."""
-    home.counted("acc_1", FREE, used=1_000, stale_at=NOON_MS)
+    latchkey.counted("acc_1", FREE, used=1_000, stale_at=NOON_MS)
     with pytest.raises(Stale):
         admit("acc_1", FREE, verified_at_ms=NOON_MS - 1)
-    home.counted("acc_1", FREE, used=10)
+    latchkey.counted("acc_1", FREE, used=10)
     assert admit("acc_1", FREE, verified_at_ms=NOON_MS).quota_left == 989
 
 
-def test_refusal_names_its_counter_whether_asked_or_remembered(home: House) -> None:
+def test_refusal_names_its_counter_whether_asked_or_remembered(latchkey: TestApp) -> None:
     """Whose requests were refused is written with the sum."""
     for tier, used, burst in ((FREE, 1_000, 0), (PRO, 0, 200)):
-        home.counted("acc_1", tier, used=used, burst=burst)
+        latchkey.counted("acc_1", tier, used=used, burst=burst)
         for _ in range(3):
             with pytest.raises(Refused):
                 admit("acc_1", tier, counter=KEY)
-        held = rejection_counts.held(window_at("acc_1", tier, home.clock.now_ms))
+        held = rejection_counts.held(window_at("acc_1", tier, latchkey.clock.now_ms))
         assert held == rejection_counts.Sum(3, {"qAda0000": 3})
 
 
-def test_refusal_from_memory_says_what_is_left_of_the_other_limit(home: House) -> None:
+def test_refusal_from_memory_says_what_is_left_of_the_other_limit(latchkey: TestApp) -> None:
     """As it was when the limit was found spent."""
     for tier, used, burst in ((FREE, 1_000, 20), (PRO, 4_000, 200)):
-        home.counted("acc_1", tier, used=used, burst=burst)
+        latchkey.counted("acc_1", tier, used=used, burst=burst)
         for _ in range(2):
             with pytest.raises(Refused) as refusal:
                 admit("acc_1", tier)
@@ -98,18 +98,18 @@ def test_refusal_from_memory_says_what_is_left_of_the_other_limit(home: House) -
             assert (left.quota_left, left.burst_left) == ((0, 30) if tier is FREE else (6_000, 0))
 
 
-def test_counters_beyond_the_thirtieth_are_counted_as_other_by_their_own_number(home: House) -> None:
+def test_counters_beyond_the_thirtieth_are_counted_as_other_by_their_own_number(latchkey: TestApp) -> None:
     """Known ones keep their names."""
     names = {f"k{number:07}": 1 for number in range(30)}
-    home.counted("acc_1", FREE, used=30, **names)
+    latchkey.counted("acc_1", FREE, used=30, **names)
     admit("acc_1", FREE)
     for counter in ("kNew0000", "k0000029", "kNew0001"):
         admit("acc_1", FREE, counter=counter)
-    counters = home.counters("acc_1")
+    counters = latchkey.counters("acc_1")
     assert (counters[OTHER], counters["k0000029"], counters["used"]) == (2, 2, 34)
 
 
-def test_write_without_sums_and_counter_carries_none(home: House) -> None:
+def test_write_without_sums_and_counter_carries_none(latchkey: TestApp) -> None:
     """Its expression is no longer than it must be."""
     bodies: list[dynamodb.Json] = []
     through = dynamodb.sender()
@@ -137,10 +137,10 @@ def test_write_without_sums_and_counter_carries_none(home: House) -> None:
     assert ":quota" not in endless["ExpressionAttributeValues"]
 
 
-def test_write_takes_away_what_is_past_and_what_is_too_much(home: House) -> None:
+def test_write_takes_away_what_is_past_and_what_is_too_much(latchkey: TestApp) -> None:
     """In one clause: burst windows by their names, all else by a placeholder."""
-    home.clock.forward(60)
-    here = window_at("acc_1", FREE, home.clock.now_ms)
+    latchkey.clock.forward(60)
+    here = window_at("acc_1", FREE, latchkey.clock.now_ms)
     networks = {f"n{number:08}": {"S": KEY} for number in range(recorded_usage.NETWORKS_MAX + 2)}
     local_cache.note(here, networks | {"s1": {"N": "1"}, "s60": {"N": "1"}, "s2": {"N": "1"}})
     bodies: list[dynamodb.Json] = []
@@ -156,28 +156,28 @@ def test_write_takes_away_what_is_past_and_what_is_too_much(home: House) -> None
     assert body["ExpressionAttributeNames"] == {"#slot": "s60", "#x0": "n00000008", "#x1": "n00000009"}
 
 
-def lease_of_ten(home: House, rate: int = 100) -> None:
+def lease_of_ten(latchkey: TestApp, rate: int = 100) -> None:
     """Let the next second begin with a rate that brings leases of ten, or of a tenth of another one."""
-    home.clock.forward(60)
+    latchkey.clock.forward(60)
     for _ in range(rate):
-        leases.taken(window_at("acc_1", ENDLESS, home.clock.now_ms), KEY, NEVER_STALE, leases.ONE, 0)
-    home.clock.forward(1)
+        leases.taken(window_at("acc_1", ENDLESS, latchkey.clock.now_ms), KEY, NEVER_STALE, leases.ONE, 0)
+    latchkey.clock.forward(1)
 
 
-def test_lease_counts_ten_and_answers_as_one(home: House) -> None:
+def test_lease_counts_ten_and_answers_as_one(latchkey: TestApp) -> None:
     """The next nine come from memory and count down by one each."""
-    lease_of_ten(home)
+    lease_of_ten(latchkey)
     with telemetry.calls_watched() as calls:
         left = [admit("acc_1", ENDLESS, counter=KEY) for _ in range(10)]
     assert [each.burst_left for each in left] == list(range(99, 89, -1))
     assert [each.crossed for each in left] == [()] * 10
     assert len(calls.made) == 1
-    assert home.counters("acc_1", ENDLESS) | {"dies_at": 0} == {"used": 10, "s61": 10, KEY: 10, "dies_at": 0}
+    assert latchkey.counters("acc_1", ENDLESS) | {"dies_at": 0} == {"used": 10, "s61": 10, KEY: 10, "dies_at": 0}
 
 
-def test_lease_is_not_spent_on_what_the_item_has_not_seen(home: House) -> None:
+def test_lease_is_not_spent_on_what_the_item_has_not_seen(latchkey: TestApp) -> None:
     """A new network or route is written at once."""
-    lease_of_ten(home)
+    lease_of_ten(latchkey)
     admit("acc_1", ENDLESS, counter=KEY)
     shown = recorded_usage.Traits(route="rAAA")
     with telemetry.calls_watched() as calls:
@@ -189,31 +189,33 @@ def test_lease_is_not_spent_on_what_the_item_has_not_seen(home: House) -> None:
 
 @pytest.mark.parametrize(("burst_used", "outcome"), [(70, 29), (71, 28), (99, 0), (100, "burst")])
 def test_lease_without_room_is_one_admission_while_there_is_one(
-    home: House, burst_used: int, outcome: int | str
+    latchkey: TestApp, burst_used: int, outcome: int | str
 ) -> None:
     """The last of the burst is given to one request; what came before from elsewhere counts."""
-    lease_of_ten(home)
-    home.counted("acc_1", ENDLESS, burst=burst_used)
+    lease_of_ten(latchkey)
+    latchkey.counted("acc_1", ENDLESS, burst=burst_used)
     answer = asked(ENDLESS, counter=KEY)
     assert outcome == (answer.limit if isinstance(answer, Refused) else answer.burst_left)
-    taken = home.counters("acc_1", ENDLESS)["s61"] - burst_used
+    taken = latchkey.counters("acc_1", ENDLESS)["s61"] - burst_used
     assert taken == {70: 10, 71: 1, 99: 1, 100: 0}[burst_used]
 
 
-def test_smallest_lease_without_room_is_one_admission_too(home: House) -> None:
+def test_smallest_lease_without_room_is_one_admission_too(latchkey: TestApp) -> None:
     """It was for two."""
-    lease_of_ten(home, rate=20)
-    home.counted("acc_1", ENDLESS, burst=85)
+    lease_of_ten(latchkey, rate=20)
+    latchkey.counted("acc_1", ENDLESS, burst=85)
     with telemetry.calls_watched() as calls:
         assert admit("acc_1", ENDLESS, counter=KEY).burst_left == 14
     assert len(calls.made) == 2
 
 
 @pytest.mark.parametrize(("mark_ms", "is_stale"), [(NOON_MS, False), (NOON_MS + 1, True)])
-def test_lease_without_room_is_not_asked_for_again_by_who_is_stale(home: House, mark_ms: int, is_stale: bool) -> None:
+def test_lease_without_room_is_not_asked_for_again_by_who_is_stale(
+    latchkey: TestApp, mark_ms: int, is_stale: bool
+) -> None:
     """One call says so, and the mark goes before the burst."""
-    lease_of_ten(home)
-    home.counted("acc_1", ENDLESS, burst=95, stale_at=mark_ms)
+    lease_of_ten(latchkey)
+    latchkey.counted("acc_1", ENDLESS, burst=95, stale_at=mark_ms)
     with telemetry.calls_watched() as calls:
         if is_stale:
             with pytest.raises(Stale):
@@ -223,12 +225,12 @@ def test_lease_without_room_is_not_asked_for_again_by_who_is_stale(home: House, 
     assert len(calls.made) == (1 if is_stale else 2)
 
 
-def test_what_a_lease_without_room_has_seen_is_remembered(home: House) -> None:
+def test_what_a_lease_without_room_has_seen_is_remembered(latchkey: TestApp) -> None:
     """So the next one isn't tried in vain."""
-    lease_of_ten(home)
-    home.counted("acc_1", ENDLESS, burst=75, used=400)
+    lease_of_ten(latchkey)
+    latchkey.counted("acc_1", ENDLESS, burst=75, used=400)
     admit("acc_1", ENDLESS, counter=KEY)
-    assert local_cache.of(window_at("acc_1", ENDLESS, home.clock.now_ms)).used == 401
+    assert local_cache.of(window_at("acc_1", ENDLESS, latchkey.clock.now_ms)).used == 401
     with telemetry.calls_watched() as calls:
         admit("acc_1", ENDLESS, counter=KEY)
     assert len(calls.made) == 1

@@ -10,8 +10,8 @@ from chalicelib.core import clock
 from chalicelib.limits.admission import Refused, admit
 from chalicelib.limits.headers import Allowance
 from chalicelib.limits.tiers import Tier
-from tests import exhaustive
-from tests.house import House
+from tests.support import exhaustive
+from tests.support.harness import TestApp
 
 TIER = Tier("free", 12, 4)
 NOT_FLAKY = settings(
@@ -36,15 +36,15 @@ MOVES = st.lists(
 class Clocks:
     """A clock that is set back by no more than two functions' clocks may differ."""
 
-    def __init__(self, home: House) -> None:
+    def __init__(self, latchkey: TestApp) -> None:
         """Start where the house stands."""
-        self.home, self.latest_ms = home, home.clock.now_ms
+        self.latchkey, self.latest_ms = latchkey, latchkey.clock.now_ms
 
     def move(self, by_ms: int) -> None:
         """Move on, or back."""
         earliest_ms = self.latest_ms - BACK_S * 1000
-        self.home.clock.now_ms = max(self.home.clock.now_ms + by_ms, earliest_ms)
-        self.latest_ms = max(self.latest_ms, self.home.clock.now_ms)
+        self.latchkey.clock.now_ms = max(self.latchkey.clock.now_ms + by_ms, earliest_ms)
+        self.latest_ms = max(self.latest_ms, self.latchkey.clock.now_ms)
 
 
 def ask(subject: str) -> Allowance | Refused:
@@ -57,14 +57,14 @@ def ask(subject: str) -> Allowance | Refused:
 
 @NOT_FLAKY
 @given(MOVES)
-def test_limits_are_never_exceeded(home: House, moves: list[tuple[int, bool]]) -> None:
+def test_limits_are_never_exceeded(latchkey: TestApp, moves: list[tuple[int, bool]]) -> None:
     """Never more than the quota in any clock hour, never more than the burst in any clock second."""
-    subject, clocks = next(SUBJECTS), Clocks(home)
+    subject, clocks = next(SUBJECTS), Clocks(latchkey)
     hours, seconds = Counter[int](), Counter[int]()
     for by_ms, elsewhere in moves:
         clocks.move(by_ms)
         if elsewhere:
-            home.forget()
+            latchkey.forget()
         admitted = isinstance(ask(subject), Allowance)
         hours[clock.hour_of(clock.now_s())] += admitted
         seconds[clock.now_s()] += admitted
@@ -74,14 +74,14 @@ def test_limits_are_never_exceeded(home: House, moves: list[tuple[int, bool]]) -
 
 @NOT_FLAKY
 @given(MOVES)
-def test_client_that_keeps_under_both_limits_is_never_refused(home: House, moves: list[tuple[int, bool]]) -> None:
+def test_client_that_keeps_under_both_limits_is_never_refused(latchkey: TestApp, moves: list[tuple[int, bool]]) -> None:
     """Whoever counts along and stays within quota and burst meets no 429."""
-    subject, clocks = next(SUBJECTS), Clocks(home)
+    subject, clocks = next(SUBJECTS), Clocks(latchkey)
     hours, seconds = Counter[int](), Counter[int]()
     for by_ms, elsewhere in moves:
         clocks.move(by_ms)
         if elsewhere:
-            home.forget()
+            latchkey.forget()
         hour, second = clock.hour_of(clock.now_s()), clock.now_s()
         if hours[hour] < (TIER.quota or 0) and seconds[second] < TIER.burst:
             assert isinstance(ask(subject), Allowance)
@@ -91,14 +91,14 @@ def test_client_that_keeps_under_both_limits_is_never_refused(home: House, moves
 
 @NOT_FLAKY
 @given(MOVES)
-def test_remaining_never_rises_within_an_hour(home: House, moves: list[tuple[int, bool]]) -> None:
+def test_remaining_never_rises_within_an_hour(latchkey: TestApp, moves: list[tuple[int, bool]]) -> None:
     """A caller that plans with `X-RateLimit-Remaining` is never told of more than before."""
-    subject, clocks = next(SUBJECTS), Clocks(home)
+    subject, clocks = next(SUBJECTS), Clocks(latchkey)
     lowest: dict[int, int] = {}
     for by_ms, elsewhere in moves:
         clocks.move(by_ms)
         if elsewhere:
-            home.forget()
+            latchkey.forget()
         hour = clock.hour_of(clock.now_s())
         answer = ask(subject)
         left = answer.left if isinstance(answer, Refused) else answer
@@ -109,19 +109,19 @@ def test_remaining_never_rises_within_an_hour(home: House, moves: list[tuple[int
 @NOT_FLAKY
 @given(st.integers(0, clock.HOUR_S * 1000 - 1), st.lists(st.integers(0, 300), min_size=8, max_size=16))
 def test_wait_named_by_a_refusal_is_when_the_next_request_succeeds(
-    home: House, into_the_hour_ms: int, steps_ms: list[int]
+    latchkey: TestApp, into_the_hour_ms: int, steps_ms: list[int]
 ) -> None:
     """After N seconds the next request succeeds, a second earlier it doesn't; message and header say the same N."""
     subject = next(SUBJECTS)
-    home.clock.now_ms += into_the_hour_ms
+    latchkey.clock.now_ms += into_the_hour_ms
     for step_ms in steps_ms:
-        home.clock.now_ms += step_ms
+        latchkey.clock.now_ms += step_ms
         answer = ask(subject)
         if isinstance(answer, Refused):
             wait_s = answer.retry_after_s
             assert answer.message == f"Rate limit exceeded. Try again in {wait_s} seconds."
             assert answer.headers == {"Retry-After": str(wait_s)}
-            home.clock.forward(wait_s - 1)
+            latchkey.clock.forward(wait_s - 1)
             assert isinstance(ask(subject), Refused)
-            home.clock.forward(1)
+            latchkey.clock.forward(1)
             assert isinstance(ask(subject), Allowance)

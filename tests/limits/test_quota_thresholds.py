@@ -5,7 +5,7 @@ import pytest
 from chalicelib.limits.admission import admit
 from chalicelib.limits.quota_thresholds import NEARLY_SPENT, SPENT, crossed, reached
 from chalicelib.limits.tiers import ENTERPRISE, FREE, Tier
-from tests.house import House
+from tests.support.harness import TestApp
 
 ODD = Tier("odd", 7, 7)
 """80 % of 7 are 5.6 requests."""
@@ -63,7 +63,7 @@ def test_small_quota_may_be_nearly_spent_and_spent_by_one_request() -> None:
     assert crossed(Tier("one", 1, 1), known=0, used=1) == (NEARLY_SPENT, SPENT)
 
 
-def test_admission_says_what_it_brought_the_quota_to(home: House) -> None:
+def test_admission_says_what_it_brought_the_quota_to(latchkey: TestApp) -> None:
     """The one that gets there, and no other; what this process knew before counts."""
-    home.counted("acc_1", FREE, used=798)
+    latchkey.counted("acc_1", FREE, used=798)
     assert [admit("acc_1", FREE).crossed for _ in range(3)] == [(), (NEARLY_SPENT,), ()]

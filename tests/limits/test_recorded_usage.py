@@ -11,8 +11,8 @@ from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.limits import counter_items, recorded_usage, rejection_counts
 from chalicelib.limits.admission import Refused, admit
 from chalicelib.limits.tiers import ENTERPRISE, PRO, Tier
-from tests.house import House, forget_process
 from tests.limits.item_size import size_bytes
+from tests.support.harness import TestApp, forget_process
 
 ADA, BOB = "kAda0000", "kBob0000"
 SUBJECT = "acc_1"
@@ -46,7 +46,7 @@ def sent() -> Iterator[list[dict[str, Any]]]:
         yield requests
 
 
-def test_item_learns_network_and_route_in_the_admissions_write(home: House) -> None:
+def test_item_learns_network_and_route_in_the_admissions_write(latchkey: TestApp) -> None:
     """One call tells where from and what for; the network is a hash, its value the counter."""
     with telemetry.calls_watched() as calls:
         ask()
@@ -58,14 +58,14 @@ def test_item_learns_network_and_route_in_the_admissions_write(home: House) -> N
     assert "203.0" not in str(item)
 
 
-def test_names_are_as_their_readers_expect(home: House) -> None:
+def test_names_are_as_their_readers_expect(latchkey: TestApp) -> None:
     """`n` and 8 characters, `r` and 3: whoever reads the items relies on it."""
     name = recorded_usage.network_name(ADA, "203.0.113.0/24")
     assert (name, len(name)) == ("nmUkuS2Af", 9)
     assert len(recorded_usage.route_name("GET /v1/users")) == 4
 
 
-def test_steady_state_sends_nothing_more(home: House) -> None:
+def test_steady_state_sends_nothing_more(latchkey: TestApp) -> None:
     """Once an item is known, the expression is as long as without network and route."""
     ask()
     with sent() as requests:
@@ -74,7 +74,7 @@ def test_steady_state_sends_nothing_more(home: House) -> None:
     assert requests[0] == requests[1]
 
 
-def test_keys_of_one_network_and_route_are_told_apart(home: House) -> None:
+def test_keys_of_one_network_and_route_are_told_apart(latchkey: TestApp) -> None:
     """Each counter has its own pair, and is in the route's set."""
     ask(ADA)
     ask(BOB)
@@ -83,7 +83,7 @@ def test_keys_of_one_network_and_route_are_told_apart(home: House) -> None:
     assert recorded_usage.routes_of(item) == {recorded_usage.route_name("GET /v1/users"): {ADA, BOB}}
 
 
-def test_ninth_network_is_counted_without_a_name(home: House) -> None:
+def test_ninth_network_is_counted_without_a_name(latchkey: TestApp) -> None:
     """Eight are named; each admission from another is one more in `n_other`."""
     for number in range(10):
         ask(network=f"10.0.{number}.0/24")
@@ -93,7 +93,7 @@ def test_ninth_network_is_counted_without_a_name(home: House) -> None:
     assert counter_items.number(item, recorded_usage.NETWORKS_OTHER) == 3
 
 
-def test_route_that_finds_no_room_marks_the_hour(home: House) -> None:
+def test_route_that_finds_no_room_marks_the_hour(latchkey: TestApp) -> None:
     """An hour that doesn't name every route says so, once, and costs nothing more from then on."""
     for number in range(40):
         ask(route=f"GET /v1/own/{number}")
@@ -106,7 +106,7 @@ def test_route_that_finds_no_room_marks_the_hour(home: House) -> None:
     assert requests[0] == requests[1]
 
 
-def test_what_cold_processes_put_in_too_much_goes_with_the_next_write(home: House) -> None:
+def test_what_cold_processes_put_in_too_much_goes_with_the_next_write(latchkey: TestApp) -> None:
     """Processes that don't know the item may overfill it; the first that sees it tidies up, and leaves the marks."""
     for number in range(30):
         ask(network=f"10.0.{number}.0/24", route=f"GET /v1/own/{number}")
@@ -121,10 +121,10 @@ def test_what_cold_processes_put_in_too_much_goes_with_the_next_write(home: Hous
     assert size_bytes(item) < 1_024
 
 
-def test_failures_are_written_with_the_next_admission(home: House) -> None:
+def test_failures_are_written_with_the_next_admission(latchkey: TestApp) -> None:
     """A failure costs no call; the sum goes by the credential's name."""
     ask()
-    window = counter_items.window_at(SUBJECT, PRO, home.clock.now_ms)
+    window = counter_items.window_at(SUBJECT, PRO, latchkey.clock.now_ms)
     with telemetry.calls_watched() as calls:
         for _ in range(3):
             rejection_counts.note_failure(window, ADA)
@@ -136,17 +136,17 @@ def test_failures_are_written_with_the_next_admission(home: House) -> None:
     assert counter_items.number(item, counter_items.REFUSED) == 0
 
 
-def test_failures_without_an_admission_are_written_after_ten_seconds(home: House) -> None:
+def test_failures_without_an_admission_are_written_after_ten_seconds(latchkey: TestApp) -> None:
     """A credential that only fails is seen all the same."""
     for after_s in (0, 9, 1):
-        home.clock.forward(after_s)
-        rejection_counts.note_failure(counter_items.window_at(SUBJECT, PRO, home.clock.now_ms), ADA)
+        latchkey.clock.forward(after_s)
+        rejection_counts.note_failure(counter_items.window_at(SUBJECT, PRO, latchkey.clock.now_ms), ADA)
     assert recorded_usage.times_told_no(item_of(), recorded_usage.FAILED, ADA) == 3
 
 
-def test_failures_of_a_ninth_credential_are_counted_without_a_name(home: House) -> None:
+def test_failures_of_a_ninth_credential_are_counted_without_a_name(latchkey: TestApp) -> None:
     """Eight are named, the others are one sum."""
-    window = counter_items.window_at(SUBJECT, PRO, home.clock.now_ms)
+    window = counter_items.window_at(SUBJECT, PRO, latchkey.clock.now_ms)
     for number in range(10):
         rejection_counts.note_failure(window, f"k{number:07}")
     admit(SUBJECT, PRO)
@@ -155,14 +155,14 @@ def test_failures_of_a_ninth_credential_are_counted_without_a_name(home: House) 
     assert sum(name[0] == "f" and name != recorded_usage.FAILED_OTHER for name in item) == recorded_usage.NAMED_MAX
 
 
-def test_refusals_are_counted_by_credential_too(home: House) -> None:
+def test_refusals_are_counted_by_credential_too(latchkey: TestApp) -> None:
     """Whose requests a limit refused stands beside the account's sum."""
     small = Tier("pro", 1_000, 1)
     ask(tier=small)
     for _ in range(4):
         with pytest.raises(Refused):
             ask(BOB, tier=small)
-    home.clock.forward(1)
+    latchkey.clock.forward(1)
     ask(tier=small)
     item = item_of()
     assert counter_items.number(item, counter_items.REFUSED) == 4
@@ -170,14 +170,14 @@ def test_refusals_are_counted_by_credential_too(home: House) -> None:
     assert recorded_usage.times_told_no(item, recorded_usage.REFUSED, ADA) == 0
 
 
-def test_without_a_counter_nothing_is_told(home: House) -> None:
+def test_without_a_counter_nothing_is_told(latchkey: TestApp) -> None:
     """A stranger's item names no networks and no routes."""
     admit("ip_203.0.113.7", PRO, shown=recorded_usage.Traits("nAAAAAAAA", "rAAA"))
     item = item_of("ip_203.0.113.7")
     assert (recorded_usage.networks_of(item), recorded_usage.routes_of(item)) == ({}, {})
 
 
-def test_fullest_item_is_one_write_unit(home: House) -> None:
+def test_fullest_item_is_one_write_unit(latchkey: TestApp) -> None:
     """Filled by admissions until nothing finds room, with the largest numbers and a stale mark, it is under 1 KB."""
     subject = ids.new("acc")
     keys = [f"{'k' if number < 20 else 'c'}{number:07}" for number in range(counter_items.COUNTERS_MAX + 5)]
@@ -185,11 +185,11 @@ def test_fullest_item_is_one_write_unit(home: House) -> None:
         counter = keys[number % len(keys)]
         shown = recorded_usage.shown_by(counter, network=f"10.0.{number}.0/24", route=f"GET /v1/own/{number % 45}")
         if number % 5 == 0:
-            window = counter_items.window_at(subject, ENTERPRISE, home.clock.now_ms)
+            window = counter_items.window_at(subject, ENTERPRISE, latchkey.clock.now_ms)
             rejection_counts.note_failure(window, counter)
             rejection_counts.note(window, counter)
         admit(subject, ENTERPRISE, counter=counter, shown=shown)
-        home.clock.forward(0.3)
+        latchkey.clock.forward(0.3)
     item = item_of(subject, ENTERPRISE)
     assert {
         counter_items.OTHER,
@@ -204,4 +204,4 @@ def test_fullest_item_is_one_write_unit(home: House) -> None:
     item |= {name: largest for name, value in item.items() if "N" in value and name not in ("hour", "dies_at")}
     slots = {f"s{3590 + second}": largest for second in range(counter_items.SLOTS_KEPT_S + 3)}
     filled = {name: value for name, value in item.items() if not (name[0] == "s" and name[1:].isdigit())} | slots
-    assert 900 < size_bytes(filled | {"stale_at": {"N": str(home.clock.now_ms)}}) < 1_024
+    assert 900 < size_bytes(filled | {"stale_at": {"N": str(latchkey.clock.now_ms)}}) < 1_024

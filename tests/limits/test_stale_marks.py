@@ -11,7 +11,7 @@ from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.limits import stale_marks
 from chalicelib.limits.counter_items import TABLE, item_key
 from chalicelib.limits.tiers import ENTERPRISE, FREE, OF_ACCOUNTS, PRO, Tier
-from tests.house import NOON_MS, House
+from tests.support.harness import NOON_MS, TestApp
 
 HOUR = NOON_MS // 1000
 
@@ -24,61 +24,61 @@ def mark_of(tier: Tier, hour: int) -> int | None:
 
 
 @pytest.mark.parametrize("tier", OF_ACCOUNTS, ids=lambda tier: tier.name)
-def test_mark_stands_in_this_and_the_next_hour_of_every_tier(home: House, tier: Tier) -> None:
+def test_mark_stands_in_this_and_the_next_hour_of_every_tier(latchkey: TestApp, tier: Tier) -> None:
     """A verdict cached now may be used for 300 s, under any tier, across the hour."""
-    home.clock.forward(1800)
+    latchkey.clock.forward(1800)
     assert stale_marks.mark("acc_1")
     now_ms = NOON_MS + 1_800_000
     assert (mark_of(tier, HOUR), mark_of(tier, HOUR + 3600)) == (now_ms, now_ms)
     assert mark_of(tier, HOUR - 3600) is None
 
 
-def test_mark_just_after_the_hour_stands_in_the_last_one_too(home: House) -> None:
+def test_mark_just_after_the_hour_stands_in_the_last_one_too(latchkey: TestApp) -> None:
     """A function whose clock is a few seconds behind still counts in the hour before."""
-    home.clock.forward(stale_marks.CLOCK_SKEW_S - 0.001)
+    latchkey.clock.forward(stale_marks.CLOCK_SKEW_S - 0.001)
     stale_marks.mark("acc_1")
-    assert [mark_of(FREE, HOUR + hours * 3600) for hours in (-1, 0, 1)] == [home.clock.now_ms] * 3
+    assert [mark_of(FREE, HOUR + hours * 3600) for hours in (-1, 0, 1)] == [latchkey.clock.now_ms] * 3
 
 
-def test_mark_later_in_the_hour_leaves_the_last_one_alone(home: House) -> None:
+def test_mark_later_in_the_hour_leaves_the_last_one_alone(latchkey: TestApp) -> None:
     """Nobody counts there any more."""
-    home.clock.forward(stale_marks.CLOCK_SKEW_S)
+    latchkey.clock.forward(stale_marks.CLOCK_SKEW_S)
     stale_marks.mark("acc_1")
     assert mark_of(FREE, HOUR - 3600) is None
 
 
-def test_mark_rises_with_the_clock(home: House) -> None:
+def test_mark_rises_with_the_clock(latchkey: TestApp) -> None:
     """A later change makes stale what was verified after the earlier one."""
     stale_marks.mark("acc_1")
-    home.clock.forward(1)
+    latchkey.clock.forward(1)
     stale_marks.mark("acc_1")
     assert mark_of(PRO, HOUR) == NOON_MS + 1_000
 
 
 @pytest.mark.parametrize("behind_s", [0, 0.001, 5, 60])
-def test_mark_rises_though_the_clock_is_behind(home: House, behind_s: float) -> None:
+def test_mark_rises_though_the_clock_is_behind(latchkey: TestApp, behind_s: float) -> None:
     """A mark is never lowered, and a change marked by a slower clock is a change all the same."""
     stale_marks.mark("acc_1")
-    home.clock.forward(-behind_s)
+    latchkey.clock.forward(-behind_s)
     stale_marks.mark("acc_1")
     marks = [mark_of(tier, HOUR) for tier in OF_ACCOUNTS]
     assert marks == [NOON_MS + 1] * 3
 
 
-def test_mark_counts_nothing(home: House) -> None:
+def test_mark_counts_nothing(latchkey: TestApp) -> None:
     """A change uses up no allowance."""
     stale_marks.mark("acc_1")
-    assert home.counters("acc_1", ENTERPRISE).keys() == {"stale_at", "dies_at"}
+    assert latchkey.counters("acc_1", ENTERPRISE).keys() == {"stale_at", "dies_at"}
 
 
-def test_mark_is_of_plain_updates(home: House) -> None:
+def test_mark_is_of_plain_updates(latchkey: TestApp) -> None:
     """No transaction ever touches a counter: an admission that met one would fail."""
     with telemetry.calls_watched() as calls:
         stale_marks.mark("acc_1")
     assert set(calls.made) == {("UpdateItem", "latchkey-test-windows")}
 
 
-def test_lost_mark_is_told(home: House) -> None:
+def test_lost_mark_is_told(latchkey: TestApp) -> None:
     """The author of a change hears when not every function could be told; the operator reads whose and why."""
     log = io.StringIO()
     dynamodb.call("DeleteTable", {"TableName": settings.current().table(TABLE)})
@@ -90,15 +90,15 @@ def test_lost_mark_is_told(home: House) -> None:
     assert counted["StaleMarkLost"] == 1
 
 
-def test_verification_is_dated_back_by_the_skew(home: House) -> None:
+def test_verification_is_dated_back_by_the_skew(latchkey: TestApp) -> None:
     """A change that a slower clock stamps later than a verification is newer than it."""
     assert stale_marks.verified_from(clock.now_ms()) == NOON_MS - 8_000
 
 
-def test_change_counts_as_marked_only_where_every_item_has_its_mark(home: House) -> None:
+def test_change_counts_as_marked_only_where_every_item_has_its_mark(latchkey: TestApp) -> None:
     """A function that died between two marks left some: the stream sets all of them again."""
     since_ms = clock.now_ms()
-    home.clock.forward(1)
+    latchkey.clock.forward(1)
     stale_marks.mark("acc_1")
     assert stale_marks.is_marked("acc_1", since_ms)
     for tier in OF_ACCOUNTS:
@@ -113,18 +113,20 @@ def test_change_counts_as_marked_only_where_every_item_has_its_mark(home: House)
 
 
 @pytest.mark.parametrize(("earlier_ms", "is_marked"), [(-1, True), (0, True), (1, False)])
-def test_change_is_marked_by_a_mark_of_its_own_moment_or_later(home: House, earlier_ms: int, is_marked: bool) -> None:
+def test_change_is_marked_by_a_mark_of_its_own_moment_or_later(
+    latchkey: TestApp, earlier_ms: int, is_marked: bool
+) -> None:
     """An earlier mark is another change's."""
     stale_marks.mark("acc_1")
-    assert stale_marks.is_marked("acc_1", home.clock.now_ms + earlier_ms) is is_marked
+    assert stale_marks.is_marked("acc_1", latchkey.clock.now_ms + earlier_ms) is is_marked
 
 
-def test_marks_are_looked_for_in_the_hour_in_which_admissions_count_now(home: House) -> None:
+def test_marks_are_looked_for_in_the_hour_in_which_admissions_count_now(latchkey: TestApp) -> None:
     """As they are at this moment: a replica that is behind may not have them yet."""
-    home.clock.forward(1800)
+    latchkey.clock.forward(1800)
     since_ms = clock.now_ms()
     stale_marks.mark("acc_1")
-    home.clock.forward(3_600)
+    latchkey.clock.forward(3_600)
     bodies: list[Any] = []
     through = dynamodb.sender()
 
@@ -135,15 +137,15 @@ def test_marks_are_looked_for_in_the_hour_in_which_admissions_count_now(home: Ho
     with dynamodb.sent_by(send):
         assert stale_marks.is_marked("acc_1", since_ms)
     assert [body["ConsistentRead"] for body in bodies] == [True]
-    home.clock.forward(3_600)
+    latchkey.clock.forward(3_600)
     assert not stale_marks.is_marked("acc_1", since_ms)
 
 
 @pytest.mark.parametrize("behind_s", [0, 1])
-def test_marked_item_is_kept_as_long_as_its_tier_says(home: House, behind_s: int) -> None:
+def test_marked_item_is_kept_as_long_as_its_tier_says(latchkey: TestApp, behind_s: int) -> None:
     """Whether the mark was set or raised, the item of each hour may be deleted with the other counters."""
     stale_marks.mark("acc_1")
-    home.clock.forward(-behind_s)
+    latchkey.clock.forward(-behind_s)
     stale_marks.mark("acc_1")
     for hours in (0, 1):
         request = {"TableName": settings.current().table(TABLE), "Key": item_key("acc_1", PRO, HOUR + hours * 3_600)}

@@ -1,10 +1,10 @@
 """The counters' table as those who create and check tables see it."""
 
 from chalicelib.limits.tables import Windows
-from tests.house import House
+from tests.support.harness import TestApp
 
 
-def test_table_of_counters_is_keyed_by_subject_and_hour(home: House) -> None:
+def test_table_of_counters_is_keyed_by_subject_and_hour(latchkey: TestApp) -> None:
     """Named by its stage; an item may live without an end, and die at one."""
     assert Windows.Meta.table_name == "latchkey-test-windows"
     assert Windows.Meta.billing_mode == "PAY_PER_REQUEST"

@@ -11,38 +11,38 @@ from chalicelib.limits.counter_items import COUNTERS_MAX, TABLE, item_key
 from chalicelib.limits.recorded_usage import Traits, route_name
 from chalicelib.limits.tiers import ENTERPRISE, FREE, PRO
 from chalicelib.limits.usage import Used, items_newest_first, last_used_hours, routes_used
-from tests.house import NOON_MS, House
+from tests.support.harness import NOON_MS, TestApp
 
 HOUR = NOON_MS // 1000
 
 
-def test_last_use_is_known_to_the_hour(home: House) -> None:
+def test_last_use_is_known_to_the_hour(latchkey: TestApp) -> None:
     """The hour of the newest counted request is found, whichever tier it was counted under."""
     admit("acc_1", FREE, counter="kAAAAAAA")
-    home.clock.forward(3_600 * 5 + 1800)
+    latchkey.clock.forward(3_600 * 5 + 1800)
     admit("acc_1", PRO, counter="kAAAAAAA")
     admit("acc_1", PRO, counter="kBBBBBBB")
-    home.clock.forward(3_600)
+    latchkey.clock.forward(3_600)
     assert last_used_hours("acc_1", {"kAAAAAAA", "kBBBBBBB", "kCCCCCCC"}) == {
         "kAAAAAAA": HOUR + 5 * 3_600,
         "kBBBBBBB": HOUR + 5 * 3_600,
     }
 
 
-def test_use_long_ago_is_forgotten(home: House) -> None:
+def test_use_long_ago_is_forgotten(latchkey: TestApp) -> None:
     """After 31 days the counters are gone, whether or not the database has deleted them yet."""
     admit("acc_1", FREE, counter="kAAAAAAA")
-    home.clock.forward(32 * 86_400)
+    latchkey.clock.forward(32 * 86_400)
     assert last_used_hours("acc_1", {"kAAAAAAA"}) == {}
 
 
-def test_use_of_another_account_is_not_seen(home: House) -> None:
+def test_use_of_another_account_is_not_seen(latchkey: TestApp) -> None:
     """An account's counters are its own."""
     admit("acc_1", FREE, counter="kAAAAAAA")
     assert last_used_hours("acc_2", {"kAAAAAAA"}) == {}
 
 
-def test_last_use_costs_reads_only(home: House) -> None:
+def test_last_use_costs_reads_only(latchkey: TestApp) -> None:
     """Showing a key writes nothing."""
     with telemetry.calls_watched() as calls:
         last_used_hours("acc_1", {"kAAAAAAA"})
@@ -55,20 +55,20 @@ def used(counter: str, *routes: str) -> None:
         admit("acc_1", ENTERPRISE, counter=counter, shown=Traits(route=route_name(route)))
 
 
-def test_hour_that_names_not_every_route_says_nothing_about_a_key_that_was_not_used_in_it(home: House) -> None:
+def test_hour_that_names_not_every_route_says_nothing_about_a_key_that_was_not_used_in_it(latchkey: TestApp) -> None:
     """Of a key that was, it can't say all."""
     used("kAAAAAAA", "GET /v1/mine")
-    home.clock.forward(3_600)
+    latchkey.clock.forward(3_600)
     used("kBBBBBBB", *(f"GET /v1/own/{number}" for number in range(40)))
     found = routes_used("acc_1", {"kAAAAAAA", "kBBBBBBB"}, since_s=HOUR)
     assert found["kAAAAAAA"] == Used(frozenset({route_name("GET /v1/mine")}), complete=True)
     assert not found["kBBBBBBB"].complete
 
 
-def test_hour_in_which_some_found_no_counter_may_hide_any_key(home: House) -> None:
+def test_hour_in_which_some_found_no_counter_may_hide_any_key(latchkey: TestApp) -> None:
     """The key may be one of them."""
     used("kAAAAAAA", "GET /v1/mine")
-    home.clock.forward(3_600)
+    latchkey.clock.forward(3_600)
     for number in range(COUNTERS_MAX + 1):
         used(f"k{number:07}", "GET /v1/mine")
     assert not routes_used("acc_1", {"kAAAAAAA"}, since_s=HOUR)["kAAAAAAA"].complete
@@ -84,7 +84,7 @@ ONE = {"N": "1"}
 ROUTE = "rAAA"
 
 
-def test_items_come_newest_first_and_whole(home: House) -> None:
+def test_items_come_newest_first_and_whole(latchkey: TestApp) -> None:
     """However many pieces the database answers in, from the hour that was asked for."""
     for hours in range(4):
         put(PRO, HOUR + hours * 3_600, used=ONE, padding={"S": "x" * 300_000})
@@ -93,25 +93,25 @@ def test_items_come_newest_first_and_whole(home: House) -> None:
     assert found == [HOUR + hours * 3_600 for hours in (3, 2, 1)]
 
 
-def test_last_use_reads_no_further_than_it_must(home: House) -> None:
+def test_last_use_reads_no_further_than_it_must(latchkey: TestApp) -> None:
     """One piece is enough where all are found in it; the newest hour counts, under whichever tier it is."""
     for hours in range(8):
         put(FREE, HOUR + hours * 3_600, kAAAAAAA=ONE, padding={"S": "x" * 300_000})
     put(FREE, HOUR + 7 * 3_600, kAAAAAAA=ONE, kBBBBBBB=ONE)
     put(ENTERPRISE, HOUR + 2 * 3_600, kAAAAAAA=ONE, kBBBBBBB=ONE)
-    home.clock.forward(8 * 3_600)
+    latchkey.clock.forward(8 * 3_600)
     with telemetry.calls_watched() as calls:
         found = last_used_hours("acc_1", {"kAAAAAAA", "kBBBBBBB"})
     assert found == {"kAAAAAAA": HOUR + 7 * 3_600, "kBBBBBBB": HOUR + 7 * 3_600}
     assert len(calls.made) == 3
 
 
-def test_last_use_looks_on_for_what_it_has_not_found(home: House) -> None:
+def test_last_use_looks_on_for_what_it_has_not_found(latchkey: TestApp) -> None:
     """Under each tier down to the oldest hour."""
     for hours, counter in ((9, "kAAAAAAA"), (5, "kBBBBBBB"), (1, "kCCCCCCC")):
         put(FREE, HOUR + hours * 3_600, **{counter: ONE})
     put(PRO, HOUR + 6 * 3_600, kBBBBBBB=ONE)
-    home.clock.forward(10 * 3_600)
+    latchkey.clock.forward(10 * 3_600)
     assert last_used_hours("acc_1", {"kAAAAAAA", "kBBBBBBB", "kCCCCCCC", "kDDDDDDD"}) == {
         "kAAAAAAA": HOUR + 9 * 3_600,
         "kBBBBBBB": HOUR + 6 * 3_600,
@@ -120,14 +120,14 @@ def test_last_use_looks_on_for_what_it_has_not_found(home: House) -> None:
 
 
 @pytest.mark.parametrize(("late_s", "found"), [(0, {"kAAAAAAA": HOUR}), (1, {})])
-def test_use_is_known_for_31_days_to_the_second(home: House, late_s: int, found: dict[str, int]) -> None:
+def test_use_is_known_for_31_days_to_the_second(latchkey: TestApp, late_s: int, found: dict[str, int]) -> None:
     """Counted from the beginning of its hour."""
     admit("acc_1", FREE, counter="kAAAAAAA")
-    home.clock.forward(31 * 86_400 + late_s)
+    latchkey.clock.forward(31 * 86_400 + late_s)
     assert last_used_hours("acc_1", {"kAAAAAAA"}) == found
 
 
-def test_nothing_wanted_asks_nobody(home: House) -> None:
+def test_nothing_wanted_asks_nobody(latchkey: TestApp) -> None:
     """An account without keys costs no call."""
     with telemetry.calls_watched() as calls:
         assert last_used_hours("acc_1", set()) == {}
@@ -135,20 +135,20 @@ def test_nothing_wanted_asks_nobody(home: House) -> None:
     assert calls.made == []
 
 
-def test_unused_counter_used_nothing_and_that_is_all(home: House) -> None:
+def test_unused_counter_used_nothing_and_that_is_all(latchkey: TestApp) -> None:
     """One Query a tier says so."""
     with telemetry.calls_watched() as calls:
         assert routes_used("acc_1", {"kAAAAAAA"}, since_s=HOUR) == {"kAAAAAAA": Used(frozenset(), complete=True)}
     assert len(calls.made) == 3
 
 
-def test_routes_of_all_hours_and_tiers_are_one_record(home: House) -> None:
+def test_routes_of_all_hours_and_tiers_are_one_record(latchkey: TestApp) -> None:
     """Since the hour that was asked for; each counter has its own."""
     used("kAAAAAAA", "GET /v1/old")
-    home.clock.forward(3_600)
+    latchkey.clock.forward(3_600)
     used("kAAAAAAA", "GET /v1/mine")
     used("kBBBBBBB", "GET /v1/mine", "GET /v1/theirs")
-    home.clock.forward(3_600)
+    latchkey.clock.forward(3_600)
     admit("acc_1", FREE, counter="kAAAAAAA", shown=Traits(route=route_name("GET /v1/other")))
     mine, theirs, other = (route_name(f"GET /v1/{name}") for name in ("mine", "theirs", "other"))
     assert routes_used("acc_1", {"kAAAAAAA", "kBBBBBBB"}, since_s=HOUR + 3_600) == {
@@ -172,7 +172,7 @@ def test_routes_of_all_hours_and_tiers_are_one_record(home: House) -> None:
     ],
 )
 def test_record_is_complete_where_a_counter_is_named_with_its_routes_or_surely_absent(
-    home: House, item: dict[str, Any], complete: bool
+    latchkey: TestApp, item: dict[str, Any], complete: bool
 ) -> None:
     """One hour that doesn't say it all is enough, before or after one that does."""
     put(PRO, HOUR, **item)

@@ -17,7 +17,7 @@ from chalicelib.api import leaks as reported
 from chalicelib.api.authorizer import IDENTITY
 from chalicelib.api.console import cookies, page
 from chalicelib.api.declared import Body
-from chalicelib.api.fields import Text, Whole
+from chalicelib.api.fields import Integer, Text
 from chalicelib.core import http_framing, http_syntax, ids, secrets, settings, ssrf_safe_fetch
 from chalicelib.core.dynamodb import codec
 from chalicelib.core.dynamodb.connection_pool import NoAnswer
@@ -143,10 +143,12 @@ PARSERS: dict[str, Work] = {
     "names in a JSON body": lambda text: Body().read(
         json.dumps({f"{text[:9]}{at}": 1 for at in range(len(text) // 9)})
     ),
-    "a number in a JSON body": lambda text: Body({"n": Whole(1, 9)}).read(f'{{"n": {len(text)}{text}.{text}e{text}}}'),
+    "a number in a JSON body": lambda text: Body({"n": Integer(1, 9)}).read(
+        f'{{"n": {len(text)}{text}.{text}e{text}}}'
+    ),
     "a name": lambda text: Text(10**9).check("name", text),
     "a longer name": lambda text: Text(10**9, least=3).check("name", text),
-    "a number in a query": lambda text: Whole(1, 9).read("n", text),
+    "a number in a query": lambda text: Integer(1, 9).read("n", text),
     "a form": lambda text: parameters.of_body(text[:65_536], parameters.FORM),
     "a form in JSON": lambda text: parameters.of_body(text[:65_536], parameters.JSON),
     "a media type": lambda text: parameters.of_body("{}", text),

@@ -17,8 +17,8 @@ import pytest
 import requests
 
 from infra import engine
-from tests import exhaustive
-from tests.copies import copy_part
+from tests.support import exhaustive
+from tests.support.checkout_copies import copy_part
 
 ROOT = Path(__file__).parents[2]
 NEEDED = ("Makefile", "app.py", "chalicelib", "infra")

@@ -2,29 +2,29 @@
 
 import pytest
 
-from tests.house import House
 from tests.oauth.flow import LOOPBACK, App, Person, registered, someone
+from tests.support.harness import TestApp
 
 
 @pytest.fixture
-def ada(home: House) -> Person:
+def ada(latchkey: TestApp) -> Person:
     """Somebody who is logged in."""
-    return someone(home)
+    return someone(latchkey)
 
 
 @pytest.fixture
-def app(home: House) -> App:
+def app(latchkey: TestApp) -> App:
     """A confidential client."""
-    return registered(home)
+    return registered(latchkey)
 
 
 @pytest.fixture
-def spa(home: House) -> App:
+def spa(latchkey: TestApp) -> App:
     """A public client with an https redirect."""
-    return registered(home, public=True)
+    return registered(latchkey, public=True)
 
 
 @pytest.fixture
-def native(home: House) -> App:
+def native(latchkey: TestApp) -> App:
     """A public client on a machine of one's own."""
-    return registered(home, LOOPBACK, public=True)
+    return registered(latchkey, LOOPBACK, public=True)

@@ -12,8 +12,8 @@ from chalicelib.accounts.tables import Account
 from chalicelib.oauth import clients
 from chalicelib.oauth.tables import Client
 from infra.standin import Answer
-from tests.house import House
-from tests.visitor import FORM, PASSWORD, Page, Visitor, person
+from tests.support.console_client import FORM, PASSWORD, ConsoleClient, Page, person
+from tests.support.harness import TestApp
 
 ISSUER = "https://api.example.com"
 CALLBACK = "https://app.example.com/cb"
@@ -35,11 +35,16 @@ def basic(client_id: str, secret: str) -> dict[str, str]:
 
 
 def post(
-    home: House, path: str, parameters: Parameters, *, headers: Mapping[str, str] | None = None, ip: str = "203.0.113.7"
+    latchkey: TestApp,
+    path: str,
+    parameters: Parameters,
+    *,
+    headers: Mapping[str, str] | None = None,
+    ip: str = "203.0.113.7",
 ) -> Answer:
     """Send a form."""
     body = urlencode(_given(parameters), doseq=True).encode()
-    return home.call("POST", path, body=body, headers={"Content-Type": FORM, **(headers or {})}, ip=ip)
+    return latchkey.call("POST", path, body=body, headers={"Content-Type": FORM, **(headers or {})}, ip=ip)
 
 
 def refusal(answer: Answer) -> tuple[int, str]:
@@ -55,9 +60,9 @@ def query_of(location: str) -> dict[str, str]:
     return {name: value for name, (value,) in parse_qs(urlsplit(location).query, keep_blank_values=True).items()}
 
 
-def works(home: House, token: str) -> bool:
+def works(latchkey: TestApp, token: str) -> bool:
     """Tell whether the API takes a token."""
-    answer = home.call("GET", "/v1/limits", token)
+    answer = latchkey.call("GET", "/v1/limits", token)
     assert answer.status in (200, 401), answer.body
     return answer.status == 200
 
@@ -66,7 +71,7 @@ def works(home: House, token: str) -> bool:
 class App:
     """A client, as its makers see it."""
 
-    home: House
+    latchkey: TestApp
     client: Client
     secret: str | None = field(repr=False)
     redirect_uri: str
@@ -90,13 +95,13 @@ class App:
 
     def post(self, path: str, **parameters: str | Iterable[str] | None) -> Answer:
         """Send a request of its own, its credentials in the body."""
-        return post(self.home, path, {**self.credentials, **parameters})
+        return post(self.latchkey, path, {**self.credentials, **parameters})
 
     def ask(self, grant_type: str, **parameters: str | Iterable[str] | None) -> Answer:
         """Send a token request."""
         answer = self.post("/oauth/token", grant_type=grant_type, **parameters)
         if answer.status == 200:
-            self.home.secrets += [value for name, value in answer.json().items() if name in SECRET]
+            self.latchkey.secrets += [value for name, value in answer.json().items() if name in SECRET]
         return answer
 
     def redeem(self, code: str, **changed: str | Iterable[str] | None) -> Answer:
@@ -114,7 +119,7 @@ PKCE: dict[str, str | None] = {"code_challenge": CHALLENGE, "code_challenge_meth
 
 
 def registered(
-    home: House,
+    latchkey: TestApp,
     *uris: str,
     owner: Account | None = None,
     public: bool = False,
@@ -130,15 +135,15 @@ def registered(
         grant_types=by_default if grant_types is None else set(grant_types),
         wanted=set(scopes),
         registered_by="account",
-        owner_id=(owner or home.account(name="Owner")).id,
+        owner_id=(owner or latchkey.account(name="Owner")).id,
     )
     if made.secret:
-        home.secrets.append(made.secret)
-    return App(home, made.client, made.secret, (uris or (CALLBACK,))[0], PKCE if public else {})
+        latchkey.secrets.append(made.secret)
+    return App(latchkey, made.client, made.secret, (uris or (CALLBACK,))[0], PKCE if public else {})
 
 
 @dataclass
-class Person(Visitor):
+class Person(ConsoleClient):
     """Somebody with an account, logged in, whom clients ask."""
 
     account: Account = field(kw_only=True)
@@ -172,7 +177,7 @@ class Person(Visitor):
     def code(self, app: App, **changed: str | Iterable[str] | None) -> str:
         """Return the code that a yes is worth."""
         code = query_of(self.allows(app, **changed))["code"]
-        self.home.secrets.append(code)
+        self.latchkey.secrets.append(code)
         return code
 
     def tokens(self, app: App, **changed: str | Iterable[str] | None) -> dict[str, Any]:
@@ -212,21 +217,21 @@ class Person(Visitor):
         change.set_standing(self.account.id, tier=None, status=states.ACTIVE, actor="acc_admin")
 
 
-def someone(home: House, name: str = "Ada", **kind: Any) -> Person:
+def someone(latchkey: TestApp, name: str = "Ada", **kind: Any) -> Person:
     """Return a new person, logged in."""
     account = person(name=name, **kind)
-    visitor = Person(home, account=account)
-    visitor.logs_in_again()
-    return visitor
+    console = Person(latchkey, account=account)
+    console.logs_in_again()
+    return console
 
 
 def _given(parameters: Parameters) -> dict[str, str | Iterable[str]]:
     return {name: value for name, value in parameters.items() if value is not None}
 
 
-def as_json(home: House, path: str, body: object, **headers: str) -> Answer:
+def as_json(latchkey: TestApp, path: str, body: object, **headers: str) -> Answer:
     """Send a JSON body of any form."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return home.call(
+    return latchkey.call(
         "POST", path, body=json.dumps(body).encode(), headers={"Content-Type": "application/json", **named}
     )

@@ -7,10 +7,10 @@ import pytest
 from chalicelib.limits import tiers
 from chalicelib.oauth.tables import Client, Ticket
 from infra.standin import Answer
-from tests.house import House
 from tests.oauth.flow import CALLBACK, CODE, DEVICE, REFRESH, App, Person, post, refusal, registered, someone
 from tests.oauth.test_device import decide, started
 from tests.oauth.test_registration import app_of, register
+from tests.support.harness import TestApp
 
 IP = "203.0.113.7"
 NEIGHBOURS = ("2001:db8:1:1::1", "2001:db8:1:2::1")
@@ -18,101 +18,103 @@ NEIGHBOURS = ("2001:db8:1:1::1", "2001:db8:1:2::1")
 DAY_S = 86_400
 
 
-def stranger(home: House) -> App:
+def stranger(latchkey: TestApp) -> App:
     """Return a confidential client that registered itself."""
-    return app_of(home, register(home, grant_types=[CODE, REFRESH, DEVICE]))
+    return app_of(latchkey, register(latchkey, grant_types=[CODE, REFRESH, DEVICE]))
 
 
-def test_client_without_an_owner_is_counted_by_network(home: House) -> None:
+def test_client_without_an_owner_is_counted_by_network(latchkey: TestApp) -> None:
     """However many clients a caller registers, their requests share its network's one limit, secret or not."""
-    first, second = stranger(home), stranger(home)
-    before = home.counters(f"ip_{IP}", tiers.ANONYMOUS)["used"]
+    first, second = stranger(latchkey), stranger(latchkey)
+    before = latchkey.counters(f"ip_{IP}", tiers.ANONYMOUS)["used"]
     assert [app.post("/oauth/device_authorization").status for app in (first, second)] == [200, 200]
-    assert home.counters(f"ip_{IP}", tiers.ANONYMOUS)["used"] == before + 2
-    assert [home.counters(f"client_{app.id}", tiers.CLIENT) for app in (first, second)] == [{}, {}]
-    home.counted(f"ip_{IP}", tiers.ANONYMOUS, used=3_600)
+    assert latchkey.counters(f"ip_{IP}", tiers.ANONYMOUS)["used"] == before + 2
+    assert [latchkey.counters(f"client_{app.id}", tiers.CLIENT) for app in (first, second)] == [{}, {}]
+    latchkey.counted(f"ip_{IP}", tiers.ANONYMOUS, used=3_600)
     assert [refusal(app.post("/oauth/device_authorization"))[0] for app in (first, second)] == [429, 429]
-    assert refusal(post(home, "/oauth/introspect", {**first.credentials, "token": "x"}))[0] == 429
+    assert refusal(post(latchkey, "/oauth/introspect", {**first.credentials, "token": "x"}))[0] == 429
 
 
-def test_client_with_an_owner_is_counted_by_itself(home: House, app: App) -> None:
+def test_client_with_an_owner_is_counted_by_itself(latchkey: TestApp, app: App) -> None:
     """Its owner answers for it, so its network's spent limits are not its own."""
-    home.counted(f"ip_{IP}", tiers.ANONYMOUS, used=3_600)
-    home.counted(f"device-starts_{IP}", tiers.DEVICE_STARTS, used=300)
+    latchkey.counted(f"ip_{IP}", tiers.ANONYMOUS, used=3_600)
+    latchkey.counted(f"device-starts_{IP}", tiers.DEVICE_STARTS, used=300)
     assert app.post("/oauth/device_authorization").status == 200
-    assert home.counters(f"client_{app.id}", tiers.CLIENT)["used"] == 1
+    assert latchkey.counters(f"client_{app.id}", tiers.CLIENT)["used"] == 1
 
 
-def test_device_authorizations_are_limited_by_network(home: House, native: App) -> None:
+def test_device_authorizations_are_limited_by_network(latchkey: TestApp, native: App) -> None:
     """300 an hour for clients that anyone can pose as or register; another network goes on."""
     body = {"client_id": native.id}
-    home.counted(f"device-starts_{IP}", tiers.DEVICE_STARTS, used=299)
-    assert post(home, "/oauth/device_authorization", body).status == 200
+    latchkey.counted(f"device-starts_{IP}", tiers.DEVICE_STARTS, used=299)
+    assert post(latchkey, "/oauth/device_authorization", body).status == 200
     stored = Ticket.count()
-    for app in (native, stranger(home)):
+    for app in (native, stranger(latchkey)):
         assert refusal(app.post("/oauth/device_authorization")) == (429, "rate_limit_exceeded")
     assert Ticket.count() == stored
-    assert post(home, "/oauth/device_authorization", body, ip="203.0.113.8").status == 200
+    assert post(latchkey, "/oauth/device_authorization", body, ip="203.0.113.8").status == 200
 
 
-def device(home: House, ip: str) -> Answer:
+def device(latchkey: TestApp, ip: str) -> Answer:
     """Start a device authorization."""
-    return post(home, "/oauth/device_authorization", {"client_id": registered(home, public=True).id}, ip=ip)
+    return post(latchkey, "/oauth/device_authorization", {"client_id": registered(latchkey, public=True).id}, ip=ip)
 
 
-def registering(home: House, ip: str) -> Answer:
+def registering(latchkey: TestApp, ip: str) -> Answer:
     """Register a client."""
-    return home.call("POST", "/oauth/register", json_body={"redirect_uris": [CALLBACK]}, ip=ip)
+    return latchkey.call("POST", "/oauth/register", json_body={"redirect_uris": [CALLBACK]}, ip=ip)
 
 
 @pytest.mark.parametrize(("start", "tier"), [(device, tiers.DEVICE_STARTS), (registering, tiers.REGISTRATIONS)])
-def test_ipv6_site_is_one_network(home: House, start: Callable[[House, str], Answer], tier: tiers.Tier) -> None:
+def test_ipv6_site_is_one_network(latchkey: TestApp, start: Callable[[TestApp, str], Answer], tier: tiers.Tier) -> None:
     """A customer with a /48 has 65,536 networks of the size /64; together they have four times what one may."""
-    home.counted(f"{tier.name}_2001:db8:1::/48", tier, used=4 * (tier.quota or 0) - 1)
-    assert start(home, NEIGHBOURS[0]).status < 300
-    assert [start(home, ip).status for ip in NEIGHBOURS] == [429, 429]
-    assert start(home, "2001:db8:2::1").status < 300
-    home.counted(f"{tier.name}_2001:db8:3:1::/64", tier, used=tier.quota or 0)
-    assert [start(home, ip).status < 300 for ip in ("2001:db8:3:1::1", "2001:db8:3:2::1")] == [False, True]
+    latchkey.counted(f"{tier.name}_2001:db8:1::/48", tier, used=4 * (tier.quota or 0) - 1)
+    assert start(latchkey, NEIGHBOURS[0]).status < 300
+    assert [start(latchkey, ip).status for ip in NEIGHBOURS] == [429, 429]
+    assert start(latchkey, "2001:db8:2::1").status < 300
+    latchkey.counted(f"{tier.name}_2001:db8:3:1::/64", tier, used=tier.quota or 0)
+    assert [start(latchkey, ip).status < 300 for ip in ("2001:db8:3:1::1", "2001:db8:3:2::1")] == [False, True]
 
 
-def test_device_code_that_nobody_approves_dies_with_its_ten_minutes(home: House, native: App) -> None:
+def test_device_code_that_nobody_approves_dies_with_its_ten_minutes(latchkey: TestApp, native: App) -> None:
     """And so does the pointer from what people type."""
     started(native)
-    assert {ticket.dies_at for ticket in Ticket.scan()} == {home.clock.now_ms // 1000 + 600}
+    assert {ticket.dies_at for ticket in Ticket.scan()} == {latchkey.clock.now_ms // 1000 + 600}
 
 
-def test_device_code_that_was_denied_dies_with_its_ten_minutes(home: House, ada: Person, native: App) -> None:
+def test_device_code_that_was_denied_dies_with_its_ten_minutes(latchkey: TestApp, ada: Person, native: App) -> None:
     """Nothing of it can be used twice."""
     assert decide(ada, started(native)[1], "deny") == 200
-    assert {ticket.dies_at for ticket in Ticket.scan()} == {home.clock.now_ms // 1000 + 600}
+    assert {ticket.dies_at for ticket in Ticket.scan()} == {latchkey.clock.now_ms // 1000 + 600}
 
 
-def test_device_code_that_was_approved_is_kept_as_long_as_its_grant(home: House, ada: Person, native: App) -> None:
+def test_device_code_that_was_approved_is_kept_as_long_as_its_grant(
+    latchkey: TestApp, ada: Person, native: App
+) -> None:
     """Its second use must be found whenever it comes."""
     device_code, user_code = started(native)
     assert decide(ada, user_code) == 200
     kept = [ticket.dies_at for ticket in Ticket.scan(Ticket.kind == "dc")]
-    assert kept == [home.clock.now_ms // 1000 + 120 * DAY_S]
+    assert kept == [latchkey.clock.now_ms // 1000 + 120 * DAY_S]
     assert native.ask(DEVICE, device_code=device_code).status == 200
 
 
-def test_client_that_nobody_approves_is_forgotten_after_a_week(home: House) -> None:
+def test_client_that_nobody_approves_is_forgotten_after_a_week(latchkey: TestApp) -> None:
     """It is stored with its end, in one write."""
-    assert stranger(home).client.dies_at == home.clock.now_ms // 1000 + 7 * DAY_S
+    assert stranger(latchkey).client.dies_at == latchkey.clock.now_ms // 1000 + 7 * DAY_S
 
 
-def test_client_that_somebody_approved_is_kept(home: House, ada: Person) -> None:
+def test_client_that_somebody_approved_is_kept(latchkey: TestApp, ada: Person) -> None:
     """On the consent page as on the page for devices."""
-    by_code, by_device = stranger(home), stranger(home)
+    by_code, by_device = stranger(latchkey), stranger(latchkey)
     ada.allows(by_code)
-    assert decide(someone(home, "Bea"), started(by_device)[1]) == 200
+    assert decide(someone(latchkey, "Bea"), started(by_device)[1]) == 200
     assert [Client.get(app.id).dies_at for app in (by_code, by_device)] == [None, None]
 
 
-def test_client_that_somebody_denied_is_not_kept(home: House, ada: Person) -> None:
+def test_client_that_somebody_denied_is_not_kept(latchkey: TestApp, ada: Person) -> None:
     """A no is no use of it."""
-    app = stranger(home)
+    app = stranger(latchkey)
     ada.decides(ada.asked(app), "deny")
     decide(ada, started(app)[1], "deny")
-    assert Client.get(app.id).dies_at == home.clock.now_ms // 1000 + 7 * DAY_S
+    assert Client.get(app.id).dies_at == latchkey.clock.now_ms // 1000 + 7 * DAY_S

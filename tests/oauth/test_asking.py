@@ -13,9 +13,9 @@ from chalicelib.oauth import authorize, consent, parameters, prompt
 from chalicelib.oauth.errors import invalid_request
 from chalicelib.oauth.tables import Client, Consent, Grant, Ticket
 from tests.credentials.events import told
-from tests.house import NOON_MS, House
-from tests.meanwhile import before, failing, sent
 from tests.oauth.flow import CALLBACK, CHALLENGE, ISSUER, PKCE, App, Person, query_of, registered
+from tests.support.harness import NOON_MS, TestApp
+from tests.support.interleaving import before, failing, sent
 
 FILES = "https://files.example.com"
 ASKING = authorize.Asking(
@@ -89,7 +89,7 @@ def test_request_that_wants_no_page_says_so_among_its_prompts(sent: str, asks_no
         *((" login  consent ", "consent"), ("consent login select_account", "consent"), ("none none", "none")),
     ],
 )
-def test_prompts_mean_a_page_or_none(home: House, app: App, prompt: str | None, read: str) -> None:
+def test_prompts_mean_a_page_or_none(latchkey: TestApp, app: App, prompt: str | None, read: str) -> None:
     """OpenID Connect Core §3.1.2.1: which page isn't asked, since ours names the account and can be left."""
     assert asked(app, prompt=prompt).prompt == read
 
@@ -109,7 +109,7 @@ def test_prompts_mean_a_page_or_none(home: House, app: App, prompt: str | None, 
         {"code_challenge": f"{CHALLENGE[:-1]}=", "code_challenge_method": "S256"},
     ],
 )
-def test_wrong_request_is_refused_to_its_client(home: House, app: App, changed: dict[str, str]) -> None:
+def test_wrong_request_is_refused_to_its_client(latchkey: TestApp, app: App, changed: dict[str, str]) -> None:
     """With its state, where its client is answered."""
     with pytest.raises(authorize.BackToClient) as refused:
         asked(app, **changed)
@@ -117,21 +117,21 @@ def test_wrong_request_is_refused_to_its_client(home: House, app: App, changed: 
     assert query_of(refused.value.location)["state"] == "xyz"
 
 
-def test_request_is_read_whole(home: House) -> None:
+def test_request_is_read_whole(latchkey: TestApp) -> None:
     """Whatever stands in it, and what it means where something is left out."""
     with settings.in_use(replace(settings.current(), resources=FILES)):
-        asking = asked(registered(home), scope="write read", resource=FILES, response_mode="query", **PKCE)
+        asking = asked(registered(latchkey), scope="write read", resource=FILES, response_mode="query", **PKCE)
     assert (asking.redirect_uri, asking.named_uri, asking.state) == (CALLBACK, CALLBACK, "xyz")
     assert (asking.scopes, asking.resources) == (frozenset({"read", "write"}), frozenset({FILES}))
     assert (asking.code_challenge, asking.prompt) == (CHALLENGE, "")
-    least = asked(registered(home), redirect_uri=None, state=None)
+    least = asked(registered(latchkey), redirect_uri=None, state=None)
     assert (least.redirect_uri, least.named_uri, least.state) == (CALLBACK, None, "")
     assert (least.scopes, least.resources, least.code_challenge) == (frozenset({"read"}), frozenset(), None)
 
 
-def test_code_and_grant_are_stored_whole(home: House, ada: Person, app: App) -> None:
+def test_code_and_grant_are_stored_whole(latchkey: TestApp, ada: Person, app: App) -> None:
     """As they were asked for, for a minute, and kept as long as the grant; the account hears of it."""
-    home.clock.forward(1)
+    latchkey.clock.forward(1)
     with settings.in_use(replace(settings.current(), resources=FILES)), sent() as calls:
         location = authorize.approve(asked(app, scope="write", resource=FILES, **PKCE), ada.account.id, ISSUER)
     code = Ticket.get(secrets.digest(query_of(location)["code"]))
@@ -162,14 +162,14 @@ def test_code_and_grant_are_stored_whole(home: House, ada: Person, app: App) -> 
     assert all("attribute_not_exists" in put.get("ConditionExpression", "") for put in puts)
 
 
-def test_code_without_resources_or_proof_names_none(home: House, ada: Person, app: App) -> None:
+def test_code_without_resources_or_proof_names_none(latchkey: TestApp, ada: Person, app: App) -> None:
     """Absent, not empty."""
     location = authorize.approve(asked(app, redirect_uri=None), ada.account.id, ISSUER)
     code = Ticket.get(secrets.digest(query_of(location)["code"]))
     assert code.attribute_values.keys().isdisjoint({"resources", "redirect_uri", "code_challenge"})
 
 
-def test_yes_that_is_taken_back_at_this_moment_is_worth_nothing(home: House, ada: Person, app: App) -> None:
+def test_yes_that_is_taken_back_at_this_moment_is_worth_nothing(latchkey: TestApp, ada: Person, app: App) -> None:
     """It was remembered when it was looked at."""
     asking = asked(app)
     authorize.approve(asking, ada.account.id, ISSUER)
@@ -182,7 +182,7 @@ def test_yes_that_is_taken_back_at_this_moment_is_worth_nothing(home: House, ada
 
 
 @pytest.mark.parametrize("approve", [authorize.approve, authorize.approve_again])
-def test_fault_of_the_database_is_no_refusal(home: House, ada: Person, app: App, approve: Any) -> None:
+def test_fault_of_the_database_is_no_refusal(latchkey: TestApp, ada: Person, app: App, approve: Any) -> None:
     """It is raised as it came."""
     asking = asked(app)
     consent.remember(ada.account.id, app.id, asking.allowed)
@@ -191,7 +191,9 @@ def test_fault_of_the_database_is_no_refusal(home: House, ada: Person, app: App,
     assert type(raised.value).__name__ == "TransactWriteError"
 
 
-def test_page_is_shown_where_the_client_wants_it_or_nothing_is_remembered(home: House, ada: Person, app: App) -> None:
+def test_page_is_shown_where_the_client_wants_it_or_nothing_is_remembered(
+    latchkey: TestApp, ada: Person, app: App
+) -> None:
     """And not where all of it was allowed there before."""
     asking = asked(app)
     assert asking.needs_consent(ada.account)

@@ -6,7 +6,6 @@ import pytest
 
 from chalicelib.oauth import clients
 from chalicelib.oauth.tables import Client, Grant
-from tests.house import House
 from tests.oauth.flow import (
     CALLBACK,
     CHALLENGE,
@@ -20,7 +19,8 @@ from tests.oauth.flow import (
     registered,
     someone,
 )
-from tests.visitor import Visitor
+from tests.support.console_client import ConsoleClient
+from tests.support.harness import TestApp
 
 
 def test_yes_leads_back_with_a_code(ada: Person, app: App) -> None:
@@ -102,13 +102,13 @@ WRONG = (
 
 @pytest.mark.parametrize("kind", ["app", "spa"])
 def test_wrong_request_is_told_to_its_client(
-    home: House, ada: Person, request: pytest.FixtureRequest, kind: str
+    latchkey: TestApp, ada: Person, request: pytest.FixtureRequest, kind: str
 ) -> None:
     """Once client and redirect are known, every error goes there, with state and issuer, and an RFC's own name."""
     app: App = request.getfixturevalue(kind)
     proof = {"code_challenge": CHALLENGE, "code_challenge_method": "S256"}
     for changed, error in WRONG:
-        home.clock.forward(1)
+        latchkey.clock.forward(1)
         page = ada.asked(app, **{**proof, **changed})
         assert (page.status, page.location.partition("?")[0]) == (303, CALLBACK), changed
         query = query_of(page.location)
@@ -171,21 +171,21 @@ NO_PKCE: dict[str, str | None] = {"code_challenge": None, "code_challenge_method
 
 
 @pytest.mark.parametrize("method", ["none", "client_secret_basic", "client_secret_post"])
-def test_client_that_registered_itself_must_use_pkce(home: House, ada: Person, method: str) -> None:
+def test_client_that_registered_itself_must_use_pkce(latchkey: TestApp, ada: Person, method: str) -> None:
     """OAuth 2.1 §7.5.1: of every client. A nonce is no substitute where no ID token carries it."""
     described = {"redirect_uris": [CALLBACK], "token_endpoint_auth_method": method}
-    made = as_json(home, "/oauth/register", described).json()
-    app = App(home, Client.get(made["client_id"]), made.get("client_secret"), CALLBACK, PKCE)
+    made = as_json(latchkey, "/oauth/register", described).json()
+    app = App(latchkey, Client.get(made["client_id"]), made.get("client_secret"), CALLBACK, PKCE)
     for more in ({}, {"nonce": "n-0S6_WzA2Mj"}):
         page = ada.asked(app, **NO_PKCE, **more)
         assert (page.status, "PKCE" in page.text) == (400, True)
     assert app.redeem(ada.code(app)).status == 200
 
 
-def test_owner_may_require_pkce_of_a_confidential_client(home: House, ada: Person) -> None:
+def test_owner_may_require_pkce_of_a_confidential_client(latchkey: TestApp, ada: Person) -> None:
     """Without that the published flow, which has none, works to the letter; the page says and sets which it is."""
-    owner = someone(home, "Owner")
-    app = registered(home, owner=owner.account)
+    owner = someone(latchkey, "Owner")
+    app = registered(latchkey, owner=owner.account)
     path = f"/settings/applications/{app.id}"
     form = {"name": "Photos", "redirect_uris": CALLBACK}
     assert "Optional" in owner.open(path).text
@@ -201,7 +201,7 @@ def test_owner_may_require_pkce_of_a_confidential_client(home: House, ada: Perso
     assert "code" in query_of(ada.allows(app, **NO_PKCE))
 
 
-def test_confidential_client_may_be_registered_with_pkce_required(home: House, ada: Person) -> None:
+def test_confidential_client_may_be_registered_with_pkce_required(latchkey: TestApp, ada: Person) -> None:
     """The form for a new application has the same choice, and keeps it when something else is wrong."""
     new = "/settings/applications/new"
     form = {"name": "Photos", "kind": "confidential", "scopes": "read", "pkce": "required"}
@@ -219,15 +219,15 @@ def test_public_client_must_use_pkce(ada: Person, spa: App) -> None:
     assert "PKCE" in query_of(page.location)["error_description"]
 
 
-def test_client_that_may_not_use_codes_hears_so(home: House, ada: Person) -> None:
+def test_client_that_may_not_use_codes_hears_so(latchkey: TestApp, ada: Person) -> None:
     """It was registered for something else."""
-    app = registered(home, grant_types=["refresh_token"])
+    app = registered(latchkey, grant_types=["refresh_token"])
     assert query_of(ada.asked(app).location)["error"] == "unauthorized_client"
 
 
-def test_scope_is_read_unless_more_is_asked_and_never_more_than_the_clients(home: House, ada: Person) -> None:
+def test_scope_is_read_unless_more_is_asked_and_never_more_than_the_clients(latchkey: TestApp, ada: Person) -> None:
     """RFC 6749 §3.3: the token's scope says what was granted."""
-    app, reader = registered(home), registered(home, scopes=["read"])
+    app, reader = registered(latchkey), registered(latchkey, scopes=["read"])
     granted = [
         ada.tokens(app)["scope"],
         ada.tokens(app, scope="write")["scope"],
@@ -238,24 +238,24 @@ def test_scope_is_read_unless_more_is_asked_and_never_more_than_the_clients(home
     assert query_of(ada.asked(reader, scope="write").location)["error"] == "invalid_scope"
 
 
-def test_admins_consent_grants_no_more_than_anyones(home: House) -> None:
+def test_admins_consent_grants_no_more_than_anyones(latchkey: TestApp) -> None:
     """OAuth never grants keys or admin: a token can't make a key that outlives the consent, nor administer."""
-    root, app = someone(home, "Root", admin=True), registered(home)
+    root, app = someone(latchkey, "Root", admin=True), registered(latchkey)
     for scope in ("admin", "keys", "verify", "read admin"):
         assert query_of(root.asked(app, scope=scope).location)["error"] == "invalid_scope"
     token, _ = root.grant(app, scope="read write")
     refused = [
-        home.call("GET", "/v1/keys", token),
-        home.call("POST", "/v1/keys", token, json_body={"name": "Mine", "scopes": ["read"]}),
-        home.call("POST", "/v1/users", token, json_body={"email": "eve@example.com", "name": "Eve"}),
+        latchkey.call("GET", "/v1/keys", token),
+        latchkey.call("POST", "/v1/keys", token, json_body={"name": "Mine", "scopes": ["read"]}),
+        latchkey.call("POST", "/v1/users", token, json_body={"email": "eve@example.com", "name": "Eve"}),
     ]
     assert [(answer.status, answer.json()["error"]) for answer in refused] == [(403, "insufficient_scope")] * 3
 
 
-def test_silent_request_asks_nobody(home: House, ada: Person, app: App) -> None:
+def test_silent_request_asks_nobody(latchkey: TestApp, ada: Person, app: App) -> None:
     """prompt=none: login_required, or consent_required, and never a page."""
-    for visitor, error in ((Visitor(home), "login_required"), (ada, "consent_required")):
-        page = visitor.open(app.asking(prompt="none"))
+    for console, error in ((ConsoleClient(latchkey), "login_required"), (ada, "consent_required")):
+        page = console.open(app.asking(prompt="none"))
         assert page.location.startswith(CALLBACK)
         query = query_of(page.location)
         assert (query["error"], query["state"], query["iss"]) == (error, "xyz", ISSUER)
@@ -268,16 +268,16 @@ def test_silent_request_succeeds_after_a_yes(ada: Person, app: App) -> None:
     assert query_of(ada.asked(app, prompt="none", scope="write").location)["error"] == "consent_required"
 
 
-def test_each_yes_opens_a_grant_of_its_own(home: House, ada: Person, app: App) -> None:
+def test_each_yes_opens_a_grant_of_its_own(latchkey: TestApp, ada: Person, app: App) -> None:
     """Remembered or not: reuse on one device ends only that device."""
     ada.allows(app)
     ada.allows(app)
     assert len(list(Grant.by_account.query(ada.account.id))) == 2
 
 
-def test_issuer_is_what_discovery_says_wherever_the_api_lives(home: House, ada: Person, app: App) -> None:
+def test_issuer_is_what_discovery_says_wherever_the_api_lives(latchkey: TestApp, ada: Person, app: App) -> None:
     """RFC 9207 §2.4: a client compares `iss` with the metadata's issuer to see through a mix-up."""
-    issuer = home.call("GET", "/.well-known/oauth-authorization-server").json()["issuer"]
+    issuer = latchkey.call("GET", "/.well-known/oauth-authorization-server").json()["issuer"]
     refused = ada.asked(app, scope="nonsense").location
     denied = ada.decides(ada.asked(app), "deny").location
     silent = ada.asked(app, prompt="none").location

@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.house import House
 from tests.oauth.flow import CALLBACK, CHALLENGE, CLIENT, ISSUER, PKCE, App, Parameters, Person, query_of, registered
 from tests.oauth.token_vectors import DENIED, EVIL
+from tests.support.harness import TestApp
 
 Refused = tuple[str, str]
 
@@ -58,18 +58,18 @@ VECTORS: tuple[tuple[Parameters, Refused], ...] = (
 )
 
 
-def test_authorization_is_refused_for_the_first_thing_that_is_wrong(home: House, ada: Person) -> None:
+def test_authorization_is_refused_for_the_first_thing_that_is_wrong(latchkey: TestApp, ada: Person) -> None:
     """RFC 6749 §4.1.2.1, of a public client that may have `read`."""
-    reader = registered(home, public=True, scopes=["read"])
+    reader = registered(latchkey, public=True, scopes=["read"])
     for changed, answer in VECTORS:
-        home.clock.forward(1)
+        latchkey.clock.forward(1)
         query = query_of(ada.asked(reader, **{**PKCE, **changed}).location)
         assert (query["error"], query["error_description"]) == answer, changed
 
 
-def test_client_that_may_not_use_codes_is_refused_before_anything_else(home: House, ada: Person) -> None:
+def test_client_that_may_not_use_codes_is_refused_before_anything_else(latchkey: TestApp, ada: Person) -> None:
     """RFC 6749 §4.1.2.1: unauthorized_client, whatever else is wrong."""
-    machine = registered(home, CALLBACK, grant_types=[CLIENT])
+    machine = registered(latchkey, CALLBACK, grant_types=[CLIENT])
     for changed in ({}, {"response_type": "token", "scope": "nonsense"}):
         query = query_of(ada.asked(machine, **changed).location)
         assert (query["error"], query["error_description"]) == OTHER_GRANT
@@ -89,16 +89,16 @@ def test_client_that_may_not_use_codes_is_refused_before_anything_else(home: Hou
     ],
 )
 def test_scope_is_narrowed_to_what_the_client_may_have(
-    home: House, ada: Person, may_have: list[str], asked: str | None, granted: str
+    latchkey: TestApp, ada: Person, may_have: list[str], asked: str | None, granted: str
 ) -> None:
     """RFC 6749 §3.3: `read` when none is named; what isn't the client's is left out while something is left."""
-    app = registered(home, scopes=may_have)
+    app = registered(latchkey, scopes=may_have)
     assert ada.tokens(app, scope=asked)["scope"] == granted
 
 
-def test_client_that_may_not_read_must_name_its_scope(home: House, ada: Person) -> None:
+def test_client_that_may_not_read_must_name_its_scope(latchkey: TestApp, ada: Person) -> None:
     """RFC 6749 §3.3: what is meant where none is named isn't its own."""
-    writer = registered(home, scopes=["write"])
+    writer = registered(latchkey, scopes=["write"])
     query = query_of(ada.asked(writer).location)
     assert (query["error"], query["error_description"]) == WRONG_SCOPE
     assert ada.tokens(writer, scope="write")["scope"] == "write"

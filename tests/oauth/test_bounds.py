@@ -14,11 +14,11 @@ from chalicelib.core import settings, telemetry
 from chalicelib.core.errors import InvalidRequest
 from chalicelib.oauth import client_documents, clients, discovery, document_fetches, redirect_schemes, redirect_uris
 from chalicelib.oauth.tables import Client
-from tests.house import NOON_MS, House
-from tests.internet import Internet, connected_to_nothing_else
-from tests.meanwhile import before
 from tests.oauth.flow import ISSUER
 from tests.oauth.test_client_documents import DOCUMENT, URL, found, publish
+from tests.support.fake_internet import Internet, connected_to_nothing_else
+from tests.support.harness import NOON_MS, TestApp
+from tests.support.interleaving import before
 
 GUIDE = Path(__file__).parents[2] / "docs" / "oauth.md"
 DAY_S = 86_400
@@ -32,7 +32,7 @@ def internet() -> Iterator[Internet]:
 
 
 @pytest.mark.parametrize(("more", "fits"), [(0, True), (1, False)])
-def test_document_has_at_most_64_kilobytes(home: House, internet: Internet, more: int, fits: bool) -> None:
+def test_document_has_at_most_64_kilobytes(latchkey: TestApp, internet: Internet, more: int, fits: bool) -> None:
     """To the byte; and it is waited for as long as the guide says."""
     body = json.dumps(DOCUMENT | {"x": ""}).encode()
     body = body[:-2] + b"x" * (64 * 1024 + more - len(body)) + body[-2:]
@@ -42,7 +42,7 @@ def test_document_has_at_most_64_kilobytes(home: House, internet: Internet, more
     assert client_documents.DEADLINE_S == 5
 
 
-def test_client_of_a_document_is_stored_whole(home: House, internet: Internet) -> None:
+def test_client_of_a_document_is_stored_whole(latchkey: TestApp, internet: Internet) -> None:
     """And fetched again it keeps since when it is there."""
     publish(internet, DOCUMENT | {"scope": "write"}, headers="Cache-Control: max-age=600\r\n")
     assert found(internet) is not None
@@ -51,7 +51,7 @@ def test_client_of_a_document_is_stored_whole(home: House, internet: Internet) -
     assert (client.grant_types, client.scopes) == ({clients.CODE, clients.REFRESH}, {"write"})
     assert (client.fresh_until, client.created_at) == (NOON_MS + 600_000, NOON_MS)
     assert client.dies_at == NOON_MS // 1000 + 2 * DAY_S
-    home.clock.forward(600)
+    latchkey.clock.forward(600)
     publish(internet, DOCUMENT | {"client_name": "Other"})
     assert found(internet) is not None
     client = Client.get(URL)
@@ -59,7 +59,7 @@ def test_client_of_a_document_is_stored_whole(home: House, internet: Internet) -
     assert client.fresh_until == NOON_MS + (600 + DAY_S) * 1000
 
 
-def test_document_that_cant_be_used_is_logged_with_its_host_and_why(home: House, internet: Internet) -> None:
+def test_document_that_cant_be_used_is_logged_with_its_host_and_why(latchkey: TestApp, internet: Internet) -> None:
     """Nobody but the operator hears it, and the address itself may hold a secret."""
     log = io.StringIO()
     telemetry.write_to(log)
@@ -74,7 +74,7 @@ def test_document_that_cant_be_used_is_logged_with_its_host_and_why(home: House,
     assert "secret" not in log.getvalue()
 
 
-def test_client_that_ends_while_its_document_is_fetched_is_none(home: House, internet: Internet) -> None:
+def test_client_that_ends_while_its_document_is_fetched_is_none(latchkey: TestApp, internet: Internet) -> None:
     """What it was ended for stays."""
     publish(internet, DOCUMENT)
     with before("UpdateItem", lambda: Client(URL).update(actions=[Client.deleted_at.set(NOON_MS)])):
@@ -82,7 +82,7 @@ def test_client_that_ends_while_its_document_is_fetched_is_none(home: House, int
     assert Client.get(URL).deleted_at == NOON_MS
 
 
-def test_client_that_was_never_fetched_is_not_fresh(home: House, internet: Internet) -> None:
+def test_client_that_was_never_fetched_is_not_fresh(latchkey: TestApp, internet: Internet) -> None:
     """As one that the operator ended and an admin brought back by hand would be."""
     client = Client(URL, name="x", grant_types={"x"}, scopes={"read"}, auth_method="none", registered_by="document")
     client.created_at = NOON_MS
@@ -94,7 +94,7 @@ def test_client_that_was_never_fetched_is_not_fresh(home: House, internet: Inter
 
 
 @pytest.mark.parametrize("registration", ["open", "closed"])
-def test_known_client_is_found_without_a_fetch(home: House, internet: Internet, registration: str) -> None:
+def test_known_client_is_found_without_a_fetch(latchkey: TestApp, internet: Internet, registration: str) -> None:
     """One of a document only where such are taken; one of ours always."""
     publish(internet, DOCUMENT)
     assert found(internet) is not None
@@ -106,7 +106,7 @@ def test_known_client_is_found_without_a_fetch(home: House, internet: Internet, 
         wanted=set(),
         registered_by="self",
     ).client
-    home.clock.forward(2 * DAY_S)
+    latchkey.clock.forward(2 * DAY_S)
     with settings.in_use(replace(settings.current(), registration=registration)):
         assert (client_documents.known_client(URL) is not None) == (registration == "open")
         assert client_documents.known_client(own.client_id) is not None
@@ -117,22 +117,22 @@ def test_known_client_is_found_without_a_fetch(home: House, internet: Internet, 
     assert len(internet.requests) == 1
 
 
-def test_registration_with_an_initial_token_is_advertised(home: House) -> None:
+def test_registration_with_an_initial_token_is_advertised(latchkey: TestApp) -> None:
     """Who has one must find where to show it."""
     with settings.in_use(replace(settings.current(), registration="a" * 64)):
         assert discovery.server(ISSUER)["registration_endpoint"] == f"{ISSUER}/oauth/register"
 
 
-def test_failure_is_remembered_for_five_minutes_from_the_last_one(home: House) -> None:
+def test_failure_is_remembered_for_five_minutes_from_the_last_one(latchkey: TestApp) -> None:
     """To the millisecond; forgotten with the process."""
     assert not document_fetches.has_failed(URL)
     document_fetches.failed(URL)
-    home.clock.now_ms += 299_999
+    latchkey.clock.now_ms += 299_999
     assert document_fetches.has_failed(URL)
     document_fetches.failed(URL)
-    home.clock.now_ms += 299_999
+    latchkey.clock.now_ms += 299_999
     assert document_fetches.has_failed(URL)
-    home.clock.now_ms += 1
+    latchkey.clock.now_ms += 1
     assert not document_fetches.has_failed(URL)
     document_fetches.failed(URL)
     document_fetches.forget()
@@ -140,7 +140,7 @@ def test_failure_is_remembered_for_five_minutes_from_the_last_one(home: House) -
 
 
 def test_of_too_many_failures_the_one_that_is_longest_ago_is_forgotten(
-    home: House, monkeypatch: pytest.MonkeyPatch
+    latchkey: TestApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Not the one that was first, if it failed again."""
     monkeypatch.setattr(document_fetches, "FAILED_MAX", 2)
@@ -149,7 +149,7 @@ def test_of_too_many_failures_the_one_that_is_longest_ago_is_forgotten(
     assert [document_fetches.has_failed(name) for name in ("first", "second", "third")] == [True, False, True]
 
 
-def test_fetch_is_made_by_one_at_a_time_and_by_the_next_again(home: House) -> None:
+def test_fetch_is_made_by_one_at_a_time_and_by_the_next_again(latchkey: TestApp) -> None:
     """Who waited hears that it has been made; once it is, another may."""
     heard: list[bool] = []
 

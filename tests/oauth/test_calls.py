@@ -6,8 +6,8 @@ from chalicelib.core import telemetry
 from chalicelib.limits import tiers
 from chalicelib.limits.tiers import CLIENT as CLIENT_TIER
 from infra.standin import Answer
-from tests.house import House
 from tests.oauth.flow import CLIENT, DEVICE, App, Person
+from tests.support.harness import TestApp
 
 READ_BOTH = ("BatchGetItem", "")
 TRANSACTION = ("TransactWriteItems", "")
@@ -54,36 +54,36 @@ def test_poll_of_a_device_is_one_read_one_write_and_the_admission(app: App) -> N
     assert calls == [READ_BOTH, COUNT, ("UpdateItem", "latchkey-test-tickets")]
 
 
-def test_first_request_of_a_token_is_two_reads_and_a_write(home: House, ada: Person, app: App) -> None:
+def test_first_request_of_a_token_is_two_reads_and_a_write(latchkey: TestApp, ada: Person, app: App) -> None:
     """The token; then its account, client and grant in one call. After that, as with any credential, one write."""
     for token in (ada.grant(app)[0], app.ask(CLIENT).json()["access_token"]):
-        assert cost(home.call, "GET", "/v1/limits", token) == [READ_TOKEN, READ_BOTH, COUNT]
-        assert cost(home.call, "GET", "/v1/limits", token) == [COUNT]
+        assert cost(latchkey.call, "GET", "/v1/limits", token) == [READ_TOKEN, READ_BOTH, COUNT]
+        assert cost(latchkey.call, "GET", "/v1/limits", token) == [COUNT]
 
 
-def test_refused_client_is_one_read_and_the_admission(home: House, app: App) -> None:
+def test_refused_client_is_one_read_and_the_admission(latchkey: TestApp, app: App) -> None:
     """A wrong secret; and what can't be an id isn't looked for."""
     app.secret = "x"
     assert cost(app.ask, CLIENT, status=401) == [READ_BOTH, COUNT]
     assert cost(app.ask, CLIENT, client_id="x", status=401) == [COUNT]
 
 
-def test_flood_that_shows_no_secret_costs_nothing_once_it_is_refused(home: House, spa: App) -> None:
+def test_flood_that_shows_no_secret_costs_nothing_once_it_is_refused(latchkey: TestApp, spa: App) -> None:
     """What is counted by address in any case is refused from memory before anything is read."""
-    home.counted("ip_203.0.113.7", tiers.ANONYMOUS, used=3_600)
+    latchkey.counted("ip_203.0.113.7", tiers.ANONYMOUS, used=3_600)
     assert cost(spa.ask, CLIENT, status=429) == [READ_BOTH, COUNT]
     assert cost(spa.ask, CLIENT, status=429) == []
     assert cost(spa.post, "/oauth/revoke", token="x", status=429) == []
 
 
-def test_flood_of_a_client_costs_one_read_once_it_is_refused(home: House, app: App) -> None:
+def test_flood_of_a_client_costs_one_read_once_it_is_refused(latchkey: TestApp, app: App) -> None:
     """Who it is must be known to count it."""
-    home.counted(f"client_{app.id}", CLIENT_TIER, used=36_000)
+    latchkey.counted(f"client_{app.id}", CLIENT_TIER, used=36_000)
     assert cost(app.ask, CLIENT, status=429) == [READ_BOTH, COUNT]
     assert cost(app.ask, CLIENT, status=429) == [READ_BOTH]
 
 
-def test_discovery_is_the_admission_only(home: House) -> None:
+def test_discovery_is_the_admission_only(latchkey: TestApp) -> None:
     """What is known by heart is read nowhere."""
     for path in ("/.well-known/oauth-authorization-server", "/.well-known/oauth-protected-resource/v1"):
-        assert cost(home.call, "GET", path) == [COUNT]
+        assert cost(latchkey.call, "GET", path) == [COUNT]

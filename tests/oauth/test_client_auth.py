@@ -7,29 +7,29 @@ import pytest
 
 from chalicelib.core import secrets
 from chalicelib.oauth import clients, delete_client
-from tests.house import House
 from tests.oauth.flow import CLIENT, CODE, REFRESH, App, Person, as_json, basic, post, refusal, registered
+from tests.support.harness import TestApp
 
 ENDPOINTS = ("/oauth/token", "/oauth/device_authorization", "/oauth/revoke", "/oauth/introspect")
 OURS = {"grant_type": CLIENT, "token": "nothing"}
 
 
-def test_client_authenticates_by_basic_by_a_form_and_by_json(home: House, app: App) -> None:
+def test_client_authenticates_by_basic_by_a_form_and_by_json(latchkey: TestApp, app: App) -> None:
     """All three ways of sending the secret are the same."""
     assert app.secret
     answers = [
-        post(home, "/oauth/token", OURS, headers=basic(app.id, app.secret)),
-        post(home, "/oauth/token", {**OURS, **app.credentials}),
-        as_json(home, "/oauth/token", {**OURS, **app.credentials}),
+        post(latchkey, "/oauth/token", OURS, headers=basic(app.id, app.secret)),
+        post(latchkey, "/oauth/token", {**OURS, **app.credentials}),
+        as_json(latchkey, "/oauth/token", {**OURS, **app.credentials}),
     ]
     assert [answer.status for answer in answers] == [200, 200, 200]
 
 
-def test_basic_credentials_that_were_encoded_first_are_the_same(home: House, app: App) -> None:
+def test_basic_credentials_that_were_encoded_first_are_the_same(latchkey: TestApp, app: App) -> None:
     """RFC 6749 §2.3.1 has both form-encoded before they are joined; `_` may come as %5F."""
     assert app.secret
     encoded = basic(app.id.replace("_", "%5F"), app.secret.replace("_", "%5f"))
-    assert post(home, "/oauth/token", OURS, headers=encoded).status == 200
+    assert post(latchkey, "/oauth/token", OURS, headers=encoded).status == 200
 
 
 @pytest.mark.parametrize(
@@ -52,35 +52,35 @@ def test_basic_credentials_that_were_encoded_first_are_the_same(home: House, app
         "nonsense",
     ],
 )
-def test_authorization_that_cant_be_read_is_refused(home: House, header: str) -> None:
+def test_authorization_that_cant_be_read_is_refused(latchkey: TestApp, header: str) -> None:
     """Bad base64, bytes that are no UTF-8, no colon, nothing before or behind it, another scheme: invalid_client."""
     for endpoint in ENDPOINTS:
-        answer = post(home, endpoint, OURS, headers={"Authorization": header})
+        answer = post(latchkey, endpoint, OURS, headers={"Authorization": header})
         assert refusal(answer) == (401, "invalid_client")
         assert answer.header("x-amzn-Remapped-WWW-Authenticate") == 'Basic realm="latchkey"'
 
 
-def test_client_that_authenticates_twice_is_refused(home: House, app: App) -> None:
+def test_client_that_authenticates_twice_is_refused(latchkey: TestApp, app: App) -> None:
     """A secret in the header and one in the body are one too many, though both are right."""
     assert app.secret
     for endpoint in ENDPOINTS:
-        answer = post(home, endpoint, {**OURS, **app.credentials}, headers=basic(app.id, app.secret))
+        answer = post(latchkey, endpoint, {**OURS, **app.credentials}, headers=basic(app.id, app.secret))
         assert refusal(answer) == (400, "invalid_request")
 
 
-def test_client_id_beside_basic_may_only_repeat_it(home: House, app: App, spa: App) -> None:
+def test_client_id_beside_basic_may_only_repeat_it(latchkey: TestApp, app: App, spa: App) -> None:
     """Another client's id in the body is a mismatch; one's own is not."""
     assert app.secret
     header = basic(app.id, app.secret)
-    assert post(home, "/oauth/token", {**OURS, "client_id": app.id}, headers=header).status == 200
-    answer = post(home, "/oauth/token", {**OURS, "client_id": spa.id}, headers=header)
+    assert post(latchkey, "/oauth/token", {**OURS, "client_id": app.id}, headers=header).status == 200
+    answer = post(latchkey, "/oauth/token", {**OURS, "client_id": spa.id}, headers=header)
     assert refusal(answer) == (400, "invalid_request")
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
-def test_wrong_or_missing_secret_is_refused(home: House, app: App, endpoint: str) -> None:
+def test_wrong_or_missing_secret_is_refused(latchkey: TestApp, app: App, endpoint: str) -> None:
     """An unknown secret, another client's, none, and an unknown client all look alike."""
-    other = registered(home)
+    other = registered(latchkey)
     wrong: list[dict[str, str | None]] = [
         {"client_id": app.id, "client_secret": secrets.mint(clients.CLIENT_SECRET_KIND)},
         {"client_id": app.id, "client_secret": other.secret},
@@ -90,25 +90,25 @@ def test_wrong_or_missing_secret_is_refused(home: House, app: App, endpoint: str
         {"client_id": "app_" + "0" * 20, "client_secret": app.secret},
         {"client_id": "nobody", "client_secret": app.secret},
     ]
-    answers = [post(home, endpoint, {**OURS, **credentials}) for credentials in wrong]
+    answers = [post(latchkey, endpoint, {**OURS, **credentials}) for credentials in wrong]
     assert {refusal(answer) for answer in answers} == {(401, "invalid_client")}
     assert len({answer.body for answer in answers}) == 1
 
 
-def test_nobody_is_refused(home: House) -> None:
+def test_nobody_is_refused(latchkey: TestApp) -> None:
     """A request that names no client is invalid_client."""
-    assert {refusal(post(home, endpoint, OURS)) for endpoint in ENDPOINTS} == {(401, "invalid_client")}
+    assert {refusal(post(latchkey, endpoint, OURS)) for endpoint in ENDPOINTS} == {(401, "invalid_client")}
 
 
-def test_public_client_with_a_secret_is_refused(home: House, spa: App) -> None:
+def test_public_client_with_a_secret_is_refused(latchkey: TestApp, spa: App) -> None:
     """Whoever shows a secret must be held to it; a public client has none."""
-    assert refusal(post(home, "/oauth/token", {**spa.credentials, "client_secret": "x"})) == (401, "invalid_client")
-    assert refusal(post(home, "/oauth/token", {}, headers=basic(spa.id, "x"))) == (401, "invalid_client")
+    assert refusal(post(latchkey, "/oauth/token", {**spa.credentials, "client_secret": "x"})) == (401, "invalid_client")
+    assert refusal(post(latchkey, "/oauth/token", {}, headers=basic(spa.id, "x"))) == (401, "invalid_client")
 
 
-def test_rotated_secret_stops_at_once(home: House, ada: Person) -> None:
+def test_rotated_secret_stops_at_once(latchkey: TestApp, ada: Person) -> None:
     """The page shows another secret; the old one is none, and tokens that were issued go on."""
-    app = registered(home, owner=ada.account)
+    app = registered(latchkey, owner=ada.account)
     _, refresh_token = ada.grant(app)
     page = ada.submit(f"/settings/applications/{app.id}/secret", on=f"/settings/applications/{app.id}")
     (new,) = set(re.findall(r"lk_cs_[0-9A-Za-z]{36}", page.html))
@@ -118,14 +118,14 @@ def test_rotated_secret_stops_at_once(home: House, ada: Person) -> None:
     assert app.refresh(refresh_token).status == 200
 
 
-def test_deleted_client_is_unknown(home: House, app: App) -> None:
+def test_deleted_client_is_unknown(latchkey: TestApp, app: App) -> None:
     """Its id and secret are worth nothing from the moment it is deleted."""
     delete_client.delete(app.client)
     assert refusal(app.ask(CLIENT)) == (401, "invalid_client")
 
 
 @pytest.mark.parametrize("grant_type", [CODE, REFRESH])
-def test_failed_authentication_spends_nothing(home: House, ada: Person, app: App, grant_type: str) -> None:
+def test_failed_authentication_spends_nothing(latchkey: TestApp, ada: Person, app: App, grant_type: str) -> None:
     """A thief without the client's secret can't use up its code or refresh token."""
     code = ada.code(app) if grant_type == CODE else ""
     refresh_token = "" if code else ada.grant(app)[1]

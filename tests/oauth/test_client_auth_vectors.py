@@ -10,20 +10,20 @@ import pytest
 from chalicelib.core import secrets
 from chalicelib.oauth import clients
 from infra.standin import Answer
-from tests.house import House
 from tests.oauth import token_vectors as vectors
 from tests.oauth.flow import CLIENT, App, Parameters, post
 from tests.oauth.token_vectors import Refused, refused
+from tests.support.harness import TestApp
 
 CHALLENGE = "x-amzn-Remapped-WWW-Authenticate"
 SECRET = "lk_cs_secret"
 
 
-def ask(home: House, authorization: str | None, **sent: str) -> Answer:
+def ask(latchkey: TestApp, authorization: str | None, **sent: str) -> Answer:
     """Send a token request that is right but for its client."""
-    home.clock.forward(0.5)
+    latchkey.clock.forward(0.5)
     headers = {} if authorization is None else {"Authorization": authorization}
-    return post(home, "/oauth/token", {"grant_type": CLIENT, **sent}, headers=headers)
+    return post(latchkey, "/oauth/token", {"grant_type": CLIENT, **sent}, headers=headers)
 
 
 def basic(text: str) -> str:
@@ -36,7 +36,7 @@ def every_letter(text: str) -> str:
     return "".join(f"%{ord(letter):02X}" for letter in text)
 
 
-def test_basic_credentials_are_form_decoded(home: House, app: App) -> None:
+def test_basic_credentials_are_form_decoded(latchkey: TestApp, app: App) -> None:
     """RFC 6749 §2.3.1: id and secret apart, once, after the first colon has parted them."""
     secret = str(app.secret)
     for right in (
@@ -46,7 +46,7 @@ def test_basic_credentials_are_form_decoded(home: House, app: App) -> None:
         basic(f"{app.id}:{secret}").replace("Basic", "bASIC"),
         basic(f"{app.id}:{secret}").replace("Basic ", "Basic   "),
     ):
-        assert ask(home, right).status == 200, right
+        assert ask(latchkey, right).status == 200, right
     for wrong in (
         basic(f"{quote(every_letter(app.id))}:{secret}"),
         basic(f"{app.id}:{quote(every_letter(secret))}"),
@@ -59,7 +59,7 @@ def test_basic_credentials_are_form_decoded(home: House, app: App) -> None:
         basic(f"{app.id}:{secret}%00"),
         basic(f"{app.id}:{secret[:-1]}%"),
     ):
-        assert refused(ask(home, wrong)) == vectors.UNKNOWN_CLIENT, wrong
+        assert refused(ask(latchkey, wrong)) == vectors.UNKNOWN_CLIENT, wrong
 
 
 @pytest.mark.parametrize(
@@ -82,15 +82,15 @@ def test_basic_credentials_are_form_decoded(home: House, app: App) -> None:
     ],
 )
 def test_client_that_does_not_authenticate_is_challenged(
-    home: House, authorization: str | None, answer: Refused
+    latchkey: TestApp, authorization: str | None, answer: Refused
 ) -> None:
     """RFC 6749 §5.2: 401 with the scheme of the challenge, whatever was sent or left out."""
-    said = ask(home, authorization)
+    said = ask(latchkey, authorization)
     assert refused(said) == answer
     assert said.header(CHALLENGE) == 'Basic realm="latchkey"'
 
 
-def test_client_that_fails_is_told_the_same_whatever_failed(home: House, app: App, spa: App) -> None:
+def test_client_that_fails_is_told_the_same_whatever_failed(latchkey: TestApp, app: App, spa: App) -> None:
     """RFC 6749 §5.2: no id can be found out by trying; a public client alone hears that it has no secret."""
     unknown = "app_" + "0" * 20
     for sent in (
@@ -102,12 +102,12 @@ def test_client_that_fails_is_told_the_same_whatever_failed(home: House, app: Ap
         {"client_id": unknown, "client_secret": str(app.secret)},
         {"client_id": "x" * 3_000, "client_secret": "x" * 3_000},
     ):
-        assert refused(ask(home, None, **sent)) == vectors.UNKNOWN_CLIENT, sent
-    assert refused(ask(home, None, client_id=spa.id, client_secret="x")) == vectors.NO_SECRET
-    assert refused(ask(home, basic(f"{spa.id}:x"))) == vectors.NO_SECRET
+        assert refused(ask(latchkey, None, **sent)) == vectors.UNKNOWN_CLIENT, sent
+    assert refused(ask(latchkey, None, client_id=spa.id, client_secret="x")) == vectors.NO_SECRET
+    assert refused(ask(latchkey, basic(f"{spa.id}:x"))) == vectors.NO_SECRET
 
 
-def test_client_authenticates_in_one_way(home: House, app: App, spa: App) -> None:
+def test_client_authenticates_in_one_way(latchkey: TestApp, app: App, spa: App) -> None:
     """RFC 6749 §2.3: the header or the body, both never, also where one of them is wrong; no challenge is due."""
     secret = str(app.secret)
     header = basic(f"{app.id}:{secret}")
@@ -120,12 +120,12 @@ def test_client_authenticates_in_one_way(home: House, app: App, spa: App) -> Non
         (basic("x:x"), {"client_id": app.id}, vectors.OTHER_ID),
     )
     for authorization, sent, answer in wrong:
-        said = ask(home, authorization, **sent)
+        said = ask(latchkey, authorization, **sent)
         assert (refused(said), said.header(CHALLENGE)) == (answer, None), sent
     for same in ({"client_id": app.id}, {"client_id": "", "client_secret": ""}, {"client_id": app.id}):
-        assert ask(home, header, **same).status == 200, same
+        assert ask(latchkey, header, **same).status == 200, same
     unreadable = {"client_id": app.id, "client_secret": secret}
-    assert refused(ask(home, "Bearer x", **unreadable)) == vectors.OTHER_SCHEME
+    assert refused(ask(latchkey, "Bearer x", **unreadable)) == vectors.OTHER_SCHEME
 
 
 @pytest.mark.parametrize(
@@ -139,9 +139,11 @@ def test_client_authenticates_in_one_way(home: House, app: App, spa: App) -> Non
         ({"scope": ["a", "b"], "client_secret": "x"}, "scope is given twice."),
     ],
 )
-def test_request_is_read_before_its_client_is_looked_at(home: House, app: App, sent: Parameters, answer: str) -> None:
+def test_request_is_read_before_its_client_is_looked_at(
+    latchkey: TestApp, app: App, sent: Parameters, answer: str
+) -> None:
     """RFC 6749 §3.2: invalid_request for what can't be read, also of a client that would be refused."""
-    said = post(home, "/oauth/token", {"grant_type": CLIENT, "client_id": app.id, **sent})
+    said = post(latchkey, "/oauth/token", {"grant_type": CLIENT, "client_id": app.id, **sent})
     assert refused(said) == (400, "invalid_request", answer)
 
 

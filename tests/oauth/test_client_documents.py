@@ -11,9 +11,9 @@ from chalicelib.core import telemetry
 from chalicelib.limits import tiers
 from chalicelib.oauth import client_documents, end_client
 from chalicelib.oauth.tables import Client
-from tests.house import House
-from tests.internet import ADDRESS, NAME, Internet, connected_to_nothing_else
 from tests.oauth.flow import CALLBACK, LOOPBACK, PKCE, App, Person, post, query_of, refusal, works
+from tests.support.fake_internet import ADDRESS, NAME, Internet, connected_to_nothing_else
+from tests.support.harness import TestApp
 
 URL = f"https://{NAME}/client.json"
 DAY_S = 86_400
@@ -45,17 +45,17 @@ def publish(internet: Internet, document: object, **answer: Any) -> None:
     internet.answers(document if isinstance(document, bytes) else json.dumps(document).encode(), **answer)
 
 
-def known(home: House, internet: Internet) -> App:
+def known(latchkey: TestApp, internet: Internet) -> App:
     """Return the client of DOCUMENT, once it was fetched."""
     publish(internet, DOCUMENT)
     client = found(internet)
     assert client
-    return App(home, client, None, CALLBACK, PKCE)
+    return App(latchkey, client, None, CALLBACK, PKCE)
 
 
-def test_client_is_what_its_document_says(home: House, internet: Internet) -> None:
+def test_client_is_what_its_document_says(latchkey: TestApp, internet: Internet) -> None:
     """Public, unverified, with the code flow and refresh tokens."""
-    client = known(home, internet).client
+    client = known(latchkey, internet).client
     assert (client.client_id, client.name, client.uri) == (URL, "Editor", URL)
     assert (client.is_public, client.registered_by) == (True, "document")
     assert client.redirect_uris == [CALLBACK, LOOPBACK]
@@ -63,72 +63,72 @@ def test_client_is_what_its_document_says(home: House, internet: Internet) -> No
     assert client.owner_id is None
 
 
-def test_client_of_a_document_goes_the_whole_way(home: House, ada: Person, internet: Internet) -> None:
+def test_client_of_a_document_goes_the_whole_way(latchkey: TestApp, ada: Person, internet: Internet) -> None:
     """PKCE, no secret, refresh, revocation; the page marks it as unverified and names the URL."""
-    app = known(home, internet)
+    app = known(latchkey, internet)
     page = ada.asked(app)
     assert ("Unverified" in page.text, URL in page.text, "Editor" in page.text) == (True, True, True)
     tokens = ada.tokens(app)
-    assert works(home, tokens["access_token"])
+    assert works(latchkey, tokens["access_token"])
     tokens = app.refresh(tokens["refresh_token"]).json()
     assert app.post("/oauth/revoke", token=tokens["refresh_token"]).status == 200
-    assert not works(home, tokens["access_token"])
+    assert not works(latchkey, tokens["access_token"])
 
 
 def test_client_whose_document_moves_its_redirect_is_asked_about_again(
-    home: House, ada: Person, internet: Internet
+    latchkey: TestApp, ada: Person, internet: Internet
 ) -> None:
     """Whoever gets hold of the document must not get a code that was allowed to another place."""
-    app = known(home, internet)
+    app = known(latchkey, internet)
     ada.allows(app)
     assert "code" in query_of(ada.asked(app).location)
     publish(internet, DOCUMENT | {"redirect_uris": ["https://elsewhere.example/cb"]})
-    home.clock.forward(DAY_S)
+    latchkey.clock.forward(DAY_S)
     ada.logs_in_again()
     assert found(internet)
     assert ada.asked(app, redirect_uri="https://elsewhere.example/cb").status == 200
 
 
-def test_client_of_a_document_is_public_and_no_more(home: House, ada: Person, internet: Internet) -> None:
+def test_client_of_a_document_is_public_and_no_more(latchkey: TestApp, ada: Person, internet: Internet) -> None:
     """It must use PKCE, has no secret, no token of its own, no device, nothing to introspect or manage."""
-    app = known(home, internet)
+    app = known(latchkey, internet)
     page = ada.asked(app, code_challenge=None, code_challenge_method=None)
     assert (page.status, "PKCE" in page.text) == (400, True)
     assert refusal(app.ask("client_credentials")) == (400, "unauthorized_client")
     assert refusal(app.post("/oauth/device_authorization")) == (400, "unauthorized_client")
     assert refusal(app.post("/oauth/introspect", token="x")) == (401, "invalid_client")
-    assert refusal(post(home, "/oauth/token", {"client_id": URL, "client_secret": "x"})) == (401, "invalid_client")
+    assert refusal(post(latchkey, "/oauth/token", {"client_id": URL, "client_secret": "x"})) == (401, "invalid_client")
 
 
-def test_document_is_fetched_once_a_day(home: House, internet: Internet) -> None:
+def test_document_is_fetched_once_a_day(latchkey: TestApp, internet: Internet) -> None:
     """What it said is good for 24 hours; then it is read again, and what changed holds."""
-    known(home, internet)
+    known(latchkey, internet)
     publish(internet, DOCUMENT | {"client_name": "Editor 2", "redirect_uris": [CALLBACK]})
-    home.clock.forward(DAY_S - 0.001)
+    latchkey.clock.forward(DAY_S - 0.001)
     client = found(internet)
     assert (client and client.name, len(internet.requests)) == ("Editor", 1)
-    home.clock.forward(0.001)
+    latchkey.clock.forward(0.001)
     client = found(internet)
     assert (client and client.name, client and client.redirect_uris) == ("Editor 2", [CALLBACK])
     assert len(internet.requests) == 2
 
 
-def test_document_that_is_gone_after_a_day_is_no_client(home: House, ada: Person, internet: Internet) -> None:
+def test_document_that_is_gone_after_a_day_is_no_client(latchkey: TestApp, ada: Person, internet: Internet) -> None:
     """Nobody is sent to it any more; tokens that were issued go on until they end."""
-    app = known(home, internet)
+    app = known(latchkey, internet)
     access, refresh = ada.grant(app)
     publish(internet, b"", status="404 Not Found")
-    home.clock.forward(DAY_S)
+    latchkey.clock.forward(DAY_S)
     assert found(internet) is None
     assert app.refresh(refresh).status == 200
-    assert not works(home, access)
+    assert not works(latchkey, access)
 
 
-def test_endpoints_for_clients_fetch_nothing(home: House, internet: Internet) -> None:
+def test_endpoints_for_clients_fetch_nothing(latchkey: TestApp, internet: Internet) -> None:
     """Only somebody who is sent here with a client_id makes us look; a token request can't."""
     for endpoint in ("/oauth/token", "/oauth/revoke", "/oauth/introspect", "/oauth/device_authorization"):
-        assert refusal(post(home, endpoint, {"client_id": URL, "token": "x"})) == (401, "invalid_client")
-    home.call("GET", f"/login?next=/oauth/authorize?client_id={URL}")
+        assert refusal(post(latchkey, endpoint, {"client_id": URL, "token": "x"})) == (401, "invalid_client")
+    latchkey.call("GET", f"/login?next=/oauth/authorize?client_id={URL}")
     assert internet.connected == []
 
 
@@ -170,7 +170,7 @@ BAD: dict[str, object] = {
 
 
 @pytest.mark.parametrize("document", BAD.values(), ids=BAD)
-def test_document_that_cant_be_used_is_no_client(home: House, internet: Internet, document: object) -> None:
+def test_document_that_cant_be_used_is_no_client(latchkey: TestApp, internet: Internet, document: object) -> None:
     """And nothing of it is kept."""
     publish(internet, document)
     assert found(internet) is None
@@ -178,17 +178,17 @@ def test_document_that_cant_be_used_is_no_client(home: House, internet: Internet
     assert len(internet.requests) == 1
 
 
-def test_answer_that_is_no_document_is_no_client(home: House, internet: Internet) -> None:
+def test_answer_that_is_no_document_is_no_client(latchkey: TestApp, internet: Internet) -> None:
     """An error, a redirect, a name that leads to our own network, silence: the operator hears why, nobody else."""
     log = io.StringIO()
     telemetry.write_to(log)
     for status in ("404 Not Found", "500 Oops", "201 Created", "204 No Content", "302 Found"):
         publish(internet, DOCUMENT, status=status, headers="Location: https://169.254.169.254/\r\n")
         assert found(internet) is None, status
-        home.clock.forward(FAILED_S)
+        latchkey.clock.forward(FAILED_S)
     for address in ("127.0.0.1", "169.254.169.254", "10.0.0.1", "::ffff:127.0.0.1"):
         assert found(internet, address=address) is None
-        home.clock.forward(FAILED_S)
+        latchkey.clock.forward(FAILED_S)
     assert found(internet, address="8.8.8.8") is None
     said = [json.loads(line) for line in log.getvalue().splitlines()]
     assert {(line["message"], line["host"]) for line in said} == {("client_document_refused", NAME)}
@@ -235,25 +235,25 @@ def test_answer_that_is_no_document_is_no_client(home: House, internet: Internet
     ],
 )
 def test_url_that_is_no_client_id_is_never_fetched(
-    home: House, ada: Person, internet: Internet, client_id: str
+    latchkey: TestApp, ada: Person, internet: Internet, client_id: str
 ) -> None:
     """No path, a fragment, dot segments, user information, another scheme: nobody is asked, and the person is told."""
     publish(internet, DOCUMENT | {"client_id": client_id})
     assert found(internet, client_id) is None
-    page = ada.open(App(home, Client(client_id), None, CALLBACK).asking())
+    page = ada.open(App(latchkey, Client(client_id), None, CALLBACK).asking())
     assert (page.status, page.location) == (400, "")
     assert (internet.connected, internet.requests) == ([], [])
-    assert home.counters("document-fetches_203.0.113.7", tiers.DOCUMENT_FETCHES) == {}
+    assert latchkey.counters("document-fetches_203.0.113.7", tiers.DOCUMENT_FETCHES) == {}
 
 
-def test_document_may_have_dots_in_names_and_in_its_query(home: House, internet: Internet) -> None:
+def test_document_may_have_dots_in_names_and_in_its_query(latchkey: TestApp, internet: Internet) -> None:
     """Only whole segments of them lead elsewhere."""
     for url in (f"https://{NAME}/.well-known/...json", f"https://{NAME}/a..b/%2e.c?x=/../", f"https://{NAME}/%20/a"):
         publish(internet, DOCUMENT | {"client_id": url})
         assert found(internet, url) is not None, url
 
 
-def test_null_in_a_document_is_absent(home: House, internet: Internet) -> None:
+def test_null_in_a_document_is_absent(latchkey: TestApp, internet: Internet) -> None:
     """As in a registration."""
     fields = ("client_uri", "client_name", "grant_types", "response_types", "scope", "token_endpoint_auth_method")
     publish(internet, DOCUMENT | dict.fromkeys((*fields, "client_secret", "logo_uri")))
@@ -263,7 +263,7 @@ def test_null_in_a_document_is_absent(home: House, internet: Internet) -> None:
     assert set(client.grant_types) == {"authorization_code", "refresh_token"}
 
 
-def test_document_is_narrowed_to_what_is_supported(home: House, internet: Internet) -> None:
+def test_document_is_narrowed_to_what_is_supported(latchkey: TestApp, internet: Internet) -> None:
     """As a registration is: what isn't ours is left out while something is left."""
     asked = ["authorization_code", "urn:ietf:params:oauth:grant-type:jwt-bearer", "client_credentials"]
     publish(
@@ -274,20 +274,20 @@ def test_document_is_narrowed_to_what_is_supported(home: House, internet: Intern
     assert (set(client.grant_types), set(client.scopes)) == ({"authorization_code"}, {"read"})
 
 
-def test_document_may_name_schemes_of_the_application(home: House, ada: Person, internet: Internet) -> None:
+def test_document_may_name_schemes_of_the_application(latchkey: TestApp, ada: Person, internet: Internet) -> None:
     """Alone or beside others; consent is asked each time."""
     uri = "cursor://anysphere.cursor-mcp/oauth/callback"
     publish(internet, DOCUMENT | {"redirect_uris": [uri, CALLBACK, LOOPBACK]})
     client = found(internet)
     assert client
-    app = App(home, client, None, uri, PKCE)
+    app = App(latchkey, client, None, uri, PKCE)
     for _ in range(2):
         page = ada.asked(app)
         assert page.status == 200
         assert ada.decides(page).location.startswith(f"{uri}?code=")
 
 
-def test_what_is_not_read_in_a_document_is_not_judged(home: House, internet: Internet) -> None:
+def test_what_is_not_read_in_a_document_is_not_judged(latchkey: TestApp, internet: Internet) -> None:
     """Nor stored; an address that is too long is dropped, and the id stays what people are shown."""
     unread = {"logo_uri": "javascript:x", "tos_uri": 7, "policy_uri": [], "contacts": "x", "jwks_uri": {}, "jwks": 1}
     publish(internet, DOCUMENT | unread | {"client_uri": "https://client.example/" + "x" * 200})
@@ -296,7 +296,7 @@ def test_what_is_not_read_in_a_document_is_not_judged(home: House, internet: Int
     assert client.uri == URL
 
 
-def test_document_may_have_a_query_and_a_port(home: House, internet: Internet) -> None:
+def test_document_may_have_a_query_and_a_port(latchkey: TestApp, internet: Internet) -> None:
     """They are part of the id, to the letter."""
     url = f"https://{NAME}:8443/client?v=1"
     publish(internet, DOCUMENT | {"client_id": url}, port=8443)
@@ -305,19 +305,19 @@ def test_document_may_have_a_query_and_a_port(home: House, internet: Internet) -
     assert client.client_id == url
 
 
-def test_longest_url_goes_the_whole_way(home: House, ada: Person, internet: Internet) -> None:
+def test_longest_url_goes_the_whole_way(latchkey: TestApp, ada: Person, internet: Internet) -> None:
     """What is taken as an id can be stored wherever ids are."""
     url = f"https://{NAME}/".ljust(1_024, "x")
     publish(internet, DOCUMENT | {"client_id": url})
     client = found(internet, url)
     assert client
-    assert works(home, ada.grant(App(home, client, None, CALLBACK, PKCE))[0])
+    assert works(latchkey, ada.grant(App(latchkey, client, None, CALLBACK, PKCE))[0])
     asks = f"/settings/connected/disconnect?client_id={url}"
     assert ada.submit("/settings/connected", on=asks, client_id=url).status == 303
 
 
 @pytest.mark.parametrize("name", [None, "", "  ", 7, ["Editor"], "two\nlines", "turned \u202e round", "x" * 101])
-def test_name_that_cant_be_shown_is_the_host(home: House, internet: Internet, name: object) -> None:
+def test_name_that_cant_be_shown_is_the_host(latchkey: TestApp, internet: Internet, name: object) -> None:
     """A person must see something true."""
     publish(internet, DOCUMENT | {"client_name": name})
     client = found(internet)
@@ -325,7 +325,7 @@ def test_name_that_cant_be_shown_is_the_host(home: House, internet: Internet, na
     assert client.name == NAME
 
 
-def test_host_is_shown_whole_however_long(home: House, internet: Internet) -> None:
+def test_host_is_shown_whole_however_long(latchkey: TestApp, internet: Internet) -> None:
     """The end of it says whose it is."""
     host = f"bank.example.{'a' * 60}.{'b' * 60}.evil.example"
     described = client_documents._described(f"https://{host}/client", {"redirect_uris": [CALLBACK]})
@@ -333,7 +333,7 @@ def test_host_is_shown_whole_however_long(home: House, internet: Internet) -> No
     assert end_client.end(f"https://{host}/client", actor="operator").name == host
 
 
-def test_own_ids_are_found_without_looking_anywhere(home: House, app: App, internet: Internet) -> None:
+def test_own_ids_are_found_without_looking_anywhere(latchkey: TestApp, app: App, internet: Internet) -> None:
     """Only https names a document."""
     client = found(internet, app.id)
     assert client

@@ -4,9 +4,9 @@ import pytest
 
 from chalicelib.oauth import client_documents, document_fetches
 from chalicelib.oauth.tables import Client
-from tests.house import House
-from tests.internet import NAME
 from tests.oauth.flow import CALLBACK, App, Person
+from tests.support.fake_internet import NAME
+from tests.support.harness import TestApp
 
 HOST = "a client_id URL has a host, and no user information"
 ENCODING = "a client_id URL has no control characters, and a % begins two hex digits"
@@ -74,8 +74,10 @@ def test_path_that_is_none_is_refused_with_the_reason(path: str, why: str) -> No
     ("client_id", "why"),
     [("https:///c", HOST), (f"https://{NAME}/c%00", ENCODING), (f"https://{NAME}/", PLAIN), (f"https://{NAME}/c", "")],
 )
-def test_developer_is_told_what_is_wrong_with_a_client_id(home: House, ada: Person, client_id: str, why: str) -> None:
+def test_developer_is_told_what_is_wrong_with_a_client_id(
+    latchkey: TestApp, ada: Person, client_id: str, why: str
+) -> None:
     """By the page of the person, who is asked to pass it on; of one that isn't there nothing more is said."""
     document_fetches.failed(client_id)
-    page = ada.open(App(home, Client(client_id), None, CALLBACK).asking())
+    page = ada.open(App(latchkey, Client(client_id), None, CALLBACK).asking())
     assert f"Contact its developer ({why or 'unknown client_id'})." in page.text

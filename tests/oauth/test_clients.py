@@ -11,9 +11,9 @@ from chalicelib.events.tables import Event
 from chalicelib.oauth import authorize, clients, delete_client, parameters, registration
 from chalicelib.oauth.errors import OAuthError
 from chalicelib.oauth.tables import Client
-from tests.house import House
 from tests.oauth.flow import CALLBACK, CLIENT, ISSUER, LOOPBACK, PKCE, App, Person, refusal, registered, works
-from tests.visitor import Page
+from tests.support.console_client import Page
+from tests.support.harness import TestApp
 
 NEW = "/settings/applications/new"
 SECRET = re.compile(r"lk_cs_[0-9A-Za-z]{36}")
@@ -24,14 +24,14 @@ def register(person: Person, kind: str, *uris: str) -> Page:
     return person.submit(NEW, name="Mine", redirect_uris="\r\n".join(uris), kind=kind, scopes=["read", "write"])
 
 
-def test_confidential_application_is_registered_on_the_page(home: House, ada: Person) -> None:
+def test_confidential_application_is_registered_on_the_page(latchkey: TestApp, ada: Person) -> None:
     """Id and secret are shown, the secret never again, and with them it goes the whole way."""
     page = register(ada, "confidential", CALLBACK, f" {LOOPBACK} ", "")
     (client,) = clients.owned_by(ada.account.id)
     (secret,) = set(SECRET.findall(page.html))
     assert (client.client_id in page.html, client.redirect_uris) == (True, [CALLBACK, LOOPBACK])
-    app = App(home, client, secret, CALLBACK)
-    assert works(home, ada.grant(app)[0])
+    app = App(latchkey, client, secret, CALLBACK)
+    assert works(latchkey, ada.grant(app)[0])
     assert app.ask(CLIENT).status == 200
     for target in ("/settings/applications", f"/settings/applications/{client.client_id}"):
         shown = ada.open(target).html
@@ -39,18 +39,18 @@ def test_confidential_application_is_registered_on_the_page(home: House, ada: Pe
         assert not SECRET.search(shown)
 
 
-def test_public_application_is_registered_on_the_page(home: House, ada: Person) -> None:
+def test_public_application_is_registered_on_the_page(latchkey: TestApp, ada: Person) -> None:
     """It has no secret, nor can it get one."""
     page = register(ada, "public", LOOPBACK)
     (client,) = clients.owned_by(ada.account.id)
     assert not SECRET.search(page.html)
-    assert works(home, ada.grant(App(home, client, None, LOOPBACK, PKCE))[0])
+    assert works(latchkey, ada.grant(App(latchkey, client, None, LOOPBACK, PKCE))[0])
     path = f"/settings/applications/{client.client_id}"
     fields = ada.filled(ada.open(path), f"{path}/change", {})
     assert ada.send(f"{path}/secret", fields).status == 409
 
 
-def test_application_that_cant_be_is_told_why(home: House, ada: Person) -> None:
+def test_application_that_cant_be_is_told_why(latchkey: TestApp, ada: Person) -> None:
     """Without a redirect, a name, a kind or a scope there is none."""
     good = {"name": "Mine", "redirect_uris": CALLBACK, "kind": "public"}
     for wrong in ({"redirect_uris": ""}, {"name": " "}, {"kind": "secret"}, {"redirect_uris": "x"}):
@@ -60,9 +60,9 @@ def test_application_that_cant_be_is_told_why(home: House, ada: Person) -> None:
     assert list(clients.owned_by(ada.account.id)) == []
 
 
-def test_account_has_at_most_50_applications(home: House, ada: Person) -> None:
+def test_account_has_at_most_50_applications(latchkey: TestApp, ada: Person) -> None:
     """One that is deleted makes room."""
-    owned = [registered(home, owner=ada.account) for _ in range(clients.OWNED_MAX)]
+    owned = [registered(latchkey, owner=ada.account) for _ in range(clients.OWNED_MAX)]
     page = register(ada, "public", CALLBACK)
     assert (page.status, "at most 50" in page.problem) == (409, True)
     delete_client.delete(owned[0].client)
@@ -70,9 +70,9 @@ def test_account_has_at_most_50_applications(home: House, ada: Person) -> None:
     assert register(ada, "public", CALLBACK).status == 409
 
 
-def test_deleting_an_application_again_makes_no_more_room(home: House, ada: Person) -> None:
+def test_deleting_an_application_again_makes_no_more_room(latchkey: TestApp, ada: Person) -> None:
     """Its place is given back once, and its owner is told once."""
-    owned = [registered(home, owner=ada.account) for _ in range(clients.OWNED_MAX)]
+    owned = [registered(latchkey, owner=ada.account) for _ in range(clients.OWNED_MAX)]
     for _ in range(3):
         delete_client.delete(owned[0].client)
     assert [register(ada, "public", CALLBACK).status for _ in range(2)] == [200, 409]
@@ -80,16 +80,16 @@ def test_deleting_an_application_again_makes_no_more_room(home: House, ada: Pers
     assert len(deletions) == 1
 
 
-def test_suspended_account_registers_no_application(home: House) -> None:
+def test_suspended_account_registers_no_application(latchkey: TestApp) -> None:
     """What is decided in the one write is that it is active, too."""
-    owner = home.account()
+    owner = latchkey.account()
     change.set_standing(owner.id, tier=None, status=states.SUSPENDED, actor="acc_admin")
     with pytest.raises(errors.NotFound):
-        registered(home, owner=owner)
+        registered(latchkey, owner=owner)
     assert list(clients.owned_by(owner.id)) == []
 
 
-def test_second_of_two_rotations_at_once_is_refused(home: House, app: App) -> None:
+def test_second_of_two_rotations_at_once_is_refused(latchkey: TestApp, app: App) -> None:
     """Its page must not show a secret that never works."""
     seen_by_both = Client.get(app.id)
     app.secret = clients.rotate_secret(app.client)
@@ -98,7 +98,7 @@ def test_second_of_two_rotations_at_once_is_refused(home: House, app: App) -> No
     assert app.ask(CLIENT).status == 200
 
 
-def test_change_of_a_client_that_was_deleted_meanwhile_is_refused(home: House, app: App) -> None:
+def test_change_of_a_client_that_was_deleted_meanwhile_is_refused(latchkey: TestApp, app: App) -> None:
     """Neither its name, its secret nor its description brings it back."""
     seen = Client.get(app.id)
     delete_client.delete(app.client)
@@ -113,11 +113,11 @@ def test_change_of_a_client_that_was_deleted_meanwhile_is_refused(home: House, a
 
 @pytest.mark.parametrize("registered_by", ["account", "self"])
 def test_yes_to_a_client_that_was_deleted_meanwhile_is_worth_nothing(
-    home: House, ada: Person, app: App, registered_by: str
+    latchkey: TestApp, ada: Person, app: App, registered_by: str
 ) -> None:
     """One that may be forgotten is refused at once; of one that is kept the code is no good."""
     if registered_by == "self":
-        app.client.update(actions=[Client.dies_at.set(home.clock.now_ms // 1000 + 60)])
+        app.client.update(actions=[Client.dies_at.set(latchkey.clock.now_ms // 1000 + 60)])
     asked = {"client_id": [app.id], "redirect_uri": [CALLBACK], "response_type": ["code"]}
     asking = authorize.read(parameters.of_query(asked), ISSUER)
     delete_client.delete(app.client)

@@ -12,19 +12,19 @@ from chalicelib.events import kinds, record
 from chalicelib.limits import stale_marks
 from chalicelib.oauth import clients, consent, delete_client, end_client, grants
 from chalicelib.oauth.tables import Client, Consent, Grant
-from tests.house import NOON_MS, House
-from tests.meanwhile import sent
 from tests.oauth.flow import registered
 from tests.oauth.test_clients_stored import register
+from tests.support.harness import NOON_MS, TestApp
+from tests.support.interleaving import sent
 
 DAY_S = 86_400
 NOON_S = NOON_MS // 1000
 DOCUMENT = "https://client.example/client.json"
 
 
-def test_client_is_ended_once_and_kept_for_30_days(home: House) -> None:
+def test_client_is_ended_once_and_kept_for_30_days(latchkey: TestApp) -> None:
     """Its place is given back, its owner's callers are verified anew, and it is told by whom and why."""
-    owner = home.account()
+    owner = latchkey.account()
     client = register(owner_id=owner.id).client
     assert delete_client.begin_deleting(client, actor="acc_admin", reason="abuse") is not None
     assert delete_client.begin_deleting(client, actor="acc_other", reason="again") is None
@@ -40,9 +40,9 @@ def test_client_is_ended_once_and_kept_for_30_days(home: House) -> None:
     assert (clients.find(client.client_id), list(clients.owned_by(owner.id))) == (None, [])
 
 
-def test_client_ended_by_its_owner_says_no_more_of_it(home: House) -> None:
+def test_client_ended_by_its_owner_says_no_more_of_it(latchkey: TestApp) -> None:
     """And one of a document is remembered as ended for good, since it could be fetched again."""
-    own = register(owner_id=home.account().id).client
+    own = register(owner_id=latchkey.account().id).client
     document = register(registered_by="document", dies_at=NOON_S + 9).client
     for client in (own, document):
         delete_client.delete(client)
@@ -51,7 +51,7 @@ def test_client_ended_by_its_owner_says_no_more_of_it(home: House) -> None:
     assert "dies_at" not in Client.get(document.client_id).attribute_values
 
 
-def test_client_that_never_was_is_not_ended(home: House) -> None:
+def test_client_that_never_was_is_not_ended(latchkey: TestApp) -> None:
     """Nor does it come to be."""
     client = Client(ids.new("app"), name="Photos", registered_by="self")
     assert delete_client.begin_deleting(client) is None
@@ -74,7 +74,9 @@ def revoked(made: list[str]) -> list[bool]:
     return ["revoked_at" in Grant.get(each).attribute_values for each in made]
 
 
-def test_grants_of_an_ended_client_are_revoked_a_slice_at_a_time(home: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_grants_of_an_ended_client_are_revoked_a_slice_at_a_time(
+    latchkey: TestApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Then the consents: each slice goes on where the last one ended, until one isn't full."""
     monkeypatch.setattr(delete_client, "SLICE", 3)
     client = register(registered_by="self").client
@@ -98,11 +100,11 @@ def test_grants_of_an_ended_client_are_revoked_a_slice_at_a_time(home: House, mo
     assert revoked(beyond) == [False, True]
 
 
-def test_applications_from_before_the_address_was_proven_are_ended(home: House) -> None:
+def test_applications_from_before_the_address_was_proven_are_ended(latchkey: TestApp) -> None:
     """Those of that very millisecond and later stay."""
-    owner = home.account()
+    owner = latchkey.account()
     early = register(owner_id=owner.id).client
-    home.clock.now_ms += 1
+    latchkey.clock.now_ms += 1
     later = register(owner_id=owner.id).client
     owner.update(actions=[Account.credentials_since.set(NOON_MS + 1)])
     with sent() as calls:
@@ -113,14 +115,14 @@ def test_applications_from_before_the_address_was_proven_are_ended(home: House) 
     assert all(request.get("ConsistentRead") for request in reads)
 
 
-def test_document_may_be_ended_before_anybody_was_sent_here_with_it(home: House) -> None:
+def test_document_may_be_ended_before_anybody_was_sent_here_with_it(latchkey: TestApp) -> None:
     """It is stored as ended, by whom and why; ended again it stays so."""
     log = io.StringIO()
     telemetry.write_to(log)
     for reason in ("abuse", "again"):
         client = end_client.end(DOCUMENT, actor="acc_admin", reason=reason)
         assert (client.deleted_at, client.ended_by, client.ended_because) == (NOON_MS, "acc_admin", "abuse")
-        home.clock.forward(1)
+        latchkey.clock.forward(1)
     said = [json.loads(line) for line in log.getvalue().splitlines()]
     assert {(line["message"], line["client_id"], line["actor"]) for line in said} == {
         ("client_ended", DOCUMENT, "acc_admin")
@@ -131,7 +133,7 @@ def test_document_may_be_ended_before_anybody_was_sent_here_with_it(home: House)
     assert "dies_at" not in client.attribute_values
 
 
-def test_client_that_cant_be_is_not_ended(home: House) -> None:
+def test_client_that_cant_be_is_not_ended(latchkey: TestApp) -> None:
     """An unknown id of ours, or a URL that names no document."""
     for client_id in ("app_" + "0" * 20, "x", "https://client.example", "https://client.example/a/../b", "http://a/b"):
         with pytest.raises(errors.NotFound, match="no such application"):
@@ -141,15 +143,15 @@ def test_client_that_cant_be_is_not_ended(home: House) -> None:
     assert list(Client.scan()) == []
 
 
-def test_name_of_an_unknown_document_is_its_whole_host(home: House) -> None:
+def test_name_of_an_unknown_document_is_its_whole_host(latchkey: TestApp) -> None:
     """The end of it says whose it is."""
     host = ".".join(["x" * 60, "y" * 60, "example"])
     assert end_client.end(f"https://{host}/a", actor="acc_admin").name == host
 
 
-def test_ended_client_is_read_as_it_is_at_this_moment(home: House) -> None:
+def test_ended_client_is_read_as_it_is_at_this_moment(latchkey: TestApp) -> None:
     """What is returned shows what was written."""
-    client = registered(home).client
+    client = registered(latchkey).client
     with sent() as calls:
         end_client.end(client.client_id, actor="acc_admin")
     reads = [request.get("ConsistentRead") for operation, request in calls if operation == "GetItem"]
@@ -157,9 +159,9 @@ def test_ended_client_is_read_as_it_is_at_this_moment(home: House) -> None:
     assert all(reads)
 
 
-def test_yes_to_an_ended_client_is_forgotten_and_no_other(home: House) -> None:
+def test_yes_to_an_ended_client_is_forgotten_and_no_other(latchkey: TestApp) -> None:
     """Another client's stays."""
-    account, mine, other = home.account(), registered(home), registered(home)
+    account, mine, other = latchkey.account(), registered(latchkey), registered(latchkey)
     for app in (mine, other):
         consent.remember(account.id, app.id, {"https://a.example  read"})
         grants.new(account.id, app.id, scopes={"read"}, resources=set()).save()

@@ -14,9 +14,9 @@ from chalicelib.oauth.clients import CLIENT_CREDENTIALS, CODE, DEVICE, REFRESH
 from chalicelib.oauth.redirect_uris import BadRedirectURI
 from chalicelib.oauth.tables import Client
 from tests.credentials.events import told
-from tests.house import NOON_MS, House
-from tests.meanwhile import failing, sent
 from tests.oauth.flow import CALLBACK
+from tests.support.harness import NOON_MS, TestApp
+from tests.support.interleaving import failing, sent
 
 DAY_S = 86_400
 NOON_S = NOON_MS // 1000
@@ -29,10 +29,10 @@ def register(**described: Any) -> clients.Registered:
     return clients.register(**{**least, "wanted": set[str](), "registered_by": "account", **described})
 
 
-def test_client_is_stored_as_it_was_described(home: House) -> None:
+def test_client_is_stored_as_it_was_described(latchkey: TestApp) -> None:
     """Its secret by its digest and its last characters."""
-    owner = home.account()
-    home.clock.forward(1)
+    owner = latchkey.account()
+    latchkey.clock.forward(1)
     made = register(owner_id=owner.id, uri="https://photos.example/", wanted={"write"}, pkce_required=True)
     client = Client.get(made.client.client_id)
     assert made.secret
@@ -48,7 +48,7 @@ def test_client_is_stored_as_it_was_described(home: House) -> None:
     assert Account.get(owner.id).applications == 1
 
 
-def test_client_that_says_the_least_has_the_rest_by_default(home: House) -> None:
+def test_client_that_says_the_least_has_the_rest_by_default(latchkey: TestApp) -> None:
     """Both scopes; no secret for a public one; nothing that isn't known."""
     made = register(auth_method="none", registered_by="self", registration_digest="d", dies_at=NOON_S + 9)
     client = Client.get(made.client.client_id)
@@ -72,17 +72,17 @@ def test_client_that_says_the_least_has_the_rest_by_default(home: House) -> None
         ({"wanted": {"read", "keys"}}, "scope may hold read and write only"),
     ],
 )
-def test_client_that_cant_be_is_refused(home: House, described: dict[str, Any], why: str) -> None:
+def test_client_that_cant_be_is_refused(latchkey: TestApp, described: dict[str, Any], why: str) -> None:
     """Nothing is stored."""
     with pytest.raises(errors.InvalidRequest, match=why):
-        register(owner_id=home.account().id, **described)
+        register(owner_id=latchkey.account().id, **described)
     assert list(Client.scan()) == []
 
 
-def test_client_may_have_ten_redirects_and_without_the_code_flow_none(home: House) -> None:
+def test_client_may_have_ten_redirects_and_without_the_code_flow_none(latchkey: TestApp) -> None:
     """Those that stand there twice count once, and they keep their order."""
     uris = [f"https://a.example/{number}" for number in range(9, -1, -1)]
-    owner = home.account().id
+    owner = latchkey.account().id
     assert register(owner_id=owner, uris=uris[:5] * 2).client.redirect_uris == uris[:5]
     assert register(owner_id=owner, uris=uris).client.redirect_uris == uris
     for grant_types in ({DEVICE}, {CLIENT_CREDENTIALS}, {REFRESH, DEVICE}):
@@ -100,9 +100,9 @@ def test_redirects_that_are_refused_are_the_redirects_fault() -> None:
     assert refused.value.field == "redirect_uris"
 
 
-def test_account_has_at_most_50_applications_whatever_it_asks_with(home: House) -> None:
+def test_account_has_at_most_50_applications_whatever_it_asks_with(latchkey: TestApp) -> None:
     """A form that wasn't used is no reason; one that was says so; a fault of the database is neither."""
-    owner = home.account()
+    owner = latchkey.account()
     register(owner_id=owner.id, form="form 1")
     with pytest.raises(errors.Conflict, match="Its application is in the list"):
         register(owner_id=owner.id, form="form 1")
@@ -119,10 +119,10 @@ def test_account_has_at_most_50_applications_whatever_it_asks_with(home: House) 
         register(registered_by="self")
 
 
-def test_registration_overwrites_nothing(home: House) -> None:
+def test_registration_overwrites_nothing(latchkey: TestApp) -> None:
     """Each put is one where nothing stood."""
     with sent() as calls:
-        register(owner_id=home.account().id, form="form 1")
+        register(owner_id=latchkey.account().id, form="form 1")
     puts = [write["Put"] for _, request in calls for write in request.get("TransactItems", ()) if "Put" in write]
     mine = [put for put in puts if put["TableName"].endswith(("-clients", "-tickets"))]
     assert len(mine) == 2
@@ -137,7 +137,7 @@ def kept(client: Client) -> tuple[Client, int]:
     return Client.get(client.client_id), len(writes)
 
 
-def test_client_that_registered_itself_is_kept_for_good_once_it_is_used(home: House) -> None:
+def test_client_that_registered_itself_is_kept_for_good_once_it_is_used(latchkey: TestApp) -> None:
     """One that is kept for good already needs no write."""
     client = register(registered_by="self", dies_at=NOON_S + 9).client
     used, writes = kept(client)
@@ -147,7 +147,7 @@ def test_client_that_registered_itself_is_kept_for_good_once_it_is_used(home: Ho
 
 @pytest.mark.parametrize(("kept_until", "writes"), [(None, 1), (90 * DAY_S - 1, 1), (90 * DAY_S, 0), (91 * DAY_S, 0)])
 def test_client_of_a_document_is_kept_as_long_as_a_grant_could_live(
-    home: House, kept_until: int | None, writes: int
+    latchkey: TestApp, kept_until: int | None, writes: int
 ) -> None:
     """For 120 days, written anew when that is less than the 90 of a grant."""
     until = None if kept_until is None else NOON_S + kept_until
@@ -162,7 +162,7 @@ def test_client_of_a_document_is_kept_as_long_as_a_grant_could_live(
         assert used.kept_until == used.dies_at == until
 
 
-def test_client_that_is_gone_is_not_kept(home: House) -> None:
+def test_client_that_is_gone_is_not_kept(latchkey: TestApp) -> None:
     """Neither one that was deleted nor one that was forgotten comes back by an approval."""
     ended, gone = (register(registered_by="self", dies_at=NOON_S + 9).client for _ in range(2))
     delete_client.delete(ended)
@@ -174,11 +174,11 @@ def test_client_that_is_gone_is_not_kept(home: House) -> None:
     assert Client.found(gone.client_id) is None
 
 
-def test_rotated_secret_is_another_and_the_old_one_none(home: House) -> None:
+def test_rotated_secret_is_another_and_the_old_one_none(latchkey: TestApp) -> None:
     """The object that it was done with knows it, too."""
-    owner = home.account()
+    owner = latchkey.account()
     made = register(owner_id=owner.id)
-    home.clock.forward(1)
+    latchkey.clock.forward(1)
     secret = clients.rotate_secret(made.client)
     stored = Client.get(made.client.client_id)
     for client in (made.client, stored):
@@ -191,11 +191,11 @@ def test_rotated_secret_is_another_and_the_old_one_none(home: House) -> None:
 
 
 @pytest.mark.parametrize("pkce_required", [None, False, True])
-def test_change_gives_another_name_and_other_redirects(home: House, pkce_required: bool | None) -> None:
+def test_change_gives_another_name_and_other_redirects(latchkey: TestApp, pkce_required: bool | None) -> None:
     """And says whether PKCE is required where it is said; what isn't said stays."""
-    owner = home.account()
+    owner = latchkey.account()
     client = register(owner_id=owner.id, pkce_required=True).client
-    home.clock.forward(1)
+    latchkey.clock.forward(1)
     clients.change(client, name="Albums", uris=["https://b.example/"], pkce_required=pkce_required)
     stored = Client.get(client.client_id)
     for changed in (client, stored):
@@ -204,7 +204,7 @@ def test_change_gives_another_name_and_other_redirects(home: House, pkce_require
     assert told(owner.id)[1:] == [(kinds.APPLICATION_CHANGED, {"application": client.client_id, "name": "Albums"})]
 
 
-def test_client_that_never_was_is_not_changed(home: House) -> None:
+def test_client_that_never_was_is_not_changed(latchkey: TestApp) -> None:
     """Nor does it come to be."""
     client = Client(ids.new("app"), name="Photos", registered_by="self", secret_digest="d")
     with pytest.raises(errors.NotFound):
@@ -215,9 +215,9 @@ def test_client_that_never_was_is_not_changed(home: House) -> None:
     assert Client.found(client.client_id) is None
 
 
-def test_owned_clients_are_the_accounts_own(home: House) -> None:
+def test_owned_clients_are_the_accounts_own(latchkey: TestApp) -> None:
     """Someone else's looks like one that never was."""
-    owner, other = home.account(), home.account(name="Bea")
+    owner, other = latchkey.account(), latchkey.account(name="Bea")
     mine = register(owner_id=owner.id).client
     assert clients.owned(owner.id, mine.client_id).client_id == mine.client_id
     for account, client_id in ((other.id, mine.client_id), (owner.id, "app_" + "0" * 20), (owner.id, "x")):
@@ -227,9 +227,9 @@ def test_owned_clients_are_the_accounts_own(home: House) -> None:
     assert list(clients.owned_by(other.id)) == []
 
 
-def test_account_answers_for_a_client_while_it_is_active(home: House) -> None:
+def test_account_answers_for_a_client_while_it_is_active(latchkey: TestApp) -> None:
     """Nobody does for one that registered itself, whatever it says."""
-    owner = home.account()
+    owner = latchkey.account()
     mine, alone = register(owner_id=owner.id).client, register(registered_by="self").client
     posing = replace_in(alone, owner_id=owner.id)
     assert [clients.has_active_owner(each) for each in (mine, alone, posing)] == [True, False, False]

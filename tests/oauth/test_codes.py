@@ -6,7 +6,6 @@ from base64 import urlsafe_b64encode
 import pytest
 
 from chalicelib.core import secrets
-from tests.house import House
 from tests.oauth.flow import (
     CALLBACK,
     CHALLENGE,
@@ -23,6 +22,7 @@ from tests.oauth.flow import (
     registered,
     works,
 )
+from tests.support.harness import TestApp
 
 USED = (400, "invalid_grant")
 OTHER_VERIFIER = "M25iVXpKU3puUjFaYWg3T1NDTDQtcW1ROUY5YXlwalNoc0hhakxifmZHag"
@@ -34,7 +34,7 @@ def challenge_of(verifier: str) -> str:
     return urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
 
 
-def test_code_is_exchanged_for_tokens(home: House, ada: Person, app: App) -> None:
+def test_code_is_exchanged_for_tokens(latchkey: TestApp, ada: Person, app: App) -> None:
     """The answer is RFC 6749 §5.1's, and its access token opens the API for whoever said yes."""
     answer = app.redeem(ada.code(app, scope="read write"))
     body = answer.json()
@@ -48,79 +48,79 @@ def test_code_is_exchanged_for_tokens(home: House, ada: Person, app: App) -> Non
     assert (secrets.kind_of(body["access_token"]), secrets.kind_of(body["refresh_token"])) == ("at", "rt")
     assert answer.header("Cache-Control") == "no-store"
     assert answer.header("Pragma") == "no-cache"
-    assert home.call("GET", "/v1/users/me", body["access_token"]).json()["id"] == ada.account.id
+    assert latchkey.call("GET", "/v1/users/me", body["access_token"]).json()["id"] == ada.account.id
 
 
-def test_code_is_exchanged_as_the_published_page_shows(home: House, ada: Person, app: App) -> None:
+def test_code_is_exchanged_as_the_published_page_shows(latchkey: TestApp, ada: Person, app: App) -> None:
     """The documented token request is JSON, its secret in the body."""
     body = {"code": ada.code(app), "grant_type": "authorization_code", "redirect_uri": app.redirect_uri}
-    answer = as_json(home, "/oauth/token", {**app.credentials, **body})
+    answer = as_json(latchkey, "/oauth/token", {**app.credentials, **body})
     assert answer.status == 200
-    assert works(home, answer.json()["access_token"])
+    assert works(latchkey, answer.json()["access_token"])
 
 
-def test_access_token_expires_after_an_hour(home: House, ada: Person, app: App) -> None:
+def test_access_token_expires_after_an_hour(latchkey: TestApp, ada: Person, app: App) -> None:
     """It is a credential like any other: its end is `token_expired`."""
     token, _ = ada.grant(app)
-    home.clock.forward(3_599.999)
-    assert works(home, token)
-    home.clock.forward(0.001)
-    answer = home.call("GET", "/v1/limits", token)
+    latchkey.clock.forward(3_599.999)
+    assert works(latchkey, token)
+    latchkey.clock.forward(0.001)
+    answer = latchkey.call("GET", "/v1/limits", token)
     assert (answer.status, answer.json()["error"]) == (401, "token_expired")
 
 
-def test_client_without_the_refresh_grant_gets_no_refresh_token(home: House, ada: Person) -> None:
+def test_client_without_the_refresh_grant_gets_no_refresh_token(latchkey: TestApp, ada: Person) -> None:
     """It may have a code's access token, and no more."""
-    app = registered(home, grant_types=["authorization_code"])
+    app = registered(latchkey, grant_types=["authorization_code"])
     assert "refresh_token" not in ada.tokens(app)
 
 
-def test_code_expires_after_a_minute(home: House, ada: Person, app: App) -> None:
+def test_code_expires_after_a_minute(latchkey: TestApp, ada: Person, app: App) -> None:
     """It lives for 60 s (RFC 6749 §4.1.2 asks for 10 minutes at most)."""
     early, late = ada.code(app), ada.code(app)
-    home.clock.forward(59.999)
+    latchkey.clock.forward(59.999)
     assert app.redeem(early).status == 200
-    home.clock.forward(0.001)
+    latchkey.clock.forward(0.001)
     assert refusal(app.redeem(late)) == USED
 
 
 @pytest.mark.parametrize("later_s", [0, 59, 3_000], ids=["at-once", "within-a-minute", "much-later"])
 @pytest.mark.parametrize("kind", ["app", "spa"])
 def test_code_used_twice_ends_what_its_first_use_issued(
-    home: House, ada: Person, request: pytest.FixtureRequest, kind: str, later_s: float
+    latchkey: TestApp, ada: Person, request: pytest.FixtureRequest, kind: str, later_s: float
 ) -> None:
     """One of two uses is a thief's (RFC 6749 §4.1.2): both tokens of the first die, whenever the second comes."""
     app: App = request.getfixturevalue(kind)
     code = ada.code(app)
     tokens = app.redeem(code).json()
-    assert works(home, tokens["access_token"])
-    home.clock.forward(later_s)
+    assert works(latchkey, tokens["access_token"])
+    latchkey.clock.forward(later_s)
     assert refusal(app.redeem(code)) == USED
-    assert not works(home, tokens["access_token"])
+    assert not works(latchkey, tokens["access_token"])
     assert refusal(app.refresh(tokens["refresh_token"])) == USED
 
 
-def test_code_used_twice_leaves_other_grants_alone(home: House, ada: Person, app: App) -> None:
+def test_code_used_twice_leaves_other_grants_alone(latchkey: TestApp, ada: Person, app: App) -> None:
     """Each approval is a grant of its own: what ends on one device goes on with the others."""
     other, _ = ada.grant(app)
     code = ada.code(app)
     app.redeem(code)
     app.redeem(code)
-    assert works(home, other)
+    assert works(latchkey, other)
 
 
-def test_code_used_twice_with_a_wrong_proof_is_no_reuse(home: House, ada: Person, spa: App) -> None:
+def test_code_used_twice_with_a_wrong_proof_is_no_reuse(latchkey: TestApp, ada: Person, spa: App) -> None:
     """Whoever lacks verifier or redirect can't end what the client has: only a repeat that passes the checks can."""
     code = ada.code(spa)
     token = spa.redeem(code).json()["access_token"]
     assert refusal(spa.redeem(code, code_verifier=OTHER_VERIFIER)) == USED
     assert refusal(spa.redeem(code, redirect_uri="https://app.example.com/other")) == USED
-    assert works(home, token)
+    assert works(latchkey, token)
 
 
-def test_code_of_another_client_is_refused_and_not_spent(home: House, ada: Person, app: App, spa: App) -> None:
+def test_code_of_another_client_is_refused_and_not_spent(latchkey: TestApp, ada: Person, app: App, spa: App) -> None:
     """A code that leaked to another client, confidential or public, is worth nothing there, and still its own's."""
-    other, other_public = registered(home), registered(home, public=True)
+    other, other_public = registered(latchkey), registered(latchkey, public=True)
     code = ada.code(app)
     assert refusal(other.redeem(code)) == USED
     assert refusal(other_public.redeem(code)) == USED
@@ -131,16 +131,18 @@ def test_code_of_another_client_is_refused_and_not_spent(home: House, ada: Perso
     assert spa.redeem(code).status == 200
 
 
-def test_stolen_ticket_is_not_spent_under_another_grant_type(home: House, ada: Person, app: App, spa: App) -> None:
+def test_stolen_ticket_is_not_spent_under_another_grant_type(
+    latchkey: TestApp, ada: Person, app: App, spa: App
+) -> None:
     """Client credentials with another client's code, refresh token or device code beside them bring one's own token."""
     device = app.post("/oauth/device_authorization").json()["device_code"]
     _, refresh_token = ada.grant(spa)
     code = ada.code(spa)
-    thief = registered(home)
+    thief = registered(latchkey)
     for stolen in ({"code": code}, {"refresh_token": refresh_token}, {"device_code": device}):
         body = thief.ask(CLIENT, **stolen).json()
         assert body.keys() == {"access_token", "token_type", "expires_in", "scope"}
-        who = home.call("GET", "/v1/users/me", body["access_token"]).json()["id"]
+        who = latchkey.call("GET", "/v1/users/me", body["access_token"]).json()["id"]
         assert who == thief.client.owner_id
     assert refusal(thief.ask(REFRESH, refresh_token=code)) == USED
     assert refusal(thief.ask(REFRESH, refresh_token="x", code=refresh_token)) == USED
@@ -166,11 +168,11 @@ def test_code_with_another_redirect_is_refused_and_not_spent(ada: Person, app: A
     assert app.redeem(code).status == 200
 
 
-def test_code_is_bound_to_the_redirect_it_was_asked_for(home: House, ada: Person) -> None:
+def test_code_is_bound_to_the_redirect_it_was_asked_for(latchkey: TestApp, ada: Person) -> None:
     """Another redirect of the same client doesn't do, nor another port of a loopback one."""
-    app = registered(home, CALLBACK, "https://app.example.com/second")
+    app = registered(latchkey, CALLBACK, "https://app.example.com/second")
     assert refusal(app.redeem(ada.code(app), redirect_uri="https://app.example.com/second")) == USED
-    native = registered(home, LOOPBACK, public=True)
+    native = registered(latchkey, LOOPBACK, public=True)
     code = ada.code(native, redirect_uri="http://127.0.0.1:50001/cb")
     assert refusal(native.redeem(code, redirect_uri="http://127.0.0.1:50002/cb")) == USED
     assert native.redeem(code, redirect_uri="http://127.0.0.1:50001/cb").status == 200
@@ -254,16 +256,16 @@ def test_what_is_no_code_is_refused(app: App) -> None:
     assert refusal(app.redeem("é")) == (400, "invalid_request")
 
 
-def test_other_secrets_are_no_code(home: House, ada: Person, app: App) -> None:
+def test_other_secrets_are_no_code(latchkey: TestApp, ada: Person, app: App) -> None:
     """An access token, a refresh token, a device code or a client's secret in a code's place is worth nothing."""
     access_token, refresh_token = ada.grant(app)
     device_code = app.post("/oauth/device_authorization").json()["device_code"]
     for other in (access_token, refresh_token, device_code, app.secret):
         assert refusal(app.redeem(str(other))) == USED
-    assert works(home, access_token)
+    assert works(latchkey, access_token)
 
 
-def test_code_of_an_account_that_is_over_is_refused(home: House, ada: Person, app: App) -> None:
+def test_code_of_an_account_that_is_over_is_refused(latchkey: TestApp, ada: Person, app: App) -> None:
     """Suspended after its yes: the code is worth nothing, and is spent by nobody."""
     code = ada.code(app)
     ada.suspended()
@@ -272,9 +274,9 @@ def test_code_of_an_account_that_is_over_is_refused(home: House, ada: Person, ap
     assert app.redeem(code).status == 200
 
 
-def test_code_of_a_client_that_may_not_use_codes_is_refused(home: House, app: App) -> None:
+def test_code_of_a_client_that_may_not_use_codes_is_refused(latchkey: TestApp, app: App) -> None:
     """The grant types that were registered are all that a client may use."""
-    machine = registered(home, grant_types=[CLIENT])
+    machine = registered(latchkey, grant_types=[CLIENT])
     assert refusal(machine.redeem(secrets.mint("ac"))) == (400, "unauthorized_client")
     assert refusal(machine.refresh(secrets.mint("rt"))) == (400, "unauthorized_client")
     assert refusal(machine.ask(DEVICE, device_code=secrets.mint("dc"))) == (400, "unauthorized_client")

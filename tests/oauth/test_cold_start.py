@@ -12,11 +12,11 @@ import tests.conftest
 from chalicelib.core.dynamodb import client as dynamodb
 from infra import data
 from moto import mock_aws
-from tests import moto_front
-from tests.house import house
+from tests.support import moto_server
+from tests.support.harness import house
 
-with mock_aws(), moto_front.served() as os.environ["AWS_ENDPOINT_URL_DYNAMODB"]:
-    dynamodb.READ_TIMEOUT_S = moto_front.ANSWERS_WITHIN_S
+with mock_aws(), moto_server.served() as os.environ["AWS_ENDPOINT_URL_DYNAMODB"]:
+    dynamodb.READ_TIMEOUT_S = moto_server.ANSWERS_WITHIN_S
     with house() as home:
         data.create_missing_tables()
         secret = home.key(home.account()).secret
@@ -27,7 +27,7 @@ with mock_aws(), moto_front.served() as os.environ["AWS_ENDPOINT_URL_DYNAMODB"]:
     os.environ["LATCHKEY_STAGE"] = "test"
     from app import app
     from chalicelib.core.dynamodb import client as dynamodb
-    dynamodb.READ_TIMEOUT_S = moto_front.ANSWERS_WITHIN_S
+    dynamodb.READ_TIMEOUT_S = moto_server.ANSWERS_WITHIN_S
     from infra.standin import Gateway
 
     headers = [("Authorization", "Bearer " + secret), ("Content-Type", "application/json")]

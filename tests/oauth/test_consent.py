@@ -8,7 +8,6 @@ import pytest
 from chalicelib.core import settings
 from chalicelib.oauth import clients
 from chalicelib.oauth.tables import Client
-from tests.house import House
 from tests.oauth.flow import (
     CALLBACK,
     CODE,
@@ -25,6 +24,7 @@ from tests.oauth.flow import (
     someone,
     works,
 )
+from tests.support.harness import TestApp
 
 BOTH = [f"{ISSUER}/v1", f"{ISSUER}/v1/users"]
 
@@ -38,12 +38,12 @@ def is_asked(person: Person, app: App, **asked: str | list[str] | None) -> bool:
     return False
 
 
-def test_yes_is_remembered(home: House, ada: Person, app: App) -> None:
+def test_yes_is_remembered(latchkey: TestApp, ada: Person, app: App) -> None:
     """The same again, or less, isn't asked for again: not after a year either."""
     ada.allows(app, scope="read write", resource=BOTH)
     assert not is_asked(ada, app, scope="read write", resource=BOTH)
     assert not is_asked(ada, app, scope="read", resource=BOTH[0])
-    home.clock.forward(365 * 86_400)
+    latchkey.clock.forward(365 * 86_400)
     ada.logs_in_again()
     assert not is_asked(ada, app, scope="write", resource=BOTH[1])
 
@@ -80,9 +80,9 @@ def test_yes_is_asked_for_again_when_the_client_wants_that(ada: Person, app: App
 
 
 @pytest.mark.parametrize("uri", [LOOPBACK, "http://localhost/cb", PRIVATE])
-def test_yes_is_always_asked_for_where_other_apps_may_listen(home: House, ada: Person, uri: str) -> None:
+def test_yes_is_always_asked_for_where_other_apps_may_listen(latchkey: TestApp, ada: Person, uri: str) -> None:
     """RFC 8252 §8.6: any app of the machine could pose as this one. Silently it gets nothing."""
-    app = registered(home, uri, public=True)
+    app = registered(latchkey, uri, public=True)
     ada.allows(app)
     assert is_asked(ada, app)
     assert query_of(ada.asked(app, prompt="none").location)["error"] == "consent_required"
@@ -91,10 +91,12 @@ def test_yes_is_always_asked_for_where_other_apps_may_listen(home: House, ada: P
 ELSEWHERE = "https://elsewhere.example/cb"
 
 
-def test_yes_is_asked_for_again_when_the_form_changes_where_the_client_is_answered(home: House, ada: Person) -> None:
+def test_yes_is_asked_for_again_when_the_form_changes_where_the_client_is_answered(
+    latchkey: TestApp, ada: Person
+) -> None:
     """Settings > Applications: another host, port or path is another place, but for the path of the same origin."""
-    owner = someone(home, "Owner")
-    app = registered(home, owner=owner.account)
+    owner = someone(latchkey, "Owner")
+    app = registered(latchkey, owner=owner.account)
     ada.allows(app)
     for uri, asked in (
         ("https://app.example.com/other", False),
@@ -110,22 +112,22 @@ def test_yes_is_asked_for_again_when_the_form_changes_where_the_client_is_answer
     assert not is_asked(ada, app, redirect_uri=ELSEWHERE)
 
 
-def test_yes_is_asked_for_again_when_a_client_replaces_where_it_is_answered(home: House, ada: Person) -> None:
+def test_yes_is_asked_for_again_when_a_client_replaces_where_it_is_answered(latchkey: TestApp, ada: Person) -> None:
     """RFC 7592: who holds the registration token must not get a code that the user allowed another place."""
     described = {"redirect_uris": [CALLBACK], "token_endpoint_auth_method": "none"}
-    made = as_json(home, "/oauth/register", described).json()
-    app = App(home, Client.get(made["client_id"]), None, CALLBACK, PKCE)
+    made = as_json(latchkey, "/oauth/register", described).json()
+    app = App(latchkey, Client.get(made["client_id"]), None, CALLBACK, PKCE)
     ada.allows(app)
     assert not is_asked(ada, app)
     changed = json.dumps({**described, "client_id": app.id, "redirect_uris": [ELSEWHERE]}).encode()
-    answer = home.call("PUT", f"/oauth/register/{app.id}", made["registration_access_token"], body=changed)
+    answer = latchkey.call("PUT", f"/oauth/register/{app.id}", made["registration_access_token"], body=changed)
     assert answer.status == 200
     assert is_asked(ada, app, redirect_uri=ELSEWHERE)
 
 
-def test_yes_to_several_places_is_remembered_for_each(home: House, ada: Person) -> None:
+def test_yes_to_several_places_is_remembered_for_each(latchkey: TestApp, ada: Person) -> None:
     """A client with two redirect URIs isn't asked about in turns."""
-    app = registered(home, CALLBACK, ELSEWHERE)
+    app = registered(latchkey, CALLBACK, ELSEWHERE)
     ada.allows(app)
     assert is_asked(ada, app, redirect_uri=ELSEWHERE)
     ada.allows(app, redirect_uri=ELSEWHERE)
@@ -133,9 +135,9 @@ def test_yes_to_several_places_is_remembered_for_each(home: House, ada: Person) 
     assert not is_asked(ada, app, redirect_uri=ELSEWHERE)
 
 
-def test_yes_to_one_thing_here_and_another_there_is_none_to_both(home: House, ada: Person) -> None:
+def test_yes_to_one_thing_here_and_another_there_is_none_to_both(latchkey: TestApp, ada: Person) -> None:
     """Each yes is for its scopes, its resources and its place together; they don't add up to what nobody said."""
-    app = registered(home, CALLBACK, ELSEWHERE)
+    app = registered(latchkey, CALLBACK, ELSEWHERE)
     ada.allows(app, scope="read")
     ada.allows(app, scope="write", redirect_uri=ELSEWHERE)
     assert is_asked(ada, app, scope="read write")
@@ -164,10 +166,10 @@ def test_yes_at_a_device_is_remembered_for_no_place(ada: Person, app: App) -> No
     assert app.id in ada.open("/settings/connected").html
 
 
-def test_open_redirect_is_not_bought_with_a_device(home: House, ada: Person) -> None:
+def test_open_redirect_is_not_bought_with_a_device(latchkey: TestApp, ada: Person) -> None:
     """A client that registered itself sends nobody to its address who said yes at a device only."""
-    made = as_json(home, "/oauth/register", {"redirect_uris": [CALLBACK], "grant_types": [CODE, DEVICE]}).json()
-    app = App(home, Client.get(made["client_id"]), made["client_secret"], CALLBACK, PKCE)
+    made = as_json(latchkey, "/oauth/register", {"redirect_uris": [CALLBACK], "grant_types": [CODE, DEVICE]}).json()
+    app = App(latchkey, Client.get(made["client_id"]), made["client_secret"], CALLBACK, PKCE)
     user_code = app.post("/oauth/device_authorization", scope="read").json()["user_code"]
     ada.submit("/device", on=f"/device?user_code={user_code}", decision="allow")
     assert ada.asked(app, prompt="none").status == 400
@@ -185,11 +187,11 @@ def test_client_that_changes_while_a_device_is_decided_is_shown_anew(ada: Person
     assert ada.send("/device", ada.filled(again, "/device", {"decision": "allow"})).status == 200
 
 
-def test_yes_to_one_client_is_none_to_another(home: House, ada: Person, app: App) -> None:
+def test_yes_to_one_client_is_none_to_another(latchkey: TestApp, ada: Person, app: App) -> None:
     """Nor is one account's yes another's."""
     ada.allows(app)
-    assert is_asked(ada, registered(home))
-    assert is_asked(someone(home, "Bea"), app)
+    assert is_asked(ada, registered(latchkey))
+    assert is_asked(someone(latchkey, "Bea"), app)
 
 
 def test_yes_that_was_taken_back_is_asked_for_again(ada: Person, app: App) -> None:
@@ -199,11 +201,11 @@ def test_yes_that_was_taken_back_is_asked_for_again(ada: Person, app: App) -> No
     assert is_asked(ada, app)
 
 
-def test_yes_given_before_the_address_was_proven_is_asked_for_again(home: House, app: App) -> None:
+def test_yes_given_before_the_address_was_proven_is_asked_for_again(latchkey: TestApp, app: App) -> None:
     """Somebody else may have said it, waiting for the owner to move in; and what is said now replaces it."""
-    ada = someone(home, verified=False)
+    ada = someone(latchkey, verified=False)
     ada.allows(app, scope="read write")
-    home.clock.forward(60)
+    latchkey.clock.forward(60)
     ada.proves_address()
     assert is_asked(ada, app, scope="read")
     ada.allows(app, scope="read")
@@ -212,9 +214,9 @@ def test_yes_given_before_the_address_was_proven_is_asked_for_again(home: House,
 
 
 @pytest.mark.parametrize("configured", [True, False])
-def test_unproven_address_gives_nobody_access_where_mail_is_sent(home: House, app: App, configured: bool) -> None:
+def test_unproven_address_gives_nobody_access_where_mail_is_sent(latchkey: TestApp, app: App, configured: bool) -> None:
     """Neither in the browser, silently or not, nor at a device, nor to a client of its own: as it generates no key."""
-    ada = someone(home, verified=False)
+    ada = someone(latchkey, verified=False)
     ada.allows(app)
     page = ada.asked(app, prompt="consent")
     user_code = app.post("/oauth/device_authorization", scope="read").json()["user_code"]
@@ -230,9 +232,9 @@ def test_unproven_address_gives_nobody_access_where_mail_is_sent(home: House, ap
         assert query_of(ada.decides(page, "deny").location)["error"] == "access_denied"
 
 
-def test_connected_apps_say_what_each_may_do(home: House, ada: Person) -> None:
+def test_connected_apps_say_what_each_may_do(latchkey: TestApp, ada: Person) -> None:
     """All that any of its grants allows, not only the newest; unverified clients are marked."""
-    app, other = registered(home), registered(home)
+    app, other = registered(latchkey), registered(latchkey)
     ada.allows(app, scope="read write")
     ada.allows(app, scope="read")
     ada.allows(other, scope="read")
@@ -244,7 +246,7 @@ def test_connected_apps_say_what_each_may_do(home: House, ada: Person) -> None:
     assert ("read</code>" in its, "write</code>" in its) == (True, False)
 
 
-def test_remembered_yes_is_listed_until_it_is_forgotten(home: House, ada: Person, app: App) -> None:
+def test_remembered_yes_is_listed_until_it_is_forgotten(latchkey: TestApp, ada: Person, app: App) -> None:
     """Though the application gave its tokens back: it may get others without asking."""
     app.post("/oauth/revoke", token=ada.grant(app, scope="read")[1])
     page = ada.open("/settings/connected")
@@ -258,11 +260,11 @@ def test_remembered_yes_is_listed_until_it_is_forgotten(home: House, ada: Person
     assert is_asked(ada, app, scope="read")
 
 
-def test_yes_given_before_the_address_was_proven_is_not_listed(home: House, app: App) -> None:
+def test_yes_given_before_the_address_was_proven_is_not_listed(latchkey: TestApp, app: App) -> None:
     """Nobody is held to it."""
-    ada = someone(home, verified=False)
+    ada = someone(latchkey, verified=False)
     ada.allows(app, scope="read write")
-    home.clock.forward(60)
+    latchkey.clock.forward(60)
     ada.proves_address()
     assert app.id not in ada.open("/settings/connected").html
 
@@ -275,25 +277,25 @@ def test_connected_apps_say_what_each_may_have_again_without_asking(ada: Person,
     assert ("read</code>" in row, "write</code>" in row) == (True, True)
 
 
-def test_app_of_a_suspended_owner_can_be_disconnected(home: House, ada: Person) -> None:
+def test_app_of_a_suspended_owner_can_be_disconnected(latchkey: TestApp, ada: Person) -> None:
     """It does nothing now, and may come back with its owner."""
-    owner = someone(home, "Owner")
-    app = registered(home, owner=owner.account)
+    owner = someone(latchkey, "Owner")
+    app = registered(latchkey, owner=owner.account)
     token, _ = ada.grant(app)
     owner.suspended()
     assert app.id in ada.open("/settings/connected").html
     page = ada.submit("/settings/connected", on=f"/settings/connected/disconnect?client_id={app.id}")
     assert page.status == 303
     owner.reinstated()
-    assert not works(home, token)
+    assert not works(latchkey, token)
 
 
-def test_connected_app_that_was_disconnected_is_gone(home: House, ada: Person, app: App) -> None:
+def test_connected_app_that_was_disconnected_is_gone(latchkey: TestApp, ada: Person, app: App) -> None:
     """It isn't listed any more, and someone else's connection goes on."""
-    bea = someone(home, "Bea")
+    bea = someone(latchkey, "Bea")
     mine, others = ada.grant(app)[0], bea.grant(app)[0]
-    assert (works(home, mine), works(home, others)) == (True, True)
+    assert (works(latchkey, mine), works(latchkey, others)) == (True, True)
     page = ada.submit("/settings/connected", client_id=app.id)
     assert app.id not in ada.follow(page).html
     assert app.id in bea.open("/settings/connected").html
-    assert (works(home, mine), works(home, others)) == (False, True)
+    assert (works(latchkey, mine), works(latchkey, others)) == (False, True)

@@ -8,7 +8,6 @@ from pynamodb.expressions.update import Action
 
 from chalicelib.oauth import delete_client
 from chalicelib.oauth.tables import Client, Grant
-from tests.house import House
 from tests.oauth.flow import (
     CALLBACK,
     ISSUER,
@@ -20,7 +19,8 @@ from tests.oauth.flow import (
     registered,
     someone,
 )
-from tests.visitor import PASSWORD, Visitor, person
+from tests.support.console_client import PASSWORD, ConsoleClient, person
+from tests.support.harness import TestApp
 
 BROWSER = {"Sec-Fetch-Dest": "document"}
 
@@ -32,35 +32,35 @@ def test_whatever_isnt_the_allow_button_is_a_no(ada: Person, app: App) -> None:
         assert query_of(ada.decides(page, decision).location)["error"] == "access_denied"
 
 
-def test_stranger_logs_in_first_and_comes_back(home: House, app: App) -> None:
+def test_stranger_logs_in_first_and_comes_back(latchkey: TestApp, app: App) -> None:
     """The whole way in a browser: the request, log-in, the consent page, the client."""
     account = person(name="Bea")
-    visitor = Person(home, account=account)
-    page = visitor.asked(app, scope="read write")
+    console = Person(latchkey, account=account)
+    page = console.asked(app, scope="read write")
     assert page.location.startswith("/login?next=%2Foauth%2Fauthorize%3F")
-    page = visitor.follow(page)
-    page = visitor.send("/login", visitor.filled(page, "/login", {"email": account.email, "password": "wrong wrong"}))
+    page = console.follow(page)
+    page = console.send("/login", console.filled(page, "/login", {"email": account.email, "password": "wrong wrong"}))
     assert page.status == 401
-    page = visitor.send("/login", visitor.filled(page, "/login", {"email": account.email, "password": PASSWORD}))
-    page = visitor.follow(page)
+    page = console.send("/login", console.filled(page, "/login", {"email": account.email, "password": PASSWORD}))
+    page = console.follow(page)
     assert page.status == 200
-    location = visitor.decides(page).location
+    location = console.decides(page).location
     assert location.startswith(f"{CALLBACK}?code=")
     assert app.redeem(query_of(location)["code"]).json()["scope"] == "read write"
 
 
-def test_consent_page_says_who_asks_for_what(home: House, ada: Person) -> None:
+def test_consent_page_says_who_asks_for_what(latchkey: TestApp, ada: Person) -> None:
     """The client's name, the account, where one goes back to, every scope in words."""
-    app = registered(home, CALLBACK)
+    app = registered(latchkey, CALLBACK)
     text = ada.asked(app, scope="read write", resource=f"{ISSUER}/v1").text
     for said in ("Photos", ada.account.email, "https://app.example.com", f"{ISSUER}/v1", "read", "write"):
         assert said in text
     assert "Unverified" not in text
 
 
-def test_what_a_client_calls_itself_is_shown_as_text(home: House, ada: Person) -> None:
+def test_what_a_client_calls_itself_is_shown_as_text(latchkey: TestApp, ada: Person) -> None:
     """A name or a state is no markup."""
-    app = registered(home)
+    app = registered(latchkey)
     app.client.update(actions=[Client.name.set("<script>alert(1)</script>")])
     page = ada.asked(app, state="'\"><script>alert(2)</script>")
     assert "<script>alert" not in page.html
@@ -69,12 +69,12 @@ def test_what_a_client_calls_itself_is_shown_as_text(home: House, ada: Person) -
 
 
 @pytest.mark.parametrize("uri", [CALLBACK, "https://app.example.com:8443/cb?x", LOOPBACK, "http://[::1]/cb", PRIVATE])
-def test_forms_on_the_way_to_a_client_may_lead_anywhere(home: House, uri: str) -> None:
+def test_forms_on_the_way_to_a_client_may_lead_anywhere(latchkey: TestApp, uri: str) -> None:
     """Chrome holds `form-action` against every redirect behind a form, the client's own too: there is none here."""
-    app, ada = registered(home, uri, public=True), someone(home)
+    app, ada = registered(latchkey, uri, public=True), someone(latchkey)
     target = app.asking()
     waiting = f"?next={quote(target, safe='')}"
-    stranger = Visitor(home)
+    stranger = ConsoleClient(latchkey)
     login = stranger.open(f"/login{waiting}")
     wrong = stranger.send("/login", stranger.filled(login, "/login", {"email": "a@example.com", "password": "wrong"}))
     pages = [ada.open(target), login, wrong, stranger.open(f"/signup{waiting}")]
@@ -91,9 +91,9 @@ def test_forms_on_the_way_to_a_client_may_lead_anywhere(home: House, uri: str) -
         }
 
 
-def test_forms_of_every_other_page_stay_here(home: House, ada: Person) -> None:
+def test_forms_of_every_other_page_stay_here(latchkey: TestApp, ada: Person) -> None:
     """Where no client waits, `form-action` holds."""
-    stranger = Visitor(home)
+    stranger = ConsoleClient(latchkey)
     pages = [
         stranger.open(f"/login?next={quote(after, safe='')}")
         for after in ("/settings/keys", "https://evil.example/oauth/authorize?x", "/oauth/authorized", "/device")
@@ -112,10 +112,10 @@ def test_consent_page_can_be_framed_by_nobody(ada: Person, app: App) -> None:
     assert "default-src 'none'" in policy
 
 
-def test_consent_from_elsewhere_is_forged(home: House, ada: Person, app: App) -> None:
+def test_consent_from_elsewhere_is_forged(latchkey: TestApp, ada: Person, app: App) -> None:
     """Another site's form, one without this browser's token, or with another session's, decides nothing."""
     page = ada.asked(app)
-    eve = someone(home, "Eve")
+    eve = someone(latchkey, "Eve")
     token = dict(eve.asked(app).read.forms[-1].fields)["csrf"]
     forged = [
         ada.decides(page, origin="https://evil.example"),
@@ -146,9 +146,9 @@ def test_decision_is_taken_on_what_is_asked_not_on_what_a_form_says(ada: Person,
     ],
     ids=["redirect", "scopes", "name"],
 )
-def test_decision_holds_for_what_the_page_said_and_nothing_else(home: House, ada: Person, change: Action) -> None:
+def test_decision_holds_for_what_the_page_said_and_nothing_else(latchkey: TestApp, ada: Person, change: Action) -> None:
     """A client that changes while its page is open is asked about again; no code goes where nobody was told of."""
-    app = registered(home, scopes=["read"])
+    app = registered(latchkey, scopes=["read"])
     page = ada.asked(app, redirect_uri=None, scope="read write")
     app.client.update(actions=[change])
     again = ada.decides(page)
@@ -158,15 +158,15 @@ def test_decision_holds_for_what_the_page_said_and_nothing_else(home: House, ada
     assert "code" in query_of(ada.decides(again).location)
 
 
-def test_decision_after_the_session_ended_is_none(home: House, ada: Person, app: App) -> None:
+def test_decision_after_the_session_ended_is_none(latchkey: TestApp, ada: Person, app: App) -> None:
     """Logged out in another tab: log in again, and nothing was given."""
     page = ada.asked(app)
-    home.clock.forward(13 * 3_600)
+    latchkey.clock.forward(13 * 3_600)
     answer = ada.decides(page)
     assert answer.location == "/login"
 
 
-def test_decision_on_a_deleted_client_leads_nowhere(home: House, ada: Person, app: App) -> None:
+def test_decision_on_a_deleted_client_leads_nowhere(latchkey: TestApp, ada: Person, app: App) -> None:
     """It was deleted while its page was open."""
     page = ada.asked(app)
     delete_client.delete(app.client)
@@ -175,9 +175,11 @@ def test_decision_on_a_deleted_client_leads_nowhere(home: House, ada: Person, ap
 
 
 @pytest.mark.parametrize("decision", ["allow", "deny"])
-def test_browser_that_an_app_takes_over_from_shows_a_page_that_says_so(home: House, ada: Person, decision: str) -> None:
+def test_browser_that_an_app_takes_over_from_shows_a_page_that_says_so(
+    latchkey: TestApp, ada: Person, decision: str
+) -> None:
     """A redirect to a scheme of the app's own leaves the browser where it was: on the form, asking again."""
-    app = registered(home, PRIVATE, public=True)
+    app = registered(latchkey, PRIVATE, public=True)
     app.client.update(actions=[Client.name.set("<b>Photos</b>")])
     state = "'\"><script>0;url=x"
     page = ada.decides(ada.asked(app, state=state), decision, sent=BROWSER)
@@ -193,8 +195,8 @@ def test_browser_that_an_app_takes_over_from_shows_a_page_that_says_so(home: Hou
 
 
 @pytest.mark.parametrize("uri", [CALLBACK, LOOPBACK, PRIVATE])
-def test_redirect_stays_one_where_it_works(home: House, ada: Person, uri: str) -> None:
+def test_redirect_stays_one_where_it_works(latchkey: TestApp, ada: Person, uri: str) -> None:
     """To a web server in a browser, too; to any place for a program."""
-    app = registered(home, uri, public=True)
+    app = registered(latchkey, uri, public=True)
     page = ada.decides(ada.asked(app), sent={} if uri == PRIVATE else BROWSER)
     assert (page.status, page.location.startswith(f"{uri}?code=")) == (303, True)

@@ -10,8 +10,8 @@ from chalicelib.events import kinds
 from chalicelib.oauth import consent, grants
 from chalicelib.oauth.tables import Client, Consent, Grant
 from tests.credentials.events import told
-from tests.house import NOON_MS, House
-from tests.meanwhile import after, before, failing, sent
+from tests.support.harness import NOON_MS, TestApp
+from tests.support.interleaving import after, before, failing, sent
 
 HERE, THERE = "https://a.example/cb", "https://b.example/cb"
 FILES = "https://files.example.com"
@@ -45,9 +45,9 @@ def test_yes_is_to_a_scope_for_a_resource_at_a_place(
     assert consent.lines(uri, scopes, resources) == remembered
 
 
-def test_yes_is_remembered_as_long_as_it_is_not_over(home: House) -> None:
+def test_yes_is_remembered_as_long_as_it_is_not_over(latchkey: TestApp) -> None:
     """For no more than it was to, there and for this client; never where any app of a machine may listen."""
-    account, client = home.account(), Client(APP)
+    account, client = latchkey.account(), Client(APP)
     consent.remember(account.id, APP, lines("read", "write") | lines(uri="http://127.0.0.1/"))
 
     def remembered(allowed: set[str], uri: str = HERE, client: Client = client) -> bool:
@@ -70,9 +70,9 @@ def test_yes_is_remembered_as_long_as_it_is_not_over(home: House) -> None:
     assert list(consent.of_account(account)) == []
 
 
-def test_consents_of_an_account_are_read_as_they_are(home: House) -> None:
+def test_consents_of_an_account_are_read_as_they_are(latchkey: TestApp) -> None:
     """All that it gave."""
-    account = home.account()
+    account = latchkey.account()
     for client_id in (APP, OTHER):
         consent.remember(account.id, client_id, lines())
     with sent() as calls:
@@ -81,12 +81,12 @@ def test_consents_of_an_account_are_read_as_they_are(home: House) -> None:
 
 
 @pytest.mark.parametrize(("since_ms", "allowed"), [(0, {"read", "write"}), (1, {"write"})])
-def test_yes_adds_to_what_holds_and_replaces_what_is_over(home: House, since_ms: int, allowed: set[str]) -> None:
+def test_yes_adds_to_what_holds_and_replaces_what_is_over(latchkey: TestApp, since_ms: int, allowed: set[str]) -> None:
     """One that was given when the account's credentials ended holds; one from before is over."""
-    account = home.account()
+    account = latchkey.account()
     consent.remember(account.id, APP, lines())
     account.update(actions=[Account.credentials_since.set(NOON_MS + since_ms)])
-    home.clock.now_ms += 5
+    latchkey.clock.now_ms += 5
     with sent() as calls:
         consent.remember(account.id, APP, lines("write"))
     stored = given(account)
@@ -99,12 +99,12 @@ def test_yes_adds_to_what_holds_and_replaces_what_is_over(home: House, since_ms:
     assert all(request.get("ConsistentRead") for operation, request in calls if operation == "GetItem")
 
 
-def test_two_at_once_that_replace_what_is_over_add_up(home: House) -> None:
+def test_two_at_once_that_replace_what_is_over_add_up(latchkey: TestApp) -> None:
     """The second finds a yes that holds."""
-    account = home.account()
+    account = latchkey.account()
     consent.remember(account.id, APP, lines("keys"))
     account.update(actions=[Account.credentials_since.set(NOON_MS + 1)])
-    home.clock.forward(1)
+    latchkey.clock.forward(1)
     # The first has been refused by the one that is over; before it replaces that, the other does.
     with after("TransactWriteItems", lambda: consent.remember(account.id, APP, lines("write"))):
         consent.remember(account.id, APP, lines())
@@ -114,31 +114,31 @@ def test_two_at_once_that_replace_what_is_over_add_up(home: House) -> None:
     assert len(told(account.id)) == 3
 
 
-def test_fault_of_the_database_is_no_refusal(home: House) -> None:
+def test_fault_of_the_database_is_no_refusal(latchkey: TestApp) -> None:
     """It is raised as it came, whichever write it was."""
-    account = home.account()
+    account = latchkey.account()
     with failing("TransactWriteItems"):
         with pytest.raises(TransactWriteError):
             consent.remember(account.id, APP, lines())
         with pytest.raises(TransactWriteError):
             consent.withdraw(account.id, APP)
         with pytest.raises(TransactWriteError):
-            consent.forget_until(_remembered(home, account), NOON_MS, 9)
+            consent.forget_until(_remembered(latchkey, account), NOON_MS, 9)
     assert given(account) is not None
 
 
-def _remembered(home: House, account: Account) -> str:
+def _remembered(latchkey: TestApp, account: Account) -> str:
     """Store a yes by hand; return its account's id."""
-    Consent(account.id, APP, allowed=lines(), given_at=home.clock.now_ms).save()
+    Consent(account.id, APP, allowed=lines(), given_at=latchkey.clock.now_ms).save()
     return account.id
 
 
 @pytest.mark.parametrize(
     ("allowed", "stands"), [(lines(), True), (lines("read", "write"), True), (lines("keys"), False), (set(), True)]
 )
-def test_transaction_may_depend_on_a_yes(home: House, allowed: set[str], stands: bool) -> None:
+def test_transaction_may_depend_on_a_yes(latchkey: TestApp, allowed: set[str], stands: bool) -> None:
     """On all of it, or at least on there being one; who is refused learns that it was that."""
-    account = home.account()
+    account = latchkey.account()
     consent.remember(account.id, APP, lines("read", "write"))
     refusals = []
     for client_id in (APP, OTHER):
@@ -151,9 +151,9 @@ def test_transaction_may_depend_on_a_yes(home: House, allowed: set[str], stands:
     assert refusals == [True] * (1 if stands else 2)
 
 
-def test_refusal_of_another_write_is_no_yes_that_was_taken_back(home: House) -> None:
+def test_refusal_of_another_write_is_no_yes_that_was_taken_back(latchkey: TestApp) -> None:
     """Where the yes stands, something else was in the way."""
-    account = home.account()
+    account = latchkey.account()
     consent.remember(account.id, APP, lines())
     never, refused = Account.id.does_not_exist(), []
     try:
@@ -177,12 +177,12 @@ def live(*made: Grant) -> list[bool]:
     return [Grant.get(each.id).is_live() for each in made]
 
 
-def test_withdrawn_yes_ends_the_clients_grants_and_no_others(home: House) -> None:
+def test_withdrawn_yes_ends_the_clients_grants_and_no_others(latchkey: TestApp) -> None:
     """It is told once, and looked at again for what the index didn't show yet."""
-    account, other = home.account(), home.account(name="Bea")
+    account, other = latchkey.account(), latchkey.account(name="Bea")
     consent.remember(account.id, APP, lines())
     mine, others, elsewhere = grant(account), grant(account, OTHER), grant(other)
-    home.clock.forward(1)
+    latchkey.clock.forward(1)
     consent.withdraw(account.id, APP)
     assert given(account) is None
     assert live(mine, others, elsewhere) == [False, True, True]
@@ -198,9 +198,9 @@ def test_withdrawn_yes_ends_the_clients_grants_and_no_others(home: House) -> Non
     assert len(list(unfinished.all_there_are())) == 1
 
 
-def test_grants_of_a_device_end_though_no_yes_is_remembered(home: House) -> None:
+def test_grants_of_a_device_end_though_no_yes_is_remembered(latchkey: TestApp) -> None:
     """Nothing is told of a yes that never was."""
-    account = home.account()
+    account = latchkey.account()
     mine = grant(account)
     consent.withdraw(account.id, APP)
     assert live(mine) == [False]
@@ -208,9 +208,9 @@ def test_grants_of_a_device_end_though_no_yes_is_remembered(home: House) -> None
     assert len(list(unfinished.all_there_are())) == 1
 
 
-def test_withdrawals_of_two_clients_stand_beside_each_other(home: House) -> None:
+def test_withdrawals_of_two_clients_stand_beside_each_other(latchkey: TestApp) -> None:
     """Neither takes the place of the other's ending."""
-    account = home.account()
+    account = latchkey.account()
     for client_id in (APP, OTHER):
         grant(account, client_id)
         consent.withdraw(account.id, client_id)
@@ -220,21 +220,23 @@ def test_withdrawals_of_two_clients_stand_beside_each_other(home: House) -> None
 @pytest.mark.parametrize(
     ("later_ms", "looked_ms", "ended"), [(0, 0, True), (5, 0, True), (0, 60_000, True), (1, 60_000, False)]
 )
-def test_grants_from_after_a_withdrawal_are_left_alone(home: House, later_ms: int, looked_ms: int, ended: bool) -> None:
+def test_grants_from_after_a_withdrawal_are_left_alone(
+    latchkey: TestApp, later_ms: int, looked_ms: int, ended: bool
+) -> None:
     """Only at the very moment may one be dated after it: a function with a fast clock made it just before."""
-    account = home.account()
+    account = latchkey.account()
     ending = unfinished.new_choice(unfinished.OF_CONSENT, account.id, {APP}, by="x")
-    home.clock.now_ms += later_ms
+    latchkey.clock.now_ms += later_ms
     made = grant(account)
-    home.clock.now_ms += looked_ms
+    latchkey.clock.now_ms += looked_ms
     assert consent.finish_withdrawal(ending)
     assert live(made) == [not ended]
 
 
-def test_withdrawal_is_finished_when_a_slice_isnt_full(home: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_withdrawal_is_finished_when_a_slice_isnt_full(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
     """And every function has heard of it."""
     monkeypatch.setattr(consent, "SLICE", 2)
-    account = home.account()
+    account = latchkey.account()
     made = [grant(account) for _ in range(3)]
     ending = unfinished.new_choice(unfinished.OF_CONSENT, account.id, {APP}, by="x")
     assert not consent.finish_withdrawal(ending)
@@ -245,9 +247,9 @@ def test_withdrawal_is_finished_when_a_slice_isnt_full(home: House, monkeypatch:
     assert consent.finish_withdrawal(ending)
 
 
-def test_consents_are_forgotten_up_to_a_time_so_many_at_once(home: House) -> None:
+def test_consents_are_forgotten_up_to_a_time_so_many_at_once(latchkey: TestApp) -> None:
     """The time itself included; each is told."""
-    account = home.account()
+    account = latchkey.account()
     for number in range(3):
         Consent(account.id, f"app_{number}", allowed=lines(), given_at=NOON_MS + number).save()
     with sent() as calls:
@@ -258,13 +260,13 @@ def test_consents_are_forgotten_up_to_a_time_so_many_at_once(home: House) -> Non
     assert [each.client_id for each in Consent.query(account.id)] == ["app_2"]
 
 
-def test_yes_that_is_given_again_meanwhile_is_not_forgotten(home: House) -> None:
+def test_yes_that_is_given_again_meanwhile_is_not_forgotten(latchkey: TestApp) -> None:
     """What was to be forgotten is another one."""
-    account = home.account()
+    account = latchkey.account()
     consent.remember(account.id, APP, lines())
 
     def again() -> None:
-        home.clock.now_ms += 1
+        latchkey.clock.now_ms += 1
         consent.remember(account.id, APP, lines("write"))
 
     with before("TransactWriteItems", again):

@@ -2,13 +2,13 @@
 
 import pytest
 
-from tests.house import House
 from tests.oauth.flow import App, Person
+from tests.support.harness import TestApp
 
 
 @pytest.mark.parametrize("spelled", ["lower", "spaced", "plain", "as shown"])
 def test_code_is_shown_in_the_devices_form_however_it_was_typed(
-    home: House, ada: Person, app: App, spelled: str
+    latchkey: TestApp, ada: Person, app: App, spelled: str
 ) -> None:
     """On the page that asks, and on the one that says what was decided."""
     shown = app.post("/oauth/device_authorization", scope="read").json()["user_code"]

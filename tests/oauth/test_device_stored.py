@@ -11,9 +11,9 @@ from chalicelib.events import kinds
 from chalicelib.oauth import delete_client, device
 from chalicelib.oauth.tables import Client, Grant, Ticket
 from tests.credentials.events import told
-from tests.house import NOON_MS, House
-from tests.meanwhile import after, failing, sent
 from tests.oauth.flow import ISSUER, App
+from tests.support.harness import NOON_MS, TestApp
+from tests.support.interleaving import after, failing, sent
 
 FILES = "https://files.example.com"
 LIVES_MS = 600_000
@@ -30,7 +30,7 @@ def ticket_of(answer: dict[str, Any]) -> Ticket:
 
 
 @pytest.mark.parametrize("resources", [set[str](), {FILES}])
-def test_device_is_answered_and_stored_for_ten_minutes(home: House, app: App, resources: set[str]) -> None:
+def test_device_is_answered_and_stored_for_ten_minutes(latchkey: TestApp, app: App, resources: set[str]) -> None:
     """RFC 8628 §3.2; what is stored overwrites nothing."""
     with sent() as calls:
         answer = start(app, scopes={"read", "write"}, resources=resources)
@@ -56,14 +56,14 @@ def test_device_is_answered_and_stored_for_ten_minutes(home: House, app: App, re
     assert all("attribute_not_exists" in put["ConditionExpression"] for put in puts)
 
 
-def test_fault_of_the_database_is_no_code_that_another_shows(home: House, app: App) -> None:
+def test_fault_of_the_database_is_no_code_that_another_shows(latchkey: TestApp, app: App) -> None:
     """It is raised, not tried again for ever."""
     with failing("TransactWriteItems"), pytest.raises(TransactWriteError):
         start(app)
 
 
 @pytest.mark.parametrize(("before_it", "found"), [(0, True), (92, True), (93, False)])
-def test_so_much_of_what_is_typed_is_looked_at(home: House, app: App, before_it: int, found: bool) -> None:
+def test_so_much_of_what_is_typed_is_looked_at(latchkey: TestApp, app: App, before_it: int, found: bool) -> None:
     """A hundred characters, of which a code has eight letters."""
     letters = start(app)["user_code"].replace("-", "")
     typed = "-" * before_it + letters.lower()
@@ -75,13 +75,13 @@ def test_so_much_of_what_is_typed_is_looked_at(home: House, app: App, before_it:
 
 
 @pytest.mark.parametrize("letter", ["ſ", "ⅽ", "A", "1"])
-def test_letter_that_no_device_shows_is_left_out(home: House, app: App, letter: str) -> None:
+def test_letter_that_no_device_shows_is_left_out(latchkey: TestApp, app: App, letter: str) -> None:
     """Also one of another script that becomes one of ours as a capital."""
     answer = start(app)
     assert device.pending(f"{letter}{answer['user_code']}{letter}").user_code == answer["user_code"]
 
 
-def test_decision_holds_for_all_that_the_page_says(home: House, app: App) -> None:
+def test_decision_holds_for_all_that_the_page_says(latchkey: TestApp, app: App) -> None:
     """Who asks, the code, and for what."""
     waiting = device.pending(start(app, scopes={"read"}, resources={FILES})["user_code"])
     for name, value in {"user_code": "BBBBBBBB", "scopes": {"write"}, "resources": None}.items():
@@ -95,12 +95,12 @@ def test_decision_holds_for_all_that_the_page_says(home: House, app: App) -> Non
     assert again.shown == waiting.shown
 
 
-def test_approval_is_a_grant_of_what_was_asked_for(home: House, app: App) -> None:
+def test_approval_is_a_grant_of_what_was_asked_for(latchkey: TestApp, app: App) -> None:
     """It is told to the account, and kept as long as the grant."""
-    account = home.account()
+    account = latchkey.account()
     answer = start(app, scopes={"write"}, resources={FILES})
     waiting = device.pending(answer["user_code"])
-    home.clock.forward(1)
+    latchkey.clock.forward(1)
     with sent() as calls:
         device.approve(waiting, account.id)
     (grant,) = Grant.by_account.query(account.id)
@@ -114,19 +114,19 @@ def test_approval_is_a_grant_of_what_was_asked_for(home: House, app: App) -> Non
     assert all("attribute_not_exists" in put.get("ConditionExpression", "") for put in puts)
 
 
-def test_approval_keeps_a_client_that_registered_itself(home: House, app: App) -> None:
+def test_approval_keeps_a_client_that_registered_itself(latchkey: TestApp, app: App) -> None:
     """As one on the consent page does; a no doesn't."""
     app.client.update(actions=[Client.dies_at.set(NOON_MS // 1000 + 9)])
     codes = [start(app)["user_code"] for _ in range(2)]
-    device.deny(device.pending(codes[0]), home.account().id)
+    device.deny(device.pending(codes[0]), latchkey.account().id)
     assert Client.get(app.id).dies_at == NOON_MS // 1000 + 9
-    device.approve(device.pending(codes[1]), home.account().id)
+    device.approve(device.pending(codes[1]), latchkey.account().id)
     assert "dies_at" not in Client.get(app.id).attribute_values
 
 
-def test_denial_is_who_denied_and_when(home: House, app: App) -> None:
+def test_denial_is_who_denied_and_when(latchkey: TestApp, app: App) -> None:
     """No grant, nothing told, and it is kept no longer."""
-    account = home.account()
+    account = latchkey.account()
     answer = start(app)
     device.deny(device.pending(answer["user_code"]), account.id)
     ticket = ticket_of(answer)
@@ -135,18 +135,18 @@ def test_denial_is_who_denied_and_when(home: House, app: App) -> None:
     assert (list(Grant.scan()), told(account.id)) == ([], [])
 
 
-def test_device_is_decided_once_and_before_its_end(home: House, app: App) -> None:
+def test_device_is_decided_once_and_before_its_end(latchkey: TestApp, app: App) -> None:
     """Of a yes and a no at the same moment the first stands; at its end it is too late for both."""
-    account = home.account()
+    account = latchkey.account()
     waiting, late = (device.pending(start(app)["user_code"]) for _ in range(2))
     device.deny(waiting, account.id)
     with pytest.raises(errors.NotFound, match="used or too old"):
         device.approve(waiting, account.id)
     with pytest.raises(errors.NotFound, match="used or too old"):
         device.pending(waiting.user_code)
-    home.clock.now_ms += LIVES_MS - 1
+    latchkey.clock.now_ms += LIVES_MS - 1
     assert device.pending(late.user_code)
-    home.clock.now_ms += 1
+    latchkey.clock.now_ms += 1
     for decide in (device.approve, device.deny):
         with pytest.raises(errors.NotFound, match="used or too old"):
             decide(late, account.id)
@@ -155,7 +155,7 @@ def test_device_is_decided_once_and_before_its_end(home: House, app: App) -> Non
     assert list(Grant.scan()) == []
 
 
-def test_device_of_a_client_that_has_ended_is_not_found(home: House, app: App) -> None:
+def test_device_of_a_client_that_has_ended_is_not_found(latchkey: TestApp, app: App) -> None:
     """It is too late for it."""
     code = start(app)["user_code"]
     delete_client.delete(app.client)
@@ -163,19 +163,19 @@ def test_device_of_a_client_that_has_ended_is_not_found(home: House, app: App) -
         device.pending(code)
 
 
-def test_device_that_polls_too_fast_waits_five_seconds_longer_for_good(home: House, app: App) -> None:
+def test_device_that_polls_too_fast_waits_five_seconds_longer_for_good(latchkey: TestApp, app: App) -> None:
     """RFC 8628 §3.5: its interval is kept, and each poll counts, also one that came too soon."""
     answer = start(app)
     said = []
     for wait_ms in (0, 5_000, 4_999, 10_000, 9_999, 15_000):
-        home.clock.now_ms += wait_ms
+        latchkey.clock.now_ms += wait_ms
         said.append(device.polls_too_fast(ticket_of(answer)))
-        assert ticket_of(answer).polled_at == home.clock.now_ms
+        assert ticket_of(answer).polled_at == latchkey.clock.now_ms
     assert said == [False, False, True, False, True, False]
     assert ticket_of(answer).interval_s == 15
 
 
-def test_device_that_is_forgotten_meanwhile_does_not_come_back(home: House, app: App) -> None:
+def test_device_that_is_forgotten_meanwhile_does_not_come_back(latchkey: TestApp, app: App) -> None:
     """Half of an item would stay for good."""
     gone = ticket_of(start(app))
     gone.delete()
@@ -189,7 +189,7 @@ def test_device_that_is_forgotten_meanwhile_does_not_come_back(home: House, app:
     assert Ticket.found(ticket.digest) is None
 
 
-def test_fault_of_the_database_is_no_poll_that_came_too_soon(home: House, app: App) -> None:
+def test_fault_of_the_database_is_no_poll_that_came_too_soon(latchkey: TestApp, app: App) -> None:
     """It is raised as it came."""
     ticket = ticket_of(start(app))
     with failing("UpdateItem", "tickets"), pytest.raises(UpdateError):

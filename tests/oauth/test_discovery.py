@@ -8,21 +8,21 @@ from authlib.oauth2.rfc8414 import AuthorizationServerMetadata
 
 from app import app
 from chalicelib.core import settings
-from tests.house import House
 from tests.oauth.flow import ISSUER
+from tests.support.harness import TestApp
 
 SERVER, RESOURCE = "/.well-known/oauth-authorization-server", "/.well-known/oauth-protected-resource"
 
 
-def test_metadata_is_valid(home: House) -> None:
+def test_metadata_is_valid(latchkey: TestApp) -> None:
     """Authlib's reading of RFC 8414 finds nothing wrong."""
-    document = home.call("GET", SERVER).json()
+    document = latchkey.call("GET", SERVER).json()
     AuthorizationServerMetadata(document).validate()
 
 
-def test_metadata_says_what_there_is(home: House) -> None:
+def test_metadata_says_what_there_is(latchkey: TestApp) -> None:
     """To the letter: what a client may rely on."""
-    answer = home.call("GET", SERVER)
+    answer = latchkey.call("GET", SERVER)
     assert (answer.status, answer.header("Content-Type")) == (200, "application/json")
     assert answer.header("Cache-Control") == "public, max-age=3600"
     assert answer.json() == {
@@ -52,18 +52,18 @@ def test_metadata_says_what_there_is(home: House) -> None:
     }
 
 
-def test_every_endpoint_that_is_named_is_there(home: House) -> None:
+def test_every_endpoint_that_is_named_is_there(latchkey: TestApp) -> None:
     """No link of the document leads nowhere."""
-    named = {name: url for name, url in home.call("GET", SERVER).json().items() if name.endswith("_endpoint")}
+    named = {name: url for name, url in latchkey.call("GET", SERVER).json().items() if name.endswith("_endpoint")}
     for name, url in named.items():
         methods = app.routes[urlsplit(url).path]
         assert ("GET" if name == "authorization_endpoint" else "POST") in methods, name
 
 
 @pytest.mark.parametrize(("path", "resource"), [("", ISSUER), ("/v1", f"{ISSUER}/v1")])
-def test_protected_resource_names_its_server(home: House, path: str, resource: str) -> None:
+def test_protected_resource_names_its_server(latchkey: TestApp, path: str, resource: str) -> None:
     """The whole API, or the path that a client was told, each with the issuer to go to."""
-    answer = home.call("GET", f"{RESOURCE}{path}")
+    answer = latchkey.call("GET", f"{RESOURCE}{path}")
     assert (answer.status, answer.header("Content-Type")) == (200, "application/json")
     assert answer.json() == {
         "resource": resource,
@@ -73,26 +73,26 @@ def test_protected_resource_names_its_server(home: House, path: str, resource: s
     }
 
 
-def test_path_that_is_no_issuer_or_resource_is_not_found(home: House) -> None:
+def test_path_that_is_no_issuer_or_resource_is_not_found(latchkey: TestApp) -> None:
     """A document that is found elsewhere than its issuer says would be refused by clients, rightly."""
     for path in (f"{SERVER}/api", f"{SERVER}/api.example.com", f"{RESOURCE}/v2", f"{RESOURCE}/api.example.com"):
-        answer = home.call("GET", path)
+        answer = latchkey.call("GET", path)
         assert (answer.status, answer.json()["error"]) == (404, "not_found"), path
 
 
-def test_issuer_with_a_path_is_found_in_both_forms(home: House) -> None:
+def test_issuer_with_a_path_is_found_in_both_forms(latchkey: TestApp) -> None:
     """RFC 8414 §3.1 puts the issuer's path behind the well-known one; OpenID puts it before, where the stage is."""
     with settings.in_use(replace(settings.current(), public_url=f"{ISSUER}/auth")):
-        inserted, appended = home.call("GET", f"{SERVER}/auth"), home.call("GET", SERVER)
+        inserted, appended = latchkey.call("GET", f"{SERVER}/auth"), latchkey.call("GET", SERVER)
         assert inserted.json() == appended.json()
         AuthorizationServerMetadata(inserted.json()).validate()
         assert (inserted.status, inserted.json()["issuer"]) == (200, f"{ISSUER}/auth")
         assert inserted.json()["token_endpoint"] == f"{ISSUER}/auth/oauth/token"
-        assert home.call("GET", f"{RESOURCE}/v1").json()["resource"] == f"{ISSUER}/auth/v1"
-        assert home.call("GET", f"{SERVER}/oth").status == 404
+        assert latchkey.call("GET", f"{RESOURCE}/v1").json()["resource"] == f"{ISSUER}/auth/v1"
+        assert latchkey.call("GET", f"{SERVER}/oth").status == 404
 
 
-def test_issuer_is_never_what_a_caller_says(home: House) -> None:
+def test_issuer_is_never_what_a_caller_says(latchkey: TestApp) -> None:
     """Without a configured URL it is the gateway's own domain: no header of the request can name another."""
     lies = {
         "Host": "evil.example",
@@ -101,4 +101,4 @@ def test_issuer_is_never_what_a_caller_says(home: House) -> None:
         "Forwarded": "host=x",
     }
     with settings.in_use(replace(settings.current(), public_url="")):
-        assert home.call("GET", SERVER, headers=lies).json()["issuer"] == ISSUER
+        assert latchkey.call("GET", SERVER, headers=lies).json()["issuer"] == ISSUER

@@ -17,10 +17,10 @@ from chalicelib.oauth import client_documents, document_fetches
 from chalicelib.oauth.document_lifetime import fresh_s
 from chalicelib.oauth.tables import Client
 from infra.standin import Answer
-from tests.house import House
-from tests.internet import ADDRESS, NAME, Internet, connected_to_nothing_else
 from tests.oauth.flow import CALLBACK, PKCE, App, Person, refusal
 from tests.oauth.test_client_documents import DOCUMENT, URL, found, known, publish
+from tests.support.fake_internet import ADDRESS, NAME, Internet, connected_to_nothing_else
+from tests.support.harness import TestApp
 
 IP = "203.0.113.7"
 DAY_S, FAILED_S = 86_400, 300
@@ -35,62 +35,64 @@ def internet() -> Iterator[Internet]:
         yield made
 
 
-def send_there(home: House, client_id: str = BY_ADDRESS, ip: str = IP) -> Answer:
+def send_there(latchkey: TestApp, client_id: str = BY_ADDRESS, ip: str = IP) -> Answer:
     """Open the link that a client's makers would send somebody to."""
-    return home.call("GET", "/oauth/authorize?" + urlencode({"client_id": client_id, "response_type": "code"}), ip=ip)
+    return latchkey.call(
+        "GET", "/oauth/authorize?" + urlencode({"client_id": client_id, "response_type": "code"}), ip=ip
+    )
 
 
-def spent(home: House, network: str, times: int = 1) -> None:
+def spent(latchkey: TestApp, network: str, times: int = 1) -> None:
     """Have a network spend its allowance of fetches; that of a /48 is four times as much."""
-    home.counted(f"{DOCUMENT_FETCHES.name}_{network}", DOCUMENT_FETCHES, used=times * (DOCUMENT_FETCHES.quota or 0))
+    latchkey.counted(f"{DOCUMENT_FETCHES.name}_{network}", DOCUMENT_FETCHES, used=times * (DOCUMENT_FETCHES.quota or 0))
 
 
-def test_fetches_are_limited_by_network_before_they_are_made(home: House, internet: Internet) -> None:
+def test_fetches_are_limited_by_network_before_they_are_made(latchkey: TestApp, internet: Internet) -> None:
     """60 an hour; then the page says so, nobody is connected to, and another network goes on."""
-    spent(home, IP)
-    answer = send_there(home)
+    spent(latchkey, IP)
+    answer = send_there(latchkey)
     assert (answer.status, answer.header("Retry-After"), internet.connected) == (429, "3600", [])
-    assert send_there(home, ip="203.0.113.8").status == 400
+    assert send_there(latchkey, ip="203.0.113.8").status == 400
     assert internet.connected == [(ADDRESS, 443)]
 
 
-def test_fetches_of_an_ipv6_site_are_limited_together(home: House, internet: Internet) -> None:
+def test_fetches_of_an_ipv6_site_are_limited_together(latchkey: TestApp, internet: Internet) -> None:
     """A /48 counts as a whole, and so does each /64 in it."""
-    spent(home, "2001:db8:1::/48", times=4)
-    spent(home, "2001:db8:2:1::/64")
+    spent(latchkey, "2001:db8:1::/48", times=4)
+    spent(latchkey, "2001:db8:2:1::/64")
     for ip in ("2001:db8:1:1::1", "2001:db8:1:2::1", "2001:db8:2:1::1"):
-        assert send_there(home, ip=ip).status == 429
+        assert send_there(latchkey, ip=ip).status == 429
     assert internet.connected == []
-    assert send_there(home, ip="2001:db8:2:2::1").status == 400
+    assert send_there(latchkey, ip="2001:db8:2:2::1").status == 400
     assert internet.connected == [(ADDRESS, 443)]
 
 
-def test_each_fetch_is_counted_by_network(home: House, internet: Internet) -> None:
+def test_each_fetch_is_counted_by_network(latchkey: TestApp, internet: Internet) -> None:
     """Once, whatever comes of it."""
-    send_there(home)
-    assert home.counters(f"{DOCUMENT_FETCHES.name}_{IP}", DOCUMENT_FETCHES)["used"] == 1
+    send_there(latchkey)
+    assert latchkey.counters(f"{DOCUMENT_FETCHES.name}_{IP}", DOCUMENT_FETCHES)["used"] == 1
 
 
-def test_what_needs_no_fetch_costs_no_allowance(home: House, ada: Person, internet: Internet, app: App) -> None:
+def test_what_needs_no_fetch_costs_no_allowance(latchkey: TestApp, ada: Person, internet: Internet, app: App) -> None:
     """A fresh document, a registered client and a URL that is no client's are answered when the allowance is spent."""
-    of_document = known(home, internet)
+    of_document = known(latchkey, internet)
     for ip in (ada.ip, IP):
-        spent(home, ip)
+        spent(latchkey, ip)
     assert [ada.asked(of_document).status, ada.asked(app).status] == [200, 200]
-    assert send_there(home, f"https://{NAME}/../client.json").status == 400
+    assert send_there(latchkey, f"https://{NAME}/../client.json").status == 400
 
 
-def test_decision_is_limited_like_the_question(home: House, ada: Person, internet: Internet) -> None:
+def test_decision_is_limited_like_the_question(latchkey: TestApp, ada: Person, internet: Internet) -> None:
     """A form that comes in when its document is stale fetches within the allowance, too."""
-    app = known(home, internet)
+    app = known(latchkey, internet)
     page = ada.asked(app)
-    Client(URL).update(actions=[Client.fresh_until.set(home.clock.now_ms)])
-    spent(home, ada.ip)
+    Client(URL).update(actions=[Client.fresh_until.set(latchkey.clock.now_ms)])
+    spent(latchkey, ada.ip)
     assert ada.decides(page).status == 429
     assert len(internet.requests) == 1
 
 
-def test_document_that_failed_is_not_fetched_for_minutes(home: House, internet: Internet) -> None:
+def test_document_that_failed_is_not_fetched_for_minutes(latchkey: TestApp, internet: Internet) -> None:
     """Nor counted; after five minutes it is tried again."""
     admitted: list[int] = []
 
@@ -102,14 +104,14 @@ def test_document_that_failed_is_not_fetched_for_minutes(home: House, internet: 
     publish(internet, b"", status="503 Busy")
     assert find() is None
     publish(internet, DOCUMENT)
-    home.clock.forward(FAILED_S - 0.001)
+    latchkey.clock.forward(FAILED_S - 0.001)
     assert (find(), len(internet.requests), admitted) == (None, 1, [1])
-    home.clock.forward(0.001)
+    latchkey.clock.forward(0.001)
     assert find() is not None
     assert (len(internet.requests), admitted) == (2, [1, 1])
 
 
-def test_memory_of_failures_is_bounded(home: House) -> None:
+def test_memory_of_failures_is_bounded(latchkey: TestApp) -> None:
     """Whoever has many addresses fail fills no memory: the oldest is forgotten."""
     for number in range(document_fetches.FAILED_MAX + 1):
         document_fetches.failed(f"https://{NAME}/{number}")
@@ -119,14 +121,14 @@ def test_memory_of_failures_is_bounded(home: House) -> None:
     assert Client.count() == 0
 
 
-def test_nothing_of_a_document_that_failed_is_stored(home: House, internet: Internet) -> None:
+def test_nothing_of_a_document_that_failed_is_stored(latchkey: TestApp, internet: Internet) -> None:
     """A stranger's bad addresses fill no table."""
     publish(internet, b"nothing of use")
     assert found(internet) is None
     assert Client.count() == 0
 
 
-def test_fetch_that_is_refused_raises_what_refuses_it(home: House, internet: Internet) -> None:
+def test_fetch_that_is_refused_raises_what_refuses_it(latchkey: TestApp, internet: Internet) -> None:
     """And a refused one is no failure of the document's."""
 
     def refuse() -> None:
@@ -139,7 +141,7 @@ def test_fetch_that_is_refused_raises_what_refuses_it(home: House, internet: Int
     assert found(internet) is not None
 
 
-def test_fetches_of_one_document_at_once_are_one(home: House, internet: Internet) -> None:
+def test_fetches_of_one_document_at_once_are_one(latchkey: TestApp, internet: Internet) -> None:
     """Of eight who come with it at the same moment one fetches, and the others get what it got."""
     ready = Barrier(8)
 
@@ -194,78 +196,82 @@ def at(seconds: int) -> str:
         ({"expires": at(3_600), "date": "yesterday"}, 300),
     ],
 )
-def test_document_is_fresh_as_long_as_its_server_says(home: House, headers: dict[str, str], seconds: int) -> None:
+def test_document_is_fresh_as_long_as_its_server_says(latchkey: TestApp, headers: dict[str, str], seconds: int) -> None:
     """Between five minutes and a day; a day where it says nothing (RFC 9111 §5.2, §5.3)."""
     assert fresh_s(headers) == seconds
 
 
-def test_document_is_fetched_again_when_it_is_no_longer_fresh(home: House, internet: Internet) -> None:
+def test_document_is_fetched_again_when_it_is_no_longer_fresh(latchkey: TestApp, internet: Internet) -> None:
     """What Cache-Control says holds."""
     publish(internet, DOCUMENT, headers="Cache-Control: max-age=600\r\n")
     found(internet)
-    home.clock.forward(599.999)
+    latchkey.clock.forward(599.999)
     assert found(internet) is not None
     assert len(internet.requests) == 1
-    home.clock.forward(0.001)
+    latchkey.clock.forward(0.001)
     assert found(internet) is not None
     assert len(internet.requests) == 2
 
 
 @pytest.mark.parametrize("registration", ["closed", "a" * 64])
 def test_no_document_is_a_client_where_clients_cant_register_themselves(
-    home: House, ada: Person, internet: Internet, registration: str
+    latchkey: TestApp, ada: Person, internet: Internet, registration: str
 ) -> None:
     """Closed, or with an initial token, which a document can't carry: nothing is fetched, and none is advertised."""
-    app = known(home, internet)
+    app = known(latchkey, internet)
     ada.allows(app)
     metadata = "/.well-known/oauth-authorization-server"
-    assert home.call("GET", metadata).json()["client_id_metadata_document_supported"] is True
+    assert latchkey.call("GET", metadata).json()["client_id_metadata_document_supported"] is True
     with settings.in_use(replace(settings.current(), registration=registration)):
-        assert home.call("GET", metadata).json()["client_id_metadata_document_supported"] is False
+        assert latchkey.call("GET", metadata).json()["client_id_metadata_document_supported"] is False
         assert ada.asked(app).status == 400
-        assert send_there(home).status == 400
+        assert send_there(latchkey).status == 400
     assert len(internet.connected) == 1
 
 
-def test_closing_registration_leaves_tokens_alone(home: House, ada: Person, internet: Internet) -> None:
+def test_closing_registration_leaves_tokens_alone(latchkey: TestApp, ada: Person, internet: Internet) -> None:
     """What was approved before goes on until it ends, as with clients that registered themselves."""
-    app = known(home, internet)
+    app = known(latchkey, internet)
     _, refresh = ada.grant(app)
     with settings.in_use(replace(settings.current(), registration="closed")):
         assert app.refresh(refresh).status == 200
         assert refusal(app.refresh("x")) == (400, "invalid_grant")
 
 
-def test_client_of_a_document_that_nobody_approves_is_forgotten_after_two_days(home: House, internet: Internet) -> None:
+def test_client_of_a_document_that_nobody_approves_is_forgotten_after_two_days(
+    latchkey: TestApp, internet: Internet
+) -> None:
     """What anybody can have us store goes soon."""
-    assert known(home, internet).client.dies_at == home.clock.now_ms // 1000 + 2 * DAY_S
+    assert known(latchkey, internet).client.dies_at == latchkey.clock.now_ms // 1000 + 2 * DAY_S
 
 
 def test_client_of_a_document_that_somebody_approved_is_kept_as_long_as_its_grants(
-    home: House, ada: Person, internet: Internet
+    latchkey: TestApp, ada: Person, internet: Internet
 ) -> None:
     """Fetching it again shortens nothing; a later approval makes it longer."""
-    app = known(home, internet)
+    app = known(latchkey, internet)
     ada.allows(app)
-    kept = home.clock.now_ms // 1000 + 120 * DAY_S
+    kept = latchkey.clock.now_ms // 1000 + 120 * DAY_S
     assert Client.get(URL).dies_at == kept
-    home.clock.forward(DAY_S)
+    latchkey.clock.forward(DAY_S)
     again = found(internet)
     assert again
     assert (again.dies_at, again.created_at) == (kept, app.client.created_at)
-    home.clock.forward(40 * DAY_S)
+    latchkey.clock.forward(40 * DAY_S)
     client = found(internet)
     assert client
     ada.logs_in_again()
-    ada.allows(App(home, client, None, CALLBACK, PKCE), prompt="consent")
+    ada.allows(App(latchkey, client, None, CALLBACK, PKCE), prompt="consent")
     assert Client.get(URL).dies_at == kept + 41 * DAY_S
 
 
-def test_client_of_a_document_that_ended_is_not_brought_back(home: House, ada: Person, internet: Internet) -> None:
+def test_client_of_a_document_that_ended_is_not_brought_back(
+    latchkey: TestApp, ada: Person, internet: Internet
+) -> None:
     """Its document isn't asked again."""
-    app = known(home, internet)
-    Client(URL).update(actions=[Client.deleted_at.set(home.clock.now_ms)])
-    home.clock.forward(DAY_S)
+    app = known(latchkey, internet)
+    Client(URL).update(actions=[Client.deleted_at.set(latchkey.clock.now_ms)])
+    latchkey.clock.forward(DAY_S)
     assert found(internet) is None
     assert ada.asked(app).status == 400
     assert len(internet.requests) == 1

@@ -3,7 +3,7 @@
 import pytest
 
 from chalicelib.oauth.document_lifetime import fresh_s
-from tests.house import House
+from tests.support.harness import TestApp
 
 DAY_S = 86_400
 DATE = "Mon, 20 Dec 2021 %s GMT"
@@ -33,6 +33,6 @@ DATE = "Mon, 20 Dec 2021 %s GMT"
         ({"expires": f"Mon, 20 Dec {'9' * 20} 11:00:00 GMT"}, 300),
     ],
 )
-def test_fresh_from_five_minutes_to_a_day(home: House, headers: dict[str, str], seconds: int) -> None:
+def test_fresh_from_five_minutes_to_a_day(latchkey: TestApp, headers: dict[str, str], seconds: int) -> None:
     """What can't be read is no time, an age of nothing, and never an error of ours."""
     assert fresh_s(headers) == seconds

@@ -4,8 +4,8 @@ from chalicelib.accounts.tables import Account
 from chalicelib.core import clock
 from chalicelib.events import kinds, record
 from chalicelib.oauth import clients, consent, delete_client
-from tests.house import House
 from tests.oauth.flow import App, Person
+from tests.support.harness import TestApp
 
 
 def told(account_id: str) -> list[tuple[str, str]]:
@@ -14,10 +14,10 @@ def told(account_id: str) -> list[tuple[str, str]]:
     return [(e.type, e.actor) for e in events if e.type.startswith(("grant.", "application."))][::-1]
 
 
-def test_yes_and_its_end_are_told_to_who_said_it(home: House, ada: Person, app: App) -> None:
+def test_yes_and_its_end_are_told_to_who_said_it(latchkey: TestApp, ada: Person, app: App) -> None:
     """The client ended it by itself, so the client is the actor."""
     _, refresh = ada.grant(app)
-    home.clock.forward(1)
+    latchkey.clock.forward(1)
     assert app.post("/oauth/revoke", token=refresh).status == 200
     (given, by), ended = told(ada.account.id)
     assert (given, by[:4]) == (kinds.GRANT_CREATED, "ses_")
@@ -26,17 +26,17 @@ def test_yes_and_its_end_are_told_to_who_said_it(home: House, ada: Person, app: 
     assert newest.changed.as_dict()["application"] == app.id
 
 
-def test_reuse_is_told_once(home: House, ada: Person, app: App) -> None:
+def test_reuse_is_told_once(latchkey: TestApp, ada: Person, app: App) -> None:
     """However often the thief comes back."""
     _, refresh = ada.grant(app)
     app.refresh(refresh)
-    home.clock.forward(60)
+    latchkey.clock.forward(60)
     for _ in range(3):
         assert app.refresh(refresh).status == 400
     assert [kind for kind, _ in told(ada.account.id)] == [kinds.GRANT_CREATED, kinds.REUSE_DETECTED]
 
 
-def test_life_of_an_application_is_told_to_its_owner(home: House, ada: Person) -> None:
+def test_life_of_an_application_is_told_to_its_owner(latchkey: TestApp, ada: Person) -> None:
     """Without its secrets."""
     made = clients.register(
         name="Reader",
@@ -47,11 +47,11 @@ def test_life_of_an_application_is_told_to_its_owner(home: House, ada: Person) -
         registered_by="account",
         owner_id=ada.account.id,
     )
-    home.clock.forward(1)
+    latchkey.clock.forward(1)
     clients.change(made.client, name="Reader 2", uris=["https://reader.example/cb"])
-    home.clock.forward(1)
+    latchkey.clock.forward(1)
     secret = clients.rotate_secret(made.client)
-    home.clock.forward(1)
+    latchkey.clock.forward(1)
     delete_client.delete(made.client)
     assert [kind for kind, _ in told(ada.account.id)] == [
         kinds.APPLICATION_CREATED,
@@ -65,21 +65,21 @@ def test_life_of_an_application_is_told_to_its_owner(home: House, ada: Person) -
     assert "Reader 2" in everything
 
 
-def test_yes_and_its_withdrawal_tell_to_which_application_and_what(home: House, ada: Person, app: App) -> None:
+def test_yes_and_its_withdrawal_tell_to_which_application_and_what(latchkey: TestApp, ada: Person, app: App) -> None:
     """Also where it takes the place of a yes from before the address was proven, or adds to an older one."""
     for scopes, told_scopes in (({"read"}, "read"), ({"read", "write"}, "read write")):
-        home.clock.forward(1)
+        latchkey.clock.forward(1)
         consent.remember(ada.account.id, app.id, consent.lines("https://app.example/", scopes, []))
         (event,) = record.newest_first(ada.account.id, 1)
         assert event.type == kinds.CONSENT_REMEMBERED
         assert event.changed.as_dict() == {"application": app.id, "scopes": told_scopes}
-    home.clock.forward(60)
+    latchkey.clock.forward(60)
     Account(ada.account.id).update(actions=[Account.credentials_since.set(clock.now_ms())])
-    home.clock.forward(1)
+    latchkey.clock.forward(1)
     consent.remember(ada.account.id, app.id, consent.lines("https://app.example/", ["write"], []))
     (event,) = record.newest_first(ada.account.id, 1)
     assert event.changed.as_dict() == {"application": app.id, "scopes": "write"}
-    home.clock.forward(1)
+    latchkey.clock.forward(1)
     consent.withdraw(ada.account.id, app.id)
     (event,) = record.newest_first(ada.account.id, 1)
     assert (event.type, event.changed.as_dict()) == (kinds.CONSENT_WITHDRAWN, {"application": app.id})

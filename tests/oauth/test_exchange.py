@@ -18,9 +18,9 @@ from chalicelib.oauth.errors import OAuthError
 from chalicelib.oauth.issuance import REFRESH_KIND, Answer, Issuance
 from chalicelib.oauth.tables import Grant, Ticket
 from tests.credentials.events import told
-from tests.house import NOON_MS, House
-from tests.meanwhile import before, failing, sent
 from tests.oauth.flow import CODE, ISSUER, App, registered
+from tests.support.harness import NOON_MS, TestApp
+from tests.support.interleaving import before, failing, sent
 
 DAY_S = 86_400
 FILES = "https://files.example.com"
@@ -39,12 +39,12 @@ def asked(app: App, grant: Grant | None = None, **changed: Any) -> Issuance:
     return Issuance(**whole | changed)
 
 
-def approved(home: House, app: App, *, kind: str = "ac", secret: str = "", **more: Any) -> tuple[Ticket, Grant]:
+def approved(latchkey: TestApp, app: App, *, kind: str = "ac", secret: str = "", **more: Any) -> tuple[Ticket, Grant]:
     """Store an approval, a minute old, and a code or a refresh token of it."""
-    account = home.account()
+    account = latchkey.account()
     grant = grants.new(account.id, app.id, scopes={"read", "write"}, resources=set())
     grant.save()
-    home.clock.forward(60)
+    latchkey.clock.forward(60)
     ticket = Ticket(
         secrets.digest(secret or secrets.mint(kind)),
         kind=kind,
@@ -53,7 +53,7 @@ def approved(home: House, app: App, *, kind: str = "ac", secret: str = "", **mor
         grant_id=grant.id,
         granted_at=grant.created_at,
         scopes={"read", "write"},
-        expires_at=home.clock.now_ms + 1,
+        expires_at=latchkey.clock.now_ms + 1,
         **more,
     )
     ticket.save()
@@ -73,10 +73,10 @@ def stored(answer: Answer, name: str = "access_token") -> Any:
     return table.get(secrets.digest(str(answer[name])))
 
 
-def test_redeemed_code_gives_both_tokens(home: House, app: App) -> None:
+def test_redeemed_code_gives_both_tokens(latchkey: TestApp, app: App) -> None:
     """RFC 6749 §5.1; each is stored whole, for its own time, where nothing stood."""
-    ticket, grant = approved(home, app, resources={FILES})
-    now_ms = home.clock.now_ms
+    ticket, grant = approved(latchkey, app, resources={FILES})
+    now_ms = latchkey.clock.now_ms
     with sent() as calls:
         answer = exchange.redeem(ticket, asked(app, grant, resources={FILES}))
     access, refresh = stored(answer), stored(answer, "refresh_token")
@@ -107,10 +107,10 @@ def test_redeemed_code_gives_both_tokens(home: House, app: App) -> None:
     assert [put["ConditionExpression"] for put in puts] == ["attribute_not_exists(digest)"] * 2
 
 
-def test_redeemed_code_of_a_client_without_refresh_gives_one_token(home: House) -> None:
+def test_redeemed_code_of_a_client_without_refresh_gives_one_token(latchkey: TestApp) -> None:
     """No more is stored either; where no resource is named it is for this API."""
-    app = registered(home, grant_types=[CODE])
-    ticket, grant = approved(home, app)
+    app = registered(latchkey, grant_types=[CODE])
+    ticket, grant = approved(latchkey, app)
     answer = exchange.redeem(ticket, asked(app, grant))
     assert answer.keys() == {"access_token", "token_type", "expires_in", "scope"}
     access = stored(answer)
@@ -118,7 +118,7 @@ def test_redeemed_code_of_a_client_without_refresh_gives_one_token(home: House) 
     assert list(Ticket.scan(Ticket.kind == "rt")) == []
 
 
-def test_token_of_a_client_itself_is_its_owners(home: House, app: App) -> None:
+def test_token_of_a_client_itself_is_its_owners(latchkey: TestApp, app: App) -> None:
     """Without a grant or a refresh token."""
     answer = exchange.issue_to_client(asked(app, scopes={"write", "read"}))
     access = stored(answer)
@@ -127,22 +127,22 @@ def test_token_of_a_client_itself_is_its_owners(home: House, app: App) -> None:
     assert (answer["scope"], "refresh_token" in answer) == ("read write", False)
 
 
-def test_refresh_spends_its_token_and_seals_the_answer(home: House, app: App) -> None:
+def test_refresh_spends_its_token_and_seals_the_answer(latchkey: TestApp, app: App) -> None:
     """Repeated in time it is answered the same, but for the seconds that are left."""
     secret = secrets.mint("rt")
-    ticket, grant = approved(home, app, kind="rt", secret=secret)
+    ticket, grant = approved(latchkey, app, kind="rt", secret=secret)
     answer = exchange.rotate(ticket, asked(app, grant), secret)
     assert stored(answer, "refresh_token").grant_id == grant.id
-    home.clock.now_ms += 1_999
+    latchkey.clock.now_ms += 1_999
     again = exchange.rotate(Ticket.get(ticket.digest), asked(app, grant), secret)
     assert again == answer | {"expires_in": 3_599}
     assert "resources" not in again
 
 
-def test_refresh_of_a_token_known_to_be_spent_writes_nothing(home: House, app: App) -> None:
+def test_refresh_of_a_token_known_to_be_spent_writes_nothing(latchkey: TestApp, app: App) -> None:
     """It was read before: its answer takes two reads, and no transaction that would fail."""
     secret = secrets.mint("rt")
-    ticket, grant = approved(home, app, kind="rt", secret=secret)
+    ticket, grant = approved(latchkey, app, kind="rt", secret=secret)
     exchange.rotate(ticket, asked(app, grant), secret)
     spent = Ticket.get(ticket.digest)
     with sent() as calls:
@@ -150,10 +150,10 @@ def test_refresh_of_a_token_known_to_be_spent_writes_nothing(home: House, app: A
     assert [operation for operation, _ in calls] == ["GetItem", "GetItem"]
 
 
-def test_two_refreshes_at_once_get_one_answer(home: House, app: App) -> None:
+def test_two_refreshes_at_once_get_one_answer(latchkey: TestApp, app: App) -> None:
     """The loser finds the token spent, and what was answered."""
     secret = secrets.mint("rt")
-    ticket, grant = approved(home, app, kind="rt", secret=secret)
+    ticket, grant = approved(latchkey, app, kind="rt", secret=secret)
     answers: list[Answer] = []
     with (
         sent() as calls,
@@ -194,10 +194,12 @@ def proven(ticket: Ticket) -> None:
 
 @pytest.mark.parametrize("kind", ["ac", "rt"])
 @pytest.mark.parametrize("happens", [ended_grant, expired_grant, expired_ticket, suspended, proven])
-def test_exchange_depends_on_what_is_true_at_its_own_moment(home: House, app: App, kind: str, happens: Any) -> None:
+def test_exchange_depends_on_what_is_true_at_its_own_moment(
+    latchkey: TestApp, app: App, kind: str, happens: Any
+) -> None:
     """Whatever it read before; nothing is spent, stored or taken for reuse."""
     secret = secrets.mint("rt")
-    ticket, grant = approved(home, app, kind=kind, secret=secret)
+    ticket, grant = approved(latchkey, app, kind=kind, secret=secret)
     happens(ticket)
     with pytest.raises(OAuthError, match="invalid, expired, used or not yours") as refused:
         spend(ticket, asked(app, grant), secret)
@@ -208,21 +210,23 @@ def test_exchange_depends_on_what_is_true_at_its_own_moment(home: House, app: Ap
 
 
 @pytest.mark.parametrize("since_ms", [NOON_MS, None])
-def test_exchange_of_an_approval_from_after_the_proof_goes_on(home: House, app: App, since_ms: int | None) -> None:
+def test_exchange_of_an_approval_from_after_the_proof_goes_on(
+    latchkey: TestApp, app: App, since_ms: int | None
+) -> None:
     """Or of that very millisecond; and where the account is older than such proofs."""
-    ticket, grant = approved(home, app)
+    ticket, grant = approved(latchkey, app)
     since = Account.credentials_since
     Account(grant.account_id).update(actions=[since.remove() if since_ms is None else since.set(since_ms)])
     assert exchange.redeem(ticket, asked(app, grant))
 
 
 @pytest.mark.parametrize("kind", ["ac", "dc", "rt"])
-def test_second_use_revokes_the_grant_and_is_told(home: House, app: App, kind: str) -> None:
+def test_second_use_revokes_the_grant_and_is_told(latchkey: TestApp, app: App, kind: str) -> None:
     """To the operator with everything that is known but the secret, to the account once."""
     log = io.StringIO()
     telemetry.write_to(log)
     secret = secrets.mint(kind)
-    ticket, grant = approved(home, app, kind=kind, secret=secret)
+    ticket, grant = approved(latchkey, app, kind=kind, secret=secret)
     Ticket(ticket.digest).update(actions=[Ticket.consumed_at.set(NOON_MS)])
     for _ in range(2):
         spent = Ticket.get(ticket.digest)
@@ -238,10 +242,10 @@ def test_second_use_revokes_the_grant_and_is_told(home: House, app: App, kind: s
     assert secret not in log.getvalue()
 
 
-def test_fault_of_the_database_is_no_refusal(home: House, app: App) -> None:
+def test_fault_of_the_database_is_no_refusal(latchkey: TestApp, app: App) -> None:
     """It is raised as it came, and nothing is taken for reuse."""
     secret = secrets.mint("rt")
-    ticket, grant = approved(home, app, kind="rt", secret=secret)
+    ticket, grant = approved(latchkey, app, kind="rt", secret=secret)
 
     def conflict() -> None:
         raise Cancelled("TransactionCanceledException", "", {"CancellationReasons": [{"Code": "ValidationError"}]})
@@ -258,7 +262,7 @@ def test_fault_of_the_database_is_no_refusal(home: House, app: App) -> None:
     assert told(grant.account_id) == []
 
 
-def test_tokens_are_counted_as_they_are_issued(home: House, app: App) -> None:
+def test_tokens_are_counted_as_they_are_issued(latchkey: TestApp, app: App) -> None:
     """Once a request that brings some."""
     log = io.StringIO()
     telemetry.write_to(log)
@@ -281,11 +285,11 @@ def test_tokens_are_counted_as_they_are_issued(home: House, app: App) -> None:
     ],
 )
 def test_token_is_for_what_was_granted_or_for_less(
-    home: House, app: App, granted: set[str] | None, asked_for: list[str], given: set[str] | None
+    latchkey: TestApp, app: App, granted: set[str] | None, asked_for: list[str], given: set[str] | None
 ) -> None:
     """RFC 8707 §2.2; a yes to no resource by name was one to this API."""
     secret = secrets.mint("rt")
-    approved(home, app, kind="rt", secret=secret, resources=granted)
+    approved(latchkey, app, kind="rt", secret=secret, resources=granted)
     with settings.in_use(replace(settings.current(), resources=FILES)):
         answer = app.refresh(secret, resource=asked_for)
     if given is None:
@@ -299,11 +303,11 @@ def test_token_is_for_what_was_granted_or_for_less(
     [(None, "read write"), ("read", "read"), ("write read", "read write"), ("openid", "read write"), ("keys", None)],
 )
 def test_token_has_the_scopes_that_were_granted_or_fewer(
-    home: House, app: App, scope: str | None, given: str | None
+    latchkey: TestApp, app: App, scope: str | None, given: str | None
 ) -> None:
     """RFC 6749 §6."""
     secret = secrets.mint("rt")
-    approved(home, app, kind="rt", secret=secret)
+    approved(latchkey, app, kind="rt", secret=secret)
     answer = app.refresh(secret, scope=scope)
     if given is None:
         assert (answer.status, answer.json()["error"]) == (400, "invalid_scope")

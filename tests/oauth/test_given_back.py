@@ -11,16 +11,16 @@ from chalicelib.oauth import exchange, grants, revocation
 from chalicelib.oauth.errors import OAuthError
 from chalicelib.oauth.issuance import Issuance
 from chalicelib.oauth.tables import Client, Grant, Ticket
-from tests.house import NOON_MS, House
-from tests.meanwhile import marks_lost
 from tests.oauth.flow import ISSUER, App
+from tests.support.harness import NOON_MS, TestApp
+from tests.support.interleaving import marks_lost
 
 FILES = "https://files.example.com"
 
 
-def approved(home: House, app: App, *, resources: set[str] | None = None) -> tuple[Credential, Ticket]:
+def approved(latchkey: TestApp, app: App, *, resources: set[str] | None = None) -> tuple[Credential, Ticket]:
     """Return an access and a refresh token of one approval."""
-    account = home.account()
+    account = latchkey.account()
     grant = grants.new(account.id, app.id, scopes={"read", "write"}, resources=set())
     grant.save()
     asked = Issuance(app.client, account.id, grant.id, {"write", "read"}, resources or set(), ISSUER)
@@ -42,9 +42,9 @@ def told(app: App, token: revocation.Token) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("resources", [None, {FILES, ISSUER}])
-def test_client_hears_all_of_its_own_tokens(home: House, app: App, resources: set[str] | None) -> None:
+def test_client_hears_all_of_its_own_tokens(latchkey: TestApp, app: App, resources: set[str] | None) -> None:
     """RFC 7662 §2.2; a refresh token isn't sent to a resource, so it has no type."""
-    access, refresh = approved(home, app, resources=resources)
+    access, refresh = approved(latchkey, app, resources=resources)
     both = {"active": True, "scope": "read write", "client_id": app.id, "sub": access.account_id, "iss": ISSUER}
     audience = {"aud": [ISSUER, FILES]} if resources else {}
     now_s = NOON_MS // 1000
@@ -52,9 +52,9 @@ def test_client_hears_all_of_its_own_tokens(home: House, app: App, resources: se
     assert told(app, refresh) == both | audience | {"exp": now_s + 90 * 86_400}
 
 
-def test_nobody_hears_of_anything_else(home: House, app: App) -> None:
+def test_nobody_hears_of_anything_else(latchkey: TestApp, app: App) -> None:
     """Another client's token, a code, nothing."""
-    access, refresh = approved(home, app)
+    access, refresh = approved(latchkey, app)
     other = Client(ids.new("app"), auth_method="client_secret_basic")
     for client, token in ((other, access), (other, refresh), (app.client, Ticket.get("code")), (app.client, None)):
         assert revocation.introspect(client, token, ISSUER) == {"active": False}
@@ -93,16 +93,16 @@ def over(name: str, access: Credential, refresh: Ticket) -> None:
         *("both spent", "both expired"),
     ],
 )
-def test_token_is_active_until_anything_of_it_is_over(home: House, app: App, name: str) -> None:
+def test_token_is_active_until_anything_of_it_is_over(latchkey: TestApp, app: App, name: str) -> None:
     """As the API itself would have it."""
-    access, refresh = approved(home, app)
+    access, refresh = approved(latchkey, app)
     Account(access.account_id).update(actions=[Account.credentials_since.set(NOON_MS)])
     assert [told(app, token)["active"] for token in (access, refresh)] == [True, True]
     over(name, access, refresh)
     assert [told(app, token) for token in (access, refresh)] == [{"active": False}] * 2
 
 
-def test_token_of_a_client_itself_depends_on_no_grant(home: House, app: App) -> None:
+def test_token_of_a_client_itself_depends_on_no_grant(latchkey: TestApp, app: App) -> None:
     """It has none."""
     asked = Issuance(app.client, str(app.client.owner_id), None, {"read"}, set(), ISSUER)
     token = Credential.get(secrets.digest(str(exchange.issue_to_client(asked)["access_token"])))
@@ -111,9 +111,9 @@ def test_token_of_a_client_itself_depends_on_no_grant(home: House, app: App) -> 
     assert not told(app, Credential.get(token.digest))["active"]
 
 
-def test_given_back_a_token_ends_and_a_refresh_token_its_grant(home: House, app: App) -> None:
+def test_given_back_a_token_ends_and_a_refresh_token_its_grant(latchkey: TestApp, app: App) -> None:
     """RFC 7009 §2.1; repeating it is harmless."""
-    access, refresh = approved(home, app)
+    access, refresh = approved(latchkey, app)
     for _ in range(2):
         revocation.revoke(app.client, access)
     assert Credential.get(access.digest).revoked_at == NOON_MS
@@ -124,9 +124,9 @@ def test_given_back_a_token_ends_and_a_refresh_token_its_grant(home: House, app:
     assert Grant.get(access.grant_id).revoked_at == NOON_MS
 
 
-def test_token_that_not_every_function_heard_of_is_to_be_given_back_again(home: House, app: App) -> None:
+def test_token_that_not_every_function_heard_of_is_to_be_given_back_again(latchkey: TestApp, app: App) -> None:
     """503, whichever it is; it is revoked all the same."""
-    for token in approved(home, app):
+    for token in approved(latchkey, app):
         with marks_lost(), pytest.raises(OAuthError, match="Repeat") as refused:
             revocation.revoke(app.client, token)
         assert (refused.value.error, refused.value.status) == ("temporarily_unavailable", 503)

@@ -2,64 +2,64 @@
 
 from chalicelib.core import telemetry
 from chalicelib.oauth.tables import Grant, Ticket
-from tests.house import House
 from tests.oauth.flow import CLIENT, App, Person, refusal, registered, someone, works
+from tests.support.harness import TestApp
 
 USED = (400, "invalid_grant")
 
 
-def cached(home: House, *tokens: str) -> None:
+def cached(latchkey: TestApp, *tokens: str) -> None:
     """Have the gateway remember that tokens are good."""
     for token in tokens:
-        assert works(home, token)
+        assert works(latchkey, token)
         with telemetry.calls_watched() as calls:
-            assert works(home, token)
+            assert works(latchkey, token)
         assert [operation for operation, _ in calls.made] == ["UpdateItem"]
 
 
-def test_disconnecting_ends_every_grant_of_the_client(home: House, ada: Person, app: App) -> None:
+def test_disconnecting_ends_every_grant_of_the_client(latchkey: TestApp, ada: Person, app: App) -> None:
     """All devices, access and refresh tokens, and a code that is still on its way; other clients go on."""
-    other = registered(home)
+    other = registered(latchkey)
     first, second, others = ada.grant(app), ada.grant(app), ada.grant(other)
     code = ada.code(app)
-    cached(home, first[0], second[0], others[0])
+    cached(latchkey, first[0], second[0], others[0])
     assert ada.submit("/settings/connected", client_id=app.id).status == 303
-    assert [works(home, token) for token, _ in (first, second, others)] == [False, False, True]
+    assert [works(latchkey, token) for token, _ in (first, second, others)] == [False, False, True]
     assert [app.refresh(token).status for _, token in (first, second)] == [400, 400]
     assert refusal(app.redeem(code)) == USED
     assert other.refresh(others[1]).status == 200
 
 
-def test_disconnecting_ends_no_one_elses(home: House, ada: Person, app: App) -> None:
+def test_disconnecting_ends_no_one_elses(latchkey: TestApp, ada: Person, app: App) -> None:
     """A grant belongs to the account that gave it."""
     token, _ = ada.grant(app)
-    cached(home, token)
-    eve, other = someone(home, "Eve"), registered(home)
+    cached(latchkey, token)
+    eve, other = someone(latchkey, "Eve"), registered(latchkey)
     eve.allows(other)
     asks = f"/settings/connected/disconnect?client_id={other.id}"
     assert eve.submit("/settings/connected", on=asks, client_id=app.id).status == 303
-    assert works(home, token)
+    assert works(latchkey, token)
 
 
-def test_deleting_a_client_ends_its_grants_and_its_own_tokens(home: House, ada: Person) -> None:
+def test_deleting_a_client_ends_its_grants_and_its_own_tokens(latchkey: TestApp, ada: Person) -> None:
     """On the page: everybody's tokens stop, codes and refresh tokens are worth nothing, the client is unknown."""
-    owner, bea = someone(home, "Owner"), someone(home, "Bea")
-    app = registered(home, owner=owner.account)
+    owner, bea = someone(latchkey, "Owner"), someone(latchkey, "Bea")
+    app = registered(latchkey, owner=owner.account)
     tokens = [ada.grant(app)[0], bea.grant(app)[0], app.ask(CLIENT).json()["access_token"]]
     code = ada.code(app)
-    cached(home, *tokens)
+    cached(latchkey, *tokens)
     page = owner.submit(f"/settings/applications/{app.id}/delete", on=f"/settings/applications/{app.id}")
     assert page.status == 303
-    assert [works(home, token) for token in tokens] == [False] * 3
+    assert [works(latchkey, token) for token in tokens] == [False] * 3
     assert refusal(app.redeem(code)) == (401, "invalid_client")
     assert ada.asked(app).status == 400
     assert app.id not in ada.open("/settings/connected").html
     assert owner.open(f"/settings/applications/{app.id}").status == 404
 
 
-def test_clients_of_others_cant_be_touched(home: House, ada: Person, app: App) -> None:
+def test_clients_of_others_cant_be_touched(latchkey: TestApp, ada: Person, app: App) -> None:
     """Someone else's application is not found, like one that never was."""
-    mine = registered(home, owner=ada.account)
+    mine = registered(latchkey, owner=ada.account)
     for action, page in (("change", ""), ("secret", "/secret"), ("delete", "/delete")):
         shown = ada.open(f"/settings/applications/{mine.id}{page}")
         fields = ada.filled(shown, f"/settings/applications/{mine.id}/{action}", {})
@@ -69,52 +69,54 @@ def test_clients_of_others_cant_be_touched(home: House, ada: Person, app: App) -
     assert app.ask(CLIENT).status == 200
 
 
-def test_suspending_an_account_stops_its_tokens_until_it_is_reinstated(home: House, ada: Person, app: App) -> None:
+def test_suspending_an_account_stops_its_tokens_until_it_is_reinstated(
+    latchkey: TestApp, ada: Person, app: App
+) -> None:
     """At the next request; another one isn't touched, and the grant outlives the suspension."""
-    bea = someone(home, "Bea")
+    bea = someone(latchkey, "Bea")
     (token, refresh), (others, _) = ada.grant(app), bea.grant(app)
-    cached(home, token, others)
+    cached(latchkey, token, others)
     ada.suspended()
-    assert (works(home, token), works(home, others)) == (False, True)
+    assert (works(latchkey, token), works(latchkey, others)) == (False, True)
     ada.reinstated()
-    assert works(home, app.refresh(refresh).json()["access_token"])
+    assert works(latchkey, app.refresh(refresh).json()["access_token"])
 
 
-def test_deleting_an_account_stops_its_tokens(home: House, ada: Person, app: App) -> None:
+def test_deleting_an_account_stops_its_tokens(latchkey: TestApp, ada: Person, app: App) -> None:
     """At the next request."""
     token, _ = ada.grant(app)
-    cached(home, token)
+    cached(latchkey, token)
     ada.leaves()
-    assert not works(home, token)
+    assert not works(latchkey, token)
 
 
-def test_proving_the_address_for_the_first_time_ends_earlier_grants(home: House, app: App) -> None:
+def test_proving_the_address_for_the_first_time_ends_earlier_grants(latchkey: TestApp, app: App) -> None:
     """Whoever had the account before may have been someone else: tokens, refresh tokens and codes of that time end."""
-    ada = someone(home, verified=False)
+    ada = someone(latchkey, verified=False)
     token, refresh = ada.grant(app)
     code = ada.code(app)
-    cached(home, token)
-    home.clock.forward(1)
+    cached(latchkey, token)
+    latchkey.clock.forward(1)
     ada.proves_address()
-    assert not works(home, token)
+    assert not works(latchkey, token)
     assert refusal(app.refresh(refresh)) == USED
     assert refusal(app.redeem(code)) == USED
-    home.clock.forward(1)
+    latchkey.clock.forward(1)
     token, refresh = ada.grant(app)
-    assert works(home, token)
+    assert works(latchkey, token)
     assert app.refresh(refresh).status == 200
 
 
-def test_proving_another_address_later_ends_nothing(home: House, ada: Person, app: App) -> None:
+def test_proving_another_address_later_ends_nothing(latchkey: TestApp, ada: Person, app: App) -> None:
     """The account was its owner's already."""
     token, refresh = ada.grant(app)
-    home.clock.forward(1)
+    latchkey.clock.forward(1)
     ada.proves_address()
-    assert works(home, token)
+    assert works(latchkey, token)
     assert app.refresh(refresh).status == 200
 
 
-def test_grant_is_kept_for_30_days_after_its_end_and_tickets_as_long(home: House, ada: Person, app: App) -> None:
+def test_grant_is_kept_for_30_days_after_its_end_and_tickets_as_long(latchkey: TestApp, ada: Person, app: App) -> None:
     """Reuse is found as long as it could matter, and then everything is forgotten."""
     _, refresh = ada.grant(app)
     app.refresh(refresh)

@@ -10,8 +10,8 @@ from chalicelib.limits import stale_marks
 from chalicelib.oauth import grants
 from chalicelib.oauth.tables import Grant
 from tests.credentials.events import told
-from tests.house import NOON_MS, House
-from tests.meanwhile import marks_lost
+from tests.support.harness import NOON_MS, TestApp
+from tests.support.interleaving import marks_lost
 
 DAY_S = 86_400
 APP, FILES = "app_" + "1" * 20, "https://files.example.com"
@@ -27,7 +27,7 @@ def stored(account_id: str, client_id: str = APP, **more: Any) -> Grant:
 
 
 @pytest.mark.parametrize("resources", [set[str](), {FILES}])
-def test_grant_lives_for_90_days_and_is_kept_for_30_more(home: House, resources: set[str]) -> None:
+def test_grant_lives_for_90_days_and_is_kept_for_30_more(latchkey: TestApp, resources: set[str]) -> None:
     """Each with an id of its own; no resources are absent."""
     grant = grants.new("acc_1", APP, scopes={"read"}, resources=resources)
     assert (grant.account_id, grant.client_id, grant.scopes, grant.created_at) == ("acc_1", APP, {"read"}, NOON_MS)
@@ -38,22 +38,22 @@ def test_grant_lives_for_90_days_and_is_kept_for_30_more(home: House, resources:
 
 
 @pytest.mark.parametrize("kind", [None, kinds.REUSE_DETECTED])
-def test_revoked_grant_is_told_once_and_felt_at_the_next_request(home: House, kind: str | None) -> None:
+def test_revoked_grant_is_told_once_and_felt_at_the_next_request(latchkey: TestApp, kind: str | None) -> None:
     """Repeating it does no harm."""
-    account = home.account()
+    account = latchkey.account()
     grant = stored(account.id)
     for _ in range(2):
         assert grants.revoke(grant, kind) if kind else grants.revoke(grant)
-        home.clock.forward(1)
+        latchkey.clock.forward(1)
     assert Grant.get(grant.id).revoked_at == NOON_MS
     about = {"grant": grant.id, "application": APP, "scopes": "read write"}
     assert told(account.id) == [(kind or kinds.GRANT_REVOKED, about)]
     assert stale_marks.is_marked(account.id, NOON_MS)
 
 
-def test_revocation_says_whether_every_function_could_be_told(home: House) -> None:
+def test_revocation_says_whether_every_function_could_be_told(latchkey: TestApp) -> None:
     """The grant is revoked all the same; one that is gone has ended."""
-    account = home.account()
+    account = latchkey.account()
     grant = stored(account.id)
     with marks_lost():
         assert not grants.revoke_by_id(grant.id)
@@ -63,19 +63,19 @@ def test_revocation_says_whether_every_function_could_be_told(home: House) -> No
     assert [kind for kind, _ in told(account.id)] == [kinds.GRANT_REVOKED]
 
 
-def test_grant_that_never_was_is_not_revoked(home: House) -> None:
+def test_grant_that_never_was_is_not_revoked(latchkey: TestApp) -> None:
     """Nor does it come to be."""
-    account = home.account()
+    account = latchkey.account()
     assert grants.revoke(grants.new(account.id, APP, scopes={"read"}, resources=set()))
     assert (list(Grant.scan()), told(account.id)) == ([], [])
 
 
-def test_grants_are_listed_by_who_gave_and_who_was_given_them(home: House) -> None:
+def test_grants_are_listed_by_who_gave_and_who_was_given_them(latchkey: TestApp) -> None:
     """Those that live of an account, those that aren't revoked of a client, beyond an id; oldest first."""
     made = []
     for number in range(3):
         made.append(stored(f"acc_{number % 2}").id)
-        home.clock.forward(1)
+        latchkey.clock.forward(1)
     stored("acc_0", "app_" + "2" * 20)
     revoked = stored("acc_0", revoked_at=NOON_MS)
     expired = stored("acc_0", expires_at=NOON_MS)

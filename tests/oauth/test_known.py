@@ -12,9 +12,9 @@ from chalicelib.oauth.client_auth import Known, authenticate, presented
 from chalicelib.oauth.errors import OAuthError, invalid_request
 from chalicelib.oauth.parameters import ClientCredentials
 from chalicelib.oauth.tables import Client, Ticket
-from tests.house import NOON_MS, House
-from tests.meanwhile import sent
 from tests.oauth.flow import CALLBACK, CLIENT, CODE, DEVICE, ISSUER, REFRESH, App, registered
+from tests.support.harness import NOON_MS, TestApp
+from tests.support.interleaving import sent
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_ticket_of_the_requests_own_grant_type_is_looked_at(grant_type: str, nam
     assert presented(read) == (f"the {name}" if name else "")
 
 
-def test_client_and_ticket_are_read_in_one_call(home: House, app: App) -> None:
+def test_client_and_ticket_are_read_in_one_call(latchkey: TestApp, app: App) -> None:
     """Each by its own kind; what can't be one of ours isn't asked for."""
     code, token = secrets.mint("ac"), app.ask(CLIENT).json()["access_token"]
     Ticket(secrets.digest(code), kind="ac", client_id=app.id, expires_at=NOON_MS).save()
@@ -67,10 +67,10 @@ def test_client_and_ticket_are_read_in_one_call(home: House, app: App) -> None:
     assert authenticate(given, secrets.mint("ac")).presented is None
 
 
-def test_client_authenticates_as_it_was_registered(home: House, app: App, spa: App) -> None:
+def test_client_authenticates_as_it_was_registered(latchkey: TestApp, app: App, spa: App) -> None:
     """A confidential one by its secret, a public one by its id alone, and none that has ended."""
     assert authenticate(ClientCredentials(spa.id, None)).client.client_id == spa.id
-    suspended = registered(home)
+    suspended = registered(latchkey)
     suspended.client.update(actions=[Client.owner_suspended_at.set(NOON_MS)])
     for given in (
         ClientCredentials(app.id, None),
@@ -89,9 +89,9 @@ def test_client_authenticates_as_it_was_registered(home: House, app: App, spa: A
         authenticate(ClientCredentials(app.id, app.secret))
 
 
-def test_error_leads_unasked_to_clients_that_somebody_answers_for(home: House, app: App) -> None:
+def test_error_leads_unasked_to_clients_that_somebody_answers_for(latchkey: TestApp, app: App) -> None:
     """A registered account, or this user, who allowed it there before (RFC 9700 §4.11.2)."""
-    account = home.account()
+    account = latchkey.account()
     alone = clients.register(
         name="Mine",
         uris=[CALLBACK],
@@ -124,7 +124,7 @@ def test_error_leads_unasked_to_clients_that_somebody_answers_for(home: House, a
         ("app:/cb", "app:/cb?error="),
     ],
 )
-def test_answer_is_put_behind_what_was_registered(home: House, uri: str, begins: str) -> None:
+def test_answer_is_put_behind_what_was_registered(latchkey: TestApp, uri: str, begins: str) -> None:
     """To the letter, with the issuer at its end."""
     asking = authorize.Asking(Client("app_1"), uri, None, "", frozenset(), frozenset(), None, "")
     location = authorize.refused(asking, ISSUER, invalid_request("x")).location
@@ -142,7 +142,7 @@ def test_answer_is_put_behind_what_was_registered(home: House, uri: str, begins:
     ],
 )
 def test_unknown_client_or_redirect_is_told_to_nobody_else(
-    home: House, app: App, sent_so: dict[str, list[str]], why: str
+    latchkey: TestApp, app: App, sent_so: dict[str, list[str]], why: str
 ) -> None:
     """RFC 6749 §4.1.2.1: the user is told why, and sent nowhere."""
     query = {"client_id": [app.id], "redirect_uri": [CALLBACK], "response_type": ["code"]} | sent_so
@@ -151,9 +151,9 @@ def test_unknown_client_or_redirect_is_told_to_nobody_else(
     assert (refused.value.status, refused.value.error) == (400, "invalid_request")
 
 
-def test_redirect_must_be_named_by_a_client_with_several(home: House) -> None:
+def test_redirect_must_be_named_by_a_client_with_several(latchkey: TestApp) -> None:
     """Of one with a single one it is known."""
-    several = registered(home, CALLBACK, "https://b.example/")
+    several = registered(latchkey, CALLBACK, "https://b.example/")
     query = {"client_id": [several.id], "response_type": ["code"]}
     with pytest.raises(authorize.NoSuchClient):
         authorize.read(parameters.of_query(query), ISSUER)
@@ -164,7 +164,9 @@ def test_redirect_must_be_named_by_a_client_with_several(home: House) -> None:
 @pytest.mark.parametrize(
     "changed", [{"response_type": "token"}, {"response_type": ""}, {"scope": "keys"}, {"state": "é"}]
 )
-def test_request_that_cant_be_granted_is_refused_by_its_code(home: House, app: App, changed: dict[str, str]) -> None:
+def test_request_that_cant_be_granted_is_refused_by_its_code(
+    latchkey: TestApp, app: App, changed: dict[str, str]
+) -> None:
     """To the client, which is known."""
     query = {"client_id": [app.id], "redirect_uri": [CALLBACK], "response_type": ["code"]}
     with pytest.raises(authorize.BackToClient) as refused:
@@ -172,7 +174,7 @@ def test_request_that_cant_be_granted_is_refused_by_its_code(home: House, app: A
     (wrong,) = changed.values()
     error = {"token": "unsupported_response_type", "keys": "invalid_scope"}.get(wrong, "invalid_request")
     assert f"?error={error}&" in refused.value.location
-    no_codes = registered(home, grant_types=[CLIENT])
+    no_codes = registered(latchkey, grant_types=[CLIENT])
     with pytest.raises(authorize.BackToClient) as refused:
         authorize.read(parameters.of_query(query | {"client_id": [no_codes.id]}), ISSUER)
     assert "?error=unauthorized_client&" in refused.value.location

@@ -14,8 +14,8 @@ from chalicelib.oauth import client_auth, clients, parameters, token_endpoint
 from chalicelib.oauth.tables import Client, Ticket
 from chalicelib.oauth.token_request import TokenRequest
 from infra import data
-from tests.house import House
 from tests.oauth.flow import CALLBACK, CLIENT, DEVICE, ISSUER, App, Person, as_json, basic, post, registered, works
+from tests.support.harness import TestApp
 
 
 def dump_of_all_tables() -> str:
@@ -24,16 +24,16 @@ def dump_of_all_tables() -> str:
     return "\n".join(repr(dynamodb.call("Scan", {"TableName": name})["Items"]) for name in names)
 
 
-def live_through_a_flow(home: House, ada: Person, app: App, spa: App) -> None:
+def live_through_a_flow(latchkey: TestApp, ada: Person, app: App, spa: App) -> None:
     """Do everything that touches a secret, well and badly."""
     for client in (app, spa):
         access, refresh = ada.grant(client)
-        works(home, access)
+        works(latchkey, access)
         client.refresh(refresh, scope="read")
         client.refresh(refresh)
-        home.clock.forward(31)
+        latchkey.clock.forward(31)
         client.refresh(refresh)
-        works(home, access)
+        works(latchkey, access)
         code = ada.code(client)
         client.redeem(code, code_verifier="x" * 50)
         client.redeem(code, redirect_uri="https://evil.example/")
@@ -42,21 +42,21 @@ def live_through_a_flow(home: House, ada: Person, app: App, spa: App) -> None:
         client.post("/oauth/revoke", token=ada.grant(client)[1])
     token = app.ask(CLIENT).json()["access_token"]
     app.post("/oauth/introspect", token=token)
-    registered(home).post("/oauth/introspect", token=token)
-    registered(home).post("/oauth/revoke", token=token)
-    post(home, "/oauth/token", {"token": token}, headers=basic(app.id, str(app.secret) + "x"))
-    post(home, "/oauth/token", app.credentials, headers=basic(app.id, str(app.secret)))
-    home.call("POST", "/oauth/token", body=b'{"client_secret": "' + str(app.secret).encode())
-    home.call("GET", f"/oauth/token?client_secret={app.secret}")
+    registered(latchkey).post("/oauth/introspect", token=token)
+    registered(latchkey).post("/oauth/revoke", token=token)
+    post(latchkey, "/oauth/token", {"token": token}, headers=basic(app.id, str(app.secret) + "x"))
+    post(latchkey, "/oauth/token", app.credentials, headers=basic(app.id, str(app.secret)))
+    latchkey.call("POST", "/oauth/token", body=b'{"client_secret": "' + str(app.secret).encode())
+    latchkey.call("GET", f"/oauth/token?client_secret={app.secret}")
     device = app.post("/oauth/device_authorization").json()
-    home.secrets.append(device["device_code"])
+    latchkey.secrets.append(device["device_code"])
     app.ask(DEVICE, device_code=device["device_code"])
     ada.submit("/device", on=f"/device?user_code={device['user_code']}", decision="allow")
     app.ask(DEVICE, device_code=device["device_code"])
-    made = as_json(home, "/oauth/register", {"redirect_uris": [CALLBACK]}).json()
-    home.secrets += [made["client_secret"], made["registration_access_token"]]
+    made = as_json(latchkey, "/oauth/register", {"redirect_uris": [CALLBACK]}).json()
+    latchkey.secrets += [made["client_secret"], made["registration_access_token"]]
     for held in (made["registration_access_token"], made["client_secret"], "x"):
-        home.call("GET", f"/oauth/register/{made['client_id']}", held)
+        latchkey.call("GET", f"/oauth/register/{made['client_id']}", held)
 
 
 def traceback_of(fails: Callable[[], object]) -> str:
@@ -69,7 +69,7 @@ def traceback_of(fails: Callable[[], object]) -> str:
 
 
 def test_secrets_of_the_flows_are_nowhere_but_in_the_answers(
-    home: House,
+    latchkey: TestApp,
     ada: Person,
     app: App,
     spa: App,
@@ -80,7 +80,7 @@ def test_secrets_of_the_flows_are_nowhere_but_in_the_answers(
     caplog.set_level(logging.DEBUG)
     log = io.StringIO()
     telemetry.write_to(log)
-    live_through_a_flow(home, ada, app, spa)
+    live_through_a_flow(latchkey, ada, app, spa)
 
     code = ada.code(app)
     given = parameters.of_body(f"code={code}&grant_type=authorization_code", parameters.FORM)
@@ -98,9 +98,9 @@ def test_secrets_of_the_flows_are_nowhere_but_in_the_answers(
     app.redeem(code)
 
     everything = "\n".join((log.getvalue(), caplog.text, "".join(capfd.readouterr()), stored, *seen))
-    kinds = {secrets.kind_of(secret) for secret in home.secrets}
+    kinds = {secrets.kind_of(secret) for secret in latchkey.secrets}
     assert kinds >= {"at", "rt", "ac", "cs", "dc", "ra"}
-    for secret in home.secrets:
+    for secret in latchkey.secrets:
         assert secret[-36:-6] not in everything, secret[:6]
     assert "token.reuse_detected" in log.getvalue()
     assert "view_failed" in log.getvalue()

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from chalicelib.core.errors import InvalidRequest
 from chalicelib.oauth import redirect_uris
-from tests import exhaustive
+from tests.support import exhaustive
 
 _DENIED = """
     about android-app app-settings blob cap chrome chrome-extension chrome-untrusted cid content data devtools

@@ -6,7 +6,6 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 
 from chalicelib.oauth.tables import Client
-from tests.house import House
 from tests.oauth.flow import (
     CALLBACK,
     LOOPBACK,
@@ -17,7 +16,8 @@ from tests.oauth.flow import (
     registered,
     someone,
 )
-from tests.visitor import Visitor
+from tests.support.console_client import ConsoleClient
+from tests.support.harness import TestApp
 
 UNKNOWN = (
     "",
@@ -40,12 +40,12 @@ UNKNOWN = (
         ("cursor://cb", "cursor://cb?code="),
     ],
 )
-def test_answer_is_joined_to_what_was_registered(home: House, ada: Person, uri: str, beginning: str) -> None:
+def test_answer_is_joined_to_what_was_registered(latchkey: TestApp, ada: Person, uri: str, beginning: str) -> None:
     """To the letter, and so that the first parameter isn't an empty one."""
-    assert ada.allows(registered(home, uri)).startswith(beginning)
+    assert ada.allows(registered(latchkey, uri)).startswith(beginning)
 
 
-def test_unknown_client_leads_nowhere(home: House, ada: Person) -> None:
+def test_unknown_client_leads_nowhere(latchkey: TestApp, ada: Person) -> None:
     """Neither its redirect nor its state is used: the person is told (RFC 6749 §4.1.2.1)."""
     for client_id in UNKNOWN:
         asked = {"client_id": client_id, "redirect_uri": "https://evil.example/", "response_type": "code"}
@@ -102,27 +102,27 @@ UNREGISTERED = (
 )
 
 
-def test_unregistered_redirect_leads_nowhere(home: House, ada: Person, app: App) -> None:
+def test_unregistered_redirect_leads_nowhere(latchkey: TestApp, ada: Person, app: App) -> None:
     """Only the registered string itself will do: no other path, query, port, case, encoding, slash or scheme."""
     # With another error in the request, and without: neither is told to the redirect.
     others = cycle(({}, {"scope": "nonsense"}, {"prompt": "none"}))
     for redirect_uri in UNREGISTERED:
-        home.clock.forward(1)
+        latchkey.clock.forward(1)
         page = ada.asked(app, redirect_uri=redirect_uri, **next(others))
         assert (page.status, page.location) == (400, ""), redirect_uri
 
 
-def test_client_with_several_redirects_must_name_one(home: House, ada: Person) -> None:
+def test_client_with_several_redirects_must_name_one(latchkey: TestApp, ada: Person) -> None:
     """Which of them is meant can't be guessed."""
-    app = registered(home, CALLBACK, "https://app.example.com/second")
+    app = registered(latchkey, CALLBACK, "https://app.example.com/second")
     assert ada.asked(app, redirect_uri=None).status == 400
     assert ada.allows(app, redirect_uri="https://app.example.com/second").startswith("https://app.example.com/second?")
 
 
-def test_redirect_with_a_query_keeps_it(home: House, ada: Person) -> None:
+def test_redirect_with_a_query_keeps_it(latchkey: TestApp, ada: Person) -> None:
     """RFC 6749 §3.1.2: the answer is added behind, and what was registered stays to the letter."""
     for uri in ("https://app.example.com/cb?tenant=a%2fb;c&x", "com.example.app:///cb"):
-        app = registered(home, uri)
+        app = registered(latchkey, uri)
         joint = "&" if "?" in uri else "?"
         assert ada.allows(app).startswith(f"{uri}{joint}code=lk_ac_")
 
@@ -130,9 +130,9 @@ def test_redirect_with_a_query_keeps_it(home: House, ada: Person) -> None:
 @pytest.mark.parametrize(
     "registered_uri", [LOOPBACK, "http://localhost/cb", "http://[::1]/cb", "http://127.0.0.1:80/cb"]
 )
-def test_loopback_redirect_may_have_any_port(home: House, ada: Person, registered_uri: str) -> None:
+def test_loopback_redirect_may_have_any_port(latchkey: TestApp, ada: Person, registered_uri: str) -> None:
     """RFC 8252 §7.3: a native app listens where it can; everything but the port must be as registered."""
-    app = registered(home, registered_uri, public=True)
+    app = registered(latchkey, registered_uri, public=True)
     host = str(urlsplit(registered_uri).hostname)
     host = f"[{host}]" if ":" in host else host
     for port in (":1", ":49152", ":65535", ""):
@@ -156,20 +156,20 @@ def test_loopback_redirect_may_have_any_port(home: House, ada: Person, registere
         "http://127.0.0.1.evil.example:49152/cb",
     ]
     for uri in elsewhere:
-        home.clock.forward(1)
+        latchkey.clock.forward(1)
         assert ada.asked(app, redirect_uri=uri).status == 400, uri
 
 
-def test_https_redirect_must_have_its_port(home: House, ada: Person) -> None:
+def test_https_redirect_must_have_its_port(latchkey: TestApp, ada: Person) -> None:
     """Only loopback may vary."""
-    app = registered(home, "https://app.example.com:8443/cb")
+    app = registered(latchkey, "https://app.example.com:8443/cb")
     assert ada.asked(app, redirect_uri="https://app.example.com:8444/cb").status == 400
     assert ada.asked(app, redirect_uri=CALLBACK).status == 400
 
 
-def test_stranger_is_sent_to_no_client_before_logging_in(home: House, app: App) -> None:
+def test_stranger_is_sent_to_no_client_before_logging_in(latchkey: TestApp, app: App) -> None:
     """Whoever may register clients could else make any link of ours lead anywhere (RFC 9700 §4.11.2)."""
-    stranger = Visitor(home)
+    stranger = ConsoleClient(latchkey)
     wrong: list[dict[str, str]] = [
         {},
         {"response_type": "token"},
@@ -180,7 +180,7 @@ def test_stranger_is_sent_to_no_client_before_logging_in(home: House, app: App) 
         page = stranger.open(app.asking(**changed))
         assert page.location.startswith("/login?next="), changed
     target = parse_qs(urlsplit(page.location).query)["next"][0]
-    assert query_of(someone(home).open(target).location)["error"]
+    assert query_of(someone(latchkey).open(target).location)["error"]
 
 
 WRONG: tuple[dict[str, str | list[str] | None], ...] = (
@@ -205,11 +205,11 @@ WRONG: tuple[dict[str, str | list[str] | None], ...] = (
 STRANGERS = ("public", "confidential", "without-codes", "document", "of-a-suspended-account", "of-a-deleted-account")
 
 
-def stranger_client(home: House, kind: str) -> App:
+def stranger_client(latchkey: TestApp, kind: str) -> App:
     """Return a client that nobody answers for: anybody may register one and choose where its errors lead."""
     if kind.startswith("of-a-"):
-        owner = someone(home, "Owner")
-        app = registered(home, owner=owner.account)
+        owner = someone(latchkey, "Owner")
+        app = registered(latchkey, owner=owner.account)
         app.proof = PKCE
         if kind == "of-a-suspended-account":
             owner.suspended()
@@ -217,54 +217,56 @@ def stranger_client(home: House, kind: str) -> App:
             owner.leaves()
         return app
     client = Client(
-        "https://client.example/id.json" if kind == "document" else registered(home).id,
+        "https://client.example/id.json" if kind == "document" else registered(latchkey).id,
         name="Stranger",
         redirect_uris=[CALLBACK],
         grant_types={"refresh_token"} if kind == "without-codes" else {"authorization_code", "refresh_token"},
         scopes={"read", "write"},
         auth_method="client_secret_basic" if kind == "confidential" else "none",
         registered_by="document" if kind == "document" else "self",
-        created_at=home.clock(),
-        fresh_until=home.clock() + 3_600_000 if kind == "document" else None,
+        created_at=latchkey.clock(),
+        fresh_until=latchkey.clock() + 3_600_000 if kind == "document" else None,
     )
     client.save()
-    return App(home, client, None, CALLBACK, PKCE)
+    return App(latchkey, client, None, CALLBACK, PKCE)
 
 
 @pytest.mark.parametrize("kind", STRANGERS)
-def test_nobody_is_sent_to_an_unknown_makers_client_before_deciding(home: House, ada: Person, kind: str) -> None:
+def test_nobody_is_sent_to_an_unknown_makers_client_before_deciding(latchkey: TestApp, ada: Person, kind: str) -> None:
     """RFC 9700 §4.11.2: an error page, or our log-in first, whatever is wrong and whoever is logged in."""
-    app = stranger_client(home, kind)
+    app = stranger_client(latchkey, kind)
     for changed in WRONG:
-        home.clock.forward(1)
-        for visitor in (ada, Visitor(home)):
-            page = visitor.open(app.asking(**changed))
+        latchkey.clock.forward(1)
+        for console in (ada, ConsoleClient(latchkey)):
+            page = console.open(app.asking(**changed))
             assert not page.location or page.location.startswith("/login?next="), (changed, page.location)
-            if visitor is ada or changed == {"prompt": "none"}:
+            if console is ada or changed == {"prompt": "none"}:
                 assert (page.status, page.location) == (400, ""), changed
                 assert "app.example.com" not in page.html
 
 
 @pytest.mark.parametrize("kind", ["public", "confidential", "document"])
-def test_user_who_allowed_a_client_there_before_is_sent_back_with_an_error(home: House, ada: Person, kind: str) -> None:
+def test_user_who_allowed_a_client_there_before_is_sent_back_with_an_error(
+    latchkey: TestApp, ada: Person, kind: str
+) -> None:
     """The client hears what it did wrong; of a place that it took since then, nobody is sent to."""
-    app = stranger_client(home, kind)
+    app = stranger_client(latchkey, kind)
     ada.allows(app)
     for changed in WRONG:
-        home.clock.forward(1)
+        latchkey.clock.forward(1)
         location = ada.asked(app, **changed).location
         assert location.startswith(f"{CALLBACK}?"), changed
     app.client.update(actions=[Client.redirect_uris.set(["https://elsewhere.example/cb"])])
     for changed in WRONG:
-        home.clock.forward(1)
+        latchkey.clock.forward(1)
         page = ada.asked(app, redirect_uri="https://elsewhere.example/cb", **changed)
         assert (page.status, page.location) == (400, ""), changed
-    assert someone(home, "Bea").asked(app, redirect_uri=None, scope="nonsense").status == 400
+    assert someone(latchkey, "Bea").asked(app, redirect_uri=None, scope="nonsense").status == 400
 
 
-def test_user_who_denies_is_sent_back_whoever_made_the_client(home: House, ada: Person) -> None:
+def test_user_who_denies_is_sent_back_whoever_made_the_client(latchkey: TestApp, ada: Person) -> None:
     """That is a decision; but not when the redirect moved while the page was open."""
-    app = stranger_client(home, "public")
+    app = stranger_client(latchkey, "public")
     page = ada.asked(app, redirect_uri=None)
     assert query_of(ada.decides(page, "deny").location)["error"] == "access_denied"
     app.client.update(actions=[Client.redirect_uris.set(["https://elsewhere.example/cb"])])
@@ -272,9 +274,9 @@ def test_user_who_denies_is_sent_back_whoever_made_the_client(home: House, ada: 
     assert (moved.status, moved.location) == (400, "")
 
 
-def test_form_for_a_wrong_request_leads_to_no_unknown_makers_client(home: House, ada: Person) -> None:
+def test_form_for_a_wrong_request_leads_to_no_unknown_makers_client(latchkey: TestApp, ada: Person) -> None:
     """The page was right when it was opened; nobody has decided about what the request is now."""
-    app = stranger_client(home, "public")
+    app = stranger_client(latchkey, "public")
     for decision in ("allow", "deny"):
         page = ada.asked(app)
         app.client.update(actions=[Client.grant_types.set({"refresh_token"})])

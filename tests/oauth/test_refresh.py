@@ -7,52 +7,54 @@ import pytest
 
 from chalicelib.core import secrets, telemetry
 from chalicelib.oauth import delete_client
-from tests.house import House
 from tests.oauth.flow import ISSUER, REFRESH, App, Person, as_json, refusal, registered, works
+from tests.support.harness import TestApp
 
 USED = (400, "invalid_grant")
 DAY_S = 86_400
 KINDS = pytest.mark.parametrize("kind", ["app", "spa"])
 
 
-def test_refresh_gives_another_pair(home: House, ada: Person, spa: App) -> None:
+def test_refresh_gives_another_pair(latchkey: TestApp, ada: Person, spa: App) -> None:
     """Both tokens are new, and the access token that was there goes on until its own end."""
     access, refresh = ada.grant(spa, scope="read write")
-    home.clock.forward(1_800)
+    latchkey.clock.forward(1_800)
     body = spa.refresh(refresh).json()
     assert body.keys() == {"access_token", "token_type", "expires_in", "refresh_token", "scope"}
     assert (body["expires_in"], body["scope"]) == (3600, "read write")
     assert {access, refresh}.isdisjoint({body["access_token"], body["refresh_token"]})
-    assert works(home, access)
-    home.clock.forward(1_800)
-    assert works(home, body["access_token"])
+    assert works(latchkey, access)
+    latchkey.clock.forward(1_800)
+    assert works(latchkey, body["access_token"])
 
 
-def test_refresh_as_json_is_the_same(home: House, ada: Person, app: App) -> None:
+def test_refresh_as_json_is_the_same(latchkey: TestApp, ada: Person, app: App) -> None:
     """The published page sends token requests as JSON."""
     _, refresh = ada.grant(app)
     body = {"grant_type": "refresh_token", "refresh_token": refresh, **app.credentials}
-    assert as_json(home, "/oauth/token", body).status == 200
+    assert as_json(latchkey, "/oauth/token", body).status == 200
 
 
-def test_refresh_by_another_client_is_refused_and_spends_nothing(home: House, ada: Person, app: App, spa: App) -> None:
+def test_refresh_by_another_client_is_refused_and_spends_nothing(
+    latchkey: TestApp, ada: Person, app: App, spa: App
+) -> None:
     """A refresh token that leaked to another client is worth nothing there, and goes on at home."""
-    for own, other in ((app, registered(home)), (spa, registered(home, public=True)), (spa, app)):
+    for own, other in ((app, registered(latchkey)), (spa, registered(latchkey, public=True)), (spa, app)):
         access, refresh = ada.grant(own)
         assert refusal(other.refresh(refresh)) == USED
-        assert works(home, access)
+        assert works(latchkey, access)
         assert own.refresh(refresh).status == 200
 
 
-def test_scope_can_shrink_but_the_refresh_token_keeps_it_all(home: House, ada: Person, app: App) -> None:
+def test_scope_can_shrink_but_the_refresh_token_keeps_it_all(latchkey: TestApp, ada: Person, app: App) -> None:
     """RFC 6749 §6: less for one access token is no less for the next."""
     _, refresh = ada.grant(app, scope="read write")
     narrow = app.refresh(refresh, scope="read").json()
     assert narrow["scope"] == "read"
-    assert home.call("PATCH", "/v1/users/me", narrow["access_token"], json_body={"name": "Eve"}).status == 403
+    assert latchkey.call("PATCH", "/v1/users/me", narrow["access_token"], json_body={"name": "Eve"}).status == 403
     whole = app.refresh(narrow["refresh_token"]).json()
     assert whole["scope"] == "read write"
-    assert home.call("PATCH", "/v1/users/me", whole["access_token"], json_body={"name": "Ada L"}).status == 200
+    assert latchkey.call("PATCH", "/v1/users/me", whole["access_token"], json_body={"name": "Ada L"}).status == 200
 
 
 def test_scope_cant_grow(ada: Person, app: App) -> None:
@@ -70,18 +72,18 @@ def test_openid_connects_scopes_are_dropped_from_a_refresh(ada: Person, app: App
         assert app.refresh(refresh, scope=scope).json()["scope"] == expected
 
 
-def test_reuse_is_told_to_the_operator(home: House, ada: Person, spa: App) -> None:
+def test_reuse_is_told_to_the_operator(latchkey: TestApp, ada: Person, spa: App) -> None:
     """Nobody can tell the thief from the client: both are out, at once, and the log says whose grant it was."""
     log = io.StringIO()
     telemetry.write_to(log)
     _, first = ada.grant(spa)
     after = spa.refresh(first).json()
-    home.clock.forward(10)
+    latchkey.clock.forward(10)
     assert refusal(spa.refresh(first)) == USED
     lines = [json.loads(line) for line in log.getvalue().splitlines()]
     (said,) = [line for line in lines if line["message"] == "token.reuse_detected"]
     assert (said["client_id"], said["account_id"], said["level"]) == (spa.id, ada.account.id, "WARNING")
-    assert not works(home, after["access_token"])
+    assert not works(latchkey, after["access_token"])
 
 
 GRACES = pytest.mark.parametrize(("kind", "grace_s"), [("app", 30), ("spa", 10)])
@@ -89,37 +91,37 @@ GRACES = pytest.mark.parametrize(("kind", "grace_s"), [("app", 30), ("spa", 10)]
 
 @GRACES
 def test_refresh_repeated_within_its_grace_gets_the_same_answer(
-    home: House, ada: Person, request: pytest.FixtureRequest, kind: str, grace_s: int
+    latchkey: TestApp, ada: Person, request: pytest.FixtureRequest, kind: str, grace_s: int
 ) -> None:
     """30 s for a confidential client, 10 s for a public one: nothing new is issued, and nothing ends."""
     app: App = request.getfixturevalue(kind)
     _, first = ada.grant(app)
     answer = app.refresh(first).json()
-    home.clock.forward(grace_s - 0.001)
+    latchkey.clock.forward(grace_s - 0.001)
     again = app.refresh(first).json()
     assert again == answer | {"expires_in": 3600 - (grace_s - 1)}
-    assert works(home, again["access_token"])
+    assert works(latchkey, again["access_token"])
     assert app.refresh(again["refresh_token"]).status == 200
 
 
 @GRACES
 def test_refresh_repeated_after_its_grace_ends_the_grant(
-    home: House, ada: Person, request: pytest.FixtureRequest, kind: str, grace_s: int
+    latchkey: TestApp, ada: Person, request: pytest.FixtureRequest, kind: str, grace_s: int
 ) -> None:
     """A lost answer is asked for at once; what comes later is reuse."""
     app: App = request.getfixturevalue(kind)
     _, first = ada.grant(app)
     answer = app.refresh(first).json()
-    assert works(home, answer["access_token"])
-    home.clock.forward(grace_s)
+    assert works(latchkey, answer["access_token"])
+    latchkey.clock.forward(grace_s)
     assert refusal(app.refresh(first)) == USED
-    assert not works(home, answer["access_token"])
+    assert not works(latchkey, answer["access_token"])
     assert refusal(app.refresh(answer["refresh_token"])) == USED
 
 
 @KINDS
 def test_refresh_repeated_once_the_successor_was_used_ends_the_grant(
-    home: House, ada: Person, request: pytest.FixtureRequest, kind: str
+    latchkey: TestApp, ada: Person, request: pytest.FixtureRequest, kind: str
 ) -> None:
     """Whoever used the successor had the answer: a repeat comes from someone else."""
     app: App = request.getfixturevalue(kind)
@@ -127,12 +129,12 @@ def test_refresh_repeated_once_the_successor_was_used_ends_the_grant(
     second = app.refresh(first).json()["refresh_token"]
     third = app.refresh(second).json()
     assert refusal(app.refresh(first)) == USED
-    assert not works(home, third["access_token"])
+    assert not works(latchkey, third["access_token"])
     assert refusal(app.refresh(third["refresh_token"])) == USED
 
 
 def test_refresh_that_asks_for_something_else_within_the_grace_is_no_repetition(
-    home: House, ada: Person, app: App
+    latchkey: TestApp, ada: Person, app: App
 ) -> None:
     """It gets neither the other one's wider answer nor the grant's end: a client may have asked twice at once."""
     _, refresh_token = ada.grant(app, scope="read write")
@@ -141,10 +143,10 @@ def test_refresh_that_asks_for_something_else_within_the_grace_is_no_repetition(
         assert refusal(app.ask(REFRESH, refresh_token=refresh_token, **more)) == (400, "invalid_grant")
     again = app.ask(REFRESH, refresh_token=refresh_token, scope="write read")
     assert again.json()["access_token"] == first.json()["access_token"]
-    assert works(home, first.json()["access_token"])
+    assert works(latchkey, first.json()["access_token"])
 
 
-def test_refresh_repeated_after_its_grant_ended_is_refused(home: House, ada: Person, app: App) -> None:
+def test_refresh_repeated_after_its_grant_ended_is_refused(latchkey: TestApp, ada: Person, app: App) -> None:
     """The grace brings nothing back that was revoked."""
     _, first = ada.grant(app)
     answer = app.refresh(first).json()
@@ -152,7 +154,7 @@ def test_refresh_repeated_after_its_grant_ended_is_refused(home: House, ada: Per
     assert refusal(app.refresh(first)) == USED
 
 
-def test_refresh_token_of_a_deleted_client_is_refused(home: House, ada: Person, app: App) -> None:
+def test_refresh_token_of_a_deleted_client_is_refused(latchkey: TestApp, ada: Person, app: App) -> None:
     """The client can't even authenticate."""
     _, refresh = ada.grant(app)
     delete_client.delete(app.client)
@@ -160,20 +162,22 @@ def test_refresh_token_of_a_deleted_client_is_refused(home: House, ada: Person, 
 
 
 @KINDS
-def test_grant_ends_after_90_days(home: House, ada: Person, request: pytest.FixtureRequest, kind: str) -> None:
+def test_grant_ends_after_90_days(latchkey: TestApp, ada: Person, request: pytest.FixtureRequest, kind: str) -> None:
     """However often it is refreshed: people are asked again at least four times a year."""
     app: App = request.getfixturevalue(kind)
     _, refresh = ada.grant(app)
     for _ in range(2):
-        home.clock.forward(44 * DAY_S)
+        latchkey.clock.forward(44 * DAY_S)
         refresh = app.refresh(refresh).json()["refresh_token"]
-    home.clock.forward(2 * DAY_S - 0.001)
+    latchkey.clock.forward(2 * DAY_S - 0.001)
     refresh = app.refresh(refresh).json()["refresh_token"]
-    home.clock.forward(0.001)
+    latchkey.clock.forward(0.001)
     assert refusal(app.refresh(refresh)) == USED
 
 
-def test_refresh_for_a_suspended_account_is_refused_and_spends_nothing(home: House, ada: Person, app: App) -> None:
+def test_refresh_for_a_suspended_account_is_refused_and_spends_nothing(
+    latchkey: TestApp, ada: Person, app: App
+) -> None:
     """No tokens are made for it; after a reinstatement the client goes on."""
     _, refresh = ada.grant(app)
     ada.suspended()
@@ -182,19 +186,19 @@ def test_refresh_for_a_suspended_account_is_refused_and_spends_nothing(home: Hou
     assert app.refresh(refresh).status == 200
 
 
-def test_refresh_for_a_deleted_account_is_refused(home: House, ada: Person, app: App) -> None:
+def test_refresh_for_a_deleted_account_is_refused(latchkey: TestApp, ada: Person, app: App) -> None:
     """It is gone, and so is everything that was granted for it."""
     access, refresh = ada.grant(app)
-    assert works(home, access)
+    assert works(latchkey, access)
     ada.leaves()
     assert refusal(app.refresh(refresh)) == USED
-    assert not works(home, access)
+    assert not works(latchkey, access)
 
 
-def test_what_is_no_refresh_token_is_refused(home: House, ada: Person, app: App) -> None:
+def test_what_is_no_refresh_token_is_refused(latchkey: TestApp, ada: Person, app: App) -> None:
     """An unknown one, a code, an access token, the client's own secret."""
     access, _ = ada.grant(app)
     for other in (secrets.mint("rt"), ada.code(app), access, app.secret, "x", "lk_rt_" + "0" * 36):
         assert refusal(app.refresh(str(other))) == USED
-    assert works(home, access)
+    assert works(latchkey, access)
     assert refusal(app.refresh("")) == (400, "invalid_request")

@@ -3,19 +3,19 @@
 from chalicelib.core import secrets
 from chalicelib.oauth import refresh_replay
 from chalicelib.oauth.tables import Ticket
-from tests.house import House
 from tests.oauth.flow import App, Person, registered
+from tests.support.harness import TestApp
 
 ANSWER: dict[str, object] = {"access_token": "an access token", "expires_in": 3600, "refresh_token": "a refresh token"}
 
 
-def test_box_opens_with_the_secret_it_was_sealed_with(home: House) -> None:
+def test_box_opens_with_the_secret_it_was_sealed_with(latchkey: TestApp) -> None:
     """And gives back what was put in."""
     secret = secrets.mint("rt")
     assert refresh_replay.opened(refresh_replay.seal(ANSWER, secret), secret) == ANSWER
 
 
-def test_box_opens_with_nothing_else(home: House) -> None:
+def test_box_opens_with_nothing_else(latchkey: TestApp) -> None:
     """Another token, the digest that stands beside it, a part, nothing."""
     secret = secrets.mint("rt")
     box = refresh_replay.seal(ANSWER, secret)
@@ -23,7 +23,7 @@ def test_box_opens_with_nothing_else(home: House) -> None:
         assert refresh_replay.opened(box, other) is None
 
 
-def test_box_that_was_changed_doesnt_open(home: House) -> None:
+def test_box_that_was_changed_doesnt_open(latchkey: TestApp) -> None:
     """Not by a bit, wherever it is; nor when something is missing."""
     secret = secrets.mint("rt")
     box = refresh_replay.seal(ANSWER, secret)
@@ -35,15 +35,15 @@ def test_box_that_was_changed_doesnt_open(home: House) -> None:
         assert refresh_replay.opened(cut, secret) is None
 
 
-def test_two_boxes_of_one_answer_differ(home: House) -> None:
+def test_two_boxes_of_one_answer_differ(latchkey: TestApp) -> None:
     """A nonce is never used twice with one key."""
     secret = secrets.mint("rt")
     assert refresh_replay.seal(ANSWER, secret) != refresh_replay.seal(ANSWER, secret)
 
 
-def test_table_holds_a_closed_box(home: House, ada: Person, app: App) -> None:
+def test_table_holds_a_closed_box(latchkey: TestApp, ada: Person, app: App) -> None:
     """It shows neither token, and opens with the presented one: for public clients as for confidential ones."""
-    for client in (app, registered(home, public=True)):
+    for client in (app, registered(latchkey, public=True)):
         _, presented = ada.grant(client)
         answer = client.refresh(presented).json()
         ticket = Ticket.get(secrets.digest(presented))

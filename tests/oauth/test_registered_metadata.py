@@ -8,8 +8,8 @@ import pytest
 from chalicelib.oauth import clients, registration
 from chalicelib.oauth.errors import OAuthError
 from chalicelib.oauth.tables import Client
-from tests.house import House
 from tests.oauth.flow import CALLBACK, CODE, DEVICE, ISSUER, LOOPBACK, REFRESH
+from tests.support.harness import TestApp
 
 OTHER = "https://app.example.com/other"
 ASKED: dict[str, tuple[dict[str, object], dict[str, object]]] = {
@@ -53,7 +53,7 @@ def stored(client: Client) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("what", ASKED)
-def test_answer_names_all_that_the_server_changed(home: House, what: str) -> None:
+def test_answer_names_all_that_the_server_changed(latchkey: TestApp, what: str) -> None:
     """RFC 7591 §3.2.1: the answer holds what is registered, and nothing is altered that it doesn't show."""
     asked, changed = ASKED[what]
     body = registration.register(json.dumps({"redirect_uris": [CALLBACK], **asked}), ISSUER)
@@ -78,14 +78,14 @@ def test_answer_names_all_that_the_server_changed(home: House, what: str) -> Non
     ],
     ids=str,
 )
-def test_what_cant_be_registered_whole_is_refused(home: House, asked: dict[str, object]) -> None:
+def test_what_cant_be_registered_whole_is_refused(latchkey: TestApp, asked: dict[str, object]) -> None:
     """Rather than cut, or left out while the rest is registered."""
     with pytest.raises(OAuthError):
         registration.register(json.dumps({"redirect_uris": [CALLBACK], **asked}), ISSUER)
     assert list(Client.scan()) == []
 
 
-def test_default_of_each_field_is_in_the_answer(home: House) -> None:
+def test_default_of_each_field_is_in_the_answer(latchkey: TestApp) -> None:
     """RFC 7591 §3.2.1: what the server itself puts in is told, too."""
     body = registration.register(json.dumps({"redirect_uris": [CALLBACK]}), ISSUER)
     assert (body["client_name"], body["grant_types"], body["scope"]) == (registration.UNNAMED, [CODE], "read write")

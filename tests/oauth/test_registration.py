@@ -13,7 +13,6 @@ from chalicelib.limits.tiers import REGISTRATIONS
 from chalicelib.oauth.registration import NEVER_REPLACED
 from chalicelib.oauth.tables import Client
 from infra.standin import Answer
-from tests.house import House
 from tests.oauth.flow import (
     CALLBACK,
     CLIENT,
@@ -30,6 +29,7 @@ from tests.oauth.flow import (
     registered,
     works,
 )
+from tests.support.harness import TestApp
 
 REGISTER = "/oauth/register"
 NO_TOKEN = (401, "invalid_token")
@@ -37,26 +37,29 @@ BAD_METADATA = (400, "invalid_client_metadata")
 BAD_REDIRECT = (400, "invalid_redirect_uri")
 
 
-def register(home: House, **described: object) -> dict[str, Any]:
+def register(latchkey: TestApp, **described: object) -> dict[str, Any]:
     """Register a client and return its information."""
-    answer = as_json(home, REGISTER, {"redirect_uris": [CALLBACK], **described})
+    answer = as_json(latchkey, REGISTER, {"redirect_uris": [CALLBACK], **described})
     assert answer.status == 201, answer.body
     assert answer.header("Cache-Control") == "no-store"
     body: dict[str, Any] = answer.json()
-    home.secrets += [body["registration_access_token"], *([body["client_secret"]] if "client_secret" in body else [])]
+    latchkey.secrets += [
+        body["registration_access_token"],
+        *([body["client_secret"]] if "client_secret" in body else []),
+    ]
     return body
 
 
-def app_of(home: House, body: dict[str, Any]) -> App:
+def app_of(latchkey: TestApp, body: dict[str, Any]) -> App:
     """Return a registered client as its makers see it."""
     client = Client.get(body["client_id"])
-    return App(home, client, body.get("client_secret"), body["redirect_uris"][0], PKCE)
+    return App(latchkey, client, body.get("client_secret"), body["redirect_uris"][0], PKCE)
 
 
-def manage(home: House, method: str, client_id: str, token: str | None, body: object = None) -> Answer:
+def manage(latchkey: TestApp, method: str, client_id: str, token: str | None, body: object = None) -> Answer:
     """Send a request of RFC 7592."""
     raw = b"" if body is None else json.dumps(body).encode()
-    return home.call(method, f"{REGISTER}/{client_id}", token, body=raw)
+    return latchkey.call(method, f"{REGISTER}/{client_id}", token, body=raw)
 
 
 @contextmanager
@@ -66,10 +69,10 @@ def setting(registration: str) -> Iterator[None]:
         yield
 
 
-def test_client_with_a_redirect_alone_gets_the_defaults(home: House) -> None:
+def test_client_with_a_redirect_alone_gets_the_defaults(latchkey: TestApp) -> None:
     """RFC 7591 §2: code flow, HTTP Basic; a secret, and a token to manage it with."""
-    body = register(home)
-    now_s = home.clock.now_ms // 1000
+    body = register(latchkey)
+    now_s = latchkey.clock.now_ms // 1000
     assert body == {
         "client_id": body["client_id"],
         "client_id_issued_at": now_s,
@@ -87,10 +90,10 @@ def test_client_with_a_redirect_alone_gets_the_defaults(home: House) -> None:
     assert (secrets.kind_of(body["client_secret"]), secrets.kind_of(body["registration_access_token"])) == ("cs", "ra")
 
 
-def test_public_client_gets_no_secret(home: House, ada: Person) -> None:
+def test_public_client_gets_no_secret(latchkey: TestApp, ada: Person) -> None:
     """And goes the whole way, as unverified."""
     body = register(
-        home,
+        latchkey,
         redirect_uris=[LOOPBACK],
         token_endpoint_auth_method="none",
         grant_types=[CODE, REFRESH],
@@ -101,35 +104,35 @@ def test_public_client_gets_no_secret(home: House, ada: Person) -> None:
     )
     assert not {"client_secret", "client_secret_expires_at", "software_id"} & body.keys()
     assert (body["scope"], body["client_name"], body["client_uri"]) == ("read", "Terminal", "https://terminal.example")
-    app = app_of(home, body)
+    app = app_of(latchkey, body)
     page = ada.asked(app, scope="read write")
     assert "Terminal" in page.text
     assert "Unverified" in page.text
     tokens = ada.tokens(app, scope="read write")
-    assert (tokens["scope"], works(home, tokens["access_token"])) == ("read", True)
+    assert (tokens["scope"], works(latchkey, tokens["access_token"])) == ("read", True)
     assert "Unverified" in ada.open("/settings/connected").text
 
 
-def test_confidential_client_goes_the_whole_way(home: House, ada: Person) -> None:
+def test_confidential_client_goes_the_whole_way(latchkey: TestApp, ada: Person) -> None:
     """Its secret works, its consent is remembered."""
-    app = app_of(home, register(home, grant_types=[CODE, REFRESH, DEVICE], client_name="Server"))
+    app = app_of(latchkey, register(latchkey, grant_types=[CODE, REFRESH, DEVICE], client_name="Server"))
     _, refresh = ada.grant(app)
     assert app.refresh(refresh).status == 200
     assert app.post("/oauth/device_authorization").status == 200
     assert ada.asked(app).status == 303
 
 
-def test_client_that_nobody_stands_behind_has_no_token_of_its_own(home: House) -> None:
+def test_client_that_nobody_stands_behind_has_no_token_of_its_own(latchkey: TestApp) -> None:
     """Its requests could count on nobody: client_credentials can't be registered nor used."""
-    answer = as_json(home, REGISTER, {"redirect_uris": [CALLBACK], "grant_types": [CLIENT]})
+    answer = as_json(latchkey, REGISTER, {"redirect_uris": [CALLBACK], "grant_types": [CLIENT]})
     assert refusal(answer) == BAD_METADATA
-    assert refusal(app_of(home, register(home)).ask(CLIENT)) == (400, "unauthorized_client")
+    assert refusal(app_of(latchkey, register(latchkey)).ask(CLIENT)) == (400, "unauthorized_client")
 
 
-def test_device_client_needs_no_redirect_and_no_response_type(home: House) -> None:
+def test_device_client_needs_no_redirect_and_no_response_type(latchkey: TestApp) -> None:
     """RFC 7591 §2.1: without the code flow there is nothing to redirect."""
     answer = as_json(
-        home, REGISTER, {"grant_types": [DEVICE], "response_types": [], "token_endpoint_auth_method": "none"}
+        latchkey, REGISTER, {"grant_types": [DEVICE], "response_types": [], "token_endpoint_auth_method": "none"}
     )
     assert (answer.status, answer.json()["response_types"], answer.json()["redirect_uris"]) == (201, [], [])
 
@@ -162,11 +165,11 @@ BAD_URIS: tuple[object, ...] = (
 )
 
 
-def test_client_with_a_bad_redirect_is_refused(home: House) -> None:
+def test_client_with_a_bad_redirect_is_refused(latchkey: TestApp) -> None:
     """RFC 7591 §3.2.2: invalid_redirect_uri, whatever is wrong with it."""
     for uris in BAD_URIS:
-        home.clock.forward(1)
-        assert refusal(as_json(home, REGISTER, {"redirect_uris": uris})) == BAD_REDIRECT, uris
+        latchkey.clock.forward(1)
+        assert refusal(as_json(latchkey, REGISTER, {"redirect_uris": uris})) == BAD_REDIRECT, uris
     assert list(Client.scan()) == []
 
 
@@ -214,14 +217,15 @@ BAD_FIELDS: tuple[dict[str, object], ...] = (
 )
 
 
-def test_client_with_bad_metadata_is_refused(home: House) -> None:
+def test_client_with_bad_metadata_is_refused(latchkey: TestApp) -> None:
     """RFC 7591 §3.2.2: invalid_client_metadata, and nothing that is mistyped reaches further."""
     for fields in BAD_FIELDS:
-        home.clock.forward(1)
-        assert refusal(as_json(home, REGISTER, {"redirect_uris": [CALLBACK], **fields})) == BAD_METADATA, fields
+        latchkey.clock.forward(1)
+        assert refusal(as_json(latchkey, REGISTER, {"redirect_uris": [CALLBACK], **fields})) == BAD_METADATA, fields
     for raw in (b"", b"{", b"[]", b'"x"', b"7", b"null", b"[" * 100_000, b"\xff", b'{"redirect_uris": ' + b"9" * 5_000):
         assert (
-            refusal(home.call("POST", REGISTER, body=raw, headers={"Content-Type": "application/json"})) == BAD_METADATA
+            refusal(latchkey.call("POST", REGISTER, body=raw, headers={"Content-Type": "application/json"}))
+            == BAD_METADATA
         )
     assert list(Client.scan()) == []
 
@@ -235,11 +239,11 @@ PRIVATE = (
 
 
 @pytest.mark.parametrize("uris", [*([uri] for uri in PRIVATE), [*PRIVATE, LOOPBACK, CALLBACK]])
-def test_scheme_of_an_application_can_be_registered(home: House, ada: Person, uris: list[str]) -> None:
+def test_scheme_of_an_application_can_be_registered(latchkey: TestApp, ada: Person, uris: list[str]) -> None:
     """Alone or beside others; consent is asked each time, since other apps can claim such a scheme."""
-    body = register(home, redirect_uris=uris, token_endpoint_auth_method="none")
+    body = register(latchkey, redirect_uris=uris, token_endpoint_auth_method="none")
     assert body["redirect_uris"] == uris
-    app = app_of(home, body)
+    app = app_of(latchkey, body)
     for _ in range(2):
         page = ada.asked(app)
         assert page.status == 200
@@ -259,11 +263,11 @@ NARROWED: tuple[tuple[dict[str, object], list[str], list[str]], ...] = (
 )
 
 
-def test_what_isnt_supported_is_left_out_and_the_rest_is_echoed(home: House) -> None:
+def test_what_isnt_supported_is_left_out_and_the_rest_is_echoed(latchkey: TestApp) -> None:
     """RFC 7591 §3.2.1: the server may replace what was asked for, and says by what."""
     for described, grant_types, response_types in NARROWED:
-        home.clock.forward(1)
-        body = register(home, **described)
+        latchkey.clock.forward(1)
+        body = register(latchkey, **described)
         assert (body["grant_types"], body["response_types"]) == (grant_types, response_types), described
         assert set(Client.get(body["client_id"]).grant_types) == set(grant_types)
 
@@ -272,21 +276,21 @@ def test_what_isnt_supported_is_left_out_and_the_rest_is_echoed(home: House) -> 
     "name",
     ["client_name", "client_uri", "grant_types", "response_types", "scope", "token_endpoint_auth_method", "logo_uri"],
 )
-def test_null_is_absent(home: House, name: str) -> None:
+def test_null_is_absent(latchkey: TestApp, name: str) -> None:
     """RFC 7591 §2: as if the field weren't there."""
-    body = register(home, **{name: None})
-    without = register(home)
+    body = register(latchkey, **{name: None})
+    without = register(latchkey)
     own = ("client_id", "client_secret", "registration_access_token", "registration_client_uri")
     assert {**body, **dict.fromkeys(own)} == {**without, **dict.fromkeys(own)}
 
 
-def test_redirects_of_null_are_none(home: House) -> None:
+def test_redirects_of_null_are_none(latchkey: TestApp) -> None:
     """A client of the device flow needs none; one of the code flow does."""
-    assert register(home, redirect_uris=None, grant_types=[DEVICE])["redirect_uris"] == []
-    assert refusal(as_json(home, REGISTER, {"redirect_uris": None})) == BAD_REDIRECT
+    assert register(latchkey, redirect_uris=None, grant_types=[DEVICE])["redirect_uris"] == []
+    assert refusal(as_json(latchkey, REGISTER, {"redirect_uris": None})) == BAD_REDIRECT
 
 
-def test_what_is_not_read_is_not_judged(home: House) -> None:
+def test_what_is_not_read_is_not_judged(latchkey: TestApp) -> None:
     """Nor stored, nor repeated."""
     unread = {
         "logo_uri": "javascript:alert(1)",
@@ -299,66 +303,67 @@ def test_what_is_not_read_is_not_judged(home: House) -> None:
         "client_name#de": "\u202e",
         "x": float("nan"),
     }
-    assert not unread.keys() & register(home, **unread).keys()
+    assert not unread.keys() & register(latchkey, **unread).keys()
 
 
-def test_everything_that_is_advertised_can_be_registered(home: House) -> None:
+def test_everything_that_is_advertised_can_be_registered(latchkey: TestApp) -> None:
     """A client that asks for all it finds gets all but client_credentials, which only an account's own clients have."""
-    metadata = home.call("GET", "/.well-known/oauth-authorization-server").json()
+    metadata = latchkey.call("GET", "/.well-known/oauth-authorization-server").json()
     advertised = metadata["grant_types_supported"]
-    assert set(register(home, grant_types=advertised)["grant_types"]) == set(advertised) - {CLIENT}
+    assert set(register(latchkey, grant_types=advertised)["grant_types"]) == set(advertised) - {CLIENT}
     for grant_type in set(advertised) - {CLIENT}:
-        home.clock.forward(1)
-        assert register(home, grant_types=[grant_type])["grant_types"] == [grant_type]
+        latchkey.clock.forward(1)
+        assert register(latchkey, grant_types=[grant_type])["grant_types"] == [grant_type]
     for method in metadata["token_endpoint_auth_methods_supported"]:
-        home.clock.forward(1)
-        assert register(home, token_endpoint_auth_method=method)["token_endpoint_auth_method"] == method
+        latchkey.clock.forward(1)
+        assert register(latchkey, token_endpoint_auth_method=method)["token_endpoint_auth_method"] == method
     every = " ".join(metadata["scopes_supported"])
-    assert register(home, scope=every)["scope"] == every
-    assert register(home, response_types=metadata["response_types_supported"])["response_types"] == ["code"]
+    assert register(latchkey, scope=every)["scope"] == every
+    assert register(latchkey, response_types=metadata["response_types_supported"])["response_types"] == ["code"]
 
 
-def test_error_code_of_a_bad_redirect_depends_on_no_sentence(home: House) -> None:
+def test_error_code_of_a_bad_redirect_depends_on_no_sentence(latchkey: TestApp) -> None:
     """A name that talks of redirect URIs is bad metadata, and too many redirects are bad redirects."""
     assert (
-        refusal(as_json(home, REGISTER, {"redirect_uris": [CALLBACK], "client_name": "redirect URI\n"})) == BAD_METADATA
+        refusal(as_json(latchkey, REGISTER, {"redirect_uris": [CALLBACK], "client_name": "redirect URI\n"}))
+        == BAD_METADATA
     )
     many = [f"https://app.example.com/{number}" for number in range(11)]
-    assert refusal(as_json(home, REGISTER, {"redirect_uris": many})) == BAD_REDIRECT
+    assert refusal(as_json(latchkey, REGISTER, {"redirect_uris": many})) == BAD_REDIRECT
 
 
-def test_home_page_is_kept_whole_or_dropped(home: House) -> None:
+def test_home_page_is_kept_whole_or_dropped(latchkey: TestApp) -> None:
     """Half an address leads elsewhere."""
     longest = "https://app.example.com/".ljust(100, "x")
-    assert register(home, client_uri=longest)["client_uri"] == longest
+    assert register(latchkey, client_uri=longest)["client_uri"] == longest
     for uri in (longest + "x", "https://app.example.com/".ljust(168, "x")):
-        assert "client_uri" not in register(home, client_uri=uri)
-    assert "client_uri" not in register(home, client_uri="")
-    assert register(home, client_uri="http://app.example.com/a?b#c")["client_uri"] == "http://app.example.com/a?b#c"
+        assert "client_uri" not in register(latchkey, client_uri=uri)
+    assert "client_uri" not in register(latchkey, client_uri="")
+    assert register(latchkey, client_uri="http://app.example.com/a?b#c")["client_uri"] == "http://app.example.com/a?b#c"
 
 
-def test_name_is_registered_whole_or_refused(home: House) -> None:
+def test_name_is_registered_whole_or_refused(latchkey: TestApp) -> None:
     """Half a name may be another's; an empty one is none, and the answer has the one that is shown instead."""
-    assert register(home, client_name=" " + "x" * 100)["client_name"] == "x" * 100
-    assert refusal(as_json(home, REGISTER, {"redirect_uris": [CALLBACK], "client_name": "x" * 101})) == BAD_METADATA
-    body = register(home, client_name="  ")
+    assert register(latchkey, client_name=" " + "x" * 100)["client_name"] == "x" * 100
+    assert refusal(as_json(latchkey, REGISTER, {"redirect_uris": [CALLBACK], "client_name": "x" * 101})) == BAD_METADATA
+    body = register(latchkey, client_name="  ")
     assert body["client_name"] == "Unnamed application"
     longer = {"client_id": body["client_id"], "redirect_uris": [CALLBACK], "client_name": "x" * 101}
-    put = manage(home, "PUT", body["client_id"], body["registration_access_token"], longer)
+    put = manage(latchkey, "PUT", body["client_id"], body["registration_access_token"], longer)
     assert refusal(put) == BAD_METADATA
     assert Client.get(body["client_id"]).name == "Unnamed application"
 
 
-def test_registration_can_be_closed(home: House) -> None:
+def test_registration_can_be_closed(latchkey: TestApp) -> None:
     """Then nobody registers, with whatever token; the discovery document doesn't name the endpoint."""
     with setting("closed"):
-        assert refusal(as_json(home, REGISTER, {"redirect_uris": [CALLBACK]})) == NO_TOKEN
-        assert refusal(as_json(home, REGISTER, {}, Authorization="Bearer closed")) == NO_TOKEN
-        assert refusal(as_json(home, REGISTER, {}, Authorization="Bearer ")) == NO_TOKEN
-        assert "registration_endpoint" not in home.call("GET", "/.well-known/oauth-authorization-server").json()
+        assert refusal(as_json(latchkey, REGISTER, {"redirect_uris": [CALLBACK]})) == NO_TOKEN
+        assert refusal(as_json(latchkey, REGISTER, {}, Authorization="Bearer closed")) == NO_TOKEN
+        assert refusal(as_json(latchkey, REGISTER, {}, Authorization="Bearer ")) == NO_TOKEN
+        assert "registration_endpoint" not in latchkey.call("GET", "/.well-known/oauth-authorization-server").json()
 
 
-def test_registration_can_need_an_initial_token(home: House) -> None:
+def test_registration_can_need_an_initial_token(latchkey: TestApp) -> None:
     """The owner's setting holds its SHA-256; whoever has the token registers, others don't (RFC 7591 §3.1)."""
     token = "an initial token of the owner's"
     wanted = {"redirect_uris": [CALLBACK]}
@@ -372,41 +377,43 @@ def test_registration_can_need_an_initial_token(home: House) -> None:
             f"Bearer {secrets.digest(token)}",
             "Bearer é\ud800",
         ):
-            assert refusal(as_json(home, REGISTER, wanted, Authorization=wrong)) == NO_TOKEN, wrong
-        answer = as_json(home, REGISTER, wanted)
+            assert refusal(as_json(latchkey, REGISTER, wanted, Authorization=wrong)) == NO_TOKEN, wrong
+        answer = as_json(latchkey, REGISTER, wanted)
         assert refusal(answer) == NO_TOKEN
         assert answer.header("x-amzn-Remapped-WWW-Authenticate") == 'Bearer error="invalid_token"'
-        assert as_json(home, REGISTER, wanted, Authorization=f"bearer {token}").status == 201
-        assert home.call("GET", "/.well-known/oauth-authorization-server").json()["registration_endpoint"]
+        assert as_json(latchkey, REGISTER, wanted, Authorization=f"bearer {token}").status == 201
+        assert latchkey.call("GET", "/.well-known/oauth-authorization-server").json()["registration_endpoint"]
 
 
-def test_registrations_are_limited_by_address(home: House) -> None:
+def test_registrations_are_limited_by_address(latchkey: TestApp) -> None:
     """100 an hour from one network, refused ones included; another network goes on."""
-    home.counted("registration_203.0.113.7", REGISTRATIONS, used=98)
+    latchkey.counted("registration_203.0.113.7", REGISTRATIONS, used=98)
     good = {"redirect_uris": [CALLBACK]}
-    assert [as_json(home, REGISTER, body).status for body in (good, {})] == [201, 400]
-    answer = as_json(home, REGISTER, good)
+    assert [as_json(latchkey, REGISTER, body).status for body in (good, {})] == [201, 400]
+    answer = as_json(latchkey, REGISTER, good)
     assert refusal(answer) == (429, "rate_limit_exceeded")
     assert answer.json()["message"] == answer.json()["error_description"]
     assert (answer.header("Retry-After"), answer.header("X-RateLimit-Limit")) == ("3600", "100")
-    assert home.call("POST", REGISTER, json_body=good, ip="203.0.113.8").status == 201
+    assert latchkey.call("POST", REGISTER, json_body=good, ip="203.0.113.8").status == 201
 
 
-def test_client_is_shown_to_the_holder_of_its_token(home: House) -> None:
+def test_client_is_shown_to_the_holder_of_its_token(latchkey: TestApp) -> None:
     """RFC 7592 §2.1, §3: what is known of it, but its secret, and the presented token and its own address again."""
-    body = register(home, client_name="Photos", client_uri="https://photos.example")
-    answer = manage(home, "GET", body["client_id"], body["registration_access_token"])
+    body = register(latchkey, client_name="Photos", client_uri="https://photos.example")
+    answer = manage(latchkey, "GET", body["client_id"], body["registration_access_token"])
     assert (answer.status, answer.header("Cache-Control")) == (200, "no-store")
     hidden = {"client_secret", "client_secret_expires_at"}
     assert answer.json() == {name: value for name, value in body.items() if name not in hidden}
 
 
-def test_client_is_replaced_by_the_holder_of_its_token(home: House, ada: Person) -> None:
+def test_client_is_replaced_by_the_holder_of_its_token(latchkey: TestApp, ada: Person) -> None:
     """RFC 7592 §2.2: what is left out goes back to its default; id and secret stay."""
-    body = register(home, client_name="Photos", client_uri="https://photos.example", grant_types=[CODE, REFRESH])
+    body = register(latchkey, client_name="Photos", client_uri="https://photos.example", grant_types=[CODE, REFRESH])
     token, client_id = body["registration_access_token"], body["client_id"]
     other = "https://app.example.com/other"
-    answer = manage(home, "PUT", client_id, token, {"client_id": client_id, "redirect_uris": [other], "scope": "read"})
+    answer = manage(
+        latchkey, "PUT", client_id, token, {"client_id": client_id, "redirect_uris": [other], "scope": "read"}
+    )
     changed = answer.json()
     assert answer.status == 200
     assert (changed["client_name"], changed["redirect_uris"], changed["scope"]) == (
@@ -415,30 +422,31 @@ def test_client_is_replaced_by_the_holder_of_its_token(home: House, ada: Person)
         "read",
     )
     assert (changed["grant_types"], "client_uri" in changed) == ([CODE], False)
-    app = app_of(home, changed | {"client_secret": body["client_secret"]})
+    app = app_of(latchkey, changed | {"client_secret": body["client_secret"]})
     assert ada.asked(app, redirect_uri=CALLBACK).status == 400
     assert ada.tokens(app, scope="read write")["scope"] == "read"
 
 
 @pytest.mark.parametrize("described", [{}, {"grant_types": [DEVICE], "response_types": [], "redirect_uris": []}])
-def test_client_can_send_back_what_it_was_told(home: House, described: dict[str, object]) -> None:
+def test_client_can_send_back_what_it_was_told(latchkey: TestApp, described: dict[str, object]) -> None:
     """RFC 7592 §2.2: every field of the information is part of a replacement, but for those that the server decides."""
-    body = register(home, **described)
+    body = register(latchkey, **described)
     token, client_id = body["registration_access_token"], body["client_id"]
-    shown = manage(home, "GET", client_id, token).json()
+    shown = manage(latchkey, "GET", client_id, token).json()
     sent = {name: value for name, value in shown.items() if name not in NEVER_REPLACED}
-    assert manage(home, "PUT", client_id, token, sent).json() == shown
-    assert manage(home, "PUT", client_id, token, sent | {"client_secret": body["client_secret"]}).json() == shown
+    assert manage(latchkey, "PUT", client_id, token, sent).json() == shown
+    assert manage(latchkey, "PUT", client_id, token, sent | {"client_secret": body["client_secret"]}).json() == shown
     assert (
-        manage(home, "PUT", client_id, token, sent | dict.fromkeys((*NEVER_REPLACED, "client_secret"))).json() == shown
+        manage(latchkey, "PUT", client_id, token, sent | dict.fromkeys((*NEVER_REPLACED, "client_secret"))).json()
+        == shown
     )
 
 
-def test_client_cant_be_replaced_by_what_couldnt_be_registered(home: House) -> None:
+def test_client_cant_be_replaced_by_what_couldnt_be_registered(latchkey: TestApp) -> None:
     """Bad redirects, grant types that it can't have, another id, a change between public and confidential."""
-    body = register(home)
+    body = register(latchkey)
     token, client_id = body["registration_access_token"], body["client_id"]
-    before = manage(home, "GET", client_id, token).json()
+    before = manage(latchkey, "GET", client_id, token).json()
     refused: tuple[tuple[dict[str, object], tuple[int, str]], ...] = (
         ({}, BAD_REDIRECT),
         ({"redirect_uris": ["http://evil.example/"]}, BAD_REDIRECT),
@@ -454,46 +462,46 @@ def test_client_cant_be_replaced_by_what_couldnt_be_registered(home: House) -> N
     )
     for described, error in refused:
         sent = {"client_id": client_id, **described}
-        assert refusal(manage(home, "PUT", client_id, token, sent)) == error, described
+        assert refusal(manage(latchkey, "PUT", client_id, token, sent)) == error, described
     without = {"redirect_uris": [CALLBACK]}
-    assert refusal(manage(home, "PUT", client_id, token, without)) == BAD_METADATA
-    assert manage(home, "GET", client_id, token).json() == before
+    assert refusal(manage(latchkey, "PUT", client_id, token, without)) == BAD_METADATA
+    assert manage(latchkey, "GET", client_id, token).json() == before
 
 
-def test_client_is_deleted_by_the_holder_of_its_token(home: House, ada: Person) -> None:
+def test_client_is_deleted_by_the_holder_of_its_token(latchkey: TestApp, ada: Person) -> None:
     """RFC 7592 §2.3: with its grants, at the next request; then it is as unknown as any."""
-    body = register(home)
+    body = register(latchkey)
     token, client_id = body["registration_access_token"], body["client_id"]
-    access = ada.tokens(app_of(home, body))["access_token"]
-    assert works(home, access)
-    answer = manage(home, "DELETE", client_id, token)
+    access = ada.tokens(app_of(latchkey, body))["access_token"]
+    assert works(latchkey, access)
+    answer = manage(latchkey, "DELETE", client_id, token)
     assert (answer.status, answer.body, answer.header("Cache-Control")) == (204, b"", "no-store")
-    assert not works(home, access)
+    assert not works(latchkey, access)
     for method in ("GET", "PUT", "DELETE"):
-        assert refusal(manage(home, method, client_id, token, {"redirect_uris": [CALLBACK]})) == NO_TOKEN
+        assert refusal(manage(latchkey, method, client_id, token, {"redirect_uris": [CALLBACK]})) == NO_TOKEN
 
 
-def test_registration_token_manages_its_own_client_only(home: House, app: App) -> None:
+def test_registration_token_manages_its_own_client_only(latchkey: TestApp, app: App) -> None:
     """Another's token, a client's secret, a key, nothing: the same refusal as for a client that never was."""
-    mine, other = register(home), register(home)
-    key = home.key(home.account()).secret
+    mine, other = register(latchkey), register(latchkey)
+    key = latchkey.key(latchkey.account()).secret
     tokens = (None, "", "x", "é", other["registration_access_token"], mine["client_secret"], key, app.secret)
     for client_id in (mine["client_id"], app.id, "app_" + "0" * 20, "nobody", "https:"):
-        home.clock.forward(1)
+        latchkey.clock.forward(1)
         for token in (*tokens, *([] if client_id == mine["client_id"] else [mine["registration_access_token"]])):
-            assert refusal(manage(home, "GET", client_id, token)) == NO_TOKEN
-        assert refusal(manage(home, "DELETE", client_id, "x")) == NO_TOKEN
-        assert refusal(manage(home, "PUT", client_id, "x", {"redirect_uris": [CALLBACK]})) == NO_TOKEN
-    assert manage(home, "GET", mine["client_id"], mine["registration_access_token"]).status == 200
+            assert refusal(manage(latchkey, "GET", client_id, token)) == NO_TOKEN
+        assert refusal(manage(latchkey, "DELETE", client_id, "x")) == NO_TOKEN
+        assert refusal(manage(latchkey, "PUT", client_id, "x", {"redirect_uris": [CALLBACK]})) == NO_TOKEN
+    assert manage(latchkey, "GET", mine["client_id"], mine["registration_access_token"]).status == 200
 
 
-def test_redirect_that_cant_be_registered_cant_be_registered_on_the_page(home: House, ada: Person) -> None:
+def test_redirect_that_cant_be_registered_cant_be_registered_on_the_page(latchkey: TestApp, ada: Person) -> None:
     """People and programs meet the same rules, and the page says what is wrong."""
     for uri in ("http://evil.example/cb", "javascript:alert(1)", "https://a.example/#x", "https://u@a.example/cb"):
         page = ada.submit("/settings/applications/new", name="Mine", kind="public", scopes=["read"], redirect_uris=uri)
         assert page.status == 400
         assert "A redirect URI must" in page.problem
-    mine = registered(home, owner=ada.account)
+    mine = registered(latchkey, owner=ada.account)
     path = f"/settings/applications/{mine.id}"
     assert ada.submit(f"{path}/change", on=path, name="Mine", redirect_uris="ftp://a.example/cb").status == 400
     assert ada.submit(f"{path}/change", on=path, name="Mine", redirect_uris="https://b.example/cb").status == 303
@@ -503,24 +511,26 @@ def test_redirect_that_cant_be_registered_cant_be_registered_on_the_page(home: H
 @pytest.mark.parametrize(
     "uri", ["https://x.example/\u202e", "https://x.example:99999/", "https://x.example/\u200b\u2066"]
 )
-def test_home_page_that_cant_be_shown_or_opened_is_refused(home: House, uri: str) -> None:
+def test_home_page_that_cant_be_shown_or_opened_is_refused(latchkey: TestApp, uri: str) -> None:
     """By the same rule as names, and with a port that there is."""
-    answer = as_json(home, "/oauth/register", {"redirect_uris": [CALLBACK], "client_uri": uri})
+    answer = as_json(latchkey, "/oauth/register", {"redirect_uris": [CALLBACK], "client_uri": uri})
     assert refusal(answer)[0] == 400
 
 
 @pytest.mark.parametrize("name", ["client_secret", "client_id", "redirect_uris", "grant_types", "scope", "client_uri"])
-def test_half_a_surrogate_pair_in_a_replacement_is_refused(home: House, name: str) -> None:
+def test_half_a_surrogate_pair_in_a_replacement_is_refused(latchkey: TestApp, name: str) -> None:
     """Whichever field of a client's own description holds it, the answer is a 400 and nothing is changed."""
-    made = home.call("POST", "/oauth/register", json_body={"redirect_uris": [CALLBACK]}).json()
+    made = latchkey.call("POST", "/oauth/register", json_body={"redirect_uris": [CALLBACK]}).json()
     bad = ["\ud800"] if name.endswith("s") else "\ud800"
     fields = {"client_id": made["client_id"], "redirect_uris": [CALLBACK], name: bad}
     target = f"/oauth/register/{made['client_id']}"
-    answer = home.call("PUT", target, made["registration_access_token"], json_body=fields)
+    answer = latchkey.call("PUT", target, made["registration_access_token"], json_body=fields)
     assert answer.status == 400
-    assert home.call("GET", target, made["registration_access_token"]).json()["redirect_uris"] == [CALLBACK]
+    assert latchkey.call("GET", target, made["registration_access_token"]).json()["redirect_uris"] == [CALLBACK]
 
 
-def test_field_that_nobody_reads_may_hold_half_a_surrogate_pair(home: House) -> None:
+def test_field_that_nobody_reads_may_hold_half_a_surrogate_pair(latchkey: TestApp) -> None:
     """What isn't read isn't judged."""
-    assert home.call("POST", "/oauth/register", json_body={"redirect_uris": [CALLBACK], "x": "\ud800"}).status == 201
+    assert (
+        latchkey.call("POST", "/oauth/register", json_body={"redirect_uris": [CALLBACK], "x": "\ud800"}).status == 201
+    )

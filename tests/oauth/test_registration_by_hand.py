@@ -10,8 +10,8 @@ from chalicelib.core import secrets, settings
 from chalicelib.oauth import client_metadata, clients, delete_client, registration
 from chalicelib.oauth.errors import OAuthError
 from chalicelib.oauth.tables import Client
-from tests.house import NOON_MS, House
 from tests.oauth.flow import CALLBACK, CODE, DEVICE, ISSUER, REFRESH
+from tests.support.harness import NOON_MS, TestApp
 
 BODY_MAX = 64 * 1024
 
@@ -39,7 +39,7 @@ def replaced(made: dict[str, Any], **described: object) -> dict[str, object]:
     ],
 )
 def test_anybody_nobody_or_holders_of_the_initial_token_may_register(
-    home: House, setting: str, authorization: str, may: bool
+    latchkey: TestApp, setting: str, authorization: str, may: bool
 ) -> None:
     """Whichever the operator chose; a token is no longer than a thousand characters, and ASCII."""
     kept = setting if setting in ("open", "closed") else secrets.digest(setting)
@@ -53,7 +53,7 @@ def test_anybody_nobody_or_holders_of_the_initial_token_may_register(
     assert refused.value.headers == {"WWW-Authenticate": 'Bearer error="invalid_token"'}
 
 
-def test_client_is_kept_a_week_unless_somebody_approves_it(home: House) -> None:
+def test_client_is_kept_a_week_unless_somebody_approves_it(latchkey: TestApp) -> None:
     """And it is nobody's."""
     client = Client.get(registered()["client_id"])
     assert client.dies_at == NOON_MS // 1000 + 7 * 86_400
@@ -61,7 +61,7 @@ def test_client_is_kept_a_week_unless_somebody_approves_it(home: House) -> None:
 
 
 @pytest.mark.parametrize(("more", "fits"), [(0, True), (1, False)])
-def test_description_has_at_most_64_kilobytes(home: House, more: int, fits: bool) -> None:
+def test_description_has_at_most_64_kilobytes(latchkey: TestApp, more: int, fits: bool) -> None:
     """To the byte."""
     body = json.dumps({"redirect_uris": [CALLBACK], "x": ""}).encode()
     body = body.replace(b'"x": ""', b'"x": "' + b"x" * (BODY_MAX + more - len(body)) + b'"')
@@ -74,7 +74,7 @@ def test_description_has_at_most_64_kilobytes(home: House, more: int, fits: bool
     assert (refused.value.error, refused.value.status) == ("invalid_client_metadata", 400)
 
 
-def test_client_is_managed_with_its_own_token_while_it_lives(home: House) -> None:
+def test_client_is_managed_with_its_own_token_while_it_lives(latchkey: TestApp) -> None:
     """Not with another's, with its secret, or after its end."""
     made, other = registered(), registered()
     client_id, bearer = made["client_id"], f"Bearer {made['registration_access_token']}"
@@ -87,7 +87,7 @@ def test_client_is_managed_with_its_own_token_while_it_lives(home: House) -> Non
         grant_types={CODE},
         wanted=set(),
         registered_by="account",
-        owner_id=home.account().id,
+        owner_id=latchkey.account().id,
     ).client
     for name, shown in (
         (other["client_id"], bearer),
@@ -105,7 +105,7 @@ def test_client_is_managed_with_its_own_token_while_it_lives(home: House) -> Non
         registration.authenticated(client_id, bearer)
 
 
-def test_replacement_takes_the_place_of_the_whole_description(home: House) -> None:
+def test_replacement_takes_the_place_of_the_whole_description(latchkey: TestApp) -> None:
     """RFC 7592 §2.2: what it leaves out is as if it had never been said; secret and owner stay."""
     made = registered(
         client_name="Photos", client_uri="https://photos.example/", scope="read", grant_types=[CODE, REFRESH]
@@ -158,7 +158,7 @@ def test_replacement_takes_the_place_of_the_whole_description(home: House) -> No
         ({"redirect_uris": [f"https://a.example/{number}" for number in range(11)]}, "invalid_redirect_uri"),
     ],
 )
-def test_replacement_that_cant_be_is_refused(home: House, described: dict[str, object], error: str) -> None:
+def test_replacement_that_cant_be_is_refused(latchkey: TestApp, described: dict[str, object], error: str) -> None:
     """It names the client itself, and nothing that is the server's to say; nothing is changed."""
     made = registered(client_name="Photos")
     with pytest.raises(OAuthError) as refused:
@@ -177,7 +177,7 @@ def test_server_alone_says_what_is_its_to_say() -> None:
     }
 
 
-def test_replacement_may_repeat_the_clients_own_secret(home: House) -> None:
+def test_replacement_may_repeat_the_clients_own_secret(latchkey: TestApp) -> None:
     """RFC 7592 §2.2; a public one has none to repeat."""
     made = registered()
     assert replaced(made, client_secret=made["client_secret"])["client_id"] == made["client_id"]
@@ -188,7 +188,7 @@ def test_replacement_may_repeat_the_clients_own_secret(home: House) -> None:
             replaced(public, **{"token_endpoint_auth_method": "none", **described})
 
 
-def test_replacement_of_a_client_that_ended_meanwhile_is_refused(home: House) -> None:
+def test_replacement_of_a_client_that_ended_meanwhile_is_refused(latchkey: TestApp) -> None:
     """As if its token had never been; one that is gone doesn't come back."""
     for gone in (False, True):
         made = registered()

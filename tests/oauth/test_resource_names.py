@@ -7,8 +7,8 @@ import pytest
 from chalicelib.core import settings
 from chalicelib.oauth import resources
 from chalicelib.oauth.errors import OAuthError
-from tests.house import House
 from tests.oauth.flow import ISSUER
+from tests.support.harness import TestApp
 
 FILES = "https://files.example.com"
 
@@ -34,7 +34,7 @@ def test_token_serves_this_api_if_it_names_it_or_nothing(named: list[str], serve
     assert resources.serves_this_api(iter(named), ISSUER) == serves
 
 
-def test_resources_are_ours_or_the_owners(home: House) -> None:
+def test_resources_are_ours_or_the_owners(latchkey: TestApp) -> None:
     """Any other is invalid_target, beside good ones too."""
     with settings.in_use(replace(settings.current(), resources=FILES)):
         assert resources.checked([FILES, f"{ISSUER}/v1", FILES], ISSUER) == {FILES, f"{ISSUER}/v1"}

@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from chalicelib.core import settings
-from tests.house import House
 from tests.oauth.flow import CLIENT, ISSUER, App, Person, query_of, refusal, works
+from tests.support.harness import TestApp
 
 V1, USERS = f"{ISSUER}/v1", f"{ISSUER}/v1/users"
 FILES, MAPS = "https://files.example.com", "https://maps.example.com/api"
@@ -15,7 +15,7 @@ UNGRANTED = (400, "invalid_target")
 
 
 @pytest.fixture
-def elsewhere(home: House) -> Iterator[None]:
+def elsewhere(latchkey: TestApp) -> Iterator[None]:
     """The owner has two other APIs that take our tokens."""
     with settings.in_use(replace(settings.current(), resources=f"{FILES} {MAPS}")):
         yield
@@ -26,18 +26,18 @@ def audience(app: App, token: str) -> object:
     return app.post("/oauth/introspect", token=token).json().get("aud")
 
 
-def test_resource_may_repeat(home: House, ada: Person, app: App) -> None:
+def test_resource_may_repeat(latchkey: TestApp, ada: Person, app: App) -> None:
     """Each is kept, and the token works here."""
     token, _ = ada.grant(app, resource=[V1, USERS])
     assert audience(app, token) == [V1, USERS]
-    assert works(home, token)
+    assert works(latchkey, token)
 
 
-def test_token_without_a_resource_is_for_this_api(home: House, ada: Person, app: App) -> None:
+def test_token_without_a_resource_is_for_this_api(latchkey: TestApp, ada: Person, app: App) -> None:
     """And says nothing of an audience."""
     token, _ = ada.grant(app)
     assert audience(app, token) is None
-    assert works(home, token)
+    assert works(latchkey, token)
 
 
 def test_unknown_resource_is_refused(ada: Person, app: App) -> None:
@@ -59,7 +59,7 @@ def test_unknown_resource_is_refused(ada: Person, app: App) -> None:
         assert refusal(app.ask(CLIENT, resource=resource)) == UNGRANTED
 
 
-def test_resource_can_be_narrowed_when_a_code_is_exchanged(home: House, ada: Person, app: App) -> None:
+def test_resource_can_be_narrowed_when_a_code_is_exchanged(latchkey: TestApp, ada: Person, app: App) -> None:
     """RFC 8707 §2.2: fewer for the access token, while the refresh token keeps all."""
     body = app.redeem(ada.code(app, resource=[V1, USERS]), resource=V1).json()
     assert audience(app, body["access_token"]) == [V1]
@@ -69,7 +69,7 @@ def test_resource_can_be_narrowed_when_a_code_is_exchanged(home: House, ada: Per
     assert audience(app, app.refresh(body["refresh_token"]).json()["access_token"]) == [V1, USERS]
 
 
-def test_resource_cant_grow_after_the_consent(home: House, ada: Person, app: App) -> None:
+def test_resource_cant_grow_after_the_consent(latchkey: TestApp, ada: Person, app: App) -> None:
     """One that was not granted is invalid_target, at the exchange and at every refresh, and spends nothing."""
     code = ada.code(app, resource=V1)
     assert refusal(app.redeem(code, resource=USERS)) == UNGRANTED
@@ -80,24 +80,24 @@ def test_resource_cant_grow_after_the_consent(home: House, ada: Person, app: App
 
 
 @pytest.mark.usefixtures("elsewhere")
-def test_token_for_another_api_only_is_no_credential_here(home: House, ada: Person, app: App) -> None:
+def test_token_for_another_api_only_is_no_credential_here(latchkey: TestApp, ada: Person, app: App) -> None:
     """The other API can ask about it; if it leaks there, it opens nothing here."""
     token, _ = ada.grant(app, resource=FILES)
     assert audience(app, token) == [FILES]
-    answer = home.call("GET", "/v1/limits", token)
+    answer = latchkey.call("GET", "/v1/limits", token)
     assert (answer.status, answer.json()["error"]) == (401, "invalid_api_key")
 
 
 @pytest.mark.usefixtures("elsewhere")
-def test_token_for_this_api_and_another_works_here(home: House, ada: Person, app: App) -> None:
+def test_token_for_this_api_and_another_works_here(latchkey: TestApp, ada: Person, app: App) -> None:
     """It was granted for both."""
     token, _ = ada.grant(app, resource=[FILES, V1])
     assert audience(app, token) == [V1, FILES]
-    assert works(home, token)
+    assert works(latchkey, token)
 
 
 @pytest.mark.usefixtures("elsewhere")
-def test_resource_of_another_api_must_be_consented_to(home: House, ada: Person, app: App) -> None:
+def test_resource_of_another_api_must_be_consented_to(latchkey: TestApp, ada: Person, app: App) -> None:
     """A yes that named no resource was one to this API: no exchange or refresh makes a token for another of it."""
     ada.allows(app)
     page = ada.asked(app, resource=FILES)
@@ -109,18 +109,18 @@ def test_resource_of_another_api_must_be_consented_to(home: House, ada: Person, 
 
 
 @pytest.mark.usefixtures("elsewhere")
-def test_audience_of_another_api_can_be_told_from_ours(home: House, ada: Person, app: App) -> None:
+def test_audience_of_another_api_can_be_told_from_ours(latchkey: TestApp, ada: Person, app: App) -> None:
     """A token narrowed to the other API stops working here, though its grant was for both."""
     _, refresh = ada.grant(app, resource=[V1, FILES])
     token = app.refresh(refresh, resource=FILES).json()["access_token"]
-    assert not works(home, token)
+    assert not works(latchkey, token)
 
 
-def test_resource_in_json_may_be_a_list(home: House, ada: Person, app: App) -> None:
+def test_resource_in_json_may_be_a_list(latchkey: TestApp, ada: Person, app: App) -> None:
     """A form repeats the name; JSON can't."""
     code = ada.code(app, resource=[V1, USERS])
     body = {"grant_type": "authorization_code", "code": code, "redirect_uri": app.redirect_uri, **app.credentials}
-    answer = home.call("POST", "/oauth/token", json_body={**body, "resource": [V1, USERS]})
+    answer = latchkey.call("POST", "/oauth/token", json_body={**body, "resource": [V1, USERS]})
     assert audience(app, answer.json()["access_token"]) == [V1, USERS]
-    answer = home.call("POST", "/oauth/token", json_body={**app.credentials, "grant_type": CLIENT, "resource": V1})
+    answer = latchkey.call("POST", "/oauth/token", json_body={**app.credentials, "grant_type": CLIENT, "resource": V1})
     assert audience(app, answer.json()["access_token"]) == [V1]

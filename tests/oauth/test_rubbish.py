@@ -10,12 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from infra.standin import Answer
-from tests import exhaustive
-from tests.house import House
-from tests.internet import Internet, connected_to_nothing_else
 from tests.oauth.flow import CALLBACK, CHALLENGE, CODE, DEVICE, GRANT_TYPES, REFRESH, App, Person, registered
-from tests.rubbish import RUBBISH
-from tests.visitor import FORM
+from tests.support import exhaustive
+from tests.support.console_client import FORM
+from tests.support.fake_internet import Internet, connected_to_nothing_else
+from tests.support.harness import TestApp
+from tests.support.rubbish import RUBBISH
 
 NOT_FLAKY = settings(
     max_examples=exhaustive.examples(40),
@@ -89,7 +89,7 @@ def internet() -> Iterator[Internet]:
 
 
 @pytest.fixture
-def real(home: House, ada: Person, app: App, spa: App) -> Iterator[dict[str, str]]:
+def real(latchkey: TestApp, ada: Person, app: App, spa: App) -> Iterator[dict[str, str]]:
     """Parameters that are right, for one to be spoilt: real credentials, codes and tokens."""
     _, refresh = ada.grant(app)
     device = app.post("/oauth/device_authorization").json()
@@ -99,7 +99,7 @@ def real(home: House, ada: Person, app: App, spa: App) -> Iterator[dict[str, str
             {**spa.credentials, "grant_type": CODE, "code": ada.code(spa), "redirect_uri": CALLBACK},
             {**app.credentials, "grant_type": REFRESH, "refresh_token": refresh, "token": refresh},
             {**app.credentials, "grant_type": DEVICE, "device_code": device["device_code"]},
-            {**registered(home).credentials, "grant_type": "client_credentials", "token": refresh},
+            {**registered(latchkey).credentials, "grant_type": "client_credentials", "token": refresh},
         ]
     )
 
@@ -127,24 +127,24 @@ def encoded(fields: list[tuple[str, str]]) -> bytes:
 @NOT_FLAKY
 @given(endpoint=st.sampled_from(ENDPOINTS), name=ANY_NAME, value=TEXT)
 def test_one_spoilt_parameter_is_refused(
-    home: House, real: Iterator[dict[str, str]], endpoint: str, name: str, value: str
+    latchkey: TestApp, real: Iterator[dict[str, str]], endpoint: str, name: str, value: str
 ) -> None:
     """Everything else of the request is right."""
-    home.clock.forward(1)
+    latchkey.clock.forward(1)
     fields = {**next(real), name: value}
-    check(home.call("POST", endpoint, body=encoded([*fields.items()]), headers={"Content-Type": FORM}))
-    check(home.call("POST", endpoint, body=json.dumps(fields).encode()))
+    check(latchkey.call("POST", endpoint, body=encoded([*fields.items()]), headers={"Content-Type": FORM}))
+    check(latchkey.call("POST", endpoint, body=json.dumps(fields).encode()))
 
 
 @NOT_FLAKY
 @given(endpoint=st.sampled_from(ENDPOINTS), name=NAMES, value=JSON)
 def test_one_mistyped_parameter_is_refused(
-    home: House, real: Iterator[dict[str, str]], endpoint: str, name: str, value: object
+    latchkey: TestApp, real: Iterator[dict[str, str]], endpoint: str, name: str, value: object
 ) -> None:
     """JSON of any form in a string's place."""
-    home.clock.forward(1)
+    latchkey.clock.forward(1)
     described = {"redirect_uris": [CALLBACK]} if endpoint == "/oauth/register" else next(real)
-    check(home.call("POST", endpoint, body=json.dumps({**described, name: value}).encode()))
+    check(latchkey.call("POST", endpoint, body=json.dumps({**described, name: value}).encode()))
 
 
 @NOT_FLAKY
@@ -156,23 +156,23 @@ def test_one_mistyped_parameter_is_refused(
     headers=HEADERS,
 )
 def test_rubbish_as_a_body_and_in_headers_is_refused(
-    home: House, endpoint: str, body: bytes, headers: dict[str, str]
+    latchkey: TestApp, endpoint: str, body: bytes, headers: dict[str, str]
 ) -> None:
     """Made-up bytes under made-up media types, with made-up credentials."""
-    home.clock.forward(1)
-    check(home.call("POST", endpoint, body=body, headers=headers))
+    latchkey.clock.forward(1)
+    check(latchkey.call("POST", endpoint, body=body, headers=headers))
 
 
 @NOT_FLAKY
 @given(data=st.data(), method=st.sampled_from(["GET", "PUT", "DELETE"]))
 def test_rubbish_in_the_management_of_a_client_is_refused(
-    home: House, app: App, data: st.DataObject, method: str
+    latchkey: TestApp, app: App, data: st.DataObject, method: str
 ) -> None:
     """Made-up ids, tokens and descriptions."""
-    home.clock.forward(1)
+    latchkey.clock.forward(1)
     client_id = data.draw(st.one_of(st.just(app.id), st.text("abc_09%.é~", min_size=1, max_size=30)))
     body = json.dumps(data.draw(JSON)).encode()
-    answer = home.call(method, f"/oauth/register/{client_id}", body=body, headers=data.draw(HEADERS))
+    answer = latchkey.call(method, f"/oauth/register/{client_id}", body=body, headers=data.draw(HEADERS))
     check(answer)
     assert answer.status >= 400
 
@@ -180,7 +180,7 @@ def test_rubbish_in_the_management_of_a_client_is_refused(
 @NOT_FLAKY
 @given(name=ANY_NAME, value=TEXT, more=st.lists(st.tuples(ANY_NAME, TEXT), max_size=2), logged_in=st.booleans())
 def test_rubbish_in_an_authorization_request_never_fails(
-    home: House,
+    latchkey: TestApp,
     ada: Person,
     spa: App,
     internet: Internet,
@@ -190,7 +190,7 @@ def test_rubbish_in_an_authorization_request_never_fails(
     logged_in: bool,
 ) -> None:
     """Nor does it lead anywhere but to the client, or to our own log-in; decided on by a form or not."""
-    home.clock.forward(1)
+    latchkey.clock.forward(1)
     query = quote_all([(name, value), *more])
     target = f"{spa.asking(**{name: None} if name in ('state', 'redirect_uri') else {})}&{query}"
     cookies = dict(ada.cookies)
@@ -209,9 +209,9 @@ def test_rubbish_in_an_authorization_request_never_fails(
 
 @NOT_FLAKY
 @given(typed=TEXT)
-def test_rubbish_as_a_user_code_is_not_found(home: House, ada: Person, typed: str) -> None:
+def test_rubbish_as_a_user_code_is_not_found(latchkey: TestApp, ada: Person, typed: str) -> None:
     """Whatever is typed, no device waits with it."""
-    home.clock.forward(3_600)
+    latchkey.clock.forward(3_600)
     ada.logs_in_again()
     status = ada.open(f"/device?user_code={quote(typed, errors='surrogatepass')}").status
     assert status == (404 if typed else 200)
@@ -224,9 +224,9 @@ def quote_all(pairs: list[tuple[str, str]]) -> str:
 
 @NOT_FLAKY
 @given(path=st.one_of(st.text("abc09%._~/é-", max_size=30), TEXT.map(lambda text: quote(text, errors="surrogatepass"))))
-def test_rubbish_behind_a_well_known_path_is_not_found(home: House, path: str) -> None:
+def test_rubbish_behind_a_well_known_path_is_not_found(latchkey: TestApp, path: str) -> None:
     """Only the documents that are there are."""
-    home.clock.forward(1)
+    latchkey.clock.forward(1)
     for document in ("oauth-authorization-server", "oauth-protected-resource"):
-        answer = home.call("GET", f"/.well-known/{document}/{path}x")
+        answer = latchkey.call("GET", f"/.well-known/{document}/{path}x")
         assert (answer.status, answer.json()["error"]) == (404, "not_found")

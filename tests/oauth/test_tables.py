@@ -6,7 +6,7 @@ import pytest
 from pynamodb.exceptions import AttributeNullError
 
 from chalicelib.oauth.tables import Client, Consent, Grant
-from tests.house import NOON_MS, House
+from tests.support.harness import NOON_MS, TestApp
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_scopes_of_a_consent_are_those_of_all_its_lines() -> None:
         ({"expires_at": NOON_MS + 1, "revoked_at": NOON_MS}, False),
     ],
 )
-def test_grant_lives_until_its_end_or_its_revocation(home: House, times: dict[str, Any], lives: bool) -> None:
+def test_grant_lives_until_its_end_or_its_revocation(latchkey: TestApp, times: dict[str, Any], lives: bool) -> None:
     """Until the last millisecond."""
     assert Grant("gra_1", **times).is_live() == lives
 

@@ -8,7 +8,6 @@ import pytest
 from chalicelib.core import secrets, settings
 from chalicelib.oauth.tables import Ticket
 from infra.standin import Answer
-from tests.house import House
 from tests.oauth import token_vectors as vectors
 from tests.oauth.flow import (
     CALLBACK,
@@ -26,28 +25,29 @@ from tests.oauth.flow import (
 )
 from tests.oauth.test_device import decide, started
 from tests.oauth.token_vectors import EVIL, Value, differing, refused
+from tests.support.harness import TestApp
 
 
 @pytest.fixture(autouse=True)
-def _files_are_a_resource(home: House) -> Iterable[None]:
+def _files_are_a_resource(latchkey: TestApp) -> Iterable[None]:
     """The owner has named another resource, which nobody asked for."""
     with settings.in_use(replace(settings.current(), resources=vectors.FILES)):
         yield
 
 
-def test_grant_type_that_is_missing_or_unknown_is_refused(home: House, app: App) -> None:
+def test_grant_type_that_is_missing_or_unknown_is_refused(latchkey: TestApp, app: App) -> None:
     """RFC 6749 §5.2: invalid_request where there is none, unsupported_grant_type for any other than four."""
 
     def ask(grant_type: Value, **more: Value) -> Answer:
-        home.clock.forward(1)
+        latchkey.clock.forward(1)
         return app.post("/oauth/token", grant_type=grant_type, **more)
 
     assert differing(vectors.GRANT_TYPES, ask) == []
 
 
-def test_grant_type_that_was_not_registered_is_refused_before_its_parameters_are_read(home: House) -> None:
+def test_grant_type_that_was_not_registered_is_refused_before_its_parameters_are_read(latchkey: TestApp) -> None:
     """RFC 6749 §5.2: unauthorized_client, whatever else is wrong; but a missing device code is noticed first."""
-    coder, machine = registered(home, grant_types=[CODE]), registered(home, grant_types=[CLIENT])
+    coder, machine = registered(latchkey, grant_types=[CODE]), registered(latchkey, grant_types=[CLIENT])
     wrong = {"scope": "nonsense", "resource": EVIL}
     for app, grant_type in ((machine, CODE), (machine, REFRESH), (coder, CLIENT)):
         for more in ({}, wrong):
@@ -58,7 +58,7 @@ def test_grant_type_that_was_not_registered_is_refused_before_its_parameters_are
 
 @pytest.mark.parametrize(("kind", "with_pkce"), [("app", False), ("app", True), ("spa", True)])
 def test_code_is_refused_for_the_first_thing_that_is_wrong_and_not_spent(
-    home: House, ada: Person, request: pytest.FixtureRequest, kind: str, with_pkce: bool
+    latchkey: TestApp, ada: Person, request: pytest.FixtureRequest, kind: str, with_pkce: bool
 ) -> None:
     """RFC 6749 §4.1.3 and RFC 7636 §4.6: code, then redirect URI, then verifier, then resource; a scope is not read."""
     client: App = request.getfixturevalue(kind)
@@ -70,7 +70,7 @@ def test_code_is_refused_for_the_first_thing_that_is_wrong_and_not_spent(
     }
 
     def ask(**changed: Value) -> Answer:
-        home.clock.forward(0.5)
+        latchkey.clock.forward(0.5)
         return client.ask(CODE, **{**right, **changed})
 
     assert differing(vectors.WITH_PKCE if with_pkce else vectors.WITHOUT_PKCE, ask) == []
@@ -85,22 +85,24 @@ def test_code_that_named_no_redirect_is_exchanged_with_a_registered_one_alone(ad
         assert app.redeem(ada.code(app, redirect_uri=None), redirect_uri=right).status == 200
 
 
-def test_code_that_is_not_the_clients_or_too_old_is_a_wrong_one(home: House, ada: Person, app: App, spa: App) -> None:
+def test_code_that_is_not_the_clients_or_too_old_is_a_wrong_one(
+    latchkey: TestApp, ada: Person, app: App, spa: App
+) -> None:
     """RFC 6749 §5.2: alike for another client's, another kind of ticket and an expired code."""
-    thief, device_code = registered(home), started(app)[0]
+    thief, device_code = registered(latchkey), started(app)[0]
     _, refresh_token = ada.grant(app)
     for code in (ada.code(spa), refresh_token, device_code, secrets.mint("ac")):
         assert refused(thief.redeem(code)) == refused(app.redeem(code)) == vectors.WRONG_CODE
     expired = ada.code(app)
-    home.clock.forward(60)
+    latchkey.clock.forward(60)
     assert refused(app.redeem(expired)) == vectors.WRONG_CODE
 
 
-def test_spent_code_is_checked_like_any_before_it_counts_as_reuse(home: House, ada: Person, spa: App) -> None:
+def test_spent_code_is_checked_like_any_before_it_counts_as_reuse(latchkey: TestApp, ada: Person, spa: App) -> None:
     """RFC 6749 §4.1.2: only a request that a fresh code would satisfy ends the grant, however old the code is."""
     code = ada.code(spa)
     refresh_token = spa.redeem(code).json()["refresh_token"]
-    home.clock.forward(120)
+    latchkey.clock.forward(120)
     assert refused(spa.redeem(code, redirect_uri=f"{CALLBACK}/")) == vectors.WRONG_REDIRECT
     assert refused(spa.redeem(code, code_verifier=vectors.OTHER_VERIFIER)) == vectors.WRONG_VERIFIER
     assert refused(spa.redeem(code, resource=EVIL)) == vectors.UNKNOWN_RESOURCE
@@ -110,47 +112,49 @@ def test_spent_code_is_checked_like_any_before_it_counts_as_reuse(home: House, a
 
 
 def test_refresh_is_refused_for_the_first_thing_that_is_wrong_and_spends_nothing(
-    home: House, ada: Person, app: App, spa: App
+    latchkey: TestApp, ada: Person, app: App, spa: App
 ) -> None:
     """RFC 6749 §6: token, then scope, then resource."""
     for client in (app, spa):
         _, token = ada.grant(client, scope="read")
 
         def ask(client: App = client, token: str = token, **changed: Value) -> Answer:
-            home.clock.forward(0.5)
+            latchkey.clock.forward(0.5)
             return client.ask(REFRESH, **{"refresh_token": token, **changed})
 
         assert differing(vectors.REFRESHES, ask) == []
         assert ask(scope=" read  read ").json()["scope"] == "read"
 
 
-def test_refresh_token_that_is_not_the_clients_or_too_old_is_a_wrong_one(home: House, ada: Person, app: App) -> None:
+def test_refresh_token_that_is_not_the_clients_or_too_old_is_a_wrong_one(
+    latchkey: TestApp, ada: Person, app: App
+) -> None:
     """RFC 6749 §5.2: alike for another client's, another kind of ticket and an expired one, spent or not."""
-    thief, code = registered(home), ada.code(app)
+    thief, code = registered(latchkey), ada.code(app)
     _, token = ada.grant(app)
     assert refused(thief.refresh(token)) == vectors.WRONG_REFRESH_TOKEN
     for other in (code, started(app)[0], secrets.mint("rt")):
         assert refused(app.refresh(other)) == vectors.WRONG_REFRESH_TOKEN
     successor = app.refresh(token).json()["refresh_token"]
-    home.clock.forward(90 * 86_400)
+    latchkey.clock.forward(90 * 86_400)
     assert refused(app.refresh(token)) == refused(app.refresh(successor)) == vectors.WRONG_REFRESH_TOKEN
 
 
-def test_client_credentials_are_refused_for_the_first_thing_that_is_wrong(home: House) -> None:
+def test_client_credentials_are_refused_for_the_first_thing_that_is_wrong(latchkey: TestApp) -> None:
     """RFC 6749 §4.4: a scope that OAuth grants nobody, then one that the client may not have, then the resource."""
-    reader = registered(home, scopes=["read"])
+    reader = registered(latchkey, scopes=["read"])
 
     def ask(**sent: Value) -> Answer:
-        home.clock.forward(0.5)
+        latchkey.clock.forward(0.5)
         return reader.ask(CLIENT, **sent)
 
     assert differing(vectors.OF_ITS_OWN, ask) == []
     assert ask(resource=[vectors.FILES, ISSUER], scope="read  write").json()["scope"] == "read"
 
 
-def test_device_code_is_refused_for_the_first_thing_that_is_wrong(home: House, ada: Person, app: App) -> None:
+def test_device_code_is_refused_for_the_first_thing_that_is_wrong(latchkey: TestApp, ada: Person, app: App) -> None:
     """RFC 8628 §3.5: whose it is, whether it has expired, what was decided, how often it polls, the resource."""
-    thief, (device_code, user_code) = registered(home), started(app)
+    thief, (device_code, user_code) = registered(latchkey), started(app)
     ask = app.ask
     assert refused(ask(DEVICE, device_code="")) == refused(ask(DEVICE)) == vectors.NO_DEVICE_CODE
     for wrong in ("x", secrets.mint("dc"), user_code, ada.code(app)):
@@ -165,14 +169,16 @@ def test_device_code_is_refused_for_the_first_thing_that_is_wrong(home: House, a
     assert refused(ask(DEVICE, device_code=device_code)) == vectors.SPENT
 
 
-def test_device_code_that_has_expired_is_too_old_unless_it_was_redeemed(home: House, ada: Person, app: App) -> None:
+def test_device_code_that_has_expired_is_too_old_unless_it_was_redeemed(
+    latchkey: TestApp, ada: Person, app: App
+) -> None:
     """RFC 8628 §3.5: expired_token for one that was approved, denied or left alone; a redeemed one is reused."""
     codes = [started(app) for _ in range(4)]
     for (_, user_code), decision in zip(codes[1:], ("deny", "allow", "allow"), strict=True):
         decide(ada, user_code, decision)
     assert refused(app.ask(DEVICE, device_code=codes[1][0])) == vectors.DENIED
     refresh_token = app.ask(DEVICE, device_code=codes[2][0]).json()["refresh_token"]
-    home.clock.forward(600)
+    latchkey.clock.forward(600)
     left_alone, denied, redeemed, approved = (code for code, _ in codes)
     for code in (left_alone, denied, approved):
         assert refused(app.ask(DEVICE, device_code=code)) == vectors.TOO_OLD
@@ -182,7 +188,7 @@ def test_device_code_that_has_expired_is_too_old_unless_it_was_redeemed(home: Ho
 
 @pytest.mark.parametrize(("kind", "answer"), [("app", vectors.SPENT), ("spa", vectors.NO_VERIFIER)])
 def test_code_without_a_challenge_needs_a_clients_secret(
-    home: House, ada: Person, request: pytest.FixtureRequest, kind: str, answer: vectors.Refused
+    latchkey: TestApp, ada: Person, request: pytest.FixtureRequest, kind: str, answer: vectors.Refused
 ) -> None:
     """RFC 9700 §2.1.1: the token endpoint looks for itself, however a public client came to have such a code."""
     client: App = request.getfixturevalue(kind)

@@ -7,8 +7,8 @@ import pytest
 
 from app import app
 from chalicelib.api.reference.document import document
-from tests import exhaustive
 from tests.reference import linters
+from tests.support import exhaustive
 
 pytestmark = pytest.mark.xdist_group("openapi linters")
 

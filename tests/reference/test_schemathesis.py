@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from chalicelib.credentials import scopes
-from tests import exhaustive
 from tests.browser.console import Console, Key, Person, served
 from tests.reference.player import Player, playing
+from tests.support import exhaustive
 
 pytestmark = pytest.mark.xdist_group("schemathesis")
 

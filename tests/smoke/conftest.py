@@ -13,8 +13,8 @@ from infra.smoke.outcomes import Outcomes
 from infra.smoke.redaction import Redaction
 from infra.smoke.run import Run
 from infra.smoke.target import LOCAL, Target
-from tests import program
-from tests.house import stage_key_file
+from tests.support import subprocess_server
+from tests.support.harness import stage_key_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +44,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         patch.setenv("AWS_ENDPOINT_URL", database.url)
         dynamodb.forget_connection()
         try:
-            with program.running("tests.smoke.server", log) as process:
-                yield Served(**program.said(process))
+            with subprocess_server.running("tests.smoke.server", log) as process:
+                yield Served(**subprocess_server.said(process))
         finally:
             database.stop()
             dynamodb.forget_connection()

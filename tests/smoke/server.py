@@ -17,7 +17,7 @@ from chalicelib.credentials import scopes
 from chalicelib.credentials.issue import new_key, put_beside_the_others
 from chalicelib.limits import tiers
 from infra import background, chalice_cli, data, server
-from tests.serving import ENGINE_ANSWERS_WITHIN_S
+from tests.support.serving import ENGINE_ANSWERS_WITHIN_S
 
 
 class Server(server.Server):

@@ -21,7 +21,7 @@ from infra.smoke.run import UNANSWERED_MAX, Run
 from infra.smoke.target import LOCAL, Target
 from infra.smoke.throwaway import CLEANUP
 from infra.standin import Answer
-from tests.serving import CrowdServer
+from tests.support.serving import CrowdServer
 
 Made = Callable[..., Run]
 

@@ -12,9 +12,9 @@ from chalicelib.accounts.tables import Account as Stored
 from chalicelib.core import settings
 from infra.smoke import burst, contract, outcomes, revocation, throwaway
 from infra.smoke.command import INTERRUPTED, OF_ACCOUNT, smoke
-from tests.receiver import listening
 from tests.smoke import wrong
 from tests.smoke.conftest import Served
+from tests.support.webhook_receiver import listening
 
 pytestmark = pytest.mark.xdist_group("smoke")
 FORBIDDEN = re.compile(r"lk_[a-z]+_[0-9A-Za-z]{36}|@example\.com|127\.0\.0\.1|acc_\w{8}")

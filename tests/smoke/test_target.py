@@ -4,7 +4,7 @@ import pytest
 
 from infra import engine
 from infra.smoke import command, target
-from tests.receiver import listening
+from tests.support.webhook_receiver import listening
 
 
 @pytest.mark.parametrize(

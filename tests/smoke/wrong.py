@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from infra.standin import Answer
-from tests.serving import CrowdServer
+from tests.support.serving import CrowdServer
 
 Mutation = Callable[[str, Answer], Answer]
 """Gets the Authorization header of a request and the true answer; returns what is sent."""

@@ -17,9 +17,9 @@ from chalicelib.uptime import checks, days, incidents, report
 from chalicelib.uptime import states as words
 from infra import manage
 from infra.failed import Mistake
-from tests.house import House
-from tests.receiver import Receiver
-from tests.visitor import Visitor
+from tests.support.console_client import ConsoleClient
+from tests.support.harness import TestApp
+from tests.support.webhook_receiver import Receiver
 
 DAY_S = 86_400
 
@@ -28,24 +28,24 @@ def nothing_waits(_now_ms: int) -> None:
     """No delivery is overdue."""
 
 
-def told(home: House) -> dict[str, Any]:
+def told(latchkey: TestApp) -> dict[str, Any]:
     """Return what programs are told, read anew."""
     report.forget()
-    answer = home.call("GET", "/status.json")
+    answer = latchkey.call("GET", "/status.json")
     assert answer.status == 200, answer.body
     body: dict[str, Any] = answer.json()
     return body
 
 
-def told_as_kept(home: House) -> dict[str, Any]:
+def told_as_kept(latchkey: TestApp) -> dict[str, Any]:
     """Return what programs are told, which may have been read some seconds before."""
-    body: dict[str, Any] = home.call("GET", "/status.json").json()
+    body: dict[str, Any] = latchkey.call("GET", "/status.json").json()
     return body
 
 
-def states(home: House) -> dict[str, str]:
+def states(latchkey: TestApp) -> dict[str, str]:
     """Return how each component is."""
-    return {each["id"]: each["state"] for each in told(home)["components"]}
+    return {each["id"]: each["state"] for each in told(latchkey)["components"]}
 
 
 def checked(**found: str) -> None:
@@ -53,7 +53,7 @@ def checked(**found: str) -> None:
     days.write(clock.now_ms() // 60_000, dict.fromkeys(words.COMPONENTS, "up") | found)
 
 
-def test_check_asks_over_http_and_says_what_it_found(home: House, receiver: Receiver) -> None:
+def test_check_asks_over_http_and_says_what_it_found(latchkey: TestApp, receiver: Receiver) -> None:
     """Nobody answers, or something else: down. No URL: nobody knows."""
     for url, found in (
         ("http://127.0.0.1:9", "down"),
@@ -69,18 +69,20 @@ def test_check_asks_over_http_and_says_what_it_found(home: House, receiver: Rece
             }
 
 
-def test_what_is_up_is_asked_every_five_minutes_and_what_is_not_every_minute(home: House, receiver: Receiver) -> None:
+def test_what_is_up_is_asked_every_five_minutes_and_what_is_not_every_minute(
+    latchkey: TestApp, receiver: Receiver
+) -> None:
     """The gateway charges for each question."""
     receiver.says = [200]
     with settings.in_use(replace(settings.current(), public_url=receiver.url.removesuffix("/hooks"))):
         for _ in range(10):
             assert checks.check(nothing_waits)["api"] == "up"
-            home.clock.forward(60)
+            latchkey.clock.forward(60)
         assert receiver.looked_at.count("/health") == 2
         receiver.says = [503]
         for _ in range(10):
             found = checks.check(nothing_waits)
-            home.clock.forward(60)
+            latchkey.clock.forward(60)
     assert found["api"] == "down"
     assert receiver.looked_at.count("/health") > 2 + 5
 
@@ -91,13 +93,13 @@ def test_what_is_up_is_asked_every_five_minutes_and_what_is_not_every_minute(hom
     + [(status, "down") for status in (500, 502, 503, 504)],
 )
 def test_only_a_200_is_up_and_only_a_429_is_better_than_down(
-    home: House, receiver: Receiver, status: int, found: str
+    latchkey: TestApp, receiver: Receiver, status: int, found: str
 ) -> None:
     """A gateway answers for a function that fails, or that isn't there; that is down, and counts as minutes down."""
     receiver.says = [status]
     with settings.in_use(replace(settings.current(), public_url=receiver.url.removesuffix("/hooks"))):
         checks.check(nothing_waits)
-    api, oauth = told(home)["components"][:2]
+    api, oauth = told(latchkey)["components"][:2]
     assert (api["state"], oauth["state"]) == (found, found)
     assert api["days"][-1]["minutes_down"] == (found == "down")
     assert api["uptime_percent"] == ("0" if found == "down" else "100")
@@ -106,63 +108,63 @@ def test_only_a_200_is_up_and_only_a_429_is_better_than_down(
 @pytest.mark.parametrize(
     ("late_ms", "found"), [(None, "up"), (300_000, "up"), (300_001, "degraded"), (1_800_001, "down")]
 )
-def test_webhooks_are_as_late_as_their_latest(home: House, late_ms: int | None, found: str) -> None:
+def test_webhooks_are_as_late_as_their_latest(latchkey: TestApp, late_ms: int | None, found: str) -> None:
     """Five minutes are normal; half an hour isn't."""
     with settings.in_use(replace(settings.current(), public_url="")):
         assert checks.check(lambda _: late_ms)["webhooks"] == found
 
 
 @pytest.mark.parametrize(("takes_ms", "found"), [(1_000, "up"), (1_001, "degraded")])
-def test_database_that_takes_longer_than_a_second_is_degraded(home: House, takes_ms: int, found: str) -> None:
+def test_database_that_takes_longer_than_a_second_is_degraded(latchkey: TestApp, takes_ms: int, found: str) -> None:
     """It answers, and later than it should."""
     times_ns = count(0, takes_ms * 1_000_000)
     with settings.in_use(replace(settings.current(), public_url="")), clock.measured_by(lambda: next(times_ns)):
         assert checks.check(nothing_waits)["database"] == found
 
 
-def test_minute_is_counted_once_whoever_checks_it(home: House) -> None:
+def test_minute_is_counted_once_whoever_checks_it(latchkey: TestApp) -> None:
     """Two functions, or one that tries again."""
     checked(api="down")
     checked(api="down")
-    home.clock.forward(60)
+    latchkey.clock.forward(60)
     checked()
-    (today,) = told(home)["components"][0]["days"][-1:]
+    (today,) = told(latchkey)["components"][0]["days"][-1:]
     assert (today["minutes_checked"], today["minutes_down"], today["state"]) == (2, 1, "degraded")
 
 
-def test_clock_that_jumps_back_counts_nothing_twice(home: House) -> None:
+def test_clock_that_jumps_back_counts_nothing_twice(latchkey: TestApp) -> None:
     """The minutes that it has passed already are in the count."""
     for _ in range(3):
         checked()
-        home.clock.forward(60)
-    home.clock.forward(-120)
+        latchkey.clock.forward(60)
+    latchkey.clock.forward(-120)
     checked(api="down")
-    assert told(home)["components"][0]["days"][-1]["minutes_down"] == 0
+    assert told(latchkey)["components"][0]["days"][-1]["minutes_down"] == 0
 
 
-def test_days_show_how_long_it_was_down_and_how_much_is_known(home: House) -> None:
+def test_days_show_how_long_it_was_down_and_how_much_is_known(latchkey: TestApp) -> None:
     """Ninety days, the oldest first; a day without checks is no data."""
     for _ in range(10):
         checked(database="down")
-        home.clock.forward(60)
-    home.clock.forward(2 * DAY_S)
+        latchkey.clock.forward(60)
+    latchkey.clock.forward(2 * DAY_S)
     for _ in range(30):
         checked(webhooks="degraded")
-        home.clock.forward(60)
-    shown = {each["id"]: each for each in told(home)["components"]}
+        latchkey.clock.forward(60)
+    shown = {each["id"]: each for each in told(latchkey)["components"]}
     assert [day["state"] for day in shown["database"]["days"][-3:]] == ["down", "unknown", "up"]
     assert [day["state"] for day in shown["webhooks"]["days"][-3:]] == ["up", "unknown", "degraded"]
     assert len(shown["api"]["days"]) == 90
     assert (shown["database"]["uptime_percent"], shown["api"]["uptime_percent"]) == ("75", "100")
 
 
-def test_what_nobody_has_checked_is_not_known(home: House) -> None:
+def test_what_nobody_has_checked_is_not_known(latchkey: TestApp) -> None:
     """Neither before the first check nor five minutes after the last."""
-    assert set(states(home).values()) == {"unknown"}
+    assert set(states(latchkey).values()) == {"unknown"}
     checked(oauth="degraded")
-    assert states(home) == {"api": "up", "oauth": "degraded", "webhooks": "up", "database": "up"}
-    home.clock.forward(6 * 60)
-    assert set(states(home).values()) == {"unknown"}
+    assert states(latchkey) == {"api": "up", "oauth": "degraded", "webhooks": "up", "database": "up"}
+    latchkey.clock.forward(6 * 60)
+    assert set(states(latchkey).values()) == {"unknown"}
 
 
 @pytest.mark.parametrize(
@@ -180,56 +182,58 @@ def test_what_nobody_has_checked_is_not_known(home: House) -> None:
     ],
 )
 def test_whole_is_as_its_worst_part_and_never_more_than_is_known(
-    home: House, found: dict[str, str], whole: str, headline: str
+    latchkey: TestApp, found: dict[str, str], whole: str, headline: str
 ) -> None:
     """A deployment that knows no public URL can't check its API: not everything is up then."""
     checked(**found)
-    assert told(home)["state"] == whole
-    page = Visitor(home).open("/status").text
+    assert told(latchkey)["state"] == whole
+    page = ConsoleClient(latchkey).open("/status").text
     assert headline in page
     assert (whole == "up") == ("Everything is up." in page)
 
 
-def test_page_says_how_often_each_part_is_checked(home: House) -> None:
+def test_page_says_how_often_each_part_is_checked(latchkey: TestApp) -> None:
     """The API and the authorization server, found up, are not asked each minute."""
     checked()
-    page = Visitor(home).open("/status").text
+    page = ConsoleClient(latchkey).open("/status").text
     assert (
         "Checked every minute, the API and the authorization server every five minutes while they are up; last at"
         in page
     )
 
 
-def test_page_counts_only_days_that_were_checked(home: House) -> None:
+def test_page_counts_only_days_that_were_checked(latchkey: TestApp) -> None:
     """A service of three minutes doesn't claim 90 days; one of two days tells of two."""
     checked(api="up")
-    assert "1 day checked of the last 90: 100 % up" in Visitor(home).open("/status").text
-    assert "90 days:" not in Visitor(home).open("/status").text
-    home.clock.forward(86_400)
+    assert "1 day checked of the last 90: 100 % up" in ConsoleClient(latchkey).open("/status").text
+    assert "90 days:" not in ConsoleClient(latchkey).open("/status").text
+    latchkey.clock.forward(86_400)
     checked(api="up")
-    assert "2 days checked of the last 90: 100 % up" in Visitor(home).open("/status").text
+    assert "2 days checked of the last 90: 100 % up" in ConsoleClient(latchkey).open("/status").text
 
 
 @pytest.mark.parametrize("api", ["up", "unknown"])
-def test_open_incident_has_the_headline_when_the_checks_find_nothing(home: House, api: str) -> None:
+def test_open_incident_has_the_headline_when_the_checks_find_nothing(latchkey: TestApp, api: str) -> None:
     """Readers are not told that all is well above what isn't."""
     checked(api=api)
     incidents.open_one("Slow answers", "We are looking into it.", ["api"])
-    assert "The checks find nothing wrong; read below what they don't see." in Visitor(home).open("/status").text
+    assert (
+        "The checks find nothing wrong; read below what they don't see." in ConsoleClient(latchkey).open("/status").text
+    )
 
 
-def test_what_could_not_be_written_is_written_with_the_next_check(home: House) -> None:
+def test_what_could_not_be_written_is_written_with_the_next_check(latchkey: TestApp) -> None:
     """As minutes in which the database was down."""
     checked()
     send = dynamodb.sender()
     with dynamodb.sent_by(_unreachable):
         for _ in range(3):
-            home.clock.forward(60)
+            latchkey.clock.forward(60)
             checked()
     assert dynamodb.sender() is send
-    home.clock.forward(60)
+    latchkey.clock.forward(60)
     checked()
-    (database,) = [each for each in told(home)["components"] if each["id"] == "database"]
+    (database,) = [each for each in told(latchkey)["components"] if each["id"] == "database"]
     assert (database["state"], database["days"][-1]["minutes_down"], database["days"][-1]["minutes_checked"]) == (
         "up",
         3,
@@ -237,16 +241,16 @@ def test_what_could_not_be_written_is_written_with_the_next_check(home: House) -
     )
 
 
-def test_page_stays_readable_when_the_database_is_down(home: House) -> None:
+def test_page_stays_readable_when_the_database_is_down(latchkey: TestApp) -> None:
     """As page, JSON and RSS; it says so, and shows what was read before."""
     checked()
     incidents.open_one("Slow answers", "We are looking into it.", ["api"])
-    assert "Slow answers" in Visitor(home).open("/status").text
-    home.clock.forward(60)
+    assert "Slow answers" in ConsoleClient(latchkey).open("/status").text
+    latchkey.clock.forward(60)
     with dynamodb.sent_by(_unreachable):
-        page = Visitor(home).open("/status")
-        body = home.call("GET", "/status.json").json()
-        feed = home.call("GET", "/status.rss")
+        page = ConsoleClient(latchkey).open("/status")
+        body = latchkey.call("GET", "/status.json").json()
+        feed = latchkey.call("GET", "/status.rss")
     assert (page.status, feed.status) == (200, 200)
     assert "Something is down." in page.text
     assert "Slow answers" in page.text
@@ -254,12 +258,12 @@ def test_page_stays_readable_when_the_database_is_down(home: House) -> None:
     assert {each["id"]: each["state"] for each in body["components"]}["database"] == "down"
 
 
-def test_new_process_says_that_it_can_not_read_what_was(home: House) -> None:
+def test_new_process_says_that_it_can_not_read_what_was(latchkey: TestApp) -> None:
     """Nothing is made up."""
-    home.forget()
+    latchkey.forget()
     with dynamodb.sent_by(_unreachable):
-        page = Visitor(home).open("/status")
-        body = home.call("GET", "/status.json").json()
+        page = ConsoleClient(latchkey).open("/status")
+        body = latchkey.call("GET", "/status.json").json()
     assert page.status == 200
     assert "can't be read right now" in page.text
     assert (body["history"], body["components"][3]["state"]) == ("unreadable", "down")
@@ -286,7 +290,7 @@ FAULTS = {
 @pytest.mark.parametrize("path", ["/status", "/status.json", "/status.rss"])
 @pytest.mark.parametrize("fails", ["every call", "only the incidents"])
 @pytest.mark.parametrize("fault", FAULTS)
-def test_page_is_readable_however_the_database_fails(home: House, fault: str, fails: str, path: str) -> None:
+def test_page_is_readable_however_the_database_fails(latchkey: TestApp, fault: str, fails: str, path: str) -> None:
     """By silence, by refusing, by a table or a key that isn't there, by having no room: as page, JSON and RSS."""
     checked()
     real = dynamodb.sender()
@@ -298,24 +302,24 @@ def test_page_is_readable_however_the_database_fails(home: House, fault: str, fa
         raise FAULTS[fault]
 
     with dynamodb.sent_by(send):
-        answer = home.call("GET", path)
+        answer = latchkey.call("GET", path)
     assert answer.status == 200
     if path == "/status.json":
         assert (answer.json()["state"], answer.json()["history"]) == ("down", "unreadable")
 
 
-def test_readers_are_not_counted(home: House) -> None:
+def test_readers_are_not_counted(latchkey: TestApp) -> None:
     """Counting asks the database; so there is no limit, the headers are nobody's, and a spent one refuses nothing."""
-    home.counted("ip_203.0.113.7", tiers.ANONYMOUS, used=3600)
+    latchkey.counted("ip_203.0.113.7", tiers.ANONYMOUS, used=3600)
     for path in ("/status", "/status.json", "/status.rss"):
-        answer = home.call("GET", path)
+        answer = latchkey.call("GET", path)
         assert (answer.status, answer.header("X-RateLimit-Limit")) == (200, "0")
     with telemetry.calls_watched() as calls:
-        home.call("GET", "/status.json")
+        latchkey.call("GET", "/status.json")
     assert calls.made == []
 
 
-def test_while_the_database_is_silent_one_reader_waits_for_it_in_five_seconds(home: House) -> None:
+def test_while_the_database_is_silent_one_reader_waits_for_it_in_five_seconds(latchkey: TestApp) -> None:
     """The others are told at once that it is down; when it answers again, readers see that within 5 seconds."""
     asked: list[str] = []
 
@@ -326,39 +330,39 @@ def test_while_the_database_is_silent_one_reader_waits_for_it_in_five_seconds(ho
     checked()
     with dynamodb.sent_by(silent):
         for _ in range(3):
-            assert told_as_kept(home)["state"] == "down"
+            assert told_as_kept(latchkey)["state"] == "down"
         of_one_reader = len(asked)
-        home.clock.forward(4)
-        assert told_as_kept(home)["state"] == "down"
+        latchkey.clock.forward(4)
+        assert told_as_kept(latchkey)["state"] == "down"
     assert (of_one_reader, len(asked)) == (dynamodb.AT_ONCE.unavailable, dynamodb.AT_ONCE.unavailable)
-    home.clock.forward(1)
-    assert told_as_kept(home)["state"] == "up"
+    latchkey.clock.forward(1)
+    assert told_as_kept(latchkey)["state"] == "up"
 
 
-def test_crowd_of_readers_reads_once_in_15_seconds(home: House) -> None:
+def test_crowd_of_readers_reads_once_in_15_seconds(latchkey: TestApp) -> None:
     """The page costs two reads, however many look at it."""
-    assert home.call("GET", "/status.json").status == 200
+    assert latchkey.call("GET", "/status.json").status == 200
     with dynamodb.sent_by(_unreachable):
-        assert home.call("GET", "/status.json").json()["history"] == "read"
-    home.clock.forward(1)
-    assert home.call("GET", "/status").status == 200
+        assert latchkey.call("GET", "/status.json").json()["history"] == "read"
+    latchkey.clock.forward(1)
+    assert latchkey.call("GET", "/status").status == 200
 
 
-def test_incident_is_opened_updated_and_closed(home: House, capsys: pytest.CaptureFixture[str]) -> None:
+def test_incident_is_opened_updated_and_closed(latchkey: TestApp, capsys: pytest.CaptureFixture[str]) -> None:
     """By the operator's command; readers see each step, on the page and in the feed."""
     run("--title", "Slow <b>answers</b>", "--text", "Looking & seeing.", "--components", "api,database")
     incident_id = capsys.readouterr().out.split()[0]
-    home.clock.forward(60)
+    latchkey.clock.forward(60)
     run("--id", incident_id, "--text", "A partition was hot.", "--state", "identified")
-    home.clock.forward(60)
+    latchkey.clock.forward(60)
     run("--id", incident_id, "--text", "Fast again.", "--close")
-    (shown,) = told(home)["incidents"]
+    (shown,) = told(latchkey)["incidents"]
     assert [each["state"] for each in shown["updates"]] == ["investigating", "identified", "resolved"]
-    assert (shown["components"], shown["closed_at"]) == (["api", "database"], clock.iso(home.clock.now_ms))
-    page = Visitor(home).open("/status")
+    assert (shown["components"], shown["closed_at"]) == (["api", "database"], clock.iso(latchkey.clock.now_ms))
+    page = ConsoleClient(latchkey).open("/status")
     assert "Slow <b>answers</b>" in page.text
     assert "<b>answers" not in page.html
-    feed = ElementTree.fromstring(home.call("GET", "/status.rss").body)  # noqa: S314 - our own
+    feed = ElementTree.fromstring(latchkey.call("GET", "/status.rss").body)  # noqa: S314 - our own
     items = feed.findall("./channel/item")
     assert [item.findtext("description") for item in items] == [
         "Fast again.",
@@ -369,17 +373,17 @@ def test_incident_is_opened_updated_and_closed(home: House, capsys: pytest.Captu
     assert len({item.findtext("guid") for item in items}) == 3
 
 
-def test_feed_is_what_readers_of_feeds_ask_for(home: House) -> None:
+def test_feed_is_what_readers_of_feeds_ask_for(latchkey: TestApp) -> None:
     """RSS 2.0 with a link to itself, items that are no links by their ids, and times as RFC 822 writes them."""
-    empty = ElementTree.fromstring(home.call("GET", "/status.rss").body)  # noqa: S314 - our own
+    empty = ElementTree.fromstring(latchkey.call("GET", "/status.rss").body)  # noqa: S314 - our own
     assert empty.find("./channel/lastBuildDate") is None
     first = incidents.open_one("Slow", "Looking.", [])
-    home.clock.forward(60)
+    latchkey.clock.forward(60)
     incidents.open_one("Also slow", "Looking here, too.", [])
-    home.clock.forward(60)
+    latchkey.clock.forward(60)
     incidents.update(first.at, "Mended.", words.RESOLVED)
     report.forget()
-    answer = home.call("GET", "/status.rss")
+    answer = latchkey.call("GET", "/status.rss")
     assert answer.header("Content-Type") == "application/rss+xml; charset=utf-8"
     root = ElementTree.fromstring(answer.body)  # noqa: S314 - our own
     assert (root.tag, root.get("version"), [each.tag for each in root]) == ("rss", "2.0", ["channel"])
@@ -389,8 +393,8 @@ def test_feed_is_what_readers_of_feeds_ask_for(home: House) -> None:
     (link,) = channel.findall("{http://www.w3.org/2005/Atom}link")
     own = "https://api.example.com/status.rss"
     assert link.attrib == {"rel": "self", "type": "application/rss+xml", "href": own}
-    assert home.call("GET", "/status.rss").status == 200
-    assert parsedate_to_datetime(str(channel.findtext("lastBuildDate"))).timestamp() * 1000 == home.clock.now_ms
+    assert latchkey.call("GET", "/status.rss").status == 200
+    assert parsedate_to_datetime(str(channel.findtext("lastBuildDate"))).timestamp() * 1000 == latchkey.clock.now_ms
     items = channel.findall("item")
     assert len({item.findtext("guid") for item in items}) == len(items) == 3
     for item in items:
@@ -398,20 +402,20 @@ def test_feed_is_what_readers_of_feeds_ask_for(home: House) -> None:
         assert (guid.get("isPermaLink"), item.findtext("link")) == ("false", "https://api.example.com/status")
         moment = str(item.findtext("pubDate"))
         assert re.fullmatch(r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT", moment)
-        assert parsedate_to_datetime(moment).timestamp() * 1000 <= home.clock.now_ms
+        assert parsedate_to_datetime(moment).timestamp() * 1000 <= latchkey.clock.now_ms
 
 
-def test_lines_and_every_kind_of_letter_can_be_told(home: House) -> None:
+def test_lines_and_every_kind_of_letter_can_be_told(latchkey: TestApp) -> None:
     """On the page and in the feed, which stays well-formed."""
     text = 'First line.\nZweite Zeile: <5\u00a0s & "schnell" – 日本 🎉'
     run("--title", "Langsam & träge", "--text", text)
-    (shown,) = told(home)["incidents"]
+    (shown,) = told(latchkey)["incidents"]
     assert shown["updates"][0]["text"] == text
-    feed = ElementTree.fromstring(home.call("GET", "/status.rss").body)  # noqa: S314 - our own
+    feed = ElementTree.fromstring(latchkey.call("GET", "/status.rss").body)  # noqa: S314 - our own
     assert feed.findtext("./channel/item/description") == text
 
 
-def test_closed_incident_stays_closed(home: House) -> None:
+def test_closed_incident_stays_closed(latchkey: TestApp) -> None:
     """What was said is never changed; what never was can't be updated."""
     incident = incidents.open_one("Slow", "Looking.", [])
     incidents.update(incident.at, "Mended.", words.RESOLVED)
@@ -439,11 +443,11 @@ def test_closed_incident_stays_closed(home: House) -> None:
         (["--title", "Slow\0", "--text", "Looking."], r"TITLE has .* U\+0000"),
     ],
 )
-def test_operator_is_told_what_was_wrong(home: House, words: list[str], problem: str) -> None:
+def test_operator_is_told_what_was_wrong(latchkey: TestApp, words: list[str], problem: str) -> None:
     """And nothing is opened."""
     with pytest.raises(Mistake, match=problem):
         run(*words)
-    assert told(home)["incidents"] == []
+    assert told(latchkey)["incidents"] == []
 
 
 def run(*words: str) -> None:

@@ -8,9 +8,9 @@ import pytest
 from chalicelib.core import settings
 from chalicelib.webhooks import fan_out, send_delivery
 from chalicelib.webhooks.tables import Endpoint
-from tests.dns import NameServer, answering
-from tests.house import House
-from tests.receiver import Receiver
+from tests.support.harness import TestApp
+from tests.support.name_server import NameServer, answering
+from tests.support.webhook_receiver import Receiver
 
 PUBLIC, OTHER_PUBLIC = "93.184.215.14", "2606:2800:21f:cb07:6820:80da:af6b:8b2c"
 INSIDE = [
@@ -39,31 +39,37 @@ INSIDE = [
 ]
 
 
-def sent(home: House, server: NameServer, url: str = "https://rebind.example/hooks") -> send_delivery.Outcome:
+def sent(latchkey: TestApp, server: NameServer, url: str = "https://rebind.example/hooks") -> send_delivery.Outcome:
     """Send a message to a name of that server's."""
     endpoint = Endpoint("acc_x", "whk_x", url=url, name="x", created_at=0, enabled_at=0)
     return send_delivery.send(endpoint, fan_out.new(endpoint, "evt_x", "key.created", "{}", due_at=0), server.resolve)
 
 
 @pytest.mark.parametrize("address", INSIDE)
-def test_name_that_leads_inside_is_not_sent_to(home: House, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_name_that_leads_inside_is_not_sent_to(
+    latchkey: TestApp, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Loopback, private, link-local, multicast, metadata, in every way of writing them; nothing is connected to."""
     monkeypatch.setattr(socket, "create_connection", _never)
     with answering([address]) as server:
-        outcome = sent(home, server)
+        outcome = sent(latchkey, server)
     assert (outcome.status, outcome.problem) == (None, "Its name leads to no address, or to one that isn't public.")
     assert server.asked == ["rebind.example"]
 
 
 @pytest.mark.parametrize("addresses", [[PUBLIC, "127.0.0.1"], ["10.0.0.1", PUBLIC], [OTHER_PUBLIC, "::1"], []])
-def test_one_address_inside_is_one_too_many(home: House, addresses: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_address_inside_is_one_too_many(
+    latchkey: TestApp, addresses: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Which of several would be tried is nobody's choice; no address at all is none."""
     monkeypatch.setattr(socket, "create_connection", _never)
     with answering(addresses) as server:
-        assert sent(home, server).problem == "Its name leads to no address, or to one that isn't public."
+        assert sent(latchkey, server).problem == "Its name leads to no address, or to one that isn't public."
 
 
-def test_answer_that_changes_between_look_ups_changes_nothing(home: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_answer_that_changes_between_look_ups_changes_nothing(
+    latchkey: TestApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It is looked up once: the connection goes to the very address that was checked, whatever the name says next."""
     reached: list[Any] = []
 
@@ -73,23 +79,23 @@ def test_answer_that_changes_between_look_ups_changes_nothing(home: House, monke
 
     monkeypatch.setattr(socket, "create_connection", connect)
     with answering([PUBLIC], ["127.0.0.1"]) as server:
-        assert sent(home, server).problem == "It refuses connections."
+        assert sent(latchkey, server).problem == "It refuses connections."
         assert (reached, server.asked) == ([(PUBLIC, 443)], ["rebind.example"])
         # The next attempt looks it up anew, and meets the other answer.
-        assert "isn't public" in str(sent(home, server).problem)
+        assert "isn't public" in str(sent(latchkey, server).problem)
         assert (reached, len(server.asked)) == ([(PUBLIC, 443)], 2)
 
 
-def test_deployed_api_never_sends_to_this_machine(home: House, receiver: Receiver) -> None:
+def test_deployed_api_never_sends_to_this_machine(latchkey: TestApp, receiver: Receiver) -> None:
     """Only a run that says by its own URL that it is local does."""
     assert settings.current().public_url == "https://api.example.com"
     with answering(["127.0.0.1"]) as server:
-        outcome = sent(home, server, receiver.url)
-        named = sent(home, server, receiver.url.replace("127.0.0.1", "localhost"))
+        outcome = sent(latchkey, server, receiver.url)
+        named = sent(latchkey, server, receiver.url.replace("127.0.0.1", "localhost"))
     assert (outcome.status, named.status, receiver.received) == (None, None, [])
 
 
-def test_local_run_sends_to_this_machine_by_no_other_name(local: House, receiver: Receiver) -> None:
+def test_local_run_sends_to_this_machine_by_no_other_name(local: TestApp, receiver: Receiver) -> None:
     """Its address and `localhost` are; a name that merely leads there isn't."""
     with answering(["127.0.0.1"]) as server:
         assert sent(local, server, receiver.url.replace("127.0.0.1", "rebind.example")).status is None
@@ -98,7 +104,7 @@ def test_local_run_sends_to_this_machine_by_no_other_name(local: House, receiver
         assert sent(local, server, receiver.url.replace("127.0.0.1", "localhost")).status is None
 
 
-def test_redirect_inside_is_not_followed(local: House, receiver: Receiver) -> None:
+def test_redirect_inside_is_not_followed(local: TestApp, receiver: Receiver) -> None:
     """Whatever it names."""
     receiver.says = [307]
     receiver.headers = {"Location": "http://169.254.169.254/latest/meta-data"}

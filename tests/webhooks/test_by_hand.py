@@ -12,15 +12,15 @@ from chalicelib.webhooks import deliver, endpoints, fan_out, send_delivery, stat
 from chalicelib.webhooks.send_delivery import Outcome
 from chalicelib.webhooks.states import DELIVERED, FAILED, PENDING
 from chalicelib.webhooks.tables import Delivery, Endpoint
-from tests.house import House
-from tests.meanwhile import before
+from tests.support.harness import TestApp
+from tests.support.interleaving import before
 from tests.webhooks.told import as_it_stands, delivery
 
 
 @pytest.fixture
-def endpoint(home: House) -> Endpoint:
+def endpoint(latchkey: TestApp) -> Endpoint:
     """An endpoint that has never been sent to."""
-    return endpoints.create(home.account().id, url="https://example.com/hooks", name="Ledger", types=None)
+    return endpoints.create(latchkey.account().id, url="https://example.com/hooks", name="Ledger", types=None)
 
 
 @pytest.fixture
@@ -71,10 +71,12 @@ def test_test_message_is_held_for_a_minute_while_it_is_sent(endpoint: Endpoint, 
     assert as_it_stands(endpoint).busy_until is None
 
 
-def test_message_that_is_sent_again_begins_its_schedule_anew(home: House, endpoint: Endpoint, killed: None) -> None:
+def test_message_that_is_sent_again_begins_its_schedule_anew(
+    latchkey: TestApp, endpoint: Endpoint, killed: None
+) -> None:
     """In the queue, as asked for at this moment, and held for a minute."""
     given_up = stored(endpoint)
-    home.clock.forward(60)
+    latchkey.clock.forward(60)
     with pytest.raises(LookupError):
         deliver.resend(endpoint, given_up.id)
     found, now_ms = delivery(endpoint, given_up.id), clock.now_ms()

@@ -8,8 +8,8 @@ from chalicelib.core import clock, ssrf_rule
 from chalicelib.webhooks import deliver, delivery_queue, endpoint_lock, endpoints, fan_out, send_delivery
 from chalicelib.webhooks.send_delivery import Outcome
 from chalicelib.webhooks.tables import Endpoint
-from tests.house import House
-from tests.meanwhile import sent
+from tests.support.harness import TestApp
+from tests.support.interleaving import sent
 from tests.webhooks.told import as_it_stands
 
 READS: dict[str, Callable[[Endpoint], object]] = {
@@ -23,10 +23,10 @@ READS: dict[str, Callable[[Endpoint], object]] = {
 
 
 @pytest.mark.parametrize("what", READS)
-def test_what_decides_is_read_as_it_is_now(home: House, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+def test_what_decides_is_read_as_it_is_now(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
     """Each read of a table, of one item or of several."""
     monkeypatch.setattr(send_delivery, "send", lambda *_, **__: Outcome(clock.now_ms(), 5, 200))
-    endpoint = endpoints.create(home.account().id, url="https://example.com/", name="A", types=None)
+    endpoint = endpoints.create(latchkey.account().id, url="https://example.com/", name="A", types=None)
     fan_out.new(endpoint, "evt_" + "0" * 20, "key.created", "{}", due_at=0).save()
     endpoint_lock.fall_behind(endpoint)
     with sent() as calls:

@@ -25,14 +25,14 @@ from chalicelib.webhooks import (
 )
 from chalicelib.webhooks.states import DELIVERED, DISABLED, ENABLED, FAILED, PENDING
 from chalicelib.webhooks.tables import Delivery
-from tests.house import House
-from tests.receiver import Receiver
+from tests.support.harness import TestApp
+from tests.support.webhook_receiver import Receiver
 from tests.webhooks.told import as_it_stands, delivery, endpoint_of, happens, images, streamed
 
 DAY_S = 86_400
 
 
-def test_event_arrives_once_however_often_the_stream_brings_it(local: House, receiver: Receiver) -> None:
+def test_event_arrives_once_however_often_the_stream_brings_it(local: TestApp, receiver: Receiver) -> None:
     """A delivery lies under endpoint and event."""
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
@@ -46,7 +46,7 @@ def test_event_arrives_once_however_often_the_stream_brings_it(local: House, rec
     assert [[each.status, each.problem] for each in found.attempts] == [[204, None]]
 
 
-def test_events_arrive_in_order(local: House, receiver: Receiver) -> None:
+def test_events_arrive_in_order(local: TestApp, receiver: Receiver) -> None:
     """In which they happened."""
     ada = local.account()
     endpoint_of(ada, receiver)
@@ -55,7 +55,7 @@ def test_events_arrive_in_order(local: House, receiver: Receiver) -> None:
     assert receiver.ids == happened
 
 
-def test_only_chosen_types_arrive_and_nothing_from_before(local: House, receiver: Receiver) -> None:
+def test_only_chosen_types_arrive_and_nothing_from_before(local: TestApp, receiver: Receiver) -> None:
     """An endpoint is told of what it asked for, since it was there."""
     ada = local.account()
     happens(local, ada)
@@ -70,7 +70,7 @@ def test_only_chosen_types_arrive_and_nothing_from_before(local: House, receiver
     assert len(receiver.received) == 1
 
 
-def test_failure_is_tried_again_until_it_arrives(local: House, receiver: Receiver) -> None:
+def test_failure_is_tried_again_until_it_arrives(local: TestApp, receiver: Receiver) -> None:
     """By the schedule, each time with the same id and body, and not before it is due."""
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
@@ -100,7 +100,7 @@ def test_failure_is_tried_again_until_it_arrives(local: House, receiver: Receive
 @pytest.mark.parametrize("status", [429, 503, 500, 301])
 @pytest.mark.parametrize("form", ["7200", "Mon, 20 Dec 2021 %H:%M:%S GMT"])
 def test_receiver_that_says_when_to_come_back_is_not_met_before(
-    local: House, receiver: Receiver, status: int, form: str
+    local: TestApp, receiver: Receiver, status: int, form: str
 ) -> None:
     """By `Retry-After`, in seconds or as a date (RFC 9110 §10.2.3); then it is."""
     ada = local.account()
@@ -120,7 +120,7 @@ def test_receiver_that_says_when_to_come_back_is_not_met_before(
     assert delivery(endpoint, event_id).state == DELIVERED
 
 
-def test_receiver_cannot_ask_for_a_try_after_the_schedules_end(local: House, receiver: Receiver) -> None:
+def test_receiver_cannot_ask_for_a_try_after_the_schedules_end(local: TestApp, receiver: Receiver) -> None:
     """Three days after the event it is over, whatever it says; each try has its place in the schedule."""
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
@@ -159,7 +159,7 @@ def test_date_is_read_in_each_form_of_http(date: str) -> None:
     assert retry_schedule.asked_for_ms(date, 0) == 784_111_777_000
 
 
-def test_ten_attempts_within_about_three_days(local: House, receiver: Receiver) -> None:
+def test_ten_attempts_within_about_three_days(local: TestApp, receiver: Receiver) -> None:
     """Then it is given up, and stands in the log; a day of failures has disabled the endpoint, with an event."""
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
@@ -179,7 +179,7 @@ def test_ten_attempts_within_about_three_days(local: House, receiver: Receiver) 
     assert as_it_stands(endpoint).status == ENABLED
 
 
-def test_ten_failures_in_a_row_over_a_day_disable(local: House, receiver: Receiver) -> None:
+def test_ten_failures_in_a_row_over_a_day_disable(local: TestApp, receiver: Receiver) -> None:
     """Not ten in an hour: whoever repairs a receiver must find it as it was."""
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
@@ -204,7 +204,7 @@ def test_ten_failures_in_a_row_over_a_day_disable(local: House, receiver: Receiv
     assert {each.state for each in fan_out.of_endpoint(endpoint.id, 99)} == {FAILED}
 
 
-def test_who_takes_longer_than_two_seconds_is_sent_to_by_the_sweep_only(local: House, receiver: Receiver) -> None:
+def test_who_takes_longer_than_two_seconds_is_sent_to_by_the_sweep_only(local: TestApp, receiver: Receiver) -> None:
     """Until it is quicker."""
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
@@ -221,7 +221,7 @@ def test_who_takes_longer_than_two_seconds_is_sent_to_by_the_sweep_only(local: H
     assert not as_it_stands(endpoint).slow
 
 
-def test_gone_disables_at_once(local: House, receiver: Receiver) -> None:
+def test_gone_disables_at_once(local: TestApp, receiver: Receiver) -> None:
     """410 says: no more."""
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
@@ -233,7 +233,7 @@ def test_gone_disables_at_once(local: House, receiver: Receiver) -> None:
     assert as_it_stands(endpoint).disabled_because == states.GONE
 
 
-def test_enabled_again_it_is_told_of_what_happens_from_then_on(local: House, receiver: Receiver) -> None:
+def test_enabled_again_it_is_told_of_what_happens_from_then_on(local: TestApp, receiver: Receiver) -> None:
     """What happened meanwhile isn't sent by itself."""
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
@@ -248,7 +248,7 @@ def test_enabled_again_it_is_told_of_what_happens_from_then_on(local: House, rec
     assert receiver.ids == [heard]
 
 
-def test_killed_before_it_was_written_down_it_is_sent_again(local: House, receiver: Receiver) -> None:
+def test_killed_before_it_was_written_down_it_is_sent_again(local: TestApp, receiver: Receiver) -> None:
     """At least once: a claim is over after a minute."""
     ada = local.account()
     endpoint_of(ada, receiver)
@@ -267,7 +267,7 @@ def test_killed_before_it_was_written_down_it_is_sent_again(local: House, receiv
     assert delivery(endpoint, event_id).state == DELIVERED
 
 
-def test_what_the_stream_lost_is_found_within_the_hour(local: House, receiver: Receiver) -> None:
+def test_what_the_stream_lost_is_found_within_the_hour(local: TestApp, receiver: Receiver) -> None:
     """An hourly look compares events and deliveries."""
     ada = local.account()
     endpoint_of(ada, receiver)
@@ -277,7 +277,7 @@ def test_what_the_stream_lost_is_found_within_the_hour(local: House, receiver: R
     assert receiver.ids == happened
 
 
-def test_claimed_by_another_it_is_not_sent_twice(local: House, receiver: Receiver) -> None:
+def test_claimed_by_another_it_is_not_sent_twice(local: TestApp, receiver: Receiver) -> None:
     """Of two functions that see it due one sends."""
     ada = local.account()
     endpoint_of(ada, receiver)
@@ -294,7 +294,7 @@ def test_claimed_by_another_it_is_not_sent_twice(local: House, receiver: Receive
     assert receiver.ids == [event_id]
 
 
-def test_silent_endpoint_is_probed_with_its_oldest_and_holds_nobody_up(local: House, receiver: Receiver) -> None:
+def test_silent_endpoint_is_probed_with_its_oldest_and_holds_nobody_up(local: TestApp, receiver: Receiver) -> None:
     """What is behind it waits; what goes elsewhere doesn't."""
     ada = local.account()
     with socket.socket() as taken:
@@ -310,7 +310,7 @@ def test_silent_endpoint_is_probed_with_its_oldest_and_holds_nobody_up(local: Ho
         assert "refuses connections" in str(delivery(dead, happened[0]).attempts[0].problem)
 
 
-def test_resend_sends_again_whatever_became_of_it(local: House, receiver: Receiver) -> None:
+def test_resend_sends_again_whatever_became_of_it(local: TestApp, receiver: Receiver) -> None:
     """Under the same id, at once."""
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
@@ -321,7 +321,7 @@ def test_resend_sends_again_whatever_became_of_it(local: House, receiver: Receiv
     assert (sent.state, len(sent.attempts)) == (DELIVERED, 2)
 
 
-def test_deleted_account_hears_of_it_and_then_of_nothing(local: House, receiver: Receiver) -> None:
+def test_deleted_account_hears_of_it_and_then_of_nothing(local: TestApp, receiver: Receiver) -> None:
     """The last event goes out; the endpoints go with the account."""
     ada = local.account()
     endpoint_of(ada, receiver, [kinds.ACCOUNT_DELETED])
@@ -332,7 +332,7 @@ def test_deleted_account_hears_of_it_and_then_of_nothing(local: House, receiver:
     assert list(endpoints.of_account(ada.id)) == []
 
 
-def test_lost_mark_is_set_when_the_stream_brings_the_change(local: House) -> None:
+def test_lost_mark_is_set_when_the_stream_brings_the_change(local: TestApp) -> None:
     """A function that died between a change and its mark delays nothing for five minutes."""
     ada = local.account()
     key = local.key(ada)
@@ -344,7 +344,7 @@ def test_lost_mark_is_set_when_the_stream_brings_the_change(local: House) -> Non
     assert local.call("GET", "/v1/users/me", key.secret).status == 401
 
 
-def test_standing_mark_is_not_set_again(local: House) -> None:
+def test_standing_mark_is_not_set_again(local: TestApp) -> None:
     """A change costs its marks once."""
     ada = local.account()
     local.key(ada)
@@ -355,7 +355,7 @@ def test_standing_mark_is_not_set_again(local: House) -> None:
     assert _marks(ada.id) == before
 
 
-def test_unreadable_item_is_left_out(local: House, receiver: Receiver) -> None:
+def test_unreadable_item_is_left_out(local: TestApp, receiver: Receiver) -> None:
     """It would come again for a day, and nothing behind it."""
     ada = local.account()
     endpoint_of(ada, receiver)
@@ -378,7 +378,7 @@ def test_failing_database_is_raised_to_the_stream() -> None:
     assert is_outage(raised.value)
 
 
-def test_one_task_that_fails_keeps_no_other_from_being_done(local: House, receiver: Receiver) -> None:
+def test_one_task_that_fails_keeps_no_other_from_being_done(local: TestApp, receiver: Receiver) -> None:
     """And says so in the log."""
     done: list[str] = []
 
@@ -389,7 +389,7 @@ def test_one_task_that_fails_keeps_no_other_from_being_done(local: House, receiv
     assert done == ["second"]
 
 
-def test_deliveries_end_with_the_days_of_events(local: House, receiver: Receiver) -> None:
+def test_deliveries_end_with_the_days_of_events(local: TestApp, receiver: Receiver) -> None:
     """Whether or not DynamoDB has deleted them."""
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
@@ -401,7 +401,7 @@ def test_deliveries_end_with_the_days_of_events(local: House, receiver: Receiver
     assert Delivery.count(endpoint.id) == 1
 
 
-def test_oldest_due_says_how_late_things_are(local: House, receiver: Receiver) -> None:
+def test_oldest_due_says_how_late_things_are(local: TestApp, receiver: Receiver) -> None:
     """For the status page."""
     ada = local.account()
     endpoint_of(ada, receiver)

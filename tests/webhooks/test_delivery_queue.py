@@ -9,7 +9,7 @@ from chalicelib.core import clock
 from chalicelib.webhooks import delivery_queue, endpoints, fan_out, states
 from chalicelib.webhooks.states import DISABLED, ENABLED
 from chalicelib.webhooks.tables import Delivery, Endpoint
-from tests.house import House
+from tests.support.harness import TestApp
 
 
 def endpoint(account_id: str = "acc_a", endpoint_id: str = "whk_1", **fields: Any) -> Endpoint:
@@ -50,7 +50,7 @@ def test_endpoint_is_sent_to_at_once_if_it_answers_well_and_nothing_older_waits(
     assert not delivery_queue.answers_well(None)
 
 
-def test_queue_holds_what_waits_by_endpoint(home: House) -> None:
+def test_queue_holds_what_waits_by_endpoint(latchkey: TestApp) -> None:
     """Endpoints of two accounts are two, whatever their ids."""
     for number, account_id in enumerate(("acc_a", "acc_b", "acc_a")):
         waits("whk_1", number, 0, account_id)
@@ -61,7 +61,7 @@ def test_queue_holds_what_waits_by_endpoint(home: House) -> None:
     }
 
 
-def test_due_is_what_is_due_now_in_any_lane(home: House) -> None:
+def test_due_is_what_is_due_now_in_any_lane(latchkey: TestApp) -> None:
     """The most overdue first; what is due in a millisecond isn't."""
     now_ms = clock.now_ms()
     expected = []
@@ -76,38 +76,38 @@ def test_due_is_what_is_due_now_in_any_lane(home: House) -> None:
 @pytest.mark.parametrize(
     ("after_s", "is_turned"), [(0, False), (59.999, False), (60, True), (119.999, True), (120, False)]
 )
-def test_every_second_minute_the_most_overdue_come_last(home: House, after_s: float, is_turned: bool) -> None:
+def test_every_second_minute_the_most_overdue_come_last(latchkey: TestApp, after_s: float, is_turned: bool) -> None:
     """What lies behind much for one endpoint comes first then."""
     made = [waits(in_lane("0"), number, clock.now_ms() - 3 + number) for number in range(3)]
-    home.clock.forward(after_s)
+    latchkey.clock.forward(after_s)
     assert [each.id for each in delivery_queue.due(clock.now_ms())] == (made[::-1] if is_turned else made)
 
 
-def let_reading_take(seconds: float, home: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def let_reading_take(seconds: float, latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let it take so long to read one delivery."""
     query = Delivery.by_due.query
 
     def slowly(*arguments: Any, **named: Any) -> Iterator[Delivery]:
         for each in query(*arguments, **named):
-            home.clock.forward(seconds)
+            latchkey.clock.forward(seconds)
             yield each
 
     monkeypatch.setattr(Delivery.by_due, "query", slowly)
 
 
-def test_each_lane_is_read_for_its_part_of_ten_seconds(home: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_lane_is_read_for_its_part_of_ten_seconds(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
     """However much waits in another: 2.5 s of each."""
     now_ms = clock.now_ms()
     for lane in "02":
         for number in range(9):
             waits(in_lane(lane), number, now_ms - 9 + number)
-    let_reading_take(0.5, home, monkeypatch)
+    let_reading_take(0.5, latchkey, monkeypatch)
     assert [each.lane for each in delivery_queue.due(now_ms)] == ["0"] * 5 + ["2"] * 5
 
 
-def test_lateness_is_that_of_the_most_overdue_whose_endpoint_answers_well(home: House) -> None:
+def test_lateness_is_that_of_the_most_overdue_whose_endpoint_answers_well(latchkey: TestApp) -> None:
     """In whichever lane; what waits for a receiver's own sake makes nobody late."""
-    account = home.account()
+    account = latchkey.account()
     now_ms = clock.now_ms()
     assert delivery_queue.oldest_due_ms(now_ms) is None
     waiting_there: list[tuple[str, int, dict[str, Any]]] = [
@@ -125,9 +125,11 @@ def test_lateness_is_that_of_the_most_overdue_whose_endpoint_answers_well(home: 
     assert delivery_queue.oldest_due_ms(now_ms - 3_001) is None
 
 
-def test_lateness_is_looked_for_in_batches_until_time_is_over(home: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lateness_is_looked_for_in_batches_until_time_is_over(
+    latchkey: TestApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A hundred at a time: behind so many for a dead receiver one is found, unless half a second has gone by."""
-    account, now_ms = home.account(), clock.now_ms()
+    account, now_ms = latchkey.account(), clock.now_ms()
     dead, well = in_lane("0"), in_lane("0", skip=1)
     endpoint(account.id, dead, failures=1).save()
     endpoint(account.id, well).save()
@@ -136,13 +138,13 @@ def test_lateness_is_looked_for_in_batches_until_time_is_over(home: House, monke
     waits(well, 100, now_ms - 50, account.id)
     for seconds, late_ms in ((0.005, None), (0.004, 50)):
         with monkeypatch.context() as patched:
-            let_reading_take(seconds, home, patched)
+            let_reading_take(seconds, latchkey, patched)
             assert delivery_queue.oldest_due_ms(now_ms) == late_ms
 
 
-def test_endpoints_are_read_as_they_stand(home: House) -> None:
+def test_endpoints_are_read_as_they_stand(latchkey: TestApp) -> None:
     """By account and id; one that was deleted is absent."""
-    account = home.account()
+    account = latchkey.account()
     made = endpoints.create(account.id, url="https://example.com/", name="A", types=None)
     endpoints.disable(made, states.BY_ACCOUNT)
     place = (account.id, made.id)

@@ -11,16 +11,16 @@ from chalicelib.core import clock, errors, settings
 from chalicelib.events import kinds, record
 from chalicelib.webhooks import deliver, eligibility, endpoint_lock, endpoints, fan_out
 from chalicelib.webhooks.tables import Delivery, Endpoint
-from tests.house import House
 from tests.oauth.flow import CLIENT, registered, someone
-from tests.receiver import Receiver
-from tests.visitor import PASSWORD, SOMEWHERE
+from tests.support.console_client import PASSWORD, SOMEWHERE
+from tests.support.harness import TestApp
+from tests.support.webhook_receiver import Receiver
 from tests.webhooks.told import happens, streamed
 
 MAIL = "latchkey@example.com"
 
 
-def test_webhook_from_before_the_verification_gets_nothing_any_more(local: House, receiver: Receiver) -> None:
+def test_webhook_from_before_the_verification_gets_nothing_any_more(local: TestApp, receiver: Receiver) -> None:
     """Neither what happens after it nor what waited for it, and it is not listed."""
     eve = someone(local, "Eve", verified=False)
     hook = endpoints.create(eve.account.id, url=receiver.url, name="Spy", types=None)
@@ -38,7 +38,7 @@ def test_webhook_from_before_the_verification_gets_nothing_any_more(local: House
     assert all(each.state == "failed" for each in Delivery.query(hook.id))
 
 
-def test_webhook_of_a_suspended_account_gets_nothing_until_it_is_reinstated(local: House, receiver: Receiver) -> None:
+def test_webhook_of_a_suspended_account_gets_nothing_until_it_is_reinstated(local: TestApp, receiver: Receiver) -> None:
     """Neither at once, nor by the sweep, nor afterwards; what happens from the reinstatement on is sent."""
     account = someone(local).account
     hook = endpoints.create(account.id, url=receiver.url, name="Ledger", types=["account.renamed"])
@@ -58,7 +58,7 @@ def test_webhook_of_a_suspended_account_gets_nothing_until_it_is_reinstated(loca
     assert receiver.ids == [told]
 
 
-def test_deletion_is_told_also_by_an_account_that_was_suspended_before(local: House, receiver: Receiver) -> None:
+def test_deletion_is_told_also_by_an_account_that_was_suspended_before(local: TestApp, receiver: Receiver) -> None:
     """The end of an account is the last that its webhooks hear of."""
     account = someone(local).account
     endpoints.create(account.id, url=receiver.url, name="Ledger", types=[kinds.ACCOUNT_DELETED])
@@ -71,12 +71,12 @@ def test_deletion_is_told_also_by_an_account_that_was_suspended_before(local: Ho
     assert len(receiver.received) == 1
 
 
-def test_verification_deletes_the_webhooks_and_applications_from_before(home: House) -> None:
+def test_verification_deletes_the_webhooks_and_applications_from_before(latchkey: TestApp) -> None:
     """Their owner sees in Activity that they were there; the application's own tokens stop."""
-    eve = someone(home, "Eve", verified=False)
-    app = registered(home, owner=eve.account)
+    eve = someone(latchkey, "Eve", verified=False)
+    app = registered(latchkey, owner=eve.account)
     hook = endpoints.create(eve.account.id, url="https://example.com/", name="Spy", types=None)
-    home.clock.forward(1)
+    latchkey.clock.forward(1)
     eve.proves_address()
     assert Endpoint.found(eve.account.id, hook.id) is None
     assert app.ask(CLIENT).status == 401
@@ -95,9 +95,9 @@ DEEDS: dict[str, Callable[[Endpoint], object]] = {
 
 
 @pytest.mark.parametrize("deed", DEEDS)
-def test_nothing_is_done_with_a_webhook_before_the_address_is_verified(home: House, deed: str) -> None:
+def test_nothing_is_done_with_a_webhook_before_the_address_is_verified(latchkey: TestApp, deed: str) -> None:
     """Where mail is sent, an account that has yet to verify its address is told so; it may disable and delete."""
-    account = someone(home, verified=False).account
+    account = someone(latchkey, verified=False).account
     hook = endpoints.create(account.id, url="https://example.com/", name="A", types=None)
     with settings.in_use(replace(settings.current(), mail_from=MAIL)):
         with pytest.raises(errors.Conflict, match="Confirm your email"):
@@ -106,7 +106,7 @@ def test_nothing_is_done_with_a_webhook_before_the_address_is_verified(home: Hou
         endpoints.delete(hook)
 
 
-def test_one_message_by_hand_is_sent_at_a_time_for_an_account(local: House, receiver: Receiver) -> None:
+def test_one_message_by_hand_is_sent_at_a_time_for_an_account(local: TestApp, receiver: Receiver) -> None:
     """Ten webhooks don't hold ten functions: while one is tested, the test of another is refused, and then it isn't."""
     account = someone(local).account
     first, second = (endpoints.create(account.id, url=receiver.url, name=name, types=None) for name in "AB")
@@ -115,7 +115,7 @@ def test_one_message_by_hand_is_sent_at_a_time_for_an_account(local: House, rece
     assert deliver.send_test(second).state == "delivered"
 
 
-def test_tests_of_webhooks_are_limited_by_network(local: House, receiver: Receiver) -> None:
+def test_tests_of_webhooks_are_limited_by_network(local: TestApp, receiver: Receiver) -> None:
     """Whoever has many accounts has their messages sent no more often from one network."""
     statuses = []
     for _ in range(3):
@@ -130,10 +130,10 @@ def test_tests_of_webhooks_are_limited_by_network(local: House, receiver: Receiv
     ("status", "since_ms", "sent_since_ms"), [("active", 5, 5), ("suspended", 5, None), ("deleted", 5, 5)]
 )
 def test_endpoints_are_an_accounts_own_from_a_moment_on(
-    home: House, status: str, since_ms: int, sent_since_ms: int | None
+    latchkey: TestApp, status: str, since_ms: int, sent_since_ms: int | None
 ) -> None:
     """Nothing is sent to any while it is suspended; to those of an account that isn't there from the beginning on."""
-    account = home.account()
+    account = latchkey.account()
     account.update(actions=[Account.status.set(status), Account.credentials_since.set(5)])
     assert (eligibility.since_ms(account.id), eligibility.sent_since_ms(account.id)) == (since_ms, sent_since_ms)
     for made_at, is_over in ((4, True), (5, False), (6, False)):
@@ -144,8 +144,8 @@ def test_endpoints_are_an_accounts_own_from_a_moment_on(
     assert (eligibility.since_ms(account.id), eligibility.sent_since_ms(account.id)) == (0, 0)
 
 
-def test_account_that_is_not_there_has_no_webhooks(home: House) -> None:
+def test_account_that_is_not_there_has_no_webhooks(latchkey: TestApp) -> None:
     """Nor may it make any."""
     with pytest.raises(errors.NotFound, match="no such user"):
         eligibility.check_verified("acc_00000000000000000000")
-    eligibility.check_verified(home.account().id)
+    eligibility.check_verified(latchkey.account().id)

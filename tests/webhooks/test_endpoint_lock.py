@@ -6,14 +6,14 @@ from chalicelib.accounts.tables import Account
 from chalicelib.core import clock, errors
 from chalicelib.webhooks import endpoint_lock, endpoints, states
 from chalicelib.webhooks.tables import Endpoint
-from tests.house import House
+from tests.support.harness import TestApp
 from tests.webhooks.told import as_it_stands
 
 
 @pytest.fixture
-def endpoint(home: House) -> Endpoint:
+def endpoint(latchkey: TestApp) -> Endpoint:
     """An endpoint to which nobody sends."""
-    return endpoints.create(home.account().id, url="https://example.com/hooks", name="Ledger", types=None)
+    return endpoints.create(latchkey.account().id, url="https://example.com/hooks", name="Ledger", types=None)
 
 
 def test_turn_is_taken_by_one_for_a_minute_and_given_back(endpoint: Endpoint) -> None:
@@ -42,7 +42,9 @@ def test_turn_is_not_taken_while_the_endpoint_is_left_alone(
 
 
 @pytest.mark.parametrize("how", ["disabled", "suspended", "from_before", "deleted"])
-def test_turn_of_an_endpoint_that_gets_nothing_is_taken_by_nobody(home: House, endpoint: Endpoint, how: str) -> None:
+def test_turn_of_an_endpoint_that_gets_nothing_is_taken_by_nobody(
+    latchkey: TestApp, endpoint: Endpoint, how: str
+) -> None:
     """Neither by itself nor by hand; a deleted one doesn't come back by it."""
     account = Account.get(endpoint.account_id)
     if how == "disabled":
@@ -67,12 +69,12 @@ def test_endpoint_of_the_moment_of_the_verification_is_its_accounts_own(endpoint
 
 @pytest.mark.parametrize(("after_s", "is_free"), [(14.999, False), (15, True)])
 def test_one_message_by_hand_holds_its_account_for_15_seconds(
-    home: House, endpoint: Endpoint, after_s: float, is_free: bool
+    latchkey: TestApp, endpoint: Endpoint, after_s: float, is_free: bool
 ) -> None:
     """Should its function die; whichever of its endpoints the next one is for."""
     other = endpoints.create(endpoint.account_id, url="https://example.com/", name="Other", types=None)
     with endpoint_lock.by_hand(endpoint):
-        home.clock.forward(after_s)
+        latchkey.clock.forward(after_s)
         if is_free:
             with endpoint_lock.by_hand(other) as taken:
                 assert taken.id == other.id
@@ -89,10 +91,10 @@ def test_turn_by_hand_is_given_back_whatever_happens(endpoint: Endpoint) -> None
     assert [each.busy_until for each in Endpoint.query(endpoint.account_id)] == [None, None]
 
 
-def test_turn_that_another_has_by_now_is_not_given_back(home: House, endpoint: Endpoint) -> None:
+def test_turn_that_another_has_by_now_is_not_given_back(latchkey: TestApp, endpoint: Endpoint) -> None:
     """Who was too slow ends nobody's turn but their own."""
     slow = endpoint_lock.take(endpoint.account_id, endpoint.id)
-    home.clock.forward(60)
+    latchkey.clock.forward(60)
     quick = endpoint_lock.take(endpoint.account_id, endpoint.id)
     assert slow is not None
     assert quick is not None
@@ -112,12 +114,12 @@ def test_endpoint_that_was_disabled_or_deleted_is_held_by_nobody(endpoint: Endpo
     assert endpoint_lock.still(taken) is None
 
 
-def test_endpoint_catches_up_with_what_it_was_behind_of(home: House, endpoint: Endpoint) -> None:
+def test_endpoint_catches_up_with_what_it_was_behind_of(latchkey: TestApp, endpoint: Endpoint) -> None:
     """Not with what it fell behind of since that was seen; a deleted one doesn't come back by either."""
     endpoint_lock.fall_behind(endpoint)
     seen = as_it_stands(endpoint)
     assert seen.behind_since == clock.now_ms()
-    home.clock.forward(1)
+    latchkey.clock.forward(1)
     endpoint_lock.fall_behind(endpoint)
     endpoint_lock.catch_up(seen)
     assert as_it_stands(endpoint).behind_since == clock.now_ms()

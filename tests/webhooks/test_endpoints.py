@@ -14,8 +14,8 @@ from chalicelib.webhooks import endpoints, signing
 from chalicelib.webhooks.endpoints import COUNT
 from chalicelib.webhooks.states import BY_ACCOUNT, DISABLED, ENABLED, FAILING, GONE
 from chalicelib.webhooks.tables import Endpoint
-from tests.house import House
-from tests.meanwhile import failing
+from tests.support.harness import TestApp
+from tests.support.interleaving import failing
 from tests.webhooks.told import as_it_stands
 
 URL = "https://hooks.example.com:8443/latchkey?tenant=7"
@@ -40,9 +40,9 @@ def counted(account_id: str) -> int:
     return int(item[COUNT]["N"])
 
 
-def test_new_endpoint_is_stored_counted_and_recorded(home: House) -> None:
+def test_new_endpoint_is_stored_counted_and_recorded(latchkey: TestApp) -> None:
     """Its secret nowhere; of its URL only where it leads is told."""
-    account = home.account()
+    account = latchkey.account()
     endpoint = as_it_stands(made(account, types=["key.created", "key.revoked"]))
     assert (endpoint.url, endpoint.name, endpoint.types) == (URL, "Ledger", {"key.created", "key.revoked"})
     assert (endpoint.status, endpoint.version, endpoint.failures, endpoint.slow) == (ENABLED, 1, 0, False)
@@ -55,18 +55,18 @@ def test_new_endpoint_is_stored_counted_and_recorded(home: House) -> None:
     assert counted(account.id) == 3
 
 
-def test_form_of_a_new_endpoint_is_used_once(home: House) -> None:
+def test_form_of_a_new_endpoint_is_used_once(latchkey: TestApp) -> None:
     """The second time makes nothing, and says where the first one's is."""
-    account = home.account()
+    account = latchkey.account()
     made(account, form="ticket")
     with pytest.raises(errors.Conflict, match="Its webhook is in the list"):
         made(account, form="ticket")
     assert (counted(account.id), Ticket.count()) == (1, 1)
 
 
-def test_account_has_ten_endpoints_and_deleting_one_makes_room(home: House) -> None:
+def test_account_has_ten_endpoints_and_deleting_one_makes_room(latchkey: TestApp) -> None:
     """Once, however often it is deleted; another account's don't count."""
-    account, other = home.account(), home.account()
+    account, other = latchkey.account(), latchkey.account()
     ten = [made(account) for _ in range(10)]
     for form in (None, "ticket"):
         with pytest.raises(errors.Conflict, match="at most 10 webhooks"):
@@ -80,9 +80,9 @@ def test_account_has_ten_endpoints_and_deleting_one_makes_room(home: House) -> N
     assert Ticket.count() == 0
 
 
-def test_deletion_is_recorded_once_with_who_did_it(home: House) -> None:
+def test_deletion_is_recorded_once_with_who_did_it(latchkey: TestApp) -> None:
     """Latchkey by itself, or who acts."""
-    account = home.account()
+    account = latchkey.account()
     for actor, shown in (("latchkey", "latchkey"), ("", "operator")):
         endpoint = made(account)
         endpoints.delete(endpoint, actor=actor)
@@ -92,13 +92,13 @@ def test_deletion_is_recorded_once_with_who_did_it(home: House) -> None:
             endpoints.owned(account.id, endpoint.id)
 
 
-def test_endpoints_are_listed_oldest_first_beyond_an_id(home: House) -> None:
+def test_endpoints_are_listed_oldest_first_beyond_an_id(latchkey: TestApp) -> None:
     """No more than asked for; neither the item that counts them, nor one from before the verification."""
-    account = home.account()
+    account = latchkey.account()
     old = made(account)
     ids = []
     for _ in range(3):
-        home.clock.forward(1)
+        latchkey.clock.forward(1)
         ids.append(made(account).id)
     Account(account.id).update(actions=[Account.credentials_since.set(old.created_at + 1_000)])
     assert [each.id for each in endpoints.of_account(account.id)] == ids
@@ -114,11 +114,11 @@ def test_endpoints_are_listed_oldest_first_beyond_an_id(home: House) -> None:
     assert counted(account.id) == 3
 
 
-def test_change_sets_what_is_named_and_records_what_then_stands(home: House) -> None:
+def test_change_sets_what_is_named_and_records_what_then_stands(latchkey: TestApp) -> None:
     """What is None stays; no types at all are all of them, from now on."""
-    account = home.account()
+    account = latchkey.account()
     endpoint = made(account, types=["key.created"])
-    home.clock.forward(1)
+    latchkey.clock.forward(1)
     endpoints.change(endpoint, url=None, name="Audit", types=None)
     stands = as_it_stands(endpoint)
     assert [stands.name, stands.url, stands.types, stands.types_since] == ["Audit", URL, {"key.created"}, None]
@@ -126,7 +126,7 @@ def test_change_sets_what_is_named_and_records_what_then_stands(home: House) -> 
         *("webhook.changed", {"webhook": endpoint.id, "name": "Audit", "host": "hooks.example.com:8443"}, "operator"),
     )
     for types, kept in ((["key.revoked"], {"key.revoked"}), ([], None)):
-        home.clock.forward(1)
+        latchkey.clock.forward(1)
         endpoints.change(endpoint, url=None, name=None, types=types)
         stands = as_it_stands(endpoint)
         assert (stands.types, stands.types_since, stands.name) == (kept, clock.now_ms(), "Audit")
@@ -137,9 +137,9 @@ def test_change_sets_what_is_named_and_records_what_then_stands(home: House) -> 
 
 
 @pytest.mark.parametrize(("url", "is_new"), [(URL, False), ("https://other.example/", True)])
-def test_other_url_is_judged_anew(home: House, url: str, is_new: bool) -> None:
+def test_other_url_is_judged_anew(latchkey: TestApp, url: str, is_new: bool) -> None:
     """What the old one answered is forgotten, and what waits is sent first; the same URL changes nothing of that."""
-    endpoint = made(home.account())
+    endpoint = made(latchkey.account())
     failed: list[Action] = [Endpoint.failures.set(3), Endpoint.failing_since.set(5), Endpoint.quiet_until.set(7)]
     endpoint.update(actions=failed)
     endpoints.change(endpoint, url=url, name=None, types=None)
@@ -149,9 +149,9 @@ def test_other_url_is_judged_anew(home: House, url: str, is_new: bool) -> None:
     assert found == expected
 
 
-def test_secret_is_rotated_once_in_24_hours(home: House) -> None:
+def test_secret_is_rotated_once_in_24_hours(latchkey: TestApp) -> None:
     """For that long both sign; the second rotation waits until then, and of two at once one wins."""
-    account = home.account()
+    account = latchkey.account()
     endpoint = made(account)
     old = signing.secret_of(endpoint)
     outrun = as_it_stands(endpoint)
@@ -161,20 +161,20 @@ def test_secret_is_rotated_once_in_24_hours(home: House) -> None:
     assert (stands.version, stands.overlap_ends_at) == (2, clock.now_ms() + 86_400_000)
     assert signing.secret_of(stands) != old
     assert told(account.id)[0] == "webhook.secret_rotated"
-    home.clock.forward(86_400 - 0.001)
+    latchkey.clock.forward(86_400 - 0.001)
     with pytest.raises(errors.Conflict, match="rotated within the last 24 hours"):
         endpoints.rotate_secret(as_it_stands(endpoint))
     assert len(signing.keys_of(stands)) == 2
-    home.clock.forward(0.001)
+    latchkey.clock.forward(0.001)
     assert len(signing.keys_of(stands)) == 1
     with pytest.raises(errors.Conflict):
         endpoints.rotate_secret(outrun)
     assert endpoints.rotate_secret(stands).version == 3
 
 
-def test_reason_for_which_it_was_disabled_first_stays(home: House) -> None:
+def test_reason_for_which_it_was_disabled_first_stays(latchkey: TestApp) -> None:
     """And is told once, with who did it: nobody in person, but for its account."""
-    account = home.account()
+    account = latchkey.account()
     for because, actor in ((GONE, "latchkey"), (FAILING, "latchkey"), (BY_ACCOUNT, "operator")):
         endpoint = made(account)
         endpoints.disable(endpoint, because)
@@ -188,28 +188,28 @@ def test_reason_for_which_it_was_disabled_first_stays(home: House) -> None:
 
 
 @pytest.mark.parametrize(("because", "status"), [(GONE, ENABLED), (FAILING, ENABLED), (BY_ACCOUNT, DISABLED)])
-def test_what_an_old_url_answered_disables_no_new_one(home: House, because: str, status: str) -> None:
+def test_what_an_old_url_answered_disables_no_new_one(latchkey: TestApp, because: str, status: str) -> None:
     """Its account may, whatever URL it knew."""
-    endpoint = made(home.account())
+    endpoint = made(latchkey.account())
     endpoints.change(as_it_stands(endpoint), url="https://other.example/", name=None, types=None)
     endpoints.disable(endpoint, because)
     assert as_it_stands(endpoint).status == status
 
 
-def test_enabled_again_it_begins_anew(home: House) -> None:
+def test_enabled_again_it_begins_anew(latchkey: TestApp) -> None:
     """Nothing is held against it, and nothing from before is its; once, with its event."""
-    account = home.account()
+    account = latchkey.account()
     endpoint = made(account)
     marks = [Endpoint.failures.set(3), Endpoint.failing_since.set(5), Endpoint.quiet_until.set(7)]
     endpoint.update(actions=[*marks, Endpoint.behind_since.set(9)])
     endpoints.disable(endpoint, GONE)
-    home.clock.forward(60)
+    latchkey.clock.forward(60)
     endpoints.enable(endpoint)
     stands = as_it_stands(endpoint)
     assert [stands.status, stands.disabled_because, stands.enabled_at] == [ENABLED, None, clock.now_ms()]
     assert [stands.failures, stands.failing_since, stands.quiet_until, stands.behind_since] == [0, None, None, None]
     assert told(account.id)[0] == "webhook.enabled"
-    home.clock.forward(60)
+    latchkey.clock.forward(60)
     endpoints.enable(endpoint)
     assert as_it_stands(endpoint).enabled_at == stands.enabled_at
     assert len(record.newest_first(account.id, 9, kind="webhook.enabled")) == 1
@@ -225,9 +225,9 @@ DEEDS: dict[str, Callable[[Endpoint], object]] = {
 
 
 @pytest.mark.parametrize("deed", DEEDS)
-def test_endpoint_that_was_deleted_does_not_come_back(home: House, deed: str) -> None:
+def test_endpoint_that_was_deleted_does_not_come_back(latchkey: TestApp, deed: str) -> None:
     """Whatever was about to become of it; what would matter to who asked is said."""
-    endpoint = made(home.account())
+    endpoint = made(latchkey.account())
     endpoints.delete(endpoint)
     endpoint.status = DISABLED if deed == "enabled" else ENABLED
     if deed in ("changed", "rotated"):
@@ -240,9 +240,9 @@ def test_endpoint_that_was_deleted_does_not_come_back(home: House, deed: str) ->
 
 
 @pytest.mark.parametrize("deed", [*DEEDS, "added"])
-def test_database_that_fails_is_no_refusal(home: House, deed: str) -> None:
+def test_database_that_fails_is_no_refusal(latchkey: TestApp, deed: str) -> None:
     """Nobody is told that something was changed meanwhile because a write was broken."""
-    endpoint = made(home.account())
+    endpoint = made(latchkey.account())
     if deed == "enabled":
         endpoints.disable(endpoint, BY_ACCOUNT)
     with failing("TransactWriteItems"), pytest.raises(TransactWriteError):

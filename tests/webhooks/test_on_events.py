@@ -15,9 +15,9 @@ from chalicelib.limits import stale_marks
 from chalicelib.webhooks import endpoints, on_events
 from chalicelib.webhooks.states import DELIVERED, PENDING
 from chalicelib.webhooks.tables import Delivery, Endpoint
-from tests.house import House
-from tests.meanwhile import failing
-from tests.receiver import Receiver
+from tests.support.harness import TestApp
+from tests.support.interleaving import failing
+from tests.support.webhook_receiver import Receiver
 from tests.webhooks.told import as_it_stands, delivery, endpoint_of, happens, images
 
 
@@ -29,33 +29,35 @@ def happened(account: Account, kind: str, **changed: str) -> dynamodb.Json:
 
 
 @pytest.mark.parametrize(("after_s", "is_marked"), [(0, True), (400, True), (400.001, False)])
-def test_lost_mark_is_set_while_anything_from_before_is_believed(home: House, after_s: float, is_marked: bool) -> None:
+def test_lost_mark_is_set_while_anything_from_before_is_believed(
+    latchkey: TestApp, after_s: float, is_marked: bool
+) -> None:
     """400 seconds: the gateway forgets within 300."""
-    ada = home.account()
+    ada = latchkey.account()
     image = happened(ada, kinds.STANDING_CHANGED, tier="pro")
     at_ms = clock.now_ms()
-    home.clock.forward(after_s)
+    latchkey.clock.forward(after_s)
     on_events.up([image])
     assert stale_marks.is_marked(ada.id, at_ms) is is_marked
 
 
-def test_no_mark_is_set_for_what_ends_no_verdict(home: House) -> None:
+def test_no_mark_is_set_for_what_ends_no_verdict(latchkey: TestApp) -> None:
     """A name is no credential."""
-    ada = home.account()
+    ada = latchkey.account()
     on_events.up([happened(ada, kinds.ACCOUNT_RENAMED, name="B")])
     assert not stale_marks.is_marked(ada.id, clock.now_ms())
 
 
-def test_mark_that_can_not_be_set_is_tried_again_by_the_stream(home: House) -> None:
+def test_mark_that_can_not_be_set_is_tried_again_by_the_stream(latchkey: TestApp) -> None:
     """Which brings again what raises."""
-    image = happened(home.account(), kinds.STANDING_CHANGED, tier="pro")
+    image = happened(latchkey.account(), kinds.STANDING_CHANGED, tier="pro")
     with failing("UpdateItem"), pytest.raises(Unreachable):
         on_events.up([image])
 
 
-def test_item_that_is_no_event_is_left_out_and_counted(home: House) -> None:
+def test_item_that_is_no_event_is_left_out_and_counted(latchkey: TestApp) -> None:
     """What else lies in the table isn't; neither keeps the others from being followed up."""
-    ada = home.account()
+    ada = latchkey.account()
     image = happened(ada, kinds.STANDING_CHANGED, tier="pro")
     unreadable = [{**image, "type": {"S": "account.eaten"}}, {**image, "at": {"N": "soon"}}, {"id": {"S": None}}, {}]
     stream = io.StringIO()
@@ -73,7 +75,7 @@ def test_item_that_is_no_event_is_left_out_and_counted(home: House) -> None:
 
 @pytest.mark.parametrize("why", ["failures", "slow", "behind_since"])
 def test_what_happens_to_an_endpoint_that_does_not_answer_well_is_left_to_the_sweep(
-    local: House, receiver: Receiver, why: str
+    local: TestApp, receiver: Receiver, why: str
 ) -> None:
     """It is behind from then on; another one of the same account is sent to at once."""
     ada = local.account()
@@ -87,7 +89,7 @@ def test_what_happens_to_an_endpoint_that_does_not_answer_well_is_left_to_the_sw
     assert as_it_stands(prompt).behind_since is None
 
 
-def test_sending_at_once_ends_after_five_seconds(local: House, receiver: Receiver) -> None:
+def test_sending_at_once_ends_after_five_seconds(local: TestApp, receiver: Receiver) -> None:
     """The rest is left to the sweep."""
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
@@ -100,7 +102,7 @@ def test_sending_at_once_ends_after_five_seconds(local: House, receiver: Receive
     assert [each.state for each in Delivery.query(endpoint.id)] == [DELIVERED] * 5 + [PENDING] * 4
 
 
-def test_endpoints_of_a_deleted_account_end_once_it_was_told_to_them(local: House, receiver: Receiver) -> None:
+def test_endpoints_of_a_deleted_account_end_once_it_was_told_to_them(local: TestApp, receiver: Receiver) -> None:
     """Nobody in person deletes them; another account's go on."""
     ada, bob = local.account(), local.account(name="Bob")
     for _ in range(2):

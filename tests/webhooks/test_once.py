@@ -9,7 +9,7 @@ from chalicelib.idempotency import record
 from chalicelib.idempotency.record import Answer, Recording, Replayed
 from chalicelib.webhooks import endpoints
 from chalicelib.webhooks.tables import Endpoint
-from tests.house import House
+from tests.support.harness import TestApp
 from tests.webhooks.told import as_it_stands
 
 URL = "https://example.com/hooks"
@@ -36,10 +36,10 @@ def rotates(account_id: str, content: bytes = b"") -> Endpoint:
 
 @pytest.mark.parametrize(("deed", "made", "version"), [(adds, 1, 1), (rotates, 1, 2)], ids=["added", "rotated"])
 def test_repeated_request_is_answered_as_the_first_and_does_nothing(
-    home: House, deed: Callable[..., Endpoint], made: int, version: int
+    latchkey: TestApp, deed: Callable[..., Endpoint], made: int, version: int
 ) -> None:
     """Another request under its key is refused."""
-    account_id = home.account().id
+    account_id = latchkey.account().id
     if deed is rotates:
         endpoints.create(account_id, url=URL, name="A", types=None)
     first = deed(account_id)
@@ -52,9 +52,9 @@ def test_repeated_request_is_answered_as_the_first_and_does_nothing(
     assert (stands.id, stands.version) == (first.id, version)
 
 
-def test_refusal_for_another_reason_is_told_as_such(home: House) -> None:
+def test_refusal_for_another_reason_is_told_as_such(latchkey: TestApp) -> None:
     """With a key or without: ten endpoints are enough, and a secret is rotated once a day."""
-    account_id = home.account().id
+    account_id = latchkey.account().id
     endpoint = endpoints.create(account_id, url=URL, name="A", types=None)
     endpoints.rotate_secret(endpoint)
     with pytest.raises(errors.Conflict, match="rotated within the last 24 hours"):

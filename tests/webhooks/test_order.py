@@ -10,8 +10,8 @@ from chalicelib.core.dynamodb.errors import Unreachable, WireError
 from chalicelib.webhooks import deliver, endpoint_lock, endpoints, fan_out
 from chalicelib.webhooks.states import PENDING
 from chalicelib.webhooks.tables import Delivery, Endpoint
-from tests.house import House
-from tests.receiver import Receiver
+from tests.support.harness import TestApp
+from tests.support.webhook_receiver import Receiver
 from tests.webhooks.test_turns import SWEEP_MS, Sent, put, sent, swept
 from tests.webhooks.told import as_it_stands, endpoint_of, happens, streamed
 
@@ -31,7 +31,7 @@ def fails_at(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, turn_of: in
     monkeypatch.setattr(owner, name, fails)
 
 
-def test_what_came_since_a_sweep_read_its_queue_is_sent_by_it(local: House, sent: Sent, receiver: Receiver) -> None:
+def test_what_came_since_a_sweep_read_its_queue_is_sent_by_it(local: TestApp, sent: Sent, receiver: Receiver) -> None:
     """Only then is the endpoint no longer behind."""
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
@@ -54,7 +54,7 @@ def test_what_came_since_a_sweep_read_its_queue_is_sent_by_it(local: House, sent
 
 
 @pytest.mark.parametrize("how", ["slow", "failing"])
-def test_what_was_left_to_the_sweep_comes_first(local: House, receiver: Receiver, how: str) -> None:
+def test_what_was_left_to_the_sweep_comes_first(local: TestApp, receiver: Receiver, how: str) -> None:
     """Though a test message shows meanwhile that the endpoint answers well again."""
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
@@ -73,7 +73,7 @@ def test_what_was_left_to_the_sweep_comes_first(local: House, receiver: Receiver
     assert [each for each in receiver.ids if each in happened] == happened
 
 
-def test_what_the_hourly_look_put_first_is_sent_when_the_stream_brings_it(local: House, receiver: Receiver) -> None:
+def test_what_the_hourly_look_put_first_is_sent_when_the_stream_brings_it(local: TestApp, receiver: Receiver) -> None:
     """The look may be quicker than the stream."""
     ada = local.account()
     endpoint_of(ada, receiver)
@@ -91,7 +91,7 @@ def test_what_the_hourly_look_put_first_is_sent_when_the_stream_brings_it(local:
     ids=["put", "claim", "take", "settle"],
 )
 def test_database_that_fails_once_breaks_no_order(
-    local: House, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, turn_of: int
+    local: TestApp, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, turn_of: int
 ) -> None:
     """Neither when the stream brings the same again, nor with what happens next."""
     ada = local.account()
@@ -111,7 +111,7 @@ def test_database_that_fails_once_breaks_no_order(
     assert list(dict.fromkeys(receiver.ids)) == happened
 
 
-def test_busy_endpoint_catches_up_however_much_happens(local: House, sent: Sent, receiver: Receiver) -> None:
+def test_busy_endpoint_catches_up_however_much_happens(local: TestApp, sent: Sent, receiver: Receiver) -> None:
     """Time bounds a turn, no number does; after it events are sent at once again."""
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
@@ -127,7 +127,7 @@ def test_busy_endpoint_catches_up_however_much_happens(local: House, sent: Sent,
     assert sent.to(endpoint)[-1] == last
 
 
-def test_other_url_is_told_first_of_what_waits(local: House, sent: Sent, receiver: Receiver) -> None:
+def test_other_url_is_told_first_of_what_waits(local: TestApp, sent: Sent, receiver: Receiver) -> None:
     """And is judged by what it answers itself: neither left alone nor disabled for the one before it."""
     ada = local.account()
     endpoint = endpoints.create(ada.id, url="http://127.0.0.1:9/", name="Ledger", types=["account.renamed"])

@@ -7,12 +7,12 @@ import hmac
 from chalicelib.core import clock
 from chalicelib.events import kinds
 from chalicelib.webhooks import endpoints, fan_out, signing
-from tests.house import House
-from tests.receiver import Receiver, listening
+from tests.support.harness import TestApp
+from tests.support.webhook_receiver import Receiver, listening
 from tests.webhooks.told import endpoint_of, streamed
 
 
-def test_webhook_is_not_sent_its_own_creation(local: House, receiver: Receiver) -> None:
+def test_webhook_is_not_sent_its_own_creation(local: TestApp, receiver: Receiver) -> None:
     """Its secret is shown in the answer that creates it, so nobody could verify that first message."""
     account = local.account()
     endpoint = endpoint_of(account, receiver, [kinds.WEBHOOK_CREATED])
@@ -21,7 +21,7 @@ def test_webhook_is_not_sent_its_own_creation(local: House, receiver: Receiver) 
     assert list(fan_out.of_endpoint(endpoint.id, 10)) == []
 
 
-def test_sweep_does_not_send_a_webhook_its_own_creation_either(local: House, receiver: Receiver) -> None:
+def test_sweep_does_not_send_a_webhook_its_own_creation_either(local: TestApp, receiver: Receiver) -> None:
     """What looks for lost events doesn't take it for one."""
     endpoint = endpoint_of(local.account(), receiver, [kinds.WEBHOOK_CREATED])
     local.clock.forward(1)
@@ -29,7 +29,7 @@ def test_sweep_does_not_send_a_webhook_its_own_creation_either(local: House, rec
     assert list(fan_out.of_endpoint(endpoint.id, 10)) == []
 
 
-def test_other_webhooks_are_sent_the_creation_of_one(local: House, receiver: Receiver) -> None:
+def test_other_webhooks_are_sent_the_creation_of_one(local: TestApp, receiver: Receiver) -> None:
     """Whoever watches an account learns of a webhook that somebody adds."""
     account = local.account()
     endpoint_of(account, receiver, [kinds.WEBHOOK_CREATED])
@@ -41,7 +41,7 @@ def test_other_webhooks_are_sent_the_creation_of_one(local: House, receiver: Rec
     assert len(receiver.received) == 1
 
 
-def test_own_rotation_is_verified_with_the_secret_from_before(local: House, receiver: Receiver) -> None:
+def test_own_rotation_is_verified_with_the_secret_from_before(local: TestApp, receiver: Receiver) -> None:
     """`webhook.secret_rotated` carries a signature of the old secret, which the receiver still has."""
     account = local.account()
     endpoint = endpoint_of(account, receiver, [kinds.WEBHOOK_SECRET_ROTATED])

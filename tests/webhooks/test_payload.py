@@ -6,15 +6,15 @@ from chalicelib.core import clock
 from chalicelib.events import record
 from chalicelib.webhooks import fan_out, payload
 from chalicelib.webhooks.tables import Endpoint
-from tests.house import House
+from tests.support.harness import TestApp
 from tests.webhooks.told import happens
 
 
-def test_message_of_an_event_is_its_type_its_time_and_what_the_account_is_shown(home: House) -> None:
+def test_message_of_an_event_is_its_type_its_time_and_what_the_account_is_shown(latchkey: TestApp) -> None:
     """Without a space between two things, and in its own letters."""
-    ada = home.account()
-    happens(home, ada, "Zoë")
-    home.clock.forward(60)
+    ada = latchkey.account()
+    happens(latchkey, ada, "Zoë")
+    latchkey.clock.forward(60)
     (event, *_) = record.newest_first(ada.id, 1)
     data = json.dumps(record.shown(event), separators=(",", ":"), ensure_ascii=False)
     assert payload.of_event(event) == (
@@ -23,14 +23,14 @@ def test_message_of_an_event_is_its_type_its_time_and_what_the_account_is_shown(
     assert "Zoë" in data
 
 
-def test_body_is_sent_as_it_was_stored(home: House) -> None:
+def test_body_is_sent_as_it_was_stored(latchkey: TestApp) -> None:
     """To the byte, whatever its spaces; one without data, too."""
     endpoint = Endpoint("acc_x", "whk_x", url="https://example.com/", name="x", created_at=0, enabled_at=0)
     for body in ('{"type": "x",  "data": {"type": "key.created", "actor": "key_x", "reason": null}}', '{"type":"x"}'):
         assert payload.body_of(fan_out.new(endpoint, "evt_x", "x", body, due_at=0)) == body
 
 
-def test_test_message_tells_of_nothing_but_itself(home: House) -> None:
+def test_test_message_tells_of_nothing_but_itself(latchkey: TestApp) -> None:
     """At this moment, of which webhook, and that it is a test."""
     assert json.loads(payload.of_test("whk_x", "evt_x")) == {
         "type": "webhook.test",

@@ -10,16 +10,16 @@ from chalicelib.webhooks import endpoints, fan_out, record_result, states
 from chalicelib.webhooks.send_delivery import Outcome
 from chalicelib.webhooks.states import DELIVERED, DISABLED, ENABLED, FAILED, PENDING
 from chalicelib.webhooks.tables import Delivery, Endpoint
-from tests.house import House
+from tests.support.harness import TestApp
 from tests.webhooks.told import as_it_stands, delivery
 
 MINUTE_MS = 60_000
 
 
 @pytest.fixture
-def endpoint(home: House) -> Endpoint:
+def endpoint(latchkey: TestApp) -> Endpoint:
     """An endpoint that has never been sent to."""
-    return endpoints.create(home.account().id, url="https://example.com/hooks", name="Ledger", types=None)
+    return endpoints.create(latchkey.account().id, url="https://example.com/hooks", name="Ledger", types=None)
 
 
 def stored(endpoint: Endpoint) -> Delivery:
@@ -52,10 +52,10 @@ def test_delivered_leaves_the_queue(endpoint: Endpoint) -> None:
     assert (kept.at, kept.took_ms, kept.status, kept.answer) == (clock.now_ms(), 5, 204, "answer")
 
 
-def test_failed_is_due_again_and_held_by_nobody(home: House, endpoint: Endpoint) -> None:
+def test_failed_is_due_again_and_held_by_nobody(latchkey: TestApp, endpoint: Endpoint) -> None:
     """A minute later the first time, or when the receiver says; the schedule began when it was made."""
     sent = stored(endpoint)
-    home.clock.forward(3_600)
+    latchkey.clock.forward(3_600)
     with randomness.drawn_from(lambda bound: bound // 2):
         record_result.settle(endpoint, sent, outcome(500))
         found = delivery(endpoint, sent.id)
@@ -68,10 +68,10 @@ def test_failed_is_due_again_and_held_by_nobody(home: House, endpoint: Endpoint)
         assert delivery(endpoint, sent.id).due_at == sent.created_at + 3 * 86_400_000
 
 
-def test_schedule_begins_anew_when_it_is_asked_for_by_hand(home: House, endpoint: Endpoint) -> None:
+def test_schedule_begins_anew_when_it_is_asked_for_by_hand(latchkey: TestApp, endpoint: Endpoint) -> None:
     """Three days from then on."""
     sent = stored(endpoint)
-    home.clock.forward(3_600)
+    latchkey.clock.forward(3_600)
     sent.update(actions=[Delivery.queued_at.set(clock.now_ms())])
     record_result.settle(endpoint, sent, outcome(500, not_before_ms=2**50))
     assert delivery(endpoint, sent.id).due_at == clock.now_ms() + 3 * 86_400_000
@@ -154,13 +154,13 @@ def test_attempt_is_counted_and_logged(endpoint: Endpoint) -> None:
     ]
 
 
-def test_failures_in_a_row_are_counted_until_something_arrives(home: House, endpoint: Endpoint) -> None:
+def test_failures_in_a_row_are_counted_until_something_arrives(latchkey: TestApp, endpoint: Endpoint) -> None:
     """Since the first of them; then nothing is held against the endpoint."""
     began_ms = clock.now_ms()
     for number in (1, 2, 3):
         stands = settled(endpoint, 500)
         assert [stands.failures, stands.failing_since, stands.quiet_until] == [number, began_ms, None]
-        home.clock.forward(1)
+        latchkey.clock.forward(1)
     stands = settled(endpoint, None)
     assert (stands.failures, stands.failing_since) == (4, began_ms)
     assert stands.quiet_until == clock.now_ms() + 3 * MINUTE_MS

@@ -10,16 +10,16 @@ from chalicelib.core import clock
 from chalicelib.webhooks import fan_out, send_delivery, signing
 from chalicelib.webhooks.send_delivery import Outcome
 from chalicelib.webhooks.tables import Delivery, Endpoint
-from tests.house import House
-from tests.receiver import Receiver
+from tests.support.harness import TestApp
+from tests.support.webhook_receiver import Receiver
 from tests.webhooks.told import endpoint_of
 
 BODY = '{"type":"key.created","timestamp":"2021-12-20T10:00:00Z","data":{}}'
 
 
-def one(home: House, receiver: Receiver) -> tuple[Endpoint, Delivery]:
+def one(latchkey: TestApp, receiver: Receiver) -> tuple[Endpoint, Delivery]:
     """Return an endpoint, and a delivery to it."""
-    endpoint = endpoint_of(home.account(), receiver)
+    endpoint = endpoint_of(latchkey.account(), receiver)
     return endpoint, fan_out.new(endpoint, "evt_x", "key.created", BODY, due_at=0)
 
 
@@ -49,14 +49,14 @@ def test_any_2xx_is_delivered_and_410_alone_is_gone(
         *((status, "It answers with a redirect, and none is followed.") for status in (300, 307, 399)),
     ],
 )
-def test_problem_says_what_was_answered(local: House, receiver: Receiver, status: int, problem: str | None) -> None:
+def test_problem_says_what_was_answered(local: TestApp, receiver: Receiver, status: int, problem: str | None) -> None:
     """In words, for whoever looks for what went wrong."""
     receiver.says = [status]
     outcome = send_delivery.send(*one(local, receiver))
     assert (outcome.status, outcome.problem) == (status, problem)
 
 
-def test_message_is_sent_as_json_with_its_signature(local: House, receiver: Receiver) -> None:
+def test_message_is_sent_as_json_with_its_signature(local: TestApp, receiver: Receiver) -> None:
     """Of this very moment, and to the endpoint's own URL."""
     endpoint, delivery = one(local, receiver)
     send_delivery.send(endpoint, delivery)
@@ -67,7 +67,7 @@ def test_message_is_sent_as_json_with_its_signature(local: House, receiver: Rece
     assert {name: sent.headers[name] for name in vouched} == vouched
 
 
-def test_first_thousand_bytes_of_an_answer_are_kept(local: House, receiver: Receiver) -> None:
+def test_first_thousand_bytes_of_an_answer_are_kept(local: TestApp, receiver: Receiver) -> None:
     """In whatever encoding they are; of an empty answer nothing."""
     for answer, kept in (
         (b"x" * 1_001, "x" * 1_000),
@@ -79,7 +79,7 @@ def test_first_thousand_bytes_of_an_answer_are_kept(local: House, receiver: Rece
         assert send_delivery.send(*one(local, receiver)).answer == kept
 
 
-def test_outcome_says_when_it_was_how_long_it_took_and_when_to_come_back(local: House, receiver: Receiver) -> None:
+def test_outcome_says_when_it_was_how_long_it_took_and_when_to_come_back(local: TestApp, receiver: Receiver) -> None:
     """In whole milliseconds."""
     receiver.headers = {"Retry-After": "60"}
     with clock.measured_by(lambda: 2_999_999 * len(receiver.received)):
@@ -87,7 +87,7 @@ def test_outcome_says_when_it_was_how_long_it_took_and_when_to_come_back(local: 
     assert (outcome.at_ms, outcome.took_ms, outcome.not_before_ms) == (clock.now_ms(), 2, clock.now_ms() + 60_000)
 
 
-def test_receiver_that_takes_too_long_has_not_answered(local: House, receiver: Receiver) -> None:
+def test_receiver_that_takes_too_long_has_not_answered(local: TestApp, receiver: Receiver) -> None:
     """What came of it is silence."""
     endpoint, delivery = one(local, receiver)
     with socket.create_server(("127.0.0.1", 0)) as silent:
@@ -105,7 +105,7 @@ def test_guide_names_the_deadline() -> None:
 
 
 def test_body_that_was_stored_whole_is_sent_without_what_is_for_administrators(
-    local: House, receiver: Receiver
+    local: TestApp, receiver: Receiver
 ) -> None:
     """Of an event that somebody else caused the account is shown the role only, as the events list shows it."""
     endpoint, _ = one(local, receiver)

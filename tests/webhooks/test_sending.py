@@ -11,7 +11,7 @@ from chalicelib.webhooks import deliver, delivery_queue, endpoint_lock, endpoint
 from chalicelib.webhooks.send_delivery import Outcome
 from chalicelib.webhooks.states import DELIVERED, FAILED, PENDING
 from chalicelib.webhooks.tables import Delivery, Endpoint
-from tests.house import House
+from tests.support.harness import TestApp
 from tests.webhooks.told import as_it_stands, delivery
 
 MINUTE_MS = 60_000
@@ -19,9 +19,9 @@ LATER_MS = 30_000
 
 
 @pytest.fixture
-def endpoint(home: House) -> Endpoint:
+def endpoint(latchkey: TestApp) -> Endpoint:
     """An endpoint that has never been sent to."""
-    return endpoints.create(home.account().id, url="https://example.com/hooks", name="Ledger", types=None)
+    return endpoints.create(latchkey.account().id, url="https://example.com/hooks", name="Ledger", types=None)
 
 
 class Sent:
@@ -41,7 +41,7 @@ class Sent:
 
 
 @pytest.fixture
-def sent(home: House, monkeypatch: pytest.MonkeyPatch) -> Sent:
+def sent(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> Sent:
     """Nothing leaves."""
     made = Sent()
     monkeypatch.setattr(send_delivery, "send", made.send)
@@ -163,7 +163,7 @@ def test_no_attempt_begins_that_could_not_end_in_time(
 
 @pytest.mark.parametrize("why", ["disabled", "deleted"])
 def test_what_waits_for_an_endpoint_that_gets_nothing_is_dropped_in_time(
-    home: House, endpoint: Endpoint, sent: Sent, why: str
+    latchkey: TestApp, endpoint: Endpoint, sent: Sent, why: str
 ) -> None:
     """As much of it as can be; the next sweep drops the rest. The endpoint isn't behind of it."""
     there = [waits(endpoint) for _ in range(2)]
@@ -173,7 +173,7 @@ def test_what_waits_for_an_endpoint_that_gets_nothing_is_dropped_in_time(
         endpoints.delete(endpoint)
     send_all(endpoint, *there, for_ms=0)
     assert [delivery(endpoint, each.id).state for each in there] == [PENDING, PENDING]
-    home.clock.forward(1)
+    latchkey.clock.forward(1)
     send_all(endpoint, *there, for_ms=1)
     assert [delivery(endpoint, each.id).state for each in there] == [FAILED, FAILED]
     assert sent.ids == []
@@ -196,12 +196,12 @@ def test_endpoint_that_another_sends_to_is_behind_and_one_that_is_left_alone_is_
 
 @pytest.mark.parametrize(("ago_ms", "is_sent"), [(300_000, True), (300_001, False)])
 def test_sweep_looks_again_for_what_the_index_did_not_show_it_of_the_last_five_minutes(
-    home: House, endpoint: Endpoint, sent: Sent, ago_ms: int, is_sent: bool
+    latchkey: TestApp, endpoint: Endpoint, sent: Sent, ago_ms: int, is_sent: bool
 ) -> None:
     """What is older would have been shown; what was tried before, or isn't due yet, is left."""
     unseen = waits(endpoint)
     unseen.update(actions=[Delivery.lane.remove()])
-    home.clock.forward(ago_ms / 1000)
+    latchkey.clock.forward(ago_ms / 1000)
     tried, later, seen = waits(endpoint), waits(endpoint, 1), waits(endpoint)
     tried.update(actions=[Delivery.tries.set(1), Delivery.lane.remove()])
     later.update(actions=[Delivery.lane.remove()])
@@ -232,7 +232,9 @@ def test_endpoint_that_fell_behind_while_it_was_sent_to_is_looked_at_again(endpo
     assert sent.ids == [seen.id, again.id, unseen.id, *(each.id for each in more)]
 
 
-def test_what_fails_in_our_own_house_is_counted_and_stays_due(home: House, endpoint: Endpoint, sent: Sent) -> None:
+def test_what_fails_in_our_own_house_is_counted_and_stays_due(
+    latchkey: TestApp, endpoint: Endpoint, sent: Sent
+) -> None:
     """The log names the endpoint, and other endpoints are sent to all the same; this one is behind."""
     other = endpoints.create(endpoint.account_id, url="https://example.com/", name="Other", types=None)
     there, well = waits(endpoint), waits(other)
@@ -259,7 +261,7 @@ def test_what_fails_in_our_own_house_is_counted_and_stays_due(home: House, endpo
 
 @pytest.mark.parametrize(("endpoints_there", "sent_each"), [(16, 20), (17, 15)])
 def test_nobodys_turn_takes_more_than_15_seconds_while_others_wait(
-    home: House, monkeypatch: pytest.MonkeyPatch, endpoints_there: int, sent_each: int
+    latchkey: TestApp, monkeypatch: pytest.MonkeyPatch, endpoints_there: int, sent_each: int
 ) -> None:
     """Sixteen are sent to at once: for so many each turn may take all of the sweep."""
     until_s: list[int] = []
@@ -270,7 +272,7 @@ def test_nobodys_turn_takes_more_than_15_seconds_while_others_wait(
     assert until_s == [sent_each * 1_000] * endpoints_there
 
 
-def test_sweep_of_nothing_sends_nothing(home: House) -> None:
+def test_sweep_of_nothing_sends_nothing(latchkey: TestApp) -> None:
     """Nor does it fail."""
     assert sweep() == 0
     deliver.send_all({}, clock.now_ms())

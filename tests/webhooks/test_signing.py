@@ -15,8 +15,8 @@ from chalicelib.core import clock
 from chalicelib.webhooks import endpoints, signing
 from chalicelib.webhooks.tables import Endpoint
 from infra import pinned
-from tests.house import House
-from tests.receiver import Receiver
+from tests.support.harness import TestApp
+from tests.support.webhook_receiver import Receiver
 from tests.webhooks.told import as_it_stands, endpoint_of, happens, streamed
 
 VECTORS = json.loads(Path(__file__).with_name("vectors.json").read_text())
@@ -30,7 +30,7 @@ def test_published_vector_is_signed_as_published(vector: dict[str, str]) -> None
     assert made["webhook-signature"] == vector["signature"]
 
 
-def test_two_libraries_verify_what_is_sent(local: House, receiver: Receiver) -> None:
+def test_two_libraries_verify_what_is_sent(local: TestApp, receiver: Receiver) -> None:
     """The libraries standardwebhooks and svix take it, with the secret that was shown; changed by a byte they don't."""
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
@@ -56,7 +56,7 @@ def test_two_libraries_verify_what_is_sent(local: House, receiver: Receiver) -> 
 
 
 @pytest.mark.parametrize("library", ["standardwebhooks", "svix"])
-def test_libraries_for_node_verify_what_is_sent(local: House, library: str, tmp_path: Path) -> None:
+def test_libraries_for_node_verify_what_is_sent(local: TestApp, library: str, tmp_path: Path) -> None:
     """The guide's JavaScript, as it stands there; changed by a byte, it is refused."""
     ada = local.account()
     endpoint = endpoints.create(ada.id, url="https://hooks.example.com/", name="Ledger", types=None)
@@ -88,7 +88,7 @@ console.log(JSON.stringify(said));
 """
 
 
-def test_both_secrets_sign_during_the_overlap_and_one_after_it(local: House, receiver: Receiver) -> None:
+def test_both_secrets_sign_during_the_overlap_and_one_after_it(local: TestApp, receiver: Receiver) -> None:
     """A receiver changes over when it likes within a day."""
     ada = local.account()
     first = endpoint_of(ada, receiver)
@@ -106,7 +106,7 @@ def test_both_secrets_sign_during_the_overlap_and_one_after_it(local: House, rec
         standardwebhooks.Webhook(old).verify(b"{}", _signed_now("msg_1", b"{}", second))
 
 
-def test_no_two_endpoints_share_a_secret_and_none_is_stored(local: House, receiver: Receiver) -> None:
+def test_no_two_endpoints_share_a_secret_and_none_is_stored(local: TestApp, receiver: Receiver) -> None:
     """Each is derived from the stage's key, the endpoint's id and a version."""
     ada = local.account()
     one, two = endpoint_of(ada, receiver), endpoint_of(ada, receiver)

@@ -26,8 +26,8 @@ from chalicelib.webhooks import (
 from chalicelib.webhooks.send_delivery import Outcome
 from chalicelib.webhooks.states import DELIVERED, DISABLED, ENABLED, FAILED, PENDING
 from chalicelib.webhooks.tables import Delivery, Endpoint
-from tests.house import Clock, House
-from tests.receiver import Receiver
+from tests.support.harness import Clock, TestApp
+from tests.support.webhook_receiver import Receiver
 from tests.webhooks.told import as_it_stands, delivery, endpoint_of, happens, images, streamed
 
 DEAD = "http://127.0.0.1:9/"
@@ -62,9 +62,9 @@ class ClockOfEach(Clock):
 class Sent:
     """Stands where messages leave: what was sent where, and how long each takes to be answered there."""
 
-    def __init__(self, home: House) -> None:
+    def __init__(self, latchkey: TestApp) -> None:
         """Take a moment at first; DEAD never answers."""
-        self.home, self.took_s = home, 0.005
+        self.latchkey, self.took_s = latchkey, 0.005
         self.messages: list[tuple[Endpoint, str]] = []
         self.before: Callable[[], None] = lambda: None
 
@@ -75,7 +75,7 @@ class Sent:
         at_ms = clock.now_ms()
         is_dead = endpoint.url == DEAD
         took_s = send_delivery.DEADLINE_S if is_dead else self.took_s
-        self.home.clock.forward(took_s)
+        self.latchkey.clock.forward(took_s)
         return Outcome(at_ms, round(took_s * 1000), None if is_dead else 200, problem="Nobody." if is_dead else None)
 
     def to(self, endpoint: Endpoint) -> list[str]:
@@ -84,7 +84,7 @@ class Sent:
 
 
 @pytest.fixture
-def sent(local: House, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sent]:
+def sent(local: TestApp, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sent]:
     """What is sent, with two threads, one for those who answer well, in place of sixteen of each."""
     local.clock = ClockOfEach(local.clock.now_ms)
     made = Sent(local)
@@ -104,30 +104,32 @@ def put(account: Account) -> None:
     fan_out.put(Event.from_raw_data(image) for image in images(account.id))
 
 
-def waits(home: House, account: Account, number: int) -> list[str]:
+def waits(latchkey: TestApp, account: Account, number: int) -> list[str]:
     """Let so much happen to an account and put it on its way; return the ids of the events."""
-    happened = [happens(home, account, f"Ada {each}") for each in range(number)]
+    happened = [happens(latchkey, account, f"Ada {each}") for each in range(number)]
     put(account)
     return happened
 
 
-def waits_at(home: House, receiver: Receiver) -> tuple[Endpoint, str]:
+def waits_at(latchkey: TestApp, receiver: Receiver) -> tuple[Endpoint, str]:
     """Let one event wait for somebody else, at an endpoint that answers well; return both."""
-    bob = home.account(name="Bob")
+    bob = latchkey.account(name="Bob")
     endpoint = endpoint_of(bob, receiver)
-    (event_id,) = waits(home, bob, 1)
+    (event_id,) = waits(latchkey, bob, 1)
     return endpoint, event_id
 
 
-def swept(home: House, minutes: int) -> None:
+def swept(latchkey: TestApp, minutes: int) -> None:
     """Let a sweep begin every minute, whether or not the one before has ended."""
     began_ms = clock.now_ms()
     for minute in range(1, minutes + 1):
-        home.clock.now_ms = max(began_ms + minute * 60_000, clock.now_ms())
+        latchkey.clock.now_ms = max(began_ms + minute * 60_000, clock.now_ms())
         deliver.sweep(clock.now_ms() + SWEEP_MS)
 
 
-def test_endpoints_where_nobody_answers_keep_nobody_else_waiting(local: House, sent: Sent, receiver: Receiver) -> None:
+def test_endpoints_where_nobody_answers_keep_nobody_else_waiting(
+    local: TestApp, sent: Sent, receiver: Receiver
+) -> None:
     """Each is tried, and then left alone for longer and longer."""
     ada, bob = local.account(), local.account()
     dead = dead_ones(ada, 8)
@@ -150,7 +152,7 @@ def test_endpoints_where_nobody_answers_keep_nobody_else_waiting(local: House, s
 
 
 def test_slow_endpoint_with_much_before_it_keeps_nobody_else_waiting(
-    local: House, sent: Sent, receiver: Receiver
+    local: TestApp, sent: Sent, receiver: Receiver
 ) -> None:
     """Those who answer well have threads of their own."""
     ada = local.account()
@@ -163,7 +165,9 @@ def test_slow_endpoint_with_much_before_it_keeps_nobody_else_waiting(
     assert delivery(good, event_id).state == DELIVERED
 
 
-def test_endpoints_that_take_their_time_keep_nobody_else_waiting(local: House, sent: Sent, receiver: Receiver) -> None:
+def test_endpoints_that_take_their_time_keep_nobody_else_waiting(
+    local: TestApp, sent: Sent, receiver: Receiver
+) -> None:
     """Though they answer well: nobody's turn takes all of a sweep while others wait."""
     ada = local.account()
     for _ in range(8):
@@ -182,7 +186,7 @@ def test_endpoints_that_take_their_time_keep_nobody_else_waiting(local: House, s
 
 
 def test_more_than_can_be_read_for_one_endpoint_hides_nobody_else(
-    local: House, sent: Sent, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    local: TestApp, sent: Sent, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither from the sweep, which begins at the other end every second minute, nor from how late we are."""
     monkeypatch.setattr(fan_out, "LANES", ("0",))
@@ -210,7 +214,7 @@ def test_more_than_can_be_read_for_one_endpoint_hides_nobody_else(
     assert delivery(good, event_id).state == DELIVERED
 
 
-def test_account_with_a_dead_receiver_does_not_make_us_late(local: House, sent: Sent) -> None:
+def test_account_with_a_dead_receiver_does_not_make_us_late(local: TestApp, sent: Sent) -> None:
     """The status page tells of what is our own."""
     ada = local.account()
     dead_ones(ada, 1)
@@ -225,7 +229,7 @@ def test_account_with_a_dead_receiver_does_not_make_us_late(local: House, sent: 
     assert late == [None] * 10
 
 
-def test_no_event_overtakes_another_while_nothing_fails(local: House, sent: Sent, receiver: Receiver) -> None:
+def test_no_event_overtakes_another_while_nothing_fails(local: TestApp, sent: Sent, receiver: Receiver) -> None:
     """What the stream brings while something older waits is left to the sweep, until it has caught up."""
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
@@ -243,7 +247,7 @@ def test_no_event_overtakes_another_while_nothing_fails(local: House, sent: Sent
 
 
 def test_what_comes_while_another_function_sends_is_left_to_the_sweep(
-    local: House, sent: Sent, receiver: Receiver
+    local: TestApp, sent: Sent, receiver: Receiver
 ) -> None:
     """And so is what comes after that."""
     ada = local.account()
@@ -262,7 +266,7 @@ def test_what_comes_while_another_function_sends_is_left_to_the_sweep(
 
 @pytest.mark.parametrize("how", ["disabled", "deleted", "elsewhere"])
 def test_change_of_an_endpoint_is_heeded_by_what_is_under_way(
-    local: House, sent: Sent, receiver: Receiver, how: str
+    local: TestApp, sent: Sent, receiver: Receiver, how: str
 ) -> None:
     """From the next message on."""
     ada = local.account()
@@ -285,7 +289,7 @@ def test_change_of_an_endpoint_is_heeded_by_what_is_under_way(
     assert len(sent.messages) == (5 if how == "elsewhere" else 1)
 
 
-def test_what_waited_while_disabled_is_not_sent_by_itself(local: House, receiver: Receiver) -> None:
+def test_what_waited_while_disabled_is_not_sent_by_itself(local: TestApp, receiver: Receiver) -> None:
     """Whenever it was to be tried again; by hand it can be sent, and then it is tried again like any other."""
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
@@ -309,7 +313,7 @@ def test_what_waited_while_disabled_is_not_sent_by_itself(local: House, receiver
 
 
 def test_what_is_asked_for_by_hand_is_dropped_by_nobody_who_decided_before(
-    local: House, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    local: TestApp, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Enabled and asked for again while a sweep was dropping what waited, it is tried again after a failure."""
     ada = local.account()
@@ -332,7 +336,7 @@ def test_what_is_asked_for_by_hand_is_dropped_by_nobody_who_decided_before(
     assert [delivery(endpoint, each).state for each in waits] == [FAILED, FAILED, PENDING]
 
 
-def test_answer_of_an_old_url_disables_no_new_one(local: House, sent: Sent, receiver: Receiver) -> None:
+def test_answer_of_an_old_url_disables_no_new_one(local: TestApp, sent: Sent, receiver: Receiver) -> None:
     """It was under way when the URL was changed."""
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
@@ -341,7 +345,7 @@ def test_answer_of_an_old_url_disables_no_new_one(local: House, sent: Sent, rece
     assert as_it_stands(endpoint).status == ENABLED
 
 
-def test_what_waits_for_a_disabled_endpoint_is_dropped_at_once(local: House, receiver: Receiver) -> None:
+def test_what_waits_for_a_disabled_endpoint_is_dropped_at_once(local: TestApp, receiver: Receiver) -> None:
     """However much it is: it makes nobody late."""
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
@@ -353,7 +357,7 @@ def test_what_waits_for_a_disabled_endpoint_is_dropped_at_once(local: House, rec
     assert {each.state for each in Delivery.query(endpoint.id)} == {FAILED}
 
 
-def test_other_types_bring_nothing_from_before(local: House, receiver: Receiver) -> None:
+def test_other_types_bring_nothing_from_before(local: TestApp, receiver: Receiver) -> None:
     """The hourly look doesn't take for lost what nobody asked for then."""
     ada = local.account()
     endpoint = endpoint_of(ada, receiver, [kinds.KEY_CREATED])
@@ -368,7 +372,7 @@ def test_other_types_bring_nothing_from_before(local: House, receiver: Receiver)
     assert told <= {kinds.WEBHOOK_CHANGED}
 
 
-def test_one_message_at_a_time_is_sent_by_hand(local: House, receiver: Receiver) -> None:
+def test_one_message_at_a_time_is_sent_by_hand(local: TestApp, receiver: Receiver) -> None:
     """Whoever asks for more is told so at once, and holds no function."""
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
@@ -388,7 +392,7 @@ def test_one_message_at_a_time_is_sent_by_hand(local: House, receiver: Receiver)
     assert deliver.send_test(as_it_stands(endpoint)).state == DELIVERED
 
 
-def test_nobody_in_person_disables_what_is_gone(local: House, receiver: Receiver) -> None:
+def test_nobody_in_person_disables_what_is_gone(local: TestApp, receiver: Receiver) -> None:
     """The event names Latchkey, which did it by itself."""
     ada = local.account()
     endpoint_of(ada, receiver)
@@ -399,7 +403,7 @@ def test_nobody_in_person_disables_what_is_gone(local: House, receiver: Receiver
     assert told.actor == "latchkey"
 
 
-def test_hourly_look_for_what_was_lost_ends_in_time(local: House, receiver: Receiver) -> None:
+def test_hourly_look_for_what_was_lost_ends_in_time(local: TestApp, receiver: Receiver) -> None:
     """And says that it left something out."""
     ada = local.account()
     endpoint_of(ada, receiver)
@@ -408,7 +412,7 @@ def test_hourly_look_for_what_was_lost_ends_in_time(local: House, receiver: Rece
     assert fan_out.put_what_is_missing(clock.now_ms(), clock.now_ms() + 1) == 1
 
 
-def test_what_was_lost_two_days_ago_is_found_within_a_day(local: House, receiver: Receiver) -> None:
+def test_what_was_lost_two_days_ago_is_found_within_a_day(local: TestApp, receiver: Receiver) -> None:
     """Most hours look three hours back, one of the day three days."""
     ada = local.account()
     endpoint_of(ada, receiver)
@@ -423,7 +427,7 @@ def test_what_was_lost_two_days_ago_is_found_within_a_day(local: House, receiver
 
 @pytest.mark.parametrize("took_s", [1, 7, 14.999, 15])
 def test_nothing_starts_that_could_not_end_within_the_turn(
-    local: House, sent: Sent, receiver: Receiver, took_s: float
+    local: TestApp, sent: Sent, receiver: Receiver, took_s: float
 ) -> None:
     """However long the function may go on: a minute after the turn was taken another function may send."""
     ada = local.account()
@@ -436,7 +440,7 @@ def test_nothing_starts_that_could_not_end_within_the_turn(
     assert max(began) < endpoint_lock.LASTS_MS - send_delivery.DEADLINE_S * 1000 <= max(began) + took_s * 1000
 
 
-def test_nothing_starts_once_the_function_must_end(local: House, sent: Sent, receiver: Receiver) -> None:
+def test_nothing_starts_once_the_function_must_end(local: TestApp, sent: Sent, receiver: Receiver) -> None:
     """However much of the turn is left; the rest is left to the sweep."""
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
@@ -449,7 +453,7 @@ def test_nothing_starts_once_the_function_must_end(local: House, sent: Sent, rec
     assert as_it_stands(endpoint).behind_since == clock.now_ms()
 
 
-def test_turn_lasts_a_minute_whoever_takes_it(local: House, receiver: Receiver) -> None:
+def test_turn_lasts_a_minute_whoever_takes_it(local: TestApp, receiver: Receiver) -> None:
     """A function that died holds an endpoint no longer, and one that lives is sure of all of it."""
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
@@ -465,7 +469,7 @@ def test_turn_lasts_a_minute_whoever_takes_it(local: House, receiver: Receiver) 
     assert as_it_stands(endpoint).busy_until is None
 
 
-def test_endpoint_fails_since_its_first_failure_in_a_row(local: House, receiver: Receiver) -> None:
+def test_endpoint_fails_since_its_first_failure_in_a_row(local: TestApp, receiver: Receiver) -> None:
     """Ten failures disable it a day after the first of them, not a moment sooner and not ten times a day later."""
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)

@@ -4,7 +4,7 @@ import pytest
 
 from chalicelib.core import errors
 from chalicelib.webhooks import endpoint_url
-from tests.house import House
+from tests.support.harness import TestApp
 
 NOT_HTTPS = "url must be an https URL, like https://example.com/hooks."
 NO_URL = "url must be a URL like https://example.com/hooks."
@@ -30,7 +30,7 @@ def refusal(url: str) -> str:
         *("https://xn--mnchen-3ya.de/", "https://example.com/a%20b", f"https://{'a.' * 126}b/", "https://localhost/"),
     ],
 )
-def test_url_that_can_be_sent_to_is_taken(home: House, url: str) -> None:
+def test_url_that_can_be_sent_to_is_taken(latchkey: TestApp, url: str) -> None:
     """Where a name leads is found out when it is sent to."""
     assert refusal(url) == ""
 
@@ -49,12 +49,12 @@ def test_url_that_can_be_sent_to_is_taken(home: House, url: str) -> None:
         *(("https://[fd00::1]/", INSIDE), ("https://2130706433/", INSIDE), ("https://127.1/", INSIDE)),
     ],
 )
-def test_url_that_can_not_be_sent_to_is_refused_with_the_reason(home: House, url: str, why: str) -> None:
+def test_url_that_can_not_be_sent_to_is_refused_with_the_reason(latchkey: TestApp, url: str, why: str) -> None:
     """The reason names what to change."""
     assert refusal(url).startswith(f"url: {why}")
 
 
-def test_local_run_sends_to_its_own_machine_too(local: House) -> None:
+def test_local_run_sends_to_its_own_machine_too(local: TestApp) -> None:
     """By http, and by no other name than its own."""
     assert [refusal(url) for url in ("http://127.0.0.1:9000/", "http://localhost:9000/hooks")] == ["", ""]
     assert refusal("http://example.com/") == f"url: {NOT_HTTPS}"

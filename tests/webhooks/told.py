@@ -8,8 +8,8 @@ from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.events import record
 from chalicelib.webhooks import endpoints
 from chalicelib.webhooks.tables import Delivery, Endpoint
-from tests.house import House
-from tests.receiver import Receiver
+from tests.support.harness import TestApp
+from tests.support.webhook_receiver import Receiver
 
 SCHEDULED = {
     "version": "0",
@@ -30,9 +30,9 @@ def endpoint_of(account: Account, receiver: Receiver, types: list[str] | None = 
     return endpoints.create(account.id, url=receiver.url, name="Ledger", types=types or ["account.renamed"])
 
 
-def happens(home: House, account: Account, name: str = "Ada Lovelace") -> str:
+def happens(latchkey: TestApp, account: Account, name: str = "Ada Lovelace") -> str:
     """Rename an account a second later, and return the id of the event."""
-    home.clock.forward(1)
+    latchkey.clock.forward(1)
     change.rename(account.id, name)
     return record.newest_first(account.id, 1)[0].id
 

@@ -13,59 +13,59 @@ from chalicelib.endings import finish
 NAME = Text(most=100)
 
 
-def show_settings(visit: PageRequest) -> Redirect:
+def show_settings(request: PageRequest) -> Redirect:
     """Lead to the first of the settings."""
     return Redirect("/settings/keys")
 
 
-def show_account(visit: PageRequest) -> Render:
+def show_account(request: PageRequest) -> Render:
     """Show the account and what can be changed."""
-    return Render("account", {"account": visit.person.account, "by_mail": email_sender.is_configured()})
+    return Render("account", {"account": request.person.account, "by_mail": email_sender.is_configured()})
 
 
-def rename(visit: PageRequest) -> Redirect:
+def rename(request: PageRequest) -> Redirect:
     """Change the name."""
-    change.rename(visit.person.account.id, visit.check("name", NAME))
+    change.rename(request.person.account.id, request.check("name", NAME))
     return Redirect("/settings/account", "renamed")
 
 
-def change_email(visit: PageRequest) -> Redirect:
+def change_email(request: PageRequest) -> Redirect:
     """Send a link to another address."""
     self_service.ask_for_email(
-        visit.person,
-        caller=caller_of(visit),
-        password=visit.text("password"),
-        email=visit.text("email"),
-        base_url=visit.base_url,
+        request.person,
+        caller=caller_of(request),
+        password=request.text("password"),
+        email=request.text("email"),
+        base_url=request.base_url,
     )
     return Redirect("/settings/account", "email-sent")
 
 
-def change_password(visit: PageRequest) -> Redirect:
+def change_password(request: PageRequest) -> Redirect:
     """Change the password."""
     self_service.change_password(
-        visit.person,
-        caller=caller_of(visit),
-        password=visit.text("password"),
-        new_password=visit.text("new_password"),
-        base_url=visit.base_url,
+        request.person,
+        caller=caller_of(request),
+        password=request.text("password"),
+        new_password=request.text("new_password"),
+        base_url=request.base_url,
     )
-    remember_device(visit, visit.person.account, is_raised=True)
+    remember_device(request, request.person.account, is_raised=True)
     return Redirect("/settings/account", "password-changed")
 
 
-def send_verification(visit: PageRequest) -> Redirect:
+def send_verification(request: PageRequest) -> Redirect:
     """Send the link that proves the address once more."""
-    account = visit.person.account
+    account = request.person.account
     if not unverified.is_unproven(account):
         return Redirect("/settings/account")
-    signing_up.send_verification(account, networks=networks_of(visit), base_url=visit.base_url)
+    signing_up.send_verification(account, networks=networks_of(request), base_url=request.base_url)
     return Redirect("/settings/account", "verification-sent")
 
 
-def delete(visit: PageRequest) -> Redirect:
+def delete(request: PageRequest) -> Redirect:
     """Delete the account."""
-    ending = self_service.delete(visit.person, caller=caller_of(visit), password=visit.text("password"))
+    ending = self_service.delete(request.person, caller=caller_of(request), password=request.text("password"))
     finish.first_slice(ending)
-    visit.set_cookie(SESSION, "", lives_s=0)
+    request.set_cookie(SESSION, "", lives_s=0)
     return Redirect("/login", "deleted")

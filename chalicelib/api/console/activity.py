@@ -36,13 +36,13 @@ class Row:
     reason: str | None
 
 
-def show_activity(visit: PageRequest) -> Render:
+def show_activity(request: PageRequest) -> Render:
     """Show a page of events, and a way to older ones."""
-    account, before = visit.person.account, visit.query.get("before", "")
+    account, before = request.person.account, request.query.get("before", "")
     # What is no id of an event is the first page: a link that was cut needs no error.
     before = before if ids.is_id(before, "evt") else ""
     found = record.newest_first(account.id, SHOWN + 1, before=before)
-    named = {key.id: key.name for key in find.keys_of(account.id)} | {visit.person.session.id: "You (this browser)"}
+    named = {key.id: key.name for key in find.keys_of(account.id)} | {request.person.session.id: "You (this browser)"}
     rows = [row(event, named, whole=account.admin) for event in found[:SHOWN]]
     older = rows[-1].id if len(found) > SHOWN else None
     return Render(

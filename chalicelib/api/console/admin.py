@@ -11,7 +11,7 @@ from chalicelib.api.console import confirm, keys
 from chalicelib.api.console.activity import Row, row
 from chalicelib.api.console.outcomes import Redirect, Render
 from chalicelib.api.console.page_request import PageRequest
-from chalicelib.api.fields import OneOf, Text
+from chalicelib.api.fields import Enum, Text
 from chalicelib.core import clock, errors, ids
 from chalicelib.credentials import find as find_keys
 from chalicelib.credentials import revoke
@@ -22,7 +22,7 @@ from chalicelib.limits import tiers
 from chalicelib.limits.usage import Hour, by_hour, under_tier
 
 REASON = Text(most=200, least=3)
-TIER = OneOf(tuple(tier.name for tier in tiers.OF_ACCOUNTS))
+TIER = Enum(tuple(tier.name for tier in tiers.OF_ACCOUNTS))
 BUSIEST_OF = 2_000
 SHOWN = 10
 LISTED = 25
@@ -30,15 +30,15 @@ LISTED = 25
 AT_ONCE = 16
 
 
-def show_accounts(visit: PageRequest) -> Render | Redirect:
+def show_accounts(request: PageRequest) -> Render | Redirect:
     """List accounts, the newest first, or those whose email begins with what is looked for; and who was busiest."""
-    admin_of(visit)
-    wanted, after = visit.query.get("find", "").strip()[:LENGTH_MAX], visit.query.get("after", "")
+    admin_of(request)
+    wanted, after = request.query.get("find", "").strip()[:LENGTH_MAX], request.query.get("after", "")
     if wanted:
         exact = _exactly(wanted)
         if exact is not None:
             return Redirect(f"/admin/accounts/{exact.id}")
-        return _found(visit, wanted, after)
+        return _found(request, wanted, after)
     found = list(find.newest_accounts(LISTED + 1, before=after if ids.is_id(after, "acc") else ""))
     first = not after
     ranked = _last_day() if first else []
@@ -52,19 +52,19 @@ def show_accounts(visit: PageRequest) -> Render | Redirect:
     return Render("admin", {**_listing(found, "", last=lambda account: account.id), "first": first, **matter})
 
 
-def _found(visit: PageRequest, wanted: str, after: str) -> Render:
+def _found(request: PageRequest, wanted: str, after: str) -> Render:
     found = list(find.accounts_by_email(wanted, LISTED + 1, after=after))
     nobody = {"first": False, "by_use": [], "by_refusals": [], "ranked_of": 0}
     shown = Render("admin", {**_listing(found, wanted, last=lambda account: account.email), **nobody})
     if found:
         return shown
     nothing = errors.NotFound("No account has this id, or an email that begins so. Names can't be searched for.")
-    return visit.refused_by(nothing.about("find"), shown)
+    return request.refused_by(nothing.about("find"), shown)
 
 
-def show_account(visit: PageRequest, account_id: str) -> Render:
+def show_account(request: PageRequest, account_id: str) -> Render:
     """Show an account: tier, keys without their secrets, usage, and what happened to it last."""
-    admin = admin_of(visit)
+    admin = admin_of(request)
     account = find.account_by_id(account_id)
     hours = by_hour(account.id, since_s=clock.hour_of(clock.now_s()) - clock.DAY_S)
     its_keys = list(find_keys.keys_of(account.id))
@@ -78,10 +78,10 @@ def show_account(visit: PageRequest, account_id: str) -> Render:
     return Render("admin_account", matter)
 
 
-def show_events(visit: PageRequest, account_id: str) -> Render:
+def show_events(request: PageRequest, account_id: str) -> Render:
     """Show what happened to an account, with who did it, from where and why."""
-    admin_of(visit)
-    account, before = find.account_by_id(account_id), visit.query.get("before", "")
+    admin_of(request)
+    account, before = find.account_by_id(account_id), request.query.get("before", "")
     before = before if ids.is_id(before, "evt") else ""
     found = record.newest_first(account.id, LISTED + 1, before=before)
     matter = {
@@ -93,14 +93,14 @@ def show_events(visit: PageRequest, account_id: str) -> Render:
     return Render("admin_events", matter)
 
 
-def set_tier(visit: PageRequest, account_id: str) -> Redirect:
+def set_tier(request: PageRequest, account_id: str) -> Redirect:
     """Set the tier."""
-    return _change(visit, account_id, status=None)
+    return _change(request, account_id, status=None)
 
 
-def confirm_suspend(visit: PageRequest, account_id: str) -> Render:
+def confirm_suspend(request: PageRequest, account_id: str) -> Render:
     """Ask for the reason before an account is suspended."""
-    admin_of(visit)
+    admin_of(request)
     account, path = find.account_by_id(account_id), f"/admin/accounts/{account_id}"
     change.check_is_other(account.id)
     return confirm.ask(
@@ -117,19 +117,19 @@ def confirm_suspend(visit: PageRequest, account_id: str) -> Render:
     )
 
 
-def suspend(visit: PageRequest, account_id: str) -> Redirect:
+def suspend(request: PageRequest, account_id: str) -> Redirect:
     """Suspend the account."""
-    return _change(visit, account_id, status=states.SUSPENDED)
+    return _change(request, account_id, status=states.SUSPENDED)
 
 
-def reinstate(visit: PageRequest, account_id: str) -> Redirect:
+def reinstate(request: PageRequest, account_id: str) -> Redirect:
     """Reinstate the account."""
-    return _change(visit, account_id, status=states.ACTIVE)
+    return _change(request, account_id, status=states.ACTIVE)
 
 
-def confirm_revoke(visit: PageRequest, account_id: str, key_id: str) -> Render:
+def confirm_revoke(request: PageRequest, account_id: str, key_id: str) -> Render:
     """Ask for the reason before somebody's key is revoked."""
-    admin_of(visit)
+    admin_of(request)
     account = find.account_by_id(account_id)
     key = find_keys.owned_key(account.id, key_id)
     back = f"/admin/accounts/{account_id}"
@@ -137,37 +137,37 @@ def confirm_revoke(visit: PageRequest, account_id: str, key_id: str) -> Render:
     return confirm.ask(keys.revocation(key, action, back=back, back_label=account.email, asks_reason=True))
 
 
-def revoke_key(visit: PageRequest, account_id: str, key_id: str) -> Redirect:
+def revoke_key(request: PageRequest, account_id: str, key_id: str) -> Redirect:
     """Revoke one key of an account."""
-    with for_a_reason(visit):
+    with for_a_reason(request):
         revoke.revoke(find.account_by_id(account_id).id, key_id)
     return Redirect(f"/admin/accounts/{account_id}", "key-revoked")
 
 
-def _change(visit: PageRequest, account_id: str, *, status: str | None) -> Redirect:
-    admin = admin_of(visit)
+def _change(request: PageRequest, account_id: str, *, status: str | None) -> Redirect:
+    admin = admin_of(request)
     account = find.account_by_id(account_id)
     change.set_standing(
         account.id,
-        tier=None if status else tiers.BY_NAME[visit.check("tier", TIER)],
+        tier=None if status else tiers.BY_NAME[request.check("tier", TIER)],
         status=status,
         actor=admin.id,
-        reason=visit.check("reason", REASON),
+        reason=request.check("reason", REASON),
     )
     return Redirect(f"/admin/accounts/{account.id}", "standing")
 
 
 @contextmanager
-def for_a_reason(visit: PageRequest) -> Iterator[tuple[Account, str]]:
+def for_a_reason(request: PageRequest) -> Iterator[tuple[Account, str]]:
     """Act as the administrator who looks, for the reason that the form gives: both are in every event recorded here."""
-    admin, reason = admin_of(visit), str(visit.check("reason", REASON))
+    admin, reason = admin_of(request), str(request.check("reason", REASON))
     with actors.administrator(admin.id, reason):
         yield admin, reason
 
 
-def admin_of(visit: PageRequest) -> Account:
+def admin_of(request: PageRequest) -> Account:
     """Return the admin who looks; to everyone else these pages aren't there."""
-    account = visit.person.account
+    account = request.person.account
     if not account.admin:
         raise errors.NotFound("There is nothing at this address. Check it for typing mistakes.")
     return account

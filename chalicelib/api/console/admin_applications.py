@@ -13,25 +13,25 @@ from chalicelib.oauth.tables import Client
 HOME = "/admin/applications"
 
 
-def show_application(visit: PageRequest) -> Render:
+def show_application(request: PageRequest) -> Render:
     """Show the form to find an OAuth client by its id, and the one of the id that was given."""
-    admin_of(visit)
-    wanted = visit.query.get("client_id", "").strip()
+    admin_of(request)
+    wanted = request.query.get("client_id", "").strip()
     client = clients.stored(wanted)
     matter = {"client": client, "wanted": wanted, "can_end": _can_be_ended(client, wanted)}
     shown = Render("admin_application", matter)
     if client is None and wanted:
-        return visit.refused_by(errors.NotFound("There is no such application.").about("client_id"), shown)
+        return request.refused_by(errors.NotFound("There is no such application.").about("client_id"), shown)
     return shown
 
 
-def confirm_end(visit: PageRequest) -> Render:
+def confirm_end(request: PageRequest) -> Render:
     """Ask for the reason before a client is ended: it is for good.
 
     The URL of a metadata document that was never fetched can be ended, too.
     """
-    admin_of(visit)
-    client_id = visit.given("client_id")
+    admin_of(request)
+    client_id = request.given("client_id")
     client = clients.stored(client_id)
     if not _can_be_ended(client, client_id):
         raise errors.NotFound("There is no such application, or it has ended already.")
@@ -51,10 +51,10 @@ def confirm_end(visit: PageRequest) -> Render:
     )
 
 
-def end(visit: PageRequest) -> Redirect:
+def end(request: PageRequest) -> Redirect:
     """End the client, its grants and its tokens."""
-    with for_a_reason(visit) as (admin, reason):
-        client = end_client.end(visit.text("client_id"), actor=admin.id, reason=reason)
+    with for_a_reason(request) as (admin, reason):
+        client = end_client.end(request.text("client_id"), actor=admin.id, reason=reason)
     return Redirect(_path(client.client_id), "application-ended")
 
 

@@ -6,7 +6,7 @@ from chalicelib.accounts import unverified
 from chalicelib.api.console import confirm
 from chalicelib.api.console.outcomes import Redirect, Render
 from chalicelib.api.console.page_request import PageRequest
-from chalicelib.api.fields import OneOf, SomeOf, Text
+from chalicelib.api.fields import Enum, EnumList, Text
 from chalicelib.core import errors, ids, randomness
 from chalicelib.credentials import scopes
 from chalicelib.limits.counter_items import counter_of
@@ -15,8 +15,8 @@ from chalicelib.oauth import clients, consent, delete_client, grants
 
 HOME = "/settings/applications"
 NAME = Text(most=100)
-KIND = OneOf(("confidential", "public"))
-SCOPES = SomeOf((scopes.READ, scopes.WRITE))
+KIND = Enum(("confidential", "public"))
+SCOPES = EnumList((scopes.READ, scopes.WRITE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,53 +33,53 @@ class Connected:
     last_used_ms: int | None
 
 
-def show_applications(visit: PageRequest) -> Render:
+def show_applications(request: PageRequest) -> Render:
     """List the account's applications."""
-    return Render("applications", {"applications": list(clients.owned_by(visit.person.account.id))})
+    return Render("applications", {"applications": list(clients.owned_by(request.person.account.id))})
 
 
-def show_new_application(visit: PageRequest) -> Render:
+def show_new_application(request: PageRequest) -> Render:
     """Show the form for a new application."""
-    unverified.check_proven(visit.person.account)
+    unverified.check_proven(request.person.account)
     return Render("application_new", {"ticket": randomness.base62(30)})
 
 
-def register(visit: PageRequest) -> Render:
+def register(request: PageRequest) -> Render:
     """Register an application and show its secret, this once."""
-    account = visit.person.account
+    account = request.person.account
     unverified.check_proven(account)
-    kind = visit.check("kind", KIND)
+    kind = request.check("kind", KIND)
     grant_types = {clients.CODE, clients.REFRESH, clients.DEVICE}
     made = clients.register(
-        name=visit.check("name", NAME),
-        uris=_uris(visit),
+        name=request.check("name", NAME),
+        uris=_uris(request),
         auth_method="none" if kind == "public" else "client_secret_basic",
         grant_types=grant_types if kind == "public" else grant_types | {clients.CLIENT_CREDENTIALS},
-        wanted=set(_scopes(visit)),
+        wanted=set(_scopes(request)),
         registered_by="account",
         owner_id=account.id,
-        form=visit.text("ticket"),
-        pkce_required=_pkce(visit),
+        form=request.text("ticket"),
+        pkce_required=_pkce(request),
     )
     return Render("application_made", {"client": made.client, "secret": made.secret, "rotated": False})
 
 
-def show_application(visit: PageRequest, client_id: str) -> Render:
+def show_application(request: PageRequest, client_id: str) -> Render:
     """Show one application and what can be done with it."""
-    return Render("application", {"client": clients.owned(visit.person.account.id, client_id)})
+    return Render("application", {"client": clients.owned(request.person.account.id, client_id)})
 
 
-def change(visit: PageRequest, client_id: str) -> Redirect:
+def change(request: PageRequest, client_id: str) -> Redirect:
     """Change name, redirect URIs and whether PKCE is required."""
-    unverified.check_proven(visit.person.account)
-    client = clients.owned(visit.person.account.id, client_id)
-    clients.change(client, name=visit.check("name", NAME), uris=_uris(visit), pkce_required=_pkce(visit))
+    unverified.check_proven(request.person.account)
+    client = clients.owned(request.person.account.id, client_id)
+    clients.change(client, name=request.check("name", NAME), uris=_uris(request), pkce_required=_pkce(request))
     return Redirect(f"{HOME}/{client_id}", "application-changed")
 
 
-def confirm_rotate_secret(visit: PageRequest, client_id: str) -> Render:
+def confirm_rotate_secret(request: PageRequest, client_id: str) -> Render:
     """Ask before an application gets another secret: the old one stops at once."""
-    client = clients.owned(visit.person.account.id, client_id)
+    client = clients.owned(request.person.account.id, client_id)
     return confirm.ask(
         confirm.Question(
             heading=f"Rotate the secret of “{client.name}”?",
@@ -95,22 +95,22 @@ def confirm_rotate_secret(visit: PageRequest, client_id: str) -> Render:
     )
 
 
-def rotate_secret(visit: PageRequest, client_id: str) -> Render:
+def rotate_secret(request: PageRequest, client_id: str) -> Render:
     """Give the application another secret and show it, this once."""
-    unverified.check_proven(visit.person.account)
-    client = clients.owned(visit.person.account.id, client_id)
+    unverified.check_proven(request.person.account)
+    client = clients.owned(request.person.account.id, client_id)
     if client.is_public:
         raise errors.Conflict("A public application has no secret.")
     # A browser that loads the answer again sends the form again: it may replace only what its user has seen.
-    if visit.text("replaces") != client.secret_hint:
+    if request.text("replaces") != client.secret_hint:
         raise errors.Conflict("The secret was rotated already. Rotate it again only if you lost the new one.")
     secret = clients.rotate_secret(client)
     return Render("application_made", {"client": client, "secret": secret, "rotated": True})
 
 
-def confirm_delete(visit: PageRequest, client_id: str) -> Render:
+def confirm_delete(request: PageRequest, client_id: str) -> Render:
     """Ask before an application is deleted: it is for good."""
-    client = clients.owned(visit.person.account.id, client_id)
+    client = clients.owned(request.person.account.id, client_id)
     return confirm.ask(
         confirm.Question(
             heading=f"Delete “{client.name}”?",
@@ -125,19 +125,19 @@ def confirm_delete(visit: PageRequest, client_id: str) -> Render:
     )
 
 
-def delete(visit: PageRequest, client_id: str) -> Redirect:
+def delete(request: PageRequest, client_id: str) -> Redirect:
     """Delete the application, its grants and its tokens."""
-    delete_client.delete(clients.owned(visit.person.account.id, client_id))
+    delete_client.delete(clients.owned(request.person.account.id, client_id))
     return Redirect(HOME, "application-deleted")
 
 
-def show_connected(visit: PageRequest) -> Render:
+def show_connected(request: PageRequest) -> Render:
     """List what may act for the account, and then what may again without being asked for."""
-    return Render("connected", {"connected": _connected(visit)})
+    return Render("connected", {"connected": _connected(request)})
 
 
-def _connected(visit: PageRequest) -> list[Connected]:
-    account = visit.person.account
+def _connected(request: PageRequest) -> list[Connected]:
+    account = request.person.account
     allowed: dict[str, tuple[set[str], int]] = {}
     for grant in grants.of_account(account.id):
         if account.has_ended(grant.created_at):
@@ -174,10 +174,10 @@ def _connected(visit: PageRequest) -> list[Connected]:
     return connected
 
 
-def confirm_disconnect(visit: PageRequest) -> Render:
+def confirm_disconnect(request: PageRequest) -> Render:
     """Ask before an application is disconnected, or what it may have again is forgotten."""
-    client_id = visit.given("client_id")
-    row = next((row for row in _connected(visit) if row.client_id == client_id), None)
+    client_id = request.given("client_id")
+    row = next((row for row in _connected(request) if row.client_id == client_id), None)
     if row is None:
         raise errors.NotFound("This application isn't connected.")
     return confirm.ask(
@@ -196,25 +196,25 @@ def confirm_disconnect(visit: PageRequest) -> Render:
     )
 
 
-def disconnect(visit: PageRequest) -> Redirect:
+def disconnect(request: PageRequest) -> Redirect:
     """End what a client may do; its tokens stop at the next request."""
-    account, client_id = visit.person.account, visit.text("client_id")
+    account, client_id = request.person.account, request.text("client_id")
     if not clients.is_client_id(client_id):
         raise errors.NotFound("This application isn't connected.")
     consent.withdraw(account.id, client_id)
     return Redirect("/settings/connected", "disconnected")
 
 
-def _uris(visit: PageRequest) -> list[str]:
-    return [uri for line in visit.text("redirect_uris").split("\n") if (uri := line.strip(" \t\r"))]
+def _uris(request: PageRequest) -> list[str]:
+    return [uri for line in request.text("redirect_uris").split("\n") if (uri := line.strip(" \t\r"))]
 
 
-def _pkce(visit: PageRequest) -> bool:
-    return visit.text("pkce") == "required"
+def _pkce(request: PageRequest) -> bool:
+    return request.text("pkce") == "required"
 
 
-def _scopes(visit: PageRequest) -> list[str]:
-    chosen = visit.form.get("scopes", [])
+def _scopes(request: PageRequest) -> list[str]:
+    chosen = request.form.get("scopes", [])
     if not chosen:
         raise errors.InvalidRequest("Select at least one scope.").about("scopes")
-    return list(visit.check("scopes", SCOPES, chosen))
+    return list(request.check("scopes", SCOPES, chosen))

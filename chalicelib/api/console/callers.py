@@ -7,14 +7,14 @@ from chalicelib.api.console.page_request import PageRequest
 from chalicelib.core import errors
 
 
-def networks_of(visit: PageRequest) -> tuple[str, ...]:
+def networks_of(request: PageRequest) -> tuple[str, ...]:
     """Return every network that a visit is counted by."""
-    return client_address.networks(client_address.source_ip(visit.exchange.request))
+    return client_address.networks(client_address.source_ip(request.exchange.request))
 
 
-def caller_of(visit: PageRequest) -> Caller:
+def caller_of(request: PageRequest) -> Caller:
     """Return where a visit comes from, and from which device."""
-    return Caller(networks_of(visit), visit.cookie(DEVICE))
+    return Caller(networks_of(request), request.cookie(DEVICE))
 
 
 def in_words(error: errors.LatchkeyError) -> str:

@@ -15,67 +15,67 @@ DEVICE_TRIES = Tier("device-codes", 30, 10, kept_s=2 * 3_600)
 CHANGED = "The application has changed since you opened this page. Read the request again before you decide."
 
 
-def show_authorize(visit: PageRequest) -> Render | ExternalRedirect:
+def show_authorize(request: PageRequest) -> Render | ExternalRedirect:
     """Ask the person, or go straight back to the client when they said yes to all of it before."""
-    parameters = _parameters(visit)
+    parameters = _parameters(request)
     try:
-        return _asked(visit, _read(visit, parameters), parameters)
+        return _asked(request, _read(request, parameters), parameters)
     except authorize.BackToClient as refused:
-        if visit.logged_in is None and not prompt.asks_nobody(parameters):
+        if request.logged_in is None and not prompt.asks_nobody(parameters):
             # Whom nobody knows yet is sent nowhere: they may have allowed this client before, and then it is told.
             raise LogInFirst from None
-        return ExternalRedirect(refused.location_for(_account(visit)), refused.client_name)
+        return ExternalRedirect(refused.location_for(_account(request)), refused.client_name)
 
 
-def decide(visit: PageRequest) -> Render | ExternalRedirect:
+def decide(request: PageRequest) -> Render | ExternalRedirect:
     """Take the person's decision back to the client. The request is read again: nothing of the form is trusted."""
-    account, parameters = visit.person.account, _parameters(visit)
+    account, parameters = request.person.account, _parameters(request)
     try:
-        asking = _read(visit, parameters)
+        asking = _read(request, parameters)
     except authorize.BackToClient as refused:
         # It was right when it was shown, or there was no button to press: nobody has decided about this one.
         return ExternalRedirect(refused.location_for(account), refused.client_name)
-    was_shown = visit.text("shown") == asking.shown
-    if visit.text("decision") != "allow":
-        denied = authorize.refused(asking, visit.base_url, access_denied())
+    was_shown = request.text("shown") == asking.shown
+    if request.text("decision") != "allow":
+        denied = authorize.refused(asking, request.base_url, access_denied())
         return ExternalRedirect(denied.location if was_shown else denied.location_for(account), denied.client_name)
     unverified.check_proven(account)
     if not was_shown:
         # The client changed its name, its redirect URI or its scopes while the page was open.
-        return _consent_page(visit, asking, parameters, problem=CHANGED, status=409)
-    return ExternalRedirect(authorize.approve(asking, account.id, visit.base_url), asking.client.name)
+        return _consent_page(request, asking, parameters, problem=CHANGED, status=409)
+    return ExternalRedirect(authorize.approve(asking, account.id, request.base_url), asking.client.name)
 
 
-def show_device(visit: PageRequest) -> Render:
+def show_device(request: PageRequest) -> Render:
     """Ask for the code that a device shows; with a code, ask whether it may."""
-    account = visit.person.account
-    typed = visit.query.get("user_code", "")
+    account = request.person.account
+    typed = request.query.get("user_code", "")
     if not typed:
         return Render("device", {"code": ""})
-    visit.exchange.admit_as(f"device-codes_{account.id}", DEVICE_TRIES)
+    request.exchange.admit_as(f"device-codes_{account.id}", DEVICE_TRIES)
     try:
         waiting = device.pending(typed)
     except errors.NotFound as error:
-        return visit.refused_by(error.about("user_code"), Render("device", {"code": typed[:20]}))
+        return request.refused_by(error.about("user_code"), Render("device", {"code": typed[:20]}))
     return _device_page(waiting)
 
 
-def decide_device(visit: PageRequest) -> Render:
+def decide_device(request: PageRequest) -> Render:
     """Take the person's decision to the device."""
-    account = visit.person.account
-    visit.exchange.admit_as(f"device-codes_{account.id}", DEVICE_TRIES)
-    typed, allowed = visit.text("user_code"), visit.text("decision") == "allow"
+    account = request.person.account
+    request.exchange.admit_as(f"device-codes_{account.id}", DEVICE_TRIES)
+    typed, allowed = request.text("user_code"), request.text("decision") == "allow"
     try:
         waiting = device.pending(typed)
         if allowed:
             unverified.check_proven(account)
-            if visit.text("shown") != waiting.shown:
+            if request.text("shown") != waiting.shown:
                 return _device_page(waiting, problem=CHANGED, status=409)
             device.approve(waiting, account.id)
         else:
             device.deny(waiting, account.id)
     except errors.NotFound as error:
-        return visit.refused_by(error.about("user_code"), Render("device", {"code": typed[:20]}))
+        return request.refused_by(error.about("user_code"), Render("device", {"code": typed[:20]}))
     return Render("device_done", {"client": waiting.client, "allowed": allowed, "code": waiting.user_code})
 
 
@@ -91,48 +91,50 @@ def _device_page(waiting: device.Pending, *, problem: str = "", status: int = 20
     return Render("device_consent", matter, status)
 
 
-def _read(visit: PageRequest, parameters: Parameters) -> authorize.Asking:
+def _read(request: PageRequest, parameters: Parameters) -> authorize.Asking:
     """Read a request; a client's document is fetched only within the allowance of the network that it comes from."""
 
     def admit_fetch() -> None:
-        visit.exchange.admit_networks(DOCUMENT_FETCHES)
+        request.exchange.admit_networks(DOCUMENT_FETCHES)
 
-    return authorize.read(parameters, visit.base_url, admit_fetch=admit_fetch)
+    return authorize.read(parameters, request.base_url, admit_fetch=admit_fetch)
 
 
-def _asked(visit: PageRequest, asking: authorize.Asking, parameters: Parameters) -> Render | ExternalRedirect:
-    account, asks_nobody = _account(visit), asking.prompt == prompt.ASK_NOBODY
+def _asked(request: PageRequest, asking: authorize.Asking, parameters: Parameters) -> Render | ExternalRedirect:
+    account, asks_nobody = _account(request), asking.prompt == prompt.ASK_NOBODY
     if account is None:
         if asks_nobody:
-            raise authorize.refused(asking, visit.base_url, OAuthError("login_required", "Nobody is logged in."))
+            raise authorize.refused(asking, request.base_url, OAuthError("login_required", "Nobody is logged in."))
         raise LogInFirst
     if asking.needs_consent(account) or unverified.is_unproven(account):
         if asks_nobody:
-            raise authorize.refused(asking, visit.base_url, OAuthError("consent_required", "The person must be asked."))
+            raise authorize.refused(
+                asking, request.base_url, OAuthError("consent_required", "The person must be asked.")
+            )
         unverified.check_proven(account)
-        return _consent_page(visit, asking, parameters)
-    if visit.exchange.is_head:
+        return _consent_page(request, asking, parameters)
+    if request.exchange.is_head:
         # A grant and its code are made for whoever goes there, not for whoever looks where a link leads.
-        return _consent_page(visit, asking, parameters)
+        return _consent_page(request, asking, parameters)
     try:
-        return ExternalRedirect(authorize.approve_again(asking, account.id, visit.base_url), asking.client.name)
+        return ExternalRedirect(authorize.approve_again(asking, account.id, request.base_url), asking.client.name)
     except authorize.TakenBack:
-        return _asked(visit, asking, parameters)
+        return _asked(request, asking, parameters)
 
 
-def _account(visit: PageRequest) -> Account | None:
-    return visit.logged_in.account if visit.logged_in is not None else None
+def _account(request: PageRequest) -> Account | None:
+    return request.logged_in.account if request.logged_in is not None else None
 
 
-def _parameters(visit: PageRequest) -> Parameters:
-    event = visit.exchange.request.to_original_event()
+def _parameters(request: PageRequest) -> Parameters:
+    event = request.exchange.request.to_original_event()
     return of_query(event.get("multiValueQueryStringParameters") or {})
 
 
 def _consent_page(
-    visit: PageRequest, asking: authorize.Asking, parameters: Parameters, *, problem: str = "", status: int = 200
+    request: PageRequest, asking: authorize.Asking, parameters: Parameters, *, problem: str = "", status: int = 200
 ) -> Render:
-    visit.forms_may_leave = True
+    request.forms_may_leave = True
     pairs = [(name, value) for name in OF_AUTHORIZATION for value in parameters.every(name)]
     matter = {
         "client": asking.client,

@@ -44,21 +44,21 @@ class TooLong(errors.LatchkeyError):
         super().__init__(f"This form is too long: it may hold {most}. Shorten what you typed, and send it again.")
 
 
-def read_form(visit: PageRequest) -> None:
+def read_form(request: PageRequest) -> None:
     """Read the form, and refuse one that another site sent: its Origin differs, or it lacks this browser's token."""
-    request = visit.exchange.request
-    origin = client_address.only(request, "origin")
-    own = urlsplit(visit.base_url)
-    raw = request.raw_body
+    sent = request.exchange.request
+    origin = client_address.only(sent, "origin")
+    own = urlsplit(request.base_url)
+    raw = sent.raw_body
     if origin != f"{own.scheme}://{own.netloc}":
         raise Forged
     if len(raw) <= REPEATED_BYTES_MAX:
         for name, value in _pairs(raw):
-            visit.form.setdefault(name, []).append(value)
+            request.form.setdefault(name, []).append(value)
     if len(raw) > FORM_BYTES_MAX:
         raise TooLong
-    bound_to = visit.cookie(cookies.SESSION) or visit.cookie(cookies.VISIT)
-    if not bound_to or not hmac.compare_digest(visit.text("csrf").encode(), visit.csrf().encode()):
+    bound_to = request.cookie(cookies.SESSION) or request.cookie(cookies.VISIT)
+    if not bound_to or not hmac.compare_digest(request.text("csrf").encode(), request.csrf().encode()):
         raise Outdated
 
 

@@ -9,11 +9,11 @@ from chalicelib.accounts import unverified
 from chalicelib.api.console import confirm
 from chalicelib.api.console.outcomes import Redirect, Render
 from chalicelib.api.console.page_request import PageRequest
-from chalicelib.api.fields import OneOf, SomeOf, Text
+from chalicelib.api.fields import Enum, EnumList, Text
 from chalicelib.api.routing import scopes_by_route
 from chalicelib.core import clock, errors, randomness
 from chalicelib.credentials import change, find, issue, on_anomaly, revoke, rotate, scopes
-from chalicelib.credentials.principal import Verdict
+from chalicelib.credentials.principal import Principal
 from chalicelib.credentials.tables import Credential
 from chalicelib.credentials.unused_scopes import LOOKED_BACK_S, Advice, advise
 from chalicelib.detection import leak_policy
@@ -24,10 +24,10 @@ from chalicelib.pages import labels
 
 HOME = "/settings/keys"
 NAME = Text(most=64)
-EXPIRY = OneOf(tuple(labels.EXPIRIES))
-GRACE = OneOf(tuple(labels.GRACES))
-SCOPES = SomeOf(scopes.ALL)
-POLICY = OneOf(on_anomaly.ALL)
+EXPIRY = Enum(tuple(labels.EXPIRIES))
+GRACE = Enum(tuple(labels.GRACES))
+SCOPES = EnumList(scopes.ALL)
+POLICY = Enum(on_anomaly.ALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,62 +41,62 @@ class Row:
     advice: Advice | None = None
 
 
-def show_keys(visit: PageRequest) -> Render:
+def show_keys(request: PageRequest) -> Render:
     """List the account's keys, the newest first; ended ones below."""
-    account = visit.person.account
+    account = request.person.account
     found = list(find.keys_of(account.id))
     used = last_used_hours(account.id, {counter_of(key.id) for key in found})
-    advised = _advice(visit, [key for key in found if key.state == "live"])
+    advised = _advice(request, [key for key in found if key.state == "live"])
     rows = [replace(_row(key, used), advice=advised.get(key.id)) for key in reversed(found)]
     live = [row for row in rows if row.state in ("live", "retiring")]
     ended = [row for row in rows if row.state not in ("live", "retiring")]
     return Render("keys", {"live": live, "ended": ended, "unverified": unverified.is_unproven(account)})
 
 
-def show_new_key(visit: PageRequest) -> Render:
+def show_new_key(request: PageRequest) -> Render:
     """Show the form for a new key."""
-    account = visit.person.account
+    account = request.person.account
     unverified.check_proven(account)
     offered = [scope for scope in labels.SCOPES if scope in scopes.held_by(scopes.ALL, admin=account.admin)]
     return Render("key_new", {"offered": offered, "ticket": randomness.base62(30)})
 
 
-def generate(visit: PageRequest) -> Render:
+def generate(request: PageRequest) -> Render:
     """Make the key and show its secret, this once."""
-    unverified.check_proven(visit.person.account)
-    days = labels.EXPIRIES[visit.check("expiry", EXPIRY)]
+    unverified.check_proven(request.person.account)
+    days = labels.EXPIRIES[request.check("expiry", EXPIRY)]
     issued = issue.issue_key(
-        maker(visit),
-        name=visit.check("name", NAME),
-        wanted=_wanted(visit),
+        maker(request),
+        name=request.check("name", NAME),
+        wanted=_wanted(request),
         expires_in_s=None if days is None else days * 86_400,
-        form=visit.text("ticket"),
+        form=request.text("ticket"),
     )
     return Render("key_made", {"row": _row(issued.key, {}), "secret": issued.secret, "replaces": None})
 
 
-def show_key(visit: PageRequest, key_id: str) -> Render:
+def show_key(request: PageRequest, key_id: str) -> Render:
     """Show one key and what can be done with it."""
-    key, row = _owned(visit, key_id)
-    return Render("key", {"row": replace(row, advice=_advice(visit, [key])[key.id])})
+    key, row = _owned(request, key_id)
+    return Render("key", {"row": replace(row, advice=_advice(request, [key])[key.id])})
 
 
-def rename(visit: PageRequest, key_id: str) -> Redirect:
+def rename(request: PageRequest, key_id: str) -> Redirect:
     """Give the key another name."""
-    change.change_key(visit.person.account.id, key_id, name=visit.check("name", NAME), wanted=None)
+    change.change_key(request.person.account.id, key_id, name=request.check("name", NAME), wanted=None)
     return Redirect(f"{HOME}/{key_id}", "renamed")
 
 
-def confirm_narrow(visit: PageRequest, key_id: str) -> Render | Redirect:
+def confirm_narrow(request: PageRequest, key_id: str) -> Render | Redirect:
     """Ask before scopes are taken away: they can't be given back."""
-    if not visit.query:
+    if not request.query:
         return Redirect(f"{HOME}/{key_id}")
-    key, row = _owned(visit, key_id)
-    chosen = visit.chosen("scopes")
+    key, row = _owned(request, key_id)
+    chosen = request.chosen("scopes")
     left = [scope for scope in row.scopes if scope in chosen]
     if not left:
         nothing = errors.InvalidRequest("Select at least one scope.").about("scopes")
-        return visit.refused_by(nothing, show_key(visit, key_id))
+        return request.refused_by(nothing, show_key(request, key_id))
     return confirm.ask(
         confirm.Question(
             heading=f"Narrow “{key.name}”?",
@@ -111,31 +111,31 @@ def confirm_narrow(visit: PageRequest, key_id: str) -> Render | Redirect:
     )
 
 
-def narrow(visit: PageRequest, key_id: str) -> Redirect:
+def narrow(request: PageRequest, key_id: str) -> Redirect:
     """Take scopes away from the key."""
-    change.change_key(visit.person.account.id, key_id, name=None, wanted=_wanted(visit))
+    change.change_key(request.person.account.id, key_id, name=None, wanted=_wanted(request))
     return Redirect(f"{HOME}/{key_id}", "narrowed")
 
 
-def choose_policy(visit: PageRequest, key_id: str) -> Redirect:
+def choose_policy(request: PageRequest, key_id: str) -> Redirect:
     """Choose what is done when the key behaves strangely."""
-    chosen = visit.check("on_anomaly", POLICY)
-    change.change_key(visit.person.account.id, key_id, name=None, wanted=None, on_anomaly=chosen)
+    chosen = request.check("on_anomaly", POLICY)
+    change.change_key(request.person.account.id, key_id, name=None, wanted=None, on_anomaly=chosen)
     return Redirect(f"{HOME}/{key_id}", "policy-chosen")
 
 
-def take_for_usual(visit: PageRequest, key_id: str) -> Redirect:
+def take_for_usual(request: PageRequest, key_id: str) -> Redirect:
     """Show what was noticed about the key no longer: its person knows what it was."""
-    key = find.owned_key(visit.person.account.id, key_id)
+    key = find.owned_key(request.person.account.id, key_id)
     # Something else may have been noticed since the page was shown, and was not seen yet.
-    if key.unusual_at is not None and visit.text("noted_at") == str(key.unusual_at):
+    if key.unusual_at is not None and request.text("noted_at") == str(key.unusual_at):
         leak_policy.take_for_usual(key, key.unusual_at)
     return Redirect(f"{HOME}/{key_id}", "taken-for-usual")
 
 
-def confirm_rotate(visit: PageRequest, key_id: str) -> Render:
+def confirm_rotate(request: PageRequest, key_id: str) -> Render:
     """Ask when the old key is to stop, before there is a new one."""
-    key, row = _owned(visit, key_id)
+    key, row = _owned(request, key_id)
     question = confirm.Question(
         heading=f"Rotate “{key.name}”?",
         consequence="A new key takes over the name, the scopes and the expiry, and is shown once. The old one stops"
@@ -151,16 +151,16 @@ def confirm_rotate(visit: PageRequest, key_id: str) -> Render:
     return confirm.ask(question, row=row)
 
 
-def rotate_key(visit: PageRequest, key_id: str) -> Render:
+def rotate_key(request: PageRequest, key_id: str) -> Render:
     """Replace the key and show the new one's secret, this once."""
-    issued = rotate.rotate(maker(visit), key_id, labels.GRACES[visit.check("grace", GRACE)])
-    _, replaced = _owned(visit, key_id)
+    issued = rotate.rotate(maker(request), key_id, labels.GRACES[request.check("grace", GRACE)])
+    _, replaced = _owned(request, key_id)
     return Render("key_made", {"row": _row(issued.key, {}), "secret": issued.secret, "replaces": replaced})
 
 
-def confirm_revoke(visit: PageRequest, key_id: str) -> Render:
+def confirm_revoke(request: PageRequest, key_id: str) -> Render:
     """Ask before a key is revoked: it is for good."""
-    key, row = _owned(visit, key_id)
+    key, row = _owned(request, key_id)
     path = f"{HOME}/{key_id}"
     return confirm.ask(revocation(key, f"{path}/revoke", back=path, back_label=key.name), row=row)
 
@@ -181,16 +181,16 @@ def revocation(
     )
 
 
-def revoke_key(visit: PageRequest, key_id: str) -> Redirect:
+def revoke_key(request: PageRequest, key_id: str) -> Redirect:
     """Revoke the key."""
-    revoke.revoke(visit.person.account.id, key_id)
+    revoke.revoke(request.person.account.id, key_id)
     return Redirect(HOME, "revoked")
 
 
-def maker(visit: PageRequest) -> Verdict:
+def maker(request: PageRequest) -> Principal:
     """Return the person as a maker of keys: with every scope the account may have, and no end of its own."""
-    account, session = visit.person.account, visit.person.session
-    return Verdict(
+    account, session = request.person.account, request.person.session
+    return Principal(
         account_id=account.id,
         credential_id=session.id,
         kind="session",
@@ -204,17 +204,17 @@ def maker(visit: PageRequest) -> Verdict:
     )
 
 
-def _owned(visit: PageRequest, key_id: str) -> tuple[Credential, Row]:
+def _owned(request: PageRequest, key_id: str) -> tuple[Credential, Row]:
     """Return a key of the account and how it stands."""
-    key = find.owned_key(visit.person.account.id, key_id)
+    key = find.owned_key(request.person.account.id, key_id)
     return key, _row(key, last_used_hours(key.account_id, {counter_of(key.id)}))
 
 
-def _advice(visit: PageRequest, keys: list[Credential]) -> dict[str, Advice]:
+def _advice(request: PageRequest, keys: list[Credential]) -> dict[str, Advice]:
     """Return what each of `keys` has used in 30 days, by its id."""
     since_s = clock.now_s() - LOOKED_BACK_S
-    used = routes_used(visit.person.account.id, {counter_of(key.id) for key in keys}, since_s=since_s)
-    by_route = scopes_by_route(visit.exchange.routes)
+    used = routes_used(request.person.account.id, {counter_of(key.id) for key in keys}, since_s=since_s)
+    by_route = scopes_by_route(request.exchange.routes)
     return {
         key.id: advise(
             key.scopes,
@@ -227,12 +227,12 @@ def _advice(visit: PageRequest, keys: list[Credential]) -> dict[str, Advice]:
     }
 
 
-def _wanted(visit: PageRequest) -> list[str]:
+def _wanted(request: PageRequest) -> list[str]:
     """Return the scopes that were chosen; raise InvalidRequest for none, and for what is no scope."""
-    chosen = visit.form.get("scopes", [])
+    chosen = request.form.get("scopes", [])
     if not chosen:
         raise errors.InvalidRequest("Select at least one scope.").about("scopes")
-    return list(visit.check("scopes", SCOPES, chosen))
+    return list(request.check("scopes", SCOPES, chosen))
 
 
 def _listed(names: list[str]) -> str:

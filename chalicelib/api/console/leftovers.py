@@ -54,9 +54,9 @@ def offered(ticket: Ticket, account: Account) -> Leftovers:
     )
 
 
-def ending_of_chosen(visit: PageRequest, ticket: Ticket, there: Leftovers) -> Unfinished | None:
+def ending_of_chosen(request: PageRequest, ticket: Ticket, there: Leftovers) -> Unfinished | None:
     """Return the ending of what is ticked and was offered, not stored yet; None when that is nothing."""
-    chosen = set(visit.form.get(TICKED, ())) & there.ids
-    if there.connected and visit.text(CONNECTED):
+    chosen = set(request.form.get(TICKED, ())) & there.ids
+    if there.connected and request.text(CONNECTED):
         chosen.add(reset.CONNECTED)
     return reset.new(ticket.account_id, chosen, by=ticket.digest) if chosen else None

@@ -21,67 +21,67 @@ if TYPE_CHECKING:
 _FOR_EMAIL = (email_links.VERIFY_EMAIL, email_links.CHANGE_EMAIL, pending_sign_up.PURPOSE)
 
 
-def show_password(visit: PageRequest) -> Render:
+def show_password(request: PageRequest) -> Render:
     """Show the form to choose a password."""
-    secret = visit.given("ticket")
+    secret = request.given("ticket")
     ticket, account = _opened(secret, email_links.SET_PASSWORD)
     return _password_page(secret, account, leftovers.offered(ticket, account))
 
 
-def set_password(visit: PageRequest) -> Render | Redirect:
+def set_password(request: PageRequest) -> Render | Redirect:
     """Spend the link on the password, and end what was ticked."""
-    secret, password = visit.text("ticket"), visit.text("password")
+    secret, password = request.text("ticket"), request.text("password")
     ticket, account = _opened(secret, email_links.SET_PASSWORD)
     offered = leftovers.offered(ticket, account)
     try:
-        password_hash = confirm_sign_up.chosen_password(visit, password, email=account.email, name=account.name)
+        password_hash = confirm_sign_up.chosen_password(request, password, email=account.email, name=account.name)
     except (errors.InvalidRequest, errors.RateLimited) as error:
-        return visit.refused_by(error, _password_page(secret, account, offered))
+        return request.refused_by(error, _password_page(secret, account, offered))
     had_one = account.password_hash is not None
-    chosen = leftovers.ending_of_chosen(visit, ticket, offered)
+    chosen = leftovers.ending_of_chosen(request, ticket, offered)
     is_all_ended = _is_ended(email_links.set_password(ticket, account, password_hash, chosen))
-    remember_device(visit, account, is_raised=True)
+    remember_device(request, account, is_raised=True)
     if had_one:
-        email_sender.send(emails.password_changed(account, f"{visit.base_url}/forgot"))
-    return to_log_in(visit, account.mailbox, "password-set" if is_all_ended else "password-set-not-all-ended")
+        email_sender.send(emails.password_changed(account, f"{request.base_url}/forgot"))
+    return to_log_in(request, account.mailbox, "password-set" if is_all_ended else "password-set-not-all-ended")
 
 
-def show_verify(visit: PageRequest) -> Render:
+def show_verify(request: PageRequest) -> Render:
     """Show the button that confirms an address, or the form that it takes in this browser."""
-    secret = visit.given("ticket")
+    secret = request.given("ticket")
     ticket = email_links.looked_up(secret, *_FOR_EMAIL)
     if ticket.purpose == pending_sign_up.PURPOSE:
-        return confirm_sign_up.show_sign_up(visit, secret, ticket)
+        return confirm_sign_up.show_sign_up(request, secret, ticket)
     account = email_links.account_of(ticket)
     if ticket.purpose == email_links.CHANGE_EMAIL:
-        _session_of(visit, account)
-    return _verify_page(visit, secret, ticket, account)
+        _session_of(request, account)
+    return _verify_page(request, secret, ticket, account)
 
 
-def verify(visit: PageRequest) -> Render | Redirect:
+def verify(request: PageRequest) -> Render | Redirect:
     """Spend the link on the address."""
-    secret = visit.text("ticket")
+    secret = request.text("ticket")
     ticket = email_links.looked_up(secret, *_FOR_EMAIL)
     if ticket.purpose == pending_sign_up.PURPOSE:
-        return confirm_sign_up.confirm_sign_up(visit, secret, ticket)
+        return confirm_sign_up.confirm_sign_up(request, secret, ticket)
     account = email_links.account_of(ticket)
     if ticket.purpose == email_links.CHANGE_EMAIL:
         has_moved = account.email == parsed(str(ticket.email)).claim
-        _is_ended(email_links.change_email(ticket, account, _session_of(visit, account)))
+        _is_ended(email_links.change_email(ticket, account, _session_of(request, account)))
         if not has_moved:
             email_sender.send(emails.email_changed(account, str(ticket.email)))
         return Redirect("/settings/account", "email-changed")
-    if not _takes_a_password(visit, account):
-        own = _own_session(visit, account)
+    if not _takes_a_password(request, account):
+        own = _own_session(request, account)
         _is_ended(email_links.verify_email(ticket, account, own))
-        return Redirect("/settings/account", "confirmed") if own else to_log_in(visit, account.mailbox, "verified")
+        return Redirect("/settings/account", "confirmed") if own else to_log_in(request, account.mailbox, "verified")
     try:
-        chosen = visit.text("password")
-        password_hash = confirm_sign_up.chosen_password(visit, chosen, email=account.email, name=account.name)
+        chosen = request.text("password")
+        password_hash = confirm_sign_up.chosen_password(request, chosen, email=account.email, name=account.name)
     except (errors.InvalidRequest, errors.RateLimited) as error:
-        return _verify_page(visit, secret, ticket, account, error)
+        return _verify_page(request, secret, ticket, account, error)
     _is_ended(email_links.set_password(ticket, account, password_hash))
-    return to_log_in(visit, account.mailbox, "verified-with-password")
+    return to_log_in(request, account.mailbox, "verified-with-password")
 
 
 def _is_ended(ending: "Unfinished | None") -> bool:
@@ -98,39 +98,39 @@ def _opened(secret: str, purpose: str) -> tuple[Ticket, Account]:
     return ticket, email_links.account_of(ticket)
 
 
-def _session_of(visit: PageRequest, account: Account) -> "Session":
+def _session_of(request: PageRequest, account: Account) -> "Session":
     """Return the account's session in this browser; raise LogInFirst without one, Conflict when it is of another.
 
     An address moves in a browser of its account only. A stranger could ask that theirs be somebody else's: the link
     comes to that person, and confirming it must not give their address to an account with the stranger's password.
     """
-    person = visit.person
+    person = request.person
     if person.account.id != account.id:
         raise errors.Conflict("This link is for another account. Log out, then open it again and log in to that one.")
     return person.session
 
 
-def _own_session(visit: PageRequest, account: Account) -> "Session | None":
-    person = visit.logged_in
+def _own_session(request: PageRequest, account: Account) -> "Session | None":
+    person = request.logged_in
     return person.session if person is not None and person.account.id == account.id else None
 
 
-def _takes_a_password(visit: PageRequest, account: Account) -> bool:
+def _takes_a_password(request: PageRequest, account: Account) -> bool:
     """Return whether to confirm an address means to choose a password.
 
     Who made an account while no mail was sent may be a stranger to its address. In a browser with its session it is its
     person's own: the link came to the address, and the session shows who knows the password.
     """
-    return not account.is_verified and _own_session(visit, account) is None
+    return not account.is_verified and _own_session(request, account) is None
 
 
 def _verify_page(
-    visit: PageRequest, secret: str, ticket: Ticket, account: Account, error: errors.LatchkeyError | None = None
+    request: PageRequest, secret: str, ticket: Ticket, account: Account, error: errors.LatchkeyError | None = None
 ) -> Render:
     matter = {
         "ticket": secret,
         "email": ticket.email,
-        "choose": _takes_a_password(visit, account) and ticket.purpose == email_links.VERIFY_EMAIL,
+        "choose": _takes_a_password(request, account) and ticket.purpose == email_links.VERIFY_EMAIL,
         "name": None,
         "problem": in_words(error) if error else None,
     }

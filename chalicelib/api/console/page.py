@@ -38,11 +38,11 @@ class Place:
     path: str
     view: str
 
-    def show(self, visit: PageRequest, parameters: dict[str, str]) -> "Render | Redirect | ExternalRedirect":
+    def show(self, request: PageRequest, parameters: dict[str, str]) -> "Render | Redirect | ExternalRedirect":
         """Return what its view makes of a visit."""
         module, _, name = self.view.rpartition(".")
         shown: Render | Redirect | ExternalRedirect = getattr(import_module(f"chalicelib.api.console.{module}"), name)(
-            visit, **parameters
+            request, **parameters
         )
         return shown
 
@@ -51,22 +51,22 @@ def page(blueprint: Blueprint, method: str, here: Place, form: Place | None = No
     """Register a page, or what a form is sent to: `form` is the page on which that stands."""
 
     def shown(exchange: Exchange, **parameters: str) -> Response:
-        visit = PageRequest(exchange, client_address.base_url(exchange.request), cookies.of_request(exchange))
+        request = PageRequest(exchange, client_address.base_url(exchange.request), cookies.of_request(exchange))
         try:
-            with _shown_on_its_form(visit, form, parameters):
+            with _shown_on_its_form(request, form, parameters):
                 if method == "POST":
-                    csrf.read_form(visit)
-                return render_response.respond(visit, here.show(visit, parameters))
+                    csrf.read_form(request)
+                return render_response.respond(request, here.show(request, parameters))
         except _ShownInstead as instead:
-            return render_response.respond(visit, instead.page)
+            return render_response.respond(request, instead.page)
         except LogInFirst:
             # A form of the settings leads back to its page; a client sends its own request anew.
             is_ours = form is not None and form.path.startswith(("/settings", "/admin"))
             page_of_form = form.path.format(**parameters) if form is not None and is_ours else ""
             back = _asked_for(exchange) if method == "GET" else page_of_form
-            return render_response.redirect(visit, f"/login?{urlencode({'next': back})}" if back else "/login")
+            return render_response.redirect(request, f"/login?{urlencode({'next': back})}" if back else "/login")
         except errors.LatchkeyError as error:
-            return render_response.error_page(visit, error)
+            return render_response.error_page(request, error)
 
     shown.__name__ = f"{method.lower()}_{here.view.rpartition('.')[2]}"
     route_with(
@@ -78,8 +78,8 @@ def lead(blueprint: Blueprint, path: str, to: str) -> None:
     """Lead whoever opens `path`, where only a form is sent to, to the page of that form."""
 
     def led(exchange: Exchange, **parameters: str) -> Response:
-        visit = PageRequest(exchange, client_address.base_url(exchange.request), {})
-        return render_response.redirect(visit, to.format(**parameters))
+        request = PageRequest(exchange, client_address.base_url(exchange.request), {})
+        return render_response.redirect(request, to.format(**parameters))
 
     led.__name__ = f"lead_to_{to.strip('/').replace('/', '_') or 'start'}"
     route_with(blueprint, path, methods=["GET"], rules=Rules(refusal=_error_on_the_way))(led)
@@ -96,21 +96,21 @@ class _ShownInstead(Exception):
 
 
 @contextmanager
-def _shown_on_its_form(visit: PageRequest, form: Place | None, parameters: dict[str, str]) -> Iterator[None]:
+def _shown_on_its_form(request: PageRequest, form: Place | None, parameters: dict[str, str]) -> Iterator[None]:
     """Show the page of a form again that is refused, so that nothing that was typed is lost."""
     try:
         yield
     except ON_ITS_FORM as error:
-        again = _page_of(visit, form, parameters)
+        again = _page_of(request, form, parameters)
         if again is None:
             raise
-        raise _ShownInstead(visit.refused_by(error, again)) from error
+        raise _ShownInstead(request.refused_by(error, again)) from error
 
 
-def _page_of(visit: PageRequest, form: Place | None, parameters: dict[str, str]) -> Render | None:
+def _page_of(request: PageRequest, form: Place | None, parameters: dict[str, str]) -> Render | None:
     """Return the page of a form; None where there is none, or nothing to show on it any more."""
     try:
-        shown = form.show(visit, parameters) if form is not None else None
+        shown = form.show(request, parameters) if form is not None else None
     except errors.LatchkeyError:
         return None
     return shown if isinstance(shown, Render) else None
@@ -131,10 +131,10 @@ def local_path(path: str) -> str:
     return path if is_local and clean else HOME
 
 
-def seen_with(visit: PageRequest) -> dict[str, str]:
+def seen_with(request: PageRequest) -> dict[str, str]:
     """Return where a session is opened, as its account is shown it: the network around the address, and the browser."""
     from chalicelib.accounts import user_agent
 
-    request = visit.exchange.request
-    network = client_address.neighbourhood(client_address.source_ip(request))
-    return {"network": network, "browser": user_agent.in_words(request.headers.get("user-agent", ""))}
+    sent = request.exchange.request
+    network = client_address.neighbourhood(client_address.source_ip(sent))
+    return {"network": network, "browser": user_agent.in_words(sent.headers.get("user-agent", ""))}

@@ -121,8 +121,8 @@ class PageRequest:
 
     def _visit_cookie(self) -> str:
         if not self.cookie(cookies.VISIT):
-            self.cookies[self._cookie_name(cookies.VISIT)] = visit = randomness.base62(30)
-            self.set_cookie(cookies.VISIT, visit, lives_s=86_400)
+            self.cookies[self._cookie_name(cookies.VISIT)] = request = randomness.base62(30)
+            self.set_cookie(cookies.VISIT, request, lives_s=86_400)
         return self.cookie(cookies.VISIT)
 
     def _cookie_name(self, name: str) -> str:

@@ -6,7 +6,7 @@ from chalicelib.api.reference.document import document
 from chalicelib.pages.outline import outline
 
 
-def show_docs(visit: PageRequest) -> Render:
+def show_docs(request: PageRequest) -> Render:
     """Show every request with what it takes and gives; its script sends one, with a key that the reader pastes."""
-    visit.may_ask_the_api = True
-    return Render("docs", {"reference": outline(document(visit.exchange.routes, visit.base_url))})
+    request.may_ask_the_api = True
+    return Render("docs", {"reference": outline(document(request.exchange.routes, request.base_url))})

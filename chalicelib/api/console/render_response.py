@@ -13,59 +13,61 @@ from chalicelib.api.request_context import Exchange
 from chalicelib.core import errors
 
 
-def respond(visit: PageRequest, result: Render | Redirect | ExternalRedirect) -> Response:
+def respond(request: PageRequest, result: Render | Redirect | ExternalRedirect) -> Response:
     """Return the response to a page request, from the outcome of its view."""
     if isinstance(result, ExternalRedirect):
-        if result.url.startswith(("https:", "http:")) or not client_address.opens_a_page(visit.exchange.request):
-            return _sent_to(visit, result.url)
+        if result.url.startswith(("https:", "http:")) or not client_address.opens_a_page(request.exchange.request):
+            return _sent_to(request, result.url)
         # An app takes over, and the browser stays where it is: not on the form, but on a page that leads there and says
         # so. What is no browser gets the redirect of RFC 6749 §4.1.2 in any case.
-        return _html(visit, "left", {"destination": result.url, "client": result.client}, 200, {})
+        return _html(request, "left", {"destination": result.url, "client": result.client}, 200, {})
     if isinstance(result, Redirect):
         notice = f"{'&' if '?' in result.path else '?'}done={quote(result.notice)}" if result.notice else ""
-        return redirect(visit, result.path + notice)
-    return _html(visit, result.template, result.matter, result.status, result.headers)
+        return redirect(request, result.path + notice)
+    return _html(request, result.template, result.matter, result.status, result.headers)
 
 
-def redirect(visit: PageRequest, path: str) -> Response:
+def redirect(request: PageRequest, path: str) -> Response:
     """Return a redirect (303) to a path of the console."""
-    return _sent_to(visit, f"{visit.root}{path}")
+    return _sent_to(request, f"{request.root}{path}")
 
 
-def _sent_to(visit: PageRequest, url: str) -> Response:
-    headers = security_headers.of_page(security_headers.FORMS_STAY, secure=visit.secure)
+def _sent_to(request: PageRequest, url: str) -> Response:
+    headers = security_headers.of_page(security_headers.FORMS_STAY, secure=request.secure)
     headers["Location"] = url
-    return Response("", headers=_with_cookies(headers, visit), status_code=303)
+    return Response("", headers=_with_cookies(headers, request), status_code=303)
 
 
-def _html(visit: PageRequest, template: str, matter: dict[str, Any], status: int, headers: dict[str, str]) -> Response:
+def _html(
+    request: PageRequest, template: str, matter: dict[str, Any], status: int, headers: dict[str, str]
+) -> Response:
     from chalicelib.pages import labels, render
 
-    account = visit.logged_in.account if visit.logged_in else None
+    account = request.logged_in.account if request.logged_in else None
     frame = render.Frame(
-        root=visit.root,
-        base_url=visit.base_url,
-        csrf=visit.csrf(),
+        root=request.root,
+        base_url=request.base_url,
+        csrf=request.csrf(),
         email=account.email if account else None,
         is_admin=bool(account and account.admin),
-        notice=labels.notice(visit.query.get("done", ""), visit.exchange.request.path),
-        here=visit.exchange.request.path,
-        refused=visit.refused,
+        notice=labels.notice(request.query.get("done", ""), request.exchange.request.path),
+        here=request.exchange.request.path,
+        refused=request.refused,
     )
     html = render.page(template, frame, **matter)
-    forms = security_headers.FORMS_MAY_LEAVE if visit.forms_may_leave else security_headers.FORMS_STAY
-    all_headers = security_headers.of_page(forms, secure=visit.secure) | headers
-    if visit.may_ask_the_api:
+    forms = security_headers.FORMS_MAY_LEAVE if request.forms_may_leave else security_headers.FORMS_STAY
+    all_headers = security_headers.of_page(forms, secure=request.secure) | headers
+    if request.may_ask_the_api:
         all_headers["Content-Security-Policy"] += "; connect-src 'self'"
-    return Response(html, headers=_with_cookies(all_headers, visit), status_code=status)
+    return Response(html, headers=_with_cookies(all_headers, request), status_code=status)
 
 
-def error_page(visit: PageRequest, error: errors.LatchkeyError) -> Response:
+def error_page(request: PageRequest, error: errors.LatchkeyError) -> Response:
     """Return an error as a page, with the navigation of who is logged in."""
     from chalicelib.pages import labels
 
     matter = {"title": _title(error.status), "message": labels.in_one_second(error.message)}
-    return _html(visit, "error", matter, error.status, error.headers)
+    return _html(request, "error", matter, error.status, error.headers)
 
 
 def plain_error_page(error: errors.LatchkeyError, exchange: Exchange) -> Response:
@@ -91,10 +93,10 @@ def plain_page(exchange: Exchange, template: str, **matter: Any) -> Response:
     )
 
 
-def _with_cookies(headers: dict[str, str], visit: PageRequest) -> dict[str, str | list[str]]:
+def _with_cookies(headers: dict[str, str], request: PageRequest) -> dict[str, str | list[str]]:
     every: dict[str, str | list[str]] = dict(headers)
-    if visit.set_cookies:
-        every["Set-Cookie"] = visit.set_cookies
+    if request.set_cookies:
+        every["Set-Cookie"] = request.set_cookies
     return every
 
 

@@ -11,19 +11,19 @@ HOME = "/settings/account/sessions"
 SHOWN = 50
 
 
-def show_sessions(visit: PageRequest) -> Render:
+def show_sessions(request: PageRequest) -> Render:
     """List the account's live sessions, the newest first."""
-    before = visit.query.get("before", "")
+    before = request.query.get("before", "")
     before = before if ids.is_id(before, "ses") else ""
-    live, older = sessions.of_account(visit.person.account, SHOWN, before=before)
-    own = visit.person.session
+    live, older = sessions.of_account(request.person.account, SHOWN, before=before)
+    own = request.person.session
     return Render("sessions", {"sessions": live, "own_id": own.id, "before": before, "older": older})
 
 
-def confirm_end(visit: PageRequest, session_id: str) -> Render:
+def confirm_end(request: PageRequest, session_id: str) -> Render:
     """Ask before a session is ended."""
-    session = sessions.owned(visit.person.account.id, session_id)
-    own = session.id == visit.person.session.id
+    session = sessions.owned(request.person.account.id, session_id)
+    own = session.id == request.person.session.id
     return confirm.ask(
         confirm.Question(
             heading="Log out of this browser?" if own else "End this session?",
@@ -37,19 +37,19 @@ def confirm_end(visit: PageRequest, session_id: str) -> Render:
     )
 
 
-def end(visit: PageRequest, session_id: str) -> Redirect:
+def end(request: PageRequest, session_id: str) -> Redirect:
     """End one session."""
-    session = sessions.owned(visit.person.account.id, session_id)
+    session = sessions.owned(request.person.account.id, session_id)
     sessions.end(session)
-    if session.id != visit.person.session.id:
+    if session.id != request.person.session.id:
         return Redirect(HOME, "session-ended")
-    visit.set_cookie(SESSION, "", lives_s=0)
+    request.set_cookie(SESSION, "", lives_s=0)
     return Redirect("/login", "logged-out")
 
 
-def confirm_log_out_everywhere(visit: PageRequest) -> Render:
+def confirm_log_out_everywhere(request: PageRequest) -> Render:
     """Ask before every session is ended, this one included."""
-    visit.person  # noqa: B018 - asks for log-in
+    request.person  # noqa: B018 - asks for log-in
     return confirm.ask(
         confirm.Question(
             heading="Log out everywhere?",
@@ -63,8 +63,8 @@ def confirm_log_out_everywhere(visit: PageRequest) -> Render:
     )
 
 
-def log_out_everywhere(visit: PageRequest) -> Redirect:
+def log_out_everywhere(request: PageRequest) -> Redirect:
     """End every session of the account."""
-    sessions.end_all(visit.person.account.id)
-    visit.set_cookie(SESSION, "", lives_s=0)
+    sessions.end_all(request.person.account.id)
+    request.set_cookie(SESSION, "", lives_s=0)
     return Redirect("/login", "logged-out-everywhere")

@@ -13,9 +13,9 @@ from chalicelib.pages import charts
 DAYS = 30
 
 
-def show_usage(visit: PageRequest) -> Render:
+def show_usage(request: PageRequest) -> Render:
     """Show what the account used."""
-    account = visit.person.account
+    account = request.person.account
     now_s = clock.now_s()
     this_hour = clock.hour_of(now_s)
     hours = by_hour(account.id, since_s=this_hour - DAYS * clock.DAY_S)

@@ -8,7 +8,7 @@ from chalicelib.accounts import unverified
 from chalicelib.api.console import confirm
 from chalicelib.api.console.outcomes import Redirect, Render
 from chalicelib.api.console.page_request import PageRequest
-from chalicelib.api.fields import SomeOf, Text
+from chalicelib.api.fields import EnumList, Text
 from chalicelib.api.webhooks import admit_by_hand
 from chalicelib.core import ids, randomness
 from chalicelib.events import kinds
@@ -18,7 +18,7 @@ from chalicelib.webhooks.tables import Delivery, Endpoint
 
 NAME = Text(most=64)
 URL = Text(most=2_000)
-TYPES = SomeOf(tuple(kinds.WORDS))
+TYPES = EnumList(tuple(kinds.WORDS))
 SHOWN = 25
 """So many deliveries stand on a page."""
 HOME = "/settings/webhooks"
@@ -33,29 +33,29 @@ class Row:
     last_status: str
 
 
-def show_webhooks(visit: PageRequest) -> Render:
+def show_webhooks(request: PageRequest) -> Render:
     """List the account's webhooks."""
-    return Render("webhooks", {"webhooks": list(endpoints.of_account(visit.person.account.id))})
+    return Render("webhooks", {"webhooks": list(endpoints.of_account(request.person.account.id))})
 
 
-def show_new_webhook(visit: PageRequest) -> Render:
+def show_new_webhook(request: PageRequest) -> Render:
     """Show the form for a new webhook."""
-    unverified.check_proven(visit.person.account)
+    unverified.check_proven(request.person.account)
     return Render("webhook_new", {"subjects": kinds.by_subject(), "ticket": randomness.base62(30)})
 
 
-def add(visit: PageRequest) -> Render:
+def add(request: PageRequest) -> Render:
     """Add a webhook and show its secret, this once."""
-    account = visit.person.account
-    url, name, types = _filled_in(visit)
-    endpoint = endpoints.create(account.id, url=url, name=name, types=types, form=visit.text("ticket"))
+    account = request.person.account
+    url, name, types = _filled_in(request)
+    endpoint = endpoints.create(account.id, url=url, name=name, types=types, form=request.text("ticket"))
     return _secret(endpoint, rotated=False)
 
 
-def show_webhook(visit: PageRequest, webhook_id: str) -> Render:
+def show_webhook(request: PageRequest, webhook_id: str) -> Render:
     """Show one webhook, what can be done with it, and its log."""
-    endpoint = _owned(visit, webhook_id)
-    before = visit.query.get("before", "")
+    endpoint = _owned(request, webhook_id)
+    before = request.query.get("before", "")
     # What is no id is the first page: a link that was cut needs no error.
     before = before if ids.is_id(before, "evt") else ""
     found = list(fan_out.of_endpoint(endpoint.id, SHOWN + 1, before=before))
@@ -70,18 +70,18 @@ def show_webhook(visit: PageRequest, webhook_id: str) -> Render:
     return Render("webhook", matter)
 
 
-def change(visit: PageRequest, webhook_id: str) -> Redirect:
+def change(request: PageRequest, webhook_id: str) -> Redirect:
     """Change where a webhook leads, its name or its types."""
-    endpoint = _owned(visit, webhook_id)
-    url, name, types = _filled_in(visit)
+    endpoint = _owned(request, webhook_id)
+    url, name, types = _filled_in(request)
     endpoints.change(endpoint, url=url, name=name, types=types or [])
     return Redirect(f"{HOME}/{webhook_id}", "webhook-changed")
 
 
-def confirm_disable(visit: PageRequest, webhook_id: str) -> Render:
+def confirm_disable(request: PageRequest, webhook_id: str) -> Render:
     """Ask before a webhook is disabled: what happens until it is enabled again is never sent to it."""
     return _asked(
-        _owned(visit, webhook_id),
+        _owned(request, webhook_id),
         heading="Disable “{name}”?",
         consequence="Nothing more is sent to it until you enable it again, and what happens until then never is.",
         step="status",
@@ -90,20 +90,20 @@ def confirm_disable(visit: PageRequest, webhook_id: str) -> Render:
     )
 
 
-def set_status(visit: PageRequest, webhook_id: str) -> Redirect:
+def set_status(request: PageRequest, webhook_id: str) -> Redirect:
     """Disable a webhook, or enable it again."""
-    endpoint = _owned(visit, webhook_id)
-    if visit.text("status") == ENABLED:
+    endpoint = _owned(request, webhook_id)
+    if request.text("status") == ENABLED:
         endpoints.enable(endpoint)
         return Redirect(f"{HOME}/{webhook_id}", "webhook-enabled")
     endpoints.disable(endpoint, states.BY_ACCOUNT)
     return Redirect(f"{HOME}/{webhook_id}", "webhook-disabled")
 
 
-def confirm_rotate_secret(visit: PageRequest, webhook_id: str) -> Render:
+def confirm_rotate_secret(request: PageRequest, webhook_id: str) -> Render:
     """Ask before a webhook gets another secret."""
     return _asked(
-        _owned(visit, webhook_id),
+        _owned(request, webhook_id),
         heading="Rotate the secret of “{name}”?",
         consequence="A new secret is shown once. For 24 hours both secrets sign every message; then the old one stops.",
         step="secret",
@@ -112,22 +112,22 @@ def confirm_rotate_secret(visit: PageRequest, webhook_id: str) -> Render:
     )
 
 
-def rotate_secret(visit: PageRequest, webhook_id: str) -> Render:
+def rotate_secret(request: PageRequest, webhook_id: str) -> Render:
     """Give a webhook another secret and show it, this once."""
-    return _secret(endpoints.rotate_secret(_owned(visit, webhook_id)), rotated=True)
+    return _secret(endpoints.rotate_secret(_owned(request, webhook_id)), rotated=True)
 
 
-def test(visit: PageRequest, webhook_id: str) -> Redirect:
+def test(request: PageRequest, webhook_id: str) -> Redirect:
     """Send a test message and show what came of it."""
-    endpoint = _owned(visit, webhook_id)
-    admit_by_hand(visit.exchange, endpoint.account_id)
+    endpoint = _owned(request, webhook_id)
+    admit_by_hand(request.exchange, endpoint.account_id)
     return Redirect(f"{HOME}/{webhook_id}/deliveries/{deliver.send_test(endpoint).id}")
 
 
-def confirm_delete(visit: PageRequest, webhook_id: str) -> Render:
+def confirm_delete(request: PageRequest, webhook_id: str) -> Render:
     """Ask before a webhook is deleted: it is for good."""
     return _asked(
-        _owned(visit, webhook_id),
+        _owned(request, webhook_id),
         heading="Delete “{name}”?",
         consequence="What waits for it is dropped, and its secret is of no use any more. This can't be undone.",
         step="delete",
@@ -135,15 +135,15 @@ def confirm_delete(visit: PageRequest, webhook_id: str) -> Render:
     )
 
 
-def delete(visit: PageRequest, webhook_id: str) -> Redirect:
+def delete(request: PageRequest, webhook_id: str) -> Redirect:
     """Delete a webhook."""
-    endpoints.delete(_owned(visit, webhook_id))
+    endpoints.delete(_owned(request, webhook_id))
     return Redirect(HOME, "webhook-deleted")
 
 
-def show_delivery(visit: PageRequest, webhook_id: str, message_id: str) -> Render:
+def show_delivery(request: PageRequest, webhook_id: str, message_id: str) -> Render:
     """Show one delivery: what is sent, and what each attempt was answered."""
-    endpoint = _owned(visit, webhook_id)
+    endpoint = _owned(request, webhook_id)
     delivery = deliver.delivery_of(endpoint, message_id)
     matter = {
         "webhook": endpoint,
@@ -154,10 +154,10 @@ def show_delivery(visit: PageRequest, webhook_id: str, message_id: str) -> Rende
     return Render("webhook_delivery", matter)
 
 
-def resend(visit: PageRequest, webhook_id: str, message_id: str) -> Redirect:
+def resend(request: PageRequest, webhook_id: str, message_id: str) -> Redirect:
     """Send a delivery again."""
-    endpoint = _owned(visit, webhook_id)
-    admit_by_hand(visit.exchange, endpoint.account_id)
+    endpoint = _owned(request, webhook_id)
+    admit_by_hand(request.exchange, endpoint.account_id)
     deliver.resend(endpoint, message_id)
     return Redirect(f"{HOME}/{webhook_id}/deliveries/{message_id}", "webhook-resent")
 
@@ -193,16 +193,16 @@ def _last_status(delivery: Delivery) -> str:
     return str(last.status) if last.status is not None else str(last.problem)
 
 
-def _filled_in(visit: PageRequest) -> tuple[str, str, list[str] | None]:
+def _filled_in(request: PageRequest) -> tuple[str, str, list[str] | None]:
     """Return URL, name and types as a form has them; raise InvalidRequest naming what is wrong."""
-    return visit.check("url", URL), visit.check("name", NAME), _types(visit)
+    return request.check("url", URL), request.check("name", NAME), _types(request)
 
 
-def _types(visit: PageRequest) -> list[str] | None:
+def _types(request: PageRequest) -> list[str] | None:
     """Return the types that were chosen, None for all: a form with nothing chosen means everything."""
-    chosen = visit.form.get("types", [])
-    return visit.check("types", TYPES, chosen) if chosen else None
+    chosen = request.form.get("types", [])
+    return request.check("types", TYPES, chosen) if chosen else None
 
 
-def _owned(visit: PageRequest, webhook_id: str) -> Endpoint:
-    return endpoints.owned(visit.person.account.id, webhook_id)
+def _owned(request: PageRequest, webhook_id: str) -> Endpoint:
+    return endpoints.owned(request.person.account.id, webhook_id)

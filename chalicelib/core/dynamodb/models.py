@@ -36,7 +36,7 @@ class Meta(metaclass=_NamedByStage):
     billing_mode = "PAY_PER_REQUEST"
 
 
-class Whole(Attribute[int]):
+class Integer(Attribute[int]):
     """A whole number: times, counts and limits are never fractions."""
 
     attr_type = NUMBER
@@ -50,7 +50,7 @@ class Whole(Attribute[int]):
         return int(value)
 
 
-class DiesAt(Whole):
+class DiesAt(Integer):
     """The epoch second after which DynamoDB may delete an item. It does so late: code compares times itself."""
 
 

@@ -9,8 +9,8 @@ from chalicelib.api.console import render_response
 from chalicelib.webhooks import deliver, endpoints
 from chalicelib.webhooks.tables import Delivery, Endpoint
 from infra.routes import of_latchkey
-from tests.house import House
-from tests.visitor import Visitor, logged_in, person
+from tests.support.console_client import ConsoleClient, logged_in, person
+from tests.support.harness import TestApp
 
 
 def _all(method: str) -> list[str]:
@@ -31,7 +31,7 @@ class Place:
     """A house with someone to look at: an admin, with a key and a link on the way."""
 
     admin: Account
-    visitor: Visitor
+    console: ConsoleClient
     ids: dict[str, str]
     tickets: dict[str, str]
 
@@ -41,10 +41,10 @@ class Place:
         return f"{filled}?ticket={self.tickets[filled]}" if filled in self.tickets else filled
 
 
-def place(home: House) -> Place:
+def place(latchkey: TestApp) -> Place:
     """Return a place with something on every page."""
     admin = person(name="Root", admin=True)
-    key = home.key(admin)
+    key = latchkey.key(admin)
     tickets = {
         "/verify": email_links.new_link(
             admin.id, email_links.VERIFY_EMAIL, email=admin.email, epoch=admin.session_epoch
@@ -54,7 +54,7 @@ def place(home: House) -> Place:
         ),
     }
     sent = told_to_nobody(admin)
-    visitor = logged_in(home, admin)
+    console = logged_in(latchkey, admin)
     ids = {
         "key_id": key.key.id,
         "account_id": admin.id,
@@ -63,7 +63,7 @@ def place(home: House) -> Place:
         "message_id": sent.id,
         "session_id": sessions.of_account(admin, 1)[0][0].id,
     }
-    return Place(admin, visitor, ids, tickets)
+    return Place(admin, console, ids, tickets)
 
 
 def told_to_nobody(account: Account, name: str = "Ledger") -> Delivery:

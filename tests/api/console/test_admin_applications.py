@@ -8,17 +8,17 @@ from chalicelib.events import kinds, record
 from chalicelib.events.tables import Event
 from chalicelib.oauth import clients
 from chalicelib.oauth.tables import Client
-from tests.house import House
 from tests.oauth.flow import CALLBACK, CODE, Person, as_json, registered, someone, works
-from tests.visitor import logged_in, person
+from tests.support.console_client import logged_in, person
+from tests.support.harness import TestApp
 
 HOME = "/admin/applications"
 DOCUMENT = "https://app.example.com/client.json"
 
 
-def root(home: House) -> Person:
+def root(latchkey: TestApp) -> Person:
     """Return an administrator, logged in."""
-    return someone(home, "Root", admin=True)
+    return someone(latchkey, "Root", admin=True)
 
 
 def at(client_id: str, path: str = HOME) -> str:
@@ -26,11 +26,11 @@ def at(client_id: str, path: str = HOME) -> str:
     return f"{path}?client_id={quote(client_id, safe='')}"
 
 
-def test_client_of_an_account_is_found_by_its_id(home: House) -> None:
+def test_client_of_an_account_is_found_by_its_id(latchkey: TestApp) -> None:
     """Its name, owner, redirect URIs and state are shown, and none of its secrets."""
     owner = person()
-    app = registered(home, owner=owner)
-    page = root(home).open(at(f" {app.id} "))
+    app = registered(latchkey, owner=owner)
+    page = root(latchkey).open(at(f" {app.id} "))
     assert (page.status, page.problem) == (200, "")
     for shown in (app.id, "Photos", "By an account", owner.id, CALLBACK, "Active"):
         assert shown in page.text, shown
@@ -39,79 +39,79 @@ def test_client_of_an_account_is_found_by_its_id(home: House) -> None:
     assert str(app.client.secret_digest) not in page.html
 
 
-def test_client_that_registered_itself_is_found_and_ended(home: House) -> None:
+def test_client_that_registered_itself_is_found_and_ended(latchkey: TestApp) -> None:
     """It has no account; who ended it and why stands with it, and nothing is issued to it any more."""
-    made = as_json(home, "/oauth/register", {"redirect_uris": [CALLBACK], "grant_types": [CODE]}).json()
-    visitor = root(home)
-    page = visitor.open(at(made["client_id"]))
+    made = as_json(latchkey, "/oauth/register", {"redirect_uris": [CALLBACK], "grant_types": [CODE]}).json()
+    console = root(latchkey)
+    page = console.open(at(made["client_id"]))
     assert "By itself" in page.text
     assert not [url for url in page.urls if "/admin/accounts/" in url]
-    ended = visitor.submit(f"{HOME}/end", on=at(made["client_id"]), client_id=made["client_id"], reason="Phishing")
-    shown = visitor.follow(ended)
+    ended = console.submit(f"{HOME}/end", on=at(made["client_id"]), client_id=made["client_id"], reason="Phishing")
+    shown = console.follow(ended)
     assert shown.notice == "The application is ended. Its tokens stop working with the next request."
     assert "Ended" in shown.text
     client = Client.get(made["client_id"])
-    assert (client.ended_by, client.ended_because) == (visitor.account.id, "Phishing")
+    assert (client.ended_by, client.ended_because) == (console.account.id, "Phishing")
     assert clients.find(made["client_id"]) is None
     assert not [url for url in shown.urls if "/end?" in url]
 
 
-def test_ended_client_s_tokens_stop_and_its_owner_sees_an_administrator(home: House) -> None:
+def test_ended_client_s_tokens_stop_and_its_owner_sees_an_administrator(latchkey: TestApp) -> None:
     """The event has the administrator and the reason for administrators; the account is shown the role only."""
-    owner, ada, visitor = person(), someone(home), root(home)
-    app = registered(home, owner=owner)
+    owner, ada, console = person(), someone(latchkey), root(latchkey)
+    app = registered(latchkey, owner=owner)
     token, _ = ada.grant(app)
-    assert works(home, token)
-    assert visitor.submit(f"{HOME}/end", on=at(app.id), client_id=app.id, reason="Phishing").status == 303
-    assert not works(home, token)
+    assert works(latchkey, token)
+    assert console.submit(f"{HOME}/end", on=at(app.id), client_id=app.id, reason="Phishing").status == 303
+    assert not works(latchkey, token)
     (event,) = record.newest_first(owner.id, 10, kind=kinds.APPLICATION_DELETED)
-    assert (event.actor, event.reason) == (visitor.account.id, "Phishing")
+    assert (event.actor, event.reason) == (console.account.id, "Phishing")
     shown = record.shown(event)
     assert (shown["actor"], shown["reason"]) == ("admin", None)
 
 
-def test_document_that_was_never_fetched_can_be_ended_by_its_url(home: House) -> None:
+def test_document_that_was_never_fetched_can_be_ended_by_its_url(latchkey: TestApp) -> None:
     """It isn't found, and a page asks for the reason; afterwards it is known as ended."""
-    visitor = root(home)
-    page = visitor.open(at(DOCUMENT))
+    console = root(latchkey)
+    page = console.open(at(DOCUMENT))
     assert (page.status, page.problem) == (404, "There is no such application.")
     assert page.value(HOME, "client_id") == DOCUMENT
-    assert visitor.submit(f"{HOME}/end", on=at(DOCUMENT), client_id=DOCUMENT, reason="Phishing").status == 303
-    assert "By a client ID metadata document" in visitor.open(at(DOCUMENT)).text
+    assert console.submit(f"{HOME}/end", on=at(DOCUMENT), client_id=DOCUMENT, reason="Phishing").status == 303
+    assert "By a client ID metadata document" in console.open(at(DOCUMENT)).text
     assert clients.find(DOCUMENT) is None
 
 
 @pytest.mark.parametrize(
     "wanted", ["app_00000000000000000000", "nonsense", "<b>", "https://", "https://app.example.com"]
 )
-def test_client_that_is_not_found_is_said_to_be_none(home: House, wanted: str) -> None:
+def test_client_that_is_not_found_is_said_to_be_none(latchkey: TestApp, wanted: str) -> None:
     """The field keeps what was typed, and there is nothing to end."""
-    visitor = root(home)
-    page = visitor.open(at(wanted))
+    console = root(latchkey)
+    page = console.open(at(wanted))
     assert (page.status, page.value(HOME, "client_id")) == (404, wanted)
     assert page.problem == "There is no such application."
     assert not [url for url in page.urls if "/end?" in url]
-    assert visitor.open(at(wanted, f"{HOME}/end")).status == 404
+    assert console.open(at(wanted, f"{HOME}/end")).status == 404
 
 
 @pytest.mark.parametrize("reason", ["", "ok", "x" * 201, "a\nb"])
-def test_client_is_not_ended_without_a_reason(home: House, reason: str) -> None:
+def test_client_is_not_ended_without_a_reason(latchkey: TestApp, reason: str) -> None:
     """The page asks again, and the client goes on."""
-    app, visitor = registered(home), root(home)
-    page = visitor.submit(f"{HOME}/end", on=at(app.id), client_id=app.id, reason=reason)
+    app, console = registered(latchkey), root(latchkey)
+    page = console.submit(f"{HOME}/end", on=at(app.id), client_id=app.id, reason=reason)
     assert (page.status, page.problem) == (400, "Reason must be a text of 3 to 200 characters on one line.")
     assert page.value(f"{HOME}/end", "client_id") == app.id
     assert clients.find(app.id) is not None
     assert list(Event.scan(Event.type == kinds.APPLICATION_DELETED)) == []
 
 
-def test_pages_about_clients_are_not_there_for_others(home: House) -> None:
+def test_pages_about_clients_are_not_there_for_others(latchkey: TestApp) -> None:
     """Neither to find one nor to end it, also for its owner."""
-    ada = someone(home)
-    app = registered(home, owner=ada.account)
+    ada = someone(latchkey)
+    app = registered(latchkey, owner=ada.account)
     csrf = ada.open("/settings/account").value("/settings/account/name", "csrf")
     assert [ada.open(at(app.id, path)).status for path in (HOME, f"{HOME}/end")] == [404, 404]
     assert ada.send(f"{HOME}/end", {"csrf": csrf, "client_id": app.id, "reason": "because"}).status == 404
     assert clients.find(app.id) is not None
-    admin = logged_in(home, person(name="Root", admin=True))
+    admin = logged_in(latchkey, person(name="Root", admin=True))
     assert HOME in admin.open("/admin").urls

@@ -6,8 +6,8 @@ from chalicelib.accounts.tables import Account
 from chalicelib.credentials import find
 from chalicelib.oauth import clients, grants
 from tests.api.console.places import told_to_nobody
-from tests.house import House
-from tests.visitor import Visitor, logged_in, person
+from tests.support.console_client import ConsoleClient, logged_in, person
+from tests.support.harness import TestApp
 
 ASKED = {
     "webhook deleted": ("/settings/webhooks/{webhook}", "/settings/webhooks/{webhook}/delete", "Delete webhook"),
@@ -42,7 +42,7 @@ ASKED = {
 """On which page it is offered, which page asks, and what its button says."""
 
 
-def scene(home: House) -> tuple[Visitor, dict[str, str]]:
+def scene(latchkey: TestApp) -> tuple[ConsoleClient, dict[str, str]]:
     """Return an administrator with one of everything, and the ids of it."""
     account = person(name="Root", admin=True)
     made = clients.register(
@@ -55,29 +55,29 @@ def scene(home: House) -> tuple[Visitor, dict[str, str]]:
         owner_id=account.id,
     )
     grants.new(account.id, made.client.client_id, scopes={"read"}, resources=set()).save()
-    visitor = logged_in(home, account)
+    console = logged_in(latchkey, account)
     names = {
         "account": account.id,
         "other": person(name="Bob").id,
         "app": made.client.client_id,
-        "key": home.key(account).key.id,
+        "key": latchkey.key(account).key.id,
         "webhook": told_to_nobody(account).endpoint_id,
-        "session": visitor.session_id,
+        "session": console.session_id,
     }
-    return visitor, names
+    return console, names
 
 
 @pytest.mark.parametrize("what", ASKED)
-def test_it_asks_first(home: House, what: str) -> None:
+def test_it_asks_first(latchkey: TestApp, what: str) -> None:
     """The page offers a link, no form; the page that it leads to says what happens, and has the only button."""
-    visitor, names = scene(home)
+    console, names = scene(latchkey)
     offered, asked, button = (part.format(**names) for part in ASKED[what])
-    home.clock.forward(1)
-    page = visitor.open(offered)
+    latchkey.clock.forward(1)
+    page = console.open(offered)
     assert asked in page.urls
     path = asked.partition("?")[0]
     assert [form for form in page.read.forms if form.action in (path, offered) and form.method == "post"] == []
-    question = visitor.open(asked)
+    question = console.open(asked)
     assert question.status == 200
     (form,) = [form for form in question.read.forms if form.action != "/logout"]
     assert (form.method, form.action in (path, "/settings/connected")) == ("post", True)
@@ -85,38 +85,38 @@ def test_it_asks_first(home: House, what: str) -> None:
     assert offered in question.urls
 
 
-def test_narrowing_a_key_asks_first(home: House) -> None:
+def test_narrowing_a_key_asks_first(latchkey: TestApp) -> None:
     """Scopes can't be given back: what was ticked leads to a page that says what is lost."""
     account = person()
-    visitor, path = logged_in(home, account), f"/settings/keys/{home.key(account).key.id}"
-    page = visitor.open(f"{path}/narrow?ask=first&scopes=read")
+    console, path = logged_in(latchkey, account), f"/settings/keys/{latchkey.key(account).key.id}"
+    page = console.open(f"{path}/narrow?ask=first&scopes=read")
     assert "no longer write, manage keys" in page.text.lower() or "no longer" in page.text
     (key,) = find.keys_of(account.id)
     assert key.scopes == {"read", "write", "keys"}
-    visitor.submit(f"{path}/narrow", on=f"{path}/narrow?ask=first&scopes=read")
+    console.submit(f"{path}/narrow", on=f"{path}/narrow?ask=first&scopes=read")
     (key,) = find.keys_of(account.id)
     assert key.scopes == {"read"}
 
 
-def test_asking_changes_nothing(home: House) -> None:
+def test_asking_changes_nothing(latchkey: TestApp) -> None:
     """Opening each of the pages that ask does none of it."""
-    visitor, names = scene(home)
+    console, names = scene(latchkey)
     for _, asked, _ in ASKED.values():
-        home.clock.forward(1)
-        assert visitor.open(asked.format(**names)).status == 200
+        latchkey.clock.forward(1)
+        assert console.open(asked.format(**names)).status == 200
     assert {Account.get(names[each]).status for each in ("account", "other")} == {"active"}
     assert {key.state for key in find.keys_of(names["account"])} == {"live"}
     assert clients.find(names["app"]) is not None
-    assert visitor.open("/settings/keys").status == 200
+    assert console.open("/settings/keys").status == 200
 
 
-def test_path_that_only_takes_a_form_leads_to_its_page(home: House) -> None:
+def test_path_that_only_takes_a_form_leads_to_its_page(latchkey: TestApp) -> None:
     """Whoever opens such a path by hand, after an error for instance, is led to where the form stands."""
-    visitor, names = scene(home)
+    console, names = scene(latchkey)
     for path, form in (
         ("/settings/account/name", "/settings/account"),
         (f"/settings/keys/{names['key']}/rename", f"/settings/keys/{names['key']}"),
         (f"/settings/webhooks/{names['webhook']}/change", f"/settings/webhooks/{names['webhook']}"),
         ("/logout", "/"),
     ):
-        assert visitor.open(path).location == form
+        assert console.open(path).location == form

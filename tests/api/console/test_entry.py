@@ -9,9 +9,9 @@ from chalicelib.accounts import email_links, sessions
 from chalicelib.core import settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.pages import labels
-from tests.house import House
-from tests.letterbox import Letterbox
-from tests.visitor import PASSWORD, Visitor, logged_in, person
+from tests.support.console_client import PASSWORD, ConsoleClient, logged_in, person
+from tests.support.harness import TestApp
+from tests.support.mailbox import Mailbox
 
 OUTSIDE = (
     "https://evil.example.net/",
@@ -31,21 +31,21 @@ OTHER = "harmonica wolverine custard"
 WITH_ROOM = "/settings/keys"
 
 
-def test_person_signs_up_confirms_and_is_logged_in(home: House, box: Letterbox) -> None:
+def test_person_signs_up_confirms_and_is_logged_in(latchkey: TestApp, box: Mailbox) -> None:
     """The whole way in, each step by what the page before it said."""
-    visitor = Visitor(home)
-    page = visitor.submit("/signup", email="Ada@Example.com", name="Ada", password=PASSWORD)
+    console = ConsoleClient(latchkey)
+    page = console.submit("/signup", email="Ada@Example.com", name="Ada", password=PASSWORD)
     assert (page.status, page.heading) == (200, "Look at your mail")
     assert "Ada@Example.com" in page.notice
-    shown = visitor.open(box.take_one().target)
+    shown = console.open(box.take_one().target)
     assert (shown.heading, shown.status) == ("Confirm your email address", 200)
-    confirmed = visitor.follow(visitor.send("/verify", visitor.filled(shown, "/verify", {})))
+    confirmed = console.follow(console.send("/verify", console.filled(shown, "/verify", {})))
     assert (confirmed.target, confirmed.notice) == (
         "/settings/keys?done=confirmed",
         "Your email address is confirmed.",
     )
     assert (confirmed.heading, "No keys yet" in confirmed.text) == ("API Keys", True)
-    assert Visitor(home).log_in("ada@example.com").location == "/settings/keys"
+    assert ConsoleClient(latchkey).log_in("ada@example.com").location == "/settings/keys"
 
 
 @pytest.mark.parametrize(
@@ -58,10 +58,12 @@ def test_person_signs_up_confirms_and_is_logged_in(home: House, box: Letterbox) 
         ({"password": "passwordpassword"}, "This password is too easy to guess. Choose another."),
     ],
 )
-def test_sign_up_says_what_is_wrong_and_keeps_what_was_typed(home: House, fields: dict[str, str], problem: str) -> None:
+def test_sign_up_says_what_is_wrong_and_keeps_what_was_typed(
+    latchkey: TestApp, fields: dict[str, str], problem: str
+) -> None:
     """Name and address stand in the form again; the password doesn't."""
     typed = {"email": "ada@example.com", "name": "Ada", "password": PASSWORD} | fields
-    page = Visitor(home).submit("/signup", **typed)
+    page = ConsoleClient(latchkey).submit("/signup", **typed)
     assert (page.status, page.problem) == (400, problem)
     assert page.value("/signup", "email") == typed["email"]
     assert page.value("/signup", "name") == typed["name"]
@@ -69,48 +71,48 @@ def test_sign_up_says_what_is_wrong_and_keeps_what_was_typed(home: House, fields
     assert typed["password"] not in page.html
 
 
-def test_wrong_log_in_keeps_the_address_and_says_one_thing(home: House) -> None:
+def test_wrong_log_in_keeps_the_address_and_says_one_thing(latchkey: TestApp) -> None:
     """The page doesn't say which of the two is wrong, and doesn't show the password."""
     person(email="ada@example.com")
-    page = Visitor(home).log_in("ada@example.com", "not the password at all")
+    page = ConsoleClient(latchkey).log_in("ada@example.com", "not the password at all")
     assert (page.status, page.problem) == (401, "Email or password is wrong.")
     assert page.value("/login", "email") == "ada@example.com"
     assert "not the password" not in page.html
 
 
 @pytest.mark.parametrize(("seconds", "when"), [(0, "60 minutes"), (1_801, "30 minutes"), (3_550, "1 minute")])
-def test_page_says_when_to_come_back(home: House, seconds: int, when: str) -> None:
+def test_page_says_when_to_come_back(latchkey: TestApp, seconds: int, when: str) -> None:
     """Too many attempts: how long in words that a person counts in, rounded up, and for programs in seconds."""
-    home.clock.forward(seconds)
-    visitor = Visitor(home)
+    latchkey.clock.forward(seconds)
+    console = ConsoleClient(latchkey)
     with settings.in_use(replace(settings.current(), log_in_attempts_per_email=1)):
-        assert visitor.log_in("ada@example.com", "wrong").status == 401
-        page = visitor.log_in("ada@example.com", "wrong")
+        assert console.log_in("ada@example.com", "wrong").status == 401
+        page = console.log_in("ada@example.com", "wrong")
     assert (page.status, page.problem) == (429, f"Too many attempts. Come back in {when}.")
     assert page.answer.header("Retry-After") == str(3_600 - seconds)
 
 
-def test_device_that_logged_in_before_is_not_locked_out(home: House) -> None:
+def test_device_that_logged_in_before_is_not_locked_out(latchkey: TestApp) -> None:
     """Strangers spend the attempts of an address; its owner comes in where they did before, on no other browser."""
     account = person()
-    owner = Visitor(home)
+    owner = ConsoleClient(latchkey)
     owner.log_in(account.email)
     owner.submit("/logout", on="/settings/account")
     with settings.in_use(replace(settings.current(), log_in_attempts_per_email=2)):
-        stranger = Visitor(home)
+        stranger = ConsoleClient(latchkey)
         statuses = [stranger.log_in(account.email, "wrong").status for _ in range(2)]
         assert statuses == [401, 429]
-        assert Visitor(home).log_in(account.email).status == 429
+        assert ConsoleClient(latchkey).log_in(account.email).status == 429
         assert owner.log_in(account.email).status == 303
 
 
 @pytest.mark.parametrize("how", ["change", "reset"])
-def test_browser_that_set_another_password_is_not_locked_out(home: House, how: str) -> None:
+def test_browser_that_set_another_password_is_not_locked_out(latchkey: TestApp, how: str) -> None:
     """It is remembered anew, while every other device of the account is forgotten."""
     account = person()
-    owner, elsewhere = Visitor(home), Visitor(home)
-    for visitor in (owner, elsewhere):
-        visitor.log_in(account.email)
+    owner, elsewhere = ConsoleClient(latchkey), ConsoleClient(latchkey)
+    for console in (owner, elsewhere):
+        console.log_in(account.email)
     if how == "change":
         typed = {"password": PASSWORD, "new_password": OTHER}
         assert owner.submit("/settings/account/password", on="/settings/account", **typed).status == 303
@@ -121,138 +123,138 @@ def test_browser_that_set_another_password_is_not_locked_out(home: House, how: s
         assert owner.submit(f"/password?ticket={link}", password=OTHER).status == 303
     with settings.in_use(replace(settings.current(), log_in_attempts_per_email=2)):
         for _ in range(2):
-            Visitor(home).log_in(account.email, "wrong")
-        for visitor, status in ((elsewhere, 429), (owner, 303)):
-            visitor.cookies = {name: kept for name, kept in visitor.cookies.items() if "device" in name}
-            assert visitor.log_in(account.email, OTHER).status == status
+            ConsoleClient(latchkey).log_in(account.email, "wrong")
+        for console, status in ((elsewhere, 429), (owner, 303)):
+            console.cookies = {name: kept for name, kept in console.cookies.items() if "device" in name}
+            assert console.log_in(account.email, OTHER).status == status
 
 
-def test_network_is_the_64_of_an_ipv6_address(home: House) -> None:
+def test_network_is_the_64_of_an_ipv6_address(latchkey: TestApp) -> None:
     """A household's, or an attacker's, whole /64 shares its attempts; the next one has its own."""
     account = person()
     with settings.in_use(replace(settings.current(), log_in_attempts_per_network=1)):
-        assert Visitor(home, ip="2001:db8:1:1::1").log_in(account.email, "wrong").status == 401
-        assert Visitor(home, ip="2001:db8:1:1:ffff::2").log_in(account.email).status == 429
-        assert Visitor(home, ip="2001:db8:1:2::1").log_in(account.email).status == 303
+        assert ConsoleClient(latchkey, ip="2001:db8:1:1::1").log_in(account.email, "wrong").status == 401
+        assert ConsoleClient(latchkey, ip="2001:db8:1:1:ffff::2").log_in(account.email).status == 429
+        assert ConsoleClient(latchkey, ip="2001:db8:1:2::1").log_in(account.email).status == 303
 
 
-def test_log_in_takes_a_new_session_whatever_was_there(home: House) -> None:
+def test_log_in_takes_a_new_session_whatever_was_there(latchkey: TestApp) -> None:
     """No session that someone planted, well-formed or not, nor the person's last one, is taken over."""
     account, attacker = person(), person(name="Eve")
     planted = sessions.open_session(attacker)
-    visitor = Visitor(home)
+    console = ConsoleClient(latchkey)
     for before in ("lk_se_" + "0" * 36, planted, ""):
-        visitor.cookies["__Host-latchkey"] = before or visitor.session
-        taken = visitor.session
+        console.cookies["__Host-latchkey"] = before or console.session
+        taken = console.session
         # Any page's form has this browser's token, also when the log-in page would lead on.
-        form = visitor.filled(visitor.open("/signup"), "/signup", {"email": account.email, "password": PASSWORD})
-        assert visitor.send("/login", form).status == 303
-        assert visitor.session not in (taken, planted)
+        form = console.filled(console.open("/signup"), "/signup", {"email": account.email, "password": PASSWORD})
+        assert console.send("/login", form).status == 303
+        assert console.session not in (taken, planted)
         assert sessions.session_of(taken) is None
-    found = sessions.session_of(visitor.session)
+    found = sessions.session_of(console.session)
     assert found is not None
     assert found.account.id == account.id
 
 
-def test_log_in_again_from_a_known_device_remembers_no_second_one(home: House) -> None:
+def test_log_in_again_from_a_known_device_remembers_no_second_one(latchkey: TestApp) -> None:
     """The device's cookie stays the same."""
     account = person()
-    visitor = Visitor(home)
-    visitor.log_in(account.email)
-    device = visitor.cookies["__Host-latchkey-device"]
-    visitor.submit("/logout", on="/settings/account")
-    page = visitor.log_in(account.email)
+    console = ConsoleClient(latchkey)
+    console.log_in(account.email)
+    device = console.cookies["__Host-latchkey-device"]
+    console.submit("/logout", on="/settings/account")
+    page = console.log_in(account.email)
     assert not [cookie for cookie in page.set_cookies if "device" in cookie]
-    assert visitor.cookies["__Host-latchkey-device"] == device
+    assert console.cookies["__Host-latchkey-device"] == device
 
 
-def test_log_out_ends_the_session_and_says_so(home: House) -> None:
+def test_log_out_ends_the_session_and_says_so(latchkey: TestApp) -> None:
     """The cookie is gone, and whoever copied it before is out, too."""
-    visitor = logged_in(home, person())
-    copied = visitor.session
-    page = visitor.submit("/logout", on="/settings/account")
+    console = logged_in(latchkey, person())
+    copied = console.session
+    page = console.submit("/logout", on="/settings/account")
     assert (page.status, page.location) == (303, "/login?done=logged-out")
-    assert "__Host-latchkey" not in visitor.cookies
-    assert visitor.follow(page).notice == "You are logged out."
+    assert "__Host-latchkey" not in console.cookies
+    assert console.follow(page).notice == "You are logged out."
     assert sessions.session_of(copied) is None
 
 
-def test_page_for_people_inside_leads_back_after_log_in(home: House) -> None:
+def test_page_for_people_inside_leads_back_after_log_in(latchkey: TestApp) -> None:
     """Who asks for a page first is sent to log in and gets there afterwards, query included."""
     account = person()
-    visitor = Visitor(home)
-    sent = visitor.open("/settings/usage?a=1&a=ü&b=%2F")
+    console = ConsoleClient(latchkey)
+    sent = console.open("/settings/usage?a=1&a=ü&b=%2F")
     assert sent.status == 303
-    form = visitor.open(visitor.local(sent.location))
-    page = visitor.send("/login", visitor.filled(form, "/login", {"email": account.email, "password": PASSWORD}))
+    form = console.open(console.local(sent.location))
+    page = console.send("/login", console.filled(form, "/login", {"email": account.email, "password": PASSWORD}))
     assert page.location == "/settings/usage?a=1&a=%C3%BC&b=%2F"
-    assert visitor.follow(page).heading == "Usage"
+    assert console.follow(page).heading == "Usage"
 
 
-def test_form_of_someone_whose_session_is_over_leads_to_log_in(home: House) -> None:
+def test_form_of_someone_whose_session_is_over_leads_to_log_in(latchkey: TestApp) -> None:
     """Nothing was done, and no form is repeated by itself."""
     account = person()
-    visitor = logged_in(home, account)
-    form = visitor.filled(visitor.open("/settings/account"), "/settings/account/name", {"name": "Eve"})
-    home.clock.forward(12 * 3_600)
-    page = visitor.send("/settings/account/name", form)
+    console = logged_in(latchkey, account)
+    form = console.filled(console.open("/settings/account"), "/settings/account/name", {"name": "Eve"})
+    latchkey.clock.forward(12 * 3_600)
+    page = console.send("/settings/account/name", form)
     assert (page.status, page.location) == (303, "/login?next=%2Fsettings%2Faccount")
 
 
 @pytest.mark.parametrize("after", OUTSIDE)
-def test_no_redirect_leaves_the_house(home: House, after: str) -> None:
+def test_no_redirect_leaves_the_house(latchkey: TestApp, after: str) -> None:
     """Whatever `next` says, who is inside already is led to a page of ours, and the form to log in keeps only such."""
     target = f"/login?{urlencode({'next': after})}"
-    assert logged_in(home, person()).open(target).location == WITH_ROOM
-    assert Visitor(home).open(target).value("/login", "next") == WITH_ROOM
+    assert logged_in(latchkey, person()).open(target).location == WITH_ROOM
+    assert ConsoleClient(latchkey).open(target).value("/login", "next") == WITH_ROOM
 
 
-def test_no_redirect_leaves_the_house_after_log_in(home: House) -> None:
+def test_no_redirect_leaves_the_house_after_log_in(latchkey: TestApp) -> None:
     """The form's own field is no more to be believed than the query."""
     account = person()
     for after in OUTSIDE[:4]:
-        assert Visitor(home).log_in(account.email, next=after).location == WITH_ROOM
-    assert Visitor(home).log_in(account.email, next="/settings/usage").location == "/settings/usage"
+        assert ConsoleClient(latchkey).log_in(account.email, next=after).location == WITH_ROOM
+    assert ConsoleClient(latchkey).log_in(account.email, next="/settings/usage").location == "/settings/usage"
 
 
-def test_landing_page_shows_the_readers_own_base_url(home: House) -> None:
+def test_landing_page_shows_the_readers_own_base_url(latchkey: TestApp) -> None:
     """The quick start can be copied as it stands; who is inside is shown the way on."""
-    page = Visitor(home).open("/")
+    page = ConsoleClient(latchkey).open("/")
     assert "https://api.example.com/v1/users/me" in page.text
     assert {"/signup", "/login"} <= set(page.urls)
-    inside = logged_in(home, person()).open("/")
+    inside = logged_in(latchkey, person()).open("/")
     assert "/settings/keys" in inside.urls
     assert "/signup" not in inside.urls
 
 
-def test_forgotten_password_is_replaced_by_mail(home: House, box: Letterbox) -> None:
+def test_forgotten_password_is_replaced_by_mail(latchkey: TestApp, box: Mailbox) -> None:
     """The whole way: ask, get a letter, choose another password, log in with it; the old one is out."""
     account = person()
-    visitor = Visitor(home)
-    asked = visitor.submit("/forgot", email=account.email)
+    console = ConsoleClient(latchkey)
+    asked = console.submit("/forgot", email=account.email)
     assert (asked.status, account.email in asked.notice) == (200, True)
     letter = box.take_one()
-    page = visitor.submit(letter.target, password="harmonica wolverine custard")
+    page = console.submit(letter.target, password="harmonica wolverine custard")
     assert (page.status, page.location) == (303, "/login?done=password-set")
     assert box.take_one().subject == "Your password was changed"
-    assert Visitor(home).log_in(account.email).status == 401
-    assert Visitor(home).log_in(account.email, "harmonica wolverine custard").status == 303
+    assert ConsoleClient(latchkey).log_in(account.email).status == 401
+    assert ConsoleClient(latchkey).log_in(account.email, "harmonica wolverine custard").status == 303
 
 
-def test_pages_are_counted_by_address_and_refused_as_pages(home: House) -> None:
+def test_pages_are_counted_by_address_and_refused_as_pages(latchkey: TestApp) -> None:
     """Fifty pages in a second from one address, then a page that says to wait; another address isn't held up."""
-    visitor = Visitor(home)
-    statuses = [visitor.open("/login").status for _ in range(51)]
+    console = ConsoleClient(latchkey)
+    statuses = [console.open("/login").status for _ in range(51)]
     assert statuses == [200] * 50 + [429]
-    page = visitor.open("/login")
+    page = console.open("/login")
     assert (page.heading, page.answer.header("Retry-After")) == ("Too many requests", "1")
-    assert Visitor(home).open("/login").status == 200
+    assert ConsoleClient(latchkey).open("/login").status == 200
 
 
-def test_session_table_is_asked_only_with_a_cookie(home: House) -> None:
+def test_session_table_is_asked_only_with_a_cookie(latchkey: TestApp) -> None:
     """A stranger's look at the landing page costs the count of it and nothing else."""
     with telemetry.calls_watched() as calls:
-        Visitor(home).open("/")
+        ConsoleClient(latchkey).open("/")
     assert calls.made == [("UpdateItem", "latchkey-test-windows")]
     assert dynamodb.call("Scan", {"TableName": settings.current().table("sessions")})["Count"] == 0
 
@@ -260,13 +262,13 @@ def test_session_table_is_asked_only_with_a_cookie(home: House) -> None:
 NOTICE_OF = {name: page.replace("*", "x") for name, page in labels.NOTICE_PAGES.items()}
 
 
-def test_every_notice_is_shown_on_its_pages_only(home: House) -> None:
+def test_every_notice_is_shown_on_its_pages_only(latchkey: TestApp) -> None:
     """Whoever sends a link chooses no other page to say that something was done, such as a deletion."""
     assert set(NOTICE_OF) == set(labels.NOTICES)
     for name, page in NOTICE_OF.items():
         assert labels.notice(name, page) == labels.NOTICES[name]
         for other in ("/", "/forgot", "/signup", "/verify", "/password", "/device"):
             assert labels.notice(name, other) is None
-    assert Visitor(home).open("/login?done=deleted").notice == "Your account is deleted."
+    assert ConsoleClient(latchkey).open("/login?done=deleted").notice == "Your account is deleted."
     for path in ("/forgot", "/signup", "/"):
-        assert "Your account is deleted." not in Visitor(home).open(f"{path}?done=deleted").text
+        assert "Your account is deleted." not in ConsoleClient(latchkey).open(f"{path}?done=deleted").text

@@ -6,9 +6,9 @@ import pytest
 
 from chalicelib.accounts import change, email_links, find, states
 from chalicelib.core import secrets, settings
-from tests.house import House
-from tests.letterbox import Letterbox
-from tests.visitor import PASSWORD, Page, Visitor, logged_in, person
+from tests.support.console_client import PASSWORD, ConsoleClient, Page, logged_in, person
+from tests.support.harness import TestApp
+from tests.support.mailbox import Mailbox
 
 KNOWN, UNKNOWN = "somebody@example.com", "whoeveris@example.com"
 
@@ -19,80 +19,80 @@ def seen(page: Page, email: str) -> str:
     return "\n".join((str(page.status), *headers, "", page.html)).replace(email, "…")
 
 
-def both(home: House, action: str, **fields: str) -> tuple[str, str]:
+def both(latchkey: TestApp, action: str, **fields: str) -> tuple[str, str]:
     """Return what is seen of a form for a known address and for an unknown one, in one browser each time anew."""
     answers = []
     for email in (KNOWN, UNKNOWN):
-        visitor = Visitor(home, cookies={"__Host-latchkey-visit": "x" * 30})
-        answers.append(seen(visitor.submit(action, email=email, **fields), email))
+        console = ConsoleClient(latchkey, cookies={"__Host-latchkey-visit": "x" * 30})
+        answers.append(seen(console.submit(action, email=email, **fields), email))
     return answers[0], answers[1]
 
 
 @pytest.mark.parametrize("state", ["active", "unverified", "suspended", "without_password"])
-def test_wrong_log_in_reads_the_same_for_known_and_unknown(home: House, state: str) -> None:
+def test_wrong_log_in_reads_the_same_for_known_and_unknown(latchkey: TestApp, state: str) -> None:
     """Whatever is the matter with the account."""
     if state == "without_password":
-        home.account(email=KNOWN)
+        latchkey.account(email=KNOWN)
     else:
         account = person(email=KNOWN, verified=state != "unverified")
         if state == "suspended":
             change.set_standing(account.id, tier=None, status=states.SUSPENDED, actor="operator")
-    known, unknown = both(home, "/login", password="not the password at all")
+    known, unknown = both(latchkey, "/login", password="not the password at all")
     assert known == unknown
     assert known.startswith("401\n")
 
 
-def test_refused_log_in_reads_the_same_for_known_and_unknown(home: House) -> None:
+def test_refused_log_in_reads_the_same_for_known_and_unknown(latchkey: TestApp) -> None:
     """Both run into the limit after as many attempts, and are told the same."""
     person(email=KNOWN)
     with settings.in_use(replace(settings.current(), log_in_attempts_per_email=1)):
-        both(home, "/login", password="not the password at all")
-        known, unknown = both(home, "/login", password=PASSWORD)
+        both(latchkey, "/login", password="not the password at all")
+        known, unknown = both(latchkey, "/login", password=PASSWORD)
     assert known == unknown
     assert known.startswith("429\n")
 
 
 @pytest.mark.parametrize("password", [PASSWORD, "short"])
-def test_sign_up_reads_the_same_for_known_and_new(home: House, box: Letterbox, password: str) -> None:
+def test_sign_up_reads_the_same_for_known_and_new(latchkey: TestApp, box: Mailbox, password: str) -> None:
     """A good form and a bad one; only the letters differ, and those reach the owner of the address alone."""
     person(email=KNOWN)
-    known, new = both(home, "/signup", name="Ada", password=password)
+    known, new = both(latchkey, "/signup", name="Ada", password=password)
     assert known == new
     assert known.startswith("200\n" if password == PASSWORD else "400\n")
 
 
 @pytest.mark.parametrize("state", ["active", "unverified", "suspended"])
-def test_reset_reads_the_same_for_known_and_unknown(home: House, box: Letterbox, state: str) -> None:
+def test_reset_reads_the_same_for_known_and_unknown(latchkey: TestApp, box: Mailbox, state: str) -> None:
     """The page promises a message if there is an account, and nothing else."""
     account = person(email=KNOWN, verified=state != "unverified")
     if state == "suspended":
         change.set_standing(account.id, tier=None, status=states.SUSPENDED, actor="operator")
-    known, unknown = both(home, "/forgot")
+    known, unknown = both(latchkey, "/forgot")
     assert known == unknown
     assert known.startswith("200\n")
 
 
-def test_change_to_a_taken_address_reads_the_same_as_to_a_free_one(home: House, box: Letterbox) -> None:
+def test_change_to_a_taken_address_reads_the_same_as_to_a_free_one(latchkey: TestApp, box: Mailbox) -> None:
     """Someone who has an account learns no more than a stranger."""
     person(email=KNOWN)
-    visitor = logged_in(home, person())
+    console = logged_in(latchkey, person())
     answers = []
     for email in (KNOWN, UNKNOWN):
         action = "/settings/account/email"
-        page = visitor.submit(action, on="/settings/account", email=email, password=PASSWORD)
-        answers.append((page.status, page.location, visitor.follow(page).html))
+        page = console.submit(action, on="/settings/account", email=email, password=PASSWORD)
+        answers.append((page.status, page.location, console.follow(page).html))
     assert answers[0] == answers[1]
     assert [letter.to for letter in box.take()] == [UNKNOWN]
 
 
 @pytest.mark.parametrize("path", ["/verify", "/password"])
-def test_links_that_cant_be_used_read_the_same(home: House, path: str) -> None:
+def test_links_that_cant_be_used_read_the_same(latchkey: TestApp, path: str) -> None:
     """Unknown, mistyped, used, too old, for something else, of an account that is gone: one page."""
     account = person()
     purpose = email_links.VERIFY_EMAIL if path == "/verify" else email_links.SET_PASSWORD
     other = email_links.SET_PASSWORD if path == "/verify" else email_links.VERIFY_EMAIL
     old = email_links.new_link(account.id, purpose, email=account.email, epoch=account.session_epoch)
-    home.clock.forward(3_600)
+    latchkey.clock.forward(3_600)
     used = email_links.new_link(account.id, purpose, email=account.email, epoch=account.session_epoch)
     ticket = email_links.looked_up(used, purpose)
     if path == "/verify":
@@ -105,27 +105,27 @@ def test_links_that_cant_be_used_read_the_same(home: House, path: str) -> None:
     tickets = [secrets.mint(secrets.MAIL_LINK_KIND), f"{used[:-1]}_", used, old, other_purpose, of_nobody, ""]
     pages = set()
     for ticket_of in tickets:
-        home.clock.forward(1)
-        visitor = Visitor(home, ip="198.51.100.77", cookies={"__Host-latchkey-visit": "x" * 30})
-        page = visitor.open(f"{path}?ticket={ticket_of}")
+        latchkey.clock.forward(1)
+        console = ConsoleClient(latchkey, ip="198.51.100.77", cookies={"__Host-latchkey-visit": "x" * 30})
+        page = console.open(f"{path}?ticket={ticket_of}")
         assert page.status == 410
         pages.add(page.html)
     assert len(pages) == 1
 
 
-def test_someone_elses_key_reads_like_one_that_never_was(home: House) -> None:
+def test_someone_elses_key_reads_like_one_that_never_was(latchkey: TestApp) -> None:
     """Pages and forms about a key answer alike for both."""
-    theirs = home.key(person(name="Eve")).key.id
+    theirs = latchkey.key(person(name="Eve")).key.id
     unknown = f"{theirs[:-12]}{'0' * 12}"
-    visitor = logged_in(home, person())
-    csrf = dict(visitor.open("/settings/account").read.forms[0].fields)["csrf"]
+    console = logged_in(latchkey, person())
+    csrf = dict(console.open("/settings/account").read.forms[0].fields)["csrf"]
     for deed in ("", "/revoke"):
-        pages = [visitor.open(f"/settings/keys/{key_id}{deed}") for key_id in (theirs, unknown)]
+        pages = [console.open(f"/settings/keys/{key_id}{deed}") for key_id in (theirs, unknown)]
         assert [page.status for page in pages] == [404, 404]
         assert pages[0].html == pages[1].html
     for deed in ("rename", "narrow", "rotate", "revoke"):
-        home.clock.forward(1)
+        latchkey.clock.forward(1)
         fields = {"csrf": csrf, "name": "Mine", "scopes": "read", "grace": "at once"}
-        pages = [visitor.send(f"/settings/keys/{key_id}/{deed}", fields) for key_id in (theirs, unknown)]
+        pages = [console.send(f"/settings/keys/{key_id}/{deed}", fields) for key_id in (theirs, unknown)]
         assert [page.status for page in pages] == [404, 404], deed
         assert pages[0].html == pages[1].html

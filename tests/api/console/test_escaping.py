@@ -10,9 +10,9 @@ from chalicelib.accounts import change
 from chalicelib.credentials import find
 from chalicelib.limits import tiers
 from tests.api.console.places import SHOWN, told_to_nobody
-from tests.house import House
-from tests.letterbox import Letterbox
-from tests.visitor import PASSWORD, Page, Visitor, logged_in, person
+from tests.support.console_client import PASSWORD, ConsoleClient, Page, logged_in, person
+from tests.support.harness import TestApp
+from tests.support.mailbox import Mailbox
 
 PAYLOADS = (
     "\"'><img src=x onerror=alert(1)></title>{{7*191}}&lt;b&gt;",
@@ -34,11 +34,11 @@ def assert_harmless(page: Page, payload: str) -> None:
     assert "1337" not in page.html
 
 
-def pages_of(home: House, name: str) -> list[Page]:
+def pages_of(latchkey: TestApp, name: str) -> list[Page]:
     """Return every page of an admin, and of theirs about someone, where all that can be named is called `name`."""
     account = person(name=name, email="ada@example.com", admin=True)
-    visitor = logged_in(home, account)
-    visitor.submit("/settings/keys/new", name=name)
+    console = logged_in(latchkey, account)
+    console.submit("/settings/keys/new", name=name)
     (key,) = find.keys_of(account.id)
     sent = told_to_nobody(account, name)
     made = {
@@ -50,42 +50,42 @@ def pages_of(home: House, name: str) -> list[Page]:
         "session_id": "ses_00000000000000000000",
     }
     change.set_standing(account.id, tier=tiers.PRO, status=None, actor=account.id, reason=name)
-    home.counted(account.id, tiers.PRO, used=10, refused=1)
+    latchkey.counted(account.id, tiers.PRO, used=10, refused=1)
     shown = []
     for route in SHOWN:
-        home.clock.forward(1)
-        shown.append(visitor.open(route.format(**made)))
+        latchkey.clock.forward(1)
+        shown.append(console.open(route.format(**made)))
     return shown
 
 
 @pytest.mark.parametrize("payload", PAYLOADS)
-def test_stored_text_is_shown_as_it_was_typed(home: House, payload: str) -> None:
+def test_stored_text_is_shown_as_it_was_typed(latchkey: TestApp, payload: str) -> None:
     """Names of people and keys, reasons: wherever one is shown it is text."""
-    pages = pages_of(home, payload)
+    pages = pages_of(latchkey, payload)
     for page in pages:
         assert page.status < 500
         assert_harmless(page, payload)
     assert sum(payload in page.text for page in pages) >= 3
 
 
-def test_text_changes_no_element_of_a_page(home: House) -> None:
+def test_text_changes_no_element_of_a_page(latchkey: TestApp) -> None:
     """A page with a payload in it has the elements of the same page with a plain name, one for one."""
     seen = []
     for number, name in enumerate(("Plain", *PAYLOADS)):
         account = person(name=name, email=f"n{number}@example.com")
-        visitor = logged_in(home, account)
-        visitor.submit("/settings/keys/new", name=name)
+        console = logged_in(latchkey, account)
+        console.submit("/settings/keys/new", name=name)
         (key,) = find.keys_of(account.id)
         targets = ("/settings/account", "/settings/keys", f"/settings/keys/{key.id}", f"/settings/keys/{key.id}/revoke")
-        seen.append([tags(visitor.open(target)) for target in targets])
+        seen.append([tags(console.open(target)) for target in targets])
     assert seen == [seen[0]] * len(seen)
 
 
 @pytest.mark.parametrize("payload", PAYLOADS)
-def test_typed_text_comes_back_as_text(home: House, box: Letterbox, payload: str) -> None:
+def test_typed_text_comes_back_as_text(latchkey: TestApp, box: Mailbox, payload: str) -> None:
     """Forms that are shown again, and queries, repeat what was typed without becoming it."""
-    stranger, admin = Visitor(home), logged_in(home, person(admin=True))
-    key = home.key(person())
+    stranger, admin = ConsoleClient(latchkey), logged_in(latchkey, person(admin=True))
+    key = latchkey.key(person())
     pages = [
         stranger.submit("/signup", email=payload, name=payload, password="short"),
         stranger.submit("/forgot", email=payload),
@@ -103,7 +103,7 @@ def test_typed_text_comes_back_as_text(home: House, box: Letterbox, payload: str
         assert_harmless(page, payload)
 
 
-def test_notice_is_one_of_ours(home: House) -> None:
+def test_notice_is_one_of_ours(latchkey: TestApp) -> None:
     """A link can't make the console say something: `done` names one of its own sentences or none."""
-    assert Visitor(home).open("/login?done=logged-out").notice == "You are logged out."
-    assert Visitor(home).open("/login?done=Your+account+is+locked").notice == ""
+    assert ConsoleClient(latchkey).open("/login?done=logged-out").notice == "You are logged out."
+    assert ConsoleClient(latchkey).open("/login?done=Your+account+is+locked").notice == ""

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from chalicelib.core import settings
 from chalicelib.core.dynamodb import client as dynamodb
-from tests import exhaustive
 from tests.api.console.places import FORMS, SHOWN, place
-from tests.house import House
-from tests.rubbish import RUBBISH
-from tests.visitor import ORIGIN, PASSWORD, Page, Visitor, logged_in, person
+from tests.support import exhaustive
+from tests.support.console_client import ORIGIN, PASSWORD, ConsoleClient, Page, logged_in, person
+from tests.support.harness import TestApp
+from tests.support.rubbish import RUBBISH
 
 FOREIGN = (
     "https://evil.example.net",
@@ -47,90 +47,90 @@ def everything() -> str:
     return json.dumps(items, sort_keys=True)
 
 
-def token(visitor: Visitor, on: str) -> str:
+def token(console: ConsoleClient, on: str) -> str:
     """Return the token of the forms on a page."""
-    return dict(visitor.open(on).read.forms[0].fields)["csrf"]
+    return dict(console.open(on).read.forms[0].fields)["csrf"]
 
 
-def test_form_without_this_browsers_token_is_refused(home: House) -> None:
+def test_form_without_this_browsers_token_is_refused(latchkey: TestApp) -> None:
     """With everything right but the token, no account is deleted and no key revoked."""
-    somewhere = place(home)
-    own = token(somewhere.visitor, "/settings/account")
+    somewhere = place(latchkey)
+    own = token(somewhere.console, "/settings/account")
     tokens: dict[str, list[str]] = {
         "missing": [],
         "empty": [""],
         "wrong": ["0" * 32],
         "in other letters": [own.upper()],
-        "another browser's": [token(logged_in(home, person(name="Eve")), "/settings/account")],
-        "a stranger's": [token(Visitor(home), "/login")],
+        "another browser's": [token(logged_in(latchkey, person(name="Eve")), "/settings/account")],
+        "a stranger's": [token(ConsoleClient(latchkey), "/login")],
         "overwritten": [own, "0" * 32],
     }
     before = everything()
     for what, given_tokens in tokens.items():
         for route in ("/settings/account/delete", "/settings/keys/{key_id}/revoke"):
             fields = {"password": [PASSWORD], "csrf": given_tokens}
-            page = somewhere.visitor.send(somewhere.path(route), fields)
+            page = somewhere.console.send(somewhere.path(route), fields)
             assert page.status == 403, (what, route)
             assert "This page was open for too long." in page.problem
             assert PASSWORD not in page.html
     assert everything() == before
 
 
-def test_form_from_another_origin_is_refused(home: House) -> None:
+def test_form_from_another_origin_is_refused(latchkey: TestApp) -> None:
     """With everything right but where it was sent from, a form changes nothing."""
-    somewhere = place(home)
+    somewhere = place(latchkey)
     before = everything()
-    fields = {"csrf": token(somewhere.visitor, "/settings/account"), "password": PASSWORD}
+    fields = {"csrf": token(somewhere.console, "/settings/account"), "password": PASSWORD}
     for origin in (*FOREIGN, None):
-        page = somewhere.visitor.send("/settings/account/delete", fields, origin=origin)
+        page = somewhere.console.send("/settings/account/delete", fields, origin=origin)
         assert page.status == 403, origin
     assert everything() == before
 
 
-def test_no_form_is_read_without_token_or_origin(home: House) -> None:
+def test_no_form_is_read_without_token_or_origin(latchkey: TestApp) -> None:
     """Every form there is: with no token, and from another site, it changes nothing."""
-    somewhere = place(home)
+    somewhere = place(latchkey)
     fields = {"password": PASSWORD, "reason": "because"}
-    signed = fields | {"csrf": token(somewhere.visitor, "/settings/account")}
+    signed = fields | {"csrf": token(somewhere.console, "/settings/account")}
     before = everything()
     for route in FORMS:
-        home.clock.forward(1)
+        latchkey.clock.forward(1)
         target = somewhere.path(route)
-        assert somewhere.visitor.send(target, fields).status == 403, route
-        assert somewhere.visitor.send(target, signed, origin=FOREIGN[0]).status == 403, route
+        assert somewhere.console.send(target, fields).status == 403, route
+        assert somewhere.console.send(target, signed, origin=FOREIGN[0]).status == 403, route
     assert everything() == before
 
 
-def test_form_sent_by_get_changes_nothing(home: House) -> None:
+def test_form_sent_by_get_changes_nothing(latchkey: TestApp) -> None:
     """A link or an image can't send a form: what changes something takes POST only."""
-    somewhere = place(home)
-    fields = f"csrf={token(somewhere.visitor, '/settings/account')}&password={PASSWORD}&reason=because&name=Eve"
+    somewhere = place(latchkey)
+    fields = f"csrf={token(somewhere.console, '/settings/account')}&password={PASSWORD}&reason=because&name=Eve"
     before = everything()
     for route in FORMS:
-        home.clock.forward(1)
-        answer = home.call("GET", f"{somewhere.path(route).partition('?')[0]}?{fields}")
+        latchkey.clock.forward(1)
+        answer = latchkey.call("GET", f"{somewhere.path(route).partition('?')[0]}?{fields}")
         assert answer.status in (200, 303, 404, 410, 400), route
     assert everything() == before
 
 
-def test_token_dies_with_its_session(home: House) -> None:
+def test_token_dies_with_its_session(latchkey: TestApp) -> None:
     """After logging in anew, a form that was open before is out of date."""
     account = person()
-    visitor = Visitor(home)
-    before = token(visitor, "/login")
-    visitor.log_in(account.email)
-    assert token(visitor, "/settings/account") != before
-    assert visitor.send("/settings/account/name", {"csrf": before, "name": "Eve"}).status == 403
+    console = ConsoleClient(latchkey)
+    before = token(console, "/login")
+    console.log_in(account.email)
+    assert token(console, "/settings/account") != before
+    assert console.send("/settings/account/name", {"csrf": before, "name": "Eve"}).status == 403
 
 
 @pytest.mark.parametrize("kind", ["application/json", "text/plain", "multipart/form-data; boundary=x", ""])
-def test_form_in_another_form_is_not_read(home: House, kind: str) -> None:
+def test_form_in_another_form_is_not_read(latchkey: TestApp, kind: str) -> None:
     """What a script of another site may send without asking leave, plain text or multipart, is no form here."""
-    visitor = logged_in(home, person())
-    cookie = f"__Host-latchkey={visitor.session}"
+    console = logged_in(latchkey, person())
+    cookie = f"__Host-latchkey={console.session}"
     headers = {"Cookie": cookie, "Origin": ORIGIN} | ({"Content-Type": kind} if kind else {})
-    body = f"csrf={token(visitor, '/settings/account')}&name=Eve".encode()
-    answer = home.gateway.handle("POST", "/settings/account/name", headers.items(), body)
+    body = f"csrf={token(console, '/settings/account')}&name=Eve".encode()
+    answer = latchkey.gateway.handle("POST", "/settings/account/name", headers.items(), body)
     assert answer.status == 415
 
 
@@ -148,34 +148,34 @@ def test_form_in_another_form_is_not_read(home: House, kind: str) -> None:
     ],
     ids=["no_utf8", "surrogate", "one_mb", "10000_fields", "101_fields", "punctuation", "nul", "json"],
 )
-def test_rubbish_is_refused_in_words(home: House, body: bytes) -> None:
+def test_rubbish_is_refused_in_words(latchkey: TestApp, body: bytes) -> None:
     """Whatever comes as a form, the answer is a page that says what happened."""
-    visitor = logged_in(home, person())
-    csrf = token(visitor, "/settings/account").encode()
-    page = visitor.send("/settings/account/name", {}, body=body + b"&csrf=" + csrf)
+    console = logged_in(latchkey, person())
+    csrf = token(console, "/settings/account").encode()
+    page = console.send("/settings/account/name", {}, body=body + b"&csrf=" + csrf)
     assert page.status in (400, 403, 413)
     assert page.problem or page.heading == "That didn't work"
 
 
-def test_form_of_64_kb_is_read(home: House) -> None:
+def test_form_of_64_kb_is_read(latchkey: TestApp) -> None:
     """What a person can type is read, and its fault is named beside the field."""
-    visitor = logged_in(home, person())
-    page = visitor.submit("/settings/account/name", on="/settings/account", name="x" * 60_000)
+    console = logged_in(latchkey, person())
+    page = console.submit("/settings/account/name", on="/settings/account", name="x" * 60_000)
     assert (page.status, page.problem) == (400, "Name must be a text of 1 to 100 characters on one line.")
 
 
-def test_form_of_70_kb_is_told_to_be_too_long_and_shown_again(home: House) -> None:
+def test_form_of_70_kb_is_told_to_be_too_long_and_shown_again(latchkey: TestApp) -> None:
     """Nothing that was typed is lost, and nothing is changed."""
-    visitor = logged_in(home, person())
-    page = visitor.submit("/settings/account/name", on="/settings/account", name="x" * 70_000)
+    console = logged_in(latchkey, person())
+    page = console.submit("/settings/account/name", on="/settings/account", name="x" * 70_000)
     assert (page.status, "This form is too long" in page.html) == (413, True)
     assert "x" * 70_000 in page.html
 
 
-def test_form_of_120_fields_is_told_so(home: House) -> None:
+def test_form_of_120_fields_is_told_so(latchkey: TestApp) -> None:
     """What is wrong with it is said as it is."""
-    visitor = logged_in(home, person())
-    page = visitor.send("/settings/account/name", {f"f{number}": "1" for number in range(120)})
+    console = logged_in(latchkey, person())
+    page = console.send("/settings/account/name", {f"f{number}": "1" for number in range(120)})
     assert (page.status, "more than 100 fields" in page.html, "UTF-8" in page.html) == (400, True, False)
 
 
@@ -207,24 +207,24 @@ _fields = st.dictionaries(st.sampled_from(NAMES), st.one_of(_values, st.lists(_v
 
 
 @pytest.mark.parametrize("route", FORMS)
-def test_any_form_is_answered(home: House, route: str) -> None:
+def test_any_form_is_answered(latchkey: TestApp, route: str) -> None:
     """Whatever is filled in, several fields at once, a form is answered without a fault.
 
     Each by itself is tried in `tests/api/test_every_parameter.py`.
     """
-    somewhere = place(home)
+    somewhere = place(latchkey)
     target = somewhere.path(route).partition("?")[0]
-    inside = dict(somewhere.visitor.cookies)
-    csrf = token(somewhere.visitor, "/settings/account")
+    inside = dict(somewhere.console.cookies)
+    csrf = token(somewhere.console, "/settings/account")
 
     @trying(max_examples=1 if route in SLOW else 3, deadline=None)
     @given(fields=_fields, with_ticket=st.booleans())
     def attempt(fields: dict[str, Any], with_ticket: bool) -> None:
-        home.clock.forward(1)
-        somewhere.visitor.cookies = dict(inside)
+        latchkey.clock.forward(1)
+        somewhere.console.cookies = dict(inside)
         ticket = {"ticket": somewhere.tickets.get(target, "")} if with_ticket else {}
         text = {name: _writable(value) for name, value in (fields | ticket | {"csrf": csrf}).items()}
-        assert_answered(somewhere.visitor.send(target, text))
+        assert_answered(somewhere.console.send(target, text))
 
     attempt()
 
@@ -239,13 +239,13 @@ def test_any_form_is_answered(home: House, route: str) -> None:
     last=st.text(alphabet=st.characters(codec="utf-8", exclude_characters="/?#%"), min_size=1, max_size=30),
 )
 def test_any_query_and_path_is_answered(
-    home: House, route: str, inside: bool, query: dict[str, str], last: str
+    latchkey: TestApp, route: str, inside: bool, query: dict[str, str], last: str
 ) -> None:
     """Whatever stands in the address, the page is answered without a fault."""
-    home.clock.forward(1)
+    latchkey.clock.forward(1)
     path = re.sub(r"\{\w+\}", quote(last), route)
-    visitor = logged_in(home, person(admin=True)) if inside else Visitor(home)
-    assert_answered(visitor.open(f"{path}?{urlencode({name: _writable(value) for name, value in query.items()})}"))
+    console = logged_in(latchkey, person(admin=True)) if inside else ConsoleClient(latchkey)
+    assert_answered(console.open(f"{path}?{urlencode({name: _writable(value) for name, value in query.items()})}"))
 
 
 def _writable(value: Any) -> Any:

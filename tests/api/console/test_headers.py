@@ -10,8 +10,8 @@ from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.limits import tiers
 from chalicelib.pages import assets
 from tests.api.console.places import SHOWN, place
-from tests.house import House
-from tests.visitor import Page, Visitor, logged_in, person
+from tests.support.console_client import ConsoleClient, Page, logged_in, person
+from tests.support.harness import TestApp
 
 POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; base-uri 'none';"
@@ -38,27 +38,27 @@ def assert_guarded(page: Page) -> None:
     assert page.answer.header("Access-Control-Allow-Origin") is None, page.target
 
 
-def test_every_page_is_guarded(home: House) -> None:
+def test_every_page_is_guarded(latchkey: TestApp) -> None:
     """Every page there is, seen by an admin and by a stranger, and every redirect, has exactly these headers."""
-    somewhere = place(home)
-    stranger = Visitor(home)
+    somewhere = place(latchkey)
+    stranger = ConsoleClient(latchkey)
     for route in SHOWN:
-        home.clock.forward(1)
-        for visitor in (somewhere.visitor, stranger):
-            page = visitor.open(somewhere.path(route))
+        latchkey.clock.forward(1)
+        for console in (somewhere.console, stranger):
+            page = console.open(somewhere.path(route))
             assert page.status < 500, page.target
             assert_guarded(page)
 
 
-def test_every_error_is_a_guarded_page(home: House) -> None:
+def test_every_error_is_a_guarded_page(latchkey: TestApp) -> None:
     """So are the pages that say what went wrong, whichever way it did."""
-    visitor = logged_in(home, person())
-    missing = visitor.open("/settings/keys/key_00000000000000000000")
-    forged = visitor.send("/settings/account/name", {"name": "Eve"})
-    spent = visitor.open("/verify?ticket=nonsense")
-    wrong = Visitor(home).submit("/login", email="nobody@example.com", password="wrong")
-    home.counted(f"ip_{visitor.ip}", tiers.ANONYMOUS, used=3_600)
-    limited = visitor.open("/settings/account")
+    console = logged_in(latchkey, person())
+    missing = console.open("/settings/keys/key_00000000000000000000")
+    forged = console.send("/settings/account/name", {"name": "Eve"})
+    spent = console.open("/verify?ticket=nonsense")
+    wrong = ConsoleClient(latchkey).submit("/login", email="nobody@example.com", password="wrong")
+    latchkey.counted(f"ip_{console.ip}", tiers.ANONYMOUS, used=3_600)
+    limited = console.open("/settings/account")
     pages = [missing, forged, spent, wrong, limited]
     assert [page.status for page in pages] == [404, 403, 410, 401, 429]
     for page in pages:
@@ -67,31 +67,31 @@ def test_every_error_is_a_guarded_page(home: House) -> None:
     assert limited.answer.header("Retry-After") == "3600"
 
 
-def test_fault_of_ours_is_a_guarded_page(home: House) -> None:
+def test_fault_of_ours_is_a_guarded_page(latchkey: TestApp) -> None:
     """A page that fails says so in words and quotes the request's id, without a traceback."""
-    visitor = logged_in(home, person())
+    console = logged_in(latchkey, person())
     dynamodb.call("DeleteTable", {"TableName": settings.current().table("credentials")})
-    page = visitor.open("/settings/keys")
+    page = console.open("/settings/keys")
     assert page.status == 500
     assert_guarded(page)
     assert str(page.answer.header("x-amzn-RequestId")) in page.text
     assert "Traceback" not in page.html
 
 
-def test_strict_transport_is_asked_for_over_https_only(home: House) -> None:
+def test_strict_transport_is_asked_for_over_https_only(latchkey: TestApp) -> None:
     """On plain-http loopback there is no https to insist on."""
     with settings.in_use(replace(settings.current(), public_url=LOOPBACK)):
-        page = Visitor(home, origin=LOOPBACK).open("/login")
+        page = ConsoleClient(latchkey, origin=LOOPBACK).open("/login")
     assert page.answer.header("Strict-Transport-Security") is None
     assert page.answer.header("Content-Security-Policy") == POLICY
 
 
-def test_no_page_needs_what_the_policy_forbids(home: House) -> None:
+def test_no_page_needs_what_the_policy_forbids(latchkey: TestApp) -> None:
     """No inline script, style or handler, no data: URL, and nothing from another host."""
-    somewhere = place(home)
+    somewhere = place(latchkey)
     for route in SHOWN:
-        home.clock.forward(1)
-        page = somewhere.visitor.open(somewhere.path(route))
+        latchkey.clock.forward(1)
+        page = somewhere.console.open(somewhere.path(route))
         assert not [name for name in page.read.attributes if name == "style" or name.startswith("on")], page.target
         assert not re.search(r"<style|javascript:|data:", page.html), page.target
         assert set(re.findall(r"<script[^>]*>(.*?)</script>", page.html, re.DOTALL)) <= {""}, page.target
@@ -99,12 +99,12 @@ def test_no_page_needs_what_the_policy_forbids(home: House) -> None:
         assert [url for url in page.urls if url.startswith("//")] == [], page.target
 
 
-def test_cookies_over_https_are_bound_to_this_host(home: House) -> None:
+def test_cookies_over_https_are_bound_to_this_host(latchkey: TestApp) -> None:
     """`__Host-`, for every path, over https only, out of reach of scripts, not sent by other sites' forms."""
     account = person()
-    visitor = Visitor(home)
-    shown = visitor.open("/login")
-    inside = visitor.log_in(account.email)
+    console = ConsoleClient(latchkey)
+    shown = console.open("/login")
+    inside = console.log_in(account.email)
     attributes = "Path=/; HttpOnly; SameSite=Lax; Max-Age={}; Secure"
     assert [_masked(cookie) for cookie in shown.set_cookies] == [
         f"__Host-latchkey-visit=…; {attributes.format(86_400)}"
@@ -120,50 +120,50 @@ def _masked(cookie: str) -> str:
     return re.sub(r"^(\S+?)=\w+;", r"\1=…;", cookie)
 
 
-def test_cookies_on_loopback_do_without_https(home: House) -> None:
+def test_cookies_on_loopback_do_without_https(latchkey: TestApp) -> None:
     """On plain http a browser would drop `Secure` and `__Host-` cookies; the rest stays."""
     account = person()
     with settings.in_use(replace(settings.current(), public_url=LOOPBACK)):
-        visitor = Visitor(home, origin=LOOPBACK)
-        page = visitor.log_in(account.email)
-        assert visitor.follow(page).status == 200
+        console = ConsoleClient(latchkey, origin=LOOPBACK)
+        page = console.log_in(account.email)
+        assert console.follow(page).status == 200
     session = next(cookie for cookie in page.set_cookies if cookie.startswith("latchkey=lk_se_"))
     assert session.partition("; ")[2] == "Path=/; HttpOnly; SameSite=Lax; Max-Age=1209600"
 
 
-def test_cookie_of_plain_http_is_none_over_https(home: House) -> None:
+def test_cookie_of_plain_http_is_none_over_https(latchkey: TestApp) -> None:
     """A cookie that a neighbour on plain http could plant is not read where there is https."""
-    visitor = logged_in(home, person())
-    visitor.cookies = {"latchkey": visitor.session}
-    assert visitor.open("/settings/account").status == 303
+    console = logged_in(latchkey, person())
+    console.cookies = {"latchkey": console.session}
+    assert console.open("/settings/account").status == 303
 
 
-def test_session_is_no_credential_of_the_api(home: House) -> None:
+def test_session_is_no_credential_of_the_api(latchkey: TestApp) -> None:
     """No cookie opens /v1: another site's page can't use it, and no answer of /v1 sets one."""
-    visitor = logged_in(home, person())
-    cookie = {"Cookie": f"__Host-latchkey={visitor.session}"}
-    assert home.call("GET", "/v1/users/me", headers=cookie).status == 401
-    assert home.call("GET", "/v1/users/me", visitor.session).status == 401
-    answer = home.call("GET", "/v1/users/me", home.key(person()).secret)
+    console = logged_in(latchkey, person())
+    cookie = {"Cookie": f"__Host-latchkey={console.session}"}
+    assert latchkey.call("GET", "/v1/users/me", headers=cookie).status == 401
+    assert latchkey.call("GET", "/v1/users/me", console.session).status == 401
+    answer = latchkey.call("GET", "/v1/users/me", latchkey.key(person()).secret)
     assert answer.header("Set-Cookie") is None
 
 
 @pytest.mark.parametrize("cookie", ["", ";;=;", "a=b; __Host-latchkey", "__Host-latchkey=" + "x" * 4_000, "é=ü; =; ;"])
-def test_any_cookie_header_is_read(home: House, cookie: str) -> None:
+def test_any_cookie_header_is_read(latchkey: TestApp, cookie: str) -> None:
     """Whatever else lies in the jar of a shared domain, the page is shown."""
-    assert Visitor(home).open("/login", Cookie=cookie).status == 200
+    assert ConsoleClient(latchkey).open("/login", Cookie=cookie).status == 200
 
 
-def test_static_files_are_kept_for_a_year_and_cost_nothing(home: House) -> None:
+def test_static_files_are_kept_for_a_year_and_cost_nothing(latchkey: TestApp) -> None:
     """Their names carry a hash of what is in them; they are served unasked, uncounted, with the right type."""
-    visitor = Visitor(home)
-    files = [url for url in visitor.open("/").urls if url.startswith("/static/")]
+    console = ConsoleClient(latchkey)
+    files = [url for url in console.open("/").urls if url.startswith("/static/")]
     assert sorted(re.sub(r"\.[0-9a-f]{12}\.", ".", file) for file in files) == sorted(
         f"/static/{name}" for name in ("copy.js", "icon.svg", "latchkey.css")
     )
     with telemetry.calls_watched() as calls:
         for file in files:
-            answer = visitor.open(file).answer
+            answer = console.open(file).answer
             assert answer.status == 200
             assert answer.header("Cache-Control") == "public, max-age=31536000, immutable"
             assert answer.header("X-Content-Type-Options") == "nosniff"
@@ -175,9 +175,9 @@ def test_static_files_are_kept_for_a_year_and_cost_nothing(home: House) -> None:
 @pytest.mark.parametrize(
     "name", ["latchkey.css", "latchkey.000000000000.css", "..%2f..%2fapp.py", "%2e%2e", "assets.py", "nothing.css"]
 )
-def test_unknown_static_file_is_not_found(home: House, name: str) -> None:
+def test_unknown_static_file_is_not_found(latchkey: TestApp, name: str) -> None:
     """Only a whole name opens a file: no old hash, no other folder."""
     with telemetry.calls_watched() as calls:
-        answer = Visitor(home).open(f"/static/{name}").answer
+        answer = ConsoleClient(latchkey).open(f"/static/{name}").answer
     assert (answer.status, calls.made) == (404, [])
     assert "immutable" not in str(answer.headers)

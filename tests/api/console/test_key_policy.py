@@ -2,29 +2,29 @@
 
 from chalicelib.credentials import revoke
 from chalicelib.detection import leak_policy, leaks
-from tests.house import House
 from tests.oauth.flow import someone
+from tests.support.harness import TestApp
 
 KEYS, ACCOUNT = "/settings/keys", "/settings/account"
 
 
-def test_policy_is_chosen_on_the_page_of_the_key(home: House) -> None:
+def test_policy_is_chosen_on_the_page_of_the_key(latchkey: TestApp) -> None:
     """The page shows it afterwards, and so does the API."""
-    ada = someone(home)
-    issued = home.key(ada.account)
+    ada = someone(latchkey)
+    issued = latchkey.key(ada.account)
     path = f"{KEYS}/{issued.key.id}"
     assert 'value="tell" checked' in ada.open(path).html
     for chosen in ("narrow", "revoke", "tell"):
         page = ada.follow(ada.submit(f"{path}/policy", on=path, on_anomaly=chosen))
         assert "Saved." in page.text
         assert f'value="{chosen}" checked' in page.html
-        assert home.call("GET", f"/v1/keys/{issued.key.id}", issued.secret).json()["on_anomaly"] == chosen
+        assert latchkey.call("GET", f"/v1/keys/{issued.key.id}", issued.secret).json()["on_anomaly"] == chosen
 
 
-def test_policy_that_is_none_is_refused(home: House) -> None:
+def test_policy_that_is_none_is_refused(latchkey: TestApp) -> None:
     """And nobody chooses for someone else's key, or for one that has ended."""
-    ada, eve = someone(home), someone(home, "Eve")
-    issued = home.key(ada.account)
+    ada, eve = someone(latchkey), someone(latchkey, "Eve")
+    issued = latchkey.key(ada.account)
     path = f"{KEYS}/{issued.key.id}"
     assert ada.submit(f"{path}/policy", on=path, on_anomaly="ignore").status == 400
     theirs = {"csrf": eve.open(ACCOUNT).value(f"{ACCOUNT}/name", "csrf"), "on_anomaly": "revoke"}
@@ -35,22 +35,22 @@ def test_policy_that_is_none_is_refused(home: House) -> None:
     assert ada.send(f"{path}/policy", late).status == 409
 
 
-def test_what_was_noticed_stands_in_the_list_and_on_the_page(home: House) -> None:
+def test_what_was_noticed_stands_in_the_list_and_on_the_page(latchkey: TestApp) -> None:
     """With its day, as text; after seven days it is gone."""
-    ada = someone(home)
-    issued = home.key(ada.account)
+    ada = someone(latchkey)
+    issued = latchkey.key(ada.account)
     leak_policy.act(ada.account.id, issued.key.id, why="requests from a <new> network")
     for path in (KEYS, f"{KEYS}/{issued.key.id}"):
         assert "Unusual: requests from a <new> network on 2021-12-20" in ada.open(path).text
-    home.clock.forward(7 * 86_400)
+    latchkey.clock.forward(7 * 86_400)
     ada.logs_in_again()
     assert "Unusual" not in ada.open(KEYS).text
 
 
-def test_leaked_key_says_so(home: House) -> None:
+def test_leaked_key_says_so(latchkey: TestApp) -> None:
     """On its page, also when it is revoked already."""
-    ada = someone(home)
-    issued = home.key(ada.account)
+    ada = someone(latchkey)
+    issued = latchkey.key(ada.account)
     path = f"{KEYS}/{issued.key.id}"
     leaks.follow_up([leaks.Alert(issued.secret, "key", public=False)])
     assert "Replace it now" in ada.open(path).text

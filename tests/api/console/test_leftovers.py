@@ -19,9 +19,9 @@ from chalicelib.oauth import clients, consent, grants
 from chalicelib.webhooks import endpoints
 from chalicelib.webhooks.tables import Endpoint
 from tests.api.console.places import told_to_nobody
-from tests.house import House
 from tests.oauth.flow import CLIENT, App, Person, registered, someone, works
-from tests.visitor import Page, Visitor, person
+from tests.support.console_client import ConsoleClient, Page, person
+from tests.support.harness import TestApp
 
 OTHER = "harmonica wolverine custard"
 LATER_MS = 60_000
@@ -39,17 +39,17 @@ class Leftover:
     connected: list[str]
 
 
-def left(home: House) -> Leftover:
+def left(latchkey: TestApp) -> Leftover:
     """Return what stands in an account that somebody else was in."""
-    ada = someone(home)
-    apps = [registered(home, owner=ada.account) for _ in range(2)]
+    ada = someone(latchkey)
+    apps = [registered(latchkey, owner=ada.account) for _ in range(2)]
     return Leftover(
         ada,
-        keys=[home.key(ada.account) for _ in range(2)],
+        keys=[latchkey.key(ada.account) for _ in range(2)],
         apps=apps,
         tokens=[app.ask(CLIENT).json()["access_token"] for app in apps],
         webhooks=[endpoints.owned(ada.account.id, told_to_nobody(ada.account).endpoint_id) for _ in range(2)],
-        connected=[ada.grant(registered(home))[0] for _ in range(2)],
+        connected=[ada.grant(registered(latchkey))[0] for _ in range(2)],
     )
 
 
@@ -72,10 +72,10 @@ def minute_passes() -> None:
 
 
 @pytest.mark.parametrize("mailed", [True, False])
-def test_link_offers_what_there_is_and_ticks_connected_apps_only(home: House, mailed: bool) -> None:
+def test_link_offers_what_there_is_and_ticks_connected_apps_only(latchkey: TestApp, mailed: bool) -> None:
     """Every key, application and webhook by its name, unticked; also by a link that was handed over."""
-    there = left(home)
-    page = Visitor(home).open(link(there.ada.account, mailed=mailed))
+    there = left(latchkey)
+    page = ConsoleClient(latchkey).open(link(there.ada.account, mailed=mailed))
     ids = [key.key.id for key in there.keys] + [app.id for app in there.apps] + [hook.id for hook in there.webhooks]
     assert ticked(page) == {"end": True} | dict.fromkeys(ids, False)
     assert "Log out everywhere and disconnect apps" in page.text
@@ -84,119 +84,123 @@ def test_link_offers_what_there_is_and_ticks_connected_apps_only(home: House, ma
     assert page.secrets == []
 
 
-def test_ticked_things_end_at_the_next_request_and_others_go_on(home: House) -> None:
+def test_ticked_things_end_at_the_next_request_and_others_go_on(latchkey: TestApp) -> None:
     """One key, one application and one webhook of two; the untouched box disconnects both apps; sessions are over."""
-    there = left(home)
+    there = left(latchkey)
     account, chosen = there.ada.account, [there.keys[0].key.id, there.apps[0].id, there.webhooks[0].id]
-    assert all(works(home, token) for token in [*there.tokens, *there.connected, *(key.secret for key in there.keys)])
-    page = Visitor(home).submit(link(account), password=OTHER, end=chosen)
+    assert all(
+        works(latchkey, token) for token in [*there.tokens, *there.connected, *(key.secret for key in there.keys)]
+    )
+    page = ConsoleClient(latchkey).submit(link(account), password=OTHER, end=chosen)
     assert page.location == "/login?done=password-set"
-    assert [works(home, key.secret) for key in there.keys] == [False, True]
-    assert [works(home, token) for token in there.tokens] == [False, True]
-    assert [works(home, token) for token in there.connected] == [False, False]
+    assert [works(latchkey, key.secret) for key in there.keys] == [False, True]
+    assert [works(latchkey, token) for token in there.tokens] == [False, True]
+    assert [works(latchkey, token) for token in there.connected] == [False, False]
     assert [app.id for app in there.apps if clients.find(app.id)] == [there.apps[1].id]
     assert [hook.id for hook in endpoints.of_account(account.id)] == [there.webhooks[1].id]
     assert list(consent.of_account(Account.get(account.id))) == []
     assert sessions.session_of(there.ada.session) is None
 
 
-def test_unticked_box_leaves_apps_connected_and_ends_sessions(home: House) -> None:
+def test_unticked_box_leaves_apps_connected_and_ends_sessions(latchkey: TestApp) -> None:
     """Nothing but the sessions ends, and nothing is left to be finished."""
-    there = left(home)
-    page = Visitor(home).submit(link(there.ada.account), password=OTHER, connected="")
+    there = left(latchkey)
+    page = ConsoleClient(latchkey).submit(link(there.ada.account), password=OTHER, connected="")
     assert page.location == "/login?done=password-set"
-    assert all(works(home, token) for token in [*there.tokens, *there.connected, *(key.secret for key in there.keys)])
+    assert all(
+        works(latchkey, token) for token in [*there.tokens, *there.connected, *(key.secret for key in there.keys)]
+    )
     assert len(list(consent.of_account(there.ada.account))) == 2
     assert sessions.session_of(there.ada.session) is None
     assert list(unfinished.all_there_are()) == []
 
 
-def test_ids_of_another_account_end_nothing(home: House) -> None:
+def test_ids_of_another_account_end_nothing(latchkey: TestApp) -> None:
     """A form that was tampered with names somebody else's key, application and webhook, and what is none."""
-    there, other = left(home), left(home)
+    there, other = left(latchkey), left(latchkey)
     foreign = [other.keys[0].key.id, other.apps[0].id, other.webhooks[0].id, "connected", "nonsense", ""]
-    visitor = Visitor(home)
-    page = visitor.submit(link(there.ada.account), password=OTHER, end=foreign, connected="")
+    console = ConsoleClient(latchkey)
+    page = console.submit(link(there.ada.account), password=OTHER, end=foreign, connected="")
     assert page.location == "/login?done=password-set"
-    assert works(home, other.keys[0].secret)
-    assert works(home, other.tokens[0])
-    assert all(works(home, token) for token in there.connected)
+    assert works(latchkey, other.keys[0].secret)
+    assert works(latchkey, other.tokens[0])
+    assert all(works(latchkey, token) for token in there.connected)
     assert len(list(endpoints.of_account(other.ada.account.id))) == 2
     assert list(unfinished.all_there_are()) == []
 
 
 @pytest.mark.parametrize("why", ["weak", "too_old"])
-def test_refused_form_keeps_what_was_ticked(home: House, why: str) -> None:
+def test_refused_form_keeps_what_was_ticked(latchkey: TestApp, why: str) -> None:
     """A password that is too weak, or a page that was open for too long, ends nothing and unticks nothing."""
-    there = left(home)
+    there = left(latchkey)
     key, hook = there.keys[1].key.id, there.webhooks[0].id
-    visitor, target = Visitor(home), link(there.ada.account)
-    form = visitor.filled(visitor.open(target), "/password", {"password": "password1234", "end": [key, hook]})
+    console, target = ConsoleClient(latchkey), link(there.ada.account)
+    form = console.filled(console.open(target), "/password", {"password": "password1234", "end": [key, hook]})
     del form["connected"]
     if why == "too_old":
         form |= {"password": OTHER, "csrf": "old"}
-    page = visitor.send("/password", form)
+    page = console.send("/password", form)
     assert page.status == (400 if why == "weak" else 403)
     assert {value for value, is_ticked in ticked(page).items() if is_ticked} == {key, hook}
-    assert works(home, there.keys[1].secret)
-    again = visitor.filled(page, "/password", {"password": OTHER})
-    assert visitor.send("/password", again).status == 303
-    assert not works(home, there.keys[1].secret)
-    assert all(works(home, token) for token in there.connected)
+    assert works(latchkey, there.keys[1].secret)
+    again = console.filled(page, "/password", {"password": OTHER})
+    assert console.send("/password", again).status == 303
+    assert not works(latchkey, there.keys[1].secret)
+    assert all(works(latchkey, token) for token in there.connected)
 
 
-def test_spent_link_ends_nothing(home: House) -> None:
+def test_spent_link_ends_nothing(latchkey: TestApp) -> None:
     """Of two uses of a link only the first ends what was ticked with it."""
-    there = left(home)
-    first, second = Visitor(home), Visitor(home)
+    there = left(latchkey)
+    first, second = ConsoleClient(latchkey), ConsoleClient(latchkey)
     target = link(there.ada.account)
     late = second.filled(second.open(target), "/password", {"password": OTHER, "end": [there.keys[0].key.id]})
     assert first.submit(target, password=OTHER).status == 303
     assert second.send("/password", late).status == 410
-    assert works(home, there.keys[0].secret)
+    assert works(latchkey, there.keys[0].secret)
 
 
-def test_first_password_offers_nothing(home: House) -> None:
+def test_first_password_offers_nothing(latchkey: TestApp) -> None:
     """Nobody was logged in before, so there is nothing to be ended."""
-    account = home.account(name="Ada")
-    assert ticked(Visitor(home).open(link(account))) == {}
+    account = latchkey.account(name="Ada")
+    assert ticked(ConsoleClient(latchkey).open(link(account))) == {}
 
 
-def test_first_proof_of_an_address_says_that_everything_ends(home: House) -> None:
+def test_first_proof_of_an_address_says_that_everything_ends(latchkey: TestApp) -> None:
     """There is nothing to choose: whoever made the account before may have been somebody else."""
     account = person(verified=False)
-    home.key(account)
-    page = Visitor(home).open(link(account))
+    latchkey.key(account)
+    page = ConsoleClient(latchkey).open(link(account))
     assert ticked(page) == {}
     assert "everything from before ends" in page.text
 
 
-def test_handed_over_link_ends_no_key_that_is_not_ticked(home: House) -> None:
+def test_handed_over_link_ends_no_key_that_is_not_ticked(latchkey: TestApp) -> None:
     """It proves no address, so what an unverified account has goes on."""
     account = person(verified=False)
-    kept, ended = home.key(account), home.key(account)
-    page = Visitor(home).submit(link(account, mailed=False), password=OTHER, end=[ended.key.id])
+    kept, ended = latchkey.key(account), latchkey.key(account)
+    page = ConsoleClient(latchkey).submit(link(account, mailed=False), password=OTHER, end=[ended.key.id])
     assert page.status == 303
-    assert (works(home, kept.secret), works(home, ended.secret)) == (True, False)
+    assert (works(latchkey, kept.secret), works(latchkey, ended.secret)) == (True, False)
 
 
-def test_more_connected_apps_than_a_request_can_end_are_ended_by_the_minutes_function(home: House) -> None:
+def test_more_connected_apps_than_a_request_can_end_are_ended_by_the_minutes_function(latchkey: TestApp) -> None:
     """The page says that not all of it has ended yet; what is allowed afterwards goes on."""
-    ada = someone(home)
-    app = registered(home)
+    ada = someone(latchkey)
+    app = registered(latchkey)
     for _ in range(SLICE + 1):
         grants.new(ada.account.id, app.id, scopes={"read"}, resources=set()).save()
-    visitor = Visitor(home)
-    page = visitor.follow(visitor.submit(link(ada.account), password=OTHER))
+    console = ConsoleClient(latchkey)
+    page = console.follow(console.submit(link(ada.account), password=OTHER))
     assert "Not all that you selected could be ended yet" in page.notice
-    home.clock.forward(30)
+    latchkey.clock.forward(30)
     ada.logs_in_again()
     token, _ = ada.grant(app)
     for _ in range(2):
         minute_passes()
-        home.clock.forward(SETTLED_MS / 1000)
+        latchkey.clock.forward(SETTLED_MS / 1000)
     assert [grant.created_at for grant in grants.of_account(ada.account.id)] == [clock.now_ms() - 2 * SETTLED_MS]
-    assert works(home, token)
+    assert works(latchkey, token)
     assert [each.client_id for each in consent.of_account(Account.get(ada.account.id))] == [app.id]
     assert list(unfinished.all_there_are()) == []
 
@@ -213,34 +217,34 @@ def failing(table: str) -> Callable[[str, dict[str, Any]], dict[str, Any]]:
     return sent
 
 
-def test_what_can_not_be_ended_keeps_nothing_else_and_is_tried_again(home: House) -> None:
+def test_what_can_not_be_ended_keeps_nothing_else_and_is_tried_again(latchkey: TestApp) -> None:
     """While keys can't be revoked the rest ends, the log-in page says so, and a minute later the key ends, too."""
-    there = left(home)
-    visitor, target = Visitor(home), link(there.ada.account)
+    there = left(latchkey)
+    console, target = ConsoleClient(latchkey), link(there.ada.account)
     chosen = [there.keys[0].key.id, there.apps[0].id, there.webhooks[0].id]
-    form = visitor.filled(visitor.open(target), "/password", {"password": OTHER, "end": chosen})
+    form = console.filled(console.open(target), "/password", {"password": OTHER, "end": chosen})
     with dynamodb.sent_by(failing("credentials")):
-        page = visitor.send("/password", form)
+        page = console.send("/password", form)
     assert page.location == "/login?done=password-set-not-all-ended"
-    assert visitor.follow(page).notice.startswith("Your password is set")
-    assert not works(home, there.tokens[0])
+    assert console.follow(page).notice.startswith("Your password is set")
+    assert not works(latchkey, there.tokens[0])
     assert len(list(endpoints.of_account(there.ada.account.id))) == 1
-    assert works(home, there.keys[0].secret)
+    assert works(latchkey, there.keys[0].secret)
     minute_passes()
-    assert not works(home, there.keys[0].secret)
+    assert not works(latchkey, there.keys[0].secret)
     (event,) = record.newest_first(there.ada.account.id, 10, kind=kinds.KEY_REVOKED)
     assert event.changed.as_dict()["key"] == there.keys[0].key.id
 
 
-def test_fifty_applications_end_in_one_request(home: House) -> None:
+def test_fifty_applications_end_in_one_request(latchkey: TestApp) -> None:
     """As many as an account can have, with keys and webhooks, fit into one form."""
-    ada = someone(home)
-    apps = [registered(home, owner=ada.account) for _ in range(clients.OWNED_MAX)]
-    keys = [home.key(ada.account) for _ in range(20)]
+    ada = someone(latchkey)
+    apps = [registered(latchkey, owner=ada.account) for _ in range(clients.OWNED_MAX)]
+    keys = [latchkey.key(ada.account) for _ in range(20)]
     hooks = [told_to_nobody(ada.account).endpoint_id for _ in range(endpoints.ENDPOINTS_MAX)]
     chosen = [app.id for app in apps] + [key.key.id for key in keys] + hooks
-    page = Visitor(home).submit(link(ada.account), password=OTHER, end=chosen)
+    page = ConsoleClient(latchkey).submit(link(ada.account), password=OTHER, end=chosen)
     assert page.location == "/login?done=password-set"
     assert [app.id for app in apps if clients.find(app.id)] == []
     assert list(endpoints.of_account(ada.account.id)) == []
-    assert not works(home, keys[19].secret)
+    assert not works(latchkey, keys[19].secret)

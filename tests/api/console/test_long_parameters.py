@@ -4,20 +4,20 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.house import House
-from tests.visitor import PASSWORD, Visitor, logged_in, person
+from tests.support.console_client import PASSWORD, ConsoleClient, logged_in, person
+from tests.support.harness import TestApp
 
 LONG = "https://x.example/" + "€" * 1_000
 
 
 @pytest.fixture
-def admin(home: House) -> Visitor:
+def admin(latchkey: TestApp) -> ConsoleClient:
     """An administrator who is logged in."""
-    return logged_in(home, person(name="Root", admin=True))
+    return logged_in(latchkey, person(name="Root", admin=True))
 
 
 @pytest.mark.parametrize("path", ["/admin/applications", "/admin/applications/end"])
-def test_id_that_no_application_can_have_is_not_found(admin: Visitor, path: str) -> None:
+def test_id_that_no_application_can_have_is_not_found(admin: ConsoleClient, path: str) -> None:
     """By whichever page it is asked for; what was typed isn't cut, which could make another's id of it."""
     page = admin.open(f"{path}?client_id={quote(LONG, safe='')}")
     assert (page.status, "There is no such application" in page.html) == (404, True)
@@ -25,7 +25,7 @@ def test_id_that_no_application_can_have_is_not_found(admin: Visitor, path: str)
     assert (page.status, "There is no such application" in page.html) == (404, True)
 
 
-def test_application_that_cant_be_is_not_ended(admin: Visitor) -> None:
+def test_application_that_cant_be_is_not_ended(admin: ConsoleClient) -> None:
     """The form that ends one is answered in words."""
     csrf = dict(admin.open("/settings/account").read.forms[0].fields)["csrf"]
     for client_id in ("", LONG, "x" * 5_000):
@@ -34,7 +34,7 @@ def test_application_that_cant_be_is_not_ended(admin: Visitor) -> None:
 
 
 @pytest.mark.parametrize("fields", [{}, {"client_id": ""}, {"client_id": LONG}, {"client_id": "x" * 3_000}])
-def test_disconnecting_nothing_is_not_found(admin: Visitor, fields: dict[str, str]) -> None:
+def test_disconnecting_nothing_is_not_found(admin: ConsoleClient, fields: dict[str, str]) -> None:
     """Without an id, or with one that nothing can have, nothing is disconnected, and the page says so."""
     csrf = dict(admin.open("/settings/account").read.forms[0].fields)["csrf"]
     page = admin.send("/settings/connected", {"csrf": csrf, "password": PASSWORD, **fields})
@@ -51,6 +51,6 @@ def test_disconnecting_nothing_is_not_found(admin: Visitor, fields: dict[str, st
     ],
     ids=["the end before the beginning", "a long place", "longer when folded", "a long address"],
 )
-def test_accounts_that_cant_be_are_not_found(admin: Visitor, query: str) -> None:
+def test_accounts_that_cant_be_are_not_found(admin: ConsoleClient, query: str) -> None:
     """Whatever is looked for, and from wherever on."""
     assert admin.open(f"/admin?{query}").status == 404

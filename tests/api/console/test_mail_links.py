@@ -5,9 +5,9 @@ import pytest
 from chalicelib.accounts import email_links, sessions
 from chalicelib.accounts.tables import Account
 from chalicelib.credentials import find
-from tests.house import House, refusal
-from tests.letterbox import Letterbox
-from tests.visitor import Visitor, logged_in, person
+from tests.support.console_client import ConsoleClient, logged_in, person
+from tests.support.harness import TestApp, refusal
+from tests.support.mailbox import Mailbox
 
 OTHER = "harmonica wolverine custard"
 
@@ -15,64 +15,64 @@ OTHER = "harmonica wolverine custard"
 @pytest.mark.parametrize(
     ("path", "purpose"), [("/verify", email_links.VERIFY_EMAIL), ("/password", email_links.SET_PASSWORD)]
 )
-def test_looking_at_a_link_spends_nothing(home: House, path: str, purpose: str) -> None:
+def test_looking_at_a_link_spends_nothing(latchkey: TestApp, path: str, purpose: str) -> None:
     """A mail scanner opens it ten times; the person's button still works, once."""
     account = person()
     target = (
         f"{path}?ticket={email_links.new_link(account.id, purpose, email=account.email, epoch=account.session_epoch)}"
     )
     for _ in range(10):
-        assert Visitor(home).open(target).status == 200
-    visitor = Visitor(home)
-    form = visitor.filled(visitor.open(target), path, {"password": OTHER} if path == "/password" else {})
-    assert visitor.send(path, form).status == 303
-    assert visitor.send(path, form).status == 410
-    assert visitor.open(target).status == 410
+        assert ConsoleClient(latchkey).open(target).status == 200
+    console = ConsoleClient(latchkey)
+    form = console.filled(console.open(target), path, {"password": OTHER} if path == "/password" else {})
+    assert console.send(path, form).status == 303
+    assert console.send(path, form).status == 410
+    assert console.open(target).status == 410
 
 
-def test_spent_link_says_how_to_go_on(home: House) -> None:
+def test_spent_link_says_how_to_go_on(latchkey: TestApp) -> None:
     """The page says what may have happened, and what to do."""
-    page = Visitor(home).open("/verify?ticket=nonsense")
+    page = ConsoleClient(latchkey).open("/verify?ticket=nonsense")
     assert (page.status, page.heading) == (410, "This link is spent")
     assert "Ask for another one." in page.text
 
 
-def test_bad_password_spends_no_link(home: House) -> None:
+def test_bad_password_spends_no_link(latchkey: TestApp) -> None:
     """The form comes back with what was wrong, and the same link takes a better one."""
     account = person()
-    visitor = Visitor(home)
+    console = ConsoleClient(latchkey)
     ticket = email_links.new_link(
         account.id, email_links.SET_PASSWORD, email=account.email, epoch=account.session_epoch
     )
     for bad in ("short", "passwordpassword", account.email):
-        page = visitor.submit(f"/password?ticket={ticket}", password=bad)
+        page = console.submit(f"/password?ticket={ticket}", password=bad)
         assert (page.status, page.problem != "") == (400, True)
         assert bad not in page.html or bad == account.email
-    assert visitor.send("/password", visitor.filled(page, "/password", {"password": OTHER})).status == 303
+    assert console.send("/password", console.filled(page, "/password", {"password": OTHER})).status == 303
 
 
-def test_first_password_is_told_to_nobody(home: House, box: Letterbox) -> None:
+def test_first_password_is_told_to_nobody(latchkey: TestApp, box: Mailbox) -> None:
     """Who was invited by an admin sets a first password: there was none to be changed.
 
     The link was handed over, so it says nothing about whose the address is.
     """
-    admin = home.key(person(admin=True), "admin")
-    made = home.call("POST", "/v1/users", admin.secret, json_body={"email": "ada@example.com", "name": "Ada"})
+    admin = latchkey.key(person(admin=True), "admin")
+    made = latchkey.call("POST", "/v1/users", admin.secret, json_body={"email": "ada@example.com", "name": "Ada"})
     target = made.json()["set_password_url"].removeprefix("https://api.example.com")
-    assert Visitor(home).submit(target, password=OTHER).status == 303
+    assert ConsoleClient(latchkey).submit(target, password=OTHER).status == 303
     assert box.take() == []
     assert Account.get(made.json()["id"]).email_verified_at is None
-    assert Visitor(home).log_in("ada@example.com", OTHER).status == 303
+    assert ConsoleClient(latchkey).log_in("ada@example.com", OTHER).status == 303
 
 
 @pytest.mark.parametrize("how", ["verify", "reset", "change_email"])
-def test_keys_from_before_the_first_proof_are_shown_as_ended(home: House, how: str) -> None:
+def test_keys_from_before_the_first_proof_are_shown_as_ended(latchkey: TestApp, how: str) -> None:
     """They are refused, and wherever keys are shown, by page, API and admin, they stand as revoked."""
     account = person(verified=False)
-    old = home.key(account)
-    squatter = logged_in(home, account)
-    assert home.call("GET", "/v1/users/me", old.secret).status == 200
-    home.clock.forward(60)
+    old = latchkey.key(account)
+    squatter = logged_in(latchkey, account)
+    assert latchkey.call("GET", "/v1/users/me", old.secret).status == 200
+    latchkey.clock.forward(60)
     links_of = {
         "verify": (
             "/verify",
@@ -90,53 +90,53 @@ def test_keys_from_before_the_first_proof_are_shown_as_ended(home: House, how: s
         ),
     }
     path, ticket = links_of[how]
-    browser = logged_in(home, account) if how == "change_email" else Visitor(home)
+    browser = logged_in(latchkey, account) if how == "change_email" else ConsoleClient(latchkey)
     fields = {} if how == "change_email" else {"password": OTHER}
     assert browser.submit(f"{path}?ticket={ticket}", **fields).status == 303
-    assert refusal(home.call("GET", "/v1/users/me", old.secret)) == (401, "invalid_api_key")
+    assert refusal(latchkey.call("GET", "/v1/users/me", old.secret)) == (401, "invalid_api_key")
     assert sessions.session_of(squatter.session) is None
 
     owner = Account.get(account.id)
-    inside = logged_in(home, owner)
+    inside = logged_in(latchkey, owner)
     assert [row[-1] for row in inside.open("/settings/keys").rows] == ["State", "Revoked"]
-    new = home.key(owner)
-    listed = home.call("GET", "/v1/keys", new.secret).json()["data"]
+    new = latchkey.key(owner)
+    listed = latchkey.call("GET", "/v1/keys", new.secret).json()["data"]
     assert {key["id"]: key["state"] for key in listed} == {old.key.id: "revoked", new.key.id: "live"}
-    admin = logged_in(home, person(admin=True))
+    admin = logged_in(latchkey, person(admin=True))
     assert [row[-1] for row in admin.open(f"/admin/accounts/{account.id}").rows][:3] == ["State", "Revoked", "Live"]
-    assert refusal(home.call("POST", f"/v1/keys/{old.key.id}/rotate", new.secret)) == (409, "conflict")
+    assert refusal(latchkey.call("POST", f"/v1/keys/{old.key.id}/rotate", new.secret)) == (409, "conflict")
 
 
-def test_ended_keys_take_no_place(home: House) -> None:
+def test_ended_keys_take_no_place(latchkey: TestApp) -> None:
     """After the first proof the owner has all twenty places."""
     account = person(verified=False)
     for _ in range(20):
-        home.key(account)
-    home.clock.forward(60)
+        latchkey.key(account)
+    latchkey.clock.forward(60)
     ticket = email_links.new_link(
         account.id, email_links.VERIFY_EMAIL, email=account.email, epoch=account.session_epoch
     )
     target = f"/verify?ticket={ticket}"
-    assert Visitor(home).submit(target, password=OTHER).status == 303
+    assert ConsoleClient(latchkey).submit(target, password=OTHER).status == 303
     owner = Account.get(account.id)
     for _ in range(20):
-        home.key(owner)
+        latchkey.key(owner)
     live = [key for key in find.keys_of(account.id) if key.is_live()]
     assert len(live) == len(owner.live_keys.attribute_values) + 20
 
 
-def test_owner_moves_in_and_generates_a_key_at_once(home: House) -> None:
+def test_owner_moves_in_and_generates_a_key_at_once(latchkey: TestApp) -> None:
     """What ended the squatter's keys doesn't hinder the owner a moment later."""
     account = person(verified=False)
     ticket = email_links.new_link(
         account.id, email_links.VERIFY_EMAIL, email=account.email, epoch=account.session_epoch
     )
     target = f"/verify?ticket={ticket}"
-    assert Visitor(home).submit(target, password=OTHER).status == 303
-    visitor = Visitor(home)
-    visitor.log_in(account.email, OTHER)
-    made = visitor.submit("/settings/keys/new", name="CI", scopes=["read", "keys"])
+    assert ConsoleClient(latchkey).submit(target, password=OTHER).status == 303
+    console = ConsoleClient(latchkey)
+    console.log_in(account.email, OTHER)
+    made = console.submit("/settings/keys/new", name="CI", scopes=["read", "keys"])
     secret = made.secrets[0]
-    assert home.call("GET", "/v1/users/me", secret).status == 200
+    assert latchkey.call("GET", "/v1/users/me", secret).status == 200
     body = {"name": "By API", "scopes": ["read"]}
-    assert home.call("POST", "/v1/keys", secret, json_body=body).status == 201
+    assert latchkey.call("POST", "/v1/keys", secret, json_body=body).status == 201

@@ -4,8 +4,8 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.house import House
-from tests.visitor import PASSWORD, Visitor, logged_in, person
+from tests.support.console_client import PASSWORD, ConsoleClient, logged_in, person
+from tests.support.harness import TestApp
 
 ELSEWHERE = [
     "//[",
@@ -22,18 +22,18 @@ ELSEWHERE = [
 
 
 @pytest.mark.parametrize("after", ELSEWHERE)
-def test_what_is_no_path_leads_home(home: House, after: str) -> None:
+def test_what_is_no_path_leads_home(latchkey: TestApp, after: str) -> None:
     """Also what no parser takes for a URL: nothing fails, before log-in, at it, and after it."""
     account = person()
     for path in ("/login", "/signup"):
-        assert Visitor(home).open(f"{path}?next={quote(after, safe='')}").status == 200
-    assert logged_in(home, account).open(f"/login?next={quote(after, safe='')}").location == "/settings/keys"
-    page = Visitor(home).submit("/login", on="/login", email=account.email, password=PASSWORD, next=after)
+        assert ConsoleClient(latchkey).open(f"{path}?next={quote(after, safe='')}").status == 200
+    assert logged_in(latchkey, account).open(f"/login?next={quote(after, safe='')}").location == "/settings/keys"
+    page = ConsoleClient(latchkey).submit("/login", on="/login", email=account.email, password=PASSWORD, next=after)
     assert (page.status, page.location) == (303, "/settings/keys")
 
 
 @pytest.mark.parametrize("after", ["/settings/usage", "/oauth/authorize?state=[", "/[", "/settings/keys?x=//["])
-def test_path_of_this_console_is_gone_to(home: House, after: str) -> None:
+def test_path_of_this_console_is_gone_to(latchkey: TestApp, after: str) -> None:
     """Whatever else it holds."""
     account = person()
-    assert logged_in(home, account).open(f"/login?next={quote(after, safe='')}").location == after
+    assert logged_in(latchkey, account).open(f"/login?next={quote(after, safe='')}").location == after

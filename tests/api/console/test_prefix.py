@@ -11,9 +11,9 @@ from chalicelib.accounts.find import account_by_email
 from chalicelib.core import settings
 from chalicelib.credentials import find
 from infra.standin import Gateway
-from tests.house import House
-from tests.letterbox import Letterbox
-from tests.visitor import PASSWORD, Page, Visitor, person
+from tests.support.console_client import PASSWORD, ConsoleClient, Page, person
+from tests.support.harness import TestApp
+from tests.support.mailbox import Mailbox
 
 DOMAIN = "abc123.execute-api.us-east-1.amazonaws.com"
 STAGED = f"https://{DOMAIN}"
@@ -40,15 +40,15 @@ class StagedGateway(Gateway):
 
 
 @pytest.fixture(params=["configured", "from_context"])
-def staged(home: House, request: pytest.FixtureRequest) -> Any:
+def staged(latchkey: TestApp, request: pytest.FixtureRequest) -> Any:
     """A house under `/api`: by its configured URL, or by what the gateway says of itself."""
-    home.gateway = StagedGateway(app, domain=DOMAIN)
+    latchkey.gateway = StagedGateway(app, domain=DOMAIN)
     url = f"{STAGED}/api" if request.param == "configured" else ""
     with settings.in_use(replace(settings.current(), public_url=url)):
-        yield home
+        yield latchkey
 
 
-def crawled(home: House, visitor: Visitor, start: str = "/") -> dict[str, Page]:
+def crawled(latchkey: TestApp, console: ConsoleClient, start: str = "/") -> dict[str, Page]:
     """Open every page that can be reached by links from `start`; every path on the way must lie under the root."""
     seen: dict[str, Page] = {}
     ahead = [start]
@@ -56,29 +56,29 @@ def crawled(home: House, visitor: Visitor, start: str = "/") -> dict[str, Page]:
         target = ahead.pop()
         if target in seen:
             continue
-        home.clock.forward(1)
-        page = seen[target] = visitor.open(target)
+        latchkey.clock.forward(1)
+        page = seen[target] = console.open(target)
         assert page.status in (200, 303), (target, page.status)
         if page.location:
-            ahead.append(visitor.local(page.location))
+            ahead.append(console.local(page.location))
             continue
         if page.answer.header("Content-Type") != "text/html; charset=utf-8":
             continue
         actions = {form.action for form in page.read.forms if form.method == "post"}
         for url in page.urls:
             if not url.startswith("#"):
-                path = visitor.local(url)
+                path = console.local(url)
                 ahead += [] if url in actions else [path]
     return seen
 
 
-def test_every_path_lies_under_the_stage(staged: House) -> None:
+def test_every_path_lies_under_the_stage(staged: TestApp) -> None:
     """Whoever follows every link, as a stranger and inside, never leaves `/api/`, and each file is there."""
-    stranger = Visitor(staged, STAGED, "/api")
+    stranger = ConsoleClient(staged, STAGED, "/api")
     assert {"/", "/login", "/signup", "/forgot"} <= crawled(staged, stranger).keys()
     account = person(admin=True)
     key = staged.key(account)
-    inside = Visitor(staged, STAGED, "/api")
+    inside = ConsoleClient(staged, STAGED, "/api")
     page = inside.log_in(account.email)
     assert page.location == "/api/settings/keys"
     seen = crawled(staged, inside, inside.local(page.location))
@@ -87,82 +87,82 @@ def test_every_path_lies_under_the_stage(staged: House) -> None:
     assert any(target.startswith("/static/") for target in seen)
 
 
-def test_whole_way_works_under_the_stage(staged: House, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_whole_way_works_under_the_stage(staged: TestApp, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Sign up, confirm, log in, generate, rename, revoke, log out: each form and redirect arrives."""
     folder = tmp_path_factory.mktemp("mail")
     with settings.in_use(replace(settings.current(), mail_folder=str(folder))):
-        visitor = Visitor(staged, STAGED, "/api")
-        visitor.submit("/signup", email="ada@example.com", name="Ada", password=PASSWORD)
-        letter = Letterbox(folder).take_one()
+        console = ConsoleClient(staged, STAGED, "/api")
+        console.submit("/signup", email="ada@example.com", name="Ada", password=PASSWORD)
+        letter = Mailbox(folder).take_one()
         assert letter.link.startswith(f"{STAGED}/api/verify?ticket=")
-        assert visitor.follow(visitor.submit(letter.target.removeprefix("/api"))).heading == "API Keys"
-    visitor.submit("/logout", on="/settings/account")
-    sent = visitor.open("/settings/usage")
+        assert console.follow(console.submit(letter.target.removeprefix("/api"))).heading == "API Keys"
+    console.submit("/logout", on="/settings/account")
+    sent = console.open("/settings/usage")
     assert sent.location == "/api/login?next=%2Fsettings%2Fusage"
-    form = visitor.open(visitor.local(sent.location))
-    fields = visitor.filled(form, "/login", {"email": "ada@example.com", "password": PASSWORD})
-    assert visitor.send("/login", fields).location == "/api/settings/usage"
-    made = visitor.submit("/settings/keys/new", name="CI")
+    form = console.open(console.local(sent.location))
+    fields = console.filled(form, "/login", {"email": "ada@example.com", "password": PASSWORD})
+    assert console.send("/login", fields).location == "/api/settings/usage"
+    made = console.submit("/settings/keys/new", name="CI")
     assert f"{STAGED}/api/v1/users/me" in made.text
     assert staged.call("GET", "/v1/users/me", made.secrets[0]).status == 200
     (key,) = find.keys_of(account_by_email("ada@example.com").id)
     path = f"/settings/keys/{key.id}"
-    assert visitor.submit(f"{path}/rename", on=path, name="Web").location == f"/api{path}?done=renamed"
-    assert visitor.submit(f"{path}/revoke").location == "/api/settings/keys?done=revoked"
-    assert visitor.submit("/logout", on="/settings/account").location == "/api/login?done=logged-out"
+    assert console.submit(f"{path}/rename", on=path, name="Web").location == f"/api{path}?done=renamed"
+    assert console.submit(f"{path}/revoke").location == "/api/settings/keys?done=revoked"
+    assert console.submit("/logout", on="/settings/account").location == "/api/login?done=logged-out"
 
 
-def test_cookies_under_the_stage_are_for_the_whole_host(staged: House) -> None:
+def test_cookies_under_the_stage_are_for_the_whole_host(staged: TestApp) -> None:
     """`__Host-` cookies must have `Path=/`; a browser would drop them otherwise."""
-    for cookie in Visitor(staged, STAGED, "/api").open("/login").set_cookies:
+    for cookie in ConsoleClient(staged, STAGED, "/api").open("/login").set_cookies:
         assert cookie.startswith("__Host-")
         assert "; Path=/; " in cookie
 
 
-def test_quick_start_under_the_stage_can_be_copied(staged: House) -> None:
+def test_quick_start_under_the_stage_can_be_copied(staged: TestApp) -> None:
     """The landing page shows the URL that works."""
-    assert f"{STAGED}/api/v1/users/me" in Visitor(staged, STAGED, "/api").open("/").text
+    assert f"{STAGED}/api/v1/users/me" in ConsoleClient(staged, STAGED, "/api").open("/").text
 
 
-def test_errors_under_the_stage_are_whole_pages(staged: House) -> None:
+def test_errors_under_the_stage_are_whole_pages(staged: TestApp) -> None:
     """Also the page that is shown without asking who looks finds its stylesheet."""
-    visitor = Visitor(staged, STAGED, "/api")
-    pages = [visitor.open("/verify?ticket=nonsense"), *(visitor.open("/") for _ in range(51))]
+    console = ConsoleClient(staged, STAGED, "/api")
+    pages = [console.open("/verify?ticket=nonsense"), *(console.open("/") for _ in range(51))]
     assert pages[-1].status == 429
     for page in (pages[0], pages[-1]):
         files = [url for url in page.urls if "/static/" in url]
         assert files
-        assert all(visitor.open(visitor.local(file)).status == 200 for file in files)
+        assert all(console.open(console.local(file)).status == 200 for file in files)
 
 
 @pytest.mark.parametrize("how", ["configured", "from_context"])
-def test_headers_that_anyone_can_write_change_nothing(home: House, how: str) -> None:
+def test_headers_that_anyone_can_write_change_nothing(latchkey: TestApp, how: str) -> None:
     """No link, form, redirect or letter is built from Host, X-Forwarded-* or Forwarded."""
     url = "https://api.example.com" if how == "configured" else ""
-    home.gateway = Gateway(app, domain="api.example.com")
+    latchkey.gateway = Gateway(app, domain="api.example.com")
     with settings.in_use(replace(settings.current(), public_url=url)):
-        visitor = Visitor(home)
-        visitor.open("/login")
+        console = ConsoleClient(latchkey)
+        console.open("/login")
         for target in ("/", "/login", "/signup", "/settings/keys", "/verify?ticket=x"):
-            plain, forged = visitor.open(target), visitor.open(target, **FORGED)
+            plain, forged = console.open(target), console.open(target, **FORGED)
             assert (plain.status, plain.location, plain.html) == (forged.status, forged.location, forged.html)
             assert "evil" not in str(forged.answer.headers)
 
 
-def test_letters_are_not_built_from_headers(home: House, box: Letterbox) -> None:
+def test_letters_are_not_built_from_headers(latchkey: TestApp, box: Mailbox) -> None:
     """A stranger can't have a reset link sent that leads to a host of theirs."""
     account = person()
-    visitor = Visitor(home)
-    form = visitor.filled(visitor.open("/forgot"), "/forgot", {"email": account.email})
+    console = ConsoleClient(latchkey)
+    form = console.filled(console.open("/forgot"), "/forgot", {"email": account.email})
     headers = {name.replace("_", "-"): value for name, value in FORGED.items()}
-    cookies = "; ".join(f"{name}={value}" for name, value in visitor.cookies.items())
-    headers |= {"Origin": visitor.origin, "Cookie": cookies, "Content-Type": "application/x-www-form-urlencoded"}
-    home.call("POST", "/forgot", headers=headers, body=urlencode(form, doseq=True).encode())
+    cookies = "; ".join(f"{name}={value}" for name, value in console.cookies.items())
+    headers |= {"Origin": console.origin, "Cookie": cookies, "Content-Type": "application/x-www-form-urlencoded"}
+    latchkey.call("POST", "/forgot", headers=headers, body=urlencode(form, doseq=True).encode())
     assert box.take_one().link.startswith("https://api.example.com/password?ticket=")
 
 
-def test_origin_of_a_forged_host_is_refused(home: House) -> None:
+def test_origin_of_a_forged_host_is_refused(latchkey: TestApp) -> None:
     """A form whose Origin agrees with its Host, and with nothing that we know, is another site's."""
-    visitor = Visitor(home)
-    form = visitor.filled(visitor.open("/login"), "/login", {"email": "a@example.com", "password": PASSWORD})
-    assert visitor.send("/login", form, origin="https://evil.example.net").status == 403
+    console = ConsoleClient(latchkey)
+    form = console.filled(console.open("/login"), "/login", {"email": "a@example.com", "password": PASSWORD})
+    assert console.send("/login", form, origin="https://evil.example.net").status == 403

@@ -3,8 +3,8 @@
 import pytest
 
 from chalicelib.oauth import clients
-from tests.house import House
-from tests.visitor import Visitor, logged_in, person
+from tests.support.console_client import ConsoleClient, logged_in, person
+from tests.support.harness import TestApp
 
 PLACE, NEW = "/settings/applications", "/settings/applications/new"
 APPLICATION = {
@@ -16,12 +16,12 @@ APPLICATION = {
 
 
 @pytest.fixture
-def ada(home: House) -> Visitor:
+def ada(latchkey: TestApp) -> ConsoleClient:
     """Somebody who is logged in."""
-    return logged_in(home, person())
+    return logged_in(latchkey, person())
 
 
-def test_form_sent_again_registers_no_second_application(ada: Visitor) -> None:
+def test_form_sent_again_registers_no_second_application(ada: ConsoleClient) -> None:
     """A reload of the answer says that the form was used, shows no secret, and a new form works."""
     form = ada.filled(ada.open(NEW), NEW, APPLICATION)
     assert ada.send(NEW, form).status == 200
@@ -33,10 +33,10 @@ def test_form_sent_again_registers_no_second_application(ada: Visitor) -> None:
     assert len(ada.open(PLACE).rows) == 1 + 2
 
 
-def test_reload_of_a_new_secret_does_not_replace_it(home: House) -> None:
+def test_reload_of_a_new_secret_does_not_replace_it(latchkey: TestApp) -> None:
     """The secret that was shown goes on, and the page says so; asked for anew it is rotated again."""
     account = person()
-    ada = logged_in(home, account)
+    ada = logged_in(latchkey, account)
     ada.submit(NEW, **APPLICATION)
     (client,) = clients.owned_by(account.id)
     path = f"{PLACE}/{client.client_id}"

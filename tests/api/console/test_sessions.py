@@ -6,94 +6,94 @@ from chalicelib.accounts import sessions, user_agent
 from chalicelib.accounts.tables import Account
 from chalicelib.core import errors
 from chalicelib.events import kinds, record
-from tests.house import House
-from tests.visitor import PASSWORD, Visitor, logged_in, person
+from tests.support.console_client import PASSWORD, ConsoleClient, logged_in, person
+from tests.support.harness import TestApp
 
 PLACE = "/settings/account/sessions"
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:133.0) Gecko/20100101 Firefox/133.0"
 
 
-def test_sessions_are_listed_with_browser_network_and_times(home: House) -> None:
+def test_sessions_are_listed_with_browser_network_and_times(latchkey: TestApp) -> None:
     """The newest first, this one marked, and the address only as its network."""
     account = person(email="ada@example.com")
-    logged_in(home, account)
-    home.clock.forward(60)
-    visitor = Visitor(home)
-    form = visitor.filled(visitor.open("/login"), "/login", {"email": account.email, "password": PASSWORD})
-    visitor.agent = FIREFOX
-    assert visitor.send("/login", form).status == 303
-    own, other = visitor.open(PLACE).rows[1:]
+    logged_in(latchkey, account)
+    latchkey.clock.forward(60)
+    console = ConsoleClient(latchkey)
+    form = console.filled(console.open("/login"), "/login", {"email": account.email, "password": PASSWORD})
+    console.agent = FIREFOX
+    assert console.send("/login", form).status == 303
+    own, other = console.open(PLACE).rows[1:]
     assert own[0] == "Firefox on Linux You (this browser)"
-    assert own[1] == visitor.ip.rpartition(".")[0] + ".0/24"
+    assert own[1] == console.ip.rpartition(".")[0] + ".0/24"
     assert own[2:4] == ["2021-12-20 10:01 UTC"] * 2
     assert other[:2] == ["Unknown browser", "–"]
-    assert visitor.ip not in visitor.open(PLACE).text
+    assert console.ip not in console.open(PLACE).text
 
 
-def test_only_live_sessions_of_the_account_are_listed(home: House) -> None:
+def test_only_live_sessions_of_the_account_are_listed(latchkey: TestApp) -> None:
     """Neither one that is over, nor a remembered device, nor somebody else's."""
     account = person()
-    logged_in(home, account)
-    home.clock.forward(sessions.IDLE_MS // 1000)
-    visitor = logged_in(home, account)
+    logged_in(latchkey, account)
+    latchkey.clock.forward(sessions.IDLE_MS // 1000)
+    console = logged_in(latchkey, account)
     sessions.remember_device(account)
-    logged_in(home, person(name="Eve"))
-    assert len(visitor.open(PLACE).rows) == 1 + 1
+    logged_in(latchkey, person(name="Eve"))
+    assert len(console.open(PLACE).rows) == 1 + 1
 
 
-def test_list_has_pages(home: House) -> None:
+def test_list_has_pages(latchkey: TestApp) -> None:
     """Fifty are looked at for one page, however many there are."""
     account = person()
     for _ in range(55):
-        home.clock.forward(1)
-        visitor = logged_in(home, account)
-    first = visitor.open(PLACE)
+        latchkey.clock.forward(1)
+        console = logged_in(latchkey, account)
+    first = console.open(PLACE)
     (older,) = [url for url in first.urls if "before=" in url]
-    assert (len(first.rows), len(visitor.open(older).rows)) == (1 + 50, 1 + 5)
+    assert (len(first.rows), len(console.open(older).rows)) == (1 + 50, 1 + 5)
 
 
-def test_one_session_is_ended(home: House) -> None:
+def test_one_session_is_ended(latchkey: TestApp) -> None:
     """From its next page on; the others go on, and it stands in Activity."""
     account = person()
-    visitor, other = logged_in(home, account), logged_in(home, account)
+    console, other = logged_in(latchkey, account), logged_in(latchkey, account)
     ended = f"{PLACE}/{other.session_id}/end"
-    page = visitor.submit(ended)
+    page = console.submit(ended)
     assert page.location == f"{PLACE}?done=session-ended"
     assert other.open(PLACE).location.startswith("/login")
-    assert visitor.open(PLACE).status == 200
+    assert console.open(PLACE).status == 200
     assert record.newest_first(account.id, 1)[0].type == kinds.SESSION_ENDED
-    assert visitor.open(ended).status == 404
+    assert console.open(ended).status == 404
 
 
-def test_own_session_can_be_ended_there_too(home: House) -> None:
+def test_own_session_can_be_ended_there_too(latchkey: TestApp) -> None:
     """It is a log-out."""
-    visitor = logged_in(home, person())
-    assert visitor.submit(f"{PLACE}/{visitor.session_id}/end").location == "/login?done=logged-out"
-    assert visitor.open(PLACE).location.startswith("/login")
+    console = logged_in(latchkey, person())
+    assert console.submit(f"{PLACE}/{console.session_id}/end").location == "/login?done=logged-out"
+    assert console.open(PLACE).location.startswith("/login")
 
 
-def test_session_of_somebody_else_can_not_be_ended(home: House) -> None:
+def test_session_of_somebody_else_can_not_be_ended(latchkey: TestApp) -> None:
     """It is not found, like one that never was."""
-    visitor, other = logged_in(home, person()), logged_in(home, person(name="Eve"))
-    csrf = visitor.open("/settings/account").value("/settings/account/name", "csrf")
-    assert visitor.send(f"{PLACE}/{other.session_id}/end", {"csrf": csrf}).status == 404
+    console, other = logged_in(latchkey, person()), logged_in(latchkey, person(name="Eve"))
+    csrf = console.open("/settings/account").value("/settings/account/name", "csrf")
+    assert console.send(f"{PLACE}/{other.session_id}/end", {"csrf": csrf}).status == 404
     assert other.open(PLACE).status == 200
     with pytest.raises(errors.NotFound):
         sessions.owned(person(name="Bob").id, "rubbish")
 
 
-def test_log_out_everywhere_ends_every_session(home: House) -> None:
+def test_log_out_everywhere_ends_every_session(latchkey: TestApp) -> None:
     """This one included; the keys go on working."""
     account = person()
-    visitor, other = logged_in(home, account), logged_in(home, account)
-    key = home.key(account)
-    page = visitor.submit("/settings/account/log-out-everywhere")
+    console, other = logged_in(latchkey, account), logged_in(latchkey, account)
+    key = latchkey.key(account)
+    page = console.submit("/settings/account/log-out-everywhere")
     assert page.location == "/login?done=logged-out-everywhere"
-    for each in (visitor, other):
+    for each in (console, other):
         assert each.open(PLACE).location.startswith("/login")
-    assert home.call("GET", "/v1/users/me", key.secret).status == 200
+    assert latchkey.call("GET", "/v1/users/me", key.secret).status == 200
     assert record.newest_first(account.id, 1)[0].type == kinds.SESSIONS_ENDED
-    assert Visitor(home).log_in(Account.get(account.id).email).status == 303
+    assert ConsoleClient(latchkey).log_in(Account.get(account.id).email).status == 303
 
 
 @pytest.mark.parametrize(

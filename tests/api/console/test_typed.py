@@ -6,8 +6,8 @@ import pytest
 
 from chalicelib.accounts.tables import Account
 from tests.api.console.places import told_to_nobody
-from tests.house import House
-from tests.visitor import PASSWORD, Page, Visitor, logged_in, person
+from tests.support.console_client import PASSWORD, ConsoleClient, Page, logged_in, person
+from tests.support.harness import TestApp
 
 pytestmark = pytest.mark.usefixtures("box")
 
@@ -69,21 +69,21 @@ REFUSED = {
 """Where a form stands, what it is sent to, what is typed, and the id of the field that is wrong."""
 
 
-def refused(home: House, what: str) -> tuple[Page, dict[str, str], str]:
+def refused(latchkey: TestApp, what: str) -> tuple[Page, dict[str, str], str]:
     """Return the page of a refused form, what was typed, and the id of the wrong field."""
     account = person(admin=True)
     names = {
         "account": account.id,
         "other": person(name="Bob").id,
-        "key": home.key(account).key.id,
+        "key": latchkey.key(account).key.id,
         "webhook": told_to_nobody(account).endpoint_id,
     }
     stands, sent, typed, wrong = REFUSED[what]
     outside = stands in ("/signup", "/forgot")
-    visitor = Visitor(home) if outside else logged_in(home, account)
+    console = ConsoleClient(latchkey) if outside else logged_in(latchkey, account)
     if stands.startswith("/device"):
-        return visitor.open(stands), {"user_code": "no-such"}, wrong
-    return visitor.submit(sent.format(**names), on=stands.format(**names), **typed), typed, wrong
+        return console.open(stands), {"user_code": "no-such"}, wrong
+    return console.submit(sent.format(**names), on=stands.format(**names), **typed), typed, wrong
 
 
 def tag_of(page: Page, field_id: str) -> str:
@@ -94,9 +94,9 @@ def tag_of(page: Page, field_id: str) -> str:
 
 
 @pytest.mark.parametrize("what", REFUSED)
-def test_error_stands_beside_its_field(home: House, what: str) -> None:
+def test_error_stands_beside_its_field(latchkey: TestApp, what: str) -> None:
     """The field is marked, has the focus, and is described by the error, which begins with a capital letter."""
-    page, _, wrong = refused(home, what)
+    page, _, wrong = refused(latchkey, what)
     assert page.status in (400, 404)
     tag = tag_of(page, wrong)
     assert 'aria-invalid="true"' in tag
@@ -109,9 +109,9 @@ def test_error_stands_beside_its_field(home: House, what: str) -> None:
 
 
 @pytest.mark.parametrize("what", REFUSED)
-def test_what_was_typed_is_kept(home: House, what: str) -> None:
+def test_what_was_typed_is_kept(latchkey: TestApp, what: str) -> None:
     """In every field of the form but those for passwords, which no page repeats."""
-    page, typed, _ = refused(home, what)
+    page, typed, _ = refused(latchkey, what)
     _, sent, _, _ = REFUSED[what]
     for name, value in typed.items():
         if "password" in name:
@@ -122,30 +122,30 @@ def test_what_was_typed_is_kept(home: House, what: str) -> None:
     assert f'value="{PASSWORD}"' not in page.html
 
 
-def test_chosen_scopes_and_kind_are_kept(home: House) -> None:
+def test_chosen_scopes_and_kind_are_kept(latchkey: TestApp) -> None:
     """Boxes and lists stay as they were chosen."""
-    visitor = logged_in(home, person())
-    page = visitor.submit("/settings/keys/new", name="", scopes=["write", "keys"], expiry="1 year")
+    console = logged_in(latchkey, person())
+    page = console.submit("/settings/keys/new", name="", scopes=["write", "keys"], expiry="1 year")
     assert [value for name, value in page.form("/settings/keys/new").fields if name == "scopes"] == ["write", "keys"]
     assert page.value("/settings/keys/new", "expiry") == "1 year"
 
 
-def test_form_that_is_too_old_keeps_what_was_typed(home: House) -> None:
+def test_form_that_is_too_old_keeps_what_was_typed(latchkey: TestApp) -> None:
     """A token that is no longer this browser's loses nothing but the passwords."""
-    visitor = Visitor(home)
-    fields = visitor.filled(visitor.open("/signup"), "/signup", {"email": "a@example.com", "name": "Ada"})
-    visitor.cookies.clear()
-    page = visitor.send("/signup", fields)
+    console = ConsoleClient(latchkey)
+    fields = console.filled(console.open("/signup"), "/signup", {"email": "a@example.com", "name": "Ada"})
+    console.cookies.clear()
+    page = console.send("/signup", fields)
     assert (page.status, "open for too long" in page.problem) == (403, True)
     assert page.value("/signup", "email") == "a@example.com"
-    assert visitor.send("/signup", visitor.filled(page, "/signup", {"password": PASSWORD})).status == 200
+    assert console.send("/signup", console.filled(page, "/signup", {"password": PASSWORD})).status == 200
 
 
-def test_error_whose_form_is_gone_is_shown_all_the_same(home: House) -> None:
+def test_error_whose_form_is_gone_is_shown_all_the_same(latchkey: TestApp) -> None:
     """What was refused on a page that no longer offers it is said on top of that page."""
     account = person()
-    visitor, path = logged_in(home, person(name="Root", admin=True)), f"/admin/accounts/{account.id}"
-    csrf = visitor.open(path).value(f"{path}/tier", "csrf")
-    page = visitor.send(f"{path}/reinstate", {"csrf": csrf, "reason": "x"})
+    console, path = logged_in(latchkey, person(name="Root", admin=True)), f"/admin/accounts/{account.id}"
+    csrf = console.open(path).value(f"{path}/tier", "csrf")
+    page = console.send(f"{path}/reinstate", {"csrf": csrf, "reason": "x"})
     assert (page.status, page.problem) == (400, "Reason must be a text of 3 to 200 characters on one line.")
     assert Account.get(account.id).status == "active"

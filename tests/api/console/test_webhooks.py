@@ -11,9 +11,9 @@ from chalicelib.webhooks import deliver, endpoints, fan_out
 from chalicelib.webhooks.states import DISABLED, ENABLED
 from chalicelib.webhooks.tables import Endpoint
 from tests.api.console.places import told_to_nobody
-from tests.house import House
-from tests.receiver import PUBLIC_URL, Receiver
-from tests.visitor import Visitor, logged_in, person
+from tests.support.console_client import ConsoleClient, logged_in, person
+from tests.support.harness import TestApp
+from tests.support.webhook_receiver import PUBLIC_URL, Receiver
 
 PLACE = "/settings/webhooks"
 NEW = f"{PLACE}/new"
@@ -21,18 +21,18 @@ URL = "https://hooks.example.com/latchkey"
 
 
 @pytest.fixture
-def ada(home: House) -> Visitor:
+def ada(latchkey: TestApp) -> ConsoleClient:
     """Somebody who is logged in."""
-    return logged_in(home, person())
+    return logged_in(latchkey, person())
 
 
-def path_of(ada: Visitor) -> str:
+def path_of(ada: ConsoleClient) -> str:
     """Return the path of the one webhook there is."""
     (path,) = {url for url in ada.open(PLACE).urls if f"{PLACE}/whk_" in url}
     return ada.local(path)
 
 
-def test_secret_is_shown_once(ada: Visitor) -> None:
+def test_secret_is_shown_once(ada: ConsoleClient) -> None:
     """On the page that adds it, and on none after."""
     assert "No webhooks yet" in ada.open(PLACE).text
     made = ada.submit(NEW, name="Ledger", url=URL, types=["key.created", "key.revoked"])
@@ -43,7 +43,7 @@ def test_secret_is_shown_once(ada: Visitor) -> None:
     assert ["key.created" in page.text, "key.renamed" in page.html, "2 types" in ada.open(PLACE).text] == [True] * 3
 
 
-def test_types_are_offered_by_what_they_are_about(ada: Visitor) -> None:
+def test_types_are_offered_by_what_they_are_about(ada: ConsoleClient) -> None:
     """Each once; a group is open where something of it was chosen, so that what is chosen can be seen."""
     page = ada.open(NEW)
     assert re.findall(r"<summary>(.*?)</summary>", page.html) == list(kinds.SUBJECTS)
@@ -52,7 +52,7 @@ def test_types_are_offered_by_what_they_are_about(ada: Visitor) -> None:
     assert re.findall(r'<details class="types" open><summary>(.*?)</summary>', refused) == ["API keys", "Quota"]
 
 
-def test_form_sent_again_adds_no_second_webhook(ada: Visitor) -> None:
+def test_form_sent_again_adds_no_second_webhook(ada: ConsoleClient) -> None:
     """A reload of the answer says that the form was used, shows no secret, and a new form works."""
     form = ada.filled(ada.open(NEW), NEW, {"name": "Ledger", "url": URL})
     assert ada.send(NEW, form).status == 200
@@ -64,7 +64,7 @@ def test_form_sent_again_adds_no_second_webhook(ada: Visitor) -> None:
     assert len(ada.open(PLACE).rows) == 1 + 2
 
 
-def test_form_with_a_fault_is_shown_again_as_it_was(ada: Visitor) -> None:
+def test_form_with_a_fault_is_shown_again_as_it_was(ada: ConsoleClient) -> None:
     """With what was wrong, and what was typed and chosen."""
     page = ada.submit(NEW, name="Ledger", url="http://example.com/", types=["key.created"])
     assert (page.status, page.problem) == (400, "URL must be an https URL, like https://example.com/hooks.")
@@ -72,10 +72,10 @@ def test_form_with_a_fault_is_shown_again_as_it_was(ada: Visitor) -> None:
     assert 'value="key.created" checked' in page.html
 
 
-def test_test_message_shows_what_came_of_it(home: House, receiver: Receiver) -> None:
+def test_test_message_shows_what_came_of_it(latchkey: TestApp, receiver: Receiver) -> None:
     """With the request, the answer, and a way to send it again."""
     with settings.in_use(replace(settings.current(), public_url=PUBLIC_URL)):
-        local = logged_in(home, person(), PUBLIC_URL)
+        local = logged_in(latchkey, person(), PUBLIC_URL)
         local.submit(NEW, name="Ledger", url=receiver.url)
         path = path_of(local)
         receiver.says, receiver.answers = [500], b"<script>alert(1)</script>"
@@ -91,7 +91,7 @@ def test_test_message_shows_what_came_of_it(home: House, receiver: Receiver) -> 
         assert [row[0] for row in local.open(path).rows[1:]] == ["Test message"]
 
 
-def test_changed_rotated_disabled_enabled_deleted(ada: Visitor) -> None:
+def test_changed_rotated_disabled_enabled_deleted(ada: ConsoleClient) -> None:
     """Each by one form, and each says what it did."""
     ada.submit(NEW, name="Ledger", url=URL, types=["key.created"])
     path = path_of(ada)
@@ -113,7 +113,7 @@ def test_changed_rotated_disabled_enabled_deleted(ada: Visitor) -> None:
     assert "No webhooks yet" in ada.open(PLACE).text
 
 
-def test_bad_change_shows_the_page_with_what_was_wrong(ada: Visitor) -> None:
+def test_bad_change_shows_the_page_with_what_was_wrong(ada: ConsoleClient) -> None:
     """And what was typed; it changes nothing."""
     ada.submit(NEW, name="Ledger", url=URL)
     path = path_of(ada)
@@ -125,30 +125,30 @@ def test_bad_change_shows_the_page_with_what_was_wrong(ada: Visitor) -> None:
     assert (stands.heading, stands.value(f"{path}/change", "url")) == ("Ledger", URL)
 
 
-def test_delivery_that_is_being_sent_can_not_be_sent_again(home: House) -> None:
+def test_delivery_that_is_being_sent_can_not_be_sent_again(latchkey: TestApp) -> None:
     """It says so on its page."""
     account = person()
-    ada = logged_in(home, account)
+    ada = logged_in(latchkey, account)
     sent = told_to_nobody(account)
     place = f"{PLACE}/{sent.endpoint_id}/deliveries/{sent.id}"
-    home.clock.forward(70)
+    latchkey.clock.forward(70)
     assert deliver._claimed(endpoints.owned(account.id, sent.endpoint_id), sent.id) is not None
     page = ada.submit(f"{place}/resend", on=place)
     assert page.status == 409
     assert "being sent" in str(page.problem)
 
 
-def test_someone_elses_is_not_found(home: House, ada: Visitor) -> None:
+def test_someone_elses_is_not_found(latchkey: TestApp, ada: ConsoleClient) -> None:
     """Like one that never was."""
     sent = told_to_nobody(person(name="Bob"))
     assert ada.open(f"{PLACE}/{sent.endpoint_id}").status == 404
     assert ada.open(f"{PLACE}/{sent.endpoint_id}/deliveries/{sent.id}").status == 404
 
 
-def test_log_has_pages(home: House) -> None:
+def test_log_has_pages(latchkey: TestApp) -> None:
     """Twenty-five at a time."""
     account = person()
-    ada = logged_in(home, account)
+    ada = logged_in(latchkey, account)
     sent = told_to_nobody(account)
     endpoint = endpoints.owned(account.id, sent.endpoint_id)
     for number in range(30):

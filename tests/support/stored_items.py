@@ -11,7 +11,7 @@ from typing import Any
 
 from infra.webhook_events import EXAMPLES
 
-GUIDE = Path(__file__).parents[1] / "docs" / "authentication.md"
+GUIDE = Path(__file__).parents[2] / "docs" / "authentication.md"
 WORDS_FOR_VALUES = ("told", "narrowed", "revoked", "account", "gone", "failing", "reason")
 """What else stands in code in the guide's table of events."""
 NOT_ALWAYS = {

@@ -25,7 +25,7 @@ from chalicelib.core.dynamodb import codec, endpoint
 from chalicelib.core.dynamodb.connection_pool import Connections
 from chalicelib.core.dynamodb.errors import meaning
 from chalicelib.core.dynamodb.http_response import Answer
-from tests.moto_front import ANSWERS_WITHIN_S
+from tests.support.moto_server import ANSWERS_WITHIN_S
 
 VARIABLE = "TESTS_TWIN"
 VALUES = frozenset(("S", "N", "B", "SS", "NS", "BS", "BOOL", "NULL", "ClientRequestToken"))
@@ -48,7 +48,7 @@ _compared_here: set[object] = set()
 """The shapes that were compared by this process, or seen to be by another one of the same run."""
 
 
-class Twin:
+class Parity:
     """Sends what `lean` writes, lets botocore write the same and read the same answer, and compares."""
 
     def __init__(self, compared: Path) -> None:
@@ -135,7 +135,7 @@ def is_asked_for() -> bool:
 def beside_botocore(compared: Path) -> Iterator[None]:
     """Compare the calls of a `with` block; what was compared is noted in a folder that a run's workers share."""
     compared.mkdir(exist_ok=True)
-    twin = Twin(compared)
+    twin = Parity(compared)
     events = twin.client.meta.events
     events.register("before-send.dynamodb", twin.answered)
     with dynamodb.sent_by(twin):

@@ -4,7 +4,7 @@ import pytest
 
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.core.dynamodb.errors import Cancelled, ConditionFailed, WireError
-from tests.house import House
+from tests.support.harness import TestApp
 
 TABLE, OTHER = "latchkey-test-events", "latchkey-test-emails"
 
@@ -15,9 +15,9 @@ def item(account: str, at: str, **more: str) -> dict[str, dict[str, str]]:
 
 
 @pytest.fixture
-def there(home: House) -> None:
+def there(latchkey: TestApp) -> None:
     """Two events of one account and one of another."""
-    assert home
+    assert latchkey
     for account, at in (("a", "2"), ("b", "1"), ("a", "1")):
         dynamodb.call("PutItem", {"TableName": TABLE, "Item": item(account, at, kind="first")})
 

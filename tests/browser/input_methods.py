@@ -9,7 +9,7 @@ STOPS_MAX = 80
 """More than any page has places where the Tab key stops."""
 
 
-class Hands(Protocol):
+class InputMethod(Protocol):
     """Whoever uses the page."""
 
     @property

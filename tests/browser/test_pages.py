@@ -6,13 +6,13 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests import exhaustive
 from tests.browser import axe
+from tests.browser.browser_users import NARROW, WIDE, BrowserUsers, Profiles
 from tests.browser.console import Console
-from tests.browser.sights import BY_NAME, SIGHTS, Cast, Sight
-from tests.browser.visitors import NARROW, WIDE, Profiles, Visitors
+from tests.browser.page_catalog import BY_NAME, SIGHTS, Cast, Sight
+from tests.support import exhaustive
 
-pytestmark = pytest.mark.xdist_group("sights")
+pytestmark = pytest.mark.xdist_group("pages")
 
 HIDDEN_STOP = """() => {
     const {activeElement: at} = document;
@@ -46,15 +46,15 @@ WITHOUT = """part => {
 
 
 @pytest.fixture(scope="module")
-def onlookers(profiles: Profiles, console: Console) -> Iterator[Visitors]:
-    """Whoever looks at the sights."""
-    came = Visitors(profiles, console)
+def onlookers(profiles: Profiles, console: Console) -> Iterator[BrowserUsers]:
+    """Whoever looks at the page_catalog."""
+    came = BrowserUsers(profiles, console)
     yield came
     came.leave()
 
 
 @pytest.fixture
-def window(onlookers: Visitors) -> Iterator[Page]:
+def window(onlookers: BrowserUsers) -> Iterator[Page]:
     """One window for all, without a session: another takes longer than to look. Afterwards nothing went wrong in it."""
     came = onlookers
     page = next((page for page, _ in came.pages if page not in came.led_out), None) or came.guest()
@@ -67,7 +67,7 @@ def window(onlookers: Visitors) -> Iterator[Page]:
 
 
 @pytest.mark.parametrize("sight", SIGHTS, ids=lambda sight: sight.name)
-def test_page_is_accessible_and_fits(sight: Sight, window: Page, onlookers: Visitors, cast: Cast) -> None:
+def test_page_is_accessible_and_fits(sight: Sight, window: Page, onlookers: BrowserUsers, cast: Cast) -> None:
     """No rule of axe is broken and nothing is wider than the window.
 
     Colours are the theme's and places the width's, so each theme and each width is looked at, not every pair of them;
@@ -87,34 +87,34 @@ def test_page_is_accessible_and_fits(sight: Sight, window: Page, onlookers: Visi
 
 @pytest.mark.parametrize("sight", [sight for sight in SIGHTS if sight.part], ids=lambda sight: sight.name)
 def test_page_of_which_a_part_is_looked_at_is_otherwise_one_that_is_looked_at_whole(
-    sight: Sight, visitors: Visitors, cast: Cast
+    sight: Sight, users: BrowserUsers, cast: Cast
 ) -> None:
     """Nothing that differs is left out."""
-    rest, whole = (_opened(each, visitors, cast).evaluate(WITHOUT, sight.part) for each in (sight, BY_NAME[sight.like]))
+    rest, whole = (_opened(each, users, cast).evaluate(WITHOUT, sight.part) for each in (sight, BY_NAME[sight.like]))
     assert rest == whole
 
 
-def test_axe_would_find_a_fault(visitors: Visitors) -> None:
+def test_axe_would_find_a_fault(users: BrowserUsers) -> None:
     """A field that loses its label is found: the rules do run."""
-    page = visitors.guest()
+    page = users.guest()
     page.goto("/login")
     page.evaluate("document.querySelector('label').remove()")
     assert [fault.partition(":")[0] for fault in axe.violations(page)] == ["label"]
 
 
 @pytest.mark.parametrize("width", [320, 480, 735, 752, 1040, 1056, 1920])
-def test_no_width_cuts_a_table_off(width: int, visitors: Visitors, cast: Cast) -> None:
+def test_no_width_cuts_a_table_off(width: int, users: BrowserUsers, cast: Cast) -> None:
     """Tables keep inside their cards at either side of every width at which the layout changes."""
-    page = visitors.guest(width=width)
+    page = users.guest(width=width)
     for name in ("keys", "keys-unusual", "usage", "admin-account"):
-        visitors.log_in_quietly(page, getattr(cast, BY_NAME[name].who))
+        users.log_in_quietly(page, getattr(cast, BY_NAME[name].who))
         BY_NAME[name].open(page, cast)
         assert page.evaluate(CUT_OFF) == []
 
 
-def test_narrow_table_keeps_everything_beside_its_label(visitors: Visitors, cast: Cast) -> None:
+def test_narrow_table_keeps_everything_beside_its_label(users: BrowserUsers, cast: Cast) -> None:
     """On a phone each row is a card: nothing of a value stands under its label, and no pill is stretched."""
-    page = visitors.member(cast.ada, width=NARROW)
+    page = users.member(cast.ada, width=NARROW)
     for name in ("keys", "activity", "webhook-delivery", "webhook", "webhooks"):
         BY_NAME[name].open(page, cast)
         assert page.locator("td[data-label]").count() > 0
@@ -122,9 +122,9 @@ def test_narrow_table_keeps_everything_beside_its_label(visitors: Visitors, cast
 
 
 @pytest.mark.parametrize("name", ["login", "keys", "key", "key-new", "key-made", "usage", "account", "admin-account"])
-def test_every_stop_of_the_tab_key_can_be_seen(name: str, visitors: Visitors, cast: Cast) -> None:
+def test_every_stop_of_the_tab_key_can_be_seen(name: str, users: BrowserUsers, cast: Cast) -> None:
     """Who walks through a page with the Tab key sees at each stop where they are."""
-    page = _opened(BY_NAME[name], visitors, cast)
+    page = _opened(BY_NAME[name], users, cast)
     page.evaluate("document.activeElement.blur()")
     stops = []
     for _ in range(80):
@@ -137,9 +137,9 @@ def test_every_stop_of_the_tab_key_can_be_seen(name: str, visitors: Visitors, ca
     assert [html for html, seen in stops if not seen] == []
 
 
-def test_skip_link_leads_past_the_navigation(visitors: Visitors, cast: Cast) -> None:
+def test_skip_link_leads_past_the_navigation(users: BrowserUsers, cast: Cast) -> None:
     """The first stop of the Tab key jumps to the page's own matter."""
-    page = visitors.member(cast.ada)
+    page = users.member(cast.ada)
     page.goto("/settings/usage")
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
@@ -148,16 +148,16 @@ def test_skip_link_leads_past_the_navigation(visitors: Visitors, cast: Cast) -> 
     assert page.get_by_role("main").locator(":focus").count() == 1
 
 
-def test_nothing_moves_for_those_who_ask_for_it(visitors: Visitors, cast: Cast) -> None:
+def test_nothing_moves_for_those_who_ask_for_it(users: BrowserUsers, cast: Cast) -> None:
     """With reduced motion no element has a transition or an animation."""
-    page = visitors.member(cast.ada)
+    page = users.member(cast.ada)
     page.goto("/settings/keys")
     moving = """[...document.querySelectorAll('*')].map(element => getComputedStyle(element))
         .filter(style => style.transitionDuration !== '0s' || style.animationName !== 'none').length"""
     assert page.evaluate(moving) == 0
 
 
-def _opened(sight: Sight, visitors: Visitors, cast: Cast) -> Page:
-    page = visitors.member(getattr(cast, sight.who)) if sight.who else visitors.guest()
+def _opened(sight: Sight, users: BrowserUsers, cast: Cast) -> Page:
+    page = users.member(getattr(cast, sight.who)) if sight.who else users.guest()
     sight.open(page, cast)
     return page

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
-from tests.serving import CrowdServer
+from tests.support.serving import CrowdServer
 
 PUBLIC_URL = "http://127.0.0.1:8000"
 """The URL of a local run: only there may a receiver be on the same machine."""

@@ -21,7 +21,7 @@ from chalicelib.accounts.tables import Account
 from chalicelib.core import clock, randomness
 from chalicelib.limits import tiers
 from infra.standin import Answer
-from tests.house import House
+from tests.support.harness import TestApp
 
 PASSWORD = "glacier mandolin porcupine"
 ORIGIN = "https://api.example.com"
@@ -211,10 +211,10 @@ def _joined(texts: Iterable[str]) -> str:
 
 
 @dataclass
-class Visitor:
+class ConsoleClient:
     """One browser of one person, at an address of its own."""
 
-    home: House
+    latchkey: TestApp
     origin: str = ORIGIN
     root: str = ""
     """The path under which the pages lie, "" or a stage like `/api`."""
@@ -297,7 +297,7 @@ class Visitor:
             headers = headers | {"Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())}
         if self.agent:
             headers = headers | {"User-Agent": self.agent}
-        page = Page(self.home.call(method, target, headers=headers, body=body, ip=self.ip), target)
+        page = Page(self.latchkey.call(method, target, headers=headers, body=body, ip=self.ip), target)
         for cookie in page.set_cookies:
             pair, *attributes = cookie.split("; ")
             name, _, value = pair.partition("=")
@@ -308,8 +308,8 @@ class Visitor:
         return page
 
 
-def logged_in(home: House, account: Account, origin: str = ORIGIN) -> Visitor:
+def logged_in(latchkey: TestApp, account: Account, origin: str = ORIGIN) -> ConsoleClient:
     """Return someone who logged in a moment ago, from a device that is not known."""
-    visitor = Visitor(home, origin)
-    visitor.cookies[visitor.cookie_name("latchkey")] = sessions.open_session(account)
-    return visitor
+    console = ConsoleClient(latchkey, origin)
+    console.cookies[console.cookie_name("latchkey")] = sessions.open_session(account)
+    return console

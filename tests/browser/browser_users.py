@@ -53,7 +53,7 @@ class Profiles:
 
 
 @dataclass
-class Visitors:
+class BrowserUsers:
     """Everyone who came, and every fault that their browsers reported: errors, policies broken, other hosts asked."""
 
     profiles: Profiles

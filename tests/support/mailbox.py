@@ -34,7 +34,7 @@ class Received:
 
 
 @dataclass(frozen=True, slots=True)
-class Letterbox:
+class Mailbox:
     """The folder."""
 
     folder: Path
@@ -54,10 +54,10 @@ class Letterbox:
 
 
 @contextmanager
-def kept_in(folder: Path) -> Iterator[Letterbox]:
+def kept_in(folder: Path) -> Iterator[Mailbox]:
     """Let the mail of a `with` block fall into `folder`."""
     with settings.in_use(replace(settings.current(), mail_folder=str(folder))):
-        yield Letterbox(folder)
+        yield Mailbox(folder)
 
 
 def _read(letter: str) -> Received:

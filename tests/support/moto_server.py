@@ -25,8 +25,8 @@ from werkzeug.exceptions import HTTPException
 
 from chalicelib.core.dynamodb import connection_pool
 from chalicelib.core.dynamodb.connection_pool import Connections
-from tests import moto_quick
-from tests.serving import CrowdServer
+from tests.support import moto_cache
+from tests.support.serving import CrowdServer
 
 URL = "https://dynamodb.us-east-1.amazonaws.com/"
 """Where moto takes a request to have gone."""
@@ -210,7 +210,7 @@ def _keys(call: dict[str, Any]) -> Iterator[tuple[str, dict[str, dict[str, str]]
 @contextmanager
 def served() -> Iterator[str]:
     """Serve moto's tables for the length of a `with` block; return the URL. Our own client is led there directly."""
-    moto_quick.install()
+    moto_cache.install()
     connect = Connections._connected
     with CrowdServer(("127.0.0.1", 0), _Handler) as front, pytest.MonkeyPatch.context() as patch:
         here = ("127.0.0.1", front.server_port)
