@@ -2,23 +2,7 @@
 
 from chalice.app import Chalice
 
-from chalicelib.api import (
-    authorizer,
-    background,
-    discovery,
-    events,
-    keys,
-    leaks,
-    limits,
-    middleware,
-    oauth,
-    openapi,
-    status,
-    users,
-    verify,
-    webhooks,
-    well_known,
-)
+from chalicelib.api import authorizer, background, middleware, routes
 from chalicelib.api.console import routes as console
 from chalicelib.core import settings
 
@@ -27,18 +11,7 @@ middleware.install(app)
 
 app.register_blueprint(authorizer.blueprint)
 app.register_blueprint(background.blueprint)
-app.register_blueprint(users.blueprint)
-app.register_blueprint(keys.blueprint)
-app.register_blueprint(limits.blueprint)
-app.register_blueprint(events.blueprint)
-app.register_blueprint(webhooks.blueprint)
-app.register_blueprint(verify.blueprint)
-app.register_blueprint(leaks.blueprint)
-app.register_blueprint(status.blueprint)
-app.register_blueprint(oauth.blueprint)
-app.register_blueprint(discovery.blueprint)
-app.register_blueprint(openapi.blueprint)
-app.register_blueprint(well_known.blueprint)
+app.register_blueprint(routes.blueprint)
 app.register_blueprint(console.blueprint)
 
 if settings.under_chalice_cli():

@@ -6,7 +6,7 @@ It writes docs/webhook-events.md, too (see `webhook_events`).
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from chalicelib.api.reference.document import document
+from chalicelib.api.openapi.document import document
 from chalicelib.pages.outline import Operation, Row, outline
 from infra import webhook_events
 from infra.routes import of_latchkey

@@ -1,7 +1,5 @@
 """Cross-origin resource sharing: the headers that let pages of the allowed origin call the API."""
 
-from collections.abc import Iterable
-
 from chalice.app import CORSConfig
 
 from chalicelib.api import responses
@@ -18,19 +16,19 @@ class CrossOrigin(CORSConfig):
         super().__init__()
         self.has_callers, self.ignores_keys = False, False
 
-    def note(self, methods: Iterable[str], *, has_callers: bool, heeds_keys: bool) -> None:
-        """Remember how methods of the path take an Idempotency-Key."""
+    def note(self, method: str, *, has_callers: bool, honours_keys: bool) -> None:
+        """Note whether a method of the path has callers and honours an Idempotency-Key."""
         self.has_callers |= has_callers
-        self.ignores_keys |= "POST" in methods and not heeds_keys
+        self.ignores_keys |= method == "POST" and not honours_keys
 
     def get_access_control_headers(self) -> dict[str, str]:
         """Return the headers of an answer and of a preflight.
 
-        A page may name a request only where that is heeded, and never to what anybody may call without a credential:
-        the answer is kept for whoever asked, and nobody is known there.
+        A page may send an Idempotency-Key only where every POST of the path honours it, and never to a public route:
+        the stored response belongs to a caller.
         """
-        heeds_keys = self.has_callers and not self.ignores_keys
-        return responses.preflight(responses.ALLOWED_TO_REPEAT if heeds_keys else responses.ALLOWED)
+        honours_keys = self.has_callers and not self.ignores_keys
+        return responses.preflight(responses.ALLOWED_TO_REPEAT if honours_keys else responses.ALLOWED)
 
 
 by_path: dict[str, CrossOrigin] = {}

@@ -1,37 +1,37 @@
-"""Errors as responses: in JSON for programs, as a page for a browser, with `WWW-Authenticate` on a 401 or 403."""
+"""Errors as responses: JSON for programs, a page for browsers, with `WWW-Authenticate` on a 401 or 403."""
 
 from typing import TYPE_CHECKING
 
 from chalice.app import Response
 
 from chalicelib.api import client_address, responses, www_authenticate
-from chalicelib.api.request_context import Exchange
+from chalicelib.api.request_context import RequestContext
 from chalicelib.core import errors, telemetry
 from chalicelib.core.dynamodb.errors import is_outage
 
 if TYPE_CHECKING:
-    from chalicelib.api.routing import Rules
+    from chalicelib.api.routing import Route
 
 
-def refusal(error: errors.LatchkeyError, exchange: Exchange) -> Response:
-    """Answer programs in JSON; a person who opened the path in a browser is shown a page."""
-    if client_address.opens_a_page(exchange.request):
+def error_response(error: errors.LatchkeyError, context: RequestContext) -> Response:
+    """Return an error as JSON; as a page for a user who opened the path in a browser."""
+    if client_address.opens_a_page(context.request):
         from chalicelib.api.console import render_response
 
-        return render_response.plain_error_page(error, exchange)
-    return responses.refusal(error)
+        return render_response.plain_error_page(error, context)
+    return responses.error_response(error)
 
 
-def refused(error: errors.LatchkeyError, rules: "Rules", exchange: Exchange) -> Response:
-    """Return a refusal in the form of its route; a 401 or 403 of a credential says how to do better."""
-    response = rules.refusal(error, exchange)
-    told = www_authenticate.of(error, rules.scopes, client_address.base_url(exchange.request))
-    if told is not None:
-        response.headers["WWW-Authenticate"] = told
+def with_challenge(error: errors.LatchkeyError, route: "Route", context: RequestContext) -> Response:
+    """Return an error in the form of its route; a 401 or 403 of a credential carries a challenge (RFC 6750 §3)."""
+    response = route.error_response(error, context)
+    challenge = www_authenticate.of(error, route.scopes, client_address.base_url(context.request))
+    if challenge is not None:
+        response.headers["WWW-Authenticate"] = challenge
     return response
 
 
-def fault(event: str, error: Exception, exchange: Exchange) -> errors.LatchkeyError:
-    """Log what went wrong on our side, and return what to say of it: try again, or quote the request id."""
-    telemetry.error(event, request_id=exchange.id)
-    return errors.Unavailable() if is_outage(error) else errors.InternalError(exchange.id)
+def fault(event: str, error: Exception, context: RequestContext) -> errors.LatchkeyError:
+    """Log an unexpected exception; return the error to show: try again, or quote the request id."""
+    telemetry.error(event, request_id=context.id)
+    return errors.Unavailable() if is_outage(error) else errors.InternalError(context.id)

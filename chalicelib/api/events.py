@@ -1,22 +1,23 @@
 """/v1/events: what happened to the caller's account, the newest first."""
 
-from chalice.app import Blueprint, Response
+from chalice.app import Response
 
 from chalicelib.api import pagination
-from chalicelib.api.fields import Enum, Id
-from chalicelib.api.request_context import Exchange
-from chalicelib.api.routing import route
-from chalicelib.api.shapes import Anything, DateTime, Nullable, Shape, String
-from chalicelib.credentials.scopes import ADMIN, EVENTS
-from chalicelib.events import kinds
+from chalicelib.api.request_context import RequestContext
+from chalicelib.api.schema.body import optional
+from chalicelib.api.schema.description import described
+from chalicelib.api.schema.fields import Enum, Id
+from chalicelib.api.schema.shapes import Anything, DateTime, Nullable, Shape, String
+from chalicelib.credentials.scopes import ADMIN
+from chalicelib.events import kinds, record
 
-TYPE = Enum(tuple(kinds.WORDS), about="What happened.")
+TYPE = Enum(tuple(kinds.WORDS), description="What happened.")
 
 EVENT = Shape(
     "Event",
     "Something that happened to the account, its keys, applications or grants.",
     {
-        "id": Id("evt", about="The event's id."),
+        "id": Id("evt", description="The event's id."),
         "type": TYPE,
         "created_at": DateTime("When it happened."),
         "actor": String(
@@ -30,26 +31,21 @@ EVENT = Shape(
     },
 )
 
-blueprint = Blueprint(__name__)
+
+class EventsQuery(pagination.PageQuery, ids="evt"):
+    """Which events to list."""
+
+    type: str | None = optional(TYPE)
 
 
-@route(
-    blueprint,
-    "/v1/events",
-    methods=["GET"],
-    scopes=[EVENTS],
-    query=pagination.pages("evt", {"type": TYPE}),
-    gives={200: pagination.page_of(EVENT, "what happened, the newest first")},
-)
-def list_events(exchange: Exchange) -> Response:
+@described({200: pagination.page_of(EVENT, "what happened, the newest first")})
+def list_events(context: RequestContext, query: EventsQuery) -> Response:
     """List what happened, the newest first; `type` chooses one type of event.
 
     Of one type a page may hold fewer than `limit`, even none, while there are more: go on while there is a
     `next_cursor`.
     """
-    from chalicelib.events import record
-
-    page, kind = pagination.asked_for(exchange), exchange.query["type"] or ""
-    found, end = record.look_back(exchange.principal.account_id, page.size + 1, before=page.after, kind=kind)
-    shown = record.shown_whole if ADMIN in exchange.principal.scopes else record.shown
-    return pagination.answer(exchange, page, found, shown, goes_on=end)
+    page, kind = pagination.page(context, query), query.type or ""
+    found, end = record.look_back(context.principal.account_id, page.size + 1, before=page.after, kind=kind)
+    shown = record.shown_whole if ADMIN in context.principal.scopes else record.shown
+    return pagination.respond(context, page, found, shown, goes_on=end)

@@ -4,34 +4,31 @@ Loaded when a request has that header, and its route heeds it.
 """
 
 import json
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable
 
 from chalice.app import Response
 
-from chalicelib.api import client_address, responses
-from chalicelib.api.declared import CLAIMED
-from chalicelib.api.request_context import Exchange
+from chalicelib.api import client_address
+from chalicelib.api.request_context import RequestContext
+from chalicelib.api.routing import CLAIMED
 from chalicelib.core import errors
 from chalicelib.core.dynamodb.errors import is_outage
 from chalicelib.credentials.verify import bearer
 from chalicelib.idempotency import header, record
 
-T = TypeVar("T")
 
-
-def answered(exchange: Exchange, kind: str, view: Callable[..., Any], parameters: Mapping[str, str]) -> Response:
-    """Return the answer of a view, or the one that the same request was given before.
+def respond(context: RequestContext, kind: str, call: Callable[[], Response]) -> Response:
+    """Return the response of a view, or the stored response to the same request.
 
     Raises InvalidRequest for a malformed key, IdempotencyKeyReused for one of another request, RequestInProgress, and
     Conflict where another credential of the lineage sent it.
     """
-    once = exchange.once = _once(exchange)
+    once = context.once = _once(context)
     try:
         if kind == CLAIMED:
             once.take()
-            return _kept(once, _claimed(once, exchange, view, parameters))
-        return _kept(once, _recorded(once, exchange, view, parameters))
+            return _kept(once, _claimed(once, call))
+        return _kept(once, _recorded(once, call))
     except record.Replayed as before:
         again = _response(before.answer)
         again.headers["Idempotency-Replayed"] = "true"
@@ -45,12 +42,10 @@ def kept(response: Response) -> record.Answer:
     return record.Answer(response.status_code, headers, body, _id_in(body))
 
 
-def _recorded(
-    once: record.Once, exchange: Exchange, view: Callable[..., Any], parameters: Mapping[str, str]
-) -> Response:
+def _recorded(once: record.Once, call: Callable[[], Response]) -> Response:
     """Call a view that records the answer in its own transaction."""
     try:
-        return responses.of(view(exchange, **parameters))
+        return call()
     except Exception as error:
         # What it was refused for may be what it made before; and of many at once, one may have made it meanwhile.
         if isinstance(error, errors.LatchkeyError) or is_outage(error):
@@ -58,11 +53,9 @@ def _recorded(
         raise
 
 
-def _claimed(
-    once: record.Once, exchange: Exchange, view: Callable[..., Any], parameters: Mapping[str, str]
-) -> Response:
+def _claimed(once: record.Once, call: Callable[[], Response]) -> Response:
     try:
-        response = responses.of(view(exchange, **parameters))
+        response = call()
     except BaseException:
         once.let_go()
         raise
@@ -81,15 +74,15 @@ def _kept(once: record.Once, response: Response) -> Response:
     return _response(answer)
 
 
-def _once(exchange: Exchange) -> record.Once:
-    request, principal = exchange.request, exchange.principal
+def _once(context: RequestContext) -> record.Once:
+    request, principal = context.request, context.principal
     event = request.to_original_event()
     query = json.dumps(sorted((event.get("multiValueQueryStringParameters") or {}).items()))
     body = request.raw_body
     return record.once(
         account_id=principal.account_id,
         lineage=principal.lineage,
-        place=json.dumps([exchange.route, sorted((request.uri_params or {}).items())]),
+        place=json.dumps([context.route, sorted((request.uri_params or {}).items())]),
         key=header.read(client_address.every(request, "idempotency-key")),
         content=query.encode() + b"\n" + (body if isinstance(body, bytes) else body.encode()),
         secret=bearer(request.headers.get("authorization", "")),

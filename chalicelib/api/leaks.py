@@ -6,21 +6,20 @@ Public, since a sender has no key here: what counts is the signature over the bo
 import json
 from typing import Any
 
-from chalice.app import Blueprint
-
 from chalicelib.api import client_address
-from chalicelib.api.declared import Listed
-from chalicelib.api.fields import Enum
-from chalicelib.api.request_context import Exchange
-from chalicelib.api.routing import route
-from chalicelib.api.shapes import Boolean, ListOf, Shape, String
+from chalicelib.api.request_context import RequestContext
+from chalicelib.api.schema.body import FormList
+from chalicelib.api.schema.description import described
+from chalicelib.api.schema.fields import Enum
+from chalicelib.api.schema.shapes import Boolean, ListOf, Shape, String
 from chalicelib.core import secrets
 from chalicelib.core.errors import InvalidRequest
+from chalicelib.detection import github_signature, hmac_signature, leaks
 
 BODY_BYTES_MAX = 1024 * 1024
 ALERTS_MAX = 1_000
 
-REPORTED = Listed(
+REPORTED = FormList(
     {
         "token": String("The secret that was found."),
         "type": String("What the sender calls its kind.", "latchkey_api_key"),
@@ -45,36 +44,24 @@ JUDGED = Shape(
     {
         "token_hash": String("The SHA-256 of what was reported, in hex."),
         "token_type": String("Its kind, as it was reported.", "latchkey_api_key"),
-        "label": Enum(("true_positive", "false_positive"), about="Whether it is, or was, a secret of this API."),
+        "label": Enum(("true_positive", "false_positive"), description="Whether it is, or was, a secret of this API."),
     },
 )
 
-blueprint = Blueprint(__name__)
 
-
-@route(
-    blueprint,
-    "/v1/leaks",
-    methods=["POST"],
-    body=REPORTED,
-    headers=SIGNED,
-    proofs=("github", "sender"),
-    gives={200: ListOf(JUDGED, "Each secret once.")},
-)
-def report_leaks(exchange: Exchange) -> list[dict[str, str]]:
+@described({200: ListOf(JUDGED, "Each secret once.")}, body=REPORTED, headers=SIGNED, security=("github", "sender"))
+def report_leaks(context: RequestContext) -> list[dict[str, str]]:
     """Report secrets that were found where others can read them.
 
     Signed by GitHub (`Github-Public-Key-Identifier`, `Github-Public-Key-Signature`) or by a sender that holds this
     API's secret for it (`Latchkey-Timestamp`, `Latchkey-Signature`). A key found in public is revoked at once.
     """
-    from chalicelib.detection import leaks
-
-    body = exchange.request.raw_body
+    body = context.request.raw_body
     raw = body if isinstance(body, bytes) else body.encode()
-    from_github = _signed_by_github(exchange, raw)
+    from_github = _signed_by_github(context, raw)
     alerts = [leaks.Alert(**each | ({"public": True} if from_github else {})) for each in _alerts(raw)]
     judged = leaks.follow_up(alerts)
-    exchange.counted["LeakedSecrets"] = sum(label == leaks.TRUE_POSITIVE for _, label in judged)
+    context.counted["LeakedSecrets"] = sum(label == leaks.TRUE_POSITIVE for _, label in judged)
     return [
         {"token_hash": secrets.digest(alert.token), "token_type": alert.type, "label": label}
         for alert, label in judged
@@ -82,16 +69,14 @@ def report_leaks(exchange: Exchange) -> list[dict[str, str]]:
     ]
 
 
-def _signed_by_github(exchange: Exchange, raw: bytes) -> bool:
+def _signed_by_github(context: RequestContext, raw: bytes) -> bool:
     """Return whether GitHub has signed the body, or else another sender; raise InvalidRequest when nobody has."""
-    from chalicelib.detection import github_signature, hmac_signature
-
     if len(raw) > BODY_BYTES_MAX:
         raise InvalidRequest(f"The body may have at most {BODY_BYTES_MAX} bytes.")
-    headers = exchange.request.headers
+    headers = context.request.headers
 
     def sent(name: str) -> str:
-        return client_address.only(exchange.request, name.lower())
+        return client_address.only(context.request, name.lower())
 
     if github_signature.SIGNATURE in headers:
         github_signature.check(

@@ -2,14 +2,11 @@
 
 from typing import Any
 
-from chalice.app import Blueprint
-
-from chalicelib.api.fields import Enum
-from chalicelib.api.request_context import Exchange
-from chalicelib.api.routing import route
-from chalicelib.api.shapes import Nullable, Number, Shape
+from chalicelib.api.request_context import RequestContext
+from chalicelib.api.schema.description import described
+from chalicelib.api.schema.fields import Enum
+from chalicelib.api.schema.shapes import Nullable, Number, Shape
 from chalicelib.core import settings
-from chalicelib.credentials.scopes import READ
 from chalicelib.limits import tiers
 
 _COUNTED = {
@@ -25,19 +22,17 @@ LIMITS = Shape(
     "Limits",
     "What the caller's account may do and what is left of it.",
     {
-        "tier": Enum(tuple(tier.name for tier in tiers.OF_ACCOUNTS), about="The account's tier."),
+        "tier": Enum(tuple(tier.name for tier in tiers.OF_ACCOUNTS), description="The account's tier."),
         "quota": Nullable(QUOTA, "The hour's quota; null where the tier has none."),
         "burst": BURST,
     },
 )
 
-blueprint = Blueprint(__name__)
 
-
-@route(blueprint, "/v1/limits", methods=["GET"], scopes=[READ], gives={200: LIMITS})
-def show_limits(exchange: Exchange) -> dict[str, Any]:
+@described({200: LIMITS})
+def show_limits(context: RequestContext) -> dict[str, Any]:
     """Show the caller's tier, quota and burst, what is left of them, and when they reset (epoch seconds)."""
-    left = exchange.left
+    left = context.left
     if left is None:
         raise LookupError("A view runs only after an admission.")
     quota = None

@@ -10,8 +10,8 @@ from typing import Any
 from chalice.app import Request, Response
 
 from chalicelib.api import access_log, client_address, error_responses, request_context, responses, routing
-from chalicelib.api.request_context import Exchange
-from chalicelib.api.routing import Rules
+from chalicelib.api.request_context import RequestContext
+from chalicelib.api.routing import Route
 from chalicelib.core import clock, errors, telemetry
 from chalicelib.credentials import reverify
 from chalicelib.credentials.principal import from_context
@@ -24,12 +24,12 @@ def install(app: Any) -> None:
     """Put the middleware around everything that `app` answers."""
 
     def edge(request: Request, get_response: Callable[[Request], Response]) -> Response:
-        exchange = Exchange(request, clock.elapsed_ns(), app.routes)
-        token = request_context.current.set(exchange)
+        context = RequestContext(request, clock.elapsed_ns(), app.routes)
+        token = request_context.current.set(context)
         try:
-            with telemetry.counting_into(exchange.counted), actors.stranger_from(client_address.source_ip(request)):
+            with telemetry.counting_into(context.counted), actors.stranger_from(client_address.source_ip(request)):
                 client_address.note_unreadable(request)
-                response = _pass(exchange, get_response)
+                response = _pass(context, get_response)
         finally:
             request_context.current.reset(token)
         return response
@@ -37,59 +37,59 @@ def install(app: Any) -> None:
     app.register_middleware(edge, "http")
 
 
-def _pass(exchange: Exchange, get_response: Callable[..., Response]) -> Response:
-    entry = exchange.routes.get(exchange.request.path, {}).get(exchange.request.method)
-    rules = routing.rules_of(entry)
+def _pass(context: RequestContext, get_response: Callable[..., Response]) -> Response:
+    entry = context.routes.get(context.request.path, {}).get(context.request.method)
+    route = routing.route_of(entry)
     decision = "admitted"
     try:
-        _admit(exchange, rules)
-        _require(exchange, rules.scopes)
-        response = get_response(exchange.request)
-        refused = responses.in_our_words(response, entry.content_types if entry else (), exchange.id)
+        _admit(context, route)
+        _require(context, route.scopes)
+        response = get_response(context.request)
+        refused = responses.of_chalice(response, entry.content_types if entry else (), context.id)
         if refused is not None:
-            response = rules.refusal(refused, exchange)
+            response = route.error_response(refused, context)
     except errors.LatchkeyError as error:
         decision = error.limit if isinstance(error, Refused) else error.error
-        response = error_responses.refused(error, rules, exchange)
+        response = error_responses.with_challenge(error, route, context)
     except Exception as error:
         decision = "failed"
-        response = rules.refusal(error_responses.fault("edge_failed", error, exchange), exchange)
-    response.headers.update(limit_headers.headers(exchange.left) if exchange.left else limit_headers.NOBODY)
-    if rules.cross_origin:
+        response = route.error_response(error_responses.fault("edge_failed", error, context), context)
+    response.headers.update(limit_headers.headers(context.left) if context.left else limit_headers.NOBODY)
+    if route.cross_origin:
         response.headers.update(responses.cross_origin())
-    if exchange.caller is not None and response.status_code in (401, 403):
-        reverify.note_failure(exchange.caller)
-    access_log.write(exchange, decision, response.status_code)
-    return responses.without_body(response) if exchange.is_head else response
+    if context.caller is not None and response.status_code in (401, 403):
+        reverify.note_failure(context.caller)
+    access_log.write(context, decision, response.status_code)
+    return responses.without_body(response) if context.is_head else response
 
 
-def _admit(exchange: Exchange, rules: Rules) -> None:
+def _admit(context: RequestContext, route: Route) -> None:
     """Decide the admission of a caller, or of a stranger by address: so is who sends two credentials counted."""
-    is_ambiguous = bool(rules.scopes) and len(set(client_address.every(exchange.request, "authorization"))) > 1
+    is_ambiguous = bool(route.scopes) and len(set(client_address.every(context.request, "authorization"))) > 1
     try:
-        if rules.scopes and not is_ambiguous:
-            caller = exchange.caller = from_context(exchange.request.context["authorizer"])
-            exchange.caller, exchange.left = reverify.admit_caller(
-                caller, exchange.request.headers.get("authorization", ""), use=_use(exchange, rules)
+        if route.scopes and not is_ambiguous:
+            caller = context.caller = from_context(context.request.context["authorizer"])
+            context.caller, context.left = reverify.admit_caller(
+                caller, context.request.headers.get("authorization", ""), use=_use(context, route)
             )
             actors.is_known_as(caller.credential_id, caller.account_id)
-        elif rules.counted:
-            exchange.admit_stranger()
+        elif route.rate_limited:
+            context.admit_anonymous()
         if is_ambiguous:
             # The authorizer has verified one of them, and the other could be taken for it.
             raise errors.InvalidRequest("Send one Authorization header.")
     except Refused as refusal:
-        exchange.left = refusal.left
+        context.left = refusal.left
         raise
 
 
-def _use(exchange: Exchange, rules: Rules) -> reverify.Use:
+def _use(context: RequestContext, route: Route) -> reverify.Use:
     """Return where a request comes from and what it is for."""
-    network = client_address.neighbourhood(client_address.source_ip(exchange.request))
-    return reverify.Use(network, exchange.route, rules.scopes)
+    network = client_address.neighbourhood(client_address.source_ip(context.request))
+    return reverify.Use(network, context.route, route.scopes)
 
 
-def _require(exchange: Exchange, scopes: Iterable[str]) -> None:
+def _require(context: RequestContext, scopes: Iterable[str]) -> None:
     for scope in scopes:
-        if scope not in exchange.principal.scopes:
+        if scope not in context.principal.scopes:
             raise errors.InsufficientScope(scope)

@@ -3,9 +3,9 @@
 Written out here, since importing that package for its words would cost every cold start of the API.
 """
 
-from chalicelib.api.declared import Form
-from chalicelib.api.fields import Enum
-from chalicelib.api.shapes import Boolean, Kind, Nullable, Number, Shape, String, StringList
+from chalicelib.api.schema.body import Form
+from chalicelib.api.schema.fields import Enum
+from chalicelib.api.schema.shapes import Boolean, Kind, Nullable, Number, Shape, String, StringList
 
 DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
 GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials", DEVICE)
@@ -20,7 +20,7 @@ _RESOURCE = String("For which resource the token is to be (RFC 8707); in a form 
 _SCOPE = String("The scopes, with spaces between them.", "read write")
 
 TOKEN_ASKED = Form(
-    {"grant_type": Enum(GRANT_TYPES, about="What is given for the token.", example="client_credentials")},
+    {"grant_type": Enum(GRANT_TYPES, description="What is given for the token.", example="client_credentials")},
     {
         "code": String("The authorization code, with the first grant type."),
         "redirect_uri": String("Where the code was sent to: the same as when it was asked for."),
@@ -37,7 +37,7 @@ TOKEN = Shape(
     "An access token (RFC 6749 §5.1).",
     {
         "access_token": String("What to send as `Authorization: Bearer …`."),
-        "token_type": Enum(("Bearer",), about="How to send it."),
+        "token_type": Enum(("Bearer",), description="How to send it."),
         "expires_in": Number("How many seconds it works.", 3_600),
         "refresh_token": String("What gets the next one; it works once, and comes with a new one."),
         "scope": _SCOPE,
@@ -71,7 +71,7 @@ INTROSPECTED = Shape(
         "active": Boolean("Whether it works now."),
         "scope": _SCOPE,
         "client_id": String("Which client holds it."),
-        "token_type": Enum(("Bearer",), about="How an access token is sent. A refresh token has none."),
+        "token_type": Enum(("Bearer",), description="How an access token is sent. A refresh token has none."),
         "exp": Number("When it ends, in epoch seconds.", 1_640_003_600),
         "iat": Number("When it was made, in epoch seconds.", 1_640_000_000),
         "sub": String("The account that it speaks for.", "acc_0V5kqWn4Zr8TfYb2LcXd"),
@@ -88,7 +88,7 @@ _METADATA: dict[str, Kind] = {
     ),
     "grant_types": StringList("What it may give for tokens.", GRANT_TYPES, ("authorization_code", "refresh_token")),
     "response_types": StringList("`code`, or nothing for a client that never asks for one.", ("code",), ("code",)),
-    "token_endpoint_auth_method": Enum(AUTH_METHODS, about="How it authenticates; `none` for a public client."),
+    "token_endpoint_auth_method": Enum(AUTH_METHODS, description="How it authenticates; `none` for a public client."),
     "scope": _SCOPE,
     "client_uri": String("Its home page, an http or https URL; one of more than 100 characters is dropped."),
 }
@@ -148,14 +148,14 @@ AUTHORIZATION_SERVER = Shape(
             for name in ("token", "registration", "revocation", "introspection", "device_authorization")
         },
         "scopes_supported": StringList("The scopes that people can allow.", SCOPES, SCOPES),
-        "response_types_supported": StringList(words=("code",)),
-        "response_modes_supported": StringList(words=("query",)),
-        "grant_types_supported": StringList(words=GRANT_TYPES),
+        "response_types_supported": StringList(values=("code",)),
+        "response_modes_supported": StringList(values=("query",)),
+        "grant_types_supported": StringList(values=GRANT_TYPES),
         **{
-            f"{name}_endpoint_auth_methods_supported": StringList(words=AUTH_METHODS)
+            f"{name}_endpoint_auth_methods_supported": StringList(values=AUTH_METHODS)
             for name in ("token", "revocation", "introspection")
         },
-        "code_challenge_methods_supported": StringList(words=("S256",)),
+        "code_challenge_methods_supported": StringList(values=("S256",)),
         "authorization_response_iss_parameter_supported": Boolean(fixed=True),
         "client_id_metadata_document_supported": Boolean(
             "Whether the URL of a metadata document can be a client's id."

@@ -10,15 +10,16 @@ from urllib.parse import urlencode
 from chalice.app import Response
 
 from chalicelib.api import client_address
-from chalicelib.api.declared import Answer, Fields, Query
-from chalicelib.api.fields import Integer, Schema
-from chalicelib.api.request_context import Exchange
-from chalicelib.api.shapes import Kind, ListOf, Nullable, Shape, String
+from chalicelib.api.request_context import RequestContext
+from chalicelib.api.schema.body import Query, optional
+from chalicelib.api.schema.description import ResponseSpec
+from chalicelib.api.schema.fields import Integer, Schema
+from chalicelib.api.schema.shapes import Kind, ListOf, Nullable, Shape, String
 from chalicelib.core import errors, ids
 
 LENGTH = 32
 """Of every cursor: an id's 24 characters in base64."""
-SIZE = Integer(1, 100, about="How many there may be on a page.", default=50)
+SIZE = Integer(1, 100, description="How many there may be on a page.", default=50)
 
 
 @dataclass(frozen=True)
@@ -52,34 +53,39 @@ class Page:
 
     size: int
     after: str
-    chosen_by: dict[str, str] = field(default_factory=dict)
-    """What else is asked of each of them: parameters that the next page's URL repeats."""
+    filters: dict[str, str] = field(default_factory=dict)
+    """The other parameters, which the next page's URL repeats."""
 
 
-def pages(prefix: str, choices: Fields | None = None) -> Query:
-    """Return the query of a list of things whose ids start with `prefix`; by `choices` one may choose among them."""
-    return Query({"limit": SIZE, "cursor": Cursor(prefix), **(choices or {})})
+class PageQuery(Query):
+    """`limit` and `cursor`. A subclass names the prefix of the listed things' `ids`, and may declare more fields."""
+
+    limit: int = optional(SIZE)
+    cursor: str
+
+    def __init_subclass__(cls, *, ids: str) -> None:
+        super().__init_subclass__()
+        cls.optional_fields = {"limit": SIZE, "cursor": Cursor(ids), **cls.optional_fields}
 
 
-def page_of(shape: Shape, about: str) -> Answer:
-    """Return the answer that is a page of things of this shape."""
+def page_of(shape: Shape, about: str) -> ResponseSpec:
+    """Return the response that is a page of things of this shape."""
     fields: dict[str, Kind] = {
-        "data": ListOf(shape, about="What is on this page."),
-        "next_cursor": Nullable(String(), about="Where the next page starts; null on the last."),
+        "data": ListOf(shape, description="What is on this page."),
+        "next_cursor": Nullable(String(), description="Where the next page starts; null on the last."),
     }
     page = Shape(f"{shape.name}Page", f"One page of a list: {about}.", fields)
-    return Answer(page, f"{about[:1].upper()}{about[1:]}.", ("Link",))
+    return ResponseSpec(page, f"{about[:1].upper()}{about[1:]}.", ("Link",))
 
 
-def asked_for(exchange: Exchange) -> Page:
-    """Return the page that a request asks for by the query that `pages` declares."""
-    query, parameters = exchange.query, exchange.parameters
-    chosen = {name: text for name, text in parameters.items() if name not in ("limit", "cursor")}
-    return Page(query["limit"], query["cursor"], chosen)
+def page(context: RequestContext, query: PageQuery) -> Page:
+    """Return the page that a request asks for."""
+    filters = {name: text for name, text in context.parameters.items() if name not in ("limit", "cursor")}
+    return Page(query.limit, query.cursor, filters)
 
 
-def answer(
-    exchange: Exchange, page: Page, found: list[Any], shown: Callable[[Any], dict[str, Any]], *, goes_on: str = ""
+def respond(
+    context: RequestContext, page: Page, found: list[Any], shown: Callable[[Any], dict[str, Any]], *, goes_on: str = ""
 ) -> Response:
     """Return one page of `found`, which holds one thing more than the page when there is a next one.
 
@@ -90,8 +96,8 @@ def answer(
     cursor = _closed(last_id) if last_id else None
     headers: dict[str, str | list[str]] = {"Content-Type": "application/json"}
     if cursor:
-        query = urlencode({**page.chosen_by, "limit": page.size, "cursor": cursor})
-        headers["Link"] = f'<{client_address.base_url(exchange.request)}{exchange.request.path}?{query}>; rel="next"'
+        query = urlencode({**page.filters, "limit": page.size, "cursor": cursor})
+        headers["Link"] = f'<{client_address.base_url(context.request)}{context.request.path}?{query}>; rel="next"'
     return Response({"data": [shown(thing) for thing in here], "next_cursor": cursor}, headers=headers)
 
 

@@ -23,17 +23,13 @@ Routes = Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(slots=True)
-class Exchange:
+class RequestContext:
     """One request on its way to an answer. A view takes it as its first argument."""
 
     request: Request
     started_ns: int
     routes: Routes = field(default_factory=dict, repr=False)
     """Every route of the app: what the reference is made from."""
-    body: dict[str, Any] = field(default_factory=dict, repr=False)
-    """The fields of its body, as the route declares and checks them. They may hold a secret."""
-    query: dict[str, Any] = field(default_factory=dict)
-    """The parameters of its query, as the route declares and checks them."""
     caller: Principal | None = None
     left: Allowance | None = None
     once: "Once | None" = field(default=None, repr=False)
@@ -83,11 +79,11 @@ class Exchange:
 
         return Recording(self.once, lambda made: idempotency.kept(responses.of(shown(made))))
 
-    def admit_stranger(self) -> None:
+    def admit_anonymous(self) -> None:
         """Count this request by where it comes from; raise Refused when that is too much."""
         self.admit_as(client_address.subject(self.request), ANONYMOUS)
 
-    def recall_stranger(self) -> None:
+    def recall_anonymous(self) -> None:
         """Raise Refused when this process knows that the limit of where it comes from is spent; count nothing."""
         try:
             recall(client_address.subject(self.request), ANONYMOUS)
@@ -119,5 +115,5 @@ class Exchange:
             raise
 
 
-current: ContextVar[Exchange] = ContextVar("exchange")
+current: ContextVar[RequestContext] = ContextVar("exchange")
 """The request that this thread answers."""

@@ -43,7 +43,7 @@ def created(body: dict[str, Any], location: str) -> Response:
     return Response(body, status_code=201, headers={"Location": location, "Cache-Control": "no-store"})
 
 
-def nothing() -> Response:
+def no_content() -> Response:
     """Return 204."""
     return Response("", status_code=204)
 
@@ -57,13 +57,13 @@ def without_body(response: Response) -> Response:
     return Response("", status_code=response.status_code, headers=headers)
 
 
-def refusal(error: errors.LatchkeyError) -> Response:
+def error_response(error: errors.LatchkeyError) -> Response:
     """Return the documented answer to a refusal."""
     headers: dict[str, str | list[str]] = {"Content-Type": "application/json", **error.headers}
     return Response({"error": error.error, "message": error.message}, status_code=error.status, headers=headers)
 
 
-def in_our_words(response: Response, takes: Iterable[str], request_id: str) -> errors.LatchkeyError | None:
+def of_chalice(response: Response, takes: Iterable[str], request_id: str) -> errors.LatchkeyError | None:
     """Return what Chalice refused by itself as a refusal of ours, None for every other answer.
 
     `takes` are the media types of a route that isn't registered by the middleware.

@@ -1,171 +1,155 @@
-"""Routes: a view, the scopes it requires, what it declares, and the form of its errors."""
+"""Routes: each is declared once as a `Route` and registered with Chalice; its view is imported when first called."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from functools import wraps
+from dataclasses import dataclass, replace
+from importlib import import_module
 from typing import Any
 
 from chalice.app import Blueprint, Response
 
 from chalicelib.api import client_address, cors, error_responses, request_context, responses
 from chalicelib.api.authorizer import authorizer
-from chalicelib.api.declared import NOTHING_DECLARED, Answer, Body, Declared, Fields, Form, Query
-from chalicelib.api.request_context import Exchange, Routes
-from chalicelib.api.shapes import Kind
+from chalicelib.api.request_context import RequestContext, Routes
+from chalicelib.api.schema.description import body_of, query_of
 from chalicelib.core import errors
 
 JSON = "application/json"
+FORM = "application/x-www-form-urlencoded"
 ANY = "*/*"
+RECORDED = "recorded"
+"""The view stores its response in the transaction that makes something (`RequestContext.recorded`)."""
+CLAIMED = "claimed"
+"""The request is claimed before the view runs and its response stored afterwards: for any view, at two more calls."""
 View = Callable[..., Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
-    """What the middleware does for a route beyond calling its view."""
+class Route:
+    """A method of a path, its view, and what happens before the view runs."""
 
+    method: str
+    path: str
+    view: View | str
+    """`module.function`, relative to the package that registers it; imported with the first request for it.
+
+    It is called with the RequestContext, the path's parameters and, if it declares them, its typed `body` and `query`.
+    It returns a JSON body or a chalice Response.
+    """
     scopes: tuple[str, ...] = ()
-    """What its caller's credential must have; none makes the route public."""
-    refusal: Callable[[errors.LatchkeyError, Exchange], Response] = error_responses.refusal
-    """The form that its errors take."""
-    counted: bool = True
-    """Whether the middleware counts its requests; a view that doesn't cost anything, or counts for itself, says no."""
-    cross_origin: bool = False
-    """Whether pages of the allowed origin may call it."""
+    """Scopes that the caller's credential needs; a route without any is public."""
+    consumes: tuple[str, ...] = (JSON,)
+    """Media types of the body."""
+    idempotency: str = ""
+    """How an Idempotency-Key is honoured: RECORDED or CLAIMED; "" ignores it. Only with scopes."""
+    rate_limited: bool = True
+    """Whether a public route counts its requests by network; a view that counts for itself turns it off."""
+    cross_origin: bool = True
+    """Whether pages of the allowed origin may call it. No response depends on a cookie unless this is off."""
+    is_documented: bool = True
+    error_response: Callable[[errors.LatchkeyError, RequestContext], Response] = error_responses.error_response
 
-
-_BY_DEFAULT = Rules()
-
-
-def route(
-    blueprint: Blueprint,
-    path: str,
-    *,
-    methods: list[str],
-    scopes: Iterable[str] = (),
-    takes: str = JSON,
-    body: Body | Form | None = None,
-    query: Query | None = None,
-    headers: Mapping[str, Kind] | None = None,
-    proofs: tuple[str, ...] = (),
-    ids: Fields | None = None,
-    gives: Mapping[int, Answer | Kind] | None = None,
-    refuses: Iterable[type[errors.LatchkeyError]] = (),
-    idempotency: str = "",
-    counted: bool = True,
-) -> Callable[[View], View]:
-    """Register a view of the JSON API: `scopes` are what its caller's credential must have; none makes it public.
-
-    One that has scopes and says what it gives takes no query but the one it names. A public one may have `headers` and
-    `proofs` that its view looks at by itself.
-
-    The view is called with the Exchange and the path's parameters, and returns a body or a chalice Response. A request
-    with a body must have the media type that it `takes`. `body` and `query` are checked before the view runs, which
-    finds them on the Exchange. `ids` are the path's parameters, `gives` the answers by status, `refuses` the errors
-    beyond those that follow from the rest: they and the view's docstring make its part of the reference.
-    `idempotency` says how it heeds an Idempotency-Key: RECORDED or CLAIMED. What isn't `counted` is public, and its
-    requests count for nobody.
-    """
-    # No answer of these depends on a cookie: a page of another origin reads what anybody with the same key can.
-    rules = Rules(scopes=tuple(scopes), counted=counted, cross_origin=True)
-    given = {status: each if isinstance(each, Answer) else Answer(each) for status, each in (gives or {}).items()}
-    if query is None and given and rules.scopes:
-        query = Query()
-    if idempotency and not rules.scopes:
-        raise ValueError("Only a route that knows its caller can tell whose Idempotency-Key it is.")
-    declared = Declared(
-        body, query, headers or {}, ids or {}, given, tuple(refuses), idempotency=idempotency, proofs=proofs
-    )
-    return route_with(blueprint, path, methods=methods, rules=rules, takes=(takes,), declared=declared)
-
-
-def route_with(
-    blueprint: Blueprint,
-    path: str,
-    *,
-    methods: list[str],
-    rules: Rules,
-    takes: tuple[str, ...] = (JSON,),
-    declared: Declared | None = None,
-) -> Callable[[View], View]:
-    """Register a view under rules of its own; only what is `declared` is part of the reference.
-
-    What can be got by GET can be asked for by HEAD (RFC 9110 §9.3.2): the view runs, and the middleware drops the body.
-    """
-
-    def register(view: View) -> View:
-        @wraps(view)
-        def answered(**parameters: str) -> Response:
-            try:
-                exchange = request_context.current.get()
-                _check_media_type(exchange, answered.takes)  # type: ignore[attr-defined]  # set below
-                _read(exchange, declared or NOTHING_DECLARED)
-                return _answer(exchange, declared or NOTHING_DECLARED, view, parameters)
-            except errors.LatchkeyError as error:
-                return error_responses.refused(error, rules, request_context.current.get())
-            except Exception as error:
-                return rules.refusal(
-                    error_responses.fault("view_failed", error, request_context.current.get()),
-                    request_context.current.get(),
-                )
-
-        answered.rules = rules  # type: ignore[attr-defined]  # read back by rules_of
-        answered.declared = declared  # type: ignore[attr-defined]  # read back by the reference
-        reads_a_body = {"POST", "PUT", "PATCH"} & set(methods)
-        shared = cors.by_path.setdefault(path, cors.CrossOrigin())
-        heeds_keys = bool((declared or NOTHING_DECLARED).idempotency)
-        shared.note(methods, has_callers=bool(rules.scopes), heeds_keys=heeds_keys)
-        answered.takes = takes if reads_a_body else (ANY,)  # type: ignore[attr-defined]  # read back by the reference
-        blueprint.route(
-            path,
-            methods=[*methods, *({"HEAD"} - set(methods) if "GET" in methods else ())],
-            name=view.__name__,
-            cors=shared if rules.cross_origin else None,
-            # Chalice would refuse a media type that nobody reads: that of a request without a body.
-            content_types=[ANY],
-            **({"authorizer": authorizer} if rules.scopes else {}),
-        )(answered)
+    def resolve(self) -> View:
+        """Return the view, importing its module."""
+        if not isinstance(self.view, str):
+            return self.view
+        module, _, name = self.view.rpartition(".")
+        view: View = getattr(import_module(module), name)
         return view
 
-    return register
+    @property
+    def view_name(self) -> tuple[str, str]:
+        """Return the module and the name of the view, without importing it."""
+        if not isinstance(self.view, str):
+            return self.view.__module__, self.view.__name__
+        module, _, name = self.view.rpartition(".")
+        return module, name
 
 
-def rules_of(entry: Any) -> Rules:
-    """Return the rules of a route; what Chalice answers by itself has those of a public one."""
-    rules: Rules = getattr(entry.view_function, "rules", _BY_DEFAULT) if entry is not None else _BY_DEFAULT
-    return rules
+UNKNOWN = Route("", "", "", cross_origin=False)
+"""The rules for a request that matches no route of ours."""
+
+
+def register(blueprint: Blueprint, routes: Iterable[Route], package: str = "") -> None:
+    """Register routes whose views are named relative to `package`."""
+    for route in routes:
+        if route.idempotency and not route.scopes:
+            raise ValueError(f"{route.path}: only a route with scopes knows whose Idempotency-Key it is given.")
+        named = isinstance(route.view, str) and package
+        _register(blueprint, replace(route, view=f"{package}.{route.view}") if named else route)
+
+
+def _register(blueprint: Blueprint, route: Route) -> None:
+    """Register a route. HEAD comes with GET (RFC 9110 §9.3.2): the view runs, and the middleware drops the body."""
+    reads_body = route.method in ("POST", "PUT", "PATCH")
+    consumes = route.consumes if reads_body else (ANY,)
+
+    def respond(**parameters: str) -> Response:
+        context = request_context.current.get()
+        try:
+            _check_media_type(context, consumes)
+            return _respond(context, route, parameters)
+        except errors.LatchkeyError as error:
+            return error_responses.with_challenge(error, route, context)
+        except Exception as error:
+            return route.error_response(error_responses.fault("view_failed", error, context), context)
+
+    respond.route = route  # type: ignore[attr-defined]  # read back by route_of
+    respond.__module__, respond.__name__ = route.view_name
+    shared = cors.by_path.setdefault(route.path, cors.CrossOrigin())
+    shared.note(route.method, has_callers=bool(route.scopes), honours_keys=bool(route.idempotency))
+    blueprint.route(
+        route.path,
+        methods=[route.method, *(["HEAD"] if route.method == "GET" else [])],
+        name=respond.__name__,
+        cors=shared if route.cross_origin else None,
+        # Chalice would reject a media type that nothing reads: that of a request without a body.
+        content_types=[ANY],
+        **({"authorizer": authorizer} if route.scopes else {}),
+    )(respond)
+
+
+def route_of(entry: Any) -> Route:
+    """Return the route of an entry of Chalice's table; UNKNOWN for what Chalice answers itself."""
+    route: Route = getattr(entry.view_function, "route", UNKNOWN) if entry is not None else UNKNOWN
+    return route
 
 
 def scopes_by_route(routes: Routes) -> dict[str, tuple[str, ...]]:
-    """Return what each route that needs a credential asks of it: `GET /v1/users` and so on, the owner's own as well."""
+    """Return the scopes of each route that needs a credential: `GET /v1/users` and so on, the operator's too."""
     return {
-        f"{method} {path}": rules.scopes
+        f"{method} {path}": route.scopes
         for path, methods in routes.items()
         for method, entry in methods.items()
-        if method != "HEAD" and (rules := rules_of(entry)).scopes
+        if method != "HEAD" and (route := route_of(entry)).scopes
     }
 
 
-def _check_media_type(exchange: Exchange, takes: tuple[str, ...]) -> None:
-    """Raise UnsupportedMediaType for a body that has another media type than its route takes."""
-    if takes == (ANY,) or not exchange.request.raw_body:
+def _check_media_type(context: RequestContext, consumes: tuple[str, ...]) -> None:
+    """Raise UnsupportedMediaType for a body of another media type than the route consumes."""
+    if consumes == (ANY,) or not context.request.raw_body:
         return
-    given = (client_address.only(exchange.request, "content-type") or JSON).lower()
-    if not {part.strip() for part in re.split("[,;]", given)} & set(takes):
-        raise responses.unsupported(takes)
+    given = (client_address.only(context.request, "content-type") or JSON).lower()
+    if not {part.strip() for part in re.split("[,;]", given)} & set(consumes):
+        raise responses.unsupported(consumes)
 
 
-def _read(exchange: Exchange, declared: Declared) -> None:
-    """Check what the request carries by what its route declares."""
-    if declared.query is not None:
-        exchange.query = declared.query.read(exchange.parameters)
-    if isinstance(declared.body, Body):
-        exchange.body = declared.body.read(exchange.request.raw_body)
+def _respond(context: RequestContext, route: Route, parameters: Mapping[str, str]) -> Response:
+    view = route.resolve()
+    arguments: dict[str, Any] = dict(parameters)
+    query, body = query_of(view, route.scopes), body_of(view)
+    if query is not None:
+        checked = query.read(context.parameters)
+        if "query" in view.__annotations__:
+            arguments["query"] = checked
+    if body is not None:
+        arguments["body"] = body.read(context.request.raw_body)
 
+    def call() -> Response:
+        return responses.of(view(context, **arguments))
 
-def _answer(exchange: Exchange, declared: Declared, view: View, parameters: Mapping[str, str]) -> Response:
-    if not declared.idempotency or "idempotency-key" not in exchange.request.headers:
-        return responses.of(view(exchange, **parameters))
+    if not route.idempotency or "idempotency-key" not in context.request.headers:
+        return call()
     from chalicelib.api import idempotency
 
-    return idempotency.answered(exchange, declared.idempotency, view, parameters)
+    return idempotency.respond(context, route.idempotency, call)

@@ -1,28 +1,25 @@
-"""How this deployment is: /health for monitors, /status for people, feeds and programs.
+"""The status of the service for programs and feeds: /status.json and /status.rss.
 
-/status is readable when the database is down: nobody is asked who looks, nothing is counted, since that asks the
-database, and a read that fails is what there is to say.
+Readable while the database is down: the routes are public and not rate limited, since counting a request is a write to
+the database.
 """
 
 from typing import Any
 
-from chalice.app import Blueprint, Response
+from chalice.app import Response
 
 from chalicelib.api import client_address
-from chalicelib.api.declared import Answer
-from chalicelib.api.fields import Enum, Id
-from chalicelib.api.request_context import Exchange
-from chalicelib.api.routing import Rules, route, route_with
-from chalicelib.api.shapes import DateTime, Kind, ListOf, Nullable, Number, Shape, String, StringList
-from chalicelib.core import clock, errors, settings, telemetry
-from chalicelib.core.dynamodb import client as dynamodb
-from chalicelib.core.dynamodb.errors import WireError
+from chalicelib.api.request_context import RequestContext
+from chalicelib.api.schema.description import ResponseSpec, described
+from chalicelib.api.schema.fields import Enum, Id
+from chalicelib.api.schema.shapes import DateTime, Kind, ListOf, Nullable, Number, Shape, String, StringList
+from chalicelib.core import clock
 from chalicelib.uptime import states
+from chalicelib.uptime.report import report
 
 ATOM = "http://www.w3.org/2005/Atom"
 
-HEALTH = Shape("Health", "This deployment answers.", {"status": Enum(("ok",), about="Always ok: it is a 503 if not.")})
-_STATE = Enum(states.OF_COMPONENTS, about="How it is; unknown: nobody has checked.")
+_STATE = Enum(states.OF_COMPONENTS, description="How it is; unknown: nobody has checked.")
 DAY = Shape(
     "StatusDay",
     "One day of a component.",
@@ -38,7 +35,7 @@ COMPONENT = Shape(
     "StatusComponent",
     "A part of the service.",
     {
-        "id": Enum(states.COMPONENTS, about="Which."),
+        "id": Enum(states.COMPONENTS, description="Which."),
         "name": String("What people call it.", "API"),
         "state": _STATE,
         "uptime_percent": Nullable(String(), "In how much of 90 days it was not down; null: nobody knows."),
@@ -49,7 +46,7 @@ INCIDENT = Shape(
     "Incident",
     "What the operator told of a disturbance.",
     {
-        "id": Id("inc", about="The incident's id."),
+        "id": Id("inc", description="The incident's id."),
         "title": String("What it is called."),
         "components": StringList("What it touches.", states.COMPONENTS),
         "opened_at": DateTime("When it was opened."),
@@ -60,7 +57,7 @@ INCIDENT = Shape(
                 "What was known at a moment.",
                 {
                     "at": DateTime("When."),
-                    "state": Enum(states.OF_INCIDENTS, about="How far one was."),
+                    "state": Enum(states.OF_INCIDENTS, description="How far one was."),
                     "text": String("What was said."),
                 },
             ),
@@ -71,39 +68,21 @@ INCIDENT = Shape(
 _STATUS: dict[str, Kind] = {
     "state": Enum(
         states.OF_THE_WHOLE,
-        about="As its worst part is; partly_checked: what is checked is up, and some parts are not checked; "
+        description="As its worst part is; partly_checked: what is checked is up, and some parts are not checked; "
         "unknown: nobody has checked.",
     ),
     "checked_at": Nullable(DateTime(), "When it was last checked; null: never."),
-    "history": Enum(("read", "unreadable"), about="Whether what happened before could be read."),
+    "history": Enum(("read", "unreadable"), description="Whether what happened before could be read."),
     "components": ListOf(COMPONENT, "Every part of the service."),
     "incidents": ListOf(INCIDENT, "The newest first."),
 }
 STATUS = Shape("Status", "How the service is and was.", _STATUS)
 CACHED = {"Cache-Control": "public, max-age=30"}
 
-blueprint = Blueprint(__name__)
 
-
-@route(blueprint, "/health", methods=["GET"], gives={200: HEALTH})
-def health(exchange: Exchange) -> dict[str, str]:
-    """Answer ok when DynamoDB answers a read. Monitors may ask by HEAD as well."""
-    request = {"TableName": settings.current().table("accounts"), "Key": {"id": {"S": "health"}}}
-    try:
-        dynamodb.call("GetItem", request, dynamodb.AT_ONCE)
-    except WireError as error:
-        telemetry.warning("database_unreachable", request_id=exchange.id, code=error.code)
-        raise errors.Unavailable from None
-    return {"status": "ok"}
-
-
-@route(
-    blueprint, "/status.json", methods=["GET"], gives={200: Answer(STATUS, headers=("Cache-Control",))}, counted=False
-)
-def show_status(exchange: Exchange) -> Response:
+@described({200: ResponseSpec(STATUS, headers=("Cache-Control",))})
+def show_status(context: RequestContext) -> Response:
     """Show how the service is, how it was in 90 days, and its incidents. Also while the database is down."""
-    from chalicelib.uptime.report import report
-
     made = report()
     body = {
         "state": made.state,
@@ -115,38 +94,13 @@ def show_status(exchange: Exchange) -> Response:
     return Response(body, headers={"Content-Type": "application/json", **CACHED})
 
 
-@route(
-    blueprint,
-    "/status.rss",
-    methods=["GET"],
-    gives={200: Answer(String("RSS 2.0."), "A feed.", ("Cache-Control",), media="application/rss+xml")},
-    counted=False,
-)
-def feed_status(exchange: Exchange) -> Response:
+@described({200: ResponseSpec(String("RSS 2.0."), "A feed.", ("Cache-Control",), media_type="application/rss+xml")})
+def feed_status(context: RequestContext) -> Response:
     """Give the incidents as a feed, RSS 2.0: an item for each update."""
-    from chalicelib.uptime.report import report
-
     return Response(
-        _feed(report().incidents, client_address.base_url(exchange.request)),
+        _feed(report().incidents, client_address.base_url(context.request)),
         headers={"Content-Type": "application/rss+xml; charset=utf-8", **CACHED},
     )
-
-
-def get_status_page(exchange: Exchange) -> Response:
-    """Show all of it to people."""
-    from chalicelib.api.console import render_response
-    from chalicelib.uptime.report import NAMES, report
-
-    return render_response.plain_page(exchange, "status", report=report(), names=NAMES)
-
-
-def _as_page(error: errors.LatchkeyError, exchange: Exchange) -> Response:
-    from chalicelib.api.console import render_response
-
-    return render_response.plain_error_page(error, exchange)
-
-
-route_with(blueprint, "/status", methods=["GET"], rules=Rules(refusal=_as_page, counted=False))(get_status_page)
 
 
 def _component(component: Any) -> dict[str, Any]:

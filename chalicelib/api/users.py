@@ -3,33 +3,34 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from chalice.app import Blueprint, Response
+from chalice.app import Response
 
-from chalicelib.accounts import states
+from chalicelib.accounts import change, find, invite, states
+from chalicelib.accounts.tables import Account
 from chalicelib.api import client_address, pagination, responses
-from chalicelib.api.declared import RECORDED, Answer, Body
-from chalicelib.api.fields import Enum, Id, Text
-from chalicelib.api.request_context import Exchange
-from chalicelib.api.routing import route
-from chalicelib.api.shapes import AnyOf, DateTime, Shape, String
+from chalicelib.api.request_context import RequestContext
+from chalicelib.api.schema.body import Body, optional, required
+from chalicelib.api.schema.description import ResponseSpec, described
+from chalicelib.api.schema.fields import Enum, Id, Text
+from chalicelib.api.schema.shapes import AnyOf, DateTime, Shape, String
 from chalicelib.core import clock, errors
-from chalicelib.credentials.scopes import ADMIN, READ, WRITE
+from chalicelib.credentials.scopes import ADMIN
 from chalicelib.limits import tiers
 
 if TYPE_CHECKING:
     from chalicelib.accounts.tables import Account
 
-NAME = Text(most=100, about="What the person is called.", example="Ada Lovelace")
-EMAIL = Text(most=254, about="The person's address, like name@example.com.", example="ada@example.com")
-TIER = Enum(tuple(tier.name for tier in tiers.OF_ACCOUNTS), about="The tier, which decides the limits.")
-STATUS = Enum((states.ACTIVE, states.SUSPENDED), about="A suspended account's keys and tokens are refused.")
+NAME = Text(max_length=100, description="What the person is called.", example="Ada Lovelace")
+EMAIL = Text(max_length=254, description="The person's address, like name@example.com.", example="ada@example.com")
+TIER = Enum(tuple(tier.name for tier in tiers.OF_ACCOUNTS), description="The tier, which decides the limits.")
+STATUS = Enum((states.ACTIVE, states.SUSPENDED), description="A suspended account's keys and tokens are refused.")
 
-USER_ID = {"user_id": Id("acc", about="The account's id.")}
+USER_ID = {"user_id": Id("acc", description="The account's id.")}
 PROFILE = Shape(
     "Profile",
     "What anyone may see of an account.",
     {
-        "id": Id("acc", about="The account's id."),
+        "id": Id("acc", description="The account's id."),
         "name": String("What the person is called.", "Ada Lovelace"),
         "created_at": DateTime("When the account was made."),
     },
@@ -53,109 +54,81 @@ USER_MADE = Shape(
     },
 )
 
-blueprint = Blueprint(__name__)
+
+class UsersQuery(pagination.PageQuery, ids="acc"):
+    """Which profiles to list."""
 
 
-@route(
-    blueprint,
-    "/v1/users",
-    methods=["GET"],
-    scopes=[READ],
-    query=pagination.pages("acc"),
-    gives={200: pagination.page_of(PROFILE, "public profiles, oldest first")},
-)
-def list_users(exchange: Exchange) -> Response:
+class Rename(Body):
+    """A new name."""
+
+    name: str = required(NAME)
+
+
+class NewUser(Body):
+    """An account to create."""
+
+    email: str = required(EMAIL)
+    name: str = required(NAME)
+    tier: str = optional(replace(TIER, default=tiers.FREE.name))
+
+
+class UserChange(Body, least=1):
+    """What an admin may change of an account."""
+
+    tier: str | None = optional(TIER)
+    status: str | None = optional(STATUS)
+
+
+@described({200: pagination.page_of(PROFILE, "public profiles, oldest first")})
+def list_users(context: RequestContext, query: UsersQuery) -> Response:
     """List public profiles, oldest first."""
-    from chalicelib.accounts import find
-
-    page = pagination.asked_for(exchange)
+    page = pagination.page(context, query)
     found = list(find.accounts_after(page.after, page.size + 1))
-    return pagination.answer(exchange, page, found, public_profile)
+    return pagination.respond(context, page, found, public_profile)
 
 
-@route(blueprint, "/v1/users/me", methods=["GET"], scopes=[READ], gives={200: USER}, refuses=[errors.NotFound])
-def show_me(exchange: Exchange) -> dict[str, Any]:
+@described({200: USER}, errors=[errors.NotFound])
+def show_me(context: RequestContext) -> dict[str, Any]:
     """Show the caller's own record."""
-    from chalicelib.accounts import find
-
-    return whole_record(find.account_by_id(exchange.principal.account_id))
+    return whole_record(find.account_by_id(context.principal.account_id))
 
 
-@route(
-    blueprint,
-    "/v1/users/me",
-    methods=["PATCH"],
-    scopes=[WRITE],
-    body=Body({"name": NAME}),
-    gives={200: USER},
-    refuses=[errors.NotFound],
-)
-def rename_me(exchange: Exchange) -> dict[str, Any]:
+@described({200: USER}, errors=[errors.NotFound])
+def rename_me(context: RequestContext, body: Rename) -> dict[str, Any]:
     """Change the caller's own name."""
-    from chalicelib.accounts import change
-
-    return whole_record(change.rename(exchange.principal.account_id, exchange.body["name"]))
+    return whole_record(change.rename(context.principal.account_id, body.name))
 
 
-@route(
-    blueprint,
-    "/v1/users/{user_id}",
-    methods=["GET"],
-    scopes=[READ],
-    ids=USER_ID,
-    gives={200: Answer(AnyOf((USER, PROFILE)), "The profile, or the whole record.")},
-)
-def show_user(exchange: Exchange, user_id: str) -> dict[str, Any]:
+@described({200: ResponseSpec(AnyOf((USER, PROFILE)), "The profile, or the whole record.")}, path=USER_ID)
+def show_user(context: RequestContext, user_id: str) -> dict[str, Any]:
     """Show a public profile; to its owner and to admins the whole record."""
-    from chalicelib.accounts import find
-
     account = find.account_by_id(user_id)
-    may_see_all = account.id == exchange.principal.account_id or ADMIN in exchange.principal.scopes
+    may_see_all = account.id == context.principal.account_id or ADMIN in context.principal.scopes
     return whole_record(account) if may_see_all else public_profile(account)
 
 
-@route(
-    blueprint,
-    "/v1/users",
-    methods=["POST"],
-    scopes=[ADMIN],
-    body=Body({"email": EMAIL, "name": NAME}, {"tier": replace(TIER, default=tiers.FREE.name)}),
-    gives={201: Answer(USER_MADE, "The account is made.", ("Location", "Cache-Control"))},
-    refuses=[errors.Conflict],
-    idempotency=RECORDED,
+@described(
+    {201: ResponseSpec(USER_MADE, "The account is made.", ("Location", "Cache-Control"))}, errors=[errors.Conflict]
 )
-def create_user(exchange: Exchange) -> Response:
+def create_user(context: RequestContext, body: NewUser) -> Response:
     """Create an account; answer with a one-time link at which its person sets a password."""
-    from chalicelib.accounts import invite
 
     def shown(made: invite.Invited) -> Response:
-        base_url = client_address.base_url(exchange.request)
+        base_url = client_address.base_url(context.request)
         link = {"set_password_url": f"{base_url}/password?ticket={made.link}"}
         return responses.created(whole_record(made.account) | link, f"{base_url}/v1/users/{made.account.id}")
 
-    body = exchange.body
-    tier, once = tiers.BY_NAME[body["tier"]], exchange.recorded(shown)
-    return shown(invite.invite(email=body["email"], name=body["name"], tier=tier, once=once))
+    tier, once = tiers.BY_NAME[body.tier], context.recorded(shown)
+    return shown(invite.invite(email=body.email, name=body.name, tier=tier, once=once))
 
 
-@route(
-    blueprint,
-    "/v1/users/{user_id}",
-    methods=["PATCH"],
-    scopes=[ADMIN],
-    ids=USER_ID,
-    body=Body(optional={"tier": TIER, "status": STATUS}, least=1),
-    gives={200: USER},
-    refuses=[errors.Conflict],
-)
-def change_user(exchange: Exchange, user_id: str) -> dict[str, Any]:
+@described({200: USER}, errors=[errors.Conflict], path=USER_ID)
+def change_user(context: RequestContext, user_id: str, body: UserChange) -> dict[str, Any]:
     """Set an account's tier, suspend it or reinstate it. Nobody suspends their own account."""
-    from chalicelib.accounts import change, find
-
-    body = exchange.body
     account = find.account_by_id(user_id)
-    tier = tiers.BY_NAME[body["tier"]] if body["tier"] else None
-    change.set_standing(account.id, tier=tier, status=body["status"], actor=exchange.principal.credential_id)
+    tier = tiers.BY_NAME[body.tier] if body.tier else None
+    change.set_standing(account.id, tier=tier, status=body.status, actor=context.principal.credential_id)
     return whole_record(find.account_by_id(account.id))
 
 

@@ -2,13 +2,11 @@
 
 from typing import Any
 
-from chalice.app import Blueprint
-
-from chalicelib.api.declared import Answer, Body
-from chalicelib.api.fields import Enum, Line, Text
-from chalicelib.api.request_context import Exchange
-from chalicelib.api.routing import route
-from chalicelib.api.shapes import AnyOf, Boolean, DateTime, Nullable, Number, Shape, String, StringList
+from chalicelib.api.request_context import RequestContext
+from chalicelib.api.schema.body import Body, optional, required
+from chalicelib.api.schema.description import ResponseSpec, described
+from chalicelib.api.schema.fields import Enum, Line, Text
+from chalicelib.api.schema.shapes import AnyOf, Boolean, DateTime, Nullable, Number, Shape, String, StringList
 from chalicelib.core import clock, errors
 from chalicelib.credentials import reverify, scopes
 from chalicelib.credentials.verify import presented
@@ -17,12 +15,12 @@ from chalicelib.limits.admission import Refused
 from chalicelib.limits.headers import Allowance
 
 SECRET = Line(
-    most=1_000,
-    about="What your caller sent: the secret, or the whole value of `Authorization: Bearer …`, spaces included.",
+    max_length=1_000,
+    description="What your caller sent: the secret, or the whole value of `Authorization: Bearer …`, spaces included.",
 )
 RESOURCE = Text(
-    most=2_000,
-    about="For which resource an access token must be (RFC 8707); without it, this API.",
+    max_length=2_000,
+    description="For which resource an access token must be (RFC 8707); without it, this API.",
     example="https://orders.example.com",
 )
 
@@ -49,9 +47,9 @@ VERDICT = AnyOf(
                 "admitted": Boolean("The request may pass.", fixed=True),
                 "account_id": String("For whom the secret speaks.", "acc_0V5kqWn4Zr8TfYb2LcXd"),
                 "credential_id": String("Which credential it is.", "key_0V5kqWn4Zr8TfYb2LcXd"),
-                "kind": Enum(("key", "token"), about="An API key or an access token."),
+                "kind": Enum(("key", "token"), description="An API key or an access token."),
                 "scopes": StringList("What it may do.", scopes.ALL, ("read",)),
-                "tier": Enum(tuple(tier.name for tier in tiers.OF_ACCOUNTS), about="The account's tier."),
+                "tier": Enum(tuple(tier.name for tier in tiers.OF_ACCOUNTS), description="The account's tier."),
                 "client_id": Nullable(String(), "The application that holds the token; null for a key."),
                 "expires_at": Nullable(DateTime(), "When it ends by itself; null: never."),
                 "limits": ALLOWANCE,
@@ -80,26 +78,23 @@ VERDICT = AnyOf(
     )
 )
 
-blueprint = Blueprint(__name__)
+
+class Question(Body):
+    """A secret to verify."""
+
+    secret: str = required(SECRET)
+    resource: str | None = optional(RESOURCE)
 
 
-@route(
-    blueprint,
-    "/v1/verify",
-    methods=["POST"],
-    scopes=[scopes.VERIFY],
-    body=Body({"secret": SECRET}, {"resource": RESOURCE}),
-    gives={200: Answer(VERDICT, "What the secret is good for.")},
-)
-def verify(exchange: Exchange) -> dict[str, Any]:
+@described({200: ResponseSpec(VERDICT, "What the secret is good for.")})
+def verify(context: RequestContext, body: Question) -> dict[str, Any]:
     """Say whom a secret speaks for and what it may do, and count one request on that account.
 
     Always 200 when the question is right: `valid` says whether the secret is good, `admitted` whether the request may
     pass, and `error` and `message` are what the service should answer its caller if not.
     """
-    body = exchange.body
     try:
-        principal, left = reverify.admit_presented(presented(body["secret"]), body["resource"] or "")
+        principal, left = reverify.admit_presented(presented(body.secret), body.resource or "")
     except errors.Unauthorized as refusal:
         return {"valid": False, "admitted": False, "error": refusal.error, "message": refusal.message}
     except Refused as refusal:

@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.api.declared import Answer
-from chalicelib.api.fields import Enum, EnumList, Id, Text
-from chalicelib.api.shapes import DateTime, Kind, ListOf, Nullable, Number, Shape, String, StringList
+from chalicelib.api.schema.description import ResponseSpec
+from chalicelib.api.schema.fields import Enum, EnumList, Id, Text
+from chalicelib.api.schema.shapes import DateTime, Kind, ListOf, Nullable, Number, Shape, String, StringList
 from chalicelib.core import clock
 from chalicelib.events import kinds
 from chalicelib.webhooks import states
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from chalicelib.webhooks.tables import Attempt, Delivery, Endpoint
 
 EVERY = "*"
-URL = Text(most=2_000, about="Where messages are sent: an https URL.", example="https://example.com/hooks")
-NAME = Text(most=64, about="What it is called, for people to tell webhooks apart.", example="Ledger")
+URL = Text(max_length=2_000, description="Where messages are sent: an https URL.", example="https://example.com/hooks")
+NAME = Text(max_length=64, description="What it is called, for people to tell webhooks apart.", example="Ledger")
 TYPES = EnumList(
-    (EVERY, *kinds.WORDS), about="Which types of event it is told of; `*`: all.", example=(kinds.KEY_CREATED,)
+    (EVERY, *kinds.WORDS), description="Which types of event it is told of; `*`: all.", example=(kinds.KEY_CREATED,)
 )
-STATUS = Enum((ENABLED, DISABLED), about="Whether anything is sent to it.")
-WEBHOOK_ID = {"webhook_id": Id("whk", about="The webhook's id.")}
-DELIVERY_ID = {**WEBHOOK_ID, "message_id": Id("evt", about="The id of the message, which is that of its event.")}
+STATUS = Enum((ENABLED, DISABLED), description="Whether anything is sent to it.")
+WEBHOOK_ID = {"webhook_id": Id("whk", description="The webhook's id.")}
+DELIVERY_ID = {**WEBHOOK_ID, "message_id": Id("evt", description="The id of the message, which is that of its event.")}
 _ABOUT: dict[str, Kind] = {
     "id": WEBHOOK_ID["webhook_id"],
     "name": String("What it is called.", "Ledger"),
@@ -56,16 +56,16 @@ DELIVERY = Shape(
     "Delivery",
     "A message on its way to a webhook.",
     {
-        "id": Id("evt", about="The id of the message, which is that of its event."),
-        "type": Enum((states.TEST, *kinds.WORDS), about="What it tells of."),
-        "state": Enum((PENDING, DELIVERED, FAILED), about="Whether it waits, has arrived, or was given up."),
+        "id": Id("evt", description="The id of the message, which is that of its event."),
+        "type": Enum((states.TEST, *kinds.WORDS), description="What it tells of."),
+        "state": Enum((PENDING, DELIVERED, FAILED), description="Whether it waits, has arrived, or was given up."),
         "created_at": DateTime("When it was put on its way."),
         "next_attempt_at": Nullable(DateTime(), "When it is tried next; null: it isn't."),
         "body": String("What is sent, the same at every attempt."),
         "attempts": ListOf(ATTEMPT, "What came of each attempt so far, of the last twenty."),
     },
 )
-SHOWN_ONCE = Answer(WEBHOOK_MADE, "The secret is shown this once.", ("Cache-Control",))
+SHOWN_ONCE = ResponseSpec(WEBHOOK_MADE, "The secret is shown this once.", ("Cache-Control",))
 
 
 def record(endpoint: "Endpoint") -> dict[str, Any]:

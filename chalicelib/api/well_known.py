@@ -1,36 +1,31 @@
 """What browsers, crawlers and security researchers look for at fixed paths. None of it counts or asks the database."""
 
-from chalice.app import Blueprint, Response
+from chalice.app import Response
 
 from chalicelib.api import client_address
-from chalicelib.api.request_context import Exchange
-from chalicelib.api.routing import Rules, route_with
+from chalicelib.api.request_context import RequestContext
 from chalicelib.core import clock, errors, settings
+from chalicelib.pages import assets
 
 EXPIRES_AFTER_S = 180 * clock.DAY_S
 """RFC 9116 §2.5.5: less than a year ahead."""
 CACHED = {"Cache-Control": "public, max-age=86400"}
 TEXT = {"Content-Type": "text/plain; charset=utf-8", **CACHED}
-FREE = Rules(counted=False)
-
-blueprint = Blueprint(__name__)
 
 
-def favicon(_exchange: Exchange) -> Response:
+def favicon(_exchange: RequestContext) -> Response:
     """Give the icon at the path where browsers look for it on answers that aren't pages."""
-    from chalicelib.pages import assets
-
     icon = (assets.FOLDER / "icon.svg").read_text()
     return Response(icon, headers={"Content-Type": "image/svg+xml", "X-Content-Type-Options": "nosniff", **CACHED})
 
 
-def robots(_exchange: Exchange) -> Response:
+def robots(_exchange: RequestContext) -> Response:
     """Let crawlers read what is for everybody (RFC 9309)."""
     closed = ("/admin", "/settings", "/oauth", "/device", "/password", "/verify", "/v1")
     return Response("User-agent: *\n" + "".join(f"Disallow: {path}\n" for path in closed), headers=dict(TEXT))
 
 
-def security(exchange: Exchange) -> Response:
+def security(context: RequestContext) -> Response:
     """Say whom to write to about a weakness (RFC 9116); without such a setting there is nothing here."""
     contact = settings.current().security_contact
     if not contact:
@@ -38,24 +33,15 @@ def security(exchange: Exchange) -> Response:
     uri = contact if contact.startswith(("https:", "mailto:", "tel:")) else f"mailto:{contact}"
     expires_s = clock.now_s() + EXPIRES_AFTER_S
     midnight = clock.iso((expires_s - expires_s % clock.DAY_S) * 1000)
-    here = f"{client_address.base_url(exchange.request)}/.well-known/security.txt"
+    here = f"{client_address.base_url(context.request)}/.well-known/security.txt"
     fields = {"Contact": uri, "Expires": midnight, "Preferred-Languages": "en", "Canonical": here}
     return Response("".join(f"{name}: {value}\n" for name, value in fields.items()), headers=dict(TEXT))
 
 
-def change_password(exchange: Exchange) -> Response:
+def change_password(context: RequestContext) -> Response:
     """Lead password managers to where a password is changed (W3C, "A well-known URL for changing passwords")."""
     return Response(
         "",
         status_code=303,
-        headers={"Location": f"{client_address.base_url(exchange.request)}/settings/account", **CACHED},
+        headers={"Location": f"{client_address.base_url(context.request)}/settings/account", **CACHED},
     )
-
-
-for path, view in (
-    ("/favicon.ico", favicon),
-    ("/robots.txt", robots),
-    ("/.well-known/security.txt", security),
-    ("/.well-known/change-password", change_password),
-):
-    route_with(blueprint, path, methods=["GET"], rules=FREE)(view)

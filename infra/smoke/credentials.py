@@ -38,7 +38,7 @@ def refused_by_gateway(error: errors.LatchkeyError) -> Answer:
 
 def refused_by_function(run: Run, error: errors.LatchkeyError, needed: str) -> Answer:
     """Return the function's answer to what it refuses before the view; the gateway gives its challenge another name."""
-    response = responses.refusal(error)
+    response = responses.error_response(error)
     told = www_authenticate.of(error, [needed], settings.current().public_url or run.target.url) or ""
     headers = {
         **{name: str(value) for name, value in response.headers.items()},

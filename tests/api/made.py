@@ -2,17 +2,17 @@
 
 from chalice.app import Blueprint, Chalice
 
-from chalicelib.api.request_context import Exchange
-from chalicelib.api.routing import route
+from chalicelib.api.request_context import RequestContext
+from chalicelib.api.routing import Route, register
 
 
 def add_view(app: Chalice, module: str, path: str, method: str = "GET") -> None:
-    """Register a view of a path with an app, as if it stood in `module`."""
+    """Register a view of a path with an app, as if it were defined in `module`."""
     blueprint = Blueprint(module)
 
-    def show(exchange: Exchange) -> None:
+    def show(context: RequestContext) -> None:
         """Show it."""
 
     show.__module__ = module
-    route(blueprint, path, methods=[method], scopes=["read"])(show)
+    register(blueprint, [Route(method, path, show, ("read",))])
     app.register_blueprint(blueprint)

@@ -11,8 +11,11 @@ import pytest
 
 from chalicelib.accounts.tables import Account
 from chalicelib.api.console import cookies
-from chalicelib.api.declared import Body, Declared, Listed
-from chalicelib.api.reference.examples import example_of
+from chalicelib.api.openapi.examples import example_of
+from chalicelib.api.routing import route_of
+from chalicelib.api.schema.body import Form, FormList
+from chalicelib.api.schema.description import body_of, description_of, query_of
+from chalicelib.api.schema.shapes import Kind
 from chalicelib.core import settings
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.core.errors import InvalidRequest
@@ -174,18 +177,21 @@ SENDERS: dict[str, Callable[[Sweep, Parameter, list[object]], Answer]] = {
 
 def _good_json(sweep: Sweep, parameter: Parameter) -> bytes:
     """Return a body that a route takes, by its own examples."""
-    declared = vars(of_latchkey()[parameter.route][parameter.method].view_function).get("declared")
-    body = declared.body if declared else None
+    route = route_of(of_latchkey()[parameter.route][parameter.method])
+    view = route.resolve()
+    body = (body_of(view) or description_of(view).body) if route.is_documented else None
     if parameter.route.startswith("/oauth/register"):
         return json.dumps({"client_id": sweep.ids["client_id"], "redirect_uris": [CALLBACK]}).encode()
     if parameter.route.startswith("/oauth"):
         return json.dumps({**sweep.app.credentials, "grant_type": REFRESH, "refresh_token": "x", "token": "x"}).encode()
     if body is None:
         return b""
-    required = {name: example_of(kind.schema(), {}) for name, kind in body.required.items()}
-    optional = body.optional if isinstance(body, Body) and body.least else {}
-    fields = required | {name: example_of(kind.schema(), {}) for name, kind in optional.items()}
-    return json.dumps([fields] if isinstance(body, Listed) else fields).encode()
+    if isinstance(body, Form):
+        shown: dict[str, Kind] = dict(body.required)
+    else:
+        shown = {**body.required_fields, **(body.optional_fields if body.least else {})}
+    fields = {name: example_of(kind.schema(), {}) for name, kind in shown.items()}
+    return json.dumps([fields] if isinstance(body, FormList) else fields).encode()
 
 
 def _form(sweep: Sweep, fields: dict[str, str]) -> bytes:
@@ -218,12 +224,15 @@ def check(sweep: Sweep, parameter: Parameter, kind: str, values: list[object]) -
 
 def is_refused_by_declaration(parameter: Parameter, values: list[object]) -> bool:
     """Return whether the middleware refuses a value by what the route declares, which needs no request to be seen."""
-    declared = vars(of_latchkey()[parameter.route][parameter.method].view_function).get("declared") or Declared()
+    route = route_of(of_latchkey()[parameter.route][parameter.method])
+    if not route.is_documented:
+        return False
+    query, body = query_of(route.resolve(), route.scopes), body_of(route.resolve())
     try:
-        if parameter.place == "query" and declared.query is not None:
-            declared.query.read({parameter.name: str(values[-1])})
-        if parameter.place == "json" and isinstance(declared.body, Body):
-            declared.body.fields[parameter.name].check(parameter.name, values[-1])
+        if parameter.place == "query" and query is not None:
+            query.read({parameter.name: str(values[-1])})
+        if parameter.place == "json" and body is not None:
+            body.fields()[parameter.name].check(parameter.name, values[-1])
     except InvalidRequest:
         return True
     return False

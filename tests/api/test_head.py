@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from app import app
-from chalicelib.api.reference.document import document
+from chalicelib.api.openapi.document import document
 from chalicelib.core import telemetry
 from chalicelib.events import record
 from chalicelib.limits import tiers

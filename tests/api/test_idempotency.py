@@ -7,7 +7,7 @@ import pytest
 
 from app import app
 from chalicelib.accounts.tables import Account
-from chalicelib.api.declared import CLAIMED, RECORDED
+from chalicelib.api.routing import CLAIMED, RECORDED, route_of
 from chalicelib.core import clock, secrets, settings, telemetry
 from chalicelib.credentials import find
 from chalicelib.idempotency import record
@@ -46,7 +46,7 @@ def creating() -> set[tuple[str, str]]:
         (method, path)
         for path, methods in of_latchkey().items()
         for method, entry in methods.items()
-        if (declared := vars(entry.view_function).get("declared")) is not None and declared.idempotency
+        if route_of(entry).idempotency
     }
 
 
@@ -55,7 +55,7 @@ def test_every_post_that_makes_something_heeds_it() -> None:
     posts = {
         ("POST", path)
         for path, methods in of_latchkey().items()
-        if "POST" in methods and vars(methods["POST"].view_function)["rules"].scopes
+        if "POST" in methods and route_of(methods["POST"]).scopes
     }
     assert posts - creating() == {("POST", "/v1/verify")}
     assert creating() <= posts
@@ -340,9 +340,7 @@ def test_what_was_claimed_and_refused_may_be_tried_again(local: TestApp, receive
 
 def test_modes_are_those_of_the_declarations() -> None:
     """What has effects outside claims first; everything else is recorded in its transaction."""
-    declared = {
-        path: vars(app.routes[path][method].view_function)["declared"].idempotency for method, path in creating()
-    }
+    declared = {path: route_of(app.routes[path][method]).idempotency for method, path in creating()}
     assert {path for path, kind in declared.items() if kind == CLAIMED} == {
         "/v1/webhooks/{webhook_id}/test",
         "/v1/webhooks/{webhook_id}/deliveries/{message_id}/resend",

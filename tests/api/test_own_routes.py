@@ -3,6 +3,7 @@
 The third way, POST /v1/verify, is in test_verify.py.
 """
 
+import sys
 from types import ModuleType
 from typing import Any
 
@@ -11,8 +12,8 @@ from chalice.app import Blueprint, Chalice, Response
 
 from chalicelib.api import middleware, request_context, routing
 from chalicelib.api.authorizer import authorizer
-from chalicelib.api.declared import CLAIMED
-from chalicelib.api.reference.document import document
+from chalicelib.api.openapi.document import document
+from chalicelib.api.routing import CLAIMED, Route
 from chalicelib.core import telemetry
 from chalicelib.limits import tiers
 from infra.standin import Answer, Gateway
@@ -23,21 +24,24 @@ from tests.support.harness import TestApp, refusal
 ORDERS = "/v1/orders"
 
 
-def documented() -> Blueprint:
+def documented(monkeypatch: pytest.MonkeyPatch) -> Blueprint:
     """Return the blueprint that the page shows."""
-    code = files_of("docs/own-routes.md")["chalicelib/own/orders.py"]
-    module = ModuleType("orders")
-    exec(compile(code, "docs/own-routes.md", "exec"), module.__dict__)  # noqa: S102 - the page's own example
-    blueprint: Blueprint = module.blueprint
+    code = files_of("docs/own-routes.md")
+    made: dict[str, ModuleType] = {}
+    for name in ("orders", "routes"):
+        module = made[name] = ModuleType(f"chalicelib.own.{name}")
+        exec(compile(code[f"chalicelib/own/{name}.py"], "docs/own-routes.md", "exec"), module.__dict__)  # noqa: S102 - the page's own example
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+    blueprint: Blueprint = made["routes"].blueprint
     return blueprint
 
 
 @pytest.fixture
-def shop(latchkey: TestApp) -> TestApp:
+def shop(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> TestApp:
     """A house whose app has the documented blueprint."""
     app = Chalice(app_name="shop", configure_logs=False)
     middleware.install(app)
-    app.register_blueprint(documented())
+    app.register_blueprint(documented(monkeypatch))
     latchkey.gateway = Gateway(app, domain="api.example.com")
     return latchkey
 
@@ -116,19 +120,25 @@ def till(latchkey: TestApp) -> tuple[TestApp, list[str]]:
     """A house whose app has a route that charges, and what it has charged; "fail" and "refuse" it doesn't."""
     blueprint, charged = Blueprint(__name__), list[str]()
 
-    @routing.route(blueprint, "/v1/charges", methods=["POST"], scopes=["write"], idempotency=CLAIMED)
-    def charge(exchange: request_context.Exchange) -> Response:
-        what = str(exchange.request.raw_body, "ascii")  # type: ignore[arg-type]  # bytes, whatever Chalice declares
+    def charge(context: request_context.RequestContext) -> Response:
+        what = str(context.request.raw_body, "ascii")  # type: ignore[arg-type]  # bytes, whatever Chalice declares
         if what == "fail":
             raise Fault(what)
         if what != "refuse":
             charged.append(what)
         return Response({"id": f"chg_{len(charged)}"}, status_code=402 if what == "refuse" else 201)
 
-    @routing.route(blueprint, "/v1/notes", methods=["POST"], scopes=["write"])
-    def note(exchange: request_context.Exchange) -> dict[str, int]:
+    def note(context: request_context.RequestContext) -> dict[str, int]:
         charged.append("note")
         return {"notes": len(charged)}
+
+    routing.register(
+        blueprint,
+        [
+            Route("POST", "/v1/charges", charge, ("write",), idempotency=CLAIMED),
+            Route("POST", "/v1/notes", note, ("write",)),
+        ],
+    )
 
     app = Chalice(app_name="till", configure_logs=False)
     middleware.install(app)
@@ -172,8 +182,8 @@ def test_own_route_that_says_nothing_ignores_the_header(till: tuple[TestApp, lis
 
 def test_public_route_can_not_heed_the_header() -> None:
     """Nobody could tell whose key it is."""
-    with pytest.raises(ValueError, match="knows its caller"):
-        routing.route(Blueprint(__name__), "/v1/open", methods=["POST"], idempotency=CLAIMED)
+    with pytest.raises(ValueError, match="only a route with scopes"):
+        routing.register(Blueprint(__name__), [Route("POST", "/v1/open", "orders.order", idempotency=CLAIMED)])
 
 
 @pytest.fixture

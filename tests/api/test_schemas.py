@@ -8,14 +8,14 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from chalicelib.api.fields import Enum, EnumList, Field, Id, Integer, Text
+from chalicelib.api.schema.fields import Enum, EnumList, Field, Id, Integer, Text
 from chalicelib.core import display_names
 from chalicelib.core.errors import InvalidRequest
 from tests.support import exhaustive
 
 FIELDS: dict[str, Field] = {
-    "text": Text(most=5),
-    "text of three": Text(most=6, least=3),
+    "text": Text(max_length=5),
+    "text of three": Text(max_length=6, min_length=3),
     "whole": Integer(0, 9),
     "one of": Enum(("read", "write")),
     "some of": EnumList(("read", "write", "keys")),

@@ -75,6 +75,19 @@ def test_request_that_reads_nothing_loads_no_model(latchkey: TestApp, url: str) 
     assert [name for name in (*OF_PAGES, *HEAVY, *OF_MODELS) if name in modules] == []
 
 
+def test_cold_start_makes_no_body_class_that_it_does_not_read(latchkey: TestApp, url: str) -> None:
+    """Bodies and queries are classes of the module of their view, which its first request imports."""
+    program = FUNCTION + (
+        "\nfrom chalicelib.api.schema.body import Body, Query"
+        "\nprint(sorted(kind.__name__ for base in (Body, Query) for kind in base.__subclasses__()))"
+    )
+    environment = os.environ | {"AWS_ENDPOINT_URL": url, "LATCHKEY_STAGE": STAGE}
+    environment.pop("LATCHKEY_PUBLIC_URL", None)
+    command = [sys.executable, "-c", program, latchkey.key(person()).secret, "/v1/limits", "/health"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "['Empty']"
+
+
 def test_verification_loads_neither_pynamodb_nor_what_calls_aws(latchkey: TestApp, url: str) -> None:
     """The authorizer is a function of its own, which calls the database for each new key."""
     program = (

@@ -71,4 +71,4 @@ def _existing_email(api: Served) -> str:
 
 
 def _as_sent(error: errors.LatchkeyError) -> str:
-    return json.dumps(responses.refusal(error).body, separators=(",", ":")) + "\n"
+    return json.dumps(responses.error_response(error).body, separators=(",", ":")) + "\n"

@@ -3,10 +3,11 @@
 import re
 import subprocess
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
+from chalicelib.api.routing import Route, route_of
+from chalicelib.api.schema.description import description_of
 from infra.routes import of_latchkey
 from tests.examples.blocks import ROOT, blocks_of
 from tests.examples.served import Served
@@ -36,7 +37,7 @@ def test_every_endpoint_is_listed_with_its_scope() -> None:
     """The table of endpoints has each route of the API, and no other, with the scope that it asks for."""
     listed = {tuple(row[0].strip("`").split()): row[1].strip("`") for row in ROWS if re.match(r"`[A-Z]+ /", row[0])}
     routes = {
-        (method, path): _asked_of(vars(entry.view_function))
+        (method, path): _required_by(route_of(entry))
         for path, entries in of_latchkey().items()
         for method, entry in entries.items()
         if method != "HEAD"
@@ -62,9 +63,10 @@ def test_every_pinned_package_is_explained() -> None:
     assert pinned <= explained
 
 
-def _asked_of(view: dict[str, Any]) -> str:
-    """Return what a route asks for: a scope, a signature, or nothing."""
-    return " ".join(view["rules"].scopes) or ("a signature" if view["declared"].proofs else "none")
+def _required_by(route: Route) -> str:
+    """Return what a route requires of its caller: a scope, a signature, or nothing."""
+    signed = route.is_documented and "github" in description_of(route.resolve()).security
+    return " ".join(route.scopes) or ("a signature" if signed else "none")
 
 
 def _curl_steps() -> list[tuple[str, list[str]]]:

@@ -13,6 +13,7 @@ import pytest
 
 from chalicelib.api import responses
 from chalicelib.api.authorizer import IDENTITY
+from chalicelib.api.routing import route_of
 from infra import gateway
 from infra.routes import of_latchkey
 from tests.api.routes import PUBLIC
@@ -162,8 +163,7 @@ def test_every_preflight_allows_what_clients_send_and_exposes_what_we_send() -> 
 @pytest.mark.parametrize("path", sorted(path for path, entries in of_latchkey().items() if "POST" in entries))
 def test_post_heeds_an_idempotency_key_or_no_page_is_told_to_send_one(path: str) -> None:
     """A promise that is made to browsers is kept: whatever is posted there happens once under one key."""
-    declared = vars(of_latchkey()[path]["POST"].view_function).get("declared")
-    heeds = declared is not None and bool(declared.idempotency)
+    heeds = bool(route_of(of_latchkey()[path]["POST"]).idempotency)
     assert (f"{KEY}," in json.dumps(document()["paths"][path].get("options", {}))) is heeds
 
 

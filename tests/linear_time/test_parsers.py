@@ -16,8 +16,8 @@ from chalicelib.api import client_address, pagination
 from chalicelib.api import leaks as reported
 from chalicelib.api.authorizer import IDENTITY
 from chalicelib.api.console import cookies, page
-from chalicelib.api.declared import Body
-from chalicelib.api.fields import Integer, Text
+from chalicelib.api.schema.body import Body, required
+from chalicelib.api.schema.fields import Integer, Text
 from chalicelib.core import http_framing, http_syntax, ids, secrets, settings, ssrf_safe_fetch
 from chalicelib.core.dynamodb import codec
 from chalicelib.core.dynamodb.connection_pool import NoAnswer
@@ -42,6 +42,19 @@ from tests.linear_time.growth import grows_faster_than_linearly
 
 Work = Callable[[str], object]
 REFUSALS = (LatchkeyError, ValueError, NoAnswer, codec.Failed, ssrf_safe_fetch.FetchError, client_documents.BadDocument)
+
+
+class Named(Body):
+    """A body with a text."""
+
+    name: str = required(Text(10**9))
+
+
+class Counted(Body):
+    """A body with a number."""
+
+    n: int = required(Integer(1, 9))
+
 
 UNITS = {
     "spaces": " ",
@@ -138,16 +151,12 @@ PARSERS: dict[str, Work] = {
     "a cursor": lambda text: pagination.Cursor("acc").check("cursor", text),
     "cookies": lambda text: cookies.of_request(cast(Any, SimpleNamespace(request=of_headers({"cookie": text})))),
     "where to go after log-in": lambda text: page.local_path(f"/{text}"),
-    "a JSON body": lambda text: Body({"name": Text(10**9)}).read(text),
-    "a text in a JSON body": lambda text: Body({"name": Text(10**9)}).read(json.dumps({"name": text})),
-    "names in a JSON body": lambda text: Body().read(
-        json.dumps({f"{text[:9]}{at}": 1 for at in range(len(text) // 9)})
-    ),
-    "a number in a JSON body": lambda text: Body({"n": Integer(1, 9)}).read(
-        f'{{"n": {len(text)}{text}.{text}e{text}}}'
-    ),
+    "a JSON body": lambda text: Named.read(text),
+    "a text in a JSON body": lambda text: Named.read(json.dumps({"name": text})),
+    "names in a JSON body": lambda text: Body.read(json.dumps({f"{text[:9]}{at}": 1 for at in range(len(text) // 9)})),
+    "a number in a JSON body": lambda text: Counted.read(f'{{"n": {len(text)}{text}.{text}e{text}}}'),
     "a name": lambda text: Text(10**9).check("name", text),
-    "a longer name": lambda text: Text(10**9, least=3).check("name", text),
+    "a longer name": lambda text: Text(10**9, min_length=3).check("name", text),
     "a number in a query": lambda text: Integer(1, 9).read("n", text),
     "a form": lambda text: parameters.of_body(text[:65_536], parameters.FORM),
     "a form in JSON": lambda text: parameters.of_body(text[:65_536], parameters.JSON),

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.api.reference.document import OPENAPI
+from chalicelib.api.openapi.document import OPENAPI
 from infra import pinned
 from tests.browser.console import Console, served
 
@@ -30,7 +30,8 @@ CALLS = """
 import json, sys
 from generated import AuthenticatedClient, Client
 from generated.api.keys import create_key, list_keys
-from generated.api.o_auth import device_authorization, introspect, register, revoke, token
+from generated.api.o_auth import device_authorization, introspect, revoke, token
+from generated.api.o_auth_client_registration import register
 from generated import models
 
 url, secret = sys.argv[1:]
@@ -97,7 +98,7 @@ def test_every_module_of_a_generated_python_client_imports(python: Path) -> None
     """Those of the OAuth endpoints, too, whose bodies are forms."""
     names = json.loads(_run([sys.executable, "-c", EVERY_MODULE], python))
     for endpoint in ("token", "revoke", "introspect", "device_authorization", "register"):
-        assert f"generated.api.o_auth.{endpoint}" in names
+        assert any(name.endswith(f".{endpoint}") for name in names if name.startswith("generated.api.o_auth"))
     assert len(names) > 150
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from app import app
-from chalicelib.api.reference.document import document
+from chalicelib.api.openapi.document import document
 from tests.reference import linters
 from tests.support import exhaustive
 

@@ -11,7 +11,7 @@ from typing import Any
 import jsonschema_rs
 from chalice.app import Chalice
 
-from chalicelib.api.reference.document import document
+from chalicelib.api.openapi.document import document
 from infra.standin import Answer, Gateway
 
 BASE_URL = "https://api.latchkey.test"

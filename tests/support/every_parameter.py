@@ -12,13 +12,15 @@ from functools import lru_cache
 from importlib import import_module
 
 from chalicelib.api.console import routes
-from chalicelib.api.declared import Body, Declared, Form
+from chalicelib.api.openapi.routes import DocumentedRoute, documented
+from chalicelib.api.routing import FORM
+from chalicelib.api.schema.body import Form
 from chalicelib.oauth.parameters import OF_AUTHORIZATION
 from infra.routes import of_latchkey
 
 CONSOLE = "chalicelib.api.console"
 IN_QUERY, IN_FORM = ("given", "chosen", "query"), ("given", "text", "check", "form")
-"""How a view reads a parameter: methods of the visit, and what it has by name."""
+"""How a view reads a parameter: methods of the page request, and what it has by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,28 +37,30 @@ class Parameter:
 @lru_cache(maxsize=1)
 def all_there_are() -> tuple[Parameter, ...]:
     """Return every parameter, but for cookies, what all pages have, and the credential that all routes check alike."""
+    described = {(each.route.method, each.route.path): each for each in documented(of_latchkey())}
     found = []
     for route, entries in of_latchkey().items():
-        for method, entry in entries.items():
+        for method in entries:
             if method == "HEAD":
                 continue
-            declared = vars(entry.view_function).get("declared") or Declared()
-            takes = vars(entry.view_function).get("takes", ())
             places = [("path", name) for name in re.findall(r"{(\w+)}", route)]
-            places += [*_declared(declared, takes), *_read_by_page(method, route)]
+            if (method, route) in described:
+                places += _declared(described[method, route])
+            places += _read_by_page(method, route)
             found += [Parameter(method, route, place, name) for place, name in dict.fromkeys(places)]
     return tuple(found)
 
 
-def _declared(declared: Declared, takes: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    yield from (("query", name) for name in (declared.query.fields if declared.query else ()))
-    yield from (("header", name) for name in declared.headers)
-    if declared.idempotency:
+def _declared(described: DocumentedRoute) -> Iterator[tuple[str, str]]:
+    yield from (("query", name) for name in (described.query.fields() if described.query else ()))
+    yield from (("header", name) for name in described.description.headers)
+    if described.route.idempotency:
         yield "header", "Idempotency-Key"
-    if isinstance(declared.body, Body | Form):
-        names = (*declared.body.required, *declared.body.optional)
-        is_form = "application/x-www-form-urlencoded" in takes
-        yield from ((place, name) for place in ("json", *(["form"] if is_form else [])) for name in names)
+    body = described.body
+    if body is not None:
+        names = (*body.required, *body.optional) if isinstance(body, Form) else tuple(body.fields())
+        places = ("json", "form") if FORM in described.route.consumes else ("json",)
+        yield from ((place, name) for place in places for name in names)
 
 
 def _read_by_page(method: str, route: str) -> Iterator[tuple[str, str]]:
@@ -85,11 +89,11 @@ def _names(module: str, function: str, method: str) -> list[str]:
 
 
 def _name_read(node: ast.AST, kinds: tuple[str, ...], module: str) -> list[str]:
-    """Return the name in `visit.text("name")`, `visit.query.get("name")` or `visit.form["name"]`."""
+    """Return the name in `request.text("name")`, `request.query.get("name")` or `request.form["name"]`."""
     match node:
         case ast.Call(func=ast.Attribute(value=ast.Attribute(attr=kind), attr="get"), args=[name, *_]):
             pass
-        case ast.Call(func=ast.Attribute(value=ast.Name(id="visit"), attr=kind), args=[name, *_]):
+        case ast.Call(func=ast.Attribute(value=ast.Name(id="request"), attr=kind), args=[name, *_]):
             pass
         case ast.Subscript(value=ast.Attribute(attr=kind), slice=name):
             pass

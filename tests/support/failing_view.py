@@ -3,8 +3,8 @@
 from chalice.app import Blueprint, Chalice
 
 from chalicelib.api import middleware
-from chalicelib.api.request_context import Exchange
-from chalicelib.api.routing import route
+from chalicelib.api.request_context import RequestContext
+from chalicelib.api.routing import Route, register
 from infra.standin import Gateway
 
 
@@ -16,9 +16,10 @@ def gateway_with_fault() -> Gateway:
     """Return a gateway before GET /v1/fault, whose exception tells all it knows of its caller."""
     blueprint = Blueprint(__name__)
 
-    @route(blueprint, "/v1/fault", methods=["GET"], scopes=["read"])
-    def fail(exchange: Exchange) -> None:
-        raise Fault(repr(exchange))
+    def fail(context: RequestContext) -> None:
+        raise Fault(repr(context))
+
+    register(blueprint, [Route("GET", "/v1/fault", fail, ("read",))])
 
     app = Chalice(app_name="latchkey", configure_logs=False)
     middleware.install(app)

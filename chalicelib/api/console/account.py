@@ -7,10 +7,10 @@ from chalicelib.api.console.cookies import SESSION
 from chalicelib.api.console.entry import remember_device
 from chalicelib.api.console.outcomes import Redirect, Render
 from chalicelib.api.console.page_request import PageRequest
-from chalicelib.api.fields import Text
+from chalicelib.api.schema.fields import Text
 from chalicelib.endings import finish
 
-NAME = Text(most=100)
+NAME = Text(max_length=100)
 
 
 def show_settings(request: PageRequest) -> Redirect:

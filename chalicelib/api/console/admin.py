@@ -11,7 +11,7 @@ from chalicelib.api.console import confirm, keys
 from chalicelib.api.console.activity import Row, row
 from chalicelib.api.console.outcomes import Redirect, Render
 from chalicelib.api.console.page_request import PageRequest
-from chalicelib.api.fields import Enum, Text
+from chalicelib.api.schema.fields import Enum, Text
 from chalicelib.core import clock, errors, ids
 from chalicelib.credentials import find as find_keys
 from chalicelib.credentials import revoke
@@ -21,7 +21,7 @@ from chalicelib.events.tables import Event
 from chalicelib.limits import tiers
 from chalicelib.limits.usage import Hour, by_hour, under_tier
 
-REASON = Text(most=200, least=3)
+REASON = Text(max_length=200, min_length=3)
 TIER = Enum(tuple(tier.name for tier in tiers.OF_ACCOUNTS))
 BUSIEST_OF = 2_000
 SHOWN = 10

@@ -6,7 +6,7 @@ from chalicelib.accounts import unverified
 from chalicelib.api.console import confirm
 from chalicelib.api.console.outcomes import Redirect, Render
 from chalicelib.api.console.page_request import PageRequest
-from chalicelib.api.fields import Enum, EnumList, Text
+from chalicelib.api.schema.fields import Enum, EnumList, Text
 from chalicelib.core import errors, ids, randomness
 from chalicelib.credentials import scopes
 from chalicelib.limits.counter_items import counter_of
@@ -14,7 +14,7 @@ from chalicelib.limits.usage import last_used_hours
 from chalicelib.oauth import clients, consent, delete_client, grants
 
 HOME = "/settings/applications"
-NAME = Text(most=100)
+NAME = Text(max_length=100)
 KIND = Enum(("confidential", "public"))
 SCOPES = EnumList((scopes.READ, scopes.WRITE))
 

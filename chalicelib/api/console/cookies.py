@@ -1,7 +1,7 @@
 """Cookies of the console: their names and lifetimes, and the header that a browser sends."""
 
 from chalicelib.api import client_address
-from chalicelib.api.request_context import Exchange
+from chalicelib.api.request_context import RequestContext
 from chalicelib.core import http_syntax
 
 SESSION, DEVICE, VISIT = "latchkey", "latchkey-device", "latchkey-visit"
@@ -10,7 +10,7 @@ EMAIL = "latchkey-email"
 SESSION_S, DEVICE_S = 14 * 86_400, 365 * 86_400
 
 
-def of_request(exchange: Exchange) -> dict[str, str]:
+def of_request(exchange: RequestContext) -> dict[str, str]:
     """Return the cookies by name; of two with one name the first counts, which is the one a browser holds closer.
 
     By hand: the standard library stops at the first cookie it doesn't like, and others share our domain's jar. A name

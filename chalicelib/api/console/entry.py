@@ -12,13 +12,13 @@ from chalicelib.api.console.cookies import DEVICE, DEVICE_S, EMAIL, SESSION, SES
 from chalicelib.api.console.outcomes import Redirect, Render
 from chalicelib.api.console.page import local_path, seen_with
 from chalicelib.api.console.page_request import PageRequest
-from chalicelib.api.fields import Text
+from chalicelib.api.schema.fields import Text
 from chalicelib.core import errors
 
 if TYPE_CHECKING:
     from chalicelib.accounts.tables import Account
 
-NAME = Text(most=100)
+NAME = Text(max_length=100)
 EMAIL_S = 600
 
 

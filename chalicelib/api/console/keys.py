@@ -9,8 +9,8 @@ from chalicelib.accounts import unverified
 from chalicelib.api.console import confirm
 from chalicelib.api.console.outcomes import Redirect, Render
 from chalicelib.api.console.page_request import PageRequest
-from chalicelib.api.fields import Enum, EnumList, Text
 from chalicelib.api.routing import scopes_by_route
+from chalicelib.api.schema.fields import Enum, EnumList, Text
 from chalicelib.core import clock, errors, randomness
 from chalicelib.credentials import change, find, issue, on_anomaly, revoke, rotate, scopes
 from chalicelib.credentials.principal import Principal
@@ -23,7 +23,7 @@ from chalicelib.limits.usage import last_used_hours, routes_used
 from chalicelib.pages import labels
 
 HOME = "/settings/keys"
-NAME = Text(most=64)
+NAME = Text(max_length=64)
 EXPIRY = Enum(tuple(labels.EXPIRIES))
 GRACE = Enum(tuple(labels.GRACES))
 SCOPES = EnumList(scopes.ALL)

@@ -4,7 +4,7 @@ A page's view takes a PageRequest and returns an outcome. Heavy imports (templat
 for.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
@@ -17,11 +17,10 @@ from chalicelib.api import client_address
 from chalicelib.api.console import cookies, csrf, render_response
 from chalicelib.api.console.outcomes import ExternalRedirect, Redirect, Render
 from chalicelib.api.console.page_request import LogInFirst, PageRequest
-from chalicelib.api.request_context import Exchange
-from chalicelib.api.routing import Rules, route_with
+from chalicelib.api.request_context import RequestContext
+from chalicelib.api.routing import FORM, Route, register
 from chalicelib.core import errors
 
-FORM = "application/x-www-form-urlencoded"
 ON_ITS_FORM = (
     *(errors.InvalidRequest, errors.Conflict, errors.InsufficientScope, errors.RateLimited, MailNotSent),
     *(csrf.Outdated, csrf.TooLong),
@@ -50,7 +49,7 @@ class Place:
 def page(blueprint: Blueprint, method: str, here: Place, form: Place | None = None) -> None:
     """Register a page, or what a form is sent to: `form` is the page on which that stands."""
 
-    def shown(exchange: Exchange, **parameters: str) -> Response:
+    def shown(exchange: RequestContext, **parameters: str) -> Response:
         request = PageRequest(exchange, client_address.base_url(exchange.request), cookies.of_request(exchange))
         try:
             with _shown_on_its_form(request, form, parameters):
@@ -69,24 +68,31 @@ def page(blueprint: Blueprint, method: str, here: Place, form: Place | None = No
             return render_response.error_page(request, error)
 
     shown.__name__ = f"{method.lower()}_{here.view.rpartition('.')[2]}"
-    route_with(
-        blueprint, here.path, methods=[method], rules=Rules(refusal=render_response.plain_error_page), takes=(FORM,)
-    )(shown)
+    _register(blueprint, method, here.path, shown)
 
 
 def lead(blueprint: Blueprint, path: str, to: str) -> None:
     """Lead whoever opens `path`, where only a form is sent to, to the page of that form."""
 
-    def led(exchange: Exchange, **parameters: str) -> Response:
+    def led(exchange: RequestContext, **parameters: str) -> Response:
         request = PageRequest(exchange, client_address.base_url(exchange.request), {})
         return render_response.redirect(request, to.format(**parameters))
 
     led.__name__ = f"lead_to_{to.strip('/').replace('/', '_') or 'start'}"
-    route_with(blueprint, path, methods=["GET"], rules=Rules(refusal=_error_on_the_way))(led)
+    _register(blueprint, "GET", path, led)
 
 
-def _error_on_the_way(error: errors.LatchkeyError, exchange: Exchange) -> Response:
-    return render_response.plain_error_page(error, exchange)
+def _register(blueprint: Blueprint, method: str, path: str, view: Callable[..., Response]) -> None:
+    route = Route(
+        method,
+        path,
+        view,
+        consumes=(FORM,),
+        cross_origin=False,
+        is_documented=False,
+        error_response=render_response.plain_error_page,
+    )
+    register(blueprint, [route])
 
 
 class _ShownInstead(Exception):
@@ -116,7 +122,7 @@ def _page_of(request: PageRequest, form: Place | None, parameters: dict[str, str
     return shown if isinstance(shown, Render) else None
 
 
-def _asked_for(exchange: Exchange) -> str:
+def _asked_for(exchange: RequestContext) -> str:
     event = exchange.request.to_original_event()
     query = urlencode(event.get("multiValueQueryStringParameters") or {}, doseq=True)
     return f"{event['path']}?{query}" if query else str(event["path"])

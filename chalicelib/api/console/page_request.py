@@ -6,13 +6,13 @@ from urllib.parse import urlsplit
 
 from chalicelib.api.console import cookies
 from chalicelib.api.console.outcomes import Render
-from chalicelib.api.request_context import Exchange
+from chalicelib.api.request_context import RequestContext
 from chalicelib.core import errors, randomness, secrets
 from chalicelib.events import actors
 
 if TYPE_CHECKING:
     from chalicelib.accounts.sessions import LoggedIn
-    from chalicelib.api.fields import Field
+    from chalicelib.api.schema.fields import Field
     from chalicelib.pages.form import Refused
 
 
@@ -24,7 +24,7 @@ class LogInFirst(Exception):
 class PageRequest:
     """One look at a page, or one form."""
 
-    exchange: Exchange
+    exchange: RequestContext
     base_url: str
     cookies: dict[str, str]
     form: dict[str, list[str]] = field(default_factory=dict)

@@ -2,7 +2,7 @@
 
 from chalicelib.api.console.outcomes import Render
 from chalicelib.api.console.page_request import PageRequest
-from chalicelib.api.reference.document import document
+from chalicelib.api.openapi.document import document
 from chalicelib.pages.outline import outline
 
 

@@ -9,7 +9,7 @@ from chalicelib.api import client_address
 from chalicelib.api.console import security_headers
 from chalicelib.api.console.outcomes import ExternalRedirect, Redirect, Render
 from chalicelib.api.console.page_request import PageRequest
-from chalicelib.api.request_context import Exchange
+from chalicelib.api.request_context import RequestContext
 from chalicelib.core import errors
 
 
@@ -70,7 +70,7 @@ def error_page(request: PageRequest, error: errors.LatchkeyError) -> Response:
     return _html(request, "error", matter, error.status, error.headers)
 
 
-def plain_error_page(error: errors.LatchkeyError, exchange: Exchange) -> Response:
+def plain_error_page(error: errors.LatchkeyError, exchange: RequestContext) -> Response:
     """Return an error as a page without asking who looks: the limits, or a fault, have the word."""
     from chalicelib.pages import labels
 
@@ -81,7 +81,7 @@ def plain_error_page(error: errors.LatchkeyError, exchange: Exchange) -> Respons
     return response
 
 
-def plain_page(exchange: Exchange, template: str, **matter: Any) -> Response:
+def plain_page(exchange: RequestContext, template: str, **matter: Any) -> Response:
     """Return a page that is the same for everybody: nobody is asked who looks, and nothing is read for it."""
     from chalicelib.pages import render
 

@@ -1,11 +1,12 @@
 """Every page of the console and its view. Light: a view's module is imported when its page is asked for."""
 
-from chalice.app import Blueprint, Response
+from functools import partial
 
+from chalice.app import Blueprint
+
+from chalicelib.api.console import render_response
 from chalicelib.api.console.page import Place, lead, page
-from chalicelib.api.request_context import Exchange
-from chalicelib.api.routing import Rules, route_with
-from chalicelib.core import errors
+from chalicelib.api.routing import Route, register
 
 blueprint = Blueprint(__name__)
 
@@ -117,20 +118,13 @@ for path, leads_to in FORMS_ON.items():
     if path not in SHOWN_AT:
         lead(blueprint, path, leads_to)
 
+_Uncounted = partial(Route, rate_limited=False, cross_origin=False, is_documented=False)
 
-def static(exchange: Exchange, name: str) -> Response:
-    """Serve a file whose name carries the hash of what is in it: a browser may keep it for a year."""
-    from chalicelib.pages import assets
-
-    found = assets.find(name)
-    if found is None:
-        raise errors.NotFound("There is no such file.")
-    headers: dict[str, str | list[str]] = {
-        "Content-Type": found[0],
-        "Cache-Control": "public, max-age=31536000, immutable",
-        "X-Content-Type-Options": "nosniff",
-    }
-    return Response(found[1], headers=headers)
-
-
-route_with(blueprint, "/static/{name}", methods=["GET"], rules=Rules(counted=False))(static)
+register(
+    blueprint,
+    (
+        _Uncounted("GET", "/status", "status.show_status", error_response=render_response.plain_error_page),
+        _Uncounted("GET", "/static/{name}", "static_files.static"),
+    ),
+    "chalicelib.api.console",
+)

@@ -8,16 +8,16 @@ from chalicelib.accounts import unverified
 from chalicelib.api.console import confirm
 from chalicelib.api.console.outcomes import Redirect, Render
 from chalicelib.api.console.page_request import PageRequest
-from chalicelib.api.fields import EnumList, Text
-from chalicelib.api.webhooks import admit_by_hand
+from chalicelib.api.schema.fields import EnumList, Text
+from chalicelib.api.webhook_deliveries import admit_by_hand
 from chalicelib.core import ids, randomness
 from chalicelib.events import kinds
 from chalicelib.webhooks import deliver, endpoints, fan_out, payload, signing, states
 from chalicelib.webhooks.states import DISABLED, ENABLED
 from chalicelib.webhooks.tables import Delivery, Endpoint
 
-NAME = Text(most=64)
-URL = Text(most=2_000)
+NAME = Text(max_length=64)
+URL = Text(max_length=2_000)
 TYPES = EnumList(tuple(kinds.WORDS))
 SHOWN = 25
 """So many deliveries stand on a page."""

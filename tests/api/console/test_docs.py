@@ -1,7 +1,7 @@
 """/docs shows people what /openapi.json tells programs, and lets them try it."""
 
 from app import app
-from chalicelib.api.reference.document import document
+from chalicelib.api.openapi.document import document
 from tests.support.console_client import ConsoleClient, logged_in, person
 from tests.support.harness import TestApp
 

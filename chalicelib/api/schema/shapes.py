@@ -21,7 +21,7 @@ class Kind(Protocol):
 class String:
     """A text."""
 
-    about: str = ""
+    description: str = ""
     example: str = ""
     format: str = ""
 
@@ -29,72 +29,77 @@ class String:
         """Return a string."""
         form = {"format": self.format} if self.format else {}
         shown = {"examples": [self.example]} if self.example else {}
-        return {"type": "string", **form, **_told(self.about), **shown}
+        return {"type": "string", **form, **_description(self.description), **shown}
 
 
 @dataclass(frozen=True)
 class DateTime:
     """A time, in UTC to the second."""
 
-    about: str = ""
+    description: str = ""
 
     def schema(self) -> Schema:
         """Return a date-time."""
-        return {"type": "string", "format": "date-time", **_told(self.about), "examples": ["2021-12-20T10:00:00Z"]}
+        return {
+            "type": "string",
+            "format": "date-time",
+            **_description(self.description),
+            "examples": ["2021-12-20T10:00:00Z"],
+        }
 
 
 @dataclass(frozen=True)
 class Number:
     """A whole number that is never negative."""
 
-    about: str = ""
+    description: str = ""
     example: int | None = None
 
     def schema(self) -> Schema:
         """Return an integer."""
         shown = {"examples": [self.example]} if self.example is not None else {}
-        return {"type": "integer", "minimum": 0, **_told(self.about), **shown}
+        return {"type": "integer", "minimum": 0, **_description(self.description), **shown}
 
 
 @dataclass(frozen=True)
 class Boolean:
     """Yes or no; always `fixed`, where that is given."""
 
-    about: str = ""
+    description: str = ""
     fixed: bool | None = None
 
     def schema(self) -> Schema:
         """Return a boolean."""
         fixed = {"const": self.fixed} if self.fixed is not None else {}
-        return {"type": "boolean", **fixed, **_told(self.about)}
+        return {"type": "boolean", **fixed, **_description(self.description)}
 
 
 @dataclass(frozen=True)
 class StringList:
     """A list of texts, each of `words` where those are given."""
 
-    about: str = ""
-    words: tuple[str, ...] = ()
+    description: str = ""
+    values: tuple[str, ...] = ()
     example: tuple[str, ...] = ()
 
     def schema(self) -> Schema:
         """Return an array of strings."""
-        word: Schema = {"type": "string", "enum": list(self.words)} if self.words else {"type": "string"}
+        word: Schema = {"type": "string", "enum": list(self.values)} if self.values else {"type": "string"}
         shown = {"examples": [list(self.example)]} if self.example else {}
-        return {"type": "array", "items": word, **_told(self.about), **shown}
+        return {"type": "array", "items": word, **_description(self.description), **shown}
 
 
 @dataclass(frozen=True)
 class Anything:
     """An object whose names depend on what it tells of."""
 
-    about: str = ""
+    description: str = ""
     example: Mapping[str, Any] = field(default_factory=dict)
 
     def schema(self) -> Schema:
         """Return an object of whatever."""
         shown = {"examples": [dict(self.example)]} if self.example else {}
-        return {"type": "object", "additionalProperties": True, **_told(self.about), **shown}
+        return {"type": "object", "additionalProperties": True, **_description(self.description), **shown}
 
 
 @dataclass(frozen=True)
@@ -102,11 +107,11 @@ class ListOf:
     """A list of one kind."""
 
     kind: Kind
-    about: str = ""
+    description: str = ""
 
     def schema(self) -> Schema:
         """Return an array."""
-        return {"type": "array", "items": self.kind.schema(), **_told(self.about)}
+        return {"type": "array", "items": self.kind.schema(), **_description(self.description)}
 
 
 @dataclass(frozen=True)
@@ -114,15 +119,15 @@ class Nullable:
     """A kind that may be absent, and then is null."""
 
     kind: Kind
-    about: str = ""
+    description: str = ""
 
     def schema(self) -> Schema:
         """Return the kind's schema, with null."""
         one = self.kind.schema()
         if "$ref" in one or "anyOf" in one:
-            return {"anyOf": [one, {"type": "null"}], **_told(self.about)}
+            return {"anyOf": [one, {"type": "null"}], **_description(self.description)}
         words = {"enum": [*one["enum"], None]} if "enum" in one else {}
-        return {**one, "type": [one["type"], "null"], **words, **_told(self.about)}
+        return {**one, "type": [one["type"], "null"], **words, **_description(self.description)}
 
 
 @dataclass(frozen=True)
@@ -130,11 +135,11 @@ class AnyOf:
     """One of several shapes."""
 
     kinds: tuple[Kind, ...]
-    about: str = ""
+    description: str = ""
 
     def schema(self) -> Schema:
         """Return the alternatives."""
-        return {"anyOf": [kind.schema() for kind in self.kinds], **_told(self.about)}
+        return {"anyOf": [kind.schema() for kind in self.kinds], **_description(self.description)}
 
 
 @dataclass(frozen=True)
@@ -142,7 +147,7 @@ class Shape:
     """An object with a name of its own: a component of the document."""
 
     name: str
-    about: str
+    description: str
     fields: Mapping[str, Kind]
     optional: tuple[str, ...] = ()
     """Which of its fields may be absent."""
@@ -155,7 +160,7 @@ class Shape:
         """Return what the reference leads to. An answer may gain fields at any time, so a reader must ignore others."""
         return {
             "type": "object",
-            "description": self.about,
+            "description": self.description,
             "properties": {name: kind.schema() for name, kind in self.fields.items()},
             "required": [name for name in self.fields if name not in self.optional],
             "additionalProperties": True,
@@ -185,5 +190,5 @@ def shapes_in(kind: Kind) -> Iterator[Shape]:
             yield from shapes_in(inner)
 
 
-def _told(about: str) -> Schema:
-    return {"description": about} if about else {}
+def _description(description: str) -> Schema:
+    return {"description": description} if description else {}

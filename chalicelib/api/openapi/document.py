@@ -6,12 +6,11 @@
 from collections.abc import Iterator
 from typing import Any
 
-from chalicelib.api.declared import Answer
-from chalicelib.api.reference import refusals
-from chalicelib.api.reference.operations import OF_PEOPLE, operation, security
-from chalicelib.api.reference.routes import Route, declared_in, ids_of
+from chalicelib.api.openapi import error_responses
+from chalicelib.api.openapi.operations import OF_PEOPLE, operation, security
+from chalicelib.api.openapi.routes import DocumentedRoute, documented, operation_ids
 from chalicelib.api.request_context import Routes
-from chalicelib.api.shapes import Kind, Shape, shapes_in
+from chalicelib.api.schema.shapes import Kind, Shape, shapes_in
 from chalicelib.credentials import scopes
 from chalicelib.events import kinds
 from chalicelib.limits import tiers
@@ -55,28 +54,28 @@ ALWAYS = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
 
 def document(routes: Routes, base_url: str) -> Schema:
     """Return the document of an app's routes, for an API that is reached at `base_url`."""
-    declared = declared_in(routes)
-    shapes = {shape.name: shape.component() for route in declared for shape in _shapes_of(route)}
+    found = documented(routes)
+    shapes = {shape.name: shape.component() for route in found for shape in _shapes_of(route)}
     paths: Schema = {}
-    for route, operation_id in ids_of(declared):
-        paths.setdefault(route.path, {})[route.method.lower()] = operation(route, operation_id, shapes)
+    for route, operation_id in operation_ids(found):
+        paths.setdefault(route.route.path, {})[route.route.method.lower()] = operation(route, operation_id, shapes)
     return {
         "openapi": OPENAPI,
         "info": _info(base_url),
         "servers": [{"url": base_url}],
-        "tags": [{"name": name, "description": about} for name, about in _tags(declared).items()],
+        "tags": [{"name": name, "description": about} for name, about in _tags(found).items()],
         "paths": paths,
         "components": {
-            "securitySchemes": _security_schemes(declared, base_url),
-            "headers": _headers(declared),
+            "securitySchemes": _security_schemes(found, base_url),
+            "headers": _headers(found),
             "responses": {
-                refusals.name_of(route, status): refusals.component(route, status)
-                for route in declared
-                for status in refusals.statuses_of(route)
+                error_responses.name_of(route, status): error_responses.component(route, status)
+                for route in found
+                for status in error_responses.statuses_of(route)
             },
             "schemas": dict(sorted(shapes.items())),
         },
-        "x-errors": refusals.table(),
+        "x-errors": error_responses.table(),
         "x-scopes": [{"scope": scope, "about": scopes.ABOUT[scope]} for scope in scopes.ALL],
         "x-event-types": [{"type": kind, "about": words} for kind, words in kinds.WORDS.items()],
         "x-tiers": [{"tier": tier.name, "quota": tier.quota, "burst": tier.burst} for tier in tiers.OF_ACCOUNTS],
@@ -94,24 +93,24 @@ def _info(base_url: str) -> Schema:
     }
 
 
-def _tags(declared: list[Route]) -> dict[str, str]:
-    return {route.tag: route.about_tag for route in declared}
+def _tags(found: list[DocumentedRoute]) -> dict[str, str]:
+    return {route.tag: route.tag_description for route in found}
 
 
-def _shapes_of(route: Route) -> Iterator[Shape]:
-    answers: tuple[Answer, ...] = tuple(route.declared.gives.values())
-    found: list[Kind] = [answer.shape for answer in answers if answer.shape is not None]
-    for kind in (*found, route.declared.refusal):
+def _shapes_of(route: DocumentedRoute) -> Iterator[Shape]:
+    specs = route.description.responses.values()
+    kinds: list[Kind] = [spec.shape for spec in specs if spec.shape is not None]
+    for kind in (*kinds, route.description.error_shape):
         yield from shapes_in(kind)
 
 
-def _headers(declared: list[Route]) -> Schema:
+def _headers(found: list[DocumentedRoute]) -> Schema:
     """Return those headers that some answer has."""
-    used = {header for route in declared for answer in route.declared.gives.values() for header in answer.headers}
-    used |= {"Idempotency-Replayed" for route in declared if route.declared.idempotency}
-    for route in declared:
-        for status in refusals.statuses_of(route):
-            used |= refusals.component(route, status)["headers"].keys()
+    used = {header for route in found for answer in route.description.responses.values() for header in answer.headers}
+    used |= {"Idempotency-Replayed" for route in found if route.route.idempotency}
+    for route in found:
+        for status in error_responses.statuses_of(route):
+            used |= error_responses.component(route, status)["headers"].keys()
     return {name: _header(name) for name in HEADERS if name in used}
 
 
@@ -126,7 +125,7 @@ def _header(name: str) -> Schema:
     }
 
 
-def _security_schemes(declared: list[Route], base_url: str) -> Schema:
+def _security_schemes(found: list[DocumentedRoute], base_url: str) -> Schema:
     allowed = {scope: scopes.ABOUT[scope] for scope in OF_PEOPLE}
     token_url = f"{base_url}/oauth/token"
     flows = {
@@ -173,5 +172,5 @@ def _security_schemes(declared: list[Route], base_url: str) -> Schema:
             "description": "The signature of the body by whoever holds the secret for it, at `Latchkey-Timestamp`.",
         },
     }
-    used = {name for route in declared for choice in security(route) for name in choice}
+    used = {name for route in found for choice in security(route) for name in choice}
     return {name: scheme for name, scheme in schemes.items() if name in used}

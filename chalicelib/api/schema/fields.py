@@ -34,15 +34,15 @@ class Field(Protocol):
 class Text:
     """A string of `least` to `most` characters that can be shown (`core.display_names`), spaces around it dropped."""
 
-    most: int
-    least: int = 1
-    about: str = ""
+    max_length: int
+    min_length: int = 1
+    description: str = ""
     example: str = ""
     default: str | None = None
 
     def check(self, name: str, value: object) -> str:
         """Return the text without spaces around it."""
-        if isinstance(value, str) and len(value) <= self.most and self._takes(value):
+        if isinstance(value, str) and len(value) <= self.max_length and self._takes(value):
             return value.strip()
         raise InvalidRequest(f"{name} {self._problem(value)}.")
 
@@ -52,15 +52,15 @@ class Text:
 
     def schema(self) -> Schema:
         """Return a string with bounds and a pattern."""
-        bounds = {"minLength": self.least, "maxLength": self.most, "pattern": f"^{self._pattern}$"}
-        return _described({"type": "string", **bounds}, self.about, self.example, self.default)
+        bounds = {"minLength": self.min_length, "maxLength": self.max_length, "pattern": f"^{self._pattern}$"}
+        return _with_documentation({"type": "string", **bounds}, self.description, self.example, self.default)
 
     def _takes(self, text: str) -> bool:
         return display_names.problem(text) is None and re.fullmatch(self._pattern, text) is not None
 
     def _problem(self, value: object) -> str:
-        bounds = f"must be a text of {self.least} to {self.most} characters on one line"
-        if not isinstance(value, str) or not self.least <= len(value.strip()) <= self.most:
+        bounds = f"must be a text of {self.min_length} to {self.max_length} characters on one line"
+        if not isinstance(value, str) or not self.min_length <= len(value.strip()) <= self.max_length:
             return bounds
         return (display_names.problem(value) if display_names.is_on_one_line(value) else None) or bounds
 
@@ -68,23 +68,23 @@ class Text:
     def _pattern(self) -> str:
         """Return what `least` characters from the first to the last that is seen are, for Python and ECMA-262."""
         seen, inner, around = display_names.SEEN, display_names.ALLOWED, f"{display_names.UNSEEN}*"
-        if self.least == 1:
+        if self.min_length == 1:
             return f"{around}{seen}{inner}*"
-        return f"{around}{seen}{inner}{{{self.least - 2},}}{seen}{around}"
+        return f"{around}{seen}{inner}{{{self.min_length - 2},}}{seen}{around}"
 
 
 @dataclass(frozen=True)
 class Line:
     """A string of 1 to `most` characters as it came, whatever they are: who reads it knows what belongs to it."""
 
-    most: int
-    about: str = ""
+    max_length: int
+    description: str = ""
     default: None = None
 
     def check(self, name: str, value: object) -> str:
         """Return the text."""
-        if not isinstance(value, str) or not 1 <= len(value) <= self.most or not _is_whole(value):
-            raise InvalidRequest(f"{name} must be a text of 1 to {self.most} characters.")
+        if not isinstance(value, str) or not 1 <= len(value) <= self.max_length or not _is_whole(value):
+            raise InvalidRequest(f"{name} must be a text of 1 to {self.max_length} characters.")
         return value
 
     def read(self, name: str, text: str) -> str:
@@ -93,24 +93,26 @@ class Line:
 
     def schema(self) -> Schema:
         """Return a string with bounds."""
-        return _described({"type": "string", "minLength": 1, "maxLength": self.most}, self.about, "", None)
+        return _with_documentation(
+            {"type": "string", "minLength": 1, "maxLength": self.max_length}, self.description, "", None
+        )
 
 
 @dataclass(frozen=True)
 class Integer:
     """A whole number from `least` to `most`."""
 
-    least: int
-    most: int
-    about: str = ""
+    minimum: int
+    maximum: int
+    description: str = ""
     example: int | None = None
     default: int | None = None
 
     def check(self, name: str, value: object) -> int:
         """Return the number; 1.0 is 1, as it is in JSON."""
         whole = int(value) if isinstance(value, float) and value.is_integer() else value
-        if isinstance(whole, bool) or not isinstance(whole, int) or not self.least <= whole <= self.most:
-            raise InvalidRequest(f"{name} must be a whole number from {self.least} to {self.most}.")
+        if isinstance(whole, bool) or not isinstance(whole, int) or not self.minimum <= whole <= self.maximum:
+            raise InvalidRequest(f"{name} must be a whole number from {self.minimum} to {self.maximum}.")
         return whole
 
     def read(self, name: str, text: str) -> int:
@@ -119,23 +121,23 @@ class Integer:
 
     def schema(self) -> Schema:
         """Return an integer with bounds."""
-        bounds = {"minimum": self.least, "maximum": self.most}
-        return _described({"type": "integer", **bounds}, self.about, self.example, self.default)
+        bounds = {"minimum": self.minimum, "maximum": self.maximum}
+        return _with_documentation({"type": "integer", **bounds}, self.description, self.example, self.default)
 
 
 @dataclass(frozen=True)
 class Enum:
     """One of a few words."""
 
-    words: tuple[str, ...]
-    about: str = ""
+    values: tuple[str, ...]
+    description: str = ""
     example: str = ""
     default: str | None = None
 
     def check(self, name: str, value: object) -> str:
         """Return the word."""
-        if not isinstance(value, str) or value not in self.words:
-            raise InvalidRequest(f"{name} must be one of {', '.join(self.words)}.")
+        if not isinstance(value, str) or value not in self.values:
+            raise InvalidRequest(f"{name} must be one of {', '.join(self.values)}.")
         return value
 
     def read(self, name: str, text: str) -> str:
@@ -144,24 +146,26 @@ class Enum:
 
     def schema(self) -> Schema:
         """Return a string with an enumeration."""
-        return _described({"type": "string", "enum": list(self.words)}, self.about, self.example, self.default)
+        return _with_documentation(
+            {"type": "string", "enum": list(self.values)}, self.description, self.example, self.default
+        )
 
 
 @dataclass(frozen=True)
 class EnumList:
     """A list of one or more different words."""
 
-    words: tuple[str, ...]
-    about: str = ""
+    values: tuple[str, ...]
+    description: str = ""
     example: tuple[str, ...] = ()
     default: None = None
 
     def check(self, name: str, value: object) -> list[str]:
         """Return the words in the order in which they are documented."""
         given = value if isinstance(value, list) else []
-        known = [word for word in self.words if word in given]
+        known = [word for word in self.values if word in given]
         if not known or len(known) != len(given):
-            raise InvalidRequest(f"{name} must be a list of one or more different words of {', '.join(self.words)}.")
+            raise InvalidRequest(f"{name} must be a list of one or more different words of {', '.join(self.values)}.")
         return known
 
     def read(self, name: str, text: str) -> list[str]:
@@ -170,9 +174,9 @@ class EnumList:
 
     def schema(self) -> Schema:
         """Return an array of an enumeration."""
-        words = {"type": "string", "enum": list(self.words)}
+        words = {"type": "string", "enum": list(self.values)}
         array = {"type": "array", "items": words, "minItems": 1, "uniqueItems": True}
-        return _described(array, self.about, list(self.example), None)
+        return _with_documentation(array, self.description, list(self.example), None)
 
 
 @dataclass(frozen=True)
@@ -180,7 +184,7 @@ class Id:
     """An id of ours: three letters that say of what, and twenty characters."""
 
     prefix: str
-    about: str = ""
+    description: str = ""
     default: None = None
 
     def check(self, name: str, value: object) -> str:
@@ -197,19 +201,19 @@ class Id:
         """Return a string with the pattern of an id."""
         pattern = f"^{self.prefix}_[0-9A-Za-z]{{20}}$"
         example = f"{self.prefix}_0V5kqWn4Zr8TfYb2LcXd"
-        return _described({"type": "string", "pattern": pattern}, self.about, example, None)
+        return _with_documentation({"type": "string", "pattern": pattern}, self.description, example, None)
 
 
-def _described(schema: Schema, about: str, example: Any, default: Any) -> Schema:
-    told = {"description": about} if about else {}
+def _with_documentation(schema: Schema, description: str, example: Any, default: Any) -> Schema:
+    documented = {"description": description} if description else {}
     shown = {"examples": [example]} if example not in (None, "", []) else {}
-    return {**schema, **told, **({} if default is None else {"default": default}), **shown}
+    return {**schema, **documented, **({} if default is None else {"default": default}), **shown}
 
 
 def _is_whole(text: str) -> bool:
     return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
-def shown(name: str) -> str:
-    """Return a stranger's text, short and in ASCII, safe to repeat in a message."""
+def escaped(name: str) -> str:
+    """Return text of the caller, shortened and in ASCII, safe to repeat in a message."""
     return ascii(name[:40])

@@ -3,8 +3,8 @@
 from typing import Any
 
 from chalicelib.api import responses
-from chalicelib.api.reference.routes import Route
-from chalicelib.api.shapes import ERROR
+from chalicelib.api.openapi.routes import DocumentedRoute
+from chalicelib.api.schema.shapes import ERROR
 from chalicelib.core import errors
 from chalicelib.limits import headers as limit_headers
 
@@ -43,39 +43,39 @@ OF_OAUTH = {
 LIMITS = tuple(name for name in limit_headers.NAMES if name != "Retry-After")
 
 
-def statuses_of(route: Route) -> list[int]:
+def statuses_of(documented: DocumentedRoute) -> list[int]:
     """Return every status with which a route may refuse: what it declares, and what follows from the rest of it."""
-    declared, may = route.declared, {429, 500, 503}
-    if route.rules.scopes:
+    description, may = documented.description, {429, 500, 503}
+    if documented.route.scopes:
         may |= {401, 403}
-    if declared.body is not None or declared.query is not None:
+    if documented.body is not None or documented.query is not None:
         may.add(400)
-    if route.reads_a_body:
+    if documented.reads_body:
         may.add(415)
-    if declared.idempotency:
+    if documented.route.idempotency:
         may |= {400, 409, 422}
-    if declared.path and declared.refusal is ERROR:
+    if description.path and description.error_shape is ERROR:
         may.add(404)
-    return sorted(may | {kind.status for kind in declared.refuses})
+    return sorted(may | {kind.status for kind in description.errors})
 
 
-def name_of(route: Route, status: int) -> str:
+def name_of(documented: DocumentedRoute, status: int) -> str:
     """Return the name of the component that is a refusal of this route with this status."""
-    return f"{route.declared.refusal.name}{status}"
+    return f"{documented.description.error_shape.name}{status}"
 
 
-def component(route: Route, status: int) -> Schema:
+def component(documented: DocumentedRoute, status: int) -> Schema:
     """Return that component."""
     headers = [*LIMITS]
     if status in (401, 403):
         headers.append("WWW-Authenticate")
     if status in (409, 429, 503):
         headers.append("Retry-After")
-    examples = _shown(status) if route.declared.refusal is ERROR else _shown_by_oauth(status)
+    examples = _shown(status) if documented.description.error_shape is ERROR else _shown_by_oauth(status)
     return {
         "description": STATUSES[status],
         "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in headers},
-        "content": {"application/json": {"schema": route.declared.refusal.schema(), "examples": examples}},
+        "content": {"application/json": {"schema": documented.description.error_shape.schema(), "examples": examples}},
     }
 
 
@@ -97,7 +97,7 @@ def _has_a_code(kind: type[errors.LatchkeyError]) -> bool:
 
 
 def _shown(status: int) -> Schema:
-    return {refusal.error: {"value": responses.refusal(refusal).body} for refusal in SHOWN[status]}
+    return {refusal.error: {"value": responses.error_response(refusal).body} for refusal in SHOWN[status]}
 
 
 def _shown_by_oauth(status: int) -> Schema:

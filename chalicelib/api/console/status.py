@@ -1,0 +1,12 @@
+"""The status page: readable while the database is down, so it is neither counted nor shown with a session."""
+
+from chalice.app import Response
+
+from chalicelib.api.console import render_response
+from chalicelib.api.request_context import RequestContext
+from chalicelib.uptime.report import NAMES, report
+
+
+def show_status(context: RequestContext) -> Response:
+    """Show the state of each component, its last 90 days, and incidents."""
+    return render_response.plain_page(context, "status", report=report(), names=NAMES)

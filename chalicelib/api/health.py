@@ -1,0 +1,25 @@
+"""/health for monitors: this deployment answers, and so does its database."""
+
+from chalicelib.api.request_context import RequestContext
+from chalicelib.api.schema.description import described
+from chalicelib.api.schema.fields import Enum
+from chalicelib.api.schema.shapes import Shape
+from chalicelib.core import errors, settings, telemetry
+from chalicelib.core.dynamodb import client as dynamodb
+from chalicelib.core.dynamodb.errors import WireError
+
+HEALTH = Shape(
+    "Health", "This deployment answers.", {"status": Enum(("ok",), description="Always ok: it is a 503 if not.")}
+)
+
+
+@described({200: HEALTH})
+def health(context: RequestContext) -> dict[str, str]:
+    """Answer ok when DynamoDB answers a read. Monitors may ask by HEAD as well."""
+    request = {"TableName": settings.current().table("accounts"), "Key": {"id": {"S": "health"}}}
+    try:
+        dynamodb.call("GetItem", request, dynamodb.AT_ONCE)
+    except WireError as error:
+        telemetry.warning("database_unreachable", request_id=context.id, code=error.code)
+        raise errors.Unavailable from None
+    return {"status": "ok"}

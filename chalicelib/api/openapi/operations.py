@@ -1,0 +1,169 @@
+"""One operation of the document: what a route says, takes and gives."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from chalicelib.api.openapi import error_responses
+from chalicelib.api.openapi.examples import example_of
+from chalicelib.api.openapi.routes import DocumentedRoute
+from chalicelib.api.routing import FORM
+from chalicelib.api.schema.body import Body, Form, FormList
+from chalicelib.api.schema.description import ResponseSpec
+from chalicelib.api.schema.shapes import Kind
+from chalicelib.credentials import scopes
+
+Schema = dict[str, Any]
+Components = Mapping[str, Schema]
+
+OF_PEOPLE = (scopes.READ, scopes.WRITE)
+"""What an access token can have."""
+UNDECLARED = ResponseSpec(description="What the route gives.")
+
+
+IDEMPOTENCY_KEY: Schema = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "1 to 255 visible characters that name this request: sent again with them within 24 hours, it"
+    " happens once and is answered the same.",
+    "schema": {
+        "type": "string",
+        "pattern": r'^([!#-~]{1,255}|"([!#-\[\]-~]|\\["\\]){1,255}")$',
+        "examples": ["8e03978e-40d5-43dd-bc93-6894a57f9324"],
+    },
+}
+
+
+def operation(documented: DocumentedRoute, operation_id: str, shapes: Components) -> Schema:
+    """Return the operation; `shapes` are the named shapes of the document."""
+    needs = [f"Needs a credential with the scope `{scope}`." for scope in documented.route.scopes]
+    described = [documented.docstring, *_also_takes(documented), *needs]
+    body = _request_body(documented, shapes)
+    parameters = [*_in_path(documented), *_in_query(documented), *_in_headers(documented)]
+    return {
+        "operationId": operation_id,
+        "tags": [documented.tag],
+        "summary": documented.summary,
+        "description": "\n\n".join(described),
+        "security": security(documented),
+        **({"x-required-scope": documented.route.scopes[0]} if documented.route.scopes else {}),
+        **({"parameters": parameters} if parameters else {}),
+        **({"requestBody": body} if body else {}),
+        "responses": _responses(documented, shapes),
+    }
+
+
+def security(documented: DocumentedRoute) -> list[Schema]:
+    """Return any one of which is enough: a key, a token for what people can allow, or what OAuth's clients have."""
+    if documented.route.scopes:
+        (scope, *_) = documented.route.scopes
+        return [{"bearer": []}, *([{"oauth": [scope]}] if scope in OF_PEOPLE else [])]
+    return [{proof: []} if proof else {} for proof in documented.description.security]
+
+
+def _in_path(documented: DocumentedRoute) -> list[Schema]:
+    declared = documented.description.path
+    return [
+        {"name": name, "in": "path", "required": True, **_parameter(declared.get(name))}
+        for name in documented.parameters
+    ]
+
+
+def _in_query(documented: DocumentedRoute) -> list[Schema]:
+    query = documented.query
+    fields = query.fields() if query is not None else {}
+    return [{"name": name, "in": "query", "required": False, **_parameter(field)} for name, field in fields.items()]
+
+
+def _in_headers(documented: DocumentedRoute) -> list[Schema]:
+    named = [
+        {"name": name, "in": "header", "required": False, **_parameter(kind)}
+        for name, kind in documented.description.headers.items()
+    ]
+    return [*named, *([IDEMPOTENCY_KEY] if documented.route.idempotency else [])]
+
+
+def _parameter(field: Kind | None) -> Schema:
+    schema = {"type": "string"} if field is None else field.schema()
+    about = schema.pop("description", "")
+    return {**({"description": about} if about else {}), "schema": schema}
+
+
+def _request_body(documented: DocumentedRoute, shapes: Components) -> Schema | None:
+    body = documented.body
+    if body is None:
+        # An operator's route that describes nothing may still read a body; each of ours says what it takes.
+        is_unknown = documented.reads_body and not documented.description.responses
+        return {"content": {media: {"schema": {}} for media in documented.route.consumes}} if is_unknown else None
+    schema = _schema_of(body)
+    example: Any = {name: example_of(schema["properties"][name], shapes) for name in _shown(body)}
+    if isinstance(body, FormList):
+        schema, example = {"type": "array", "items": schema, "minItems": 1}, [example]
+    media = {"schema": schema, "example": example}
+    is_required = isinstance(body, Form) or not body.may_be_empty
+    return {"required": is_required, "content": dict.fromkeys(_documented_media(documented), media)}
+
+
+def _documented_media(documented: DocumentedRoute) -> tuple[str, ...]:
+    """Return the media types of a body: of a protocol's only the form that its RFC names, or generators make two."""
+    consumes = documented.route.consumes
+    return (FORM,) if FORM in consumes else consumes
+
+
+def _also_takes(documented: DocumentedRoute) -> list[str]:
+    """Return a sentence about the other media types of a body."""
+    others = [media for media in documented.route.consumes if media not in _documented_media(documented)]
+    return [f"The same fields may come as `{media}`." for media in others] if documented.body else []
+
+
+def _schema_of(body: type[Body] | Form) -> Schema:
+    required, optional = _fields_of(body)
+    least = {"minProperties": body.least} if not isinstance(body, Form) and body.least else {}
+    return {
+        "type": "object",
+        "properties": {name: field.schema() for name, field in {**required, **optional}.items()},
+        **({"required": list(required)} if required else {}),
+        **least,
+        "additionalProperties": body.others if isinstance(body, Form) else False,
+    }
+
+
+def _fields_of(body: type[Body] | Form) -> tuple[Mapping[str, Kind], Mapping[str, Kind]]:
+    if isinstance(body, Form):
+        return body.required, body.optional
+    return body.required_fields, body.optional_fields
+
+
+def _shown(body: type[Body] | Form) -> list[str]:
+    """Return the fields that an example shows: all of ours, of a protocol's those that have an example."""
+    required, optional = _fields_of(body)
+    return [
+        *required,
+        *(n for n, field in optional.items() if not isinstance(body, Form) or "examples" in field.schema()),
+    ]
+
+
+def _responses(documented: DocumentedRoute, shapes: Components) -> Schema:
+    gives = documented.description.responses or {200: UNDECLARED}
+    more = ("Idempotency-Replayed",) if documented.route.idempotency else ()
+    given = {str(status): _response(answer, shapes, more) for status, answer in sorted(gives.items())}
+    refused = {
+        str(status): {"$ref": f"#/components/responses/{error_responses.name_of(documented, status)}"}
+        for status in error_responses.statuses_of(documented)
+    }
+    return {**given, **refused}
+
+
+def _response(answer: ResponseSpec, shapes: Components, more: tuple[str, ...] = ()) -> Schema:
+    named = (*error_responses.LIMITS, *answer.headers, *more)
+    headers = {name: {"$ref": f"#/components/headers/{name}"} for name in named}
+    response: Schema = {"description": answer.description or "Done.", "headers": headers}
+    if answer.shape is not None:
+        schema = answer.shape.schema()
+        response["content"] = {answer.media_type: {"schema": schema, "example": example_of(schema, shapes)}}
+        response["description"] = answer.description or shapes.get(schema.get("$ref", "").rpartition("/")[2], {}).get(
+            "description", "Done."
+        )
+    elif answer is UNDECLARED:
+        response["content"] = {answer.media_type: {"schema": {}}}
+    return response

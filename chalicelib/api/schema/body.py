@@ -1,0 +1,164 @@
+"""Typed request bodies and queries: a class declares the fields, an instance holds the checked values.
+
+    class NewKey(Body):
+        name: str = required(Text(max_length=64))
+        expires_in_s: int | None = optional(Integer(60, 86_400))
+
+A view asks for one by annotating a parameter called `body` or `query`. The annotations are for mypy; the field kinds
+check requests and are what /openapi.json is made from.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, NamedTuple, Self
+
+from chalicelib.api.schema.fields import Field, escaped
+from chalicelib.api.schema.shapes import Kind, Schema
+from chalicelib.core import json_text
+from chalicelib.core.errors import InvalidRequest
+
+Fields = Mapping[str, Field]
+
+
+class _Declared(NamedTuple):
+    kind: Field
+    is_required: bool
+
+
+def required(kind: Field) -> Any:
+    """Declare a field that must be present."""
+    return _Declared(kind, is_required=True)
+
+
+def optional(kind: Field) -> Any:
+    """Declare a field that may be absent; the attribute is then the kind's default."""
+    return _Declared(kind, is_required=False)
+
+
+class _FieldSet:
+    """Named fields, declared as class attributes and read into instance attributes."""
+
+    required_fields: ClassVar[Fields] = {}
+    optional_fields: ClassVar[Fields] = {}
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        declared = {name: value for name, value in vars(cls).items() if isinstance(value, _Declared)}
+        cls.required_fields = {**cls.required_fields, **{n: d.kind for n, d in declared.items() if d.is_required}}
+        cls.optional_fields = {**cls.optional_fields, **{n: d.kind for n, d in declared.items() if not d.is_required}}
+
+    @classmethod
+    def fields(cls) -> Fields:
+        """Return every field by name."""
+        return {**cls.required_fields, **cls.optional_fields}
+
+    @classmethod
+    def _of(cls, values: Mapping[str, Any]) -> Self:
+        made = cls()
+        vars(made).update(values)
+        return made
+
+
+class Body(_FieldSet):
+    """A JSON object. Class arguments: `least` fields must be present; an absent body is `{}` if it `may_be_empty`."""
+
+    least: ClassVar[int] = 0
+    may_be_empty: ClassVar[bool] = False
+
+    def __init_subclass__(cls, *, least: int = 0, may_be_empty: bool = False) -> None:
+        super().__init_subclass__()
+        cls.least, cls.may_be_empty = least, may_be_empty
+
+    @classmethod
+    def read(cls, raw: bytes | str) -> Self:
+        """Return the checked fields of a request body.
+
+        Raises InvalidRequest naming the field that is missing, unknown or wrong.
+        """
+        given = {} if cls.may_be_empty and not raw else _object(raw)
+        known = cls.fields()
+        for name in given:
+            if name not in known:
+                raise InvalidRequest(f"Unknown field {escaped(name)}; this request {_takes(known)}.")
+        for name in cls.required_fields:
+            if name not in given:
+                raise InvalidRequest(f"{name} is missing.")
+        if len(given) < cls.least:
+            raise InvalidRequest(_give_some(list(known)))
+        return cls._of(
+            {name: kind.check(name, given[name]) if name in given else kind.default for name, kind in known.items()}
+        )
+
+
+class Empty(Body, may_be_empty=True):
+    """No body, or an empty object."""
+
+
+class Query(_FieldSet):
+    """The parameters of a URL, all optional. Any other parameter is an error, or a misspelt one would be ignored."""
+
+    @classmethod
+    def read(cls, parameters: Mapping[str, str]) -> Self:
+        """Return the checked parameters.
+
+        Raises InvalidRequest naming the parameter that is unknown or wrong.
+        """
+        known = cls.fields()
+        for name in parameters:
+            if name not in known:
+                raise InvalidRequest(f"Unknown parameter {escaped(name)}; this request {_takes(known)}.")
+        return cls._of(
+            {
+                name: kind.read(name, parameters[name]) if name in parameters else kind.default
+                for name, kind in known.items()
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A body that the view parses as its protocol says. Documented only."""
+
+    required: Mapping[str, Kind] = field(default_factory=dict)
+    optional: Mapping[str, Kind] = field(default_factory=dict)
+    others: bool | Schema = True
+    """The schema of other fields, which are ignored as the protocols' RFCs ask."""
+
+
+@dataclass(frozen=True, slots=True)
+class FormList(Form):
+    """A JSON list of objects that the view parses as its protocol says. Documented only."""
+
+
+def _takes(fields: Fields) -> str:
+    return f"takes {', '.join(fields)}" if fields else "takes none"
+
+
+def _give_some(names: list[str]) -> str:
+    if len(names) == 2:
+        return f"Give {names[0]}, {names[1]} or both."
+    return f"Give one or more of {', '.join(names)}."
+
+
+def _object(raw: bytes | str) -> dict[str, object]:
+    try:
+        text = raw.decode() if isinstance(raw, bytes) else raw
+        given = json_text.read(text, of_object=_unique, parse_constant=_no_constant)
+    except RecursionError:
+        raise InvalidRequest("The body is nested too deeply.") from None
+    except ValueError:
+        raise InvalidRequest("The body must be a JSON object.") from None
+    if not isinstance(given, dict):
+        raise InvalidRequest("The body must be a JSON object.")
+    return given
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise InvalidRequest("The body names a field twice.")
+    return fields
+
+
+def _no_constant(word: str) -> None:
+    raise ValueError(word)

@@ -1,0 +1,60 @@
+"""Deliveries of /v1/webhooks: the log of each webhook, test messages, and sending a delivery again."""
+
+from typing import Any
+
+from chalice.app import Response
+
+from chalicelib.api import pagination
+from chalicelib.api.request_context import RequestContext
+from chalicelib.api.schema.body import Empty
+from chalicelib.api.schema.description import described
+from chalicelib.api.webhook_shapes import DELIVERY, DELIVERY_ID, WEBHOOK_ID, delivery_record
+from chalicelib.core import errors
+from chalicelib.limits.admission import admit
+from chalicelib.limits.tiers import WEBHOOK_TESTS
+from chalicelib.webhooks import deliver, endpoints, fan_out
+from chalicelib.webhooks.tables import Endpoint
+
+
+class DeliveriesQuery(pagination.PageQuery, ids="evt"):
+    """Which deliveries to list."""
+
+
+@described({200: DELIVERY}, errors=[errors.Conflict], path=WEBHOOK_ID)
+def test_webhook(context: RequestContext, webhook_id: str, body: Empty) -> dict[str, Any]:
+    """Send a message of the type `webhook.test` at once, and say what came of it."""
+    endpoint = _owned(context, webhook_id)
+    admit_by_hand(context, endpoint.account_id)
+    return delivery_record(deliver.send_test(endpoint))
+
+
+@described({200: pagination.page_of(DELIVERY, "what was, is or will be delivered, the newest first")}, path=WEBHOOK_ID)
+def list_deliveries(context: RequestContext, webhook_id: str, query: DeliveriesQuery) -> Response:
+    """List what was, is or will be delivered to a webhook, the newest first."""
+    page, endpoint = pagination.page(context, query), _owned(context, webhook_id)
+    found = list(fan_out.of_endpoint(endpoint.id, page.size + 1, before=page.after))
+    return pagination.respond(context, page, found, delivery_record)
+
+
+@described({200: DELIVERY}, path=DELIVERY_ID)
+def show_delivery(context: RequestContext, webhook_id: str, message_id: str) -> dict[str, Any]:
+    """Show one delivery: what is sent, and what each attempt was answered."""
+    return delivery_record(deliver.delivery_of(_owned(context, webhook_id), message_id))
+
+
+@described({200: DELIVERY}, errors=[errors.Conflict], path=DELIVERY_ID)
+def resend_delivery(context: RequestContext, webhook_id: str, message_id: str, body: Empty) -> dict[str, Any]:
+    """Send a delivery again at once, under the same id, and say what came of it."""
+    endpoint = _owned(context, webhook_id)
+    admit_by_hand(context, endpoint.account_id)
+    return delivery_record(deliver.resend(endpoint, message_id))
+
+
+def admit_by_hand(context: RequestContext, account_id: str) -> None:
+    """Count a message that is sent by hand on its account and on where it is asked for; raise Refused beyond that."""
+    admit(f"{WEBHOOK_TESTS.name}_{account_id}", WEBHOOK_TESTS)
+    context.admit_networks(WEBHOOK_TESTS)
+
+
+def _owned(context: RequestContext, webhook_id: str) -> Endpoint:
+    return endpoints.owned(context.principal.account_id, webhook_id)
