@@ -35,6 +35,20 @@ def resources(client: Any, name: str) -> Iterator[dict[str, Any]]:
         yield from page["StackResourceSummaries"]
 
 
+def wait(client: Any, waiter: str, name: str, failed: str, *, often: dict[str, int] | None = None) -> None:
+    """Wait until a stack is as a waiter has it; raise DeployError, with `failed` and how to see why, if that fails."""
+    try:
+        client.get_waiter(waiter).wait(StackName=name, WaiterConfig=often or WAIT)
+    except WaiterError as error:
+        see_why = command("describe-stack-events", name, client.meta.region_name)
+        raise DeployError(f"{failed} See why: {see_why}") from error
+
+
+def command(action: str, name: str, region: str = "") -> str:
+    """Return the command that does something with a stack, for whoever reads what failed."""
+    return f"aws cloudformation {action}{f' --region {region}' if region else ''} --stack-name {name}"
+
+
 def update(client: Any, request: dict[str, Any]) -> bool:
     """Begin to update a stack; return False where there is nothing to update."""
     try:

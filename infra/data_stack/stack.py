@@ -15,7 +15,7 @@ from botocore.exceptions import WaiterError
 
 from infra import deployed, template
 from infra.data_stack import adoption, losses, parameters, remaking, states, tables, upgrade
-from infra.data_stack.cloudformation import CAPABILITIES, ONLY_DELETABLE, WAIT, changes, described, resources, update
+from infra.data_stack.cloudformation import CAPABILITIES, WAIT, changes, described, resources, update, wait
 from infra.data_stack.parameters import NOTHING
 from infra.failed import DeployError
 from infra.template import Template
@@ -60,11 +60,11 @@ class DataStack:
         """Return what `put` would change, as CloudFormation sees it: "Modify AWS::DynamoDB::Table Accounts"."""
         stack = self.described()
         status = stack["StackStatus"] if stack else ""
-        states.check(self.name, status)
-        if not status or status == states.DELETING or status in ONLY_DELETABLE:
+        if not status or self._is_made_anew(status):
             cleared = f"Remove AWS::CloudFormation::Stack {self.name}, which is not whole ({status})"
             added = [f"Add {each['Type']} {logical}" for logical, each in wanted["Resources"].items()]
             return ([cleared] if status else []) + self._noting_imports(wanted, added)
+        states.check(self.name, status)
         self._check_missing()
         change = {"StackName": self.name, "ChangeSetName": f"dry-run-{secrets.token_hex(4)}"}
         now = self._now()
@@ -124,15 +124,16 @@ class DataStack:
             self._say(f"Waiting until the data stack {self.name} is deleted …")
             self._wait("stack_delete_complete", "deleted")
             return None
-        if status in ONLY_DELETABLE or (
-            status == "IMPORT_ROLLBACK_COMPLETE" and not any(resources(self._client, self.name))
-        ):
+        if self._is_made_anew(status):
             kept = f" What isn't given stays as it was: {parameters.told(had)}." if had else ""
             self._say(f"Clearing away the data stack {self.name}, which is not whole ({status}) …{kept}")
             self.delete()
             return None
         states.check(self.name, status)
         return stack
+
+    def _is_made_anew(self, status: str) -> bool:
+        return states.is_made_anew(status, is_empty=status == states.EMPTY and not any(self._made()))
 
     def _orphans(self, wanted: Template) -> list[str]:
         """Return what the template names and no stack has; a table that is being deleted is waited for."""
@@ -241,10 +242,5 @@ class DataStack:
         }
 
     def _wait(self, waiter: str, done: str) -> None:
-        try:
-            self._client.get_waiter(waiter).wait(StackName=self.name, WaiterConfig=WAIT)
-        except WaiterError as error:
-            raise DeployError(
-                f"The data stack {self.name} could not be {done}; nothing else was touched, and what ran before still"
-                f" runs. See why: aws cloudformation describe-stack-events --stack-name {self.name}"
-            ) from error
+        failed = f"The stack {self.name} could not be {done}; nothing else was touched, and what ran before still runs."
+        wait(self._client, waiter, self.name, failed)

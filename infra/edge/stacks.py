@@ -6,10 +6,10 @@ It holds nothing that can't be made anew, so one that isn't whole is deleted and
 from typing import Any
 
 import boto3
-from botocore.exceptions import WaiterError
 
 from infra import template
-from infra.data_stack.cloudformation import CAPABILITIES, ONLY_DELETABLE, described, resources, update
+from infra.data_stack import states
+from infra.data_stack.cloudformation import CAPABILITIES, ONLY_DELETABLE, described, resources, update, wait
 from infra.failed import DeployError
 from infra.template import Template
 
@@ -61,18 +61,7 @@ class EdgeStack:
 
     def check(self) -> None:
         """Raise DeployError, with what to do, for a state in which it can be neither updated nor made anew."""
-        status = self._status()
-        if status in ONLY_DELETABLE:
-            return
-        if status.endswith("_IN_PROGRESS"):
-            raise DeployError(f"The stack {self.name} is being changed ({status}). Wait, then run this again.")
-        if status.endswith("ROLLBACK_FAILED"):
-            there = f"--region {self.region} --stack-name {self.name}"
-            raise DeployError(
-                f"The stack {self.name} could not go back to what it was ({status}). See why: aws cloudformation"
-                f" describe-stack-events {there}. Then: aws cloudformation continue-update-rollback {there}, and run"
-                " this again."
-            )
+        states.check(self.name, self._status(), self.region)
 
     def planned(self) -> str:
         """Return what `put` would do."""
@@ -118,10 +107,4 @@ class EdgeStack:
         return {each["ParameterKey"]: each["ParameterValue"] for each in given}
 
     def _wait(self, waiter: str, done: str) -> None:
-        try:
-            self._client.get_waiter(waiter).wait(StackName=self.name, WaiterConfig=WAIT)
-        except WaiterError as error:
-            raise DeployError(
-                f"The stack {self.name} could not be {done}. See why: aws cloudformation describe-stack-events"
-                f" --region {self.region} --stack-name {self.name}"
-            ) from error
+        wait(self._client, waiter, self.name, f"The stack {self.name} could not be {done}.", often=WAIT)

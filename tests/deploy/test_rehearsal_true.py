@@ -30,7 +30,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 @pytest.mark.parametrize(
     ("status", "said"),
     [
-        ("UPDATE_IN_PROGRESS", "Wait, then run this again."),
+        ("UPDATE_IN_PROGRESS", "Wait until that is over, then run this again."),
         ("UPDATE_ROLLBACK_FAILED", "continue-update-rollback --region"),
     ],
 )
@@ -55,9 +55,9 @@ def test_plain_deployment_says_that_what_closes_the_api_is_being_changed(
     """And not that anybody could send the header: whether they could is not known yet."""
     monkeypatch.setattr(world.cloud.formation().stacks[ORIGIN], "status", "UPDATE_IN_PROGRESS")
     done = world.checkout.run("deploy", "dev", *more)
-    assert (done.status, done.error) == (
-        1,
-        f"The stack {ORIGIN} is being changed (UPDATE_IN_PROGRESS). Wait, then run this again.\n",
+    assert (done.status, done.error.count("\n")) == (1, 1)
+    assert done.error.startswith(
+        f"The stack {ORIGIN} is being changed by somebody else (UPDATE_IN_PROGRESS). Wait until"
     )
 
 
