@@ -6,7 +6,7 @@ puts back, with everything that refers to it.
 
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import boto3
@@ -43,6 +43,13 @@ def without(now: Template, lost: Iterable[str]) -> Template:
     resources = {logical: each for logical, each in now["Resources"].items() if logical not in gone}
     outputs = {name: each for name, each in now.get("Outputs", {}).items() if not _refers(each, gone)}
     return {**now, "Resources": resources, "Outputs": outputs}
+
+
+def told(now: Template, less: Template, lost: Mapping[str, str]) -> str:
+    """Return what is made again, in words: what was lost by its name, and what only refers to it by its logical id."""
+    referring = now["Resources"].keys() - less["Resources"].keys() - lost.keys()
+    more = f", and what refers to it: {', '.join(sorted(referring))}" if referring else ""
+    return ", ".join(lost.values()) + more
 
 
 def _refers(given: Any, names: set[str]) -> bool:

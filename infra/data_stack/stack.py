@@ -14,7 +14,7 @@ import boto3
 from botocore.exceptions import WaiterError
 
 from infra import deployed, template
-from infra.data_stack import adoption, losses, parameters, remaking, states, tables, upgrade
+from infra.data_stack import adoption, losses, parameters, rehearsal, remaking, states, tables, upgrade
 from infra.data_stack.cloudformation import CAPABILITIES, WAIT, changes, described, resources, update, wait
 from infra.data_stack.parameters import NOTHING
 from infra.failed import DeployError
@@ -57,22 +57,29 @@ class DataStack:
         parameters.note(self._stage, parameters.chosen(self.described()))
 
     def planned(self, wanted: Template, chosen: Mapping[str, str] = NOTHING) -> list[str]:
-        """Return what `put` would change, as CloudFormation sees it: "Modify AWS::DynamoDB::Table Accounts"."""
+        """Return what `put` would do, a line for each resource: "Modify AWS::DynamoDB::Table Accounts"."""
         stack = self.described()
-        status = stack["StackStatus"] if stack else ""
-        if not status or self._is_made_anew(status):
-            cleared = f"Remove AWS::CloudFormation::Stack {self.name}, which is not whole ({status})"
-            added = [f"Add {each['Type']} {logical}" for logical, each in wanted["Resources"].items()]
-            return ([cleared] if status else []) + self._noting_imports(wanted, added)
-        states.check(self.name, status)
-        self._check_missing()
+        known = parameters.chosen(stack)
+        if stack is not None and not self._is_made_anew(stack["StackStatus"]):
+            states.check(self.name, stack["StackStatus"])
+            self._check_missing()
+            lines = self._planned_update(wanted, chosen)
+            return lines + rehearsal.of_mail(lines, known, parameters.kept(known, chosen))
+        lines = rehearsal.of_creation(wanted, self._stage, self._made())
+        if stack is not None:
+            lines.insert(0, f"Remove {rehearsal.STACK} {self.name}, which is not whole ({stack['StackStatus']})")
+        had = parameters.kept(parameters.noted(self._stage), known)
+        return lines + rehearsal.of_mail(lines, NOTHING, parameters.kept(had, chosen))
+
+    def _planned_update(self, wanted: Template, chosen: Mapping[str, str]) -> list[str]:
         change = {"StackName": self.name, "ChangeSetName": f"dry-run-{secrets.token_hex(4)}"}
         now = self._now()
-        self._client.create_change_set(
-            **(change | self._request(upgrade.kept(wanted, now), parameters.given(chosen, now))), ChangeSetType="UPDATE"
-        )
+        whole = upgrade.kept(wanted, now)
+        request = self._request(whole, parameters.given(chosen, now, Protection="on"))
+        self._client.create_change_set(**(change | request), ChangeSetType="UPDATE")
         try:
-            return self._noting_imports(wanted, changes(self._client, change))
+            found = adoption.noted(changes(self._client, change), wanted, self._without_a_stack(wanted), self._stage)
+            return rehearsal.of_update(found, now, whole, self.lost())
         finally:
             self._client.delete_change_set(**change)
 
@@ -83,9 +90,6 @@ class DataStack:
         self._client.update_termination_protection(StackName=self.name, EnableTerminationProtection=False)
         self._client.delete_stack(StackName=self.name)
         self._wait("stack_delete_complete", "deleted")
-
-    def _noting_imports(self, wanted: Template, changes: list[str]) -> list[str]:
-        return adoption.noted(changes, wanted, self._without_a_stack(wanted), self._stage)
 
     def tables(self) -> list[str]:
         """Return the tables of the stage that exist: those that the stack has, and those that the template names."""
@@ -126,7 +130,7 @@ class DataStack:
             return None
         if self._is_made_anew(status):
             kept = f" What isn't given stays as it was: {parameters.told(had)}." if had else ""
-            self._say(f"Clearing away the data stack {self.name}, which is not whole ({status}) …{kept}")
+            self._say(f"Clearing away all but the tables of {self.name}, which is not whole ({status}) …{kept}")
             self.delete()
             return None
         states.check(self.name, status)
@@ -215,8 +219,8 @@ class DataStack:
         lost = self.lost()
         if not lost:
             return now
-        self._say(f"Making again what was deleted: {', '.join(lost.values())} …")
         less = remaking.without(now, lost)
+        self._say(f"Making again what was deleted: {remaking.told(now, less, lost)} …")
         self._change(less, parameters.given(NOTHING, now))
         return less
 

@@ -10,7 +10,7 @@ import boto3
 from infra import chalice_cli, configuration, deployed, domains, lock, stage_key, template
 from infra.data_stack.parameters import NOTHING
 from infra.data_stack.stack import DataStack
-from infra.deploy import checks, gateway_stage, settings
+from infra.deploy import alarm_mail, checks, gateway_stage, settings
 from infra.deploy.chalice_commands import chalice, environment
 from infra.deploy.output import say
 from infra.edge import front, viewer_address
@@ -46,6 +46,8 @@ def deploy(stage: str, *, chosen: Mapping[str, str] = NOTHING, edge: tuple[str, 
             gateway_stage.guard_stage(stage, api)
     url, reached = _url(stage, api, edge[0] if edge else "", is_closed=is_closed)
     say(f"\nLatchkey runs at {url}{reached}")
+    for address in alarm_mail.unconfirmed(data.topics()):
+        say(f"{address} gets no alarm before it opens the link in the mail that AWS has sent it.")
     say(f"If nobody has an account yet: make account EMAIL=you@example.com ADMIN=1 STAGE={stage}, then open {url}login")
     say(f"See from outside whether all of it works, in under two minutes: make smoke STAGE={stage}")
 
@@ -106,8 +108,6 @@ def plan(stage: str, *, chosen: Mapping[str, str] = NOTHING, edge: tuple[str, st
     changes = data.planned(template.composed(settings.mail_from(stage)), chosen)
     say(f"The data stack {deployed.data_stack(stage)}, by CloudFormation:")
     say("\n".join(f"  {change}" for change in changes) if changes else "  nothing changes")
-    for name in data.lost().values():
-        say(f"  {name} was deleted, and would be made again")
     if not stage_key.exists(boto3.client("ssm"), stage):
         say("The stage's key, from which webhook secrets are derived (SSM), would be made.")
     say("The service, by Chalice:")

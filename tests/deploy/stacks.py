@@ -83,6 +83,9 @@ class CloudFormation:
     undeletable: set[str] = field(default_factory=set)
     """Types of resources that can't be deleted, as an edge function while there are copies of it."""
 
+    done: list[tuple[str, str, str]] = field(default_factory=list)
+    """What was done to resources, in its order: action, type, logical id."""
+
     @property
     def partition(self) -> str:
         """Return the partition of the region."""
@@ -194,6 +197,9 @@ class CloudFormation:
                 return ""
             if "Retain" not in stack.made[logical].resource.get("DeletionPolicy", "Delete"):
                 self._take_back(stack, logical)
+            else:
+                self.done.append(("Leave", stack.made[logical].resource["Type"], logical))
+        self.done.append(("Remove", "AWS::CloudFormation::Stack", stack.name))
         del self.stacks[stack.name]
         return ""
 
@@ -228,7 +234,12 @@ class CloudFormation:
         now, then = stack.template["Resources"], change["template"]["Resources"]
         changes = dict.fromkeys(then.keys() - now.keys(), "Add")
         changes |= dict.fromkeys(now.keys() - then.keys(), "Remove")
-        changes |= {logical: "Modify" for logical in now.keys() & then.keys() if now[logical] != then[logical]}
+        changed = {name for name, value in change["parameters"].items() if stack.parameters.get(name) != value}
+        changes |= {
+            logical: "Modify"
+            for logical in now.keys() & then.keys()
+            if now[logical] != then[logical] or _depends(then[logical], change["template"], changed)
+        }
         listed = "".join(
             f"<member><Type>Resource</Type><ResourceChange><Action>{action}</Action><LogicalResourceId>{logical}"
             f"</LogicalResourceId><ResourceType>{(then.get(logical) or now[logical])['Type']}</ResourceType>"
@@ -248,6 +259,7 @@ class CloudFormation:
             stack.template, stack.status = change["template"], "IMPORT_COMPLETE"
             for logical in change["imported"]:
                 resource = self._resolved(stack, stack.template["Resources"][logical])
+                self.done.append(("Import", resource["Type"], logical))
                 if resource["Type"] == LOGS:
                     stack.made[logical] = self._of_log_group(resource)
                     continue
@@ -286,6 +298,7 @@ class CloudFormation:
         if known is not None and known.resource == resource:
             return
         kind, properties = resource["Type"], resource["Properties"]
+        self.done.append(("Add" if known is None else "Modify", kind, logical))
         if kind == TABLE:
             stack.made[logical] = self._put_table(properties, known, resource)
         elif kind == LOGS:
@@ -409,6 +422,7 @@ class CloudFormation:
             self.client("cloudwatch").delete_alarms(AlarmNames=[made.ref])
         elif made.resource["Type"] == DASHBOARD:
             self.dashboards.discard(made.ref)
+        self.done.append(("Remove", made.resource["Type"], logical))
         del stack.made[logical]
 
     def _resolved(self, stack: Stack, resource: Json) -> Json:
@@ -502,6 +516,17 @@ def _parameters(form: dict[str, str], stack: Stack) -> dict[str, str]:
     if missing:
         raise Refused(f"Parameters: [{', '.join(sorted(missing))}] must have values")
     return values
+
+
+def _depends(resource: Json, template: Json, changed: set[str]) -> bool:
+    """Return whether a resource depends on a parameter, by itself or by a condition, that has another value then."""
+    conditions = {name for name, each in template.get("Conditions", {}).items() if _names(json.dumps(each)) & changed}
+    return bool(_names(json.dumps(resource)) & (changed | conditions))
+
+
+def _names(text: str) -> set[str]:
+    """Return what a text refers to, by `Ref`, `Fn::If` or within `Fn::Sub`."""
+    return {found for each in re.findall(r'"Ref": "(\w+)"|"Fn::If": \["(\w+)"|\$\{(\w+)\}', text) for found in each}
 
 
 def _status(stack: Stack, made: Made, undeletable: set[str]) -> str:

@@ -28,19 +28,6 @@ def abandon(cloud: Cloud) -> None:
     client.delete_stack(StackName=NAME)
 
 
-@pytest.mark.parametrize("status", ["ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED"])
-def test_rehearsal_says_that_a_stack_which_is_not_whole_would_be_made_anew(
-    cloud: Cloud, data: DataStack, status: str
-) -> None:
-    """CloudFormation makes no change set for it."""
-    data.put(template.composed())
-    cloud.formation().stacks[NAME].status = status
-    removed, *added = data.planned(template.composed())
-    assert removed == f"Remove AWS::CloudFormation::Stack {NAME}, which is not whole ({status})"
-    assert added[0].startswith("Add ")
-    assert cloud.stacks() == {NAME: status}
-
-
 def test_rehearsal_says_that_tables_without_a_stack_would_be_taken_in(cloud: Cloud, data: DataStack) -> None:
     """Also a single one, beside a stack that has the others."""
     data.put(template.composed())

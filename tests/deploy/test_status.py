@@ -67,7 +67,9 @@ def test_status_says_what_was_chosen_and_where_the_domain_leads(cloud: Cloud, ch
     assert said.endswith("alarms to ops@example.com\n")
 
 
-def test_status_says_that_an_address_is_not_confirmed(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_status_and_deployment_say_that_an_address_is_not_confirmed(
+    checkout: Checkout, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It gets no alarm before; moto confirms each at once."""
     pending = {"Endpoint": "ops@example.com", "SubscriptionArn": "PendingConfirmation"}
     monkeypatch.setattr(
@@ -77,6 +79,8 @@ def test_status_says_that_an_address_is_not_confirmed(checkout: Checkout, monkey
     )
     said = checkout.succeeds("status", "dev")
     assert said.endswith("alarms to ops@example.com, who gets none before the link in AWS's mail is opened\n")
+    said = checkout.succeeds("deploy", "dev")
+    assert "ops@example.com gets no alarm before it opens the link in the mail that AWS has sent it.\n" in said
 
 
 class _Subscription:
@@ -123,7 +127,9 @@ def test_status_without_the_topic_of_the_alarms_names_it(cloud: Cloud, checkout:
     )
     cloud.client("sns").delete_topic(TopicArn=topic)
     assert f"gone      {topic}; the next deployment makes it again" in checkout.succeeds("status", "dev")
-    assert f"{topic} was deleted, and would be made again" in checkout.succeeds("deploy", "dev", "--dry-run")
+    said = checkout.succeeds("deploy", "dev", "--dry-run")
+    assert f"  Make again AWS::SNS::Topic Alarms, which somebody deleted: {topic}\n" in said
+    assert "  nothing changes" not in said
     checkout.succeeds("deploy", "dev")
     assert "alarms to ops@example.com\n" in checkout.succeeds("status", "dev")
 
