@@ -56,21 +56,33 @@ def check(configured: dict[str, str] | None, apis: Callable[[], Collection[str]]
     """Raise DeployError where the configured domain and base path lead to an API that isn't the stage's."""
     if configured is None:
         return
-    gateways, name = boto3.client("apigateway"), configured["domain_name"]
-    path = configured.get("url_prefix", ROOT).strip("/") or ROOT
-    taken = [each["restApiId"] for each in _mappings(gateways, name) if each["basePath"] == path]
-    if taken and taken[0] not in apis():
+    name, taken = configured["domain_name"], api_at(configured)
+    if taken and taken not in apis():
         raise DeployError(
-            f"{name} leads to another API ({taken[0]}) already: choose another domain, or another url_prefix for it, in"
+            f"{name} leads to another API ({taken}) already: choose another domain, or another url_prefix for it, in"
             f" .chalice/config.json, {DOMAIN}; or end that: aws apigateway delete-base-path-mapping --domain-name"
-            f" {name} --base-path '{path}'"
+            f" {name} --base-path '{_path(configured)}'"
         )
+
+
+def api_at(configured: dict[str, str]) -> str:
+    """Return the API to which a configured domain leads at its base path; "" for none."""
+    mappings = _mappings(boto3.client("apigateway"), configured["domain_name"])
+    return next((each["restApiId"] for each in mappings if each["basePath"] == _path(configured)), "")
+
+
+def command_to_lead(configured: dict[str, str], api: str, gateway_stage: str, *, was: str) -> str:
+    """Return the command that leads a configured domain to an API, and away from the one that it leads to, `was`."""
+    at = f"--domain-name {configured['domain_name']} --base-path '{_path(configured)}'"
+    if was:
+        return f"aws apigateway update-base-path-mapping {at} --patch-operations op=replace,path=/restapiId,value={api}"
+    return f"aws apigateway create-base-path-mapping {at} --rest-api-id {api} --stage {gateway_stage}"
 
 
 def url(configured: dict[str, str]) -> str:
     """Return where callers reach a stage by its configured domain."""
-    path = configured.get("url_prefix", ROOT).strip("/")
-    return f"https://{configured['domain_name']}/" + (f"{path}/" if path and path != ROOT else "")
+    path = _path(configured)
+    return f"https://{configured['domain_name']}/" + ("" if path == ROOT else f"{path}/")
 
 
 def target(configured: dict[str, str]) -> str:
@@ -105,6 +117,10 @@ def release(stage: str, named: str | None, apis: Collection[str], say: Callable[
                 _end(gateways, name, each)
             why = "leads to another API, too" if len(own) < len(mappings) else "isn't named in .chalice/config.json"
             say(f"The domain {name} no longer leads here. It is kept, since it {why}.")
+
+
+def _path(configured: dict[str, str]) -> str:
+    return configured.get("url_prefix", ROOT).strip("/") or ROOT
 
 
 def _arn(name: str) -> str:

@@ -10,13 +10,11 @@ import boto3
 from infra import chalice_cli, configuration, deployed, domains, lock, stage_key, template
 from infra.data_stack.parameters import NOTHING
 from infra.data_stack.stack import DataStack
-from infra.deploy import alarm_mail, checks, gateway_stage, settings
+from infra.deploy import addresses, alarm_mail, checks, gateway_stage, settings
 from infra.deploy.chalice_commands import chalice, environment
 from infra.deploy.output import say
 from infra.edge import front, viewer_address
 from infra.failed import DeployError
-
-RECORD = "CNAME, or an alias record"
 
 
 def deploy(stage: str, *, chosen: Mapping[str, str] = NOTHING, edge: tuple[str, str] | None = None) -> None:
@@ -24,8 +22,10 @@ def deploy(stage: str, *, chosen: Mapping[str, str] = NOTHING, edge: tuple[str, 
 
     `chosen` are parameters of the data stack; those that aren't stay as they are.
     """
-    is_trusted = _check(stage, edge)
+    before_it = front.Front(stage, say)
+    is_trusted = _check(stage, before_it, edge)
     say(f"Deploying {stage} into {checks.where()}.")
+    _warn(before_it.gone(made_again="It is made again now." if edge else ""))
     with lock.on(stage) as take:
         checks.check_running(stage)
         data = DataStack(stage, say)
@@ -38,51 +38,41 @@ def deploy(stage: str, *, chosen: Mapping[str, str] = NOTHING, edge: tuple[str, 
             chalice("deploy", stage)
         api = deployed.live_api(stage)
         gateway_stage.guard_stage(stage, api)
-        before_it = front.Front(stage, say)
         is_closed = before_it.put(*edge, api, data.boundary()) if edge else before_it.is_closed()
         if is_closed and not is_trusted:
             say(f"Deploying the service again, which now believes {viewer_address.HEADER} …")
             chalice("deploy", stage)
             gateway_stage.guard_stage(stage, api)
-    url, reached = _url(stage, api, edge[0] if edge else "", is_closed=is_closed)
-    say(f"\nLatchkey runs at {url}{reached}")
+    reached = addresses.of_closed(before_it) if is_closed else addresses.of_open(stage, api)
+    say(f"\n{reached.sentence}")
+    _warn(addresses.wrong_links(stage, reached.urls, before_it))
     for address in alarm_mail.unconfirmed(data.topics()):
         say(f"{address} gets no alarm before it opens the link in the mail that AWS has sent it.")
-    say(f"If nobody has an account yet: make account EMAIL=you@example.com ADMIN=1 STAGE={stage}, then open {url}login")
+    url = reached.to_log_in(stage)
+    then = f", then open {url}login" if url else ""
+    say(f"If nobody has an account yet: make account EMAIL=you@example.com ADMIN=1 STAGE={stage}{then}")
     say(f"See from outside whether all of it works, in under two minutes: make smoke STAGE={stage}")
 
 
-def _url(stage: str, api: dict[str, str], domain: str, *, is_closed: bool) -> tuple[str, str]:
-    """Return where callers reach a stage, and what the DNS of that must lead to, in words; "" where it is known to."""
-    if is_closed:
-        edge = front.Front(stage, say)
-        configured = configuration.setting(stage, "LATCHKEY_PUBLIC_URL").rstrip("/")
-        url = f"{configured or 'https://' + edge.distribution.parameters().get('Domain', '')}/"
-        target = edge.target(domain) if domain else ""
-        return url, f" once the domain's DNS leads to {target} ({RECORD}); nobody reaches it before" if target else ""
-    named = configuration.domain(stage)
-    if named is None:
-        return api["rest_api_url"], ""
-    return domains.url(named), (
-        f" where the domain's DNS leads to {domains.target(named)} ({RECORD}), and at {api['rest_api_url']}"
-    )
+def _warn(text: str) -> None:
+    if text:
+        say(text)
 
 
-def _check(stage: str, edge: tuple[str, str] | None) -> bool:
+def _check(stage: str, before_it: front.Front, edge: tuple[str, str] | None) -> bool:
     """Check what can be checked before anything is changed; return whether the client address's header is trusted."""
     settings.check_settings(stage)
     checks.check_gateway_stage(stage)
     checks.check_key(stage)
     domains.check(configuration.domain(stage), lambda: deployed.api_ids(stage))
-    return _is_header_trusted(stage, edge)
+    return _is_header_trusted(stage, before_it, edge)
 
 
-def _is_header_trusted(stage: str, edge: tuple[str, str] | None) -> bool:
+def _is_header_trusted(stage: str, before_it: front.Front, edge: tuple[str, str] | None) -> bool:
     """Return whether the client address may be taken from the header that is set; raise DeployError where it never may.
 
     The one that our CloudFront writes may when nobody but CloudFront reaches the API.
     """
-    before_it = front.Front(stage, say)
     if edge:
         front.check(stage, *edge)
         before_it.check()
@@ -99,7 +89,9 @@ def _is_header_trusted(stage: str, edge: tuple[str, str] | None) -> bool:
 
 def plan(stage: str, *, chosen: Mapping[str, str] = NOTHING, edge: tuple[str, str] | None = None) -> None:
     """Say what a deployment would change, and change nothing."""
-    _check(stage, edge)
+    before_it = front.Front(stage, say)
+    _check(stage, before_it, edge)
+    _warn(before_it.gone(made_again="It would be made again." if edge else ""))
     holder = lock.holder(stage)
     if holder:
         say(f"{holder} is deploying or destroying {stage}: what follows may be different when that is over.")
@@ -113,7 +105,11 @@ def plan(stage: str, *, chosen: Mapping[str, str] = NOTHING, edge: tuple[str, st
     say("The service, by Chalice:")
     chalice("dev plan", stage)
     if edge:
-        say(front.Front(stage, say).planned())
+        say(before_it.planned())
+    api = deployed.api_of(stage)
+    if api is not None and not edge:
+        reached = addresses.of_closed(before_it) if before_it.is_closed() else addresses.of_open(stage, api)
+        _warn(addresses.wrong_links(stage, reached.urls, before_it))
     say("Nothing was changed.")
 
 
@@ -122,6 +118,9 @@ def rotate_edge(stage: str) -> None:
     checks.check_gateway_stage(stage)
     with lock.on(stage):
         before_it = front.Front(stage, say)
+        gone = before_it.gone()
+        if gone:
+            raise DeployError(gone)
         before_it.rotate(deployed.live_api(stage), DataStack(stage, say).boundary())
         is_closed = before_it.is_closed()
     before = (

@@ -7,17 +7,17 @@ everything is: before that anybody could send it to the API's own address.
 import hashlib
 import re
 import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
-from botocore.exceptions import BotoCoreError, ClientError
 
-from infra import configuration, deployed, template
+from infra import answers, configuration, deployed, template
+from infra.data_stack import states
+from infra.data_stack.cloudformation import command
 from infra.edge import secret
+from infra.edge.looking import NotSeen, has_cloudfront, look
 from infra.edge.stacks import WHOLE, CopiesLeft, EdgeStack
 from infra.edge.viewer_address import HEADER, is_believed, withdraw
 from infra.failed import DeployError
@@ -27,19 +27,9 @@ REGION = "us-east-1"
 CERTIFICATE = re.compile(r"arn:[a-z-]+:acm:us-east-1:\d{12}:certificate/.+")
 DOMAIN = re.compile(r"([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]")
 DISTRIBUTION, ORIGIN = (Path(__file__).with_name(f"{name}.yaml") for name in ("distribution", "origin"))
-CLOUDFRONTS = "X-Amz-Cf-Id"
-"""A header that every response of CloudFront has."""
-ANSWERS_WITHIN_S = 10
+CLOUDFRONT = "AWS::CloudFront::Distribution"
 PROPAGATES_S = 300
 """How long AWS WAF may take until a changed rule is in effect everywhere: minutes, as AWS says."""
-REFUSALS = ("AccessDenied", "AccessDeniedException", "InvalidClientTokenId", "OptInRequired")
-"""What AWS says where a region is closed to the credentials, as by an organization's policy."""
-PARTITION = "aws"
-"""Credentials of another one, GovCloud's or China's, are unknown in the region of CloudFront."""
-
-
-class NotSeen(DeployError):
-    """AWS doesn't let these credentials look for CloudFront."""
 
 
 class Front:
@@ -56,9 +46,9 @@ class Front:
     def is_closed(self) -> bool:
         """Return whether the API that is deployed answers CloudFront alone."""
         stack = self.origin.described()
-        is_whole = stack is not None and stack["StackStatus"] in WHOLE
-        closed = self.origin.output("RestApiId")
-        return is_whole and closed == (deployed.api_of(self._stage) or {}).get("rest_api_id")
+        if stack is None or stack["StackStatus"] not in WHOLE:
+            return False
+        return self.origin.output("RestApiId") == (deployed.api_of(self._stage) or {}).get("rest_api_id")
 
     def check(self) -> None:
         """Raise DeployError, with what to do, where one of the stacks can't be changed now."""
@@ -93,7 +83,7 @@ class Front:
         )
         if then != now:
             secret.replace(self._stage, then)
-        is_closed = self.is_closed() or leads_to_cloudfront(domain)
+        is_closed = self.is_closed() or answers.is_cloudfront(f"https://{domain}")
         if is_closed:
             self._say("Closing the API's own address to everybody but CloudFront …")
             self._close(api, then)
@@ -109,7 +99,38 @@ class Front:
 
     def target(self, domain: str) -> str:
         """Return what the DNS of the domain must be pointed at; "" where it leads to CloudFront already."""
-        return "" if leads_to_cloudfront(domain) else self.distribution.output("DistributionHost")
+        return "" if answers.is_cloudfront(f"https://{domain}") else self.distribution.output("DistributionHost")
+
+    def domain(self) -> str:
+        """Return the domain that CloudFront answers for; "" where there is none. Raises NotSeen where AWS won't say."""
+        return "" if look(self.distribution, self._region) is None else self.distribution.parameters().get("Domain", "")
+
+    def gone(self, *, made_again: str = "") -> str:
+        """Return, with what to do, that nobody reaches the API: it answers CloudFront alone, which was deleted.
+
+        "" where that isn't so, or where AWS doesn't let these credentials look for CloudFront. `made_again` is said in
+        place of what to do, by a command that does it.
+        """
+        try:
+            if not self.is_closed() or self._answers(look(self.distribution, self._region)):
+                return ""
+        except NotSeen:
+            return ""
+        name = self.distribution.name
+        why = f"Nobody reaches {self._stage}: its API answers CloudFront alone, and that was deleted ({name})."
+        if made_again:
+            return f"{why} {made_again}"
+        made = {"Domain": "…", "Certificate": "…"} | self.distribution.parameters()
+        return (
+            f"{why} Make it again: make deploy STAGE={self._stage} EDGE=1 DOMAIN={made['Domain']}"
+            f" CERTIFICATE={made['Certificate']}. Or do without: take LATCHKEY_CLIENT_IP_HEADER out of"
+            f" {configuration.FILE}, make deploy STAGE={self._stage}, and then open the API:"
+            f" {command('delete-stack', self.origin.name, self._region)}"
+        )
+
+    def _answers(self, stack: dict[str, Any] | None) -> bool:
+        """Return whether CloudFront is there: a stack whose deletion failed may have its functions alone."""
+        return stack is not None and stack["StackStatus"] != states.DELETING and self.distribution.has(CLOUDFRONT)
 
     def rotate(self, api: dict[str, str], boundary: str = "") -> None:
         """Exchange the secret, without a moment in which a request of CloudFront's is refused."""
@@ -140,11 +161,12 @@ class Front:
     def status(self) -> str:
         """Return how the two stacks stand."""
         try:
-            stack = self._look()
+            stack = look(self.distribution, self._region)
         except NotSeen as error:
             return str(error)
-        if stack is None and self.is_closed():
-            return f"{self.distribution.name} is missing, and the API's own address is closed to all but CloudFront"
+        gone = self.gone()
+        if gone:
+            return gone
         if stack is None:
             return "none"
         to_whom = "closed to all but CloudFront" if self.is_closed() else "open"
@@ -175,7 +197,7 @@ class Front:
     def _is_there(self) -> bool:
         """Return whether there is a distribution to delete; raise DeployError where there may be, but AWS won't say."""
         try:
-            return self._look() is not None
+            return look(self.distribution, self._region) is not None
         except NotSeen as error:
             if is_believed(self._stage) or self.origin.described() is not None:
                 raise DeployError(
@@ -185,24 +207,11 @@ class Front:
             self._say(f"{error} The stage isn't set up for it, so going on.")
             return False
 
-    def _look(self) -> dict[str, Any] | None:
-        """Return the stack of the distribution, None where there is none; raise NotSeen where AWS refuses to say."""
-        if _partition(self._region) != PARTITION:
-            return None
-        try:
-            return self.distribution.described()
-        except ClientError as error:
-            if error.response["Error"]["Code"] not in REFUSALS:
-                raise
-            raise NotSeen(f"Could not look for CloudFront in {REGION}: {str(error).rstrip('.')}.") from error
-        except BotoCoreError as error:
-            raise NotSeen(f"Could not look for CloudFront in {REGION}: {str(error).rstrip('.')}.") from error
-
 
 def check(stage: str, domain: str, certificate: str) -> None:
     """Raise DeployError, with what to give or to set, for what an edge can't be made with."""
     region = boto3.session.Session().region_name
-    if region is not None and _partition(region) != PARTITION:
+    if region is not None and not has_cloudfront(region):
         raise DeployError(f"EDGE=1 isn't made for {region}: CloudFront takes it from {REGION}, another partition.")
     if not DOMAIN.fullmatch(domain) or not CERTIFICATE.fullmatch(certificate):
         raise DeployError(
@@ -221,19 +230,3 @@ def distribution() -> Template:
     code = wanted["Resources"]["Renames"]["Properties"]["Code"]["ZipFile"]
     wanted["Resources"]["RenamesVersion"]["Properties"]["Description"] = hashlib.sha256(code.encode()).hexdigest()
     return wanted
-
-
-def leads_to_cloudfront(domain: str) -> bool:
-    """Return whether a request to the domain is answered by CloudFront, whatever it answers."""
-    try:
-        with urllib.request.urlopen(f"https://{domain}/health", timeout=ANSWERS_WITHIN_S) as response:
-            return CLOUDFRONTS in response.headers
-    except urllib.error.HTTPError as error:
-        return CLOUDFRONTS in error.headers
-    except OSError:
-        return False
-
-
-def _partition(region: str) -> str:
-    """Return the partition of a region: `aws`, `aws-us-gov`, `aws-cn`."""
-    return str(boto3.session.Session().get_partition_for_region(region))

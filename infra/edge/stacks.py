@@ -96,6 +96,11 @@ class EdgeStack:
         """Return it as CloudFormation describes it; None where there is none."""
         return described(self._client, self.name)
 
+    def has(self, kind: str) -> bool:
+        """Return whether it has made a resource of a type, and not deleted it since."""
+        made = (each for each in resources(self._client, self.name) if each["ResourceType"] == kind)
+        return any(each.get("PhysicalResourceId") and each["ResourceStatus"] != "DELETE_COMPLETE" for each in made)
+
     def output(self, name: str) -> str:
         """Return what it says of itself; "" where it isn't there."""
         outputs = (self.described() or {}).get("Outputs", [])

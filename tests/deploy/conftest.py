@@ -1,8 +1,11 @@
 """An account with a deployed stage in it, and an emulator with the packaged one."""
 
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +14,7 @@ from chalicelib.core.dynamodb import client as dynamodb
 from tests.deploy import emulator
 from tests.deploy.checkout import Checkout, architecture_here, copied
 from tests.deploy.cloud import Cloud, serving
+from tests.deploy.edge import SETTINGS, World, headers
 from tests.support.harness import forget_process
 
 
@@ -29,6 +33,32 @@ class EmulatedStage:
 
     emulator: emulator.Emulator
     url: str
+
+
+@pytest.fixture(scope="package", autouse=True)
+def nothing_answers() -> Iterator[None]:
+    """Let nothing answer at a domain where a test doesn't say what does."""
+    opened = urllib.request.urlopen
+
+    def answer(url: Any, **given: Any) -> Any:
+        if str(url).startswith("https://"):
+            raise urllib.error.URLError("Name or service not known")
+        return opened(url, **given)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(urllib.request, "urlopen", answer)
+        yield
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A checkout that is set for an edge, in an account with nothing in it; its domain leads to CloudFront."""
+    with serving() as cloud, pytest.MonkeyPatch.context() as patch:
+        checkout = copied(tmp_path_factory.mktemp("checkout"), is_light=True, **cloud.environment)
+        made = World(cloud, checkout, headers(X_Amz_Cf_Id="1"))
+        patch.setattr(urllib.request, "urlopen", made.answer)
+        made.configure(**SETTINGS)
+        yield made
 
 
 @pytest.fixture

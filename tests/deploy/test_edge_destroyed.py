@@ -1,27 +1,12 @@
 """`make destroy` of a closed stage that fails: the API is never open while its functions believe the header."""
 
-import urllib.request
-from collections.abc import Iterator
-
 import pytest
 
-from tests.deploy.checkout import copied
-from tests.deploy.cloud import Failure, serving
-from tests.deploy.test_edge import EDGE, ORIGIN, SETTINGS, World, headers
-from tests.support import exhaustive
+from tests import exhaustive
+from tests.deploy.cloud import Failure
+from tests.deploy.edge import EDGE, ORIGIN, World
 
 pytestmark = pytest.mark.xdist_group("edge")
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """A stage that is set for an edge, and whose domain leads to CloudFront."""
-    with serving() as cloud, pytest.MonkeyPatch.context() as patch:
-        checkout = copied(tmp_path_factory.mktemp("checkout"), is_light=True, **cloud.environment)
-        made = World(cloud, checkout, headers(X_Amz_Cf_Id="1"))
-        patch.setattr(urllib.request, "urlopen", made.answer)
-        made.configure(**SETTINGS)
-        yield made
 
 
 @pytest.mark.parametrize("at", exhaustive.after(1, ["DELETE /restapis", "PUT /2015-03-31/functions"]))
@@ -40,7 +25,7 @@ def test_destroy_that_fails_leaves_no_open_api_that_believes_the_header(world: W
     assert world.cloud.apis()
     assert is_closed or not believing
     said = world.checkout.succeeds("status", "dev")
-    assert ("is missing, and the API's own address is closed" in said) == is_closed
+    assert ("edge      Nobody reaches dev: its API answers CloudFront alone" in said) == is_closed
     world.checkout.succeeds("destroy", "dev")
     assert (world.cloud.apis(), world.cloud.functions()) == ([], {})
     assert set(world.cloud.stacks()) == {"latchkey-dev-data"}

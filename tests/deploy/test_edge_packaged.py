@@ -11,7 +11,7 @@ from infra import template
 from infra.edge import front, package
 from tests.deploy.checkout import Checkout, copied
 from tests.deploy.cloud import REGION
-from tests.deploy.test_edge import CERTIFICATE, DOMAIN, SETTINGS
+from tests.deploy.edge import CERTIFICATE, DOMAIN, SETTINGS
 
 pytestmark = pytest.mark.xdist_group("edge")
 

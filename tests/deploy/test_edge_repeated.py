@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from infra.edge.front import Front
 from infra.failed import DeployError
 from tests.deploy.cloud import REGION, Cloud, Failure
-from tests.deploy.test_edge import CERTIFICATE, DOMAIN, headers
+from tests.deploy.edge import CERTIFICATE, DOMAIN, headers
 
 pytestmark = pytest.mark.xdist_group("edge")
 API = {"rest_api_id": "abc123", "rest_api_url": "https://abc123.execute-api.us-east-1.amazonaws.com/api/"}

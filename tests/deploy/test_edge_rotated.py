@@ -13,8 +13,8 @@ from infra.edge import secret
 from infra.edge.front import PROPAGATES_S, Front
 from infra.failed import DeployError
 from tests.deploy.cloud import REGION, Cloud, Failure
+from tests.deploy.edge import CERTIFICATE, DOMAIN, headers
 from tests.deploy.stacks import Stack
-from tests.deploy.test_edge import CERTIFICATE, DOMAIN, headers
 from tests.deploy.test_edge_repeated import API, put
 
 pytestmark = pytest.mark.xdist_group("edge")

@@ -1,28 +1,17 @@
 """`DRY_RUN=1` promises nothing that a deployment refuses, and a deployment looks at every stack before any change."""
 
-import urllib.request
-from collections.abc import Iterator
-
 import pytest
 
-from tests.deploy.checkout import copied
-from tests.deploy.cloud import serving
-from tests.deploy.test_edge import DISTRIBUTION, DOMAIN, EDGE, ORIGIN, SETTINGS, World, headers
+from tests.deploy.edge import DISTRIBUTION, DOMAIN, EDGE, ORIGIN, World
 
 pytestmark = pytest.mark.xdist_group("edge")
 COMMANDS = {"deploy": ("deploy", *EDGE), "rehearsal": ("deploy", *EDGE, "--dry-run"), "rotation": ("rotate-edge",)}
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """A stage that answers CloudFront alone."""
-    with serving() as cloud, pytest.MonkeyPatch.context() as patch:
-        checkout = copied(tmp_path_factory.mktemp("checkout"), is_light=True, **cloud.environment)
-        made = World(cloud, checkout, headers(X_Amz_Cf_Id="1"))
-        patch.setattr(urllib.request, "urlopen", made.answer)
-        made.configure(**SETTINGS)
-        checkout.succeeds("deploy", "dev", *EDGE)
-        yield made
+@pytest.fixture(scope="module", autouse=True)
+def deployed(world: World) -> None:
+    """Deploy it, so that it answers CloudFront alone."""
+    world.checkout.succeeds("deploy", "dev", *EDGE)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

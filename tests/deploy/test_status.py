@@ -50,13 +50,13 @@ def target(cloud: Cloud) -> str:
 
 
 def test_deployment_ends_with_the_domain_and_what_its_dns_must_lead_to(cloud: Cloud, checkout: Checkout) -> None:
-    """And with the API's own address, which answers as well."""
+    """And with the API's own address, which answers already."""
     said = checkout.succeeds("deploy", "dev", "--alarm-email", "ops@example.com", "--log-days", "90")
     (api,) = cloud.apis()
     own = f"https://{api}.execute-api.us-east-1.amazonaws.com/api/"
-    led = f"where the domain's DNS leads to {target(cloud)} (CNAME, or an alias record), and at {own}"
-    assert f"Latchkey runs at https://{DOMAIN}/keys/ {led}\n" in said
-    assert f"then open https://{DOMAIN}/keys/login" in said
+    once = f"once the domain's DNS leads to {target(cloud)} (CNAME, or an alias record)"
+    assert f"Latchkey runs at {own}, and at https://{DOMAIN}/keys/ {once}\n" in said
+    assert f"then open {own}login" in said
 
 
 def test_status_says_what_was_chosen_and_where_the_domain_leads(cloud: Cloud, checkout: Checkout) -> None:

@@ -1,0 +1,133 @@
+"""Where callers reach a stage, in truth: a domain may lead nowhere, and CloudFront may be gone before a closed API."""
+
+from fnmatch import fnmatchcase
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+import boto3
+
+from infra import answers, configuration, domains
+from infra.edge.front import Front
+from infra.edge.looking import NotSeen
+
+RECORD = "CNAME, or an alias record"
+SETTING = "LATCHKEY_PUBLIC_URL"
+NOBODY = "nobody reaches it before"
+OWN_DOMAIN = 'docs/deploying.md, "Your own domain", gives it one'
+
+
+class Reached(NamedTuple):
+    """Where callers reach a stage, or would, and in words whether they do."""
+
+    urls: list[str]
+    """The best one first; none where nobody can."""
+    sentence: str
+    already: str = ""
+    """The one that answers already, where that isn't the best one."""
+
+    def to_log_in(self, stage: str) -> str:
+        """Return where a stage's console takes a log-in: its forms are refused at any address but the public URL.
+
+        "" where nobody reaches it.
+        """
+        public = configuration.setting(stage, SETTING).rstrip("/")
+        return f"{public}/" if public and self.urls else self.already or next(iter(self.urls), "")
+
+
+def of_closed(before_it: Front) -> Reached:
+    """Return where callers reach a stage whose API answers CloudFront alone."""
+    gone = before_it.gone()
+    if gone:
+        return Reached([], gone)
+    try:
+        domain = before_it.domain()
+    except NotSeen as error:
+        return Reached([], f"Latchkey runs, and answers CloudFront alone. {error}")
+    url, target = f"https://{domain}/", before_it.target(domain)
+    once = f" once the domain's DNS leads to {target} ({RECORD}); {NOBODY}" if target else ""
+    return Reached([url], f"Latchkey runs at {url}{once}")
+
+
+def of_open(stage: str, api: dict[str, str]) -> Reached:
+    """Return where callers reach a stage by API Gateway: at the API's own address, and at its domain."""
+    own = [] if _is_disabled(api) else [api["rest_api_url"]]
+    named = configuration.domain(stage)
+    if named is not None:
+        return _of_domain(stage, named, api, own)
+    if own:
+        return Reached(own, f"Latchkey runs at {own[0]}")
+    return Reached(
+        [],
+        f"Nobody reaches {stage}: {api['rest_api_url']} is switched off, and no domain leads there."
+        f" {OWN_DOMAIN}; or switch it on: aws apigateway update-rest-api --rest-api-id {api['rest_api_id']}"
+        " --patch-operations op=replace,path=/disableExecuteApiEndpoint,value=false, then deploy again.",
+    )
+
+
+def _of_domain(stage: str, named: dict[str, str], api: dict[str, str], own: list[str]) -> Reached:
+    led_to, url = domains.api_at(named), _url(stage, named)
+    if led_to != api["rest_api_id"]:
+        to = f"to another API ({led_to})" if led_to else "nowhere"
+        runs = f"Latchkey runs at {own[0]}, but" if own else "Nobody reaches it:"
+        command = domains.command_to_lead(named, api["rest_api_id"], configuration.gateway_stage(stage), was=led_to)
+        return Reached(own, f"{runs} {url} leads {to} at API Gateway. To let it lead here: {command}")
+    if "*" not in url and answers.is_gateway(url):
+        return Reached([url, *own], " and at ".join([f"Latchkey runs at {url}", *own]))
+    once = f"{url} once the domain's DNS leads to {domains.target(named)} ({RECORD})"
+    if own:
+        return Reached([url, *own], f"Latchkey runs at {own[0]}, and at {once}", own[0])
+    return Reached([url], f"Latchkey runs at {once}; {NOBODY}")
+
+
+def wrong_links(stage: str, urls: list[str], before_it: Front) -> str:
+    """Return, with what to do, that links lead elsewhere than to a stage, which is at these URLs; "" where they don't.
+
+    A CDN of the operator's own may be before it, which AWS knows nothing of: a Latchkey answers there.
+    """
+    public = configuration.setting(stage, SETTING).rstrip("/")
+    if not public or not urls or public in [each.rstrip("/") for each in urls]:
+        return ""
+    if public == f"https://{_domain(before_it)}":
+        return ""  # not yet, perhaps: what makes CloudFront says what its DNS must lead to
+    others = _of_others(stage, public)
+    if not others and answers.is_latchkey(public):
+        return ""
+    why = f"that is the address of {', '.join(others)}, too" if others else "no Latchkey answers there"
+    return (
+        f"{SETTING} is {public}, but {why}. Links in mails and OAuth's metadata lead there, and the console takes no"
+        f" log-in at any other address. Set it to {urls[0].rstrip('/')} in {configuration.FILE},"
+        f" stages.{stage}.environment_variables, and deploy again; or have {public} lead to {urls[0]}"
+    )
+
+
+def _domain(before_it: Front) -> str:
+    try:
+        return before_it.domain()
+    except NotSeen:
+        return ""
+
+
+def _of_others(stage: str, public: str) -> list[str]:
+    """Return the other stages that are configured to have the same address."""
+    whole: dict[str, Any] = configuration.of_stage(stage)
+    own = {
+        name: each.get("environment_variables", {}).get(SETTING)
+        for name, each in whole["stages"].items()
+        if isinstance(each, dict) and name != stage
+    }
+    return [name for name, value in own.items() if str(value).rstrip("/") == public]
+
+
+def _url(stage: str, named: dict[str, str]) -> str:
+    """Return where callers reach a stage by its domain: of one with a wildcard, the name that the stage has."""
+    public = urlsplit(configuration.setting(stage, SETTING))
+    url = domains.url(named)
+    if "*" in url and fnmatchcase(str(public.hostname), named["domain_name"]):
+        return url.replace(named["domain_name"], str(public.hostname))
+    return url
+
+
+def _is_disabled(api: dict[str, str]) -> bool:
+    """Return whether an API's own address is switched off."""
+    found = boto3.client("apigateway").get_rest_api(restApiId=api["rest_api_id"])
+    return bool(found.get("disableExecuteApiEndpoint"))

@@ -1,0 +1,214 @@
+"""The end of a deployment says where callers reach the stage in truth, and what to do where they don't."""
+
+import io
+import json
+import shlex
+import urllib.error
+import urllib.request
+import urllib.response
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.deploy import addresses
+from tests.deploy.checkout import Checkout, copied
+from tests.deploy.cloud import Cloud, serving
+from tests.deploy.edge import headers
+from tests.deploy.test_domains import CERTIFICATE, DOMAIN, configure, leads_to
+from tests.infra.commands import call_of
+
+pytestmark = pytest.mark.xdist_group("others")
+URL, ELSEWHERE = f"https://{DOMAIN}/", "https://elsewhere.example.com"
+OF_GATEWAY = headers(x_amz_apigw_id="1")
+SENTENCE = (
+    f"LATCHKEY_PUBLIC_URL is {ELSEWHERE}, but no Latchkey answers there. Links in mails and OAuth's metadata lead"
+)
+
+
+@dataclass
+class Internet:
+    """What answers at each host: its status, headers and body."""
+
+    hosts: dict[str, tuple[int, Any, bytes]] = field(default_factory=dict)
+
+    def answer(self, url: str, *, timeout: float) -> Any:
+        """Answer a request for /health."""
+        assert timeout
+        assert url.endswith("/health")
+        status, named, body = self.hosts.get(url.split("/")[2], (0, None, b""))
+        if not status:
+            raise urllib.error.URLError("Name or service not known")
+        if status >= 400:
+            raise urllib.error.HTTPError(url, status, "No", named, io.BytesIO(body))
+        return urllib.response.addinfourl(io.BytesIO(body), named, url, status)
+
+
+@pytest.fixture(scope="module")
+def internet() -> Iterator[Internet]:
+    """One in which nothing answers."""
+    made = Internet()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(urllib.request, "urlopen", made.answer)
+        yield made
+
+
+@pytest.fixture(scope="module")
+def cloud() -> Iterator[Cloud]:
+    """One account for the whole story, which the tests tell in order."""
+    with serving() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def checkout(cloud: Cloud, internet: Internet, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """A checkout that deployed a stage without a domain."""
+    assert internet
+    made = copied(tmp_path_factory.mktemp("checkout"), is_light=True, **cloud.environment)
+    made.succeeds("deploy", "dev")
+    return made
+
+
+def own(cloud: Cloud) -> str:
+    """Return the API's own address."""
+    return f"https://{cloud.apis()[0]}.execute-api.us-east-1.amazonaws.com/api/"
+
+
+def set_public_url(checkout: Checkout, url: str, *stages: str) -> None:
+    """Set the public URL of stages, of `dev` where none is named."""
+    file = Path(checkout.path, ".chalice", "config.json")
+    whole = json.loads(file.read_text())
+    for stage in stages or ("dev",):
+        whole["stages"][stage]["environment_variables"]["LATCHKEY_PUBLIC_URL"] = url
+    file.write_text(json.dumps(whole))
+
+
+@pytest.mark.parametrize("there", [None, (404, headers(), b""), (200, headers(), b"<html>"), (200, headers(), b"{}")])
+def test_public_url_at_which_no_latchkey_answers_is_said(
+    cloud: Cloud, checkout: Checkout, internet: Internet, there: Any
+) -> None:
+    """By the deployment and by its rehearsal, with what to set."""
+    set_public_url(checkout, ELSEWHERE)
+    internet.hosts = {} if there is None else {"elsewhere.example.com": there}
+    for more in ((), ("--dry-run",)):
+        said = checkout.succeeds("deploy", "dev", *more)
+        assert SENTENCE in said
+        assert f"Set it to {own(cloud).rstrip('/')} in .chalice/config.json, stages.dev.environment_variables" in said
+
+
+def test_public_url_of_a_cdn_that_leads_here_is_right(checkout: Checkout, internet: Internet) -> None:
+    """AWS knows nothing of it, but a Latchkey answers there; log-in is at that address alone."""
+    internet.hosts = {"elsewhere.example.com": (200, headers(), b'{"status": "ok"}\n')}
+    said = checkout.succeeds("deploy", "dev")
+    assert "LATCHKEY_PUBLIC_URL" not in said
+    assert f"then open {ELSEWHERE}/login" in said
+
+
+def test_public_url_of_another_stage_is_said(checkout: Checkout) -> None:
+    """A Latchkey answers there, but not this one."""
+    set_public_url(checkout, ELSEWHERE, "dev", "prod")
+    said = checkout.succeeds("deploy", "dev", "--dry-run")
+    assert f"LATCHKEY_PUBLIC_URL is {ELSEWHERE}, but that is the address of prod, too." in said
+    set_public_url(checkout, "", "dev", "prod")
+    assert "LATCHKEY_PUBLIC_URL" not in checkout.succeeds("deploy", "dev", "--dry-run")
+
+
+def test_public_url_that_is_the_apis_own_address_is_right(cloud: Cloud, checkout: Checkout) -> None:
+    """With the gateway's stage; without it nothing is there."""
+    set_public_url(checkout, own(cloud).rstrip("/"))
+    assert "LATCHKEY_PUBLIC_URL" not in checkout.succeeds("deploy", "dev", "--dry-run")
+    set_public_url(checkout, own(cloud).removesuffix("/api/"))
+    assert "LATCHKEY_PUBLIC_URL is" in checkout.succeeds("deploy", "dev", "--dry-run")
+    set_public_url(checkout, "")
+
+
+def test_domain_whose_dns_leads_to_the_gateway_is_where_it_runs(
+    cloud: Cloud, checkout: Checkout, internet: Internet
+) -> None:
+    """And at the API's own address; a domain at which something else answers is where it will run."""
+    configure(checkout, domain_name=DOMAIN, certificate_arn=CERTIFICATE)
+    internet.hosts = {DOMAIN: (200, headers(Server="another"), b"")}
+    assert f"Latchkey runs at {own(cloud)}, and at {URL} once the domain's DNS leads to " in checkout.succeeds(
+        "deploy", "dev"
+    )
+    internet.hosts = {DOMAIN: (403, OF_GATEWAY, b"")}
+    said = checkout.succeeds("deploy", "dev")
+    assert f"Latchkey runs at {URL} and at {own(cloud)}\n" in said
+    assert f"then open {URL}login" in said
+
+
+def test_public_url_without_the_base_path_of_the_domain_is_said(checkout: Checkout) -> None:
+    """The links would lead to what the domain has there, which may be somebody else's."""
+    set_public_url(checkout, URL.rstrip("/"))
+    assert "LATCHKEY_PUBLIC_URL" not in checkout.succeeds("deploy", "dev", "--dry-run")
+    configure(checkout, domain_name=DOMAIN, certificate_arn=CERTIFICATE, url_prefix="keys")
+    assert f"Set it to {URL}keys in" in checkout.succeeds("deploy", "dev")
+    configure(checkout, domain_name=DOMAIN, certificate_arn=CERTIFICATE)
+    set_public_url(checkout, "")
+    checkout.succeeds("deploy", "dev")
+
+
+def test_domain_that_leads_elsewhere_is_said_with_the_command_that_lets_it_lead_here(
+    cloud: Cloud, checkout: Checkout
+) -> None:
+    """To another API of the stage, as a deployment that was killed leaves one: Chalice asks only whether it leads."""
+    gateways = cloud.client("apigateway")
+    twin = _twin(cloud)
+    gateways.delete_base_path_mapping(domainName=DOMAIN, basePath="(none)")
+    gateways.create_base_path_mapping(domainName=DOMAIN, basePath="(none)", restApiId=twin)
+    said = checkout.succeeds("deploy", "dev")
+    assert (
+        f"{URL} leads to another API ({twin}) at API Gateway. To let it lead here: aws apigateway update-base" in said
+    )
+    assert f"Latchkey runs at {own(cloud)}, but" in said
+    assert f"then open {own(cloud)}login" in said
+    assert leads_to(cloud) == {"(none)": twin}
+    command = said.partition("To let it lead here: ")[2].splitlines()[0]
+    call = call_of(shlex.split(command))
+    assert call
+    assert call.parameters["patchOperations"] == [{"op": "replace", "path": "/restapiId", "value": cloud.apis()[0]}]
+    gateways.update_base_path_mapping(**call.parameters)
+    assert leads_to(cloud) == {"(none)": cloud.apis()[0]}
+
+
+def _twin(cloud: Cloud) -> str:
+    """Make an API that calls the stage's function, as an import does that nothing followed."""
+    gateways = cloud.client("apigateway")
+    api: str = gateways.create_rest_api(name="latchkey")["id"]
+    (root,) = gateways.get_resources(restApiId=api)["items"]
+    method = {"restApiId": api, "resourceId": root["id"], "httpMethod": "GET"}
+    arn = cloud.functions()["latchkey-dev"]["FunctionArn"]
+    uri = f"arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{arn}/invocations"
+    gateways.put_method(**method, authorizationType="NONE")
+    gateways.put_integration(**method, type="AWS_PROXY", integrationHttpMethod="POST", uri=uri)
+    return api
+
+
+def test_address_that_is_switched_off_is_not_where_it_runs(
+    cloud: Cloud, checkout: Checkout, internet: Internet
+) -> None:
+    """With a domain it is at that alone, once DNS leads there; without one nobody reaches it."""
+    off = [{"op": "replace", "path": "/disableExecuteApiEndpoint", "value": "true"}]
+    cloud.client("apigateway").update_rest_api(restApiId=cloud.apis()[0], patchOperations=off)
+    assert f"Latchkey runs at {URL}\n" in checkout.succeeds("deploy", "dev")
+    internet.hosts = {}
+    said = checkout.succeeds("deploy", "dev")
+    assert f"Latchkey runs at {URL} once the domain's DNS leads to " in said
+    assert "(CNAME, or an alias record); nobody reaches it before\n" in said
+    configure(checkout)
+    said = checkout.succeeds("deploy", "dev")
+    assert f"Nobody reaches dev: {own(cloud)} is switched off, and no domain leads there." in said
+    assert "login" not in said
+
+
+def test_domain_with_a_wildcard_is_named_as_the_public_url_is(
+    checkout: Checkout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody calls a wildcard by its name; moto makes none."""
+    monkeypatch.chdir(checkout.path)
+    named = {"domain_name": "*.example.com", "url_prefix": "keys"}
+    for public, url in ((f"{URL}keys", f"{URL}keys/"), ("https://other.org", "https://*.example.com/keys/")):
+        set_public_url(checkout, public)
+        assert addresses._url("dev", named) == url

@@ -1,0 +1,83 @@
+"""CloudFront that was deleted before an API that answers it alone: each command says that nobody reaches the stage."""
+
+import pytest
+
+from tests.deploy.edge import CERTIFICATE, DISTRIBUTION, DOMAIN, EDGE, ORIGIN, World
+
+pytestmark = pytest.mark.xdist_group("edge")
+NOBODY = f"Nobody reaches dev: its API answers CloudFront alone, and that was deleted ({DISTRIBUTION})."
+REMEDY = " Make it again: make deploy STAGE=dev EDGE=1 DOMAIN={} CERTIFICATE={}. Or do without: take"
+
+
+@pytest.fixture(params=["deleted", "functions left"], scope="module")
+def remedy(request: pytest.FixtureRequest, world: World) -> str:
+    """Delete CloudFront by hand, as far as it goes: the copies of its function stay for hours. Returns what helps."""
+    formation = world.cloud.formation()
+    world.checkout.succeeds("deploy", "dev", *EDGE)
+    if request.param == "deleted":
+        world.cloud.client("cloudformation").delete_stack(StackName=DISTRIBUTION)
+        return REMEDY.format("…", "…")
+    formation.undeletable.add("AWS::Lambda::Function")
+    world.cloud.client("cloudformation").delete_stack(StackName=DISTRIBUTION)
+    formation.undeletable.clear()
+    assert formation.stacks[DISTRIBUTION].status == "DELETE_FAILED"
+    return REMEDY.format(DOMAIN, CERTIFICATE)
+
+
+def test_deployment_rehearsal_and_status_say_that_nobody_reaches_it(world: World, remedy: str) -> None:
+    """With both ways out, before the first change and at the end, where no address is named."""
+    said = world.checkout.succeeds("deploy", "dev")
+    assert NOBODY + remedy in said.partition("the data stack")[0]
+    assert NOBODY + remedy in said.partition("Setting throttling")[2]
+    assert "Latchkey runs at" not in said
+    assert "login" not in said
+    assert said.count("LATCHKEY_PUBLIC_URL") == 0
+    assert NOBODY + remedy in world.checkout.succeeds("deploy", "dev", "--dry-run")
+    assert f"edge      {NOBODY}{remedy}" in world.checkout.succeeds("status", "dev")
+
+
+def test_rotation_changes_nothing(world: World, remedy: str) -> None:
+    """There is nobody to show another secret to."""
+    world.cloud.changes.clear()
+    done = world.checkout.run("rotate-edge", "dev")
+    assert (done.status, done.error.count("\n")) == (1, 1)
+    assert done.error.startswith(NOBODY + remedy)
+    assert [each for each in world.cloud.changes if "Item" not in each] == []
+
+
+@pytest.mark.usefixtures("remedy")
+def test_deployment_with_edge_makes_it_again_and_says_where_dns_must_lead(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another host: nobody reaches the stage until DNS leads there."""
+    monkeypatch.setattr(world, "leads_to", None)
+    assert f"{NOBODY} It would be made again." in world.checkout.succeeds("deploy", "dev", *EDGE, "--dry-run")
+    said = world.checkout.succeeds("deploy", "dev", *EDGE)
+    assert f"{NOBODY} It is made again now.\n" in said
+    assert f"Latchkey runs at https://{DOMAIN}/ once the domain's DNS leads to the-domainname (CNAME" in said
+    assert "Nobody reaches" not in world.checkout.succeeds("status", "dev")
+
+
+def test_plain_deployment_says_that_dns_leads_nowhere(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And names the domain that CloudFront answers for, whatever the configuration says."""
+    monkeypatch.setattr(world, "leads_to", None)
+    world.configure(LATCHKEY_PUBLIC_URL="https://other.example.com")
+    said = world.checkout.succeeds("deploy", "dev")
+    world.configure(LATCHKEY_PUBLIC_URL=f"https://{DOMAIN}")
+    assert f"Latchkey runs at https://{DOMAIN}/ once the domain's DNS leads to the-domainname (CNAME" in said
+    assert "LATCHKEY_PUBLIC_URL is https://other.example.com, but no Latchkey answers there." in said
+    assert f"Set it to https://{DOMAIN} in .chalice/config.json" in said
+
+
+def test_other_way_out_leads_to_an_open_api(world: World) -> None:
+    """As the sentence says: the header out, a deployment, and what closes the API is deleted."""
+    world.cloud.client("cloudformation").delete_stack(StackName=DISTRIBUTION)
+    world.configure(LATCHKEY_CLIENT_IP_HEADER="", LATCHKEY_PUBLIC_URL="")
+    said = world.checkout.succeeds("deploy", "dev")
+    assert said.rstrip().endswith("make smoke STAGE=dev")
+    assert f"aws cloudformation delete-stack --region us-east-1 --stack-name {ORIGIN}" in said
+    world.cloud.client("cloudformation").delete_stack(StackName=ORIGIN)
+    assert world.believes() in (None, "")
+    said = world.checkout.succeeds("deploy", "dev")
+    assert f"Latchkey runs at https://{world.cloud.apis()[0]}.execute-api." in said
+    assert "Nobody reaches" not in said
