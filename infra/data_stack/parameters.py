@@ -5,6 +5,7 @@ before it has made the stack anew, or by hand.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from types import MappingProxyType
 from typing import Any
 
@@ -47,21 +48,23 @@ def kept(before: Mapping[str, str], chosen: Mapping[str, str]) -> dict[str, str]
 
 def note(stage: str, chosen: Mapping[str, str]) -> dict[str, str]:
     """Note what is chosen besides what is noted; return all of it."""
-    before = noted(stage)
+    client = boto3.client("dynamodb")
+    before = _noted(client, stage)
     known = kept(before, chosen)
     if known != before:
-        client = boto3.client("dynamodb")
-        try:
-            item = {**NOTED, **{name: {"S": value} for name, value in known.items()}}
+        item = {**NOTED, **{name: {"S": value} for name, value in known.items()}}
+        # Before there are tables, nothing is lost: the deployment that makes them notes it.
+        with suppress(client.exceptions.ResourceNotFoundException):
             client.put_item(TableName=lock.table_of(stage), Item=item)
-        except client.exceptions.ResourceNotFoundException:
-            pass  # before there are tables, nothing is lost: the deployment that makes them notes it
     return known
 
 
 def noted(stage: str) -> dict[str, str]:
     """Return what is noted; nothing where the stage has no tables."""
-    client = boto3.client("dynamodb")
+    return _noted(boto3.client("dynamodb"), stage)
+
+
+def _noted(client: Any, stage: str) -> dict[str, str]:
     try:
         item = client.get_item(TableName=lock.table_of(stage), Key=NOTED, ConsistentRead=True).get("Item", {})
     except client.exceptions.ResourceNotFoundException:

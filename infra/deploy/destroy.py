@@ -17,8 +17,7 @@ PRODUCTION = "prod"
 
 def destroy(stage: str, *, delete_data: bool) -> None:
     """Remove the service and, only when asked for, the data: confirmed by typing, as is the service of production."""
-    data = "with its data" if delete_data else "its data is kept"
-    say(f"Removing {stage} from {checks.where()}: {data}.")
+    say(f"Removing {stage} from {checks.where()}: {'with its data' if delete_data else 'its data is kept'}.")
     if delete_data:
         _confirm(f"delete {stage}", f"This deletes every account, key and counter of {stage}, for good.")
     elif stage == PRODUCTION and deployed.found(stage):
@@ -26,10 +25,12 @@ def destroy(stage: str, *, delete_data: bool) -> None:
     with lock.on(stage):
         left = front.Front(stage, say).delete()
         _delete_service(stage)
-        if not _has_data(stage):
+        data = DataStack(stage, say)
+        tables = data.tables()
+        if data.described() is None and not tables:
             say(f"No data of {stage} is there.")
         elif delete_data:
-            _delete_data(stage)
+            _delete_data(stage, data, tables)
         else:
             say("The data is kept: make deploy brings the service back to it. To delete it too: DATA=delete.")
         if delete_data:
@@ -38,14 +39,8 @@ def destroy(stage: str, *, delete_data: bool) -> None:
         raise DeployError(left)
 
 
-def _has_data(stage: str) -> bool:
-    stack = DataStack(stage, say)
-    return stack.described() is not None or bool(stack.tables())
-
-
-def _delete_data(stage: str) -> None:
-    dynamodb, stack = boto3.client("dynamodb"), DataStack(stage, say)
-    tables = stack.tables()
+def _delete_data(stage: str, stack: DataStack, tables: list[str]) -> None:
+    dynamodb = boto3.client("dynamodb")
     say(f"Deleting the data stack and {len(tables)} tables …")
     stack.delete()
     # The stack retains its tables on purpose: only this command, after the typed word, deletes them.

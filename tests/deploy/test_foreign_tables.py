@@ -41,7 +41,7 @@ def test_destroy_keeps_and_names_a_table_that_no_template_names(
     """It was never the stage's, whatever its name begins with."""
     monkeypatch.setattr("time.sleep", lambda _: None)
     data.put(template.composed())
-    destroy._delete_data("dev")
+    destroy._delete_data("dev", data, data.tables())
     assert cloud.tables() == [FOREIGN]
     assert f"made no table of that name: {FOREIGN}." in capsys.readouterr().out
 
@@ -57,5 +57,5 @@ def test_destroy_deletes_a_table_of_another_version_that_the_stack_has(
     }
     data.put(newer)
     assert "latchkey-dev-later" in cloud.tables()
-    destroy._delete_data("dev")
+    destroy._delete_data("dev", data, data.tables())
     assert cloud.tables() == [FOREIGN]
