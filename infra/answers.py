@@ -46,9 +46,9 @@ def is_latchkey(url: str) -> bool:
 
 
 def _ask(url: str) -> Answer | None:
-    """Ask how it is; None where nothing answers."""
+    """Ask how it is; None where nothing answers. The address is a domain, or a setting that is checked to be https."""
     try:
-        with urllib.request.urlopen(f"{url.rstrip('/')}/health", timeout=WITHIN_S) as response:  # noqa: S310 - https
+        with urllib.request.urlopen(f"{url.rstrip('/')}/health", timeout=WITHIN_S) as response:  # noqa: S310 - as above
             return Answer(response.status, response.headers, response.read(BODY_BYTES))
     except urllib.error.HTTPError as error:
         return Answer(error.code, error.headers)
