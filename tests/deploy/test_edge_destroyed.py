@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests import exhaustive
 from tests.deploy.cloud import Failure
 from tests.deploy.edge import EDGE, ORIGIN, World
+from tests.support import exhaustive
 
 pytestmark = pytest.mark.xdist_group("edge")
 

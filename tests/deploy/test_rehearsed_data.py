@@ -9,9 +9,9 @@ import pytest
 from infra import template
 from infra.data_stack.rehearsal import STACK
 from infra.data_stack.stack import DataStack
-from tests import exhaustive
 from tests.deploy.cloud import Cloud
 from tests.deploy.test_stack import NAME, indexed, put
+from tests.support import exhaustive
 
 pytestmark = pytest.mark.xdist_group("stack")
 Lines = set[tuple[str, str, str]]
