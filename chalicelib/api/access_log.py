@@ -1,11 +1,11 @@
-"""One line of log for each request, which is its metrics too."""
+"""The access log: one JSON line per request, which carries its metrics (EMF)."""
 
 from chalicelib.api.request_context import RequestContext
 from chalicelib.core import telemetry
 
 
 def write(context: RequestContext, decision: str, status: int) -> None:
-    """Write the one line of a request, which is its metrics too."""
+    """Write the log line of a request."""
     caller, metrics = context.caller, {"Requests": 1, "Latency": context.took_ms, **context.counted}
     if status == 429:
         metrics["Refusals"] = 1

@@ -1,4 +1,4 @@
-"""The gateway's custom authorizer, a Lambda function of its own. The gateway caches its word per token for 300 s.
+"""The custom authorizer, a Lambda function of its own. API Gateway caches the policy per token for 300 s.
 
 It deploys as `chalicelib.api.authorizer.authorizer` and imports only what verifying needs.
 """
@@ -13,7 +13,7 @@ from chalicelib.credentials.verify import bearer, verify
 
 CACHED_S = 300
 IDENTITY = r"^\s*[Bb][Ee][Aa][Rr][Ee][Rr]\s+\S.*$"
-"""What the gateway itself requires of the header; anything else is `missing_api_key` without a function running."""
+"""The form that API Gateway requires of the header; anything else is `missing_api_key` and invokes no function."""
 REFUSAL, EXPLANATION = "refusal", "explanation"
 """Names in the context of a Deny. `error` would be API Gateway's own: it sets `$context.authorizer.error` itself."""
 

@@ -1,4 +1,4 @@
-"""What runs without a request: a function on the stream of events, one every minute, one every hour.
+"""Functions that run without a request: on the stream of events, every minute and every hour.
 
 Each deploys as a Lambda function of its own, `chalicelib.api.background.<name>`, and imports only what it does. In a
 local run a thread calls the same functions.
@@ -13,38 +13,38 @@ from chalicelib.core import clock, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
 
 EVENTS_STREAM = "arn:aws:dynamodb:us-east-1:000000000000:table/latchkey-events/stream/set-by-the-data-stack"
-"""Chalice wants an ARN at import. The real one is the data stack's to say, and put in its place when it is deployed."""
+"""Chalice needs an ARN at import; a deployment replaces it by the data stack's stream."""
 SWEEP_MS = 45_000
-"""How long the minute's function begins new work, so that it is done before the next begins."""
+"""How long the function of the minute starts new work, so that it ends before the next run."""
 ENDINGS_MS = 15_000
-"""How long of that it begins to finish what requests have ended."""
+"""How much of that it spends on starting to finish interrupted deletions."""
 WATCH_MS = 10 * 60_000
 REPAIR_MS = 13 * 60_000
-"""Until when the hour's function begins to look at an account, and to look for its lost webhooks; it may run for 15."""
+"""Until when the hourly function starts new accounts, and repairs. Its timeout is 15 minutes."""
 
 blueprint = Blueprint(__name__)
 
 
 @blueprint.on_dynamodb_record(stream_arn=EVENTS_STREAM, name="stream", batch_size=100, starting_position="TRIM_HORIZON")
 def stream(records: DynamoDBEvent) -> None:
-    """Follow up what happened. A failure of the database is raised, so that DynamoDB brings the same records again."""
+    """Follow up events. A database error is raised, so that Lambda retries the batch."""
     follow_up([record.new_image for record in records if record.event_name == "INSERT"])
 
 
 @blueprint.schedule("rate(1 minute)", name="minute")
 def minute(event: CloudWatchEvent) -> None:
-    """Check how things are, finish what requests have ended, and send what is due."""
+    """Check the components, finish interrupted deletions, and send due webhook messages."""
     every_minute()
 
 
 @blueprint.schedule("cron(5 * * * ? *)", name="hour")
 def hour(event: CloudWatchEvent) -> None:
-    """Look for what was lost, and for what is unusual."""
+    """Repair lost webhook messages, and detect unusual activity."""
     every_hour()
 
 
 def follow_up(images: Iterable[dynamodb.Json]) -> None:
-    """Do what follows from events, given as their items: webhooks, and marks that were lost.
+    """Follow up events, given as their stored items: queue webhook messages, and restore lost invalidation marks.
 
     Doing it again is harmless. Raises when the database doesn't answer; an item that makes no sense is left out.
     """
@@ -54,7 +54,7 @@ def follow_up(images: Iterable[dynamodb.Json]) -> None:
 
 
 def every_minute() -> None:
-    """Do what is done once a minute."""
+    """Run the tasks of the minute."""
     from chalicelib.endings import finish
     from chalicelib.uptime import checks
     from chalicelib.webhooks import deliver, delivery_queue
@@ -68,7 +68,7 @@ def every_minute() -> None:
 
 
 def every_hour() -> None:
-    """Do what is done once an hour."""
+    """Run the hourly tasks."""
     from chalicelib.detection import hourly_run
     from chalicelib.webhooks import fan_out
 
@@ -80,7 +80,7 @@ def every_hour() -> None:
 
 
 def _each(*tasks: tuple[str, Callable[[], Any]]) -> None:
-    """Do all of them: one that fails must not keep the others from being done."""
+    """Run every task, also after one has failed."""
     for name, task in tasks:
         try:
             done = task()

@@ -1,4 +1,4 @@
-"""Where a request comes from, and which URL it was sent to: by the gateway's word, never a header anyone can write."""
+"""The client address and the base URL of a request, from API Gateway's context: any caller can write a header."""
 
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -14,21 +14,21 @@ _NAT64 = int(IPv6Address("64:ff9b::")) >> 32
 
 
 def subject(request: Request) -> str:
-    """Return what a stranger is counted as: the IPv4 address, or the /64 that one IPv6 customer has."""
+    """Return the subject of an anonymous caller: the IPv4 address, or the /64 that one IPv6 customer has."""
     return f"ip_{network(source_ip(request))}"
 
 
 def source_ip(request: Request) -> str:
-    """Return the visitor's address; behind the owner's own CDN from the header that the settings name.
+    """Return the client address; behind the operator's own CDN from the header that the settings name.
 
-    Where an address can't be read from that, it is the gateway's word, which is the CDN's own address: strangers who
+    If it holds no address, the gateway's own value is used, which is the CDN's address: callers who
     come by one server of the CDN then share a limit.
     """
     return _of_cdn(request) or str(request.context["identity"]["sourceIp"])
 
 
 def note_unreadable(request: Request) -> None:
-    """Count the request whose header of the CDN holds no address: it is limited together with others."""
+    """Count a request whose CDN header holds no address; all such requests share one limit."""
     if settings.current().client_ip_header in request.headers and _of_cdn(request) is None:
         telemetry.count("ClientAddressUnreadable")
 
@@ -41,12 +41,12 @@ def every(request: Request, name: str) -> list[str]:
 
 
 def joined(request: Request, name: str, separator: str = ", ") -> str:
-    """Return a header that is a list, whole; "" when it is absent."""
+    """Return all values of a list header, joined; "" when it is absent."""
     return separator.join(every(request, name))
 
 
 def only(request: Request, name: str) -> str:
-    """Return a header that has one value, "" when it is absent.
+    """Return the only value of a header; "" if it is absent.
 
     Raises InvalidRequest for two that differ: another reader could heed the other one.
     """
@@ -57,7 +57,7 @@ def only(request: Request, name: str) -> str:
 
 
 def opens_a_page(request: Request) -> bool:
-    """Return whether a person opened this path in a browser, rather than a program that takes HTML among all else."""
+    """Return whether a browser navigated to this path, rather than a program that accepts HTML among other types."""
     if request.headers.get("sec-fetch-dest") == "document":
         return True
     is_for_programs = request.path.startswith(("/v1/", "/oauth/")) or request.path in ("/health", "/openapi.json")
@@ -65,7 +65,7 @@ def opens_a_page(request: Request) -> bool:
 
 
 def network(address: str) -> str:
-    """Return the network that `address` is counted by; what is no address counts together as `unknown`."""
+    """Return the network that `address` is counted by; anything else is counted as `unknown`."""
     parsed = _parsed(address)
     if isinstance(parsed, IPv6Address):
         return f"{IPv6Address(int(parsed) >> 64 << 64)}/64"
@@ -73,7 +73,7 @@ def network(address: str) -> str:
 
 
 def networks(address: str) -> tuple[str, ...]:
-    """Return every network that costly requests of `address` are counted by: the IPv4 address, or the IPv6 /64 and /48.
+    """Return the networks that costly requests of `address` are counted by: the IPv4 address, or the IPv6 /64 and /48.
 
     One customer may have a whole /48, which is 65,536 times a /64.
     """
@@ -83,10 +83,10 @@ def networks(address: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=4_096)
 def neighbourhood(address: str) -> str:
-    """Return the network that a credential is known to be used from: the IPv4 /24 or the IPv6 /48 around `address`.
+    """Return the network that is recorded for a credential's use: the IPv4 /24 or the IPv6 /48 around `address`.
 
-    Wider than what a stranger is counted by: a provider that hands out another address, or a phone another /64, is
-    still the same place, while a thief elsewhere is not. What is no address is "".
+    Wider than the network of an anonymous caller: a provider's other address, or a phone's other /64, is the same
+    place, while a thief elsewhere is not. "" for anything that is no address.
     """
     parsed = _parsed(address)
     if isinstance(parsed, IPv6Address):
@@ -95,7 +95,7 @@ def neighbourhood(address: str) -> str:
 
 
 def base_url(request: Request) -> str:
-    """Return where this API is reached, with no slash at the end: the configured URL, else the gateway's context.
+    """Return the base URL of this API, without a trailing slash: the configured one, else from the gateway's context.
 
     On an execute-api domain the context's path starts with the stage, on a custom domain with the base path mapping.
     """
@@ -111,13 +111,13 @@ def _of_cdn(request: Request) -> str | None:
     trusted = settings.current().client_ip_header
     if not trusted or trusted not in request.headers:
         return None
-    # The CDN appends what it saw; whatever stands before came from the visitor.
+    # The CDN appends the address it saw; everything before it came from the client.
     return _written(str(request.headers[trusted]).rpartition(",")[2][:ADDRESS_MAX], trusted.lower())
 
 
 @lru_cache(maxsize=4_096)
 def _written(text: str, header: str) -> str | None:
-    """Return the address in what a CDN wrote, without its port, brackets and zone; None when there is none.
+    """Return the address in a CDN's header, without port, brackets and zone; None if there is none.
 
     CloudFront writes its port behind an IPv6 address without brackets, so the last group there is never the address's.
     """
@@ -137,13 +137,13 @@ def _written(text: str, header: str) -> str | None:
 
 
 def _parsed(address: str) -> IPv4Address | IPv6Address | None:
-    """Return an address, an IPv4 one that is written as IPv6 (mapped, or by NAT64) as what it is; None for none."""
+    """Parse an address; IPv4 mapped into IPv6 (or by NAT64) becomes IPv4. None if it is not an address."""
     try:
         parsed = ip_address(address)
     except ValueError:
         return None
     if isinstance(parsed, IPv6Address):
-        # The zone only says by which of its interfaces a machine reaches the address.
+        # The zone names an interface of the local machine, not the peer.
         number = int(parsed)
         return parsed.ipv4_mapped or (IPv4Address(number & 0xFFFFFFFF) if number >> 32 == _NAT64 else parsed)
     return parsed

@@ -1,4 +1,4 @@
-"""/.well-known: what clients can find out by themselves."""
+"""/.well-known: metadata of the authorization server and of this API as a resource."""
 
 from typing import Any
 from urllib.parse import urlsplit
@@ -27,7 +27,7 @@ def authorization_server(context: RequestContext) -> Response:
 
 @described({200: SERVER}, path=PATH)
 def authorization_server_of_path(context: RequestContext, path: str) -> Response:
-    """Describe the authorization server of an issuer with a path, the path put last (RFC 8414 §3.1)."""
+    """Describe the authorization server of an issuer with a path, with the path at the end (RFC 8414 §3.1)."""
     issuer = client_address.base_url(context.request)
     if urlsplit(issuer).path != f"/{path}":
         raise errors.NotFound("There is no such issuer.")

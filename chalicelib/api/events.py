@@ -1,4 +1,4 @@
-"""/v1/events: what happened to the caller's account, the newest first."""
+"""/v1/events: the events of the caller's account, newest first."""
 
 from chalice.app import Response
 
@@ -11,23 +11,21 @@ from chalicelib.api.schema.shapes import Anything, DateTime, Nullable, Shape, St
 from chalicelib.credentials.scopes import ADMIN
 from chalicelib.events import kinds, record
 
-TYPE = Enum(tuple(kinds.WORDS), description="What happened.")
+TYPE = Enum(tuple(kinds.WORDS), description="The event type.")
 
 EVENT = Shape(
     "Event",
-    "Something that happened to the account, its keys, applications or grants.",
+    "A change of the account, its keys, applications or grants.",
     {
         "id": Id("evt", description="The event's id."),
         "type": TYPE,
         "created_at": DateTime("When it happened."),
         "actor": String(
-            "Who did it: the id of a key, a token, a session or an application, or a word like `admin` or `operator`."
+            "The actor: the id of a key, token, session or application, or a word like `admin` or `operator`."
         ),
-        "source_ip": Nullable(String(), "From where; null when no request of the account asked for it."),
-        "changed": Anything(
-            "What it was done to and what it is now, never a secret.", {"key": "key_0V5kqWn4Zr8TfYb2LcXd"}
-        ),
-        "reason": Nullable(String(), "Why. Only administrators are shown the reasons that administrators give."),
+        "source_ip": Nullable(String(), "The client address; null if no request of the account caused it."),
+        "changed": Anything("The object and its new values, never a secret.", {"key": "key_0V5kqWn4Zr8TfYb2LcXd"}),
+        "reason": Nullable(String(), "The reason. Reasons given by admins are shown to admins only."),
     },
 )
 
@@ -38,12 +36,11 @@ class EventsQuery(pagination.PageQuery, ids="evt"):
     type: str | None = optional(TYPE)
 
 
-@described({200: pagination.page_of(EVENT, "what happened, the newest first")})
+@described({200: pagination.page_of(EVENT, "events, newest first")})
 def list_events(context: RequestContext, query: EventsQuery) -> Response:
-    """List what happened, the newest first; `type` chooses one type of event.
+    """List events, newest first; `type` selects one event type.
 
-    Of one type a page may hold fewer than `limit`, even none, while there are more: go on while there is a
-    `next_cursor`.
+    With `type`, a page may have fewer items than `limit`, even none: continue while there is a `next_cursor`.
     """
     page, kind = pagination.page(context, query), query.type or ""
     found, end = record.look_back(context.principal.account_id, page.size + 1, before=page.after, kind=kind)

@@ -9,13 +9,15 @@ from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.core.dynamodb.errors import WireError
 
 HEALTH = Shape(
-    "Health", "This deployment answers.", {"status": Enum(("ok",), description="Always ok: it is a 503 if not.")}
+    "Health",
+    "The deployment is healthy.",
+    {"status": Enum(("ok",), description="Always ok; otherwise the status is 503.")},
 )
 
 
 @described({200: HEALTH})
 def health(context: RequestContext) -> dict[str, str]:
-    """Answer ok when DynamoDB answers a read. Monitors may ask by HEAD as well."""
+    """Return ok if DynamoDB answers a read. Monitors may use HEAD."""
     request = {"TableName": settings.current().table("accounts"), "Key": {"id": {"S": "health"}}}
     try:
         dynamodb.call("GetItem", request, dynamodb.AT_ONCE)

@@ -1,6 +1,6 @@
-"""A creating request under an Idempotency-Key: made once, answered the same however often it comes.
+"""Requests with an Idempotency-Key: executed once, then answered with the stored response.
 
-Loaded when a request has that header, and its route heeds it.
+Imported when a request has that header and its route honours it.
 """
 
 import json
@@ -36,18 +36,18 @@ def respond(context: RequestContext, kind: str, call: Callable[[], Response]) ->
 
 
 def kept(response: Response) -> record.Answer:
-    """Return an answer in the form in which it is kept."""
+    """Return a response in the form in which it is stored."""
     body = response.to_dict()["body"]
     headers = {name: value for name, value in response.headers.items() if isinstance(value, str)}
     return record.Answer(response.status_code, headers, body, _id_in(body))
 
 
 def _recorded(once: record.Once, call: Callable[[], Response]) -> Response:
-    """Call a view that records the answer in its own transaction."""
+    """Call a view that stores its response in its own transaction."""
     try:
         return call()
     except Exception as error:
-        # What it was refused for may be what it made before; and of many at once, one may have made it meanwhile.
+        # The conflict may be with what an earlier or concurrent attempt of this request created.
         if isinstance(error, errors.LatchkeyError) or is_outage(error):
             once.look()
         raise
@@ -65,7 +65,7 @@ def _claimed(once: record.Once, call: Callable[[], Response]) -> Response:
 
 
 def _kept(once: record.Once, response: Response) -> Response:
-    """Return a success as it is kept: what a transaction has recorded before may have been made too early."""
+    """Store a success and return it; the response that the transaction recorded may lack what was known later."""
     if not _is_success(response):
         return response
     answer = kept(response)

@@ -1,4 +1,4 @@
-"""/v1/keys: an account's own API keys. A secret is in the 201 that made it and nowhere else."""
+"""/v1/keys: an account's own API keys. A secret is shown once, in the 201 that created it."""
 
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -20,23 +20,23 @@ from chalicelib.limits.usage import last_used_hours
 
 if TYPE_CHECKING:
     from chalicelib.credentials.issue import Issued
-NAME = Text(max_length=64, description="What it is called, for people to tell keys apart.", example="CI pipeline")
+NAME = Text(max_length=64, description="A name to recognise the key by.", example="CI pipeline")
 SCOPES = EnumList(
-    scopes.ALL, description="What the key may do; never more than the credential that asks.", example=("read",)
+    scopes.ALL, description="The key's scopes; at most those of the calling credential.", example=("read",)
 )
 LIFE_S = Integer(
     60,
     10 * 365 * 86_400,
-    description="After how many seconds it expires. Without it, it expires when the credential that asks does.",
+    description="Lifetime in seconds; by default it expires with the calling credential.",
     example=7_776_000,
 )
 GRACE_S = Integer(
-    0, rotation_grace.MAX_S, description="How many seconds the old key works on.", default=rotation_grace.DEFAULT_S
+    0, rotation_grace.MAX_S, description="Seconds that the old key stays valid.", default=rotation_grace.DEFAULT_S
 )
 
 ON_ANOMALY = Enum(
     on_anomaly.ALL,
-    description="How unusual use, or a leak that isn't public, is handled: `tell` the account, `narrow` the key to"
+    description="What happens on unusual use, or a leak that isn't public: `tell` the account, `narrow` the key to"
     " `read`, or `revoke` it. A key that leaked in public is always revoked.",
 )
 
@@ -46,31 +46,31 @@ KEY = Shape(
     "An API key, without its secret.",
     {
         "id": Id("key", description="The key's id."),
-        "name": String("What it is called.", "CI pipeline"),
-        "hint": String("What may be seen of its secret: how it starts and ends.", "lk_live_…X7fQ"),
-        "scopes": StringList("What it may do.", scopes.ALL, ("read",)),
+        "name": String("The key's name.", "CI pipeline"),
+        "hint": String("The start and the end of its secret.", "lk_live_…X7fQ"),
+        "scopes": StringList("Its scopes.", scopes.ALL, ("read",)),
         "state": Enum(
             ("live", "retiring", "expired", "revoked"),
-            description="Whether it works: `retiring` is rotated and in its grace, so it still does.",
+            description="`retiring`: rotated, and valid until its grace period ends.",
         ),
-        "created_at": DateTime("When it was made."),
-        "expires_at": Nullable(DateTime(), "When it ends by itself; null: never."),
-        "last_used_at": Nullable(DateTime(), "The hour in which it was last used; null: not in 31 days."),
-        "replaced_by": Nullable(Id("key"), "The key that a rotation put in its place."),
+        "created_at": DateTime("When it was created."),
+        "expires_at": Nullable(DateTime(), "When it expires; null: never."),
+        "last_used_at": Nullable(DateTime(), "The hour of its last use; null: not within 31 days."),
+        "replaced_by": Nullable(Id("key"), "The key that replaced it."),
         "on_anomaly": ON_ANOMALY,
     },
 )
 KEY_MADE = Shape(
     "KeyMade",
-    "A new API key with its secret, which is in this answer and nowhere else.",
+    "A new API key with its secret, which is shown once.",
     {
         **KEY.fields,
-        "secret": String("What to send as `Authorization: Bearer …`. Store it now: it is shown once."),
-        "warning": String("What could not be done at once, and will be within minutes."),
+        "secret": String("Send it as `Authorization: Bearer …`. Store it now: it is shown once."),
+        "warning": String("A part of the change that takes effect only within minutes."),
     },
     optional=("warning",),
 )
-MADE = ResponseSpec(KEY_MADE, "The key is made. Its secret is shown this once.", ("Location", "Cache-Control"))
+MADE = ResponseSpec(KEY_MADE, "The key is created. Its secret is shown once.", ("Location", "Cache-Control"))
 
 
 class KeysQuery(pagination.PageQuery, ids="key"):
@@ -101,7 +101,7 @@ class KeyChange(Body, least=1):
 
 @described({200: pagination.page_of(KEY, "the account's keys, oldest first")})
 def list_keys(context: RequestContext, query: KeysQuery) -> Response:
-    """List the account's keys, oldest first; ended ones until 30 days past their end."""
+    """List the account's keys, oldest first; revoked and expired ones for 30 more days."""
     page = pagination.page(context, query)
     account_id = context.principal.account_id
     found = list(find.keys_of(account_id, after=page.after or find.FIRST_KEY_ID, limit=page.size + 1))
@@ -118,7 +118,7 @@ def show_key(context: RequestContext, key_id: str) -> dict[str, Any]:
 
 @described({201: MADE}, errors=[errors.Conflict, errors.NotFound])
 def create_key(context: RequestContext, body: NewKey) -> Response:
-    """Make a key with at most the caller's own scopes."""
+    """Create a key with at most the caller's own scopes."""
     issued = issue.issue_key(
         context.principal,
         name=body.name,
@@ -131,14 +131,14 @@ def create_key(context: RequestContext, body: NewKey) -> Response:
 
 @described({201: MADE}, errors=[errors.Conflict], path=KEY_ID)
 def rotate_key(context: RequestContext, key_id: str, body: Rotation) -> Response:
-    """Replace a key; the old one works on for `grace_s` seconds."""
+    """Replace a key; the old one stays valid for `grace_s` seconds."""
     once = context.recorded(partial(_shown_once, context))
     return _shown_once(context, rotate.rotate(context.principal, key_id, body.grace_s, once))
 
 
 @described({200: KEY}, errors=[errors.Conflict], path=KEY_ID)
 def change_key(context: RequestContext, key_id: str, body: KeyChange) -> dict[str, Any]:
-    """Rename a key, narrow its scopes, or choose what is done when it behaves strangely."""
+    """Rename a key, remove scopes, or set what happens when its use is unusual."""
     key = change.change_key(
         context.principal.account_id, key_id, name=body.name, wanted=body.scopes, on_anomaly=body.on_anomaly
     )
@@ -147,13 +147,13 @@ def change_key(context: RequestContext, key_id: str, body: KeyChange) -> dict[st
 
 @described({204: ResponseSpec(description="The key is revoked.")}, path=KEY_ID)
 def revoke_key(context: RequestContext, key_id: str) -> Response:
-    """Revoke a key, for good and from the next request on."""
+    """Revoke a key, permanently and from the next request on."""
     revoke.revoke(context.principal.account_id, key_id)
     return responses.no_content()
 
 
 def record(key: "Credential", used: dict[str, int]) -> dict[str, Any]:
-    """Return what is shown of a key; `used` is the hour in which each counter was last counted."""
+    """Return a key as JSON; `used` has the hour of last use by counter."""
     hour = used.get(counter_of(key.id))
     return {
         "id": key.id,

@@ -1,6 +1,6 @@
-"""/v1/leaks: those who look for leaked secrets report what they found, as GitHub's secret scanning does.
+"""/v1/leaks: secret scanners report leaked secrets, as GitHub's secret scanning does.
 
-Public, since a sender has no key here: what counts is the signature over the body as it came.
+Public, since a sender has no key: it signs the body instead.
 """
 
 import json
@@ -22,36 +22,40 @@ ALERTS_MAX = 1_000
 REPORTED = FormList(
     {
         "token": String("The secret that was found."),
-        "type": String("What the sender calls its kind.", "latchkey_api_key"),
+        "type": String("The sender's name for this type of secret.", "latchkey_api_key"),
     },
     {
-        "url": String("Where it was found.", "https://github.com/octocat/Hello-World/blob/main/settings.py"),
-        "source": String("In what it was found.", "commit"),
-        "public": Boolean("Whether anybody can read it there; yes when left out, and always for GitHub's reports."),
+        "url": String("The URL where it was found.", "https://github.com/octocat/Hello-World/blob/main/settings.py"),
+        "source": String("The kind of place, like a commit.", "commit"),
+        "public": Boolean("Whether the place is public; true by default, and always for GitHub's reports."),
     },
 )
 SIGNED = {
-    "Github-Public-Key-Identifier": String("By which of its keys GitHub has signed the body."),
-    "Github-Public-Key-Signature": String("That signature: ECDSA on P-256 with SHA-256, in DER and base64."),
-    "Latchkey-Timestamp": String("When another sender has signed the body, in epoch seconds.", "1640000000"),
+    "Github-Public-Key-Identifier": String("The id of GitHub's signing key."),
+    "Github-Public-Key-Signature": String(
+        "GitHub's signature over the body: ECDSA on P-256 with SHA-256, in DER and base64."
+    ),
+    "Latchkey-Timestamp": String("When another sender signed the body, in epoch seconds.", "1640000000"),
     "Latchkey-Signature": String(
-        "That signature: `v1=`, and in hex the HMAC-SHA-256 over the time, a dot and the body, byte for byte."
+        "Its signature: `v1=` and the hex HMAC-SHA-256 over the timestamp, a dot and the raw body."
     ),
 }
 JUDGED = Shape(
     "JudgedLeak",
-    "What a reported secret turned out to be.",
+    "The result for a reported secret.",
     {
-        "token_hash": String("The SHA-256 of what was reported, in hex."),
-        "token_type": String("Its kind, as it was reported.", "latchkey_api_key"),
+        "token_hash": String("The hex SHA-256 of the reported secret."),
+        "token_type": String("Its type, as reported.", "latchkey_api_key"),
         "label": Enum(("true_positive", "false_positive"), description="Whether it is, or was, a secret of this API."),
     },
 )
 
 
-@described({200: ListOf(JUDGED, "Each secret once.")}, body=REPORTED, headers=SIGNED, security=("github", "sender"))
+@described(
+    {200: ListOf(JUDGED, "One result per secret.")}, body=REPORTED, headers=SIGNED, security=("github", "sender")
+)
 def report_leaks(context: RequestContext) -> list[dict[str, str]]:
-    """Report secrets that were found where others can read them.
+    """Report leaked secrets.
 
     Signed by GitHub (`Github-Public-Key-Identifier`, `Github-Public-Key-Signature`) or by a sender that holds this
     API's secret for it (`Latchkey-Timestamp`, `Latchkey-Signature`). A key found in public is revoked at once.
@@ -70,7 +74,7 @@ def report_leaks(context: RequestContext) -> list[dict[str, str]]:
 
 
 def _signed_by_github(context: RequestContext, raw: bytes) -> bool:
-    """Return whether GitHub has signed the body, or else another sender; raise InvalidRequest when nobody has."""
+    """Return whether GitHub signed the body; raise InvalidRequest if neither it nor a known sender did."""
     if len(raw) > BODY_BYTES_MAX:
         raise InvalidRequest(f"The body may have at most {BODY_BYTES_MAX} bytes.")
     headers = context.request.headers
@@ -93,7 +97,7 @@ def _signed_by_github(context: RequestContext, raw: bytes) -> bool:
 
 
 def _alerts(raw: bytes) -> list[dict[str, Any]]:
-    """Return the fields of each alert; what a sender adds beside them is ignored. No message repeats what was sent."""
+    """Return the fields of each alert, ignoring others. No message repeats the reported secret."""
     try:
         given = json.loads(raw)
     except (ValueError, RecursionError):
@@ -119,9 +123,7 @@ def _alert(place: int, given: object) -> dict[str, Any]:
 
 
 def _text(place: int, given: dict[str, Any], name: str) -> str:
-    """Return what must be there, of any length: what is too long for a secret of ours is none, and no reason to refuse
-    those beside it.
-    """
+    """Return a required text of any length: an overlong one is no secret of ours, but must not block the others."""
     text = given.get(name)
     if not isinstance(text, str) or not text or not _is_sendable(text):
         raise InvalidRequest(f"{name} of alert {place} must be a text that isn't empty.")
@@ -129,7 +131,7 @@ def _text(place: int, given: dict[str, Any], name: str) -> str:
 
 
 def _words(place: int, given: dict[str, Any], name: str) -> str:
-    """Return what only people read, of any length: for an odd one no report is refused, and no key left to thieves."""
+    """Return an informational text of any length; a malformed one must not block the revocation of a leaked key."""
     text = given.get(name) or ""
     if not isinstance(text, str):
         raise InvalidRequest(f"{name} of alert {place} must be a text.")
@@ -137,5 +139,5 @@ def _words(place: int, given: dict[str, Any], name: str) -> str:
 
 
 def _is_sendable(text: str) -> bool:
-    """Half of a surrogate pair can't be written in UTF-8."""
+    """Return whether text can be encoded as UTF-8: a lone surrogate can't."""
     return not any("\ud800" <= character <= "\udfff" for character in text)

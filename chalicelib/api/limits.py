@@ -1,4 +1,4 @@
-"""/v1/limits: what the caller may do and what is left of it, from the admission that let this very request in."""
+"""/v1/limits: the caller's limits and what is left of them, as of the admission of this request."""
 
 from typing import Any
 
@@ -10,20 +10,18 @@ from chalicelib.core import settings
 from chalicelib.limits import tiers
 
 _COUNTED = {
-    "limit": Number("How many requests there may be.", 1_000),
-    "remaining": Number("How many are left.", 999),
-    "reset": Number("The epoch second in which all are there again.", 1_640_000_000),
+    "limit": Number("Allowed requests.", 1_000),
+    "remaining": Number("Remaining requests.", 999),
+    "reset": Number("The epoch second at which it resets.", 1_640_000_000),
 }
-QUOTA = Shape("Quota", "The requests of the clock hour.", _COUNTED)
-BURST = Shape(
-    "Burst", "The requests of one burst window.", {**_COUNTED, "window_s": Number("How many seconds it is.", 1)}
-)
+QUOTA = Shape("Quota", "The hourly quota.", _COUNTED)
+BURST = Shape("Burst", "The burst limit.", {**_COUNTED, "window_s": Number("Length of the window in seconds.", 1)})
 LIMITS = Shape(
     "Limits",
-    "What the caller's account may do and what is left of it.",
+    "The limits of the caller's account, and what is left of them.",
     {
         "tier": Enum(tuple(tier.name for tier in tiers.OF_ACCOUNTS), description="The account's tier."),
-        "quota": Nullable(QUOTA, "The hour's quota; null where the tier has none."),
+        "quota": Nullable(QUOTA, "The hourly quota; null if the tier has none."),
         "burst": BURST,
     },
 )

@@ -1,7 +1,7 @@
 """The middleware around every response: admission, required scopes, the view, headers, errors and the access log.
 
-It sees everything the app answers, Chalice's own 404s and 405s included. An exception of a view is made a response by
-`routing`, since Chalice shows it to no middleware.
+It sees every response of the app, Chalice's own 404s and 405s included. `routing` turns exceptions of views into
+responses, since Chalice passes them to no middleware.
 """
 
 from collections.abc import Callable, Iterable
@@ -21,7 +21,7 @@ from chalicelib.limits.admission import Refused
 
 
 def install(app: Any) -> None:
-    """Put the middleware around everything that `app` answers."""
+    """Put the middleware around every response of `app`."""
 
     def edge(request: Request, get_response: Callable[[Request], Response]) -> Response:
         context = RequestContext(request, clock.elapsed_ns(), app.routes)
@@ -64,7 +64,7 @@ def _pass(context: RequestContext, get_response: Callable[..., Response]) -> Res
 
 
 def _admit(context: RequestContext, route: Route) -> None:
-    """Decide the admission of a caller, or of a stranger by address: so is who sends two credentials counted."""
+    """Admit a caller, or an anonymous caller by network, as which a request with two credentials counts."""
     is_ambiguous = bool(route.scopes) and len(set(client_address.every(context.request, "authorization"))) > 1
     try:
         if route.scopes and not is_ambiguous:
@@ -76,7 +76,7 @@ def _admit(context: RequestContext, route: Route) -> None:
         elif route.rate_limited:
             context.admit_anonymous()
         if is_ambiguous:
-            # The authorizer has verified one of them, and the other could be taken for it.
+            # The authorizer has verified one of them; which one is unknown here.
             raise errors.InvalidRequest("Send one Authorization header.")
     except Refused as refusal:
         context.left = refusal.left
@@ -84,7 +84,7 @@ def _admit(context: RequestContext, route: Route) -> None:
 
 
 def _use(context: RequestContext, route: Route) -> reverify.Use:
-    """Return where a request comes from and what it is for."""
+    """Return the network and the route of a request, to be recorded."""
     network = client_address.neighbourhood(client_address.source_ip(context.request))
     return reverify.Use(network, context.route, route.scopes)
 

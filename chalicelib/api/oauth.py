@@ -43,7 +43,7 @@ def token(context: RequestContext) -> Response:
 
 @_described(shapes.DEVICE_OPENED, shapes.DEVICE_ASKED)
 def device_authorization(context: RequestContext) -> Response:
-    """Open a device authorization (RFC 8628)."""
+    """Start a device authorization (RFC 8628)."""
     given, known = _authenticated(context, OF_DEVICE_REQUEST)
     if clients.DEVICE not in known.client.grant_types:
         raise OAuthError("unauthorized_client", "This client may not use the device flow.")
@@ -62,7 +62,7 @@ def device_authorization(context: RequestContext) -> Response:
 
 @_described(shapes.REVOKED, shapes.TOKEN_TOLD)
 def revoke(context: RequestContext) -> Response:
-    """End one of the client's own tokens (RFC 7009)."""
+    """Revoke one of the client's own tokens (RFC 7009)."""
     given, known = _authenticated(context, ABOUT_A_TOKEN)
     given.required("token")
     revocation.revoke(known.client, known.presented)
@@ -71,7 +71,7 @@ def revoke(context: RequestContext) -> Response:
 
 @_described(shapes.INTROSPECTED, shapes.TOKEN_TOLD)
 def introspect(context: RequestContext) -> Response:
-    """Say what one of the client's own tokens is good for (RFC 7662)."""
+    """Introspect one of the client's own tokens (RFC 7662)."""
     given, known = _authenticated(context, ABOUT_A_TOKEN)
     if known.client.is_public:
         raise invalid_client("Only a client with a secret may introspect.")
@@ -80,19 +80,19 @@ def introspect(context: RequestContext) -> Response:
 
 
 def _authenticated(context: RequestContext, names: tuple[str, ...]) -> tuple[Parameters, Known]:
-    """Return the request's parameters and the client that authenticates with them; count the request on either.
+    """Return the request's parameters and the authenticated client; count the request on the client or its network.
 
-    Only the parameters `names` are checked: the endpoint reads no other.
+    Only the parameters in `names` are checked, since the endpoint reads no others.
 
-    A request that fails to authenticate is counted by address, and so is one of a public client, as which anyone can
-    pose, or of a client without an owner, of which anyone can register more.
+    A request that fails to authenticate is counted by network; so is one of a public client, which anyone can
+    impersonate, or of a client without an account, of which anyone can register more.
     """
     try:
         given, known = _read(context, names)
     except errors.RateLimited:
         raise
     except Exception:
-        # A fault of ours, too: whatever makes one on purpose would otherwise be asked without end.
+        # Internal errors count too, or a request that provokes one would be unlimited.
         context.admit_anonymous()
         raise
     actors.is_known_as(known.client.client_id)
@@ -111,8 +111,8 @@ def _read(context: RequestContext, names: tuple[str, ...]) -> tuple[Parameters, 
     given.check(names)
     credentials = parameters.client_credentials(given, client_address.only(context.request, "authorization"))
     if credentials.secret is None:
-        # Counted by address in any case: a flood of these is refused before anything is read. Whoever shows a secret
-        # must not pay for what else comes from its network.
+        # Counted by network in any case, so a flood is rejected before anything is read. A client with a secret isn't
+        # held to the limit of its network.
         context.recall_anonymous()
     presented = given.get("token") if "token" in names else client_auth.presented(given)
     return given, client_auth.authenticate(credentials, presented)

@@ -51,7 +51,7 @@ def register(context: RequestContext) -> Response:
 
 @_managed(200, CLIENT)
 def show_registration(context: RequestContext, client_id: str) -> Response:
-    """Show a client to the holder of its registration token (RFC 7592 §2.1)."""
+    """Return a client's metadata (RFC 7592 §2.1)."""
     context.admit_anonymous()
     client, token = registration.authenticated(client_id, _authorization(context))
     return uncached(registration.information(client, token, client_address.base_url(context.request)))
@@ -59,7 +59,7 @@ def show_registration(context: RequestContext, client_id: str) -> Response:
 
 @_managed(200, CLIENT, shapes.CLIENT_REPLACED)
 def replace_registration(context: RequestContext, client_id: str) -> Response:
-    """Put another description in place of a client's (RFC 7592 §2.2)."""
+    """Replace a client's metadata (RFC 7592 §2.2)."""
     context.admit_anonymous()
     client, token = registration.authenticated(client_id, _authorization(context))
     base_url = client_address.base_url(context.request)

@@ -1,6 +1,6 @@
-"""What the authorization server's endpoints take and give, told to readers; `chalicelib.oauth` checks.
+"""Schemas of the authorization server's endpoints, for documentation; `chalicelib.oauth` checks requests.
 
-Written out here, since importing that package for its words would cost every cold start of the API.
+Literal values, not imports: reading them from that package would slow its cold start for nothing.
 """
 
 from chalicelib.api.schema.body import Form
@@ -13,20 +13,20 @@ AUTH_METHODS = ("client_secret_basic", "client_secret_post", "none")
 SCOPES = ("read", "write")
 
 _CLIENT: dict[str, Kind] = {
-    "client_id": String("Which client asks, where it doesn't authenticate by HTTP Basic."),
-    "client_secret": String("Its secret, where it doesn't authenticate by HTTP Basic and isn't public."),
+    "client_id": String("The client's id, unless it authenticates by HTTP Basic."),
+    "client_secret": String("The client's secret, unless it authenticates by HTTP Basic or is public."),
 }
-_RESOURCE = String("For which resource the token is to be (RFC 8707); in a form it may be repeated.", format="uri")
-_SCOPE = String("The scopes, with spaces between them.", "read write")
+_RESOURCE = String("The resource that the token is for (RFC 8707); may be repeated in a form.", format="uri")
+_SCOPE = String("Space-separated scopes.", "read write")
 
 TOKEN_ASKED = Form(
-    {"grant_type": Enum(GRANT_TYPES, description="What is given for the token.", example="client_credentials")},
+    {"grant_type": Enum(GRANT_TYPES, description="The grant type.", example="client_credentials")},
     {
-        "code": String("The authorization code, with the first grant type."),
-        "redirect_uri": String("Where the code was sent to: the same as when it was asked for."),
-        "code_verifier": String("What the code challenge was made from (PKCE, RFC 7636)."),
-        "refresh_token": String("The refresh token, with the second grant type. It works once."),
-        "device_code": String("The device's code, with the fourth grant type."),
+        "code": String("The authorization code, for authorization_code."),
+        "redirect_uri": String("The redirect URI of the authorization request."),
+        "code_verifier": String("The PKCE code verifier (RFC 7636)."),
+        "refresh_token": String("The refresh token, for refresh_token. It can be used once."),
+        "device_code": String("The device code, for the device flow."),
         "scope": _SCOPE,
         "resource": _RESOURCE,
         **_CLIENT,
@@ -37,9 +37,9 @@ TOKEN = Shape(
     "An access token (RFC 6749 §5.1).",
     {
         "access_token": String("What to send as `Authorization: Bearer …`."),
-        "token_type": Enum(("Bearer",), description="How to send it."),
-        "expires_in": Number("How many seconds it works.", 3_600),
-        "refresh_token": String("What gets the next one; it works once, and comes with a new one."),
+        "token_type": Enum(("Bearer",), description="The token type."),
+        "expires_in": Number("Lifetime in seconds.", 3_600),
+        "refresh_token": String("The refresh token. It can be used once and is replaced each time."),
         "scope": _SCOPE,
     },
     optional=("refresh_token",),
@@ -48,90 +48,90 @@ TOKEN = Shape(
 DEVICE_ASKED = Form({}, {"scope": _SCOPE, "resource": _RESOURCE, **_CLIENT})
 DEVICE_OPENED = Shape(
     "DeviceAuthorization",
-    "What a device shows, and what it polls with (RFC 8628 §3.2).",
+    "The device authorization response (RFC 8628 §3.2).",
     {
-        "device_code": String("What the device polls the token endpoint with."),
-        "user_code": String("What the person types.", "BCDF-GHJK"),
-        "verification_uri": String("Where the person types it.", format="uri"),
+        "device_code": String("The device code, for polling the token endpoint."),
+        "user_code": String("The code that the user types.", "BCDF-GHJK"),
+        "verification_uri": String("The page where the user types it.", format="uri"),
         "verification_uri_complete": String("The same with the code filled in, for a QR code.", format="uri"),
-        "expires_in": Number("How many seconds both codes work.", 600),
-        "interval": Number("How many seconds to wait between two polls.", 5),
+        "expires_in": Number("Lifetime of both codes in seconds.", 600),
+        "interval": Number("Seconds between two polls.", 5),
     },
 )
 
 TOKEN_TOLD = Form(
     {"token": String("The access token or the refresh token.")},
-    {"token_type_hint": String("What it is; a hint that isn't needed."), **_CLIENT},
+    {"token_type_hint": String("A hint about the token type; ignored."), **_CLIENT},
 )
-REVOKED = Shape("Revoked", "Nothing: the token works no more.", {})
+REVOKED = Shape("Revoked", "An empty object: the token is revoked.", {})
 INTROSPECTED = Shape(
     "Introspection",
-    "What a token is good for (RFC 7662 §2.2). Of one that isn't, or isn't the client's own, only `active` is told.",
+    "The introspection response (RFC 7662 §2.2); only `active` for a token that is inactive or another client's.",
     {
-        "active": Boolean("Whether it works now."),
+        "active": Boolean("Whether the token is active."),
         "scope": _SCOPE,
-        "client_id": String("Which client holds it."),
-        "token_type": Enum(("Bearer",), description="How an access token is sent. A refresh token has none."),
-        "exp": Number("When it ends, in epoch seconds.", 1_640_003_600),
-        "iat": Number("When it was made, in epoch seconds.", 1_640_000_000),
-        "sub": String("The account that it speaks for.", "acc_0V5kqWn4Zr8TfYb2LcXd"),
-        "iss": String("Who made it.", format="uri"),
-        "aud": StringList("For which resources it is, where any were named."),
+        "client_id": String("The client that it was issued to."),
+        "token_type": Enum(("Bearer",), description="The type of an access token; absent for a refresh token."),
+        "exp": Number("Expiry, in epoch seconds.", 1_640_003_600),
+        "iat": Number("Time of issue, in epoch seconds.", 1_640_000_000),
+        "sub": String("The account of the resource owner.", "acc_0V5kqWn4Zr8TfYb2LcXd"),
+        "iss": String("The issuer.", format="uri"),
+        "aud": StringList("The resources that it was issued for, if any."),
     },
     optional=("scope", "client_id", "token_type", "exp", "iat", "sub", "iss", "aud"),
 )
 
 _METADATA: dict[str, Kind] = {
-    "client_name": String("What people are shown: at most 100 characters on one line.", "Example App"),
-    "redirect_uris": StringList(
-        "Where codes may be sent to, each to the letter.", example=("https://app.test/callback",)
+    "client_name": String("The name shown to users: at most 100 characters on one line.", "Example App"),
+    "redirect_uris": StringList("The redirect URIs, compared exactly.", example=("https://app.test/callback",)),
+    "grant_types": StringList("The grant types it may use.", GRANT_TYPES, ("authorization_code", "refresh_token")),
+    "response_types": StringList("`code`, or empty for a client without the code flow.", ("code",), ("code",)),
+    "token_endpoint_auth_method": Enum(
+        AUTH_METHODS, description="The authentication method; `none` for a public client."
     ),
-    "grant_types": StringList("What it may give for tokens.", GRANT_TYPES, ("authorization_code", "refresh_token")),
-    "response_types": StringList("`code`, or nothing for a client that never asks for one.", ("code",), ("code",)),
-    "token_endpoint_auth_method": Enum(AUTH_METHODS, description="How it authenticates; `none` for a public client."),
     "scope": _SCOPE,
-    "client_uri": String("Its home page, an http or https URL; one of more than 100 characters is dropped."),
+    "client_uri": String("Its home page, an http or https URL of at most 100 characters; a longer one is ignored."),
 }
 _DESCRIBED: dict[str, Kind] = {
     **_METADATA,
     "grant_types": StringList(
-        "What it may give for tokens. What isn't supported is left out; the answer says what is in effect.",
+        "The grant types. Unsupported ones are ignored; the response has those in effect.",
         example=("authorization_code", "refresh_token"),
     ),
-    "response_types": StringList("What it asks for: `code`. What isn't supported is left out.", example=("code",)),
+    "response_types": StringList("The response types: `code`. Unsupported ones are ignored.", example=("code",)),
 }
 CLIENT_DESCRIBED = Form({}, {name: Nullable(kind) for name, kind in _DESCRIBED.items()})
 CLIENT_REPLACED = Form({"client_id": String("The client's own id.")}, CLIENT_DESCRIBED.optional)
 CLIENT = Shape(
     "Client",
-    "A client, as it is registered (RFC 7591 §3.2.1).",
+    "A registered client (RFC 7591 §3.2.1).",
     {
-        "client_id": String("Its id.", "app_0V5kqWn4Zr8TfYb2LcXd"),
-        "client_id_issued_at": Number("When it was registered, in epoch seconds.", 1_640_000_000),
+        "client_id": String("The client's id.", "app_0V5kqWn4Zr8TfYb2LcXd"),
+        "client_id_issued_at": Number("Time of registration, in epoch seconds.", 1_640_000_000),
         **_METADATA,
-        "registration_client_uri": String("Where it may show, change or delete itself (RFC 7592).", format="uri"),
-        "registration_access_token": String("What the client shows, changes or deletes itself with."),
+        "registration_client_uri": String("The client configuration endpoint (RFC 7592).", format="uri"),
+        "registration_access_token": String("The registration access token."),
     },
     optional=("client_uri",),
 )
 CLIENT_MADE = Shape(
     "ClientMade",
-    "A new client, with its secrets this once.",
+    "A new client with its secrets, which are shown once.",
     {
         **CLIENT.fields,
-        "client_secret": String("What it authenticates with, unless it is public."),
-        "client_secret_expires_at": Number("Always 0: its secret doesn't expire.", 0),
+        "client_secret": String("The client secret, unless it is public."),
+        "client_secret_expires_at": Number("Always 0: the secret doesn't expire.", 0),
     },
     optional=("client_uri", "client_secret", "client_secret_expires_at"),
 )
 
 OAUTH_ERROR = Shape(
     "OAuthError",
-    "A refusal in OAuth's form (RFC 6749 §5.2).",
+    "An OAuth error response (RFC 6749 §5.2).",
     {
-        "error": String("The registered code.", "invalid_grant"),
-        "error_description": String("What was wrong, for people.", "The code or token is invalid."),
-        "message": String("The same, where a limit is spent."),
+        "error": String("The error code.", "invalid_grant"),
+        "error_description": String("A description for developers.", "The code or token is invalid."),
+        "message": String("The same, if a limit is exhausted."),
     },
     optional=("message",),
 )
@@ -141,13 +141,13 @@ AUTHORIZATION_SERVER = Shape(
     "AuthorizationServer",
     "The authorization server's metadata (RFC 8414 §2).",
     {
-        "issuer": String("Who makes the tokens.", format="uri"),
-        "authorization_endpoint": String("Where to send people.", format="uri"),
+        "issuer": String("The issuer.", format="uri"),
+        "authorization_endpoint": String("The authorization endpoint.", format="uri"),
         **{
             f"{name}_endpoint": _ENDPOINT
             for name in ("token", "registration", "revocation", "introspection", "device_authorization")
         },
-        "scopes_supported": StringList("The scopes that people can allow.", SCOPES, SCOPES),
+        "scopes_supported": StringList("The scopes that users can grant.", SCOPES, SCOPES),
         "response_types_supported": StringList(values=("code",)),
         "response_modes_supported": StringList(values=("query",)),
         "grant_types_supported": StringList(values=GRANT_TYPES),
@@ -157,10 +157,8 @@ AUTHORIZATION_SERVER = Shape(
         },
         "code_challenge_methods_supported": StringList(values=("S256",)),
         "authorization_response_iss_parameter_supported": Boolean(fixed=True),
-        "client_id_metadata_document_supported": Boolean(
-            "Whether the URL of a metadata document can be a client's id."
-        ),
-        "service_documentation": String("Where to read on.", format="uri"),
+        "client_id_metadata_document_supported": Boolean("Whether a client_id may be the URL of a metadata document."),
+        "service_documentation": String("The developer documentation.", format="uri"),
     },
     optional=("registration_endpoint",),
 )
@@ -168,9 +166,9 @@ PROTECTED_RESOURCE = Shape(
     "ProtectedResource",
     "This API's metadata (RFC 9728 §2).",
     {
-        "resource": String("What the tokens are for.", format="uri"),
-        "authorization_servers": StringList("Who makes them."),
-        "scopes_supported": StringList("The scopes that people can allow.", SCOPES, SCOPES),
-        "bearer_methods_supported": StringList("How to send them.", ("header",), ("header",)),
+        "resource": String("The resource.", format="uri"),
+        "authorization_servers": StringList("The authorization servers."),
+        "scopes_supported": StringList("The scopes that users can grant.", SCOPES, SCOPES),
+        "bearer_methods_supported": StringList("How to send an access token.", ("header",), ("header",)),
     },
 )

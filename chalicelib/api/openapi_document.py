@@ -1,4 +1,4 @@
-"""/openapi.json: the reference for programs, made from the routes themselves."""
+"""/openapi.json: the API in OpenAPI 3.1, made from the routes."""
 
 import json
 from hashlib import sha256
@@ -15,12 +15,12 @@ from chalicelib.core import http_syntax
 CACHED_S = 300
 KEPT = ("Cache-Control", "ETag")
 DOCUMENT = ResponseSpec(Anything("The document, OpenAPI 3.1."), "The document.", KEPT)
-UNCHANGED = ResponseSpec(description="Nothing has changed since it was fetched with this ETag.", headers=KEPT)
+UNCHANGED = ResponseSpec(description="Not modified since the ETag.", headers=KEPT)
 
 
 @described({200: DOCUMENT, 304: UNCHANGED})
 def show_openapi(context: RequestContext) -> Response:
-    """Describe this API for programs, in OpenAPI 3.1."""
+    """Return the OpenAPI 3.1 document of this API."""
     text = json.dumps(document(context.routes, client_address.base_url(context.request)), ensure_ascii=False)
     etag = f'"{sha256(text.encode()).hexdigest()[:16]}"'
     headers: dict[str, str | list[str]] = {
@@ -29,7 +29,7 @@ def show_openapi(context: RequestContext) -> Response:
         "ETag": etag,
     }
     known = http_syntax.members(client_address.joined(context.request, "if-none-match"))
-    # Compared weakly (RFC 9110 §13.1.2): who compresses an answer on its way makes its tag a weak one.
+    # Weak comparison (RFC 9110 §13.1.2): a proxy that compresses the response makes its tag weak.
     if {"*", etag, f"W/{etag}"} & set(known):
         return Response("", headers=headers, status_code=304)
     return Response(text, headers=headers)

@@ -1,4 +1,4 @@
-"""Lists in pages: `?limit=` and an opaque `?cursor=`; body and Link header of an answer name the next page."""
+"""Cursor pagination: `?limit=` and an opaque `?cursor=`; the body and the Link header name the next page."""
 
 import base64
 import binascii
@@ -19,37 +19,37 @@ from chalicelib.core import errors, ids
 
 LENGTH = 32
 """Of every cursor: an id's 24 characters in base64."""
-SIZE = Integer(1, 100, description="How many there may be on a page.", default=50)
+SIZE = Integer(1, 100, description="Maximum number of items on the page.", default=50)
 
 
 @dataclass(frozen=True)
 class Cursor:
-    """Where a page starts: the `next_cursor` of the page before, of a list of things whose ids start with `prefix`."""
+    """The start of a page: the `next_cursor` of the previous page of a list whose ids start with `prefix`."""
 
     prefix: str
     default: str = ""
 
     def check(self, name: str, value: object) -> str:
-        """Return the id after which the page starts."""
+        """Return the id that precedes the page."""
         last_id = _opened(str(value))
         if not ids.is_id(last_id, self.prefix):
-            raise errors.InvalidRequest(f"{name} must be the next_cursor of an earlier answer.")
+            raise errors.InvalidRequest(f"{name} must be the next_cursor of an earlier response.")
         return last_id
 
     def read(self, name: str, text: str) -> str:
-        """Return the same of a value in a URL."""
+        """Return the same for a value in a URL."""
         return self.check(name, text)
 
     def schema(self) -> Schema:
-        """Return a string of the only length that it has; what is in it is no one's business."""
-        told = "The `next_cursor` of the page before, as it stands there."
+        """Return a string of its fixed length; the content is opaque."""
+        told = "The `next_cursor` from the previous page."
         length = {"minLength": LENGTH, "maxLength": LENGTH}
         return {"type": "string", "format": f"{self.prefix}-cursor", **length, "description": told}
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Which part of a list is asked for: up to `size` things beyond the id `after` ("" for the first page)."""
+    """A part of a list: up to `size` items after the id `after` ("" for the first page)."""
 
     size: int
     after: str
@@ -69,10 +69,10 @@ class PageQuery(Query):
 
 
 def page_of(shape: Shape, about: str) -> ResponseSpec:
-    """Return the response that is a page of things of this shape."""
+    """Return the response spec of a page of items of this shape."""
     fields: dict[str, Kind] = {
-        "data": ListOf(shape, description="What is on this page."),
-        "next_cursor": Nullable(String(), description="Where the next page starts; null on the last."),
+        "data": ListOf(shape, description="The items of this page."),
+        "next_cursor": Nullable(String(), description="The cursor of the next page; null on the last."),
     }
     page = Shape(f"{shape.name}Page", f"One page of a list: {about}.", fields)
     return ResponseSpec(page, f"{about[:1].upper()}{about[1:]}.", ("Link",))
@@ -87,9 +87,9 @@ def page(context: RequestContext, query: PageQuery) -> Page:
 def respond(
     context: RequestContext, page: Page, found: list[Any], shown: Callable[[Any], dict[str, Any]], *, goes_on: str = ""
 ) -> Response:
-    """Return one page of `found`, which holds one thing more than the page when there is a next one.
+    """Return one page of `found`, which has one item more than the page if there is a next page.
 
-    `goes_on` is the id beyond which there may be more although `found` doesn't fill the page; "" for none.
+    `goes_on` is the id after which there may be more although `found` doesn't fill the page; "" if there is none.
     """
     here, has_next = found[: page.size], len(found) > page.size
     last_id = here[-1].id if has_next else goes_on

@@ -1,4 +1,4 @@
-"""One request on its way to its response, as views and the middleware see it."""
+"""One request, as the middleware and its view see it."""
 
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
@@ -24,45 +24,45 @@ Routes = Mapping[str, Mapping[str, Any]]
 
 @dataclass(slots=True)
 class RequestContext:
-    """One request on its way to an answer. A view takes it as its first argument."""
+    """One request. A view takes it as its first argument."""
 
     request: Request
     started_ns: int
     routes: Routes = field(default_factory=dict, repr=False)
-    """Every route of the app: what the reference is made from."""
+    """Every route of the app, which /openapi.json is made from."""
     caller: Principal | None = None
     left: Allowance | None = None
     once: "Once | None" = field(default=None, repr=False)
-    """The request under its Idempotency-Key, where it has one and its route heeds it."""
+    """The request under its Idempotency-Key, if it has one and its route honours it."""
     counted: dict[str, int] = field(default_factory=dict)
-    """What happened on its way and is counted: metrics by name, for its line in the log."""
+    """Metrics by name, for its line in the access log."""
 
     @property
     def principal(self) -> Principal:
-        """Return who calls; only routes with scopes may ask."""
+        """Return the verified caller; only routes with scopes have one."""
         if self.caller is None:
-            raise LookupError(f"{self.request.path} is public: nobody was verified.")
+            raise LookupError(f"{self.request.path} is public: no caller was verified.")
         return self.caller
 
     @property
     def parameters(self) -> dict[str, str]:
-        """Return the query; of a repeated parameter the last counts."""
+        """Return the query parameters; of a repeated one the last counts."""
         return dict(self.request.query_params or {})
 
     @property
     def route(self) -> str:
-        """Return the route it is counted and recorded as, by method and pattern: a HEAD is a GET without its body."""
+        """Return the method and pattern under which it is counted: a HEAD counts as its GET."""
         method = "GET" if self.is_head else self.request.method
         return f"{method} {self.request.path}"
 
     @property
     def is_head(self) -> bool:
-        """Tell whether only the headers are asked for; then nothing may be spent or issued that a GET would."""
+        """Return whether it is a HEAD, which must spend and issue nothing that its GET would."""
         return bool(self.request.method == "HEAD")
 
     @property
     def took_ms(self) -> int:
-        """Return how long it has been on its way."""
+        """Return how long it has taken so far."""
         return (clock.elapsed_ns() - self.started_ns) // 1_000_000
 
     @property
@@ -71,7 +71,7 @@ class RequestContext:
         return str(self.request.context.get("requestId", ""))
 
     def recorded(self, shown: Callable[[T], Response]) -> "Recording[T] | None":
-        """Return what the transaction that makes a T is to record, whose answer `shown` gives; None without a key."""
+        """Return the response to store in the transaction that creates a T; None without an Idempotency-Key."""
         if self.once is None:
             return None
         from chalicelib.api import idempotency
@@ -80,11 +80,11 @@ class RequestContext:
         return Recording(self.once, lambda made: idempotency.kept(responses.of(shown(made))))
 
     def admit_anonymous(self) -> None:
-        """Count this request by where it comes from; raise Refused when that is too much."""
+        """Count this request on its network; raise Refused beyond the limit of anonymous callers."""
         self.admit_as(client_address.subject(self.request), ANONYMOUS)
 
     def recall_anonymous(self) -> None:
-        """Raise Refused when this process knows that the limit of where it comes from is spent; count nothing."""
+        """Raise Refused if this process knows that the limit of its network is exhausted; count nothing."""
         try:
             recall(client_address.subject(self.request), ANONYMOUS)
         except Refused as refusal:
@@ -92,7 +92,7 @@ class RequestContext:
             raise
 
     def admit_as(self, subject: str, tier: Tier) -> None:
-        """Count this request on `subject`; raise Refused when a limit of its is spent."""
+        """Count this request on `subject`; raise Refused if one of its limits is exhausted."""
         try:
             self.left = admit(subject, tier)
         except Refused as refusal:
@@ -100,9 +100,9 @@ class RequestContext:
             raise
 
     def admit_networks(self, tier: Tier) -> Allowance:
-        """Count this request on each network that it comes from; raise Refused when one has spent its limit.
+        """Count this request on each network of its client; raise Refused if the limit of one is exhausted.
 
-        Return what is left to the narrowest. For what an anonymous caller can start and costs us more than an answer.
+        Return what is left to the narrowest. For costly requests that anonymous callers can send.
         """
         from chalicelib.limits import anonymous_limits
 
@@ -116,4 +116,4 @@ class RequestContext:
 
 
 current: ContextVar[RequestContext] = ContextVar("exchange")
-"""The request that this thread answers."""
+"""The request that this thread handles."""

@@ -1,4 +1,4 @@
-"""The form of every answer: JSON, one shape of error, headers that let pages of another origin read it."""
+"""The form of every response: JSON, one shape of error, headers for cross-origin reads."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -12,26 +12,26 @@ EXPOSED = ",".join(
     (
         *limit_headers.NAMES,
         *("Link", "Location", "ETag", "Idempotency-Replayed"),
-        # The gateway's own answers have the first; it renames that of ours.
+        # API Gateway's own responses have the first; it renames ours to the second.
         *("WWW-Authenticate", "x-amzn-Remapped-WWW-Authenticate", "x-amzn-RequestId"),
     )
 )
-"""What a page of another origin may read of an answer besides its body: every header that we send."""
+"""Headers that pages of other origins may read: all that we send."""
 _SENT = (
     *("Authorization", "Content-Type", "Accept", "If-None-Match"),
-    # MCP's clients, which also fetch the public documents and ask for tokens.
+    # MCP clients, which also fetch the public documents and request tokens.
     *("MCP-Protocol-Version", "Mcp-Session-Id", "Mcp-Method", "Mcp-Name", "Last-Event-ID"),
-    # What fetch wrappers and tracing put on every request that a page makes.
+    # Fetch wrappers and tracing add these to every request of a page.
     *("X-Requested-With", "traceparent", "tracestate", "baggage"),
 )
 ALLOWED = ",".join(_SENT)
-"""What a page of another origin may send: what we read, and what clients send without asking."""
+"""Headers that pages of other origins may send."""
 ALLOWED_TO_REPEAT = ",".join((*_SENT[:3], "Idempotency-Key", *_SENT[3:]))
-"""The same where a request may name itself, so that it happens once however often it is sent."""
+"""The same for routes that honour an Idempotency-Key."""
 
 
 def of(body: Any) -> Response:
-    """Return what a view returned as a Response: 200 and JSON, unless it is a Response already."""
+    """Return a view's result as a Response: 200 and JSON, unless it already is one."""
     if isinstance(body, Response):
         body.headers.setdefault("Content-Type", "application/json")
         return body
@@ -39,7 +39,7 @@ def of(body: Any) -> Response:
 
 
 def created(body: dict[str, Any], location: str) -> Response:
-    """Return 201 for something new that lives at `location`."""
+    """Return 201 for something new, whose URL is `location`."""
     return Response(body, status_code=201, headers={"Location": location, "Cache-Control": "no-store"})
 
 
@@ -49,7 +49,7 @@ def no_content() -> Response:
 
 
 def without_body(response: Response) -> Response:
-    """Return an answer to HEAD: that of GET, its length included, with nothing in it (RFC 9110 §9.3.2)."""
+    """Return the response to a HEAD: that of GET with its length, without a body (RFC 9110 §9.3.2)."""
     body = response.to_dict()["body"]
     headers = dict(response.headers)
     if response.status_code not in (204, 304):
@@ -58,15 +58,15 @@ def without_body(response: Response) -> Response:
 
 
 def error_response(error: errors.LatchkeyError) -> Response:
-    """Return the documented answer to a refusal."""
+    """Return an error as documented JSON."""
     headers: dict[str, str | list[str]] = {"Content-Type": "application/json", **error.headers}
     return Response({"error": error.error, "message": error.message}, status_code=error.status, headers=headers)
 
 
 def of_chalice(response: Response, takes: Iterable[str], request_id: str) -> errors.LatchkeyError | None:
-    """Return what Chalice refused by itself as a refusal of ours, None for every other answer.
+    """Return Chalice's own error as one of ours; None for any other response.
 
-    `takes` are the media types of a route that isn't registered by the middleware.
+    `takes` are the media types of a route that was registered without `routing.register`.
     """
     body = response.body
     if not (isinstance(body, dict) and body.keys() == {"Code", "Message"}):
@@ -82,18 +82,18 @@ def of_chalice(response: Response, takes: Iterable[str], request_id: str) -> err
 
 
 def unsupported(takes: Iterable[str]) -> errors.UnsupportedMediaType:
-    """Return the refusal of a body that has none of the media types that a route takes."""
+    """Return the error for a body whose media type the route doesn't consume."""
     form = "as JSON, with" if list(takes) == ["application/json"] else "with"
     return errors.UnsupportedMediaType(f"Send the body {form} Content-Type: {' or '.join(takes)}.")
 
 
 def cross_origin() -> dict[str, str]:
-    """Return the headers that let a page of the allowed origin read an answer (no cookies are ever involved)."""
+    """Return the headers that let pages of the allowed origin read a response. Cookies are never involved."""
     origin = settings.current().allowed_origin
     vary = {} if origin == "*" else {"Vary": "Origin"}
     return {"Access-Control-Allow-Origin": origin, "Access-Control-Expose-Headers": EXPOSED, **vary}
 
 
 def preflight(allowed: str) -> dict[str, str]:
-    """Return the headers that answer a browser which asks whether a page may send what it wants to."""
+    """Return the headers of a preflight response."""
     return {**cross_origin(), "Access-Control-Allow-Headers": allowed, "Access-Control-Max-Age": "600"}

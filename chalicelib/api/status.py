@@ -19,70 +19,70 @@ from chalicelib.uptime.report import report
 
 ATOM = "http://www.w3.org/2005/Atom"
 
-_STATE = Enum(states.OF_COMPONENTS, description="How it is; unknown: nobody has checked.")
+_STATE = Enum(states.OF_COMPONENTS, description="The state; unknown: not checked.")
 DAY = Shape(
     "StatusDay",
     "One day of a component.",
     {
-        "day": String("In UTC.", "2026-01-31"),
+        "day": String("The date in UTC.", "2026-01-31"),
         "state": _STATE,
-        "minutes_checked": Number("In how many minutes it was checked."),
-        "minutes_degraded": Number("In how many of them it was slow, or late."),
-        "minutes_down": Number("In how many of them it was down."),
+        "minutes_checked": Number("Minutes with a check."),
+        "minutes_degraded": Number("Minutes in which it was slow or late."),
+        "minutes_down": Number("Minutes in which it was down."),
     },
 )
 COMPONENT = Shape(
     "StatusComponent",
-    "A part of the service.",
+    "A component of the service.",
     {
-        "id": Enum(states.COMPONENTS, description="Which."),
-        "name": String("What people call it.", "API"),
+        "id": Enum(states.COMPONENTS, description="The component's id."),
+        "name": String("The component's name.", "API"),
         "state": _STATE,
-        "uptime_percent": Nullable(String(), "In how much of 90 days it was not down; null: nobody knows."),
-        "days": ListOf(DAY, "90 days, the oldest first."),
+        "uptime_percent": Nullable(String(), "The share of 90 days in which it was not down; null: unknown."),
+        "days": ListOf(DAY, "90 days, oldest first."),
     },
 )
 INCIDENT = Shape(
     "Incident",
-    "What the operator told of a disturbance.",
+    "An incident that the operator reported.",
     {
         "id": Id("inc", description="The incident's id."),
-        "title": String("What it is called."),
-        "components": StringList("What it touches.", states.COMPONENTS),
+        "title": String("The title."),
+        "components": StringList("Affected components.", states.COMPONENTS),
         "opened_at": DateTime("When it was opened."),
-        "closed_at": Nullable(DateTime(), "When it was closed; null: it is open."),
+        "closed_at": Nullable(DateTime(), "When it was closed; null: open."),
         "updates": ListOf(
             Shape(
                 "IncidentUpdate",
-                "What was known at a moment.",
+                "An update.",
                 {
-                    "at": DateTime("When."),
-                    "state": Enum(states.OF_INCIDENTS, description="How far one was."),
-                    "text": String("What was said."),
+                    "at": DateTime("When it was posted."),
+                    "state": Enum(states.OF_INCIDENTS, description="The state of the incident."),
+                    "text": String("The text."),
                 },
             ),
-            "The oldest first.",
+            "Oldest first.",
         ),
     },
 )
 _STATUS: dict[str, Kind] = {
     "state": Enum(
         states.OF_THE_WHOLE,
-        description="As its worst part is; partly_checked: what is checked is up, and some parts are not checked; "
-        "unknown: nobody has checked.",
+        description="The worst component's state; partly_checked: all checked ones are up, others aren't checked; "
+        "unknown: none is checked.",
     ),
     "checked_at": Nullable(DateTime(), "When it was last checked; null: never."),
-    "history": Enum(("read", "unreadable"), description="Whether what happened before could be read."),
-    "components": ListOf(COMPONENT, "Every part of the service."),
-    "incidents": ListOf(INCIDENT, "The newest first."),
+    "history": Enum(("read", "unreadable"), description="Whether the history could be read."),
+    "components": ListOf(COMPONENT, "Every component."),
+    "incidents": ListOf(INCIDENT, "Newest first."),
 }
-STATUS = Shape("Status", "How the service is and was.", _STATUS)
+STATUS = Shape("Status", "The state of the service and its history.", _STATUS)
 CACHED = {"Cache-Control": "public, max-age=30"}
 
 
 @described({200: ResponseSpec(STATUS, headers=("Cache-Control",))})
 def show_status(context: RequestContext) -> Response:
-    """Show how the service is, how it was in 90 days, and its incidents. Also while the database is down."""
+    """Show the state of the service, its last 90 days and its incidents. Works while the database is down."""
     made = report()
     body = {
         "state": made.state,
@@ -96,7 +96,7 @@ def show_status(context: RequestContext) -> Response:
 
 @described({200: ResponseSpec(String("RSS 2.0."), "A feed.", ("Cache-Control",), media_type="application/rss+xml")})
 def feed_status(context: RequestContext) -> Response:
-    """Give the incidents as a feed, RSS 2.0: an item for each update."""
+    """Return the incidents as RSS 2.0, one item per update."""
     return Response(
         _feed(report().incidents, client_address.base_url(context.request)),
         headers={"Content-Type": "application/rss+xml; charset=utf-8", **CACHED},

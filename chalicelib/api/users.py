@@ -1,4 +1,4 @@
-"""/v1/users: public profiles, one's own record, and what an admin may do to accounts."""
+"""/v1/users: public profiles, the caller's own account, and changes by admins."""
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -20,37 +20,37 @@ from chalicelib.limits import tiers
 if TYPE_CHECKING:
     from chalicelib.accounts.tables import Account
 
-NAME = Text(max_length=100, description="What the person is called.", example="Ada Lovelace")
-EMAIL = Text(max_length=254, description="The person's address, like name@example.com.", example="ada@example.com")
-TIER = Enum(tuple(tier.name for tier in tiers.OF_ACCOUNTS), description="The tier, which decides the limits.")
-STATUS = Enum((states.ACTIVE, states.SUSPENDED), description="A suspended account's keys and tokens are refused.")
+NAME = Text(max_length=100, description="The user's name.", example="Ada Lovelace")
+EMAIL = Text(max_length=254, description="The email address, like name@example.com.", example="ada@example.com")
+TIER = Enum(tuple(tier.name for tier in tiers.OF_ACCOUNTS), description="The tier, which sets the limits.")
+STATUS = Enum((states.ACTIVE, states.SUSPENDED), description="Keys and tokens of a suspended account are rejected.")
 
 USER_ID = {"user_id": Id("acc", description="The account's id.")}
 PROFILE = Shape(
     "Profile",
-    "What anyone may see of an account.",
+    "The public part of an account.",
     {
         "id": Id("acc", description="The account's id."),
-        "name": String("What the person is called.", "Ada Lovelace"),
-        "created_at": DateTime("When the account was made."),
+        "name": String("The user's name.", "Ada Lovelace"),
+        "created_at": DateTime("When the account was created."),
     },
 )
 USER = Shape(
     "User",
-    "An account, as its owner and admins see it.",
+    "An account, as its user and admins see it.",
     {
         **PROFILE.fields,
-        "email": String("The person's address.", "ada@example.com"),
+        "email": String("The email address.", "ada@example.com"),
         "tier": TIER,
         "status": STATUS,
     },
 )
 USER_MADE = Shape(
     "UserMade",
-    "A new account, and a link for its person.",
+    "A new account, and a link to set its password.",
     {
         **USER.fields,
-        "set_password_url": String("Where its person sets a password, once and within an hour.", format="uri"),
+        "set_password_url": String("One-time link to set a password; it expires in one hour.", format="uri"),
     },
 )
 
@@ -90,7 +90,7 @@ def list_users(context: RequestContext, query: UsersQuery) -> Response:
 
 @described({200: USER}, errors=[errors.NotFound])
 def show_me(context: RequestContext) -> dict[str, Any]:
-    """Show the caller's own record."""
+    """Show the caller's own account."""
     return whole_record(find.account_by_id(context.principal.account_id))
 
 
@@ -100,19 +100,19 @@ def rename_me(context: RequestContext, body: Rename) -> dict[str, Any]:
     return whole_record(change.rename(context.principal.account_id, body.name))
 
 
-@described({200: ResponseSpec(AnyOf((USER, PROFILE)), "The profile, or the whole record.")}, path=USER_ID)
+@described({200: ResponseSpec(AnyOf((USER, PROFILE)), "The profile, or the whole account.")}, path=USER_ID)
 def show_user(context: RequestContext, user_id: str) -> dict[str, Any]:
-    """Show a public profile; to its owner and to admins the whole record."""
+    """Show a public profile; the account itself and admins see the whole account."""
     account = find.account_by_id(user_id)
     may_see_all = account.id == context.principal.account_id or ADMIN in context.principal.scopes
     return whole_record(account) if may_see_all else public_profile(account)
 
 
 @described(
-    {201: ResponseSpec(USER_MADE, "The account is made.", ("Location", "Cache-Control"))}, errors=[errors.Conflict]
+    {201: ResponseSpec(USER_MADE, "The account is created.", ("Location", "Cache-Control"))}, errors=[errors.Conflict]
 )
 def create_user(context: RequestContext, body: NewUser) -> Response:
-    """Create an account; answer with a one-time link at which its person sets a password."""
+    """Create an account; the response has a one-time link to set its password."""
 
     def shown(made: invite.Invited) -> Response:
         base_url = client_address.base_url(context.request)
@@ -125,7 +125,7 @@ def create_user(context: RequestContext, body: NewUser) -> Response:
 
 @described({200: USER}, errors=[errors.Conflict], path=USER_ID)
 def change_user(context: RequestContext, user_id: str, body: UserChange) -> dict[str, Any]:
-    """Set an account's tier, suspend it or reinstate it. Nobody suspends their own account."""
+    """Set an account's tier, suspend it or reinstate it. Admins can't suspend their own account."""
     account = find.account_by_id(user_id)
     tier = tiers.BY_NAME[body.tier] if body.tier else None
     change.set_standing(account.id, tier=tier, status=body.status, actor=context.principal.credential_id)
@@ -133,12 +133,12 @@ def change_user(context: RequestContext, user_id: str, body: UserChange) -> dict
 
 
 def public_profile(account: "Account") -> dict[str, Any]:
-    """Return what anyone may see of an account."""
+    """Return the public part of an account."""
     return {"id": account.id, "name": account.name, "created_at": clock.iso(account.created_at)}
 
 
 def whole_record(account: "Account") -> dict[str, Any]:
-    """Return what its owner and admins see of an account."""
+    """Return the whole account, for itself and admins."""
     return {
         **public_profile(account),
         "email": account.email,

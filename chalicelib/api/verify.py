@@ -1,4 +1,4 @@
-"""/v1/verify: any service anywhere asks whether a secret is good, and lets a request through with it."""
+"""/v1/verify: a service verifies a caller's secret and counts one request on its account."""
 
 from typing import Any
 
@@ -16,53 +16,53 @@ from chalicelib.limits.headers import Allowance
 
 SECRET = Line(
     max_length=1_000,
-    description="What your caller sent: the secret, or the whole value of `Authorization: Bearer …`, spaces included.",
+    description="The secret that your caller sent, or the whole value of its `Authorization` header.",
 )
 RESOURCE = Text(
     max_length=2_000,
-    description="For which resource an access token must be (RFC 8707); without it, this API.",
+    description="The resource that an access token must be issued for (RFC 8707); by default this API.",
     example="https://orders.example.com",
 )
 
 ALLOWANCE = Shape(
     "Allowance",
-    "What is left to the account whose secret it is.",
+    "The limits of the secret's account.",
     {
-        "limit": Number("The quota, or the burst limit where there is no quota.", 1_000),
-        "remaining": Number("What is left of it.", 998),
-        "reset": Number("The epoch second in which it is full again.", 1_640_000_000),
+        "limit": Number("The quota, or the burst limit if there is no quota.", 1_000),
+        "remaining": Number("Remaining requests.", 998),
+        "reset": Number("The epoch second at which it resets.", 1_640_000_000),
     },
 )
 _REFUSAL = {
-    "error": String("What to answer your caller: the code.", "rate_limit_exceeded"),
-    "message": String("What to answer your caller: the words."),
+    "error": String("The error code for your caller.", "rate_limit_exceeded"),
+    "message": String("The error message for your caller."),
 }
 VERDICT = AnyOf(
     (
         Shape(
             "VerdictAdmitted",
-            "The secret is good and the request may pass; it is counted.",
+            "The secret is valid and the request admitted; it is counted.",
             {
-                "valid": Boolean("The secret is good.", fixed=True),
-                "admitted": Boolean("The request may pass.", fixed=True),
-                "account_id": String("For whom the secret speaks.", "acc_0V5kqWn4Zr8TfYb2LcXd"),
-                "credential_id": String("Which credential it is.", "key_0V5kqWn4Zr8TfYb2LcXd"),
+                "valid": Boolean("The secret is valid.", fixed=True),
+                "admitted": Boolean("The request is admitted.", fixed=True),
+                "account_id": String("The account of the secret.", "acc_0V5kqWn4Zr8TfYb2LcXd"),
+                "credential_id": String("The credential's id.", "key_0V5kqWn4Zr8TfYb2LcXd"),
                 "kind": Enum(("key", "token"), description="An API key or an access token."),
-                "scopes": StringList("What it may do.", scopes.ALL, ("read",)),
+                "scopes": StringList("Its scopes.", scopes.ALL, ("read",)),
                 "tier": Enum(tuple(tier.name for tier in tiers.OF_ACCOUNTS), description="The account's tier."),
-                "client_id": Nullable(String(), "The application that holds the token; null for a key."),
-                "expires_at": Nullable(DateTime(), "When it ends by itself; null: never."),
+                "client_id": Nullable(String(), "The client that the token was issued to; null for a key."),
+                "expires_at": Nullable(DateTime(), "When it expires; null: never."),
                 "limits": ALLOWANCE,
             },
         ),
         Shape(
             "VerdictHeldBack",
-            "The secret is good, but a limit of its account is spent.",
+            "The secret is valid, but a limit of its account is exhausted.",
             {
-                "valid": Boolean("The secret is good.", fixed=True),
-                "admitted": Boolean("The request may not pass.", fixed=False),
+                "valid": Boolean("The secret is valid.", fixed=True),
+                "admitted": Boolean("The request is not admitted.", fixed=False),
                 **_REFUSAL,
-                "retry_after_s": Number("In how many seconds it may.", 1),
+                "retry_after_s": Number("Seconds to wait before retrying.", 1),
                 "limits": ALLOWANCE,
             },
         ),
@@ -70,8 +70,8 @@ VERDICT = AnyOf(
             "VerdictRefused",
             "The secret is malformed, unknown, revoked, expired or not for this resource.",
             {
-                "valid": Boolean("The secret is not good.", fixed=False),
-                "admitted": Boolean("The request may not pass.", fixed=False),
+                "valid": Boolean("The secret is not valid.", fixed=False),
+                "admitted": Boolean("The request is not admitted.", fixed=False),
                 **_REFUSAL,
             },
         ),
@@ -86,12 +86,12 @@ class Question(Body):
     resource: str | None = optional(RESOURCE)
 
 
-@described({200: ResponseSpec(VERDICT, "What the secret is good for.")})
+@described({200: ResponseSpec(VERDICT, "The result of the verification.")})
 def verify(context: RequestContext, body: Question) -> dict[str, Any]:
-    """Say whom a secret speaks for and what it may do, and count one request on that account.
+    """Verify a secret: return its account and scopes, and count one request on that account.
 
-    Always 200 when the question is right: `valid` says whether the secret is good, `admitted` whether the request may
-    pass, and `error` and `message` are what the service should answer its caller if not.
+    The status is 200 whatever the result: `valid` says whether the secret is valid, `admitted` whether the request is
+    within the limits. Otherwise `error` and `message` are meant for the caller of your service.
     """
     try:
         principal, left = reverify.admit_presented(presented(body.secret), body.resource or "")

@@ -22,15 +22,15 @@ class DeliveriesQuery(pagination.PageQuery, ids="evt"):
 
 @described({200: DELIVERY}, errors=[errors.Conflict], path=WEBHOOK_ID)
 def test_webhook(context: RequestContext, webhook_id: str, body: Empty) -> dict[str, Any]:
-    """Send a message of the type `webhook.test` at once, and say what came of it."""
+    """Send a message of the type `webhook.test` now, and return the result."""
     endpoint = _owned(context, webhook_id)
     admit_by_hand(context, endpoint.account_id)
     return delivery_record(deliver.send_test(endpoint))
 
 
-@described({200: pagination.page_of(DELIVERY, "what was, is or will be delivered, the newest first")}, path=WEBHOOK_ID)
+@described({200: pagination.page_of(DELIVERY, "deliveries, newest first")}, path=WEBHOOK_ID)
 def list_deliveries(context: RequestContext, webhook_id: str, query: DeliveriesQuery) -> Response:
-    """List what was, is or will be delivered to a webhook, the newest first."""
+    """List the deliveries of a webhook, newest first."""
     page, endpoint = pagination.page(context, query), _owned(context, webhook_id)
     found = list(fan_out.of_endpoint(endpoint.id, page.size + 1, before=page.after))
     return pagination.respond(context, page, found, delivery_record)
@@ -38,20 +38,20 @@ def list_deliveries(context: RequestContext, webhook_id: str, query: DeliveriesQ
 
 @described({200: DELIVERY}, path=DELIVERY_ID)
 def show_delivery(context: RequestContext, webhook_id: str, message_id: str) -> dict[str, Any]:
-    """Show one delivery: what is sent, and what each attempt was answered."""
+    """Show one delivery: its body, and the result of each attempt."""
     return delivery_record(deliver.delivery_of(_owned(context, webhook_id), message_id))
 
 
 @described({200: DELIVERY}, errors=[errors.Conflict], path=DELIVERY_ID)
 def resend_delivery(context: RequestContext, webhook_id: str, message_id: str, body: Empty) -> dict[str, Any]:
-    """Send a delivery again at once, under the same id, and say what came of it."""
+    """Send a delivery again now, under the same id, and return the result."""
     endpoint = _owned(context, webhook_id)
     admit_by_hand(context, endpoint.account_id)
     return delivery_record(deliver.resend(endpoint, message_id))
 
 
 def admit_by_hand(context: RequestContext, account_id: str) -> None:
-    """Count a message that is sent by hand on its account and on where it is asked for; raise Refused beyond that."""
+    """Count a manual message on its account and on the caller's networks; raise Refused beyond the limit."""
     admit(f"{WEBHOOK_TESTS.name}_{account_id}", WEBHOOK_TESTS)
     context.admit_networks(WEBHOOK_TESTS)
 

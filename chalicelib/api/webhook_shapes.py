@@ -14,62 +14,65 @@ if TYPE_CHECKING:
     from chalicelib.webhooks.tables import Attempt, Delivery, Endpoint
 
 EVERY = "*"
-URL = Text(max_length=2_000, description="Where messages are sent: an https URL.", example="https://example.com/hooks")
-NAME = Text(max_length=64, description="What it is called, for people to tell webhooks apart.", example="Ledger")
-TYPES = EnumList(
-    (EVERY, *kinds.WORDS), description="Which types of event it is told of; `*`: all.", example=(kinds.KEY_CREATED,)
+URL = Text(
+    max_length=2_000, description="The https URL that messages are sent to.", example="https://example.com/hooks"
 )
-STATUS = Enum((ENABLED, DISABLED), description="Whether anything is sent to it.")
+NAME = Text(max_length=64, description="A name to recognise the webhook by.", example="Ledger")
+TYPES = EnumList((EVERY, *kinds.WORDS), description="Event types to receive; `*`: all.", example=(kinds.KEY_CREATED,))
+STATUS = Enum((ENABLED, DISABLED), description="Whether messages are sent.")
 WEBHOOK_ID = {"webhook_id": Id("whk", description="The webhook's id.")}
-DELIVERY_ID = {**WEBHOOK_ID, "message_id": Id("evt", description="The id of the message, which is that of its event.")}
+DELIVERY_ID = {
+    **WEBHOOK_ID,
+    "message_id": Id("evt", description="The id of the message, which is the id of its event."),
+}
 _ABOUT: dict[str, Kind] = {
     "id": WEBHOOK_ID["webhook_id"],
-    "name": String("What it is called.", "Ledger"),
-    "url": String("Where messages are sent.", "https://example.com/hooks"),
-    "types": StringList("Which types of event it is told of.", (EVERY, *kinds.WORDS), (EVERY,)),
+    "name": String("The webhook's name.", "Ledger"),
+    "url": String("The URL that messages are sent to.", "https://example.com/hooks"),
+    "types": StringList("Event types that it receives.", (EVERY, *kinds.WORDS), (EVERY,)),
     "status": STATUS,
     "disabled_because": Nullable(
         Enum((states.BY_ACCOUNT, states.GONE, states.FAILING)),
-        "Why nothing is sent: the account chose so, it answered 410, or it failed for a day.",
+        "Why it is disabled: by the account, by a 410 response, or after a day of failures.",
     ),
-    "created_at": DateTime("When it was added."),
-    "failing_since": Nullable(DateTime(), "Since when every attempt has failed; null: the last one arrived."),
+    "created_at": DateTime("When it was created."),
+    "failing_since": Nullable(DateTime(), "Since when every attempt has failed; null: the last one succeeded."),
 }
-WEBHOOK = Shape("Webhook", "Where events of the account are sent.", _ABOUT)
+WEBHOOK = Shape("Webhook", "An endpoint that the account's events are sent to.", _ABOUT)
 WEBHOOK_MADE = Shape(
     "WebhookMade",
-    "A webhook with its secret, which is in this answer and nowhere else.",
-    {**_ABOUT, "secret": String("What to verify messages with. Store it now: it is shown once.")},
+    "A webhook with its secret, which is shown once.",
+    {**_ABOUT, "secret": String("The secret to verify messages with. Store it now: it is shown once.")},
 )
 ATTEMPT = Shape(
     "Attempt",
     "One attempt to deliver a message.",
     {
         "at": DateTime("When it was made."),
-        "took_ms": Number("How long it took, in milliseconds.", 120),
-        "status": Nullable(Number(), "What was answered; null: nothing."),
-        "answer": Nullable(String(), "How the answer's body begins."),
-        "problem": Nullable(String(), "What was wrong; null: nothing."),
+        "took_ms": Number("Duration in milliseconds.", 120),
+        "status": Nullable(Number(), "The response status; null: no response."),
+        "answer": Nullable(String(), "The beginning of the response body."),
+        "problem": Nullable(String(), "The problem; null: none."),
     },
 )
 DELIVERY = Shape(
     "Delivery",
-    "A message on its way to a webhook.",
+    "A message to a webhook.",
     {
-        "id": Id("evt", description="The id of the message, which is that of its event."),
-        "type": Enum((states.TEST, *kinds.WORDS), description="What it tells of."),
-        "state": Enum((PENDING, DELIVERED, FAILED), description="Whether it waits, has arrived, or was given up."),
-        "created_at": DateTime("When it was put on its way."),
-        "next_attempt_at": Nullable(DateTime(), "When it is tried next; null: it isn't."),
-        "body": String("What is sent, the same at every attempt."),
-        "attempts": ListOf(ATTEMPT, "What came of each attempt so far, of the last twenty."),
+        "id": Id("evt", description="The id of the message, which is the id of its event."),
+        "type": Enum((states.TEST, *kinds.WORDS), description="The event type."),
+        "state": Enum((PENDING, DELIVERED, FAILED), description="Pending, delivered or failed."),
+        "created_at": DateTime("When it was queued."),
+        "next_attempt_at": Nullable(DateTime(), "When the next attempt is due; null: none."),
+        "body": String("The request body, the same in every attempt."),
+        "attempts": ListOf(ATTEMPT, "The last twenty attempts."),
     },
 )
-SHOWN_ONCE = ResponseSpec(WEBHOOK_MADE, "The secret is shown this once.", ("Cache-Control",))
+SHOWN_ONCE = ResponseSpec(WEBHOOK_MADE, "The secret is shown once.", ("Cache-Control",))
 
 
 def record(endpoint: "Endpoint") -> dict[str, Any]:
-    """Return what its account sees of a webhook."""
+    """Return a webhook as JSON."""
     return {
         "id": endpoint.id,
         "name": endpoint.name,
@@ -83,14 +86,14 @@ def record(endpoint: "Endpoint") -> dict[str, Any]:
 
 
 def with_secret(endpoint: "Endpoint") -> dict[str, Any]:
-    """Return a webhook and, this once, its secret."""
+    """Return a webhook with its secret."""
     from chalicelib.webhooks import signing
 
     return record(endpoint) | {"secret": signing.secret_of(endpoint)}
 
 
 def delivery_record(delivery: "Delivery") -> dict[str, Any]:
-    """Return what its account sees of a delivery."""
+    """Return a delivery as JSON."""
     from chalicelib.webhooks import payload
 
     return {

@@ -1,4 +1,4 @@
-"""/v1/webhooks: where the account's events are sent, and what became of each. A secret is shown once."""
+"""/v1/webhooks: endpoints that the account's events are sent to. A secret is shown once."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -60,11 +60,15 @@ def list_webhooks(context: RequestContext, query: WebhooksQuery) -> Response:
 
 
 @described(
-    {201: ResponseSpec(WEBHOOK_MADE, "It is added. Its secret is shown this once.", ("Location", "Cache-Control"))},
+    {
+        201: ResponseSpec(
+            WEBHOOK_MADE, "The webhook is created. Its secret is shown once.", ("Location", "Cache-Control")
+        )
+    },
     errors=[errors.Conflict],
 )
 def create_webhook(context: RequestContext, body: NewWebhook) -> Response:
-    """Add a webhook: from now on it is told of events, of all types unless `types` chooses some. At most ten."""
+    """Create a webhook. It receives new events, of all types unless `types` selects some. At most ten."""
 
     def shown(endpoint: Endpoint) -> Response:
         location = f"{client_address.base_url(context.request)}/v1/webhooks/{endpoint.id}"
@@ -88,10 +92,10 @@ def show_webhook(context: RequestContext, webhook_id: str) -> dict[str, Any]:
 
 @described({200: WEBHOOK}, errors=[errors.Conflict], path=WEBHOOK_ID)
 def change_webhook(context: RequestContext, webhook_id: str, body: WebhookChange) -> dict[str, Any]:
-    """Change where a webhook leads, its name or its types; disable or enable it.
+    """Change a webhook's URL, name or types; disable or enable it.
 
-    Enabled again, it is told of what happens from then on. What happened while it was disabled is never sent to it: see
-    `GET /v1/events`. What waited when it was disabled isn't sent by itself any more, but can be resent from its log.
+    Once enabled again, it receives new events. Events from while it was disabled are never sent: see `GET /v1/events`.
+    Messages that were pending when it was disabled are no longer sent automatically, but can be resent from its log.
     """
     endpoint = _owned(context, webhook_id)
     if body.url or body.name or body.types:
@@ -106,14 +110,14 @@ def change_webhook(context: RequestContext, webhook_id: str, body: WebhookChange
 
 @described({204: ResponseSpec(description="The webhook is deleted.")}, path=WEBHOOK_ID)
 def delete_webhook(context: RequestContext, webhook_id: str) -> Response:
-    """Delete a webhook and drop what waits for it."""
+    """Delete a webhook and its pending messages."""
     endpoints.delete(_owned(context, webhook_id))
     return responses.no_content()
 
 
 @described({200: SHOWN_ONCE}, errors=[errors.Conflict], path=WEBHOOK_ID)
 def rotate_webhook(context: RequestContext, webhook_id: str, body: Empty) -> Response:
-    """Give a webhook another secret; the old one signs beside it for 24 hours."""
+    """Rotate a webhook's secret; the old one also signs messages for 24 hours."""
 
     def shown(endpoint: Endpoint) -> Response:
         return Response(with_secret(endpoint), headers={"Cache-Control": "no-store"})

@@ -1,4 +1,4 @@
-"""What browsers, crawlers and security researchers look for at fixed paths. None of it counts or asks the database."""
+"""Documents for browsers, crawlers and security researchers at fixed paths, served without the database."""
 
 from chalice.app import Response
 
@@ -14,19 +14,19 @@ TEXT = {"Content-Type": "text/plain; charset=utf-8", **CACHED}
 
 
 def favicon(_exchange: RequestContext) -> Response:
-    """Give the icon at the path where browsers look for it on answers that aren't pages."""
+    """Serve the icon that browsers request for responses that aren't pages."""
     icon = (assets.FOLDER / "icon.svg").read_text()
     return Response(icon, headers={"Content-Type": "image/svg+xml", "X-Content-Type-Options": "nosniff", **CACHED})
 
 
 def robots(_exchange: RequestContext) -> Response:
-    """Let crawlers read what is for everybody (RFC 9309)."""
+    """Allow crawlers the public pages (RFC 9309)."""
     closed = ("/admin", "/settings", "/oauth", "/device", "/password", "/verify", "/v1")
     return Response("User-agent: *\n" + "".join(f"Disallow: {path}\n" for path in closed), headers=dict(TEXT))
 
 
 def security(context: RequestContext) -> Response:
-    """Say whom to write to about a weakness (RFC 9116); without such a setting there is nothing here."""
+    """Name the contact for vulnerability reports (RFC 9116); 404 if none is configured."""
     contact = settings.current().security_contact
     if not contact:
         raise errors.NotFound("There is nothing at this path.")
@@ -39,7 +39,7 @@ def security(context: RequestContext) -> Response:
 
 
 def change_password(context: RequestContext) -> Response:
-    """Lead password managers to where a password is changed (W3C, "A well-known URL for changing passwords")."""
+    """Redirect to the page that changes a password (W3C, "A well-known URL for changing passwords")."""
     return Response(
         "",
         status_code=303,

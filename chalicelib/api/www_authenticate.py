@@ -1,4 +1,4 @@
-"""WWW-Authenticate of a 401 or 403: what was wrong, what is needed, where to get it (RFC 6750 §3, RFC 9728 §5.1).
+"""WWW-Authenticate of a 401 or 403: error, required scope, resource metadata (RFC 6750 §3, RFC 9728 §5.1).
 
 Without a credential only the scheme and the metadata are named: RFC 6750 §3.1 wants no error code there.
 """
@@ -12,17 +12,17 @@ INVALID_TOKEN = {
     "error": "invalid_token",
     "error_description": "The API key or access token is malformed, unknown, revoked or expired.",
 }
-"""The same for all of them, as the gateway can say one thing only; which it is stands in the body."""
+"""One text for all, since a gateway response is static; the body names the error."""
 
 
 def bearer(parameters: dict[str, str], base_url: str) -> str:
-    """Return the challenge with these parameters and, where it is known where this API is reached, its metadata."""
+    """Return a challenge with these parameters and, if the base URL is known, the URL of the resource metadata."""
     told = parameters | ({"resource_metadata": f"{base_url}{METADATA}"} if base_url else {})
     return " ".join(("Bearer", ", ".join(f'{name}="{value}"' for name, value in told.items()))).strip()
 
 
 def of(error: errors.LatchkeyError, scopes: Iterable[str], base_url: str) -> str | None:
-    """Return the challenge that goes with a refusal of a route that asks for `scopes`; None where none does."""
+    """Return the challenge for an error of a route that requires `scopes`; None if it needs none."""
     if isinstance(error, errors.InsufficientScope):
         return bearer({"error": error.error, "error_description": error.message, "scope": error.scope}, base_url)
     if isinstance(error, errors.MissingApiKey):

@@ -1,4 +1,4 @@
-"""The whole document: OpenAPI 3.1, made from the routes and what they declare. Nothing in it is written twice.
+"""The OpenAPI 3.1 document, made from the routes and the descriptions of their views.
 
 /openapi.json gives it, /docs shows it, docs/rest-api.md is printed from it.
 """
@@ -19,33 +19,33 @@ Schema = dict[str, Any]
 
 OPENAPI = "3.1.1"
 VERSION = "1.0.0"
-"""Of the API: its first number is the one in /v1."""
+"""The version of the API; its major number is the one in /v1."""
 
 INTRODUCTION = """\
-JSON in and out, over HTTPS. Send an API key or an access token as `Authorization: Bearer …`: its scopes say
+JSON in and out, over HTTPS. Send an API key or an access token as `Authorization: Bearer …`; its scopes say
 what it may do.
 
-Every answer says what is left of the limits of your account, in `X-RateLimit-Limit`, `X-RateLimit-Remaining` and
-`X-RateLimit-Reset`. A refusal is `{"error": …, "message": …}`: the code stays what it is, the message is for people.
+Every response reports what is left of your account's limits, in `X-RateLimit-Limit`, `X-RateLimit-Remaining` and
+`X-RateLimit-Reset`. An error is `{"error": …, "message": …}`: the code is stable, the message may be reworded.
 
-What can be got by GET can be asked for by HEAD. A method that a path doesn't have is a 404, as an unknown path is.
+HEAD works wherever GET does. A method that a path doesn't have is a 404, as an unknown path is.
 A body over 10 MB is a 413, too many headers are a 431.
 """
 
 HEADERS = {
     "X-RateLimit-Limit": ("The quota of this clock hour, or the burst limit where there is no quota.", 1_000),
-    "X-RateLimit-Remaining": ("What is left of it.", 999),
-    "X-RateLimit-Reset": ("The epoch second in which it is full again.", 1_640_000_000),
+    "X-RateLimit-Remaining": ("Remaining requests.", 999),
+    "X-RateLimit-Reset": ("The epoch second at which it resets.", 1_640_000_000),
     "RateLimit-Policy": ("Every limit, as draft-ietf-httpapi-ratelimit-headers-11 writes it.", '"hour";q=1000;w=3600'),
-    "RateLimit": ("What is left of each limit, and in how many seconds it is full again.", '"hour";r=999;t=3600'),
-    "Retry-After": ("In how many seconds to ask again.", 1),
-    "Link": ("Where the next page is; absent on the last.", '<https://api.latchkey.test/v1/keys?cursor=…>; rel="next"'),
-    "Location": ("Where what was made can be found.", "https://api.latchkey.test/v1/keys/key_0V5kqWn4Zr8TfYb2LcXd"),
-    "Idempotency-Replayed": ("`true` where this is the answer that the same request was given before.", "true"),
-    "Cache-Control": ("Whether it may be kept.", "no-store"),
-    "ETag": ("What to send as If-None-Match to be told that nothing has changed.", '"9f2c"'),
+    "RateLimit": ("The remainder of each limit, and the seconds until it resets.", '"hour";r=999;t=3600'),
+    "Retry-After": ("Seconds to wait before retrying.", 1),
+    "Link": ("The next page; absent on the last.", '<https://api.latchkey.test/v1/keys?cursor=…>; rel="next"'),
+    "Location": ("The URL of what was created.", "https://api.latchkey.test/v1/keys/key_0V5kqWn4Zr8TfYb2LcXd"),
+    "Idempotency-Replayed": ("`true` if this is the stored response to the same request.", "true"),
+    "Cache-Control": ("Whether the response may be cached.", "no-store"),
+    "ETag": ("The value to send as If-None-Match, for a 304 if nothing has changed.", '"9f2c"'),
     "WWW-Authenticate": (
-        "What was wrong and where to get what is needed (RFC 6750 §3); of a route `x-amzn-Remapped-WWW-Authenticate`.",
+        "The error and the resource metadata (RFC 6750 §3); a route's is `x-amzn-Remapped-WWW-Authenticate`.",
         'Bearer error="invalid_token"',
     ),
 }
@@ -53,7 +53,7 @@ ALWAYS = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
 
 
 def document(routes: Routes, base_url: str) -> Schema:
-    """Return the document of an app's routes, for an API that is reached at `base_url`."""
+    """Return the document of an app's routes, with `base_url` as the server."""
     found = documented(routes)
     shapes = {shape.name: shape.component() for route in found for shape in _shapes_of(route)}
     paths: Schema = {}
@@ -86,7 +86,7 @@ def _info(base_url: str) -> Schema:
     return {
         "title": "Latchkey",
         "version": VERSION,
-        "summary": "API keys, OAuth 2.1 and exact limits in front of an HTTP API.",
+        "summary": "API keys, OAuth 2.1 and exact rate limits in front of an HTTP API.",
         "description": INTRODUCTION,
         "contact": {"name": "The console", "url": f"{base_url}/"},
         "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
@@ -105,7 +105,7 @@ def _shapes_of(route: DocumentedRoute) -> Iterator[Shape]:
 
 
 def _headers(found: list[DocumentedRoute]) -> Schema:
-    """Return those headers that some answer has."""
+    """Return the headers that any response has."""
     used = {header for route in found for answer in route.description.responses.values() for header in answer.headers}
     used |= {"Idempotency-Replayed" for route in found if route.route.idempotency}
     for route in found:
@@ -143,33 +143,37 @@ def _security_schemes(found: list[DocumentedRoute], base_url: str) -> Schema:
             "scheme": "bearer",
             "description": "An API key from *Settings > API Keys*, or an access token.",
         },
-        "oauth": {"type": "oauth2", "description": "An access token that a person allowed.", "flows": flows},
+        "oauth": {
+            "type": "oauth2",
+            "description": "An access token that a resource owner has granted.",
+            "flows": flows,
+        },
         "client": {
             "type": "http",
             "scheme": "basic",
-            "description": "An OAuth client's id and secret; both may stand in the body instead.",
+            "description": "An OAuth client's id and secret; both may be sent in the body instead.",
         },
         "registration": {
             "type": "http",
             "scheme": "bearer",
-            "description": "The registration token that a client got when it registered itself.",
+            "description": "The registration access token of a client that registered itself.",
         },
         "initial": {
             "type": "http",
             "scheme": "bearer",
-            "description": "The initial token, where the owner lets only those who hold it register clients.",
+            "description": "The initial access token, if the operator requires one to register clients.",
         },
         "github": {
             "type": "apiKey",
             "in": "header",
             "name": "Github-Public-Key-Signature",
-            "description": "GitHub's signature of the body; `Github-Public-Key-Identifier` says by which of its keys.",
+            "description": "GitHub's signature over the body; `Github-Public-Key-Identifier` names the key.",
         },
         "sender": {
             "type": "apiKey",
             "in": "header",
             "name": "Latchkey-Signature",
-            "description": "The signature of the body by whoever holds the secret for it, at `Latchkey-Timestamp`.",
+            "description": "The HMAC by a sender with the shared secret, at `Latchkey-Timestamp`.",
         },
     }
     used = {name for route in found for choice in security(route) for name in choice}

@@ -1,4 +1,4 @@
-"""Every refusal there is: its status, its code, its words, and how each stands in the document."""
+"""Every error of the API: status, code, message, and its place in the document."""
 
 from typing import Any
 
@@ -12,15 +12,15 @@ Schema = dict[str, Any]
 
 STATUSES = {
     400: "A field, a parameter or the body is wrong; the message names it.",
-    401: "There is no usable credential.",
-    403: "The credential is good but lacks the scope.",
-    404: "There is no such thing, or it is someone else's.",
-    409: "It is taken, it has ended, or there are as many as there may be.",
-    415: "The body has a media type that this route doesn't read.",
-    422: "The Idempotency-Key belongs to another request.",
-    429: "The quota or the burst is spent.",
-    500: "A fault of ours; quote the request id.",
-    503: "The database can't be reached, or not everything could be told; asking again is safe.",
+    401: "No valid credential was sent.",
+    403: "The credential lacks the required scope.",
+    404: "It doesn't exist, or belongs to another account.",
+    409: "It already exists, is no longer active, or a limit on their number is reached.",
+    415: "The body has an unsupported media type.",
+    422: "The Idempotency-Key was used for another request.",
+    429: "The quota or the burst limit is exhausted.",
+    500: "An internal error; quote the request id.",
+    503: "The database is unavailable, or a change could not be completed; retrying is safe.",
 }
 SHOWN: dict[int, tuple[errors.LatchkeyError, ...]] = {
     400: (errors.InvalidRequest("name is missing."),),
@@ -34,7 +34,7 @@ SHOWN: dict[int, tuple[errors.LatchkeyError, ...]] = {
     500: (errors.InternalError("6f7c3c6e-6f0f-4c9a-9c55-0c1f1d2f6a3b"),),
     503: (errors.Unavailable(),),
 }
-"""What each status looks like."""
+"""Examples of each status."""
 OF_OAUTH = {
     400: ("invalid_grant", "The code or token is invalid, expired, used or not yours."),
     401: ("invalid_client", "The client is unknown, or its authentication failed."),
@@ -44,7 +44,7 @@ LIMITS = tuple(name for name in limit_headers.NAMES if name != "Retry-After")
 
 
 def statuses_of(documented: DocumentedRoute) -> list[int]:
-    """Return every status with which a route may refuse: what it declares, and what follows from the rest of it."""
+    """Return the error statuses of a route: those it declares, and those that follow from the rest of it."""
     description, may = documented.description, {429, 500, 503}
     if documented.route.scopes:
         may |= {401, 403}
@@ -60,7 +60,7 @@ def statuses_of(documented: DocumentedRoute) -> list[int]:
 
 
 def name_of(documented: DocumentedRoute, status: int) -> str:
-    """Return the name of the component that is a refusal of this route with this status."""
+    """Return the name of the component for this route's errors of a status."""
     return f"{documented.description.error_shape.name}{status}"
 
 
@@ -80,7 +80,7 @@ def component(documented: DocumentedRoute, status: int) -> Schema:
 
 
 def table() -> list[Schema]:
-    """Return every code there is with its status and what it means."""
+    """Return every error code with its status and meaning."""
     kinds = {
         kind.error: kind
         for kind in vars(errors).values()

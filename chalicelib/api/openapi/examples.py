@@ -1,4 +1,4 @@
-"""An example of anything that a schema describes: one that stands in it, or else one made to fit its bounds."""
+"""Examples of what a schema describes: its own example, or one made to fit its bounds."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +10,7 @@ _OF_TYPES: dict[str, Any] = {"boolean": True, "null": None}
 
 
 def example_of(schema: Schema, components: Mapping[str, Schema]) -> Any:
-    """Return a value that the schema takes; `components` are the named shapes that it may refer to."""
+    """Return a valid value; `components` are the named schemas that it may refer to."""
     if "$ref" in schema:
         return example_of(components[schema["$ref"].rpartition("/")[2]], components)
     for name in ("const", "default"):
@@ -41,7 +41,7 @@ def _of_type(kind: str, schema: Schema, components: Mapping[str, Schema]) -> Any
 
 
 def _items(schema: Schema, components: Mapping[str, Schema]) -> list[Any]:
-    """Return as many items as there must be, one at least; where each must be another, as many words as there must."""
+    """Return the minimum number of items, at least one, all different if they must be unique."""
     least, words = max(1, schema.get("minItems", 1)), schema["items"].get("enum", [])
     if schema.get("uniqueItems") and words:
         return list(words[:least])

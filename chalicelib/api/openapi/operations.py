@@ -1,4 +1,4 @@
-"""One operation of the document: what a route says, takes and gives."""
+"""One operation of the document: summary, parameters, request body and responses of a route."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,16 +16,16 @@ Schema = dict[str, Any]
 Components = Mapping[str, Schema]
 
 OF_PEOPLE = (scopes.READ, scopes.WRITE)
-"""What an access token can have."""
-UNDECLARED = ResponseSpec(description="What the route gives.")
+"""Scopes that an access token can have."""
+UNDECLARED = ResponseSpec(description="The route's response.")
 
 
 IDEMPOTENCY_KEY: Schema = {
     "name": "Idempotency-Key",
     "in": "header",
     "required": False,
-    "description": "1 to 255 visible characters that name this request: sent again with them within 24 hours, it"
-    " happens once and is answered the same.",
+    "description": "1 to 255 visible characters that identify this request. Repeated within 24 hours, it"
+    " is executed once and gets the same response.",
     "schema": {
         "type": "string",
         "pattern": r'^([!#-~]{1,255}|"([!#-\[\]-~]|\\["\\]){1,255}")$',
@@ -35,7 +35,7 @@ IDEMPOTENCY_KEY: Schema = {
 
 
 def operation(documented: DocumentedRoute, operation_id: str, shapes: Components) -> Schema:
-    """Return the operation; `shapes` are the named shapes of the document."""
+    """Return the operation; `shapes` are the document's named schemas."""
     needs = [f"Needs a credential with the scope `{scope}`." for scope in documented.route.scopes]
     described = [documented.docstring, *_also_takes(documented), *needs]
     body = _request_body(documented, shapes)
@@ -54,7 +54,7 @@ def operation(documented: DocumentedRoute, operation_id: str, shapes: Components
 
 
 def security(documented: DocumentedRoute) -> list[Schema]:
-    """Return any one of which is enough: a key, a token for what people can allow, or what OAuth's clients have."""
+    """Return the alternatives: an API key, an access token for scopes that OAuth grants, or a client's own."""
     if documented.route.scopes:
         (scope, *_) = documented.route.scopes
         return [{"bearer": []}, *([{"oauth": [scope]}] if scope in OF_PEOPLE else [])]

@@ -1,6 +1,6 @@
-"""What a request may carry: each field says what it takes, refuses anything else by name, and tells both in a schema.
+"""The kinds of value in a request: each checks a value and documents itself as a JSON Schema.
 
-A field's `schema` (JSON Schema, as OpenAPI 3.1 has it) stands beside its `check`, and one test holds the two equal.
+A test compares `check` with `schema` (JSON Schema, as OpenAPI 3.1 has it).
 """
 
 import re
@@ -18,21 +18,21 @@ class Field(Protocol):
 
     @property
     def default(self) -> Any:
-        """Return what the view sees when the value is absent."""
+        """Return the value for an absent field."""
 
     def check(self, name: str, value: object) -> Any:
-        """Return `value` as the view may use it, or raise InvalidRequest naming the field."""
+        """Return the checked value, or raise InvalidRequest naming the field."""
 
     def read(self, name: str, text: str) -> Any:
-        """Return the same of a value that is text, since it stands in a URL."""
+        """Check a value from a URL, which is text."""
 
     def schema(self) -> Schema:
-        """Return the JSON Schema of the values that `check` takes."""
+        """Return the JSON Schema of valid values."""
 
 
 @dataclass(frozen=True)
 class Text:
-    """A string of `least` to `most` characters that can be shown (`core.display_names`), spaces around it dropped."""
+    """A displayable string (`core.display_names`) of `min_length` to `max_length` characters, stripped."""
 
     max_length: int
     min_length: int = 1
@@ -41,13 +41,13 @@ class Text:
     default: str | None = None
 
     def check(self, name: str, value: object) -> str:
-        """Return the text without spaces around it."""
+        """Return the stripped text."""
         if isinstance(value, str) and len(value) <= self.max_length and self._takes(value):
             return value.strip()
         raise InvalidRequest(f"{name} {self._problem(value)}.")
 
     def read(self, name: str, text: str) -> str:
-        """Return the same of a value in a URL."""
+        """Check a value from a URL."""
         return self.check(name, text)
 
     def schema(self) -> Schema:
@@ -66,7 +66,7 @@ class Text:
 
     @property
     def _pattern(self) -> str:
-        """Return what `least` characters from the first to the last that is seen are, for Python and ECMA-262."""
+        """Return the regular expression of a valid text, for Python and ECMA-262."""
         seen, inner, around = display_names.SEEN, display_names.ALLOWED, f"{display_names.UNSEEN}*"
         if self.min_length == 1:
             return f"{around}{seen}{inner}*"
@@ -75,7 +75,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Line:
-    """A string of 1 to `most` characters as it came, whatever they are: who reads it knows what belongs to it."""
+    """A string of 1 to `max_length` characters, otherwise unchecked."""
 
     max_length: int
     description: str = ""
@@ -88,7 +88,7 @@ class Line:
         return value
 
     def read(self, name: str, text: str) -> str:
-        """Return the same of a value in a URL."""
+        """Check a value from a URL."""
         return self.check(name, text)
 
     def schema(self) -> Schema:
@@ -100,7 +100,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Integer:
-    """A whole number from `least` to `most`."""
+    """An integer from `minimum` to `maximum`."""
 
     minimum: int
     maximum: int
@@ -109,14 +109,14 @@ class Integer:
     default: int | None = None
 
     def check(self, name: str, value: object) -> int:
-        """Return the number; 1.0 is 1, as it is in JSON."""
+        """Return the number; 1.0 equals 1 in JSON."""
         whole = int(value) if isinstance(value, float) and value.is_integer() else value
         if isinstance(whole, bool) or not isinstance(whole, int) or not self.minimum <= whole <= self.maximum:
             raise InvalidRequest(f"{name} must be a whole number from {self.minimum} to {self.maximum}.")
         return whole
 
     def read(self, name: str, text: str) -> int:
-        """Return the same of digits in a URL."""
+        """Check digits from a URL."""
         return self.check(name, http_syntax.whole(text))
 
     def schema(self) -> Schema:
@@ -127,7 +127,7 @@ class Integer:
 
 @dataclass(frozen=True)
 class Enum:
-    """One of a few words."""
+    """One of `values`."""
 
     values: tuple[str, ...]
     description: str = ""
@@ -135,13 +135,13 @@ class Enum:
     default: str | None = None
 
     def check(self, name: str, value: object) -> str:
-        """Return the word."""
+        """Return the value."""
         if not isinstance(value, str) or value not in self.values:
             raise InvalidRequest(f"{name} must be one of {', '.join(self.values)}.")
         return value
 
     def read(self, name: str, text: str) -> str:
-        """Return the same of a word in a URL."""
+        """Check a value from a URL."""
         return self.check(name, text)
 
     def schema(self) -> Schema:
@@ -153,7 +153,7 @@ class Enum:
 
 @dataclass(frozen=True)
 class EnumList:
-    """A list of one or more different words."""
+    """A list of one or more different `values`."""
 
     values: tuple[str, ...]
     description: str = ""
@@ -161,7 +161,7 @@ class EnumList:
     default: None = None
 
     def check(self, name: str, value: object) -> list[str]:
-        """Return the words in the order in which they are documented."""
+        """Return the values in documented order."""
         given = value if isinstance(value, list) else []
         known = [word for word in self.values if word in given]
         if not known or len(known) != len(given):
@@ -169,7 +169,7 @@ class EnumList:
         return known
 
     def read(self, name: str, text: str) -> list[str]:
-        """Return the same of words in a URL, with commas between."""
+        """Check comma-separated values from a URL."""
         return self.check(name, text.split(","))
 
     def schema(self) -> Schema:
@@ -181,7 +181,7 @@ class EnumList:
 
 @dataclass(frozen=True)
 class Id:
-    """An id of ours: three letters that say of what, and twenty characters."""
+    """An id: a prefix of three letters, an underscore and twenty characters."""
 
     prefix: str
     description: str = ""
@@ -194,7 +194,7 @@ class Id:
         return value
 
     def read(self, name: str, text: str) -> str:
-        """Return the same of an id in a URL."""
+        """Check an id from a URL."""
         return self.check(name, text)
 
     def schema(self) -> Schema:

@@ -1,6 +1,6 @@
-"""What an answer carries, told field by field: named shapes, and the kinds of value in them.
+"""The schemas of responses: named shapes and the kinds of value in them.
 
-They describe and never check: production trusts its views, the tests hold every answer to its shape.
+They describe and don't check: the tests compare every response with its shape.
 """
 
 from collections.abc import Iterator, Mapping
@@ -11,7 +11,7 @@ Schema = dict[str, Any]
 
 
 class Kind(Protocol):
-    """One kind of value in an answer. Every Field of a request is one, too."""
+    """One kind of value. Every Field of a request is one, too."""
 
     def schema(self) -> Schema:
         """Return its JSON Schema; a named shape returns a reference to itself."""
@@ -19,7 +19,7 @@ class Kind(Protocol):
 
 @dataclass(frozen=True)
 class String:
-    """A text."""
+    """A string."""
 
     description: str = ""
     example: str = ""
@@ -34,7 +34,7 @@ class String:
 
 @dataclass(frozen=True)
 class DateTime:
-    """A time, in UTC to the second."""
+    """A time in UTC, to the second."""
 
     description: str = ""
 
@@ -50,7 +50,7 @@ class DateTime:
 
 @dataclass(frozen=True)
 class Number:
-    """A whole number that is never negative."""
+    """An integer from 0."""
 
     description: str = ""
     example: int | None = None
@@ -63,7 +63,7 @@ class Number:
 
 @dataclass(frozen=True)
 class Boolean:
-    """Yes or no; always `fixed`, where that is given."""
+    """A boolean; always `fixed`, if that is given."""
 
     description: str = ""
     fixed: bool | None = None
@@ -76,7 +76,7 @@ class Boolean:
 
 @dataclass(frozen=True)
 class StringList:
-    """A list of texts, each of `words` where those are given."""
+    """A list of strings, each one of `values` if those are given."""
 
     description: str = ""
     values: tuple[str, ...] = ()
@@ -91,13 +91,13 @@ class StringList:
 
 @dataclass(frozen=True)
 class Anything:
-    """An object whose names depend on what it tells of."""
+    """An object with any fields."""
 
     description: str = ""
     example: Mapping[str, Any] = field(default_factory=dict)
 
     def schema(self) -> Schema:
-        """Return an object of whatever."""
+        """Return an object schema."""
         shown = {"examples": [dict(self.example)]} if self.example else {}
         return {"type": "object", "additionalProperties": True, **_description(self.description), **shown}
 
@@ -116,7 +116,7 @@ class ListOf:
 
 @dataclass(frozen=True)
 class Nullable:
-    """A kind that may be absent, and then is null."""
+    """A kind or null."""
 
     kind: Kind
     description: str = ""
@@ -144,20 +144,20 @@ class AnyOf:
 
 @dataclass(frozen=True)
 class Shape:
-    """An object with a name of its own: a component of the document."""
+    """A named object: a component of the document."""
 
     name: str
     description: str
     fields: Mapping[str, Kind]
     optional: tuple[str, ...] = ()
-    """Which of its fields may be absent."""
+    """Fields that may be absent."""
 
     def schema(self) -> Schema:
         """Return a reference to it."""
         return {"$ref": f"#/components/schemas/{self.name}"}
 
     def component(self) -> Schema:
-        """Return what the reference leads to. An answer may gain fields at any time, so a reader must ignore others."""
+        """Return the component itself. Responses may gain fields at any time, so clients must ignore unknown ones."""
         return {
             "type": "object",
             "description": self.description,
@@ -169,10 +169,10 @@ class Shape:
 
 ERROR = Shape(
     "Error",
-    "A refusal.",
+    "An error.",
     {
-        "error": String("The code, for programs; it stays what it is.", "invalid_request"),
-        "message": String("What was wrong and what to do, for people; it may be worded anew.", "name is missing."),
+        "error": String("The stable error code.", "invalid_request"),
+        "message": String("The problem and what to do; may be reworded.", "name is missing."),
     },
 )
 
