@@ -5,7 +5,8 @@ At the prices a request. A flat monthly plan of CloudFront's is another contract
 
 from dataclasses import dataclass
 
-from infra.costs import BUSY, GB, MILLION, PRICES
+from infra.costs.prices import GB, MILLION, PRICES
+from infra.costs.requests import BUSY
 
 RENAMES_GB, RENAMES_S = 0.125, 0.002
 """Memory of the Lambda@Edge function, as its template has it, and an assumed duration."""

@@ -11,7 +11,8 @@ from chalicelib.core import secrets, settings
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.credentials.issue import Issued
 from chalicelib.limits import tiers
-from infra import costs, data, engine
+from infra import data, engine
+from infra.costs import idle_stage, requests, storage
 from infra.standin import Answer
 from tests.detection.planted import used_for_days
 from tests.engine.metered import Metered, metered, stored
@@ -123,10 +124,10 @@ class Traffic:
         return someone(self.latchkey), registered(self.latchkey)
 
 
-@pytest.mark.parametrize("name", costs.SHAPES)
+@pytest.mark.parametrize("name", requests.SHAPES)
 def test_a_request_consumes_what_the_page_reckons_with(latchkey: TestApp, receiver: Receiver, name: str) -> None:
     """Units exactly; log lines and answers, in which ids and numbers are of any length, within a tenth."""
-    shape = costs.SHAPES[name]
+    shape = requests.SHAPES[name]
     act: Callable[[], Metered] = getattr(Traffic(latchkey, receiver), name)
     taken = act()
     assert (taken.write_units, taken.read_units) == (shape.write_units, shape.read_units)
@@ -141,10 +142,12 @@ def test_a_request_consumes_what_the_page_reckons_with(latchkey: TestApp, receiv
 
 @pytest.mark.parametrize(
     ("act", "run"),
-    [(background.every_minute, costs.MINUTE), (background.every_hour, costs.HOUR)],
+    [(background.every_minute, idle_stage.MINUTE), (background.every_hour, idle_stage.HOUR)],
     ids=["minute", "hour"],
 )
-def test_a_run_consumes_what_the_page_reckons_with(latchkey: TestApp, act: Callable[[], None], run: costs.Run) -> None:
+def test_a_run_consumes_what_the_page_reckons_with(
+    latchkey: TestApp, act: Callable[[], None], run: idle_stage.Run
+) -> None:
     """Of a stage that nobody uses yet."""
     act()
     latchkey.clock.forward(3_600)
@@ -157,15 +160,15 @@ def test_the_hour_of_an_account_consumes_what_the_page_reckons_with(latchkey: Te
     """One that nobody uses, one in use, and what is done once a day for one in use."""
     accounts = [latchkey.account() for _ in range(4)]
     page_of_directory = 0.5
-    at_rest = costs.HOUR.read_units + page_of_directory
+    at_rest = idle_stage.HOUR.read_units + page_of_directory
     latchkey.clock.forward(3_600)
     taken = metered(background.every_hour)
-    assert taken.read_units == at_rest + 4 * costs.IDLE_ACCOUNT_READS
+    assert taken.read_units == at_rest + 4 * idle_stage.IDLE_ACCOUNT_READS
     used_for_days(latchkey, accounts[0])
-    in_use = at_rest + 3 * costs.IDLE_ACCOUNT_READS + costs.USED_ACCOUNT_READS
+    in_use = at_rest + 3 * idle_stage.IDLE_ACCOUNT_READS + idle_stage.USED_ACCOUNT_READS
     look, *hours = [metered(background.every_hour) for _ in range(2)]
-    assert look.write_units == costs.HOUR.write_units + costs.LOOK_WRITES
-    assert look.read_units <= in_use + costs.LOOK_READS
+    assert look.write_units == idle_stage.HOUR.write_units + idle_stage.LOOK_WRITES
+    assert look.read_units <= in_use + idle_stage.LOOK_READS
     assert hours[-1].read_units <= in_use
 
 
@@ -217,12 +220,12 @@ class Kept:
         return lambda: self.latchkey.call("GET", "/v1/limits", issued.secret)
 
 
-@pytest.mark.parametrize("name", costs.STORED)
+@pytest.mark.parametrize("name", storage.STORED)
 def test_what_is_stored_takes_the_bytes_that_the_page_reckons_with(
     latchkey: TestApp, receiver: Receiver, name: str
 ) -> None:
     """In its tables and in their indexes, within a tenth: names are of any length."""
-    kept = costs.STORED[name]
+    kept = storage.STORED[name]
     with settings.in_use(replace(settings.current(), public_url=PUBLIC_URL if name == "delivery" else ISSUER)):
         act: Callable[[], object] = getattr(Kept(latchkey, receiver), f"of_{name}")()
         before = stored(STAGE, kept.tables)

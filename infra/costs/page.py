@@ -1,8 +1,9 @@
-"""`make costs`: writes docs/costs.md from infra/costs.py and infra/prices.json."""
+"""`make costs`: writes docs/costs.md from infra/costs and infra/prices.json."""
 
 from collections.abc import Iterable
 
-from infra import costs
+from infra.costs import idle_stage, requests, storage
+from infra.costs.prices import DAY_S, MILLION, PRICES
 from infra.edge import costs as edge
 
 
@@ -26,9 +27,9 @@ def _head() -> list[str]:
     return [
         "# What it costs",
         "",
-        "<!-- written by `make costs` from infra/prices.json and infra/costs.py -->",
+        "<!-- written by `make costs` from infra/prices.json and infra/costs -->",
         "",
-        f"In US dollars. Prices: {costs.PRICES['source']}, as of {costs.PRICES['date']}; check your region's.",
+        f"In US dollars. Prices: {PRICES['source']}, as of {PRICES['date']}; check your region's.",
         "[The last section](#prices) has them all, and where each was seen since.",
         "",
         "DynamoDB's units are what the local engine reports as consumed (`ReturnConsumedCapacity`), with indexes and",
@@ -39,7 +40,7 @@ def _head() -> list[str]:
 
 
 def _requests() -> list[str]:
-    paid = [(shape.name, costs.per_million(shape)) for shape in costs.SHAPES.values()]
+    paid = [(shape.name, requests.per_million(shape)) for shape in requests.SHAPES.values()]
     counted = [
         (
             shape.name,
@@ -50,13 +51,13 @@ def _requests() -> list[str]:
             round(shape.logged_bytes),
             round(shape.sent_bytes),
         )
-        for shape in costs.SHAPES.values()
+        for shape in requests.SHAPES.values()
     ]
     return [
         "## A million requests",
         "",
         *table(
-            ("traffic", *costs.per_million(costs.BUSY), "together"),
+            ("traffic", *requests.per_million(requests.BUSY), "together"),
             ((name, *each.values(), float(sum(each.values()))) for name, each in paid),
         ),
         "",
@@ -76,7 +77,7 @@ def _requests() -> list[str]:
 
 def _edge() -> list[str]:
     paid = [(way.name, edge.per_million(way)) for way in edge.WAYS]
-    answered, busy = edge.per_million(edge.WAYS[0]), costs.per_million(costs.BUSY)
+    answered, busy = edge.per_million(edge.WAYS[0]), requests.per_million(requests.BUSY)
     floor, megabytes = edge.month(), edge.RENAMES_GB * 1024
     whole = sum(busy.values()) - busy["transfer"] + sum(answered.values())
     return [
@@ -92,7 +93,7 @@ def _edge() -> list[str]:
         "Transfer is charged here instead of at the gateway, so a million requests of the busy key come to",
         f"{whole:.2f} instead of {sum(busy.values()):.2f}. The Lambda@Edge function has",
         f"{megabytes:.0f} MB, and is assumed to take {edge.RENAMES_S * 1e3:g} ms. Bodies that CloudFront sends",
-        f"to the API are left out; they cost {costs.PRICES['cloudfront_to_origin_per_gb']:.2f} a gigabyte.",
+        f"to the API are left out; they cost {PRICES['cloudfront_to_origin_per_gb']:.2f} a gigabyte.",
         "What the API's own web ACL blocks costs AWS WAF's price; whether API Gateway's comes to it was not found out.",
         "These are prices by the request; CloudFront's flat monthly plans are another contract.",
         "",
@@ -104,15 +105,18 @@ def _edge() -> list[str]:
 
 
 def _floods() -> list[str]:
-    requests = costs.RATE_LIMIT * costs.DAY_S / costs.MILLION
+    millions = requests.RATE_LIMIT * DAY_S / MILLION
     rows = (
-        (costs.SHAPES[name].name, float(sum(costs.per_million(costs.SHAPES[name]).values()) * requests))
-        for name in costs.FLOODS
+        (requests.SHAPES[name].name, float(sum(requests.per_million(requests.SHAPES[name]).values()) * millions))
+        for name in requests.FLOODS
     )
     return [
         "## A day of a flood",
         "",
-        f"The stage lets {costs.RATE_LIMIT:,} requests a second through, all callers together: {requests:.0f} million",
+        (
+            f"The stage lets {requests.RATE_LIMIT:,} requests a second through, all callers together: "
+            f"{millions:.0f} million"
+        ),
         "a day. A [budget](operating.md#an-alarm-on-what-it-costs) reports such a day, and a",
         "[web application firewall](deploying.md#a-web-application-firewall) ends it.",
         "",
@@ -122,7 +126,7 @@ def _floods() -> list[str]:
 
 
 def _months() -> list[str]:
-    floor = costs.idle()
+    floor = idle_stage.idle()
     rows = [*_floats(floor), ("**together**", float(sum(floor.values())))]
     return [
         "## A month of an idle stage",
@@ -131,7 +135,7 @@ def _months() -> list[str]:
         "",
         "What comes to it:",
         "",
-        *table(("", "a month"), _floats(costs.besides())),
+        *table(("", "a month"), _floats(idle_stage.besides())),
         "",
     ]
 
@@ -139,7 +143,7 @@ def _months() -> list[str]:
 def _storage() -> list[str]:
     rows = (
         (each.name, each.table_bytes, each.index_bytes, each.storage, each.recovery, each.storage + each.recovery)
-        for each in costs.STORED.values()
+        for each in storage.STORED.values()
     )
     return [
         "## A million stored for a month",
@@ -147,7 +151,7 @@ def _storage() -> list[str]:
         *table(("a million", "bytes each", "in indexes", "storage", "recovery", "together"), rows),
         "",
         (
-            f"To restore a table costs {costs.PRICES['dynamodb_restore_per_gb']:.2f} a gigabyte;"
+            f"To restore a table costs {PRICES['dynamodb_restore_per_gb']:.2f} a gigabyte;"
             " [the procedure](operating.md#restore) restores twice, and holds a backup meanwhile."
         ),
         "",
@@ -155,15 +159,15 @@ def _storage() -> list[str]:
 
 
 def _prices() -> list[str]:
-    named = {name: price for name, price in costs.PRICES.items() if isinstance(price, float)}
+    named = {name: price for name, price in PRICES.items() if isinstance(price, float)}
     rows = [
-        (f"`{name}`", f"{price:.10f}".rstrip("0").rstrip("."), costs.PRICES["seen"].get(name, ""))
+        (f"`{name}`", f"{price:.10f}".rstrip("0").rstrip("."), PRICES["seen"].get(name, ""))
         for name, price in named.items()
     ]
     return [
         "## Prices",
         "",
-        *costs.PRICES["note"],
+        *PRICES["note"],
         "",
         "| price | USD | seen in |",
         "|---|---:|---|",
@@ -173,8 +177,3 @@ def _prices() -> list[str]:
 
 def _floats(paid: dict[str, float]) -> list[tuple[str, float]]:
     return [(name, float(cost)) for name, cost in paid.items()]
-
-
-if __name__ == "__main__":
-    (costs.ROOT / "docs" / "costs.md").write_text(page())
-    print("Wrote docs/costs.md.")

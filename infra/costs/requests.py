@@ -1,20 +1,12 @@
-"""What requests, storage and an idle stage cost, by the prices in `prices.json`; `costs_page.py` writes it down.
+"""The cost of a million requests of each kind of traffic, by AWS service.
 
-Units, bytes and numbers are constants here, and tests/engine/test_units.py and tests/infra/test_costs.py hold them to
-what they measure. Durations are assumptions, shown in the page.
+Units, bytes and numbers are constants here; tests/engine/test_units.py and tests/infra/test_costs.py compare them with
+measurements. Durations are assumptions, shown in the page.
 """
 
-import json
 from dataclasses import dataclass
-from pathlib import Path
 
-from infra import data
-
-ROOT = Path(__file__).parent.parent
-PRICES = json.loads((ROOT / "infra" / "prices.json").read_text())
-GB, MILLION = 2**30, 1e6
-DAY_S, MINUTES, HOURS = 24 * 3600, 30 * 24 * 60, 30 * 24
-"""A month has 30 days."""
+from infra.costs.prices import GB, MILLION, PRICES
 
 API_GB, AUTHORIZER_GB, STREAM_GB = 1.0, 0.5, 0.5
 """As `.chalice/config.json` has them for prod; the functions of each minute and hour have what the stream's has."""
@@ -165,118 +157,3 @@ def per_million(shape: Shape) -> dict[str, float]:
         "X-Ray": PRICES["xray_per_million_traces"] * shape.traced,
         "transfer": PRICES["transfer_out_per_gb"] * shape.sent_bytes * MILLION / GB,
     }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
-    """What one run of a function does that no request started."""
-
-    seconds: float
-    write_units: float
-    read_units: float
-    line_bytes: float
-
-
-MINUTE = Run(seconds=0.2, write_units=1, read_units=6, line_bytes=413)
-HOUR = Run(seconds=1, write_units=1, read_units=1.5, line_bytes=229)
-"""With no account at all."""
-IDLE_ACCOUNT_READS, USED_ACCOUNT_READS = 1, 1.5
-"""In an hour, for an account that nobody uses and for one in use."""
-LOOK_READS, LOOK_WRITES = 90, 1
-"""Once a day for an account in use, besides; reads at most, if each of its hours takes a KB."""
-
-
-def of_runs(run: Run, times: float) -> float:
-    """Return what so many runs cost; X-Ray records each, since they come one at a time."""
-    each = Shape(
-        name="",
-        invocations=1,
-        gb_seconds=STREAM_GB * run.seconds,
-        write_units=run.write_units,
-        read_units=run.read_units,
-        line_bytes=run.line_bytes,
-        is_request=False,
-        traced=1,
-    )
-    return sum(per_million(each).values()) * times / MILLION
-
-
-def idle() -> dict[str, float]:
-    """Return what a stage costs in a month in which nobody calls it."""
-    kept = MINUTES * (MINUTE.line_bytes + INVOCATION_BYTES) + HOURS * (HOUR.line_bytes + INVOCATION_BYTES)
-    return {
-        f"{len(data.alarms())} alarms": PRICES["alarm_month"] * len(data.alarms()),
-        "the dashboard": PRICES["dashboard_month"],
-        "the function of every minute: status checked, webhooks swept": of_runs(MINUTE, MINUTES),
-        "the function of every hour": of_runs(HOUR, HOURS),
-        "logs of these, kept for 30 days": PRICES["logs_per_gb_month"] * kept / GB,
-        "empty tables with point-in-time recovery, the stage's key, schedules, the alarms' topic": 0,
-    }
-
-
-def besides() -> dict[str, float]:
-    """Return what comes to that in a month, each by what there is of it."""
-    reads = PRICES["dynamodb_read_units_per_million"] / MILLION
-    writes = PRICES["dynamodb_write_units_per_million"] / MILLION
-    look = 30 * (LOOK_READS * reads + LOOK_WRITES * writes)
-    asked = sum(per_million(BUSY).values()) * 2 * MINUTES / 5 / MILLION
-    first_traces = PRICES["xray_per_million_traces"] * 30 * DAY_S / MILLION
-    return {
-        "the status page's questions, where `LATCHKEY_PUBLIC_URL` is set; with two metrics": asked
-        + 2 * PRICES["metric_month"],
-        "the hour's look at 1,000 accounts that nobody uses": 1_000 * HOURS * IDLE_ACCOUNT_READS * reads,
-        "the hour's look at 1,000 accounts in use": 1_000 * (HOURS * USED_ACCOUNT_READS * reads + look),
-        "a custom metric, for a month in whose every hour it is counted": PRICES["metric_month"],
-        f"all {METRICS} custom metrics so": METRICS * PRICES["metric_month"],
-        "X-Ray's first trace of each second, at most": first_traces,
-    }
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """How many bytes one of something takes, as DynamoDB counts them, in tables and in their indexes."""
-
-    name: str
-    tables: tuple[str, ...]
-    table_bytes: int
-    index_bytes: int = 0
-    is_recoverable: bool = True
-
-    @property
-    def storage(self) -> float:
-        """Return what a million of them cost in a month."""
-        price: float = PRICES["dynamodb_per_gb_month"]
-        return price * (self.table_bytes + self.index_bytes) * MILLION / GB
-
-    @property
-    def recovery(self) -> float:
-        """Return what their point-in-time recovery costs in a month; indexes aren't charged."""
-        price: float = PRICES["dynamodb_recovery_per_gb_month"]
-        return price * self.table_bytes * MILLION / GB * self.is_recoverable
-
-
-STORED = {
-    "account": Stored("accounts", ("accounts", "emails"), 420, 490),
-    "key": Stored("API keys", ("credentials",), 330, 330),
-    "grant": Stored(
-        "allowed applications: consent, grant, code and first tokens",
-        ("consents", "grants", "tickets", "credentials"),
-        1_700,
-        1_060,
-    ),
-    "refresh": Stored(
-        "refreshes: an access token, kept for 30 days past its end, and the refresh token before, kept until its grant"
-        " ends",
-        ("tickets", "credentials"),
-        980,
-        397,
-    ),
-    "client": Stored(
-        "access tokens of client credentials, kept for 30 days past their end", ("credentials",), 365, 365
-    ),
-    "event": Stored("events, kept for 90 days", ("events",), 266),
-    "delivery": Stored("deliveries of webhooks, kept for 90 days", ("deliveries",), 562),
-    "hour": Stored(
-        "counters: the hours in which an account or a visitor called", ("windows",), 208, is_recoverable=False
-    ),
-}

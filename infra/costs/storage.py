@@ -1,0 +1,55 @@
+"""The monthly cost of stored items and of their point-in-time recovery."""
+
+from dataclasses import dataclass
+
+from infra.costs.prices import GB, MILLION, PRICES
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """How many bytes one of something takes, as DynamoDB counts them, in tables and in their indexes."""
+
+    name: str
+    tables: tuple[str, ...]
+    table_bytes: int
+    index_bytes: int = 0
+    is_recoverable: bool = True
+
+    @property
+    def storage(self) -> float:
+        """Return what a million of them cost in a month."""
+        price: float = PRICES["dynamodb_per_gb_month"]
+        return price * (self.table_bytes + self.index_bytes) * MILLION / GB
+
+    @property
+    def recovery(self) -> float:
+        """Return what their point-in-time recovery costs in a month; indexes aren't charged."""
+        price: float = PRICES["dynamodb_recovery_per_gb_month"]
+        return price * self.table_bytes * MILLION / GB * self.is_recoverable
+
+
+STORED = {
+    "account": Stored("accounts", ("accounts", "emails"), 420, 490),
+    "key": Stored("API keys", ("credentials",), 330, 330),
+    "grant": Stored(
+        "allowed applications: consent, grant, code and first tokens",
+        ("consents", "grants", "tickets", "credentials"),
+        1_700,
+        1_060,
+    ),
+    "refresh": Stored(
+        "refreshes: an access token, kept for 30 days past its end, and the refresh token before, kept until its grant"
+        " ends",
+        ("tickets", "credentials"),
+        980,
+        397,
+    ),
+    "client": Stored(
+        "access tokens of client credentials, kept for 30 days past their end", ("credentials",), 365, 365
+    ),
+    "event": Stored("events, kept for 90 days", ("events",), 266),
+    "delivery": Stored("deliveries of webhooks, kept for 90 days", ("deliveries",), 562),
+    "hour": Stored(
+        "counters: the hours in which an account or a visitor called", ("windows",), 208, is_recoverable=False
+    ),
+}
