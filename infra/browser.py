@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from urllib.parse import urlencode, urljoin, urlsplit
 
-from infra.standin import Answer
+from infra.local_gateway.response import Response
 
 TIMEOUT_S = 30
 FORM = "application/x-www-form-urlencoded"
@@ -25,12 +25,12 @@ class Sent:
     body: bytes
 
 
-Watch = Callable[[Sent, Answer], None]
+Watch = Callable[[Sent, Response], None]
 
 
 def call(
     method: str, url: str, headers: Mapping[str, str] | None = None, body: bytes = b"", *, watch: Watch | None = None
-) -> Answer:
+) -> Response:
     """Send one request, let `watch` see it with its answer, and return the answer; a redirect is not followed."""
     parts = urlsplit(url)
     target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
@@ -38,7 +38,7 @@ def call(
     try:
         connection.request(method, target, body or None, dict(headers or {}))
         response = connection.getresponse()
-        answer = Answer(response.status, response.getheaders(), response.read())
+        answer = Response(response.status, response.getheaders(), response.read())
     finally:
         connection.close()
     if watch is not None:
@@ -69,7 +69,7 @@ class Page:
     """
 
     url: str
-    answer: Answer
+    answer: Response
     leads_to: str = ""
     root: str = ""
 
@@ -134,7 +134,7 @@ class Browser:
             answer = self._exchanged("GET", url, {})
         return Page(url, answer, root=urlsplit(self.url).path)
 
-    def _exchanged(self, method: str, url: str, headers: dict[str, str], body: bytes = b"") -> Answer:
+    def _exchanged(self, method: str, url: str, headers: dict[str, str], body: bytes = b"") -> Response:
         if self.cookies:
             headers = headers | {"Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())}
         answer = call(method, url, headers, body, watch=self.watch)

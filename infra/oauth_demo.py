@@ -21,7 +21,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 from infra import demo, engine
 from infra.browser import Browser, Sent, call
-from infra.standin import Answer
+from infra.local_gateway.response import Response
 
 NOTHING_RUNS = "Nothing runs locally. Start it with `make run`, then repeat this in another terminal."
 _OF_PAGES = ("location", "set-cookie")
@@ -130,12 +130,12 @@ def _called(url: str, access_token: str, expected: int = 200) -> None:
     _expect(expected, call("GET", f"{url}/v1/users", {"Authorization": f"Bearer {access_token}"}, watch=_print))
 
 
-def _posted(url: str, body: dict[str, Any], expected: int = 200) -> Answer:
+def _posted(url: str, body: dict[str, Any], expected: int = 200) -> Response:
     headers = {"Content-Type": "application/json"}
     return _expect(expected, call("POST", url, headers, json.dumps(body, indent=2).encode(), watch=_print))
 
 
-def _expect(status: int, answer: Answer) -> Answer:
+def _expect(status: int, answer: Response) -> Response:
     if answer.status != status:
         raise DemoError(f"The server answered {answer.status}: {answer.body.decode()}")
     return answer
@@ -177,7 +177,7 @@ def _say(what: str) -> None:
     print("\n" + "\n".join(f"# {line}" for line in textwrap.wrap(what, 100)))
 
 
-def _print(sent: Sent, answer: Answer) -> None:
+def _print(sent: Sent, answer: Response) -> None:
     parts = urlsplit(sent.url)
     print(f"\n> {sent.method} {parts.path}{'?' if parts.query else ''}{parts.query} HTTP/1.1\n> Host: {parts.netloc}")
     _print_rest(">", list(sent.headers.items()), sent.body.decode())

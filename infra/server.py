@@ -9,7 +9,9 @@ from typing import Any
 from chalice.app import Chalice
 
 from chalicelib.core import clock, http_framing, http_syntax
-from infra.standin import BODY_MAX_BYTES, TOO_LONG, Answer, Gateway
+from infra.local_gateway.gateway import Gateway
+from infra.local_gateway.proxy_event import BODY_MAX_BYTES, TOO_LONG
+from infra.local_gateway.response import Response
 
 PIECE_BYTES = 65_536
 READ_MAX_BYTES = 100 * 1024 * 1024
@@ -32,16 +34,16 @@ class Handler(BaseHTTPRequestHandler):
         self._send(answer)
         self.server.report(self.command, self.path.partition("?")[0], answer.status, clock.elapsed_ns() - started_ns)
 
-    def _answer_of_the_gateway(self) -> Answer:
+    def _answer_of_the_gateway(self) -> Response:
         gateway = self.server.gateway
         try:
             body = self._body()
         except ValueError:
             self.close_connection = True
-            return gateway.refused(400, "Bad Request")
+            return gateway.reject(400, "Bad Request")
         if body is None:
             self.close_connection = True
-            return gateway.refused(413, TOO_LONG)
+            return gateway.reject(413, TOO_LONG)
         return gateway.handle(self.command, self.path, self.headers.items(), body, ip=self.client_address[0])
 
     def __getattr__(self, name: str) -> Any:
@@ -89,7 +91,7 @@ class Handler(BaseHTTPRequestHandler):
             length -= len(piece)
             yield piece
 
-    def _send(self, answer: Answer) -> None:
+    def _send(self, answer: Response) -> None:
         self.send_response(answer.status)
         for name, value in answer.headers:
             self.send_header(name, value)

@@ -40,8 +40,8 @@ from tests.support import (  # noqa: E402 - the environment comes first
     moto_server,
     stored_items,
 )
-from tests.support.harness import TestApp, house  # noqa: E402
-from tests.support.webhook_receiver import PUBLIC_URL, Receiver, listening  # noqa: E402 - the environment comes first
+from tests.support.harness import TestApp, run_app  # noqa: E402
+from tests.support.webhook_receiver import PUBLIC_URL, Receiver, run_receiver  # noqa: E402 - the environment comes first
 
 # A process reads its settings once: here, and not between two fixtures of a test that has moved the environment.
 settings.current()
@@ -55,7 +55,7 @@ def pytest_xdist_auto_num_workers() -> int:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what only an exhaustive run plays."""
-    if exhaustive.IS_ASKED_FOR or config.getoption("markexpr"):
+    if exhaustive.IS_ENABLED or config.getoption("markexpr"):
         return
     config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("exhaustive")])
     items[:] = [item for item in items if not item.get_closest_marker("exhaustive")]
@@ -64,7 +64,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.fixture(scope="session")
 def moto_url() -> Iterator[str]:
     """Where moto's DynamoDB listens; whatever else is asked of AWS, moto answers, too."""
-    with mock_aws(), moto_server.served() as url:
+    with mock_aws(), moto_server.serve_moto() as url:
         yield url
 
 
@@ -81,15 +81,15 @@ def latchkey(
 ) -> Iterator[TestApp]:
     """A house with empty tables, on moto."""
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", moto_url)
-    monkeypatch.setattr(dynamodb, "READ_TIMEOUT_S", moto_server.ANSWERS_WITHIN_S)
+    monkeypatch.setattr(dynamodb, "READ_TIMEOUT_S", moto_server.RESPONSE_TIMEOUT_S)
     cheap_hashing.hash_cheaply(monkeypatch)
     dynamodb.forget_connection()
     ses_backends[DEFAULT_ACCOUNT_ID]["us-east-1"].reset()
     with (
-        house() as made,
-        botocore_parity.beside_botocore(compared) if botocore_parity.is_asked_for() else nullcontext(),
+        run_app() as made,
+        botocore_parity.compare_with_botocore(compared) if botocore_parity.is_enabled() else nullcontext(),
     ):
-        put_empty_tables_up()
+        create_empty_tables()
         yield made
     stored_items.check(_tables.values(), made_up=request.node.get_closest_marker("made_up_events") is not None)
     dynamodb.forget_connection()
@@ -105,7 +105,7 @@ def local(latchkey: TestApp) -> Iterator[TestApp]:
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
     """A receiver on this machine; it answers 204."""
-    with listening() as made:
+    with run_receiver() as made:
         yield made
 
 
@@ -116,7 +116,7 @@ def cut_off(monkeypatch: pytest.MonkeyPatch) -> Iterator[TestApp]:
         taken.bind(("127.0.0.1", 0))
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{taken.getsockname()[1]}")
         dynamodb.forget_connection()
-        with house() as made:
+        with run_app() as made:
             yield made
     dynamodb.forget_connection()
 
@@ -124,7 +124,7 @@ def cut_off(monkeypatch: pytest.MonkeyPatch) -> Iterator[TestApp]:
 _tables: dict[str, Any] = {}
 
 
-def put_empty_tables_up() -> None:
+def create_empty_tables() -> None:
     """Give moto its tables, emptied: making them anew would be most of the time that a test takes."""
     backend = dynamodb_backends[DEFAULT_ACCOUNT_ID]["us-east-1"]
     for table in _tables.values():

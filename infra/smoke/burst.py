@@ -15,11 +15,11 @@ from urllib.parse import urlsplit
 from chalicelib.api import responses
 from chalicelib.core import errors
 from infra.browser import connection_to
+from infra.local_gateway.response import Response
 from infra.smoke import compare, rights
 from infra.smoke.credentials import as_sent, headers_of_limits
 from infra.smoke.run import Run
 from infra.smoke.throwaway import TIER, Account
-from infra.standin import Answer
 
 REQUESTS, VOLLEYS = 192, 2
 """How many a volley has, over all of its connections, and how many volleys there are."""
@@ -34,7 +34,7 @@ _WINDOW = re.compile(r'"burst";q=\d+;w=(\d+)')
 class Volley:
     """What came of requests that were sent at once."""
 
-    answers: list[Answer]
+    answers: list[Response]
     windows_touched: int
 
     @property
@@ -97,7 +97,7 @@ def fire(run: Run, key: str) -> Volley:
     """Send requests over connections that are open already, right after a window of the burst has begun."""
     headers = {"Authorization": f"Bearer {key}"}
     connections = [connection_to(run.target.url) for _ in range(run.parallel)]
-    came: list[Answer] = []
+    came: list[Response] = []
     start = threading.Event()
     threads = [threading.Thread(target=_shoot, args=(run, each, headers, start, came)) for each in connections]
     for thread in threads:
@@ -116,7 +116,7 @@ def _shoot(
     connection: http.client.HTTPConnection,
     headers: dict[str, str],
     start: threading.Event,
-    came: list[Answer],
+    came: list[Response],
 ) -> None:
     try:
         connection.connect()
@@ -124,9 +124,9 @@ def _shoot(
         for _ in range(REQUESTS // run.parallel):
             connection.request("GET", urlsplit(run.target.url).path + PATH, headers=headers)
             response = connection.getresponse()
-            came.append(Answer(response.status, response.getheaders(), response.read()))
+            came.append(Response(response.status, response.getheaders(), response.read()))
     except (OSError, http.client.HTTPException) as error:
-        came.append(Answer(0, [], type(error).__name__.encode()))
+        came.append(Response(0, [], type(error).__name__.encode()))
     finally:
         connection.close()
 
@@ -151,7 +151,7 @@ def _new_window(run: Run, key: str) -> tuple[float, int]:
     return time.monotonic() - window_s, window_s
 
 
-def _wrong(answer: Answer) -> list[str]:
+def _wrong(answer: Response) -> list[str]:
     """Return how a 429 differs from the documented one; in how many seconds to come back is its own to say."""
     retry_after = answer.header("Retry-After") or ""
     if not retry_after.isdigit() or not int(retry_after):
@@ -159,4 +159,4 @@ def _wrong(answer: Answer) -> list[str]:
     refusal = errors.RateLimited(int(retry_after))
     headers = {"Content-Type": "application/json", **refusal.headers, **responses.cross_origin(), **headers_of_limits()}
     body = as_sent({"error": refusal.error, "message": refusal.message})
-    return compare.differences(Answer(429, list(headers.items()), body), answer)
+    return compare.differences(Response(429, list(headers.items()), body), answer)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from infra.standin import Answer
+from infra.local_gateway.response import Response
 
 ANY = "any value"
 """Of a header that must be there."""
@@ -14,7 +14,7 @@ _RENAMED, _CLOUDFRONTS = "x-amzn-remapped-", "x-amz-cf-id"
 _SHOWN_MAX = 300
 
 
-def differences(expected: Answer, came: Answer) -> list[str]:
+def differences(expected: Response, came: Response) -> list[str]:
     """Return every difference as a sentence; none when the answers are the same."""
     found = []
     if came.status != expected.status:
@@ -22,12 +22,12 @@ def differences(expected: Answer, came: Answer) -> list[str]:
     return found + of_body(expected.body, came) + of_headers(dict(expected.headers), came)
 
 
-def of_body(expected: bytes, came: Answer) -> list[str]:
+def of_body(expected: bytes, came: Response) -> list[str]:
     """Return how a body differs."""
     return [] if came.body == expected else [f"expected body {_shown(expected)}, got {_shown(came.body)}"]
 
 
-def of_headers(expected: Mapping[str, str], came: Answer) -> list[str]:
+def of_headers(expected: Mapping[str, str], came: Response) -> list[str]:
     """Return how headers differ. Of an expected value, ANY and NUMBER leave open what it is."""
     got = _joined(came.headers)
     wanted = {_own_name(name, got): (name, value) for name, value in expected.items() if name.lower() not in _VARY}

@@ -9,9 +9,10 @@ from functools import partial
 
 from chalicelib.core import secrets, settings
 from chalicelib.limits import headers as limit_headers
+from infra.local_gateway.gateway import Gateway
+from infra.local_gateway.response import Response
 from infra.smoke import compare
 from infra.smoke.run import Run
-from infra.standin import Answer, Gateway
 
 KNOWN, UNKNOWN = "/v1/users/me", "/v1/smoke-nothing-here"
 NOT_JSON = ("text/csv", "application/xml", "application/octet-stream", "image/png", "application/x-www-form-urlencoded")
@@ -54,7 +55,7 @@ def check(run: Run) -> None:
         run.judge(f"HEAD {path} as GET, without a body", partial(of_head, run, path))
 
 
-def _compare(run: Run, gateway: Gateway, asked: Asked) -> Answer | None:
+def _compare(run: Run, gateway: Gateway, asked: Asked) -> Response | None:
     """Compare one answer and return it; None where there was none."""
     with run.noted(asked.check):
         came = run.call(asked.method, asked.path, "", asked.headers, asked.body)
@@ -64,7 +65,7 @@ def _compare(run: Run, gateway: Gateway, asked: Asked) -> Answer | None:
     return None
 
 
-def say_kind(run: Run, check: str, came: Answer) -> None:
+def say_kind(run: Run, check: str, came: Response) -> None:
     """Say how a deployed gateway answered a method that a path doesn't take; AWS documents only part of it."""
     if run.target.is_deployed:
         kind = came.header("x-amzn-ErrorType")
@@ -83,7 +84,7 @@ def of_head(run: Run, path: str, key: str = "") -> list[str]:
     got, head = run.call("GET", path, key), run.call("HEAD", path, key)
     expected = {name: compare.ANY if _is_counted(name) else value for name, value in got.headers}
     ours = {name: value for name, value in expected.items() if compare.is_ours(name) or name.lower() == "content-type"}
-    found = compare.differences(Answer(got.status, [], b""), Answer(head.status, [], head.body))
+    found = compare.differences(Response(got.status, [], b""), Response(head.status, [], head.body))
     length = head.header("Content-Length")
     if length not in (None, str(len(got.body))):
         found.append(f"header Content-Length: expected {len(got.body)}, got {length}")
@@ -97,7 +98,7 @@ def _without_limits(run: Run) -> list[str]:
     for method, path in ANSWERED:
         came = run.call(method, path)
         there = [(name, value) for name, value in came.headers if name.lower().startswith("x-ratelimit-")]
-        found += [f"{method} {path}: {each}" for each in compare.of_headers(wanted, Answer(came.status, there, b""))]
+        found += [f"{method} {path}: {each}" for each in compare.of_headers(wanted, Response(came.status, there, b""))]
     return found
 
 

@@ -9,10 +9,10 @@ from chalicelib.core import clock, errors, settings
 from chalicelib.credentials import scopes
 from chalicelib.limits import headers as limit_headers
 from infra import gateway
+from infra.local_gateway.response import RENAMED, Response
 from infra.smoke import compare, contract
 from infra.smoke.run import Run, expect
 from infra.smoke.throwaway import TIER, Account
-from infra.standin import RENAMED, Answer
 
 ME = "/v1/users/me"
 OWN_RECORD = "200 of a good key, body and headers"
@@ -29,14 +29,14 @@ def check(run: Run, account: Account) -> None:
     run.judge("401 invalid_api_key, of a revoked key that nobody used", lambda: _of_revoked(run, account))
 
 
-def refused_by_gateway(error: errors.LatchkeyError) -> Answer:
+def refused_by_gateway(error: errors.LatchkeyError) -> Response:
     """Return the answer that the gateway makes of the authorizer's refusal."""
     context = {REFUSAL: error.error, EXPLANATION: error.message}
     status, headers, body = gateway.rendered("ACCESS_DENIED", status=403, context=context, own_message="")
-    return Answer(status, list(headers.items()), body.encode())
+    return Response(status, list(headers.items()), body.encode())
 
 
-def refused_by_function(run: Run, error: errors.LatchkeyError, needed: str) -> Answer:
+def refused_by_function(run: Run, error: errors.LatchkeyError, needed: str) -> Response:
     """Return the function's answer to what it refuses before the view; the gateway gives its challenge another name."""
     response = responses.error_response(error)
     told = www_authenticate.of(error, [needed], settings.current().public_url or run.target.url) or ""
@@ -46,7 +46,7 @@ def refused_by_function(run: Run, error: errors.LatchkeyError, needed: str) -> A
         **headers_of_limits(),
         RENAMED["www-authenticate"]: told,
     }
-    return Answer(error.status, list(headers.items()), as_sent(response.body))
+    return Response(error.status, list(headers.items()), as_sent(response.body))
 
 
 def cross_origin(path: str, method: str) -> dict[str, str]:
@@ -81,7 +81,7 @@ def _own_record(run: Run, account: Account) -> None:
     record |= {"tier": TIER.name, "status": "active"}
     record["created_at"] = expect(200, f"GET {ME}", first).json().get("created_at", "")
     headers = {"Content-Type": "application/json", **cross_origin(ME, "GET"), **headers_of_limits()}
-    expected = Answer(200, list(headers.items()), as_sent(record))
+    expected = Response(200, list(headers.items()), as_sent(record))
     run.outcomes.judge(OWN_RECORD, compare.differences(expected, first))
     run.request_ids.extend(filter(None, [first.header("x-amzn-RequestId")]))
     left = [int(each.header("X-RateLimit-Remaining") or -1) for each in (first, second)]

@@ -12,10 +12,10 @@ from typing import Any
 
 from infra import browser
 from infra.browser import Browser
+from infra.local_gateway.response import Response
 from infra.smoke import rights
 from infra.smoke.outcomes import Outcomes
 from infra.smoke.target import Target
-from infra.standin import Answer
 
 PACE_S = 0.025
 """Between two requests, so that a second holds fewer than the burst: a limit is met where it is looked for, only."""
@@ -57,7 +57,7 @@ class Run:
         key: str = "",
         headers: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | bytes | None = None,
-    ) -> Answer:
+    ) -> Response:
         """Send one request, with a key where one is given, and return its answer."""
         self._pace()
         sent = dict(headers or {})
@@ -122,7 +122,7 @@ def as_line(error: Exception) -> str:
     return " ".join(told.split())
 
 
-def expect(status: int, what: str, answer: Answer) -> Answer:
+def expect(status: int, what: str, answer: Response) -> Response:
     """Return an answer of this status; raise Failed for any other."""
     if answer.status != status:
         raise Failed(f"{what} was answered {answer.status}: {answer.body.decode('utf-8', 'replace')[:300]}")

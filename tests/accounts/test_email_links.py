@@ -12,7 +12,7 @@ from chalicelib.accounts.tables import Account, Email, Ticket
 from chalicelib.core import errors, secrets, settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.limits import tiers
-from tests.support.console_client import PASSWORD, SOMEWHERE, hash_of, person
+from tests.support.console_client import CALLER, PASSWORD, hash_of, new_account
 from tests.support.harness import TestApp
 from tests.support.mailbox import Mailbox
 
@@ -42,7 +42,7 @@ def use(secret: str, purpose: str) -> None:
 @pytest.mark.parametrize("purpose", PURPOSES)
 def test_link_works_once(latchkey: TestApp, purpose: str) -> None:
     """The second use finds it spent."""
-    secret = link(person(verified=False), purpose)
+    secret = link(new_account(verified=False), purpose)
     use(secret, purpose)
     with pytest.raises(email_links.SpentLink):
         use(secret, purpose)
@@ -51,7 +51,7 @@ def test_link_works_once(latchkey: TestApp, purpose: str) -> None:
 @pytest.mark.parametrize("purpose", PURPOSES)
 def test_link_works_for_one_hour(latchkey: TestApp, purpose: str) -> None:
     """In its last millisecond it works, after it no more, whether or not the database has deleted it yet."""
-    account = person(verified=False)
+    account = new_account(verified=False)
     in_time, too_late = link(account, purpose), link(account, purpose)
     latchkey.clock.forward(3_600 - 0.001)
     email_links.looked_up(too_late, purpose)
@@ -64,7 +64,7 @@ def test_link_works_for_one_hour(latchkey: TestApp, purpose: str) -> None:
 @pytest.mark.parametrize("purpose", PURPOSES)
 def test_link_that_was_read_in_time_is_refused_when_it_is_used_late(latchkey: TestApp, purpose: str) -> None:
     """What decides is the moment of use: the condition holds the hour, not the look before it."""
-    account = person(verified=False)
+    account = new_account(verified=False)
     ticket = email_links.looked_up(link(account, purpose), purpose)
     latchkey.clock.forward(3_600)
     use_of: dict[str, Callable[[], object]] = {
@@ -83,7 +83,7 @@ def test_link_that_was_read_in_time_is_refused_when_it_is_used_late(latchkey: Te
 @pytest.mark.parametrize("purpose", PURPOSES)
 def test_looking_spends_nothing(latchkey: TestApp, purpose: str) -> None:
     """A mail scanner that follows a link only reads."""
-    secret = link(person(verified=False), purpose)
+    secret = link(new_account(verified=False), purpose)
     with telemetry.calls_watched() as calls:
         for _ in range(3):
             email_links.account_of(email_links.looked_up(secret, purpose))
@@ -95,7 +95,7 @@ def test_looking_spends_nothing(latchkey: TestApp, purpose: str) -> None:
 @pytest.mark.parametrize("asked", PURPOSES)
 def test_link_is_good_for_its_purpose_only(latchkey: TestApp, purpose: str, asked: str) -> None:
     """A link that confirms an address sets no password, and so on."""
-    secret = link(person(verified=False), purpose)
+    secret = link(new_account(verified=False), purpose)
     if asked == purpose:
         assert email_links.looked_up(secret, asked).purpose == purpose
     else:
@@ -121,7 +121,7 @@ def test_secret_of_another_kind_is_no_link(latchkey: TestApp) -> None:
 
 def test_secret_of_a_link_is_not_stored(latchkey: TestApp) -> None:
     """The table holds its digest, and a time after which it may be deleted."""
-    secret = link(person(), email_links.SET_PASSWORD)
+    secret = link(new_account(), email_links.SET_PASSWORD)
     stored = dynamodb.call("Scan", {"TableName": settings.current().table("tickets")})["Items"]
     assert secret.rpartition("_")[2] not in json.dumps(stored)
     assert [ticket.dies_at for ticket in Ticket.scan()] == [latchkey.clock.now_ms // 1000 + 2 * 3_600]
@@ -130,7 +130,7 @@ def test_secret_of_a_link_is_not_stored(latchkey: TestApp) -> None:
 @pytest.mark.parametrize("purpose", PURPOSES)
 def test_first_proof_of_an_address_ends_what_was_before(latchkey: TestApp, purpose: str) -> None:
     """Whoever had the account before its owner proved the address is out: sessions and keys, at the next request."""
-    account = person(verified=False)
+    account = new_account(verified=False)
     squatter, key = sessions.open_session(account), latchkey.key(account)
     assert latchkey.call("GET", "/v1/users/me", key.secret).status == 200
     latchkey.clock.forward(60)
@@ -144,7 +144,7 @@ def test_first_proof_of_an_address_ends_what_was_before(latchkey: TestApp, purpo
 @pytest.mark.parametrize("purpose", PURPOSES)
 def test_keys_of_a_proven_address_work_on(latchkey: TestApp, purpose: str) -> None:
     """A reset, a second confirmation or another address stops no program of an account that was proven before."""
-    account = person()
+    account = new_account()
     key = latchkey.key(account)
     latchkey.clock.forward(60)
     use(link(account, purpose), purpose)
@@ -157,7 +157,7 @@ def test_keys_of_a_proven_address_work_on(latchkey: TestApp, purpose: str) -> No
 )
 def test_sessions_of_a_proven_address_end_with_a_reset_only(latchkey: TestApp, purpose: str, goes_on: bool) -> None:
     """Whoever resets the password ends every session; proving an address again doesn't."""
-    account = person()
+    account = new_account()
     session = sessions.open_session(account)
     use(link(account, purpose), purpose)
     assert (sessions.session_of(session) is not None) is goes_on
@@ -165,7 +165,7 @@ def test_sessions_of_a_proven_address_end_with_a_reset_only(latchkey: TestApp, p
 
 def test_reset_sets_the_password_and_proves_the_address(latchkey: TestApp) -> None:
     """The link came by mail, so the address is proven by it."""
-    account = person(verified=False)
+    account = new_account(verified=False)
     use(link(account, email_links.SET_PASSWORD), email_links.SET_PASSWORD)
     changed = Account.get(account.id)
     assert (changed.password_hash, changed.email_verified_at) == (hash_of(OTHER), latchkey.clock.now_ms)
@@ -173,18 +173,18 @@ def test_reset_sets_the_password_and_proves_the_address(latchkey: TestApp) -> No
 
 def test_change_of_address_moves_the_claim(latchkey: TestApp) -> None:
     """The new address belongs to the account, and the old one to nobody, at once."""
-    account = person()
+    account = new_account()
     use(link(account, email_links.CHANGE_EMAIL), email_links.CHANGE_EMAIL)
     assert Account.get(account.id).email == NEW_EMAIL
     assert Email.get(NEW_EMAIL).account_id == account.id
-    assert person(email=account.email).email == account.email
+    assert new_account(email=account.email).email == account.email
 
 
 def test_change_to_an_address_that_was_taken_meanwhile_is_a_conflict(latchkey: TestApp) -> None:
     """The link is not spent on it, and nothing has changed."""
-    account = person()
+    account = new_account()
     secret = link(account, email_links.CHANGE_EMAIL)
-    other = person(email=NEW_EMAIL)
+    other = new_account(email=NEW_EMAIL)
     with pytest.raises(errors.Conflict):
         use(secret, email_links.CHANGE_EMAIL)
     assert Account.get(account.id).email == account.email
@@ -194,7 +194,7 @@ def test_change_to_an_address_that_was_taken_meanwhile_is_a_conflict(latchkey: T
 
 def test_link_to_an_address_the_account_has_left_is_void(latchkey: TestApp) -> None:
     """Neither proof nor reset can come from a mailbox that is the account's no more."""
-    account = person(verified=False)
+    account = new_account(verified=False)
     old = {purpose: link(account, purpose) for purpose in (email_links.VERIFY_EMAIL, email_links.SET_PASSWORD)}
     use(link(account, email_links.CHANGE_EMAIL), email_links.CHANGE_EMAIL)
     for purpose, secret in old.items():
@@ -206,14 +206,14 @@ def test_link_to_an_address_the_account_has_left_is_void(latchkey: TestApp) -> N
 @pytest.mark.parametrize("what", ["password_change", "reset", "suspension"])
 def test_link_is_void_with_the_sessions_of_its_time(latchkey: TestApp, purpose: str, what: str) -> None:
     """What someone asked for with a stolen password doesn't outlive what the owner did about it."""
-    account = person()
+    account = new_account()
     session = sessions.session_of(sessions.open_session(account))
     secret = link(account, purpose)
     ticket = email_links.looked_up(secret, purpose)
     assert session is not None
     if what == "password_change":
         self_service.change_password(
-            session, caller=SOMEWHERE, password=PASSWORD, new_password=OTHER, base_url="https://api.example.com"
+            session, caller=CALLER, password=PASSWORD, new_password=OTHER, base_url="https://api.example.com"
         )
     elif what == "reset":
         use(link(account, email_links.SET_PASSWORD), email_links.SET_PASSWORD)
@@ -240,12 +240,12 @@ def test_every_link_ends_with_the_sessions(latchkey: TestApp, box: Mailbox, kind
         account, secret = invited.account, invited.link
         account.update(actions=[Account.password_hash.set(hash_of(PASSWORD))])
     else:
-        account = person(verified=False)
+        account = new_account(verified=False)
         if kind == "handed_over":
             secret = email_links.handed_over(account)
         else:
-            sign_up.send_verification(account, networks=SOMEWHERE.networks, base_url="https://api.example.com")
-            secret = box.take_one().ticket
+            sign_up.send_verification(account, networks=CALLER.networks, base_url="https://api.example.com")
+            secret = box.take_one().token
     purpose = email_links.VERIFY_EMAIL if kind == "verification" else email_links.SET_PASSWORD
     ticket = email_links.looked_up(secret, purpose)
     before = email_links.account_of(ticket)
@@ -265,7 +265,7 @@ def acted(account: Account, what: str) -> None:
         session = sessions.session_of(sessions.open_session(account))
         assert session is not None
         self_service.change_password(
-            session, caller=SOMEWHERE, password=PASSWORD, new_password=OTHER, base_url="https://api.example.com"
+            session, caller=CALLER, password=PASSWORD, new_password=OTHER, base_url="https://api.example.com"
         )
     elif what == "log_out_everywhere":
         sessions.end_all(account.id)
@@ -276,7 +276,7 @@ def acted(account: Account, what: str) -> None:
 
 def test_second_link_to_confirm_confirms_what_is_confirmed(latchkey: TestApp) -> None:
     """Of two that were sent the second isn't called spent, and changes nothing."""
-    account = person(verified=False)
+    account = new_account(verified=False)
     first, second = (link(account, email_links.VERIFY_EMAIL) for _ in range(2))
     use(first, email_links.VERIFY_EMAIL)
     proven = Account.get(account.id)
@@ -288,8 +288,8 @@ def test_second_link_to_confirm_confirms_what_is_confirmed(latchkey: TestApp) ->
 def test_invitation_and_reset_each_work_first(latchkey: TestApp, box: Mailbox, first: str) -> None:
     """Both are good until one is used; then the other sets no password any more."""
     invited = invite(email="ada@example.com", name="Ada", tier=tiers.FREE)
-    sign_up.ask_for_reset(email="ada@example.com", caller=SOMEWHERE, base_url="https://api.example.com")
-    used, left = invited.link, box.take_one().ticket
+    sign_up.ask_for_reset(email="ada@example.com", caller=CALLER, base_url="https://api.example.com")
+    used, left = invited.link, box.take_one().token
     if first == "reset":
         used, left = left, used
     use(used, email_links.SET_PASSWORD)
@@ -299,11 +299,11 @@ def test_invitation_and_reset_each_work_first(latchkey: TestApp, box: Mailbox, f
 
 def test_links_of_a_deleted_account_are_void(latchkey: TestApp) -> None:
     """A link brings no deleted account back, not even as a stump."""
-    account = person()
+    account = new_account()
     secrets_of = {purpose: link(account, purpose) for purpose in PURPOSES}
     session = sessions.session_of(sessions.open_session(account))
     assert session is not None
-    self_service.delete(session, caller=SOMEWHERE, password=PASSWORD)
+    self_service.delete(session, caller=CALLER, password=PASSWORD)
     for purpose, secret in secrets_of.items():
         with pytest.raises(email_links.SpentLink):
             use(secret, purpose)
@@ -312,7 +312,7 @@ def test_links_of_a_deleted_account_are_void(latchkey: TestApp) -> None:
 
 def test_second_link_to_an_address_that_the_account_has_is_spent(latchkey: TestApp) -> None:
     """Who asked twice and uses both links is told of no failure, and the account stays where it moved."""
-    account = person(email="old@example.com")
+    account = new_account(email="old@example.com")
     first, second = (
         email_links.new_link(account.id, email_links.CHANGE_EMAIL, email=NEW_EMAIL, epoch=account.session_epoch)
         for _ in range(2)

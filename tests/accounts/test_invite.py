@@ -11,7 +11,7 @@ from chalicelib.idempotency.record import Answer, Recording, Replayed
 from chalicelib.limits import tiers
 from tests.support.console_client import hash_of
 from tests.support.harness import TestApp
-from tests.support.interleaving import before
+from tests.support.interleaving import run_before
 
 EMAIL = "ada@example.com"
 
@@ -55,7 +55,7 @@ def test_link_that_is_returned_is_the_one_that_was_stored(latchkey: TestApp) -> 
         digest, at_s = predecessors._digest(EMAIL), clock.now_s() + 9
         Ticket(digest, kind="left", account_id="acc_other", expires_at=at_s * 1000, dies_at=at_s).save()
 
-    with before("TransactWriteItems", somebody_leaves):
+    with run_before("TransactWriteItems", somebody_leaves):
         invited = invite(email=EMAIL, name="Ada", tier=tiers.FREE)
     assert email_links.looked_up(invited.link, email_links.SET_PASSWORD).account_id == invited.account.id
 

@@ -11,9 +11,9 @@ from chalicelib.accounts.tables import Account, Email, Session, Ticket
 from chalicelib.core import clock, errors, randomness, settings
 from chalicelib.events import record
 from chalicelib.limits import stale_marks, tiers
-from tests.support.console_client import hash_of, person
+from tests.support.console_client import hash_of, new_account
 from tests.support.harness import TestApp
-from tests.support.interleaving import failing
+from tests.support.interleaving import fail_calls
 
 VERIFY, RESET, MOVE = email_links.VERIFY_EMAIL, email_links.SET_PASSWORD, email_links.CHANGE_EMAIL
 NEW_EMAIL = "lovelace@example.com"
@@ -52,7 +52,7 @@ def is_open(session: Session) -> bool:
 def test_link_does_nothing_for_an_account_that_was_deleted_since_it_was_read(latchkey: TestApp, purpose: str) -> None:
     """Not even a stump comes back."""
     for verified in (True, False):
-        account = person(verified=verified)
+        account = new_account(verified=verified)
         ticket = asked(account, purpose)
         Account(account.id).update(actions=[Account.listed.remove()])
         before = Account.get(account.id).serialize()
@@ -67,7 +67,7 @@ def test_link_does_nothing_for_an_account_that_was_deleted_since_it_was_read(lat
 def test_first_proof_is_made_of_what_still_stands(latchkey: TestApp, purpose: str) -> None:
     """Verified, or its sessions ended, since the account was read: nothing is ended a second time, or by half."""
     for meanwhile in (Account.email_verified_at.set(5), Account.session_epoch.add(1)):
-        read = person(verified=False)
+        read = new_account(verified=False)
         Account(read.id).update(actions=[meanwhile])
         ticket = asked(Account.get(read.id), purpose, f"{read.id}@example.com")
         with pytest.raises(email_links.SpentLink):
@@ -79,7 +79,7 @@ def test_first_proof_is_made_of_what_still_stands(latchkey: TestApp, purpose: st
 def test_link_to_an_address_that_was_left_since_is_void(latchkey: TestApp, purpose: str) -> None:
     """Whether or not that was seen before."""
     for verified in (True, False):
-        account = person(verified=verified)
+        account = new_account(verified=verified)
         ticket = asked(account, purpose)
         Account(account.id).update(actions=[Account.email.set("left@example.com")])
         with pytest.raises(email_links.SpentLink):
@@ -88,7 +88,7 @@ def test_link_to_an_address_that_was_left_since_is_void(latchkey: TestApp, purpo
 
 def test_change_of_address_begins_from_the_address_that_was_read(latchkey: TestApp) -> None:
     """Moved elsewhere since, the account stays there, and its claim too."""
-    account = person()
+    account = new_account()
     late, first = asked(account, MOVE), asked(account, MOVE, "first@example.com")
     email_links.change_email(first, account)
     with pytest.raises(email_links.SpentLink):
@@ -99,7 +99,7 @@ def test_change_of_address_begins_from_the_address_that_was_read(latchkey: TestA
 
 def test_change_of_address_takes_nobody_elses_claim_away(latchkey: TestApp) -> None:
     """Were the old address another account's by whatever fault, it would stay theirs."""
-    account = person()
+    account = new_account()
     ticket = asked(account, MOVE)
     Email(account.email, account_id="acc_other").save()
     with pytest.raises(email_links.SpentLink):
@@ -113,7 +113,7 @@ def test_new_address_is_verified_and_kept_as_it_was_typed(
     latchkey: TestApp, typed: str, kept: str | None, verified: bool
 ) -> None:
     """Where that is another spelling than its claim; nothing is left of the old one's spelling."""
-    account = person(email="Ada@example.com", verified=verified)
+    account = new_account(email="Ada@example.com", verified=verified)
     latchkey.clock.forward(60)
     ending = email_links.change_email(asked(account, MOVE, typed), account, session_of(account))
     stored = Account.get(account.id)
@@ -127,7 +127,7 @@ def test_use_of_a_link_is_recorded_once_and_begins_an_ending_with_a_first_proof(
     latchkey: TestApp, purpose: str, verified: bool
 ) -> None:
     """By which what was there before is deleted; a second proof of the same address records nothing at all."""
-    account = person(verified=verified)
+    account = new_account(verified=verified)
     Account(account.id).update(actions=[Account.live_keys.set({"key_1": 0})])
     latchkey.clock.forward(60)
     ending = USES[purpose](asked(account, purpose), account)
@@ -147,7 +147,7 @@ def test_use_of_a_link_is_recorded_once_and_begins_an_ending_with_a_first_proof(
 @EACH
 def test_first_proof_takes_effect_at_the_next_request(latchkey: TestApp, purpose: str) -> None:
     """Its mark is set after it."""
-    account = person(verified=False)
+    account = new_account(verified=False)
     latchkey.clock.forward(1)
     USES[purpose](asked(account, purpose), account)
     assert stale_marks.is_marked(account.id, clock.now_ms())
@@ -156,7 +156,7 @@ def test_first_proof_takes_effect_at_the_next_request(latchkey: TestApp, purpose
 def test_reset_returns_what_its_user_chose_to_end(latchkey: TestApp) -> None:
     """Stored with it; with a first proof everything ends, so that takes its place."""
     for verified, kind in ((True, "reset"), (False, "proof")):
-        account = person(verified=verified)
+        account = new_account(verified=verified)
         chosen = unfinished.new_choice(unfinished.OF_RESET, account.id, {"key_1"}, by="x")
         ending = email_links.set_password(asked(account, RESET), account, "hash", chosen)
         assert ending is not None
@@ -169,7 +169,7 @@ def test_password_outlives_a_first_proof_only_in_the_browser_that_used_it(
     latchkey: TestApp, with_session: bool
 ) -> None:
     """Its session goes on, and no other; without one the password may be somebody else's."""
-    account = person(verified=False)
+    account = new_account(verified=False)
     own, other = session_of(account), session_of(account)
     email_links.verify_email(asked(account, VERIFY), account, own if with_session else None)
     stored = Account.get(account.id)
@@ -180,7 +180,7 @@ def test_password_outlives_a_first_proof_only_in_the_browser_that_used_it(
 @pytest.mark.parametrize("purpose", [VERIFY, MOVE])
 def test_session_that_was_logged_out_meanwhile_does_not_come_back(latchkey: TestApp, purpose: str) -> None:
     """The link is not spent on it: who has it logs in and uses it there."""
-    account = person(verified=False)
+    account = new_account(verified=False)
     session, ticket = session_of(account), asked(account, purpose)
     Session(session.digest).delete()
     use = email_links.verify_email if purpose == VERIFY else email_links.change_email
@@ -193,7 +193,7 @@ def test_session_that_was_logged_out_meanwhile_does_not_come_back(latchkey: Test
 @pytest.mark.parametrize("purpose", [VERIFY, MOVE])
 def test_session_in_another_browser_goes_on_with_the_one_that_used_the_link(latchkey: TestApp, purpose: str) -> None:
     """Only the one that is named: it has the epoch that the others lack."""
-    account = person(verified=False)
+    account = new_account(verified=False)
     own, other = session_of(account), session_of(account)
     (email_links.verify_email if purpose == VERIFY else email_links.change_email)(asked(account, purpose), account, own)
     assert (is_open(own), is_open(other)) == (True, False)
@@ -201,7 +201,7 @@ def test_session_in_another_browser_goes_on_with_the_one_that_used_the_link(latc
 
 def test_link_that_is_handed_over_is_recorded_and_proves_nothing(latchkey: TestApp) -> None:
     """It came from the operator, not from a mailbox; for an account that is gone there is none."""
-    account = person(verified=False)
+    account = new_account(verified=False)
     ticket = email_links.looked_up(email_links.handed_over(account), RESET)
     assert [ticket.email, ticket.epoch] == [None, 0]
     assert record.newest_first(account.id, 1)[0].type == "account.password_link_made"
@@ -225,7 +225,7 @@ def test_link_of_nobody_is_void(latchkey: TestApp) -> None:
 @pytest.mark.parametrize("verified", [True, False])
 def test_address_has_to_be_verified_where_mail_is_sent(latchkey: TestApp, with_mail: bool, verified: bool) -> None:
     """Elsewhere nobody could."""
-    account = person(verified=verified)
+    account = new_account(verified=verified)
     with settings.in_use(replace(settings.current(), mail_from="a@example.com" if with_mail else "")):
         assert unverified.is_unproven(account) is (with_mail and not verified)
         if with_mail and not verified:
@@ -237,7 +237,7 @@ def test_address_has_to_be_verified_where_mail_is_sent(latchkey: TestApp, with_m
 
 def test_no_secret_takes_the_place_of_another(latchkey: TestApp) -> None:
     """By whatever chance two are the same: what was handed out first stays good, and stays its account's."""
-    first, other = person(), person(name="Eve")
+    first, other = new_account(), new_account(name="Eve")
     with randomness.drawn_from(lambda _: 0):
         digest = email_links.looked_up(email_links.new_link(first.id, RESET, epoch=0), RESET).digest
         for deed in (
@@ -258,9 +258,9 @@ def test_no_secret_takes_the_place_of_another(latchkey: TestApp) -> None:
 @EACH
 def test_database_that_fails_is_not_called_a_spent_link(latchkey: TestApp, purpose: str) -> None:
     """The link works when it does."""
-    account = person()
+    account = new_account()
     ticket = asked(account, purpose)
-    with failing("TransactWriteItems"), pytest.raises(TransactWriteError):
+    with fail_calls("TransactWriteItems"), pytest.raises(TransactWriteError):
         USES[purpose](ticket, account)
     USES[purpose](ticket, account)
     assert [each.consumed_at for each in Ticket.scan()] == [clock.now_ms()]

@@ -14,7 +14,7 @@ from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.limits import counter_items
 from chalicelib.limits.admission import Refused
 from chalicelib.limits.tiers import Tier
-from tests.support.console_client import PASSWORD, person
+from tests.support.console_client import PASSWORD, new_account
 from tests.support.harness import TestApp
 
 WRONG = "not the password at all"
@@ -32,7 +32,7 @@ def try_it(email: str, password: str = WRONG, *, network: str = NETWORK, device:
 
 def attempts_made(latchkey: TestApp, kind: str, subject: str, count: int) -> None:
     """Count so many attempts in this hour as if they had been made."""
-    latchkey.counted(f"log-in-{kind}_{subject}", Tier(f"log-in-{kind}", count, count), used=count)
+    latchkey.set_counters(f"log-in-{kind}_{subject}", Tier(f"log-in-{kind}", count, count), used=count)
 
 
 def by_email(email: str) -> str:
@@ -57,7 +57,7 @@ def test_attempts_for_what_is_no_address_are_counted_each_by_itself(latchkey: Te
 
 def test_right_password_opens_the_account(latchkey: TestApp) -> None:
     """Whatever spelling of the address is given."""
-    account = person(email="ada@example.com")
+    account = new_account(email="ada@example.com")
     for email in ("ada@example.com", " ADA@Example.COM "):
         assert log_in(email=email, password=PASSWORD, caller=Caller((NETWORK,))).id == account.id
 
@@ -67,7 +67,7 @@ def test_right_password_opens_the_account(latchkey: TestApp) -> None:
 )
 def test_wrong_log_in_looks_the_same_whatever_is_wrong(latchkey: TestApp, email: str) -> None:
     """A wrong password, an unknown address and something that is no address get the same answer."""
-    person(email="ada@example.com")
+    new_account(email="ada@example.com")
     with pytest.raises(WrongLogIn) as refused:
         log_in(email=email, password=WRONG, caller=Caller((NETWORK,)))
     assert (refused.value.status, refused.value.message) == (401, "Email or password is wrong.")
@@ -81,7 +81,7 @@ def test_account_without_a_password_opens_to_none(latchkey: TestApp) -> None:
 
 def test_suspension_is_told_to_who_has_the_password_only(latchkey: TestApp) -> None:
     """A stranger can't learn from a wrong password that there is an account, and that it is suspended."""
-    account = person(email="ada@example.com")
+    account = new_account(email="ada@example.com")
     change.set_standing(account.id, tier=None, status=states.SUSPENDED, actor="operator")
     assert try_it("ada@example.com", WRONG) == "wrong_log_in"
     with pytest.raises(Suspended) as refused:
@@ -95,7 +95,7 @@ def test_suspension_is_told_to_who_has_the_password_only(latchkey: TestApp) -> N
 @pytest.mark.parametrize("email", ["ada@example.com", "nobody@example.com"], ids=["known", "unknown"])
 def test_address_has_20_attempts_an_hour_known_or_not(latchkey: TestApp, email: str) -> None:
     """The twentieth is tried; the next one isn't, even with the right password and from elsewhere, in this hour."""
-    person(email="ada@example.com")
+    new_account(email="ada@example.com")
     latchkey.clock.forward(1_800)
     attempts_made(latchkey, "email", by_email(email), 19)
     assert try_it(email) == "wrong_log_in"
@@ -114,7 +114,7 @@ def test_attempts_may_all_come_in_one_second(latchkey: TestApp) -> None:
 
 def test_network_has_300_attempts_an_hour(latchkey: TestApp) -> None:
     """After 300 tries for whatever addresses a network is refused; another one isn't."""
-    person(email="ada@example.com")
+    new_account(email="ada@example.com")
     attempts_made(latchkey, "network", NETWORK, 300)
     assert try_it("ada@example.com", PASSWORD) == "rate_limit_exceeded"
     assert try_it("ada@example.com", PASSWORD, network="203.0.113.8") == "in"
@@ -130,7 +130,7 @@ def test_network_that_is_refused_uses_up_no_address(latchkey: TestApp) -> None:
 
 def test_known_device_has_its_own_attempts(latchkey: TestApp) -> None:
     """When strangers have used up the attempts of an address, its owner still logs in where they did before."""
-    account = person(email="ada@example.com")
+    account = new_account(email="ada@example.com")
     device = sessions.remember_device(account)
     attempts_made(latchkey, "email", by_email("ada@example.com"), 20)
     assert try_it("ada@example.com", PASSWORD) == "rate_limit_exceeded"
@@ -139,7 +139,7 @@ def test_known_device_has_its_own_attempts(latchkey: TestApp) -> None:
 
 def test_known_device_is_held_to_as_many_attempts(latchkey: TestApp) -> None:
     """A stolen device cookie buys twenty guesses an hour, not endless ones."""
-    account = person(email="ada@example.com")
+    account = new_account(email="ada@example.com")
     device = sessions.remember_device(account)
     attempts_made(latchkey, "device", account.id, 20)
     assert try_it("ada@example.com", PASSWORD, device=device) == "rate_limit_exceeded"
@@ -147,7 +147,7 @@ def test_known_device_is_held_to_as_many_attempts(latchkey: TestApp) -> None:
 
 def test_devices_of_an_account_share_their_attempts(latchkey: TestApp) -> None:
     """Whoever knew a password and logged in 18 times has no 18 times as many guesses at the next one."""
-    account = person(email="ada@example.com")
+    account = new_account(email="ada@example.com")
     devices = [sessions.remember_device(account) for _ in range(3)]
     with settings.in_use(replace(settings.current(), log_in_attempts_per_email=4)):
         tried = [try_it("ada@example.com", device=device) for _ in range(4) for device in devices]
@@ -156,7 +156,7 @@ def test_devices_of_an_account_share_their_attempts(latchkey: TestApp) -> None:
 
 def test_device_buys_nothing_after_its_account_logged_out_everywhere(latchkey: TestApp) -> None:
     """It counts like any other browser then: by the address."""
-    account = person(email="ada@example.com")
+    account = new_account(email="ada@example.com")
     device = sessions.remember_device(account)
     sessions.end_all(account.id)
     attempts_made(latchkey, "email", by_email("ada@example.com"), 20)
@@ -165,15 +165,15 @@ def test_device_buys_nothing_after_its_account_logged_out_everywhere(latchkey: T
 
 def test_device_of_another_account_buys_nothing(latchkey: TestApp) -> None:
     """Whoever has an account of their own can't guess at someone else's with its device."""
-    person(email="ada@example.com")
-    device = sessions.remember_device(person(name="Eve"))
+    new_account(email="ada@example.com")
+    device = sessions.remember_device(new_account(name="Eve"))
     attempts_made(latchkey, "email", by_email("ada@example.com"), 20)
     assert try_it("ada@example.com", PASSWORD, device=device) == "rate_limit_exceeded"
 
 
 def test_attempts_never_touch_the_allowance_of_the_api(latchkey: TestApp) -> None:
     """Whoever guesses at an account takes nothing from its quota and burst."""
-    account = person(email="ada@example.com")
+    account = new_account(email="ada@example.com")
     secret = latchkey.key(account).secret
     with settings.in_use(replace(settings.current(), log_in_attempts_per_email=2)):
         assert [try_it("ada@example.com") for _ in range(3)][-1] == "rate_limit_exceeded"
@@ -192,8 +192,8 @@ def test_address_that_was_tried_is_not_stored(latchkey: TestApp) -> None:
 @pytest.mark.parametrize("with_device", [False, True], ids=["no_device", "device"])
 def test_wrong_log_ins_make_the_same_calls(latchkey: TestApp, with_device: bool) -> None:
     """Known or unknown, the same calls in the same order: otherwise the time would tell, or a device of one's own."""
-    account = person(email="ada@example.com")
-    device = sessions.remember_device(person(name="Eve")) if with_device else ""
+    account = new_account(email="ada@example.com")
+    device = sessions.remember_device(new_account(name="Eve")) if with_device else ""
     made = []
     for email in (account.email, "nobody@example.com"):
         with telemetry.calls_watched() as calls:

@@ -18,7 +18,7 @@ from chalicelib.oauth import grants
 from chalicelib.oauth.tables import Client, Grant
 from tests.oauth.flow import registered
 from tests.support.harness import TestApp
-from tests.support.interleaving import before, failing
+from tests.support.interleaving import fail_calls, run_before
 
 
 def owner_with(latchkey: TestApp, clients: int = 1) -> tuple[Account, list[str]]:
@@ -80,7 +80,7 @@ def test_deleted_client_is_none_of_an_accounts(latchkey: TestApp) -> None:
 def test_client_that_is_forgotten_at_this_moment_does_not_come_back(latchkey: TestApp) -> None:
     """Nor does it keep its owner from being suspended: who is there is looked up again."""
     owner, (gone, left) = owner_with(latchkey, 2)
-    with before("TransactWriteItems", OwnedClient(gone).delete):
+    with run_before("TransactWriteItems", OwnedClient(gone).delete):
         set_status(owner, states.SUSPENDED)
     assert [each.client_id for each in OwnedClient.scan()] == [left]
     assert suspended_at([left]) == [clock.now_ms()]
@@ -97,7 +97,7 @@ def always_another_gone(ids: list[str]) -> Callable[[], object]:
 def test_change_is_tried_five_times_while_clients_go(latchkey: TestApp, times: int, is_done: bool) -> None:
     """Then it is said that it can't be done now, and nothing has changed."""
     owner, ids = owner_with(latchkey, 6)
-    with before("TransactWriteItems", always_another_gone(ids), times=times):
+    with run_before("TransactWriteItems", always_another_gone(ids), times=times):
         if is_done:
             set_status(owner, states.SUSPENDED)
         else:
@@ -109,7 +109,7 @@ def test_change_is_tried_five_times_while_clients_go(latchkey: TestApp, times: i
 def test_refusal_of_the_account_itself_is_told_as_such(latchkey: TestApp) -> None:
     """An account that is gone has no status to be set, whatever clients it has; what is broken is no refusal."""
     owner, _ = owner_with(latchkey)
-    with failing("TransactWriteItems"), pytest.raises(TransactWriteError):
+    with fail_calls("TransactWriteItems"), pytest.raises(TransactWriteError):
         set_status(owner, states.SUSPENDED)
     owner.update(actions=[Account.listed.remove()])
     with telemetry.calls_watched() as calls, pytest.raises(errors.NotFound):
@@ -160,7 +160,7 @@ def test_mark_that_is_lost_is_set_by_the_next_slice(latchkey: TestApp) -> None:
     owner, (client_id,) = owner_with(latchkey)
     users = given(client_id, 2)
     ending = ending_of(owner)
-    with failing("UpdateItem"):
+    with fail_calls("UpdateItem"):
         assert owned_clients.finish(ending) is False
     assert [ending.step, ending.after] == [client_id, None]
     assert owned_clients.finish(ending) is True
@@ -181,7 +181,7 @@ def test_reinstatement_at_the_moment_of_catching_up_wins(latchkey: TestApp) -> N
     owner, (client_id,) = owner_with(latchkey)
     set_status(owner, states.SUSPENDED)
     OwnedClient(client_id).update(actions=[OwnedClient.owner_suspended_at.remove()])
-    with before("TransactWriteItems", lambda: set_status(owner, states.ACTIVE)):
+    with run_before("TransactWriteItems", lambda: set_status(owner, states.ACTIVE)):
         owned_clients.finish(ending_of(owner))
     assert suspended_at([client_id]) == [None]
 

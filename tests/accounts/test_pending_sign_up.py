@@ -8,9 +8,9 @@ from chalicelib.accounts.pending_sign_up import PURPOSE, PendingSignUp
 from chalicelib.accounts.tables import Account, Ticket
 from chalicelib.core import clock
 from chalicelib.events import record
-from tests.support.console_client import person
+from tests.support.console_client import new_account
 from tests.support.harness import TestApp
-from tests.support.interleaving import before, failing
+from tests.support.interleaving import fail_calls, run_before
 
 EMAIL = "Ada@example.com"
 
@@ -64,7 +64,7 @@ def test_new_account_records_that_its_address_was_verified(latchkey: TestApp) ->
 def test_token_is_spent_on_nothing_when_the_address_was_taken_meanwhile(latchkey: TestApp) -> None:
     """Whoever opens it is told so, as often as they do."""
     ticket = pending()
-    person(email=EMAIL)
+    new_account(email=EMAIL)
     for _ in range(2):
         with pytest.raises(pending_sign_up.HasAccount) as told:
             made_of(ticket)
@@ -75,7 +75,7 @@ def test_token_is_spent_on_nothing_when_the_address_was_taken_meanwhile(latchkey
 def test_of_two_uses_at_once_the_loser_is_told_that_the_link_is_spent(latchkey: TestApp) -> None:
     """Though the address has an account by then: it is their own."""
     ticket = pending()
-    with before("TransactWriteItems", lambda: made_of(ticket)), pytest.raises(email_links.SpentLink):
+    with run_before("TransactWriteItems", lambda: made_of(ticket)), pytest.raises(email_links.SpentLink):
         made_of(ticket)
     assert Account.count() == 1
 
@@ -93,6 +93,6 @@ def test_token_works_until_the_hour_is_over(latchkey: TestApp) -> None:
 def test_database_that_fails_is_not_called_a_spent_link(latchkey: TestApp) -> None:
     """The token is still good when it works again."""
     ticket = pending()
-    with failing("TransactWriteItems"), pytest.raises(TransactWriteError):
+    with fail_calls("TransactWriteItems"), pytest.raises(TransactWriteError):
         made_of(ticket)
     assert made_of(ticket).name == "Ada"

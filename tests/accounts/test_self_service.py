@@ -14,9 +14,9 @@ from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.events import record
 from chalicelib.limits import stale_marks, tiers
 from chalicelib.limits.admission import Refused
-from tests.support.console_client import PASSWORD, SOMEWHERE, person
-from tests.support.harness import TestApp, refusal
-from tests.support.interleaving import before
+from tests.support.console_client import CALLER, PASSWORD, new_account
+from tests.support.harness import TestApp, error_of
+from tests.support.interleaving import run_before
 from tests.support.mailbox import Mailbox
 
 BASE = "https://api.example.com"
@@ -33,16 +33,14 @@ def visit(account: Account) -> LoggedIn:
 
 def test_every_change_asks_for_the_password(latchkey: TestApp, box: Mailbox) -> None:
     """Whoever finds an open browser can't take the account over, nor delete it."""
-    account = person()
+    account = new_account()
     someone = visit(account)
     deeds: list[Callable[[], object]] = [
-        lambda: self_service.change_password(
-            someone, caller=SOMEWHERE, password=WRONG, new_password=OTHER, base_url=BASE
-        ),
+        lambda: self_service.change_password(someone, caller=CALLER, password=WRONG, new_password=OTHER, base_url=BASE),
         lambda: self_service.ask_for_email(
-            someone, caller=SOMEWHERE, password=WRONG, email="new@example.com", base_url=BASE
+            someone, caller=CALLER, password=WRONG, email="new@example.com", base_url=BASE
         ),
-        lambda: self_service.delete(someone, caller=SOMEWHERE, password=WRONG),
+        lambda: self_service.delete(someone, caller=CALLER, password=WRONG),
     ]
     for deed in deeds:
         with pytest.raises(errors.InvalidRequest, match="password is wrong"):
@@ -53,8 +51,8 @@ def test_every_change_asks_for_the_password(latchkey: TestApp, box: Mailbox) -> 
 
 def test_password_change_is_told_to_the_address(latchkey: TestApp, box: Mailbox) -> None:
     """If it wasn't the owner, the letter says where to choose another one."""
-    account = person()
-    self_service.change_password(visit(account), caller=SOMEWHERE, password=PASSWORD, new_password=OTHER, base_url=BASE)
+    account = new_account()
+    self_service.change_password(visit(account), caller=CALLER, password=PASSWORD, new_password=OTHER, base_url=BASE)
     letter = box.take_one()
     assert (letter.to, letter.subject) == (account.email, "Your password was changed")
     assert letter.link == f"{BASE}/forgot"
@@ -65,16 +63,16 @@ def test_new_password_must_be_good(latchkey: TestApp, box: Mailbox) -> None:
     for bad in ("short", "passwordpassword", "AdaAdaAdaAda"):
         with pytest.raises(errors.InvalidRequest):
             self_service.change_password(
-                visit(person()), caller=SOMEWHERE, password=PASSWORD, new_password=bad, base_url=BASE
+                visit(new_account()), caller=CALLER, password=PASSWORD, new_password=bad, base_url=BASE
             )
     assert box.take() == []
 
 
 def test_link_to_another_address_goes_there_and_nothing_changes_yet(latchkey: TestApp, box: Mailbox) -> None:
     """Until the link is used the account has its old address."""
-    account = person()
+    account = new_account()
     self_service.ask_for_email(
-        visit(account), caller=SOMEWHERE, password=PASSWORD, email=" New@Example.com ", base_url=BASE
+        visit(account), caller=CALLER, password=PASSWORD, email=" New@Example.com ", base_url=BASE
     )
     letter = box.take_one()
     assert letter.to == "New@example.com"
@@ -84,15 +82,15 @@ def test_link_to_another_address_goes_there_and_nothing_changes_yet(latchkey: Te
 
 def test_taken_address_gets_no_link(latchkey: TestApp, box: Mailbox) -> None:
     """Its owner isn't bothered, and whoever asks isn't told."""
-    taken = person(name="Eve")
-    self_service.ask_for_email(visit(person()), caller=SOMEWHERE, password=PASSWORD, email=taken.email, base_url=BASE)
+    taken = new_account(name="Eve")
+    self_service.ask_for_email(visit(new_account()), caller=CALLER, password=PASSWORD, email=taken.email, base_url=BASE)
     assert box.take() == []
 
 
 def test_deleted_account_is_gone(latchkey: TestApp) -> None:
     """Name and address are nowhere, no list shows it, and the address may sign up again."""
-    account = person(email="ada@example.com", name="Ada Lovelace")
-    self_service.delete(visit(account), caller=SOMEWHERE, password=PASSWORD)
+    account = new_account(email="ada@example.com", name="Ada Lovelace")
+    self_service.delete(visit(account), caller=CALLER, password=PASSWORD)
     assert [found.id for found in find.accounts_after("", 10)] == []
     with pytest.raises(errors.NotFound):
         find.account_by_id(account.id)
@@ -102,36 +100,36 @@ def test_deleted_account_is_gone(latchkey: TestApp) -> None:
         stored = json.dumps(dynamodb.call("Scan", {"TableName": settings.current().table(table)})["Items"])
         assert "ada" not in stored.lower()
         assert "argon2" not in stored
-    assert person(email="ada@example.com").id != account.id
+    assert new_account(email="ada@example.com").id != account.id
 
 
 def test_keys_of_a_deleted_account_stop_though_the_gateway_remembers_them(latchkey: TestApp) -> None:
     """The next request is refused, with the gateway's yes still in its cache."""
-    account = person(tier=tiers.PRO)
+    account = new_account(tier=tiers.PRO)
     key = latchkey.key(account)
     assert latchkey.call("GET", "/v1/users/me", key.secret).status == 200
-    self_service.delete(visit(account), caller=SOMEWHERE, password=PASSWORD)
+    self_service.delete(visit(account), caller=CALLER, password=PASSWORD)
     assert any(key.secret in token for token in latchkey.gateway.cached)
-    assert refusal(latchkey.call("GET", "/v1/users/me", key.secret)) == (401, "invalid_api_key")
+    assert error_of(latchkey.call("GET", "/v1/users/me", key.secret)) == (401, "invalid_api_key")
 
 
 def test_deletion_repeated_by_a_slow_browser_is_a_conflict(latchkey: TestApp) -> None:
     """Who pressed twice is told so; the second press deletes nothing else."""
-    account = person()
+    account = new_account()
     someone = visit(account)
-    self_service.delete(someone, caller=SOMEWHERE, password=PASSWORD)
+    self_service.delete(someone, caller=CALLER, password=PASSWORD)
     with pytest.raises(errors.Conflict):
-        self_service.delete(someone, caller=SOMEWHERE, password=PASSWORD)
+        self_service.delete(someone, caller=CALLER, password=PASSWORD)
 
 
 def test_new_password_that_can_not_be_used_is_about_its_own_field(latchkey: TestApp) -> None:
     """What is seen at a glance costs no attempt; a wrong password is about the other field."""
-    someone = visit(person())
+    someone = visit(new_account())
 
     def refused(password: str, new_password: str) -> str:
         with pytest.raises(errors.InvalidRequest) as told:
             self_service.change_password(
-                someone, caller=SOMEWHERE, password=password, new_password=new_password, base_url=BASE
+                someone, caller=CALLER, password=password, new_password=new_password, base_url=BASE
             )
         return told.value.field
 
@@ -145,20 +143,20 @@ def test_new_password_that_can_not_be_used_is_about_its_own_field(latchkey: Test
 @pytest.mark.parametrize("kind", ["email", "network"])
 def test_guessing_the_password_there_is_guessing_at_log_in(latchkey: TestApp, box: Mailbox, kind: str) -> None:
     """It is counted with it, by address and by network, and refused before the password is looked at."""
-    account = person()
+    account = new_account()
     someone = visit(account)
-    subject = hashed(account.email) if kind == "email" else SOMEWHERE.networks[0]
+    subject = hashed(account.email) if kind == "email" else CALLER.networks[0]
     limit = {"email": 20, "network": 300}[kind]
-    latchkey.counted(f"log-in-{kind}_{subject}", tiers.hourly(f"log-in-{kind}", limit), used=limit - 1)
+    latchkey.set_counters(f"log-in-{kind}_{subject}", tiers.hourly(f"log-in-{kind}", limit), used=limit - 1)
     with pytest.raises(errors.InvalidRequest):
-        self_service.delete(someone, caller=SOMEWHERE, password=WRONG)
+        self_service.delete(someone, caller=CALLER, password=WRONG)
     for deed in (
-        lambda: self_service.delete(someone, caller=SOMEWHERE, password=PASSWORD),
+        lambda: self_service.delete(someone, caller=CALLER, password=PASSWORD),
         lambda: self_service.change_password(
-            someone, caller=SOMEWHERE, password=PASSWORD, new_password=OTHER, base_url=BASE
+            someone, caller=CALLER, password=PASSWORD, new_password=OTHER, base_url=BASE
         ),
         lambda: self_service.ask_for_email(
-            someone, caller=SOMEWHERE, password=PASSWORD, email="b@a.example", base_url=BASE
+            someone, caller=CALLER, password=PASSWORD, email="b@a.example", base_url=BASE
         ),
     ):
         with pytest.raises(Refused):
@@ -167,9 +165,9 @@ def test_guessing_the_password_there_is_guessing_at_log_in(latchkey: TestApp, bo
 
 def test_changed_password_is_stored_and_recorded(latchkey: TestApp, box: Mailbox) -> None:
     """The old one opens nothing any more, and links from before are void."""
-    account = person()
+    account = new_account()
     someone = visit(account)
-    self_service.change_password(someone, caller=SOMEWHERE, password=PASSWORD, new_password=OTHER, base_url=BASE)
+    self_service.change_password(someone, caller=CALLER, password=PASSWORD, new_password=OTHER, base_url=BASE)
     stored = Account.get(account.id)
     assert passwords.matches(OTHER, stored.password_hash)
     assert not passwords.matches(PASSWORD, stored.password_hash)
@@ -180,7 +178,7 @@ def test_changed_password_is_stored_and_recorded(latchkey: TestApp, box: Mailbox
 @pytest.mark.parametrize("meanwhile", ["password", "logged_out_everywhere", "logged_out"])
 def test_password_change_that_was_outrun_changes_nothing(latchkey: TestApp, box: Mailbox, meanwhile: str) -> None:
     """Another one came first, or the session that asks for it has ended; no letter says otherwise."""
-    account = person()
+    account = new_account()
     someone = visit(account)
     if meanwhile == "logged_out":
         Session(someone.session.digest).delete()
@@ -189,7 +187,7 @@ def test_password_change_that_was_outrun_changes_nothing(latchkey: TestApp, box:
         Account(account.id).update(actions=[what])
     before = Account.get(account.id).serialize()
     with pytest.raises(errors.Conflict, match="The password was changed meanwhile"):
-        self_service.change_password(someone, caller=SOMEWHERE, password=PASSWORD, new_password=OTHER, base_url=BASE)
+        self_service.change_password(someone, caller=CALLER, password=PASSWORD, new_password=OTHER, base_url=BASE)
     assert Account.get(account.id).serialize() == before
     assert (Session.count() == 0) is (meanwhile == "logged_out")
     assert box.take() == []
@@ -197,19 +195,19 @@ def test_password_change_that_was_outrun_changes_nothing(latchkey: TestApp, box:
 
 def test_another_address_can_not_be_confirmed_where_no_mail_is_sent(latchkey: TestApp) -> None:
     """It says whom to ask, before anything is counted."""
-    someone = visit(person())
+    someone = visit(new_account())
     with telemetry.calls_watched() as calls, pytest.raises(errors.Conflict, match="sends no mail"):
-        self_service.ask_for_email(someone, caller=SOMEWHERE, password=PASSWORD, email="new@example.com", base_url=BASE)
+        self_service.ask_for_email(someone, caller=CALLER, password=PASSWORD, email="new@example.com", base_url=BASE)
     assert calls.made == []
 
 
 def test_link_to_another_address_is_its_accounts_and_void_with_its_sessions(latchkey: TestApp, box: Mailbox) -> None:
     """As any other link; a taken address stores one, too, or the time would tell."""
-    one, other, taken = person(), person(), person(name="Eve")
+    one, other, taken = new_account(), new_account(), new_account(name="Eve")
     made = []
     for account, email in ((one, "New@example.com"), (other, taken.email)):
         with telemetry.calls_watched() as calls:
-            self_service.ask_for_email(visit(account), caller=SOMEWHERE, password=PASSWORD, email=email, base_url=BASE)
+            self_service.ask_for_email(visit(account), caller=CALLER, password=PASSWORD, email=email, base_url=BASE)
         made.append(calls.made)
     assert made[0] == made[1]
     assert len(box.take()) == 1
@@ -222,11 +220,11 @@ def test_link_to_another_address_is_its_accounts_and_void_with_its_sessions(latc
 
 def test_deletion_takes_everything_off_the_account_and_begins_its_ending(latchkey: TestApp) -> None:
     """At once: the rest is deleted from there, slice by slice; its last event says so."""
-    account = person(email="Ada@example.com")
+    account = new_account(email="Ada@example.com")
     Account(account.id).update(actions=[Account.live_keys.set({"key_1": 0})])
     someone = visit(account)
     latchkey.clock.forward(1)
-    ending = self_service.delete(someone, caller=SOMEWHERE, password=PASSWORD)
+    ending = self_service.delete(someone, caller=CALLER, password=PASSWORD)
     stump = Account.get(account.id)
     assert [stump.status, stump.email, stump.typed_email, stump.name] == ["deleted", "deleted", None, "deleted"]
     assert (stump.live_keys.as_dict(), stump.session_epoch) == ({}, 1)
@@ -240,26 +238,26 @@ def test_deletion_takes_everything_off_the_account_and_begins_its_ending(latchke
 
 def test_deletion_of_an_account_that_has_moved_meanwhile_is_a_conflict(latchkey: TestApp) -> None:
     """Its new address would stay claimed; and a claim that is another's isn't given up."""
-    account = person()
+    account = new_account()
     someone = visit(account)
     Account(account.id).update(actions=[Account.email.set("new@example.com")])
     with pytest.raises(errors.Conflict, match="The account was changed meanwhile"):
-        self_service.delete(someone, caller=SOMEWHERE, password=PASSWORD)
+        self_service.delete(someone, caller=CALLER, password=PASSWORD)
     Account(account.id).update(actions=[Account.email.set(account.email)])
     Email(account.email, account_id="acc_other").save()
     with pytest.raises(errors.Conflict):
-        self_service.delete(someone, caller=SOMEWHERE, password=PASSWORD)
+        self_service.delete(someone, caller=CALLER, password=PASSWORD)
     assert ([each.account_id for each in Email.scan()], Account.get(account.id).status) == (["acc_other"], "active")
 
 
 def test_deletion_that_is_not_told_everywhere_says_so(latchkey: TestApp) -> None:
     """The account is deleted, and its keys may be accepted for some minutes."""
-    account = person()
+    account = new_account()
     someone = visit(account)
     lost = {"TableName": settings.current().table("windows")}
     with (
-        before("TransactWriteItems", lambda: dynamodb.call("DeleteTable", lost)),
+        run_before("TransactWriteItems", lambda: dynamodb.call("DeleteTable", lost)),
         pytest.raises(errors.Unavailable, match="up to 5 more minutes"),
     ):
-        self_service.delete(someone, caller=SOMEWHERE, password=PASSWORD)
+        self_service.delete(someone, caller=CALLER, password=PASSWORD)
     assert Account.get(account.id).status == "deleted"

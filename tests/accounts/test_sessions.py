@@ -12,9 +12,9 @@ from chalicelib.core import errors, secrets, settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.events import kinds, record
 from chalicelib.limits import tiers
-from tests.support.console_client import PASSWORD, SOMEWHERE, person
+from tests.support.console_client import CALLER, PASSWORD, new_account
 from tests.support.harness import TestApp
-from tests.support.interleaving import before
+from tests.support.interleaving import run_before
 
 HOUR_S = 3_600
 OTHER = "harmonica wolverine custard"
@@ -29,7 +29,7 @@ def someone(secret: str) -> LoggedIn:
 
 def test_session_lasts_12_hours_without_a_visit(latchkey: TestApp) -> None:
     """Unused for 12 hours a session is over, and not a millisecond before."""
-    account = person()
+    account = new_account()
     used, unused = sessions.open_session(account), sessions.open_session(account)
     latchkey.clock.forward(12 * HOUR_S - 0.001)
     assert someone(used).account.id == account.id
@@ -40,7 +40,7 @@ def test_session_lasts_12_hours_without_a_visit(latchkey: TestApp) -> None:
 
 def test_session_lasts_14_days_in_all(latchkey: TestApp) -> None:
     """However often it is used, after 14 days a session is over."""
-    secret = sessions.open_session(person())
+    secret = sessions.open_session(new_account())
     for _ in range(14 * 24 // 6 - 1):
         latchkey.clock.forward(6 * HOUR_S)
         someone(secret)
@@ -52,7 +52,7 @@ def test_session_lasts_14_days_in_all(latchkey: TestApp) -> None:
 
 def test_visit_is_noted_at_most_every_5_minutes(latchkey: TestApp) -> None:
     """Looking at pages costs reads; only the first look in five minutes costs a write."""
-    secret = sessions.open_session(person())
+    secret = sessions.open_session(new_account())
     written = []
     for _ in range(4):
         with telemetry.calls_watched() as calls:
@@ -64,7 +64,7 @@ def test_visit_is_noted_at_most_every_5_minutes(latchkey: TestApp) -> None:
 
 def test_visit_noted_late_ends_no_session_early(latchkey: TestApp) -> None:
     """A look within five minutes isn't noted, so idleness counts from the noted one: at most 5 minutes too strict."""
-    secret = sessions.open_session(person())
+    secret = sessions.open_session(new_account())
     latchkey.clock.forward(299)
     someone(secret)
     latchkey.clock.forward(12 * HOUR_S - 300)
@@ -73,10 +73,10 @@ def test_visit_noted_late_ends_no_session_early(latchkey: TestApp) -> None:
 
 def test_password_change_ends_every_other_session(latchkey: TestApp) -> None:
     """The one that changed the password goes on; the others are over."""
-    account = person()
+    account = new_account()
     kept, ended = sessions.open_session(account), sessions.open_session(account)
     self_service.change_password(
-        someone(kept), caller=SOMEWHERE, password=PASSWORD, new_password=OTHER, base_url="https://api.example.com"
+        someone(kept), caller=CALLER, password=PASSWORD, new_password=OTHER, base_url="https://api.example.com"
     )
     assert someone(kept).account.session_epoch == 1
     assert sessions.session_of(ended) is None
@@ -84,7 +84,7 @@ def test_password_change_ends_every_other_session(latchkey: TestApp) -> None:
 
 def test_suspension_ends_sessions_for_good(latchkey: TestApp) -> None:
     """A suspended person is logged out, and stays so when the account is reinstated."""
-    account = person()
+    account = new_account()
     secret = sessions.open_session(account)
     change.set_standing(account.id, tier=None, status=states.SUSPENDED, actor="operator")
     assert sessions.session_of(secret) is None
@@ -95,16 +95,16 @@ def test_suspension_ends_sessions_for_good(latchkey: TestApp) -> None:
 
 def test_deletion_ends_sessions(latchkey: TestApp) -> None:
     """With the account its sessions are gone."""
-    account = person()
+    account = new_account()
     leaving, other = sessions.open_session(account), sessions.open_session(account)
-    self_service.delete(someone(leaving), caller=SOMEWHERE, password=PASSWORD)
+    self_service.delete(someone(leaving), caller=CALLER, password=PASSWORD)
     assert sessions.session_of(leaving) is None
     assert sessions.session_of(other) is None
 
 
 def test_tier_change_ends_no_session(latchkey: TestApp) -> None:
     """What has nothing to do with who may log in logs nobody out."""
-    account = person()
+    account = new_account()
     secret = sessions.open_session(account)
     change.set_standing(account.id, tier=tiers.PRO, status=None, actor="operator")
     assert someone(secret).account.tier == "pro"
@@ -112,17 +112,17 @@ def test_tier_change_ends_no_session(latchkey: TestApp) -> None:
 
 def test_session_opened_by_an_old_copy_of_the_account_is_over(latchkey: TestApp) -> None:
     """A log-in that was under way while the password changed leads nowhere."""
-    before = person()
+    before = new_account()
     secret = sessions.open_session(before)
     self_service.change_password(
-        someone(secret), caller=SOMEWHERE, password=PASSWORD, new_password=OTHER, base_url="https://api.example.com"
+        someone(secret), caller=CALLER, password=PASSWORD, new_password=OTHER, base_url="https://api.example.com"
     )
     assert sessions.session_of(sessions.open_session(before)) is None
 
 
 def test_closed_session_is_over_and_closing_it_again_is_harmless(latchkey: TestApp) -> None:
     """A log-out ends one session; the same person's other one goes on."""
-    account = person()
+    account = new_account()
     secret, other = sessions.open_session(account), sessions.open_session(account)
     for _ in range(2):
         sessions.close_session(secret)
@@ -132,12 +132,12 @@ def test_closed_session_is_over_and_closing_it_again_is_harmless(latchkey: TestA
 
 def test_device_is_no_session_and_a_session_no_device(latchkey: TestApp) -> None:
     """A device's secret says where someone logged in before; it lets nobody in."""
-    account = person()
+    account = new_account()
     device, session = sessions.remember_device(account), sessions.open_session(account)
     assert sessions.session_of(device) is None
     assert not sessions.knows_device(session, account)
     assert sessions.knows_device(device, account)
-    assert not sessions.knows_device(device, person(name="Eve"))
+    assert not sessions.knows_device(device, new_account(name="Eve"))
     assert not sessions.knows_device(device, None)
 
 
@@ -161,7 +161,7 @@ ENDS: dict[str, Callable[[Account], object]] = {
 @pytest.mark.parametrize("verified", [True, False], ids=["verified", "first_proof"])
 def test_device_is_forgotten_with_the_sessions(latchkey: TestApp, what: str, verified: bool) -> None:
     """Whoever was in an account has no attempts of their own any more once its user has acted."""
-    account = person(verified=verified)
+    account = new_account(verified=verified)
     device = sessions.remember_device(account)
     ENDS[what](account)
     assert not sessions.knows_device(device, Account.get(account.id))
@@ -183,7 +183,7 @@ def test_unknown_secret_opens_nothing(latchkey: TestApp) -> None:
 
 def test_secrets_of_sessions_and_devices_are_not_stored(latchkey: TestApp) -> None:
     """The table holds digests: whoever reads it can't log in. Each item says when it may be deleted."""
-    account = person()
+    account = new_account()
     handed_out = [sessions.open_session(account), sessions.remember_device(account)]
     stored = dynamodb.call("Scan", {"TableName": settings.current().table("sessions")})["Items"]
     for secret in handed_out:
@@ -194,7 +194,7 @@ def test_secrets_of_sessions_and_devices_are_not_stored(latchkey: TestApp) -> No
 
 def test_session_stores_where_it_was_opened_and_is_recorded(latchkey: TestApp) -> None:
     """By network and browser where they are known; it is deleted after 14 days, a remembered device after a year."""
-    account = person()
+    account = new_account()
     account.session_epoch = 3
     sessions.open_session(account, network="203.0.113.0/24", browser="Firefox")
     sessions.open_session(account)
@@ -216,7 +216,7 @@ def test_session_stores_where_it_was_opened_and_is_recorded(latchkey: TestApp) -
 
 def test_remembered_device_is_of_its_account_and_epoch_alone(latchkey: TestApp) -> None:
     """Neither another account of the same epoch knows it, nor its own of another epoch."""
-    account = person()
+    account = new_account()
     device = sessions.remember_device(account, is_raised=True)
     assert not sessions.knows_device(device, account)
     sessions.end_all(account.id)
@@ -226,7 +226,7 @@ def test_remembered_device_is_of_its_account_and_epoch_alone(latchkey: TestApp) 
 
 def test_live_sessions_are_listed_newest_first_in_pages(latchkey: TestApp) -> None:
     """The id from where to go on stands beside each full page; what is over is looked at, and left out."""
-    account = person()
+    account = new_account()
     made = []
     for number in range(5):
         latchkey.clock.forward(1)
@@ -252,7 +252,7 @@ def test_live_sessions_are_listed_newest_first_in_pages(latchkey: TestApp) -> No
 
 def test_one_session_is_found_and_ended_by_its_id(latchkey: TestApp) -> None:
     """Once, with its event; somebody else's, or what is no id, is not found."""
-    account, other = person(), person(name="Eve")
+    account, other = new_account(), new_account(name="Eve")
     secret = sessions.open_session(account)
     session_id = someone(secret).session.id
     for account_id, wrong in ((other.id, session_id), (account.id, "ses_" + "0" * 20), (account.id, "nonsense")):
@@ -268,7 +268,7 @@ def test_one_session_is_found_and_ended_by_its_id(latchkey: TestApp) -> None:
 
 def test_log_out_everywhere_is_recorded_and_needs_an_account(latchkey: TestApp) -> None:
     """A deleted one doesn't come back by it."""
-    account = person()
+    account = new_account()
     secret = sessions.open_session(account)
     sessions.end_all(account.id)
     assert sessions.session_of(secret) is None
@@ -281,9 +281,9 @@ def test_log_out_everywhere_is_recorded_and_needs_an_account(latchkey: TestApp) 
 
 def test_page_that_was_under_way_brings_no_session_back(latchkey: TestApp) -> None:
     """A log-out between the look at a session and the note that it was seen stands."""
-    secret = sessions.open_session(person())
+    secret = sessions.open_session(new_account())
     latchkey.clock.forward(300)
-    with before("UpdateItem", lambda: sessions.close_session(secret)):
+    with run_before("UpdateItem", lambda: sessions.close_session(secret)):
         someone(secret)
     assert Session.count() == 0
 
@@ -291,7 +291,7 @@ def test_page_that_was_under_way_brings_no_session_back(latchkey: TestApp) -> No
 @pytest.mark.parametrize("status", ["suspended", "deleted"])
 def test_session_of_an_account_that_is_not_active_is_over(latchkey: TestApp, status: str) -> None:
     """Whatever its epoch; so is one whose account isn't there at all."""
-    account = person()
+    account = new_account()
     secret = sessions.open_session(account)
     account.update(actions=[Account.status.set(status)])
     assert sessions.session_of(secret) is None

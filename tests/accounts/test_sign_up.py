@@ -16,12 +16,12 @@ from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.credentials.issue import new_key
 from chalicelib.limits import tiers
 from chalicelib.limits.admission import Refused
-from tests.support.console_client import PASSWORD, SOMEWHERE, hash_of, person
+from tests.support.console_client import CALLER, PASSWORD, hash_of, new_account
 from tests.support.harness import TestApp
 from tests.support.mailbox import Mailbox
 
 BASE = "https://api.example.com"
-HERE = SignUpRequest(SOMEWHERE.networks, browser="digest of a cookie", after="/settings/usage")
+HERE = SignUpRequest(CALLER.networks, browser="digest of a cookie", after="/settings/usage")
 NAME = "Pay now: https://evil.example.net"
 
 
@@ -32,7 +32,7 @@ def signs_up(email: str = "Ada@Example.com", *, name: str = "Ada", password: str
 
 def asks_for_reset(email: str) -> None:
     """Ask for another password."""
-    ask_for_reset(email=email, caller=SOMEWHERE, base_url=BASE)
+    ask_for_reset(email=email, caller=CALLER, base_url=BASE)
 
 
 def tables_holding(text: str) -> set[str]:
@@ -65,13 +65,13 @@ def test_sign_up_stores_a_token_and_nothing_else_where_mail_is_sent(latchkey: Te
     letter = box.take_one()
     assert (letter.to, letter.subject) == ("Ada@example.com", "Confirm your email address")
     assert letter.link.startswith(f"{BASE}/verify?ticket=lk_ml_")
-    assert tables_holding(letter.ticket.rpartition("_")[2]) == set()
+    assert tables_holding(letter.token.rpartition("_")[2]) == set()
 
 
 def test_spent_sign_up_makes_a_free_verified_account_and_forgets_the_rest(latchkey: TestApp, box: Mailbox) -> None:
     """Nobody signs up as an admin or with a tier; of the token nothing is left that tells who it was."""
     signs_up()
-    ticket = email_links.looked_up(box.take_one().ticket, pending_sign_up.PURPOSE)
+    ticket = email_links.looked_up(box.take_one().token, pending_sign_up.PURPOSE)
     account = pending_sign_up.make_account(ticket, name="Ada", password_hash=str(ticket.password_hash))
     found = find.account_by_email("ADA@example.com")
     assert (found.id, found.tier, found.admin, found.status) == (account.id, "free", False, "active")
@@ -88,9 +88,9 @@ def test_spent_sign_up_makes_a_free_verified_account_and_forgets_the_rest(latchk
 def test_first_of_two_tokens_for_one_address_wins(latchkey: TestApp, box: Mailbox) -> None:
     """The other one then says that the address has an account, and changes nothing of it."""
     signs_up(name="Eve")
-    by_eve = email_links.looked_up(box.take_one().ticket, pending_sign_up.PURPOSE)
+    by_eve = email_links.looked_up(box.take_one().token, pending_sign_up.PURPOSE)
     signs_up(name="Ada")
-    by_ada = email_links.looked_up(box.take_one().ticket, pending_sign_up.PURPOSE)
+    by_ada = email_links.looked_up(box.take_one().token, pending_sign_up.PURPOSE)
     made = pending_sign_up.make_account(by_ada, name="Ada", password_hash="ada")
     with pytest.raises(pending_sign_up.HasAccount):
         pending_sign_up.make_account(by_eve, name="Eve", password_hash="eve")
@@ -102,7 +102,7 @@ def test_token_works_once_and_for_an_hour(latchkey: TestApp, box: Mailbox) -> No
     """What decides is the moment of use, not the look before it."""
     signs_up()
     signs_up("eve@example.com")
-    once, late = (email_links.looked_up(letter.ticket, pending_sign_up.PURPOSE) for letter in box.take())
+    once, late = (email_links.looked_up(letter.token, pending_sign_up.PURPOSE) for letter in box.take())
     pending_sign_up.make_account(once, name="Ada", password_hash="x")
     with pytest.raises(email_links.SpentLink):
         pending_sign_up.make_account(once, name="Ada", password_hash="x")
@@ -120,20 +120,20 @@ def test_pending_sign_up_shows_nothing_in_a_traceback() -> None:
 
 def test_log_in_answers_alike_for_unknown_wrong_and_pending(latchkey: TestApp, box: Mailbox) -> None:
     """Whoever logs in with the password of their own sign-up learns nothing of the address: same calls, same words."""
-    person(email="known@example.com").update(actions=[Account.password_hash.set(hash_of("another one entirely"))])
+    new_account(email="known@example.com").update(actions=[Account.password_hash.set(hash_of("another one entirely"))])
     for email in ("known@example.com", "pending@example.com"):
         signs_up(email)
     made = []
     for email in ("known@example.com", "pending@example.com", "unknown@example.com"):
         with telemetry.calls_watched() as calls, pytest.raises(WrongLogIn) as refused:
-            log_in(email=email, password=PASSWORD, caller=SOMEWHERE)
+            log_in(email=email, password=PASSWORD, caller=CALLER)
         made.append((calls.made, refused.value.message))
     assert made[0] == made[1] == made[2]
 
 
 def test_sign_up_with_a_known_address_changes_nothing_and_tells_its_owner(latchkey: TestApp, box: Mailbox) -> None:
     """Neither name nor password of the account change; the letter holds no ticket."""
-    account = person(email="ada@example.com")
+    account = new_account(email="ada@example.com")
     signs_up("ADA@example.com", name="Mallory", password="harmonica wolverine custard")
     assert find.account_by_email("ada@example.com").password_hash == account.password_hash
     letter = box.take_one()
@@ -146,7 +146,7 @@ def test_sign_up_with_a_known_address_changes_nothing_and_tells_its_owner(latchk
 
 def test_known_address_stores_what_a_new_one_does(latchkey: TestApp, box: Mailbox) -> None:
     """An item of the same size and attributes, whose link is sent to nobody."""
-    person(email="ada@example.com")
+    new_account(email="ada@example.com")
     signs_up("ada@example.com")
     signs_up("eve@example.com")
     items = dynamodb.call("Scan", {"TableName": settings.current().table("tickets")})["Items"]
@@ -168,7 +168,7 @@ def test_sign_up_makes_the_account_at_once_where_no_mail_is_sent(latchkey: TestA
     signs_up(name="Eve", password="harmonica wolverine custard")
     account = find.account_by_email("ada@example.com")
     assert (account.name, account.is_verified) == ("Ada", False)
-    assert log_in(email="ada@example.com", password=PASSWORD, caller=SOMEWHERE).id == account.id
+    assert log_in(email="ada@example.com", password=PASSWORD, caller=CALLER).id == account.id
     assert (Account.count(), Ticket.count()) == (1, 0)
 
 
@@ -176,7 +176,7 @@ def test_sign_up_makes_the_account_at_once_where_no_mail_is_sent(latchkey: TestA
 def test_network_has_30_sign_ups_an_hour(latchkey: TestApp, box: Mailbox, with_mail: bool) -> None:
     """The next is refused for whatever address, before its password is judged and before any mail; not elsewhere."""
     folder = settings.current().mail_folder if with_mail else ""
-    latchkey.counted("sign-ups_203.0.113.7", tiers.SIGN_UPS, used=29)
+    latchkey.set_counters("sign-ups_203.0.113.7", tiers.SIGN_UPS, used=29)
     with settings.in_use(replace(settings.current(), mail_folder=folder)):
         signs_up()
         with telemetry.calls_watched() as calls, pytest.raises(Refused) as refused:
@@ -201,7 +201,7 @@ def test_what_is_wrong_at_a_glance_uses_up_no_sign_up(latchkey: TestApp, box: Ma
 
 def test_each_kind_of_mail_has_an_allowance_of_its_own(latchkey: TestApp, box: Mailbox) -> None:
     """Sign-ups with somebody's address use up no mail by which they choose another password, nor resets the other."""
-    person(email="ada@example.com")
+    new_account(email="ada@example.com")
     for _ in range(12):
         signs_up("ada@example.com")
     assert len(box.take()) == 5
@@ -221,7 +221,7 @@ def test_spellings_of_an_address_share_its_allowance(latchkey: TestApp, box: Mai
 
 def test_network_asks_for_30_resets_an_hour(latchkey: TestApp, box: Mailbox) -> None:
     """Whatever addresses it asks for; sign-ups from there go on."""
-    latchkey.counted("mail-reset-network_203.0.113.7", tiers.RESET_MAILS.network, used=30)
+    latchkey.set_counters("mail-reset-network_203.0.113.7", tiers.RESET_MAILS.network, used=30)
     with pytest.raises(Refused):
         asks_for_reset("ada@example.com")
     signs_up()
@@ -233,8 +233,8 @@ def test_48_holds_what_a_64_alone_would_not(latchkey: TestApp, box: Mailbox) -> 
     statuses = []
     for number in range(5):
         networks = (f"2001:db8:1:{number}::/64", "2001:db8:1::/48")
-        latchkey.counted(f"sign-ups_{networks[0]}", tiers.SIGN_UPS, used=29)
-        latchkey.counted("sign-ups_2001:db8:1::/48", tiers.SIGN_UPS, used=30 * number + 29 if number < 4 else 120)
+        latchkey.set_counters(f"sign-ups_{networks[0]}", tiers.SIGN_UPS, used=29)
+        latchkey.set_counters("sign-ups_2001:db8:1::/48", tiers.SIGN_UPS, used=30 * number + 29 if number < 4 else 120)
         for _ in range(2):
             try:
                 sign_up(
@@ -252,7 +252,7 @@ def test_48_holds_what_a_64_alone_would_not(latchkey: TestApp, box: Mailbox) -> 
 
 def test_mail_to_an_unverified_address_holds_nobodys_words(latchkey: TestApp, box: Mailbox) -> None:
     """Neither text nor subject: a stranger must not have us send their words to whom they like."""
-    made = person(email="known@example.com", name=NAME, verified=False)
+    made = new_account(email="known@example.com", name=NAME, verified=False)
     signs_up("new@example.com", name=NAME)
     signs_up("known@example.com", name=NAME)
     asks_for_reset("known@example.com")
@@ -274,7 +274,7 @@ def test_mail_to_an_unverified_address_holds_nobodys_words(latchkey: TestApp, bo
 
 def test_reset_is_sent_to_a_known_address_only(latchkey: TestApp, box: Mailbox) -> None:
     """A stranger's address gets no mail from us."""
-    person(email="ada@example.com")
+    new_account(email="ada@example.com")
     asks_for_reset("ADA@example.com")
     letter = box.take_one()
     assert letter.to == "ada@example.com"
@@ -285,7 +285,7 @@ def test_reset_is_sent_to_a_known_address_only(latchkey: TestApp, box: Mailbox) 
 
 def test_reset_goes_to_the_address_as_it_was_signed_up_with(latchkey: TestApp, box: Mailbox) -> None:
     """Not to another spelling that whoever asks has typed."""
-    person(email="J\u00f6rg@fa\u00df.example")
+    new_account(email="J\u00f6rg@fa\u00df.example")
     asks_for_reset("j\u00d6rg@xn--fa-hia.example")
     assert box.take_one().to == "J\u00f6rg@xn--fa-hia.example"
 
@@ -293,7 +293,7 @@ def test_reset_goes_to_the_address_as_it_was_signed_up_with(latchkey: TestApp, b
 @pytest.mark.parametrize("what", ["sign_up", "reset"])
 def test_known_and_unknown_address_make_the_same_calls(latchkey: TestApp, box: Mailbox, what: str) -> None:
     """The same calls in the same order: one more read would tell by the time it takes."""
-    person(email="ada@example.com")
+    new_account(email="ada@example.com")
     made = []
     for email in ("ada@example.com", "nobody@example.com"):
         with telemetry.calls_watched() as calls:
@@ -304,26 +304,26 @@ def test_known_and_unknown_address_make_the_same_calls(latchkey: TestApp, box: M
 
 def test_verification_is_asked_for_five_times_an_hour(latchkey: TestApp, box: Mailbox) -> None:
     """By its person, who is told when it was too often, from this address or by this network."""
-    account = person(email="Ada@example.com", verified=False)
+    account = new_account(email="Ada@example.com", verified=False)
     account.session_epoch = 2
     for _ in range(5):
-        send_verification(account, networks=SOMEWHERE.networks, base_url=BASE)
+        send_verification(account, networks=CALLER.networks, base_url=BASE)
     letter = box.take()[0]
     assert letter.to == "Ada@example.com"
     assert letter.link.startswith(f"{BASE}/verify?ticket=lk_ml_")
-    ticket = email_links.looked_up(letter.ticket, email_links.VERIFY_EMAIL)
+    ticket = email_links.looked_up(letter.token, email_links.VERIFY_EMAIL)
     assert (ticket.account_id, ticket.email, ticket.epoch) == (account.id, "ada@example.com", 2)
     with pytest.raises(Refused):
         send_verification(account, networks=("198.51.100.1",), base_url=BASE)
-    latchkey.counted("mail-verification-network_203.0.113.7", tiers.VERIFICATION_MAILS.network, used=30)
+    latchkey.set_counters("mail-verification-network_203.0.113.7", tiers.VERIFICATION_MAILS.network, used=30)
     with pytest.raises(Refused):
-        send_verification(person(verified=False), networks=SOMEWHERE.networks, base_url=BASE)
+        send_verification(new_account(verified=False), networks=CALLER.networks, base_url=BASE)
     assert box.take() == []
 
 
 def test_reset_link_is_of_the_account_and_void_with_its_sessions(latchkey: TestApp, box: Mailbox) -> None:
     """For an address that nobody has, a link of nobody's is stored: it takes as long, and looks alike."""
-    account = person(email="ada@example.com")
+    account = new_account(email="ada@example.com")
     account.update(actions=[Account.session_epoch.set(3)])
     for email in ("ada@example.com", "Eve@example.com"):
         asks_for_reset(email)

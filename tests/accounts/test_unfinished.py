@@ -6,7 +6,7 @@ from chalicelib.accounts import unfinished
 from chalicelib.accounts.unfinished import OF_PROOF, Unfinished
 from chalicelib.core import clock
 from tests.support.harness import TestApp
-from tests.support.interleaving import sent
+from tests.support.interleaving import record_calls
 
 
 def begun() -> Unfinished:
@@ -98,6 +98,6 @@ def test_ending_that_another_function_finished_does_not_come_back(latchkey: Test
 def test_what_is_unfinished_is_read_as_it_is_now(latchkey: TestApp) -> None:
     """One that began a moment ago isn't overlooked."""
     begun()
-    with sent() as calls:
+    with record_calls() as calls:
         list(unfinished.all_there_are())
     assert [request["ConsistentRead"] for _, request in calls] == [True]

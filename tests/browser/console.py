@@ -53,31 +53,33 @@ class Console:
         """Return someone with a new account."""
         email = email or f"{randomness.base62(8).lower()}@example.com"
         asked = {"email": email, "name": name, "tier": tier, "admin": admin, "verified": verified}
-        return Person(subprocess_server.ask(self.process, do="account", password=password, **asked)["id"], email, name)
+        return Person(
+            subprocess_server.send_command(self.process, do="account", password=password, **asked)["id"], email, name
+        )
 
     def session(self, person: Person) -> str:
         """Return the secret of a new session, as its cookie carries it."""
-        return str(subprocess_server.ask(self.process, do="session", account_id=person.id)["session"])
+        return str(subprocess_server.send_command(self.process, do="session", account_id=person.id)["session"])
 
     def key(self, person: Person, *scopes: str, name: str = "Test key") -> Key:
         """Return a new key of a person, with read and write unless other scopes are named."""
         return Key(
-            **subprocess_server.ask(
+            **subprocess_server.send_command(
                 self.process, do="key", account_id=person.id, name=name, scopes=scopes or ["read", "write"]
             )
         )
 
     def unusual(self, person: Person, key_id: str, why: str) -> None:
         """Let something unusual be noticed about a key."""
-        subprocess_server.ask(self.process, do="unusual", account_id=person.id, key_id=key_id, why=why)
+        subprocess_server.send_command(self.process, do="unusual", account_id=person.id, key_id=key_id, why=why)
 
     def leaked(self, key: Key) -> None:
         """Report a key as found in a place that isn't public."""
-        subprocess_server.ask(self.process, do="leaked", secret=key.secret)
+        subprocess_server.send_command(self.process, do="leaked", secret=key.secret)
 
     def demo(self, person: Person) -> dict[str, str]:
         """Give a person keys of every state and a month of usage; return the ids of the keys by name."""
-        keys: dict[str, str] = subprocess_server.ask(self.process, do="demo", account_id=person.id)["keys"]
+        keys: dict[str, str] = subprocess_server.send_command(self.process, do="demo", account_id=person.id)["keys"]
         return keys
 
     def status(self, secret: str) -> int:
@@ -88,13 +90,13 @@ class Console:
     @contextmanager
     def crowded(self) -> Iterator[None]:
         """Refuse every page for the length of a `with` block: this second's burst is used up."""
-        subprocess_server.ask(self.process, do="crowd")
+        subprocess_server.send_command(self.process, do="crowd")
         yield
         self.forward(1)
 
     def forward(self, seconds: float) -> None:
         """Move the server's clock."""
-        subprocess_server.ask(self.process, do="forward", seconds=seconds)
+        subprocess_server.send_command(self.process, do="forward", seconds=seconds)
 
     def letters(self, to: str) -> list[str]:
         """Return the mail that came to an address, the newest last."""
@@ -114,7 +116,7 @@ def served(folder: Path, **environment: str) -> Iterator[Console]:
     database = engine.start(folder / "console.db", say=False)
     told = {"AWS_ENDPOINT_URL": database.url, "LATCHKEY_MAIL_FOLDER": str(folder / "mail"), **environment}
     try:
-        with subprocess_server.running("tests.browser.server", folder / "server.log", **told) as process:
-            yield Console(subprocess_server.said(process)["url"], folder / "mail", process)
+        with subprocess_server.run_module("tests.browser.server", folder / "server.log", **told) as process:
+            yield Console(subprocess_server.read_line(process)["url"], folder / "mail", process)
     finally:
         database.stop()

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler
 
-from tests.support.serving import CrowdServer
+from tests.support.threaded_server import ThreadedServer
 
 HOSTS = ("127.0.0.1", "localhost", "127.0.0.1")
 """A host of its own for each hop: `localhost` is another site than `127.0.0.1`, not only another port."""
@@ -29,7 +29,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Print nothing."""
 
 
-class Hop(CrowdServer):
+class Hop(ThreadedServer):
     """An origin that redirects to `onward`, or shows a page where that is empty."""
 
     def __init__(self, host: str, onward: str) -> None:

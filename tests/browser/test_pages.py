@@ -73,7 +73,7 @@ def test_page_is_accessible_and_fits(sight: Sight, window: Page, onlookers: Brow
     Colours are the theme's and places the width's, so each theme and each width is looked at, not every pair of them;
     axe, which takes seconds, looks at every other page in the one and at the rest in the other.
     """
-    closely = LOOKS if exhaustive.IS_ASKED_FOR else (LOOKS[SIGHTS.index(sight) % len(LOOKS)],)
+    closely = LOOKS if exhaustive.IS_ENABLED else (LOOKS[SIGHTS.index(sight) % len(LOOKS)],)
     if sight.who:
         onlookers.log_in_quietly(window, getattr(cast, sight.who))
     sight.open(window, cast)

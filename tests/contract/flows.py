@@ -20,7 +20,7 @@ from typing import Any
 
 from chalicelib.accounts import sessions
 from chalicelib.accounts.tables import Account
-from infra.standin import Answer
+from infra.local_gateway.response import Response
 from tests.oauth.flow import PKCE, App, Person, basic, registered
 from tests.support.harness import TestApp
 
@@ -97,7 +97,7 @@ class Flow:
         return app
 
 
-def new_names(answer: Answer) -> dict[str, str]:
+def new_names(answer: Response) -> dict[str, str]:
     """Return names for what an answer has made."""
     code = re.search(r"[?&]code=([^&]+)", answer.header("Location") or "")
     names = {"new_code": code[1]} if code else {}

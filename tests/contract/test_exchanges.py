@@ -44,7 +44,7 @@ from chalicelib.credentials.issue import Issued
 from chalicelib.credentials.tables import Credential
 from chalicelib.credentials.verify import verify
 from chalicelib.limits import tiers
-from infra.standin import Answer
+from infra.local_gateway.response import Response
 from tests.contract.flows import Flow, new_names
 from tests.support import conformance
 from tests.support.failing_view import gateway_with_fault
@@ -127,27 +127,27 @@ class Play:
     def count(self, **counters: int) -> None:
         """Write counters as if so many requests had come."""
         for tier in tiers.OF_ACCOUNTS:
-            self.latchkey.counted(self.ada.id, tier, **counters)
-        self.latchkey.counted(f"ip_{VISITOR}", tiers.ANONYMOUS, **counters)
+            self.latchkey.set_counters(self.ada.id, tier, **counters)
+        self.latchkey.set_counters(f"ip_{VISITOR}", tiers.ANONYMOUS, **counters)
 
-    def request(self, text: str) -> Answer:
+    def request(self, text: str) -> Response:
         """Send the request of a file."""
         head, _, body = text.strip("\n").partition("\n\n")
         first, *lines = head.split("\n")
         method, target, _ = first.split(" ")
-        headers = [(name, self.filled(value)) for name, _, value in (line.partition(": ") for line in lines)]
-        target = self.filled(target)
-        answer = self.latchkey.gateway.handle(method, target, headers, self.filled(body).encode(), ip=VISITOR)
+        headers = [(name, self.fill(value)) for name, _, value in (line.partition(": ") for line in lines)]
+        target = self.fill(target)
+        answer = self.latchkey.gateway.handle(method, target, headers, self.fill(body).encode(), ip=VISITOR)
         conformance.check(self.latchkey.gateway, method, target, answer)
         return answer
 
-    def filled(self, text: str) -> str:
+    def fill(self, text: str) -> str:
         """Put the values in for the names."""
         for name, value in (self.names | UNWRITABLE).items():
             text = text.replace(f"{{{{{name}}}}}", value)
         return text
 
-    def shown(self, answer: Answer) -> str:
+    def shown(self, answer: Response) -> str:
         """Write an answer as the files have it."""
         names = self.names | {"request_id": answer.header("x-amzn-RequestId") or "none"} | new_names(answer)
         made = answer.json() if answer.status == HTTPStatus.CREATED else {}

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from chalicelib.core import clock, http_framing, ssrf_safe_fetch
 from chalicelib.core.dynamodb import http_response
 from tests.support import exhaustive
-from tests.support.fake_internet import ADDRESS, NAME, Internet, connected_to_nothing_else
+from tests.support.fake_internet import ADDRESS, NAME, Internet, replace_internet
 
 OK = b"HTTP/1.1 200 OK\r\n"
 LENGTH = b"Content-Length: 2\r\n"
@@ -166,13 +166,13 @@ def theirs(raw: bytes, method: str = "GET") -> tuple[int, bytes] | None:
 @pytest.fixture(scope="module")
 def internet() -> Iterator[Internet]:
     """An internet with nothing in it."""
-    with connected_to_nothing_else() as made:
+    with replace_internet() as made:
         yield made
 
 
 def fetched(internet: Internet, raw: bytes) -> ssrf_safe_fetch.Fetched:
     """Return what is fetched from a server that sends `raw` and hangs up."""
-    internet.serves(lambda talk: talk.sendall(raw))
+    internet.serve(lambda talk: talk.sendall(raw))
     return ssrf_safe_fetch.get(
         f"https://{NAME}/", deadline_s=60, bytes_max=10**9, resolver=lambda *_: [ADDRESS], tls=internet.tls
     )

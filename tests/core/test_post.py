@@ -11,7 +11,7 @@ import pytest
 
 from chalicelib.core import clock, http_framing, ssrf_safe_fetch
 from chalicelib.core.ssrf_safe_fetch import Fetched, FetchError
-from tests.support.fake_internet import ADDRESS, NAME, Internet, connected_to_nothing_else
+from tests.support.fake_internet import ADDRESS, NAME, Internet, replace_internet
 from tests.support.webhook_receiver import Receiver
 
 URL = f"https://{NAME}/hook?a=b"
@@ -21,7 +21,7 @@ TEN = 10
 @pytest.fixture
 def internet() -> Iterator[Internet]:
     """An internet with nothing in it."""
-    with connected_to_nothing_else() as made:
+    with replace_internet() as made:
         yield made
 
 
@@ -41,7 +41,7 @@ def posted(internet: Internet, body: bytes = b"hi") -> Fetched:
 @pytest.mark.parametrize("status", ["200 OK", "204 No Content", "302 Found", "404 Not Found", "500 Fault"])
 def test_every_status_is_an_answer(internet: Internet, status: str) -> None:
     """A redirect, too: it isn't followed. The request has what was given, and its length."""
-    internet.answers(b"", status=status, headers="Location: https://169.254.169.254/\r\n")
+    internet.respond(b"", status=status, headers="Location: https://169.254.169.254/\r\n")
     assert posted(internet).status == int(status[:3])
     (request,) = internet.requests
     head = request.partition(b"\r\n\r\n")[0].decode().split("\r\n")
@@ -53,7 +53,7 @@ def test_every_status_is_an_answer(internet: Internet, status: str) -> None:
 @pytest.mark.parametrize("status", ["300 First", "399 Last"])
 def test_redirect_of_a_fetch_is_refused(internet: Internet, status: str) -> None:
     """The first status that is one, and the last."""
-    internet.answers(b"", status=status)
+    internet.respond(b"", status=status)
     with pytest.raises(FetchError, match=r"^It answers with a redirect, and none is followed\.$"):
         ssrf_safe_fetch.get(
             URL, deadline_s=60, bytes_max=TEN, resolver=lambda _host, _port: [ADDRESS], tls=internet.tls
@@ -63,7 +63,7 @@ def test_redirect_of_a_fetch_is_refused(internet: Internet, status: str) -> None
 @pytest.mark.parametrize("size", [0, 1, TEN - 1, TEN, TEN + 1, 5_000])
 def test_no_more_of_a_body_is_kept_than_was_asked_for(internet: Internet, size: int) -> None:
     """Its beginning, with its headers."""
-    internet.answers(b"x" * size)
+    internet.respond(b"x" * size)
     answer = posted(internet)
     assert (answer.status, answer.body) == (200, b"x" * min(size, TEN))
     assert answer.headers == {"content-length": str(size)}
@@ -76,7 +76,7 @@ def test_no_more_of_a_body_is_kept_than_was_asked_for(internet: Internet, size: 
 )
 def test_body_that_breaks_off_changes_nothing(internet: Internet, rest: bytes) -> None:
     """A status is an answer."""
-    internet.serves(lambda talk: talk.sendall(b"HTTP/1.1 202 X\r\n" + rest))
+    internet.serve(lambda talk: talk.sendall(b"HTTP/1.1 202 X\r\n" + rest))
     assert (posted(internet).status, posted(internet).body) == (202, b"hi")
 
 
@@ -90,7 +90,7 @@ def test_body_that_breaks_off_changes_nothing(internet: Internet, rest: bytes) -
 )
 def test_without_a_status_there_is_no_answer(internet: Internet, answer: bytes, why: str) -> None:
     """In the words for who chose the address."""
-    internet.serves(lambda talk: talk.sendall(answer))
+    internet.serve(lambda talk: talk.sendall(answer))
     with pytest.raises(FetchError) as failed:
         posted(internet)
     assert str(failed.value) == why
@@ -163,8 +163,8 @@ def test_every_step_has_what_is_left_of_the_one_deadline(monkeypatch: pytest.Mon
 
 def test_receiver_on_this_machine_is_asked_where_that_is_allowed(receiver: Receiver) -> None:
     """By plain http, its port and path as the URL has them."""
-    receiver.answers = b"thanks"
-    receiver.says = [200]
+    receiver.response_body = b"thanks"
+    receiver.statuses = [200]
     more: dict[str, Any] = {"deadline_s": 60, "bytes_max": TEN}
     assert ssrf_safe_fetch.post(receiver.url, b"hi", {"webhook-id": "1"}, loopback=True, **more).status == 200
     assert [each.body for each in receiver.received] == [b"hi"]
@@ -174,8 +174,8 @@ def test_receiver_on_this_machine_is_asked_where_that_is_allowed(receiver: Recei
 
 def test_status_of_our_own_url_is_whatever_comes(receiver: Receiver) -> None:
     """From a private address and by plain http, too; its body isn't read."""
-    receiver.says = [302]
+    receiver.statuses = [302]
     assert ssrf_safe_fetch.status_of(f"{receiver.url}/health", deadline_s=60) == 302
-    assert receiver.looked_at == ["/hooks/health"]
+    assert receiver.get_paths == ["/hooks/health"]
     with pytest.raises(FetchError):
         ssrf_safe_fetch.status_of("https://u:p@[", deadline_s=60)

@@ -9,7 +9,7 @@ from itertools import chain, repeat
 import pytest
 
 from chalicelib.core import clock, ssrf_rule, ssrf_safe_fetch
-from tests.support.fake_internet import ADDRESS, NAME, Internet, connected_to_nothing_else, dripping, silent
+from tests.support.fake_internet import ADDRESS, NAME, Internet, drip, replace_internet, stay_silent
 
 URL = f"https://{NAME}/client.json"
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -63,7 +63,7 @@ PUBLIC = [ADDRESS, "8.8.8.8", "2606:4700:4700::1111", "64:ff9b::808:808", "2002:
 @pytest.fixture
 def internet() -> Iterator[Internet]:
     """An internet with nothing in it."""
-    with connected_to_nothing_else() as made:
+    with replace_internet() as made:
         yield made
 
 
@@ -85,7 +85,7 @@ def get(
 
 def test_public_address_is_fetched(internet: Internet) -> None:
     """Under the name that was asked for, and nothing of ours is told."""
-    internet.answers(b"hello")
+    internet.respond(b"hello")
     assert get(internet, f"{URL}?v=1") == b"hello"
     (request,) = internet.requests
     lines = request.decode().split("\r\n")
@@ -140,7 +140,7 @@ def test_name_without_an_address_is_refused(internet: Internet) -> None:
 
 def test_connection_goes_to_the_address_that_was_checked(internet: Internet) -> None:
     """A name that leads elsewhere at the second look-up (DNS rebinding) isn't looked up a second time."""
-    internet.answers(b"hello")
+    internet.respond(b"hello")
     answers = chain([[ADDRESS]], repeat(["127.0.0.1"]))
     asked: list[tuple[str, int]] = []
 
@@ -155,14 +155,14 @@ def test_connection_goes_to_the_address_that_was_checked(internet: Internet) -> 
 
 def test_address_that_cant_be_reached_is_passed_over(internet: Internet) -> None:
     """As browsers do: a name may have an address that we have no way to, or one where nothing runs."""
-    internet.answers(b"hello")
+    internet.respond(b"hello")
     assert get(internet, addresses=("2606:4700:4700::1111", "8.8.8.8", ADDRESS)) == b"hello"
     assert internet.connected == [("2606:4700:4700::1111", 443), ("8.8.8.8", 443), (ADDRESS, 443)]
 
 
 def test_port_of_the_url_is_the_one_that_is_connected_to(internet: Internet) -> None:
     """And a public address doesn't make a port that is none."""
-    internet.answers(b"hello", port=8443)
+    internet.respond(b"hello", port=8443)
     assert get(internet, f"https://{NAME}:8443/x") == b"hello"
     assert internet.connected == [(ADDRESS, 8443)]
     for port in ("0", "99999", "-1", "x", "443x"):
@@ -194,7 +194,7 @@ def test_port_of_the_url_is_the_one_that_is_connected_to(internet: Internet) -> 
 )
 def test_what_is_no_plain_https_url_is_refused(internet: Internet, url: str) -> None:
     """Other schemes, user information, brackets left open, characters that can't stand there."""
-    internet.answers(b"hello")
+    internet.respond(b"hello")
     with pytest.raises(ssrf_safe_fetch.FetchError):
         get(internet, url)
     assert internet.requests == []
@@ -206,7 +206,7 @@ def test_what_is_no_plain_https_url_is_refused(internet: Internet, url: str) -> 
 def test_redirect_is_not_followed(internet: Internet, status: str) -> None:
     """Wherever it leads: to our own network, or to the same place."""
     for location in ("https://169.254.169.254/latest/meta-data/", URL):
-        internet.answers(b"", status=status, headers=f"Location: {location}\r\n")
+        internet.respond(b"", status=status, headers=f"Location: {location}\r\n")
         with pytest.raises(ssrf_safe_fetch.FetchError, match="redirect"):
             get(internet)
     assert set(internet.connected) == {(ADDRESS, 443)}
@@ -215,7 +215,7 @@ def test_redirect_is_not_followed(internet: Internet, status: str) -> None:
 
 def test_other_statuses_are_for_the_caller(internet: Internet) -> None:
     """A 404 is an answer."""
-    internet.answers(b"gone", status="404 Not Found")
+    internet.respond(b"gone", status="404 Not Found")
     answer = ssrf_safe_fetch.get(URL, deadline_s=60, bytes_max=1_000, resolver=leading_to(ADDRESS), tls=internet.tls)
     assert (answer.status, answer.body, answer.headers) == (404, b"gone", {"content-length": "4"})
 
@@ -223,14 +223,14 @@ def test_other_statuses_are_for_the_caller(internet: Internet) -> None:
 @pytest.mark.parametrize("status", ["299 Nearly", "400 Just"])
 def test_redirects_are_the_statuses_from_300_to_399(internet: Internet, status: str) -> None:
     """Those around them are for the caller."""
-    internet.answers(b"", status=status)
+    internet.respond(b"", status=status)
     answer = ssrf_safe_fetch.get(URL, deadline_s=60, bytes_max=1_000, resolver=leading_to(ADDRESS), tls=internet.tls)
     assert answer.status == int(status[:3])
 
 
 def test_certificate_for_another_name_is_refused(internet: Internet) -> None:
     """Connecting to an address doesn't mean trusting whatever answers there."""
-    internet.answers(b"hello", name="other.example")
+    internet.respond(b"hello", name="other.example")
     with pytest.raises(ssrf_safe_fetch.FetchError):
         get(internet)
     assert internet.requests == []
@@ -238,7 +238,7 @@ def test_certificate_for_another_name_is_refused(internet: Internet) -> None:
 
 def test_certificate_of_an_unknown_authority_is_refused(internet: Internet) -> None:
     """Without an argument of the tests', only the authorities that everybody trusts are."""
-    internet.answers(b"hello")
+    internet.respond(b"hello")
     for tls in (None, ssl.create_default_context()):
         with pytest.raises(ssrf_safe_fetch.FetchError):
             ssrf_safe_fetch.get(URL, deadline_s=60, bytes_max=1_000, resolver=leading_to(ADDRESS), tls=tls)
@@ -249,7 +249,7 @@ def test_proxy_of_the_environment_is_not_used(internet: Internet, monkeypatch: p
     """A proxy would look names up by itself."""
     for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "HTTP_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
-    internet.answers(b"hello")
+    internet.respond(b"hello")
     assert get(internet) == b"hello"
 
 
@@ -270,7 +270,7 @@ def test_proxy_of_the_environment_is_not_used(internet: Internet, monkeypatch: p
 def test_slow_drip_ends_with_the_deadline(internet: Internet, head: bytes, drop: bytes) -> None:
     """However the bytes are spread: each one that comes in time buys no more of it."""
     dripped: list[bytes] = []
-    internet.serves(dripping(head, drop, dripped))
+    internet.serve(drip(head, drop, dripped))
     # By this clock each drop takes six seconds, and all else no time.
     with clock.measured_by(lambda: 6 * len(dripped) * 10**9), pytest.raises(ssrf_safe_fetch.FetchError):
         get(internet)
@@ -279,10 +279,10 @@ def test_slow_drip_ends_with_the_deadline(internet: Internet, head: bytes, drop:
 
 def test_server_that_says_nothing_ends_with_the_deadline(internet: Internet) -> None:
     """Neither in TLS nor after it."""
-    internet.says_nothing()
+    internet.serve_silence()
     with pytest.raises(ssrf_safe_fetch.FetchError):
         get(internet, deadline_s=0.2)
-    internet.serves(silent)
+    internet.serve(stay_silent)
     with pytest.raises(ssrf_safe_fetch.FetchError):
         get(internet, deadline_s=0.2)
 
@@ -291,12 +291,12 @@ def test_resolver_that_says_nothing_ends_with_the_deadline(internet: Internet) -
     """Whoever chose the name may run its name server, too."""
     done = threading.Event()
 
-    def silent(host: str, port: int) -> list[str]:
+    def stay_silent(host: str, port: int) -> list[str]:
         done.wait(60)
         return [ADDRESS]
 
     with pytest.raises(ssrf_safe_fetch.FetchError, match="too long"):
-        ssrf_safe_fetch.get(URL, deadline_s=0.1, bytes_max=1_000, resolver=silent, tls=internet.tls)
+        ssrf_safe_fetch.get(URL, deadline_s=0.1, bytes_max=1_000, resolver=stay_silent, tls=internet.tls)
     done.set()
     assert internet.connected == []
 
@@ -313,7 +313,7 @@ def test_resolver_that_says_nothing_ends_with_the_deadline(internet: Internet) -
 )
 def test_too_long_an_answer_is_refused(internet: Internet, answer: bytes) -> None:
     """As soon as it is, whatever it says of its length."""
-    internet.serves(lambda talk: talk.sendall(answer))
+    internet.serve(lambda talk: talk.sendall(answer))
     with pytest.raises(ssrf_safe_fetch.FetchError, match="longer than 1000 bytes"):
         get(internet)
 
@@ -334,18 +334,18 @@ def test_too_long_an_answer_is_refused(internet: Internet, answer: bytes) -> Non
 )
 def test_answer_that_breaks_off_or_is_none_is_refused(internet: Internet, answer: bytes) -> None:
     """A length that promises more than comes, chunks without an end, what isn't HTTP: nothing half is used."""
-    internet.serves(lambda talk: talk.sendall(answer))
+    internet.serve(lambda talk: talk.sendall(answer))
     with pytest.raises(ssrf_safe_fetch.FetchError):
         get(internet)
 
 
 def test_answer_is_no_longer_than_it_says(internet: Internet) -> None:
     """What comes behind isn't part of it."""
-    internet.serves(lambda talk: talk.sendall(OK + b"Content-Length: 5\r\n\r\nhello world"))
+    internet.serve(lambda talk: talk.sendall(OK + b"Content-Length: 5\r\n\r\nhello world"))
     assert get(internet) == b"hello"
 
 
 def test_exactly_as_long_as_allowed_is_fine(internet: Internet) -> None:
     """The bound is the last size that is."""
-    internet.answers(b"x" * 1_000)
+    internet.respond(b"x" * 1_000)
     assert get(internet) == b"x" * 1_000

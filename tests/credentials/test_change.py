@@ -12,8 +12,8 @@ from chalicelib.credentials.verify import verify
 from chalicelib.events import kinds
 from chalicelib.limits import stale_marks
 from tests.credentials.events import told
-from tests.support.harness import NOON_MS, TestApp
-from tests.support.interleaving import before, failing, marks_lost, sent
+from tests.support.harness import START_MS, TestApp
+from tests.support.interleaving import fail_calls, fail_marks, record_calls, run_before
 
 NOTHING: dict[str, Any] = {"name": None, "wanted": None, "on_anomaly": None}
 
@@ -24,7 +24,7 @@ def test_key_is_narrowed(latchkey: TestApp) -> None:
     issued = latchkey.key(account)
     change_key(account.id, issued.key.id, name=None, wanted=["read"])
     assert verify(issued.secret).scopes == {"read"}
-    assert stale_marks.is_marked(account.id, NOON_MS)
+    assert stale_marks.is_marked(account.id, START_MS)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_answer_to_a_change_is_read_consistently(latchkey: TestApp) -> None:
     """It shows what was written, and so does the refusal of a key that was revoked."""
     account = latchkey.account()
     issued = latchkey.key(account)
-    with sent() as calls:
+    with record_calls() as calls:
         change_key(account.id, issued.key.id, name="Other", wanted=None)
         revoke.revoke(account.id, issued.key.id)
         with pytest.raises(errors.Conflict):
@@ -90,7 +90,7 @@ def test_key_that_is_narrowed_at_the_same_moment_is_not_widened(latchkey: TestAp
     account = latchkey.account()
     issued = latchkey.key(account)
     with (
-        before("TransactWriteItems", lambda: narrow_to_read(issued.key)),
+        run_before("TransactWriteItems", lambda: narrow_to_read(issued.key)),
         pytest.raises(errors.InvalidRequest, match="write"),
     ):
         change_key(account.id, issued.key.id, name=None, wanted=["read", "write"])
@@ -125,7 +125,7 @@ def test_narrowing_that_not_every_function_heard_of_is_to_be_repeated(latchkey: 
     """The key is narrowed; a new name needs no mark."""
     account = latchkey.account()
     issued = latchkey.key(account)
-    with marks_lost():
+    with fail_marks():
         assert change_key(account.id, issued.key.id, name="Other", wanted=None).name == "Other"
         with pytest.raises(errors.Unavailable, match="narrowed"):
             change_key(account.id, issued.key.id, name=None, wanted=["read"])
@@ -136,7 +136,7 @@ def test_fault_of_the_database_is_not_taken_for_a_refusal(latchkey: TestApp) -> 
     """What isn't the caller's to mend is raised as it came."""
     account = latchkey.account()
     issued = latchkey.key(account)
-    with failing("TransactWriteItems"), pytest.raises(TransactWriteError):
+    with fail_calls("TransactWriteItems"), pytest.raises(TransactWriteError):
         change_key(account.id, issued.key.id, name="Other", wanted=None)
 
 

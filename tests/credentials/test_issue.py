@@ -14,8 +14,8 @@ from chalicelib.credentials.tables import Credential
 from chalicelib.credentials.verify import verify
 from chalicelib.events import kinds
 from tests.credentials.events import told
-from tests.support.harness import NOON_MS, TestApp
-from tests.support.interleaving import sent
+from tests.support.harness import START_MS, TestApp
+from tests.support.interleaving import record_calls
 
 
 def issue(latchkey: TestApp, maker: Issued, *scopes: str, expires_in_s: int | None = None) -> Issued:
@@ -43,13 +43,13 @@ def test_made_key_is_stored_whole_and_told(latchkey: TestApp) -> None:
     assert (stored.account_id, stored.kind, stored.name, stored.made_by) == (account.id, "key", "Made", maker.key.id)
     assert (stored.scopes, stored.created_at, stored.expires_at) == (
         {"read", "write"},
-        NOON_MS + 1000,
-        NOON_MS + 61_000,
+        START_MS + 1000,
+        START_MS + 61_000,
     )
-    assert stored.dies_at == (NOON_MS + 61_000) // 1000 + 30 * 86_400
+    assert stored.dies_at == (START_MS + 61_000) // 1000 + 30 * 86_400
     assert Account.get(account.id).live_keys.as_dict() == {
-        maker.key.id: NOON_MS + 3_600_000,
-        key.id: NOON_MS + 61_000,
+        maker.key.id: START_MS + 3_600_000,
+        key.id: START_MS + 61_000,
     }
     assert told(account.id, but=1) == [(kinds.KEY_CREATED, {"key": key.id, "name": "Made", "scopes": "read write"})]
 
@@ -65,7 +65,7 @@ def test_key_without_an_end_is_kept_for_good(latchkey: TestApp) -> None:
 def test_making_a_key_overwrites_nothing(latchkey: TestApp) -> None:
     """Whatever is put is put where nothing stood, the form's ticket too."""
     maker = verify(latchkey.key(latchkey.account()).secret)
-    with sent() as calls:
+    with record_calls() as calls:
         issue_key(maker, name="Made", wanted=["read"], expires_in_s=None, form="form 1")
     puts = [write["Put"] for _, request in calls for write in request.get("TransactItems", ()) if "Put" in write]
     assert len(puts) == 3
@@ -106,13 +106,13 @@ def test_key_of_an_endless_maker_is_endless_unless_asked_otherwise(latchkey: Tes
     """No expiry is asked for, none is given."""
     maker = latchkey.key(latchkey.account())
     assert issue(latchkey, maker).key.expires_at is None
-    assert issue(latchkey, maker, expires_in_s=60).key.expires_at == NOON_MS + 60_000
+    assert issue(latchkey, maker, expires_in_s=60).key.expires_at == START_MS + 60_000
 
 
 def test_key_of_an_ending_maker_ends_with_it(latchkey: TestApp) -> None:
     """A key that is asked for without an expiry ends when its maker does."""
     maker = latchkey.key(latchkey.account(), expires_in_s=3600)
-    assert issue(latchkey, maker).key.expires_at == NOON_MS + 3_600_000
+    assert issue(latchkey, maker).key.expires_at == START_MS + 3_600_000
 
 
 def test_key_that_would_outlive_its_maker_is_refused(latchkey: TestApp) -> None:
@@ -120,13 +120,13 @@ def test_key_that_would_outlive_its_maker_is_refused(latchkey: TestApp) -> None:
     maker = latchkey.key(latchkey.account(), expires_in_s=3600)
     with pytest.raises(errors.InvalidRequest, match="at most 3600:"):
         issue(latchkey, maker, expires_in_s=3601)
-    assert issue(latchkey, maker, expires_in_s=3600).key.expires_at == NOON_MS + 3_600_000
+    assert issue(latchkey, maker, expires_in_s=3600).key.expires_at == START_MS + 3_600_000
 
 
 def test_ended_key_is_kept_for_thirty_days(latchkey: TestApp) -> None:
     """The reference: "ended ones until 30 days past their end"; until then the answer is `token_expired`."""
     key = latchkey.key(latchkey.account(), expires_in_s=60).key
-    assert key.dies_at == NOON_MS // 1000 + 60 + 30 * 86_400
+    assert key.dies_at == START_MS // 1000 + 60 + 30 * 86_400
 
 
 def test_twenty_keys_may_live_and_the_next_is_a_conflict(latchkey: TestApp) -> None:
@@ -182,7 +182,7 @@ def test_key_made_by_a_verdict_from_before_the_makers_rotation_is_refused(latchk
     rotate(unaware, maker.key.id, 600)
     with pytest.raises(errors.Conflict):
         issue_key(unaware, name="Made", wanted=["read"], expires_in_s=None)
-    assert issue(latchkey, maker).key.expires_at == NOON_MS + 600_000
+    assert issue(latchkey, maker).key.expires_at == START_MS + 600_000
 
 
 def test_key_made_by_a_session_that_ended_meanwhile_is_refused(latchkey: TestApp) -> None:

@@ -13,7 +13,7 @@ from chalicelib.core.dynamodb import models
 from chalicelib.credentials import key_limit
 from chalicelib.credentials.principal import Principal
 from chalicelib.limits.tiers import FREE
-from tests.support.harness import NOON_MS, TestApp
+from tests.support.harness import START_MS, TestApp
 
 MAKER = Principal(
     account_id="acc_1",
@@ -22,8 +22,8 @@ MAKER = Principal(
     scopes=frozenset({"keys"}),
     tier=FREE,
     client_id="",
-    ends_at_ms=NOON_MS + 1,
-    verified_at_ms=NOON_MS - 8_000,
+    ends_at_ms=START_MS + 1,
+    verified_at_ms=START_MS - 8_000,
 )
 SESSION = replace(MAKER, credential_id="ses_1", kind="session", session_epoch=3)
 TOKEN = replace(MAKER, credential_id="tok_1", kind="token")
@@ -37,8 +37,8 @@ def shown(*ends_at_ms: int, **more: int) -> dict[str, Any]:
 
 def test_keys_that_ended_by_themselves_are_found(latchkey: TestApp) -> None:
     """At their end, and not a millisecond before; 0 is never."""
-    account = shown(NOON_MS + 1, NOON_MS, 0, NOON_MS - 1, 1)
-    assert key_limit.ended_among(account, None) == {"key_2": NOON_MS, "key_4": NOON_MS - 1, "key_5": 1}
+    account = shown(START_MS + 1, START_MS, 0, START_MS - 1, 1)
+    assert key_limit.ended_among(account, None) == {"key_2": START_MS, "key_4": START_MS - 1, "key_5": 1}
     assert key_limit.ended_among({}, None) == {}
 
 
@@ -53,18 +53,18 @@ def test_twenty_live_keys_are_enough(latchkey: TestApp) -> None:
 @pytest.mark.parametrize(
     ("maker", "account", "may"),
     [
-        (MAKER, {"live_keys": {"key_1": NOON_MS + 1}}, True),
-        (MAKER, {"live_keys": {"key_1": NOON_MS + 2}}, False),
+        (MAKER, {"live_keys": {"key_1": START_MS + 1}}, True),
+        (MAKER, {"live_keys": {"key_1": START_MS + 2}}, False),
         (MAKER, {"live_keys": {"key_1": 0}}, False),
-        (MAKER, {"live_keys": {"key_2": NOON_MS + 1}}, False),
+        (MAKER, {"live_keys": {"key_2": START_MS + 1}}, False),
         (replace(MAKER, ends_at_ms=0), {"live_keys": {"key_1": 0}}, True),
-        (MAKER, {"live_keys": {"key_1": NOON_MS + 1}, "credentials_since": NOON_MS - 8_000}, True),
-        (MAKER, {"live_keys": {"key_1": NOON_MS + 1}, "credentials_since": NOON_MS - 7_999}, False),
+        (MAKER, {"live_keys": {"key_1": START_MS + 1}, "credentials_since": START_MS - 8_000}, True),
+        (MAKER, {"live_keys": {"key_1": START_MS + 1}, "credentials_since": START_MS - 7_999}, False),
         (SESSION, {"session_epoch": 3}, True),
         (SESSION, {"session_epoch": 4}, False),
-        (SESSION, {"session_epoch": 3, "credentials_since": NOON_MS}, False),
+        (SESSION, {"session_epoch": 3, "credentials_since": START_MS}, False),
         (TOKEN, {}, True),
-        (TOKEN, {"credentials_since": NOON_MS}, False),
+        (TOKEN, {"credentials_since": START_MS}, False),
     ],
 )
 def test_maker_makes_keys_while_it_ends_as_it_was_verified(

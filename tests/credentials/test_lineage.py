@@ -11,8 +11,8 @@ from chalicelib.credentials.rotate import rotate
 from chalicelib.credentials.tables import Credential
 from chalicelib.credentials.verify import verify
 from chalicelib.limits import stale_marks
-from tests.support.harness import NOON_MS, TestApp
-from tests.support.interleaving import after, before, marks_lost, sent
+from tests.support.harness import START_MS, TestApp
+from tests.support.interleaving import fail_marks, record_calls, run_after, run_before
 
 GRACE_S = 60
 
@@ -47,8 +47,8 @@ def test_both_keys_know_each_other_and_until_when(latchkey: TestApp, grace_s: in
     change.change_key(account.id, old.key.id, name=None, wanted=None, on_anomaly="narrow")
     new = turn(old, grace_s, by=maker)
     left, came = stored(old), stored(new)
-    retires_at = NOON_MS + (grace_s * 1000 if grace_s else -stale_marks.CLOCK_SKEW_S * 1000)
-    expires_at = NOON_MS + expires_in_s * 1000 if expires_in_s else 0
+    retires_at = START_MS + (grace_s * 1000 if grace_s else -stale_marks.CLOCK_SKEW_S * 1000)
+    expires_at = START_MS + expires_in_s * 1000 if expires_in_s else 0
     assert (left.retires_at, left.dies_at) == (retires_at, retires_at // 1000 + 30 * 86_400)
     assert (left.successor_id, left.successor_digest) == (new.key.id, new.key.digest)
     assert left.successor_ends_at == expires_at
@@ -69,7 +69,7 @@ def test_revoked_predecessor_leaves_no_trace_on_its_successor(latchkey: TestApp)
     lost = turn(second)
     revoke.revoke(account.id, lost.key.id)
     assert neighbours(second) == set()
-    assert stored(second).retires_at == NOON_MS + GRACE_S * 1000
+    assert stored(second).retires_at == START_MS + GRACE_S * 1000
 
 
 def test_neighbour_that_has_ended_is_left_as_it_is(latchkey: TestApp) -> None:
@@ -99,7 +99,7 @@ def test_key_whose_grace_is_over_is_not_rotated_though_its_successor_is_gone(lat
 def test_rotation_overwrites_nothing(latchkey: TestApp) -> None:
     """The successor is put where nothing stood, and the old key's write says what it was refused for."""
     key = latchkey.key(latchkey.account())
-    with sent() as calls:
+    with record_calls() as calls:
         turn(key)
     writes = [write for _, request in calls for write in request.get("TransactItems", ())]
     puts = [write["Put"] for write in writes if "Put" in write]
@@ -112,8 +112,8 @@ def test_rotation_that_not_every_function_heard_of_says_so(latchkey: TestApp) ->
     account = latchkey.account()
     maker, old, other = latchkey.key(account), latchkey.key(account), latchkey.key(account)
     assert turn(old, by=maker).told
-    assert stale_marks.is_marked(account.id, NOON_MS)
-    with marks_lost():
+    assert stale_marks.is_marked(account.id, START_MS)
+    with fail_marks():
         assert not turn(other, by=maker).told
 
 
@@ -121,7 +121,7 @@ def test_rotation_reads_again_what_another_has_narrowed(latchkey: TestApp) -> No
     """The successor has what the key has now."""
     account = latchkey.account()
     maker, old = latchkey.key(account), latchkey.key(account)
-    with before("TransactWriteItems", lambda: change.narrow_to_read(old.key)):
+    with run_before("TransactWriteItems", lambda: change.narrow_to_read(old.key)):
         assert turn(old, by=maker).key.scopes == {"read"}
 
 
@@ -131,7 +131,7 @@ def test_rotation_that_another_narrows_at_its_predecessors_end_goes_on(latchkey:
     maker, first = latchkey.key(account), latchkey.key(account)
     old = turn(first, by=maker)
     latchkey.clock.forward(GRACE_S)
-    with before("TransactWriteItems", lambda: change.narrow_to_read(old.key)):
+    with run_before("TransactWriteItems", lambda: change.narrow_to_read(old.key)):
         assert turn(old, by=maker).key.scopes == {"read"}
 
 
@@ -141,7 +141,7 @@ def test_rotation_that_another_narrows_at_its_successors_end_goes_on(latchkey: T
     maker, brief, old = latchkey.key(account), latchkey.key(account, expires_in_s=GRACE_S), latchkey.key(account)
     turn(old, GRACE_S + 1, by=brief)
     latchkey.clock.forward(GRACE_S)
-    with before("TransactWriteItems", lambda: change.narrow_to_read(old.key)):
+    with run_before("TransactWriteItems", lambda: change.narrow_to_read(old.key)):
         assert turn(old, by=maker).key.scopes == {"read"}
 
 
@@ -150,7 +150,10 @@ def test_rotation_that_another_got_ahead_of_names_its_successor(latchkey: TestAp
     account = latchkey.account()
     maker, old = latchkey.key(account), latchkey.key(account)
     made: list[Issued] = []
-    with before("TransactWriteItems", lambda: made.append(turn(old, by=maker))), pytest.raises(errors.Conflict) as no:
+    with (
+        run_before("TransactWriteItems", lambda: made.append(turn(old, by=maker))),
+        pytest.raises(errors.Conflict) as no,
+    ):
         turn(old, by=maker)
     assert made[0].key.id in str(no.value)
     assert len(list(find.keys_of(account.id))) == 3
@@ -160,8 +163,8 @@ def test_rotation_decided_before_the_grace_began_passes_on_the_rest_of_it(latchk
     """Another began it, and lost its successor, between this one's reading and writing."""
     account = latchkey.account()
     maker, old = latchkey.key(account), latchkey.key(account)
-    with before("TransactWriteItems", lambda: revoke.revoke(account.id, turn(old, by=maker).key.id)):
-        assert turn(old, by=maker).key.expires_at == NOON_MS + GRACE_S * 1000
+    with run_before("TransactWriteItems", lambda: revoke.revoke(account.id, turn(old, by=maker).key.id)):
+        assert turn(old, by=maker).key.expires_at == START_MS + GRACE_S * 1000
 
 
 def test_revocation_that_gets_ahead_refuses_the_rotation(latchkey: TestApp) -> None:
@@ -169,7 +172,7 @@ def test_revocation_that_gets_ahead_refuses_the_rotation(latchkey: TestApp) -> N
     account = latchkey.account()
     maker, old = latchkey.key(account), latchkey.key(account)
     with (
-        before("TransactWriteItems", lambda: revoke.revoke(account.id, old.key.id)),
+        run_before("TransactWriteItems", lambda: revoke.revoke(account.id, old.key.id)),
         pytest.raises(errors.Conflict, match="has ended"),
     ):
         turn(old, by=maker)
@@ -183,7 +186,7 @@ def test_key_that_ends_while_a_place_is_made_for_its_successor_is_refused_as_end
     for _ in range(LIVE_MAX - 2):
         latchkey.key(account)
     with (
-        after("TransactWriteItems", lambda: latchkey.clock.forward(60)),
+        run_after("TransactWriteItems", lambda: latchkey.clock.forward(60)),
         pytest.raises(errors.Conflict, match="has ended"),
     ):
         turn(old, by=maker)

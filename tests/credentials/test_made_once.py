@@ -18,7 +18,7 @@ from chalicelib.idempotency.record import Replayed
 from chalicelib.limits.tiers import FREE
 from tests.credentials.once import once
 from tests.support.harness import TestApp
-from tests.support.interleaving import after, always_outrun, failing
+from tests.support.interleaving import cancel_transactions, fail_calls, run_after
 
 
 def make(maker: Issued, **more: Any) -> Issued:
@@ -92,7 +92,10 @@ def with_two_places_to_free(latchkey: TestApp) -> tuple[Account, Issued]:
 def test_places_that_another_maker_took_are_not_taken_again(latchkey: TestApp) -> None:
     """Two keys have ended; while one maker takes them out, others do and take their places."""
     account, maker = with_two_places_to_free(latchkey)
-    with after("TransactWriteItems", lambda: [latchkey.key(account) for _ in range(2)]), pytest.raises(errors.Conflict):
+    with (
+        run_after("TransactWriteItems", lambda: [latchkey.key(account) for _ in range(2)]),
+        pytest.raises(errors.Conflict),
+    ):
         make(maker)
     assert len(Account.get(account.id).live_keys.as_dict()) == LIVE_MAX
 
@@ -100,7 +103,7 @@ def test_places_that_another_maker_took_are_not_taken_again(latchkey: TestApp) -
 def test_place_that_another_maker_left_is_taken(latchkey: TestApp) -> None:
     """What it took out on the way is out for both."""
     account, maker = with_two_places_to_free(latchkey)
-    with after("TransactWriteItems", lambda: latchkey.key(account)):
+    with run_after("TransactWriteItems", lambda: latchkey.key(account)):
         made = make(maker)
     assert made.key.id in Account.get(account.id).live_keys.as_dict()
     assert len(Account.get(account.id).live_keys.as_dict()) == LIVE_MAX
@@ -111,7 +114,7 @@ def test_maker_that_is_outrun_again_and_again_gives_up(latchkey: TestApp) -> Non
     account = latchkey.account()
     maker, old = latchkey.key(account), latchkey.key(account)
     principal, item = verify(maker.secret), Account.get(account.id).serialize()
-    with always_outrun("accounts", item) as calls:
+    with cancel_transactions("accounts", item) as calls:
         with pytest.raises(errors.Unavailable, match="Too many keys"):
             issue_key(principal, name="Made", wanted=["read"], expires_in_s=None)
         assert len(calls) == ROUNDS_MAX
@@ -124,7 +127,7 @@ def test_fault_of_the_database_is_not_taken_for_a_refusal(latchkey: TestApp) -> 
     """It is raised as it came."""
     maker = latchkey.key(latchkey.account())
     principal = verify(maker.secret)
-    with failing("TransactWriteItems"):
+    with fail_calls("TransactWriteItems"):
         with pytest.raises(TransactWriteError):
             issue_key(principal, name="Made", wanted=["read"], expires_in_s=None, once=once(maker))
         with pytest.raises(TransactWriteError):

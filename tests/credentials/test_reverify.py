@@ -16,8 +16,8 @@ from chalicelib.credentials.rotate import rotate
 from chalicelib.credentials.verify import verify
 from chalicelib.limits import counter_items, stale_marks
 from chalicelib.limits.tiers import FREE, PRO
-from tests.support.harness import NOON_MS, TestApp
-from tests.support.interleaving import before
+from tests.support.harness import START_MS, TestApp
+from tests.support.interleaving import run_before
 
 
 class Caller:
@@ -63,7 +63,7 @@ def test_narrowed_key_may_less_at_the_next_request(latchkey: TestApp) -> None:
 def test_new_tier_holds_at_the_next_request(latchkey: TestApp) -> None:
     """An upgraded account is admitted under its new quota, which is full."""
     caller = Caller(latchkey)
-    latchkey.counted(caller.account.id, FREE, used=1000)
+    latchkey.set_counters(caller.account.id, FREE, used=1000)
     change.set_standing(caller.account.id, tier=PRO, status=None, actor="test")
     principal, left = admit_caller(caller.cached, f"Bearer {caller.issued.secret}")
     assert (principal.tier, left.quota_left) == (PRO, 9_999)
@@ -165,12 +165,12 @@ def test_account_that_changes_faster_than_it_can_be_verified_is_told_to_come_aga
     stale_marks.mark(caller.account.id)
     marked = {
         "TableName": settings.current().table(counter_items.TABLE),
-        "Key": counter_items.item_key(caller.account.id, FREE, NOON_MS // 1000),
+        "Key": counter_items.item_key(caller.account.id, FREE, START_MS // 1000),
         "UpdateExpression": "ADD stale_at :more",
         "ExpressionAttributeValues": {":more": {"N": "1"}},
     }
     with (
-        before("UpdateItem", lambda: dynamodb.call("UpdateItem", marked), times=99),
+        run_before("UpdateItem", lambda: dynamodb.call("UpdateItem", marked), times=99),
         pytest.raises(errors.Unavailable, match="being changed right now"),
     ):
         caller.call()

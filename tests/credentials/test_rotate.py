@@ -10,7 +10,7 @@ from chalicelib.credentials.rotate import rotate
 from chalicelib.credentials.tables import Credential
 from chalicelib.credentials.verify import verify
 from chalicelib.events import kinds, record
-from tests.support.harness import NOON_MS, TestApp
+from tests.support.harness import START_MS, TestApp
 
 
 def turn(latchkey: TestApp, maker: Issued, key: Issued, grace_s: int = rotation_grace.DEFAULT_S) -> Issued:
@@ -65,16 +65,16 @@ def test_longest_grace_is_a_week_and_the_usual_one_a_day(latchkey: TestApp) -> N
     account = latchkey.account()
     old, other = latchkey.key(account), latchkey.key(account)
     turn(latchkey, old, old, grace_s=rotation_grace.MAX_S)
-    assert stored(old).ends_at == NOON_MS + 604_800_000
+    assert stored(old).ends_at == START_MS + 604_800_000
     turn(latchkey, other, other, grace_s=rotation_grace.DEFAULT_S)
-    assert stored(other).ends_at == NOON_MS + 86_400_000
+    assert stored(other).ends_at == START_MS + 86_400_000
 
 
 def test_grace_never_prolongs_a_key(latchkey: TestApp) -> None:
     """A key that expires before its grace is over expires."""
     old = latchkey.key(latchkey.account(), expires_in_s=60)
     turn(latchkey, old, old, grace_s=3600)
-    assert stored(old).ends_at == NOON_MS + 60_000
+    assert stored(old).ends_at == START_MS + 60_000
 
 
 def test_rotated_key_is_not_rotated_again_while_its_successor_lives(latchkey: TestApp) -> None:
@@ -126,7 +126,7 @@ def test_successors_revocation_frees_the_key_without_prolonging_it(latchkey: Tes
     latchkey.clock.forward(300)
     new = turn(latchkey, old, old, grace_s=rotation_grace.MAX_S)
     assert verify(new.secret)
-    assert stored(old).ends_at == NOON_MS + 600_000
+    assert stored(old).ends_at == START_MS + 600_000
 
 
 def test_successors_expiry_frees_the_key(latchkey: TestApp) -> None:
@@ -134,7 +134,7 @@ def test_successors_expiry_frees_the_key(latchkey: TestApp) -> None:
     account = latchkey.account()
     old, brief = latchkey.key(account), latchkey.key(account, expires_in_s=60)
     first = turn(latchkey, brief, old)
-    assert first.key.expires_at == NOON_MS + 60_000
+    assert first.key.expires_at == START_MS + 60_000
     latchkey.clock.forward(60)
     assert verify(turn(latchkey, old, old).secret)
 
@@ -143,7 +143,7 @@ def test_successor_never_outlives_its_maker(latchkey: TestApp) -> None:
     """An ending key that rotates an endless one makes an ending one."""
     account = latchkey.account()
     endless, ending = latchkey.key(account), latchkey.key(account, expires_in_s=3600)
-    assert turn(latchkey, ending, endless).key.expires_at == NOON_MS + 3_600_000
+    assert turn(latchkey, ending, endless).key.expires_at == START_MS + 3_600_000
 
 
 def test_key_in_its_grace_makes_no_endless_key(latchkey: TestApp) -> None:
@@ -151,7 +151,7 @@ def test_key_in_its_grace_makes_no_endless_key(latchkey: TestApp) -> None:
     account = latchkey.account()
     leaving, other = latchkey.key(account), latchkey.key(account)
     turn(latchkey, leaving, leaving, grace_s=60)
-    assert turn(latchkey, leaving, other).key.expires_at == NOON_MS + 60_000
+    assert turn(latchkey, leaving, other).key.expires_at == START_MS + 60_000
 
 
 def test_key_that_rotates_itself_passes_its_own_expiry_on(latchkey: TestApp) -> None:
@@ -159,7 +159,7 @@ def test_key_that_rotates_itself_passes_its_own_expiry_on(latchkey: TestApp) -> 
     account = latchkey.account()
     endless, ending = latchkey.key(account), latchkey.key(account, expires_in_s=3600)
     assert turn(latchkey, endless, endless, grace_s=60).key.expires_at is None
-    assert turn(latchkey, ending, ending, grace_s=60).key.expires_at == NOON_MS + 3_600_000
+    assert turn(latchkey, ending, ending, grace_s=60).key.expires_at == START_MS + 3_600_000
 
 
 def test_key_that_rotates_itself_again_in_its_grace_makes_none_that_outlives_it(latchkey: TestApp) -> None:
@@ -168,7 +168,7 @@ def test_key_that_rotates_itself_again_in_its_grace_makes_none_that_outlives_it(
     old = latchkey.key(account)
     successor = turn(latchkey, old, old, grace_s=600)
     revoke.revoke(account.id, successor.key.id)
-    assert turn(latchkey, old, old, grace_s=0).key.expires_at == NOON_MS + 600_000
+    assert turn(latchkey, old, old, grace_s=0).key.expires_at == START_MS + 600_000
 
 
 def test_successor_of_a_key_in_its_grace_ends_with_it_whoever_rotates(latchkey: TestApp) -> None:
@@ -176,7 +176,7 @@ def test_successor_of_a_key_in_its_grace_ends_with_it_whoever_rotates(latchkey: 
     account = latchkey.account()
     old, endless = latchkey.key(account), latchkey.key(account)
     revoke.revoke(account.id, turn(latchkey, endless, old, grace_s=600).key.id)
-    assert turn(latchkey, endless, old).key.expires_at == NOON_MS + 600_000
+    assert turn(latchkey, endless, old).key.expires_at == START_MS + 600_000
 
 
 def test_lineage_of_a_rotated_key_never_ends_later_than_its_grace(latchkey: TestApp) -> None:
@@ -271,7 +271,7 @@ def test_rotated_key_is_deleted_thirty_days_after_its_end(latchkey: TestApp) -> 
     """And its successor, which has no end, isn't."""
     old = latchkey.key(latchkey.account())
     new = turn(latchkey, old, old, grace_s=60)
-    assert stored(old).dies_at == NOON_MS // 1000 + 60 + 30 * 86_400
+    assert stored(old).dies_at == START_MS // 1000 + 60 + 30 * 86_400
     assert "dies_at" not in stored(new).attribute_values
 
 

@@ -20,7 +20,7 @@ from chalicelib.limits import counter_items, tiers
 from tests.detection.planted import HOUR_S, NETWORK, item, used_for_days, writes_lost
 from tests.oauth.flow import App, Person, registered
 from tests.support.harness import TestApp
-from tests.support.mailbox import kept_in
+from tests.support.mailbox import collect_emails
 
 
 @pytest.fixture
@@ -222,7 +222,7 @@ def test_person_is_written_to_whatever_failed_once(latchkey: TestApp, key: Issue
             raise Unreachable("NoAnswer", "no answer", {})
         return send(operation, request)
 
-    with kept_in(tmp_path / "mail") as box:
+    with collect_emails(tmp_path / "mail") as box:
         with dynamodb.sent_by(no_account):
             background.every_hour()
         assert find.owned_key(key.key.account_id, key.key.id).state == "live"

@@ -15,8 +15,8 @@ from chalicelib.credentials.verify import verify
 from chalicelib.detection import leak_policy
 from chalicelib.events import kinds, record
 from chalicelib.limits import stale_marks
-from tests.support.harness import TestApp, refusal
-from tests.support.mailbox import kept_in
+from tests.support.harness import TestApp, error_of
+from tests.support.mailbox import collect_emails
 
 WHY = "requests from a new network"
 
@@ -41,7 +41,7 @@ def happened(account: Account) -> list[tuple[str, str]]:
 def test_account_that_chose_nothing_is_told(latchkey: TestApp, tmp_path: Path, on_anomaly: str | None) -> None:
     """The key goes on as before, and no mail is sent: it stands beside the key."""
     account, issued = chosen(latchkey, on_anomaly)
-    with kept_in(tmp_path / "mail") as box:
+    with collect_emails(tmp_path / "mail") as box:
         assert leak_policy.act(account.id, issued.key.id, why=WHY) == "told"
         assert box.take() == []
     assert verify(issued.secret).scopes == {"read", "write", "keys"}
@@ -53,10 +53,10 @@ def test_narrowed_key_can_only_read_from_the_next_request_on(latchkey: TestApp, 
     """The watch is named as who did it, and the person hears of it once."""
     account, issued = chosen(latchkey, "narrow")
     assert latchkey.call("GET", "/v1/keys", issued.secret).status == 200
-    with kept_in(tmp_path / "mail") as box:
+    with collect_emails(tmp_path / "mail") as box:
         assert [leak_policy.act(account.id, issued.key.id, why=WHY) for _ in range(3)] == ["narrowed"] * 3
         letter = box.take_one()
-    assert refusal(latchkey.call("GET", "/v1/keys", issued.secret)) == (403, "insufficient_scope")
+    assert error_of(latchkey.call("GET", "/v1/keys", issued.secret)) == (403, "insufficient_scope")
     assert latchkey.call("GET", "/v1/users/me", issued.secret).status == 200
     assert happened(account) == [(kinds.KEY_NARROWED, "watch")]
     assert letter.to == account.email
@@ -74,10 +74,10 @@ def test_revoked_key_stops_at_the_next_request(latchkey: TestApp, tmp_path: Path
     """Once: repeating it records and mails nothing more."""
     account, issued = chosen(latchkey, "revoke")
     assert latchkey.call("GET", "/v1/users/me", issued.secret).status == 200
-    with kept_in(tmp_path / "mail") as box:
+    with collect_emails(tmp_path / "mail") as box:
         assert [leak_policy.act(account.id, issued.key.id, why=WHY) for _ in range(3)] == ["revoked"] * 3
         assert box.take_one().subject == "Your API key Test key was revoked"
-    assert refusal(latchkey.call("GET", "/v1/users/me", issued.secret)) == (401, "invalid_api_key")
+    assert error_of(latchkey.call("GET", "/v1/users/me", issued.secret)) == (401, "invalid_api_key")
     assert happened(account) == [(kinds.KEY_REVOKED, "watch")]
 
 
@@ -126,7 +126,7 @@ def test_key_of_a_deleted_account_is_acted_on_without_mail(latchkey: TestApp, tm
     """Nobody is left to write to."""
     account, issued = chosen(latchkey, "revoke")
     Account(account.id).update(actions=[Account.listed.remove()])
-    with kept_in(tmp_path / "mail") as box:
+    with collect_emails(tmp_path / "mail") as box:
         assert leak_policy.act(account.id, issued.key.id, why=WHY) == "revoked"
         assert box.take() == []
 
@@ -137,7 +137,7 @@ def test_lost_mark_does_not_undo_what_was_done(
     """The stream sets it again; the person is told all the same."""
     account, issued = chosen(latchkey, "revoke")
     monkeypatch.setattr(stale_marks, "mark", lambda _subject: False)
-    with kept_in(tmp_path / "mail") as box:
+    with collect_emails(tmp_path / "mail") as box:
         assert leak_policy.act(account.id, issued.key.id, why=WHY) == "revoked"
         assert len(box.take()) == 1
     assert kinds.KEY_REVOKED in kinds.ENDS_VERDICTS

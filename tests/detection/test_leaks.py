@@ -20,8 +20,8 @@ from tests.api.test_leaks import dump_of_all_tables
 from tests.detection.planted import writes_lost
 from tests.detection.signing import PUBLIC_PLACE, Signer, alert, known, report
 from tests.oauth.flow import App, Person
-from tests.support.harness import TestApp, refusal
-from tests.support.mailbox import kept_in
+from tests.support.harness import TestApp, error_of
+from tests.support.mailbox import collect_emails
 
 
 def told(account: Account) -> list[dict[str, Any]]:
@@ -40,7 +40,7 @@ def test_key_that_leaked_in_public_is_revoked_at_the_next_request(latchkey: Test
     account = latchkey.account()
     issued = latchkey.key(account)
     assert latchkey.call("GET", "/v1/users/me", issued.secret).status == 200
-    with known(tmp_path, github), kept_in(tmp_path / "mail") as box:
+    with known(tmp_path, github), collect_emails(tmp_path / "mail") as box:
         answer = report(latchkey, alert(issued.secret), signer=github)
         letter = box.take_one()
     assert answer.json() == [
@@ -50,7 +50,7 @@ def test_key_that_leaked_in_public_is_revoked_at_the_next_request(latchkey: Test
             "label": "true_positive",
         }
     ]
-    assert refusal(latchkey.call("GET", "/v1/users/me", issued.secret)) == (401, "invalid_api_key")
+    assert error_of(latchkey.call("GET", "/v1/users/me", issued.secret)) == (401, "invalid_api_key")
     (event,) = told(account)
     assert (event["actor"], event["source_ip"]) == ("watch", None)
     assert event["changed"] == {
@@ -94,7 +94,7 @@ def test_same_report_again_is_told_once(latchkey: TestApp, tmp_path: Path) -> No
     """Within one body or in another: the answer is the same, no event and no mail follows."""
     account = latchkey.account()
     issued = latchkey.key(account)
-    with kept_in(tmp_path / "mail") as box:
+    with collect_emails(tmp_path / "mail") as box:
         first = report(latchkey, alert(issued.secret), alert(issued.secret, url="")).json()
         assert report(latchkey, alert(issued.secret)).json() == first
         assert len(first) == 1
@@ -109,7 +109,7 @@ def test_of_two_reports_at_once_one_is_told(latchkey: TestApp, tmp_path: Path) -
     seen = leaks.Alert(issued.secret, "key")
     before = Credential.found(issued.key.digest)
     assert before is not None
-    with kept_in(tmp_path / "mail") as box:
+    with collect_emails(tmp_path / "mail") as box:
         for _ in range(2):
             leaks._tell_once(before, seen, leak_policy.follow(before, "revoke"))
         assert len(box.take()) == 1
@@ -132,7 +132,7 @@ def test_key_that_leaked_elsewhere_follows_its_policy(
     issued = latchkey.key(account)
     if on_anomaly:
         change.change_key(account.id, issued.key.id, name=None, wanted=None, on_anomaly=on_anomaly)
-    with kept_in(tmp_path / "mail") as box:
+    with collect_emails(tmp_path / "mail") as box:
         for _ in range(2):
             report(latchkey, alert(issued.secret, public=False))
         assert [event["changed"]["acted"] for event in told(account)] == [done]
@@ -185,7 +185,7 @@ def test_key_that_had_ended_was_one_all_the_same(latchkey: TestApp, tmp_path: Pa
     ended, expired = latchkey.key(account), latchkey.key(account, expires_in_s=60)
     revoke.revoke(account.id, ended.key.id)
     latchkey.clock.forward(61)
-    with kept_in(tmp_path / "mail") as box:
+    with collect_emails(tmp_path / "mail") as box:
         answer = report(latchkey, alert(ended.secret), alert(expired.secret)).json()
         assert ["had ended before" in letter.text for letter in box.take()] == [True, True]
     assert {each["label"] for each in answer} == {"true_positive"}
@@ -198,7 +198,7 @@ def test_report_that_comes_again_since_it_could_not_be_told_says_what_it_did(
 ) -> None:
     """The first one revoked the secret: it hadn't ended before."""
     secret = ada.grant(app)[0] if is_token else latchkey.key(ada.account).secret
-    with kept_in(tmp_path / "mail") as box:
+    with collect_emails(tmp_path / "mail") as box:
         with writes_lost(kinds.KEY_LEAKED):
             assert report(latchkey, alert(secret)).status == 503
         latchkey.clock.forward(3_600)
@@ -211,7 +211,7 @@ def test_report_that_comes_again_since_it_could_not_be_told_says_what_it_did(
 def test_leaked_access_token_is_revoked(latchkey: TestApp, ada: Person, app: App, tmp_path: Path) -> None:
     """Wherever it was found; its grant goes on, so its application gets another."""
     token, refresh = ada.grant(app)
-    with kept_in(tmp_path / "mail") as box:
+    with collect_emails(tmp_path / "mail") as box:
         for _ in range(2):
             answer = report(latchkey, alert(token, public=False)).json()
         letter = box.take_one()
@@ -231,7 +231,7 @@ def test_token_is_in_no_log_event_letter_or_answer(
     telemetry.write_to(log)
     issued, other, third = (latchkey.key(latchkey.account()) for _ in range(3))
     seen = []
-    with kept_in(tmp_path / "mail") as box:
+    with collect_emails(tmp_path / "mail") as box:
         for key, url in (
             (issued, f"https://example.com/{issued.secret}"),
             (other, f"https://{other.secret}:x@example.com/page?key={other.secret}#{other.secret}"),
@@ -263,7 +263,7 @@ def test_what_takes_too_long_is_asked_for_again(latchkey: TestApp, monkeypatch: 
 
     monkeypatch.setattr(leaks, "_judged", slowly)
     answer = report(latchkey, *(alert(key.secret) for key in keys))
-    assert refusal(answer) == (503, "unavailable")
+    assert error_of(answer) == (503, "unavailable")
     assert [_works(key.secret) for key in keys] == [False, False, True]
 
 

@@ -8,10 +8,10 @@ import pytest
 from chalicelib.core import clock, settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
 from infra import data, engine
-from tests.engine.faulty import WITHOUT_AN_ANSWER, Line
+from tests.engine.fault_proxy import SILENT_FAULTS, FaultProxy
 from tests.engine.fleet import PUBLIC_URL, STAGE, Fleet
 from tests.support.harness import Clock, TestApp, forget_process
-from tests.support.serving import ENGINE_ANSWERS_WITHIN_S
+from tests.support.threaded_server import ENGINE_TIMEOUT_S
 
 
 @pytest.fixture(scope="session")
@@ -36,9 +36,9 @@ def fleet() -> Iterator[Fleet]:
 
 
 @pytest.fixture
-def line(url: str) -> Iterator[Line]:
+def proxy(url: str) -> Iterator[FaultProxy]:
     """The line between a house and the engine, which a test may make fail."""
-    laid = Line(url)
+    laid = FaultProxy(url)
     yield laid
     laid.close()
 
@@ -57,15 +57,15 @@ def answers_within_s(request: pytest.FixtureRequest) -> int:
     """
     callspec = getattr(request.node, "callspec", None)
     fault = callspec.params.get("fault") if callspec else None
-    return dynamodb.READ_TIMEOUT_S if fault in WITHOUT_AN_ANSWER else ENGINE_ANSWERS_WITHIN_S
+    return dynamodb.READ_TIMEOUT_S if fault in SILENT_FAULTS else ENGINE_TIMEOUT_S
 
 
 @pytest.fixture
 def latchkey(
-    line: Line, logged: io.StringIO, answers_within_s: int, monkeypatch: pytest.MonkeyPatch
+    proxy: FaultProxy, logged: io.StringIO, answers_within_s: int, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[TestApp]:
     """A house at the end of the line. Its clock stands still; chance is real, since the engine outlives the test."""
-    monkeypatch.setenv("AWS_ENDPOINT_URL", line.url)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
     monkeypatch.setattr(dynamodb, "READ_TIMEOUT_S", answers_within_s)
     dynamodb.forget_connection()
     moved = Clock()

@@ -4,18 +4,18 @@ from chalicelib.accounts.tables import Account
 from chalicelib.core import settings
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.limits import counter_items, tiers
-from tests.support.harness import NOON_MS
+from tests.support.harness import START_MS
 
 
-def item(account: Account) -> dynamodb.Json:
+def read_item(account: Account) -> dynamodb.Json:
     """Return an account's counters of the hour in which every test begins."""
     found: dynamodb.Json = dynamodb.call("GetItem", _where(account) | {"ConsistentRead": True})["Item"]
     return found
 
 
-def used(account: Account) -> int:
+def read_used(account: Account) -> int:
     """Return what an account has used in this hour."""
-    return counter_items.number(item(account), "used")
+    return counter_items.number(read_item(account), "used")
 
 
 def set_used(account: Account, count: int) -> None:
@@ -28,5 +28,5 @@ def set_used(account: Account, count: int) -> None:
 
 
 def _where(account: Account) -> dynamodb.Json:
-    key = counter_items.item_key(account.id, tiers.BY_NAME[account.tier], NOON_MS // 1000)
+    key = counter_items.item_key(account.id, tiers.BY_NAME[account.tier], START_MS // 1000)
     return {"TableName": settings.current().table(counter_items.TABLE), "Key": key}

@@ -17,14 +17,14 @@ from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import Barrier
 from typing import Any
 
-from tests.support.serving import ENGINE_ANSWERS_WITHIN_S
+from tests.support.threaded_server import ENGINE_TIMEOUT_S
 
 PROCESSES, THREADS = 4, 8
 AT_ONCE = PROCESSES * THREADS
 STAGE = "engine"
 PUBLIC_URL = "https://api.example.com"
 READY_WITHIN_S = 60
-TOGETHER: tuple[int, ...] = (0,) * PROCESSES
+CLOCKS_AGREE: tuple[int, ...] = (0,) * PROCESSES
 """How far the clock of each process is off, in seconds: not at all."""
 
 
@@ -80,7 +80,9 @@ class Fleet:
             process.join(READY_WITHIN_S)
             process.close()
 
-    def send(self, url: str, requests: Iterable[Request], clocks_off_s: Sequence[int] = TOGETHER) -> list[list[Reply]]:
+    def send(
+        self, url: str, requests: Iterable[Request], clocks_off_s: Sequence[int] = CLOCKS_AGREE
+    ) -> list[list[Reply]]:
         """Send `requests`, 32 at a time, to the engine at `url`; return the replies of each process."""
         dealt = list(requests)
         for number, pipe in enumerate(self.pipes):
@@ -94,12 +96,12 @@ class Fleet:
             raise FleetError("\n".join(failures))
         return outcomes
 
-    def everywhere(self, url: str, request: Request, clocks_off_s: Sequence[int] = TOGETHER) -> list[Reply]:
+    def everywhere(self, url: str, request: Request, clocks_off_s: Sequence[int] = CLOCKS_AGREE) -> list[Reply]:
         """Send one request from every thread of every process at once."""
-        return flat(self.send(url, [request] * AT_ONCE, clocks_off_s))
+        return flatten(self.send(url, [request] * AT_ONCE, clocks_off_s))
 
 
-def flat(replies: Iterable[Iterable[Reply]]) -> list[Reply]:
+def flatten(replies: Iterable[Iterable[Reply]]) -> list[Reply]:
     """Return the replies of all processes together."""
     return [reply for of_process in replies for reply in of_process]
 
@@ -117,7 +119,7 @@ def _function(pipe: Connection, barrier: Barrier) -> None:
     from app import app
     from chalicelib.core import clock, settings, telemetry
     from chalicelib.core.dynamodb import client as dynamodb
-    from infra.standin import Gateway
+    from infra.local_gateway.gateway import Gateway
     from tests.support.harness import stage_key_file
 
     moment = threading.local()
@@ -143,7 +145,7 @@ def _function(pipe: Connection, barrier: Barrier) -> None:
     def all_lanes(task: _Task) -> list[Reply]:
         # The last thread of a process to be ready waits for the other processes: 4 to wake across processes, not 32.
         ready = threading.Barrier(THREADS, action=wait_for_other_processes)
-        return flat(threads.map(lane, repeat(task), task.lanes, repeat(ready)))
+        return flatten(threads.map(lane, repeat(task), task.lanes, repeat(ready)))
 
     chosen = settings.Settings(stage=STAGE, public_url=PUBLIC_URL, stage_key_file=stage_key_file())
     with (
@@ -153,7 +155,7 @@ def _function(pipe: Connection, barrier: Barrier) -> None:
         ThreadPoolExecutor(THREADS) as threads,
     ):
         telemetry.write_to(nowhere)
-        dynamodb.READ_TIMEOUT_S = ENGINE_ANSWERS_WITHIN_S
+        dynamodb.READ_TIMEOUT_S = ENGINE_TIMEOUT_S
         while (task := _next(pipe)) is not None:
             if os.environ.get("AWS_ENDPOINT_URL") != task.url:
                 os.environ["AWS_ENDPOINT_URL"] = task.url

@@ -10,9 +10,9 @@ from chalicelib.accounts.tables import Account
 from chalicelib.core import clock
 from chalicelib.endings import finish
 from chalicelib.oauth import clients, delete_client
-from tests.engine.holding import at_once
+from tests.engine.hold_calls import run_concurrently
 from tests.oauth.flow import registered, someone
-from tests.support.console_client import logged_in
+from tests.support.console_client import log_in_as
 from tests.support.harness import TestApp
 
 TWENTY = 20
@@ -25,11 +25,11 @@ def test_registrations_at_once_leave_50_applications(latchkey: TestApp) -> None:
     owner = latchkey.account()
     for _ in range(clients.OWNED_MAX - 5):
         registered(latchkey, owner=owner)
-    console = logged_in(latchkey, owner)
+    console = log_in_as(latchkey, owner)
     asked = {"name": ["Mine"], "kind": ["public"], "redirect_uris": ["https://app.example.com/cb"], "scopes": ["read"]}
     # Each form has a ticket of its own: one that is sent twice makes no second application anyway.
-    forms = [console.filled(console.open(NEW), NEW, asked) for _ in range(TWENTY)]
-    statuses = Counter(page.status for page in at_once([partial(console.send, NEW, form) for form in forms]))
+    forms = [console.fill(console.open(NEW), NEW, asked) for _ in range(TWENTY)]
+    statuses = Counter(page.status for page in run_concurrently([partial(console.send, NEW, form) for form in forms]))
     assert statuses == {200: 5, 409: 15}
     assert len(list(clients.owned_by(owner.id))) == Account.get(owner.id).applications == clients.OWNED_MAX
 
@@ -38,7 +38,7 @@ def test_deletions_of_one_application_at_once_give_one_place_back(latchkey: Test
     """However often it is deleted at the same moment."""
     owner = latchkey.account()
     apps = [registered(latchkey, owner=owner) for _ in range(2)]
-    at_once([partial(delete_client.delete, apps[0].client)] * TWENTY)
+    run_concurrently([partial(delete_client.delete, apps[0].client)] * TWENTY)
     assert len(list(clients.owned_by(owner.id))) == Account.get(owner.id).applications == 1
 
 
@@ -46,11 +46,11 @@ def test_no_application_is_active_that_is_registered_while_its_owner_is_suspende
     """However nineteen registrations and a suspension fall together, all that were made stand as their owner does."""
     owner = someone(latchkey, "Owner").account
     asked = {"name": ["Mine"], "kind": ["public"], "redirect_uris": ["https://app.example.com/cb"], "scopes": ["read"]}
-    console = logged_in(latchkey, owner)
-    forms = [console.filled(console.open(NEW), NEW, asked) for _ in range(TWENTY - 1)]
+    console = log_in_as(latchkey, owner)
+    forms = [console.fill(console.open(NEW), NEW, asked) for _ in range(TWENTY - 1)]
     suspend = partial(change.set_standing, owner.id, tier=None, status=SUSPENDED, actor="operator")
     deeds: list[Callable[[], object]] = [*(partial(console.send, NEW, form) for form in forms), suspend]
-    at_once(deeds)
+    run_concurrently(deeds)
     finish.all_unfinished(clock.now_ms() + LATER_MS)
     made = list(clients.owned_by(owner.id))
     assert [client.client_id for client in made if client.is_active] == []

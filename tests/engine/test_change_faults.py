@@ -9,24 +9,24 @@ from chalicelib.accounts.tables import Account
 from chalicelib.credentials import find
 from chalicelib.credentials.issue import Issued
 from chalicelib.limits import tiers
-from infra.standin import Answer
-from tests.engine.faulty import (
+from infra.local_gateway.response import Response
+from tests.engine.fault_proxy import (
     CANCELED_BY_CONFLICT,
     CONFLICT,
     SERVER_ERROR,
     THROTTLED,
-    Breaks,
+    ConnectionFault,
     Fault,
-    Line,
-    marking,
-    named,
-    reading,
-    transaction,
+    FaultProxy,
+    fault_id,
+    is_get_item,
+    is_stale_mark,
+    is_transaction,
 )
 from tests.support import console_client
 from tests.support.harness import TestApp
 
-ONCE = [SERVER_ERROR, CANCELED_BY_CONFLICT, *Breaks]
+ONCE = [SERVER_ERROR, CANCELED_BY_CONFLICT, *ConnectionFault]
 
 
 class Person:
@@ -40,36 +40,36 @@ class Person:
         self.admin = latchkey.key(latchkey.account(tiers.PRO, admin=True), "admin").secret
         assert self.read(self.key).status == self.read(self.manager).status == 200
 
-    def read(self, by: Issued) -> Answer:
+    def read(self, by: Issued) -> Response:
         """Read something with one of the keys."""
         return self.latchkey.call("GET", "/v1/limits", by.secret)
 
-    def rename(self) -> Answer:
+    def rename(self) -> Response:
         """Write something with the key that is changed."""
         return self.latchkey.call("PATCH", "/v1/users/me", self.key.secret, json_body={"name": "Grace"})
 
-    def create(self) -> Answer:
+    def create(self) -> Response:
         """Make a third key."""
         return self._manage("POST", "/v1/keys", {"name": "Third", "scopes": ["read"]})
 
-    def rotate(self) -> Answer:
+    def rotate(self) -> Response:
         """Replace the key."""
         body = {"grace_s": 60}
         return self.latchkey.call("POST", f"/v1/keys/{self.manager.key.id}/rotate", self.manager.secret, json_body=body)
 
-    def revoke(self) -> Answer:
+    def revoke(self) -> Response:
         """Revoke the key."""
         return self._manage("DELETE", f"/v1/keys/{self.key.key.id}", None)
 
-    def narrow(self) -> Answer:
+    def narrow(self) -> Response:
         """Take writing from the key."""
         return self._manage("PATCH", f"/v1/keys/{self.key.key.id}", {"scopes": ["read"]})
 
-    def suspend(self) -> Answer:
+    def suspend(self) -> Response:
         """Have the account suspended."""
         return self._administer({"status": "suspended"})
 
-    def upgrade(self) -> Answer:
+    def upgrade(self) -> Response:
         """Have the account upgraded."""
         return self._administer({"tier": "enterprise"})
 
@@ -81,10 +81,10 @@ class Person:
         """Return the ids of the keys that the account counts as live."""
         return set(Account.get(self.account.id).live_keys.attribute_values)
 
-    def _manage(self, method: str, target: str, body: Any) -> Answer:
+    def _manage(self, method: str, target: str, body: Any) -> Response:
         return self.latchkey.call(method, target, self.manager.secret, json_body=body)
 
-    def _administer(self, body: Any) -> Answer:
+    def _administer(self, body: Any) -> Response:
         return self.latchkey.call("PATCH", f"/v1/users/{self.account.id}", self.admin, json_body=body)
 
 
@@ -94,10 +94,10 @@ def person(latchkey: TestApp) -> Person:
     return Person(latchkey)
 
 
-@pytest.mark.parametrize("fault", ONCE, ids=named)
-def test_rotation_that_fails_once_makes_one_successor(person: Person, line: Line, fault: Fault) -> None:
+@pytest.mark.parametrize("fault", ONCE, ids=fault_id)
+def test_rotation_that_fails_once_makes_one_successor(person: Person, proxy: FaultProxy, fault: Fault) -> None:
     """Whether or not the lost write happened, there is one successor, and its secret is the one that was answered."""
-    with line.failing(transaction, fault, times=1) as sent:
+    with proxy.fail(is_transaction, fault, times=1) as sent:
         rotated = person.rotate()
     assert rotated.status == 201
     assert len(sent) == 2
@@ -108,10 +108,10 @@ def test_rotation_that_fails_once_makes_one_successor(person: Person, line: Line
     assert person.rotate().status == 409
 
 
-@pytest.mark.parametrize("fault", ONCE, ids=named)
-def test_creation_that_fails_once_makes_one_key(person: Person, line: Line, fault: Fault) -> None:
+@pytest.mark.parametrize("fault", ONCE, ids=fault_id)
+def test_creation_that_fails_once_makes_one_key(person: Person, proxy: FaultProxy, fault: Fault) -> None:
     """Whether or not the lost write happened, one key comes of it, counted once."""
-    with line.failing(transaction, fault, times=1):
+    with proxy.fail(is_transaction, fault, times=1):
         created = person.create()
     assert created.status == 201
     assert len(person.keys()) == 3
@@ -119,31 +119,31 @@ def test_creation_that_fails_once_makes_one_key(person: Person, line: Line, faul
     assert person.latchkey.call("GET", "/v1/limits", created.json()["secret"]).status == 200
 
 
-@pytest.mark.parametrize("fault", ONCE, ids=named)
-def test_revocation_that_fails_once_is_done(person: Person, line: Line, fault: Fault) -> None:
+@pytest.mark.parametrize("fault", ONCE, ids=fault_id)
+def test_revocation_that_fails_once_is_done(person: Person, proxy: FaultProxy, fault: Fault) -> None:
     """Whether or not the lost write happened, the key is dead and counts no more."""
-    with line.failing(transaction, fault, times=1):
+    with proxy.fail(is_transaction, fault, times=1):
         assert person.revoke().status == 204
     assert person.counted() == {person.manager.key.id}
     assert person.read(person.key).status == 401
 
 
-def test_creation_that_keeps_meeting_conflicts_goes_through(person: Person, line: Line) -> None:
+def test_creation_that_keeps_meeting_conflicts_goes_through(person: Person, proxy: FaultProxy) -> None:
     """A transaction is sent again as often as a busy account may need, and still counts once."""
-    with line.failing(transaction, CANCELED_BY_CONFLICT, times=4) as sent:
+    with proxy.fail(is_transaction, CANCELED_BY_CONFLICT, times=4) as sent:
         assert person.create().status == 201
     assert len(sent) == 5
     assert len(person.keys()) == 3
 
 
-def test_creation_that_never_reaches_the_engine_makes_no_key(person: Person, line: Line) -> None:
+def test_creation_that_never_reaches_the_engine_makes_no_key(person: Person, proxy: FaultProxy) -> None:
     """When the engine is away, the answer is a 5xx and nothing is left behind."""
-    with line.failing(transaction, Breaks.DROPPED):
+    with proxy.fail(is_transaction, ConnectionFault.DROPPED):
         assert person.create().status >= 500
     assert len(person.keys()) == 2
 
 
-CHANGES: dict[str, tuple[Callable[[Person], Answer], Callable[[Person], int], int, int]] = {
+CHANGES: dict[str, tuple[Callable[[Person], Response], Callable[[Person], int], int, int]] = {
     "revoke": (Person.revoke, lambda person: person.read(person.key).status, 204, 401),
     "narrow": (Person.narrow, lambda person: person.rename().status, 200, 403),
     "suspend": (Person.suspend, lambda person: person.read(person.key).status, 200, 401),
@@ -152,28 +152,28 @@ CHANGES: dict[str, tuple[Callable[[Person], Answer], Callable[[Person], int], in
 
 
 @pytest.mark.parametrize("change", CHANGES)
-@pytest.mark.parametrize("fault", [SERVER_ERROR, Breaks.DROPPED], ids=named)
+@pytest.mark.parametrize("fault", [SERVER_ERROR, ConnectionFault.DROPPED], ids=fault_id)
 def test_change_that_cannot_be_made_known_is_503_and_heals(
-    person: Person, line: Line, fault: Fault, change: str
+    person: Person, proxy: FaultProxy, fault: Fault, change: str
 ) -> None:
     """A change whose mark can't be set is made, says that it may not be felt yet, and is felt once it is repeated."""
     make, look, done, refused = CHANGES[change]
-    with line.failing(marking, fault):
+    with proxy.fail(is_stale_mark, fault):
         lost = make(person)
         assert (lost.status, lost.header("Retry-After"), lost.json()["error"]) == (503, "1", "unavailable")
     assert make(person).status == done
     assert look(person) == refused
 
 
-@pytest.mark.parametrize("fault", [SERVER_ERROR, Breaks.DROPPED], ids=named)
-def test_deletion_that_cannot_be_made_known_is_503_and_done(latchkey: TestApp, line: Line, fault: Fault) -> None:
+@pytest.mark.parametrize("fault", [SERVER_ERROR, ConnectionFault.DROPPED], ids=fault_id)
+def test_deletion_that_cannot_be_made_known_is_503_and_done(latchkey: TestApp, proxy: FaultProxy, fault: Fault) -> None:
     """The account is gone; its page says that its keys may be accepted for five more minutes, and no longer."""
-    account = console_client.person()
-    key, ada = latchkey.key(account), console_client.logged_in(latchkey, account)
+    account = console_client.new_account()
+    key, ada = latchkey.key(account), console_client.log_in_as(latchkey, account)
     assert latchkey.call("GET", "/v1/limits", key.secret).status == 200
     page = ada.open("/settings/account")
-    fields = ada.filled(page, "/settings/account/delete", {"password": console_client.PASSWORD})
-    with line.failing(marking, fault):
+    fields = ada.fill(page, "/settings/account/delete", {"password": console_client.PASSWORD})
+    with proxy.fail(is_stale_mark, fault):
         answer = ada.send("/settings/account/delete", fields)
     assert answer.status == 503
     assert "5 more minutes" in answer.text
@@ -183,9 +183,9 @@ def test_deletion_that_cannot_be_made_known_is_503_and_done(latchkey: TestApp, l
     assert latchkey.call("GET", "/v1/limits", key.secret).status == 401
 
 
-def test_revocation_marked_in_part_is_503_and_heals(person: Person, line: Line) -> None:
+def test_revocation_marked_in_part_is_503_and_heals(person: Person, proxy: FaultProxy) -> None:
     """A mark set on some counters only is no mark: the answer is 503 until all are set."""
-    with line.failing(marking, SERVER_ERROR) as tried:
+    with proxy.fail(is_stale_mark, SERVER_ERROR) as tried:
         person.revoke()
     tries_a_mark = len(tried)
     for marks_set in range(1, 6):
@@ -193,56 +193,58 @@ def test_revocation_marked_in_part_is_503_and_heals(person: Person, line: Line) 
 
         def after_some(call: Any, limit: int = marks_set) -> bool:
             nonlocal passed
-            passed += marking(call)
-            return marking(call) and passed > limit
+            passed += is_stale_mark(call)
+            return is_stale_mark(call) and passed > limit
 
-        with line.failing(after_some, SERVER_ERROR) as failed:
+        with proxy.fail(after_some, SERVER_ERROR) as failed:
             assert person.revoke().status == 503
         assert len(failed) == tries_a_mark
     assert person.revoke().status == 204
     assert person.read(person.key).status == 401
 
 
-@pytest.mark.parametrize("fault", [THROTTLED, CONFLICT], ids=named)
-def test_mark_that_is_held_up_is_waited_for(person: Person, line: Line, fault: Fault) -> None:
+@pytest.mark.parametrize("fault", [THROTTLED, CONFLICT], ids=fault_id)
+def test_mark_that_is_held_up_is_waited_for(person: Person, proxy: FaultProxy, fault: Fault) -> None:
     """A change a person waits for outlasts a moment of throttling or contention."""
-    with line.failing(marking, fault, times=3):
+    with proxy.fail(is_stale_mark, fault, times=3):
         assert person.revoke().status == 204
     assert person.read(person.key).status == 401
 
 
-def test_no_transaction_touches_the_counters(person: Person, line: Line) -> None:
+def test_no_transaction_touches_the_counters(person: Person, proxy: FaultProxy) -> None:
     """A counter that met a transaction would refuse admissions; so whatever is changed, none is part of one."""
     for change in (person.create, person.rotate, person.narrow, person.revoke, person.upgrade, person.suspend):
         assert change().status < 300
-    sent = [call for call in line.seen if transaction(call)]
+    sent = [call for call in proxy.seen if is_transaction(call)]
     assert len(sent) >= 3
     for call in sent:
         for item in call.body["TransactItems"]:
             assert all(not write["TableName"].endswith("-windows") for write in item.values())
 
 
-@pytest.mark.parametrize("fault", [SERVER_ERROR, THROTTLED, Breaks.DROPPED], ids=named)
-def test_stale_caller_that_cannot_be_verified_is_not_admitted(person: Person, line: Line, fault: Fault) -> None:
+@pytest.mark.parametrize("fault", [SERVER_ERROR, THROTTLED, ConnectionFault.DROPPED], ids=fault_id)
+def test_stale_caller_that_cannot_be_verified_is_not_admitted(person: Person, proxy: FaultProxy, fault: Fault) -> None:
     """When in doubt the door stays shut: a revoked key whose record can't be read gets a 5xx, and 401 once it can."""
     assert person.revoke().status == 204
-    with line.failing(reading, fault):
+    with proxy.fail(is_get_item, fault):
         assert person.read(person.key).status >= 500
     assert person.read(person.key).status == 401
 
 
-@pytest.mark.parametrize("fault", [SERVER_ERROR, THROTTLED, Breaks.DROPPED], ids=named)
-def test_key_that_cannot_be_read_is_neither_accepted_nor_remembered(person: Person, line: Line, fault: Fault) -> None:
+@pytest.mark.parametrize("fault", [SERVER_ERROR, THROTTLED, ConnectionFault.DROPPED], ids=fault_id)
+def test_key_that_cannot_be_read_is_neither_accepted_nor_remembered(
+    person: Person, proxy: FaultProxy, fault: Fault
+) -> None:
     """An authorizer without a database answers 5xx, never a refusal that the gateway would keep for 300 s."""
     fresh = person.latchkey.key(person.account)
-    with line.failing(reading, fault):
+    with proxy.fail(is_get_item, fault):
         assert person.read(fresh).status >= 500
     assert person.read(fresh).status == 200
 
 
-@pytest.mark.parametrize("fault", [SERVER_ERROR, Breaks.DROPPED, Breaks.SILENT], ids=named)
-def test_health_is_503_without_a_database(latchkey: TestApp, line: Line, fault: Fault) -> None:
+@pytest.mark.parametrize("fault", [SERVER_ERROR, ConnectionFault.DROPPED, ConnectionFault.SILENT], ids=fault_id)
+def test_health_is_503_without_a_database(latchkey: TestApp, proxy: FaultProxy, fault: Fault) -> None:
     """/health says that DynamoDB doesn't answer, and ok once it does."""
-    with line.failing(reading, fault):
+    with proxy.fail(is_get_item, fault):
         assert latchkey.call("GET", "/health").status == 503
     assert latchkey.call("GET", "/health").status == 200

@@ -8,20 +8,20 @@ import pytest
 from chalicelib.accounts.tables import Account
 from chalicelib.credentials import find
 from chalicelib.limits import tiers
-from tests.engine.fleet import PROCESSES, THREADS, Fleet, Reply, Request, flat
-from tests.support.harness import NOON_MS, TestApp
+from tests.engine.fleet import PROCESSES, THREADS, Fleet, Reply, Request, flatten
+from tests.support.harness import START_MS, TestApp
 
 pytestmark = pytest.mark.xdist_group("fleet")
 
 
 def at_once(fleet: Fleet, url: str, count: int, request: Request) -> list[Reply]:
     """Send the same request `count` times at once."""
-    return flat(fleet.send(url, [request] * count))
+    return flatten(fleet.send(url, [request] * count))
 
 
 def warm(fleet: Fleet, url: str, secret: str) -> None:
     """Let every process verify a key beforehand, so that nothing but the claim itself takes time."""
-    fleet.everywhere(url, Request("GET", "/v1/limits", secret, NOON_MS - 2_000))
+    fleet.everywhere(url, Request("GET", "/v1/limits", secret, START_MS - 2_000))
 
 
 def live(latchkey: TestApp, secret: str) -> list[str]:
@@ -36,7 +36,7 @@ def test_rotations_of_one_key_at_once_make_one_successor(latchkey: TestApp, flee
     account = latchkey.account(tiers.PRO)
     key = latchkey.key(account)
     warm(fleet, url, key.secret)
-    replies = at_once(fleet, url, tries, Request("POST", f"/v1/keys/{key.key.id}/rotate", key.secret, NOON_MS))
+    replies = at_once(fleet, url, tries, Request("POST", f"/v1/keys/{key.key.id}/rotate", key.secret, START_MS))
     assert Counter(reply.status for reply in replies) == {201: 1, 409: tries - 1}
     won = next(reply.body for reply in replies if reply.status == 201)
     assert {reply.body["error"] for reply in replies if reply.status == 409} == {"conflict"}
@@ -52,8 +52,8 @@ def test_rotations_by_the_successor_and_the_old_key_at_once_leave_two_live(
     old = latchkey.key(account)
     new = latchkey.call("POST", f"/v1/keys/{old.key.id}/rotate", old.secret).json()
     targets = [(old.key.id, new["secret"]), (new["id"], old.secret)]
-    rotations = [Request("POST", f"/v1/keys/{of}/rotate", by, NOON_MS) for of, by in targets * 8]
-    assert {reply.status for reply in flat(fleet.send(url, rotations))} == {409}
+    rotations = [Request("POST", f"/v1/keys/{of}/rotate", by, START_MS) for of, by in targets * 8]
+    assert {reply.status for reply in flatten(fleet.send(url, rotations))} == {409}
     assert sorted(live(latchkey, new["secret"])) == sorted((old.key.id, new["id"]))
 
 
@@ -63,12 +63,12 @@ def test_rotation_and_revocation_at_once_leave_no_dead_neighbour(latchkey: TestA
     keeper = latchkey.key(account)
     for second in range(8):
         key = latchkey.key(account)
-        path, at_ms = f"/v1/keys/{key.key.id}", NOON_MS + second * 1000
+        path, at_ms = f"/v1/keys/{key.key.id}", START_MS + second * 1000
         both = [
             Request("POST", f"{path}/rotate", keeper.secret, at_ms),
             Request("DELETE", path, keeper.secret, at_ms),
         ]
-        rotated, revoked = flat(fleet.send(url, both))
+        rotated, revoked = flatten(fleet.send(url, both))
         assert revoked.status == 204
         assert rotated.status in (201, 409)
         assert latchkey.call("GET", path, keeper.secret).json()["state"] == "revoked"
@@ -83,7 +83,7 @@ def test_creations_at_once_leave_20_live_keys(latchkey: TestApp, fleet: Fleet, u
     maker = latchkey.key(account)
     warm(fleet, url, maker.secret)
     body = json.dumps({"name": "Made at once", "scopes": ["read"]}).encode()
-    replies = at_once(fleet, url, 25, Request("POST", "/v1/keys", maker.secret, NOON_MS, body))
+    replies = at_once(fleet, url, 25, Request("POST", "/v1/keys", maker.secret, START_MS, body))
     assert Counter(reply.status for reply in replies) == {201: 19, 409: 6}
     made = [reply.body["id"] for reply in replies if reply.status == 201]
     assert sorted(live(latchkey, maker.secret)) == sorted((maker.key.id, *made))
@@ -107,7 +107,7 @@ def test_revocations_of_one_key_at_once_all_succeed(latchkey: TestApp, fleet: Fl
     """Revoking is idempotent: 32 at once all get 204, and the key's place is free once."""
     account = latchkey.account(tiers.PRO)
     keeper, doomed = latchkey.key(account), latchkey.key(account)
-    replies = fleet.everywhere(url, Request("DELETE", f"/v1/keys/{doomed.key.id}", keeper.secret, NOON_MS))
+    replies = fleet.everywhere(url, Request("DELETE", f"/v1/keys/{doomed.key.id}", keeper.secret, START_MS))
     assert {reply.status for reply in replies} == {204}
     assert len(replies) == PROCESSES * THREADS
     assert list(Account.get(account.id).live_keys.attribute_values) == [keeper.key.id]
@@ -121,8 +121,8 @@ def test_accounts_claiming_one_email_at_once_one_wins(latchkey: TestApp, fleet: 
     spellings = [
         json.dumps({"email": email, "name": "Eve"}).encode() for email in ("eve@example.com", "EVE@Example.com")
     ]
-    claims = [Request("POST", "/v1/users", admin.secret, NOON_MS, spellings[at % 2]) for at in range(20)]
-    replies = flat(fleet.send(url, claims))
+    claims = [Request("POST", "/v1/users", admin.secret, START_MS, spellings[at % 2]) for at in range(20)]
+    replies = flatten(fleet.send(url, claims))
     assert Counter(reply.status for reply in replies) == {201: 1, 409: 19}
     assert len(listed(latchkey, admin.secret)) == before + 1
 

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 from tests.engine.fleet import STAGE
-from tests.support.console_client import person
+from tests.support.console_client import new_account
 from tests.support.harness import TestApp
 
 OF_PAGES = (
@@ -37,8 +37,8 @@ FUNCTION = """
 import json, sys
 from app import app
 from chalicelib.core.dynamodb import client as dynamodb
-from infra.standin import Gateway
-from tests.support.serving import ENGINE_ANSWERS_WITHIN_S
+from infra.local_gateway.gateway import Gateway
+from tests.support.threaded_server import ENGINE_TIMEOUT_S
 dynamodb.READ_TIMEOUT_S = ENGINE_ANSWERS_WITHIN_S
 gateway = Gateway(app, domain="api.example.com")
 answers = []
@@ -61,7 +61,7 @@ def loaded(url: str, secret: str, *targets: str) -> tuple[list[int], set[str]]:
 
 def test_request_to_the_api_loads_nothing_of_the_console(latchkey: TestApp, url: str) -> None:
     """A new process that has served /v1 knows neither templates nor password hashing, nor how botocore calls AWS."""
-    key = latchkey.key(person())
+    key = latchkey.key(new_account())
     answers, modules = loaded(url, key.secret, "/v1/users/me", "/v1/limits", "/v1/users", "/v1/keys", "/health")
     assert answers == [200, 200, 200, 200, 200]
     assert [name for name in (*OF_PAGES, *HEAVY) if name in modules] == []
@@ -69,7 +69,7 @@ def test_request_to_the_api_loads_nothing_of_the_console(latchkey: TestApp, url:
 
 def test_request_that_reads_nothing_loads_no_model(latchkey: TestApp, url: str) -> None:
     """What an owner's own route pays for the door: neither pynamodb nor what accounts, keys or webhooks are made of."""
-    key = latchkey.key(person())
+    key = latchkey.key(new_account())
     answers, modules = loaded(url, key.secret, "/v1/limits", "/health")
     assert answers == [200, 200]
     assert [name for name in (*OF_PAGES, *HEAVY, *OF_MODELS) if name in modules] == []
@@ -83,7 +83,7 @@ def test_cold_start_makes_no_body_class_that_it_does_not_read(latchkey: TestApp,
     )
     environment = os.environ | {"AWS_ENDPOINT_URL": url, "LATCHKEY_STAGE": STAGE}
     environment.pop("LATCHKEY_PUBLIC_URL", None)
-    command = [sys.executable, "-c", program, latchkey.key(person()).secret, "/v1/limits", "/health"]
+    command = [sys.executable, "-c", program, latchkey.key(new_account()).secret, "/v1/limits", "/health"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "['Empty']"
 
@@ -99,7 +99,7 @@ def test_verification_loads_neither_pynamodb_nor_what_calls_aws(latchkey: TestAp
         "print(effect, *sys.modules)"
     )
     environment = os.environ | {"AWS_ENDPOINT_URL": url, "LATCHKEY_STAGE": STAGE}
-    command = [sys.executable, "-c", program, latchkey.key(person()).secret]
+    command = [sys.executable, "-c", program, latchkey.key(new_account()).secret]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     effect, *modules = done.stdout.splitlines()[-1].split()
     assert effect == "Allow"

@@ -7,9 +7,9 @@ import pytest
 
 from chalicelib.limits import counter_items, recorded_usage, tiers
 from tests.engine import counters
-from tests.engine.fleet import AT_ONCE, PROCESSES, Fleet, Reply, Request, flat
+from tests.engine.fleet import AT_ONCE, PROCESSES, Fleet, Reply, Request, flatten
 from tests.limits.item_size import size_bytes
-from tests.support.harness import NOON_MS, TestApp
+from tests.support.harness import START_MS, TestApp
 
 pytestmark = pytest.mark.xdist_group("fleet")
 
@@ -18,7 +18,7 @@ def requests(secrets: list[str], count: int, *, second_of: int | None = None) ->
     """Return `count` requests by these keys in turn, 32 in each second, or all in the second `second_of`."""
     keys = cycle(secrets)
     seconds = (at // AT_ONCE if second_of is None else second_of for at in range(count))
-    return [Request("GET", "/v1/limits", next(keys), NOON_MS + second * 1000) for second in seconds]
+    return [Request("GET", "/v1/limits", next(keys), START_MS + second * 1000) for second in seconds]
 
 
 def remaining(replies: list[Reply]) -> list[int]:
@@ -31,10 +31,10 @@ def remaining(replies: list[Reply]) -> list[int]:
 def test_quota_admits_exactly_1000_of_3000(latchkey: TestApp, fleet: Fleet, url: str) -> None:
     """32 threads in four processes get exactly the quota, each admitted request a different place in it."""
     account = latchkey.account(tiers.FREE)
-    replies = flat(fleet.send(url, requests([latchkey.key(account).secret], 3_000)))
+    replies = flatten(fleet.send(url, requests([latchkey.key(account).secret], 3_000)))
     assert Counter(reply.status for reply in replies) == {200: 1_000, 429: 2_000}
     assert remaining(replies) == list(range(999, -1, -1))
-    assert counters.used(account) == 1_000
+    assert counters.read_used(account) == 1_000
 
 
 def test_quota_is_shared_by_the_keys_of_an_account(latchkey: TestApp, fleet: Fleet, url: str) -> None:
@@ -42,7 +42,7 @@ def test_quota_is_shared_by_the_keys_of_an_account(latchkey: TestApp, fleet: Fle
     account = latchkey.account(tiers.FREE)
     counters.set_used(account, 600)
     secrets = [latchkey.key(account).secret for _ in range(5)]
-    replies = flat(fleet.send(url, requests(secrets, 600)))
+    replies = flatten(fleet.send(url, requests(secrets, 600)))
     assert Counter(reply.status for reply in replies) == {200: 400, 429: 200}
     assert remaining(replies) == list(range(399, -1, -1))
 
@@ -52,7 +52,7 @@ def test_quota_refusal_names_the_end_of_the_hour(latchkey: TestApp, fleet: Fleet
     account = latchkey.account(tiers.FREE)
     counters.set_used(account, 1_000)
     secret = latchkey.key(account).secret
-    moment = Request("GET", "/v1/limits", secret, NOON_MS + 600_500)
+    moment = Request("GET", "/v1/limits", secret, START_MS + 600_500)
     for refused in fleet.everywhere(url, moment):
         assert (refused.status, refused.headers["Retry-After"]) == (429, "3000")
         assert refused.body["message"] == "Rate limit exceeded. Try again in 3000 seconds."
@@ -67,7 +67,7 @@ def test_burst_admits_exactly_its_number_each_second(
     """In each of three seconds running, twice the burst is asked for and exactly the burst is let through."""
     secret = latchkey.key(latchkey.account(tier)).secret
     for second in range(3):
-        replies = flat(fleet.send(url, requests([secret], 2 * tier.burst, second_of=second)))
+        replies = flatten(fleet.send(url, requests([secret], 2 * tier.burst, second_of=second)))
         assert Counter(reply.status for reply in replies) == {200: tier.burst, 429: tier.burst}
         assert {reply.headers["Retry-After"] for reply in replies if reply.status == 429} == {"1"}
 
@@ -76,16 +76,16 @@ def test_burst_is_shared_by_the_keys_of_an_account(latchkey: TestApp, fleet: Fle
     """Eight keys of one account get 50 requests a second together, and each is counted by name."""
     account = latchkey.account(tiers.FREE)
     keys = [latchkey.key(account) for _ in range(8)]
-    replies = flat(fleet.send(url, requests([key.secret for key in keys], 200, second_of=0)))
+    replies = flatten(fleet.send(url, requests([key.secret for key in keys], 200, second_of=0)))
     assert Counter(reply.status for reply in replies) == {200: 50, 429: 150}
-    counted = counters.item(account)
+    counted = counters.read_item(account)
     assert sum(counter_items.number(counted, counter_items.counter_of(key.key.id)) for key in keys) == 50
 
 
 def test_burst_of_accounts_is_their_own(latchkey: TestApp, fleet: Fleet, url: str) -> None:
     """Two accounts asking in the same second get 50 each."""
     secrets = [latchkey.key(latchkey.account(tiers.FREE)).secret for _ in range(2)]
-    replies = flat(fleet.send(url, requests(secrets, 200, second_of=0)))
+    replies = flatten(fleet.send(url, requests(secrets, 200, second_of=0)))
     assert Counter(reply.status for reply in replies) == {200: 100, 429: 100}
 
 
@@ -94,7 +94,7 @@ def test_leases_never_exceed_the_burst(latchkey: TestApp, fleet: Fleet, url: str
     account = latchkey.account(tiers.ENTERPRISE)
     secret = latchkey.key(account).secret
     for second, asked in enumerate((640, 1_600, 1_600)):
-        replies = flat(fleet.send(url, requests([secret], asked, second_of=second)))
+        replies = flatten(fleet.send(url, requests([secret], asked, second_of=second)))
         admitted = sum(reply.status == 200 for reply in replies)
         assert admitted <= 1_000
         # What a thread has left when its process has no more requests is lost.
@@ -105,7 +105,7 @@ def test_client_under_four_fifths_of_the_burst_is_never_refused(latchkey: TestAp
     """Whatever the functions hold unspent."""
     secret = latchkey.key(latchkey.account(tiers.ENTERPRISE)).secret
     for second in range(3):
-        replies = flat(fleet.send(url, requests([secret], 790, second_of=second)))
+        replies = flatten(fleet.send(url, requests([secret], 790, second_of=second)))
         assert {reply.status for reply in replies} == {200}
 
 
@@ -117,9 +117,9 @@ def test_quota_is_exact_though_clocks_differ(latchkey: TestApp, fleet: Fleet, ur
     account = latchkey.account(tiers.FREE)
     counters.set_used(account, 600)
     secret = latchkey.key(account).secret
-    moments = (NOON_MS + 10_000 + at // AT_ONCE * 1000 for at in range(600))
+    moments = (START_MS + 10_000 + at // AT_ONCE * 1000 for at in range(600))
     asked = [Request("GET", "/v1/limits", secret, at_ms) for at_ms in moments]
-    replies = flat(fleet.send(url, asked, CLOCKS_OFF_S))
+    replies = flatten(fleet.send(url, asked, CLOCKS_OFF_S))
     assert Counter(reply.status for reply in replies) == {200: 400, 429: 200}
     assert remaining(replies) == list(range(399, -1, -1))
 
@@ -137,7 +137,7 @@ def test_window_item_stays_within_one_write_unit(latchkey: TestApp, fleet: Fleet
     account = latchkey.account(tiers.PRO)
     secrets = [latchkey.key(account).secret for _ in range(20)]
     fleet.send(url, requests(secrets, 20 * AT_ONCE))
-    counted = counters.item(account)
+    counted = counters.read_item(account)
     assert size_bytes(counted) < 1_024
 
 
@@ -147,11 +147,11 @@ def test_each_refusal_is_counted_once_though_many_are_admitted_at_once(
     """What a process holds is carried by one of the eight writes that it sends at the same moment, by name too."""
     account = latchkey.account(tiers.FREE)
     key = latchkey.key(account)
-    replies = flat(fleet.send(url, requests([key.secret], 4 * AT_ONCE, second_of=0)))
+    replies = flatten(fleet.send(url, requests([key.secret], 4 * AT_ONCE, second_of=0)))
     refused = sum(reply.status == 429 for reply in replies)
     assert refused == 4 * AT_ONCE - tiers.FREE.burst
-    assert {reply.status for reply in flat(fleet.send(url, requests([key.secret], AT_ONCE, second_of=1)))} == {200}
-    counted = counters.item(account)
+    assert {reply.status for reply in flatten(fleet.send(url, requests([key.secret], AT_ONCE, second_of=1)))} == {200}
+    counted = counters.read_item(account)
     assert counter_items.number(counted, counter_items.REFUSED) == refused
     assert (
         recorded_usage.times_told_no(counted, recorded_usage.REFUSED, counter_items.counter_of(key.key.id)) == refused

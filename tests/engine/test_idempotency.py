@@ -10,8 +10,8 @@ from chalicelib.credentials import find
 from chalicelib.events import kinds, record
 from chalicelib.limits import tiers
 from chalicelib.webhooks import fan_out
-from tests.engine.fleet import Fleet, Reply, Request, flat
-from tests.support.harness import NOON_MS, TestApp
+from tests.engine.fleet import Fleet, Reply, Request, flatten
+from tests.support.harness import START_MS, TestApp
 
 pytestmark = pytest.mark.xdist_group("fleet")
 
@@ -25,8 +25,8 @@ def body_of(name: str) -> bytes:
 
 def sent(fleet: Fleet, url: str, path: str, secret: str, bodies: list[bytes], key: str = "once") -> list[Reply]:
     """Send a request for each body at once, all under one Idempotency-Key, by a credential that is known already."""
-    fleet.everywhere(url, Request("GET", "/v1/limits", secret, NOON_MS - 2_000))
-    return flat(fleet.send(url, [Request("POST", path, secret, NOON_MS, body, key) for body in bodies]))
+    fleet.everywhere(url, Request("GET", "/v1/limits", secret, START_MS - 2_000))
+    return flatten(fleet.send(url, [Request("POST", path, secret, START_MS, body, key) for body in bodies]))
 
 
 def made_by(account: Account, kind: str) -> int:
@@ -80,8 +80,8 @@ def test_test_message_asked_for_twenty_times_at_once_is_sent_once(latchkey: Test
     account = latchkey.account(tiers.ENTERPRISE)
     secret = latchkey.key(account, "webhooks", "read").secret
     hook = {"url": "https://hooks.invalid/", "name": "Ledger"}
-    with_secret = Request("POST", "/v1/webhooks", secret, NOON_MS - 1_000, json.dumps(hook).encode())
-    (added,) = flat(fleet.send(url, [with_secret]))
+    with_secret = Request("POST", "/v1/webhooks", secret, START_MS - 1_000, json.dumps(hook).encode())
+    (added,) = flatten(fleet.send(url, [with_secret]))
     replies = sent(fleet, url, f"/v1/webhooks/{added.body['id']}/test", secret, [b""] * MANY)
     assert {reply.status for reply in replies} <= {200, 409}
     assert {reply.body["error"] for reply in replies if reply.status == 409} <= {"request_in_progress"}

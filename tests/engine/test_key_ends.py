@@ -16,8 +16,8 @@ from chalicelib.credentials.key_limit import LIVE_MAX
 from chalicelib.credentials.rotate import rotate
 from chalicelib.credentials.verify import verify
 from chalicelib.limits import tiers
-from tests.engine.faulty import Call
-from tests.engine.holding import HoldingLine, at_once
+from tests.engine.fault_proxy import Call
+from tests.engine.hold_calls import HoldingProxy, run_concurrently
 from tests.support.harness import TestApp
 
 TWENTY = 20
@@ -26,9 +26,9 @@ NAME = "Made by a key"
 
 
 @pytest.fixture
-def line(url: str) -> Iterator[HoldingLine]:
+def proxy(url: str) -> Iterator[HoldingProxy]:
     """A line that can hold calls back."""
-    laid = HoldingLine(url)
+    laid = HoldingProxy(url)
     yield laid
     laid.close()
 
@@ -56,32 +56,32 @@ def endless(account_id: str, *but: str) -> list[str]:
     return [key.id for key in find.keys_of(account_id) if key.is_live() and key.ends_at is None and key.id not in but]
 
 
-def test_keys_made_20_at_once_during_their_makers_rotation_are_refused(latchkey: TestApp, line: HoldingLine) -> None:
+def test_keys_made_20_at_once_during_their_makers_rotation_are_refused(latchkey: TestApp, proxy: HoldingProxy) -> None:
     """All were admitted, and read their maker as endless; its rotation commits first, and none of them is made."""
     account = latchkey.account()
     owner, leaving = latchkey.key(account), latchkey.key(account)
-    with line.holding(making_another) as held, ThreadPoolExecutor(TWENTY) as threads:
+    with proxy.hold(making_another) as held, ThreadPoolExecutor(TWENTY) as threads:
         asked = [threads.submit(made_by(latchkey, leaving)) for _ in range(TWENTY)]
         held.wait_for(TWENTY)
         successor = rotate(verify(owner.secret), leaving.key.id, GRACE_S)
-        held.let_go()
+        held.release()
         assert Counter(each.result() for each in asked) == {409: TWENTY}
     assert endless(account.id, owner.key.id, successor.key.id) == []
 
 
 def test_rotation_decided_before_the_grace_began_makes_no_key_that_outlives_it(
-    latchkey: TestApp, line: HoldingLine
+    latchkey: TestApp, proxy: HoldingProxy
 ) -> None:
     """A key that rotates itself gains nothing by being late: its owner has rotated it, and revoked the successor."""
     account = latchkey.account()
     owner, leaving = latchkey.key(account), latchkey.key(account)
     by_owner = verify(owner.secret)
-    with line.holding(rotating) as held, ThreadPoolExecutor(1) as thread:
+    with proxy.hold(rotating) as held, ThreadPoolExecutor(1) as thread:
         own = thread.submit(latchkey.call, "POST", f"/v1/keys/{leaving.key.id}/rotate", leaving.secret)
         held.wait_for(1)
         held.rule = making_another
         revoke.revoke(account.id, rotate(by_owner, leaving.key.id, GRACE_S).key.id)
-        held.let_go()
+        held.release()
         assert own.result().status == 409
     assert endless(account.id, owner.key.id) == []
 
@@ -92,8 +92,8 @@ def test_twenty_makers_at_once_with_a_rotation_leave_no_endless_key_that_came_af
     owner, leaving = latchkey.key(account), latchkey.key(account)
     room = LIVE_MAX - 4
     rotated = partial(latchkey.call, "POST", f"/v1/keys/{leaving.key.id}/rotate", owner.secret)
-    at_once([*[made_by(latchkey, leaving)] * room, lambda: rotated().status])
+    run_concurrently([*[made_by(latchkey, leaving)] * room, lambda: rotated().status])
     before = {key.id for key in find.keys_of(account.id)}
-    statuses = at_once([made_by(latchkey, leaving)] * TWENTY)
+    statuses = run_concurrently([made_by(latchkey, leaving)] * TWENTY)
     assert set(statuses) <= {201, 409}
     assert endless(account.id, *before) == []

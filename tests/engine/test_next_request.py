@@ -10,13 +10,13 @@ from chalicelib.core import clock
 from chalicelib.credentials.issue import Issued
 from chalicelib.limits import local_cache, tiers
 from tests.engine import counters
-from tests.engine.fleet import AT_ONCE, TOGETHER, Fleet, Reply, Request
-from tests.support.harness import NOON_MS, TestApp
+from tests.engine.fleet import AT_ONCE, CLOCKS_AGREE, Fleet, Reply, Request
+from tests.support.harness import START_MS, TestApp
 
 pytestmark = pytest.mark.xdist_group("fleet")
 
 CLOCKS = {
-    "clocks_agree": TOGETHER,
+    "clocks_agree": CLOCKS_AGREE,
     "clocks_differ": (-3, -1, 1, 3),
     "change_by_the_slowest": (0, 2, 4, 6),
     "change_by_the_fastest": (-6, -4, -2, 0),
@@ -144,7 +144,7 @@ def test_change_near_the_end_of_an_hour_holds_everywhere(
     latchkey: TestApp, ask: Everywhere, seconds_to_the_hour: int
 ) -> None:
     """A change just before, or just after, the hour is seen by functions on either side, and in the next hour."""
-    latchkey.clock.now_ms = NOON_MS + (clock.HOUR_S - seconds_to_the_hour) * 1000
+    latchkey.clock.now_ms = START_MS + (clock.HOUR_S - seconds_to_the_hour) * 1000
     key, manager = key_and_manager(latchkey)
     assert statuses(ask(key.secret)) == {200}
     assert latchkey.call("DELETE", f"/v1/keys/{key.key.id}", manager.secret).status == 204
@@ -155,7 +155,7 @@ def test_change_near_the_end_of_an_hour_holds_everywhere(
 
 def test_many_changes_at_one_moment_all_hold(latchkey: TestApp, fleet: Fleet, url: str) -> None:
     """Changes that fall into one millisecond of the clock are told apart: each holds for the request after it."""
-    ask = Everywhere(latchkey, fleet, url, TOGETHER)
+    ask = Everywhere(latchkey, fleet, url, CLOCKS_AGREE)
     account = latchkey.account(tiers.ENTERPRISE)
     key, operator = latchkey.key(account), admin(latchkey)
     for turn, tier in zip(count(), ("pro", "enterprise", "pro", "enterprise", "pro"), strict=False):
@@ -169,7 +169,7 @@ def test_account_upgraded_with_its_quota_spent_is_let_in_within_10_s(latchkey: T
     account = latchkey.account(tiers.FREE)
     key = latchkey.key(account)
     counters.set_used(account, 1_000)
-    ask = Everywhere(latchkey, fleet, url, TOGETHER)
+    ask = Everywhere(latchkey, fleet, url, CLOCKS_AGREE)
     assert statuses(ask(key.secret)) == {429}
     latchkey.call("PATCH", f"/v1/users/{account.id}", admin(latchkey), json_body={"tier": "pro"})
     latchkey.clock.forward(local_cache.QUOTA_ASKED_AGAIN_MS / 1000)

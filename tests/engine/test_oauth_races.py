@@ -19,12 +19,12 @@ from chalicelib.core import clock
 from chalicelib.limits import tiers
 from chalicelib.oauth import authorize, clients, consent, delete_client, device, grants, parameters
 from chalicelib.oauth.tables import Consent, Grant, Ticket
-from infra.standin import Answer
-from tests.engine.faulty import Call, Rule, transaction
-from tests.engine.fleet import PUBLIC_URL, Fleet, Reply, Request, flat
-from tests.engine.holding import HoldingLine, at_once, met
+from infra.local_gateway.response import Response
+from tests.engine.fault_proxy import Call, Rule, is_transaction
+from tests.engine.fleet import PUBLIC_URL, Fleet, Reply, Request, flatten
+from tests.engine.hold_calls import HoldingProxy, release_together, run_concurrently
 from tests.oauth.flow import CHALLENGE, VERIFIER
-from tests.support.console_client import ConsoleClient, Fields, Page, logged_in, person
+from tests.support.console_client import ConsoleClient, Fields, Page, log_in_as, new_account
 from tests.support.harness import TestApp
 
 of_functions = pytest.mark.xdist_group("fleet")
@@ -38,9 +38,9 @@ _seconds = count(1)
 
 
 @pytest.fixture
-def line(url: str) -> Iterator[HoldingLine]:
+def proxy(url: str) -> Iterator[HoldingProxy]:
     """A line that can hold calls back."""
-    laid = HoldingLine(url)
+    laid = HoldingProxy(url)
     yield laid
     laid.close()
 
@@ -105,18 +105,18 @@ class Registered:
         """Return the token request for a device code."""
         return {"grant_type": clients.DEVICE, "device_code": device_code, **self.credentials}
 
-    def ask(self, asked: Parameters) -> Answer:
+    def ask(self, asked: Parameters) -> Response:
         """Send a token request."""
         return self.latchkey.call("POST", "/oauth/token", json_body=asked)
 
-    def spend(self, asked: Parameters) -> Answer:
+    def spend(self, asked: Parameters) -> Response:
         """Send a token request, and use what it brings as fast as can be: the gateway then remembers a yes."""
         answer = self.ask(asked)
         if answer.status == 200:
             self.latchkey.call("GET", "/v1/users/me", answer.json()["access_token"])
         return answer
 
-    def revoke(self, token: str) -> Answer:
+    def revoke(self, token: str) -> Response:
         """Give a token back."""
         return self.latchkey.call("POST", "/oauth/revoke", json_body={"token": token, **self.credentials})
 
@@ -139,9 +139,9 @@ def app(latchkey: TestApp, request: pytest.FixtureRequest) -> Registered:
     return Registered(latchkey, request.param)
 
 
-def said(answer: Answer | Reply) -> tuple[int, str]:
+def said(answer: Response | Reply) -> tuple[int, str]:
     """Return the status of an answer and, of a refusal, the `error`."""
-    body = answer.json() if isinstance(answer, Answer) else answer.body
+    body = answer.json() if isinstance(answer, Response) else answer.body
     return answer.status, body.get("error", "")
 
 
@@ -156,7 +156,7 @@ def working(latchkey: TestApp, everything: list[dict[str, Any]]) -> list[str]:
     return [secret for secret, status in zip(secrets * 2, statuses, strict=True) if status == 200]
 
 
-def issued(answers: list[Answer]) -> list[dict[str, Any]]:
+def issued(answers: list[Response]) -> list[dict[str, Any]]:
     """Return the tokens that came with the answers that brought any."""
     return [answer.json() for answer in answers if answer.status == 200 and b"access_token" in answer.body]
 
@@ -174,7 +174,7 @@ def assert_nothing_works(app: Registered, everything: list[dict[str, Any]]) -> N
 
 def spending(call: Call) -> bool:
     """Tell whether `call` makes a ticket, or spends one, and what comes of it."""
-    return transaction(call) and "tickets" in _written(call)
+    return is_transaction(call) and "tickets" in _written(call)
 
 
 def _written(call: Call) -> set[str]:
@@ -189,17 +189,19 @@ def _tables_of(call: Call, kind: str) -> set[str]:
 
 def revoking(call: Call) -> bool:
     """Tell whether `call` ends a grant."""
-    return transaction(call) and "revoked_at" in json.dumps([each.get("Update") for each in call.body["TransactItems"]])
+    return is_transaction(call) and "revoked_at" in json.dumps(
+        [each.get("Update") for each in call.body["TransactItems"]]
+    )
 
 
 def remembering(call: Call) -> bool:
     """Tell whether `call` remembers a consent."""
-    return transaction(call) and "consents" in _tables_of(call, "Update")
+    return is_transaction(call) and "consents" in _tables_of(call, "Update")
 
 
 def replacing(call: Call) -> bool:
     """Tell whether `call` puts a consent in the place of another."""
-    return transaction(call) and "consents" in _tables_of(call, "Put")
+    return is_transaction(call) and "consents" in _tables_of(call, "Put")
 
 
 def first_of(rule: Rule) -> Rule:
@@ -219,16 +221,16 @@ def everywhere(latchkey: TestApp, fleet: Fleet, url: str, asked: Parameters) -> 
     nobody = json.dumps({"client_id": "app_nobody", "grant_type": clients.CODE}).encode()
     fleet.everywhere(url, Request("POST", "/oauth/token", "", clock.now_ms() - 1000, nobody))
     body = json.dumps(asked).encode()
-    return flat(fleet.send(url, [Request("POST", "/oauth/token", "", clock.now_ms(), body)] * TWENTY))
+    return flatten(fleet.send(url, [Request("POST", "/oauth/token", "", clock.now_ms(), body)] * TWENTY))
 
 
 ONE_OF_TWENTY = {(200, ""): 1, (400, "invalid_grant"): TWENTY - 1}
 
 
-def test_code_redeemed_20_times_at_once_succeeds_once(latchkey: TestApp, line: HoldingLine, app: Registered) -> None:
+def test_code_redeemed_20_times_at_once_succeeds_once(latchkey: TestApp, proxy: HoldingProxy, app: Registered) -> None:
     """All read it unspent; one gets tokens, the others invalid_grant, and the reuse ends what the one got."""
-    asked = app.redemption(app.code(person()))
-    answers = met(line, spending, [partial(app.spend, asked)] * TWENTY)
+    asked = app.redemption(app.code(new_account()))
+    answers = release_together(proxy, spending, [partial(app.spend, asked)] * TWENTY)
     assert Counter(map(said, answers)) == ONE_OF_TWENTY
     assert_nothing_works(app, issued(answers))
 
@@ -238,17 +240,17 @@ def test_code_redeemed_by_four_processes_at_once_succeeds_once(
     latchkey: TestApp, fleet: Fleet, url: str, app: Registered
 ) -> None:
     """The same of functions that share nothing but the database."""
-    replies = everywhere(latchkey, fleet, url, app.redemption(app.code(person())))
+    replies = everywhere(latchkey, fleet, url, app.redemption(app.code(new_account())))
     assert Counter(map(said, replies)) == ONE_OF_TWENTY
     assert_nothing_works(app, [reply.body for reply in replies if reply.status == 200])
 
 
 def test_refresh_token_used_20_times_at_once_brings_one_pair(
-    latchkey: TestApp, line: HoldingLine, app: Registered
+    latchkey: TestApp, proxy: HoldingProxy, app: Registered
 ) -> None:
     """All get the same access and refresh token, both work, and the grant lives: of either kind of client."""
-    account = person()
-    answers = met(line, spending, [partial(app.spend, app.refresh(app.tokens(account)))] * TWENTY)
+    account = new_account()
+    answers = release_together(proxy, spending, [partial(app.spend, app.refresh(app.tokens(account)))] * TWENTY)
     assert_one_pair(app, account, issued(answers))
 
 
@@ -257,77 +259,77 @@ def test_refresh_token_used_by_four_processes_at_once_brings_one_pair(
     latchkey: TestApp, fleet: Fleet, url: str, app: Registered
 ) -> None:
     """The same of functions that share nothing but the database."""
-    account = person()
+    account = new_account()
     replies = everywhere(latchkey, fleet, url, app.refresh(app.tokens(account)))
     assert_one_pair(app, account, [reply.body for reply in replies if reply.status == 200])
 
 
 def test_refreshes_at_once_over_the_grace_are_reuse(latchkey: TestApp, app: Registered) -> None:
     """20 late repeats of a refresh are a theft: none succeeds, and the grant is revoked."""
-    account = person()
+    account = new_account()
     tokens = app.tokens(account)
     successor = app.ask(app.refresh(tokens)).json()
     latchkey.clock.forward(10 if app.client.is_public else 30)
-    answers = at_once([partial(app.spend, app.refresh(tokens))] * TWENTY)
+    answers = run_concurrently([partial(app.spend, app.refresh(tokens))] * TWENTY)
     assert {said(answer) for answer in answers} == {(400, "invalid_grant")}
     assert_nothing_works(app, [tokens, successor])
 
 
 def test_refreshes_at_once_after_the_successor_was_used_are_reuse(latchkey: TestApp, app: Registered) -> None:
     """Whoever used the successor had the answer: 20 repeats bring nothing, and the grant is revoked."""
-    tokens = app.tokens(person())
+    tokens = app.tokens(new_account())
     second = app.ask(app.refresh(tokens)).json()
     third = app.ask(app.refresh(second)).json()
-    answers = at_once([partial(app.spend, app.refresh(tokens))] * TWENTY)
+    answers = run_concurrently([partial(app.spend, app.refresh(tokens))] * TWENTY)
     assert {said(answer) for answer in answers} == {(400, "invalid_grant")}
     assert_nothing_works(app, [tokens, second, third])
 
 
 def test_revocation_during_a_refresh_leaves_no_live_token(
-    latchkey: TestApp, line: HoldingLine, app: Registered
+    latchkey: TestApp, proxy: HoldingProxy, app: Registered
 ) -> None:
     """A refresh that was decided before the revocation and is written after it brings nothing."""
-    tokens = app.tokens(person())
-    with line.holding(spending) as held, ThreadPoolExecutor(1) as thread:
+    tokens = app.tokens(new_account())
+    with proxy.hold(spending) as held, ThreadPoolExecutor(1) as thread:
         refresh = thread.submit(app.spend, app.refresh(tokens))
         held.wait_for(1)
         assert app.revoke(tokens["refresh_token"]).status == 200
-        held.let_go()
+        held.release()
         assert said(refresh.result()) == (400, "invalid_grant")
     assert_nothing_works(app, [tokens])
 
 
 def test_refresh_during_a_revocation_leaves_no_live_token(
-    latchkey: TestApp, line: HoldingLine, app: Registered
+    latchkey: TestApp, proxy: HoldingProxy, app: Registered
 ) -> None:
     """Tokens that come to be between the revocation's reading and its writing, and are used, are dead after it."""
-    tokens = app.tokens(person())
-    with line.holding(revoking) as held, ThreadPoolExecutor(1) as thread:
+    tokens = app.tokens(new_account())
+    with proxy.hold(revoking) as held, ThreadPoolExecutor(1) as thread:
         revocation = thread.submit(app.revoke, tokens["refresh_token"])
         held.wait_for(1)
         successor = app.spend(app.refresh(tokens)).json()
-        held.let_go()
+        held.release()
         assert revocation.result().status == 200
     assert_nothing_works(app, [tokens, successor])
 
 
 def test_revocations_and_refreshes_20_at_once_leave_no_live_token(latchkey: TestApp, app: Registered) -> None:
     """However they fall together, whoever was told that the token is revoked can rely on it."""
-    tokens = app.tokens(person())
+    tokens = app.tokens(new_account())
     refreshes = [partial(app.spend, app.refresh(tokens))] * (TWENTY // 2)
     revocations = [partial(app.revoke, tokens["refresh_token"])] * (TWENTY // 2)
-    answers = at_once([*refreshes, *revocations])
+    answers = run_concurrently([*refreshes, *revocations])
     assert {answer.status for answer in answers[TWENTY // 2 :]} == {200}
     assert_nothing_works(app, [tokens, *issued(answers)])
 
 
 def test_device_code_polled_20_times_at_once_is_redeemed_once(
-    latchkey: TestApp, line: HoldingLine, app: Registered
+    latchkey: TestApp, proxy: HoldingProxy, app: Registered
 ) -> None:
     """All find it approved and unspent; one gets tokens, the others invalid_grant."""
     device_code, user_code = app.device_code()
-    device.approve(device.pending(user_code), person().id)
-    answers = met(line, spending, [partial(app.spend, app.poll(device_code))] * TWENTY)
+    device.approve(device.pending(user_code), new_account().id)
+    answers = release_together(proxy, spending, [partial(app.spend, app.poll(device_code))] * TWENTY)
     assert Counter(map(said, answers)) == ONE_OF_TWENTY
 
 
@@ -337,7 +339,7 @@ def test_device_code_polled_by_four_processes_at_once_is_redeemed_once(
 ) -> None:
     """The same of functions that share nothing but the database."""
     device_code, user_code = app.device_code()
-    device.approve(device.pending(user_code), person().id)
+    device.approve(device.pending(user_code), new_account().id)
     replies = everywhere(latchkey, fleet, url, app.poll(device_code))
     assert Counter(map(said, replies)) == ONE_OF_TWENTY
 
@@ -346,91 +348,91 @@ def test_polls_of_an_undecided_device_code_at_once_are_in_time_once(latchkey: Te
     """Of 20 polls at the same moment one hears that nobody has decided yet, the others that they are too fast."""
     app = Registered(latchkey, "public")
     device_code, _ = app.device_code()
-    answers = at_once([partial(app.spend, app.poll(device_code))] * TWENTY)
+    answers = run_concurrently([partial(app.spend, app.poll(device_code))] * TWENTY)
     assert Counter(map(said, answers)) == {(400, "authorization_pending"): 1, (400, "slow_down"): TWENTY - 1}
 
 
 def test_device_code_decided_by_20_people_at_once_is_decided_once(
-    latchkey: TestApp, line: HoldingLine, app: Registered
+    latchkey: TestApp, proxy: HoldingProxy, app: Registered
 ) -> None:
     """Of ten who allow and ten who deny one stands: the others hear that it is decided, the device hears the one."""
     device_code, user_code = app.device_code()
     decisions = []
     for decision in ("allow", "deny") * (TWENTY // 2):
-        console = logged_in(latchkey, person())
+        console = log_in_as(latchkey, new_account())
         page = console.open(f"/device?user_code={user_code}")
-        form = console.filled(page, "/device", {"decision": decision})
+        form = console.fill(page, "/device", {"decision": decision})
         decisions.append(partial(console.send, "/device", form))
-    pages = met(line, spending, decisions)
+    pages = release_together(proxy, spending, decisions)
     assert Counter(page.status for page in pages) == {200: 1, 404: TWENTY - 1}
     allowed = next(at for at, page in enumerate(pages) if page.status == 200) % 2 == 0
     assert said(app.ask(app.poll(device_code))) == ((200, "") if allowed else (400, "access_denied"))
 
 
 @pytest.mark.parametrize("first", ["allow", "deny"])
-def test_decision_that_comes_second_changes_nothing(latchkey: TestApp, line: HoldingLine, first: str) -> None:
+def test_decision_that_comes_second_changes_nothing(latchkey: TestApp, proxy: HoldingProxy, first: str) -> None:
     """Whoever decides during another's decision is told so, whichever of the two it is."""
     app = Registered(latchkey, "public")
     device_code, user_code = app.device_code()
     second = {"allow": "deny", "deny": "allow"}[first]
     early, late = (decider(latchkey, user_code, decision) for decision in (first, second))
-    with line.holding(first_of(spending)) as held, ThreadPoolExecutor(1) as thread:
+    with proxy.hold(first_of(spending)) as held, ThreadPoolExecutor(1) as thread:
         waiting = thread.submit(late)
         held.wait_for(1)
         assert early().status == 200
-        held.let_go()
+        held.release()
         assert waiting.result().status == 404
     assert said(app.ask(app.poll(device_code))) == ((200, "") if first == "allow" else (400, "access_denied"))
 
 
-def test_consents_at_once_add_up(latchkey: TestApp, line: HoldingLine) -> None:
+def test_consents_at_once_add_up(latchkey: TestApp, proxy: HoldingProxy) -> None:
     """20 yeses for different scopes and resources, written at the same moment, are all remembered."""
-    app, account = Registered(latchkey, "confidential"), person()
+    app, account = Registered(latchkey, "confidential"), new_account()
     asked = [
         app.authorization(scope=scope, resource=f"{PUBLIC_URL}/v1/{number}")
         for number in range(TWENTY // 2)
         for scope in ("read", "write")
     ]
-    met(line, remembering, [partial(app.approved, account, each) for each in asked])
+    release_together(proxy, remembering, [partial(app.approved, account, each) for each in asked])
     assert_remembered(app, account, asked)
     everything = [*app.authorization().items(), *(("resource", each["resource"]) for each in asked[::2])]
-    page = logged_in(latchkey, account).open(f"/oauth/authorize?{urlencode(everything)}")
+    page = log_in_as(latchkey, account).open(f"/oauth/authorize?{urlencode(everything)}")
     assert page.location.startswith(f"{REDIRECT}?code=")
 
 
-def test_consents_at_once_take_the_place_of_one_that_is_over(latchkey: TestApp, line: HoldingLine) -> None:
+def test_consents_at_once_take_the_place_of_one_that_is_over(latchkey: TestApp, proxy: HoldingProxy) -> None:
     """20 yeses that all find one from before the address was proven are remembered, and that one no more."""
-    app, account = Registered(latchkey, "confidential"), person()
+    app, account = Registered(latchkey, "confidential"), new_account()
     app.approved(account, app.authorization(scope="write", resource=f"{PUBLIC_URL}/v1/of-a-squatter"))
     latchkey.clock.forward(1)
     account.update(actions=[Account.credentials_since.set(clock.now_ms())])
     asked = [app.authorization(scope="read", resource=f"{PUBLIC_URL}/v1/{number}") for number in range(TWENTY)]
-    met(line, replacing, [partial(app.approved, account, each) for each in asked])
+    release_together(proxy, replacing, [partial(app.approved, account, each) for each in asked])
     assert_remembered(app, account, asked)
 
 
-def test_client_deleted_during_redemptions_leaves_no_working_token(latchkey: TestApp, line: HoldingLine) -> None:
+def test_client_deleted_during_redemptions_leaves_no_working_token(latchkey: TestApp, proxy: HoldingProxy) -> None:
     """Tokens whose issuing was decided before the deletion and written after it don't work."""
     app = Registered(latchkey, "confidential")
-    asked = [app.redemption(app.code(person())) for _ in range(4)]
-    with line.holding(spending) as held, ThreadPoolExecutor(4) as threads:
+    asked = [app.redemption(app.code(new_account())) for _ in range(4)]
+    with proxy.hold(spending) as held, ThreadPoolExecutor(4) as threads:
         redemptions = [threads.submit(app.spend, each) for each in asked]
         held.wait_for(len(asked))
         delete_client.delete(clients.owned(str(app.client.owner_id), app.id))
-        held.let_go()
+        held.release()
         answers = [redemption.result() for redemption in redemptions]
     assert_nothing_works(app, issued(answers))
 
 
 def test_client_deletion_and_redemptions_20_at_once_leave_no_working_token(latchkey: TestApp, app: Registered) -> None:
     """However they fall together, after the deletion nothing that the client was given works."""
-    owner = logged_in(latchkey, Account.get(str(app.client.owner_id)))
+    owner = log_in_as(latchkey, Account.get(str(app.client.owner_id)))
     path = f"/settings/applications/{app.id}"
-    form = owner.filled(owner.open(f"{path}/delete"), f"{path}/delete", {})
-    redemptions = [partial(app.spend, app.redemption(app.code(person()))) for _ in range(TWENTY - 2)]
+    form = owner.fill(owner.open(f"{path}/delete"), f"{path}/delete", {})
+    redemptions = [partial(app.spend, app.redemption(app.code(new_account()))) for _ in range(TWENTY - 2)]
     own = partial(app.spend, {"grant_type": clients.CLIENT_CREDENTIALS, **app.credentials})
-    deeds: list[Callable[[], Answer]] = [*redemptions, own, pressed(owner, f"{path}/delete", form)]
-    answers = at_once(deeds)
+    deeds: list[Callable[[], Response]] = [*redemptions, own, pressed(owner, f"{path}/delete", form)]
+    answers = run_concurrently(deeds)
     assert answers[-1].status == 303
     everything = issued(answers)
     assert working(latchkey, everything) == []
@@ -439,50 +441,50 @@ def test_client_deletion_and_redemptions_20_at_once_leave_no_working_token(latch
 
 @pytest.mark.parametrize("exchange", ["redemption", "refresh"])
 def test_disconnection_during_an_exchange_leaves_no_working_token(
-    latchkey: TestApp, line: HoldingLine, app: Registered, exchange: str
+    latchkey: TestApp, proxy: HoldingProxy, app: Registered, exchange: str
 ) -> None:
     """An exchange that was decided before the disconnection and is written after it brings nothing."""
-    account = person()
+    account = new_account()
     tokens = app.tokens(account)
     asked = app.refresh(tokens) if exchange == "refresh" else app.redemption(app.code(account))
-    with line.holding(spending) as held, ThreadPoolExecutor(1) as thread:
+    with proxy.hold(spending) as held, ThreadPoolExecutor(1) as thread:
         late = thread.submit(app.spend, asked)
         held.wait_for(1)
         consent.withdraw(account.id, app.id)
-        held.let_go()
+        held.release()
         assert said(late.result()) == (400, "invalid_grant")
     assert_nothing_works(app, [tokens])
 
 
 def test_disconnection_and_refreshes_20_at_once_leave_no_working_token(latchkey: TestApp, app: Registered) -> None:
     """However they fall together, after the disconnection nothing that the client holds for this account works."""
-    account = person()
+    account = new_account()
     held = [app.tokens(account) for _ in range(4)]
-    console = logged_in(latchkey, account)
+    console = log_in_as(latchkey, account)
     asks = console.open(f"/settings/connected/disconnect?client_id={app.id}")
-    form = console.filled(asks, "/settings/connected", {})
+    form = console.fill(asks, "/settings/connected", {})
     refreshes = [partial(app.spend, app.refresh(held[at % 4])) for at in range(TWENTY - 1)]
-    deeds: list[Callable[[], Answer]] = [*refreshes, pressed(console, "/settings/connected", form)]
-    answers = at_once(deeds)
+    deeds: list[Callable[[], Response]] = [*refreshes, pressed(console, "/settings/connected", form)]
+    answers = run_concurrently(deeds)
     assert answers[-1].status == 303
     assert_nothing_works(app, [*held, *issued(answers)])
     assert list(grants.of_account(account.id)) == []
 
 
 def test_silent_authorization_during_a_disconnection_brings_nothing(
-    latchkey: TestApp, line: HoldingLine, app: Registered
+    latchkey: TestApp, proxy: HoldingProxy, app: Registered
 ) -> None:
     """One that was decided before the disconnection and is written after it asks the person instead."""
-    account = person()
+    account = new_account()
     app.code(account)
-    console = logged_in(latchkey, account)
+    console = log_in_as(latchkey, account)
     silently = f"/oauth/authorize?{urlencode(app.authorization())}"
-    with line.holding(transaction) as held, ThreadPoolExecutor(1) as thread:
+    with proxy.hold(is_transaction) as held, ThreadPoolExecutor(1) as thread:
         late = thread.submit(console.open, silently)
         held.wait_for(1)
         held.rule = lambda _: False
         consent.withdraw(account.id, app.id)
-        held.let_go()
+        held.release()
         assert late.result().status == 200
     assert list(grants.of_account(account.id)) == []
     assert console.open(silently).status == 200
@@ -492,16 +494,16 @@ def test_silent_authorizations_and_a_disconnection_20_at_once_leave_nothing_allo
     latchkey: TestApp, app: Registered
 ) -> None:
     """However they fall together, afterwards the person is asked, and no code that was given is worth a token."""
-    account = person()
+    account = new_account()
     app.code(account)
-    console = logged_in(latchkey, account)
+    console = log_in_as(latchkey, account)
     asks = console.open(f"/settings/connected/disconnect?client_id={app.id}")
-    form = console.filled(asks, "/settings/connected", {})
+    form = console.fill(asks, "/settings/connected", {})
     silently = f"/oauth/authorize?{urlencode(app.authorization())}"
     tabs = [ConsoleClient(latchkey, cookies=dict(console.cookies)) for _ in range(TWENTY - 1)]
     deeds: list[Callable[[], Page]] = [partial(tab.open, silently) for tab in tabs]
     deeds.append(partial(console.send, "/settings/connected", form))
-    pages = at_once(deeds)
+    pages = run_concurrently(deeds)
     assert pages[-1].status == 303
     assert {page.status for page in pages[:-1]} <= {200, 303}
     assert list(grants.of_account(account.id)) == []
@@ -533,13 +535,13 @@ def assert_one_pair(app: Registered, account: Account, answers: list[dict[str, A
     assert app.ask(app.refresh({"refresh_token": refresh_token})).status == 200
 
 
-def pressed(console: ConsoleClient, action: str, form: Fields) -> Callable[[], Answer]:
+def pressed(console: ConsoleClient, action: str, form: Fields) -> Callable[[], Response]:
     """Return the press of a button."""
     return lambda: console.send(action, form).answer
 
 
 def decider(latchkey: TestApp, user_code: str, decision: str) -> Callable[[], Page]:
     """Return the press of a button by somebody who has the page with the device's code open."""
-    console = logged_in(latchkey, person())
-    form = console.filled(console.open(f"/device?user_code={user_code}"), "/device", {"decision": decision})
+    console = log_in_as(latchkey, new_account())
+    form = console.fill(console.open(f"/device?user_code={user_code}"), "/device", {"decision": decision})
     return partial(console.send, "/device", form)

@@ -27,8 +27,8 @@ from argon2.exceptions import VerifyMismatchError
 from chalicelib.accounts import email_sender, passwords, sessions
 from chalicelib.accounts.tables import Account
 from chalicelib.core import randomness, settings, telemetry
-from tests.engine.post_office import PostOffice, open_office
-from tests.support.console_client import PASSWORD, ConsoleClient, person
+from tests.engine.fake_ses import FakeSes, run_fake_ses
+from tests.support.console_client import PASSWORD, ConsoleClient, new_account
 from tests.support.harness import TestApp
 
 CUTS = 300
@@ -46,7 +46,7 @@ def line(url: str) -> Any:
 
 
 @pytest.fixture
-def office(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> Iterator[PostOffice]:
+def office(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSes]:
     """Where mail is sent, and limits that nobody runs into."""
     sending = replace(
         settings.current(),
@@ -54,7 +54,7 @@ def office(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> Iterator[PostO
         log_in_attempts_per_email=100_000,
         log_in_attempts_per_network=100_000,
     )
-    with open_office() as opened:
+    with run_fake_ses() as opened:
         monkeypatch.setenv("AWS_ENDPOINT_URL_SESV2", opened.url)
         email_sender._ses.cache_clear()
         with settings.in_use(sending):
@@ -137,7 +137,7 @@ def times(
 def sending(latchkey: TestApp, action: str, emails: Iterator[str], status: int, device: str = "", **fields: str) -> Any:
     """Return what sends one form to `action`, filled in for the next of `emails`, each from an address of its own."""
     console = ConsoleClient(latchkey)
-    form = console.filled(console.open(action), action, fields)
+    form = console.fill(console.open(action), action, fields)
     if device:
         console.cookies[console.cookie_name("latchkey-device")] = device
     cookies = dict(console.cookies)
@@ -168,7 +168,7 @@ def known(tries: int) -> Iterator[str]:
     Each is asked for once, as unknown ones are: what an address has been asked for before is counted, and shows.
     """
     password_hash = passwords.hashed(PASSWORD)
-    accounts = [person() for _ in range(tries + 2 * WARM)]
+    accounts = [new_account() for _ in range(tries + 2 * WARM)]
     for account in accounts:
         account.update(actions=[Account.password_hash.set(password_hash)])
     return iter([account.email for account in accounts])
@@ -184,10 +184,10 @@ def test_yardstick_tells_one_millisecond_apart() -> None:
 
 @pytest.mark.xdist_group("time of log-in")
 def test_log_in_takes_alike_for_an_unknown_address_and_a_wrong_password(
-    latchkey: TestApp, office: PostOffice, hashes: list[str]
+    latchkey: TestApp, office: FakeSes, hashes: list[str]
 ) -> None:
     """Also for someone who has an account, and with it a device, of their own."""
-    device = sessions.remember_device(person(name="Eve"))
+    device = sessions.remember_device(new_account(name="Eve"))
     one = sending(latchkey, "/login", known(60), 401, device, password="not the password at all")
     other = sending(latchkey, "/login", ever_new(), 401, device, password="not the password at all")
     assert looks_alike(*times(latchkey, hashes, one, other, 60))
@@ -196,7 +196,7 @@ def test_log_in_takes_alike_for_an_unknown_address_and_a_wrong_password(
 
 @pytest.mark.xdist_group("time of sign-up")
 def test_sign_up_takes_alike_for_a_known_and_a_new_address(
-    latchkey: TestApp, office: PostOffice, hashes: list[str]
+    latchkey: TestApp, office: FakeSes, hashes: list[str]
 ) -> None:
     """A letter is written to make an account, or to the one there is."""
     fields = {"name": "Ada", "password": PASSWORD}
@@ -204,26 +204,26 @@ def test_sign_up_takes_alike_for_a_known_and_a_new_address(
     other = sending(latchkey, "/signup", ever_new(), 200, **fields)
     assert looks_alike(*times(latchkey, hashes, one, other, 60))
     assert hashes == [f"hash {COST}"]
-    assert len(office.taken) == 2 * (60 + 2 * WARM)
+    assert len(office.recipients) == 2 * (60 + 2 * WARM)
 
 
 @pytest.mark.xdist_group("time of letters held back")
 def test_reset_takes_alike_for_a_known_and_an_unknown_address_that_were_asked_for_too_often(
-    latchkey: TestApp, office: PostOffice, hashes: list[str]
+    latchkey: TestApp, office: FakeSes, hashes: list[str]
 ) -> None:
     """Neither gets a letter any more."""
-    one = sending(latchkey, "/forgot", always(person().email), 200)
+    one = sending(latchkey, "/forgot", always(new_account().email), 200)
     other = sending(latchkey, "/forgot", always("nobody.at.all@example.com"), 200)
     assert looks_alike(*times(latchkey, hashes, one, other, 200))
-    assert len(office.taken) == 2 * (200 + 2 * WARM)
+    assert len(office.recipients) == 2 * (200 + 2 * WARM)
 
 
 @pytest.mark.xdist_group("time of reset")
 def test_reset_takes_alike_for_a_known_and_an_unknown_address(
-    latchkey: TestApp, office: PostOffice, hashes: list[str]
+    latchkey: TestApp, office: FakeSes, hashes: list[str]
 ) -> None:
     """A letter is sent, or one to nobody."""
     one = sending(latchkey, "/forgot", known(200), 200)
     other = sending(latchkey, "/forgot", ever_new(), 200)
     assert looks_alike(*times(latchkey, hashes, one, other, 200))
-    assert len(office.taken) == 2 * (200 + 2 * WARM)
+    assert len(office.recipients) == 2 * (200 + 2 * WARM)

@@ -13,12 +13,12 @@ from chalicelib.credentials.issue import Issued
 from chalicelib.limits import tiers
 from infra import data, engine
 from infra.costs import idle_stage, requests, storage
-from infra.standin import Answer
+from infra.local_gateway.response import Response
 from tests.detection.planted import used_for_days
-from tests.engine.metered import Metered, metered, stored
+from tests.engine.consumed_capacity import Consumption, measure, stored_bytes
 from tests.oauth.flow import CLIENT, ISSUER, App, Person, registered, someone
-from tests.support.harness import TestApp, house
-from tests.support.webhook_receiver import PUBLIC_URL, Receiver, listening
+from tests.support.harness import TestApp, run_app
+from tests.support.webhook_receiver import PUBLIC_URL, Receiver, run_receiver
 from tests.webhooks.told import endpoint_of, happens, images
 
 STAGE = "units"
@@ -38,7 +38,7 @@ def latchkey(alone: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestApp]:
     """A house on it, with the tables empty."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", alone)
     dynamodb.forget_connection()
-    with house(stage=STAGE) as made:
+    with run_app(stage=STAGE) as made:
         data.create_missing_tables()
         yield made
         for table in data.tables(STAGE):
@@ -49,7 +49,7 @@ def latchkey(alone: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestApp]:
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
     """A receiver of webhooks, reachable as long as the house says that it runs on this machine."""
-    with listening() as made:
+    with run_receiver() as made:
         yield made
 
 
@@ -60,59 +60,59 @@ class Traffic:
     latchkey: TestApp
     receiver: Receiver
 
-    def busy(self) -> Metered:
+    def busy(self) -> Consumption:
         """A request in the steady state."""
         issued = self._used()
-        return metered(lambda: self._asks(issued.secret))
+        return measure(lambda: self._asks(issued.secret))
 
-    def many(self) -> Metered:
+    def many(self) -> Consumption:
         """A key's first request."""
         issued = self.latchkey.key(self.latchkey.account())
-        return metered(lambda: self._asks(issued.secret))
+        return measure(lambda: self._asks(issued.secret))
 
-    def limited(self) -> Metered:
+    def limited(self) -> Consumption:
         """The second request over the quota: the first one asks the database."""
         account = self.latchkey.account()
         issued = self._used(account)
-        self.latchkey.counted(account.id, tiers.FREE, used=1_000)
+        self.latchkey.set_counters(account.id, tiers.FREE, used=1_000)
         assert self._asks(issued.secret).status == 429
-        return metered(lambda: self._asks(issued.secret))
+        return measure(lambda: self._asks(issued.secret))
 
-    def random(self) -> Metered:
+    def random(self) -> Consumption:
         """A key that nobody was given, in the form of one."""
-        return metered(lambda: self._asks(secrets.mint("test")))
+        return measure(lambda: self._asks(secrets.mint("test")))
 
-    def no_key(self) -> Metered:
+    def no_key(self) -> Consumption:
         """Nothing to authorize."""
-        return metered(lambda: self.latchkey.call("GET", "/v1/limits"))
+        return measure(lambda: self.latchkey.call("GET", "/v1/limits"))
 
-    def unknown(self) -> Metered:
+    def unknown(self) -> Consumption:
         """A path that there isn't."""
-        return metered(lambda: self.latchkey.call("GET", "/v1/nothing"))
+        return measure(lambda: self.latchkey.call("GET", "/v1/nothing"))
 
-    def refresh(self) -> Metered:
+    def refresh(self) -> Consumption:
         """A refresh of an application that somebody allowed."""
         ada, app = self._connected()
         token = ada.grant(app)[1]
-        return metered(lambda: app.refresh(token))
+        return measure(lambda: app.refresh(token))
 
-    def client(self) -> Metered:
+    def client(self) -> Consumption:
         """A token for the application itself."""
         _, app = self._connected()
-        return metered(lambda: app.ask(CLIENT))
+        return measure(lambda: app.ask(CLIENT))
 
-    def webhook(self) -> Metered:
+    def webhook(self) -> Consumption:
         """An event on its way to one endpoint."""
         with settings.in_use(replace(settings.current(), public_url=PUBLIC_URL)):
             account = self.latchkey.account()
             endpoint_of(account, self.receiver)
             event = happens(self.latchkey, account)
             newest = images(account.id)[-1:]
-            taken = metered(lambda: background.follow_up(newest))
+            taken = measure(lambda: background.follow_up(newest))
         assert self.receiver.ids == [event]
         return taken
 
-    def _asks(self, secret: str) -> Answer:
+    def _asks(self, secret: str) -> Response:
         return self.latchkey.call("GET", "/v1/limits", secret)
 
     def _used(self, account: Account | None = None) -> Issued:
@@ -128,7 +128,7 @@ class Traffic:
 def test_a_request_consumes_what_the_page_reckons_with(latchkey: TestApp, receiver: Receiver, name: str) -> None:
     """Units exactly; log lines and answers, in which ids and numbers are of any length, within a tenth."""
     shape = requests.SHAPES[name]
-    act: Callable[[], Metered] = getattr(Traffic(latchkey, receiver), name)
+    act: Callable[[], Consumption] = getattr(Traffic(latchkey, receiver), name)
     taken = act()
     assert (taken.write_units, taken.read_units) == (shape.write_units, shape.read_units)
     assert taken.line_bytes == pytest.approx(shape.line_bytes, rel=0.1)
@@ -151,7 +151,7 @@ def test_a_run_consumes_what_the_page_reckons_with(
     """Of a stage that nobody uses yet."""
     act()
     latchkey.clock.forward(3_600)
-    taken = metered(act)
+    taken = measure(act)
     assert (taken.write_units, taken.read_units) == (run.write_units, run.read_units)
     assert taken.line_bytes == pytest.approx(run.line_bytes, rel=0.1)
 
@@ -162,11 +162,11 @@ def test_the_hour_of_an_account_consumes_what_the_page_reckons_with(latchkey: Te
     page_of_directory = 0.5
     at_rest = idle_stage.HOUR.read_units + page_of_directory
     latchkey.clock.forward(3_600)
-    taken = metered(background.every_hour)
+    taken = measure(background.every_hour)
     assert taken.read_units == at_rest + 4 * idle_stage.IDLE_ACCOUNT_READS
     used_for_days(latchkey, accounts[0])
     in_use = at_rest + 3 * idle_stage.IDLE_ACCOUNT_READS + idle_stage.USED_ACCOUNT_READS
-    look, *hours = [metered(background.every_hour) for _ in range(2)]
+    look, *hours = [measure(background.every_hour) for _ in range(2)]
     assert look.write_units == idle_stage.HOUR.write_units + idle_stage.LOOK_WRITES
     assert look.read_units <= in_use + idle_stage.LOOK_READS
     assert hours[-1].read_units <= in_use
@@ -228,7 +228,7 @@ def test_what_is_stored_takes_the_bytes_that_the_page_reckons_with(
     kept = storage.STORED[name]
     with settings.in_use(replace(settings.current(), public_url=PUBLIC_URL if name == "delivery" else ISSUER)):
         act: Callable[[], object] = getattr(Kept(latchkey, receiver), f"of_{name}")()
-        before = stored(STAGE, kept.tables)
+        before = stored_bytes(STAGE, kept.tables)
         act()
-        more = [now - then for now, then in zip(stored(STAGE, kept.tables), before, strict=True)]
+        more = [now - then for now, then in zip(stored_bytes(STAGE, kept.tables), before, strict=True)]
     assert more == [pytest.approx(kept.table_bytes, rel=0.1), pytest.approx(kept.index_bytes, rel=0.1)]

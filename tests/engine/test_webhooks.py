@@ -22,9 +22,9 @@ from chalicelib.events import kinds, record
 from chalicelib.webhooks import deliver, endpoints, states
 from chalicelib.webhooks.states import DELIVERED, DISABLED
 from chalicelib.webhooks.tables import Delivery, Endpoint
-from tests.engine import courier
-from tests.support.harness import NOON_MS, TestApp, stage_key_file
-from tests.support.webhook_receiver import PUBLIC_URL, Receiver, listening
+from tests.engine import background_process
+from tests.support.harness import START_MS, TestApp, stage_key_file
+from tests.support.webhook_receiver import PUBLIC_URL, Receiver, run_receiver
 from tests.webhooks.told import images
 
 pytestmark = pytest.mark.xdist_group("couriers")
@@ -109,15 +109,15 @@ def town(latchkey: TestApp) -> Iterator[Town]:
     with ExitStack() as stack:
         stack.enter_context(settings.in_use(chosen))
         receivers = {
-            name: stack.enter_context(listening()) for name in ("good", "slow", "flapping", "redirecting", "gone")
+            name: stack.enter_context(run_receiver()) for name in ("good", "slow", "flapping", "redirecting", "gone")
         }
         lying = stack.enter_context(raw(b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\nfour"))
         silent = stack.enter_context(raw(None))
-        receivers["flapping"].fails_first = 1
-        receivers["redirecting"].says = [302]
+        receivers["flapping"].failures_first = 1
+        receivers["redirecting"].statuses = [302]
         receivers["redirecting"].headers = {"Location": receivers["good"].url}
-        receivers["gone"].says = [410]
-        receivers["slow"].takes_s = 0.4
+        receivers["gone"].statuses = [410]
+        receivers["slow"].delay_s = 0.4
         ada = latchkey.account()
         urls = {name: each.url for name, each in receivers.items()} | {"lying": lying.url, "silent": silent.url}
         made = {name: endpoints.create(ada.id, url=url, name=name, types=TYPES) for name, url in urls.items()}
@@ -148,16 +148,16 @@ def waiting_for(town: Town, name: str) -> set[str]:
 def test_killed_at_any_moment_every_event_arrives(url: str, town: Town) -> None:
     """At each receiver that takes anything, at least once; one that says 410 is disabled, the others go on."""
     began, dice = time.monotonic(), random.Random(4711)  # noqa: S311 - fixed on purpose
-    with clock.driven_by(courier.clock_from(NOON_MS, began)):
+    with clock.driven_by(background_process.clock_from(START_MS, began)):
         happening = threading.Thread(target=renamed, args=(town.account, EVENTS))
         happening.start()
         for _ in range(KILLS):
-            running = courier.started(url, NOON_MS, began)
+            running = background_process.start(url, START_MS, began)
             time.sleep(0.3 + dice.random())
             running.kill()
             running.wait()
         happening.join()
-        running = courier.started(url, NOON_MS, began)
+        running = background_process.start(url, START_MS, began)
         happened = events_of(town.account)
         assert len(happened) == EVENTS
         takers: dict[str, Receiver | Sockets] = {
@@ -203,8 +203,8 @@ def test_killed_at_any_moment_every_event_arrives(url: str, town: Town) -> None:
 def test_events_arrive_in_order_where_nothing_fails(url: str, town: Town) -> None:
     """The stream brings them in order, and one function at a time sends to an endpoint."""
     began = time.monotonic()
-    with clock.driven_by(courier.clock_from(NOON_MS, began)):
-        running = courier.started(url, NOON_MS, began)
+    with clock.driven_by(background_process.clock_from(START_MS, began)):
+        running = background_process.start(url, START_MS, began)
         renamed(town.account, EVENTS)
         happened = sorted(events_of(town.account))
         give_up = time.monotonic() + ARRIVES_WITHIN_S
@@ -277,8 +277,8 @@ def at_once(times: int, work: Callable[[], object], until_one_is_left: threading
 
 def test_of_many_tests_at_once_one_is_sent(latchkey: TestApp, town: Town) -> None:
     """The others are told that something is being sent, and hold nothing."""
-    town.good.waits.clear()
-    came = at_once(12, lambda: deliver.send_test(town.endpoints["good"]), town.good.waits)
+    town.good.may_respond.clear()
+    came = at_once(12, lambda: deliver.send_test(town.endpoints["good"]), town.good.may_respond)
     sent = [each.id for each in came if isinstance(each, Delivery)]
     assert town.good.ids == sent
     assert len(sent) == 1

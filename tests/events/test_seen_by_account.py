@@ -16,7 +16,7 @@ from chalicelib.limits import tiers
 from chalicelib.oauth import clients, grants
 from chalicelib.webhooks import deliver, endpoints, fan_out
 from tests.oauth.flow import someone
-from tests.support.console_client import ConsoleClient, logged_in, person
+from tests.support.console_client import ConsoleClient, log_in_as, new_account
 from tests.support.harness import TestApp
 from tests.support.webhook_receiver import PUBLIC_URL, Receiver
 from tests.webhooks.told import streamed
@@ -27,7 +27,7 @@ ADMINS_IP = "192.0.2.99"
 
 def administrator(latchkey: TestApp) -> ConsoleClient:
     """Return an administrator's browser, at an address of its own."""
-    console = logged_in(latchkey, person(name="Root", admin=True))
+    console = log_in_as(latchkey, new_account(name="Root", admin=True))
     console.ip = ADMINS_IP
     return console
 
@@ -48,10 +48,10 @@ def events_of(latchkey: TestApp, secret: str, kind: str = kinds.STANDING_CHANGED
 
 def test_activity_keeps_an_administrators_reason_and_address_back(latchkey: TestApp) -> None:
     """Settings > Activity says that an administrator did it, not who, from where or why."""
-    account = person()
+    account = new_account()
     admin = administrator(latchkey)
     suspended_by(admin, account.id)
-    page = logged_in(latchkey, Account.get(account.id)).open("/settings/activity")
+    page = log_in_as(latchkey, Account.get(account.id)).open("/settings/activity")
     assert ["Tier or status changed", "status: suspended"] in [row[:2] for row in page.rows]
     assert {row[3] for row in page.rows if row[0] == "Tier or status changed"} == {"An administrator"}
     for secret in (REASON, ADMINS_IP, "Root", "acc_"):
@@ -60,7 +60,7 @@ def test_activity_keeps_an_administrators_reason_and_address_back(latchkey: Test
 
 def test_api_keeps_an_administrators_reason_address_and_id_back(latchkey: TestApp) -> None:
     """GET /v1/events names the role: `admin`, without address and reason."""
-    account = person()
+    account = new_account()
     secret = latchkey.key(account, "events").secret
     suspended_by(administrator(latchkey), account.id)
     told = events_of(latchkey, secret)
@@ -70,7 +70,7 @@ def test_api_keeps_an_administrators_reason_address_and_id_back(latchkey: TestAp
 
 def test_event_that_was_stored_before_is_filtered_when_it_is_read(latchkey: TestApp) -> None:
     """What an earlier version stored in full is shown by the same rule."""
-    account = person()
+    account = new_account()
     secret = latchkey.key(account, "events").secret
     stored = Event(account.id, ids.new("evt"), type=kinds.STANDING_CHANGED, at=clock.now_ms(), actor="key_of_admin")
     stored.source_ip, stored.reason, stored.dies_at = ADMINS_IP, REASON, clock.now_s() + 3_600
@@ -95,7 +95,7 @@ def test_administrators_key_is_not_named_to_the_account_that_it_made(latchkey: T
 
 def test_webhook_keeps_an_administrators_reason_address_and_id_back(local: TestApp, receiver: Receiver) -> None:
     """The payload is what GET /v1/events shows."""
-    account = person()
+    account = new_account()
     endpoints.create(account.id, url=receiver.url, name="Ledger", types=[kinds.STANDING_CHANGED])
     change.set_standing(account.id, tier=tiers.PRO, status=None, actor="acc_root", reason=REASON)
     streamed(account)
@@ -108,13 +108,13 @@ def test_delivery_that_was_stored_before_is_filtered_when_it_is_shown_and_sent(
     local: TestApp, receiver: Receiver
 ) -> None:
     """Neither the console, nor the API, nor sending it again repeats what an earlier version stored in its body."""
-    account = person()
+    account = new_account()
     endpoint = endpoints.create(account.id, url=receiver.url, name="Ledger", types=[])
     data = {"type": kinds.STANDING_CHANGED, "actor": "acc_root", "source_ip": ADMINS_IP, "reason": REASON}
     body = json.dumps({"type": kinds.STANDING_CHANGED, "timestamp": clock.iso(clock.now_ms()), "data": data})
     delivery = fan_out.new(endpoint, ids.new("evt"), kinds.STANDING_CHANGED, body, due_at=clock.now_ms())
     delivery.save()
-    page = logged_in(local, account, PUBLIC_URL).open(f"/settings/webhooks/{endpoint.id}/deliveries/{delivery.id}")
+    page = log_in_as(local, account, PUBLIC_URL).open(f"/settings/webhooks/{endpoint.id}/deliveries/{delivery.id}")
     secret = local.key(account, "webhooks").secret
     answer = local.call("GET", f"/v1/webhooks/{endpoint.id}/deliveries/{delivery.id}", secret)
     deliver.resend(endpoint, delivery.id)
@@ -126,12 +126,12 @@ def test_delivery_that_was_stored_before_is_filtered_when_it_is_shown_and_sent(
 
 def test_operators_reason_is_kept_back(latchkey: TestApp) -> None:
     """What the operator writes down at a command line is for administrators."""
-    account = person()
+    account = new_account()
     secret = latchkey.key(account, "events").secret
     change.set_standing(account.id, tier=tiers.PRO, status=None, actor="operator", reason=REASON)
     (event,) = events_of(latchkey, secret)
     assert (event["actor"], event["source_ip"], event["reason"]) == ("operator", None, None)
-    assert REASON not in logged_in(latchkey, account).open("/settings/activity").text
+    assert REASON not in log_in_as(latchkey, account).open("/settings/activity").text
 
 
 def test_whoever_deletes_an_application_is_not_named_to_those_who_allowed_it(latchkey: TestApp) -> None:
@@ -144,7 +144,7 @@ def test_whoever_deletes_an_application_is_not_named_to_those_who_allowed_it(lat
     path = next(url for url in owner.open("/settings/applications").urls if "/settings/applications/app_" in url)
     client = clients.find(path.rpartition("/")[2])
     assert client is not None
-    user = person(name="User")
+    user = new_account(name="User")
     grant = grants.new(user.id, client.client_id, scopes={"read"}, resources=set())
     grant.save()
     assert owner.submit(f"{path}/delete", on=path).status == 303
@@ -156,22 +156,22 @@ def test_whoever_deletes_an_application_is_not_named_to_those_who_allowed_it(lat
 def test_administrators_see_who_from_where_and_why(latchkey: TestApp, who: str) -> None:
     """On their pages, in their own Activity, and with the scope `admin`."""
     admin = administrator(latchkey)
-    account = person(name="Second", admin=True)
+    account = new_account(name="Second", admin=True)
     suspended_by(admin, account.id)
     if who == "api":
         event = events_of(latchkey, latchkey.key(account, "events", "admin").secret)[0]
         assert (event["actor"][:4], event["source_ip"], event["reason"]) == ("acc_", ADMINS_IP, REASON)
         return
     path = f"/admin/accounts/{account.id}" if who == "page" else "/settings/activity"
-    text = (admin if who == "page" else logged_in(latchkey, Account.get(account.id))).open(path).text
+    text = (admin if who == "page" else log_in_as(latchkey, Account.get(account.id))).open(path).text
     assert REASON in text
     assert ADMINS_IP in text
 
 
 def test_own_doing_is_shown_with_its_address(latchkey: TestApp) -> None:
     """What an account does itself keeps the session and the address that it came from."""
-    account = person()
-    console = logged_in(latchkey, account)
+    account = new_account()
+    console = log_in_as(latchkey, account)
     console.submit("/settings/account/name", on="/settings/account", name="Countess")
     (event,) = events_of(latchkey, latchkey.key(account, "events").secret, kinds.ACCOUNT_RENAMED)
     assert (event["actor"][:4], event["source_ip"]) == ("ses_", console.ip)
@@ -191,7 +191,7 @@ def test_no_type_of_event_shows_the_operators_or_an_administrators_reason(
     local: TestApp, receiver: Receiver, who: str
 ) -> None:
     """Whatever they did: neither the API, nor Activity, nor a webhook tells why, from where, or who of them it was."""
-    account = person()
+    account = new_account()
     endpoints.create(account.id, url=receiver.url, name="Ledger", types=None)
     secret = local.key(account, "events").secret
     of_every_type(account, who)
@@ -201,7 +201,7 @@ def test_no_type_of_event_shows_the_operators_or_an_administrators_reason(
     streamed(account)
     bodies = [json.loads(message.body)["data"] for message in receiver.received]
     assert {each["type"] for each in bodies} >= set(kinds.WORDS) - {kinds.WEBHOOK_CREATED}
-    texts = [json.dumps(bodies), logged_in(local, account, PUBLIC_URL).open("/settings/activity").text]
+    texts = [json.dumps(bodies), log_in_as(local, account, PUBLIC_URL).open("/settings/activity").text]
     for kept in (REASON, ADMINS_IP, "acc_root"):
         assert not [text for text in texts if kept in text]
 

@@ -25,7 +25,7 @@ from chalicelib.uptime import incidents, states
 from chalicelib.webhooks import deliver, endpoint_lock, endpoints, fan_out
 from chalicelib.webhooks.states import BY_ACCOUNT
 from chalicelib.webhooks.tables import Endpoint
-from infra.standin import Answer
+from infra.local_gateway.response import Response
 from tests.detection.planted import NETWORK, item, used_for_days
 from tests.detection.signing import alert, report
 from tests.infra.recorder import HOUR, MINUTE, STREAM, Recorder
@@ -42,9 +42,9 @@ from tests.oauth.flow import (
     registered,
     someone,
 )
-from tests.support.console_client import PASSWORD, ConsoleClient, Page, person
+from tests.support.console_client import PASSWORD, ConsoleClient, Page, new_account
 from tests.support.harness import TestApp
-from tests.support.webhook_receiver import PUBLIC_URL, Receiver, listening
+from tests.support.webhook_receiver import PUBLIC_URL, Receiver, run_receiver
 from tests.webhooks.told import SCHEDULED, images, stream_of
 
 OTHER = "harmonica wolverine custard"
@@ -79,7 +79,7 @@ class Everything:
         self.client_for_itself()
         self.registration()
         self.leaving()
-        with listening() as receiver, settings.in_use(replace(settings.current(), public_url=PUBLIC_URL)):
+        with run_receiver() as receiver, settings.in_use(replace(settings.current(), public_url=PUBLIC_URL)):
             self.webhooks(receiver)
             self.background(receiver)
         self.anomalies()
@@ -130,7 +130,7 @@ class Everything:
 
     def keys(self) -> None:
         """The API of keys: made, read, changed, rotated, revoked, refused."""
-        call, account = self.latchkey.call, person()
+        call, account = self.latchkey.call, new_account()
         secret = self.latchkey.key(account, "read", "write", "keys", "events").secret
         ok(call("GET", "/v1/events", secret))
         made = call("POST", "/v1/keys", secret, json_body={"name": "CI", "scopes": ["read", "write"]})
@@ -139,14 +139,14 @@ class Everything:
         ok(call("PATCH", path, secret, json_body={"name": "CI 2", "scopes": ["read"]}))
         rotated = call("POST", f"{path}/rotate", secret, json_body={"grace_s": 60})
         ok(rotated, call("DELETE", f"/v1/keys/{rotated.json()['id']}", secret), call("DELETE", path, secret))
-        self.latchkey.counted(account.id, tiers.FREE, used=1000)
+        self.latchkey.set_counters(account.id, tiers.FREE, used=1000)
         assert call("GET", "/v1/limits", secret).status == 429
         self.latchkey.clock.forward(3600)
         ok(call("GET", "/v1/limits", secret))
 
     def leaks(self) -> None:
         """Leaked secrets: a key's in public and elsewhere, a token's, one that nobody has."""
-        public, elsewhere, before = (self.latchkey.key(person()) for _ in range(3))
+        public, elsewhere, before = (self.latchkey.key(new_account()) for _ in range(3))
         rotate.rotate(verify(before.secret), before.key.id, 60)
         change_key(elsewhere.key.account_id, elsewhere.key.id, name=None, wanted=None, on_anomaly="narrow")
         token, _ = someone(self.latchkey).grant(registered(self.latchkey))
@@ -223,7 +223,7 @@ class Everything:
         ada = someone(self.latchkey)
         place = "/settings/webhooks"
         ok(ada.open(place), ada.open(f"{place}/new"))
-        with listening() as receiver, settings.in_use(replace(settings.current(), public_url=PUBLIC_URL)):
+        with run_receiver() as receiver, settings.in_use(replace(settings.current(), public_url=PUBLIC_URL)):
             made = endpoints.create(ada.account.id, url=receiver.url, name="Ledger", types=None)
             sent = deliver.send_test(made)
         path = f"{place}/{made.id}"
@@ -237,7 +237,7 @@ class Everything:
 
     def admin_pages(self) -> None:
         """Other people's accounts."""
-        root, ada = someone(self.latchkey, "Root", admin=True), person()
+        root, ada = someone(self.latchkey, "Root", admin=True), new_account()
         path = f"/admin/accounts/{ada.id}"
         ok(root.open("/admin"), root.open(f"/admin?find={ada.email}"), root.open(path))
         key = self.latchkey.key(ada)
@@ -311,7 +311,7 @@ class Everything:
             polls = [app.ask(DEVICE, device_code=started["device_code"]).status for _ in range(2)]
             assert polls == [400, 400]
             page = ada.open(f"/device?user_code={started['user_code']}")
-            ok(page, ada.send("/device", ada.filled(page, "/device", {"decision": decision})))
+            ok(page, ada.send("/device", ada.fill(page, "/device", {"decision": decision})))
             self.latchkey.clock.forward(30)
             answer = app.ask(DEVICE, device_code=started["device_code"])
             assert answer.status == (200 if decision == "allow" else 400)
@@ -355,7 +355,7 @@ class Everything:
 
     def webhooks(self, receiver: Receiver) -> None:
         """The API of webhooks, and what of it people see."""
-        call, ada = self.latchkey.call, person()
+        call, ada = self.latchkey.call, new_account()
         secret = self.latchkey.key(ada, "webhooks").secret
         made = call("POST", "/v1/webhooks", secret, json_body={"url": receiver.url, "name": "Ledger"})
         path = f"/v1/webhooks/{made.json()['id']}"
@@ -365,7 +365,7 @@ class Everything:
         log = f"{path}/deliveries"
         one = f"{log}/{sent.json()['id']}"
         ok(sent, call("GET", log, secret), call("GET", one, secret), call("POST", f"{one}/resend", secret))
-        receiver.says = [500, 204, 410, 204]
+        receiver.statuses = [500, 204, 410, 204]
         ok(*(call("POST", f"{path}/test", secret) for _ in range(3)))
         ok(call("PATCH", path, secret, json_body={"status": "enabled"}), call("DELETE", path, secret))
 
@@ -373,11 +373,11 @@ class Everything:
         """What the functions without a request do: deliver, fail, give up, drop, and find what was lost."""
         incidents.update(incidents.open_one("Slow", "Looking into it.", ["api"]).at, "Mended.", states.RESOLVED)
         for function, act in ((STREAM, self._streams), (MINUTE, _minute), (HOUR, _hour)):
-            ada = person()
+            ada = new_account()
             hooks = [endpoints.create(ada.id, url=receiver.url, name=name, types=None) for name in ("A", "B", "C")]
             endpoints.disable(hooks[2], BY_ACCOUNT)
             for says in ([204, 500], [500, 204], [410]):
-                receiver.says = says
+                receiver.statuses = says
                 change.rename(ada.id, f"Ada {says}")
                 if function == MINUTE:
                     fan_out.put(_events(ada.id))
@@ -407,7 +407,7 @@ class Everything:
     def anomalies(self) -> None:
         """A key that behaves strangely, of each policy, and what the hourly look does about it."""
         for chosen in on_anomaly.ALL:
-            account = person()
+            account = new_account()
             issued = used_for_days(self.latchkey, account)
             Credential(issued.key.digest).update(actions=[Credential.on_anomaly.set(chosen)])
             counter = counter_items.counter_of(issued.key.id)
@@ -437,8 +437,8 @@ def _events(account_id: str) -> list[Event]:
     return [Event.from_raw_data(image) for image in images(account_id)]
 
 
-def ok(*answers: Answer | Page) -> None:
+def ok(*answers: Response | Page) -> None:
     """Insist that every answer is one that was hoped for."""
     for answer in answers:
-        told = answer.body if isinstance(answer, Answer) else answer.text
+        told = answer.body if isinstance(answer, Response) else answer.text
         assert answer.status < 400, (answer.status, told)

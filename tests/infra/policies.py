@@ -21,11 +21,11 @@ from chalicelib.core import root_key, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
 from infra import stage_key as infra_stage_key
 from infra import template
-from tests.conftest import put_empty_tables_up
+from tests.conftest import create_empty_tables
 from tests.infra.everything import Everything
 from tests.infra.recorder import FUNCTIONS, Need, Recorder, recorded
 from tests.support import moto_server
-from tests.support.harness import house
+from tests.support.harness import run_app
 
 OF_LAMBDA = {
     "logs:CreateLogStream": "the runtime writes the log, in the function's own group; it names the streams",
@@ -49,13 +49,13 @@ def seen(moto_url: str) -> Iterator[Recorder]:
     email_sender._ses.cache_clear()
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("AWS_ENDPOINT_URL_DYNAMODB", moto_url)
-        environment.setattr(dynamodb, "READ_TIMEOUT_S", moto_server.ANSWERS_WITHIN_S)
+        environment.setattr(dynamodb, "READ_TIMEOUT_S", moto_server.RESPONSE_TIMEOUT_S)
         dynamodb.forget_connection()
-        with recorded() as (recorder, gateway), house(mail_from="latchkey@example.com", stage_key_file="") as home:
+        with recorded() as (recorder, gateway), run_app(mail_from="latchkey@example.com", stage_key_file="") as home:
             telemetry.write_to(io.StringIO())
             infra_stage_key.create(boto3.client("ssm"), "test")
             root_key.forget()
-            put_empty_tables_up()
+            create_empty_tables()
             home.gateway = gateway
             Everything(home, recorder).happens()
             yield recorder
@@ -109,7 +109,7 @@ def _own_name(resource: str) -> str:
 
 def write() -> None:
     """Write all of them."""
-    with mock_aws(), moto_server.served() as url, seen(url) as recorder:
+    with mock_aws(), moto_server.serve_moto() as url, seen(url) as recorder:
         for function in FUNCTIONS:
             kept = [each for each in policy(function) if all(map(is_lambdas, listed(each["Action"])))]
             whole = kept + statements(recorder.needs[function])

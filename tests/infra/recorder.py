@@ -11,7 +11,8 @@ from botocore.client import BaseClient
 from app import app
 from chalicelib.core import root_key
 from chalicelib.core.dynamodb import client as dynamodb
-from infra.standin import Answer, Gateway
+from infra.local_gateway.gateway import Gateway
+from infra.local_gateway.response import Response
 
 API, AUTHORIZER = "api", "authorizer"
 STREAM, MINUTE, HOUR = "stream", "minute", "hour"
@@ -62,7 +63,7 @@ class RecordedGateway(Gateway):
 
     recorder: Recorder
 
-    def handle(self, method: str, target: str, *rest: Any, **named: Any) -> Answer:
+    def handle(self, method: str, target: str, *rest: Any, **named: Any) -> Response:
         """Answer one request, and note which route did if it went well."""
         with self.recorder.within(API):
             answer = super().handle(method, target, *rest, **named)

@@ -10,7 +10,7 @@ from chalicelib.core.dynamodb.errors import Contended, Throttled, Unreachable, W
 from chalicelib.limits import fail_open
 from chalicelib.limits.admission import Refused, admit
 from chalicelib.limits.tiers import ENTERPRISE, FREE, PRO, Tier
-from tests.support.harness import NOON_MS, TestApp
+from tests.support.harness import START_MS, TestApp
 
 
 def test_request_passes_when_the_database_cannot_be_reached(cut_off: TestApp) -> None:
@@ -46,10 +46,10 @@ def test_clock_set_back_prolongs_no_outage(cut_off: TestApp) -> None:
 @pytest.mark.parametrize(("after_ms", "lasts"), [(-1, False), (0, True), (999, True), (1_000, False)])
 def test_outage_lasts_one_second(latchkey: TestApp, after_ms: int, lasts: bool) -> None:
     """From the moment in which it was noticed."""
-    fail_open.begins(NOON_MS)
-    assert fail_open.lasts(NOON_MS + after_ms) is lasts
+    fail_open.begins(START_MS)
+    assert fail_open.lasts(START_MS + after_ms) is lasts
     fail_open.forget()
-    assert not fail_open.lasts(NOON_MS + after_ms)
+    assert not fail_open.lasts(START_MS + after_ms)
 
 
 def unreachable(operation: str, body: dynamodb.Json) -> dynamodb.Json:

@@ -9,10 +9,10 @@ from chalicelib.limits import leases, local_cache
 from chalicelib.limits.admission import NEVER_STALE
 from chalicelib.limits.counter_items import Window, window_at
 from chalicelib.limits.tiers import ENTERPRISE
-from tests.support.harness import NOON_MS, TestApp
+from tests.support.harness import START_MS, TestApp
 
 WHO, KEY = "acc_busy", "kaaaaaaa"
-BEGIN_MS = NOON_MS + 60_000
+BEGIN_MS = START_MS + 60_000
 
 
 def window(at_ms: int = 0) -> Window:
@@ -114,26 +114,26 @@ def test_lease_is_good_for_a_second_and_for_who_was_verified_no_earlier(
 ) -> None:
     """However long the burst's window is."""
     with settings.in_use(replace(settings.current(), burst_window_s=10)):
-        leases.taken(window(5_000), KEY, NOON_MS, leases.Take(5), burst_used=5)
-        assert spent(5_000 + after_ms, NOON_MS - earlier_ms) == ([2, 3, 4, 5] if is_good else [])
+        leases.taken(window(5_000), KEY, START_MS, leases.Take(5), burst_used=5)
+        assert spent(5_000 + after_ms, START_MS - earlier_ms) == ([2, 3, 4, 5] if is_good else [])
 
 
 def test_lease_lives_from_the_moment_of_its_own_write(latchkey: TestApp) -> None:
     """Not from that of an earlier one."""
     with settings.in_use(replace(settings.current(), burst_window_s=10)):
-        leases.taken(window(0), KEY, NOON_MS, leases.Take(2), burst_used=2)
-        leases.taken(window(900), KEY, NOON_MS + 5, leases.Take(3), burst_used=5)
-        assert spent(1_899, NOON_MS + 4) == []
-        assert spent(1_899, NOON_MS + 5) == [4, 5]
+        leases.taken(window(0), KEY, START_MS, leases.Take(2), burst_used=2)
+        leases.taken(window(900), KEY, START_MS + 5, leases.Take(3), burst_used=5)
+        assert spent(1_899, START_MS + 4) == []
+        assert spent(1_899, START_MS + 5) == [4, 5]
 
 
 def test_single_admission_leaves_a_lease_as_it_is(latchkey: TestApp) -> None:
     """It was taken by somebody who may not spend the lease, or for what the item had not seen."""
-    leases.taken(window(), KEY, NOON_MS + 5, leases.Take(5), burst_used=5)
-    leases.taken(window(900), KEY, NOON_MS, leases.ONE, burst_used=6)
+    leases.taken(window(), KEY, START_MS + 5, leases.Take(5), burst_used=5)
+    leases.taken(window(900), KEY, START_MS, leases.ONE, burst_used=6)
     assert leases.wanted(window(900), KEY, local_cache.Seen()) == leases.Take(1, returned=0)
-    assert spent(900, NOON_MS) == []
-    assert spent(1_000 - 1, NOON_MS + 5) == [2, 3, 4, 5]
+    assert spent(900, START_MS) == []
+    assert spent(1_000 - 1, START_MS + 5) == [2, 3, 4, 5]
 
 
 def test_what_was_lost_is_taken_off_once(latchkey: TestApp) -> None:

@@ -91,7 +91,7 @@ def test_functions_together_never_exceed_the_burst(busy: TestApp) -> None:
 
 def test_leases_end_at_four_fifths_of_the_burst(busy: TestApp) -> None:
     """Above that, every request is counted by itself, so that all of the burst can be used."""
-    busy.counted(WHO, ENTERPRISE, burst=795)
+    busy.set_counters(WHO, ENTERPRISE, burst=795)
     with telemetry.calls_watched() as calls:
         for _ in range(205):
             admit(WHO, ENTERPRISE, counter=KEY)
@@ -103,7 +103,7 @@ def test_leases_end_at_four_fifths_of_the_burst(busy: TestApp) -> None:
 
 def test_lease_that_found_no_room_says_what_is_left(busy: TestApp) -> None:
     """It was one admission after all, and the headers count one."""
-    busy.counted(WHO, ENTERPRISE, burst=795)
+    busy.set_counters(WHO, ENTERPRISE, burst=795)
     assert admit(WHO, ENTERPRISE, counter=KEY).burst_left == 204
 
 

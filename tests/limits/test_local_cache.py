@@ -6,7 +6,7 @@ from chalicelib.core import telemetry
 from chalicelib.limits import counter_items, local_cache, rejection_counts
 from chalicelib.limits.admission import Refused, admit, recall
 from chalicelib.limits.tiers import FREE, Tier
-from tests.support.harness import NOON_MS, TestApp
+from tests.support.harness import START_MS, TestApp
 
 QUOTA = Tier("free", 2, 50)
 BURST = Tier("free", 100, 2)
@@ -39,7 +39,7 @@ def test_spent_quota_is_refused_without_a_call(latchkey: TestApp) -> None:
 def test_spent_quota_is_asked_again_after_ten_seconds(latchkey: TestApp) -> None:
     """A reset that the process can't know of shows within 10 s."""
     spend(QUOTA)
-    latchkey.counted("acc_1", QUOTA, used=0)
+    latchkey.set_counters("acc_1", QUOTA, used=0)
     latchkey.clock.forward(10)
     assert admit("acc_1", QUOTA).quota_left == 1
 
@@ -80,7 +80,7 @@ def test_clock_set_back_prolongs_no_spent_quota(latchkey: TestApp, back_s: int) 
     """When the clock jumps back the database is asked, rather than a memory that lies in the future."""
     latchkey.clock.forward(1800)
     spend(QUOTA)
-    latchkey.counted("acc_1", QUOTA, used=0)
+    latchkey.set_counters("acc_1", QUOTA, used=0)
     latchkey.clock.forward(-back_s)
     assert admit("acc_1", QUOTA).quota_left == 1
 
@@ -96,7 +96,7 @@ def test_clock_set_back_prolongs_no_spent_burst(latchkey: TestApp) -> None:
 def test_memory_never_lets_anything_through(latchkey: TestApp) -> None:
     """What another process used up is refused here, though this one remembers plenty left."""
     admit("acc_1", QUOTA)
-    latchkey.counted("acc_1", QUOTA, used=2)
+    latchkey.set_counters("acc_1", QUOTA, used=2)
     with pytest.raises(Refused):
         admit("acc_1", QUOTA)
 
@@ -125,7 +125,7 @@ def test_recall_refuses_what_is_known_to_be_spent_and_asks_nobody(latchkey: Test
     assert rejection_counts.held(counter_items.window_at("acc_1", tier, latchkey.clock.now_ms)).refused == 2
 
 
-@pytest.mark.parametrize("now_ms", [0, 1, 9_999, 10_000, 19_999, NOON_MS])
+@pytest.mark.parametrize("now_ms", [0, 1, 9_999, 10_000, 19_999, START_MS])
 def test_nothing_known_is_nothing_spent(now_ms: int) -> None:
     """Whatever the clock says."""
     assert not local_cache.Seen().quota_is_spent(now_ms)
@@ -134,7 +134,7 @@ def test_nothing_known_is_nothing_spent(now_ms: int) -> None:
 @pytest.mark.parametrize(("after_ms", "is_spent"), [(-1, False), (0, True), (1, True), (9_999, True), (10_000, False)])
 def test_spent_quota_is_believed_for_ten_seconds(after_ms: int, is_spent: bool) -> None:
     """Not before it was found, nor any longer."""
-    assert local_cache.Seen(quota_spent_at_ms=NOON_MS).quota_is_spent(NOON_MS + after_ms) is is_spent
+    assert local_cache.Seen(quota_spent_at_ms=START_MS).quota_is_spent(START_MS + after_ms) is is_spent
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_item_is_remembered_as_it_was_last_shown(latchkey: TestApp) -> None:
 def test_items_of_many_are_not_remembered_without_end(latchkey: TestApp) -> None:
     """The oldest are forgotten first, and only when there are too many."""
     first, second, *_, last = made = [
-        counter_items.window_at(f"acc_{number}", FREE, NOON_MS) for number in range(local_cache.ITEMS_MAX + 1)
+        counter_items.window_at(f"acc_{number}", FREE, START_MS) for number in range(local_cache.ITEMS_MAX + 1)
     ]
     for window in made[:-1]:
         local_cache.burst_is_spent(window)

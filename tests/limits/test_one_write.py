@@ -9,7 +9,7 @@ from chalicelib.limits.admission import NEVER_STALE, Refused, Stale, admit
 from chalicelib.limits.counter_items import OTHER, window_at
 from chalicelib.limits.headers import Allowance
 from chalicelib.limits.tiers import ENTERPRISE, FREE, PRO, Tier
-from tests.support.harness import NOON_MS, TestApp
+from tests.support.harness import START_MS, TestApp
 
 KEY = "kAda0000"
 ENDLESS = Tier("enterprise", None, 100)
@@ -41,7 +41,7 @@ def test_last_admission_is_given_and_the_next_is_not(
 ) -> None:
     """Of each limit by itself; the answer says what is left of both, and nothing was counted by a refusal."""
     tier = Tier("free", quota, burst)
-    latchkey.counted("acc_1", tier, used=used, burst=burst_used)
+    latchkey.set_counters("acc_1", tier, used=used, burst=burst_used)
     answer = asked(tier)
     if isinstance(answer, Refused):
         assert answer.limit == limit
@@ -57,29 +57,29 @@ def test_last_admission_is_given_and_the_next_is_not(
 
 def test_stale_says_since_when_and_why() -> None:
     """A later verification carries its value."""
-    assert (Stale(NOON_MS).stale_at_ms, str(Stale(NOON_MS))) == (NOON_MS, "verified before the last change")
+    assert (Stale(START_MS).stale_at_ms, str(Stale(START_MS))) == (START_MS, "verified before the last change")
 
 
 def test_caller_that_names_no_verification_is_never_stale(latchkey: TestApp) -> None:
     """Networks have nothing that was verified."""
-    latchkey.counted("acc_1", FREE, stale_at=NOON_MS + 10**12)
+    latchkey.set_counters("acc_1", FREE, stale_at=START_MS + 10**12)
     assert admit("acc_1", FREE).quota_left == 999
-    assert NOON_MS * 1_000 < NEVER_STALE < 10**37, "DynamoDB keeps 38 digits"
+    assert START_MS * 1_000 < NEVER_STALE < 10**37, "DynamoDB keeps 38 digits"
 
 
 def test_stale_is_told_from_the_mark_and_not_remembered_as_a_spent_limit(latchkey: TestApp) -> None:
     """After it has verified again, the caller is judged by the counters."""
-    latchkey.counted("acc_1", FREE, used=1_000, stale_at=NOON_MS)
+    latchkey.set_counters("acc_1", FREE, used=1_000, stale_at=START_MS)
     with pytest.raises(Stale):
-        admit("acc_1", FREE, verified_at_ms=NOON_MS - 1)
-    latchkey.counted("acc_1", FREE, used=10)
-    assert admit("acc_1", FREE, verified_at_ms=NOON_MS).quota_left == 989
+        admit("acc_1", FREE, verified_at_ms=START_MS - 1)
+    latchkey.set_counters("acc_1", FREE, used=10)
+    assert admit("acc_1", FREE, verified_at_ms=START_MS).quota_left == 989
 
 
 def test_refusal_names_its_counter_whether_asked_or_remembered(latchkey: TestApp) -> None:
     """Whose requests were refused is written with the sum."""
     for tier, used, burst in ((FREE, 1_000, 0), (PRO, 0, 200)):
-        latchkey.counted("acc_1", tier, used=used, burst=burst)
+        latchkey.set_counters("acc_1", tier, used=used, burst=burst)
         for _ in range(3):
             with pytest.raises(Refused):
                 admit("acc_1", tier, counter=KEY)
@@ -90,7 +90,7 @@ def test_refusal_names_its_counter_whether_asked_or_remembered(latchkey: TestApp
 def test_refusal_from_memory_says_what_is_left_of_the_other_limit(latchkey: TestApp) -> None:
     """As it was when the limit was found spent."""
     for tier, used, burst in ((FREE, 1_000, 20), (PRO, 4_000, 200)):
-        latchkey.counted("acc_1", tier, used=used, burst=burst)
+        latchkey.set_counters("acc_1", tier, used=used, burst=burst)
         for _ in range(2):
             with pytest.raises(Refused) as refusal:
                 admit("acc_1", tier)
@@ -101,7 +101,7 @@ def test_refusal_from_memory_says_what_is_left_of_the_other_limit(latchkey: Test
 def test_counters_beyond_the_thirtieth_are_counted_as_other_by_their_own_number(latchkey: TestApp) -> None:
     """Known ones keep their names."""
     names = {f"k{number:07}": 1 for number in range(30)}
-    latchkey.counted("acc_1", FREE, used=30, **names)
+    latchkey.set_counters("acc_1", FREE, used=30, **names)
     admit("acc_1", FREE)
     for counter in ("kNew0000", "k0000029", "kNew0001"):
         admit("acc_1", FREE, counter=counter)
@@ -131,7 +131,7 @@ def test_write_without_sums_and_counter_carries_none(latchkey: TestApp) -> None:
         ":below": "50",
         ":quota": "1000",
         ":verified_at": str(NEVER_STALE),
-        ":dies_at": str(NOON_MS // 1000 + 31 * 86_400),
+        ":dies_at": str(START_MS // 1000 + 31 * 86_400),
     }
     assert endless["UpdateExpression"] == "SET dies_at = :dies_at ADD used :used, #slot :size, #counter :used"
     assert ":quota" not in endless["ExpressionAttributeValues"]
@@ -193,7 +193,7 @@ def test_lease_without_room_is_one_admission_while_there_is_one(
 ) -> None:
     """The last of the burst is given to one request; what came before from elsewhere counts."""
     lease_of_ten(latchkey)
-    latchkey.counted("acc_1", ENDLESS, burst=burst_used)
+    latchkey.set_counters("acc_1", ENDLESS, burst=burst_used)
     answer = asked(ENDLESS, counter=KEY)
     assert outcome == (answer.limit if isinstance(answer, Refused) else answer.burst_left)
     taken = latchkey.counters("acc_1", ENDLESS)["s61"] - burst_used
@@ -203,32 +203,32 @@ def test_lease_without_room_is_one_admission_while_there_is_one(
 def test_smallest_lease_without_room_is_one_admission_too(latchkey: TestApp) -> None:
     """It was for two."""
     lease_of_ten(latchkey, rate=20)
-    latchkey.counted("acc_1", ENDLESS, burst=85)
+    latchkey.set_counters("acc_1", ENDLESS, burst=85)
     with telemetry.calls_watched() as calls:
         assert admit("acc_1", ENDLESS, counter=KEY).burst_left == 14
     assert len(calls.made) == 2
 
 
-@pytest.mark.parametrize(("mark_ms", "is_stale"), [(NOON_MS, False), (NOON_MS + 1, True)])
+@pytest.mark.parametrize(("mark_ms", "is_stale"), [(START_MS, False), (START_MS + 1, True)])
 def test_lease_without_room_is_not_asked_for_again_by_who_is_stale(
     latchkey: TestApp, mark_ms: int, is_stale: bool
 ) -> None:
     """One call says so, and the mark goes before the burst."""
     lease_of_ten(latchkey)
-    latchkey.counted("acc_1", ENDLESS, burst=95, stale_at=mark_ms)
+    latchkey.set_counters("acc_1", ENDLESS, burst=95, stale_at=mark_ms)
     with telemetry.calls_watched() as calls:
         if is_stale:
             with pytest.raises(Stale):
-                admit("acc_1", ENDLESS, counter=KEY, verified_at_ms=NOON_MS)
+                admit("acc_1", ENDLESS, counter=KEY, verified_at_ms=START_MS)
         else:
-            assert admit("acc_1", ENDLESS, counter=KEY, verified_at_ms=NOON_MS).burst_left == 4
+            assert admit("acc_1", ENDLESS, counter=KEY, verified_at_ms=START_MS).burst_left == 4
     assert len(calls.made) == (1 if is_stale else 2)
 
 
 def test_what_a_lease_without_room_has_seen_is_remembered(latchkey: TestApp) -> None:
     """So the next one isn't tried in vain."""
     lease_of_ten(latchkey)
-    latchkey.counted("acc_1", ENDLESS, burst=75, used=400)
+    latchkey.set_counters("acc_1", ENDLESS, burst=75, used=400)
     admit("acc_1", ENDLESS, counter=KEY)
     assert local_cache.of(window_at("acc_1", ENDLESS, latchkey.clock.now_ms)).used == 401
     with telemetry.calls_watched() as calls:

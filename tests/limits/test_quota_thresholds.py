@@ -65,5 +65,5 @@ def test_small_quota_may_be_nearly_spent_and_spent_by_one_request() -> None:
 
 def test_admission_says_what_it_brought_the_quota_to(latchkey: TestApp) -> None:
     """The one that gets there, and no other; what this process knew before counts."""
-    latchkey.counted("acc_1", FREE, used=798)
+    latchkey.set_counters("acc_1", FREE, used=798)
     assert [admit("acc_1", FREE).crossed for _ in range(3)] == [(), (NEARLY_SPENT,), ()]

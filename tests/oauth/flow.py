@@ -11,8 +11,8 @@ from chalicelib.accounts import change, email_links, sessions, states
 from chalicelib.accounts.tables import Account
 from chalicelib.oauth import clients
 from chalicelib.oauth.tables import Client
-from infra.standin import Answer
-from tests.support.console_client import FORM, PASSWORD, ConsoleClient, Page, person
+from infra.local_gateway.response import Response
+from tests.support.console_client import FORM, PASSWORD, ConsoleClient, Page, new_account
 from tests.support.harness import TestApp
 
 ISSUER = "https://api.example.com"
@@ -41,13 +41,13 @@ def post(
     *,
     headers: Mapping[str, str] | None = None,
     ip: str = "203.0.113.7",
-) -> Answer:
+) -> Response:
     """Send a form."""
     body = urlencode(_given(parameters), doseq=True).encode()
     return latchkey.call("POST", path, body=body, headers={"Content-Type": FORM, **(headers or {})}, ip=ip)
 
 
-def refusal(answer: Answer) -> tuple[int, str]:
+def refusal(answer: Response) -> tuple[int, str]:
     """Return the status and the `error` of an answer that must have the form of RFC 6749 §5.2."""
     body = answer.json()
     assert {"error", "error_description"} <= body.keys() <= {"error", "error_description", "message"}, body
@@ -93,23 +93,23 @@ class App:
         asked = {"client_id": self.id, "redirect_uri": self.redirect_uri, "response_type": "code", "state": "xyz"}
         return "/oauth/authorize?" + urlencode(_given({**asked, **self.proof, **changed}), doseq=True)
 
-    def post(self, path: str, **parameters: str | Iterable[str] | None) -> Answer:
+    def post(self, path: str, **parameters: str | Iterable[str] | None) -> Response:
         """Send a request of its own, its credentials in the body."""
         return post(self.latchkey, path, {**self.credentials, **parameters})
 
-    def ask(self, grant_type: str, **parameters: str | Iterable[str] | None) -> Answer:
+    def ask(self, grant_type: str, **parameters: str | Iterable[str] | None) -> Response:
         """Send a token request."""
         answer = self.post("/oauth/token", grant_type=grant_type, **parameters)
         if answer.status == 200:
             self.latchkey.secrets += [value for name, value in answer.json().items() if name in SECRET]
         return answer
 
-    def redeem(self, code: str, **changed: str | Iterable[str] | None) -> Answer:
+    def redeem(self, code: str, **changed: str | Iterable[str] | None) -> Response:
         """Send the token request for a code."""
         verifier = VERIFIER if self.proof.get("code_challenge") else None
         return self.ask(CODE, **{"code": code, "redirect_uri": self.redirect_uri, "code_verifier": verifier, **changed})
 
-    def refresh(self, token: str, **more: str | Iterable[str] | None) -> Answer:
+    def refresh(self, token: str, **more: str | Iterable[str] | None) -> Response:
         """Send the token request for a refresh token."""
         return self.ask(REFRESH, refresh_token=token, **more)
 
@@ -219,7 +219,7 @@ class Person(ConsoleClient):
 
 def someone(latchkey: TestApp, name: str = "Ada", **kind: Any) -> Person:
     """Return a new person, logged in."""
-    account = person(name=name, **kind)
+    account = new_account(name=name, **kind)
     console = Person(latchkey, account=account)
     console.logs_in_again()
     return console
@@ -229,7 +229,7 @@ def _given(parameters: Parameters) -> dict[str, str | Iterable[str]]:
     return {name: value for name, value in parameters.items() if value is not None}
 
 
-def as_json(latchkey: TestApp, path: str, body: object, **headers: str) -> Answer:
+def as_json(latchkey: TestApp, path: str, body: object, **headers: str) -> Response:
     """Send a JSON body of any form."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return latchkey.call(

@@ -14,8 +14,8 @@ from chalicelib.oauth.errors import invalid_request
 from chalicelib.oauth.tables import Client, Consent, Grant, Ticket
 from tests.credentials.events import told
 from tests.oauth.flow import CALLBACK, CHALLENGE, ISSUER, PKCE, App, Person, query_of, registered
-from tests.support.harness import NOON_MS, TestApp
-from tests.support.interleaving import before, failing, sent
+from tests.support.harness import START_MS, TestApp
+from tests.support.interleaving import fail_calls, record_calls, run_before
 
 FILES = "https://files.example.com"
 ASKING = authorize.Asking(
@@ -132,7 +132,7 @@ def test_request_is_read_whole(latchkey: TestApp) -> None:
 def test_code_and_grant_are_stored_whole(latchkey: TestApp, ada: Person, app: App) -> None:
     """As they were asked for, for a minute, and kept as long as the grant; the account hears of it."""
     latchkey.clock.forward(1)
-    with settings.in_use(replace(settings.current(), resources=FILES)), sent() as calls:
+    with settings.in_use(replace(settings.current(), resources=FILES)), record_calls() as calls:
         location = authorize.approve(asked(app, scope="write", resource=FILES, **PKCE), ada.account.id, ISSUER)
     code = Ticket.get(secrets.digest(query_of(location)["code"]))
     (grant,) = Grant.by_account.query(ada.account.id)
@@ -143,14 +143,14 @@ def test_code_and_grant_are_stored_whole(latchkey: TestApp, ada: Person, app: Ap
         CALLBACK,
         CHALLENGE,
     )
-    assert (code.granted_at, code.expires_at, code.dies_at) == (NOON_MS + 1_000, NOON_MS + 61_000, grant.dies_at)
+    assert (code.granted_at, code.expires_at, code.dies_at) == (START_MS + 1_000, START_MS + 61_000, grant.dies_at)
     assert (grant.client_id, grant.scopes, grant.resources, grant.created_at) == (
         app.id,
         {"write"},
         {FILES},
-        NOON_MS + 1_000,
+        START_MS + 1_000,
     )
-    assert grant.dies_at == grant.expires_at // 1000 + 30 * 86_400 == NOON_MS // 1000 + 1 + 120 * 86_400
+    assert grant.dies_at == grant.expires_at // 1000 + 30 * 86_400 == START_MS // 1000 + 1 + 120 * 86_400
     created, remembered = sorted((each for each in told(ada.account.id) if "application" in each[1]), reverse=True)
     assert created == (
         kinds.GRANT_CREATED,
@@ -175,7 +175,7 @@ def test_yes_that_is_taken_back_at_this_moment_is_worth_nothing(latchkey: TestAp
     authorize.approve(asking, ada.account.id, ISSUER)
     assert "code" in query_of(authorize.approve_again(asking, ada.account.id, ISSUER))
     with (
-        before("TransactWriteItems", lambda: Consent(ada.account.id, app.id).delete()),
+        run_before("TransactWriteItems", lambda: Consent(ada.account.id, app.id).delete()),
         pytest.raises(authorize.TakenBack),
     ):
         authorize.approve_again(asking, ada.account.id, ISSUER)
@@ -186,7 +186,7 @@ def test_fault_of_the_database_is_no_refusal(latchkey: TestApp, ada: Person, app
     """It is raised as it came."""
     asking = asked(app)
     consent.remember(ada.account.id, app.id, asking.allowed)
-    with failing("TransactWriteItems"), pytest.raises(Exception) as raised:  # noqa: PT011 - of which kind is below
+    with fail_calls("TransactWriteItems"), pytest.raises(Exception) as raised:  # noqa: PT011 - of which kind is below
         approve(asking, ada.account.id, ISSUER)
     assert type(raised.value).__name__ == "TransactWriteError"
 

@@ -195,7 +195,7 @@ def test_owner_may_require_pkce_of_a_confidential_client(latchkey: TestApp, ada:
     assert query_of(ada.asked(app).location)["error"] == "invalid_request"
     app.proof = PKCE
     assert app.redeem(ada.code(app)).status == 200
-    sent = owner.filled(owner.open(path), f"{path}/change", form)
+    sent = owner.fill(owner.open(path), f"{path}/change", form)
     assert sent.pop("pkce") == ["required"]
     assert owner.send(f"{path}/change", sent).status == 303
     assert "code" in query_of(ada.allows(app, **NO_PKCE))

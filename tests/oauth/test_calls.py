@@ -5,7 +5,7 @@ from collections.abc import Callable
 from chalicelib.core import telemetry
 from chalicelib.limits import tiers
 from chalicelib.limits.tiers import CLIENT as CLIENT_TIER
-from infra.standin import Answer
+from infra.local_gateway.response import Response
 from tests.oauth.flow import CLIENT, DEVICE, App, Person
 from tests.support.harness import TestApp
 
@@ -15,7 +15,7 @@ COUNT = ("UpdateItem", "latchkey-test-windows")
 READ_TOKEN = ("GetItem", "latchkey-test-credentials")
 
 
-def cost(act: Callable[..., Answer], *asked: str, status: int = 200, **more: str) -> list[tuple[str, str]]:
+def cost(act: Callable[..., Response], *asked: str, status: int = 200, **more: str) -> list[tuple[str, str]]:
     """Return the calls that one request makes."""
     with telemetry.calls_watched() as calls:
         answer = act(*asked, **more)
@@ -70,7 +70,7 @@ def test_refused_client_is_one_read_and_the_admission(latchkey: TestApp, app: Ap
 
 def test_flood_that_shows_no_secret_costs_nothing_once_it_is_refused(latchkey: TestApp, spa: App) -> None:
     """What is counted by address in any case is refused from memory before anything is read."""
-    latchkey.counted("ip_203.0.113.7", tiers.ANONYMOUS, used=3_600)
+    latchkey.set_counters("ip_203.0.113.7", tiers.ANONYMOUS, used=3_600)
     assert cost(spa.ask, CLIENT, status=429) == [READ_BOTH, COUNT]
     assert cost(spa.ask, CLIENT, status=429) == []
     assert cost(spa.post, "/oauth/revoke", token="x", status=429) == []
@@ -78,7 +78,7 @@ def test_flood_that_shows_no_secret_costs_nothing_once_it_is_refused(latchkey: T
 
 def test_flood_of_a_client_costs_one_read_once_it_is_refused(latchkey: TestApp, app: App) -> None:
     """Who it is must be known to count it."""
-    latchkey.counted(f"client_{app.id}", CLIENT_TIER, used=36_000)
+    latchkey.set_counters(f"client_{app.id}", CLIENT_TIER, used=36_000)
     assert cost(app.ask, CLIENT, status=429) == [READ_BOTH, COUNT]
     assert cost(app.ask, CLIENT, status=429) == [READ_BOTH]
 

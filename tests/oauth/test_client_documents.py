@@ -12,7 +12,7 @@ from chalicelib.limits import tiers
 from chalicelib.oauth import client_documents, end_client
 from chalicelib.oauth.tables import Client
 from tests.oauth.flow import CALLBACK, LOOPBACK, PKCE, App, Person, post, query_of, refusal, works
-from tests.support.fake_internet import ADDRESS, NAME, Internet, connected_to_nothing_else
+from tests.support.fake_internet import ADDRESS, NAME, Internet, replace_internet
 from tests.support.harness import TestApp
 
 URL = f"https://{NAME}/client.json"
@@ -29,7 +29,7 @@ DOCUMENT: dict[str, object] = {
 @pytest.fixture
 def internet() -> Iterator[Internet]:
     """An internet with nothing in it."""
-    with connected_to_nothing_else() as made:
+    with replace_internet() as made:
         yield made
 
 
@@ -42,7 +42,7 @@ def found(internet: Internet, client_id: str = URL, address: str = ADDRESS) -> C
 
 def publish(internet: Internet, document: object, **answer: Any) -> None:
     """Put a document where its client id leads."""
-    internet.answers(document if isinstance(document, bytes) else json.dumps(document).encode(), **answer)
+    internet.respond(document if isinstance(document, bytes) else json.dumps(document).encode(), **answer)
 
 
 def known(latchkey: TestApp, internet: Internet) -> App:

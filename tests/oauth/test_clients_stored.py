@@ -15,11 +15,11 @@ from chalicelib.oauth.redirect_uris import BadRedirectURI
 from chalicelib.oauth.tables import Client
 from tests.credentials.events import told
 from tests.oauth.flow import CALLBACK
-from tests.support.harness import NOON_MS, TestApp
-from tests.support.interleaving import failing, sent
+from tests.support.harness import START_MS, TestApp
+from tests.support.interleaving import fail_calls, record_calls
 
 DAY_S = 86_400
-NOON_S = NOON_MS // 1000
+NOON_S = START_MS // 1000
 DOCUMENT = "https://client.example/client.json"
 
 
@@ -38,7 +38,7 @@ def test_client_is_stored_as_it_was_described(latchkey: TestApp) -> None:
     assert made.secret
     assert (client.name, client.redirect_uris, client.auth_method) == ("Photos", [CALLBACK], "client_secret_basic")
     assert (client.grant_types, client.scopes, client.registered_by) == ({CODE}, {"write"}, "account")
-    assert (client.created_at, client.owner_id, client.uri) == (NOON_MS + 1000, owner.id, "https://photos.example/")
+    assert (client.created_at, client.owner_id, client.uri) == (START_MS + 1000, owner.id, "https://photos.example/")
     assert (client.secret_digest, client.secret_hint) == (secrets.digest(made.secret), secrets.hint(made.secret))
     assert client.pkce_required is True
     assert clients.has_secret(client, made.secret)
@@ -107,7 +107,7 @@ def test_account_has_at_most_50_applications_whatever_it_asks_with(latchkey: Tes
     with pytest.raises(errors.Conflict, match="Its application is in the list"):
         register(owner_id=owner.id, form="form 1")
     owner.update(actions=[Account.applications.set(49)])
-    with failing("TransactWriteItems"), pytest.raises(TransactWriteError):
+    with fail_calls("TransactWriteItems"), pytest.raises(TransactWriteError):
         register(owner_id=owner.id)
     register(owner_id=owner.id)
     for form in (None, "form 2"):
@@ -115,13 +115,13 @@ def test_account_has_at_most_50_applications_whatever_it_asks_with(latchkey: Tes
             register(owner_id=owner.id, form=form)
     with pytest.raises(errors.NotFound, match="no such account"):
         register(owner_id="acc_" + "0" * 20)
-    with failing("TransactWriteItems"), pytest.raises(TransactWriteError):
+    with fail_calls("TransactWriteItems"), pytest.raises(TransactWriteError):
         register(registered_by="self")
 
 
 def test_registration_overwrites_nothing(latchkey: TestApp) -> None:
     """Each put is one where nothing stood."""
-    with sent() as calls:
+    with record_calls() as calls:
         register(owner_id=latchkey.account().id, form="form 1")
     puts = [write["Put"] for _, request in calls for write in request.get("TransactItems", ()) if "Put" in write]
     mine = [put for put in puts if put["TableName"].endswith(("-clients", "-tickets"))]
@@ -131,7 +131,7 @@ def test_registration_overwrites_nothing(latchkey: TestApp) -> None:
 
 def kept(client: Client) -> tuple[Client, int]:
     """Return a client after an approval, and how many writes that took."""
-    with sent() as calls, models.transaction() as write:
+    with record_calls() as calls, models.transaction() as write:
         client_lifetime.keep(write, client)
     writes = [write for _, request in calls for write in request.get("TransactItems", ())]
     return Client.get(client.client_id), len(writes)

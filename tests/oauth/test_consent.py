@@ -180,11 +180,11 @@ def test_client_that_changes_while_a_device_is_decided_is_shown_anew(ada: Person
     """What is allowed is what was read."""
     user_code = app.post("/oauth/device_authorization", scope="read").json()["user_code"]
     page = ada.open(f"/device?user_code={user_code}")
-    form = ada.filled(page, "/device", {"decision": "allow"})
+    form = ada.fill(page, "/device", {"decision": "allow"})
     clients.change(app.client, name="Evil", uris=[CALLBACK])
     again = ada.send("/device", form)
     assert (again.status, "has changed since" in again.text, "Evil" in again.text) == (409, True, True)
-    assert ada.send("/device", ada.filled(again, "/device", {"decision": "allow"})).status == 200
+    assert ada.send("/device", ada.fill(again, "/device", {"decision": "allow"})).status == 200
 
 
 def test_yes_to_one_client_is_none_to_another(latchkey: TestApp, ada: Person, app: App) -> None:

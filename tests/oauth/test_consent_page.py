@@ -19,7 +19,7 @@ from tests.oauth.flow import (
     registered,
     someone,
 )
-from tests.support.console_client import PASSWORD, ConsoleClient, person
+from tests.support.console_client import PASSWORD, ConsoleClient, new_account
 from tests.support.harness import TestApp
 
 BROWSER = {"Sec-Fetch-Dest": "document"}
@@ -34,14 +34,14 @@ def test_whatever_isnt_the_allow_button_is_a_no(ada: Person, app: App) -> None:
 
 def test_stranger_logs_in_first_and_comes_back(latchkey: TestApp, app: App) -> None:
     """The whole way in a browser: the request, log-in, the consent page, the client."""
-    account = person(name="Bea")
+    account = new_account(name="Bea")
     console = Person(latchkey, account=account)
     page = console.asked(app, scope="read write")
     assert page.location.startswith("/login?next=%2Foauth%2Fauthorize%3F")
     page = console.follow(page)
-    page = console.send("/login", console.filled(page, "/login", {"email": account.email, "password": "wrong wrong"}))
+    page = console.send("/login", console.fill(page, "/login", {"email": account.email, "password": "wrong wrong"}))
     assert page.status == 401
-    page = console.send("/login", console.filled(page, "/login", {"email": account.email, "password": PASSWORD}))
+    page = console.send("/login", console.fill(page, "/login", {"email": account.email, "password": PASSWORD}))
     page = console.follow(page)
     assert page.status == 200
     location = console.decides(page).location
@@ -76,7 +76,7 @@ def test_forms_on_the_way_to_a_client_may_lead_anywhere(latchkey: TestApp, uri: 
     waiting = f"?next={quote(target, safe='')}"
     stranger = ConsoleClient(latchkey)
     login = stranger.open(f"/login{waiting}")
-    wrong = stranger.send("/login", stranger.filled(login, "/login", {"email": "a@example.com", "password": "wrong"}))
+    wrong = stranger.send("/login", stranger.fill(login, "/login", {"email": "a@example.com", "password": "wrong"}))
     pages = [ada.open(target), login, wrong, stranger.open(f"/signup{waiting}")]
     assert [page.status for page in pages] == [200, 200, 401, 200]
     for page in pages:

@@ -10,8 +10,8 @@ from chalicelib.events import kinds
 from chalicelib.oauth import consent, grants
 from chalicelib.oauth.tables import Client, Consent, Grant
 from tests.credentials.events import told
-from tests.support.harness import NOON_MS, TestApp
-from tests.support.interleaving import after, before, failing, sent
+from tests.support.harness import START_MS, TestApp
+from tests.support.interleaving import fail_calls, record_calls, run_after, run_before
 
 HERE, THERE = "https://a.example/cb", "https://b.example/cb"
 FILES = "https://files.example.com"
@@ -62,9 +62,9 @@ def test_yes_is_remembered_as_long_as_it_is_not_over(latchkey: TestApp) -> None:
     assert consent.is_given_at(account, client, f"{HERE}/elsewhere")
     assert not consent.is_given_at(account, client, "https://a.exampl")
     assert not consent.is_given_at(account, Client(OTHER), HERE)
-    account.credentials_since = NOON_MS
+    account.credentials_since = START_MS
     assert remembered(lines())
-    account.credentials_since = NOON_MS + 1
+    account.credentials_since = START_MS + 1
     assert not remembered(lines())
     assert not consent.is_given_at(account, client, HERE)
     assert list(consent.of_account(account)) == []
@@ -75,7 +75,7 @@ def test_consents_of_an_account_are_read_as_they_are(latchkey: TestApp) -> None:
     account = latchkey.account()
     for client_id in (APP, OTHER):
         consent.remember(account.id, client_id, lines())
-    with sent() as calls:
+    with record_calls() as calls:
         assert [each.client_id for each in consent.of_account(account)] == [APP, OTHER]
     assert all(request["ConsistentRead"] for _, request in calls)
 
@@ -85,13 +85,13 @@ def test_yes_adds_to_what_holds_and_replaces_what_is_over(latchkey: TestApp, sin
     """One that was given when the account's credentials ended holds; one from before is over."""
     account = latchkey.account()
     consent.remember(account.id, APP, lines())
-    account.update(actions=[Account.credentials_since.set(NOON_MS + since_ms)])
+    account.update(actions=[Account.credentials_since.set(START_MS + since_ms)])
     latchkey.clock.now_ms += 5
-    with sent() as calls:
+    with record_calls() as calls:
         consent.remember(account.id, APP, lines("write"))
     stored = given(account)
     assert stored is not None
-    assert (stored.scopes, stored.given_at) == (allowed, NOON_MS + 5)
+    assert (stored.scopes, stored.given_at) == (allowed, START_MS + 5)
     assert told(account.id) == [
         (kinds.CONSENT_REMEMBERED, {"application": APP, "scopes": "read"}),
         (kinds.CONSENT_REMEMBERED, {"application": APP, "scopes": "write"}),
@@ -103,10 +103,10 @@ def test_two_at_once_that_replace_what_is_over_add_up(latchkey: TestApp) -> None
     """The second finds a yes that holds."""
     account = latchkey.account()
     consent.remember(account.id, APP, lines("keys"))
-    account.update(actions=[Account.credentials_since.set(NOON_MS + 1)])
+    account.update(actions=[Account.credentials_since.set(START_MS + 1)])
     latchkey.clock.forward(1)
     # The first has been refused by the one that is over; before it replaces that, the other does.
-    with after("TransactWriteItems", lambda: consent.remember(account.id, APP, lines("write"))):
+    with run_after("TransactWriteItems", lambda: consent.remember(account.id, APP, lines("write"))):
         consent.remember(account.id, APP, lines())
     stored = given(account)
     assert stored is not None
@@ -117,13 +117,13 @@ def test_two_at_once_that_replace_what_is_over_add_up(latchkey: TestApp) -> None
 def test_fault_of_the_database_is_no_refusal(latchkey: TestApp) -> None:
     """It is raised as it came, whichever write it was."""
     account = latchkey.account()
-    with failing("TransactWriteItems"):
+    with fail_calls("TransactWriteItems"):
         with pytest.raises(TransactWriteError):
             consent.remember(account.id, APP, lines())
         with pytest.raises(TransactWriteError):
             consent.withdraw(account.id, APP)
         with pytest.raises(TransactWriteError):
-            consent.forget_until(_remembered(latchkey, account), NOON_MS, 9)
+            consent.forget_until(_remembered(latchkey, account), START_MS, 9)
     assert given(account) is not None
 
 
@@ -241,7 +241,7 @@ def test_withdrawal_is_finished_when_a_slice_isnt_full(latchkey: TestApp, monkey
     ending = unfinished.new_choice(unfinished.OF_CONSENT, account.id, {APP}, by="x")
     assert not consent.finish_withdrawal(ending)
     assert live(*made).count(True) == 1
-    with failing("UpdateItem", "windows"):
+    with fail_calls("UpdateItem", "windows"):
         assert not consent.finish_withdrawal(ending)
     assert live(*made) == [False] * 3
     assert consent.finish_withdrawal(ending)
@@ -251,12 +251,12 @@ def test_consents_are_forgotten_up_to_a_time_so_many_at_once(latchkey: TestApp) 
     """The time itself included; each is told."""
     account = latchkey.account()
     for number in range(3):
-        Consent(account.id, f"app_{number}", allowed=lines(), given_at=NOON_MS + number).save()
-    with sent() as calls:
-        assert consent.forget_until(account.id, NOON_MS + 1, 1) == 1
+        Consent(account.id, f"app_{number}", allowed=lines(), given_at=START_MS + number).save()
+    with record_calls() as calls:
+        assert consent.forget_until(account.id, START_MS + 1, 1) == 1
     assert all(request.get("ConsistentRead") for operation, request in calls if operation == "Query")
     assert told(account.id) == [(kinds.CONSENT_WITHDRAWN, {"application": "app_0"})]
-    assert [consent.forget_until(account.id, NOON_MS + 1, 9) for _ in range(2)] == [1, 0]
+    assert [consent.forget_until(account.id, START_MS + 1, 9) for _ in range(2)] == [1, 0]
     assert [each.client_id for each in Consent.query(account.id)] == ["app_2"]
 
 
@@ -269,7 +269,7 @@ def test_yes_that_is_given_again_meanwhile_is_not_forgotten(latchkey: TestApp) -
         latchkey.clock.now_ms += 1
         consent.remember(account.id, APP, lines("write"))
 
-    with before("TransactWriteItems", again):
-        assert consent.forget_until(account.id, NOON_MS, 9) == 1
+    with run_before("TransactWriteItems", again):
+        assert consent.forget_until(account.id, START_MS, 9) == 1
     assert given(account) is not None
     assert [kind for kind, _ in told(account.id)] == [kinds.CONSENT_REMEMBERED] * 2

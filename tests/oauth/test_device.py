@@ -9,7 +9,7 @@ from chalicelib.api.console.consent import DEVICE_TRIES
 from chalicelib.core import randomness, secrets
 from chalicelib.oauth.tables import Ticket
 from tests.oauth.flow import CODE, DEVICE, ISSUER, App, Person, refusal, registered, someone, works
-from tests.support.harness import NOON_MS, TestApp
+from tests.support.harness import START_MS, TestApp
 
 USED = (400, "invalid_grant")
 
@@ -28,7 +28,7 @@ def decide(person: Person, user_code: str, decision: str = "allow") -> int:
     page = person.open(f"/device?user_code={user_code}")
     if page.status != 200:
         return page.status
-    return person.send("/device", person.filled(page, "/device", {"decision": decision})).status
+    return person.send("/device", person.fill(page, "/device", {"decision": decision})).status
 
 
 def test_device_is_told_what_to_show(app: App) -> None:
@@ -149,7 +149,7 @@ def test_user_code_that_nobody_shows_is_not_found(ada: Person, app: App) -> None
 def test_user_codes_can_be_tried_30_times_an_hour(latchkey: TestApp, ada: Person, app: App) -> None:
     """Guessing another's code doesn't pay (RFC 8628 §5.1); the count is the account's, whatever its address."""
     _, user_code = started(app)
-    latchkey.counted(f"device-codes_{ada.account.id}", DEVICE_TRIES, used=28)
+    latchkey.set_counters(f"device-codes_{ada.account.id}", DEVICE_TRIES, used=28)
     for ip in ("192.0.2.1", "192.0.2.2"):
         ada.ip = ip
         assert ada.open("/device?user_code=BBBB-BBBB").status == 404
@@ -164,8 +164,8 @@ def test_user_codes_can_be_tried_30_times_an_hour(latchkey: TestApp, ada: Person
 def test_decision_counts_as_a_try(latchkey: TestApp, ada: Person, app: App) -> None:
     """Posting guesses is no way around the limit."""
     page = ada.open(f"/device?user_code={started(app)[1]}")
-    fields = ada.filled(page, "/device", {"decision": "allow", "user_code": "BBBB-BBBB"})
-    latchkey.counted(f"device-codes_{ada.account.id}", DEVICE_TRIES, used=29)
+    fields = ada.fill(page, "/device", {"decision": "allow", "user_code": "BBBB-BBBB"})
+    latchkey.set_counters(f"device-codes_{ada.account.id}", DEVICE_TRIES, used=29)
     assert [ada.send("/device", fields).status for _ in range(3)] == [404, 429, 429]
 
 
@@ -181,7 +181,7 @@ def test_device_page_asks_who_looks(latchkey: TestApp, app: App) -> None:
 def test_decision_from_elsewhere_is_forged(latchkey: TestApp, ada: Person, app: App) -> None:
     """Another site's form, and one without this browser's token, decide nothing."""
     device_code, user_code = started(app)
-    fields = ada.filled(ada.open(f"/device?user_code={user_code}"), "/device", {"decision": "allow"})
+    fields = ada.fill(ada.open(f"/device?user_code={user_code}"), "/device", {"decision": "allow"})
     assert ada.send("/device", fields, origin="https://evil.example").status == 403
     assert ada.send("/device", fields, origin=None).status == 403
     assert ada.send("/device", {**fields, "csrf": "0" * 32}).status == 403
@@ -266,7 +266,7 @@ def test_device_code_is_kept_to_its_end_and_with_its_grant(
     ticket = Ticket.found(secrets.digest(device_code))
     assert ticket is not None
     if decision == "allow":
-        assert ticket.dies_at > NOON_MS // 1000 + 90 * 86_400
+        assert ticket.dies_at > START_MS // 1000 + 90 * 86_400
     else:
-        assert ticket.dies_at == NOON_MS // 1000 + 600
-    assert min(each.dies_at for each in Ticket.scan() if each.kind in ("dc", "uc")) == NOON_MS // 1000 + 600
+        assert ticket.dies_at == START_MS // 1000 + 600
+    assert min(each.dies_at for each in Ticket.scan() if each.kind in ("dc", "uc")) == START_MS // 1000 + 600

@@ -17,7 +17,7 @@ def test_code_is_shown_in_the_devices_form_however_it_was_typed(
     page = ada.open(f"/device?user_code={typed}")
     assert (page.status, shown in page.text) == (200, True)
     assert page.value("/device", "user_code") == shown
-    done = ada.send("/device", ada.filled(page, "/device", {"decision": "allow"}))
+    done = ada.send("/device", ada.fill(page, "/device", {"decision": "allow"}))
     assert (done.status, shown in done.text) == (200, True)
 
 

@@ -12,8 +12,8 @@ from chalicelib.oauth import delete_client, device
 from chalicelib.oauth.tables import Client, Grant, Ticket
 from tests.credentials.events import told
 from tests.oauth.flow import ISSUER, App
-from tests.support.harness import NOON_MS, TestApp
-from tests.support.interleaving import after, failing, sent
+from tests.support.harness import START_MS, TestApp
+from tests.support.interleaving import fail_calls, record_calls, run_after
 
 FILES = "https://files.example.com"
 LIVES_MS = 600_000
@@ -32,7 +32,7 @@ def ticket_of(answer: dict[str, Any]) -> Ticket:
 @pytest.mark.parametrize("resources", [set[str](), {FILES}])
 def test_device_is_answered_and_stored_for_ten_minutes(latchkey: TestApp, app: App, resources: set[str]) -> None:
     """RFC 8628 §3.2; what is stored overwrites nothing."""
-    with sent() as calls:
+    with record_calls() as calls:
         answer = start(app, scopes={"read", "write"}, resources=resources)
     code = answer["user_code"]
     assert answer == {
@@ -48,7 +48,7 @@ def test_device_is_answered_and_stored_for_ten_minutes(latchkey: TestApp, app: A
     ticket = ticket_of(answer)
     assert (ticket.kind, ticket.client_id, ticket.scopes, ticket.interval_s) == ("dc", app.id, {"read", "write"}, 5)
     assert (ticket.attribute_values.get("resources") or set()) == resources
-    assert (ticket.expires_at, ticket.dies_at) == (NOON_MS + LIVES_MS, (NOON_MS + LIVES_MS) // 1000)
+    assert (ticket.expires_at, ticket.dies_at) == (START_MS + LIVES_MS, (START_MS + LIVES_MS) // 1000)
     (pointer,) = Ticket.scan(Ticket.kind == "uc")
     assert (pointer.client_id, pointer.device_digest) == (app.id, ticket.digest)
     assert (pointer.expires_at, pointer.dies_at) == (ticket.expires_at, ticket.dies_at)
@@ -58,7 +58,7 @@ def test_device_is_answered_and_stored_for_ten_minutes(latchkey: TestApp, app: A
 
 def test_fault_of_the_database_is_no_code_that_another_shows(latchkey: TestApp, app: App) -> None:
     """It is raised, not tried again for ever."""
-    with failing("TransactWriteItems"), pytest.raises(TransactWriteError):
+    with fail_calls("TransactWriteItems"), pytest.raises(TransactWriteError):
         start(app)
 
 
@@ -101,13 +101,13 @@ def test_approval_is_a_grant_of_what_was_asked_for(latchkey: TestApp, app: App) 
     answer = start(app, scopes={"write"}, resources={FILES})
     waiting = device.pending(answer["user_code"])
     latchkey.clock.forward(1)
-    with sent() as calls:
+    with record_calls() as calls:
         device.approve(waiting, account.id)
     (grant,) = Grant.by_account.query(account.id)
     ticket = ticket_of(answer)
     assert (grant.client_id, grant.scopes, grant.resources) == (app.id, {"write"}, {FILES})
     assert (ticket.decision, ticket.account_id, ticket.grant_id) == ("approved", account.id, grant.id)
-    assert (ticket.granted_at, ticket.dies_at) == (NOON_MS + 1_000, grant.dies_at)
+    assert (ticket.granted_at, ticket.dies_at) == (START_MS + 1_000, grant.dies_at)
     about = {"grant": grant.id, "application": app.id, "scopes": "write", "name": "Photos"}
     assert told(account.id) == [(kinds.GRANT_CREATED, about)]
     puts = [write["Put"] for _, request in calls for write in request["TransactItems"] if "Put" in write]
@@ -116,10 +116,10 @@ def test_approval_is_a_grant_of_what_was_asked_for(latchkey: TestApp, app: App) 
 
 def test_approval_keeps_a_client_that_registered_itself(latchkey: TestApp, app: App) -> None:
     """As one on the consent page does; a no doesn't."""
-    app.client.update(actions=[Client.dies_at.set(NOON_MS // 1000 + 9)])
+    app.client.update(actions=[Client.dies_at.set(START_MS // 1000 + 9)])
     codes = [start(app)["user_code"] for _ in range(2)]
     device.deny(device.pending(codes[0]), latchkey.account().id)
-    assert Client.get(app.id).dies_at == NOON_MS // 1000 + 9
+    assert Client.get(app.id).dies_at == START_MS // 1000 + 9
     device.approve(device.pending(codes[1]), latchkey.account().id)
     assert "dies_at" not in Client.get(app.id).attribute_values
 
@@ -130,8 +130,8 @@ def test_denial_is_who_denied_and_when(latchkey: TestApp, app: App) -> None:
     answer = start(app)
     device.deny(device.pending(answer["user_code"]), account.id)
     ticket = ticket_of(answer)
-    assert (ticket.decision, ticket.account_id, ticket.granted_at) == ("denied", account.id, NOON_MS)
-    assert ticket.dies_at == (NOON_MS + LIVES_MS) // 1000
+    assert (ticket.decision, ticket.account_id, ticket.granted_at) == ("denied", account.id, START_MS)
+    assert ticket.dies_at == (START_MS + LIVES_MS) // 1000
     assert (list(Grant.scan()), told(account.id)) == ([], [])
 
 
@@ -184,7 +184,7 @@ def test_device_that_is_forgotten_meanwhile_does_not_come_back(latchkey: TestApp
     answer = start(app)
     ticket = ticket_of(answer)
     device.polls_too_fast(ticket)
-    with after("UpdateItem", ticket.delete):
+    with run_after("UpdateItem", ticket.delete):
         assert device.polls_too_fast(ticket)
     assert Ticket.found(ticket.digest) is None
 
@@ -192,7 +192,7 @@ def test_device_that_is_forgotten_meanwhile_does_not_come_back(latchkey: TestApp
 def test_fault_of_the_database_is_no_poll_that_came_too_soon(latchkey: TestApp, app: App) -> None:
     """It is raised as it came."""
     ticket = ticket_of(start(app))
-    with failing("UpdateItem", "tickets"), pytest.raises(UpdateError):
+    with fail_calls("UpdateItem", "tickets"), pytest.raises(UpdateError):
         device.polls_too_fast(ticket)
     assert ticket_of_interval(ticket) == 5
 

@@ -16,10 +16,10 @@ from chalicelib.limits.tiers import DOCUMENT_FETCHES
 from chalicelib.oauth import client_documents, document_fetches
 from chalicelib.oauth.document_lifetime import fresh_s
 from chalicelib.oauth.tables import Client
-from infra.standin import Answer
+from infra.local_gateway.response import Response
 from tests.oauth.flow import CALLBACK, PKCE, App, Person, refusal
 from tests.oauth.test_client_documents import DOCUMENT, URL, found, known, publish
-from tests.support.fake_internet import ADDRESS, NAME, Internet, connected_to_nothing_else
+from tests.support.fake_internet import ADDRESS, NAME, Internet, replace_internet
 from tests.support.harness import TestApp
 
 IP = "203.0.113.7"
@@ -31,11 +31,11 @@ BY_ADDRESS = f"https://{ADDRESS}/client.json"
 @pytest.fixture
 def internet() -> Iterator[Internet]:
     """An internet with nothing in it."""
-    with connected_to_nothing_else() as made:
+    with replace_internet() as made:
         yield made
 
 
-def send_there(latchkey: TestApp, client_id: str = BY_ADDRESS, ip: str = IP) -> Answer:
+def send_there(latchkey: TestApp, client_id: str = BY_ADDRESS, ip: str = IP) -> Response:
     """Open the link that a client's makers would send somebody to."""
     return latchkey.call(
         "GET", "/oauth/authorize?" + urlencode({"client_id": client_id, "response_type": "code"}), ip=ip
@@ -44,7 +44,9 @@ def send_there(latchkey: TestApp, client_id: str = BY_ADDRESS, ip: str = IP) -> 
 
 def spent(latchkey: TestApp, network: str, times: int = 1) -> None:
     """Have a network spend its allowance of fetches; that of a /48 is four times as much."""
-    latchkey.counted(f"{DOCUMENT_FETCHES.name}_{network}", DOCUMENT_FETCHES, used=times * (DOCUMENT_FETCHES.quota or 0))
+    latchkey.set_counters(
+        f"{DOCUMENT_FETCHES.name}_{network}", DOCUMENT_FETCHES, used=times * (DOCUMENT_FETCHES.quota or 0)
+    )
 
 
 def test_fetches_are_limited_by_network_before_they_are_made(latchkey: TestApp, internet: Internet) -> None:
@@ -149,7 +151,7 @@ def test_fetches_of_one_document_at_once_are_one(latchkey: TestApp, internet: In
         body = json.dumps(DOCUMENT).encode()
         talk.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)  # type: ignore[attr-defined]
 
-    internet.serves(serve)
+    internet.serve(serve)
 
     def find(_number: int) -> Client | None:
         # Each is past every look at what is stored when the first fetch begins.

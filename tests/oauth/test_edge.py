@@ -8,7 +8,7 @@ from chalicelib.core import secrets, settings
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.limits import tiers
 from chalicelib.limits.tiers import REGISTRATIONS
-from infra.standin import Answer
+from infra.local_gateway.response import Response
 from tests.oauth.flow import CALLBACK, CLIENT, DEVICE, App, Person, as_json, basic, post, refusal, registered
 from tests.support.harness import TestApp
 
@@ -36,7 +36,7 @@ CLOSED = (
 )
 
 
-def send(latchkey: TestApp, method: str, path: str, **headers: str) -> Answer:
+def send(latchkey: TestApp, method: str, path: str, **headers: str) -> Response:
     """Send something that each route refuses, or answers, in its own form."""
     kind = {"Content-Type": "application/json" if path == "/oauth/register" else "application/x-www-form-urlencoded"}
     return latchkey.call(method, path, body=b"{}" if method == "POST" else b"", headers={**kind, **headers})
@@ -93,8 +93,8 @@ def test_every_answer_carries_its_limits(latchkey: TestApp, ada: Person, app: Ap
 
 def test_refusal_by_a_limit_speaks_both_languages(latchkey: TestApp, app: App, spa: App) -> None:
     """429 with `message` for who knows our API, `error_description` for who knows OAuth; the second one from memory."""
-    latchkey.counted(f"client_{app.id}", tiers.CLIENT, used=36_000)
-    latchkey.counted(f"ip_{IP}", tiers.ANONYMOUS, used=3_600)
+    latchkey.set_counters(f"client_{app.id}", tiers.CLIENT, used=36_000)
+    latchkey.set_counters(f"ip_{IP}", tiers.ANONYMOUS, used=3_600)
     reset = str(latchkey.clock.now_ms // 1000 + 3_600)
     for client, limit in ((app, "36000"), (spa, "3600")):
         for _ in range(2):
@@ -110,10 +110,10 @@ def test_refusal_by_a_limit_speaks_both_languages(latchkey: TestApp, app: App, s
 def test_client_is_counted_by_itself_wherever_it_is(latchkey: TestApp, app: App) -> None:
     """Its network's spent limit is not its own, nor another client's; its own is spent from every address."""
     other = registered(latchkey)
-    latchkey.counted(f"ip_{IP}", tiers.ANONYMOUS, used=3_600)
+    latchkey.set_counters(f"ip_{IP}", tiers.ANONYMOUS, used=3_600)
     assert post(latchkey, "/oauth/token", {}).status == 429
     assert app.ask(CLIENT).status == 200
-    latchkey.counted(f"client_{app.id}", tiers.CLIENT, used=36_000)
+    latchkey.set_counters(f"client_{app.id}", tiers.CLIENT, used=36_000)
     asked = {"grant_type": CLIENT, **app.credentials}
     assert [post(latchkey, "/oauth/token", asked, ip=ip).status for ip in (IP, "192.0.2.1")] == [429, 429]
     assert other.ask(CLIENT).status == 200
@@ -121,14 +121,14 @@ def test_client_is_counted_by_itself_wherever_it_is(latchkey: TestApp, app: App)
 
 def test_client_cant_be_starved_by_who_poses_as_it(latchkey: TestApp, app: App, spa: App) -> None:
     """Wrong secrets, and public clients' ids, are counted on the address they come from."""
-    latchkey.counted(f"client_{app.id}", tiers.CLIENT, used=10)
+    latchkey.set_counters(f"client_{app.id}", tiers.CLIENT, used=10)
     for credentials in ({"client_id": app.id, "client_secret": "x"}, {"client_id": app.id}, {"client_id": spa.id}):
         post(latchkey, "/oauth/token", {"grant_type": CLIENT, **credentials}, ip="192.0.2.66")
     post(latchkey, "/oauth/token", {"grant_type": CLIENT}, headers=basic(app.id, "x"), ip="192.0.2.66")
     assert latchkey.counters("ip_192.0.2.66", tiers.ANONYMOUS)["used"] == 4
     assert latchkey.counters(f"client_{app.id}", tiers.CLIENT)["used"] == 10
     assert latchkey.counters(f"client_{spa.id}", tiers.CLIENT) == {}
-    latchkey.counted("ip_192.0.2.66", tiers.ANONYMOUS, used=3_600)
+    latchkey.set_counters("ip_192.0.2.66", tiers.ANONYMOUS, used=3_600)
     assert post(latchkey, "/oauth/token", {"client_id": spa.id}, ip="192.0.2.66").status == 429
     assert spa.post("/oauth/revoke", token="x").status == 200
 

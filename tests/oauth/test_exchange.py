@@ -19,8 +19,8 @@ from chalicelib.oauth.issuance import REFRESH_KIND, Answer, Issuance
 from chalicelib.oauth.tables import Grant, Ticket
 from tests.credentials.events import told
 from tests.oauth.flow import CODE, ISSUER, App, registered
-from tests.support.harness import NOON_MS, TestApp
-from tests.support.interleaving import before, failing, sent
+from tests.support.harness import START_MS, TestApp
+from tests.support.interleaving import fail_calls, record_calls, run_before
 
 DAY_S = 86_400
 FILES = "https://files.example.com"
@@ -77,7 +77,7 @@ def test_redeemed_code_gives_both_tokens(latchkey: TestApp, app: App) -> None:
     """RFC 6749 §5.1; each is stored whole, for its own time, where nothing stood."""
     ticket, grant = approved(latchkey, app, resources={FILES})
     now_ms = latchkey.clock.now_ms
-    with sent() as calls:
+    with record_calls() as calls:
         answer = exchange.redeem(ticket, asked(app, grant, resources={FILES}))
     access, refresh = stored(answer), stored(answer, "refresh_token")
     assert {**answer, "access_token": "", "refresh_token": ""} == {
@@ -97,10 +97,10 @@ def test_redeemed_code_gives_both_tokens(latchkey: TestApp, app: App) -> None:
     assert (access.created_at, access.expires_at) == (now_ms, now_ms + 3_600_000)
     assert access.dies_at == now_ms // 1000 + 3_600 + 30 * DAY_S
     assert (refresh.kind, refresh.client_id, refresh.account_id) == ("rt", app.id, grant.account_id)
-    assert (refresh.grant_id, refresh.granted_at) == (grant.id, NOON_MS)
+    assert (refresh.grant_id, refresh.granted_at) == (grant.id, START_MS)
     assert (refresh.scopes, refresh.resources) == ({"read", "write"}, {FILES})
-    assert refresh.expires_at == NOON_MS + 90 * DAY_S * 1000
-    assert refresh.dies_at == NOON_MS // 1000 + 120 * DAY_S
+    assert refresh.expires_at == START_MS + 90 * DAY_S * 1000
+    assert refresh.dies_at == START_MS // 1000 + 120 * DAY_S
     assert Ticket.get(ticket.digest).consumed_at == now_ms
     ((_, request),) = calls
     puts = [write["Put"] for write in request["TransactItems"] if "Put" in write]
@@ -145,7 +145,7 @@ def test_refresh_of_a_token_known_to_be_spent_writes_nothing(latchkey: TestApp, 
     ticket, grant = approved(latchkey, app, kind="rt", secret=secret)
     exchange.rotate(ticket, asked(app, grant), secret)
     spent = Ticket.get(ticket.digest)
-    with sent() as calls:
+    with record_calls() as calls:
         exchange.rotate(spent, asked(app, grant), secret)
     assert [operation for operation, _ in calls] == ["GetItem", "GetItem"]
 
@@ -156,8 +156,8 @@ def test_two_refreshes_at_once_get_one_answer(latchkey: TestApp, app: App) -> No
     ticket, grant = approved(latchkey, app, kind="rt", secret=secret)
     answers: list[Answer] = []
     with (
-        sent() as calls,
-        before("TransactWriteItems", lambda: answers.append(exchange.rotate(ticket, asked(app, grant), secret))),
+        record_calls() as calls,
+        run_before("TransactWriteItems", lambda: answers.append(exchange.rotate(ticket, asked(app, grant), secret))),
     ):
         answers.append(exchange.rotate(ticket, asked(app, grant), secret))
     assert answers[0] == answers[1]
@@ -169,17 +169,17 @@ def test_two_refreshes_at_once_get_one_answer(latchkey: TestApp, app: App) -> No
 
 def ended_grant(ticket: Ticket) -> None:
     """Revoke the grant."""
-    Grant(ticket.grant_id).update(actions=[Grant.revoked_at.set(NOON_MS)])
+    Grant(ticket.grant_id).update(actions=[Grant.revoked_at.set(START_MS)])
 
 
 def expired_grant(ticket: Ticket) -> None:
     """Let the grant end at this moment."""
-    Grant(ticket.grant_id).update(actions=[Grant.expires_at.set(NOON_MS + 60_000)])
+    Grant(ticket.grant_id).update(actions=[Grant.expires_at.set(START_MS + 60_000)])
 
 
 def expired_ticket(ticket: Ticket) -> None:
     """Let the ticket end at this moment."""
-    Ticket(ticket.digest).update(actions=[Ticket.expires_at.set(NOON_MS + 60_000)])
+    Ticket(ticket.digest).update(actions=[Ticket.expires_at.set(START_MS + 60_000)])
 
 
 def suspended(ticket: Ticket) -> None:
@@ -189,7 +189,7 @@ def suspended(ticket: Ticket) -> None:
 
 def proven(ticket: Ticket) -> None:
     """Let the account's address be proven a millisecond after the approval."""
-    Account(ticket.account_id).update(actions=[Account.credentials_since.set(NOON_MS + 1)])
+    Account(ticket.account_id).update(actions=[Account.credentials_since.set(START_MS + 1)])
 
 
 @pytest.mark.parametrize("kind", ["ac", "rt"])
@@ -209,7 +209,7 @@ def test_exchange_depends_on_what_is_true_at_its_own_moment(
     assert told(grant.account_id) == []
 
 
-@pytest.mark.parametrize("since_ms", [NOON_MS, None])
+@pytest.mark.parametrize("since_ms", [START_MS, None])
 def test_exchange_of_an_approval_from_after_the_proof_goes_on(
     latchkey: TestApp, app: App, since_ms: int | None
 ) -> None:
@@ -227,7 +227,7 @@ def test_second_use_revokes_the_grant_and_is_told(latchkey: TestApp, app: App, k
     telemetry.write_to(log)
     secret = secrets.mint(kind)
     ticket, grant = approved(latchkey, app, kind=kind, secret=secret)
-    Ticket(ticket.digest).update(actions=[Ticket.consumed_at.set(NOON_MS)])
+    Ticket(ticket.digest).update(actions=[Ticket.consumed_at.set(START_MS)])
     for _ in range(2):
         spent = Ticket.get(ticket.digest)
         with pytest.raises(OAuthError):
@@ -255,9 +255,9 @@ def test_fault_of_the_database_is_no_refusal(latchkey: TestApp, app: App) -> Non
         lambda: exchange.rotate(ticket, asked(app, grant), secret),
     ]
     for each in exchanges:
-        with before("TransactWriteItems", conflict), pytest.raises(Cancelled):
+        with run_before("TransactWriteItems", conflict), pytest.raises(Cancelled):
             each()
-        with failing("TransactWriteItems"), pytest.raises(WireError):
+        with fail_calls("TransactWriteItems"), pytest.raises(WireError):
             each()
     assert told(grant.account_id) == []
 

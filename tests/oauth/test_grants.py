@@ -62,7 +62,7 @@ def test_clients_of_others_cant_be_touched(latchkey: TestApp, ada: Person, app: 
     mine = registered(latchkey, owner=ada.account)
     for action, page in (("change", ""), ("secret", "/secret"), ("delete", "/delete")):
         shown = ada.open(f"/settings/applications/{mine.id}{page}")
-        fields = ada.filled(shown, f"/settings/applications/{mine.id}/{action}", {})
+        fields = ada.fill(shown, f"/settings/applications/{mine.id}/{action}", {})
         answer = ada.send(f"/settings/applications/{app.id}/{action}", fields)
         assert answer.status == 404, action
     assert ada.open(f"/settings/applications/{app.id}").status == 404

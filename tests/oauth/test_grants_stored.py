@@ -10,8 +10,8 @@ from chalicelib.limits import stale_marks
 from chalicelib.oauth import grants
 from chalicelib.oauth.tables import Grant
 from tests.credentials.events import told
-from tests.support.harness import NOON_MS, TestApp
-from tests.support.interleaving import marks_lost
+from tests.support.harness import START_MS, TestApp
+from tests.support.interleaving import fail_marks
 
 DAY_S = 86_400
 APP, FILES = "app_" + "1" * 20, "https://files.example.com"
@@ -30,9 +30,9 @@ def stored(account_id: str, client_id: str = APP, **more: Any) -> Grant:
 def test_grant_lives_for_90_days_and_is_kept_for_30_more(latchkey: TestApp, resources: set[str]) -> None:
     """Each with an id of its own; no resources are absent."""
     grant = grants.new("acc_1", APP, scopes={"read"}, resources=resources)
-    assert (grant.account_id, grant.client_id, grant.scopes, grant.created_at) == ("acc_1", APP, {"read"}, NOON_MS)
-    assert grant.expires_at == NOON_MS + 90 * DAY_S * 1000
-    assert grant.dies_at == NOON_MS // 1000 + 120 * DAY_S
+    assert (grant.account_id, grant.client_id, grant.scopes, grant.created_at) == ("acc_1", APP, {"read"}, START_MS)
+    assert grant.expires_at == START_MS + 90 * DAY_S * 1000
+    assert grant.dies_at == START_MS // 1000 + 120 * DAY_S
     assert (grant.attribute_values.get("resources") or set()) == resources
     assert grant.id != grants.new("acc_1", APP, scopes={"read"}, resources=resources).id
 
@@ -45,20 +45,20 @@ def test_revoked_grant_is_told_once_and_felt_at_the_next_request(latchkey: TestA
     for _ in range(2):
         assert grants.revoke(grant, kind) if kind else grants.revoke(grant)
         latchkey.clock.forward(1)
-    assert Grant.get(grant.id).revoked_at == NOON_MS
+    assert Grant.get(grant.id).revoked_at == START_MS
     about = {"grant": grant.id, "application": APP, "scopes": "read write"}
     assert told(account.id) == [(kind or kinds.GRANT_REVOKED, about)]
-    assert stale_marks.is_marked(account.id, NOON_MS)
+    assert stale_marks.is_marked(account.id, START_MS)
 
 
 def test_revocation_says_whether_every_function_could_be_told(latchkey: TestApp) -> None:
     """The grant is revoked all the same; one that is gone has ended."""
     account = latchkey.account()
     grant = stored(account.id)
-    with marks_lost():
+    with fail_marks():
         assert not grants.revoke_by_id(grant.id)
         assert grants.revoke_by_id(ids.new("gra"))
-    assert Grant.get(grant.id).revoked_at == NOON_MS
+    assert Grant.get(grant.id).revoked_at == START_MS
     assert grants.revoke_by_id(grant.id, kinds.REUSE_DETECTED)
     assert [kind for kind, _ in told(account.id)] == [kinds.GRANT_REVOKED]
 
@@ -77,8 +77,8 @@ def test_grants_are_listed_by_who_gave_and_who_was_given_them(latchkey: TestApp)
         made.append(stored(f"acc_{number % 2}").id)
         latchkey.clock.forward(1)
     stored("acc_0", "app_" + "2" * 20)
-    revoked = stored("acc_0", revoked_at=NOON_MS)
-    expired = stored("acc_0", expires_at=NOON_MS)
+    revoked = stored("acc_0", revoked_at=START_MS)
+    expired = stored("acc_0", expires_at=START_MS)
     assert [each.id for each in grants.of_client(APP)] == [*made, expired.id]
     assert [each.id for each in grants.of_client(APP, after=made[0])] == [*made[1:], expired.id]
     assert [each.id for each in grants.of_account("acc_1")] == [made[1]]

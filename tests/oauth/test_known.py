@@ -13,8 +13,8 @@ from chalicelib.oauth.errors import OAuthError, invalid_request
 from chalicelib.oauth.parameters import ClientCredentials
 from chalicelib.oauth.tables import Client, Ticket
 from tests.oauth.flow import CALLBACK, CLIENT, CODE, DEVICE, ISSUER, REFRESH, App, registered
-from tests.support.harness import NOON_MS, TestApp
-from tests.support.interleaving import sent
+from tests.support.harness import START_MS, TestApp
+from tests.support.interleaving import record_calls
 
 
 @pytest.mark.parametrize(
@@ -55,10 +55,10 @@ def test_ticket_of_the_requests_own_grant_type_is_looked_at(grant_type: str, nam
 def test_client_and_ticket_are_read_in_one_call(latchkey: TestApp, app: App) -> None:
     """Each by its own kind; what can't be one of ours isn't asked for."""
     code, token = secrets.mint("ac"), app.ask(CLIENT).json()["access_token"]
-    Ticket(secrets.digest(code), kind="ac", client_id=app.id, expires_at=NOON_MS).save()
+    Ticket(secrets.digest(code), kind="ac", client_id=app.id, expires_at=START_MS).save()
     given = ClientCredentials(app.id, app.secret)
     for shown, kind, tables in ((code, "ac", 2), (token, "token", 2), ("", None, 1), ("x", None, 1)):
-        with sent() as calls:
+        with record_calls() as calls:
             known = authenticate(given, shown)
         assert known.client.client_id == app.id
         assert (known.presented.kind if known.presented else None) == kind
@@ -71,7 +71,7 @@ def test_client_authenticates_as_it_was_registered(latchkey: TestApp, app: App, 
     """A confidential one by its secret, a public one by its id alone, and none that has ended."""
     assert authenticate(ClientCredentials(spa.id, None)).client.client_id == spa.id
     suspended = registered(latchkey)
-    suspended.client.update(actions=[Client.owner_suspended_at.set(NOON_MS)])
+    suspended.client.update(actions=[Client.owner_suspended_at.set(START_MS)])
     for given in (
         ClientCredentials(app.id, None),
         ClientCredentials(app.id, f"{app.secret}x"),

@@ -9,7 +9,7 @@ import pytest
 from chalicelib.oauth import clients, parameters
 from tests.oauth.flow import CLIENT, CODE, DEVICE, ISSUER, REFRESH, App, Person, as_json, post, query_of, refusal
 from tests.oauth.test_device import decide, started
-from tests.support.console_client import FORM, PASSWORD, person
+from tests.support.console_client import FORM, PASSWORD, new_account
 from tests.support.harness import TestApp
 
 REPEATED = {
@@ -155,14 +155,14 @@ def test_bytes_that_are_not_read_are_not_judged(latchkey: TestApp, ada: Person, 
 
 def test_parameter_that_is_not_read_is_not_judged_at_the_authorization_endpoint(latchkey: TestApp, app: App) -> None:
     """RFC 6749 §3.1: on the whole way, through the log-in and the decision, to the code."""
-    account = person(name="Bea")
+    account = new_account(name="Bea")
     for name, values in UNREAD:
         latchkey.clock.forward(1)
         texts = [value for value in values if isinstance(value, str) and "\ud800" not in value and name != "state"]
         bea = Person(latchkey, account=account)
         asked = bea.open(f"{app.asking(prompt='consent')}&{urlencode([(name, text) for text in texts])}")
         page = bea.follow(asked)
-        page = bea.send("/login", bea.filled(page, "/login", {"email": account.email, "password": PASSWORD}))
+        page = bea.send("/login", bea.fill(page, "/login", {"email": account.email, "password": PASSWORD}))
         page = bea.follow(page)
         assert page.status == 200, name
         assert "code" in query_of(bea.decides(page).location), name

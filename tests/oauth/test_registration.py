@@ -12,7 +12,7 @@ from chalicelib.core import secrets, settings
 from chalicelib.limits.tiers import REGISTRATIONS
 from chalicelib.oauth.registration import NEVER_REPLACED
 from chalicelib.oauth.tables import Client
-from infra.standin import Answer
+from infra.local_gateway.response import Response
 from tests.oauth.flow import (
     CALLBACK,
     CLIENT,
@@ -56,7 +56,7 @@ def app_of(latchkey: TestApp, body: dict[str, Any]) -> App:
     return App(latchkey, client, body.get("client_secret"), body["redirect_uris"][0], PKCE)
 
 
-def manage(latchkey: TestApp, method: str, client_id: str, token: str | None, body: object = None) -> Answer:
+def manage(latchkey: TestApp, method: str, client_id: str, token: str | None, body: object = None) -> Response:
     """Send a request of RFC 7592."""
     raw = b"" if body is None else json.dumps(body).encode()
     return latchkey.call(method, f"{REGISTER}/{client_id}", token, body=raw)
@@ -387,7 +387,7 @@ def test_registration_can_need_an_initial_token(latchkey: TestApp) -> None:
 
 def test_registrations_are_limited_by_address(latchkey: TestApp) -> None:
     """100 an hour from one network, refused ones included; another network goes on."""
-    latchkey.counted("registration_203.0.113.7", REGISTRATIONS, used=98)
+    latchkey.set_counters("registration_203.0.113.7", REGISTRATIONS, used=98)
     good = {"redirect_uris": [CALLBACK]}
     assert [as_json(latchkey, REGISTER, body).status for body in (good, {})] == [201, 400]
     answer = as_json(latchkey, REGISTER, good)

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from infra.standin import Answer
+from infra.local_gateway.response import Response
 from tests.oauth.flow import CALLBACK, CHALLENGE, CODE, DEVICE, GRANT_TYPES, REFRESH, App, Person, registered
 from tests.support import exhaustive
 from tests.support.console_client import FORM
-from tests.support.fake_internet import Internet, connected_to_nothing_else
+from tests.support.fake_internet import Internet, replace_internet
 from tests.support.harness import TestApp
-from tests.support.rubbish import RUBBISH
+from tests.support.malformed_input import MALFORMED
 
 NOT_FLAKY = settings(
     max_examples=exhaustive.examples(40),
@@ -44,7 +44,7 @@ ODD = st.sampled_from(
         "x" * 3_000,
         "https://[/x",
         "https://a:x/y",
-        *RUBBISH.values(),
+        *MALFORMED.values(),
     ]
 )
 KNOWN = st.sampled_from([*GRANT_TYPES, "read", "write read", "code", "S256", CALLBACK, CHALLENGE, "none", "consent"])
@@ -84,7 +84,7 @@ HEADERS = st.dictionaries(
 @pytest.fixture
 def internet() -> Iterator[Internet]:
     """An internet with nothing in it: made-up client ids must not look into the real one."""
-    with connected_to_nothing_else() as made:
+    with replace_internet() as made:
         yield made
 
 
@@ -104,7 +104,7 @@ def real(latchkey: TestApp, ada: Person, app: App, spa: App) -> Iterator[dict[st
     )
 
 
-def check(answer: Answer) -> None:
+def check(answer: Response) -> None:
     """Hold an answer of an endpoint for clients to RFC 6749 §5.2."""
     assert answer.status < 500, answer
     assert answer.header("X-RateLimit-Limit") is not None

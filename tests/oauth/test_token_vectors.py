@@ -7,7 +7,7 @@ import pytest
 
 from chalicelib.core import secrets, settings
 from chalicelib.oauth.tables import Ticket
-from infra.standin import Answer
+from infra.local_gateway.response import Response
 from tests.oauth import token_vectors as vectors
 from tests.oauth.flow import (
     CALLBACK,
@@ -38,7 +38,7 @@ def _files_are_a_resource(latchkey: TestApp) -> Iterable[None]:
 def test_grant_type_that_is_missing_or_unknown_is_refused(latchkey: TestApp, app: App) -> None:
     """RFC 6749 §5.2: invalid_request where there is none, unsupported_grant_type for any other than four."""
 
-    def ask(grant_type: Value, **more: Value) -> Answer:
+    def ask(grant_type: Value, **more: Value) -> Response:
         latchkey.clock.forward(1)
         return app.post("/oauth/token", grant_type=grant_type, **more)
 
@@ -69,7 +69,7 @@ def test_code_is_refused_for_the_first_thing_that_is_wrong_and_not_spent(
         "code_verifier": VERIFIER if with_pkce else None,
     }
 
-    def ask(**changed: Value) -> Answer:
+    def ask(**changed: Value) -> Response:
         latchkey.clock.forward(0.5)
         return client.ask(CODE, **{**right, **changed})
 
@@ -118,7 +118,7 @@ def test_refresh_is_refused_for_the_first_thing_that_is_wrong_and_spends_nothing
     for client in (app, spa):
         _, token = ada.grant(client, scope="read")
 
-        def ask(client: App = client, token: str = token, **changed: Value) -> Answer:
+        def ask(client: App = client, token: str = token, **changed: Value) -> Response:
             latchkey.clock.forward(0.5)
             return client.ask(REFRESH, **{"refresh_token": token, **changed})
 
@@ -144,7 +144,7 @@ def test_client_credentials_are_refused_for_the_first_thing_that_is_wrong(latchk
     """RFC 6749 §4.4: a scope that OAuth grants nobody, then one that the client may not have, then the resource."""
     reader = registered(latchkey, scopes=["read"])
 
-    def ask(**sent: Value) -> Answer:
+    def ask(**sent: Value) -> Response:
         latchkey.clock.forward(0.5)
         return reader.ask(CLIENT, **sent)
 

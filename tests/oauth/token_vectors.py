@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
-from infra.standin import Answer
+from infra.local_gateway.response import Response
 from tests.oauth.flow import CALLBACK, CHALLENGE, CLIENT, CODE, DEVICE, REFRESH, VERIFIER, Parameters, refusal
 
 Value = str | Iterable[str] | None
@@ -16,12 +16,12 @@ OTHER_VERIFIER = "M25iVXpKU3puUjFaYWg3T1NDTDQtcW1ROUY5YXlwalNoc0hhakxifmZHag"
 """RFC 7636 has it nowhere: a verifier of another challenge."""
 
 
-def refused(answer: Answer) -> Refused:
+def refused(answer: Response) -> Refused:
     """Return the status, the error and the description of an answer that must be an error of RFC 6749 §5.2."""
     return *refusal(answer), answer.json()["error_description"]
 
 
-def differing(vectors: Vectors, ask: Callable[..., Answer]) -> list[tuple[Parameters, Refused, Refused]]:
+def differing(vectors: Vectors, ask: Callable[..., Response]) -> list[tuple[Parameters, Refused, Refused]]:
     """Return the vectors that are answered otherwise: what was sent, what is right, and what came."""
     answers = [(sent, right, refused(ask(**sent))) for sent, right in vectors]
     return [each for each in answers if each[1] != each[2]]

@@ -25,7 +25,7 @@ from chalicelib.core.dynamodb import codec, endpoint
 from chalicelib.core.dynamodb.connection_pool import Connections
 from chalicelib.core.dynamodb.errors import meaning
 from chalicelib.core.dynamodb.http_response import Answer
-from tests.support.moto_server import ANSWERS_WITHIN_S
+from tests.support.moto_server import RESPONSE_TIMEOUT_S
 
 VARIABLE = "TESTS_TWIN"
 VALUES = frozenset(("S", "N", "B", "SS", "NS", "BS", "BOOL", "NULL", "ClientRequestToken"))
@@ -54,7 +54,9 @@ class Parity:
     def __init__(self, compared: Path) -> None:
         self.compared = compared
         place = endpoint.place()
-        self.connections = Connections(place.url, connect_timeout_s=ANSWERS_WITHIN_S, read_timeout_s=ANSWERS_WITHIN_S)
+        self.connections = Connections(
+            place.url, connect_timeout_s=RESPONSE_TIMEOUT_S, read_timeout_s=RESPONSE_TIMEOUT_S
+        )
         self.caller = codec.Caller(place, self._send)
         self.client = _client()
         self.lock = threading.Lock()
@@ -126,13 +128,13 @@ def _compared(answer: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in answer.items() if name not in apart}
 
 
-def is_asked_for() -> bool:
+def is_enabled() -> bool:
     """Tell whether houses shall be twins."""
     return VARIABLE in os.environ
 
 
 @contextmanager
-def beside_botocore(compared: Path) -> Iterator[None]:
+def compare_with_botocore(compared: Path) -> Iterator[None]:
     """Compare the calls of a `with` block; what was compared is noted in a folder that a run's workers share."""
     compared.mkdir(exist_ok=True)
     twin = Parity(compared)

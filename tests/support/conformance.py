@@ -12,14 +12,15 @@ import jsonschema_rs
 from chalice.app import Chalice
 
 from chalicelib.api.openapi.document import document
-from infra.standin import Answer, Gateway
+from infra.local_gateway.gateway import Gateway
+from infra.local_gateway.response import Response
 
 BASE_URL = "https://api.latchkey.test"
 OF_THE_GATEWAY = (413, 431)
 """What the gateway refuses before it looks at the route, as the document's introduction says."""
 
 
-def check(gateway: Gateway, method: str, target: str, answer: Answer) -> None:
+def check(gateway: Gateway, method: str, target: str, answer: Response) -> None:
     """Insist that a documented route gave what its declaration says; other routes may answer as they like."""
     operation = _operation(gateway, method, target)
     if operation is None or answer.status in OF_THE_GATEWAY:

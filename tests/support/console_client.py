@@ -20,12 +20,12 @@ from chalicelib.accounts.password_attempts import Caller
 from chalicelib.accounts.tables import Account
 from chalicelib.core import clock, randomness
 from chalicelib.limits import tiers
-from infra.standin import Answer
+from infra.local_gateway.response import Response
 from tests.support.harness import TestApp
 
 PASSWORD = "glacier mandolin porcupine"
 ORIGIN = "https://api.example.com"
-SOMEWHERE = Caller(("203.0.113.7",))
+CALLER = Caller(("203.0.113.7",))
 FORM = "application/x-www-form-urlencoded"
 VOID = ("meta", "link", "input", "br", "img", "hr", "wbr")
 Fields = Mapping[str, str | Iterable[str]]
@@ -39,7 +39,7 @@ def hash_of(password: str) -> str:
     return argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(password)
 
 
-def person(
+def new_account(
     *,
     email: str = "",
     name: str = "Ada",
@@ -132,7 +132,7 @@ class _Reader(HTMLParser):
 class Page:
     """An answer, as a person sees it."""
 
-    answer: Answer
+    answer: Response
     target: str
 
     @property
@@ -233,19 +233,19 @@ class ConsoleClient:
         A page that asks first stands between: a link leads to it, or a form that asks for it.
         """
         page = self._asked(self.open(on or action), action, fields)
-        return self.send(action, self.filled(page, action, fields))
+        return self.send(action, self.fill(page, action, fields))
 
     def _asked(self, page: Page, action: str, fields: Fields) -> Page:
         path = self.root + action.partition("?")[0]
         forms = [form for form in page.read.forms if form.action == path]
         if forms and forms[0].method == "get":
-            return self.open(f"{action}?{urlencode(self.filled(page, action, fields), doseq=True)}")
+            return self.open(f"{action}?{urlencode(self.fill(page, action, fields), doseq=True)}")
         about = urlencode({name: value for name, value in fields.items() if name == "client_id"})
         links = [url for url in page.urls if url.partition("?")[0].startswith(path) and about in url]
         links = [url for url in links if self.local(url) != page.target]
         return page if forms or not links else self.open(self.local(links[0]))
 
-    def filled(self, page: Page, action: str, fields: Fields) -> dict[str, str | Iterable[str]]:
+    def fill(self, page: Page, action: str, fields: Fields) -> dict[str, str | Iterable[str]]:
         """Return what the form to `action` on a page sends, with `fields` filled in."""
         whole: dict[str, str | Iterable[str]] = {}
         for name, value in page.form(self.root + action.partition("?")[0]).fields:
@@ -308,7 +308,7 @@ class ConsoleClient:
         return page
 
 
-def logged_in(latchkey: TestApp, account: Account, origin: str = ORIGIN) -> ConsoleClient:
+def log_in_as(latchkey: TestApp, account: Account, origin: str = ORIGIN) -> ConsoleClient:
     """Return someone who logged in a moment ago, from a device that is not known."""
     console = ConsoleClient(latchkey, origin)
     console.cookies[console.cookie_name("latchkey")] = sessions.open_session(account)

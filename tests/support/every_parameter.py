@@ -35,7 +35,7 @@ class Parameter:
 
 
 @lru_cache(maxsize=1)
-def all_there_are() -> tuple[Parameter, ...]:
+def all_parameters() -> tuple[Parameter, ...]:
     """Return every parameter, but for cookies, what all pages have, and the credential that all routes check alike."""
     described = {(each.route.method, each.route.path): each for each in documented(of_latchkey())}
     found = []
@@ -128,6 +128,6 @@ def _functions() -> dict[tuple[str, str], ast.FunctionDef]:
     }
 
 
-def in_place(*places: str) -> list[Parameter]:
+def parameters_in(*places: str) -> list[Parameter]:
     """Return the parameters in some places."""
-    return [each for each in all_there_are() if each.place in places]
+    return [each for each in all_parameters() if each.place in places]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-IS_ASKED_FOR = bool(os.environ.get("TESTS_EXHAUSTIVE"))
+IS_ENABLED = bool(os.environ.get("TESTS_EXHAUSTIVE"))
 """Whether every case of every list is played."""
 
 
@@ -17,7 +17,7 @@ def after(count: int, cases: Sequence[Any]) -> list[Any]:
 
 def examples(number: int) -> int:
     """Return how many examples Hypothesis makes up where an exhaustive run has `number` of them."""
-    return number if IS_ASKED_FOR else max(number // 4, 1)
+    return number if IS_ENABLED else max(number // 4, 1)
 
 
 def _marked(case: Any) -> Any:

@@ -5,7 +5,7 @@ from chalice.app import Blueprint, Chalice
 from chalicelib.api import middleware
 from chalicelib.api.request_context import RequestContext
 from chalicelib.api.routing import Route, register
-from infra.standin import Gateway
+from infra.local_gateway.gateway import Gateway
 
 
 class Fault(Exception):

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import pytest
 import trustme
 
-Talk = Callable[[ssl.SSLSocket], None]
+Conversation = Callable[[ssl.SSLSocket], None]
 """What a server does with a connection on which a request has come in."""
 
 NAME = "client.example"
@@ -59,20 +59,20 @@ class Internet:
         self.authority.configure_trust(context)
         return context
 
-    def serves(self, talk: Talk, *, address: str = ADDRESS, port: int = 443, name: str = NAME) -> None:
+    def serve(self, talk: Conversation, *, address: str = ADDRESS, port: int = 443, name: str = NAME) -> None:
         """Put a server at an address; its certificate is for `name`."""
         server = Server(talk, self._context(name), self.requests)
         self.servers.append(server)
         self.ports[address, port] = server.port
 
-    def answers(self, body: bytes, *, status: str = "200 OK", headers: str = "", **place: Any) -> None:
+    def respond(self, body: bytes, *, status: str = "200 OK", headers: str = "", **place: Any) -> None:
         """Put a server at an address that answers every request alike."""
         length = f"Content-Length: {len(body)}\r\n"
-        self.serves(lambda talk: talk.sendall(f"HTTP/1.1 {status}\r\n{length}{headers}\r\n".encode() + body), **place)
+        self.serve(lambda talk: talk.sendall(f"HTTP/1.1 {status}\r\n{length}{headers}\r\n".encode() + body), **place)
 
-    def says_nothing(self) -> None:
+    def serve_silence(self) -> None:
         """Put something at the address that takes connections and never speaks, not even TLS."""
-        server = Server(silent, None, self.requests)
+        server = Server(stay_silent, None, self.requests)
         self.servers.append(server)
         self.ports[ADDRESS, 443] = server.port
 
@@ -90,7 +90,7 @@ class Internet:
 class Server:
     """One listening port, and a thread that serves one connection after the other."""
 
-    def __init__(self, talk: Talk, context: ssl.SSLContext | None, requests: list[bytes]) -> None:
+    def __init__(self, talk: Conversation, context: ssl.SSLContext | None, requests: list[bytes]) -> None:
         """Begin to listen; without a `context` connections are taken and left alone."""
         self._talk, self._context, self._requests = talk, context, requests
         self._listening = socket.create_server(("127.0.0.1", 0))
@@ -134,7 +134,7 @@ class Server:
             self._talk(talk)
 
 
-def dripping(head: bytes, drop: bytes, dripped: list[bytes]) -> Talk:
+def drip(head: bytes, drop: bytes, dripped: list[bytes]) -> Conversation:
     """Return a server that sends `head`, and then a drop every few milliseconds for as long as anybody listens.
 
     `dripped` is what it has sent of drops so far.
@@ -150,13 +150,13 @@ def dripping(head: bytes, drop: bytes, dripped: list[bytes]) -> Talk:
     return talk
 
 
-def silent(connection: ssl.SSLSocket) -> None:
+def stay_silent(connection: ssl.SSLSocket) -> None:
     """Say nothing until whoever asked hangs up."""
     connection.recv(1)
 
 
 @contextmanager
-def connected_to_nothing_else() -> Iterator[Internet]:
+def replace_internet() -> Iterator[Internet]:
     """Return an empty internet, in place of the real one."""
     with pytest.MonkeyPatch.context() as patch:
         internet = Internet(patch, _authority())

@@ -25,10 +25,11 @@ from chalicelib.credentials.issue import Issued, new_key, put_beside_the_others
 from chalicelib.limits import counter_items, fail_open, leases, local_cache, rejection_counts, tiers
 from chalicelib.oauth import document_fetches
 from chalicelib.uptime import checks, days, report
-from infra.standin import Answer, Gateway
+from infra.local_gateway.gateway import Gateway
+from infra.local_gateway.response import Response
 from tests.support import conformance
 
-NOON_MS = 1_639_994_400_000
+START_MS = 1_639_994_400_000
 """2021-12-20T10:00:00Z."""
 
 
@@ -36,7 +37,7 @@ NOON_MS = 1_639_994_400_000
 class Clock:
     """A clock that moves when told to."""
 
-    now_ms: int = NOON_MS
+    now_ms: int = START_MS
 
     def __call__(self) -> int:
         return self.now_ms
@@ -86,7 +87,7 @@ class TestApp:
         body: bytes = b"",
         headers: dict[str, str] | None = None,
         ip: str = "203.0.113.7",
-    ) -> Answer:
+    ) -> Response:
         """Send one request through the gateway."""
         sent = dict(headers or {})
         if secret is not None:
@@ -100,7 +101,7 @@ class TestApp:
         self._collect_secrets(answer)
         return answer
 
-    def counted(self, subject: str, tier: tiers.Tier, **counters: int) -> None:
+    def set_counters(self, subject: str, tier: tiers.Tier, **counters: int) -> None:
         """Write counters of this hour as if so many requests had come; `burst` is the counter of this second."""
         window = counter_items.window_at(subject, tier, clock.now_ms())
         named = {window.slot if name == "burst" else name: count for name, count in counters.items()}
@@ -129,14 +130,14 @@ class TestApp:
         """Forget what a Lambda process remembers, as a cold start does; the gateway's cache stays."""
         forget_process()
 
-    def _collect_secrets(self, answer: Answer) -> None:
+    def _collect_secrets(self, answer: Response) -> None:
         if answer.status == 201:
             made: dict[str, Any] = answer.json()
             self.secrets.extend(made[name] for name in ("secret",) if name in made)
             self.secrets.extend(made["set_password_url"].partition("=")[2:] if "set_password_url" in made else ())
 
 
-def refusal(answer: Answer) -> tuple[int, str]:
+def error_of(answer: Response) -> tuple[int, str]:
     """Return what a refused caller's program sees: the status and the `error`."""
     return answer.status, answer.json()["error"]
 
@@ -164,7 +165,7 @@ def stage_key_file() -> str:
 
 
 @contextmanager
-def house(**chosen: Any) -> Iterator[TestApp]:
+def run_app(**chosen: Any) -> Iterator[TestApp]:
     """Return a house on the DynamoDB that the environment points at, its clock and chance fixed."""
     moved = Clock()
     dice = random.Random(20211220)  # noqa: S311 - fixed on purpose

@@ -10,7 +10,7 @@ from chalicelib.limits.counter_items import TABLE
 
 
 @contextmanager
-def sent() -> Iterator[list[tuple[str, dynamodb.Json]]]:
+def record_calls() -> Iterator[list[tuple[str, dynamodb.Json]]]:
     """Collect the operations that are sent in a `with` block, each with its request."""
     calls: list[tuple[str, dynamodb.Json]] = []
     send = dynamodb.sender()
@@ -24,7 +24,7 @@ def sent() -> Iterator[list[tuple[str, dynamodb.Json]]]:
 
 
 @contextmanager
-def before(operation: str, happens: Callable[[], object], *, times: int = 1) -> Iterator[None]:
+def run_before(operation: str, happens: Callable[[], object], *, times: int = 1) -> Iterator[None]:
     """Let something happen just before the first calls of an operation are sent, and so after what they rely on."""
     send, left = dynamodb.sender(), times
 
@@ -41,7 +41,7 @@ def before(operation: str, happens: Callable[[], object], *, times: int = 1) -> 
 
 
 @contextmanager
-def after(operation: str, happens: Callable[[], object], *, times: int = 1) -> Iterator[None]:
+def run_after(operation: str, happens: Callable[[], object], *, times: int = 1) -> Iterator[None]:
     """Let something happen right after the first calls of an operation, also where they are refused."""
     send, left = dynamodb.sender(), times
 
@@ -60,7 +60,7 @@ def after(operation: str, happens: Callable[[], object], *, times: int = 1) -> I
 
 
 @contextmanager
-def failing(operation: str, table: str = "") -> Iterator[None]:
+def fail_calls(operation: str, table: str = "") -> Iterator[None]:
     """Let calls of an operation, on one table where that is named, fail for a reason that is no refusal."""
     send, named = dynamodb.sender(), settings.current().table(table)
 
@@ -73,13 +73,13 @@ def failing(operation: str, table: str = "") -> Iterator[None]:
         yield
 
 
-def marks_lost() -> AbstractContextManager[None]:
+def fail_marks() -> AbstractContextManager[None]:
     """Let no change be marked: the counters take no write."""
-    return failing("UpdateItem", TABLE)
+    return fail_calls("UpdateItem", TABLE)
 
 
 @contextmanager
-def always_outrun(table: str, item: dynamodb.Json) -> Iterator[list[tuple[str, dynamodb.Json]]]:
+def cancel_transactions(table: str, item: dynamodb.Json) -> Iterator[list[tuple[str, dynamodb.Json]]]:
     """Let every transaction be refused for its update of a table, whose item is shown as one that holds nothing up."""
     calls: list[tuple[str, dynamodb.Json]] = []
     send, named = dynamodb.sender(), settings.current().table(table)

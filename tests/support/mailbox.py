@@ -10,7 +10,7 @@ from chalicelib.core import settings
 
 
 @dataclass(frozen=True, slots=True)
-class Received:
+class ReceivedEmail:
     """One letter, as its reader sees it."""
 
     to: str
@@ -28,7 +28,7 @@ class Received:
         return re.sub(r"^https?://[^/]+", "", self.link)
 
     @property
-    def ticket(self) -> str:
+    def token(self) -> str:
         """Return the link's secret."""
         return self.link.partition("ticket=")[2]
 
@@ -39,7 +39,7 @@ class Mailbox:
 
     folder: Path
 
-    def take(self) -> list[Received]:
+    def take(self) -> list[ReceivedEmail]:
         """Take every letter out."""
         files = sorted(self.folder.iterdir()) if self.folder.exists() else []
         letters = [_read(file.read_text()) for file in files]
@@ -47,19 +47,19 @@ class Mailbox:
             file.unlink()
         return letters
 
-    def take_one(self) -> Received:
+    def take_one(self) -> ReceivedEmail:
         """Take the only letter out."""
         (letter,) = self.take()
         return letter
 
 
 @contextmanager
-def kept_in(folder: Path) -> Iterator[Mailbox]:
+def collect_emails(folder: Path) -> Iterator[Mailbox]:
     """Let the mail of a `with` block fall into `folder`."""
     with settings.in_use(replace(settings.current(), mail_folder=str(folder))):
         yield Mailbox(folder)
 
 
-def _read(letter: str) -> Received:
+def _read(letter: str) -> ReceivedEmail:
     to, subject, _, text = letter.split("\n", 3)
-    return Received(to.removeprefix("To: "), subject.removeprefix("Subject: "), text)
+    return ReceivedEmail(to.removeprefix("To: "), subject.removeprefix("Subject: "), text)

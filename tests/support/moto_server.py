@@ -26,11 +26,11 @@ from werkzeug.exceptions import HTTPException
 from chalicelib.core.dynamodb import connection_pool
 from chalicelib.core.dynamodb.connection_pool import Connections
 from tests.support import moto_cache
-from tests.support.serving import CrowdServer
+from tests.support.threaded_server import ThreadedServer
 
 URL = "https://dynamodb.us-east-1.amazonaws.com/"
 """Where moto takes a request to have gone."""
-ANSWERS_WITHIN_S = 30
+RESPONSE_TIMEOUT_S = 30
 """moto knows no idempotency tokens: on a busy machine a call that is sent twice would count twice."""
 
 UNTOLD = ("content-length", "date", "server")
@@ -208,11 +208,11 @@ def _keys(call: dict[str, Any]) -> Iterator[tuple[str, dict[str, dict[str, str]]
 
 
 @contextmanager
-def served() -> Iterator[str]:
+def serve_moto() -> Iterator[str]:
     """Serve moto's tables for the length of a `with` block; return the URL. Our own client is led there directly."""
     moto_cache.install()
     connect = Connections._connected
-    with CrowdServer(("127.0.0.1", 0), _Handler) as front, pytest.MonkeyPatch.context() as patch:
+    with ThreadedServer(("127.0.0.1", 0), _Handler) as front, pytest.MonkeyPatch.context() as patch:
         here = ("127.0.0.1", front.server_port)
 
         def connected(connections: Connections, until_ns: int) -> Any:

@@ -37,7 +37,7 @@ class NameServer:
 
 
 @contextmanager
-def answering(*answers: list[str]) -> Iterator[NameServer]:
+def run_name_server(*answers: list[str]) -> Iterator[NameServer]:
     """Answer for the length of a `with` block."""
     server = NameServer(list(answers))
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listening:

@@ -14,7 +14,7 @@ Program = subprocess.Popen[str]
 
 
 @contextmanager
-def running(module: str, log: Path, **environment: str) -> Iterator[Program]:
+def run_module(module: str, log: Path, **environment: str) -> Iterator[Program]:
     """Run a module that writes its log to `log`, with `environment` added, for the length of a `with` block."""
     with subprocess.Popen(
         [sys.executable, "-m", module, str(log)],
@@ -30,14 +30,14 @@ def running(module: str, log: Path, **environment: str) -> Iterator[Program]:
             process.terminate()
 
 
-def ask(process: Program, **command: Any) -> dict[str, Any]:
+def send_command(process: Program, **command: Any) -> dict[str, Any]:
     """Send a line and return what is answered."""
     assert process.stdin is not None
     print(json.dumps(command), file=process.stdin, flush=True)
-    return said(process)
+    return read_line(process)
 
 
-def said(process: Program) -> dict[str, Any]:
+def read_line(process: Program) -> dict[str, Any]:
     """Return the next line that a program says."""
     assert process.stdout is not None
     line = process.stdout.readline()

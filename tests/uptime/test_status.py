@@ -73,18 +73,18 @@ def test_what_is_up_is_asked_every_five_minutes_and_what_is_not_every_minute(
     latchkey: TestApp, receiver: Receiver
 ) -> None:
     """The gateway charges for each question."""
-    receiver.says = [200]
+    receiver.statuses = [200]
     with settings.in_use(replace(settings.current(), public_url=receiver.url.removesuffix("/hooks"))):
         for _ in range(10):
             assert checks.check(nothing_waits)["api"] == "up"
             latchkey.clock.forward(60)
-        assert receiver.looked_at.count("/health") == 2
-        receiver.says = [503]
+        assert receiver.get_paths.count("/health") == 2
+        receiver.statuses = [503]
         for _ in range(10):
             found = checks.check(nothing_waits)
             latchkey.clock.forward(60)
     assert found["api"] == "down"
-    assert receiver.looked_at.count("/health") > 2 + 5
+    assert receiver.get_paths.count("/health") > 2 + 5
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_only_a_200_is_up_and_only_a_429_is_better_than_down(
     latchkey: TestApp, receiver: Receiver, status: int, found: str
 ) -> None:
     """A gateway answers for a function that fails, or that isn't there; that is down, and counts as minutes down."""
-    receiver.says = [status]
+    receiver.statuses = [status]
     with settings.in_use(replace(settings.current(), public_url=receiver.url.removesuffix("/hooks"))):
         checks.check(nothing_waits)
     api, oauth = told(latchkey)["components"][:2]
@@ -310,7 +310,7 @@ def test_page_is_readable_however_the_database_fails(latchkey: TestApp, fault: s
 
 def test_readers_are_not_counted(latchkey: TestApp) -> None:
     """Counting asks the database; so there is no limit, the headers are nobody's, and a spent one refuses nothing."""
-    latchkey.counted("ip_203.0.113.7", tiers.ANONYMOUS, used=3600)
+    latchkey.set_counters("ip_203.0.113.7", tiers.ANONYMOUS, used=3600)
     for path in ("/status", "/status.json", "/status.rss"):
         answer = latchkey.call("GET", path)
         assert (answer.status, answer.header("X-RateLimit-Limit")) == (200, "0")

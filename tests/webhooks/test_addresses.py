@@ -9,7 +9,7 @@ from chalicelib.core import settings
 from chalicelib.webhooks import fan_out, send_delivery
 from chalicelib.webhooks.tables import Endpoint
 from tests.support.harness import TestApp
-from tests.support.name_server import NameServer, answering
+from tests.support.name_server import NameServer, run_name_server
 from tests.support.webhook_receiver import Receiver
 
 PUBLIC, OTHER_PUBLIC = "93.184.215.14", "2606:2800:21f:cb07:6820:80da:af6b:8b2c"
@@ -51,7 +51,7 @@ def test_name_that_leads_inside_is_not_sent_to(
 ) -> None:
     """Loopback, private, link-local, multicast, metadata, in every way of writing them; nothing is connected to."""
     monkeypatch.setattr(socket, "create_connection", _never)
-    with answering([address]) as server:
+    with run_name_server([address]) as server:
         outcome = sent(latchkey, server)
     assert (outcome.status, outcome.problem) == (None, "Its name leads to no address, or to one that isn't public.")
     assert server.asked == ["rebind.example"]
@@ -63,7 +63,7 @@ def test_one_address_inside_is_one_too_many(
 ) -> None:
     """Which of several would be tried is nobody's choice; no address at all is none."""
     monkeypatch.setattr(socket, "create_connection", _never)
-    with answering(addresses) as server:
+    with run_name_server(addresses) as server:
         assert sent(latchkey, server).problem == "Its name leads to no address, or to one that isn't public."
 
 
@@ -78,7 +78,7 @@ def test_answer_that_changes_between_look_ups_changes_nothing(
         raise ConnectionRefusedError
 
     monkeypatch.setattr(socket, "create_connection", connect)
-    with answering([PUBLIC], ["127.0.0.1"]) as server:
+    with run_name_server([PUBLIC], ["127.0.0.1"]) as server:
         assert sent(latchkey, server).problem == "It refuses connections."
         assert (reached, server.asked) == ([(PUBLIC, 443)], ["rebind.example"])
         # The next attempt looks it up anew, and meets the other answer.
@@ -89,7 +89,7 @@ def test_answer_that_changes_between_look_ups_changes_nothing(
 def test_deployed_api_never_sends_to_this_machine(latchkey: TestApp, receiver: Receiver) -> None:
     """Only a run that says by its own URL that it is local does."""
     assert settings.current().public_url == "https://api.example.com"
-    with answering(["127.0.0.1"]) as server:
+    with run_name_server(["127.0.0.1"]) as server:
         outcome = sent(latchkey, server, receiver.url)
         named = sent(latchkey, server, receiver.url.replace("127.0.0.1", "localhost"))
     assert (outcome.status, named.status, receiver.received) == (None, None, [])
@@ -97,18 +97,18 @@ def test_deployed_api_never_sends_to_this_machine(latchkey: TestApp, receiver: R
 
 def test_local_run_sends_to_this_machine_by_no_other_name(local: TestApp, receiver: Receiver) -> None:
     """Its address and `localhost` are; a name that merely leads there isn't."""
-    with answering(["127.0.0.1"]) as server:
+    with run_name_server(["127.0.0.1"]) as server:
         assert sent(local, server, receiver.url.replace("127.0.0.1", "rebind.example")).status is None
         assert sent(local, server, receiver.url.replace("127.0.0.1", "localhost")).status == 204
-    with answering([PUBLIC]) as server:
+    with run_name_server([PUBLIC]) as server:
         assert sent(local, server, receiver.url.replace("127.0.0.1", "localhost")).status is None
 
 
 def test_redirect_inside_is_not_followed(local: TestApp, receiver: Receiver) -> None:
     """Whatever it names."""
-    receiver.says = [307]
+    receiver.statuses = [307]
     receiver.headers = {"Location": "http://169.254.169.254/latest/meta-data"}
-    with answering(["127.0.0.1"]) as server:
+    with run_name_server(["127.0.0.1"]) as server:
         outcome = sent(local, server, receiver.url)
     assert (outcome.status, outcome.is_delivered) == (307, False)
     assert len(receiver.received) == 1

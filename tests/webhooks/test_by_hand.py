@@ -13,7 +13,7 @@ from chalicelib.webhooks.send_delivery import Outcome
 from chalicelib.webhooks.states import DELIVERED, FAILED, PENDING
 from chalicelib.webhooks.tables import Delivery, Endpoint
 from tests.support.harness import TestApp
-from tests.support.interleaving import before
+from tests.support.interleaving import run_before
 from tests.webhooks.told import as_it_stands, delivery
 
 
@@ -113,7 +113,7 @@ def test_message_that_is_being_sent_is_not_sent_again(
 def test_message_that_is_deleted_at_this_moment_does_not_come_back(endpoint: Endpoint, deadlines: list[float]) -> None:
     """Nor is it sent."""
     there = stored(endpoint)
-    with before("UpdateItem", Delivery(endpoint.id, there.id).delete), pytest.raises(errors.Conflict):
+    with run_before("UpdateItem", Delivery(endpoint.id, there.id).delete), pytest.raises(errors.Conflict):
         deliver.resend(endpoint, there.id)
     assert (Delivery.count(endpoint.id), deadlines) == (0, [])
 

@@ -74,8 +74,8 @@ def test_failure_is_tried_again_until_it_arrives(local: TestApp, receiver: Recei
     """By the schedule, each time with the same id and body, and not before it is due."""
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
-    receiver.says = [500, 404, 302, 200]
-    receiver.answers = b"out of order"
+    receiver.statuses = [500, 404, 302, 200]
+    receiver.response_body = b"out of order"
     event_id = happens(local, ada)
     streamed(ada)
     for wait_s in retry_schedule.WAITS_S[:3]:
@@ -107,7 +107,7 @@ def test_receiver_that_says_when_to_come_back_is_not_met_before(
     endpoint = endpoint_of(ada, receiver)
     event_id = happens(local, ada)
     now_ms = clock.now_ms()
-    receiver.says = [status, 200]
+    receiver.statuses = [status, 200]
     receiver.headers = {"Retry-After": datetime.fromtimestamp(now_ms // 1000 + 7_200, UTC).strftime(form)}
     streamed(ada)
     assert 7_199_000 <= (delivery(endpoint, event_id).due_at or 0) - now_ms <= 7_200_000
@@ -126,7 +126,7 @@ def test_receiver_cannot_ask_for_a_try_after_the_schedules_end(local: TestApp, r
     endpoint = endpoint_of(ada, receiver)
     event_id = happens(local, ada)
     began_ms = clock.now_ms()
-    receiver.says, receiver.headers = [503], {"Retry-After": "9" * 12}
+    receiver.statuses, receiver.headers = [503], {"Retry-After": "9" * 12}
     streamed(ada)
     assert delivery(endpoint, event_id).due_at == began_ms + retry_schedule.SCHEDULE_MS
     local.clock.forward(3 * DAY_S)
@@ -163,7 +163,7 @@ def test_ten_attempts_within_about_three_days(local: TestApp, receiver: Receiver
     """Then it is given up, and stands in the log; a day of failures has disabled the endpoint, with an event."""
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
-    receiver.says = [503]
+    receiver.statuses = [503]
     event_id = happens(local, ada)
     began_ms = clock.now_ms()
     streamed(ada)
@@ -172,7 +172,7 @@ def test_ten_attempts_within_about_three_days(local: TestApp, receiver: Receiver
         local.clock.now_ms = found.due_at or 0
         background.every_minute()
         if as_it_stands(endpoint).failures > 5:
-            receiver.says = [200, 503]
+            receiver.statuses = [200, 503]
             deliver.send_test(as_it_stands(endpoint))
     assert (found.state, found.tries, len(found.attempts)) == (FAILED, 10, 10)
     assert 2.5 < (clock.now_ms() - began_ms) / 1000 / DAY_S < 3.5
@@ -183,7 +183,7 @@ def test_ten_failures_in_a_row_over_a_day_disable(local: TestApp, receiver: Rece
     """Not ten in an hour: whoever repairs a receiver must find it as it was."""
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
-    receiver.says = [500]
+    receiver.statuses = [500]
     for number in range(12):
         happens(local, ada, f"Ada {number}")
     streamed(ada)
@@ -225,7 +225,7 @@ def test_gone_disables_at_once(local: TestApp, receiver: Receiver) -> None:
     """410 says: no more."""
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
-    receiver.says = [410]
+    receiver.statuses = [410]
     happens(local, ada, "One")
     happens(local, ada, "Two")
     streamed(ada)
@@ -281,14 +281,14 @@ def test_claimed_by_another_it_is_not_sent_twice(local: TestApp, receiver: Recei
     """Of two functions that see it due one sends."""
     ada = local.account()
     endpoint_of(ada, receiver)
-    receiver.waits.clear()
+    receiver.may_respond.clear()
     event_id = happens(local, ada)
     sending = threading.Thread(target=streamed, args=(ada,))
     sending.start()
     while not receiver.received:
         clock.pause(0.01)
     background.every_minute()
-    receiver.waits.set()
+    receiver.may_respond.set()
     sending.join()
     background.every_minute()
     assert receiver.ids == [event_id]

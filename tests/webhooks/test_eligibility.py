@@ -12,7 +12,7 @@ from chalicelib.events import kinds, record
 from chalicelib.webhooks import deliver, eligibility, endpoint_lock, endpoints, fan_out
 from chalicelib.webhooks.tables import Delivery, Endpoint
 from tests.oauth.flow import CLIENT, registered, someone
-from tests.support.console_client import PASSWORD, SOMEWHERE
+from tests.support.console_client import CALLER, PASSWORD
 from tests.support.harness import TestApp
 from tests.support.webhook_receiver import Receiver
 from tests.webhooks.told import happens, streamed
@@ -66,7 +66,7 @@ def test_deletion_is_told_also_by_an_account_that_was_suspended_before(local: Te
         change.set_standing(account.id, tier=None, status=status, actor="operator")
     user = sessions.session_of(sessions.open_session(Account.get(account.id)))
     assert user is not None
-    self_service.delete(user, caller=SOMEWHERE, password=PASSWORD)
+    self_service.delete(user, caller=CALLER, password=PASSWORD)
     streamed(account)
     assert len(receiver.received) == 1
 

@@ -15,7 +15,7 @@ from chalicelib.webhooks.endpoints import COUNT
 from chalicelib.webhooks.states import BY_ACCOUNT, DISABLED, ENABLED, FAILING, GONE
 from chalicelib.webhooks.tables import Endpoint
 from tests.support.harness import TestApp
-from tests.support.interleaving import failing
+from tests.support.interleaving import fail_calls
 from tests.webhooks.told import as_it_stands
 
 URL = "https://hooks.example.com:8443/latchkey?tenant=7"
@@ -245,5 +245,5 @@ def test_database_that_fails_is_no_refusal(latchkey: TestApp, deed: str) -> None
     endpoint = made(latchkey.account())
     if deed == "enabled":
         endpoints.disable(endpoint, BY_ACCOUNT)
-    with failing("TransactWriteItems"), pytest.raises(TransactWriteError):
+    with fail_calls("TransactWriteItems"), pytest.raises(TransactWriteError):
         DEEDS[deed](endpoint) if deed != "added" else made(Account.get(endpoint.account_id), form="ticket")

@@ -16,7 +16,7 @@ from chalicelib.webhooks import endpoints, on_events
 from chalicelib.webhooks.states import DELIVERED, PENDING
 from chalicelib.webhooks.tables import Delivery, Endpoint
 from tests.support.harness import TestApp
-from tests.support.interleaving import failing
+from tests.support.interleaving import fail_calls
 from tests.support.webhook_receiver import Receiver
 from tests.webhooks.told import as_it_stands, delivery, endpoint_of, happens, images
 
@@ -51,7 +51,7 @@ def test_no_mark_is_set_for_what_ends_no_verdict(latchkey: TestApp) -> None:
 def test_mark_that_can_not_be_set_is_tried_again_by_the_stream(latchkey: TestApp) -> None:
     """Which brings again what raises."""
     image = happened(latchkey.account(), kinds.STANDING_CHANGED, tier="pro")
-    with failing("UpdateItem"), pytest.raises(Unreachable):
+    with fail_calls("UpdateItem"), pytest.raises(Unreachable):
         on_events.up([image])
 
 

@@ -61,7 +61,7 @@ def test_what_was_left_to_the_sweep_comes_first(local: TestApp, receiver: Receiv
     if how == "slow":
         Endpoint(ada.id, endpoint.id).update(actions=[Endpoint.slow.set(True)])
     else:
-        receiver.says = [500, 204]
+        receiver.statuses = [500, 204]
         deliver.send_test(endpoint)
     happened = [happens(local, ada, "1")]
     streamed(ada)

@@ -51,7 +51,7 @@ def test_any_2xx_is_delivered_and_410_alone_is_gone(
 )
 def test_problem_says_what_was_answered(local: TestApp, receiver: Receiver, status: int, problem: str | None) -> None:
     """In words, for whoever looks for what went wrong."""
-    receiver.says = [status]
+    receiver.statuses = [status]
     outcome = send_delivery.send(*one(local, receiver))
     assert (outcome.status, outcome.problem) == (status, problem)
 
@@ -75,7 +75,7 @@ def test_first_thousand_bytes_of_an_answer_are_kept(local: TestApp, receiver: Re
         (b"", None),
         (b"\xff", "\ufffd"),
     ):
-        receiver.says, receiver.answers = [200], answer
+        receiver.statuses, receiver.response_body = [200], answer
         assert send_delivery.send(*one(local, receiver)).answer == kept
 
 

@@ -293,7 +293,7 @@ def test_what_waited_while_disabled_is_not_sent_by_itself(local: TestApp, receiv
     """Whenever it was to be tried again; by hand it can be sent, and then it is tried again like any other."""
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
-    receiver.says = [503, 200]
+    receiver.statuses = [503, 200]
     event_id = happens(local, ada)
     streamed(ada)
     endpoints.disable(as_it_stands(endpoint), states.BY_ACCOUNT)
@@ -304,7 +304,7 @@ def test_what_waited_while_disabled_is_not_sent_by_itself(local: TestApp, receiv
     background.every_minute()
     assert receiver.ids == [event_id]
     assert delivery(endpoint, event_id).state == FAILED
-    receiver.says = [503, 200]
+    receiver.statuses = [503, 200]
     deliver.resend(as_it_stands(endpoint), event_id)
     local.clock.forward(120)
     background.every_minute()
@@ -321,7 +321,7 @@ def test_what_is_asked_for_by_hand_is_dropped_by_nobody_who_decided_before(
     waits = [happens(local, ada, f"Ada {number}") for number in range(3)]
     put(ada)
     endpoints.disable(as_it_stands(endpoint), states.BY_ACCOUNT)
-    receiver.says = [503, 204]
+    receiver.statuses = [503, 204]
     drop = record_result.drop
 
     def meanwhile(endpoint_id: str, message_id: str, decided_at_ms: int) -> None:
@@ -378,7 +378,7 @@ def test_one_message_at_a_time_is_sent_by_hand(local: TestApp, receiver: Receive
     endpoint = endpoint_of(ada, receiver)
     event_id = happens(local, ada)
     streamed(ada)
-    receiver.waits.clear()
+    receiver.may_respond.clear()
     testing = threading.Thread(target=deliver.send_test, args=(as_it_stands(endpoint),))
     testing.start()
     while len(receiver.received) < 2:
@@ -387,7 +387,7 @@ def test_one_message_at_a_time_is_sent_by_hand(local: TestApp, receiver: Receive
         deliver.send_test(as_it_stands(endpoint))
     with pytest.raises(errors.Conflict, match="Try again in a few seconds"):
         deliver.resend(as_it_stands(endpoint), event_id)
-    receiver.waits.set()
+    receiver.may_respond.set()
     testing.join()
     assert deliver.send_test(as_it_stands(endpoint)).state == DELIVERED
 
@@ -396,7 +396,7 @@ def test_nobody_in_person_disables_what_is_gone(local: TestApp, receiver: Receiv
     """The event names Latchkey, which did it by itself."""
     ada = local.account()
     endpoint_of(ada, receiver)
-    receiver.says = [410]
+    receiver.statuses = [410]
     happens(local, ada)
     streamed(ada)
     (told,) = (event for event in record.newest_first(ada.id, 9) if event.type == kinds.WEBHOOK_DISABLED)

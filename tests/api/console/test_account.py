@@ -4,8 +4,8 @@ import pytest
 
 from chalicelib.accounts import sessions
 from chalicelib.accounts.tables import Account
-from tests.support.console_client import PASSWORD, ConsoleClient, logged_in, person
-from tests.support.harness import TestApp, refusal
+from tests.support.console_client import PASSWORD, ConsoleClient, log_in_as, new_account
+from tests.support.harness import TestApp, error_of
 from tests.support.mailbox import Mailbox
 
 ACCOUNT = "/settings/account"
@@ -14,13 +14,13 @@ OTHER = "harmonica wolverine custard"
 
 def test_settings_lead_to_the_keys(latchkey: TestApp) -> None:
     """The path that the guide names, Settings > API Keys, begins here."""
-    assert logged_in(latchkey, person()).open("/settings").location == "/settings/keys"
+    assert log_in_as(latchkey, new_account()).open("/settings").location == "/settings/keys"
 
 
 def test_name_is_changed_and_shown_to_the_api(latchkey: TestApp) -> None:
     """With a confirmation on the page."""
-    account = person()
-    console = logged_in(latchkey, account)
+    account = new_account()
+    console = log_in_as(latchkey, account)
     page = console.follow(console.submit(f"{ACCOUNT}/name", on=ACCOUNT, name="  Ada Lovelace "))
     assert page.notice == "The name is changed."
     assert page.value(f"{ACCOUNT}/name", "name") == "Ada Lovelace"
@@ -29,8 +29,8 @@ def test_name_is_changed_and_shown_to_the_api(latchkey: TestApp) -> None:
 
 def test_password_is_changed_and_every_other_session_ends(latchkey: TestApp, box: Mailbox) -> None:
     """This browser goes on, the other is out, the old password opens nothing, and the owner is told by mail."""
-    account = person()
-    console, elsewhere = logged_in(latchkey, account), logged_in(latchkey, account)
+    account = new_account()
+    console, elsewhere = log_in_as(latchkey, account), log_in_as(latchkey, account)
     form = {"password": PASSWORD, "new_password": OTHER}
     page = console.follow(console.submit(f"{ACCOUNT}/password", on=ACCOUNT, **form))
     assert page.notice == "Your password is changed. Every other session was ended."
@@ -55,8 +55,8 @@ def test_what_is_wrong_is_said_and_changes_nothing(
     latchkey: TestApp, box: Mailbox, action: str, fields: dict[str, str], problem: str
 ) -> None:
     """The page stays, says what was wrong, and doesn't show what was typed as a password."""
-    account = person()
-    page = logged_in(latchkey, account).submit(f"{ACCOUNT}/{action}", on=ACCOUNT, **fields)
+    account = new_account()
+    page = log_in_as(latchkey, account).submit(f"{ACCOUNT}/{action}", on=ACCOUNT, **fields)
     assert (page.status, page.problem) == (400, problem)
     assert 'value="wrong"' not in page.html
     after = Account.get(account.id)
@@ -66,8 +66,8 @@ def test_what_is_wrong_is_said_and_changes_nothing(
 
 def test_address_is_changed_by_a_link_sent_there(latchkey: TestApp, box: Mailbox) -> None:
     """Nothing changes until the link is used; then the old address is told, and only the new one logs in."""
-    account = person(email="old@example.com")
-    console = logged_in(latchkey, account)
+    account = new_account(email="old@example.com")
+    console = log_in_as(latchkey, account)
     asked = console.submit(f"{ACCOUNT}/email", on=ACCOUNT, email="New@example.com", password=PASSWORD)
     assert (
         console.follow(asked).notice
@@ -78,7 +78,7 @@ def test_address_is_changed_by_a_link_sent_there(latchkey: TestApp, box: Mailbox
     shown = console.open(letter.target)
     assert "New@example.com" in shown.text
     assert Account.get(account.id).email == "old@example.com"
-    page = console.follow(console.send("/verify", console.filled(shown, "/verify", {})))
+    page = console.follow(console.send("/verify", console.fill(shown, "/verify", {})))
     assert (page.target, page.notice) == (f"{ACCOUNT}?done=email-changed", "Your email address is changed.")
     told = box.take_one()
     assert (told.to, told.subject) == ("old@example.com", "Your email address was changed")
@@ -89,11 +89,11 @@ def test_address_is_changed_by_a_link_sent_there(latchkey: TestApp, box: Mailbox
 
 def test_address_that_was_taken_meanwhile_is_said_to_be(latchkey: TestApp, box: Mailbox) -> None:
     """Who was slower keeps the old address; nobody is told of a change there was not."""
-    account = person()
-    console = logged_in(latchkey, account)
+    account = new_account()
+    console = log_in_as(latchkey, account)
     console.submit(f"{ACCOUNT}/email", on=ACCOUNT, email="new@example.com", password=PASSWORD)
     target = box.take_one().target
-    person(email="new@example.com")
+    new_account(email="new@example.com")
     page = console.submit(target)
     assert (page.status, "belongs to another account" in page.text) == (409, True)
     assert box.take() == []
@@ -101,15 +101,15 @@ def test_address_that_was_taken_meanwhile_is_said_to_be(latchkey: TestApp, box: 
 
 def test_account_is_deleted(latchkey: TestApp) -> None:
     """Its keys stop at the next request, its sessions are over, it is in no list, and its address signs up anew."""
-    account = person(email="ada@example.com")
-    console, elsewhere = logged_in(latchkey, account), logged_in(latchkey, account)
-    key, reader = latchkey.key(account), latchkey.key(person(name="Eve"))
+    account = new_account(email="ada@example.com")
+    console, elsewhere = log_in_as(latchkey, account), log_in_as(latchkey, account)
+    key, reader = latchkey.key(account), latchkey.key(new_account(name="Eve"))
     assert latchkey.call("GET", "/v1/users/me", key.secret).status == 200
     page = console.submit(f"{ACCOUNT}/delete", on=ACCOUNT, password=PASSWORD)
     assert page.location == "/login?done=deleted"
     assert "__Host-latchkey" not in console.cookies
     assert console.follow(page).notice == "Your account is deleted."
-    assert refusal(latchkey.call("GET", "/v1/users/me", key.secret)) == (401, "invalid_api_key")
+    assert error_of(latchkey.call("GET", "/v1/users/me", key.secret)) == (401, "invalid_api_key")
     assert sessions.session_of(elsewhere.session) is None
     users = latchkey.call("GET", "/v1/users", reader.secret).json()["data"]
     assert account.id not in [user["id"] for user in users]
@@ -121,12 +121,12 @@ def test_account_is_deleted(latchkey: TestApp) -> None:
 
 def test_verification_is_sent_again(latchkey: TestApp, box: Mailbox) -> None:
     """Who lost the letter asks for another one; who is confirmed is sent none."""
-    account = person(verified=False)
-    console = logged_in(latchkey, account)
+    account = new_account(verified=False)
+    console = log_in_as(latchkey, account)
     page = console.follow(console.submit(f"{ACCOUNT}/verification", on=ACCOUNT))
     assert page.notice == "We have sent you another link. It works for one hour."
     assert console.submit(box.take_one().target).location == "/settings/account?done=confirmed"
-    confirmed = logged_in(latchkey, Account.get(account.id))
+    confirmed = log_in_as(latchkey, Account.get(account.id))
     page = confirmed.open(ACCOUNT)
     assert f"{ACCOUNT}/verification" not in page.urls
     csrf = page.value(f"{ACCOUNT}/name", "csrf")

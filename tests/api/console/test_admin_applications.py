@@ -9,7 +9,7 @@ from chalicelib.events.tables import Event
 from chalicelib.oauth import clients
 from chalicelib.oauth.tables import Client
 from tests.oauth.flow import CALLBACK, CODE, Person, as_json, registered, someone, works
-from tests.support.console_client import logged_in, person
+from tests.support.console_client import log_in_as, new_account
 from tests.support.harness import TestApp
 
 HOME = "/admin/applications"
@@ -28,7 +28,7 @@ def at(client_id: str, path: str = HOME) -> str:
 
 def test_client_of_an_account_is_found_by_its_id(latchkey: TestApp) -> None:
     """Its name, owner, redirect URIs and state are shown, and none of its secrets."""
-    owner = person()
+    owner = new_account()
     app = registered(latchkey, owner=owner)
     page = root(latchkey).open(at(f" {app.id} "))
     assert (page.status, page.problem) == (200, "")
@@ -58,7 +58,7 @@ def test_client_that_registered_itself_is_found_and_ended(latchkey: TestApp) -> 
 
 def test_ended_client_s_tokens_stop_and_its_owner_sees_an_administrator(latchkey: TestApp) -> None:
     """The event has the administrator and the reason for administrators; the account is shown the role only."""
-    owner, ada, console = person(), someone(latchkey), root(latchkey)
+    owner, ada, console = new_account(), someone(latchkey), root(latchkey)
     app = registered(latchkey, owner=owner)
     token, _ = ada.grant(app)
     assert works(latchkey, token)
@@ -113,5 +113,5 @@ def test_pages_about_clients_are_not_there_for_others(latchkey: TestApp) -> None
     assert [ada.open(at(app.id, path)).status for path in (HOME, f"{HOME}/end")] == [404, 404]
     assert ada.send(f"{HOME}/end", {"csrf": csrf, "client_id": app.id, "reason": "because"}).status == 404
     assert clients.find(app.id) is not None
-    admin = logged_in(latchkey, person(name="Root", admin=True))
+    admin = log_in_as(latchkey, new_account(name="Root", admin=True))
     assert HOME in admin.open("/admin").urls

@@ -6,7 +6,7 @@ from chalicelib.accounts.tables import Account
 from chalicelib.credentials import find
 from chalicelib.oauth import clients, grants
 from tests.api.console.places import told_to_nobody
-from tests.support.console_client import ConsoleClient, logged_in, person
+from tests.support.console_client import ConsoleClient, log_in_as, new_account
 from tests.support.harness import TestApp
 
 ASKED = {
@@ -44,7 +44,7 @@ ASKED = {
 
 def scene(latchkey: TestApp) -> tuple[ConsoleClient, dict[str, str]]:
     """Return an administrator with one of everything, and the ids of it."""
-    account = person(name="Root", admin=True)
+    account = new_account(name="Root", admin=True)
     made = clients.register(
         name="Ledger",
         uris=["https://ledger.example.com/"],
@@ -55,10 +55,10 @@ def scene(latchkey: TestApp) -> tuple[ConsoleClient, dict[str, str]]:
         owner_id=account.id,
     )
     grants.new(account.id, made.client.client_id, scopes={"read"}, resources=set()).save()
-    console = logged_in(latchkey, account)
+    console = log_in_as(latchkey, account)
     names = {
         "account": account.id,
-        "other": person(name="Bob").id,
+        "other": new_account(name="Bob").id,
         "app": made.client.client_id,
         "key": latchkey.key(account).key.id,
         "webhook": told_to_nobody(account).endpoint_id,
@@ -87,8 +87,8 @@ def test_it_asks_first(latchkey: TestApp, what: str) -> None:
 
 def test_narrowing_a_key_asks_first(latchkey: TestApp) -> None:
     """Scopes can't be given back: what was ticked leads to a page that says what is lost."""
-    account = person()
-    console, path = logged_in(latchkey, account), f"/settings/keys/{latchkey.key(account).key.id}"
+    account = new_account()
+    console, path = log_in_as(latchkey, account), f"/settings/keys/{latchkey.key(account).key.id}"
     page = console.open(f"{path}/narrow?ask=first&scopes=read")
     assert "no longer write, manage keys" in page.text.lower() or "no longer" in page.text
     (key,) = find.keys_of(account.id)

@@ -2,7 +2,7 @@
 
 from app import app
 from chalicelib.api.openapi.document import document
-from tests.support.console_client import ConsoleClient, logged_in, person
+from tests.support.console_client import ConsoleClient, log_in_as, new_account
 from tests.support.harness import TestApp
 
 
@@ -64,6 +64,6 @@ def test_only_what_a_key_is_enough_for_can_be_tried(latchkey: TestApp) -> None:
 
 def test_page_is_the_same_for_members(latchkey: TestApp) -> None:
     """Who is logged in reads the same, and is led there from the console."""
-    member = logged_in(latchkey, person())
+    member = log_in_as(latchkey, new_account())
     assert "/docs" in member.open("/settings/keys").urls
     assert member.open("/docs").heading == "API reference"

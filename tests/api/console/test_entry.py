@@ -9,7 +9,7 @@ from chalicelib.accounts import email_links, sessions
 from chalicelib.core import settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.pages import labels
-from tests.support.console_client import PASSWORD, ConsoleClient, logged_in, person
+from tests.support.console_client import PASSWORD, ConsoleClient, log_in_as, new_account
 from tests.support.harness import TestApp
 from tests.support.mailbox import Mailbox
 
@@ -39,7 +39,7 @@ def test_person_signs_up_confirms_and_is_logged_in(latchkey: TestApp, box: Mailb
     assert "Ada@Example.com" in page.notice
     shown = console.open(box.take_one().target)
     assert (shown.heading, shown.status) == ("Confirm your email address", 200)
-    confirmed = console.follow(console.send("/verify", console.filled(shown, "/verify", {})))
+    confirmed = console.follow(console.send("/verify", console.fill(shown, "/verify", {})))
     assert (confirmed.target, confirmed.notice) == (
         "/settings/keys?done=confirmed",
         "Your email address is confirmed.",
@@ -73,7 +73,7 @@ def test_sign_up_says_what_is_wrong_and_keeps_what_was_typed(
 
 def test_wrong_log_in_keeps_the_address_and_says_one_thing(latchkey: TestApp) -> None:
     """The page doesn't say which of the two is wrong, and doesn't show the password."""
-    person(email="ada@example.com")
+    new_account(email="ada@example.com")
     page = ConsoleClient(latchkey).log_in("ada@example.com", "not the password at all")
     assert (page.status, page.problem) == (401, "Email or password is wrong.")
     assert page.value("/login", "email") == "ada@example.com"
@@ -94,7 +94,7 @@ def test_page_says_when_to_come_back(latchkey: TestApp, seconds: int, when: str)
 
 def test_device_that_logged_in_before_is_not_locked_out(latchkey: TestApp) -> None:
     """Strangers spend the attempts of an address; its owner comes in where they did before, on no other browser."""
-    account = person()
+    account = new_account()
     owner = ConsoleClient(latchkey)
     owner.log_in(account.email)
     owner.submit("/logout", on="/settings/account")
@@ -109,7 +109,7 @@ def test_device_that_logged_in_before_is_not_locked_out(latchkey: TestApp) -> No
 @pytest.mark.parametrize("how", ["change", "reset"])
 def test_browser_that_set_another_password_is_not_locked_out(latchkey: TestApp, how: str) -> None:
     """It is remembered anew, while every other device of the account is forgotten."""
-    account = person()
+    account = new_account()
     owner, elsewhere = ConsoleClient(latchkey), ConsoleClient(latchkey)
     for console in (owner, elsewhere):
         console.log_in(account.email)
@@ -131,7 +131,7 @@ def test_browser_that_set_another_password_is_not_locked_out(latchkey: TestApp, 
 
 def test_network_is_the_64_of_an_ipv6_address(latchkey: TestApp) -> None:
     """A household's, or an attacker's, whole /64 shares its attempts; the next one has its own."""
-    account = person()
+    account = new_account()
     with settings.in_use(replace(settings.current(), log_in_attempts_per_network=1)):
         assert ConsoleClient(latchkey, ip="2001:db8:1:1::1").log_in(account.email, "wrong").status == 401
         assert ConsoleClient(latchkey, ip="2001:db8:1:1:ffff::2").log_in(account.email).status == 429
@@ -140,14 +140,14 @@ def test_network_is_the_64_of_an_ipv6_address(latchkey: TestApp) -> None:
 
 def test_log_in_takes_a_new_session_whatever_was_there(latchkey: TestApp) -> None:
     """No session that someone planted, well-formed or not, nor the person's last one, is taken over."""
-    account, attacker = person(), person(name="Eve")
+    account, attacker = new_account(), new_account(name="Eve")
     planted = sessions.open_session(attacker)
     console = ConsoleClient(latchkey)
     for before in ("lk_se_" + "0" * 36, planted, ""):
         console.cookies["__Host-latchkey"] = before or console.session
         taken = console.session
         # Any page's form has this browser's token, also when the log-in page would lead on.
-        form = console.filled(console.open("/signup"), "/signup", {"email": account.email, "password": PASSWORD})
+        form = console.fill(console.open("/signup"), "/signup", {"email": account.email, "password": PASSWORD})
         assert console.send("/login", form).status == 303
         assert console.session not in (taken, planted)
         assert sessions.session_of(taken) is None
@@ -158,7 +158,7 @@ def test_log_in_takes_a_new_session_whatever_was_there(latchkey: TestApp) -> Non
 
 def test_log_in_again_from_a_known_device_remembers_no_second_one(latchkey: TestApp) -> None:
     """The device's cookie stays the same."""
-    account = person()
+    account = new_account()
     console = ConsoleClient(latchkey)
     console.log_in(account.email)
     device = console.cookies["__Host-latchkey-device"]
@@ -170,7 +170,7 @@ def test_log_in_again_from_a_known_device_remembers_no_second_one(latchkey: Test
 
 def test_log_out_ends_the_session_and_says_so(latchkey: TestApp) -> None:
     """The cookie is gone, and whoever copied it before is out, too."""
-    console = logged_in(latchkey, person())
+    console = log_in_as(latchkey, new_account())
     copied = console.session
     page = console.submit("/logout", on="/settings/account")
     assert (page.status, page.location) == (303, "/login?done=logged-out")
@@ -181,21 +181,21 @@ def test_log_out_ends_the_session_and_says_so(latchkey: TestApp) -> None:
 
 def test_page_for_people_inside_leads_back_after_log_in(latchkey: TestApp) -> None:
     """Who asks for a page first is sent to log in and gets there afterwards, query included."""
-    account = person()
+    account = new_account()
     console = ConsoleClient(latchkey)
     sent = console.open("/settings/usage?a=1&a=ü&b=%2F")
     assert sent.status == 303
     form = console.open(console.local(sent.location))
-    page = console.send("/login", console.filled(form, "/login", {"email": account.email, "password": PASSWORD}))
+    page = console.send("/login", console.fill(form, "/login", {"email": account.email, "password": PASSWORD}))
     assert page.location == "/settings/usage?a=1&a=%C3%BC&b=%2F"
     assert console.follow(page).heading == "Usage"
 
 
 def test_form_of_someone_whose_session_is_over_leads_to_log_in(latchkey: TestApp) -> None:
     """Nothing was done, and no form is repeated by itself."""
-    account = person()
-    console = logged_in(latchkey, account)
-    form = console.filled(console.open("/settings/account"), "/settings/account/name", {"name": "Eve"})
+    account = new_account()
+    console = log_in_as(latchkey, account)
+    form = console.fill(console.open("/settings/account"), "/settings/account/name", {"name": "Eve"})
     latchkey.clock.forward(12 * 3_600)
     page = console.send("/settings/account/name", form)
     assert (page.status, page.location) == (303, "/login?next=%2Fsettings%2Faccount")
@@ -205,13 +205,13 @@ def test_form_of_someone_whose_session_is_over_leads_to_log_in(latchkey: TestApp
 def test_no_redirect_leaves_the_house(latchkey: TestApp, after: str) -> None:
     """Whatever `next` says, who is inside already is led to a page of ours, and the form to log in keeps only such."""
     target = f"/login?{urlencode({'next': after})}"
-    assert logged_in(latchkey, person()).open(target).location == WITH_ROOM
+    assert log_in_as(latchkey, new_account()).open(target).location == WITH_ROOM
     assert ConsoleClient(latchkey).open(target).value("/login", "next") == WITH_ROOM
 
 
 def test_no_redirect_leaves_the_house_after_log_in(latchkey: TestApp) -> None:
     """The form's own field is no more to be believed than the query."""
-    account = person()
+    account = new_account()
     for after in OUTSIDE[:4]:
         assert ConsoleClient(latchkey).log_in(account.email, next=after).location == WITH_ROOM
     assert ConsoleClient(latchkey).log_in(account.email, next="/settings/usage").location == "/settings/usage"
@@ -222,14 +222,14 @@ def test_landing_page_shows_the_readers_own_base_url(latchkey: TestApp) -> None:
     page = ConsoleClient(latchkey).open("/")
     assert "https://api.example.com/v1/users/me" in page.text
     assert {"/signup", "/login"} <= set(page.urls)
-    inside = logged_in(latchkey, person()).open("/")
+    inside = log_in_as(latchkey, new_account()).open("/")
     assert "/settings/keys" in inside.urls
     assert "/signup" not in inside.urls
 
 
 def test_forgotten_password_is_replaced_by_mail(latchkey: TestApp, box: Mailbox) -> None:
     """The whole way: ask, get a letter, choose another password, log in with it; the old one is out."""
-    account = person()
+    account = new_account()
     console = ConsoleClient(latchkey)
     asked = console.submit("/forgot", email=account.email)
     assert (asked.status, account.email in asked.notice) == (200, True)

@@ -6,7 +6,7 @@ import pytest
 
 from chalicelib.accounts import change, email_links, find, states
 from chalicelib.core import secrets, settings
-from tests.support.console_client import PASSWORD, ConsoleClient, Page, logged_in, person
+from tests.support.console_client import PASSWORD, ConsoleClient, Page, log_in_as, new_account
 from tests.support.harness import TestApp
 from tests.support.mailbox import Mailbox
 
@@ -34,7 +34,7 @@ def test_wrong_log_in_reads_the_same_for_known_and_unknown(latchkey: TestApp, st
     if state == "without_password":
         latchkey.account(email=KNOWN)
     else:
-        account = person(email=KNOWN, verified=state != "unverified")
+        account = new_account(email=KNOWN, verified=state != "unverified")
         if state == "suspended":
             change.set_standing(account.id, tier=None, status=states.SUSPENDED, actor="operator")
     known, unknown = both(latchkey, "/login", password="not the password at all")
@@ -44,7 +44,7 @@ def test_wrong_log_in_reads_the_same_for_known_and_unknown(latchkey: TestApp, st
 
 def test_refused_log_in_reads_the_same_for_known_and_unknown(latchkey: TestApp) -> None:
     """Both run into the limit after as many attempts, and are told the same."""
-    person(email=KNOWN)
+    new_account(email=KNOWN)
     with settings.in_use(replace(settings.current(), log_in_attempts_per_email=1)):
         both(latchkey, "/login", password="not the password at all")
         known, unknown = both(latchkey, "/login", password=PASSWORD)
@@ -55,7 +55,7 @@ def test_refused_log_in_reads_the_same_for_known_and_unknown(latchkey: TestApp) 
 @pytest.mark.parametrize("password", [PASSWORD, "short"])
 def test_sign_up_reads_the_same_for_known_and_new(latchkey: TestApp, box: Mailbox, password: str) -> None:
     """A good form and a bad one; only the letters differ, and those reach the owner of the address alone."""
-    person(email=KNOWN)
+    new_account(email=KNOWN)
     known, new = both(latchkey, "/signup", name="Ada", password=password)
     assert known == new
     assert known.startswith("200\n" if password == PASSWORD else "400\n")
@@ -64,7 +64,7 @@ def test_sign_up_reads_the_same_for_known_and_new(latchkey: TestApp, box: Mailbo
 @pytest.mark.parametrize("state", ["active", "unverified", "suspended"])
 def test_reset_reads_the_same_for_known_and_unknown(latchkey: TestApp, box: Mailbox, state: str) -> None:
     """The page promises a message if there is an account, and nothing else."""
-    account = person(email=KNOWN, verified=state != "unverified")
+    account = new_account(email=KNOWN, verified=state != "unverified")
     if state == "suspended":
         change.set_standing(account.id, tier=None, status=states.SUSPENDED, actor="operator")
     known, unknown = both(latchkey, "/forgot")
@@ -74,8 +74,8 @@ def test_reset_reads_the_same_for_known_and_unknown(latchkey: TestApp, box: Mail
 
 def test_change_to_a_taken_address_reads_the_same_as_to_a_free_one(latchkey: TestApp, box: Mailbox) -> None:
     """Someone who has an account learns no more than a stranger."""
-    person(email=KNOWN)
-    console = logged_in(latchkey, person())
+    new_account(email=KNOWN)
+    console = log_in_as(latchkey, new_account())
     answers = []
     for email in (KNOWN, UNKNOWN):
         action = "/settings/account/email"
@@ -88,7 +88,7 @@ def test_change_to_a_taken_address_reads_the_same_as_to_a_free_one(latchkey: Tes
 @pytest.mark.parametrize("path", ["/verify", "/password"])
 def test_links_that_cant_be_used_read_the_same(latchkey: TestApp, path: str) -> None:
     """Unknown, mistyped, used, too old, for something else, of an account that is gone: one page."""
-    account = person()
+    account = new_account()
     purpose = email_links.VERIFY_EMAIL if path == "/verify" else email_links.SET_PASSWORD
     other = email_links.SET_PASSWORD if path == "/verify" else email_links.VERIFY_EMAIL
     old = email_links.new_link(account.id, purpose, email=account.email, epoch=account.session_epoch)
@@ -115,9 +115,9 @@ def test_links_that_cant_be_used_read_the_same(latchkey: TestApp, path: str) -> 
 
 def test_someone_elses_key_reads_like_one_that_never_was(latchkey: TestApp) -> None:
     """Pages and forms about a key answer alike for both."""
-    theirs = latchkey.key(person(name="Eve")).key.id
+    theirs = latchkey.key(new_account(name="Eve")).key.id
     unknown = f"{theirs[:-12]}{'0' * 12}"
-    console = logged_in(latchkey, person())
+    console = log_in_as(latchkey, new_account())
     csrf = dict(console.open("/settings/account").read.forms[0].fields)["csrf"]
     for deed in ("", "/revoke"):
         pages = [console.open(f"/settings/keys/{key_id}{deed}") for key_id in (theirs, unknown)]

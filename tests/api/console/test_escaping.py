@@ -10,7 +10,7 @@ from chalicelib.accounts import change
 from chalicelib.credentials import find
 from chalicelib.limits import tiers
 from tests.api.console.places import SHOWN, told_to_nobody
-from tests.support.console_client import PASSWORD, ConsoleClient, Page, logged_in, person
+from tests.support.console_client import PASSWORD, ConsoleClient, Page, log_in_as, new_account
 from tests.support.harness import TestApp
 from tests.support.mailbox import Mailbox
 
@@ -36,8 +36,8 @@ def assert_harmless(page: Page, payload: str) -> None:
 
 def pages_of(latchkey: TestApp, name: str) -> list[Page]:
     """Return every page of an admin, and of theirs about someone, where all that can be named is called `name`."""
-    account = person(name=name, email="ada@example.com", admin=True)
-    console = logged_in(latchkey, account)
+    account = new_account(name=name, email="ada@example.com", admin=True)
+    console = log_in_as(latchkey, account)
     console.submit("/settings/keys/new", name=name)
     (key,) = find.keys_of(account.id)
     sent = told_to_nobody(account, name)
@@ -50,7 +50,7 @@ def pages_of(latchkey: TestApp, name: str) -> list[Page]:
         "session_id": "ses_00000000000000000000",
     }
     change.set_standing(account.id, tier=tiers.PRO, status=None, actor=account.id, reason=name)
-    latchkey.counted(account.id, tiers.PRO, used=10, refused=1)
+    latchkey.set_counters(account.id, tiers.PRO, used=10, refused=1)
     shown = []
     for route in SHOWN:
         latchkey.clock.forward(1)
@@ -72,8 +72,8 @@ def test_text_changes_no_element_of_a_page(latchkey: TestApp) -> None:
     """A page with a payload in it has the elements of the same page with a plain name, one for one."""
     seen = []
     for number, name in enumerate(("Plain", *PAYLOADS)):
-        account = person(name=name, email=f"n{number}@example.com")
-        console = logged_in(latchkey, account)
+        account = new_account(name=name, email=f"n{number}@example.com")
+        console = log_in_as(latchkey, account)
         console.submit("/settings/keys/new", name=name)
         (key,) = find.keys_of(account.id)
         targets = ("/settings/account", "/settings/keys", f"/settings/keys/{key.id}", f"/settings/keys/{key.id}/revoke")
@@ -84,8 +84,8 @@ def test_text_changes_no_element_of_a_page(latchkey: TestApp) -> None:
 @pytest.mark.parametrize("payload", PAYLOADS)
 def test_typed_text_comes_back_as_text(latchkey: TestApp, box: Mailbox, payload: str) -> None:
     """Forms that are shown again, and queries, repeat what was typed without becoming it."""
-    stranger, admin = ConsoleClient(latchkey), logged_in(latchkey, person(admin=True))
-    key = latchkey.key(person())
+    stranger, admin = ConsoleClient(latchkey), log_in_as(latchkey, new_account(admin=True))
+    key = latchkey.key(new_account())
     pages = [
         stranger.submit("/signup", email=payload, name=payload, password="short"),
         stranger.submit("/forgot", email=payload),

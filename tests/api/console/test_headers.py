@@ -10,7 +10,7 @@ from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.limits import tiers
 from chalicelib.pages import assets
 from tests.api.console.places import SHOWN, place
-from tests.support.console_client import ConsoleClient, Page, logged_in, person
+from tests.support.console_client import ConsoleClient, Page, log_in_as, new_account
 from tests.support.harness import TestApp
 
 POLICY = (
@@ -52,12 +52,12 @@ def test_every_page_is_guarded(latchkey: TestApp) -> None:
 
 def test_every_error_is_a_guarded_page(latchkey: TestApp) -> None:
     """So are the pages that say what went wrong, whichever way it did."""
-    console = logged_in(latchkey, person())
+    console = log_in_as(latchkey, new_account())
     missing = console.open("/settings/keys/key_00000000000000000000")
     forged = console.send("/settings/account/name", {"name": "Eve"})
     spent = console.open("/verify?ticket=nonsense")
     wrong = ConsoleClient(latchkey).submit("/login", email="nobody@example.com", password="wrong")
-    latchkey.counted(f"ip_{console.ip}", tiers.ANONYMOUS, used=3_600)
+    latchkey.set_counters(f"ip_{console.ip}", tiers.ANONYMOUS, used=3_600)
     limited = console.open("/settings/account")
     pages = [missing, forged, spent, wrong, limited]
     assert [page.status for page in pages] == [404, 403, 410, 401, 429]
@@ -69,7 +69,7 @@ def test_every_error_is_a_guarded_page(latchkey: TestApp) -> None:
 
 def test_fault_of_ours_is_a_guarded_page(latchkey: TestApp) -> None:
     """A page that fails says so in words and quotes the request's id, without a traceback."""
-    console = logged_in(latchkey, person())
+    console = log_in_as(latchkey, new_account())
     dynamodb.call("DeleteTable", {"TableName": settings.current().table("credentials")})
     page = console.open("/settings/keys")
     assert page.status == 500
@@ -101,7 +101,7 @@ def test_no_page_needs_what_the_policy_forbids(latchkey: TestApp) -> None:
 
 def test_cookies_over_https_are_bound_to_this_host(latchkey: TestApp) -> None:
     """`__Host-`, for every path, over https only, out of reach of scripts, not sent by other sites' forms."""
-    account = person()
+    account = new_account()
     console = ConsoleClient(latchkey)
     shown = console.open("/login")
     inside = console.log_in(account.email)
@@ -122,7 +122,7 @@ def _masked(cookie: str) -> str:
 
 def test_cookies_on_loopback_do_without_https(latchkey: TestApp) -> None:
     """On plain http a browser would drop `Secure` and `__Host-` cookies; the rest stays."""
-    account = person()
+    account = new_account()
     with settings.in_use(replace(settings.current(), public_url=LOOPBACK)):
         console = ConsoleClient(latchkey, origin=LOOPBACK)
         page = console.log_in(account.email)
@@ -133,18 +133,18 @@ def test_cookies_on_loopback_do_without_https(latchkey: TestApp) -> None:
 
 def test_cookie_of_plain_http_is_none_over_https(latchkey: TestApp) -> None:
     """A cookie that a neighbour on plain http could plant is not read where there is https."""
-    console = logged_in(latchkey, person())
+    console = log_in_as(latchkey, new_account())
     console.cookies = {"latchkey": console.session}
     assert console.open("/settings/account").status == 303
 
 
 def test_session_is_no_credential_of_the_api(latchkey: TestApp) -> None:
     """No cookie opens /v1: another site's page can't use it, and no answer of /v1 sets one."""
-    console = logged_in(latchkey, person())
+    console = log_in_as(latchkey, new_account())
     cookie = {"Cookie": f"__Host-latchkey={console.session}"}
     assert latchkey.call("GET", "/v1/users/me", headers=cookie).status == 401
     assert latchkey.call("GET", "/v1/users/me", console.session).status == 401
-    answer = latchkey.call("GET", "/v1/users/me", latchkey.key(person()).secret)
+    answer = latchkey.call("GET", "/v1/users/me", latchkey.key(new_account()).secret)
     assert answer.header("Set-Cookie") is None
 
 

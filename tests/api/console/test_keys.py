@@ -9,8 +9,8 @@ from chalicelib.core import settings
 from chalicelib.credentials import find, scopes
 from chalicelib.detection import leak_policy
 from chalicelib.limits import tiers
-from tests.support.console_client import ConsoleClient, Page, logged_in, person
-from tests.support.harness import TestApp, refusal
+from tests.support.console_client import ConsoleClient, Page, log_in_as, new_account
+from tests.support.harness import TestApp, error_of
 
 NEW = "/settings/keys/new"
 NO_SCOPES = f"Scopes must be a list of one or more different words of {', '.join(scopes.ALL)}."
@@ -30,13 +30,13 @@ def states(console: ConsoleClient) -> list[tuple[str, str]]:
 
 def test_person_generates_a_key_and_uses_it(latchkey: TestApp) -> None:
     """The page shows the secret once; the key does what was chosen, and appears in the list by its hint."""
-    console = logged_in(latchkey, person())
+    console = log_in_as(latchkey, new_account())
     made = console.submit(NEW, name="Nightly export", scopes=["read", "write"], expiry="30 days")
     assert (made.status, made.heading) == (200, "Your new key")
     secret = secret_on(made)
     key = latchkey.call("GET", "/v1/users/me", secret)
     assert key.status == 200
-    assert refusal(latchkey.call("GET", "/v1/keys", secret)) == (403, "insufficient_scope")
+    assert error_of(latchkey.call("GET", "/v1/keys", secret)) == (403, "insufficient_scope")
     row = console.open("/settings/keys").rows[1]
     assert row == [
         f"Nightly export lk_test_…{secret[-4:]}",
@@ -52,28 +52,28 @@ def test_person_generates_a_key_and_uses_it(latchkey: TestApp) -> None:
 @pytest.mark.parametrize(("expiry", "shown"), [("never", "never"), ("7 days", "2021-12-27"), ("1 year", "2022-12-20")])
 def test_expiry_is_what_was_chosen(latchkey: TestApp, expiry: str, shown: str) -> None:
     """Each choice means what it says."""
-    console = logged_in(latchkey, person())
+    console = log_in_as(latchkey, new_account())
     console.submit(NEW, name="CI", expiry=expiry)
     assert console.open("/settings/keys").rows[1][3] == shown
 
 
 def test_form_sent_again_makes_no_second_key(latchkey: TestApp) -> None:
     """A reload of the answer says that the form was used, shows no secret, and a new form works."""
-    account = person()
-    console = logged_in(latchkey, account)
-    form = console.filled(console.open(NEW), NEW, {"name": "CI"})
+    account = new_account()
+    console = log_in_as(latchkey, account)
+    form = console.fill(console.open(NEW), NEW, {"name": "CI"})
     assert console.send(NEW, form).status == 200
     again = console.send(NEW, form)
     assert (again.status, again.problem) == (409, "This form was used already. Its key is in the list.")
     assert again.secrets == []
     assert len(list(find.keys_of(account.id))) == 1
-    assert console.send(NEW, console.filled(again, NEW, {"name": "CI"})).status == 200
+    assert console.send(NEW, console.fill(again, NEW, {"name": "CI"})).status == 200
     assert len(list(find.keys_of(account.id))) == 2
 
 
 def test_form_of_one_account_spends_none_of_another(latchkey: TestApp) -> None:
     """A ticket that someone else has seen is still good for the account it was made for."""
-    one, other = logged_in(latchkey, person()), logged_in(latchkey, person(name="Eve"))
+    one, other = log_in_as(latchkey, new_account()), log_in_as(latchkey, new_account(name="Eve"))
     ticket = one.open(NEW).value(NEW, "ticket")
     assert other.submit(NEW, name="Theirs", ticket=ticket).status == 200
     assert one.submit(NEW, name="Ours", ticket=ticket).status == 200
@@ -97,10 +97,10 @@ def test_form_with_a_fault_is_shown_again_as_it_was(
     latchkey: TestApp, fields: dict[str, str | list[str]], problem: str
 ) -> None:
     """What was typed stands there still; no key was made, and the form's ticket is new."""
-    account = person()
-    console = logged_in(latchkey, account)
+    account = new_account()
+    console = log_in_as(latchkey, account)
     typed: dict[str, str | list[str]] = {"name": "CI", "scopes": ["write"], "expiry": "7 days"}
-    page = console.send(NEW, console.filled(console.open(NEW), NEW, typed | fields))
+    page = console.send(NEW, console.fill(console.open(NEW), NEW, typed | fields))
     assert (page.status, page.problem) == (400, problem)
     assert page.value(NEW, "name") == fields.get("name", "CI")
     if "scopes" not in fields:
@@ -110,16 +110,16 @@ def test_form_with_a_fault_is_shown_again_as_it_was(
 
 def test_scopes_of_admins_are_offered_to_admins_only(latchkey: TestApp) -> None:
     """Nobody is offered what they would be refused."""
-    offered = re.findall(r'name="scopes" value="(\w+)"', logged_in(latchkey, person()).open(NEW).html)
+    offered = re.findall(r'name="scopes" value="(\w+)"', log_in_as(latchkey, new_account()).open(NEW).html)
     assert offered == list(scopes.ORDINARY)
-    admin = logged_in(latchkey, person(admin=True))
+    admin = log_in_as(latchkey, new_account(admin=True))
     assert re.findall(r'name="scopes" value="(\w+)"', admin.open(NEW).html) == list(scopes.ALL)
     assert admin.submit(NEW, name="Ops", scopes=["admin"]).status == 200
 
 
 def test_admin_generates_a_key_that_asks_about_secrets(latchkey: TestApp) -> None:
     """A service of the owner's needs one, and nothing but the scope `verify` on it."""
-    admin = logged_in(latchkey, person(admin=True))
+    admin = log_in_as(latchkey, new_account(admin=True))
     service = secret_on(admin.submit(NEW, name="Orders", scopes=["verify"]))
     asked = latchkey.call("POST", "/v1/verify", service, json_body={"secret": latchkey.key(latchkey.account()).secret})
     assert (asked.status, asked.json()["valid"]) == (200, True)
@@ -127,17 +127,17 @@ def test_admin_generates_a_key_that_asks_about_secrets(latchkey: TestApp) -> Non
 
 def test_twenty_first_key_is_refused_in_words(latchkey: TestApp) -> None:
     """The page says what to do about it."""
-    account = person()
+    account = new_account()
     for _ in range(20):
         latchkey.key(account)
-    page = logged_in(latchkey, account).submit(NEW, name="One more")
+    page = log_in_as(latchkey, account).submit(NEW, name="One more")
     assert (page.status, "at most 20 live keys" in page.problem) == (409, True)
 
 
 def test_key_is_renamed(latchkey: TestApp) -> None:
     """Under its page, with a confirmation; a bad name changes nothing."""
-    account = person()
-    console = logged_in(latchkey, account)
+    account = new_account()
+    console = log_in_as(latchkey, account)
     path = f"/settings/keys/{latchkey.key(account).key.id}"
     page = console.submit(f"{path}/rename", on=path, name="Web shop")
     assert page.location == f"{path}?done=renamed"
@@ -149,14 +149,14 @@ def test_key_is_renamed(latchkey: TestApp) -> None:
 
 def test_key_is_narrowed_and_never_widened(latchkey: TestApp) -> None:
     """From the next request on it may do less; what was taken can't be given back."""
-    account = person()
-    console = logged_in(latchkey, account)
+    account = new_account()
+    console = log_in_as(latchkey, account)
     key = latchkey.key(account, "read", "write")
     path = f"/settings/keys/{key.key.id}"
     assert latchkey.call("PATCH", "/v1/users/me", key.secret, json_body={"name": "Ada"}).status == 200
     page = console.submit(f"{path}/narrow", on=path, scopes=["read"])
     assert console.follow(page).notice == "The scopes are narrowed, from the next request on."
-    assert refusal(latchkey.call("PATCH", "/v1/users/me", key.secret, json_body={"name": "Ada"})) == (
+    assert error_of(latchkey.call("PATCH", "/v1/users/me", key.secret, json_body={"name": "Ada"})) == (
         403,
         "insufficient_scope",
     )
@@ -169,8 +169,8 @@ def test_key_is_narrowed_and_never_widened(latchkey: TestApp) -> None:
 
 def test_policy_is_chosen(latchkey: TestApp) -> None:
     """What is done when something is unusual; what is no policy is refused."""
-    account = person()
-    console = logged_in(latchkey, account)
+    account = new_account()
+    console = log_in_as(latchkey, account)
     key_id = latchkey.key(account).key.id
     path = f"/settings/keys/{key_id}"
     page = console.submit(f"{path}/policy", on=path, on_anomaly="narrow")
@@ -181,8 +181,8 @@ def test_policy_is_chosen(latchkey: TestApp) -> None:
 
 def test_what_was_noticed_is_taken_for_usual(latchkey: TestApp) -> None:
     """By a button beside it, in the list, too; what was noticed after the page was shown stays."""
-    account = person()
-    console = logged_in(latchkey, account)
+    account = new_account()
+    console = log_in_as(latchkey, account)
     key_id = latchkey.key(account).key.id
     path = f"/settings/keys/{key_id}"
     leak_policy.act(account.id, key_id, why="requests from a new network")
@@ -200,8 +200,8 @@ def test_what_was_noticed_is_taken_for_usual(latchkey: TestApp) -> None:
 
 def test_key_is_rotated_with_the_grace_that_was_chosen(latchkey: TestApp) -> None:
     """The new secret is shown once; the old key works until the moment the page names, and was last used then."""
-    account = person()
-    console = logged_in(latchkey, account)
+    account = new_account()
+    console = log_in_as(latchkey, account)
     key = latchkey.key(account)
     latchkey.call("GET", "/v1/users/me", key.secret)
     path = f"/settings/keys/{key.key.id}"
@@ -214,16 +214,16 @@ def test_key_is_rotated_with_the_grace_that_was_chosen(latchkey: TestApp) -> Non
     assert latchkey.call("GET", "/v1/users/me", secret_on(made)).status == 200
     assert latchkey.call("GET", "/v1/users/me", key.secret).status == 200
     latchkey.clock.forward(3_600)
-    assert refusal(latchkey.call("GET", "/v1/users/me", key.secret)) == (401, "token_expired")
+    assert error_of(latchkey.call("GET", "/v1/users/me", key.secret)) == (401, "token_expired")
     assert states(console) == [("Test", "Live"), ("Test", "Expired")]
 
 
 def test_rotation_sent_again_makes_no_second_key(latchkey: TestApp) -> None:
     """A reload says that the key was rotated already."""
-    account = person()
-    console = logged_in(latchkey, account)
+    account = new_account()
+    console = log_in_as(latchkey, account)
     path = f"/settings/keys/{latchkey.key(account).key.id}"
-    form = console.filled(console.open(f"{path}/rotate"), f"{path}/rotate", {"grace": "at once"})
+    form = console.fill(console.open(f"{path}/rotate"), f"{path}/rotate", {"grace": "at once"})
     assert console.send(f"{path}/rotate", form).status == 200
     again = console.send(f"{path}/rotate", form)
     assert again.status == 409
@@ -233,8 +233,8 @@ def test_rotation_sent_again_makes_no_second_key(latchkey: TestApp) -> None:
 
 def test_key_is_revoked_after_a_question(latchkey: TestApp) -> None:
     """The page asks first; then the key stops at the next request and stands below as revoked."""
-    account = person()
-    console = logged_in(latchkey, account)
+    account = new_account()
+    console = log_in_as(latchkey, account)
     key, other = latchkey.key(account), latchkey.key(account)
     assert latchkey.call("GET", "/v1/users/me", key.secret).status == 200
     path = f"/settings/keys/{key.key.id}"
@@ -244,7 +244,7 @@ def test_key_is_revoked_after_a_question(latchkey: TestApp) -> None:
         "/settings/keys?done=revoked",
         "The key is revoked. It stops working with the next request.",
     )
-    assert refusal(latchkey.call("GET", "/v1/users/me", key.secret)) == (401, "invalid_api_key")
+    assert error_of(latchkey.call("GET", "/v1/users/me", key.secret)) == (401, "invalid_api_key")
     assert latchkey.call("GET", "/v1/users/me", other.secret).status == 200
     assert states(console) == [("Test", "Live"), ("Test", "Revoked")]
     assert not [form for form in console.open(path).read.forms if "settings/keys" in form.action]
@@ -252,23 +252,23 @@ def test_key_is_revoked_after_a_question(latchkey: TestApp) -> None:
 
 def test_keys_are_listed_newest_first_and_ended_ones_below(latchkey: TestApp) -> None:
     """What works stands on top."""
-    account = person()
-    console = logged_in(latchkey, account)
+    account = new_account()
+    console = log_in_as(latchkey, account)
     for name, expiry in (("First", "7 days"), ("Second", "never"), ("Third", "90 days")):
         console.submit(NEW, name=name, expiry=expiry)
         latchkey.clock.forward(60)
     latchkey.clock.forward(8 * 86_400)
-    assert states(logged_in(latchkey, account)) == [("Third", "Live"), ("Second", "Live"), ("First", "Expired")]
+    assert states(log_in_as(latchkey, account)) == [("Third", "Live"), ("Second", "Live"), ("First", "Expired")]
 
 
 def test_last_use_is_shown_in_words(latchkey: TestApp) -> None:
     """Never, this hour, hours ago, days ago."""
-    account = person()
+    account = new_account()
     key = latchkey.key(account)
     shown = []
     for forward_s in (0, 0, 3_600 * 5, 86_400 * 3):
         latchkey.clock.forward(forward_s)
-        shown.append(logged_in(latchkey, account).open("/settings/keys").rows[1][4])
+        shown.append(log_in_as(latchkey, account).open("/settings/keys").rows[1][4])
         if len(shown) == 1:
             latchkey.call("GET", "/v1/users/me", key.secret)
     assert shown == ["never", "this hour", "5 hours ago", "3 days ago"]
@@ -276,12 +276,12 @@ def test_last_use_is_shown_in_words(latchkey: TestApp) -> None:
 
 def test_use_that_is_long_ago_is_not_said_to_be_none(latchkey: TestApp) -> None:
     """Counters are kept for 31 days: of what an older key did before, nobody knows."""
-    account = person()
+    account = new_account()
     path = f"/settings/keys/{latchkey.key(account).key.id}"
-    console = logged_in(latchkey, account)
+    console = log_in_as(latchkey, account)
     assert "It was never used." in console.open(f"{path}/revoke").text
     latchkey.clock.forward(31 * 86_400)
-    console = logged_in(latchkey, account)
+    console = log_in_as(latchkey, account)
     assert console.open("/settings/keys").rows[1][4] == "not in 31 days"
     assert "It was not used in 31 days." in console.open(f"{path}/revoke").text
     assert "never" not in console.open(path).text.partition("Last used")[2].partition("Rotate")[0]
@@ -290,10 +290,10 @@ def test_use_that_is_long_ago_is_not_said_to_be_none(latchkey: TestApp) -> None:
 @pytest.mark.parametrize("configured", [True, False])
 def test_unproven_address_generates_no_key_where_mail_is_sent(latchkey: TestApp, configured: bool) -> None:
     """By page and by API alike; where no mail leaves, nobody could prove anything, so nobody has to."""
-    account = person(verified=False)
+    account = new_account(verified=False)
     key = latchkey.key(account)
-    console = logged_in(latchkey, account)
-    form = console.filled(console.open(NEW), NEW, {"name": "CI"})
+    console = log_in_as(latchkey, account)
+    form = console.fill(console.open(NEW), NEW, {"name": "CI"})
     with settings.in_use(replace(settings.current(), mail_from="keys@example.com" if configured else "")):
         shown, sent = console.open(NEW), console.send(NEW, form)
         made = latchkey.call("POST", "/v1/keys", key.secret, json_body={"name": "CI", "scopes": ["read"]})
@@ -306,7 +306,7 @@ def test_unproven_address_generates_no_key_where_mail_is_sent(latchkey: TestApp,
 
 def test_key_made_here_is_no_stronger_than_its_account(latchkey: TestApp) -> None:
     """The tier is the account's, whichever of its keys asks."""
-    console = logged_in(latchkey, person(tier=tiers.PRO))
+    console = log_in_as(latchkey, new_account(tier=tiers.PRO))
     secret = secret_on(console.submit(NEW, name="CI"))
     assert latchkey.call("GET", "/v1/limits", secret).json()["tier"] == "pro"
 
@@ -317,7 +317,7 @@ def test_key_made_here_is_no_stronger_than_its_account(latchkey: TestApp) -> Non
 )
 def test_what_a_new_key_is_tried_with_is_what_it_may_ask_for(latchkey: TestApp, scope: str, path: str | None) -> None:
     """The command on its page answers 200; a key that may ask for nothing has none."""
-    console = logged_in(latchkey, person())
+    console = log_in_as(latchkey, new_account())
     page = console.submit("/settings/keys/new", name="One", scopes=[scope])
     assert ("Try it" in page.text) is (path is not None)
     if path is not None:

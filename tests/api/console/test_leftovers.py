@@ -20,7 +20,7 @@ from chalicelib.webhooks import endpoints
 from chalicelib.webhooks.tables import Endpoint
 from tests.api.console.places import told_to_nobody
 from tests.oauth.flow import CLIENT, App, Person, registered, someone, works
-from tests.support.console_client import ConsoleClient, Page, person
+from tests.support.console_client import ConsoleClient, Page, new_account
 from tests.support.harness import TestApp
 
 OTHER = "harmonica wolverine custard"
@@ -135,7 +135,7 @@ def test_refused_form_keeps_what_was_ticked(latchkey: TestApp, why: str) -> None
     there = left(latchkey)
     key, hook = there.keys[1].key.id, there.webhooks[0].id
     console, target = ConsoleClient(latchkey), link(there.ada.account)
-    form = console.filled(console.open(target), "/password", {"password": "password1234", "end": [key, hook]})
+    form = console.fill(console.open(target), "/password", {"password": "password1234", "end": [key, hook]})
     del form["connected"]
     if why == "too_old":
         form |= {"password": OTHER, "csrf": "old"}
@@ -143,7 +143,7 @@ def test_refused_form_keeps_what_was_ticked(latchkey: TestApp, why: str) -> None
     assert page.status == (400 if why == "weak" else 403)
     assert {value for value, is_ticked in ticked(page).items() if is_ticked} == {key, hook}
     assert works(latchkey, there.keys[1].secret)
-    again = console.filled(page, "/password", {"password": OTHER})
+    again = console.fill(page, "/password", {"password": OTHER})
     assert console.send("/password", again).status == 303
     assert not works(latchkey, there.keys[1].secret)
     assert all(works(latchkey, token) for token in there.connected)
@@ -154,7 +154,7 @@ def test_spent_link_ends_nothing(latchkey: TestApp) -> None:
     there = left(latchkey)
     first, second = ConsoleClient(latchkey), ConsoleClient(latchkey)
     target = link(there.ada.account)
-    late = second.filled(second.open(target), "/password", {"password": OTHER, "end": [there.keys[0].key.id]})
+    late = second.fill(second.open(target), "/password", {"password": OTHER, "end": [there.keys[0].key.id]})
     assert first.submit(target, password=OTHER).status == 303
     assert second.send("/password", late).status == 410
     assert works(latchkey, there.keys[0].secret)
@@ -168,7 +168,7 @@ def test_first_password_offers_nothing(latchkey: TestApp) -> None:
 
 def test_first_proof_of_an_address_says_that_everything_ends(latchkey: TestApp) -> None:
     """There is nothing to choose: whoever made the account before may have been somebody else."""
-    account = person(verified=False)
+    account = new_account(verified=False)
     latchkey.key(account)
     page = ConsoleClient(latchkey).open(link(account))
     assert ticked(page) == {}
@@ -177,7 +177,7 @@ def test_first_proof_of_an_address_says_that_everything_ends(latchkey: TestApp) 
 
 def test_handed_over_link_ends_no_key_that_is_not_ticked(latchkey: TestApp) -> None:
     """It proves no address, so what an unverified account has goes on."""
-    account = person(verified=False)
+    account = new_account(verified=False)
     kept, ended = latchkey.key(account), latchkey.key(account)
     page = ConsoleClient(latchkey).submit(link(account, mailed=False), password=OTHER, end=[ended.key.id])
     assert page.status == 303
@@ -222,7 +222,7 @@ def test_what_can_not_be_ended_keeps_nothing_else_and_is_tried_again(latchkey: T
     there = left(latchkey)
     console, target = ConsoleClient(latchkey), link(there.ada.account)
     chosen = [there.keys[0].key.id, there.apps[0].id, there.webhooks[0].id]
-    form = console.filled(console.open(target), "/password", {"password": OTHER, "end": chosen})
+    form = console.fill(console.open(target), "/password", {"password": OTHER, "end": chosen})
     with dynamodb.sent_by(failing("credentials")):
         page = console.send("/password", form)
     assert page.location == "/login?done=password-set-not-all-ended"

@@ -4,7 +4,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.support.console_client import PASSWORD, ConsoleClient, logged_in, person
+from tests.support.console_client import PASSWORD, ConsoleClient, log_in_as, new_account
 from tests.support.harness import TestApp
 
 LONG = "https://x.example/" + "€" * 1_000
@@ -13,7 +13,7 @@ LONG = "https://x.example/" + "€" * 1_000
 @pytest.fixture
 def admin(latchkey: TestApp) -> ConsoleClient:
     """An administrator who is logged in."""
-    return logged_in(latchkey, person(name="Root", admin=True))
+    return log_in_as(latchkey, new_account(name="Root", admin=True))
 
 
 @pytest.mark.parametrize("path", ["/admin/applications", "/admin/applications/end"])

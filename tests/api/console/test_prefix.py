@@ -10,8 +10,8 @@ from app import app
 from chalicelib.accounts.find import account_by_email
 from chalicelib.core import settings
 from chalicelib.credentials import find
-from infra.standin import Gateway
-from tests.support.console_client import PASSWORD, ConsoleClient, Page, person
+from infra.local_gateway.gateway import Gateway
+from tests.support.console_client import PASSWORD, ConsoleClient, Page, new_account
 from tests.support.harness import TestApp
 from tests.support.mailbox import Mailbox
 
@@ -76,7 +76,7 @@ def test_every_path_lies_under_the_stage(staged: TestApp) -> None:
     """Whoever follows every link, as a stranger and inside, never leaves `/api/`, and each file is there."""
     stranger = ConsoleClient(staged, STAGED, "/api")
     assert {"/", "/login", "/signup", "/forgot"} <= crawled(staged, stranger).keys()
-    account = person(admin=True)
+    account = new_account(admin=True)
     key = staged.key(account)
     inside = ConsoleClient(staged, STAGED, "/api")
     page = inside.log_in(account.email)
@@ -100,7 +100,7 @@ def test_whole_way_works_under_the_stage(staged: TestApp, tmp_path_factory: pyte
     sent = console.open("/settings/usage")
     assert sent.location == "/api/login?next=%2Fsettings%2Fusage"
     form = console.open(console.local(sent.location))
-    fields = console.filled(form, "/login", {"email": "ada@example.com", "password": PASSWORD})
+    fields = console.fill(form, "/login", {"email": "ada@example.com", "password": PASSWORD})
     assert console.send("/login", fields).location == "/api/settings/usage"
     made = console.submit("/settings/keys/new", name="CI")
     assert f"{STAGED}/api/v1/users/me" in made.text
@@ -151,9 +151,9 @@ def test_headers_that_anyone_can_write_change_nothing(latchkey: TestApp, how: st
 
 def test_letters_are_not_built_from_headers(latchkey: TestApp, box: Mailbox) -> None:
     """A stranger can't have a reset link sent that leads to a host of theirs."""
-    account = person()
+    account = new_account()
     console = ConsoleClient(latchkey)
-    form = console.filled(console.open("/forgot"), "/forgot", {"email": account.email})
+    form = console.fill(console.open("/forgot"), "/forgot", {"email": account.email})
     headers = {name.replace("_", "-"): value for name, value in FORGED.items()}
     cookies = "; ".join(f"{name}={value}" for name, value in console.cookies.items())
     headers |= {"Origin": console.origin, "Cookie": cookies, "Content-Type": "application/x-www-form-urlencoded"}
@@ -164,5 +164,5 @@ def test_letters_are_not_built_from_headers(latchkey: TestApp, box: Mailbox) -> 
 def test_origin_of_a_forged_host_is_refused(latchkey: TestApp) -> None:
     """A form whose Origin agrees with its Host, and with nothing that we know, is another site's."""
     console = ConsoleClient(latchkey)
-    form = console.filled(console.open("/login"), "/login", {"email": "a@example.com", "password": PASSWORD})
+    form = console.fill(console.open("/login"), "/login", {"email": "a@example.com", "password": PASSWORD})
     assert console.send("/login", form, origin="https://evil.example.net").status == 403

@@ -6,7 +6,7 @@ import pytest
 
 from chalicelib.accounts.tables import Account
 from tests.api.console.places import told_to_nobody
-from tests.support.console_client import PASSWORD, ConsoleClient, Page, logged_in, person
+from tests.support.console_client import PASSWORD, ConsoleClient, Page, log_in_as, new_account
 from tests.support.harness import TestApp
 
 pytestmark = pytest.mark.usefixtures("box")
@@ -71,16 +71,16 @@ REFUSED = {
 
 def refused(latchkey: TestApp, what: str) -> tuple[Page, dict[str, str], str]:
     """Return the page of a refused form, what was typed, and the id of the wrong field."""
-    account = person(admin=True)
+    account = new_account(admin=True)
     names = {
         "account": account.id,
-        "other": person(name="Bob").id,
+        "other": new_account(name="Bob").id,
         "key": latchkey.key(account).key.id,
         "webhook": told_to_nobody(account).endpoint_id,
     }
     stands, sent, typed, wrong = REFUSED[what]
     outside = stands in ("/signup", "/forgot")
-    console = ConsoleClient(latchkey) if outside else logged_in(latchkey, account)
+    console = ConsoleClient(latchkey) if outside else log_in_as(latchkey, account)
     if stands.startswith("/device"):
         return console.open(stands), {"user_code": "no-such"}, wrong
     return console.submit(sent.format(**names), on=stands.format(**names), **typed), typed, wrong
@@ -124,7 +124,7 @@ def test_what_was_typed_is_kept(latchkey: TestApp, what: str) -> None:
 
 def test_chosen_scopes_and_kind_are_kept(latchkey: TestApp) -> None:
     """Boxes and lists stay as they were chosen."""
-    console = logged_in(latchkey, person())
+    console = log_in_as(latchkey, new_account())
     page = console.submit("/settings/keys/new", name="", scopes=["write", "keys"], expiry="1 year")
     assert [value for name, value in page.form("/settings/keys/new").fields if name == "scopes"] == ["write", "keys"]
     assert page.value("/settings/keys/new", "expiry") == "1 year"
@@ -133,18 +133,18 @@ def test_chosen_scopes_and_kind_are_kept(latchkey: TestApp) -> None:
 def test_form_that_is_too_old_keeps_what_was_typed(latchkey: TestApp) -> None:
     """A token that is no longer this browser's loses nothing but the passwords."""
     console = ConsoleClient(latchkey)
-    fields = console.filled(console.open("/signup"), "/signup", {"email": "a@example.com", "name": "Ada"})
+    fields = console.fill(console.open("/signup"), "/signup", {"email": "a@example.com", "name": "Ada"})
     console.cookies.clear()
     page = console.send("/signup", fields)
     assert (page.status, "open for too long" in page.problem) == (403, True)
     assert page.value("/signup", "email") == "a@example.com"
-    assert console.send("/signup", console.filled(page, "/signup", {"password": PASSWORD})).status == 200
+    assert console.send("/signup", console.fill(page, "/signup", {"password": PASSWORD})).status == 200
 
 
 def test_error_whose_form_is_gone_is_shown_all_the_same(latchkey: TestApp) -> None:
     """What was refused on a page that no longer offers it is said on top of that page."""
-    account = person()
-    console, path = logged_in(latchkey, person(name="Root", admin=True)), f"/admin/accounts/{account.id}"
+    account = new_account()
+    console, path = log_in_as(latchkey, new_account(name="Root", admin=True)), f"/admin/accounts/{account.id}"
     csrf = console.open(path).value(f"{path}/tier", "csrf")
     page = console.send(f"{path}/reinstate", {"csrf": csrf, "reason": "x"})
     assert (page.status, page.problem) == (400, "Reason must be a text of 3 to 200 characters on one line.")

@@ -10,7 +10,7 @@ from chalicelib.core import telemetry
 from chalicelib.credentials.issue import Issued
 from chalicelib.limits import tiers
 from chalicelib.limits.counter_items import counter_of
-from tests.support.console_client import Page, logged_in, person
+from tests.support.console_client import Page, log_in_as, new_account
 from tests.support.harness import TestApp
 
 Numbers = dict[str, tuple[int, int]]
@@ -39,20 +39,20 @@ def use(
     latchkey: TestApp, account: Account, key: Issued, used: int, *, refused: int = 0, tier: tiers.Tier = tiers.FREE
 ) -> None:
     """Count so many requests of a key in this hour."""
-    latchkey.counted(account.id, tier, used=used, refused=refused, **{counter_of(key.key.id): used})
+    latchkey.set_counters(account.id, tier, used=used, refused=refused, **{counter_of(key.key.id): used})
 
 
 def test_requests_show_up_at_once(latchkey: TestApp) -> None:
     """Three requests and a refused one, seen a second later: this hour against the quota, by hour, day and key."""
-    account = person()
+    account = new_account()
     one, other = latchkey.key(account), latchkey.key(account)
     for key in (one, one, other):
         latchkey.call("GET", "/v1/users/me", key.secret)
-    latchkey.counted(account.id, tiers.FREE, burst=50)
+    latchkey.set_counters(account.id, tiers.FREE, burst=50)
     latchkey.call("GET", "/v1/users/me", one.secret)
     latchkey.clock.forward(1)
     latchkey.call("GET", "/v1/users/me", one.secret)
-    page = logged_in(latchkey, account).open("/settings/usage")
+    page = log_in_as(latchkey, account).open("/settings/usage")
     assert "This hour 4 of 1,000" in page.text
     assert "50 a second" in page.text
     hours, days = columns(page)
@@ -62,14 +62,14 @@ def test_requests_show_up_at_once(latchkey: TestApp) -> None:
 
 def test_hours_and_days_are_told_apart(latchkey: TestApp) -> None:
     """The last 24 hours by hour and the last 30 days by day, in UTC; what is older than that is in neither."""
-    account = person()
+    account = new_account()
     key = latchkey.key(account)
     begun_ms = latchkey.clock.now_ms
     for hours_ago, used in ((30 * 24, 64), (29 * 24, 32), (24, 16), (23, 8), (11, 4), (1, 2), (0, 1)):
         latchkey.clock.now_ms = begun_ms + (30 * 24 - hours_ago) * 3_600_000
         use(latchkey, account, key, used, refused=used)
     assert latchkey.clock.now_ms == begun_ms + 30 * 86_400_000
-    page = logged_in(latchkey, account).open("/settings/usage")
+    page = log_in_as(latchkey, account).open("/settings/usage")
     hours, days = columns(page)
     assert (len(hours), len(days)) == (24, 30)
     assert busy(hours) == {"10:00 UTC": (1, 1), "09:00 UTC": (2, 2), "23:00 UTC": (4, 4), "11:00 UTC": (8, 8)}
@@ -81,13 +81,13 @@ def test_hours_and_days_are_told_apart(latchkey: TestApp) -> None:
 
 def test_use_across_a_tier_change_is_whole_and_this_hour_begins_anew(latchkey: TestApp) -> None:
     """Nothing is lost of the hour; what is shown against the new quota is what the next answer's headers will say."""
-    account = person()
+    account = new_account()
     key = latchkey.key(account)
     use(latchkey, account, key, 900, refused=5)
     change.set_standing(account.id, tier=tiers.PRO, status=None, actor="operator")
     answer = latchkey.call("GET", "/v1/limits", key.secret)
     assert answer.json()["quota"]["remaining"] == 9_999
-    page = logged_in(latchkey, account).open("/settings/usage")
+    page = log_in_as(latchkey, account).open("/settings/usage")
     assert "This hour 1 of 10,000" in page.text
     hours, days = columns(page)
     assert (busy(hours), busy(days)) == ({"10:00 UTC": (901, 5)}, {"2021-12-20": (901, 5)})
@@ -96,26 +96,26 @@ def test_use_across_a_tier_change_is_whole_and_this_hour_begins_anew(latchkey: T
 
 def test_enterprise_has_no_quota_to_show(latchkey: TestApp) -> None:
     """Its burst is its limit."""
-    account = person(tier=tiers.ENTERPRISE)
+    account = new_account(tier=tiers.ENTERPRISE)
     use(latchkey, account, latchkey.key(account), 123_456, tier=tiers.ENTERPRISE)
-    page = logged_in(latchkey, account).open("/settings/usage")
+    page = log_in_as(latchkey, account).open("/settings/usage")
     assert "This hour 123,456 no quota" in page.text
     assert "1,000 a second" in page.text
 
 
 def test_keys_that_are_gone_are_counted_together(latchkey: TestApp) -> None:
     """The busiest stands first, and what has no key any more is not lost."""
-    account = person()
+    account = new_account()
     key = latchkey.key(account)
-    latchkey.counted(account.id, tiers.FREE, used=60, kGONEAAA=20, cGONEBBB=10, **{counter_of(key.key.id): 30})
-    page = logged_in(latchkey, account).open("/settings/usage")
+    latchkey.set_counters(account.id, tiers.FREE, used=60, kGONEAAA=20, cGONEBBB=10, **{counter_of(key.key.id): 30})
+    page = log_in_as(latchkey, account).open("/settings/usage")
     assert list(by_key(page).items()) == [(key.secret[-4:], 30), ("ther", 30)]
     assert "Other keys and applications" in page.text
 
 
 def test_nothing_used_says_what_to_do(latchkey: TestApp) -> None:
     """A new account is shown the way, not an empty plot."""
-    page = logged_in(latchkey, person()).open("/settings/usage")
+    page = log_in_as(latchkey, new_account()).open("/settings/usage")
     assert "No requests in the last 30 days" in page.text
     assert "This hour 0 of 1,000" in page.text
     assert "/settings/keys" in page.urls
@@ -123,16 +123,16 @@ def test_nothing_used_says_what_to_do(latchkey: TestApp) -> None:
 
 def test_someone_elses_use_is_not_shown(latchkey: TestApp) -> None:
     """Each account sees its own."""
-    other = person(name="Eve")
+    other = new_account(name="Eve")
     use(latchkey, other, latchkey.key(other), 500)
-    assert "500" not in logged_in(latchkey, person()).open("/settings/usage").text
+    assert "500" not in log_in_as(latchkey, new_account()).open("/settings/usage").text
 
 
 def test_use_costs_a_handful_of_reads(latchkey: TestApp) -> None:
     """A month is one Query a tier; nothing is written but the count of the page."""
-    account = person()
+    account = new_account()
     use(latchkey, account, latchkey.key(account), 5)
-    console = logged_in(latchkey, account)
+    console = log_in_as(latchkey, account)
     with telemetry.calls_watched() as calls:
         console.open("/settings/usage")
     reads = [call for call in calls.made if call[0] in ("GetItem", "Query")]
@@ -143,8 +143,8 @@ def test_use_costs_a_handful_of_reads(latchkey: TestApp) -> None:
 @pytest.mark.parametrize("used", [1, 999, 1_000, 5_000])
 def test_plot_says_its_numbers_to_those_who_cant_see_it(latchkey: TestApp, used: int) -> None:
     """The picture is named by its sums, each bar by its own, and the table has them all."""
-    account = person()
+    account = new_account()
     use(latchkey, account, latchkey.key(account), used, refused=7)
-    page = logged_in(latchkey, account).open("/settings/usage")
+    page = log_in_as(latchkey, account).open("/settings/usage")
     assert f'aria-label="Last 24 hours: {used:,} admitted, 7 refused.' in page.html
     assert f"<title>10:00 UTC: {used:,} admitted, 7 refused</title>" in page.html

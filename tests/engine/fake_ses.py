@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
-class PostOffice(ThreadingHTTPServer):
-    """It answers as SES does. `taken` holds the recipients in the order of arrival."""
+class FakeSes(ThreadingHTTPServer):
+    """It answers as SES does. `recipients` holds the recipients in the order of arrival."""
 
     daemon_threads = True
 
@@ -16,18 +16,18 @@ class PostOffice(ThreadingHTTPServer):
         """Listen on a free port of loopback."""
         super().__init__(("127.0.0.1", 0), _Counter)
         self.url = f"http://127.0.0.1:{self.server_port}"
-        self.taken: list[str] = []
+        self.recipients: list[str] = []
 
 
 class _Counter(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     wbufsize = -1
-    server: PostOffice
+    server: FakeSes
 
     def do_POST(self) -> None:
         letter = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.server.taken += letter["Destination"]["ToAddresses"]
+        self.server.recipients += letter["Destination"]["ToAddresses"]
         answer = b'{"MessageId": "1"}'
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
@@ -40,9 +40,9 @@ class _Counter(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def open_office() -> Iterator[PostOffice]:
+def run_fake_ses() -> Iterator[FakeSes]:
     """Take letters for the length of a `with` block."""
-    with PostOffice() as office:
+    with FakeSes() as office:
         threading.Thread(target=office.serve_forever, args=(0.05,), daemon=True).start()
         try:
             yield office

@@ -16,7 +16,7 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import urlsplit
 
-from tests.support.serving import CrowdServer
+from tests.support.threaded_server import ThreadedServer
 
 _NAMESPACE = "com.amazonaws.dynamodb.v20120810#"
 
@@ -35,7 +35,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
+class ErrorResponse:
     """The engine isn't asked; the caller gets this error."""
 
     status: int
@@ -43,7 +43,7 @@ class Answers:
     more: dict[str, Any] = field(default_factory=dict)
 
 
-class Breaks(Enum):
+class ConnectionFault(Enum):
     """The caller gets no answer."""
 
     DROPPED = auto()
@@ -56,52 +56,52 @@ class Breaks(Enum):
     """The engine has done it, and nothing is said until the caller hangs up."""
 
 
-Fault = Answers | Breaks
-WITHOUT_AN_ANSWER = (Breaks.SILENT, Breaks.SILENT_AFTER)
+Fault = ErrorResponse | ConnectionFault
+SILENT_FAULTS = (ConnectionFault.SILENT, ConnectionFault.SILENT_AFTER)
 Rule = Callable[[Call], bool]
 
-THROUGHPUT_EXCEEDED = Answers(400, "ProvisionedThroughputExceededException")
-THROTTLED = Answers(400, "ThrottlingException")
-CONFLICT = Answers(400, "TransactionConflictException")
-CANCELED_BY_CONFLICT = Answers(
+THROUGHPUT_EXCEEDED = ErrorResponse(400, "ProvisionedThroughputExceededException")
+THROTTLED = ErrorResponse(400, "ThrottlingException")
+CONFLICT = ErrorResponse(400, "TransactionConflictException")
+CANCELED_BY_CONFLICT = ErrorResponse(
     400,
     "TransactionCanceledException",
     {"CancellationReasons": [{"Code": "None"}, {"Code": "TransactionConflict", "Message": "Transaction is ongoing"}]},
 )
-NOT_ACCEPTED = [
-    Answers(400, code)
+CREDENTIAL_ERRORS = [
+    ErrorResponse(400, code)
     for code in ("InvalidSignatureException", "RequestTimeTooSkewed", "RequestExpired", "ExpiredTokenException")
 ]
-SERVER_ERROR = Answers(500, "InternalServerError")
-NO_AMAZON = Answers(503, "ServiceUnavailable")
+SERVER_ERROR = ErrorResponse(500, "InternalServerError")
+SERVICE_UNAVAILABLE = ErrorResponse(503, "ServiceUnavailable")
 
 
-def named(fault: Fault) -> str:
+def fault_id(fault: Fault) -> str:
     """Return what the id of a test says of a fault."""
-    return fault.code if isinstance(fault, Answers) else fault.name.lower()
+    return fault.code if isinstance(fault, ErrorResponse) else fault.name.lower()
 
 
-def counting(call: Call) -> bool:
+def is_admission(call: Call) -> bool:
     """Tell whether `call` is an admission's write."""
     return call.table == "windows" and "ADD used" in call.body.get("UpdateExpression", "")
 
 
-def marking(call: Call) -> bool:
+def is_stale_mark(call: Call) -> bool:
     """Tell whether `call` sets a stale mark."""
     return call.table == "windows" and "stale_at" in call.body.get("UpdateExpression", "")
 
 
-def transaction(call: Call) -> bool:
+def is_transaction(call: Call) -> bool:
     """Tell whether `call` is a transaction."""
     return call.operation == "TransactWriteItems"
 
 
-def reading(call: Call) -> bool:
+def is_get_item(call: Call) -> bool:
     """Tell whether `call` reads one item."""
     return call.operation == "GetItem"
 
 
-class Line:
+class FaultProxy:
     """A proxy before the engine. `seen` holds every call in the order of arrival, those that were failed included."""
 
     def __init__(self, engine_url: str) -> None:
@@ -112,7 +112,7 @@ class Line:
         self._lock = threading.Lock()
         self._hung_up = threading.Event()
         self._server = _Server(("127.0.0.1", 0), _Handler)
-        self._server.line = self
+        self._server.proxy = self
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
         self._thread.start()
@@ -125,7 +125,7 @@ class Line:
         self._server.server_close()
 
     @contextmanager
-    def failing(self, rule: Rule, fault: Fault, *, times: int | None = None) -> Iterator[list[Call]]:
+    def fail(self, rule: Rule, fault: Fault, *, times: int | None = None) -> Iterator[list[Call]]:
         """Fail what `rule` picks, at most `times` (None: each), within a `with` block; collects what was picked.
 
         What `rule` picks beyond `times` passes, and is collected too.
@@ -138,11 +138,11 @@ class Line:
             picked.append(call)
             return fault if times is None or len(picked) <= times else None
 
-        with self.failing_by(decide):
+        with self.fail_by(decide):
             yield picked
 
     @contextmanager
-    def failing_by(self, decide: Callable[[Call], Fault | None]) -> Iterator[None]:
+    def fail_by(self, decide: Callable[[Call], Fault | None]) -> Iterator[None]:
         """Fail as `decide` says within a `with` block; it is asked about one call at a time."""
         self._decide, before = decide, self._decide
         try:
@@ -150,7 +150,7 @@ class Line:
         finally:
             self._decide = before
 
-    def decided(self, call: Call) -> Fault | None:
+    def decide(self, call: Call) -> Fault | None:
         """Return what shall happen to `call`."""
         with self._lock:
             self.seen.append(call)
@@ -169,8 +169,8 @@ class Line:
                 return
 
 
-class _Server(CrowdServer):
-    line: Line
+class _Server(ThreadedServer):
+    proxy: FaultProxy
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -182,11 +182,11 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         call = Call(self.headers["X-Amz-Target"].rpartition(".")[2], json.loads(body))
-        fault = self.server.line.decided(call)
-        if isinstance(fault, Answers):
+        fault = self.server.proxy.decide(call)
+        if isinstance(fault, ErrorResponse):
             self._send(fault.status, json.dumps({"__type": _NAMESPACE + fault.code, "message": "", **fault.more}))
             return
-        if fault in (Breaks.DROPPED, Breaks.SILENT):
+        if fault in (ConnectionFault.DROPPED, ConnectionFault.SILENT):
             self._break(fault)
             return
         status, answer = self._asked(body)
@@ -197,7 +197,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def setup(self) -> None:
         super().setup()
-        self.engine = http.client.HTTPConnection(self.server.line.engine, timeout=30)
+        self.engine = http.client.HTTPConnection(self.server.proxy.engine, timeout=30)
 
     def finish(self) -> None:
         super().finish()
@@ -208,9 +208,9 @@ class _Handler(BaseHTTPRequestHandler):
         answer = self.engine.getresponse()
         return answer.status, answer.read().decode()
 
-    def _break(self, fault: Breaks) -> None:
-        if fault in WITHOUT_AN_ANSWER:
-            self.server.line.wait_for_hang_up(self.connection)
+    def _break(self, fault: ConnectionFault) -> None:
+        if fault in SILENT_FAULTS:
+            self.server.proxy.wait_for_hang_up(self.connection)
         self.close_connection = True
 
     def _send(self, status: int, text: str) -> None:

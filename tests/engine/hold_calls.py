@@ -7,14 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
 
-from tests.engine.faulty import Call, Fault, Line, Rule
+from tests.engine.fault_proxy import Call, Fault, FaultProxy, Rule
 
 WITHIN_S = 30
 
 Result = TypeVar("Result")
 
 
-class Held:
+class HeldCalls:
     """The calls that are held back. One that its caller sends again counts once."""
 
     def __init__(self, rule: Rule) -> None:
@@ -29,11 +29,11 @@ class Held:
         with self._changed:
             assert self._changed.wait_for(lambda: len(self._calls) >= count, WITHIN_S), "the calls don't come"
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         """Let them go on, and whatever comes after them pass."""
         self._released.set()
 
-    def stand(self, call: Call) -> None:
+    def wait(self, call: Call) -> None:
         """Hold a call back."""
         with self._changed:
             self._calls.add(json.dumps(call.body, sort_keys=True))
@@ -41,30 +41,30 @@ class Held:
         self._released.wait(WITHIN_S)
 
 
-class HoldingLine(Line):
+class HoldingProxy(FaultProxy):
     """A line that can hold calls back before the engine is asked."""
 
-    _held: Held | None = None
+    _held: HeldCalls | None = None
 
     @contextmanager
-    def holding(self, rule: Rule) -> Iterator[Held]:
+    def hold(self, rule: Rule) -> Iterator[HeldCalls]:
         """Hold back what `rule` picks, at the latest until the `with` block ends."""
-        held = self._held = Held(rule)
+        held = self._held = HeldCalls(rule)
         try:
             yield held
         finally:
             self._held = None
-            held.let_go()
+            held.release()
 
-    def decided(self, call: Call) -> Fault | None:
+    def decide(self, call: Call) -> Fault | None:
         """Hold a call back before it is decided."""
         held = self._held
         if held is not None and held.rule(call):
-            held.stand(call)
-        return super().decided(call)
+            held.wait(call)
+        return super().decide(call)
 
 
-def at_once(deeds: Sequence[Callable[[], Result]]) -> list[Result]:
+def run_concurrently(deeds: Sequence[Callable[[], Result]]) -> list[Result]:
     """Do all of these at the same moment, each in a thread of its own, and return what came of each."""
     ready = threading.Barrier(len(deeds))
 
@@ -76,10 +76,10 @@ def at_once(deeds: Sequence[Callable[[], Result]]) -> list[Result]:
         return list(threads.map(do, deeds))
 
 
-def met(line: HoldingLine, rule: Rule, deeds: Sequence[Callable[[], Result]]) -> list[Result]:
+def release_together(proxy: HoldingProxy, rule: Rule, deeds: Sequence[Callable[[], Result]]) -> list[Result]:
     """Do all of these, each as far as its first call that `rule` picks; when all stand there, let them go on."""
-    with line.holding(rule) as held, ThreadPoolExecutor(len(deeds)) as threads:
+    with proxy.hold(rule) as held, ThreadPoolExecutor(len(deeds)) as threads:
         under_way = [threads.submit(deed) for deed in deeds]
         held.wait_for(len(deeds))
-        held.let_go()
+        held.release()
         return [deed.result() for deed in under_way]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.engine.fleet import STAGE
 from tests.support.harness import stage_key_file
-from tests.support.serving import ENGINE_ANSWERS_WITHIN_S
+from tests.support.threaded_server import ENGINE_TIMEOUT_S
 from tests.support.webhook_receiver import PUBLIC_URL
 
 ROOT = Path(__file__).parents[2]
@@ -25,7 +25,7 @@ def clock_from(start_ms: int, began: float) -> Callable[[], int]:
     return lambda: start_ms + round((time.monotonic() - began) * 1000 * SPEED)
 
 
-def started(url: str, start_ms: int, began: float) -> "subprocess.Popen[bytes]":
+def start(url: str, start_ms: int, began: float) -> "subprocess.Popen[bytes]":
     """Start one."""
     environment = os.environ | {
         "AWS_ENDPOINT_URL": url,
@@ -34,7 +34,7 @@ def started(url: str, start_ms: int, began: float) -> "subprocess.Popen[bytes]":
         "LATCHKEY_STAGE_KEY_FILE": stage_key_file(),
         "PYTHONPATH": str(ROOT),
     }
-    command = [sys.executable, "-m", "tests.engine.courier", str(start_ms), repr(began)]
+    command = [sys.executable, "-m", "tests.engine.background_process", str(start_ms), repr(began)]
     return subprocess.Popen(command, env=environment, cwd=ROOT, stdout=subprocess.DEVNULL)
 
 
@@ -44,7 +44,7 @@ def main() -> None:
     from chalicelib.core.dynamodb import client as dynamodb
     from infra import background
 
-    dynamodb.READ_TIMEOUT_S = ENGINE_ANSWERS_WITHIN_S
+    dynamodb.READ_TIMEOUT_S = ENGINE_TIMEOUT_S
     with clock.driven_by(clock_from(int(sys.argv[1]), float(sys.argv[2]))):
         background.start().wait()
 

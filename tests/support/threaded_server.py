@@ -2,11 +2,11 @@
 
 from http.server import ThreadingHTTPServer
 
-ENGINE_ANSWERS_WITHIN_S = 60
+ENGINE_TIMEOUT_S = 60
 """A call that is given up and sent twice would count twice."""
 
 
-class CrowdServer(ThreadingHTTPServer):
+class ThreadedServer(ThreadingHTTPServer):
     """One thread for each connection, and room for those that come at the same time."""
 
     request_queue_size = 128

@@ -8,7 +8,7 @@ from typing import Any
 from chalicelib.core import telemetry
 from chalicelib.core.dynamodb import client as dynamodb
 from infra import data
-from infra.standin import Answer
+from infra.local_gateway.response import Response
 
 READING = {"GetItem", "BatchGetItem", "Query", "Scan", "TransactGetItems"}
 WRITING = {"PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"}
@@ -18,13 +18,13 @@ Item = dict[str, dict[str, Any]]
 
 
 @dataclass(slots=True)
-class Metered:
+class Consumption:
     """What something consumed, and what it logged and answered."""
 
     write_units: float = 0
     read_units: float = 0
     lines: list[str] = field(default_factory=list)
-    answer: Answer | None = None
+    answer: Response | None = None
 
     @property
     def line_bytes(self) -> int:
@@ -39,9 +39,9 @@ class Metered:
         return sum(len(name) + len(value) + 4 for name, value in self.answer.headers) + len(self.answer.body)
 
 
-def metered(act: Callable[[], object]) -> Metered:
+def measure(act: Callable[[], object]) -> Consumption:
     """Do something, and return what it took."""
-    taken, logged, send = Metered(), io.StringIO(), dynamodb.sender()
+    taken, logged, send = Consumption(), io.StringIO(), dynamodb.sender()
 
     def call(operation: str, request: dict[str, Any]) -> dict[str, Any]:
         assert operation in READING | WRITING, operation
@@ -58,12 +58,12 @@ def metered(act: Callable[[], object]) -> Metered:
     with dynamodb.sent_by(call):
         given = act()
     telemetry.write_to(None)
-    taken.answer = given if isinstance(given, Answer) else None
+    taken.answer = given if isinstance(given, Response) else None
     taken.lines = logged.getvalue().splitlines(keepends=True)
     return taken
 
 
-def stored(stage: str, of: tuple[str, ...]) -> tuple[int, int]:
+def stored_bytes(stage: str, of: tuple[str, ...]) -> tuple[int, int]:
     """Return how many bytes some of a stage's tables take, and how many their indexes."""
     in_tables = in_indexes = 0
     every = data.tables(stage)

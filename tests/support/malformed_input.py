@@ -1,6 +1,6 @@
 """What strangers send in any place where a text is expected, and no parser, key or encoding is made for."""
 
-RUBBISH = {
+MALFORMED = {
     "nothing": "",
     "no URL": "//[",
     "no https URL": "https://[",
