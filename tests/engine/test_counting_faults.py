@@ -27,6 +27,7 @@ from tests.engine.fault_proxy import (
     Rule,
     fault_id,
     is_admission,
+    is_get_item,
 )
 from tests.engine.fleet import AT_ONCE, Fleet, Request, flatten
 from tests.support.harness import START_MS, TestApp
