@@ -2,16 +2,23 @@
 
 import io
 from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
 
 import pytest
 
 from chalicelib.core import clock, settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
 from infra import data, engine
-from tests.engine.fault_proxy import SILENT_FAULTS, FaultProxy
+from tests.engine.fault_proxy import SILENT_FAULTS
 from tests.engine.fleet import PUBLIC_URL, STAGE, Fleet
+from tests.engine.hold_calls import HoldingProxy
+from tests.engine.oauth_races import KINDS, RegisteredClient
 from tests.support.harness import Clock, TestApp, forget_process
+from tests.support.mailbox import Mailbox, collect_emails
 from tests.support.threaded_server import ENGINE_TIMEOUT_S
+
+_seconds = count(1)
 
 
 @pytest.fixture(scope="session")
@@ -36,9 +43,9 @@ def fleet() -> Iterator[Fleet]:
 
 
 @pytest.fixture
-def proxy(url: str) -> Iterator[FaultProxy]:
+def proxy(url: str) -> Iterator[HoldingProxy]:
     """The line between a house and the engine, which a test may make fail."""
-    laid = FaultProxy(url)
+    laid = HoldingProxy(url)
     yield laid
     laid.close()
 
@@ -62,7 +69,7 @@ def answers_within_s(request: pytest.FixtureRequest) -> int:
 
 @pytest.fixture
 def latchkey(
-    proxy: FaultProxy, logged: io.StringIO, answers_within_s: int, monkeypatch: pytest.MonkeyPatch
+    proxy: HoldingProxy, logged: io.StringIO, answers_within_s: int, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[TestApp]:
     """A house at the end of the line. Its clock stands still; chance is real, since the engine outlives the test."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
@@ -76,3 +83,22 @@ def latchkey(
         forget_process()
     telemetry.write_to(None)
     dynamodb.forget_connection()
+
+
+@pytest.fixture
+def box(latchkey: TestApp, tmp_path: Path) -> Iterator[Mailbox]:
+    """The mailbox that receives all emails."""
+    with collect_emails(tmp_path / "mail") as mailbox:
+        yield mailbox
+
+
+@pytest.fixture(params=KINDS)
+def app(latchkey: TestApp, request: pytest.FixtureRequest) -> RegisteredClient:
+    """A public and a confidential client."""
+    return RegisteredClient(latchkey, request.param)
+
+
+@pytest.fixture
+def own_second(latchkey: TestApp) -> None:
+    """A second of the test's own, so that no test uses up another's burst."""
+    latchkey.clock.forward(2 * next(_seconds))

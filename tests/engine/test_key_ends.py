@@ -4,11 +4,9 @@ Where it says "during", the makers are held back at their own write until the ro
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-
-import pytest
 
 from chalicelib.credentials import find, revoke
 from chalicelib.credentials.issue import Issued
@@ -23,14 +21,6 @@ from tests.support.harness import TestApp
 TWENTY = 20
 GRACE_S = 600
 NAME = "Made by a key"
-
-
-@pytest.fixture
-def proxy(url: str) -> Iterator[HoldingProxy]:
-    """A line that can hold calls back."""
-    laid = HoldingProxy(url)
-    yield laid
-    laid.close()
 
 
 def making_another(call: Call) -> bool:

@@ -40,7 +40,7 @@ _addresses = count(int(ip_address("10.0.0.1")))
 
 
 @pytest.fixture
-def line(url: str) -> Any:
+def proxy(url: str) -> Any:
     """No line between house and engine, which would only add its own time."""
     return SimpleNamespace(url=url)
 

@@ -1,0 +1,99 @@
+"""Concurrent polls and decisions of one device code."""
+
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import pytest
+
+from chalicelib.oauth import device
+from tests.engine.fault_proxy import Call, Rule
+from tests.engine.fleet import Fleet
+from tests.engine.hold_calls import HoldingProxy, release_together, run_concurrently
+from tests.engine.oauth_races import ONE_OF_TWENTY, TWENTY, RegisteredClient, everywhere, of_functions, said, spending
+from tests.support.console_client import Page, log_in_as, new_account
+from tests.support.harness import TestApp
+
+pytestmark = pytest.mark.usefixtures("own_second")
+
+
+def first_of(rule: Rule) -> Rule:
+    """Return the rule that picks no more than the first call that `rule` picks, however often it is sent again."""
+    picked: list[Call] = []
+
+    def picks(call: Call) -> bool:
+        if rule(call) and not picked:
+            picked.append(call)
+        return call in picked
+
+    return picks
+
+
+def test_device_code_polled_20_times_at_once_is_redeemed_once(
+    latchkey: TestApp, proxy: HoldingProxy, app: RegisteredClient
+) -> None:
+    """All find it approved and unspent; one gets tokens, the others invalid_grant."""
+    device_code, user_code = app.device_code()
+    device.approve(device.pending(user_code), new_account().id)
+    answers = release_together(proxy, spending, [partial(app.spend, app.poll(device_code))] * TWENTY)
+    assert Counter(map(said, answers)) == ONE_OF_TWENTY
+
+
+@of_functions
+def test_device_code_polled_by_four_processes_at_once_is_redeemed_once(
+    latchkey: TestApp, fleet: Fleet, url: str, app: RegisteredClient
+) -> None:
+    """The same of functions that share nothing but the database."""
+    device_code, user_code = app.device_code()
+    device.approve(device.pending(user_code), new_account().id)
+    replies = everywhere(latchkey, fleet, url, app.poll(device_code))
+    assert Counter(map(said, replies)) == ONE_OF_TWENTY
+
+
+def test_polls_of_an_undecided_device_code_at_once_are_in_time_once(latchkey: TestApp) -> None:
+    """Of 20 polls at the same moment one hears that nobody has decided yet, the others that they are too fast."""
+    app = RegisteredClient(latchkey, "public")
+    device_code, _ = app.device_code()
+    answers = run_concurrently([partial(app.spend, app.poll(device_code))] * TWENTY)
+    assert Counter(map(said, answers)) == {(400, "authorization_pending"): 1, (400, "slow_down"): TWENTY - 1}
+
+
+def test_device_code_decided_by_20_people_at_once_is_decided_once(
+    latchkey: TestApp, proxy: HoldingProxy, app: RegisteredClient
+) -> None:
+    """Of ten who allow and ten who deny one stands: the others hear that it is decided, the device hears the one."""
+    device_code, user_code = app.device_code()
+    decisions = []
+    for decision in ("allow", "deny") * (TWENTY // 2):
+        console = log_in_as(latchkey, new_account())
+        page = console.open(f"/device?user_code={user_code}")
+        form = console.fill(page, "/device", {"decision": decision})
+        decisions.append(partial(console.send, "/device", form))
+    pages = release_together(proxy, spending, decisions)
+    assert Counter(page.status for page in pages) == {200: 1, 404: TWENTY - 1}
+    allowed = next(at for at, page in enumerate(pages) if page.status == 200) % 2 == 0
+    assert said(app.ask(app.poll(device_code))) == ((200, "") if allowed else (400, "access_denied"))
+
+
+@pytest.mark.parametrize("first", ["allow", "deny"])
+def test_decision_that_comes_second_changes_nothing(latchkey: TestApp, proxy: HoldingProxy, first: str) -> None:
+    """Whoever decides during another's decision is told so, whichever of the two it is."""
+    app = RegisteredClient(latchkey, "public")
+    device_code, user_code = app.device_code()
+    second = {"allow": "deny", "deny": "allow"}[first]
+    early, late = (decider(latchkey, user_code, decision) for decision in (first, second))
+    with proxy.hold(first_of(spending)) as held, ThreadPoolExecutor(1) as thread:
+        waiting = thread.submit(late)
+        held.wait_for(1)
+        assert early().status == 200
+        held.release()
+        assert waiting.result().status == 404
+    assert said(app.ask(app.poll(device_code))) == ((200, "") if first == "allow" else (400, "access_denied"))
+
+
+def decider(latchkey: TestApp, user_code: str, decision: str) -> Callable[[], Page]:
+    """Return the press of a button by somebody who has the page with the device's code open."""
+    console = log_in_as(latchkey, new_account())
+    form = console.fill(console.open(f"/device?user_code={user_code}"), "/device", {"decision": decision})
+    return partial(console.send, "/device", form)

@@ -1,0 +1,158 @@
+"""Concurrent token requests with one code or refresh token, and revocations during them.
+
+During: one writer is held back at its own write until the other has finished.
+"""
+
+import json
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+import pytest
+
+from chalicelib.accounts.tables import Account
+from chalicelib.oauth.tables import Grant, Ticket
+from tests.engine.fault_proxy import Call, is_transaction
+from tests.engine.fleet import Fleet
+from tests.engine.hold_calls import HoldingProxy, release_together, run_concurrently
+from tests.engine.oauth_races import (
+    ONE_OF_TWENTY,
+    TWENTY,
+    RegisteredClient,
+    assert_nothing_works,
+    everywhere,
+    issued,
+    of_functions,
+    said,
+    spending,
+    working,
+)
+from tests.support.console_client import new_account
+from tests.support.harness import TestApp
+
+pytestmark = pytest.mark.usefixtures("own_second")
+
+
+def revoking(call: Call) -> bool:
+    """Tell whether `call` ends a grant."""
+    return is_transaction(call) and "revoked_at" in json.dumps(
+        [each.get("Update") for each in call.body["TransactItems"]]
+    )
+
+
+def assert_one_successor(account: Account) -> None:
+    """The account's only grant lives and has two refresh tokens: the spent one, and one successor."""
+    (grant,) = Grant.by_account.query(account.id)
+    assert grant.revoked_at is None
+    its_refresh_tokens = Ticket.scan((Ticket.grant_id == grant.id) & (Ticket.kind == "rt"))
+    spent = Counter(ticket.consumed_at is not None for ticket in its_refresh_tokens)
+    assert spent == {True: 1, False: 1}
+
+
+def assert_one_pair(app: RegisteredClient, account: Account, answers: list[dict[str, Any]]) -> None:
+    """All 20 got the same tokens, which work, and no others were stored."""
+    assert len(answers) == TWENTY
+    (access_token,) = {answer["access_token"] for answer in answers}
+    (refresh_token,) = {answer["refresh_token"] for answer in answers}
+    assert_one_successor(account)
+    assert working(app.latchkey, answers[:1]) == [access_token] * 2
+    assert app.ask(app.refresh({"refresh_token": refresh_token})).status == 200
+
+
+def test_code_redeemed_20_times_at_once_succeeds_once(
+    latchkey: TestApp, proxy: HoldingProxy, app: RegisteredClient
+) -> None:
+    """All read it unspent; one gets tokens, the others invalid_grant, and the reuse ends what the one got."""
+    asked = app.redemption(app.code(new_account()))
+    answers = release_together(proxy, spending, [partial(app.spend, asked)] * TWENTY)
+    assert Counter(map(said, answers)) == ONE_OF_TWENTY
+    assert_nothing_works(app, issued(answers))
+
+
+@of_functions
+def test_code_redeemed_by_four_processes_at_once_succeeds_once(
+    latchkey: TestApp, fleet: Fleet, url: str, app: RegisteredClient
+) -> None:
+    """The same of functions that share nothing but the database."""
+    replies = everywhere(latchkey, fleet, url, app.redemption(app.code(new_account())))
+    assert Counter(map(said, replies)) == ONE_OF_TWENTY
+    assert_nothing_works(app, [reply.body for reply in replies if reply.status == 200])
+
+
+def test_refresh_token_used_20_times_at_once_brings_one_pair(
+    latchkey: TestApp, proxy: HoldingProxy, app: RegisteredClient
+) -> None:
+    """All get the same access and refresh token, both work, and the grant lives: of either kind of client."""
+    account = new_account()
+    answers = release_together(proxy, spending, [partial(app.spend, app.refresh(app.tokens(account)))] * TWENTY)
+    assert_one_pair(app, account, issued(answers))
+
+
+@of_functions
+def test_refresh_token_used_by_four_processes_at_once_brings_one_pair(
+    latchkey: TestApp, fleet: Fleet, url: str, app: RegisteredClient
+) -> None:
+    """The same of functions that share nothing but the database."""
+    account = new_account()
+    replies = everywhere(latchkey, fleet, url, app.refresh(app.tokens(account)))
+    assert_one_pair(app, account, [reply.body for reply in replies if reply.status == 200])
+
+
+def test_refreshes_at_once_over_the_grace_are_reuse(latchkey: TestApp, app: RegisteredClient) -> None:
+    """20 late repeats of a refresh are a theft: none succeeds, and the grant is revoked."""
+    account = new_account()
+    tokens = app.tokens(account)
+    successor = app.ask(app.refresh(tokens)).json()
+    latchkey.clock.forward(10 if app.client.is_public else 30)
+    answers = run_concurrently([partial(app.spend, app.refresh(tokens))] * TWENTY)
+    assert {said(answer) for answer in answers} == {(400, "invalid_grant")}
+    assert_nothing_works(app, [tokens, successor])
+
+
+def test_refreshes_at_once_after_the_successor_was_used_are_reuse(latchkey: TestApp, app: RegisteredClient) -> None:
+    """Whoever used the successor had the answer: 20 repeats bring nothing, and the grant is revoked."""
+    tokens = app.tokens(new_account())
+    second = app.ask(app.refresh(tokens)).json()
+    third = app.ask(app.refresh(second)).json()
+    answers = run_concurrently([partial(app.spend, app.refresh(tokens))] * TWENTY)
+    assert {said(answer) for answer in answers} == {(400, "invalid_grant")}
+    assert_nothing_works(app, [tokens, second, third])
+
+
+def test_revocation_during_a_refresh_leaves_no_live_token(
+    latchkey: TestApp, proxy: HoldingProxy, app: RegisteredClient
+) -> None:
+    """A refresh that was decided before the revocation and is written after it brings nothing."""
+    tokens = app.tokens(new_account())
+    with proxy.hold(spending) as held, ThreadPoolExecutor(1) as thread:
+        refresh = thread.submit(app.spend, app.refresh(tokens))
+        held.wait_for(1)
+        assert app.revoke(tokens["refresh_token"]).status == 200
+        held.release()
+        assert said(refresh.result()) == (400, "invalid_grant")
+    assert_nothing_works(app, [tokens])
+
+
+def test_refresh_during_a_revocation_leaves_no_live_token(
+    latchkey: TestApp, proxy: HoldingProxy, app: RegisteredClient
+) -> None:
+    """Tokens that come to be between the revocation's reading and its writing, and are used, are dead after it."""
+    tokens = app.tokens(new_account())
+    with proxy.hold(revoking) as held, ThreadPoolExecutor(1) as thread:
+        revocation = thread.submit(app.revoke, tokens["refresh_token"])
+        held.wait_for(1)
+        successor = app.spend(app.refresh(tokens)).json()
+        held.release()
+        assert revocation.result().status == 200
+    assert_nothing_works(app, [tokens, successor])
+
+
+def test_revocations_and_refreshes_20_at_once_leave_no_live_token(latchkey: TestApp, app: RegisteredClient) -> None:
+    """However they fall together, whoever was told that the token is revoked can rely on it."""
+    tokens = app.tokens(new_account())
+    refreshes = [partial(app.spend, app.refresh(tokens))] * (TWENTY // 2)
+    revocations = [partial(app.revoke, tokens["refresh_token"])] * (TWENTY // 2)
+    answers = run_concurrently([*refreshes, *revocations])
+    assert {answer.status for answer in answers[TWENTY // 2 :]} == {200}
+    assert_nothing_works(app, [tokens, *issued(answers)])
