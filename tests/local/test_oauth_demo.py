@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from infra import engine
-from tests.local.test_make_run import GIVEN_UP_AFTER_S, Tree
+from tests.local.make_run import GIVEN_UP_AFTER_S, Tree
 
 CLIENT = re.compile(r"client id +(\S+)\n +secret +(.+)\n +redirect URI +(\S+)")
 REQUEST = re.compile(r"^> ([A-Z]+) ([^ ?]+)", re.MULTILINE)
