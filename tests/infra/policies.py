@@ -22,7 +22,7 @@ from chalicelib.core.dynamodb import client as dynamodb
 from infra import stage_key as infra_stage_key
 from infra import template
 from tests.conftest import create_empty_tables
-from tests.infra.everything import Everything
+from tests.infra.every_operation.run import EveryOperation
 from tests.infra.recorder import FUNCTIONS, Need, Recorder, recorded
 from tests.support import moto_server
 from tests.support.harness import run_app
@@ -57,7 +57,7 @@ def seen(moto_url: str) -> Iterator[Recorder]:
             root_key.forget()
             create_empty_tables()
             home.gateway = gateway
-            Everything(home, recorder).happens()
+            EveryOperation(home, recorder).run_all()
             yield recorder
     email_sender._ses.cache_clear()
     root_key.forget()
