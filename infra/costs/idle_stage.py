@@ -9,7 +9,7 @@ from infra.costs.requests import BUSY, INVOCATION_BYTES, METRICS, STREAM_GB, Sha
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """What one run of a function does that no request started."""
+    """The consumption of one run of a scheduled function."""
 
     seconds: float
     write_units: float
@@ -19,15 +19,15 @@ class Run:
 
 MINUTE = Run(seconds=0.2, write_units=1, read_units=6, line_bytes=413)
 HOUR = Run(seconds=1, write_units=1, read_units=1.5, line_bytes=229)
-"""With no account at all."""
+"""Without accounts."""
 IDLE_ACCOUNT_READS, USED_ACCOUNT_READS = 1, 1.5
-"""In an hour, for an account that nobody uses and for one in use."""
+"""Reads per hour, for an unused account and for one in use."""
 LOOK_READS, LOOK_WRITES = 90, 1
-"""Once a day for an account in use, besides; reads at most, if each of its hours takes a KB."""
+"""The daily anomaly detection of an account in use; the reads are a maximum, if each hour's item has 1 KB."""
 
 
 def of_runs(run: Run, times: float) -> float:
-    """Return what so many runs cost; X-Ray records each, since they come one at a time."""
+    """Return the cost of so many runs; X-Ray records all of them, since they are less than one a second."""
     each = Shape(
         name="",
         invocations=1,
@@ -42,31 +42,31 @@ def of_runs(run: Run, times: float) -> float:
 
 
 def idle() -> dict[str, float]:
-    """Return what a stage costs in a month in which nobody calls it."""
+    """Return the cost of a stage for a month without requests."""
     kept = MINUTES * (MINUTE.line_bytes + INVOCATION_BYTES) + HOURS * (HOUR.line_bytes + INVOCATION_BYTES)
     return {
         f"{len(data.alarms())} alarms": PRICES["alarm_month"] * len(data.alarms()),
         "the dashboard": PRICES["dashboard_month"],
-        "the function of every minute: status checked, webhooks swept": of_runs(MINUTE, MINUTES),
-        "the function of every hour": of_runs(HOUR, HOURS),
+        "the minutely function: status checks, webhook retries": of_runs(MINUTE, MINUTES),
+        "the hourly function": of_runs(HOUR, HOURS),
         "logs of these, kept for 30 days": PRICES["logs_per_gb_month"] * kept / GB,
         "empty tables with point-in-time recovery, the stage's key, schedules, the alarms' topic": 0,
     }
 
 
-def besides() -> dict[str, float]:
-    """Return what comes to that in a month, each by what there is of it."""
+def additions() -> dict[str, float]:
+    """Return the monthly cost of each thing that can be added."""
     reads = PRICES["dynamodb_read_units_per_million"] / MILLION
     writes = PRICES["dynamodb_write_units_per_million"] / MILLION
     look = 30 * (LOOK_READS * reads + LOOK_WRITES * writes)
     asked = sum(per_million(BUSY).values()) * 2 * MINUTES / 5 / MILLION
     first_traces = PRICES["xray_per_million_traces"] * 30 * DAY_S / MILLION
     return {
-        "the status page's questions, where `LATCHKEY_PUBLIC_URL` is set; with two metrics": asked
+        "the status page's checks, where `LATCHKEY_PUBLIC_URL` is set; with two metrics": asked
         + 2 * PRICES["metric_month"],
-        "the hour's look at 1,000 accounts that nobody uses": 1_000 * HOURS * IDLE_ACCOUNT_READS * reads,
-        "the hour's look at 1,000 accounts in use": 1_000 * (HOURS * USED_ACCOUNT_READS * reads + look),
-        "a custom metric, for a month in whose every hour it is counted": PRICES["metric_month"],
-        f"all {METRICS} custom metrics so": METRICS * PRICES["metric_month"],
+        "hourly detection for 1,000 unused accounts": 1_000 * HOURS * IDLE_ACCOUNT_READS * reads,
+        "hourly detection for 1,000 accounts in use": 1_000 * (HOURS * USED_ACCOUNT_READS * reads + look),
+        "a custom metric that is recorded in every hour of the month": PRICES["metric_month"],
+        f"all {METRICS} custom metrics, recorded in every hour": METRICS * PRICES["metric_month"],
         "X-Ray's first trace of each second, at most": first_traces,
     }

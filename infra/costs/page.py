@@ -1,4 +1,4 @@
-"""`make costs`: writes docs/costs.md from infra/costs and infra/prices.json."""
+"""The text of docs/costs.md."""
 
 from collections.abc import Iterable
 
@@ -29,11 +29,11 @@ def _head() -> list[str]:
         "",
         "<!-- written by `make costs` from infra/prices.json and infra/costs -->",
         "",
-        f"In US dollars. Prices: {PRICES['source']}, as of {PRICES['date']}; check your region's.",
-        "[The last section](#prices) has them all, and where each was seen since.",
+        f"In US dollars. Prices: {PRICES['source']}, as of {PRICES['date']}; prices differ by region.",
+        "[The last section](#prices) lists them with their sources.",
         "",
         "DynamoDB's units are what the local engine reports as consumed (`ReturnConsumedCapacity`), with indexes and",
-        "transactions. Log lines, answers and items are measured, too, and tests hold this page to all of them.",
+        "transactions. Log lines, responses and items are measured, too; tests compare this page with them.",
         "Durations are assumed; the second table has them.",
         "",
     ]
@@ -61,7 +61,7 @@ def _requests() -> list[str]:
             ((name, *each.values(), float(sum(each.values()))) for name, each in paid),
         ),
         "",
-        "What one of them is reckoned from:",
+        "Each is computed from:",
         "",
         *table(
             ("traffic", "invocations", "GB-milliseconds", "write units", "read units", "bytes logged", "bytes sent"),
@@ -69,8 +69,8 @@ def _requests() -> list[str]:
         ),
         "",
         "Logged are the functions' own lines, Lambda's three for each invocation, and the gateway's access log. X-Ray",
-        "records 5 requests in 100 by default, and the first of each second, which is below. Whether that holds of",
-        "those without a key AWS doesn't say; they are reckoned in. What the stage's throttle refuses isn't charged.",
+        "records 5 requests in 100 by default, and the first of each second, which is below. AWS doesn't say whether",
+        "this includes requests without a key; here it does. Requests rejected by the stage's throttle are free.",
         "",
     ]
 
@@ -83,10 +83,10 @@ def _edge() -> list[str]:
     return [
         "## A million requests through CloudFront",
         "",
-        "What [`EDGE=1`](deploying.md#in-front-of-it-cloudfront) adds, by how far a request comes:",
+        "What [`EDGE=1`](deploying.md#in-front-of-it-cloudfront) adds, by the point at which a request is answered:",
         "",
         *table(
-            ("on its way", *answered, "together"),
+            ("answered by", *answered, "together"),
             ((name, *each.values(), float(sum(each.values()))) for name, each in paid),
         ),
         "",
@@ -94,10 +94,11 @@ def _edge() -> list[str]:
         f"{whole:.2f} instead of {sum(busy.values()):.2f}. The Lambda@Edge function has",
         f"{megabytes:.0f} MB, and is assumed to take {edge.RENAMES_S * 1e3:g} ms. Bodies that CloudFront sends",
         f"to the API are left out; they cost {PRICES['cloudfront_to_origin_per_gb']:.2f} a gigabyte.",
-        "What the API's own web ACL blocks costs AWS WAF's price; whether API Gateway's comes to it was not found out.",
-        "These are prices by the request; CloudFront's flat monthly plans are another contract.",
+        "A request that the API's own web ACL blocks costs AWS WAF's price; AWS doesn't say whether API Gateway's is",
+        "added.",
+        "These are pay-as-you-go prices; CloudFront's flat-rate plans differ.",
         "",
-        "And in a month, whether or not anybody calls:",
+        "And per month, independent of requests:",
         "",
         *table(("", "a month"), [*_floats(floor), ("**together**", float(sum(floor.values())))]),
         "",
@@ -131,11 +132,11 @@ def _months() -> list[str]:
     return [
         "## A month of an idle stage",
         "",
-        *table(("what runs or stands there by itself", "a month"), rows),
+        *table(("resource", "a month"), rows),
         "",
-        "What comes to it:",
+        "Additional costs:",
         "",
-        *table(("", "a month"), _floats(idle_stage.besides())),
+        *table(("", "a month"), _floats(idle_stage.additions())),
         "",
     ]
 
@@ -152,7 +153,7 @@ def _storage() -> list[str]:
         "",
         (
             f"To restore a table costs {PRICES['dynamodb_restore_per_gb']:.2f} a gigabyte;"
-            " [the procedure](operating.md#restore) restores twice, and holds a backup meanwhile."
+            " [the procedure](operating.md#restore) restores twice, and keeps a backup in between."
         ),
         "",
     ]

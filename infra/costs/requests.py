@@ -9,34 +9,34 @@ from dataclasses import dataclass
 from infra.costs.prices import GB, MILLION, PRICES
 
 API_GB, AUTHORIZER_GB, STREAM_GB = 1.0, 0.5, 0.5
-"""As `.chalice/config.json` has them for prod; the functions of each minute and hour have what the stream's has."""
+"""The memory in `.chalice/config.json` for prod; the scheduled functions have the same as the stream's."""
 WARM_S, AUTHORIZER_S = 0.012, 0.012
-"""Assumed duration of a warm request in Lambda: most of it waits for DynamoDB."""
+"""Assumed duration of a warm invocation; most of it is spent waiting for DynamoDB."""
 RATE_LIMIT = 2_000
-"""What the stage lets through to all callers together, in requests a second."""
+"""The stage's throttle, in requests a second for all callers together."""
 METRICS = 19
-"""How many names of metrics there are."""
+"""The number of custom metrics."""
 TRACED = 0.05
 """X-Ray's default rule records the first request of each second and this share of the others."""
 
 ACCESS_BYTES = 230
 """One line of the gateway's access log."""
 GATEWAY_BYTES = 230
-"""What API Gateway adds to the headers of an answer: its date, its request ids, its trace id."""
+"""The headers that API Gateway adds to a response: date, request ids, trace id."""
 REQUEST_ID = "295eb08a-3f80-4275-9db3-03ce9c5b6973"
 PLATFORM_LINES = (
     f"START RequestId: {REQUEST_ID} Version: $LATEST\nEND RequestId: {REQUEST_ID}\nREPORT RequestId: {REQUEST_ID}\t"
     "Duration: 12.34 ms\tBilled Duration: 13 ms\tMemory Size: 1024 MB\tMax Memory Used: 112 MB\t\n"
 )
-"""What Lambda itself logs of each invocation."""
+"""Lambda's own log lines for each invocation."""
 TRACE_FIELD = ',"xray_trace_id":"1-61c05620-bd862e3fe1be46a994272793"'
-"""What a line of ours has in Lambda, and not where it is measured."""
+"""A field that our log lines have in Lambda only."""
 INVOCATION_BYTES = len(PLATFORM_LINES) + len(TRACE_FIELD)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """One kind of traffic: what one request of it makes happen, on average."""
+    """One kind of traffic: the average consumption of one request."""
 
     name: str
     invocations: float = 0
@@ -46,27 +46,27 @@ class Shape:
     line_bytes: float = 0
     """The functions' own log lines."""
     answer_bytes: float = 0
-    """Headers and body, without what the gateway adds."""
+    """Headers and body, without the headers that API Gateway adds."""
     billed: bool = True
     """Whether API Gateway charges for the request."""
     is_request: bool = True
-    """Whether it comes through the gateway at all."""
+    """Whether it passes API Gateway."""
     traced: float = TRACED
-    """The share that X-Ray records: more than its default where fewer than some hundreds come in a second."""
+    """The share that X-Ray records: above the default at less than some hundred requests a second."""
 
     @property
     def logged_bytes(self) -> float:
-        """Return all that is logged: the functions' lines, Lambda's, the gateway's."""
+        """Return the size of all log lines: the functions', Lambda's and API Gateway's."""
         return self.line_bytes + self.invocations * INVOCATION_BYTES + self.is_request * ACCESS_BYTES
 
     @property
     def sent_bytes(self) -> float:
-        """Return what leaves for the internet."""
+        """Return the bytes transferred to the internet."""
         return self.answer_bytes + self.is_request * GATEWAY_BYTES
 
 
 BUSY = Shape(
-    name="one key, busy: its verdict is cached",
+    name="one busy key: the authorizer's policy is cached",
     invocations=1,
     gb_seconds=API_GB * WARM_S,
     write_units=1,
@@ -76,7 +76,7 @@ BUSY = Shape(
 SHAPES = {
     "busy": BUSY,
     "many": Shape(
-        name="many keys, each seen once in 5 minutes: every request asks the authorizer, too",
+        name="many keys, each used once in 5 minutes: every request invokes the authorizer",
         invocations=2,
         gb_seconds=API_GB * WARM_S + AUTHORIZER_GB * AUTHORIZER_S,
         write_units=1,
@@ -85,14 +85,14 @@ SHAPES = {
         answer_bytes=931,
     ),
     "limited": Shape(
-        name="over the limit: refused from memory",
+        name="over the limit: rejected from the local cache",
         invocations=1,
         gb_seconds=API_GB * 0.002,
         line_bytes=570,
         answer_bytes=654,
     ),
     "random": Shape(
-        name="random well-formed keys: the authorizer runs and reads; the gateway charges nothing for whom it refuses",
+        name="random well-formed keys: the authorizer runs and reads; API Gateway doesn't charge for rejected requests",
         invocations=1,
         gb_seconds=AUTHORIZER_GB * AUTHORIZER_S,
         read_units=1,
@@ -101,11 +101,11 @@ SHAPES = {
         billed=False,
     ),
     "no_key": Shape(
-        name="no key: refused by the gateway, which charges nothing for it",
+        name="no key: rejected by API Gateway, free of charge",
         answer_bytes=834,
         billed=False,
     ),
-    "unknown": Shape(name="an unknown path: answered by the gateway, which charges for it", answer_bytes=703),
+    "unknown": Shape(name="an unknown path: answered and charged by API Gateway", answer_bytes=703),
     "refresh": Shape(
         name="refresh of an OAuth token",
         invocations=1,
@@ -116,7 +116,7 @@ SHAPES = {
         answer_bytes=1_002,
     ),
     "client": Shape(
-        name="client credentials: a token for a program",
+        name="an OAuth client credentials request",
         invocations=1,
         gb_seconds=API_GB * 0.02,
         write_units=3,
@@ -125,7 +125,7 @@ SHAPES = {
         answer_bytes=941,
     ),
     "webhook": Shape(
-        name="a webhook's delivery, which arrives at the first try; the receiver takes 200 ms",
+        name="a webhook delivery that succeeds at the first attempt, in 200 ms",
         invocations=1,
         gb_seconds=STREAM_GB * 0.25,
         write_units=9,
@@ -136,17 +136,17 @@ SHAPES = {
     ),
 }
 FLOODS = ("random", "no_key", "unknown", "limited")
-"""What strangers can send without end, by the names above."""
+"""Requests that anonymous callers can send without a limit."""
 
 
 def traced_at(rate: float) -> float:
-    """Return the share of so many requests a second that X-Ray records."""
+    """Return the share that X-Ray records at a rate of requests a second."""
     first = min(1, 1 / rate)
     return first + TRACED * (1 - first)
 
 
 def per_million(shape: Shape) -> dict[str, float]:
-    """Return what a million requests of a shape cost, by service."""
+    """Return the cost of a million requests, by service."""
     return {
         "gateway": PRICES["api_gateway_per_million"] * (shape.is_request and shape.billed),
         "Lambda": PRICES["lambda_per_million"] * shape.invocations

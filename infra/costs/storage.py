@@ -7,7 +7,7 @@ from infra.costs.prices import GB, MILLION, PRICES
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """How many bytes one of something takes, as DynamoDB counts them, in tables and in their indexes."""
+    """The size of one record, as DynamoDB counts it, in tables and in their indexes."""
 
     name: str
     tables: tuple[str, ...]
@@ -17,13 +17,13 @@ class Stored:
 
     @property
     def storage(self) -> float:
-        """Return what a million of them cost in a month."""
+        """Return the monthly storage cost of a million records."""
         price: float = PRICES["dynamodb_per_gb_month"]
         return price * (self.table_bytes + self.index_bytes) * MILLION / GB
 
     @property
     def recovery(self) -> float:
-        """Return what their point-in-time recovery costs in a month; indexes aren't charged."""
+        """Return the monthly cost of their point-in-time recovery; indexes aren't charged."""
         price: float = PRICES["dynamodb_recovery_per_gb_month"]
         return price * self.table_bytes * MILLION / GB * self.is_recoverable
 
@@ -32,24 +32,22 @@ STORED = {
     "account": Stored("accounts", ("accounts", "emails"), 420, 490),
     "key": Stored("API keys", ("credentials",), 330, 330),
     "grant": Stored(
-        "allowed applications: consent, grant, code and first tokens",
+        "authorized applications: consent, grant, code and first tokens",
         ("consents", "grants", "tickets", "credentials"),
         1_700,
         1_060,
     ),
     "refresh": Stored(
-        "refreshes: an access token, kept for 30 days past its end, and the refresh token before, kept until its grant"
+        "refreshes: an access token, kept for 30 days after its expiry, and the old refresh token, kept until the grant"
         " ends",
         ("tickets", "credentials"),
         980,
         397,
     ),
-    "client": Stored(
-        "access tokens of client credentials, kept for 30 days past their end", ("credentials",), 365, 365
-    ),
+    "client": Stored("client credentials tokens, kept for 30 days after their expiry", ("credentials",), 365, 365),
     "event": Stored("events, kept for 90 days", ("events",), 266),
-    "delivery": Stored("deliveries of webhooks, kept for 90 days", ("deliveries",), 562),
+    "delivery": Stored("webhook deliveries, kept for 90 days", ("deliveries",), 562),
     "hour": Stored(
-        "counters: the hours in which an account or a visitor called", ("windows",), 208, is_recoverable=False
+        "counters: hours in which an account or a client address sent requests", ("windows",), 208, is_recoverable=False
     ),
 }

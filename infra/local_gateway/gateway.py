@@ -67,7 +67,7 @@ class Gateway:
             self._authorize(event)
             response = lambda_response(self.app(event, LambdaContext("latchkey-local", request_id)))
         except _RouteNotFoundError:
-            status, fixed, text = gateway.rendered_nothing(headers, STAGE)
+            status, fixed, text = gateway.render_not_found(headers, STAGE)
             response = Response(status, list(fixed.items()), text.encode())
         except GatewayError as error:
             response = error_response(error)
@@ -90,7 +90,7 @@ class Gateway:
         except ValueError:
             match = None
         if match is None or (method != "OPTIONS" and method not in self.app.routes[match.route]):
-            if match is None or gateway.answers_people(match.route, self.app.routes[match.route]):
+            if match is None or gateway.sends_page(match.route, self.app.routes[match.route]):
                 raise _RouteNotFoundError
             authorized = any(name.lower() == "authorization" for name, _ in headers)
             kind = "INVALID_SIGNATURE" if authorized else "MISSING_AUTHENTICATION_TOKEN"

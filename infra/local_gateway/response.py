@@ -42,7 +42,7 @@ class GatewayError(Exception):
 
 def error_response(error: GatewayError) -> Response:
     """Return the gateway response to an error."""
-    status, fixed, text = gateway.rendered(
+    status, fixed, text = gateway.render(
         error.kind, status=error.status, context=error.context, own_message=error.message
     )
     return Response(status, list(fixed.items()), text.encode())

@@ -32,7 +32,7 @@ def check(run: Run, account: Account) -> None:
 def refused_by_gateway(error: errors.LatchkeyError) -> Response:
     """Return the answer that the gateway makes of the authorizer's refusal."""
     context = {REFUSAL: error.error, EXPLANATION: error.message}
-    status, headers, body = gateway.rendered("ACCESS_DENIED", status=403, context=context, own_message="")
+    status, headers, body = gateway.render("ACCESS_DENIED", status=403, context=context, own_message="")
     return Response(status, list(headers.items()), body.encode())
 
 

@@ -60,7 +60,7 @@ def test_of_two_responses_of_one_status_a_mock_keeps_one() -> None:
     """As in API Gateway, which knows the response of an integration by its status."""
     json, page = (gateway_pages.response("404", {}, {"text/html": text}) for text in ("{}", "<html>"))
     integration = {"responses": {"406": page, "default": json}}
-    assert gateway_pages.rendered(integration, [("Accept", "text/html")], "api") == (404, {}, "{}")
+    assert gateway_pages.render(integration, [("Accept", "text/html")], "api") == (404, {}, "{}")
 
 
 def test_head_of_a_path_that_there_is_not_has_no_body(latchkey: TestApp) -> None:

@@ -39,12 +39,12 @@ def test_port_that_is_none_is_refused(tree: Tree, port: str) -> None:
 
 @pytest.mark.parametrize("where", exhaustive.after(1, ["on another port", "on its port"]))
 def test_second_run_is_refused_and_leaves_the_first_alone(tree: Tree, where: str) -> None:
-    """It says where Latchkey runs already; the first serves on, with its database and the operator's commands."""
+    """It says where Latchkey already runs; the first serves on, with its database and the operator's commands."""
     first = tree.start()
     if where == "on another port":
         tree.port = find_free_port()
     printed = tree.refused_start()
-    assert f"Latchkey runs already at {first.url}" in printed
+    assert f"Latchkey already runs at {first.url}" in printed
     assert "LATCHKEY_BRNAD is no setting" in tree.refused_start(LATCHKEY_BRNAD="x")
     assert "Traceback" not in printed
     assert len(tree.engines()) == 1
@@ -56,5 +56,5 @@ def test_second_run_is_refused_and_leaves_the_first_alone(tree: Tree, where: str
 def test_second_run_is_refused_while_the_first_starts(tree: Tree) -> None:
     """Before it serves, too, when its port says nothing of it yet."""
     tree.start(until="Created")
-    assert "Latchkey runs already" in tree.refused_start()
+    assert "Latchkey already runs" in tree.refused_start()
     assert len(tree.engines()) == 1
