@@ -1,6 +1,6 @@
-"""The public contract as anybody meets it: each answer beside that of the local stand-in to the same request.
+"""The public contract without an account: each response is compared with the local gateway's to the same request.
 
-Nothing here needs an account: these answers are the gateway's own, or the authorizer's refusals.
+These are gateway responses, and the authorizer's denials.
 """
 
 from collections.abc import Iterator, Mapping
@@ -23,14 +23,14 @@ ANSWERED = (
     *(("GET", path) for path in ("/.well-known/oauth-authorization-server", "/oauth/authorize", KNOWN)),
     *(("POST", path) for path in ("/oauth/token", "/oauth/register", "/login", "/v1/leaks")),
 )
-"""One of each kind of answer, refusals included."""
+"""One request for each kind of response, rejections included."""
 HEALTHY = b'{"status":"ok"}'
 ORIGIN = {"Origin": "https://app.example.com"}
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One request, and what it shows."""
+    """One request, and the name of its check."""
 
     check: str
     method: str
@@ -40,8 +40,8 @@ class Asked:
 
 
 def check(run: Run) -> None:
-    """Compare every answer that needs no account."""
-    gateway = stand_in()
+    """Compare every response that needs no account."""
+    gateway = local_gateway()
     for asked in (*_refusals(), *_unknown_paths(), *_preflights()):
         _compare(run, gateway, asked)
     for asked in _odd_methods(_well_formed()):
@@ -56,7 +56,7 @@ def check(run: Run) -> None:
 
 
 def _compare(run: Run, gateway: Gateway, asked: Asked) -> Response | None:
-    """Compare one answer and return it; None where there was none."""
+    """Compare one response and return it, None without one."""
     with run.noted(asked.check):
         came = run.call(asked.method, asked.path, "", asked.headers, asked.body)
         expected = gateway.handle(asked.method, asked.path, asked.headers.items(), asked.body)
@@ -66,21 +66,21 @@ def _compare(run: Run, gateway: Gateway, asked: Asked) -> Response | None:
 
 
 def say_kind(run: Run, check: str, came: Response) -> None:
-    """Say how a deployed gateway answered a method that a path doesn't take; AWS documents only part of it."""
+    """Record API Gateway's response to a method that a path doesn't have; AWS documents it only in part."""
     if run.target.is_deployed:
         kind = came.header("x-amzn-ErrorType")
         run.outcomes.seen(check, f"answered {came.status}, {f'x-amzn-ErrorType {kind}' if kind else 'no error type'}")
 
 
-def stand_in() -> Gateway:
-    """Return the local stand-in before the app: what it says without a database is what is expected."""
+def local_gateway() -> Gateway:
+    """Return the local gateway, whose responses without a database are the expected ones."""
     from app import app
 
     return Gateway(app)
 
 
 def of_head(run: Run, path: str, key: str = "") -> list[str]:
-    """Return how the answer to HEAD differs from that to GET, apart from what each request counts."""
+    """Return how the response to HEAD differs from that to GET, apart from the counted limits."""
     got, head = run.call("GET", path, key), run.call("HEAD", path, key)
     expected = {name: compare.ANY if _is_counted(name) else value for name, value in got.headers}
     ours = {name: value for name, value in expected.items() if compare.is_ours(name) or name.lower() == "content-type"}
@@ -92,7 +92,7 @@ def of_head(run: Run, path: str, key: str = "") -> list[str]:
 
 
 def _without_limits(run: Run) -> list[str]:
-    """Return which limit headers are missing of answers of every kind: pages, files, documents, OAuth."""
+    """Return the limit headers missing from responses of every kind: pages, files, documents, OAuth."""
     wanted = dict.fromkeys(limit_headers.NOBODY, compare.NUMBER)
     found = []
     for method, path in ANSWERED:
@@ -139,7 +139,7 @@ def _odd_methods(key: str) -> Iterator[Asked]:
 
 
 def _of_unknown_key(run: Run, gateway: Gateway) -> list[str]:
-    """Compare with what a malformed key gets: the two must look alike."""
+    """Compare with the response to a malformed key: the two must be indistinguishable."""
     malformed = gateway.handle("GET", KNOWN, [("Authorization", "Bearer x")])
     return compare.differences(malformed, run.call("GET", KNOWN, _well_formed()))
 

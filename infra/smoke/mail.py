@@ -1,4 +1,4 @@
-"""Whether mail leaves: what the stage is set to, and what SES says of its sender and of the account's sandbox."""
+"""Check that emails can be sent: the stage's setting, and SES's status of its sender and of the sandbox."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ CHECK = "mail"
 
 
 def check(run: Run) -> None:
-    """Say what is seen. Nothing is sent."""
+    """Record the status. Nothing is sent."""
     sender = run.target.settings.mail_from
     if not run.target.stage:
         run.outcomes.left_out(CHECK, "an address alone doesn't tell: STAGE= does")
@@ -26,7 +26,7 @@ def check(run: Run) -> None:
 
 
 def look(run: Run, client: Any, sender: str) -> None:
-    """Say what SES says of an account and of a sender."""
+    """Record SES's status of an account and of a sender."""
     told = client.get_account()
     in_sandbox = "out of" if told.get("ProductionAccessEnabled") else "in"
     run.outcomes.seen(CHECK, f"the account is {in_sandbox} SES's sandbox in this region")
@@ -37,7 +37,7 @@ def look(run: Run, client: Any, sender: str) -> None:
 
 
 def identities(sender: str) -> list[str]:
-    """Return the names by which SES may have verified a sender: its address, its domain, and those above that."""
+    """Return the identities that SES may have verified for a sender: its address, its domain, and parent domains."""
     address = template.address(sender)
     labels = address.rpartition("@")[2].split(".")
     return [address, *(".".join(labels[at:]) for at in range(len(labels) - 1))]

@@ -26,7 +26,7 @@ class Client:
     secret: str = field(repr=False)
 
     def code(self, verifier: str) -> str:
-        """Return a code that the account's user consents to, in a browser."""
+        """Return an authorization code after the user's consent in a browser."""
         state = secrets.token_urlsafe(12)
         asked = {
             "client_id": self.id,
@@ -50,12 +50,12 @@ class Client:
         return self.post(TOKEN, sent | {"redirect_uri": REDIRECT_URI})
 
     def post(self, path: str, sent: dict[str, str]) -> Response:
-        """Send a form of the application, with its own secret."""
+        """Send a form with the application's credentials."""
         body = urlencode(sent | {"client_id": self.id, "client_secret": self.secret}).encode()
         return self.run.call("POST", path, headers={"Content-Type": "application/x-www-form-urlencoded"}, body=body)
 
     def tokens(self, what: str, answer: Response) -> dict[str, Any]:
-        """Return the tokens of an answer, which are shown to nobody."""
+        """Return the tokens of a response, which are redacted from now on."""
         made: dict[str, Any] = expect(200, what, answer).json()
         for name in ("access_token", "refresh_token"):
             self.run.hide(made[name])
@@ -63,7 +63,7 @@ class Client:
 
 
 def check(run: Run, account: Account) -> None:
-    """Go through the flow as an application would."""
+    """Run the flow as an application would."""
     client, verifier = _registered(run, account), secrets.token_urlsafe(32)
     wrong = client.exchange(client.code(verifier), secrets.token_urlsafe(32))
     _expect_refusal(run, "a code with another verifier is refused (RFC 7636)", wrong)

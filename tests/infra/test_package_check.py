@@ -97,5 +97,5 @@ def test_wheel_that_chalice_only_warns_of_ends_the_command(tmp_path: Path) -> No
         _architecture="arm64",
         _get_requirements_filename=lambda folder: f"{folder}/requirements.txt",
     )
-    with pytest.raises(click.ClickException, match=r"no wheel of cffi==2\.0 came"):
+    with pytest.raises(click.ClickException, match=r"there was no wheel of cffi==2\.0"):
         packaging._install_dependencies(packager, str(tmp_path), "python3.13", tmp_path)
