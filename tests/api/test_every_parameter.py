@@ -91,7 +91,7 @@ class Sweep:
         account = Account(self.there.admin.id)
         account.update(actions=[Account.password_hash.set(CHEAP)], condition=Account.listed.exists())
         self.there.console.cookies = log_in_as(self.latchkey, Account.get(account.id)).cookies
-        self.csrf = dict(self.there.console.open("/settings/account").read.forms[0].fields)["csrf"]
+        self.csrf = dict(self.there.console.open("/settings/account").content.forms[0].fields)["csrf"]
 
     def target(self, route: str, **spoilt: str) -> str:
         """Return a path with ids of things that there are, but for what is spoilt."""

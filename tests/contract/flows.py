@@ -70,7 +70,7 @@ class Flow:
             case ["challenge"]:
                 self.client.proof = PKCE
             case ["logged", "in"]:
-                form = self.person.asked(self.client).read.forms[-1]
+                form = self.person.asked(self.client).content.forms[-1]
                 self.names["csrf"] = dict(form.fields)["csrf"]
             case ["consent", *scopes]:
                 self.person.allows(self.client, scope=" ".join(scopes))

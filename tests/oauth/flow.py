@@ -162,7 +162,7 @@ class Person(ConsoleClient):
         **fields: str,
     ) -> Page:
         """Press a button of a consent page; the headers `sent` go beside those of any form."""
-        (form,) = [form for form in page.read.forms if form.action.startswith("/oauth/authorize?")]
+        (form,) = [form for form in page.content.forms if form.action.startswith("/oauth/authorize?")]
         filled = dict(form.fields) | {"decision": decision} | fields
         headers = {"Content-Type": FORM} | ({"Origin": self.origin if origin == "own" else origin} if origin else {})
         return self._exchanged("POST", form.action, headers | dict(sent or {}), urlencode(filled).encode())

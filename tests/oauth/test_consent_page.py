@@ -83,7 +83,7 @@ def test_forms_on_the_way_to_a_client_may_lead_anywhere(latchkey: TestApp, uri: 
         policy = str(page.answer.header("Content-Security-Policy"))
         assert "form-action" not in policy
         assert policy.startswith("default-src 'none';")
-        assert {form.action.partition("?")[0] for form in page.read.forms} <= {
+        assert {form.action.partition("?")[0] for form in page.content.forms} <= {
             "/login",
             "/logout",
             "/signup",
@@ -116,7 +116,7 @@ def test_consent_from_elsewhere_is_forged(latchkey: TestApp, ada: Person, app: A
     """Another site's form, one without this browser's token, or with another session's, decides nothing."""
     page = ada.asked(app)
     eve = someone(latchkey, "Eve")
-    token = dict(eve.asked(app).read.forms[-1].fields)["csrf"]
+    token = dict(eve.asked(app).content.forms[-1].fields)["csrf"]
     forged = [
         ada.decides(page, origin="https://evil.example"),
         ada.decides(page, origin="null"),

@@ -1,4 +1,4 @@
-"""What is sent to DynamoDB, and what happens between two calls of a request: races in one process, without threads."""
+"""Interleaving of DynamoDB calls: record them, and run something between two of them. Races without threads."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -11,7 +11,7 @@ from chalicelib.limits.counter_items import TABLE
 
 @contextmanager
 def record_calls() -> Iterator[list[tuple[str, dynamodb.Json]]]:
-    """Collect the operations that are sent in a `with` block, each with its request."""
+    """Record the operations of a `with` block, each with its request."""
     calls: list[tuple[str, dynamodb.Json]] = []
     send = dynamodb.sender()
 
@@ -25,7 +25,7 @@ def record_calls() -> Iterator[list[tuple[str, dynamodb.Json]]]:
 
 @contextmanager
 def run_before(operation: str, happens: Callable[[], object], *, times: int = 1) -> Iterator[None]:
-    """Let something happen just before the first calls of an operation are sent, and so after what they rely on."""
+    """Run something right before the first calls of an operation are sent, and so after the reads that they rely on."""
     send, left = dynamodb.sender(), times
 
     def interrupted(name: str, request: dynamodb.Json) -> dynamodb.Json:
@@ -42,7 +42,7 @@ def run_before(operation: str, happens: Callable[[], object], *, times: int = 1)
 
 @contextmanager
 def run_after(operation: str, happens: Callable[[], object], *, times: int = 1) -> Iterator[None]:
-    """Let something happen right after the first calls of an operation, also where they are refused."""
+    """Run something right after the first calls of an operation, also when they fail."""
     send, left = dynamodb.sender(), times
 
     def followed(name: str, request: dynamodb.Json) -> dynamodb.Json:
@@ -61,7 +61,7 @@ def run_after(operation: str, happens: Callable[[], object], *, times: int = 1) 
 
 @contextmanager
 def fail_calls(operation: str, table: str = "") -> Iterator[None]:
-    """Let calls of an operation, on one table where that is named, fail for a reason that is no refusal."""
+    """Fail the calls of an operation, optionally on one table, with an error other than a failed condition."""
     send, named = dynamodb.sender(), settings.current().table(table)
 
     def losing(name: str, request: dynamodb.Json) -> dynamodb.Json:
@@ -74,13 +74,13 @@ def fail_calls(operation: str, table: str = "") -> Iterator[None]:
 
 
 def fail_marks() -> AbstractContextManager[None]:
-    """Let no change be marked: the counters take no write."""
+    """Fail all stale marks: the counters table rejects writes."""
     return fail_calls("UpdateItem", TABLE)
 
 
 @contextmanager
 def cancel_transactions(table: str, item: dynamodb.Json) -> Iterator[list[tuple[str, dynamodb.Json]]]:
-    """Let every transaction be refused for its update of a table, whose item is shown as one that holds nothing up."""
+    """Cancel every transaction by the condition of its update of a table; return `item` as the current item."""
     calls: list[tuple[str, dynamodb.Json]] = []
     send, named = dynamodb.sender(), settings.current().table(table)
 

@@ -1,13 +1,13 @@
-"""Servers in tests, on a machine that may be busy: how many may knock at one, and how long the engine is waited for."""
+"""A threaded server with a longer accept queue, and the timeout of the local engine, for busy machines."""
 
 from http.server import ThreadingHTTPServer
 
 ENGINE_TIMEOUT_S = 60
-"""A call that is given up and sent twice would count twice."""
+"""Long, because a call that is retried after a timeout counts twice."""
 
 
 class ThreadedServer(ThreadingHTTPServer):
-    """One thread for each connection, and room for those that come at the same time."""
+    """A thread for each connection, and a queue for simultaneous connections."""
 
     request_queue_size = 128
-    """With the usual five a connection that finds no place among those that wait is made a second later."""
+    """With the default of five, a connection that finds the queue full is retried a second later."""

@@ -1,4 +1,4 @@
-"""A receiver of webhooks on this machine: answers as it is told to, and keeps what it was sent."""
+"""A webhook receiver on this machine, with configurable responses, which records the requests."""
 
 import threading
 import time
@@ -11,7 +11,7 @@ from typing import Any
 from tests.support.threaded_server import ThreadedServer
 
 PUBLIC_URL = "http://127.0.0.1:8000"
-"""The URL of a local run: only there may a receiver be on the same machine."""
+"""The URL of a local run, which alone may send to a receiver on the same machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +24,13 @@ class ReceivedRequest:
 
     @property
     def id(self) -> str:
-        """Return which message it is."""
+        """Return the message id."""
         return self.headers["webhook-id"]
 
 
 @dataclass
 class Receiver:
-    """What came, and what is answered: each status of `statuses` once, then the last for ever."""
+    """The received requests, and the responses: each of `statuses` once, then the last one forever."""
 
     url: str
     statuses: list[int] = field(default_factory=lambda: [204])
@@ -38,29 +38,29 @@ class Receiver:
     headers: dict[str, str] = field(default_factory=dict)
     received: list[ReceivedRequest] = field(default_factory=list)
     failures_first: int = 0
-    """How often it answers each message with 503 before it answers as told."""
+    """How often each message gets a 503 first."""
     delay_s: float = 0
-    """How long it takes to answer."""
+    """The delay before a response."""
     get_paths: list[str] = field(default_factory=list)
-    """The paths that were asked for by GET."""
+    """The paths of GET requests."""
     may_respond: threading.Event = field(default_factory=threading.Event)
-    """Set, unless the receiver is to take its time."""
+    """Clear it to hold back responses."""
 
     def status(self, message_id: str) -> int:
-        """Return what is answered to a message that has just come."""
+        """Return the status of the response to a message that was just received."""
         if self.ids.count(message_id) <= self.failures_first:
             return 503
         return self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0]
 
     @property
     def ids(self) -> list[str]:
-        """Return the ids of the messages in the order in which they came."""
+        """Return the message ids in the order of arrival."""
         return [each.id for each in self.received]
 
 
 @contextmanager
 def run_receiver() -> Iterator[Receiver]:
-    """Listen for the length of a `with` block."""
+    """Run a receiver for the duration of a `with` block."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:

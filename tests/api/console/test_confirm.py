@@ -76,10 +76,10 @@ def test_it_asks_first(latchkey: TestApp, what: str) -> None:
     page = console.open(offered)
     assert asked in page.urls
     path = asked.partition("?")[0]
-    assert [form for form in page.read.forms if form.action in (path, offered) and form.method == "post"] == []
+    assert [form for form in page.content.forms if form.action in (path, offered) and form.method == "post"] == []
     question = console.open(asked)
     assert question.status == 200
-    (form,) = [form for form in question.read.forms if form.action != "/logout"]
+    (form,) = [form for form in question.content.forms if form.action != "/logout"]
     assert (form.method, form.action in (path, "/settings/connected")) == ("post", True)
     assert f">{button}</button>" in question.html
     assert offered in question.urls

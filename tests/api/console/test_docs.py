@@ -52,7 +52,7 @@ def test_key_can_not_reach_a_url(latchkey: TestApp) -> None:
 def test_only_what_a_key_is_enough_for_can_be_tried(latchkey: TestApp) -> None:
     """What has to be signed, and what OAuth's clients send, can't be sent from a page."""
     page = ConsoleClient(latchkey).open("/docs")
-    tried = [form.action for form in page.read.forms]
+    tried = [form.action for form in page.content.forms]
     assert 'data-path="/v1/keys"' in page.html
     assert 'data-path="/v1/leaks"' not in page.html
     assert 'data-path="/oauth/token"' not in page.html

@@ -118,7 +118,7 @@ def test_someone_elses_key_reads_like_one_that_never_was(latchkey: TestApp) -> N
     theirs = latchkey.key(new_account(name="Eve")).key.id
     unknown = f"{theirs[:-12]}{'0' * 12}"
     console = log_in_as(latchkey, new_account())
-    csrf = dict(console.open("/settings/account").read.forms[0].fields)["csrf"]
+    csrf = dict(console.open("/settings/account").content.forms[0].fields)["csrf"]
     for deed in ("", "/revoke"):
         pages = [console.open(f"/settings/keys/{key_id}{deed}") for key_id in (theirs, unknown)]
         assert [page.status for page in pages] == [404, 404]

@@ -23,14 +23,14 @@ PAYLOADS = (
 
 def tags(page: Page) -> Counter[str]:
     """Count the elements of a page."""
-    return Counter(page.read.tags)
+    return Counter(page.content.tags)
 
 
 def assert_harmless(page: Page, payload: str) -> None:
     """Check that nothing of a payload became a part of the page."""
     assert payload not in page.html or not re.search(r"[<>\"'&]", payload)
-    assert "img" not in page.read.tags
-    assert [name for name in page.read.attributes if name.startswith("on")] == []
+    assert "img" not in page.content.tags
+    assert [name for name in page.content.attributes if name.startswith("on")] == []
     assert "1337" not in page.html
 
 

@@ -49,7 +49,7 @@ def everything() -> str:
 
 def token(console: ConsoleClient, on: str) -> str:
     """Return the token of the forms on a page."""
-    return dict(console.open(on).read.forms[0].fields)["csrf"]
+    return dict(console.open(on).content.forms[0].fields)["csrf"]
 
 
 def test_form_without_this_browsers_token_is_refused(latchkey: TestApp) -> None:

@@ -92,7 +92,7 @@ def test_no_page_needs_what_the_policy_forbids(latchkey: TestApp) -> None:
     for route in SHOWN:
         latchkey.clock.forward(1)
         page = somewhere.console.open(somewhere.path(route))
-        assert not [name for name in page.read.attributes if name == "style" or name.startswith("on")], page.target
+        assert not [name for name in page.content.attributes if name == "style" or name.startswith("on")], page.target
         assert not re.search(r"<style|javascript:|data:", page.html), page.target
         assert set(re.findall(r"<script[^>]*>(.*?)</script>", page.html, re.DOTALL)) <= {""}, page.target
         assert [url for url in page.urls if not url.startswith(("/", "#"))] == [], page.target

@@ -247,7 +247,7 @@ def test_key_is_revoked_after_a_question(latchkey: TestApp) -> None:
     assert error_of(latchkey.call("GET", "/v1/users/me", key.secret)) == (401, "invalid_api_key")
     assert latchkey.call("GET", "/v1/users/me", other.secret).status == 200
     assert states(console) == [("Test", "Live"), ("Test", "Revoked")]
-    assert not [form for form in console.open(path).read.forms if "settings/keys" in form.action]
+    assert not [form for form in console.open(path).content.forms if "settings/keys" in form.action]
 
 
 def test_keys_are_listed_newest_first_and_ended_ones_below(latchkey: TestApp) -> None:

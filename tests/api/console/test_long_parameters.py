@@ -27,7 +27,7 @@ def test_id_that_no_application_can_have_is_not_found(admin: ConsoleClient, path
 
 def test_application_that_cant_be_is_not_ended(admin: ConsoleClient) -> None:
     """The form that ends one is answered in words."""
-    csrf = dict(admin.open("/settings/account").read.forms[0].fields)["csrf"]
+    csrf = dict(admin.open("/settings/account").content.forms[0].fields)["csrf"]
     for client_id in ("", LONG, "x" * 5_000):
         page = admin.send("/admin/applications/end", {"csrf": csrf, "client_id": client_id, "reason": "because"})
         assert page.status == 404, client_id[:20]
@@ -36,7 +36,7 @@ def test_application_that_cant_be_is_not_ended(admin: ConsoleClient) -> None:
 @pytest.mark.parametrize("fields", [{}, {"client_id": ""}, {"client_id": LONG}, {"client_id": "x" * 3_000}])
 def test_disconnecting_nothing_is_not_found(admin: ConsoleClient, fields: dict[str, str]) -> None:
     """Without an id, or with one that nothing can have, nothing is disconnected, and the page says so."""
-    csrf = dict(admin.open("/settings/account").read.forms[0].fields)["csrf"]
+    csrf = dict(admin.open("/settings/account").content.forms[0].fields)["csrf"]
     page = admin.send("/settings/connected", {"csrf": csrf, "password": PASSWORD, **fields})
     assert (page.status, "connected." in page.html) == (404, True)
 

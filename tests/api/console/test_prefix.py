@@ -64,7 +64,7 @@ def crawled(latchkey: TestApp, console: ConsoleClient, start: str = "/") -> dict
             continue
         if page.answer.header("Content-Type") != "text/html; charset=utf-8":
             continue
-        actions = {form.action for form in page.read.forms if form.method == "post"}
+        actions = {form.action for form in page.content.forms if form.method == "post"}
         for url in page.urls:
             if not url.startswith("#"):
                 path = console.local(url)

@@ -61,7 +61,7 @@ def test_stranger_who_signed_up_with_an_address_has_no_password_that_works(latch
     target = box.take_one().target
     owner = ConsoleClient(latchkey)
     shown = owner.open(target)
-    assert "password" in [name for form in shown.read.forms for name, _ in form.fields]
+    assert "password" in [name for form in shown.content.forms for name, _ in form.fields]
     page = owner.submit(target, name="Ada L", password=OTHER)
     assert (page.location, owner.session) == ("/login?done=verified-with-password", "")
     form = owner.follow(page)
