@@ -126,15 +126,15 @@ class Browser:
         return page.leads_to
 
     def _followed(self, method: str, url: str, headers: dict[str, str], body: bytes = b"") -> Page:
-        answer = self._exchanged(method, url, headers, body)
+        answer = self._exchange(method, url, headers, body)
         while location := answer.header("Location"):
             url = urljoin(url, location)
             if not url.startswith(f"{self.url}/"):
                 return Page(url, answer, leads_to=url)
-            answer = self._exchanged("GET", url, {})
+            answer = self._exchange("GET", url, {})
         return Page(url, answer, root=urlsplit(self.url).path)
 
-    def _exchanged(self, method: str, url: str, headers: dict[str, str], body: bytes = b"") -> Response:
+    def _exchange(self, method: str, url: str, headers: dict[str, str], body: bytes = b"") -> Response:
         if self.cookies:
             headers = headers | {"Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())}
         answer = call(method, url, headers, body, watch=self.watch)

@@ -1,4 +1,4 @@
-"""Fixtures of the tests on a real engine: dynoxide in memory, a fleet of processes, a line to it that fails."""
+"""Fixtures of the tests on a real engine: dynoxide in memory, a fleet of processes, a proxy with faults."""
 
 import io
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ _seconds = count(1)
 
 @pytest.fixture(scope="session")
 def url() -> Iterator[str]:
-    """An engine with the tables and nothing in them but what the tests of this session put there."""
+    """The URL of an engine with the tables, shared by all tests of the session."""
     running = engine.start(None, say=False)
     with pytest.MonkeyPatch.context() as environment, settings.in_use(settings.Settings(stage=STAGE)):
         environment.setenv("AWS_ENDPOINT_URL", running.url)
@@ -44,23 +44,23 @@ def fleet() -> Iterator[Fleet]:
 
 @pytest.fixture
 def proxy(url: str) -> Iterator[HoldingProxy]:
-    """The line between a house and the engine, which a test may make fail."""
-    laid = HoldingProxy(url)
-    yield laid
-    laid.close()
+    """The proxy between the app and the engine, which can hold and fail calls."""
+    running = HoldingProxy(url)
+    yield running
+    running.close()
 
 
 @pytest.fixture
 def logged() -> io.StringIO:
-    """What the house logged and counted."""
+    """The app's log lines and metrics."""
     return io.StringIO()
 
 
 @pytest.fixture
 def answers_within_s(request: pytest.FixtureRequest) -> int:
-    """How long the house waits for an answer: longer than any machine is busy, unless an answer is to stay away.
+    """The app's read timeout: long, unless the test withholds a response.
 
-    What gives up too early asks again and counts twice, and a call that is held back is to be sent once.
+    After a timeout a call is retried and counts twice, and a held call must be sent once.
     """
     callspec = getattr(request.node, "callspec", None)
     fault = callspec.params.get("fault") if callspec else None
@@ -71,15 +71,15 @@ def answers_within_s(request: pytest.FixtureRequest) -> int:
 def latchkey(
     proxy: HoldingProxy, logged: io.StringIO, answers_within_s: int, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[TestApp]:
-    """A house at the end of the line. Its clock stands still; chance is real, since the engine outlives the test."""
+    """An app behind the proxy, with a test clock. Its randomness is real, since the tests share the engine."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
     monkeypatch.setattr(dynamodb, "READ_TIMEOUT_S", answers_within_s)
     dynamodb.forget_connection()
-    moved = Clock()
-    with settings.in_use(settings.Settings(stage=STAGE, public_url=PUBLIC_URL)), clock.driven_by(moved):
+    test_clock = Clock()
+    with settings.in_use(settings.Settings(stage=STAGE, public_url=PUBLIC_URL)), clock.driven_by(test_clock):
         telemetry.write_to(logged)
         forget_process()
-        yield TestApp(moved)
+        yield TestApp(test_clock)
         forget_process()
     telemetry.write_to(None)
     dynamodb.forget_connection()

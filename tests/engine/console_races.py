@@ -12,24 +12,24 @@ PLACE, EVERYWHERE = "/settings/account/sessions", "/settings/account/log-out-eve
 OTHER_PASSWORDS = ("harmonica wolverine custard", "telescope marmalade ostrich")
 
 
-def sessions_write(operation: str) -> Callable[[Call], bool]:
-    """Return the rule that picks one kind of write on sessions."""
+def session_write(operation: str) -> Callable[[Call], bool]:
+    """Return a rule that matches one operation on sessions."""
     return lambda call: (call.operation, call.table) == (operation, "sessions")
 
 
-def making_a_key(call: Call) -> bool:
-    """Tell whether `call` stores a credential."""
+def stores_a_key(call: Call) -> bool:
+    """Return whether a call stores a credential."""
     items = call.body.get("TransactItems", [])
     return any(item.get("Put", {}).get("TableName", "").endswith("-credentials") for item in items)
 
 
-def statuses(pages: list[Page]) -> Counter[int]:
-    """Count what was answered."""
+def count_statuses(pages: list[Page]) -> Counter[int]:
+    """Count the statuses of pages."""
     return Counter(page.status for page in pages)
 
 
-def works(latchkey: TestApp, secret: str) -> bool:
-    """Tell whether a key is accepted by a gateway and a function that have never seen it."""
+def is_accepted(latchkey: TestApp, secret: str) -> bool:
+    """Return whether a key is accepted by a gateway and a function without cached state."""
     latchkey.forget()
     latchkey.gateway.cached.clear()
     return latchkey.call("GET", "/v1/users/me", secret).status == 200

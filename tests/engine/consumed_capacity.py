@@ -1,4 +1,4 @@
-"""What calls to DynamoDB consume and what items take, as billed: units by the engine, bytes by DynamoDB's rule."""
+"""Consumed capacity of DynamoDB calls, as the engine reports it, and item sizes, by DynamoDB's rules."""
 
 import io
 from collections.abc import Callable
@@ -13,13 +13,13 @@ from infra.local_gateway.response import Response
 READING = {"GetItem", "BatchGetItem", "Query", "Scan", "TransactGetItems"}
 WRITING = {"PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"}
 INDEX_ENTRY_BYTES = ITEM_BYTES = 100
-"""What DynamoDB adds to each item and to each entry of an index."""
+"""DynamoDB's overhead for each item and each index entry."""
 Item = dict[str, dict[str, Any]]
 
 
 @dataclass(slots=True)
 class Consumption:
-    """What something consumed, and what it logged and answered."""
+    """The consumed units, the log lines and the response of an operation."""
 
     write_units: float = 0
     read_units: float = 0
@@ -28,19 +28,19 @@ class Consumption:
 
     @property
     def line_bytes(self) -> int:
-        """Return the bytes of all its log lines."""
+        """Return the size of all log lines."""
         return sum(map(len, self.lines))
 
     @property
     def answer_bytes(self) -> int:
-        """Return the bytes of the answer's headers and body; 0 without one."""
+        """Return the size of the response's headers and body, 0 without one."""
         if self.answer is None:
             return 0
         return sum(len(name) + len(value) + 4 for name, value in self.answer.headers) + len(self.answer.body)
 
 
 def measure(act: Callable[[], object]) -> Consumption:
-    """Do something, and return what it took."""
+    """Run `act`, and return its consumption."""
     taken, logged, send = Consumption(), io.StringIO(), dynamodb.sender()
 
     def call(operation: str, request: dict[str, Any]) -> dict[str, Any]:
@@ -64,7 +64,7 @@ def measure(act: Callable[[], object]) -> Consumption:
 
 
 def stored_bytes(stage: str, of: tuple[str, ...]) -> tuple[int, int]:
-    """Return how many bytes some of a stage's tables take, and how many their indexes."""
+    """Return the size of some tables, and of their indexes."""
     in_tables = in_indexes = 0
     every = data.tables(stage)
     for name in (f"latchkey-{stage}-{table}" for table in of):
@@ -78,7 +78,7 @@ def stored_bytes(stage: str, of: tuple[str, ...]) -> tuple[int, int]:
 
 
 def _entry_bytes(item: Item, table_keys: set[str], index: dict[str, Any]) -> int:
-    """Return what an item takes in an index: nothing, where it lacks one of its keys."""
+    """Return an item's size in an index, 0 when it lacks one of the index's keys."""
     keys = {key["AttributeName"] for key in index["KeySchema"]}
     if not keys <= item.keys():
         return 0

@@ -1,4 +1,4 @@
-"""An account's counters as they lie in the engine, past everything that a process may remember of them."""
+"""An account's counters in the engine, without any process's cache."""
 
 from chalicelib.accounts.tables import Account
 from chalicelib.core import settings
@@ -8,18 +8,18 @@ from tests.support.harness import START_MS
 
 
 def read_item(account: Account) -> dynamodb.Json:
-    """Return an account's counters of the hour in which every test begins."""
+    """Return an account's counter item of the hour in which every test starts."""
     found: dynamodb.Json = dynamodb.call("GetItem", _where(account) | {"ConsistentRead": True})["Item"]
     return found
 
 
 def read_used(account: Account) -> int:
-    """Return what an account has used in this hour."""
+    """Return an account's used quota of this hour."""
     return counter_items.number(read_item(account), "used")
 
 
 def set_used(account: Account, count: int) -> None:
-    """Let an account have used so much in this hour."""
+    """Set an account's used quota of this hour."""
     dynamodb.call(
         "UpdateItem",
         _where(account)

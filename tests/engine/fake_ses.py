@@ -1,4 +1,4 @@
-"""A stand-in for Amazon SES on a socket: it takes every letter and keeps who it was for."""
+"""A fake Amazon SES on a socket: it accepts every email and records its recipients."""
 
 import json
 import threading
@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class FakeSes(ThreadingHTTPServer):
-    """It answers as SES does. `recipients` holds the recipients in the order of arrival."""
+    """A fake SES. `recipients` has the recipients in the order of arrival."""
 
     daemon_threads = True
 
@@ -26,8 +26,8 @@ class _Counter(BaseHTTPRequestHandler):
     server: FakeSes
 
     def do_POST(self) -> None:
-        letter = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.server.recipients += letter["Destination"]["ToAddresses"]
+        email = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.recipients += email["Destination"]["ToAddresses"]
         answer = b'{"MessageId": "1"}'
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
@@ -41,10 +41,10 @@ class _Counter(BaseHTTPRequestHandler):
 
 @contextmanager
 def run_fake_ses() -> Iterator[FakeSes]:
-    """Take letters for the length of a `with` block."""
-    with FakeSes() as office:
-        threading.Thread(target=office.serve_forever, args=(0.05,), daemon=True).start()
+    """Run a fake SES for the duration of a `with` block."""
+    with FakeSes() as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         try:
-            yield office
+            yield server
         finally:
-            office.shutdown()
+            server.shutdown()

@@ -1,7 +1,7 @@
-"""A line to the engine that fails as told: the faults of a real DynamoDB that no emulator shows, made on the wire.
+"""A proxy before the engine that injects faults of the real DynamoDB, which no emulator has.
 
-Each is what a caller would see of it: an error for an answer, a connection that breaks, or silence. A fault that comes
-`_AFTER` differs in this only: the engine has done the work, and nobody hears of it.
+A fault is an error response, a broken connection, or no response. With a fault named
+`_AFTER` the engine has processed the call, and the response is lost.
 """
 
 import http.client
@@ -23,20 +23,20 @@ _NAMESPACE = "com.amazonaws.dynamodb.v20120810#"
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call on its way to the engine."""
+    """One call to the engine."""
 
     operation: str
     body: dict[str, Any]
 
     @property
     def table(self) -> str:
-        """Return the table's name without its stage, "" for a call on several."""
+        """Return the table's name without its stage, "" for a call with several tables."""
         return str(self.body.get("TableName", "")).rpartition("-")[2]
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorResponse:
-    """The engine isn't asked; the caller gets this error."""
+    """An error response, without a call to the engine."""
 
     status: int
     code: str
@@ -44,16 +44,16 @@ class ErrorResponse:
 
 
 class ConnectionFault(Enum):
-    """The caller gets no answer."""
+    """A connection without a response."""
 
     DROPPED = auto()
-    """The connection breaks before the engine is asked."""
+    """The connection is closed before the engine gets the call."""
     DROPPED_AFTER = auto()
-    """The connection breaks when the engine has done it."""
+    """The connection is closed after the engine has processed the call."""
     SILENT = auto()
-    """Nothing happens, and nothing is said until the caller hangs up."""
+    """The engine doesn't get the call, and nothing is sent until the client disconnects."""
     SILENT_AFTER = auto()
-    """The engine has done it, and nothing is said until the caller hangs up."""
+    """The engine has processed the call, and nothing is sent until the client disconnects."""
 
 
 Fault = ErrorResponse | ConnectionFault
@@ -77,35 +77,35 @@ SERVICE_UNAVAILABLE = ErrorResponse(503, "ServiceUnavailable")
 
 
 def fault_id(fault: Fault) -> str:
-    """Return what the id of a test says of a fault."""
+    """Return a fault's name for the id of a test."""
     return fault.code if isinstance(fault, ErrorResponse) else fault.name.lower()
 
 
 def is_admission(call: Call) -> bool:
-    """Tell whether `call` is an admission's write."""
+    """Return whether a call is an admission's write."""
     return call.table == "windows" and "ADD used" in call.body.get("UpdateExpression", "")
 
 
 def is_stale_mark(call: Call) -> bool:
-    """Tell whether `call` sets a stale mark."""
+    """Return whether a call sets a stale mark."""
     return call.table == "windows" and "stale_at" in call.body.get("UpdateExpression", "")
 
 
 def is_transaction(call: Call) -> bool:
-    """Tell whether `call` is a transaction."""
+    """Return whether a call is a transaction."""
     return call.operation == "TransactWriteItems"
 
 
 def is_get_item(call: Call) -> bool:
-    """Tell whether `call` reads one item."""
+    """Return whether a call reads one item."""
     return call.operation == "GetItem"
 
 
 class FaultProxy:
-    """A proxy before the engine. `seen` holds every call in the order of arrival, those that were failed included."""
+    """A proxy before the engine. `seen` has every call in the order of arrival, failed ones included."""
 
     def __init__(self, engine_url: str) -> None:
-        """Listen on a port of its own, for the engine at `engine_url`."""
+        """Listen on a free port, for the engine at `engine_url`."""
         self.engine = urlsplit(engine_url).netloc
         self.seen: list[Call] = []
         self._decide: Callable[[Call], Fault | None] = lambda _: None
@@ -118,7 +118,7 @@ class FaultProxy:
         self._thread.start()
 
     def close(self) -> None:
-        """Stop listening and let go of everyone who still waits."""
+        """Stop listening and close waiting connections."""
         self._hung_up.set()
         self._server.shutdown()
         self._thread.join()
@@ -126,9 +126,9 @@ class FaultProxy:
 
     @contextmanager
     def fail(self, rule: Rule, fault: Fault, *, times: int | None = None) -> Iterator[list[Call]]:
-        """Fail what `rule` picks, at most `times` (None: each), within a `with` block; collects what was picked.
+        """Fail the calls of a `with` block that `rule` matches, at most `times` (None: all); yield the matched calls.
 
-        What `rule` picks beyond `times` passes, and is collected too.
+        Further matches are forwarded, and also yielded.
         """
         picked: list[Call] = []
 
@@ -143,7 +143,7 @@ class FaultProxy:
 
     @contextmanager
     def fail_by(self, decide: Callable[[Call], Fault | None]) -> Iterator[None]:
-        """Fail as `decide` says within a `with` block; it is asked about one call at a time."""
+        """Fail the calls of a `with` block as `decide` returns; it is called for one call at a time."""
         self._decide, before = decide, self._decide
         try:
             yield
@@ -151,13 +151,13 @@ class FaultProxy:
             self._decide = before
 
     def decide(self, call: Call) -> Fault | None:
-        """Return what shall happen to `call`."""
+        """Record a call and return its fault, None to forward it."""
         with self._lock:
             self.seen.append(call)
             return self._decide(call)
 
     def wait_for_hang_up(self, caller: socket.socket) -> None:
-        """Say nothing until the caller closes the connection, or the line is closed."""
+        """Send nothing until the client or the proxy closes the connection."""
         caller.settimeout(0.05)
         while not self._hung_up.is_set():
             try:
@@ -189,7 +189,7 @@ class _Handler(BaseHTTPRequestHandler):
         if fault in (ConnectionFault.DROPPED, ConnectionFault.SILENT):
             self._break(fault)
             return
-        status, answer = self._asked(body)
+        status, answer = self._forward(body)
         if fault is not None:
             self._break(fault)
             return
@@ -203,7 +203,7 @@ class _Handler(BaseHTTPRequestHandler):
         super().finish()
         self.engine.close()
 
-    def _asked(self, body: bytes) -> tuple[int, str]:
+    def _forward(self, body: bytes) -> tuple[int, str]:
         self.engine.request("POST", "/", body, dict(self.headers.items()))
         answer = self.engine.getresponse()
         return answer.status, answer.read().decode()
@@ -221,4 +221,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(text.encode())
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class named it
-        """Stay quiet."""
+        """Print nothing."""

@@ -1,7 +1,7 @@
-"""Four processes of eight threads, like four functions in Lambda: each its own app, gateway cache, memory and clock.
+"""Four processes of eight threads, like four Lambda functions: each with its own app, gateway cache, caches and clock.
 
-Requests are dealt out one a thread; every thread waits until all are ready before it sends its next one. So 32 requests
-are under way at the same moment, whatever the machine.
+Each thread gets one request at a time, and waits until all threads are ready before it sends the next. So 32 requests
+are in flight at the same time, on any machine.
 """
 
 import multiprocessing
@@ -25,12 +25,12 @@ STAGE = "engine"
 PUBLIC_URL = "https://api.example.com"
 READY_WITHIN_S = 60
 CLOCKS_AGREE: tuple[int, ...] = (0,) * PROCESSES
-"""How far the clock of each process is off, in seconds: not at all."""
+"""The clock skew of each process, in seconds: none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request, and the moment at which a right clock would see it arrive; no Bearer goes with an empty `secret`."""
+    """One request, and its time by a correct clock; without `secret` it has no Authorization header."""
 
     method: str
     target: str
@@ -42,7 +42,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came back."""
+    """One response."""
 
     status: int
     headers: dict[str, str]
@@ -50,18 +50,18 @@ class Reply:
 
 
 class FleetError(Exception):
-    """A request ended in an exception instead of an answer."""
+    """A request raised an exception."""
 
 
 @dataclass
 class Fleet:
-    """The running processes, which share nothing but the engine."""
+    """The running processes, which share only the engine."""
 
     processes: list[BaseProcess] = field(default_factory=list)
     pipes: list[Connection] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        """Start them."""
+        """Start the processes."""
         context = multiprocessing.get_context("spawn")
         self.barrier = context.Barrier(PROCESSES)
         for _ in range(PROCESSES):
@@ -73,7 +73,7 @@ class Fleet:
             self.pipes.append(ours)
 
     def stop(self) -> None:
-        """End them; each ends when its pipe closes."""
+        """Stop the processes; each ends when its pipe is closed."""
         for pipe in self.pipes:
             pipe.close()
         for process in self.processes:
@@ -97,12 +97,12 @@ class Fleet:
         return outcomes
 
     def everywhere(self, url: str, request: Request, clocks_off_s: Sequence[int] = CLOCKS_AGREE) -> list[Reply]:
-        """Send one request from every thread of every process at once."""
+        """Send one request from every thread of every process concurrently."""
         return flatten(self.send(url, [request] * AT_ONCE, clocks_off_s))
 
 
 def flatten(replies: Iterable[Iterable[Reply]]) -> list[Reply]:
-    """Return the replies of all processes together."""
+    """Return the replies of all processes in one list."""
     return [reply for of_process in replies for reply in of_process]
 
 
@@ -115,7 +115,7 @@ class _Task:
 
 
 def _function(pipe: Connection, barrier: Barrier) -> None:
-    """Be one function: answer what comes through the pipe until it closes."""
+    """Run one process: serve the tasks of the pipe until it is closed."""
     from app import app
     from chalicelib.core import clock, settings, telemetry
     from chalicelib.core.dynamodb import client as dynamodb
@@ -143,7 +143,7 @@ def _function(pipe: Connection, barrier: Barrier) -> None:
         barrier.wait(READY_WITHIN_S)
 
     def all_lanes(task: _Task) -> list[Reply]:
-        # The last thread of a process to be ready waits for the other processes: 4 to wake across processes, not 32.
+        # Only the last ready thread of a process waits for the other processes, so that 4 threads are woken, not 32.
         ready = threading.Barrier(THREADS, action=wait_for_other_processes)
         return flatten(threads.map(lane, repeat(task), task.lanes, repeat(ready)))
 

@@ -1,4 +1,4 @@
-"""A line to the engine that holds calls back until told: so a test decides which of two writers comes first."""
+"""A proxy that holds calls to the engine until released, so that a test decides which of two writers is first."""
 
 import json
 import threading
@@ -15,26 +15,26 @@ Result = TypeVar("Result")
 
 
 class HeldCalls:
-    """The calls that are held back. One that its caller sends again counts once."""
+    """The held calls. A retried call counts once."""
 
     def __init__(self, rule: Rule) -> None:
-        """Hold what `rule` picks."""
+        """Hold the calls that `rule` matches."""
         self.rule = rule
         self._calls: set[str] = set()
         self._changed = threading.Condition()
         self._released = threading.Event()
 
     def wait_for(self, count: int) -> None:
-        """Return when so many calls stand here; fail when they don't come."""
+        """Return when so many calls are held; fail after a timeout."""
         with self._changed:
-            assert self._changed.wait_for(lambda: len(self._calls) >= count, WITHIN_S), "the calls don't come"
+            assert self._changed.wait_for(lambda: len(self._calls) >= count, WITHIN_S), "the calls don't arrive"
 
     def release(self) -> None:
-        """Let them go on, and whatever comes after them pass."""
+        """Release the held calls, and hold no more."""
         self._released.set()
 
     def wait(self, call: Call) -> None:
-        """Hold a call back."""
+        """Hold a call until the release."""
         with self._changed:
             self._calls.add(json.dumps(call.body, sort_keys=True))
             self._changed.notify_all()
@@ -42,13 +42,13 @@ class HeldCalls:
 
 
 class HoldingProxy(FaultProxy):
-    """A line that can hold calls back before the engine is asked."""
+    """A proxy that can hold calls before it forwards them."""
 
     _held: HeldCalls | None = None
 
     @contextmanager
     def hold(self, rule: Rule) -> Iterator[HeldCalls]:
-        """Hold back what `rule` picks, at the latest until the `with` block ends."""
+        """Hold the calls that `rule` matches, at most until the end of the `with` block."""
         held = self._held = HeldCalls(rule)
         try:
             yield held
@@ -57,7 +57,7 @@ class HoldingProxy(FaultProxy):
             held.release()
 
     def decide(self, call: Call) -> Fault | None:
-        """Hold a call back before it is decided."""
+        """Hold a call before its fault is decided."""
         held = self._held
         if held is not None and held.rule(call):
             held.wait(call)
@@ -65,7 +65,7 @@ class HoldingProxy(FaultProxy):
 
 
 def run_concurrently(deeds: Sequence[Callable[[], Result]]) -> list[Result]:
-    """Do all of these at the same moment, each in a thread of its own, and return what came of each."""
+    """Run all functions concurrently, each in its own thread, and return their results."""
     ready = threading.Barrier(len(deeds))
 
     def do(deed: Callable[[], Result]) -> Result:
@@ -77,7 +77,7 @@ def run_concurrently(deeds: Sequence[Callable[[], Result]]) -> list[Result]:
 
 
 def release_together(proxy: HoldingProxy, rule: Rule, deeds: Sequence[Callable[[], Result]]) -> list[Result]:
-    """Do all of these, each as far as its first call that `rule` picks; when all stand there, let them go on."""
+    """Run all functions up to their first call that `rule` matches, then release all at the same time."""
     with proxy.hold(rule) as held, ThreadPoolExecutor(len(deeds)) as threads:
         under_way = [threads.submit(deed) for deed in deeds]
         held.wait_for(len(deeds))

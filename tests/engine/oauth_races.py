@@ -26,10 +26,10 @@ ONE_OF_TWENTY = {(200, ""): 1, (400, "invalid_grant"): TWENTY - 1}
 
 
 class RegisteredClient:
-    """A client as its makers see it, and what it asks the server."""
+    """A registered OAuth client, and its requests."""
 
     def __init__(self, latchkey: TestApp, kind: str) -> None:
-        """Register it for an account of its own."""
+        """Register it for a new account."""
         public = kind == "public"
         kinds = {clients.CODE, clients.REFRESH, clients.DEVICE} | (set() if public else {clients.CLIENT_CREDENTIALS})
         made = clients.register(
@@ -57,12 +57,12 @@ class RegisteredClient:
         }
 
     def approved(self, account: Account, authorization: Parameters) -> str:
-        """Return where an account's yes leads."""
+        """Return the redirect after an account's consent."""
         asked = parameters.of_query({name: [value] for name, value in authorization.items()})
         return authorize.approve(authorize.read(asked, PUBLIC_URL), account.id, PUBLIC_URL)
 
     def code(self, account: Account) -> str:
-        """Return a code that an account's yes was worth."""
+        """Return an authorization code of an account's consent."""
         location = self.approved(account, self.authorization())
         return parse_qs(urlsplit(location).query)["code"][0]
 
@@ -72,7 +72,7 @@ class RegisteredClient:
         return {"grant_type": clients.CODE, "code": code, **proof, **self.credentials}
 
     def refresh(self, tokens: dict[str, Any]) -> Parameters:
-        """Return the token request that rotates the refresh token of an answer."""
+        """Return the token request that rotates a refresh token."""
         return {"grant_type": clients.REFRESH, "refresh_token": tokens["refresh_token"], **self.credentials}
 
     def poll(self, device_code: str) -> Parameters:
@@ -84,37 +84,37 @@ class RegisteredClient:
         return self.latchkey.call("POST", "/oauth/token", json_body=asked)
 
     def spend(self, asked: Parameters) -> Response:
-        """Send a token request, and use what it brings as fast as can be: the gateway then remembers a yes."""
+        """Send a token request, and immediately use the access token, so that the gateway caches its policy."""
         answer = self.ask(asked)
         if answer.status == 200:
             self.latchkey.call("GET", "/v1/users/me", answer.json()["access_token"])
         return answer
 
     def revoke(self, token: str) -> Response:
-        """Give a token back."""
+        """Revoke a token."""
         return self.latchkey.call("POST", "/oauth/revoke", json_body={"token": token, **self.credentials})
 
     def tokens(self, account: Account) -> dict[str, Any]:
-        """Return the tokens of a new grant of an account's."""
+        """Return the tokens of a new grant."""
         answer = self.spend(self.redemption(self.code(account)))
         assert answer.status == 200, answer.body
         tokens: dict[str, Any] = answer.json()
         return tokens
 
     def device_code(self) -> tuple[str, str]:
-        """Return a new device code, and what its person is to type."""
+        """Return a new device code and its user code."""
         shown = device.start(self.client, scopes={"read"}, resources=set(), base_url=PUBLIC_URL)
         return str(shown["device_code"]), str(shown["user_code"])
 
 
 def said(answer: Response | Reply) -> tuple[int, str]:
-    """Return the status of an answer and, of a refusal, the `error`."""
+    """Return the status of a response, and the `error` of an error response."""
     body = answer.json() if isinstance(answer, Response) else answer.body
     return answer.status, body.get("error", "")
 
 
 def working(latchkey: TestApp, everything: list[dict[str, Any]]) -> list[str]:
-    """Return the access tokens that are accepted, by the gateway as it is or by one that has never seen them."""
+    """Return the access tokens that are accepted, with or without the gateway's cache."""
     secrets = [tokens["access_token"] for tokens in everything]
     statuses = [latchkey.call("GET", "/v1/users/me", secret).status for secret in secrets]
     latchkey.forget()
@@ -125,13 +125,13 @@ def working(latchkey: TestApp, everything: list[dict[str, Any]]) -> list[str]:
 
 
 def issued(answers: list[Response]) -> list[dict[str, Any]]:
-    """Return the tokens that came with the answers that brought any."""
+    """Return the tokens of the successful responses."""
     return [answer.json() for answer in answers if answer.status == 200 and b"access_token" in answer.body]
 
 
 def assert_nothing_works(app: RegisteredClient, everything: list[dict[str, Any]]) -> None:
-    """No access token is accepted and no refresh token brings another."""
-    app.latchkey.clock.forward(1)  # who asks for so many has this second's burst for it, however many the race issued
+    """Assert that no access token is accepted and no refresh token can be exchanged."""
+    app.latchkey.clock.forward(1)  # a new second has the whole burst for these requests
     assert working(app.latchkey, everything) == []
     app.latchkey.clock.forward(1)
     assert {said(app.ask(app.refresh(tokens))) for tokens in everything} <= {
@@ -141,7 +141,7 @@ def assert_nothing_works(app: RegisteredClient, everything: list[dict[str, Any]]
 
 
 def spending(call: Call) -> bool:
-    """Tell whether `call` makes a ticket, or spends one, and what comes of it."""
+    """Return whether a call creates or consumes a one-time token."""
     return is_transaction(call) and "tickets" in _written(call)
 
 
@@ -151,13 +151,13 @@ def _written(call: Call) -> set[str]:
 
 
 def _tables_of(call: Call, kind: str) -> set[str]:
-    """Return the tables that the writes of one kind in a transaction are for."""
+    """Return the tables of the writes of one kind in a transaction."""
     return {each[kind]["TableName"].rpartition("-")[2] for each in call.body["TransactItems"] if kind in each}
 
 
 def everywhere(latchkey: TestApp, fleet: Fleet, url: str, asked: Parameters) -> list[Reply]:
-    """Send one token request 20 times at once, from four processes that have imported all they need."""
-    nobody = json.dumps({"client_id": "app_nobody", "grant_type": clients.CODE}).encode()
-    fleet.everywhere(url, Request("POST", "/oauth/token", "", clock.now_ms() - 1000, nobody))
+    """Send one token request 20 times concurrently, from four warm processes."""
+    warm_up = json.dumps({"client_id": "app_unknown", "grant_type": clients.CODE}).encode()
+    fleet.everywhere(url, Request("POST", "/oauth/token", "", clock.now_ms() - 1000, warm_up))
     body = json.dumps(asked).encode()
     return flatten(fleet.send(url, [Request("POST", "/oauth/token", "", clock.now_ms(), body)] * TWENTY))

@@ -1,4 +1,4 @@
-"""Of many who register or delete applications of one account at once, never more than 50 are there."""
+"""Concurrent registrations and deletions of OAuth applications never exceed 50 per account."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -20,30 +20,30 @@ LATER_MS = 60_000
 NEW = "/settings/applications/new"
 
 
-def test_registrations_at_once_leave_50_applications(latchkey: TestApp) -> None:
-    """Of twenty forms sent at once for the last five places five make an application, and fifteen say why not."""
+def test_concurrent_registrations_leave_50_applications(latchkey: TestApp) -> None:
+    """Of twenty concurrent forms for the last five places five succeed, and fifteen respond 409."""
     owner = latchkey.account()
     for _ in range(clients.OWNED_MAX - 5):
         registered(latchkey, owner=owner)
     console = log_in_as(latchkey, owner)
     asked = {"name": ["Mine"], "kind": ["public"], "redirect_uris": ["https://app.example.com/cb"], "scopes": ["read"]}
-    # Each form has a ticket of its own: one that is sent twice makes no second application anyway.
+    # Each form has its own one-time token; resubmitting one would create no second application anyway.
     forms = [console.fill(console.open(NEW), NEW, asked) for _ in range(TWENTY)]
     statuses = Counter(page.status for page in run_concurrently([partial(console.send, NEW, form) for form in forms]))
     assert statuses == {200: 5, 409: 15}
     assert len(list(clients.owned_by(owner.id))) == Account.get(owner.id).applications == clients.OWNED_MAX
 
 
-def test_deletions_of_one_application_at_once_give_one_place_back(latchkey: TestApp) -> None:
-    """However often it is deleted at the same moment."""
+def test_concurrent_deletions_of_one_application_free_one_place(latchkey: TestApp) -> None:
+    """The account's application count decreases by one."""
     owner = latchkey.account()
     apps = [registered(latchkey, owner=owner) for _ in range(2)]
     run_concurrently([partial(delete_client.delete, apps[0].client)] * TWENTY)
     assert len(list(clients.owned_by(owner.id))) == Account.get(owner.id).applications == 1
 
 
-def test_no_application_is_active_that_is_registered_while_its_owner_is_suspended(latchkey: TestApp) -> None:
-    """However nineteen registrations and a suspension fall together, all that were made stand as their owner does."""
+def test_application_registered_during_suspension_is_not_active(latchkey: TestApp) -> None:
+    """In any order of nineteen registrations and a suspension, all registered applications are suspended."""
     owner = someone(latchkey, "Owner").account
     asked = {"name": ["Mine"], "kind": ["public"], "redirect_uris": ["https://app.example.com/cb"], "scopes": ["read"]}
     console = log_in_as(latchkey, owner)
@@ -55,5 +55,5 @@ def test_no_application_is_active_that_is_registered_while_its_owner_is_suspende
     made = list(clients.owned_by(owner.id))
     assert [client.client_id for client in made if client.is_active] == []
     assert len(made) == (Account.get(owner.id).applications or 0)
-    # And none can be made afterwards.
+    # And none can be registered afterwards.
     assert console.send(NEW, forms[0]).status in (303, 401, 403)

@@ -1,4 +1,4 @@
-"""What a change does when the engine fails it: it happens once or not at all, and says so when it isn't felt yet."""
+"""Changes during faults of DynamoDB: each happens once or not at all, and is a 503 while it isn't in effect yet."""
 
 from collections.abc import Callable
 from typing import Any
@@ -30,10 +30,10 @@ ONCE = [SERVER_ERROR, CANCELED_BY_CONFLICT, *ConnectionFault]
 
 
 class Person:
-    """Someone with two keys: one that is changed, one that changes it."""
+    """An account with two keys: one that is changed, and one that changes it."""
 
     def __init__(self, latchkey: TestApp) -> None:
-        """Make the account and its keys; the gateway knows both."""
+        """Create the account and its keys; the gateway has cached both."""
         self.latchkey = latchkey
         self.account = latchkey.account(tiers.PRO)
         self.key, self.manager = latchkey.key(self.account, "read", "write"), latchkey.key(self.account)
@@ -41,19 +41,19 @@ class Person:
         assert self.read(self.key).status == self.read(self.manager).status == 200
 
     def read(self, by: Issued) -> Response:
-        """Read something with one of the keys."""
+        """Send a GET with one of the keys."""
         return self.latchkey.call("GET", "/v1/limits", by.secret)
 
     def rename(self) -> Response:
-        """Write something with the key that is changed."""
+        """Send a PATCH with the changed key."""
         return self.latchkey.call("PATCH", "/v1/users/me", self.key.secret, json_body={"name": "Grace"})
 
     def create(self) -> Response:
-        """Make a third key."""
+        """Create a third key."""
         return self._manage("POST", "/v1/keys", {"name": "Third", "scopes": ["read"]})
 
     def rotate(self) -> Response:
-        """Replace the key."""
+        """Rotate the key."""
         body = {"grace_s": 60}
         return self.latchkey.call("POST", f"/v1/keys/{self.manager.key.id}/rotate", self.manager.secret, json_body=body)
 
@@ -62,23 +62,23 @@ class Person:
         return self._manage("DELETE", f"/v1/keys/{self.key.key.id}", None)
 
     def narrow(self) -> Response:
-        """Take writing from the key."""
+        """Remove the key's write scope."""
         return self._manage("PATCH", f"/v1/keys/{self.key.key.id}", {"scopes": ["read"]})
 
     def suspend(self) -> Response:
-        """Have the account suspended."""
+        """Suspend the account."""
         return self._administer({"status": "suspended"})
 
     def upgrade(self) -> Response:
-        """Have the account upgraded."""
+        """Upgrade the account."""
         return self._administer({"tier": "enterprise"})
 
     def keys(self) -> dict[str, bool]:
-        """Return the ids of all keys, and whether each is live."""
+        """Return the ids of all keys, and whether each is active."""
         return {key.id: key.is_live() for key in find.keys_of(self.account.id)}
 
     def counted(self) -> set[str]:
-        """Return the ids of the keys that the account counts as live."""
+        """Return the ids of the keys that count towards the account's limit."""
         return set(Account.get(self.account.id).live_keys.attribute_values)
 
     def _manage(self, method: str, target: str, body: Any) -> Response:
@@ -90,13 +90,13 @@ class Person:
 
 @pytest.fixture
 def person(latchkey: TestApp) -> Person:
-    """Someone whose keys work."""
+    """An account whose keys are valid."""
     return Person(latchkey)
 
 
 @pytest.mark.parametrize("fault", ONCE, ids=fault_id)
 def test_rotation_that_fails_once_makes_one_successor(person: Person, proxy: FaultProxy, fault: Fault) -> None:
-    """Whether or not the lost write happened, there is one successor, and its secret is the one that was answered."""
+    """Whether or not the failed write was applied, there is one successor, with the secret of the response."""
     with proxy.fail(is_transaction, fault, times=1) as sent:
         rotated = person.rotate()
     assert rotated.status == 201
@@ -110,7 +110,7 @@ def test_rotation_that_fails_once_makes_one_successor(person: Person, proxy: Fau
 
 @pytest.mark.parametrize("fault", ONCE, ids=fault_id)
 def test_creation_that_fails_once_makes_one_key(person: Person, proxy: FaultProxy, fault: Fault) -> None:
-    """Whether or not the lost write happened, one key comes of it, counted once."""
+    """Whether or not the failed write was applied, one key is created and counted once."""
     with proxy.fail(is_transaction, fault, times=1):
         created = person.create()
     assert created.status == 201
@@ -120,24 +120,24 @@ def test_creation_that_fails_once_makes_one_key(person: Person, proxy: FaultProx
 
 
 @pytest.mark.parametrize("fault", ONCE, ids=fault_id)
-def test_revocation_that_fails_once_is_done(person: Person, proxy: FaultProxy, fault: Fault) -> None:
-    """Whether or not the lost write happened, the key is dead and counts no more."""
+def test_revocation_that_fails_once_is_applied(person: Person, proxy: FaultProxy, fault: Fault) -> None:
+    """Whether or not the failed write was applied, the key is revoked and no longer counted."""
     with proxy.fail(is_transaction, fault, times=1):
         assert person.revoke().status == 204
     assert person.counted() == {person.manager.key.id}
     assert person.read(person.key).status == 401
 
 
-def test_creation_that_keeps_meeting_conflicts_goes_through(person: Person, proxy: FaultProxy) -> None:
-    """A transaction is sent again as often as a busy account may need, and still counts once."""
+def test_creation_with_repeated_conflicts_succeeds(person: Person, proxy: FaultProxy) -> None:
+    """A cancelled transaction is retried several times, and the key is counted once."""
     with proxy.fail(is_transaction, CANCELED_BY_CONFLICT, times=4) as sent:
         assert person.create().status == 201
     assert len(sent) == 5
     assert len(person.keys()) == 3
 
 
-def test_creation_that_never_reaches_the_engine_makes_no_key(person: Person, proxy: FaultProxy) -> None:
-    """When the engine is away, the answer is a 5xx and nothing is left behind."""
+def test_creation_without_a_database_creates_no_key(person: Person, proxy: FaultProxy) -> None:
+    """Without a database the response is a 5xx and nothing is stored."""
     with proxy.fail(is_transaction, ConnectionFault.DROPPED):
         assert person.create().status >= 500
     assert len(person.keys()) == 2
@@ -148,15 +148,15 @@ CHANGES: dict[str, tuple[Callable[[Person], Response], Callable[[Person], int], 
     "narrow": (Person.narrow, lambda person: person.rename().status, 200, 403),
     "suspend": (Person.suspend, lambda person: person.read(person.key).status, 200, 401),
 }
-"""Each change: how it is made, what it takes away, what it answers, and what is answered afterwards."""
+"""For each change: the request, a request that it affects, the success status, and the affected request's status."""
 
 
 @pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("fault", [SERVER_ERROR, ConnectionFault.DROPPED], ids=fault_id)
-def test_change_that_cannot_be_made_known_is_503_and_heals(
+def test_change_without_its_stale_mark_is_503_and_repeatable(
     person: Person, proxy: FaultProxy, fault: Fault, change: str
 ) -> None:
-    """A change whose mark can't be set is made, says that it may not be felt yet, and is felt once it is repeated."""
+    """A change whose stale mark can't be set is stored, responds 503, and takes effect when it is repeated."""
     make, look, done, refused = CHANGES[change]
     with proxy.fail(is_stale_mark, fault):
         lost = make(person)
@@ -166,8 +166,8 @@ def test_change_that_cannot_be_made_known_is_503_and_heals(
 
 
 @pytest.mark.parametrize("fault", [SERVER_ERROR, ConnectionFault.DROPPED], ids=fault_id)
-def test_deletion_that_cannot_be_made_known_is_503_and_done(latchkey: TestApp, proxy: FaultProxy, fault: Fault) -> None:
-    """The account is gone; its page says that its keys may be accepted for five more minutes, and no longer."""
+def test_deletion_without_its_stale_mark_is_503_and_stored(latchkey: TestApp, proxy: FaultProxy, fault: Fault) -> None:
+    """The account is deleted; the page says that its keys may be accepted for five more minutes."""
     account = console_client.new_account()
     key, ada = latchkey.key(account), console_client.log_in_as(latchkey, account)
     assert latchkey.call("GET", "/v1/limits", key.secret).status == 200
@@ -183,8 +183,8 @@ def test_deletion_that_cannot_be_made_known_is_503_and_done(latchkey: TestApp, p
     assert latchkey.call("GET", "/v1/limits", key.secret).status == 401
 
 
-def test_revocation_marked_in_part_is_503_and_heals(person: Person, proxy: FaultProxy) -> None:
-    """A mark set on some counters only is no mark: the answer is 503 until all are set."""
+def test_partly_marked_revocation_is_503_and_repeatable(person: Person, proxy: FaultProxy) -> None:
+    """The response is 503 until the stale mark is set on all counters."""
     with proxy.fail(is_stale_mark, SERVER_ERROR) as tried:
         person.revoke()
     tries_a_mark = len(tried)
@@ -204,15 +204,15 @@ def test_revocation_marked_in_part_is_503_and_heals(person: Person, proxy: Fault
 
 
 @pytest.mark.parametrize("fault", [THROTTLED, CONFLICT], ids=fault_id)
-def test_mark_that_is_held_up_is_waited_for(person: Person, proxy: FaultProxy, fault: Fault) -> None:
-    """A change a person waits for outlasts a moment of throttling or contention."""
+def test_throttled_stale_mark_is_retried(person: Person, proxy: FaultProxy, fault: Fault) -> None:
+    """Stale marks are retried after throttling and conflicts."""
     with proxy.fail(is_stale_mark, fault, times=3):
         assert person.revoke().status == 204
     assert person.read(person.key).status == 401
 
 
 def test_no_transaction_touches_the_counters(person: Person, proxy: FaultProxy) -> None:
-    """A counter that met a transaction would refuse admissions; so whatever is changed, none is part of one."""
+    """A counter in a transaction would fail admissions with conflicts, so no change includes one."""
     for change in (person.create, person.rotate, person.narrow, person.revoke, person.upgrade, person.suspend):
         assert change().status < 300
     sent = [call for call in proxy.seen if is_transaction(call)]
@@ -224,7 +224,7 @@ def test_no_transaction_touches_the_counters(person: Person, proxy: FaultProxy) 
 
 @pytest.mark.parametrize("fault", [SERVER_ERROR, THROTTLED, ConnectionFault.DROPPED], ids=fault_id)
 def test_stale_caller_that_cannot_be_verified_is_not_admitted(person: Person, proxy: FaultProxy, fault: Fault) -> None:
-    """When in doubt the door stays shut: a revoked key whose record can't be read gets a 5xx, and 401 once it can."""
+    """Fail closed: a revoked key whose record can't be read gets a 5xx, and 401 as soon as it can."""
     assert person.revoke().status == 204
     with proxy.fail(is_get_item, fault):
         assert person.read(person.key).status >= 500
@@ -232,10 +232,10 @@ def test_stale_caller_that_cannot_be_verified_is_not_admitted(person: Person, pr
 
 
 @pytest.mark.parametrize("fault", [SERVER_ERROR, THROTTLED, ConnectionFault.DROPPED], ids=fault_id)
-def test_key_that_cannot_be_read_is_neither_accepted_nor_remembered(
+def test_key_that_cannot_be_read_is_neither_accepted_nor_cached(
     person: Person, proxy: FaultProxy, fault: Fault
 ) -> None:
-    """An authorizer without a database answers 5xx, never a refusal that the gateway would keep for 300 s."""
+    """An authorizer without a database fails with a 5xx, never with a denial, which the gateway would cache."""
     fresh = person.latchkey.key(person.account)
     with proxy.fail(is_get_item, fault):
         assert person.read(fresh).status >= 500
@@ -244,7 +244,7 @@ def test_key_that_cannot_be_read_is_neither_accepted_nor_remembered(
 
 @pytest.mark.parametrize("fault", [SERVER_ERROR, ConnectionFault.DROPPED, ConnectionFault.SILENT], ids=fault_id)
 def test_health_is_503_without_a_database(latchkey: TestApp, proxy: FaultProxy, fault: Fault) -> None:
-    """/health says that DynamoDB doesn't answer, and ok once it does."""
+    """/health responds 503 while DynamoDB is unavailable, and 200 afterwards."""
     with proxy.fail(is_get_item, fault):
         assert latchkey.call("GET", "/health").status == 503
     assert latchkey.call("GET", "/health").status == 200

@@ -1,4 +1,4 @@
-"""Of several who claim one thing at once, as many win as there are things."""
+"""Concurrent claims of limited things: as many succeed as there are places."""
 
 import json
 from collections import Counter
@@ -15,24 +15,26 @@ pytestmark = pytest.mark.xdist_group("fleet")
 
 
 def at_once(fleet: Fleet, url: str, count: int, request: Request) -> list[Reply]:
-    """Send the same request `count` times at once."""
+    """Send the same request `count` times concurrently."""
     return flatten(fleet.send(url, [request] * count))
 
 
 def warm(fleet: Fleet, url: str, secret: str) -> None:
-    """Let every process verify a key beforehand, so that nothing but the claim itself takes time."""
+    """Verify a key in every process beforehand, so that only the claim itself takes time."""
     fleet.everywhere(url, Request("GET", "/v1/limits", secret, START_MS - 2_000))
 
 
 def live(latchkey: TestApp, secret: str) -> list[str]:
-    """Return the ids of an account's live keys."""
+    """Return the ids of an account's active keys."""
     keys = latchkey.call("GET", "/v1/keys?limit=100", secret).json()["data"]
     return [key["id"] for key in keys if key["state"] in ("live", "retiring")]
 
 
 @pytest.mark.parametrize("tries", [2, 20])
-def test_rotations_of_one_key_at_once_make_one_successor(latchkey: TestApp, fleet: Fleet, url: str, tries: int) -> None:
-    """Of two, or twenty, rotations of one key at once one gets a successor; the others get 409 and leave nothing."""
+def test_concurrent_rotations_of_one_key_create_one_successor(
+    latchkey: TestApp, fleet: Fleet, url: str, tries: int
+) -> None:
+    """Of two, or twenty, concurrent rotations of one key one creates a successor; the others get 409."""
     account = latchkey.account(tiers.PRO)
     key = latchkey.key(account)
     warm(fleet, url, key.secret)
@@ -44,10 +46,8 @@ def test_rotations_of_one_key_at_once_make_one_successor(latchkey: TestApp, flee
     assert latchkey.call("GET", "/v1/users/me", won["secret"]).status == 200
 
 
-def test_rotations_by_the_successor_and_the_old_key_at_once_leave_two_live(
-    latchkey: TestApp, fleet: Fleet, url: str
-) -> None:
-    """While both of a lineage live, neither can be rotated, by whichever of them, from however many places."""
+def test_concurrent_rotations_during_the_grace_leave_two_active_keys(latchkey: TestApp, fleet: Fleet, url: str) -> None:
+    """While a key and its successor are active, neither can be rotated, by either of them."""
     account = latchkey.account(tiers.PRO)
     old = latchkey.key(account)
     new = latchkey.call("POST", f"/v1/keys/{old.key.id}/rotate", old.secret).json()
@@ -57,8 +57,10 @@ def test_rotations_by_the_successor_and_the_old_key_at_once_leave_two_live(
     assert sorted(live(latchkey, new["secret"])) == sorted((old.key.id, new["id"]))
 
 
-def test_rotation_and_revocation_at_once_leave_no_dead_neighbour(latchkey: TestApp, fleet: Fleet, url: str) -> None:
-    """However rotation and revocation of one key fall together, the key is dead and its successor can be rotated."""
+def test_concurrent_rotation_and_revocation_keep_the_successor_rotatable(
+    latchkey: TestApp, fleet: Fleet, url: str
+) -> None:
+    """In any order of rotation and revocation, the key is revoked and its successor can be rotated."""
     account = latchkey.account(tiers.PRO)
     keeper = latchkey.key(account)
     for second in range(8):
@@ -77,8 +79,8 @@ def test_rotation_and_revocation_at_once_leave_no_dead_neighbour(latchkey: TestA
             assert latchkey.call("POST", f"{successor}/rotate", keeper.secret, json_body={"grace_s": 0}).status == 201
 
 
-def test_creations_at_once_leave_20_live_keys(latchkey: TestApp, fleet: Fleet, url: str) -> None:
-    """Of 25 keys made at once beside the one there is, 19 come to be and 6 get 409: 20 live keys, exactly."""
+def test_concurrent_creations_leave_20_active_keys(latchkey: TestApp, fleet: Fleet, url: str) -> None:
+    """Of 25 concurrent creations beside one existing key, 19 succeed and 6 get 409: exactly 20 active keys."""
     account = latchkey.account(tiers.PRO)
     maker = latchkey.key(account)
     warm(fleet, url, maker.secret)
@@ -90,8 +92,8 @@ def test_creations_at_once_leave_20_live_keys(latchkey: TestApp, fleet: Fleet, u
     assert len(Account.get(account.id).live_keys.attribute_values) == 20
 
 
-def test_last_place_is_taken_once_though_expired_keys_make_room(latchkey: TestApp, fleet: Fleet, url: str) -> None:
-    """Keys that expired make room, and those who take it at once are not more than the room there is."""
+def test_place_of_an_expired_key_is_reused_once(latchkey: TestApp, fleet: Fleet, url: str) -> None:
+    """Concurrent creations that replace expired keys don't exceed the limit."""
     account = latchkey.account(tiers.PRO)
     maker = latchkey.key(account)
     for _ in range(19):
@@ -103,8 +105,8 @@ def test_last_place_is_taken_once_though_expired_keys_make_room(latchkey: TestAp
     assert len(live(latchkey, maker.secret)) == 20
 
 
-def test_revocations_of_one_key_at_once_all_succeed(latchkey: TestApp, fleet: Fleet, url: str) -> None:
-    """Revoking is idempotent: 32 at once all get 204, and the key's place is free once."""
+def test_concurrent_revocations_of_one_key_all_succeed(latchkey: TestApp, fleet: Fleet, url: str) -> None:
+    """Revocation is idempotent: 32 concurrent ones all get 204, and free one place."""
     account = latchkey.account(tiers.PRO)
     keeper, doomed = latchkey.key(account), latchkey.key(account)
     replies = fleet.everywhere(url, Request("DELETE", f"/v1/keys/{doomed.key.id}", keeper.secret, START_MS))
@@ -113,8 +115,8 @@ def test_revocations_of_one_key_at_once_all_succeed(latchkey: TestApp, fleet: Fl
     assert list(Account.get(account.id).live_keys.attribute_values) == [keeper.key.id]
 
 
-def test_accounts_claiming_one_email_at_once_one_wins(latchkey: TestApp, fleet: Fleet, url: str) -> None:
-    """One address, spelled in two ways, is claimed 20 times at once: one account comes to be, the others get 409."""
+def test_concurrent_accounts_with_one_email_one_succeeds(latchkey: TestApp, fleet: Fleet, url: str) -> None:
+    """Of 20 concurrent creations with one address in two spellings, one succeeds and the others get 409."""
     admin = latchkey.key(latchkey.account(tiers.PRO, admin=True), "admin", "read")
     warm(fleet, url, admin.secret)
     before = len(listed(latchkey, admin.secret))

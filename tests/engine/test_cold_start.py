@@ -50,7 +50,7 @@ print(json.dumps([answers, list(sys.modules)]))
 
 
 def loaded(url: str, secret: str, *targets: str) -> tuple[list[int], set[str]]:
-    """Return what a new process answers to these requests, and the modules it has loaded when it has."""
+    """Return a new process's responses to these requests, and its loaded modules afterwards."""
     environment = os.environ | {"AWS_ENDPOINT_URL": url, "LATCHKEY_STAGE": STAGE}
     environment.pop("LATCHKEY_PUBLIC_URL", None)
     command = [sys.executable, "-c", FUNCTION, secret, *targets]
@@ -60,7 +60,7 @@ def loaded(url: str, secret: str, *targets: str) -> tuple[list[int], set[str]]:
 
 
 def test_request_to_the_api_loads_nothing_of_the_console(latchkey: TestApp, url: str) -> None:
-    """A new process that has served /v1 knows neither templates nor password hashing, nor how botocore calls AWS."""
+    """A new process that has served /v1 has loaded no templates, no password hashing and no botocore client."""
     key = latchkey.key(new_account())
     answers, modules = loaded(url, key.secret, "/v1/users/me", "/v1/limits", "/v1/users", "/v1/keys", "/health")
     assert answers == [200, 200, 200, 200, 200]
@@ -68,15 +68,15 @@ def test_request_to_the_api_loads_nothing_of_the_console(latchkey: TestApp, url:
 
 
 def test_request_that_reads_nothing_loads_no_model(latchkey: TestApp, url: str) -> None:
-    """What an owner's own route pays for the door: neither pynamodb nor what accounts, keys or webhooks are made of."""
+    """A route without database access loads neither pynamodb nor the models of accounts, keys and webhooks."""
     key = latchkey.key(new_account())
     answers, modules = loaded(url, key.secret, "/v1/limits", "/health")
     assert answers == [200, 200]
     assert [name for name in (*OF_PAGES, *HEAVY, *OF_MODELS) if name in modules] == []
 
 
-def test_cold_start_makes_no_body_class_that_it_does_not_read(latchkey: TestApp, url: str) -> None:
-    """Bodies and queries are classes of the module of their view, which its first request imports."""
+def test_cold_start_creates_no_unused_body_class(latchkey: TestApp, url: str) -> None:
+    """Classes of bodies and queries are in the module of their view, which the first request imports."""
     program = FUNCTION + (
         "\nfrom chalicelib.api.schema.body import Body, Query"
         "\nprint(sorted(kind.__name__ for base in (Body, Query) for kind in base.__subclasses__()))"
@@ -88,8 +88,8 @@ def test_cold_start_makes_no_body_class_that_it_does_not_read(latchkey: TestApp,
     assert done.stdout.splitlines()[-1] == "['Empty']"
 
 
-def test_verification_loads_neither_pynamodb_nor_what_calls_aws(latchkey: TestApp, url: str) -> None:
-    """The authorizer is a function of its own, which calls the database for each new key."""
+def test_verification_loads_neither_pynamodb_nor_a_botocore_client(latchkey: TestApp, url: str) -> None:
+    """The authorizer is a separate function, so its cold start is kept short."""
     program = (
         "import sys\n"
         "from chalicelib.api.authorizer import authorizer\n"
@@ -107,7 +107,7 @@ def test_verification_loads_neither_pynamodb_nor_what_calls_aws(latchkey: TestAp
 
 
 def test_page_loads_what_it_needs(latchkey: TestApp, url: str) -> None:
-    """The same process shows a page when it is asked for one: the names above are the right ones."""
+    """A process that renders a page loads the modules named above: the names are right."""
     answers, modules = loaded(url, "", "/login", "/signup")
     assert answers == [200, 200]
     assert {"jinja2", "chalicelib.pages", "argon2", "chalicelib.api.console.entry"} <= modules

@@ -1,4 +1,4 @@
-"""What an admission does when the engine fails it: on the wire, as DynamoDB does and no emulator."""
+"""Admissions during faults of DynamoDB, which a proxy before the engine produces."""
 
 import io
 import socket
@@ -39,7 +39,7 @@ DONE_UNHEARD = [ConnectionFault.DROPPED_AFTER, ConnectionFault.SILENT_AFTER]
 
 @pytest.fixture
 def key(latchkey: TestApp) -> str:
-    """The secret of a Free account's key, known to the gateway already."""
+    """The secret of a Free account's key, which the gateway has cached."""
     secret = latchkey.key(latchkey.account(tiers.FREE)).secret
     assert asked(latchkey, secret).status == 200
     latchkey.clock.forward(1)
@@ -47,12 +47,12 @@ def key(latchkey: TestApp) -> str:
 
 
 def asked(latchkey: TestApp, secret: str) -> Response:
-    """Return the answer to a request that needs nothing of the engine but its admission."""
+    """Return the response to a request whose only database call is the admission."""
     return latchkey.call("GET", "/v1/limits", secret)
 
 
 def left(answer: Response) -> int:
-    """Return what an admitted request was told to be left of its quota."""
+    """Return the remaining quota in an admitted request's headers."""
     assert answer.status == 200
     return int(answer.header("X-RateLimit-Remaining") or -1)
 
@@ -61,7 +61,7 @@ def left(answer: Response) -> int:
 def test_throttled_counter_is_a_429_for_one_second(
     latchkey: TestApp, proxy: FaultProxy, key: str, fault: Fault
 ) -> None:
-    """A throttled counter refuses at once, for a second, and uses nothing up: a flood is not rewarded."""
+    """A throttled counter rejects requests immediately, for a second, and counts nothing."""
     with proxy.fail(is_admission, fault) as calls:
         refused = asked(latchkey, key)
     assert (refused.status, refused.header("Retry-After")) == (429, "1")
@@ -74,17 +74,17 @@ def test_throttled_counter_is_a_429_for_one_second(
 
 
 def test_conflict_is_retried(latchkey: TestApp, proxy: FaultProxy, key: str) -> None:
-    """A counter that meets a transaction is written again until it is through, and counts once."""
+    """A counter write that conflicts with a transaction is retried until it succeeds, and counts once."""
     with proxy.fail(is_admission, CONFLICT, times=5) as calls:
         assert left(asked(latchkey, key)) == 998
     assert len(calls) == 6
 
 
 @pytest.mark.parametrize("fault", [CONFLICT, *UNANSWERED], ids=fault_id)
-def test_unanswered_counter_lets_requests_through(
+def test_unavailable_counter_fails_open(
     latchkey: TestApp, proxy: FaultProxy, key: str, logged: io.StringIO, fault: Fault
 ) -> None:
-    """A limiter outage is no API outage: the request passes, then others for a second without asking; it is counted."""
+    """The request is admitted, and for a second others are, without a call; the metric counts them."""
 
     def decide(call: Call) -> Fault | None:
         if not is_admission(call):
@@ -109,11 +109,9 @@ def test_unanswered_counter_lets_requests_through(
     assert logged.getvalue().count('"LimiterUnavailable":1') == 1
 
 
-def test_engine_that_is_gone_lets_requests_through(
-    latchkey: TestApp, key: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A refused connection is an outage like any other."""
-    with socket.socket() as taken:  # and nobody listens: what is merely free, another process may take
+def test_refused_connection_fails_open(latchkey: TestApp, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A refused connection is treated like a missing response."""
+    with socket.socket() as taken:  # bound but not listening: another process could bind a free port
         taken.bind(("127.0.0.1", 0))
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{taken.getsockname()[1]}")
         dynamodb.forget_connection()
@@ -122,7 +120,7 @@ def test_engine_that_is_gone_lets_requests_through(
 
 @pytest.mark.parametrize("fault", NEVER_DONE, ids=fault_id)
 def test_counter_that_fails_once_counts_once(latchkey: TestApp, proxy: FaultProxy, key: str, fault: Fault) -> None:
-    """A write that didn't happen is sent again and counts once."""
+    """A write that wasn't applied is retried and counts once."""
     with proxy.fail(is_admission, fault, times=1) as calls:
         assert left(asked(latchkey, key)) == 998
     assert len(calls) == 2
@@ -130,10 +128,10 @@ def test_counter_that_fails_once_counts_once(latchkey: TestApp, proxy: FaultProx
 
 @pytest.mark.parametrize("fault", CREDENTIAL_ERRORS, ids=fault_id)
 @pytest.mark.parametrize("rule", [is_admission, is_get_item])
-def test_call_that_was_signed_before_a_thaw_is_signed_anew(
+def test_call_with_an_expired_signature_is_signed_again(
     latchkey: TestApp, proxy: FaultProxy, key: str, rule: Rule, fault: Fault
 ) -> None:
-    """Nothing was done, so it is sent once more with the time and the credentials of now, and counts once."""
+    """A call signed before a freeze is retried with the current time and credentials, and counts once."""
     secret = latchkey.key(latchkey.account(tiers.FREE)).secret
     with proxy.fail(rule, fault, times=1) as calls:
         answer = asked(latchkey, secret)
@@ -142,20 +140,20 @@ def test_call_that_was_signed_before_a_thaw_is_signed_anew(
 
 
 @pytest.mark.parametrize("fault", DONE_UNHEARD, ids=fault_id)
-def test_counter_whose_answer_is_lost_may_count_twice(
+def test_admission_with_a_lost_response_may_count_twice(
     latchkey: TestApp, proxy: FaultProxy, key: str, fault: Fault
 ) -> None:
-    """A write whose answer is lost is sent again: the request is admitted once and counted twice."""
+    """A write whose response is lost is retried: the request is admitted once and counted twice."""
     with proxy.fail(is_admission, fault, times=1) as calls:
         assert left(asked(latchkey, key)) == 997
     assert len(calls) == 2
 
 
 @pytest.mark.parametrize("fault", DONE_UNHEARD, ids=fault_id)
-def test_last_admission_whose_answer_is_lost_is_not_given_twice(
+def test_last_admission_with_a_lost_response_is_not_repeated(
     latchkey: TestApp, proxy: FaultProxy, fault: Fault
 ) -> None:
-    """Where the last place of the quota was taken unheard, the retry is refused: one too few, never one too many."""
+    """When the lost response was to the last admission of the quota, the retry is rejected: never one too many."""
     account = latchkey.account(tiers.FREE)
     secret = latchkey.key(account).secret
     counters.set_used(account, 999)
@@ -165,8 +163,8 @@ def test_last_admission_whose_answer_is_lost_is_not_given_twice(
     assert asked(latchkey, secret).status == 429
 
 
-def test_lost_answers_never_admit_over_the_burst(latchkey: TestApp, proxy: FaultProxy) -> None:
-    """With the first answer of every request lost, half of the burst is let through and all of it is counted."""
+def test_lost_responses_never_exceed_the_burst(latchkey: TestApp, proxy: FaultProxy) -> None:
+    """With the first response of every request lost, half of the burst is admitted and all of it is counted."""
     account = latchkey.account(tiers.FREE)
     secret = latchkey.key(account).secret
     with proxy.fail_by(every_other(ConnectionFault.DROPPED_AFTER)):
@@ -180,7 +178,7 @@ def test_lost_answers_never_admit_over_the_burst(latchkey: TestApp, proxy: Fault
 def test_burst_is_exact_though_every_other_write_fails(
     latchkey: TestApp, fleet: Fleet, proxy: FaultProxy, fault: Fault
 ) -> None:
-    """32 threads whose every first write fails get exactly the burst of their account."""
+    """32 threads whose first writes all fail get exactly the burst of their account."""
     accounts, requests = crowd(latchkey)
     with proxy.fail_by(every_other(fault)):
         replies = flatten(fleet.send(proxy.url, requests))
@@ -189,27 +187,27 @@ def test_burst_is_exact_though_every_other_write_fails(
 
 
 @pytest.mark.xdist_group("fleet")
-def test_burst_is_never_exceeded_though_every_other_answer_is_lost(
+def test_burst_is_never_exceeded_with_every_other_response_lost(
     latchkey: TestApp, fleet: Fleet, proxy: FaultProxy
 ) -> None:
-    """32 threads that hear of every second write only never get more than the burst of their account."""
+    """32 threads with every other response lost never get more than the burst of their account."""
     accounts, requests = crowd(latchkey)
     with proxy.fail_by(every_other(ConnectionFault.DROPPED_AFTER)):
         replies = flatten(fleet.send(proxy.url, requests))
-    # Whoever is admitted was counted twice.
+    # Each admitted request was counted twice.
     assert 0 < sum(reply.status == 200 for reply in replies) <= 50
     assert [counters.read_used(account) for account in accounts] == [50, 50]
 
 
 def crowd(latchkey: TestApp) -> tuple[list[Account], list[Request]]:
-    """Return two accounts, and 128 requests in one second that give each of the 32 threads a key of its own."""
+    """Return two accounts, and 128 requests in one second, with a separate key for each of the 32 threads."""
     accounts = [latchkey.account(tiers.FREE) for _ in range(2)]
     secrets = [latchkey.key(account).secret for _ in range(AT_ONCE // 2) for account in accounts]
     return accounts, [Request("GET", "/v1/limits", secret, START_MS) for _ in range(4) for secret in secrets]
 
 
 def every_other(fault: Fault) -> Callable[[Call], Fault | None]:
-    """Fail each key's first admission write, third, fifth …: one thread a key means one failure a request at most."""
+    """Fail every other admission write of each key: with one thread per key at most one failure per request."""
     writes: defaultdict[str, int] = defaultdict(int)
 
     def decide(call: Call) -> Fault | None:

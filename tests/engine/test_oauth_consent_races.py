@@ -37,28 +37,28 @@ pytestmark = pytest.mark.usefixtures("own_second")
 
 
 def remembering(call: Call) -> bool:
-    """Tell whether `call` remembers a consent."""
+    """Return whether a call updates a consent."""
     return is_transaction(call) and "consents" in _tables_of(call, "Update")
 
 
 def replacing(call: Call) -> bool:
-    """Tell whether `call` puts a consent in the place of another."""
+    """Return whether a call replaces a consent."""
     return is_transaction(call) and "consents" in _tables_of(call, "Put")
 
 
 def assert_remembered(app: RegisteredClient, account: Account, asked: list[Parameters]) -> None:
-    """The scopes and resources of these requests are remembered, and no others."""
+    """Assert that exactly the scopes and resources of these requests are stored as consent."""
     lines = {f"https://app.example.com {each['resource']} {each['scope']}" for each in asked}
     assert Consent.get(account.id, app.id).allowed == lines
 
 
 def pressed(console: ConsoleClient, action: str, form: Fields) -> Callable[[], Response]:
-    """Return the press of a button."""
+    """Return a function that submits a form."""
     return lambda: console.send(action, form).answer
 
 
-def test_consents_at_once_add_up(latchkey: TestApp, proxy: HoldingProxy) -> None:
-    """20 yeses for different scopes and resources, written at the same moment, are all remembered."""
+def test_concurrent_consents_add_up(latchkey: TestApp, proxy: HoldingProxy) -> None:
+    """20 concurrent consents to different scopes and resources are all stored."""
     app, account = RegisteredClient(latchkey, "confidential"), new_account()
     asked = [
         app.authorization(scope=scope, resource=f"{PUBLIC_URL}/v1/{number}")
@@ -72,8 +72,8 @@ def test_consents_at_once_add_up(latchkey: TestApp, proxy: HoldingProxy) -> None
     assert page.location.startswith(f"{REDIRECT}?code=")
 
 
-def test_consents_at_once_take_the_place_of_one_that_is_over(latchkey: TestApp, proxy: HoldingProxy) -> None:
-    """20 yeses that all find one from before the address was proven are remembered, and that one no more."""
+def test_concurrent_consents_replace_an_invalid_one(latchkey: TestApp, proxy: HoldingProxy) -> None:
+    """20 concurrent consents replace one that was given before the address was verified."""
     app, account = RegisteredClient(latchkey, "confidential"), new_account()
     app.approved(account, app.authorization(scope="write", resource=f"{PUBLIC_URL}/v1/of-a-squatter"))
     latchkey.clock.forward(1)
@@ -83,8 +83,8 @@ def test_consents_at_once_take_the_place_of_one_that_is_over(latchkey: TestApp, 
     assert_remembered(app, account, asked)
 
 
-def test_client_deleted_during_redemptions_leaves_no_working_token(latchkey: TestApp, proxy: HoldingProxy) -> None:
-    """Tokens whose issuing was decided before the deletion and written after it don't work."""
+def test_client_deleted_during_code_exchanges_leaves_no_valid_token(latchkey: TestApp, proxy: HoldingProxy) -> None:
+    """Tokens that were issued before the deletion and stored after it are invalid."""
     app = RegisteredClient(latchkey, "confidential")
     asked = [app.redemption(app.code(new_account())) for _ in range(4)]
     with proxy.hold(spending) as held, ThreadPoolExecutor(4) as threads:
@@ -96,10 +96,10 @@ def test_client_deleted_during_redemptions_leaves_no_working_token(latchkey: Tes
     assert_nothing_works(app, issued(answers))
 
 
-def test_client_deletion_and_redemptions_20_at_once_leave_no_working_token(
+def test_concurrent_client_deletion_and_code_exchanges_leave_no_valid_token(
     latchkey: TestApp, app: RegisteredClient
 ) -> None:
-    """However they fall together, after the deletion nothing that the client was given works."""
+    """In any order, after the deletion no token of the client is valid."""
     owner = log_in_as(latchkey, Account.get(str(app.client.owner_id)))
     path = f"/settings/applications/{app.id}"
     form = owner.fill(owner.open(f"{path}/delete"), f"{path}/delete", {})
@@ -114,10 +114,10 @@ def test_client_deletion_and_redemptions_20_at_once_leave_no_working_token(
 
 
 @pytest.mark.parametrize("exchange", ["redemption", "refresh"])
-def test_disconnection_during_an_exchange_leaves_no_working_token(
+def test_consent_withdrawal_during_an_exchange_leaves_no_valid_token(
     latchkey: TestApp, proxy: HoldingProxy, app: RegisteredClient, exchange: str
 ) -> None:
-    """An exchange that was decided before the disconnection and is written after it brings nothing."""
+    """An exchange that is written after the withdrawal fails."""
     account = new_account()
     tokens = app.tokens(account)
     asked = app.refresh(tokens) if exchange == "refresh" else app.redemption(app.code(account))
@@ -130,10 +130,10 @@ def test_disconnection_during_an_exchange_leaves_no_working_token(
     assert_nothing_works(app, [tokens])
 
 
-def test_disconnection_and_refreshes_20_at_once_leave_no_working_token(
+def test_concurrent_consent_withdrawal_and_refreshes_leave_no_valid_token(
     latchkey: TestApp, app: RegisteredClient
 ) -> None:
-    """However they fall together, after the disconnection nothing that the client holds for this account works."""
+    """In any order, after the withdrawal no token of the client for this account is valid."""
     account = new_account()
     held = [app.tokens(account) for _ in range(4)]
     console = log_in_as(latchkey, account)
@@ -147,10 +147,10 @@ def test_disconnection_and_refreshes_20_at_once_leave_no_working_token(
     assert list(grants.of_account(account.id)) == []
 
 
-def test_silent_authorization_during_a_disconnection_brings_nothing(
+def test_silent_authorization_during_consent_withdrawal_asks_for_consent(
     latchkey: TestApp, proxy: HoldingProxy, app: RegisteredClient
 ) -> None:
-    """One that was decided before the disconnection and is written after it asks the person instead."""
+    """A silent authorization that is written after the withdrawal shows the consent page."""
     account = new_account()
     app.code(account)
     console = log_in_as(latchkey, account)
@@ -166,10 +166,10 @@ def test_silent_authorization_during_a_disconnection_brings_nothing(
     assert console.open(silently).status == 200
 
 
-def test_silent_authorizations_and_a_disconnection_20_at_once_leave_nothing_allowed(
+def test_concurrent_silent_authorizations_and_withdrawal_leave_no_grant(
     latchkey: TestApp, app: RegisteredClient
 ) -> None:
-    """However they fall together, afterwards the person is asked, and no code that was given is worth a token."""
+    """In any order, afterwards the consent page is shown, and no issued code can be exchanged."""
     account = new_account()
     app.code(account)
     console = log_in_as(latchkey, account)

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("own_second")
 
 
 def first_of(rule: Rule) -> Rule:
-    """Return the rule that picks no more than the first call that `rule` picks, however often it is sent again."""
+    """Return a rule that matches only the first call that `rule` matches, and its retries."""
     picked: list[Call] = []
 
     def picks(call: Call) -> bool:
@@ -30,10 +30,10 @@ def first_of(rule: Rule) -> Rule:
     return picks
 
 
-def test_device_code_polled_20_times_at_once_is_redeemed_once(
+def test_device_code_polled_20_times_concurrently_is_exchanged_once(
     latchkey: TestApp, proxy: HoldingProxy, app: RegisteredClient
 ) -> None:
-    """All find it approved and unspent; one gets tokens, the others invalid_grant."""
+    """One poll gets tokens, the others invalid_grant."""
     device_code, user_code = app.device_code()
     device.approve(device.pending(user_code), new_account().id)
     answers = release_together(proxy, spending, [partial(app.spend, app.poll(device_code))] * TWENTY)
@@ -41,28 +41,28 @@ def test_device_code_polled_20_times_at_once_is_redeemed_once(
 
 
 @of_functions
-def test_device_code_polled_by_four_processes_at_once_is_redeemed_once(
+def test_device_code_polled_by_four_processes_is_exchanged_once(
     latchkey: TestApp, fleet: Fleet, url: str, app: RegisteredClient
 ) -> None:
-    """The same of functions that share nothing but the database."""
+    """Of concurrent polls from processes that share only the database one gets tokens."""
     device_code, user_code = app.device_code()
     device.approve(device.pending(user_code), new_account().id)
     replies = everywhere(latchkey, fleet, url, app.poll(device_code))
     assert Counter(map(said, replies)) == ONE_OF_TWENTY
 
 
-def test_polls_of_an_undecided_device_code_at_once_are_in_time_once(latchkey: TestApp) -> None:
-    """Of 20 polls at the same moment one hears that nobody has decided yet, the others that they are too fast."""
+def test_concurrent_polls_of_a_pending_device_code_are_slowed_down(latchkey: TestApp) -> None:
+    """Of 20 concurrent polls one gets authorization_pending, the others slow_down."""
     app = RegisteredClient(latchkey, "public")
     device_code, _ = app.device_code()
     answers = run_concurrently([partial(app.spend, app.poll(device_code))] * TWENTY)
     assert Counter(map(said, answers)) == {(400, "authorization_pending"): 1, (400, "slow_down"): TWENTY - 1}
 
 
-def test_device_code_decided_by_20_people_at_once_is_decided_once(
+def test_device_code_decided_by_20_users_concurrently_is_decided_once(
     latchkey: TestApp, proxy: HoldingProxy, app: RegisteredClient
 ) -> None:
-    """Of ten who allow and ten who deny one stands: the others hear that it is decided, the device hears the one."""
+    """Of ten approvals and ten denials one takes effect; the others get 404."""
     device_code, user_code = app.device_code()
     decisions = []
     for decision in ("allow", "deny") * (TWENTY // 2):
@@ -77,8 +77,8 @@ def test_device_code_decided_by_20_people_at_once_is_decided_once(
 
 
 @pytest.mark.parametrize("first", ["allow", "deny"])
-def test_decision_that_comes_second_changes_nothing(latchkey: TestApp, proxy: HoldingProxy, first: str) -> None:
-    """Whoever decides during another's decision is told so, whichever of the two it is."""
+def test_second_decision_changes_nothing(latchkey: TestApp, proxy: HoldingProxy, first: str) -> None:
+    """A decision that is written after another one gets 404 and has no effect."""
     app = RegisteredClient(latchkey, "public")
     device_code, user_code = app.device_code()
     second = {"allow": "deny", "deny": "allow"}[first]
@@ -93,7 +93,7 @@ def test_decision_that_comes_second_changes_nothing(latchkey: TestApp, proxy: Ho
 
 
 def decider(latchkey: TestApp, user_code: str, decision: str) -> Callable[[], Page]:
-    """Return the press of a button by somebody who has the page with the device's code open."""
+    """Return a function that submits the decision of an open device page."""
     console = log_in_as(latchkey, new_account())
     form = console.fill(console.open(f"/device?user_code={user_code}"), "/device", {"decision": decision})
     return partial(console.send, "/device", form)

@@ -35,14 +35,14 @@ pytestmark = pytest.mark.usefixtures("own_second")
 
 
 def revoking(call: Call) -> bool:
-    """Tell whether `call` ends a grant."""
+    """Return whether a call revokes a grant."""
     return is_transaction(call) and "revoked_at" in json.dumps(
         [each.get("Update") for each in call.body["TransactItems"]]
     )
 
 
 def assert_one_successor(account: Account) -> None:
-    """The account's only grant lives and has two refresh tokens: the spent one, and one successor."""
+    """Assert that the account's only grant is active and has two refresh tokens: the consumed one and one successor."""
     (grant,) = Grant.by_account.query(account.id)
     assert grant.revoked_at is None
     its_refresh_tokens = Ticket.scan((Ticket.grant_id == grant.id) & (Ticket.kind == "rt"))
@@ -51,7 +51,7 @@ def assert_one_successor(account: Account) -> None:
 
 
 def assert_one_pair(app: RegisteredClient, account: Account, answers: list[dict[str, Any]]) -> None:
-    """All 20 got the same tokens, which work, and no others were stored."""
+    """Assert that all 20 responses have the same valid tokens, and that no others were stored."""
     assert len(answers) == TWENTY
     (access_token,) = {answer["access_token"] for answer in answers}
     (refresh_token,) = {answer["refresh_token"] for answer in answers}
@@ -60,10 +60,10 @@ def assert_one_pair(app: RegisteredClient, account: Account, answers: list[dict[
     assert app.ask(app.refresh({"refresh_token": refresh_token})).status == 200
 
 
-def test_code_redeemed_20_times_at_once_succeeds_once(
+def test_code_exchanged_20_times_concurrently_succeeds_once(
     latchkey: TestApp, proxy: HoldingProxy, app: RegisteredClient
 ) -> None:
-    """All read it unspent; one gets tokens, the others invalid_grant, and the reuse ends what the one got."""
+    """One request gets tokens, the others invalid_grant, and the reuse revokes the issued tokens."""
     asked = app.redemption(app.code(new_account()))
     answers = release_together(proxy, spending, [partial(app.spend, asked)] * TWENTY)
     assert Counter(map(said, answers)) == ONE_OF_TWENTY
@@ -71,36 +71,36 @@ def test_code_redeemed_20_times_at_once_succeeds_once(
 
 
 @of_functions
-def test_code_redeemed_by_four_processes_at_once_succeeds_once(
+def test_code_exchanged_by_four_processes_succeeds_once(
     latchkey: TestApp, fleet: Fleet, url: str, app: RegisteredClient
 ) -> None:
-    """The same of functions that share nothing but the database."""
+    """The same for processes that share only the database."""
     replies = everywhere(latchkey, fleet, url, app.redemption(app.code(new_account())))
     assert Counter(map(said, replies)) == ONE_OF_TWENTY
     assert_nothing_works(app, [reply.body for reply in replies if reply.status == 200])
 
 
-def test_refresh_token_used_20_times_at_once_brings_one_pair(
+def test_refresh_token_used_20_times_concurrently_issues_one_pair(
     latchkey: TestApp, proxy: HoldingProxy, app: RegisteredClient
 ) -> None:
-    """All get the same access and refresh token, both work, and the grant lives: of either kind of client."""
+    """All requests get the same access and refresh token, both are valid, and the grant stays active."""
     account = new_account()
     answers = release_together(proxy, spending, [partial(app.spend, app.refresh(app.tokens(account)))] * TWENTY)
     assert_one_pair(app, account, issued(answers))
 
 
 @of_functions
-def test_refresh_token_used_by_four_processes_at_once_brings_one_pair(
+def test_refresh_token_used_by_four_processes_issues_one_pair(
     latchkey: TestApp, fleet: Fleet, url: str, app: RegisteredClient
 ) -> None:
-    """The same of functions that share nothing but the database."""
+    """The same for processes that share only the database."""
     account = new_account()
     replies = everywhere(latchkey, fleet, url, app.refresh(app.tokens(account)))
     assert_one_pair(app, account, [reply.body for reply in replies if reply.status == 200])
 
 
-def test_refreshes_at_once_over_the_grace_are_reuse(latchkey: TestApp, app: RegisteredClient) -> None:
-    """20 late repeats of a refresh are a theft: none succeeds, and the grant is revoked."""
+def test_concurrent_refreshes_after_the_grace_are_reuse(latchkey: TestApp, app: RegisteredClient) -> None:
+    """20 repeated refreshes after the grace period fail, and the grant is revoked."""
     account = new_account()
     tokens = app.tokens(account)
     successor = app.ask(app.refresh(tokens)).json()
@@ -110,8 +110,8 @@ def test_refreshes_at_once_over_the_grace_are_reuse(latchkey: TestApp, app: Regi
     assert_nothing_works(app, [tokens, successor])
 
 
-def test_refreshes_at_once_after_the_successor_was_used_are_reuse(latchkey: TestApp, app: RegisteredClient) -> None:
-    """Whoever used the successor had the answer: 20 repeats bring nothing, and the grant is revoked."""
+def test_concurrent_refreshes_after_use_of_the_successor_are_reuse(latchkey: TestApp, app: RegisteredClient) -> None:
+    """After the successor was used, 20 repeated refreshes fail, and the grant is revoked."""
     tokens = app.tokens(new_account())
     second = app.ask(app.refresh(tokens)).json()
     third = app.ask(app.refresh(second)).json()
@@ -120,10 +120,10 @@ def test_refreshes_at_once_after_the_successor_was_used_are_reuse(latchkey: Test
     assert_nothing_works(app, [tokens, second, third])
 
 
-def test_revocation_during_a_refresh_leaves_no_live_token(
+def test_revocation_during_a_refresh_leaves_no_valid_token(
     latchkey: TestApp, proxy: HoldingProxy, app: RegisteredClient
 ) -> None:
-    """A refresh that was decided before the revocation and is written after it brings nothing."""
+    """A refresh that is written after the revocation fails."""
     tokens = app.tokens(new_account())
     with proxy.hold(spending) as held, ThreadPoolExecutor(1) as thread:
         refresh = thread.submit(app.spend, app.refresh(tokens))
@@ -134,10 +134,10 @@ def test_revocation_during_a_refresh_leaves_no_live_token(
     assert_nothing_works(app, [tokens])
 
 
-def test_refresh_during_a_revocation_leaves_no_live_token(
+def test_refresh_during_a_revocation_leaves_no_valid_token(
     latchkey: TestApp, proxy: HoldingProxy, app: RegisteredClient
 ) -> None:
-    """Tokens that come to be between the revocation's reading and its writing, and are used, are dead after it."""
+    """Tokens that are issued between the revocation's read and its write are invalid afterwards."""
     tokens = app.tokens(new_account())
     with proxy.hold(revoking) as held, ThreadPoolExecutor(1) as thread:
         revocation = thread.submit(app.revoke, tokens["refresh_token"])
@@ -148,8 +148,8 @@ def test_refresh_during_a_revocation_leaves_no_live_token(
     assert_nothing_works(app, [tokens, successor])
 
 
-def test_revocations_and_refreshes_20_at_once_leave_no_live_token(latchkey: TestApp, app: RegisteredClient) -> None:
-    """However they fall together, whoever was told that the token is revoked can rely on it."""
+def test_concurrent_revocations_and_refreshes_leave_no_valid_token(latchkey: TestApp, app: RegisteredClient) -> None:
+    """In any order, after a successful revocation no token of the grant is valid."""
     tokens = app.tokens(new_account())
     refreshes = [partial(app.spend, app.refresh(tokens))] * (TWENTY // 2)
     revocations = [partial(app.revoke, tokens["refresh_token"])] * (TWENTY // 2)

@@ -11,17 +11,15 @@ from functools import partial
 from chalicelib.accounts import email_links, sessions
 from chalicelib.accounts.tables import Account, Session
 from chalicelib.core import settings
-from tests.engine.console_races import EVERYWHERE, OTHER_PASSWORDS, PLACE, TWENTY, sessions_write, statuses
+from tests.engine.console_races import EVERYWHERE, OTHER_PASSWORDS, PLACE, TWENTY, count_statuses, session_write
 from tests.engine.fault_proxy import is_transaction
 from tests.engine.hold_calls import HoldingProxy, release_together, run_concurrently
 from tests.support.console_client import PASSWORD, ConsoleClient, Page, hash_of, log_in_as, new_account
 from tests.support.harness import TestApp
 
 
-def test_log_in_that_was_decided_before_the_address_is_proven_opens_nothing(
-    latchkey: TestApp, proxy: HoldingProxy
-) -> None:
-    """Twenty log-ins with a password that the first proof ends, written after it: no session of theirs is any good."""
+def test_log_in_during_email_verification_opens_no_valid_session(latchkey: TestApp, proxy: HoldingProxy) -> None:
+    """Sessions of log-ins that are written after the first verification, which replaces the password, are invalid."""
     squatted = new_account(verified=False)
     ticket = email_links.new_link(
         squatted.id, email_links.VERIFY_EMAIL, email=squatted.email, epoch=squatted.session_epoch
@@ -36,14 +34,14 @@ def test_log_in_that_was_decided_before_the_address_is_proven_opens_nothing(
         held.rule = lambda _: False
         email_links.set_password(email_links.looked_up(ticket, email_links.VERIFY_EMAIL), account, hash_of("another"))
         held.release()
-        assert statuses([each.result() for each in under_way]) == {303: TWENTY}
+        assert count_statuses([each.result() for each in under_way]) == {303: TWENTY}
     assert {console.open("/settings/account").status for console in consoles} == {303}
     latchkey.clock.forward(3_600)
     assert ConsoleClient(latchkey).log_in(squatted.email).status == 401
 
 
-def test_two_password_changes_at_once_one_wins(latchkey: TestApp, proxy: HoldingProxy) -> None:
-    """One sets the password and goes on; the other is told, its session is over, and its password opens nothing."""
+def test_concurrent_password_changes_one_succeeds(latchkey: TestApp, proxy: HoldingProxy) -> None:
+    """One sets the password; the other fails, its session is ended, and its password is not accepted."""
     account = new_account()
     consoles = [log_in_as(latchkey, account) for _ in OTHER_PASSWORDS]
     deeds = []
@@ -52,20 +50,20 @@ def test_two_password_changes_at_once_one_wins(latchkey: TestApp, proxy: Holding
         form = console.fill(page, action, {"password": PASSWORD, "new_password": password})
         deeds.append(partial(console.send, action, form))
     pages = release_together(proxy, is_transaction, deeds)
-    assert statuses(pages) == {303: 1, 409: 1}
+    assert count_statuses(pages) == {303: 1, 409: 1}
     for console, password, page in zip(consoles, OTHER_PASSWORDS, pages, strict=True):
         won = page.status == 303
         assert console.open("/settings/account").status == (200 if won else 303)
         assert ConsoleClient(latchkey).log_in(account.email, password).status == (303 if won else 401)
 
 
-def test_log_out_during_a_page_view_is_not_undone_by_it(latchkey: TestApp, proxy: HoldingProxy) -> None:
-    """A page that was asked for before the log-out and notes the visit after it doesn't bring the session back."""
+def test_log_out_during_a_page_view_ends_the_session(latchkey: TestApp, proxy: HoldingProxy) -> None:
+    """A page view that records its time after the log-out doesn't restore the session."""
     console = log_in_as(latchkey, new_account())
     other_tab = ConsoleClient(latchkey, cookies=dict(console.cookies))
     form = console.fill(console.open("/settings/usage"), "/logout", {})
     latchkey.clock.forward(sessions.SEEN_EVERY_MS / 1000)
-    with proxy.hold(sessions_write("UpdateItem")) as held, ThreadPoolExecutor(1) as thread:
+    with proxy.hold(session_write("UpdateItem")) as held, ThreadPoolExecutor(1) as thread:
         view = thread.submit(lambda: other_tab.open("/settings/usage"))
         held.wait_for(1)
         session = console.session
@@ -77,8 +75,8 @@ def test_log_out_during_a_page_view_is_not_undone_by_it(latchkey: TestApp, proxy
     assert [found for found in Session.scan() if found.seen_at == latchkey.clock.now_ms and found.dies_at is None] == []
 
 
-def test_page_views_and_log_out_20_at_once_leave_no_session(latchkey: TestApp) -> None:
-    """However they fall together, after a log-out the session is over."""
+def test_concurrent_page_views_and_log_out_leave_no_session(latchkey: TestApp) -> None:
+    """In any order, after a log-out the session is ended."""
     console = log_in_as(latchkey, new_account())
     form = console.fill(console.open("/settings/account"), "/logout", {})
     session = console.session
@@ -91,8 +89,8 @@ def test_page_views_and_log_out_20_at_once_leave_no_session(latchkey: TestApp) -
     assert sessions.session_of(session) is None
 
 
-def test_sessions_ended_and_logged_out_everywhere_20_at_once_leave_none(latchkey: TestApp) -> None:
-    """However they fall together with page views, which note the visit: nobody is logged in afterwards."""
+def test_concurrent_log_outs_everywhere_leave_no_session(latchkey: TestApp) -> None:
+    """In any order with page views, which record their time, no session is left."""
     account = new_account()
     consoles = [log_in_as(latchkey, account) for _ in range(TWENTY)]
     clicks: list[Callable[[], Page]] = []
@@ -109,12 +107,12 @@ def test_sessions_ended_and_logged_out_everywhere_20_at_once_leave_none(latchkey
     assert [secret for secret in secrets if sessions.session_of(secret) is not None] == []
 
 
-def test_log_in_attempts_at_once_are_not_more_than_allowed(latchkey: TestApp) -> None:
-    """Guesses sent at the same moment are counted like guesses sent one after the other."""
+def test_concurrent_log_in_attempts_never_exceed_the_limit(latchkey: TestApp) -> None:
+    """Concurrent guesses are counted like sequential ones."""
     account = new_account()
     consoles = [ConsoleClient(latchkey) for _ in range(8)]
     pages = [(console, console.open("/login")) for console in consoles]
     fields = {"email": account.email, "password": "not the password at all"}
     with settings.in_use(replace(settings.current(), log_in_attempts_per_email=3)):
         guesses = [partial(console.send, "/login", console.fill(page, "/login", fields)) for console, page in pages]
-        assert statuses(run_concurrently(guesses)) == {401: 3, 429: 5}
+        assert count_statuses(run_concurrently(guesses)) == {401: 3, 429: 5}

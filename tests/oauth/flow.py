@@ -165,7 +165,7 @@ class Person(ConsoleClient):
         (form,) = [form for form in page.content.forms if form.action.startswith("/oauth/authorize?")]
         filled = dict(form.fields) | {"decision": decision} | fields
         headers = {"Content-Type": FORM} | ({"Origin": self.origin if origin == "own" else origin} if origin else {})
-        return self._exchanged("POST", form.action, headers | dict(sent or {}), urlencode(filled).encode())
+        return self._exchange("POST", form.action, headers | dict(sent or {}), urlencode(filled).encode())
 
     def allows(self, app: App, **changed: str | Iterable[str] | None) -> str:
         """Say yes, if asked at all; return where that leads."""
