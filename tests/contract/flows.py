@@ -1,4 +1,4 @@
-"""What an exchange with the authorization server starts from: a client of Ada's, her yes, codes and tokens.
+"""The preconditions of an OAuth exchange: a client, the consent of the account Ada, codes and tokens.
 
     client REDIRECT …       a confidential client of Ada's with these redirect URIs: `{{client_id}}` and
                             `{{client_secret}}`, and both as HTTP Basic has them, `{{basic}}`
@@ -37,7 +37,7 @@ MADE = (
 
 @dataclass
 class Flow:
-    """The flow of one client for Ada."""
+    """The flow of one client with the account Ada."""
 
     latchkey: TestApp
     ada: Account
@@ -47,13 +47,13 @@ class Flow:
 
     @property
     def client(self) -> App:
-        """Return the client; a file that forgets it fails."""
+        """Return the client; fail if the file doesn't define one."""
         assert self.app, "no client is given"
         return self.app
 
     @property
     def person(self) -> Person:
-        """Return Ada's browser, in which she is logged in."""
+        """Return Ada's browser, with a session."""
         if self.browser is None:
             self.browser = Person(self.latchkey, account=self.ada)
             secret = sessions.open_session(self.ada)
@@ -61,7 +61,7 @@ class Flow:
         return self.browser
 
     def given(self, words: list[str]) -> bool:
-        """Make one `# given:` line so; return False when it is none of these."""
+        """Set up one `# given:` line; return False for an unknown one."""
         match words:
             case ["client", *uris]:
                 self.app = self._register(uris, public=False)
@@ -98,7 +98,7 @@ class Flow:
 
 
 def new_names(answer: Response) -> dict[str, str]:
-    """Return names for what an answer has made."""
+    """Return the placeholders for values of a response."""
     code = re.search(r"[?&]code=([^&]+)", answer.header("Location") or "")
     names = {"new_code": code[1]} if code else {}
     if answer.status in (200, 201) and answer.body and answer.header("Content-Type") == "application/json":

@@ -27,7 +27,7 @@ trap 'kill -KILL $serving; sleep 2; exit' INT
 serving=$!
 wait
 """
-"""An engine that is gone for whoever asks it, and takes its time to end."""
+"""An engine whose server is killed at Ctrl-C, but whose process ends two seconds later."""
 TIERS = ("free", "pro", "enterprise")
 DEMOS = (*TIERS, "admin")
 GIVEN_UP_AFTER_S = 60
@@ -35,7 +35,7 @@ GIVEN_UP_AFTER_S = 60
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One `make run`, in a terminal of its own, and what it printed until it was waited for."""
+    """One `make run` in its own session, and its output until it was ready."""
 
     process: subprocess.Popen[str]
     printed: str
@@ -43,36 +43,36 @@ class Run:
 
     @property
     def keys(self) -> list[str]:
-        """Return the API keys that it printed with the demo accounts."""
+        """Return the API keys of the demo accounts in the output."""
         return [
             found[0] for line in self.printed.splitlines() if "@example.com" in line and (found := KEY.search(line))
         ]
 
     def interrupt(self, by: signal.Signals) -> str:
-        """Send a signal to everything in this terminal, as Ctrl-C does; return what was printed until all ended."""
+        """Send a signal to the process group, as Ctrl-C does; return the output until all processes have ended."""
         os.killpg(self.process.pid, by)
         return self.process.communicate(timeout=GIVEN_UP_AFTER_S)[0]
 
     def until(self, text: str) -> str:
-        """Return what is printed from now on, up to the line that holds `text`."""
+        """Return the further output up to the line with `text`."""
         assert self.process.stdout is not None
         return _printed(self.process.stdout, text, anywhere=True)
 
     def get(self, path: str, key: str) -> Any:
-        """Return what the API answers to a GET with a key."""
+        """Return the API's response to a GET with a key."""
         answer = requests.get(self.url + path, headers=bearer(key), timeout=GIVEN_UP_AFTER_S)
         answer.raise_for_status()
         return answer.json()
 
 
 class Tree:
-    """A fresh copy of the repository, in which nothing was run yet but the installation."""
+    """A fresh copy of the repository, with only the dependencies installed."""
 
     def __init__(self, path: Path) -> None:
-        """Copy what `make run` needs, and lend it what this repository has installed."""
+        """Copy the files that `make run` needs, and link this repository's installed dependencies."""
         self.path, self.port, self.runs = path, find_free_port(), list[Run]()
         if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-            # What a shell starts in the background ignores Ctrl-C, and so would everything that is started from here.
+            # A background process of a shell ignores SIGINT, and its child processes inherit that.
             signal.signal(signal.SIGINT, signal.default_int_handler)
         for name in NEEDED:
             copy_part(ROOT / name, path / name)
@@ -85,7 +85,7 @@ class Tree:
         (binaries / ".run").touch()
 
     def start(self, until: str = "Serving on") -> Run:
-        """Start `make run` and return when it has printed a line that begins with `until`."""
+        """Start `make run`; return after its output has a line that begins with `until`."""
         process = self._make("run", f"PORT={self.port}")
         assert process.stdout is not None
         run = Run(process, _printed(process.stdout, until), f"http://127.0.0.1:{self.port}")
@@ -93,21 +93,21 @@ class Tree:
         return run
 
     def make(self, *arguments: str) -> str:
-        """Return what another make command prints."""
+        """Return the output of another make command."""
         process = self._make(*arguments)
         printed = process.communicate(timeout=GIVEN_UP_AFTER_S)[0]
         assert process.returncode == 0, printed
         return printed
 
     def refused_start(self, **environment: str) -> str:
-        """Return what `make run` prints when it can't serve."""
+        """Return the output of a `make run` that can't start."""
         process = self._make("run", f"PORT={self.port}", **environment)
         printed = process.communicate(timeout=GIVEN_UP_AFTER_S)[0]
         assert process.returncode != 0
         return printed
 
     def linger(self) -> None:
-        """Let the engine take its time to end."""
+        """Make the engine's process end late."""
         held = engine.dynoxide(say=False)
         assert held is not None
         lent = self.path / ".local" / "dynoxide"
@@ -118,7 +118,7 @@ class Tree:
         lingering.chmod(0o755)
 
     def engines(self) -> list[int]:
-        """Return the processes that serve this tree's database."""
+        """Return the process ids of this tree's engines."""
         return [pid for pid, command in _processes() if str(self.path / ".local" / "latchkey.db") in command]
 
     def kill_engines(self) -> None:
@@ -127,7 +127,7 @@ class Tree:
             os.kill(pid, signal.SIGKILL)
 
     def clean(self) -> None:
-        """Leave nothing running, however a test ended."""
+        """Kill all processes."""
         for run in self.runs:
             if run.process.poll() is None:
                 run.interrupt(signal.SIGKILL)
@@ -147,12 +147,12 @@ class Tree:
 
 
 def bearer(key: str) -> dict[str, str]:
-    """Return the header that carries a key."""
+    """Return the Authorization header."""
     return {"Authorization": f"Bearer {key}"}
 
 
 def created_key(run: Run, by: str) -> str:
-    """Return a key made through the API."""
+    """Create a key through the API."""
     body = {"name": "Made before the crash", "scopes": ["read"]}
     answer = requests.post(f"{run.url}/v1/keys", json=body, headers=bearer(by), timeout=GIVEN_UP_AFTER_S)
     assert answer.status_code == 201
@@ -170,14 +170,14 @@ def _printed(output: IO[str], until: str, *, anywhere: bool = False) -> str:
 
 
 def _processes() -> Iterator[tuple[int, str]]:
-    """Return every process of this machine that can be seen: id and command line."""
+    """Return the id and command line of all visible processes."""
     if Path("/proc/self/cmdline").exists():
         for folder in Path("/proc").iterdir():
             if folder.name.isdigit():
                 try:
                     yield int(folder.name), (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
                 except OSError:
-                    continue  # ended meanwhile
+                    continue  # the process has ended
     else:
         listing = subprocess.run(["ps", "-axo", "pid=,args="], capture_output=True, text=True, check=True).stdout
         for line in listing.splitlines():
@@ -186,7 +186,7 @@ def _processes() -> Iterator[tuple[int, str]]:
 
 
 def find_free_port() -> int:
-    """Return a port below those that the system hands out: nobody takes it by chance while `make run` is down."""
+    """Return a free port below the ephemeral range, so that it stays free while `make run` is stopped."""
     return next(port for port in random.sample(range(20_000, 30_000), 100) if is_free(port))
 
 

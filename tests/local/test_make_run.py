@@ -11,7 +11,7 @@ from tests.support import exhaustive
 
 @pytest.mark.parametrize("killed", exhaustive.after(1, ["everything", "all_but_the_engine", "the_engine_first"]))
 def test_killed_run_loses_no_account_or_key(tree: Tree, killed: str) -> None:
-    """After kill -9 the next start has the same accounts, and every key that was ever shown works."""
+    """After kill -9 the next start has the same accounts, and all issued keys are valid."""
     first = tree.start()
     assert len(first.keys) == len(DEMOS)
     keys = [*first.keys, created_key(first, by=first.keys[0])]
@@ -26,8 +26,8 @@ def test_killed_run_loses_no_account_or_key(tree: Tree, killed: str) -> None:
     assert [person["tier"] for person in people] == [*TIERS, "free", "free"]
 
 
-def test_later_start_shows_no_secret_but_how_to_get_a_key(tree: Tree) -> None:
-    """What isn't stored can't be shown again: a later start names the command that makes a key, and the key works."""
+def test_later_start_prints_how_to_create_a_key(tree: Tree) -> None:
+    """Secrets aren't stored, so a later start prints the command that creates a key, and the key is valid."""
     tree.start().interrupt(signal.SIGINT)
     again = tree.start()
     assert not KEY.search(again.printed)
@@ -40,7 +40,7 @@ def test_later_start_shows_no_secret_but_how_to_get_a_key(tree: Tree) -> None:
 
 @pytest.mark.parametrize("by", exhaustive.after(1, [signal.SIGINT, signal.SIGTERM]), ids=lambda by: by.name)
 def test_interrupt_stops_everything_that_was_started(tree: Tree, by: signal.Signals) -> None:
-    """Ctrl-C, and a polite kill, leave no engine and no server behind."""
+    """SIGINT and SIGTERM leave no engine and no server running."""
     run = tree.start()
     assert len(tree.engines()) == 1
     printed = run.interrupt(by)
@@ -50,8 +50,8 @@ def test_interrupt_stops_everything_that_was_started(tree: Tree, by: signal.Sign
     assert is_free(tree.port)
 
 
-def test_interrupt_says_nothing_of_an_engine_that_takes_its_time_to_end(tree: Tree) -> None:
-    """What goes on beside the server stops with it, or fails into the log: the terminal shows no traceback."""
+def test_interrupt_with_a_slow_engine_prints_no_traceback(tree: Tree) -> None:
+    """Background threads that fail during the shutdown write to the log, not to the terminal."""
     tree.linger()
     run = tree.start()
     printed = run.interrupt(signal.SIGINT)
@@ -60,7 +60,7 @@ def test_interrupt_says_nothing_of_an_engine_that_takes_its_time_to_end(tree: Tr
 
 
 def test_interrupt_while_starting_stops_everything(tree: Tree) -> None:
-    """Ctrl-C in the middle of the first start leaves no engine behind, and the next start has all it needs."""
+    """Ctrl-C during the first start leaves no engine running, and the next start succeeds."""
     run = tree.start(until="Created")
     assert "Traceback" not in run.interrupt(signal.SIGINT)
     assert tree.engines() == []
@@ -69,8 +69,8 @@ def test_interrupt_while_starting_stops_everything(tree: Tree) -> None:
         assert f"{name}@example.com" in again.printed
 
 
-def test_link_of_an_account_made_here_leads_to_the_run(tree: Tree) -> None:
-    """`make account` and `make password-link` ask nothing of AWS for it."""
+def test_password_link_of_a_local_account_has_the_local_url(tree: Tree) -> None:
+    """`make account` and `make password-link` need no call to AWS."""
     run = tree.start()
     for command in ("account", "password-link"):
         printed = tree.make(command, "EMAIL=zed@example.com")
@@ -78,8 +78,8 @@ def test_link_of_an_account_made_here_leads_to_the_run(tree: Tree) -> None:
         assert requests.get(link, timeout=GIVEN_UP_AFTER_S).status_code == 200
 
 
-def test_only_the_owner_can_read_what_a_run_keeps(tree: Tree) -> None:
-    """The database, the log and the mail, made now or by an earlier version: nobody else on the machine."""
+def test_only_the_owner_can_read_the_files_of_a_run(tree: Tree) -> None:
+    """The database, the log and the emails have no permissions for other users, also files of an earlier version."""
     old = tree.path / ".local" / "latchkey.log"
     old.touch(0o644)
     run = tree.start()
@@ -89,8 +89,8 @@ def test_only_the_owner_can_read_what_a_run_keeps(tree: Tree) -> None:
     assert [path.name for path in kept if path.stat().st_mode & 0o077] == []
 
 
-def test_administration_is_there_to_be_seen(tree: Tree) -> None:
-    """The demo administrator's key reads what only administrators may."""
+def test_demo_administrator_can_use_the_admin_api(tree: Tree) -> None:
+    """The demo administrator's key has access to administrators' routes."""
     run = tree.start()
     key = run.keys[DEMOS.index("admin")]
     assert "/admin" in run.printed

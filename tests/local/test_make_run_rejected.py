@@ -10,15 +10,15 @@ from tests.support import exhaustive
 
 
 def test_misspelt_setting_ends_the_start_with_one_sentence(tree: Tree) -> None:
-    """No change of the code could help, so nothing stays behind that waits for one."""
+    """The error isn't in the code, so `make run` ends instead of waiting for a change."""
     printed = tree.refused_start(LATCHKEY_LOG_LEVEL="LOUD")
     assert "LATCHKEY_LOG_LEVEL takes" in printed
     assert "Traceback" not in printed
     assert tree.engines() == []
 
 
-def test_taken_port_is_named_and_leaves_nothing_running(tree: Tree) -> None:
-    """When the port is taken, one sentence says so and how to choose another, and no engine stays behind."""
+def test_port_in_use_is_reported_and_leaves_nothing_running(tree: Tree) -> None:
+    """One sentence names the port and how to choose another, and no engine is left running."""
     with socket.create_server(("127.0.0.1", tree.port)):
         printed = tree.refused_start()
     assert f"127.0.0.1:{tree.port}" in printed
@@ -28,8 +28,8 @@ def test_taken_port_is_named_and_leaves_nothing_running(tree: Tree) -> None:
 
 
 @pytest.mark.parametrize("port", exhaustive.after(2, ["here", "0", "65536", "-1"]))
-def test_port_that_is_none_is_refused(tree: Tree, port: str) -> None:
-    """By one sentence, before anything is started."""
+def test_invalid_port_is_rejected(tree: Tree, port: str) -> None:
+    """One sentence is printed before anything is started."""
     process = tree._make("run", f"PORT={port}")
     printed = process.communicate(timeout=GIVEN_UP_AFTER_S)[0]
     assert process.returncode != 0
@@ -38,8 +38,8 @@ def test_port_that_is_none_is_refused(tree: Tree, port: str) -> None:
 
 
 @pytest.mark.parametrize("where", exhaustive.after(1, ["on another port", "on its port"]))
-def test_second_run_is_refused_and_leaves_the_first_alone(tree: Tree, where: str) -> None:
-    """It says where Latchkey already runs; the first serves on, with its database and the operator's commands."""
+def test_second_run_is_rejected_and_leaves_the_first_running(tree: Tree, where: str) -> None:
+    """It prints the URL of the first run, which keeps serving, with its database and the operator's commands."""
     first = tree.start()
     if where == "on another port":
         tree.port = find_free_port()
@@ -53,8 +53,8 @@ def test_second_run_is_refused_and_leaves_the_first_alone(tree: Tree, where: str
     assert len(tree.start().keys) == 0
 
 
-def test_second_run_is_refused_while_the_first_starts(tree: Tree) -> None:
-    """Before it serves, too, when its port says nothing of it yet."""
+def test_second_run_is_rejected_while_the_first_starts(tree: Tree) -> None:
+    """The lock is held from the start, before the first run listens on its port."""
     tree.start(until="Created")
     assert "Latchkey already runs" in tree.refused_start()
     assert len(tree.engines()) == 1

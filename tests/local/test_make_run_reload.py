@@ -15,7 +15,7 @@ def own():
 
 
 def test_change_of_the_code_is_served_without_a_restart(tree: Tree) -> None:
-    """A request that comes while the server starts anew waits for it; the accounts and keys stay."""
+    """A request during a restart waits for the new code; accounts and keys are kept."""
     run = tree.start()
     app, before = tree.path / "app.py", (tree.path / "app.py").read_text()
     app.write_text(before + OWN_VIEW.format(answer='{"version": 1}'))
@@ -29,8 +29,8 @@ def test_change_of_the_code_is_served_without_a_restart(tree: Tree) -> None:
     assert tree.engines() == []
 
 
-def test_code_that_cannot_start_says_where_and_waits_for_its_mend(tree: Tree) -> None:
-    """The terminal shows the line at fault, requests are told to look there, and the next change is served."""
+def test_code_with_an_error_is_reported_and_reloaded_after_a_fix(tree: Tree) -> None:
+    """The terminal shows the line, requests get a 503 that refers to it, and the next change is served."""
     run = tree.start()
     app, before = tree.path / "app.py", (tree.path / "app.py").read_text()
     app.write_text(before + "\nthis is no Python\n")
@@ -45,8 +45,8 @@ def test_code_that_cannot_start_says_where_and_waits_for_its_mend(tree: Tree) ->
     assert run.get("/v1/users/me", run.keys[0])["tier"] == "free"
 
 
-def test_fault_of_an_own_view_is_readable_in_the_terminal(tree: Tree) -> None:
-    """A traceback from the view on, line by line, beside the JSON line in the log; the caller gets a plain 500."""
+def test_exception_of_a_view_is_readable_in_the_terminal(tree: Tree) -> None:
+    """The terminal shows the traceback from the view on, the log has it as JSON, and the caller gets a 500."""
     views = tree.path / "chalicelib" / "api" / "limits.py"
     views.write_text(views.read_text().replace("    return {", "    1 / 0\n    return {", 1))
     run = tree.start()

@@ -1,4 +1,4 @@
-"""schemathesis makes requests up from /openapi.json, good and bad ones, and no answer is one that isn't documented.
+"""schemathesis generates valid and invalid requests from /openapi.json, and every response is documented.
 
 Everything it can check is checked, with keys of every scope and without one, but for what NOT_SO names.
 """
@@ -21,7 +21,7 @@ NOT_SO = {
     "unsupported_method": "a method that a path doesn't have is API Gateway's to refuse, and it says 404, not 405",
     "use_after_free": "a revoked key is still shown, as revoked, until 30 days past its end",
 }
-"""The checks that are left out, and why."""
+"""The excluded checks, with reasons."""
 EVERY_PHASE = "examples,coverage,fuzzing,stateful"
 
 
@@ -42,8 +42,8 @@ def player(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Player]:
 def fuzz(
     api: Console, player: Player, person: Person, key: Key | None, held: tuple[str, ...], *, seed: int, phases: str
 ) -> None:
-    """Let schemathesis play a caller; insist that it finds nothing."""
-    api.forward(HOUR_S)  # strangers have their hour's quota anew, and clients may register again
+    """Run schemathesis as a caller; assert that it finds nothing."""
+    api.forward(HOUR_S)  # anonymous callers get a new quota, and clients may register again
     arguments = [
         *("--config-file", str(HERE / "schemathesis.toml")),
         *("run", f"{api.url}/openapi.json", "--checks", "all", "--exclude-checks", ",".join(NOT_SO)),
@@ -56,26 +56,26 @@ def fuzz(
     assert " passed" in printed
 
 
-def test_caller_who_may_do_everything_meets_nothing_undocumented(api: Console, player: Player) -> None:
-    """An admin's key with every scope, on an account without a quota."""
+def test_caller_with_every_scope_gets_documented_responses(api: Console, player: Player) -> None:
+    """All responses to an administrator's key with every scope are documented."""
     root = api.person("Root", tier="enterprise", admin=True)
     fuzz(api, player, root, api.key(root, *scopes.ALL), scopes.ALL, seed=1, phases=EVERY_PHASE)
 
 
 @pytest.mark.parametrize("scope", exhaustive.after(1, scopes.ALL))
-def test_caller_with_one_scope_gets_no_further(api: Console, player: Player, scope: str) -> None:
-    """A key of each scope: what asks for another is refused as documented."""
+def test_caller_with_one_scope_is_denied_the_others(api: Console, player: Player, scope: str) -> None:
+    """A key with one scope is denied routes with another one, as documented."""
     root = api.person("Root", tier="enterprise", admin=True)
     fuzz(api, player, root, api.key(root, scope), (scope,), seed=4, phases="examples")
 
 
-def test_caller_without_a_key_gets_nowhere(api: Console, player: Player) -> None:
-    """Only what is open to anyone answers. What it takes was tried above, more thoroughly."""
+def test_anonymous_caller_is_denied(api: Console, player: Player) -> None:
+    """Only public routes succeed without a credential."""
     fuzz(api, player, api.person("Eve"), None, (), seed=5, phases="examples")
 
 
-def test_schemathesis_would_find_a_scope_that_is_not_asked_for(api: Console, player: Player) -> None:
-    """A key that may do more than its caller is known to have is found, whatever was run before."""
+def test_schemathesis_finds_a_missing_scope_check(api: Console, player: Player) -> None:
+    """The check runs: a key with more scopes than declared is reported."""
     root = api.person("Root", tier="enterprise", admin=True)
     with pytest.raises(AssertionError, match="answers a caller who lacks write"):
         fuzz(api, player, root, api.key(root, "write"), (), seed=4, phases="examples")
