@@ -34,7 +34,7 @@ class Everywhere:
         self.latchkey, self.fleet, self.url, self.clocks_off_s = latchkey, fleet, url, clocks_off_s
 
     def __call__(self, secret: str, method: str = "GET", target: str = "/v1/limits", body: bytes = b"") -> list[Reply]:
-        """Return the 32 responses to one request; the clock doesn't move, so the next change is in the same millisecond."""
+        """Return the 32 responses to one request; the clock stands still, so the next change has the same time."""
         request = Request(method, target, secret, self.latchkey.clock.now_ms, body)
         return self.fleet.everywhere(self.url, request, self.clocks_off_s)
 
