@@ -150,7 +150,7 @@ def _follow_up(account: Account, counter: str, key: Credential | None, finding: 
     comes last. What was done and couldn't be told is done again, which is harmless.
     """
     kind, once = KINDS[finding.kind], f"{counter}#{finding.hour}"
-    if notable.was_told(account.id, kind, once):
+    if notable.is_recorded(account.id, kind, once):
         return
     if key is not None and key.is_live() and (key.usual_until or 0) < finding.hour * 1000:
         chosen = None if finding.kind in ACTED_ON else TELL
@@ -158,7 +158,7 @@ def _follow_up(account: Account, counter: str, key: Credential | None, finding: 
         telemetry.info("unusual", account_id=account.id, credential_id=key.id, kind=finding.kind, done=done)
     numbers = {name: str(count) for name, count in finding.numbers.items()}
     told = {**_who(account.id, counter, key, finding.hour), **numbers, "hour": clock.iso(finding.hour * 1000)}
-    notable.tell_once(account.id, kind, once, told, actor=actors.WATCH)
+    notable.record_once(account.id, kind, once, told, actor=actors.WATCH)
 
 
 def _who(account_id: str, counter: str, key: Credential | None, hour: int) -> dict[str, str]:

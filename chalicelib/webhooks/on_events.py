@@ -24,7 +24,7 @@ def up(images: Iterable[dynamodb.Json]) -> None:
     """Follow up events, given as their items."""
     events = [event for image in images if (event := _event(image)) is not None]
     for event in events:
-        if event.type in kinds.ENDS_VERDICTS:
+        if event.type in kinds.INVALIDATE_DECISIONS:
             _mark_if_lost(event)
     # Whoever fails, is slow or is behind is left to the sweep: nobody waits for it, and no event overtakes another.
     put = fan_out.put(events)

@@ -140,7 +140,7 @@ def test_lost_mark_does_not_undo_what_was_done(
     with kept_in(tmp_path / "mail") as box:
         assert leak_policy.act(account.id, issued.key.id, why=WHY) == "revoked"
         assert len(box.take()) == 1
-    assert kinds.KEY_REVOKED in kinds.ENDS_VERDICTS
+    assert kinds.KEY_REVOKED in kinds.INVALIDATE_DECISIONS
 
 
 def test_fault_of_the_database_is_no_no(latchkey: TestApp) -> None:

@@ -53,7 +53,7 @@ def test_next_hour_is_told_anew(latchkey: TestApp) -> None:
 def test_who_loses_the_claim_tells_nothing(latchkey: TestApp) -> None:
     """Of two that notice the same, one tells; the claim is no event."""
     account = latchkey.account()
-    tries = [notable.tell_once(account.id, kinds.QUOTA_SPENT, "1", {}) for _ in range(3)]
+    tries = [notable.record_once(account.id, kinds.QUOTA_SPENT, "1", {}) for _ in range(3)]
     assert tries == [True, False, False]
     assert told(account.id) == [kinds.QUOTA_SPENT]
 
