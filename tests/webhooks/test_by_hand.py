@@ -103,7 +103,7 @@ def test_message_that_is_being_sent_is_not_sent_again(
     """Until the minute is over for which it was held."""
     held = stored(endpoint, claimed_until=clock.now_ms() + after_ms)
     if is_busy:
-        with pytest.raises(errors.Conflict, match="being sent at this moment"):
+        with pytest.raises(errors.Conflict, match="being sent right now"):
             deliver.resend(endpoint, held.id)
     else:
         assert deliver.resend(endpoint, held.id).state == DELIVERED

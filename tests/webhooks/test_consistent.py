@@ -16,9 +16,9 @@ READS: dict[str, Callable[[Endpoint], object]] = {
     "listed": lambda endpoint: list(endpoints.of_account(endpoint.account_id)),
     "deleted": lambda endpoint: endpoints.delete_unverified(endpoint.account_id),
     "owned": lambda endpoint: endpoints.owned(endpoint.account_id, endpoint.id),
-    "standing": lambda endpoint: delivery_queue.standing([(endpoint.account_id, endpoint.id)]),
+    "standing": lambda endpoint: delivery_queue.read_endpoints([(endpoint.account_id, endpoint.id)]),
     "tested": deliver.send_test,
-    "caught_up": lambda endpoint: deliver._caught_up(endpoint, clock.now_ms(), clock.now_ms() + 1, ssrf_rule.resolve),
+    "caught_up": lambda endpoint: deliver._try_recent(endpoint, clock.now_ms(), clock.now_ms() + 1, ssrf_rule.resolve),
 }
 
 

@@ -78,7 +78,7 @@ def test_failure_is_tried_again_until_it_arrives(local: TestApp, receiver: Recei
     receiver.answers = b"out of order"
     event_id = happens(local, ada)
     streamed(ada)
-    for wait_s in retry_schedule.WAITS_S[:3]:
+    for wait_s in retry_schedule.RETRY_DELAYS_S[:3]:
         background.every_minute()
         tried = len(receiver.received)
         local.clock.forward(wait_s * 0.9 - 1)
@@ -148,7 +148,7 @@ def test_nonsense_for_when_to_come_back_is_ignored(nonsense: str) -> None:
     now_ms = 1_640_000_000_000
     asked_ms = retry_schedule.asked_for_ms(nonsense, now_ms)
     assert asked_ms <= now_ms
-    assert (retry_schedule.next_at_ms(1, now_ms, not_before_ms=asked_ms) or 0) - now_ms <= 66_000
+    assert (retry_schedule.next_attempt_at_ms(1, now_ms, not_before_ms=asked_ms) or 0) - now_ms <= 66_000
 
 
 @pytest.mark.parametrize(
@@ -254,7 +254,7 @@ def test_killed_before_it_was_written_down_it_is_sent_again(local: TestApp, rece
     endpoint_of(ada, receiver)
     event_id = happens(local, ada)
     ((endpoint, _),) = fan_out.put(Event.from_raw_data(image) for image in images(ada.id))
-    assert endpoint_lock.take(ada.id, endpoint.id) is not None
+    assert endpoint_lock.acquire(ada.id, endpoint.id) is not None
     claimed = deliver._claimed(endpoint, event_id)
     assert claimed is not None
     send_delivery.send(endpoint, claimed)

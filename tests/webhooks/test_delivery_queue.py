@@ -43,11 +43,11 @@ def test_endpoint_is_sent_to_at_once_if_it_answers_well_and_nothing_older_waits(
     fields: dict[str, Any], well: bool, up_to_date: bool
 ) -> None:
     """One that was deleted isn't sent to at all."""
-    assert (delivery_queue.answers_well(endpoint(**fields)), delivery_queue.is_up_to_date(endpoint(**fields))) == (
+    assert (delivery_queue.is_healthy(endpoint(**fields)), delivery_queue.is_up_to_date(endpoint(**fields))) == (
         well,
         up_to_date,
     )
-    assert not delivery_queue.answers_well(None)
+    assert not delivery_queue.is_healthy(None)
 
 
 def test_queue_holds_what_waits_by_endpoint(latchkey: TestApp) -> None:
@@ -55,7 +55,7 @@ def test_queue_holds_what_waits_by_endpoint(latchkey: TestApp) -> None:
     for number, account_id in enumerate(("acc_a", "acc_b", "acc_a")):
         waits("whk_1", number, 0, account_id)
     found = [Delivery.get("whk_1", f"evt_{number:020}") for number in range(3)]
-    assert delivery_queue.queue_of(found) == {
+    assert delivery_queue.group_by_endpoint(found) == {
         ("acc_a", "whk_1"): [found[0].id, found[2].id],
         ("acc_b", "whk_1"): [found[1].id],
     }
@@ -70,7 +70,7 @@ def test_due_is_what_is_due_now_in_any_lane(latchkey: TestApp) -> None:
             waits(in_lane(lane), number, due_at)
         expected += [f"evt_{number:020}" for number in (2, 1)]
     assert now_ms // 60_000 % 2 == 0
-    assert [each.id for each in delivery_queue.due(now_ms)] == expected
+    assert [each.id for each in delivery_queue.read_due(now_ms)] == expected
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_every_second_minute_the_most_overdue_come_last(latchkey: TestApp, after
     """What lies behind much for one endpoint comes first then."""
     made = [waits(in_lane("0"), number, clock.now_ms() - 3 + number) for number in range(3)]
     latchkey.clock.forward(after_s)
-    assert [each.id for each in delivery_queue.due(clock.now_ms())] == (made[::-1] if is_turned else made)
+    assert [each.id for each in delivery_queue.read_due(clock.now_ms())] == (made[::-1] if is_turned else made)
 
 
 def let_reading_take(seconds: float, latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,7 +102,7 @@ def test_each_lane_is_read_for_its_part_of_ten_seconds(latchkey: TestApp, monkey
         for number in range(9):
             waits(in_lane(lane), number, now_ms - 9 + number)
     let_reading_take(0.5, latchkey, monkeypatch)
-    assert [each.lane for each in delivery_queue.due(now_ms)] == ["0"] * 5 + ["2"] * 5
+    assert [each.lane for each in delivery_queue.read_due(now_ms)] == ["0"] * 5 + ["2"] * 5
 
 
 def test_lateness_is_that_of_the_most_overdue_whose_endpoint_answers_well(latchkey: TestApp) -> None:
@@ -148,9 +148,9 @@ def test_endpoints_are_read_as_they_stand(latchkey: TestApp) -> None:
     made = endpoints.create(account.id, url="https://example.com/", name="A", types=None)
     endpoints.disable(made, states.BY_ACCOUNT)
     place = (account.id, made.id)
-    found = delivery_queue.standing([place, (account.id, "whk_unknown")])
+    found = delivery_queue.read_endpoints([place, (account.id, "whk_unknown")])
     assert {key: each.status for key, each in found.items()} == {place: DISABLED}
-    assert delivery_queue.standing([]) == {}
+    assert delivery_queue.read_endpoints([]) == {}
 
 
 @pytest.mark.parametrize(("quiet_after_ms", "has_a_turn"), [(-1, True), (0, True), (1, False)])
@@ -163,7 +163,7 @@ def test_turns_of_those_who_answer_well_are_apart_from_the_others(quiet_after_ms
         ("acc_a", "whk_4"): endpoint(slow=True, status=ENABLED),
     }
     places = [*stand, ("acc_a", "whk_gone")]
-    well, others = delivery_queue.in_turn(places, stand, 1_000)
+    well, others = delivery_queue.order_by_health(places, stand, 1_000)
     assert well == [("acc_a", "whk_1")]
     assert sorted(others) == sorted(each for each in places[1:] if has_a_turn or each[1] != "whk_2")
 
@@ -172,6 +172,6 @@ def test_turns_are_decided_by_lot() -> None:
     """So that nobody always comes first."""
     places = [("acc_a", f"whk_{number}") for number in range(20)]
     stand = {place: endpoint() for place in places[:10]}
-    orders = [delivery_queue.in_turn(places, stand, 0) for _ in range(2)]
+    orders = [delivery_queue.order_by_health(places, stand, 0) for _ in range(2)]
     assert orders[0] != orders[1]
     assert {len(each) for order in orders for each in order} == {10}

@@ -110,7 +110,7 @@ def test_one_message_by_hand_is_sent_at_a_time_for_an_account(local: TestApp, re
     """Ten webhooks don't hold ten functions: while one is tested, the test of another is refused, and then it isn't."""
     account = someone(local).account
     first, second = (endpoints.create(account.id, url=receiver.url, name=name, types=None) for name in "AB")
-    with endpoint_lock.by_hand(first), pytest.raises(errors.Conflict):
+    with endpoint_lock.hold_for_manual_send(first), pytest.raises(errors.Conflict):
         deliver.send_test(second)
     assert deliver.send_test(second).state == "delivered"
 
@@ -135,13 +135,16 @@ def test_endpoints_are_an_accounts_own_from_a_moment_on(
     """Nothing is sent to any while it is suspended; to those of an account that isn't there from the beginning on."""
     account = latchkey.account()
     account.update(actions=[Account.status.set(status), Account.credentials_since.set(5)])
-    assert (eligibility.since_ms(account.id), eligibility.sent_since_ms(account.id)) == (since_ms, sent_since_ms)
+    assert (eligibility.eligible_since_ms(account.id), eligibility.sendable_since_ms(account.id)) == (
+        since_ms,
+        sent_since_ms,
+    )
     for made_at, is_over in ((4, True), (5, False), (6, False)):
         hook = Endpoint(account.id, "whk_x", url="", name="", created_at=made_at, enabled_at=made_at)
-        assert eligibility.is_over(hook) is is_over
-        assert eligibility.gets_nothing(hook) is (is_over or status == "suspended")
+        assert eligibility.is_ineligible(hook) is is_over
+        assert eligibility.is_blocked(hook) is (is_over or status == "suspended")
     account.delete()
-    assert (eligibility.since_ms(account.id), eligibility.sent_since_ms(account.id)) == (0, 0)
+    assert (eligibility.eligible_since_ms(account.id), eligibility.sendable_since_ms(account.id)) == (0, 0)
 
 
 def test_account_that_is_not_there_has_no_webhooks(latchkey: TestApp) -> None:

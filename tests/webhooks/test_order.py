@@ -87,8 +87,8 @@ def test_what_the_hourly_look_put_first_is_sent_when_the_stream_brings_it(local:
 
 @pytest.mark.parametrize(
     ("owner", "name", "turn_of"),
-    [(fan_out, "_put", 3), (deliver, "_claimed", 2), (endpoint_lock, "take", 1), (deliver, "settle", 1)],
-    ids=["put", "claim", "take", "settle"],
+    [(fan_out, "_put", 3), (deliver, "_claimed", 2), (endpoint_lock, "acquire", 1), (deliver, "record_outcome", 1)],
+    ids=["put", "claim", "acquire", "record_outcome"],
 )
 def test_database_that_fails_once_breaks_no_order(
     local: TestApp, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, turn_of: int

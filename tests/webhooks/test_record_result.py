@@ -37,14 +37,14 @@ def outcome(status: int | None, *, took_ms: int = 5, not_before_ms: int = 0) -> 
 
 def settled(endpoint: Endpoint, status: int | None, **more: int) -> Endpoint:
     """Settle an attempt to deliver something new, and return the endpoint as it stands."""
-    record_result.settle(as_it_stands(endpoint), stored(endpoint), outcome(status, **more))
+    record_result.record_outcome(as_it_stands(endpoint), stored(endpoint), outcome(status, **more))
     return as_it_stands(endpoint)
 
 
 def test_delivered_leaves_the_queue(endpoint: Endpoint) -> None:
     """With what was answered."""
     sent = stored(endpoint)
-    record_result.settle(endpoint, sent, outcome(204))
+    record_result.record_outcome(endpoint, sent, outcome(204))
     found = delivery(endpoint, sent.id)
     assert (found.state, found.tries) == (DELIVERED, 1)
     assert [found.lane, found.due_at, found.claimed_until] == [None, None, None]
@@ -57,14 +57,14 @@ def test_failed_is_due_again_and_held_by_nobody(latchkey: TestApp, endpoint: End
     sent = stored(endpoint)
     latchkey.clock.forward(3_600)
     with randomness.drawn_from(lambda bound: bound // 2):
-        record_result.settle(endpoint, sent, outcome(500))
+        record_result.record_outcome(endpoint, sent, outcome(500))
         found = delivery(endpoint, sent.id)
         assert [found.state, found.tries, found.claimed_until] == [PENDING, 1, None]
         assert (found.lane, found.due_at) == (sent.lane, clock.now_ms() + MINUTE_MS)
-        record_result.settle(endpoint, found, outcome(500))
+        record_result.record_outcome(endpoint, found, outcome(500))
         found = delivery(endpoint, sent.id)
         assert (found.tries, found.due_at) == (2, clock.now_ms() + 5 * MINUTE_MS)
-        record_result.settle(endpoint, found, outcome(500, not_before_ms=2**50))
+        record_result.record_outcome(endpoint, found, outcome(500, not_before_ms=2**50))
         assert delivery(endpoint, sent.id).due_at == sent.created_at + 3 * 86_400_000
 
 
@@ -73,7 +73,7 @@ def test_schedule_begins_anew_when_it_is_asked_for_by_hand(latchkey: TestApp, en
     sent = stored(endpoint)
     latchkey.clock.forward(3_600)
     sent.update(actions=[Delivery.queued_at.set(clock.now_ms())])
-    record_result.settle(endpoint, sent, outcome(500, not_before_ms=2**50))
+    record_result.record_outcome(endpoint, sent, outcome(500, not_before_ms=2**50))
     assert delivery(endpoint, sent.id).due_at == clock.now_ms() + 3 * 86_400_000
 
 
@@ -82,7 +82,7 @@ def test_tenth_failure_gives_the_delivery_up(endpoint: Endpoint) -> None:
     sent = stored(endpoint)
     for tries, state in ((8, PENDING), (9, FAILED)):
         sent.update(actions=[Delivery.tries.set(tries)])
-        record_result.settle(endpoint, sent, outcome(500))
+        record_result.record_outcome(endpoint, sent, outcome(500))
         assert delivery(endpoint, sent.id).state == state
     found = delivery(endpoint, sent.id)
     assert [found.tries, found.lane, found.due_at, found.claimed_until] == [10, None, None, None]
@@ -92,25 +92,25 @@ def test_last_twenty_attempts_are_kept(endpoint: Endpoint) -> None:
     """The oldest go first."""
     sent = stored(endpoint)
     for number in range(22):
-        record_result.settle(endpoint, sent, outcome(204, took_ms=number))
+        record_result.record_outcome(endpoint, sent, outcome(204, took_ms=number))
     assert [each.took_ms for each in delivery(endpoint, sent.id).attempts] == list(range(2, 22))
 
 
 def test_that_it_arrived_stands_whatever_another_attempt_says(endpoint: Endpoint) -> None:
     """Of two at once, whichever is written down last; nor does one that was deleted come back."""
     sent = stored(endpoint)
-    record_result.settle(endpoint, Delivery.get(endpoint.id, sent.id), outcome(204))
-    record_result.settle(endpoint, sent, outcome(500))
+    record_result.record_outcome(endpoint, Delivery.get(endpoint.id, sent.id), outcome(204))
+    record_result.record_outcome(endpoint, sent, outcome(500))
     assert [delivery(endpoint, sent.id).state, delivery(endpoint, sent.id).due_at] == [DELIVERED, None]
     late = stored(endpoint)
-    record_result.settle(endpoint, Delivery.get(endpoint.id, late.id), outcome(500))
+    record_result.record_outcome(endpoint, Delivery.get(endpoint.id, late.id), outcome(500))
     record_result.drop(endpoint.id, late.id, clock.now_ms())
-    record_result.settle(endpoint, late, outcome(204))
+    record_result.record_outcome(endpoint, late, outcome(204))
     assert delivery(endpoint, late.id).state == DELIVERED
     for status in (204, 500):
         gone = stored(endpoint)
         Delivery(endpoint.id, gone.id).delete()
-        record_result.settle(endpoint, gone, outcome(status))
+        record_result.record_outcome(endpoint, gone, outcome(status))
         assert Delivery.found(endpoint.id, gone.id) is None
 
 
@@ -131,7 +131,7 @@ def test_dropped_is_what_nobody_has_asked_for_since(
 def test_dropped_is_nothing_that_arrived(endpoint: Endpoint) -> None:
     """It stays delivered; what was deleted stays deleted."""
     sent = stored(endpoint)
-    record_result.settle(endpoint, sent, outcome(204))
+    record_result.record_outcome(endpoint, sent, outcome(204))
     record_result.drop(endpoint.id, sent.id, clock.now_ms())
     assert delivery(endpoint, sent.id).state == DELIVERED
     record_result.drop(endpoint.id, "evt_unknown", clock.now_ms())
@@ -143,8 +143,8 @@ def test_attempt_is_counted_and_logged(endpoint: Endpoint) -> None:
     stream = io.StringIO()
     telemetry.write_to(stream)
     sent = stored(endpoint)
-    record_result.settle(endpoint, sent, outcome(204))
-    record_result.settle(endpoint, sent, outcome(500, took_ms=7))
+    record_result.record_outcome(endpoint, sent, outcome(204))
+    record_result.record_outcome(endpoint, sent, outcome(500, took_ms=7))
     telemetry.write_to(None)
     names = ("message", "WebhookAttempts", "WebhookFailures", "endpoint_id", "message_id", "status", "took_ms")
     lines = [tuple(json.loads(line).get(name) for name in names) for line in stream.getvalue().splitlines()]
@@ -189,5 +189,5 @@ def test_endpoint_that_was_deleted_does_not_come_back(endpoint: Endpoint) -> Non
     Endpoint(endpoint.account_id, endpoint.id).delete()
     endpoint.failures = 1
     for status in (204, 500, 410, None):
-        record_result.settle(endpoint, stored(endpoint), outcome(status, took_ms=3_000))
+        record_result.record_outcome(endpoint, stored(endpoint), outcome(status, took_ms=3_000))
     assert Endpoint.found(endpoint.account_id, endpoint.id) is None

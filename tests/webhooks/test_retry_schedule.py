@@ -24,15 +24,15 @@ def test_each_wait_is_the_guides_a_tenth_sooner_or_later(tries: int, wait_ms: in
     assert "each a tenth\n  sooner or later" in GUIDE
     for drawn, factor in ((lambda _: 0, 0.9), (lambda bound: bound // 2, 1), (lambda bound: bound - 1, 1.1)):
         with randomness.drawn_from(drawn):
-            assert retry_schedule.next_at_ms(tries, NOW_MS) == NOW_MS + round(wait_ms * factor)
+            assert retry_schedule.next_attempt_at_ms(tries, NOW_MS) == NOW_MS + round(wait_ms * factor)
 
 
 def test_tenth_attempt_is_the_last() -> None:
     """Together they take about three days."""
     assert "up to ten" in GUIDE
-    assert retry_schedule.next_at_ms(9, NOW_MS) is not None
-    assert retry_schedule.next_at_ms(10, NOW_MS) is None
-    assert retry_schedule.next_at_ms(11, NOW_MS) is None
+    assert retry_schedule.next_attempt_at_ms(9, NOW_MS) is not None
+    assert retry_schedule.next_attempt_at_ms(10, NOW_MS) is None
+    assert retry_schedule.next_attempt_at_ms(11, NOW_MS) is None
     assert 2.9 * DAY_MS < sum(WAITS_MS) < 3 * DAY_MS
 
 
@@ -41,13 +41,13 @@ def test_receiver_puts_an_attempt_off_and_never_brings_it_forward() -> None:
     with randomness.drawn_from(lambda bound: bound // 2):
         first_ms = NOW_MS + MINUTE_MS
         for asked_ms, at_ms in ((0, first_ms), (first_ms - 1, first_ms), (first_ms + 1, first_ms + 1)):
-            assert retry_schedule.next_at_ms(1, NOW_MS, not_before_ms=asked_ms) == at_ms
+            assert retry_schedule.next_attempt_at_ms(1, NOW_MS, not_before_ms=asked_ms) == at_ms
         for since_ms, end_ms in (
             (None, NOW_MS + 3 * DAY_MS),
             (0, first_ms),
             (NOW_MS - HOUR_MS, NOW_MS - HOUR_MS + 3 * DAY_MS),
         ):
-            assert retry_schedule.next_at_ms(1, NOW_MS, not_before_ms=2**50, since_ms=since_ms) == end_ms
+            assert retry_schedule.next_attempt_at_ms(1, NOW_MS, not_before_ms=2**50, since_ms=since_ms) == end_ms
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_endpoint_where_nobody_answers_is_left_alone_a_minute_longer_each_time(f
 def test_endpoint_is_given_up_after_ten_failures_and_a_day(failures: int, for_ms: int, is_given_up: bool) -> None:
     """Not by either alone."""
     assert "Ten failures in a row, for a day or more" in GUIDE
-    assert retry_schedule.is_given_up(failures, NOW_MS - for_ms, NOW_MS) is is_given_up
+    assert retry_schedule.should_disable(failures, NOW_MS - for_ms, NOW_MS) is is_given_up
 
 
 @pytest.mark.parametrize(
@@ -94,6 +94,6 @@ def test_endpoint_is_given_up_after_ten_failures_and_a_day(failures: int, for_ms
 def test_whatever_a_receiver_asks_for_a_try_comes_within_three_days(header: str, tries: int) -> None:
     """However many digits it has, and however often it comes: never an error, nor a moment out of all bounds."""
     asked_ms = retry_schedule.asked_for_ms(header, NOW_MS)
-    next_ms = retry_schedule.next_at_ms(tries, NOW_MS, not_before_ms=asked_ms, since_ms=NOW_MS)
+    next_ms = retry_schedule.next_attempt_at_ms(tries, NOW_MS, not_before_ms=asked_ms, since_ms=NOW_MS)
     assert next_ms is not None
     assert NOW_MS < next_ms <= NOW_MS + retry_schedule.SCHEDULE_MS

@@ -32,12 +32,12 @@ def one(latchkey: TestApp, receiver: Receiver) -> tuple[Endpoint, Delivery]:
     ],
 )
 def test_any_2xx_is_delivered_and_410_alone_is_gone(
-    status: int | None, is_delivered: bool, is_silent: bool, is_gone: bool
+    status: int | None, is_delivered: bool, is_unreachable: bool, is_gone: bool
 ) -> None:
     """No answer at all is silence."""
     outcome = Outcome(5, 7, status, "text", "problem", 9)
-    assert (outcome.is_delivered, outcome.is_silent, outcome.is_gone) == (is_delivered, is_silent, is_gone)
-    kept = outcome.record()
+    assert (outcome.is_delivered, outcome.is_unreachable, outcome.is_gone) == (is_delivered, is_unreachable, is_gone)
+    kept = outcome.to_attempt()
     assert (kept.at, kept.took_ms, kept.status, kept.answer, kept.problem) == (5, 7, status, "text", "problem")
     assert Outcome(5, 7, status).not_before_ms == 0
 
@@ -45,8 +45,14 @@ def test_any_2xx_is_delivered_and_410_alone_is_gone(
 @pytest.mark.parametrize(
     ("status", "problem"),
     [
-        *((200, None), (299, None), (400, "It answers 400."), (503, "It answers 503."), (410, "It wants no more.")),
-        *((status, "It answers with a redirect, and none is followed.") for status in (300, 307, 399)),
+        *(
+            (200, None),
+            (299, None),
+            (400, "The endpoint responded with 400."),
+            (503, "The endpoint responded with 503."),
+            (410, "The endpoint responded with 410 Gone."),
+        ),
+        *((status, "The endpoint responded with a redirect, which is not followed.") for status in (300, 307, 399)),
     ],
 )
 def test_problem_says_what_was_answered(local: TestApp, receiver: Receiver, status: int, problem: str | None) -> None:
@@ -101,7 +107,7 @@ def test_guide_names_the_deadline() -> None:
     """15 seconds by itself; by hand, where somebody waits, 5."""
     guide = (Path(__file__).parents[2] / "docs" / "webhooks.md").read_text()
     assert "any 2xx within 15 seconds" in guide
-    assert (send_delivery.DEADLINE_S, send_delivery.BY_HAND_S) == (15, 5)
+    assert (send_delivery.DEADLINE_S, send_delivery.MANUAL_DEADLINE_S) == (15, 5)
 
 
 def test_body_that_was_stored_whole_is_sent_without_what_is_for_administrators(

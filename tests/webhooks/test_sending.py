@@ -57,7 +57,7 @@ def waits(endpoint: Endpoint, due_after_ms: int = 0) -> Delivery:
 
 def send_all(endpoint: Endpoint, *waiting_there: Delivery, for_ms: int = LATER_MS) -> None:
     """Send what has just happened."""
-    deliver.send_all(delivery_queue.queue_of(waiting_there), clock.now_ms() + for_ms)
+    deliver.send_all(delivery_queue.group_by_endpoint(waiting_there), clock.now_ms() + for_ms)
 
 
 def sweep() -> int:
@@ -154,10 +154,10 @@ def test_no_attempt_begins_that_could_not_end_in_time(
 ) -> None:
     """Before the function's end, and as long before the turn's as an attempt may take."""
     there = waits(endpoint)
-    taken = endpoint_lock.take(endpoint.account_id, endpoint.id)
+    taken = endpoint_lock.acquire(endpoint.account_id, endpoint.id)
     assert taken is not None
     taken.update(actions=[Endpoint.busy_until.set(clock.now_ms() + busy_for_ms)])
-    tried = deliver._all_tried(taken, [there.id], clock.now_ms() + for_ms, ssrf_rule.resolve)
+    tried = deliver._try_all(taken, [there.id], clock.now_ms() + for_ms, ssrf_rule.resolve)
     assert (tried, bool(sent.ids)) == (is_sent, is_sent)
 
 

@@ -89,7 +89,7 @@ def sent(local: TestApp, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sent]:
     local.clock = ClockOfEach(local.clock.now_ms)
     made = Sent(local)
     monkeypatch.setattr(send_delivery, "send", made.send)
-    monkeypatch.setattr(deliver, "AT_ONCE", 1)
+    monkeypatch.setattr(deliver, "CONCURRENT_ENDPOINTS_MAX", 1)
     with clock.driven_by(local.clock):
         yield made
 
@@ -176,7 +176,7 @@ def test_endpoints_that_take_their_time_keep_nobody_else_waiting(
     good, event_id = waits_at(local, receiver)
     sent.took_s = 1.9
     swept(local, 1)
-    assert len({endpoint.id for endpoint, _ in sent.messages}) >= SWEEP_MS // deliver.TURN_MS
+    assert len({endpoint.id for endpoint, _ in sent.messages}) >= SWEEP_MS // deliver.SLOT_MS
     # Whose turn comes when is decided by lot.
     for _ in range(15):
         swept(local, 1)
@@ -253,10 +253,10 @@ def test_what_comes_while_another_function_sends_is_left_to_the_sweep(
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
     first = happens(local, ada, "Ada 1")
-    held = endpoint_lock.take(ada.id, endpoint.id)
+    held = endpoint_lock.acquire(ada.id, endpoint.id)
     assert held is not None
     streamed(ada)
-    endpoint_lock.let_go(held)
+    endpoint_lock.release(held)
     second = happens(local, ada, "Ada 2")
     streamed(ada)
     assert sent.messages == []
@@ -437,7 +437,7 @@ def test_nothing_starts_that_could_not_end_within_the_turn(
     sent.took_s, taken_ms = took_s, clock.now_ms()
     sent.before = lambda: began.append(clock.now_ms() - taken_ms)
     deliver.send_all({(ada.id, endpoint.id): sorted(each.id for each in Delivery.query(endpoint.id))}, 2**53)
-    assert max(began) < endpoint_lock.LASTS_MS - send_delivery.DEADLINE_S * 1000 <= max(began) + took_s * 1000
+    assert max(began) < endpoint_lock.LOCK_MS - send_delivery.DEADLINE_S * 1000 <= max(began) + took_s * 1000
 
 
 def test_nothing_starts_once_the_function_must_end(local: TestApp, sent: Sent, receiver: Receiver) -> None:
@@ -457,14 +457,17 @@ def test_turn_lasts_a_minute_whoever_takes_it(local: TestApp, receiver: Receiver
     """A function that died holds an endpoint no longer, and one that lives is sure of all of it."""
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
-    assert endpoint_lock.LASTS_MS == 60_000 > 2 * send_delivery.DEADLINE_S * 1000
-    assert endpoint_lock.take(ada.id, endpoint.id) is not None
+    assert endpoint_lock.LOCK_MS == 60_000 > 2 * send_delivery.DEADLINE_S * 1000
+    assert endpoint_lock.acquire(ada.id, endpoint.id) is not None
     local.clock.forward(59.999)
-    assert endpoint_lock.take(ada.id, endpoint.id) is None
-    with pytest.raises(errors.Conflict, match="Try again in a few seconds"), endpoint_lock.by_hand(endpoint):
+    assert endpoint_lock.acquire(ada.id, endpoint.id) is None
+    with (
+        pytest.raises(errors.Conflict, match="Try again in a few seconds"),
+        endpoint_lock.hold_for_manual_send(endpoint),
+    ):
         pass
     local.clock.forward(0.001)
-    with endpoint_lock.by_hand(endpoint) as taken:
+    with endpoint_lock.hold_for_manual_send(endpoint) as taken:
         assert taken.busy_until == clock.now_ms() + 60_000
     assert as_it_stands(endpoint).busy_until is None
 
@@ -476,7 +479,7 @@ def test_endpoint_fails_since_its_first_failure_in_a_row(local: TestApp, receive
     message = fan_out.new(endpoint, ids.new("evt"), states.TEST, "{}", due_at=clock.now_ms())
     began_ms = clock.now_ms()
     for number in range(1, retry_schedule.FAILURES_MAX + 3):
-        record_result.settle(as_it_stands(endpoint), message, Outcome(clock.now_ms(), 5, 500))
+        record_result.record_outcome(as_it_stands(endpoint), message, Outcome(clock.now_ms(), 5, 500))
         stands = as_it_stands(endpoint)
         assert (stands.failures, stands.failing_since) == (number, began_ms)
         assert stands.status == (ENABLED if number < retry_schedule.FAILURES_MAX + 2 else DISABLED)

@@ -8,9 +8,9 @@ from tests.support.harness import TestApp
 
 NOT_HTTPS = "url must be an https URL, like https://example.com/hooks."
 NO_URL = "url must be a URL like https://example.com/hooks."
-NAMES_SOMEBODY = "url must be without user, password and fragment."
-NOT_PLAIN = "url must be written in ASCII without spaces"
-INSIDE = "url must lead to where all the internet can reach."
+NAMES_SOMEBODY = "url must not contain a user name, a password or a fragment."
+NOT_PLAIN = "url must be ASCII without spaces"
+INSIDE = "url must point to a public address."
 
 
 def refusal(url: str) -> str:
