@@ -19,14 +19,14 @@ NIGHT_OF_DAY_20 = START + 20 * DAY_S
 def told(made: list[dict[str, Any]]) -> list[Finding]:
     """Replay the month: look at each hour as if it were the last."""
     seen = usage_history.of_account(made).get(KEY, {})
-    return [finding for at in sorted(seen) for finding in anomalies.look(seen, at)]
+    return [finding for at in sorted(seen) for finding in anomalies.detect(seen, at)]
 
 
 def told_around(made: list[dict[str, Any]], at: int) -> list[Finding]:
     """Replay the six hours before and the two days after an hour; that the rest is silent is shown by itself."""
     seen = usage_history.of_account(made).get(KEY, {})
     looked_at = range(at - 6 * HOUR_S, at + 2 * DAY_S, HOUR_S)
-    return [finding for hour in looked_at for finding in anomalies.look(seen, hour)]
+    return [finding for hour in looked_at for finding in anomalies.detect(seen, hour)]
 
 
 def planted(rate: Rate, seed: int, at: int, **more: Any) -> list[dict[str, Any]]:
@@ -108,7 +108,7 @@ def test_key_that_roams_is_let_roam() -> None:
     made = items(daily, 0)
     for day in range(4, 30):
         made[24 * day + 12] |= {KEY: number(5), f"nROAMS{day:03}": {"S": KEY}}
-    assert [finding.kind for finding in told(made)] == [anomalies.NEW_NETWORK] * anomalies.ROAMS_HOURS
+    assert [finding.kind for finding in told(made)] == [anomalies.NEW_NETWORK] * anomalies.ROAMING_HOURS_MAX
 
 
 def test_new_networks_of_the_first_days_are_no_roaming() -> None:
@@ -131,12 +131,12 @@ def test_phone_is_let_roam_from_its_first_days_on(seed: int) -> None:
     for item in made:
         if 8 <= int(item["hour"]["N"]) % DAY_S // HOUR_S < 22:
             item |= {f"nPHONE{dice.randrange(100):03}": {"S": KEY} for _ in range(2)}
-    assert len(told(made)) <= anomalies.ROAMS_HOURS
+    assert len(told(made)) <= anomalies.ROAMING_HOURS_MAX
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("rate", EVERYDAY)
-@pytest.mark.parametrize(("name", "kind"), [("f", anomalies.DENIALS), ("q", anomalies.REFUSALS)])
+@pytest.mark.parametrize(("name", "kind"), [("f", anomalies.DENIALS), ("q", anomalies.REJECTIONS)])
 def test_storm_is_found_in_its_hour(rate: Rate, seed: int, name: str, kind: str) -> None:
     """A burst of 401s and 403s, and one of 429s, is told in the hour of its beginning."""
     made = planted(rate, seed, NOON_OF_DAY_20, **{KEY: number(5), name + KEY[1:]: number(2_000)})

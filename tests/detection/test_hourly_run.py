@@ -353,22 +353,22 @@ def test_profile_of_an_earlier_form_is_none(latchkey: TestApp, key: Issued) -> N
     """What was kept before an update is looked up anew."""
     owner_id = key.key.account_id
     background.every_hour()
-    kept = baselines.of_account(owner_id)
+    kept = baselines.read_profile(owner_id)
     table = settings.current().table(baselines.TABLE)
     most = {"M": {counter_items.counter_of(key.key.id): {"N": "5000"}}}
     old = {"account_id": {"S": owner_id}, "looked_on": {"N": str(kept.looked_on)}, "most": most}
     dynamodb.call("PutItem", {"TableName": table, "Item": old})
-    assert baselines.of_account(owner_id) == baselines.NOTHING
+    assert baselines.read_profile(owner_id) == baselines.EMPTY
     background.every_hour()
-    assert baselines.of_account(owner_id) == kept
+    assert baselines.read_profile(owner_id) == kept
 
 
 def test_profile_stays_small(latchkey: TestApp) -> None:
     """Of very many credentials the busiest are remembered; the others are looked up when they do something."""
     hour = clock.hour_of(clock.now_s())
     past = {f"k{number:07}": {hour - 24 * HOUR_S: usage_history.Hour(requests=number)} for number in range(1_000)}
-    baselines.keep("acc_1", past, clock.now_s())
-    kept = baselines.of_account("acc_1").most
+    baselines.save("acc_1", past, clock.now_s())
+    kept = baselines.read_profile("acc_1").most
     assert (len(kept), min(max(most) for most in kept.values())) == (baselines.COUNTERS_MAX, 900)
 
 
@@ -472,7 +472,7 @@ def test_each_account_is_looked_at_once_a_round(latchkey: TestApp, monkeypatch: 
     for account in accounts:
         item(account, clock.hour_of(clock.now_s()), {"used": 1}, {})
     for after in ("", *(account.id for account in accounts), "acc_~"):
-        baselines.keep_cursor(baselines.Cursor(after, clock.hour_of(clock.now_s())))
+        baselines.save_cursor(baselines.Cursor(after, clock.hour_of(clock.now_s())))
         seen: list[str] = []
 
         def also(account: Account, _items: hourly_run.Items, seen: list[str] = seen) -> None:

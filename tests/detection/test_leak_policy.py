@@ -91,8 +91,8 @@ def test_of_two_that_act_at_once_one_did_it(latchkey: TestApp) -> None:
     """The loser has read the key as it was before: its write is refused, and it tells nobody."""
     _account, issued = chosen(latchkey, "narrow")
     _other, second = chosen(latchkey, "revoke")
-    assert [leak_policy.follow(issued.key, "narrow").changed for _ in range(2)] == [True, False]
-    assert [leak_policy.follow(second.key, "revoke").changed for _ in range(2)] == [True, False]
+    assert [leak_policy.apply(issued.key, "narrow").changed for _ in range(2)] == [True, False]
+    assert [leak_policy.apply(second.key, "revoke").changed for _ in range(2)] == [True, False]
 
 
 def test_key_narrowed_by_hand_is_not_given_read_back(latchkey: TestApp) -> None:
@@ -149,7 +149,7 @@ def test_fault_of_the_database_is_no_no(latchkey: TestApp) -> None:
     dynamodb.call("DeleteTable", {"TableName": "latchkey-test-events"})
     for chosen_policy in ("narrow", "revoke"):
         with pytest.raises(TransactWriteError):
-            leak_policy.follow(issued.key, chosen_policy)
+            leak_policy.apply(issued.key, chosen_policy)
 
 
 def test_what_was_noticed_is_shown_for_seven_days(latchkey: TestApp) -> None:

@@ -63,7 +63,7 @@ def test_key_that_leaked_in_public_is_revoked_at_the_next_request(latchkey: Test
     }
     assert (letter.to, letter.subject) == (account.email, "Your API key Test key has leaked")
     assert PUBLIC_PLACE in letter.text
-    assert "It is revoked" in letter.text
+    assert "It was revoked" in letter.text
 
 
 def test_alert_with_a_long_or_broken_place_keeps_no_report_from_being_acted_on(latchkey: TestApp) -> None:
@@ -111,7 +111,7 @@ def test_of_two_reports_at_once_one_is_told(latchkey: TestApp, tmp_path: Path) -
     assert before is not None
     with kept_in(tmp_path / "mail") as box:
         for _ in range(2):
-            leaks._tell_once(before, seen, leak_policy.follow(before, "revoke"))
+            leaks._record_once(before, seen, leak_policy.apply(before, "revoke"))
         assert len(box.take()) == 1
     assert len(told(account)) == 1
 
@@ -187,7 +187,7 @@ def test_key_that_had_ended_was_one_all_the_same(latchkey: TestApp, tmp_path: Pa
     latchkey.clock.forward(61)
     with kept_in(tmp_path / "mail") as box:
         answer = report(latchkey, alert(ended.secret), alert(expired.secret)).json()
-        assert ["had ended before" in letter.text for letter in box.take()] == [True, True]
+        assert ["was already expired or revoked" in letter.text for letter in box.take()] == [True, True]
     assert {each["label"] for each in answer} == {"true_positive"}
     assert {event["changed"]["acted"] for event in told(account)} == {"told", "revoked"}
 
@@ -204,7 +204,7 @@ def test_report_that_comes_again_since_it_could_not_be_told_says_what_it_did(
         latchkey.clock.forward(3_600)
         assert report(latchkey, alert(secret)).status == 200
         letter = box.take_one()
-    assert "It is revoked" in letter.text
+    assert "It was revoked" in letter.text
     assert [event["changed"]["acted"] for event in told(ada.account)] == ["revoked"]
 
 
@@ -255,13 +255,13 @@ def test_token_is_in_no_log_event_letter_or_answer(
 def test_what_takes_too_long_is_asked_for_again(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
     """A 503, and what was done by then stays done, so that repeating it comes to an end."""
     keys = [latchkey.key(latchkey.account()) for _ in range(3)]
-    judged = leaks._judged
+    judged = leaks._process_secret
 
     def slowly(seen: leaks.Alert) -> str | None:
         latchkey.clock.forward(15)
         return judged(seen)
 
-    monkeypatch.setattr(leaks, "_judged", slowly)
+    monkeypatch.setattr(leaks, "_process_secret", slowly)
     answer = report(latchkey, *(alert(key.secret) for key in keys))
     assert refusal(answer) == (503, "unavailable")
     assert [_works(key.secret) for key in keys] == [False, False, True]

@@ -24,7 +24,7 @@ def one(latchkey: TestApp, receiver: Receiver) -> tuple[Endpoint, Delivery]:
 
 
 @pytest.mark.parametrize(
-    ("status", "is_delivered", "is_silent", "is_gone"),
+    ("status", "is_delivered", "is_unreachable", "is_gone"),
     [
         *((199, False, False, False), (200, True, False, False), (204, True, False, False)),
         *((299, True, False, False), (300, False, False, False), (410, False, False, True)),
