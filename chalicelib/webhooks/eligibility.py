@@ -1,7 +1,7 @@
 """Decide whether webhooks may be sent for an account, and which of its endpoints its owner created.
 
-Endpoints from before the account's email address was first verified may belong to somebody who signed up with another
-user's address: they receive nothing and are deleted. Where email is enabled, endpoints cannot be added, changed,
+Endpoints from before the account's email address was first verified may have been created by somebody else who signed
+up with that address: they receive nothing and are deleted. Where email is enabled, endpoints cannot be added, changed,
 enabled or tested before verification. Nothing is sent for a suspended account; the deletion of an account is sent.
 """
 

@@ -1,4 +1,4 @@
-"""The hourly look: what is unusual is told once, and acted on as chosen; no account is left out for long."""
+"""The hourly run: findings are recorded once, policies are applied, and every account is checked."""
 
 from pathlib import Path
 from typing import Any
@@ -25,22 +25,22 @@ from tests.support.mailbox import kept_in
 
 @pytest.fixture
 def key(latchkey: TestApp) -> Issued:
-    """A key that has sent 40 requests an hour from one network for ten days, and its account."""
+    """A key with 40 requests an hour from one network for ten days, and its account."""
     return used_for_days(latchkey, latchkey.account())
 
 
 def owner(issued: Issued) -> Account:
-    """Return whose key it is."""
+    """Return the account id of the key."""
     return Account.get(issued.key.account_id)
 
 
 def now(issued: Issued, *networks: str, **counted: int) -> None:
-    """Write this hour of a key, under the Free tier."""
+    """Store the current hour of a key under the Free tier."""
     now_under(tiers.FREE, issued, *networks, **counted)
 
 
 def now_under(tier: tiers.Tier, issued: Issued, /, *networks: str, **counted: int) -> None:
-    """Write this hour of a key: its requests, `denials` and `refusals`, and the networks it came from."""
+    """Store the current hour of a key: requests, `denials`, `refusals` and networks."""
     counter = counter_items.counter_of(issued.key.id)
     names = {"requests": counter, "denials": f"f{counter[1:]}", "refusals": f"q{counter[1:]}"}
     counters = {names[name]: count for name, count in {"requests": 40, **counted}.items()}
@@ -49,7 +49,7 @@ def now_under(tier: tiers.Tier, issued: Issued, /, *networks: str, **counted: in
 
 
 def anomalies(issued: Issued) -> list[dict[str, Any]]:
-    """Return what was found."""
+    """Return the recorded anomalies."""
     events = record.newest_first(issued.key.account_id, 50)
     return [{"type": event.type, **event.changed.as_dict()} for event in events if event.type.startswith("anomaly.")]
 
@@ -63,10 +63,10 @@ def anomalies(issued: Issued) -> list[dict[str, Any]]:
         ([], {"refusals": 300}, kinds.MANY_REFUSALS),
     ],
 )
-def test_planted_anomaly_is_told_once(
+def test_planted_anomaly_is_recorded_once(
     latchkey: TestApp, key: Issued, networks: list[str], counted: dict[str, int], kind: str
 ) -> None:
-    """At the next look, with the key and the numbers, beside the key for its person; looking again tells nothing."""
+    """The next run records it with the key and numbers and shows it with the key; later runs do not repeat it."""
     background.every_hour()
     assert anomalies(key) == []
     latchkey.clock.forward(HOUR_S)
@@ -82,8 +82,8 @@ def test_planted_anomaly_is_told_once(
     assert len(anomalies(key)) == 1
 
 
-def test_application_is_told_by_its_id_and_name(latchkey: TestApp, ada: Person, app: App) -> None:
-    """As its account knows it, also when its token has ended since."""
+def test_client_is_named_by_id_and_name(latchkey: TestApp, ada: Person, app: App) -> None:
+    """As its account sees it, even when its token has expired since."""
     other = registered(latchkey)
     counter = counter_items.counter_of(app.id)
     latchkey.clock.forward(10 * 24 * HOUR_S)
@@ -101,8 +101,8 @@ def test_application_is_told_by_its_id_and_name(latchkey: TestApp, ada: Person, 
     assert (told["application"], told["name"], told.get("key"), event.actor) == (app.id, "Photos", None, "watch")
 
 
-def test_what_happened_after_the_last_look_is_found_by_the_next(latchkey: TestApp, key: Issued) -> None:
-    """The look at five past sees the whole hour before."""
+def test_anomaly_after_last_run_is_found_by_next(latchkey: TestApp, key: Issued) -> None:
+    """A run at five past covers the whole previous hour."""
     background.every_hour()
     latchkey.clock.forward(HOUR_S)
     now(key, "nBBBBBBBB")
@@ -112,8 +112,8 @@ def test_what_happened_after_the_last_look_is_found_by_the_next(latchkey: TestAp
 
 
 @pytest.mark.parametrize("networks", [["nBBBBBBBB"], []])
-def test_ordinary_hour_hides_nothing_of_the_hour_before(latchkey: TestApp, key: Issued, networks: list[str]) -> None:
-    """Both hours are looked at, whichever of them is read last."""
+def test_ordinary_hour_does_not_hide_previous_hour(latchkey: TestApp, key: Issued, networks: list[str]) -> None:
+    """Both hours are checked, in whichever order they are read."""
     background.every_hour()
     latchkey.clock.forward(HOUR_S)
     now(key, *networks, requests=40 if networks else 900)
@@ -124,8 +124,8 @@ def test_ordinary_hour_hides_nothing_of_the_hour_before(latchkey: TestApp, key: 
 
 
 @pytest.mark.parametrize(("chosen", "state", "scopes"), [("narrow", "live", {"read"}), ("revoke", "revoked", None)])
-def test_policy_is_followed(latchkey: TestApp, key: Issued, chosen: str, state: str, scopes: set[str] | None) -> None:
-    """From the next request on."""
+def test_policy_is_applied(latchkey: TestApp, key: Issued, chosen: str, state: str, scopes: set[str] | None) -> None:
+    """It takes effect with the next request."""
     Credential(key.key.digest).update(actions=[Credential.on_anomaly.set(chosen)])
     background.every_hour()
     latchkey.clock.forward(HOUR_S)
@@ -137,10 +137,8 @@ def test_policy_is_followed(latchkey: TestApp, key: Issued, chosen: str, state: 
 
 
 @pytest.mark.parametrize("lost", [kinds.KEY_REVOKED, kinds.NEW_NETWORK])
-def test_what_a_fault_of_the_database_kept_from_being_done_is_done_by_the_next_look(
-    latchkey: TestApp, key: Issued, lost: str
-) -> None:
-    """The key is revoked and told of, once, whichever of the two the database didn't write."""
+def test_next_run_completes_after_database_error(latchkey: TestApp, key: Issued, lost: str) -> None:
+    """The key is revoked and one event recorded, whichever of the two writes failed."""
     Credential(key.key.digest).update(actions=[Credential.on_anomaly.set("revoke")])
     background.every_hour()
     latchkey.clock.forward(HOUR_S)
@@ -155,8 +153,8 @@ def test_what_a_fault_of_the_database_kept_from_being_done_is_done_by_the_next_l
     assert find.owned_key(key.key.account_id, key.key.id).state == "revoked"
 
 
-def test_fault_with_one_key_keeps_no_other_of_its_account_from_being_told_of(latchkey: TestApp) -> None:
-    """What couldn't be done for the one is done by the next look."""
+def test_error_with_one_key_does_not_stop_others(latchkey: TestApp) -> None:
+    """The next run processes the failed one."""
     account = latchkey.account()
     keys = [latchkey.key(account, "read") for _ in range(2)]
     Credential(keys[0].key.digest).update(actions=[Credential.on_anomaly.set("revoke")])
@@ -175,8 +173,8 @@ def test_fault_with_one_key_keeps_no_other_of_its_account_from_being_told_of(lat
     assert {found["key"] for found in anomalies(keys[0])} == {issued.key.id for issued in keys}
 
 
-def test_what_was_told_is_not_acted_on_again(latchkey: TestApp, key: Issued) -> None:
-    """Not when its person has said that it was them, nor by a policy that was chosen later."""
+def test_recorded_finding_is_not_processed_again(latchkey: TestApp, key: Issued) -> None:
+    """Neither after its dismissal nor under a policy that was chosen later."""
     background.every_hour()
     latchkey.clock.forward(HOUR_S)
     now(key, "nBBBBBBBB")
@@ -185,7 +183,7 @@ def test_what_was_told_is_not_acted_on_again(latchkey: TestApp, key: Issued) -> 
     assert noted.unusual_of_late is not None
     leak_policy.take_for_usual(noted, noted.unusual_at or 0)
     change.change_key(key.key.account_id, key.key.id, name=None, wanted=None, on_anomaly="revoke")
-    # One more, so that the same hour is looked at whole again.
+    # One more request, so that the same hour gets a full check again.
     now(key, "nBBBBBBBB", "nCCCCCCCC")
     latchkey.clock.forward(HOUR_S)
     background.every_hour()
@@ -193,8 +191,8 @@ def test_what_was_told_is_not_acted_on_again(latchkey: TestApp, key: Issued) -> 
     assert (stands.state, stands.unusual_of_late, len(anomalies(key))) == ("live", None, 1)
 
 
-def test_what_its_person_knows_is_not_acted_on_though_it_was_not_told(latchkey: TestApp, key: Issued) -> None:
-    """Whatever policy they chose since: it is told, and that is all."""
+def test_dismissed_finding_is_recorded_without_policy(latchkey: TestApp, key: Issued) -> None:
+    """Whatever policy was chosen since, it is only recorded."""
     background.every_hour()
     latchkey.clock.forward(HOUR_S)
     now(key, "nBBBBBBBB")
@@ -209,8 +207,8 @@ def test_what_its_person_knows_is_not_acted_on_though_it_was_not_told(latchkey: 
     assert (stands.state, stands.unusual_of_late, len(anomalies(key))) == ("live", None, 1)
 
 
-def test_person_is_written_to_whatever_failed_once(latchkey: TestApp, key: Issued, tmp_path: Path) -> None:
-    """A look that can't read whom to write to does nothing; the next one does all of it."""
+def test_user_is_emailed_after_retry(latchkey: TestApp, key: Issued, tmp_path: Path) -> None:
+    """A run that cannot read the account does nothing, and the next run does everything."""
     change.change_key(key.key.account_id, key.key.id, name=None, wanted=None, on_anomaly="revoke")
     background.every_hour()
     latchkey.clock.forward(HOUR_S)
@@ -232,17 +230,17 @@ def test_person_is_written_to_whatever_failed_once(latchkey: TestApp, key: Issue
     assert find.owned_key(key.key.account_id, key.key.id).state == "revoked"
 
 
-def becomes_pro(issued: Issued) -> None:
-    """Have its account change its tier."""
+def upgrade_to_pro(issued: Issued) -> None:
+    """Change the tier of the account."""
     set_standing(issued.key.account_id, tier=tiers.PRO, status=None, actor="operator")
 
 
-def test_change_of_tier_forgets_no_network(latchkey: TestApp, key: Issued) -> None:
-    """What was usual under the old tier is usual under the new one: no key is revoked for it."""
+def test_change_of_tier_keeps_known_networks(latchkey: TestApp, key: Issued) -> None:
+    """Networks of the old tier stay known, so that no key is revoked for them."""
     Credential(key.key.digest).update(actions=[Credential.on_anomaly.set("revoke")])
     now(key, "nWEEKLY00")
     latchkey.clock.forward(HOUR_S)
-    becomes_pro(key)
+    upgrade_to_pro(key)
     for _ in range(4 * 24):
         latchkey.clock.forward(HOUR_S)
         now_under(tiers.PRO, key)
@@ -254,9 +252,9 @@ def test_change_of_tier_forgets_no_network(latchkey: TestApp, key: Issued) -> No
     assert find.owned_key(key.key.account_id, key.key.id).state == "live"
 
 
-def test_change_of_tier_makes_no_key_a_young_one(latchkey: TestApp, key: Issued) -> None:
-    """A stranger who comes the day after is seen."""
-    becomes_pro(key)
+def test_change_of_tier_keeps_baseline(latchkey: TestApp, key: Issued) -> None:
+    """A new network on the next day is found."""
+    upgrade_to_pro(key)
     for _ in range(24):
         latchkey.clock.forward(HOUR_S)
         now_under(tiers.PRO, key)
@@ -271,20 +269,20 @@ def test_change_of_tier_makes_no_key_a_young_one(latchkey: TestApp, key: Issued)
     }
 
 
-def test_what_was_done_under_the_old_tier_just_before_its_change_is_judged(latchkey: TestApp, key: Issued) -> None:
-    """Also when nothing is counted under the new one."""
+def test_requests_just_before_change_of_tier_are_checked(latchkey: TestApp, key: Issued) -> None:
+    """Even when nothing is counted under the new tier."""
     background.every_hour()
     latchkey.clock.forward(HOUR_S)
     now(key, "nBBBBBBBB")
     latchkey.clock.forward(HOUR_S // 2)
-    becomes_pro(key)
+    upgrade_to_pro(key)
     latchkey.clock.forward(HOUR_S // 2)
     background.every_hour()
     assert [found["type"] for found in anomalies(key)] == [kinds.NEW_NETWORK]
 
 
-def test_quota_that_was_spent_under_the_old_tier_is_told_with_that(latchkey: TestApp) -> None:
-    """Its numbers are those of the tier it was counted under."""
+def test_quota_event_names_tier_it_was_counted_under(latchkey: TestApp) -> None:
+    """The numbers are those of the old tier."""
     account = latchkey.account()
     item(account, clock.hour_of(clock.now_s()), {"used": 1_000}, {})
     set_standing(account.id, tier=tiers.PRO, status=None, actor="operator")
@@ -293,8 +291,8 @@ def test_quota_that_was_spent_under_the_old_tier_is_told_with_that(latchkey: Tes
     assert (spent.changed.as_dict()["tier"], spent.changed.as_dict()["used"]) == ("free", "1000")
 
 
-def test_many_refusals_are_only_told(latchkey: TestApp, key: Issued) -> None:
-    """The limits hold already."""
+def test_many_rejections_are_recorded_without_policy(latchkey: TestApp, key: Issued) -> None:
+    """The limits already apply."""
     Credential(key.key.digest).update(actions=[Credential.on_anomaly.set("revoke")])
     background.every_hour()
     latchkey.clock.forward(HOUR_S)
@@ -305,7 +303,7 @@ def test_many_refusals_are_only_told(latchkey: TestApp, key: Issued) -> None:
 
 
 def test_ordinary_hour_reads_one_small_item(latchkey: TestApp, key: Issued) -> None:
-    """Thirty days are read once a day, and when something looks new."""
+    """30 days are read once a day, and when something looks new."""
     account_id = key.key.account_id
     if baselines.day_of(account_id, clock.now_s()) != baselines.day_of(account_id, clock.now_s() + HOUR_S):
         latchkey.clock.forward(HOUR_S)
@@ -319,8 +317,8 @@ def test_ordinary_hour_reads_one_small_item(latchkey: TestApp, key: Issued) -> N
     assert read.count(("GetItem", "latchkey-test-profiles")) == 2
 
 
-def test_burst_at_a_quiet_time_is_found_beside_a_busy_one(latchkey: TestApp) -> None:
-    """A job at three in the morning hides nothing of the afternoon: each time of day has a most of its own."""
+def test_burst_at_quiet_time_is_found_despite_busy_hours(latchkey: TestApp) -> None:
+    """Each time of day has its own maximum."""
     account = latchkey.account()
     issued = latchkey.key(account, "read")
     counter = counter_items.counter_of(issued.key.id)
@@ -336,8 +334,8 @@ def test_burst_at_a_quiet_time_is_found_beside_a_busy_one(latchkey: TestApp) -> 
     assert [found["type"] for found in anomalies(issued)] == [kinds.UNUSUAL_TRAFFIC]
 
 
-def test_hour_that_was_looked_at_while_it_ran_is_judged_again_when_it_is_over(latchkey: TestApp, key: Issued) -> None:
-    """What an hour had come to by then is no habit that its end is held against."""
+def test_running_hour_is_checked_again_when_over(latchkey: TestApp, key: Issued) -> None:
+    """The first check does not make its requests part of the baseline."""
     background.every_hour()
     latchkey.clock.forward(HOUR_S)
     now(key, requests=200)
@@ -349,8 +347,8 @@ def test_hour_that_was_looked_at_while_it_ran_is_judged_again_when_it_is_over(la
     assert [found["type"] for found in anomalies(key)] == [kinds.UNUSUAL_TRAFFIC]
 
 
-def test_profile_of_an_earlier_form_is_none(latchkey: TestApp, key: Issued) -> None:
-    """What was kept before an update is looked up anew."""
+def test_profile_of_earlier_version_is_ignored(latchkey: TestApp, key: Issued) -> None:
+    """A profile from before an update leads to a full check."""
     owner_id = key.key.account_id
     background.every_hour()
     kept = baselines.read_profile(owner_id)
@@ -363,8 +361,8 @@ def test_profile_of_an_earlier_form_is_none(latchkey: TestApp, key: Issued) -> N
     assert baselines.read_profile(owner_id) == kept
 
 
-def test_profile_stays_small(latchkey: TestApp) -> None:
-    """Of very many credentials the busiest are remembered; the others are looked up when they do something."""
+def test_profile_size_is_limited(latchkey: TestApp) -> None:
+    """The busiest credentials are in it; others get a full check when they are active."""
     hour = clock.hour_of(clock.now_s())
     past = {f"k{number:07}": {hour - 24 * HOUR_S: usage_history.Hour(requests=number)} for number in range(1_000)}
     baselines.save("acc_1", past, clock.now_s())
@@ -372,8 +370,8 @@ def test_profile_stays_small(latchkey: TestApp) -> None:
     assert (len(kept), min(max(most) for most in kept.values())) == (baselines.COUNTERS_MAX, 900)
 
 
-def test_broken_account_keeps_no_other_from_being_looked_at(latchkey: TestApp, key: Issued) -> None:
-    """What fails is logged and counted, and met again in an hour."""
+def test_error_in_one_account_does_not_stop_others(latchkey: TestApp, key: Issued) -> None:
+    """The error is logged and counted, and the account is checked again in an hour."""
     broken = latchkey.account(name="Broken")
     item(broken, clock.hour_of(clock.now_s()), {"used": 1}, {})
     seen: list[str] = []
@@ -387,8 +385,8 @@ def test_broken_account_keeps_no_other_from_being_looked_at(latchkey: TestApp, k
     assert seen == [key.key.account_id, broken.id]
 
 
-def test_look_that_is_cut_short_is_gone_on_with(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By whichever function looks next; the tail of many accounts is not forgotten."""
+def test_interrupted_run_is_continued(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the next run, so that the last accounts are checked too."""
     monkeypatch.setattr(hourly_run, "PAGE", 2)
     accounts = [latchkey.account(name=f"Ada{number}") for number in range(5)]
     for account in accounts:
@@ -403,8 +401,8 @@ def test_look_that_is_cut_short_is_gone_on_with(latchkey: TestApp, monkeypatch: 
     assert sorted(seen) == sorted(account.id for account in accounts)
 
 
-def test_look_goes_back_to_the_hours_that_others_missed(latchkey: TestApp, key: Issued) -> None:
-    """A function that didn't run for some hours; what is found is told with its own hour, once."""
+def test_run_checks_hours_missed_by_earlier_runs(latchkey: TestApp, key: Issued) -> None:
+    """Findings name their own hour and are recorded once."""
     background.every_hour()
     latchkey.clock.forward(HOUR_S)
     now(key, "nBBBBBBBB", requests=900)
@@ -419,8 +417,8 @@ def test_look_goes_back_to_the_hours_that_others_missed(latchkey: TestApp, key: 
     assert len(anomalies(key)) == 2
 
 
-def test_look_after_a_long_time_goes_back_some_hours_only(latchkey: TestApp, key: Issued) -> None:
-    """What is told is news, and no look reads a day of everybody."""
+def test_run_after_long_pause_checks_a_few_hours(latchkey: TestApp, key: Issued) -> None:
+    """Findings are recent, and no run reads a whole day."""
     background.every_hour()
     for ahead in range(1, 30):
         latchkey.clock.forward(HOUR_S)
@@ -430,10 +428,10 @@ def test_look_after_a_long_time_goes_back_some_hours_only(latchkey: TestApp, key
 
 
 @pytest.mark.parametrize("pages", [1, 2])
-def test_what_a_look_that_was_cut_short_has_seen_too_early_is_judged(
+def test_hour_seen_early_by_interrupted_run_is_checked_again(
     latchkey: TestApp, monkeypatch: pytest.MonkeyPatch, pages: int
 ) -> None:
-    """The next look does the rest, and what the one before it has seen of an hour that wasn't over."""
+    """The next run does the rest and repeats the hour that was not over."""
     monkeypatch.setattr(hourly_run, "PAGE", 1)
     first = used_for_days(latchkey, latchkey.account())
     others = [latchkey.account(name=f"Zoe{number}") for number in range(2)]
@@ -450,8 +448,8 @@ def test_what_a_look_that_was_cut_short_has_seen_too_early_is_judged(
     assert {found["type"] for found in anomalies(first)} == {kinds.NEW_NETWORK, kinds.UNUSUAL_TRAFFIC}
 
 
-def test_hour_that_could_not_be_judged_is_judged_by_a_later_look(latchkey: TestApp, key: Issued) -> None:
-    """The hour before the last one, too, when the look at it failed."""
+def test_hour_with_failed_check_is_checked_later(latchkey: TestApp, key: Issued) -> None:
+    """Even the hour before the last one."""
     background.every_hour()
     latchkey.clock.forward(HOUR_S)
     now(key, "nBBBBBBBB")
@@ -465,8 +463,8 @@ def test_hour_that_could_not_be_judged_is_judged_by_a_later_look(latchkey: TestA
     assert [found["type"] for found in anomalies(key)] == [kinds.NEW_NETWORK]
 
 
-def test_each_account_is_looked_at_once_a_round(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wherever it begins, also in the middle of what comes as one page."""
+def test_each_account_is_checked_once_in_a_run(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever the run starts, even in the middle of a page."""
     monkeypatch.setattr(hourly_run, "PAGE", 2)
     accounts = [latchkey.account(name=f"Ada{number}") for number in range(5)]
     for account in accounts:
@@ -482,8 +480,8 @@ def test_each_account_is_looked_at_once_a_round(latchkey: TestApp, monkeypatch: 
         assert sorted(seen) == sorted(account.id for account in accounts)
 
 
-def test_whole_looks_are_spread_over_the_day() -> None:
-    """Each account has its own moment, once in 24 hours; not all have midnight."""
+def test_full_checks_are_spread_over_the_day() -> None:
+    """Each account has its own time, once in 24 hours."""
     start = clock.DAY_S * 18_000
     due = []
     for number in range(240):
@@ -493,8 +491,8 @@ def test_whole_looks_are_spread_over_the_day() -> None:
     assert len(set(due)) == 24
 
 
-def test_stranger_with_a_stolen_key_is_noticed_by_what_admissions_wrote(latchkey: TestApp) -> None:
-    """Nothing planted: four days of requests from one network, then one from another."""
+def test_stolen_key_is_detected_from_real_admissions(latchkey: TestApp) -> None:
+    """Four days of real requests from one network, then one from another."""
     account = latchkey.account()
     issued = latchkey.key(account, "read")
     for _ in range(4 * 24):

@@ -1,4 +1,4 @@
-"""Leaked secrets: each is judged, acted on and told once, and nothing of it is written down but its hint."""
+"""Leaked secrets are identified, processed and recorded once, and never stored."""
 
 import hashlib
 import io
@@ -24,18 +24,18 @@ from tests.support.harness import TestApp, refusal
 from tests.support.mailbox import kept_in
 
 
-def told(account: Account) -> list[dict[str, Any]]:
-    """Return what the account's log says about leaks, the newest first."""
+def leak_events(account: Account) -> list[dict[str, Any]]:
+    """Return the leak events of an account, newest first."""
     return [record.shown(event) for event in record.newest_first(account.id, 50, kind=kinds.KEY_LEAKED)]
 
 
 def unknown() -> str:
-    """Return a well-formed secret that nobody was given."""
+    """Return a well-formed secret that was never issued."""
     return secrets.mint("test")
 
 
-def test_key_that_leaked_in_public_is_revoked_at_the_next_request(latchkey: TestApp, tmp_path: Path) -> None:
-    """GitHub hears that it was one, its owner hears where it was found, and its account's log says so."""
+def test_public_leak_revokes_key_at_next_request(latchkey: TestApp, tmp_path: Path) -> None:
+    """GitHub gets a true positive, the owner an email with the location, and the account an event."""
     github = Signer("one")
     account = latchkey.account()
     issued = latchkey.key(account)
@@ -51,7 +51,7 @@ def test_key_that_leaked_in_public_is_revoked_at_the_next_request(latchkey: Test
         }
     ]
     assert refusal(latchkey.call("GET", "/v1/users/me", issued.secret)) == (401, "invalid_api_key")
-    (event,) = told(account)
+    (event,) = leak_events(account)
     assert (event["actor"], event["source_ip"]) == ("watch", None)
     assert event["changed"] == {
         "key": issued.key.id,
@@ -66,8 +66,8 @@ def test_key_that_leaked_in_public_is_revoked_at_the_next_request(latchkey: Test
     assert "It was revoked" in letter.text
 
 
-def test_alert_with_a_long_or_broken_place_keeps_no_report_from_being_acted_on(latchkey: TestApp) -> None:
-    """What only people read is cut off, or left out, and the keys are revoked."""
+def test_long_or_malformed_location_does_not_prevent_revocation(latchkey: TestApp) -> None:
+    """The location is truncated or omitted."""
     long = "https://github.com/o/r/blob/main/" + "d/" * 1_000
     accounts = [latchkey.account(name=name) for name in ("Ada", "Bea", "Cleo")]
     keys = [latchkey.key(account) for account in accounts]
@@ -75,23 +75,23 @@ def test_alert_with_a_long_or_broken_place_keeps_no_report_from_being_acted_on(l
     answer = report(latchkey, *(alert(key.secret) | place for key, place in zip(keys, places, strict=True)))
     assert answer.status == 200
     assert [owned_key(key.key.account_id, key.key.id).state for key in keys] == ["revoked"] * 3
-    said = [told(account)[0]["changed"] for account in accounts]
+    said = [leak_events(account)[0]["changed"] for account in accounts]
     assert [each.get("url") for each in said] == [long[: leaks.URL_MAX], None, None]
     assert [each.get("source") for each in said] == ["commit", "s" * leaks.SOURCE_MAX, None]
 
 
-def test_secret_at_the_end_of_what_is_told_is_not_told_by_half(latchkey: TestApp) -> None:
-    """A place is looked through before it is cut."""
+def test_secret_at_truncation_point_is_not_recorded_in_part(latchkey: TestApp) -> None:
+    """A location is checked for secrets before it is truncated."""
     account = latchkey.account()
     issued = latchkey.key(account)
     place = "https://example.com/" + "d" * (leaks.URL_MAX - 40) + issued.secret
     report(latchkey, alert(issued.secret, url=place) | {"source": "s" * (leaks.SOURCE_MAX - 20) + issued.secret})
-    said = told(account)[0]["changed"]
+    said = leak_events(account)[0]["changed"]
     assert not {"url", "source"} & said.keys()
 
 
-def test_same_report_again_is_told_once(latchkey: TestApp, tmp_path: Path) -> None:
-    """Within one body or in another: the answer is the same, no event and no mail follows."""
+def test_repeated_report_is_recorded_once(latchkey: TestApp, tmp_path: Path) -> None:
+    """The response is the same, without another event or email."""
     account = latchkey.account()
     issued = latchkey.key(account)
     with kept_in(tmp_path / "mail") as box:
@@ -99,11 +99,11 @@ def test_same_report_again_is_told_once(latchkey: TestApp, tmp_path: Path) -> No
         assert report(latchkey, alert(issued.secret)).json() == first
         assert len(first) == 1
         assert len(box.take()) == 1
-    assert len(told(account)) == 1
+    assert len(leak_events(account)) == 1
 
 
-def test_of_two_reports_at_once_one_is_told(latchkey: TestApp, tmp_path: Path) -> None:
-    """The loser has read the key before the winner wrote: its write is refused."""
+def test_concurrent_reports_are_recorded_once(latchkey: TestApp, tmp_path: Path) -> None:
+    """The write of the loser fails."""
     account = latchkey.account()
     issued = latchkey.key(account)
     seen = leaks.Alert(issued.secret, "key")
@@ -113,7 +113,7 @@ def test_of_two_reports_at_once_one_is_told(latchkey: TestApp, tmp_path: Path) -
         for _ in range(2):
             leaks._record_once(before, seen, leak_policy.apply(before, "revoke"))
         assert len(box.take()) == 1
-    assert len(told(account)) == 1
+    assert len(leak_events(account)) == 1
 
 
 @pytest.mark.parametrize(
@@ -124,10 +124,10 @@ def test_of_two_reports_at_once_one_is_told(latchkey: TestApp, tmp_path: Path) -
         ("narrow", "narrowed", {"read"}),
     ],
 )
-def test_key_that_leaked_elsewhere_follows_its_policy(
+def test_private_leak_applies_policy(
     latchkey: TestApp, tmp_path: Path, on_anomaly: str | None, done: str, scopes: set[str]
 ) -> None:
-    """And when it is found in public after that, it is revoked, which is told once more."""
+    """A later public report revokes the key and is recorded too."""
     account = latchkey.account()
     issued = latchkey.key(account)
     if on_anomaly:
@@ -135,18 +135,18 @@ def test_key_that_leaked_elsewhere_follows_its_policy(
     with kept_in(tmp_path / "mail") as box:
         for _ in range(2):
             report(latchkey, alert(issued.secret, public=False))
-        assert [event["changed"]["acted"] for event in told(account)] == [done]
+        assert [event["changed"]["acted"] for event in leak_events(account)] == [done]
         assert verify(issued.secret).scopes == scopes
         latchkey.clock.forward(1)
         report(latchkey, alert(issued.secret))
-        assert [event["changed"]["acted"] for event in told(account)] == ["revoked", done]
+        assert [event["changed"]["acted"] for event in leak_events(account)] == ["revoked", done]
         assert len(box.take()) == 2
     with pytest.raises(errors.InvalidApiKey):
         verify(issued.secret)
 
 
-def test_github_reports_what_is_public(latchkey: TestApp, tmp_path: Path) -> None:
-    """Whatever else stands in an alert: only other senders can say that it isn't."""
+def test_github_alert_is_always_public(latchkey: TestApp, tmp_path: Path) -> None:
+    """Only other senders can report a private leak."""
     github, issued = Signer("one"), latchkey.key(latchkey.account())
     with known(tmp_path, github):
         report(latchkey, alert(issued.secret, public=False), signer=github)
@@ -154,8 +154,8 @@ def test_github_reports_what_is_public(latchkey: TestApp, tmp_path: Path) -> Non
         verify(issued.secret)
 
 
-def test_secret_that_was_found_in_two_places_is_public_if_one_is(latchkey: TestApp) -> None:
-    """The order doesn't matter."""
+def test_secret_is_public_if_one_location_is(latchkey: TestApp) -> None:
+    """In whichever order."""
     for publics in ((True, False), (False, True)):
         issued = latchkey.key(latchkey.account())
         report(latchkey, *(alert(issued.secret, public=public) for public in publics))
@@ -163,8 +163,8 @@ def test_secret_that_was_found_in_two_places_is_public_if_one_is(latchkey: TestA
             verify(issued.secret)
 
 
-def test_what_never_was_a_secret_of_ours_is_a_false_positive(latchkey: TestApp) -> None:
-    """Malformed ones by their checksum, others by one read; in the order of the report."""
+def test_unknown_secret_is_false_positive(latchkey: TestApp) -> None:
+    """Malformed ones by checksum, others with one read, in the order of the report."""
     good = unknown()
     tokens = ["nothing", "x" * 5_000, good[:-1] + ("0" if good[-1] != "0" else "1"), good, "lk_test_" + "0" * 36]
     answer = report(latchkey, *(alert(token) for token in tokens)).json()
@@ -172,15 +172,15 @@ def test_what_never_was_a_secret_of_ours_is_a_false_positive(latchkey: TestApp) 
     assert {each["label"] for each in answer} == {"false_positive"}
 
 
-def test_kind_that_is_not_looked_up_is_left_out(latchkey: TestApp) -> None:
-    """Saying that a refresh token is none would be false."""
+def test_unsupported_kind_is_omitted(latchkey: TestApp) -> None:
+    """A label would be wrong, because a refresh token cannot be looked up."""
     tokens = [secrets.mint(kind) for kind in secrets.KINDS if kind not in leaks.LOOKED_UP]
     assert len(tokens) == 7
     assert report(latchkey, *(alert(token) for token in tokens)).json() == []
 
 
-def test_key_that_had_ended_was_one_all_the_same(latchkey: TestApp, tmp_path: Path) -> None:
-    """Its owner is told, since it shows how secrets get out."""
+def test_inactive_key_is_true_positive(latchkey: TestApp, tmp_path: Path) -> None:
+    """Its owner is informed, because the leak shows how secrets are exposed."""
     account = latchkey.account()
     ended, expired = latchkey.key(account), latchkey.key(account, expires_in_s=60)
     revoke.revoke(account.id, ended.key.id)
@@ -189,14 +189,14 @@ def test_key_that_had_ended_was_one_all_the_same(latchkey: TestApp, tmp_path: Pa
         answer = report(latchkey, alert(ended.secret), alert(expired.secret)).json()
         assert ["was already expired or revoked" in letter.text for letter in box.take()] == [True, True]
     assert {each["label"] for each in answer} == {"true_positive"}
-    assert {event["changed"]["acted"] for event in told(account)} == {"told", "revoked"}
+    assert {event["changed"]["acted"] for event in leak_events(account)} == {"told", "revoked"}
 
 
 @pytest.mark.parametrize("is_token", [False, True])
-def test_report_that_comes_again_since_it_could_not_be_told_says_what_it_did(
+def test_repeated_report_after_failed_event_reports_revocation(
     latchkey: TestApp, ada: Person, app: App, tmp_path: Path, is_token: bool
 ) -> None:
-    """The first one revoked the secret: it hadn't ended before."""
+    """The first report revoked the secret, so it does not count as inactive before."""
     secret = ada.grant(app)[0] if is_token else latchkey.key(ada.account).secret
     with kept_in(tmp_path / "mail") as box:
         with writes_lost(kinds.KEY_LEAKED):
@@ -205,11 +205,11 @@ def test_report_that_comes_again_since_it_could_not_be_told_says_what_it_did(
         assert report(latchkey, alert(secret)).status == 200
         letter = box.take_one()
     assert "It was revoked" in letter.text
-    assert [event["changed"]["acted"] for event in told(ada.account)] == ["revoked"]
+    assert [event["changed"]["acted"] for event in leak_events(ada.account)] == ["revoked"]
 
 
 def test_leaked_access_token_is_revoked(latchkey: TestApp, ada: Person, app: App, tmp_path: Path) -> None:
-    """Wherever it was found; its grant goes on, so its application gets another."""
+    """Wherever it was found; its grant stays active, so its client gets another token."""
     token, refresh = ada.grant(app)
     with kept_in(tmp_path / "mail") as box:
         for _ in range(2):
@@ -222,10 +222,10 @@ def test_leaked_access_token_is_revoked(latchkey: TestApp, ada: Person, app: App
     assert letter.subject == f"Your access token {secrets.hint(token)} has leaked"
 
 
-def test_token_is_in_no_log_event_letter_or_answer(
+def test_secret_is_in_no_log_event_email_or_response(
     latchkey: TestApp, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    """Also where a sender wrote it into the address or the source; what had a place for a secret is cut off."""
+    """Even when the URL or the source contains it."""
     caplog.set_level(logging.DEBUG)
     log = io.StringIO()
     telemetry.write_to(log)
@@ -245,15 +245,15 @@ def test_token_is_in_no_log_event_letter_or_answer(
     everything = "\n".join((log.getvalue(), caplog.text, "".join(capfd.readouterr()), dump_of_all_tables(), *seen))
     for secret in latchkey.secrets:
         assert secret[-36:-6] not in everything
-    assert [told(Account(each.key.account_id))[0]["changed"].get("url") for each in (issued, other, third)] == [
+    assert [leak_events(Account(each.key.account_id))[0]["changed"].get("url") for each in (issued, other, third)] == [
         None,
         "https://example.com/page",
         None,
     ]
 
 
-def test_what_takes_too_long_is_asked_for_again(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A 503, and what was done by then stays done, so that repeating it comes to an end."""
+def test_report_beyond_time_limit_gets_503(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processed alerts stay processed, so that repetitions complete."""
     keys = [latchkey.key(latchkey.account()) for _ in range(3)]
     judged = leaks._process_secret
 
@@ -275,8 +275,8 @@ def _works(secret: str) -> bool:
     return True
 
 
-def test_many_alerts_cost_nothing_until_one_is_well_formed(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A thousand guesses are judged without a read."""
+def test_malformed_alerts_cost_no_reads(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thousand guesses are labelled without a database call."""
     monkeypatch.setattr(Credential, "found", None)
     guesses = [alert(f"lk_live_{randomness.base62(30)}000000") for _ in range(1_000)]
     answer = report(latchkey, *guesses)
@@ -309,8 +309,8 @@ def test_many_alerts_cost_nothing_until_one_is_well_formed(latchkey: TestApp, mo
         ),
     ],
 )
-def test_key_is_recognised_with_what_stands_around_it(latchkey: TestApp, tmp_path: Path, around: str) -> None:
-    """A reporter may send more than the key; the key is out all the same, and the hash is that of what was sent."""
+def test_key_is_found_in_surrounding_text(latchkey: TestApp, tmp_path: Path, around: str) -> None:
+    """The hash in the response is that of the reported text."""
     github, issued = Signer("one"), latchkey.key(latchkey.account())
     sent = around.format(issued.secret)
     with known(tmp_path, github):
@@ -320,8 +320,8 @@ def test_key_is_recognised_with_what_stands_around_it(latchkey: TestApp, tmp_pat
     assert latchkey.call("GET", "/v1/users/me", issued.secret).status == 401
 
 
-def test_every_key_in_what_was_sent_is_ended(latchkey: TestApp, tmp_path: Path) -> None:
-    """Whoever finds a file with two keys may send it whole."""
+def test_every_key_in_reported_text_is_revoked(latchkey: TestApp, tmp_path: Path) -> None:
+    """A whole file may be reported."""
     github, account = Signer("one"), latchkey.account()
     issued = [latchkey.key(account).secret for _ in range(3)]
     with known(tmp_path, github):
@@ -332,8 +332,8 @@ def test_every_key_in_what_was_sent_is_ended(latchkey: TestApp, tmp_path: Path) 
     assert [latchkey.call("GET", "/v1/users/me", secret).status for secret in issued] == [401] * 3
 
 
-def test_text_around_a_secret_of_another_kind_is_as_little_judged(latchkey: TestApp, tmp_path: Path) -> None:
-    """Nor is anything said of a typo or of nothing at all."""
+def test_text_with_unsupported_kind_is_omitted(latchkey: TestApp, tmp_path: Path) -> None:
+    """A text without a well-formed secret is a false positive instead."""
     github = Signer("one")
     with known(tmp_path, github):
         assert report(latchkey, alert(f"Bearer {secrets.mint('rt')}\n"), signer=github).json() == []
@@ -342,8 +342,8 @@ def test_text_around_a_secret_of_another_kind_is_as_little_judged(latchkey: Test
             assert judged["label"] == "false_positive"
 
 
-def test_no_secret_of_a_report_is_told_by_its_source_or_address(latchkey: TestApp, tmp_path: Path) -> None:
-    """Whichever of them stands there."""
+def test_source_and_url_with_secret_are_not_recorded(latchkey: TestApp, tmp_path: Path) -> None:
+    """Whichever of the two contains it."""
     github, account = Signer("one"), latchkey.account()
     issued, other = latchkey.key(account).secret, latchkey.key(account).secret
     with known(tmp_path, github):

@@ -1,4 +1,4 @@
-"""What waits to be sent, how late that is, and who is sent to first."""
+"""The queue of due deliveries: reading, lateness, and the order of endpoints."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -13,19 +13,19 @@ from tests.support.harness import TestApp
 
 
 def endpoint(account_id: str = "acc_a", endpoint_id: str = "whk_1", **fields: Any) -> Endpoint:
-    """Return an endpoint that isn't stored."""
+    """Return an endpoint without storing it."""
     return Endpoint(account_id, endpoint_id, url="https://example.com/", name="x", created_at=0, enabled_at=0, **fields)
 
 
 def waits(endpoint_id: str, number: int, due_at: int, account_id: str = "acc_a") -> str:
-    """Let something wait for an endpoint, and return its id."""
+    """Store a pending delivery and return its id."""
     message_id = f"evt_{number:020}"
     fan_out.new(endpoint(account_id, endpoint_id), message_id, "key.created", "{}", due_at=due_at).save()
     return message_id
 
 
 def in_lane(lane: str, skip: int = 0) -> str:
-    """Return the id of an endpoint whose deliveries wait in a lane."""
+    """Return the id of an endpoint whose deliveries are in a lane."""
     return [each for each in map("whk_{}".format, range(999)) if fan_out.lane_of(each) == lane][skip]
 
 
@@ -39,10 +39,10 @@ def in_lane(lane: str, skip: int = 0) -> str:
         ({"status": DISABLED}, False, False),
     ],
 )
-def test_endpoint_is_sent_to_at_once_if_it_answers_well_and_nothing_older_waits(
+def test_endpoint_is_up_to_date_if_healthy_without_backlog(
     fields: dict[str, Any], well: bool, up_to_date: bool
 ) -> None:
-    """One that was deleted isn't sent to at all."""
+    """A deleted endpoint is not up to date."""
     assert (delivery_queue.is_healthy(endpoint(**fields)), delivery_queue.is_up_to_date(endpoint(**fields))) == (
         well,
         up_to_date,
@@ -50,8 +50,8 @@ def test_endpoint_is_sent_to_at_once_if_it_answers_well_and_nothing_older_waits(
     assert not delivery_queue.is_healthy(None)
 
 
-def test_queue_holds_what_waits_by_endpoint(latchkey: TestApp) -> None:
-    """Endpoints of two accounts are two, whatever their ids."""
+def test_queue_groups_deliveries_by_endpoint(latchkey: TestApp) -> None:
+    """Endpoints of different accounts are different, even with the same id."""
     for number, account_id in enumerate(("acc_a", "acc_b", "acc_a")):
         waits("whk_1", number, 0, account_id)
     found = [Delivery.get("whk_1", f"evt_{number:020}") for number in range(3)]
@@ -61,8 +61,8 @@ def test_queue_holds_what_waits_by_endpoint(latchkey: TestApp) -> None:
     }
 
 
-def test_due_is_what_is_due_now_in_any_lane(latchkey: TestApp) -> None:
-    """The most overdue first; what is due in a millisecond isn't."""
+def test_due_deliveries_of_all_lanes_are_read_oldest_first(latchkey: TestApp) -> None:
+    """A delivery due one millisecond later is not read."""
     now_ms = clock.now_ms()
     expected = []
     for lane in "0123":
@@ -76,15 +76,17 @@ def test_due_is_what_is_due_now_in_any_lane(latchkey: TestApp) -> None:
 @pytest.mark.parametrize(
     ("after_s", "is_turned"), [(0, False), (59.999, False), (60, True), (119.999, True), (120, False)]
 )
-def test_every_second_minute_the_most_overdue_come_last(latchkey: TestApp, after_s: float, is_turned: bool) -> None:
-    """What lies behind much for one endpoint comes first then."""
+def test_newest_due_deliveries_come_first_every_other_minute(
+    latchkey: TestApp, after_s: float, is_turned: bool
+) -> None:
+    """Deliveries behind the backlog of one endpoint are thus read first."""
     made = [waits(in_lane("0"), number, clock.now_ms() - 3 + number) for number in range(3)]
     latchkey.clock.forward(after_s)
     assert [each.id for each in delivery_queue.read_due(clock.now_ms())] == (made[::-1] if is_turned else made)
 
 
 def let_reading_take(seconds: float, latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let it take so long to read one delivery."""
+    """Make the reading of each delivery take this long."""
     query = Delivery.by_due.query
 
     def slowly(*arguments: Any, **named: Any) -> Iterator[Delivery]:
@@ -95,8 +97,8 @@ def let_reading_take(seconds: float, latchkey: TestApp, monkeypatch: pytest.Monk
     monkeypatch.setattr(Delivery.by_due, "query", slowly)
 
 
-def test_each_lane_is_read_for_its_part_of_ten_seconds(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However much waits in another: 2.5 s of each."""
+def test_each_lane_has_its_share_of_read_time(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each lane is read for 2.5 s, however long the others are."""
     now_ms = clock.now_ms()
     for lane in "02":
         for number in range(9):
@@ -105,8 +107,8 @@ def test_each_lane_is_read_for_its_part_of_ten_seconds(latchkey: TestApp, monkey
     assert [each.lane for each in delivery_queue.read_due(now_ms)] == ["0"] * 5 + ["2"] * 5
 
 
-def test_lateness_is_that_of_the_most_overdue_whose_endpoint_answers_well(latchkey: TestApp) -> None:
-    """In whichever lane; what waits for a receiver's own sake makes nobody late."""
+def test_lateness_counts_healthy_endpoints_only(latchkey: TestApp) -> None:
+    """The oldest delivery of any lane counts, unless its receiver causes the delay."""
     account = latchkey.account()
     now_ms = clock.now_ms()
     assert delivery_queue.oldest_due_ms(now_ms) is None
@@ -125,10 +127,8 @@ def test_lateness_is_that_of_the_most_overdue_whose_endpoint_answers_well(latchk
     assert delivery_queue.oldest_due_ms(now_ms - 3_001) is None
 
 
-def test_lateness_is_looked_for_in_batches_until_time_is_over(
-    latchkey: TestApp, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A hundred at a time: behind so many for a dead receiver one is found, unless half a second has gone by."""
+def test_lateness_search_reads_batches_within_time_limit(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A healthy delivery is found behind many of a failing endpoint within half a second."""
     account, now_ms = latchkey.account(), clock.now_ms()
     dead, well = in_lane("0"), in_lane("0", skip=1)
     endpoint(account.id, dead, failures=1).save()
@@ -142,8 +142,8 @@ def test_lateness_is_looked_for_in_batches_until_time_is_over(
             assert delivery_queue.oldest_due_ms(now_ms) == late_ms
 
 
-def test_endpoints_are_read_as_they_stand(latchkey: TestApp) -> None:
-    """By account and id; one that was deleted is absent."""
+def test_endpoints_are_read_by_account_and_id(latchkey: TestApp) -> None:
+    """A deleted endpoint is absent."""
     account = latchkey.account()
     made = endpoints.create(account.id, url="https://example.com/", name="A", types=None)
     endpoints.disable(made, states.BY_ACCOUNT)
@@ -154,8 +154,8 @@ def test_endpoints_are_read_as_they_stand(latchkey: TestApp) -> None:
 
 
 @pytest.mark.parametrize(("quiet_after_ms", "has_a_turn"), [(-1, True), (0, True), (1, False)])
-def test_turns_of_those_who_answer_well_are_apart_from_the_others(quiet_after_ms: int, has_a_turn: bool) -> None:
-    """Who is left alone has none for a while; who was deleted or disabled has one, to drop what waits for it."""
+def test_healthy_endpoints_are_separated_from_others(quiet_after_ms: int, has_a_turn: bool) -> None:
+    """Endpoints in back-off are omitted; disabled and deleted ones are included, to drop their deliveries."""
     stand = {
         ("acc_a", "whk_1"): endpoint(),
         ("acc_a", "whk_2"): endpoint(failures=1, quiet_until=1_000 + quiet_after_ms),
@@ -168,8 +168,8 @@ def test_turns_of_those_who_answer_well_are_apart_from_the_others(quiet_after_ms
     assert sorted(others) == sorted(each for each in places[1:] if has_a_turn or each[1] != "whk_2")
 
 
-def test_turns_are_decided_by_lot() -> None:
-    """So that nobody always comes first."""
+def test_endpoint_order_is_random() -> None:
+    """No endpoint always comes first."""
     places = [("acc_a", f"whk_{number}") for number in range(20)]
     stand = {place: endpoint() for place in places[:10]}
     orders = [delivery_queue.order_by_health(places, stand, 0) for _ in range(2)]

@@ -1,4 +1,4 @@
-"""Which URL a webhook may have, as far as that is seen before it is sent to."""
+"""Acceptable URLs of endpoints, as far as they are checked before an attempt."""
 
 import pytest
 
@@ -7,14 +7,14 @@ from chalicelib.webhooks import endpoint_url
 from tests.support.harness import TestApp
 
 NOT_HTTPS = "url must be an https URL, like https://example.com/hooks."
-NO_URL = "url must be a URL like https://example.com/hooks."
-NAMES_SOMEBODY = "url must not contain a user name, a password or a fragment."
-NOT_PLAIN = "url must be ASCII without spaces"
-INSIDE = "url must point to a public address."
+NOT_A_URL = "url must be a URL like https://example.com/hooks."
+HAS_USER_OR_FRAGMENT = "url must not contain a user name, a password or a fragment."
+NOT_ASCII = "url must be ASCII without spaces"
+NOT_PUBLIC = "url must point to a public address."
 
 
-def refusal(url: str) -> str:
-    """Return why a URL is refused, "" when it isn't."""
+def rejection(url: str) -> str:
+    """Return the error message for a URL, "" when it is acceptable."""
     try:
         endpoint_url.check(url)
     except errors.InvalidRequest as refused:
@@ -30,9 +30,9 @@ def refusal(url: str) -> str:
         *("https://xn--mnchen-3ya.de/", "https://example.com/a%20b", f"https://{'a.' * 126}b/", "https://localhost/"),
     ],
 )
-def test_url_that_can_be_sent_to_is_taken(latchkey: TestApp, url: str) -> None:
-    """Where a name leads is found out when it is sent to."""
-    assert refusal(url) == ""
+def test_acceptable_url_is_accepted(latchkey: TestApp, url: str) -> None:
+    """The addresses of the host name are checked at each attempt."""
+    assert rejection(url) == ""
 
 
 @pytest.mark.parametrize(
@@ -40,22 +40,26 @@ def test_url_that_can_be_sent_to_is_taken(latchkey: TestApp, url: str) -> None:
     [
         *(("http://example.com/", NOT_HTTPS), ("https://", NOT_HTTPS), ("example.com", NOT_HTTPS), ("", NOT_HTTPS)),
         *(("https:///hooks", NOT_HTTPS), ("http://127.0.0.1:9000/", NOT_HTTPS), ("http://localhost/", NOT_HTTPS)),
-        *(("https://example.com:99999/", NO_URL), ("https://[::1/", NO_URL), ("https://.example.com/", NO_URL)),
-        *((f"https://{'a' * 64}.example/", NO_URL), (f"https://{'a.' * 126}bc/", NO_URL)),
-        *(("https://ada@example.com/", NAMES_SOMEBODY), ("https://ada:x@example.com/", NAMES_SOMEBODY)),
-        *(("https://example.com/#a", NAMES_SOMEBODY), ("https://example.com/\u00e9", NOT_PLAIN)),
-        *(("https://example.com/a b", NOT_PLAIN), ("https://example.com/\x7f", NOT_PLAIN)),
-        *(("https://127.0.0.1/", INSIDE), ("https://10.0.0.8/", INSIDE), ("https://[::1]/", INSIDE)),
-        *(("https://[fd00::1]/", INSIDE), ("https://2130706433/", INSIDE), ("https://127.1/", INSIDE)),
+        *(
+            ("https://example.com:99999/", NOT_A_URL),
+            ("https://[::1/", NOT_A_URL),
+            ("https://.example.com/", NOT_A_URL),
+        ),
+        *((f"https://{'a' * 64}.example/", NOT_A_URL), (f"https://{'a.' * 126}bc/", NOT_A_URL)),
+        *(("https://ada@example.com/", HAS_USER_OR_FRAGMENT), ("https://ada:x@example.com/", HAS_USER_OR_FRAGMENT)),
+        *(("https://example.com/#a", HAS_USER_OR_FRAGMENT), ("https://example.com/\u00e9", NOT_ASCII)),
+        *(("https://example.com/a b", NOT_ASCII), ("https://example.com/\x7f", NOT_ASCII)),
+        *(("https://127.0.0.1/", NOT_PUBLIC), ("https://10.0.0.8/", NOT_PUBLIC), ("https://[::1]/", NOT_PUBLIC)),
+        *(("https://[fd00::1]/", NOT_PUBLIC), ("https://2130706433/", NOT_PUBLIC), ("https://127.1/", NOT_PUBLIC)),
     ],
 )
-def test_url_that_can_not_be_sent_to_is_refused_with_the_reason(latchkey: TestApp, url: str, why: str) -> None:
-    """The reason names what to change."""
-    assert refusal(url).startswith(f"url: {why}")
+def test_unacceptable_url_is_rejected_with_reason(latchkey: TestApp, url: str, why: str) -> None:
+    """The message says what to change."""
+    assert rejection(url).startswith(f"url: {why}")
 
 
-def test_local_run_sends_to_its_own_machine_too(local: TestApp) -> None:
-    """By http, and by no other name than its own."""
-    assert [refusal(url) for url in ("http://127.0.0.1:9000/", "http://localhost:9000/hooks")] == ["", ""]
-    assert refusal("http://example.com/") == f"url: {NOT_HTTPS}"
-    assert refusal("https://127.0.0.1/") == f"url: {INSIDE}"
+def test_local_run_accepts_loopback_url(local: TestApp) -> None:
+    """Over http, and only under the name of the run itself."""
+    assert [rejection(url) for url in ("http://127.0.0.1:9000/", "http://localhost:9000/hooks")] == ["", ""]
+    assert rejection("http://example.com/") == f"url: {NOT_HTTPS}"
+    assert rejection("https://127.0.0.1/") == f"url: {NOT_PUBLIC}"
