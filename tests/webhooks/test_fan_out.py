@@ -160,7 +160,7 @@ def test_ineligible_endpoint_gets_no_lost_events(latchkey: TestApp) -> None:
         assert missing() == found
 
 
-def is_found(latchkey: TestApp, ago_s: float, *, is_turn: bool) -> bool:
+def finds_lost_event(latchkey: TestApp, ago_s: float, *, is_turn: bool) -> bool:
     """Return whether an event lost that long ago is found in the hour of the daily check."""
     ada = latchkey.account()
     new_endpoint(ada)
@@ -191,7 +191,7 @@ def test_lost_events_are_searched_for_three_hours_and_daily_for_three_days(
     latchkey: TestApp, ago_s: float, is_turn: bool, is_found: bool
 ) -> None:
     """Each account has its own hour for the daily check."""
-    assert is_found(latchkey, ago_s, is_turn=is_turn) is is_found
+    assert finds_lost_event(latchkey, ago_s, is_turn=is_turn) is is_found
 
 
 def test_interrupted_search_is_logged_and_counted(latchkey: TestApp) -> None:

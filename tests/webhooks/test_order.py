@@ -12,7 +12,7 @@ from chalicelib.webhooks.states import PENDING
 from chalicelib.webhooks.tables import Delivery, Endpoint
 from tests.support.harness import TestApp
 from tests.support.webhook_receiver import Receiver
-from tests.webhooks.test_turns import SWEEP_MS, Sent, put, sent, swept
+from tests.webhooks.fake_attempts import SWEEP_MS, Sent, put, sent, swept
 from tests.webhooks.told import endpoint_of, happens, reload, streamed
 
 __all__ = ["sent"]

@@ -5,6 +5,7 @@ from chalicelib.accounts.tables import Account
 from chalicelib.api import background
 from chalicelib.core import settings
 from chalicelib.core.dynamodb import client as dynamodb
+from chalicelib.core.dynamodb import models
 from chalicelib.events import record
 from chalicelib.webhooks import endpoints
 from chalicelib.webhooks.tables import Delivery, Endpoint
@@ -75,6 +76,13 @@ def stream_of(account_id: str) -> dynamodb.Json:
 def streamed(account: Account) -> None:
     """Process all of an account's events from the stream, including those processed before."""
     background.follow_up(images(account.id))
+
+
+def set_status_without_mark(account_id: str, kind: str, status: str) -> None:
+    """Change an account as the service does, but without the invalidation mark."""
+    with models.transaction() as write:
+        write.update(Account(account_id), actions=[Account.status.set(status)])
+        record.add_to(write, account_id, kind, {})
 
 
 def delivery(endpoint: Endpoint, message_id: str) -> Delivery:
