@@ -61,8 +61,13 @@ def test_client_is_named_by_id_and_name(latchkey: TestApp, ada: Person, app: App
     latchkey.clock.forward(HOUR_S + 1)
     background.every_hour()
     (event,) = (event for event in record.newest_first(ada.account.id, 50) if event.type == kinds.NEW_NETWORK)
-    told = event.changed.as_dict()
-    assert (told["application"], told["name"], told.get("key"), event.actor) == (app.id, "Photos", None, "watch")
+    changed = event.changed.as_dict()
+    assert (changed["application"], changed["name"], changed.get("key"), event.actor) == (
+        app.id,
+        "Photos",
+        None,
+        "watch",
+    )
 
 
 def test_anomaly_after_last_run_is_found_by_next(latchkey: TestApp, key: Issued) -> None:
@@ -95,9 +100,9 @@ def test_policy_is_applied(latchkey: TestApp, key: Issued, chosen: str, state: s
     latchkey.clock.forward(HOUR_S)
     now(key, "nBBBBBBBB")
     background.every_hour()
-    stands = find.owned_key(key.key.account_id, key.key.id)
-    assert stands.state == state
-    assert scopes is None or stands.scopes == scopes
+    current = find.owned_key(key.key.account_id, key.key.id)
+    assert current.state == state
+    assert scopes is None or current.scopes == scopes
 
 
 def test_recorded_finding_is_not_processed_again(latchkey: TestApp, key: Issued) -> None:
@@ -114,8 +119,8 @@ def test_recorded_finding_is_not_processed_again(latchkey: TestApp, key: Issued)
     now(key, "nBBBBBBBB", "nCCCCCCCC")
     latchkey.clock.forward(HOUR_S)
     background.every_hour()
-    stands = find.owned_key(key.key.account_id, key.key.id)
-    assert (stands.state, stands.unusual_of_late, len(anomalies(key))) == ("live", None, 1)
+    current = find.owned_key(key.key.account_id, key.key.id)
+    assert (current.state, current.unusual_of_late, len(anomalies(key))) == ("live", None, 1)
 
 
 def test_dismissed_finding_is_recorded_without_policy(latchkey: TestApp, key: Issued) -> None:
@@ -130,8 +135,8 @@ def test_dismissed_finding_is_recorded_without_policy(latchkey: TestApp, key: Is
     change.change_key(key.key.account_id, key.key.id, name=None, wanted=None, on_anomaly="revoke")
     latchkey.clock.forward(HOUR_S)
     background.every_hour()
-    stands = find.owned_key(key.key.account_id, key.key.id)
-    assert (stands.state, stands.unusual_of_late, len(anomalies(key))) == ("live", None, 1)
+    current = find.owned_key(key.key.account_id, key.key.id)
+    assert (current.state, current.unusual_of_late, len(anomalies(key))) == ("live", None, 1)
 
 
 def test_many_rejections_are_recorded_without_policy(latchkey: TestApp, key: Issued) -> None:

@@ -55,13 +55,13 @@ def test_policy_narrow_leaves_read_scope_from_next_request(latchkey: TestApp, tm
     assert latchkey.call("GET", "/v1/keys", issued.secret).status == 200
     with kept_in(tmp_path / "mail") as box:
         assert [leak_policy.act(account.id, issued.key.id, why=WHY) for _ in range(3)] == ["narrowed"] * 3
-        letter = box.take_one()
+        message = box.take_one()
     assert refusal(latchkey.call("GET", "/v1/keys", issued.secret)) == (403, "insufficient_scope")
     assert latchkey.call("GET", "/v1/users/me", issued.secret).status == 200
     assert events_of(account) == [(kinds.KEY_NARROWED, "watch")]
-    assert letter.to == account.email
-    assert WHY in letter.text
-    assert letter.link == f"https://api.example.com/settings/keys/{issued.key.id}"
+    assert message.to == account.email
+    assert WHY in message.text
+    assert message.link == f"https://api.example.com/settings/keys/{issued.key.id}"
 
 
 def test_policy_narrow_revokes_key_without_read_scope(latchkey: TestApp) -> None:

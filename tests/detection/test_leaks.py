@@ -23,9 +23,9 @@ def test_public_leak_revokes_key_at_next_request(latchkey: TestApp, tmp_path: Pa
     issued = latchkey.key(account)
     assert latchkey.call("GET", "/v1/users/me", issued.secret).status == 200
     with known(tmp_path, github), kept_in(tmp_path / "mail") as box:
-        answer = report(latchkey, alert(issued.secret), signer=github)
-        letter = box.take_one()
-    assert answer.json() == [
+        response = report(latchkey, alert(issued.secret), signer=github)
+        message = box.take_one()
+    assert response.json() == [
         {
             "token_hash": hashlib.sha256(issued.secret.encode()).hexdigest(),
             "token_type": "latchkey_api_key",
@@ -43,9 +43,9 @@ def test_public_leak_revokes_key_at_next_request(latchkey: TestApp, tmp_path: Pa
         "public": "yes",
         "acted": "revoked",
     }
-    assert (letter.to, letter.subject) == (account.email, "Your API key Test key has leaked")
-    assert PUBLIC_PLACE in letter.text
-    assert "It was revoked" in letter.text
+    assert (message.to, message.subject) == (account.email, "Your API key Test key has leaked")
+    assert PUBLIC_PLACE in message.text
+    assert "It was revoked" in message.text
 
 
 @pytest.mark.parametrize(
@@ -99,9 +99,9 @@ def test_unknown_secret_is_false_positive(latchkey: TestApp) -> None:
     """Malformed ones by checksum, others with one read, in the order of the report."""
     good = unknown()
     tokens = ["nothing", "x" * 5_000, good[:-1] + ("0" if good[-1] != "0" else "1"), good, "lk_test_" + "0" * 36]
-    answer = report(latchkey, *(alert(token) for token in tokens)).json()
-    assert [each["token_hash"] for each in answer] == [secrets.digest(token) for token in tokens]
-    assert {each["label"] for each in answer} == {"false_positive"}
+    response = report(latchkey, *(alert(token) for token in tokens)).json()
+    assert [each["token_hash"] for each in response] == [secrets.digest(token) for token in tokens]
+    assert {each["label"] for each in response} == {"false_positive"}
 
 
 def test_unsupported_kind_is_omitted(latchkey: TestApp) -> None:
@@ -118,9 +118,9 @@ def test_inactive_key_is_true_positive(latchkey: TestApp, tmp_path: Path) -> Non
     revoke.revoke(account.id, ended.key.id)
     latchkey.clock.forward(61)
     with kept_in(tmp_path / "mail") as box:
-        answer = report(latchkey, alert(ended.secret), alert(expired.secret)).json()
-        assert ["was already expired or revoked" in letter.text for letter in box.take()] == [True, True]
-    assert {each["label"] for each in answer} == {"true_positive"}
+        response = report(latchkey, alert(ended.secret), alert(expired.secret)).json()
+        assert ["was already expired or revoked" in message.text for message in box.take()] == [True, True]
+    assert {each["label"] for each in response} == {"true_positive"}
     assert {event["changed"]["acted"] for event in leak_events(account)} == {"told", "revoked"}
 
 
@@ -129,13 +129,13 @@ def test_leaked_access_token_is_revoked(latchkey: TestApp, ada: Person, app: App
     token, refresh = ada.grant(app)
     with kept_in(tmp_path / "mail") as box:
         for _ in range(2):
-            answer = report(latchkey, alert(token, public=False)).json()
-        letter = box.take_one()
-    assert [each["label"] for each in answer] == ["true_positive"]
+            response = report(latchkey, alert(token, public=False)).json()
+        message = box.take_one()
+    assert [each["label"] for each in response] == ["true_positive"]
     with pytest.raises(errors.InvalidApiKey):
         verify(token)
     assert app.refresh(refresh).status == 200
-    assert letter.subject == f"Your access token {secrets.hint(token)} has leaked"
+    assert message.subject == f"Your access token {secrets.hint(token)} has leaked"
 
 
 @pytest.mark.parametrize(
@@ -168,9 +168,9 @@ def test_key_is_found_in_surrounding_text(latchkey: TestApp, tmp_path: Path, aro
     github, issued = Signer("one"), latchkey.key(latchkey.account())
     sent = around.format(issued.secret)
     with known(tmp_path, github):
-        (judged,) = report(latchkey, alert(sent), signer=github).json()
-    assert judged["label"] == "true_positive"
-    assert judged["token_hash"] == hashlib.sha256(sent.encode()).hexdigest()
+        (labelled,) = report(latchkey, alert(sent), signer=github).json()
+    assert labelled["label"] == "true_positive"
+    assert labelled["token_hash"] == hashlib.sha256(sent.encode()).hexdigest()
     assert latchkey.call("GET", "/v1/users/me", issued.secret).status == 401
 
 
@@ -179,10 +179,10 @@ def test_every_key_in_reported_text_is_revoked(latchkey: TestApp, tmp_path: Path
     github, account = Signer("one"), latchkey.account()
     issued = [latchkey.key(account).secret for _ in range(3)]
     with known(tmp_path, github):
-        (judged,) = report(
+        (labelled,) = report(
             latchkey, alert(f"A={issued[0]}\nB={unknown()}\nC={issued[1]}{issued[2]}"), signer=github
         ).json()
-    assert judged["label"] == "true_positive"
+    assert labelled["label"] == "true_positive"
     assert [latchkey.call("GET", "/v1/users/me", secret).status for secret in issued] == [401] * 3
 
 
@@ -192,5 +192,5 @@ def test_text_with_unsupported_kind_is_omitted(latchkey: TestApp, tmp_path: Path
     with known(tmp_path, github):
         assert report(latchkey, alert(f"Bearer {secrets.mint('rt')}\n"), signer=github).json() == []
         for text in (f"KEY={unknown()[:-1]}!", "lk_live_" * 100, "KEY=", f"KEY={unknown()}"):
-            (judged,) = report(latchkey, alert(text), signer=github).json()
-            assert judged["label"] == "false_positive"
+            (labelled,) = report(latchkey, alert(text), signer=github).json()
+            assert labelled["label"] == "false_positive"

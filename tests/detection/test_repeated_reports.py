@@ -54,23 +54,23 @@ def test_repeated_report_after_failed_event_reports_revocation(
             assert report(latchkey, alert(secret)).status == 503
         latchkey.clock.forward(3_600)
         assert report(latchkey, alert(secret)).status == 200
-        letter = box.take_one()
-    assert "It was revoked" in letter.text
+        email = box.take_one()
+    assert "It was revoked" in email.text
     assert [event["changed"]["acted"] for event in leak_events(ada.account)] == ["revoked"]
 
 
 def test_report_beyond_time_limit_gets_503(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
     """Processed alerts stay processed, so that repetitions complete."""
     keys = [latchkey.key(latchkey.account()) for _ in range(3)]
-    judged = leaks._process_secret
+    labelled = leaks._process_secret
 
     def slowly(seen: leaks.Alert) -> str | None:
         latchkey.clock.forward(15)
-        return judged(seen)
+        return labelled(seen)
 
     monkeypatch.setattr(leaks, "_process_secret", slowly)
-    answer = report(latchkey, *(alert(key.secret) for key in keys))
-    assert refusal(answer) == (503, "unavailable")
+    response = report(latchkey, *(alert(key.secret) for key in keys))
+    assert refusal(response) == (503, "unavailable")
     assert [_works(key.secret) for key in keys] == [False, False, True]
 
 
@@ -86,6 +86,6 @@ def test_malformed_alerts_cost_no_reads(latchkey: TestApp, monkeypatch: pytest.M
     """A thousand guesses are labelled without a database call."""
     monkeypatch.setattr(Credential, "found", None)
     guesses = [alert(f"lk_live_{randomness.base62(30)}000000") for _ in range(1_000)]
-    answer = report(latchkey, *guesses)
-    assert (answer.status, len(answer.json())) == (200, 1_000)
+    response = report(latchkey, *guesses)
+    assert (response.status, len(response.json())) == (200, 1_000)
     assert clock.now_ms() == latchkey.clock.now_ms

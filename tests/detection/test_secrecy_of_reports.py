@@ -23,12 +23,12 @@ def test_long_or_malformed_location_does_not_prevent_revocation(latchkey: TestAp
     accounts = [latchkey.account(name=name) for name in ("Ada", "Bea", "Cleo")]
     keys = [latchkey.key(account) for account in accounts]
     places = [{"url": long}, {"url": "", "source": "s" * 101}, {"url": "\ud800", "source": "\ud800"}]
-    answer = report(latchkey, *(alert(key.secret) | place for key, place in zip(keys, places, strict=True)))
-    assert answer.status == 200
+    response = report(latchkey, *(alert(key.secret) | place for key, place in zip(keys, places, strict=True)))
+    assert response.status == 200
     assert [owned_key(key.key.account_id, key.key.id).state for key in keys] == ["revoked"] * 3
-    said = [leak_events(account)[0]["changed"] for account in accounts]
-    assert [each.get("url") for each in said] == [long[: leaks.URL_MAX], None, None]
-    assert [each.get("source") for each in said] == ["commit", "s" * leaks.SOURCE_MAX, None]
+    recorded = [leak_events(account)[0]["changed"] for account in accounts]
+    assert [each.get("url") for each in recorded] == [long[: leaks.URL_MAX], None, None]
+    assert [each.get("source") for each in recorded] == ["commit", "s" * leaks.SOURCE_MAX, None]
 
 
 def test_secret_at_truncation_point_is_not_recorded_in_part(latchkey: TestApp) -> None:
@@ -37,8 +37,8 @@ def test_secret_at_truncation_point_is_not_recorded_in_part(latchkey: TestApp) -
     issued = latchkey.key(account)
     place = "https://example.com/" + "d" * (leaks.URL_MAX - 40) + issued.secret
     report(latchkey, alert(issued.secret, url=place) | {"source": "s" * (leaks.SOURCE_MAX - 20) + issued.secret})
-    said = leak_events(account)[0]["changed"]
-    assert not {"url", "source"} & said.keys()
+    recorded = leak_events(account)[0]["changed"]
+    assert not {"url", "source"} & recorded.keys()
 
 
 def test_secret_is_in_no_log_event_email_or_response(
@@ -59,8 +59,8 @@ def test_secret_is_in_no_log_event_email_or_response(
             report(latchkey, alert(key.secret, url=url, source=key.secret))
         report(latchkey, alert(issued.secret) | {"public": issued.secret})
         latchkey.call("POST", "/v1/leaks", json_body=[alert(issued.secret)])
-        letters = box.take()
-    seen += [repr(leaks.Alert(issued.secret, "key")), *(letter.text for letter in letters)]
+        emails_sent = box.take()
+    seen += [repr(leaks.Alert(issued.secret, "key")), *(email.text for email in emails_sent)]
     everything = "\n".join((log.getvalue(), caplog.text, "".join(capfd.readouterr()), dump_of_all_tables(), *seen))
     for secret in latchkey.secrets:
         assert secret[-36:-6] not in everything

@@ -16,7 +16,7 @@ from tests.support.harness import TestApp
 
 @pytest.mark.made_up_events
 @pytest.mark.parametrize(
-    ("kind", "told", "fault"),
+    ("kind", "changed", "fault"),
     [
         (kinds.KEY_ROTATED, {"key": "key_1", "successor": "key_2"}, "key.rotated lacks ends_at"),
         (kinds.CONSENT_REMEMBERED, {"scopes": "read"}, "consent.remembered lacks application"),
@@ -25,12 +25,12 @@ from tests.support.harness import TestApp
     ],
 )
 def test_event_with_missing_or_extra_fields_is_detected(
-    latchkey: TestApp, kind: str, told: dict[str, Any], fault: str
+    latchkey: TestApp, kind: str, changed: dict[str, Any], fault: str
 ) -> None:
     """The fields of an event must match the row of its type in the guide."""
     stored_items.check(left.values())
     with models.transaction() as write:
-        record.add_to(write, "acc_1", kind, told)
+        record.add_to(write, "acc_1", kind, changed)
     with pytest.raises(AssertionError, match=fault):
         stored_items.check(left.values())
 

@@ -63,9 +63,9 @@ def test_api_hides_id_reason_and_address_of_administrator(latchkey: TestApp) -> 
     account = person()
     secret = latchkey.key(account, "events").secret
     suspend_and_reinstate(administrator(latchkey), account.id)
-    told = events_of(latchkey, secret)
-    assert len(told) == 2
-    assert {(event["actor"], event["source_ip"], event["reason"]) for event in told} == {("admin", None, None)}
+    shown_events = events_of(latchkey, secret)
+    assert len(shown_events) == 2
+    assert {(event["actor"], event["source_ip"], event["reason"]) for event in shown_events} == {("admin", None, None)}
 
 
 def test_event_from_earlier_version_is_redacted_on_read(latchkey: TestApp) -> None:
@@ -89,8 +89,8 @@ def test_created_account_does_not_see_key_of_administrator(latchkey: TestApp) ->
     (event,) = Event.query(made.json()["id"], filter_condition=Event.type == kinds.ACCOUNT_CREATED)
     assert (event.actor, event.source_ip) == (root.key.id, ADMINS_IP)
     secret = latchkey.key(account_by_id(made.json()["id"]), "events").secret
-    told = events_of(latchkey, secret, kinds.ACCOUNT_CREATED) + events_of(latchkey, secret)
-    assert {(event["actor"], event["source_ip"]) for event in told} == {("admin", None)}
+    shown_events = events_of(latchkey, secret, kinds.ACCOUNT_CREATED) + events_of(latchkey, secret)
+    assert {(event["actor"], event["source_ip"]) for event in shown_events} == {("admin", None)}
 
 
 def test_webhook_hides_id_reason_and_address_of_administrator(local: TestApp, receiver: Receiver) -> None:
@@ -114,9 +114,9 @@ def test_delivery_from_earlier_version_is_redacted_when_shown_and_sent(local: Te
     delivery.save()
     page = logged_in(local, account, PUBLIC_URL).open(f"/settings/webhooks/{endpoint.id}/deliveries/{delivery.id}")
     secret = local.key(account, "webhooks").secret
-    answer = local.call("GET", f"/v1/webhooks/{endpoint.id}/deliveries/{delivery.id}", secret)
+    response = local.call("GET", f"/v1/webhooks/{endpoint.id}/deliveries/{delivery.id}", secret)
     deliver.resend(endpoint, delivery.id)
-    for text in (page.text, answer.body.decode(), receiver.received[-1].body.decode()):
+    for text in (page.text, response.body.decode(), receiver.received[-1].body.decode()):
         assert "account.standing_changed" in text
         for kept in (REASON, ADMINS_IP, "acc_root"):
             assert kept not in text
@@ -193,9 +193,11 @@ def test_every_event_type_hides_reason_of_operator_and_administrator(
     endpoints.create(account.id, url=receiver.url, name="Ledger", types=None)
     secret = local.key(account, "events").secret
     of_every_type(account, who)
-    told = {event["type"]: event for event in local.call("GET", "/v1/events?limit=100", secret).json()["data"][::-1]}
-    assert set(told) == set(kinds.WORDS)
-    assert {(each["actor"], each["source_ip"], each["reason"]) for each in told.values()} == {(who, None, None)}
+    shown_events = {
+        event["type"]: event for event in local.call("GET", "/v1/events?limit=100", secret).json()["data"][::-1]
+    }
+    assert set(shown_events) == set(kinds.WORDS)
+    assert {(each["actor"], each["source_ip"], each["reason"]) for each in shown_events.values()} == {(who, None, None)}
     streamed(account)
     bodies = [json.loads(message.body)["data"] for message in receiver.received]
     assert {each["type"] for each in bodies} >= set(kinds.WORDS) - {kinds.WEBHOOK_CREATED}

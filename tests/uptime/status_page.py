@@ -17,9 +17,9 @@ def no_overdue_delivery(_now_ms: int) -> None:
 def read_status(latchkey: TestApp) -> dict[str, Any]:
     """Return the current public status, without the cache."""
     report.forget()
-    answer = latchkey.call("GET", "/status.json")
-    assert answer.status == 200, answer.body
-    body: dict[str, Any] = answer.json()
+    response = latchkey.call("GET", "/status.json")
+    assert response.status == 200, response.body
+    body: dict[str, Any] = response.json()
     return body
 
 

@@ -53,9 +53,9 @@ def test_feed_is_valid_rss(latchkey: TestApp) -> None:
     latchkey.clock.forward(60)
     incidents.update(first.at, "Mended.", words.RESOLVED)
     report.forget()
-    answer = latchkey.call("GET", "/status.rss")
-    assert answer.header("Content-Type") == "application/rss+xml; charset=utf-8"
-    root = ElementTree.fromstring(answer.body)  # noqa: S314 - our own
+    response = latchkey.call("GET", "/status.rss")
+    assert response.header("Content-Type") == "application/rss+xml; charset=utf-8"
+    root = ElementTree.fromstring(response.body)  # noqa: S314 - our own
     assert (root.tag, root.get("version"), [each.tag for each in root]) == ("rss", "2.0", ["channel"])
     channel = root[0]
     for required in ("title", "link", "description"):

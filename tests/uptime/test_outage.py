@@ -71,10 +71,10 @@ def test_page_is_readable_after_any_database_error(latchkey: TestApp, fault: str
         raise FAULTS[fault]
 
     with dynamodb.sent_by(send):
-        answer = latchkey.call("GET", path)
-    assert answer.status == 200
+        response = latchkey.call("GET", path)
+    assert response.status == 200
     if path == "/status.json":
-        assert (answer.json()["state"], answer.json()["history"]) == ("down", "unreadable")
+        assert (response.json()["state"], response.json()["history"]) == ("down", "unreadable")
 
 
 def test_one_request_in_five_seconds_waits_for_unreachable_database(latchkey: TestApp) -> None:

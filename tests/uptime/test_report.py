@@ -78,8 +78,8 @@ def test_status_page_is_not_rate_limited(latchkey: TestApp) -> None:
     """Counting would need the database, so the request is neither counted nor rejected."""
     latchkey.counted("ip_203.0.113.7", tiers.ANONYMOUS, used=3600)
     for path in ("/status", "/status.json", "/status.rss"):
-        answer = latchkey.call("GET", path)
-        assert (answer.status, answer.header("X-RateLimit-Limit")) == (200, "0")
+        response = latchkey.call("GET", path)
+        assert (response.status, response.header("X-RateLimit-Limit")) == (200, "0")
     with telemetry.calls_watched() as calls:
         latchkey.call("GET", "/status.json")
     assert calls.made == []

@@ -69,7 +69,9 @@ class Sent:
         is_dead = endpoint.url == DEAD
         took_s = send_delivery.DEADLINE_S if is_dead else self.took_s
         self.latchkey.clock.forward(took_s)
-        return Outcome(at_ms, round(took_s * 1000), None if is_dead else 200, problem="Nobody." if is_dead else None)
+        return Outcome(
+            at_ms, round(took_s * 1000), None if is_dead else 200, problem="No response." if is_dead else None
+        )
 
     def to(self, endpoint: Endpoint) -> list[str]:
         """Return the messages sent to an endpoint."""
@@ -97,22 +99,22 @@ def put(account: Account) -> None:
     fan_out.put(Event.from_raw_data(image) for image in images(account.id))
 
 
-def waits(latchkey: TestApp, account: Account, number: int) -> list[str]:
+def queue_events(latchkey: TestApp, account: Account, number: int) -> list[str]:
     """Record events and create their deliveries; return the ids of the events."""
-    happened = [happens(latchkey, account, f"Ada {each}") for each in range(number)]
+    event_ids = [happens(latchkey, account, f"Ada {each}") for each in range(number)]
     put(account)
-    return happened
+    return event_ids
 
 
-def waits_at(latchkey: TestApp, receiver: Receiver) -> tuple[Endpoint, str]:
+def queue_for_healthy_endpoint(latchkey: TestApp, receiver: Receiver) -> tuple[Endpoint, str]:
     """Create a delivery to a healthy endpoint of another account; return both."""
     bob = latchkey.account(name="Bob")
     endpoint = endpoint_of(bob, receiver)
-    (event_id,) = waits(latchkey, bob, 1)
+    (event_id,) = queue_events(latchkey, bob, 1)
     return endpoint, event_id
 
 
-def swept(latchkey: TestApp, minutes: int) -> None:
+def sweep_each_minute(latchkey: TestApp, minutes: int) -> None:
     """Start a sweep every minute, whether or not the previous one has ended."""
     began_ms = clock.now_ms()
     for minute in range(1, minutes + 1):

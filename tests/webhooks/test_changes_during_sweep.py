@@ -20,7 +20,7 @@ from chalicelib.webhooks.send_delivery import Outcome
 from chalicelib.webhooks.states import DELIVERED, DISABLED, ENABLED, FAILED, PENDING
 from tests.support.harness import TestApp
 from tests.support.webhook_receiver import Receiver
-from tests.webhooks.fake_attempts import SWEEP_MS, Sent, put, sent, swept
+from tests.webhooks.fake_attempts import SWEEP_MS, Sent, put, sent, sweep_each_minute
 from tests.webhooks.told import delivery, endpoint_of, happens, reload, streamed
 
 __all__ = ["sent"]
@@ -31,16 +31,16 @@ def test_no_event_overtakes_another_without_failures(local: TestApp, sent: Sent,
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
     sent.took_s = 0.3
-    happened = [happens(local, ada, f"Ada {number}") for number in range(30)]
+    event_ids = [happens(local, ada, f"Ada {number}") for number in range(30)]
     streamed(ada)
-    happened.append(happens(local, ada, "Later"))
+    event_ids.append(happens(local, ada, "Later"))
     streamed(ada)
     assert len(sent.messages) < 30
-    swept(local, 2)
-    assert sent.to(endpoint) == happened
-    happened.append(happens(local, ada, "Last"))
+    sweep_each_minute(local, 2)
+    assert sent.to(endpoint) == event_ids
+    event_ids.append(happens(local, ada, "Last"))
     streamed(ada)
-    assert sent.to(endpoint) == happened
+    assert sent.to(endpoint) == event_ids
 
 
 def test_event_during_sending_is_left_to_sweep(local: TestApp, sent: Sent, receiver: Receiver) -> None:
@@ -55,7 +55,7 @@ def test_event_during_sending_is_left_to_sweep(local: TestApp, sent: Sent, recei
     second = happens(local, ada, "Ada 2")
     streamed(ada)
     assert sent.messages == []
-    swept(local, 1)
+    sweep_each_minute(local, 1)
     assert sent.to(endpoint) == [first, second]
 
 
@@ -111,7 +111,7 @@ def test_manual_resend_survives_concurrent_drop(
     """A resend during the drop of a sweep is retried after a failure."""
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
-    waits = [happens(local, ada, f"Ada {number}") for number in range(3)]
+    queued_ids = [happens(local, ada, f"Ada {number}") for number in range(3)]
     put(ada)
     endpoints.disable(reload(endpoint), states.BY_ACCOUNT)
     receiver.says = [503, 204]
@@ -121,12 +121,12 @@ def test_manual_resend_survives_concurrent_drop(
         monkeypatch.setattr(deliver, "drop", drop)
         local.clock.forward(1)
         endpoints.enable(reload(endpoint))
-        deliver.resend(reload(endpoint), waits[-1])
+        deliver.resend(reload(endpoint), queued_ids[-1])
         drop(endpoint_id, message_id, decided_at_ms)
 
     monkeypatch.setattr(deliver, "drop", meanwhile)
     deliver.sweep(clock.now_ms() + SWEEP_MS)
-    assert [delivery(endpoint, each).state for each in waits] == [FAILED, FAILED, PENDING]
+    assert [delivery(endpoint, each).state for each in queued_ids] == [FAILED, FAILED, PENDING]
 
 
 def test_response_of_old_url_does_not_disable_new_url(local: TestApp, sent: Sent, receiver: Receiver) -> None:
@@ -165,8 +165,8 @@ def test_actor_of_disabling_after_410_is_the_service(local: TestApp, receiver: R
     receiver.says = [410]
     happens(local, ada)
     streamed(ada)
-    (told,) = (event for event in record.newest_first(ada.id, 9) if event.type == kinds.WEBHOOK_DISABLED)
-    assert told.actor == "latchkey"
+    (event,) = (event for event in record.newest_first(ada.id, 9) if event.type == kinds.WEBHOOK_DISABLED)
+    assert event.actor == "latchkey"
 
 
 def test_failure_period_starts_with_first_consecutive_failure(local: TestApp, receiver: Receiver) -> None:
@@ -177,9 +177,9 @@ def test_failure_period_starts_with_first_consecutive_failure(local: TestApp, re
     began_ms = clock.now_ms()
     for number in range(1, retry_schedule.FAILURES_MAX + 3):
         record_result.record_outcome(reload(endpoint), message, Outcome(clock.now_ms(), 5, 500))
-        stands = reload(endpoint)
-        assert (stands.failures, stands.failing_since) == (number, began_ms)
-        assert stands.status == (ENABLED if number < retry_schedule.FAILURES_MAX + 2 else DISABLED)
+        current = reload(endpoint)
+        assert (current.failures, current.failing_since) == (number, began_ms)
+        assert current.status == (ENABLED if number < retry_schedule.FAILURES_MAX + 2 else DISABLED)
         local.clock.forward(1)
         if number >= retry_schedule.FAILURES_MAX:
             local.clock.now_ms = (

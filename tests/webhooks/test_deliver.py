@@ -43,9 +43,9 @@ def test_events_are_delivered_in_order(local: TestApp, receiver: Receiver) -> No
     """Events arrive in the order in which they were recorded."""
     ada = local.account()
     endpoint_of(ada, receiver)
-    happened = [happens(local, ada, f"Ada {number}") for number in range(8)]
+    event_ids = [happens(local, ada, f"Ada {number}") for number in range(8)]
     streamed(ada)
-    assert receiver.ids == happened
+    assert receiver.ids == event_ids
 
 
 def test_only_subscribed_types_since_creation_are_delivered(local: TestApp, receiver: Receiver) -> None:
@@ -67,16 +67,16 @@ def test_slow_endpoint_is_sent_to_by_sweep_only(local: TestApp, receiver: Receiv
     """A response after more than two seconds leaves the endpoint to the sweep until it responds faster."""
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
-    happened = [happens(local, ada, "1")]
+    event_ids = [happens(local, ada, "1")]
     with clock.measured_by(lambda: 3 * 10**9 * len(receiver.received)):
         streamed(ada)
     assert reload(endpoint).slow
-    happened.append(happens(local, ada, "2"))
+    event_ids.append(happens(local, ada, "2"))
     streamed(ada)
-    assert receiver.ids == happened[:1]
+    assert receiver.ids == event_ids[:1]
     local.clock.forward(30)
     background.every_minute()
-    assert receiver.ids == happened
+    assert receiver.ids == event_ids
     assert not reload(endpoint).slow
 
 
@@ -88,11 +88,11 @@ def test_enabled_endpoint_receives_later_events_only(local: TestApp, receiver: R
     happens(local, ada, "Unheard")
     local.clock.forward(1)
     endpoints.enable(reload(endpoint))
-    heard = happens(local, ada, "Heard")
+    delivered_id = happens(local, ada, "Heard")
     streamed(ada)
     background.every_hour()
     background.every_minute()
-    assert receiver.ids == [heard]
+    assert receiver.ids == [delivered_id]
 
 
 def test_delivery_is_sent_again_after_crash_before_result(local: TestApp, receiver: Receiver) -> None:
@@ -118,10 +118,10 @@ def test_event_lost_by_stream_is_delivered_within_an_hour(local: TestApp, receiv
     """The hourly run compares events with deliveries."""
     ada = local.account()
     endpoint_of(ada, receiver)
-    happened = [happens(local, ada, f"Ada {number}") for number in range(3)]
+    event_ids = [happens(local, ada, f"Ada {number}") for number in range(3)]
     background.every_hour()
     background.every_minute()
-    assert receiver.ids == happened
+    assert receiver.ids == event_ids
 
 
 def test_delivery_claimed_by_another_function_is_not_sent(local: TestApp, receiver: Receiver) -> None:
@@ -150,11 +150,11 @@ def test_unreachable_endpoint_is_tried_with_oldest_delivery_only(local: TestApp,
             ada.id, url=f"http://127.0.0.1:{taken.getsockname()[1]}/", name="Down", types=["account.renamed"]
         )
         endpoint_of(ada, receiver)
-        happened = [happens(local, ada, f"Ada {number}") for number in range(3)]
+        event_ids = [happens(local, ada, f"Ada {number}") for number in range(3)]
         streamed(ada)
-        assert receiver.ids == happened
-        assert [delivery(dead, event_id).tries for event_id in happened] == [1, 0, 0]
-        assert "refuses connections" in str(delivery(dead, happened[0]).attempts[0].problem)
+        assert receiver.ids == event_ids
+        assert [delivery(dead, event_id).tries for event_id in event_ids] == [1, 0, 0]
+        assert "refuses connections" in str(delivery(dead, event_ids[0]).attempts[0].problem)
 
 
 def test_resend_repeats_delivery_in_any_state(local: TestApp, receiver: Receiver) -> None:

@@ -17,7 +17,7 @@ def endpoint(account_id: str = "acc_a", endpoint_id: str = "whk_1", **fields: An
     return Endpoint(account_id, endpoint_id, url="https://example.com/", name="x", created_at=0, enabled_at=0, **fields)
 
 
-def waits(endpoint_id: str, number: int, due_at: int, account_id: str = "acc_a") -> str:
+def queue_delivery(endpoint_id: str, number: int, due_at: int, account_id: str = "acc_a") -> str:
     """Store a pending delivery and return its id."""
     message_id = f"evt_{number:020}"
     fan_out.new(endpoint(account_id, endpoint_id), message_id, "key.created", "{}", due_at=due_at).save()
@@ -53,7 +53,7 @@ def test_endpoint_is_up_to_date_if_healthy_without_backlog(
 def test_queue_groups_deliveries_by_endpoint(latchkey: TestApp) -> None:
     """Endpoints of different accounts are different, even with the same id."""
     for number, account_id in enumerate(("acc_a", "acc_b", "acc_a")):
-        waits("whk_1", number, 0, account_id)
+        queue_delivery("whk_1", number, 0, account_id)
     found = [Delivery.get("whk_1", f"evt_{number:020}") for number in range(3)]
     assert delivery_queue.group_by_endpoint(found) == {
         ("acc_a", "whk_1"): [found[0].id, found[2].id],
@@ -67,7 +67,7 @@ def test_due_deliveries_of_all_lanes_are_read_oldest_first(latchkey: TestApp) ->
     expected = []
     for lane in "0123":
         for number, due_at in ((1, now_ms), (2, now_ms - 5), (3, now_ms + 1)):
-            waits(in_lane(lane), number, due_at)
+            queue_delivery(in_lane(lane), number, due_at)
         expected += [f"evt_{number:020}" for number in (2, 1)]
     assert now_ms // 60_000 % 2 == 0
     assert [each.id for each in delivery_queue.read_due(now_ms)] == expected
@@ -80,7 +80,7 @@ def test_newest_due_deliveries_come_first_every_other_minute(
     latchkey: TestApp, after_s: float, is_turned: bool
 ) -> None:
     """Deliveries behind the backlog of one endpoint are thus read first."""
-    made = [waits(in_lane("0"), number, clock.now_ms() - 3 + number) for number in range(3)]
+    made = [queue_delivery(in_lane("0"), number, clock.now_ms() - 3 + number) for number in range(3)]
     latchkey.clock.forward(after_s)
     assert [each.id for each in delivery_queue.read_due(clock.now_ms())] == (made[::-1] if is_turned else made)
 
@@ -102,7 +102,7 @@ def test_each_lane_has_its_share_of_read_time(latchkey: TestApp, monkeypatch: py
     now_ms = clock.now_ms()
     for lane in "02":
         for number in range(9):
-            waits(in_lane(lane), number, now_ms - 9 + number)
+            queue_delivery(in_lane(lane), number, now_ms - 9 + number)
     let_reading_take(0.5, latchkey, monkeypatch)
     assert [each.lane for each in delivery_queue.read_due(now_ms)] == ["0"] * 5 + ["2"] * 5
 
@@ -117,10 +117,10 @@ def test_lateness_counts_healthy_endpoints_only(latchkey: TestApp) -> None:
         *(("2", 1_000, {}), ("3", 8_000, {"slow": True})),
     ]
     for number, (lane, late_ms, field) in enumerate(waiting_there):
-        place = in_lane(lane, skip=number)
-        endpoint(account.id, place, **field).save()
-        waits(place, number, now_ms - late_ms, account.id)
-    waits(in_lane("3", skip=9), 9, now_ms - 9_000, "acc_gone")
+        key = in_lane(lane, skip=number)
+        endpoint(account.id, key, **field).save()
+        queue_delivery(key, number, now_ms - late_ms, account.id)
+    queue_delivery(in_lane("3", skip=9), 9, now_ms - 9_000, "acc_gone")
     assert delivery_queue.oldest_due_ms(now_ms) == 5_000
     Endpoint(account.id, in_lane("1", skip=2)).delete()
     assert delivery_queue.oldest_due_ms(now_ms) == 3_000
@@ -134,8 +134,8 @@ def test_lateness_search_reads_batches_within_time_limit(latchkey: TestApp, monk
     endpoint(account.id, dead, failures=1).save()
     endpoint(account.id, well).save()
     for number in range(100):
-        waits(dead, number, now_ms - 200 + number, account.id)
-    waits(well, 100, now_ms - 50, account.id)
+        queue_delivery(dead, number, now_ms - 200 + number, account.id)
+    queue_delivery(well, 100, now_ms - 50, account.id)
     for seconds, late_ms in ((0.005, None), (0.004, 50)):
         with monkeypatch.context() as patched:
             let_reading_take(seconds, latchkey, patched)
@@ -147,31 +147,31 @@ def test_endpoints_are_read_by_account_and_id(latchkey: TestApp) -> None:
     account = latchkey.account()
     made = endpoints.create(account.id, url="https://example.com/", name="A", types=None)
     endpoints.disable(made, states.BY_ACCOUNT)
-    place = (account.id, made.id)
-    found = delivery_queue.read_endpoints([place, (account.id, "whk_unknown")])
-    assert {key: each.status for key, each in found.items()} == {place: DISABLED}
+    key = (account.id, made.id)
+    found = delivery_queue.read_endpoints([key, (account.id, "whk_unknown")])
+    assert {key: each.status for key, each in found.items()} == {key: DISABLED}
     assert delivery_queue.read_endpoints([]) == {}
 
 
 @pytest.mark.parametrize(("quiet_after_ms", "has_a_turn"), [(-1, True), (0, True), (1, False)])
 def test_healthy_endpoints_are_separated_from_others(quiet_after_ms: int, has_a_turn: bool) -> None:
     """Endpoints in back-off are omitted; disabled and deleted ones are included, to drop their deliveries."""
-    stand = {
+    stored = {
         ("acc_a", "whk_1"): endpoint(),
         ("acc_a", "whk_2"): endpoint(failures=1, quiet_until=1_000 + quiet_after_ms),
         ("acc_a", "whk_3"): endpoint(status=DISABLED),
         ("acc_a", "whk_4"): endpoint(slow=True, status=ENABLED),
     }
-    places = [*stand, ("acc_a", "whk_gone")]
-    well, others = delivery_queue.order_by_health(places, stand, 1_000)
+    keys = [*stored, ("acc_a", "whk_gone")]
+    well, others = delivery_queue.order_by_health(keys, stored, 1_000)
     assert well == [("acc_a", "whk_1")]
-    assert sorted(others) == sorted(each for each in places[1:] if has_a_turn or each[1] != "whk_2")
+    assert sorted(others) == sorted(each for each in keys[1:] if has_a_turn or each[1] != "whk_2")
 
 
 def test_endpoint_order_is_random() -> None:
     """No endpoint always comes first."""
-    places = [("acc_a", f"whk_{number}") for number in range(20)]
-    stand = {place: endpoint() for place in places[:10]}
-    orders = [delivery_queue.order_by_health(places, stand, 0) for _ in range(2)]
+    keys = [("acc_a", f"whk_{number}") for number in range(20)]
+    stored = {key: endpoint() for key in keys[:10]}
+    orders = [delivery_queue.order_by_health(keys, stored, 0) for _ in range(2)]
     assert orders[0] != orders[1]
     assert {len(each) for order in orders for each in order} == {10}

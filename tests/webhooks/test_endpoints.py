@@ -120,16 +120,16 @@ def test_change_sets_given_fields_and_records_result(latchkey: TestApp) -> None:
     endpoint = new_endpoint(account, types=["key.created"])
     latchkey.clock.forward(1)
     endpoints.change(endpoint, url=None, name="Audit", types=None)
-    stands = reload(endpoint)
-    assert [stands.name, stands.url, stands.types, stands.types_since] == ["Audit", URL, {"key.created"}, None]
+    stored = reload(endpoint)
+    assert [stored.name, stored.url, stored.types, stored.types_since] == ["Audit", URL, {"key.created"}, None]
     assert last_event(account.id) == (
         *("webhook.changed", {"webhook": endpoint.id, "name": "Audit", "host": "hooks.example.com:8443"}, "operator"),
     )
     for types, kept in ((["key.revoked"], {"key.revoked"}), ([], None)):
         latchkey.clock.forward(1)
         endpoints.change(endpoint, url=None, name=None, types=types)
-        stands = reload(endpoint)
-        assert (stands.types, stands.types_since, stands.name) == (kept, clock.now_ms(), "Audit")
+        stored = reload(endpoint)
+        assert (stored.types, stored.types_since, stored.name) == (kept, clock.now_ms(), "Audit")
         assert (endpoint.types, endpoint.name) == (kept, "Audit")
     endpoints.change(endpoint, url="https://other.example/", name=None, types=None)
     assert (reload(endpoint).url, endpoint.url) == ("https://other.example/", "https://other.example/")
@@ -143,8 +143,8 @@ def test_new_url_resets_health(latchkey: TestApp, url: str, is_new: bool) -> Non
     failed: list[Action] = [Endpoint.failures.set(3), Endpoint.failing_since.set(5), Endpoint.quiet_until.set(7)]
     endpoint.update(actions=failed)
     endpoints.change(endpoint, url=url, name=None, types=None)
-    stands = reload(endpoint)
-    found = [stands.failures, stands.failing_since, stands.quiet_until, stands.behind_since]
+    stored = reload(endpoint)
+    found = [stored.failures, stored.failing_since, stored.quiet_until, stored.behind_since]
     expected: list[int | None] = [0, None, None, clock.now_ms()] if is_new else [3, 5, 7, None]
     assert found == expected
 
@@ -157,19 +157,19 @@ def test_secret_is_rotated_at_most_once_in_24_hours(latchkey: TestApp) -> None:
     outrun = reload(endpoint)
     rotated = endpoints.rotate_secret(endpoint)
     assert (rotated.version, rotated.overlap_ends_at) == (2, clock.now_ms() + 86_400_000)
-    stands = reload(endpoint)
-    assert (stands.version, stands.overlap_ends_at) == (2, clock.now_ms() + 86_400_000)
-    assert signing.secret_of(stands) != old
+    stored = reload(endpoint)
+    assert (stored.version, stored.overlap_ends_at) == (2, clock.now_ms() + 86_400_000)
+    assert signing.secret_of(stored) != old
     assert last_event(account.id)[0] == "webhook.secret_rotated"
     latchkey.clock.forward(86_400 - 0.001)
     with pytest.raises(errors.Conflict, match="rotated within the last 24 hours"):
         endpoints.rotate_secret(reload(endpoint))
-    assert len(signing.keys_of(stands)) == 2
+    assert len(signing.keys_of(stored)) == 2
     latchkey.clock.forward(0.001)
-    assert len(signing.keys_of(stands)) == 1
+    assert len(signing.keys_of(stored)) == 1
     with pytest.raises(errors.Conflict):
         endpoints.rotate_secret(outrun)
-    assert endpoints.rotate_secret(stands).version == 3
+    assert endpoints.rotate_secret(stored).version == 3
 
 
 def test_first_reason_for_disabling_is_kept(latchkey: TestApp) -> None:
@@ -182,8 +182,8 @@ def test_first_reason_for_disabling_is_kept(latchkey: TestApp) -> None:
         assert (kind, fields["because"], fields["webhook"], by) == ("webhook.disabled", because, endpoint.id, actor)
         events = len(record.newest_first(account.id, 99))
         endpoints.disable(endpoint, "another")
-        stands = reload(endpoint)
-        assert (stands.status, stands.disabled_because) == (DISABLED, because)
+        stored = reload(endpoint)
+        assert (stored.status, stored.disabled_because) == (DISABLED, because)
         assert len(record.newest_first(account.id, 99)) == events
 
 
@@ -205,13 +205,13 @@ def test_enabling_resets_endpoint(latchkey: TestApp) -> None:
     endpoints.disable(endpoint, GONE)
     latchkey.clock.forward(60)
     endpoints.enable(endpoint)
-    stands = reload(endpoint)
-    assert [stands.status, stands.disabled_because, stands.enabled_at] == [ENABLED, None, clock.now_ms()]
-    assert [stands.failures, stands.failing_since, stands.quiet_until, stands.behind_since] == [0, None, None, None]
+    stored = reload(endpoint)
+    assert [stored.status, stored.disabled_because, stored.enabled_at] == [ENABLED, None, clock.now_ms()]
+    assert [stored.failures, stored.failing_since, stored.quiet_until, stored.behind_since] == [0, None, None, None]
     assert last_event(account.id)[0] == "webhook.enabled"
     latchkey.clock.forward(60)
     endpoints.enable(endpoint)
-    assert reload(endpoint).enabled_at == stands.enabled_at
+    assert reload(endpoint).enabled_at == stored.enabled_at
     assert len(record.newest_first(account.id, 9, kind="webhook.enabled")) == 1
 
 

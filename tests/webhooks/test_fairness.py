@@ -19,7 +19,16 @@ from chalicelib.webhooks.states import DELIVERED, FAILED
 from chalicelib.webhooks.tables import Delivery, Endpoint
 from tests.support.harness import TestApp
 from tests.support.webhook_receiver import Receiver
-from tests.webhooks.fake_attempts import SWEEP_MS, Sent, create_dead_endpoints, put, sent, swept, waits, waits_at
+from tests.webhooks.fake_attempts import (
+    SWEEP_MS,
+    Sent,
+    create_dead_endpoints,
+    put,
+    queue_events,
+    queue_for_healthy_endpoint,
+    sent,
+    sweep_each_minute,
+)
 from tests.webhooks.told import delivery, endpoint_of, happens, reload, streamed
 
 __all__ = ["sent"]
@@ -35,14 +44,14 @@ def test_unreachable_endpoints_do_not_delay_others(local: TestApp, sent: Sent, r
     good = endpoint_of(bob, receiver)
     event_id = happens(local, bob)
     put(bob)
-    swept(local, 5)
+    sweep_each_minute(local, 5)
     assert delivery(good, event_id).state == DELIVERED
     assert all(sent.to(endpoint) for endpoint in dead)
     later = happens(local, bob)
     put(bob)
-    swept(local, 1)
+    sweep_each_minute(local, 1)
     assert delivery(good, later).state == DELIVERED
-    swept(local, 30)
+    sweep_each_minute(local, 30)
     tried = Counter(endpoint.id for endpoint, _ in sent.messages)
     assert max(tried[endpoint.id] for endpoint in dead) <= 10
 
@@ -52,10 +61,10 @@ def test_slow_endpoint_with_long_queue_does_not_delay_others(local: TestApp, sen
     ada = local.account()
     slow = endpoint_of(ada, receiver)
     Endpoint(ada.id, slow.id).update(actions=[Endpoint.slow.set(True)])
-    waits(local, ada, 60)
-    good, event_id = waits_at(local, receiver)
+    queue_events(local, ada, 60)
+    good, event_id = queue_for_healthy_endpoint(local, receiver)
     sent.took_s = 5
-    swept(local, 1)
+    sweep_each_minute(local, 1)
     assert delivery(good, event_id).state == DELIVERED
 
 
@@ -64,14 +73,14 @@ def test_long_queues_of_healthy_endpoints_do_not_delay_others(local: TestApp, se
     ada = local.account()
     for _ in range(8):
         endpoint_of(ada, receiver)
-    waits(local, ada, 40)
-    good, event_id = waits_at(local, receiver)
+    queue_events(local, ada, 40)
+    good, event_id = queue_for_healthy_endpoint(local, receiver)
     sent.took_s = 1.9
-    swept(local, 1)
+    sweep_each_minute(local, 1)
     assert len({endpoint.id for endpoint, _ in sent.messages}) >= SWEEP_MS // deliver.SLOT_MS
     # The order of endpoints is random.
     for _ in range(15):
-        swept(local, 1)
+        sweep_each_minute(local, 1)
         if delivery(good, event_id).state == DELIVERED:
             break
     assert delivery(good, event_id).state == DELIVERED
@@ -89,7 +98,7 @@ def test_backlog_beyond_read_limit_does_not_hide_others(
     for number in range(30):
         happens(local, ada, f"Ada {number}")
     put(ada)
-    swept(local, 1)
+    sweep_each_minute(local, 1)
     event_id = happens(local, bob)
     put(bob)
     local.clock.forward(60)
@@ -102,7 +111,7 @@ def test_backlog_beyond_read_limit_does_not_hide_others(
             yield each
 
     monkeypatch.setattr(Delivery.by_due, "query", slowly)
-    swept(local, 2)
+    sweep_each_minute(local, 2)
     assert delivery(good, event_id).state == DELIVERED
 
 

@@ -45,9 +45,9 @@ def test_event_is_queued_for_each_subscribed_endpoint(latchkey: TestApp) -> None
     ada, bob = latchkey.account(), latchkey.account(name="Bob")
     first, second, bobs = new_endpoint(ada), new_endpoint(ada), new_endpoint(bob)
     new_endpoint(ada, ["key.created"])
-    happened = [happens(latchkey, ada, f"Ada {number}") for number in range(3)]
+    event_ids = [happens(latchkey, ada, f"Ada {number}") for number in range(3)]
     of_bob = happens(latchkey, bob, "Bob B")
-    expected = [(each.id, event_id) for each in (first, second) for event_id in happened]
+    expected = [(each.id, event_id) for each in (first, second) for event_id in event_ids]
     assert put(ada, bob) == [*expected, (bobs.id, of_bob)]
 
 
@@ -79,10 +79,10 @@ def test_stored_delivery_is_queued_again_only_without_attempts(latchkey: TestApp
     endpoint = new_endpoint(ada)
     event_id = happens(latchkey, ada)
     assert put(ada) == put(ada) == [(endpoint.id, event_id)]
-    there = delivery(endpoint, event_id)
-    there.update(actions=[Delivery.tries.set(1)])
+    pending = delivery(endpoint, event_id)
+    pending.update(actions=[Delivery.tries.set(1)])
     assert put(ada) == []
-    there.update(actions=[Delivery.tries.set(0), Delivery.state.set(DELIVERED)])
+    pending.update(actions=[Delivery.tries.set(0), Delivery.state.set(DELIVERED)])
     assert put(ada) == []
     assert Delivery.count(endpoint.id) == 1
 
@@ -93,9 +93,9 @@ def test_endpoint_receives_events_from_its_first_millisecond(latchkey: TestApp) 
     before = happens(latchkey, ada, "Before")
     endpoint = new_endpoint(ada)
     change_at_once = happens(latchkey, ada, "After")
-    for enabled_after_ms, told in ((1_000, True), (1_001, False)):
+    for enabled_after_ms, is_delivered in ((1_000, True), (1_001, False)):
         Endpoint(ada.id, endpoint.id).update(actions=[Endpoint.enabled_at.set(endpoint.created_at + enabled_after_ms)])
-        assert [event_id for _, event_id in put(ada)] == ([change_at_once] if told else [])
+        assert [event_id for _, event_id in put(ada)] == ([change_at_once] if is_delivered else [])
     assert before not in {each.id for each in Delivery.query(endpoint.id)}
     endpoints.disable(reload(endpoint), states.BY_ACCOUNT)
     happens(latchkey, ada)
@@ -106,15 +106,15 @@ def test_deliveries_are_listed_newest_first_before_id(latchkey: TestApp) -> None
     """At most the limit, without expired ones."""
     ada = latchkey.account()
     endpoint = new_endpoint(ada)
-    happened = [happens(latchkey, ada, str(number)) for number in range(4)]
+    event_ids = [happens(latchkey, ada, str(number)) for number in range(4)]
     put(ada)
 
     def log(limit: int, **beyond: str) -> list[str]:
         return [each.id for each in fan_out.of_endpoint(endpoint.id, limit, **beyond)]
 
-    assert log(3) == happened[:0:-1]
-    assert log(9, before=happened[2]) == happened[1::-1]
-    dies_at = delivery(endpoint, happened[0]).dies_at or 0
+    assert log(3) == event_ids[:0:-1]
+    assert log(9, before=event_ids[2]) == event_ids[1::-1]
+    dies_at = delivery(endpoint, event_ids[0]).dies_at or 0
     latchkey.clock.now_ms = (dies_at - 1) * 1000
     assert len(log(9)) == 4
     latchkey.clock.forward(1)
@@ -125,14 +125,14 @@ def test_lost_event_is_queued_once(latchkey: TestApp) -> None:
     """Events of other types and existing deliveries do not count as lost."""
     ada, bob = latchkey.account(), latchkey.account()
     endpoint, disabled = new_endpoint(ada), new_endpoint(bob)
-    happened = [happens(latchkey, ada, str(number)) for number in range(3)]
+    event_ids = [happens(latchkey, ada, str(number)) for number in range(3)]
     put(ada)
-    delivery(endpoint, happened[1]).delete()
-    delivery(endpoint, happened[2]).delete()
+    delivery(endpoint, event_ids[1]).delete()
+    delivery(endpoint, event_ids[2]).delete()
     happens(latchkey, bob)
     endpoints.disable(reload(disabled), states.BY_ACCOUNT)
     assert missing() == 2
-    assert [each.id for each in Delivery.query(endpoint.id)] == happened
+    assert [each.id for each in Delivery.query(endpoint.id)] == event_ids
     assert missing() == 0
     assert Delivery.count(disabled.id) == 0
 

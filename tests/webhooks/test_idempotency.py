@@ -48,8 +48,8 @@ def test_repeated_request_gets_first_response_and_changes_nothing(
     assert (replayed.value.answer.body, replayed.value.answer.made) == (f"v{version}", first.id)
     with pytest.raises(errors.IdempotencyKeyReused):
         deed(account_id, b"other")
-    (stands,) = endpoints.of_account(account_id)
-    assert (stands.id, stands.version) == (first.id, version)
+    (current,) = endpoints.of_account(account_id)
+    assert (current.id, current.version) == (first.id, version)
 
 
 def test_other_conflicts_keep_their_message(latchkey: TestApp) -> None:

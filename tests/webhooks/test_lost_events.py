@@ -23,8 +23,8 @@ def test_change_of_types_brings_no_earlier_events(local: TestApp, receiver: Rece
     endpoints.change(reload(endpoint), url=None, name=None, types=[])
     background.every_hour()
     background.every_minute()
-    told = {event.type for event in record.newest_first(ada.id, 99) if event.id in receiver.ids}
-    assert told <= {kinds.WEBHOOK_CHANGED}
+    types = {event.type for event in record.newest_first(ada.id, 99) if event.id in receiver.ids}
+    assert types <= {kinds.WEBHOOK_CHANGED}
 
 
 def test_hourly_search_for_lost_events_ends_in_time(local: TestApp, receiver: Receiver) -> None:

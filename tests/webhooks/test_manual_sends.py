@@ -108,9 +108,9 @@ def test_claimed_delivery_is_not_resent(
 
 def test_concurrently_deleted_delivery_is_not_recreated(endpoint: Endpoint, deadlines: list[float]) -> None:
     """A deleted delivery is neither stored again nor sent."""
-    there = stored(endpoint)
-    with before("UpdateItem", Delivery(endpoint.id, there.id).delete), pytest.raises(errors.Conflict):
-        deliver.resend(endpoint, there.id)
+    pending = stored(endpoint)
+    with before("UpdateItem", Delivery(endpoint.id, pending.id).delete), pytest.raises(errors.Conflict):
+        deliver.resend(endpoint, pending.id)
     assert (Delivery.count(endpoint.id), deadlines) == (0, [])
 
 
@@ -122,8 +122,8 @@ def test_malformed_message_id_is_not_found_without_read(endpoint: Endpoint, mess
     assert calls.made == []
     with pytest.raises(errors.NotFound):
         deliver.delivery_of(endpoint, "evt_" + "0" * 20)
-    there = stored(endpoint)
-    assert deliver.delivery_of(endpoint, there.id).id == there.id
+    pending = stored(endpoint)
+    assert deliver.delivery_of(endpoint, pending.id).id == pending.id
 
 
 DEEDS: list[Callable[[Endpoint], Delivery]] = [

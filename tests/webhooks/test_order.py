@@ -12,7 +12,7 @@ from chalicelib.webhooks.states import PENDING
 from chalicelib.webhooks.tables import Delivery, Endpoint
 from tests.support.harness import TestApp
 from tests.support.webhook_receiver import Receiver
-from tests.webhooks.fake_attempts import SWEEP_MS, Sent, put, sent, swept
+from tests.webhooks.fake_attempts import SWEEP_MS, Sent, put, sent, sweep_each_minute
 from tests.webhooks.told import endpoint_of, happens, reload, streamed
 
 __all__ = ["sent"]
@@ -35,22 +35,22 @@ def test_sweep_sends_deliveries_created_after_it_read_queue(local: TestApp, sent
     """The backlog is cleared only then."""
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
-    happened = [happens(local, ada, "1")]
+    event_ids = [happens(local, ada, "1")]
     put(ada)
     endpoint_lock.fall_behind(endpoint)
     local.clock.forward(30)
 
     def meanwhile() -> None:
         sent.before = lambda: None
-        happened.append(happens(local, ada, "2"))
+        event_ids.append(happens(local, ada, "2"))
         streamed(ada)
 
     sent.before = meanwhile
     deliver.sweep(clock.now_ms() + SWEEP_MS)
     assert reload(endpoint).behind_since is None
-    happened.append(happens(local, ada, "3"))
+    event_ids.append(happens(local, ada, "3"))
     streamed(ada)
-    assert sent.to(endpoint) == happened
+    assert sent.to(endpoint) == event_ids
 
 
 @pytest.mark.parametrize("how", ["slow", "failing"])
@@ -63,26 +63,26 @@ def test_backlog_is_sent_before_newer_events(local: TestApp, receiver: Receiver,
     else:
         receiver.says = [500, 204]
         deliver.send_test(endpoint)
-    happened = [happens(local, ada, "1")]
+    event_ids = [happens(local, ada, "1")]
     streamed(ada)
     deliver.send_test(reload(endpoint))
-    happened.append(happens(local, ada, "2"))
+    event_ids.append(happens(local, ada, "2"))
     streamed(ada)
     local.clock.forward(30)
     background.every_minute()
-    assert [each for each in receiver.ids if each in happened] == happened
+    assert [each for each in receiver.ids if each in event_ids] == event_ids
 
 
 def test_delivery_created_by_hourly_run_is_sent_by_stream(local: TestApp, receiver: Receiver) -> None:
     """The hourly run may create a delivery before the stream brings its event."""
     ada = local.account()
     endpoint_of(ada, receiver)
-    happened = []
+    event_ids = []
     for number in range(2):
-        happened.append(happens(local, ada, str(number)))
+        event_ids.append(happens(local, ada, str(number)))
         background.every_hour()
         streamed(ada)
-    assert receiver.ids == happened
+    assert receiver.ids == event_ids
 
 
 @pytest.mark.parametrize(
@@ -96,19 +96,19 @@ def test_single_database_error_keeps_order(
     """For the repeated stream records and for later events."""
     ada = local.account()
     endpoint_of(ada, receiver)
-    happened = [happens(local, ada, str(number)) for number in range(4)]
+    event_ids = [happens(local, ada, str(number)) for number in range(4)]
     fails_at(monkeypatch, owner, name, turn_of)
     try:
         streamed(ada)
     except WireError:
         streamed(ada)
-    happened.append(happens(local, ada, "later"))
+    event_ids.append(happens(local, ada, "later"))
     streamed(ada)
     for _ in range(2):
         local.clock.forward(61)
         background.every_minute()
     # A sent delivery whose result was not stored is sent again.
-    assert list(dict.fromkeys(receiver.ids)) == happened
+    assert list(dict.fromkeys(receiver.ids)) == event_ids
 
 
 def test_busy_endpoint_clears_backlog_within_time_limit(local: TestApp, sent: Sent, receiver: Receiver) -> None:
@@ -120,7 +120,7 @@ def test_busy_endpoint_clears_backlog_within_time_limit(local: TestApp, sent: Se
         happens(local, ada, f"Ada {number}")
     streamed(ada)
     assert sent.messages == []
-    swept(local, 1)
+    sweep_each_minute(local, 1)
     assert not [each for each in Delivery.query(endpoint.id) if each.state == PENDING]
     last = happens(local, ada, "last")
     streamed(ada)
@@ -131,15 +131,15 @@ def test_new_url_receives_pending_deliveries_first(local: TestApp, sent: Sent, r
     """Back-off and failures of the old URL do not apply to it."""
     ada = local.account()
     endpoint = endpoints.create(ada.id, url="http://127.0.0.1:9/", name="Ledger", types=["account.renamed"])
-    happened = [happens(local, ada, "1")]
+    event_ids = [happens(local, ada, "1")]
     streamed(ada)
-    swept(local, 30)
+    sweep_each_minute(local, 30)
     assert reload(endpoint).failures > 2
     endpoints.change(reload(endpoint), url=receiver.url, name=None, types=None)
-    stands = reload(endpoint)
-    assert [stands.failures, stands.failing_since, stands.quiet_until] == [0, None, None]
-    happened.append(happens(local, ada, "2"))
+    current = reload(endpoint)
+    assert [current.failures, current.failing_since, current.quiet_until] == [0, None, None]
+    event_ids.append(happens(local, ada, "2"))
     streamed(ada)
     sent.messages.clear()
-    swept(local, 6 * 60)
-    assert sorted(sent.to(endpoint)) == happened
+    sweep_each_minute(local, 6 * 60)
+    assert sorted(sent.to(endpoint)) == event_ids

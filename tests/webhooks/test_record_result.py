@@ -156,14 +156,14 @@ def test_consecutive_failures_are_counted_until_success(latchkey: TestApp, endpo
     """With the time of the first; a success resets both."""
     began_ms = clock.now_ms()
     for number in (1, 2, 3):
-        stands = settled(endpoint, 500)
-        assert [stands.failures, stands.failing_since, stands.quiet_until] == [number, began_ms, None]
+        current = settled(endpoint, 500)
+        assert [current.failures, current.failing_since, current.quiet_until] == [number, began_ms, None]
         latchkey.clock.forward(1)
-    stands = settled(endpoint, None)
-    assert (stands.failures, stands.failing_since) == (4, began_ms)
-    assert stands.quiet_until == clock.now_ms() + 3 * MINUTE_MS
-    stands = settled(endpoint, 204)
-    assert [stands.failures, stands.failing_since, stands.quiet_until, stands.status] == [0, None, None, ENABLED]
+    current = settled(endpoint, None)
+    assert (current.failures, current.failing_since) == (4, began_ms)
+    assert current.quiet_until == clock.now_ms() + 3 * MINUTE_MS
+    current = settled(endpoint, 204)
+    assert [current.failures, current.failing_since, current.quiet_until, current.status] == [0, None, None, ENABLED]
 
 
 @pytest.mark.parametrize(("took_ms", "is_slow"), [(1_999, False), (2_000, False), (2_001, True)])
@@ -176,8 +176,8 @@ def test_endpoint_is_slow_after_response_over_two_seconds(endpoint: Endpoint, to
 
 def test_410_disables_endpoint_without_failure(endpoint: Endpoint) -> None:
     """The reason is stored."""
-    stands = settled(endpoint, 410)
-    assert (stands.status, stands.disabled_because, stands.failures) == (DISABLED, states.GONE, 0)
+    current = settled(endpoint, 410)
+    assert (current.status, current.disabled_because, current.failures) == (DISABLED, states.GONE, 0)
 
 
 def test_deleted_endpoint_is_not_recreated_by_result(endpoint: Endpoint) -> None:

@@ -141,10 +141,10 @@ def test_ten_consecutive_failures_over_a_day_disable_endpoint(local: TestApp, re
     assert reload(endpoint).failures >= 10
     local.clock.forward(DAY_S)
     background.every_minute()
-    stands = reload(endpoint)
-    assert (stands.status, stands.disabled_because) == (DISABLED, states.FAILING)
-    (told,) = [event for event in record.newest_first(ada.id, 99) if event.type == kinds.WEBHOOK_DISABLED]
-    assert told.changed.as_dict()["because"] == states.FAILING
+    current = reload(endpoint)
+    assert (current.status, current.disabled_because) == (DISABLED, states.FAILING)
+    (event,) = [event for event in record.newest_first(ada.id, 99) if event.type == kinds.WEBHOOK_DISABLED]
+    assert event.changed.as_dict()["because"] == states.FAILING
     sent = len(receiver.received)
     local.clock.forward(DAY_S)
     background.every_minute()

@@ -75,13 +75,13 @@ def test_message_is_sent_as_signed_json(local: TestApp, receiver: Receiver) -> N
 
 def test_first_thousand_bytes_of_response_are_kept(local: TestApp, receiver: Receiver) -> None:
     """In any encoding; nothing of an empty response."""
-    for answer, kept in (
+    for response, kept in (
         (b"x" * 1_001, "x" * 1_000),
         (b"x" * 1_000, "x" * 1_000),
         (b"", None),
         (b"\xff", "\ufffd"),
     ):
-        receiver.says, receiver.answers = [200], answer
+        receiver.says, receiver.answers = [200], response
         assert send_delivery.send(*one(local, receiver)).answer == kept
 
 

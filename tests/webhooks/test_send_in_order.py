@@ -48,7 +48,7 @@ def sent(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> Sent:
     return made
 
 
-def waits(endpoint: Endpoint, due_after_ms: int = 0) -> Delivery:
+def queue_delivery(endpoint: Endpoint, due_after_ms: int = 0) -> Delivery:
     """Store a pending delivery."""
     made = fan_out.new(endpoint, ids.new("evt"), "key.created", "{}", due_at=clock.now_ms() + due_after_ms)
     made.save()
@@ -68,15 +68,15 @@ def sweep() -> int:
 @pytest.mark.parametrize(("due_after_ms", "is_claimed"), [(-1, True), (0, True), (1, False)])
 def test_due_delivery_is_claimed_for_a_minute(endpoint: Endpoint, due_after_ms: int, is_claimed: bool) -> None:
     """By one function, and not after it is delivered."""
-    there = waits(endpoint, due_after_ms)
-    claimed = deliver._claimed(endpoint, there.id)
+    pending = queue_delivery(endpoint, due_after_ms)
+    claimed = deliver._claimed(endpoint, pending.id)
     assert (claimed is not None) is is_claimed
     if claimed is not None:
         until_ms = clock.now_ms() + MINUTE_MS
         assert (claimed.due_at, claimed.claimed_until, claimed.body) == (until_ms, until_ms, "{}")
-        assert delivery(endpoint, there.id).due_at == until_ms
-        assert deliver._claimed(endpoint, there.id) is None
-    over = waits(endpoint)
+        assert delivery(endpoint, pending.id).due_at == until_ms
+        assert deliver._claimed(endpoint, pending.id) is None
+    over = queue_delivery(endpoint)
     over.update(actions=[Delivery.state.set(DELIVERED)])
     assert deliver._claimed(endpoint, over.id) is None
     assert deliver._claimed(endpoint, "evt_unknown") is None
@@ -91,25 +91,25 @@ def test_delivery_from_before_enabling_is_dropped_unless_resent(
     endpoint: Endpoint, sent: Sent, enabled_after_ms: int, queued_after_ms: int | None, is_sent: bool
 ) -> None:
     """An event from the same millisecond is not dropped."""
-    there, now_ms = waits(endpoint), clock.now_ms()
+    pending, now_ms = queue_delivery(endpoint), clock.now_ms()
     Endpoint(endpoint.account_id, endpoint.id).update(actions=[Endpoint.enabled_at.set(now_ms + enabled_after_ms)])
     if queued_after_ms is not None:
-        there.update(actions=[Delivery.queued_at.set(now_ms + queued_after_ms)])
-    send_all(endpoint, there)
-    assert (sent.ids == [there.id]) is is_sent
-    assert delivery(endpoint, there.id).state == (DELIVERED if is_sent else FAILED)
+        pending.update(actions=[Delivery.queued_at.set(now_ms + queued_after_ms)])
+    send_all(endpoint, pending)
+    assert (sent.ids == [pending.id]) is is_sent
+    assert delivery(endpoint, pending.id).state == (DELIVERED if is_sent else FAILED)
 
 
 def test_deliveries_are_sent_in_order_of_ids(endpoint: Endpoint, sent: Sent) -> None:
     """All due deliveries are counted, and the endpoint is neither backlogged nor locked afterwards."""
-    first, second, third = (waits(endpoint) for _ in range(3))
+    first, second, third = (queue_delivery(endpoint) for _ in range(3))
     send_all(endpoint, second, first)
     assert sent.ids == [first.id, second.id]
-    waits(endpoint, 1)
+    queue_delivery(endpoint, 1)
     assert sweep() == 1
     assert sent.ids == [first.id, second.id, third.id]
-    stands = reload(endpoint)
-    assert [stands.behind_since, stands.busy_until] == [None, None]
+    current = reload(endpoint)
+    assert [current.behind_since, current.busy_until] == [None, None]
 
 
 @pytest.mark.parametrize(("number", "is_behind"), [(1, False), (2, True)])
@@ -117,28 +117,28 @@ def test_unreachable_endpoint_is_backlogged_only_with_untried_deliveries(
     endpoint: Endpoint, sent: Sent, number: int, is_behind: bool
 ) -> None:
     """The first failed attempt ends the sending."""
-    there = [waits(endpoint) for _ in range(number)]
+    pending = [queue_delivery(endpoint) for _ in range(number)]
     sent.status = None
-    send_all(endpoint, *there)
-    assert sent.ids == [there[0].id]
+    send_all(endpoint, *pending)
+    assert sent.ids == [pending[0].id]
     assert (reload(endpoint).behind_since is not None) is is_behind
 
 
 def test_endpoint_with_410_is_sent_nothing_more(endpoint: Endpoint, sent: Sent) -> None:
     """Its deliveries are left to the sweep, which drops them."""
-    there = [waits(endpoint) for _ in range(3)]
+    pending = [queue_delivery(endpoint) for _ in range(3)]
     sent.status = 410
-    send_all(endpoint, *there)
-    assert sent.ids == [there[0].id]
+    send_all(endpoint, *pending)
+    assert sent.ids == [pending[0].id]
     assert reload(endpoint).behind_since is None
     sweep()
-    assert [delivery(endpoint, each.id).state for each in there[1:]] == [FAILED, FAILED]
-    assert sent.ids == [there[0].id]
+    assert [delivery(endpoint, each.id).state for each in pending[1:]] == [FAILED, FAILED]
+    assert sent.ids == [pending[0].id]
 
 
 def test_claimed_delivery_does_not_block_later_ones(endpoint: Endpoint, sent: Sent) -> None:
     """It is skipped."""
-    first, second = waits(endpoint, 1), waits(endpoint)
+    first, second = queue_delivery(endpoint, 1), queue_delivery(endpoint)
     send_all(endpoint, first, second)
     assert sent.ids == [second.id]
 
@@ -151,11 +151,11 @@ def test_no_attempt_starts_that_could_outlast_lock(
     endpoint: Endpoint, sent: Sent, for_ms: int, busy_for_ms: int, is_sent: bool
 ) -> None:
     """Nor one after the end of the function."""
-    there = waits(endpoint)
+    pending = queue_delivery(endpoint)
     taken = endpoint_lock.acquire(endpoint.account_id, endpoint.id)
     assert taken is not None
     taken.update(actions=[Endpoint.busy_until.set(clock.now_ms() + busy_for_ms)])
-    tried = deliver._try_all(taken, [there.id], clock.now_ms() + for_ms, ssrf_rule.resolve)
+    tried = deliver._try_all(taken, [pending.id], clock.now_ms() + for_ms, ssrf_rule.resolve)
     assert (tried, bool(sent.ids)) == (is_sent, is_sent)
 
 
@@ -164,19 +164,19 @@ def test_deliveries_of_blocked_endpoint_are_dropped_within_time_limit(
     latchkey: TestApp, endpoint: Endpoint, sent: Sent, why: str
 ) -> None:
     """The next sweep drops the rest, and no backlog is marked."""
-    there = [waits(endpoint) for _ in range(2)]
+    pending = [queue_delivery(endpoint) for _ in range(2)]
     if why == "disabled":
         endpoints.disable(endpoint, states.BY_ACCOUNT)
     else:
         endpoints.delete(endpoint)
-    send_all(endpoint, *there, for_ms=0)
-    assert [delivery(endpoint, each.id).state for each in there] == [PENDING, PENDING]
+    send_all(endpoint, *pending, for_ms=0)
+    assert [delivery(endpoint, each.id).state for each in pending] == [PENDING, PENDING]
     latchkey.clock.forward(1)
-    send_all(endpoint, *there, for_ms=1)
-    assert [delivery(endpoint, each.id).state for each in there] == [FAILED, FAILED]
+    send_all(endpoint, *pending, for_ms=1)
+    assert [delivery(endpoint, each.id).state for each in pending] == [FAILED, FAILED]
     assert sent.ids == []
-    stands = Endpoint.found(endpoint.account_id, endpoint.id)
-    assert stands is None or stands.behind_since is None
+    current = Endpoint.found(endpoint.account_id, endpoint.id)
+    assert current is None or current.behind_since is None
 
 
 @pytest.mark.parametrize(("busy_after_ms", "is_behind"), [(1, True), (0, False)])
@@ -184,11 +184,11 @@ def test_locked_endpoint_is_backlogged_and_one_in_back_off_is_not(
     endpoint: Endpoint, sent: Sent, busy_after_ms: int, is_behind: bool
 ) -> None:
     """Nothing is dropped or sent."""
-    there, now_ms = waits(endpoint), clock.now_ms()
+    pending, now_ms = queue_delivery(endpoint), clock.now_ms()
     left_alone, busy = Endpoint.quiet_until.set(now_ms + 1), Endpoint.busy_until.set(now_ms + busy_after_ms)
     Endpoint(endpoint.account_id, endpoint.id).update(actions=[left_alone, busy])
-    send_all(endpoint, there)
-    assert (sent.ids, delivery(endpoint, there.id).state) == ([], PENDING)
+    send_all(endpoint, pending)
+    assert (sent.ids, delivery(endpoint, pending.id).state) == ([], PENDING)
     assert (reload(endpoint).behind_since is not None) is is_behind
 
 
@@ -197,10 +197,10 @@ def test_sweep_reads_deliveries_of_last_five_minutes_again(
     latchkey: TestApp, endpoint: Endpoint, sent: Sent, ago_ms: int, is_sent: bool
 ) -> None:
     """The index may lag; older, attempted and future deliveries are left."""
-    unseen = waits(endpoint)
+    unseen = queue_delivery(endpoint)
     unseen.update(actions=[Delivery.lane.remove()])
     latchkey.clock.forward(ago_ms / 1000)
-    tried, later, seen = waits(endpoint), waits(endpoint, 1), waits(endpoint)
+    tried, later, seen = queue_delivery(endpoint), queue_delivery(endpoint, 1), queue_delivery(endpoint)
     tried.update(actions=[Delivery.tries.set(1), Delivery.lane.remove()])
     later.update(actions=[Delivery.lane.remove()])
     endpoint_lock.fall_behind(endpoint)
@@ -211,20 +211,20 @@ def test_sweep_reads_deliveries_of_last_five_minutes_again(
 
 def test_backlog_during_sending_is_processed_until_clear(endpoint: Endpoint, sent: Sent) -> None:
     """An endpoint without backlog is not read again."""
-    seen = waits(endpoint)
-    unseen = waits(endpoint)
+    seen = queue_delivery(endpoint)
+    unseen = queue_delivery(endpoint)
     unseen.update(actions=[Delivery.lane.remove()])
     assert sweep() == 1
     assert sent.ids == [seen.id]
     more: list[Delivery] = []
 
-    def comes() -> None:
+    def queue_more() -> None:
         if len(more) < 2:
-            more.append(waits(endpoint))
+            more.append(queue_delivery(endpoint))
             more[-1].update(actions=[Delivery.lane.remove()])
 
-    sent.before = comes
-    again = waits(endpoint)
+    sent.before = queue_more
+    again = queue_delivery(endpoint)
     endpoint_lock.fall_behind(endpoint)
     sweep()
     assert sent.ids == [seen.id, again.id, unseen.id, *(each.id for each in more)]
@@ -233,26 +233,26 @@ def test_backlog_during_sending_is_processed_until_clear(endpoint: Endpoint, sen
 def test_internal_error_is_counted_and_delivery_stays_due(latchkey: TestApp, endpoint: Endpoint, sent: Sent) -> None:
     """The log names the endpoint, which is backlogged; other endpoints are sent to."""
     other = endpoints.create(endpoint.account_id, url="https://example.com/", name="Other", types=None)
-    there, well = waits(endpoint), waits(other)
+    pending, well = queue_delivery(endpoint), queue_delivery(other)
 
     def fails() -> None:
-        if sent.ids[-1] == there.id:
+        if sent.ids[-1] == pending.id:
             raise LookupError("on purpose")
 
     sent.before = fails
     stream = io.StringIO()
     telemetry.write_to(stream)
-    send_all(endpoint, there, well)
+    send_all(endpoint, pending, well)
     telemetry.write_to(None)
     lines = [json.loads(line) for line in stream.getvalue().splitlines()]
-    told = [line for line in lines if line["message"] == "webhooks_not_sent"]
-    assert [(line["level"], line["endpoint_id"], line["code"]) for line in told] == [
+    logged = [line for line in lines if line["message"] == "webhooks_not_sent"]
+    assert [(line["level"], line["endpoint_id"], line["code"]) for line in logged] == [
         ("ERROR", endpoint.id, "LookupError")
     ]
     assert [line["WebhookFaults"] for line in lines if "WebhookFaults" in line] == [1]
-    assert (delivery(endpoint, there.id).state, delivery(other, well.id).state) == (PENDING, DELIVERED)
-    stands = reload(endpoint)
-    assert (stands.behind_since is not None, stands.busy_until is None) == (True, True)
+    assert (delivery(endpoint, pending.id).state, delivery(other, well.id).state) == (PENDING, DELIVERED)
+    current = reload(endpoint)
+    assert (current.behind_since is not None, current.busy_until is None) == (True, True)
 
 
 @pytest.mark.parametrize(("endpoints_there", "sent_each"), [(16, 20), (17, 15)])
@@ -263,7 +263,7 @@ def test_endpoint_has_15_seconds_while_others_need_thread(
     until_s: list[int] = []
     monkeypatch.setattr(deliver, "_send_in_order", lambda *arguments: until_s.append(arguments[2] - clock.now_ms()))
     for number in range(endpoints_there):
-        waits(Endpoint("acc_a", f"whk_{number}", url="", name="", created_at=0, enabled_at=0))
+        queue_delivery(Endpoint("acc_a", f"whk_{number}", url="", name="", created_at=0, enabled_at=0))
     assert deliver.sweep(clock.now_ms() + 20_000) == endpoints_there
     assert until_s == [sent_each * 1_000] * endpoints_there
 

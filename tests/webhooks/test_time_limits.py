@@ -11,7 +11,7 @@ from chalicelib.webhooks import (
 from chalicelib.webhooks.tables import Delivery
 from tests.support.harness import TestApp
 from tests.support.webhook_receiver import Receiver
-from tests.webhooks.fake_attempts import Sent, sent, waits
+from tests.webhooks.fake_attempts import Sent, queue_events, sent
 from tests.webhooks.told import endpoint_of, reload
 
 __all__ = ["sent"]
@@ -24,7 +24,7 @@ def test_no_attempt_starts_that_could_outlast_lock(
     """Another function may send a minute after the lock was acquired."""
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
-    waits(local, ada, 70)
+    queue_events(local, ada, 70)
     began: list[int] = []
     sent.took_s, taken_ms = took_s, clock.now_ms()
     sent.before = lambda: began.append(clock.now_ms() - taken_ms)
@@ -36,7 +36,7 @@ def test_no_attempt_starts_after_time_limit_of_function(local: TestApp, sent: Se
     """The rest is left to the sweep, however long the lock lasts."""
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
-    waits(local, ada, 10)
+    queue_events(local, ada, 10)
     began: list[int] = []
     sent.took_s, until_ms = 2, clock.now_ms() + 5_000
     sent.before = lambda: began.append(clock.now_ms() - until_ms)
