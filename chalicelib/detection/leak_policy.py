@@ -51,14 +51,14 @@ def act(account_id: str, key_id: str, *, policy: str | None = None, why: str) ->
     return outcome.done
 
 
-def apply(key: Credential, chosen: str) -> Outcome:
+def apply(key: Credential, policy: str) -> Outcome:
     """Apply a policy to a key. A key without the scope `read` is revoked instead of being reduced to it."""
     if not key.is_live():
         return Outcome(REPORTED if key.revoked_at is None else REVOKED, changed=False)
-    if chosen == TELL:
+    if policy == TELL:
         return Outcome(REPORTED, changed=False)
     with actors.watch():
-        if chosen == NARROW and scopes.READ in key.scopes:
+        if policy == NARROW and scopes.READ in key.scopes:
             outcome = Outcome(NARROWED, change.narrow_to_read(key))
         else:
             outcome = Outcome(REVOKED, revoke.end(key))

@@ -31,7 +31,7 @@ URL_MAX, SOURCE_MAX = 2_000, 100
 REPEATED_WITHIN_MS = clock.DAY_S * 1000
 """A report without a 200 response may be repeated this long after the first."""
 MOMENT_MS, MOMENT_EVENTS = 100, 10
-"""The event of a revocation is searched this long after its time, among this many events."""
+"""The event of a revocation is searched among this many events before this long after the revocation."""
 TRUE_POSITIVE, FALSE_POSITIVE = "true_positive", "false_positive"
 
 _ADVICE = {

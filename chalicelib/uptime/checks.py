@@ -62,9 +62,9 @@ def _check_url(path: str, now_ms: int) -> str:
 
 
 def _request(url: str, path: str) -> str:
-    """Only a 200 response is up: API Gateway sends 5xx when the function fails, 403 or 404 when there is none.
+    """Request a path and return its state: up for 200, degraded for 429 or a slow response, else down.
 
-    A 429 response is degraded: the service works but has no capacity.
+    API Gateway responds with 5xx when the function fails, and with 403 or 404 when it does not exist.
     """
     started_ns = clock.elapsed_ns()
     try:

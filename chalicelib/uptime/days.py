@@ -27,7 +27,7 @@ _unwritten: deque[tuple[int, States]] = deque(maxlen=UNWRITTEN_MAX)
 def write(minute: int, states: States) -> None:
     """Count the states of a minute (since the epoch), and earlier ones that could not be written.
 
-    A database error is not raised but recorded, with the next successful write, as an outage of the database.
+    A database error is not raised: the minute is kept and counted later as an outage of the database.
     """
     _unwritten.append((minute, states))
     while _unwritten:

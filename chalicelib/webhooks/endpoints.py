@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 ENDPOINTS_MAX = 10
 COUNT = "count"
-"""The sort key of the item that counts an account's endpoints, for the condition that limits them."""
+"""The sort key of the item that counts an account's endpoints; a condition on it limits them."""
 FIRST, LAST = "whk_", "whk_~"
 
 

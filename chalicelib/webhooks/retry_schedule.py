@@ -23,7 +23,7 @@ RETRY_DELAYS_S = (
 )
 """Delay after each attempt: 71.6 hours in total."""
 SCHEDULE_MS = 3 * clock.DAY_S * 1000
-"""Retry-After is honoured up to this long after the first attempt."""
+"""Retry-After is honoured up to this long after the schedule began."""
 HTTP_DATES = ("%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %d %H:%M:%S %Y")
 """The preferred date format and the two obsolete ones that recipients must accept (RFC 9110 §5.6.7)."""
 DATE_LENGTH_MAX = 40
