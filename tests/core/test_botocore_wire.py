@@ -104,7 +104,7 @@ def test_what_botocore_cannot_send_is_no_outage(by_botocore: TestApp, monkeypatc
 
 def test_botocores_client_waits_as_long_as_ours_and_has_room_for_as_many(by_botocore: TestApp) -> None:
     """Its own retries are off."""
-    config = inspect.getclosurevars(dynamodb._by_botocore()).nonlocals["client"].meta.config
+    config = inspect.getclosurevars(dynamodb._create_botocore_sender()).nonlocals["client"].meta.config
     assert (config.connect_timeout, config.read_timeout) == (dynamodb.CONNECT_TIMEOUT_S, dynamodb.READ_TIMEOUT_S)
     assert config.max_pool_connections == IDLE_MAX
     assert config.retries["total_max_attempts"] == 1

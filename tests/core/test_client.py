@@ -142,7 +142,7 @@ def test_forgotten_connections_are_closed(latchkey: TestApp) -> None:
     """Whatever was idle; the next call makes its own, from the environment as it is then."""
     sends = dynamodb.sender()
     assert dynamodb.sender() is sends
-    dynamodb._by_ourselves()("PutItem", PUT)
+    dynamodb._create_own_sender()("PutItem", PUT)
     assert dynamodb._connections is not None
     assert len(dynamodb._connections._idle) == 1
     dynamodb.forget_connection()
@@ -168,7 +168,7 @@ def test_nothing_configured_is_no_outage(latchkey: TestApp, monkeypatch: pytest.
     """The message says what to set."""
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", "localhost:8001")
     dynamodb.forget_connection()
-    with pytest.raises(WireError, match="AWS_ENDPOINT_URL takes one like") as failed:
+    with pytest.raises(WireError, match="Set AWS_ENDPOINT_URL to one like") as failed:
         dynamodb.call("GetItem", {"TableName": "t"})
     assert (type(failed.value), failed.value.code) == (WireError, "NotConfigured")
 

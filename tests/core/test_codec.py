@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.core.dynamodb import codec, endpoint, sigv4
-from chalicelib.core.dynamodb.connection_pool import NoAnswer
+from chalicelib.core.dynamodb.connection_pool import NoResponse
 from chalicelib.core.dynamodb.http_response import Answer
 from tests.support.harness import NOON_MS, TestApp
 
@@ -47,23 +47,23 @@ def test_request_is_botocores(item: dict[str, Any]) -> None:
     """Binary values at any depth are base64."""
     request = {"TableName": "t", "Item": item}
     theirs = JSONSerializer().serialize_to_request(request, MODEL)["body"]
-    assert json.loads(codec.encoded(request)) == json.loads(theirs)
+    assert json.loads(codec.encode(request)) == json.loads(theirs)
 
 
 @given(ITEMS)
 def test_answer_is_botocores(item: dict[str, Any]) -> None:
     """An attribute that has the name of a type is no value of that type."""
-    body = codec.encoded({"Attributes": item})
+    body = codec.encode({"Attributes": item})
     response = {"status_code": 200, "headers": {}, "body": body}
     theirs = JSONParser().parse(response, MODEL.output_shape)
     theirs.pop("ResponseMetadata")
-    assert codec.understood(answered(body)) == theirs == {"Attributes": item}
+    assert codec.decode(answered(body)) == theirs == {"Attributes": item}
 
 
 def test_what_has_no_form_on_the_wire_is_refused() -> None:
     """A mistake of ours shows here, not as an error of DynamoDB's."""
     with pytest.raises(TypeError, match="set"):
-        codec.encoded({"Item": {"S": {1, 2}}})
+        codec.encode({"Item": {"S": {1, 2}}})
 
 
 def test_error_is_botocores() -> None:
@@ -72,7 +72,7 @@ def test_error_is_botocores() -> None:
     body = {"__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException", "Message": "no"}
     answer = answered(json.dumps(body | {"CancellationReasons": reasons}).encode(), 400, x_amzn_requestid="1")
     with pytest.raises(codec.Failed) as failed:
-        codec.understood(answer)
+        codec.decode(answer)
     response = failed.value.response
     assert response["Error"] == {"Code": "TransactionCanceledException", "Message": "no"}
     assert response["ResponseMetadata"] == {"HTTPStatusCode": 400, "RequestId": "1"}
@@ -92,7 +92,7 @@ def test_error_is_named_without_what_stands_around_it(named: str) -> None:
     theirs = JSONParser().parse({"status_code": 400, "headers": {}, "body": body}, MODEL.output_shape)
     for answer in (answered(body, 400), answered(b"{}", 400, x_amzn_errortype=named)):
         with pytest.raises(codec.Failed) as failed:
-            codec.understood(answer)
+            codec.decode(answer)
         assert failed.value.response["Error"]["Code"] == theirs["Error"]["Code"] == "ThrottlingException"
 
 
@@ -100,33 +100,33 @@ def test_error_is_named_without_what_stands_around_it(named: str) -> None:
 @pytest.mark.parametrize("nested", [b'{"a":' * 2_000 + b"1" + b"}" * 2_000, b'{"a":' + b"[" * 100_000])
 def test_answer_that_is_nested_too_deeply_is_an_error_of_ours(status: int, nested: bytes) -> None:
     """Python gives up on it in a way that nobody expects."""
-    with pytest.raises((NoAnswer, codec.Failed)):
-        codec.understood(answered(nested, status))
+    with pytest.raises((NoResponse, codec.Failed)):
+        codec.decode(answered(nested, status))
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>Bad Gateway</html>", b'["no object"]', b"\xff\xfe"])
 def test_error_of_something_in_between_has_its_status(body: bytes) -> None:
     """A proxy's page isn't DynamoDB's JSON."""
     with pytest.raises(codec.Failed, match="502") as failed:
-        codec.understood(answered(body, 502))
+        codec.decode(answered(body, 502))
     assert failed.value.response["ResponseMetadata"]["HTTPStatusCode"] == 502
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[1]", b'{"Item": {"B": '])
 def test_answer_that_cannot_be_read_is_none(body: bytes) -> None:
     """Whether the call was carried out, nobody knows."""
-    with pytest.raises(NoAnswer):
-        codec.understood(answered(body))
+    with pytest.raises(NoResponse):
+        codec.decode(answered(body))
 
 
 def test_damaged_answer_is_none() -> None:
     """DynamoDB sends a checksum; what doesn't fit was changed on the way."""
     body = b'{"Item":{}}'
     good = str(zlib.crc32(body))
-    assert codec.understood(answered(body, x_amz_crc32=good)) == {"Item": {}}
+    assert codec.decode(answered(body, x_amz_crc32=good)) == {"Item": {}}
     for bad in ("1", "x", ""):
-        with pytest.raises(NoAnswer, match="damaged"):
-            codec.understood(answered(body, x_amz_crc32=bad))
+        with pytest.raises(NoResponse, match="checksum"):
+            codec.decode(answered(body, x_amz_crc32=bad))
 
 
 def test_call_is_one_signed_request(latchkey: TestApp) -> None:
@@ -138,7 +138,7 @@ def test_call_is_one_signed_request(latchkey: TestApp) -> None:
         sent.append(request)
         return answered(b'{"Item":{}}')
 
-    place = endpoint.Place("http://db.example:8001", "db.example:8001", "eu-west-1", lambda: who)
+    place = endpoint.Endpoint("http://db.example:8001", "db.example:8001", "eu-west-1", lambda: who)
     assert codec.Caller(place, send)("GetItem", {"TableName": "t", "Key": {"é": {"B": b"hi"}}}) == {"Item": {}}
     (request,) = sent
     head, _, body = request.partition(b"\r\n\r\n")
@@ -172,7 +172,7 @@ def test_error_is_named_by_its_body_then_a_header_then_its_status(
 ) -> None:
     """Its message in either spelling; neither stands in the answer a second time."""
     with pytest.raises(codec.Failed, match=rf"^{code}$") as failed:
-        codec.understood(answered(body, 400, **headers))
+        codec.decode(answered(body, 400, **headers))
     assert failed.value.response == {
         "Error": {"Code": code, "Message": message},
         "ResponseMetadata": {"HTTPStatusCode": 400, "RequestId": ""},
@@ -181,19 +181,23 @@ def test_error_is_named_by_its_body_then_a_header_then_its_status(
 
 @pytest.mark.parametrize(
     ("body", "why"),
-    [(b"<html>", "the answer is no JSON"), (b"[1]", "an answer is an object"), (b"[" * 100_000, "nested too deeply")],
+    [
+        (b"<html>", "the response is not JSON"),
+        (b"[1]", "the response is not an object"),
+        (b"[" * 100_000, "nested too deeply"),
+    ],
 )
 def test_answer_that_is_none_says_why(body: bytes, why: str) -> None:
     """For the log."""
-    with pytest.raises(NoAnswer, match=why):
-        codec.understood(answered(body))
+    with pytest.raises(NoResponse, match=why):
+        codec.decode(answered(body))
 
 
 @pytest.mark.parametrize("status", [199, 201, 204, 302])
 def test_only_200_is_an_answer(status: int) -> None:
     """DynamoDB has no other; what has is something in between."""
     with pytest.raises(codec.Failed, match=rf"^{status}$"):
-        codec.understood(answered(b"{}", status))
+        codec.decode(answered(b"{}", status))
 
 
 @pytest.mark.parametrize(
@@ -208,4 +212,4 @@ def test_only_200_is_an_answer(status: int) -> None:
 )
 def test_binary_value_is_what_is_named_so_and_stands_alone(raw: bytes, read: dict[str, Any]) -> None:
     """A map's member of that name is a value of its own."""
-    assert codec.understood(answered(raw)) == read
+    assert codec.decode(answered(raw)) == read

@@ -12,7 +12,7 @@ import pytest
 import trustme
 
 from chalicelib.core import clock
-from chalicelib.core.dynamodb.connection_pool import IDLE_FOR_MS, IDLE_MAX, Connections, NoAnswer
+from chalicelib.core.dynamodb.connection_pool import IDLE_FOR_MS, IDLE_MAX, Connections, NoResponse
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Kind: Plain\r\n\r\nhi"
 CLOSING = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi"
@@ -213,7 +213,7 @@ def test_broken_answer_is_none(answer: bytes) -> None:
         once(answer if next(turns) == 0 else OK)(connection)
 
     with served(serve) as (_, connections):
-        with pytest.raises(NoAnswer):
+        with pytest.raises(NoResponse):
             connections.send(REQUEST)
         assert connections.send(REQUEST).body == b"hi"
 
@@ -233,7 +233,7 @@ def test_silence_is_no_answer_in_time() -> None:
         always(OK)(connection)
 
     with served(serve, read_timeout_s=0.2) as (_, connections):
-        with pytest.raises(NoAnswer, match="Timeout"):
+        with pytest.raises(NoResponse, match="Timeout"):
             connections.send(REQUEST)
         assert asked.wait(30)
         connections._read_timeout_s = 30
@@ -246,7 +246,7 @@ def test_nobody_there_is_no_answer() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         for host in (f"127.0.0.1:{taken.getsockname()[1]}", "nobody.invalid"):
-            with pytest.raises(NoAnswer, match="no connection"):
+            with pytest.raises(NoResponse, match="no connection"):
                 Connections(f"http://{host}", connect_timeout_s=1, read_timeout_s=1).send(REQUEST)
 
 
@@ -297,12 +297,12 @@ def test_certificate_is_verified() -> None:
             assert server.accepted == 1
         with (
             served(always(OK), certified(authority, "elsewhere.example"), ca_bundle=bundle) as (_, connections),
-            pytest.raises(NoAnswer, match="SSLCertVerificationError"),
+            pytest.raises(NoResponse, match="SSLCertVerificationError"),
         ):
             connections.send(REQUEST)
     with (
         served(always(OK), certified(authority, "localhost")) as (_, connections),
-        pytest.raises(NoAnswer, match="SSLCertVerificationError"),
+        pytest.raises(NoResponse, match="SSLCertVerificationError"),
     ):
         connections.send(REQUEST)
 
@@ -323,7 +323,7 @@ def test_connections_that_went_to_sleep_together_cost_one_try() -> None:
         list(threads.map(lambda _: connections.send(REQUEST), range(3)))
         gone.set()
         ready = threading.Barrier(1)
-        with pytest.raises(NoAnswer):
+        with pytest.raises(NoResponse):
             connections.send(REQUEST)
         assert connections.send(REQUEST).body == b"hi"
         assert (server.accepted, len(connections._idle)) == (4, 1)
@@ -363,7 +363,7 @@ def test_answer_that_drips_is_none_in_time() -> None:
             connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n"[:1])
 
     with served(serve, read_timeout_s=0.2) as (_, connections):
-        with pytest.raises(NoAnswer, match="Timeout"):
+        with pytest.raises(NoResponse, match="Timeout"):
             connections.send(REQUEST)
         done.set()
 
@@ -377,5 +377,5 @@ def test_handshake_that_says_nothing_ends_with_the_time_for_connecting() -> None
 
     with served(serve) as (server, _):
         connections = Connections(f"https://localhost:{server.port}", connect_timeout_s=0.2, read_timeout_s=30)
-        with pytest.raises(NoAnswer, match="no connection"):
+        with pytest.raises(NoResponse, match="no connection"):
             connections.send(REQUEST)

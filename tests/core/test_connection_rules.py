@@ -11,7 +11,7 @@ import pytest
 
 from chalicelib.core import clock
 from chalicelib.core.dynamodb import connection_pool
-from chalicelib.core.dynamodb.connection_pool import Connections, NoAnswer
+from chalicelib.core.dynamodb.connection_pool import Connections, NoResponse
 from tests.core.test_connection_pool import always, served
 
 OK = b"HTTP/1.1 204 None\r\n\r\n"
@@ -57,7 +57,7 @@ def tried(monkeypatch: pytest.MonkeyPatch) -> list[tuple[tuple[str, int], float]
 
 def test_every_address_of_the_name_is_tried_within_the_time_for_one(tried: list[tuple[tuple[str, int], float]]) -> None:
     """One after another; why the last failed is what is said."""
-    with pytest.raises(NoAnswer, match=r"^no connection: ConnectionRefusedError$") as failed:
+    with pytest.raises(NoResponse, match=r"^no connection: ConnectionRefusedError$") as failed:
         made().send(b"")
     assert [address for address, _ in tried] == [(f"10.0.0.{number}", 80) for number in range(3)]
     assert all(1.5 < timeout <= 2 for _, timeout in tried)
@@ -72,7 +72,7 @@ def test_connection_that_was_not_finished_is_closed(
     plain = mock.Mock(spec=socket.socket)
     plain.settimeout.side_effect = failure
     monkeypatch.setattr(socket, "create_connection", lambda *_asked: plain)
-    with pytest.raises((NoAnswer, KeyboardInterrupt)):
+    with pytest.raises((NoResponse, KeyboardInterrupt)):
         made("http://127.0.0.1:1").send(b"")
     plain.close.assert_called_once_with()
 
@@ -84,8 +84,8 @@ def test_handshake_is_within_the_time_for_connecting(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(socket, "create_connection", lambda *_asked: plain)
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_asked, **_more: [(None, None, None, "", ("10.0.0.1", 0))])
     kept = made("https://db.example")
-    vars(kept)["_verifier"] = verifier
-    assert kept._made() is wrapped
+    vars(kept)["_tls_context"] = verifier
+    assert kept._open() is wrapped
     ((left_s,),) = (call.args for call in plain.settimeout.call_args_list)
     assert 1.5 < left_s <= 2
     verifier.wrap_socket.assert_called_once_with(plain, server_hostname="db.example")
@@ -95,13 +95,13 @@ def test_handshake_is_within_the_time_for_connecting(monkeypatch: pytest.MonkeyP
 def test_name_without_an_address_has_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is an outage like any other."""
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_asked, **_more: [])
-    with pytest.raises(NoAnswer, match=r"^no connection: OSError$"):
+    with pytest.raises(NoResponse, match=r"^no connection: OSError$"):
         made().send(b"")
 
 
 def test_time_for_connecting_is_over_when_it_is(tried: list[tuple[tuple[str, int], float]]) -> None:
     """Then no address is tried any more."""
-    with pytest.raises(NoAnswer, match=r"^no connection: TimeoutError$"):
+    with pytest.raises(NoResponse, match=r"^no connection: TimeoutError$"):
         made(connect_timeout_s=0).send(b"")
     assert tried == []
 
@@ -109,7 +109,7 @@ def test_time_for_connecting_is_over_when_it_is(tried: list[tuple[tuple[str, int
 @pytest.mark.parametrize("left_ns", [0, -1])
 def test_nothing_is_left_of_a_time_that_is_over(left_ns: int) -> None:
     """To the nanosecond."""
-    with pytest.raises(TimeoutError, match=r"^the time for connecting is over$"):
+    with pytest.raises(TimeoutError, match=r"^connect timeout$"):
         connection_pool._left_s(clock.monotonic_ns() + left_ns)
     assert 0.9 < connection_pool._left_s(clock.monotonic_ns() + 10**9) <= 1
 
@@ -155,7 +155,7 @@ def test_connection_is_used_again_for_twenty_seconds(
     kept, here, _ = ends
     kept._idle[0] = (here, 1_000_000)
     with clock.driven_by(lambda: 1_000_000 + since_ms):
-        assert kept._taken() is (here if is_used else None)
+        assert kept._pop_idle() is (here if is_used else None)
     assert (here.fileno() == -1) is not is_used
 
 
@@ -165,7 +165,7 @@ def test_connection_on_which_something_came_unasked_is_closed(
     """It would be taken for the next answer."""
     kept, here, there = ends
     there.sendall(OK)
-    assert kept._taken() is None
+    assert kept._pop_idle() is None
     assert here.fileno() == -1
 
 
@@ -191,7 +191,7 @@ def test_connection_that_was_interrupted_is_closed() -> None:
 
     kept, connection = made(), Interrupted()
     with pytest.raises(KeyboardInterrupt):
-        kept._exchanged(connection, b"")  # type: ignore[arg-type]  # all of it that is used
+        kept._exchange(connection, b"")  # type: ignore[arg-type]  # all of it that is used
     assert connection.is_closed
     assert len(kept._idle) == 0
 
@@ -202,7 +202,7 @@ def test_failed_connection_takes_all_idle_ones_with_it(ends: tuple[Connections, 
     older, other = socket.socketpair()
     kept._idle.appendleft((older, clock.now_ms()))
     answer(there, b"rubbish\r\n\r\n")
-    with pytest.raises(NoAnswer, match=r"^no answer: Malformed$"):
+    with pytest.raises(NoResponse, match=r"^no response: Malformed$"):
         kept.send(b"ping")
     assert (here.fileno(), older.fileno(), len(kept._idle)) == (-1, -1, 0)
     other.close()
@@ -211,7 +211,7 @@ def test_failed_connection_takes_all_idle_ones_with_it(ends: tuple[Connections, 
 def test_new_connection_sends_at_once_and_waits_as_long_as_an_answer_may_take() -> None:
     """Nothing is held back for a fuller packet."""
     with served(always(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"), read_timeout_s=7) as (_, kept):
-        connection = kept._made()
+        connection = kept._open()
         assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
         assert connection.gettimeout() == 7
         connection.close()

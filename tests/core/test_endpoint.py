@@ -32,7 +32,7 @@ def test_endpoint_of_every_region_is_botocores() -> None:
     asked_botocore = 0
     for partition in session.get_available_partitions():
         for region in session.get_available_regions("dynamodb", partition):
-            place = endpoint.of_environment(WHO | {"AWS_REGION": region})
+            place = endpoint.from_environment(WHO | {"AWS_REGION": region})
             if place is None:
                 asked_botocore += 1
                 continue
@@ -45,7 +45,7 @@ def test_endpoint_of_every_region_is_botocores() -> None:
 
 def test_lambdas_environment_says_everything() -> None:
     """Its session token included; botocore isn't asked."""
-    place = endpoint.of_environment(WHO | {"AWS_REGION": "eu-central-1", "AWS_SESSION_TOKEN": "three"})
+    place = endpoint.from_environment(WHO | {"AWS_REGION": "eu-central-1", "AWS_SESSION_TOKEN": "three"})
     assert place is not None
     assert place.host == "dynamodb.eu-central-1.amazonaws.com"
     assert place.credentials() == Credentials("one", "two", "three")
@@ -54,7 +54,7 @@ def test_lambdas_environment_says_everything() -> None:
 def test_endpoint_of_ones_own_wins() -> None:
     """DynamoDB's own variable over that of every service; the Host header has the port."""
     chosen = {"AWS_ENDPOINT_URL_DYNAMODB": "http://127.0.0.1:8001", "AWS_ENDPOINT_URL": "http://127.0.0.1:8002"}
-    place = endpoint.of_environment(WHO | {"AWS_DEFAULT_REGION": "us-east-1"} | chosen)
+    place = endpoint.from_environment(WHO | {"AWS_DEFAULT_REGION": "us-east-1"} | chosen)
     assert place is not None
     assert (place.url, place.host) == ("http://127.0.0.1:8001", "127.0.0.1:8001")
 
@@ -62,7 +62,7 @@ def test_endpoint_of_ones_own_wins() -> None:
 def test_endpoint_that_is_no_url_is_named() -> None:
     """Rather than failing as an unknown host."""
     with pytest.raises(endpoint.NotConfigured, match="localhost:8001"):
-        endpoint.of_environment(WHO | {"AWS_REGION": "us-east-1", "AWS_ENDPOINT_URL": "localhost:8001"})
+        endpoint.from_environment(WHO | {"AWS_REGION": "us-east-1", "AWS_ENDPOINT_URL": "localhost:8001"})
 
 
 def test_profile_is_botocores_to_read(bare: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -134,9 +134,9 @@ def test_credentials_that_end_soon_are_refreshed(role: None) -> None:
 def test_environment_that_lacks_something_doesnt_say_enough(name: str) -> None:
     """Missing or empty, botocore is asked."""
     whole = WHO | {"AWS_REGION": "eu-west-1"}
-    assert endpoint.of_environment(whole) is not None
-    assert endpoint.of_environment(whole | {name: ""}) is None
-    assert endpoint.of_environment({other: value for other, value in whole.items() if other != name}) is None
+    assert endpoint.from_environment(whole) is not None
+    assert endpoint.from_environment(whole | {name: ""}) is None
+    assert endpoint.from_environment({other: value for other, value in whole.items() if other != name}) is None
 
 
 @pytest.mark.parametrize(
@@ -151,19 +151,19 @@ def test_environment_that_lacks_something_doesnt_say_enough(name: str) -> None:
 def test_environment_that_says_more_than_we_read_is_botocores(name: str) -> None:
     """Each of them changes who asks, or where."""
     whole = WHO | {"AWS_REGION": "eu-west-1"}
-    assert endpoint.of_environment(whole | {name: "x"}) is None
-    assert endpoint.of_environment(whole | {name: ""}) is not None
+    assert endpoint.from_environment(whole | {name: "x"}) is None
+    assert endpoint.from_environment(whole | {name: ""}) is not None
 
 
 def test_region_and_endpoint_come_from_the_variable_that_goes_before() -> None:
     """AWS_DEFAULT_REGION before Lambda's own; DynamoDB's endpoint before that of every service."""
-    place = endpoint.of_environment(WHO | {"AWS_DEFAULT_REGION": "eu-west-1", "AWS_REGION": "us-east-1"})
+    place = endpoint.from_environment(WHO | {"AWS_DEFAULT_REGION": "eu-west-1", "AWS_REGION": "us-east-1"})
     assert place is not None
     assert (place.region, place.url) == ("eu-west-1", "https://dynamodb.eu-west-1.amazonaws.com")
-    place = endpoint.of_environment(WHO | {"AWS_REGION": "cn-north-1"})
+    place = endpoint.from_environment(WHO | {"AWS_REGION": "cn-north-1"})
     assert place is not None
     assert (place.url, place.credentials().token) == ("https://dynamodb.cn-north-1.amazonaws.com.cn", "")
-    place = endpoint.of_environment(WHO | {"AWS_REGION": "eu-west-1", "AWS_ENDPOINT_URL": "https://db.example"})
+    place = endpoint.from_environment(WHO | {"AWS_REGION": "eu-west-1", "AWS_ENDPOINT_URL": "https://db.example"})
     assert place is not None
     assert (place.url, place.host) == ("https://db.example", "db.example")
 
@@ -172,7 +172,7 @@ def test_region_and_endpoint_come_from_the_variable_that_goes_before() -> None:
 def test_endpoint_takes_a_whole_url(url: str) -> None:
     """With a scheme that is spoken and a host."""
     with pytest.raises(endpoint.NotConfigured) as refused:
-        endpoint.of_environment(WHO | {"AWS_REGION": "eu-west-1", "AWS_ENDPOINT_URL": url})
+        endpoint.from_environment(WHO | {"AWS_REGION": "eu-west-1", "AWS_ENDPOINT_URL": url})
     assert str(refused.value) == (
-        f"The endpoint {url!r} is no URL. AWS_ENDPOINT_URL takes one like http://127.0.0.1:8001."
+        f"The endpoint {url!r} is not a URL. Set AWS_ENDPOINT_URL to one like http://127.0.0.1:8001."
     )

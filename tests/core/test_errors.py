@@ -35,7 +35,7 @@ EVERY = [
         errors.RequestInProgress(),
         409,
         "request_in_progress",
-        "A request with this Idempotency-Key is running. Send it again in a moment for its answer.",
+        "A request with this Idempotency-Key is in progress. Retry in a moment to get its response.",
         {"Retry-After": "1"},
     ),
     (errors.UnsupportedMediaType("m"), 415, "unsupported_media_type", "m", {}),
@@ -43,7 +43,7 @@ EVERY = [
         errors.IdempotencyKeyReused(),
         422,
         "idempotency_key_reused",
-        "This Idempotency-Key was used with another body. Use a new key for a new request.",
+        "This Idempotency-Key was used with a different body. Use a new key for a new request.",
         {},
     ),
     (

@@ -6,7 +6,7 @@ import pytest
 
 from chalicelib.core import clock
 from chalicelib.core.dynamodb import client as dynamodb
-from chalicelib.core.dynamodb.client import AT_ONCE, INSISTENT, Patience
+from chalicelib.core.dynamodb.client import AT_ONCE, PERSISTENT, RetryPolicy
 from chalicelib.core.dynamodb.errors import (
     Cancelled,
     ConditionFailed,
@@ -114,17 +114,17 @@ def test_errors_that_lack_what_they_may_have_say_so() -> None:
 
 
 @pytest.mark.parametrize(
-    ("patience", "unavailable", "throttled", "conflict"), [(AT_ONCE, 2, 1, 6), (INSISTENT, 3, 6, 12)]
+    ("patience", "unavailable", "throttled", "conflict"), [(AT_ONCE, 2, 1, 6), (PERSISTENT, 3, 6, 12)]
 )
 def test_call_is_sent_so_often_for_each_failure(
-    patience: Patience, unavailable: int, throttled: int, conflict: int
+    patience: RetryPolicy, unavailable: int, throttled: int, conflict: int
 ) -> None:
     """An admission as the architecture page says: throttled once, a conflict six times, no answer twice."""
     for kind, tries in ((Unreachable, unavailable), (Throttled, throttled), (Contended, conflict), (NotAccepted, 2)):
         assert sent_with([kind] * 20, patience) == (tries, kind)
 
 
-def sent_with(failures: list[type[WireError]], patience: Patience) -> tuple[int, type[WireError] | None]:
+def sent_with(failures: list[type[WireError]], patience: RetryPolicy) -> tuple[int, type[WireError] | None]:
     """Send a call that fails like this, one try after another; return how often it was sent, and how it ended."""
     sent = 0
 
@@ -151,14 +151,14 @@ def sent_with(failures: list[type[WireError]], patience: Patience) -> tuple[int,
         ([Contended] * 5, AT_ONCE, 6, None),
         ([Contended, Unreachable, Contended, NotAccepted, Contended], AT_ONCE, 6, None),
         ([Unreachable, Contended, Unreachable], AT_ONCE, 3, Unreachable),
-        ([Throttled] * 5 + [Unreachable] * 2, INSISTENT, 8, None),
-        ([ConditionFailed], INSISTENT, 1, ConditionFailed),
-        ([Cancelled], INSISTENT, 1, Cancelled),
-        ([WireError], INSISTENT, 1, WireError),
+        ([Throttled] * 5 + [Unreachable] * 2, PERSISTENT, 8, None),
+        ([ConditionFailed], PERSISTENT, 1, ConditionFailed),
+        ([Cancelled], PERSISTENT, 1, Cancelled),
+        ([WireError], PERSISTENT, 1, WireError),
     ],
 )
 def test_each_kind_of_failure_has_its_own_patience(
-    failures: list[type[WireError]], patience: Patience, sent: int, end: type[WireError] | None
+    failures: list[type[WireError]], patience: RetryPolicy, sent: int, end: type[WireError] | None
 ) -> None:
     """And a refusal none: it is an answer."""
     assert sent_with(failures, patience) == (sent, end)
@@ -175,7 +175,7 @@ def test_insisting_is_what_a_call_does_unless_it_says_otherwise() -> None:
 
     with dynamodb.sent_by(send), clock.paused_by(lambda _seconds: None), pytest.raises(Throttled):
         dynamodb.call("GetItem", {"TableName": "t"})
-    assert tries == INSISTENT.throttled
+    assert tries == PERSISTENT.throttled
 
 
 def test_pauses_double_from_40_milliseconds_up_to_640() -> None:

@@ -98,26 +98,26 @@ def test_public_is_what_all_the_internet_can_reach(address: str, is_public: bool
 )
 def test_hidden_address_is_all_of_its_32_bits(address: str, hidden: str) -> None:
     """Each way of hiding has its own place for them; an address that hides none is itself."""
-    assert ssrf_rule._unwrapped(ipaddress.IPv6Address(address)) == ipaddress.ip_address(hidden)
+    assert ssrf_rule._unwrap(ipaddress.IPv6Address(address)) == ipaddress.ip_address(hidden)
 
 
 @pytest.mark.parametrize(
     ("url", "why"),
     [
-        ("http://a.example/", "Only plain https URLs are asked."),
-        ("http://127.0.0.1/", "Only plain https URLs are asked."),
-        ("ftp://a.example/", "Only plain https URLs are asked."),
-        ("https://", "Only plain https URLs are asked."),
-        ("https://u@a.example/", "Only plain https URLs are asked."),
-        ("https://u:p@a.example/", "Only plain https URLs are asked."),
-        ("https://a.example:x/", "It is no URL."),
-        ("https://a.example:65536/", "It is no URL."),
-        ("https://.a.example/", "It is no URL."),
-        (f"https://{'a' * 64}.example/", "It is no URL."),
-        ("https://[::1/", "It is no URL."),
-        ("https://a.example/ä", "It is no URL."),
-        ("https://a.example/a b", "It is no URL."),
-        ("https://a.example/?a\x7f", "It is no URL."),
+        ("http://a.example/", "Only https URLs are allowed."),
+        ("http://127.0.0.1/", "Only https URLs are allowed."),
+        ("ftp://a.example/", "Only https URLs are allowed."),
+        ("https://", "Only https URLs are allowed."),
+        ("https://u@a.example/", "Only https URLs are allowed."),
+        ("https://u:p@a.example/", "Only https URLs are allowed."),
+        ("https://a.example:x/", "It is not a valid URL."),
+        ("https://a.example:65536/", "It is not a valid URL."),
+        ("https://.a.example/", "It is not a valid URL."),
+        (f"https://{'a' * 64}.example/", "It is not a valid URL."),
+        ("https://[::1/", "It is not a valid URL."),
+        ("https://a.example/ä", "It is not a valid URL."),
+        ("https://a.example/a b", "It is not a valid URL."),
+        ("https://a.example/?a\x7f", "It is not a valid URL."),
     ],
 )
 def test_url_that_may_not_be_asked_is_refused_before_its_name_is_resolved(url: str, why: str) -> None:
@@ -128,7 +128,7 @@ def test_url_that_may_not_be_asked_is_refused_before_its_name_is_resolved(url: s
 @pytest.mark.parametrize("url", ["http://127.0.0.1/", "http://localhost:8000/", "http://[::1]/"])
 def test_fetch_never_asks_this_machine(url: str) -> None:
     """Only a POST may be allowed to."""
-    with pytest.raises(FetchError, match=r"^Only plain https URLs are asked\.$"):
+    with pytest.raises(FetchError, match=r"^Only https URLs are allowed\.$"):
         ssrf_safe_fetch.get(url, deadline_s=60, bytes_max=1, resolver=never)
 
 
@@ -143,7 +143,7 @@ def test_name_is_253_characters_at_most(host: str, resolved: bool) -> None:
     if resolved:
         assert problem(f"https://{host}/", "10.0.0.1") == "Its name leads to no address, or to one that isn't public."
     else:
-        assert problem(f"https://{host}/") == "It is no URL."
+        assert problem(f"https://{host}/") == "It is not a valid URL."
 
 
 @pytest.mark.parametrize("addresses", [["10.0.0.1"], ["8.8.8.8", "10.0.0.1"], ["10.0.0.1", "8.8.8.8"], ["nonsense"]])
@@ -158,15 +158,15 @@ def test_this_machine_is_asked_only_where_that_is_allowed() -> None:
     assert problem("http://localhost/", "8.8.8.8", loopback=True) == why
     assert problem("http://localhost/", "127.0.0.1", "10.0.0.1", loopback=True) == why
     assert problem("https://localhost/", "127.0.0.1", loopback=True) == why
-    assert problem("http://a.example/", loopback=True) == "Only plain https URLs are asked."
-    assert problem("http://u@localhost/", loopback=True) == "Only plain https URLs are asked."
+    assert problem("http://a.example/", loopback=True) == "Only https URLs are allowed."
+    assert problem("http://u@localhost/", loopback=True) == "Only https URLs are allowed."
 
 
 @pytest.mark.parametrize("header", [{"A": "b\r\nC: d"}, {"A\n": "b"}, {"A": "é"}, {"A": "\x00"}, {"A": "b\tc"}])
 def test_header_that_would_be_more_than_one_is_not_sent(header: dict[str, str]) -> None:
     """Nor what no header can hold."""
-    with pytest.raises(FetchError, match=r"^It can't be asked with such a header\.$"):
-        ssrf_safe_fetch._request("POST", ssrf_safe_fetch._parsed("https://a.example/"), header, b"")
+    with pytest.raises(FetchError, match=r"^A request header is invalid\.$"):
+        ssrf_safe_fetch._request("POST", ssrf_safe_fetch._parse_url("https://a.example/"), header, b"")
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_header_that_would_be_more_than_one_is_not_sent(header: dict[str, str]) 
 )
 def test_request_names_target_and_host_as_the_url_does(url: str, target: str, host: str) -> None:
     """With the port, where it isn't the scheme's own."""
-    request = ssrf_safe_fetch._request("GET", ssrf_safe_fetch._parsed(url), {"Accept": "*/*"})
+    request = ssrf_safe_fetch._request("GET", ssrf_safe_fetch._parse_url(url), {"Accept": "*/*"})
     assert request.decode().split("\r\n") == [
         f"GET {target} HTTP/1.1",
         f"Host: {host}",
@@ -202,7 +202,7 @@ def test_request_names_target_and_host_as_the_url_does(url: str, target: str, ho
 
 def test_body_is_sent_with_its_length_and_what_is_ours_goes_before() -> None:
     """An empty body has one, too; nobody else's header replaces ours."""
-    place = ssrf_safe_fetch._parsed("https://a.example/")
+    place = ssrf_safe_fetch._parse_url("https://a.example/")
     assert ssrf_safe_fetch._request("POST", place, {}, b"hi").endswith(b"Content-Length: 2\r\n\r\nhi")
     assert ssrf_safe_fetch._request("POST", place, {}, b"").endswith(b"Content-Length: 0\r\n\r\n")
     request = ssrf_safe_fetch._request(
@@ -216,11 +216,11 @@ def test_body_is_sent_with_its_length_and_what_is_ours_goes_before() -> None:
 def test_place_has_tls_unless_it_is_plain() -> None:
     """The context that was given, or everybody's, which is read once."""
     mine = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    assert ssrf_safe_fetch._parsed("https://a.example/", mine).tls is mine
-    assert ssrf_safe_fetch._parsed("http://a.example/", mine).tls is None
-    ssrf_safe_fetch._everybodys.cache_clear()
-    everybodys = ssrf_safe_fetch._parsed("https://a.example/").tls
-    assert everybodys is ssrf_safe_fetch._parsed("https://b.example/").tls
+    assert ssrf_safe_fetch._parse_url("https://a.example/", mine).tls is mine
+    assert ssrf_safe_fetch._parse_url("http://a.example/", mine).tls is None
+    ssrf_safe_fetch._default_tls.cache_clear()
+    everybodys = ssrf_safe_fetch._parse_url("https://a.example/").tls
+    assert everybodys is ssrf_safe_fetch._parse_url("https://b.example/").tls
     assert everybodys is not None
     assert everybodys.verify_mode is ssl.CERT_REQUIRED
     assert everybodys.check_hostname
@@ -230,17 +230,17 @@ def test_place_has_tls_unless_it_is_plain() -> None:
     ("error", "why"),
     [
         (TimeoutError(), "It takes too long."),
-        (ssl.SSLError(), "Its certificate isn't good, or it speaks no TLS."),
-        (ssl.SSLCertVerificationError(), "Its certificate isn't good, or it speaks no TLS."),
+        (ssl.SSLError(), "Its certificate is invalid, or it doesn't support TLS."),
+        (ssl.SSLCertVerificationError(), "Its certificate is invalid, or it doesn't support TLS."),
         (ConnectionRefusedError(), "It refuses connections."),
-        (ConnectionResetError(), "It doesn't answer."),
-        (OSError(), "It doesn't answer."),
-        (ValueError(), "It answers with what is no HTTP."),
+        (ConnectionResetError(), "It doesn't respond."),
+        (OSError(), "It doesn't respond."),
+        (ValueError(), "Its response is not valid HTTP."),
     ],
 )
 def test_failure_is_told_in_one_sentence(error: Exception, why: str) -> None:
     """For whoever chose the address."""
-    assert ssrf_safe_fetch._why_no_answer(error) == why
+    assert ssrf_safe_fetch._describe_failure(error) == why
 
 
 @pytest.mark.parametrize("resolver", [OSError("no such name"), UnicodeError("no name"), None])

@@ -96,7 +96,7 @@ FAULTY = {
     "a status of four digits": HI.replace(b"200", b"2000"),
     "a status below 100": HI.replace(b"200", b"099"),
     "two spaces before the status": HI.replace(b" 200", b"  200"),
-    "another protocol, unasked": HI.replace(b"200", b"101") + HI,
+    "an upgrade that was not requested": HI.replace(b"200", b"101") + HI,
     "too many fields": OK + b"X: 1\r\n" * http_framing.FIELDS_MAX + LENGTH + b"\r\nhi",
     "too long a field": OK + b"X: " + b"y" * http_framing.HEAD_MAX + b"\r\n" + LENGTH + b"\r\nhi",
     "too many trailers": CHUNKED[:-2] + b"X: 1\r\n" * (http_framing.FIELDS_MAX + 1) + b"\r\n",
@@ -134,10 +134,10 @@ def read_by_database_client(raw: bytes, size: int = 65_536) -> http_response.Ans
 
 def ours(raw: bytes, method: str = "GET", size: int = 65_536) -> tuple[int, bytes] | None:
     """Return status and body as `framing` takes them apart; None for what it refuses."""
-    incoming = http_framing.Incoming(receiving(raw, size))
+    stream = http_framing.ResponseStream(receiving(raw, size))
     try:
-        head = http_framing.head_of(incoming, method)
-        return head.status, b"".join(http_framing.body_of(incoming, head))
+        head = http_framing.read_head(stream, method)
+        return head.status, b"".join(http_framing.read_body(stream, head))
     except http_framing.Malformed:
         return None
 
@@ -222,7 +222,7 @@ def test_response_without_a_length_ends_with_the_connection(internet: Internet) 
 
 
 @pytest.mark.parametrize(
-    ("fields", "stays"),
+    ("fields", "keep_alive"),
     [
         (b"", True),
         (b"Connection: keep-alive\r\n", True),
@@ -232,15 +232,15 @@ def test_response_without_a_length_ends_with_the_connection(internet: Internet) 
         (b"Connection: x-closed\r\n", True),
     ],
 )
-def test_connection_is_kept_unless_the_server_closes_it(fields: bytes, stays: bool) -> None:
+def test_connection_is_kept_unless_the_server_closes_it(fields: bytes, keep_alive: bool) -> None:
     """`close` is a word of a list (RFC 9112 §9.6), not any text that has these letters."""
-    assert read_by_database_client(OK + fields + LENGTH + b"\r\nhi").stays is stays
+    assert read_by_database_client(OK + fields + LENGTH + b"\r\nhi").keep_alive is keep_alive
 
 
-@pytest.mark.parametrize(("fields", "stays"), [(b"", False), (b"Connection: Keep-Alive\r\n", True)])
-def test_connection_of_an_old_server_is_kept_when_it_says_so(fields: bytes, stays: bool) -> None:
+@pytest.mark.parametrize(("fields", "keep_alive"), [(b"", False), (b"Connection: Keep-Alive\r\n", True)])
+def test_connection_of_an_old_server_is_kept_when_it_says_so(fields: bytes, keep_alive: bool) -> None:
     """RFC 9112 §9.3."""
-    assert read_by_database_client(b"HTTP/1.0 200 OK\r\n" + fields + LENGTH + b"\r\nhi").stays is stays
+    assert read_by_database_client(b"HTTP/1.0 200 OK\r\n" + fields + LENGTH + b"\r\nhi").keep_alive is keep_alive
 
 
 @pytest.mark.parametrize(
@@ -258,16 +258,16 @@ def test_head_without_an_end_is_bounded(endless: bytes) -> None:
         return OK if served == len(endless) and endless.startswith(b"X") else endless
 
     with pytest.raises(http_framing.Malformed):
-        http_framing.head_of(http_framing.Incoming(receive))
+        http_framing.read_head(http_framing.ResponseStream(receive))
     assert served <= http_framing.HEAD_MAX + 2 * len(endless) + 2_000
 
 
 def test_trailers_without_an_end_are_bounded() -> None:
     """They count as the head does."""
     pieces = iter([CHUNKED[:-2]])
-    incoming = http_framing.Incoming(lambda: next(pieces, b"X: y\r\n"))
+    stream = http_framing.ResponseStream(lambda: next(pieces, b"X: y\r\n"))
     with pytest.raises(http_framing.Malformed):
-        list(http_framing.body_of(incoming, http_framing.head_of(incoming)))
+        list(http_framing.read_body(stream, http_framing.read_head(stream)))
 
 
 @pytest.mark.parametrize("length", [b"Content-Length: 99999999999\r\n", b"Transfer-Encoding: chunked\r\n"])

@@ -40,12 +40,12 @@ def read(*pieces: bytes, left_ns: int = FAR_NS) -> Answer:
 def test_answer_is_status_headers_body_and_whether_the_connection_stays() -> None:
     """By its length or in chunks, in one piece or many."""
     whole = b"HTTP/1.1 200 OK\r\nX-A: b\r\nContent-Length: 2\r\n\r\nhi"
-    expected = Answer(200, {"x-a": "b", "content-length": "2"}, b"hi", stays=True)
+    expected = Answer(200, {"x-a": "b", "content-length": "2"}, b"hi", keep_alive=True)
     assert read(whole) == expected
     assert read(*(bytes([byte]) for byte in whole)) == expected
     chunked = b"HTTP/1.1 400 No\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nh\r\n1\r\ni\r\n0\r\n\r\n"
     answer = read(chunked)
-    assert (answer.status, answer.body, answer.stays) == (400, b"hi", False)
+    assert (answer.status, answer.body, answer.keep_alive) == (400, b"hi", False)
     assert read(b"HTTP/1.1 204 None\r\n\r\n").body == b""
     assert read(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nh").body == b"h"
     assert read(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").body == b""
@@ -54,11 +54,11 @@ def test_answer_is_status_headers_body_and_whether_the_connection_stays() -> Non
 @pytest.mark.parametrize(
     ("answer", "why"),
     [
-        (b"HTTP/1.1 200 OK\r\n\r\nhi", "no length that an answer of DynamoDB has"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 67108865\r\n\r\n", "no length that an answer of DynamoDB has"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhim", "more than one answer"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nh", "the response was cut"),
-        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nh\r\n0\r\n\r\nX", "more than one answer"),
+        (b"HTTP/1.1 200 OK\r\n\r\nhi", "no length, or one that DynamoDB never sends"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 67108865\r\n\r\n", "no length, or one that DynamoDB never sends"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhim", "more than one response"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nh", "the response is truncated"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nh\r\n0\r\n\r\nX", "more than one response"),
     ],
 )
 def test_answer_that_is_not_exactly_one_is_none(answer: bytes, why: str) -> None:
@@ -69,7 +69,7 @@ def test_answer_that_is_not_exactly_one_is_none(answer: bytes, why: str) -> None
 
 def test_longest_answer_that_is_waited_for_has_64_mb() -> None:
     """One byte more is refused by its length alone, and this one only because it doesn't come."""
-    with pytest.raises(http_framing.Malformed, match=r"^the response was cut$"):
+    with pytest.raises(http_framing.Malformed, match=r"^the response is truncated$"):
         read(b"HTTP/1.1 200 OK\r\nContent-Length: 67108864\r\n\r\n")
     with pytest.raises(http_framing.Malformed, match=r"^no length"):
         read(b"HTTP/1.1 200 OK\r\nContent-Length: 67108865\r\n\r\n")
@@ -89,7 +89,7 @@ def test_only_an_answer_in_several_pieces_looks_at_the_clock() -> None:
 @pytest.mark.parametrize("left_ns", [0, -1, -(10**9)])
 def test_rest_of_an_answer_is_not_waited_for_when_the_time_is_over(left_ns: int) -> None:
     """Though more would come."""
-    with pytest.raises(TimeoutError, match=r"^the whole answer took too long$"):
+    with pytest.raises(TimeoutError, match=r"^the response took too long$"):
         read(b"HTTP/1.1 204 ", b"None\r\n\r\n", left_ns=left_ns)
 
 

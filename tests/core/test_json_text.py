@@ -3,16 +3,16 @@
 import pytest
 
 from chalicelib.core import json_text, secrets
-from chalicelib.core.json_text import NO_TEXT
+from chalicelib.core.json_text import INVALID_TEXT
 
 
 @pytest.mark.parametrize(
     ("text", "value"),
     [
-        ('"\\ud800"', NO_TEXT),
-        ('{"a": "x\\udfff"}', {"a": NO_TEXT}),
-        ('{"a": ["b", ["\\ud83d"]]}', {"a": ["b", [NO_TEXT]]}),
-        ('[{"a": "\\ud800"}, "c"]', [{"a": NO_TEXT}, "c"]),
+        ('"\\ud800"', INVALID_TEXT),
+        ('{"a": "x\\udfff"}', {"a": INVALID_TEXT}),
+        ('{"a": ["b", ["\\ud83d"]]}', {"a": ["b", [INVALID_TEXT]]}),
+        ('[{"a": "\\ud800"}, "c"]', [{"a": INVALID_TEXT}, "c"]),
         ('{"a": "\\ud83d\\udddd"}', {"a": "🗝"}),
         ('{"a": ["é", 1, null, true]}', {"a": ["é", 1, None, True]}),
     ],
@@ -30,7 +30,7 @@ def test_any_text_has_a_digest() -> None:
 def test_objects_are_made_of_their_pairs_and_rules_are_jsons_own() -> None:
     """In their order, a name that comes twice included; what a rule makes is taken as it is."""
     text = '{"a": 1, "b": {"a": "\\ud800"}, "a": 1.5}'
-    pairs = [("a", 1), ("b", [("a", NO_TEXT)]), ("a", "1.5")]
+    pairs = [("a", 1), ("b", [("a", INVALID_TEXT)]), ("a", "1.5")]
     assert json_text.read(text, of_object=lambda made: tuple(made), parse_float=str) == tuple(
         (name, tuple(value) if isinstance(value, list) else value) for name, value in pairs
     )

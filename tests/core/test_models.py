@@ -87,7 +87,7 @@ def test_refused_write_of_a_transaction_is_told_by_its_item() -> None:
     assert models.refused_write(raised.value, Ticket("gone")) == {}
     assert models.refused_write(raised.value, Ticket("new")) is None
     assert models.refused_write(raised.value, Ticket("old")) is None
-    with pytest.raises(ValueError, match="no such item"):
+    with pytest.raises(ValueError, match="no write with this key"):
         models.refused_write(raised.value, Ticket("another"))
 
 

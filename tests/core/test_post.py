@@ -54,7 +54,7 @@ def test_every_status_is_an_answer(internet: Internet, status: str) -> None:
 def test_redirect_of_a_fetch_is_refused(internet: Internet, status: str) -> None:
     """The first status that is one, and the last."""
     internet.answers(b"", status=status)
-    with pytest.raises(FetchError, match=r"^It answers with a redirect, and none is followed\.$"):
+    with pytest.raises(FetchError, match=r"^It responds with a redirect, which isn't followed\.$"):
         ssrf_safe_fetch.get(
             URL, deadline_s=60, bytes_max=TEN, resolver=lambda _host, _port: [ADDRESS], tls=internet.tls
         )
@@ -83,9 +83,9 @@ def test_body_that_breaks_off_changes_nothing(internet: Internet, rest: bytes) -
 @pytest.mark.parametrize(
     ("answer", "why"),
     [
-        (b"nonsense\r\n\r\n", "It answers with what is no HTTP."),
-        (b"HTTP/1.1 200", "It answers with what is no HTTP."),
-        (b"", "It answers with what is no HTTP."),
+        (b"nonsense\r\n\r\n", "Its response is not valid HTTP."),
+        (b"HTTP/1.1 200", "Its response is not valid HTTP."),
+        (b"", "Its response is not valid HTTP."),
     ],
 )
 def test_without_a_status_there_is_no_answer(internet: Internet, answer: bytes, why: str) -> None:
@@ -100,9 +100,9 @@ def test_without_a_status_there_is_no_answer(internet: Internet, answer: bytes, 
 def test_no_more_is_read_than_is_kept(piece: bytes, left: int) -> None:
     """An endless body costs nothing."""
     pieces = iter([piece] * 4)
-    incoming = http_framing.Incoming(lambda: next(pieces))
-    head = http_framing.Head(200, {}, stays=False, length=http_framing.UNTIL_CLOSE)
-    assert ssrf_safe_fetch._beginning(incoming, head, TEN) == b"x" * TEN
+    stream = http_framing.ResponseStream(lambda: next(pieces))
+    head = http_framing.Head(200, {}, keep_alive=False, length=http_framing.UNTIL_CLOSE)
+    assert ssrf_safe_fetch._read_start(stream, head, TEN) == b"x" * TEN
     assert len(list(pieces)) == left
 
 
@@ -129,10 +129,10 @@ def test_handshake_has_what_is_left_of_the_time(monkeypatch: pytest.MonkeyPatch)
     """After connecting took some of it; under the name, and without the plain socket afterwards."""
     plain = mock.Mock(spec=socket.socket)
     tls = mock.Mock(spec=ssl.SSLContext)
-    monkeypatch.setattr(socket, "create_connection", lambda *_asked: plain)
-    place = ssrf_safe_fetch._parsed(URL, tls)
+    monkeypatch.setattr(socket, "create_connection", lambda *_exchange: plain)
+    place = ssrf_safe_fetch._parse_url(URL, tls)
     with clock.measured_by(lambda: 4 * 10**9):
-        assert ssrf_safe_fetch._connected(place, 10 * 10**9) is tls.wrap_socket.return_value
+        assert ssrf_safe_fetch._connect(place, 10 * 10**9) is tls.wrap_socket.return_value
     plain.settimeout.assert_called_once_with(6)
     tls.wrap_socket.assert_called_once_with(plain, server_hostname=NAME)
     plain.close.assert_called_once_with()
@@ -168,7 +168,7 @@ def test_receiver_on_this_machine_is_asked_where_that_is_allowed(receiver: Recei
     more: dict[str, Any] = {"deadline_s": 60, "bytes_max": TEN}
     assert ssrf_safe_fetch.post(receiver.url, b"hi", {"webhook-id": "1"}, loopback=True, **more).status == 200
     assert [each.body for each in receiver.received] == [b"hi"]
-    with pytest.raises(FetchError, match=r"^Only plain https URLs are asked\.$"):
+    with pytest.raises(FetchError, match=r"^Only https URLs are allowed\.$"):
         ssrf_safe_fetch.post(receiver.url, b"hi", {}, **more)
 
 

@@ -69,7 +69,7 @@ def test_key_is_read_once_for_a_stage(log: io.StringIO, tmp_path: Path) -> None:
     assert derived(stage_key_file=str(file)) == DERIVED
     root_key.forget()
     assert (
-        problem(log, stage_key_file=str(file)) == f"The stage key can't be read from {file}: No such file or directory."
+        problem(log, stage_key_file=str(file)) == f"The root key can't be read from {file}: No such file or directory."
     )
 
 
@@ -89,7 +89,7 @@ def test_file_that_holds_no_key_is_named_as_such(log: io.StringIO, tmp_path: Pat
     """Half a key, or one with something in it, is none."""
     file = tmp_path / "key"
     file.write_text(text)
-    assert problem(log, stage_key_file=str(file)) == "The stage key must be 32 bytes in base64."
+    assert problem(log, stage_key_file=str(file)) == "The root key must be 32 bytes in base64."
 
 
 @pytest.mark.parametrize("is_there", [True, False])

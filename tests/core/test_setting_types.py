@@ -145,9 +145,9 @@ def test_every_setting_is_judged() -> None:
     """One that is added has a form, an example that fits, and a row in this table."""
     names = {field.name for field in dataclasses.fields(Settings)}
     assert names == setting_types.OF.keys() == TABLE.keys()
-    assert [name for name, form in setting_types.OF.items() if not form.fits(form.example)] == []
+    assert [name for name, form in setting_types.OF.items() if not form.is_valid(form.example)] == []
     by_default = [(field.name, str(field.default)) for field in dataclasses.fields(Settings) if field.default != ""]
-    assert [name for name, value in by_default if not setting_types.OF[name].fits(value)] == []
+    assert [name for name, value in by_default if not setting_types.OF[name].is_valid(value)] == []
 
 
 @pytest.mark.parametrize(("name", "value"), GOOD)
@@ -164,7 +164,7 @@ def test_unusable_value_is_refused_at_start(name: str, value: str) -> None:
     with pytest.raises(SettingError) as refused:
         settings.from_environment({variable: value})
     said = str(refused.value)
-    assert said.startswith(f"{variable} takes {form.takes}, like {form.example}, not ")
+    assert said.startswith(f"{variable} takes {form.description}, like {form.example}, not ")
     assert said.endswith(". Change it, or leave it unset.")
     assert (repr(value[:100]) in said) or (name == "registration") or "@" in value
     assert len(said) < 400

@@ -69,7 +69,7 @@ def internet() -> Iterator[Internet]:
 
 def leading_to(*addresses: str) -> ssrf_rule.Resolve:
     """Return a resolver for which every name has these addresses."""
-    return lambda *_asked: addresses
+    return lambda *_exchange: addresses
 
 
 def get(

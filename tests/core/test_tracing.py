@@ -85,7 +85,7 @@ def test_refusal_is_an_error_and_an_outage_a_fault(
     assert latchkey.call("GET", "/v1/limits", secret).status == 429
     assert [(segment.get("error"), segment.get("fault")) for segment in heard(daemon)] == [(True, None)]
     with pytest.raises(Unreachable), telemetry.dynamodb_call("GetItem", {"TableName": "t"}):
-        raise Unreachable("ReadTimeoutError", "no answer", {})
+        raise Unreachable("ReadTimeoutError", "no response", {})
     assert [(segment.get("error"), segment.get("fault")) for segment in heard(daemon)] == [(None, True)]
 
 

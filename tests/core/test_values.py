@@ -11,15 +11,15 @@ from chalicelib.core.dynamodb import codec, endpoint, http_response, sigv4
 
 FROZEN: list[Any] = [
     http_response.Answer,
-    endpoint.Place,
+    endpoint.Endpoint,
     ssrf_safe_fetch.Fetched,
     codec.Caller,
     settings.Settings,
     sigv4.Credentials,
-    dynamodb.Patience,
+    dynamodb.RetryPolicy,
 ]
 """Threads share them."""
-SLOTTED: list[Any] = [*FROZEN, ssrf_safe_fetch._Place, http_framing.Head, telemetry.Calls]
+SLOTTED: list[Any] = [*FROZEN, ssrf_safe_fetch._Server, http_framing.Head, telemetry.Calls]
 """Each call makes some."""
 
 
@@ -38,11 +38,11 @@ def test_value_has_no_more_than_its_fields(kind: Any) -> None:
 @pytest.mark.parametrize(
     ("value", "rest"),
     [
-        (http_response.Answer(200, {}, b""), {"stays": True}),
+        (http_response.Answer(200, {}, b""), {"keep_alive": True}),
         (sigv4.Credentials("id", "secret"), {"token": ""}),
-        (ssrf_safe_fetch._Place("a.example", 443, "/", None), {"addresses": []}),
+        (ssrf_safe_fetch._Server("a.example", 443, "/", None), {"addresses": []}),
         (telemetry.Calls(), {"made": []}),
-        (dynamodb.Patience(1, 1, 1), {"not_accepted": 2}),
+        (dynamodb.RetryPolicy(1, 1, 1), {"not_accepted": 2}),
     ],
     ids=lambda value: type(value).__name__,
 )

@@ -20,7 +20,7 @@ from chalicelib.api.schema.body import Body, required
 from chalicelib.api.schema.fields import Integer, Text
 from chalicelib.core import http_framing, http_syntax, ids, secrets, settings, ssrf_safe_fetch
 from chalicelib.core.dynamodb import codec
-from chalicelib.core.dynamodb.connection_pool import NoAnswer
+from chalicelib.core.dynamodb.connection_pool import NoResponse
 from chalicelib.core.dynamodb.http_response import Answer
 from chalicelib.core.errors import LatchkeyError
 from chalicelib.core.settings import Settings
@@ -41,7 +41,14 @@ from chalicelib.webhooks import endpoint_url, retry_schedule
 from tests.linear_time.growth import grows_faster_than_linearly
 
 Work = Callable[[str], object]
-REFUSALS = (LatchkeyError, ValueError, NoAnswer, codec.Failed, ssrf_safe_fetch.FetchError, client_documents.BadDocument)
+REFUSALS = (
+    LatchkeyError,
+    ValueError,
+    NoResponse,
+    codec.Failed,
+    ssrf_safe_fetch.FetchError,
+    client_documents.BadDocument,
+)
 
 
 class Named(Body):
@@ -110,8 +117,8 @@ def framed(head: str, text: str) -> None:
     """Read a response that drips in byte by byte."""
     raw = (head + text).encode("latin-1", "replace")
     pieces = iter([raw[at : at + 1] for at in range(len(raw))])
-    incoming = http_framing.Incoming(lambda: next(pieces, b""))
-    for _ in http_framing.body_of(incoming, http_framing.head_of(incoming)):
+    stream = http_framing.ResponseStream(lambda: next(pieces, b""))
+    for _ in http_framing.read_body(stream, http_framing.read_head(stream)):
         pass
 
 
@@ -200,10 +207,8 @@ PARSERS: dict[str, Work] = {
     "a response's body": lambda text: framed("HTTP/1.1 200 OK\r\n\r\n", text),
     "a response's chunks": lambda text: framed("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", text),
     "a chunk's extension": lambda text: http_framing.chunk_size(f"1;{text}".encode("latin-1", "replace")),
-    "DynamoDB's answer": lambda text: codec.understood(Answer(200, {}, text.encode("utf-8", "replace"))),
-    "DynamoDB's error": lambda text: codec.understood(
-        Answer(400, {}, json.dumps({"__type": text, "B": text}).encode())
-    ),
+    "DynamoDB's answer": lambda text: codec.decode(Answer(200, {}, text.encode("utf-8", "replace"))),
+    "DynamoDB's error": lambda text: codec.decode(Answer(400, {}, json.dumps({"__type": text, "B": text}).encode())),
     "a text on a page": lambda text: render._coded(text),
 }
 
