@@ -1,4 +1,4 @@
-"""Writes that a condition refuses, and reads of what may not be there, through models."""
+"""Failed conditions, and reads of missing items, through models."""
 
 from typing import Any
 
@@ -22,12 +22,12 @@ def ticket(digest: str = "there") -> Ticket:
 
 
 def save_if_new() -> None:
-    """Store a ticket that must not be there yet."""
+    """Store a ticket that must not exist yet."""
     ticket().save(condition=Ticket.digest.does_not_exist())
 
 
 def save_two_if_new() -> None:
-    """Store two tickets in one transaction, of which the second must not be there yet."""
+    """Store two tickets in one transaction, the second of which must not exist yet."""
     with models.transaction() as write:
         write.save(ticket("other"))
         write.save(ticket(), condition=Ticket.digest.does_not_exist())
@@ -35,14 +35,14 @@ def save_two_if_new() -> None:
 
 @pytest.fixture
 def gone(latchkey: TestApp) -> TestApp:
-    """A house without the table of tickets."""
+    """A harness without the tickets table."""
     dynamodb.call("DeleteTable", {"TableName": settings.current().table("tickets")})
     return latchkey
 
 
 @pytest.mark.parametrize("save", [save_if_new, save_two_if_new])
-def test_refused_write_is_what_its_caller_makes_of_it(latchkey: TestApp, save: Any) -> None:
-    """One write, or a transaction; what isn't refused happens."""
+def test_failed_condition_raises_the_callers_error(latchkey: TestApp, save: Any) -> None:
+    """For a single write and a transaction; a successful write is stored."""
     with models.refused_as(MINE):
         save()
     assert Ticket.found("there") is not None
@@ -55,8 +55,8 @@ def test_refused_write_is_what_its_caller_makes_of_it(latchkey: TestApp, save: A
 
 
 @pytest.mark.parametrize("save", [save_if_new, save_two_if_new])
-def test_write_that_failed_for_another_reason_is_no_refusal(gone: TestApp, save: Any) -> None:
-    """It stays what it was."""
+def test_other_failure_is_not_a_failed_condition(gone: TestApp, save: Any) -> None:
+    """The original error is raised."""
     with pytest.raises((PutError, TransactWriteError)) as failed, models.refused_as(MINE):
         save()
     assert not models.refused(failed.value)
@@ -64,15 +64,15 @@ def test_write_that_failed_for_another_reason_is_no_refusal(gone: TestApp, save:
         save()
 
 
-def test_other_failures_are_not_pynamodbs() -> None:
-    """They pass both."""
+def test_unrelated_exception_passes_through() -> None:
+    """Both context managers leave it unchanged."""
     for block in (models.refused_as(MINE), models.may_be_refused()):
         with pytest.raises(ValueError, match="fault"), block:
             raise ValueError("fault")
 
 
-def test_error_of_the_wire_is_botocores_for_pynamodb(gone: TestApp) -> None:
-    """With DynamoDB's own answer, or what stands for one where there was none."""
+def test_client_error_reaches_pynamodb_in_botocores_form(gone: TestApp) -> None:
+    """It has DynamoDB's response, or a substitute if there was none."""
     with pytest.raises(GetError) as failed:
         Ticket.get("there")
     assert isinstance(failed.value.cause, ClientError)
@@ -93,8 +93,8 @@ def test_error_of_the_wire_is_botocores_for_pynamodb(gone: TestApp) -> None:
     assert not is_outage(failed.value)
 
 
-def test_items_are_found_as_they_are_at_this_moment(latchkey: TestApp) -> None:
-    """Read consistently, by both parts of their key."""
+def test_found_reads_consistently_by_both_keys(latchkey: TestApp) -> None:
+    """The current item is returned."""
     Consent("acc_1", "app_1", allowed={"a"}, given_at=1).save()
     asked: list[dynamodb.Json] = []
     through = dynamodb.sender()
@@ -114,8 +114,8 @@ def test_items_are_found_as_they_are_at_this_moment(latchkey: TestApp) -> None:
     assert ticket().key() == {"digest": {"S": "there"}}
 
 
-def test_several_are_found_in_one_call_by_table(latchkey: TestApp) -> None:
-    """Those that are there, as their models; nothing at all asks nobody."""
+def test_found_at_once_reads_several_tables_in_one_call(latchkey: TestApp) -> None:
+    """Existing items are returned as models; an empty request makes no call."""
     ticket().save()
     keys: dict[type[models.Table], dynamodb.Json] = {
         Ticket: ticket().key(),
@@ -129,8 +129,8 @@ def test_several_are_found_in_one_call_by_table(latchkey: TestApp) -> None:
 
 
 @pytest.mark.parametrize("account_id", ["acc_1", ""])
-def test_key_that_no_item_can_have_is_left_out_of_a_call(account_id: str) -> None:
-    """Whichever part of it is impossible."""
+def test_impossible_key_is_left_out_of_a_batch(account_id: str) -> None:
+    """Whichever part of the key is impossible."""
     asked: list[dynamodb.Json] = []
 
     def send(_operation: str, body: dynamodb.Json) -> dynamodb.Json:
@@ -147,19 +147,19 @@ def test_key_that_no_item_can_have_is_left_out_of_a_call(account_id: str) -> Non
     ("value", "can_be"),
     [("a", True), ("", False), ("é" * 512, True), ("é" * 513, False), ("a\udfff", False), (None, True), (7, True)],
 )
-def test_sort_key_is_1_to_1024_bytes_of_text(value: object, can_be: bool) -> None:
-    """A partition key twice as many; a number is always one."""
+def test_sort_key_has_1_to_1024_bytes(value: object, can_be: bool) -> None:
+    """A partition key may have twice as many; a number is always possible."""
     assert models.can_be_range_key(value) is can_be
     assert models.can_be_hash_key(value) is (can_be or value == "é" * 513)
 
 
-def test_key_of_ascii_is_as_many_characters_as_bytes() -> None:
-    """The last that fits, and one more."""
+def test_key_of_ascii_has_as_many_bytes_as_characters() -> None:
+    """The longest possible key, and one byte more."""
     assert [models.can_be_hash_key("e" * count) for count in (2_048, 2_049)] == [True, False]
     assert [models.can_be_range_key("e" * count) for count in (1_024, 1_025)] == [True, False]
 
 
-def test_whole_number_is_written_without_a_fraction() -> None:
-    """And read as one."""
+def test_integer_is_stored_without_a_fraction() -> None:
+    """And read as an integer."""
     whole = models.Integer()
     assert (whole.serialize(7), whole.serialize(True), whole.deserialize("7")) == ("7", "1", 7)

@@ -1,4 +1,4 @@
-"""The rules of a fetch: which URL, address and header, and how long; without a connection."""
+"""The rules of a fetch: allowed URLs, addresses and headers, and timeouts; without a connection."""
 
 import ipaddress
 import ssl
@@ -12,14 +12,14 @@ from chalicelib.core import clock, ssrf_rule, ssrf_safe_fetch
 from chalicelib.core.ssrf_safe_fetch import FetchError
 
 
-def never(_host: str, _port: int) -> Iterable[str]:
-    """Resolve nothing: this must not be asked."""
+def fail_if_resolved(_host: str, _port: int) -> Iterable[str]:
+    """Resolve nothing: must not be called."""
     raise AssertionError("resolved")
 
 
-def problem(url: str, *addresses: str, **more: object) -> str:
-    """Return why a POST to a URL isn't sent, where its name has these addresses."""
-    resolver = (lambda _host, _port: addresses) if addresses else never
+def find_problem(url: str, *addresses: str, **more: object) -> str:
+    """Return why a POST to a URL isn't sent, if its host has these addresses."""
+    resolver = (lambda _host, _port: addresses) if addresses else fail_if_resolved
     with pytest.raises(FetchError) as refused:
         ssrf_safe_fetch.post(url, b"", {}, deadline_s=60, bytes_max=10, resolver=resolver, **more)  # type: ignore[arg-type]  # as named
     return str(refused.value)
@@ -44,8 +44,8 @@ def problem(url: str, *addresses: str, **more: object) -> str:
         ("", False),
     ],
 )
-def test_this_machine_is_a_loopback_address_or_localhost_by_plain_http(url: str, is_here: bool) -> None:
-    """Nothing else, whatever it resolves to."""
+def test_loopback_url_is_plain_http_to_loopback_or_localhost(url: str, is_here: bool) -> None:
+    """Other host names are not, whatever they resolve to."""
     assert ssrf_rule.is_on_this_machine(url) is is_here
 
 
@@ -82,8 +82,8 @@ def test_this_machine_is_a_loopback_address_or_localhost_by_plain_http(url: str,
         ("", False),
     ],
 )
-def test_public_is_what_all_the_internet_can_reach(address: str, is_public: bool) -> None:
-    """Both sides of each border; an IPv4 address within an IPv6 one is judged as itself."""
+def test_public_address_is_globally_routable(address: str, is_public: bool) -> None:
+    """Both sides of each range; an IPv4 address within an IPv6 address is judged as itself."""
     assert ssrf_rule.is_public(address) is is_public
 
 
@@ -96,8 +96,8 @@ def test_public_is_what_all_the_internet_can_reach(address: str, is_public: bool
         ("2606:4700::1", "2606:4700::1"),
     ],
 )
-def test_hidden_address_is_all_of_its_32_bits(address: str, hidden: str) -> None:
-    """Each way of hiding has its own place for them; an address that hides none is itself."""
+def test_embedded_address_has_all_of_its_32_bits(address: str, hidden: str) -> None:
+    """Each kind of embedding stores them elsewhere; an address without one is unchanged."""
     assert ssrf_rule._unwrap(ipaddress.IPv6Address(address)) == ipaddress.ip_address(hidden)
 
 
@@ -120,16 +120,16 @@ def test_hidden_address_is_all_of_its_32_bits(address: str, hidden: str) -> None
         ("https://a.example/?a\x7f", "It is not a valid URL."),
     ],
 )
-def test_url_that_may_not_be_asked_is_refused_before_its_name_is_resolved(url: str, why: str) -> None:
-    """With what is wrong, for whoever chose it."""
-    assert problem(url) == why
+def test_forbidden_url_is_rejected_before_its_name_is_resolved(url: str, why: str) -> None:
+    """With the reason, for the user who chose it."""
+    assert find_problem(url) == why
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1/", "http://localhost:8000/", "http://[::1]/"])
-def test_fetch_never_asks_this_machine(url: str) -> None:
+def test_get_never_requests_the_loopback_address(url: str) -> None:
     """Only a POST may be allowed to."""
     with pytest.raises(FetchError, match=r"^Only https URLs are allowed\.$"):
-        ssrf_safe_fetch.get(url, deadline_s=60, bytes_max=1, resolver=never)
+        ssrf_safe_fetch.get(url, deadline_s=60, bytes_max=1, resolver=fail_if_resolved)
 
 
 @pytest.mark.parametrize(
@@ -137,34 +137,38 @@ def test_fetch_never_asks_this_machine(url: str) -> None:
     [(".".join(["a" * 60] * 4) + ".aaaaaaaaa", True), (".".join(["a" * 60] * 4) + ".aaaaaaaaaa", False)],
     ids=["253", "254"],
 )
-def test_name_is_253_characters_at_most(host: str, resolved: bool) -> None:
+def test_host_name_has_at_most_253_characters(host: str, resolved: bool) -> None:
     """RFC 1035; a longer one costs nothing."""
     assert len(host) == 253 + (not resolved)
     if resolved:
-        assert problem(f"https://{host}/", "10.0.0.1") == "Its name leads to no address, or to one that isn't public."
+        assert (
+            find_problem(f"https://{host}/", "10.0.0.1") == "Its name leads to no address, or to one that isn't public."
+        )
     else:
-        assert problem(f"https://{host}/") == "It is not a valid URL."
+        assert find_problem(f"https://{host}/") == "It is not a valid URL."
 
 
 @pytest.mark.parametrize("addresses", [["10.0.0.1"], ["8.8.8.8", "10.0.0.1"], ["10.0.0.1", "8.8.8.8"], ["nonsense"]])
-def test_every_address_of_a_name_must_be_public(addresses: list[str]) -> None:
-    """One that isn't is enough; which is asked is chance."""
-    assert problem("https://a.example/", *addresses) == "Its name leads to no address, or to one that isn't public."
+def test_every_address_of_a_host_must_be_public(addresses: list[str]) -> None:
+    """One other address is enough to reject it."""
+    assert (
+        find_problem("https://a.example/", *addresses) == "Its name leads to no address, or to one that isn't public."
+    )
 
 
-def test_this_machine_is_asked_only_where_that_is_allowed() -> None:
-    """By plain http and by all its addresses; https is judged as ever."""
+def test_loopback_is_requested_only_if_allowed() -> None:
+    """By plain http, and only if all addresses are loopback; https follows the usual rule."""
     why = "Its name leads to no address, or to one that isn't public."
-    assert problem("http://localhost/", "8.8.8.8", loopback=True) == why
-    assert problem("http://localhost/", "127.0.0.1", "10.0.0.1", loopback=True) == why
-    assert problem("https://localhost/", "127.0.0.1", loopback=True) == why
-    assert problem("http://a.example/", loopback=True) == "Only https URLs are allowed."
-    assert problem("http://u@localhost/", loopback=True) == "Only https URLs are allowed."
+    assert find_problem("http://localhost/", "8.8.8.8", loopback=True) == why
+    assert find_problem("http://localhost/", "127.0.0.1", "10.0.0.1", loopback=True) == why
+    assert find_problem("https://localhost/", "127.0.0.1", loopback=True) == why
+    assert find_problem("http://a.example/", loopback=True) == "Only https URLs are allowed."
+    assert find_problem("http://u@localhost/", loopback=True) == "Only https URLs are allowed."
 
 
 @pytest.mark.parametrize("header", [{"A": "b\r\nC: d"}, {"A\n": "b"}, {"A": "é"}, {"A": "\x00"}, {"A": "b\tc"}])
-def test_header_that_would_be_more_than_one_is_not_sent(header: dict[str, str]) -> None:
-    """Nor what no header can hold."""
+def test_header_injection_is_not_sent(header: dict[str, str]) -> None:
+    """Nor a character that headers can't contain."""
     with pytest.raises(FetchError, match=r"^A request header is invalid\.$"):
         ssrf_safe_fetch._request("POST", ssrf_safe_fetch._parse_url("https://a.example/"), header, b"")
 
@@ -185,8 +189,8 @@ def test_header_that_would_be_more_than_one_is_not_sent(header: dict[str, str]) 
         ("https://bücher.example/", "/", "xn--bcher-kva.example"),
     ],
 )
-def test_request_names_target_and_host_as_the_url_does(url: str, target: str, host: str) -> None:
-    """With the port, where it isn't the scheme's own."""
+def test_request_has_target_and_host_of_the_url(url: str, target: str, host: str) -> None:
+    """With the port, unless it is the scheme's default."""
     request = ssrf_safe_fetch._request("GET", ssrf_safe_fetch._parse_url(url), {"Accept": "*/*"})
     assert request.decode().split("\r\n") == [
         f"GET {target} HTTP/1.1",
@@ -200,8 +204,8 @@ def test_request_names_target_and_host_as_the_url_does(url: str, target: str, ho
     ]
 
 
-def test_body_is_sent_with_its_length_and_what_is_ours_goes_before() -> None:
-    """An empty body has one, too; nobody else's header replaces ours."""
+def test_body_has_its_length_and_fixed_headers_take_precedence() -> None:
+    """An empty body has a length too; callers can't replace the fixed headers."""
     place = ssrf_safe_fetch._parse_url("https://a.example/")
     assert ssrf_safe_fetch._request("POST", place, {}, b"hi").endswith(b"Content-Length: 2\r\n\r\nhi")
     assert ssrf_safe_fetch._request("POST", place, {}, b"").endswith(b"Content-Length: 0\r\n\r\n")
@@ -213,8 +217,8 @@ def test_body_is_sent_with_its_length_and_what_is_ours_goes_before() -> None:
     assert b"Accept-Encoding: identity\r\n" in request
 
 
-def test_place_has_tls_unless_it_is_plain() -> None:
-    """The context that was given, or everybody's, which is read once."""
+def test_https_server_has_a_tls_context() -> None:
+    """The given one, or the default, which is loaded once."""
     mine = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     assert ssrf_safe_fetch._parse_url("https://a.example/", mine).tls is mine
     assert ssrf_safe_fetch._parse_url("http://a.example/", mine).tls is None
@@ -238,14 +242,14 @@ def test_place_has_tls_unless_it_is_plain() -> None:
         (ValueError(), "Its response is not valid HTTP."),
     ],
 )
-def test_failure_is_told_in_one_sentence(error: Exception, why: str) -> None:
-    """For whoever chose the address."""
+def test_failure_is_reported_in_one_sentence(error: Exception, why: str) -> None:
+    """For the user who chose the URL."""
     assert ssrf_safe_fetch._describe_failure(error) == why
 
 
 @pytest.mark.parametrize("resolver", [OSError("no such name"), UnicodeError("no name"), None])
-def test_name_that_cannot_be_resolved_has_no_address(resolver: Exception | None) -> None:
-    """Whatever the resolver raises of that, or that it finds none."""
+def test_unresolvable_host_has_no_address(resolver: Exception | None) -> None:
+    """Whatever the resolver raises, or if it finds none."""
 
     def resolve(_host: str, _port: int) -> list[str]:
         if resolver is not None:
@@ -256,8 +260,8 @@ def test_name_that_cannot_be_resolved_has_no_address(resolver: Exception | None)
         ssrf_safe_fetch.get("https://a.example/", deadline_s=60, bytes_max=1, resolver=resolve)
 
 
-def test_resolver_that_hangs_keeps_no_process_alive() -> None:
-    """It is left alone, in a thread that ends with the process."""
+def test_hanging_resolver_does_not_block_the_process() -> None:
+    """Its daemon thread is abandoned."""
     daemons: list[bool] = []
 
     def resolve(_host: str, _port: int) -> list[str]:
@@ -269,8 +273,8 @@ def test_resolver_that_hangs_keeps_no_process_alive() -> None:
     assert daemons == [True]
 
 
-def test_resolver_is_waited_for_as_long_as_there_is_time() -> None:
-    """It may take as much of the deadline as there is: here it answers once what is left was asked for."""
+def test_resolver_has_the_remaining_time() -> None:
+    """It may use the whole deadline: here it responds only after that was computed."""
     asked, is_waited_for = count(), threading.Event()
 
     def now_ns() -> int:
@@ -286,8 +290,8 @@ def test_resolver_is_waited_for_as_long_as_there_is_time() -> None:
         ssrf_safe_fetch.get("https://a.example/", deadline_s=60, bytes_max=1, resolver=resolve)
 
 
-def test_time_that_is_over_is_over_to_the_nanosecond() -> None:
-    """Before it what is left is in seconds."""
+def test_remaining_time_ends_to_the_nanosecond() -> None:
+    """Before that, it is returned in seconds."""
     with clock.measured_by(lambda: 1_000_000_000):
         until_ns = ssrf_safe_fetch._until_ns(2.5)
         assert until_ns == 3_500_000_000
@@ -302,7 +306,7 @@ def test_time_that_is_over_is_over_to_the_nanosecond() -> None:
             ssrf_safe_fetch._left_s(until_ns)
 
 
-def test_own_name_is_resolved_to_text() -> None:
+def test_localhost_is_resolved_to_text() -> None:
     """By the system."""
     assert set(ssrf_rule.resolve("localhost", 80)) <= {"127.0.0.1", "::1"}
     assert "127.0.0.1" in ssrf_rule.resolve("127.0.0.1", 443)

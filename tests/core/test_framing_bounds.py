@@ -1,4 +1,4 @@
-"""The bounds of a response's parts, each to the byte, and how its pieces are put together."""
+"""The bounds of a response's parts, to the byte, and the assembly of its pieces."""
 
 from collections.abc import Iterator
 
@@ -11,26 +11,26 @@ OK = b"HTTP/1.1 200 OK\r\n"
 
 
 def stream(*pieces: bytes) -> ResponseStream:
-    """Return what comes in these pieces, and then ends."""
+    """Return a stream of these pieces, which then ends."""
     left = iter(pieces)
     return ResponseStream(lambda: next(left, b""))
 
 
 def head(fields: bytes = b"", *, first: bytes = OK, method: str = "GET") -> Head:
-    """Return the head of a response that has these fields."""
+    """Return the head of a response with these fields."""
     return http_framing.read_head(stream(first + fields + b"\r\n"), method)
 
 
-def refused(fields: bytes = b"", *, first: bytes = OK) -> str:
-    """Return why a head is none."""
+def find_problem(fields: bytes = b"", *, first: bytes = OK) -> str:
+    """Return why a head is malformed."""
     with pytest.raises(Malformed) as malformed:
         head(fields, first=first)
     return str(malformed.value)
 
 
 @pytest.mark.parametrize("pieces", [1, 2, 3, 64])
-def test_head_is_64_kb_at_most(pieces: int) -> None:
-    """Interim responses before it and the ends of lines included, but for its own end; in however many pieces."""
+def test_head_is_at_most_64_kb(pieces: int) -> None:
+    """Including interim responses and line ends, but not its own end; in any number of pieces."""
     interim = b"HTTP/1.1 103 X\r\n\r\n"
     fixed = len(interim) + len(OK) + len(b"A: ")
     for more, fits in ((0, True), (1, False)):
@@ -46,10 +46,10 @@ def test_head_is_64_kb_at_most(pieces: int) -> None:
     assert http_framing.HEAD_MAX == 65_536
 
 
-def test_head_has_a_hundred_fields_at_most() -> None:
+def test_head_has_at_most_100_fields() -> None:
     """So do trailers."""
     assert len(head(b"".join(b"A%d: b\r\n" % number for number in range(100))).headers) == 100
-    assert refused(b"A: b\r\n" * 101) == "too many headers"
+    assert find_problem(b"A: b\r\n" * 101) == "too many headers"
     chunked = OK + b"Transfer-Encoding: chunked\r\n\r\n0\r\n"
     for count in (100, 101):
         coming = stream(chunked + b"A: b\r\n" * count + b"\r\n")
@@ -62,8 +62,8 @@ def test_head_has_a_hundred_fields_at_most() -> None:
                 list(body)
 
 
-def test_first_line_of_a_chunk_has_1024_bytes_at_most() -> None:
-    """Its size and what is said behind it."""
+def test_chunk_line_has_at_most_1024_bytes() -> None:
+    """Its size and its extensions."""
     for more in (0, 1):
         line = b"2;" + b"x" * (http_framing.CHUNK_LINE_MAX - 2 + more)
         coming = stream(line + b"\r\nhi\r\n0\r\n\r\n")
@@ -89,16 +89,16 @@ def test_first_line_of_a_chunk_has_1024_bytes_at_most() -> None:
         (b"2;\tx=\xff", 2),
     ],
 )
-def test_chunks_size_is_hexadecimal(line: bytes, size: int) -> None:
-    """Of 15 digits at most, in either case."""
+def test_chunk_size_is_hexadecimal(line: bytes, size: int) -> None:
+    """At most 15 digits, in either case."""
     assert http_framing.chunk_size(line) == size
 
 
 @pytest.mark.parametrize(
     "line", [b"", b"g", b"-1", b"+1", b"0x1", b" 1", b"f" * 16, b"1 2", b"1;\x00", b"1;\n", b"1;\x7f"]
 )
-def test_chunks_size_is_nothing_else(line: bytes) -> None:
-    """Nor may its extensions hold control characters."""
+def test_other_chunk_size_is_malformed(line: bytes) -> None:
+    """Extensions can't contain control characters either."""
     with pytest.raises(Malformed, match=r"^a malformed chunk$"):
         http_framing.chunk_size(line)
 
@@ -114,8 +114,8 @@ def test_chunks_size_is_nothing_else(line: bytes) -> None:
         (b"2\r\nhi\r\n0\r\n", "the response is truncated"),
     ],
 )
-def test_chunks_that_are_framed_wrongly_are_none(raw: bytes, why: str) -> None:
-    """Each in its own words."""
+def test_malformed_chunks_are_rejected(raw: bytes, why: str) -> None:
+    """Each with its own message."""
     with pytest.raises(Malformed, match=rf"^{why}$"):
         list(http_framing.read_body(stream(raw), Head(200, {}, keep_alive=True, length=CHUNKED)))
 
@@ -135,19 +135,19 @@ def test_chunks_that_are_framed_wrongly_are_none(raw: bytes, why: str) -> None:
     ],
 )
 def test_first_line_must_be_a_status_line(first: bytes, why: str) -> None:
-    """Of HTTP/1, with three digits; nobody asked for another protocol."""
-    assert refused(first=first) == why
+    """Of HTTP/1, with three digits; an unrequested protocol upgrade is rejected."""
+    assert find_problem(first=first) == why
 
 
 @pytest.mark.parametrize("status", [200, 299, 404, 599, 999])
 def test_final_status_is_any_from_200(status: int) -> None:
-    """Its meaning is for the caller."""
+    """Its meaning is up to the caller."""
     assert head(first=b"HTTP/1.1 %d X\r\n" % status).status == status
 
 
 @pytest.mark.parametrize("status", [100, 102, 103, 199])
 def test_interim_responses_are_skipped(status: int) -> None:
-    """As many as come within the bound of a head."""
+    """As many as fit into the bound of a head."""
     raw = b"HTTP/1.1 %d X\r\nA: b\r\n\r\n" % status
     found = http_framing.read_head(stream(raw * 3 + OK + b"\r\n"))
     assert (found.status, found.headers) == (200, {})
@@ -167,13 +167,13 @@ def test_interim_responses_are_skipped(status: int) -> None:
         (b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n", "an unsupported transfer coding"),
     ],
 )
-def test_malformed_field_is_named_by_what_is_wrong(fields: bytes, why: str) -> None:
-    """For the log, and for whoever chose the address."""
-    assert refused(fields) == why
+def test_malformed_field_states_its_reason(fields: bytes, why: str) -> None:
+    """For the log, and for the user who chose the URL."""
+    assert find_problem(fields) == why
 
 
 def test_fields_are_joined_unfolded_and_in_lower_case() -> None:
-    """Without the whitespace around them; a tab within one keep_alive."""
+    """Without the whitespace around them; a tab within a value is kept."""
     found = head(b"X-A:  b \r\nx-a:\tc\r\nY: a\r\n\t b \r\n  c\r\nZ: a\tb\r\nE:\r\n").headers
     assert found == {"x-a": "b, c", "y": "a b c", "z": "a\tb", "e": ""}
 
@@ -194,7 +194,7 @@ def test_fields_are_joined_unfolded_and_in_lower_case() -> None:
         (305, b"Content-Length: 7\r\n", "GET", 7),
     ],
 )
-def test_body_ends_as_status_fields_and_method_say(status: int, fields: bytes, method: str, length: int) -> None:
+def test_body_length_follows_status_fields_and_method(status: int, fields: bytes, method: str, length: int) -> None:
     """RFC 9112 §6.3."""
     found = head(fields, first=b"HTTP/1.1 %d X\r\n" % status, method=method)
     assert found.length == length
@@ -218,19 +218,21 @@ def test_body_ends_as_status_fields_and_method_say(status: int, fields: bytes, m
         (b"1.0", b"Connection: keep-alive, close\r\n", False),
     ],
 )
-def test_connection_stays_by_version_and_what_it_says(version: bytes, connection: bytes, keep_alive: bool) -> None:
+def test_keep_alive_follows_version_and_connection_header(version: bytes, connection: bytes, keep_alive: bool) -> None:
     """RFC 9112 §9.3."""
     assert head(connection + b"Content-Length: 0\r\n", first=b"HTTP/%s 200 X\r\n" % version).keep_alive is keep_alive
 
 
-def test_transfer_coding_of_an_old_server_is_not_understood() -> None:
+def test_transfer_coding_in_http10_is_rejected() -> None:
     """RFC 9112 §6.1."""
-    assert refused(b"Transfer-Encoding: chunked\r\n", first=b"HTTP/1.0 200 X\r\n") == ("an unsupported transfer coding")
+    assert find_problem(b"Transfer-Encoding: chunked\r\n", first=b"HTTP/1.0 200 X\r\n") == (
+        "an unsupported transfer coding"
+    )
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 100])
-def test_pieces_are_cut_and_joined_at_any_place(size: int) -> None:
-    """A part that is asked for comes whole, and the rest keep_alive for the next."""
+def test_pieces_are_cut_and_joined_anywhere(size: int) -> None:
+    """A requested part is returned whole, and the rest is kept for the next."""
     raw = b"ab\r\ncd\r\n\r\nefghij"
     coming = stream(*(raw[at : at + size] for at in range(0, len(raw), size)))
     assert coming.read_until(b"\r\n", 100) == b"ab"
@@ -241,8 +243,8 @@ def test_pieces_are_cut_and_joined_at_any_place(size: int) -> None:
     assert coming.unread == 0
 
 
-def test_everything_before_a_mark_is_no_longer_than_is_allowed() -> None:
-    """The mark itself isn't counted; nor is waited for more than can still be it."""
+def test_text_before_a_mark_is_bounded() -> None:
+    """The mark isn't counted, and no more bytes are received than could contain it."""
     assert stream(b"ab\r\n").read_until(b"\r\n", 2) == b"ab"
     with pytest.raises(Malformed, match=r"^the head is too long$"):
         stream(b"abc\r\n").read_until(b"\r\n", 2)
@@ -257,15 +259,15 @@ def test_everything_before_a_mark_is_no_longer_than_is_allowed() -> None:
     assert len(asked) == 4, "two bytes, and two that could have been the mark"
 
 
-def test_fields_take_their_bytes_off_what_there_may_be() -> None:
-    """With the mark that ends them."""
+def test_fields_reduce_the_bytes_allowed_outside_the_body() -> None:
+    """Including the mark that ends them."""
     coming = stream(b"\xe9b\r\n\r\n")
     assert coming.read_fields(b"\r\n\r\n") == "éb"
     assert coming.head_bytes_left == http_framing.HEAD_MAX - 6
 
 
-def test_counted_body_comes_in_the_pieces_in_which_it_comes() -> None:
-    """Nothing is waited for that has come, and nothing taken that isn't its own."""
+def test_body_with_a_length_is_returned_in_received_pieces() -> None:
+    """It doesn't wait for bytes that have arrived, and doesn't read beyond its length."""
     coming = stream(b"ab", b"c", b"defg")
     body: Iterator[bytes] = http_framing.read_body(coming, Head(200, {}, keep_alive=True, length=5))
     assert list(body) == [b"ab", b"c", b"de"]
@@ -274,22 +276,22 @@ def test_counted_body_comes_in_the_pieces_in_which_it_comes() -> None:
 
 
 @pytest.mark.parametrize("length", range(4))
-def test_counted_body_ends_after_its_length(length: int) -> None:
-    """However short it is, what follows it isn't read as part of it."""
+def test_body_ends_after_its_length(length: int) -> None:
+    """Bytes after it aren't part of it, however short it is."""
     coming = stream(OK + b"Content-Length: %d\r\n\r\nabc" % length)
     assert b"".join(http_framing.read_body(coming, http_framing.read_head(coming))) == b"abc"[:length]
     assert coming.unread == 3 - length
 
 
-def test_body_without_a_length_is_all_that_comes() -> None:
-    """The bytes that came with the head are first."""
+def test_body_without_a_length_ends_with_the_connection() -> None:
+    """The bytes received with the head are first."""
     coming = stream(OK + b"\r\nab", b"c", b"d")
     found = http_framing.read_head(coming)
     assert list(http_framing.read_body(coming, found)) == [b"ab", b"c", b"d"]
 
 
-def test_cut_is_noticed_wherever_it_is() -> None:
-    """Before anything, within a head, within a body."""
+def test_truncation_is_detected_anywhere() -> None:
+    """Before the head, within the head, within the body."""
     for cut in (b"", b"HTTP/1.1 200", OK + b"Content-Length: 2\r\n\r\nh"):
         coming = stream(cut)
         with pytest.raises(Malformed, match=r"^the response is truncated$"):

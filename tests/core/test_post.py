@@ -1,4 +1,4 @@
-"""Sending to an address that a stranger chose: whatever status comes is an answer, and little of its body is kept."""
+"""Posting to a URL chosen by an untrusted user: every status is a response, and little of the body is kept."""
 
 import socket
 import ssl
@@ -20,13 +20,13 @@ TEN = 10
 
 @pytest.fixture
 def internet() -> Iterator[Internet]:
-    """An internet with nothing in it."""
+    """An empty fake internet."""
     with connected_to_nothing_else() as made:
         yield made
 
 
-def posted(internet: Internet, body: bytes = b"hi") -> Fetched:
-    """Send to a server of this internet, and keep ten bytes of its answer."""
+def post_to(internet: Internet, body: bytes = b"hi") -> Fetched:
+    """Post to a server of this internet, and keep ten bytes of its response."""
     return ssrf_safe_fetch.post(
         URL,
         body,
@@ -39,10 +39,10 @@ def posted(internet: Internet, body: bytes = b"hi") -> Fetched:
 
 
 @pytest.mark.parametrize("status", ["200 OK", "204 No Content", "302 Found", "404 Not Found", "500 Fault"])
-def test_every_status_is_an_answer(internet: Internet, status: str) -> None:
-    """A redirect, too: it isn't followed. The request has what was given, and its length."""
+def test_every_status_is_a_response(internet: Internet, status: str) -> None:
+    """Including a redirect, which isn't followed. The request has the given headers and body, and its length."""
     internet.answers(b"", status=status, headers="Location: https://169.254.169.254/\r\n")
-    assert posted(internet).status == int(status[:3])
+    assert post_to(internet).status == int(status[:3])
     (request,) = internet.requests
     head = request.partition(b"\r\n\r\n")[0].decode().split("\r\n")
     assert head[0] == "POST /hook?a=b HTTP/1.1"
@@ -51,8 +51,8 @@ def test_every_status_is_an_answer(internet: Internet, status: str) -> None:
 
 
 @pytest.mark.parametrize("status", ["300 First", "399 Last"])
-def test_redirect_of_a_fetch_is_refused(internet: Internet, status: str) -> None:
-    """The first status that is one, and the last."""
+def test_redirect_of_a_get_is_rejected(internet: Internet, status: str) -> None:
+    """The first and the last redirect status."""
     internet.answers(b"", status=status)
     with pytest.raises(FetchError, match=r"^It responds with a redirect, which isn't followed\.$"):
         ssrf_safe_fetch.get(
@@ -61,10 +61,10 @@ def test_redirect_of_a_fetch_is_refused(internet: Internet, status: str) -> None
 
 
 @pytest.mark.parametrize("size", [0, 1, TEN - 1, TEN, TEN + 1, 5_000])
-def test_no_more_of_a_body_is_kept_than_was_asked_for(internet: Internet, size: int) -> None:
+def test_only_the_requested_part_of_a_body_is_kept(internet: Internet, size: int) -> None:
     """Its beginning, with its headers."""
     internet.answers(b"x" * size)
-    answer = posted(internet)
+    answer = post_to(internet)
     assert (answer.status, answer.body) == (200, b"x" * min(size, TEN))
     assert answer.headers == {"content-length": str(size)}
 
@@ -74,10 +74,10 @@ def test_no_more_of_a_body_is_kept_than_was_asked_for(internet: Internet, size: 
     [b"Content-Length: 9\r\n\r\nhi", b"Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\nzz", b"\r\nhi"],
     ids=["short", "bad chunk", "until the end"],
 )
-def test_body_that_breaks_off_changes_nothing(internet: Internet, rest: bytes) -> None:
-    """A status is an answer."""
+def test_truncated_body_is_no_error(internet: Internet, rest: bytes) -> None:
+    """The status is a response."""
     internet.serves(lambda talk: talk.sendall(b"HTTP/1.1 202 X\r\n" + rest))
-    assert (posted(internet).status, posted(internet).body) == (202, b"hi")
+    assert (post_to(internet).status, post_to(internet).body) == (202, b"hi")
 
 
 @pytest.mark.parametrize(
@@ -88,11 +88,11 @@ def test_body_that_breaks_off_changes_nothing(internet: Internet, rest: bytes) -
         (b"", "Its response is not valid HTTP."),
     ],
 )
-def test_without_a_status_there_is_no_answer(internet: Internet, answer: bytes, why: str) -> None:
-    """In the words for who chose the address."""
+def test_missing_status_is_an_error(internet: Internet, answer: bytes, why: str) -> None:
+    """With a message for the user who chose the URL."""
     internet.serves(lambda talk: talk.sendall(answer))
     with pytest.raises(FetchError) as failed:
-        posted(internet)
+        post_to(internet)
     assert str(failed.value) == why
 
 
@@ -107,7 +107,7 @@ def test_no_more_is_read_than_is_kept(piece: bytes, left: int) -> None:
 
 
 def test_first_four_addresses_share_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each may take its part of what is left, the last all of it; a fifth is never tried."""
+    """Each has an equal part of the remaining time, the last one all of it; a fifth is never tried."""
     tried: list[tuple[tuple[str, int], float]] = []
     now_s = 0
 
@@ -125,8 +125,8 @@ def test_first_four_addresses_share_the_time(monkeypatch: pytest.MonkeyPatch) ->
     assert [timeout for _, timeout in tried] == pytest.approx([24 / 4, 21 / 3, 18 / 2, 15])
 
 
-def test_handshake_has_what_is_left_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """After connecting took some of it; under the name, and without the plain socket afterwards."""
+def test_handshake_has_the_remaining_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After connecting took some of it; for the host name, and the plain socket is detached afterwards."""
     plain = mock.Mock(spec=socket.socket)
     tls = mock.Mock(spec=ssl.SSLContext)
     monkeypatch.setattr(socket, "create_connection", lambda *_exchange: plain)
@@ -138,8 +138,8 @@ def test_handshake_has_what_is_left_of_the_time(monkeypatch: pytest.MonkeyPatch)
     plain.close.assert_called_once_with()
 
 
-def test_every_step_has_what_is_left_of_the_one_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Connecting, sending, and each piece of the answer; by this clock each takes a second."""
+def test_every_step_shares_one_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Connecting, sending, and each piece of the response; by this clock each takes a second."""
     plain = mock.Mock(spec=socket.socket)
     plain.recv.side_effect = [b"HTTP/1.1 200 OK\r\n", b"Content-Length: 0\r\n\r\n"]
     connect = mock.Mock(return_value=plain)
@@ -161,8 +161,8 @@ def test_every_step_has_what_is_left_of_the_one_deadline(monkeypatch: pytest.Mon
     plain.close.assert_called_once_with()
 
 
-def test_receiver_on_this_machine_is_asked_where_that_is_allowed(receiver: Receiver) -> None:
-    """By plain http, its port and path as the URL has them."""
+def test_loopback_receiver_is_requested_if_allowed(receiver: Receiver) -> None:
+    """By plain http, with port and path of the URL."""
     receiver.answers = b"thanks"
     receiver.says = [200]
     more: dict[str, Any] = {"deadline_s": 60, "bytes_max": TEN}
@@ -172,8 +172,8 @@ def test_receiver_on_this_machine_is_asked_where_that_is_allowed(receiver: Recei
         ssrf_safe_fetch.post(receiver.url, b"hi", {}, **more)
 
 
-def test_status_of_our_own_url_is_whatever_comes(receiver: Receiver) -> None:
-    """From a private address and by plain http, too; its body isn't read."""
+def test_status_of_the_own_url_is_returned(receiver: Receiver) -> None:
+    """Also from a private address and by plain http; the body isn't read."""
     receiver.says = [302]
     assert ssrf_safe_fetch.status_of(f"{receiver.url}/health", deadline_s=60) == 302
     assert receiver.looked_at == ["/hooks/health"]

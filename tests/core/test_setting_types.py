@@ -1,4 +1,4 @@
-"""What each setting takes: every one is judged at start, from both sides of its bounds."""
+"""The type of each setting: values on both sides of its bounds are checked at start."""
 
 import dataclasses
 from pathlib import Path
@@ -135,14 +135,14 @@ TABLE: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ),
     ),
 }
-"""By setting: what it takes, and what it doesn't."""
+"""By setting: valid values, and invalid ones."""
 
 GOOD = [(name, value) for name, (good, _) in TABLE.items() for value in good]
 BAD = [(name, value) for name, (_, bad) in TABLE.items() for value in bad]
 
 
-def test_every_setting_is_judged() -> None:
-    """One that is added has a form, an example that fits, and a row in this table."""
+def test_every_setting_is_checked() -> None:
+    """A new setting needs a type, a valid example, and a row in this table."""
     names = {field.name for field in dataclasses.fields(Settings)}
     assert names == setting_types.OF.keys() == TABLE.keys()
     assert [name for name, form in setting_types.OF.items() if not form.is_valid(form.example)] == []
@@ -151,15 +151,15 @@ def test_every_setting_is_judged() -> None:
 
 
 @pytest.mark.parametrize(("name", "value"), GOOD)
-def test_value_that_can_be_used_is_taken_as_it_is(name: str, value: str) -> None:
-    """Nothing of it is altered."""
+def test_valid_value_is_unchanged(name: str, value: str) -> None:
+    """No value is altered."""
     chosen = settings.from_environment({f"LATCHKEY_{name.upper()}": value})
     assert str(getattr(chosen, name)) == value
 
 
 @pytest.mark.parametrize(("name", "value"), BAD)
-def test_unusable_value_is_refused_at_start(name: str, value: str) -> None:
-    """By the environment and by hand alike: with its variable, what it takes, an example, and what was given."""
+def test_invalid_value_is_rejected_at_start(name: str, value: str) -> None:
+    """From the environment and in code: with its variable, description, an example, and the given value."""
     variable, form = f"LATCHKEY_{name.upper()}", setting_types.OF[name]
     with pytest.raises(SettingError) as refused:
         settings.from_environment({variable: value})
@@ -169,7 +169,7 @@ def test_unusable_value_is_refused_at_start(name: str, value: str) -> None:
     assert (repr(value[:100]) in said) or (name == "registration") or "@" in value
     assert len(said) < 400
     with pytest.raises(SettingError, match=variable):
-        Settings(**{name: value})  # type: ignore[arg-type]  # numbers, too, are judged as they are written
+        Settings(**{name: value})  # type: ignore[arg-type]  # numbers are checked in their text form too
 
 
 @pytest.mark.parametrize(
@@ -184,13 +184,13 @@ def test_unusable_value_is_refused_at_start(name: str, value: str) -> None:
         ("http://[]", False),
     ],
 )
-def test_host_in_brackets_is_an_ipv6_address_in_its_shortest_form(origin: str, is_one: bool) -> None:
-    """RFC 5952; anything else is answered with a plain no."""
+def test_bracketed_host_is_the_shortest_ipv6_form(origin: str, is_one: bool) -> None:
+    """RFC 5952; anything else is invalid, without an exception."""
     assert setting_types.is_origin(origin) is is_one
 
 
-def test_password_in_a_url_is_not_told() -> None:
-    """What refuses it stands in a log."""
+def test_password_in_a_url_is_not_shown() -> None:
+    """The message appears in a log."""
     with pytest.raises(SettingError) as refused:
         settings.from_environment({"LATCHKEY_PUBLIC_URL": "https://user:swordfish@api.example.com"})
     assert "swordfish" not in str(refused.value)

@@ -1,4 +1,4 @@
-"""The core's values: nobody changes one, and none has more than its fields."""
+"""The value types of the core are immutable, and have only their fields."""
 
 import dataclasses
 from typing import Any
@@ -20,18 +20,18 @@ FROZEN: list[Any] = [
 ]
 """Threads share them."""
 SLOTTED: list[Any] = [*FROZEN, ssrf_safe_fetch._Server, http_framing.Head, telemetry.Calls]
-"""Each call makes some."""
+"""Each call creates some."""
 
 
 @pytest.mark.parametrize("kind", FROZEN, ids=lambda kind: kind.__name__)
-def test_value_never_changes(kind: Any) -> None:
-    """And so can be a key."""
+def test_value_is_immutable(kind: Any) -> None:
+    """So it can be a dictionary key."""
     assert kind.__dataclass_params__.frozen
 
 
 @pytest.mark.parametrize("kind", SLOTTED, ids=lambda kind: kind.__name__)
-def test_value_has_no_more_than_its_fields(kind: Any) -> None:
-    """A misspelt one is a mistake, and none costs a dictionary."""
+def test_value_has_no_other_attributes(kind: Any) -> None:
+    """A misspelt attribute is an error, and no value costs a dictionary."""
     assert set(kind.__slots__) == {field.name for field in dataclasses.fields(kind)}
 
 
@@ -46,6 +46,6 @@ def test_value_has_no_more_than_its_fields(kind: Any) -> None:
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_what_is_not_said_of_a_value_has_one_meaning(value: Any, rest: dict[str, Any]) -> None:
-    """The empty one, or what nearly all have."""
+def test_default_of_a_value(value: Any, rest: dict[str, Any]) -> None:
+    """Empty, or the most common value."""
     assert {name: getattr(value, name) for name in rest} == rest

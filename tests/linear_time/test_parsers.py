@@ -1,4 +1,4 @@
-"""Every parser that a stranger reaches takes time in proportion to what it is given, whatever that is."""
+"""Every parser of untrusted input takes time proportional to its length, for any input."""
 
 import functools
 import json
@@ -113,8 +113,8 @@ def of_headers(headers: dict[str, str]) -> Request:
     return cast(Request, SimpleNamespace(headers=headers, context=context, to_original_event=lambda: event))
 
 
-def framed(head: str, text: str) -> None:
-    """Read a response that drips in byte by byte."""
+def read_byte_by_byte(head: str, text: str) -> None:
+    """Read a response that arrives byte by byte."""
     raw = (head + text).encode("latin-1", "replace")
     pieces = iter([raw[at : at + 1] for at in range(len(raw))])
     stream = http_framing.ResponseStream(lambda: next(pieces, b""))
@@ -127,8 +127,8 @@ def of_cdn(text: str) -> None:
         client_address.source_ip(of_headers({"x-address": text}))
 
 
-def described(field: str, value: object) -> None:
-    """Read a registration in which one field is described."""
+def parse_registration(field: str, value: object) -> None:
+    """Parse a registration with this text in one field."""
     raw = json.dumps({"redirect_uris": ["https://app.example.com/cb"]} | {field: value})
     client_metadata.read(
         client_metadata.fields_of(raw),
@@ -171,11 +171,11 @@ PARSERS: dict[str, Work] = {
     "scopes": lambda text: parameters.scope_of(parameters.of_query({"scope": [text]})),
     "a registration": lambda text: client_metadata.fields_of(text),
     **{
-        f"a registration's {field}": functools.partial(described, field)
+        f"a registration's {field}": functools.partial(parse_registration, field)
         for field in ("client_name", "client_uri", "scope", "redirect_uris", "grant_types")
     },
     **{
-        f"a registration's list of {field}": lambda text, field=field: described(field, list(text))  # type: ignore[misc]
+        f"a registration's list of {field}": lambda text, field=field: parse_registration(field, list(text))  # type: ignore[misc]
         for field in ("redirect_uris", "grant_types", "response_types")
     },
     "a scheme": redirect_schemes.is_private_use,
@@ -200,12 +200,14 @@ PARSERS: dict[str, Work] = {
     "a visitor's address": of_cdn,
     "Retry-After": lambda text: retry_schedule.asked_for_ms(text, 0),
     "a list": lambda text: http_syntax.members(text),
-    "a response": lambda text: framed("", text),
-    "a response's fields": lambda text: framed("HTTP/1.1 200 OK\r\n", text),
-    "a response's value": lambda text: framed("HTTP/1.1 200 OK\r\nX: ", f"{text}\r\n\r\n"),
-    "a response's length": lambda text: framed("HTTP/1.1 200 OK\r\nContent-Length: ", f"{text}\r\n\r\n"),
-    "a response's body": lambda text: framed("HTTP/1.1 200 OK\r\n\r\n", text),
-    "a response's chunks": lambda text: framed("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", text),
+    "a response": lambda text: read_byte_by_byte("", text),
+    "a response's fields": lambda text: read_byte_by_byte("HTTP/1.1 200 OK\r\n", text),
+    "a response's value": lambda text: read_byte_by_byte("HTTP/1.1 200 OK\r\nX: ", f"{text}\r\n\r\n"),
+    "a response's length": lambda text: read_byte_by_byte("HTTP/1.1 200 OK\r\nContent-Length: ", f"{text}\r\n\r\n"),
+    "a response's body": lambda text: read_byte_by_byte("HTTP/1.1 200 OK\r\n\r\n", text),
+    "a response's chunks": lambda text: read_byte_by_byte(
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", text
+    ),
     "a chunk's extension": lambda text: http_framing.chunk_size(f"1;{text}".encode("latin-1", "replace")),
     "DynamoDB's answer": lambda text: codec.decode(Answer(200, {}, text.encode("utf-8", "replace"))),
     "DynamoDB's error": lambda text: codec.decode(Answer(400, {}, json.dumps({"__type": text, "B": text}).encode())),
@@ -213,14 +215,14 @@ PARSERS: dict[str, Work] = {
 }
 
 
-def repeated(unit: str, around: Callable[[str], str], n: int) -> str:
-    """Return `n` characters of a unit, with what stands around them."""
+def repeat(unit: str, around: Callable[[str], str], n: int) -> str:
+    """Return `n` characters of a repeated unit, between a prefix and a suffix."""
     return around((unit * n)[:n])
 
 
 @pytest.mark.parametrize("parser", PARSERS)
-def test_time_grows_no_faster_than_the_input(parser: str) -> None:
-    """Repetitions of what each grammar is made of, alone and between what begins well and ends badly."""
+def test_time_grows_at_most_linearly_with_the_input(parser: str) -> None:
+    """Repetitions of each grammar's parts, alone and within inputs that begin validly and end invalidly."""
 
     def work(text: str) -> None:
         with suppress(*REFUSALS):
@@ -232,5 +234,5 @@ def test_time_grows_no_faster_than_the_input(parser: str) -> None:
             if (dripping and around not in ("alone", "between")) or (around == "in a path" and "address" not in parser):
                 continue
             size = 500 if dripping else 2_000
-            texts = functools.partial(repeated, unit, text_of)
+            texts = functools.partial(repeat, unit, text_of)
             assert grows_faster_than_linearly(work, texts, size) == [], (unit_name, around)
