@@ -16,7 +16,7 @@ from chalicelib.core import clock, errors, settings
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.core.dynamodb.connection_pool import IDLE_MAX
 from chalicelib.core.dynamodb.errors import Unreachable, WireError, is_outage
-from tests.core.test_connection_pool import start_server
+from tests.core.tcp_server import start_server
 from tests.support.harness import TestApp
 
 

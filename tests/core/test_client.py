@@ -17,7 +17,7 @@ from chalicelib.core.dynamodb.errors import (
     is_outage,
     meaning,
 )
-from tests.core.test_connection_pool import start_server
+from tests.core.tcp_server import start_server
 from tests.support.harness import TestApp
 
 PUT = {"TableName": "latchkey-test-emails", "Item": {"email": {"S": "a@example.com"}, "account_id": {"S": "acc_1"}}}

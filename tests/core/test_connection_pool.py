@@ -3,9 +3,7 @@
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from itertools import count
 
 import pytest
@@ -13,6 +11,7 @@ import trustme
 
 from chalicelib.core import clock
 from chalicelib.core.dynamodb.connection_pool import IDLE_FOR_MS, IDLE_MAX, Connections, NoResponse
+from tests.core.tcp_server import answer_all, answer_once, read_request, start_server
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Kind: Plain\r\n\r\nhi"
 CLOSING = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi"
@@ -20,83 +19,6 @@ CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nh\r\n1\r\n
 TRAILING = CHUNKED[:-2] + b"X-Sum: 1\r\n\r\n"
 INTERIM = b"HTTP/1.1 100 Continue\r\n\r\n"
 REQUEST = b"POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 0\r\n\r\n"
-Serve = Callable[[socket.socket], None]
-
-
-class Server:
-    """Serves each connection by its own function in a thread of its own; counts the connections."""
-
-    def __init__(self, serve: Serve, tls: ssl.SSLContext | None = None) -> None:
-        self.accepted = 0
-        self.serve, self.tls = serve, tls
-        self.listening = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listening.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                connection, _ = self.listening.accept()
-            except OSError:
-                return
-            self.accepted += 1
-            threading.Thread(target=self._one, args=(connection,), daemon=True).start()
-
-    def _one(self, connection: socket.socket) -> None:
-        try:
-            if self.tls is not None:
-                connection = self.tls.wrap_socket(connection, server_side=True)
-            self.serve(connection)
-        except OSError:
-            pass
-        finally:
-            connection.close()
-
-
-@contextmanager
-def start_server(
-    serve: Serve, tls: ssl.SSLContext | None = None, *, read_timeout_s: float = 30, **more: str
-) -> Iterator[tuple[Server, Connections]]:
-    """Return a server and a pool; its timeouts are short only where they are tested."""
-    server = Server(serve, tls)
-    url = f"{'https' if tls else 'http'}://{'localhost' if tls else '127.0.0.1'}:{server.port}"
-    connections = Connections(url, connect_timeout_s=30, read_timeout_s=read_timeout_s, **more)
-    try:
-        yield server, connections
-    finally:
-        connections.close()
-        server.listening.close()
-
-
-def read_request(connection: socket.socket) -> bool:
-    """Read one request; return whether there was one."""
-    received = b""
-    while not received.endswith(b"\r\n\r\n"):
-        more = connection.recv(4096)
-        if not more:
-            return False
-        received += more
-    return True
-
-
-def answer_all(answer: bytes) -> Serve:
-    """Answer every request of a connection."""
-
-    def serve(connection: socket.socket) -> None:
-        while read_request(connection):
-            connection.sendall(answer)
-
-    return serve
-
-
-def answer_once(answer: bytes) -> Serve:
-    """Answer the first request of a connection and close it."""
-
-    def serve(connection: socket.socket) -> None:
-        read_request(connection)
-        connection.sendall(answer)
-
-    return serve
 
 
 @pytest.mark.parametrize(

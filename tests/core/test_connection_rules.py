@@ -12,7 +12,7 @@ import pytest
 from chalicelib.core import clock
 from chalicelib.core.dynamodb import connection_pool
 from chalicelib.core.dynamodb.connection_pool import Connections, NoResponse
-from tests.core.test_connection_pool import answer_all, start_server
+from tests.core.tcp_server import answer_all, start_server
 
 OK = b"HTTP/1.1 204 None\r\n\r\n"
 

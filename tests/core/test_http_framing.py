@@ -12,101 +12,11 @@ from hypothesis import strategies as st
 
 from chalicelib.core import clock, http_framing, ssrf_safe_fetch
 from chalicelib.core.dynamodb import http_response
+from tests.core.raw_responses import CHUNKED, HI, LENGTH, MALFORMED, OK, VALID
 from tests.support import exhaustive
 from tests.support.fake_internet import ADDRESS, NAME, Internet, connected_to_nothing_else
 
-OK = b"HTTP/1.1 200 OK\r\n"
-LENGTH = b"Content-Length: 2\r\n"
-HI = OK + LENGTH + b"\r\nhi"
-CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n"
 FOREVER = 10**18
-
-SOUND = {
-    "length": HI,
-    "chunks": CHUNKED,
-    "extension": CHUNKED.replace(b"2\r\n", b'2;name="value"\r\n'),
-    "space after a size": CHUNKED.replace(b"2\r\n", b"2 \r\n"),
-    "trailer": CHUNKED[:-2] + b"X-Sum: 1\r\n\r\n",
-    "interim": b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + HI,
-    "no reason": HI.replace(b" OK", b""),
-    "an empty reason": HI.replace(b"OK", b""),
-    "another minor version": HI.replace(b"HTTP/1.1", b"HTTP/1.2"),
-    "the same length twice": OK + LENGTH + LENGTH + b"\r\nhi",
-    "the same length in a list": HI.replace(b": 2", b": 2, 2"),
-    "coding in capitals": CHUNKED.replace(b"chunked", b"Chunked"),
-    "tab before a value": HI.replace(b": 2", b":\t2\t "),
-    "a field without a value": OK + b"X:\r\n" + LENGTH + b"\r\nhi",
-    "a folded field": OK + b"X: a\r\n b\r\n" + LENGTH + b"\r\nhi",
-    "obs-text": OK + b"X: \xa0\xff\r\n" + LENGTH + b"\r\nhi",
-}
-FAULTY = {
-    "two lengths": OK + LENGTH + b"Content-Length: 3\r\n\r\nhi!",
-    "two lengths in a list": HI.replace(b": 2", b": 2, 3"),
-    "half a list of lengths": HI.replace(b": 2", b": 2,"),
-    "no digits": HI.replace(b": 2", b": "),
-    "a sign": HI.replace(b": 2", b": +2"),
-    "a negative length": HI.replace(b": 2", b": -2"),
-    "an underscore": HI.replace(b": 2", b": 0_2"),
-    "a digit of another script": HI.replace(b": 2", b": \xb2"),
-    "a huge length": HI.replace(b": 2", b": " + b"9" * 30),
-    "a fraction": HI.replace(b": 2", b": 2.0"),
-    "a no-break space before a length": HI.replace(b": 2", b": \xa02"),
-    "a next line before a length": HI.replace(b": 2", b": \x852"),
-    "a form feed before a length": HI.replace(b": 2", b": \x0c2"),
-    "gzip with chunked": CHUNKED.replace(b"chunked", b"gzip, chunked"),
-    "chunked with gzip": CHUNKED.replace(b"chunked", b"chunked, gzip"),
-    "chunked twice": CHUNKED.replace(b"chunked", b"chunked, chunked"),
-    "chunked in two fields": CHUNKED.replace(b"chunked\r\n", b"chunked\r\nTransfer-Encoding: chunked\r\n"),
-    "no coding": CHUNKED.replace(b"chunked", b""),
-    "identity": CHUNKED.replace(b"chunked", b"identity"),
-    "a parameter of a coding": CHUNKED.replace(b"chunked", b"chunked;q=1"),
-    "a no-break space behind chunked": CHUNKED.replace(b"chunked", b"chunked\xa0"),
-    "both ends": CHUNKED.replace(b"chunked\r\n", b"chunked\r\n" + LENGTH),
-    "an old version with chunks": CHUNKED.replace(b"HTTP/1.1", b"HTTP/1.0"),
-    "a size as Python writes it": CHUNKED.replace(b"2\r\nhi", b"0x2\r\nhi"),
-    "a size with a sign": CHUNKED.replace(b"2\r\nhi", b"+2\r\nhi"),
-    "a size with an underscore": CHUNKED.replace(b"2\r\nhi", b"0_2\r\nhi"),
-    "a space before a size": CHUNKED.replace(b"2\r\nhi", b" 2\r\nhi"),
-    "a huge size": CHUNKED.replace(b"2\r\nhi", b"0" * 20 + b"2\r\nhi"),
-    "no size": CHUNKED.replace(b"2\r\nhi", b";a\r\nhi"),
-    "a chunk that is too long": CHUNKED.replace(b"hi", b"hi!"),
-    "a chunk that ends in other characters": CHUNKED.replace(b"hi\r\n", b"hiXX"),
-    "a line feed alone behind a chunk": CHUNKED.replace(b"hi\r\n", b"hi\n"),
-    "a trailer that is none": CHUNKED[:-2] + b"rubbish\r\n\r\n",
-    "a space in a trailer's name": CHUNKED[:-2] + b"X : 1\r\n\r\n",
-    "a space before the colon": HI.replace(b"Length:", b"Length :"),
-    "a space in a name": OK + b"X Y: 1\r\n" + LENGTH + b"\r\nhi",
-    "a no-break space in a name": OK + b"\xa0X: 1\r\n" + LENGTH + b"\r\nhi",
-    "no name": OK + b": 1\r\n" + LENGTH + b"\r\nhi",
-    "no colon": OK + b"rubbish\r\n" + LENGTH + b"\r\nhi",
-    "a fold before any field": OK + b" X: 1\r\n" + LENGTH + b"\r\nhi",
-    "a return alone": OK + b"X: a\rb\r\n" + LENGTH + b"\r\nhi",
-    "a line feed alone": OK + b"X: a\n" + LENGTH + b"\r\nhi",
-    "line feeds only": HI.replace(b"\r\n", b"\n"),
-    "NUL in a value": OK + b"X: a\0b\r\n" + LENGTH + b"\r\nhi",
-    "NUL in the reason": HI.replace(b"OK", b"O\0K"),
-    "HTTP/0.9": b"hi",
-    "HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-    "another version": HI.replace(b"HTTP/1.1", b"HTTP/2.0"),
-    "a long version": HI.replace(b"HTTP/1.1", b"HTTP/1.10"),
-    "another protocol": HI.replace(b"HTTP", b"http"),
-    "ICY": HI.replace(b"HTTP/1.1", b"ICY"),
-    "an empty line first": b"\r\n" + HI,
-    "a status of two digits": HI.replace(b"200", b"20"),
-    "a status of four digits": HI.replace(b"200", b"2000"),
-    "a status below 100": HI.replace(b"200", b"099"),
-    "two spaces before the status": HI.replace(b" 200", b"  200"),
-    "an upgrade that was not requested": HI.replace(b"200", b"101") + HI,
-    "too many fields": OK + b"X: 1\r\n" * http_framing.FIELDS_MAX + LENGTH + b"\r\nhi",
-    "too long a field": OK + b"X: " + b"y" * http_framing.HEAD_MAX + b"\r\n" + LENGTH + b"\r\nhi",
-    "too many trailers": CHUNKED[:-2] + b"X: 1\r\n" * (http_framing.FIELDS_MAX + 1) + b"\r\n",
-    "too many interim responses": b"HTTP/1.1 100 Continue\r\n\r\n" * 4_000 + HI,
-    "too long an extension": CHUNKED.replace(b"2\r\n", b"2;" + b"x" * 2_000 + b"\r\n"),
-    "a head that is cut": HI[:20],
-    "a body that is cut": HI[:-1],
-    "chunks that are cut": CHUNKED[:-2],
-    "nothing": b"",
-}
 
 
 def make_receive(raw: bytes, size: int = 65_536) -> Callable[[], bytes]:
@@ -178,7 +88,7 @@ def fetch_raw(internet: Internet, raw: bytes) -> ssrf_safe_fetch.Fetched:
     )
 
 
-@pytest.mark.parametrize("raw", SOUND.values(), ids=SOUND)
+@pytest.mark.parametrize("raw", VALID.values(), ids=VALID)
 def test_valid_response_is_read_by_both_readers(internet: Internet, raw: bytes) -> None:
     """In any pieces."""
     for size in (1, 2, 3, 7, 65_536):
@@ -187,7 +97,7 @@ def test_valid_response_is_read_by_both_readers(internet: Internet, raw: bytes) 
     assert fetch_raw(internet, raw).body == b"hi"
 
 
-@pytest.mark.parametrize("raw", FAULTY.values(), ids=FAULTY)
+@pytest.mark.parametrize("raw", MALFORMED.values(), ids=MALFORMED)
 def test_malformed_response_is_rejected_by_both_readers(internet: Internet, raw: bytes) -> None:
     """RFC 9112: an ambiguous framing is an error."""
     for size in (3, 65_536):
@@ -305,7 +215,7 @@ def test_slow_response_ends_at_the_deadline() -> None:
     assert Dripping.timeouts[0] <= 0.02
 
 
-BASES = st.sampled_from([*SOUND.values(), *FAULTY.values()]).filter(lambda raw: len(raw) < 2_000)
+BASES = st.sampled_from([*VALID.values(), *MALFORMED.values()]).filter(lambda raw: len(raw) < 2_000)
 SCRAPS = st.sampled_from(
     [
         *(b"\r\n", b"\n", b"\r", b" ", b"\t", b":", b",", b";", b"0", b"1", b"2", b"a", b"\xa0", b"\0", b"\x0b", b"x"),

@@ -14,8 +14,7 @@ from tests.support.fake_internet import ADDRESS, NAME, Internet, connected_to_no
 URL = f"https://{NAME}/client.json"
 OK = b"HTTP/1.1 200 OK\r\n"
 PRIVATE = [
-    "127.0.0.1",
-    "127.8.8.8",
+    *("127.0.0.1", "127.8.8.8"),
     "0.0.0.0",  # noqa: S104 - rejected
     "10.0.0.1",
     "172.16.0.1",

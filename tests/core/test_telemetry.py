@@ -181,7 +181,7 @@ def fresh_process(log: io.StringIO) -> Iterator[None]:
 CHATTY = ("botocore", "pynamodb", "urllib3")
 
 
-@pytest.mark.usefixtures("anew")
+@pytest.mark.usefixtures("fresh_process")
 def test_lines_go_to_standard_output_by_default(capsys: pytest.CaptureFixture[str]) -> None:
     """As in Lambda."""
     assert telemetry.__spec__ is not None
@@ -192,7 +192,7 @@ def test_lines_go_to_standard_output_by_default(capsys: pytest.CaptureFixture[st
     assert json.loads(capsys.readouterr().out)["message"] == "request"
 
 
-@pytest.mark.usefixtures("anew")
+@pytest.mark.usefixtures("fresh_process")
 def test_libraries_that_log_whole_requests_are_silenced() -> None:
     """At any log level of this service."""
     telemetry.info("happened")
@@ -209,7 +209,7 @@ def in_tokyo(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     time.tzset()
 
 
-@pytest.mark.usefixtures("anew", "in_tokyo")
+@pytest.mark.usefixtures("fresh_process", "in_tokyo")
 def test_first_line_of_a_process_is_like_all_others(log: io.StringIO) -> None:
     """With the service and the time in UTC, without file and line."""
     telemetry.info("happened", why="x")
@@ -218,7 +218,7 @@ def test_first_line_of_a_process_is_like_all_others(log: io.StringIO) -> None:
     assert line == {"level": "INFO", "message": "happened", "service": "latchkey", "why": "x"}
 
 
-@pytest.mark.usefixtures("anew")
+@pytest.mark.usefixtures("fresh_process")
 @pytest.mark.parametrize(("level", "written"), [("DEBUG", 3), ("INFO", 3), ("WARNING", 2), ("ERROR", 1)])
 def test_only_sufficiently_severe_lines_are_logged(log: io.StringIO, level: str, written: int) -> None:
     """By the log level setting."""
