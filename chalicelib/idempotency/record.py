@@ -46,7 +46,7 @@ class Replayed(Exception):
 
     def __init__(self, answer: Answer) -> None:
         """Carry the response."""
-        super().__init__("answered before")
+        super().__init__("already succeeded")
         self.answer = answer
 
 

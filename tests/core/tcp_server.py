@@ -67,21 +67,21 @@ def read_request(connection: socket.socket) -> bool:
     return True
 
 
-def answer_all(answer: bytes) -> Serve:
+def answer_all(response: bytes) -> Serve:
     """Answer every request of a connection."""
 
     def serve(connection: socket.socket) -> None:
         while read_request(connection):
-            connection.sendall(answer)
+            connection.sendall(response)
 
     return serve
 
 
-def answer_once(answer: bytes) -> Serve:
+def answer_once(response: bytes) -> Serve:
     """Answer the first request of a connection and close it."""
 
     def serve(connection: socket.socket) -> None:
         read_request(connection)
-        connection.sendall(answer)
+        connection.sendall(response)
 
     return serve

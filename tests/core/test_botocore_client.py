@@ -51,7 +51,7 @@ def by_botocore(latchkey: TestApp) -> Iterator[TestApp]:
 
 
 @pytest.mark.parametrize(
-    ("answer", "kind"),
+    ("response", "kind"),
     [
         (b"HTTP/1.1 500 X\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}", Unreachable),
         (b"", Unreachable),
@@ -60,24 +60,24 @@ def by_botocore(latchkey: TestApp) -> Iterator[TestApp]:
             WireError,
         ),
     ],
-    ids=["fault", "nothing", "refusal"],
+    ids=["fault", "nothing", "rejection"],
 )
 def test_calls_are_retried_as_often_with_botocore(
-    by_botocore: TestApp, monkeypatch: pytest.MonkeyPatch, answer: bytes, kind: type[WireError]
+    by_botocore: TestApp, monkeypatch: pytest.MonkeyPatch, response: bytes, kind: type[WireError]
 ) -> None:
     """Botocore's own retries are disabled; the retry policy alone decides."""
-    asked: list[bytes] = []
+    requests: list[bytes] = []
 
     def serve(connection: socket.socket) -> None:
-        asked.append(connection.recv(65_536))
-        connection.sendall(answer)
+        requests.append(connection.recv(65_536))
+        connection.sendall(response)
 
     with start_server(serve) as (server, _):
         monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", f"http://127.0.0.1:{server.port}")
         with pytest.raises(kind) as failed:
             dynamodb.call("GetItem", {"TableName": "t", "Key": {"id": {"S": "1"}}}, dynamodb.AT_ONCE)
     assert type(failed.value) is kind
-    assert len(asked) == (dynamodb.AT_ONCE.unavailable if kind is Unreachable else 1)
+    assert len(requests) == (dynamodb.AT_ONCE.unavailable if kind is Unreachable else 1)
 
 
 def test_refused_connection_is_an_outage_with_botocore(by_botocore: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:

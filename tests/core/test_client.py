@@ -30,9 +30,9 @@ IF_NEW = PUT | {
 def test_failed_condition_returns_the_item(latchkey: TestApp) -> None:
     """The caller needs no second call to find the reason."""
     dynamodb.call("PutItem", PUT)
-    with pytest.raises(ConditionFailed) as refused:
+    with pytest.raises(ConditionFailed) as raised:
         dynamodb.call("PutItem", IF_NEW)
-    assert refused.value.item == PUT["Item"]
+    assert raised.value.item == PUT["Item"]
 
 
 def test_failed_condition_is_not_retried(latchkey: TestApp) -> None:
@@ -58,50 +58,50 @@ def test_refused_connection_is_an_outage(cut_off: TestApp) -> None:
     assert len(calls.made) == dynamodb.AT_ONCE.unavailable
 
 
-def make_sender_leaving_keys(answers: int) -> tuple[dynamodb.Send, list[dict[str, Any]]]:
+def make_sender_leaving_keys(batches: int) -> tuple[dynamodb.Send, list[dict[str, Any]]]:
     """Return a sender that leaves keys unprocessed in that many batches, and the requests it received."""
-    asked: list[dict[str, Any]] = []
+    requests: list[dict[str, Any]] = []
 
     def send(_operation: str, body: dict[str, Any]) -> dict[str, Any]:
-        asked.append(body)
+        requests.append(body)
         keys = body["RequestItems"]["t"]["Keys"]
-        more = {"t": {"Keys": keys[1:]}} if len(asked) < answers else {}
+        more = {"t": {"Keys": keys[1:]}} if len(requests) < batches else {}
         return {"Responses": {"t": keys if not more else keys[:1]}, "UnprocessedKeys": more}
 
-    return send, asked
+    return send, requests
 
 
 def test_unprocessed_keys_are_requested_after_a_pause() -> None:
     """DynamoDB leaves keys when it lacks capacity; an immediate retry would make it worse."""
-    send, asked = make_sender_leaving_keys(3)
+    send, requests = make_sender_leaving_keys(3)
     pauses: list[float] = []
     with dynamodb.sent_by(send), clock.paused_by(pauses.append):
         found = dynamodb.batch_get_of("t", [{"id": {"N": str(number)}} for number in range(5)], consistent=True)
     assert len(found) == 5
-    assert (len(asked), len(pauses)) == (3, 2)
+    assert (len(requests), len(pauses)) == (3, 2)
 
 
 def test_permanently_unprocessed_keys_are_an_outage() -> None:
     """The number of calls is bounded."""
-    send, asked = make_sender_leaving_keys(10**6)
+    send, requests = make_sender_leaving_keys(10**6)
     with dynamodb.sent_by(send), clock.paused_by(lambda _: None), pytest.raises(Throttled) as failed:
         dynamodb.batch_get_of("t", [{"id": {"N": str(number)}} for number in range(100)], consistent=True)
-    assert len(asked) == dynamodb.BATCHES_MAX
+    assert len(requests) == dynamodb.BATCHES_MAX
     assert is_outage(failed.value)
 
 
 @pytest.mark.parametrize("code", ["InvalidSignatureException", "RequestTimeTooSkewed", "ExpiredTokenException"])
 def test_rejected_credentials_are_sent_twice(code: str) -> None:
     """The second rejection is reported to the operator, and is no outage."""
-    asked: list[str] = []
+    requests: list[str] = []
 
     def send(operation: str, _body: dict[str, Any]) -> dict[str, Any]:
-        asked.append(operation)
+        requests.append(operation)
         raise meaning({"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": 400}})
 
     with dynamodb.sent_by(send), clock.paused_by(lambda _: None), pytest.raises(NotAccepted) as failed:
         dynamodb.call("GetItem", {"TableName": "t"}, dynamodb.AT_ONCE)
-    assert asked == ["GetItem", "GetItem"]
+    assert requests == ["GetItem", "GetItem"]
     assert not is_outage(failed.value)
 
 

@@ -46,8 +46,8 @@ def make_response(body: bytes, status: int = 200, **headers: str) -> Answer:
 def test_request_equals_botocores(item: dict[str, Any]) -> None:
     """Binary values at any depth are base64."""
     request = {"TableName": "t", "Item": item}
-    theirs = JSONSerializer().serialize_to_request(request, MODEL)["body"]
-    assert json.loads(codec.encode(request)) == json.loads(theirs)
+    expected = JSONSerializer().serialize_to_request(request, MODEL)["body"]
+    assert json.loads(codec.encode(request)) == json.loads(expected)
 
 
 @given(ITEMS)
@@ -55,9 +55,9 @@ def test_response_equals_botocores(item: dict[str, Any]) -> None:
     """An attribute named like a type is not decoded as that type."""
     body = codec.encode({"Attributes": item})
     response = {"status_code": 200, "headers": {}, "body": body}
-    theirs = JSONParser().parse(response, MODEL.output_shape)
-    theirs.pop("ResponseMetadata")
-    assert codec.decode(make_response(body)) == theirs == {"Attributes": item}
+    expected = JSONParser().parse(response, MODEL.output_shape)
+    expected.pop("ResponseMetadata")
+    assert codec.decode(make_response(body)) == expected == {"Attributes": item}
 
 
 def test_unsupported_value_is_rejected() -> None:
@@ -89,11 +89,11 @@ def test_error_equals_botocores() -> None:
 def test_error_code_is_extracted(named: str) -> None:
     """Without a namespace before it or a URL after it; from the body, otherwise from a header."""
     body = json.dumps({"__type": named}).encode()
-    theirs = JSONParser().parse({"status_code": 400, "headers": {}, "body": body}, MODEL.output_shape)
+    expected = JSONParser().parse({"status_code": 400, "headers": {}, "body": body}, MODEL.output_shape)
     for answer in (make_response(body, 400), make_response(b"{}", 400, x_amzn_errortype=named)):
         with pytest.raises(codec.Failed) as failed:
             codec.decode(answer)
-        assert failed.value.response["Error"]["Code"] == theirs["Error"]["Code"] == "ThrottlingException"
+        assert failed.value.response["Error"]["Code"] == expected["Error"]["Code"] == "ThrottlingException"
 
 
 @pytest.mark.parametrize("status", [200, 400, 500])
@@ -132,13 +132,13 @@ def test_damaged_response_counts_as_none() -> None:
 def test_call_is_one_signed_request(latchkey: TestApp) -> None:
     """A POST to the root with a minimal body, signed now with the current credentials."""
     sent: list[bytes] = []
-    who = sigv4.Credentials("id", "secret", "token")
+    caller = sigv4.Credentials("id", "secret", "token")
 
     def send(request: bytes) -> Answer:
         sent.append(request)
         return make_response(b'{"Item":{}}')
 
-    place = endpoint.Endpoint("http://db.example:8001", "db.example:8001", "eu-west-1", lambda: who)
+    place = endpoint.Endpoint("http://db.example:8001", "db.example:8001", "eu-west-1", lambda: caller)
     assert codec.Caller(place, send)("GetItem", {"TableName": "t", "Key": {"é": {"B": b"hi"}}}) == {"Item": {}}
     (request,) = sent
     head, _, body = request.partition(b"\r\n\r\n")
@@ -150,7 +150,7 @@ def test_call_is_one_signed_request(latchkey: TestApp) -> None:
         "content-type": "application/x-amz-json-1.0",
         "x-amz-target": "DynamoDB_20120810.GetItem",
     }
-    signed = sigv4.signed(named, body, credentials=who, region="eu-west-1", at_ms=NOON_MS)
+    signed = sigv4.signed(named, body, credentials=caller, region="eu-west-1", at_ms=NOON_MS)
     assert dict(line.split(": ", 1) for line in lines) == signed | {"content-length": str(len(body))}
     assert "x-amz-security-token" in signed
 
@@ -180,16 +180,16 @@ def test_error_code_comes_from_body_then_header_then_status(
 
 
 @pytest.mark.parametrize(
-    ("body", "why"),
+    ("body", "reason"),
     [
         (b"<html>", "the response is not JSON"),
         (b"[1]", "the response is not an object"),
         (b"[" * 100_000, "nested too deeply"),
     ],
 )
-def test_unreadable_response_states_the_reason(body: bytes, why: str) -> None:
+def test_unreadable_response_states_the_reason(body: bytes, reason: str) -> None:
     """It appears in the log."""
-    with pytest.raises(NoResponse, match=why):
+    with pytest.raises(NoResponse, match=reason):
         codec.decode(make_response(body))
 
 

@@ -34,7 +34,7 @@ def save_two_if_new() -> None:
 
 
 @pytest.fixture
-def gone(latchkey: TestApp) -> TestApp:
+def without_table(latchkey: TestApp) -> TestApp:
     """A harness without the tickets table."""
     dynamodb.call("DeleteTable", {"TableName": settings.current().table("tickets")})
     return latchkey
@@ -46,16 +46,16 @@ def test_failed_condition_raises_the_callers_error(latchkey: TestApp, save: Any)
     with models.refused_as(MINE):
         save()
     assert Ticket.found("there") is not None
-    with pytest.raises(errors.Conflict) as refused, models.refused_as(MINE):
+    with pytest.raises(errors.Conflict) as raised, models.refused_as(MINE):
         save()
-    assert refused.value is MINE
-    assert refused.value.__cause__ is None
+    assert raised.value is MINE
+    assert raised.value.__cause__ is None
     with models.may_be_refused():
         save()
 
 
 @pytest.mark.parametrize("save", [save_if_new, save_two_if_new])
-def test_other_failure_is_not_a_failed_condition(gone: TestApp, save: Any) -> None:
+def test_other_failure_is_not_a_failed_condition(without_table: TestApp, save: Any) -> None:
     """The original error is raised."""
     with pytest.raises((PutError, TransactWriteError)) as failed, models.refused_as(MINE):
         save()
@@ -71,7 +71,7 @@ def test_unrelated_exception_passes_through() -> None:
             raise ValueError("fault")
 
 
-def test_client_error_reaches_pynamodb_in_botocores_form(gone: TestApp) -> None:
+def test_client_error_reaches_pynamodb_in_botocores_form(without_table: TestApp) -> None:
     """It has DynamoDB's response, or a substitute if there was none."""
     with pytest.raises(GetError) as failed:
         Ticket.get("there")
@@ -96,11 +96,11 @@ def test_client_error_reaches_pynamodb_in_botocores_form(gone: TestApp) -> None:
 def test_found_reads_consistently_by_both_keys(latchkey: TestApp) -> None:
     """The current item is returned."""
     Consent("acc_1", "app_1", allowed={"a"}, given_at=1).save()
-    asked: list[dynamodb.Json] = []
+    requests: list[dynamodb.Json] = []
     through = dynamodb.sender()
 
     def send(operation: str, body: dynamodb.Json) -> dynamodb.Json:
-        asked.append(body)
+        requests.append(body)
         return through(operation, body)
 
     with dynamodb.sent_by(send):
@@ -109,7 +109,7 @@ def test_found_reads_consistently_by_both_keys(latchkey: TestApp) -> None:
         assert found.allowed == {"a"}
         assert Consent.found("acc_1", "app_2") is None
         assert Ticket.found("nothing") is None
-    assert [body["ConsistentRead"] for body in asked] == [True] * 3
+    assert [body["ConsistentRead"] for body in requests] == [True] * 3
     assert found.key() == {"account_id": {"S": "acc_1"}, "client_id": {"S": "app_1"}}
     assert ticket().key() == {"digest": {"S": "there"}}
 
@@ -131,16 +131,16 @@ def test_found_at_once_reads_several_tables_in_one_call(latchkey: TestApp) -> No
 @pytest.mark.parametrize("account_id", ["acc_1", ""])
 def test_impossible_key_is_left_out_of_a_batch(account_id: str) -> None:
     """Whichever part of the key is impossible."""
-    asked: list[dynamodb.Json] = []
+    requests: list[dynamodb.Json] = []
 
     def send(_operation: str, body: dynamodb.Json) -> dynamodb.Json:
-        asked.append(body["RequestItems"])
+        requests.append(body["RequestItems"])
         return {"Responses": {}}
 
     impossible = {"account_id": {"S": account_id}, "client_id": {"S": "" if account_id else "app_1"}}
     with dynamodb.sent_by(send):
         assert models.found_at_once({Consent: impossible, Ticket: {"digest": {"S": "there"}}}) == {}
-    assert [list(each) for each in asked] == [[Ticket.Meta.table_name]]
+    assert [list(each) for each in requests] == [[Ticket.Meta.table_name]]
 
 
 @pytest.mark.parametrize(

@@ -24,21 +24,21 @@ REQUEST = b"POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 0\r\n\r\n"
 @pytest.mark.parametrize(
     "answer", [OK, CHUNKED, TRAILING, INTERIM + OK], ids=["length", "chunks", "trailer", "interim"]
 )
-def test_connection_is_reused(answer: bytes) -> None:
+def test_connection_is_reused(response: bytes) -> None:
     """With any framing of the response."""
-    with start_server(answer_all(answer)) as (server, connections):
+    with start_server(answer_all(response)) as (server, connections):
         assert [connections.send(REQUEST).body for _ in range(5)] == [b"hi"] * 5
         assert server.accepted == 1
 
 
 def test_response_may_arrive_in_any_pieces() -> None:
     """A network splits anywhere."""
-    for answer in (OK, TRAILING):
+    for response in (OK, TRAILING):
 
-        def serve(connection: socket.socket, answer: bytes = answer) -> None:
+        def serve(connection: socket.socket, response: bytes = response) -> None:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             while read_request(connection):
-                for byte in answer:
+                for byte in response:
                     connection.sendall(bytes([byte]))
 
         with start_server(serve) as (server, connections):
@@ -127,12 +127,12 @@ def test_half_closed_connection_is_detected() -> None:
         *("a chunk that is too long", "an unknown encoding", "more than the chunks", "cut in the chunks"),
     ],
 )
-def test_malformed_response_raises_no_response(answer: bytes) -> None:
+def test_malformed_response_raises_no_response(response: bytes) -> None:
     """Its connection is closed."""
     turns = count()
 
     def serve(connection: socket.socket) -> None:
-        answer_once(answer if next(turns) == 0 else OK)(connection)
+        answer_once(response if next(turns) == 0 else OK)(connection)
 
     with start_server(serve) as (_, connections):
         with pytest.raises(NoResponse):
@@ -142,12 +142,12 @@ def test_malformed_response_raises_no_response(answer: bytes) -> None:
 
 def test_silent_server_raises_no_response_in_time() -> None:
     """A late response is never read as that of the next request."""
-    asked, late = threading.Event(), threading.Event()
+    requests, late = threading.Event(), threading.Event()
     turns = count()
 
     def serve(connection: socket.socket) -> None:
         if next(turns) == 0:
-            asked.set()
+            requests.set()
             read_request(connection)
             late.wait(60)
             connection.sendall(OK.replace(b"hi", b"no"))
@@ -157,7 +157,7 @@ def test_silent_server_raises_no_response_in_time() -> None:
     with start_server(serve, read_timeout_s=0.2) as (_, connections):
         with pytest.raises(NoResponse, match="Timeout"):
             connections.send(REQUEST)
-        assert asked.wait(30)
+        assert requests.wait(30)
         connections._read_timeout_s = 30
         late.set()
         assert connections.send(REQUEST).body == b"hi"
@@ -165,9 +165,9 @@ def test_silent_server_raises_no_response_in_time() -> None:
 
 def test_unreachable_server_raises_no_response() -> None:
     """A closed port, and an unknown host name."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        for host in (f"127.0.0.1:{taken.getsockname()[1]}", "nobody.invalid"):
+    with socket.socket() as occupied:
+        occupied.bind(("127.0.0.1", 0))
+        for host in (f"127.0.0.1:{occupied.getsockname()[1]}", "unknown.invalid"):
             with pytest.raises(NoResponse, match="no connection"):
                 Connections(f"http://{host}", connect_timeout_s=1, read_timeout_s=1).send(REQUEST)
 
@@ -182,9 +182,9 @@ def test_threads_never_share_a_connection() -> None:
             connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(number), number))
 
     with start_server(serve) as (server, connections), ThreadPoolExecutor(8) as threads:
-        asked = [b"%d\n" % number for number in range(400)]
-        answers = threads.map(lambda number: connections.send(number + b"\n").body, asked)
-        assert list(answers) == asked
+        requests = [b"%d\n" % number for number in range(400)]
+        answers = threads.map(lambda number: connections.send(number + b"\n").body, requests)
+        assert list(answers) == requests
         assert server.accepted <= 8
 
 
@@ -237,11 +237,11 @@ def test_certificate_is_verified() -> None:
 
 def test_one_failed_connection_closes_all_idle_ones() -> None:
     """After a freeze all idle connections are dead: the first failure closes the others."""
-    gone = threading.Event()
+    frozen = threading.Event()
 
     def serve(connection: socket.socket) -> None:
         while read_request(connection):
-            if gone.is_set() and server.accepted <= 3:
+            if frozen.is_set() and server.accepted <= 3:
                 return
             ready.wait(60)
             connection.sendall(OK)
@@ -249,7 +249,7 @@ def test_one_failed_connection_closes_all_idle_ones() -> None:
     ready = threading.Barrier(3)
     with start_server(serve) as (server, connections), ThreadPoolExecutor(3) as threads:
         list(threads.map(lambda _: connections.send(REQUEST), range(3)))
-        gone.set()
+        frozen.set()
         ready = threading.Barrier(1)
         with pytest.raises(NoResponse):
             connections.send(REQUEST)

@@ -81,9 +81,9 @@ def test_handshake_is_within_the_connect_timeout(monkeypatch: pytest.MonkeyPatch
     verifier.wrap_socket.return_value = wrapped
     monkeypatch.setattr(socket, "create_connection", lambda *_asked: plain)
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_asked, **_more: [(None, None, None, "", ("10.0.0.1", 0))])
-    kept = make_pool("https://db.example")
-    vars(kept)["_tls_context"] = verifier
-    assert kept._open() is wrapped
+    pool = make_pool("https://db.example")
+    vars(pool)["_tls_context"] = verifier
+    assert pool._open() is wrapped
     ((left_s,),) = (call.args for call in plain.settimeout.call_args_list)
     assert 1.5 < left_s <= 2
     verifier.wrap_socket.assert_called_once_with(plain, server_hostname="db.example")
@@ -116,14 +116,14 @@ def test_remaining_time_is_exact(left_ns: int) -> None:
 def ends() -> Iterator[tuple[Connections, socket.socket, socket.socket]]:
     """A pool with one connection that has just become idle, and both of its ends."""
     here, there = socket.socketpair()
-    kept = make_pool()
+    pool = make_pool()
     here.settimeout(1)
-    kept._idle.append((here, clock.now_ms()))
+    pool._idle.append((here, clock.now_ms()))
     with here, there:
-        yield kept, here, there
+        yield pool, here, there
 
 
-def answer(there: socket.socket, what: bytes) -> None:
+def response(there: socket.socket, what: bytes) -> None:
     """Answer the next request."""
 
     def serve() -> None:
@@ -135,13 +135,13 @@ def answer(there: socket.socket, what: bytes) -> None:
 
 def test_idle_connection_is_reused_and_idle_again(ends: tuple[Connections, socket.socket, socket.socket]) -> None:
     """From now on, with its full timeout for the next response."""
-    kept, here, there = ends
-    answer(there, OK)
+    pool, here, there = ends
+    response(there, OK)
     times_ms = iter([5_000, 7_000])
-    kept._idle[0] = (here, 4_000)
+    pool._idle[0] = (here, 4_000)
     with clock.driven_by(lambda: next(times_ms)):
-        assert kept.send(b"ping").status == 204
-    assert list(kept._idle) == [(here, 7_000)]
+        assert pool.send(b"ping").status == 204
+    assert list(pool._idle) == [(here, 7_000)]
     assert here.gettimeout() == 3
 
 
@@ -150,10 +150,10 @@ def test_connection_is_reused_for_twenty_seconds(
     ends: tuple[Connections, socket.socket, socket.socket], since_ms: int, is_used: bool
 ) -> None:
     """An older one is closed; after the clock was set back, the age is unknown."""
-    kept, here, _ = ends
-    kept._idle[0] = (here, 1_000_000)
+    pool, here, _ = ends
+    pool._idle[0] = (here, 1_000_000)
     with clock.driven_by(lambda: 1_000_000 + since_ms):
-        assert kept._pop_idle() is (here if is_used else None)
+        assert pool._pop_idle() is (here if is_used else None)
     assert (here.fileno() == -1) is not is_used
 
 
@@ -161,18 +161,18 @@ def test_connection_with_unexpected_data_is_closed(
     ends: tuple[Connections, socket.socket, socket.socket],
 ) -> None:
     """The data would be read as the next response."""
-    kept, here, there = ends
+    pool, here, there = ends
     there.sendall(OK)
-    assert kept._pop_idle() is None
+    assert pool._pop_idle() is None
     assert here.fileno() == -1
 
 
 def test_close_closes_all_idle_connections(ends: tuple[Connections, socket.socket, socket.socket]) -> None:
     """None remains open."""
-    kept, here, there = ends
-    kept._idle.append((there, 0))
-    kept.close()
-    assert (here.fileno(), there.fileno(), len(kept._idle)) == (-1, -1, 0)
+    pool, here, there = ends
+    pool._idle.append((there, 0))
+    pool.close()
+    assert (here.fileno(), there.fileno(), len(pool._idle)) == (-1, -1, 0)
 
 
 def test_interrupted_connection_is_closed() -> None:
@@ -187,29 +187,29 @@ def test_interrupted_connection_is_closed() -> None:
         def close(self) -> None:
             self.is_closed = True
 
-    kept, connection = make_pool(), Interrupted()
+    pool, connection = make_pool(), Interrupted()
     with pytest.raises(KeyboardInterrupt):
-        kept._exchange(connection, b"")  # type: ignore[arg-type]  # all of it that is used
+        pool._exchange(connection, b"")  # type: ignore[arg-type]  # all of it that is used
     assert connection.is_closed
-    assert len(kept._idle) == 0
+    assert len(pool._idle) == 0
 
 
 def test_failed_connection_closes_all_idle_ones(ends: tuple[Connections, socket.socket, socket.socket]) -> None:
     """They are as old."""
-    kept, here, there = ends
+    pool, here, there = ends
     older, other = socket.socketpair()
-    kept._idle.appendleft((older, clock.now_ms()))
-    answer(there, b"rubbish\r\n\r\n")
+    pool._idle.appendleft((older, clock.now_ms()))
+    response(there, b"rubbish\r\n\r\n")
     with pytest.raises(NoResponse, match=r"^no response: Malformed$"):
-        kept.send(b"ping")
-    assert (here.fileno(), older.fileno(), len(kept._idle)) == (-1, -1, 0)
+        pool.send(b"ping")
+    assert (here.fileno(), older.fileno(), len(pool._idle)) == (-1, -1, 0)
     other.close()
 
 
 def test_new_connection_sends_immediately_and_has_the_read_timeout() -> None:
     """Nagle's algorithm is off."""
-    with start_server(answer_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"), read_timeout_s=7) as (_, kept):
-        connection = kept._open()
+    with start_server(answer_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"), read_timeout_s=7) as (_, pool):
+        connection = pool._open()
         assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
         assert connection.gettimeout() == 7
         connection.close()

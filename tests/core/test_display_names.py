@@ -69,7 +69,7 @@ def test_other_name_is_rejected_with_a_reason(name: str) -> None:
 
 def test_every_separator_and_format_character_is_covered() -> None:
     """A name of one such character is invisible, except for the few that Unicode says are drawn."""
-    shown = {
+    visible = {
         f"{ord(character):04X}"
         for character in map(chr, range(0x110000))
         if unicodedata.category(character) in ("Cc", "Cf", "Zs", "Zl", "Zp")
@@ -77,4 +77,4 @@ def test_every_separator_and_format_character_is_covered() -> None:
     }
     # Arabic and Egyptian signs that enclose what follows, and Kaithi's number signs: each is a drawn glyph.
     drawn = {"0600", "0601", "0602", "0603", "0604", "0605", "06DD", "070F", "0890", "0891", "08E2", "110BD", "110CD"}
-    assert shown <= drawn | {f"{code:04X}" for code in range(0x13430, 0x13440)}
+    assert visible <= drawn | {f"{code:04X}" for code in range(0x13430, 0x13440)}

@@ -97,7 +97,7 @@ class Vending(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         Vending.handed_out += 1
         ends = datetime.now(UTC) + timedelta(minutes=5)
-        answer = {
+        response = {
             "AccessKeyId": f"id{self.handed_out}",
             "SecretAccessKey": "secret",
             "Token": "token",
@@ -105,7 +105,7 @@ class Vending(BaseHTTPRequestHandler):
         }
         self.send_response(200)
         self.end_headers()
-        self.wfile.write(json.dumps(answer).encode())
+        self.wfile.write(json.dumps(response).encode())
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class named it
         """Log nothing."""
@@ -171,8 +171,8 @@ def test_region_and_endpoint_follow_the_order_of_variables() -> None:
 @pytest.mark.parametrize("url", ["ftp://db.example", "https://", "//db.example", "db.example", "http:db"])
 def test_endpoint_must_be_a_whole_url(url: str) -> None:
     """With a supported scheme and a host."""
-    with pytest.raises(endpoint.NotConfigured) as refused:
+    with pytest.raises(endpoint.NotConfigured) as raised:
         endpoint.from_environment(WHO | {"AWS_REGION": "eu-west-1", "AWS_ENDPOINT_URL": url})
-    assert str(refused.value) == (
+    assert str(raised.value) == (
         f"The endpoint {url!r} is not a URL. Set AWS_ENDPOINT_URL to one like http://127.0.0.1:8001."
     )

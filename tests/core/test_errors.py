@@ -89,9 +89,9 @@ def test_field_is_the_last_one_set() -> None:
     error = errors.InvalidRequest("m").about("email")
     assert isinstance(error, errors.InvalidRequest)
     assert error.field == "email"
-    with pytest.raises(errors.InvalidRequest) as refused, errors.about("name"):
+    with pytest.raises(errors.InvalidRequest) as raised, errors.about("name"):
         raise error
-    assert refused.value is error
+    assert raised.value is error
     assert error.field == "name"
     assert errors.InvalidRequest("m").field == ""
 

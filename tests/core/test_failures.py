@@ -221,7 +221,7 @@ def test_transaction_keeps_one_token_through_all_tries() -> None:
         dynamodb.call("PutItem", {"TableName": "t"})
     first, again, second, given, put = bodies
     assert first == again
-    assert len(first["ClientRequestToken"]) == len(second["ClientRequestToken"]) == 32, "36 is what DynamoDB takes"
+    assert len(first["ClientRequestToken"]) == len(second["ClientRequestToken"]) == 32, "DynamoDB accepts at most 36"
     assert first["ClientRequestToken"] != second["ClientRequestToken"]
     assert given["ClientRequestToken"] == "mine"
     assert put == {"TableName": "t"}

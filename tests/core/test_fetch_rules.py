@@ -20,9 +20,9 @@ def fail_if_resolved(_host: str, _port: int) -> Iterable[str]:
 def find_problem(url: str, *addresses: str, **more: object) -> str:
     """Return why a POST to a URL isn't sent, if its host has these addresses."""
     resolver = (lambda _host, _port: addresses) if addresses else fail_if_resolved
-    with pytest.raises(FetchError) as refused:
+    with pytest.raises(FetchError) as raised:
         ssrf_safe_fetch.post(url, b"", {}, deadline_s=60, bytes_max=10, resolver=resolver, **more)  # type: ignore[arg-type]  # as named
-    return str(refused.value)
+    return str(raised.value)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_embedded_address_has_all_of_its_32_bits(address: str, hidden: str) -> N
 
 
 @pytest.mark.parametrize(
-    ("url", "why"),
+    ("url", "reason"),
     [
         ("http://a.example/", "Only https URLs are allowed."),
         ("http://127.0.0.1/", "Only https URLs are allowed."),
@@ -120,9 +120,9 @@ def test_embedded_address_has_all_of_its_32_bits(address: str, hidden: str) -> N
         ("https://a.example/?a\x7f", "It is not a valid URL."),
     ],
 )
-def test_forbidden_url_is_rejected_before_its_name_is_resolved(url: str, why: str) -> None:
+def test_forbidden_url_is_rejected_before_its_name_is_resolved(url: str, reason: str) -> None:
     """With the reason, for the user who chose it."""
-    assert find_problem(url) == why
+    assert find_problem(url) == reason
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1/", "http://localhost:8000/", "http://[::1]/"])
@@ -158,10 +158,10 @@ def test_every_address_of_a_host_must_be_public(addresses: list[str]) -> None:
 
 def test_loopback_is_requested_only_if_allowed() -> None:
     """By plain http, and only if all addresses are loopback; https follows the usual rule."""
-    why = "Its name leads to no address, or to one that isn't public."
-    assert find_problem("http://localhost/", "8.8.8.8", loopback=True) == why
-    assert find_problem("http://localhost/", "127.0.0.1", "10.0.0.1", loopback=True) == why
-    assert find_problem("https://localhost/", "127.0.0.1", loopback=True) == why
+    reason = "Its name leads to no address, or to one that isn't public."
+    assert find_problem("http://localhost/", "8.8.8.8", loopback=True) == reason
+    assert find_problem("http://localhost/", "127.0.0.1", "10.0.0.1", loopback=True) == reason
+    assert find_problem("https://localhost/", "127.0.0.1", loopback=True) == reason
     assert find_problem("http://a.example/", loopback=True) == "Only https URLs are allowed."
     assert find_problem("http://u@localhost/", loopback=True) == "Only https URLs are allowed."
 
@@ -231,7 +231,7 @@ def test_https_server_has_a_tls_context() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "why"),
+    ("error", "reason"),
     [
         (TimeoutError(), "It takes too long."),
         (ssl.SSLError(), "Its certificate is invalid, or it doesn't support TLS."),
@@ -242,9 +242,9 @@ def test_https_server_has_a_tls_context() -> None:
         (ValueError(), "Its response is not valid HTTP."),
     ],
 )
-def test_failure_is_reported_in_one_sentence(error: Exception, why: str) -> None:
+def test_failure_is_reported_in_one_sentence(error: Exception, reason: str) -> None:
     """For the user who chose the URL."""
-    assert ssrf_safe_fetch._describe_failure(error) == why
+    assert ssrf_safe_fetch._describe_failure(error) == reason
 
 
 @pytest.mark.parametrize("resolver", [OSError("no such name"), UnicodeError("no name"), None])
@@ -275,10 +275,10 @@ def test_hanging_resolver_does_not_block_the_process() -> None:
 
 def test_resolver_has_the_remaining_time() -> None:
     """It may use the whole deadline: here it responds only after that was computed."""
-    asked, is_waited_for = count(), threading.Event()
+    resolved_hosts, is_waited_for = count(), threading.Event()
 
     def now_ns() -> int:
-        if next(asked) == 1:
+        if next(resolved_hosts) == 1:
             is_waited_for.set()
         return 0
 

@@ -104,7 +104,7 @@ def test_other_chunk_size_is_malformed(line: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("raw", "why"),
+    ("raw", "reason"),
     [
         (b"2\r\nhi", "the response is truncated"),
         (b"2\r\nhiX\r\n0\r\n\r\n", "a chunk without CRLF"),
@@ -114,14 +114,14 @@ def test_other_chunk_size_is_malformed(line: bytes) -> None:
         (b"2\r\nhi\r\n0\r\n", "the response is truncated"),
     ],
 )
-def test_malformed_chunks_are_rejected(raw: bytes, why: str) -> None:
+def test_malformed_chunks_are_rejected(raw: bytes, reason: str) -> None:
     """Each with its own message."""
-    with pytest.raises(Malformed, match=rf"^{why}$"):
+    with pytest.raises(Malformed, match=rf"^{reason}$"):
         list(http_framing.read_body(stream(raw), Head(200, {}, keep_alive=True, length=CHUNKED)))
 
 
 @pytest.mark.parametrize(
-    ("first", "why"),
+    ("first", "reason"),
     [
         (b"HTTP/1.1 099 X\r\n", "not an HTTP response"),
         (b"HTTP/1.1 20 X\r\n", "not an HTTP response"),
@@ -134,9 +134,9 @@ def test_malformed_chunks_are_rejected(raw: bytes, why: str) -> None:
         (b"HTTP/1.1 101 X\r\n", "an upgrade that was not requested"),
     ],
 )
-def test_first_line_must_be_a_status_line(first: bytes, why: str) -> None:
+def test_first_line_must_be_a_status_line(first: bytes, reason: str) -> None:
     """Of HTTP/1, with three digits; an unrequested protocol upgrade is rejected."""
-    assert find_problem(first=first) == why
+    assert find_problem(first=first) == reason
 
 
 @pytest.mark.parametrize("status", [200, 299, 404, 599, 999])
@@ -154,7 +154,7 @@ def test_interim_responses_are_skipped(status: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "why"),
+    ("fields", "reason"),
     [
         (b"A\r\n", "a malformed header"),
         (b": b\r\n", "a malformed header"),
@@ -167,9 +167,9 @@ def test_interim_responses_are_skipped(status: int) -> None:
         (b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n", "an unsupported transfer coding"),
     ],
 )
-def test_malformed_field_states_its_reason(fields: bytes, why: str) -> None:
+def test_malformed_field_states_its_reason(fields: bytes, reason: str) -> None:
     """For the log, and for the user who chose the URL."""
-    assert find_problem(fields) == why
+    assert find_problem(fields) == reason
 
 
 def test_fields_are_joined_unfolded_and_in_lower_case() -> None:
@@ -248,15 +248,15 @@ def test_text_before_a_mark_is_bounded() -> None:
     assert stream(b"ab\r\n").read_until(b"\r\n", 2) == b"ab"
     with pytest.raises(Malformed, match=r"^the head is too long$"):
         stream(b"abc\r\n").read_until(b"\r\n", 2)
-    asked: list[int] = []
+    calls: list[int] = []
 
     def receive() -> bytes:
-        asked.append(1)
+        calls.append(1)
         return b"a"
 
     with pytest.raises(Malformed, match=r"^the head has no end$"):
         ResponseStream(receive).read_until(b"\r\n", 2)
-    assert len(asked) == 4, "two bytes, and two that could have been the mark"
+    assert len(calls) == 4, "two bytes, and two that could have been the mark"
 
 
 def test_fields_reduce_the_bytes_allowed_outside_the_body() -> None:

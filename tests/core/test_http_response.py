@@ -44,15 +44,15 @@ def test_response_has_status_headers_body_and_keep_alive() -> None:
     assert read(whole) == expected
     assert read(*(bytes([byte]) for byte in whole)) == expected
     chunked = b"HTTP/1.1 400 No\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nh\r\n1\r\ni\r\n0\r\n\r\n"
-    answer = read(chunked)
-    assert (answer.status, answer.body, answer.keep_alive) == (400, b"hi", False)
+    response = read(chunked)
+    assert (response.status, response.body, response.keep_alive) == (400, b"hi", False)
     assert read(b"HTTP/1.1 204 None\r\n\r\n").body == b""
     assert read(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nh").body == b"h"
     assert read(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").body == b""
 
 
 @pytest.mark.parametrize(
-    ("answer", "why"),
+    ("response", "reason"),
     [
         (b"HTTP/1.1 200 OK\r\n\r\nhi", "no length, or one that DynamoDB never sends"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 67108865\r\n\r\n", "no length, or one that DynamoDB never sends"),
@@ -61,10 +61,10 @@ def test_response_has_status_headers_body_and_keep_alive() -> None:
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nh\r\n0\r\n\r\nX", "more than one response"),
     ],
 )
-def test_response_must_end_exactly(answer: bytes, why: str) -> None:
+def test_response_must_end_exactly(response: bytes, reason: str) -> None:
     """Its end must be stated, within the bound, and the last byte received."""
-    with pytest.raises(http_framing.Malformed, match=rf"^{why}$"):
-        read(answer)
+    with pytest.raises(http_framing.Malformed, match=rf"^{reason}$"):
+        read(response)
 
 
 def test_longest_response_has_64_mb() -> None:

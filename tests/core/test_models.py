@@ -34,12 +34,12 @@ ITEMS: list[tuple[type[models.Table], dict[str, Any]]] = [
 def test_item_is_read_like_pynamodb(model: type[models.Table], values: dict[str, Any]) -> None:
     """Present attributes, absent ones with and without a default, and unknown ones."""
     item = model(**values).serialize(null_check=False) | {"unknown": {"S": "x"}, "name": {"NULL": True}}
-    theirs: Any = Model.from_raw_data.__func__(model, item)  # type: ignore[attr-defined]  # a class method's function
-    ours = model.from_raw_data(item)
+    expected: Any = Model.from_raw_data.__func__(model, item)  # type: ignore[attr-defined]  # a class method's function
+    actual = model.from_raw_data(item)
     for name in model.get_attributes():
-        assert _plain(getattr(ours, name)) == _plain(getattr(theirs, name)), name
-        assert type(getattr(ours, name)) is type(getattr(theirs, name)), name
-    assert ours.serialize(null_check=False) == theirs.serialize(null_check=False)
+        assert _plain(getattr(actual, name)) == _plain(getattr(expected, name)), name
+        assert type(getattr(actual, name)) is type(getattr(expected, name)), name
+    assert actual.serialize(null_check=False) == expected.serialize(null_check=False)
 
 
 def _plain(value: Any) -> Any:
@@ -56,8 +56,8 @@ def test_defaults_are_not_shared() -> None:
 @pytest.mark.parametrize(("model", "values"), ITEMS)
 def test_item_is_written_like_pynamodb(model: type[models.Table], values: dict[str, Any]) -> None:
     """Except for defaults, which a model adds."""
-    theirs = model(**values).serialize(null_check=False)
-    assert model.item(**values).items() <= theirs.items()
+    expected = model(**values).serialize(null_check=False)
+    assert model.item(**values).items() <= expected.items()
     assert model.item(**values).keys() == values.keys()
 
 
@@ -115,17 +115,17 @@ def test_impossible_key_is_not_found_without_a_call(latchkey: TestApp, text: str
     """DynamoDB rejects such a key, even beside a valid one in the same call."""
     given: dict[str, Any] = {"grant_types": {clients.DEVICE}, "scopes": {"read"}, "registered_by": "self"}
     Client("app_1", name="App", auth_method="none", created_at=1, **given).save()
-    asked: list[str] = []
+    requests: list[str] = []
     send = dynamodb.sender()
 
-    def noting(operation: str, body: dynamodb.Json) -> dynamodb.Json:
-        asked.append(json.dumps(body))
+    def recording(operation: str, body: dynamodb.Json) -> dynamodb.Json:
+        requests.append(json.dumps(body))
         return send(operation, body)
 
-    with dynamodb.sent_by(noting):
+    with dynamodb.sent_by(recording):
         assert Client.found(text) is None
         assert Consent.found("acc_1", text) is None
-        assert asked == []
+        assert requests == []
         keys: dict[type[models.Table], dynamodb.Json] = {
             Client: Client.item(client_id="app_1"),
             Ticket: {"digest": {"S": text}},

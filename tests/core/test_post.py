@@ -64,9 +64,9 @@ def test_redirect_of_a_get_is_rejected(internet: Internet, status: str) -> None:
 def test_only_the_requested_part_of_a_body_is_kept(internet: Internet, size: int) -> None:
     """Its beginning, with its headers."""
     internet.answers(b"x" * size)
-    answer = post_to(internet)
-    assert (answer.status, answer.body) == (200, b"x" * min(size, TEN))
-    assert answer.headers == {"content-length": str(size)}
+    response = post_to(internet)
+    assert (response.status, response.body) == (200, b"x" * min(size, TEN))
+    assert response.headers == {"content-length": str(size)}
 
 
 @pytest.mark.parametrize(
@@ -81,19 +81,19 @@ def test_truncated_body_is_no_error(internet: Internet, rest: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "why"),
+    ("response", "reason"),
     [
         (b"nonsense\r\n\r\n", "Its response is not valid HTTP."),
         (b"HTTP/1.1 200", "Its response is not valid HTTP."),
         (b"", "Its response is not valid HTTP."),
     ],
 )
-def test_missing_status_is_an_error(internet: Internet, answer: bytes, why: str) -> None:
+def test_missing_status_is_an_error(internet: Internet, response: bytes, reason: str) -> None:
     """With a message for the user who chose the URL."""
-    internet.serves(lambda talk: talk.sendall(answer))
+    internet.serves(lambda talk: talk.sendall(response))
     with pytest.raises(FetchError) as failed:
         post_to(internet)
-    assert str(failed.value) == why
+    assert str(failed.value) == reason
 
 
 @pytest.mark.parametrize(("piece", "left"), [(b"x" * 4, 1), (b"x" * 5, 2), (b"x" * 11, 3)])
@@ -146,7 +146,7 @@ def test_every_step_shares_one_deadline(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(socket, "create_connection", connect)
     seconds = count()
     with clock.measured_by(lambda: next(seconds) * 10**9):
-        answer = ssrf_safe_fetch.post(
+        response = ssrf_safe_fetch.post(
             "http://localhost:1/",
             b"hi",
             {},
@@ -155,7 +155,7 @@ def test_every_step_shares_one_deadline(monkeypatch: pytest.MonkeyPatch) -> None
             loopback=True,
             resolver=lambda _host, _port: ["127.0.0.1"],
         )
-    assert answer.status == 200
+    assert response.status == 200
     connect.assert_called_once_with(("127.0.0.1", 1), 98)
     assert [call.args for call in plain.settimeout.call_args_list] == [(97,), (96,), (95,)]
     plain.close.assert_called_once_with()

@@ -15,9 +15,9 @@ BY_BOTOCORE = ["client", "config", "session"]
 PROGRAM = f"""
 import sys
 from chalicelib.core.dynamodb import pynamodb_base
-assert not set({SHOWN_EMPTY}) & sys.modules.keys(), "left behind"
+assert not set({SHOWN_EMPTY}) & sys.modules.keys(), "not removed"
 import botocore
-assert not {{"client", "config", "session"}} & vars(botocore).keys(), "left at botocore"
+assert not {{"client", "config", "session"}} & vars(botocore).keys(), "not removed from botocore"
 import botocore.client, botocore.config, botocore.session
 assert botocore.client.BaseClient is not object
 assert botocore.config.Config(read_timeout=1).read_timeout == 1
@@ -57,8 +57,8 @@ def test_pynamodb_gets_empty_modules_that_are_removed() -> None:
     """They have all that its import needs; later imports get the real ones."""
     pynamodb_base._import()
     connection: dict[str, Any] = vars(sys.modules["pynamodb.connection.base"])
-    shown = [connection[name] for name in ("ClientError", "get_session", "BotocoreBaseClientPrivate")]
-    assert shown == [ClientError, None, object]
+    substitutes = [connection[name] for name in ("ClientError", "get_session", "BotocoreBaseClientPrivate")]
+    assert substitutes == [ClientError, None, object]
     assert not set(SHOWN_EMPTY) & sys.modules.keys()
     assert not set(BY_BOTOCORE) & vars(botocore).keys()
 

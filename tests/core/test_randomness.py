@@ -62,10 +62,10 @@ def test_shuffle_draws_once_for_each_item() -> None:
         bounds.append(bound)
         return next(lots)
 
-    things = [{"a"}, {"b"}, {"c"}, {"b"}]
+    items = [{"a"}, {"b"}, {"c"}, {"b"}]
     with randomness.drawn_from(draw):
-        assert randomness.shuffled(things) == [{"b"}, {"b"}, {"c"}, {"a"}]
-    assert bounds == [2**32] * 4, "so that two lots are hardly ever alike"
+        assert randomness.shuffled(items) == [{"b"}, {"b"}, {"c"}, {"a"}]
+    assert bounds == [2**32] * 4, "so that two draws are almost never equal"
 
 
 def test_generator_is_restored_after_a_block() -> None:

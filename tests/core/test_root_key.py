@@ -96,22 +96,22 @@ def test_file_without_a_valid_key_is_reported(log: io.StringIO, tmp_path: Path, 
 @pytest.mark.parametrize("is_there", [True, False])
 def test_deployed_stage_has_its_key_in_ssm(log: io.StringIO, monkeypatch: pytest.MonkeyPatch, is_there: bool) -> None:
     """A decrypted SecureString named after the stage; if it is missing, the log names it."""
-    asked: list[tuple[str, dict[str, Any]]] = []
+    requested: list[tuple[str, dict[str, Any]]] = []
 
-    def answer(_client: Any, operation: str, request: dict[str, Any]) -> dict[str, Any]:
-        asked.append((operation, request))
+    def response(_client: Any, operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        requested.append((operation, request))
         if not is_there:
             raise ClientError({"Error": {"Code": "ParameterNotFound"}}, operation)
         return {"Parameter": {"Value": WRITTEN}}
 
-    monkeypatch.setattr(BaseClient, "_make_api_call", answer)
+    monkeypatch.setattr(BaseClient, "_make_api_call", response)
     if is_there:
         assert derive(stage_key_file="") == DERIVED
     else:
         assert read_logged_reason(log, stage_key_file="") == (
             "The SSM parameter /latchkey/test/key can't be read: ParameterNotFound."
         )
-    assert asked == [("GetParameter", {"Name": "/latchkey/test/key", "WithDecryption": True})]
+    assert requested == [("GetParameter", {"Name": "/latchkey/test/key", "WithDecryption": True})]
 
 
 def test_failed_ssm_call_is_reported_by_its_exception(log: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -161,13 +161,13 @@ def test_valid_value_is_unchanged(name: str, value: str) -> None:
 def test_invalid_value_is_rejected_at_start(name: str, value: str) -> None:
     """From the environment and in code: with its variable, description, an example, and the given value."""
     variable, form = f"LATCHKEY_{name.upper()}", setting_types.OF[name]
-    with pytest.raises(SettingError) as refused:
+    with pytest.raises(SettingError) as raised:
         settings.from_environment({variable: value})
-    said = str(refused.value)
-    assert said.startswith(f"{variable} takes {form.description}, like {form.example}, not ")
-    assert said.endswith(". Change it, or leave it unset.")
-    assert (repr(value[:100]) in said) or (name == "registration") or "@" in value
-    assert len(said) < 400
+    message = str(raised.value)
+    assert message.startswith(f"{variable} takes {form.description}, like {form.example}, not ")
+    assert message.endswith(". Change it, or leave it unset.")
+    assert (repr(value[:100]) in message) or (name == "registration") or "@" in value
+    assert len(message) < 400
     with pytest.raises(SettingError, match=variable):
         Settings(**{name: value})  # type: ignore[arg-type]  # numbers are checked in their text form too
 
@@ -191,9 +191,9 @@ def test_bracketed_host_is_the_shortest_ipv6_form(origin: str, is_one: bool) -> 
 
 def test_password_in_a_url_is_not_shown() -> None:
     """The message appears in a log."""
-    with pytest.raises(SettingError) as refused:
+    with pytest.raises(SettingError) as raised:
         settings.from_environment({"LATCHKEY_PUBLIC_URL": "https://user:swordfish@api.example.com"})
-    assert "swordfish" not in str(refused.value)
+    assert "swordfish" not in str(raised.value)
 
 
 def test_guide_names_every_setting() -> None:

@@ -59,39 +59,39 @@ def test_trailing_slash_of_a_url_is_dropped() -> None:
 @pytest.mark.parametrize("value", ["acme", ""])
 def test_unknown_setting_is_rejected_with_the_nearest_name(name: str, nearest: str | None, value: str) -> None:
     """A misspelt or empty one would otherwise have no effect."""
-    with pytest.raises(SettingError) as refused:
+    with pytest.raises(SettingError) as raised:
         settings.from_environment({"LATCHKEY_STAGE": "dev", name: value})
-    said = str(refused.value)
-    assert said.startswith(f"{name} is no setting of Latchkey. ")
-    assert "docs/deploying.md" in said
+    message = str(raised.value)
+    assert message.startswith(f"{name} is no setting of Latchkey. ")
+    assert "docs/deploying.md" in message
     if nearest is not None:
-        assert f"Did you mean {nearest}?" in said
+        assert f"Did you mean {nearest}?" in message
 
 
 def test_invalid_value_is_reported_with_the_remedy() -> None:
     """The variable, the value, its description, and that it may be left unset."""
     for variable, value in (("LATCHKEY_BRAND", "l_k"), ("LATCHKEY_BURST_WINDOW_S", "ten"), ("LATCHKEY_WIRE", "boto")):
-        with pytest.raises(SettingError) as refused:
+        with pytest.raises(SettingError) as raised:
             settings.from_environment({variable: value})
-        said = str(refused.value)
-        assert said.startswith(f"{variable} takes ")
-        assert f"not {value!r}." in said
-        assert said.endswith("Change it, or leave it unset.")
+        message = str(raised.value)
+        assert message.startswith(f"{variable} takes ")
+        assert f"not {value!r}." in message
+        assert message.endswith("Change it, or leave it unset.")
 
 
-@pytest.mark.parametrize(("length", "shown"), [(100, "'{value}'."), (101, "'{value}'….")])
-def test_long_value_is_cut_to_a_hundred_characters(length: int, shown: str) -> None:
+@pytest.mark.parametrize(("length", "expected"), [(100, "'{value}'."), (101, "'{value}'….")])
+def test_long_value_is_cut_to_a_hundred_characters(length: int, expected: str) -> None:
     """With an ellipsis if it was cut."""
-    with pytest.raises(SettingError) as refused:
+    with pytest.raises(SettingError) as raised:
         settings.from_environment({"LATCHKEY_BRAND": "_" * length})
-    assert f"not {shown.format(value='_' * 100)}" in str(refused.value)
+    assert f"not {expected.format(value='_' * 100)}" in str(raised.value)
 
 
 def test_misplaced_initial_token_is_not_shown() -> None:
     """It is a secret, and the message appears in a log."""
-    with pytest.raises(SettingError) as refused:
+    with pytest.raises(SettingError) as raised:
         settings.from_environment({"LATCHKEY_REGISTRATION": "the-initial-token"})
-    assert "the-initial-token" not in str(refused.value)
+    assert "the-initial-token" not in str(raised.value)
 
 
 def test_valid_settings_import_no_suggestion_library() -> None:

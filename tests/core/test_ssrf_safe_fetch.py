@@ -75,11 +75,11 @@ def get(
     internet: Internet, url: str = URL, *, addresses: tuple[str, ...] = (ADDRESS,), deadline_s: float = 60
 ) -> bytes:
     """Fetch from a host with these addresses, at most 1,000 bytes."""
-    answer = ssrf_safe_fetch.get(
+    response = ssrf_safe_fetch.get(
         url, deadline_s=deadline_s, bytes_max=1_000, resolver=make_resolver(*addresses), tls=internet.tls
     )
-    assert answer.status == 200
-    return answer.body
+    assert response.status == 200
+    return response.body
 
 
 def test_public_address_is_fetched(internet: Internet) -> None:
@@ -141,14 +141,14 @@ def test_connection_uses_the_checked_address(internet: Internet) -> None:
     """The host name isn't resolved again (DNS rebinding)."""
     internet.answers(b"hello")
     answers = chain([[ADDRESS]], repeat(["127.0.0.1"]))
-    asked: list[tuple[str, int]] = []
+    resolved_hosts: list[tuple[str, int]] = []
 
     def rebinding(host: str, port: int) -> list[str]:
-        asked.append((host, port))
+        resolved_hosts.append((host, port))
         return next(answers)
 
     ssrf_safe_fetch.get(URL, deadline_s=60, bytes_max=1_000, resolver=rebinding, tls=internet.tls)
-    assert asked == [(NAME, 443)]
+    assert resolved_hosts == [(NAME, 443)]
     assert internet.connected == [(ADDRESS, 443)]
 
 
@@ -215,16 +215,20 @@ def test_redirect_is_not_followed(internet: Internet, status: str) -> None:
 def test_other_statuses_are_returned(internet: Internet) -> None:
     """A 404 is a response."""
     internet.answers(b"gone", status="404 Not Found")
-    answer = ssrf_safe_fetch.get(URL, deadline_s=60, bytes_max=1_000, resolver=make_resolver(ADDRESS), tls=internet.tls)
-    assert (answer.status, answer.body, answer.headers) == (404, b"gone", {"content-length": "4"})
+    response = ssrf_safe_fetch.get(
+        URL, deadline_s=60, bytes_max=1_000, resolver=make_resolver(ADDRESS), tls=internet.tls
+    )
+    assert (response.status, response.body, response.headers) == (404, b"gone", {"content-length": "4"})
 
 
 @pytest.mark.parametrize("status", ["299 Nearly", "400 Just"])
 def test_redirects_are_the_statuses_from_300_to_399(internet: Internet, status: str) -> None:
     """Other statuses are returned."""
     internet.answers(b"", status=status)
-    answer = ssrf_safe_fetch.get(URL, deadline_s=60, bytes_max=1_000, resolver=make_resolver(ADDRESS), tls=internet.tls)
-    assert answer.status == int(status[:3])
+    response = ssrf_safe_fetch.get(
+        URL, deadline_s=60, bytes_max=1_000, resolver=make_resolver(ADDRESS), tls=internet.tls
+    )
+    assert response.status == int(status[:3])
 
 
 def test_certificate_for_another_name_is_rejected(internet: Internet) -> None:
@@ -310,9 +314,9 @@ def test_silent_resolver_ends_at_the_deadline(internet: Internet) -> None:
     ],
     ids=["named", "until-the-end", "chunked", "gigabytes"],
 )
-def test_oversized_response_is_rejected(internet: Internet, answer: bytes) -> None:
+def test_oversized_response_is_rejected(internet: Internet, response: bytes) -> None:
     """Once it exceeds the limit, whatever length it states."""
-    internet.serves(lambda talk: talk.sendall(answer))
+    internet.serves(lambda talk: talk.sendall(response))
     with pytest.raises(ssrf_safe_fetch.FetchError, match="longer than 1000 bytes"):
         get(internet)
 
@@ -331,9 +335,9 @@ def test_oversized_response_is_rejected(internet: Internet, answer: bytes) -> No
     ],
     ids=["short", "no-last-chunk", "bad-chunk", "none", "no-status", "many", "wide", "silence"],
 )
-def test_truncated_or_malformed_response_is_rejected(internet: Internet, answer: bytes) -> None:
+def test_truncated_or_malformed_response_is_rejected(internet: Internet, response: bytes) -> None:
     """A body shorter than its length, unterminated chunks, another protocol: no partial response is used."""
-    internet.serves(lambda talk: talk.sendall(answer))
+    internet.serves(lambda talk: talk.sendall(response))
     with pytest.raises(ssrf_safe_fetch.FetchError):
         get(internet)
 

@@ -31,13 +31,13 @@ def test_request_is_one_json_line_without_its_query(latchkey: TestApp, log: io.S
     """A request's log line has searchable facts, but not the query, which may contain a code."""
     account = latchkey.account()
     key = latchkey.key(account)
-    answer = latchkey.call("GET", "/v1/users?limit=7", key.secret)
+    response = latchkey.call("GET", "/v1/users?limit=7", key.secret)
     line = json.loads(log.getvalue().splitlines()[-1])
     assert (
         line.items()
         >= {
             "message": "request",
-            "request_id": answer.header("x-amzn-RequestId"),
+            "request_id": response.header("x-amzn-RequestId"),
             "route": "GET /v1/users",
             "status": 200,
             "decision": "admitted",
@@ -93,7 +93,7 @@ def test_measured_event_is_one_line_with_metrics_and_facts(latchkey: TestApp, lo
         "request", {"Latency": 12, "Requests": 1}, route="GET /", nothing=None, zero=0, when=Exception("e")
     )
     assert log.getvalue().endswith("}\n")
-    assert log.getvalue().startswith('{"level":"INFO","message":"request",'), "what is logged is paid by the byte"
+    assert log.getvalue().startswith('{"level":"INFO","message":"request",'), "logs are billed by the byte"
     assert read_lines(log) == [
         {
             "level": "INFO",
@@ -164,9 +164,9 @@ def fresh_process(log: io.StringIO) -> Iterator[None]:
 
     def forget() -> None:
         telemetry._logger.cache_clear()
-        ours = logging.getLogger("latchkey")
-        ours.handlers.clear()
-        ours.init = False  # type: ignore[attr-defined]  # the library's mark that it has run
+        actual = logging.getLogger("latchkey")
+        actual.handlers.clear()
+        actual.init = False  # type: ignore[attr-defined]  # the library's mark that it has run
 
     levels = {name: logging.getLogger(name).level for name in CHATTY}
     for name in CHATTY:

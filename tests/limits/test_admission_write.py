@@ -42,16 +42,16 @@ def test_last_admission_is_granted_and_the_next_rejected(
     """This holds for each limit; the response reports both, and the rejection counts nothing."""
     tier = Tier("free", quota, burst)
     latchkey.counted("acc_1", tier, used=used, burst=burst_used)
-    answer = try_admit(tier)
-    if isinstance(answer, Refused):
-        assert answer.limit == limit
-        assert answer.left.quota_left == max(0, (quota or 0) - used)
-        assert answer.left.burst_left == max(0, burst - burst_used)
-        assert answer.retry_after_s == (3_600 if limit == "quota" else 1)
+    response = try_admit(tier)
+    if isinstance(response, Refused):
+        assert response.limit == limit
+        assert response.left.quota_left == max(0, (quota or 0) - used)
+        assert response.left.burst_left == max(0, burst - burst_used)
+        assert response.retry_after_s == (3_600 if limit == "quota" else 1)
         assert latchkey.counters("acc_1", tier)["used"] == used
     else:
         assert limit is None
-        assert (answer.quota_left, answer.burst_left) == (0, 0)
+        assert (response.quota_left, response.burst_left) == (0, 0)
         assert latchkey.counters("acc_1", tier)["used"] == used + 1
 
 
@@ -192,8 +192,8 @@ def test_lease_without_room_falls_back_to_one_admission(latchkey: TestApp, burst
     """The last of the burst is granted to one request, and usage by other functions counts."""
     lease_of_ten(latchkey)
     latchkey.counted("acc_1", ENDLESS, burst=burst_used)
-    answer = try_admit(ENDLESS, counter=KEY)
-    assert outcome == (answer.limit if isinstance(answer, Refused) else answer.burst_left)
+    response = try_admit(ENDLESS, counter=KEY)
+    assert outcome == (response.limit if isinstance(response, Refused) else response.burst_left)
     taken = latchkey.counters("acc_1", ENDLESS)["s61"] - burst_used
     assert taken == {70: 10, 71: 1, 99: 1, 100: 0}[burst_used]
 

@@ -96,9 +96,9 @@ def test_one_thread_at_a_time_acquires_a_lease(latchkey: TestApp) -> None:
 def test_lease_is_spent_one_by_one_and_then_renewed(latchkey: TestApp) -> None:
     """The first admission goes to the acquiring request; each later one reports its own burst usage."""
     admit_requests(300)
-    take = leases.choose_reservation(window(), KEY, local_cache.CachedItem())
-    assert take == leases.Reservation(30)
-    leases.record(window(), KEY, NEVER_STALE, take, burst_used=130)
+    reservation = leases.choose_reservation(window(), KEY, local_cache.CachedItem())
+    assert reservation == leases.Reservation(30)
+    leases.record(window(), KEY, NEVER_STALE, reservation, burst_used=130)
     assert spent() == list(range(102, 131))
     assert leases.choose_reservation(window(), KEY, local_cache.CachedItem()) == leases.Reservation(30)
     # 30 were admitted, so the next second's lease is a tenth of that.
@@ -142,9 +142,9 @@ def test_unspent_admissions_are_subtracted_once(latchkey: TestApp) -> None:
     leases.record(window(), KEY, NEVER_STALE, leases.Reservation(4), burst_used=9)
     assert leases.choose_reservation(window(), KEY, local_cache.CachedItem()) == leases.Reservation(1, returned=4)
     later = window(3_000)
-    take = leases.choose_reservation(later, KEY, local_cache.CachedItem())
-    assert take == leases.Reservation(1, returned=4 + 3)
-    leases.record(later, KEY, NEVER_STALE, take, burst_used=1)
+    reservation = leases.choose_reservation(later, KEY, local_cache.CachedItem())
+    assert reservation == leases.Reservation(1, returned=4 + 3)
+    leases.record(later, KEY, NEVER_STALE, reservation, burst_used=1)
     assert leases.choose_reservation(later, KEY, local_cache.CachedItem()) == leases.Reservation(1)
 
 
@@ -152,9 +152,9 @@ def test_lease_write_subtracts_unspent_admissions(latchkey: TestApp) -> None:
     """A write that reserves a lease subtracts them as well."""
     admit_requests(100)
     leases.record(window(-1), KEY, NEVER_STALE, leases.Reservation(5), burst_used=5)
-    take = leases.choose_reservation(window(), KEY, local_cache.CachedItem())
-    assert take == leases.Reservation(10, returned=4)
-    leases.record(window(), KEY, NEVER_STALE, take, burst_used=10)
+    reservation = leases.choose_reservation(window(), KEY, local_cache.CachedItem())
+    assert reservation == leases.Reservation(10, returned=4)
+    leases.record(window(), KEY, NEVER_STALE, reservation, burst_used=10)
     assert leases.choose_reservation(window(), KEY, local_cache.CachedItem()).returned == 0
 
 

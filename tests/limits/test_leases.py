@@ -10,7 +10,7 @@ from chalicelib.limits.admission import NEVER_STALE, Refused, Stale, admit
 from chalicelib.limits.tiers import ENTERPRISE, PRO, Tier
 from tests.support.harness import TestApp
 
-WHO, KEY, OTHER_KEY = "acc_busy", "kaaaaaaa", "kbbbbbbb"
+SUBJECT, KEY, OTHER_KEY = "acc_busy", "kaaaaaaa", "kbbbbbbb"
 
 
 def in_one_second(latchkey: TestApp, requests: int, *, tier: Tier = ENTERPRISE, counter: str = KEY) -> tuple[int, int]:
@@ -20,7 +20,7 @@ def in_one_second(latchkey: TestApp, requests: int, *, tier: Tier = ENTERPRISE, 
         for number in range(requests):
             latchkey.clock.now_ms = began_ms + number * 1000 // requests
             try:
-                admit(WHO, tier, counter=counter)
+                admit(SUBJECT, tier, counter=counter)
                 passed += 1
             except Refused:
                 pass
@@ -50,16 +50,16 @@ def test_usage_is_what_was_admitted(busy: TestApp) -> None:
     for _ in range(2):
         # A second with so few requests that each reserves one admission.
         in_one_second(busy, 1)
-    counters = busy.counters(WHO, ENTERPRISE)
+    counters = busy.counters(SUBJECT, ENTERPRISE)
     assert counters["used"] == counters[KEY] == 100 + 100 + 37 + 90 + 5 + 100 + 2
 
 
 def test_unspent_lease_expires_with_its_second(busy: TestApp) -> None:
     """It doesn't reduce the burst of another second."""
-    admit(WHO, ENTERPRISE, counter=KEY)
+    admit(SUBJECT, ENTERPRISE, counter=KEY)
     busy.clock.forward(1)
     with telemetry.calls_watched() as calls:
-        admit(WHO, ENTERPRISE, counter=KEY)
+        admit(SUBJECT, ENTERPRISE, counter=KEY)
     assert len(calls.made) == 1
 
 
@@ -83,7 +83,7 @@ def test_functions_together_never_exceed_the_burst(busy: TestApp) -> None:
             busy.clock.now_ms = began_ms
             mine.clear()
             mine.update(leases._callers)
-        counters = busy.counters(WHO, ENTERPRISE)
+        counters = busy.counters(SUBJECT, ENTERPRISE)
         assert max(count for name, count in counters.items() if name[0] == "s" and name[1:].isdigit()) <= 1_000
         assert passed <= 1_000
         busy.clock.forward(1)
@@ -91,20 +91,20 @@ def test_functions_together_never_exceed_the_burst(busy: TestApp) -> None:
 
 def test_leases_end_at_four_fifths_of_the_burst(busy: TestApp) -> None:
     """Above that, every request is counted individually, so that the whole burst can be used."""
-    busy.counted(WHO, ENTERPRISE, burst=795)
+    busy.counted(SUBJECT, ENTERPRISE, burst=795)
     with telemetry.calls_watched() as calls:
         for _ in range(205):
-            admit(WHO, ENTERPRISE, counter=KEY)
+            admit(SUBJECT, ENTERPRISE, counter=KEY)
         with pytest.raises(Refused):
-            admit(WHO, ENTERPRISE, counter=KEY)
+            admit(SUBJECT, ENTERPRISE, counter=KEY)
     # One lease found no room, and a single admission was written instead.
     assert len(calls.made) == 1 + 205 + 1
 
 
 def test_lease_without_room_reports_a_single_admission(busy: TestApp) -> None:
     """One admission was counted, and the headers show it."""
-    busy.counted(WHO, ENTERPRISE, burst=795)
-    assert admit(WHO, ENTERPRISE, counter=KEY).burst_left == 204
+    busy.counted(SUBJECT, ENTERPRISE, burst=795)
+    assert admit(SUBJECT, ENTERPRISE, counter=KEY).burst_left == 204
 
 
 def test_quota_is_counted_request_by_request(latchkey: TestApp) -> None:
@@ -115,29 +115,29 @@ def test_quota_is_counted_request_by_request(latchkey: TestApp) -> None:
 
 def test_keys_never_spend_each_others_leases(busy: TestApp) -> None:
     """Each key has its own counter and lease."""
-    admit(WHO, ENTERPRISE, counter=KEY)
+    admit(SUBJECT, ENTERPRISE, counter=KEY)
     with telemetry.calls_watched() as calls:
-        admit(WHO, ENTERPRISE, counter=OTHER_KEY)
+        admit(SUBJECT, ENTERPRISE, counter=OTHER_KEY)
     assert len(calls.made) == 1
 
 
 def test_change_takes_effect_within_a_second(busy: TestApp) -> None:
     """A caller that holds a lease can't renew it after a change."""
     verified_at_ms = stale_marks.verified_from(busy.clock.now_ms)
-    admit(WHO, ENTERPRISE, counter=KEY, verified_at_ms=verified_at_ms)
-    stale_marks.mark(WHO)
+    admit(SUBJECT, ENTERPRISE, counter=KEY, verified_at_ms=verified_at_ms)
+    stale_marks.mark(SUBJECT)
     for _ in range(9):
-        admit(WHO, ENTERPRISE, counter=KEY, verified_at_ms=verified_at_ms)
+        admit(SUBJECT, ENTERPRISE, counter=KEY, verified_at_ms=verified_at_ms)
     with pytest.raises(Stale):
-        admit(WHO, ENTERPRISE, counter=KEY, verified_at_ms=verified_at_ms)
+        admit(SUBJECT, ENTERPRISE, counter=KEY, verified_at_ms=verified_at_ms)
 
 
 def test_older_verification_spends_nothing_of_a_newer_one(busy: TestApp) -> None:
     """A revoked key's cached policy must not spend what a newer verification acquired."""
-    admit(WHO, ENTERPRISE, counter=KEY, verified_at_ms=NEVER_STALE)
-    stale_marks.mark(WHO)
+    admit(SUBJECT, ENTERPRISE, counter=KEY, verified_at_ms=NEVER_STALE)
+    stale_marks.mark(SUBJECT)
     with pytest.raises(Stale):
-        admit(WHO, ENTERPRISE, counter=KEY, verified_at_ms=stale_marks.verified_from(busy.clock.now_ms))
+        admit(SUBJECT, ENTERPRISE, counter=KEY, verified_at_ms=stale_marks.verified_from(busy.clock.now_ms))
 
 
 def test_clock_set_back_revives_no_lease(busy: TestApp) -> None:
@@ -146,12 +146,12 @@ def test_clock_set_back_revives_no_lease(busy: TestApp) -> None:
     in_one_second(busy, 100)
     busy.clock.forward(-3)
     with telemetry.calls_watched() as calls:
-        admit(WHO, ENTERPRISE, counter=KEY)
+        admit(SUBJECT, ENTERPRISE, counter=KEY)
     assert len(calls.made) == 1
 
 
 def test_remaining_counts_down_by_one(busy: TestApp) -> None:
     """It does so with and without a write."""
-    left = [admit(WHO, ENTERPRISE, counter=KEY).burst_left for _ in range(25)]
+    left = [admit(SUBJECT, ENTERPRISE, counter=KEY).burst_left for _ in range(25)]
     assert left[0] == 999
     assert all(earlier - later == 1 for earlier, later in pairwise(left))

@@ -69,10 +69,10 @@ def test_cached_rejection_equals_the_first(latchkey: TestApp) -> None:
     with pytest.raises(Refused) as remembered:
         admit("acc_1", QUOTA)
     latchkey.forget()
-    with pytest.raises(Refused) as asked:
+    with pytest.raises(Refused) as calls_made:
         admit("acc_1", QUOTA)
-    assert (remembered.value.limit, remembered.value.left) == (asked.value.limit, asked.value.left)
-    assert remembered.value.retry_after_s == asked.value.retry_after_s
+    assert (remembered.value.limit, remembered.value.left) == (calls_made.value.limit, calls_made.value.left)
+    assert remembered.value.retry_after_s == calls_made.value.retry_after_s
 
 
 @pytest.mark.parametrize("back_s", [1, 9, 60, 3600])
@@ -116,12 +116,12 @@ def test_recall_rejects_cached_limits_without_a_call(latchkey: TestApp, tier: Ti
     recall("acc_1", tier)
     admit("acc_1", tier)
     recall("acc_1", tier)
-    with pytest.raises(Refused) as asked:
+    with pytest.raises(Refused) as calls_made:
         admit("acc_1", tier)
     with telemetry.calls_watched() as calls, pytest.raises(Refused) as recalled:
         recall("acc_1", tier)
     assert calls.made == []
-    assert (recalled.value.limit, recalled.value.left) == (asked.value.limit, asked.value.left)
+    assert (recalled.value.limit, recalled.value.left) == (calls_made.value.limit, calls_made.value.left)
     assert rejection_counts.pending(counter_items.window_at("acc_1", tier, latchkey.clock.now_ms)).rejected == 2
 
 

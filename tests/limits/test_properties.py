@@ -100,8 +100,8 @@ def test_remaining_never_increases_within_an_hour(latchkey: TestApp, moves: list
         if elsewhere:
             latchkey.forget()
         hour = clock.hour_of(clock.now_s())
-        answer = try_admit(subject)
-        left = answer.left if isinstance(answer, Refused) else answer
+        response = try_admit(subject)
+        left = response.left if isinstance(response, Refused) else response
         assert left.remaining <= lowest.get(hour, TIER.quota or 0)
         lowest[hour] = left.remaining
 
@@ -114,11 +114,11 @@ def test_next_request_succeeds_after_retry_after(latchkey: TestApp, into_the_hou
     latchkey.clock.now_ms += into_the_hour_ms
     for step_ms in steps_ms:
         latchkey.clock.now_ms += step_ms
-        answer = try_admit(subject)
-        if isinstance(answer, Refused):
-            wait_s = answer.retry_after_s
-            assert answer.message == f"Rate limit exceeded. Try again in {wait_s} seconds."
-            assert answer.headers == {"Retry-After": str(wait_s)}
+        response = try_admit(subject)
+        if isinstance(response, Refused):
+            wait_s = response.retry_after_s
+            assert response.message == f"Rate limit exceeded. Try again in {wait_s} seconds."
+            assert response.headers == {"Retry-After": str(wait_s)}
             latchkey.clock.forward(wait_s - 1)
             assert isinstance(try_admit(subject), Refused)
             latchkey.clock.forward(1)

@@ -27,7 +27,9 @@ def item_of(subject: str = SUBJECT, tier: Tier = PRO) -> dict[str, Any]:
     return item
 
 
-def ask(counter: str = ADA, network: str = "203.0.113.0/24", route: str = "GET /v1/users", tier: Tier = PRO) -> None:
+def admit_one(
+    counter: str = ADA, network: str = "203.0.113.0/24", route: str = "GET /v1/users", tier: Tier = PRO
+) -> None:
     """Get one request admitted."""
     admit(SUBJECT, tier, counter=counter, shown=recorded_usage.shown_by(counter, network=network, route=route))
 
@@ -49,7 +51,7 @@ def sent() -> Iterator[list[dict[str, Any]]]:
 def test_network_and_route_are_recorded_by_the_admissions_write(latchkey: TestApp) -> None:
     """One call records both; the network is a hash, its value the counter."""
     with telemetry.calls_watched() as calls:
-        ask()
+        admit_one()
     assert calls.made == [WRITE]
     item = item_of()
     assert recorded_usage.networks_of(item) == {recorded_usage.network_name(ADA, "203.0.113.0/24"): ADA}
@@ -67,17 +69,17 @@ def test_attribute_names_have_their_documented_form(latchkey: TestApp) -> None:
 
 def test_steady_state_adds_nothing_to_the_write(latchkey: TestApp) -> None:
     """Once the item is cached, the expression is as short as without network and route."""
-    ask()
+    admit_one()
     with sent() as requests:
-        ask()
+        admit_one()
         admit(SUBJECT, PRO, counter=ADA)
     assert requests[0] == requests[1]
 
 
 def test_keys_of_one_network_and_route_are_recorded_separately(latchkey: TestApp) -> None:
     """Each counter has its own network attribute, and is in the route's set."""
-    ask(ADA)
-    ask(BOB)
+    admit_one(ADA)
+    admit_one(BOB)
     item = item_of()
     assert sorted(recorded_usage.networks_of(item).values()) == [ADA, BOB]
     assert recorded_usage.routes_of(item) == {recorded_usage.route_name("GET /v1/users"): {ADA, BOB}}
@@ -86,8 +88,8 @@ def test_keys_of_one_network_and_route_are_recorded_separately(latchkey: TestApp
 def test_ninth_network_is_counted_without_a_name(latchkey: TestApp) -> None:
     """Eight are named; each admission from another network adds one to `n_other`."""
     for number in range(10):
-        ask(network=f"10.0.{number}.0/24")
-    ask(network="10.0.9.0/24")
+        admit_one(network=f"10.0.{number}.0/24")
+    admit_one(network="10.0.9.0/24")
     item = item_of()
     assert len(recorded_usage.networks_of(item)) == recorded_usage.NETWORKS_MAX
     assert counter_items.number(item, recorded_usage.NETWORKS_OTHER) == 3
@@ -96,12 +98,12 @@ def test_ninth_network_is_counted_without_a_name(latchkey: TestApp) -> None:
 def test_route_without_room_marks_the_hour(latchkey: TestApp) -> None:
     """An hour with unnamed routes is marked once, and costs nothing more afterwards."""
     for number in range(40):
-        ask(route=f"GET /v1/own/{number}")
+        admit_one(route=f"GET /v1/own/{number}")
     item = item_of()
     assert not recorded_usage.is_complete(item)
     assert len(recorded_usage.routes_of(item)) == recorded_usage.SHARED_BYTES // 16
     with sent() as requests:
-        ask(route="GET /v1/own/39")
+        admit_one(route="GET /v1/own/39")
         admit(SUBJECT, PRO, counter=ADA)
     assert requests[0] == requests[1]
 
@@ -109,11 +111,11 @@ def test_route_without_room_marks_the_hour(latchkey: TestApp) -> None:
 def test_overflow_by_cold_processes_is_removed_by_the_next_write(latchkey: TestApp) -> None:
     """The first process that sees an overfull item removes the overflow and sets the markers."""
     for number in range(30):
-        ask(network=f"10.0.{number}.0/24", route=f"GET /v1/own/{number}")
+        admit_one(network=f"10.0.{number}.0/24", route=f"GET /v1/own/{number}")
         forget_process()
     assert len(recorded_usage.networks_of(item_of())) == 30
-    ask()
-    ask()
+    admit_one()
+    admit_one()
     item = item_of()
     assert len(recorded_usage.networks_of(item)) == recorded_usage.NETWORKS_MAX
     assert not recorded_usage.is_complete(item)
@@ -123,14 +125,14 @@ def test_overflow_by_cold_processes_is_removed_by_the_next_write(latchkey: TestA
 
 def test_failures_are_written_with_the_next_admission(latchkey: TestApp) -> None:
     """A failure costs no call; the count is stored under the credential's name."""
-    ask()
+    admit_one()
     window = counter_items.window_at(SUBJECT, PRO, latchkey.clock.now_ms)
     with telemetry.calls_watched() as calls:
         for _ in range(3):
             rejection_counts.note_failure(window, ADA)
     assert calls.made == []
-    ask()
-    ask()
+    admit_one()
+    admit_one()
     item = item_of()
     assert recorded_usage.times_told_no(item, recorded_usage.FAILED, ADA) == 3
     assert counter_items.number(item, counter_items.REFUSED) == 0
@@ -160,12 +162,12 @@ def test_failures_of_a_ninth_credential_are_counted_without_a_name(latchkey: Tes
 def test_rejections_are_counted_by_credential(latchkey: TestApp) -> None:
     """The credential's count is stored beside the account's."""
     small = Tier("pro", 1_000, 1)
-    ask(tier=small)
+    admit_one(tier=small)
     for _ in range(4):
         with pytest.raises(Refused):
-            ask(BOB, tier=small)
+            admit_one(BOB, tier=small)
     latchkey.clock.forward(1)
-    ask(tier=small)
+    admit_one(tier=small)
     item = item_of()
     assert counter_items.number(item, counter_items.REFUSED) == 4
     assert recorded_usage.times_told_no(item, recorded_usage.REFUSED, BOB) == 4

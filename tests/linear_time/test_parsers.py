@@ -67,7 +67,7 @@ UNITS = {
     "spaces": " ",
     "tabs": "\t",
     "other spaces": "\xa0\u3000",
-    "letters": "a",
+    "ASCII letters": "a",
     "words": "a ",
     "digits": "0",
     "dots": ".",
@@ -75,28 +75,28 @@ UNITS = {
     "hyphens": "-a",
     "colons": ":",
     "slashes": "/",
-    "steps up": "/..",
+    "parent directories": "/..",
     "pairs": "a=b&",
     "cookies": "a=b; ",
     "commas": "a, ",
     "percents": "%41",
     "escaped percents": "%252",
     "directives": "max-age=1,",
-    "half percents": "%",
+    "lone percents": "%",
     "at signs": "a@",
     "brackets": "[",
     "objects": '{"a":',
     "quotes": '"',
     "backslashes": "\\",
     "backticks": "`",
-    "ends of lines": "\r\n",
+    "line ends": "\r\n",
     "headers": "a: b\r\n",
     "chunks": "1\r\na\r\n",
-    "beginnings of keys": "lk_live_",
-    "bases of 64": "QUFB",
-    "letters that grow": "\ufdfa\u0130\xdf",
+    "key prefixes": "lk_live_",
+    "base64": "QUFB",
+    "letters that expand": "\ufdfa\u0130\xdf",
     "accents": "e\u0301\u0323",
-    "half pairs": "\ud800",
+    "lone surrogates": "\ud800",
 }
 AROUND: dict[str, Callable[[str], str]] = {
     "alone": lambda middle: middle,
@@ -107,7 +107,7 @@ AROUND: dict[str, Callable[[str], str]] = {
 }
 
 
-def of_headers(headers: dict[str, str]) -> Request:
+def make_request(headers: dict[str, str]) -> Request:
     event = {"multiValueHeaders": {name: [value] for name, value in headers.items()}}
     context = {"identity": {"sourceIp": "203.0.113.7"}}
     return cast(Request, SimpleNamespace(headers=headers, context=context, to_original_event=lambda: event))
@@ -122,9 +122,9 @@ def read_byte_by_byte(head: str, text: str) -> None:
         pass
 
 
-def of_cdn(text: str) -> None:
+def read_cdn_address(text: str) -> None:
     with settings.in_use(Settings(client_ip_header="x-address")):
-        client_address.source_ip(of_headers({"x-address": text}))
+        client_address.source_ip(make_request({"x-address": text}))
 
 
 def parse_registration(field: str, value: object) -> None:
@@ -143,21 +143,21 @@ PARSERS: dict[str, Work] = {
     "Authorization at the gateway": lambda text: re.match(IDENTITY, text, re.DOTALL | re.ASCII),
     "Authorization: Basic": lambda text: parameters.client_credentials(parameters.of_query({}), f"Basic {text}"),
     "a registration's Authorization": lambda text: registration._bearer(text),
-    "what a service was shown": lambda text: verify.presented(text),
+    "a presented credential": lambda text: verify.presented(text),
     "a secret": lambda text: secrets.kind_of(text),
     "a leaked secret": lambda text: secrets.found_in(text),
     "a report of leaks": lambda text: reported._alerts(
         json.dumps([{"token": text, "type": text, "url": text}]).encode()
     ),
-    "what is no report": lambda text: reported._alerts(text.encode("utf-8", "replace")),
+    "a malformed report": lambda text: reported._alerts(text.encode("utf-8", "replace")),
     "GitHub's signature": lambda text: github_signature.check(b"", identifier=text, signature=text),
     "a sender's signature": lambda text: hmac_signature.check(b"", timestamp=text, signature=text),
     "an id": lambda text: ids.is_id(text, "acc"),
-    "an id that begins well": lambda text: ids.is_id(f"acc_{text}", "acc"),
+    "an id with a valid prefix": lambda text: ids.is_id(f"acc_{text}", "acc"),
     "a client's id": lambda text: clients.is_client_id(text),
     "a cursor": lambda text: pagination.Cursor("acc").check("cursor", text),
-    "cookies": lambda text: cookies.of_request(cast(Any, SimpleNamespace(request=of_headers({"cookie": text})))),
-    "where to go after log-in": lambda text: page.local_path(f"/{text}"),
+    "cookies": lambda text: cookies.of_request(cast(Any, SimpleNamespace(request=make_request({"cookie": text})))),
+    "the page after log-in": lambda text: page.local_path(f"/{text}"),
     "a JSON body": lambda text: Named.read(text),
     "a text in a JSON body": lambda text: Named.read(json.dumps({"name": text})),
     "names in a JSON body": lambda text: Body.read(json.dumps({f"{text[:9]}{at}": 1 for at in range(len(text) // 9)})),
@@ -186,18 +186,18 @@ PARSERS: dict[str, Work] = {
     "Cache-Control": lambda text: fresh_s({"cache-control": text}),
     "Expires": lambda text: fresh_s({"expires": text}),
     "a redirect URI": lambda text: redirect_uris.registrable(text),
-    "a redirect URI that is asked for": lambda text: redirect_uris.matches(text, "http://127.0.0.1/a"),
+    "a requested redirect URI": lambda text: redirect_uris.matches(text, "http://127.0.0.1/a"),
     "a document's address": lambda text: client_documents.check_url(text),
     "a document": lambda text: client_documents._described("https://a.example/b", {"redirect_uris": [text]}),
     "a webhook's address": lambda text: endpoint_url.check(text),
-    "an address that is fetched": lambda text: ssrf_safe_fetch.get(
-        text, deadline_s=60, bytes_max=1, resolver=lambda *_: []
-    ),
+    "a fetched URL": lambda text: ssrf_safe_fetch.get(text, deadline_s=60, bytes_max=1, resolver=lambda *_: []),
     "an email address": lambda text: email_address.normalised(text),
     "a domain": lambda text: email_address.normalised(f"a@{text}"),
     "a password": lambda text: passwords.accepted(text, email=text, name=text),
-    "an owner's own words": lambda text: passwords.accepted("rT7-zebra vault", email=text, name=text),
-    "a visitor's address": of_cdn,
+    "a password compared with the user's data": lambda text: passwords.accepted(
+        "rT7-zebra vault", email=text, name=text
+    ),
+    "a client address": read_cdn_address,
     "Retry-After": lambda text: retry_schedule.asked_for_ms(text, 0),
     "a list": lambda text: http_syntax.members(text),
     "a response": lambda text: read_byte_by_byte("", text),
@@ -209,7 +209,7 @@ PARSERS: dict[str, Work] = {
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", text
     ),
     "a chunk's extension": lambda text: http_framing.chunk_size(f"1;{text}".encode("latin-1", "replace")),
-    "DynamoDB's answer": lambda text: codec.decode(Answer(200, {}, text.encode("utf-8", "replace"))),
+    "DynamoDB's response": lambda text: codec.decode(Answer(200, {}, text.encode("utf-8", "replace"))),
     "DynamoDB's error": lambda text: codec.decode(Answer(400, {}, json.dumps({"__type": text, "B": text}).encode())),
     "a text on a page": lambda text: render._coded(text),
 }
