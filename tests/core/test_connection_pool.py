@@ -22,7 +22,7 @@ REQUEST = b"POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 0\r\n\r\n"
 
 
 @pytest.mark.parametrize(
-    "answer", [OK, CHUNKED, TRAILING, INTERIM + OK], ids=["length", "chunks", "trailer", "interim"]
+    "response", [OK, CHUNKED, TRAILING, INTERIM + OK], ids=["length", "chunks", "trailer", "interim"]
 )
 def test_connection_is_reused(response: bytes) -> None:
     """With any framing of the response."""
@@ -101,7 +101,7 @@ def test_half_closed_connection_is_detected() -> None:
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
         b"",
         b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhi",

@@ -215,20 +215,20 @@ def test_redirect_is_not_followed(internet: Internet, status: str) -> None:
 def test_other_statuses_are_returned(internet: Internet) -> None:
     """A 404 is a response."""
     internet.answers(b"gone", status="404 Not Found")
-    response = ssrf_safe_fetch.get(
+    fetched = ssrf_safe_fetch.get(
         URL, deadline_s=60, bytes_max=1_000, resolver=make_resolver(ADDRESS), tls=internet.tls
     )
-    assert (response.status, response.body, response.headers) == (404, b"gone", {"content-length": "4"})
+    assert (fetched.status, fetched.body, fetched.headers) == (404, b"gone", {"content-length": "4"})
 
 
 @pytest.mark.parametrize("status", ["299 Nearly", "400 Just"])
 def test_redirects_are_the_statuses_from_300_to_399(internet: Internet, status: str) -> None:
     """Other statuses are returned."""
     internet.answers(b"", status=status)
-    response = ssrf_safe_fetch.get(
+    fetched = ssrf_safe_fetch.get(
         URL, deadline_s=60, bytes_max=1_000, resolver=make_resolver(ADDRESS), tls=internet.tls
     )
-    assert response.status == int(status[:3])
+    assert fetched.status == int(status[:3])
 
 
 def test_certificate_for_another_name_is_rejected(internet: Internet) -> None:
@@ -305,7 +305,7 @@ def test_silent_resolver_ends_at_the_deadline(internet: Internet) -> None:
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
         OK + b"Content-Length: 1001\r\n\r\n" + b"x" * 1_001,
         OK + b"\r\n" + b"x" * 1_001,
@@ -322,7 +322,7 @@ def test_oversized_response_is_rejected(internet: Internet, response: bytes) -> 
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
         OK + b"Content-Length: 900\r\n\r\nhello",
         OK + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
