@@ -38,7 +38,7 @@ _Key = tuple[tuple[str, int], str | None]
 
 @dataclass(slots=True)
 class _Caller:
-    """What this process admitted for one caller in this window and the last, and the caller's current lease."""
+    """The admissions of one caller in this window and the last in this process, and its current lease."""
 
     slot_start: int
     count: int = 0

@@ -66,7 +66,7 @@ def internet() -> Iterator[Internet]:
         yield made
 
 
-def make_resolver(*addresses: str) -> ssrf_rule.Resolve:
+def resolve_to(*addresses: str) -> ssrf_rule.Resolve:
     """Return a resolver that returns these addresses for every name."""
     return lambda *_exchange: addresses
 
@@ -76,7 +76,7 @@ def get(
 ) -> bytes:
     """Fetch from a host with these addresses, at most 1,000 bytes."""
     response = ssrf_safe_fetch.get(
-        url, deadline_s=deadline_s, bytes_max=1_000, resolver=make_resolver(*addresses), tls=internet.tls
+        url, deadline_s=deadline_s, bytes_max=1_000, resolver=resolve_to(*addresses), tls=internet.tls
     )
     assert response.status == 200
     return response.body
@@ -130,7 +130,7 @@ def test_host_without_an_address_is_rejected(internet: Internet) -> None:
     def unreadable(host: str, port: int) -> list[str]:
         raise UnicodeError("label too long")
 
-    resolvers: list[ssrf_rule.Resolve] = [unknown, unreadable, make_resolver()]
+    resolvers: list[ssrf_rule.Resolve] = [unknown, unreadable, resolve_to()]
     for resolver in resolvers:
         with pytest.raises(ssrf_safe_fetch.FetchError):
             ssrf_safe_fetch.get(URL, deadline_s=60, bytes_max=1_000, resolver=resolver, tls=internet.tls)
@@ -215,9 +215,7 @@ def test_redirect_is_not_followed(internet: Internet, status: str) -> None:
 def test_other_statuses_are_returned(internet: Internet) -> None:
     """A 404 is a response."""
     internet.answers(b"gone", status="404 Not Found")
-    fetched = ssrf_safe_fetch.get(
-        URL, deadline_s=60, bytes_max=1_000, resolver=make_resolver(ADDRESS), tls=internet.tls
-    )
+    fetched = ssrf_safe_fetch.get(URL, deadline_s=60, bytes_max=1_000, resolver=resolve_to(ADDRESS), tls=internet.tls)
     assert (fetched.status, fetched.body, fetched.headers) == (404, b"gone", {"content-length": "4"})
 
 
@@ -225,9 +223,7 @@ def test_other_statuses_are_returned(internet: Internet) -> None:
 def test_redirects_are_the_statuses_from_300_to_399(internet: Internet, status: str) -> None:
     """Other statuses are returned."""
     internet.answers(b"", status=status)
-    fetched = ssrf_safe_fetch.get(
-        URL, deadline_s=60, bytes_max=1_000, resolver=make_resolver(ADDRESS), tls=internet.tls
-    )
+    fetched = ssrf_safe_fetch.get(URL, deadline_s=60, bytes_max=1_000, resolver=resolve_to(ADDRESS), tls=internet.tls)
     assert fetched.status == int(status[:3])
 
 
@@ -244,7 +240,7 @@ def test_certificate_of_an_unknown_authority_is_rejected(internet: Internet) -> 
     internet.answers(b"hello")
     for tls in (None, ssl.create_default_context()):
         with pytest.raises(ssrf_safe_fetch.FetchError):
-            ssrf_safe_fetch.get(URL, deadline_s=60, bytes_max=1_000, resolver=make_resolver(ADDRESS), tls=tls)
+            ssrf_safe_fetch.get(URL, deadline_s=60, bytes_max=1_000, resolver=resolve_to(ADDRESS), tls=tls)
     assert internet.requests == []
 
 
