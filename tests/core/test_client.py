@@ -151,7 +151,7 @@ def test_forgotten_connections_are_closed(latchkey: TestApp) -> None:
 
 
 def test_sender_is_restored_after_a_block(latchkey: TestApp) -> None:
-    """Also after a block that failed."""
+    """The previous sender is restored even if the block fails."""
     sends = dynamodb.sender()
 
     def other(_operation: str, _body: dynamodb.Json) -> dynamodb.Json:

@@ -28,7 +28,7 @@ def test_seconds_are_rounded_down(latchkey: TestApp) -> None:
 
 
 def test_feed_time_is_rfc822() -> None:
-    """In UTC, to the second."""
+    """A feed's time is in UTC and to the second."""
     assert clock.rfc822(NOON_MS + 999) == "Mon, 20 Dec 2021 10:00:00 GMT"
 
 
@@ -38,7 +38,7 @@ def test_hour_and_day_have_their_seconds() -> None:
 
 
 def test_wall_clock_is_restored_after_a_block() -> None:
-    """Also after a block that failed."""
+    """The system's clock is restored even if the block fails."""
     before_ms = time.time_ns() // 1_000_000
     with pytest.raises(ValueError, match=r"^fault$"), clock.driven_by(lambda: 1):
         raise ValueError("fault")
@@ -50,7 +50,7 @@ def test_wall_clock_is_restored_after_a_block() -> None:
 
 
 def test_monotonic_clock_is_restored_after_a_block() -> None:
-    """Also after a block that failed; socket timeouts always use the system's clock."""
+    """It is restored even if the block fails; socket timeouts always use the system's clock."""
     with pytest.raises(ValueError, match=r"^fault$"), clock.measured_by(lambda: 1):
         raise ValueError("fault")
     with clock.measured_by(lambda: 1):
@@ -64,7 +64,7 @@ def test_monotonic_clock_is_restored_after_a_block() -> None:
 
 
 def test_pause_is_restored_after_a_block() -> None:
-    """Also after a block that failed."""
+    """The system's sleep is restored even if the block fails."""
     outer: list[float] = []
     inner: list[float] = []
     with pytest.raises(ValueError, match=r"^fault$"), clock.paused_by(outer.append):

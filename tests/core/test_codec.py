@@ -67,7 +67,7 @@ def test_unsupported_value_is_rejected() -> None:
 
 
 def test_error_equals_botocores() -> None:
-    """Code, message, reasons and items, in every spelling."""
+    """Code, message, reasons and items equal botocore's in every spelling."""
     reasons = [{"Code": "None"}, {"Code": "ConditionalCheckFailed", "Item": {"raw": {"B": "aGk="}}}]
     body = {"__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException", "Message": "no"}
     answer = make_response(json.dumps(body | {"CancellationReasons": reasons}).encode(), 400, x_amzn_requestid="1")
@@ -87,7 +87,7 @@ def test_error_equals_botocores() -> None:
     ],
 )
 def test_error_code_is_extracted(named: str) -> None:
-    """Without a namespace before it or a URL after it; from the body, otherwise from a header."""
+    """The code has no namespace or URL, and is read from the body or else from a header."""
     body = json.dumps({"__type": named}).encode()
     expected = JSONParser().parse({"status_code": 400, "headers": {}, "body": body}, MODEL.output_shape)
     for answer in (make_response(body, 400), make_response(b"{}", 400, x_amzn_errortype=named)):
@@ -130,7 +130,7 @@ def test_damaged_response_counts_as_none() -> None:
 
 
 def test_call_is_one_signed_request(latchkey: TestApp) -> None:
-    """A POST to the root with a minimal body, signed now with the current credentials."""
+    """A call is a POST to the root with a minimal body, signed now with the current credentials."""
     sent: list[bytes] = []
     caller = sigv4.Credentials("id", "secret", "token")
 

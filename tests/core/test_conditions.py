@@ -130,7 +130,7 @@ def test_found_at_once_reads_several_tables_in_one_call(latchkey: TestApp) -> No
 
 @pytest.mark.parametrize("account_id", ["acc_1", ""])
 def test_impossible_key_is_left_out_of_a_batch(account_id: str) -> None:
-    """Whichever part of the key is impossible."""
+    """It is left out if either part of the key is impossible."""
     requests: list[dynamodb.Json] = []
 
     def send(_operation: str, body: dynamodb.Json) -> dynamodb.Json:
@@ -154,7 +154,7 @@ def test_sort_key_has_1_to_1024_bytes(value: object, can_be: bool) -> None:
 
 
 def test_key_of_ascii_has_as_many_bytes_as_characters() -> None:
-    """The longest possible key, and one byte more."""
+    """The longest key is possible, and one byte more is not."""
     assert [models.can_be_hash_key("e" * count) for count in (2_048, 2_049)] == [True, False]
     assert [models.can_be_range_key("e" * count) for count in (1_024, 1_025)] == [True, False]
 

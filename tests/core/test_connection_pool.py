@@ -25,7 +25,7 @@ REQUEST = b"POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 0\r\n\r\n"
     "response", [OK, CHUNKED, TRAILING, INTERIM + OK], ids=["length", "chunks", "trailer", "interim"]
 )
 def test_connection_is_reused(response: bytes) -> None:
-    """With any framing of the response."""
+    """A connection is reused after a response with any framing."""
     with start_server(answer_all(response)) as (server, connections):
         assert [connections.send(REQUEST).body for _ in range(5)] == [b"hi"] * 5
         assert server.accepted == 1

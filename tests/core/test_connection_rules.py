@@ -56,7 +56,7 @@ def attempts(monkeypatch: pytest.MonkeyPatch) -> list[tuple[tuple[str, int], flo
 
 
 def test_every_address_is_tried_within_one_timeout(attempts: list[tuple[tuple[str, int], float]]) -> None:
-    """One after another; the last error is raised."""
+    """The addresses are tried in order, and the last error is raised."""
     with pytest.raises(NoResponse, match=r"^no connection: ConnectionRefusedError$") as failed:
         make_pool().send(b"")
     assert [address for address, _ in attempts] == [(f"10.0.0.{number}", 80) for number in range(3)]
@@ -66,7 +66,7 @@ def test_every_address_is_tried_within_one_timeout(attempts: list[tuple[tuple[st
 
 @pytest.mark.parametrize("failure", [OSError, KeyboardInterrupt])
 def test_unfinished_connection_is_closed(monkeypatch: pytest.MonkeyPatch, failure: type[BaseException]) -> None:
-    """Whatever fails between connecting and the first request."""
+    """It is closed if anything fails between connecting and the first request."""
     plain = mock.Mock(spec=socket.socket)
     plain.settimeout.side_effect = failure
     monkeypatch.setattr(socket, "create_connection", lambda *_asked: plain)
@@ -106,7 +106,7 @@ def test_no_address_is_tried_after_the_connect_timeout(attempts: list[tuple[tupl
 
 @pytest.mark.parametrize("left_ns", [0, -1])
 def test_remaining_time_is_exact(left_ns: int) -> None:
-    """To the nanosecond."""
+    """The remaining time is computed to the nanosecond."""
     with pytest.raises(TimeoutError, match=r"^connect timeout$"):
         connection_pool._left_s(clock.monotonic_ns() + left_ns)
     assert 0.9 < connection_pool._left_s(clock.monotonic_ns() + 10**9) <= 1
@@ -134,7 +134,7 @@ def response(there: socket.socket, what: bytes) -> None:
 
 
 def test_idle_connection_is_reused_and_idle_again(ends: tuple[Connections, socket.socket, socket.socket]) -> None:
-    """From now on, with its full timeout for the next response."""
+    """It is idle from now on, and has its full timeout for the next response."""
     pool, here, there = ends
     response(there, OK)
     times_ms = iter([5_000, 7_000])

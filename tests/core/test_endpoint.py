@@ -44,7 +44,7 @@ def test_endpoint_of_every_region_equals_botocores() -> None:
 
 
 def test_lambda_environment_is_sufficient() -> None:
-    """Including the session token; botocore isn't used."""
+    """The environment includes the session token, and botocore isn't used."""
     place = endpoint.from_environment(WHO | {"AWS_REGION": "eu-central-1", "AWS_SESSION_TOKEN": "three"})
     assert place is not None
     assert place.host == "dynamodb.eu-central-1.amazonaws.com"
@@ -81,7 +81,7 @@ def test_profile_is_read_by_botocore(bare: pytest.MonkeyPatch, tmp_path: Path) -
 
 
 def test_missing_configuration_names_the_remedy(bare: pytest.MonkeyPatch) -> None:
-    """First without a region, then without credentials."""
+    """The message differs for a missing region and missing credentials."""
     with pytest.raises(endpoint.NotConfigured, match="AWS_DEFAULT_REGION"):
         endpoint.place()
     bare.setenv("AWS_DEFAULT_REGION", "eu-west-1")
@@ -170,7 +170,7 @@ def test_region_and_endpoint_follow_the_order_of_variables() -> None:
 
 @pytest.mark.parametrize("url", ["ftp://db.example", "https://", "//db.example", "db.example", "http:db"])
 def test_endpoint_must_be_a_whole_url(url: str) -> None:
-    """With a supported scheme and a host."""
+    """A URL without a supported scheme or a host is rejected."""
     with pytest.raises(endpoint.NotConfigured) as raised:
         endpoint.from_environment(WHO | {"AWS_REGION": "eu-west-1", "AWS_ENDPOINT_URL": url})
     assert str(raised.value) == (

@@ -70,7 +70,7 @@ EVERY = [
 def test_error_matches_the_contract(
     error: LatchkeyError, status: int, code: str, message: str, headers: dict[str, str]
 ) -> None:
-    """Status, code and message; its text is the message, so that logs show the same."""
+    """Status, code and message are the documented ones; its text is the message, so that logs show the same."""
     assert (error.status, error.error, error.message, error.headers) == (status, code, message, headers)
     assert str(error) == message
     assert re.search(rf"^\| {status}[ ,][^|]*\| `{code}` \|", CONTRACT, re.MULTILINE)

@@ -54,7 +54,7 @@ def response(code: str, status: int = 400, **more: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("code", "kind"), MEANINGS.items())
 def test_code_determines_the_error_class(code: str, kind: type[WireError]) -> None:
-    """With DynamoDB's message and full response."""
+    """The error has DynamoDB's message and full response."""
     answer = response(code)
     error = meaning(answer)
     assert type(error) is kind
@@ -103,7 +103,7 @@ def test_transaction_is_retried_only_without_a_failed_condition(codes: list[str 
 
 
 def test_missing_details_are_empty() -> None:
-    """No item, no reasons."""
+    """An error without details has no item and no reasons."""
     assert ConditionFailed("c", "m", {}).item == {}
     assert ConditionFailed("c", "m", {"Item": None}).item == {}
     assert ConditionFailed("c", "m", {"Item": {"a": {"S": "b"}}}).item == {"a": {"S": "b"}}
@@ -117,7 +117,7 @@ def test_missing_details_are_empty() -> None:
 def test_number_of_tries_matches_the_failure(
     patience: RetryPolicy, unavailable: int, throttled: int, conflict: int
 ) -> None:
-    """As documented for an admission: once if throttled, six times for a conflict, twice without a response."""
+    """An admission is sent once if throttled, six times for a conflict, twice without a response."""
     for kind, tries in ((Unreachable, unavailable), (Throttled, throttled), (Contended, conflict), (NotAccepted, 2)):
         assert call_failing_with([kind] * 20, patience) == (tries, kind)
 
@@ -191,7 +191,7 @@ def test_pauses_double_from_40_to_640_milliseconds() -> None:
 
 
 def test_pauses_grow_with_every_try() -> None:
-    """One before each try but the first."""
+    """Each try except the first follows a longer pause."""
     pauses: list[float] = []
 
     def send(_operation: str, _body: dynamodb.Json) -> dynamodb.Json:
@@ -230,7 +230,7 @@ def test_transaction_keeps_one_token_through_all_tries() -> None:
 
 @pytest.mark.parametrize("kind", [Throttled, Contended, Unreachable])
 def test_outage_is_found_in_the_exception_chain(kind: type[WireError]) -> None:
-    """Via its cause or its context, at any depth."""
+    """An outage is found as a cause or context at any depth."""
     cause = kind("Code", "m", {})
     raised, handled = ValueError("raised from it"), ValueError("while it was handled")
     raised.__cause__ = cause

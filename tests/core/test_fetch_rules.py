@@ -83,7 +83,7 @@ def test_loopback_url_is_plain_http_to_loopback_or_localhost(url: str, is_here: 
     ],
 )
 def test_public_address_is_globally_routable(address: str, is_public: bool) -> None:
-    """Both sides of each range; an IPv4 address within an IPv6 address is judged as itself."""
+    """Both sides of each range are checked; an embedded IPv4 address is judged as itself."""
     assert ssrf_rule.is_public(address) is is_public
 
 
@@ -121,7 +121,7 @@ def test_embedded_address_has_all_of_its_32_bits(address: str, hidden: str) -> N
     ],
 )
 def test_forbidden_url_is_rejected_before_its_name_is_resolved(url: str, reason: str) -> None:
-    """With the reason, for the user who chose it."""
+    """The message states the reason to the user who chose the URL."""
     assert find_problem(url) == reason
 
 
@@ -138,7 +138,7 @@ def test_get_never_requests_the_loopback_address(url: str) -> None:
     ids=["253", "254"],
 )
 def test_host_name_has_at_most_253_characters(host: str, resolved: bool) -> None:
-    """RFC 1035; a longer one costs nothing."""
+    """A longer name than RFC 1035 allows costs nothing."""
     assert len(host) == 253 + (not resolved)
     if resolved:
         assert (
@@ -243,13 +243,13 @@ def test_https_server_has_a_tls_context() -> None:
     ],
 )
 def test_failure_is_reported_in_one_sentence(error: Exception, reason: str) -> None:
-    """For the user who chose the URL."""
+    """The message is for the user who chose the URL."""
     assert ssrf_safe_fetch._describe_failure(error) == reason
 
 
 @pytest.mark.parametrize("resolver", [OSError("no such name"), UnicodeError("no name"), None])
 def test_unresolvable_host_has_no_address(resolver: Exception | None) -> None:
-    """Whatever the resolver raises, or if it finds none."""
+    """It has none if the resolver raises any error, or finds none."""
 
     def resolve(_host: str, _port: int) -> list[str]:
         if resolver is not None:
@@ -307,6 +307,6 @@ def test_remaining_time_ends_to_the_nanosecond() -> None:
 
 
 def test_localhost_is_resolved_to_text() -> None:
-    """By the system."""
+    """The system's resolver returns addresses as text."""
     assert set(ssrf_rule.resolve("localhost", 80)) <= {"127.0.0.1", "::1"}
     assert "127.0.0.1" in ssrf_rule.resolve("127.0.0.1", 443)

@@ -30,7 +30,7 @@ def find_problem(fields: bytes = b"", *, first: bytes = OK) -> str:
 
 @pytest.mark.parametrize("pieces", [1, 2, 3, 64])
 def test_head_is_at_most_64_kb(pieces: int) -> None:
-    """Including interim responses and line ends, but not its own end; in any number of pieces."""
+    """The bound includes interim responses and line ends, but not its own end, in any number of pieces."""
     interim = b"HTTP/1.1 103 X\r\n\r\n"
     fixed = len(interim) + len(OK) + len(b"A: ")
     for more, fits in ((0, True), (1, False)):
@@ -47,7 +47,7 @@ def test_head_is_at_most_64_kb(pieces: int) -> None:
 
 
 def test_head_has_at_most_100_fields() -> None:
-    """So do trailers."""
+    """The trailers have the same bound."""
     assert len(head(b"".join(b"A%d: b\r\n" % number for number in range(100))).headers) == 100
     assert find_problem(b"A: b\r\n" * 101) == "too many headers"
     chunked = OK + b"Transfer-Encoding: chunked\r\n\r\n0\r\n"
@@ -63,7 +63,7 @@ def test_head_has_at_most_100_fields() -> None:
 
 
 def test_chunk_line_has_at_most_1024_bytes() -> None:
-    """Its size and its extensions."""
+    """The bound includes the chunk's size and extensions."""
     for more in (0, 1):
         line = b"2;" + b"x" * (http_framing.CHUNK_LINE_MAX - 2 + more)
         coming = stream(line + b"\r\nhi\r\n0\r\n\r\n")
@@ -90,7 +90,7 @@ def test_chunk_line_has_at_most_1024_bytes() -> None:
     ],
 )
 def test_chunk_size_is_hexadecimal(line: bytes, size: int) -> None:
-    """At most 15 digits, in either case."""
+    """A size has at most 15 digits, in either case."""
     assert http_framing.chunk_size(line) == size
 
 
@@ -115,7 +115,7 @@ def test_other_chunk_size_is_malformed(line: bytes) -> None:
     ],
 )
 def test_malformed_chunks_are_rejected(raw: bytes, reason: str) -> None:
-    """Each with its own message."""
+    """Each error has its own message."""
     with pytest.raises(Malformed, match=rf"^{reason}$"):
         list(http_framing.read_body(stream(raw), Head(200, {}, keep_alive=True, length=CHUNKED)))
 
@@ -135,7 +135,7 @@ def test_malformed_chunks_are_rejected(raw: bytes, reason: str) -> None:
     ],
 )
 def test_first_line_must_be_a_status_line(first: bytes, reason: str) -> None:
-    """Of HTTP/1, with three digits; an unrequested protocol upgrade is rejected."""
+    """It must be of HTTP/1 with three digits; an unrequested protocol upgrade is rejected."""
     assert find_problem(first=first) == reason
 
 
@@ -173,7 +173,7 @@ def test_malformed_field_states_its_reason(fields: bytes, reason: str) -> None:
 
 
 def test_fields_are_joined_unfolded_and_in_lower_case() -> None:
-    """Without the whitespace around them; a tab within a value is kept."""
+    """Whitespace around a value is stripped, and a tab within it is kept."""
     found = head(b"X-A:  b \r\nx-a:\tc\r\nY: a\r\n\t b \r\n  c\r\nZ: a\tb\r\nE:\r\n").headers
     assert found == {"x-a": "b, c", "y": "a b c", "z": "a\tb", "e": ""}
 
@@ -195,7 +195,7 @@ def test_fields_are_joined_unfolded_and_in_lower_case() -> None:
     ],
 )
 def test_body_length_follows_status_fields_and_method(status: int, fields: bytes, method: str, length: int) -> None:
-    """RFC 9112 §6.3."""
+    """The length of a body follows RFC 9112 §6.3."""
     found = head(fields, first=b"HTTP/1.1 %d X\r\n" % status, method=method)
     assert found.length == length
 
@@ -219,12 +219,12 @@ def test_body_length_follows_status_fields_and_method(status: int, fields: bytes
     ],
 )
 def test_keep_alive_follows_version_and_connection_header(version: bytes, connection: bytes, keep_alive: bool) -> None:
-    """RFC 9112 §9.3."""
+    """A connection is kept as in RFC 9112 §9.3."""
     assert head(connection + b"Content-Length: 0\r\n", first=b"HTTP/%s 200 X\r\n" % version).keep_alive is keep_alive
 
 
 def test_transfer_coding_in_http10_is_rejected() -> None:
-    """RFC 9112 §6.1."""
+    """A transfer coding in HTTP/1.0 is an error (RFC 9112 §6.1)."""
     assert find_problem(b"Transfer-Encoding: chunked\r\n", first=b"HTTP/1.0 200 X\r\n") == (
         "an unsupported transfer coding"
     )
@@ -291,7 +291,7 @@ def test_body_without_a_length_ends_with_the_connection() -> None:
 
 
 def test_truncation_is_detected_anywhere() -> None:
-    """Before the head, within the head, within the body."""
+    """A response truncated before, within or after its head is malformed."""
     for cut in (b"", b"HTTP/1.1 200", OK + b"Content-Length: 2\r\n\r\nh"):
         coming = stream(cut)
         with pytest.raises(Malformed, match=r"^the response is truncated$"):

@@ -90,7 +90,7 @@ def fetch_raw(internet: Internet, raw: bytes) -> ssrf_safe_fetch.Fetched:
 
 @pytest.mark.parametrize("raw", VALID.values(), ids=VALID)
 def test_valid_response_is_read_by_both_readers(internet: Internet, raw: bytes) -> None:
-    """In any pieces."""
+    """Both readers accept it in any pieces."""
     for size in (1, 2, 3, 7, 65_536):
         assert read_by_framing(raw, size=size) == (200, b"hi")
         assert read_by_database_client(raw, size).body == b"hi"
@@ -99,7 +99,7 @@ def test_valid_response_is_read_by_both_readers(internet: Internet, raw: bytes) 
 
 @pytest.mark.parametrize("raw", MALFORMED.values(), ids=MALFORMED)
 def test_malformed_response_is_rejected_by_both_readers(internet: Internet, raw: bytes) -> None:
-    """RFC 9112: an ambiguous framing is an error."""
+    """An ambiguous framing is an error (RFC 9112)."""
     for size in (3, 65_536):
         assert read_by_framing(raw, size=size) is None
         with pytest.raises(http_framing.Malformed):
@@ -111,7 +111,7 @@ def test_malformed_response_is_rejected_by_both_readers(internet: Internet, raw:
 @pytest.mark.parametrize("status", [204, 304])
 @pytest.mark.parametrize("rest", [LENGTH, b"Transfer-Encoding: chunked\r\n", b""])
 def test_response_without_a_body_ends_with_its_head(status: int, rest: bytes) -> None:
-    """Whatever length it states (RFC 9110 §6.4.1); following bytes aren't part of it."""
+    """It may state any length (RFC 9110 §6.4.1); following bytes aren't part of it."""
     raw = b"HTTP/1.1 %d X\r\n%s\r\n" % (status, rest)
     assert read_by_framing(raw) == read_by_h11(raw) == (status, b"")
     assert read_by_database_client(raw).body == b""
@@ -125,7 +125,7 @@ def test_response_to_head_has_no_body() -> None:
 
 
 def test_response_without_a_length_ends_with_the_connection(internet: Internet) -> None:
-    """For an untrusted server, as in HTTP/1.0; the DynamoDB reader rejects it, because it may be truncated."""
+    """An untrusted server may do so, as in HTTP/1.0; the DynamoDB reader rejects it as possibly truncated."""
     assert fetch_raw(internet, OK + b"\r\nhi").body == b"hi"
     with pytest.raises(ValueError, match="no length"):
         read_by_database_client(OK + b"\r\nhi")
@@ -149,7 +149,7 @@ def test_connection_is_kept_unless_the_server_closes_it(fields: bytes, keep_aliv
 
 @pytest.mark.parametrize(("fields", "keep_alive"), [(b"", False), (b"Connection: Keep-Alive\r\n", True)])
 def test_http10_connection_is_kept_if_stated(fields: bytes, keep_alive: bool) -> None:
-    """RFC 9112 §9.3."""
+    """An HTTP/1.0 connection is kept only with keep-alive (RFC 9112 §9.3)."""
     assert read_by_database_client(b"HTTP/1.0 200 OK\r\n" + fields + LENGTH + b"\r\nhi").keep_alive is keep_alive
 
 

@@ -38,7 +38,7 @@ def read(*pieces: bytes, left_ns: int = FAR_NS) -> Answer:
 
 
 def test_response_has_status_headers_body_and_keep_alive() -> None:
-    """With a length or in chunks, in one piece or many."""
+    """They are read with a length or in chunks, in one piece or many."""
     whole = b"HTTP/1.1 200 OK\r\nX-A: b\r\nContent-Length: 2\r\n\r\nhi"
     expected = Answer(200, {"x-a": "b", "content-length": "2"}, b"hi", keep_alive=True)
     assert read(whole) == expected
@@ -102,7 +102,7 @@ def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
 
 
 def test_response_is_read_from_a_socket(pair: tuple[socket.socket, socket.socket]) -> None:
-    """In the pieces in which it arrives."""
+    """The pieces of a real socket are read as they arrive."""
     here, there = pair
     there.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
     assert http_response.read(here, clock.monotonic_ns() + FAR_NS).body == b"hi"

@@ -42,7 +42,7 @@ def test_id_with_a_newline_is_invalid(latchkey: TestApp) -> None:
 
 
 def test_id_has_prefix_time_and_random_part(latchkey: TestApp) -> None:
-    """Eight characters of the millisecond and twelve random ones, the first id's in the lower half."""
+    """An id has eight characters of the millisecond and twelve random ones, which start in the lower half."""
     bounds: list[int] = []
 
     def lowest(bound: int) -> int:

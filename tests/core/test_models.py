@@ -32,7 +32,7 @@ ITEMS: list[tuple[type[models.Table], dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("model", "values"), ITEMS)
 def test_item_is_read_like_pynamodb(model: type[models.Table], values: dict[str, Any]) -> None:
-    """Present attributes, absent ones with and without a default, and unknown ones."""
+    """Present, absent, defaulted and unknown attributes are read alike."""
     item = model(**values).serialize(null_check=False) | {"unknown": {"S": "x"}, "name": {"NULL": True}}
     expected: Any = Model.from_raw_data.__func__(model, item)  # type: ignore[attr-defined]  # a class method's function
     actual = model.from_raw_data(item)
@@ -70,7 +70,7 @@ def test_item_has_no_empty_or_unknown_attribute() -> None:
 
 @pytest.mark.usefixtures("latchkey")
 def test_failed_write_of_a_transaction_is_found_by_its_item() -> None:
-    """Whatever the order of the writes, and whatever else failed."""
+    """It is found in any order of the writes, and beside other failed ones."""
     Ticket("there", kind="device", client_id="app_1", expires_at=1).save()
     write = models.transaction()
     is_spent = Ticket.kind == "spent"

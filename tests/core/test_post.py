@@ -62,7 +62,7 @@ def test_redirect_of_a_get_is_rejected(internet: Internet, status: str) -> None:
 
 @pytest.mark.parametrize("size", [0, 1, TEN - 1, TEN, TEN + 1, 5_000])
 def test_only_the_requested_part_of_a_body_is_kept(internet: Internet, size: int) -> None:
-    """Its beginning, with its headers."""
+    """The beginning of the body is kept, with the headers."""
     internet.answers(b"x" * size)
     response = post_to(internet)
     assert (response.status, response.body) == (200, b"x" * min(size, TEN))
@@ -89,7 +89,7 @@ def test_truncated_body_is_no_error(internet: Internet, rest: bytes) -> None:
     ],
 )
 def test_missing_status_is_an_error(internet: Internet, response: bytes, reason: str) -> None:
-    """With a message for the user who chose the URL."""
+    """The message is for the user who chose the URL."""
     internet.serves(lambda talk: talk.sendall(response))
     with pytest.raises(FetchError) as failed:
         post_to(internet)
@@ -126,7 +126,7 @@ def test_first_four_addresses_share_the_time(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_handshake_has_the_remaining_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """After connecting took some of it; for the host name, and the plain socket is detached afterwards."""
+    """The handshake has what connecting left, and the plain socket is detached afterwards."""
     plain = mock.Mock(spec=socket.socket)
     tls = mock.Mock(spec=ssl.SSLContext)
     monkeypatch.setattr(socket, "create_connection", lambda *_exchange: plain)
@@ -139,7 +139,7 @@ def test_handshake_has_the_remaining_time(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_every_step_shares_one_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Connecting, sending, and each piece of the response; by this clock each takes a second."""
+    """Connecting, sending and each piece of the response reduce the same remaining time."""
     plain = mock.Mock(spec=socket.socket)
     plain.recv.side_effect = [b"HTTP/1.1 200 OK\r\n", b"Content-Length: 0\r\n\r\n"]
     connect = mock.Mock(return_value=plain)
@@ -162,7 +162,7 @@ def test_every_step_shares_one_deadline(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_loopback_receiver_is_requested_if_allowed(receiver: Receiver) -> None:
-    """By plain http, with port and path of the URL."""
+    """The request is plain http with the URL's port and path."""
     receiver.answers = b"thanks"
     receiver.says = [200]
     more: dict[str, Any] = {"deadline_s": 60, "bytes_max": TEN}
@@ -173,7 +173,7 @@ def test_loopback_receiver_is_requested_if_allowed(receiver: Receiver) -> None:
 
 
 def test_status_of_the_own_url_is_returned(receiver: Receiver) -> None:
-    """Also from a private address and by plain http; the body isn't read."""
+    """A private address and plain http are allowed; the body isn't read."""
     receiver.says = [302]
     assert ssrf_safe_fetch.status_of(f"{receiver.url}/health", deadline_s=60) == 302
     assert receiver.looked_at == ["/hooks/health"]

@@ -33,7 +33,7 @@ def highest(bound: int) -> int:
     ],
 )
 def test_number_is_written_in_base62_with_its_length(number: int, length: int, text: str) -> None:
-    """Zero-padded, for odd and even lengths."""
+    """The text is zero-padded, for odd and even lengths."""
     assert randomness.to_base62(number, length) == text
 
 
@@ -69,7 +69,7 @@ def test_shuffle_draws_once_for_each_item() -> None:
 
 
 def test_generator_is_restored_after_a_block() -> None:
-    """Also after a block that failed."""
+    """The system's generator is restored even if the block fails."""
     with pytest.raises(ValueError, match=r"^fault$"), randomness.drawn_from(highest):
         raise ValueError("fault")
     with randomness.drawn_from(highest):

@@ -52,7 +52,7 @@ def read_logged_reason(log: io.StringIO, **chosen: Any) -> str:
 
 
 def test_derived_secret_never_changes(log: io.StringIO, tmp_path: Path) -> None:
-    """Receivers store it: another one would invalidate every signature. Each purpose has its own."""
+    """Receivers store it, so another one would invalidate every signature; each purpose has its own."""
     file = tmp_path / "key"
     file.write_text(f" {WRITTEN}\n")
     assert derive(stage_key_file=str(file)) == DERIVED
@@ -61,7 +61,7 @@ def test_derived_secret_never_changes(log: io.StringIO, tmp_path: Path) -> None:
 
 
 def test_key_is_read_once_per_stage(log: io.StringIO, tmp_path: Path) -> None:
-    """And again after `forget`."""
+    """It is read again only after `forget`."""
     file = tmp_path / "key"
     file.write_text(WRITTEN)
     derive(stage_key_file=str(file))
@@ -95,7 +95,7 @@ def test_file_without_a_valid_key_is_reported(log: io.StringIO, tmp_path: Path, 
 
 @pytest.mark.parametrize("is_there", [True, False])
 def test_deployed_stage_has_its_key_in_ssm(log: io.StringIO, monkeypatch: pytest.MonkeyPatch, is_there: bool) -> None:
-    """A decrypted SecureString named after the stage; if it is missing, the log names it."""
+    """The key is a SecureString named after the stage; if it is missing, the log names it."""
     requested: list[tuple[str, dict[str, Any]]] = []
 
     def response(_client: Any, operation: str, request: dict[str, Any]) -> dict[str, Any]:

@@ -25,13 +25,13 @@ def test_unbound_box_opens_without_a_binding() -> None:
 
 
 def test_box_of_an_earlier_deployment_opens() -> None:
-    """Twelve bytes of nonce, AES-256-GCM with HKDF-SHA-256 of the secret: the format is stored, so it can't change."""
+    """The stored format never changes: a nonce of 12 bytes, AES-256-GCM, HKDF-SHA-256 of the secret."""
     assert sealed.opened(BOX, "secret", purpose="one", bound_to="here") == b"plain"
 
 
 @pytest.mark.parametrize("at", [0, 11, 12, -1])
 def test_modified_or_truncated_box_does_not_open(at: int) -> None:
-    """Whichever byte changes."""
+    """A change of any byte is detected."""
     changed = bytearray(BOX)
     changed[at] ^= 1
     assert sealed.opened(bytes(changed), "secret", purpose="one", bound_to="here") is None

@@ -78,7 +78,7 @@ def test_secret_of_another_brand_is_rejected_despite_its_checksum(latchkey: Test
 
 
 def test_digest_is_sha256_in_hex() -> None:
-    """FIPS 180-2, appendix B.1: the digest of "abc"."""
+    """The digest of "abc" is that of FIPS 180-2, appendix B.1."""
     assert secrets.digest("abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     assert secrets.digest("abc") == hashlib.sha256(b"abc").hexdigest()
 
@@ -90,7 +90,7 @@ def test_hint_shows_prefix_and_last_four(latchkey: TestApp) -> None:
 
 
 def test_longest_secret_has_the_longest_brand_and_kind(latchkey: TestApp) -> None:
-    """10 letters, 4 letters, 36 characters and two underscores; longer text isn't examined."""
+    """It has 10 letters, 4 letters, 36 characters and two underscores; longer text isn't examined."""
     with settings.in_use(replace(settings.current(), brand="abcdefghij")):
         secret = secrets.mint("live")
         assert len(secret) == secrets.LENGTH_MAX == 52
@@ -105,7 +105,7 @@ def test_kinds_are_those_of_the_format() -> None:
 
 
 def test_random_part_has_thirty_characters(latchkey: TestApp) -> None:
-    """178 random bits, then the checksum of them and the prefix."""
+    """They carry 178 random bits; the checksum covers them and the prefix."""
     with randomness.drawn_from(lambda bound: bound - 1):
         secret = secrets.mint("test")
     body = "lk_test_" + "z" * 30
@@ -113,7 +113,7 @@ def test_random_part_has_thirty_characters(latchkey: TestApp) -> None:
 
 
 def test_secrets_are_found_in_any_text_once(latchkey: TestApp) -> None:
-    """Whatever surrounds them, also adjacent ones; invalid ones are ignored."""
+    """They are found within any text, also if adjacent; invalid ones are ignored."""
     one, other = secrets.mint("live"), secrets.mint("at")
     text = f'KEY="{one}"\nAuthorization: Bearer {other}\r\n{one}{other} x{one}y lk_live_{"0" * 36}'
     assert secrets.found_in(text) == [one, other]

@@ -159,7 +159,7 @@ def test_valid_value_is_unchanged(name: str, value: str) -> None:
 
 @pytest.mark.parametrize(("name", "value"), BAD)
 def test_invalid_value_is_rejected_at_start(name: str, value: str) -> None:
-    """From the environment and in code: with its variable, description, an example, and the given value."""
+    """The message has the variable, its description, an example, and the given value."""
     variable, form = f"LATCHKEY_{name.upper()}", setting_types.OF[name]
     with pytest.raises(SettingError) as raised:
         settings.from_environment({variable: value})
@@ -185,7 +185,7 @@ def test_invalid_value_is_rejected_at_start(name: str, value: str) -> None:
     ],
 )
 def test_bracketed_host_is_the_shortest_ipv6_form(origin: str, is_one: bool) -> None:
-    """RFC 5952; anything else is invalid, without an exception."""
+    """Any other form than RFC 5952's is invalid, without an exception."""
     assert setting_types.is_origin(origin) is is_one
 
 

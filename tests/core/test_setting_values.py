@@ -33,7 +33,7 @@ def test_defaults_match_the_deploying_page() -> None:
 
 
 def test_derived_settings() -> None:
-    """Tables by stage, other resources as a set, days in seconds."""
+    """Tables have the stage's name, other resources are a set, days are also in seconds."""
     made = Settings(stage="dev", resources="https://a.example  https://b.example", events_kept_days=2)
     assert made.table("keys") == "latchkey-dev-keys"
     assert made.other_resources == {"https://a.example", "https://b.example"}

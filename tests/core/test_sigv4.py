@@ -36,7 +36,7 @@ def sign_by_botocore(
     at_ms=st.integers(0, 4_102_444_800_000),
 )
 def test_signature_equals_botocores(operation: str, body: bytes, caller: Credentials, region: str, at_ms: int) -> None:
-    """With and without a session token, on every day."""
+    """Signatures are equal with and without a session token, on every day."""
     headers = {**HEADERS, "x-amz-target": f"DynamoDB_20120810.{operation}"}
     actual = signed(headers, body, credentials=caller, region=region, at_ms=at_ms)
     assert actual == sign_by_botocore(headers, body, caller, region, at_ms)
@@ -48,7 +48,7 @@ def test_repr_of_credentials_shows_no_secret() -> None:
 
 
 def test_signature_is_dated_to_the_second() -> None:
-    """In UTC, with that day's key."""
+    """The time is in UTC, and the signing key is that day's."""
     caller = Credentials("id", "secret")
     made = signed(HEADERS, b"{}", credentials=caller, region="eu-west-1", at_ms=NOON_MS + 999)
     assert made["x-amz-date"] == "20211220T100000Z"

@@ -100,7 +100,7 @@ def test_public_address_is_fetched(internet: Internet) -> None:
 
 @pytest.mark.parametrize("address", PRIVATE)
 def test_non_public_address_is_never_connected_to(internet: Internet, address: str) -> None:
-    """Neither alone nor in any position beside public ones (SSRF)."""
+    """It is rejected alone and in any position beside public ones (SSRF)."""
     for addresses in ((address,), (ADDRESS, address), (address, ADDRESS), ("8.8.8.8", address, ADDRESS)):
         with pytest.raises(ssrf_safe_fetch.FetchError, match="isn't public"):
             get(internet, addresses=addresses)
@@ -122,7 +122,7 @@ def test_address_in_the_url_is_checked(internet: Internet, host: str) -> None:
 
 
 def test_host_without_an_address_is_rejected(internet: Internet) -> None:
-    """Unknown, or malformed."""
+    """An unknown or malformed host has no address."""
 
     def unknown(host: str, port: int) -> list[str]:
         raise socket.gaierror(socket.EAI_NONAME, "unknown")
@@ -153,7 +153,7 @@ def test_connection_uses_the_checked_address(internet: Internet) -> None:
 
 
 def test_unreachable_address_is_skipped(internet: Internet) -> None:
-    """As in browsers: the next address is tried."""
+    """The next address is tried, as in browsers."""
     internet.answers(b"hello")
     assert get(internet, addresses=("2606:4700:4700::1111", "8.8.8.8", ADDRESS)) == b"hello"
     assert internet.connected == [("2606:4700:4700::1111", 443), ("8.8.8.8", 443), (ADDRESS, 443)]
@@ -192,7 +192,7 @@ def test_connection_uses_the_port_of_the_url(internet: Internet) -> None:
     ],
 )
 def test_other_urls_are_rejected(internet: Internet, url: str) -> None:
-    """Other schemes, user information, unclosed brackets, invalid characters."""
+    """Other schemes, user information, unclosed brackets and invalid characters are rejected."""
     internet.answers(b"hello")
     with pytest.raises(ssrf_safe_fetch.FetchError):
         get(internet, url)
@@ -203,7 +203,7 @@ def test_other_urls_are_rejected(internet: Internet, url: str) -> None:
     "status", ["301 Moved", "302 Found", "303 See Other", "307 Temporary", "308 Permanent", "304 Same"]
 )
 def test_redirect_is_not_followed(internet: Internet, status: str) -> None:
-    """Wherever it leads: to the internal network, or to the same server."""
+    """A redirect may lead to the internal network, so none is followed."""
     for location in ("https://169.254.169.254/latest/meta-data/", URL):
         internet.answers(b"", status=status, headers=f"Location: {location}\r\n")
         with pytest.raises(ssrf_safe_fetch.FetchError, match="redirect"):
@@ -277,7 +277,7 @@ def test_slow_response_ends_at_the_deadline(internet: Internet, head: bytes, dro
 
 
 def test_silent_server_ends_at_the_deadline(internet: Internet) -> None:
-    """Both during and after the TLS handshake."""
+    """The deadline applies during and after the TLS handshake."""
     internet.says_nothing()
     with pytest.raises(ssrf_safe_fetch.FetchError):
         get(internet, deadline_s=0.2)
@@ -332,7 +332,7 @@ def test_oversized_response_is_rejected(internet: Internet, response: bytes) -> 
     ids=["short", "no-last-chunk", "bad-chunk", "none", "no-status", "many", "wide", "silence"],
 )
 def test_truncated_or_malformed_response_is_rejected(internet: Internet, response: bytes) -> None:
-    """A body shorter than its length, unterminated chunks, another protocol: no partial response is used."""
+    """A truncated body, unterminated chunks and other protocols are errors: no partial response is used."""
     internet.serves(lambda talk: talk.sendall(response))
     with pytest.raises(ssrf_safe_fetch.FetchError):
         get(internet)

@@ -87,7 +87,7 @@ def read_lines(log: io.StringIO) -> list[dict[str, Any]]:
 
 
 def test_measured_event_is_one_line_with_metrics_and_facts(latchkey: TestApp, log: io.StringIO) -> None:
-    """In the embedded metric format: with the stage as dimension, a latency in milliseconds, counts otherwise."""
+    """The line is in the embedded metric format, by stage; a latency is in milliseconds, the rest are counts."""
     latchkey.clock.forward(0.123)
     telemetry.measured(
         "request", {"Latency": 12, "Requests": 1}, route="GET /", nothing=None, zero=0, when=Exception("e")
@@ -183,7 +183,7 @@ CHATTY = ("botocore", "pynamodb", "urllib3")
 
 @pytest.mark.usefixtures("fresh_process")
 def test_lines_go_to_standard_output_by_default(capsys: pytest.CaptureFixture[str]) -> None:
-    """As in Lambda."""
+    """Lambda reads the log from there."""
     assert telemetry.__spec__ is not None
     assert telemetry.__spec__.loader is not None
     fresh = importlib.util.module_from_spec(telemetry.__spec__)
@@ -211,7 +211,7 @@ def in_tokyo(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.mark.usefixtures("fresh_process", "in_tokyo")
 def test_first_line_of_a_process_is_like_all_others(log: io.StringIO) -> None:
-    """With the service and the time in UTC, without file and line."""
+    """It has the service and the time in UTC, but no file and line."""
     telemetry.info("happened", why="x")
     (line,) = read_lines(log)
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00", line.pop("timestamp"))
@@ -230,7 +230,7 @@ def test_only_sufficiently_severe_lines_are_logged(log: io.StringIO, level: str,
 
 
 def test_metrics_are_collected_in_their_request(log: io.StringIO) -> None:
-    """Added up, and written by the caller; with facts, or outside a request, each has its own line."""
+    """They are added up for the caller; with facts, or outside a request, each has its own line."""
     outer: dict[str, int] = {}
     inner: dict[str, int] = {"Hits": 5}
     with telemetry.counting_into(outer):

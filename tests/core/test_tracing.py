@@ -54,7 +54,7 @@ def receive_segments(daemon: socket.socket) -> list[dict[str, Any]]:
 def test_each_call_of_a_sampled_request_is_a_subsegment(
     latchkey: TestApp, daemon: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Under the invocation's segment, with operation, table and duration."""
+    """It belongs to the invocation's segment, and has operation, table and duration."""
     secret = latchkey.key(latchkey.account()).secret
     set_trace_header(monkeypatch, sampled="1")
     assert latchkey.call("GET", "/v1/limits", secret).status == 200
@@ -112,7 +112,7 @@ def test_missing_daemon_affects_nothing(latchkey: TestApp, monkeypatch: pytest.M
 
 
 def test_header_is_split_into_its_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever parts it has; none outside Lambda."""
+    """Missing parts are absent; outside Lambda there are none."""
     monkeypatch.delenv("_X_AMZN_TRACE_ID", raising=False)
     assert tracing.current() == {}
     set_trace_header(monkeypatch, sampled="0")
@@ -120,7 +120,7 @@ def test_header_is_split_into_its_parts(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_subsegment_has_exactly_the_documented_fields(daemon: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With an id of 16 hex digits."""
+    """Its id has 16 hex digits."""
     monkeypatch.setenv("_X_AMZN_TRACE_ID", "Sampled=1")
     with tracing.subsegment("GetItem", "t"):
         pass

@@ -47,5 +47,5 @@ def test_value_has_no_other_attributes(kind: Any) -> None:
     ids=lambda value: type(value).__name__,
 )
 def test_default_of_a_value(value: Any, rest: dict[str, Any]) -> None:
-    """Empty, or the most common value."""
+    """A default is empty, or the most common value."""
     assert {name: getattr(value, name) for name in rest} == rest

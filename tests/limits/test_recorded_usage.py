@@ -61,7 +61,7 @@ def test_network_and_route_are_recorded_by_the_admissions_write(latchkey: TestAp
 
 
 def test_attribute_names_have_their_documented_form(latchkey: TestApp) -> None:
-    """`n` and 8 characters, `r` and 3: readers of the items rely on it."""
+    """Readers of the items rely on `n` and 8 characters, `r` and 3."""
     name = recorded_usage.network_name(ADA, "203.0.113.0/24")
     assert (name, len(name)) == ("nmUkuS2Af", 9)
     assert len(recorded_usage.route_name("GET /v1/users")) == 4

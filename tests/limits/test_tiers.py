@@ -47,7 +47,7 @@ def test_anonymous_limits_match_the_contract() -> None:
 
 
 def test_oauth_limits_match_their_page() -> None:
-    """Every number on the page."""
+    """Every number on the page is the tier's."""
     page = text("oauth.md")
     for sentence in (
         f"has {tiers.CLIENT.quota:,} requests an hour and a burst of {tiers.CLIENT.burst} to the endpoints for clients",

@@ -85,7 +85,7 @@ ROUTE = "rAAA"
 
 
 def test_items_are_returned_newest_first_from_all_pages(latchkey: TestApp) -> None:
-    """Starting with the requested hour."""
+    """They start with the requested hour."""
     for hours in range(4):
         put(PRO, HOUR + hours * 3_600, used=ONE, padding={"S": "x" * 300_000})
     put(FREE, HOUR + 3_600, used=ONE)
@@ -107,7 +107,7 @@ def test_last_use_stops_when_all_are_found(latchkey: TestApp) -> None:
 
 
 def test_last_use_reads_on_for_missing_counters(latchkey: TestApp) -> None:
-    """In each tier down to the oldest hour."""
+    """Each tier is read down to the oldest hour."""
     for hours, counter in ((9, "kAAAAAAA"), (5, "kBBBBBBB"), (1, "kCCCCCCC")):
         put(FREE, HOUR + hours * 3_600, **{counter: ONE})
     put(PRO, HOUR + 6 * 3_600, kBBBBBBB=ONE)
@@ -121,7 +121,7 @@ def test_last_use_reads_on_for_missing_counters(latchkey: TestApp) -> None:
 
 @pytest.mark.parametrize(("late_s", "found"), [(0, {"kAAAAAAA": HOUR}), (1, {})])
 def test_use_is_kept_for_31_days_to_the_second(latchkey: TestApp, late_s: int, found: dict[str, int]) -> None:
-    """Counted from the beginning of its hour."""
+    """The days count from the beginning of the hour."""
     admit("acc_1", FREE, counter="kAAAAAAA")
     latchkey.clock.forward(31 * 86_400 + late_s)
     assert last_used_hours("acc_1", {"kAAAAAAA"}) == found
@@ -136,14 +136,14 @@ def test_empty_request_makes_no_call(latchkey: TestApp) -> None:
 
 
 def test_unused_counter_has_a_complete_empty_record(latchkey: TestApp) -> None:
-    """One Query per tier."""
+    """The record costs one Query per tier."""
     with telemetry.calls_watched() as calls:
         assert routes_used("acc_1", {"kAAAAAAA"}, since_s=HOUR) == {"kAAAAAAA": Used(frozenset(), complete=True)}
     assert len(calls.made) == 3
 
 
 def test_routes_of_all_hours_and_tiers_are_merged(latchkey: TestApp) -> None:
-    """From the requested hour on; each counter has its own."""
+    """They are merged from the requested hour on, for each counter separately."""
     used("kAAAAAAA", "GET /v1/old")
     latchkey.clock.forward(3_600)
     used("kAAAAAAA", "GET /v1/mine")

@@ -65,5 +65,5 @@ def test_value_has_no_other_attributes(kind: Any) -> None:
     ids=lambda value: type(value).__name__,
 )
 def test_default_value_is_empty(value: Any, fields: tuple[Any, ...]) -> None:
-    """Nothing used, rejected, reserved or recorded."""
+    """By default nothing is used, rejected, reserved or recorded."""
     assert tuple(getattr(value, field.name) for field in dataclasses.fields(value)) == fields

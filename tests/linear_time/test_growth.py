@@ -8,7 +8,7 @@ QUADRATIC = re.compile(r"\s*bearer(?:\s+(\S.*?))?\s*", re.IGNORECASE | re.DOTALL
 
 
 def test_quadratic_expression_is_detected() -> None:
-    """An expression that once parsed the Authorization header."""
+    """The measurement finds an expression that once parsed the Authorization header."""
     times_ns = grows_faster_than_linearly(QUADRATIC.fullmatch, lambda n: f"Bearer x{' ' * n}x\0", 500)
     assert len(times_ns) == 4
 
