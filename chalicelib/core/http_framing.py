@@ -191,7 +191,7 @@ def _has_controls(text: str) -> bool:
 
 
 def _unfold(lines: list[str]) -> list[str]:
-    """Join folded field lines with a space; folding is obsolete, but allowed in responses (§5.2)."""
+    """Join folded field lines with a space; folding is obsolete, but must be accepted in responses (§5.2)."""
     joined: list[list[str]] = []
     for line in lines:
         if line[:1] in (" ", "\t"):

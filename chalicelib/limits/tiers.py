@@ -19,7 +19,7 @@ PRO = Tier("pro", 10_000, 200)
 ENTERPRISE = Tier("enterprise", None, 1_000)
 ANONYMOUS = Tier("anonymous", 3_600, 50, kept_s=2 * 3_600)
 CLIENT = Tier("client", 36_000, 200, kept_s=2 * 3_600)
-"""Requests to the OAuth endpoints by a registered client that authenticates with a secret."""
+"""Requests to the OAuth endpoints by a client that an account registered and that authenticates with a secret."""
 
 REGISTRATIONS = Tier("registration", 100, 20, kept_s=2 * 3_600)
 """OAuth clients that one network may register per hour."""
