@@ -63,28 +63,28 @@ class Once:
     """The response as recorded, or about to be."""
     claim: str = ""
 
-    def add_to(self, write: models.Transaction, answer: Answer) -> None:
+    def add_to(self, write: models.Transaction, response: Answer) -> None:
         """Add the record of a successful request to a transaction.
 
         Its condition decides between concurrent requests.
         """
-        self.written = answer
-        write.save(self._record(answer), condition=_is_free(), return_values="ALL_OLD")
+        self.written = response
+        write.save(self._record(response), condition=_is_free(), return_values="ALL_OLD")
 
     def explain(self, error: TransactWriteError) -> None:
-        """Raise the response to a repeated request, if the record's condition made the transaction fail."""
+        """Raise Replayed, or why the request can't be repeated, if its record made the transaction fail."""
         existing = models.refused_write(error, Repeat(self.digest))
         if existing:
             self._raise_outcome(Repeat.from_raw_data(existing))
 
     def look(self) -> None:
-        """Raise the response to a repeated request, if the request is recorded."""
+        """Raise Replayed, or why the request can't be repeated, if it is recorded."""
         existing = Repeat.found(self.digest)
         if existing is not None and existing.expires_at > clock.now_ms():
             self._raise_outcome(existing)
 
     def take(self) -> None:
-        """Claim the request for this process. Raises the response if it was made or is in progress elsewhere."""
+        """Claim the request for this process. Raises Replayed, or RequestInProgress if another process runs it."""
         self.claim = randomness.base62(20)
         record = self._new_record(CLAIM_TTL_S)
         record.claim = self.claim
@@ -97,22 +97,22 @@ class Once:
             # The claim was released in between.
             raise errors.RequestInProgress from None
 
-    def keep(self, answer: Answer) -> None:
+    def keep(self, response: Answer) -> None:
         """Record the response of a claimed request, or one that differs from what its transaction recorded."""
-        self.written = answer
+        self.written = response
         own = Repeat.claim == self.claim if self.claim else Repeat.fingerprint == self.fingerprint
         with models.may_be_refused():
-            self._record(answer).save(condition=own | _is_free())
+            self._record(response).save(condition=own | _is_free())
 
     def let_go(self) -> None:
         """Release a claim: the request failed, and may be repeated with the same key."""
         with models.may_be_refused():
             Repeat(self.digest).update(actions=[Repeat.expires_at.set(0)], condition=Repeat.claim == self.claim)
 
-    def _record(self, answer: Answer) -> Repeat:
+    def _record(self, response: Answer) -> Repeat:
         record = self._new_record(KEPT_S)
-        record.made = answer.made or None
-        plain = json.dumps(asdict(answer)).encode()
+        record.made = response.made or None
+        plain = json.dumps(asdict(response)).encode()
         if len(plain) <= ANSWER_BYTES_MAX:
             record.sealed = sealed.seal(plain, self.secret, purpose=_PURPOSE, bound_to=self.digest)
         return record
@@ -156,7 +156,7 @@ class Recording(Generic[T]):
         self.once.add_to(write, self.shown(made))
 
     def explain(self, error: TransactWriteError) -> None:
-        """Raise the response to a repeated request, if its record made the transaction fail."""
+        """Raise Replayed, or why the request can't be repeated, if its record made the transaction fail."""
         self.once.explain(error)
 
 
