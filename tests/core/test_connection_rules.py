@@ -19,7 +19,7 @@ OK = b"HTTP/1.1 204 None\r\n\r\n"
 
 def make_pool(url: str = "http://db.example", **timeouts: float) -> Connections:
     """Return a pool for a URL."""
-    return Connections(url, **{"connect_timeout_s": 2.0, "read_timeout_s": 3.0} | timeouts)  # type: ignore[arg-type]  # two
+    return Connections(url, **{"connect_timeout_s": 2.0, "read_timeout_s": 3.0} | timeouts)  # type: ignore[arg-type]  # two floats
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ def test_interrupted_connection_is_closed() -> None:
 
     pool, connection = make_pool(), Interrupted()
     with pytest.raises(KeyboardInterrupt):
-        pool._exchange(connection, b"")  # type: ignore[arg-type]  # all of it that is used
+        pool._exchange(connection, b"")  # type: ignore[arg-type]  # it has all used members
     assert connection.is_closed
     assert len(pool._idle) == 0
 

@@ -21,7 +21,7 @@ def find_problem(url: str, *addresses: str, **more: object) -> str:
     """Return why a POST to a URL isn't sent, if its host has these addresses."""
     resolver = (lambda _host, _port: addresses) if addresses else fail_if_resolved
     with pytest.raises(FetchError) as raised:
-        ssrf_safe_fetch.post(url, b"", {}, deadline_s=60, bytes_max=10, resolver=resolver, **more)  # type: ignore[arg-type]  # as named
+        ssrf_safe_fetch.post(url, b"", {}, deadline_s=60, bytes_max=10, resolver=resolver, **more)  # type: ignore[arg-type]  # keyword arguments
     return str(raised.value)
 
 
@@ -296,11 +296,11 @@ def test_remaining_time_ends_to_the_nanosecond() -> None:
         until_ns = ssrf_safe_fetch._until_ns(2.5)
         assert until_ns == 3_500_000_000
     for now_ns, left_s in ((1_000_000_000, 2.5), (3_499_999_999, 1e-9)):
-        with clock.measured_by(lambda now_ns=now_ns: now_ns):  # type: ignore[misc]  # bound now
+        with clock.measured_by(lambda now_ns=now_ns: now_ns):  # type: ignore[misc]  # bound in the loop
             assert ssrf_safe_fetch._left_s(until_ns) == pytest.approx(left_s)
     for now_ns in (3_500_000_000, 3_500_000_001):
         with (
-            clock.measured_by(lambda now_ns=now_ns: now_ns),  # type: ignore[misc]  # bound now
+            clock.measured_by(lambda now_ns=now_ns: now_ns),  # type: ignore[misc]  # bound in the loop
             pytest.raises(FetchError, match=r"^It takes too long\.$"),
         ):
             ssrf_safe_fetch._left_s(until_ns)

@@ -33,7 +33,7 @@ class Pieces:
 
 def read(*pieces: bytes, left_ns: int = FAR_NS) -> Answer:
     """Read a response that arrives in these pieces."""
-    connection: socket.socket = Pieces(*pieces)  # type: ignore[assignment]  # all of it that is used
+    connection: socket.socket = Pieces(*pieces)  # type: ignore[assignment]  # it has all used members
     return http_response.read(connection, clock.monotonic_ns() + left_ns)
 
 
