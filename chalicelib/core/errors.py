@@ -35,7 +35,7 @@ class InvalidRequest(LatchkeyError):
 
 
 class Unauthorized(LatchkeyError):
-    """No valid credential. The middleware adds the challenge (RFC 6750 §3), because it knows the request's URL."""
+    """No valid credential. The middleware adds the challenge (RFC 6750 §3), because only it has the URL."""
 
     status = 401
 
