@@ -73,9 +73,8 @@ def routes_used(subject: str, wanted: set[str], *, since_s: int) -> dict[str, Us
             routes, is_complete = recorded_usage.routes_of(item), recorded_usage.is_complete(item)
             for counter in wanted:
                 here = frozenset(name for name, counters in routes.items() if counter in counters)
-                # A counter without a named route: rejected, introspected by a service, or from before routes were
-                # recorded. An incomplete item says nothing about a counter that it doesn't have, provided that every
-                # counter had room.
+                # A counter without a named route was rejected, introspected by a service, or predates recorded routes.
+                # A counter that the item lacks was unused in that hour, unless some counters had no room.
                 is_known = (counter not in item or (is_complete and bool(here))) and OTHER not in item
                 before = found[counter]
                 found[counter] = Used(before.routes | here, before.complete and is_known)
