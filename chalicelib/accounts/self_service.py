@@ -91,9 +91,9 @@ def ask_for_email(login: LoggedIn, *, caller: Caller, password: str, email: str,
 def delete(login: LoggedIn, *, caller: Caller, password: str) -> Unfinished:
     """Delete an account: its name and address go, what it made stops at once, the address is free.
 
-    Return the ending that deletes what belonged to it (see `endings.account`). Raises InvalidRequest when the password
-    is wrong, Refused after too many attempts, Unavailable when not every function could be told: the rest is finished
-    all the same.
+    Return the pending termination that deletes its data (see `termination.account_deletion`). Raises InvalidRequest
+    when the password is wrong, Refused after too many attempts, and Unavailable when the keys may be accepted for up to
+    5 more minutes; the termination is stored in each case.
     """
     account = login.account
     _confirmed(account, password, caller)

@@ -1,7 +1,7 @@
 """Endings that weren't finished in the request that began them: one item each, put in the transaction that decides.
 
 From that transaction on nothing that ends is good for anything; what is left is to clean up and to mark. The request
-does one slice of it, and the minute's function the others (see `endings`). Each step may be repeated, so a function
+does one slice of it, and the minute's function the others (see `termination`). Each step may be repeated, so a function
 that is killed anywhere leaves work to be done, never half a decision. The items stand in a partition of the table
 `status`.
 """

@@ -11,7 +11,7 @@ from chalicelib.api.console.entry import remember_device, to_log_in
 from chalicelib.api.console.outcomes import Redirect, Render
 from chalicelib.api.console.page_request import PageRequest
 from chalicelib.core import errors
-from chalicelib.endings import finish
+from chalicelib.termination import finish
 
 if TYPE_CHECKING:
     from chalicelib.accounts.tables import Session

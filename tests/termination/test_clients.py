@@ -7,11 +7,11 @@ import pytest
 from chalicelib.accounts import change, states, unfinished
 from chalicelib.accounts.unfinished import SETTLED_MS, SLICE, Unfinished
 from chalicelib.core import clock, errors
-from chalicelib.endings import finish
 from chalicelib.events import kinds, record
 from chalicelib.limits import stale_marks
 from chalicelib.oauth import clients, delete_client, end_client, grants
 from chalicelib.oauth.tables import Client, Consent, Grant
+from chalicelib.termination import finish
 from tests.oauth.flow import CALLBACK, CLIENT, DEVICE, PKCE, App, as_json, registered, someone, works
 from tests.support.harness import TestApp
 

@@ -7,15 +7,15 @@ import pytest
 from chalicelib.accounts import email_links, unfinished
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.credentials import find
-from chalicelib.endings import finish, reset
 from chalicelib.oauth import clients, delete_client, grants
 from chalicelib.oauth.tables import Grant
+from chalicelib.termination import finish, password_reset
 from chalicelib.webhooks import endpoints
 from chalicelib.webhooks.tables import Endpoint
-from tests.endings.test_account import Killed, finished
 from tests.oauth.flow import Person, registered, someone
 from tests.support.console_client import ConsoleClient
 from tests.support.harness import TestApp
+from tests.termination.test_account_deletion import Killed, finished
 
 PASSWORD = "harmonica wolverine custard"
 
@@ -94,7 +94,7 @@ def test_request_that_ends_many_applications_reaches_the_users_of_few(latchkey: 
     if by == "proof":
         prove(latchkey, owner)
     else:
-        ending = reset.new(owner.account.id, {app.id for app in owned}, by="link")
+        ending = password_reset.new(owner.account.id, {app.id for app in owned}, by="link")
         ending.save()
         assert finish.first_slice(ending)
     assert list(clients.owned_by(owner.account.id)) == []

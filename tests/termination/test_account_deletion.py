@@ -11,9 +11,9 @@ from chalicelib.accounts.unfinished import SETTLED_MS
 from chalicelib.core import clock, settings
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.core.dynamodb.errors import Unreachable
-from chalicelib.endings import finish
 from chalicelib.events import kinds, record
 from chalicelib.oauth import clients, grants
+from chalicelib.termination import finish
 from chalicelib.webhooks import endpoints, fan_out
 from infra import data
 from tests.oauth.flow import Person, registered, someone, works

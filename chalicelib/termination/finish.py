@@ -8,17 +8,17 @@ from collections.abc import Callable
 from chalicelib.accounts import owned_clients, unfinished
 from chalicelib.accounts.unfinished import Unfinished
 from chalicelib.core import clock, randomness, telemetry
-from chalicelib.endings import account, proof, reset
 from chalicelib.events import actors
 from chalicelib.oauth import consent, delete_client
+from chalicelib.termination import account_deletion, first_verification, password_reset
 
 SLICES: dict[str, Callable[[Unfinished], bool]] = {
     unfinished.OF_OWNER: owned_clients.finish,
     unfinished.OF_CLIENT: delete_client.finish_ending,
-    unfinished.OF_ACCOUNT: account.finish,
+    unfinished.OF_ACCOUNT: account_deletion.finish,
     unfinished.OF_CONSENT: consent.finish_withdrawal,
-    unfinished.OF_PROOF: proof.finish,
-    unfinished.OF_RESET: reset.finish,
+    unfinished.OF_PROOF: first_verification.finish,
+    unfinished.OF_RESET: password_reset.finish,
 }
 """What does a slice of each kind of ending, and returns whether nothing is left of it."""
 SLICES_MAX = 200
