@@ -8,7 +8,7 @@ from chalicelib.core import errors, settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.credentials import revoke
 from chalicelib.credentials.issue import Issued
-from chalicelib.credentials.reverify import Use, admit_caller, admit_presented, note_failure
+from chalicelib.credentials.revocation_check import Use, admit_caller, admit_presented, note_failure
 from chalicelib.credentials.verify import verify
 from chalicelib.events import actors, kinds, record
 from chalicelib.limits import counter_items, recorded_usage

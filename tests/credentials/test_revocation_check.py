@@ -11,7 +11,7 @@ from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.credentials import change as key_change
 from chalicelib.credentials import revoke
 from chalicelib.credentials.principal import Principal
-from chalicelib.credentials.reverify import admit_caller, remember, standing_of
+from chalicelib.credentials.revocation_check import admit_caller, remember, standing_of
 from chalicelib.credentials.rotate import rotate
 from chalicelib.credentials.verify import verify
 from chalicelib.limits import counter_items, stale_marks
