@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from pynamodb.exceptions import TransactWriteError
 
-from chalicelib.accounts import predecessors
+from chalicelib.accounts import quota_inheritance
 from chalicelib.accounts.email_address import parsed
 from chalicelib.accounts.tables import Account, Email
 from chalicelib.core import clock, errors, ids
@@ -62,7 +62,7 @@ def store(account: Account, add_more: Callable[[models.Transaction], None] | Non
     """
     claim = Email(account.email, account_id=account.id)
     for _ in range(TRIES):
-        predecessor = predecessors.take_over(account)
+        predecessor = quota_inheritance.inherit(account)
         try:
             with models.transaction() as write:
                 write.save(claim, condition=Email.email.does_not_exist())

@@ -13,7 +13,7 @@ from chalicelib.accounts import (
     owned_clients,
     password_attempts,
     passwords,
-    predecessors,
+    quota_inheritance,
     unfinished,
 )
 from chalicelib.accounts.email_address import parsed
@@ -117,7 +117,7 @@ def delete(login: LoggedIn, *, caller: Caller, password: str) -> Unfinished:
             condition=Account.listed.exists() & (Account.email == account.email),
         )
         record.add_to(write, account.id, kinds.ACCOUNT_DELETED, {})
-        predecessors.leave_behind(write, account)
+        quota_inheritance.add_to_deletion(write, account)
         write.save(ending)
 
     owned_clients.with_status(account.id, DELETED, add_to, refused=outrun)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chalicelib.accounts import email_links, predecessors
+from chalicelib.accounts import email_links, quota_inheritance
 from chalicelib.accounts.invite import Invited, invite
 from chalicelib.accounts.tables import Account, Ticket
 from chalicelib.core import clock, errors
@@ -52,7 +52,7 @@ def test_link_that_is_returned_is_the_one_that_was_stored(latchkey: TestApp) -> 
     """Though the transaction was tried twice, and made another link each time."""
 
     def somebody_leaves() -> None:
-        digest, at_s = predecessors._digest(EMAIL), clock.now_s() + 9
+        digest, at_s = quota_inheritance._digest(EMAIL), clock.now_s() + 9
         Ticket(digest, kind="left", account_id="acc_other", expires_at=at_s * 1000, dies_at=at_s).save()
 
     with before("TransactWriteItems", somebody_leaves):

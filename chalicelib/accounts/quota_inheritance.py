@@ -32,7 +32,7 @@ class Predecessor:
         write.condition_check(Ticket, self.item.digest, condition=condition)
 
 
-def leave_behind(write: models.Transaction, account: Account) -> None:
+def add_to_deletion(write: models.Transaction, account: Account) -> None:
     """Add to the transaction that deletes an account: whose counters the next one of its address takes over."""
     now_ms = clock.now_ms()
     ends_s = clock.hour_of(now_ms // 1000) + clock.HOUR_S
@@ -40,7 +40,7 @@ def leave_behind(write: models.Transaction, account: Account) -> None:
     write.save(item)
 
 
-def take_over(account: Account) -> Predecessor:
+def inherit(account: Account) -> Predecessor:
     """Let an account that isn't stored yet begin with what the last one of its address used of this hour.
 
     Raises Unavailable when that can't be known for sure.

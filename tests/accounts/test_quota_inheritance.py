@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from chalicelib.accounts import create, predecessors, self_service, sessions
+from chalicelib.accounts import create, quota_inheritance, self_service, sessions
 from chalicelib.accounts.tables import Account, Ticket
 from chalicelib.core import clock, errors, telemetry
 from chalicelib.limits import tiers
@@ -56,7 +56,7 @@ def test_nothing_is_carried_over_once_the_hour_has_ended(
     latchkey.clock.forward(after_s)
     account = create.unstored(email=EMAIL, name="Ada", tier=tiers.FREE)
     with telemetry.calls_watched() as calls:
-        predecessors.take_over(account)
+        quota_inheritance.inherit(account)
     assert (len(calls.made) > 1) is looks_further
     create.store(account)
     assert used_by(latchkey, account) == (7 if looks_further else 0)
@@ -66,7 +66,11 @@ def leaves_again(account_id: str) -> None:
     """Let an account of the address that nobody has seen have left at this moment."""
     at_s = clock.now_s()
     Ticket(
-        predecessors._digest(EMAIL), kind="left", account_id=account_id, expires_at=(at_s + 9) * 1000, dies_at=at_s + 9
+        quota_inheritance._digest(EMAIL),
+        kind="left",
+        account_id=account_id,
+        expires_at=(at_s + 9) * 1000,
+        dies_at=at_s + 9,
     ).save()
 
 
