@@ -10,7 +10,7 @@ from pynamodb.expressions.update import Action
 
 from chalicelib.accounts import unfinished
 from chalicelib.accounts.email_address import parsed
-from chalicelib.accounts.tables import Account, Email, Session, Ticket
+from chalicelib.accounts.tables import Account, Email, OneTimeToken, Session
 from chalicelib.accounts.unfinished import Unfinished
 from chalicelib.core import clock, errors, secrets
 from chalicelib.core.dynamodb import models
@@ -36,7 +36,7 @@ class SpentLink(errors.LatchkeyError):
 def new_link(account_id: str, purpose: str, *, epoch: int, email: str | None = None) -> str:
     """Store a ticket for `purpose` and return its secret, which belongs into one URL and nowhere else."""
     ticket, secret = unsaved(account_id, purpose, epoch=epoch, email=email)
-    ticket.save(condition=Ticket.digest.does_not_exist())
+    ticket.save(condition=OneTimeToken.digest.does_not_exist())
     return secret
 
 
@@ -48,12 +48,12 @@ def handed_over(account: Account) -> str:
     ticket, secret = unsaved(account.id, SET_PASSWORD, epoch=account.session_epoch)
     with models.refused_as(errors.NotFound("There is no such user.")), models.transaction() as write:
         write.condition_check(Account, account.id, condition=Account.listed.exists())
-        write.save(ticket, condition=Ticket.digest.does_not_exist())
+        write.save(ticket, condition=OneTimeToken.digest.does_not_exist())
         record.add_to(write, account.id, kinds.PASSWORD_LINK_MADE, {})
     return secret
 
 
-def unsaved(account_id: str, purpose: str, *, epoch: int, email: str | None = None) -> tuple[Ticket, str]:
+def unsaved(account_id: str, purpose: str, *, epoch: int, email: str | None = None) -> tuple[OneTimeToken, str]:
     """Return a ticket for `purpose` that is to be stored with something else, and its secret.
 
     `epoch` is the account's `session_epoch`: a link is void when sessions are, since one that was handed over, asked
@@ -62,7 +62,7 @@ def unsaved(account_id: str, purpose: str, *, epoch: int, email: str | None = No
     """
     secret = secrets.mint(secrets.MAIL_LINK_KIND)
     expires_at = clock.now_ms() + LIVES_S * 1000
-    ticket = Ticket(
+    ticket = OneTimeToken(
         digest=secrets.digest(secret),
         kind=secrets.MAIL_LINK_KIND,
         account_id=account_id,
@@ -75,9 +75,9 @@ def unsaved(account_id: str, purpose: str, *, epoch: int, email: str | None = No
     return ticket, secret
 
 
-def looked_up(secret: str, *purposes: str) -> Ticket:
+def looked_up(secret: str, *purposes: str) -> OneTimeToken:
     """Return the ticket of a link for one of these purposes without spending it; raise SpentLink for any other."""
-    ticket = Ticket.found(secrets.digest(secret)) if secrets.kind_of(secret) == secrets.MAIL_LINK_KIND else None
+    ticket = OneTimeToken.found(secrets.digest(secret)) if secrets.kind_of(secret) == secrets.MAIL_LINK_KIND else None
     if ticket is None or ticket.purpose not in purposes:
         raise SpentLink
     if ticket.consumed_at is not None or ticket.expires_at <= clock.now_ms():
@@ -85,7 +85,7 @@ def looked_up(secret: str, *purposes: str) -> Ticket:
     return ticket
 
 
-def account_of(ticket: Ticket) -> Account:
+def account_of(ticket: OneTimeToken) -> Account:
     """Return the account a link is for; raise SpentLink when it is gone, or the link void for it."""
     account = Account.found(ticket.account_id)
     if account is None:
@@ -98,7 +98,7 @@ def account_of(ticket: Ticket) -> Account:
 
 
 def set_password(
-    ticket: Ticket, account: Account, password_hash: str, chosen: Unfinished | None = None
+    ticket: OneTimeToken, account: Account, password_hash: str, chosen: Unfinished | None = None
 ) -> Unfinished | None:
     """Spend a link on another password. Every session is over; the address is proven where the link was mailed to it.
 
@@ -112,7 +112,7 @@ def set_password(
     return ending
 
 
-def verify_email(ticket: Ticket, account: Account, session: Session | None = None) -> Unfinished | None:
+def verify_email(ticket: OneTimeToken, account: Account, session: Session | None = None) -> Unfinished | None:
     """Spend a link on proving the account's address, and return the ending of what was there before its first proof.
 
     `session` is one of this account in the browser that used the link: it goes on, and with it the password that opened
@@ -129,7 +129,7 @@ def verify_email(ticket: Ticket, account: Account, session: Session | None = Non
     return ending
 
 
-def change_email(ticket: Ticket, account: Account, session: Session | None = None) -> Unfinished | None:
+def change_email(ticket: OneTimeToken, account: Account, session: Session | None = None) -> Unfinished | None:
     """Spend a link on another address, and return the ending of what was there before any was proven.
 
     Only for a browser with a `session` of this account, which goes on: in any other, whoever has the new address could
@@ -186,7 +186,7 @@ def _proven(account: Account) -> list[Action]:
 
 
 def _spend(
-    ticket: Ticket,
+    ticket: OneTimeToken,
     account: Account,
     actions: list[Action],
     kind: str,
@@ -215,7 +215,7 @@ def _keep(write: models.Transaction, session: Session | None, account: Account) 
         write.update(Session(session.digest), actions=[Session.epoch.set(epoch)], condition=Session.id.exists())
 
 
-def _still_meant(ticket: Ticket, account: Account) -> Condition:
+def _still_meant(ticket: OneTimeToken, account: Account) -> Condition:
     """What `account_of` and `_proven` have read must still be so when the link is spent."""
     proven = Account.email_verified_at
     condition: Condition = Account.listed.exists()
@@ -231,16 +231,16 @@ def _still_meant(ticket: Ticket, account: Account) -> Condition:
     return condition
 
 
-def _is_moot(ticket: Ticket, account: Account) -> bool:
+def _is_moot(ticket: OneTimeToken, account: Account) -> bool:
     """Tell whether a link proves what is proven: of two that were sent the second says so, and does nothing."""
     return ticket.purpose == VERIFY_EMAIL and account.is_verified
 
 
-def _consume(write: models.Transaction, ticket: Ticket) -> None:
+def _consume(write: models.Transaction, ticket: OneTimeToken) -> None:
     """Add to a transaction: the ticket is spent. Its condition decides between two uses at once."""
     now_ms = clock.now_ms()
     write.update(
-        Ticket(ticket.digest),
-        actions=[Ticket.consumed_at.set(now_ms)],
-        condition=Ticket.consumed_at.does_not_exist() & (Ticket.expires_at > now_ms),
+        OneTimeToken(ticket.digest),
+        actions=[OneTimeToken.consumed_at.set(now_ms)],
+        condition=OneTimeToken.consumed_at.does_not_exist() & (OneTimeToken.expires_at > now_ms),
     )

@@ -3,17 +3,17 @@
 A browser sends a form again when its answer is reloaded; the second time makes nothing.
 """
 
-from chalicelib.accounts.tables import Ticket
+from chalicelib.accounts.tables import OneTimeToken
 from chalicelib.core import clock, errors, secrets
 from chalicelib.core.dynamodb import models
 
 KEPT_S = 30 * clock.DAY_S
 
 
-def spent(ticket: str, account_id: str) -> Ticket:
+def spent(ticket: str, account_id: str) -> OneTimeToken:
     """Return the item that a ticket is spent by; whoever stores it does so on condition that there is none."""
     now_ms = clock.now_ms()
-    return Ticket(
+    return OneTimeToken(
         secrets.digest(f"{account_id} {ticket}"),
         kind="form",
         account_id=account_id,
@@ -23,9 +23,9 @@ def spent(ticket: str, account_id: str) -> Ticket:
     )
 
 
-def add_to(write: models.Transaction, form: Ticket) -> None:
+def add_to(write: models.Transaction, form: OneTimeToken) -> None:
     """Add to a transaction: the form is used. Of two uses at once one wins."""
-    write.save(form, condition=Ticket.digest.does_not_exist())
+    write.save(form, condition=OneTimeToken.digest.does_not_exist())
 
 
 def used_already(made: str) -> errors.Conflict:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from chalicelib.accounts import create, email_links
-from chalicelib.accounts.tables import Account, Ticket
+from chalicelib.accounts.tables import Account, OneTimeToken
 from chalicelib.core.dynamodb import models
 from chalicelib.limits.tiers import Tier
 
@@ -34,7 +34,7 @@ def invite(
 
     def with_a_link(write: models.Transaction, account: Account) -> None:
         ticket, secret = email_links.unsaved(account.id, email_links.SET_PASSWORD, epoch=account.session_epoch)
-        write.save(ticket, condition=Ticket.digest.does_not_exist())
+        write.save(ticket, condition=OneTimeToken.digest.does_not_exist())
         invited.append(Invited(account, secret))
         if once is not None:
             once.add_to(write, invited[-1])

@@ -12,7 +12,7 @@ from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.update import Action
 
 from chalicelib.accounts import create, email_links, find
-from chalicelib.accounts.tables import Account, Ticket
+from chalicelib.accounts.tables import Account, OneTimeToken
 from chalicelib.core import clock, errors
 from chalicelib.core.dynamodb import models
 from chalicelib.events import kinds, record
@@ -55,7 +55,7 @@ def new_token(asked: PendingSignUp) -> str:
     ticket, secret = email_links.unsaved(find.NOBODY, PURPOSE, epoch=0)
     ticket.email, ticket.name, ticket.password_hash = asked.email, asked.name, asked.password_hash
     ticket.browser, ticket.after = asked.browser, _whole(asked.after)
-    ticket.save(condition=Ticket.digest.does_not_exist())
+    ticket.save(condition=OneTimeToken.digest.does_not_exist())
     return secret
 
 
@@ -63,12 +63,12 @@ def _whole(after: str) -> str | None:
     return after if 0 < len(after) <= AFTER_MAX else None
 
 
-def is_same_browser(ticket: Ticket, browser: str) -> bool:
+def is_same_browser(ticket: OneTimeToken, browser: str) -> bool:
     """Return whether the browser with this digest of a pre-session cookie is the one that signed up."""
     return bool(browser) and hmac.compare_digest(ticket.browser or "", browser)
 
 
-def make_account(ticket: Ticket, *, name: str, password_hash: str) -> Account:
+def make_account(ticket: OneTimeToken, *, name: str, password_hash: str) -> Account:
     """Spend a token on the account, its claim on the address and what is recorded of both: one transaction.
 
     Raises SpentLink when the token was spent or is too old, and HasAccount when the address has an account by now.
@@ -79,10 +79,13 @@ def make_account(ticket: Ticket, *, name: str, password_hash: str) -> Account:
 
     def spend(write: models.Transaction) -> None:
         # Of two uses at once one wins. What the token held goes: it stands in the account now.
-        actions: list[Action] = [Ticket.consumed_at.set(now_ms)]
-        actions += [each.remove() for each in (Ticket.email, Ticket.name, Ticket.password_hash, Ticket.browser)]
-        unspent = Ticket.consumed_at.does_not_exist() & (Ticket.expires_at > now_ms)
-        write.update(Ticket(ticket.digest), actions=actions, condition=unspent)
+        actions: list[Action] = [OneTimeToken.consumed_at.set(now_ms)]
+        actions += [
+            each.remove()
+            for each in (OneTimeToken.email, OneTimeToken.name, OneTimeToken.password_hash, OneTimeToken.browser)
+        ]
+        unspent = OneTimeToken.consumed_at.does_not_exist() & (OneTimeToken.expires_at > now_ms)
+        write.update(OneTimeToken(ticket.digest), actions=actions, condition=unspent)
         record.add_to(write, account.id, kinds.EMAIL_VERIFIED, {})
 
     try:
@@ -90,7 +93,10 @@ def make_account(ticket: Ticket, *, name: str, password_hash: str) -> Account:
     except errors.Conflict as error:
         # Of the same token, used twice, the address is no news.
         cause = error.__cause__
-        if isinstance(cause, TransactWriteError) and models.refused_write(cause, Ticket(ticket.digest)) is not None:
+        if (
+            isinstance(cause, TransactWriteError)
+            and models.refused_write(cause, OneTimeToken(ticket.digest)) is not None
+        ):
             raise email_links.SpentLink from None
         raise HasAccount from None
     except TransactWriteError as error:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pynamodb.expressions.condition import Condition
 
 from chalicelib.accounts.email_address import hashed
-from chalicelib.accounts.tables import Account, Ticket
+from chalicelib.accounts.tables import Account, OneTimeToken
 from chalicelib.core import clock, secrets
 from chalicelib.core.dynamodb import models
 from chalicelib.limits.carry_over import carry_over
@@ -22,21 +22,23 @@ class Predecessor:
     """What was known of an address when its new account was prepared; None: nobody had it in this hour."""
 
     left_by: str | None
-    item: Ticket
+    item: OneTimeToken
 
     def add_to(self, write: models.Transaction) -> None:
         """Add to a transaction that makes an account: this still holds."""
-        condition: Condition = Ticket.digest.does_not_exist()
+        condition: Condition = OneTimeToken.digest.does_not_exist()
         if self.left_by is not None:
-            condition = Ticket.account_id == self.left_by
-        write.condition_check(Ticket, self.item.digest, condition=condition)
+            condition = OneTimeToken.account_id == self.left_by
+        write.condition_check(OneTimeToken, self.item.digest, condition=condition)
 
 
 def add_to_deletion(write: models.Transaction, account: Account) -> None:
     """Add to the transaction that deletes an account: whose counters the next one of its address takes over."""
     now_ms = clock.now_ms()
     ends_s = clock.hour_of(now_ms // 1000) + clock.HOUR_S
-    item = Ticket(_digest(account.email), kind="left", account_id=account.id, expires_at=ends_s * 1000, dies_at=ends_s)
+    item = OneTimeToken(
+        _digest(account.email), kind="left", account_id=account.id, expires_at=ends_s * 1000, dies_at=ends_s
+    )
     write.save(item)
 
 
@@ -46,10 +48,10 @@ def inherit(account: Account) -> Predecessor:
     Raises Unavailable when that can't be known for sure.
     """
     digest = _digest(account.email)
-    item = Ticket.found(digest)
+    item = OneTimeToken.found(digest)
     if item is not None and item.expires_at > clock.now_ms():
         carry_over(item.account_id, account.id, BY_NAME[account.tier])
-    return Predecessor(item.account_id if item else None, item or Ticket(digest))
+    return Predecessor(item.account_id if item else None, item or OneTimeToken(digest))
 
 
 def _digest(email: str) -> str:

@@ -87,7 +87,7 @@ class Email(models.Table):
     account_id = UnicodeAttribute()
 
 
-class Ticket(models.Table):
+class OneTimeToken(models.Table):
     """A one-time secret under its digest. Consumed by a condition, never by a read and a later write."""
 
     class Meta(models.Meta):

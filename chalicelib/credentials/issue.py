@@ -7,7 +7,7 @@ from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.condition import Condition
 
 from chalicelib.accounts import email_sender, forms, unverified
-from chalicelib.accounts.tables import Account, Ticket
+from chalicelib.accounts.tables import Account, OneTimeToken
 from chalicelib.core import clock, errors, ids, secrets, settings
 from chalicelib.core.dynamodb import models
 from chalicelib.credentials import key_limit, scopes
@@ -90,7 +90,7 @@ def new_key(
 
 def put_beside_the_others(
     issued: Issued,
-    spent: Ticket | None = None,
+    spent: OneTimeToken | None = None,
     maker: Principal | None = None,
     once: "Recording[Issued] | None" = None,
 ) -> None:

@@ -13,8 +13,7 @@ from typing import Any
 
 from pynamodb.models import Model
 
-from chalicelib.accounts.tables import Session
-from chalicelib.accounts.tables import Ticket as Link
+from chalicelib.accounts.tables import OneTimeToken, Session
 from chalicelib.accounts.unfinished import SETTLED_MS, SLICE, Unfinished
 from chalicelib.core import clock
 from chalicelib.core.dynamodb import client as dynamodb
@@ -105,7 +104,7 @@ def _events(ending: Unfinished, left: int) -> int:
 
 
 def _links(ending: Unfinished, left: int) -> int:
-    return _read_through(Link, ending, left)
+    return _read_through(OneTimeToken, ending, left)
 
 
 def _sessions(ending: Unfinished, left: int) -> int:
@@ -140,7 +139,7 @@ def _deleted(found: Any, left: int) -> int:
     return len(items)
 
 
-def _read_through(table: type[Link] | type[Session], ending: Unfinished, left: int) -> int:
+def _read_through(table: type[OneTimeToken] | type[Session], ending: Unfinished, left: int) -> int:
     """Delete the account's items of a table without an index by account, some pages at a time."""
     read = 0
     for digests, after in _pages(table, ending):
@@ -152,7 +151,7 @@ def _read_through(table: type[Link] | type[Session], ending: Unfinished, left: i
     return 0
 
 
-def _pages(table: type[Link] | type[Session], ending: Unfinished) -> Iterator[tuple[list[str], str | None]]:
+def _pages(table: type[OneTimeToken] | type[Session], ending: Unfinished) -> Iterator[tuple[list[str], str | None]]:
     request = {
         "TableName": table.Meta.table_name,
         "FilterExpression": "account_id = :account",

@@ -8,7 +8,7 @@ import pytest
 
 from chalicelib.accounts import change, email_links, self_service, sessions, sign_up, states
 from chalicelib.accounts.invite import invite
-from chalicelib.accounts.tables import Account, Email, Ticket
+from chalicelib.accounts.tables import Account, Email, OneTimeToken
 from chalicelib.core import errors, secrets, settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.limits import tiers
@@ -124,7 +124,7 @@ def test_secret_of_a_link_is_not_stored(latchkey: TestApp) -> None:
     secret = link(person(), email_links.SET_PASSWORD)
     stored = dynamodb.call("Scan", {"TableName": settings.current().table("tickets")})["Items"]
     assert secret.rpartition("_")[2] not in json.dumps(stored)
-    assert [ticket.dies_at for ticket in Ticket.scan()] == [latchkey.clock.now_ms // 1000 + 2 * 3_600]
+    assert [ticket.dies_at for ticket in OneTimeToken.scan()] == [latchkey.clock.now_ms // 1000 + 2 * 3_600]
 
 
 @pytest.mark.parametrize("purpose", PURPOSES)

@@ -4,7 +4,7 @@ import pytest
 
 from chalicelib.accounts import email_links, quota_inheritance
 from chalicelib.accounts.invite import Invited, invite
-from chalicelib.accounts.tables import Account, Ticket
+from chalicelib.accounts.tables import Account, OneTimeToken
 from chalicelib.core import clock, errors
 from chalicelib.idempotency import record
 from chalicelib.idempotency.record import Answer, Recording, Replayed
@@ -45,7 +45,7 @@ def test_invitation_to_an_address_that_is_taken_makes_no_link(latchkey: TestApp)
     invite(email=EMAIL, name="Ada", tier=tiers.FREE)
     with pytest.raises(errors.Conflict):
         invite(email=EMAIL, name="Eve", tier=tiers.FREE)
-    assert (Account.count(), Ticket.count()) == (1, 1)
+    assert (Account.count(), OneTimeToken.count()) == (1, 1)
 
 
 def test_link_that_is_returned_is_the_one_that_was_stored(latchkey: TestApp) -> None:
@@ -53,7 +53,7 @@ def test_link_that_is_returned_is_the_one_that_was_stored(latchkey: TestApp) -> 
 
     def somebody_leaves() -> None:
         digest, at_s = quota_inheritance._digest(EMAIL), clock.now_s() + 9
-        Ticket(digest, kind="left", account_id="acc_other", expires_at=at_s * 1000, dies_at=at_s).save()
+        OneTimeToken(digest, kind="left", account_id="acc_other", expires_at=at_s * 1000, dies_at=at_s).save()
 
     with before("TransactWriteItems", somebody_leaves):
         invited = invite(email=EMAIL, name="Ada", tier=tiers.FREE)

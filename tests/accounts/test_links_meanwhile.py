@@ -7,7 +7,7 @@ import pytest
 from pynamodb.exceptions import PynamoDBException, TransactWriteError
 
 from chalicelib.accounts import email_links, find, invite, pending_sign_up, sessions, unfinished, unverified
-from chalicelib.accounts.tables import Account, Email, Session, Ticket
+from chalicelib.accounts.tables import Account, Email, OneTimeToken, Session
 from chalicelib.core import clock, errors, randomness, settings
 from chalicelib.events import record
 from chalicelib.limits import stale_marks, tiers
@@ -19,7 +19,7 @@ VERIFY, RESET, MOVE = email_links.VERIFY_EMAIL, email_links.SET_PASSWORD, email_
 NEW_EMAIL = "lovelace@example.com"
 
 
-def asked(account: Account, purpose: str, email: str = NEW_EMAIL) -> Ticket:
+def asked(account: Account, purpose: str, email: str = NEW_EMAIL) -> OneTimeToken:
     """Return the ticket of a link that was just asked for."""
     to = email if purpose == MOVE else account.email
     return email_links.looked_up(
@@ -27,7 +27,7 @@ def asked(account: Account, purpose: str, email: str = NEW_EMAIL) -> Ticket:
     )
 
 
-USES: dict[str, Callable[[Ticket, Account], unfinished.Unfinished | None]] = {
+USES: dict[str, Callable[[OneTimeToken, Account], unfinished.Unfinished | None]] = {
     VERIFY: lambda ticket, account: email_links.verify_email(ticket, account),
     RESET: lambda ticket, account: email_links.set_password(ticket, account, hash_of("another")),
     MOVE: lambda ticket, account: email_links.change_email(ticket, account),
@@ -187,7 +187,7 @@ def test_session_that_was_logged_out_meanwhile_does_not_come_back(latchkey: Test
     with pytest.raises(email_links.SpentLink):
         use(ticket, account, session)
     assert (Session.count(), Account.get(account.id).is_verified) == (0, False)
-    assert Ticket.get(ticket.digest).consumed_at is None
+    assert OneTimeToken.get(ticket.digest).consumed_at is None
 
 
 @pytest.mark.parametrize("purpose", [VERIFY, MOVE])
@@ -210,7 +210,7 @@ def test_link_that_is_handed_over_is_recorded_and_proves_nothing(latchkey: TestA
     Account(account.id).update(actions=[Account.listed.remove()])
     with pytest.raises(errors.NotFound, match="no such user"):
         email_links.handed_over(account)
-    assert Ticket.count() == 1
+    assert OneTimeToken.count() == 1
 
 
 def test_link_of_nobody_is_void(latchkey: TestApp) -> None:
@@ -251,7 +251,7 @@ def test_no_secret_takes_the_place_of_another(latchkey: TestApp) -> None:
         sessions.open_session(first)
         with pytest.raises(PynamoDBException):
             sessions.open_session(other)
-    assert [(each.digest, each.account_id) for each in Ticket.scan()] == [(digest, first.id)]
+    assert [(each.digest, each.account_id) for each in OneTimeToken.scan()] == [(digest, first.id)]
     assert [each.account_id for each in Session.scan()] == [first.id]
 
 
@@ -263,4 +263,4 @@ def test_database_that_fails_is_not_called_a_spent_link(latchkey: TestApp, purpo
     with failing("TransactWriteItems"), pytest.raises(TransactWriteError):
         USES[purpose](ticket, account)
     USES[purpose](ticket, account)
-    assert [each.consumed_at for each in Ticket.scan()] == [clock.now_ms()]
+    assert [each.consumed_at for each in OneTimeToken.scan()] == [clock.now_ms()]

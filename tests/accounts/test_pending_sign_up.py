@@ -5,7 +5,7 @@ from pynamodb.exceptions import TransactWriteError
 
 from chalicelib.accounts import email_links, find, pending_sign_up
 from chalicelib.accounts.pending_sign_up import PURPOSE, PendingSignUp
-from chalicelib.accounts.tables import Account, Ticket
+from chalicelib.accounts.tables import Account, OneTimeToken
 from chalicelib.core import clock
 from chalicelib.events import record
 from tests.support.console_client import person
@@ -15,13 +15,13 @@ from tests.support.interleaving import before, failing
 EMAIL = "Ada@example.com"
 
 
-def pending(after: str = "/settings", browser: str = "digest") -> Ticket:
+def pending(after: str = "/settings", browser: str = "digest") -> OneTimeToken:
     """Return the stored token of a sign-up."""
     asked = PendingSignUp(EMAIL, "Ada", "hash", browser, after)
     return email_links.looked_up(pending_sign_up.new_token(asked), PURPOSE)
 
 
-def made_of(ticket: Ticket) -> Account:
+def made_of(ticket: OneTimeToken) -> Account:
     """Use a token."""
     return pending_sign_up.make_account(ticket, name="Ada", password_hash="hash")
 
@@ -49,7 +49,7 @@ def test_password_counts_only_in_the_browser_in_which_it_was_chosen(
 ) -> None:
     """A browser without a cookie is never the same as another without one."""
     assert pending_sign_up.is_same_browser(pending(browser=signed_up_in), opened_in) is is_same
-    spent = Ticket("digest", kind="ml", account_id="acc_x", expires_at=0)
+    spent = OneTimeToken("digest", kind="ml", account_id="acc_x", expires_at=0)
     assert pending_sign_up.is_same_browser(spent, opened_in) is False
 
 
@@ -58,7 +58,7 @@ def test_new_account_records_that_its_address_was_verified(latchkey: TestApp) ->
     account = made_of(pending())
     assert [event.type for event in record.newest_first(account.id, 9)] == ["account.email_verified", "account.created"]
     assert account.email_verified_at == clock.now_ms()
-    assert [each.consumed_at for each in Ticket.scan()] == [clock.now_ms()]
+    assert [each.consumed_at for each in OneTimeToken.scan()] == [clock.now_ms()]
 
 
 def test_token_is_spent_on_nothing_when_the_address_was_taken_meanwhile(latchkey: TestApp) -> None:
@@ -69,7 +69,7 @@ def test_token_is_spent_on_nothing_when_the_address_was_taken_meanwhile(latchkey
         with pytest.raises(pending_sign_up.HasAccount) as told:
             made_of(ticket)
         assert (told.value.status, told.value.error) == (409, "conflict")
-    assert [each.consumed_at for each in Ticket.scan()] == [None]
+    assert [each.consumed_at for each in OneTimeToken.scan()] == [None]
 
 
 def test_of_two_uses_at_once_the_loser_is_told_that_the_link_is_spent(latchkey: TestApp) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from chalicelib.accounts import create, quota_inheritance, self_service, sessions
-from chalicelib.accounts.tables import Account, Ticket
+from chalicelib.accounts.tables import Account, OneTimeToken
 from chalicelib.core import clock, errors, telemetry
 from chalicelib.limits import tiers
 from tests.support.console_client import PASSWORD, SOMEWHERE, person
@@ -41,7 +41,7 @@ def test_deletion_leaves_one_item_until_the_hour_ends(latchkey: TestApp) -> None
     """It tells whose counters they are, and not the address."""
     latchkey.clock.forward(1_801)
     account = left(latchkey)
-    (item,) = [each for each in Ticket.scan() if each.kind == "left"]
+    (item,) = [each for each in OneTimeToken.scan() if each.kind == "left"]
     ends_s = NOON_MS // 1000 + 3_600
     assert (item.account_id, item.expires_at, item.dies_at) == (account.id, ends_s * 1000, ends_s)
     assert {item.email, item.name, item.purpose} == {None}
@@ -65,7 +65,7 @@ def test_nothing_is_carried_over_once_the_hour_has_ended(
 def leaves_again(account_id: str) -> None:
     """Let an account of the address that nobody has seen have left at this moment."""
     at_s = clock.now_s()
-    Ticket(
+    OneTimeToken(
         quota_inheritance._digest(EMAIL),
         kind="left",
         account_id=account_id,

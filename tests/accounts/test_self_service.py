@@ -8,7 +8,7 @@ import pytest
 from chalicelib.accounts import find, passwords, self_service, sessions, unfinished
 from chalicelib.accounts.email_address import hashed
 from chalicelib.accounts.sessions import LoggedIn
-from chalicelib.accounts.tables import Account, Email, Session, Ticket
+from chalicelib.accounts.tables import Account, Email, OneTimeToken, Session
 from chalicelib.core import errors, settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.events import record
@@ -213,7 +213,7 @@ def test_link_to_another_address_is_its_accounts_and_void_with_its_sessions(latc
         made.append(calls.made)
     assert made[0] == made[1]
     assert len(box.take()) == 1
-    tickets = {ticket.email: (ticket.account_id, ticket.purpose, ticket.epoch) for ticket in Ticket.scan()}
+    tickets = {ticket.email: (ticket.account_id, ticket.purpose, ticket.epoch) for ticket in OneTimeToken.scan()}
     assert tickets == {
         "New@example.com": (one.id, "change_email", 0),
         taken.email: (other.id, "change_email", 0),

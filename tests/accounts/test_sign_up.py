@@ -10,7 +10,7 @@ from chalicelib.accounts import email_links, email_sender, emails, find, pending
 from chalicelib.accounts.log_in import WrongLogIn, log_in
 from chalicelib.accounts.password_attempts import Caller
 from chalicelib.accounts.sign_up import SignUpRequest, ask_for_reset, send_verification, sign_up
-from chalicelib.accounts.tables import Account, Email, Ticket
+from chalicelib.accounts.tables import Account, Email, OneTimeToken
 from chalicelib.core import errors, settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.credentials.issue import new_key
@@ -54,7 +54,7 @@ def test_sign_up_stores_a_token_and_nothing_else_where_mail_is_sent(latchkey: Te
     signs_up()
     assert stored() == {"tickets": 1}
     assert tables_holding("ada@example.com") == {"tickets"}
-    (ticket,) = Ticket.scan()
+    (ticket,) = OneTimeToken.scan()
     assert (ticket.email, ticket.name, ticket.browser, ticket.after) == (
         "Ada@example.com",
         "Ada",
@@ -80,7 +80,7 @@ def test_spent_sign_up_makes_a_free_verified_account_and_forgets_the_rest(latchk
         "Ada@example.com",
         latchkey.clock.now_ms,
     )
-    (spent,) = Ticket.scan()
+    (spent,) = OneTimeToken.scan()
     assert {spent.email, spent.name, spent.password_hash, spent.browser} == {None}
     assert tables_holding("argon2") == {"accounts"}
 
@@ -169,7 +169,7 @@ def test_sign_up_makes_the_account_at_once_where_no_mail_is_sent(latchkey: TestA
     account = find.account_by_email("ada@example.com")
     assert (account.name, account.is_verified) == ("Ada", False)
     assert log_in(email="ada@example.com", password=PASSWORD, caller=SOMEWHERE).id == account.id
-    assert (Account.count(), Ticket.count()) == (1, 0)
+    assert (Account.count(), OneTimeToken.count()) == (1, 0)
 
 
 @pytest.mark.parametrize("with_mail", [True, False], ids=["mail", "no mail"])
@@ -327,7 +327,7 @@ def test_reset_link_is_of_the_account_and_void_with_its_sessions(latchkey: TestA
     account.update(actions=[Account.session_epoch.set(3)])
     for email in ("ada@example.com", "Eve@example.com"):
         asks_for_reset(email)
-    found = {ticket.email: (ticket.account_id, ticket.purpose, ticket.epoch) for ticket in Ticket.scan()}
+    found = {ticket.email: (ticket.account_id, ticket.purpose, ticket.epoch) for ticket in OneTimeToken.scan()}
     assert found == {
         "ada@example.com": (account.id, "set_password", 3),
         "eve@example.com": (find.NOBODY, "set_password", 0),

@@ -1,7 +1,7 @@
 """Where the link of a sign-up leads: a button in the browser that signed up, elsewhere a form for a new password."""
 
 from chalicelib.accounts import password_attempts, passwords, pending_sign_up
-from chalicelib.accounts.tables import Ticket
+from chalicelib.accounts.tables import OneTimeToken as Ticket
 from chalicelib.api.console.callers import caller_of, in_words
 from chalicelib.api.console.entry import NAME, after_log_in, let_in, to_log_in
 from chalicelib.api.console.outcomes import Redirect, Render

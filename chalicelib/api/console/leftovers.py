@@ -6,7 +6,8 @@ back.
 
 from dataclasses import dataclass
 
-from chalicelib.accounts.tables import Account, Ticket
+from chalicelib.accounts.tables import Account
+from chalicelib.accounts.tables import OneTimeToken as Ticket
 from chalicelib.accounts.unfinished import Unfinished
 from chalicelib.api.console.page_request import PageRequest
 from chalicelib.credentials.find import keys_of
