@@ -81,5 +81,5 @@ def set_admin(account_id: str, admin: bool) -> None:
 def _mark(account_id: str) -> None:
     if not stale_marks.mark(account_id):
         raise errors.Unavailable(
-            "The account is changed, but the change may take up to 5 more minutes to be felt. Send it again to be sure."
+            "The account is changed, but this may take up to 5 more minutes to apply. Repeat the request to be sure."
         )

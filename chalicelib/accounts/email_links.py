@@ -30,7 +30,7 @@ class SpentLink(errors.LatchkeyError):
 
     def __init__(self) -> None:
         """Say how to go on."""
-        super().__init__("This link was used already, or is older than an hour. Ask for another one.")
+        super().__init__("This link was already used or has expired. Request a new one.")
 
 
 def new_link(account_id: str, purpose: str, *, epoch: int, email: str | None = None) -> str:
@@ -167,7 +167,7 @@ def change_email(ticket: OneTimeToken, account: Account, session: Session | None
         holder = models.refused_write(error, claim)
         # Of several uses at once, of this link or of two, one has moved the account there: that is no other's address.
         if holder is not None and holder["account_id"]["S"] != account.id:
-            raise errors.Conflict("This address belongs to another account by now.") from None
+            raise errors.Conflict("This address now belongs to another account.") from None
         raise SpentLink from None
     if ending is not None:
         stale_marks.mark(account.id)

@@ -8,4 +8,4 @@ class MailNotSent(errors.Unavailable):
 
     def __init__(self) -> None:
         """Say how to go on."""
-        super().__init__("The message couldn't be sent. Try again in a few minutes.")
+        super().__init__("The email couldn't be sent. Try again in a few minutes.")

@@ -30,4 +30,4 @@ def add_to(write: models.Transaction, form: OneTimeToken) -> None:
 
 def used_already(made: str) -> errors.Conflict:
     """Return what is said of a ticket that was spent before, on the thing that `made` names."""
-    return errors.Conflict(f"This form was used already. Its {made} is in the list.")
+    return errors.Conflict(f"This form was already submitted. Its {made} is in the list.")

@@ -17,7 +17,7 @@ class WrongLogIn(errors.LatchkeyError):
 
     def __init__(self) -> None:
         """Say the one thing."""
-        super().__init__("Email or password is wrong.")
+        super().__init__("Incorrect email or password.")
 
 
 class Suspended(errors.LatchkeyError):
@@ -27,7 +27,7 @@ class Suspended(errors.LatchkeyError):
 
     def __init__(self) -> None:
         """Say whom to ask."""
-        super().__init__("This account is suspended. Write to the owner of this API.")
+        super().__init__("This account is suspended. Contact the operator of this API.")
 
 
 def log_in(*, email: str, password: str, caller: Caller) -> Account:

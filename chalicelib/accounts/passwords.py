@@ -20,7 +20,7 @@ def check_form(password: str) -> None:
     try:
         password.encode()
     except UnicodeEncodeError:
-        unwritable = errors.InvalidRequest("The password holds a character that can't be written as UTF-8.")
+        unwritable = errors.InvalidRequest("The password contains a character that can't be encoded as UTF-8.")
         raise unwritable.about("password") from None
 
 

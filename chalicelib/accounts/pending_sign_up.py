@@ -47,7 +47,7 @@ class HasAccount(errors.LatchkeyError):
 
     def __init__(self) -> None:
         """Say how to go on."""
-        super().__init__("This address has an account already. Log in, or choose another password.")
+        super().__init__("This address already has an account. Log in, or reset your password.")
 
 
 def new_token(asked: PendingSignUp) -> str:

@@ -43,7 +43,7 @@ def change_password(login: LoggedIn, *, caller: Caller, password: str, new_passw
     with errors.about("new_password"):
         new_hash = passwords.hashed(passwords.accepted(new_password, email=account.email, name=account.name))
     epoch = account.session_epoch + 1
-    outrun = errors.Conflict("The password was changed meanwhile. Log in again.")
+    outrun = errors.Conflict("The password was changed in the meantime. Log in again.")
     with models.refused_as(outrun), models.transaction() as write:
         write.update(
             Account(account.id),
@@ -67,7 +67,7 @@ def ask_for_email(login: LoggedIn, *, caller: Caller, password: str, email: str,
     account = login.account
     if not email_sender.is_configured():
         raise errors.Conflict(
-            "This API sends no mail, so a new address can't be confirmed. Ask the operator of this API for help."
+            "This API doesn't send email, so a new address can't be confirmed. Ask the operator of this API for help."
         )
     address = parsed(email)
     _confirmed(account, password, caller)
@@ -97,7 +97,7 @@ def delete(login: LoggedIn, *, caller: Caller, password: str) -> Unfinished:
     """
     account = login.account
     _confirmed(account, password, caller)
-    outrun = errors.Conflict("The account was changed meanwhile. Look at it again, then repeat this.")
+    outrun = errors.Conflict("The account was changed in the meantime. Reload the page and try again.")
     ending = unfinished.new(unfinished.OF_ACCOUNT, account.id)
 
     def add_to(write: models.Transaction) -> None:
@@ -130,4 +130,4 @@ def _confirmed(account: Account, password: str, caller: Caller) -> None:
     password_attempts.count_by_network(caller)
     password_attempts.count_by_account(caller, account.email, account)
     if not passwords.matches(password, account.password_hash):
-        raise errors.InvalidRequest("The password is wrong.").about("password")
+        raise errors.InvalidRequest("Incorrect password.").about("password")

@@ -21,4 +21,4 @@ def check_proven(account: Account) -> None:
 
 def unproven() -> errors.Conflict:
     """Return what an account is told that has yet to prove its address."""
-    return errors.Conflict("Confirm your email address first: Settings > Account sends you a link.")
+    return errors.Conflict("Confirm your email address first. Request a link in Settings > Account.")

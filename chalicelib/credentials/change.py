@@ -41,7 +41,7 @@ def change_key(
         raise _why_not(key.digest, wanted or []) from None
     if wanted is not None and not stale_marks.mark(account_id):
         raise errors.Unavailable(
-            "The key is narrowed, but its old scopes may work for up to 5 more minutes. Send this again to be sure."
+            "The scopes are removed, but may still work for up to 5 more minutes. Repeat the request to be sure."
         )
     return Credential.get(key.digest, consistent_read=True)
 
@@ -82,4 +82,4 @@ def _why_not(digest: str, wanted: list[str]) -> errors.LatchkeyError:
     if key.revoked_at is not None:
         return errors.Conflict("This key is revoked and can't be changed.")
     missing = ", ".join(scope for scope in wanted if scope not in key.scopes)
-    return errors.InvalidRequest(f"scopes can only be narrowed; this key doesn't have {missing}.")
+    return errors.InvalidRequest(f"scopes can only be removed; this key doesn't have {missing}.")

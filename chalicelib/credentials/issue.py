@@ -54,13 +54,15 @@ def issue_key(
     """
     for scope in wanted:
         if scope not in maker.scopes:
-            raise errors.InvalidRequest(f"scopes may hold only what your own credential has; {scope} is not among it.")
+            raise errors.InvalidRequest(
+                f"scopes may contain only scopes of your own credential; it doesn't have {scope}."
+            )
     now_ms = clock.now_ms()
     expires_at = now_ms + expires_in_s * 1000 if expires_in_s is not None else maker.ends_at_ms or None
     if maker.ends_at_ms and expires_at is not None and expires_at > maker.ends_at_ms:
         left_s = (maker.ends_at_ms - now_ms) // 1000
         raise errors.InvalidRequest(
-            f"expires_in_s may be at most {left_s}: no key outlives the credential that makes it."
+            f"expires_in_s may be at most {left_s}: a key can't outlive the credential that creates it."
         )
     issued = new_key(maker.account_id, name=name, wanted=wanted, expires_at=expires_at, made_by=maker.credential_id)
     put_beside_the_others(issued, None if form is None else forms.spent(form, maker.account_id), maker, once)
@@ -127,7 +129,7 @@ def put_beside_the_others(
             ended = key_limit.ended_among(stood, maker)
         else:
             return
-    raise errors.Unavailable("Too many keys of this account are being made right now. Try again in a moment.")
+    raise errors.Unavailable("Too many keys are being created for this account right now. Try again in a moment.")
 
 
 def _may_make_one(maker: Principal) -> Condition:

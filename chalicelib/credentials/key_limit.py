@@ -90,11 +90,11 @@ def ended_among(account: dict[str, Any], maker: Principal | None) -> dict[str, i
     """
     ends = _ends(account)
     if maker is not None and not _ends_as_verified(maker, account, ends):
-        raise errors.Conflict("The session or key that asks for this has ended, or was rotated, meanwhile.")
+        raise errors.Conflict("Your session or key has expired, or was revoked or rotated, in the meantime.")
     ended = {key_id: end_ms for key_id, end_ms in ends.items() if 0 < end_ms <= clock.now_ms()}
     if len(ends) - len(ended) >= LIVE_MAX:
         raise errors.Conflict(
-            f"An account has at most {LIVE_MAX} live keys. Revoke one that you don't use, then try again."
+            f"An account has at most {LIVE_MAX} active keys. Revoke one that you don't use, then try again."
         )
     return ended
 

@@ -104,7 +104,7 @@ def admit_caller(
             if left.crossed:
                 _tell(principal, left, use)
             return principal, left
-    raise errors.Unavailable("Too much of this account is being changed right now. Try again in a moment.")
+    raise errors.Unavailable("This account is being changed too often right now. Try again in a moment.")
 
 
 def note_failure(principal: Principal) -> None:

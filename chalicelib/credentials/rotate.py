@@ -56,7 +56,7 @@ def rotate(maker: Principal, key_id: str, grace_s: int, once: "Recording[Issued]
         else:
             # Not an error: the new key's secret is in this answer and nowhere else.
             return replace(issued, told=stale_marks.mark(maker.account_id))
-    raise errors.Unavailable("Too much of this account is being changed right now. Try again in a moment.")
+    raise errors.Unavailable("This account is being changed too often right now. Try again in a moment.")
 
 
 def _replace(
@@ -125,10 +125,10 @@ def _explain(key: Credential) -> None:
     """Raise what refused the key; return when nothing does any more and another try is worth it."""
     now_ms = clock.now_ms()
     if not key.is_live():
-        raise errors.Conflict("This key has ended; an expired or revoked key can't be rotated. Generate a new one.")
+        raise errors.Conflict("An expired or revoked key can't be rotated. Create a new key.")
     if key.successor_id is not None and not (key.successor_ends_at and key.successor_ends_at <= now_ms):
-        raise errors.Conflict(f"This key was rotated already; its successor is {key.successor_id}.")
+        raise errors.Conflict(f"This key was already rotated; its successor is {key.successor_id}.")
     if key.predecessor_ends_at is not None and key.predecessor_ends_at > now_ms:
         raise errors.Conflict(
-            f"The key before this one still works until {clock.iso(key.predecessor_ends_at)}. Revoke it, or wait."
+            f"The predecessor of this key still works until {clock.iso(key.predecessor_ends_at)}. Revoke it, or wait."
         )

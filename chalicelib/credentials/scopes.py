@@ -10,13 +10,13 @@ OF_ADMINS = (ADMIN, VERIFY)
 ALL = (*ORDINARY, *OF_ADMINS)
 
 ABOUT = {
-    READ: "See public profiles, one's own record and one's limits.",
-    WRITE: "Change one's own name.",
-    KEYS: "Make, rename, narrow, rotate and revoke the account's keys.",
-    EVENTS: "See what happened to the account and its keys.",
-    WEBHOOKS: "Have events sent to a URL of one's own.",
-    ADMIN: "Create accounts, set tiers, suspend and reinstate. For admins only.",
-    VERIFY: "Ask whether somebody's secret is good. For admins only.",
+    READ: "Read public profiles, your own profile and your limits.",
+    WRITE: "Change your own name.",
+    KEYS: "Create, rename, rotate and revoke the account's keys, and remove their scopes.",
+    EVENTS: "Read the events of the account and its keys.",
+    WEBHOOKS: "Manage webhooks, which receive the account's events.",
+    ADMIN: "Create accounts, set tiers, suspend and reinstate accounts. For admins only.",
+    VERIFY: "Verify other accounts' credentials. For admins only.",
 }
 """What each allows, for the reference."""
 

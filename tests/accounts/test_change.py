@@ -60,7 +60,7 @@ def test_change_that_could_not_be_told_is_made_and_says_so(latchkey: TestApp) ->
     """Whoever suspends an account hears that it may take minutes, and that repeating helps."""
     account = latchkey.account()
     dynamodb.call("DeleteTable", {"TableName": settings.current().table("windows")})
-    with pytest.raises(errors.Unavailable, match="Send it again"):
+    with pytest.raises(errors.Unavailable, match="Repeat the request"):
         change.set_standing(account.id, tier=None, status="suspended", actor="test")
     assert find.account_by_id(account.id).status == "suspended"
 

@@ -109,7 +109,7 @@ def test_malformed_link_is_refused_without_asking(latchkey: TestApp, secret: str
     with telemetry.calls_watched() as calls, pytest.raises(email_links.SpentLink) as refused:
         email_links.looked_up(secret, email_links.SET_PASSWORD)
     assert (calls.made, refused.value.status) == ([], 410)
-    assert refused.value.message == "This link was used already, or is older than an hour. Ask for another one."
+    assert refused.value.message == "This link was already used or has expired. Request a new one."
 
 
 def test_secret_of_another_kind_is_no_link(latchkey: TestApp) -> None:

@@ -19,7 +19,7 @@ def used(ticket: str, account_id: str = "acc_a") -> None:
 def test_form_is_used_once(latchkey: TestApp) -> None:
     """The second use is a conflict, which says where to look for what the first one made."""
     used("ticket")
-    with pytest.raises(errors.Conflict, match="This form was used already"):
+    with pytest.raises(errors.Conflict, match="This form was already submitted"):
         used("ticket")
     assert OneTimeToken.count() == 1
 

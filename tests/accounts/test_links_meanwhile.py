@@ -229,7 +229,7 @@ def test_address_has_to_be_verified_where_mail_is_sent(latchkey: TestApp, with_m
     with settings.in_use(replace(settings.current(), mail_from="a@example.com" if with_mail else "")):
         assert unverified.is_unproven(account) is (with_mail and not verified)
         if with_mail and not verified:
-            with pytest.raises(errors.Conflict, match="Settings > Account sends you a link"):
+            with pytest.raises(errors.Conflict, match="Request a link in Settings > Account"):
                 unverified.check_proven(account)
         else:
             unverified.check_proven(account)

@@ -70,7 +70,7 @@ def test_wrong_log_in_looks_the_same_whatever_is_wrong(latchkey: TestApp, email:
     person(email="ada@example.com")
     with pytest.raises(WrongLogIn) as refused:
         log_in(email=email, password=WRONG, caller=Caller((NETWORK,)))
-    assert (refused.value.status, refused.value.message) == (401, "Email or password is wrong.")
+    assert (refused.value.status, refused.value.message) == (401, "Incorrect email or password.")
 
 
 def test_account_without_a_password_opens_to_none(latchkey: TestApp) -> None:
@@ -88,7 +88,7 @@ def test_suspension_is_told_to_who_has_the_password_only(latchkey: TestApp) -> N
         log_in(email="ada@example.com", password=PASSWORD, caller=Caller((NETWORK,)))
     assert (refused.value.status, refused.value.message) == (
         403,
-        "This account is suspended. Write to the owner of this API.",
+        "This account is suspended. Contact the operator of this API.",
     )
 
 

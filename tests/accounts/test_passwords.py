@@ -158,7 +158,7 @@ def test_refusal_is_about_the_password() -> None:
 
 def test_character_that_can_not_be_written_is_named_as_such() -> None:
     """Half a surrogate pair has no form in which it could be sent again."""
-    with pytest.raises(errors.InvalidRequest, match="can't be written as UTF-8"):
+    with pytest.raises(errors.InvalidRequest, match="can't be encoded as UTF-8"):
         passwords.check_form("\ud800" * 12)
 
 

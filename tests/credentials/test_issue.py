@@ -133,7 +133,7 @@ def test_twenty_keys_may_live_and_the_next_is_a_conflict(latchkey: TestApp) -> N
     """The limit counts live keys of an account; the refusal says what to do."""
     account = latchkey.account()
     keys = [latchkey.key(account) for _ in range(LIVE_MAX)]
-    with pytest.raises(errors.Conflict, match="at most 20 live keys"):
+    with pytest.raises(errors.Conflict, match="at most 20 active keys"):
         issue(latchkey, keys[0])
     assert len(list(find.keys_of(account.id))) == LIVE_MAX
     latchkey.key(latchkey.account())

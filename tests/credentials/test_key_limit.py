@@ -46,7 +46,7 @@ def test_twenty_live_keys_are_enough(latchkey: TestApp) -> None:
     """Those that ended don't count."""
     assert len(key_limit.ended_among(shown(*[0] * 19, 1), None)) == 1
     for full in (shown(*[0] * 20), shown(*[0] * 20, 1), shown(*[0] * 21)):
-        with pytest.raises(errors.Conflict, match="at most 20 live keys"):
+        with pytest.raises(errors.Conflict, match="at most 20 active keys"):
             key_limit.ended_among(full, None)
 
 
@@ -77,7 +77,7 @@ def test_maker_makes_keys_while_it_ends_as_it_was_verified(
     stored.save()
     with nullcontext() if may else pytest.raises(UpdateError):
         stored.update(actions=[Account.name.set("Met")], condition=key_limit.ends_as_verified(maker))
-    with nullcontext() if may else pytest.raises(errors.Conflict, match="has ended, or was rotated"):
+    with nullcontext() if may else pytest.raises(errors.Conflict, match="has expired, or was revoked or rotated"):
         key_limit.ended_among(stored.serialize(), maker)
 
 

@@ -92,7 +92,7 @@ def test_key_whose_grace_is_over_is_not_rotated_though_its_successor_is_gone(lat
     latchkey.clock.now_ms += GRACE_S * 1000 - 1
     revoke.revoke(account.id, turn(old, by=maker).key.id)
     latchkey.clock.now_ms += 1
-    with pytest.raises(errors.Conflict, match="has ended"):
+    with pytest.raises(errors.Conflict, match="An expired or revoked key"):
         turn(old, by=maker)
 
 
@@ -170,7 +170,7 @@ def test_revocation_that_gets_ahead_refuses_the_rotation(latchkey: TestApp) -> N
     maker, old = latchkey.key(account), latchkey.key(account)
     with (
         before("TransactWriteItems", lambda: revoke.revoke(account.id, old.key.id)),
-        pytest.raises(errors.Conflict, match="has ended"),
+        pytest.raises(errors.Conflict, match="An expired or revoked key"),
     ):
         turn(old, by=maker)
     assert len(list(find.keys_of(account.id))) == 2
@@ -184,7 +184,7 @@ def test_key_that_ends_while_a_place_is_made_for_its_successor_is_refused_as_end
         latchkey.key(account)
     with (
         after("TransactWriteItems", lambda: latchkey.clock.forward(60)),
-        pytest.raises(errors.Conflict, match="has ended"),
+        pytest.raises(errors.Conflict, match="An expired or revoked key"),
     ):
         turn(old, by=maker)
 

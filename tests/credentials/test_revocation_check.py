@@ -171,7 +171,7 @@ def test_account_that_changes_faster_than_it_can_be_verified_is_told_to_come_aga
     }
     with (
         before("UpdateItem", lambda: dynamodb.call("UpdateItem", marked), times=99),
-        pytest.raises(errors.Unavailable, match="being changed right now"),
+        pytest.raises(errors.Unavailable, match="being changed too often"),
     ):
         caller.call()
 

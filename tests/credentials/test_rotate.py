@@ -225,7 +225,7 @@ def test_ended_key_is_not_rotated(latchkey: TestApp, grace_s: int) -> None:
     turn(latchkey, maker, retired, grace_s=grace_s)
     latchkey.clock.forward(60)
     for ended in (expired, revoked, retired):
-        with pytest.raises(errors.Conflict, match="has ended"):
+        with pytest.raises(errors.Conflict, match="An expired or revoked key"):
             turn(latchkey, maker, ended)
 
 
@@ -248,10 +248,10 @@ def test_rotation_needs_a_place_among_the_live_keys(latchkey: TestApp) -> None:
     """Both live for the grace, so a full account has to make room; without a grace it has room."""
     account = latchkey.account()
     keys = [latchkey.key(account) for _ in range(LIVE_MAX)]
-    with pytest.raises(errors.Conflict, match="at most 20 live keys"):
+    with pytest.raises(errors.Conflict, match="at most 20 active keys"):
         turn(latchkey, keys[0], keys[1])
     assert turn(latchkey, keys[0], keys[1], grace_s=0)
-    with pytest.raises(errors.Conflict, match="at most 20 live keys"):
+    with pytest.raises(errors.Conflict, match="at most 20 active keys"):
         turn(latchkey, keys[0], keys[2], grace_s=1)
 
 
