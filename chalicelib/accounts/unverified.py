@@ -16,9 +16,9 @@ def is_unproven(account: Account) -> bool:
 def check_proven(account: Account) -> None:
     """Raise Conflict while an account has yet to prove its address."""
     if is_unproven(account):
-        raise unproven()
+        raise email_not_verified()
 
 
-def unproven() -> errors.Conflict:
+def email_not_verified() -> errors.Conflict:
     """Return what an account is told that has yet to prove its address."""
     return errors.Conflict("Confirm your email address first. Request a link in Settings > Account.")

@@ -1,4 +1,8 @@
-"""Admitting a verified caller, and verifying it anew when something changed: no cached verdict outlives a change."""
+"""Admit a verified caller, unless its credential was revoked or changed since: then verify it again.
+
+API Gateway caches a verified principal for 300 s. A revocation marks it as stale (see `limits.stale_marks`), and the
+admission of the next request finds the mark, so a revoked credential is rejected at the next request.
+"""
 
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -16,76 +20,75 @@ from chalicelib.limits.stale_marks import CLOCK_SKEW_S
 
 REMEMBERED_MAX = 4_096
 PRESENTED_MS = 60_000
-"""How long questions of a service about one secret are answered without reading."""
+"""How long the principal of a secret that a service presents is cached."""
 ROUNDS_MAX = 40
-"""Each round is lost to one more change of the same account; a console that revokes all 20 keys at once makes 20."""
+"""Each round is lost to one more change of the account; revoking all 20 keys in the console makes 20 changes."""
 
 K = TypeVar("K")
 
-_renewed: OrderedDict[str, Principal] = OrderedDict()
+_reverified: OrderedDict[str, Principal] = OrderedDict()
 _presented: OrderedDict[tuple[str, str], Principal] = OrderedDict()
 
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """Where a request comes from and what it is for; what is "" is not recorded."""
+    """Network and route of a request, recorded with its admission; "" is not recorded."""
 
     network: str = ""
     route: str = ""
-    """Its method and pattern: `GET /v1/users/{user_id}`."""
+    """Method and path pattern: `GET /v1/users/{user_id}`."""
     scopes: tuple[str, ...] = ()
-    """What the route asks of a credential."""
+    """Scopes that the route requires."""
 
 
 NO_USE = Use()
 
 
 def forget() -> None:
-    """Forget what was verified anew, as a new process would."""
-    _renewed.clear()
+    """Clear the caches of this process."""
+    _reverified.clear()
     _presented.clear()
 
 
-def remember(verdicts: OrderedDict[K, Principal], key: K, principal: Principal, *, most: int = REMEMBERED_MAX) -> None:
-    """Keep a verdict; of more than `most` the one that came first is forgotten."""
-    verdicts[key] = principal
-    if len(verdicts) > most:
-        verdicts.popitem(last=False)
+def add_to_cache(cache: OrderedDict[K, Principal], key: K, principal: Principal, *, most: int = REMEMBERED_MAX) -> None:
+    """Cache a principal, and evict the oldest entry of more than `most`."""
+    cache[key] = principal
+    if len(cache) > most:
+        cache.popitem(last=False)
 
 
-def standing_of(cached: Principal) -> Principal:
-    """Return the newest verdict this process has of a credential whose cached one is given."""
-    renewed = _renewed.get(cached.credential_id)
+def newest_of(cached: Principal) -> Principal:
+    """Return the most recently verified principal of a credential: `cached`, or the one this process verified later."""
+    renewed = _reverified.get(cached.credential_id)
     return renewed if renewed is not None and renewed.verified_at_ms > cached.verified_at_ms else cached
 
 
 def admit_presented(secret: str, resource: str) -> tuple[Principal, Allowance]:
-    """Let one request of whoever holds `secret` through, for a service that was shown it, and count it.
+    """Admit and count one request of the credential `secret`, which a service presents on behalf of its own caller.
 
-    A verdict is believed for 60 s, and no longer than until something changes. Raises as `admit_caller` does, and
-    Unauthorized when the secret is no good.
+    The principal is cached for 60 s, and verified again when its account changes. Raises as `admit_caller` does, and
+    Unauthorized when the secret is invalid.
     """
     digest, now_ms = secrets.digest(secret), clock.now_ms()
     cached = _presented.get((digest, resource))
     if cached is None or not 0 <= now_ms - cached.verified_at_ms < PRESENTED_MS + CLOCK_SKEW_S * 1000:
         cached = verify(secret, resource)
-        remember(_presented, (digest, resource), cached)
+        add_to_cache(_presented, (digest, resource), cached)
     return admit_caller(cached, f"Bearer {secret}", resource)
 
 
 def admit_caller(
     cached: Principal, authorization: str, resource: str = "", use: Use = NO_USE
 ) -> tuple[Principal, Allowance]:
-    """Let one request of a caller through, under what is true of it now, and count it.
+    """Admit and count one request of a caller; return its current principal and remaining allowance.
 
-    `authorization` is its header, to verify it again when the cached verdict is stale; `use` is recorded with the
-    admission, a route that the scopes don't allow left out. Returns the verdict that holds
-    and what is left. Raises Unauthorized when the credential is good no longer, Refused when a limit is spent,
-    Unavailable when changes of the account come faster than it can be verified.
+    `authorization` is its header, to verify it again when the `cached` principal is stale. `use` is recorded with the
+    admission, without a route that the scopes don't allow. Raises Unauthorized when the credential is no longer valid,
+    Refused when a limit is exceeded, Unavailable when the account changes faster than it can be verified.
     """
-    principal = standing_of(cached)
-    if principal.has_ended(clock.now_ms()):
-        # The cached verdict may not know: a rotation with a short grace brings a key's end into the gateway's 300 s.
+    principal = newest_of(cached)
+    if principal.is_expired(clock.now_ms()):
+        # API Gateway caches principals past their expiry: a grace period may end within its 300 s.
         raise errors.TokenExpired
     for _ in range(ROUNDS_MAX):
         try:
@@ -94,43 +97,43 @@ def admit_caller(
                 principal.tier,
                 counter=principal.counter,
                 verified_at_ms=principal.verified_at_ms,
-                shown=_shown(principal, use),
+                shown=_recorded(principal, use),
             )
         except Stale as stale:
-            # Verified after the mark was seen: it has seen every change the mark stands for, whatever the clocks say.
+            # Verified after the mark was read, so it includes every change that the mark stands for, on any clock.
             principal = verify(bearer(authorization), resource).verified_after(stale.stale_at_ms)
-            remember(_renewed, principal.credential_id, principal)
+            add_to_cache(_reverified, principal.credential_id, principal)
         else:
             if left.crossed:
-                _tell(principal, left, use)
+                _record_thresholds(principal, left, use)
             return principal, left
     raise errors.Unavailable("This account is being changed too often right now. Try again in a moment.")
 
 
 def note_failure(principal: Principal) -> None:
-    """Note that a request of a known credential was answered 401 or 403, to be written with a later admission."""
+    """Count a 401 or 403 response to a known credential; a later admission writes the count."""
     rejection_counts.note_failure(window_at(principal.account_id, principal.tier, clock.now_ms()), principal.counter)
 
 
-def _tell(principal: Principal, left: Allowance, use: Use) -> None:
-    """Tell the account what this request has brought its quota to."""
+def _record_thresholds(principal: Principal, left: Allowance, use: Use) -> None:
+    """Record an event for each quota threshold that this request crossed."""
     from chalicelib.events import actors, quota
 
     hour = left.quota_resets_ms // 1000 - clock.HOUR_S
-    # Where a service asks for its caller, the address is the service's.
+    # Without a network, a service presented the secret, and the address is the service's.
     ip = actors.current().ip if use.network else ""
-    for what in left.crossed:
+    for name in left.crossed:
         used = left.limit - left.remaining
-        quota.tell(principal.account_id, principal.tier, hour, what, used=used, actor=principal.credential_id, ip=ip)
+        quota.tell(principal.account_id, principal.tier, hour, name, used=used, actor=principal.credential_id, ip=ip)
 
 
-def _shown(principal: Principal, use: Use) -> recorded_usage.Traits:
-    # The scopes are checked after the admission, and a route that was refused was not used.
+def _recorded(principal: Principal, use: Use) -> recorded_usage.Traits:
+    # Scopes are checked after the admission, and a route that they don't allow was not used.
     route = use.route if principal.scopes.issuperset(use.scopes) else ""
-    return _named(principal.counter, use.network, route)
+    return _hashed(principal.counter, use.network, route)
 
 
 @lru_cache(maxsize=REMEMBERED_MAX)
-def _named(counter: str, network: str, route: str) -> recorded_usage.Traits:
-    """Return what is shown by the attributes' names, whose hashes are the same at each request."""
+def _hashed(counter: str, network: str, route: str) -> recorded_usage.Traits:
+    """Return the hashed attribute names, cached because they are the same at each request."""
     return recorded_usage.shown_by(counter, network=network, route=route)

@@ -40,6 +40,6 @@ def test_key_is_found_by_its_own_id(latchkey: TestApp) -> None:
 def test_key_as_a_refused_write_showed_it(latchkey: TestApp) -> None:
     """What the refusal brought is the key; where it brought nothing, there is none."""
     key = latchkey.key(latchkey.account()).key
-    assert find.as_it_stood(key.serialize()).id == key.id
+    assert find.key_of_item(key.serialize()).id == key.id
     with pytest.raises(errors.NotFound):
-        find.as_it_stood({})
+        find.key_of_item({})

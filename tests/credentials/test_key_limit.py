@@ -30,7 +30,7 @@ TOKEN = replace(MAKER, credential_id="tok_1", kind="token")
 
 
 def shown(*ends_at_ms: int, **more: int) -> dict[str, Any]:
-    """Return an account as a refused write shows it, whose live keys have these ends; the first is the maker's."""
+    """Return an account as a refused write shows it, whose live keys have these ends; the first is the creator's."""
     ends = {f"key_{number}": {"N": str(end)} for number, end in enumerate(ends_at_ms, 1)}
     return {"live_keys": {"M": ends}} | {name: {"N": str(value)} for name, value in more.items()}
 
@@ -38,20 +38,20 @@ def shown(*ends_at_ms: int, **more: int) -> dict[str, Any]:
 def test_keys_that_ended_by_themselves_are_found(latchkey: TestApp) -> None:
     """At their end, and not a millisecond before; 0 is never."""
     account = shown(NOON_MS + 1, NOON_MS, 0, NOON_MS - 1, 1)
-    assert key_limit.ended_among(account, None) == {"key_2": NOON_MS, "key_4": NOON_MS - 1, "key_5": 1}
-    assert key_limit.ended_among({}, None) == {}
+    assert key_limit.expired_keys(account, None) == {"key_2": NOON_MS, "key_4": NOON_MS - 1, "key_5": 1}
+    assert key_limit.expired_keys({}, None) == {}
 
 
 def test_twenty_live_keys_are_enough(latchkey: TestApp) -> None:
     """Those that ended don't count."""
-    assert len(key_limit.ended_among(shown(*[0] * 19, 1), None)) == 1
+    assert len(key_limit.expired_keys(shown(*[0] * 19, 1), None)) == 1
     for full in (shown(*[0] * 20), shown(*[0] * 20, 1), shown(*[0] * 21)):
         with pytest.raises(errors.Conflict, match="at most 20 active keys"):
-            key_limit.ended_among(full, None)
+            key_limit.expired_keys(full, None)
 
 
 @pytest.mark.parametrize(
-    ("maker", "account", "may"),
+    ("creator", "account", "may"),
     [
         (MAKER, {"live_keys": {"key_1": NOON_MS + 1}}, True),
         (MAKER, {"live_keys": {"key_1": NOON_MS + 2}}, False),
@@ -68,26 +68,26 @@ def test_twenty_live_keys_are_enough(latchkey: TestApp) -> None:
     ],
 )
 def test_maker_makes_keys_while_it_ends_as_it_was_verified(
-    latchkey: TestApp, maker: Principal, account: dict[str, Any], may: bool
+    latchkey: TestApp, creator: Principal, account: dict[str, Any], may: bool
 ) -> None:
-    """The condition on the account, and what explains its refusal, say the same of each maker."""
+    """The condition on the account, and what explains its refusal, say the same of each creator."""
     stored = latchkey.account()
     for name, value in account.items():
         setattr(stored, name, value)
     stored.save()
     with nullcontext() if may else pytest.raises(UpdateError):
-        stored.update(actions=[Account.name.set("Met")], condition=key_limit.ends_as_verified(maker))
+        stored.update(actions=[Account.name.set("Met")], condition=key_limit.creator_is_unchanged(creator))
     with nullcontext() if may else pytest.raises(errors.Conflict, match="has expired, or was revoked or rotated"):
-        key_limit.ended_among(stored.serialize(), maker)
+        key_limit.expired_keys(stored.serialize(), creator)
 
 
 def test_account_before_any_of_its_credentials_ended_has_no_such_time(latchkey: TestApp) -> None:
     """One that is older than this attribute: nothing of it is over."""
     stored = latchkey.account()
     stored.update(actions=[Account.credentials_since.remove()])
-    stored.update(actions=[Account.name.set("Met")], condition=key_limit.ends_as_verified(TOKEN))
+    stored.update(actions=[Account.name.set("Met")], condition=key_limit.creator_is_unchanged(TOKEN))
     raw = {name: value for name, value in stored.serialize().items() if name != "credentials_since"}
-    assert key_limit.ended_among(raw, TOKEN) == {}
+    assert key_limit.expired_keys(raw, TOKEN) == {}
 
 
 def test_key_is_counted_out_of_an_account_that_is_there(latchkey: TestApp) -> None:
@@ -96,5 +96,5 @@ def test_key_is_counted_out_of_an_account_that_is_there(latchkey: TestApp) -> No
     key = latchkey.key(gone).key
     gone.delete()
     with pytest.raises(TransactWriteError), models.transaction() as write:
-        key_limit.count_out(write, Account(gone.id), key)
+        key_limit.remove_key(write, Account(gone.id), key)
     assert Account.found(gone.id) is None

@@ -43,9 +43,9 @@ def list_of(issued: Issued) -> dict[str, int]:
 def test_both_keys_know_each_other_and_until_when(latchkey: TestApp, grace_s: int, expires_in_s: int | None) -> None:
     """Without a grace the old one has ended for every function, also one whose clock is behind."""
     account = latchkey.account()
-    maker, old = latchkey.key(account), latchkey.key(account, expires_in_s=expires_in_s)
+    creator, old = latchkey.key(account), latchkey.key(account, expires_in_s=expires_in_s)
     change.change_key(account.id, old.key.id, name=None, wanted=None, on_anomaly="narrow")
-    new = turn(old, grace_s, by=maker)
+    new = turn(old, grace_s, by=creator)
     left, came = stored(old), stored(new)
     retires_at = NOON_MS + (grace_s * 1000 if grace_s else -stale_marks.CLOCK_SKEW_S * 1000)
     expires_at = NOON_MS + expires_in_s * 1000 if expires_in_s else 0
@@ -53,10 +53,10 @@ def test_both_keys_know_each_other_and_until_when(latchkey: TestApp, grace_s: in
     assert (left.successor_id, left.successor_digest) == (new.key.id, new.key.digest)
     assert left.successor_ends_at == expires_at
     assert (came.predecessor_digest, came.predecessor_ends_at) == (old.key.digest, retires_at)
-    assert (came.lineage, came.on_anomaly, came.made_by) == (old.key.id, "narrow", maker.key.id)
+    assert (came.lineage, came.on_anomaly, came.made_by) == (old.key.id, "narrow", creator.key.id)
     assert (came.expires_at or 0, "retires_at" in came.attribute_values) == (expires_at, False)
     kept = {old.key.id: retires_at} if grace_s else {}
-    assert list_of(old) == {maker.key.id: 0, new.key.id: expires_at} | kept
+    assert list_of(old) == {creator.key.id: 0, new.key.id: expires_at} | kept
 
 
 def test_revoked_predecessor_leaves_no_trace_on_its_successor(latchkey: TestApp) -> None:
@@ -87,13 +87,13 @@ def test_neighbour_that_has_ended_is_left_as_it_is(latchkey: TestApp) -> None:
 def test_key_whose_grace_is_over_is_not_rotated_though_its_successor_is_gone(latchkey: TestApp) -> None:
     """Until then it was."""
     account = latchkey.account()
-    maker, old = latchkey.key(account), latchkey.key(account)
-    revoke.revoke(account.id, turn(old, by=maker).key.id)
+    creator, old = latchkey.key(account), latchkey.key(account)
+    revoke.revoke(account.id, turn(old, by=creator).key.id)
     latchkey.clock.now_ms += GRACE_S * 1000 - 1
-    revoke.revoke(account.id, turn(old, by=maker).key.id)
+    revoke.revoke(account.id, turn(old, by=creator).key.id)
     latchkey.clock.now_ms += 1
     with pytest.raises(errors.Conflict, match="An expired or revoked key"):
-        turn(old, by=maker)
+        turn(old, by=creator)
 
 
 def test_rotation_overwrites_nothing(latchkey: TestApp) -> None:
@@ -110,48 +110,48 @@ def test_rotation_overwrites_nothing(latchkey: TestApp) -> None:
 def test_rotation_that_not_every_function_heard_of_says_so(latchkey: TestApp) -> None:
     """No error: the new secret is in this answer and nowhere else."""
     account = latchkey.account()
-    maker, old, other = latchkey.key(account), latchkey.key(account), latchkey.key(account)
-    assert turn(old, by=maker).told
+    creator, old, other = latchkey.key(account), latchkey.key(account), latchkey.key(account)
+    assert turn(old, by=creator).told
     assert stale_marks.is_marked(account.id, NOON_MS)
     with marks_lost():
-        assert not turn(other, by=maker).told
+        assert not turn(other, by=creator).told
 
 
 def test_rotation_reads_again_what_another_has_narrowed(latchkey: TestApp) -> None:
     """The successor has what the key has now."""
     account = latchkey.account()
-    maker, old = latchkey.key(account), latchkey.key(account)
+    creator, old = latchkey.key(account), latchkey.key(account)
     with before("TransactWriteItems", lambda: change.narrow_to_read(old.key)):
-        assert turn(old, by=maker).key.scopes == {"read"}
+        assert turn(old, by=creator).key.scopes == {"read"}
 
 
 def test_rotation_that_another_narrows_at_its_predecessors_end_goes_on(latchkey: TestApp) -> None:
     """That one has ended, so it stands in nobody's way, and is no reason to refuse."""
     account = latchkey.account()
-    maker, first = latchkey.key(account), latchkey.key(account)
-    old = turn(first, by=maker)
+    creator, first = latchkey.key(account), latchkey.key(account)
+    old = turn(first, by=creator)
     latchkey.clock.forward(GRACE_S)
     with before("TransactWriteItems", lambda: change.narrow_to_read(old.key)):
-        assert turn(old, by=maker).key.scopes == {"read"}
+        assert turn(old, by=creator).key.scopes == {"read"}
 
 
 def test_rotation_that_another_narrows_at_its_successors_end_goes_on(latchkey: TestApp) -> None:
-    """As its short-lived maker did, it ended by itself, and is no reason to refuse."""
+    """As its short-lived creator did, it ended by itself, and is no reason to refuse."""
     account = latchkey.account()
-    maker, brief, old = latchkey.key(account), latchkey.key(account, expires_in_s=GRACE_S), latchkey.key(account)
+    creator, brief, old = latchkey.key(account), latchkey.key(account, expires_in_s=GRACE_S), latchkey.key(account)
     turn(old, GRACE_S + 1, by=brief)
     latchkey.clock.forward(GRACE_S)
     with before("TransactWriteItems", lambda: change.narrow_to_read(old.key)):
-        assert turn(old, by=maker).key.scopes == {"read"}
+        assert turn(old, by=creator).key.scopes == {"read"}
 
 
 def test_rotation_that_another_got_ahead_of_names_its_successor(latchkey: TestApp) -> None:
     """Of two at once one makes a key."""
     account = latchkey.account()
-    maker, old = latchkey.key(account), latchkey.key(account)
+    creator, old = latchkey.key(account), latchkey.key(account)
     made: list[Issued] = []
-    with before("TransactWriteItems", lambda: made.append(turn(old, by=maker))), pytest.raises(errors.Conflict) as no:
-        turn(old, by=maker)
+    with before("TransactWriteItems", lambda: made.append(turn(old, by=creator))), pytest.raises(errors.Conflict) as no:
+        turn(old, by=creator)
     assert made[0].key.id in str(no.value)
     assert len(list(find.keys_of(account.id))) == 3
 
@@ -159,42 +159,42 @@ def test_rotation_that_another_got_ahead_of_names_its_successor(latchkey: TestAp
 def test_rotation_decided_before_the_grace_began_passes_on_the_rest_of_it(latchkey: TestApp) -> None:
     """Another began it, and lost its successor, between this one's reading and writing."""
     account = latchkey.account()
-    maker, old = latchkey.key(account), latchkey.key(account)
-    with before("TransactWriteItems", lambda: revoke.revoke(account.id, turn(old, by=maker).key.id)):
-        assert turn(old, by=maker).key.expires_at == NOON_MS + GRACE_S * 1000
+    creator, old = latchkey.key(account), latchkey.key(account)
+    with before("TransactWriteItems", lambda: revoke.revoke(account.id, turn(old, by=creator).key.id)):
+        assert turn(old, by=creator).key.expires_at == NOON_MS + GRACE_S * 1000
 
 
 def test_revocation_that_gets_ahead_refuses_the_rotation(latchkey: TestApp) -> None:
     """No successor of a revoked key."""
     account = latchkey.account()
-    maker, old = latchkey.key(account), latchkey.key(account)
+    creator, old = latchkey.key(account), latchkey.key(account)
     with (
         before("TransactWriteItems", lambda: revoke.revoke(account.id, old.key.id)),
         pytest.raises(errors.Conflict, match="An expired or revoked key"),
     ):
-        turn(old, by=maker)
+        turn(old, by=creator)
     assert len(list(find.keys_of(account.id))) == 2
 
 
 def test_key_that_ends_while_a_place_is_made_for_its_successor_is_refused_as_ended(latchkey: TestApp) -> None:
     """The account is full, so it is tried twice, and at the second time the key is among those that ended."""
     account = latchkey.account()
-    maker, old = latchkey.key(account), latchkey.key(account, expires_in_s=60)
+    creator, old = latchkey.key(account), latchkey.key(account, expires_in_s=60)
     for _ in range(LIVE_MAX - 2):
         latchkey.key(account)
     with (
         after("TransactWriteItems", lambda: latchkey.clock.forward(60)),
         pytest.raises(errors.Conflict, match="An expired or revoked key"),
     ):
-        turn(old, by=maker)
+        turn(old, by=creator)
 
 
 def test_successor_takes_the_place_of_a_key_that_ended(latchkey: TestApp) -> None:
     """One that nobody has taken out of the list yet."""
     account = latchkey.account()
-    maker, old = latchkey.key(account), latchkey.key(account)
+    creator, old = latchkey.key(account), latchkey.key(account)
     for _ in range(LIVE_MAX - 2):
         latchkey.key(account, expires_in_s=60)
     latchkey.clock.forward(60)
-    new = turn(old, by=maker)
-    assert list_of(old).keys() == {maker.key.id, old.key.id, new.key.id}
+    new = turn(old, by=creator)
+    assert list_of(old).keys() == {creator.key.id, old.key.id, new.key.id}

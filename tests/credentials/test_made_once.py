@@ -21,9 +21,9 @@ from tests.support.harness import TestApp
 from tests.support.interleaving import after, always_outrun, failing
 
 
-def make(maker: Issued, **more: Any) -> Issued:
+def make(creator: Issued, **more: Any) -> Issued:
     """Make a key with another."""
-    return issue_key(verify(maker.secret), name="Made", wanted=["read"], expires_in_s=None, **more)
+    return issue_key(verify(creator.secret), name="Made", wanted=["read"], expires_in_s=None, **more)
 
 
 def count(account: Account) -> int:
@@ -40,26 +40,26 @@ def full(latchkey: TestApp) -> tuple[Account, list[Issued]]:
 def test_form_makes_one_key(latchkey: TestApp) -> None:
     """Reloaded, it says that it was used; another account's form of this name is another."""
     account, other = latchkey.account(), latchkey.account()
-    maker = latchkey.key(account)
-    make(maker, form="form 1")
+    creator = latchkey.key(account)
+    make(creator, form="form 1")
     with pytest.raises(errors.Conflict, match="Its key is in the list"):
-        make(maker, form="form 1")
+        make(creator, form="form 1")
     assert count(account) == 2
-    make(maker, form="form 2")
+    make(creator, form="form 2")
     make(latchkey.key(other), form="form 1")
 
 
 def test_request_under_an_idempotency_key_makes_one_key(latchkey: TestApp) -> None:
     """Sent again it is answered as before, whether it issues or rotates."""
     account = latchkey.account()
-    maker, old = latchkey.key(account), latchkey.key(account)
-    made = make(maker, once=once(maker))
-    rotated = rotate(verify(maker.secret), old.key.id, 60, once(maker, "order 2"))
+    creator, old = latchkey.key(account), latchkey.key(account)
+    made = make(creator, once=once(creator))
+    rotated = rotate(verify(creator.secret), old.key.id, 60, once(creator, "order 2"))
     with pytest.raises(Replayed) as again:
-        make(maker, once=once(maker))
+        make(creator, once=once(creator))
     assert again.value.answer.body == made.key.id
     with pytest.raises(Replayed) as again:
-        rotate(verify(maker.secret), old.key.id, 60, once(maker, "order 2"))
+        rotate(verify(creator.secret), old.key.id, 60, once(creator, "order 2"))
     assert again.value.answer.body == rotated.key.id
     assert count(account) == 4
 
@@ -80,28 +80,28 @@ def test_full_account_is_told_so_whatever_the_request_came_with(latchkey: TestAp
 def with_two_places_to_free(latchkey: TestApp) -> tuple[Account, Issued]:
     """Return an account that holds as many keys as it may, of which two have ended, and a key that makes others."""
     account = latchkey.account()
-    maker = latchkey.key(account)
+    creator = latchkey.key(account)
     for _ in range(LIVE_MAX - 3):
         latchkey.key(account)
     for _ in range(2):
         latchkey.key(account, expires_in_s=60)
     latchkey.clock.forward(60)
-    return account, maker
+    return account, creator
 
 
 def test_places_that_another_maker_took_are_not_taken_again(latchkey: TestApp) -> None:
-    """Two keys have ended; while one maker takes them out, others do and take their places."""
-    account, maker = with_two_places_to_free(latchkey)
+    """Two keys have ended; while one creator takes them out, others do and take their places."""
+    account, creator = with_two_places_to_free(latchkey)
     with after("TransactWriteItems", lambda: [latchkey.key(account) for _ in range(2)]), pytest.raises(errors.Conflict):
-        make(maker)
+        make(creator)
     assert len(Account.get(account.id).live_keys.as_dict()) == LIVE_MAX
 
 
 def test_place_that_another_maker_left_is_taken(latchkey: TestApp) -> None:
     """What it took out on the way is out for both."""
-    account, maker = with_two_places_to_free(latchkey)
+    account, creator = with_two_places_to_free(latchkey)
     with after("TransactWriteItems", lambda: latchkey.key(account)):
-        made = make(maker)
+        made = make(creator)
     assert made.key.id in Account.get(account.id).live_keys.as_dict()
     assert len(Account.get(account.id).live_keys.as_dict()) == LIVE_MAX
 
@@ -109,8 +109,8 @@ def test_place_that_another_maker_left_is_taken(latchkey: TestApp) -> None:
 def test_maker_that_is_outrun_again_and_again_gives_up(latchkey: TestApp) -> None:
     """It says that asking again may help."""
     account = latchkey.account()
-    maker, old = latchkey.key(account), latchkey.key(account)
-    principal, item = verify(maker.secret), Account.get(account.id).serialize()
+    creator, old = latchkey.key(account), latchkey.key(account)
+    principal, item = verify(creator.secret), Account.get(account.id).serialize()
     with always_outrun("accounts", item) as calls:
         with pytest.raises(errors.Unavailable, match="Too many keys"):
             issue_key(principal, name="Made", wanted=["read"], expires_in_s=None)
@@ -122,13 +122,13 @@ def test_maker_that_is_outrun_again_and_again_gives_up(latchkey: TestApp) -> Non
 
 def test_fault_of_the_database_is_not_taken_for_a_refusal(latchkey: TestApp) -> None:
     """It is raised as it came."""
-    maker = latchkey.key(latchkey.account())
-    principal = verify(maker.secret)
+    creator = latchkey.key(latchkey.account())
+    principal = verify(creator.secret)
     with failing("TransactWriteItems"):
         with pytest.raises(TransactWriteError):
-            issue_key(principal, name="Made", wanted=["read"], expires_in_s=None, once=once(maker))
+            issue_key(principal, name="Made", wanted=["read"], expires_in_s=None, once=once(creator))
         with pytest.raises(TransactWriteError):
-            rotate(principal, maker.key.id, 60, once(maker))
+            rotate(principal, creator.key.id, 60, once(creator))
 
 
 @pytest.mark.parametrize("configured", [True, False])
@@ -136,18 +136,18 @@ def test_address_must_be_verified_where_mail_is_sent(latchkey: TestApp, configur
     """Where none is nobody could verify one; and the operator may make a key for anyone."""
     account = create_account(email="ada@example.com", name="Ada", tier=FREE)
     with settings.in_use(replace(settings.current(), mail_from="keys@example.com" if configured else "")):
-        maker = latchkey.key(account)
+        creator = latchkey.key(account)
         if configured:
             with pytest.raises(errors.Conflict, match="Confirm your email address first"):
-                make(maker)
+                make(creator)
         else:
-            make(maker)
+            make(creator)
         for _ in range(LIVE_MAX - count(account)):
             latchkey.key(account)
         with pytest.raises(errors.Conflict, match="at most 20 active keys"):
             latchkey.key(account)
         with pytest.raises(errors.Conflict, match="Confirm your email" if configured else "at most 20 active keys"):
-            make(maker)
+            make(creator)
 
 
 def test_verified_account_makes_keys_where_mail_is_sent(latchkey: TestApp) -> None:

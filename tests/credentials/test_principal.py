@@ -58,7 +58,7 @@ def test_context_without_a_lineage_is_its_credentials_own(without: dict[str, str
 def test_verdict_ends_at_its_end_and_0_is_never(ends_at_ms: int, now_ms: int, ended: bool) -> None:
     """From that very millisecond on."""
     principal = from_context(CONTEXT | {"ends_at_ms": str(ends_at_ms)})
-    assert principal.has_ended(now_ms) == ended
+    assert principal.is_expired(now_ms) == ended
 
 
 def test_tokens_are_counted_by_their_client_and_keys_by_themselves() -> None:

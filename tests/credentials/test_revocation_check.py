@@ -11,7 +11,7 @@ from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.credentials import change as key_change
 from chalicelib.credentials import revoke
 from chalicelib.credentials.principal import Principal
-from chalicelib.credentials.revocation_check import admit_caller, remember, standing_of
+from chalicelib.credentials.revocation_check import add_to_cache, admit_caller, newest_of
 from chalicelib.credentials.rotate import rotate
 from chalicelib.credentials.verify import verify
 from chalicelib.limits import counter_items, stale_marks
@@ -154,9 +154,9 @@ def test_newest_verdict_holds(latchkey: TestApp) -> None:
     caller = Caller(latchkey)
     key_change.change_key(caller.account.id, caller.issued.key.id, name=None, wanted=["read"])
     renewed = caller.call()
-    assert standing_of(caller.cached) == renewed != caller.cached
+    assert newest_of(caller.cached) == renewed != caller.cached
     newer = replace(caller.cached, verified_at_ms=renewed.verified_at_ms + 1)
-    assert standing_of(newer) == newer
+    assert newest_of(newer) == newer
 
 
 def test_account_that_changes_faster_than_it_can_be_verified_is_told_to_come_again(latchkey: TestApp) -> None:
@@ -180,5 +180,5 @@ def test_of_too_many_verdicts_the_first_is_forgotten(latchkey: TestApp) -> None:
     """The last ones are kept."""
     principal, kept = verify(latchkey.key(latchkey.account()).secret), OrderedDict[int, Principal]()
     for number in range(4):
-        remember(kept, number, principal, most=2)
+        add_to_cache(kept, number, principal, most=2)
     assert list(kept) == [2, 3]

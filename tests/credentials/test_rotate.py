@@ -13,9 +13,9 @@ from chalicelib.events import kinds, record
 from tests.support.harness import NOON_MS, TestApp
 
 
-def turn(latchkey: TestApp, maker: Issued, key: Issued, grace_s: int = rotation_grace.DEFAULT_S) -> Issued:
-    """Rotate `key` with `maker`."""
-    issued = rotate(verify(maker.secret), key.key.id, grace_s)
+def turn(latchkey: TestApp, creator: Issued, key: Issued, grace_s: int = rotation_grace.DEFAULT_S) -> Issued:
+    """Rotate `key` with `creator`."""
+    issued = rotate(verify(creator.secret), key.key.id, grace_s)
     latchkey.secrets.append(issued.secret)
     return issued
 
@@ -29,8 +29,8 @@ def test_successor_inherits_name_scopes_and_expiry(latchkey: TestApp) -> None:
     """A rotation changes the secret and nothing else."""
     account = latchkey.account()
     old = latchkey.key(account, "read", "events", "keys", expires_in_s=999)
-    maker = latchkey.key(account, "read", "events", "keys")
-    new = turn(latchkey, maker, old)
+    creator = latchkey.key(account, "read", "events", "keys")
+    new = turn(latchkey, creator, old)
     assert (new.key.name, new.key.scopes, new.key.expires_at) == (old.key.name, old.key.scopes, old.key.expires_at)
     assert new.secret != old.secret
     assert verify(new.secret).scopes == verify(old.secret).scopes
@@ -130,7 +130,7 @@ def test_successors_revocation_frees_the_key_without_prolonging_it(latchkey: Tes
 
 
 def test_successors_expiry_frees_the_key(latchkey: TestApp) -> None:
-    """A successor that ended by itself, as its short-lived maker did, leaves the key to be rotated again."""
+    """A successor that ended by itself, as its short-lived creator did, leaves the key to be rotated again."""
     account = latchkey.account()
     old, brief = latchkey.key(account), latchkey.key(account, expires_in_s=60)
     first = turn(latchkey, brief, old)
@@ -219,14 +219,14 @@ def test_rotation_needs_every_scope_of_the_key(latchkey: TestApp) -> None:
 def test_ended_key_is_not_rotated(latchkey: TestApp, grace_s: int) -> None:
     """Neither expired nor rotated out nor revoked keys come back."""
     account = latchkey.account()
-    maker = latchkey.key(account)
+    creator = latchkey.key(account)
     expired, revoked, retired = latchkey.key(account, expires_in_s=60), latchkey.key(account), latchkey.key(account)
     revoke.revoke(account.id, revoked.key.id)
-    turn(latchkey, maker, retired, grace_s=grace_s)
+    turn(latchkey, creator, retired, grace_s=grace_s)
     latchkey.clock.forward(60)
     for ended in (expired, revoked, retired):
         with pytest.raises(errors.Conflict, match="An expired or revoked key"):
-            turn(latchkey, maker, ended)
+            turn(latchkey, creator, ended)
 
 
 def test_someone_elses_key_is_not_found(latchkey: TestApp) -> None:
@@ -238,9 +238,9 @@ def test_someone_elses_key_is_not_found(latchkey: TestApp) -> None:
 def test_narrowed_key_comes_back_narrow(latchkey: TestApp) -> None:
     """The successor has the scopes that the key has now."""
     account = latchkey.account()
-    maker, key = latchkey.key(account), latchkey.key(account)
+    creator, key = latchkey.key(account), latchkey.key(account)
     change.change_key(account.id, key.key.id, name="Narrow", wanted=["read"])
-    new = turn(latchkey, maker, key)
+    new = turn(latchkey, creator, key)
     assert (new.key.name, new.key.scopes) == ("Narrow", {"read"})
 
 
