@@ -12,6 +12,7 @@ from chalicelib.accounts import (
     find,
     owned_clients,
     password_attempts,
+    password_rules,
     passwords,
     quota_inheritance,
     unfinished,
@@ -38,10 +39,10 @@ def change_password(login: LoggedIn, *, caller: Caller, password: str, new_passw
     """
     account, session = login.account, login.session
     with errors.about("new_password"):
-        passwords.check_form(new_password)
+        password_rules.check_format(new_password)
     _confirmed(account, password, caller)
     with errors.about("new_password"):
-        new_hash = passwords.hashed(passwords.accepted(new_password, email=account.email, name=account.name))
+        new_hash = passwords.hashed(password_rules.validate(new_password, email=account.email, name=account.name))
     epoch = account.session_epoch + 1
     outrun = errors.Conflict("The password was changed in the meantime. Log in again.")
     with models.refused_as(outrun), models.transaction() as write:
@@ -79,13 +80,13 @@ def ask_for_email(login: LoggedIn, *, caller: Caller, password: str, email: str,
     ticket = email_links.new_link(
         account.id, email_links.CHANGE_EMAIL, email=address.mailbox, epoch=account.session_epoch
     )
-    letter = emails.confirm_new_address(address.mailbox, f"{base_url}/verify?ticket={ticket}")
+    message = emails.confirm_new_address(address.mailbox, f"{base_url}/verify?ticket={ticket}")
     try:
         find.account_by_email(address.claim)
     except errors.NotFound:
-        email_sender.must_send(letter)
+        email_sender.send_or_fail(message)
     else:
-        email_sender.must_pretend(letter)
+        email_sender.simulate_or_fail(message)
 
 
 def delete(login: LoggedIn, *, caller: Caller, password: str) -> Unfinished:

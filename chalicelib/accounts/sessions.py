@@ -6,16 +6,11 @@ logged in from there before.
 
 from dataclasses import dataclass
 
+from chalicelib.accounts.session_lifetime import DEVICE_MS, IN_ALL_MS, SEEN_EVERY_MS, is_expired
 from chalicelib.accounts.tables import Account, Session
 from chalicelib.core import clock, errors, ids, secrets
 from chalicelib.core.dynamodb import models
 from chalicelib.events import kinds, record
-
-IDLE_MS = 12 * 3_600_000
-IN_ALL_MS = 14 * 24 * 3_600_000
-DEVICE_MS = 365 * 24 * 3_600_000
-SEEN_EVERY_MS = 5 * 60_000
-"""How exactly it is known when a session was last seen: a write for every page would be waste."""
 
 SESSION, DEVICE = "session", "device"
 _LAST_ID = "ses_~"
@@ -57,7 +52,7 @@ def session_of(secret: str) -> LoggedIn | None:
     """Return who is logged in with `secret`, or None when the session is unknown, over or out of date."""
     session = _found(secret, SESSION)
     now_ms = clock.now_ms()
-    if session is None or _is_over(session, now_ms):
+    if session is None or is_expired(session, now_ms):
         return None
     account = Account.found(session.account_id)
     if account is None or account.status != "active" or session.epoch != account.session_epoch:
@@ -92,7 +87,7 @@ def of_account(account: Account, limit: int, *, before: str = "") -> tuple[list[
     older = Session.id < (before or _LAST_ID)
     pages = Session.by_holder.query(account.id, older, scan_index_forward=False, limit=limit)
     looked_at, now_ms = list(pages), clock.now_ms()
-    live = [each for each in looked_at if each.epoch == account.session_epoch and not _is_over(each, now_ms)]
+    live = [each for each in looked_at if each.epoch == account.session_epoch and not is_expired(each, now_ms)]
     return live, looked_at[-1].id if len(looked_at) == limit else ""
 
 
@@ -116,10 +111,6 @@ def end_all(account_id: str) -> None:
     with models.refused_as(errors.NotFound("There is no such user.")), models.transaction() as write:
         write.update(Account(account_id), actions=[Account.session_epoch.add(1)], condition=Account.listed.exists())
         record.add_to(write, account_id, kinds.SESSIONS_ENDED, {})
-
-
-def _is_over(session: Session, now_ms: int) -> bool:
-    return now_ms - session.seen_at >= IDLE_MS or now_ms - session.created_at >= IN_ALL_MS
 
 
 def _new(account: Account, purpose: str, lives_ms: int) -> tuple[Session, str]:

@@ -24,7 +24,7 @@ from tests.support.mailbox import Mailbox
 SENDER = "Latchkey <keys@api.example.com>"
 BASE = "https://api.example.com"
 HERE = SignUpRequest(SOMEWHERE.networks)
-LETTER = emails.confirm_sign_up("ada@example.com", f"{BASE}/verify?ticket=lk_ml_secret")
+MESSAGE = emails.confirm_sign_up("ada@example.com", f"{BASE}/verify?ticket=lk_ml_secret")
 
 
 class Sent:
@@ -61,8 +61,8 @@ def log(latchkey: TestApp) -> Iterator[io.StringIO]:
 
 def test_letter_is_sent_through_ses(ses: Sent) -> None:
     """From the configured sender, to one recipient, in plain text."""
-    email_sender.send(LETTER)
-    assert ses.take() == [(SENDER, "ada@example.com", LETTER.subject, LETTER.text)]
+    email_sender.send(MESSAGE)
+    assert ses.take() == [(SENDER, "ada@example.com", MESSAGE.subject, MESSAGE.text)]
 
 
 def test_sign_up_and_reset_send_through_ses(ses: Sent) -> None:
@@ -73,13 +73,13 @@ def test_sign_up_and_reset_send_through_ses(ses: Sent) -> None:
     sent = ses.take()
     assert [(to, subject) for _, to, subject, _ in sent] == [
         ("ada@example.com", "Confirm your email address"),
-        ("eve@example.com", "Choose another password"),
+        ("eve@example.com", "Reset your password"),
     ]
     assert all(f"{BASE}/" in text and "ticket=lk_ml_" in text for *_, text in sent)
 
 
 def test_reset_for_an_unknown_address_asks_ses_all_the_same(ses: Sent) -> None:
-    """One call either way, or its absence would tell by the time; the letter goes to Amazon's simulator, to nobody."""
+    """One call either way, or its absence would tell by the time; the message goes to Amazon's simulator, to nobody."""
     ask_for_reset(email="nobody@example.com", caller=SOMEWHERE, base_url=BASE)
     assert [to for _, to, _, _ in ses.take()] == ["success@simulator.amazonses.com"]
     person(email="ada@example.com")
@@ -105,7 +105,7 @@ def test_refused_letter_is_logged_without_its_link(latchkey: TestApp, log: io.St
 
 def test_nothing_configured_is_said_and_nothing_sent(latchkey: TestApp, log: io.StringIO) -> None:
     """A deployment without a sender tells its operator, link and address left out."""
-    email_sender.send(LETTER)
+    email_sender.send(MESSAGE)
     assert "mail_not_sent" in log.getvalue()
     assert "lk_ml_" not in log.getvalue()
     assert "ada@example.com" not in log.getvalue()
@@ -113,41 +113,41 @@ def test_nothing_configured_is_said_and_nothing_sent(latchkey: TestApp, log: io.
 
 
 def test_letter_does_not_show_its_text_in_a_traceback() -> None:
-    """What a traceback, or a debugger's log, prints of a letter holds no link."""
-    assert repr(LETTER) == "Letter('Confirm your email address')"
+    """What a traceback, or a debugger's log, prints of a message holds no link."""
+    assert repr(MESSAGE) == "EmailMessage('Confirm your email address')"
 
 
 def test_kept_letters_are_for_their_owner_only(latchkey: TestApp, box: Mailbox) -> None:
     """Links are secrets: files 0600 in a folder 0700, whatever the umask, and though the folder was there before."""
     box.folder.mkdir(mode=0o755)
     box.folder.chmod(0o755)
-    email_sender.send(LETTER)
+    email_sender.send(MESSAGE)
     (file,) = box.folder.iterdir()
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert stat.S_IMODE(box.folder.stat().st_mode) == 0o700
-    letter = box.take_one()
-    assert (letter.to, letter.subject) == (LETTER.to, LETTER.subject)
-    assert letter.text.rstrip() == LETTER.text
+    message = box.take_one()
+    assert (message.to, message.subject) == (MESSAGE.to, MESSAGE.subject)
+    assert message.text.rstrip() == MESSAGE.text
 
 
 @pytest.mark.parametrize("to", ["../../../etc/passwd@example.com", "a/b@example.com", "." * 200 + "@example.com"])
 def test_address_names_no_other_file(latchkey: TestApp, box: Mailbox, to: str) -> None:
-    """Whatever an address holds, its letter lies in the folder."""
-    email_sender.send(replace(LETTER, to=to))
+    """Whatever an address holds, its message lies in the folder."""
+    email_sender.send(replace(MESSAGE, to=to))
     assert [file.parent for file in box.folder.iterdir()] == [box.folder]
 
 
 def test_letters_of_one_moment_are_all_kept(latchkey: TestApp, box: Mailbox) -> None:
-    """Two letters to one person in the same second don't overwrite each other."""
-    email_sender.send(LETTER)
-    email_sender.send(LETTER)
+    """Two messages to one person in the same second don't overwrite each other."""
+    email_sender.send(MESSAGE)
+    email_sender.send(MESSAGE)
     assert len(box.take()) == 2
 
 
 def test_sender_wins_over_the_folder(ses: Sent, tmp_path: Path) -> None:
     """Where a sender is configured mail really leaves, and nothing is kept."""
     with settings.in_use(replace(settings.current(), mail_folder=str(tmp_path))):
-        email_sender.send(LETTER)
+        email_sender.send(MESSAGE)
     assert len(ses.take()) == 1
     assert list(tmp_path.iterdir()) == []
 
@@ -165,13 +165,13 @@ def test_mail_reaches_people_by_a_sender_or_in_a_local_run_by_a_folder(
 
 def test_letter_that_is_not_sent_is_logged_by_its_subject(latchkey: TestApp, log: io.StringIO) -> None:
     """Where there is nobody to send it."""
-    email_sender.send(LETTER)
-    assert json.loads(log.getvalue())["subject"] == LETTER.subject
+    email_sender.send(MESSAGE)
+    assert json.loads(log.getvalue())["subject"] == MESSAGE.subject
 
 
 def test_letter_that_is_only_pretended_is_not_kept(latchkey: TestApp, box: Mailbox) -> None:
     """Where mail falls into a folder, nothing falls there."""
-    email_sender.pretend(LETTER)
+    email_sender.simulate(MESSAGE)
     assert box.take() == []
 
 
@@ -179,16 +179,16 @@ def test_letter_never_takes_the_place_of_what_lies_in_the_folder(latchkey: TestA
     """Were the names of two the same, or one planted there, the second would not be written into it."""
     nested = replace(settings.current(), mail_folder=str(box.folder / "a" / "b"))
     with settings.in_use(nested), randomness.drawn_from(lambda _: 0):
-        email_sender.send(LETTER)
+        email_sender.send(MESSAGE)
         with pytest.raises(FileExistsError):
-            email_sender.send(replace(LETTER, text="other"))
+            email_sender.send(replace(MESSAGE, text="other"))
     (file,) = (box.folder / "a" / "b").iterdir()
-    assert file.read_text() == f"To: ada@example.com\nSubject: {LETTER.subject}\n\n{LETTER.text}\n"
+    assert file.read_text() == f"To: ada@example.com\nSubject: {MESSAGE.subject}\n\n{MESSAGE.text}\n"
 
 
 def test_longest_address_names_a_file_that_can_be_written(latchkey: TestApp, box: Mailbox) -> None:
-    """A file's name has at most 255 bytes; the address in it is cut, whatever letters it has."""
-    email_sender.send(replace(LETTER, to="ä1" * 120 + "@example.com"))
+    """A file's name has at most 255 bytes; the address in it is cut, whatever messages it has."""
+    email_sender.send(replace(MESSAGE, to="ä1" * 120 + "@example.com"))
     (file,) = box.folder.iterdir()
     assert len(file.name.encode()) < 200
     assert file.name.startswith("2021-12-20T100000Z-")

@@ -7,18 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
-from chalicelib.accounts import passwords
+from chalicelib.accounts import password_rules, passwords
 from chalicelib.core import errors
 from tests.support.console_client import PASSWORD, hash_of
 
 GOOD = "rT7-zebra vault "
-COMMON = [word for word in FREQUENCY_LISTS["passwords"] if len(word) >= passwords.LENGTH_MIN]
+COMMON = [word for word in FREQUENCY_LISTS["passwords"] if len(word) >= password_rules.LENGTH_MIN]
 
 
 def accepts(password: str, *, email: str = "ada@example.com", name: str = "Ada Lovelace") -> bool:
     """Tell whether a password may be chosen."""
     try:
-        return passwords.accepted(password, email=email, name=name) == password
+        return password_rules.validate(password, email=email, name=name) == password
     except errors.InvalidRequest:
         return False
 
@@ -84,7 +84,7 @@ def test_refusal_says_what_to_do_and_not_the_password() -> None:
     """The message is for a page, so it must not repeat what was typed."""
     for password in ("short", "passwordpassword", "x" * 300):
         with pytest.raises(errors.InvalidRequest) as refused:
-            passwords.accepted(password, email="ada@example.com", name="Ada")
+            password_rules.validate(password, email="ada@example.com", name="Ada")
         assert "Choose" in refused.value.message
         assert password not in refused.value.message
 
@@ -113,7 +113,7 @@ def test_password_matches_its_own_stored_form_only() -> None:
 
 def test_nobodys_hash_takes_as_much_work_as_anybodys() -> None:
     """A password of nobody is checked against a form with the same parameters, or the time would tell."""
-    stored = passwords._OF_NOBODY.split("$")
+    stored = passwords._HASH_OF_NO_ACCOUNT.split("$")
     real = passwords.hashed(PASSWORD).split("$")
     assert stored[1:4] == real[1:4]
     assert list(map(len, stored[4:])) == list(map(len, real[4:]))
@@ -152,14 +152,14 @@ def test_refusal_is_about_the_password() -> None:
     """Whatever is wrong with it: its length, a character, or that it is easy to guess."""
     for password in ("short", "x" * 257, "\ud800" * 12, "passwordpassword"):
         with pytest.raises(errors.InvalidRequest) as refused:
-            passwords.accepted(password, email="ada@example.com", name="Ada")
+            password_rules.validate(password, email="ada@example.com", name="Ada")
         assert (refused.value.field, refused.value.status) == ("password", 400)
 
 
 def test_character_that_can_not_be_written_is_named_as_such() -> None:
     """Half a surrogate pair has no form in which it could be sent again."""
     with pytest.raises(errors.InvalidRequest, match="can't be encoded as UTF-8"):
-        passwords.check_form("\ud800" * 12)
+        password_rules.check_format("\ud800" * 12)
 
 
 @pytest.mark.parametrize("length", [255, 256])
@@ -190,6 +190,6 @@ def test_every_part_of_ones_own_name_and_address_is_easy_to_guess(password: str)
 
 def test_password_of_nobody_is_never_right(monkeypatch: pytest.MonkeyPatch) -> None:
     """Not even the one that the form which stands for nobody was made of, did anybody know it."""
-    monkeypatch.setattr(passwords, "_OF_NOBODY", hash_of(PASSWORD))
+    monkeypatch.setattr(passwords, "_HASH_OF_NO_ACCOUNT", hash_of(PASSWORD))
     assert not passwords.matches(PASSWORD, None)
     assert not passwords.matches(PASSWORD, "")

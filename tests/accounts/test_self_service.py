@@ -52,12 +52,12 @@ def test_every_change_asks_for_the_password(latchkey: TestApp, box: Mailbox) -> 
 
 
 def test_password_change_is_told_to_the_address(latchkey: TestApp, box: Mailbox) -> None:
-    """If it wasn't the owner, the letter says where to choose another one."""
+    """If it wasn't the owner, the message says where to choose another one."""
     account = person()
     self_service.change_password(visit(account), caller=SOMEWHERE, password=PASSWORD, new_password=OTHER, base_url=BASE)
-    letter = box.take_one()
-    assert (letter.to, letter.subject) == (account.email, "Your password was changed")
-    assert letter.link == f"{BASE}/forgot"
+    message = box.take_one()
+    assert (message.to, message.subject) == (account.email, "Your password was changed")
+    assert message.link == f"{BASE}/forgot"
 
 
 def test_new_password_must_be_good(latchkey: TestApp, box: Mailbox) -> None:
@@ -76,9 +76,9 @@ def test_link_to_another_address_goes_there_and_nothing_changes_yet(latchkey: Te
     self_service.ask_for_email(
         visit(account), caller=SOMEWHERE, password=PASSWORD, email=" New@Example.com ", base_url=BASE
     )
-    letter = box.take_one()
-    assert letter.to == "New@example.com"
-    assert letter.link.startswith(f"{BASE}/verify?ticket=lk_ml_")
+    message = box.take_one()
+    assert message.to == "New@example.com"
+    assert message.link.startswith(f"{BASE}/verify?ticket=lk_ml_")
     assert Account.get(account.id).email == account.email
 
 
@@ -179,7 +179,7 @@ def test_changed_password_is_stored_and_recorded(latchkey: TestApp, box: Mailbox
 
 @pytest.mark.parametrize("meanwhile", ["password", "logged_out_everywhere", "logged_out"])
 def test_password_change_that_was_outrun_changes_nothing(latchkey: TestApp, box: Mailbox, meanwhile: str) -> None:
-    """Another one came first, or the session that asks for it has ended; no letter says otherwise."""
+    """Another one came first, or the session that asks for it has ended; no message says otherwise."""
     account = person()
     someone = visit(account)
     if meanwhile == "logged_out":

@@ -62,10 +62,10 @@ def test_sign_up_stores_a_token_and_nothing_else_where_mail_is_sent(latchkey: Te
         "/settings/usage",
     )
     assert ticket.dies_at == latchkey.clock.now_ms // 1000 + 2 * 3_600
-    letter = box.take_one()
-    assert (letter.to, letter.subject) == ("Ada@example.com", "Confirm your email address")
-    assert letter.link.startswith(f"{BASE}/verify?ticket=lk_ml_")
-    assert tables_holding(letter.ticket.rpartition("_")[2]) == set()
+    message = box.take_one()
+    assert (message.to, message.subject) == ("Ada@example.com", "Confirm your email address")
+    assert message.link.startswith(f"{BASE}/verify?ticket=lk_ml_")
+    assert tables_holding(message.ticket.rpartition("_")[2]) == set()
 
 
 def test_spent_sign_up_makes_a_free_verified_account_and_forgets_the_rest(latchkey: TestApp, box: Mailbox) -> None:
@@ -102,7 +102,7 @@ def test_token_works_once_and_for_an_hour(latchkey: TestApp, box: Mailbox) -> No
     """What decides is the moment of use, not the look before it."""
     signs_up()
     signs_up("eve@example.com")
-    once, late = (email_links.looked_up(letter.ticket, pending_sign_up.PURPOSE) for letter in box.take())
+    once, late = (email_links.looked_up(message.ticket, pending_sign_up.PURPOSE) for message in box.take())
     pending_sign_up.make_account(once, name="Ada", password_hash="x")
     with pytest.raises(email_links.SpentLink):
         pending_sign_up.make_account(once, name="Ada", password_hash="x")
@@ -132,16 +132,16 @@ def test_log_in_answers_alike_for_unknown_wrong_and_pending(latchkey: TestApp, b
 
 
 def test_sign_up_with_a_known_address_changes_nothing_and_tells_its_owner(latchkey: TestApp, box: Mailbox) -> None:
-    """Neither name nor password of the account change; the letter holds no ticket."""
+    """Neither name nor password of the account change; the message holds no ticket."""
     account = person(email="ada@example.com")
     signs_up("ADA@example.com", name="Mallory", password="harmonica wolverine custard")
     assert find.account_by_email("ada@example.com").password_hash == account.password_hash
-    letter = box.take_one()
-    assert (letter.to, letter.subject) == ("ada@example.com", "You have an account already")
-    assert letter.link == f"{BASE}/login"
-    assert f"{BASE}/forgot" in letter.text
-    assert "Mallory" not in letter.text
-    assert "ticket" not in letter.text
+    message = box.take_one()
+    assert (message.to, message.subject) == ("ada@example.com", "You already have an account")
+    assert message.link == f"{BASE}/login"
+    assert f"{BASE}/forgot" in message.text
+    assert "Mallory" not in message.text
+    assert "ticket" not in message.text
 
 
 def test_known_address_stores_what_a_new_one_does(latchkey: TestApp, box: Mailbox) -> None:
@@ -206,10 +206,10 @@ def test_each_kind_of_mail_has_an_allowance_of_its_own(latchkey: TestApp, box: M
         signs_up("ada@example.com")
     assert len(box.take()) == 5
     asks_for_reset("ada@example.com")
-    assert box.take_one().subject == "Choose another password"
+    assert box.take_one().subject == "Reset your password"
     for _ in range(12):
         signs_up("eve@example.com")
-    assert [letter.subject for letter in box.take()] == ["Confirm your email address"] * 5
+    assert [message.subject for message in box.take()] == ["Confirm your email address"] * 5
 
 
 def test_spellings_of_an_address_share_its_allowance(latchkey: TestApp, box: Mailbox) -> None:
@@ -267,18 +267,18 @@ def test_mail_to_an_unverified_address_holds_nobodys_words(latchkey: TestApp, bo
         email_sender.send(written)
     received = box.take()
     assert len(received) == 8
-    for letter in received:
-        assert "evil" not in letter.subject + letter.text
-        assert "Pay" not in letter.subject + letter.text
+    for message in received:
+        assert "evil" not in message.subject + message.text
+        assert "Pay" not in message.subject + message.text
 
 
 def test_reset_is_sent_to_a_known_address_only(latchkey: TestApp, box: Mailbox) -> None:
     """A stranger's address gets no mail from us."""
     person(email="ada@example.com")
     asks_for_reset("ADA@example.com")
-    letter = box.take_one()
-    assert letter.to == "ada@example.com"
-    assert letter.link.startswith(f"{BASE}/password?ticket=lk_ml_")
+    message = box.take_one()
+    assert message.to == "ada@example.com"
+    assert message.link.startswith(f"{BASE}/password?ticket=lk_ml_")
     asks_for_reset("nobody@example.com")
     assert box.take() == []
 
@@ -308,10 +308,10 @@ def test_verification_is_asked_for_five_times_an_hour(latchkey: TestApp, box: Ma
     account.session_epoch = 2
     for _ in range(5):
         send_verification(account, networks=SOMEWHERE.networks, base_url=BASE)
-    letter = box.take()[0]
-    assert letter.to == "Ada@example.com"
-    assert letter.link.startswith(f"{BASE}/verify?ticket=lk_ml_")
-    ticket = email_links.looked_up(letter.ticket, email_links.VERIFY_EMAIL)
+    message = box.take()[0]
+    assert message.to == "Ada@example.com"
+    assert message.link.startswith(f"{BASE}/verify?ticket=lk_ml_")
+    ticket = email_links.looked_up(message.ticket, email_links.VERIFY_EMAIL)
     assert (ticket.account_id, ticket.email, ticket.epoch) == (account.id, "ada@example.com", 2)
     with pytest.raises(Refused):
         send_verification(account, networks=("198.51.100.1",), base_url=BASE)

@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 from chalice.app import Request
 
-from chalicelib.accounts import email_address, passwords
+from chalicelib.accounts import email_address, password_rules
 from chalicelib.api import client_address, pagination
 from chalicelib.api import leaks as reported
 from chalicelib.api.authorizer import IDENTITY
