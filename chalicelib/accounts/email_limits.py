@@ -5,7 +5,7 @@ and address first, so one network can't use up another's share of an address.
 """
 
 from chalicelib.accounts import sessions
-from chalicelib.accounts.email_address import hashed, normalised
+from chalicelib.accounts.email_address import hash_claim, normalised
 from chalicelib.accounts.password_attempts import Caller
 from chalicelib.accounts.tables import Account
 from chalicelib.core import telemetry
@@ -58,4 +58,4 @@ def admit_email_to(account: Account | None, address: str, caller: Caller, tier: 
 
 def _subject(address: str) -> str:
     # By the claim: other spellings reach the same mailbox. Hashed, as for log-in attempts.
-    return f"mail_{hashed(normalised(address))}"
+    return f"mail_{hash_claim(normalised(address))}"

@@ -52,7 +52,7 @@ class HasAccount(errors.LatchkeyError):
 
 def new_token(asked: PendingSignUp) -> str:
     """Store a sign-up and return the secret of its token, which belongs into one mail and nowhere else."""
-    ticket, secret = email_links.unsaved(find.NOBODY, PURPOSE, epoch=0)
+    ticket, secret = email_links.unsaved(find.NO_ACCOUNT, PURPOSE, epoch=0)
     ticket.email, ticket.name, ticket.password_hash = asked.email, asked.name, asked.password_hash
     ticket.browser, ticket.after = asked.browser, _whole(asked.after)
     ticket.save(condition=OneTimeToken.digest.does_not_exist())

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from pynamodb.expressions.condition import Condition
 
-from chalicelib.accounts.email_address import hashed
+from chalicelib.accounts.email_address import hash_claim
 from chalicelib.accounts.tables import Account, OneTimeToken
 from chalicelib.core import clock, secrets
 from chalicelib.core.dynamodb import models
@@ -55,4 +55,4 @@ def inherit(account: Account) -> Predecessor:
 
 
 def _digest(email: str) -> str:
-    return secrets.digest(f"left {hashed(email)}")
+    return secrets.digest(f"left {hash_claim(email)}")

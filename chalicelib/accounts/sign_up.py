@@ -93,7 +93,7 @@ def ask_for_reset(*, email: str, caller: Caller, base_url: str) -> None:
     account = _account_of(address)
     may_send = email_limits.admit_email_to(account, address.claim, caller, RESET_MAILS)
     if account is None:
-        token = email_links.new_link(find.NOBODY, email_links.SET_PASSWORD, email=address.claim, epoch=0)
+        token = email_links.new_link(find.NO_ACCOUNT, email_links.SET_PASSWORD, email=address.claim, epoch=0)
         email_sender.simulate(emails.reset_without_account(address.mailbox, f"{base_url}/password?ticket={token}"))
         return
     token = email_links.new_link(account.id, email_links.SET_PASSWORD, email=account.email, epoch=account.session_epoch)

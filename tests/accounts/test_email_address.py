@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.accounts.email_address import LENGTH_MAX, as_typed, beginning, hashed, normalised, parsed
+from chalicelib.accounts.email_address import LENGTH_MAX, claim_prefix, hash_claim, normalised, parsed, pseudo_claim
 from chalicelib.core.errors import InvalidRequest
 
 
@@ -152,7 +152,7 @@ def test_what_an_address_begins_with_is_found_as_it_is_claimed(typed: str) -> No
     claims = [
         normalised(each) for each in ("weiß@ex.example", "jörg@ex.example", "claim@faß.example", "claim@far.example")
     ]
-    assert any(claim.startswith(beginning(typed)) for claim in claims)
+    assert any(claim.startswith(claim_prefix(typed)) for claim in claims)
 
 
 @pytest.mark.parametrize("length", [254, 255])
@@ -178,14 +178,14 @@ def test_address_is_measured_as_it_was_typed_before_anything_else() -> None:
 
 def test_text_that_is_no_address_is_counted_by_its_first_254_characters() -> None:
     """In lower case and without the spaces around it; never with an address, which holds no space."""
-    assert as_typed(" Bob@Gmial ") == "no address bob@gmial"
-    assert as_typed("x" * 254 + "y") == "no address " + "x" * 254
+    assert pseudo_claim(" Bob@Gmial ") == "no address bob@gmial"
+    assert pseudo_claim("x" * 254 + "y") == "no address " + "x" * 254
 
 
 def test_address_is_stood_for_by_its_digest() -> None:
     """Nothing of it can be read on a counter; half a surrogate pair has a digest too."""
-    assert hashed("ada@example.com") == hashlib.sha256(b"ada@example.com").hexdigest()[:32]
-    assert len(hashed("\ud800")) == 32
+    assert hash_claim("ada@example.com") == hashlib.sha256(b"ada@example.com").hexdigest()[:32]
+    assert len(hash_claim("\ud800")) == 32
 
 
 @pytest.mark.parametrize("character", '@<>"(),:;\\[]')
@@ -200,5 +200,5 @@ def test_delimiter_stands_in_no_local_part_however_it_is_drawn(character: str) -
 @pytest.mark.parametrize("typed", ["Ada", "ada@", "ADA@Exa", "ada@example.com"])
 def test_beginning_of_an_address_is_exactly_what_its_claim_begins_with(typed: str) -> None:
     """No less of it: whoever typed more is shown fewer."""
-    assert beginning(f" {typed} ") == typed.lower()
-    assert beginning("ada@faß.example") == "ada@xn--fa-hia.example"
+    assert claim_prefix(f" {typed} ") == typed.lower()
+    assert claim_prefix("ada@faß.example") == "ada@xn--fa-hia.example"

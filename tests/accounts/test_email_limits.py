@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from chalicelib.accounts import email_links, self_service, sessions, sign_up
-from chalicelib.accounts.email_address import hashed
+from chalicelib.accounts.email_address import hash_claim
 from chalicelib.accounts.email_not_sent import MailNotSent
 from chalicelib.accounts.password_attempts import Caller
 from chalicelib.accounts.sessions import LoggedIn
@@ -77,7 +77,7 @@ def test_stranger_uses_up_nobody_elses_change_of_address(latchkey: TestApp, box:
 def test_many_strangers_use_up_nobody_elses_first_change_of_address(latchkey: TestApp, box: Mailbox) -> None:
     """From many accounts an address gets 20 an hour, beside each account's first; who gets none is told so."""
     rightful = person()
-    latchkey.counted(f"mail_{hashed(NEW)}", tiers.EMAIL_CHANGE_MAILS.address, used=20)
+    latchkey.counted(f"mail_{hash_claim(NEW)}", tiers.EMAIL_CHANGE_MAILS.address, used=20)
     changes(rightful)
     assert box.take_one().to == NEW
     with pytest.raises(Refused):
@@ -126,7 +126,7 @@ def test_nobodys_mailbox_is_flooded_by_whoever_asks(latchkey: TestApp, box: Mail
 def test_user_on_a_remembered_device_gets_a_reset_whatever_strangers_asked_for(latchkey: TestApp, box: Mailbox) -> None:
     """On a device that logged in before, they have five an hour of their own; elsewhere the mails that came work."""
     account = person(email=ADA)
-    latchkey.counted(f"mail_{hashed(ADA)}", tiers.RESET_MAILS.address, used=20)
+    latchkey.counted(f"mail_{hash_claim(ADA)}", tiers.RESET_MAILS.address, used=20)
     device = replace(SOMEWHERE, device=sessions.remember_device(account))
     for _ in range(7):
         resets(device)
@@ -138,7 +138,7 @@ def test_user_on_a_remembered_device_gets_a_reset_whatever_strangers_asked_for(l
 def test_user_who_confirms_their_address_is_counted_by_account(latchkey: TestApp, box: Mailbox) -> None:
     """Sign-ups of strangers with the address take nothing from it; beyond five the user is told."""
     account = person(email=ADA, verified=False)
-    latchkey.counted(f"mail_{hashed(ADA)}", tiers.VERIFICATION_MAILS.address, used=20)
+    latchkey.counted(f"mail_{hash_claim(ADA)}", tiers.VERIFICATION_MAILS.address, used=20)
     for _ in range(5):
         sign_up.send_verification(account, networks=SOMEWHERE.networks, base_url=BASE)
     with pytest.raises(Refused):

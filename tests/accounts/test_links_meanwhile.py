@@ -215,7 +215,7 @@ def test_link_that_is_handed_over_is_recorded_and_proves_nothing(latchkey: TestA
 
 def test_link_of_nobody_is_void(latchkey: TestApp) -> None:
     """One is stored for an address that no account has, since the time would tell."""
-    ticket = email_links.looked_up(email_links.new_link(find.NOBODY, RESET, email="a@b.example", epoch=0), RESET)
+    ticket = email_links.looked_up(email_links.new_link(find.NO_ACCOUNT, RESET, email="a@b.example", epoch=0), RESET)
     with pytest.raises(email_links.SpentLink) as spent:
         email_links.account_of(ticket)
     assert (spent.value.status, spent.value.error) == (410, "spent_link")

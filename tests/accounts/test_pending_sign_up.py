@@ -29,7 +29,7 @@ def made_of(ticket: OneTimeToken) -> Account:
 def test_token_of_a_sign_up_is_nobodys_link(latchkey: TestApp) -> None:
     """It belongs to no account yet."""
     ticket = pending()
-    assert (ticket.account_id, ticket.purpose, ticket.epoch) == (find.NOBODY, "sign_up", 0)
+    assert (ticket.account_id, ticket.purpose, ticket.epoch) == (find.NO_ACCOUNT, "sign_up", 0)
     assert ticket.email == EMAIL
     assert (ticket.name, ticket.password_hash, ticket.browser, ticket.after) == ("Ada", "hash", "digest", "/settings")
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from chalicelib.accounts import find, passwords, self_service, sessions, unfinished
-from chalicelib.accounts.email_address import hashed
+from chalicelib.accounts.email_address import hash_claim
 from chalicelib.accounts.sessions import LoggedIn
 from chalicelib.accounts.tables import Account, Email, OneTimeToken, Session
 from chalicelib.core import errors, settings, telemetry
@@ -147,7 +147,7 @@ def test_guessing_the_password_there_is_guessing_at_log_in(latchkey: TestApp, bo
     """It is counted with it, by address and by network, and refused before the password is looked at."""
     account = person()
     someone = visit(account)
-    subject = hashed(account.email) if kind == "email" else SOMEWHERE.networks[0]
+    subject = hash_claim(account.email) if kind == "email" else SOMEWHERE.networks[0]
     limit = {"email": 20, "network": 300}[kind]
     latchkey.counted(f"log-in-{kind}_{subject}", tiers.hourly(f"log-in-{kind}", limit), used=limit - 1)
     with pytest.raises(errors.InvalidRequest):

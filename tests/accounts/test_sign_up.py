@@ -330,5 +330,5 @@ def test_reset_link_is_of_the_account_and_void_with_its_sessions(latchkey: TestA
     found = {ticket.email: (ticket.account_id, ticket.purpose, ticket.epoch) for ticket in OneTimeToken.scan()}
     assert found == {
         "ada@example.com": (account.id, "set_password", 3),
-        "eve@example.com": (find.NOBODY, "set_password", 0),
+        "eve@example.com": (find.NO_ACCOUNT, "set_password", 0),
     }
