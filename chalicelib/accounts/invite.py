@@ -30,7 +30,7 @@ def invite(
     invited: list[Invited] = []
 
     def add_link(write: models.Transaction, account: Account) -> None:
-        token, secret = email_links.unsaved(account.id, email_links.SET_PASSWORD, epoch=account.session_epoch)
+        token, secret = email_links.new_token(account.id, email_links.SET_PASSWORD, epoch=account.session_epoch)
         write.save(token, condition=OneTimeToken.digest.does_not_exist())
         invited.append(Invited(account, secret))
         if once is not None:

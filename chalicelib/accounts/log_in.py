@@ -7,6 +7,7 @@ Response and time are the same for an unknown email, a wrong password and an unc
 from chalicelib.accounts import email_address as addresses
 from chalicelib.accounts import find, password_attempts, passwords
 from chalicelib.accounts.password_attempts import Caller
+from chalicelib.accounts.states import ACTIVE
 from chalicelib.accounts.tables import Account
 from chalicelib.core import errors
 
@@ -46,7 +47,7 @@ def log_in(*, email: str, password: str, caller: Caller) -> Account:
     password_attempts.count_by_account(caller, address, account)
     if not passwords.matches(password, account.password_hash if account else None) or account is None:
         raise WrongLogIn
-    if account.status != "active":
+    if account.status != ACTIVE:
         raise Suspended
     return account
 

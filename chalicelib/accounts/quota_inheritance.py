@@ -1,8 +1,8 @@
-"""An account that is deleted and signed up again in the same hour goes on counting where it stopped.
+"""Let a new account inherit the hour's used quota from a deleted account of the same address.
 
-Deletion leaves one item under the hash of its address until the hour ends: whose counters the next account of that
-address takes over. It is written in the deletion's transaction and asked about in that of the new account, so nothing
-fits in between; counters are in neither.
+Otherwise deleting an account and signing up again would reset its quota. The deletion stores an item under the hash of
+the address, which names the deleted account until the hour ends. The transaction that creates an account checks that
+item, so no deletion in between is missed; counters are in neither transaction.
 """
 
 from dataclasses import dataclass
@@ -19,13 +19,13 @@ from chalicelib.limits.tiers import BY_NAME
 
 @dataclass(frozen=True, slots=True)
 class Predecessor:
-    """What was known of an address when its new account was prepared; None: nobody had it in this hour."""
+    """The deleted account `left_by` of an address, or None, and its item, as read when its new account was prepared."""
 
     left_by: str | None
     item: OneTimeToken
 
     def add_to(self, write: models.Transaction) -> None:
-        """Add to a transaction that makes an account: this still holds."""
+        """Add to a transaction that creates an account: check that the item is unchanged."""
         condition: Condition = OneTimeToken.digest.does_not_exist()
         if self.left_by is not None:
             condition = OneTimeToken.account_id == self.left_by
@@ -33,7 +33,7 @@ class Predecessor:
 
 
 def add_to_deletion(write: models.Transaction, account: Account) -> None:
-    """Add to the transaction that deletes an account: whose counters the next one of its address takes over."""
+    """Add to the transaction that deletes an account: store the item for the next account of its address."""
     now_ms = clock.now_ms()
     ends_s = clock.hour_of(now_ms // 1000) + clock.HOUR_S
     item = OneTimeToken(
@@ -43,9 +43,9 @@ def add_to_deletion(write: models.Transaction, account: Account) -> None:
 
 
 def inherit(account: Account) -> Predecessor:
-    """Let an account that isn't stored yet begin with what the last one of its address used of this hour.
+    """Copy the hour's usage of the last account of the address to a new account that isn't stored yet.
 
-    Raises Unavailable when that can't be known for sure.
+    Raises Unavailable when the usage can't be determined.
     """
     digest = _digest(account.email)
     item = OneTimeToken.found(digest)

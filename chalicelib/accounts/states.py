@@ -1,3 +1,3 @@
-"""What an account can be."""
+"""States of an account, except deleted (see `self_service`)."""
 
 ACTIVE, SUSPENDED = "active", "suspended"

@@ -10,6 +10,7 @@ from pynamodb.expressions.condition import Condition, size
 from pynamodb.expressions.operand import Path
 from pynamodb.expressions.update import Action
 
+from chalicelib.accounts.states import ACTIVE
 from chalicelib.accounts.tables import Account
 from chalicelib.core import clock, errors
 from chalicelib.core.dynamodb import models
@@ -37,7 +38,7 @@ def add_key(
     """
     actions: list[Action] = [_entry(key.id).set(key.listed_end)]
     leaving = dict(expired)
-    condition = (Account.status == "active") & _entry(key.id).does_not_exist()
+    condition = (Account.status == ACTIVE) & _entry(key.id).does_not_exist()
     if only_if is not None:
         condition &= only_if
     if retiring is not None:
@@ -77,7 +78,7 @@ def creator_is_unchanged(creator: Principal) -> Condition:
 def account_from(error: TransactWriteError, account: Account) -> dict[str, Any]:
     """Return the account item that a failed transaction returned; raise NotFound unless it is an active account."""
     item = models.refused_write(error, account)
-    if not item or item["status"]["S"] != "active":
+    if not item or item["status"]["S"] != ACTIVE:
         raise errors.NotFound("There is no such account.")
     return item
 

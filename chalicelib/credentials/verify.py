@@ -7,6 +7,7 @@ DynamoDB JSON, because importing pynamodb would double the authorizer's cold sta
 
 from typing import Any
 
+from chalicelib.accounts.states import ACTIVE
 from chalicelib.core import clock, errors, http_syntax, secrets, settings
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.credentials import scopes
@@ -54,7 +55,7 @@ def verify(secret: str, resource: str = "") -> Principal:
     if not credential or "revoked_at" in credential:
         raise errors.InvalidApiKey
     account, origins = _account_and_origins(credential)
-    if not account or account["status"]["S"] != "active" or not _are_active(origins):
+    if not account or account["status"]["S"] != ACTIVE or not _are_active(origins):
         raise errors.InvalidApiKey
     if int(credential["created_at"]["N"]) < int(account.get("credentials_since", {"N": "0"})["N"]):
         raise errors.InvalidApiKey

@@ -1,10 +1,9 @@
-"""Deleting what belonged to an account that was deleted, in slices of 50 things.
+"""Delete the data of a deleted account, in slices of 50 items.
 
-From the deletion itself on nothing of it works: its status stands in the account, and on its clients. In the request
-goes the first slice of what others could still see working; the rest waits for a minute, so that its webhooks hear of
-the deletion, and is done by the minute's function. Kept are the account's stump (id, tier, times), its counters for 31
-days, and the event of its deletion as long as events are. What has no index by account is found by reading its
-table through.
+The deletion itself has invalidated all of it, by the status of the account and of its clients. The request deletes a
+slice of what other users can see; the rest follows after a minute, so that the webhooks deliver the deletion event.
+The account item remains with id, tier and times, its counters for 31 days, and the deletion event as long as any event.
+Tables without an index by account are scanned.
 """
 
 from collections.abc import Callable, Iterator
@@ -26,36 +25,36 @@ from chalicelib.oauth.tables import Client, Consent, Grant
 from chalicelib.webhooks.tables import Delivery, Endpoint
 
 Step = Callable[[Unfinished, int], int]
-"""Deletes up to so many things; returns how many it did: fewer when none is left."""
+"""Deletes up to the given number of items; returns how many, fewer than that when none is left."""
 PAGE_COUNTS_AS = 10
-"""Reading one page (1 MB at most) of a table through is as much of a slice as deleting so many things."""
+"""Scanning one page (up to 1 MB) of a table counts as deleting so many items."""
 
 
-def finish(ending: Unfinished) -> bool:
-    """Delete a slice of what belonged to an account; return whether nothing is left."""
-    settled = clock.now_ms() - ending.began_at >= SETTLED_MS
+def finish(pending: Unfinished) -> bool:
+    """Delete a slice of the account's data; return whether nothing is left."""
+    settled = clock.now_ms() - pending.began_at >= SETTLED_MS
     steps = [name for name in _STEPS if settled or name in _IN_REQUEST]
     left = SLICE
-    for name in steps[steps.index(ending.step) if ending.step in steps else 0 :]:
-        if name != ending.step:
-            ending.step, ending.after = name, None
-        left -= _STEPS[name](ending, left)
+    for name in steps[steps.index(pending.step) if pending.step in steps else 0 :]:
+        if name != pending.step:
+            pending.step, pending.after = name, None
+        left -= _STEPS[name](pending, left)
         if left <= 0:
             return False
     if not settled:
-        # From the start once more when the indexes have settled, too.
-        ending.step = ending.after = None
+        # Start again after a minute, when the indexes are up to date.
+        pending.step = pending.after = None
     return settled
 
 
-def _clients(ending: Unfinished, left: int) -> int:
-    """Revoke what others granted to its clients and forget their consents, then delete these."""
+def _clients(pending: Unfinished, left: int) -> int:
+    """Revoke the grants to its clients, delete the consents, then delete the clients."""
     done = 0
-    for client in Client.by_owner.query(ending.subject):
-        given = list(islice(grants.of_client(client.client_id), left - done))
-        for grant in given:
+    for client in Client.by_owner.query(pending.subject):
+        client_grants = list(islice(grants.of_client(client.client_id), left - done))
+        for grant in client_grants:
             grants.revoke(grant)
-        done += len(given)
+        done += len(client_grants)
         done += len(consent.forget_client(client.client_id, left - done)) if done < left else 0
         if done >= left:
             break
@@ -64,56 +63,56 @@ def _clients(ending: Unfinished, left: int) -> int:
     return done
 
 
-def _credentials(ending: Unfinished, left: int) -> int:
-    return _deleted(Credential.by_account.query(ending.subject), left)
+def _credentials(pending: Unfinished, left: int) -> int:
+    return _delete(Credential.by_account.query(pending.subject), left)
 
 
-def _grants(ending: Unfinished, left: int) -> int:
-    return _deleted(Grant.by_account.query(ending.subject), left)
+def _grants(pending: Unfinished, left: int) -> int:
+    return _delete(Grant.by_account.query(pending.subject), left)
 
 
-def _consents(ending: Unfinished, left: int) -> int:
-    return _deleted(Consent.query(ending.subject), left)
+def _consents(pending: Unfinished, left: int) -> int:
+    return _delete(Consent.query(pending.subject), left)
 
 
-def _webhooks(ending: Unfinished, left: int) -> int:
-    """Delete its endpoints, and before each what was delivered to it; the item that counts them, too."""
+def _webhooks(pending: Unfinished, left: int) -> int:
+    """Delete its endpoints, each after its deliveries, and the item that counts the endpoints."""
     done = 0
-    for endpoint in Endpoint.query(ending.subject, consistent_read=True):
-        done += _deleted(Delivery.query(endpoint.id), left - done)
+    for endpoint in Endpoint.query(pending.subject, consistent_read=True):
+        done += _delete(Delivery.query(endpoint.id), left - done)
         if done >= left:
             break
-        done += _deleted([endpoint], 1)
+        done += _delete([endpoint], 1)
     return done
 
 
-def _events(ending: Unfinished, left: int) -> int:
-    """Delete what happened to it, but for its end, and what was delivered to webhooks that only events still name."""
+def _events(pending: Unfinished, left: int) -> int:
+    """Delete its events except that of its deletion, and deliveries to deleted webhooks, whose ids only events have."""
     done = 0
-    once = Event.query(f"{ending.subject}#once", consistent_read=True)
-    for event in chain(Event.query(ending.subject, consistent_read=True), once):
-        # A claim, in the partition beside, has no type.
+    once = Event.query(f"{pending.subject}#once", consistent_read=True)
+    for event in chain(Event.query(pending.subject, consistent_read=True), once):
+        # Items of the `#once` partition have no type.
         if event.attribute_values.get("type") == kinds.ACCOUNT_DELETED:
             continue
         webhook = event.changed.as_dict().get("webhook")
-        done += _deleted(Delivery.query(webhook), left - done) if webhook else 0
+        done += _delete(Delivery.query(webhook), left - done) if webhook else 0
         if done >= left:
             break
-        done += _deleted([event], 1)
+        done += _delete([event], 1)
     return done
 
 
-def _links(ending: Unfinished, left: int) -> int:
-    return _read_through(OneTimeToken, ending, left)
+def _links(pending: Unfinished, left: int) -> int:
+    return _scan(OneTimeToken, pending, left)
 
 
-def _sessions(ending: Unfinished, left: int) -> int:
-    return _read_through(Session, ending, left)
+def _sessions(pending: Unfinished, left: int) -> int:
+    return _scan(Session, pending, left)
 
 
-def _profile(ending: Unfinished, left: int) -> int:
+def _profile(pending: Unfinished, left: int) -> int:
     del left
-    Profiles(ending.subject).delete()
+    Profiles(pending.subject).delete()
     return 0
 
 
@@ -131,34 +130,34 @@ _STEPS: dict[str, Step] = {
 _IN_REQUEST = ("clients", "credentials", "grants", "consents")
 
 
-def _deleted(found: Any, left: int) -> int:
-    """Delete up to `left` of the items that were found; return how many."""
+def _delete(found: Any, left: int) -> int:
+    """Delete up to `left` of the found items; return how many."""
     items: list[Model] = list(islice(found, left))
     for item in items:
         item.delete()
     return len(items)
 
 
-def _read_through(table: type[OneTimeToken] | type[Session], ending: Unfinished, left: int) -> int:
-    """Delete the account's items of a table without an index by account, some pages at a time."""
-    read = 0
-    for digests, after in _pages(table, ending):
+def _scan(table: type[OneTimeToken] | type[Session], pending: Unfinished, left: int) -> int:
+    """Delete the account's items of a table without an index by account, a few pages at a time."""
+    scanned = 0
+    for digests, after in _pages(table, pending):
         for digest in digests:
             table(digest).delete()
-        ending.after, read = after, read + PAGE_COUNTS_AS
-        if after is not None and read >= left:
+        pending.after, scanned = after, scanned + PAGE_COUNTS_AS
+        if after is not None and scanned >= left:
             return left
     return 0
 
 
-def _pages(table: type[OneTimeToken] | type[Session], ending: Unfinished) -> Iterator[tuple[list[str], str | None]]:
+def _pages(table: type[OneTimeToken] | type[Session], pending: Unfinished) -> Iterator[tuple[list[str], str | None]]:
     request = {
         "TableName": table.Meta.table_name,
         "FilterExpression": "account_id = :account",
         "ProjectionExpression": "digest",
-        "ExpressionAttributeValues": {":account": {"S": ending.subject}},
+        "ExpressionAttributeValues": {":account": {"S": pending.subject}},
     }
-    after = ending.after
+    after = pending.after
     while True:
         page = dynamodb.call("Scan", request | ({"ExclusiveStartKey": {"digest": {"S": after}}} if after else {}))
         after = page.get("LastEvaluatedKey", {}).get("digest", {}).get("S")

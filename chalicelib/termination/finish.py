@@ -1,6 +1,6 @@
-"""Finishing what was begun in a request: once a minute, slice by slice, until nothing is left or the time is over.
+"""Run pending terminations: once a minute, slice by slice, until nothing is left or the time is up.
 
-A slice may be repeated, by another function at the same moment too, so one that is killed is simply done again.
+Slices are idempotent and may run concurrently, so an interrupted one is simply repeated.
 """
 
 from collections.abc import Callable
@@ -20,35 +20,35 @@ SLICES: dict[str, Callable[[Unfinished], bool]] = {
     unfinished.OF_PROOF: first_verification.finish,
     unfinished.OF_RESET: password_reset.finish,
 }
-"""What does a slice of each kind of ending, and returns whether nothing is left of it."""
+"""For each kind of termination the function that runs a slice and returns whether nothing is left."""
 SLICES_MAX = 200
-"""So many slices of one ending are done in a row: one that makes no headway, for want of a mark, comes again."""
+"""Limit of consecutive slices of one termination: one that can't set its marks makes no progress until a later run."""
 
 
 def all_unfinished(until_ms: int) -> int:
-    """Do slices of what is unfinished, beginning none after `until_ms`; return how many endings there were."""
-    # By lot, so that one that takes long isn't always the first.
-    endings = randomness.shuffled(list(unfinished.all_there_are()))
-    for ending in endings:
+    """Run slices of all pending terminations, starting none after `until_ms`; return the number of terminations."""
+    # In random order, so that a long one isn't always the first.
+    pending_ones = randomness.shuffled(list(unfinished.all_there_are()))
+    for pending in pending_ones:
         try:
             with actors.latchkey():
-                _finish(ending, until_ms)
-        except Exception:  # One that can't be finished mustn't keep the others from it.
-            telemetry.error("ending_failed", kind=ending.kind, subject=ending.subject)
+                _finish(pending, until_ms)
+        except Exception:  # A failing termination must not block the others.
+            telemetry.error("ending_failed", kind=pending.kind, subject=pending.subject)
             telemetry.count("BackgroundFaults", task="ending")
-    return len(endings)
+    return len(pending_ones)
 
 
-def first_slice(ending: Unfinished) -> bool:
-    """Do the first slice of an ending that is stored, in the request that began it; return whether nothing is left."""
-    is_finished = SLICES[ending.kind](ending)
-    unfinished.settle(ending, is_finished=is_finished)
+def first_slice(pending: Unfinished) -> bool:
+    """Run the first slice of a stored termination, in the request that started it; return whether nothing is left."""
+    is_finished = SLICES[pending.kind](pending)
+    unfinished.settle(pending, is_finished=is_finished)
     return is_finished
 
 
-def _finish(ending: Unfinished, until_ms: int) -> None:
+def _finish(pending: Unfinished, until_ms: int) -> None:
     is_finished, slices = False, 0
     while not is_finished and slices < SLICES_MAX and clock.now_ms() < until_ms:
         slices += 1
-        is_finished = SLICES[ending.kind](ending)
-        unfinished.settle(ending, is_finished=is_finished)
+        is_finished = SLICES[pending.kind](pending)
+        unfinished.settle(pending, is_finished=is_finished)

@@ -1,8 +1,7 @@
-"""Ending for good what an account had before its address was first proven: keys, applications and webhooks.
+"""Revoke or delete the keys, applications and webhooks that an account had before its address was first verified.
 
-From the proof on none of it works, since all of it is older than the account's `credentials_since`. What is left is to
-delete it, and to tell of it in the account's activity. The ending is stored in the transaction of the proof, so a
-function that is killed then leaves nothing behind. Ending a thing again is harmless.
+All of them are older than the account's `credentials_since`, so they have been invalid since the verification. This
+deletes them and records the events. The verification's transaction stores the termination, so none is lost.
 """
 
 from chalicelib.accounts import unfinished
@@ -15,14 +14,14 @@ from chalicelib.oauth import delete_client
 from chalicelib.webhooks import endpoints
 
 
-def finish(ending: Unfinished) -> bool:
-    """End what an account had before the proof, all of it at once since it is bounded; return whether all is marked."""
-    account = Account.found(ending.subject)
+def finish(pending: Unfinished) -> bool:
+    """Revoke or delete everything from before the verification in one slice; return whether the mark is set."""
+    account = Account.found(pending.subject)
     if account is None or not account.listed:
         return True
-    is_moment = unfinished.is_first_look(ending)
+    is_first_run = unfinished.is_first_look(pending)
     for key in keys_of(account.id):
-        if key.is_live() and (is_moment or account.has_ended(key.created_at)):
+        if key.is_live() and (is_first_run or account.has_ended(key.created_at)):
             revoke.end(key)
     endpoints.delete_unverified(account.id)
     delete_client.delete_unverified(account.id)

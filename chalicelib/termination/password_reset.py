@@ -1,7 +1,6 @@
-"""Ending what an account's user chose to end while setting a password by a link.
+"""Revoke or delete what a user selected while resetting the password: keys, webhooks, applications, connected apps.
 
-The choice is stored in the transaction that sets the password, so a function that is killed then loses none of it. Each
-thing is ended by what ends it elsewhere, if it is the account's; ending it again is harmless.
+The transaction that sets the password stores the selection, so none of it is lost. Ids of other accounts are ignored.
 """
 
 from collections.abc import Callable
@@ -18,66 +17,66 @@ from chalicelib.oauth import clients, consent, delete_client, grants
 from chalicelib.webhooks import endpoints
 
 CONNECTED = "connected"
-"""Chosen in place of an id: every app that the account allowed."""
+"""Selected instead of an id: all apps with access to the account."""
 
 
 def new(account_id: str, chosen: set[str], *, by: str) -> Unfinished:
-    """Return the ending of what was chosen; `by` is the digest of the link that was used."""
+    """Return the ppending termination of the `chosen` ids; `by` is the digest of the link that was used."""
     return unfinished.new_choice(unfinished.OF_RESET, account_id, chosen, by=by)
 
 
-def finish(ending: Unfinished) -> bool:
-    """End what was chosen, but of connected apps a slice; return whether nothing is left.
+def finish(pending: Unfinished) -> bool:
+    """Terminate all selected items, but only a slice of the connected apps; return whether nothing is left.
 
-    What a form can name is bounded, so all of it is ended in the first slice. What can't be ended keeps nothing else.
+    The form limits the number of items. A failing step doesn't prevent the others.
     """
-    chosen = set(ending.chosen or ())
-    done = [_is_done(step, ending, chosen) for step in (_keys, _webhooks, _applications, _connected)]
+    chosen = set(pending.chosen or ())
+    done = [_is_done(step, pending, chosen) for step in (_keys, _webhooks, _applications, _connected)]
     return all(done)
 
 
 Step = Callable[[Unfinished, set[str]], bool]
 
 
-def _is_done(step: Step, ending: Unfinished, chosen: set[str]) -> bool:
+def _is_done(step: Step, pending: Unfinished, chosen: set[str]) -> bool:
     try:
-        return step(ending, chosen)
-    except Exception:  # What can't be ended mustn't keep the rest from it.
-        telemetry.error("ending_failed", kind=ending.kind, subject=ending.subject)
+        return step(pending, chosen)
+    except Exception:  # A failing step must not block the others.
+        telemetry.error("ending_failed", kind=pending.kind, subject=pending.subject)
         telemetry.count("BackgroundFaults", task="ending")
         return False
 
 
-def _keys(ending: Unfinished, chosen: set[str]) -> bool:
-    its_keys = [key for key in keys_of(ending.subject) if key.id in chosen]
-    for key in its_keys:
+def _keys(pending: Unfinished, chosen: set[str]) -> bool:
+    chosen_keys = [key for key in keys_of(pending.subject) if key.id in chosen]
+    for key in chosen_keys:
         if key.is_live():
             revoke.end(key)
-    # Also where they had been revoked: the mark may have been lost then.
-    return not its_keys or stale_marks.mark(ending.subject)
+    # Set the mark for revoked keys too: an earlier one may have been lost.
+    return not chosen_keys or stale_marks.mark(pending.subject)
 
 
-def _webhooks(ending: Unfinished, chosen: set[str]) -> bool:
+def _webhooks(pending: Unfinished, chosen: set[str]) -> bool:
     for webhook_id in (each for each in chosen if each.startswith("whk_")):
         with suppress(errors.NotFound):
-            endpoints.delete(endpoints.owned(ending.subject, webhook_id))
+            endpoints.delete(endpoints.owned(pending.subject, webhook_id))
     return True
 
 
-def _applications(ending: Unfinished, chosen: set[str]) -> bool:
+def _applications(pending: Unfinished, chosen: set[str]) -> bool:
     owned = (clients.stored(each) for each in sorted(chosen) if each.startswith("app_"))
-    delete_client.delete_all([client for client in owned if client is not None and client.owner_id == ending.subject])
+    delete_client.delete_all([client for client in owned if client is not None and client.owner_id == pending.subject])
     return True
 
 
-def _connected(ending: Unfinished, chosen: set[str]) -> bool:
-    """Forget a slice of the consents that there were, and revoke one of the grants."""
+def _connected(pending: Unfinished, chosen: set[str]) -> bool:
+    """Delete a slice of the consents and revoke a slice of the grants."""
     if CONNECTED not in chosen:
         return True
-    # What an old session was still granting at that moment, or by a fast clock, is among them.
-    until_ms = ending.began_at + stale_marks.CLOCK_SKEW_S * 1000
-    given = (grant for grant in grants.of_account(ending.subject) if grant.created_at <= until_ms)
-    its_grants = list(islice(given, SLICE))
-    marked = [grants.revoke(grant) for grant in its_grants]
-    forgotten = consent.forget_until(ending.subject, until_ms, SLICE)
-    return all(marked) and len(its_grants) < SLICE and forgotten < SLICE
+    # Include grants that an old session gave at the same moment, or with a fast clock.
+    until_ms = pending.began_at + stale_marks.CLOCK_SKEW_S * 1000
+    candidates = (grant for grant in grants.of_account(pending.subject) if grant.created_at <= until_ms)
+    to_revoke = list(islice(candidates, SLICE))
+    marked = [grants.revoke(grant) for grant in to_revoke]
+    forgotten = consent.forget_until(pending.subject, until_ms, SLICE)
+    return all(marked) and len(to_revoke) < SLICE and forgotten < SLICE

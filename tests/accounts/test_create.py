@@ -3,7 +3,7 @@
 import pytest
 from pynamodb.exceptions import TransactWriteError
 
-from chalicelib.accounts.create import create_account, store, unstored
+from chalicelib.accounts.create import create_account, new_account, store
 from chalicelib.accounts.tables import Account, Email
 from chalicelib.core import errors
 from chalicelib.core.dynamodb import models
@@ -73,7 +73,7 @@ def test_what_stands_beside_an_account_is_stored_with_it_or_neither(latchkey: Te
 def test_account_never_takes_the_place_of_another_with_its_id(latchkey: TestApp) -> None:
     """By whatever chance two ids are the same."""
     first = create_account(email="ada@example.com", name="Ada", tier=FREE)
-    second = unstored(email="eve@example.com", name="Eve", tier=FREE)
+    second = new_account(email="eve@example.com", name="Eve", tier=FREE)
     second.id = first.id
     with pytest.raises(TransactWriteError):
         store(second)

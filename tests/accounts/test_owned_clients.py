@@ -8,7 +8,7 @@ from pynamodb.attributes import Attribute
 from pynamodb.exceptions import TransactWriteError
 
 from chalicelib.accounts import change, owned_clients, states, unfinished
-from chalicelib.accounts.owned_clients import GivenGrant, OwnedClient
+from chalicelib.accounts.owned_clients import ClientGrant, OwnedClient
 from chalicelib.accounts.tables import Account
 from chalicelib.accounts.unfinished import OF_OWNER, Unfinished
 from chalicelib.core import clock, errors, ids, telemetry
@@ -199,7 +199,7 @@ def declared(attributes: dict[str, Attribute[Any]]) -> dict[str, tuple[object, .
     return {name: (type(each), each.null, each.is_hash_key, each.is_range_key) for name, each in attributes.items()}
 
 
-@pytest.mark.parametrize(("part", "whole"), [(OwnedClient, Client), (GivenGrant, Grant)])
+@pytest.mark.parametrize(("part", "whole"), [(OwnedClient, Client), (ClientGrant, Grant)])
 def test_model_agrees_with_the_one_of_the_package_oauth(part: type[Table], whole: type[Table]) -> None:
     """Two models of one table have the same types, keys, indexes and optional attributes."""
     assert part.Meta.table_name == whole.Meta.table_name

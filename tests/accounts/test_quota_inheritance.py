@@ -54,7 +54,7 @@ def test_nothing_is_carried_over_once_the_hour_has_ended(
     """Then it takes one read to see so, and nothing is written to the old account's counters."""
     left(latchkey)
     latchkey.clock.forward(after_s)
-    account = create.unstored(email=EMAIL, name="Ada", tier=tiers.FREE)
+    account = create.new_account(email=EMAIL, name="Ada", tier=tiers.FREE)
     with telemetry.calls_watched() as calls:
         quota_inheritance.inherit(account)
     assert (len(calls.made) > 1) is looks_further
