@@ -1,4 +1,4 @@
-"""The account's list of live keys: who may add to it, and which of it has ended."""
+"""The account's active keys: the condition for adding one, and which of them have expired."""
 
 from contextlib import nullcontext
 from dataclasses import replace
@@ -29,23 +29,23 @@ SESSION = replace(MAKER, credential_id="ses_1", kind="session", session_epoch=3)
 TOKEN = replace(MAKER, credential_id="tok_1", kind="token")
 
 
-def shown(*ends_at_ms: int, **more: int) -> dict[str, Any]:
-    """Return an account as a refused write shows it, whose live keys have these ends; the first is the creator's."""
+def account_item(*ends_at_ms: int, **more: int) -> dict[str, Any]:
+    """Return an account item with active keys of these expiries; the first is the creator's."""
     ends = {f"key_{number}": {"N": str(end)} for number, end in enumerate(ends_at_ms, 1)}
     return {"live_keys": {"M": ends}} | {name: {"N": str(value)} for name, value in more.items()}
 
 
-def test_keys_that_ended_by_themselves_are_found(latchkey: TestApp) -> None:
-    """At their end, and not a millisecond before; 0 is never."""
-    account = shown(NOON_MS + 1, NOON_MS, 0, NOON_MS - 1, 1)
+def test_expired_keys_are_found(latchkey: TestApp) -> None:
+    """A key expires at exactly its time; 0 is never."""
+    account = account_item(NOON_MS + 1, NOON_MS, 0, NOON_MS - 1, 1)
     assert key_limit.expired_keys(account, None) == {"key_2": NOON_MS, "key_4": NOON_MS - 1, "key_5": 1}
     assert key_limit.expired_keys({}, None) == {}
 
 
-def test_twenty_live_keys_are_enough(latchkey: TestApp) -> None:
-    """Those that ended don't count."""
-    assert len(key_limit.expired_keys(shown(*[0] * 19, 1), None)) == 1
-    for full in (shown(*[0] * 20), shown(*[0] * 20, 1), shown(*[0] * 21)):
+def test_account_has_at_most_twenty_active_keys(latchkey: TestApp) -> None:
+    """Expired keys don't count."""
+    assert len(key_limit.expired_keys(account_item(*[0] * 19, 1), None)) == 1
+    for full in (account_item(*[0] * 20), account_item(*[0] * 20, 1), account_item(*[0] * 21)):
         with pytest.raises(errors.Conflict, match="at most 20 active keys"):
             key_limit.expired_keys(full, None)
 
@@ -67,10 +67,10 @@ def test_twenty_live_keys_are_enough(latchkey: TestApp) -> None:
         (TOKEN, {"credentials_since": NOON_MS}, False),
     ],
 )
-def test_maker_makes_keys_while_it_ends_as_it_was_verified(
+def test_creator_may_create_keys_while_its_expiry_is_unchanged(
     latchkey: TestApp, creator: Principal, account: dict[str, Any], may: bool
 ) -> None:
-    """The condition on the account, and what explains its refusal, say the same of each creator."""
+    """The condition on the account and the check that explains its failure agree."""
     stored = latchkey.account()
     for name, value in account.items():
         setattr(stored, name, value)
@@ -81,8 +81,8 @@ def test_maker_makes_keys_while_it_ends_as_it_was_verified(
         key_limit.expired_keys(stored.serialize(), creator)
 
 
-def test_account_before_any_of_its_credentials_ended_has_no_such_time(latchkey: TestApp) -> None:
-    """One that is older than this attribute: nothing of it is over."""
+def test_account_without_credentials_since_has_only_valid_credentials(latchkey: TestApp) -> None:
+    """Older accounts don't have this attribute."""
     stored = latchkey.account()
     stored.update(actions=[Account.credentials_since.remove()])
     stored.update(actions=[Account.name.set("Met")], condition=key_limit.creator_is_unchanged(TOKEN))
@@ -90,8 +90,8 @@ def test_account_before_any_of_its_credentials_ended_has_no_such_time(latchkey: 
     assert key_limit.expired_keys(raw, TOKEN) == {}
 
 
-def test_key_is_counted_out_of_an_account_that_is_there(latchkey: TestApp) -> None:
-    """No account comes to be by it."""
+def test_key_is_removed_only_from_an_existing_account(latchkey: TestApp) -> None:
+    """The update doesn't recreate a deleted account."""
     gone = latchkey.account()
     key = latchkey.key(gone).key
     gone.delete()

@@ -1,4 +1,4 @@
-"""Of several that make a key at once, or of one request sent twice, as many make one as may."""
+"""Concurrent and repeated creations of keys: exactly as many succeed as may."""
 
 from dataclasses import replace
 from typing import Any
@@ -22,7 +22,7 @@ from tests.support.interleaving import after, always_outrun, failing
 
 
 def make(creator: Issued, **more: Any) -> Issued:
-    """Make a key with another."""
+    """Create a key with another one."""
     return issue_key(verify(creator.secret), name="Made", wanted=["read"], expires_in_s=None, **more)
 
 
@@ -32,13 +32,13 @@ def count(account: Account) -> int:
 
 
 def full(latchkey: TestApp) -> tuple[Account, list[Issued]]:
-    """Return an account with as many live keys as it may have."""
+    """Return an account with the maximum number of active keys."""
     account = latchkey.account()
     return account, [latchkey.key(account) for _ in range(LIVE_MAX)]
 
 
-def test_form_makes_one_key(latchkey: TestApp) -> None:
-    """Reloaded, it says that it was used; another account's form of this name is another."""
+def test_form_creates_one_key(latchkey: TestApp) -> None:
+    """A second submission is a conflict; another account may use the same form token."""
     account, other = latchkey.account(), latchkey.account()
     creator = latchkey.key(account)
     make(creator, form="form 1")
@@ -49,8 +49,8 @@ def test_form_makes_one_key(latchkey: TestApp) -> None:
     make(latchkey.key(other), form="form 1")
 
 
-def test_request_under_an_idempotency_key_makes_one_key(latchkey: TestApp) -> None:
-    """Sent again it is answered as before, whether it issues or rotates."""
+def test_request_with_an_idempotency_key_creates_one_key(latchkey: TestApp) -> None:
+    """A retry gets the same response, for an issued and for a rotated key."""
     account = latchkey.account()
     creator, old = latchkey.key(account), latchkey.key(account)
     made = make(creator, once=once(creator))
@@ -64,8 +64,8 @@ def test_request_under_an_idempotency_key_makes_one_key(latchkey: TestApp) -> No
     assert count(account) == 4
 
 
-def test_full_account_is_told_so_whatever_the_request_came_with(latchkey: TestApp) -> None:
-    """A form that wasn't used, and a request that wasn't made before, are no reason."""
+def test_full_account_is_reported_with_an_unused_form_or_idempotency_key(latchkey: TestApp) -> None:
+    """The reason is the limit, not the form or the idempotent request."""
     account, keys = full(latchkey)
     for more in ({}, {"form": "form 1"}, {"once": once(keys[0])}):
         with pytest.raises(errors.Conflict, match="at most 20 active keys"):
@@ -77,8 +77,8 @@ def test_full_account_is_told_so_whatever_the_request_came_with(latchkey: TestAp
     assert count(account) == LIVE_MAX
 
 
-def with_two_places_to_free(latchkey: TestApp) -> tuple[Account, Issued]:
-    """Return an account that holds as many keys as it may, of which two have ended, and a key that makes others."""
+def with_two_expired_keys(latchkey: TestApp) -> tuple[Account, Issued]:
+    """Return a full account with two expired keys, and a key that creates others."""
     account = latchkey.account()
     creator = latchkey.key(account)
     for _ in range(LIVE_MAX - 3):
@@ -89,25 +89,25 @@ def with_two_places_to_free(latchkey: TestApp) -> tuple[Account, Issued]:
     return account, creator
 
 
-def test_places_that_another_maker_took_are_not_taken_again(latchkey: TestApp) -> None:
-    """Two keys have ended; while one creator takes them out, others do and take their places."""
-    account, creator = with_two_places_to_free(latchkey)
+def test_concurrently_replaced_expired_keys_are_not_replaced_again(latchkey: TestApp) -> None:
+    """Two keys have expired, and concurrent creations replace them first."""
+    account, creator = with_two_expired_keys(latchkey)
     with after("TransactWriteItems", lambda: [latchkey.key(account) for _ in range(2)]), pytest.raises(errors.Conflict):
         make(creator)
     assert len(Account.get(account.id).live_keys.as_dict()) == LIVE_MAX
 
 
-def test_place_that_another_maker_left_is_taken(latchkey: TestApp) -> None:
-    """What it took out on the way is out for both."""
-    account, creator = with_two_places_to_free(latchkey)
+def test_room_that_a_concurrent_creation_leaves_is_used(latchkey: TestApp) -> None:
+    """It removed two expired keys and added one key."""
+    account, creator = with_two_expired_keys(latchkey)
     with after("TransactWriteItems", lambda: latchkey.key(account)):
         made = make(creator)
     assert made.key.id in Account.get(account.id).live_keys.as_dict()
     assert len(Account.get(account.id).live_keys.as_dict()) == LIVE_MAX
 
 
-def test_maker_that_is_outrun_again_and_again_gives_up(latchkey: TestApp) -> None:
-    """It says that asking again may help."""
+def test_creation_that_loses_every_race_raises_unavailable(latchkey: TestApp) -> None:
+    """The message says to try again."""
     account = latchkey.account()
     creator, old = latchkey.key(account), latchkey.key(account)
     principal, item = verify(creator.secret), Account.get(account.id).serialize()
@@ -120,8 +120,8 @@ def test_maker_that_is_outrun_again_and_again_gives_up(latchkey: TestApp) -> Non
         assert len(calls) == 2 * ROUNDS_MAX
 
 
-def test_fault_of_the_database_is_not_taken_for_a_refusal(latchkey: TestApp) -> None:
-    """It is raised as it came."""
+def test_database_error_of_a_creation_is_raised(latchkey: TestApp) -> None:
+    """It is not reported as a rejected creation."""
     creator = latchkey.key(latchkey.account())
     principal = verify(creator.secret)
     with failing("TransactWriteItems"):
@@ -132,8 +132,8 @@ def test_fault_of_the_database_is_not_taken_for_a_refusal(latchkey: TestApp) -> 
 
 
 @pytest.mark.parametrize("configured", [True, False])
-def test_address_must_be_verified_where_mail_is_sent(latchkey: TestApp, configured: bool) -> None:
-    """Where none is nobody could verify one; and the operator may make a key for anyone."""
+def test_email_address_must_be_verified_if_email_is_configured(latchkey: TestApp, configured: bool) -> None:
+    """Without email it need not be; and the operator can create a key for any account."""
     account = create_account(email="ada@example.com", name="Ada", tier=FREE)
     with settings.in_use(replace(settings.current(), mail_from="keys@example.com" if configured else "")):
         creator = latchkey.key(account)
@@ -150,8 +150,8 @@ def test_address_must_be_verified_where_mail_is_sent(latchkey: TestApp, configur
             make(creator)
 
 
-def test_verified_account_makes_keys_where_mail_is_sent(latchkey: TestApp) -> None:
-    """Until it has enough of them, of which it is told as such."""
+def test_verified_account_creates_keys_if_email_is_configured(latchkey: TestApp) -> None:
+    """Up to the limit, which is then the reported reason."""
     with settings.in_use(replace(settings.current(), mail_from="keys@example.com")):
         account, keys = full(latchkey)
         with pytest.raises(errors.Conflict, match="at most 20 active keys"):

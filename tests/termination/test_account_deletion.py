@@ -1,4 +1,4 @@
-"""What belonged to a deleted account is deleted: some in the request, the rest slice by slice, killed anywhere."""
+"""The data of a deleted account is deleted, partly in the request, even if any run is killed."""
 
 import json
 from collections.abc import Iterator
@@ -25,12 +25,12 @@ NAME = "Ada Augusta Byron"
 
 
 class Killed(BaseException):
-    """The function is gone, with nothing that it could still do about it."""
+    """The function was killed."""
 
 
 @pytest.fixture
 def leaving(latchkey: TestApp) -> Person:
-    """Somebody who has made one of everything, whose webhook was told of their name, and who leaves a minute ago."""
+    """Return an account with one of everything, deleted a minute ago."""
     ada = someone(latchkey)
     latchkey.key(ada.account)
     ada.grant(registered(latchkey))
@@ -51,7 +51,7 @@ def leaving(latchkey: TestApp) -> Person:
 
 
 def left(account_id: str) -> dict[str, int]:
-    """Count the items that name an account, or hold what it was called, by table."""
+    """Count the items that have the account's id or its name, by table."""
     found = {}
     for name in data.tables(settings.current().stage):
         items = dynamodb.call("Scan", {"TableName": name, "ConsistentRead": True})["Items"]
@@ -62,25 +62,25 @@ def left(account_id: str) -> dict[str, int]:
 
 
 def finished() -> None:
-    """Let the minute's function run."""
+    """Run the pending terminations."""
     finish.all_unfinished(clock.now_ms() + LATER_MS)
 
 
 def kept(account_id: str) -> dict[str, int]:
-    """Return what is left besides the account's stump and its counters."""
+    """Return what is left besides the account item and its counters."""
     return {name: count for name, count in left(account_id).items() if name not in ("accounts", "windows")}
 
 
-def test_deletion_leaves_nothing_but_its_stump_its_counters_and_the_event_of_its_end(leaving: Person) -> None:
-    """No name, address, URI, key, grant, consent, session or delivery is left, also of a webhook deleted before."""
+def test_deletion_leaves_only_the_account_item_its_counters_and_the_deletion_event(leaving: Person) -> None:
+    """No name, address, URI, key, grant, consent, session or delivery is left, also of a deleted webhook."""
     finished()
     assert kept(leaving.account.id) == {"events": 1}
     assert [event.type for event in record.newest_first(leaving.account.id, 10)] == [kinds.ACCOUNT_DELETED]
     assert list(unfinished.all_there_are()) == []
 
 
-def test_deletion_is_finished_however_often_it_is_killed(leaving: Person) -> None:
-    """Killed after any number of its calls, it goes on when the next function comes."""
+def test_killed_deletion_is_resumed(leaving: Person) -> None:
+    """After any number of database calls, the next run continues."""
     by_wire, calls = dynamodb.sender(), 0
 
     def until_killed(operation: str, request: dict[str, Any]) -> dict[str, Any]:
@@ -104,8 +104,8 @@ def test_deletion_is_finished_however_often_it_is_killed(leaving: Person) -> Non
     assert list(unfinished.all_there_are()) == []
 
 
-def test_deletion_ends_what_others_granted_to_its_applications(latchkey: TestApp) -> None:
-    """Their tokens stop, and they are told that the application's access ended."""
+def test_deletion_revokes_grants_to_the_accounts_applications(latchkey: TestApp) -> None:
+    """Their tokens are invalid, and the revocation is recorded for their accounts."""
     owner, ada = someone(latchkey), someone(latchkey, "User")
     app = registered(latchkey, owner=owner.account)
     token, _ = ada.grant(app)
@@ -116,7 +116,7 @@ def test_deletion_ends_what_others_granted_to_its_applications(latchkey: TestApp
 
 
 def test_deletion_in_the_request_is_bounded(latchkey: TestApp) -> None:
-    """However much an account has, the request that deletes it does so much, and the minute's function the rest."""
+    """The request deletes one slice, the minute's function the rest."""
     ada = someone(latchkey)
     app = registered(latchkey)
     for _ in range(unfinished.SLICE + 1):
@@ -130,7 +130,7 @@ def test_deletion_in_the_request_is_bounded(latchkey: TestApp) -> None:
 
 @pytest.fixture
 def lost_marks(latchkey: TestApp) -> Iterator[None]:
-    """No counter can be written."""
+    """Make every write of a mark fail."""
     by_wire = dynamodb.sender()
 
     def send(operation: str, request: dict[str, Any]) -> dict[str, Any]:
@@ -142,10 +142,8 @@ def lost_marks(latchkey: TestApp) -> Iterator[None]:
         yield
 
 
-def test_deletion_whose_mark_is_lost_answers_503_and_is_finished_all_the_same(
-    latchkey: TestApp, lost_marks: None
-) -> None:
-    """Who leaves is told that keys may work for some minutes more; the account is deleted, and so is what it had."""
+def test_deletion_with_a_lost_mark_is_503_and_is_finished(latchkey: TestApp, lost_marks: None) -> None:
+    """The message says that keys may be accepted for some minutes; all data is deleted."""
     ada = someone(latchkey)
     page = ada.submit("/settings/account/delete", on="/settings/account", password=PASSWORD)
     assert page.status == 503
