@@ -1,4 +1,4 @@
-"""A sign-up whose address has yet to be verified: what its token holds, in which browser its password counts."""
+"""A sign-up before its address is verified: its token, and the browser in which its password is used."""
 
 import pytest
 from pynamodb.exceptions import TransactWriteError
@@ -26,8 +26,8 @@ def made_of(ticket: OneTimeToken) -> Account:
     return pending_sign_up.make_account(ticket, name="Ada", password_hash="hash")
 
 
-def test_token_of_a_sign_up_is_nobodys_link(latchkey: TestApp) -> None:
-    """It belongs to no account yet."""
+def test_token_of_a_sign_up_has_no_account(latchkey: TestApp) -> None:
+    """Its account id is one that no account has."""
     ticket = pending()
     assert (ticket.account_id, ticket.purpose, ticket.epoch) == (find.NO_ACCOUNT, "sign_up", 0)
     assert ticket.email == EMAIL
@@ -35,8 +35,8 @@ def test_token_of_a_sign_up_is_nobodys_link(latchkey: TestApp) -> None:
 
 
 @pytest.mark.parametrize(("length", "is_kept"), [(0, False), (1, True), (8_192, True), (8_193, False)])
-def test_page_to_go_on_to_is_kept_whole_or_not_at_all(latchkey: TestApp, length: int, is_kept: bool) -> None:
-    """Cut, it would lead somewhere else."""
+def test_page_to_continue_at_is_kept_or_dropped(latchkey: TestApp, length: int, is_kept: bool) -> None:
+    """A shortened URL would be another one."""
     assert pending("/" * length).after == ("/" * length if is_kept else None)
 
 
@@ -44,25 +44,25 @@ def test_page_to_go_on_to_is_kept_whole_or_not_at_all(latchkey: TestApp, length:
     ("signed_up_in", "opened_in", "is_same"),
     [("digest", "digest", True), ("digest", "other", False), ("digest", "", False), ("", "", False), ("", "x", False)],
 )
-def test_password_counts_only_in_the_browser_in_which_it_was_chosen(
+def test_password_is_used_only_in_the_same_browser(
     latchkey: TestApp, signed_up_in: str, opened_in: str, is_same: bool
 ) -> None:
-    """A browser without a cookie is never the same as another without one."""
+    """Two browsers without a cookie aren't the same."""
     assert pending_sign_up.is_same_browser(pending(browser=signed_up_in), opened_in) is is_same
     spent = OneTimeToken("digest", kind="ml", account_id="acc_x", expires_at=0)
     assert pending_sign_up.is_same_browser(spent, opened_in) is False
 
 
-def test_new_account_records_that_its_address_was_verified(latchkey: TestApp) -> None:
-    """After its creation, in the same transaction; the token says when it was used."""
+def test_new_account_is_recorded_as_verified(latchkey: TestApp) -> None:
+    """After its creation, in the same transaction; the token has the time of its use."""
     account = made_of(pending())
     assert [event.type for event in record.newest_first(account.id, 9)] == ["account.email_verified", "account.created"]
     assert account.email_verified_at == clock.now_ms()
     assert [each.consumed_at for each in OneTimeToken.scan()] == [clock.now_ms()]
 
 
-def test_token_is_spent_on_nothing_when_the_address_was_taken_meanwhile(latchkey: TestApp) -> None:
-    """Whoever opens it is told so, as often as they do."""
+def test_token_for_a_known_address_is_not_consumed(latchkey: TestApp) -> None:
+    """Each use reports that the address has an account."""
     ticket = pending()
     person(email=EMAIL)
     for _ in range(2):
@@ -72,16 +72,16 @@ def test_token_is_spent_on_nothing_when_the_address_was_taken_meanwhile(latchkey
     assert [each.consumed_at for each in OneTimeToken.scan()] == [None]
 
 
-def test_of_two_uses_at_once_the_loser_is_told_that_the_link_is_spent(latchkey: TestApp) -> None:
-    """Though the address has an account by then: it is their own."""
+def test_concurrent_use_is_reported_as_a_used_link(latchkey: TestApp) -> None:
+    """Although the address has an account by then."""
     ticket = pending()
     with before("TransactWriteItems", lambda: made_of(ticket)), pytest.raises(email_links.SpentLink):
         made_of(ticket)
     assert Account.count() == 1
 
 
-def test_token_works_until_the_hour_is_over(latchkey: TestApp) -> None:
-    """What decides is the moment of use: in the last millisecond it works, in the next it doesn't."""
+def test_token_expires_after_one_hour(latchkey: TestApp) -> None:
+    """To the millisecond, at the time of its use."""
     in_time, late = pending(), pending()
     latchkey.clock.forward(3_600)
     with pytest.raises(email_links.SpentLink):
@@ -90,8 +90,8 @@ def test_token_works_until_the_hour_is_over(latchkey: TestApp) -> None:
     assert made_of(in_time).email == "ada@example.com"
 
 
-def test_database_that_fails_is_not_called_a_spent_link(latchkey: TestApp) -> None:
-    """The token is still good when it works again."""
+def test_database_error_is_not_reported_as_a_used_link(latchkey: TestApp) -> None:
+    """The token is still valid."""
     ticket = pending()
     with failing("TransactWriteItems"), pytest.raises(TransactWriteError):
         made_of(ticket)
