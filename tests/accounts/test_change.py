@@ -131,8 +131,8 @@ def test_only_a_suspension_stores_a_pending_termination(latchkey: TestApp) -> No
     change.set_standing(account.id, tier=None, status="active", actor="operator")
     assert list(unfinished.all_there_are()) == []
     change.set_standing(account.id, tier=None, status="suspended", actor="operator")
-    (ending,) = unfinished.all_there_are()
-    assert (ending.kind, ending.subject, ending.began_at) == ("owner", account.id, clock.now_ms())
+    (pending,) = unfinished.all_there_are()
+    assert (pending.kind, pending.subject, pending.began_at) == ("owner", account.id, clock.now_ms())
 
 
 def test_suspension_marks_users_of_the_accounts_clients_in_the_request(latchkey: TestApp) -> None:

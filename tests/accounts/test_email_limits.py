@@ -64,11 +64,11 @@ def signs_up(caller: Caller = SOMEWHERE) -> None:
 @pytest.mark.parametrize("from_elsewhere", [True, False], ids=["other network", "same network"])
 def test_email_changes_of_an_account_dont_limit_others(latchkey: TestApp, box: Mailbox, from_elsewhere: bool) -> None:
     """The first account reaches its own limit; the owner of the address gets their email."""
-    stranger, rightful = person(name="Mallory"), person()
+    attacker, rightful = person(name="Mallory"), person()
     for _ in range(5):
-        changes(stranger, caller=network(1) if from_elsewhere else SOMEWHERE)
+        changes(attacker, caller=network(1) if from_elsewhere else SOMEWHERE)
     with pytest.raises(Refused):
-        changes(stranger)
+        changes(attacker)
     assert len(box.take()) == 5
     changes(rightful)
     assert email_links.looked_up(box.take_one().ticket, email_links.CHANGE_EMAIL).account_id == rightful.id

@@ -28,9 +28,9 @@ def token_of_new_link(account: Account, purpose: str, email: str = NEW_EMAIL) ->
 
 
 USES: dict[str, Callable[[OneTimeToken, Account], unfinished.Unfinished | None]] = {
-    VERIFY: lambda ticket, account: email_links.verify_email(ticket, account),
-    RESET: lambda ticket, account: email_links.set_password(ticket, account, hash_of("another")),
-    MOVE: lambda ticket, account: email_links.change_email(ticket, account),
+    VERIFY: lambda token, account: email_links.verify_email(token, account),
+    RESET: lambda token, account: email_links.set_password(token, account, hash_of("another")),
+    MOVE: lambda token, account: email_links.change_email(token, account),
 }
 EACH = pytest.mark.parametrize("purpose", USES)
 
@@ -53,13 +53,13 @@ def test_link_doesnt_recreate_an_account_deleted_since_it_was_read(latchkey: Tes
     """No account item is written."""
     for verified in (True, False):
         account = person(verified=verified)
-        ticket = token_of_new_link(account, purpose)
+        token = token_of_new_link(account, purpose)
         Account(account.id).update(actions=[Account.listed.remove()])
         before = Account.get(account.id).serialize()
         with pytest.raises(email_links.SpentLink):
-            USES[purpose](ticket, account)
+            USES[purpose](token, account)
         with pytest.raises(email_links.SpentLink):
-            email_links.account_of(ticket)
+            email_links.account_of(token)
         assert Account.get(account.id).serialize() == before
 
 
@@ -69,9 +69,9 @@ def test_first_verification_requires_an_unchanged_account(latchkey: TestApp, pur
     for meanwhile in (Account.email_verified_at.set(5), Account.session_epoch.add(1)):
         read = person(verified=False)
         Account(read.id).update(actions=[meanwhile])
-        ticket = token_of_new_link(Account.get(read.id), purpose, f"{read.id}@example.com")
+        token = token_of_new_link(Account.get(read.id), purpose, f"{read.id}@example.com")
         with pytest.raises(email_links.SpentLink):
-            USES[purpose](ticket, read)
+            USES[purpose](token, read)
         assert Account.get(read.id).credentials_since == 0
 
 
@@ -80,10 +80,10 @@ def test_link_to_an_address_that_was_changed_is_invalid(latchkey: TestApp, purpo
     """Also when the change came after the read."""
     for verified in (True, False):
         account = person(verified=verified)
-        ticket = token_of_new_link(account, purpose)
+        token = token_of_new_link(account, purpose)
         Account(account.id).update(actions=[Account.email.set("left@example.com")])
         with pytest.raises(email_links.SpentLink):
-            USES[purpose](ticket, account)
+            USES[purpose](token, account)
 
 
 def test_email_change_requires_the_address_that_was_read(latchkey: TestApp) -> None:
@@ -100,10 +100,10 @@ def test_email_change_requires_the_address_that_was_read(latchkey: TestApp) -> N
 def test_email_change_doesnt_delete_a_claim_of_another_account(latchkey: TestApp) -> None:
     """Even if the old address is claimed by another account."""
     account = person()
-    ticket = token_of_new_link(account, MOVE)
+    token = token_of_new_link(account, MOVE)
     Email(account.email, account_id="acc_other").save()
     with pytest.raises(email_links.SpentLink):
-        email_links.change_email(ticket, account)
+        email_links.change_email(token, account)
     assert [each.account_id for each in Email.scan()] == ["acc_other"]
 
 
@@ -115,10 +115,10 @@ def test_new_address_is_verified_and_stored_as_it_was_typed(
     """If it differs from its claim; the old typed address is removed."""
     account = person(email="Ada@example.com", verified=verified)
     latchkey.clock.forward(60)
-    ending = email_links.change_email(token_of_new_link(account, MOVE, typed), account, session_of(account))
+    pending = email_links.change_email(token_of_new_link(account, MOVE, typed), account, session_of(account))
     stored = Account.get(account.id)
     assert (stored.email, stored.typed_email, stored.email_verified_at) == ("love@example.com", kept, clock.now_ms())
-    assert (ending is None, stored.session_epoch) == (verified, 0 if verified else 1)
+    assert (pending is None, stored.session_epoch) == (verified, 0 if verified else 1)
 
 
 @EACH
@@ -128,14 +128,14 @@ def test_use_of_a_link_is_recorded_once(latchkey: TestApp, purpose: str, verifie
     account = person(verified=verified)
     Account(account.id).update(actions=[Account.live_keys.set({"key_1": 0})])
     latchkey.clock.forward(60)
-    ending = USES[purpose](token_of_new_link(account, purpose), account)
+    pending = USES[purpose](token_of_new_link(account, purpose), account)
     kinds = {VERIFY: "account.email_verified", RESET: "account.password_changed", MOVE: "account.email_changed"}
     is_moot = verified and purpose == VERIFY
     expected = ["account.created"] if is_moot else [kinds[purpose], "account.created"]
     assert [event.type for event in record.newest_first(account.id, 9)] == expected
     left = [(each.kind, each.subject, each.began_at) for each in unfinished.all_there_are()]
     assert left == ([] if verified else [("proof", account.id, clock.now_ms())])
-    assert (ending is None) is verified
+    assert (pending is None) is verified
     stored = Account.get(account.id)
     assert stored.live_keys.as_dict() == ({"key_1": 0} if verified else {})
     assert stored.credentials_since == (0 if verified else clock.now_ms())
@@ -156,9 +156,9 @@ def test_reset_returns_the_termination_of_the_selected_items(latchkey: TestApp) 
     for verified, kind in ((True, "reset"), (False, "proof")):
         account = person(verified=verified)
         chosen = unfinished.new_choice(unfinished.OF_RESET, account.id, {"key_1"}, by="x")
-        ending = email_links.set_password(token_of_new_link(account, RESET), account, "hash", chosen)
-        assert ending is not None
-        assert ending.kind == kind
+        pending = email_links.set_password(token_of_new_link(account, RESET), account, "hash", chosen)
+        assert pending is not None
+        assert pending.kind == kind
         assert kind in {each.kind for each in unfinished.all_there_are() if each.subject == account.id}
 
 
@@ -177,13 +177,13 @@ def test_password_is_kept_only_by_a_first_verification_with_a_session(latchkey: 
 def test_session_that_was_ended_since_it_was_read_is_not_recreated(latchkey: TestApp, purpose: str) -> None:
     """The link is not consumed, and can be used after a log-in."""
     account = person(verified=False)
-    session, ticket = session_of(account), token_of_new_link(account, purpose)
+    session, token = session_of(account), token_of_new_link(account, purpose)
     Session(session.digest).delete()
     use = email_links.verify_email if purpose == VERIFY else email_links.change_email
     with pytest.raises(email_links.SpentLink):
-        use(ticket, account, session)
+        use(token, account, session)
     assert (Session.count(), Account.get(account.id).is_verified) == (0, False)
-    assert OneTimeToken.get(ticket.digest).consumed_at is None
+    assert OneTimeToken.get(token.digest).consumed_at is None
 
 
 @pytest.mark.parametrize("purpose", [VERIFY, MOVE])
@@ -200,10 +200,10 @@ def test_only_the_session_that_used_the_link_stays_active(latchkey: TestApp, pur
 def test_link_by_the_operator_is_recorded_and_verifies_nothing(latchkey: TestApp) -> None:
     """It was not sent to the address; for a deleted account none is created."""
     account = person(verified=False)
-    ticket = email_links.looked_up(email_links.handed_over(account), RESET)
-    assert [ticket.email, ticket.epoch] == [None, 0]
+    token = email_links.looked_up(email_links.handed_over(account), RESET)
+    assert [token.email, token.epoch] == [None, 0]
     assert record.newest_first(account.id, 1)[0].type == "account.password_link_made"
-    assert email_links.set_password(ticket, email_links.account_of(ticket), "hash") is None
+    assert email_links.set_password(token, email_links.account_of(token), "hash") is None
     assert not Account.get(account.id).is_verified
     Account(account.id).update(actions=[Account.listed.remove()])
     with pytest.raises(errors.NotFound, match="no such user"):
@@ -213,9 +213,9 @@ def test_link_by_the_operator_is_recorded_and_verifies_nothing(latchkey: TestApp
 
 def test_link_without_an_account_is_invalid(latchkey: TestApp) -> None:
     """It is stored so that the time doesn't reveal that no account has the address."""
-    ticket = email_links.looked_up(email_links.new_link(find.NO_ACCOUNT, RESET, email="a@b.example", epoch=0), RESET)
+    token = email_links.looked_up(email_links.new_link(find.NO_ACCOUNT, RESET, email="a@b.example", epoch=0), RESET)
     with pytest.raises(email_links.SpentLink) as spent:
-        email_links.account_of(ticket)
+        email_links.account_of(token)
     assert (spent.value.status, spent.value.error) == (410, "spent_link")
 
 
@@ -257,8 +257,8 @@ def test_token_doesnt_overwrite_another(latchkey: TestApp) -> None:
 def test_database_error_is_not_reported_as_a_used_link(latchkey: TestApp, purpose: str) -> None:
     """The link works afterwards."""
     account = person()
-    ticket = token_of_new_link(account, purpose)
+    token = token_of_new_link(account, purpose)
     with failing("TransactWriteItems"), pytest.raises(TransactWriteError):
-        USES[purpose](ticket, account)
-    USES[purpose](ticket, account)
+        USES[purpose](token, account)
+    USES[purpose](token, account)
     assert [each.consumed_at for each in OneTimeToken.scan()] == [clock.now_ms()]

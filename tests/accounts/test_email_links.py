@@ -29,14 +29,14 @@ def link(account: Account, purpose: str) -> str:
 
 def use(secret: str, purpose: str) -> None:
     """Use a link, as the button on its page does."""
-    ticket = email_links.looked_up(secret, purpose)
-    account = email_links.account_of(ticket)
+    token = email_links.looked_up(secret, purpose)
+    account = email_links.account_of(token)
     if purpose == email_links.SET_PASSWORD:
-        email_links.set_password(ticket, account, hash_of(OTHER))
+        email_links.set_password(token, account, hash_of(OTHER))
     elif purpose == email_links.VERIFY_EMAIL:
-        email_links.verify_email(ticket, account)
+        email_links.verify_email(token, account)
     else:
-        email_links.change_email(ticket, account)
+        email_links.change_email(token, account)
 
 
 @pytest.mark.parametrize("purpose", PURPOSES)
@@ -65,12 +65,12 @@ def test_link_expires_after_one_hour(latchkey: TestApp, purpose: str) -> None:
 def test_link_that_expires_between_read_and_use_is_rejected(latchkey: TestApp, purpose: str) -> None:
     """The condition of the write has the expiry."""
     account = person(verified=False)
-    ticket = email_links.looked_up(link(account, purpose), purpose)
+    token = email_links.looked_up(link(account, purpose), purpose)
     latchkey.clock.forward(3_600)
     use_of: dict[str, Callable[[], object]] = {
-        email_links.SET_PASSWORD: lambda: email_links.set_password(ticket, account, hash_of(OTHER)),
-        email_links.VERIFY_EMAIL: lambda: email_links.verify_email(ticket, account),
-        email_links.CHANGE_EMAIL: lambda: email_links.change_email(ticket, account),
+        email_links.SET_PASSWORD: lambda: email_links.set_password(token, account, hash_of(OTHER)),
+        email_links.VERIFY_EMAIL: lambda: email_links.verify_email(token, account),
+        email_links.CHANGE_EMAIL: lambda: email_links.change_email(token, account),
     }
     with pytest.raises(email_links.SpentLink):
         use_of[purpose]()
@@ -122,9 +122,9 @@ def test_secret_of_another_kind_is_no_link(latchkey: TestApp) -> None:
 def test_secret_of_a_link_is_not_stored(latchkey: TestApp) -> None:
     """The table has its digest and its TTL."""
     secret = link(person(), email_links.SET_PASSWORD)
-    stored = dynamodb.call("Scan", {"TableName": settings.current().table("tickets")})["Items"]
+    stored = dynamodb.call("Scan", {"TableName": settings.current().table("tokens")})["Items"]
     assert secret.rpartition("_")[2] not in json.dumps(stored)
-    assert [ticket.dies_at for ticket in OneTimeToken.scan()] == [latchkey.clock.now_ms // 1000 + 2 * 3_600]
+    assert [token.dies_at for token in OneTimeToken.scan()] == [latchkey.clock.now_ms // 1000 + 2 * 3_600]
 
 
 @pytest.mark.parametrize("purpose", PURPOSES)
@@ -137,8 +137,8 @@ def test_first_verification_invalidates_sessions_and_keys(latchkey: TestApp, pur
     use(link(account, purpose), purpose)
     assert sessions.session_of(squatter) is None
     assert latchkey.call("GET", "/v1/users/me", key.secret).status == 401
-    proven = Account.get(account.id)
-    assert (proven.email_verified_at, proven.credentials_since) == (latchkey.clock.now_ms, latchkey.clock.now_ms)
+    verified = Account.get(account.id)
+    assert (verified.email_verified_at, verified.credentials_since) == (latchkey.clock.now_ms, latchkey.clock.now_ms)
 
 
 @pytest.mark.parametrize("purpose", PURPOSES)
@@ -209,7 +209,7 @@ def test_link_is_invalid_after_the_sessions_were_ended(latchkey: TestApp, purpos
     account = person()
     session = sessions.session_of(sessions.open_session(account))
     secret = link(account, purpose)
-    ticket = email_links.looked_up(secret, purpose)
+    token = email_links.looked_up(secret, purpose)
     assert session is not None
     if what == "password_change":
         self_service.change_password(
@@ -228,7 +228,7 @@ def test_link_is_invalid_after_the_sessions_were_ended(latchkey: TestApp, purpos
         else partial(email_links.set_password, password_hash="")
     )
     with pytest.raises(email_links.SpentLink):
-        spend(ticket, account)
+        spend(token, account)
 
 
 @pytest.mark.parametrize("what", ["password_change", "log_out_everywhere", "suspension"])
@@ -247,14 +247,14 @@ def test_every_kind_of_link_ends_with_the_sessions(latchkey: TestApp, box: Mailb
             sign_up.send_verification(account, networks=SOMEWHERE.networks, base_url="https://api.example.com")
             secret = box.take_one().ticket
     purpose = email_links.VERIFY_EMAIL if kind == "verification" else email_links.SET_PASSWORD
-    ticket = email_links.looked_up(secret, purpose)
-    before = email_links.account_of(ticket)
+    token = email_links.looked_up(secret, purpose)
+    before = email_links.account_of(token)
     acted(before, what)
     changed = Account.get(account.id)
     with pytest.raises(email_links.SpentLink):
         use(secret, purpose)
     with pytest.raises(email_links.SpentLink):
-        email_links.set_password(ticket, before, hash_of(OTHER + "!"))
+        email_links.set_password(token, before, hash_of(OTHER + "!"))
     after = Account.get(account.id)
     assert (after.password_hash, after.is_verified) == (changed.password_hash, False)
 
@@ -279,9 +279,9 @@ def test_second_verification_link_is_accepted_and_changes_nothing(latchkey: Test
     account = person(verified=False)
     first, second = (link(account, email_links.VERIFY_EMAIL) for _ in range(2))
     use(first, email_links.VERIFY_EMAIL)
-    proven = Account.get(account.id)
+    verified = Account.get(account.id)
     use(second, email_links.VERIFY_EMAIL)
-    assert Account.get(account.id).serialize() == proven.serialize()
+    assert Account.get(account.id).serialize() == verified.serialize()
 
 
 @pytest.mark.parametrize("first", ["invitation", "reset"])

@@ -34,8 +34,8 @@ def test_invited_account_is_admin_only_if_requested(latchkey: TestApp) -> None:
 def test_link_of_an_invitation_sets_the_password_without_verifying_the_address(latchkey: TestApp) -> None:
     """The link was not sent to the address."""
     invited = invite(email=EMAIL, name="Ada", tier=tiers.FREE)
-    ticket = email_links.looked_up(invited.link, email_links.SET_PASSWORD)
-    assert email_links.set_password(ticket, email_links.account_of(ticket), hash_of("x")) is None
+    token = email_links.looked_up(invited.link, email_links.SET_PASSWORD)
+    assert email_links.set_password(token, email_links.account_of(token), hash_of("x")) is None
     stored = Account.get(invited.account.id)
     assert (stored.password_hash, stored.is_verified, stored.session_epoch) == (hash_of("x"), False, 1)
 

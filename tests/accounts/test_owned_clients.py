@@ -79,8 +79,8 @@ def test_deleted_client_is_not_among_the_accounts_clients(latchkey: TestApp) -> 
 
 def test_client_deleted_concurrently_is_not_recreated(latchkey: TestApp) -> None:
     """The suspension is retried with the remaining clients."""
-    owner, (gone, left) = owner_with(latchkey, 2)
-    with before("TransactWriteItems", OwnedClient(gone).delete):
+    owner, (deleted, left) = owner_with(latchkey, 2)
+    with before("TransactWriteItems", OwnedClient(deleted).delete):
         set_status(owner, states.SUSPENDED)
     assert [each.client_id for each in OwnedClient.scan()] == [left]
     assert suspended_at([left]) == [clock.now_ms()]
@@ -132,26 +132,26 @@ def test_slice_ends_after_50_users(latchkey: TestApp, number: int, is_all: bool)
     """If there are no more, the next slice finds that out, and repeats nothing."""
     owner, ids = owner_with(latchkey, 2)
     first = create_grants(ids[0], number)
-    ending = termination_of(owner)
-    assert owned_clients.finish(ending) is is_all
+    pending = termination_of(owner)
+    assert owned_clients.finish(pending) is is_all
     assert are_marked(first) == [True] * number
     if not is_all:
-        assert (ending.step, ending.after) == (ids[0], first[-1].id)
+        assert (pending.step, pending.after) == (ids[0], first[-1].id)
         latchkey.clock.forward(1)
         second = create_grants(ids[1], 1)
-        assert owned_clients.finish(ending) is True
+        assert owned_clients.finish(pending) is True
         assert are_marked([first[-1], *second]) == [False, True]
-        assert (ending.step, ending.after) == (ids[1], second[-1].id)
+        assert (pending.step, pending.after) == (ids[1], second[-1].id)
 
 
 def test_second_slice_continues_after_the_last_grant(latchkey: TestApp) -> None:
     """Clients that are done are not read again."""
     owner, ids = owner_with(latchkey, 2)
     before, within = create_grants(ids[0], 1), create_grants(ids[1], 3)
-    ending = termination_of(owner)
-    ending.step, ending.after = ids[1], within[0].id
+    pending = termination_of(owner)
+    pending.step, pending.after = ids[1], within[0].id
     latchkey.clock.forward(1)
-    assert owned_clients.finish(ending) is True
+    assert owned_clients.finish(pending) is True
     assert are_marked([*before, *within]) == [False, False, True, True]
 
 
@@ -159,11 +159,11 @@ def test_next_slice_sets_a_lost_mark(latchkey: TestApp) -> None:
     """It starts where the failed one did."""
     owner, (client_id,) = owner_with(latchkey)
     users = create_grants(client_id, 2)
-    ending = termination_of(owner)
+    pending = termination_of(owner)
     with failing("UpdateItem"):
-        assert owned_clients.finish(ending) is False
-    assert [ending.step, ending.after] == [client_id, None]
-    assert owned_clients.finish(ending) is True
+        assert owned_clients.finish(pending) is False
+    assert [pending.step, pending.after] == [client_id, None]
+    assert owned_clients.finish(pending) is True
     assert are_marked(users) == [True, True]
 
 

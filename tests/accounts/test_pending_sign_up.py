@@ -21,17 +21,17 @@ def pending(after: str = "/settings", browser: str = "digest") -> OneTimeToken:
     return email_links.looked_up(pending_sign_up.new_token(asked), PURPOSE)
 
 
-def made_of(ticket: OneTimeToken) -> Account:
+def made_of(token: OneTimeToken) -> Account:
     """Use a token."""
-    return pending_sign_up.make_account(ticket, name="Ada", password_hash="hash")
+    return pending_sign_up.make_account(token, name="Ada", password_hash="hash")
 
 
 def test_token_of_a_sign_up_has_no_account(latchkey: TestApp) -> None:
     """Its account id is one that no account has."""
-    ticket = pending()
-    assert (ticket.account_id, ticket.purpose, ticket.epoch) == (find.NO_ACCOUNT, "sign_up", 0)
-    assert ticket.email == EMAIL
-    assert (ticket.name, ticket.password_hash, ticket.browser, ticket.after) == ("Ada", "hash", "digest", "/settings")
+    token = pending()
+    assert (token.account_id, token.purpose, token.epoch) == (find.NO_ACCOUNT, "sign_up", 0)
+    assert token.email == EMAIL
+    assert (token.name, token.password_hash, token.browser, token.after) == ("Ada", "hash", "digest", "/settings")
 
 
 @pytest.mark.parametrize(("length", "is_kept"), [(0, False), (1, True), (8_192, True), (8_193, False)])
@@ -63,20 +63,20 @@ def test_new_account_is_recorded_as_verified(latchkey: TestApp) -> None:
 
 def test_token_for_a_known_address_is_not_consumed(latchkey: TestApp) -> None:
     """Each use reports that the address has an account."""
-    ticket = pending()
+    token = pending()
     person(email=EMAIL)
     for _ in range(2):
-        with pytest.raises(pending_sign_up.HasAccount) as told:
-            made_of(ticket)
-        assert (told.value.status, told.value.error) == (409, "conflict")
+        with pytest.raises(pending_sign_up.HasAccount) as raised:
+            made_of(token)
+        assert (raised.value.status, raised.value.error) == (409, "conflict")
     assert [each.consumed_at for each in OneTimeToken.scan()] == [None]
 
 
 def test_concurrent_use_is_reported_as_a_used_link(latchkey: TestApp) -> None:
     """Although the address has an account by then."""
-    ticket = pending()
-    with before("TransactWriteItems", lambda: made_of(ticket)), pytest.raises(email_links.SpentLink):
-        made_of(ticket)
+    token = pending()
+    with before("TransactWriteItems", lambda: made_of(token)), pytest.raises(email_links.SpentLink):
+        made_of(token)
     assert Account.count() == 1
 
 
@@ -92,7 +92,7 @@ def test_token_expires_after_one_hour(latchkey: TestApp) -> None:
 
 def test_database_error_is_not_reported_as_a_used_link(latchkey: TestApp) -> None:
     """The token is still valid."""
-    ticket = pending()
+    token = pending()
     with failing("TransactWriteItems"), pytest.raises(TransactWriteError):
-        made_of(ticket)
-    assert made_of(ticket).name == "Ada"
+        made_of(token)
+    assert made_of(token).name == "Ada"

@@ -129,11 +129,11 @@ def test_invalid_new_password_is_about_its_own_field(latchkey: TestApp) -> None:
     someone = visit(person())
 
     def refused(password: str, new_password: str) -> str:
-        with pytest.raises(errors.InvalidRequest) as told:
+        with pytest.raises(errors.InvalidRequest) as raised:
             self_service.change_password(
                 someone, caller=SOMEWHERE, password=password, new_password=new_password, base_url=BASE
             )
-        return told.value.field
+        return raised.value.field
 
     with telemetry.calls_watched() as calls:
         assert refused(WRONG, "short") == "new_password"
@@ -213,8 +213,8 @@ def test_link_for_an_email_change_is_invalid_after_the_sessions_were_ended(latch
         made.append(calls.made)
     assert made[0] == made[1]
     assert len(box.take()) == 1
-    tickets = {ticket.email: (ticket.account_id, ticket.purpose, ticket.epoch) for ticket in OneTimeToken.scan()}
-    assert tickets == {
+    tokens = {token.email: (token.account_id, token.purpose, token.epoch) for token in OneTimeToken.scan()}
+    assert tokens == {
         "New@example.com": (one.id, "change_email", 0),
         taken.email: (other.id, "change_email", 0),
     }
@@ -226,13 +226,13 @@ def test_deletion_invalidates_the_account_and_stores_a_termination(latchkey: Tes
     Account(account.id).update(actions=[Account.live_keys.set({"key_1": 0})])
     someone = visit(account)
     latchkey.clock.forward(1)
-    ending = self_service.delete(someone, caller=SOMEWHERE, password=PASSWORD)
+    pending = self_service.delete(someone, caller=SOMEWHERE, password=PASSWORD)
     stump = Account.get(account.id)
     assert [stump.status, stump.email, stump.typed_email, stump.name] == ["deleted", "deleted", None, "deleted"]
     assert (stump.live_keys.as_dict(), stump.session_epoch) == ({}, 1)
     assert [stump.password_hash, stump.listed] == [None, None]
-    assert (ending.kind, ending.subject) == ("account", account.id)
-    assert [(each.at, each.began_at) for each in unfinished.all_there_are()] == [(ending.at, latchkey.clock.now_ms)]
+    assert (pending.kind, pending.subject) == ("account", account.id)
+    assert [(each.at, each.began_at) for each in unfinished.all_there_are()] == [(pending.at, latchkey.clock.now_ms)]
     assert record.newest_first(account.id, 1)[0].type == "account.deleted"
     assert stale_marks.is_marked(account.id, latchkey.clock.now_ms)
     assert Email.count() == 0

@@ -210,8 +210,8 @@ def test_session_stores_its_network_and_browser_and_is_recorded(latchkey: TestAp
     ]
     assert {(each.created_at, each.seen_at) for each in stored} == {(now_ms, now_ms)}
     assert [each.dies_at for each in stored] == [now_ms // 1000 + days * 86_400 for days in (14, 14, 365, 365)]
-    told = [(each.type, each.actor, each.changed.as_dict()) for each in record.newest_first(account.id, 2)]
-    assert told == [("session.opened", each.id, {"session": each.id}) for each in stored[1::-1]]
+    events = [(each.type, each.actor, each.changed.as_dict()) for each in record.newest_first(account.id, 2)]
+    assert events == [("session.opened", each.id, {"session": each.id}) for each in stored[1::-1]]
 
 
 def test_remembered_device_is_known_for_its_account_and_epoch_only(latchkey: TestApp) -> None:
@@ -262,8 +262,8 @@ def test_session_is_found_and_ended_by_its_id(latchkey: TestApp) -> None:
     for _ in range(2):
         sessions.end(session)
     assert sessions.session_of(secret) is None
-    told = record.newest_first(account.id, 9, kind=kinds.SESSION_ENDED)
-    assert [each.changed.as_dict() for each in told] == [{"session": session_id}]
+    events = record.newest_first(account.id, 9, kind=kinds.SESSION_ENDED)
+    assert [each.changed.as_dict() for each in events] == [{"session": session_id}]
 
 
 def test_ending_all_sessions_is_recorded(latchkey: TestApp) -> None:

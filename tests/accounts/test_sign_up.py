@@ -52,16 +52,16 @@ def stored() -> dict[str, int]:
 def test_sign_up_with_email_stores_only_a_token(latchkey: TestApp, box: Mailbox) -> None:
     """No account, email claim, event or session; the token expires soon."""
     signs_up()
-    assert stored() == {"tickets": 1}
-    assert tables_holding("ada@example.com") == {"tickets"}
-    (ticket,) = OneTimeToken.scan()
-    assert (ticket.email, ticket.name, ticket.browser, ticket.after) == (
+    assert stored() == {"tokens": 1}
+    assert tables_holding("ada@example.com") == {"tokens"}
+    (token,) = OneTimeToken.scan()
+    assert (token.email, token.name, token.browser, token.after) == (
         "Ada@example.com",
         "Ada",
         "digest of a cookie",
         "/settings/usage",
     )
-    assert ticket.dies_at == latchkey.clock.now_ms // 1000 + 2 * 3_600
+    assert token.dies_at == latchkey.clock.now_ms // 1000 + 2 * 3_600
     message = box.take_one()
     assert (message.to, message.subject) == ("Ada@example.com", "Confirm your email address")
     assert message.link.startswith(f"{BASE}/verify?ticket=lk_ml_")
@@ -71,8 +71,8 @@ def test_sign_up_with_email_stores_only_a_token(latchkey: TestApp, box: Mailbox)
 def test_used_sign_up_creates_a_verified_free_account(latchkey: TestApp, box: Mailbox) -> None:
     """A sign-up can't set tier or admin flag; the token's personal data is removed."""
     signs_up()
-    ticket = email_links.looked_up(box.take_one().ticket, pending_sign_up.PURPOSE)
-    account = pending_sign_up.make_account(ticket, name="Ada", password_hash=str(ticket.password_hash))
+    token = email_links.looked_up(box.take_one().ticket, pending_sign_up.PURPOSE)
+    account = pending_sign_up.make_account(token, name="Ada", password_hash=str(token.password_hash))
     found = find.account_by_email("ADA@example.com")
     assert (found.id, found.tier, found.admin, found.status) == (account.id, "free", False, "active")
     assert (found.email, found.mailbox, found.email_verified_at) == (
@@ -149,7 +149,7 @@ def test_sign_up_with_a_known_address_stores_the_same_as_a_new_one(latchkey: Tes
     person(email="ada@example.com")
     signs_up("ada@example.com")
     signs_up("eve@example.com")
-    items = dynamodb.call("Scan", {"TableName": settings.current().table("tickets")})["Items"]
+    items = dynamodb.call("Scan", {"TableName": settings.current().table("tokens")})["Items"]
     kept: list[Any] = [{name: len(json.dumps(value)) for name, value in item.items()} for item in items]
     assert kept[0] == kept[1]
 
@@ -311,8 +311,8 @@ def test_verification_has_five_emails_an_hour(latchkey: TestApp, box: Mailbox) -
     message = box.take()[0]
     assert message.to == "Ada@example.com"
     assert message.link.startswith(f"{BASE}/verify?ticket=lk_ml_")
-    ticket = email_links.looked_up(message.ticket, email_links.VERIFY_EMAIL)
-    assert (ticket.account_id, ticket.email, ticket.epoch) == (account.id, "ada@example.com", 2)
+    token = email_links.looked_up(message.ticket, email_links.VERIFY_EMAIL)
+    assert (token.account_id, token.email, token.epoch) == (account.id, "ada@example.com", 2)
     with pytest.raises(Refused):
         send_verification(account, networks=("198.51.100.1",), base_url=BASE)
     latchkey.counted("mail-verification-network_203.0.113.7", tiers.VERIFICATION_MAILS.network, used=30)
@@ -327,7 +327,7 @@ def test_reset_link_is_invalid_after_the_sessions_were_ended(latchkey: TestApp, 
     account.update(actions=[Account.session_epoch.set(3)])
     for email in ("ada@example.com", "Eve@example.com"):
         asks_for_reset(email)
-    found = {ticket.email: (ticket.account_id, ticket.purpose, ticket.epoch) for ticket in OneTimeToken.scan()}
+    found = {token.email: (token.account_id, token.purpose, token.epoch) for token in OneTimeToken.scan()}
     assert found == {
         "ada@example.com": (account.id, "set_password", 3),
         "eve@example.com": (find.NO_ACCOUNT, "set_password", 0),

@@ -11,9 +11,9 @@ from tests.support.interleaving import sent
 
 def begun() -> Unfinished:
     """Return a stored termination that starts now."""
-    ending = unfinished.new(OF_PROOF, "acc_x")
-    ending.save()
-    return ending
+    pending = unfinished.new(OF_PROOF, "acc_x")
+    pending.save()
+    return pending
 
 
 def test_termination_is_identified_by_kind_and_subject(latchkey: TestApp) -> None:
@@ -43,10 +43,10 @@ def test_selections_are_identified_by_their_link(latchkey: TestApp) -> None:
 @pytest.mark.parametrize(("after_s", "is_first"), [(0, True), (7.999, True), (8, False)])
 def test_first_run_is_within_the_clock_skew(latchkey: TestApp, after_s: float, is_first: bool) -> None:
     """After 8 seconds newer items may be the user's own; there is only one first run."""
-    ending = begun()
+    pending = begun()
     latchkey.clock.forward(after_s)
-    assert unfinished.is_first_look(ending) is is_first
-    assert unfinished.is_first_look(ending) is False
+    assert unfinished.is_first_look(pending) is is_first
+    assert unfinished.is_first_look(pending) is False
 
 
 @pytest.mark.parametrize(
@@ -56,18 +56,18 @@ def test_finished_termination_is_kept_for_a_minute(
     latchkey: TestApp, after_s: float, is_finished: bool, is_kept: bool
 ) -> None:
     """A later run finds what an index lacked; an unfinished one is kept."""
-    ending = begun()
+    pending = begun()
     latchkey.clock.forward(after_s)
-    unfinished.settle(ending, is_finished=is_finished)
+    unfinished.settle(pending, is_finished=is_finished)
     assert bool(list(unfinished.all_there_are())) is is_kept
 
 
 def test_progress_is_saved(latchkey: TestApp) -> None:
     """Both the step and the position in it, until they are removed."""
-    ending = begun()
+    pending = begun()
     for step, after in (("keys", "key_5"), ("keys", None), (None, "key_5"), ("keys", "key_5"), (None, None)):
-        ending.step, ending.after = step, after
-        unfinished.settle(ending, is_finished=False)
+        pending.step, pending.after = step, after
+        unfinished.settle(pending, is_finished=False)
         (stored,) = unfinished.all_there_are()
         assert (stored.step, stored.after, stored.kind) == (step, after, "proof")
 
@@ -86,12 +86,12 @@ def test_restarted_termination_is_unchanged_by_a_slice_of_the_old_one(latchkey: 
 
 def test_termination_that_another_function_deleted_is_not_recreated(latchkey: TestApp) -> None:
     """No item is written."""
-    ending = begun()
+    pending = begun()
     latchkey.clock.forward(60)
-    unfinished.settle(ending, is_finished=True)
-    ending.step = "keys"
-    unfinished.settle(ending, is_finished=False)
-    unfinished.settle(ending, is_finished=True)
+    unfinished.settle(pending, is_finished=True)
+    pending.step = "keys"
+    unfinished.settle(pending, is_finished=False)
+    unfinished.settle(pending, is_finished=True)
     assert list(unfinished.all_there_are()) == []
 
 

@@ -15,7 +15,7 @@ from chalicelib.credentials.principal import Principal
 from chalicelib.limits.tiers import FREE
 from tests.support.harness import NOON_MS, TestApp
 
-MAKER = Principal(
+CREATOR = Principal(
     account_id="acc_1",
     credential_id="key_1",
     kind="key",
@@ -25,8 +25,8 @@ MAKER = Principal(
     ends_at_ms=NOON_MS + 1,
     verified_at_ms=NOON_MS - 8_000,
 )
-SESSION = replace(MAKER, credential_id="ses_1", kind="session", session_epoch=3)
-TOKEN = replace(MAKER, credential_id="tok_1", kind="token")
+SESSION = replace(CREATOR, credential_id="ses_1", kind="session", session_epoch=3)
+TOKEN = replace(CREATOR, credential_id="tok_1", kind="token")
 
 
 def account_item(*ends_at_ms: int, **more: int) -> dict[str, Any]:
@@ -53,13 +53,13 @@ def test_account_has_at_most_twenty_active_keys(latchkey: TestApp) -> None:
 @pytest.mark.parametrize(
     ("creator", "account", "may"),
     [
-        (MAKER, {"live_keys": {"key_1": NOON_MS + 1}}, True),
-        (MAKER, {"live_keys": {"key_1": NOON_MS + 2}}, False),
-        (MAKER, {"live_keys": {"key_1": 0}}, False),
-        (MAKER, {"live_keys": {"key_2": NOON_MS + 1}}, False),
-        (replace(MAKER, ends_at_ms=0), {"live_keys": {"key_1": 0}}, True),
-        (MAKER, {"live_keys": {"key_1": NOON_MS + 1}, "credentials_since": NOON_MS - 8_000}, True),
-        (MAKER, {"live_keys": {"key_1": NOON_MS + 1}, "credentials_since": NOON_MS - 7_999}, False),
+        (CREATOR, {"live_keys": {"key_1": NOON_MS + 1}}, True),
+        (CREATOR, {"live_keys": {"key_1": NOON_MS + 2}}, False),
+        (CREATOR, {"live_keys": {"key_1": 0}}, False),
+        (CREATOR, {"live_keys": {"key_2": NOON_MS + 1}}, False),
+        (replace(CREATOR, ends_at_ms=0), {"live_keys": {"key_1": 0}}, True),
+        (CREATOR, {"live_keys": {"key_1": NOON_MS + 1}, "credentials_since": NOON_MS - 8_000}, True),
+        (CREATOR, {"live_keys": {"key_1": NOON_MS + 1}, "credentials_since": NOON_MS - 7_999}, False),
         (SESSION, {"session_epoch": 3}, True),
         (SESSION, {"session_epoch": 4}, False),
         (SESSION, {"session_epoch": 3, "credentials_since": NOON_MS}, False),
@@ -92,9 +92,9 @@ def test_account_without_credentials_since_has_only_valid_credentials(latchkey: 
 
 def test_key_is_removed_only_from_an_existing_account(latchkey: TestApp) -> None:
     """The update doesn't recreate a deleted account."""
-    gone = latchkey.account()
-    key = latchkey.key(gone).key
-    gone.delete()
+    deleted = latchkey.account()
+    key = latchkey.key(deleted).key
+    deleted.delete()
     with pytest.raises(TransactWriteError), models.transaction() as write:
-        key_limit.remove_key(write, Account(gone.id), key)
-    assert Account.found(gone.id) is None
+        key_limit.remove_key(write, Account(deleted.id), key)
+    assert Account.found(deleted.id) is None

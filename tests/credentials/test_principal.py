@@ -7,7 +7,7 @@ from chalicelib.credentials.verify import verify
 from chalicelib.limits.tiers import ENTERPRISE, FREE
 from tests.support.harness import NOON_MS, TestApp
 
-VERDICT = Principal(
+PRINCIPAL = Principal(
     account_id="acc_1",
     credential_id="tok_1",
     kind="token",
@@ -41,8 +41,8 @@ def test_principal_survives_the_authorizer_context(latchkey: TestApp) -> None:
 
 def test_context_has_the_names_of_the_last_release() -> None:
     """For 300 s after an upgrade API Gateway passes contexts between versions."""
-    assert to_context(VERDICT) == CONTEXT
-    assert from_context(CONTEXT) == VERDICT
+    assert to_context(PRINCIPAL) == CONTEXT
+    assert from_context(CONTEXT) == PRINCIPAL
 
 
 @pytest.mark.parametrize("without", [{}, {"lineage": ""}])
@@ -66,12 +66,12 @@ def test_tokens_are_counted_by_client_and_keys_by_key() -> None:
     key, other = (from_context(CONTEXT | {"client_id": "", "credential_id": each}) for each in ("key_1", "key_2"))
     refreshed = from_context(CONTEXT | {"credential_id": "tok_2"})
     assert key.counter != other.counter
-    assert VERDICT.counter == refreshed.counter != key.counter
+    assert PRINCIPAL.counter == refreshed.counter != key.counter
 
 
 def test_reverified_principal_differs_only_in_its_verification_time() -> None:
     """All other fields are unchanged."""
-    assert to_context(VERDICT.verified_after(NOON_MS + 5)) == CONTEXT | {"verified_at_ms": str(NOON_MS + 5)}
+    assert to_context(PRINCIPAL.verified_after(NOON_MS + 5)) == CONTEXT | {"verified_at_ms": str(NOON_MS + 5)}
     assert from_context(CONTEXT).session_epoch is None
 
 

@@ -113,13 +113,13 @@ def test_revocation_with_a_lost_mark_raises_unavailable(latchkey: TestApp) -> No
 def test_concurrent_revocations_report_one_success(latchkey: TestApp) -> None:
     """Whatever else has changed since the key was read; a deleted key is not found."""
     account = latchkey.account()
-    issued, rotated, gone = latchkey.key(account), latchkey.key(account), latchkey.key(account)
+    issued, rotated, deleted = latchkey.key(account), latchkey.key(account), latchkey.key(account)
     assert [end(issued.key) for _ in range(2)] == [True, False]
     rotate(verify(rotated.secret), rotated.key.id, 60)
     assert [end(rotated.key) for _ in range(2)] == [True, False]
-    gone.key.delete()
+    deleted.key.delete()
     with pytest.raises(errors.NotFound):
-        end(gone.key)
+        end(deleted.key)
 
 
 def test_other_failed_conditions_are_not_reported_as_revoked(latchkey: TestApp) -> None:

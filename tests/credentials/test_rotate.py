@@ -142,8 +142,8 @@ def test_key_is_rotated_again_after_its_successor_expired(latchkey: TestApp) -> 
 def test_successor_doesnt_outlive_its_creator(latchkey: TestApp) -> None:
     """A creator with an expiry passes it on to the successor of a key without one."""
     account = latchkey.account()
-    endless, ending = latchkey.key(account), latchkey.key(account, expires_in_s=3600)
-    assert rotate_key(latchkey, ending, endless).key.expires_at == NOON_MS + 3_600_000
+    unlimited, expiring = latchkey.key(account), latchkey.key(account, expires_in_s=3600)
+    assert rotate_key(latchkey, expiring, unlimited).key.expires_at == NOON_MS + 3_600_000
 
 
 def test_key_in_its_grace_period_passes_on_its_expiry(latchkey: TestApp) -> None:
@@ -157,9 +157,9 @@ def test_key_in_its_grace_period_passes_on_its_expiry(latchkey: TestApp) -> None
 def test_key_that_rotates_itself_passes_on_its_own_expiry(latchkey: TestApp) -> None:
     """The grace period that this rotation starts doesn't shorten the successor's."""
     account = latchkey.account()
-    endless, ending = latchkey.key(account), latchkey.key(account, expires_in_s=3600)
-    assert rotate_key(latchkey, endless, endless, grace_s=60).key.expires_at is None
-    assert rotate_key(latchkey, ending, ending, grace_s=60).key.expires_at == NOON_MS + 3_600_000
+    unlimited, expiring = latchkey.key(account), latchkey.key(account, expires_in_s=3600)
+    assert rotate_key(latchkey, unlimited, unlimited, grace_s=60).key.expires_at is None
+    assert rotate_key(latchkey, expiring, expiring, grace_s=60).key.expires_at == NOON_MS + 3_600_000
 
 
 def test_key_that_rotates_itself_again_in_its_grace_period_passes_on_its_end(latchkey: TestApp) -> None:
@@ -174,9 +174,9 @@ def test_key_that_rotates_itself_again_in_its_grace_period_passes_on_its_end(lat
 def test_successor_of_a_key_in_its_grace_period_expires_with_it(latchkey: TestApp) -> None:
     """Also when another key rotates it, which never expires."""
     account = latchkey.account()
-    old, endless = latchkey.key(account), latchkey.key(account)
-    revoke.revoke(account.id, rotate_key(latchkey, endless, old, grace_s=600).key.id)
-    assert rotate_key(latchkey, endless, old).key.expires_at == NOON_MS + 600_000
+    old, unlimited = latchkey.key(account), latchkey.key(account)
+    revoke.revoke(account.id, rotate_key(latchkey, unlimited, old, grace_s=600).key.id)
+    assert rotate_key(latchkey, unlimited, old).key.expires_at == NOON_MS + 600_000
 
 
 def test_lineage_of_a_rotated_key_expires_with_its_grace_period(latchkey: TestApp) -> None:

@@ -94,9 +94,9 @@ def test_termination_of_many_applications_reaches_the_users_of_three(latchkey: T
     if by == "proof":
         prove(latchkey, owner)
     else:
-        ending = password_reset.new(owner.account.id, {app.id for app in owned}, by="link")
-        ending.save()
-        assert finish.first_slice(ending)
+        pending = password_reset.new(owner.account.id, {app.id for app in owned}, by="link")
+        pending.save()
+        assert finish.first_slice(pending)
     assert list(clients.owned_by(owner.account.id)) == []
     assert [Grant.get(grant.id).is_live() for grant in given] == [False] * delete_client.WHOLE_AT_ONCE + [True] * 2
     finished()
