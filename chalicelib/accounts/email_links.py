@@ -174,7 +174,7 @@ def change_email(token: OneTimeToken, account: Account, session: Session | None 
 
 
 def _verification(account: Account) -> list[Action]:
-    """Return the changes of a first verification, which invalidates all earlier keys and grants; later ones have none.
+    """Return the changes of a first verification, which invalidates all earlier keys and grants; [] if verified.
 
     An attacker may have created the account with someone else's address. Callers also raise the epoch, which ends the
     sessions.

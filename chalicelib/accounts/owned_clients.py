@@ -1,4 +1,4 @@
-"""Deactivate the OAuth clients that an account registered while the account is suspended or deleted.
+"""Deactivate the OAuth clients of an account while it is suspended, and for good when it is deleted.
 
 The transaction that changes the account writes `owner_suspended_at` to its clients, at most 50, so that verifying a
 token reads the client but not the client's account. The users of the clients are marked as stale afterwards: one slice

@@ -21,7 +21,7 @@ CONNECTED = "connected"
 
 
 def new(account_id: str, chosen: set[str], *, by: str) -> Unfinished:
-    """Return the ppending termination of the `chosen` ids; `by` is the digest of the link that was used."""
+    """Return the pending termination of the `chosen` ids; `by` is the digest of the link that was used."""
     return unfinished.new_choice(unfinished.OF_RESET, account_id, chosen, by=by)
 
 

@@ -122,7 +122,7 @@ def test_secret_of_another_kind_is_no_link(latchkey: TestApp) -> None:
 def test_secret_of_a_link_is_not_stored(latchkey: TestApp) -> None:
     """The table has its digest and its TTL."""
     secret = link(person(), email_links.SET_PASSWORD)
-    stored = dynamodb.call("Scan", {"TableName": settings.current().table("tokens")})["Items"]
+    stored = dynamodb.call("Scan", {"TableName": settings.current().table("tickets")})["Items"]
     assert secret.rpartition("_")[2] not in json.dumps(stored)
     assert [token.dies_at for token in OneTimeToken.scan()] == [latchkey.clock.now_ms // 1000 + 2 * 3_600]
 

@@ -52,8 +52,8 @@ def stored() -> dict[str, int]:
 def test_sign_up_with_email_stores_only_a_token(latchkey: TestApp, box: Mailbox) -> None:
     """No account, email claim, event or session; the token expires soon."""
     signs_up()
-    assert stored() == {"tokens": 1}
-    assert tables_holding("ada@example.com") == {"tokens"}
+    assert stored() == {"tickets": 1}
+    assert tables_holding("ada@example.com") == {"tickets"}
     (token,) = OneTimeToken.scan()
     assert (token.email, token.name, token.browser, token.after) == (
         "Ada@example.com",
@@ -149,7 +149,7 @@ def test_sign_up_with_a_known_address_stores_the_same_as_a_new_one(latchkey: Tes
     person(email="ada@example.com")
     signs_up("ada@example.com")
     signs_up("eve@example.com")
-    items = dynamodb.call("Scan", {"TableName": settings.current().table("tokens")})["Items"]
+    items = dynamodb.call("Scan", {"TableName": settings.current().table("tickets")})["Items"]
     kept: list[Any] = [{name: len(json.dumps(value)) for name, value in item.items()} for item in items]
     assert kept[0] == kept[1]
 
