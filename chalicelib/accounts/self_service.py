@@ -19,6 +19,7 @@ from chalicelib.accounts import (
 from chalicelib.accounts.email_address import parsed
 from chalicelib.accounts.password_attempts import Caller
 from chalicelib.accounts.sessions import LoggedIn
+from chalicelib.accounts.states import DELETED
 from chalicelib.accounts.tables import Account, Email, Session
 from chalicelib.accounts.unfinished import Unfinished
 from chalicelib.core import errors
@@ -27,8 +28,6 @@ from chalicelib.events import kinds, record
 from chalicelib.limits import stale_marks
 from chalicelib.limits.anonymous_limits import admit_networks
 from chalicelib.limits.tiers import EMAIL_CHANGE_MAILS
-
-DELETED = "deleted"
 
 
 def change_password(login: LoggedIn, *, caller: Caller, password: str, new_password: str, base_url: str) -> None:

@@ -1,3 +1,3 @@
-"""States of an account, except deleted (see `self_service`)."""
+"""States of an account."""
 
-ACTIVE, SUSPENDED = "active", "suspended"
+ACTIVE, SUSPENDED, DELETED = "active", "suspended", "deleted"

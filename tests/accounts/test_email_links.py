@@ -307,7 +307,7 @@ def test_links_of_a_deleted_account_are_invalid(latchkey: TestApp) -> None:
     for purpose, secret in secrets_of.items():
         with pytest.raises(email_links.SpentLink):
             use(secret, purpose)
-    assert Account.get(account.id).status == self_service.DELETED
+    assert Account.get(account.id).status == states.DELETED
 
 
 def test_second_link_to_the_same_new_address_is_consumed_without_effect(latchkey: TestApp) -> None:

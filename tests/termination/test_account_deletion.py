@@ -29,7 +29,7 @@ class Killed(BaseException):
 
 
 @pytest.fixture
-def leaving(latchkey: TestApp) -> Person:
+def deleted(latchkey: TestApp) -> Person:
     """Return an account with one of everything, deleted a minute ago."""
     ada = someone(latchkey)
     latchkey.key(ada.account)
@@ -50,7 +50,7 @@ def leaving(latchkey: TestApp) -> Person:
     return ada
 
 
-def left(account_id: str) -> dict[str, int]:
+def count_items(account_id: str) -> dict[str, int]:
     """Count the items that have the account's id or its name, by table."""
     found = {}
     for name in data.tables(settings.current().stage):
@@ -61,46 +61,46 @@ def left(account_id: str) -> dict[str, int]:
     return found
 
 
-def finished() -> None:
+def run_pending() -> None:
     """Run the pending terminations."""
     finish.all_unfinished(clock.now_ms() + LATER_MS)
 
 
-def kept(account_id: str) -> dict[str, int]:
+def count_kept(account_id: str) -> dict[str, int]:
     """Return what is left besides the account item and its counters."""
-    return {name: count for name, count in left(account_id).items() if name not in ("accounts", "windows")}
+    return {name: count for name, count in count_items(account_id).items() if name not in ("accounts", "windows")}
 
 
-def test_deletion_leaves_only_the_account_item_its_counters_and_the_deletion_event(leaving: Person) -> None:
+def test_deletion_leaves_only_the_account_item_its_counters_and_the_deletion_event(deleted: Person) -> None:
     """No name, address, URI, key, grant, consent, session or delivery is left, also of a deleted webhook."""
-    finished()
-    assert kept(leaving.account.id) == {"events": 1}
-    assert [event.type for event in record.newest_first(leaving.account.id, 10)] == [kinds.ACCOUNT_DELETED]
+    run_pending()
+    assert count_kept(deleted.account.id) == {"events": 1}
+    assert [event.type for event in record.newest_first(deleted.account.id, 10)] == [kinds.ACCOUNT_DELETED]
     assert list(unfinished.all_there_are()) == []
 
 
-def test_killed_deletion_is_resumed(leaving: Person) -> None:
+def test_killed_deletion_is_resumed(deleted: Person) -> None:
     """After any number of database calls, the next run continues."""
-    by_wire, calls = dynamodb.sender(), 0
+    sender, calls = dynamodb.sender(), 0
 
     def until_killed(operation: str, request: dict[str, Any]) -> dict[str, Any]:
         nonlocal calls
         calls += 1
         if calls % 7 == 0:
             raise Killed
-        return by_wire(operation, request)
+        return sender(operation, request)
 
     killed = 0
     with dynamodb.sent_by(until_killed):
         while killed < 200:
             try:
-                finished()
+                run_pending()
                 break
             except Killed:
                 killed += 1
     assert killed > 5
-    finished()
-    assert kept(leaving.account.id) == {"events": 1}
+    run_pending()
+    assert count_kept(deleted.account.id) == {"events": 1}
     assert list(unfinished.all_there_are()) == []
 
 
@@ -122,21 +122,21 @@ def test_deletion_in_the_request_is_bounded(latchkey: TestApp) -> None:
     for _ in range(unfinished.SLICE + 1):
         grants.new(ada.account.id, app.id, scopes={"read"}, resources=set()).save()
     ada.leaves()
-    assert left(ada.account.id)["grants"] > 0
+    assert count_items(ada.account.id)["grants"] > 0
     latchkey.clock.forward(SETTLED_MS / 1000)
-    finished()
-    assert kept(ada.account.id) == {"events": 1}
+    run_pending()
+    assert count_kept(ada.account.id) == {"events": 1}
 
 
 @pytest.fixture
 def lost_marks(latchkey: TestApp) -> Iterator[None]:
     """Make every write of a mark fail."""
-    by_wire = dynamodb.sender()
+    sender = dynamodb.sender()
 
     def send(operation: str, request: dict[str, Any]) -> dict[str, Any]:
         if operation == "UpdateItem" and "stale_at" in request["UpdateExpression"].partition(",")[0]:
             raise Unreachable("Timeout", "no answer", {})
-        return by_wire(operation, request)
+        return sender(operation, request)
 
     with dynamodb.sent_by(send):
         yield
@@ -149,5 +149,5 @@ def test_deletion_with_a_lost_mark_is_503_and_is_finished(latchkey: TestApp, los
     assert page.status == 503
     assert "up to 5 more minutes" in page.text
     latchkey.clock.forward(SETTLED_MS / 1000)
-    finished()
-    assert kept(ada.account.id) == {"events": 1}
+    run_pending()
+    assert count_kept(ada.account.id) == {"events": 1}

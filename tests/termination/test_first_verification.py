@@ -15,7 +15,7 @@ from chalicelib.webhooks.tables import Endpoint
 from tests.oauth.flow import Person, registered, someone
 from tests.support.console_client import ConsoleClient
 from tests.support.harness import TestApp
-from tests.termination.test_account_deletion import Killed, finished
+from tests.termination.test_account_deletion import Killed, run_pending
 
 PASSWORD = "harmonica wolverine custard"
 
@@ -31,14 +31,14 @@ def squatter(latchkey: TestApp) -> Person:
     return eve
 
 
-def left(account_id: str) -> tuple[int, int, int]:
+def count_active(account_id: str) -> tuple[int, int, int]:
     """Count the keys, webhooks and applications that are active."""
     keys = [key for key in find.keys_of(account_id) if key.is_live()]
     hooks = list(Endpoint.query(account_id, Endpoint.id.startswith("whk_")))
     return len(keys), len(hooks), len(list(clients.owned_by(account_id)))
 
 
-def prove(latchkey: TestApp, owner: Person) -> None:
+def verify(latchkey: TestApp, owner: Person) -> None:
     """Open the link in another browser, and set a password there."""
     ticket = email_links.new_link(
         owner.account.id, email_links.VERIFY_EMAIL, email=owner.account.email, epoch=owner.account.session_epoch
@@ -48,9 +48,9 @@ def prove(latchkey: TestApp, owner: Person) -> None:
 
 def test_first_verification_deletes_everything_from_before_it(latchkey: TestApp, squatter: Person) -> None:
     """In the same request."""
-    assert left(squatter.account.id) == (1, 1, 1)
-    prove(latchkey, squatter)
-    assert left(squatter.account.id) == (0, 0, 0)
+    assert count_active(squatter.account.id) == (1, 1, 1)
+    verify(latchkey, squatter)
+    assert count_active(squatter.account.id) == (0, 0, 0)
 
 
 @pytest.mark.parametrize("after", range(0, 12, 3))
@@ -58,26 +58,26 @@ def test_killed_first_verification_is_finished_by_the_minutes_function(
     latchkey: TestApp, squatter: Person, after: int
 ) -> None:
     """After any number of calls from its transaction on; a key created afterwards stays."""
-    by_wire, calls = dynamodb.sender(), -1
+    sender, calls = dynamodb.sender(), -1
 
     def until_killed(operation: str, request: dict[str, Any]) -> dict[str, Any]:
         nonlocal calls
         if calls == after:
             raise Killed
-        answer = by_wire(operation, request)
+        answer = sender(operation, request)
         is_proof = operation == "TransactWriteItems" and "credentials_since" in str(request)
         calls += is_proof or calls >= 0
         return answer
 
     with dynamodb.sent_by(until_killed), pytest.raises(Killed):
-        prove(latchkey, squatter)
-    assert left(squatter.account.id) != (0, 0, 0)
+        verify(latchkey, squatter)
+    assert count_active(squatter.account.id) != (0, 0, 0)
     latchkey.clock.forward(30)
     own = latchkey.key(squatter.account)
-    finished()
-    assert left(squatter.account.id) == (1, 0, 0)
+    run_pending()
+    assert count_active(squatter.account.id) == (1, 0, 0)
     latchkey.clock.forward(60)
-    finished()
+    run_pending()
     assert latchkey.call("GET", "/v1/users/me", own.secret).status == 200
     assert list(unfinished.all_there_are()) == []
 
@@ -92,12 +92,12 @@ def test_termination_of_many_applications_reaches_the_users_of_three(latchkey: T
         grant.save()
     latchkey.clock.forward(1)
     if by == "proof":
-        prove(latchkey, owner)
+        verify(latchkey, owner)
     else:
         pending = password_reset.new(owner.account.id, {app.id for app in owned}, by="link")
         pending.save()
         assert finish.first_slice(pending)
     assert list(clients.owned_by(owner.account.id)) == []
     assert [Grant.get(grant.id).is_live() for grant in given] == [False] * delete_client.WHOLE_AT_ONCE + [True] * 2
-    finished()
+    run_pending()
     assert [grant.id for grant in given if Grant.get(grant.id).is_live()] == []
