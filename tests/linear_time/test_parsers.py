@@ -193,8 +193,8 @@ PARSERS: dict[str, Work] = {
     "a fetched URL": lambda text: ssrf_safe_fetch.get(text, deadline_s=60, bytes_max=1, resolver=lambda *_: []),
     "an email address": lambda text: email_address.normalised(text),
     "a domain": lambda text: email_address.normalised(f"a@{text}"),
-    "a password": lambda text: passwords.accepted(text, email=text, name=text),
-    "a password compared with the user's data": lambda text: passwords.accepted(
+    "a password": lambda text: password_rules.validate(text, email=text, name=text),
+    "a password compared with the user's data": lambda text: password_rules.validate(
         "rT7-zebra vault", email=text, name=text
     ),
     "a client address": read_cdn_address,
