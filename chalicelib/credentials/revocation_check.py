@@ -4,12 +4,11 @@ API Gateway caches a verified principal for 300 s. A revocation marks it as stal
 admission of the next request finds the mark, so a revoked credential is rejected at the next request.
 """
 
-from collections import OrderedDict
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TypeVar
 
 from chalicelib.core import clock, errors, secrets
+from chalicelib.core.process_cache import ProcessCache
 from chalicelib.credentials.principal import Principal
 from chalicelib.credentials.verify import bearer, verify
 from chalicelib.limits import recorded_usage, rejection_counts
@@ -18,16 +17,14 @@ from chalicelib.limits.counter_items import window_at
 from chalicelib.limits.headers import Allowance
 from chalicelib.limits.stale_marks import CLOCK_SKEW_S
 
-REMEMBERED_MAX = 4_096
+CACHED_MAX = 4_096
 PRESENTED_MS = 60_000
 """How long the principal of a secret that a service presents is cached."""
 ROUNDS_MAX = 40
 """Each round is lost to one more change of the account; revoking all 20 keys in the console makes 20 changes."""
 
-K = TypeVar("K")
-
-_reverified: OrderedDict[str, Principal] = OrderedDict()
-_presented: OrderedDict[tuple[str, str], Principal] = OrderedDict()
+_reverified: ProcessCache[str, Principal] = ProcessCache("credentials.reverified", CACHED_MAX)
+_presented: ProcessCache[tuple[str, str], Principal] = ProcessCache("credentials.presented", CACHED_MAX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,19 +39,6 @@ class Use:
 
 
 NO_USE = Use()
-
-
-def forget() -> None:
-    """Clear the caches of this process."""
-    _reverified.clear()
-    _presented.clear()
-
-
-def add_to_cache(cache: OrderedDict[K, Principal], key: K, principal: Principal, *, most: int = REMEMBERED_MAX) -> None:
-    """Cache a principal, and evict the oldest entry of more than `most`."""
-    cache[key] = principal
-    if len(cache) > most:
-        cache.popitem(last=False)
 
 
 def newest_of(cached: Principal) -> Principal:
@@ -73,7 +57,7 @@ def admit_presented(secret: str, resource: str) -> tuple[Principal, Allowance]:
     cached = _presented.get((digest, resource))
     if cached is None or not 0 <= now_ms - cached.verified_at_ms < PRESENTED_MS + CLOCK_SKEW_S * 1000:
         cached = verify(secret, resource)
-        add_to_cache(_presented, (digest, resource), cached)
+        _presented[(digest, resource)] = cached
     return admit_caller(cached, f"Bearer {secret}", resource)
 
 
@@ -102,7 +86,7 @@ def admit_caller(
         except Stale as stale:
             # Verified after the mark was read, so it includes every change that the mark stands for, on any clock.
             principal = verify(bearer(authorization), resource).verified_after(stale.stale_at_ms)
-            add_to_cache(_reverified, principal.credential_id, principal)
+            _reverified[principal.credential_id] = principal
         else:
             if left.crossed:
                 _record_thresholds(principal, left, use)
@@ -133,7 +117,7 @@ def _recorded(principal: Principal, use: Use) -> recorded_usage.Traits:
     return _hashed(principal.counter, use.network, route)
 
 
-@lru_cache(maxsize=REMEMBERED_MAX)
+@lru_cache(maxsize=CACHED_MAX)
 def _hashed(counter: str, network: str, route: str) -> recorded_usage.Traits:
     """Return the hashed attribute names, cached because they are the same at each request."""
     return recorded_usage.shown_by(counter, network=network, route=route)

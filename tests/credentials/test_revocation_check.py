@@ -1,6 +1,5 @@
 """Revocation and changes apply at the next request, although API Gateway caches the principal."""
 
-from collections import OrderedDict
 from dataclasses import replace
 
 import pytest
@@ -11,7 +10,7 @@ from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.credentials import change as key_change
 from chalicelib.credentials import revoke
 from chalicelib.credentials.principal import Principal
-from chalicelib.credentials.revocation_check import add_to_cache, admit_caller, newest_of
+from chalicelib.credentials.revocation_check import admit_caller, newest_of
 from chalicelib.credentials.rotate import rotate
 from chalicelib.credentials.verify import verify
 from chalicelib.limits import counter_items, stale_marks
@@ -174,11 +173,3 @@ def test_account_that_changes_faster_than_it_is_verified_is_unavailable(latchkey
         pytest.raises(errors.Unavailable, match="being changed too often"),
     ):
         caller.call()
-
-
-def test_full_cache_evicts_the_oldest_principal(latchkey: TestApp) -> None:
-    """The latest ones are kept."""
-    principal, kept = verify(latchkey.key(latchkey.account()).secret), OrderedDict[int, Principal]()
-    for number in range(4):
-        add_to_cache(kept, number, principal, most=2)
-    assert list(kept) == [2, 3]

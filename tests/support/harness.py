@@ -20,7 +20,6 @@ from chalicelib.accounts.create import create_account
 from chalicelib.accounts.tables import Account
 from chalicelib.core import clock, process_cache, randomness, settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
-from chalicelib.credentials import revocation_check
 from chalicelib.credentials.issue import Issued, new_key, put_beside_the_others
 from chalicelib.limits import counter_items, tiers
 from chalicelib.oauth import document_fetches
@@ -143,7 +142,6 @@ def refusal(answer: Answer) -> tuple[int, str]:
 def forget_process() -> None:
     """Forget everything that a process remembers between requests."""
     process_cache.forget()
-    revocation_check.forget()
     document_fetches.forget()
 
 
