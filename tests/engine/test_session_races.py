@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 
-from chalicelib.accounts import email_links, sessions
+from chalicelib.accounts import email_links, session_lifetime, sessions
 from chalicelib.accounts.tables import Account, Session
 from chalicelib.core import settings
 from tests.engine.console_races import EVERYWHERE, OTHER_PASSWORDS, PLACE, TWENTY, count_statuses, session_write
@@ -62,7 +62,7 @@ def test_log_out_during_a_page_view_ends_the_session(latchkey: TestApp, proxy: H
     console = log_in_as(latchkey, new_account())
     other_tab = ConsoleClient(latchkey, cookies=dict(console.cookies))
     form = console.fill(console.open("/settings/usage"), "/logout", {})
-    latchkey.clock.forward(sessions.SEEN_EVERY_MS / 1000)
+    latchkey.clock.forward(session_lifetime.SEEN_EVERY_MS / 1000)
     with proxy.hold(session_write("UpdateItem")) as held, ThreadPoolExecutor(1) as thread:
         view = thread.submit(lambda: other_tab.open("/settings/usage"))
         held.wait_for(1)
@@ -80,7 +80,7 @@ def test_concurrent_page_views_and_log_out_leave_no_session(latchkey: TestApp) -
     console = log_in_as(latchkey, new_account())
     form = console.fill(console.open("/settings/account"), "/logout", {})
     session = console.session
-    latchkey.clock.forward(sessions.SEEN_EVERY_MS / 1000)
+    latchkey.clock.forward(session_lifetime.SEEN_EVERY_MS / 1000)
     tabs = [ConsoleClient(latchkey, cookies=dict(console.cookies)) for _ in range(TWENTY - 1)]
     clicks: list[Callable[[], Page]] = [partial(tab.open, "/settings/account") for tab in tabs]
     clicks.append(partial(console.send, "/logout", form))
@@ -99,7 +99,7 @@ def test_concurrent_log_outs_everywhere_leave_no_session(latchkey: TestApp) -> N
         clicks.append(partial(each.send, end, each.fill(each.open(end), end, {})))
     last = consoles[6]
     everywhere = last.fill(last.open(EVERYWHERE), EVERYWHERE, {})
-    latchkey.clock.forward(sessions.SEEN_EVERY_MS / 1000)
+    latchkey.clock.forward(session_lifetime.SEEN_EVERY_MS / 1000)
     clicks += [partial(each.open, PLACE) for each in consoles[7:]]
     clicks.append(partial(last.send, EVERYWHERE, everywhere))
     secrets = [each.session for each in consoles]

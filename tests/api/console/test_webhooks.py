@@ -57,7 +57,7 @@ def test_form_sent_again_adds_no_second_webhook(ada: ConsoleClient) -> None:
     form = ada.fill(ada.open(NEW), NEW, {"name": "Ledger", "url": URL})
     assert ada.send(NEW, form).status == 200
     again = ada.send(NEW, form)
-    assert (again.status, again.problem) == (409, "This form was used already. Its webhook is in the list.")
+    assert (again.status, again.problem) == (409, "This form was already submitted. Its webhook is in the list.")
     assert "whsec_" not in again.html
     assert len(ada.open(PLACE).rows) == 1 + 1
     assert ada.send(NEW, ada.fill(again, NEW, {})).status == 200
@@ -81,7 +81,7 @@ def test_test_message_shows_what_came_of_it(latchkey: TestApp, receiver: Receive
         receiver.statuses, receiver.response_body = [500], b"<script>alert(1)</script>"
         gone = local.submit(f"{path}/test", on=path)
         shown = local.open(local.local(str(gone.location)))
-        assert "It answers 500." in shown.text
+        assert "The endpoint responded with 500." in shown.text
         assert "<script>alert(1)</script>" in shown.text
         assert "webhook.test" in shown.text
         receiver.statuses = [204]

@@ -7,9 +7,9 @@ from chalicelib.accounts.states import SUSPENDED
 from chalicelib.accounts.unfinished import SLICE
 from chalicelib.core import settings
 from chalicelib.detection import leak_policy
-from chalicelib.endings import reset
 from chalicelib.events.tables import Event
 from chalicelib.oauth import grants
+from chalicelib.termination import password_reset
 from chalicelib.webhooks import deliver, endpoints, fan_out
 from tests.infra.every_operation.scenario import Scenario, ok
 from tests.oauth.flow import (
@@ -52,7 +52,7 @@ class ConsolePages(Scenario):
             someone(self.latchkey).grant(app)
             ada.grant(registered(self.latchkey))
             if is_killed:
-                reset.new(ada.account.id, chosen | {reset.CONNECTED}, by="digest").save()
+                password_reset.new(ada.account.id, chosen | {password_reset.CONNECTED}, by="digest").save()
                 continue
             ticket = email_links.new_link(
                 ada.account.id, email_links.SET_PASSWORD, email=ada.account.email, epoch=ada.account.session_epoch
