@@ -39,7 +39,7 @@ from app import app
 from chalicelib.core.dynamodb import client as dynamodb
 from infra.local_gateway.gateway import Gateway
 from tests.support.threaded_server import ENGINE_TIMEOUT_S
-dynamodb.READ_TIMEOUT_S = ENGINE_ANSWERS_WITHIN_S
+dynamodb.READ_TIMEOUT_S = ENGINE_TIMEOUT_S
 gateway = Gateway(app, domain="api.example.com")
 answers = []
 for target in sys.argv[2:]:
