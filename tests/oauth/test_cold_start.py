@@ -17,7 +17,7 @@ from tests.support.harness import run_app
 
 with mock_aws(), moto_server.serve_moto() as os.environ["AWS_ENDPOINT_URL_DYNAMODB"]:
     dynamodb.READ_TIMEOUT_S = moto_server.RESPONSE_TIMEOUT_S
-    with house() as home:
+    with run_app() as home:
         data.create_missing_tables()
         secret = home.key(home.account()).secret
     # A process that has just started: what the preparations imported is forgotten.
