@@ -221,9 +221,7 @@ class Kept:
 
 
 @pytest.mark.parametrize("name", storage.STORED)
-def test_stored_record_has_the_size_of_the_page(
-    latchkey: TestApp, receiver: Receiver, name: str
-) -> None:
+def test_stored_record_has_the_size_of_the_page(latchkey: TestApp, receiver: Receiver, name: str) -> None:
     """The size in tables and indexes is within a tenth, since names vary in length."""
     kept = storage.STORED[name]
     with settings.in_use(replace(settings.current(), public_url=PUBLIC_URL if name == "delivery" else ISSUER)):

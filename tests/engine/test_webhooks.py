@@ -224,8 +224,8 @@ def test_no_request_waits_for_a_webhook(latchkey: TestApp, receivers: Receivers)
     for secret in (key.secret, other.secret):
         assert latchkey.call("GET", "/v1/users/me", secret).status == 200
         with telemetry.calls_watched() as watched:
-            answer = latchkey.call("PATCH", "/v1/users/me", secret, json_body={"name": "Grace"})
-        assert answer.status == 200
+            response = latchkey.call("PATCH", "/v1/users/me", secret, json_body={"name": "Grace"})
+        assert response.status == 200
         calls.append(watched.made)
     assert calls[0] == calls[1]
     assert receivers.good.received == []
