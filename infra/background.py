@@ -69,12 +69,12 @@ class _Records:
         for shard in self._iterators:
             iterator = self._iterators[shard]
             while iterator:
-                answer = self._client.get_records(ShardIterator=iterator)
-                records = answer["Records"]
+                response = self._client.get_records(ShardIterator=iterator)
+                records = response["Records"]
                 if records:
                     yield [each["dynamodb"]["NewImage"] for each in records if each["eventName"] == "INSERT"]
                 # Not before: after a failure these records are read again.
-                iterator = self._iterators[shard] = answer.get("NextShardIterator")
+                iterator = self._iterators[shard] = response.get("NextShardIterator")
                 if not records:
                     break
 

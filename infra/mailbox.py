@@ -16,9 +16,9 @@ def watch(folder: Path) -> None:
 
 def _look(folder: Path, known: set[Path]) -> None:
     while True:
-        for letter in sorted(set(folder.iterdir()) - known):
-            text = letter.read_text()
+        for email in sorted(set(folder.iterdir()) - known):
+            text = email.read_text()
             if text:
-                known.add(letter)
+                known.add(email)
                 print("\n  ┌ mail ".ljust(60, "─"), *text.rstrip().splitlines(), sep="\n  │ ", flush=True)
         time.sleep(LOOKS_EVERY_S)

@@ -72,8 +72,8 @@ def _pins(requirements: str) -> Iterator[Requirement]:
 
 def _installed(packages: Path) -> Iterator[tuple[str, str]]:
     for metadata in packages.glob("*.dist-info/METADATA"):
-        told = HeaderParser().parsestr(metadata.read_text())
-        yield told["Name"], told["Version"]
+        headers = HeaderParser().parsestr(metadata.read_text())
+        yield headers["Name"], headers["Version"]
 
 
 def _uncompiled(packages: Path) -> Iterator[str]:

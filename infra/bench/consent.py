@@ -1,4 +1,4 @@
-"""The yes of a person to a client, by what the consent page calls: how the OAuth contenders come to their codes."""
+"""A user's consent to a client, by the functions of the consent page, for the OAuth contenders."""
 
 from urllib.parse import parse_qs, urlsplit
 
@@ -10,7 +10,7 @@ ISSUER = "https://api.example.com"
 
 
 def code(account_id: str, client_id: str, **more: str) -> str:
-    """Return a code for a client that an account says yes to; `more` is what else the client asks with."""
+    """Return an authorization code after an account's consent; `more` are further request parameters."""
     asked = {
         "client_id": client_id,
         "redirect_uri": CALLBACK,

@@ -21,21 +21,21 @@ Answer = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What one contender does."""
+    """The operations of one contender."""
 
     operate: Callable[[Any], bool]
-    """Does one operation with one piece of material; False: it was refused."""
+    """Runs one operation with one input; returns False when it was rejected."""
     prepare: Callable[[int], Sequence[Any]] = range
-    """Makes the material of so many operations, outside of what is measured."""
+    """Creates the inputs of the operations, outside of the measured time."""
     calls: Callable[[], int] | None = None
-    """Counts the database calls that were made since the process began; None where nobody knows."""
+    """Counts the database calls since the start of the process; None where it is unknown."""
     works_here: bool = True
-    """Whether this process does the work itself: otherwise its time of the processor says nothing."""
+    """Whether this process does the work itself; otherwise its CPU time isn't reported."""
 
 
 @dataclass(frozen=True, slots=True)
 class AsyncWork:
-    """What a contender does whose operations are coroutines."""
+    """The operations of a contender with coroutines."""
 
     operate: Callable[[Any], Awaitable[bool]]
     calls: Callable[[], int] | None = None
@@ -43,14 +43,14 @@ class AsyncWork:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How long each operation took, and how many were refused."""
+    """The duration of each operation, and the number of rejected ones."""
 
     latency_ns: list[int]
     refused: int
 
 
 def serve(work: Work) -> None:
-    """Do what standard input says, in as many threads as it says, until it ends."""
+    """Run the commands of standard input in threads until it ends."""
 
     def run(count: int, parallel: int) -> Answer:
         material = work.prepare(count)
@@ -61,7 +61,7 @@ def serve(work: Work) -> None:
 
 
 def serve_async(runner: asyncio.Runner, work: AsyncWork) -> None:
-    """Do what standard input says, in as many tasks as it says, until it ends."""
+    """Run the commands of standard input in asyncio tasks until it ends."""
 
     def run(count: int, parallel: int) -> Answer:
         return measured(work.calls, lambda: runner.run(_in_tasks(work.operate, range(count), parallel)))
@@ -70,7 +70,7 @@ def serve_async(runner: asyncio.Runner, work: AsyncWork) -> None:
 
 
 def serve_runs(run: Callable[[int, int], Answer]) -> None:
-    """Answer each line of standard input with what `run` makes of its operations and parallelism."""
+    """Answer each line of standard input with the result of `run`."""
     answers = _standard_output_kept()
     _say(answers, {"ready": True})
     for asked in _lines():
@@ -78,7 +78,7 @@ def serve_runs(run: Callable[[int, int], Answer]) -> None:
 
 
 def one_after_another(operate: Callable[[Any], bool], material: Sequence[Any]) -> Pace:
-    """Do one operation with each piece of material."""
+    """Run one operation with each input."""
     latency_ns, refused, now = list[int](), 0, time.perf_counter_ns
     for piece in material:
         began = now()
@@ -88,7 +88,7 @@ def one_after_another(operate: Callable[[Any], bool], material: Sequence[Any]) -
 
 
 def measured(calls: Callable[[], int] | None, work: Callable[[], Pace]) -> Answer:
-    """Return what a piece of work took; `calls` counts the database calls that were made until now."""
+    """Return the measurements of some work; `calls` returns the number of database calls so far."""
     calls_before = calls() if calls else 0
     cpu_before, began = time.process_time_ns(), time.perf_counter_ns()
     pace = work()
@@ -107,7 +107,7 @@ def _in_threads(operate: Callable[[Any], bool], material: Sequence[Any], paralle
     if parallel == 1:
         return one_after_another(operate, material)
     with ThreadPoolExecutor(parallel) as threads:
-        # Each in a copy of this thread's context: whoever counts calls there counts those of all threads.
+        # Each in a copy of this thread's context, so that a call counter in it counts the calls of all threads.
         lanes = [
             threads.submit(contextvars.copy_context().run, one_after_another, operate, material[lane::parallel])
             for lane in range(parallel)
@@ -132,7 +132,7 @@ def _together(lanes: Sequence[Pace]) -> Pace:
 
 
 def _standard_output_kept() -> TextIO:
-    """Return standard output, and give everybody else nowhere to print: the answers are all that may stand there."""
+    """Return standard output, and redirect other prints to nowhere: it must contain only answers."""
     kept = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())

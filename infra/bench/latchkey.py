@@ -20,7 +20,7 @@ from infra.local_gateway.lambda_context import LambdaContext
 Event = dict[str, Any]
 
 SUBJECTS = 50
-"""Over how many accounts a load is spread: so many that no limit of theirs is reached, few enough to stay in memory."""
+"""The number of accounts of a load: enough to stay below their limits, few enough to stay in local caches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ def ready() -> Iterator[Callable[[], int]]:
 
 
 def callers(tier: Tier, count: int = SUBJECTS) -> list[Caller]:
-    """Return new accounts of a tier, each with a key that may do what a key may."""
+    """Return new accounts of a tier, each with a key with all scopes."""
     return [_caller(tier) for _ in range(count)]
 
 
@@ -57,13 +57,13 @@ def _caller(tier: Tier) -> Caller:
 
 
 def authorizer_event(secret: str) -> Event:
-    """Return the event of API Gateway's question who holds `secret`."""
+    """Return the authorizer's event for `secret`."""
     arn = "arn:aws:execute-api:us-east-1:000000000000:abcdef1234/api/GET/v1/limits"
     return {"type": "TOKEN", "authorizationToken": f"Bearer {secret}", "methodArn": arn}
 
 
 def limits_event(secret: str) -> Event:
-    """Return the event of one authorized `GET /v1/limits`; the context of its caller is what the authorizer says."""
+    """Return the event of one authorized `GET /v1/limits`, with the authorizer's context."""
     context: Any = LambdaContext("latchkey-bench", str(uuid.uuid4()))
     policy: dict[str, Any] = authorizer(authorizer_event(secret), context)
     event = proxy_event("/v1/limits", secret)

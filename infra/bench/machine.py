@@ -1,4 +1,4 @@
-"""What a measurement was taken on and of: the machine, and the version of everything that takes part."""
+"""The machine of a measurement, and the versions of all software in it."""
 
 import os
 import platform
@@ -13,11 +13,11 @@ from infra.bench import peers
 
 ROOT = Path(__file__).parents[2]
 OURS = ("boto3", "botocore", "chalice", "pynamodb", "aws-lambda-powertools")
-"""What Latchkey or a floor under it runs on."""
+"""The dependencies of Latchkey and of the baselines."""
 
 
 def machine() -> dict[str, object]:
-    """Return the processor, how many cores there are, and the system."""
+    """Return the processor, the number of cores, and the operating system."""
     return {
         "cpu": _processor(),
         "cores": os.cpu_count(),
@@ -26,7 +26,7 @@ def machine() -> dict[str, object]:
 
 
 def versions() -> dict[str, dict[str, str]]:
-    """Return the versions of Latchkey and what it runs on, and those of the peers."""
+    """Return the versions of Latchkey, its dependencies and the peers."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     ours = {name: metadata.version(name) for name in OURS}
     under = {"python": platform.python_version(), "node": _node(), "dynoxide": engine.DYNOXIDE}
@@ -43,7 +43,7 @@ def _processor() -> str:
 
 def _node() -> str:
     try:
-        told = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True)
+        result = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return "none"
-    return told.stdout.strip().removeprefix("v")
+    return result.stdout.strip().removeprefix("v")

@@ -26,19 +26,19 @@ HOME = LOCAL / "bench"
 LOG = HOME / "bench.log"
 PROGRAMS = HERE / "contenders"
 _COMPILED = ("better-sqlite3",)
-"""What has a part in C++, fetched or compiled by itself: where that fails, the others can still be measured."""
+"""Packages with a C++ part, which they download or compile: where that fails, the others can still be measured."""
 
 
 @dataclass(frozen=True, slots=True)
 class Homes:
-    """Where peers run; None is an environment that couldn't be installed."""
+    """The peers' environments; None is one that couldn't be installed."""
 
     python: Path | None
     node: Path | None
 
 
 def install() -> Homes:
-    """Return both environments, installed if they weren't."""
+    """Return both environments; install missing ones."""
     HOME.mkdir(parents=True, exist_ok=True)
     return Homes(_tried(_python), _tried(_node))
 
@@ -64,7 +64,7 @@ def _python() -> Path:
 
 
 def _node() -> Path:
-    """Return the folder in which programs find the Node.js peers, with the programs in it as they are now."""
+    """Return the folder of the Node.js peers, with current copies of the programs."""
     home = _home("node", "package.json", "package-lock.json")
     if not _is_whole(home):
         print("Installing the Node.js peers (once) …", flush=True)
@@ -81,7 +81,7 @@ def _node() -> Path:
 
 
 def _compile(package: str, home: Path) -> None:
-    """Let a package fetch or compile what it needs; whoever uses it says later that it isn't there."""
+    """Let a package download or compile its C++ part; a failure is reported when it is used."""
     node = shutil.which("node")
     headers = Path(node).resolve().parent.parent if node else home
     # Where Node.js came with its headers they are used; otherwise they are fetched.
@@ -103,7 +103,7 @@ def _home(kind: str, *pins: str) -> Path:
 
 
 def _is_whole(home: Path) -> bool:
-    """Tell whether an environment was installed to its end; what is left of one that wasn't is removed."""
+    """Return whether an environment is completely installed; remove an incomplete one."""
     if (home / ".whole").exists():
         return True
     shutil.rmtree(home, ignore_errors=True)

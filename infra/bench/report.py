@@ -1,4 +1,4 @@
-"""What people read of a measurement: a table on the terminal and docs/performance.md, all of it from bench.json."""
+"""The report of a measurement: a table for the terminal and docs/performance.md, both from bench.json."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -20,7 +20,7 @@ def table(bench: Bench) -> str:
         if ratio is None:
             lines.append((_plain(row.says), "–", _target(row), f"not measured: {results.missing(row, _found(bench))}"))
         else:
-            lines.append((_plain(row.says), _number(ratio["reached"]), _target(row), _verdict(ratio)))
+            lines.append((_plain(row.says), _number(ratio["reached"]), _target(row), _outcome(ratio)))
     widths = [max(len(line[column]) for line in lines) for column in range(3)]
     return "\n".join(
         f"{says:<{widths[0]}}  {reached:>{widths[1]}}  {target:>{widths[2]}}  {principal}".rstrip()
@@ -61,7 +61,7 @@ def _target_line(row: Row, bench: Bench) -> str:
     ratio = bench["ratios"].get(row.name)
     if ratio is None:
         return f"| {row.says} | – | {_target(row)} | not measured: {results.missing(row, _found(bench))} |"
-    return f"| {row.says} | {_number(ratio['reached'])} | {_target(row)} | {_verdict(ratio)} |"
+    return f"| {row.says} | {_number(ratio['reached'])} | {_target(row)} | {_outcome(ratio)} |"
 
 
 def _group_lines(group: Group, bench: Bench) -> list[str]:
@@ -89,7 +89,7 @@ def _group_lines(group: Group, bench: Bench) -> list[str]:
 
 
 def _profile_lines(group: Group, bench: Bench) -> list[str]:
-    """Return the shares of a profile, what they come to of the CPU that was measured unwatched, and without waiting."""
+    """Return the shares of a profile, scaled to the CPU time measured without the profiler, and without waiting."""
     found = _found(bench)
     watched = {
         contender.name: found[group.name][contender.name]
@@ -135,7 +135,7 @@ def _version_lines(versions: Mapping[str, Mapping[str, str]]) -> list[str]:
 
 
 def _size(measured: Mapping[str, Sequence[Round]]) -> str:
-    """Say how much was measured, by the contender that did most of it."""
+    """Return the number of operations and rounds, of the contender with the most."""
     rounds = max(measured.values(), key=len)
     sizes = sorted({one["operations"] for one in rounds})
     return f"Rounds: {len(rounds)}, of {' or '.join(f'{size:,}' for size in sizes) or 'no'} operations each."
@@ -150,12 +150,12 @@ def _target(row: Row) -> str:
     return f"{_SIGN[row.direction]} {row.target:g}"
 
 
-def _verdict(ratio: Mapping[str, Any]) -> str:
+def _outcome(ratio: Mapping[str, Any]) -> str:
     return "reached" if results.is_met(ratio) else "**missed**"
 
 
 def _number(value: float | None) -> str:
-    """Return a number with three digits that mean something; a dash for one that nobody knows."""
+    """Return a number with three significant digits, a dash for an unknown one."""
     if value is None:
         return "–"
     if value == int(value) or value >= 100:

@@ -1,4 +1,4 @@
-"""What the rounds come out as: medians by contender, and the numbers that have a target."""
+"""Results of the rounds: medians by contender, and the numbers with a target."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ Summaries = dict[str, dict[str, Summary]]
 
 
 def summaries(measured: Mapping[str, Sequence[Measured]]) -> Summaries:
-    """Return what came of each contender, by group: medians of its rounds, or `not_measured` with the reason."""
+    """Return each contender's result by group: medians of its rounds, or `not_measured` with the reason."""
     return {
         group: {outcome.contender.name: _summary(outcome) for outcome in outcomes}
         for group, outcomes in measured.items()
@@ -21,14 +21,14 @@ def summaries(measured: Mapping[str, Sequence[Measured]]) -> Summaries:
 
 
 def raw(measured: Mapping[str, Sequence[Measured]]) -> dict[str, dict[str, list[Round]]]:
-    """Return every round of every contender, as it was measured."""
+    """Return the measurements of every round."""
     return {
         group: {outcome.contender.name: outcome.rounds for outcome in outcomes} for group, outcomes in measured.items()
     }
 
 
 def ratios(found: Summaries, rows: Sequence[Row] = ROWS) -> dict[str, dict[str, Any]]:
-    """Return what each row came to; one whose contenders weren't all measured is absent."""
+    """Return the result of each row whose contenders were all measured."""
     reached = {row.name: _reached(row, found) for row in rows}
     return {
         row.name: {"reached": value, "target": row.target, "direction": row.direction}
@@ -47,7 +47,7 @@ def missing(row: Row, found: Summaries) -> str:
 
 
 def is_met(ratio: Mapping[str, Any]) -> bool:
-    """Tell whether a target was reached."""
+    """Return whether a target was reached."""
     reached, target = float(ratio["reached"]), float(ratio["target"])
     return reached <= target if ratio["direction"] == "<=" else reached >= target
 
@@ -74,7 +74,7 @@ def _summary(outcome: Measured) -> Summary:
         "refused": sum(one["refused"] for one in rounds),
     }
     if "over_admitted" in rounds[0]:
-        # One round that admits too many is one too many: no median.
+        # The maximum, not the median: no round may admit too many.
         summary["over_admitted"] = max(one["over_admitted"] for one in rounds)
         summary["busiest_second"] = max(one["busiest_second"] for one in rounds)
     if "profile" in rounds[0]:
@@ -85,7 +85,7 @@ def _summary(outcome: Measured) -> Summary:
 
 
 def _each(rounds: Sequence[Round], name: str, unit: float, *, digits: int) -> float | None:
-    """Return the median of what one operation took of something, None where a contender doesn't know."""
+    """Return the median of a measure per operation, None where a contender doesn't measure it."""
     if any(one[name] is None for one in rounds):
         return None
     each: float = median(one[name] / one["operations"] for one in rounds) / unit

@@ -30,12 +30,12 @@ Round = dict[str, Any]
 
 
 class NotMeasured(Exception):
-    """A contender has no numbers; the message says why, to whoever reads the table."""
+    """A contender has no numbers; the message says why."""
 
 
 @dataclass
 class Measured:
-    """What came of one contender: its rounds, or why there are none."""
+    """The result of one contender: its rounds, or the reason for none."""
 
     contender: Contender
     rounds: list[Round] = field(default_factory=list)
@@ -43,7 +43,7 @@ class Measured:
 
 
 def run(group: Group, rounds: int, homes: Homes) -> list[Measured]:
-    """Return what came of each contender of a group, `rounds` times measured after those that warm up.
+    """Return the result of each contender of a group, measured `rounds` times after warm-up rounds.
 
     They share a database engine that starts empty with the group and ends with it.
     """
@@ -116,7 +116,7 @@ def _command(contender: Contender, homes: Homes) -> list[str]:
 
 
 def _environment(url: str) -> dict[str, str]:
-    """Return what contenders find in their environment: the engine, no real AWS account, production's settings."""
+    """Return the environment of contenders: the engine, no real AWS account, production's settings."""
     own = {
         name: value
         for name, value in os.environ.items()
@@ -167,7 +167,7 @@ class _Process:
         self._end()
 
     def ask(self, asked: Mapping[str, int]) -> Round:
-        """Return the answer to one request. Raises NotMeasured when there is none."""
+        """Return the answer to one command. Raises NotMeasured without one."""
         failed = "it failed in the middle of a round"
         assert self.process.stdin is not None  # noqa: S101 - opened above
         try:
@@ -179,7 +179,7 @@ class _Process:
     def _line_with(self, name: str, within_s: float, otherwise: str) -> Round:
         """Return the next line of JSON that says `name`; what libraries print before all is ready is skipped."""
         assert self.process.stdout is not None  # noqa: S101 - opened above
-        # A process that hangs is ended, and so is then what it says.
+        # A process that hangs is killed, which ends its output.
         timer = threading.Timer(within_s, self.process.kill)
         timer.start()
         try:
@@ -192,7 +192,7 @@ class _Process:
         raise NotMeasured(otherwise)
 
     def _end(self) -> None:
-        """Close its input, at which it ends by itself; end it if it doesn't."""
+        """Close its standard input, which ends it; kill it after a timeout."""
         for pipe in (self.process.stdin, self.process.stdout):
             if pipe is not None:
                 with suppress(OSError):

@@ -1,4 +1,4 @@
-"""What `make bench` measures, and what it must come out as: the contenders, who is measured with whom, the targets."""
+"""The measurements of `make bench`: contenders, groups that are measured together, and targets."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -6,7 +6,7 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """A program of `contenders/` that works as it is told. `at_home` is where it runs."""
+    """A program of `contenders/`. `at_home` is its environment."""
 
     name: str
     file: str
@@ -14,7 +14,7 @@ class Contender:
     argument: str = ""
     at_home: Literal["ours", "python", "node"] = "ours"
     may_refuse: bool = False
-    """Refusing may be part of its load; any other that refuses hasn't done the work that it is measured by."""
+    """Whether rejections are part of its load; otherwise a rejection invalidates the measurement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ Metric = Literal["cpu_us", "ops_per_s", "calls_per_op", "over_admitted"]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One number that must be reached: a contender's metric by itself, or divided by that of `against`."""
+    """One target: a contender's metric, or its ratio to that of `against`."""
 
     name: str
     says: str
@@ -48,7 +48,7 @@ class Row:
 
 
 PROFILE = "profile"
-"""The group whose rounds are samples of the stack."""
+"""The group whose rounds are stack samples."""
 
 _ADMISSION = Contender("latchkey admission", "latchkey_admission.py", "quota, burst and staleness judged and counted")
 _REQUEST = Contender("latchkey request", "latchkey_request.py", "`GET /v1/limits` of a verified key, event to answer")

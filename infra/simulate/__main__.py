@@ -1,6 +1,6 @@
-"""`make simulate`: play every scenario, print what came of it, and write its tables into docs/scale.md.
+"""`make simulate`: run every scenario, print the results, and write the tables of docs/scale.md.
 
-Fails when a request was let through that shouldn't have been.
+Fails when a request was admitted over a limit.
 """
 
 import gc
@@ -15,8 +15,8 @@ PAGE = Path(__file__).parents[2] / "docs" / "scale.md"
 
 
 def main() -> int:
-    """Play, print, write; return 0 when everything was exact."""
-    # Nothing is there to collect: a scenario's objects live as long as it does.
+    """Run, print and write; return 0 when all results are exact."""
+    # No garbage collection: a scenario's objects exist until its end.
     with ProcessPoolExecutor(2, initializer=gc.disable) as processes:
         outcomes = dict(zip(scales.EVERY, processes.map(play, scales.EVERY), strict=True))
     written = page.blocks(outcomes)

@@ -1,6 +1,6 @@
-"""What the simulation is told rather than finds out: how long things take, and how often they go wrong.
+"""The assumptions of the simulation: durations, and the probabilities of faults.
 
-None of it was measured on AWS. Whoever has measurements of their own writes them here and runs `make simulate`.
+None of them was measured on AWS. To use your own measurements, change them here and run `make simulate`.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from random import Random
 MS = 1_000
 S = 1_000_000
 P99_Z = 2.326
-"""How many standard deviations above the median of a normal distribution its 99th percentile lies."""
+"""The 99th percentile of a normal distribution, in standard deviations above the median."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,24 +31,24 @@ ROUND_TRIP = Duration(4, 20)
 COLD_START = Duration(400, 900)
 """From a request that finds no idle function to its first line of Python."""
 EDGE_MS = 2
-"""What a warm function does before the admission."""
+"""A warm function's duration before the admission."""
 VIEW_MS = 6
-"""What it does afterwards; an owner's own view takes what it takes."""
+"""Its duration afterwards, for Latchkey's own views."""
 CLIENT_JITTER_MS = 20
-"""By how much requests arrive late, on average."""
+"""The average delay of requests."""
 LOST_BEFORE = 1 / 4_000
-"""How often a call is lost on the way to DynamoDB, so nothing is written and no answer comes."""
+"""The probability that a call to DynamoDB is lost: nothing is written, and there is no response."""
 LOST_AFTER = 1 / 4_000
-"""How often its answer is lost, so it was written all the same."""
+"""The probability that its response is lost, after the write."""
 FAULT = 1 / 4_000
-"""How often DynamoDB answers with a 5xx, having written nothing."""
+"""The probability of a 5xx from DynamoDB, without a write."""
 FUNCTION_ENDS = 1 / 2_000
-"""How often a function's last request is its last: Lambda ends it, and another starts with nothing in memory."""
+"""The probability that Lambda ends a function after a request; another starts with empty caches."""
 CLOCK_SET = 1 / 500
-"""How often a function's clock is set anew between two requests, forth or back."""
+"""The probability that a function's clock is adjusted between two requests, forward or back."""
 CLOCKS_AGREE_MS = 10
-"""How far the clocks of functions are off where they agree."""
+"""The maximal clock skew where clocks agree."""
 CLOCKS_DIFFER_MS = 3_000
-"""How far they are off where they don't: far worse than a time service keeps them."""
+"""The maximal clock skew where they differ: far more than with a time service."""
 CACHED_S = 300
-"""How long the gateway believes the authorizer."""
+"""The gateway's cache duration of the authorizer's policy."""

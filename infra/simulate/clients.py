@@ -1,6 +1,6 @@
-"""Who asks: clients that keep within their limits, floods that don't, and when each of their requests arrives.
+"""Simulated clients: compliant ones, floods, and the arrival times of their requests.
 
-A compliant client counts for itself: in any second it sends at most 80 % of its burst, in any hour 80 % of its quota.
+A compliant client sends at most 80 % of its burst in any second, and 80 % of its quota in any hour.
 """
 
 from collections import deque
@@ -15,23 +15,23 @@ from infra.simulate.assumptions import MS, S
 
 KEEPS_UNDER = 0.8
 SPRINT_REQUESTS = {FREE: 400, PRO: 800}
-"""How many a client sends in one go, at its 80 %, when it has a batch to work off."""
+"""The requests of a client's batch, sent at 80 % of its burst."""
 PAGE_REQUESTS_S = {FREE: 0.2, PRO: 2.0}
-"""How often one client asks on average, a handful at a time: 80 % of its quota, or a little less."""
+"""The average rate of one client, a few requests at a time: 80 % of its quota, or a little less."""
 PIPELINE_REQUESTS_S = 400
-"""How often an Enterprise client asks, all the time, at most."""
+"""The maximal constant rate of an Enterprise client."""
 FLOOD_REQUESTS_S, FLOOD_S = 300, 3
 SPENDER_REQUESTS_S, SPENDER_S, SPENDER_LEFT = 5, 60, 100
 NEIGHBOURS_REQUESTS_S = 500
 SHARES = {"pages": 0.2, "sprints": 0.1, "pipelines": 0.4}
-"""Of the compliant requests: pages and sprints of Free and of Pro each, the rest Enterprise's."""
+"""Shares of the compliant requests: pages and sprints of Free and of Pro each; the rest is Enterprise."""
 FLOODS = 0.1
-"""Requests of floods for each compliant one."""
+"""Flood requests per compliant request."""
 
 
 @dataclass(slots=True, eq=False)
 class Account:
-    """One account and what is known of it."""
+    """One simulated account."""
 
     subject: str
     tier: Tier
@@ -39,9 +39,9 @@ class Account:
     arrives_us: list[int] = field(default_factory=list)
     used_before: int = 0
     isolated: bool = False
-    """Whether it asks so much that DynamoDB has split its partition until its counters had one to themselves."""
+    """Whether its traffic has made DynamoDB split its partition until its counters have one of their own."""
     changes: list[tuple[int, int]] = field(default_factory=list)
-    """Changes whose mark was set: when the change was made, and when its maker was told that it is felt (µs)."""
+    """Changes with a stale mark: the time of the change, and of its response (µs)."""
 
     @property
     def partition(self) -> str:
@@ -50,7 +50,7 @@ class Account:
 
 
 def population(rate: float, seconds: int, dice: Random) -> list[Account]:
-    """Return accounts whose compliant ones ask `rate` times a second together, and floods beside them."""
+    """Return compliant accounts with `rate` requests a second together, and floods."""
     found = [
         *_pages(FREE, rate, seconds, dice),
         *_pages(PRO, rate, seconds, dice),
@@ -64,7 +64,7 @@ def population(rate: float, seconds: int, dice: Random) -> list[Account]:
 
 
 def hot(rate: float, seconds: int, dice: Random) -> list[Account]:
-    """Return one Enterprise account that asks `rate` times a second, compliant or not."""
+    """Return one Enterprise account with `rate` requests a second, compliant or not."""
     compliant = rate <= KEEPS_UNDER * ENTERPRISE.burst
     times = _at_rate(rate, 0, seconds * S, dice)
     arrives_us = _late(_spaced(times, ENTERPRISE) if compliant else times, dice)
@@ -72,7 +72,7 @@ def hot(rate: float, seconds: int, dice: Random) -> list[Account]:
 
 
 def flooded(rate: float, seconds: int, dice: Random) -> list[Account]:
-    """Return the accounts of one partition, half busy, and one of them that floods at `rate` all the time."""
+    """Return the accounts of one half-loaded partition, of which one floods constantly at `rate`."""
     neighbours = [account for account in population(NEIGHBOURS_REQUESTS_S, seconds, dice) if account.compliant]
     arrives_us = _late(_at_rate(rate, 0, seconds * S, dice), dice)
     return [*neighbours, Account("acc_flood", FREE, False, arrives_us)]
@@ -118,7 +118,7 @@ def _floods(rate: float, seconds: int, dice: Random) -> Iterator[Account]:
 
 
 def _spender(seconds: int, dice: Random) -> Account:
-    """An account that runs into its quota shortly before the full hour, and goes on asking across it."""
+    """Return an account that exhausts its quota shortly before the full hour, and continues across it."""
     half_us = min(SPENDER_S, seconds) * S // 2
     times = _at_rate(SPENDER_REQUESTS_S, seconds * S // 2 - half_us, seconds * S // 2 + half_us, dice)
     left = min(SPENDER_LEFT, max(1, half_us // S * SPENDER_REQUESTS_S // 2))
@@ -135,7 +135,7 @@ def _at_rate(rate_s: float, from_us: int, until_us: int, dice: Random) -> list[i
 
 
 def _spaced(times: Iterable[int], tier: Tier) -> Iterator[int]:
-    """Put off what would be more than the client allows itself in a second."""
+    """Delay requests over the client's own limit per second."""
     sent: deque[int] = deque(maxlen=round(KEEPS_UNDER * tier.burst))
     for wanted_us in times:
         at_us = max(wanted_us, sent[0] + S) if len(sent) == sent.maxlen else wanted_us

@@ -1,4 +1,4 @@
-"""DynamoDB as a function sees it: a call takes time, may be throttled by its partition, and may lose its answer."""
+"""A model of DynamoDB: a call takes time, may be throttled by its partition, and may lose its response."""
 
 from dataclasses import dataclass, field
 from random import Random
@@ -20,14 +20,14 @@ class Partition:
     """A token bucket of write units that holds one second's worth.
 
     AWS keeps up to 300 s of unused capacity as burst capacity, but says that it doesn't lift a partition's maximum, and
-    that nobody should count on it. So it isn't counted on here.
+    that it must not be relied on. So the simulation doesn't.
     """
 
     units: float = ceilings.PARTITION_WRITES_S
     filled_us: int = 0
 
     def takes(self, units: int, now_us: int) -> bool:
-        """Take units if they are there."""
+        """Consume units if they are available."""
         gained = (now_us - self.filled_us) * ceilings.PARTITION_WRITES_S / S
         self.units, self.filled_us = min(ceilings.PARTITION_WRITES_S, self.units + gained), now_us
         if self.units < units:
@@ -38,7 +38,7 @@ class Partition:
 
 @dataclass(slots=True)
 class Tally:
-    """What the table was asked for."""
+    """The consumption of the table."""
 
     calls: int = 0
     units: int = 0
@@ -49,7 +49,7 @@ class Tally:
 
 @dataclass(slots=True)
 class Placement:
-    """In which partition the counters of a subject and tier lie: anywhere, or in one of their own."""
+    """The partition of a subject's and tier's counters: a random one, or one of their own."""
 
     partitions: int
     isolated: frozenset[str]
@@ -61,19 +61,19 @@ class Placement:
 
 @dataclass(slots=True)
 class DynamoDB:
-    """The modelled service."""
+    """The simulated service."""
 
     timeline: Timeline
     dice: Random
     table: Table
     placement: Placement
     unreachable: tuple[int, int] = (0, 0)
-    """From when until when (µs) nothing answers."""
+    """The start and end (µs) of an outage."""
     tally: Tally = field(default_factory=Tally)
     _partitions: dict[str, Partition] = field(default_factory=dict)
 
     def send(self, operation: str, request: dict[str, Any]) -> dynamodb.Json:
-        """Answer one call, after the time that it takes; raises as `wire.sender()` does."""
+        """Handle one call after its duration; raises as the product's `dynamodb.sender()` does."""
         if operation != "UpdateItem":
             raise NotImplementedError(f"the simulation knows no {operation}")
         self.tally.calls += 1
@@ -95,7 +95,7 @@ class DynamoDB:
 
     def _write(self, request: dict[str, Any]) -> dynamodb.Json | WireError:
         partition = self._partitions.setdefault(self.placement.of(key_of(request)[0]), Partition())
-        # One unit is asked for, and what the item takes beyond that is taken afterwards.
+        # One unit is required, and the item's further units are consumed afterwards.
         if not partition.takes(1, self.timeline.now_us):
             self.tally.throttled += 1
             return Throttled("ThrottlingException", "the partition's capacity is spent", {})

@@ -1,4 +1,4 @@
-"""Lambda as the gateway sees it: an idle function serves one request at a time, or another is started."""
+"""A model of Lambda: an idle function serves one request at a time, or another one is started."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from infra.simulate.timeline import Timeline
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """What a function believes of a credential: the moment it claims, by some clock, and the true one (µs)."""
+    """A verification of a credential: its claimed time, by some clock, and the true time (µs)."""
 
     verified_at_ms: int
     truly_us: int
@@ -20,34 +20,34 @@ class Principal:
 
 @dataclass(slots=True, eq=False)
 class Function:
-    """One process: its clock, its memory, what it verified anew."""
+    """One process: its clock, its caches, its re-verifications."""
 
     off_ms: int
     state: State = field(default_factory=dict)
     renewed: dict[str, Principal] = field(default_factory=dict)
     calls: int = 0
     unanswered: bool = False
-    """Whether the last call got no answer."""
+    """Whether the last call got no response."""
 
 
 Pick = Callable[[Random, int], int]
 
 
 def any_idle(dice: Random, idle: int) -> int:
-    """Pick by chance: the worst case for what functions remember, since nothing comes back to where it is known."""
+    """Pick a random idle function: the worst case for local caches."""
     return dice.randrange(idle)
 
 
 def latest_idle(_: Random, idle: int) -> int:
-    """Pick the one that was idle last: the best case, with as few functions at work as can be."""
+    """Pick the most recently used function: the best case, with the fewest functions in use."""
     return idle - 1
 
 
 @dataclass(slots=True)
 class Fleet:
-    """The functions, as many as all traffic needs, though only a sample of it is played.
+    """The functions, as many as all traffic needs, although only a sample of it is simulated.
 
-    AWS doesn't say which idle one serves next; `pick` does.
+    AWS doesn't document which idle function serves next; `pick` chooses it.
     """
 
     timeline: Timeline
@@ -64,12 +64,12 @@ class Fleet:
     _counted_us: int = 0
 
     def warm(self, functions: int) -> None:
-        """Begin with so many idle ones."""
+        """Start with idle functions."""
         self._idle += [self._new() for _ in range(functions)]
         self.functions += functions
 
     def serve(self, with_function: Callable[[Function], None]) -> None:
-        """Hand a function to a request when one is there; turn the request away when none may be started."""
+        """Pass a function to a request; reject the request when no function may be started."""
         if self._idle:
             at = self.pick(self.dice, len(self._idle))
             self._idle[at], self._idle[-1] = self._idle[-1], self._idle[at]
@@ -84,7 +84,7 @@ class Fleet:
             self.turned_away += 1
 
     def idle_again(self, function: Function) -> None:
-        """Take a function back; now and then it ends, or its clock is set."""
+        """Return a function to the idle ones; sometimes it ends, or its clock is adjusted."""
         fate = self.dice.random()
         if fate < assumptions.FUNCTION_ENDS:
             function = self._new()
@@ -93,7 +93,7 @@ class Fleet:
         self._idle.append(function)
 
     def state_of(self, function: Function) -> State:
-        """Return a function's memory, made when it is first needed."""
+        """Return a function's state, created when it is first needed."""
         if not function.state:
             function.state = self.new_state()
         return function.state
@@ -105,7 +105,7 @@ class Fleet:
         return self.dice.randint(-self.clocks_off_ms, self.clocks_off_ms)
 
     def _starts_another(self) -> bool:
-        """Refill what may be started, continuously and never above one helping, as Lambda says it does."""
+        """Refill the scaling quota continuously up to its maximum, as Lambda documents."""
         gained = (self.timeline.now_us - self._counted_us) * ceilings.LAMBDA_GROWS / (ceilings.LAMBDA_GROWS_IN_S * S)
         self._may_start = min(ceilings.LAMBDA_GROWS, self._may_start + gained)
         self._counted_us = self.timeline.now_us

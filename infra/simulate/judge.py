@@ -1,4 +1,4 @@
-"""What must hold, judged from what callers were answered rather than from what the table says."""
+"""The invariants of the simulation, checked by the responses to callers rather than by the table."""
 
 from bisect import bisect_left
 from collections import Counter
@@ -16,10 +16,10 @@ Hour = tuple[str, int]
 
 @dataclass(slots=True)
 class Judge:
-    """Notes every answer.
+    """Records every response.
 
     The limits are defined by the clock of the function that decides, so that is where they are judged: by burst window
-    and by hour, as that clock numbers them. What came of it in a true second is told beside it.
+    and by hour, as that clock numbers them. The number in a true second is reported beside it.
     """
 
     first_hour: int
@@ -30,10 +30,10 @@ class Judge:
     over_burst: int = 0
     over_quota: int = 0
     missed_changes: int = 0
-    """Requests that DynamoDB let through under what was verified before a change, after its maker was told of it."""
+    """Requests that DynamoDB admitted by a verification from before a change, after the response to that change."""
     late_changes: int = 0
     latest_change_us: int = 0
-    """The same of those that were let through from a lease, and the longest time after."""
+    """The same for admissions from a lease, and the longest delay."""
     given_up: int = 0
     refused: Counter[str] = field(default_factory=Counter)
     compliant: int = 0
@@ -44,17 +44,17 @@ class Judge:
     _bursts: dict[str, int] = field(default_factory=dict)
 
     def expect(self, account: Account) -> None:
-        """Note an account, and what it used before."""
+        """Record an account, and its earlier usage."""
         self._in_hour[account.partition, self.first_hour] = account.used_before
         self._bursts[account.partition] = account.tier.burst
 
     def grant(self, account: Account, window: Window, arrived_us: int, principal: Principal) -> None:
-        """Note a request that DynamoDB let through."""
+        """Record a request that DynamoDB admitted."""
         self._count(account, window, arrived_us)
         self.missed_changes += any(True for _ in _unfelt(account, arrived_us, principal))
 
     def grant_from_lease(self, account: Account, window: Window, arrived_us: int, principal: Principal) -> None:
-        """Note a request that was let through from what an earlier write had taken."""
+        """Record a request that was admitted from a lease."""
         self._count(account, window, arrived_us)
         self.leased += 1
         late_us = max((arrived_us - told_us for told_us in _unfelt(account, arrived_us, principal)), default=-1)
@@ -62,23 +62,23 @@ class Judge:
         self.latest_change_us = max(self.latest_change_us, late_us)
 
     def pass_unasked(self, account: Account, arrived_us: int) -> None:
-        """Note a request that was let through since DynamoDB couldn't be asked: meant so, and counted apart."""
+        """Record a request that was admitted while DynamoDB was unavailable (fail-open), counted separately."""
         self.unasked += 1
         self._note_moment(account, arrived_us)
 
     def refuse(self, account: Account, refusal: Refused) -> None:
-        """Note a refusal."""
+        """Record a rejection."""
         self.refused[refusal.limit] += 1
         if account.compliant:
             self.compliant_refused[refusal.limit] += 1
 
     @property
     def over_admitted(self) -> int:
-        """Return how many requests were let through beyond a burst or a quota."""
+        """Return the number of requests admitted over a burst or a quota."""
         return self.over_burst + self.over_quota
 
     def most_in_a_second(self) -> float:
-        """Return the most that any account got through in any true second, in bursts of its tier."""
+        """Return the most admissions of any account in any true second, as a multiple of its burst."""
         return max((_most(times) / self._bursts[key] for key, times in self._granted_us.items()), default=0)
 
     def _count(self, account: Account, window: Window, arrived_us: int) -> None:
@@ -95,7 +95,7 @@ class Judge:
 
 
 def _unfelt(account: Account, arrived_us: int, principal: Principal) -> Iterator[int]:
-    """Return when the makers of changes were told that they are felt, which this verdict on a later request is not."""
+    """Return the times of the responses to changes that this later request's verification didn't include."""
     return (told_us for made_us, told_us in account.changes if told_us <= arrived_us and principal.truly_us < made_us)
 
 

@@ -1,4 +1,4 @@
-"""One scenario, played from its first request to its last: the same run for the same seed."""
+"""Run one scenario from its first request to its last; the same seed gives the same run."""
 
 import random
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ FIRST_HOUR = FULL_HOUR_MS // 1000 - clock.HOUR_S
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of it."""
+    """The result of a scenario."""
 
     scenario: Scenario
     accounts: int
@@ -37,15 +37,15 @@ class Outcome:
     judge: Judge
     table: Tally
     writes: int
-    """How many writes compliant requests took."""
+    """The number of writes of compliant requests."""
     admissions_us: list[int]
-    """How long the admission of each compliant request took."""
+    """The duration of each compliant request's admission."""
     answers_us: list[int]
-    """How long its answer took, from its arrival on."""
+    """The duration from its arrival to its response."""
 
 
 def play(scenario: Scenario, table: Table | None = None) -> Outcome:
-    """Play a scenario, on a table that may be given: how tests plant a fault."""
+    """Run a scenario; tests pass a table with a fault."""
     accounts = scenario.crowd(scenario.rate * scenario.share(), scenario.seconds, scenario.dice("clients"))
     processes = Processes()
     service = _service(scenario, accounts, processes, Table() if table is None else table)
@@ -70,18 +70,18 @@ def play(scenario: Scenario, table: Table | None = None) -> Outcome:
 
 @contextmanager
 def _in_use(service: Service, processes: Processes) -> Iterator[None]:
-    """Let the product find the simulation's clock, waiting and DynamoDB inside a `with` block."""
+    """Replace the product's clock, waiting and DynamoDB by the simulation's in a `with` block."""
     with ExitStack() as stack:
         stack.callback(processes.end)
         stack.callback(random.setstate, random.getstate())
-        # The product draws the jitter of its retries from here.
+        # The source of the product's retry jitter.
         random.seed(service.scenario.seed)
         stack.enter_context(settings.in_use(SETTINGS))
         stack.enter_context(clock.driven_by(service.now_ms))
         stack.enter_context(clock.paused_by(service.pause))
         stack.enter_context(dynamodb.sent_by(service.send))
         stack.callback(telemetry.write_to, None)
-        telemetry.write_to(_Nowhere())  # type: ignore[arg-type]  # all that a stream of text needs to have here
+        telemetry.write_to(_Nowhere())  # type: ignore[arg-type]  # a minimal text stream
         yield
 
 
@@ -111,7 +111,7 @@ def _service(scenario: Scenario, accounts: list[Account], processes: Processes, 
 
 
 def _expect(service: Service, account: Account) -> None:
-    """Lay out when an account asks, and what it used before."""
+    """Schedule an account's requests, and set its earlier usage."""
     service.judge.expect(account)
     if account.used_before:
         service.database.table.update(
@@ -126,7 +126,7 @@ def _expect(service: Service, account: Account) -> None:
 
 
 def _change_some(service: Service, accounts: list[Account]) -> None:
-    """Let accounts be changed in the first half of their requests, so that something is stale for the rest of them."""
+    """Change accounts during the first half of their requests, so that verifications are stale for the rest."""
     changes, dice = service.scenario.changes, service.scenario.dice("changes")
     for number in range(1, changes + 1):
         account = dice.choice(accounts)
@@ -135,7 +135,7 @@ def _change_some(service: Service, accounts: list[Account]) -> None:
 
 
 class _Nowhere(TextIOBase):
-    """Where log lines go."""
+    """Discards log lines."""
 
     def write(self, text: str, /) -> int:
         return len(text)

@@ -1,4 +1,4 @@
-"""One memory for each simulated function, though all of them run in this process.
+"""Separate module state for each simulated function, although all run in this process.
 
 `chalicelib.limits` remembers in variables of its modules. Those are found by their form (lower case, neither function,
 class nor module), given to each function as copies of what a new process has, and swapped when another goes on. What
@@ -22,14 +22,14 @@ _LOCK = type(threading.Lock())
 
 
 class UnknownStateError(Exception):
-    """A module of the limits remembers something in a way that the simulation can't give to each function."""
+    """A module of the limits has state that the simulation can't separate by function."""
 
 
 class Processes:
-    """Swaps what the modules of the limits remember."""
+    """Swaps the state of the limits' modules."""
 
     def __init__(self) -> None:
-        """Note what a new process has, and what no process may change."""
+        """Record the initial state, and the constants."""
         modules = _modules()
         self._before = {module: {name: vars(module)[name] for name in _state(module)} for module in modules}
         for module in modules:
@@ -39,22 +39,22 @@ class Processes:
         self._constants = {module: _frozen(module, _constants(module)) for module in modules}
 
     def new(self) -> State:
-        """Return what a new process remembers."""
+        """Return the state of a new process."""
         return {module: _thawed(variables) for module, variables in self._new.items()}
 
     def enter(self, state: State) -> None:
-        """Let the modules remember this."""
+        """Restore a state in the modules."""
         for module, variables in state.items():
             vars(module).update(variables)
 
     def leave(self, state: State) -> None:
-        """Keep what the modules remember now; a variable may have been bound anew."""
+        """Save the modules' current state; a variable may have been rebound."""
         for module, variables in state.items():
             for name in variables:
                 variables[name] = vars(module)[name]
 
     def end(self) -> None:
-        """Give this process its own memory back. Raises UnknownStateError when what should never change did."""
+        """Restore this process's own state. Raises UnknownStateError when a constant has changed."""
         for module, variables in self._before.items():
             vars(module).update(variables)
         for module, constants in self._constants.items():
@@ -81,7 +81,7 @@ def _is_value(module: ModuleType, name: str, value: object) -> bool:
     if hasattr(value, "cache_info"):
         raise UnknownStateError(f"{module.__name__}.{name} is a cache: the functions would share it")
     if isinstance(value, _LOCK):
-        return False  # one thread plays all functions, and none goes on while another holds one
+        return False  # one thread runs all functions, and none continues while another holds a lock
     is_type = isclass(value) or isinstance(value, GenericAlias | UnionType) or _comes_from_typing(value)
     return not (name.startswith("__") or is_type or ismodule(value) or isfunction(value))
 

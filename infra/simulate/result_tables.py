@@ -17,17 +17,17 @@ def exactness(outcomes: Outcomes) -> str:
     """Return the table of over-admissions, missed changes and compliant callers rejected, for each rate."""
     rows = []
     for agree, differ in _ladder(outcomes):
-        verdicts = [outcome.judge for outcome in (agree, differ)]
+        judges = [outcome.judge for outcome in (agree, differ)]
         rows.append(
             (
                 f"{agree.scenario.rate:,}",
-                f"{sum(principal.asked for principal in verdicts):,}",
+                f"{sum(judge.asked for judge in judges):,}",
                 f"{agree.accounts:,}",
                 f"{agree.functions:,}",
-                f"{sum(principal.over_admitted for principal in verdicts)}",
-                f"{sum(principal.missed_changes for principal in verdicts)}",
-                *(part(sum(principal.compliant_refused.values()), principal.compliant) for principal in verdicts),
-                *(f"{principal.most_in_a_second():.1f}" for principal in verdicts),
+                f"{sum(judge.over_admitted for judge in judges)}",
+                f"{sum(judge.missed_changes for judge in judges)}",
+                *(part(sum(judge.compliant_refused.values()), judge.compliant) for judge in judges),
+                *(f"{judge.most_in_a_second():.1f}" for judge in judges),
             )
         )
     return table(
@@ -181,7 +181,7 @@ def rough(outcomes: Outcomes) -> str:
 
 
 def _shape(outcome: Outcome) -> requests.Shape:
-    """Return what one request costs: its own, and its share of the authorizer, which is asked once in 300 s and key."""
+    """Return the consumption of one request, with its share of the authorizer, which runs once per 300 s and key."""
     asked_s = outcome.judge.compliant / outcome.scenario.seconds
     authorizers = outcome.accounts / assumptions.CACHED_S / asked_s
     busy, many = requests.SHAPES["busy"], requests.SHAPES["many"]
@@ -198,7 +198,7 @@ def _shape(outcome: Outcome) -> requests.Shape:
 
 
 def writes_each(outcome: Outcome) -> float:
-    """Return how many writes a compliant request took on average."""
+    """Return the average writes of a compliant request."""
     return outcome.writes / max(1, len(outcome.admissions_us))
 
 

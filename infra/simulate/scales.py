@@ -1,10 +1,10 @@
-"""What `make simulate` plays: the rates from 1 to 1,000,000 requests a second, and what goes wrong at any of them."""
+"""The scenarios of `make simulate`: rates from 1 to 1,000,000 requests a second, and faults."""
 
 from infra.simulate import assumptions, ceilings, clients, functions
 from infra.simulate.scenario import Scenario
 
 PLAYED = 10_000
-"""How many requests of a rate are played, about."""
+"""The approximate number of simulated requests per rate."""
 SECONDS = {1: 600, 10: 120, 100: 40, 1_000: 15, 10_000: 10, 100_000: 10, 1_000_000: 10}
 RATES = tuple(SECONDS)
 
@@ -21,7 +21,7 @@ CLOCKS_DIFFER = tuple(
 )
 
 HOT = {100: 20, 800: 6, 2_000: 4}
-"""How many seconds one Enterprise account is played at so many requests a second."""
+"""The duration in seconds for each rate of one Enterprise account."""
 OTHERS_S = 100_000
 
 
@@ -39,7 +39,7 @@ HOT_ACCOUNTS = {
     "its own, any idle one": _hot("any", functions.any_idle, 0),
     f"those of {OTHERS_S:,}/s, any idle one": _hot("many", functions.any_idle, OTHERS_S),
 }
-"""One Enterprise account by itself, and which functions serve it."""
+"""One Enterprise account alone, for each choice of the serving function."""
 
 ROUGH = {
     "DynamoDB doesn't answer for 5 s, at 100/s": Scenario("outage", 100, 40, away_s=5),

@@ -1,4 +1,4 @@
-"""What can be played: who asks how often, on which functions, and what goes wrong meanwhile.
+"""The parameters of a scenario: clients and their rates, functions, and faults.
 
 At high rates a sample of whole partitions is played, with every account on them. Accounts on different partitions share
 nothing in DynamoDB. They do share functions, so there are as many functions as all of the traffic needs.
@@ -13,19 +13,19 @@ from infra.simulate import assumptions, ceilings, clients, functions
 from infra.simulate.clients import Account
 
 WARM_S = (assumptions.EDGE_MS + assumptions.VIEW_MS + assumptions.ROUND_TRIP.median_ms * 1.5) / 1_000
-"""How long a function is busy with a request, about."""
+"""The approximate duration of a request in a function."""
 SPARE = 2
-"""How many times the functions that are at work on average are there."""
+"""The ratio of existing functions to those that are busy on average."""
 PARTITION_LOAD = 0.5
-"""A table that was warmed to twice its traffic has partitions that are half busy."""
+"""The load of a partition of a table that was warmed to twice its traffic."""
 
 Crowd = Callable[[float, int, Random], list[Account]]
-"""Who asks, at a rate and for so many seconds."""
+"""Returns accounts with their requests, for a rate and a number of seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """What is played."""
+    """One scenario."""
 
     name: str
     rate: int
@@ -36,33 +36,33 @@ class Scenario:
     """How many of the requests are played, about: the rest lies on other partitions."""
     crowd: Crowd = clients.population
     beside: int = 0
-    """Requests a second of others that the functions serve as well; they aren't played."""
+    """Requests a second of other accounts that the functions also serve; they aren't simulated."""
     pick: functions.Pick = functions.any_idle
     functions_limit: int = 10**9
     warm: bool = True
     changes: int = 5
-    """How many accounts are changed meanwhile."""
+    """The number of accounts that are changed during the run."""
     away_s: int = 0
-    """How long DynamoDB doesn't answer at all."""
+    """The duration of an outage of DynamoDB."""
     partitions: int = 0
-    """How many the table has; 0: as many as the rate needs."""
+    """The table's number of partitions; 0: as many as the rate needs."""
     seed: int = 1
 
     def share(self) -> float:
-        """Return which part of the partitions is played."""
+        """Return the share of the partitions that is simulated."""
         every = self.all_partitions()
         wanted = every * self.at_most / (self.rate * self.seconds)
         return min(every, max(1, round(wanted))) / every
 
     def all_partitions(self) -> int:
-        """Return how many partitions the table has: those of a new one, or more after growing."""
+        """Return the number of partitions: those of a new table, or more after growth."""
         new = ceilings.NEW_TABLE_WRITES_S // ceilings.PARTITION_WRITES_S
         return self.partitions or max(new, ceil(self.rate / (ceilings.PARTITION_WRITES_S * PARTITION_LOAD)))
 
     def warm_functions(self) -> int:
-        """Return how many functions there are at the beginning: what all of the traffic keeps busy, and spare ones."""
+        """Return the initial number of functions: those that all traffic keeps busy, and spare ones."""
         return ceil((self.rate + self.beside) * WARM_S * SPARE) if self.warm else 0
 
     def dice(self, what: str) -> Random:
-        """Return the chance of one part of the scenario, the same at every run."""
+        """Return the random generator of one part of the scenario, the same in every run."""
         return Random(f"{self.seed} {self.name} {what}")  # noqa: S311 - repeatable on purpose

@@ -1,4 +1,4 @@
-"""What a request meets: a function of its own, the product's own decision, and the answer that the judge notes."""
+"""The simulated service: each request gets a function, the product's own admission, and a response for the judge."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,16 +22,16 @@ from infra.simulate.scenario import Scenario
 from infra.simulate.timeline import Timeline
 
 FULL_HOUR_MS = 1_639_998_000_000
-"""2021-12-20T11:00:00Z: each scenario lies across it, one half on either side."""
+"""2021-12-20T11:00:00Z: each scenario has one half on either side of it."""
 TRIES_MAX = 3
-"""How often a refused compliant client asks in all, each time after the seconds that it was told."""
+"""The attempts of a rejected compliant client, each after the Retry-After."""
 COUNTER = "k1234567"
-"""The key that every request of an account comes with."""
+"""The key of every request of an account."""
 
 
 @dataclass(slots=True)
 class Service:
-    """The gateway and the functions behind it, while a scenario is played."""
+    """The gateway and the functions behind it, during a scenario."""
 
     scenario: Scenario
     timeline: Timeline
@@ -47,11 +47,11 @@ class Service:
     answers_us: list[int] = field(default_factory=list)
 
     def now_ms(self) -> int:
-        """Return what the clock of the running function shows."""
+        """Return the time of the running function's clock."""
         return self._true_ms() + (self.running.off_ms if self.running is not None else 0)
 
     def send(self, operation: str, body: dynamodb.Json) -> dynamodb.Json:
-        """Answer a call of the running function."""
+        """Handle a DynamoDB call of the running function."""
         function = self._parked()
         function.calls += 1
         try:
@@ -65,20 +65,20 @@ class Service:
             self._resume(function)
 
     def pause(self, seconds: float) -> None:
-        """Let the running function wait."""
+        """Suspend the running function."""
         function = self._parked()
         self.timeline.wait_until(self.timeline.now_us + int(seconds * S))
         self._resume(function)
 
     def ask(self, account: Account, tries: int = 1) -> None:
-        """Let a request of an account arrive."""
+        """Handle a request of an account."""
         arrived_us = self.timeline.now_us
         self.judge.asked += 1
         self.judge.compliant += account.compliant
         self.fleet.serve(lambda function: self._work(function, lambda: self._decide(account, arrived_us, tries)))
 
     def change(self, account: Account) -> None:
-        """Let something about an account be changed, and the change be felt."""
+        """Change an account, and set its stale mark."""
         made_us = self.timeline.now_us
         self.fleet.serve(lambda function: self._work(function, lambda: self._mark(account, made_us)))
 
@@ -104,7 +104,7 @@ class Service:
             self.answers_us.append(self.timeline.now_us - arrived_us + assumptions.VIEW_MS * MS)
 
     def _admit(self, account: Account, arrived_us: int) -> None:
-        """Admit as `credentials.revocation_check` does; verifying anew is two reads."""
+        """Admit as `credentials.revocation_check` does; a re-verification costs two reads."""
         function = self._function()
         principal = self._believed(account, function)
         for _ in range(ROUNDS_MAX):
@@ -137,7 +137,7 @@ class Service:
             account.changes.append((made_us, self.timeline.now_us))
 
     def _believed(self, account: Account, function: Function) -> Principal:
-        """Return the newest verdict that the function has: the gateway's, or one of its own."""
+        """Return the function's newest principal: the gateway's, or its own re-verification."""
         cached = self.cached.get(account.subject)
         if cached is None or self.timeline.now_us - cached.truly_us > assumptions.CACHED_S * S:
             cached = self.cached[account.subject] = self._verified()
@@ -145,7 +145,7 @@ class Service:
         return renewed if renewed.verified_at_ms > cached.verified_at_ms else cached
 
     def _verified(self) -> Principal:
-        """Verify as the authorizer does, by the clock of some function of its own."""
+        """Verify as the authorizer does, by the clock of another function."""
         off_ms = self.dice.randint(-self.scenario.clocks_off_ms, self.scenario.clocks_off_ms)
         return Principal(stale_marks.verified_from(self._true_ms() + off_ms), self.timeline.now_us)
 

@@ -1,4 +1,4 @@
-"""A table of counters: what one UpdateItem does to it, all at once. When it does, and whether, `dynamodb` says."""
+"""A table of counters, and the atomic effect of an UpdateItem. `dynamodb` decides when, and whether, it is applied."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -30,22 +30,22 @@ Key = tuple[str, int]
 
 @dataclass(slots=True)
 class Table:
-    """Items by subject and hour, in the wire's own JSON."""
+    """Items by subject and hour, in DynamoDB's JSON."""
 
     items: dict[Key, Item] = field(default_factory=dict)
     _units: dict[Key, int] = field(default_factory=dict)
 
     def update(self, request: Mapping[str, Any]) -> tuple[int, dynamodb.Json | ConditionFailed]:
-        """Do what an UpdateItem asks; return the write units it takes, and its answer.
+        """Apply an UpdateItem; return its write units and its response.
 
-        Raises NotModelledError for what the simulation doesn't know, and InvalidError for what DynamoDB would refuse.
+        Raises NotModelledError for what the simulation doesn't know, and InvalidError for what DynamoDB would reject.
         """
         _check(request)
         key = key_of(request)
         names, values = request.get("ExpressionAttributeNames", {}), request.get("ExpressionAttributeValues", {})
         before = self.items.get(key, {})
         if not self.holds(request.get("ConditionExpression"), before, names, values):
-            # A refused write takes what a write of the item as it is would have.
+            # A failed condition costs as much as a write of the current item.
             shown = {"Item": dict(before)} if before and _shows_old(request) else {}
             refusal = ConditionFailed("ConditionalCheckFailedException", "The conditional request failed", shown)
             return self._units.get(key, 1), refusal
@@ -59,12 +59,12 @@ class Table:
         return max(units_before, self._units[key]), answer
 
     def holds(self, condition: str | None, item: Item, names: Names, values: Values) -> bool:
-        """Tell whether a condition holds of an item."""
+        """Return whether an item satisfies a condition."""
         return condition is None or expressions.condition(condition)(item, names, values)
 
 
 def key_of(request: Mapping[str, Any]) -> Key:
-    """Return which item a request is about."""
+    """Return the key of a request's item."""
     key = request["Key"]
     return key["subject"]["S"], int(key["hour"]["N"])
 
@@ -74,12 +74,12 @@ def _shows_old(request: Mapping[str, Any]) -> bool:
 
 
 def units(item: Item) -> int:
-    """Return the write units of an item: one for each KB of names and values that it has begun."""
+    """Return the write units of an item: one for each started KB of names and values."""
     size_bytes = 0
     for name, value in item.items():
         number = value.get("N")
         texts = value.get("SS") or [value.get("S", "")]
-        # A number takes a byte for two digits and one more, about.
+        # A number has about one byte for two digits, and one more.
         size_bytes += len(name) + (len(number) // 2 + 2 if number else len("".join(texts)))
     return max(1, -(-size_bytes // UNIT_BYTES))
 

@@ -21,19 +21,19 @@ def check(run: Run, account: Account) -> None:
     import boto3
 
     with rights.asked(run.outcomes, CHECK):
-        told = boto3.client("dynamodb").list_tables(Limit=1)["ResponseMetadata"]["HTTPHeaders"].get("date", "")
-        if not told:
+        date = boto3.client("dynamodb").list_tables(Limit=1)["ResponseMetadata"]["HTTPHeaders"].get("date", "")
+        if not date:
             run.outcomes.left_out(CHECK, "it sends no Date header")
             return
-        apart_here_s = time.time() - seconds(told)
+        apart_here_s = time.time() - seconds(date)
         sent_s = time.time()
-        answer = expect(201, "POST /v1/keys", run.call("POST", "/v1/keys", account.key, body=_KEY))
+        response = expect(201, "POST /v1/keys", run.call("POST", "/v1/keys", account.key, body=_KEY))
         came_s = time.time()
-        made = json.loads(answer.body)
+        made = json.loads(response.body)
         run.hide(made["secret"])
         function_s = datetime.fromisoformat(made["created_at"]).timestamp()
         apart = {"this machine": apart_here_s, "the function": apart_here_s + outside(function_s, sent_s, came_s)}
-        if date := answer.header("Date"):
+        if date := response.header("Date"):
             apart["the gateway"] = apart_here_s + outside(seconds(date), sent_s, came_s)
         judge(run, apart)
 

@@ -39,12 +39,12 @@ def refused_by_gateway(error: errors.LatchkeyError) -> Response:
 def refused_by_function(run: Run, error: errors.LatchkeyError, needed: str) -> Response:
     """Return the function's error response before the view; API Gateway renames its challenge header."""
     response = responses.error_response(error)
-    told = www_authenticate.of(error, [needed], settings.current().public_url or run.target.url) or ""
+    challenge = www_authenticate.of(error, [needed], settings.current().public_url or run.target.url) or ""
     headers = {
         **{name: str(value) for name, value in response.headers.items()},
         **responses.cross_origin(),
         **headers_of_limits(),
-        RENAMED["www-authenticate"]: told,
+        RENAMED["www-authenticate"]: challenge,
     }
     return Response(error.status, list(headers.items()), as_sent(response.body))
 

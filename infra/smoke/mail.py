@@ -27,10 +27,10 @@ def check(run: Run) -> None:
 
 def look(run: Run, client: Any, sender: str) -> None:
     """Record SES's status of an account and of a sender."""
-    told = client.get_account()
-    in_sandbox = "out of" if told.get("ProductionAccessEnabled") else "in"
+    account = client.get_account()
+    in_sandbox = "out of" if account.get("ProductionAccessEnabled") else "in"
     run.outcomes.seen(CHECK, f"the account is {in_sandbox} SES's sandbox in this region")
-    is_sending = told.get("SendingEnabled", False)
+    is_sending = account.get("SendingEnabled", False)
     run.outcomes.expect("SES sends for this account", is_sending, expected="enabled", got="disabled")
     verified = [name for name in identities(sender) if _is_verified(client, name)]
     run.outcomes.expect("the sender is verified", bool(verified), expected="its address or domain", got="neither")
@@ -45,7 +45,7 @@ def identities(sender: str) -> list[str]:
 
 def _is_verified(client: Any, name: str) -> bool:
     try:
-        told = client.get_email_identity(EmailIdentity=name)
+        identity = client.get_email_identity(EmailIdentity=name)
     except client.exceptions.NotFoundException:
         return False
-    return bool(told["VerifiedForSendingStatus"])
+    return bool(identity["VerifiedForSendingStatus"])

@@ -118,8 +118,8 @@ class Unanswered(Exception):
 
 def as_line(error: Exception) -> str:
     """Return an error as part of a line."""
-    told = str(error) if isinstance(error, (Failed, Unanswered)) else f"{type(error).__name__}: {error}"
-    return " ".join(told.split())
+    message = str(error) if isinstance(error, (Failed, Unanswered)) else f"{type(error).__name__}: {error}"
+    return " ".join(message.split())
 
 
 def expect(status: int, what: str, answer: Response) -> Response:

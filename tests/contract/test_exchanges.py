@@ -12,7 +12,7 @@ one free account, Ada: `{{ada}}` is her id; `{{key}}` is her key (read, write, k
     rotated N         her key is rotated and works on for N seconds; its successor is `{{successor_id}}`
     revoked           her key is revoked
     other NAME        another account: `{{name}}`, its key `{{name_key_id}}`
-    used N            N requests are counted in this hour, for Ada and for the visitor's address
+    used N            N requests are counted in this hour, for Ada and for the client address
     burst N           N requests are counted in this second, for both
     seconds N         the clock moves on
     origin ORIGIN     the one allowed origin
@@ -52,7 +52,7 @@ from tests.support.harness import TestApp
 
 HERE = Path(__file__).parent
 CASES = sorted(str(path.relative_to(HERE).with_suffix("")) for path in HERE.glob("*/*.http"))
-VISITOR = "203.0.113.7"
+CLIENT_ADDRESS = "203.0.113.7"
 UNWRITABLE = {"long": "x" * 7_000, "controls": "\x00\x01\t\x1b\r\n\x7f", "spaces": "   "}
 
 
@@ -128,7 +128,7 @@ class Play:
         """Set counters as after so many requests."""
         for tier in tiers.OF_ACCOUNTS:
             self.latchkey.set_counters(self.ada.id, tier, **counters)
-        self.latchkey.set_counters(f"ip_{VISITOR}", tiers.ANONYMOUS, **counters)
+        self.latchkey.set_counters(f"ip_{CLIENT_ADDRESS}", tiers.ANONYMOUS, **counters)
 
     def request(self, text: str) -> Response:
         """Send the request of a file."""
@@ -137,7 +137,7 @@ class Play:
         method, target, _ = first.split(" ")
         headers = [(name, self.fill(value)) for name, _, value in (line.partition(": ") for line in lines)]
         target = self.fill(target)
-        answer = self.latchkey.gateway.handle(method, target, headers, self.fill(body).encode(), ip=VISITOR)
+        answer = self.latchkey.gateway.handle(method, target, headers, self.fill(body).encode(), ip=CLIENT_ADDRESS)
         conformance.check(self.latchkey.gateway, method, target, answer)
         return answer
 

@@ -28,12 +28,12 @@ class _Counter(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         email = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.server.recipients += email["Destination"]["ToAddresses"]
-        answer = b'{"MessageId": "1"}'
+        response = b'{"MessageId": "1"}'
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(answer)))
+        self.send_header("Content-Length", str(len(response)))
         self.end_headers()
-        self.wfile.write(answer)
+        self.wfile.write(response)
 
     def log_message(self, *_: object) -> None:
         """Print nothing."""

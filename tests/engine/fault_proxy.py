@@ -189,11 +189,11 @@ class _Handler(BaseHTTPRequestHandler):
         if fault in (ConnectionFault.DROPPED, ConnectionFault.SILENT):
             self._break(fault)
             return
-        status, answer = self._forward(body)
+        status, response = self._forward(body)
         if fault is not None:
             self._break(fault)
             return
-        self._send(status, answer)
+        self._send(status, response)
 
     def setup(self) -> None:
         super().setup()
@@ -205,8 +205,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _forward(self, body: bytes) -> tuple[int, str]:
         self.engine.request("POST", "/", body, dict(self.headers.items()))
-        answer = self.engine.getresponse()
-        return answer.status, answer.read().decode()
+        response = self.engine.getresponse()
+        return response.status, response.read().decode()
 
     def _break(self, fault: ConnectionFault) -> None:
         if fault in SILENT_FAULTS:

@@ -178,5 +178,5 @@ def _answer(gateway: Any, request: Request) -> Reply:
     bearer = {"Authorization": f"Bearer {request.secret}"} if request.secret else {}
     once = {"Idempotency-Key": request.idempotency_key} if request.idempotency_key else {}
     headers = {**bearer, **once, "Content-Type": "application/json"}
-    answer = gateway.handle(request.method, request.target, headers.items(), request.body)
-    return Reply(answer.status, dict(answer.headers), answer.json() if answer.body else None)
+    response = gateway.handle(request.method, request.target, headers.items(), request.body)
+    return Reply(response.status, dict(response.headers), response.json() if response.body else None)

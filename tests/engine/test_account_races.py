@@ -113,9 +113,9 @@ def test_concurrent_deletion_and_key_creations_leave_no_valid_key(latchkey: Test
     form = leaving.fill(leaving.open("/settings/account"), "/settings/account/delete", {"password": PASSWORD})
     body = {"name": "Late", "scopes": ["read"]}
     makers = [lambda: latchkey.call("POST", "/v1/keys", maker.secret, json_body=body)] * (TWENTY - 1)
-    answers = run_concurrently([*makers, lambda: leaving.send("/settings/account/delete", form).answer])
-    assert answers[-1].status == 303
-    made = [answer.json()["secret"] for answer in answers[:-1] if answer.status == 201]
+    responses = run_concurrently([*makers, lambda: leaving.send("/settings/account/delete", form).answer])
+    assert responses[-1].status == 303
+    made = [answer.json()["secret"] for answer in responses[:-1] if answer.status == 201]
     assert not any(is_accepted(latchkey, secret) for secret in [maker.secret, *made])
 
 

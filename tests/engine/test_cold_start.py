@@ -55,23 +55,23 @@ def loaded(url: str, secret: str, *targets: str) -> tuple[list[int], set[str]]:
     environment.pop("LATCHKEY_PUBLIC_URL", None)
     command = [sys.executable, "-c", FUNCTION, secret, *targets]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    answers, modules = json.loads(done.stdout.splitlines()[-1])
-    return answers, set(modules)
+    responses, modules = json.loads(done.stdout.splitlines()[-1])
+    return responses, set(modules)
 
 
 def test_request_to_the_api_loads_nothing_of_the_console(latchkey: TestApp, url: str) -> None:
     """A new process that has served /v1 has loaded no templates, no password hashing and no botocore client."""
     key = latchkey.key(new_account())
-    answers, modules = loaded(url, key.secret, "/v1/users/me", "/v1/limits", "/v1/users", "/v1/keys", "/health")
-    assert answers == [200, 200, 200, 200, 200]
+    responses, modules = loaded(url, key.secret, "/v1/users/me", "/v1/limits", "/v1/users", "/v1/keys", "/health")
+    assert responses == [200, 200, 200, 200, 200]
     assert [name for name in (*OF_PAGES, *HEAVY) if name in modules] == []
 
 
 def test_request_that_reads_nothing_loads_no_model(latchkey: TestApp, url: str) -> None:
     """A route without database access loads neither pynamodb nor the models of accounts, keys and webhooks."""
     key = latchkey.key(new_account())
-    answers, modules = loaded(url, key.secret, "/v1/limits", "/health")
-    assert answers == [200, 200]
+    responses, modules = loaded(url, key.secret, "/v1/limits", "/health")
+    assert responses == [200, 200]
     assert [name for name in (*OF_PAGES, *HEAVY, *OF_MODELS) if name in modules] == []
 
 
@@ -108,6 +108,6 @@ def test_verification_loads_neither_pynamodb_nor_a_botocore_client(latchkey: Tes
 
 def test_page_loads_what_it_needs(latchkey: TestApp, url: str) -> None:
     """A process that renders a page loads the modules named above: the names are right."""
-    answers, modules = loaded(url, "", "/login", "/signup")
-    assert answers == [200, 200]
+    responses, modules = loaded(url, "", "/login", "/signup")
+    assert responses == [200, 200]
     assert {"jinja2", "chalicelib.pages", "argon2", "chalicelib.api.console.entry"} <= modules

@@ -168,8 +168,8 @@ def test_lost_responses_never_exceed_the_burst(latchkey: TestApp, proxy: FaultPr
     account = latchkey.account(tiers.FREE)
     secret = latchkey.key(account).secret
     with proxy.fail_by(every_other(ConnectionFault.DROPPED_AFTER)):
-        answers = Counter(asked(latchkey, secret).status for _ in range(60))
-    assert answers == {200: 25, 429: 35}
+        responses = Counter(asked(latchkey, secret).status for _ in range(60))
+    assert responses == {200: 25, 429: 35}
     assert counters.read_used(account) == 50
 
 

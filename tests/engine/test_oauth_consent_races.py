@@ -92,8 +92,8 @@ def test_client_deleted_during_code_exchanges_leaves_no_valid_token(latchkey: Te
         held.wait_for(len(asked))
         delete_client.delete(clients.owned(str(app.client.owner_id), app.id))
         held.release()
-        answers = [redemption.result() for redemption in redemptions]
-    assert_nothing_works(app, issued(answers))
+        responses = [redemption.result() for redemption in redemptions]
+    assert_nothing_works(app, issued(responses))
 
 
 def test_concurrent_client_deletion_and_code_exchanges_leave_no_valid_token(
@@ -106,9 +106,9 @@ def test_concurrent_client_deletion_and_code_exchanges_leave_no_valid_token(
     redemptions = [partial(app.spend, app.redemption(app.code(new_account()))) for _ in range(TWENTY - 2)]
     own = partial(app.spend, {"grant_type": clients.CLIENT_CREDENTIALS, **app.credentials})
     deeds: list[Callable[[], Response]] = [*redemptions, own, pressed(owner, f"{path}/delete", form)]
-    answers = run_concurrently(deeds)
-    assert answers[-1].status == 303
-    everything = issued(answers)
+    responses = run_concurrently(deeds)
+    assert responses[-1].status == 303
+    everything = issued(responses)
     assert working(latchkey, everything) == []
     assert {said(each()) for each in (*redemptions, own)} == {(401, "invalid_client")}
 
@@ -141,9 +141,9 @@ def test_concurrent_consent_withdrawal_and_refreshes_leave_no_valid_token(
     form = console.fill(asks, "/settings/connected", {})
     refreshes = [partial(app.spend, app.refresh(held[at % 4])) for at in range(TWENTY - 1)]
     deeds: list[Callable[[], Response]] = [*refreshes, pressed(console, "/settings/connected", form)]
-    answers = run_concurrently(deeds)
-    assert answers[-1].status == 303
-    assert_nothing_works(app, [*held, *issued(answers)])
+    responses = run_concurrently(deeds)
+    assert responses[-1].status == 303
+    assert_nothing_works(app, [*held, *issued(responses)])
     assert list(grants.of_account(account.id)) == []
 
 

@@ -36,8 +36,8 @@ def test_device_code_polled_20_times_concurrently_is_exchanged_once(
     """One poll gets tokens, the others invalid_grant."""
     device_code, user_code = app.device_code()
     device.approve(device.pending(user_code), new_account().id)
-    answers = release_together(proxy, spending, [partial(app.spend, app.poll(device_code))] * TWENTY)
-    assert Counter(map(said, answers)) == ONE_OF_TWENTY
+    responses = release_together(proxy, spending, [partial(app.spend, app.poll(device_code))] * TWENTY)
+    assert Counter(map(said, responses)) == ONE_OF_TWENTY
 
 
 @of_functions
@@ -55,8 +55,8 @@ def test_concurrent_polls_of_a_pending_device_code_are_slowed_down(latchkey: Tes
     """Of 20 concurrent polls one gets authorization_pending, the others slow_down."""
     app = RegisteredClient(latchkey, "public")
     device_code, _ = app.device_code()
-    answers = run_concurrently([partial(app.spend, app.poll(device_code))] * TWENTY)
-    assert Counter(map(said, answers)) == {(400, "authorization_pending"): 1, (400, "slow_down"): TWENTY - 1}
+    responses = run_concurrently([partial(app.spend, app.poll(device_code))] * TWENTY)
+    assert Counter(map(said, responses)) == {(400, "authorization_pending"): 1, (400, "slow_down"): TWENTY - 1}
 
 
 def test_device_code_decided_by_20_users_concurrently_is_decided_once(

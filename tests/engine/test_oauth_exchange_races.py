@@ -53,8 +53,8 @@ def assert_one_successor(account: Account) -> None:
 def assert_one_pair(app: RegisteredClient, account: Account, answers: list[dict[str, Any]]) -> None:
     """Assert that all 20 responses have the same valid tokens, and that no others were stored."""
     assert len(answers) == TWENTY
-    (access_token,) = {answer["access_token"] for answer in answers}
-    (refresh_token,) = {answer["refresh_token"] for answer in answers}
+    (access_token,) = {response["access_token"] for response in answers}
+    (refresh_token,) = {response["refresh_token"] for response in answers}
     assert_one_successor(account)
     assert working(app.latchkey, answers[:1]) == [access_token] * 2
     assert app.ask(app.refresh({"refresh_token": refresh_token})).status == 200
@@ -106,7 +106,7 @@ def test_concurrent_refreshes_after_the_grace_are_reuse(latchkey: TestApp, app: 
     successor = app.ask(app.refresh(tokens)).json()
     latchkey.clock.forward(10 if app.client.is_public else 30)
     answers = run_concurrently([partial(app.spend, app.refresh(tokens))] * TWENTY)
-    assert {said(answer) for answer in answers} == {(400, "invalid_grant")}
+    assert {said(response) for response in answers} == {(400, "invalid_grant")}
     assert_nothing_works(app, [tokens, successor])
 
 
@@ -116,7 +116,7 @@ def test_concurrent_refreshes_after_use_of_the_successor_are_reuse(latchkey: Tes
     second = app.ask(app.refresh(tokens)).json()
     third = app.ask(app.refresh(second)).json()
     answers = run_concurrently([partial(app.spend, app.refresh(tokens))] * TWENTY)
-    assert {said(answer) for answer in answers} == {(400, "invalid_grant")}
+    assert {said(response) for response in answers} == {(400, "invalid_grant")}
     assert_nothing_works(app, [tokens, second, third])
 
 
@@ -154,5 +154,5 @@ def test_concurrent_revocations_and_refreshes_leave_no_valid_token(latchkey: Tes
     refreshes = [partial(app.spend, app.refresh(tokens))] * (TWENTY // 2)
     revocations = [partial(app.revoke, tokens["refresh_token"])] * (TWENTY // 2)
     answers = run_concurrently([*refreshes, *revocations])
-    assert {answer.status for answer in answers[TWENTY // 2 :]} == {200}
+    assert {response.status for response in answers[TWENTY // 2 :]} == {200}
     assert_nothing_works(app, [tokens, *issued(answers)])

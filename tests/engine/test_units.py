@@ -1,4 +1,4 @@
-"""docs/costs.md is reckoned from what the engine says is consumed: every shape of traffic, every run, every item."""
+"""docs/costs.md uses the capacity that the engine reports: for every kind of traffic, scheduled run and stored item."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.xdist_group("units")
 
 @pytest.fixture(scope="module")
 def alone() -> Iterator[str]:
-    """An engine of its own, on which nothing else is."""
+    """An engine for these tests alone."""
     running = engine.start(None, say=False)
     yield running.url
     running.stop()
@@ -35,7 +35,7 @@ def alone() -> Iterator[str]:
 
 @pytest.fixture
 def latchkey(alone: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestApp]:
-    """A house on it, with the tables empty."""
+    """An app on that engine, with empty tables."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", alone)
     dynamodb.forget_connection()
     with run_app(stage=STAGE) as made:
@@ -48,14 +48,14 @@ def latchkey(alone: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestApp]:
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    """A receiver of webhooks, reachable as long as the house says that it runs on this machine."""
+    """A webhook receiver on this machine, reachable while the app has a loopback URL."""
     with run_receiver() as made:
         yield made
 
 
 @dataclass
 class Traffic:
-    """One request of each shape."""
+    """One request of each kind of traffic."""
 
     latchkey: TestApp
     receiver: Receiver
@@ -71,7 +71,7 @@ class Traffic:
         return measure(lambda: self._asks(issued.secret))
 
     def limited(self) -> Consumption:
-        """The second request over the quota: the first one asks the database."""
+        """The second request over the quota: the first one still calls the database."""
         account = self.latchkey.account()
         issued = self._used(account)
         self.latchkey.set_counters(account.id, tiers.FREE, used=1_000)
@@ -79,30 +79,30 @@ class Traffic:
         return measure(lambda: self._asks(issued.secret))
 
     def random(self) -> Consumption:
-        """A key that nobody was given, in the form of one."""
+        """A well-formed unknown key."""
         return measure(lambda: self._asks(secrets.mint("test")))
 
     def no_key(self) -> Consumption:
-        """Nothing to authorize."""
+        """A request without a credential."""
         return measure(lambda: self.latchkey.call("GET", "/v1/limits"))
 
     def unknown(self) -> Consumption:
-        """A path that there isn't."""
+        """An unknown path."""
         return measure(lambda: self.latchkey.call("GET", "/v1/nothing"))
 
     def refresh(self) -> Consumption:
-        """A refresh of an application that somebody allowed."""
+        """A refresh of an authorized application."""
         ada, app = self._connected()
         token = ada.grant(app)[1]
         return measure(lambda: app.refresh(token))
 
     def client(self) -> Consumption:
-        """A token for the application itself."""
+        """A client credentials request."""
         _, app = self._connected()
         return measure(lambda: app.ask(CLIENT))
 
     def webhook(self) -> Consumption:
-        """An event on its way to one endpoint."""
+        """A delivery of an event to one endpoint."""
         with settings.in_use(replace(settings.current(), public_url=PUBLIC_URL)):
             account = self.latchkey.account()
             endpoint_of(account, self.receiver)
@@ -125,8 +125,8 @@ class Traffic:
 
 
 @pytest.mark.parametrize("name", requests.SHAPES)
-def test_a_request_consumes_what_the_page_reckons_with(latchkey: TestApp, receiver: Receiver, name: str) -> None:
-    """Units exactly; log lines and answers, in which ids and numbers are of any length, within a tenth."""
+def test_request_consumes_the_units_of_the_page(latchkey: TestApp, receiver: Receiver, name: str) -> None:
+    """Units are exact; log lines and responses, whose ids and numbers vary in length, are within a tenth."""
     shape = requests.SHAPES[name]
     act: Callable[[], Consumption] = getattr(Traffic(latchkey, receiver), name)
     taken = act()
@@ -145,10 +145,10 @@ def test_a_request_consumes_what_the_page_reckons_with(latchkey: TestApp, receiv
     [(background.every_minute, idle_stage.MINUTE), (background.every_hour, idle_stage.HOUR)],
     ids=["minute", "hour"],
 )
-def test_a_run_consumes_what_the_page_reckons_with(
+def test_scheduled_run_consumes_the_units_of_the_page(
     latchkey: TestApp, act: Callable[[], None], run: idle_stage.Run
 ) -> None:
-    """Of a stage that nobody uses yet."""
+    """A run of a stage without accounts consumes the documented units."""
     act()
     latchkey.clock.forward(3_600)
     taken = measure(act)
@@ -156,8 +156,8 @@ def test_a_run_consumes_what_the_page_reckons_with(
     assert taken.line_bytes == pytest.approx(run.line_bytes, rel=0.1)
 
 
-def test_the_hour_of_an_account_consumes_what_the_page_reckons_with(latchkey: TestApp) -> None:
-    """One that nobody uses, one in use, and what is done once a day for one in use."""
+def test_hourly_run_for_an_account_consumes_the_units_of_the_page(latchkey: TestApp) -> None:
+    """An unused account, one in use, and the daily detection of one in use consume the documented units."""
     accounts = [latchkey.account() for _ in range(4)]
     page_of_directory = 0.5
     at_rest = idle_stage.HOUR.read_units + page_of_directory
@@ -174,13 +174,13 @@ def test_the_hour_of_an_account_consumes_what_the_page_reckons_with(latchkey: Te
 
 @dataclass
 class Kept:
-    """One of each thing that is stored."""
+    """One of each kind of stored record."""
 
     latchkey: TestApp
     receiver: Receiver
 
     def __post_init__(self) -> None:
-        """Let there be somebody, and an application."""
+        """Create an account and an application."""
         self.account, self.ada, self.app = self.latchkey.account(), someone(self.latchkey), registered(self.latchkey)
 
     def of_account(self) -> Callable[[], object]:
@@ -192,7 +192,7 @@ class Kept:
         return lambda: self.latchkey.key(self.account)
 
     def of_grant(self) -> Callable[[], object]:
-        """A first yes to an application."""
+        """A first consent to an application."""
         return lambda: self.ada.grant(self.app)
 
     def of_refresh(self) -> Callable[[], object]:
@@ -201,11 +201,11 @@ class Kept:
         return lambda: self.app.refresh(token)
 
     def of_client(self) -> Callable[[], object]:
-        """A token for a program."""
+        """An access token of client credentials."""
         return lambda: self.app.ask(CLIENT)
 
     def of_event(self) -> Callable[[], object]:
-        """Something that happens to an account."""
+        """An event."""
         return lambda: happens(self.latchkey, self.account)
 
     def of_delivery(self) -> Callable[[], object]:
@@ -221,10 +221,8 @@ class Kept:
 
 
 @pytest.mark.parametrize("name", storage.STORED)
-def test_what_is_stored_takes_the_bytes_that_the_page_reckons_with(
-    latchkey: TestApp, receiver: Receiver, name: str
-) -> None:
-    """In its tables and in their indexes, within a tenth: names are of any length."""
+def test_stored_record_has_the_size_of_the_page(latchkey: TestApp, receiver: Receiver, name: str) -> None:
+    """The size in tables and indexes is within a tenth, since names vary in length."""
     kept = storage.STORED[name]
     with settings.in_use(replace(settings.current(), public_url=PUBLIC_URL if name == "delivery" else ISSUER)):
         act: Callable[[], object] = getattr(Kept(latchkey, receiver), f"of_{name}")()

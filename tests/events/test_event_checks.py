@@ -20,8 +20,8 @@ from tests.support.harness import TestApp
     [
         (kinds.KEY_ROTATED, {"key": "key_1", "successor": "key_2"}, "key.rotated lacks ends_at"),
         (kinds.CONSENT_REMEMBERED, {"scopes": "read"}, "consent.remembered lacks application"),
-        (kinds.ACCOUNT_DELETED, {"why": "x"}, "account.deleted has why, which no guide explains"),
-        (kinds.NEW_NETWORK, {"name": "CI", "hour": "1", "networks": "1"}, "tells"),
+        (kinds.ACCOUNT_DELETED, {"why": "x"}, "account.deleted has why, which isn't documented"),
+        (kinds.NEW_NETWORK, {"name": "CI", "hour": "1", "networks": "1"}, "its example as"),
     ],
 )
 def test_event_with_missing_or_extra_fields_is_detected(

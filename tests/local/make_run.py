@@ -60,9 +60,9 @@ class Run:
 
     def get(self, path: str, key: str) -> Any:
         """Return the API's response to a GET with a key."""
-        answer = requests.get(self.url + path, headers=bearer(key), timeout=GIVEN_UP_AFTER_S)
-        answer.raise_for_status()
-        return answer.json()
+        response = requests.get(self.url + path, headers=bearer(key), timeout=GIVEN_UP_AFTER_S)
+        response.raise_for_status()
+        return response.json()
 
 
 class Tree:
@@ -154,9 +154,9 @@ def bearer(key: str) -> dict[str, str]:
 def created_key(run: Run, by: str) -> str:
     """Create a key through the API."""
     body = {"name": "Made before the crash", "scopes": ["read"]}
-    answer = requests.post(f"{run.url}/v1/keys", json=body, headers=bearer(by), timeout=GIVEN_UP_AFTER_S)
-    assert answer.status_code == 201
-    secret: str = answer.json()["secret"]
+    response = requests.post(f"{run.url}/v1/keys", json=body, headers=bearer(by), timeout=GIVEN_UP_AFTER_S)
+    assert response.status_code == 201
+    secret: str = response.json()["secret"]
     return secret
 
 

@@ -95,5 +95,5 @@ def test_demo_administrator_can_use_the_admin_api(tree: Tree) -> None:
     key = run.keys[DEMOS.index("admin")]
     assert "/admin" in run.printed
     body = {"secret": run.keys[0]}
-    answer = requests.post(f"{run.url}/v1/verify", json=body, headers=bearer(key), timeout=GIVEN_UP_AFTER_S)
-    assert answer.status_code == 200
+    response = requests.post(f"{run.url}/v1/verify", json=body, headers=bearer(key), timeout=GIVEN_UP_AFTER_S)
+    assert response.status_code == 200

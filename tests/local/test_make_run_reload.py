@@ -37,9 +37,9 @@ def test_code_with_an_error_is_reported_and_reloaded_after_a_fix(tree: Tree) -> 
     assert "this is no Python" in run.until("The code can't be served as it is")
     for method, accepted, kind in (("GET", "*/*", "application/json"), ("POST", "text/html", "text/html")):
         headers = {"Accept": accepted}
-        answer = requests.request(method, f"{run.url}/v1/limits", headers=headers, data=b"x" * 70_000, timeout=10)
-        assert (answer.status_code, answer.headers["Content-Type"].partition(";")[0]) == (503, kind)
-        assert "terminal" in answer.text
+        response = requests.request(method, f"{run.url}/v1/limits", headers=headers, data=b"x" * 70_000, timeout=10)
+        assert (response.status_code, response.headers["Content-Type"].partition(";")[0]) == (503, kind)
+        assert "terminal" in response.text
     app.write_text(before)
     run.until("Serving on")
     assert run.get("/v1/users/me", run.keys[0])["tier"] == "free"
@@ -50,8 +50,8 @@ def test_exception_of_a_view_is_readable_in_the_terminal(tree: Tree) -> None:
     views = tree.path / "chalicelib" / "api" / "limits.py"
     views.write_text(views.read_text().replace("    return {", "    1 / 0\n    return {", 1))
     run = tree.start()
-    answer = requests.get(f"{run.url}/v1/limits", headers=bearer(run.keys[0]), timeout=GIVEN_UP_AFTER_S)
-    assert (answer.status_code, answer.json()["error"]) == (500, "internal_error")
+    response = requests.get(f"{run.url}/v1/limits", headers=bearer(run.keys[0]), timeout=GIVEN_UP_AFTER_S)
+    assert (response.status_code, response.json()["error"]) == (500, "internal_error")
     shown = run.until("ZeroDivisionError")
     assert 'File "chalicelib/api/limits.py"' in shown
     assert "    1 / 0\n" in shown

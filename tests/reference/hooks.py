@@ -42,7 +42,7 @@ def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
 
 
 @schemathesis.check
-def nobody_gets_in_without_the_scope(ctx: Any, response: Any, case: Any) -> None:
+def scope_is_required(ctx: Any, response: Any, case: Any) -> None:
     """A route with a scope never succeeds for a caller without the scope or without a credential."""
     scope, sent = case.operation.definition.raw.get("x-required-scope"), response.request
     if scope and response.status_code < 400 and sent.method != "OPTIONS":  # a preflight comes without a key

@@ -69,8 +69,8 @@ class _Dynamo(DynamoHandler):
 
 
 def _serialize(operation: str, result: dict[str, Any]) -> str:
-    told = {name: result[name] for name in _members(operation) & result.keys() if result[name] is not None}
-    return json.dumps(told, default=_base64)
+    members = {name: result[name] for name in _members(operation) & result.keys() if result[name] is not None}
+    return json.dumps(members, default=_base64)
 
 
 @lru_cache
@@ -90,8 +90,8 @@ def _dispatch(headers: Message, body: bytes) -> Any:
         handler.body = handler.params = json.loads(body)
         handler.current_account, handler.region = DEFAULT_ACCOUNT_ID, "us-east-1"
         with suppress(ServiceException, HTTPException):
-            told = _serialize(operation, getattr(handler, OF_ITEMS[operation])().result)
-            return 200, {**JSON, "x-amz-crc32": str(crc32(told.encode()))}, told
+            text = _serialize(operation, getattr(handler, OF_ITEMS[operation])().result)
+            return 200, {**JSON, "x-amz-crc32": str(crc32(text.encode()))}, text
     request = Request.from_primitives("POST", URL, headers, body)
     return _Dynamo.dispatch(request, URL, request.headers)
 
@@ -101,9 +101,9 @@ def _respond(headers: Message, body: bytes) -> tuple[int, dict[str, str], bytes]
     with _one_at_a_time:
         refused = _over_long_key(body) if len(body) > min(KEY_BYTES_MAX.values()) else None
         status, headers_given, text = refused or _dispatch(headers, body)
-    answer = text.encode() if isinstance(text, str) else text
-    told = {name: str(value) for name, value in headers_given.items() if name.lower() not in SERVER_HEADERS}
-    return status, told | {"Content-Length": str(len(answer))}, answer
+    response = text.encode() if isinstance(text, str) else text
+    sent = {name: str(value) for name, value in headers_given.items() if name.lower() not in SERVER_HEADERS}
+    return status, sent | {"Content-Length": str(len(response))}, response
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -112,12 +112,12 @@ class _Handler(BaseHTTPRequestHandler):
     wbufsize = -1
 
     def do_POST(self) -> None:
-        status, headers, answer = _respond(self.headers, self.rfile.read(int(self.headers["Content-Length"])))
+        status, headers, response = _respond(self.headers, self.rfile.read(int(self.headers["Content-Length"])))
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(answer)
+        self.wfile.write(response)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class named it
         """Print nothing."""
@@ -140,9 +140,9 @@ class _Direct:
         for line in head.decode("latin-1").split("\r\n")[1:]:
             name, _, value = line.partition(": ")
             headers[name] = value
-        status, told, answer = _respond(headers, body)
-        lines = (f"{name}: {value}\r\n" for name, value in told.items())
-        self._waiting = io.BytesIO(f"HTTP/1.1 {status} \r\n{''.join(lines)}\r\n".encode("latin-1") + answer)
+        status, sent_headers, response = _respond(headers, body)
+        lines = (f"{name}: {value}\r\n" for name, value in sent_headers.items())
+        self._waiting = io.BytesIO(f"HTTP/1.1 {status} \r\n{''.join(lines)}\r\n".encode("latin-1") + response)
 
     def recv(self, most: int) -> bytes:
         """Return bytes of the buffered response."""
@@ -172,8 +172,8 @@ def _over_long_key(body: bytes) -> tuple[int, dict[str, str], str] | None:
             most, attribute_name = KEY_BYTES_MAX[attribute["KeyType"]], attribute["AttributeName"]
             texts = [key.get(attribute_name, {}).get("S", ""), *_asked_for(call, attribute_name)]
             if max(len(text.encode()) for text in texts) > most:
-                told = {"__type": "com.amazon.coral.validate#ValidationException", "message": f"over {most} bytes"}
-                return 400, JSON, json.dumps(told)
+                error = {"__type": "com.amazon.coral.validate#ValidationException", "message": f"over {most} bytes"}
+                return 400, JSON, json.dumps(error)
     return None
 
 

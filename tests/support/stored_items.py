@@ -49,25 +49,25 @@ def check(tables: Iterable[Any], *, made_up: bool = False) -> None:
 def _field_faults(event: dict[str, Any]) -> Iterator[str]:
     """Return the missing and the undocumented fields of an event."""
     kind = event["type"]
-    told, wanted = set(event.get("changed", {})), set(documented()[kind]) - NOT_ALWAYS.get(kind, set())
+    recorded, wanted = set(event.get("changed", {})), set(documented()[kind]) - NOT_ALWAYS.get(kind, set())
     for either in ONE_OF:
         if wanted >= either:
             wanted -= either
-            if len(told & either) != 1:
-                yield f"{kind} tells {sorted(told & either)} of {sorted(either)}"
-    yield from (f"{kind} lacks {name}" for name in sorted(wanted - told))
-    yield from (f"{kind} has {name}, which no guide explains" for name in sorted(told - set(documented()[kind])))
+            if len(recorded & either) != 1:
+                yield f"{kind} has {sorted(recorded & either)} of {sorted(either)}"
+    yield from (f"{kind} lacks {name}" for name in sorted(wanted - recorded))
+    yield from (f"{kind} has {name}, which isn't documented" for name in sorted(recorded - set(documented()[kind])))
     yield from _unlike_its_example(kind, event.get("changed", {}))
 
 
-def _unlike_its_example(kind: str, told: dict[str, Any]) -> Iterator[str]:
+def _unlike_its_example(kind: str, recorded: dict[str, Any]) -> Iterator[str]:
     """Return the fields whose form differs from the example in docs/webhook-events.md."""
     shown = EXAMPLES[kind][1]
-    for name in sorted(told.keys() & shown.keys() - OF_ANY_FORM):
-        value = getattr(told[name], "value", told[name])
+    for name in sorted(recorded.keys() & shown.keys() - OF_ANY_FORM):
+        value = getattr(recorded[name], "value", recorded[name])
         is_document = name == "application" and value.startswith("https://")
         if form_of(value) != form_of(shown[name]) and not is_document:
-            yield f"{kind} tells {name} as {value!r}, its example as {shown[name]!r}"
+            yield f"{kind} has {name} as {value!r}, its example as {shown[name]!r}"
 
 
 def form_of(text: str) -> str:

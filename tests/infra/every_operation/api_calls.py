@@ -22,7 +22,7 @@ class ApiCalls(Scenario):
     """Every route of the API, called once."""
 
     def public_routes(self) -> None:
-        """What anyone may see."""
+        """Public routes."""
         page = ConsoleClient(self.latchkey).open("/")
         ok(page)
         static = next(url for url in page.urls if url.startswith("/static/"))
@@ -44,8 +44,8 @@ class ApiCalls(Scenario):
             ok(self.latchkey.call("GET", target))
         with settings.in_use(replace(settings.current(), security_contact="security@example.com")):
             ok(self.latchkey.call("GET", "/.well-known/security.txt"))
-        nobody = dict.fromkeys(("key_id", "webhook_id", "message_id", "client_id", "account_id"), "none")
-        ok(*(self.latchkey.call("GET", path.format(**nobody)) for path in FORMS_ON if path not in SHOWN_AT))
+        unknown = dict.fromkeys(("key_id", "webhook_id", "message_id", "client_id", "account_id"), "none")
+        ok(*(self.latchkey.call("GET", path.format(**unknown)) for path in FORMS_ON if path not in SHOWN_AT))
         for kind in ("authorization-server", "protected-resource"):
             ok(self.latchkey.call("GET", f"/.well-known/oauth-{kind}"))
         ok(self.latchkey.call("GET", "/.well-known/oauth-protected-resource/v1"))
@@ -53,7 +53,7 @@ class ApiCalls(Scenario):
             ok(self.latchkey.call("GET", "/.well-known/oauth-authorization-server/api"))
 
     def users(self) -> None:
-        """The API of accounts, as oneself and as an admin."""
+        """The API of accounts, as a user and as an administrator."""
         call, admin = self.latchkey.call, self.latchkey.account(tiers.ENTERPRISE, name="Root", admin=True)
         secret = self.latchkey.key(admin, "read", "write", "admin").secret
         ok(call("GET", "/v1/limits", secret), call("GET", "/v1/users/me", secret), call("GET", "/v1/users", secret))
@@ -66,7 +66,7 @@ class ApiCalls(Scenario):
             ok(call("PATCH", f"/v1/users/{made.json()['id']}", secret, json_body=standing))
 
     def keys(self) -> None:
-        """The API of keys: made, read, changed, rotated, revoked, refused."""
+        """The API of keys: create, read, change, rotate, revoke, reject."""
         call, account = self.latchkey.call, new_account()
         secret = self.latchkey.key(account, "read", "write", "keys", "events").secret
         ok(call("GET", "/v1/events", secret))
@@ -82,7 +82,7 @@ class ApiCalls(Scenario):
         ok(call("GET", "/v1/limits", secret))
 
     def leaks(self) -> None:
-        """Leaked secrets: a key's in public and elsewhere, a token's, one that nobody has."""
+        """Leaked secrets: of a key, public and private, of a token, and an unknown one."""
         public, elsewhere, before = (self.latchkey.key(new_account()) for _ in range(3))
         rotate.rotate(verify(before.secret), before.key.id, 60)
         change_key(elsewhere.key.account_id, elsewhere.key.id, name=None, wanted=None, on_anomaly="narrow")
@@ -91,7 +91,7 @@ class ApiCalls(Scenario):
         ok(report(self.latchkey, *tokens, alert(elsewhere.secret, public=False)))
 
     def services(self) -> None:
-        """A service that is shown somebody's secret: a key's, a token's, a revoked one's."""
+        """A service that verifies secrets: of a key, of a token, and a malformed one."""
         admin = self.latchkey.account(tiers.ENTERPRISE, name="Service", admin=True)
         service = self.latchkey.key(admin, "verify").secret
         token, _ = someone(self.latchkey).grant(registered(self.latchkey))
@@ -99,7 +99,7 @@ class ApiCalls(Scenario):
             ok(self.latchkey.call("POST", "/v1/verify", service, json_body={"secret": secret}))
 
     def webhooks(self, receiver: Receiver) -> None:
-        """The API of webhooks, and what of it people see."""
+        """The API of webhooks."""
         call, ada = self.latchkey.call, new_account()
         secret = self.latchkey.key(ada, "webhooks").secret
         made = call("POST", "/v1/webhooks", secret, json_body={"url": receiver.url, "name": "Ledger"})

@@ -25,7 +25,7 @@ class BackgroundRuns(Scenario):
     """Everything that the functions without a request do."""
 
     def background(self, receiver: Receiver) -> None:
-        """What the functions without a request do: deliver, fail, give up, drop, and find what was lost."""
+        """Webhook deliveries: successful, failed, given up, dropped, and recovered."""
         incidents.update(incidents.open_one("Slow", "Looking into it.", ["api"]).at, "Mended.", states.RESOLVED)
         for function, act in ((STREAM, self._streams), (MINUTE, _minute), (HOUR, _hour)):
             ada = new_account()
@@ -40,7 +40,7 @@ class BackgroundRuns(Scenario):
                 with self.recorder.within(function):
                     act(ada.id)
                 self.latchkey.clock.forward(90)
-            # Somebody else sends to it.
+            # Another function holds the endpoint's lock.
             later_ms = clock.now_ms() + clock.HOUR_S * 1000
             Endpoint(ada.id, hooks[0].id).update(actions=[Endpoint.busy_until.set(later_ms)])
             change.rename(ada.id, "Ada")
@@ -52,7 +52,7 @@ class BackgroundRuns(Scenario):
                 fan_out.put(_events(ada.id))
                 endpoints.disable(hook, BY_ACCOUNT)
             change.set_standing(ada.id, tier=tiers.PRO, status=None, actor="operator")
-            # Whoever deletes it dies before the mark is set.
+            # The deletion is interrupted before the stale mark is set.
             self.latchkey.clock.forward(1)
             with models.transaction() as write:
                 record.add_to(write, ada.id, kinds.ACCOUNT_DELETED, {})
@@ -60,7 +60,7 @@ class BackgroundRuns(Scenario):
                 act(ada.id)
 
     def anomalies(self) -> None:
-        """A key that behaves strangely, of each policy, and what the hourly look does about it."""
+        """Anomalies of keys with each policy, found by the hourly run."""
         for chosen in on_anomaly.ALL:
             account = new_account()
             issued = used_for_days(self.latchkey, account)

@@ -29,7 +29,7 @@ class ConsolePages(Scenario):
     """Every page of the console, opened once, and every form, submitted once."""
 
     def signing_up(self) -> None:
-        """From nothing to a session, in again and out, and a forgotten password."""
+        """Sign-up, log-out, log-in, and password reset."""
         console = ConsoleClient(self.latchkey)
         ok(console.submit("/signup", email="grace@example.com", name="Grace", password=PASSWORD))
         ok(console.submit(self.link()), console.open("/login"))
@@ -38,12 +38,12 @@ class ConsolePages(Scenario):
         for email in ("grace@example.com", "nobody@example.com"):
             ok(ConsoleClient(self.latchkey).submit("/forgot", email=email))
             assert ConsoleClient(self.latchkey).log_in(email, "not the password").status == 401
-        self.recorder.letters.pop()  # what is only pretended
+        self.recorder.emails.pop()  # the email to the unknown address
         ok(ConsoleClient(self.latchkey).submit(self.link(), password=OTHER))
         ok(ConsoleClient(self.latchkey).log_in("grace@example.com", OTHER))
 
     def choosing_what_ends(self) -> None:
-        """A password is set by a link and everything ticked; the function is killed, or ends what it can."""
+        """A password reset that revokes everything; once interrupted, once completed."""
         for is_killed in (True, False):
             ada = someone(self.latchkey)
             app = registered(self.latchkey, owner=ada.account)
@@ -75,7 +75,7 @@ class ConsolePages(Scenario):
         ok(ada.submit(f"{ACCOUNT}/log-out-everywhere"))
 
     def key_pages(self) -> None:
-        """Keys, by hand."""
+        """Settings > Keys."""
         ada = someone(self.latchkey)
         ok(ada.submit("/settings/keys/new", name="CI", scopes=["read", "write"]), ada.open("/settings/keys"))
         path = next(url for url in ada.open("/settings/keys").urls if "/settings/keys/key_" in url)
@@ -103,7 +103,7 @@ class ConsolePages(Scenario):
         ok(ada.submit(f"{path}/delete", on=path))
 
     def admin_pages(self) -> None:
-        """Other people's accounts."""
+        """Administration of accounts."""
         root, ada = someone(self.latchkey, "Root", admin=True), new_account()
         path = f"/admin/accounts/{ada.id}"
         ok(root.open("/admin"), root.open(f"/admin?find={ada.email}"), root.open(path))
@@ -115,7 +115,7 @@ class ConsolePages(Scenario):
         ok(root.submit(f"{path}/reinstate", on=path, reason="A mistake"))
 
     def admin_application_pages(self) -> None:
-        """Anybody's OAuth client."""
+        """Administration of OAuth clients."""
         root, app, latchkey = (
             someone(self.latchkey, "Root", admin=True),
             registered(self.latchkey),
@@ -131,7 +131,7 @@ class ConsolePages(Scenario):
             ok(root.submit(f"{latchkey}/end?client_id={client_id}", client_id=client_id, reason="Phishing"))
 
     def application_pages(self) -> None:
-        """Applications, by hand."""
+        """Settings > Applications."""
         ada, new = someone(self.latchkey), "/settings/applications/new"
         ok(ada.submit(new, name="Photos", redirect_uris=CALLBACK, kind="confidential", scopes=["read"]))
         path = next(url for url in ada.open("/settings/applications").urls if "/settings/applications/app_" in url)
@@ -139,7 +139,7 @@ class ConsolePages(Scenario):
         ok(ada.submit(f"{path}/secret", on=path), ada.submit(f"{path}/delete", on=path))
 
     def leaving(self) -> None:
-        """An account with a key, an application and a connection is deleted by its person."""
+        """The deletion of an account with a key, an application and a grant."""
         ada = someone(self.latchkey)
         self.latchkey.key(ada.account)
         ada.grant(registered(self.latchkey, owner=ada.account))

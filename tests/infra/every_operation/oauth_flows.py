@@ -24,7 +24,7 @@ class OAuthFlows(Scenario):
     """Every OAuth flow, once, with its errors."""
 
     def code_flow(self) -> None:
-        """Consent, remembered and refused; refreshed, asked about, given back; disconnected."""
+        """Consent, stored and denied; refresh, introspection, revocation; withdrawal of the consent."""
         ada, app = someone(self.latchkey), registered(self.latchkey)
         token, refresh = ada.grant(app)
         ok(self.latchkey.call("GET", "/v1/users/me", token), ada.asked(app), ada.open("/settings/connected"))
@@ -36,7 +36,7 @@ class OAuthFlows(Scenario):
         token, _ = ada.grant(spa)
         ok(self.latchkey.call("GET", "/v1/limits", token), ada.submit("/settings/connected", client_id=spa.id))
         assert self.latchkey.call("GET", "/v1/limits", token).status == 401
-        # A yes that was said before the address was proven, when no mail was sent yet, is replaced.
+        # A consent from before the verification of the address, without emails, is replaced.
         eve = someone(self.latchkey, "Eve", verified=False)
         with settings.in_use(replace(settings.current(), mail_from="")):
             eve.grant(app)
@@ -45,7 +45,7 @@ class OAuthFlows(Scenario):
         eve.grant(app)
 
     def reuse(self) -> None:
-        """A lost answer, and what thieves do."""
+        """A retried refresh, and reuse of a refresh token and of a code."""
         ada, app = someone(self.latchkey), registered(self.latchkey)
         _, refresh = ada.grant(app)
         ok(app.refresh(refresh), app.refresh(refresh))
@@ -56,7 +56,7 @@ class OAuthFlows(Scenario):
         assert app.redeem(code).status == 400
 
     def device_flow(self) -> None:
-        """A device waits, polls too fast, and gets a yes or a no."""
+        """The device flow: polling, slow_down, approval and denial."""
         ada, app = someone(self.latchkey), registered(self.latchkey)
         for decision in ("allow", "deny"):
             started = app.post("/oauth/device_authorization", scope="read").json()
@@ -69,12 +69,12 @@ class OAuthFlows(Scenario):
             assert answer.status == (200 if decision == "allow" else 400)
 
     def client_for_itself(self) -> None:
-        """A client in its own name."""
+        """Client credentials."""
         answer = registered(self.latchkey).ask(CLIENT)
         ok(answer, self.latchkey.call("GET", "/v1/limits", answer.json()["access_token"]))
 
     def registration(self) -> None:
-        """A client that registers itself, shows itself, changes and goes; people had said yes to it."""
+        """Dynamic client registration: create, read, update, and delete a client with a grant."""
         described = {"redirect_uris": [CALLBACK], "grant_types": [CODE, REFRESH]}
         made = as_json(self.latchkey, "/oauth/register", described)
         body = made.json()

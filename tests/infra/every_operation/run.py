@@ -14,7 +14,7 @@ class EveryOperation(ApiCalls, ConsolePages, OAuthFlows, BackgroundRuns):
     """The whole scenario."""
 
     def run_all(self) -> None:
-        """Let all of it happen."""
+        """Run all parts."""
         self.public_routes()
         self.users()
         self.keys()

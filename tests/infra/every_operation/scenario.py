@@ -17,13 +17,13 @@ class Scenario:
     recorder: Recorder
 
     def link(self) -> str:
-        """Return the link in the newest letter that has one, as path and query."""
-        urls = [re.findall(r"https?://[^/\s]+(/\S+\?ticket=\S+)", letter) for letter in self.recorder.letters]
+        """Return the link of the newest email with one, as path and query."""
+        urls = [re.findall(r"https?://[^/\s]+(/\S+\?ticket=\S+)", email) for email in self.recorder.emails]
         return str([found[-1] for found in urls if found][-1])
 
 
 def ok(*answers: Response | Page) -> None:
-    """Insist that every answer is one that was hoped for."""
+    """Assert that no response is an error."""
     for answer in answers:
-        told = answer.body if isinstance(answer, Response) else answer.text
-        assert answer.status < 400, (answer.status, told)
+        body = answer.body if isinstance(answer, Response) else answer.text
+        assert answer.status < 400, (answer.status, body)
