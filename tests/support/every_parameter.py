@@ -17,8 +17,9 @@ from chalicelib.oauth.parameters import OF_AUTHORIZATION
 from infra.routes import of_latchkey
 
 CONSOLE = "chalicelib.api.console"
-IN_QUERY, IN_FORM = ("given", "chosen", "query"), ("given", "text", "check", "form")
-"""How a view reads a parameter: methods of the visit, and what it has by name."""
+IN_QUERY = ("text_or_parameter", "parameter_values", "query")
+IN_FORM = ("text_or_parameter", "text", "check", "form")
+"""Methods and attributes of PageRequest with which a view reads a parameter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +86,11 @@ def _names(module: str, function: str, method: str) -> list[str]:
 
 
 def _name_read(node: ast.AST, kinds: tuple[str, ...], module: str) -> list[str]:
-    """Return the name in `visit.text("name")`, `visit.query.get("name")` or `visit.form["name"]`."""
+    """Return the name in `request.text("name")`, `request.query.get("name")` or `request.form["name"]`."""
     match node:
         case ast.Call(func=ast.Attribute(value=ast.Attribute(attr=kind), attr="get"), args=[name, *_]):
             pass
-        case ast.Call(func=ast.Attribute(value=ast.Name(id="visit"), attr=kind), args=[name, *_]):
+        case ast.Call(func=ast.Attribute(value=ast.Name(id="request"), attr=kind), args=[name, *_]):
             pass
         case ast.Subscript(value=ast.Attribute(attr=kind), slice=name):
             pass

@@ -1,8 +1,8 @@
-"""Every page of the console and its view. Light: a view's module is imported when its page is asked for."""
+"""Paths and views of the console. The module of a view is imported by its first request."""
 
 from chalice.app import Blueprint, Response
 
-from chalicelib.api.console.page import Place, lead, page
+from chalicelib.api.console.page import View, register, register_redirect
 from chalicelib.api.request_context import Exchange
 from chalicelib.api.routing import Rules, route_with
 from chalicelib.core import errors
@@ -32,7 +32,7 @@ PAGES = (
     ("GET", "/settings/keys/{key_id}/narrow", "keys.confirm_narrow"),
     ("POST", "/settings/keys/{key_id}/narrow", "keys.narrow"),
     ("POST", "/settings/keys/{key_id}/policy", "keys.choose_policy"),
-    ("POST", "/settings/keys/{key_id}/usual", "keys.take_for_usual"),
+    ("POST", "/settings/keys/{key_id}/usual", "keys.dismiss_alert"),
     ("GET", "/settings/keys/{key_id}/rotate", "keys.confirm_rotate"),
     ("POST", "/settings/keys/{key_id}/rotate", "keys.rotate_key"),
     ("GET", "/settings/keys/{key_id}/revoke", "keys.confirm_revoke"),
@@ -94,8 +94,8 @@ PAGES = (
     ("POST", "/admin/applications/end", "admin_applications.end"),
 )
 FORMS_ON = {
-    f"{shown}/{step}": shown
-    for shown, steps in (
+    f"{page_path}/{step}": page_path
+    for page_path, steps in (
         ("/settings/keys/{key_id}", ("rename", "narrow", "policy", "usual")),
         ("/settings/webhooks/{webhook_id}", ("change", "test")),
         ("/settings/webhooks/{webhook_id}/deliveries/{message_id}", ("resend",)),
@@ -105,26 +105,26 @@ FORMS_ON = {
     )
     for step in steps
 } | {"/logout": "/"}
-"""On which page a form stands that is sent to a path without a page of its own: who opens that path is led there."""
+"""The page of each form whose path has no page; a GET request for that path is redirected to the page."""
 
-SHOWN_AT = {path: Place(path, view) for method, path, view in PAGES if method == "GET"}
+PAGE_OF_PATH = {path: View(path, view) for method, path, view in PAGES if method == "GET"}
 
 for method, path, view in PAGES:
-    form = SHOWN_AT.get(FORMS_ON.get(path, path)) if method == "POST" else None
-    page(blueprint, method, Place(path, view), form)
+    form_page = PAGE_OF_PATH.get(FORMS_ON.get(path, path)) if method == "POST" else None
+    register(blueprint, method, View(path, view), form_page)
 
-for path, leads_to in FORMS_ON.items():
-    if path not in SHOWN_AT:
-        lead(blueprint, path, leads_to)
+for path, page_path in FORMS_ON.items():
+    if path not in PAGE_OF_PATH:
+        register_redirect(blueprint, path, page_path)
 
 
 def static(exchange: Exchange, name: str) -> Response:
-    """Serve a file whose name carries the hash of what is in it: a browser may keep it for a year."""
+    """Serve a static file, whose name has a hash of its content, so that browsers can cache it for a year."""
     from chalicelib.pages import assets
 
     found = assets.find(name)
     if found is None:
-        raise errors.NotFound("There is no such file.")
+        raise errors.NotFound("File not found.")
     headers: dict[str, str | list[str]] = {
         "Content-Type": found[0],
         "Cache-Control": "public, max-age=31536000, immutable",
